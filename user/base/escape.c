@@ -1,0 +1,78 @@
+/* SPDX-License-Identifier: MIT */
+#include "base/escape.h"
+
+#include <ctype.h>
+#include <errno.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+
+/* Length of the printable UTF-8 character at `p`; 0 when there is none (RFC 3629: no overlong forms, no surrogates, nothing above U+10FFFF). */
+static size_t character_length(const unsigned char *p, size_t left)
+{
+	static const uint32_t least[] = {0, 0, 0x80, 0x800, 0x10000};
+	size_t length = p[0] < 0x80 ? 1 : p[0] >= 0xf0 ? 4 : p[0] >= 0xe0 ? 3 : 2;
+	uint32_t value = length == 1 ? p[0] : p[0] & (0x7fu >> length);
+
+	if (p[0] >= 0xf8 || (p[0] >= 0x80 && p[0] < 0xc0) || length > left)
+		return 0;
+	for (size_t i = 1; i < length; i++) {
+		if ((p[i] & 0xc0) != 0x80)
+			return 0;
+		value = value << 6 | (p[i] & 0x3f);
+	}
+	if (length > 1 && (value < least[length] || value > 0x10ffff || (value >= 0xd800 && value < 0xe000)))
+		return 0;
+	if (value < 0x20 || value == '\\' || (value >= 0x7f && value < 0xa0))
+		return 0;
+	/* bidirectional controls would let a name rewrite the line it stands in */
+	if ((value >= 0x202a && value <= 0x202e) || (value >= 0x2066 && value <= 0x2069))
+		return 0;
+	return length;
+}
+
+char *escape_text(char *to, size_t size, const char *from, size_t length)
+{
+	size_t used = 0;
+
+	if (!size)
+		return to;
+	for (size_t i = 0; i < length && from[i];) {
+		size_t whole = character_length((const unsigned char *)from + i, length - i);
+
+		if (used + (whole ? whole : 4) >= size)
+			break;
+		if (whole) {
+			memcpy(to + used, from + i, whole);
+			used += whole;
+			i += whole;
+		} else {
+			used += (size_t)snprintf(to + used, size - used, "\\x%02x", (unsigned char)from[i++]);
+		}
+	}
+	to[used] = '\0';
+	return to;
+}
+
+static int hex_value(char c)
+{
+	return isdigit((unsigned char)c) ? c - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10 : c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
+}
+
+int unescape_text(char *to, size_t size, const char *from)
+{
+	size_t used = 0;
+
+	for (const char *p = from; *p && used < size; p++) {
+		if (*p != '\\') {
+			to[used++] = *p;
+			continue;
+		}
+		if (p[1] != 'x' || hex_value(p[2]) < 0 || hex_value(p[3]) < 0)
+			return -EINVAL;
+		to[used++] = (char)(hex_value(p[2]) << 4 | hex_value(p[3]));
+		p += 3;
+	}
+	return (int)used;
+}

@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * script.h - the text script: the lossless, line-by-line twin of a trace, for eyes, bug reports and golden tests.
+ *
+ *   # comment
+ *   gilscope-script 1 {"version": "0.1.0", "mode": "exact", …}        head (JSON)
+ *   process {"pid": 4711, "cmdline": "uvicorn app:app", "python": "3.11.2", …}
+ *   1000.000000000 4711 take gil=0
+ *   1000.000120000 4711 switch_out cpu=1 syscall sysno=230
+ *   1000.000130000 4712 comm pid=4711 comm=AnyIO\x20worker
+ *
+ * A line is: seconds.nanoseconds, tid, event name, then in any order flag names and key=value for hdr.aux (under its name in events.def), and the
+ * fields. What is not given is 0. Unsigned numbers are decimal or 0x-hexadecimal. Texts use \xHH for blanks, control characters and backslash.
+ */
+#ifndef GILSCOPE_STREAM_SCRIPT_H
+#define GILSCOPE_STREAM_SCRIPT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdio.h>
+#include "stream/stream.h"
+
+struct diag;
+
+/* Writing: head first, then the sink's calls in order. Write errors surface through ferror(file) and the sink's return value. */
+int script_write_head(FILE *file, const struct stream_head *head);
+struct stream_sink script_sink(FILE *file);
+
+/* Reading, to the end of the file. Errors name the line. Lines longer than 4096 bytes are errors. Does not sort: put a reorder stage behind it. */
+int script_read(FILE *file, int (*head)(void *ctx, const struct stream_head *), void *head_ctx, struct stream_sink sink, struct diag *diag);
+
+/* True when the first bytes are a script's, so that every command takes either form of a recording. Needs 15 bytes. */
+bool script_recognise(const char *bytes, size_t length);
+
+#endif

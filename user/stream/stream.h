@@ -1,0 +1,66 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * stream.h - what flows: descriptions of processes and events, pushed from a source (capture, trace file, text script) into a sink.
+ *
+ * A stream is `process` for every process before its first event, then events. After the reorder stage events come in the order of their
+ * timestamps; a stream begins with the events that declare threads and GILs and with WINDOW, and ends with WINDOW(end) unless it was cut off.
+ * Sinks chain: reorder and tee are sinks that feed other sinks.
+ */
+#ifndef GILSCOPE_STREAM_STREAM_H
+#define GILSCOPE_STREAM_STREAM_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include "../../bpf/wire.h"
+
+struct diag;
+
+/* What is known of a traced process from its files and memory. Strings are the target's: hostile text, valid UTF-8 or not, escaped only when shown. */
+struct process_info {
+	uint32_t pid;		   /* initial PID namespace */
+	char cmdline[1024];	   /* arguments joined by spaces, cut when longer */
+	char python[32];	   /* "3.11.2" */
+	bool gil_enabled;	   /* false on a free-threaded build whose GIL is off */
+	char method[16];	   /* how the GIL's sites were found: "symbols", "scan" or "futex" */
+	char confidence[16];	   /* "exact" or "approximate" */
+	uint32_t take, drop, wait; /* number of sites */
+	char image[256];	   /* path of the Python image as the target sees it */
+	char machine[16];	   /* "x86_64", "aarch64": whose system call numbers `sysno` are */
+};
+
+struct stream_sink {
+	/* Both return 0 or -errno, which stops the source and is what the source returns. The arguments live as long as the call. */
+	int (*process)(void *ctx, const struct process_info *info);
+	int (*event)(void *ctx, const union event *event);
+	void *ctx;
+};
+
+static inline int sink_process(const struct stream_sink *sink, const struct process_info *info)
+{
+	return sink->process(sink->ctx, info);
+}
+
+static inline int sink_event(const struct stream_sink *sink, const union event *event)
+{
+	return sink->event(sink->ctx, event);
+}
+
+/* Feeds two sinks, `first` before `second`; the first error wins and `second` is then not fed. Owns nothing. */
+struct tee {
+	struct stream_sink first, second;
+};
+struct stream_sink tee_sink(struct tee *tee);
+
+/* Names, generated from events.def. NULL for an unknown type. */
+const char *event_name(unsigned int type);
+
+/* Facts about a recording that are not events; kept in the head of a trace and of a script. */
+struct stream_head {
+	char version[32];	 /* gilscope's version that recorded */
+	char mode[16];		 /* "exact", "edges" or "futex" */
+	char kernel[96];	 /* uname: release and machine */
+	uint64_t realtime_ns;	 /* CLOCK_REALTIME … */
+	uint64_t monotonic_ns;	 /* … and CLOCK_MONOTONIC at the same instant, to give times of day */
+};
+
+#endif

@@ -1,0 +1,108 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * target.h - a CPython process: what it is, where its GIL sites and its GILs are, and what its threads are doing right now.
+ *
+ * Knows /proc, ELF and CPython, no BPF. Everything read from the target (memory, files, names) is hostile: every read is bounded, every pointer
+ * checked by reading through process_vm_readv, every list walked with a limit. The target is never stopped, traced by ptrace or written to.
+ *
+ * How the sites are found in stripped PGO/LTO builds (cpython/Python/ceval_gil.h, 3.8 to 3.15): in every CPython binary pthread_cond_timedwait is
+ * called only by take_gil (WAIT), pthread_cond_signal in that same function signals gil->switch_cond on every acquisition (TAKE), and every other
+ * pthread_cond_signal is drop_gil or an inlined copy of it, signalling gil->cond (DROP). At the call instruction the first argument is the condition
+ * variable, so the GIL's address follows from the constant layout below.
+ */
+#ifndef GILSCOPE_TARGET_TARGET_H
+#define GILSCOPE_TARGET_TARGET_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+#include "stream/stream.h"
+
+struct diag;
+
+/* struct _gil_runtime_state, the same from 3.8 to 3.15 with glibc on 64-bit machines */
+enum {
+	GIL_INTERVAL = 0,      /* unsigned long, µs */
+	GIL_LAST_HOLDER = 8,   /* PyThreadState * */
+	GIL_LOCKED = 16,       /* int: -1 before creation, 0, 1 */
+	GIL_SWITCH_NUMBER = 24,
+	GIL_COND = 32,	       /* pthread_cond_t that waiters sleep on */
+	GIL_MUTEX = 80,
+	GIL_SWITCH_COND = 120, /* pthread_cond_t of the forced hand-over */
+	GIL_SIZE = 208,
+};
+
+enum site_kind { SITE_TAKE, SITE_DROP, SITE_WAIT, SITE_KINDS };
+
+struct gil_site {
+	enum site_kind kind;
+	uint64_t offset; /* in the image file: of the call instruction */
+	uint64_t after;	 /* in the image file: of the instruction behind the call; where WAIT ends */
+	uint64_t vaddr;	 /* in the ELF's address space */
+};
+
+struct gil_address {
+	uint64_t address;     /* struct _gil_runtime_state in the process */
+	uint32_t interpreter; /* interpreter id */
+};
+
+/* Where a pending drop request can be read when a DROP is seen (who asked: ceval_gil.h, SET_GIL_DROP_REQUEST). */
+enum drop_request_kind {
+	DROP_REQUEST_UNKNOWN,
+	DROP_REQUEST_ADDRESS,	/* int at a fixed address (3.8: _PyRuntime; 3.9 to 3.11: main interpreter) */
+	DROP_REQUEST_INTERP,	/* int at tstate->interp + offset (3.12; correct for 3.9 to 3.11 too) */
+	DROP_REQUEST_TSTATE,	/* bit 0 of the word at tstate + offset (3.13 on) */
+};
+
+/* Offsets the probes and the readers need; from _Py_DebugOffsets (3.13 on) or from the version's row. -1 = this version has none. */
+struct python_layout {
+	enum drop_request_kind drop_request_kind;
+	uint64_t drop_request;		 /* address or offset, as the kind says */
+	int32_t tstate_interp;		 /* PyThreadState.interp */
+	int32_t tstate_thread_id;	 /* PyThreadState.thread_id = pthread_self() */
+	int32_t tstate_native_thread_id; /* PyThreadState.native_thread_id = gettid() (3.11 on) */
+};
+
+struct target {
+	struct process_info info;      /* pid, command line, version, method … */
+	uint32_t version_hex;	       /* PY_VERSION_HEX, for example 0x030b02f0 */
+	bool free_threaded;	       /* a build with --disable-gil, whether its GIL is on or not */
+	uint64_t start_time;	       /* field 22 of /proc/PID/stat: a reused pid is not taken for the target */
+	char image_path[128];	       /* opens the image's very file from here: /proc/PID/map_files/…, /proc/PID/exe or /proc/PID/root/… */
+	uint64_t image_bias;	       /* added to the ELF's addresses in the process */
+	uint64_t runtime;	       /* address of _PyRuntime in the process */
+	struct gil_site *sites;
+	uint32_t site_count;
+	struct gil_address *gils;      /* of every interpreter, main first; shared GILs once */
+	uint32_t gil_count;
+	bool gil_proven;	       /* the calibration scan found the main GIL where the offsets say */
+	struct python_layout layout;
+	struct target_private *private;
+};
+
+/*
+ * Examines a process. On failure the diag says what and what to do: gone (EXIT_FAILED), not permitted (EXIT_NOT_PERMITTED, capability named), no
+ * Python, PyPy, 32-bit, another architecture, an unknown version, no sites (EXIT_UNSUPPORTED, why is named). Takes tens of milliseconds; the ELF is
+ * scanned once per call.
+ */
+int target_open(pid_t pid, struct diag *diag, struct target **ret_target);
+void target_free(struct target *target);
+
+/* Still the same process (not gone, not a reused pid, not a zombie)? */
+bool target_alive(const struct target *target);
+
+/* Reads the interpreter list again: sub-interpreters made since have GILs of their own. Returns the number of new entries in `gils`, or -errno. */
+int target_refresh_gils(struct target *target);
+
+/*
+ * What the process is doing now, as events with true uncertainty spans, in time order and all with ts <= the time of return:
+ *   THREAD and COMM for every thread, STATE for every thread, OBSERVE for every GIL (holder named through last_holder's native thread id, or before
+ *   3.11 through its pthread_t, only if that is certain; a `locked` GIL whose holder is not certain has holder 0), EPOLL for every epoll descriptor.
+ * `gil_index[i]` is the stream's index of target->gils[i]. Used when the probes are in place, and again after losses. 0 or -errno (-ESRCH: gone).
+ */
+int target_snapshot(struct target *target, const uint16_t *gil_index, const struct stream_sink *sink);
+
+/* EPOLL for one descriptor that was seen for the first time; nothing when it is already gone. */
+int target_describe_epoll(struct target *target, uint32_t epfd, const struct stream_sink *sink);
+
+#endif
