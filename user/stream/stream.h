@@ -11,7 +11,7 @@
 
 #include <stdbool.h>
 #include <stdint.h>
-#include "../../bpf/wire.h"
+#include "bpf/wire.h"
 
 struct diag;
 

@@ -1,0 +1,86 @@
+# SPDX-License-Identifier: MIT
+# gilscope: see README.md. `make help` lists the targets. Everything built is below build/; V=1 shows the commands.
+
+.PHONY: all help check demo bench install clean deps lint fuzz matrix unit live
+all: build/gilscope
+
+CC ?= cc
+CLANG ?= $(firstword $(shell command -v clang clang-19 clang-18 clang-17 clang-16 clang-15 clang-14 2>/dev/null) clang)
+BPFTOOL ?= $(firstword $(wildcard /usr/sbin/bpftool /usr/local/sbin/bpftool) bpftool)
+PYTHON ?= /usr/bin/python3
+PREFIX ?= /usr/local
+B := build
+
+VERSION := $(shell sed -n 's/^## \[\{0,1\}\([0-9][0-9.]*\).*/\1/p' CHANGELOG.md 2>/dev/null | head -n 1)
+WARN := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wundef -Wvla -Wno-unused-parameter
+CPPFLAGS += -D_GNU_SOURCE -DGILSCOPE_VERSION='"$(VERSION)"' -Iuser -I. -I$(B)/gen
+CFLAGS ?= -O2 -g
+CFLAGS += -std=gnu11 $(WARN)
+LDLIBS := -lbpf -lelf -lz -lzstd -ljansson -lcap-ng
+SANITIZE := -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer
+
+ifneq ($(V),1)
+Q := @
+say = @printf '  %-7s %s\n' $(1) $(2);
+endif
+
+# ── user space: one archive per room, in two flavours: plain and with sanitizers ────────────────────────────────────
+ROOMS := base target stream model symbols analysis view
+room_sources = $(wildcard user/$(1)/*.c)
+objects = $(patsubst %.c,$(B)/$(1)/%.o,$(2))
+
+define flavour
+$(B)/$(1)/%.o: %.c | $(B)/config
+	$$(call say,CC,$$<)mkdir -p $$(@D) && $$(CC) $$(CPPFLAGS) $$(CFLAGS) $(2) -MMD -MP -c -o $$@ $$<
+$(foreach room,$(ROOMS),
+$(B)/$(1)/lib$(room).a: $(call objects,$(1),$(call room_sources,$(room)))
+	$$(call say,AR,$$@)rm -f $$@ && mkdir -p $$(@D) && $$(AR) rcs $$@ $$^
+)
+endef
+$(eval $(call flavour,plain,))
+$(eval $(call flavour,asan,$(SANITIZE)))
+# libraries from the last room to the first, as the linker needs them
+rooms_of = $(foreach room,view analysis symbols model target stream base,$(B)/$(1)/lib$(room).a)
+
+# capture knows libbpf and the skeleton, so its objects wait for that
+CAPTURE := $(call room_sources,capture) $(call room_sources,cmd) user/main.c
+$(call objects,plain,$(CAPTURE)) $(call objects,asan,$(CAPTURE)): $(B)/gen/gilscope.skel.h
+
+$(B)/gilscope: $(call objects,plain,$(CAPTURE)) $(call rooms_of,plain)
+	$(call say,LD,$@)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LDLIBS)
+$(B)/gilscope-asan: $(call objects,asan,$(CAPTURE)) $(call rooms_of,asan)
+	$(call say,LD,$@)$(CC) $(CFLAGS) $(SANITIZE) $(LDFLAGS) -o $@ $^ $(LDLIBS)
+
+# ── BPF: compiled one by one, linked into one object, turned into a skeleton ────────────────────────────────────────
+BPF_ARCH := $(patsubst aarch64,arm64,$(patsubst x86_64,x86,$(shell uname -m)))
+BPF_OBJECTS := $(patsubst bpf/%.bpf.c,$(B)/bpf/%.o,$(wildcard bpf/*.bpf.c))
+$(B)/bpf/%.o: bpf/%.bpf.c | $(B)/config
+	$(call say,BPF,$<)mkdir -p $(@D) && $(CLANG) -target bpf -D__TARGET_ARCH_$(BPF_ARCH) -mcpu=v3 -O2 -g -Wall -Wextra -Wno-unused-parameter -I. -MMD -MP -c -o $@ $<
+$(B)/bpf/gilscope.bpf.o: $(BPF_OBJECTS)
+	$(call say,BPFLINK,$@)$(BPFTOOL) gen object $@ $^
+$(B)/gen/gilscope.skel.h: $(B)/bpf/gilscope.bpf.o
+	$(call say,SKEL,$@)mkdir -p $(@D) && $(BPFTOOL) gen skeleton $< name gilscope_bpf > $@.tmp && mv $@.tmp $@
+
+# ── tests ────────────────────────────────────────────────────────────────────────────────────────────────────────────
+# tests/unit/NAME.c is a cmocka program; it is linked against the rooms right of the kernel, in the sanitizer build
+UNIT := $(patsubst tests/unit/%.c,$(B)/unit/%,$(wildcard tests/unit/*.c))
+$(B)/unit/%: tests/unit/%.c $(call rooms_of,asan)
+	$(call say,UNIT,$<)mkdir -p $(@D) && $(CC) $(CPPFLAGS) $(CFLAGS) $(SANITIZE) -MMD -MP -MF $@.d -o $@ $< $(call rooms_of,asan) $(filter-out -lbpf,$(LDLIBS)) -lcmocka -lm
+
+# tests/fuzz/NAME.c defines LLVMFuzzerTestOneInput
+FUZZ := $(patsubst tests/fuzz/%.c,$(B)/fuzz/%,$(wildcard tests/fuzz/*.c))
+FUZZ_SOURCES := $(foreach room,base target stream model symbols analysis,$(call room_sources,$(room)))
+$(B)/fuzz/%: tests/fuzz/%.c $(FUZZ_SOURCES) | $(B)/config
+	$(call say,FUZZ,$<)mkdir -p $(@D) && $(CLANG) $(CPPFLAGS) -O1 -g -std=gnu11 -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=undefined -o $@ $< $(FUZZ_SOURCES) $(filter-out -lbpf,$(LDLIBS))
+
+# Everything is rebuilt when the flags change.
+CONFIG := $(CC) $(CPPFLAGS) $(CFLAGS) $(CLANG)
+$(B)/config: FORCE
+	@mkdir -p $(@D); printf '%s\n' '$(subst ','\'',$(CONFIG))' | cmp -s - $@ || printf '%s\n' '$(subst ','\'',$(CONFIG))' > $@
+.PHONY: FORCE
+FORCE:
+
+clean:
+	rm -rf $(B)
+
+-include $(shell find $(B) -name '*.d' 2>/dev/null)
