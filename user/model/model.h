@@ -1,0 +1,199 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * model.h - turns facts into intervals: who held which GIL, what state every thread was in, which turns every event loop made.
+ *
+ * Pure: no I/O, no clock, no globals; the live view and a replay run the very same code. Feed events in time order (behind stream/reorder.h); the
+ * world calls the sink with every interval when it is closed. Memory is bounded by the number of processes, threads and CPUs, not by time.
+ *
+ * The rules (docs/model.md draws the machines):
+ *  - Never guess. A thread's state is a function of what is known of its scheduling, its relation to a GIL and its loop's wait; where one that matters is
+ *    not known, the state is TS_UNKNOWN. LOST makes everything unknown over its span; after it, and after the begin of the window, each machine stays
+ *    unknown until its next fact (or snapshot) settles it.
+ *  - The intervals of a thread are gapless and do not overlap from its first appearance in the window to its exit or the window's end. Neighbours differ
+ *    in something (state, gil, sysno, cpu, …) or are cut by a turn's or a GIL's boundary.
+ *  - At no instant has a GIL two holders. Facts that contradict that are counted as `violations` and make the GIL unknown.
+ *  - Order of calls: for one event, run() before hold-like interval()s (of threads with the GIL) before other interval()s before hold()/wait()
+ *    before turn(). So when a waiter's interval closes, all that the holder did during it has been told up to the same instant.
+ */
+#ifndef GILSCOPE_MODEL_MODEL_H
+#define GILSCOPE_MODEL_MODEL_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include "stream/stream.h"
+
+/* What a thread is doing; the contract's words are thread_state_name(). */
+enum thread_state {
+	TS_PYTHON,	  /* on a CPU, holding the GIL */
+	TS_NATIVE,	  /* on a CPU, not holding the GIL, not waiting for it */
+	TS_GIL_WAIT,	  /* wants the GIL: from its first WAIT to its TAKE, on or off CPU */
+	TS_HELD_BLOCKED,  /* asleep, holding the GIL */
+	TS_HELD_RUNNABLE, /* ready to run, holding the GIL, not on a CPU */
+	TS_BLOCKED,	  /* asleep without the GIL */
+	TS_RUNNABLE,	  /* ready to run without the GIL, not on a CPU */
+	TS_IDLE,	  /* an event loop's thread asleep in the wait of its own loop */
+	TS_UNKNOWN,	  /* evidence missing */
+	TS_COUNT
+};
+
+const char *thread_state_name(enum thread_state state);
+static inline bool thread_state_holds(enum thread_state state)
+{
+	return state == TS_PYTHON || state == TS_HELD_BLOCKED || state == TS_HELD_RUNNABLE;
+}
+
+#define SYSNO_NONE (-1) /* asleep, but not in a system call: a page fault */
+#define SYSNO_UNKNOWN (-2)
+#define CPU_NONE UINT16_MAX
+
+/*
+ * The objects. They belong to the world and live as long as it does (threads and processes that are gone stay, marked); `data` is the sink's to use
+ * and to free. The fields are for reading.
+ */
+struct process {
+	struct process_info info;
+	uint32_t index;	  /* 0, 1, … in order of appearance */
+	bool gone;
+	void *data;
+};
+
+struct gil {
+	struct process *process;
+	uint64_t address;
+	uint32_t interpreter;
+	uint16_t index;		  /* the stream's index */
+	bool partial;		  /* mode "edges": uncontended takes and drops are not traced, only observed */
+	struct thread *holder;	  /* the certain holder now, or NULL */
+	bool free;		  /* certain to be free now (holder is NULL) */
+	uint32_t waiters;	  /* threads known to wait now */
+	uint64_t violations;	  /* facts that contradicted each other */
+	void *data;
+};
+
+struct thread {
+	struct process *process;
+	uint32_t tid;
+	char comm[17];		  /* last known kernel name, terminated; hostile text */
+	bool python;		  /* Python knows it, or it was seen at a GIL site */
+	bool gone;
+	enum thread_state state;  /* now, since … */
+	uint64_t ts_state;	  /* … then */
+	struct gil *gil;	  /* held or waited for now, or the last one; NULL: none seen */
+	struct loop *loop;	  /* the loop it runs, or NULL */
+	void *data;
+};
+
+struct loop {
+	struct thread *thread;
+	uint32_t epfd;
+	enum loop_kind kind;
+	bool in_turn;
+	uint64_t ts_turn;	  /* begin of the turn in progress */
+	void *data;
+};
+
+/* A stretch of one thread in one state. `start` < `end`. */
+struct interval {
+	struct thread *thread;
+	enum thread_state state;
+	uint64_t start, end;
+	struct gil *gil;   /* held or waited for; else NULL */
+	int32_t sysno;	   /* TS_BLOCKED, TS_HELD_BLOCKED, TS_IDLE: the system call it slept in, SYSNO_… */
+	uint16_t cpu;	   /* the CPU it ran on or waited for; CPU_NONE when neither */
+	bool throttled;	   /* a runnable state that began with the cgroup's quota used up */
+	bool sampled;	   /* python/native told apart by observations only (partial GILs) */
+	bool in_turn;	   /* lies inside a turn of thread->loop */
+};
+
+/* A stretch of certain ownership, from TAKE to DROP. `whole`: both edges are facts; else an edge is where evidence began or ended. */
+struct hold {
+	struct gil *gil;
+	struct thread *thread;
+	uint64_t start, end;
+	bool whole;
+	bool requested;	 /* ended with a drop that answered a request */
+	bool handoff;	 /* `start` is a change of holder: the previous certain holder was another thread */
+};
+
+/* A wait for a GIL, from the first WAIT to the acquisition. `whole` as above. */
+struct gil_wait {
+	struct gil *gil;
+	struct thread *thread;
+	uint64_t start, end;
+	bool whole;
+};
+
+/* At least one thread waited for this GIL from start to end. */
+struct contention {
+	struct gil *gil;
+	uint64_t start, end;
+};
+
+/* A task had a CPU for which some traced thread was waiting. tid 0: the CPU was idle. */
+struct run {
+	uint16_t cpu;
+	uint32_t tid, pid;
+	uint64_t start, end;
+};
+
+/* A turn of a loop (contract, section 3). */
+struct turn {
+	struct loop *loop;
+	uint64_t start, end;
+	bool whole;    /* false: evidence began or ended inside the turn, so its length is only a lower bound */
+	bool ongoing;  /* the window ended inside the turn */
+};
+
+struct model_sink {
+	void (*thread)(void *ctx, struct thread *thread);	       /* a new thread object; may be NULL, like all others */
+	void (*loop)(void *ctx, struct loop *loop);		       /* a thread turns out to run a loop */
+	void (*interval)(void *ctx, const struct interval *interval);
+	void (*hold)(void *ctx, const struct hold *hold);
+	void (*wait)(void *ctx, const struct gil_wait *wait);
+	void (*contention)(void *ctx, const struct contention *contention);
+	void (*run)(void *ctx, const struct run *run);
+	void (*turn_begin)(void *ctx, struct loop *loop);	       /* before the first interval of the turn is closed */
+	void (*turn)(void *ctx, const struct turn *turn);
+	void *ctx;
+};
+
+struct world;
+
+/* `partial`: GILs are known by contended transitions and observations only (mode "edges"). NULL when memory is short. */
+struct world *world_new(struct model_sink sink, bool partial);
+void world_free(struct world *world);
+
+/* The world as the sink of a stream. Events must be in time order; one that is older than its predecessor is treated at the predecessor's time. */
+struct stream_sink world_sink(struct world *world);
+int world_feed(struct world *world, const union event *event);
+
+/*
+ * Closes every open interval, hold, wait and turn (ongoing) at `ts`, and ends the window. Called by WINDOW(end); a reader calls it for a recording
+ * that was cut off, with the time of its last event. Feeding ends here.
+ */
+void world_end(struct world *world, uint64_t ts);
+
+/*
+ * Closes and reopens every open interval at `ts` without ending anything, so that a live view sees sums up to now. Changes no result but the
+ * number of intervals.
+ */
+void world_cut(struct world *world, uint64_t ts);
+
+struct world_window {
+	uint64_t start, end; /* first and last instant known so far */
+	uint64_t events;     /* fed */
+	uint64_t lost;	     /* events missing, by LOST */
+	uint64_t foreign;    /* UNKNOWN_GIL events that no GIL event explained later */
+	bool ended;
+};
+struct world_window world_window(const struct world *world);
+
+/* Lookup and iteration; `*position` starts at 0; NULL at the end. Order of appearance. */
+struct thread *world_thread(const struct world *world, uint32_t tid); /* the living one of that tid */
+struct process *world_next_process(const struct world *world, uint32_t *position);
+struct thread *world_next_thread(const struct world *world, uint32_t *position);
+struct gil *world_next_gil(const struct world *world, uint32_t *position);
+/* Last known name of any task; "" when never told. Lives until the next feed. */
+const char *world_comm(const struct world *world, uint32_t tid);
+
+#endif
