@@ -79,6 +79,7 @@ struct thread {
 	enum thread_state state;  /* now, since … */
 	uint64_t ts_state;	  /* … then */
 	struct gil *gil;	  /* held or waited for now, or the last one; NULL: none seen */
+	uint16_t cpu;		  /* on which it runs or for which it waits now; CPU_NONE when neither or not known */
 	struct loop *loop;	  /* the loop it runs, or NULL */
 	void *data;
 };
@@ -154,6 +155,7 @@ struct model_sink {
 	void (*run)(void *ctx, const struct run *run);
 	void (*turn_begin)(void *ctx, struct loop *loop);	       /* before the first interval of the turn is closed */
 	void (*turn)(void *ctx, const struct turn *turn);
+	void (*turn_cancel)(void *ctx, struct loop *loop);	       /* the wake-up delivered nothing: there was no turn */
 	void *ctx;
 };
 
