@@ -32,7 +32,9 @@ struct trace_outcome {
 /*
  * Reads a whole trace into a sink. The file is distrusted: any bytes give an error or a result, never a crash, a hang or more memory than a chunk's
  * bound. Fails with EXIT_FAILED for what is not a trace (the diag says so), with EXIT_UNSUPPORTED for a newer major version. `head` is called once,
- * before the sink. A file that ends early is no error: ret_outcome->complete says so.
+ * before the sink; it may be NULL. A file that ends early is no error: ret_outcome->complete says so. Damage in the middle is one: -EBADMSG, what was
+ * before has been delivered, and then ret_outcome is written too. When `head` or the sink fails, its error is returned, and the diag is filled if they
+ * left it empty.
  */
 int trace_read(FILE *file, int (*head)(void *ctx, const struct stream_head *), void *head_ctx, struct stream_sink sink, struct diag *diag,
 	       struct trace_outcome *ret_outcome);

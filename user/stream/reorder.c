@@ -1,0 +1,212 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Nearly everything arrives in order or some places too early, so a sorted ring with insertion from its tail costs next to nothing. Whatever would
+ * have to move far goes to a heap instead, which keeps the worst case (a hostile file) at O(log n). Of equal timestamps the ring's go first: had an
+ * event of the ring come after one of the heap, it would have had to move as far, and would be in the heap too.
+ */
+#include "stream/reorder.h"
+
+#include <stdlib.h>
+
+#define INSERT_MAX 256
+
+struct straggler {
+	union event event;
+	uint64_t number; /* order of arrival */
+};
+
+struct reorder {
+	struct stream_sink next;
+	uint64_t window_ns;
+	uint32_t max_events;
+	uint64_t ts_gone; /* of the last event that went on */
+	uint64_t late;
+	struct ev_lost lost; /* the late ones that were not told yet; none when its count is 0 */
+
+	union event *ring; /* sorted; as many as a power of two */
+	uint64_t mask, head, tail;
+
+	struct straggler *heap; /* binary, the oldest in front */
+	uint64_t heap_length, number;
+};
+
+static bool straggler_before(const struct straggler *a, const struct straggler *b)
+{
+	return a->event.hdr.ts < b->event.hdr.ts || (a->event.hdr.ts == b->event.hdr.ts && a->number < b->number);
+}
+
+static void heap_push(struct reorder *reorder, const union event *event)
+{
+	struct straggler straggler = {*event, reorder->number++};
+	uint64_t place = reorder->heap_length++;
+
+	for (uint64_t parent; place && straggler_before(&straggler, &reorder->heap[parent = (place - 1) / 2]); place = parent)
+		reorder->heap[place] = reorder->heap[parent];
+	reorder->heap[place] = straggler;
+}
+
+static void heap_pop(struct reorder *reorder)
+{
+	const struct straggler *last = &reorder->heap[--reorder->heap_length];
+	uint64_t place = 0;
+
+	for (uint64_t child; (child = 2 * place + 1) < reorder->heap_length; place = child) {
+		if (child + 1 < reorder->heap_length && straggler_before(&reorder->heap[child + 1], &reorder->heap[child]))
+			child++;
+		if (!straggler_before(&reorder->heap[child], last))
+			break;
+		reorder->heap[place] = reorder->heap[child];
+	}
+	reorder->heap[place] = *last;
+}
+
+/* False when the event would have to move too far. */
+static bool ring_insert(struct reorder *reorder, const union event *event)
+{
+	uint64_t least = reorder->tail - reorder->head > INSERT_MAX ? reorder->tail - INSERT_MAX : reorder->head;
+	uint64_t place = reorder->tail;
+
+	while (place > least && reorder->ring[(place - 1) & reorder->mask].hdr.ts > event->hdr.ts)
+		place--;
+	if (place == least && least > reorder->head && reorder->ring[(place - 1) & reorder->mask].hdr.ts > event->hdr.ts)
+		return false;
+	for (uint64_t i = reorder->tail; i > place; i--)
+		reorder->ring[i & reorder->mask] = reorder->ring[(i - 1) & reorder->mask];
+	reorder->ring[place & reorder->mask] = *event;
+	reorder->tail++;
+	return true;
+}
+
+/* The oldest event held, or NULL. */
+static const union event *oldest(const struct reorder *reorder)
+{
+	const union event *ring = reorder->tail > reorder->head ? &reorder->ring[reorder->head & reorder->mask] : NULL;
+
+	if (reorder->heap_length && (!ring || reorder->heap->event.hdr.ts < ring->hdr.ts))
+		return &reorder->heap->event;
+	return ring;
+}
+
+static int tell_lost(struct reorder *reorder)
+{
+	union event event = {.lost = reorder->lost};
+
+	if (!reorder->lost.count)
+		return 0;
+	reorder->lost.count = 0;
+	return sink_event(&reorder->next, &event);
+}
+
+static int pass_oldest(struct reorder *reorder)
+{
+	union event event = *oldest(reorder);
+	int err = tell_lost(reorder);
+
+	if (reorder->heap_length && oldest(reorder) == &reorder->heap->event)
+		heap_pop(reorder);
+	else
+		reorder->head++;
+	reorder->ts_gone = event.hdr.ts;
+	return err ? err : sink_event(&reorder->next, &event);
+}
+
+static void note_late(struct reorder *reorder, const union event *event)
+{
+	struct ev_lost *lost = &reorder->lost;
+
+	reorder->late++;
+	if (!lost->count)
+		*lost = (struct ev_lost){.hdr = {.ts = reorder->ts_gone, .type = EV_LOST}, .last_ts = reorder->ts_gone};
+	if (event->hdr.type != EV_LOST) {
+		lost->count++;
+		return;
+	}
+	/* losses that are told late remain losses, as many and as long */
+	lost->count += event->lost.count ? event->lost.count : 1;
+	if (event->lost.last_ts > lost->last_ts)
+		lost->last_ts = event->lost.last_ts;
+}
+
+static int reorder_event(void *ctx, const union event *event)
+{
+	struct reorder *reorder = ctx;
+	int err = 0;
+
+	if (event->hdr.ts < reorder->ts_gone) {
+		note_late(reorder, event);
+		return 0;
+	}
+	if (!ring_insert(reorder, event))
+		heap_push(reorder, event);
+	if (reorder->tail - reorder->head + reorder->heap_length > reorder->max_events)
+		err = pass_oldest(reorder);
+	return err;
+}
+
+static int reorder_process(void *ctx, const struct process_info *info)
+{
+	struct reorder *reorder = ctx;
+
+	return sink_process(&reorder->next, info);
+}
+
+struct reorder *reorder_new(struct stream_sink next, uint64_t window_ns, uint32_t max_events)
+{
+	struct reorder *reorder = calloc(1, sizeof(*reorder));
+	uint64_t places = 2;
+
+	if (!reorder)
+		return NULL;
+	while (places <= max_events)
+		places *= 2;
+	/* not touched before it is used, so what is never held costs no memory */
+	reorder->ring = malloc(places * sizeof(*reorder->ring));
+	reorder->heap = malloc(((uint64_t)max_events + 1) * sizeof(*reorder->heap));
+	if (!reorder->ring || !reorder->heap) {
+		reorder_free(reorder);
+		return NULL;
+	}
+	reorder->next = next;
+	reorder->window_ns = window_ns;
+	reorder->max_events = max_events;
+	reorder->mask = places - 1;
+	return reorder;
+}
+
+void reorder_free(struct reorder *reorder)
+{
+	if (!reorder)
+		return;
+	free(reorder->ring);
+	free(reorder->heap);
+	free(reorder);
+}
+
+struct stream_sink reorder_sink(struct reorder *reorder)
+{
+	return (struct stream_sink){reorder_process, reorder_event, reorder};
+}
+
+int reorder_advance(struct reorder *reorder, uint64_t ts)
+{
+	const union event *event;
+	int err = tell_lost(reorder);
+
+	while (!err && (event = oldest(reorder)) && event->hdr.ts < ts && ts - event->hdr.ts > reorder->window_ns)
+		err = pass_oldest(reorder);
+	return err;
+}
+
+int reorder_flush(struct reorder *reorder)
+{
+	int err = tell_lost(reorder);
+
+	while (!err && oldest(reorder))
+		err = pass_oldest(reorder);
+	return err;
+}
+
+uint64_t reorder_late(const struct reorder *reorder)
+{
+	return reorder->late;
+}
