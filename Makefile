@@ -5,7 +5,7 @@
 all: build/gilscope
 
 CC ?= cc
-CLANG ?= $(firstword $(shell command -v clang clang-19 clang-18 clang-17 clang-16 clang-15 clang-14 2>/dev/null) clang)
+CLANG ?= $(notdir $(firstword $(wildcard $(addprefix /usr/bin/clang,$(empty) -19 -18 -17 -16 -15 -14)) clang))
 BPFTOOL ?= $(firstword $(wildcard /usr/sbin/bpftool /usr/local/sbin/bpftool) bpftool)
 PYTHON ?= /usr/bin/python3
 PREFIX ?= /usr/local

@@ -17,20 +17,9 @@
 #include <stdint.h>
 #include <sys/types.h>
 #include "stream/stream.h"
+#include "target/gil_layout.h"
 
 struct diag;
-
-/* struct _gil_runtime_state, the same from 3.8 to 3.15 with glibc on 64-bit machines */
-enum {
-	GIL_INTERVAL = 0,      /* unsigned long, µs */
-	GIL_LAST_HOLDER = 8,   /* PyThreadState * */
-	GIL_LOCKED = 16,       /* int: -1 before creation, 0, 1 */
-	GIL_SWITCH_NUMBER = 24,
-	GIL_COND = 32,	       /* pthread_cond_t that waiters sleep on */
-	GIL_MUTEX = 80,
-	GIL_SWITCH_COND = 120, /* pthread_cond_t of the forced hand-over */
-	GIL_SIZE = 208,
-};
 
 enum site_kind { SITE_TAKE, SITE_DROP, SITE_WAIT, SITE_KINDS };
 
@@ -44,14 +33,6 @@ struct gil_site {
 struct gil_address {
 	uint64_t address;     /* struct _gil_runtime_state in the process */
 	uint32_t interpreter; /* interpreter id */
-};
-
-/* Where a pending drop request can be read when a DROP is seen (who asked: ceval_gil.h, SET_GIL_DROP_REQUEST). */
-enum drop_request_kind {
-	DROP_REQUEST_UNKNOWN,
-	DROP_REQUEST_ADDRESS,	/* int at a fixed address (3.8: _PyRuntime; 3.9 to 3.11: main interpreter) */
-	DROP_REQUEST_INTERP,	/* int at tstate->interp + offset (3.12; correct for 3.9 to 3.11 too) */
-	DROP_REQUEST_TSTATE,	/* bit 0 of the word at tstate + offset (3.13 on) */
 };
 
 /* Offsets the probes and the readers need; from _Py_DebugOffsets (3.13 on) or from the version's row. -1 = this version has none. */

@@ -1,0 +1,109 @@
+/* SPDX-License-Identifier: Dual MIT/GPL */
+/*
+ * common.bpf.h - what the probes share: knobs set before loading, maps, and the way a record leaves the kernel.
+ *
+ * Probes stamp facts. They filter by process, stamp the time first, write one small record, and never judge. A record that finds no room is counted
+ * per CPU with the span of time it belongs to.
+ */
+#ifndef GILSCOPE_COMMON_BPF_H
+#define GILSCOPE_COMMON_BPF_H
+
+#include "kernel.bpf.h"
+#include <bpf/bpf_helpers.h>
+#include <bpf/bpf_core_read.h>
+#include <bpf/bpf_tracing.h>
+#include "wire.h"
+#include "shared.h"
+
+
+
+
+extern int enabled;	     /* nothing is told before all probes are in place */
+extern unsigned int loss_slot; /* which half of `losses` counts now; user space flips it and reads the other */
+
+struct {
+	__uint(type, BPF_MAP_TYPE_RINGBUF);
+	__uint(max_entries, 8 << 20);
+} ring SEC(".maps") __weak;
+
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__type(key, __u32); /* tgid */
+	__type(value, struct shared_target);
+	__uint(max_entries, SHARED_MAX_TARGETS);
+} targets SEC(".maps") __weak;
+
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__type(key, struct shared_gil_key);
+	__type(value, struct shared_gil);
+	__uint(max_entries, SHARED_MAX_GILS);
+} gils SEC(".maps") __weak;
+
+/* What is remembered of a thread between two probes. */
+struct thread_note {
+	__u64 wait_gil;	  /* GIL whose wait it is in, or 0 */
+
+	__u16 wait_index; /* index of wait_gil */
+	__u16 cpu;	  /* CPU + 1 it waits for, or 0 */
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__type(key, __u32); /* tid */
+	__type(value, struct thread_note);
+	__uint(max_entries, SHARED_MAX_THREADS);
+} notes SEC(".maps") __weak;
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__type(key, __u32); /* loss_slot */
+	__type(value, struct shared_loss);
+	__uint(max_entries, 2);
+} losses SEC(".maps") __weak;
+
+static __always_inline struct shared_target *target_of(__u32 tgid)
+{
+	return enabled ? bpf_map_lookup_elem(&targets, &tgid) : 0;
+}
+
+/* The thread's note, made when missing; NULL only when the map is full. */
+static __always_inline struct thread_note *note_of(__u32 tid)
+{
+	struct thread_note *note = bpf_map_lookup_elem(&notes, &tid);
+	struct thread_note empty = {};
+
+	if (note)
+		return note;
+	bpf_map_update_elem(&notes, &tid, &empty, BPF_NOEXIST);
+	return bpf_map_lookup_elem(&notes, &tid);
+}
+
+static __always_inline void count_loss(__u64 ts)
+{
+	__u32 slot = loss_slot & 1;
+	struct shared_loss *loss = bpf_map_lookup_elem(&losses, &slot);
+
+	if (!loss)
+		return;
+	if (!loss->count++)
+		loss->first_ts = ts;
+	loss->last_ts = ts;
+}
+
+/*
+ * Sends a record. The reader is not woken for it (an interrupt on the target's CPU for every handful of records would be the largest part of what
+ * probing costs): it looks by itself every few milliseconds, and is woken only when the ring is a quarter full.
+ */
+static __always_inline void emit(void *record, __u32 size)
+{
+	__u64 waiting = bpf_ringbuf_query(&ring, BPF_RB_AVAIL_DATA);
+	__u64 flags = waiting > SHARED_WAKE_BYTES ? BPF_RB_FORCE_WAKEUP : BPF_RB_NO_WAKEUP;
+
+	if (bpf_ringbuf_output(&ring, record, size, flags))
+		count_loss(((struct event_hdr *)record)->ts);
+}
+
+#define HDR(event, when, who, small, bits) {.ts = (when), .tid = (who), .type = EV_##event, .flags = (bits), .aux = (small)}
+
+#endif

@@ -1,0 +1,91 @@
+/* SPDX-License-Identifier: Dual MIT/GPL */
+/*
+ * kernel.bpf.h - the few kernel types and fields the probes read. Only the named fields matter: preserve_access_index lets libbpf find their real
+ * offsets in the running kernel's BTF, so this replaces a generated vmlinux.h and says at a glance what gilscope depends on.
+ */
+#ifndef GILSCOPE_KERNEL_BPF_H
+#define GILSCOPE_KERNEL_BPF_H
+
+typedef unsigned char __u8;
+typedef unsigned short __u16;
+typedef unsigned int __u32;
+typedef unsigned long long __u64;
+typedef signed char __s8;
+typedef short __s16;
+typedef int __s32;
+typedef long long __s64;
+typedef __u16 __be16;
+typedef __u32 __be32;
+typedef __u32 __wsum;
+
+/* makes bpf_tracing.h use the kernel's names of registers */
+#define __VMLINUX_H__
+
+#define bool _Bool
+#define true 1
+#define false 0
+
+enum { BPF_ANY = 0, BPF_NOEXIST = 1 };
+enum { BPF_MAP_TYPE_HASH = 1, BPF_MAP_TYPE_ARRAY = 2, BPF_MAP_TYPE_PERCPU_ARRAY = 6, BPF_MAP_TYPE_LRU_HASH = 9, BPF_MAP_TYPE_RINGBUF = 27 };
+enum { BPF_RB_NO_WAKEUP = 1, BPF_RB_FORCE_WAKEUP = 2, BPF_RB_AVAIL_DATA = 0 };
+
+#pragma clang attribute push(__attribute__((preserve_access_index)), apply_to = record)
+
+#if defined(__TARGET_ARCH_x86)
+struct pt_regs {
+	unsigned long r10, cx, dx, si, di, ax, orig_ax, ip;
+};
+#elif defined(__TARGET_ARCH_arm64)
+struct user_pt_regs {
+	__u64 regs[31];
+	__u64 pc;
+};
+struct pt_regs {
+	__u64 regs[31];
+	__u64 pc;
+	__u64 orig_x0;
+	__s32 syscallno;
+};
+#endif
+
+struct signal_struct {
+	struct {
+		int counter;
+	} live;
+};
+
+struct cfs_rq {
+	int throttle_count; /* this queue and the ones above it that are out of quota */
+};
+
+struct sched_entity {
+	struct cfs_rq *cfs_rq;
+};
+
+struct thread_info {
+	__u32 cpu; /* since 5.16 (bcf9033e5449 "sched: move CPU field back into thread_info") */
+};
+
+struct task_struct {
+	struct thread_info thread_info;
+	unsigned int __state; /* since 5.14 (2f064a59a11f "sched: Change task_struct::state") */
+	int on_cpu;
+	int pid;	      /* tid, initial namespace */
+	int tgid;
+	char comm[16];
+	struct signal_struct *signal;
+	struct sched_entity se;
+	bool throttled; /* since 6.18: tasks are throttled one by one on their way to user space */
+};
+
+struct task_struct___before_5_14 {
+	long state;
+};
+
+struct task_struct___before_5_16 {
+	unsigned int cpu;
+};
+
+#pragma clang attribute pop
+
+#endif

@@ -1,0 +1,312 @@
+// SPDX-License-Identifier: Dual MIT/GPL
+/*
+ * sched.bpf.c - the scheduler: when a traced thread runs, sleeps, is woken or waits for a CPU, and who has the CPU it waits for; births, deaths and
+ * names of threads.
+ */
+#include "common.bpf.h"
+
+const volatile bool have_task_regs = false; /* bpf_task_pt_regs and bpf_get_current_task_btf: 5.15 */
+int enabled = 0;
+unsigned int loss_slot = 0;
+
+#define TASK_PID(task) ((__u32)(task)->pid)
+
+/* What a CPU is doing; kept for all tasks, told only while a traced thread waits for the CPU. */
+struct cpu_note {
+	__s32 waiting; /* traced threads that wait for this CPU */
+	__u32 told;    /* user space knows who has it */
+	__u32 tid, tgid;
+	__u64 comm[2];
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__type(key, __u32);
+	__type(value, struct cpu_note);
+	__uint(max_entries, SHARED_MAX_CPUS); /* cut to the machine's number before loading */
+} cpus SEC(".maps");
+
+/* Names that user space knows already. */
+struct comm_note {
+	__u64 comm[2];
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__type(key, __u32); /* tid */
+	__type(value, struct comm_note);
+	__uint(max_entries, 4096);
+} names SEC(".maps");
+
+static __always_inline struct cpu_note *cpu_note_of(__u32 cpu)
+{
+	return bpf_map_lookup_elem(&cpus, &cpu);
+}
+
+static __always_inline void tell_comm(__u64 ts, __u32 tid, __u32 tgid, const __u64 comm[2])
+{
+	struct comm_note *known = bpf_map_lookup_elem(&names, &tid), now = {.comm = {comm[0], comm[1]}};
+
+	if (known && known->comm[0] == now.comm[0] && known->comm[1] == now.comm[1])
+		return;
+	bpf_map_update_elem(&names, &tid, &now, BPF_ANY);
+
+	struct ev_comm record = {.hdr = HDR(COMM, ts, tid, 0, 0), .pid = tgid};
+	__builtin_memcpy(&record.comm, comm, sizeof(record.comm));
+	emit(&record, sizeof(record));
+}
+
+/* Tells who has the CPU, or with `end` that it is not told any longer. */
+static __always_inline void tell_run(__u64 ts, __u32 cpu, struct cpu_note *note, bool end)
+{
+	struct ev_run record = {.hdr = HDR(RUN, ts, note->tid, cpu, end ? EVF_RUN_END : 0), .pid = note->tgid};
+
+	if (!end && note->tid)
+		tell_comm(ts, note->tid, note->tgid, note->comm);
+	emit(&record, sizeof(record));
+	note->told = !end;
+}
+
+/* A thread starts to wait for a CPU. An idle CPU is not worth telling: the thread will have it in a moment. */
+static __always_inline void wait_for_cpu(__u64 ts, struct thread_note *thread, __u32 cpu)
+{
+	struct cpu_note *note = cpu_note_of(cpu);
+
+	if (!note || thread->cpu)
+		return;
+	thread->cpu = cpu + 1;
+	__sync_fetch_and_add(&note->waiting, 1);
+	if (!note->told && note->tid)
+		tell_run(ts, cpu, note, false);
+}
+
+/* A thread no longer waits for the CPU it waited for. */
+static __always_inline void stop_waiting(struct thread_note *thread)
+{
+	struct cpu_note *note = thread->cpu ? cpu_note_of(thread->cpu - 1) : 0;
+
+	thread->cpu = 0;
+	if (note)
+		__sync_fetch_and_add(&note->waiting, -1);
+}
+
+static __always_inline bool is_throttled(struct task_struct *task)
+{
+	if (bpf_core_field_exists(task->throttled))
+		return task->throttled;
+	if (bpf_core_field_exists(struct cfs_rq, throttle_count))
+		return task->se.cfs_rq->throttle_count > 0;
+	return false;
+}
+
+static __always_inline bool is_runnable(struct task_struct *task)
+{
+	if (bpf_core_field_exists(task->__state))
+		return task->__state == 0;
+	return ((struct task_struct___before_5_14 *)task)->state == 0;
+}
+
+static __always_inline __u32 task_cpu(struct task_struct *task)
+{
+	if (bpf_core_field_exists(task->thread_info.cpu))
+		return task->thread_info.cpu;
+	return ((struct task_struct___before_5_16 *)task)->cpu;
+}
+
+/*
+ * The system call the current task is in. An exception's frame looks alike, with an error code where the number is; but only a system call has the
+ * marks of its entry: on x86 `syscall` leaves the return address in rcx, and entry sets rax to -ENOSYS until the call returns.
+ */
+static __always_inline bool in_syscall(__s32 *ret_sysno)
+{
+	struct pt_regs *regs;
+
+	if (!have_task_regs)
+		return false;
+	regs = (struct pt_regs *)bpf_task_pt_regs(bpf_get_current_task_btf());
+#if defined(__TARGET_ARCH_x86)
+	*ret_sysno = (__s32)regs->orig_ax;
+	return (long)regs->orig_ax >= 0 && regs->cx == regs->ip && regs->ax == (unsigned long)-38;
+#else
+	*ret_sysno = regs->syscallno;
+	return regs->syscallno >= 0;
+#endif
+}
+
+static __always_inline void switch_out(__u64 ts, __u32 cpu, struct task_struct *task, bool runnable, struct thread_note *thread)
+{
+	struct ev_switch_out record = {.hdr = HDR(SWITCH_OUT, ts, TASK_PID(task), cpu, 0)};
+
+	if (in_syscall(&record.sysno))
+		record.hdr.flags |= EVF_SWITCH_OUT_SYSCALL;
+	else
+		record.sysno = 0;
+	if (runnable) {
+		record.hdr.flags |= EVF_SWITCH_OUT_RUNNABLE;
+		if (is_throttled(task))
+			record.hdr.flags |= EVF_SWITCH_OUT_THROTTLED;
+		wait_for_cpu(ts, thread, cpu);
+	}
+	emit(&record, sizeof(record));
+}
+
+SEC("tp_btf/sched_switch")
+int BPF_PROG(on_switch, bool preempt, struct task_struct *prev, struct task_struct *next)
+{
+	__u64 ts = bpf_ktime_get_ns();
+	__u32 cpu = bpf_get_smp_processor_id();
+	struct cpu_note *note = cpu_note_of(cpu);
+	struct thread_note *out = 0, *in = 0;
+
+	if (!enabled || !note)
+		return 0;
+	if (target_of(prev->tgid))
+		out = note_of(TASK_PID(prev));
+	if (target_of(next->tgid))
+		in = note_of(TASK_PID(next));
+
+	/* the occupant changes first, so that who waits from here on, or until here, is compared with the right one */
+	note->tid = next->pid;
+	note->tgid = next->tgid;
+	__builtin_memcpy(note->comm, next->comm, sizeof(note->comm));
+	if (in)
+		stop_waiting(in);
+	if (note->waiting > 0)
+		tell_run(ts, cpu, note, false);
+	else if (note->told)
+		tell_run(ts, cpu, note, true);
+
+	if (out)
+		switch_out(ts, cpu, prev, preempt || is_runnable(prev), out);
+	if (in) {
+		struct ev_switch_in record = {.hdr = HDR(SWITCH_IN, ts, TASK_PID(next), cpu, 0)};
+		emit(&record, sizeof(record));
+	}
+	return 0;
+}
+
+static __always_inline int wake(struct task_struct *task, __u8 flags)
+{
+	__u64 ts = bpf_ktime_get_ns();
+	__u32 cpu = task_cpu(task);
+	struct thread_note *thread;
+
+	/* a task that is woken before it has gone to sleep just runs on */
+	if (!target_of(task->tgid) || task->on_cpu)
+		return 0;
+	thread = note_of(TASK_PID(task));
+	if (!thread)
+		return 0;
+	if (is_throttled(task))
+		flags |= EVF_WAKE_THROTTLED;
+	wait_for_cpu(ts, thread, cpu);
+
+	struct ev_wake record = {.hdr = HDR(WAKE, ts, TASK_PID(task), cpu, flags)};
+	emit(&record, sizeof(record));
+	return 0;
+}
+
+/* sched_wakeup and not sched_waking: it comes after the task's switch to sleep on every kernel, and knows the CPU the task will wait for */
+SEC("tp_btf/sched_wakeup")
+int BPF_PROG(on_wakeup, struct task_struct *task)
+{
+	return wake(task, 0);
+}
+
+SEC("tp_btf/sched_wakeup_new")
+int BPF_PROG(on_wakeup_new, struct task_struct *task)
+{
+	return wake(task, EVF_WAKE_NEW);
+}
+
+SEC("tp_btf/sched_migrate_task")
+int BPF_PROG(on_migrate, struct task_struct *task, int cpu)
+{
+	__u64 ts = bpf_ktime_get_ns();
+	__u32 tid = TASK_PID(task);
+	struct thread_note *thread;
+
+	if (!target_of(task->tgid))
+		return 0;
+	thread = bpf_map_lookup_elem(&notes, &tid);
+	/* one that sleeps is being placed for its wake-up, which follows and says where */
+	if (!thread || !thread->cpu)
+		return 0;
+	stop_waiting(thread);
+	wait_for_cpu(ts, thread, cpu);
+
+	struct ev_migrate record = {.hdr = HDR(MIGRATE, ts, tid, cpu, 0)};
+	emit(&record, sizeof(record));
+	return 0;
+}
+
+SEC("tp_btf/sched_process_fork")
+int BPF_PROG(on_fork, struct task_struct *parent, struct task_struct *child)
+{
+	__u64 ts = bpf_ktime_get_ns(), comm[2];
+
+	/* a thread of a traced process; what a new process is good for is user space's to decide */
+	if (child->tgid != parent->tgid || !target_of(child->tgid))
+		return 0;
+
+	struct ev_thread record = {.hdr = HDR(THREAD, ts, TASK_PID(child), 0, EVF_THREAD_NEW), .pid = child->tgid};
+	emit(&record, sizeof(record));
+	__builtin_memcpy(comm, child->comm, sizeof(comm));
+	tell_comm(ts, TASK_PID(child), child->tgid, comm);
+	return 0;
+}
+
+SEC("tp_btf/task_rename")
+int BPF_PROG(on_rename, struct task_struct *task, const char *name)
+{
+	__u64 ts = bpf_ktime_get_ns(), comm[2] = {};
+
+	if (!target_of(task->tgid))
+		return 0;
+	bpf_probe_read_kernel_str(comm, sizeof(comm), name);
+	tell_comm(ts, TASK_PID(task), task->tgid, comm);
+	return 0;
+}
+
+SEC("tp_btf/sched_process_exit")
+int BPF_PROG(on_exit, struct task_struct *task)
+{
+	__u64 ts = bpf_ktime_get_ns();
+	__u32 tid = TASK_PID(task), tgid = task->tgid;
+	struct thread_note *thread;
+
+	if (!target_of(tgid))
+		return 0;
+	thread = bpf_map_lookup_elem(&notes, &tid);
+	if (thread)
+		stop_waiting(thread);
+	bpf_map_delete_elem(&notes, &tid);
+	bpf_map_delete_elem(&names, &tid);
+
+	struct ev_thread_exit record = {.hdr = HDR(THREAD_EXIT, ts, tid, 0, 0)};
+	emit(&record, sizeof(record));
+	/* do_exit() has counted this thread down before it gets here */
+	if (task->signal->live.counter == 0) {
+		struct ev_process_exit last = {.hdr = HDR(PROCESS_EXIT, ts, tgid, 0, 0)};
+		emit(&last, sizeof(last));
+	}
+	return 0;
+}
+
+SEC("tp_btf/sched_process_exec")
+int BPF_PROG(on_exec, struct task_struct *task)
+{
+	__u64 ts = bpf_ktime_get_ns();
+	__u32 tgid = task->tgid;
+
+	if (!target_of(tgid))
+		return 0;
+	/* its address space is another now: none of the addresses known mean anything */
+	bpf_map_delete_elem(&targets, &tgid);
+
+	struct ev_process_exit record = {.hdr = HDR(PROCESS_EXIT, ts, tgid, 0, EVF_PROCESS_EXIT_EXEC)};
+	emit(&record, sizeof(record));
+	return 0;
+}
+
+static const char LICENSE[] SEC("license") __attribute__((used)) = "Dual MIT/GPL";

@@ -1,0 +1,224 @@
+/* SPDX-License-Identifier: MIT */
+#include "capture/features.h"
+
+#include <bpf/bpf.h>
+#include <bpf/btf.h>
+#include <bpf/libbpf.h>
+#include <cap-ng.h>
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/utsname.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
+#include "base/diag.h"
+
+DEFINE_CLEANUP(btf__free, struct btf *, btf__free, NULL)
+
+static const struct feature TABLE[FEATURE_COUNT] = {
+	[FEATURE_CAPABILITIES] = {.name = "capabilities", .purpose = "load BPF programs, set uprobes, read the target's memory", .required = true},
+	[FEATURE_PID_NAMESPACE] = {.name = "pid namespace", .purpose = "process numbers that the kernel's records carry", .required = true},
+	[FEATURE_BTF] = {.name = "kernel BTF", .purpose = "offsets of kernel structures, typed tracepoints", .required = true},
+	[FEATURE_LOCKDOWN] = {.name = "lockdown", .purpose = "BPF may read kernel and user memory", .required = true},
+	[FEATURE_RINGBUF] = {.name = "BPF ring buffer", .purpose = "records in one stream (kernel 5.8)", .required = true},
+	[FEATURE_UPROBES] = {.name = "uprobes", .purpose = "every take, drop and wait of the GIL", .required = true},
+	[FEATURE_SCHED] = {.name = "scheduler events", .purpose = "on a CPU, asleep, woken, waiting for a CPU and behind whom", .required = true},
+	[FEATURE_LIFECYCLE] = {.name = "thread events", .purpose = "threads born, renamed and gone; exit and exec", .required = true},
+	[FEATURE_EPOLL] = {.name = "epoll waits", .purpose = "turns of event loops", .required = true},
+	[FEATURE_TASK_REGS] = {.name = "sleep reasons", .purpose = "the system call a thread sleeps in (kernel 5.15)"},
+	[FEATURE_THROTTLE] = {.name = "cgroup throttling", .purpose = "time the CPU quota took"},
+	[FEATURE_TRACEFS] = {.name = "tracefs", .purpose = "not needed: raw tracepoints and the uprobe PMU are used"},
+};
+
+static void __attribute__((format(printf, 3, 4))) found(struct feature *feature, bool available, const char *format, ...)
+{
+	va_list args;
+
+	feature->available = available;
+	va_start(args, format);
+	vsnprintf(feature->found, sizeof(feature->found), format, args);
+	va_end(args);
+}
+
+static void __attribute__((format(printf, 2, 3))) remedy(struct feature *feature, const char *format, ...)
+{
+	va_list args;
+
+	if (feature->available)
+		return;
+	va_start(args, format);
+	vsnprintf(feature->remedy, sizeof(feature->remedy), format, args);
+	va_end(args);
+}
+
+static void probe_capabilities(struct feature *feature)
+{
+	static const struct {
+		unsigned int cap;
+		const char *name;
+		bool admin_will_do; /* CAP_SYS_ADMIN includes it */
+	} needed[] = {
+		{CAP_BPF, "CAP_BPF", true}, {CAP_PERFMON, "CAP_PERFMON", true}, {CAP_SYS_PTRACE, "CAP_SYS_PTRACE", false},
+		/* map_files and the uprobe PMU ask for it when the image is not reachable by path */
+		{CAP_DAC_READ_SEARCH, "CAP_DAC_READ_SEARCH", false},
+	};
+	char missing[128] = "";
+
+	capng_get_caps_process();
+	bool admin = capng_have_capability(CAPNG_EFFECTIVE, CAP_SYS_ADMIN);
+
+	for (size_t i = 0; i < sizeof(needed) / sizeof(needed[0]); i++) {
+		if (capng_have_capability(CAPNG_EFFECTIVE, needed[i].cap) || (admin && needed[i].admin_will_do))
+			continue;
+		snprintf(missing + strlen(missing), sizeof(missing) - strlen(missing), "%s%s", missing[0] ? ", " : "", needed[i].name);
+	}
+	feature->permission = true;
+	if (missing[0])
+		found(feature, false, "missing: %s", missing);
+	else
+		found(feature, true, "%s", admin ? "all, with CAP_SYS_ADMIN" : "all");
+	remedy(feature, "run it with sudo, or in a container with --privileged or --cap-add for %s", missing);
+}
+
+static void probe_pid_namespace(struct feature *feature)
+{
+	/* PROC_PID_INIT_INO, include/linux/proc_ns.h */
+	const ino_t initial = 0xEFFFFFFCu;
+	struct stat st;
+
+	if (stat("/proc/self/ns/pid", &st) < 0)
+		found(feature, false, "/proc/self/ns/pid cannot be read: %s", strerror(errno));
+	else
+		found(feature, st.st_ino == initial, st.st_ino == initial ? "initial" : "a container's own");
+	remedy(feature, "run gilscope on the host, or in a container with the host's PID namespace (--pid=host)");
+}
+
+static void probe_lockdown(struct feature *feature)
+{
+	_cleanup_(fclosep) FILE *file = fopen("/sys/kernel/security/lockdown", "re");
+	char line[128] = "";
+
+	if (!file || !fgets(line, sizeof(line), file)) {
+		found(feature, true, "not in force");
+		return;
+	}
+	line[strcspn(line, "\n")] = '\0';
+	found(feature, !strstr(line, "[confidentiality]"), "%s", line);
+	remedy(feature, "confidentiality mode forbids BPF to read memory: boot with lockdown=integrity or none");
+}
+
+static void probe_ringbuf(struct feature *feature)
+{
+	int have = libbpf_probe_bpf_map_type(BPF_MAP_TYPE_RINGBUF, NULL);
+
+	if (have < 0)
+		found(feature, false, "cannot be tried: %s", strerror(-have));
+	else
+		found(feature, have, have ? "yes" : "the kernel has none");
+	feature->permission = have == -EPERM;
+	remedy(feature, have < 0 ? "see capabilities" : "needs kernel 5.8 or later");
+}
+
+static void probe_uprobes(struct feature *feature)
+{
+	bool pmu = access("/sys/bus/event_source/devices/uprobe/type", R_OK) == 0;
+
+	found(feature, pmu, pmu ? "perf uprobe PMU" : "no uprobe PMU in /sys/bus/event_source/devices");
+	remedy(feature, "needs a kernel with CONFIG_UPROBE_EVENTS, and /sys mounted");
+}
+
+/* Are these raw tracepoints in the kernel? Their prototypes are BTF types named btf_trace_NAME. */
+static void probe_tracepoints(struct feature *feature, const struct btf *btf, const char *const names[])
+{
+	char type[80], missing[128] = "";
+
+	for (size_t i = 0; names[i]; i++) {
+		snprintf(type, sizeof(type), "btf_trace_%s", names[i]);
+		if (!btf || btf__find_by_name_kind(btf, type, BTF_KIND_TYPEDEF) < 0)
+			snprintf(missing + strlen(missing), sizeof(missing) - strlen(missing), " %s", names[i]);
+	}
+	if (missing[0])
+		found(feature, false, btf ? "tracepoints missing:%s" : "not to be told without kernel BTF:%s", missing);
+	else
+		found(feature, true, "raw tracepoints");
+	remedy(feature, "needs a kernel with these tracepoints (CONFIG_FTRACE_SYSCALLS for system calls)");
+}
+
+static bool has_member(const struct btf *btf, const char *type, const char *member)
+{
+	int id = btf ? btf__find_by_name_kind(btf, type, BTF_KIND_STRUCT) : -1;
+	const struct btf_type *t = id > 0 ? btf__type_by_id(btf, (uint32_t)id) : NULL;
+
+	for (uint16_t i = 0; t && i < btf_vlen(t); i++)
+		if (!strcmp(btf__name_by_offset(btf, btf_members(t)[i].name_off), member))
+			return true;
+	return false;
+}
+
+static void probe_kernel_details(struct features *features, const struct btf *btf)
+{
+	struct feature *regs = &features->list[FEATURE_TASK_REGS], *throttle = &features->list[FEATURE_THROTTLE];
+	int have = libbpf_probe_bpf_helper(BPF_PROG_TYPE_TRACING, BPF_FUNC_task_pt_regs, NULL);
+
+	/* libbpf cannot probe helpers of tracing programs (-EOPNOTSUPP); the helper came with this enumerator */
+	if (have < 0 && btf) {
+		int id = btf__find_by_name_kind(btf, "bpf_func_id", BTF_KIND_ENUM);
+		const struct btf_type *t = id > 0 ? btf__type_by_id(btf, (uint32_t)id) : NULL;
+
+		have = 0;
+		for (uint16_t i = 0; t && i < btf_vlen(t); i++)
+			have |= btf_enum(t)[i].val == BPF_FUNC_task_pt_regs;
+	}
+	found(regs, have > 0, have > 0 ? "system call of every sleep" : "the kernel has no bpf_task_pt_regs");
+	remedy(regs, "needs kernel 5.15; sleeps are shown without the system call's name");
+
+	if (has_member(btf, "task_struct", "throttled"))
+		found(throttle, true, "per task (kernel 6.18 on)");
+	else if (has_member(btf, "cfs_rq", "throttle_count"))
+		found(throttle, true, "per run queue");
+	else
+		found(throttle, false, "the kernel has no CPU quotas (CONFIG_CFS_BANDWIDTH)");
+	remedy(throttle, "none needed: without quotas nothing is throttled");
+}
+
+void features_probe(struct features *features)
+{
+	static const char *const sched[] = {"sched_switch", "sched_wakeup", "sched_wakeup_new", "sched_migrate_task", NULL};
+	static const char *const life[] = {"sched_process_fork", "sched_process_exit", "sched_process_exec", "task_rename", NULL};
+	static const char *const epoll[] = {"sys_enter", "sys_exit", NULL};
+	_cleanup_(btf__freep) struct btf *btf = btf__load_vmlinux_btf();
+	struct feature *list = features->list;
+	bool tracefs = access("/sys/kernel/tracing/events", F_OK) == 0 || access("/sys/kernel/debug/tracing/events", F_OK) == 0;
+
+	memcpy(features->list, TABLE, sizeof(TABLE));
+	for (int i = 0; i < FEATURE_COUNT; i++)
+		list[i].id = (enum feature_id)i;
+	probe_capabilities(&list[FEATURE_CAPABILITIES]);
+	probe_pid_namespace(&list[FEATURE_PID_NAMESPACE]);
+	found(&list[FEATURE_BTF], btf, btf ? "/sys/kernel/btf/vmlinux" : "no /sys/kernel/btf/vmlinux");
+	remedy(&list[FEATURE_BTF], "needs a kernel with CONFIG_DEBUG_INFO_BTF; the distributions' kernels have it");
+	probe_lockdown(&list[FEATURE_LOCKDOWN]);
+	probe_ringbuf(&list[FEATURE_RINGBUF]);
+	probe_uprobes(&list[FEATURE_UPROBES]);
+	probe_tracepoints(&list[FEATURE_SCHED], btf, sched);
+	probe_tracepoints(&list[FEATURE_LIFECYCLE], btf, life);
+	probe_tracepoints(&list[FEATURE_EPOLL], btf, epoll);
+	probe_kernel_details(features, btf);
+	found(&list[FEATURE_TRACEFS], true, tracefs ? "mounted" : "not mounted");
+}
+
+int features_require(const struct features *features, struct diag *diag)
+{
+	for (int i = 0; i < FEATURE_COUNT; i++) {
+		const struct feature *feature = &features->list[i];
+
+		if (!feature->required || feature->available)
+			continue;
+		diag_set(diag, feature->permission ? EXIT_NOT_PERMITTED : EXIT_FAILED, 0, "%s: %s", feature->name, feature->found);
+		diag_hint(diag, "%s", feature->remedy);
+		return feature->permission ? -EPERM : -EOPNOTSUPP;
+	}
+	return 0;
+}

@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * features.h - what this kernel and these privileges allow, and therefore which probes are attached. `doctor` prints the same plan.
+ */
+#ifndef GILSCOPE_CAPTURE_FEATURES_H
+#define GILSCOPE_CAPTURE_FEATURES_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+struct diag;
+
+enum feature_id {
+	FEATURE_CAPABILITIES, /* CAP_BPF + CAP_PERFMON + CAP_SYS_PTRACE, or CAP_SYS_ADMIN for the first two */
+	FEATURE_PID_NAMESPACE,
+	FEATURE_BTF,
+	FEATURE_LOCKDOWN,
+	FEATURE_RINGBUF,
+	FEATURE_UPROBES,
+	FEATURE_SCHED,
+	FEATURE_LIFECYCLE,
+	FEATURE_EPOLL,
+	FEATURE_TASK_REGS,
+	FEATURE_THROTTLE,
+	FEATURE_TRACEFS,
+	FEATURE_COUNT
+};
+
+struct feature {
+	enum feature_id id;
+	const char *name;    /* short: "kernel BTF" */
+	const char *purpose; /* what it gives: "offsets of kernel structures" */
+	bool required;	     /* nothing works without it */
+	bool available;
+	bool permission;     /* it is missing for lack of a capability */
+	char found[200];     /* what was seen, or why it is not available */
+	char remedy[200];    /* what to do about it; "" when available */
+};
+
+struct features {
+	struct feature list[FEATURE_COUNT];
+};
+
+/* Examines the system. Loads and attaches nothing; takes milliseconds. */
+void features_probe(struct features *features);
+
+static inline bool features_have(const struct features *features, enum feature_id id)
+{
+	return features->list[id].available;
+}
+
+/* The first required feature that is missing, as a diag (EXIT_NOT_PERMITTED or EXIT_FAILED); 0 when all are there. */
+int features_require(const struct features *features, struct diag *diag);
+
+#endif
