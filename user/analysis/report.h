@@ -33,7 +33,10 @@ struct thread_report {
 	struct state_sums states;
 	uint64_t holds, waits, forced_drops;
 	uint64_t held_ns;      /* of `states`: with the GIL */
+	uint64_t sampled_ns;   /* of `states`: python and native told apart by observations only */
 };
+
+#define TID_OTHERS UINT32_MAX
 
 /* Who held the GIL while a loop's thread waited for it. */
 struct blocker {
@@ -45,23 +48,29 @@ struct syscall_share {
 	uint64_t ns;
 };
 struct cpu_share {
-	uint32_t pid, tid; /* 0: the CPU idled although a thread was waiting (throttled, or on its way) */
+	uint32_t pid, tid; /* 0: the CPU idled although a thread was waiting (throttled, or on its way); TID_OTHERS: too many to tell apart */
 	char comm[17];
 	uint64_t ns;
 };
 
+/* Where the time of one stall, or of many, went. */
+struct breakdown {
+	struct state_sums states;
+	uint64_t throttled_ns;	 /* of `states`: ready to run, but the cgroup's CPU quota was used up */
+	/* each most first */
+	struct blocker *blockers;
+	struct syscall_share *syscalls;
+	struct cpu_share *preempted_by;
+	uint32_t blocker_count, syscall_count, preempted_by_count;
+	uint32_t blocker_room, syscall_room, preempted_by_room; /* allocated entries */
+};
+
 struct stall {
 	uint64_t start, end;
-	bool ongoing, whole;
-	struct state_sums states; /* adds up to end - start exactly */
-	enum thread_state cause;
-	uint64_t throttled_ns;
-	struct blocker *blockers; /* most first */
-	uint32_t blocker_count;
-	struct syscall_share *syscalls; /* most first */
-	uint32_t syscall_count;
-	struct cpu_share *preempted_by; /* most first */
-	uint32_t preempted_by_count;
+	bool ongoing;		  /* the window ended inside it */
+	bool whole;		  /* false: evidence began or ended inside it, so its length is only a lower bound */
+	enum thread_state cause;  /* the largest of what.states */
+	struct breakdown what;	  /* what.states adds up to end - start exactly */
 };
 
 struct loop_report {
@@ -69,7 +78,8 @@ struct loop_report {
 	struct dist turn;	  /* whole turns; turn.count is `turns` */
 	struct stall *stalls;	  /* in order of time */
 	uint32_t stall_count;
-	struct state_sums stalled; /* over all stalls, by state */
+	struct breakdown stalled; /* over all stalls */
+	uint64_t longest_ns;	  /* the longest turn of all, whole or not */
 };
 
 struct process_report {
@@ -94,7 +104,10 @@ struct report {
 	uint32_t process_count;
 };
 
-/* True when more than 0.1 % of the observed thread time is unknown because of losses, or events were lost: exit status 5. */
+/*
+ * True when evidence was lost or came too late and more than 0.1 % of the observed thread time is unknown: exit status 5. What is unknown only
+ * because no thread had shown itself yet after attaching does not make a report partial.
+ */
 bool report_partial(const struct report *report);
 
 struct report_builder;
@@ -106,8 +119,9 @@ void report_builder_free(struct report_builder *builder);
 struct model_sink report_builder_sink(struct report_builder *builder);
 
 /*
- * The findings so far, after world_end() or world_cut(). `late` is the reorder stage's count, `truncated` the trace's. The report points into the
- * builder and the world, and is valid until either is fed or freed. 0 or -ENOMEM.
+ * The findings so far, after world_end() or world_cut(); may be called again and again while feeding goes on. `late` is the reorder stage's count,
+ * `truncated` says that the recording was cut off. The report points into the builder and the world: read it before either is fed, called again or
+ * freed. 0 or -ENOMEM, also when memory was short while folding.
  */
 int report_builder_finish(struct report_builder *builder, const struct world *world, uint64_t late, bool truncated, const struct report **ret_report);
 

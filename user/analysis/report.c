@@ -1,0 +1,249 @@
+/* SPDX-License-Identifier: MIT */
+#include "analysis/report.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "analysis/fold.h"
+
+struct report_builder *report_builder_new(uint64_t stall_ns, const struct stream_head *head)
+{
+	struct report_builder *builder = calloc(1, sizeof(*builder));
+
+	if (!builder)
+		return NULL;
+	builder->stall_ns = stall_ns;
+	memcpy(builder->report.version, head->version, sizeof(builder->report.version) - 1);
+	memcpy(builder->report.mode, head->mode, sizeof(builder->report.mode) - 1);
+	return builder;
+}
+
+/* Frees what the latest report has of its own. */
+static void report_clear(struct report *report)
+{
+	for (uint32_t n = 0; n < report->process_count; n++) {
+		struct process_report *process = &report->processes[n];
+
+		for (uint32_t i = 0; i < process->loop_count; i++)
+			breakdown_done(&process->loops[i].stalled);
+		free(process->gils);
+		free(process->threads);
+		free(process->loops);
+	}
+	free(report->processes);
+	report->processes = NULL;
+	report->process_count = 0;
+}
+
+static void loop_fold_free(struct loop_fold *loop)
+{
+	for (uint32_t i = 0; i < loop->report.stall_count; i++)
+		breakdown_done(&loop->report.stalls[i].what);
+	free(loop->report.stalls);
+	breakdown_done(&loop->report.stalled);
+	breakdown_done(&loop->now);
+	breakdown_done(&loop->ongoing.what);
+	dist_done(&loop->report.turn);
+	free(loop);
+}
+
+static void process_fold_free(struct process_fold *process)
+{
+	for (uint32_t i = 0; i < process->loop_count; i++)
+		loop_fold_free(process->loops[i]);
+	free(process->loops);
+	free(process);
+}
+
+static void gil_fold_free(struct gil_fold *gil)
+{
+	dist_done(&gil->report.hold);
+	dist_done(&gil->report.wait);
+	free(gil);
+}
+
+#define LIST_FREE(list, function)                                                                                                                    \
+	for (__typeof__(list) item_ = (list), next_; item_; item_ = next_) {                                                                         \
+		next_ = item_->next;                                                                                                                 \
+		function(item_);                                                                                                                     \
+	}
+
+void report_builder_free(struct report_builder *builder)
+{
+	if (!builder)
+		return;
+	report_clear(&builder->report);
+	LIST_FREE(builder->processes, process_fold_free);
+	LIST_FREE(builder->gils, gil_fold_free);
+	LIST_FREE(builder->threads, free);
+	free(builder);
+}
+
+/* Names become known late (COMM), so those still missing are asked for with every report. */
+static void name_occupants(const struct world *world, struct breakdown *what)
+{
+	for (uint32_t i = 0; i < what->preempted_by_count; i++) {
+		struct cpu_share *share = &what->preempted_by[i];
+
+		if (!share->comm[0] && share->tid && share->tid != TID_OTHERS)
+			strncpy(share->comm, world_comm(world, share->tid), sizeof(share->comm) - 1);
+	}
+}
+
+/* The turn in progress, when it is a stall already, as the entry behind the finished ones. */
+static int report_ongoing(struct loop_fold *loop, uint64_t stall_ns, struct loop_report *report)
+{
+	uint64_t dur = loop->in_turn ? state_sums_total(&loop->now.states) : 0;
+	struct stall *stall = &loop->ongoing;
+
+	if (dur > report->longest_ns)
+		report->longest_ns = dur;
+	if (!dur || dur < stall_ns)
+		return 0;
+	if (loop_fold_reserve(loop) < 0)
+		return -ENOMEM;
+	breakdown_done(&stall->what);
+	if (breakdown_copy(&loop->now, &stall->what) < 0)
+		return -ENOMEM;
+	stall->start = loop->ts_turn;
+	stall->end = loop->ts_turn + dur;
+	stall->ongoing = true;
+	stall->whole = !stall->what.states.ns[TS_UNKNOWN];
+	stall->cause = state_sums_largest(&stall->what.states);
+	report->stalls = loop->report.stalls;
+	report->stalls[report->stall_count++] = *stall;
+	return breakdown_merge(&report->stalled, &stall->what);
+}
+
+static int report_loop(struct loop_fold *loop, const struct world *world, uint64_t stall_ns, struct loop_report *report)
+{
+	int r;
+
+	*report = loop->report;
+	r = breakdown_copy(&loop->report.stalled, &report->stalled);
+	if (r < 0) {
+		report->stalled = (struct breakdown){0};
+		return r;
+	}
+	r = report_ongoing(loop, stall_ns, report);
+	if (r < 0)
+		return r;
+	breakdown_sort(&report->stalled);
+	name_occupants(world, &report->stalled);
+	for (uint32_t i = 0; i < report->stall_count; i++)
+		name_occupants(world, &report->stalls[i].what);
+	return 0;
+}
+
+static void report_thread(struct report *report, struct thread *thread)
+{
+	struct process_report *process = &report->processes[thread->process->index];
+	const struct thread_fold *fold = thread->data;
+	struct thread_report *entry;
+
+	if (!thread->python)
+		return;
+	entry = &process->threads[process->thread_count++];
+	*entry = fold ? fold->report : (struct thread_report){.thread = thread};
+	report->unknown_ns += entry->states.ns[TS_UNKNOWN];
+	report->sampled_ns += entry->sampled_ns;
+	report->thread_ns += state_sums_total(&entry->states);
+}
+
+static void report_gil(struct report *report, struct gil *gil)
+{
+	struct process_report *process = &report->processes[gil->process->index];
+	const struct gil_fold *fold = gil->data;
+
+	process->gils[process->gil_count++] = fold ? fold->report : (struct gil_report){.gil = gil};
+}
+
+/* Arrays of the right size; the counts are 0 again afterwards, report_thread() and its like fill them. */
+static int report_allocate(struct report *report, const struct world *world)
+{
+	uint32_t count = 0, position = 0;
+	struct process *process;
+	struct thread *thread;
+	struct gil *gil;
+
+	while (world_next_process(world, &position))
+		count++;
+	report->processes = calloc(count + 1, sizeof(*report->processes));
+	if (!report->processes)
+		return -ENOMEM;
+	report->process_count = count;
+	for (position = 0; (process = world_next_process(world, &position));)
+		report->processes[process->index].process = process;
+	for (position = 0; (thread = world_next_thread(world, &position));)
+		report->processes[thread->process->index].thread_count++;
+	for (position = 0; (gil = world_next_gil(world, &position));)
+		report->processes[gil->process->index].gil_count++;
+	for (uint32_t i = 0; i < count; i++) {
+		struct process_report *entry = &report->processes[i];
+		const struct process_fold *fold = entry->process->data;
+
+		entry->threads = calloc(entry->thread_count + 1, sizeof(*entry->threads));
+		entry->gils = calloc(entry->gil_count + 1, sizeof(*entry->gils));
+		entry->loops = calloc(fold ? fold->loop_count + 1 : 1, sizeof(*entry->loops));
+		entry->thread_count = entry->gil_count = 0;
+		if (!entry->threads || !entry->gils || !entry->loops)
+			return -ENOMEM;
+	}
+	return 0;
+}
+
+static int report_fill(struct report_builder *builder, const struct world *world)
+{
+	struct report *report = &builder->report;
+	uint32_t position;
+	struct thread *thread;
+	struct gil *gil;
+
+	for (position = 0; (thread = world_next_thread(world, &position));)
+		report_thread(report, thread);
+	for (position = 0; (gil = world_next_gil(world, &position));)
+		report_gil(report, gil);
+	for (uint32_t i = 0; i < report->process_count; i++) {
+		struct process_report *process = &report->processes[i];
+		const struct process_fold *fold = process->process->data;
+
+		for (uint32_t n = 0; fold && n < fold->loop_count; n++) {
+			process->loop_count++;
+			if (report_loop(fold->loops[n], world, builder->stall_ns, &process->loops[n]) < 0)
+				return -ENOMEM;
+		}
+	}
+	return 0;
+}
+
+int report_builder_finish(struct report_builder *builder, const struct world *world, uint64_t late, bool truncated, const struct report **ret_report)
+{
+	struct report *report = &builder->report;
+	int r = builder->error;
+
+	if (r < 0)
+		return r;
+	report_clear(report);
+	report->window = world_window(world);
+	report->late = late;
+	report->truncated = truncated;
+	report->stall_ns = builder->stall_ns;
+	report->unknown_ns = report->sampled_ns = report->thread_ns = 0;
+	r = report_allocate(report, world);
+	if (r < 0)
+		return r;
+	r = report_fill(builder, world);
+	if (r < 0)
+		return r;
+	*ret_report = report;
+	return 0;
+}
+
+bool report_partial(const struct report *report)
+{
+	if (!report->window.lost && !report->late)
+		return false;
+	/* with no thread's time to compare with, what was lost may have been all there was */
+	return !report->thread_ns || report->unknown_ns > report->thread_ns / 1000;
+}
