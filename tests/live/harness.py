@@ -1,0 +1,406 @@
+# SPDX-License-Identifier: MIT
+"""What the live tests share: applications under test, gilscope runs against them, and the comparison of a report with an application's own marks."""
+import contextlib
+import glob
+import http.client
+import http.server
+import json
+import os
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import threading
+import time
+
+ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+APPS = os.path.join(ROOT, "tests", "apps")
+GILSCOPE = os.path.abspath(os.environ.get("GILSCOPE", os.path.join(ROOT, "build", "gilscope")))
+DEBIAN_PYTHON = "/usr/bin/python3"
+SLOW_ANSWER_S = 0.12    # as long as the work of tests/apps/work.py
+
+
+# ── applications ────────────────────────────────────────────────────────────────────────────────────────────────────
+
+class App:
+    """A process under test. Ended by stop(), also as a context manager."""
+
+    def __init__(self, argv, env=None, prefix=(), **popen):
+        environment = {**os.environ, "PYTHONDONTWRITEBYTECODE": "1", **(env or {})}
+        self.process = subprocess.Popen([*prefix, *argv], env=environment, **popen)
+        self.pid = self.process.pid
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.stop()
+
+    def threads(self):
+        return {int(name) for name in os.listdir(f"/proc/{self.pid}/task")}
+
+    def stop(self):
+        self.process.terminate()
+        try:
+            self.process.wait(5)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
+        for pipe in (self.process.stdin, self.process.stdout):
+            if pipe:
+                pipe.close()
+
+
+class Script(App):
+    """Python source that says "ready" on its standard output when it is."""
+
+    def __init__(self, source, python=DEBIAN_PYTHON, prefix=()):
+        super().__init__([python, "-c", source], prefix=prefix, stdout=subprocess.PIPE, text=True)
+        line = self.process.stdout.readline()
+        if line != "ready\n":
+            self.stop()
+            raise RuntimeError(f"the application said {line!r}, not that it is ready")
+
+
+class RawApp(App):
+    """tests/apps/loop_truth.py, spoken to over its standard input and output."""
+
+    def __init__(self, loop, python=(DEBIAN_PYTHON,), prefix=(), env=None, script=os.path.join(APPS, "loop_truth.py")):
+        super().__init__([*python, script, "--loop", loop], prefix=prefix, env=env, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        self._expect("ready")
+
+    def _expect(self, answer):
+        line = self.process.stdout.readline().rstrip("\n")
+        if line != answer:
+            self.stop()
+            raise RuntimeError(f"the application answered {line!r} instead of {answer!r}")
+
+    def _ask(self, command):
+        self.process.stdin.write(command + "\n")
+        self.process.stdin.flush()
+
+    def call(self, command):
+        self._ask(command)
+        self._expect("ok")
+
+    def marks(self):
+        self._ask("marks")
+        return [Mark(row) for row in json.loads(self.process.stdout.readline())]
+
+
+class WebApp(App):
+    """A FastAPI application under uvicorn."""
+
+    def __init__(self, loop, module="truth:app", python=DEBIAN_PYTHON, prefix=(), env=None):
+        self.port = free_port()
+        super().__init__([python, "-m", "uvicorn", module, "--app-dir", APPS, "--loop", loop, "--port", str(self.port), "--log-level", "warning"],
+                         prefix=prefix, env=env)
+        deadline = time.monotonic() + 30
+        while True:
+            with contextlib.suppress(OSError):
+                self.get("/ping")
+                return
+            if self.process.poll() is not None or time.monotonic() > deadline:
+                self.stop()
+                raise RuntimeError("uvicorn does not answer")
+            time.sleep(0.05)
+
+    def get(self, path):
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=30)
+        try:
+            connection.request("GET", path)
+            response = connection.getresponse()
+            body = response.read()
+        finally:
+            connection.close()
+        if response.status != 200:
+            raise RuntimeError(f"GET {path}: status {response.status}")
+        return json.loads(body)
+
+    def call(self, name):
+        self.get("/" + name)
+
+    def marks(self):
+        return [Mark(row) for row in self.get("/marks")]
+
+
+class Mark:
+    """A row of tests/apps/marks.py."""
+
+    def __init__(self, row):
+        self.__dict__.update(row)
+        self.length_ns = self.t1_ns - self.t0_ns
+
+    def __repr__(self):
+        return f"{self.name} ({self.length_ns / 1e6:.2f} ms)"
+
+    def overlaps(self, stall):
+        return self.t0_ns < stall["end_ns"] and stall["start_ns"] < self.t1_ns
+
+
+def free_port():
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+@contextlib.contextmanager
+def slow_server():
+    """An HTTP server in this process, which is another one than the application's, that takes its time. Yields its port."""
+
+    class Handler(http.server.BaseHTTPRequestHandler):
+        def do_GET(self):
+            time.sleep(SLOW_ANSWER_S)
+            self.send_response(200)
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+
+        def log_message(self, *_):
+            pass
+
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    try:
+        yield server.server_address[1]
+    finally:
+        server.shutdown()
+        server.server_close()
+
+
+class Load:
+    """Threads that ask a WebApp for one path without a pause, each on one connection, until stopped. `statuses` counts the answers."""
+
+    def __init__(self, app, path="/ping", threads=2):
+        self._app, self._path, self._stop = app, path, threading.Event()
+        self._counts = [{} for _ in range(threads)]
+        self._threads = [threading.Thread(target=self._run, args=(counts,), daemon=True) for counts in self._counts]
+
+    def _run(self, counts):
+        connection = http.client.HTTPConnection("127.0.0.1", self._app.port, timeout=30)
+        while not self._stop.is_set():
+            try:
+                connection.request("GET", self._path)
+                response = connection.getresponse()
+                response.read()
+                answer = response.status
+            except OSError as error:
+                answer = repr(error)
+                connection.close()
+            counts[answer] = counts.get(answer, 0) + 1
+        connection.close()
+
+    def __enter__(self):
+        for thread in self._threads:
+            thread.start()
+        return self
+
+    def __exit__(self, *_):
+        self._stop.set()
+        for thread in self._threads:
+            thread.join()
+
+    @property
+    def statuses(self):
+        total = {}
+        for counts in self._counts:
+            for status, count in list(counts.items()):
+                total[status] = total.get(status, 0) + count
+        return total
+
+
+class Neighbours:
+    """Processes named "neighbour" that keep one CPU busy."""
+
+    SOURCE = "open('/proc/self/comm', 'w').write('neighbour'); print('ready', flush=True)\nwhile True: pass"
+
+    def __init__(self, cpu, count):
+        self._apps = [Script(self.SOURCE, prefix=("taskset", "-c", str(cpu))) for _ in range(count)]
+        self.pids = {app.pid for app in self._apps}
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        for app in self._apps:
+            app.stop()
+
+
+def move_to_cpu(pid, cpu):
+    """All threads of the process, also those to come."""
+    subprocess.run(["taskset", "-a", "-c", "-p", str(cpu), str(pid)], check=True, stdout=subprocess.DEVNULL)
+
+
+class Quota:
+    """A control group with a CPU quota, of version 1 or 2, whichever the machine has."""
+
+    PERIOD_US = 100_000
+
+    def __init__(self, share):
+        quota = int(share * self.PERIOD_US)
+        if os.path.exists("/sys/fs/cgroup/cpu/cpu.cfs_quota_us"):
+            base, files = "/sys/fs/cgroup/cpu", {"cpu.cfs_period_us": self.PERIOD_US, "cpu.cfs_quota_us": quota}
+        elif "cpu" in read("/sys/fs/cgroup/cgroup.subtree_control").split():
+            base, files = "/sys/fs/cgroup", {"cpu.max": f"{quota} {self.PERIOD_US}"}
+        else:
+            raise FileNotFoundError("no control group with a cpu controller")
+        self._base, self._path = base, os.path.join(base, f"gilscope-test-{os.getpid()}")
+        os.mkdir(self._path)
+        for name, value in files.items():
+            write(os.path.join(self._path, name), value)
+
+    def add(self, pid):
+        write(os.path.join(self._path, "cgroup.procs"), pid)
+
+    def throttled_ns(self):
+        stat = dict(line.split() for line in read(os.path.join(self._path, "cpu.stat")).splitlines())
+        return int(stat["throttled_time"]) if "throttled_time" in stat else int(stat["throttled_usec"]) * 1000
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        for pid in read(os.path.join(self._path, "cgroup.procs")).split():
+            write(os.path.join(self._base, "cgroup.procs"), pid)
+        os.rmdir(self._path)
+
+
+def read(path):
+    with open(path) as file:
+        return file.read()
+
+
+def write(path, value):
+    with open(path, "w") as file:
+        file.write(str(value))
+
+
+def pyenv_pythons():
+    """{version: path} of what pyenv has installed, oldest first."""
+    paths = glob.glob(os.path.join(os.environ.get("PYENV_ROOT") or os.path.expanduser("~/.pyenv"), "versions", "*", "bin", "python"))
+    found = {path.split(os.sep)[-3]: path for path in paths}
+    found = {version: path for version, path in found.items() if re.fullmatch(r"\d+(\.\d+)+", version)}
+    return dict(sorted(found.items(), key=lambda item: version_key(item[0])))
+
+
+def version_key(version):
+    return tuple(int(part) for part in re.findall(r"\d+", version))
+
+
+def supported_pythons():
+    """{label: path}: Debian's python and pyenv's from 3.8 on."""
+    found = {f"pyenv-{version}": path for version, path in pyenv_pythons().items() if version_key(version) >= (3, 8)}
+    return {"system": DEBIAN_PYTHON, **found}
+
+
+# ── gilscope ────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+class Outcome:
+    def __init__(self, status, stdout, stderr):
+        self.status, self.stdout, self.stderr = status, stdout, stderr
+
+    @property
+    def report(self):
+        return json.loads(self.stdout)
+
+    def __repr__(self):
+        return f"exit status {self.status}\n--- stderr\n{self.stderr}\n--- stdout\n{self.stdout[:4000]}"
+
+
+def gilscope(*arguments, timeout=30, prefix=(), **popen):
+    """Runs to the end."""
+    done = subprocess.run([*prefix, GILSCOPE, *map(str, arguments)], capture_output=True, text=True, timeout=timeout, **popen)
+    return Outcome(done.returncode, done.stdout, done.stderr)
+
+
+class Running:
+    """gilscope observing: from the moment its probes are in place until finish(), which is Ctrl-C."""
+
+    def __init__(self, *arguments, wait=True):
+        self.process = subprocess.Popen([GILSCOPE, *map(str, arguments)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        self.pid = self.process.pid
+        if wait:
+            self._await_probes()
+
+    def _links(self):
+        count = 0
+        with contextlib.suppress(FileNotFoundError):
+            for name in os.listdir(f"/proc/{self.pid}/fd"):
+                with contextlib.suppress(FileNotFoundError):
+                    count += bool(re.search("bpf.link|perf_event", os.readlink(f"/proc/{self.pid}/fd/{name}")))
+        return count
+
+    def _await_probes(self):
+        """Attached when the number of its links has stopped growing."""
+        last, since, deadline = 0, time.monotonic(), time.monotonic() + 15
+        while time.monotonic() < deadline and self.process.poll() is None:
+            links = self._links()
+            if links != last or links == 0:
+                last, since = links, time.monotonic()
+            elif time.monotonic() - since > 0.3:
+                return
+            time.sleep(0.02)
+        self.process.kill()
+        stdout, stderr = self.process.communicate()
+        raise RuntimeError(f"gilscope did not attach: {Outcome(self.process.returncode, stdout, stderr)!r}")
+
+    def signal(self, number=signal.SIGINT):
+        self.process.send_signal(number)
+
+    def result(self, timeout=30):
+        try:
+            stdout, stderr = self.process.communicate(timeout=timeout)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            stdout, stderr = self.process.communicate()
+            raise RuntimeError(f"gilscope did not end: {Outcome(None, stdout, stderr)!r}") from None
+        return Outcome(self.process.returncode, stdout, stderr)
+
+    def finish(self):
+        self.signal()
+        return self.result()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        if self.process.poll() is None:
+            self.process.kill()
+            self.process.communicate()
+
+
+def attach(app, *arguments, stall="20ms"):
+    return Running("attach", app.pid, "-d", "60s", "--stall", stall, "--json", *arguments)
+
+
+def kernel_objects():
+    """What gilscope could leave in the kernel: counts of BPF programs, maps and links, and the uprobe events of tracefs."""
+    tool = shutil.which("bpftool") or "/usr/sbin/bpftool"
+    counts = {}
+    for kind in ("prog", "map", "link"):
+        counts[kind] = len(json.loads(subprocess.run([tool, "-j", kind, "list"], capture_output=True, check=True, text=True).stdout))
+    with contextlib.suppress(OSError):
+        counts["uprobe_events"] = len(read("/sys/kernel/tracing/uprobe_events").splitlines())
+    return counts
+
+
+def text_differences(pid, image_pattern="python"):
+    """Bytes of the Python image's code that differ in the process from the file: breakpoints, when somebody has set any."""
+    differences = 0
+    with open(f"/proc/{pid}/maps") as maps, open(f"/proc/{pid}/mem", "rb", buffering=0) as memory:
+        for line in maps:
+            match = re.fullmatch(r"(\w+)-(\w+) r-xp (\w+) \S+ \d+ +(\S*/[^/]*)\n", line)
+            if not match or image_pattern not in os.path.basename(match[4]):
+                continue
+            begin, end, offset = (int(match[number], 16) for number in (1, 2, 3))
+            memory.seek(begin)
+            with open(f"/proc/{pid}/root{match[4]}", "rb") as file:
+                file.seek(offset)
+                loaded, stored = memory.read(end - begin), file.read(end - begin)
+            differences += sum(a != b for a, b in zip(loaded, stored)) if loaded[:len(stored)] != stored else 0
+    return differences
+
+
+def cpu_seconds(pid):
+    fields = read(f"/proc/{pid}/stat").rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")

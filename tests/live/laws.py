@@ -1,0 +1,135 @@
+# SPDX-License-Identifier: MIT
+"""Laws that hold for every report, and the comparison of a report with an application's marks."""
+import json
+import os
+
+import jsonschema
+
+from harness import ROOT
+
+STATES = {"python", "native", "gil_wait", "held_blocked", "held_runnable", "blocked", "runnable", "idle", "unknown"}
+SCHEMA = os.path.join(ROOT, "docs", "report.schema.json")
+CAUSE_TOLERANCE = 0.01
+CAUSE_TOLERANCE_NS = 200_000
+
+
+def total(states):
+    return sum(states.values())
+
+
+def check_laws(report, alive=()):
+    """`alive`: threads that certainly lived during the whole window."""
+    with open(SCHEMA) as file:
+        jsonschema.validate(report, json.load(file))
+    window = report["window"]
+    length = window["end_ns"] - window["start_ns"]
+    assert length > 0
+    for process in report["processes"]:
+        for thread in process["threads"]:
+            check_thread(thread, length, thread["tid"] in alive)
+        for gil in process["gils"]:
+            assert gil["held_ns"] <= length and gil["contended_ns"] <= length
+            assert gil["hold"]["max_ns"] <= length and gil["hold"]["p50_ns"] <= gil["hold"]["p99_ns"] <= gil["hold"]["max_ns"]
+        held = sum(thread["states"].get(state, 0) for thread in process["threads"] for state in ("python", "held_blocked", "held_runnable"))
+        assert held <= sum(gil["held_ns"] for gil in process["gils"]), "threads hold the GIL for longer than it is held"
+        for loop in process["loops"]:
+            before = window["start_ns"]
+            for stall in loop["stalls"]:
+                check_stall(stall, report["stall_ns"])
+                assert before <= stall["start_ns"], "stalls of one loop overlap or are not in order"
+                before = stall["end_ns"]
+            assert before <= window["end_ns"]
+
+
+def check_thread(thread, window_ns, alive):
+    assert set(thread["states"]) <= STATES and min(thread["states"].values(), default=0) >= 0
+    covered = total(thread["states"])
+    assert covered <= window_ns, f"thread {thread['tid']} has more states than the window has time"
+    if alive:
+        assert covered == window_ns, f"the states of thread {thread['tid']} add up to {covered} ns of a window of {window_ns} ns"
+
+
+def check_stall(stall, threshold_ns):
+    states, duration = stall["states"], stall["end_ns"] - stall["start_ns"]
+    assert total(states) == duration, f"the states add up to {total(states)}, the stall is {duration} ns long"
+    assert duration >= threshold_ns
+    assert states[stall["cause"]] == max(states.values()), f"cause {stall['cause']} of {states}"
+    assert sum(blocker["ns"] for blocker in stall["blockers"]) <= states.get("gil_wait", 0)
+    for blocker in stall["blockers"]:
+        assert total(blocker["states"]) == blocker["ns"]
+        assert set(blocker["states"]) <= {"python", "held_blocked", "held_runnable"}
+    assert sum(call["ns"] for call in stall["syscalls"]) <= states.get("blocked", 0) + states.get("held_blocked", 0)
+    waits = states.get("runnable", 0) + states.get("held_runnable", 0) + states.get("gil_wait", 0)
+    assert sum(run["ns"] for run in stall["preempted_by"]) <= waits
+    assert stall["throttled_ns"] <= waits
+
+
+def check_evidence(outcome):
+    """A quiet test loses nothing, and says so with its exit status."""
+    evidence = outcome.report["evidence"]
+    assert evidence["lost"] == 0 and evidence["late"] == 0, outcome
+    assert outcome.status == 0, outcome
+
+
+def stalls_of(report):
+    return [stall for process in report["processes"] for loop in process["loops"] for stall in loop["stalls"]]
+
+
+def describe(stall):
+    states = {state: round(ns / 1e6, 2) for state, ns in stall["states"].items() if ns}
+    return f"{(stall['end_ns'] - stall['start_ns']) / 1e6:.2f} ms, {stall['cause']}, ms by state {states}"
+
+
+def the_stall(report, mark):
+    """The one stall that a mark must have caused."""
+    found = [stall for stall in stalls_of(report) if mark.overlaps(stall)]
+    assert len(found) == 1, f"{mark}: {len(found)} stalls: {[describe(stall) for stall in found]}"
+    stall = found[0]
+    assert stall["start_ns"] <= mark.t0_ns, f"{mark}: the stall begins {stall['start_ns'] - mark.t0_ns} ns too late"
+    assert stall["end_ns"] >= mark.t1_ns, f"{mark}: the stall ends {mark.t1_ns - stall['end_ns']} ns too early"
+    assert not stall["ongoing"]
+    return stall
+
+
+def without_cpu_ns(stall):
+    """Time the machine took from the thread: other tests and builds run beside it."""
+    return stall["states"].get("runnable", 0) + stall["states"].get("held_runnable", 0)
+
+
+def expected_causes(mark):
+    """A cause "a|b" is settled by the CPU time the thread used: a when that is most of the mark, b when it is the lesser part, either when it is a toss-up."""
+    on_cpu, _, asleep = mark.cause.partition("|")
+    share = mark.cpu_ns / mark.length_ns
+    return [cause for cause, possible in ((on_cpu, not asleep or share > 0.45), (asleep, asleep and share < 0.55)) if possible]
+
+
+def check_cause(stall, mark, work):
+    """The right cause, and as much of it as the mark says, but for what the machine took away in between."""
+    cause = stall["cause"]
+    assert cause in expected_causes(mark), f"{mark}: {describe(stall)}, expected {mark.cause}"
+    expected = mark.t1_ns - mark.from_ns - without_cpu_ns(stall)
+    tolerance = max(CAUSE_TOLERANCE * expected, CAUSE_TOLERANCE_NS)
+    share = stall["states"][cause]
+    assert expected * (1 - work.slack) - tolerance <= share <= expected + tolerance, f"{mark}: {describe(stall)}, expected {expected / 1e6:.2f} ms of {cause}"
+    if cause in ("python", "native") or "|" in mark.cause:
+        on_cpu = stall["states"].get("python", 0) + stall["states"].get("native", 0)
+        assert abs(on_cpu - mark.cpu_ns) <= max(CAUSE_TOLERANCE * mark.cpu_ns, 1_000_000), f"{mark}: {describe(stall)}, {mark.cpu_ns / 1e6:.2f} ms of CPU time"
+
+
+def check_details(stall, mark, work):
+    """Who and what: the system call slept in, the holder waited for."""
+    if work.syscalls:
+        assert stall["syscalls"] and stall["syscalls"][0]["name"] in work.syscalls, f"{mark}: system calls {stall['syscalls']}"
+    if work.blocker:
+        assert stall["blockers"], f"{mark}: nobody is blamed"
+        first = stall["blockers"][0]
+        assert first["tid"] == mark.blocker, f"{mark}: thread {first['tid']} is blamed, {mark.blocker} did it"
+        assert first["states"].get(work.blocker, 0) == max(first["states"].values()), f"{mark}: the blocker's states are {first['states']}"
+        assert first["ns"] >= 0.9 * (stall["states"]["gil_wait"]), f"{mark}: {first['ns']} of {stall['states']['gil_wait']} ns of waiting explained"
+
+
+def uninvited(report, marks):
+    """Stalls that no mark explains and that are not the machine's doing."""
+    explained = [mark for mark in marks if mark.cause != "none"]
+    return [describe(stall) for stall in stalls_of(report)
+            if not any(mark.overlaps(stall) for mark in explained) and stall["cause"] not in ("runnable", "held_runnable")]

@@ -1,0 +1,49 @@
+# SPDX-License-Identifier: MIT
+"""The CPU taken away: by busy neighbours and by a control group's quota."""
+import os
+import time
+
+import pytest
+
+import harness
+import laws
+
+LAST_CPU = max(os.sched_getaffinity(0))
+
+
+def observe(app, names):
+    """Each kind of work once; the stall it caused and its mark."""
+    with harness.attach(app) as running:
+        for name in names:
+            app.call(name)
+            time.sleep(0.1)
+        marks = app.marks()
+        outcome = running.finish()
+    laws.check_laws(outcome.report)
+    laws.check_evidence(outcome)
+    return [(laws.the_stall(outcome.report, mark), mark) for mark in marks]
+
+
+@pytest.mark.parametrize("loop", ["asyncio", "uvloop"])
+def test_neighbours_that_take_the_cpu_are_named(loop):
+    with harness.RawApp(loop) as app, harness.Neighbours(LAST_CPU, 3) as neighbours:
+        harness.move_to_cpu(app.pid, LAST_CPU)
+        for (stall, mark), cause in zip(observe(app, ["python_loop", "pbkdf2"]), ["held_runnable", "runnable"]):
+            assert stall["cause"] == cause, f"{mark}: {laws.describe(stall)}"
+            lost = mark.length_ns - mark.cpu_ns
+            assert abs(stall["states"][cause] - lost) <= max(0.02 * lost, 2_000_000), f"{mark}: {laws.describe(stall)}, {lost / 1e6:.2f} ms without a CPU"
+            taken = {run["pid"]: run["ns"] for run in stall["preempted_by"] if run["comm"] == "neighbour"}
+            assert set(taken) <= neighbours.pids
+            assert sum(taken.values()) >= 0.9 * stall["states"][cause], f"{mark}: {stall['preempted_by']} of {laws.describe(stall)}"
+            assert stall["throttled_ns"] == 0
+
+
+def test_a_used_up_quota_is_told_from_neighbours():
+    with harness.Quota(0.2) as quota, harness.RawApp("asyncio") as app:
+        quota.add(app.pid)
+        before = quota.throttled_ns()
+        (stall, mark), = observe(app, ["python_loop"])
+        throttled = quota.throttled_ns() - before
+    assert throttled > 100_000_000, "the quota did not bite: the test's own fault"
+    assert stall["cause"] == "held_runnable", laws.describe(stall)
+    assert stall["throttled_ns"] >= 0.9 * (mark.length_ns - mark.cpu_ns), f"{laws.describe(stall)}, throttled {stall['throttled_ns'] / 1e6:.2f} ms"

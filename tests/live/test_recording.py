@@ -1,0 +1,52 @@
+# SPDX-License-Identifier: MIT
+"""A recording tells the same story whenever and in whatever form it is read."""
+import pytest
+
+import harness
+import laws
+
+
+@pytest.fixture(scope="module")
+def recorded(tmp_path_factory):
+    """The file of a recording with stalls of three kinds, and the application's marks."""
+    path = tmp_path_factory.mktemp("recording") / "three.gsc"
+    with harness.RawApp("asyncio") as app:
+        with harness.Running("record", "-p", app.pid, "-d", "60s", "-o", path) as running:
+            for name in ("time_sleep", "regex", "hog_regex"):
+                app.call(name)
+            marks = app.marks()
+            done = running.finish()
+    assert done.status == 0, done
+    return path, marks
+
+
+def report(path):
+    outcome = harness.gilscope("report", path, "--json", "--stall", "20ms")
+    laws.check_laws(outcome.report)
+    laws.check_evidence(outcome)
+    return outcome.report
+
+
+def test_a_recording_reports_what_attach_would(recorded):
+    path, marks = recorded
+    stalls = [laws.the_stall(report(path), mark) for mark in marks]
+    assert [stall["cause"] for stall in stalls] == ["blocked", "python", "gil_wait"]
+
+
+def test_two_reports_of_one_recording_are_equal(recorded):
+    assert report(recorded[0]) == report(recorded[0])
+
+
+def test_the_text_script_of_a_recording_reports_the_same(recorded, tmp_path):
+    script = tmp_path / "three.txt"
+    assert harness.gilscope("export", recorded[0], "--format", "script", "-o", script).status == 0
+    assert report(script) == report(recorded[0])
+
+
+def test_a_recorded_command_is_run_to_its_end(tmp_path):
+    path = tmp_path / "command.gsc"
+    source = "import threading, time\nt = threading.Thread(target=time.sleep, args=(0.3,)); t.start(); t.join(); raise SystemExit(7)"
+    done = harness.gilscope("record", "-o", path, "--", harness.DEBIAN_PYTHON, "-c", source)
+    assert done.status in (0, 7), done
+    process, = report(path)["processes"]
+    assert process["python"].startswith("3.") and len(process["threads"]) == 2
