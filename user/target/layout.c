@@ -1,0 +1,120 @@
+/* SPDX-License-Identifier: MIT */
+#include <errno.h>
+#include <string.h>
+
+#include "target/layout.h"
+#include "target/memory.h"
+#include "target/version.h"
+
+/* 3.8 to 3.12, rows by minor version */
+static const struct layout rows[] = {
+	[8] = {.runtime_head = 32, .runtime_gil = 1152, .interp_next = 0, .interp_id = 16, .interp_threads = 8, .tstate_next = 8, .tstate_interp = 16,
+	       .tstate_thread_id = 176, .tstate_native_thread_id = -1, .drop_request_kind = DROP_REQUEST_ADDRESS, .drop_request = 596},
+	[9] = {.runtime_head = 32, .runtime_gil = 352, .interp_next = 0, .interp_id = 24, .interp_threads = 8, .tstate_next = 8, .tstate_interp = 16,
+	       .tstate_thread_id = 176, .tstate_native_thread_id = -1, .drop_request_kind = DROP_REQUEST_INTERP, .drop_request = 76},
+	[10] = {.runtime_head = 32, .runtime_gil = 352, .interp_next = 0, .interp_id = 24, .interp_threads = 8, .tstate_next = 8, .tstate_interp = 16,
+		.tstate_thread_id = 176, .tstate_native_thread_id = -1, .drop_request_kind = DROP_REQUEST_INTERP, .drop_request = 72},
+	[11] = {.runtime_head = 40, .runtime_gil = 360, .interp_next = 0, .interp_id = 48, .interp_threads = 16, .tstate_next = 8, .tstate_interp = 16,
+		.tstate_thread_id = 152, .tstate_native_thread_id = 160, .drop_request_kind = DROP_REQUEST_INTERP, .drop_request = 104},
+	[12] = {.runtime_head = 40, .interp_gil = 384, .interp_next = 0, .interp_id = 8, .interp_threads = 72, .tstate_next = 8, .tstate_interp = 16,
+		.tstate_thread_id = 136, .tstate_native_thread_id = 144, .drop_request_kind = DROP_REQUEST_INTERP, .drop_request = 372},
+};
+
+/* Where struct _Py_DebugOffsets itself keeps a field, in bytes */
+enum {
+	DEBUG_COOKIE = 0,
+	DEBUG_VERSION = 8,
+	DEBUG_FREE_THREADED = 16,
+	DEBUG_RUNTIME_SIZE = 24,
+	DEBUG_RUNTIME_HEAD = 40,
+	DEBUG_INTERP_SIZE = 48,
+	DEBUG_INTERP_ID = 56,
+	DEBUG_INTERP_NEXT = 64,
+	DEBUG_INTERP_THREADS = 72,
+	DEBUG_BYTES_READ = 320,
+	EVAL_BREAKER = 24, /* PyThreadState.eval_breaker, 3.13 to 3.15; bit 0 asks for the GIL (pycore_ceval.h, _PY_GIL_DROP_REQUEST_BIT) */
+};
+
+static const struct debug_positions {
+	uint16_t interp_gil, gil_state, gil_enabled, gil_locked, gil_holder;
+	uint16_t tstate_size, tstate_next, tstate_interp, tstate_thread_id, tstate_native_thread_id;
+} positions[] = {
+	[13] = {112, 120, 128, 136, 144, 152, 168, 176, 192, 200},
+	[14] = {120, 128, 136, 144, 152, 176, 192, 200, 216, 224},
+	[15] = {120, 128, 136, 144, 152, 176, 192, 200, 240, 248},
+};
+
+/* Reads one offset of a debug-offsets table; anything at or beyond the size of its structure spoils the whole table. */
+struct reader {
+	const uint64_t *words;
+	bool bad;
+};
+
+static uint32_t field(struct reader *reader, unsigned int position, uint64_t struct_size)
+{
+	uint64_t value = reader->words[position / 8];
+
+	if (value >= struct_size || value % 4)
+		reader->bad = true;
+	return (uint32_t)value;
+}
+
+int layout_parse_debug_offsets(const uint64_t *words, size_t count, uint32_t version_hex, uint64_t runtime_size, struct layout *ret_layout)
+{
+	enum { STRUCT_SIZE_MAX = 1 << 24 };
+	const struct debug_positions *at = &positions[version_minor(version_hex)];
+	uint64_t runtime_bytes, interp_bytes, tstate_bytes;
+	struct reader r = {.words = words};
+	struct layout layout;
+	uint32_t state;
+
+	if (count < DEBUG_BYTES_READ / 8 || memcmp(words, "xdebugpy", 8) != 0 || words[DEBUG_VERSION / 8] != version_hex ||
+	    words[DEBUG_FREE_THREADED / 8] > 1)
+		return -ENOTSUP;
+	runtime_bytes = words[DEBUG_RUNTIME_SIZE / 8];
+	interp_bytes = words[DEBUG_INTERP_SIZE / 8];
+	tstate_bytes = words[at->tstate_size / 8];
+	if (runtime_bytes > STRUCT_SIZE_MAX || interp_bytes > STRUCT_SIZE_MAX || tstate_bytes > STRUCT_SIZE_MAX ||
+	    (runtime_size && runtime_bytes != runtime_size))
+		return -ENOTSUP;
+	layout = (struct layout){
+		.runtime_head = field(&r, DEBUG_RUNTIME_HEAD, runtime_bytes),
+		.interp_gil = field(&r, at->interp_gil, interp_bytes),
+		.interp_next = field(&r, DEBUG_INTERP_NEXT, interp_bytes),
+		.interp_id = field(&r, DEBUG_INTERP_ID, interp_bytes),
+		.interp_threads = field(&r, DEBUG_INTERP_THREADS, interp_bytes),
+		.tstate_next = field(&r, at->tstate_next, tstate_bytes),
+		.tstate_interp = field(&r, at->tstate_interp, tstate_bytes),
+		.tstate_thread_id = field(&r, at->tstate_thread_id, tstate_bytes),
+		.tstate_native_thread_id = (int32_t)field(&r, at->tstate_native_thread_id, tstate_bytes),
+		.free_threaded = words[DEBUG_FREE_THREADED / 8],
+		.drop_request_kind = DROP_REQUEST_TSTATE,
+		.drop_request = EVAL_BREAKER,
+	};
+	/* it tells where two fields of the GIL are that we hold for constant */
+	state = field(&r, at->gil_state, interp_bytes);
+	if (r.bad || field(&r, at->gil_locked, interp_bytes) - state != GIL_LOCKED || field(&r, at->gil_holder, interp_bytes) - state != GIL_LAST_HOLDER)
+		return -ENOTSUP;
+	if (layout.free_threaded)
+		layout.gil_enabled = field(&r, at->gil_enabled, interp_bytes) - state;
+	if (r.bad || (layout.free_threaded && layout.gil_enabled != GIL_SIZE))
+		return -ENOTSUP;
+	*ret_layout = layout;
+	return 0;
+}
+
+int layout_read(pid_t pid, uint32_t version_hex, uint64_t runtime, uint64_t runtime_size, struct layout *ret_layout)
+{
+	uint64_t words[DEBUG_BYTES_READ / 8];
+	unsigned int minor = version_minor(version_hex);
+	int err;
+
+	if (!version_supported(version_hex))
+		return -ENOTSUP;
+	if (minor < sizeof(rows) / sizeof(rows[0])) {
+		*ret_layout = rows[minor];
+		return 0;
+	}
+	err = memory_read(pid, runtime, words, sizeof(words));
+	return err ? err : layout_parse_debug_offsets(words, sizeof(words) / sizeof(words[0]), version_hex, runtime_size, ret_layout);
+}

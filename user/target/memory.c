@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: MIT */
+#include <errno.h>
+#include <sys/uio.h>
+
+#include "target/memory.h"
+
+int memory_read(pid_t pid, uint64_t address, void *to, size_t length)
+{
+	struct iovec local = {.iov_base = to, .iov_len = length};
+	struct iovec remote = {.iov_base = (void *)(uintptr_t)address, .iov_len = length};
+	ssize_t got = process_vm_readv(pid, &local, 1, &remote, 1, 0);
+
+	if (got < 0)
+		return -errno;
+	return (size_t)got == length ? 0 : -EFAULT;
+}
+
+int memory_read_u64(pid_t pid, uint64_t address, uint64_t *ret_value)
+{
+	uint64_t value;
+	int err = memory_read(pid, address, &value, sizeof(value));
+
+	if (!err)
+		*ret_value = value;
+	return err;
+}
+
+int memory_read_u32(pid_t pid, uint64_t address, uint32_t *ret_value)
+{
+	uint32_t value;
+	int err = memory_read(pid, address, &value, sizeof(value));
+
+	if (!err)
+		*ret_value = value;
+	return err;
+}

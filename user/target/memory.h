@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * memory.h - reads the memory of another process. Every address is distrusted: a bad one is -EFAULT, never a crash.
+ */
+#ifndef GILSCOPE_TARGET_MEMORY_H
+#define GILSCOPE_TARGET_MEMORY_H
+
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+/* All `length` bytes or nothing. -EFAULT: not all of it is mapped and readable; -EPERM: CAP_SYS_PTRACE is missing; -ESRCH: the process is gone. */
+int memory_read(pid_t pid, uint64_t address, void *to, size_t length);
+
+int memory_read_u64(pid_t pid, uint64_t address, uint64_t *ret_value);
+int memory_read_u32(pid_t pid, uint64_t address, uint32_t *ret_value);
+
+#endif

@@ -1,0 +1,262 @@
+/* SPDX-License-Identifier: MIT */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/cleanup.h"
+#include "base/diag.h"
+#include "target/elf_scan.h"
+#include "target/image.h"
+#include "target/memory.h"
+#include "target/private.h"
+#include "target/proc.h"
+#include "target/runtime.h"
+#include "target/version.h"
+
+static void target_freep(struct target **target)
+{
+	target_free(*target);
+}
+
+/* The error of touching a process, in words. */
+static int trouble(pid_t pid, int err, const char *doing, struct diag *diag)
+{
+	switch (err) {
+	case -ESRCH:
+	case -ENOENT:
+		return diag_set(diag, EXIT_FAILED, -ESRCH, "process %d does not exist", pid);
+	case -EPERM:
+	case -EACCES:
+		diag_set(diag, EXIT_NOT_PERMITTED, err, "not permitted to %s of process %d: CAP_SYS_PTRACE is missing", doing, pid);
+		diag_hint(diag, "run as root, or give gilscope the capability");
+		return err;
+	default:
+		return diag_set(diag, EXIT_FAILED, err, "failed to %s of process %d: %s", doing, pid, strerror(-err));
+	}
+}
+
+static int stat_of(pid_t pid, struct proc_stat *ret_stat)
+{
+	char path[64];
+
+	snprintf(path, sizeof(path), "/proc/%d/stat", pid);
+	return proc_stat_read(path, ret_stat);
+}
+
+static bool has_ended(const struct proc_stat *stat)
+{
+	return stat->state == 'Z' || stat->state == 'X' || stat->state == 'x';
+}
+
+static int process_check(struct target *target, pid_t pid, struct diag *diag)
+{
+	struct proc_stat stat;
+	char path[64];
+	uint32_t tgid;
+	int err = pid > 0 ? stat_of(pid, &stat) : -ESRCH;
+
+	if (err)
+		return trouble(pid, err, "read the state", diag);
+	if (has_ended(&stat))
+		return diag_set(diag, EXIT_FAILED, -ESRCH, "process %d has ended and only waits to be reaped by its parent", pid);
+	snprintf(path, sizeof(path), "/proc/%d/status", pid);
+	err = proc_status_last(path, "Tgid", &tgid);
+	if (err)
+		return trouble(pid, err, "read the state", diag);
+	if (tgid != (uint32_t)pid) {
+		diag_set(diag, EXIT_FAILED, -ESRCH, "%d is a thread, not a process", pid);
+		diag_hint(diag, "attach to its process, %u", tgid);
+		return -ESRCH;
+	}
+	target->info.pid = (uint32_t)pid;
+	target->start_time = stat.start_time;
+	err = proc_cmdline(pid, target->info.cmdline, sizeof(target->info.cmdline));
+	return err ? trouble(pid, err, "read the command line", diag) : 0;
+}
+
+static int unsupported_version(pid_t pid, const char *version, struct diag *diag)
+{
+	return diag_set(diag, EXIT_UNSUPPORTED, -ENOTSUP, "process %d runs CPython %s; gilscope knows 3.%d to 3.%d", pid, version, PYTHON_MINOR_MIN,
+			PYTHON_MINOR_MAX);
+}
+
+static int version_check(struct target *target, const struct image *image, struct diag *diag)
+{
+	pid_t pid = (pid_t)target->info.pid;
+	int err = version_read(pid, &image->elf, image->bias, &target->version_hex);
+
+	if (err == -ENODATA) {
+		diag_set(diag, EXIT_UNSUPPORTED, -ENOTSUP, "process %d has a Python runtime, but does not say which version", pid);
+		diag_hint(diag, "if it has only just started, try again when it runs");
+		return -ENOTSUP;
+	}
+	if (err)
+		return trouble(pid, err, "read the memory", diag);
+	version_text(target->version_hex, target->info.python, sizeof(target->info.python));
+	if (!version_supported(target->version_hex) || !image->runtime)
+		return unsupported_version(pid, target->info.python, diag);
+	return 0;
+}
+
+static int layout_find(struct target *target, const struct image *image, struct diag *diag)
+{
+	struct layout *layout = &target->private->layout;
+	pid_t pid = (pid_t)target->info.pid;
+	int err = layout_read(pid, target->version_hex, image->runtime, image->runtime_size, layout);
+
+	if (err == -ENOTSUP)
+		return diag_set(diag, EXIT_UNSUPPORTED, err, "process %d runs CPython %s, but its debug offsets are not those of that version", pid,
+				target->info.python);
+	if (err)
+		return trouble(pid, err, "read the memory", diag);
+	target->runtime = image->runtime;
+	target->private->runtime_size = image->runtime_size;
+	target->free_threaded = layout->free_threaded;
+	target->layout = (struct python_layout){
+		.drop_request_kind = layout->drop_request_kind,
+		.drop_request = layout->drop_request + (layout->drop_request_kind == DROP_REQUEST_ADDRESS ? image->runtime : 0),
+		.tstate_interp = (int32_t)layout->tstate_interp,
+		.tstate_thread_id = (int32_t)layout->tstate_thread_id,
+		.tstate_native_thread_id = layout->tstate_native_thread_id,
+	};
+	return 0;
+}
+
+static bool has_gil(const struct target *target, uint64_t address)
+{
+	for (uint32_t i = 0; i < target->gil_count; i++)
+		if (target->gils[i].address == address)
+			return true;
+	return false;
+}
+
+int target_refresh_gils(struct target *target)
+{
+	_cleanup_(freep) struct interpreter *interpreters = calloc(INTERPRETERS_MAX, sizeof(*interpreters));
+	struct gil_address *gils;
+	int count, added = 0;
+
+	if (!interpreters)
+		return -ENOMEM;
+	count = runtime_interpreters((pid_t)target->info.pid, &target->private->layout, target->runtime, interpreters);
+	if (count < 0)
+		return count;
+	gils = reallocarray(target->gils, target->gil_count + (uint32_t)count, sizeof(*gils));
+	if (!gils)
+		return -ENOMEM;
+	target->gils = gils;
+	for (int i = 0; i < count; i++) {
+		if (!interpreters[i].gil || has_gil(target, interpreters[i].gil))
+			continue;
+		gils[target->gil_count++] = (struct gil_address){interpreters[i].gil, interpreters[i].id};
+		added++;
+	}
+	return added;
+}
+
+static int gils_find(struct target *target, struct diag *diag)
+{
+	const struct layout *layout = &target->private->layout;
+	pid_t pid = (pid_t)target->info.pid;
+	enum gil_verdict verdict;
+	uint32_t enabled = 1;
+	int err = target_refresh_gils(target);
+
+	if (err >= 0)
+		err = runtime_calibrate(pid, target->runtime, target->private->runtime_size, target->gils[0].address, layout, &verdict);
+	if (!err && layout->gil_enabled)
+		err = memory_read_u32(pid, target->gils[0].address + layout->gil_enabled, &enabled);
+	if (err == -ENODATA || err == -EFAULT || err == -ENOTSUP || (!err && verdict == GIL_WRONG)) {
+		diag_set(diag, EXIT_UNSUPPORTED, -ENOTSUP, "the GIL of process %d is not where CPython %s keeps it", pid, target->info.python);
+		diag_hint(diag, "if the process has only just started, try again when it runs; else its Python is a modified build");
+		return -ENOTSUP;
+	}
+	if (err)
+		return trouble(pid, err, "read the memory", diag);
+	target->gil_proven = verdict == GIL_PROVEN;
+	target->info.gil_enabled = enabled != 0;
+	return 0;
+}
+
+static int sites_find(struct target *target, const struct image *image, struct diag *diag)
+{
+	struct elf_sites sites;
+	int err = elf_scan(&image->elf, diag, &sites);
+
+	if (err)
+		return err;
+	target->sites = sites.list;
+	target->site_count = sites.count;
+	target->info.take = sites.number[SITE_TAKE];
+	target->info.drop = sites.number[SITE_DROP];
+	target->info.wait = sites.number[SITE_WAIT];
+	snprintf(target->info.method, sizeof(target->info.method), "scan");
+	snprintf(target->info.confidence, sizeof(target->info.confidence), "%s", sites.doubtful ? "approximate" : "exact");
+	return 0;
+}
+
+static int image_examine(struct target *target, struct diag *diag)
+{
+	_cleanup_(image_done) struct image image = {.fd = -1, .elf.fd = -1};
+	_cleanup_(mappings_done) struct mappings mappings = {0};
+	pid_t pid = (pid_t)target->info.pid;
+	int err = mappings_read(pid, &mappings);
+
+	if (err)
+		return trouble(pid, err, "read the mappings", diag);
+	err = image_find(pid, &mappings, diag, &image);
+	if (err)
+		return err;
+	snprintf(target->image_path, sizeof(target->image_path), "%s", image.path);
+	snprintf(target->info.image, sizeof(target->info.image), "%s", image.name);
+	snprintf(target->info.machine, sizeof(target->info.machine), "%s", ELF_MACHINE_NAME);
+	target->image_bias = image.bias;
+	err = version_check(target, &image, diag);
+	if (!err)
+		err = layout_find(target, &image, diag);
+	if (!err)
+		err = gils_find(target, diag);
+	if (!err)
+		err = sites_find(target, &image, diag);
+	return err;
+}
+
+int target_open(pid_t pid, struct diag *diag, struct target **ret_target)
+{
+	_cleanup_(target_freep) struct target *target = calloc(1, sizeof(*target));
+	int err;
+
+	if (target)
+		target->private = calloc(1, sizeof(*target->private));
+	if (!target || !target->private)
+		return diag_set(diag, EXIT_FAILED, -ENOMEM, "not enough memory");
+	err = process_check(target, pid, diag);
+	if (!err)
+		err = image_examine(target, diag);
+	if (!err && !target_alive(target))
+		err = -ESRCH;
+	/* whatever went wrong while it ended, that it ended is the reason */
+	if (err && target->start_time && !target_alive(target))
+		return diag_set(diag, EXIT_FAILED, -ESRCH, "process %d ended while it was examined", pid);
+	if (err)
+		return err;
+	*ret_target = STEAL(target, NULL);
+	return 0;
+}
+
+void target_free(struct target *target)
+{
+	if (!target)
+		return;
+	free(target->sites);
+	free(target->gils);
+	free(target->private);
+	free(target);
+}
+
+bool target_alive(const struct target *target)
+{
+	struct proc_stat stat;
+
+	return stat_of((pid_t)target->info.pid, &stat) == 0 && stat.start_time == target->start_time && !has_ended(&stat);
+}
