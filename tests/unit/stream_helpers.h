@@ -1,0 +1,211 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * stream_helpers.h - for the tests of user/stream: a sink that keeps what it gets, and random streams.
+ */
+#ifndef GILSCOPE_TESTS_STREAM_HELPERS_H
+#define GILSCOPE_TESTS_STREAM_HELPERS_H
+
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <setjmp.h>
+#include <cmocka.h>
+#include <errno.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "stream/schema.h"
+#include "stream/stream.h"
+
+struct item {
+	bool is_process;
+	union event event;
+	struct process_info info;
+};
+
+/* Everything that came, in order. */
+struct kept {
+	struct item *items;
+	size_t length, room;
+	struct stream_head head;
+	unsigned int heads;
+	size_t fail_at; /* when not 0: this item is refused with -ECANCELED */
+};
+
+static inline int keep(struct kept *kept, const union event *event, const struct process_info *info)
+{
+	if (kept->fail_at && kept->length + 1 == kept->fail_at)
+		return -ECANCELED;
+	if (kept->length == kept->room) {
+		kept->room = kept->room ? 2 * kept->room : 64;
+		kept->items = realloc(kept->items, kept->room * sizeof(*kept->items));
+		assert_non_null(kept->items);
+	}
+	memset(&kept->items[kept->length], 0, sizeof(struct item));
+	kept->items[kept->length].is_process = info;
+	if (info)
+		kept->items[kept->length].info = *info;
+	else
+		kept->items[kept->length].event = *event;
+	kept->length++;
+	return 0;
+}
+
+static inline int keep_event(void *ctx, const union event *event)
+{
+	return keep(ctx, event, NULL);
+}
+
+static inline int keep_process(void *ctx, const struct process_info *info)
+{
+	return keep(ctx, NULL, info);
+}
+
+static inline int keep_head(void *ctx, const struct stream_head *head)
+{
+	struct kept *kept = ctx;
+
+	kept->head = *head;
+	kept->heads++;
+	return 0;
+}
+
+static inline struct stream_sink keep_sink(struct kept *kept)
+{
+	return (struct stream_sink){keep_process, keep_event, kept};
+}
+
+static inline void kept_done(struct kept *kept)
+{
+	free(kept->items);
+	*kept = (struct kept){0};
+}
+
+static inline bool same_item(const struct item *a, const struct item *b)
+{
+	if (a->is_process != b->is_process)
+		return false;
+	return memcmp(&a->event, &b->event, sizeof(a->event)) == 0 && a->info.pid == b->info.pid && strcmp(a->info.cmdline, b->info.cmdline) == 0 &&
+	       strcmp(a->info.python, b->info.python) == 0 && a->info.gil_enabled == b->info.gil_enabled && strcmp(a->info.method, b->info.method) == 0 &&
+	       strcmp(a->info.confidence, b->info.confidence) == 0 && a->info.take == b->info.take && a->info.drop == b->info.drop &&
+	       a->info.wait == b->info.wait && strcmp(a->info.image, b->info.image) == 0 && strcmp(a->info.machine, b->info.machine) == 0;
+}
+
+static inline void assert_prefix(const struct kept *prefix, const struct kept *whole)
+{
+	assert_true(prefix->length <= whole->length);
+	for (size_t i = 0; i < prefix->length; i++)
+		if (!same_item(&prefix->items[i], &whole->items[i]))
+			fail_msg("item %zu differs", i);
+}
+
+static inline void assert_same(const struct kept *a, const struct kept *b)
+{
+	assert_int_equal(a->length, b->length);
+	assert_prefix(a, b);
+}
+
+static inline uint64_t random_u64(void)
+{
+	static uint64_t state = 88172645463325252u;
+
+	state ^= state << 13;
+	state ^= state >> 7;
+	return state ^= state << 17;
+}
+
+/* Any bits of any length, so that small numbers, large ones and 0 all come. */
+static inline uint64_t random_bits(void)
+{
+	return random_u64() >> random_u64() % 64 >> random_u64() % 2;
+}
+
+static inline union event random_event(unsigned int type)
+{
+	const struct event_schema *schema = event_schema(type);
+	union event event = {0};
+
+	event.hdr = (struct event_hdr){random_bits(), (wire_u32)random_bits(), (wire_u8)type, (wire_u8)random_bits(), (wire_u16)random_bits()};
+	for (const struct event_field *field = schema->fields; field->name; field++) {
+		uint64_t words[2] = {random_bits(), random_bits()};
+		size_t size = field->type == FIELD_comm ? 16 : field->type == FIELD_u64 ? 8 : 4;
+
+		memcpy((char *)&event + field->offset, words, size);
+	}
+	return event;
+}
+
+static inline void random_text(char *to, size_t size)
+{
+	static const char *const pieces[] = {"python3 -m uvicorn", "\"", "\\", "\\x41", "\n\t", "\x1b[31m", "\xff\xfe", "好", "\xe2\x80\xae", " {}", "\x7f"};
+	size_t length = random_u64() % size;
+
+	memset(to, 0, size);
+	for (size_t i = 0; i < length;) {
+		const char *piece = pieces[random_u64() % (sizeof(pieces) / sizeof(pieces[0]))];
+
+		for (; *piece && i < length; i++)
+			to[i] = *piece++;
+	}
+}
+
+static inline struct process_info random_process(void)
+{
+	struct process_info info = {.pid = (uint32_t)random_u64() | 1, .gil_enabled = random_u64() & 1};
+
+	info.take = (uint32_t)random_bits();
+	info.drop = (uint32_t)random_bits();
+	info.wait = (uint32_t)random_bits();
+	random_text(info.cmdline, sizeof(info.cmdline));
+	random_text(info.python, sizeof(info.python));
+	random_text(info.method, sizeof(info.method));
+	random_text(info.confidence, sizeof(info.confidence));
+	random_text(info.image, sizeof(info.image));
+	random_text(info.machine, sizeof(info.machine));
+	return info;
+}
+
+/* Processes among events of every type. */
+static inline void random_stream(struct kept *kept, size_t length)
+{
+	struct stream_head head = {.realtime_ns = random_u64() >> 1, .monotonic_ns = random_bits() >> 1};
+
+	random_text(head.version, sizeof(head.version));
+	random_text(head.kernel, sizeof(head.kernel));
+	snprintf(head.mode, sizeof(head.mode), "exact");
+	keep_head(kept, &head);
+	while (kept->length < length) {
+		unsigned int type = (unsigned int)(random_u64() % EV_COUNT);
+		struct process_info info = random_process();
+		union event event;
+
+		if (random_u64() % 16384 == 0 || kept->length % 400 == 3) {
+			keep_process(kept, &info);
+		} else if (event_name(type)) {
+			event = random_event(type);
+			keep_event(kept, &event);
+		}
+	}
+}
+
+static inline int play(const struct kept *kept, struct stream_sink sink)
+{
+	int err = 0;
+
+	for (size_t i = 0; i < kept->length && !err; i++)
+		err = kept->items[i].is_process ? sink_process(&sink, &kept->items[i].info) : sink_event(&sink, &kept->items[i].event);
+	return err;
+}
+
+static inline void assert_same_head(const struct stream_head *a, const struct stream_head *b)
+{
+	assert_string_equal(a->version, b->version);
+	assert_string_equal(a->mode, b->mode);
+	assert_string_equal(a->kernel, b->kernel);
+	assert_int_equal(a->realtime_ns, b->realtime_ns);
+	assert_int_equal(a->monotonic_ns, b->monotonic_ns);
+}
+
+#endif

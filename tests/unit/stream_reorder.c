@@ -1,0 +1,187 @@
+/* SPDX-License-Identifier: MIT */
+#include "stream_helpers.h"
+
+#include "stream/reorder.h"
+
+static int by_time_then_arrival(const void *a, const void *b)
+{
+	const union event *left = a, *right = b;
+
+	if (left->hdr.ts != right->hdr.ts)
+		return left->hdr.ts < right->hdr.ts ? -1 : 1;
+	return left->hdr.tid < right->hdr.tid ? -1 : left->hdr.tid > right->hdr.tid;
+}
+
+static union event take_at(uint64_t ts, uint32_t tid)
+{
+	return (union event){.hdr = {.ts = ts, .tid = tid, .type = EV_TAKE}};
+}
+
+/* Streams with inversions that the window covers, advanced now and then, come out as qsort() would have them, equal times in order of arrival. */
+static void compare_with_sort(uint32_t length, uint64_t dur_inversion, uint64_t every, uint32_t max_step)
+{
+	union event *sorted = calloc(length, sizeof(*sorted));
+	struct kept kept = {0};
+	struct reorder *reorder = reorder_new(keep_sink(&kept), dur_inversion, length);
+	struct stream_sink sink = reorder_sink(reorder);
+	uint64_t ts = dur_inversion;
+
+	assert_non_null(sorted);
+	for (uint32_t i = 0; i < length; i++) {
+		ts += random_u64() % max_step;
+		sorted[i] = take_at(ts - (random_u64() % every == 0 && dur_inversion ? random_u64() % dur_inversion : 0), i);
+		assert_int_equal(sink_event(&sink, &sorted[i]), 0);
+		if (random_u64() % 100 == 0)
+			assert_int_equal(reorder_advance(reorder, ts), 0);
+	}
+	assert_int_equal(reorder_flush(reorder), 0);
+	assert_int_equal(reorder_late(reorder), 0);
+	qsort(sorted, length, sizeof(*sorted), by_time_then_arrival);
+	assert_int_equal(kept.length, length);
+	for (uint32_t i = 0; i < length; i++)
+		assert_memory_equal(&kept.items[i].event, &sorted[i], sizeof(sorted[i]));
+	free(sorted);
+	reorder_free(reorder);
+	kept_done(&kept);
+}
+
+static void it_sorts_like_qsort_and_keeps_the_order_of_equals(void **state)
+{
+	compare_with_sort(1, 10, 1, 10);
+	compare_with_sort(20000, 0, 1, 3);
+	compare_with_sort(20000, 5, 1, 2);	/* many equal times */
+	compare_with_sort(20000, 1000, 8, 100); /* as CPUs do */
+	compare_with_sort(20000, 20000, 3, 4);	/* far beyond what is inserted into the ring: the heap */
+	compare_with_sort(20000, 1000, 2, 2);	/* heap and ring with many equal times */
+	compare_with_sort(20000, 100000, 1, 5);
+}
+
+static void nothing_goes_on_within_the_window(void **state)
+{
+	struct kept kept = {0};
+	struct reorder *reorder = reorder_new(keep_sink(&kept), 100, 1000);
+	struct stream_sink sink = reorder_sink(reorder);
+
+	for (uint32_t i = 0; i < 10; i++)
+		sink_event(&sink, &(union event){.hdr = {.ts = 1000 + i, .type = EV_TAKE}});
+	reorder_advance(reorder, 50);
+	reorder_advance(reorder, 1100);
+	assert_int_equal(kept.length, 0);
+	reorder_advance(reorder, 1101);
+	assert_int_equal(kept.length, 1);
+	reorder_advance(reorder, UINT64_MAX);
+	assert_int_equal(kept.length, 10);
+	reorder_free(reorder);
+	kept_done(&kept);
+}
+
+static void late_events_leave_one_lost_in_their_place(void **state)
+{
+	static const uint64_t late[] = {10, 999, 500};
+	struct kept kept = {0};
+	struct reorder *reorder = reorder_new(keep_sink(&kept), 0, 1000);
+	struct stream_sink sink = reorder_sink(reorder);
+	union event event = take_at(1000, 1);
+
+	sink_event(&sink, &event);
+	reorder_advance(reorder, 1500);
+	for (int i = 0; i < 3; i++) {
+		event = take_at(late[i], 2);
+		sink_event(&sink, &event);
+	}
+	event = take_at(1000, 3); /* as old as the last that went on: still in order */
+	sink_event(&sink, &event);
+	event = take_at(2000, 4);
+	sink_event(&sink, &event);
+	reorder_advance(reorder, 3000);
+	event = (union event){.lost = {.hdr = {.ts = 1200, .type = EV_LOST}, .count = 7, .last_ts = 2500}};
+	sink_event(&sink, &event); /* a loss that is told late stays a loss */
+	reorder_flush(reorder);
+
+	assert_int_equal(kept.length, 5);
+	event = (union event){.lost = {.hdr = {.ts = 1000, .type = EV_LOST}, .count = 3, .last_ts = 1000}};
+	assert_memory_equal(&kept.items[1].event, &event, sizeof(event));
+	assert_int_equal(kept.items[2].event.hdr.tid, 3);
+	assert_int_equal(kept.items[3].event.hdr.tid, 4);
+	event = (union event){.lost = {.hdr = {.ts = 2000, .type = EV_LOST}, .count = 7, .last_ts = 2500}};
+	assert_memory_equal(&kept.items[4].event, &event, sizeof(event));
+	assert_int_equal(reorder_late(reorder), 4);
+	reorder_free(reorder);
+	kept_done(&kept);
+}
+
+/* Whatever comes, what goes on is in order, and every event goes on or is counted as lost. */
+static void chaos_comes_out_in_order_and_complete(void **state)
+{
+	for (int round = 0; round < 200; round++) {
+		struct kept kept = {0};
+		uint32_t max_events = (uint32_t)(random_u64() % 600);
+		struct reorder *reorder = reorder_new(keep_sink(&kept), random_u64() % 300, max_events);
+		struct stream_sink sink = reorder_sink(reorder);
+		uint64_t lost = 0;
+
+		for (uint32_t i = 0; i < 3000; i++) {
+			union event event = take_at(random_u64() % 1000 + (round % 2 ? i : 3000 - i), i);
+
+			assert_int_equal(sink_event(&sink, &event), 0);
+			assert_true(i + 1 <= kept.length + max_events + reorder_late(reorder));
+			if (random_u64() % 200 == 0)
+				reorder_advance(reorder, random_u64() % 4000);
+		}
+		reorder_flush(reorder);
+		for (size_t i = 0; i < kept.length; i++) {
+			lost += kept.items[i].event.hdr.type == EV_LOST ? kept.items[i].event.lost.count - 1 : 0;
+			assert_true(!i || kept.items[i - 1].event.hdr.ts <= kept.items[i].event.hdr.ts);
+		}
+		assert_int_equal(kept.length + lost, 3000);
+		reorder_free(reorder);
+		kept_done(&kept);
+	}
+}
+
+static void errors_of_the_next_sink_come_back(void **state)
+{
+	struct kept kept = {.fail_at = 3};
+	struct reorder *reorder = reorder_new(keep_sink(&kept), 0, 2);
+	struct stream_sink sink = reorder_sink(reorder);
+
+	for (uint32_t i = 0; i < 4; i++)
+		assert_int_equal(sink_event(&sink, &(union event){.hdr = {.ts = i, .type = EV_TAKE}}), 0);
+	assert_int_equal(sink_event(&sink, &(union event){.hdr = {.ts = 5, .type = EV_TAKE}}), -ECANCELED);
+	assert_int_equal(reorder_flush(reorder), -ECANCELED);
+	assert_int_equal(sink_process(&sink, &(struct process_info){.pid = 1}), -ECANCELED);
+	reorder_free(reorder);
+	reorder_free(NULL);
+	kept_done(&kept);
+}
+
+static void a_tee_feeds_both_until_one_fails(void **state)
+{
+	struct kept first = {.fail_at = 3}, second = {0};
+	struct tee tee = {keep_sink(&first), keep_sink(&second)};
+	struct stream_sink sink = tee_sink(&tee);
+	union event event = take_at(1, 1);
+
+	assert_int_equal(sink_process(&sink, &(struct process_info){.pid = 1}), 0);
+	assert_int_equal(sink_event(&sink, &event), 0);
+	assert_int_equal(sink_event(&sink, &event), -ECANCELED);
+	assert_int_equal(sink_process(&sink, &(struct process_info){.pid = 1}), -ECANCELED);
+	assert_same(&first, &second);
+	assert_int_equal(second.length, 2);
+	kept_done(&first);
+	kept_done(&second);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(it_sorts_like_qsort_and_keeps_the_order_of_equals),
+		cmocka_unit_test(nothing_goes_on_within_the_window),
+		cmocka_unit_test(late_events_leave_one_lost_in_their_place),
+		cmocka_unit_test(chaos_comes_out_in_order_and_complete),
+		cmocka_unit_test(errors_of_the_next_sink_come_back),
+		cmocka_unit_test(a_tee_feeds_both_until_one_fails),
+	};
+
+	return cmocka_run_group_tests_name("reorder", tests, NULL, NULL);
+}
