@@ -1,0 +1,248 @@
+/* SPDX-License-Identifier: MIT */
+#include "capture/private.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+
+#include "base/cleanup.h"
+#include "base/diag.h"
+#include "base/duration.h"
+
+DEFINE_CLEANUP(capture_free, struct capture *, capture_free, NULL)
+
+/* libbpf's last warnings, for the diag when loading fails; nothing of it is printed. */
+static char libbpf_words[400];
+
+static int libbpf_listen(enum libbpf_print_level level, const char *format, va_list args)
+{
+	if (level == LIBBPF_WARN)
+		vsnprintf(libbpf_words, sizeof(libbpf_words), format, args);
+	return 0;
+}
+
+static uint32_t ring_size(uint32_t bytes)
+{
+	uint32_t size = (uint32_t)sysconf(_SC_PAGESIZE);
+
+	while (size < (bytes ? bytes : CAPTURE_RING_BYTES) && size < (1u << 30))
+		size <<= 1;
+	return size;
+}
+
+static int load(struct capture *capture, const struct features *features, uint32_t ring_bytes, struct diag *diag)
+{
+	struct gilscope_bpf *skeleton;
+	int err;
+
+	libbpf_set_print(libbpf_listen);
+	capture->skeleton = skeleton = gilscope_bpf__open();
+	if (!skeleton)
+		return diag_set(diag, EXIT_FAILED, -errno, "cannot open the BPF programs: %s", strerror(errno));
+	skeleton->rodata->have_task_regs = features_have(features, FEATURE_TASK_REGS);
+	bpf_map__set_max_entries(skeleton->maps.ring, ring_size(ring_bytes));
+	bpf_map__set_max_entries(skeleton->maps.cpus, (uint32_t)capture->cpu_count);
+	err = gilscope_bpf__load(skeleton);
+	if (!err)
+		return 0;
+	libbpf_words[strcspn(libbpf_words, "\n")] = '\0';
+	diag_set(diag, err == -EPERM ? EXIT_NOT_PERMITTED : EXIT_FAILED, err, "the kernel refused the BPF programs: %s (%s)", strerror(-err), libbpf_words);
+	diag_hint(diag, err == -EPERM ? "loading needs CAP_BPF and CAP_PERFMON (or CAP_SYS_ADMIN); see gilscope doctor" : "see gilscope doctor");
+	return err;
+}
+
+int capture_new(const struct features *features, uint32_t ring_bytes, struct reorder *to, struct diag *diag, struct capture **ret_capture)
+{
+	_cleanup_(capture_freep) struct capture *capture = calloc(1, sizeof(*capture));
+	struct rlimit unlimited = {RLIM_INFINITY, RLIM_INFINITY};
+	int err;
+
+	if (!capture)
+		return diag_set(diag, EXIT_FAILED, -ENOMEM, "no memory");
+	/* before 5.11 maps count against this limit; later kernels do not care, and without CAP_SYS_RESOURCE it cannot be raised: no error */
+	(void)setrlimit(RLIMIT_MEMLOCK, &unlimited);
+	capture->cpu_count = libbpf_num_possible_cpus();
+	if (capture->cpu_count < 1)
+		return diag_set(diag, EXIT_FAILED, capture->cpu_count, "cannot tell the number of CPUs");
+	capture->loss = calloc((size_t)capture->cpu_count, sizeof(*capture->loss));
+	capture->reorder = to;
+	capture->sink = reorder_sink(to);
+	if (!capture->loss)
+		return diag_set(diag, EXIT_FAILED, -ENOMEM, "no memory");
+	err = load(capture, features, ring_bytes, diag);
+	if (err)
+		return err;
+	capture->ring = ring_buffer__new(bpf_map__fd(capture->skeleton->maps.ring), capture_handle_record, capture, NULL);
+	if (!capture->ring)
+		return diag_set(diag, EXIT_FAILED, -errno, "cannot map the ring buffer: %s", strerror(errno));
+	*ret_capture = STEAL(capture, NULL);
+	return 0;
+}
+
+void capture_free(struct capture *capture)
+{
+	struct member *member, *next;
+
+	if (!capture)
+		return;
+	if (capture->skeleton && capture->skeleton->bss)
+		capture->skeleton->bss->enabled = 0;
+	for (uint32_t i = 0; i < capture->tracee_count; i++)
+		tracee_free(capture->tracees[i]);
+	free(capture->tracees);
+	ring_buffer__free(capture->ring);
+	gilscope_bpf__destroy(capture->skeleton);
+	HASH_ITER(hh, capture->members, member, next)
+	{
+		HASH_DEL(capture->members, member);
+		free(member);
+	}
+	free(capture->loss);
+	free(capture);
+}
+
+int capture_add(struct capture *capture, struct target *target, struct diag *diag)
+{
+	struct tracee *tracee = calloc(1, sizeof(*tracee));
+	struct tracee **list = realloc(capture->tracees, (capture->tracee_count + 1) * sizeof(*list));
+	struct shared_target value = {.index = capture->tracee_count};
+	int err;
+
+	if (list)
+		capture->tracees = list;
+	if (!tracee || !list) {
+		free(tracee);
+		target_free(target);
+		return diag_set(diag, EXIT_FAILED, -ENOMEM, "no memory");
+	}
+	tracee->target = target;
+	list[capture->tracee_count++] = tracee;
+	err = bpf_map__update_elem(capture->skeleton->maps.targets, &target->info.pid, sizeof(target->info.pid), &value, sizeof(value), BPF_ANY);
+	if (err)
+		return diag_set(diag, EXIT_FAILED, err, "cannot add process %u to the probes' list: %s", target->info.pid, strerror(-err));
+	capture->status.targets++;
+	return tracee_attach(capture, tracee, diag);
+}
+
+/* The raw tracepoints; the uprobes have no place of their own and are left out by libbpf. */
+static int attach_tracepoints(struct capture *capture, struct diag *diag)
+{
+	int err = gilscope_bpf__attach(capture->skeleton);
+
+	if (!err)
+		return 0;
+	libbpf_words[strcspn(libbpf_words, "\n")] = '\0';
+	diag_set(diag, err == -EPERM ? EXIT_NOT_PERMITTED : EXIT_FAILED, err, "cannot attach to the kernel's tracepoints: %s (%s)", strerror(-err), libbpf_words);
+	diag_hint(diag, "see gilscope doctor");
+	return err;
+}
+
+static int begin_window(struct capture *capture)
+{
+	union event event = {.window = {.hdr = {.ts = clock_now_ns(), .type = EV_WINDOW}}};
+	int err = sink_event(&capture->sink, &event);
+
+	__atomic_store_n(&capture->skeleton->bss->enabled, 1, __ATOMIC_SEQ_CST);
+	return err;
+}
+
+int capture_start(struct capture *capture, struct diag *diag)
+{
+	int err = attach_tracepoints(capture, diag);
+
+	if (err)
+		return err;
+	/* who is there, before the first record that speaks of it */
+	for (uint32_t i = 0; i < capture->tracee_count && !err; i++) {
+		err = sink_process(&capture->sink, &capture->tracees[i]->target->info);
+		if (!err)
+			err = tracee_declare_gils(capture, capture->tracees[i], 0, clock_now_ns());
+		if (!err)
+			err = tracee_snapshot(capture, capture->tracees[i], true);
+	}
+	if (!err)
+		err = begin_window(capture);
+	for (uint32_t i = 0; i < capture->tracee_count && !err; i++)
+		err = tracee_snapshot(capture, capture->tracees[i], false);
+	if (err == -ESRCH)
+		return diag_set(diag, EXIT_FAILED, err, "the process exited while the probes were set");
+	return err ? diag_set(diag, EXIT_FAILED, err, "cannot begin: %s", strerror(-err)) : 0;
+}
+
+/* What the last records made necessary. A process that is just going away is no error: its exit is on the way. */
+static int look_at_targets(struct capture *capture)
+{
+	for (uint32_t i = 0; i < capture->tracee_count; i++) {
+		struct tracee *tracee = capture->tracees[i];
+		uint32_t known = tracee->target->gil_count;
+		int err = 0;
+
+		if (tracee->gone)
+			continue;
+		if (tracee->look_for_gils && target_refresh_gils(tracee->target) > 0)
+			err = tracee_declare_gils(capture, tracee, known, clock_now_ns());
+		tracee->look_for_gils = false;
+		if (!err && tracee->look_again)
+			err = tracee_snapshot(capture, tracee, false);
+		if (err && err != -ESRCH)
+			return err;
+	}
+	return 0;
+}
+
+int capture_poll(struct capture *capture, int timeout_ms)
+{
+	int err;
+
+	if (timeout_ms) {
+		/* wakes early only when the ring fills up or a signal comes */
+		err = ring_buffer__poll(capture->ring, timeout_ms);
+		if (capture->error)
+			return capture->error;
+		if (err < 0 && err != -EINTR)
+			return err;
+	}
+	err = capture_drain(capture);
+	return err ? err : look_at_targets(capture);
+}
+
+/* Hits that the kernel skipped because a program was running already on that CPU (bpf_prog_info.recursion_misses). */
+static uint64_t missed_hits(const struct capture *capture)
+{
+	struct bpf_program *program;
+	uint64_t missed = 0;
+
+	bpf_object__for_each_program(program, capture->skeleton->obj)
+	{
+		struct bpf_prog_info info = {0};
+		uint32_t size = sizeof(info);
+
+		if (!bpf_obj_get_info_by_fd(bpf_program__fd(program), &info, &size))
+			missed += info.recursion_misses;
+	}
+	return missed;
+}
+
+int capture_stop(struct capture *capture)
+{
+	union event event = {.window = {.hdr = {.type = EV_WINDOW, .flags = EVF_WINDOW_END}}};
+	int err;
+
+	event.hdr.ts = clock_now_ns();
+	__atomic_store_n(&capture->skeleton->bss->enabled, 0, __ATOMIC_SEQ_CST);
+	/* a probe that was running when `enabled` fell has written its record within a scheduling quantum at most */
+	err = capture_drain(capture);
+	if (!err)
+		err = capture_drain(capture);
+	capture->status.missed = missed_hits(capture);
+	if (!err)
+		err = sink_event(&capture->sink, &event);
+	return err ? err : reorder_flush(capture->reorder);
+}
+
+struct capture_status capture_status(const struct capture *capture)
+{
+	return capture->status;
+}

@@ -1,0 +1,140 @@
+/* SPDX-License-Identifier: MIT */
+#include "capture/private.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/diag.h"
+#include "base/duration.h"
+
+static int attach_at(struct capture *capture, struct tracee *tracee, struct bpf_program *program, uint64_t offset)
+{
+	LIBBPF_OPTS(bpf_uprobe_opts, opts);
+	const struct target *target = tracee->target;
+	struct bpf_link *link = bpf_program__attach_uprobe_opts(program, (pid_t)target->info.pid, target->image_path, offset, &opts);
+
+	if (!link)
+		return -errno;
+	tracee->links[tracee->link_count++] = link;
+	return 0;
+}
+
+int tracee_attach(struct capture *capture, struct tracee *tracee, struct diag *diag)
+{
+	const struct target *target = tracee->target;
+	int err = 0;
+
+	tracee->links = calloc(2 * target->site_count, sizeof(*tracee->links));
+	if (!tracee->links)
+		return diag_set(diag, EXIT_FAILED, -ENOMEM, "no memory for the probes");
+	for (uint32_t i = 0; i < target->site_count && !err; i++) {
+		const struct gil_site *site = &target->sites[i];
+
+		switch (site->kind) {
+		case SITE_TAKE:
+			err = attach_at(capture, tracee, capture->skeleton->progs.gil_take, site->offset);
+			break;
+		case SITE_DROP:
+			err = attach_at(capture, tracee, capture->skeleton->progs.gil_drop, site->offset);
+			break;
+		case SITE_WAIT:
+			err = attach_at(capture, tracee, capture->skeleton->progs.gil_wait, site->offset);
+			if (!err)
+				err = attach_at(capture, tracee, capture->skeleton->progs.gil_wait_end, site->after);
+			break;
+		case SITE_KINDS:
+			break;
+		}
+	}
+	if (!err)
+		return 0;
+	diag_set(diag, err == -EPERM || err == -EACCES ? EXIT_NOT_PERMITTED : EXIT_FAILED, err, "cannot set a uprobe in %s (%s): %s", target->image_path,
+		 target->info.image, strerror(-err));
+	diag_hint(diag, "run gilscope doctor %u; uprobes need CAP_PERFMON (or CAP_SYS_ADMIN) and a file system that allows them", target->info.pid);
+	return err;
+}
+
+int tracee_declare_gils(struct capture *capture, struct tracee *tracee, uint32_t from, uint64_t ts)
+{
+	const struct target *target = tracee->target;
+	uint16_t *index = realloc(tracee->gil_index, target->gil_count * sizeof(*index));
+
+	if (!index)
+		return -ENOMEM;
+	tracee->gil_index = index;
+	for (uint32_t i = from; i < target->gil_count; i++) {
+		struct shared_gil_key key = {.address = target->gils[i].address, .tgid = target->info.pid};
+		struct shared_gil value = {
+			.drop_request = target->layout.drop_request,
+			.drop_request_kind = (uint16_t)target->layout.drop_request_kind,
+			.tstate_interp = target->layout.tstate_interp,
+			.index = capture->next_gil,
+		};
+		union event event = {.gil = {
+			.hdr = {.ts = ts, .tid = target->info.pid, .type = EV_GIL, .aux = capture->next_gil},
+			.address = target->gils[i].address,
+			.interpreter = target->gils[i].interpreter,
+		}};
+		int err = bpf_map__update_elem(capture->skeleton->maps.gils, &key, sizeof(key), &value, sizeof(value), BPF_ANY);
+
+		if (err)
+			return err;
+		index[i] = capture->next_gil++;
+		err = sink_event(&capture->sink, &event);
+		if (err)
+			return err;
+	}
+	return 0;
+}
+
+struct snapshot_filter {
+	struct capture *capture;
+	struct tracee *tracee;
+	bool identity_only;
+};
+
+static int snapshot_event(void *ctx, const union event *event)
+{
+	struct snapshot_filter *filter = ctx;
+
+	switch (event->hdr.type) {
+	case EV_THREAD:
+		if (!member_add(filter->capture, event->hdr.tid, filter->tracee))
+			return -ENOMEM;
+		break;
+	case EV_EPOLL:
+		if (event->epoll.epfd < EPFD_SEEN_MAX)
+			filter->tracee->epfd_seen[event->epoll.epfd / 8] |= (unsigned char)(1u << event->epoll.epfd % 8);
+		break;
+	case EV_STATE:
+	case EV_OBSERVE:
+		if (filter->identity_only)
+			return 0;
+		break;
+	default:
+		break;
+	}
+	return sink_event(&filter->capture->sink, event);
+}
+
+int tracee_snapshot(struct capture *capture, struct tracee *tracee, bool identity_only)
+{
+	struct snapshot_filter filter = {.capture = capture, .tracee = tracee, .identity_only = identity_only};
+	struct stream_sink sink = {.event = snapshot_event, .process = capture->sink.process, .ctx = &filter};
+
+	tracee->look_again = false;
+	return target_snapshot(tracee->target, tracee->gil_index, &sink);
+}
+
+void tracee_free(struct tracee *tracee)
+{
+	if (!tracee)
+		return;
+	for (uint32_t i = 0; i < tracee->link_count; i++)
+		bpf_link__destroy(tracee->links[i]);
+	free(tracee->links);
+	free(tracee->gil_index);
+	target_free(tracee->target);
+	free(tracee);
+}

@@ -1,0 +1,148 @@
+/* SPDX-License-Identifier: MIT */
+#include "cmd/observe.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/duration.h"
+#include "target/target.h"
+
+#define POLL_MS 20		       /* how long a record waits in the ring at most */
+#define PROGRESS_NS (200 * NS_PER_MS)
+#define FLUSH_NS NS_PER_S	       /* a recording that is killed loses no more than this */
+
+DEFINE_CLEANUP(capture_free, struct capture *, capture_free, NULL)
+
+static volatile sig_atomic_t interrupts;
+
+static void on_signal(int signal)
+{
+	if (interrupts++)
+		_exit(EXIT_INTERRUPTED);
+}
+
+void observe_catch_signals(void)
+{
+	struct sigaction action = {.sa_handler = on_signal};
+
+	sigaction(SIGINT, &action, NULL);
+	sigaction(SIGTERM, &action, NULL);
+	/* a reader that goes away shows as a failed write */
+	signal(SIGPIPE, SIG_IGN);
+}
+
+/* The longest turn of any loop so far, the one in progress included. */
+static uint64_t worst_turn(const struct pipeline *pipeline, uint64_t now)
+{
+	uint32_t position = 0;
+	uint64_t worst = 0;
+	struct thread *thread;
+
+	while (pipeline->world && (thread = world_next_thread(pipeline->world, &position))) {
+		const struct loop *loop = thread->loop;
+
+		if (!loop || thread->gone)
+			continue;
+		if (loop->longest > worst)
+			worst = loop->longest;
+		if (loop->in_turn && now > loop->ts_turn && now - loop->ts_turn > worst)
+			worst = now - loop->ts_turn;
+	}
+	return worst;
+}
+
+static void show_progress(const struct pipeline *pipeline, const struct capture *capture, uint64_t start, uint64_t now)
+{
+	struct capture_status status = capture_status(capture);
+	char worst[DURATION_TEXT_MAX];
+
+	fprintf(stderr, "\r\033[K%5.1f s  %" PRIu64 " events  %" PRIu64 " lost", (double)(now - start) / (double)NS_PER_S, status.events, status.lost);
+	if (pipeline->world)
+		fprintf(stderr, "  longest turn %s", duration_text(worst_turn(pipeline, now), worst));
+	fprintf(stderr, "  (Ctrl-C to stop)");
+	fflush(stderr);
+}
+
+static int run(struct observation *observation, struct capture *capture)
+{
+	uint64_t start = clock_now_ns(), shown = 0, flushed = start;
+	bool terminal = isatty(STDERR_FILENO);
+	int err = 0;
+
+	while (!err && !interrupts && capture_status(capture).targets) {
+		uint64_t now = clock_now_ns(), left = observation->dur_ns ? observation->dur_ns - (now - start) : UINT64_MAX;
+
+		if (observation->dur_ns && now - start >= observation->dur_ns)
+			break;
+		err = capture_poll(capture, left < POLL_MS * NS_PER_MS ? (int)(left / NS_PER_MS) + 1 : POLL_MS);
+		if (!err && observation->pipeline->trace && now - flushed >= FLUSH_NS) {
+			err = trace_writer_flush(observation->pipeline->trace);
+			flushed = now;
+		}
+		if (terminal && now - shown >= PROGRESS_NS) {
+			show_progress(observation->pipeline, capture, start, now);
+			shown = now;
+		}
+	}
+	if (terminal && shown)
+		fprintf(stderr, "\r\033[K");
+	return err;
+}
+
+static int add_targets(const struct observation *observation, struct capture *capture, struct diag *diag)
+{
+	for (uint32_t i = 0; i < observation->pid_count; i++) {
+		struct target *target;
+		int err = target_open((pid_t)observation->pids[i], diag, &target);
+
+		if (!err)
+			err = capture_add(capture, target, diag);
+		if (err)
+			return err;
+	}
+	return 0;
+}
+
+/* What the result does not say by itself. */
+static void tell_end(const struct observation *observation)
+{
+	const struct capture_status *status = &observation->status;
+
+	if (!status->targets)
+		fprintf(stderr, "gilscope: the process %s; this is what was seen until then.\n",
+			status->execed ? "became another program (exec)" : "exited");
+	if (status->lost)
+		fprintf(stderr, "gilscope: %" PRIu64 " events were lost; what they would have told is 'unknown'. A larger --ring-size may help.\n", status->lost);
+	if (status->missed)
+		fprintf(stderr, "gilscope: the kernel skipped %" PRIu64 " probe hits; figures around them may be wrong.\n", status->missed);
+}
+
+int observe(struct observation *observation, struct diag *diag)
+{
+	_cleanup_(capture_freep) struct capture *capture = NULL;
+	struct features features;
+	int err, stopped;
+
+	features_probe(&features);
+	err = features_require(&features, diag);
+	if (!err)
+		err = capture_new(&features, observation->ring_bytes, observation->pipeline->reorder, diag, &capture);
+	if (!err)
+		err = add_targets(observation, capture, diag);
+	if (!err)
+		err = capture_start(capture, diag);
+	if (err)
+		return err;
+	err = run(observation, capture);
+	stopped = capture_stop(capture);
+	observation->status = capture_status(capture);
+	observation->late = reorder_late(observation->pipeline->reorder);
+	tell_end(observation);
+	if (!err)
+		err = stopped;
+	return err ? diag_set(diag, EXIT_FAILED, err, "the observation ended early: %s", strerror(-err)) : 0;
+}

@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * observe.h - the live part that attach and record share: find the targets, set the probes, run until it is time to stop.
+ */
+#ifndef GILSCOPE_CMD_OBSERVE_H
+#define GILSCOPE_CMD_OBSERVE_H
+
+#include "capture/capture.h"
+#include "cmd/pipeline.h"
+
+struct observation {
+	const uint32_t *pids;
+	uint32_t pid_count;
+	uint64_t dur_ns;	  /* 0: until Ctrl-C or the targets' end */
+	uint32_t ring_bytes;	  /* 0: the default */
+	struct pipeline *pipeline; /* with its front; fed while observing */
+	struct capture_status status; /* out */
+	uint64_t late;		  /* out: events that came too late */
+};
+
+/* First Ctrl-C (or SIGTERM): observe() returns with what it has. Second: the process ends with 130 at once; the kernel removes the probes. */
+void observe_catch_signals(void);
+
+/*
+ * Sets everything up and observes. Prints progress on a terminal, and what a reader of the result must know (targets that ended, losses) on stderr.
+ * 0, or -errno with a diag: then the pipeline holds what had been gathered before the failure.
+ */
+int observe(struct observation *observation, struct diag *diag);
+
+#endif

@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: MIT */
+#include "cmd/pipeline.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/utsname.h>
+#include <time.h>
+
+#include "base/duration.h"
+
+#define REORDER_EVENTS (1u << 20) /* 40 MiB at the very worst; normally a few thousand are held */
+
+void pipeline_live_head(struct stream_head *head)
+{
+	struct utsname uts = {0};
+	struct timespec now;
+
+	memset(head, 0, sizeof(*head));
+	uname(&uts);
+	snprintf(head->version, sizeof(head->version), "%s", GILSCOPE_VERSION);
+	snprintf(head->mode, sizeof(head->mode), "exact");
+	snprintf(head->kernel, sizeof(head->kernel), "%.60s %.30s", uts.release, uts.machine);
+	head->monotonic_ns = clock_now_ns();
+	clock_gettime(CLOCK_REALTIME, &now);
+	head->realtime_ns = (uint64_t)now.tv_sec * NS_PER_S + (uint64_t)now.tv_nsec;
+}
+
+int pipeline_fold(struct pipeline *pipeline, const struct stream_head *head, uint64_t stall_ns, struct diag *diag)
+{
+	pipeline->head = *head;
+	pipeline->stall_ns = stall_ns;
+	pipeline->builder = report_builder_new(stall_ns, head);
+	if (pipeline->builder)
+		pipeline->world = world_new(report_builder_sink(pipeline->builder), strcmp(head->mode, "exact") != 0);
+	return pipeline->world ? 0 : diag_set(diag, EXIT_FAILED, -ENOMEM, "no memory");
+}
+
+int pipeline_front(struct pipeline *pipeline, struct diag *diag)
+{
+	struct stream_sink next;
+
+	if (pipeline->world && pipeline->trace) {
+		/* the file first: when the disk is full the fold has seen nothing that the file has not */
+		pipeline->tee = (struct tee){trace_writer_sink(pipeline->trace), world_sink(pipeline->world)};
+		next = tee_sink(&pipeline->tee);
+	} else {
+		next = pipeline->trace ? trace_writer_sink(pipeline->trace) : world_sink(pipeline->world);
+	}
+	pipeline->reorder = reorder_new(next, REORDER_WINDOW_NS, REORDER_EVENTS);
+	return pipeline->reorder ? 0 : diag_set(diag, EXIT_FAILED, -ENOMEM, "no memory");
+}
+
+void pipeline_done(struct pipeline *pipeline)
+{
+	reorder_free(pipeline->reorder);
+	trace_writer_free(pipeline->trace);
+	/* the fold's data hangs on the world's objects, so the fold goes first */
+	report_builder_free(pipeline->builder);
+	world_free(pipeline->world);
+}

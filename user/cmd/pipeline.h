@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * pipeline.h - the one pipeline of all commands: a source in front, reorder → (tee → trace) → model → fold → report behind.
+ */
+#ifndef GILSCOPE_CMD_PIPELINE_H
+#define GILSCOPE_CMD_PIPELINE_H
+
+#include "analysis/report.h"
+#include "base/cleanup.h"
+#include "base/diag.h"
+#include "stream/reorder.h"
+#include "stream/trace.h"
+
+/* Any part may be missing: a recording has no fold, a report no trace. */
+struct pipeline {
+	struct stream_head head;
+	uint64_t stall_ns;
+	struct reorder *reorder; /* where the source pushes */
+	struct world *world;
+	struct report_builder *builder;
+	struct trace_writer *trace;
+	struct tee tee;
+};
+
+/* Fills `head` for a live source. */
+void pipeline_live_head(struct stream_head *head);
+
+/* Builds what ends in a report. The head must be known. 0 or -ENOMEM with a diag. */
+int pipeline_fold(struct pipeline *pipeline, const struct stream_head *head, uint64_t stall_ns, struct diag *diag);
+
+/* Puts the reorder stage in front of what has been built: of `world`, of `trace`, or of both. */
+int pipeline_front(struct pipeline *pipeline, struct diag *diag);
+
+void pipeline_done(struct pipeline *pipeline);
+
+#endif

@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * gilscope - who held Python's GIL, who waited, and why the event loop was starved.
+ */
+#include <stdio.h>
+#include <string.h>
+
+#include "cmd/cmd.h"
+
+static const struct command *const COMMANDS[] = {
+	&command_attach, &command_record, &command_report, &command_export, &command_doctor,
+};
+#define COMMAND_COUNT (sizeof(COMMANDS) / sizeof(COMMANDS[0]))
+
+static void print_help(FILE *file)
+{
+	fprintf(file, "Usage: gilscope COMMAND [OPTION...]\n"
+		      "Says which thread of a running Python process held the GIL, who waited, and why the event loop stalled.\n\n");
+	for (size_t i = 0; i < COMMAND_COUNT; i++)
+		fprintf(file, "  %-8s %-34s %s\n", COMMANDS[i]->name, COMMANDS[i]->arguments, COMMANDS[i]->summary);
+	fprintf(file, "\nTry 'sudo gilscope attach PID' first, and 'gilscope COMMAND --help' for the options.\n");
+}
+
+int main(int argc, char **argv)
+{
+	const char *name = argc > 1 ? argv[1] : NULL;
+
+	if (!name) {
+		print_help(stderr);
+		return EXIT_USAGE;
+	}
+	if (!strcmp(name, "--help") || !strcmp(name, "-h") || !strcmp(name, "help")) {
+		print_help(stdout);
+		return EXIT_OK;
+	}
+	if (!strcmp(name, "--version")) {
+		printf("gilscope %s\n", GILSCOPE_VERSION);
+		return EXIT_OK;
+	}
+	for (size_t i = 0; i < COMMAND_COUNT; i++)
+		if (!strcmp(name, COMMANDS[i]->name))
+			return COMMANDS[i]->run(argc - 1, argv + 1);
+	fprintf(stderr, "gilscope: '%s' is not a command; 'gilscope --help' lists them.\n", name);
+	return EXIT_USAGE;
+}
