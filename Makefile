@@ -51,6 +51,10 @@ $(B)/gilscope: $(call objects,plain,$(CAPTURE)) $(call rooms_of,plain)
 $(B)/gilscope-asan: $(call objects,asan,$(CAPTURE)) $(call rooms_of,asan)
 	$(call say,LD,$@)$(CC) $(CFLAGS) $(SANITIZE) $(LDFLAGS) -o $@ $^ $(LDLIBS)
 
+$(B)/plain/user/base/sysname.o $(B)/asan/user/base/sysname.o: $(B)/gen/sysnames.inc
+$(B)/gen/sysnames.inc: tools/gen-sysnames
+	$(call say,GEN,$@)mkdir -p $(@D) && $< $(CC) > $@.tmp && mv $@.tmp $@
+
 # ── BPF: compiled one by one, linked into one object, turned into a skeleton ────────────────────────────────────────
 BPF_ARCH := $(patsubst aarch64,arm64,$(patsubst x86_64,x86,$(shell uname -m)))
 BPF_OBJECTS := $(patsubst bpf/%.bpf.c,$(B)/bpf/%.o,$(wildcard bpf/*.bpf.c))
