@@ -97,7 +97,7 @@ def without_cpu_ns(stall):
 
 
 def expected_causes(mark):
-    """A cause "a|b" is settled by the CPU time the thread used: a when that is most of the mark, b when it is the lesser part, either when it is a toss-up."""
+    """A cause "a|b" is settled by the CPU time the thread used: a when that is most of the mark, b when it is not, either when it is a toss-up."""
     on_cpu, _, asleep = mark.cause.partition("|")
     share = mark.cpu_ns / mark.length_ns
     return [cause for cause, possible in ((on_cpu, not asleep or share > 0.45), (asleep, asleep and share < 0.55)) if possible]
@@ -105,15 +105,15 @@ def expected_causes(mark):
 
 def check_cause(stall, mark, work):
     """The right cause, and as much of it as the mark says, but for what the machine took away in between."""
-    cause = stall["cause"]
-    assert cause in expected_causes(mark), f"{mark}: {describe(stall)}, expected {mark.cause}"
+    cause, story = stall["cause"], f"{mark}: {describe(stall)}"
+    assert cause in expected_causes(mark), f"{story}, expected {mark.cause}"
     expected = mark.t1_ns - mark.from_ns - without_cpu_ns(stall)
     tolerance = max(CAUSE_TOLERANCE * expected, CAUSE_TOLERANCE_NS)
     share = stall["states"][cause]
-    assert expected * (1 - work.slack) - tolerance <= share <= expected + tolerance, f"{mark}: {describe(stall)}, expected {expected / 1e6:.2f} ms of {cause}"
+    assert expected * (1 - work.slack) - tolerance <= share <= expected + tolerance, f"{story}, expected {expected / 1e6:.2f} ms of {cause}"
     if cause in ("python", "native") or "|" in mark.cause:
         on_cpu = stall["states"].get("python", 0) + stall["states"].get("native", 0)
-        assert abs(on_cpu - mark.cpu_ns) <= max(CAUSE_TOLERANCE * mark.cpu_ns, 1_000_000), f"{mark}: {describe(stall)}, {mark.cpu_ns / 1e6:.2f} ms of CPU time"
+        assert abs(on_cpu - mark.cpu_ns) <= max(CAUSE_TOLERANCE * mark.cpu_ns, 1_000_000), f"{story}, {mark.cpu_ns / 1e6:.2f} ms of CPU time"
 
 
 def check_details(stall, mark, work):

@@ -1,0 +1,18 @@
+# SPDX-License-Identifier: MIT
+"""Every supported interpreter on the machine: causes, edges, and a drop for every take."""
+import pytest
+
+import harness
+import measure
+
+PYTHONS = harness.supported_pythons()
+
+
+@pytest.mark.parametrize("label", PYTHONS)
+def test_an_interpreter_is_seen_as_it_is(label, slow_port):
+    with harness.RawApp("asyncio", python=(PYTHONS[label],), env={"TRUTH_SLOW_PORT": str(slow_port)}) as app:
+        result = measure.Measurement(app)
+    assert not result.faults
+    if label != "system":
+        assert result.process["python"] == label.rpartition("-")[2]
+    # the edges' promise is tested with enough of them in test_edges.py

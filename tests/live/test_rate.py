@@ -1,0 +1,25 @@
+# SPDX-License-Identifier: MIT
+"""Nothing is lost when the GIL changes hands as fast as it can."""
+import time
+
+import pytest
+
+import harness
+import laws
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+def test_nothing_is_lost_at_100_000_cycles_a_second(threads):
+    with harness.RawApp("asyncio") as app:
+        app.call(f"yield {threads}")
+        with harness.attach(app) as running:
+            time.sleep(2)
+            outcome = running.finish()
+    laws.check_laws(outcome.report)
+    laws.check_evidence(outcome)
+    window = outcome.report["window"]
+    holds = sum(thread["holds"] for thread in outcome.report["processes"][0]["threads"])
+    rate = holds / (window["end_ns"] - window["start_ns"]) * 1e9
+    print(f"{threads} threads: {rate:.0f} cycles a second, {outcome.report['evidence']['events']} events")
+    if threads == 1:
+        assert rate > 100_000, "not the load that this test is about"
