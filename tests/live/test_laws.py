@@ -1,0 +1,96 @@
+# SPDX-License-Identifier: MIT
+"""The live tests' own judgement: it accepts a right report and notices each way in which one can be wrong."""
+import copy
+
+import pytest
+
+import harness
+import laws
+import work
+
+pytestmark = pytest.mark.unprivileged
+
+DIST = {"count": 1, "p50_ns": 5, "p90_ns": 5, "p99_ns": 5, "max_ns": 5}
+MS = 1_000_000
+
+
+def report():
+    """A window of 100 ms in which the loop waited 40 ms for a thread that held the GIL for 60 ms."""
+    stall = {"start_ns": 1020 * MS, "end_ns": 1070 * MS, "ongoing": False, "states": {"gil_wait": 40 * MS, "python": 10 * MS}, "cause": "gil_wait",
+             "stack": [], "handler": None, "syscalls": [], "preempted_by": [], "throttled_ns": 0, "gc_ns": 0,
+             "blockers": [{"tid": 8, "thread": "helper", "ns": 39 * MS, "states": {"python": 39 * MS}, "stack": [], "handler": None}]}
+    return {"schema": "gilscope.report/1", "version": "0", "mode": "exact", "window": {"start_ns": 1000 * MS, "end_ns": 1100 * MS},
+            "evidence": {"events": 9, "lost": 0, "late": 0, "unknown_ns": 0, "sampled_ns": 0}, "stall_ns": 20 * MS,
+            "processes": [{
+                "pid": 7, "cmdline": "app", "python": "3.11.2", "gil": "on",
+                "sites": {"method": "scan", "confidence": "exact", "take": 2, "drop": 6, "wait": 1},
+                "gils": [{"address": "0x1", "interpreter": 0, "held_ns": 70 * MS, "contended_ns": 40 * MS, "handoffs": 2, "forced": 0,
+                          "hold": DIST, "wait": DIST}],
+                "threads": [
+                    {"tid": 7, "name": "app", "loop": True, "states": {"gil_wait": 40 * MS, "python": 10 * MS, "idle": 50 * MS},
+                     "holds": 2, "waits": 1, "forced_drops": 0},
+                    {"tid": 8, "name": "helper", "loop": False, "states": {"python": 60 * MS, "blocked": 40 * MS},
+                     "holds": 1, "waits": 0, "forced_drops": 0}],
+                "loops": [{"tid": 7, "kind": "asyncio", "turns": 1, "turn": DIST, "stalls": [stall]}]}]}
+
+
+def the_mark(**changes):
+    return harness.Mark({"name": "hog_regex", "cause": "gil_wait", "t0_ns": 1020 * MS + 50_000, "t1_ns": 1070 * MS - 50_000, "cpu_ns": 10 * MS,
+                         "from_ns": 1030 * MS, "blocker": 8, "tid": 7, **changes})
+
+
+def the_stall(found):
+    return found["processes"][0]["loops"][0]["stalls"][0]
+
+
+def check_all(found, mark):
+    laws.check_laws(found, alive={7, 8})
+    stall = laws.the_stall(found, mark)
+    laws.check_cause(stall, mark, work.WORK["hog_regex"])
+    laws.check_details(stall, mark, work.WORK["hog_regex"])
+
+
+def test_a_right_report_is_accepted():
+    check_all(report(), the_mark())
+    assert not laws.uninvited(report(), [the_mark()])
+
+
+WRONG = {
+    "a state too long": lambda found: the_stall(found)["states"].update(python=11 * MS),
+    "a state of no name": lambda found: the_stall(found)["states"].update(python=0, busy=10 * MS),
+    "another cause": lambda found: the_stall(found).update(cause="python"),
+    "a wrong largest state": lambda found: the_stall(found).update(cause="python", states={"gil_wait": 10 * MS, "python": 40 * MS}),
+    "blockers beyond the wait": lambda found: the_stall(found)["blockers"][0].update(ns=41 * MS, states={"python": 41 * MS}),
+    "a blocker's states unlike its time": lambda found: the_stall(found)["blockers"][0].update(ns=38 * MS),
+    "an innocent blocker": lambda found: the_stall(found)["blockers"][0].update(tid=9),
+    "a blocker asleep": lambda found: the_stall(found)["blockers"][0].update(states={"held_blocked": 39 * MS}),
+    "half the blame missing": lambda found: the_stall(found)["blockers"][0].update(ns=20 * MS, states={"python": 20 * MS}),
+    "a beginning too late": lambda found: the_stall(found).update(start_ns=1020 * MS + 60_000, end_ns=1070 * MS + 60_000),
+    "an end too early": lambda found: the_stall(found).update(start_ns=1020 * MS - 60_000, end_ns=1070 * MS - 60_000),
+    "a stall twice": lambda found: found["processes"][0]["loops"][0]["stalls"].append(copy.deepcopy(the_stall(found))),
+    "no stall": lambda found: found["processes"][0]["loops"][0]["stalls"].clear(),
+    "a thread with a gap": lambda found: found["processes"][0]["threads"][0]["states"].update(idle=49 * MS),
+    "a thread longer than the window": lambda found: found["processes"][0]["threads"][0]["states"].update(idle=51 * MS),
+    "more holders than holds": lambda found: found["processes"][0]["gils"][0].update(held_ns=60 * MS),
+    "a field missing": lambda found: the_stall(found).pop("gc_ns"),
+    "a negative time": lambda found: found["evidence"].update(unknown_ns=-1),
+}
+
+
+@pytest.mark.parametrize("change", WRONG.values(), ids=WRONG.keys())
+def test_a_wrong_report_is_noticed(change):
+    found = report()
+    change(found)
+    with pytest.raises((AssertionError, laws.jsonschema.ValidationError)):
+        check_all(found, the_mark())
+
+
+def test_a_wait_that_is_too_short_is_noticed():
+    with pytest.raises(AssertionError):
+        check_all(report(), the_mark(from_ns=1029 * MS))
+
+
+def test_an_invented_stall_is_noticed():
+    assert laws.uninvited(report(), [])
+    assert laws.uninvited(report(), [the_mark(cause="none")])
+    assert laws.uninvited(report(), [the_mark(t0_ns=1, t1_ns=2)])
