@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * threads.h - the threads of a process, and which of them a PyThreadState belongs to.
+ *
+ * From 3.11 on the thread state holds gettid(). Before that, and in children of fork() whose thread states still hold their parent's number, it holds
+ * pthread_self(), the address of libc's own structure, which has gettid() in a place that differs between libcs: the place is found by comparison
+ * with the threads the kernel shows, and used only if there is no doubt.
+ */
+#ifndef GILSCOPE_TARGET_THREADS_H
+#define GILSCOPE_TARGET_THREADS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "target/runtime.h"
+
+struct thread {
+	uint32_t tid;	/* as our /proc shows it */
+	uint32_t nstid; /* in the process's own PID namespace; 0: not known */
+	bool python;	/* some PyThreadState is this thread's */
+};
+
+struct threads {
+	struct thread *list; /* by nstid */
+	uint32_t count;
+	int32_t pthread_tid; /* offset of gettid() in what pthread_self() points to; -1: not known */
+};
+
+/*
+ * Lists the threads of a target and marks those that Python knows. 0 or -errno. A thread that comes or goes meanwhile may be missing; Python's part
+ * is left out when its memory cannot be read.
+ */
+struct target;
+int threads_read(const struct target *target, struct threads *ret_threads);
+void threads_done(struct threads *threads);
+
+/* The thread of a PyThreadState at an address, read now; NULL unless it is certain. */
+const struct thread *threads_of_state(const struct threads *threads, const struct target *target, uint64_t address);
+
+#endif
