@@ -87,4 +87,4 @@ FORCE:
 clean:
 	rm -rf $(B)
 
--include $(shell find $(B) -name '*.d' 2>/dev/null)
+-include $(shell find $(wildcard $(B)/plain $(B)/asan $(B)/bpf $(B)/unit) -type f -name "*.d" 2>/dev/null)
