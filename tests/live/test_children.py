@@ -1,0 +1,59 @@
+# SPDX-License-Identifier: MIT
+"""Children of an observed process inherit its memory, with the breakpoints in it, but not the observer: they must live, during it and after."""
+import ast
+import os
+import signal
+import time
+
+import harness
+import laws
+
+# Forks one child after another; each uses the GIL a lot and ends with status 7. The first one stays until its parent's end. SIGUSR1: tell the statuses.
+FORKING = """
+import collections, os, signal, sys, threading, time
+statuses = collections.Counter()
+signal.signal(signal.SIGUSR1, lambda *_: print(dict(statuses), flush=True))
+
+def work(end):
+    def stat():
+        while time.monotonic() < end:
+            os.stat('/')
+    threads = [threading.Thread(target=stat) for _ in range(2)]
+    [thread.start() for thread in threads]
+    [thread.join() for thread in threads]
+
+print('ready', flush=True)
+time.sleep(1.5)
+old = os.fork()
+if old == 0:
+    work(time.monotonic() + 30)
+    os._exit(0)
+print(old, flush=True)
+while True:
+    child = os.fork()
+    if child == 0:
+        work(time.monotonic() + 0.02)
+        os._exit(7)
+    statuses[os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])] += 1
+"""
+
+
+def test_children_live_while_their_parent_is_observed_and_after():
+    first = None
+    with harness.Script(FORKING) as app:
+        try:
+            with harness.attach(app) as running:
+                first = int(app.process.stdout.readline())
+                time.sleep(1.5)
+                outcome = running.finish()
+            laws.check_laws(outcome.report)
+            assert [process["pid"] for process in outcome.report["processes"]] == [app.pid]
+            assert harness.text_differences(first) == 0, "breakpoints left in a child"
+            time.sleep(0.5)
+            app.process.send_signal(signal.SIGUSR1)
+            statuses = ast.literal_eval(app.process.stdout.readline())
+        finally:
+            app.process.kill()
+            if first:
+                os.kill(first, signal.SIGKILL)
+    assert set(statuses) == {7} and statuses[7] > 10, statuses
