@@ -222,7 +222,7 @@ WORK = {work.name: work for work in (
     Work(file_fsync, "native|blocked", slack=1.0),
     Work(pipe_read, "blocked", "read"),
     Work(lock_wait, "blocked", "futex"),
-    Work(subprocess_run, "blocked", "wait4", slack=0.1),
+    Work(subprocess_run, "blocked", "wait4", slack=0.25),
     Work(nested_epoll, "blocked", "epoll_wait", "epoll_pwait"),
     Work(python_loop, "python"),
     Work(regex, "python"),
