@@ -8,7 +8,8 @@
 
 struct trace_decoder {
 	ZSTD_DCtx *zstd;
-	unsigned char *block;	   /* TRACE_BLOCK_MAX bytes, touched as far as blocks are large */
+	unsigned char *block;	   /* `room` bytes, as the largest block so far needed */
+	size_t room;
 	const unsigned char *next; /* what is not taken yet of the block … */
 	size_t left;		   /* … and its length */
 	struct trace_block head;
@@ -26,8 +27,7 @@ struct trace_decoder *trace_decoder_new(void)
 	if (!decoder)
 		return NULL;
 	decoder->zstd = ZSTD_createDCtx();
-	decoder->block = malloc(TRACE_BLOCK_MAX);
-	if (!decoder->zstd || !decoder->block) {
+	if (!decoder->zstd) {
 		trace_decoder_free(decoder);
 		return NULL;
 	}
@@ -155,11 +155,38 @@ static int deliver(struct trace_decoder *decoder, const struct stream_sink *sink
 	return 0;
 }
 
+/* 0, -EBADMSG with ret_why, or -ENOMEM. */
+static int decompress(struct trace_decoder *decoder, const void *payload, uint32_t length, size_t *ret_length, const char **ret_why)
+{
+	unsigned long long size = ZSTD_getFrameContentSize(payload, length);
+	size_t got;
+
+	if (size == ZSTD_CONTENTSIZE_ERROR || size == ZSTD_CONTENTSIZE_UNKNOWN || size > TRACE_BLOCK_MAX)
+		return *ret_why = "a block tells no size or an impossible one", -EBADMSG;
+	if (size > decoder->room) {
+		free(decoder->block);
+		decoder->block = malloc(size);
+		decoder->room = decoder->block ? size : 0;
+	}
+	if (size > decoder->room)
+		return -ENOMEM;
+	got = ZSTD_decompressDCtx(decoder->zstd, decoder->block, decoder->room, payload, length);
+	if (ZSTD_isError(got))
+		return *ret_why = ZSTD_getErrorName(got), -EBADMSG;
+	*ret_length = got;
+	return 0;
+}
+
 int trace_decode(struct trace_decoder *decoder, const void *payload, uint32_t length, const struct stream_sink *sink, struct trace_decoded *decoded,
 		 const char **ret_why)
 {
-	size_t block_length = ZSTD_decompressDCtx(decoder->zstd, decoder->block, TRACE_BLOCK_MAX, payload, length);
+	size_t block_length;
+	int err;
 
-	*ret_why = ZSTD_isError(block_length) ? ZSTD_getErrorName(block_length) : dissect(decoder, block_length);
+	*ret_why = NULL;
+	err = decompress(decoder, payload, length, &block_length, ret_why);
+	if (err)
+		return err;
+	*ret_why = dissect(decoder, block_length);
 	return *ret_why ? -EBADMSG : deliver(decoder, sink, decoded, ret_why);
 }

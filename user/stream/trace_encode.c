@@ -136,6 +136,18 @@ static struct trace_block survey(struct trace_encoder *encoder, const union even
 	return block;
 }
 
+/* Bytes of the block before compression. */
+static size_t block_size(const struct trace_block *block, const uint32_t rows[static EV_COUNT])
+{
+	size_t size = sizeof(*block) + (size_t)block->kinds * sizeof(uint64_t) + (size_t)block->events * (block->step_width + block->kind_width);
+
+	size += block->tables * sizeof(struct trace_table);
+	for (uint32_t type = 0; type < EV_COUNT; type++)
+		if (rows[type])
+			size += rows[type] * (event_size(type) - sizeof(struct event_hdr));
+	return size;
+}
+
 static int append_tables(struct trace_encoder *encoder, const union event *events, uint32_t count, const uint32_t rows[static EV_COUNT])
 {
 	unsigned char *start[EV_COUNT], *end[EV_COUNT], *free_row = encoder->rows;
@@ -171,7 +183,10 @@ int trace_encode(struct trace_encoder *encoder, const union event *events, uint3
 	struct trace_block block = survey(encoder, events, count, rows);
 	int err;
 
-	ZSTD_CCtx_reset(encoder->zstd, ZSTD_reset_session_only);
+	/* zstd fails at the end when the size was not right */
+	if (ZSTD_isError(ZSTD_CCtx_reset(encoder->zstd, ZSTD_reset_session_only)) ||
+	    ZSTD_isError(ZSTD_CCtx_setPledgedSrcSize(encoder->zstd, block_size(&block, rows))))
+		return -EIO;
 	encoder->out = (ZSTD_outBuffer){encoder->payload, sizeof(encoder->payload), 0};
 	err = append(encoder, &block, sizeof(block), ZSTD_e_continue);
 	if (!err)

@@ -86,8 +86,8 @@ struct trace_decoded {
 };
 
 /*
- * Delivers the events of a payload, hostile as it may be, and adds to `decoded`. -EBADMSG when it is damaged (ret_why says how), else the sink's
- * error (ret_why is then NULL).
+ * Delivers the events of a payload, hostile as it may be, and adds to `decoded`. -EBADMSG when it is damaged (ret_why says how); with ret_why NULL it
+ * is -ENOMEM or the sink's error.
  */
 int trace_decode(struct trace_decoder *decoder, const void *payload, uint32_t length, const struct stream_sink *sink, struct trace_decoded *decoded,
 		 const char **ret_why);

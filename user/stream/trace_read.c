@@ -20,7 +20,8 @@ struct reader {
 	struct stream_sink sink;
 	struct diag *diag;
 	struct trace_decoder *decoder;
-	unsigned char *payload;	    /* TRACE_CHUNK_MAX bytes */
+	unsigned char *payload;	       /* `room` bytes, as the longest chunk so far needed */
+	size_t room;
 	uint64_t offset, chunk_offset; /* bytes read; start of the chunk at hand */
 	bool has_head, complete;
 	struct trace_decoded decoded;
@@ -104,6 +105,21 @@ static int read_end(struct reader *reader, uint32_t length)
 	return 0;
 }
 
+static int no_memory(struct diag *diag)
+{
+	return diag_set(diag, EXIT_FAILED, -ENOMEM, "not enough memory to read a trace");
+}
+
+static int make_room(struct reader *reader, size_t length)
+{
+	if (reader->payload && length <= reader->room)
+		return 0;
+	free(reader->payload);
+	reader->payload = malloc(length ? length : 1);
+	reader->room = reader->payload ? length : 0;
+	return reader->payload ? 0 : no_memory(reader->diag);
+}
+
 static int read_chunk(struct reader *reader)
 {
 	struct trace_chunk chunk;
@@ -115,6 +131,9 @@ static int read_chunk(struct reader *reader)
 		return err;
 	if (chunk.length > TRACE_CHUNK_MAX)
 		return damaged(reader, "its length is impossible");
+	err = make_room(reader, chunk.length);
+	if (err)
+		return err;
 	err = read_bytes(reader, reader->payload, chunk.length);
 	if (err)
 		return err;
@@ -172,14 +191,14 @@ int trace_read(FILE *file, int (*head)(void *ctx, const struct stream_head *), v
 	       struct trace_outcome *ret_outcome)
 {
 	_cleanup_(trace_decoder_freep) struct trace_decoder *decoder = trace_decoder_new();
-	_cleanup_(freep) unsigned char *payload = malloc(TRACE_CHUNK_MAX);
-	struct reader reader = {.file = file, .head = head, .head_ctx = head_ctx, .sink = sink, .diag = diag, .decoder = decoder, .payload = payload};
+	struct reader reader = {.file = file, .head = head, .head_ctx = head_ctx, .sink = sink, .diag = diag, .decoder = decoder};
 	int err;
 
-	if (!decoder || !payload)
-		return diag_set(diag, EXIT_FAILED, -ENOMEM, "not enough memory to read a trace");
+	if (!decoder)
+		return no_memory(diag);
 	diag->status = EXIT_OK;
 	err = read_all(&reader);
+	free(reader.payload);
 	if (!err || err == -EBADMSG)
 		*ret_outcome = (struct trace_outcome){reader.complete, reader.decoded.events, reader.decoded.skipped, reader.decoded.last_ts};
 	return err;
