@@ -1,0 +1,133 @@
+/* SPDX-License-Identifier: MIT */
+/* What the report cannot know, said as plainly as what it knows. */
+#include "view/text.h"
+
+#include <string.h>
+
+struct caveats {
+	const struct text_page *page;
+	bool any;
+};
+
+static void show(struct caveats *caveats, const struct text *text)
+{
+	const struct text heading = {.bytes = "NOT KNOWN", .length = 9};
+
+	if (!caveats->any) {
+		fputc('\n', caveats->page->canvas.file);
+		canvas_heading(&caveats->page->canvas, &heading);
+	}
+	caveats->any = true;
+	canvas_paragraph(&caveats->page->canvas, "  ", 2, text);
+}
+
+static void show_losses(struct caveats *caveats)
+{
+	const struct report *report = caveats->page->report;
+	struct text text = {0};
+
+	if (report->window.lost) {
+		text_add_number_of(&text, report->window.lost, "event was", "events were");
+		text_add(&text, " lost");
+		if (report->late) {
+			text_add(&text, " (");
+			text_add_count(&text, report->late);
+			text_add(&text, " of them came too late to be put in order)");
+		}
+		text_add(&text, ": ");
+		text_add_share(&text, report->unknown_ns, report->thread_ns);
+		text_add(&text, " of the threads' time is unknown. What is reported as known does not rest on what was lost.");
+		show(caveats, &text);
+	} else if (report->unknown_ns > report->thread_ns / 100) {
+		text_add_share(&text, report->unknown_ns, report->thread_ns);
+		text_add(&text, " of the threads' time is unknown though nothing was lost: a thread counts as unknown from the begin of the observation until "
+				"it first shows itself.");
+		show(caveats, &text);
+	}
+}
+
+static void show_unwhole(struct caveats *caveats)
+{
+	const struct report *report = caveats->page->report;
+	struct text text = {0};
+	uint32_t count = 0;
+
+	for (uint32_t p = 0; p < report->process_count; p++)
+		for (uint32_t i = 0; i < report->processes[p].loop_count; i++)
+			for (uint32_t n = 0; n < report->processes[p].loops[i].stall_count; n++)
+				count += !report->processes[p].loops[i].stalls[n].whole;
+	if (!count)
+		return;
+	text_add_number_of(&text, count, "stall was", "stalls were");
+	text_add(&text, " longer than what we saw of it, because evidence began or ended inside: marked ≥.");
+	show(caveats, &text);
+}
+
+static void show_contradictions(struct caveats *caveats)
+{
+	const struct report *report = caveats->page->report;
+	uint64_t violations = 0;
+
+	for (uint32_t p = 0; p < report->process_count; p++)
+		for (uint32_t i = 0; i < report->processes[p].gil_count; i++)
+			violations += report->processes[p].gils[i].gil->violations;
+	if (violations) {
+		struct text text = {0};
+
+		text_add_number_of(&text, violations, "time", "times");
+		text_add(&text, " facts about the GIL contradicted each other; its holder counts as unknown from there to the next certain fact.");
+		show(caveats, &text);
+	}
+	if (report->window.foreign) {
+		struct text text = {0};
+
+		text_add_number_of(&text, report->window.foreign, "event", "events");
+		text_add(&text, " concerned a GIL that is not known, of a sub-interpreter perhaps; its threads' states rest on the scheduler alone.");
+		show(caveats, &text);
+	}
+}
+
+static void show_method(struct caveats *caveats)
+{
+	const struct report *report = caveats->page->report;
+
+	if (report->sampled_ns) {
+		struct text text = {0};
+
+		text_add(&text, "python and native were told apart by samples for ");
+		text_add_share(&text, report->sampled_ns, report->thread_ns);
+		text_add(&text, " of the threads' time (mode ");
+		text_add_name(&text, report->mode, 15);
+		text_add(&text, "); everything else is traced.");
+		show(caveats, &text);
+	}
+	for (uint32_t p = 0; p < report->process_count; p++) {
+		const struct process_info *info = &report->processes[p].process->info;
+		struct text text = {0};
+
+		if (strcmp(info->confidence, "approximate") != 0)
+			continue;
+		text_add(&text, "The GIL of pid %u was found by an approximate method (", info->pid);
+		text_add_name(&text, info->method, 15);
+		text_add(&text, "); its figures may be off.");
+		show(caveats, &text);
+	}
+}
+
+void text_caveats(const struct text_page *page)
+{
+	struct caveats caveats = {.page = page};
+
+	if (page->report->truncated) {
+		struct text text = {0};
+
+		text_add(&text, "The recording was cut off; what came later than ");
+		text_add_duration(&text, text_window_ns(page->report));
+		text_add(&text, " after its begin is missing.");
+		show(&caveats, &text);
+	}
+	show_losses(&caveats);
+	show_unwhole(&caveats);
+	show_contradictions(&caveats);
+	show_method(&caveats);
+}

@@ -1,0 +1,170 @@
+/* SPDX-License-Identifier: MIT */
+/* What to do about every cause that occurred: general by cause, sharper where the facts allow. */
+#include "view/text.h"
+
+#include <string.h>
+
+#include "base/sysname.h"
+
+/* What a blocking call usually is in Python code, by the system call it ends in. */
+static const struct blocking {
+	const char *names; /* blank-separated */
+	const char *remedy;
+} BLOCKING[] = {
+	{"futex futex_wait futex_waitv", "a lock, a queue or another thread's result is waited for: use asyncio's own primitives, or wait in a thread"},
+	{"clock_nanosleep nanosleep", "time.sleep() in a handler: use `await asyncio.sleep()`"},
+	{"fsync fdatasync sync syncfs msync sync_file_range", "a handler waits for the disk to have written: do it in a thread (asyncio.to_thread)"},
+	{"read pread64 readv preadv preadv2 write pwrite64 writev pwritev pwritev2 openat open stat newfstatat statx getdents64 unlink unlinkat rename "
+	 "renameat renameat2 mkdir mkdirat ftruncate sendfile copy_file_range splice",
+	 "a handler reads or writes a file or a pipe: do it in a thread (asyncio.to_thread)"},
+	{"poll ppoll select pselect6 recvfrom recvmsg recvmmsg sendto sendmsg sendmmsg connect accept accept4",
+	 "a blocking client or driver in a handler: use its async counterpart, or call it in a thread (asyncio.to_thread)"},
+	{"wait4 waitid", "a handler waits for a child process: use asyncio.create_subprocess_exec()"},
+	{"flock fcntl", "a handler waits for a file lock: wait in a thread (asyncio.to_thread)"},
+	{"epoll_wait epoll_pwait epoll_pwait2", "a handler waits in a poll of its own: await instead, or run it in a thread"},
+};
+
+static bool listed(const char *names, const char *name)
+{
+	size_t length = strlen(name);
+
+	for (const char *at = names; (at = strstr(at, name)); at += length)
+		if ((at == names || at[-1] == ' ') && (at[length] == ' ' || !at[length]))
+			return true;
+	return false;
+}
+
+static void add_blocked(struct text *text, const struct process *process, const struct breakdown *what)
+{
+	int32_t sysno = what->syscall_count ? what->syscalls[0].sysno : SYSNO_UNKNOWN;
+	const char *name = sysname(process->info.machine, sysno);
+
+	for (size_t i = 0; name && i < sizeof(BLOCKING) / sizeof(BLOCKING[0]); i++)
+		if (listed(BLOCKING[i].names, name)) {
+			text_add(text, "%s: %s.", name, BLOCKING[i].remedy);
+			return;
+		}
+	if (sysno == SYSNO_NONE) {
+		text_add(text, "The loop slept outside of system calls: page faults on memory that had to be read from disk or swap. Give the process more "
+			       "memory, or touch mapped files in a thread.");
+		return;
+	}
+	text_add(text, "A handler makes a blocking call (");
+	text_add_syscall(text, process, sysno);
+	text_add(text, "): use the async equivalent, or call it in a thread (asyncio.to_thread).");
+}
+
+static void add_gil_wait(struct text *text, const struct breakdown *what)
+{
+	struct state_sums by_state = {0};
+
+	for (uint32_t i = 0; i < what->blocker_count; i++)
+		for (int s = 0; s < TS_COUNT; s++)
+			by_state.ns[s] += what->blockers[i].states.ns[s];
+	if (!what->blocker_count) {
+		text_add(text, "Other threads had the GIL; which ones is not known.");
+		return;
+	}
+	text_add_thread(text, what->blockers[0].thread);
+	switch (state_sums_largest(&by_state)) {
+	case TS_HELD_BLOCKED:
+		text_add(text, " kept the GIL while it slept: release it around that call (Py_BEGIN_ALLOW_THREADS), or move the work to another process.");
+		break;
+	case TS_HELD_RUNNABLE:
+		text_add(text, " had the GIL but no CPU: give the process more CPU, or run fewer threads than CPUs.");
+		break;
+	default:
+		text_add(text, " ran Python, or C code that keeps the GIL, while the loop waited: move that work to a process pool, take smaller steps, or "
+			       "release the GIL in the extension. More threads make it worse.");
+	}
+}
+
+static void add_no_cpu(struct text *text, const struct process *process, const struct breakdown *what)
+{
+	const struct cpu_share *first = what->preempted_by_count ? &what->preempted_by[0] : NULL;
+	uint64_t waited = what->states.ns[TS_RUNNABLE] + what->states.ns[TS_HELD_RUNNABLE];
+
+	if (what->throttled_ns * 2 > waited) {
+		text_add(text, "The cgroup's CPU quota was used up: raise it (cpu.max, a container's CPU limit), or run fewer workers and threads in it.");
+		return;
+	}
+	text_add(text, "The loop was ready and got no CPU");
+	if (first && first->tid && first->tid != TID_OTHERS) {
+		text_add(text, "; ");
+		text_add_occupant(text, first);
+		text_add(text, " had it");
+	}
+	if (first && first->pid == process->info.pid)
+		text_add(text, ", a thread of the same process: run fewer threads, or give it more CPUs.");
+	else
+		text_add(text, ": give the process more CPU, or keep its neighbours off it (cpuset, nice).");
+}
+
+static void add_remedy(struct text *text, enum thread_state cause, const struct process *process, const struct breakdown *what)
+{
+	switch (cause) {
+	case TS_PYTHON:
+		text_add(text, "A handler ran Python, or C code that keeps the GIL, for too long: split it up with awaits, or move it to a process pool. A "
+			       "thread would only move the stall to the wait for the GIL.");
+		break;
+	case TS_NATIVE:
+		text_add(text, "C code without the GIL, or a long system call, ran on the loop: call it through run_in_executor() (asyncio.to_thread), it then "
+			       "runs beside the loop.");
+		break;
+	case TS_GIL_WAIT:
+		add_gil_wait(text, what);
+		break;
+	case TS_HELD_BLOCKED:
+		add_blocked(text, process, what);
+		text_add(text, " And it slept with the GIL, so all threads stood still: the extension must release the GIL around that call "
+			       "(Py_BEGIN_ALLOW_THREADS).");
+		break;
+	case TS_HELD_RUNNABLE:
+	case TS_RUNNABLE:
+		add_no_cpu(text, process, what);
+		break;
+	case TS_BLOCKED:
+		add_blocked(text, process, what);
+		break;
+	default:
+		text_add(text, "Evidence of these stalls was lost: observe again, with less load on the machine or for a shorter time.");
+	}
+}
+
+/* The worst of the process's stalls with this cause: its facts decide which remedy is named. */
+static const struct stall *worst_of(const struct process_report *process, enum thread_state cause)
+{
+	const struct stall *worst = NULL;
+
+	for (uint32_t i = 0; i < process->loop_count; i++)
+		for (uint32_t n = 0; n < process->loops[i].stall_count; n++) {
+			const struct stall *stall = &process->loops[i].stalls[n];
+
+			if (stall->cause == cause && (!worst || stall->end - stall->start > worst->end - worst->start))
+				worst = stall;
+		}
+	return worst;
+}
+
+void text_remedies(const struct text_page *page, const struct process_report *process)
+{
+	const struct text heading = {.bytes = "WHAT TO DO", .length = 10};
+	bool any = false;
+
+	for (int cause = 0; cause < TS_COUNT; cause++) {
+		const struct stall *worst = worst_of(process, (enum thread_state)cause);
+		struct text text = {0};
+		char first[32];
+
+		if (!worst)
+			continue;
+		if (!any) {
+			fputc('\n', page->canvas.file);
+			canvas_heading(&page->canvas, &heading);
+		}
+		any = true;
+		add_remedy(&text, (enum thread_state)cause, process->process, &worst->what);
+		snprintf(first, sizeof(first), "  %-13s ", thread_state_name((enum thread_state)cause));
+		canvas_paragraph(&page->canvas, first, 16, &text);
+	}
+}

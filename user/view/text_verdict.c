@@ -1,0 +1,126 @@
+/* SPDX-License-Identifier: MIT */
+#include "view/text.h"
+
+#include "base/duration.h"
+#include "view/palette.h"
+
+static void add_loop(struct text *text, const struct loop_report *loop)
+{
+	text_add(text, "the event loop of ");
+	text_add_thread(text, loop->loop->thread);
+}
+
+/* ", mostly held by 'AnyIO worker' (4718)": who or what stands behind the state that most of the stalled time went to. */
+static void add_culprit(struct text *text, const struct process *process, enum thread_state state, const struct breakdown *what)
+{
+	if (state == TS_GIL_WAIT && what->blocker_count) {
+		text_add(text, what->blocker_count > 1 ? ", mostly held by " : ", held by ");
+		text_add_thread(text, what->blockers[0].thread);
+	} else if ((state == TS_BLOCKED || state == TS_HELD_BLOCKED) && what->syscall_count) {
+		text_add(text, what->syscall_count > 1 ? ", mostly in " : ", in ");
+		text_add_syscall(text, process, what->syscalls[0].sysno);
+	} else if ((state == TS_RUNNABLE || state == TS_HELD_RUNNABLE) && what->throttled_ns * 2 > what->states.ns[state]) {
+		text_add(text, ", throttled by its cgroup's CPU quota");
+	} else if ((state == TS_RUNNABLE || state == TS_HELD_RUNNABLE) && what->preempted_by_count) {
+		text_add(text, what->preempted_by_count > 1 ? " that mostly " : " that ");
+		text_add_occupant(text, &what->preempted_by[0]);
+		text_add(text, " had");
+	}
+}
+
+static uint64_t longest_stall(const struct loop_report *loop, bool *ret_ongoing)
+{
+	uint64_t longest = 0;
+
+	*ret_ongoing = false;
+	for (uint32_t i = 0; i < loop->stall_count; i++) {
+		uint64_t dur = loop->stalls[i].end - loop->stalls[i].start;
+
+		longest = dur > longest ? dur : longest;
+		*ret_ongoing |= loop->stalls[i].ongoing;
+	}
+	return longest;
+}
+
+static void add_stalls(struct text *text, const struct text_page *page, const struct process *process, const struct loop_report *loop)
+{
+	const struct breakdown *what = &loop->stalled;
+	enum thread_state state = state_sums_largest(&what->states);
+	uint64_t total = state_sums_total(&what->states), longest;
+	bool ongoing;
+
+	longest = longest_stall(loop, &ongoing);
+	add_loop(text, loop);
+	if (loop->stall_count == 1) {
+		text_add(text, " stalled once, for ");
+		text_add_duration(text, total);
+	} else {
+		text_add(text, " stalled ");
+		text_add_number_of(text, loop->stall_count, "time", "times");
+		text_add(text, " for ");
+		text_add_duration(text, total);
+		text_add(text, " in all");
+	}
+	text_add(text, " (");
+	text_add_share(text, total, text_window_ns(page->report));
+	text_add(text, " of the time)");
+	if (loop->stall_count > 1) {
+		text_add(text, "; worst ");
+		text_add_duration(text, longest);
+	}
+	text_add(text, "%s. ", ongoing ? "; it was still stalled at the end" : "");
+	text_add_share(text, what->states.ns[state], total);
+	text_add(text, " of that it was %s", palette_of(state)->doing);
+	add_culprit(text, process, state, what);
+	text_add(text, ".");
+}
+
+static void add_no_stall(struct text *text, const struct text_page *page, const struct loop_report *loop)
+{
+	text_add(text, "No stall of ");
+	text_add_duration(text, page->report->stall_ns);
+	text_add(text, " or longer: ");
+	add_loop(text, loop);
+	if (!loop->longest_ns) {
+		text_add(text, " had nothing to do.");
+		return;
+	}
+	text_add(text, " made ");
+	text_add_number_of(text, loop->turn.count, "turn", "turns");
+	text_add(text, "; longest ");
+	text_add_duration(text, loop->longest_ns);
+	text_add(text, ".");
+}
+
+static void show_no_loop(const struct text_page *page)
+{
+	struct text text = {0};
+
+	text_add(&text, "No event loop was seen: no thread came to wait in epoll on a descriptor that a loop would have. Either this process runs none, or "
+			"its loop never got back to its wait while we looked. Observe for longer, and while there is work to do; who had the GIL is below.");
+	canvas_paragraph(&page->canvas, "  ", 2, &text);
+}
+
+void text_verdict(const struct text_page *page, const struct process_report *process)
+{
+	if (!process->process->info.gil_enabled) {
+		struct text text = {0};
+
+		text_add(&text, "The GIL is off in this process (free-threaded Python): no thread holds it or waits for it, and `python` cannot be told from "
+				"`native`. Stalls of its loops for other reasons are reported.");
+		canvas_paragraph(&page->canvas, "  ", 2, &text);
+	}
+	if (!process->loop_count)
+		show_no_loop(page);
+	for (uint32_t i = 0; i < process->loop_count; i++) {
+		struct text text = {0};
+
+		if (process->loops[i].stall_count)
+			add_stalls(&text, page, process->process, &process->loops[i]);
+		else
+			add_no_stall(&text, page, &process->loops[i]);
+		if (text.bytes[0] == 't')
+			text.bytes[0] = 'T';
+		canvas_paragraph(&page->canvas, "  ", 2, &text);
+	}
+}
