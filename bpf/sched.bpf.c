@@ -67,16 +67,24 @@ static __always_inline void tell_run(__u64 ts, __u32 cpu, struct cpu_note *note,
 	note->told = !end;
 }
 
-/* A thread starts to wait for a CPU. An idle CPU is not worth telling: the thread will have it in a moment. */
-static __always_inline void wait_for_cpu(__u64 ts, struct thread_note *thread, __u32 cpu)
+/* A thread starts to wait for a CPU. */
+static __always_inline struct cpu_note *wait_for_cpu(struct thread_note *thread, __u32 cpu)
 {
 	struct cpu_note *note = cpu_note_of(cpu);
 
 	if (!note || thread->cpu)
-		return;
+		return 0;
 	thread->cpu = cpu + 1;
 	__sync_fetch_and_add(&note->waiting, 1);
-	if (!note->told && note->tid)
+	return note;
+}
+
+/* … for one that another task may have. If it idles, the thread will have it in a moment, and that is not worth telling. */
+static __always_inline void wait_for_other_cpu(__u64 ts, struct thread_note *thread, __u32 cpu)
+{
+	struct cpu_note *note = wait_for_cpu(thread, cpu);
+
+	if (note && !note->told && note->tid)
 		tell_run(ts, cpu, note, false);
 }
 
@@ -133,7 +141,7 @@ static __always_inline bool in_syscall(__s32 *ret_sysno)
 #endif
 }
 
-static __always_inline void switch_out(__u64 ts, __u32 cpu, struct task_struct *task, bool runnable, struct thread_note *thread)
+static __always_inline void tell_switch_out(__u64 ts, __u32 cpu, struct task_struct *task, bool runnable)
 {
 	struct ev_switch_out record = {.hdr = HDR(SWITCH_OUT, ts, TASK_PID(task), cpu, 0)};
 
@@ -145,7 +153,6 @@ static __always_inline void switch_out(__u64 ts, __u32 cpu, struct task_struct *
 		record.hdr.flags |= EVF_SWITCH_OUT_RUNNABLE;
 		if (is_throttled(task))
 			record.hdr.flags |= EVF_SWITCH_OUT_THROTTLED;
-		wait_for_cpu(ts, thread, cpu);
 	}
 	emit(&record, sizeof(record));
 }
@@ -155,6 +162,7 @@ int BPF_PROG(on_switch, bool preempt, struct task_struct *prev, struct task_stru
 {
 	__u64 ts = bpf_ktime_get_ns();
 	__u32 cpu = bpf_get_smp_processor_id();
+	bool runnable = preempt || is_runnable(prev);
 	struct cpu_note *note = cpu_note_of(cpu);
 	struct thread_note *out = 0, *in = 0;
 
@@ -165,19 +173,21 @@ int BPF_PROG(on_switch, bool preempt, struct task_struct *prev, struct task_stru
 	if (target_of(next->tgid))
 		in = note_of(TASK_PID(next));
 
-	/* the occupant changes first, so that who waits from here on, or until here, is compared with the right one */
 	note->tid = next->pid;
 	note->tgid = next->tgid;
 	__builtin_memcpy(note->comm, next->comm, sizeof(note->comm));
 	if (in)
 		stop_waiting(in);
+	if (out && runnable)
+		wait_for_cpu(out, cpu);
+	/* before the records of the threads themselves, so that whoever's wait ends or begins here finds the occupant told up to here */
 	if (note->waiting > 0)
 		tell_run(ts, cpu, note, false);
 	else if (note->told)
 		tell_run(ts, cpu, note, true);
 
 	if (out)
-		switch_out(ts, cpu, prev, preempt || is_runnable(prev), out);
+		tell_switch_out(ts, cpu, prev, runnable);
 	if (in) {
 		struct ev_switch_in record = {.hdr = HDR(SWITCH_IN, ts, TASK_PID(next), cpu, 0)};
 		emit(&record, sizeof(record));
@@ -199,7 +209,7 @@ static __always_inline int wake(struct task_struct *task, __u8 flags)
 		return 0;
 	if (is_throttled(task))
 		flags |= EVF_WAKE_THROTTLED;
-	wait_for_cpu(ts, thread, cpu);
+	wait_for_other_cpu(ts, thread, cpu);
 
 	struct ev_wake record = {.hdr = HDR(WAKE, ts, TASK_PID(task), cpu, flags)};
 	emit(&record, sizeof(record));
@@ -233,7 +243,7 @@ int BPF_PROG(on_migrate, struct task_struct *task, int cpu)
 	if (!thread || !thread->cpu)
 		return 0;
 	stop_waiting(thread);
-	wait_for_cpu(ts, thread, cpu);
+	wait_for_other_cpu(ts, thread, cpu);
 
 	struct ev_migrate record = {.hdr = HDR(MIGRATE, ts, tid, cpu, 0)};
 	emit(&record, sizeof(record));

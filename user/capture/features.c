@@ -24,6 +24,7 @@ static const struct feature TABLE[FEATURE_COUNT] = {
 	[FEATURE_LOCKDOWN] = {.name = "lockdown", .purpose = "BPF may read kernel and user memory", .required = true},
 	[FEATURE_RINGBUF] = {.name = "BPF ring buffer", .purpose = "records in one stream (kernel 5.8)", .required = true},
 	[FEATURE_UPROBES] = {.name = "uprobes", .purpose = "every take, drop and wait of the GIL", .required = true},
+	[FEATURE_UPROBE_MULTI] = {.name = "uprobe_multi", .purpose = "probes come and go together, not one by one"},
 	[FEATURE_SCHED] = {.name = "scheduler events", .purpose = "on a CPU, asleep, woken, waiting for a CPU and behind whom", .required = true},
 	[FEATURE_LIFECYCLE] = {.name = "thread events", .purpose = "threads born, renamed and gone; exit and exec", .required = true},
 	[FEATURE_EPOLL] = {.name = "epoll waits", .purpose = "turns of event loops", .required = true},
@@ -146,6 +147,17 @@ static void probe_tracepoints(struct feature *feature, const struct btf *btf, co
 	remedy(feature, "needs a kernel with these tracepoints (CONFIG_FTRACE_SYSCALLS for system calls)");
 }
 
+static bool has_enumerator(const struct btf *btf, const char *type, const char *name)
+{
+	int id = btf ? btf__find_by_name_kind(btf, type, BTF_KIND_ENUM) : -1;
+	const struct btf_type *t = id > 0 ? btf__type_by_id(btf, (uint32_t)id) : NULL;
+
+	for (uint16_t i = 0; t && i < btf_vlen(t); i++)
+		if (!strcmp(btf__name_by_offset(btf, btf_enum(t)[i].name_off), name))
+			return true;
+	return false;
+}
+
 static bool has_member(const struct btf *btf, const char *type, const char *member)
 {
 	int id = btf ? btf__find_by_name_kind(btf, type, BTF_KIND_STRUCT) : -1;
@@ -160,19 +172,19 @@ static bool has_member(const struct btf *btf, const char *type, const char *memb
 static void probe_kernel_details(struct features *features, const struct btf *btf)
 {
 	struct feature *regs = &features->list[FEATURE_TASK_REGS], *throttle = &features->list[FEATURE_THROTTLE];
-	int have = libbpf_probe_bpf_helper(BPF_PROG_TYPE_TRACING, BPF_FUNC_task_pt_regs, NULL);
+	bool have_task_regs = has_enumerator(btf, "bpf_func_id", "BPF_FUNC_task_pt_regs");
+	struct feature *multi = &features->list[FEATURE_UPROBE_MULTI];
 
-	/* libbpf cannot probe helpers of tracing programs (-EOPNOTSUPP); the helper came with this enumerator */
-	if (have < 0 && btf) {
-		int id = btf__find_by_name_kind(btf, "bpf_func_id", BTF_KIND_ENUM);
-		const struct btf_type *t = id > 0 ? btf__type_by_id(btf, (uint32_t)id) : NULL;
-
-		have = 0;
-		for (uint16_t i = 0; t && i < btf_vlen(t); i++)
-			have |= btf_enum(t)[i].val == BPF_FUNC_task_pt_regs;
-	}
-	found(regs, have > 0, have > 0 ? "system call of every sleep" : "the kernel has no bpf_task_pt_regs");
+	found(regs, have_task_regs, have_task_regs ? "system call of every sleep" : "the kernel has no bpf_task_pt_regs");
 	remedy(regs, "needs kernel 5.15; sleeps are shown without the system call's name");
+
+	/*
+	 * uprobe_multi came with 6.6, but its pid filter took one thread for the process until 46ba0e49b642 ("bpf: fix multi-uprobe PID filtering
+	 * logic", 6.10). Sessions came with 6.13, so where they are the filter is right.
+	 */
+	found(multi, has_enumerator(btf, "bpf_attach_type", "BPF_TRACE_UPROBE_SESSION"), "%s",
+	      has_enumerator(btf, "bpf_attach_type", "BPF_TRACE_UPROBE_SESSION") ? "yes" : "no: one perf event for each site, which is as exact");
+	remedy(multi, "none needed; kernel 6.13 has it");
 
 	if (has_member(btf, "task_struct", "throttled"))
 		found(throttle, true, "per task (kernel 6.18 on)");

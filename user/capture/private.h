@@ -9,6 +9,7 @@
 
 #include "bpf/shared.h"
 #include "capture/capture.h"
+#include "capture/uprobes.h"
 #include "gilscope.skel.h"
 
 #define EPFD_SEEN_MAX 4096 /* descriptors above it are looked up every time */
@@ -17,8 +18,7 @@
 struct tracee {
 	struct target *target;
 	uint16_t *gil_index;	/* the stream's index of target->gils[i] */
-	struct bpf_link **links;
-	uint32_t link_count;
+	struct uprobes uprobes;
 	unsigned char epfd_seen[EPFD_SEEN_MAX / 8];
 	bool gone;
 	bool look_again;	/* a snapshot is due */
@@ -45,7 +45,7 @@ struct capture {
 	struct shared_loss *loss; /* one per CPU, a buffer */
 	struct capture_status status;
 	int error;		  /* of the sink, remembered across the ring's callbacks */
-	bool started, stopped;
+	bool multi;		  /* uprobes are set by program, not by site */
 };
 
 /* The sites' uprobes. */

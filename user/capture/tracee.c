@@ -8,48 +8,14 @@
 #include "base/diag.h"
 #include "base/duration.h"
 
-static int attach_at(struct capture *capture, struct tracee *tracee, struct bpf_program *program, uint64_t offset)
-{
-	LIBBPF_OPTS(bpf_uprobe_opts, opts);
-	const struct target *target = tracee->target;
-	struct bpf_link *link = bpf_program__attach_uprobe_opts(program, (pid_t)target->info.pid, target->image_path, offset, &opts);
-
-	if (!link)
-		return -errno;
-	tracee->links[tracee->link_count++] = link;
-	return 0;
-}
-
 int tracee_attach(struct capture *capture, struct tracee *tracee, struct diag *diag)
 {
 	const struct target *target = tracee->target;
-	int err = 0;
+	int err = uprobes_set(&tracee->uprobes, capture->skeleton, target, capture->multi);
 
-	tracee->links = calloc(2 * target->site_count, sizeof(*tracee->links));
-	if (!tracee->links)
-		return diag_set(diag, EXIT_FAILED, -ENOMEM, "no memory for the probes");
-	for (uint32_t i = 0; i < target->site_count && !err; i++) {
-		const struct gil_site *site = &target->sites[i];
-
-		switch (site->kind) {
-		case SITE_TAKE:
-			err = attach_at(capture, tracee, capture->skeleton->progs.gil_take, site->offset);
-			break;
-		case SITE_DROP:
-			err = attach_at(capture, tracee, capture->skeleton->progs.gil_drop, site->offset);
-			break;
-		case SITE_WAIT:
-			err = attach_at(capture, tracee, capture->skeleton->progs.gil_wait, site->offset);
-			if (!err)
-				err = attach_at(capture, tracee, capture->skeleton->progs.gil_wait_end, site->after);
-			break;
-		case SITE_KINDS:
-			break;
-		}
-	}
 	if (!err)
 		return 0;
-	diag_set(diag, err == -EPERM || err == -EACCES ? EXIT_NOT_PERMITTED : EXIT_FAILED, err, "cannot set a uprobe in %s (%s): %s", target->image_path,
+	diag_set(diag, err == -EPERM || err == -EACCES ? EXIT_NOT_PERMITTED : EXIT_FAILED, err, "cannot set uprobes in %s (%s): %s", target->image_path,
 		 target->info.image, strerror(-err));
 	diag_hint(diag, "run gilscope doctor %u; uprobes need CAP_PERFMON (or CAP_SYS_ADMIN) and a file system that allows them", target->info.pid);
 	return err;
@@ -131,9 +97,7 @@ void tracee_free(struct tracee *tracee)
 {
 	if (!tracee)
 		return;
-	for (uint32_t i = 0; i < tracee->link_count; i++)
-		bpf_link__destroy(tracee->links[i]);
-	free(tracee->links);
+	uprobes_done(&tracee->uprobes);
 	free(tracee->gil_index);
 	target_free(tracee->target);
 	free(tracee);

@@ -1,0 +1,129 @@
+/* SPDX-License-Identifier: MIT */
+#include "capture/uprobes.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
+
+/* linux/bpf.h of kernel 6.6, which the system's headers may lack: enum bpf_attach_type, and the part of union bpf_attr for BPF_LINK_CREATE */
+#define ATTACH_UPROBE_MULTI 48
+struct uprobe_multi_attr {
+	uint32_t prog_fd, target_fd, attach_type, flags;
+	uint64_t path, offsets, ref_ctr_offsets, cookies;
+	uint32_t count, multi_flags, pid, spare;
+};
+
+/* A program and where in the image it goes. */
+struct placement {
+	struct bpf_program *program;
+	uint64_t *offsets;
+	uint32_t count;
+};
+enum { AT_TAKE, AT_DROP, AT_WAIT, AT_WAIT_END, PLACEMENTS };
+
+static void list_programs(const struct gilscope_bpf *skeleton, struct placement places[PLACEMENTS])
+{
+	places[AT_TAKE].program = skeleton->progs.gil_take;
+	places[AT_DROP].program = skeleton->progs.gil_drop;
+	places[AT_WAIT].program = skeleton->progs.gil_wait;
+	places[AT_WAIT_END].program = skeleton->progs.gil_wait_end;
+}
+
+void uprobes_prepare(struct gilscope_bpf *skeleton, bool multi)
+{
+	struct placement places[PLACEMENTS] = {0};
+
+	list_programs(skeleton, places);
+	for (int i = 0; multi && i < PLACEMENTS; i++)
+		bpf_program__set_expected_attach_type(places[i].program, (enum bpf_attach_type)ATTACH_UPROBE_MULTI);
+}
+
+static void place(struct placement *where, uint64_t offset)
+{
+	where->offsets[where->count++] = offset;
+}
+
+static void place_sites(struct placement places[PLACEMENTS], const struct target *target)
+{
+	for (uint32_t i = 0; i < target->site_count; i++) {
+		const struct gil_site *site = &target->sites[i];
+
+		switch (site->kind) {
+		case SITE_TAKE:
+			place(&places[AT_TAKE], site->offset);
+			break;
+		case SITE_DROP:
+			place(&places[AT_DROP], site->offset);
+			break;
+		case SITE_WAIT:
+			place(&places[AT_WAIT], site->offset);
+			place(&places[AT_WAIT_END], site->after);
+			break;
+		case SITE_KINDS:
+			break;
+		}
+	}
+}
+
+static int set_together(struct uprobes *uprobes, const struct placement *where, const struct target *target)
+{
+	struct uprobe_multi_attr attr = {
+		.prog_fd = (uint32_t)bpf_program__fd(where->program),
+		.attach_type = ATTACH_UPROBE_MULTI,
+		.path = (uintptr_t)target->image_path,
+		.offsets = (uintptr_t)where->offsets,
+		.count = where->count,
+		.pid = target->info.pid,
+	};
+	int fd = (int)syscall(SYS_bpf, BPF_LINK_CREATE, &attr, sizeof(attr));
+
+	if (fd < 0)
+		return -errno;
+	uprobes->fds[uprobes->fd_count++] = fd;
+	return 0;
+}
+
+static int set_one_by_one(struct uprobes *uprobes, const struct placement *where, const struct target *target)
+{
+	for (uint32_t i = 0; i < where->count; i++) {
+		struct bpf_link *link =
+			bpf_program__attach_uprobe(where->program, false, (pid_t)target->info.pid, target->image_path, where->offsets[i]);
+
+		if (!link)
+			return -errno;
+		uprobes->links[uprobes->link_count++] = link;
+	}
+	return 0;
+}
+
+int uprobes_set(struct uprobes *uprobes, const struct gilscope_bpf *skeleton, const struct target *target, bool multi)
+{
+	_cleanup_(freep) uint64_t *offsets = calloc(PLACEMENTS * (size_t)target->site_count, sizeof(*offsets));
+	struct placement places[PLACEMENTS] = {0};
+	int err = 0;
+
+	uprobes->fds = calloc(PLACEMENTS, sizeof(*uprobes->fds));
+	uprobes->links = calloc(PLACEMENTS * (size_t)target->site_count, sizeof(struct bpf_link *));
+	if (!offsets || !uprobes->fds || !uprobes->links)
+		return -ENOMEM;
+	list_programs(skeleton, places);
+	for (size_t i = 0; i < PLACEMENTS; i++)
+		places[i].offsets = offsets + i * target->site_count;
+	place_sites(places, target);
+	for (int i = 0; i < PLACEMENTS && !err; i++)
+		err = multi ? set_together(uprobes, &places[i], target) : set_one_by_one(uprobes, &places[i], target);
+	return err;
+}
+
+void uprobes_done(struct uprobes *uprobes)
+{
+	for (uint32_t i = 0; i < uprobes->fd_count; i++)
+		close(uprobes->fds[i]);
+	for (uint32_t i = 0; i < uprobes->link_count; i++)
+		bpf_link__destroy(uprobes->links[i]);
+	free(uprobes->fds);
+	free(uprobes->links);
+}

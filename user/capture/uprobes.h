@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * uprobes.h - the uprobes of one target: one link for all sites of a program where the kernel can, else one perf event for each site.
+ */
+#ifndef GILSCOPE_CAPTURE_UPROBES_H
+#define GILSCOPE_CAPTURE_UPROBES_H
+
+#include <stdbool.h>
+#include "gilscope.skel.h"
+#include "target/target.h"
+
+struct uprobes {
+	int *fds; /* links of the first kind */
+	uint32_t fd_count;
+	struct bpf_link **links; /* of the second */
+	uint32_t link_count;
+};
+
+/* To be called before loading: the kernel wants to know how a program will be attached. */
+void uprobes_prepare(struct gilscope_bpf *skeleton, bool multi);
+
+/* Sets the probes of all sites. On failure (-errno) some may be set; uprobes_done() removes them. */
+int uprobes_set(struct uprobes *uprobes, const struct gilscope_bpf *skeleton, const struct target *target, bool multi);
+void uprobes_done(struct uprobes *uprobes);
+
+#endif
