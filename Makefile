@@ -68,7 +68,7 @@ $(B)/gen/gilscope.skel.h: $(B)/bpf/gilscope.bpf.o
 # ── tests ────────────────────────────────────────────────────────────────────────────────────────────────────────────
 # tests/unit/NAME.c is a cmocka program; it is linked against the rooms right of the kernel, in the sanitizer build
 UNIT := $(patsubst tests/unit/%.c,$(B)/unit/%,$(wildcard tests/unit/*.c))
-$(B)/unit/%: tests/unit/%.c $(call rooms_of,asan)
+$(B)/unit/%: tests/unit/%.c $(call rooms_of,asan) | $(B)/config
 	$(call say,UNIT,$<)mkdir -p $(@D) && $(CC) $(CPPFLAGS) $(CFLAGS) $(SANITIZE) -MMD -MP -MF $@.d -o $@ $< $(call rooms_of,asan) $(filter-out -lbpf,$(LDLIBS)) -lcmocka -lm
 
 # tests/fuzz/NAME.c defines LLVMFuzzerTestOneInput
@@ -76,6 +76,46 @@ FUZZ := $(patsubst tests/fuzz/%.c,$(B)/fuzz/%,$(wildcard tests/fuzz/*.c))
 FUZZ_SOURCES := $(foreach room,base target stream model symbols analysis,$(call room_sources,$(room)))
 $(B)/fuzz/%: tests/fuzz/%.c $(FUZZ_SOURCES) | $(B)/config
 	$(call say,FUZZ,$<)mkdir -p $(@D) && $(CLANG) $(CPPFLAGS) -O1 -g -std=gnu11 -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=undefined -o $@ $< $(FUZZ_SOURCES) $(filter-out -lbpf,$(LDLIBS))
+
+# Both commands of the README set everything up by themselves; what they need is built by a second make, which then finds it installed.
+check: deps-test
+	@$(MAKE) --no-print-directory check-build
+	@B=$(B) tools/check $(STAGES)
+demo: deps-demo
+	@$(MAKE) --no-print-directory $(B)/gilscope
+	@examples/demo $(B)/gilscope
+deps-%:
+	@tools/install-deps $*
+deps: deps-all
+.PHONY: check-build check-demo
+check-build: $(B)/gilscope $(B)/gilscope-asan $(UNIT) $(FUZZ)
+
+unit: $(UNIT)
+	@B=$(B) tools/check unit
+live: $(B)/gilscope
+	@B=$(B) tools/check live
+lint:
+	@B=$(B) tools/check lint
+fuzz: $(FUZZ)
+	@B=$(B) FUZZ_SECONDS=$${FUZZ_SECONDS:-600} tools/check fuzz
+matrix: $(B)/gilscope
+	tests/matrix/run
+
+help:
+	@sed -n 's/^#? //p' Makefile
+#? all      build/gilscope
+#? check    install what is missing, build, run all tests (STAGES='unit lint fuzz golden live')
+#? demo     install what is missing, build, run the example application and observe it
+#? bench    measure costs and speeds; writes the tables of docs/overhead.md
+#? matrix   run the live tests on every CPython that can be had
+#? fuzz     run the fuzzers for FUZZ_SECONDS each (600)
+#? lint     who includes whom, sizes, licences
+#? install  to PREFIX (/usr/local), with DESTDIR
+#? deps     install the distribution's packages that building and testing needs
+#? clean    remove build/
+
+install: $(B)/gilscope
+	install -D -m 755 $(B)/gilscope $(DESTDIR)$(PREFIX)/bin/gilscope
 
 # Everything is rebuilt when the flags change.
 CONFIG := $(CC) $(CPPFLAGS) $(CFLAGS) $(CLANG)

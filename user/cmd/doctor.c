@@ -1,0 +1,259 @@
+/* SPDX-License-Identifier: MIT */
+#include <errno.h>
+#include <inttypes.h>
+#include <jansson.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/utsname.h>
+
+#include "base/cleanup.h"
+#include "base/escape.h"
+#include "capture/features.h"
+#include "cmd/cmd.h"
+#include "target/target.h"
+
+
+struct options {
+	uint32_t pid;
+	bool json;
+};
+
+/* What the snapshot of a target shows. */
+struct census {
+	unsigned int threads, python, loop_waits, loop_descriptors, unnamed_holders;
+};
+
+/* All that doctor finds; both views read it. */
+struct findings {
+	struct features features;
+	struct diag system; /* the required feature that is missing, or status 0 */
+	bool has_target;
+	uint32_t pid;
+	struct target *target;
+	struct diag diag; /* why there is no target, or status 0 */
+	struct census census;
+};
+
+static int census_process(void *ctx, const struct process_info *info)
+{
+	return 0;
+}
+
+static int census_event(void *ctx, const union event *event)
+{
+	struct census *census = ctx;
+
+	switch (event->hdr.type) {
+	case EV_THREAD:
+		census->threads++;
+		census->python += !!(event->hdr.flags & EVF_THREAD_PYTHON);
+		break;
+	case EV_EPOLL:
+		census->loop_descriptors += !!(event->hdr.flags & EVF_EPOLL_WAKEUP);
+		break;
+	case EV_STATE:
+		census->loop_waits += !!(event->hdr.flags & EVF_STATE_EPOLL);
+		break;
+	case EV_OBSERVE:
+		census->unnamed_holders += (event->hdr.flags & EVF_OBSERVE_LOCKED) && !event->observe.holder;
+		break;
+	default:
+		break;
+	}
+	return 0;
+}
+
+static void examine_target(struct findings *findings)
+{
+	struct stream_sink sink = {census_process, census_event, &findings->census};
+	_cleanup_(freep) uint16_t *index = NULL;
+
+	if (target_open((pid_t)findings->pid, &findings->diag, &findings->target) < 0)
+		return;
+	index = calloc(findings->target->gil_count, sizeof(*index));
+	if (index)
+		(void)target_snapshot(findings->target, index, &sink);
+}
+
+static enum exit_status verdict(const struct findings *findings)
+{
+	return findings->system.status ? findings->system.status : findings->has_target ? findings->diag.status : EXIT_OK;
+}
+
+/* ── text ─────────────────────────────────────────────────────────────────────────────────────────────────────────── */
+
+static void print_line(bool good, const char *name, const char *text)
+{
+	printf("  %s  %-18s %s\n", good ? "ok" : "NO", name, text);
+}
+
+static void print_features(const struct features *features)
+{
+	for (int i = 0; i < FEATURE_COUNT; i++) {
+		const struct feature *feature = &features->list[i];
+
+		printf("  %s  %-18s %-32s %s\n", feature->available ? "ok" : feature->required ? "NO" : "--", feature->name, feature->found,
+		       feature->purpose);
+		if (feature->remedy[0])
+			printf("      %-18s %s\n", "", feature->remedy);
+	}
+}
+
+static void print_target(const struct target *target, const struct census *census)
+{
+	char text[600], shown[400];
+	const struct process_info *info = &target->info;
+
+	printf("\nProcess %u: %s\n", info->pid, escape_text(shown, sizeof(shown), info->cmdline, sizeof(info->cmdline)));
+	snprintf(text, sizeof(text), "CPython %s (%s), GIL %s%s", info->python, info->machine, info->gil_enabled ? "on" : "off",
+		 target->free_threaded ? ", free-threaded build" : "");
+	print_line(true, "python", text);
+	print_line(true, "image", escape_text(shown, sizeof(shown), info->image, sizeof(info->image)));
+	snprintf(text, sizeof(text), "%u take, %u drop, %u wait; found by %s, %s", info->take, info->drop, info->wait, info->method, info->confidence);
+	print_line(true, "GIL sites", text);
+	for (uint32_t i = 0; i < target->gil_count; i++) {
+		snprintf(text, sizeof(text), "0x%" PRIx64 ", interpreter %u%s", target->gils[i].address, target->gils[i].interpreter,
+			 i ? "" : target->gil_proven ? ", proven by its contents" : ", not proven (the switch interval was changed, or no thread has run yet)");
+		print_line(true, i ? "" : "GIL", text);
+	}
+	snprintf(text, sizeof(text), "%u, of which Python knows %u", census->threads, census->python);
+	print_line(true, "threads", text);
+	snprintf(text, sizeof(text), "%u descriptor%s of a loop; %u thread%s in an epoll wait now", census->loop_descriptors,
+		 census->loop_descriptors == 1 ? "" : "s", census->loop_waits, census->loop_waits == 1 ? "" : "s");
+	print_line(census->loop_descriptors > 0, "event loops", text);
+	if (!info->gil_enabled)
+		printf("      %-18s The GIL is off: nobody waits for it. Scheduling and event loops are observed all the same.\n", "");
+	if (!census->loop_descriptors)
+		printf("      %-18s No event loop was found. GIL and threads are observed all the same.\n", "");
+}
+
+static void print_findings(const struct findings *findings)
+{
+	struct utsname uts = {0};
+
+	uname(&uts);
+	printf("gilscope %s on Linux %s %s\n", GILSCOPE_VERSION, uts.release, uts.machine);
+	print_features(&findings->features);
+	if (findings->target)
+		print_target(findings->target, &findings->census);
+	else if (findings->has_target)
+		printf("\nProcess %u\n  NO  %s\n      %s\n", findings->pid, findings->diag.what, findings->diag.hint);
+
+	if (verdict(findings))
+		printf("\nIt does not work like this: %s.\n", findings->system.status ? findings->system.what : findings->diag.what);
+	else if (findings->target)
+		printf("\nAll is well: sudo gilscope attach %u\n", findings->pid);
+	else
+		printf("\nThe system is fit; 'gilscope doctor PID' looks at a process.\n");
+}
+
+/* ── JSON ─────────────────────────────────────────────────────────────────────────────────────────────────────────── */
+
+/* A string of the target's: escaped first, so that it is UTF-8 whatever it was. */
+static json_t *json_text(const char *text)
+{
+	char shown[4 * 1024];
+
+	return json_string(escape_text(shown, sizeof(shown), text, strlen(text)));
+}
+
+static json_t *features_json(const struct features *features)
+{
+	json_t *list = json_array();
+
+	for (int i = 0; i < FEATURE_COUNT; i++) {
+		const struct feature *feature = &features->list[i];
+
+		json_array_append_new(list, json_pack("{s:s, s:s, s:b, s:b, s:s, s:s}", "name", feature->name, "purpose", feature->purpose, "required",
+						      feature->required, "available", feature->available, "found", feature->found, "remedy",
+						      feature->remedy));
+	}
+	return list;
+}
+
+static json_t *target_json(const struct target *target, const struct census *census)
+{
+	const struct process_info *info = &target->info;
+	json_t *gils = json_array();
+
+	for (uint32_t i = 0; i < target->gil_count; i++) {
+		char address[32];
+
+		snprintf(address, sizeof(address), "0x%" PRIx64, target->gils[i].address);
+		json_array_append_new(gils, json_pack("{s:s, s:i}", "address", address, "interpreter", target->gils[i].interpreter));
+	}
+	return json_pack("{s:i, s:o, s:s, s:s, s:b, s:o, s:{s:s, s:s, s:i, s:i, s:i}, s:o, s:b, s:{s:i, s:i}, s:{s:i, s:i}}", "pid", info->pid, "cmdline",
+			 json_text(info->cmdline), "python", info->python, "gil", info->gil_enabled ? "on" : "off", "free_threaded_build",
+			 target->free_threaded, "image", json_text(info->image), "sites", "method", info->method, "confidence", info->confidence,
+			 "take", info->take, "drop", info->drop, "wait", info->wait, "gils", gils, "gil_proven", target->gil_proven, "threads", "all",
+			 census->threads, "python", census->python, "loops", "descriptors", census->loop_descriptors, "waiting", census->loop_waits);
+}
+
+static int print_json(const struct findings *findings)
+{
+	const struct diag *diag = findings->system.status ? &findings->system : &findings->diag;
+	enum exit_status status = verdict(findings);
+	_cleanup_(json_decrefp) json_t *root =
+		json_pack("{s:s, s:s, s:b, s:o, s:o, s:o}", "schema", "gilscope.doctor/1", "version", GILSCOPE_VERSION, "works", status == EXIT_OK,
+			  "features", features_json(&findings->features), "process",
+			  findings->target ? target_json(findings->target, &findings->census) : json_null(), "problem",
+			  status ? json_pack("{s:o, s:o, s:i}", "what", json_text(diag->what), "hint", json_text(diag->hint), "status", (int)status) :
+				   json_null());
+
+	return root && !json_dumpf(root, stdout, JSON_INDENT(2)) && puts("") >= 0 ? 0 : -EIO;
+}
+
+/* ── the command ──────────────────────────────────────────────────────────────────────────────────────────────────── */
+
+static error_t parse(int key, char *arg, struct argp_state *state)
+{
+	struct options *options = state->input;
+
+	switch (key) {
+	case 'j':
+		options->json = true;
+		return 0;
+	case ARGP_KEY_ARG:
+		if (options->pid)
+			argp_error(state, "one process at a time");
+		options->pid = cmd_pid(arg, state);
+		return 0;
+	default:
+		return ARGP_ERR_UNKNOWN;
+	}
+}
+
+static const struct argp_option OPTIONS[] = {
+	{"json", 'j', NULL, 0, "Print the findings as JSON, schema gilscope.doctor/1", 0},
+	{0},
+};
+static const struct argp ARGP = {
+	OPTIONS, parse, "[PID]",
+	"Say what works here and with this process, what does not, and what to do about it. Attaches nothing."
+	"\vExample:\n  sudo gilscope doctor $(pgrep -f uvicorn | head -1)",
+	NULL, NULL, NULL,
+};
+
+static int run(int argc, char **argv)
+{
+	struct options options = {0};
+	struct findings findings = {0};
+	int status, err = 0;
+
+	cmd_parse(&ARGP, argc, argv, &options);
+	findings.has_target = options.pid != 0;
+	findings.pid = options.pid;
+	features_probe(&findings.features);
+	(void)features_require(&findings.features, &findings.system);
+	if (findings.has_target)
+		examine_target(&findings);
+	if (options.json)
+		err = print_json(&findings);
+	else
+		print_findings(&findings);
+	status = err || fflush(stdout) ? EXIT_FAILED : (int)verdict(&findings);
+	target_free(findings.target);
+	return status;
+}
+
+const struct command command_doctor = {"doctor", "[PID] [--json]", "say what works here, and what to do about the rest", run, &ARGP};
