@@ -3,6 +3,7 @@
 #include "view/text.h"
 
 #include <errno.h>
+#include <string.h>
 
 #include "base/sysname.h"
 #include "view/palette.h"
@@ -41,9 +42,28 @@ void text_add_occupant(struct text *text, const struct cpu_share *share)
 	}
 }
 
+static const char *without_directory(const char *word)
+{
+	const char *end = word + strcspn(word, " "), *base = end;
+
+	while (base > word && base[-1] != '/')
+		base--;
+	return base < end ? base : word;
+}
+
+/* "/usr/bin/python3 /usr/bin/uvicorn app:app" is known to people as "uvicorn app:app". */
+static const char *command_of(const struct process_info *info)
+{
+	const char *command = without_directory(info->cmdline), *next = strchr(command, ' ');
+
+	if (!strncmp(command, "python", 6) && next && next[1] && next[1] != '-' && next[1] != ' ')
+		return without_directory(next + 1);
+	return *command ? command : "?";
+}
+
 static void add_process(struct text *text, const struct process_info *info, unsigned columns)
 {
-	text_add_name(text, info->cmdline[0] ? info->cmdline : "?", columns);
+	text_add_name(text, command_of(info), columns);
 	text_add(text, SEPARATOR "pid %u", info->pid);
 	if (info->python[0]) {
 		text_add(text, SEPARATOR "python ");
@@ -95,11 +115,12 @@ static void show_legend(const struct text_page *page, const struct process_repor
 			all.ns[s] += process->threads[i].states.ns[s];
 	if (!state_sums_total(&all))
 		return;
-	fputs("\n  ", page->canvas.file);
+	fputs("\n", page->canvas.file);
 	for (int s = 0; s < TS_COUNT; s++)
 		if (all.ns[s]) {
+			fputs("  ", page->canvas.file);
 			canvas_letter(&page->canvas, (enum thread_state)s, 1);
-			fprintf(page->canvas.file, " %s  ", thread_state_name((enum thread_state)s));
+			fprintf(page->canvas.file, " %s", thread_state_name((enum thread_state)s));
 		}
 	fputc('\n', page->canvas.file);
 }

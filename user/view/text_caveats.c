@@ -55,7 +55,7 @@ static void show_unwhole(struct caveats *caveats)
 	for (uint32_t p = 0; p < report->process_count; p++)
 		for (uint32_t i = 0; i < report->processes[p].loop_count; i++)
 			for (uint32_t n = 0; n < report->processes[p].loops[i].stall_count; n++)
-				count += !report->processes[p].loops[i].stalls[n].whole;
+				count += !report->processes[p].loops[i].stalls[n].whole && !report->processes[p].loops[i].stalls[n].ongoing;
 	if (!count)
 		return;
 	text_add_number_of(&text, count, "stall was", "stalls were");

@@ -8,7 +8,6 @@
 
 #define SHOWN_STALLS 10
 #define SHOWN_PARTS 3
-#define BAR_COLUMNS 24
 #define INDENT 6
 
 static uint64_t stall_ns(const struct stall *stall)
@@ -31,11 +30,13 @@ static bool matters(uint64_t ns, const struct stall *stall)
 	return ns && ns >= stall_ns(stall) / 100;
 }
 
-static void add_states(struct text *text, const struct state_sums *sums, const struct stall *stall)
+/* The states that matter, largest first, without `except` (TS_COUNT: with all). */
+static void add_states(struct text *text, const struct state_sums *sums, const struct stall *stall, enum thread_state except)
 {
-	bool used[TS_COUNT] = {false};
+	bool used[TS_COUNT + 1] = {false};
 	bool first = true;
 
+	used[except] = true;
 	for (;;) {
 		int next = -1;
 
@@ -54,7 +55,7 @@ static void add_states(struct text *text, const struct state_sums *sums, const s
 static void add_more(struct text *text, uint32_t count)
 {
 	if (count)
-		text_add(text, ", %u more", count);
+		text_add(text, ", %u" NBSP "more", count);
 }
 
 static void add_blockers(struct text *text, const struct breakdown *what, const struct stall *stall)
@@ -68,7 +69,7 @@ static void add_blockers(struct text *text, const struct breakdown *what, const 
 			text_add(text, "GIL held by ");
 		text_add_thread(text, what->blockers[i].thread);
 		text_add(text, ": ");
-		add_states(text, &what->blockers[i].states, stall);
+		add_states(text, &what->blockers[i].states, stall, TS_COUNT);
 	}
 	if (i)
 		add_more(text, what->blocker_count - i);
@@ -102,7 +103,7 @@ static void add_occupants(struct text *text, const struct breakdown *what, const
 			text_add(text, ", ");
 		else {
 			text_separate(text, " · ");
-			text_add(text, "its CPU had ");
+			text_add(text, "CPU taken by ");
 		}
 		text_add_occupant(text, &what->preempted_by[i]);
 		text_add(text, NBSP);
@@ -119,20 +120,26 @@ static void add_occupants(struct text *text, const struct breakdown *what, const
 
 static void show_stall(const struct text_page *page, const struct process *process, const struct stall *stall)
 {
-	struct text when = {0}, length = {0}, split = {0}, details = {0};
+	struct text when = {0}, length = {0}, cause = {0}, rest = {0}, details = {0};
 	uint64_t after = stall->start - page->report->window.start;
+	unsigned bar = page->canvas.columns >= 100 ? 24 : 12;
 
 	text_add(&when, "+%llu.%03llu" NBSP "s", (unsigned long long)(after / 1000000000), (unsigned long long)(after / 1000000 % 1000));
 	text_add(&length, stall->whole && !stall->ongoing ? "" : "≥" NBSP);
 	text_add_duration(&length, stall_ns(stall));
+	text_add(&cause, "%s" NBSP, thread_state_name(stall->cause));
+	text_add_duration(&cause, stall->what.states.ns[stall->cause]);
 	canvas_cell(&page->canvas, when.bytes, 12, true);
-	canvas_cell(&page->canvas, length.bytes, 11, true);
+	canvas_cell(&page->canvas, length.bytes, 10, true);
 	fputs("  ", page->canvas.file);
-	canvas_cell(&page->canvas, thread_state_name(stall->cause), 14, false);
-	canvas_bar(&page->canvas, &stall->what.states, stall_ns(stall), BAR_COLUMNS);
-	fputs(stall->ongoing ? "  not over yet\n" : "\n", page->canvas.file);
-	add_states(&split, &stall->what.states, stall);
-	canvas_paragraph(&page->canvas, "      ", INDENT, &split);
+	canvas_cell(&page->canvas, cause.bytes, 23, false);
+	canvas_bar(&page->canvas, &stall->what.states, stall_ns(stall), bar);
+	add_states(&rest, &stall->what.states, stall, stall->cause);
+	if (stall->ongoing) {
+		text_separate(&rest, "; ");
+		text_add(&rest, "ongoing");
+	}
+	canvas_paragraph(&page->canvas, rest.length ? "  " : "", 49 + bar, &rest);
 	add_blockers(&details, &stall->what, stall);
 	add_syscalls(&details, process, &stall->what, stall);
 	add_occupants(&details, &stall->what, stall);
@@ -145,13 +152,12 @@ static void show_heading(const struct text_page *page, const struct loop_report 
 	struct text heading = {0};
 
 	fputc('\n', page->canvas.file);
-	text_add(&heading, "STALLS of ");
-	text_add_thread(&heading, loop->loop->thread);
 	if (shown < loop->stall_count)
-		text_add(&heading, ": the %u longest of ", shown);
-	else
-		text_add(&heading, ", longest first: ");
-	text_add_count(&heading, loop->stall_count);
+		text_add(&heading, "the %u longest of ", shown);
+	text_add_number_of(&heading, loop->stall_count, "STALL of ", "STALLS of ");
+	text_add_thread(&heading, loop->loop->thread);
+	if (loop->stall_count > 1)
+		text_add(&heading, ", longest first");
 	canvas_heading(&page->canvas, &heading);
 }
 

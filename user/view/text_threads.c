@@ -18,10 +18,11 @@ struct column {
 	size_t offset;		 /* of the count in struct thread_report */
 	unsigned keep;		 /* the lowest goes first when the table is too wide; a state that never occurred has no column at all */
 	bool shown;
+	unsigned width;
 };
 
-#define STATE(title, state, keep) {title, state, 0, keep, false}
-#define COUNT(title, field, keep) {title, TS_COUNT, offsetof(struct thread_report, field), keep, true}
+#define STATE(title, state, keep) {title, state, 0, keep, false, 7}
+#define COUNT(title, field, keep) {title, TS_COUNT, offsetof(struct thread_report, field), keep, true, 7}
 static const struct column COLUMNS[] = {
 	STATE("python", TS_PYTHON, 9),
 	STATE("held_blocked", TS_HELD_BLOCKED, 7),
@@ -63,38 +64,62 @@ static void add_title(struct text *text, const struct thread *thread)
 	text_add(text, " %u%s", thread->tid, thread->loop ? " loop" : thread->gone ? " gone" : "");
 }
 
-static unsigned column_width(const struct column *column)
-{
-	size_t title = strlen(column->title);
-
-	return 2 + (unsigned)(title < 6 ? 6 : title);
-}
-
 static unsigned table_width(const struct table *table)
 {
 	unsigned width = 2 + table->name_columns + 1 + table->bar_columns;
 
 	for (size_t i = 0; i < COLUMN_COUNT; i++)
-		width += table->columns[i].shown ? column_width(&table->columns[i]) : 0;
+		width += table->columns[i].shown ? table->columns[i].width : 0;
 	return width;
 }
 
-/* Leaves out what did not occur, then what matters least, until the table fits. */
-static void table_fit(struct table *table, const struct thread_report **rows, uint32_t count)
+static void add_value(struct text *text, const struct column *column, const struct thread_report *row, uint64_t window_ns)
 {
-	memcpy(table->columns, COLUMNS, sizeof(COLUMNS));
-	table->bar_columns = 12;
-	for (uint32_t row = 0; row < count; row++) {
-		struct text title = {0};
-		unsigned width;
+	uint64_t value;
+	double share;
 
-		add_title(&title, rows[row]->thread);
-		width = text_width(title.bytes);
-		table->name_columns = width > table->name_columns ? width : table->name_columns;
-		for (size_t i = 0; i < COLUMN_COUNT; i++)
-			if (COLUMNS[i].state != TS_COUNT && rows[row]->states.ns[COLUMNS[i].state])
-				table->columns[i].shown = true;
+	if (column->state == TS_COUNT) {
+		memcpy(&value, (const char *)row + column->offset, sizeof(value));
+		text_add_count(text, value);
+		return;
 	}
+	value = row->states.ns[column->state];
+	share = 100.0 * (double)value / (double)window_ns;
+	if (!value)
+		text_add(text, "·");
+	else if (share < 0.05)
+		text_add(text, "<0.1");
+	else
+		text_add(text, "%.1f", share);
+}
+
+/* Makes the columns wide enough for their titles, of which an underscore ends the upper line, and for a row's values. */
+static void table_widen(struct table *table, const struct thread_report *row)
+{
+	struct text title = {0};
+	unsigned width;
+
+	add_title(&title, row->thread);
+	width = text_width(title.bytes);
+	table->name_columns = width > table->name_columns ? width : table->name_columns;
+	for (size_t i = 0; i < COLUMN_COUNT; i++) {
+		struct column *column = &table->columns[i];
+		const char *lower = strchr(column->title, '_');
+		struct text value = {0};
+
+		add_value(&value, column, row, table->window_ns);
+		width = 2 + text_width(value.bytes);
+		column->width = width > column->width ? width : column->width;
+		width = 2 + text_width(lower ? lower + 1 : column->title);
+		column->width = width > column->width ? width : column->width;
+		if (column->state != TS_COUNT && row->states.ns[column->state])
+			column->shown = true;
+	}
+}
+
+/* Leaves out what matters least, until the table fits. */
+static void table_fit(struct table *table)
+{
 	while (table_width(table) > table->page->canvas.columns) {
 		struct column *victim = NULL;
 
@@ -111,6 +136,42 @@ static void table_fit(struct table *table, const struct thread_report **rows, ui
 	}
 }
 
+/* One line of the two of the titles. */
+static void show_titles(const struct table *table, bool upper)
+{
+	const struct canvas *canvas = &table->page->canvas;
+	unsigned blanks = 2 + table->name_columns + 1; /* not printed yet, so that no line ends in blanks */
+	bool any = !upper;
+
+	for (size_t i = 0; i < COLUMN_COUNT; i++)
+		any |= table->columns[i].shown && strchr(table->columns[i].title, '_');
+	if (!any)
+		return;
+	if (!upper) {
+		canvas_cell(canvas, "", blanks, false);
+		canvas_cell(canvas, "held GIL", table->bar_columns, false);
+	}
+	blanks = upper ? blanks + table->bar_columns : 0;
+	for (size_t i = 0; i < COLUMN_COUNT; i++) {
+		const struct column *column = &table->columns[i];
+		const char *lower = strchr(column->title, '_');
+		struct text title = {0};
+
+		if (!column->shown)
+			continue;
+		if (lower)
+			text_add(&title, "%.*s", upper ? (int)(lower + 1 - column->title) : 32, upper ? column->title : lower + 1);
+		else if (!upper)
+			text_add(&title, "%s", column->title);
+		blanks += column->width;
+		if (!title.length)
+			continue;
+		canvas_cell(canvas, title.bytes, blanks, true);
+		blanks = 0;
+	}
+	fputc('\n', canvas->file);
+}
+
 static void show_title(const struct table *table)
 {
 	struct text heading = {0};
@@ -119,33 +180,8 @@ static void show_title(const struct table *table)
 	text_add(&heading, "THREADS, in %% of ");
 	text_add_duration(&heading, table->window_ns);
 	canvas_heading(&table->page->canvas, &heading);
-	canvas_cell(&table->page->canvas, "", 2 + table->name_columns + 1, false);
-	canvas_cell(&table->page->canvas, "held GIL", table->bar_columns, false);
-	for (size_t i = 0; i < COLUMN_COUNT; i++)
-		if (table->columns[i].shown)
-			canvas_cell(&table->page->canvas, table->columns[i].title, column_width(&table->columns[i]), true);
-	fputc('\n', table->page->canvas.file);
-}
-
-static void show_value(const struct table *table, const struct column *column, const struct thread_report *row)
-{
-	struct text text = {0};
-	uint64_t value;
-
-	if (column->state == TS_COUNT) {
-		memcpy(&value, (const char *)row + column->offset, sizeof(value));
-		text_add_count(&text, value);
-	} else {
-		double share = 100.0 * (double)row->states.ns[column->state] / (double)table->window_ns;
-
-		if (!row->states.ns[column->state])
-			text_add(&text, "·");
-		else if (share < 0.05)
-			text_add(&text, "<0.1");
-		else
-			text_add(&text, "%.1f", share);
-	}
-	canvas_cell(&table->page->canvas, text.bytes, column_width(column), true);
+	show_titles(table, true);
+	show_titles(table, false);
 }
 
 static void show_row(const struct table *table, const struct thread_report *row)
@@ -161,8 +197,12 @@ static void show_row(const struct table *table, const struct thread_report *row)
 	canvas_cell(canvas, title.bytes, table->name_columns + 1, false);
 	canvas_bar(canvas, &held, table->window_ns, table->bar_columns);
 	for (size_t i = 0; i < COLUMN_COUNT; i++)
-		if (table->columns[i].shown)
-			show_value(table, &table->columns[i], row);
+		if (table->columns[i].shown) {
+			struct text value = {0};
+
+			add_value(&value, &table->columns[i], row, table->window_ns);
+			canvas_cell(canvas, value.bytes, table->columns[i].width, true);
+		}
 	fputc('\n', canvas->file);
 }
 
@@ -205,7 +245,7 @@ static uint32_t order_rows(const struct process_report *process, const struct th
 int text_threads(const struct text_page *page, const struct process_report *process)
 {
 	_cleanup_(freep) const struct thread_report **rows = calloc(process->thread_count + 1, sizeof(*rows));
-	struct table table = {.page = page, .window_ns = text_window_ns(page->report)};
+	struct table table = {.page = page, .window_ns = text_window_ns(page->report), .bar_columns = 12};
 	uint32_t count, shown;
 
 	if (!rows)
@@ -215,7 +255,10 @@ int text_threads(const struct text_page *page, const struct process_report *proc
 		return 0;
 	/* a line that says "and 1 more" takes the place of that one */
 	shown = page->all || count <= SHOWN_THREADS + 1 ? count : SHOWN_THREADS;
-	table_fit(&table, rows, shown);
+	memcpy(table.columns, COLUMNS, sizeof(COLUMNS));
+	for (uint32_t i = 0; i < shown; i++)
+		table_widen(&table, rows[i]);
+	table_fit(&table);
 	show_title(&table);
 	for (uint32_t i = 0; i < shown; i++)
 		show_row(&table, rows[i]);
@@ -224,49 +267,42 @@ int text_threads(const struct text_page *page, const struct process_report *proc
 	return 0;
 }
 
-static void add_dist(struct text *text, const char *what, const struct dist *dist)
+static void show_dist(const struct canvas *canvas, const char *first, const struct dist *dist)
 {
-	static const struct {
-		const char *name;
-		double share;
-	} percentiles[] = {{"p50", 0.5}, {"p99", 0.99}};
+	struct text text = {0};
 
-	text_add(text, "%s ", what);
-	if (!dist->count) {
-		text_add(text, "never");
-		return;
+	if (dist->count) {
+		text_add(&text, "p50" NBSP);
+		text_add_duration(&text, dist_percentile(dist, 0.5));
+		text_add(&text, " · p99" NBSP);
+		text_add_duration(&text, dist_percentile(dist, 0.99));
+		text_add(&text, " · max" NBSP);
+		text_add_duration(&text, dist->max_ns);
+		text_add(&text, " · ");
 	}
-	text_add_number_of(text, dist->count, "time", "times");
-	for (size_t i = 0; i < sizeof(percentiles) / sizeof(percentiles[0]); i++) {
-		text_add(text, ", %s" NBSP, percentiles[i].name);
-		text_add_duration(text, dist_percentile(dist, percentiles[i].share));
-	}
-	text_add(text, ", max" NBSP);
-	text_add_duration(text, dist->max_ns);
+	text_add_number_of(&text, dist->count, "time", "times");
+	canvas_paragraph(canvas, first, 13, &text);
 }
 
 static void show_gil(const struct text_page *page, const struct gil_report *gil, bool many)
 {
 	uint64_t window_ns = text_window_ns(page->report);
-	struct text text = {0}, dists = {0};
+	struct text heading = {0}, text = {0};
 
 	fputc('\n', page->canvas.file);
-	if (many)
-		text_add(&text, "GIL of interpreter %u: ", gil->gil->interpreter);
-	else
-		text_add(&text, "GIL: ");
+	text_add(&heading, many ? "GIL of interpreter %u" : "GIL", gil->gil->interpreter);
+	canvas_heading(&page->canvas, &heading);
 	text_add(&text, "held ");
 	text_add_share(&text, gil->held_ns, window_ns);
-	text_add(&text, " of the time, waited for ");
+	text_add(&text, " of the time · waited for ");
 	text_add_share(&text, gil->contended_ns, window_ns);
-	text_add(&text, "; ");
-	text_add_number_of(&text, gil->handoffs, "change of holder, ", "changes of holder, ");
+	text_add(&text, " of the time · ");
+	text_add_number_of(&text, gil->handoffs, "change of holder", "changes of holder");
+	text_add(&text, " · ");
 	text_add_number_of(&text, gil->forced, "forced drop", "forced drops");
-	canvas_paragraph(&page->canvas, "", 0, &text);
-	add_dist(&dists, "held", &gil->hold);
-	text_add(&dists, "; ");
-	add_dist(&dists, "waited for", &gil->wait);
-	canvas_paragraph(&page->canvas, "  ", 2, &dists);
+	canvas_paragraph(&page->canvas, "  ", 2, &text);
+	show_dist(&page->canvas, "  held for   ", &gil->hold);
+	show_dist(&page->canvas, "  waited for ", &gil->wait);
 }
 
 void text_gils(const struct text_page *page, const struct process_report *process)

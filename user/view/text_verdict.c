@@ -42,6 +42,22 @@ static uint64_t longest_stall(const struct loop_report *loop, bool *ret_ongoing)
 	return longest;
 }
 
+/* The state behind the first, when it is more than a sixth. */
+static void add_second(struct text *text, const struct process *process, enum thread_state first, const struct breakdown *what)
+{
+	struct state_sums others = what->states;
+	enum thread_state second;
+
+	others.ns[first] = 0;
+	second = state_sums_largest(&others);
+	if (others.ns[second] < state_sums_total(&what->states) / 6)
+		return;
+	text_add(text, ", and ");
+	text_add_share(text, others.ns[second], state_sums_total(&what->states));
+	text_add(text, " %s", palette_of(second)->doing);
+	add_culprit(text, process, second, what);
+}
+
 static void add_stalls(struct text *text, const struct text_page *page, const struct process *process, const struct loop_report *loop)
 {
 	const struct breakdown *what = &loop->stalled;
@@ -72,6 +88,8 @@ static void add_stalls(struct text *text, const struct text_page *page, const st
 	text_add_share(text, what->states.ns[state], total);
 	text_add(text, " of that it was %s", palette_of(state)->doing);
 	add_culprit(text, process, state, what);
+	if (what->states.ns[state] < total / 10 * 7)
+		add_second(text, process, state, what);
 	text_add(text, ".");
 }
 
