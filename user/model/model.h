@@ -9,11 +9,12 @@
  *  - Never guess. A thread's state is a function of what is known of its scheduling, its relation to a GIL and its loop's wait; where one that matters is
  *    not known, the state is TS_UNKNOWN. LOST makes everything unknown over its span; after it, and after the begin of the window, each machine stays
  *    unknown until its next fact (or snapshot) settles it.
- *  - The intervals of a thread are gapless and do not overlap from its first appearance in the window to its exit or the window's end. Neighbours differ
- *    in something (state, gil, sysno, cpu, …) or are cut by a turn's or a GIL's boundary.
+ *  - The intervals of a thread are gapless and do not overlap from its first appearance in the window to its exit or the window's end. Neighbours may
+ *    be equal: an interval is also cut where somebody else's ends, for the order of calls below.
  *  - At no instant has a GIL two holders. Facts that contradict that are counted as `violations` and make the GIL unknown.
- *  - Order of calls: for one event, run() before hold-like interval()s (of threads with the GIL) before other interval()s before hold()/wait()
- *    before turn(). So when a waiter's interval closes, all that the holder did during it has been told up to the same instant.
+ *  - Order of calls: for one event, run() before hold-like interval()s (of threads with the GIL) before other interval()s before hold()/wait()/
+ *    contention() before turn_begin()/turn_cancel()/turn(). So when a waiter's interval closes, all that the holder did during it has been told up to
+ *    the same instant, and all that had the CPU when an interval closes in which a thread was ready for it.
  */
 #ifndef GILSCOPE_MODEL_MODEL_H
 #define GILSCOPE_MODEL_MODEL_H
@@ -78,8 +79,8 @@ struct thread {
 	bool gone;
 	enum thread_state state;  /* now, since … */
 	uint64_t ts_state;	  /* … then */
+	uint16_t cpu;		  /* the CPU it runs on or is queued at now; CPU_NONE when neither or not known */
 	struct gil *gil;	  /* held or waited for now, or the last one; NULL: none seen */
-	uint16_t cpu;		  /* on which it runs or for which it waits now; CPU_NONE when neither or not known */
 	struct loop *loop;	  /* the loop it runs, or NULL */
 	void *data;
 };
@@ -89,7 +90,9 @@ struct loop {
 	uint32_t epfd;
 	enum loop_kind kind;
 	bool in_turn;
+	bool possible;		  /* the turn in progress may turn out to be none: after a loss it is not known yet whether the loop waits. Not to be shown */
 	uint64_t ts_turn;	  /* begin of the turn in progress */
+	uint64_t longest;	  /* turn so far that is over, ns */
 	void *data;
 };
 
@@ -103,7 +106,7 @@ struct interval {
 	uint16_t cpu;	   /* the CPU it ran on or waited for; CPU_NONE when neither */
 	bool throttled;	   /* a runnable state that began with the cgroup's quota used up */
 	bool sampled;	   /* python/native told apart by observations only (partial GILs) */
-	bool in_turn;	   /* lies inside a turn of thread->loop */
+	bool in_turn;	   /* lies inside a turn of thread->loop, or of one that is cancelled later */
 };
 
 /* A stretch of certain ownership, from TAKE to DROP. `whole`: both edges are facts; else an edge is where evidence began or ended. */
@@ -186,6 +189,7 @@ struct world_window {
 	uint64_t events;     /* fed */
 	uint64_t lost;	     /* events missing, by LOST */
 	uint64_t foreign;    /* UNKNOWN_GIL events that no GIL event explained later */
+	uint64_t contradictions; /* facts of a thread that did not fit to those before: one was missed without a LOST */
 	bool ended;
 };
 struct world_window world_window(const struct world *world);

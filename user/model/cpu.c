@@ -1,0 +1,146 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * cpu.c - the scheduling of threads, and who has the CPUs they are queued at.
+ */
+#include "model/private.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+int cpu_ensure(struct world *w, uint16_t cpu)
+{
+	uint32_t count = w->cpu_count ? w->cpu_count : 8;
+	struct cpu *grown;
+
+	if (cpu < w->cpu_count)
+		return 0;
+	while (count <= cpu)
+		count *= 2;
+	grown = reallocarray(w->cpus, count, sizeof(*grown));
+	if (!grown)
+		return -ENOMEM;
+	memset(grown + w->cpu_count, 0, (count - w->cpu_count) * sizeof(*grown));
+	w->cpus = grown;
+	w->cpu_count = count;
+	return 0;
+}
+
+/* Tells the run in progress on this CPU up to `ts`. */
+void cpu_cut(struct world *w, uint16_t index, uint64_t ts)
+{
+	struct cpu *cpu;
+
+	if (index >= w->cpu_count)
+		return;
+	cpu = &w->cpus[index];
+	if (cpu->waiting && cpu->known && cpu->since < ts && w->sink.run)
+		w->sink.run(w->sink.ctx, &(struct run){.cpu = index, .tid = cpu->tid, .pid = cpu->pid, .start = cpu->since, .end = ts});
+	cpu->since = ts;
+}
+
+void cpu_run(struct world *w, const struct ev_run *event, uint64_t ts)
+{
+	struct cpu *cpu;
+
+	cpu_cut(w, event->hdr.aux, ts);
+	cpu = &w->cpus[event->hdr.aux];
+	cpu->known = !(event->hdr.flags & EVF_RUN_END);
+	cpu->tid = event->hdr.tid;
+	cpu->pid = event->pid;
+}
+
+/* A loss begins. The threads' queues are forgotten one by one, by sched_set(). */
+void cpu_forget(struct world *w, uint64_t ts)
+{
+	for (uint32_t i = 0; i < w->cpu_count; i++) {
+		cpu_cut(w, (uint16_t)i, ts);
+		w->cpus[i].known = false;
+	}
+}
+
+void sched_set(struct world *w, struct thread_machine *t, enum sched sched, uint16_t cpu, uint64_t ts)
+{
+	/* the run is told while the thread is still seen to be queued */
+	if (t->sched == SCHED_READY && t->pub.cpu < w->cpu_count) {
+		cpu_cut(w, t->pub.cpu, ts);
+		w->cpus[t->pub.cpu].waiting--;
+	}
+	t->sched = sched;
+	t->pub.cpu = cpu;
+	if (sched == SCHED_READY && cpu < w->cpu_count) {
+		cpu_cut(w, cpu, ts);
+		w->cpus[cpu].waiting++;
+	}
+}
+
+/* A fact does not fit to the scheduling: one before it was missed. */
+static void sched_contradict(struct world *w, struct thread_machine *t)
+{
+	w->contradictions++;
+	if (t->open.state != TS_GIL_WAIT) /* which holds on and off CPU */
+		thread_doubt(w, t);
+	if (t->place == PLACE_INSIDE)
+		t->place = PLACE_UNKNOWN;
+}
+
+void sched_prove(struct world *w, struct thread_machine *t, uint64_t ts)
+{
+	if (t->sched == SCHED_RUNNING)
+		return;
+	if (t->sched != SCHED_UNKNOWN)
+		sched_contradict(w, t);
+	sched_set(w, t, SCHED_RUNNING, CPU_NONE, ts);
+}
+
+static void sched_out(struct world *w, struct thread_machine *t, const struct ev_switch_out *event, uint64_t ts)
+{
+	unsigned int flags = event->hdr.flags;
+
+	if (t->sched != SCHED_RUNNING && t->sched != SCHED_UNKNOWN)
+		sched_contradict(w, t);
+	if (flags & EVF_SWITCH_OUT_RUNNABLE) {
+		t->throttled = flags & EVF_SWITCH_OUT_THROTTLED;
+		sched_set(w, t, SCHED_READY, event->hdr.aux, ts);
+		return;
+	}
+	t->sysno = !(flags & EVF_SWITCH_OUT_SYSCALL) ? SYSNO_NONE : event->sysno < 0 ? SYSNO_UNKNOWN : event->sysno;
+	sched_set(w, t, SCHED_ASLEEP, CPU_NONE, ts);
+	loop_sleep(w, t);
+}
+
+/*
+ * A wake-up tells something only about a thread that sleeps: on one that runs it means nothing, so while the scheduling is not known, neither does it.
+ * (The first wake-up of a new thread is always meant.)
+ */
+static void sched_wake(struct world *w, struct thread_machine *t, const struct ev_wake *event, uint64_t ts)
+{
+	unsigned int flags = event->hdr.flags;
+
+	if (t->sched != SCHED_ASLEEP && !(t->sched == SCHED_UNKNOWN && (flags & EVF_WAKE_NEW)))
+		return;
+	loop_wake(w, t, ts);
+	t->throttled = flags & EVF_WAKE_THROTTLED;
+	sched_set(w, t, SCHED_READY, event->hdr.aux, ts);
+}
+
+void sched_feed(struct world *w, struct thread_machine *t, const union event *event, uint64_t ts)
+{
+	switch (event->hdr.type) {
+	case EV_SWITCH_IN:
+		if (t->sched == SCHED_RUNNING || t->sched == SCHED_ASLEEP)
+			sched_contradict(w, t);
+		sched_set(w, t, SCHED_RUNNING, event->hdr.aux, ts);
+		break;
+	case EV_SWITCH_OUT:
+		sched_out(w, t, &event->switch_out, ts);
+		break;
+	case EV_WAKE:
+		sched_wake(w, t, &event->wake, ts);
+		break;
+	case EV_MIGRATE:
+		if (t->sched == SCHED_READY)
+			sched_set(w, t, SCHED_READY, event->hdr.aux, ts);
+		break;
+	}
+}

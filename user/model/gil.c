@@ -1,0 +1,363 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * gil.c - the GIL's machine and the relation of threads to it, when every transition is traced.
+ *
+ * A relation of a thread is a set of possibilities (REL_…) that facts narrow down. It is REL_HOLDING exactly while the thread is its GIL's certain holder.
+ */
+#include "model/private.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* ── what ends is queued, to be told after the intervals ─────────────────────────────────────────────────────────── */
+
+static bool is_certain(const struct gil_machine *g)
+{
+	return g->pub.holder || g->pub.free;
+}
+
+/* Keeps the process's count of certain GILs; called when a change is complete. */
+static void recount(struct gil_machine *g)
+{
+	struct process_entry *process = (struct process_entry *)g->pub.process;
+
+	if (g->retired || g->counted == is_certain(g))
+		return;
+	g->counted = !g->counted;
+	process->certain += g->counted ? 1 : -1u;
+}
+
+static void hold_begin(struct gil_machine *g, struct thread_machine *t, uint64_t ts, bool whole)
+{
+	g->pub.free = false;
+	g->pub.holder = &t->pub;
+	g->ts_hold = ts;
+	g->hold_whole = whole;
+	g->hold_handoff = g->previous && g->previous != &t->pub;
+	g->previous = &t->pub;
+	t->relation = REL_HOLDING;
+	t->pub.gil = &g->pub;
+}
+
+/* Ends the hold in progress; the caller says what the GIL and the thread are now. */
+static void hold_end(struct world *w, struct gil_machine *g, uint64_t ts, bool whole, bool requested)
+{
+	whole = whole && g->hold_whole;
+	if (whole || g->ts_hold < ts)
+		world_tell(w, TOLD_HOLD)->hold = (struct hold){.gil = &g->pub,
+							       .thread = g->pub.holder,
+							       .start = g->ts_hold,
+							       .end = ts,
+							       .whole = whole,
+							       .requested = requested,
+							       .handoff = g->hold_handoff};
+	g->pub.holder = NULL;
+}
+
+void gil_unknown(struct world *w, struct gil_machine *g, uint64_t ts)
+{
+	if (g->pub.holder) {
+		machine_of(g->pub.holder)->relation = REL_UNKNOWN;
+		hold_end(w, g, ts, false, false);
+	}
+	g->pub.free = false;
+	g->weak = false;
+	g->previous = NULL;
+	recount(g);
+}
+
+/* Facts contradict each other: one was missed. What the certain holder was told to do until now is doubtful, and the GIL is unknown. */
+static void violate(struct world *w, struct gil_machine *g, uint64_t ts)
+{
+	struct thread_machine *holder = g->pub.holder ? machine_of(g->pub.holder) : NULL;
+
+	g->pub.violations++;
+	if (holder)
+		thread_doubt(w, holder);
+	gil_unknown(w, g, ts);
+	if (holder)
+		thread_update(w, holder, ts);
+}
+
+static void wait_begin(struct thread_machine *t, struct gil_machine *g, uint64_t ts, bool whole)
+{
+	if (g->pub.waiters++ == 0)
+		g->ts_contention = ts;
+	t->relation = REL_WAITING;
+	t->pub.gil = &g->pub;
+	t->ts_wait = ts;
+	t->wait_whole = whole;
+}
+
+static void wait_end(struct world *w, struct thread_machine *t, uint64_t ts, bool whole)
+{
+	struct gil_machine *g = gil_of(t);
+
+	whole = whole && t->wait_whole;
+	if (whole || t->ts_wait < ts)
+		world_tell(w, TOLD_WAIT)->wait = (struct gil_wait){.gil = &g->pub, .thread = &t->pub, .start = t->ts_wait, .end = ts, .whole = whole};
+	t->relation = REL_UNKNOWN;
+	if (--g->pub.waiters == 0 && g->ts_contention < ts)
+		world_tell(w, TOLD_CONTENTION)->contention = (struct contention){.gil = &g->pub, .start = g->ts_contention, .end = ts};
+}
+
+void relation_leave(struct world *w, struct thread_machine *t, uint64_t ts)
+{
+	if (t->relation == REL_WAITING)
+		wait_end(w, t, ts, false);
+	else if (t->relation == REL_HOLDING)
+		gil_unknown(w, gil_of(t), ts);
+}
+
+/* The window ends: tells what is open. */
+void gil_tell_open(struct world *w, struct gil_machine *g, uint64_t ts)
+{
+	if (g->pub.holder)
+		hold_end(w, g, ts, false, false);
+}
+
+/* A fact of `t` does not fit to its relation: one before it was missed. */
+static void contradict(struct world *w, struct gil_machine *g, struct thread_machine *t, uint64_t ts)
+{
+	g->pub.violations++;
+	thread_doubt(w, t);
+	relation_leave(w, t, ts);
+}
+
+/* ── who can be told to have nothing to do with any GIL ──────────────────────────────────────────────────────────── */
+
+/* The thread does not wait. If all its process's GILs are certain and it holds none of them, it has nothing to do with any. */
+void relation_exclude_waiting(struct world *w, struct thread_machine *t)
+{
+	struct process_entry *process = process_of(t);
+
+	if (relation_known(t->relation) || w->partial)
+		return;
+	t->relation &= ~(unsigned int)REL_WAITING;
+	if (process->certain == process->gils && process->gils)
+		t->relation = REL_NONE;
+	else
+		process->pending++;
+}
+
+/* A GIL of the process has become certain: those that were known not to wait, and hold none, have nothing to do with any. */
+void gil_settle(struct world *w, struct process_entry *process, uint64_t ts)
+{
+	if (!process->pending || process->certain != process->gils)
+		return;
+	process->pending = 0;
+	for (struct thread_machine *t = process->threads; t; t = t->sibling) {
+		if (t->relation != (REL_NONE | REL_HOLDING))
+			continue;
+		t->relation = REL_NONE;
+		thread_update(w, t, ts);
+	}
+}
+
+/* ── transitions ─────────────────────────────────────────────────────────────────────────────────────────────────── */
+
+static void take(struct world *w, struct gil_machine *g, struct thread_machine *t, uint64_t ts)
+{
+	if (t->relation == REL_HOLDING && t->pub.gil == &g->pub && g->weak)
+		g->pub.holder = NULL; /* it was seen in the act of taking it */
+	else if (t->relation == REL_WAITING && t->pub.gil == &g->pub)
+		wait_end(w, t, ts, true);
+	else if (t->relation == REL_WAITING || t->relation == REL_HOLDING)
+		contradict(w, g, t, ts);
+	if (g->pub.holder)
+		violate(w, g, ts);
+	hold_begin(g, t, ts, true);
+	g->weak = false;
+}
+
+static void drop(struct world *w, struct gil_machine *g, struct thread_machine *t, bool requested, uint64_t ts)
+{
+	if (t->relation == REL_HOLDING && t->pub.gil == &g->pub) {
+		hold_end(w, g, ts, true, requested);
+	} else {
+		if (t->relation == REL_WAITING || t->relation == REL_HOLDING)
+			contradict(w, g, t, ts);
+		if (g->pub.holder || (g->pub.free && !g->weak))
+			violate(w, g, ts);
+		g->previous = &t->pub;
+	}
+	g->weak = false;
+	t->relation = REL_NONE;
+	t->pub.gil = &g->pub;
+	g->pub.free = true;
+}
+
+/* `again`: from WAIT_END, which a WAIT must have preceded */
+static void wait(struct world *w, struct gil_machine *g, struct thread_machine *t, bool again, uint64_t ts)
+{
+	if (t->relation == REL_WAITING && t->pub.gil == &g->pub)
+		return;
+	if (t->relation == REL_WAITING || t->relation == REL_HOLDING || (again && t->relation == REL_NONE))
+		contradict(w, g, t, ts);
+	/* had it not been known to do something else, this might be one more round of a wait that began earlier */
+	wait_begin(t, g, ts, !again && !(t->relation & REL_WAITING));
+}
+
+/* WAIT and WAIT_END read the lock word with the GIL's mutex held. */
+static void look(struct world *w, struct gil_machine *g, bool locked, uint64_t ts)
+{
+	if (locked ? g->pub.free : g->pub.holder != NULL)
+		violate(w, g, ts);
+	if (!locked) {
+		g->pub.free = true;
+		g->weak = false;
+		g->ts_fact = ts;
+	}
+}
+
+void gil_feed(struct world *w, struct gil_machine *g, struct thread_machine *t, const union event *event, uint64_t ts)
+{
+	unsigned int flags = event->hdr.flags;
+
+	switch (event->hdr.type) {
+	case EV_TAKE:
+		take(w, g, t, ts);
+		g->ts_fact = ts;
+		break;
+	case EV_DROP:
+		drop(w, g, t, flags & EVF_DROP_REQUESTED, ts);
+		g->ts_fact = ts;
+		break;
+	case EV_WAIT:
+		wait(w, g, t, false, ts);
+		look(w, g, true, ts);
+		break;
+	case EV_WAIT_END:
+		wait(w, g, t, true, ts);
+		look(w, g, flags & EVF_WAIT_END_LOCKED, ts);
+		break;
+	}
+	recount(g);
+	thread_update(w, t, ts);
+	gil_settle(w, process_of(t), ts);
+}
+
+/* ── snapshots ───────────────────────────────────────────────────────────────────────────────────────────────────── */
+
+/* Nothing was certain; now it is known who had it at an instant since which no transition was seen. */
+static void settle_by(struct world *w, struct gil_machine *g, struct thread_machine *holder, bool definite, uint64_t ts)
+{
+	if (holder && !(holder->relation & REL_HOLDING)) {
+		/* it does something else: its TAKE is about to be stamped, or was missed */
+		g->pub.violations += definite;
+		return;
+	}
+	g->weak = !definite;
+	if (holder) {
+		holder->pub.python = true;
+		hold_begin(g, holder, ts, false);
+		thread_update(w, holder, ts);
+	} else {
+		g->pub.free = true;
+	}
+}
+
+void gil_observe(struct world *w, struct gil_machine *g, const struct ev_observe *event, uint64_t ts)
+{
+	bool locked = event->hdr.flags & EVF_OBSERVE_LOCKED, definite = event->hdr.flags & EVF_OBSERVE_DEFINITE;
+	struct thread_machine *holder = locked && event->holder ? thread_find(w, event->holder) : NULL;
+	uint64_t since = event->span_ns < ts ? ts - event->span_ns : 0;
+
+	if (since < w->ts_facts || g->ts_fact >= since)
+		return;
+	if (holder && holder->pub.process != g->pub.process)
+		holder = NULL;
+	if (is_certain(g)) {
+		/* without the mutex, the word may run ahead of a transition that is just being stamped */
+		bool agrees = locked ? g->pub.holder && (!event->holder || event->holder == g->pub.holder->tid) : g->pub.free;
+
+		if (definite && !agrees)
+			violate(w, g, ts);
+		return;
+	}
+	if (!locked || holder)
+		settle_by(w, g, holder, definite, ts);
+	recount(g);
+	gil_settle(w, (struct process_entry *)g->pub.process, ts);
+}
+
+void relation_snapshot(struct world *w, struct thread_machine *t, struct gil_machine *g, bool waiting, uint64_t ts)
+{
+	if (relation_known(t->relation))
+		return;
+	if (!waiting) {
+		relation_exclude_waiting(w, t);
+	} else if (g && g->pub.process == t->pub.process && (t->relation & REL_WAITING)) {
+		t->pub.python = true;
+		wait_begin(t, g, ts, false);
+	}
+}
+
+/* ── declaration ─────────────────────────────────────────────────────────────────────────────────────────────────── */
+
+static int index_ensure(struct world *w, uint16_t index)
+{
+	uint32_t room = w->gil_room ? w->gil_room : 8;
+	struct gil_machine **grown;
+
+	if (index < w->gil_room)
+		return 0;
+	while (room <= index)
+		room *= 2;
+	grown = reallocarray(w->gil_by_index, room, sizeof(*grown));
+	if (!grown)
+		return -ENOMEM;
+	memset(grown + w->gil_room, 0, (room - w->gil_room) * sizeof(*grown));
+	w->gil_by_index = grown;
+	w->gil_room = room;
+	return 0;
+}
+
+/* The index means another GIL now. */
+static void retire(struct world *w, struct gil_machine *g, uint64_t ts)
+{
+	struct thread_machine *holder = g->pub.holder ? machine_of(g->pub.holder) : NULL;
+
+	gil_unknown(w, g, ts);
+	if (holder)
+		thread_update(w, holder, ts);
+	g->retired = true;
+	((struct process_entry *)g->pub.process)->gils--;
+}
+
+/* What was done with this GIL before it was declared was not seen: who seemed to have nothing to do with any may hold this one. */
+static void doubt_relations(struct world *w, struct process_entry *process, uint64_t ts)
+{
+	for (struct thread_machine *t = process->threads; t; t = t->sibling) {
+		if (t->relation != REL_NONE || !t->pub.python)
+			continue;
+		t->relation = REL_UNKNOWN;
+		thread_update(w, t, ts);
+	}
+}
+
+int gil_declare(struct world *w, const struct ev_gil *event, uint64_t ts)
+{
+	uint16_t index = event->hdr.aux;
+	struct process_entry *process;
+	struct gil_machine *g, *old;
+
+	if (process_get(w, event->hdr.tid, &process) < 0 || index_ensure(w, index) < 0 || world_reserve(w, 1) < 0 || list_reserve(&w->gils) < 0)
+		return -ENOMEM;
+	old = w->gil_by_index[index];
+	if (old && old->pub.process == &process->pub && old->pub.address == event->address)
+		return 0;
+	if (!(g = calloc(1, sizeof(*g))))
+		return -ENOMEM;
+	if (old)
+		retire(w, old, ts);
+	g->pub = (struct gil){
+		.process = &process->pub, .address = event->address, .interpreter = event->interpreter, .index = index, .partial = w->partial};
+	process->gils++;
+	w->gil_by_index[index] = g;
+	list_add(&w->gils, g);
+	if (w->begun)
+		doubt_relations(w, process, ts);
+	return 0;
+}

@@ -1,0 +1,253 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * loop.c - which threads run event loops, and the turns of these loops.
+ *
+ * A turn in progress is one of three: real; tentative, while the thread is woken but still inside its wait and might go back to sleep; possible, after
+ * a loss, until a fact shows whether the thread was inside its wait all the time.
+ */
+#include "model/private.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+/* A thread whose loop's descriptor is not waited on during so many waits and so long on another loop's descriptor runs that one. */
+#define RIVAL_WAITS 64
+#define RIVAL_NS UINT64_C(1000000000)
+
+static void turn_begin(struct world *w, struct loop_machine *l, uint64_t ts, bool whole, bool possible)
+{
+	l->pub.in_turn = true;
+	l->pub.possible = possible;
+	l->pub.ts_turn = ts;
+	l->whole = whole;
+	world_tell(w, TOLD_TURN_BEGIN)->loop = &l->pub;
+}
+
+static void turn_cancel(struct world *w, struct loop_machine *l)
+{
+	if (!l->pub.in_turn)
+		return;
+	l->pub.in_turn = l->pub.possible = false;
+	world_tell(w, TOLD_TURN_CANCEL)->loop = &l->pub;
+}
+
+static void turn_end(struct world *w, struct loop_machine *l, uint64_t ts, bool whole, bool ongoing)
+{
+	if (!l->pub.in_turn)
+		return;
+	whole = whole && l->whole;
+	if (!whole && !ongoing && l->pub.ts_turn == ts) {
+		turn_cancel(w, l);
+		return;
+	}
+	l->pub.in_turn = l->pub.possible = false;
+	world_tell(w, TOLD_TURN)->turn =
+		(struct turn){.loop = &l->pub, .start = l->pub.ts_turn, .end = ts, .whole = whole, .ongoing = ongoing};
+}
+
+/* ── who runs a loop ─────────────────────────────────────────────────────────────────────────────────────────────── */
+
+static struct descriptor *descriptor_find(const struct process_entry *process, uint32_t epfd)
+{
+	struct descriptor *d;
+
+	HASH_FIND(hh, process->descriptors, &epfd, sizeof(epfd), d);
+	return d;
+}
+
+static int loop_new(struct world *w, struct thread_machine *t, const struct descriptor *d)
+{
+	struct loop_machine *l;
+
+	if (world_reserve(w, 1) < 0 || list_reserve(&w->loops) < 0 || !(l = calloc(1, sizeof(*l))))
+		return -ENOMEM;
+	l->pub = (struct loop){.thread = &t->pub, .epfd = d->epfd, .kind = d->kind};
+	list_add(&w->loops, l);
+	t->pub.loop = &l->pub;
+	t->rival_waits = 0;
+	if (w->sink.loop)
+		w->sink.loop(w->sink.ctx, &l->pub);
+	return 0;
+}
+
+/* Its own loop's descriptor is waited on no more, and another's is. */
+static bool rival_wins(struct thread_machine *t, uint32_t epfd, uint64_t ts)
+{
+	if (t->rival_epfd != epfd || !t->rival_waits) {
+		t->rival_epfd = epfd;
+		t->rival_waits = 0;
+		t->ts_rival = ts;
+	}
+	return ++t->rival_waits >= RIVAL_WAITS && ts - t->ts_rival > RIVAL_NS;
+}
+
+int loop_meet(struct world *w, struct thread_machine *t, uint32_t epfd, uint64_t ts)
+{
+	const struct descriptor *d;
+
+	if (t->pub.loop && t->pub.loop->epfd == epfd) {
+		t->rival_waits = 0;
+		return 0;
+	}
+	d = descriptor_find(process_of(t), epfd);
+	if (!d || (t->pub.loop && !rival_wins(t, epfd, ts)))
+		return 0;
+	if (t->pub.loop)
+		loop_break(w, t, ts, false);
+	return loop_new(w, t, d);
+}
+
+/* Threads that wait on the descriptor just now run its loop. */
+static int loop_adopt(struct world *w, struct thread_machine *t, const struct descriptor *d, uint64_t ts)
+{
+	int r;
+
+	if (t->place != PLACE_INSIDE || t->epfd != d->epfd || t->pub.loop)
+		return 0;
+	r = loop_new(w, t, d);
+	if (r < 0)
+		return r;
+	if (t->slept && t->sched != SCHED_ASLEEP)
+		t->place = PLACE_UNKNOWN; /* its turn has begun when it was woken */
+	thread_update(w, t, ts);
+	return 0;
+}
+
+int loop_declare(struct world *w, const struct ev_epoll *event, uint64_t ts)
+{
+	struct process_entry *process;
+	struct descriptor *d;
+	int r = process_get(w, event->hdr.tid, &process);
+
+	if (r < 0 || !(event->hdr.flags & EVF_EPOLL_WAKEUP))
+		return r;
+	d = descriptor_find(process, event->epfd);
+	if (!d) {
+		if (!(d = calloc(1, sizeof(*d))))
+			return -ENOMEM;
+		d->epfd = event->epfd;
+		HASH_ADD(hh, process->descriptors, epfd, sizeof(d->epfd), d);
+		if (HASH_FAILED(d)) {
+			free(d);
+			return -ENOMEM;
+		}
+	}
+	d->kind = event->kind <= LOOP_UVLOOP ? (enum loop_kind)event->kind : LOOP_UNKNOWN;
+	for (struct thread_machine *t = process->threads; t && r == 0; t = t->sibling) {
+		if (t->pub.loop && t->pub.loop->epfd == d->epfd)
+			t->pub.loop->kind = d->kind;
+		r = loop_adopt(w, t, d, ts);
+	}
+	return r;
+}
+
+/* ── turns ───────────────────────────────────────────────────────────────────────────────────────────────────────── */
+
+static bool is_own(const struct thread_machine *t, uint32_t epfd)
+{
+	return t->pub.loop && t->pub.loop->epfd == epfd;
+}
+
+/* The thread is seen outside its loop's wait. No wait ended since evidence began, so it was outside all the time: the possible turn is one. */
+static void confirm(struct thread_machine *t)
+{
+	if (t->pub.loop)
+		t->pub.loop->possible = false;
+}
+
+/* A fact shows that the thread is not where it was thought to be. */
+static void contradict(struct world *w, struct thread_machine *t, uint64_t ts)
+{
+	w->contradictions++;
+	thread_doubt(w, t);
+	loop_break(w, t, ts, false);
+}
+
+void loop_enter(struct world *w, struct thread_machine *t, uint32_t epfd, uint64_t ts)
+{
+	if (t->place == PLACE_INSIDE)
+		contradict(w, t, ts);
+	confirm(t);
+	if (is_own(t, epfd))
+		turn_end(w, loop_of(t), ts, true, false);
+	t->place = PLACE_INSIDE;
+	t->epfd = epfd;
+	t->slept = false;
+}
+
+void loop_exit(struct world *w, struct thread_machine *t, uint32_t epfd, uint64_t ts)
+{
+	bool known = t->place == PLACE_INSIDE && t->epfd == epfd;
+	struct loop_machine *l = loop_of(t);
+
+	if (!known && t->place != PLACE_UNKNOWN)
+		contradict(w, t, ts);
+	if (!is_own(t, epfd)) {
+		confirm(t);
+	} else if (!known || !l->pub.in_turn) {
+		turn_cancel(w, l);
+		turn_begin(w, l, ts, known, false);
+	}
+	t->place = PLACE_OUTSIDE;
+}
+
+void loop_prove_outside(struct world *w, struct thread_machine *t, uint64_t ts)
+{
+	if (t->place == PLACE_OUTSIDE)
+		return;
+	if (t->place == PLACE_INSIDE) {
+		bool own = loop_waits(t);
+
+		contradict(w, t, ts);
+		if (own)
+			turn_begin(w, loop_of(t), ts, false, false);
+	}
+	confirm(t);
+	t->place = PLACE_OUTSIDE;
+}
+
+void loop_snapshot(struct world *w, struct thread_machine *t, bool inside, uint32_t epfd)
+{
+	if (t->place != PLACE_UNKNOWN)
+		return;
+	t->place = inside ? PLACE_INSIDE : PLACE_OUTSIDE;
+	t->epfd = epfd;
+	t->slept = true;
+	if (loop_waits(t))
+		turn_cancel(w, loop_of(t));
+	else
+		confirm(t);
+}
+
+void loop_sleep(struct world *w, struct thread_machine *t)
+{
+	t->slept = true;
+	if (loop_waits(t))
+		turn_cancel(w, loop_of(t));
+}
+
+void loop_wake(struct world *w, struct thread_machine *t, uint64_t ts)
+{
+	if (loop_waits(t) && t->sched == SCHED_ASLEEP && !t->pub.loop->in_turn)
+		turn_begin(w, loop_of(t), ts, true, false);
+}
+
+void loop_see(struct world *w, struct thread_machine *t, uint64_t ts)
+{
+	if (!t->pub.loop || t->place != PLACE_UNKNOWN || t->pub.loop->in_turn)
+		return;
+	turn_begin(w, loop_of(t), ts, false, true);
+	thread_update(w, t, ts);
+}
+
+void loop_break(struct world *w, struct thread_machine *t, uint64_t ts, bool ongoing)
+{
+	struct loop_machine *l = loop_of(t);
+
+	if (!l)
+		return;
+	if (l->pub.possible)
+		turn_cancel(w, l);
+	else
+		turn_end(w, l, ts, false, ongoing);
+}

@@ -1,0 +1,244 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * private.h - what the files of the model share: the machines behind the public objects, and the order in which they are told.
+ *
+ * For every event: cpu.c tells runs while it changes a thread's scheduling; gil.c and loop.c change their machines and queue what is over (world.queue);
+ * thread_update() then compares the combination with the thread's open interval and tells it when it differs; world_feed() flushes the queue last.
+ */
+#ifndef GILSCOPE_MODEL_PRIVATE_H
+#define GILSCOPE_MODEL_PRIVATE_H
+
+#include "model/model.h"
+
+#define HASH_NONFATAL_OOM 1
+#define uthash_nonfatal_oom(element) ((void)(element)) /* HASH_FAILED() sees it */
+#include <uthash.h>
+#define HASH_FAILED(element) (!(element)->hh.tbl)
+
+enum sched { SCHED_UNKNOWN, SCHED_RUNNING, SCHED_READY, SCHED_ASLEEP };
+
+/* What a thread may be to the GILs of its process; known when one bit is left. */
+enum { REL_NONE = 1, REL_WAITING = 2, REL_HOLDING = 4, REL_UNKNOWN = 7 };
+
+/* Is the thread inside an epoll wait (on t->epfd)? */
+enum place { PLACE_UNKNOWN, PLACE_OUTSIDE, PLACE_INSIDE };
+
+/* All objects of a kind, in order of appearance; they live as long as the world. */
+struct list {
+	void **items;
+	uint32_t count, room;
+};
+
+struct process_entry {
+	struct process pub;
+	UT_hash_handle hh; /* by pid, the latest of that pid */
+	struct descriptor *descriptors;
+	struct thread_machine *threads; /* living */
+	uint32_t gils, certain;		/* GILs declared, and of those with a certain holder or certainly free */
+	uint32_t pending;		/* threads that are `none` as soon as all GILs are certain; an upper bound */
+};
+
+/* An epoll descriptor that belongs to a loop. */
+struct descriptor {
+	uint32_t epfd;
+	enum loop_kind kind;
+	UT_hash_handle hh;
+};
+
+struct gil_machine {
+	struct gil pub;
+	struct thread *previous; /* the last certain holder, back to the last time it was not known */
+	uint64_t ts_hold;
+	uint64_t ts_fact;	/* last TAKE, DROP or not locked WAIT_END */
+	uint64_t ts_contention; /* while pub.waiters > 0 */
+	bool hold_whole, hold_handoff;
+	bool weak; /* holder or freedom come from a look without the GIL's mutex: a transition may have been in flight */
+	bool retired; /* its index was given to another */
+	bool counted; /* in process_entry.certain */
+};
+
+struct loop_machine {
+	struct loop pub;
+	bool whole; /* the begin of the turn in progress is a fact */
+};
+
+struct thread_machine {
+	struct thread pub;
+	UT_hash_handle hh; /* by tid, the latest of that tid */
+	struct thread_machine *sibling, **sibling_link; /* in process_entry.threads */
+	struct interval open;
+
+	uint64_t ts_fact; /* last fact of its own that counted */
+	enum sched sched;
+	int32_t sysno;
+	bool throttled;
+
+	unsigned int relation; /* REL_… */
+	bool wait_whole;
+	uint64_t ts_wait;
+
+	enum place place;
+	bool slept; /* inside this wait */
+	uint32_t epfd;
+	uint32_t rival_epfd, rival_waits; /* waits on another loop's descriptor without one on its own */
+	uint64_t ts_rival;
+};
+
+struct cpu {
+	uint32_t tid, pid; /* the occupant, if known */
+	bool known;
+	uint32_t waiting;
+	uint64_t since; /* of the run that is told next, while waiting > 0 */
+};
+
+/* What is told after the intervals of an event, in this order. */
+enum told_kind { TOLD_HOLD, TOLD_WAIT, TOLD_CONTENTION, TOLD_TURN, TOLD_TURN_BEGIN, TOLD_TURN_CANCEL };
+struct told {
+	enum told_kind kind;
+	union {
+		struct hold hold;
+		struct gil_wait wait;
+		struct contention contention;
+		struct turn turn;
+		struct loop *loop;
+	};
+};
+
+struct comm {
+	uint32_t tid;
+	char text[17];
+	UT_hash_handle hh;
+};
+
+#define CACHE_SIZE 256	       /* power of two */
+#define COMM_MAX 32768	       /* names of foreign tasks kept */
+#define UNEXPLAINED_MAX 64     /* addresses of UNKNOWN_GIL events kept */
+
+struct world {
+	struct model_sink sink;
+	bool partial, begun, ended;
+	bool blind;		/* a loss (or the begin) is not over yet: world_see() is due at the first event from ts_facts on */
+	uint64_t now, ts_begin;
+	uint64_t ts_facts;	/* facts count from here on */
+	uint64_t events, lost, contradictions, foreign;
+
+	struct thread_machine *cache[CACHE_SIZE];
+	struct thread_machine *by_tid;
+	struct process_entry *by_pid;
+	struct gil_machine **gil_by_index;
+	struct list processes, threads, gils, loops;
+	struct cpu *cpus;
+	struct comm *comms;
+	uint32_t gil_room, cpu_count, object_count;
+	struct {
+		struct process_entry *process;
+		uint64_t address, count;
+	} unexplained[UNEXPLAINED_MAX];
+	uint32_t unexplained_count;
+
+	struct told *queue; /* with room for all that one event can end, made when objects are made */
+	uint32_t queue_count, queue_room;
+};
+
+static inline struct thread_machine *machine_of(const struct thread *thread)
+{
+	return (struct thread_machine *)thread;
+}
+
+static inline struct process_entry *process_of(const struct thread_machine *t)
+{
+	return (struct process_entry *)t->pub.process;
+}
+
+static inline struct gil_machine *gil_of(const struct thread_machine *t)
+{
+	return (struct gil_machine *)t->pub.gil;
+}
+
+static inline struct loop_machine *loop_of(const struct thread_machine *t)
+{
+	return (struct loop_machine *)t->pub.loop;
+}
+
+static inline bool relation_known(unsigned int relation)
+{
+	return (relation & (relation - 1)) == 0;
+}
+
+/* The queue has room: world_reserve() has seen to it. */
+static inline struct told *world_tell(struct world *w, enum told_kind kind)
+{
+	struct told *told = &w->queue[w->queue_count++];
+
+	told->kind = kind;
+	return told;
+}
+
+static inline struct process_entry *process_at(const struct world *w, uint32_t i)
+{
+	return w->processes.items[i];
+}
+
+static inline struct gil_machine *gil_at(const struct world *w, uint32_t i)
+{
+	return w->gils.items[i];
+}
+
+/* There is room: list_reserve() has seen to it. */
+static inline void list_add(struct list *list, void *item)
+{
+	list->items[list->count++] = item;
+}
+
+/* world.c */
+int list_reserve(struct list *list);
+int world_reserve(struct world *w, uint32_t objects);
+int process_get(struct world *w, uint32_t pid, struct process_entry **ret_process); /* the latest of that pid that is not gone, or a new one */
+
+/* thread.c */
+struct thread_machine *thread_find(struct world *w, uint32_t tid); /* living, or NULL */
+int thread_feed(struct world *w, const struct ev_thread *event, uint64_t ts);
+int thread_new(struct world *w, struct process_entry *process, uint32_t tid, uint64_t ts, struct thread_machine **ret_thread);
+void thread_exit(struct world *w, struct thread_machine *t, uint64_t ts);
+void thread_forget(struct world *w, struct thread_machine *t, uint64_t ts); /* a loss begins: everything about it is unknown */
+void thread_cut(struct world *w, struct thread_machine *t, uint64_t ts);    /* tells the open interval up to `ts`, and goes on */
+void thread_update(struct world *w, struct thread_machine *t, uint64_t ts); /* its machines may have changed */
+void thread_doubt(struct world *w, struct thread_machine *t);		    /* its open interval has proved wrong: it becomes unknown */
+
+/* cpu.c */
+int cpu_ensure(struct world *w, uint16_t cpu);
+void cpu_cut(struct world *w, uint16_t cpu, uint64_t ts);
+void cpu_run(struct world *w, const struct ev_run *event, uint64_t ts);
+void cpu_forget(struct world *w, uint64_t ts);
+void sched_set(struct world *w, struct thread_machine *t, enum sched sched, uint16_t cpu, uint64_t ts);
+void sched_prove(struct world *w, struct thread_machine *t, uint64_t ts); /* it does something, so it is on a CPU */
+void sched_feed(struct world *w, struct thread_machine *t, const union event *event, uint64_t ts);
+
+/* gil.c */
+int gil_declare(struct world *w, const struct ev_gil *event, uint64_t ts);
+void gil_feed(struct world *w, struct gil_machine *g, struct thread_machine *t, const union event *event, uint64_t ts);
+void gil_observe(struct world *w, struct gil_machine *g, const struct ev_observe *event, uint64_t ts);
+void gil_settle(struct world *w, struct process_entry *process, uint64_t ts);
+void gil_unknown(struct world *w, struct gil_machine *g, uint64_t ts); /* nothing is known of it any more; its holder's relation neither */
+void relation_snapshot(struct world *w, struct thread_machine *t, struct gil_machine *g, bool waiting, uint64_t ts);
+void relation_exclude_waiting(struct world *w, struct thread_machine *t); /* it is seen to do something that a waiting thread cannot */
+void relation_leave(struct world *w, struct thread_machine *t, uint64_t ts); /* ends a wait or a hold without knowing how */
+void gil_tell_open(struct world *w, struct gil_machine *g, uint64_t ts);
+
+/* loop.c */
+int loop_declare(struct world *w, const struct ev_epoll *event, uint64_t ts);
+int loop_meet(struct world *w, struct thread_machine *t, uint32_t epfd, uint64_t ts); /* the thread waits on it: does it run a loop? */
+void loop_enter(struct world *w, struct thread_machine *t, uint32_t epfd, uint64_t ts);
+void loop_exit(struct world *w, struct thread_machine *t, uint32_t epfd, uint64_t ts);
+void loop_prove_outside(struct world *w, struct thread_machine *t, uint64_t ts);
+void loop_snapshot(struct world *w, struct thread_machine *t, bool inside, uint32_t epfd);
+void loop_sleep(struct world *w, struct thread_machine *t);
+void loop_wake(struct world *w, struct thread_machine *t, uint64_t ts);
+void loop_see(struct world *w, struct thread_machine *t, uint64_t ts); /* evidence begins */
+void loop_break(struct world *w, struct thread_machine *t, uint64_t ts, bool ongoing); /* evidence ends */
+static inline bool loop_waits(const struct thread_machine *t)
+{
+	return t->place == PLACE_INSIDE && t->pub.loop && t->pub.loop->epfd == t->epfd;
+}
+
+#endif

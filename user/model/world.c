@@ -1,0 +1,603 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * world.c - feeding: which machine an event goes to, when evidence begins and ends, and who is who.
+ */
+#include "model/private.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* ── lists and the queue ───────────────────────────────────────────────────────────────────────────────────────────────────── */
+
+int list_reserve(struct list *list)
+{
+	uint32_t room = list->room ? list->room * 2 : 8;
+	void **grown;
+
+	if (list->count < list->room)
+		return 0;
+	grown = reallocarray(list->items, room, sizeof(*grown));
+	if (!grown)
+		return -ENOMEM;
+	list->items = grown;
+	list->room = room;
+	return 0;
+}
+
+/* Makes room for what all objects together, and `objects` more, can end in one event: of a thread or a GIL at most a hold, a wait and three turns. */
+int world_reserve(struct world *w, uint32_t objects)
+{
+	uint32_t room = (w->object_count + objects) * 6 + 16;
+	struct told *grown;
+
+	w->object_count += objects;
+	if (room <= w->queue_room)
+		return 0;
+	grown = reallocarray(w->queue, room * 2, sizeof(*grown));
+	if (!grown)
+		return -ENOMEM;
+	w->queue = grown;
+	w->queue_room = room * 2;
+	return 0;
+}
+
+static void tell(const struct model_sink *sink, const struct told *told)
+{
+	switch (told->kind) {
+	case TOLD_HOLD:
+		if (sink->hold)
+			sink->hold(sink->ctx, &told->hold);
+		break;
+	case TOLD_WAIT:
+		if (sink->wait)
+			sink->wait(sink->ctx, &told->wait);
+		break;
+	case TOLD_CONTENTION:
+		if (sink->contention)
+			sink->contention(sink->ctx, &told->contention);
+		break;
+	case TOLD_TURN:
+		if (sink->turn)
+			sink->turn(sink->ctx, &told->turn);
+		break;
+	case TOLD_TURN_BEGIN:
+		if (sink->turn_begin)
+			sink->turn_begin(sink->ctx, told->loop);
+		break;
+	case TOLD_TURN_CANCEL:
+		if (sink->turn_cancel)
+			sink->turn_cancel(sink->ctx, told->loop);
+		break;
+	}
+}
+
+/* All about GILs before all about turns. */
+static void flush(struct world *w)
+{
+	for (uint32_t i = 0; i < w->queue_count; i++)
+		if (w->queue[i].kind <= TOLD_CONTENTION)
+			tell(&w->sink, &w->queue[i]);
+	for (uint32_t i = 0; i < w->queue_count; i++)
+		if (w->queue[i].kind > TOLD_CONTENTION)
+			tell(&w->sink, &w->queue[i]);
+	w->queue_count = 0;
+}
+
+/* ── the whole world ─────────────────────────────────────────────────────────────────────────────────────────────── */
+
+static void for_holders(struct world *w, uint64_t ts, void (*act)(struct world *w, struct thread_machine *t, uint64_t ts))
+{
+	for (uint32_t i = 0; i < w->gils.count; i++)
+		if (gil_at(w, i)->pub.holder)
+			act(w, machine_of(gil_at(w, i)->pub.holder), ts);
+}
+
+static void for_threads(struct world *w, uint64_t ts, void (*act)(struct world *w, struct thread_machine *t, uint64_t ts))
+{
+	for (uint32_t i = 0; i < w->processes.count; i++)
+		for (struct thread_machine *t = process_at(w, i)->threads; t; t = t->sibling)
+			act(w, t, ts);
+}
+
+static void cut(struct world *w, uint64_t ts)
+{
+	for (uint32_t i = 0; i < w->cpu_count; i++)
+		cpu_cut(w, (uint16_t)i, ts);
+	for_holders(w, ts, thread_cut);
+	for_threads(w, ts, thread_cut);
+}
+
+/* Evidence begins: the window's begin, or the end of a loss. */
+static void see(struct world *w, uint64_t ts)
+{
+	w->blind = false;
+	for_threads(w, ts, loop_see);
+	flush(w);
+}
+
+/* Events of [ts, last_ts] are missing. A fact at last_ts may come before or after one that is missing, so facts count behind it. */
+static void lose(struct world *w, uint64_t ts, uint64_t last_ts)
+{
+	uint64_t end = last_ts > ts ? last_ts : ts, facts = end < UINT64_MAX ? end + 1 : end;
+
+	cut(w, ts);
+	cpu_forget(w, ts);
+	for (uint32_t i = 0; i < w->gils.count; i++)
+		gil_unknown(w, gil_at(w, i), ts);
+	for (uint32_t i = 0; i < w->processes.count; i++)
+		process_at(w, i)->pending = 0;
+	for_threads(w, ts, thread_forget);
+	if (facts > w->ts_facts)
+		w->ts_facts = facts;
+	w->blind = w->begun;
+}
+
+static void open_at(struct world *w, struct thread_machine *t, uint64_t ts)
+{
+	t->open.start = ts;
+	t->pub.ts_state = ts;
+}
+
+static void window_begin(struct world *w, uint64_t ts)
+{
+	if (w->begun)
+		return;
+	w->begun = true;
+	w->ts_begin = ts;
+	for_threads(w, ts, open_at);
+	if (w->ts_facts < ts)
+		w->ts_facts = ts;
+	w->blind = true;
+}
+
+void world_cut(struct world *w, uint64_t ts)
+{
+	if (ts > w->now)
+		w->now = ts;
+	if (w->blind && w->now >= w->ts_facts)
+		see(w, w->ts_facts);
+	if (!w->ended)
+		cut(w, w->now);
+}
+
+static void end_thread(struct world *w, struct thread_machine *t, uint64_t ts)
+{
+	if (t->relation == REL_WAITING)
+		relation_leave(w, t, ts);
+	loop_break(w, t, ts, true);
+}
+
+void world_end(struct world *w, uint64_t ts)
+{
+	if (w->ended)
+		return;
+	world_cut(w, ts);
+	for (uint32_t i = 0; i < w->gils.count; i++)
+		gil_tell_open(w, gil_at(w, i), w->now);
+	for_threads(w, w->now, end_thread);
+	flush(w);
+	w->ended = true;
+}
+
+/* ── who is who ──────────────────────────────────────────────────────────────────────────────────────────────────── */
+
+int process_get(struct world *w, uint32_t pid, struct process_entry **ret_process)
+{
+	struct process_entry *process, *old;
+
+	HASH_FIND(hh, w->by_pid, &pid, sizeof(pid), old);
+	if (old && !old->pub.gone) {
+		*ret_process = old;
+		return 0;
+	}
+	if (list_reserve(&w->processes) < 0 || !(process = calloc(1, sizeof(*process))))
+		return -ENOMEM;
+	process->pub.info.pid = pid;
+	process->pub.index = w->processes.count;
+	if (old)
+		HASH_DEL(w->by_pid, old);
+	HASH_ADD(hh, w->by_pid, pub.info.pid, sizeof(pid), process);
+	if (HASH_FAILED(process)) {
+		free(process);
+		return -ENOMEM;
+	}
+	list_add(&w->processes, process);
+	*ret_process = process;
+	return 0;
+}
+
+static int feed_process(void *ctx, const struct process_info *info)
+{
+	struct process_entry *process;
+	int r = process_get(ctx, info->pid, &process);
+
+	if (r == 0)
+		process->pub.info = *info;
+	return r;
+}
+
+static void process_exit(struct world *w, uint32_t pid, uint64_t ts)
+{
+	struct process_entry *process;
+
+	HASH_FIND(hh, w->by_pid, &pid, sizeof(pid), process);
+	if (!process || process->pub.gone)
+		return;
+	for (uint32_t i = 0; i < w->gils.count; i++)
+		if (gil_at(w, i)->pub.process == &process->pub && gil_at(w, i)->pub.holder)
+			thread_cut(w, machine_of(gil_at(w, i)->pub.holder), ts);
+	while (process->threads)
+		thread_exit(w, process->threads, ts);
+	process->pub.gone = true;
+}
+
+static int feed_comm(struct world *w, const struct ev_comm *event)
+{
+	uint32_t tid = event->hdr.tid;
+	struct thread_machine *t = thread_find(w, tid);
+	struct comm *comm;
+
+	if (t)
+		memcpy(t->pub.comm, event->comm.text, 16);
+	HASH_FIND(hh, w->comms, &tid, sizeof(tid), comm);
+	if (!comm) {
+		if (HASH_COUNT(w->comms) >= COMM_MAX) {
+			comm = w->comms; /* the oldest */
+			HASH_DEL(w->comms, comm);
+			memset(comm, 0, sizeof(*comm));
+		} else if (!(comm = calloc(1, sizeof(*comm)))) {
+			return -ENOMEM;
+		}
+		comm->tid = tid;
+		HASH_ADD(hh, w->comms, tid, sizeof(tid), comm);
+		if (HASH_FAILED(comm)) {
+			free(comm);
+			return -ENOMEM;
+		}
+	}
+	memcpy(comm->text, event->comm.text, 16);
+	return 0;
+}
+
+static void count_foreign(struct world *w, struct thread_machine *t, uint64_t address)
+{
+	uint32_t i = 0;
+
+	w->foreign++;
+	while (i < w->unexplained_count && (w->unexplained[i].address != address || w->unexplained[i].process != process_of(t)))
+		i++;
+	if (i == UNEXPLAINED_MAX)
+		return;
+	if (i == w->unexplained_count) {
+		w->unexplained[i].address = address;
+		w->unexplained[i].process = process_of(t);
+		w->unexplained[i].count = 0;
+		w->unexplained_count++;
+	}
+	w->unexplained[i].count++;
+}
+
+static int declare_gil(struct world *w, const struct ev_gil *event, uint64_t ts)
+{
+	int r = gil_declare(w, event, ts);
+
+	if (r < 0)
+		return r;
+	for (uint32_t i = 0; i < w->unexplained_count; i++) {
+		if (w->unexplained[i].address != event->address || w->unexplained[i].process->pub.info.pid != event->hdr.tid)
+			continue;
+		w->foreign -= w->unexplained[i].count;
+		w->unexplained[i] = w->unexplained[--w->unexplained_count];
+		break;
+	}
+	return 0;
+}
+
+/* ── events of threads ───────────────────────────────────────────────────────────────────────────────────────────── */
+
+/* Facts count: the window has begun, and no loss covers this instant. */
+static bool counts(const struct world *w, uint64_t ts)
+{
+	return w->begun && ts >= w->ts_facts;
+}
+
+/* A thread that passes a GIL site is one of that GIL's process, whether it has been declared or not. */
+static int feed_gil(struct world *w, const union event *event, uint64_t ts)
+{
+	struct gil_machine *g = event->hdr.aux < w->gil_room ? w->gil_by_index[event->hdr.aux] : NULL;
+	struct thread_machine *t = thread_find(w, event->hdr.tid);
+	int r;
+
+	if (!g || g->pub.process->gone || w->partial)
+		return 0;
+	if (event->hdr.type == EV_OBSERVE) {
+		if (counts(w, ts))
+			gil_observe(w, g, &event->observe, ts);
+		return 0;
+	}
+	if (!t || t->pub.process != g->pub.process) {
+		r = thread_new(w, (struct process_entry *)g->pub.process, event->hdr.tid, ts, &t);
+		if (r < 0)
+			return r;
+	}
+	t->pub.python = true;
+	if (!counts(w, ts))
+		return 0;
+	t->ts_fact = ts;
+	sched_prove(w, t, ts);
+	loop_prove_outside(w, t, ts);
+	gil_feed(w, g, t, event, ts);
+	return 0;
+}
+
+static void feed_sched(struct world *w, const union event *event, uint64_t ts)
+{
+	struct thread_machine *t = thread_find(w, event->hdr.tid);
+
+	if (!t || !counts(w, ts))
+		return;
+	t->ts_fact = ts;
+	sched_feed(w, t, event, ts);
+	thread_update(w, t, ts);
+}
+
+static int feed_epoll(struct world *w, const union event *event, uint64_t ts)
+{
+	struct thread_machine *t = thread_find(w, event->hdr.tid);
+	bool enter = event->hdr.type == EV_EPOLL_ENTER;
+	uint32_t epfd = enter ? event->epoll_enter.epfd : event->epoll_exit.epfd;
+	int r;
+
+	if (!t)
+		return 0;
+	r = enter ? loop_meet(w, t, epfd, ts) : 0;
+	if (r < 0 || !counts(w, ts))
+		return r;
+	t->ts_fact = ts;
+	sched_prove(w, t, ts);
+	if (t->relation == REL_WAITING) {
+		w->contradictions++;
+		thread_doubt(w, t);
+		relation_leave(w, t, ts);
+	}
+	relation_exclude_waiting(w, t);
+	(enter ? loop_enter : loop_exit)(w, t, epfd, ts);
+	thread_update(w, t, ts);
+	return 0;
+}
+
+/* A snapshot counts only if no fact of the thread has come since it may have been taken; and of what is known, facts know better. */
+static int feed_state(struct world *w, const struct ev_state *event, uint64_t ts)
+{
+	struct thread_machine *t = thread_find(w, event->hdr.tid);
+	uint64_t since = event->span_ns < ts ? ts - event->span_ns : 0;
+	unsigned int flags = event->hdr.flags;
+	int r;
+
+	if (!t || !(flags & EVF_STATE_ASLEEP) || !w->begun || since < w->ts_facts || t->ts_fact >= since)
+		return 0;
+	if (t->sched != SCHED_UNKNOWN && t->sched != SCHED_ASLEEP)
+		return 0;
+	if ((flags & EVF_STATE_EPOLL) && t->place == PLACE_UNKNOWN) {
+		r = loop_meet(w, t, event->epfd, ts);
+		if (r < 0)
+			return r;
+	}
+	if (t->sched == SCHED_UNKNOWN) {
+		t->sysno = (flags & EVF_STATE_SYSCALL) && event->sysno >= 0 ? event->sysno : SYSNO_UNKNOWN;
+		sched_set(w, t, SCHED_ASLEEP, CPU_NONE, ts);
+	}
+	loop_snapshot(w, t, flags & EVF_STATE_EPOLL, event->epfd);
+	relation_snapshot(w, t, event->hdr.aux < w->gil_room ? w->gil_by_index[event->hdr.aux] : NULL, flags & EVF_STATE_GIL_WAIT, ts);
+	thread_update(w, t, ts);
+	return 0;
+}
+
+/* A site of a GIL that is not known: the thread may have that one from here on. */
+static void feed_unknown_gil(struct world *w, const struct ev_unknown_gil *event, uint64_t ts)
+{
+	struct thread_machine *t = thread_find(w, event->hdr.tid);
+
+	if (!t)
+		return;
+	count_foreign(w, t, event->address);
+	if (!counts(w, ts))
+		return;
+	t->ts_fact = ts;
+	sched_prove(w, t, ts);
+	if (t->relation == REL_NONE)
+		t->relation = REL_UNKNOWN;
+	thread_update(w, t, ts);
+}
+
+/* ── feeding ─────────────────────────────────────────────────────────────────────────────────────────────────────── */
+
+static int feed_cpu(struct world *w, const union event *event, uint64_t ts)
+{
+	int r = cpu_ensure(w, event->hdr.aux);
+
+	if (r < 0)
+		return r;
+	if (event->hdr.type != EV_RUN)
+		feed_sched(w, event, ts);
+	else if (counts(w, ts))
+		cpu_run(w, &event->run, ts);
+	return 0;
+}
+
+static int dispatch(struct world *w, const union event *event, uint64_t ts)
+{
+	struct thread_machine *t;
+
+	switch (event->hdr.type) {
+	case EV_TAKE:
+	case EV_DROP:
+	case EV_WAIT:
+	case EV_WAIT_END:
+	case EV_OBSERVE:
+		return feed_gil(w, event, ts);
+	case EV_SWITCH_IN:
+	case EV_SWITCH_OUT:
+	case EV_WAKE:
+	case EV_MIGRATE:
+	case EV_RUN:
+		return feed_cpu(w, event, ts);
+	case EV_EPOLL_ENTER:
+	case EV_EPOLL_EXIT:
+		return feed_epoll(w, event, ts);
+	case EV_EPOLL:
+		return loop_declare(w, &event->epoll, ts);
+	case EV_GIL:
+		return declare_gil(w, &event->gil, ts);
+	case EV_THREAD:
+		return thread_feed(w, &event->thread, ts);
+	case EV_COMM:
+		return feed_comm(w, &event->comm);
+	case EV_THREAD_EXIT:
+		t = thread_find(w, event->hdr.tid);
+		if (t)
+			thread_exit(w, t, ts);
+		return 0;
+	case EV_PROCESS_EXIT:
+		process_exit(w, event->hdr.tid, ts);
+		return 0;
+	case EV_STATE:
+		return feed_state(w, &event->state, ts);
+	case EV_LOST:
+		w->lost += event->lost.count;
+		lose(w, ts, event->lost.last_ts);
+		return 0;
+	case EV_WINDOW:
+		if (!(event->hdr.flags & EVF_WINDOW_END))
+			window_begin(w, ts);
+		else if (w->begun)
+			world_end(w, ts);
+		return 0;
+	case EV_UNKNOWN_GIL:
+		feed_unknown_gil(w, &event->unknown_gil, ts);
+		return 0;
+	default:
+		return 0;
+	}
+}
+
+int world_feed(struct world *w, const union event *event)
+{
+	int r;
+
+	if (w->ended)
+		return 0;
+	w->events++;
+	if (event->hdr.ts > w->now)
+		w->now = event->hdr.ts;
+	if (w->blind && w->now >= w->ts_facts)
+		see(w, w->ts_facts);
+	r = dispatch(w, event, w->now);
+	if (w->queue_count)
+		flush(w);
+	return r;
+}
+
+static int feed_event(void *ctx, const union event *event)
+{
+	return world_feed(ctx, event);
+}
+
+struct stream_sink world_sink(struct world *world)
+{
+	return (struct stream_sink){.process = feed_process, .event = feed_event, .ctx = world};
+}
+
+/* ── making, asking ──────────────────────────────────────────────────────────────────────────────────────────────── */
+
+struct world *world_new(struct model_sink sink, bool partial)
+{
+	struct world *w = calloc(1, sizeof(*w));
+
+	if (!w)
+		return NULL;
+	w->sink = sink;
+	w->partial = partial;
+	return w;
+}
+
+static void list_free(struct list *list)
+{
+	for (uint32_t i = 0; i < list->count; i++)
+		free(list->items[i]);
+	free(list->items);
+}
+
+void world_free(struct world *w)
+{
+	struct comm *comm, *next_comm;
+
+	if (!w)
+		return;
+	for (uint32_t i = 0; i < w->processes.count; i++) {
+		struct process_entry *process = process_at(w, i);
+		struct descriptor *d, *next;
+
+		HASH_ITER(hh, process->descriptors, d, next) {
+			HASH_DEL(process->descriptors, d);
+			free(d);
+		}
+	}
+	HASH_ITER(hh, w->comms, comm, next_comm) {
+		HASH_DEL(w->comms, comm);
+		free(comm);
+	}
+	HASH_CLEAR(hh, w->by_tid);
+	HASH_CLEAR(hh, w->by_pid);
+	list_free(&w->threads);
+	list_free(&w->processes);
+	list_free(&w->gils);
+	list_free(&w->loops);
+	free(w->gil_by_index);
+	free(w->cpus);
+	free(w->queue);
+	free(w);
+}
+
+struct world_window world_window(const struct world *w)
+{
+	return (struct world_window){.start = w->begun ? w->ts_begin : w->now,
+				     .end = w->now,
+				     .events = w->events,
+				     .lost = w->lost,
+				     .foreign = w->foreign,
+				     .contradictions = w->contradictions,
+				     .ended = w->ended};
+}
+
+struct thread *world_thread(const struct world *w, uint32_t tid)
+{
+	const struct thread_machine *t;
+
+	HASH_FIND(hh, w->by_tid, &tid, sizeof(tid), t);
+	return t && !t->pub.gone ? (struct thread *)&t->pub : NULL;
+}
+
+struct process *world_next_process(const struct world *w, uint32_t *position)
+{
+	return *position < w->processes.count ? &process_at(w, (*position)++)->pub : NULL;
+}
+
+struct thread *world_next_thread(const struct world *w, uint32_t *position)
+{
+	return *position < w->threads.count ? &((struct thread_machine *)w->threads.items[(*position)++])->pub : NULL;
+}
+
+struct gil *world_next_gil(const struct world *w, uint32_t *position)
+{
+	return *position < w->gils.count ? &gil_at(w, (*position)++)->pub : NULL;
+}
+
+const char *world_comm(const struct world *w, uint32_t tid)
+{
+	const struct comm *comm;
+
+	HASH_FIND(hh, w->comms, &tid, sizeof(tid), comm);
+	return comm ? comm->text : "";
+}
