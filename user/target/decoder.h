@@ -51,8 +51,8 @@ struct decoder {
 	/* Finds the stubs that jump through the slots. */
 	void (*stubs)(const struct code *code, const struct places *slots, struct places *stubs);
 	/* Finds calls to stubs and calls through slots until `found` returns non-zero, and returns that. */
-	int (*calls)(const struct code *code, const struct places *slots, const struct places *stubs, int (*found)(void *ctx, const struct call *call),
-		     void *ctx);
+	int (*calls)(const struct code *code, const struct places *slots, const struct places *stubs,
+		     int (*found)(void *ctx, const struct call *call), void *ctx);
 	/* Is there a direct jump, conditional or not, from [from, from_end) of the code to an address in [to, to_end)? */
 	bool (*jumps)(const struct code *code, uint64_t from, uint64_t from_end, uint64_t to, uint64_t to_end);
 };

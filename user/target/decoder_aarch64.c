@@ -46,13 +46,13 @@ static void stubs(const struct code *code, const struct places *slots, struct pl
 	}
 }
 
-static int calls(const struct code *code, const struct places *slots, const struct places *ret_stubs, int (*found)(void *ctx, const struct call *call),
-		 void *ctx)
+static int calls(const struct code *code, const struct places *slots, const struct places *stub_places,
+		 int (*found)(void *ctx, const struct call *call), void *ctx)
 {
 	for (size_t at = 0; at + 4 <= code->size; at += 4) {
 		uint32_t word = word_at(code, at);
 		bool link = (word & 0xfc000000) == 0x94000000, jump = (word & 0xfc000000) == 0x14000000;
-		const struct place *stub = link || jump ? places_find(ret_stubs, code->vaddr + at + branch_offset(word, 0, 26)) : NULL;
+		const struct place *stub = link || jump ? places_find(stub_places, code->vaddr + at + branch_offset(word, 0, 26)) : NULL;
 		int ret = 0;
 
 		if (stub)

@@ -55,11 +55,11 @@ static void stubs(const struct code *code, const struct places *slots, struct pl
 }
 
 /* call rel32 (0xe8) and jmp rel32 (0xe9) */
-static int direct_calls(const struct code *code, uint8_t opcode, const struct places *ret_stubs, int (*found)(void *ctx, const struct call *call),
+static int direct_calls(const struct code *code, uint8_t opcode, const struct places *stub_places, int (*found)(void *ctx, const struct call *call),
 			void *ctx)
 {
 	for (size_t at = next_byte(code, 0, opcode, 4); at < code->size; at = next_byte(code, at + 1, opcode, 4)) {
-		const struct place *stub = places_find(ret_stubs, relative(code, at + 1));
+		const struct place *stub = places_find(stub_places, relative(code, at + 1));
 		struct call call = {.vaddr = code->vaddr + at, .length = 5, .jump = opcode == 0xe9};
 		int ret;
 
@@ -73,13 +73,13 @@ static int direct_calls(const struct code *code, uint8_t opcode, const struct pl
 	return 0;
 }
 
-static int calls(const struct code *code, const struct places *slots, const struct places *ret_stubs, int (*found)(void *ctx, const struct call *call),
-		 void *ctx)
+static int calls(const struct code *code, const struct places *slots, const struct places *stub_places,
+		 int (*found)(void *ctx, const struct call *call), void *ctx)
 {
-	int ret = direct_calls(code, 0xe8, ret_stubs, found, ctx);
+	int ret = direct_calls(code, 0xe8, stub_places, found, ctx);
 
 	if (!ret)
-		ret = direct_calls(code, 0xe9, ret_stubs, found, ctx);
+		ret = direct_calls(code, 0xe9, stub_places, found, ctx);
 	/* call *slot(%rip), as -fno-plt writes it. Its jmp looks like a stub's, and is not needed: no GIL site is a tail call */
 	for (size_t at = next_byte(code, 0, 0xff, 5); !ret && at < code->size; at = next_byte(code, at + 1, 0xff, 5)) {
 		const struct place *slot = code->bytes[at + 1] == 0x15 ? places_find(slots, relative(code, at + 2)) : NULL;

@@ -189,7 +189,8 @@ static int symbol_check(void *ctx, const char *name, const GElf_Sym *symbol)
 		return 0;
 	for (uint32_t i = 0; i < sites->count; i++) {
 		const struct gil_site *site = &sites->list[i];
-		bool is_take = strncmp(name, take, sizeof(take) - 1) == 0 && (name[sizeof(take) - 1] == 0 || name[sizeof(take) - 1] == '.');
+		char next = strncmp(name, take, sizeof(take) - 1) == 0 ? name[sizeof(take) - 1] : 'x';
+		bool is_take = next == 0 || next == '.';
 
 		if (site->vaddr - symbol->st_value < symbol->st_size && is_take != (site->kind != SITE_DROP))
 			sites->doubtful = true;
@@ -218,14 +219,16 @@ int elf_scan(const struct elf_image *image, struct diag *diag, struct elf_sites 
 	int err = scan_run(&scan, &sites);
 
 	if (err == -ENODATA)
-		return diag_set(diag, EXIT_UNSUPPORTED, -ENOTSUP, "the Python image has no .eh_frame_hdr table, so its functions cannot be told apart");
+		return diag_set(diag, EXIT_UNSUPPORTED, -ENOTSUP, "the Python image has no .eh_frame_hdr: its functions cannot be told apart");
+	if (err == -E2BIG)
+		return diag_set(diag, EXIT_UNSUPPORTED, -ENOTSUP, "the Python image has more than %d waits for and signals of conditions", CALLS_MAX);
 	if (err == -ENOMEM)
 		return diag_set(diag, EXIT_FAILED, err, "not enough memory to scan the Python image");
 	if (err)
 		return diag_set(diag, EXIT_UNSUPPORTED, -ENOTSUP, "the Python image cannot be scanned for its GIL sites: %s", strerror(-err));
 	if (!scan.slots.count)
 		return diag_set(diag, EXIT_UNSUPPORTED, -ENOTSUP,
-				"the Python image does not import pthread_cond_timedwait and pthread_cond_signal: it is linked fully statically");
+				"the Python image does not import pthread_cond_timedwait: it is linked fully statically");
 	if (!sites.number[SITE_WAIT] || !sites.number[SITE_TAKE] || !sites.number[SITE_DROP])
 		return diag_set(diag, EXIT_UNSUPPORTED, -ENOTSUP,
 				"the Python image does not look like CPython's GIL: %u places wait for it, %u take it, %u drop it",

@@ -23,7 +23,7 @@ struct descriptor {
 	uint64_t inode; /* of a pipe or socket */
 };
 
-/* The descriptors of a process, by kind and inode. FD_SOCKET_PAIR: a connected socket of the unix family without a name, as socketpair(2) makes it. */
+/* The descriptors of a process, by number. FD_SOCKET_PAIR: a connected unix socket without a name, as socketpair(2) makes it. */
 struct descriptors {
 	struct descriptor *list;
 	uint32_t count, sockets_paired;
@@ -176,8 +176,10 @@ static int watched_read(pid_t pid, uint32_t epfd, const struct descriptors *desc
 		if (sscanf(line, "tfd: %" SCNu32, &fd) != 1)
 			continue;
 		descriptor = find_fd(descriptors, fd);
+		if (!descriptor)
+			continue;
 		/* the number may mean another file by now than the one that is watched */
-		if (!descriptor || (descriptor->inode && inode_text && sscanf(inode_text, " ino:%" SCNx64, &inode) == 1 && inode != descriptor->inode))
+		if (descriptor->inode && inode_text && sscanf(inode_text, " ino:%" SCNx64, &inode) == 1 && inode != descriptor->inode)
 			continue;
 		watched.eventfd |= descriptor->kind == FD_EVENTFD;
 		watched.pipe |= descriptor->kind == FD_PIPE && !watched.pipe && pipe_to_itself(descriptors, descriptor->inode);

@@ -6,17 +6,17 @@
 #include "target/memory.h"
 #include "target/version.h"
 
-/* 3.8 to 3.12, rows by minor version */
+/* 3.8 to 3.12, rows by minor version; interp_next is 0 in all */
 static const struct layout rows[] = {
-	[8] = {.runtime_head = 32, .runtime_gil = 1152, .interp_next = 0, .interp_id = 16, .interp_threads = 8, .tstate_next = 8, .tstate_interp = 16,
+	[8] = {.runtime_head = 32, .runtime_gil = 1152, .interp_id = 16, .interp_threads = 8, .tstate_next = 8, .tstate_interp = 16,
 	       .tstate_thread_id = 176, .tstate_native_thread_id = -1, .drop_request_kind = DROP_REQUEST_ADDRESS, .drop_request = 596},
-	[9] = {.runtime_head = 32, .runtime_gil = 352, .interp_next = 0, .interp_id = 24, .interp_threads = 8, .tstate_next = 8, .tstate_interp = 16,
+	[9] = {.runtime_head = 32, .runtime_gil = 352, .interp_id = 24, .interp_threads = 8, .tstate_next = 8, .tstate_interp = 16,
 	       .tstate_thread_id = 176, .tstate_native_thread_id = -1, .drop_request_kind = DROP_REQUEST_INTERP, .drop_request = 76},
-	[10] = {.runtime_head = 32, .runtime_gil = 352, .interp_next = 0, .interp_id = 24, .interp_threads = 8, .tstate_next = 8, .tstate_interp = 16,
+	[10] = {.runtime_head = 32, .runtime_gil = 352, .interp_id = 24, .interp_threads = 8, .tstate_next = 8, .tstate_interp = 16,
 		.tstate_thread_id = 176, .tstate_native_thread_id = -1, .drop_request_kind = DROP_REQUEST_INTERP, .drop_request = 72},
-	[11] = {.runtime_head = 40, .runtime_gil = 360, .interp_next = 0, .interp_id = 48, .interp_threads = 16, .tstate_next = 8, .tstate_interp = 16,
+	[11] = {.runtime_head = 40, .runtime_gil = 360, .interp_id = 48, .interp_threads = 16, .tstate_next = 8, .tstate_interp = 16,
 		.tstate_thread_id = 152, .tstate_native_thread_id = 160, .drop_request_kind = DROP_REQUEST_INTERP, .drop_request = 104},
-	[12] = {.runtime_head = 40, .interp_gil = 384, .interp_next = 0, .interp_id = 8, .interp_threads = 72, .tstate_next = 8, .tstate_interp = 16,
+	[12] = {.runtime_head = 40, .interp_gil = 384, .interp_id = 8, .interp_threads = 72, .tstate_next = 8, .tstate_interp = 16,
 		.tstate_thread_id = 136, .tstate_native_thread_id = 144, .drop_request_kind = DROP_REQUEST_INTERP, .drop_request = 372},
 };
 
@@ -93,7 +93,7 @@ int layout_parse_debug_offsets(const uint64_t *words, size_t count, uint32_t ver
 	};
 	/* it tells where two fields of the GIL are that we hold for constant */
 	state = field(&r, at->gil_state, interp_bytes);
-	if (r.bad || field(&r, at->gil_locked, interp_bytes) - state != GIL_LOCKED || field(&r, at->gil_holder, interp_bytes) - state != GIL_LAST_HOLDER)
+	if (field(&r, at->gil_locked, interp_bytes) - state != GIL_LOCKED || field(&r, at->gil_holder, interp_bytes) - state != GIL_LAST_HOLDER)
 		return -ENOTSUP;
 	if (layout.free_threaded)
 		layout.gil_enabled = field(&r, at->gil_enabled, interp_bytes) - state;

@@ -44,7 +44,7 @@ int runtime_interpreters(pid_t pid, const struct layout *layout, uint64_t runtim
 		err = memory_read_u64(pid, address + layout->interp_next, &address);
 	}
 	if (!count)
-		return err ? err : -ENODATA;
+		return err ? err : -EAGAIN;
 	/* new interpreters are put in front, so the main one is the last */
 	for (int i = 0; i < count / 2; i++) {
 		struct interpreter swap = list[i];
@@ -52,7 +52,7 @@ int runtime_interpreters(pid_t pid, const struct layout *layout, uint64_t runtim
 		list[i] = list[count - 1 - i];
 		list[count - 1 - i] = swap;
 	}
-	return list[0].gil ? count : -ENODATA;
+	return list[0].gil ? count : -EAGAIN;
 }
 
 int runtime_thread_state(pid_t pid, const struct layout *layout, uint64_t address, struct thread_state *ret_state)
@@ -126,6 +126,8 @@ static bool holder_plausible(pid_t pid, const struct layout *layout, uint64_t ho
 
 static enum gil_verdict verdict(const struct lock_words *claimed, int hits, bool hit_claimed)
 {
+	if (claimed->locked == -1 || (claimed->interval_us == 0 && claimed->locked == 0 && claimed->switch_number == 0))
+		return GIL_ABSENT;
 	if (!lock_plausible(claimed))
 		return GIL_WRONG;
 	if (hits == 0)

@@ -15,7 +15,7 @@ struct interpreter {
 	uint32_t id;
 };
 
-/* At most INTERPRETERS_MAX entries into `list`, main first. Returns their number, or -errno when the first cannot be read or has no GIL yet. */
+/* At most INTERPRETERS_MAX entries into `list`, main first. Returns their number, or -errno; -EAGAIN: there is none yet, or it has no GIL yet. */
 int runtime_interpreters(pid_t pid, const struct layout *layout, uint64_t runtime, struct interpreter *list);
 
 struct thread_state {
@@ -31,6 +31,7 @@ int runtime_thread_state(pid_t pid, const struct layout *layout, uint64_t addres
 /* What the memory where the main GIL should be says about the layout. */
 enum gil_verdict {
 	GIL_WRONG,     /* this is not the GIL: the layout is wrong */
+	GIL_ABSENT,    /* not created yet: the interpreter is starting */
 	GIL_PLAUSIBLE, /* it may be, but it could not be told from chance (its switch interval was changed, its last holder is gone) */
 	GIL_PROVEN,    /* the one place in _PyRuntime that looks like a GIL */
 };

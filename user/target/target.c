@@ -86,9 +86,9 @@ static int version_check(struct target *target, const struct image *image, struc
 	int err = version_read(pid, &image->elf, image->bias, &target->version_hex);
 
 	if (err == -ENODATA) {
-		diag_set(diag, EXIT_UNSUPPORTED, -ENOTSUP, "process %d has a Python runtime, but does not say which version", pid);
+		diag_set(diag, EXIT_UNSUPPORTED, -EAGAIN, "process %d has a Python runtime that does not say its version", pid);
 		diag_hint(diag, "if it has only just started, try again when it runs");
-		return -ENOTSUP;
+		return -EAGAIN;
 	}
 	if (err)
 		return trouble(pid, err, "read the memory", diag);
@@ -166,9 +166,14 @@ static int gils_find(struct target *target, struct diag *diag)
 		err = runtime_calibrate(pid, target->runtime, target->private->runtime_size, target->gils[0].address, layout, &verdict);
 	if (!err && layout->gil_enabled)
 		err = memory_read_u32(pid, target->gils[0].address + layout->gil_enabled, &enabled);
-	if (err == -ENODATA || err == -EFAULT || err == -ENOTSUP || (!err && verdict == GIL_WRONG)) {
+	if (err == -EAGAIN || (!err && verdict == GIL_ABSENT)) {
+		diag_set(diag, EXIT_UNSUPPORTED, -EAGAIN, "the Python of process %d has no GIL yet: it is only starting, or it is ending", pid);
+		diag_hint(diag, "try again when it runs");
+		return -EAGAIN;
+	}
+	if (err == -EFAULT || err == -ENOTSUP || (!err && verdict == GIL_WRONG)) {
 		diag_set(diag, EXIT_UNSUPPORTED, -ENOTSUP, "the GIL of process %d is not where CPython %s keeps it", pid, target->info.python);
-		diag_hint(diag, "if the process has only just started, try again when it runs; else its Python is a modified build");
+		diag_hint(diag, "its Python is a modified build, and gilscope rather stops than guesses");
 		return -ENOTSUP;
 	}
 	if (err)

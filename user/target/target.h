@@ -63,8 +63,9 @@ struct target {
 
 /*
  * Examines a process. On failure the diag says what and what to do: gone (EXIT_FAILED), not permitted (EXIT_NOT_PERMITTED, capability named), no
- * Python, PyPy, 32-bit, another architecture, an unknown version, no sites (EXIT_UNSUPPORTED, why is named). Takes tens of milliseconds; the ELF is
- * scanned once per call.
+ * Python, PyPy, 32-bit, another architecture, an unknown version, no sites (EXIT_UNSUPPORTED, why is named). -EAGAIN: Python is there but not up yet.
+ * A process that was started a moment ago may also have no Python yet (-ENOEXEC): its loader has not mapped it. Takes 10 to 30 ms; the ELF is scanned
+ * once per call.
  */
 int target_open(pid_t pid, struct diag *diag, struct target **ret_target);
 void target_free(struct target *target);
@@ -77,8 +78,9 @@ int target_refresh_gils(struct target *target);
 
 /*
  * What the process is doing now, as events with true uncertainty spans, in time order and all with ts <= the time of return:
- *   THREAD and COMM for every thread, STATE for every thread, OBSERVE for every GIL (holder named through last_holder's native thread id, or before
- *   3.11 through its pthread_t, only if that is certain; a `locked` GIL whose holder is not certain has holder 0), EPOLL for every epoll descriptor.
+ *   THREAD and COMM for every thread, STATE for every thread, OBSERVE for every GIL that is on (holder named through last_holder's native thread id,
+ *   or before 3.11 through its pthread_t, only if that is certain; a `locked` GIL whose holder is not certain has holder 0; the observer is 0), EPOLL
+ *   for every epoll descriptor.
  * `gil_index[i]` is the stream's index of target->gils[i]. Used when the probes are in place, and again after losses. 0 or -errno (-ESRCH: gone).
  */
 int target_snapshot(struct target *target, const uint16_t *gil_index, const struct stream_sink *sink);

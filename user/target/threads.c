@@ -76,7 +76,7 @@ struct pthreads {
 	uint32_t count;
 };
 
-/* On x86-64 the structure begins with pointers to itself, at 0 in glibc and musl alike; a stale or foreign pthread_t is not taken for one. */
+/* On x86-64 the structure begins with a pointer to itself, in glibc and musl alike; so a stale or foreign pthread_t is not taken for one. */
 static bool is_pthread(uint64_t address, const uint32_t *words)
 {
 #if defined(__x86_64__)
@@ -142,35 +142,45 @@ static int32_t pthread_tid_find(const struct threads *threads, const struct pthr
 	return best && !doubt ? (int32_t)(best_word * 4) : -1;
 }
 
-static struct thread *thread_of(const struct threads *threads, pid_t pid, const struct thread_state *state)
+static struct thread *thread_of(const struct threads *threads, const struct target *target, const struct thread_state *state)
 {
-	struct thread *thread = find(threads, state->native_thread_id);
 	uint32_t nstid;
 
-	if (thread || threads->pthread_tid < 0 || !state->thread_id)
-		return thread;
-	if (memory_read_u32(pid, state->thread_id + (uint32_t)threads->pthread_tid, &nstid))
+	if (target->private->layout.tstate_native_thread_id >= 0)
+		return find(threads, state->native_thread_id);
+	if (threads->pthread_tid < 0 || !state->thread_id ||
+	    memory_read_u32((pid_t)target->info.pid, state->thread_id + (uint32_t)threads->pthread_tid, &nstid))
 		return NULL;
 	return find(threads, nstid);
 }
 
-static void mark_python(const struct target *target, struct threads *threads)
+static int pthread_tid_calibrate(const struct target *target, struct threads *threads, const struct thread_state *states, int count)
 {
 	_cleanup_(freep) struct pthreads *pthreads = calloc(1, sizeof(*pthreads));
-	_cleanup_(freep) struct thread_state *states = NULL;
-	pid_t pid = (pid_t)target->info.pid;
-	int count = runtime_thread_states(pid, &target->private->layout, target->runtime, &states);
 
-	for (int i = 0; pthreads && i < count && pthreads->count < PTHREADS_MAX; i++)
-		pthreads_add(pid, pthreads, states[i].thread_id);
-	if (pthreads)
-		threads->pthread_tid = pthread_tid_find(threads, pthreads);
-	for (int i = 0; i < count; i++) {
-		struct thread *thread = thread_of(threads, pid, &states[i]);
+	if (!pthreads)
+		return -ENOMEM;
+	for (int i = 0; i < count && pthreads->count < PTHREADS_MAX; i++)
+		pthreads_add((pid_t)target->info.pid, pthreads, states[i].thread_id);
+	threads->pthread_tid = pthread_tid_find(threads, pthreads);
+	return 0;
+}
+
+static int mark_python(const struct target *target, struct threads *threads)
+{
+	_cleanup_(freep) struct thread_state *states = NULL;
+	int count = runtime_thread_states((pid_t)target->info.pid, &target->private->layout, target->runtime, &states);
+	int err = count == -ENOMEM ? -ENOMEM : 0;
+
+	if (!err && target->private->layout.tstate_native_thread_id < 0)
+		err = pthread_tid_calibrate(target, threads, states, count);
+	for (int i = 0; !err && i < count; i++) {
+		struct thread *thread = thread_of(threads, target, &states[i]);
 
 		if (thread)
 			thread->python = true;
 	}
+	return err;
 }
 
 int threads_read(const struct target *target, struct threads *ret_threads)
@@ -178,9 +188,10 @@ int threads_read(const struct target *target, struct threads *ret_threads)
 	_cleanup_(threads_done) struct threads threads = {.pthread_tid = -1};
 	int err = list_tasks((pid_t)target->info.pid, &threads);
 
+	if (!err)
+		err = mark_python(target, &threads);
 	if (err)
 		return err;
-	mark_python(target, &threads);
 	*ret_threads = STEAL(threads, (struct threads){0});
 	return 0;
 }
@@ -197,5 +208,5 @@ const struct thread *threads_of_state(const struct threads *threads, const struc
 
 	if (runtime_thread_state((pid_t)target->info.pid, &target->private->layout, address, &state))
 		return NULL;
-	return thread_of(threads, (pid_t)target->info.pid, &state);
+	return thread_of(threads, target, &state);
 }

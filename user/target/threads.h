@@ -2,9 +2,9 @@
 /*
  * threads.h - the threads of a process, and which of them a PyThreadState belongs to.
  *
- * From 3.11 on the thread state holds gettid(). Before that, and in children of fork() whose thread states still hold their parent's number, it holds
- * pthread_self(), the address of libc's own structure, which has gettid() in a place that differs between libcs: the place is found by comparison
- * with the threads the kernel shows, and used only if there is no doubt.
+ * From 3.11 on the thread state holds gettid() (after a fork() too). Before that it holds pthread_self(), the address of libc's own structure, which
+ * has gettid() in a place that differs between libcs: the place is found by comparison with the threads the kernel shows, and used only if there is
+ * no doubt.
  */
 #ifndef GILSCOPE_TARGET_THREADS_H
 #define GILSCOPE_TARGET_THREADS_H
@@ -23,14 +23,15 @@ struct thread {
 struct threads {
 	struct thread *list; /* by nstid */
 	uint32_t count;
-	int32_t pthread_tid; /* offset of gettid() in what pthread_self() points to; -1: not known */
+	int32_t pthread_tid; /* offset of gettid() in what pthread_self() points to; -1: not known, or not needed */
 };
+
+struct target;
 
 /*
  * Lists the threads of a target and marks those that Python knows. 0 or -errno. A thread that comes or goes meanwhile may be missing; Python's part
  * is left out when its memory cannot be read.
  */
-struct target;
 int threads_read(const struct target *target, struct threads *ret_threads);
 void threads_done(struct threads *threads);
 
