@@ -16,6 +16,7 @@
 
 static void turn_begin(struct world *w, struct loop_machine *l, uint64_t ts, bool whole, bool possible)
 {
+	thread_cut(w, machine_of(l->pub.thread), ts); /* here, even if one that was none was in progress */
 	l->pub.in_turn = true;
 	l->pub.possible = possible;
 	l->pub.ts_turn = ts;
@@ -246,7 +247,8 @@ void loop_break(struct world *w, struct thread_machine *t, uint64_t ts, bool ong
 
 	if (!l)
 		return;
-	if (l->pub.possible)
+	/* woken, but still inside its wait: whether it goes back to sleep there is not seen any more */
+	if (l->pub.possible || (loop_waits(t) && !ongoing))
 		turn_cancel(w, l);
 	else
 		turn_end(w, l, ts, false, ongoing);

@@ -268,8 +268,8 @@ void thread_forget(struct world *w, struct thread_machine *t, uint64_t ts)
 	if (t->relation == REL_WAITING)
 		relation_leave(w, t, ts);
 	t->relation = REL_UNKNOWN;
+	loop_break(w, t, ts, false);
 	t->place = PLACE_UNKNOWN;
 	t->rival_waits = 0;
-	loop_break(w, t, ts, false);
 	thread_update(w, t, ts);
 }

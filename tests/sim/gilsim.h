@@ -1,0 +1,582 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * gilsim.h - a small simulated world whose truth is known: threads, GILs, a scheduler with CPUs, event loops, and the events that probes would make.
+ *
+ * It keeps its own books (true state of every tid at every instant, true holds, waits, turns, occupants of CPUs) with nothing shared with the model.
+ * Everything follows from the seed. Every fact has an instant of its own; only what one context switch tells shares one.
+ */
+#ifndef TESTS_SIM_GILSIM_H
+#define TESTS_SIM_GILSIM_H
+
+#include <assert.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+#include "model/model.h"
+
+enum { SIM_TIDS = 10, SIM_CPUS = 3, SIM_GILS = 2, SIM_PID = 100, SIM_FOREIGN = 9000, SIM_GONE = TS_COUNT };
+
+#define SIM_VECTOR(type)                                                                                                                             \
+	struct {                                                                                                                                     \
+		type *at;                                                                                                                            \
+		uint32_t count, room;                                                                                                                \
+	}
+#define SIM_PUSH(vector, ...)                                                                                                                        \
+	do {                                                                                                                                         \
+		if ((vector).count == (vector).room) {                                                                                               \
+			(vector).room = (vector).room ? (vector).room * 2 : 64;                                                                      \
+			(vector).at = realloc((vector).at, (vector).room * sizeof(*(vector).at));                                                    \
+			assert((vector).at);                                                                                                         \
+		}                                                                                                                                    \
+		(vector).at[(vector).count++] = (__VA_ARGS__);                                                                                       \
+	} while (0)
+
+/* from `ts` to the next of the same log */
+struct sim_segment {
+	uint64_t ts;
+	uint8_t state; /* enum thread_state or SIM_GONE */
+	uint8_t gil;
+	uint16_t cpu;
+	int32_t sysno;
+};
+struct sim_span {
+	uint64_t start, end; /* end 0: not over */
+	uint32_t tid;
+	uint8_t gil;
+	bool handoff; /* of a hold; of a turn: the thread died in it */
+};
+struct sim_change {
+	uint64_t ts;
+	uint32_t value;
+};
+
+enum sim_sched { SIM_RUNS, SIM_READY, SIM_SLEEPS };
+enum sim_relation { SIM_NONE, SIM_WAITS, SIM_HOLDS };
+
+struct sim_thread {
+	uint32_t tid;
+	bool alive, python, taking; /* taking: it has seen the GIL free and has its mutex */
+	bool inside, woken;	    /* in an epoll wait; woken in it and not asleep again since */
+	uint32_t epfd, own_epfd;    /* own_epfd 0: runs no loop */
+	enum sim_sched sched;
+	enum sim_relation relation;
+	uint8_t gil;
+	uint16_t cpu;
+	int32_t sysno;
+	uint64_t ts_turn, ts_hold, ts_wait;
+	bool in_turn, hold_handoff, wants_wait;
+	SIM_VECTOR(struct sim_segment) log;
+};
+
+struct sim_cpu {
+	uint32_t occupant; /* 0 idles */
+	uint32_t waiting;
+	bool told;
+	SIM_VECTOR(struct sim_change) log;
+};
+
+struct sim_event {
+	union event event;
+	bool fixed; /* never lost */
+};
+
+struct sim {
+	uint64_t random, now, begin, end;
+	bool partial, recording, loops_late;
+	uint32_t threads_used, gils_used, cpus_used;
+	struct sim_thread threads[SIM_TIDS];
+	struct sim_cpu cpus[SIM_CPUS];
+	struct {
+		int32_t holder;	 /* index of a thread, or -1 */
+		int32_t taker;	 /* has the mutex, will take */
+		int32_t previous;
+		uint32_t waiters;
+		SIM_VECTOR(struct sim_change) waiting;
+	} gils[SIM_GILS];
+	SIM_VECTOR(struct sim_event) events;
+	SIM_VECTOR(struct sim_span) holds, waits, turns;
+};
+
+static inline uint32_t sim_random(struct sim *s, uint32_t below)
+{
+	s->random ^= s->random << 13;
+	s->random ^= s->random >> 7;
+	s->random ^= s->random << 17;
+	return (uint32_t)((s->random * UINT64_C(2685821657736338717)) >> 33) % below;
+}
+
+static inline bool sim_chance(struct sim *s, uint32_t percent)
+{
+	return sim_random(s, 100) < percent;
+}
+
+static inline void sim_emit_at(struct sim *s, uint64_t ts, uint8_t type, uint32_t tid, uint16_t aux, uint8_t flags, union event event, bool fixed)
+{
+	if (!s->recording)
+		return;
+	event.hdr = (struct event_hdr){.ts = ts, .type = type, .tid = tid, .aux = aux, .flags = flags};
+	SIM_PUSH(s->events, (struct sim_event){event, fixed});
+}
+
+static inline void sim_emit(struct sim *s, uint8_t type, uint32_t tid, uint16_t aux, unsigned int flags)
+{
+	sim_emit_at(s, s->now, type, tid, aux, (uint8_t)flags, (union event){0}, false);
+}
+
+/* An observation at the instant `at`, told `late` later. */
+static inline void sim_observe(struct sim *s, uint8_t gil, uint32_t observer, bool definite, uint32_t late, uint32_t span)
+{
+	int32_t holder = s->gils[gil].holder;
+	union event event = {.observe = {.holder = holder < 0 ? 0 : s->threads[holder].tid, .span_ns = span}};
+
+	if (holder >= 0 && !definite && sim_chance(s, 10))
+		event.observe.holder = 0; /* could not be named */
+	sim_emit_at(s, s->now + late, EV_OBSERVE, observer, gil, (uint8_t)((holder >= 0 ? EVF_OBSERVE_LOCKED : 0) | (definite ? EVF_OBSERVE_DEFINITE : 0)), event,
+		    !observer);
+}
+
+/* What BPF adds in mode "edges" where the thread passes anyway. */
+static inline void sim_look(struct sim *s, const struct sim_thread *t, bool definite)
+{
+	if (s->partial)
+		sim_observe(s, t->gil, t->tid, definite, 0, 0);
+}
+
+/* ── truth ───────────────────────────────────────────────────────────────────────────────────────────────────────── */
+
+static inline enum thread_state sim_state(const struct sim_thread *t)
+{
+	bool holds = t->relation == SIM_HOLDS;
+
+	if (!t->alive)
+		return (enum thread_state)SIM_GONE;
+	if (t->relation == SIM_WAITS)
+		return TS_GIL_WAIT;
+	if (t->sched == SIM_RUNS)
+		return holds ? TS_PYTHON : TS_NATIVE;
+	if (t->sched == SIM_READY)
+		return holds ? TS_HELD_RUNNABLE : TS_RUNNABLE;
+	if (holds)
+		return TS_HELD_BLOCKED;
+	return t->inside && t->epfd == t->own_epfd ? TS_IDLE : TS_BLOCKED;
+}
+
+static inline void sim_log(struct sim *s, struct sim_thread *t)
+{
+	struct sim_segment now = {s->now, (uint8_t)sim_state(t), t->gil, t->cpu, t->sysno};
+	const struct sim_segment *last = t->log.count ? &t->log.at[t->log.count - 1] : NULL;
+
+	if (!last || last->state != now.state || last->cpu != now.cpu || last->sysno != now.sysno || last->gil != now.gil)
+		SIM_PUSH(t->log, now);
+}
+
+static inline void sim_occupy(struct sim *s, uint16_t cpu, uint32_t occupant)
+{
+	s->cpus[cpu].occupant = occupant;
+	SIM_PUSH(s->cpus[cpu].log, (struct sim_change){s->now, occupant});
+}
+
+/* ── the scheduler, with the occupants told as sched.bpf.c tells them ────────────────────────────────────────────── */
+
+static inline void sim_tell_run(struct sim *s, uint16_t cpu, bool end)
+{
+	s->cpus[cpu].told = !end;
+	sim_emit_at(s, s->now, EV_RUN, s->cpus[cpu].occupant, cpu, end ? EVF_RUN_END : 0, (union event){.run = {.pid = s->cpus[cpu].occupant}}, false);
+}
+
+static inline void sim_queue(struct sim *s, struct sim_thread *t, uint16_t cpu)
+{
+	t->sched = SIM_READY;
+	t->cpu = cpu;
+	s->cpus[cpu].waiting++;
+	if (!s->cpus[cpu].told && s->cpus[cpu].occupant)
+		sim_tell_run(s, cpu, false);
+}
+
+static inline void sim_switch(struct sim *s, uint16_t cpu, struct sim_thread *out, struct sim_thread *in, uint32_t foreign, bool sleeps)
+{
+	sim_occupy(s, cpu, in ? in->tid : foreign);
+	if (in)
+		s->cpus[cpu].waiting--;
+	if (s->cpus[cpu].waiting)
+		sim_tell_run(s, cpu, false);
+	else if (s->cpus[cpu].told)
+		sim_tell_run(s, cpu, true);
+	if (out) {
+		union event event = {0};
+
+		out->sysno = out->inside ? 232 : out->relation == SIM_WAITS ? 202 : sim_chance(s, 20) ? SYSNO_NONE : (int32_t)sim_random(s, 3);
+		event.switch_out.sysno = out->sysno < 0 ? 0 : out->sysno;
+		sim_emit_at(s, s->now, EV_SWITCH_OUT, out->tid, cpu,
+			    (uint8_t)((sleeps ? 0 : EVF_SWITCH_OUT_RUNNABLE) | (out->sysno >= 0 ? EVF_SWITCH_OUT_SYSCALL : 0)), event, false);
+		sim_look(s, out, false);
+		if (sleeps) {
+			out->sched = SIM_SLEEPS;
+			out->cpu = CPU_NONE;
+			if (out->inside && out->epfd == out->own_epfd)
+				out->woken = false;
+		} else {
+			sim_queue(s, out, cpu);
+		}
+	}
+	if (in) {
+		in->sched = SIM_RUNS;
+		sim_emit(s, EV_SWITCH_IN, in->tid, cpu, 0);
+		sim_look(s, in, false);
+	}
+}
+
+/* ── what a thread on a CPU may do ───────────────────────────────────────────────────────────────────────────────── */
+
+static inline void sim_take(struct sim *s, struct sim_thread *t)
+{
+	int32_t me = (int32_t)(t - s->threads);
+
+	if (t->relation == SIM_WAITS) {
+		SIM_PUSH(s->waits, (struct sim_span){t->ts_wait, s->now, t->tid, t->gil, false});
+		if (--s->gils[t->gil].waiters == 0)
+			SIM_PUSH(s->gils[t->gil].waiting, (struct sim_change){s->now, 0});
+	}
+	t->relation = SIM_HOLDS;
+	t->taking = false;
+	t->ts_hold = s->now;
+	t->hold_handoff = s->gils[t->gil].previous != me;
+	s->gils[t->gil].holder = s->gils[t->gil].previous = me;
+	s->gils[t->gil].taker = -1;
+	if (!s->partial)
+		sim_emit(s, EV_TAKE, t->tid, t->gil, 0);
+}
+
+static inline void sim_drop(struct sim *s, struct sim_thread *t)
+{
+	SIM_PUSH(s->holds, (struct sim_span){t->ts_hold, s->now, t->tid, t->gil, t->hold_handoff});
+	t->relation = SIM_NONE;
+	s->gils[t->gil].holder = -1;
+	if (!s->partial || s->gils[t->gil].waiters)
+		sim_emit(s, EV_DROP, t->tid, t->gil, sim_chance(s, 50) ? EVF_DROP_REQUESTED : 0);
+}
+
+static inline void sim_wait(struct sim *s, struct sim_thread *t)
+{
+	if (t->relation != SIM_WAITS) {
+		t->relation = SIM_WAITS;
+		t->ts_wait = s->now;
+		if (s->gils[t->gil].waiters++ == 0)
+			SIM_PUSH(s->gils[t->gil].waiting, (struct sim_change){s->now, 1});
+	}
+	t->wants_wait = false;
+	sim_emit(s, EV_WAIT, t->tid, t->gil, 0);
+	sim_look(s, t, true);
+}
+
+static inline void sim_wait_end(struct sim *s, struct sim_thread *t)
+{
+	bool locked = s->gils[t->gil].holder >= 0;
+
+	sim_emit(s, EV_WAIT_END, t->tid, t->gil, locked ? EVF_WAIT_END_LOCKED : 0);
+	if (!s->partial || locked)
+		sim_look(s, t, true);
+	if (locked) {
+		t->wants_wait = true;
+	} else if (s->partial) {
+		sim_take(s, t); /* there it counts as the acquisition */
+	} else {
+		t->taking = true;
+		s->gils[t->gil].taker = (int32_t)(t - s->threads);
+	}
+}
+
+static inline void sim_epoll(struct sim *s, struct sim_thread *t)
+{
+	if (!t->inside) {
+		t->epfd = t->own_epfd && sim_chance(s, 70) ? t->own_epfd : 50 + sim_random(s, 2);
+		if (t->in_turn && t->epfd == t->own_epfd) {
+			SIM_PUSH(s->turns, (struct sim_span){t->ts_turn, s->now, t->tid, 0, false});
+			t->in_turn = false;
+		}
+		t->woken = false;
+	} else if (t->epfd == t->own_epfd && !t->woken) {
+		t->ts_turn = s->now;
+	}
+	t->inside = !t->inside;
+	if (!t->inside && t->epfd == t->own_epfd)
+		t->in_turn = true;
+	sim_emit_at(s, s->now, t->inside ? EV_EPOLL_ENTER : EV_EPOLL_EXIT, t->tid, 0, 0, (union event){.epoll_enter = {.epfd = t->epfd}}, false);
+	sim_look(s, t, false);
+}
+
+/* Takes or drops or waits, as the truth allows. */
+static inline void sim_gil_step(struct sim *s, struct sim_thread *t)
+{
+	bool free = s->gils[t->gil].holder < 0 && s->gils[t->gil].taker < 0;
+
+	if (t->relation == SIM_HOLDS)
+		sim_drop(s, t);
+	else if (free && !t->wants_wait && t->relation == SIM_NONE)
+		sim_take(s, t);
+	else if (s->gils[t->gil].holder >= 0 && (t->relation == SIM_NONE || t->wants_wait))
+		sim_wait(s, t);
+	else if (t->relation == SIM_WAITS && !t->wants_wait && s->gils[t->gil].taker < 0)
+		sim_wait_end(s, t);
+	else if (t->wants_wait && free) /* it lost no time: with the mutex held all along, nobody could have dropped; so wait on */
+		t->wants_wait = false;
+}
+
+static inline void sim_run_step(struct sim *s, struct sim_thread *t)
+{
+	uint32_t dice = sim_random(s, 100);
+
+	if (dice < 12)
+		sim_switch(s, t->cpu, t, NULL, sim_chance(s, 50) ? SIM_FOREIGN + t->cpu : 0, false);
+	else if (t->taking)
+		sim_take(s, t);
+	else if (dice < 30)
+		sim_switch(s, t->cpu, t, NULL, sim_chance(s, 50) ? SIM_FOREIGN + t->cpu : 0, true);
+	else if (dice < 35)
+		sim_emit(s, EV_WAKE, t->tid, t->cpu, 0); /* means nothing */
+	else if (t->inside)
+		sim_epoll(s, t);
+	else if (dice < 50 && t->relation != SIM_WAITS && (t->relation == SIM_NONE || sim_chance(s, 10)))
+		sim_epoll(s, t);
+	else if (t->python || sim_chance(s, 2))
+		t->python = true, sim_gil_step(s, t);
+}
+
+static inline void sim_cpu_step(struct sim *s, uint16_t cpu)
+{
+	struct sim_cpu *c = &s->cpus[cpu];
+
+	if (c->occupant == 0 || c->occupant >= SIM_FOREIGN)
+		sim_switch(s, cpu, NULL, NULL, c->occupant ? 0 : SIM_FOREIGN + cpu, false);
+}
+
+static inline void sim_ready_step(struct sim *s, struct sim_thread *t)
+{
+	uint16_t cpu = (uint16_t)sim_random(s, s->cpus_used);
+
+	if (sim_chance(s, 15)) {
+		s->cpus[t->cpu].waiting--;
+		sim_queue(s, t, cpu);
+		sim_emit(s, EV_MIGRATE, t->tid, cpu, 0);
+	} else if (s->cpus[t->cpu].occupant == 0 || s->cpus[t->cpu].occupant >= SIM_FOREIGN) {
+		sim_switch(s, t->cpu, NULL, t, 0, false);
+	}
+}
+
+static inline void sim_wake(struct sim *s, struct sim_thread *t, bool first)
+{
+	if (t->inside && t->epfd == t->own_epfd) {
+		t->woken = true;
+		t->ts_turn = s->now;
+	}
+	sim_queue(s, t, (uint16_t)sim_random(s, s->cpus_used));
+	sim_emit(s, EV_WAKE, t->tid, t->cpu, first ? EVF_WAKE_NEW : 0);
+}
+
+/* ── births and deaths ───────────────────────────────────────────────────────────────────────────────────────────── */
+
+static inline void sim_tell_thread(struct sim *s, const struct sim_thread *t, unsigned int flags)
+{
+	sim_emit_at(s, s->now, EV_THREAD, t->tid, 0, (uint8_t)(flags | (t->python ? EVF_THREAD_PYTHON : 0)), (union event){.thread = {.pid = SIM_PID}}, true);
+}
+
+static inline void sim_birth(struct sim *s, struct sim_thread *t)
+{
+	uint32_t index = (uint32_t)(t - s->threads);
+
+	t->alive = true;
+	t->python = index % 4 != 3;
+	t->inside = t->in_turn = t->woken = t->taking = t->wants_wait = false;
+	t->relation = SIM_NONE;
+	t->sched = SIM_SLEEPS;
+	t->cpu = CPU_NONE;
+	t->sysno = SYSNO_NONE;
+	t->gil = (uint8_t)(index % s->gils_used);
+	t->own_epfd = index % 3 == 0 ? 10 + index : 0;
+	sim_tell_thread(s, t, EVF_THREAD_NEW);
+	sim_log(s, t);
+	s->now += 1 + sim_random(s, 3);
+	sim_wake(s, t, true);
+}
+
+static inline void sim_death(struct sim *s, struct sim_thread *t)
+{
+	if (t->sched != SIM_RUNS || t->relation != SIM_NONE || t->inside || t->taking)
+		return;
+	if (t->in_turn)
+		SIM_PUSH(s->turns, (struct sim_span){t->ts_turn, s->now, t->tid, 0, true});
+	t->alive = false;
+	if (s->gils[t->gil].previous == t - s->threads)
+		s->gils[t->gil].previous = SIM_TIDS; /* who gets the tid next is another */
+	sim_emit(s, EV_THREAD_EXIT, t->tid, 0, 0);
+	sim_occupy(s, t->cpu, SIM_FOREIGN + t->cpu);
+	if (s->cpus[t->cpu].waiting)
+		sim_tell_run(s, t->cpu, false);
+	else if (s->cpus[t->cpu].told)
+		sim_tell_run(s, t->cpu, true);
+}
+
+/* ── snapshots ───────────────────────────────────────────────────────────────────────────────────────────────────── */
+
+static inline void sim_tell_loop(struct sim *s, const struct sim_thread *t)
+{
+	if (t->own_epfd)
+		sim_emit_at(s, s->now, EV_EPOLL, SIM_PID, 0, EVF_EPOLL_WAKEUP, (union event){.epoll = {.epfd = t->own_epfd, .kind = LOOP_ASYNCIO}}, true);
+}
+
+static inline void sim_snapshot(struct sim *s, const struct sim_thread *t)
+{
+	uint32_t late = sim_random(s, 200), span = late + sim_random(s, 200);
+	bool asleep = t->sched == SIM_SLEEPS;
+	unsigned int flags = asleep ? EVF_STATE_ASLEEP : 0;
+	union event event = {.state = {.span_ns = span, .sysno = t->sysno, .epfd = t->epfd}};
+
+	if (asleep && t->sysno >= 0)
+		flags |= EVF_STATE_SYSCALL;
+	if (asleep && t->inside)
+		flags |= EVF_STATE_EPOLL;
+	else if (asleep && t->relation == SIM_WAITS)
+		flags |= EVF_STATE_GIL_WAIT;
+	sim_emit_at(s, s->now + late, EV_STATE, t->tid, t->gil, (uint8_t)flags, event, true);
+}
+
+/* Everything, as at attaching and after losses. */
+static inline void sim_snapshot_all(struct sim *s)
+{
+	for (uint32_t i = 0; i < s->threads_used; i++) {
+		if (!s->threads[i].alive)
+			continue;
+		sim_tell_thread(s, &s->threads[i], 0);
+		sim_snapshot(s, &s->threads[i]);
+	}
+	for (uint32_t g = 0; g < s->gils_used; g++) {
+		uint32_t late = sim_random(s, 200);
+
+		sim_observe(s, (uint8_t)g, 0, false, late, late + sim_random(s, 200));
+	}
+}
+
+/* ── running ─────────────────────────────────────────────────────────────────────────────────────────────────────── */
+
+static inline void sim_step(struct sim *s)
+{
+	struct sim_thread *t = &s->threads[sim_random(s, s->threads_used)];
+
+	s->now += 1 + sim_random(s, sim_chance(s, 5) ? 2000 : 40);
+	if (sim_chance(s, 5))
+		sim_cpu_step(s, (uint16_t)sim_random(s, s->cpus_used));
+	else if (!t->alive && t != s->threads)
+		sim_birth(s, t);
+	else if (t->sched == SIM_RUNS && sim_chance(s, 1) && t != s->threads)
+		sim_death(s, t);
+	else if (t->sched == SIM_RUNS)
+		sim_run_step(s, t);
+	else if (t->sched == SIM_READY)
+		sim_ready_step(s, t);
+	else if (sim_chance(s, 40))
+		sim_wake(s, t, false);
+	if (s->partial && sim_chance(s, 5)) /* the sampling clock */
+		sim_observe(s, t->gil, t->tid, false, 0, 0);
+	sim_log(s, t);
+}
+
+static inline int sim_compare(const void *a, const void *b)
+{
+	const struct sim_event *x = a, *y = b;
+
+	return x->event.hdr.ts < y->event.hdr.ts ? -1 : x->event.hdr.ts > y->event.hdr.ts;
+}
+
+/* Stable: events of one instant keep their order. */
+static inline void sim_sort(struct sim *s)
+{
+	for (uint32_t i = 1; i < s->events.count; i++) {
+		struct sim_event event = s->events.at[i];
+		uint32_t k = i;
+
+		for (; k > 0 && sim_compare(&s->events.at[k - 1], &event) > 0; k--)
+			s->events.at[k] = s->events.at[k - 1];
+		s->events.at[k] = event;
+	}
+}
+
+static inline void sim_attach(struct sim *s, bool snapshot)
+{
+	s->now++;
+	s->recording = true;
+	for (uint32_t g = 0; g < s->gils_used; g++)
+		sim_emit_at(s, s->now, EV_GIL, SIM_PID, (uint16_t)g, 0, (union event){.gil = {.address = 0x1000 + g}}, true);
+	for (uint32_t i = 0; i < s->threads_used; i++) {
+		if (s->threads[i].alive)
+			sim_tell_thread(s, &s->threads[i], 0);
+		if (!s->loops_late)
+			sim_tell_loop(s, &s->threads[i]);
+	}
+	sim_emit_at(s, s->now, EV_WINDOW, 0, 0, 0, (union event){0}, true);
+	s->begin = s->now;
+	s->now += 500; /* a snapshot's span lies within the window */
+	if (snapshot)
+		sim_snapshot_all(s);
+}
+
+static inline void sim_init(struct sim *s, uint64_t seed, bool partial)
+{
+	memset(s, 0, sizeof(*s));
+	s->random = seed * UINT64_C(0x9e3779b97f4a7c15) + 1;
+	s->now = 1000000;
+	s->partial = partial;
+	s->threads_used = 2 + sim_random(s, SIM_TIDS - 1);
+	s->gils_used = sim_chance(s, 25) ? 2 : 1;
+	s->cpus_used = 1 + sim_random(s, SIM_CPUS);
+	s->loops_late = sim_chance(s, 30);
+	for (uint32_t i = 0; i < SIM_GILS; i++)
+		s->gils[i].holder = s->gils[i].taker = s->gils[i].previous = -1;
+	for (uint32_t i = 0; i < s->threads_used; i++) {
+		s->threads[i].tid = SIM_PID + i;
+		s->threads[i].cpu = CPU_NONE;
+	}
+	sim_birth(s, &s->threads[0]);
+	sim_log(s, &s->threads[0]);
+	for (uint32_t i = 1; i < s->threads_used; i++)
+		sim_log(s, &s->threads[i]);
+}
+
+/* Runs: some steps that nobody sees, then the window. `snapshots`: per mille of steps that take one of something. */
+static inline void sim_run(struct sim *s, uint32_t steps, uint32_t snapshots)
+{
+	for (uint32_t i = sim_random(s, 300); i > 0; i--)
+		sim_step(s);
+	sim_attach(s, snapshots && sim_chance(s, 70));
+	for (uint32_t i = 0; i < steps; i++) {
+		sim_step(s);
+		if (s->loops_late && i % 64 == 63)
+			sim_tell_loop(s, &s->threads[i / 64 % s->threads_used]);
+		if (sim_random(s, 1000) >= snapshots)
+			continue;
+		if (sim_chance(s, 20))
+			sim_snapshot_all(s);
+		else
+			sim_snapshot(s, &s->threads[sim_random(s, s->threads_used)]);
+	}
+	s->end = s->now + 500;
+	s->now = s->end;
+	sim_emit_at(s, s->end, EV_WINDOW, 0, 0, EVF_WINDOW_END, (union event){0}, true);
+	sim_sort(s);
+}
+
+static inline void sim_done(struct sim *s)
+{
+	for (uint32_t i = 0; i < SIM_TIDS; i++)
+		free(s->threads[i].log.at);
+	for (uint32_t i = 0; i < SIM_CPUS; i++)
+		free(s->cpus[i].log.at);
+	for (uint32_t i = 0; i < SIM_GILS; i++)
+		free(s->gils[i].waiting.at);
+	free(s->events.at);
+	free(s->holds.at);
+	free(s->waits.at);
+	free(s->turns.at);
+}
+
+#endif

@@ -1,0 +1,440 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The model's promise, "right or unknown, never wrong", held against simulated worlds whose truth is known (tests/sim/gilsim.h).
+ *
+ * MODEL_SIM_SEED=n runs one seed, MODEL_SIM_SEEDS=n so many of each kind. A failure names its seed.
+ */
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <setjmp.h>
+#include <cmocka.h>
+#include <stdio.h>
+
+#include "tests/sim/gilsim.h"
+
+struct check {
+	struct sim *sim;
+	struct world *world;
+	uint64_t seed, now;
+	bool lossless;
+	struct told_thread {
+		const struct thread *thread;
+		bool told, turn, possible;
+		uint64_t end, loop_known, evidence[3]; /* of scheduling, of the relation, of the place */
+		uint64_t ts_turn, turn_ns, turn_end;
+		uint32_t segment;
+	} threads[4096];
+	uint32_t thread_count;
+	uint64_t wait_told[SIM_GILS], ready_told[SIM_CPUS], run_end[SIM_CPUS];
+	uint64_t ns[TS_COUNT], whole_holds, whole_waits, whole_turns, runs, contention_ns[SIM_GILS];
+};
+
+#define EXPECT(c, condition, ...)                                                                                                                    \
+	do {                                                                                                                                         \
+		if (!(condition)) {                                                                                                                  \
+			fprintf(stderr, "MODEL_SIM_SEED=%llu: at %llu: ", (unsigned long long)(c)->seed, (unsigned long long)(c)->now);             \
+			fprintf(stderr, __VA_ARGS__);                                                                                                \
+			fprintf(stderr, "\n");                                                                                                       \
+			fail_msg("%s", #condition);                                                                                                  \
+		}                                                                                                                                    \
+	} while (0)
+
+static struct told_thread *told_of(struct check *c, const struct thread *thread)
+{
+	return thread->data;
+}
+
+static void on_thread(void *ctx, struct thread *thread)
+{
+	struct check *c = ctx;
+	struct told_thread *told = &c->threads[c->thread_count++];
+
+	assert_true(c->thread_count <= 4096);
+	told->thread = thread;
+	told->end = c->now > c->sim->begin ? c->now : c->sim->begin;
+	thread->data = told;
+}
+
+static void on_loop(void *ctx, struct loop *loop)
+{
+	struct check *c = ctx;
+
+	told_of(c, loop->thread)->loop_known = c->now;
+}
+
+/* ── intervals ───────────────────────────────────────────────────────────────────────────────────────────────────── */
+
+static bool agrees(const struct check *c, const struct interval *i, const struct sim_segment *truth, const struct told_thread *told)
+{
+	if (i->state == TS_UNKNOWN)
+		return true;
+	if (i->sampled)
+		return (i->state == TS_PYTHON || i->state == TS_NATIVE) && (truth->state == TS_PYTHON || truth->state == TS_NATIVE) &&
+		       (i->cpu == CPU_NONE || i->cpu == truth->cpu);
+	/* until a loop is known to be one, its wait is a system call like others */
+	if (truth->state == TS_IDLE && i->state == TS_BLOCKED)
+		return !i->thread->loop || told->loop_known >= i->end;
+	if (i->state != truth->state)
+		return false;
+	if ((thread_state_holds(i->state) || i->state == TS_GIL_WAIT) && (!i->gil || i->gil->index != truth->gil))
+		return false;
+	if (i->cpu != CPU_NONE && i->cpu != truth->cpu)
+		return false;
+	return (i->state != TS_BLOCKED && i->state != TS_HELD_BLOCKED && i->state != TS_IDLE) || i->sysno == SYSNO_UNKNOWN || i->sysno == truth->sysno;
+}
+
+static void compare_truth(struct check *c, const struct interval *i, struct told_thread *told)
+{
+	const struct sim_thread *t = &c->sim->threads[i->thread->tid - SIM_PID];
+	uint32_t n = told->segment;
+
+	while (n + 1 < t->log.count && t->log.at[n + 1].ts <= i->start)
+		n++;
+	told->segment = n;
+	for (; n < t->log.count && t->log.at[n].ts < i->end; n++) {
+		const struct sim_segment *truth = &t->log.at[n];
+
+		EXPECT(c, agrees(c, i, truth, told), "thread %u [%llu, %llu] is told %s gil %d cpu %d sysno %d, at %llu it is %s gil %d cpu %d sysno %d", i->thread->tid,
+		       (unsigned long long)i->start, (unsigned long long)i->end, thread_state_name(i->state), i->gil ? i->gil->index : -1, i->cpu, i->sysno,
+		       (unsigned long long)truth->ts, truth->state == SIM_GONE ? "gone" : thread_state_name(truth->state), truth->gil, truth->cpu, truth->sysno);
+	}
+}
+
+/* Without loss, nothing is unknown once every machine of the thread has seen its first fact. */
+static void compare_evidence(struct check *c, const struct interval *i, const struct told_thread *told)
+{
+	if (!c->lossless || i->state != TS_UNKNOWN)
+		return;
+	for (int n = 0; n < 3; n++)
+		if (!told->evidence[n] || told->evidence[n] >= i->end)
+			return;
+	EXPECT(c, false, "thread %u is unknown in [%llu, %llu] with evidence since %llu %llu %llu", i->thread->tid, (unsigned long long)i->start,
+	       (unsigned long long)i->end, (unsigned long long)told->evidence[0], (unsigned long long)told->evidence[1], (unsigned long long)told->evidence[2]);
+}
+
+/* What a closed interval needs to be explained has been told before. */
+static void compare_order(struct check *c, const struct interval *i)
+{
+	if (thread_state_holds(i->state))
+		EXPECT(c, i->start >= c->wait_told[i->gil->index], "a hold from %llu is told after a wait that ended at %llu", (unsigned long long)i->start,
+		       (unsigned long long)c->wait_told[i->gil->index]);
+	if (i->state == TS_GIL_WAIT && i->end > c->wait_told[i->gil->index])
+		c->wait_told[i->gil->index] = i->end;
+	if ((i->state == TS_RUNNABLE || i->state == TS_HELD_RUNNABLE) && i->end > c->ready_told[i->cpu])
+		c->ready_told[i->cpu] = i->end;
+}
+
+static void on_interval(void *ctx, const struct interval *i)
+{
+	struct check *c = ctx;
+	struct told_thread *told = told_of(c, i->thread);
+
+	EXPECT(c, i->start < i->end && i->end <= c->now, "an interval [%llu, %llu]", (unsigned long long)i->start, (unsigned long long)i->end);
+	EXPECT(c, i->start == told->end, "a gap: thread %u was told until %llu, now from %llu", i->thread->tid, (unsigned long long)told->end,
+	       (unsigned long long)i->start);
+	EXPECT(c, i->state == i->thread->state, "the thread's state is still the interval's");
+	told->end = i->end;
+	told->told = true;
+	c->ns[i->state] += i->end - i->start;
+	if (i->in_turn && told->turn)
+		told->turn_ns += i->end - i->start;
+	if (i->in_turn && !told->turn)
+		EXPECT(c, false, "thread %u: an interval of a turn that has not begun, [%llu, %llu]", i->thread->tid, (unsigned long long)i->start, (unsigned long long)i->end);
+	compare_order(c, i);
+	compare_truth(c, i, told);
+	compare_evidence(c, i, told);
+}
+
+/* ── holds, waits, contention, runs ──────────────────────────────────────────────────────────────────────────────── */
+
+/* The true span that holds this one; a whole one is equal to it. */
+#define FIND_SPAN(c, spans, told, thread_tid, gil_index, is_whole)                                                                                   \
+	({                                                                                                                                           \
+		const struct sim_span *found_ = NULL;                                                                                                \
+		for (uint32_t n_ = 0; n_ < (spans).count && !found_; n_++) {                                                                         \
+			const struct sim_span *span_ = &(spans).at[n_];                                                                              \
+			if (span_->tid != (thread_tid) || span_->gil != (gil_index))                                                                 \
+				continue;                                                                                                            \
+			if ((is_whole) ? span_->start == (told)->start && span_->end == (told)->end                                                  \
+				       : span_->start <= (told)->start && (told)->end <= span_->end)                                                 \
+				found_ = span_;                                                                                                      \
+		}                                                                                                                                    \
+		EXPECT(c, found_, "no such span of thread %u: [%llu, %llu] %s", thread_tid, (unsigned long long)(told)->start,                       \
+		       (unsigned long long)(told)->end, (is_whole) ? "whole" : "not whole");                                                         \
+		found_;                                                                                                                              \
+	})
+
+static void on_hold(void *ctx, const struct hold *hold)
+{
+	struct check *c = ctx;
+	const struct sim_span *truth = FIND_SPAN(c, c->sim->holds, hold, hold->thread->tid, hold->gil->index, hold->whole);
+
+	EXPECT(c, !hold->handoff || !hold->whole || truth->handoff, "no handoff");
+	c->whole_holds += hold->whole;
+}
+
+static void on_wait(void *ctx, const struct gil_wait *wait)
+{
+	struct check *c = ctx;
+
+	FIND_SPAN(c, c->sim->waits, wait, wait->thread->tid, wait->gil->index, wait->whole);
+	c->whole_waits += wait->whole;
+}
+
+static void on_contention(void *ctx, const struct contention *contention)
+{
+	struct check *c = ctx;
+	const uint32_t g = contention->gil->index;
+	const struct sim_change *change = c->sim->gils[g].waiting.at;
+	uint32_t n = 0;
+
+	while (n + 1 < c->sim->gils[g].waiting.count && change[n + 1].ts <= contention->start)
+		n++;
+	EXPECT(c, change[n].value && (n + 1 == c->sim->gils[g].waiting.count || change[n + 1].ts >= contention->end), "not contended all the time");
+	c->contention_ns[g] += contention->end - contention->start;
+}
+
+static void on_run(void *ctx, const struct run *run)
+{
+	struct check *c = ctx;
+	const struct sim_cpu *cpu = &c->sim->cpus[run->cpu];
+	uint32_t n = 0;
+
+	EXPECT(c, run->start < run->end && run->start >= c->run_end[run->cpu], "runs overlap");
+	EXPECT(c, run->start >= c->ready_told[run->cpu], "a run is told after who was ready");
+	c->run_end[run->cpu] = run->end;
+	while (n + 1 < cpu->log.count && cpu->log.at[n + 1].ts <= run->start)
+		n++;
+	for (; n < cpu->log.count && cpu->log.at[n].ts < run->end; n++)
+		EXPECT(c, cpu->log.at[n].value == run->tid, "cpu %u had %u, not %u", run->cpu, cpu->log.at[n].value, run->tid);
+	c->runs++;
+}
+
+/* ── turns ───────────────────────────────────────────────────────────────────────────────────────────────────────── */
+
+static void on_turn_begin(void *ctx, struct loop *loop)
+{
+	struct check *c = ctx;
+	struct told_thread *told = told_of(c, loop->thread);
+
+	EXPECT(c, !told->turn, "a turn in a turn");
+	told->turn = true;
+	told->ts_turn = loop->ts_turn;
+	told->turn_ns = 0;
+	EXPECT(c, told->end == loop->ts_turn, "the interval before the turn ends at %llu, the turn begins at %llu", (unsigned long long)told->end,
+	       (unsigned long long)loop->ts_turn);
+}
+
+static void on_turn_cancel(void *ctx, struct loop *loop)
+{
+	struct told_thread *told = told_of(ctx, loop->thread);
+
+	EXPECT((struct check *)ctx, told->turn, "no turn to cancel");
+	told->turn = false;
+}
+
+static void on_turn(void *ctx, const struct turn *turn)
+{
+	struct check *c = ctx;
+	struct told_thread *told = told_of(c, turn->loop->thread);
+
+	EXPECT(c, told->turn && told->ts_turn == turn->start, "a turn that has not begun");
+	EXPECT(c, told->turn_ns == turn->end - turn->start, "its intervals add up to %llu of %llu", (unsigned long long)told->turn_ns,
+	       (unsigned long long)(turn->end - turn->start));
+	EXPECT(c, turn->ongoing == (turn->ongoing && turn->end == c->sim->end) && !(turn->ongoing && turn->whole), "ongoing");
+	FIND_SPAN(c, c->sim->turns, turn, turn->loop->thread->tid, 0, turn->whole);
+	told->turn = false;
+	c->whole_turns += turn->whole;
+}
+
+/* ── feeding ─────────────────────────────────────────────────────────────────────────────────────────────────────── */
+
+/* Notes what the event proves about the machines of its thread. */
+static void note_evidence(struct check *c, const union event *event)
+{
+	const struct thread *thread = world_thread(c->world, event->hdr.tid);
+	struct told_thread *told = thread ? thread->data : NULL;
+	bool gil = event->hdr.type >= EV_TAKE && event->hdr.type <= EV_WAIT_END, epoll = event->hdr.type == EV_EPOLL_ENTER || event->hdr.type == EV_EPOLL_EXIT;
+	bool sched = event->hdr.type == EV_SWITCH_IN || event->hdr.type == EV_SWITCH_OUT;
+
+	if (!told)
+		return;
+	if ((gil || epoll || sched) && !told->evidence[0])
+		told->evidence[0] = c->now;
+	if (gil && !told->evidence[1])
+		told->evidence[1] = c->now;
+	if ((gil || epoll) && !told->evidence[2])
+		told->evidence[2] = c->now;
+}
+
+/* Drops runs of events, wholly or one of a few CPUs' worth, and announces that. */
+static void lose(struct sim *s, uint32_t losses)
+{
+	while (losses-- > 0) {
+		uint32_t first = sim_random(s, s->events.count), length = 1 + sim_random(s, 40), last = first, k = 0, percent = 10 + sim_random(s, 91), lost = 0;
+		uint64_t ts = s->events.at[first].event.hdr.ts, last_ts;
+
+		if (ts < s->begin || s->events.at[first].fixed)
+			continue;
+		for (uint32_t i = first; i < s->events.count && i < first + length; i++)
+			if (!s->events.at[i].fixed)
+				last = i;
+		last_ts = s->events.at[last].event.hdr.ts;
+		for (uint32_t i = first; i <= last; i++)
+			if (s->events.at[i].fixed || (i != first && i != last && !sim_chance(s, percent)))
+				s->events.at[first + k++] = s->events.at[i];
+			else
+				lost++;
+		memmove(&s->events.at[first + k], &s->events.at[last + 1], (s->events.count - last - 1) * sizeof(s->events.at[0]));
+		s->events.count -= last + 1 - first - k;
+		SIM_PUSH(s->events, (struct sim_event){.event = {.lost = {.hdr = {.ts = ts, .type = EV_LOST}, .count = lost, .last_ts = last_ts}}, .fixed = true});
+		memmove(&s->events.at[first + 1], &s->events.at[first], (s->events.count - first - 1) * sizeof(s->events.at[0]));
+		s->events.at[first] = (struct sim_event){.event = {.lost = {.hdr = {.ts = ts, .type = EV_LOST}, .count = lost, .last_ts = last_ts}}, .fixed = true};
+	}
+	sim_sort(s);
+}
+
+/* What is not over at the end of the world is over then. */
+static void finish_truth(struct sim *s)
+{
+	for (uint32_t i = 0; i < s->threads_used; i++) {
+		struct sim_thread *t = &s->threads[i];
+
+		if (t->relation == SIM_HOLDS)
+			SIM_PUSH(s->holds, (struct sim_span){t->ts_hold, s->end + 1, t->tid, t->gil, t->hold_handoff});
+		if (t->relation == SIM_WAITS)
+			SIM_PUSH(s->waits, (struct sim_span){t->ts_wait, s->end + 1, t->tid, t->gil, false});
+		if (t->in_turn || (t->inside && t->woken && t->epfd == t->own_epfd))
+			SIM_PUSH(s->turns, (struct sim_span){t->ts_turn, s->end + 1, t->tid, 0, true});
+	}
+}
+
+static uint64_t count_whole(const struct sim *s, const struct sim_span *spans, uint32_t count)
+{
+	uint64_t whole = 0;
+
+	for (uint32_t i = 0; i < count; i++)
+		whole += spans[i].start >= s->begin && spans[i].end <= s->end && !(spans == s->turns.at && spans[i].handoff);
+	return whole;
+}
+
+/* All that the window saw whole has been told whole. */
+static void compare_totals(struct check *c)
+{
+	struct sim *s = c->sim;
+	uint32_t position = 0;
+
+	for (const struct gil *gil; (gil = world_next_gil(c->world, &position));)
+		EXPECT(c, !gil->violations, "%llu violations", (unsigned long long)gil->violations);
+	EXPECT(c, !world_window(c->world).contradictions, "%llu contradictions", (unsigned long long)world_window(c->world).contradictions);
+	for (uint32_t i = 0; i < c->thread_count; i++)
+		EXPECT(c, c->threads[i].thread->gone || c->threads[i].end == s->end, "thread %u is told until %llu only", c->threads[i].thread->tid,
+		       (unsigned long long)c->threads[i].end);
+	if (!c->lossless || s->partial)
+		return;
+	EXPECT(c, c->whole_holds == count_whole(s, s->holds.at, s->holds.count), "%llu holds, not %llu", (unsigned long long)c->whole_holds,
+	       (unsigned long long)count_whole(s, s->holds.at, s->holds.count));
+	/* the first wait after the begin may be one that went on, and a loop is known from its first wait on */
+	EXPECT(c, c->whole_waits <= count_whole(s, s->waits.at, s->waits.count) && c->whole_waits + s->threads_used >= count_whole(s, s->waits.at, s->waits.count),
+	       "%llu waits", (unsigned long long)c->whole_waits);
+	if (!s->loops_late)
+		EXPECT(c, c->whole_turns + 2 * s->threads_used >= count_whole(s, s->turns.at, s->turns.count), "%llu turns", (unsigned long long)c->whole_turns);
+}
+
+static struct totals {
+	uint64_t ns[TS_COUNT], holds, waits, turns, runs, events;
+} totals;
+
+static void run_seed(uint64_t seed, bool partial, uint32_t losses, uint32_t snapshots)
+{
+	static struct sim sim;
+	static struct check c;
+	const struct model_sink sink = {.thread = on_thread,
+					.loop = on_loop,
+					.interval = on_interval,
+					.hold = on_hold,
+					.wait = on_wait,
+					.contention = on_contention,
+					.run = on_run,
+					.turn_begin = on_turn_begin,
+					.turn_cancel = on_turn_cancel,
+					.turn = on_turn,
+					.ctx = &c};
+
+	sim_init(&sim, seed, partial);
+	sim_run(&sim, 1200, snapshots);
+	lose(&sim, losses ? sim_random(&sim, losses) : 0);
+	finish_truth(&sim);
+	memset(&c, 0, sizeof(c));
+	c = (struct check){.sim = &sim, .seed = seed, .lossless = !losses, .world = world_new(sink, partial)};
+	assert_non_null(c.world);
+	for (uint32_t i = 0; i < sim.events.count; i++) {
+		c.now = sim.events.at[i].event.hdr.ts;
+		assert_int_equal(world_feed(c.world, &sim.events.at[i].event), 0);
+		note_evidence(&c, &sim.events.at[i].event);
+		if (i % 97 == 96)
+			world_cut(c.world, c.now);
+	}
+	compare_totals(&c);
+	for (int n = 0; n < TS_COUNT; n++)
+		totals.ns[n] += c.ns[n];
+	totals.holds += c.whole_holds;
+	totals.waits += c.whole_waits;
+	totals.turns += c.whole_turns;
+	totals.runs += c.runs;
+	totals.events += sim.events.count;
+	world_free(c.world);
+	sim_done(&sim);
+}
+
+/* Runs the seeds and proves that the worlds were worth it: every state, and whole holds, waits, turns and runs, were told. */
+static void run_seeds(bool partial, uint32_t losses, uint32_t snapshots)
+{
+	const char *one = getenv("MODEL_SIM_SEED"), *many = getenv("MODEL_SIM_SEEDS");
+	uint64_t first = one ? strtoull(one, NULL, 0) : 1, count = one ? 1 : many ? strtoull(many, NULL, 0) : 500;
+
+	memset(&totals, 0, sizeof(totals));
+	for (uint64_t seed = first; seed < first + count; seed++)
+		run_seed(seed, partial, losses, snapshots);
+	if (getenv("MODEL_SIM_VERBOSE"))
+		for (int n = 0; n < TS_COUNT; n++)
+			fprintf(stderr, "%s %llu\n", thread_state_name((enum thread_state)n), (unsigned long long)totals.ns[n]);
+	if (one)
+		return;
+	for (int n = 0; n < TS_COUNT; n++)
+		assert_true(totals.ns[n] > 0);
+	assert_true(totals.waits > count && totals.turns > count && totals.runs > count);
+}
+
+static void without_loss_all_is_right_and_known_from_the_first_fact_on(void **state)
+{
+	run_seeds(false, 0, 0);
+}
+
+static void with_snapshots_all_is_right(void **state)
+{
+	run_seeds(false, 0, 30);
+}
+
+static void with_losses_all_is_right_or_unknown(void **state)
+{
+	run_seeds(false, 12, 0);
+}
+
+static void with_losses_and_snapshots_all_is_right_or_unknown(void **state)
+{
+	run_seeds(false, 12, 30);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(without_loss_all_is_right_and_known_from_the_first_fact_on),
+		cmocka_unit_test(with_snapshots_all_is_right),
+		cmocka_unit_test(with_losses_all_is_right_or_unknown),
+		cmocka_unit_test(with_losses_and_snapshots_all_is_right_or_unknown),
+	};
+
+	return cmocka_run_group_tests_name("model_sim", tests, NULL, NULL);
+}
