@@ -79,14 +79,19 @@ static int teardown(void **state)
 	return 0;
 }
 
+/* When each thread's open interval began, by tid. As in the model, ts_state is that of the state: cutting an interval leaves it alone. */
+static uint64_t opened[100];
+
 /* The thread changes over to a state at a time. */
 static void enter(struct thread *thread, enum thread_state state, uint64_t ts)
 {
+	if (thread->state != state)
+		thread->ts_state = ts;
 	thread->state = state;
-	thread->ts_state = ts;
+	opened[thread->tid] = ts;
 	if (thread_state_holds(state))
 		thread->gil->holder = thread;
-	else if (thread->gil && thread->gil->holder == thread)
+	else if (state != TS_UNKNOWN && thread->gil && thread->gil->holder == thread)
 		thread->gil->holder = NULL;
 }
 
@@ -94,7 +99,7 @@ static void told(struct thread *thread, enum thread_state state, uint64_t start,
 {
 	struct interval interval = {.thread = thread, .state = state, .start = start, .end = end, .sysno = SYSNO_NONE, .cpu = CPU_NONE};
 
-	if (thread_state_holds(state) || state == TS_GIL_WAIT)
+	if (thread_state_holds(state) || state == TS_GIL_WAIT || (thread->gil && thread->gil->holder == thread))
 		interval.gil = thread->gil;
 	interval.in_turn = thread->loop && thread->loop->in_turn;
 	sink.interval(sink.ctx, &interval);
@@ -103,8 +108,8 @@ static void told(struct thread *thread, enum thread_state state, uint64_t start,
 /* The open interval ends and the next begins. */
 static void change(struct thread *thread, enum thread_state to, uint64_t ts)
 {
-	if (ts > thread->ts_state)
-		told(thread, thread->state, thread->ts_state, ts);
+	if (ts > opened[thread->tid])
+		told(thread, thread->state, opened[thread->tid], ts);
 	enter(thread, to, ts);
 }
 
@@ -165,8 +170,9 @@ static void blockers_are_the_holders_while_the_loop_waited(void **state)
 	const struct stall *stall;
 
 	enter(&worker, TS_PYTHON, 0);
-	enter(&loop_thread, TS_GIL_WAIT, 10 * MS);
-	turn_begins(10 * MS);
+	enter(&loop_thread, TS_NATIVE, 5 * MS);
+	turn_begins(5 * MS);
+	change(&loop_thread, TS_GIL_WAIT, 10 * MS);
 	change(&worker, TS_HELD_BLOCKED, 40 * MS);
 	change(&worker, TS_BLOCKED, 70 * MS);
 	/* between the drop and the next take nobody is to blame */
@@ -186,17 +192,17 @@ static void blockers_are_the_holders_while_the_loop_waited(void **state)
 	assert_int_equal(stall->what.blockers[1].states.ns[TS_PYTHON], 25 * MS);
 }
 
-static void a_wait_that_is_cut_before_its_holder_is_blamed_once_and_in_full(void **state)
+static void cutting_intervals_changes_no_blame(void **state)
 {
 	const struct breakdown *what;
 
 	enter(&worker, TS_PYTHON, 0);
 	enter(&loop_thread, TS_GIL_WAIT, 10 * MS);
 	turn_begins(10 * MS);
-	change(&loop_thread, TS_GIL_WAIT, 30 * MS); /* the wait is cut, the holder's interval is not */
-	change(&loop_thread, TS_GIL_WAIT, 35 * MS);
-	change(&worker, TS_PYTHON, 50 * MS); /* now the holder's is cut and the wait's is not */
-	change(&loop_thread, TS_GIL_WAIT, 50 * MS);
+	change(&worker, TS_PYTHON, 30 * MS); /* both are cut */
+	change(&loop_thread, TS_GIL_WAIT, 30 * MS);
+	change(&loop_thread, TS_GIL_WAIT, 35 * MS); /* only the wait is cut */
+	change(&worker, TS_PYTHON, 50 * MS); /* only the holder's interval is cut */
 	change(&worker, TS_NATIVE, 70 * MS);
 	change(&loop_thread, TS_PYTHON, 70 * MS);
 	change(&loop_thread, TS_IDLE, 71 * MS);
@@ -206,26 +212,50 @@ static void a_wait_that_is_cut_before_its_holder_is_blamed_once_and_in_full(void
 	assert_int_equal(what->blockers[0].states.ns[TS_PYTHON], 60 * MS);
 }
 
+static void a_holder_whose_own_state_is_unknown_is_a_blocker_nevertheless(void **state)
+{
+	const struct breakdown *what;
+
+	enter(&worker, TS_PYTHON, 0);
+	enter(&loop_thread, TS_GIL_WAIT, 10 * MS);
+	turn_begins(10 * MS);
+	change(&worker, TS_UNKNOWN, 20 * MS);
+	change(&worker, TS_NATIVE, 70 * MS);
+	change(&loop_thread, TS_IDLE, 70 * MS);
+	turn_ends(70 * MS, true, false);
+	what = &loop_report()->stalls[0].what;
+	assert_int_equal(what->blocker_count, 1);
+	assert_int_equal(what->blockers[0].states.ns[TS_PYTHON], 10 * MS);
+	assert_int_equal(what->blockers[0].states.ns[TS_UNKNOWN], 50 * MS);
+}
+
 static void holders_of_another_gil_and_outside_of_turns_are_not_blamed(void **state)
 {
+	const struct breakdown *what;
+
 	worker.gil = &other_gil;
 	enter(&worker, TS_PYTHON, 0);
 	enter(&second_worker, TS_PYTHON, 0);
 	enter(&loop_thread, TS_GIL_WAIT, 0);
 	change(&second_worker, TS_NATIVE, 5 * MS); /* no turn yet */
+	change(&second_worker, TS_PYTHON, 5 * MS);
 	change(&loop_thread, TS_GIL_WAIT, 6 * MS);
 	turn_begins(6 * MS);
+	change(&second_worker, TS_NATIVE, 7 * MS); /* of this, 1 ms is inside the turn */
 	change(&worker, TS_NATIVE, 60 * MS);
 	change(&loop_thread, TS_IDLE, 66 * MS);
 	turn_ends(66 * MS, true, false);
-	assert_int_equal(loop_report()->stalls[0].what.blocker_count, 0);
+	what = &loop_report()->stalls[0].what;
+	assert_int_equal(what->blocker_count, 1);
+	assert_ptr_equal(what->blockers[0].thread, &second_worker);
+	assert_int_equal(what->blockers[0].states.ns[TS_PYTHON], MS);
 }
 
 static void occupants_of_the_cpu_are_named_while_the_loop_was_ready(void **state)
 {
 	struct run runs[] = {
-		{.cpu = 2, .tid = 99, .pid = 98, .start = 0, .end = 40 * MS},
 		{.cpu = 3, .tid = 77, .pid = 77, .start = 0, .end = 40 * MS}, /* another CPU */
+		{.cpu = 2, .tid = 99, .pid = 98, .start = 0, .end = 40 * MS},
 		{.cpu = 2, .tid = 0, .pid = 0, .start = 40 * MS, .end = 45 * MS},
 		{.cpu = 2, .tid = 99, .pid = 98, .start = 45 * MS, .end = 60 * MS},
 	};
@@ -233,8 +263,9 @@ static void occupants_of_the_cpu_are_named_while_the_loop_was_ready(void **state
 	const struct breakdown *what;
 
 	loop_thread.cpu = 2;
-	enter(&loop_thread, TS_RUNNABLE, 10 * MS);
-	turn_begins(10 * MS);
+	enter(&loop_thread, TS_NATIVE, 5 * MS);
+	turn_begins(5 * MS);
+	change(&loop_thread, TS_RUNNABLE, 10 * MS);
 	for (size_t i = 0; i < sizeof(runs) / sizeof(runs[0]); i++)
 		sink.run(sink.ctx, &runs[i]);
 	sink.interval(sink.ctx, &ready);
@@ -282,6 +313,7 @@ static void a_cancelled_turn_leaves_nothing_behind(void **state)
 	change(&loop_thread, TS_IDLE, 60 * MS);
 	loop.in_turn = false;
 	sink.turn_cancel(sink.ctx, &loop);
+	assert_int_equal(loop_report()->stall_count, 0);
 	change(&loop_thread, TS_PYTHON, 100 * MS);
 	turn_begins(100 * MS);
 	change(&loop_thread, TS_IDLE, 160 * MS);
@@ -363,7 +395,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(a_turn_below_the_threshold_is_no_stall_and_one_at_it_is),
 		TEST(blockers_are_the_holders_while_the_loop_waited),
-		TEST(a_wait_that_is_cut_before_its_holder_is_blamed_once_and_in_full),
+		TEST(cutting_intervals_changes_no_blame),
+		TEST(a_holder_whose_own_state_is_unknown_is_a_blocker_nevertheless),
 		TEST(holders_of_another_gil_and_outside_of_turns_are_not_blamed),
 		TEST(occupants_of_the_cpu_are_named_while_the_loop_was_ready),
 		TEST(system_calls_add_up_by_number_and_stay_bounded),

@@ -106,17 +106,10 @@ static void on_loop(void *ctx, struct loop *loop)
 	loop_fold(ctx, loop);
 }
 
-/* While [from, to] passed, the loop's thread waited for the GIL and `holder` had it, in this state. */
-static void blame(struct report_builder *builder, struct loop_fold *loop, const struct thread *holder, enum thread_state state, uint64_t from, uint64_t to)
-{
-	from = later(from, loop->ts_blamed);
-	if (from >= to)
-		return;
-	check(builder, breakdown_add_blocker(&loop->now, holder, state, to - from));
-	loop->ts_blamed = to;
-}
-
-/* An interval with the GIL is over: it is added to the blockers of every loop in a turn that waits for that GIL just now. */
+/*
+ * A stretch with the GIL is over: it is added to the blockers of every loop in a turn that waits for that GIL just now. Holders are told before
+ * waiters (model.h), so no wait is over before its holder's part has come here.
+ */
 static void blame_holder(struct report_builder *builder, const struct interval *i)
 {
 	const struct process_fold *process = i->thread->process->data;
@@ -124,19 +117,11 @@ static void blame_holder(struct report_builder *builder, const struct interval *
 	for (uint32_t n = 0; process && n < process->loop_count; n++) {
 		struct loop_fold *loop = process->loops[n];
 		const struct thread *waiter = loop->loop->thread;
+		uint64_t from = later(later(i->start, waiter->ts_state), loop->ts_turn);
 
-		if (loop->in_turn && waiter->state == TS_GIL_WAIT && waiter->gil == i->gil && waiter != i->thread)
-			blame(builder, loop, i->thread, i->state, later(i->start, waiter->ts_state), i->end);
+		if (loop->in_turn && waiter->state == TS_GIL_WAIT && waiter->gil == i->gil && from < i->end)
+			check(builder, breakdown_add_blocker(&loop->now, i->thread, i->state, i->end - from));
 	}
-}
-
-/* A wait of a loop's thread is over while the holder's interval is still open: what has passed of that belongs to the wait. */
-static void blame_open_holder(struct report_builder *builder, struct loop_fold *loop, const struct interval *i)
-{
-	const struct thread *holder = i->gil ? i->gil->holder : NULL;
-
-	if (holder && holder != i->thread && thread_state_holds(holder->state))
-		blame(builder, loop, holder, holder->state, later(i->start, holder->ts_state), i->end);
 }
 
 static void add_to_turn(struct report_builder *builder, struct loop_fold *loop, const struct interval *i)
@@ -148,8 +133,6 @@ static void add_to_turn(struct report_builder *builder, struct loop_fold *loop, 
 		check(builder, breakdown_add_syscall(&loop->now, i->sysno, dur));
 	else if ((i->state == TS_RUNNABLE || i->state == TS_HELD_RUNNABLE) && i->throttled)
 		loop->now.throttled_ns += dur;
-	else if (i->state == TS_GIL_WAIT)
-		blame_open_holder(builder, loop, i);
 }
 
 static void on_interval(void *ctx, const struct interval *i)
@@ -163,11 +146,11 @@ static void on_interval(void *ctx, const struct interval *i)
 	thread->report.states.ns[i->state] += dur;
 	if (i->sampled)
 		thread->report.sampled_ns += dur;
-	if (thread_state_holds(i->state)) {
+	if (thread_state_holds(i->state))
 		thread->report.held_ns += dur;
-		if (i->gil)
-			blame_holder(builder, i);
-	}
+	/* a holder is a holder, also while it is unknown what it does */
+	if (i->gil && i->state != TS_GIL_WAIT)
+		blame_holder(builder, i);
 	if (i->in_turn && i->thread->loop && i->thread->loop->data) {
 		struct loop_fold *loop = i->thread->loop->data;
 
@@ -215,18 +198,15 @@ static void on_contention(void *ctx, const struct contention *contention)
 		gil->report.contended_ns += contention->end - contention->start;
 }
 
+/* The same for who had the CPU, which is told before the thread that waited for it. */
 static void preempt(struct report_builder *builder, struct loop_fold *loop, const struct run *run)
 {
 	const struct thread *waiter = loop->loop->thread;
-	uint64_t from;
+	uint64_t from = later(later(run->start, waiter->ts_state), loop->ts_turn);
+	bool waits = (waiter->state == TS_RUNNABLE || waiter->state == TS_HELD_RUNNABLE) && waiter->cpu == run->cpu;
 
-	if (!loop->in_turn || (waiter->state != TS_RUNNABLE && waiter->state != TS_HELD_RUNNABLE) || waiter->cpu != run->cpu)
-		return;
-	from = later(later(run->start, waiter->ts_state), loop->ts_preempted);
-	if (from >= run->end)
-		return;
-	check(builder, breakdown_add_occupant(&loop->now, run->tid, run->pid, run->end - from));
-	loop->ts_preempted = run->end;
+	if (loop->in_turn && waits && from < run->end)
+		check(builder, breakdown_add_occupant(&loop->now, run->tid, run->pid, run->end - from));
 }
 
 static void on_run(void *ctx, const struct run *run)
@@ -246,7 +226,7 @@ static void on_turn_begin(void *ctx, struct loop *loop)
 		return;
 	breakdown_reset(&fold->now);
 	fold->in_turn = true;
-	fold->ts_turn = fold->ts_blamed = fold->ts_preempted = loop->ts_turn;
+	fold->ts_turn = loop->ts_turn;
 }
 
 int loop_fold_reserve(struct loop_fold *loop)

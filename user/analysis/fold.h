@@ -22,13 +22,9 @@ struct gil_fold {
 
 struct loop_fold {
 	struct loop *loop;
+	/* the turn in progress */
 	bool in_turn;
 	uint64_t ts_turn;
-	/*
-	 * The turn in progress. What happened up to these instants has been blamed on somebody, so the overlap of a wait with what the holder (or the
-	 * occupant of the CPU) did counts once, whichever of the two intervals is closed first.
-	 */
-	uint64_t ts_blamed, ts_preempted;
 	struct breakdown now;
 	/* finished turns; the array has room for one stall more, the one that is going on while a report is made */
 	struct loop_report report;

@@ -41,7 +41,7 @@ struct thread_report {
 /* Who held the GIL while a loop's thread waited for it. */
 struct blocker {
 	const struct thread *thread;
-	struct state_sums states; /* what the blocker did meanwhile: python, held_blocked, held_runnable */
+	struct state_sums states; /* what the blocker did meanwhile: python, held_blocked, held_runnable; unknown: it held the GIL, that is known */
 };
 struct syscall_share {
 	int32_t sysno; /* or SYSNO_… */

@@ -32,7 +32,7 @@ void text_add_syscall(struct text *text, const struct process *process, int32_t 
 void text_add_occupant(struct text *text, const struct cpu_share *share)
 {
 	if (!share->tid) {
-		text_add(text, "nobody (idle CPU)");
+		text_add(text, "nobody");
 	} else if (share->tid == TID_OTHERS) {
 		text_add(text, "many others");
 	} else {

@@ -81,7 +81,7 @@ static void add_gil_wait(struct text *text, const struct breakdown *what)
 
 static void add_no_cpu(struct text *text, const struct process *process, const struct breakdown *what)
 {
-	const struct cpu_share *first = what->preempted_by_count ? &what->preempted_by[0] : NULL;
+	const struct cpu_share *first = what->preempted_by_count && what->preempted_by[0].tid ? &what->preempted_by[0] : NULL;
 	uint64_t waited = what->states.ns[TS_RUNNABLE] + what->states.ns[TS_HELD_RUNNABLE];
 
 	if (what->throttled_ns * 2 > waited) {
@@ -89,7 +89,7 @@ static void add_no_cpu(struct text *text, const struct process *process, const s
 		return;
 	}
 	text_add(text, "The loop was ready and got no CPU");
-	if (first && first->tid && first->tid != TID_OTHERS) {
+	if (first && first->tid != TID_OTHERS) {
 		text_add(text, "; ");
 		text_add_occupant(text, first);
 		text_add(text, " had it");
@@ -115,9 +115,9 @@ static void add_remedy(struct text *text, enum thread_state cause, const struct 
 		add_gil_wait(text, what);
 		break;
 	case TS_HELD_BLOCKED:
-		add_blocked(text, process, what);
-		text_add(text, " And it slept with the GIL, so all threads stood still: the extension must release the GIL around that call "
-			       "(Py_BEGIN_ALLOW_THREADS).");
+		text_add_syscall(text, process, what->syscall_count ? what->syscalls[0].sysno : SYSNO_UNKNOWN);
+		text_add(text, ": a call slept with the GIL, so no thread could run. The extension must release the GIL around it "
+			       "(Py_BEGIN_ALLOW_THREADS); only then does it help to move the call to a thread.");
 		break;
 	case TS_HELD_RUNNABLE:
 	case TS_RUNNABLE:

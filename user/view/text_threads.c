@@ -271,7 +271,9 @@ static void show_dist(const struct canvas *canvas, const char *first, const stru
 {
 	struct text text = {0};
 
-	if (dist->count) {
+	if (!dist->count) {
+		text_add(&text, "–");
+	} else {
 		text_add(&text, "p50" NBSP);
 		text_add_duration(&text, dist_percentile(dist, 0.5));
 		text_add(&text, " · p99" NBSP);
@@ -279,8 +281,8 @@ static void show_dist(const struct canvas *canvas, const char *first, const stru
 		text_add(&text, " · max" NBSP);
 		text_add_duration(&text, dist->max_ns);
 		text_add(&text, " · ");
+		text_add_number_of(&text, dist->count, "time", "times");
 	}
-	text_add_number_of(&text, dist->count, "time", "times");
 	canvas_paragraph(canvas, first, 13, &text);
 }
 

@@ -21,7 +21,7 @@ static void add_culprit(struct text *text, const struct process *process, enum t
 		text_add_syscall(text, process, what->syscalls[0].sysno);
 	} else if ((state == TS_RUNNABLE || state == TS_HELD_RUNNABLE) && what->throttled_ns * 2 > what->states.ns[state]) {
 		text_add(text, ", throttled by its cgroup's CPU quota");
-	} else if ((state == TS_RUNNABLE || state == TS_HELD_RUNNABLE) && what->preempted_by_count) {
+	} else if ((state == TS_RUNNABLE || state == TS_HELD_RUNNABLE) && what->preempted_by_count && what->preempted_by[0].tid) {
 		text_add(text, what->preempted_by_count > 1 ? " that mostly " : " that ");
 		text_add_occupant(text, &what->preempted_by[0]);
 		text_add(text, " had");
@@ -93,21 +93,36 @@ static void add_stalls(struct text *text, const struct text_page *page, const st
 	text_add(text, ".");
 }
 
-static void add_no_stall(struct text *text, const struct text_page *page, const struct loop_report *loop)
+static uint64_t unknown_of(const struct process_report *process, const struct thread *thread)
 {
+	for (uint32_t i = 0; i < process->thread_count; i++)
+		if (process->threads[i].thread == thread)
+			return process->threads[i].states.ns[TS_UNKNOWN];
+	return 0;
+}
+
+static void add_no_stall(struct text *text, const struct text_page *page, const struct process_report *process, const struct loop_report *loop)
+{
+	uint64_t unknown = unknown_of(process, loop->loop->thread);
+
 	text_add(text, "No stall of ");
 	text_add_duration(text, page->report->stall_ns);
-	text_add(text, " or longer: ");
+	text_add(text, " or longer%s: ", unknown >= page->report->stall_ns ? " was seen" : "");
 	add_loop(text, loop);
-	if (!loop->longest_ns) {
-		text_add(text, " had nothing to do.");
-		return;
+	if (loop->longest_ns) {
+		text_add(text, " made ");
+		text_add_number_of(text, loop->turn.count, "whole turn", "whole turns");
+		text_add(text, "; longest ");
+		text_add_duration(text, loop->longest_ns);
+		text_add(text, ".");
+	} else {
+		text_add(text, unknown ? " made no turn that was seen." : " had nothing to do.");
 	}
-	text_add(text, " made ");
-	text_add_number_of(text, loop->turn.count, "turn", "turns");
-	text_add(text, "; longest ");
-	text_add_duration(text, loop->longest_ns);
-	text_add(text, ".");
+	if (unknown >= page->report->stall_ns) {
+		text_add(text, " But ");
+		text_add_share(text, unknown, text_window_ns(page->report));
+		text_add(text, " of its time is unknown, and a stall may hide there.");
+	}
 }
 
 static void show_no_loop(const struct text_page *page)
@@ -124,8 +139,8 @@ void text_verdict(const struct text_page *page, const struct process_report *pro
 	if (!process->process->info.gil_enabled) {
 		struct text text = {0};
 
-		text_add(&text, "The GIL is off in this process (free-threaded Python): no thread holds it or waits for it, and `python` cannot be told from "
-				"`native`. Stalls of its loops for other reasons are reported.");
+		text_add(&text, "The GIL is off in this process (free-threaded Python): no thread holds it or waits for it, and Python that runs counts "
+				"as native. Stalls of its loops are found as ever.");
 		canvas_paragraph(&page->canvas, "  ", 2, &text);
 	}
 	if (!process->loop_count)
@@ -136,7 +151,7 @@ void text_verdict(const struct text_page *page, const struct process_report *pro
 		if (process->loops[i].stall_count)
 			add_stalls(&text, page, process->process, &process->loops[i]);
 		else
-			add_no_stall(&text, page, &process->loops[i]);
+			add_no_stall(&text, page, process, &process->loops[i]);
 		if (text.bytes[0] == 't')
 			text.bytes[0] = 'T';
 		canvas_paragraph(&page->canvas, "  ", 2, &text);
