@@ -2,7 +2,7 @@
 # gilscope: see README.md. `make help` lists the targets. Everything built is below build/; V=1 shows the commands.
 
 .PHONY: all help check demo bench install clean deps lint fuzz matrix unit live
-all: build/gilscope
+all: build/gilscope build/gilscope.1
 
 CC ?= cc
 CLANG ?= $(notdir $(firstword $(wildcard $(addprefix /usr/bin/clang,$(empty) -19 -18 -17 -16 -15 -14)) clang))
@@ -114,8 +114,12 @@ help:
 #? deps     install the distribution's packages that building and testing needs
 #? clean    remove build/
 
-install: $(B)/gilscope
+install: $(B)/gilscope $(B)/gilscope.1
 	install -D -m 755 $(B)/gilscope $(DESTDIR)$(PREFIX)/bin/gilscope
+	install -D -m 644 $(B)/gilscope.1 $(DESTDIR)$(PREFIX)/share/man/man1/gilscope.1
+# the manual page comes from the tables that --help comes from
+$(B)/gilscope.1: $(B)/gilscope
+	$(call say,MAN,$@)$(B)/gilscope --man > $@.tmp && mv $@.tmp $@
 
 # Everything is rebuilt when the flags change.
 CONFIG := $(CC) $(CPPFLAGS) $(CFLAGS) $(CLANG)

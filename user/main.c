@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "cmd/cmd.h"
+#include "cmd/man.h"
 
 static const struct command *const COMMANDS[] = {
 	&command_attach, &command_record, &command_report, &command_export, &command_doctor,
@@ -35,6 +36,10 @@ int main(int argc, char **argv)
 	}
 	if (!strcmp(name, "--version")) {
 		printf("gilscope %s\n", GILSCOPE_VERSION);
+		return EXIT_OK;
+	}
+	if (!strcmp(name, "--man")) {
+		man_write(stdout, COMMANDS, COMMAND_COUNT);
 		return EXIT_OK;
 	}
 	for (size_t i = 0; i < COMMAND_COUNT; i++)

@@ -62,7 +62,7 @@ static void probe_capabilities(struct feature *feature)
 		bool admin_will_do; /* CAP_SYS_ADMIN includes it */
 	} needed[] = {
 		{CAP_BPF, "CAP_BPF", true}, {CAP_PERFMON, "CAP_PERFMON", true}, {CAP_SYS_PTRACE, "CAP_SYS_PTRACE", false},
-		/* map_files and the uprobe PMU ask for it when the image is not reachable by path */
+		/* /proc/PID/fd of another user's process is searched for epoll descriptors */
 		{CAP_DAC_READ_SEARCH, "CAP_DAC_READ_SEARCH", false},
 	};
 	char missing[128] = "";

@@ -1,0 +1,92 @@
+/* SPDX-License-Identifier: MIT */
+#include "cmd/man.h"
+
+#include <ctype.h>
+#include <stdio.h>
+#include <string.h>
+
+/* Text with what troff would take for itself made plain. */
+static void put(FILE *file, const char *text, size_t length)
+{
+	for (size_t i = 0; i < length && text[i]; i++) {
+		if ((i == 0 || text[i - 1] == '\n') && (text[i] == '.' || text[i] == '\''))
+			fputs("\\&", file);
+		if (text[i] == '-')
+			fputs("\\-", file);
+		else if (text[i] == '\\')
+			fputs("\\e", file);
+		else
+			fputc(text[i], file);
+	}
+}
+
+static void put_line(FILE *file, const char *text)
+{
+	put(file, text, strlen(text));
+	fputc('\n', file);
+}
+
+static void put_options(FILE *file, const struct argp *argp)
+{
+	for (const struct argp_option *option = argp->options; option && (option->name || option->key || option->doc); option++) {
+		fputs(".TP\n\\fB", file);
+		if (isascii(option->key) && isprint(option->key))
+			fprintf(file, "\\-%c\\fR, \\fB", option->key);
+		fputs("\\-\\-", file);
+		put(file, option->name, strlen(option->name));
+		fputs("\\fR", file);
+		if (option->arg)
+			fprintf(file, option->flags & OPTION_ARG_OPTIONAL ? "[=\\fI%s\\fR]" : "=\\fI%s\\fR", option->arg);
+		fputc('\n', file);
+		put_line(file, option->doc);
+	}
+	for (const struct argp_child *child = argp->children; child && child->argp; child++)
+		put_options(file, child->argp);
+}
+
+/* argp's document: what stands before \v, and after it notes and the example. */
+static void put_command(FILE *file, const struct command *command)
+{
+	const char *doc = command->argp->doc, *after = strchr(doc, '\v');
+
+	fprintf(file, ".SS gilscope %s ", command->name);
+	put_line(file, command->arguments);
+	put(file, doc, after ? (size_t)(after - doc) : strlen(doc));
+	fputc('\n', file);
+	put_options(file, command->argp);
+	if (!after)
+		return;
+	fputs(".PP\n.nf\n", file);
+	put_line(file, after + 1);
+	fputs(".fi\n", file);
+}
+
+void man_write(FILE *file, const struct command *const commands[], size_t count)
+{
+	static const char *const statuses[][2] = {
+		{"0", "all went well"},
+		{"1", "failure; one sentence on stderr says what, and what to do"},
+		{"2", "the command line was not understood"},
+		{"3", "not permitted; the missing capability is named"},
+		{"4", "the target is not supported; why is named"},
+		{"5", "the result is there, but evidence was lost: more than 0.1 % of the threads' time is unknown, or a probe was skipped"},
+		{"130", "ended by a second Ctrl\\-C; the first ends the observation and prints the result"},
+	};
+
+	fprintf(file, ".TH GILSCOPE 1 \"\" \"gilscope %s\"\n.SH NAME\n", GILSCOPE_VERSION);
+	fputs("gilscope \\- who held Python's GIL, who waited, and why the event loop was starved\n.SH SYNOPSIS\n.nf\n", file);
+	for (size_t i = 0; i < count; i++) {
+		fprintf(file, "\\fBgilscope %s\\fR ", commands[i]->name);
+		put_line(file, commands[i]->arguments);
+	}
+	fputs(".fi\n.SH DESCRIPTION\nAttaches with eBPF to a running, unmodified CPython process (3.8 to 3.15, symbols not needed) and observes, without sampling, "
+	      "every take and drop of the Global Interpreter Lock, the scheduling of its threads and the waits of its event loops. The target is neither "
+	      "changed nor stopped. Durations are written 10s, 250ms, 1m30s.\n.SH COMMANDS\n",
+	      file);
+	for (size_t i = 0; i < count; i++)
+		put_command(file, commands[i]);
+	fputs(".SH EXIT STATUS\n", file);
+	for (size_t i = 0; i < sizeof(statuses) / sizeof(statuses[0]); i++)
+		fprintf(file, ".TP\n.B %s\n%s\n", statuses[i][0], statuses[i][1]);
+	fputs(".SH FILES\n.TP\n.I gilscope.gsc\nthe recording that record writes and report reads unless told otherwise\n", file);
+}

@@ -1,0 +1,14 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * man.h - the manual page, made from the same tables as --help, so that it cannot say anything else.
+ */
+#ifndef GILSCOPE_CMD_MAN_H
+#define GILSCOPE_CMD_MAN_H
+
+#include <stdio.h>
+#include "cmd/cmd.h"
+
+/* Writes gilscope(1) in troff's man macros. */
+void man_write(FILE *file, const struct command *const commands[], size_t count);
+
+#endif
