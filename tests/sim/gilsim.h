@@ -45,6 +45,11 @@ struct sim_span {
 	uint32_t tid;
 	uint8_t gil;
 	bool handoff; /* of a hold; of a turn: the thread died in it */
+	bool told;    /* for the test that looks for it */
+};
+struct sim_spans {
+	struct sim_span *at;
+	uint32_t count, room;
 };
 struct sim_change {
 	uint64_t ts;
@@ -95,7 +100,7 @@ struct sim {
 		SIM_VECTOR(struct sim_change) waiting;
 	} gils[SIM_GILS];
 	SIM_VECTOR(struct sim_event) events;
-	SIM_VECTOR(struct sim_span) holds, waits, turns;
+	struct sim_spans holds, waits, turns;
 };
 
 static inline uint32_t sim_random(struct sim *s, uint32_t below)
@@ -234,7 +239,7 @@ static inline void sim_take(struct sim *s, struct sim_thread *t)
 	int32_t me = (int32_t)(t - s->threads);
 
 	if (t->relation == SIM_WAITS) {
-		SIM_PUSH(s->waits, (struct sim_span){t->ts_wait, s->now, t->tid, t->gil, false});
+		SIM_PUSH(s->waits, (struct sim_span){t->ts_wait, s->now, t->tid, t->gil, false, false});
 		if (--s->gils[t->gil].waiters == 0)
 			SIM_PUSH(s->gils[t->gil].waiting, (struct sim_change){s->now, 0});
 	}
@@ -250,7 +255,7 @@ static inline void sim_take(struct sim *s, struct sim_thread *t)
 
 static inline void sim_drop(struct sim *s, struct sim_thread *t)
 {
-	SIM_PUSH(s->holds, (struct sim_span){t->ts_hold, s->now, t->tid, t->gil, t->hold_handoff});
+	SIM_PUSH(s->holds, (struct sim_span){t->ts_hold, s->now, t->tid, t->gil, t->hold_handoff, false});
 	t->relation = SIM_NONE;
 	s->gils[t->gil].holder = -1;
 	if (!s->partial || s->gils[t->gil].waiters)
@@ -292,7 +297,7 @@ static inline void sim_epoll(struct sim *s, struct sim_thread *t)
 	if (!t->inside) {
 		t->epfd = t->own_epfd && sim_chance(s, 70) ? t->own_epfd : 50 + sim_random(s, 2);
 		if (t->in_turn && t->epfd == t->own_epfd) {
-			SIM_PUSH(s->turns, (struct sim_span){t->ts_turn, s->now, t->tid, 0, false});
+			SIM_PUSH(s->turns, (struct sim_span){t->ts_turn, s->now, t->tid, 0, false, false});
 			t->in_turn = false;
 		}
 		t->woken = false;
@@ -405,7 +410,7 @@ static inline void sim_death(struct sim *s, struct sim_thread *t)
 	if (t->sched != SIM_RUNS || t->relation != SIM_NONE || t->inside || t->taking)
 		return;
 	if (t->in_turn)
-		SIM_PUSH(s->turns, (struct sim_span){t->ts_turn, s->now, t->tid, 0, true});
+		SIM_PUSH(s->turns, (struct sim_span){t->ts_turn, s->now, t->tid, 0, true, false});
 	t->alive = false;
 	if (s->gils[t->gil].previous == t - s->threads)
 		s->gils[t->gil].previous = SIM_TIDS; /* who gets the tid next is another */

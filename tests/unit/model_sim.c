@@ -21,7 +21,7 @@ struct check {
 	struct told_thread {
 		const struct thread *thread;
 		bool told, turn, possible;
-		uint64_t end, loop_known, evidence[3]; /* of scheduling, of the relation, of the place */
+		uint64_t begin, end, loop_known, evidence[3]; /* of scheduling, of the relation, of the place */
 		uint64_t ts_turn, turn_ns, turn_end;
 		uint32_t segment;
 	} threads[4096];
@@ -52,7 +52,7 @@ static void on_thread(void *ctx, struct thread *thread)
 
 	assert_true(c->thread_count <= 4096);
 	told->thread = thread;
-	told->end = c->now > c->sim->begin ? c->now : c->sim->begin;
+	told->begin = told->end = c->now > c->sim->begin ? c->now : c->sim->begin;
 	thread->data = told;
 }
 
@@ -149,26 +149,27 @@ static void on_interval(void *ctx, const struct interval *i)
 /* ── holds, waits, contention, runs ──────────────────────────────────────────────────────────────────────────────── */
 
 /* The true span that holds this one; a whole one is equal to it. */
-#define FIND_SPAN(c, spans, told, thread_tid, gil_index, is_whole)                                                                                   \
-	({                                                                                                                                           \
-		const struct sim_span *found_ = NULL;                                                                                                \
-		for (uint32_t n_ = 0; n_ < (spans).count && !found_; n_++) {                                                                         \
-			const struct sim_span *span_ = &(spans).at[n_];                                                                              \
-			if (span_->tid != (thread_tid) || span_->gil != (gil_index))                                                                 \
-				continue;                                                                                                            \
-			if ((is_whole) ? span_->start == (told)->start && span_->end == (told)->end                                                  \
-				       : span_->start <= (told)->start && (told)->end <= span_->end)                                                 \
-				found_ = span_;                                                                                                      \
-		}                                                                                                                                    \
-		EXPECT(c, found_, "no such span of thread %u: [%llu, %llu] %s", thread_tid, (unsigned long long)(told)->start,                       \
-		       (unsigned long long)(told)->end, (is_whole) ? "whole" : "not whole");                                                         \
-		found_;                                                                                                                              \
-	})
+static const struct sim_span *find_span(struct check *c, struct sim_spans *spans, uint32_t tid, uint8_t gil, uint64_t start, uint64_t end, bool whole)
+{
+	for (uint32_t n = 0; n < spans->count; n++) {
+		struct sim_span *span = &spans->at[n];
+
+		if (span->tid != tid || span->gil != gil)
+			continue;
+		if (whole ? span->start != start || span->end != end : span->start > start || end > span->end)
+			continue;
+		EXPECT(c, !whole || !span->told, "told twice");
+		span->told |= whole;
+		return span;
+	}
+	EXPECT(c, false, "no such span of thread %u: [%llu, %llu] %s", tid, (unsigned long long)start, (unsigned long long)end, whole ? "whole" : "not whole");
+	return NULL;
+}
 
 static void on_hold(void *ctx, const struct hold *hold)
 {
 	struct check *c = ctx;
-	const struct sim_span *truth = FIND_SPAN(c, c->sim->holds, hold, hold->thread->tid, hold->gil->index, hold->whole);
+	const struct sim_span *truth = find_span(c, &c->sim->holds, hold->thread->tid, (uint8_t)hold->gil->index, hold->start, hold->end, hold->whole);
 
 	EXPECT(c, !hold->handoff || !hold->whole || truth->handoff, "no handoff");
 	c->whole_holds += hold->whole;
@@ -178,7 +179,7 @@ static void on_wait(void *ctx, const struct gil_wait *wait)
 {
 	struct check *c = ctx;
 
-	FIND_SPAN(c, c->sim->waits, wait, wait->thread->tid, wait->gil->index, wait->whole);
+	find_span(c, &c->sim->waits, wait->thread->tid, (uint8_t)wait->gil->index, wait->start, wait->end, wait->whole);
 	c->whole_waits += wait->whole;
 }
 
@@ -243,7 +244,7 @@ static void on_turn(void *ctx, const struct turn *turn)
 	EXPECT(c, told->turn_ns == turn->end - turn->start, "its intervals add up to %llu of %llu", (unsigned long long)told->turn_ns,
 	       (unsigned long long)(turn->end - turn->start));
 	EXPECT(c, turn->ongoing == (turn->ongoing && turn->end == c->sim->end) && !(turn->ongoing && turn->whole), "ongoing");
-	FIND_SPAN(c, c->sim->turns, turn, turn->loop->thread->tid, 0, turn->whole);
+	find_span(c, &c->sim->turns, turn->loop->thread->tid, 0, turn->start, turn->end, turn->whole);
 	told->turn = false;
 	c->whole_turns += turn->whole;
 }
@@ -302,21 +303,36 @@ static void finish_truth(struct sim *s)
 		struct sim_thread *t = &s->threads[i];
 
 		if (t->relation == SIM_HOLDS)
-			SIM_PUSH(s->holds, (struct sim_span){t->ts_hold, s->end + 1, t->tid, t->gil, t->hold_handoff});
+			SIM_PUSH(s->holds, (struct sim_span){t->ts_hold, s->end + 1, t->tid, t->gil, t->hold_handoff, false});
 		if (t->relation == SIM_WAITS)
-			SIM_PUSH(s->waits, (struct sim_span){t->ts_wait, s->end + 1, t->tid, t->gil, false});
+			SIM_PUSH(s->waits, (struct sim_span){t->ts_wait, s->end + 1, t->tid, t->gil, false, false});
 		if (t->in_turn || (t->inside && t->woken && t->epfd == t->own_epfd))
-			SIM_PUSH(s->turns, (struct sim_span){t->ts_turn, s->end + 1, t->tid, 0, true});
+			SIM_PUSH(s->turns, (struct sim_span){t->ts_turn, s->end + 1, t->tid, 0, true, false});
 	}
 }
 
-static uint64_t count_whole(const struct sim *s, const struct sim_span *spans, uint32_t count)
+/* The thread whose life covers the span, and since when that kind of span is known of it; 0: not known. */
+static uint64_t known_since(const struct check *c, const struct sim_span *span, bool is_turn)
 {
-	uint64_t whole = 0;
+	for (uint32_t i = 0; i < c->thread_count; i++) {
+		const struct told_thread *told = &c->threads[i];
 
-	for (uint32_t i = 0; i < count; i++)
-		whole += spans[i].start >= s->begin && spans[i].end <= s->end && !(spans == s->turns.at && spans[i].handoff);
-	return whole;
+		if (told->thread->tid == span->tid && told->begin <= span->start && span->end <= told->end)
+			return is_turn ? told->loop_known : told->evidence[1];
+	}
+	return 0;
+}
+
+static void expect_all_told(struct check *c, const struct sim_spans *spans, bool is_turn)
+{
+	for (uint32_t n = 0; n < spans->count; n++) {
+		const struct sim_span *span = &spans->at[n];
+		uint64_t since = known_since(c, span, is_turn);
+
+		if (span->end > c->sim->end || !since || since >= span->start || (is_turn && span->handoff))
+			continue;
+		EXPECT(c, span->told, "not told: thread %u [%llu, %llu]", span->tid, (unsigned long long)span->start, (unsigned long long)span->end);
+	}
 }
 
 /* All that the window saw whole has been told whole. */
@@ -331,15 +347,12 @@ static void compare_totals(struct check *c)
 	for (uint32_t i = 0; i < c->thread_count; i++)
 		EXPECT(c, c->threads[i].thread->gone || c->threads[i].end == s->end, "thread %u is told until %llu only", c->threads[i].thread->tid,
 		       (unsigned long long)c->threads[i].end);
-	if (!c->lossless || s->partial)
+	if (!c->lossless)
 		return;
-	EXPECT(c, c->whole_holds == count_whole(s, s->holds.at, s->holds.count), "%llu holds, not %llu", (unsigned long long)c->whole_holds,
-	       (unsigned long long)count_whole(s, s->holds.at, s->holds.count));
-	/* the first wait after the begin may be one that went on, and a loop is known from its first wait on */
-	EXPECT(c, c->whole_waits <= count_whole(s, s->waits.at, s->waits.count) && c->whole_waits + s->threads_used >= count_whole(s, s->waits.at, s->waits.count),
-	       "%llu waits", (unsigned long long)c->whole_waits);
-	if (!s->loops_late)
-		EXPECT(c, c->whole_turns + 2 * s->threads_used >= count_whole(s, s->turns.at, s->turns.count), "%llu turns", (unsigned long long)c->whole_turns);
+	expect_all_told(c, &s->waits, false);
+	expect_all_told(c, &s->turns, true);
+	if (!s->partial)
+		expect_all_told(c, &s->holds, false);
 }
 
 static struct totals {

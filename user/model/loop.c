@@ -109,7 +109,7 @@ static int loop_adopt(struct world *w, struct thread_machine *t, const struct de
 	if (r < 0)
 		return r;
 	if (t->slept && t->sched != SCHED_ASLEEP)
-		t->place = PLACE_UNKNOWN; /* its turn has begun when it was woken */
+		turn_begin(w, loop_of(t), ts, false, false); /* it was woken before */
 	thread_update(w, t, ts);
 	return 0;
 }
