@@ -40,8 +40,8 @@ static void show_losses(struct caveats *caveats)
 		show(caveats, &text);
 	} else if (report->unknown_ns > report->thread_ns / 100) {
 		text_add_share(&text, report->unknown_ns, report->thread_ns);
-		text_add(&text, " of the threads' time is unknown though nothing was lost: a thread counts as unknown from the begin of the observation until "
-				"it first shows itself.");
+		text_add(&text, " of the threads' time is unknown though nothing was lost: a thread counts as unknown until it first shows itself, and where "
+				"facts contradict each other.");
 		show(caveats, &text);
 	}
 }

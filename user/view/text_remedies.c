@@ -127,7 +127,7 @@ static void add_remedy(struct text *text, enum thread_state cause, const struct 
 		add_blocked(text, process, what);
 		break;
 	default:
-		text_add(text, "Evidence of these stalls was lost: observe again, with less load on the machine or for a shorter time.");
+		text_add(text, "Evidence about these stalls is missing (see below): observe again, with less load on the machine or for a shorter time.");
 	}
 }
 

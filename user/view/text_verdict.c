@@ -111,7 +111,7 @@ static void add_no_stall(struct text *text, const struct text_page *page, const 
 	add_loop(text, loop);
 	if (loop->longest_ns) {
 		text_add(text, " made ");
-		text_add_number_of(text, loop->turn.count, "whole turn", "whole turns");
+		text_add_number_of(text, loop->turn.count, unknown ? "whole turn" : "turn", unknown ? "whole turns" : "turns");
 		text_add(text, "; longest ");
 		text_add_duration(text, loop->longest_ns);
 		text_add(text, ".");

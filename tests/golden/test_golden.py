@@ -1,0 +1,123 @@
+# SPDX-License-Identifier: MIT
+"""Every NAME.script here is reported as text and as JSON and compared with NAME.txt and NAME.json; the JSON must also keep the contract's laws.
+
+A new case is a new script: tests/golden/run --update writes what is expected, and a person reads it before it is committed.
+"""
+import difflib
+import json
+import os
+import re
+import subprocess
+from pathlib import Path
+
+import jsonschema
+import pytest
+
+HERE = Path(__file__).resolve().parent
+ROOT = HERE.parent.parent
+GILSCOPE = os.environ.get("GILSCOPE", str(ROOT / os.environ.get("B", "build") / "gilscope"))
+SCRIPTS = sorted(HERE.glob("*.script"))
+HOLDING = {"python", "held_blocked", "held_runnable"}
+EXIT_OK, EXIT_PARTIAL = 0, 5
+
+
+def report(script, *options):
+    result = subprocess.run([GILSCOPE, "report", *options, script], stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=60, check=False)
+    assert result.returncode in (EXIT_OK, EXIT_PARTIAL), result.stderr.decode()
+    return result.stdout.decode(), result.returncode
+
+
+def compare(request, expected, found):
+    if request.config.getoption("--update"):
+        expected.write_text(found)
+    want = expected.read_text()
+    diff = difflib.unified_diff(want.splitlines(True), found.splitlines(True), expected.name, "found")
+    assert want == found, "\n" + "".join(diff)
+
+
+@pytest.fixture(params=SCRIPTS, ids=lambda path: path.stem)
+def script(request):
+    return request.param
+
+
+def test_text_is_as_expected(request, script):
+    compare(request, script.with_suffix(".txt"), report(script)[0])
+
+
+def test_json_is_as_expected(request, script):
+    compare(request, script.with_suffix(".json"), report(script, "--json")[0])
+
+
+def test_json_keeps_its_schema(script):
+    schema = json.loads((ROOT / "docs/report.schema.json").read_text())
+    jsonschema.Draft202012Validator.check_schema(schema)
+    jsonschema.Draft202012Validator(schema).validate(json.loads(report(script, "--json")[0]))
+
+
+def test_the_exit_status_says_whether_the_report_is_partial(script):
+    text, status = report(script, "--json")
+    evidence = json.loads(text)["evidence"]
+    partial = evidence["lost"] > 0 and evidence["unknown_ns"] * 1000 > evidence["thread_ns"]
+    assert json.loads(text)["partial"] == partial
+    assert status == (EXIT_PARTIAL if partial else EXIT_OK)
+
+
+def test_states_of_threads_add_up(script):
+    found = json.loads(report(script, "--json")[0])
+    window = found["window"]["end_ns"] - found["window"]["start_ns"]
+    total = unknown = 0
+    for process in found["processes"]:
+        held = 0
+        for thread in process["threads"]:
+            lived = sum(thread["states"].values())
+            # all threads of these scripts are there from the begin
+            assert lived == window or thread["gone"] and lived < window
+            total += lived
+            unknown += thread["states"]["unknown"]
+            held += sum(thread["states"][state] for state in HOLDING)
+        # no two threads hold a GIL at once
+        assert held <= sum(gil["held_ns"] for gil in process["gils"]) <= window * len(process["gils"])
+    assert found["evidence"]["thread_ns"] == total
+    assert found["evidence"]["unknown_ns"] == unknown
+
+
+def test_states_of_stalls_add_up(script):
+    found = json.loads(report(script, "--json", "--stall", "1ns")[0])
+    for process in found["processes"]:
+        tids = {thread["tid"] for thread in process["threads"]}
+        for loop in process["loops"]:
+            for stall in loop["stalls"]:
+                states = stall["states"]
+                assert sum(states.values()) == stall["end_ns"] - stall["start_ns"]
+                assert states[stall["cause"]] == max(states.values())
+                assert sum(blocker["ns"] for blocker in stall["blockers"]) <= states["gil_wait"]
+                assert sum(call["ns"] for call in stall["syscalls"]) == states["blocked"] + states["held_blocked"]
+                assert sum(task["ns"] for task in stall["preempted_by"]) <= states["runnable"] + states["held_runnable"]
+                assert stall["throttled_ns"] <= states["runnable"] + states["held_runnable"]
+                for blocker in stall["blockers"]:
+                    assert blocker["ns"] == sum(blocker["states"].values()) and blocker["tid"] in tids - {loop["tid"]}
+                for entries in (stall["blockers"], stall["syscalls"], stall["preempted_by"]):
+                    assert [entry["ns"] for entry in entries] == sorted((entry["ns"] for entry in entries), reverse=True)
+
+
+def test_the_threshold_only_chooses_among_the_stalls(script):
+    def stalls(threshold):
+        found = json.loads(report(script, "--json", "--stall", f"{threshold}ns")[0])
+        return [stall for process in found["processes"] for loop in process["loops"] for stall in loop["stalls"]]
+
+    every = stalls(1)
+    for threshold in (10_000_000, 60_010_000, 10_000_000_000):
+        assert stalls(threshold) == [stall for stall in every if stall["end_ns"] - stall["start_ns"] >= threshold]
+
+
+def test_colours_add_nothing_but_colour(script):
+    coloured = report(script, "--color=always")[0]
+    assert "\033[" in coloured
+    assert re.sub(r"\033\[[0-9;]*m", "", coloured) == report(script, "--color=never")[0]
+
+
+def test_text_harms_no_terminal_and_keeps_its_width(script):
+    for line in report(script)[0].splitlines():
+        assert line == line.rstrip()
+        assert all(c.isprintable() for c in line)
+        assert len(line) <= 100
