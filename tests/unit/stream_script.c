@@ -175,12 +175,13 @@ static void what_is_no_script_is_refused(void **state)
 		const char *text;
 		size_t length;
 		int err;
+		const char *what;
 	} cases[] = {
-		{"# only a comment\n", 17, -EINVAL},
-		{"1.0 1 take\n", 11, -EINVAL},
-		{"gilscope-script 2 {}\n", 21, -ENOTSUP},
-		{"gilscope-script 1\n", 18, -EINVAL},
-		{"gilscope-script 1 {}\n1.0 1\0 take\n", 34, -EINVAL},
+		{"# only a comment\n", 17, -EINVAL, "has no head"},
+		{"1.0 1 take\n", 11, -EINVAL, "line 1: this is not a gilscope script"},
+		{"gilscope-script 2 {}\n", 21, -ENOTSUP, "format '2'"},
+		{"gilscope-script 1\n", 18, -EINVAL, "line 1: the head: not a JSON object"},
+		{"gilscope-script 1 {}\n1.0 1\0 take\n", 34, -EINVAL, "line 2: a NUL"},
 	};
 	char longest[SCRIPT_LINE_MAX + 64];
 	struct kept kept = {0};
@@ -188,7 +189,7 @@ static void what_is_no_script_is_refused(void **state)
 
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
 		assert_int_equal(read_text(cases[i].text, cases[i].length, &kept, &diag), cases[i].err);
-		assert_true(diag.what[0]);
+		assert_non_null(strstr(diag.what, cases[i].what));
 		assert_int_equal(diag.status, cases[i].err == -ENOTSUP ? EXIT_UNSUPPORTED : EXIT_FAILED);
 		assert_int_equal(kept.length, 0);
 	}

@@ -96,7 +96,8 @@ static void long_streams_survive_a_trace(void **state)
 	for (uint32_t i = 0; i < 2 * TRACE_WRITE_EVENTS + 5; i++) {
 		union event event = random_event(i < TRACE_WRITE_EVENTS ? EV_TAKE : EV_SWITCH_OUT);
 
-		event.hdr.tid = i;
+		event.hdr.tid = i < TRACE_WRITE_EVENTS ? i : i % 3;
+		event.hdr.aux = i < TRACE_WRITE_EVENTS ? 0 : (wire_u16)i;
 		keep_event(&before, &event);
 	}
 	bytes = write_trace(&before, 0);
@@ -321,7 +322,7 @@ static void impossible_blocks_are_refused(void **state)
 		CASE(f.head.step_width = 9), CASE(f.head.kind_width = 0), CASE(f.head.kind_width = 5), CASE(f.head.kind_width = 4),
 		CASE(f.head.tables = 1), CASE(f.head.tables = 3), CASE(f.indexes[3] = 3), CASE(f.known.type = 200), CASE(f.known.type = 201),
 		CASE(f.known.width = 0), CASE(f.known.width = 257), CASE(f.known.rows = 0), CASE(f.known.rows = 2), CASE(f.known.rows = UINT32_MAX),
-		CASE(f.indexes[0] = 2),
+		CASE(f.indexes[0] = 2), CASE(f.unknown.type = EV_SWITCH_OUT), CASE((f.indexes[3] = 1, f.head.tables = 1)),
 	};
 
 	for (size_t i = 0; i <= sizeof(cases) / sizeof(cases[0]); i++) {
@@ -339,6 +340,24 @@ static void impossible_blocks_are_refused(void **state)
 	}
 }
 
+/* The kinds do not fit, though all that comes after them would. */
+static void a_block_without_room_for_its_kinds_is_refused(void **state)
+{
+	struct trace_block head = {.events = 4, .kinds = 3, .step_width = 1, .kind_width = 1};
+	struct bytes block = {0}, bytes = {0};
+	struct trace_outcome outcome;
+	struct kept kept = {0};
+	struct diag diag = {0};
+
+	put(&block, &head, sizeof(head));
+	put(&block, "\0\0\0\0\0\0\0", 8);
+	put_start(&bytes);
+	put_block(&bytes, &block);
+	assert_int_equal(read_trace(bytes.at, bytes.length, &kept, &outcome, &diag), -EBADMSG);
+	free(block.at);
+	free(bytes.at);
+}
+
 static void a_decompression_bomb_is_refused(void **state)
 {
 	size_t length = TRACE_BLOCK_MAX + 1, room = ZSTD_compressBound(length);
@@ -351,6 +370,7 @@ static void a_decompression_bomb_is_refused(void **state)
 	put_start(&bytes);
 	put_chunk(&bytes, TRACE_EVENTS, payload, (uint32_t)ZSTD_compress(payload, room, zeros, length, 1));
 	assert_int_equal(read_trace(bytes.at, bytes.length, &kept, &outcome, &diag), -EBADMSG);
+	assert_non_null(strstr(diag.what, "tells no size"));
 	free(zeros);
 	free(payload);
 	free(bytes.at);
@@ -504,6 +524,38 @@ static void a_disk_that_fills_up_leaves_a_readable_trace(void **state)
 	kept_done(&before);
 }
 
+/* Room that comes back later must not let a chunk follow a torn one. */
+static void nothing_is_written_after_the_first_error(void **state)
+{
+	struct disk *disk = calloc(1, sizeof(*disk));
+	FILE *file = fopencookie(disk, "w", (cookie_io_functions_t){.write = disk_write});
+	struct kept before = {0}, after = {0};
+	struct trace_outcome outcome;
+	struct trace_writer *writer;
+	struct diag diag = {0};
+	struct stream_sink sink;
+
+	random_stream(&before, 1000);
+	disk->size = 8000;
+	assert_int_equal(trace_writer_new(file, &before.head, &diag, &writer), 0);
+	sink = trace_writer_sink(writer);
+	play(&before, sink);
+	assert_int_equal(trace_writer_flush(writer), -ENOSPC);
+	disk->size = sizeof(disk->bytes);
+	assert_int_equal(sink_event(&sink, &(union event){.hdr = {.type = EV_COUNT}}), -ENOSPC);
+	assert_int_equal(trace_writer_flush(writer), -ENOSPC);
+	assert_int_equal(trace_writer_finish(writer, &diag), -ENOSPC);
+	trace_writer_free(writer);
+	assert_int_equal(fclose(file), 0);
+	assert_int_equal(disk->used, 8000);
+	assert_int_equal(read_trace(disk->bytes, disk->used, &after, &outcome, &diag), 0);
+	assert_false(outcome.complete);
+	assert_prefix(&after, &before);
+	free(disk);
+	kept_done(&before);
+	kept_done(&after);
+}
+
 static void unknown_events_cannot_be_written(void **state)
 {
 	FILE *file = fopen("/dev/null", "w");
@@ -531,11 +583,13 @@ int main(void)
 		cmocka_unit_test(random_damage_never_crashes_the_reader),
 		cmocka_unit_test(what_a_newer_minor_version_adds_is_skipped_and_counted),
 		cmocka_unit_test(impossible_blocks_are_refused),
+		cmocka_unit_test(a_block_without_room_for_its_kinds_is_refused),
 		cmocka_unit_test(a_decompression_bomb_is_refused),
 		cmocka_unit_test(what_is_no_trace_of_ours_is_refused),
 		cmocka_unit_test(errors_of_sinks_stop_reading_and_come_back),
 		cmocka_unit_test(a_full_disk_is_told_at_the_first_write),
 		cmocka_unit_test(a_disk_that_fills_up_leaves_a_readable_trace),
+		cmocka_unit_test(nothing_is_written_after_the_first_error),
 		cmocka_unit_test(unknown_events_cannot_be_written),
 	};
 
