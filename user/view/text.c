@@ -29,16 +29,18 @@ void text_add_syscall(struct text *text, const struct process *process, int32_t 
 		text_add(text, "system call %d", sysno);
 }
 
-void text_add_occupant(struct text *text, const struct cpu_share *share)
+void text_add_occupant(struct text *text, const struct process *process, const struct cpu_share *share)
 {
 	if (!share->tid) {
 		text_add(text, "nobody");
 	} else if (share->tid == TID_OTHERS) {
 		text_add(text, "many others");
 	} else {
-		text_add(text, "'");
+		bool own = share->pid == process->info.pid;
+
+		text_add(text, own ? "its own thread '" : "'");
 		text_add_name(text, share->comm[0] ? share->comm : "?", 64);
-		text_add(text, "'" NBSP "(%u)", share->pid);
+		text_add(text, "'" NBSP "(%u)", own ? share->tid : share->pid);
 	}
 }
 
@@ -109,19 +111,28 @@ static void show_head(const struct text_page *page)
 static void show_legend(const struct text_page *page, const struct process_report *process)
 {
 	struct state_sums all = {0};
+	unsigned column = 0;
 
 	for (uint32_t i = 0; i < process->thread_count; i++)
 		for (int s = 0; s < TS_COUNT; s++)
 			all.ns[s] += process->threads[i].states.ns[s];
 	if (!state_sums_total(&all))
 		return;
-	fputs("\n", page->canvas.file);
-	for (int s = 0; s < TS_COUNT; s++)
-		if (all.ns[s]) {
-			fputs("  ", page->canvas.file);
-			canvas_letter(&page->canvas, (enum thread_state)s, 1);
-			fprintf(page->canvas.file, " %s", thread_state_name((enum thread_state)s));
+	for (int s = 0; s < TS_COUNT; s++) {
+		const char *name = thread_state_name((enum thread_state)s);
+		unsigned width = 4 + (unsigned)strlen(name);
+
+		if (!all.ns[s])
+			continue;
+		if (!column || column + width > page->canvas.columns) {
+			fputc('\n', page->canvas.file);
+			column = 0;
 		}
+		fputs("  ", page->canvas.file);
+		canvas_letter(&page->canvas, (enum thread_state)s, 1);
+		fprintf(page->canvas.file, " %s", name);
+		column += width;
+	}
 	fputc('\n', page->canvas.file);
 }
 

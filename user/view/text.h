@@ -28,8 +28,8 @@ void text_caveats(const struct text_page *page);
 
 /* Adds what a system call is called, for people: its name, "system call 999", "a page fault". */
 void text_add_syscall(struct text *text, const struct process *process, int32_t sysno);
-/* Adds the task that had a CPU; "nobody" for an idle one. */
-void text_add_occupant(struct text *text, const struct cpu_share *share);
+/* Adds the task that had a CPU for which a thread of `process` waited; "nobody" for an idle one. */
+void text_add_occupant(struct text *text, const struct process *process, const struct cpu_share *share);
 /* Time of the window, not 0. */
 uint64_t text_window_ns(const struct report *report);
 

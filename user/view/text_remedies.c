@@ -91,11 +91,11 @@ static void add_no_cpu(struct text *text, const struct process *process, const s
 	text_add(text, "The loop was ready and got no CPU");
 	if (first && first->tid != TID_OTHERS) {
 		text_add(text, "; ");
-		text_add_occupant(text, first);
+		text_add_occupant(text, process, first);
 		text_add(text, " had it");
 	}
 	if (first && first->pid == process->info.pid)
-		text_add(text, ", a thread of the same process: run fewer threads, or give it more CPUs.");
+		text_add(text, ": run fewer threads, or give the process more CPUs.");
 	else
 		text_add(text, ": give the process more CPU, or keep its neighbours off it (cpuset, nice).");
 }

@@ -8,7 +8,7 @@
 
 #define SHOWN_STALLS 10
 #define SHOWN_PARTS 3
-#define INDENT 6
+#define INDENT "      "
 
 static uint64_t stall_ns(const struct stall *stall)
 {
@@ -34,7 +34,7 @@ static bool matters(uint64_t ns, const struct stall *stall)
 static void add_states(struct text *text, const struct state_sums *sums, const struct stall *stall, enum thread_state except)
 {
 	bool used[TS_COUNT + 1] = {false};
-	bool first = true;
+	size_t before = text->length;
 
 	used[except] = true;
 	for (;;) {
@@ -46,9 +46,8 @@ static void add_states(struct text *text, const struct state_sums *sums, const s
 		if (next < 0)
 			return;
 		used[next] = true;
-		text_add(text, "%s%s" NBSP, first ? "" : ", ", thread_state_name((enum thread_state)next));
+		text_add(text, "%s%s" NBSP, text->length > before ? ", " : "", thread_state_name((enum thread_state)next));
 		text_add_duration(text, sums->ns[next]);
-		first = false;
 	}
 }
 
@@ -82,10 +81,8 @@ static void add_syscalls(struct text *text, const struct process *process, const
 	for (i = 0; i < what->syscall_count && i < SHOWN_PARTS && matters(what->syscalls[i].ns, stall); i++) {
 		if (i)
 			text_add(text, ", ");
-		else {
-			text_separate(text, " · ");
+		else
 			text_add(text, "slept in ");
-		}
 		text_add_syscall(text, process, what->syscalls[i].sysno);
 		text_add(text, NBSP);
 		text_add_duration(text, what->syscalls[i].ns);
@@ -94,33 +91,51 @@ static void add_syscalls(struct text *text, const struct process *process, const
 		add_more(text, what->syscall_count - i);
 }
 
-static void add_occupants(struct text *text, const struct breakdown *what, const struct stall *stall)
+static void add_occupants(struct text *text, const struct process *process, const struct breakdown *what, const struct stall *stall)
 {
 	uint32_t i;
 
 	for (i = 0; i < what->preempted_by_count && i < SHOWN_PARTS && matters(what->preempted_by[i].ns, stall); i++) {
 		if (i)
 			text_add(text, ", ");
-		else {
-			text_separate(text, " · ");
+		else
 			text_add(text, "CPU taken by ");
-		}
-		text_add_occupant(text, &what->preempted_by[i]);
+		text_add_occupant(text, process, &what->preempted_by[i]);
 		text_add(text, NBSP);
 		text_add_duration(text, what->preempted_by[i].ns);
 	}
 	if (i)
 		add_more(text, what->preempted_by_count - i);
 	if (matters(what->throttled_ns, stall)) {
-		text_separate(text, " · ");
-		text_add(text, "CPU quota of its cgroup used up for ");
+		text_separate(text, "; ");
+		text_add(text, "its cgroup's CPU quota used up for ");
 		text_add_duration(text, what->throttled_ns);
 	}
 }
 
+static void show_detail(const struct text_page *page, struct text *text)
+{
+	if (text->length)
+		canvas_paragraph(&page->canvas, INDENT, sizeof(INDENT) - 1, text);
+	*text = (struct text){0};
+}
+
+static void show_details(const struct text_page *page, const struct process *process, const struct stall *stall)
+{
+	struct text text = {0};
+
+	add_blockers(&text, &stall->what, stall);
+	show_detail(page, &text);
+	add_syscalls(&text, process, &stall->what, stall);
+	show_detail(page, &text);
+	add_occupants(&text, process, &stall->what, stall);
+	show_detail(page, &text);
+}
+
+/* When, how long, the cause with its share, the split; the other states behind it where they fit, else on a line of their own. */
 static void show_stall(const struct text_page *page, const struct process *process, const struct stall *stall)
 {
-	struct text when = {0}, length = {0}, cause = {0}, rest = {0}, details = {0};
+	struct text when = {0}, length = {0}, cause = {0}, rest = {0};
 	uint64_t after = stall->start - page->report->window.start;
 	unsigned bar = page->canvas.columns >= 100 ? 24 : 12;
 
@@ -139,12 +154,12 @@ static void show_stall(const struct text_page *page, const struct process *proce
 		text_separate(&rest, "; ");
 		text_add(&rest, "ongoing");
 	}
-	canvas_paragraph(&page->canvas, rest.length ? "  " : "", 49 + bar, &rest);
-	add_blockers(&details, &stall->what, stall);
-	add_syscalls(&details, process, &stall->what, stall);
-	add_occupants(&details, &stall->what, stall);
-	if (details.length)
-		canvas_paragraph(&page->canvas, "      ", INDENT, &details);
+	if (rest.length && 49 + bar + text_width(rest.bytes) > page->canvas.columns)
+		fputs("\n" INDENT, page->canvas.file);
+	else if (rest.length)
+		fputs("  ", page->canvas.file);
+	canvas_paragraph(&page->canvas, "", sizeof(INDENT) - 1, &rest);
+	show_details(page, process, stall);
 }
 
 static void show_heading(const struct text_page *page, const struct loop_report *loop, uint32_t shown)

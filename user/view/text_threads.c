@@ -112,7 +112,8 @@ static void table_widen(struct table *table, const struct thread_report *row)
 		column->width = width > column->width ? width : column->width;
 		width = 2 + text_width(lower ? lower + 1 : column->title);
 		column->width = width > column->width ? width : column->width;
-		if (column->state != TS_COUNT && row->states.ns[column->state])
+		/* what would be <0.1 in every row is not worth a column */
+		if (column->state != TS_COUNT && row->states.ns[column->state] >= table->window_ns / 2000)
 			column->shown = true;
 	}
 }

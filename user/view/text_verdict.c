@@ -23,7 +23,7 @@ static void add_culprit(struct text *text, const struct process *process, enum t
 		text_add(text, ", throttled by its cgroup's CPU quota");
 	} else if ((state == TS_RUNNABLE || state == TS_HELD_RUNNABLE) && what->preempted_by_count && what->preempted_by[0].tid) {
 		text_add(text, what->preempted_by_count > 1 ? " that mostly " : " that ");
-		text_add_occupant(text, &what->preempted_by[0]);
+		text_add_occupant(text, process, &what->preempted_by[0]);
 		text_add(text, " had");
 	}
 }
