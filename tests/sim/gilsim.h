@@ -328,21 +328,34 @@ static inline void sim_gil_step(struct sim *s, struct sim_thread *t)
 		t->wants_wait = false;
 }
 
+/* The CPU goes from `out` to a thread that is ready for it, a foreign task, or to nobody. */
+static inline void sim_leave(struct sim *s, struct sim_thread *out, bool sleeps)
+{
+	struct sim_thread *in = &s->threads[sim_random(s, s->threads_used)];
+	uint16_t cpu = out->cpu;
+
+	if (in == out || !in->alive || in->sched != SIM_READY || in->cpu != cpu)
+		in = NULL;
+	sim_switch(s, cpu, out, in, sim_chance(s, 30) ? SIM_FOREIGN + cpu : 0, sleeps);
+	if (in)
+		sim_log(s, in);
+}
+
 static inline void sim_run_step(struct sim *s, struct sim_thread *t)
 {
 	uint32_t dice = sim_random(s, 100);
 
-	if (dice < 12)
-		sim_switch(s, t->cpu, t, NULL, sim_chance(s, 50) ? SIM_FOREIGN + t->cpu : 0, false);
+	if (dice < 5)
+		sim_leave(s, t, false);
 	else if (t->taking)
 		sim_take(s, t);
-	else if (dice < 30)
-		sim_switch(s, t->cpu, t, NULL, sim_chance(s, 50) ? SIM_FOREIGN + t->cpu : 0, true);
-	else if (dice < 35)
+	else if (dice < 20 || (t->inside && dice < 50) || (t->relation == SIM_WAITS && !t->wants_wait && dice < 50))
+		sim_leave(s, t, true);
+	else if (dice < 23)
 		sim_emit(s, EV_WAKE, t->tid, t->cpu, 0); /* means nothing */
 	else if (t->inside)
 		sim_epoll(s, t);
-	else if (dice < 50 && t->relation != SIM_WAITS && (t->relation == SIM_NONE || sim_chance(s, 10)))
+	else if (dice < 40 && t->relation != SIM_WAITS && (t->relation == SIM_NONE || sim_chance(s, 10)))
 		sim_epoll(s, t);
 	else if (t->python || sim_chance(s, 2))
 		t->python = true, sim_gil_step(s, t);
@@ -468,6 +481,8 @@ static inline void sim_step(struct sim *s)
 {
 	struct sim_thread *t = &s->threads[sim_random(s, s->threads_used)];
 
+	for (int i = 0; i < 2 && t->alive && t->sched != SIM_RUNS; i++) /* who runs does more */
+		t = &s->threads[sim_random(s, s->threads_used)];
 	s->now += 1 + sim_random(s, sim_chance(s, 5) ? 2000 : 40);
 	if (sim_chance(s, 5))
 		sim_cpu_step(s, (uint16_t)sim_random(s, s->cpus_used));
