@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The fold against hand-made calls of the model. The world below is one of fixed objects: it stands in for the model's, so every order of calls can be
- * made, also those that the model would rarely produce.
+ * The fold against hand-made calls of the model. The world below is one of fixed objects that stands in for the model's, so every order of calls can
+ * be made, also those that the model would rarely produce.
  */
 #include <stdarg.h>
 #include <stddef.h>
@@ -258,8 +258,11 @@ static void occupants_of_the_cpu_are_named_while_the_loop_was_ready(void **state
 		{.cpu = 2, .tid = 99, .pid = 98, .start = 0, .end = 40 * MS},
 		{.cpu = 2, .tid = 0, .pid = 0, .start = 40 * MS, .end = 45 * MS},
 		{.cpu = 2, .tid = 99, .pid = 98, .start = 45 * MS, .end = 60 * MS},
+		{.cpu = 2, .tid = 55, .pid = 55, .start = 50 * MS, .end = 60 * MS}, /* a second one at the same time is not believed */
 	};
-	struct interval ready = {.thread = &loop_thread, .state = TS_RUNNABLE, .start = 10 * MS, .end = 60 * MS, .cpu = 2, .throttled = true, .in_turn = true};
+	struct interval ready = {
+		.thread = &loop_thread, .state = TS_RUNNABLE, .start = 10 * MS, .end = 60 * MS, .cpu = 2, .throttled = true, .in_turn = true,
+	};
 	const struct breakdown *what;
 
 	loop_thread.cpu = 2;
@@ -289,10 +292,10 @@ static void system_calls_add_up_by_number_and_stay_bounded(void **state)
 
 	turn_begins(0);
 	for (int i = 0; i < 1000; i++, ts += MS) {
-		struct interval asleep = {
-			.thread = &loop_thread, .state = i % 2 ? TS_BLOCKED : TS_HELD_BLOCKED, .start = ts, .end = ts + MS, .sysno = i < 300 ? 7 : i, .in_turn = true,
-		};
+		struct interval asleep = {.thread = &loop_thread, .start = ts, .end = ts + MS, .in_turn = true};
 
+		asleep.state = i % 2 ? TS_BLOCKED : TS_HELD_BLOCKED;
+		asleep.sysno = i < 300 ? 7 : i;
 		sink.interval(sink.ctx, &asleep);
 	}
 	turn_ends(ts, true, false);

@@ -81,7 +81,8 @@ static void names_are_escaped_and_cut_to_columns(void **state)
 		unsigned columns;
 		const char *text;
 	} cases[] = {
-		{"uvicorn", 7, "uvicorn"}, {"uvicorn", 6, "uvico…"}, {"好好好", 5, "好好…"}, {"好好好", 4, "好…"}, {"\x1b[2J", 7, "\\x1b[2J"}, {"\xff", 4, "\\xff"},
+		{"uvicorn", 7, "uvicorn"}, {"uvicorn", 6, "uvico…"}, {"好好好", 5, "好好…"},
+		{"好好好", 4, "好…"},	   {"\x1b[2J", 7, "\\x1b[2J"}, {"\xff", 4, "\\xff"},
 	};
 
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {

@@ -198,15 +198,20 @@ static void on_contention(void *ctx, const struct contention *contention)
 		gil->report.contended_ns += contention->end - contention->start;
 }
 
-/* The same for who had the CPU, which is told before the thread that waited for it. */
+/*
+ * The same for who had the CPU, which is told before the thread that waited for it. A thread that moves to another CPU's queue waits for one of the
+ * two at a time, so an instant that has an occupant gets no second one.
+ */
 static void preempt(struct report_builder *builder, struct loop_fold *loop, const struct run *run)
 {
 	const struct thread *waiter = loop->loop->thread;
-	uint64_t from = later(later(run->start, waiter->ts_state), loop->ts_turn);
+	uint64_t from = later(later(run->start, waiter->ts_state), loop->ts_preempted);
 	bool waits = (waiter->state == TS_RUNNABLE || waiter->state == TS_HELD_RUNNABLE) && waiter->cpu == run->cpu;
 
-	if (loop->in_turn && waits && from < run->end)
-		check(builder, breakdown_add_occupant(&loop->now, run->tid, run->pid, run->end - from));
+	if (!loop->in_turn || !waits || from >= run->end)
+		return;
+	check(builder, breakdown_add_occupant(&loop->now, run->tid, run->pid, run->end - from));
+	loop->ts_preempted = run->end;
 }
 
 static void on_run(void *ctx, const struct run *run)
@@ -226,7 +231,7 @@ static void on_turn_begin(void *ctx, struct loop *loop)
 		return;
 	breakdown_reset(&fold->now);
 	fold->in_turn = true;
-	fold->ts_turn = loop->ts_turn;
+	fold->ts_turn = fold->ts_preempted = loop->ts_turn;
 }
 
 int loop_fold_reserve(struct loop_fold *loop)

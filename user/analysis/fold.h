@@ -25,6 +25,7 @@ struct loop_fold {
 	/* the turn in progress */
 	bool in_turn;
 	uint64_t ts_turn;
+	uint64_t ts_preempted; /* who had the CPU is known up to here */
 	struct breakdown now;
 	/* finished turns; the array has room for one stall more, the one that is going on while a report is made */
 	struct loop_report report;

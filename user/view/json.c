@@ -59,7 +59,7 @@ static json_t *states_json(const struct state_sums *sums, bool holding_only)
 	json_t *states = json_object();
 
 	for (int i = 0; i < TS_COUNT; i++)
-		if (!holding_only || i == TS_UNKNOWN || thread_state_holds((enum thread_state)i))
+		if (!holding_only || thread_state_holds((enum thread_state)i) || sums->ns[i])
 			json_object_set_new(states, thread_state_name((enum thread_state)i), ns_json(sums->ns[i]));
 	return states;
 }
