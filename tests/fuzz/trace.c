@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Any bytes as a trace. The checksums would keep a fuzzer at the gate, so the first byte of the input says how they are read: as a file, or (odd) as one
- * that is given the right checksums and, for chunks of events, compressed here.
+ * Any bytes as a trace. The checksums would keep a fuzzer at the gate, so the first byte of the input says how they are read: as a file, or (odd) as
+ * one that is given the right checksums and, for chunks of events, compressed here.
  */
 #include <stdint.h>
 #include <stdio.h>

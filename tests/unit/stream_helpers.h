@@ -18,6 +18,7 @@
 
 #include "stream/schema.h"
 #include "stream/stream.h"
+#include "stream/trace.h"
 
 struct item {
 	bool is_process;
@@ -88,7 +89,8 @@ static inline bool same_item(const struct item *a, const struct item *b)
 	if (a->is_process != b->is_process)
 		return false;
 	return memcmp(&a->event, &b->event, sizeof(a->event)) == 0 && a->info.pid == b->info.pid && strcmp(a->info.cmdline, b->info.cmdline) == 0 &&
-	       strcmp(a->info.python, b->info.python) == 0 && a->info.gil_enabled == b->info.gil_enabled && strcmp(a->info.method, b->info.method) == 0 &&
+	       strcmp(a->info.python, b->info.python) == 0 && a->info.gil_enabled == b->info.gil_enabled &&
+	       strcmp(a->info.method, b->info.method) == 0 &&
 	       strcmp(a->info.confidence, b->info.confidence) == 0 && a->info.take == b->info.take && a->info.drop == b->info.drop &&
 	       a->info.wait == b->info.wait && strcmp(a->info.image, b->info.image) == 0 && strcmp(a->info.machine, b->info.machine) == 0;
 }
@@ -139,7 +141,7 @@ static inline union event random_event(unsigned int type)
 
 static inline void random_text(char *to, size_t size)
 {
-	static const char *const pieces[] = {"python3 -m uvicorn", "\"", "\\", "\\x41", "\n\t", "\x1b[31m", "\xff\xfe", "好", "\xe2\x80\xae", " {}", "\x7f"};
+	static const char *const pieces[] = {"python3", "\"", "\\", "\\x41", "\n\t", "\x1b[31m", "\xff\xfe", "好", "\xe2\x80\xae", " {}", "\x7f"};
 	size_t length = random_u64() % size;
 
 	memset(to, 0, size);
@@ -206,6 +208,32 @@ static inline void assert_same_head(const struct stream_head *a, const struct st
 	assert_string_equal(a->kernel, b->kernel);
 	assert_int_equal(a->realtime_ns, b->realtime_ns);
 	assert_int_equal(a->monotonic_ns, b->monotonic_ns);
+}
+
+/* A trace in memory. */
+struct bytes {
+	unsigned char *at;
+	size_t length;
+};
+
+static inline int read_trace(const unsigned char *bytes, size_t length, struct kept *kept, struct trace_outcome *ret_outcome, struct diag *diag)
+{
+	FILE *file = length ? fmemopen((void *)bytes, length, "r") : fopen("/dev/null", "r");
+	int err;
+
+	assert_non_null(file);
+	err = trace_read(file, keep_head, kept, keep_sink(kept), diag, ret_outcome);
+	fclose(file);
+	return err;
+}
+
+static inline size_t events_of(const struct kept *kept)
+{
+	size_t events = 0;
+
+	for (size_t i = 0; i < kept->length; i++)
+		events += !kept->items[i].is_process;
+	return events;
 }
 
 #endif

@@ -9,9 +9,9 @@
  *   1000.000120000 4711 switch_out cpu=1 syscall sysno=230
  *   1000.000130000 4712 comm pid=4711 comm=AnyIO\x20worker
  *
- * A line is: seconds.nanoseconds, tid, event name, then in any order flag names and key=value for hdr.aux (under its name in events.def, or "aux" where
- * it has none there), flags= (the bits without a name) and the fields. What is not given is 0. Unsigned numbers are decimal or 0x-hexadecimal. Texts use
- * \xHH for blanks, control characters and backslash. Comments and empty lines may stand anywhere, also before the head. JSON is as in describe.h.
+ * A line is: seconds.nanoseconds, tid, event name, then in any order flag names and key=value for hdr.aux (under its name in events.def, or "aux"
+ * where it has none there), flags= (the bits without a name) and the fields. What is not given is 0. Unsigned numbers are decimal or 0x-hexadecimal.
+ * Texts use \xHH for blanks, control characters and backslash. Comments and empty lines may stand anywhere, also before the head. JSON is as in describe.h.
  */
 #ifndef GILSCOPE_STREAM_SCRIPT_H
 #define GILSCOPE_STREAM_SCRIPT_H

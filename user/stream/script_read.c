@@ -190,7 +190,8 @@ static int flags_parse(struct reader *reader, const struct event_schema *schema,
 #define SEEN_AUX (UINT64_C(1) << 63)
 
 /* One word after the event's name; `value` is NULL when it has no '='. ret_seen is the bit that it may set once. */
-static int word_parse(struct reader *reader, const struct event_schema *schema, const char *key, const char *value, union event *event, uint64_t *ret_seen)
+static int word_parse(struct reader *reader, const struct event_schema *schema, const char *key, const char *value, union event *event,
+		      uint64_t *ret_seen)
 {
 	char word[SHOWN_MAX];
 	uint64_t number;
@@ -267,7 +268,7 @@ static int event_parse(struct reader *reader, char *text)
 
 	if (!time_parse(time, &number)) {
 		err = wrong(reader, "'%s' is not a time", shown(word, time));
-		diag_hint(reader->diag, "a line begins with seconds.nanoseconds, a number below 18446744073.709551616; or it is 'process {…}' or '# comment'");
+		diag_hint(reader->diag, "a line begins with seconds.nanoseconds, below 18446744073.709551616; or it is 'process {…}' or '# comment'");
 		return err;
 	}
 	event.hdr.ts = number;
@@ -303,7 +304,8 @@ static int head_parse(struct reader *reader, char *text)
 	}
 	version = next_word(&text);
 	if (strcmp(version, "1") != 0) {
-		diag_set(reader->diag, EXIT_UNSUPPORTED, -ENOTSUP, "the script has format '%s', and this version reads format 1", shown(word, version));
+		diag_set(reader->diag, EXIT_UNSUPPORTED, -ENOTSUP, "the script has format '%s', and this version reads format 1",
+			 shown(word, version));
 		diag_hint(reader->diag, "read it with a newer gilscope");
 		return -ENOTSUP;
 	}

@@ -18,7 +18,7 @@ struct trace_writer;
 int trace_writer_new(FILE *file, const struct stream_head *head, struct diag *diag, struct trace_writer **ret_writer);
 struct stream_sink trace_writer_sink(struct trace_writer *writer);
 int trace_writer_flush(struct trace_writer *writer);
-/* Writes what is left and the end mark, and flushes the file. Returns the first error of the writer's life (-ENOSPC, …), so no failed write is missed. */
+/* Writes what is left and the end mark, flushes the file. Returns the first error of the writer's life (-ENOSPC, …): no failed write is missed. */
 int trace_writer_finish(struct trace_writer *writer, struct diag *diag);
 void trace_writer_free(struct trace_writer *writer);
 
@@ -33,8 +33,8 @@ struct trace_outcome {
  * Reads a whole trace into a sink. The file is distrusted: any bytes give an error or a result, never a crash, a hang or more memory than a chunk's
  * bound. Fails with EXIT_FAILED for what is not a trace (the diag says so), with EXIT_UNSUPPORTED for a newer major version. `head` is called once,
  * before the sink; it may be NULL. A file that ends early is no error: ret_outcome->complete says so. Damage in the middle is one: -EBADMSG, what was
- * before has been delivered, and then ret_outcome is written too. When `head` or the sink fails, its error is returned, and the diag is filled if they
- * left it empty.
+ * before has been delivered, and then ret_outcome is written too. When `head` or the sink fails, its error is returned, and the diag is filled if
+ * they left it empty.
  */
 int trace_read(FILE *file, int (*head)(void *ctx, const struct stream_head *), void *head_ctx, struct stream_sink sink, struct diag *diag,
 	       struct trace_outcome *ret_outcome);

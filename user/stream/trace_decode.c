@@ -116,8 +116,8 @@ static const char *take_payload(struct table *table, uint32_t size, union event 
 
 	if (row >= table->rows)
 		return "a table has too few rows";
-	for (uint32_t word = 0; 8 * word < width; word++)
-		event->words[2 + word] = number_at(table->column + (size_t)8 * word * table->rows, table->rows, width - 8 * word < 8 ? width - 8 * word : 8, row);
+	for (uint32_t at = 0; at < width; at += 8)
+		event->words[2 + at / 8] = number_at(table->column + (size_t)at * table->rows, table->rows, width - at < 8 ? width - at : 8, row);
 	return NULL;
 }
 
