@@ -139,8 +139,7 @@ void text_verdict(const struct text_page *page, const struct process_report *pro
 	if (!process->process->info.gil_enabled) {
 		struct text text = {0};
 
-		text_add(&text, "The GIL is off in this process (free-threaded Python): no thread holds it or waits for it, and Python that runs counts "
-				"as native. Stalls of its loops are found as ever.");
+		text_add(&text, "The GIL is off in this process (free-threaded Python): no thread holds it or waits for it.");
 		canvas_paragraph(&page->canvas, "  ", 2, &text);
 	}
 	if (!process->loop_count)
