@@ -88,7 +88,7 @@ struct sim_event {
 
 struct sim {
 	uint64_t random, now, begin, end;
-	bool partial, recording, loops_late;
+	bool partial, recording, loops_late, looks_first; /* looks_first: at a switch, before it is told */
 	uint32_t threads_used, gils_used, cpus_used;
 	struct sim_thread threads[SIM_TIDS];
 	struct sim_cpu cpus[SIM_CPUS];
@@ -213,9 +213,12 @@ static inline void sim_switch(struct sim *s, uint16_t cpu, struct sim_thread *ou
 
 		out->sysno = out->inside ? 232 : out->relation == SIM_WAITS ? 202 : sim_chance(s, 20) ? SYSNO_NONE : (int32_t)sim_random(s, 3);
 		event.switch_out.sysno = out->sysno < 0 ? 0 : out->sysno;
+		if (s->looks_first)
+			sim_look(s, out, false);
 		sim_emit_at(s, s->now, EV_SWITCH_OUT, out->tid, cpu,
 			    (uint8_t)((sleeps ? 0 : EVF_SWITCH_OUT_RUNNABLE) | (out->sysno >= 0 ? EVF_SWITCH_OUT_SYSCALL : 0)), event, false);
-		sim_look(s, out, false);
+		if (!s->looks_first)
+			sim_look(s, out, false);
 		if (sleeps) {
 			out->sched = SIM_SLEEPS;
 			out->cpu = CPU_NONE;
@@ -550,6 +553,7 @@ static inline void sim_init(struct sim *s, uint64_t seed, bool partial)
 	s->gils_used = sim_chance(s, 25) ? 2 : 1;
 	s->cpus_used = 1 + sim_random(s, SIM_CPUS);
 	s->loops_late = sim_chance(s, 30);
+	s->looks_first = sim_chance(s, 30);
 	for (uint32_t i = 0; i < SIM_GILS; i++)
 		s->gils[i].holder = s->gils[i].taker = s->gils[i].previous = -1;
 	for (uint32_t i = 0; i < s->threads_used; i++) {

@@ -26,8 +26,8 @@ struct check {
 		uint32_t segment;
 	} threads[4096];
 	uint32_t thread_count;
-	uint64_t wait_told[SIM_GILS], ready_told[SIM_CPUS], run_end[SIM_CPUS];
-	uint64_t ns[TS_COUNT], whole_holds, whole_waits, whole_turns, runs, contention_ns[SIM_GILS];
+	uint64_t hold_told[SIM_GILS], wait_told[SIM_GILS], ready_told[SIM_CPUS], run_end[SIM_CPUS];
+	uint64_t ns[TS_COUNT], sampled_ns, whole_holds, whole_waits, whole_turns, runs, contention_ns[SIM_GILS];
 };
 
 #define EXPECT(c, condition, ...)                                                                                                                    \
@@ -104,7 +104,7 @@ static void compare_truth(struct check *c, const struct interval *i, struct told
 /* Without loss, nothing is unknown once every machine of the thread has seen its first fact. */
 static void compare_evidence(struct check *c, const struct interval *i, const struct told_thread *told)
 {
-	if (!c->lossless || i->state != TS_UNKNOWN)
+	if (!c->lossless || c->sim->partial || i->state != TS_UNKNOWN)
 		return;
 	for (int n = 0; n < 3; n++)
 		if (!told->evidence[n] || told->evidence[n] >= i->end)
@@ -116,9 +116,13 @@ static void compare_evidence(struct check *c, const struct interval *i, const st
 /* What a closed interval needs to be explained has been told before. */
 static void compare_order(struct check *c, const struct interval *i)
 {
-	if (thread_state_holds(i->state))
+	if (thread_state_holds(i->state)) {
+		EXPECT(c, i->start >= c->hold_told[i->gil->index], "two holders: one from %llu, another until %llu", (unsigned long long)i->start,
+		       (unsigned long long)c->hold_told[i->gil->index]);
+		c->hold_told[i->gil->index] = i->end;
 		EXPECT(c, i->start >= c->wait_told[i->gil->index], "a hold from %llu is told after a wait that ended at %llu", (unsigned long long)i->start,
 		       (unsigned long long)c->wait_told[i->gil->index]);
+	}
 	if (i->state == TS_GIL_WAIT && i->end > c->wait_told[i->gil->index])
 		c->wait_told[i->gil->index] = i->end;
 	if ((i->state == TS_RUNNABLE || i->state == TS_HELD_RUNNABLE) && i->end > c->ready_told[i->cpu])
@@ -137,6 +141,7 @@ static void on_interval(void *ctx, const struct interval *i)
 	told->end = i->end;
 	told->told = true;
 	c->ns[i->state] += i->end - i->start;
+	c->sampled_ns += i->sampled ? i->end - i->start : 0;
 	if (i->in_turn && told->turn)
 		told->turn_ns += i->end - i->start;
 	if (i->in_turn && !told->turn)
@@ -356,7 +361,7 @@ static void compare_totals(struct check *c)
 }
 
 static struct totals {
-	uint64_t ns[TS_COUNT], holds, waits, turns, runs, events;
+	uint64_t ns[TS_COUNT], sampled_ns, holds, waits, turns, runs, events;
 } totals;
 
 static void run_seed(uint64_t seed, bool partial, uint32_t losses, uint32_t snapshots)
@@ -392,6 +397,7 @@ static void run_seed(uint64_t seed, bool partial, uint32_t losses, uint32_t snap
 	compare_totals(&c);
 	for (int n = 0; n < TS_COUNT; n++)
 		totals.ns[n] += c.ns[n];
+	totals.sampled_ns += c.sampled_ns;
 	totals.holds += c.whole_holds;
 	totals.waits += c.whole_waits;
 	totals.turns += c.whole_turns;
@@ -410,14 +416,19 @@ static void run_seeds(bool partial, uint32_t losses, uint32_t snapshots)
 	memset(&totals, 0, sizeof(totals));
 	for (uint64_t seed = first; seed < first + count; seed++)
 		run_seed(seed, partial, losses, snapshots);
-	if (getenv("MODEL_SIM_VERBOSE"))
+	if (getenv("MODEL_SIM_VERBOSE")) {
 		for (int n = 0; n < TS_COUNT; n++)
 			fprintf(stderr, "%s %llu\n", thread_state_name((enum thread_state)n), (unsigned long long)totals.ns[n]);
+		fprintf(stderr, "sampled %llu\nholds %llu\nwaits %llu\nturns %llu\nruns %llu\nevents %llu\n", (unsigned long long)totals.sampled_ns,
+			(unsigned long long)totals.holds, (unsigned long long)totals.waits, (unsigned long long)totals.turns, (unsigned long long)totals.runs,
+			(unsigned long long)totals.events);
+	}
 	if (one)
 		return;
 	for (int n = 0; n < TS_COUNT; n++)
 		assert_true(totals.ns[n] > 0);
-	assert_true(totals.waits > count && totals.turns > count && totals.runs > count);
+	assert_true(partial == (totals.sampled_ns > 0));
+	assert_true(totals.holds > count && totals.waits > count && totals.turns > count && totals.runs > count);
 }
 
 static void without_loss_all_is_right_and_known_from_the_first_fact_on(void **state)
@@ -440,6 +451,16 @@ static void with_losses_and_snapshots_all_is_right_or_unknown(void **state)
 	run_seeds(false, 12, 30);
 }
 
+static void contended_transitions_and_looks_alone_are_right_or_unknown_or_sampled(void **state)
+{
+	run_seeds(true, 0, 30);
+}
+
+static void contended_transitions_and_looks_alone_with_losses_too(void **state)
+{
+	run_seeds(true, 12, 30);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -447,6 +468,8 @@ int main(void)
 		cmocka_unit_test(with_snapshots_all_is_right),
 		cmocka_unit_test(with_losses_all_is_right_or_unknown),
 		cmocka_unit_test(with_losses_and_snapshots_all_is_right_or_unknown),
+		cmocka_unit_test(contended_transitions_and_looks_alone_are_right_or_unknown_or_sampled),
+		cmocka_unit_test(contended_transitions_and_looks_alone_with_losses_too),
 	};
 
 	return cmocka_run_group_tests_name("model_sim", tests, NULL, NULL);

@@ -61,13 +61,18 @@ void cpu_forget(struct world *w, uint64_t ts)
 
 void sched_set(struct world *w, struct thread_machine *t, enum sched sched, uint16_t cpu, uint64_t ts)
 {
+	bool was_off;
+
 	/* the run is told while the thread is still seen to be queued */
 	if (t->sched == SCHED_READY && t->pub.cpu < w->cpu_count) {
 		cpu_cut(w, t->pub.cpu, ts);
 		w->cpus[t->pub.cpu].waiting--;
 	}
+	was_off = t->sched == SCHED_READY || t->sched == SCHED_ASLEEP;
 	t->sched = sched;
 	t->pub.cpu = cpu;
+	if (w->partial && !was_off)
+		edges_off(w, t, ts);
 	if (sched == SCHED_READY && cpu < w->cpu_count) {
 		cpu_cut(w, cpu, ts);
 		w->cpus[cpu].waiting++;

@@ -28,7 +28,7 @@ static void recount(struct gil_machine *g)
 	process->certain += g->counted ? 1 : -1u;
 }
 
-static void hold_begin(struct gil_machine *g, struct thread_machine *t, uint64_t ts, bool whole)
+void gil_hold_begin(struct world *w, struct gil_machine *g, struct thread_machine *t, uint64_t ts, bool whole)
 {
 	g->pub.free = false;
 	g->pub.holder = &t->pub;
@@ -38,10 +38,12 @@ static void hold_begin(struct gil_machine *g, struct thread_machine *t, uint64_t
 	g->previous = &t->pub;
 	t->relation = REL_HOLDING;
 	t->pub.gil = &g->pub;
+	if (w->partial)
+		edges_see(w, g, t, ts);
 }
 
 /* Ends the hold in progress; the caller says what the GIL and the thread are now. */
-static void hold_end(struct world *w, struct gil_machine *g, uint64_t ts, bool whole, bool requested)
+void gil_hold_end(struct world *w, struct gil_machine *g, uint64_t ts, bool whole, bool requested)
 {
 	whole = whole && g->hold_whole;
 	if (whole || g->ts_hold < ts)
@@ -59,7 +61,7 @@ void gil_unknown(struct world *w, struct gil_machine *g, uint64_t ts)
 {
 	if (g->pub.holder) {
 		machine_of(g->pub.holder)->relation = REL_UNKNOWN;
-		hold_end(w, g, ts, false, false);
+		gil_hold_end(w, g, ts, false, false);
 	}
 	g->pub.free = false;
 	g->weak = false;
@@ -68,7 +70,7 @@ void gil_unknown(struct world *w, struct gil_machine *g, uint64_t ts)
 }
 
 /* Facts contradict each other: one was missed. What the certain holder was told to do until now is doubtful, and the GIL is unknown. */
-static void violate(struct world *w, struct gil_machine *g, uint64_t ts)
+void gil_violate(struct world *w, struct gil_machine *g, uint64_t ts)
 {
 	struct thread_machine *holder = g->pub.holder ? machine_of(g->pub.holder) : NULL;
 
@@ -98,8 +100,17 @@ static void wait_end(struct world *w, struct thread_machine *t, uint64_t ts, boo
 	if (whole || t->ts_wait < ts)
 		world_tell(w, TOLD_WAIT)->wait = (struct gil_wait){.gil = &g->pub, .thread = &t->pub, .start = t->ts_wait, .end = ts, .whole = whole};
 	t->relation = REL_UNKNOWN;
-	if (--g->pub.waiters == 0 && g->ts_contention < ts)
+	if (--g->pub.waiters > 0)
+		return;
+	if (g->ts_contention < ts)
 		world_tell(w, TOLD_CONTENTION)->contention = (struct contention){.gil = &g->pub, .start = g->ts_contention, .end = ts};
+	if (w->partial && g->pub.holder)
+		thread_update(w, machine_of(g->pub.holder), ts); /* nobody watches it any more */
+}
+
+void relation_acquire(struct world *w, struct thread_machine *t, uint64_t ts)
+{
+	wait_end(w, t, ts, true);
 }
 
 void relation_leave(struct world *w, struct thread_machine *t, uint64_t ts)
@@ -114,11 +125,11 @@ void relation_leave(struct world *w, struct thread_machine *t, uint64_t ts)
 void gil_tell_open(struct world *w, struct gil_machine *g, uint64_t ts)
 {
 	if (g->pub.holder)
-		hold_end(w, g, ts, false, false);
+		gil_hold_end(w, g, ts, false, false);
 }
 
 /* A fact of `t` does not fit to its relation: one before it was missed. */
-static void contradict(struct world *w, struct gil_machine *g, struct thread_machine *t, uint64_t ts)
+void relation_contradict(struct world *w, struct gil_machine *g, struct thread_machine *t, uint64_t ts)
 {
 	g->pub.violations++;
 	thread_doubt(w, t);
@@ -132,10 +143,12 @@ void relation_exclude_waiting(struct world *w, struct thread_machine *t)
 {
 	struct process_entry *process = process_of(t);
 
-	if (relation_known(t->relation) || w->partial)
+	if (relation_known(t->relation) || !(t->relation & REL_WAITING))
 		return;
 	t->relation &= ~(unsigned int)REL_WAITING;
-	if (process->certain == process->gils && process->gils)
+	if (w->partial)
+		process->pending++;
+	else if (process->certain == process->gils && process->gils)
 		t->relation = REL_NONE;
 	else
 		process->pending++;
@@ -162,24 +175,24 @@ static void take(struct world *w, struct gil_machine *g, struct thread_machine *
 	if (t->relation == REL_HOLDING && t->pub.gil == &g->pub && g->weak)
 		g->pub.holder = NULL; /* it was seen in the act of taking it */
 	else if (t->relation == REL_WAITING && t->pub.gil == &g->pub)
-		wait_end(w, t, ts, true);
+		relation_acquire(w, t, ts);
 	else if (t->relation == REL_WAITING || t->relation == REL_HOLDING)
-		contradict(w, g, t, ts);
+		relation_contradict(w, g, t, ts);
 	if (g->pub.holder)
-		violate(w, g, ts);
-	hold_begin(g, t, ts, true);
+		gil_violate(w, g, ts);
+	gil_hold_begin(w, g, t, ts, true);
 	g->weak = false;
 }
 
 static void drop(struct world *w, struct gil_machine *g, struct thread_machine *t, bool requested, uint64_t ts)
 {
 	if (t->relation == REL_HOLDING && t->pub.gil == &g->pub) {
-		hold_end(w, g, ts, true, requested);
+		gil_hold_end(w, g, ts, true, requested);
 	} else {
 		if (t->relation == REL_WAITING || t->relation == REL_HOLDING)
-			contradict(w, g, t, ts);
+			relation_contradict(w, g, t, ts);
 		if (g->pub.holder || (g->pub.free && !g->weak))
-			violate(w, g, ts);
+			gil_violate(w, g, ts);
 		g->previous = &t->pub;
 	}
 	g->weak = false;
@@ -189,12 +202,12 @@ static void drop(struct world *w, struct gil_machine *g, struct thread_machine *
 }
 
 /* `again`: from WAIT_END, which a WAIT must have preceded */
-static void wait(struct world *w, struct gil_machine *g, struct thread_machine *t, bool again, uint64_t ts)
+void relation_wait(struct world *w, struct gil_machine *g, struct thread_machine *t, bool again, uint64_t ts)
 {
 	if (t->relation == REL_WAITING && t->pub.gil == &g->pub)
 		return;
 	if (t->relation == REL_WAITING || t->relation == REL_HOLDING || (again && t->relation == REL_NONE))
-		contradict(w, g, t, ts);
+		relation_contradict(w, g, t, ts);
 	/* had it not been known to do something else, this might be one more round of a wait that began earlier */
 	wait_begin(t, g, ts, !again && !(t->relation & REL_WAITING));
 }
@@ -203,7 +216,7 @@ static void wait(struct world *w, struct gil_machine *g, struct thread_machine *
 static void look(struct world *w, struct gil_machine *g, bool locked, uint64_t ts)
 {
 	if (locked ? g->pub.free : g->pub.holder != NULL)
-		violate(w, g, ts);
+		gil_violate(w, g, ts);
 	if (!locked) {
 		g->pub.free = true;
 		g->weak = false;
@@ -225,11 +238,11 @@ void gil_feed(struct world *w, struct gil_machine *g, struct thread_machine *t, 
 		g->ts_fact = ts;
 		break;
 	case EV_WAIT:
-		wait(w, g, t, false, ts);
+		relation_wait(w, g, t, false, ts);
 		look(w, g, true, ts);
 		break;
 	case EV_WAIT_END:
-		wait(w, g, t, true, ts);
+		relation_wait(w, g, t, true, ts);
 		look(w, g, flags & EVF_WAIT_END_LOCKED, ts);
 		break;
 	}
@@ -251,7 +264,7 @@ static void settle_by(struct world *w, struct gil_machine *g, struct thread_mach
 	g->weak = !definite;
 	if (holder) {
 		holder->pub.python = true;
-		hold_begin(g, holder, ts, false);
+		gil_hold_begin(w, g, holder, ts, false);
 		thread_update(w, holder, ts);
 	} else {
 		g->pub.free = true;
@@ -273,7 +286,7 @@ void gil_observe(struct world *w, struct gil_machine *g, const struct ev_observe
 		bool agrees = locked ? g->pub.holder && (!event->holder || event->holder == g->pub.holder->tid) : g->pub.free;
 
 		if (definite && !agrees)
-			violate(w, g, ts);
+			gil_violate(w, g, ts);
 		return;
 	}
 	if (!locked || holder)

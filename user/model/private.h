@@ -55,6 +55,7 @@ struct gil_machine {
 	bool weak; /* holder or freedom come from a look without the GIL's mutex: a transition may have been in flight */
 	bool retired; /* its index was given to another */
 	bool counted; /* in process_entry.certain */
+	struct thread_machine *sampled; /* partial: seen with the GIL last, which it may have dropped since */
 };
 
 struct loop_machine {
@@ -80,6 +81,12 @@ struct thread_machine {
 	enum place place;
 	bool slept; /* inside this wait */
 	uint32_t epfd;
+	/* partial: what somebody saw last, which holds only as long as the thread cannot act */
+	bool seen;
+	struct gil_machine *seen_gil; /* the GIL it had, whose `sampled` it is; NULL: it had none */
+	uint64_t ts_look;	      /* when it looked itself and the answer was clear */
+	uint64_t ts_off;	      /* off CPU at least since then */
+
 	uint32_t rival_epfd, rival_waits; /* waits on another loop's descriptor without one on its own */
 	uint64_t ts_rival;
 };
@@ -224,6 +231,22 @@ void relation_snapshot(struct world *w, struct thread_machine *t, struct gil_mac
 void relation_exclude_waiting(struct world *w, struct thread_machine *t); /* it is seen to do something that a waiting thread cannot */
 void relation_leave(struct world *w, struct thread_machine *t, uint64_t ts); /* ends a wait or a hold without knowing how */
 void gil_tell_open(struct world *w, struct gil_machine *g, uint64_t ts);
+
+void gil_hold_begin(struct world *w, struct gil_machine *g, struct thread_machine *t, uint64_t ts, bool whole);
+void gil_hold_end(struct world *w, struct gil_machine *g, uint64_t ts, bool whole, bool requested); /* the caller says what GIL and thread are now */
+void gil_violate(struct world *w, struct gil_machine *g, uint64_t ts);
+void relation_wait(struct world *w, struct gil_machine *g, struct thread_machine *t, bool again, uint64_t ts);
+void relation_acquire(struct world *w, struct thread_machine *t, uint64_t ts); /* its wait is over */
+void relation_contradict(struct world *w, struct gil_machine *g, struct thread_machine *t, uint64_t ts);
+
+/* edges.c: what is different with partial GILs */
+unsigned int edges_relation(const struct thread_machine *t, bool *ret_sampled);
+void edges_see(struct world *w, struct gil_machine *g, struct thread_machine *holder, uint64_t ts); /* NULL: nobody */
+void edges_decay(struct world *w, struct thread_machine *t, uint64_t ts);
+void edges_off(struct world *w, struct thread_machine *t, uint64_t ts);
+void edges_unsee(struct thread_machine *t); /* it has no GIL */
+void edges_feed(struct world *w, struct gil_machine *g, struct thread_machine *t, const union event *event, uint64_t ts);
+void edges_observe(struct world *w, struct gil_machine *g, const struct ev_observe *event, uint64_t ts);
 
 /* loop.c */
 int loop_declare(struct world *w, const struct ev_epoll *event, uint64_t ts);

@@ -32,9 +32,9 @@ static enum thread_state asleep_state(const struct thread_machine *t, bool holds
 	return loop_waits(t) ? TS_IDLE : TS_BLOCKED;
 }
 
-static enum thread_state state_of(const struct thread_machine *t)
+static enum thread_state state_of(const struct world *w, const struct thread_machine *t, bool *ret_sampled)
 {
-	unsigned int relation = t->relation;
+	unsigned int relation = w->partial ? edges_relation(t, ret_sampled) : t->relation;
 	bool holds = relation == REL_HOLDING;
 
 	if (relation == REL_WAITING)
@@ -53,15 +53,17 @@ static enum thread_state state_of(const struct thread_machine *t)
 	}
 }
 
-static void describe(struct thread_machine *t, struct interval *ret)
+static void describe(const struct world *w, struct thread_machine *t, struct interval *ret)
 {
-	enum thread_state state = state_of(t);
+	bool sampled = false;
+	enum thread_state state = state_of(w, t, &sampled);
 
 	*ret = (struct interval){.thread = &t->pub, .state = state, .sysno = SYSNO_NONE, .cpu = CPU_NONE, .in_turn = t->pub.loop && t->pub.loop->in_turn};
 	switch (state) {
 	case TS_PYTHON:
 	case TS_NATIVE:
 		ret->cpu = t->pub.cpu;
+		ret->sampled = sampled;
 		break;
 	case TS_RUNNABLE:
 	case TS_HELD_RUNNABLE:
@@ -86,6 +88,14 @@ static bool same(const struct interval *a, const struct interval *b)
 	       a->throttled == b->throttled && a->sampled == b->sampled;
 }
 
+static void cut_holder(struct world *w, const struct thread_machine *waiter, const struct gil_machine *g, uint64_t ts)
+{
+	if (g->pub.holder && g->pub.holder != &waiter->pub)
+		thread_cut(w, machine_of(g->pub.holder), ts);
+	if (g->sampled && g->sampled != waiter)
+		thread_cut(w, g->sampled, ts);
+}
+
 void thread_cut(struct world *w, struct thread_machine *t, uint64_t ts)
 {
 	struct interval *open = &t->open;
@@ -95,8 +105,8 @@ void thread_cut(struct world *w, struct thread_machine *t, uint64_t ts)
 	/* first what explains it: who had the CPU, and what the holder did */
 	if (open->state == TS_RUNNABLE || open->state == TS_HELD_RUNNABLE)
 		cpu_cut(w, open->cpu, ts);
-	if (open->state == TS_GIL_WAIT && open->gil->holder && open->gil->holder != &t->pub)
-		thread_cut(w, machine_of(open->gil->holder), ts);
+	if (open->state == TS_GIL_WAIT)
+		cut_holder(w, t, (struct gil_machine *)open->gil, ts);
 	open->end = ts;
 	if (w->sink.interval)
 		w->sink.interval(w->sink.ctx, open);
@@ -107,7 +117,9 @@ void thread_update(struct world *w, struct thread_machine *t, uint64_t ts)
 {
 	struct interval next;
 
-	describe(t, &next);
+	if (w->partial)
+		edges_decay(w, t, ts);
+	describe(w, t, &next);
 	if (same(&t->open, &next))
 		return;
 	thread_cut(w, t, ts);
@@ -191,7 +203,7 @@ int thread_new(struct world *w, struct process_entry *process, uint32_t tid, uin
 	w->cache[tid % CACHE_SIZE] = t;
 	list_add(&w->threads, t);
 	link_sibling(process, t);
-	describe(t, &t->open);
+	describe(w, t, &t->open);
 	t->open.start = ts;
 	if (w->sink.thread)
 		w->sink.thread(w->sink.ctx, &t->pub);
@@ -254,6 +266,7 @@ void thread_exit(struct world *w, struct thread_machine *t, uint64_t ts)
 	thread_cut(w, t, ts);
 	sched_set(w, t, SCHED_UNKNOWN, CPU_NONE, ts);
 	relation_leave(w, t, ts);
+	edges_unsee(t);
 	loop_break(w, t, ts, false);
 	t->ts_fact = ts;
 	t->pub.gone = true;
@@ -268,6 +281,8 @@ void thread_forget(struct world *w, struct thread_machine *t, uint64_t ts)
 	if (t->relation == REL_WAITING)
 		relation_leave(w, t, ts);
 	t->relation = REL_UNKNOWN;
+	edges_unsee(t);
+	t->seen = false;
 	loop_break(w, t, ts, false);
 	t->place = PLACE_UNKNOWN;
 	t->rival_waits = 0;

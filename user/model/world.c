@@ -309,11 +309,11 @@ static int feed_gil(struct world *w, const union event *event, uint64_t ts)
 	struct thread_machine *t = thread_find(w, event->hdr.tid);
 	int r;
 
-	if (!g || g->pub.process->gone || w->partial)
+	if (!g || g->pub.process->gone)
 		return 0;
 	if (event->hdr.type == EV_OBSERVE) {
 		if (counts(w, ts))
-			gil_observe(w, g, &event->observe, ts);
+			(w->partial ? edges_observe : gil_observe)(w, g, &event->observe, ts);
 		return 0;
 	}
 	if (!t || t->pub.process != g->pub.process) {
@@ -327,7 +327,7 @@ static int feed_gil(struct world *w, const union event *event, uint64_t ts)
 	t->ts_fact = ts;
 	sched_prove(w, t, ts);
 	loop_prove_outside(w, t, ts);
-	gil_feed(w, g, t, event, ts);
+	(w->partial ? edges_feed : gil_feed)(w, g, t, event, ts);
 	return 0;
 }
 

@@ -1,0 +1,216 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * edges.c - what is different when only contended transitions are traced, and ownership is otherwise seen by looks at the lock word.
+ *
+ * A look proves ownership at an instant, and beyond it only as long as the thread cannot change it unseen:
+ *  - while it is off CPU: a thread that does not run neither takes nor drops;
+ *  - a holder, while somebody waits: every DROP is contended then, and traced.
+ * A certain holder is certain under one of these only. What was last seen of a thread that runs otherwise (t->seen) is told as `sampled`. When somebody
+ * drops, the GIL is unknown and not free, for a running thread may take it again before the waiter does, unseen.
+ */
+#include "model/private.h"
+
+static bool is_off(const struct thread_machine *t)
+{
+	return t->sched == SCHED_READY || t->sched == SCHED_ASLEEP;
+}
+
+unsigned int edges_relation(const struct thread_machine *t, bool *ret_sampled)
+{
+	if (t->relation != (REL_NONE | REL_HOLDING) || t->sched != SCHED_RUNNING || !t->seen)
+		return t->relation;
+	*ret_sampled = true;
+	return t->seen_gil ? REL_HOLDING : REL_NONE;
+}
+
+void edges_unsee(struct thread_machine *t)
+{
+	if (t->seen_gil)
+		t->seen_gil->sampled = NULL;
+	t->seen_gil = NULL;
+	t->seen = true;
+}
+
+/* Somebody looked: `holder` had the GIL, so whoever was seen with it before has not. */
+void edges_see(struct world *w, struct gil_machine *g, struct thread_machine *holder, uint64_t ts)
+{
+	struct thread_machine *before = g->sampled;
+
+	if (before && before != holder) {
+		edges_unsee(before);
+		thread_update(w, before, ts);
+	}
+	if (!holder)
+		return;
+	edges_unsee(holder);
+	holder->seen_gil = g;
+	holder->pub.gil = &g->pub;
+	holder->pub.python = true;
+	g->sampled = holder;
+}
+
+/* What was certain of the thread because it could not change unseen is certain no longer when it can. */
+void edges_decay(struct world *w, struct thread_machine *t, uint64_t ts)
+{
+	if (is_off(t))
+		return;
+	if (t->relation == REL_NONE) {
+		t->relation = REL_NONE | REL_HOLDING;
+		edges_unsee(t);
+	} else if (t->relation == REL_HOLDING && t->pub.gil->waiters == 0) {
+		gil_unknown(w, gil_of(t), ts);
+		t->relation = REL_NONE | REL_HOLDING;
+	}
+}
+
+/* It was seen without the GIL, and cannot have taken it since. */
+static void settle_none(struct thread_machine *t)
+{
+	/* with more than one GIL, it may have another one */
+	if (process_of(t)->gils == 1 && t->relation == (REL_NONE | REL_HOLDING) && is_off(t))
+		t->relation = REL_NONE;
+}
+
+void edges_off(struct world *w, struct thread_machine *t, uint64_t ts)
+{
+	if (!is_off(t))
+		return;
+	t->ts_off = ts;
+	if (t->ts_look != ts || t->relation != (REL_NONE | REL_HOLDING))
+		return;
+	if (!t->seen_gil)
+		settle_none(t);
+	else if (!t->seen_gil->pub.holder)
+		gil_hold_begin(w, t->seen_gil, t, ts, false);
+}
+
+/* ── transitions ─────────────────────────────────────────────────────────────────────────────────────────────────── */
+
+static void acquire(struct world *w, struct gil_machine *g, struct thread_machine *t, uint64_t ts)
+{
+	if (g->pub.holder)
+		gil_violate(w, g, ts);
+	relation_acquire(w, t, ts);
+	gil_hold_begin(w, g, t, ts, true);
+	g->ts_fact = ts;
+}
+
+static void drop(struct world *w, struct gil_machine *g, struct thread_machine *t, bool requested, uint64_t ts)
+{
+	if (t->relation == REL_HOLDING && t->pub.gil == &g->pub) {
+		gil_hold_end(w, g, ts, true, requested);
+	} else {
+		if (t->relation == REL_WAITING || t->relation == REL_HOLDING)
+			relation_contradict(w, g, t, ts);
+		if (g->pub.holder)
+			gil_violate(w, g, ts);
+	}
+	t->relation = REL_NONE;
+	t->pub.gil = &g->pub;
+	edges_unsee(t);
+	edges_see(w, g, NULL, ts);
+	g->previous = &t->pub;
+	g->ts_fact = ts;
+}
+
+void edges_feed(struct world *w, struct gil_machine *g, struct thread_machine *t, const union event *event, uint64_t ts)
+{
+	unsigned int flags = event->hdr.flags;
+
+	switch (event->hdr.type) {
+	case EV_DROP:
+		drop(w, g, t, flags & EVF_DROP_REQUESTED, ts);
+		break;
+	case EV_WAIT:
+		edges_unsee(t);
+		relation_wait(w, g, t, false, ts);
+		break;
+	case EV_WAIT_END:
+		relation_wait(w, g, t, true, ts);
+		if (!(flags & EVF_WAIT_END_LOCKED))
+			acquire(w, g, t, ts);
+		break;
+	}
+	thread_update(w, t, ts);
+}
+
+/* ── looks ───────────────────────────────────────────────────────────────────────────────────────────────────────── */
+
+/* At some instant since `since` the thread had the GIL. Is that certain to be so still? */
+static bool holds_still(const struct gil_machine *g, const struct thread_machine *t, bool definite, uint64_t since, uint64_t ts)
+{
+	return (is_off(t) && t->ts_off <= since) || (definite && since == ts && g->pub.waiters > 0);
+}
+
+static void see_holder(struct world *w, struct gil_machine *g, struct thread_machine *t, bool definite, uint64_t since, uint64_t ts)
+{
+	if (!(t->relation & REL_HOLDING)) {
+		g->pub.violations += definite && since == ts;
+		return;
+	}
+	t->relation &= REL_NONE | REL_HOLDING; /* who has it does not wait for it */
+	if (holds_still(g, t, definite, since, ts))
+		gil_hold_begin(w, g, t, ts, false);
+	else
+		edges_see(w, g, t, ts);
+	thread_update(w, t, ts);
+}
+
+/* Threads that have been off CPU since before the look, and are not the holder, have nothing to do with the GIL. */
+static void settle_pending(struct world *w, struct process_entry *process, const struct thread_machine *holder, uint64_t since, uint64_t ts)
+{
+	if (!process->pending)
+		return;
+	process->pending = 0;
+	for (struct thread_machine *t = process->threads; t; t = t->sibling) {
+		if (t == holder || t->relation != (REL_NONE | REL_HOLDING) || !is_off(t))
+			continue;
+		if (t->ts_off > since) {
+			process->pending++;
+			continue;
+		}
+		settle_none(t);
+		thread_update(w, t, ts);
+	}
+}
+
+/* The observer itself has no GIL. */
+static void see_observer(struct world *w, struct thread_machine *t, uint64_t ts)
+{
+	if (t->relation == REL_HOLDING || t->relation == REL_WAITING)
+		return;
+	t->ts_look = ts;
+	edges_unsee(t);
+	if (t->ts_off == ts)
+		settle_none(t);
+	thread_update(w, t, ts);
+}
+
+void edges_observe(struct world *w, struct gil_machine *g, const struct ev_observe *event, uint64_t ts)
+{
+	bool locked = event->hdr.flags & EVF_OBSERVE_LOCKED, definite = event->hdr.flags & EVF_OBSERVE_DEFINITE;
+	struct thread_machine *holder = locked && event->holder ? thread_find(w, event->holder) : NULL;
+	struct thread_machine *observer = event->hdr.tid ? thread_find(w, event->hdr.tid) : NULL;
+	uint64_t since = event->span_ns < ts ? ts - event->span_ns : 0;
+
+	if (since < w->ts_facts || g->ts_fact >= since)
+		return;
+	if (holder && holder->pub.process != g->pub.process)
+		holder = NULL;
+	if (g->pub.holder) {
+		/* without the mutex, the word may run ahead of a transition that is just being stamped */
+		if (definite && since == ts && (!locked || (event->holder && event->holder != g->pub.holder->tid)))
+			gil_violate(w, g, ts);
+	} else if (holder) {
+		see_holder(w, g, holder, definite, since, ts);
+	} else if (!locked) {
+		edges_see(w, g, NULL, ts);
+	}
+	if (locked && !event->holder)
+		return; /* anybody may be the holder */
+	if (observer && observer == holder && since == ts)
+		observer->ts_look = ts;
+	else if (observer && observer->pub.process == g->pub.process && since == ts)
+		see_observer(w, observer, ts);
+	settle_pending(w, (struct process_entry *)g->pub.process, holder, since, ts);
+}
