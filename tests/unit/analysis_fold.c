@@ -257,7 +257,7 @@ static void occupants_of_the_cpu_are_named_while_the_loop_was_ready(void **state
 		{.cpu = 3, .tid = 77, .pid = 77, .start = 0, .end = 40 * MS}, /* another CPU */
 		{.cpu = 2, .tid = 99, .pid = 98, .start = 0, .end = 40 * MS},
 		{.cpu = 2, .tid = 0, .pid = 0, .start = 40 * MS, .end = 45 * MS},
-		{.cpu = 2, .tid = 99, .pid = 98, .start = 45 * MS, .end = 60 * MS},
+		{.cpu = 2, .tid = 97, .pid = 98, .start = 45 * MS, .end = 60 * MS}, /* another thread of the same neighbour */
 		{.cpu = 2, .tid = 55, .pid = 55, .start = 50 * MS, .end = 60 * MS}, /* a second one at the same time is not believed */
 	};
 	struct interval ready = {

@@ -48,7 +48,8 @@ struct syscall_share {
 	uint64_t ns;
 };
 struct cpu_share {
-	uint32_t pid, tid; /* 0: the CPU idled although a thread was waiting (throttled, or on its way); TID_OTHERS: too many to tell apart */
+	uint32_t pid; /* 0: the CPU idled although a thread was waiting (throttled, or on its way) … */
+	uint32_t tid; /* … or, with TID_OTHERS, too many to tell apart; else the first of the process's threads that had the CPU */
 	char comm[17];
 	uint64_t ns;
 };

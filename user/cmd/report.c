@@ -1,4 +1,6 @@
 /* SPDX-License-Identifier: MIT */
+#include <errno.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "base/duration.h"
@@ -59,23 +61,39 @@ static int build(void *ctx, const struct stream_head *head)
 	return err;
 }
 
-static int fold_file(struct pipeline *pipeline, const struct options *options, struct diag *diag, const struct report **ret_report)
+/* What was whole before the damage is worth a report; that there is damage is said first. */
+static int forgive_damage(int err, const struct pipeline *pipeline, const struct diag *diag, bool *ret_damaged)
+{
+	if (err != -EBADMSG || !pipeline->reorder)
+		return err;
+	cmd_fail(diag);
+	fprintf(stderr, "gilscope: this is what was whole before that.\n");
+	*ret_damaged = true;
+	return 0;
+}
+
+static int fold_file(struct pipeline *pipeline, const struct options *options, struct diag *diag, const struct report **ret_report, bool *ret_damaged)
 {
 	_cleanup_(fclosep) FILE *file = NULL;
 	struct build what = {.pipeline = pipeline, .stall_ns = options->show.stall_ns};
-	struct trace_outcome outcome;
+	struct trace_outcome outcome = {0};
+	bool damaged = false, ended;
 	int err = replay_open(options->file, diag, &file);
 
-	if (!err)
-		err = replay(file, options->file, build, &what, replay_late_sink(&what.front), diag, &outcome);
+	if (err)
+		return err;
+	err = replay(file, options->file, build, &what, replay_late_sink(&what.front), diag, &outcome);
+	err = forgive_damage(err, pipeline, diag, &damaged);
 	if (!err)
 		err = reorder_flush(pipeline->reorder);
 	if (err)
 		return err;
-	if (!world_window(pipeline->world).ended)
+	ended = world_window(pipeline->world).ended;
+	if (!ended)
 		world_end(pipeline->world, world_window(pipeline->world).end);
-	if (report_builder_finish(pipeline->builder, pipeline->world, reorder_late(pipeline->reorder), !outcome.complete, ret_report) < 0)
+	if (report_builder_finish(pipeline->builder, pipeline->world, reorder_late(pipeline->reorder), damaged || !ended || !outcome.complete, ret_report) < 0)
 		return diag_set(diag, EXIT_FAILED, -ENOMEM, "no memory for the report");
+	*ret_damaged = damaged;
 	return 0;
 }
 
@@ -85,12 +103,15 @@ static int run(int argc, char **argv)
 	struct pipeline pipeline = {0};
 	const struct report *report;
 	struct diag diag = {0};
+	bool damaged = false;
 	int status;
 
 	cmd_parse(&ARGP, argc, argv, &options);
 	if (!options.file)
 		options.file = DEFAULT_FILE;
-	status = fold_file(&pipeline, &options, &diag, &report) ? cmd_fail(&diag) : cmd_show(report, &options.show);
+	status = fold_file(&pipeline, &options, &diag, &report, &damaged) ? cmd_fail(&diag) : cmd_show(report, &options.show);
+	if (!status && damaged)
+		status = EXIT_PARTIAL;
 	pipeline_done(&pipeline);
 	return status;
 }
