@@ -193,6 +193,23 @@ static void a_holder_is_not_named_when_there_are_two_answers(void **state)
 	assert_int_equal(seen.holder, 0);
 }
 
+/* take_gil sets `locked` before `last_holder`: in between, the last holder is the one before. Both with the mutex held. */
+static void a_holder_is_not_named_while_the_gil_changes_hands(void **state)
+{
+	struct seen seen;
+	bool proven;
+	pid_t pid;
+
+	honest_memory();
+	runtime[RUNTIME_GIL + GIL_MUTEX / 8] = 1;
+	pid = liar(name_main);
+	assert_int_equal(look(pid, &proven, &seen), 0);
+	assert_int_equal(seen.python, 1);
+	assert_int_equal(seen.observed, 1);
+	assert_int_equal(seen.holder, 0);
+	child_kill(&pid);
+}
+
 static void lists_that_are_circles_end(void **state)
 {
 	struct seen seen;
@@ -301,6 +318,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_holder_is_named_when_there_is_one_answer),
 		cmocka_unit_test(a_holder_is_not_named_when_there_are_two_answers),
+		cmocka_unit_test(a_holder_is_not_named_while_the_gil_changes_hands),
 		cmocka_unit_test(lists_that_are_circles_end),
 		cmocka_unit_test(pointers_to_nowhere_are_no_harm),
 		cmocka_unit_test(what_does_not_look_like_a_gil_is_refused),

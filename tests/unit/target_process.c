@@ -190,6 +190,9 @@ static void examine(const char *program)
 	assert_string_equal(target->info.confidence, "exact");
 	assert_int_equal(access(target->image_path, R_OK), 0);
 	assert_true(target_alive(target));
+	target->start_time++;
+	assert_false(target_alive(target)); /* another process with its number */
+	target->start_time--;
 	/* the builds whose sites were counted by hand from their debug information */
 	if (strcmp(program, DEBIAN_PYTHON) == 0 && hex == 0x030b02f0) {
 		assert_int_equal(target->info.wait, 1);
@@ -275,8 +278,8 @@ static void holder_named(const char *program)
 	line_of(&child);
 	target = open_target(child.pid);
 	wait_until_held(target, &events);
-	usleep(20000); /* the other thread runs into the wait */
-	for (int i = 0; i < 20; i++) {
+	/* the other thread runs into the wait soon, and sleeps there but for moments every 5 ms; on a busy machine longer ones */
+	for (int i = 0; i < 5000 && (i < 20 || waiters < 10); i++) {
 		const union event *observe, *main_state;
 
 		assert_int_equal(snapshot(target, &events), 0);
