@@ -477,6 +477,24 @@ static void a_process_without_python_is_refused(void **state)
 	assert_refused(child.pid, EXIT_UNSUPPORTED, "no Python");
 }
 
+/* A program of PyPy's name: PyPy itself is told by nothing else. */
+static void pypy_is_refused_by_name(void **state)
+{
+	char directory[] = "/tmp/gilscope-test-XXXXXX", path[64], command[128];
+	struct child child;
+
+	assert_non_null(mkdtemp(directory));
+	snprintf(path, sizeof(path), "%s/pypy3", directory);
+	snprintf(command, sizeof(command), "cp -L /bin/sleep %s", path);
+	assert_int_equal(system(command), 0);
+	child = spawn(path, (char *[]){"pypy3", "60", NULL}, NULL);
+	usleep(50000);
+	assert_refused(child.pid, EXIT_UNSUPPORTED, "PyPy");
+	child_kill(&child);
+	unlink(path);
+	rmdir(directory);
+}
+
 static void a_process_that_is_gone_or_ending_is_refused(void **state)
 {
 	pid_t pid = fork();
@@ -600,6 +618,7 @@ int main(void)
 		cmocka_unit_test(a_new_interpreters_own_gil_is_found),
 		cmocka_unit_test(older_versions_are_refused_in_words),
 		cmocka_unit_test(a_process_without_python_is_refused),
+		cmocka_unit_test(pypy_is_refused_by_name),
 		cmocka_unit_test(a_process_that_is_gone_or_ending_is_refused),
 		cmocka_unit_test(without_the_right_the_capability_is_named),
 		cmocka_unit_test(a_thread_is_not_taken_for_a_process),

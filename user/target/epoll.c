@@ -211,7 +211,7 @@ static uint32_t kind_of(const struct watched *watched, bool uvloop)
 static int emit(const struct target *target, uint32_t epfd, const struct descriptors *descriptors, bool uvloop, const struct stream_sink *sink)
 {
 	union event event = {.epoll = {.hdr = {.type = EV_EPOLL, .tid = target->info.pid}, .epfd = epfd}};
-	struct watched watched;
+	struct watched watched = {0};
 
 	if (watched_read((pid_t)target->info.pid, epfd, descriptors, &watched))
 		return 0; /* closed meanwhile */
