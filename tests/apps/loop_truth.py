@@ -11,6 +11,8 @@ Reads commands from standard input, one a line, and answers each with one line w
     yield N       starts N threads that give up the GIL and take it again as fast as they can
     marks         all marks as one line of JSON
 
+With asyncio a mark also says when the poll before it returned and when the next one was entered, as the loop's own selector saw it.
+
 A mark's first instant is the first thing in the only callback of its turn, and its last instant the last: before each piece of work the loop makes
 one turn with nothing to wait for, so the turn of the work begins when a poll returns at once, not with a wake-up.
 """
@@ -18,6 +20,7 @@ import argparse
 import asyncio
 import json
 import os
+import selectors
 import sys
 import threading
 import time
@@ -29,10 +32,26 @@ SHORT_S = 0.012
 PAUSE_S = 0.008
 
 
+class WatchedSelector(selectors.EpollSelector):
+    """Notes in the marks of a turn when the turn began and when it ended."""
+
+    def __init__(self):
+        super().__init__()
+        self.marks, self._seen, self._returned_ns = [], 0, 0
+
+    def select(self, timeout=None):
+        entered_ns = time.monotonic_ns()
+        for mark in self.marks[self._seen:]:
+            mark.turn_t0_ns, mark.turn_t1_ns = self._returned_ns, entered_ns
+        self._seen = len(self.marks)
+        ready = super().select(timeout)
+        self._returned_ns = time.monotonic_ns()
+        return ready
+
+
 class Server:
-    def __init__(self, loop):
-        self.loop = loop
-        self.marks = marks.Marks()
+    def __init__(self, loop, truth):
+        self.loop, self.marks = loop, truth
 
     def read(self):
         line = os.read(0, 4096)
@@ -71,8 +90,8 @@ class Server:
     def short(self, count):
         def sleep():
             with self.marks.mark("short", "blocked"):
+                self.loop.call_later(SHORT_S + PAUSE_S, self.short, count - 1)
                 time.sleep(SHORT_S)
-            self.loop.call_later(PAUSE_S, self.short, count - 1)
 
         if count == 0:
             self.answer("ok")
@@ -101,12 +120,15 @@ def yielding():
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--loop", choices=("asyncio", "uvloop"), default="asyncio")
+    truth = marks.Marks()
     if parser.parse_args().loop == "uvloop":
         import uvloop
         loop = uvloop.new_event_loop()
     else:
-        loop = asyncio.new_event_loop()
-    server = Server(loop)
+        selector = WatchedSelector()
+        selector.marks = truth.all
+        loop = asyncio.SelectorEventLoop(selector)
+    server = Server(loop, truth)
     loop.add_reader(0, server.read)
     server.answer("ready")
     loop.run_forever()

@@ -218,7 +218,7 @@ class Work:
 
 WORK = {work.name: work for work in (
     Work(time_sleep, "blocked", "clock_nanosleep", "select", "pselect6"),   # select before Python 3.11
-    Work(socket_wait, "blocked", "recvfrom", slack=0.02),
+    Work(socket_wait, "blocked", "recvfrom", slack=0.1),
     Work(file_fsync, "native|blocked", slack=1.0),
     Work(pipe_read, "blocked", "read"),
     Work(lock_wait, "blocked", "futex"),

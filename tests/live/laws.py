@@ -23,7 +23,7 @@ def check_laws(report, alive=()):
         jsonschema.validate(report, json.load(file))
     window = report["window"]
     length = window["end_ns"] - window["start_ns"]
-    assert length > 0
+    assert length > 0 or report.get("truncated")
     for process in report["processes"]:
         for thread in process["threads"]:
             check_thread(thread, length, thread["tid"] in alive)
@@ -60,8 +60,8 @@ def check_stall(stall, threshold_ns):
         assert set(blocker["states"]) <= {"python", "held_blocked", "held_runnable"}
     assert sum(call["ns"] for call in stall["syscalls"]) <= states.get("blocked", 0) + states.get("held_blocked", 0)
     waits = states.get("runnable", 0) + states.get("held_runnable", 0) + states.get("gil_wait", 0)
-    assert sum(run["ns"] for run in stall["preempted_by"]) <= waits
-    assert stall["throttled_ns"] <= waits
+    assert sum(run["ns"] for run in stall["preempted_by"]) <= waits, f"{describe(stall)}, preempted by {stall['preempted_by']}"
+    assert stall["throttled_ns"] <= waits, f"{describe(stall)}, throttled for {stall['throttled_ns']} ns"
 
 
 def check_evidence(outcome):
@@ -104,16 +104,26 @@ def expected_causes(mark):
 
 
 def check_cause(stall, mark, work):
-    """The right cause, and as much of it as the mark says, but for what the machine took away in between."""
+    """The right cause, and as much of it as the mark says.
+
+    The turn is a little longer than the mark, so there may be that much more of it; and there may be less by what the machine took away.
+    """
     cause, story = stall["cause"], f"{mark}: {describe(stall)}"
     assert cause in expected_causes(mark), f"{story}, expected {mark.cause}"
-    expected = mark.t1_ns - mark.from_ns - without_cpu_ns(stall)
-    tolerance = max(CAUSE_TOLERANCE * expected, CAUSE_TOLERANCE_NS)
+    around = stall["end_ns"] - stall["start_ns"] - mark.length_ns
+    most = mark.t1_ns - mark.from_ns
+    least = most * (1 - work.slack) - without_cpu_ns(stall)
+    tolerance = max(CAUSE_TOLERANCE * most, CAUSE_TOLERANCE_NS)
     share = stall["states"][cause]
-    assert expected * (1 - work.slack) - tolerance <= share <= expected + tolerance, f"{story}, expected {expected / 1e6:.2f} ms of {cause}"
+    assert least - tolerance <= share <= most + around + tolerance, f"{story}, expected {least / 1e6:.2f} to {most / 1e6:.2f} ms of {cause}"
     if cause in ("python", "native") or "|" in mark.cause:
         on_cpu = stall["states"].get("python", 0) + stall["states"].get("native", 0)
-        assert abs(on_cpu - mark.cpu_ns) <= max(CAUSE_TOLERANCE * mark.cpu_ns, 1_000_000), f"{story}, {mark.cpu_ns / 1e6:.2f} ms of CPU time"
+        # the kernel's account of a thread's CPU time starts at its wake-up rather than its switch, and so errs by some us a switch
+        tolerance = max(CAUSE_TOLERANCE * mark.cpu_ns, 1_000_000) + (0.03 * mark.length_ns if "|" in mark.cause else 0)
+        # and leaves out what a hypervisor took, of which the scheduler knows nothing
+        stolen = 0.1 * mark.length_ns
+        assert mark.cpu_ns - without_cpu_ns(stall) - tolerance <= on_cpu <= mark.cpu_ns + around + tolerance + stolen, \
+            f"{story}, {mark.cpu_ns / 1e6:.2f} ms of CPU time"
 
 
 def check_details(stall, mark, work):

@@ -18,11 +18,13 @@ def percentile(values, share):
 
 
 def edge_errors(report, marks):
-    """For each mark how much earlier its stall begins, and how much later it ends."""
+    """For each mark how much earlier its stall begins, and how much later it ends, than the turn as the loop saw it, or else than the mark."""
     errors = []
     for mark in marks:
         stall = laws.the_stall(report, mark)
-        errors += [mark.t0_ns - stall["start_ns"], stall["end_ns"] - mark.t1_ns]
+        begin, end = (mark.turn_t0_ns, mark.turn_t1_ns) if mark.turn_t0_ns else (mark.t0_ns, mark.t1_ns)
+        assert stall["start_ns"] <= begin and end <= stall["end_ns"], f"{mark}: the stall does not cover the turn"
+        errors += [begin - stall["start_ns"], stall["end_ns"] - end]
     return errors
 
 

@@ -31,11 +31,13 @@ def test_neighbours_that_take_the_cpu_are_named(loop):
         for (stall, mark), cause in zip(observe(app, ["python_loop", "pbkdf2"]), ["held_runnable", "runnable"]):
             assert stall["cause"] == cause, f"{mark}: {laws.describe(stall)}"
             lost = mark.length_ns - mark.cpu_ns
-            tolerance = max(0.02 * lost, 2_000_000)
-            assert abs(stall["states"][cause] - lost) <= tolerance, f"{mark}: {laws.describe(stall)}, {lost / 1e6:.2f} ms without a CPU"
-            taken = {run["pid"]: run["ns"] for run in stall["preempted_by"] if run["comm"] == "neighbour"}
-            assert set(taken) <= neighbours.pids
-            assert sum(taken.values()) >= 0.9 * stall["states"][cause], f"{mark}: {stall['preempted_by']} of {laws.describe(stall)}"
+            tolerance, unknown = max(0.02 * lost, 2_000_000), stall["states"].get("unknown", 0)
+            share = stall["states"][cause]
+            assert lost - unknown - tolerance <= share <= lost + tolerance, f"{mark}: {laws.describe(stall)}, {lost / 1e6:.2f} ms without a CPU"
+            taken = {run["pid"]: run["ns"] for run in stall["preempted_by"]}
+            assert sum(taken.values()) >= 0.95 * share, f"{mark}: {stall['preempted_by']} of {laws.describe(stall)}"
+            # who else works on this machine may be in the list as well
+            assert {run["pid"] for run in stall["preempted_by"] if run["comm"] == "neighbour"} == neighbours.pids
             assert stall["throttled_ns"] == 0
 
 

@@ -6,13 +6,13 @@ import harness
 import laws
 from measure import edge_errors, percentile
 
-COUNT = 150
+COUNT = 200
 PROMISE_NS = 100_000
 
 
 @pytest.mark.parametrize("loop", ["asyncio", "uvloop"])
 def test_edges_are_within_100_us_of_the_marks(loop):
-    with harness.RawApp(loop) as app:
+    with harness.RawApp(loop, prefix=harness.undisturbed()) as app:
         app.call("short 3")
         known = len(app.marks())
         with harness.attach(app, stall="10ms") as running:

@@ -10,7 +10,7 @@ import laws
 
 @pytest.mark.parametrize("threads", [1, 2])
 def test_nothing_is_lost_at_100_000_cycles_a_second(threads):
-    with harness.RawApp("asyncio") as app:
+    with harness.RawApp("asyncio", prefix=harness.undisturbed()) as app:
         app.call(f"yield {threads}")
         with harness.attach(app) as running:
             time.sleep(2)

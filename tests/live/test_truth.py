@@ -17,7 +17,7 @@ class Recording:
     """One run of the application under one gilscope, every route called once."""
 
     def __init__(self, loop, slow_port):
-        with harness.WebApp(loop, env={"TRUTH_SLOW_PORT": str(slow_port)}) as app:
+        with harness.WebApp(loop, prefix=harness.undisturbed(), env={"TRUTH_SLOW_PORT": str(slow_port)}) as app:
             for name in ("warm", "def_sleep", "time_sleep", "hog_regex"):
                 app.call(name)
             before, self.pid = app.threads(), app.pid
