@@ -131,4 +131,5 @@ FORCE:
 clean:
 	rm -rf $(B)
 
--include $(shell find $(wildcard $(B)/plain $(B)/asan $(B)/bpf $(B)/unit) -type f -name "*.d" 2>/dev/null)
+DEPENDENCY_DIRS := $(wildcard $(B)/plain $(B)/asan $(B)/bpf $(B)/unit)
+-include $(if $(DEPENDENCY_DIRS),$(shell find $(DEPENDENCY_DIRS) -type f -name '*.d'))
