@@ -78,7 +78,7 @@ struct sim_cpu {
 	uint32_t occupant; /* 0 idles */
 	uint32_t waiting;
 	bool told;
-	SIM_VECTOR(struct sim_change) log;
+	SIM_VECTOR(struct sim_change) log, telling;
 };
 
 struct sim_event {
@@ -144,7 +144,7 @@ static inline void sim_observe(struct sim *s, uint8_t gil, uint32_t observer, bo
 /* What BPF adds in mode "edges" where the thread passes anyway. */
 static inline void sim_look(struct sim *s, const struct sim_thread *t, bool definite)
 {
-	if (s->partial)
+	if (s->partial && !sim_chance(s, 10))
 		sim_observe(s, t->gil, t->tid, definite, 0, 0);
 }
 
@@ -187,6 +187,8 @@ static inline void sim_occupy(struct sim *s, uint16_t cpu, uint32_t occupant)
 static inline void sim_tell_run(struct sim *s, uint16_t cpu, bool end)
 {
 	s->cpus[cpu].told = !end;
+	if (s->recording)
+		SIM_PUSH(s->cpus[cpu].telling, (struct sim_change){s->now, !end});
 	sim_emit_at(s, s->now, EV_RUN, s->cpus[cpu].occupant, cpu, end ? EVF_RUN_END : 0, (union event){.run = {.pid = s->cpus[cpu].occupant}}, false);
 }
 
@@ -593,8 +595,10 @@ static inline void sim_done(struct sim *s)
 {
 	for (uint32_t i = 0; i < SIM_TIDS; i++)
 		free(s->threads[i].log.at);
-	for (uint32_t i = 0; i < SIM_CPUS; i++)
+	for (uint32_t i = 0; i < SIM_CPUS; i++) {
 		free(s->cpus[i].log.at);
+		free(s->cpus[i].telling.at);
+	}
 	for (uint32_t i = 0; i < SIM_GILS; i++)
 		free(s->gils[i].waiting.at);
 	free(s->events.at);

@@ -129,6 +129,21 @@ static void compare_order(struct check *c, const struct interval *i)
 		c->ready_told[i->cpu] = i->end;
 }
 
+/* At the end of an interval in which a thread was ready, who had the CPU has been told until then, if it was told at all. */
+static void compare_runs(struct check *c, const struct interval *i)
+{
+	const struct sim_cpu *cpu;
+	bool telling = false;
+
+	if (!c->lossless || (i->state != TS_RUNNABLE && i->state != TS_HELD_RUNNABLE))
+		return;
+	cpu = &c->sim->cpus[i->cpu];
+	for (uint32_t n = 0; n < cpu->telling.count && cpu->telling.at[n].ts < i->end; n++)
+		telling = cpu->telling.at[n].value;
+	EXPECT(c, !telling || c->run_end[i->cpu] == i->end, "thread %u was ready for cpu %u until %llu, its runs are told until %llu", i->thread->tid, i->cpu,
+	       (unsigned long long)i->end, (unsigned long long)c->run_end[i->cpu]);
+}
+
 static void on_interval(void *ctx, const struct interval *i)
 {
 	struct check *c = ctx;
@@ -147,6 +162,7 @@ static void on_interval(void *ctx, const struct interval *i)
 	if (i->in_turn && !told->turn)
 		EXPECT(c, false, "thread %u: an interval of a turn that has not begun, [%llu, %llu]", i->thread->tid, (unsigned long long)i->start, (unsigned long long)i->end);
 	compare_order(c, i);
+	compare_runs(c, i);
 	compare_truth(c, i, told);
 	compare_evidence(c, i, told);
 }
@@ -188,6 +204,28 @@ static void on_wait(void *ctx, const struct gil_wait *wait)
 	c->whole_waits += wait->whole;
 }
 
+/* The first instant of the window at which nobody waits: from then on all waits are known from their begin. */
+static uint64_t first_calm(const struct sim *s, uint32_t g)
+{
+	const struct sim_change *change = s->gils[g].waiting.at;
+	uint32_t n = 0, count = s->gils[g].waiting.count;
+
+	while (n < count && (change[n].value || (n + 1 < count && change[n + 1].ts <= s->begin)))
+		n++;
+	return n < count && change[n].ts > s->begin ? change[n].ts : n < count ? s->begin : UINT64_MAX;
+}
+
+static uint64_t true_contention(const struct sim *s, uint32_t g)
+{
+	const struct sim_change *change = s->gils[g].waiting.at;
+	uint64_t ns = 0, calm = first_calm(s, g);
+
+	for (uint32_t n = 0; n < s->gils[g].waiting.count; n++)
+		if (change[n].value && change[n].ts >= calm)
+			ns += (n + 1 < s->gils[g].waiting.count ? change[n + 1].ts : s->end) - change[n].ts;
+	return ns;
+}
+
 static void on_contention(void *ctx, const struct contention *contention)
 {
 	struct check *c = ctx;
@@ -198,7 +236,8 @@ static void on_contention(void *ctx, const struct contention *contention)
 	while (n + 1 < c->sim->gils[g].waiting.count && change[n + 1].ts <= contention->start)
 		n++;
 	EXPECT(c, change[n].value && (n + 1 == c->sim->gils[g].waiting.count || change[n + 1].ts >= contention->end), "not contended all the time");
-	c->contention_ns[g] += contention->end - contention->start;
+	if (contention->start >= first_calm(c->sim, g))
+		c->contention_ns[g] += contention->end - contention->start;
 }
 
 static void on_run(void *ctx, const struct run *run)
@@ -354,6 +393,9 @@ static void compare_totals(struct check *c)
 		       (unsigned long long)c->threads[i].end);
 	if (!c->lossless)
 		return;
+	for (uint32_t g = 0; g < s->gils_used; g++)
+		EXPECT(c, c->contention_ns[g] == true_contention(s, g), "contended for %llu, not %llu", (unsigned long long)c->contention_ns[g],
+		       (unsigned long long)true_contention(s, g));
 	expect_all_told(c, &s->waits, false);
 	expect_all_told(c, &s->turns, true);
 	if (!s->partial)
