@@ -11,20 +11,53 @@ struct options {
 	const char *file, *format, *output;
 };
 
-/* A format turns a recording into another form, as it is read. */
+/*
+ * A format turns a recording into another form, as it is read: head() comes once, before `sink` is used; finish() once at the end, unless something
+ * failed before.
+ */
+struct exporter {
+	FILE *file;
+	struct stream_sink sink; /* of the format, from head() on */
+	struct trace_writer *writer;
+	struct diag *diag;
+};
 struct format {
 	const char *name;
-	int (*head)(void *file, const struct stream_head *head);
-	struct stream_sink (*sink)(FILE *file);
+	int (*head)(void *exporter, const struct stream_head *head);
+	int (*finish)(struct exporter *exporter);
 };
 
-static int script_head(void *file, const struct stream_head *head)
+static int script_begin(void *ctx, const struct stream_head *head)
 {
-	return script_write_head(file, head);
+	struct exporter *exporter = ctx;
+
+	exporter->sink = script_sink(exporter->file);
+	return script_write_head(exporter->file, head);
+}
+
+static int script_finish(struct exporter *exporter)
+{
+	return 0;
+}
+
+static int trace_begin(void *ctx, const struct stream_head *head)
+{
+	struct exporter *exporter = ctx;
+	int err = trace_writer_new(exporter->file, head, exporter->diag, &exporter->writer);
+
+	if (!err)
+		exporter->sink = trace_writer_sink(exporter->writer);
+	return err;
+}
+
+static int trace_finish(struct exporter *exporter)
+{
+	return trace_writer_finish(exporter->writer, exporter->diag);
 }
 
 static const struct format FORMATS[] = {
-	{"script", script_head, script_sink},
+	{"script", script_begin, script_finish},
+	{"trace", trace_begin, trace_finish},
 };
 
 static error_t parse(int key, char *arg, struct argp_state *state)
@@ -45,7 +78,7 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 		return 0;
 	case ARGP_KEY_END:
 		if (!options->format)
-			argp_error(state, "which format? --format script");
+			argp_error(state, "which format? --format script or trace");
 		return 0;
 	default:
 		return ARGP_ERR_UNKNOWN;
@@ -53,7 +86,7 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 }
 
 static const struct argp_option OPTIONS[] = {
-	{"format", 'f', "FORMAT", 0, "script: every event as a line of text, without loss", 0},
+	{"format", 'f', "FORMAT", 0, "script: every event as a line of text, without loss; trace: a script made a recording again", 0},
 	{"output", 'o', "FILE", 0, "Write to this file (standard output)", 0},
 	{0},
 };
@@ -67,11 +100,15 @@ static const struct argp ARGP = {
 static int export_to(FILE *to, const struct format *format, const struct options *options, struct diag *diag)
 {
 	_cleanup_(fclosep) FILE *from = NULL;
+	struct exporter exporter = {.file = to, .diag = diag};
 	struct trace_outcome outcome;
 	int err = replay_open(options->file, diag, &from);
 
 	if (!err)
-		err = replay(from, options->file, format->head, to, format->sink(to), diag, &outcome);
+		err = replay(from, options->file, format->head, &exporter, replay_late_sink(&exporter.sink), diag, &outcome);
+	if (!err)
+		err = format->finish(&exporter);
+	trace_writer_free(exporter.writer);
 	if (err)
 		return err;
 	if (fflush(to) || ferror(to))
@@ -100,8 +137,8 @@ static int run(int argc, char **argv)
 		return export_to(opened ? opened : stdout, &FORMATS[i], &options, &diag) ? cmd_fail(&diag) : EXIT_OK;
 	}
 	diag_set(&diag, EXIT_USAGE, -EINVAL, "'%s' is not a format of this version", options.format);
-	diag_hint(&diag, "use --format script");
+	diag_hint(&diag, "use --format script or --format trace");
 	return cmd_fail(&diag);
 }
 
-const struct command command_export = {"export", "[FILE] --format script [-o FILE]", "turn a recording into another form", run, &ARGP};
+const struct command command_export = {"export", "[FILE] --format FORMAT [-o FILE]", "turn a recording into another form", run, &ARGP};
