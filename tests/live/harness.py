@@ -379,15 +379,20 @@ def attach(app, *arguments, stall="20ms"):
     return Running("attach", app.pid, "-d", "60s", "--stall", stall, "--json", *arguments)
 
 
-def kernel_objects():
-    """What gilscope could leave in the kernel: counts of BPF programs, maps and links, and the uprobe events of tracefs."""
+def orphans():
+    """BPF programs and links in the kernel that no living process has open, and uprobes of tracefs: what a dead gilscope would have left behind."""
     tool = shutil.which("bpftool") or "/usr/sbin/bpftool"
-    counts = {}
-    for kind in ("prog", "map", "link"):
-        counts[kind] = len(json.loads(subprocess.run([tool, "-j", kind, "list"], capture_output=True, check=True, text=True).stdout))
+    # what exists before who has it: else something that is being made meanwhile would look left behind
+    existing = {(kind, entry["id"]) for kind in ("prog", "link")
+                for entry in json.loads(subprocess.run([tool, "-j", kind, "list"], capture_output=True, check=True, text=True).stdout)}
+    opened = set()
+    for path in glob.glob("/proc/[0-9]*/fdinfo/*"):
+        with contextlib.suppress(OSError):
+            opened |= {(kind, int(number)) for kind, number in re.findall(r"^(prog|link)_id:\s*(\d+)$", read(path), re.MULTILINE)}
+    found = existing - opened
     with contextlib.suppress(OSError):
-        counts["uprobe_events"] = len(read("/sys/kernel/tracing/uprobe_events").splitlines())
-    return counts
+        found |= {("uprobe", line) for line in read("/sys/kernel/tracing/uprobe_events").splitlines()}
+    return found
 
 
 def text_differences(pid, image_pattern="python"):

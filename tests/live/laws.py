@@ -11,6 +11,7 @@ STATES = {"python", "native", "gil_wait", "held_blocked", "held_runnable", "bloc
 SCHEMA = os.path.join(ROOT, "docs", "report.schema.json")
 CAUSE_TOLERANCE = 0.01
 CAUSE_TOLERANCE_NS = 200_000
+MOST_UNKNOWN = 0.02
 
 
 def total(states):
@@ -65,9 +66,14 @@ def check_stall(stall, threshold_ns):
 
 
 def check_evidence(outcome):
-    """A quiet test loses nothing, and says so with its exit status."""
+    """A quiet test loses nothing, and says so with its exit status; and but for the first moments it knows everything.
+
+    Some hypervisors' guests do not see every switch of their own threads (ftrace misses the same ones), so a little may be unknown all the same.
+    """
     evidence = outcome.report["evidence"]
     assert evidence["lost"] == 0 and evidence["late"] == 0, outcome
+    everything = sum(total(thread["states"]) for process in outcome.report["processes"] for thread in process["threads"])
+    assert evidence["unknown_ns"] <= MOST_UNKNOWN * everything, f"{evidence} of {everything} ns"
     assert outcome.status == 0, outcome
 
 
@@ -126,16 +132,17 @@ def check_cause(stall, mark, work):
             f"{story}, {mark.cpu_ns / 1e6:.2f} ms of CPU time"
 
 
-def check_details(stall, mark, work):
-    """Who and what: the system call slept in, the holder waited for."""
+def check_details(report, stall, mark, work):
+    """Who and what: the system call slept in, the holder waited for. Where evidence is missing (as the report itself says) nobody is blamed."""
     if work.syscalls:
         assert stall["syscalls"] and stall["syscalls"][0]["name"] in work.syscalls, f"{mark}: system calls {stall['syscalls']}"
     if work.blocker:
         assert stall["blockers"], f"{mark}: nobody is blamed"
         first = stall["blockers"][0]
         assert first["tid"] == mark.blocker, f"{mark}: thread {first['tid']} is blamed, {mark.blocker} did it"
-        assert first["states"].get(work.blocker, 0) == max(first["states"].values()), f"{mark}: the blocker's states are {first['states']}"
-        assert first["ns"] >= 0.9 * (stall["states"]["gil_wait"]), f"{mark}: {first['ns']} of {stall['states']['gil_wait']} ns of waiting explained"
+        wait, unknown = stall["states"]["gil_wait"], report["evidence"]["unknown_ns"]
+        assert first["ns"] + unknown >= 0.9 * wait, f"{mark}: {first['ns']} of {wait} ns of waiting explained, {unknown} ns unknown"
+        assert first["states"].get(work.blocker, 0) + unknown >= 0.9 * wait, f"{mark}: the blocker's states are {first['states']}"
 
 
 def uninvited(report, marks):

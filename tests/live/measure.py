@@ -91,7 +91,7 @@ class Measurement:
             self.found += 1
             before = len(self.faults)
             self._check(laws.check_cause, stall, mark, work.WORK[mark.name])
-            self._check(laws.check_details, stall, mark, work.WORK[mark.name])
+            self._check(laws.check_details, self.report, stall, mark, work.WORK[mark.name])
             self.right += len(self.faults) == before
         self.faults += [f"invented: {stall}" for stall in laws.uninvited(self.report, self._marks)]
 

@@ -22,7 +22,8 @@ def test_a_killed_gilscope_leaves_nothing_behind():
     seed = random.randrange(1 << 30)
     moments = random.Random(seed)
     with harness.WebApp("uvloop") as app:
-        objects, differences = harness.kernel_objects(), harness.text_differences(app.pid)
+        orphans = harness.orphans()
+        assert harness.text_differences(app.pid) == 0, "somebody else has set breakpoints: the test can tell nothing"
         cost_before = cpu_per_request(app)
         attached = 0
         with harness.Load(app) as load:
@@ -33,8 +34,8 @@ def test_a_killed_gilscope_leaves_nothing_behind():
                     running.process.kill()
         assert set(load.statuses) == {200}, f"seed {seed}: answers {load.statuses}"
         time.sleep(0.5)     # the kernel frees BPF objects after a grace period
-        assert harness.kernel_objects() == objects, f"seed {seed}"
-        assert harness.text_differences(app.pid) == differences == 0, f"seed {seed}"
+        assert harness.orphans() <= orphans, f"seed {seed}"
+        assert harness.text_differences(app.pid) == 0, f"seed {seed}"
         cost_after = cpu_per_request(app)
     print(f"{load.statuses[200]} requests served while gilscope was killed {KILLS} times, {attached} times with probes in place; "
           f"CPU per request {cost_before:.0f} us before, {cost_after:.0f} us after (seed {seed})")

@@ -47,7 +47,7 @@ def check_all(found, mark):
     laws.check_laws(found, alive={7, 8})
     stall = laws.the_stall(found, mark)
     laws.check_cause(stall, mark, work.WORK["hog_regex"])
-    laws.check_details(stall, mark, work.WORK["hog_regex"])
+    laws.check_details(found, stall, mark, work.WORK["hog_regex"])
 
 
 def test_a_right_report_is_accepted():

@@ -58,7 +58,7 @@ def test_a_blocked_loop_is_one_stall_with_its_cause(recording, name):
     mark, known = recording.marks[name], work.WORK.get(name, work.WORK["socket_wait"])
     stall = laws.the_stall(recording.report, mark)
     laws.check_cause(stall, mark, known)
-    laws.check_details(stall, mark, known)
+    laws.check_details(recording.report, stall, mark, known)
 
 
 @pytest.mark.parametrize("name", HARMLESS)
