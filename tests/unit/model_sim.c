@@ -11,7 +11,7 @@
 #include <cmocka.h>
 #include <stdio.h>
 
-#include "tests/sim/gilsim.h"
+#include "tests/sim/gilrun.h"
 
 struct check {
 	struct sim *sim;
@@ -313,48 +313,6 @@ static void note_evidence(struct check *c, const union event *event)
 		told->evidence[2] = c->now;
 }
 
-/* Drops runs of events, wholly or one of a few CPUs' worth, and announces that. */
-static void lose(struct sim *s, uint32_t losses)
-{
-	while (losses-- > 0) {
-		uint32_t first = sim_random(s, s->events.count), length = 1 + sim_random(s, 40), last = first, k = 0, percent = 10 + sim_random(s, 91), lost = 0;
-		uint64_t ts = s->events.at[first].event.hdr.ts, last_ts;
-
-		if (ts < s->begin || s->events.at[first].fixed)
-			continue;
-		for (uint32_t i = first; i < s->events.count && i < first + length; i++)
-			if (!s->events.at[i].fixed)
-				last = i;
-		last_ts = s->events.at[last].event.hdr.ts;
-		for (uint32_t i = first; i <= last; i++)
-			if (s->events.at[i].fixed || (i != first && i != last && !sim_chance(s, percent)))
-				s->events.at[first + k++] = s->events.at[i];
-			else
-				lost++;
-		memmove(&s->events.at[first + k], &s->events.at[last + 1], (s->events.count - last - 1) * sizeof(s->events.at[0]));
-		s->events.count -= last + 1 - first - k;
-		SIM_PUSH(s->events, (struct sim_event){.event = {.lost = {.hdr = {.ts = ts, .type = EV_LOST}, .count = lost, .last_ts = last_ts}}, .fixed = true});
-		memmove(&s->events.at[first + 1], &s->events.at[first], (s->events.count - first - 1) * sizeof(s->events.at[0]));
-		s->events.at[first] = (struct sim_event){.event = {.lost = {.hdr = {.ts = ts, .type = EV_LOST}, .count = lost, .last_ts = last_ts}}, .fixed = true};
-	}
-	sim_sort(s);
-}
-
-/* What is not over at the end of the world is over then. */
-static void finish_truth(struct sim *s)
-{
-	for (uint32_t i = 0; i < s->threads_used; i++) {
-		struct sim_thread *t = &s->threads[i];
-
-		if (t->relation == SIM_HOLDS)
-			SIM_PUSH(s->holds, (struct sim_span){t->ts_hold, s->end + 1, t->tid, t->gil, t->hold_handoff, false});
-		if (t->relation == SIM_WAITS)
-			SIM_PUSH(s->waits, (struct sim_span){t->ts_wait, s->end + 1, t->tid, t->gil, false, false});
-		if (t->in_turn || (t->inside && t->woken && t->epfd == t->own_epfd))
-			SIM_PUSH(s->turns, (struct sim_span){t->ts_turn, s->end + 1, t->tid, 0, true, false});
-	}
-}
-
 /* The thread whose life covers the span, and since when that kind of span is known of it; 0: not known. */
 static uint64_t known_since(const struct check *c, const struct sim_span *span, bool is_turn)
 {
@@ -424,8 +382,8 @@ static void run_seed(uint64_t seed, bool partial, uint32_t losses, uint32_t snap
 
 	sim_init(&sim, seed, partial);
 	sim_run(&sim, 1200, snapshots);
-	lose(&sim, losses ? sim_random(&sim, losses) : 0);
-	finish_truth(&sim);
+	sim_lose(&sim, losses ? sim_random(&sim, losses) : 0);
+	sim_finish(&sim);
 	memset(&c, 0, sizeof(c));
 	c = (struct check){.sim = &sim, .seed = seed, .lossless = !losses, .world = world_new(sink, partial)};
 	assert_non_null(c.world);

@@ -197,10 +197,13 @@ static inline void list_add(struct list *list, void *item)
 	list->items[list->count++] = item;
 }
 
-/* world.c */
+/* registry.c */
 int list_reserve(struct list *list);
-int world_reserve(struct world *w, uint32_t objects);
+int world_reserve(struct world *w, uint32_t objects); /* makes room in the queue, and counts so many more objects */
 int process_get(struct world *w, uint32_t pid, struct process_entry **ret_process); /* the latest of that pid that is not gone, or a new one */
+int comm_feed(struct world *w, const struct ev_comm *event);
+void foreign_count(struct world *w, struct thread_machine *t, uint64_t address);
+void foreign_explain(struct world *w, const struct ev_gil *event);
 
 /* thread.c */
 struct thread_machine *thread_find(struct world *w, uint32_t tid); /* living, or NULL */

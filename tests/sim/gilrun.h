@@ -1,0 +1,221 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * gilrun.h - runs the simulated world of gilsim.h: attaching, snapshots, a number of steps, losses.
+ */
+#ifndef TESTS_SIM_GILRUN_H
+#define TESTS_SIM_GILRUN_H
+
+#include "tests/sim/gilsim.h"
+
+/* ── snapshots ───────────────────────────────────────────────────────────────────────────────────────────────────── */
+
+static inline void sim_tell_loop(struct sim *s, const struct sim_thread *t)
+{
+	if (t->own_epfd)
+		sim_emit_at(s, s->now, EV_EPOLL, SIM_PID, 0, EVF_EPOLL_WAKEUP, (union event){.epoll = {.epfd = t->own_epfd, .kind = LOOP_ASYNCIO}}, true);
+}
+
+static inline void sim_snapshot(struct sim *s, const struct sim_thread *t)
+{
+	uint32_t late = sim_random(s, 200), span = late + sim_random(s, 200);
+	bool asleep = t->sched == SIM_SLEEPS;
+	unsigned int flags = asleep ? EVF_STATE_ASLEEP : 0;
+	union event event = {.state = {.span_ns = span, .sysno = t->sysno, .epfd = t->epfd}};
+
+	if (asleep && t->sysno >= 0)
+		flags |= EVF_STATE_SYSCALL;
+	if (asleep && t->inside)
+		flags |= EVF_STATE_EPOLL;
+	else if (asleep && t->relation == SIM_WAITS)
+		flags |= EVF_STATE_GIL_WAIT;
+	sim_emit_at(s, s->now + late, EV_STATE, t->tid, t->gil, (uint8_t)flags, event, true);
+}
+
+/* Everything, as at attaching and after losses. */
+static inline void sim_snapshot_all(struct sim *s)
+{
+	for (uint32_t i = 0; i < s->threads_used; i++) {
+		if (!s->threads[i].alive)
+			continue;
+		sim_tell_thread(s, &s->threads[i], 0);
+		sim_snapshot(s, &s->threads[i]);
+	}
+	for (uint32_t g = 0; g < s->gils_used; g++) {
+		uint32_t late = sim_random(s, 200);
+
+		sim_observe(s, (uint8_t)g, 0, false, late, late + sim_random(s, 200));
+	}
+}
+
+/* ── running ─────────────────────────────────────────────────────────────────────────────────────────────────────── */
+
+static inline void sim_step(struct sim *s)
+{
+	struct sim_thread *t = &s->threads[sim_random(s, s->threads_used)];
+
+	for (int i = 0; i < 2 && t->alive && t->sched != SIM_RUNS; i++) /* who runs does more */
+		t = &s->threads[sim_random(s, s->threads_used)];
+	s->now += 1 + sim_random(s, sim_chance(s, 5) ? 2000 : 40);
+	if (sim_chance(s, 5))
+		sim_cpu_step(s, (uint16_t)sim_random(s, s->cpus_used));
+	else if (!t->alive && t != s->threads)
+		sim_birth(s, t);
+	else if (t->sched == SIM_RUNS && sim_chance(s, 1) && t != s->threads)
+		sim_death(s, t);
+	else if (t->sched == SIM_RUNS)
+		sim_run_step(s, t);
+	else if (t->sched == SIM_READY)
+		sim_ready_step(s, t);
+	else if (sim_chance(s, 40))
+		sim_wake(s, t, false);
+	if (s->partial && sim_chance(s, 5)) /* the sampling clock */
+		sim_observe(s, t->gil, t->tid, false, 0, 0);
+	sim_log(s, t);
+}
+
+static inline int sim_compare(const void *a, const void *b)
+{
+	const struct sim_event *x = a, *y = b;
+
+	return x->event.hdr.ts < y->event.hdr.ts ? -1 : x->event.hdr.ts > y->event.hdr.ts;
+}
+
+/* Stable: events of one instant keep their order. */
+static inline void sim_sort(struct sim *s)
+{
+	for (uint32_t i = 1; i < s->events.count; i++) {
+		struct sim_event event = s->events.at[i];
+		uint32_t k = i;
+
+		for (; k > 0 && sim_compare(&s->events.at[k - 1], &event) > 0; k--)
+			s->events.at[k] = s->events.at[k - 1];
+		s->events.at[k] = event;
+	}
+}
+
+static inline void sim_attach(struct sim *s, bool snapshot)
+{
+	s->now++;
+	s->recording = true;
+	for (uint32_t g = 0; g < s->gils_used; g++)
+		sim_emit_at(s, s->now, EV_GIL, SIM_PID, (uint16_t)g, 0, (union event){.gil = {.address = 0x1000 + g}}, true);
+	for (uint32_t i = 0; i < s->threads_used; i++) {
+		if (s->threads[i].alive)
+			sim_tell_thread(s, &s->threads[i], 0);
+		if (!s->loops_late)
+			sim_tell_loop(s, &s->threads[i]);
+	}
+	sim_emit_at(s, s->now, EV_WINDOW, 0, 0, 0, (union event){0}, true);
+	s->begin = s->now;
+	s->now += 500; /* a snapshot's span lies within the window */
+	if (snapshot)
+		sim_snapshot_all(s);
+}
+
+static inline void sim_init(struct sim *s, uint64_t seed, bool partial)
+{
+	memset(s, 0, sizeof(*s));
+	s->random = seed * UINT64_C(0x9e3779b97f4a7c15) + 1;
+	s->now = 1000000;
+	s->partial = partial;
+	s->threads_used = 2 + sim_random(s, SIM_TIDS - 1);
+	s->gils_used = sim_chance(s, 25) ? 2 : 1;
+	s->cpus_used = 1 + sim_random(s, SIM_CPUS);
+	s->loops_late = sim_chance(s, 30);
+	s->looks_first = sim_chance(s, 30);
+	for (uint32_t i = 0; i < SIM_GILS; i++)
+		s->gils[i].holder = s->gils[i].taker = s->gils[i].previous = -1;
+	for (uint32_t i = 0; i < s->threads_used; i++) {
+		s->threads[i].tid = SIM_PID + i;
+		s->threads[i].cpu = CPU_NONE;
+	}
+	sim_birth(s, &s->threads[0]);
+	sim_log(s, &s->threads[0]);
+	for (uint32_t i = 1; i < s->threads_used; i++)
+		sim_log(s, &s->threads[i]);
+}
+
+/* Runs: some steps that nobody sees, then the window. `snapshots`: per mille of steps that take one of something. */
+static inline void sim_run(struct sim *s, uint32_t steps, uint32_t snapshots)
+{
+	for (uint32_t i = sim_random(s, 300); i > 0; i--)
+		sim_step(s);
+	sim_attach(s, snapshots && sim_chance(s, 70));
+	for (uint32_t i = 0; i < steps; i++) {
+		sim_step(s);
+		if (s->loops_late && i % 64 == 63)
+			sim_tell_loop(s, &s->threads[i / 64 % s->threads_used]);
+		if (sim_random(s, 1000) >= snapshots)
+			continue;
+		if (sim_chance(s, 20))
+			sim_snapshot_all(s);
+		else
+			sim_snapshot(s, &s->threads[sim_random(s, s->threads_used)]);
+	}
+	s->end = s->now + 500;
+	s->now = s->end;
+	sim_emit_at(s, s->end, EV_WINDOW, 0, 0, EVF_WINDOW_END, (union event){0}, true);
+	sim_sort(s);
+}
+
+/* ── losses ──────────────────────────────────────────────────────────────────────────────────────────────────────── */
+
+/* Drops runs of events, wholly or one of a few CPUs' worth, and announces that. */
+static inline void sim_lose(struct sim *s, uint32_t losses)
+{
+	while (losses-- > 0) {
+		uint32_t first = sim_random(s, s->events.count), length = 1 + sim_random(s, 40), last = first, k = 0, percent = 10 + sim_random(s, 91), lost = 0;
+		uint64_t ts = s->events.at[first].event.hdr.ts, last_ts;
+
+		if (ts < s->begin || s->events.at[first].fixed)
+			continue;
+		for (uint32_t i = first; i < s->events.count && i < first + length; i++)
+			if (!s->events.at[i].fixed)
+				last = i;
+		last_ts = s->events.at[last].event.hdr.ts;
+		for (uint32_t i = first; i <= last; i++)
+			if (s->events.at[i].fixed || (i != first && i != last && !sim_chance(s, percent)))
+				s->events.at[first + k++] = s->events.at[i];
+			else
+				lost++;
+		memmove(&s->events.at[first + k], &s->events.at[last + 1], (s->events.count - last - 1) * sizeof(s->events.at[0]));
+		s->events.count -= last + 1 - first - k;
+		SIM_PUSH(s->events, (struct sim_event){.event = {.lost = {.hdr = {.ts = ts, .type = EV_LOST}, .count = lost, .last_ts = last_ts}}, .fixed = true});
+		memmove(&s->events.at[first + 1], &s->events.at[first], (s->events.count - first - 1) * sizeof(s->events.at[0]));
+		s->events.at[first] = (struct sim_event){.event = {.lost = {.hdr = {.ts = ts, .type = EV_LOST}, .count = lost, .last_ts = last_ts}}, .fixed = true};
+	}
+	sim_sort(s);
+}
+
+/* What is not over at the end of the world is over then. */
+static inline void sim_finish(struct sim *s)
+{
+	for (uint32_t i = 0; i < s->threads_used; i++) {
+		struct sim_thread *t = &s->threads[i];
+
+		if (t->relation == SIM_HOLDS)
+			SIM_PUSH(s->holds, (struct sim_span){t->ts_hold, s->end + 1, t->tid, t->gil, t->hold_handoff, false});
+		if (t->relation == SIM_WAITS)
+			SIM_PUSH(s->waits, (struct sim_span){t->ts_wait, s->end + 1, t->tid, t->gil, false, false});
+		if (t->in_turn || (t->inside && t->woken && t->epfd == t->own_epfd))
+			SIM_PUSH(s->turns, (struct sim_span){t->ts_turn, s->end + 1, t->tid, 0, true, false});
+	}
+}
+
+static inline void sim_done(struct sim *s)
+{
+	for (uint32_t i = 0; i < SIM_TIDS; i++)
+		free(s->threads[i].log.at);
+	for (uint32_t i = 0; i < SIM_CPUS; i++) {
+		free(s->cpus[i].log.at);
+		free(s->cpus[i].telling.at);
+	}
+	for (uint32_t i = 0; i < SIM_GILS; i++)
+		free(s->gils[i].waiting.at);
+	free(s->events.at);
+	free(s->holds.at);
+	free(s->waits.at);
+	free(s->turns.at);
+}
+
+#endif

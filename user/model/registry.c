@@ -1,0 +1,222 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * registry.c - who is who: processes, names, GILs that are not known yet; making and asking a world.
+ */
+#include "model/private.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* ── room ────────────────────────────────────────────────────────────────────────────────────────────────────────── */
+
+int list_reserve(struct list *list)
+{
+	uint32_t room = list->room ? list->room * 2 : 8;
+	void **grown;
+
+	if (list->count < list->room)
+		return 0;
+	grown = reallocarray(list->items, room, sizeof(*grown));
+	if (!grown)
+		return -ENOMEM;
+	list->items = grown;
+	list->room = room;
+	return 0;
+}
+
+/* Makes room for what all objects together, and `objects` more, can end in one event: of a thread or a GIL at most a hold, a wait and three turns. */
+int world_reserve(struct world *w, uint32_t objects)
+{
+	uint32_t room = (w->object_count + objects) * 6 + 16;
+	struct told *grown;
+
+	w->object_count += objects;
+	if (room <= w->queue_room)
+		return 0;
+	grown = reallocarray(w->queue, room * 2, sizeof(*grown));
+	if (!grown)
+		return -ENOMEM;
+	w->queue = grown;
+	w->queue_room = room * 2;
+	return 0;
+}
+
+/* ── who is who ──────────────────────────────────────────────────────────────────────────────────────────────────── */
+
+int process_get(struct world *w, uint32_t pid, struct process_entry **ret_process)
+{
+	struct process_entry *process, *old;
+
+	HASH_FIND(hh, w->by_pid, &pid, sizeof(pid), old);
+	if (old && !old->pub.gone) {
+		*ret_process = old;
+		return 0;
+	}
+	if (list_reserve(&w->processes) < 0 || !(process = calloc(1, sizeof(*process))))
+		return -ENOMEM;
+	process->pub.info.pid = pid;
+	process->pub.index = w->processes.count;
+	if (old)
+		HASH_DEL(w->by_pid, old);
+	HASH_ADD(hh, w->by_pid, pub.info.pid, sizeof(pid), process);
+	if (HASH_FAILED(process)) {
+		free(process);
+		return -ENOMEM;
+	}
+	list_add(&w->processes, process);
+	*ret_process = process;
+	return 0;
+}
+
+int comm_feed(struct world *w, const struct ev_comm *event)
+{
+	uint32_t tid = event->hdr.tid;
+	struct thread_machine *t = thread_find(w, tid);
+	struct comm *comm;
+
+	if (t)
+		memcpy(t->pub.comm, event->comm.text, 16);
+	HASH_FIND(hh, w->comms, &tid, sizeof(tid), comm);
+	if (!comm) {
+		if (HASH_COUNT(w->comms) >= COMM_MAX) {
+			comm = w->comms; /* the oldest */
+			HASH_DEL(w->comms, comm);
+			memset(comm, 0, sizeof(*comm));
+		} else if (!(comm = calloc(1, sizeof(*comm)))) {
+			return -ENOMEM;
+		}
+		comm->tid = tid;
+		HASH_ADD(hh, w->comms, tid, sizeof(tid), comm);
+		if (HASH_FAILED(comm)) {
+			free(comm);
+			return -ENOMEM;
+		}
+	}
+	memcpy(comm->text, event->comm.text, 16);
+	return 0;
+}
+
+/* A GIL site was passed with an address that is no known GIL. */
+void foreign_count(struct world *w, struct thread_machine *t, uint64_t address)
+{
+	uint32_t i = 0;
+
+	w->foreign++;
+	while (i < w->unexplained_count && (w->unexplained[i].address != address || w->unexplained[i].process != process_of(t)))
+		i++;
+	if (i == UNEXPLAINED_MAX)
+		return;
+	if (i == w->unexplained_count) {
+		w->unexplained[i].address = address;
+		w->unexplained[i].process = process_of(t);
+		w->unexplained[i].count = 0;
+		w->unexplained_count++;
+	}
+	w->unexplained[i].count++;
+}
+
+/* A GIL is declared that such events may have been about. */
+void foreign_explain(struct world *w, const struct ev_gil *event)
+{
+	for (uint32_t i = 0; i < w->unexplained_count; i++) {
+		if (w->unexplained[i].address != event->address || w->unexplained[i].process->pub.info.pid != event->hdr.tid)
+			continue;
+		w->foreign -= w->unexplained[i].count;
+		w->unexplained[i] = w->unexplained[--w->unexplained_count];
+		break;
+	}
+}
+
+/* ── making, asking ──────────────────────────────────────────────────────────────────────────────────────────────── */
+
+struct world *world_new(struct model_sink sink, bool partial)
+{
+	struct world *w = calloc(1, sizeof(*w));
+
+	if (!w)
+		return NULL;
+	w->sink = sink;
+	w->partial = partial;
+	return w;
+}
+
+static void list_free(struct list *list)
+{
+	for (uint32_t i = 0; i < list->count; i++)
+		free(list->items[i]);
+	free(list->items);
+}
+
+void world_free(struct world *w)
+{
+	struct comm *comm, *next_comm;
+
+	if (!w)
+		return;
+	for (uint32_t i = 0; i < w->processes.count; i++) {
+		struct process_entry *process = process_at(w, i);
+		struct descriptor *d, *next;
+
+		HASH_ITER(hh, process->descriptors, d, next) {
+			HASH_DEL(process->descriptors, d);
+			free(d);
+		}
+	}
+	HASH_ITER(hh, w->comms, comm, next_comm) {
+		HASH_DEL(w->comms, comm);
+		free(comm);
+	}
+	HASH_CLEAR(hh, w->by_tid);
+	HASH_CLEAR(hh, w->by_pid);
+	list_free(&w->threads);
+	list_free(&w->processes);
+	list_free(&w->gils);
+	list_free(&w->loops);
+	free(w->gil_by_index);
+	free(w->cpus);
+	free(w->queue);
+	free(w);
+}
+
+struct world_window world_window(const struct world *w)
+{
+	return (struct world_window){.start = w->begun ? w->ts_begin : w->now,
+				     .end = w->now,
+				     .events = w->events,
+				     .lost = w->lost,
+				     .foreign = w->foreign,
+				     .contradictions = w->contradictions,
+				     .ended = w->ended};
+}
+
+struct thread *world_thread(const struct world *w, uint32_t tid)
+{
+	const struct thread_machine *t;
+
+	HASH_FIND(hh, w->by_tid, &tid, sizeof(tid), t);
+	return t && !t->pub.gone ? (struct thread *)&t->pub : NULL;
+}
+
+struct process *world_next_process(const struct world *w, uint32_t *position)
+{
+	return *position < w->processes.count ? &process_at(w, (*position)++)->pub : NULL;
+}
+
+struct thread *world_next_thread(const struct world *w, uint32_t *position)
+{
+	return *position < w->threads.count ? &((struct thread_machine *)w->threads.items[(*position)++])->pub : NULL;
+}
+
+struct gil *world_next_gil(const struct world *w, uint32_t *position)
+{
+	return *position < w->gils.count ? &gil_at(w, (*position)++)->pub : NULL;
+}
+
+const char *world_comm(const struct world *w, uint32_t tid)
+{
+	const struct comm *comm;
+
+	HASH_FIND(hh, w->comms, &tid, sizeof(tid), comm);
+	return comm ? comm->text : "";
+}
