@@ -1,0 +1,245 @@
+# SPDX-License-Identifier: MIT
+"""What all benchmarks share: processes and their CPU time, gilscope at work, medians, rows of a table."""
+import contextlib
+import json
+import os
+import re
+import shutil
+import signal
+import socket
+import statistics
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+HERE = ROOT / "tests/bench"
+BUILD = ROOT / os.environ.get("B", "build")
+GILSCOPE = Path(os.environ.get("GILSCOPE", BUILD / "gilscope")).resolve()
+PYTHON = "/usr/bin/python3"
+STATUS_PARTIAL = 5
+
+
+class Trouble(Exception):
+    """A measurement that cannot be made; a sentence."""
+
+
+class Row:
+    """A line of the table. `values` are repeated measurements of the same thing; `form` gives unit and digits; `met(median)` tells about the goal."""
+
+    def __init__(self, what, values, form, goal="", met=None):
+        values = values if isinstance(values, list) else [values]
+        self.what, self.goal = what, goal
+        middle = statistics.median(values)
+        self.value, self.spread = form.format(middle), ""
+        if len(values) > 2:
+            low, _, high = statistics.quantiles(values, n=4, method="inclusive")
+            self.spread = f"{form.format(low)} … {form.format(high)}"
+        self.met = "" if met is None else "yes" if met(middle) else "NO"
+
+    def cells(self):
+        return [self.what, self.value, self.spread, self.goal, self.met]
+
+
+# ── processes ───────────────────────────────────────────────────────────────────────────────────────────────────────
+
+@contextlib.contextmanager
+def child(*argv, **popen):
+    """A process that does not outlive the block. It has a session of its own, so that Ctrl-C reaches it only through us."""
+    environment = {**os.environ, "PYTHONDONTWRITEBYTECODE": "1"}
+    process = subprocess.Popen([str(word) for word in argv], env=environment, start_new_session=True, **popen)
+    try:
+        yield process
+    finally:
+        process.terminate()
+        try:
+            process.wait(3)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+        for pipe in (process.stdin, process.stdout, process.stderr):
+            if pipe:
+                pipe.close()
+
+
+def cpu_ns(pid):
+    """CPU time of all threads of a process, user and system: from the scheduler, finer than the clock ticks of /proc/PID/stat."""
+    total = 0
+    for task in os.listdir(f"/proc/{pid}/task"):
+        with contextlib.suppress(FileNotFoundError, ProcessLookupError):
+            total += int(Path(f"/proc/{pid}/task/{task}/schedstat").read_text().split()[0])
+    return total
+
+
+def run(*argv, accept=(0,), stdout=subprocess.DEVNULL):
+    """Runs to the end; the nanoseconds of CPU it took."""
+    process = subprocess.Popen([str(word) for word in argv], stdout=stdout, stderr=subprocess.PIPE)
+    words = process.stderr.read().decode(errors="replace")
+    _, status, usage = os.wait4(process.pid, 0)
+    process.stderr.close()
+    process.returncode = os.waitstatus_to_exitcode(status)
+    if process.returncode not in accept:
+        raise Trouble(f"{' '.join(map(str, argv))}: exit status {process.returncode}: {words.strip()}")
+    return usage_ns(usage)
+
+
+def usage_ns(usage):
+    return int((usage.ru_utime + usage.ru_stime) * 1e9)
+
+
+def output(*argv, accept=(0,)):
+    done = subprocess.run([str(word) for word in argv], capture_output=True, text=True)
+    if done.returncode not in accept:
+        raise Trouble(f"{' '.join(map(str, argv))}: exit status {done.returncode}: {done.stderr.strip()}")
+    return done.stdout
+
+
+def free_port():
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+# ── gilscope ────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+class Observer:
+    """gilscope observing a process, from the moment (`since`) its probes are in place; finish() is Ctrl-C."""
+
+    def __init__(self, *arguments):
+        self.process = subprocess.Popen([str(GILSCOPE), *map(str, arguments)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True)
+        self.pid = self.process.pid
+        self._await_probes()
+
+    def _probes(self):
+        count = 0
+        with contextlib.suppress(FileNotFoundError):
+            for name in os.listdir(f"/proc/{self.pid}/fd"):
+                with contextlib.suppress(FileNotFoundError):
+                    count += bool(re.search("bpf.link|perf_event", os.readlink(f"/proc/{self.pid}/fd/{name}")))
+        return count
+
+    def _await_probes(self):
+        """They are all there when their number has stopped growing."""
+        last, since, deadline = 0, time.monotonic(), time.monotonic() + 15
+        while time.monotonic() < deadline and self.process.poll() is None:
+            count = self._probes()
+            if count != last or count == 0:
+                last, since = count, time.monotonic()
+            elif time.monotonic() - since > 0.25:
+                self.since = since
+                return
+            time.sleep(0.02)
+        self.process.kill()
+        raise Trouble(f"gilscope did not attach: {self.process.communicate()[1].decode(errors='replace').strip()}")
+
+    def finish(self):
+        """Sets `stdout`, `stderr`, `cpu_ns` (of its whole life), `observed_s`, and `exit_s`, the seconds from Ctrl-C to the exit."""
+        begin = time.monotonic()
+        self.observed_s = begin - self.since
+        self.process.send_signal(signal.SIGINT)
+        # what it prints fits into a pipe's buffer, or is read meanwhile
+        self.stdout = self.process.stdout.read().decode()
+        self.stderr = self.process.stderr.read().decode(errors="replace")
+        _, status, usage = os.wait4(self.pid, 0)
+        self.exit_s = time.monotonic() - begin
+        self.process.returncode = os.waitstatus_to_exitcode(status)
+        self.cpu_ns = usage_ns(usage)
+        if self.process.returncode not in (0, STATUS_PARTIAL):
+            raise Trouble(f"gilscope: exit status {self.process.returncode}: {self.stderr.strip()}")
+
+    @property
+    def events(self):
+        """(seen, lost)"""
+        if self.stdout:
+            evidence = json.loads(self.stdout)["evidence"]
+            return evidence["events"], evidence["lost"]
+        lost = re.search(r"(\d+) events were lost", self.stderr)
+        return int(re.search(r"(\d+) events", self.stderr.replace(lost[0], "") if lost else self.stderr)[1]), int(lost[1]) if lost else 0
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        if self.process.returncode is None:
+            self.process.kill()
+            self.process.wait()
+        self.process.stdout.close()
+        self.process.stderr.close()
+
+
+def record(pids, *arguments, file="/dev/null"):
+    return Observer("record", *(word for pid in pids for word in ("-p", pid)), "-o", file, *arguments)
+
+
+def attach(pids, *arguments):
+    return Observer("attach", *pids, "--json", *arguments)
+
+
+# ── applications ────────────────────────────────────────────────────────────────────────────────────────────────────
+
+class Server:
+    """A FastAPI application under uvicorn with uvloop and httptools, on the loopback."""
+
+    CONNECTIONS = 8
+
+    def __init__(self, module="route:app", folder=HERE):
+        self.port = free_port()
+        self._child = child(PYTHON, "-m", "uvicorn", module, "--app-dir", folder, "--loop", "uvloop", "--http", "httptools", "--port", self.port,
+                            "--log-level", "warning", "--no-access-log")
+
+    def __enter__(self):
+        self.process = self._child.__enter__()
+        self.pid = self.process.pid
+        for _ in range(300):
+            if self.process.poll() is not None:
+                break
+            with contextlib.suppress(OSError):
+                socket.create_connection(("127.0.0.1", self.port)).close()
+                return self
+            time.sleep(0.05)
+        self._child.__exit__(None, None, None)
+        raise Trouble("uvicorn does not start")
+
+    def __exit__(self, *details):
+        self._child.__exit__(*details)
+
+    def load(self, seconds):
+        """Asks for / all the time; the number of answers."""
+        if not shutil.which("wrk"):
+            return int(output(sys.executable, HERE / "load.py", self.port, self.CONNECTIONS, seconds))
+        words = output("wrk", "-t1", f"-c{self.CONNECTIONS}", f"-d{seconds}s", f"http://127.0.0.1:{self.port}/")
+        if "Non-2xx" in words or "Socket errors" in words:
+            raise Trouble(f"wrk: {words}")
+        return int(re.search(r"(\d+) requests in", words)[1])
+
+    def cost(self, seconds):
+        """Nanoseconds of the server's CPU for each request."""
+        before = cpu_ns(self.pid)
+        answers = self.load(seconds)
+        return (cpu_ns(self.pid) - before) / answers
+
+
+class Spin:
+    """tests/bench/spin.py"""
+
+    def __init__(self, function="cycle"):
+        self._child = child(PYTHON, HERE / "spin.py", function, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+
+    def __enter__(self):
+        self.process = self._child.__enter__()
+        self.pid = self.process.pid
+        self.process.stdout.readline()
+        return self
+
+    def __exit__(self, *details):
+        self._child.__exit__(*details)
+
+    def ask(self, command):
+        self.process.stdin.write(f"{command}\n")
+        self.process.stdin.flush()
+        return self.process.stdout.readline().strip()
+
+    def ns_per_call(self, calls, batches=5):
+        """The median of some batches, so that a disturbance of one does not count."""
+        return statistics.median(int(self.ask(calls)) for _ in range(batches)) / calls
