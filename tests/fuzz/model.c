@@ -1,0 +1,110 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Any events at all, in any order: the model neither crashes nor breaks what it promises of the shape of what it tells.
+ */
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "model/model.h"
+
+static int turning; /* its address marks loops in a turn */
+
+static void require(int condition)
+{
+	if (!condition)
+		abort();
+}
+
+static void on_interval(void *ctx, const struct interval *i)
+{
+	uint64_t *end = i->thread->data;
+
+	require(i->start < i->end && i->state < TS_COUNT && !i->thread->gone);
+	require(!*end || *end == i->start);
+	*end = i->end;
+	if (!thread_state_holds(i->state))
+		return;
+	if (!i->gil->data)
+		require((i->gil->data = calloc(1, sizeof(uint64_t))) != NULL);
+	require(i->start >= *(uint64_t *)i->gil->data); /* no two holders */
+	*(uint64_t *)i->gil->data = i->end;
+}
+
+static void on_thread(void *ctx, struct thread *thread)
+{
+	require((thread->data = calloc(1, sizeof(uint64_t))) != NULL);
+}
+
+static void on_turn_begin(void *ctx, struct loop *loop)
+{
+	require(!loop->data);
+	loop->data = ctx;
+}
+
+static void on_turn_cancel(void *ctx, struct loop *loop)
+{
+	require(loop->data != NULL);
+	loop->data = NULL;
+}
+
+static void on_turn(void *ctx, const struct turn *turn)
+{
+	require(turn->start <= turn->end && turn->loop->data);
+	turn->loop->data = NULL;
+}
+
+/* Small numbers meet more often than large ones. */
+static void tame(union event *event, uint64_t *ts)
+{
+	*ts += event->hdr.ts & 0xff;
+	event->hdr.ts = *ts;
+	event->hdr.tid %= 8;
+	event->hdr.aux %= 4;
+	if (event->hdr.type == EV_THREAD)
+		event->thread.pid %= 8;
+	if (event->hdr.type == EV_LOST)
+		event->lost.last_ts = *ts + (event->lost.last_ts & 0xff);
+	if (event->hdr.type == EV_OBSERVE)
+		event->observe.holder %= 8, event->observe.span_ns %= 256;
+	if (event->hdr.type == EV_STATE)
+		event->state.span_ns %= 256, event->state.epfd %= 4;
+	if (event->hdr.type >= EV_EPOLL_ENTER && event->hdr.type <= EV_EPOLL)
+		event->epoll_enter.epfd %= 4;
+	if (event->hdr.type == EV_WINDOW && (event->lost.count & 0xf))
+		event->hdr.flags = 0;
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	const struct model_sink sink = {.thread = on_thread,
+					.interval = on_interval,
+					.turn_begin = on_turn_begin,
+					.turn_cancel = on_turn_cancel,
+					.turn = on_turn,
+					.ctx = &turning};
+	bool wild = size && data[0] & 1, partial = size && data[0] & 2;
+	struct world *world = world_new(sink, partial);
+	uint32_t position = 0;
+	uint64_t ts = 1;
+
+	require(world != NULL);
+	for (size_t at = 1; at + sizeof(union event) <= size; at += sizeof(union event)) {
+		union event event;
+
+		memcpy(&event, data + at, sizeof(event));
+		event.hdr.type %= EV_COUNT;
+		if (!wild)
+			tame(&event, &ts);
+		require(world_feed(world, &event) == 0);
+	}
+	world_end(world, world_window(world).end);
+	for (struct thread *thread; (thread = world_next_thread(world, &position));)
+		free(thread->data);
+	position = 0;
+	for (struct gil *gil; (gil = world_next_gil(world, &position));)
+		free(gil->data);
+	world_free(world);
+	return 0;
+}
