@@ -11,16 +11,17 @@ Reads commands from standard input, one a line, and answers each with one line w
     yield N       starts N threads that give up the GIL and take it again as fast as they can
     marks         all marks as one line of JSON
 
-With asyncio a mark also says when the poll before it returned and when the next one was entered, as the loop's own selector saw it.
+With polls.c preloaded the marks also say when the poll before them returned and when the next one was entered.
 
 A mark's first instant is the first thing in the only callback of its turn, and its last instant the last: before each piece of work the loop makes
 one turn with nothing to wait for, so the turn of the work begins when a poll returns at once, not with a wake-up.
 """
 import argparse
 import asyncio
+import bisect
+import ctypes
 import json
 import os
-import selectors
 import sys
 import threading
 import time
@@ -32,26 +33,27 @@ SHORT_S = 0.012
 PAUSE_S = 0.008
 
 
-class WatchedSelector(selectors.EpollSelector):
-    """Notes in the marks of a turn when the turn began and when it ended."""
+class Poll(ctypes.Structure):
+    _fields_ = [("entered_ns", ctypes.c_uint64), ("returned_ns", ctypes.c_uint64)]
 
-    def __init__(self):
-        super().__init__()
-        self.marks, self._seen, self._returned_ns = [], 0, 0
 
-    def select(self, timeout=None):
-        entered_ns = time.monotonic_ns()
-        for mark in self.marks[self._seen:]:
-            mark.turn_t0_ns, mark.turn_t1_ns = self._returned_ns, entered_ns
-        self._seen = len(self.marks)
-        ready = super().select(timeout)
-        self._returned_ns = time.monotonic_ns()
-        return ready
+def note_turns(rows):
+    """Adds to the short marks where their turns began and ended, as polls.c saw it; nothing when that is not loaded."""
+    try:
+        count = ctypes.c_uint64.in_dll(ctypes.CDLL(None), "polls_count").value
+    except ValueError:
+        return
+    polls = (Poll * count).in_dll(ctypes.CDLL(None), "polls")
+    returned = [poll.returned_ns for poll in polls]
+    for row in rows:
+        after = bisect.bisect(returned, row["t0_ns"])
+        if row["name"] == "short" and 0 < after < count:
+            row["turn_t0_ns"], row["turn_t1_ns"] = returned[after - 1], polls[after].entered_ns
 
 
 class Server:
-    def __init__(self, loop, truth):
-        self.loop, self.marks = loop, truth
+    def __init__(self, loop):
+        self.loop, self.marks = loop, marks.Marks()
 
     def read(self):
         line = os.read(0, 4096)
@@ -63,7 +65,9 @@ class Server:
     def execute(self, command):
         name, _, number = command.partition(" ")
         if name == "marks":
-            self.answer(json.dumps(self.marks.rows()))
+            rows = self.marks.rows()
+            note_turns(rows)
+            self.answer(json.dumps(rows))
         elif name in ("threads", "yield"):
             for _ in range(int(number)):
                 threading.Thread(target=mixed if name == "threads" else yielding, daemon=True).start()
@@ -120,15 +124,12 @@ def yielding():
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--loop", choices=("asyncio", "uvloop"), default="asyncio")
-    truth = marks.Marks()
     if parser.parse_args().loop == "uvloop":
         import uvloop
         loop = uvloop.new_event_loop()
     else:
-        selector = WatchedSelector()
-        selector.marks = truth.all
-        loop = asyncio.SelectorEventLoop(selector)
-    server = Server(loop, truth)
+        loop = asyncio.new_event_loop()
+    server = Server(loop)
     loop.add_reader(0, server.read)
     server.answer("ready")
     loop.run_forever()

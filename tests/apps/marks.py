@@ -16,14 +16,13 @@ class Mark:
     cpu_ns          CPU time the thread used between them
     from_ns         when the cause began, if that is later than t0_ns (the handler first has to set its trap)
     blocker         tid of the thread that is to blame, 0 for none
-    turn_t0_ns, …   the loop's turn around it, where the application knows that; else 0
     """
 
-    __slots__ = ("name", "cause", "t0_ns", "t1_ns", "cpu_ns", "from_ns", "blocker", "turn_t0_ns", "turn_t1_ns", "tid", "_rows")
+    __slots__ = ("name", "cause", "t0_ns", "t1_ns", "cpu_ns", "from_ns", "blocker", "tid", "_rows")
 
     def __init__(self, rows, name, cause):
         self._rows, self.name, self.cause = rows, name, cause
-        self.from_ns = self.blocker = self.turn_t0_ns = self.turn_t1_ns = 0
+        self.from_ns = self.blocker = 0
         self.tid = threading.get_native_id()
 
     def __enter__(self):
@@ -45,13 +44,13 @@ class Marks:
     """All marks of a process. list.append is atomic, so every thread may mark."""
 
     def __init__(self):
-        self.all = []
+        self._rows = []
 
     def mark(self, name, cause):
-        return Mark(self.all, name, cause)
+        return Mark(self._rows, name, cause)
 
     def rows(self):
-        return [mark.row() for mark in self.all]
+        return [mark.row() for mark in self._rows]
 
     def save(self, path):
         """Writes one JSON object a line."""

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """What the live tests share: applications under test, gilscope runs against them, and the comparison of a report with an application's own marks."""
 import contextlib
+import functools
 import glob
 import http.client
 import http.server
@@ -126,7 +127,9 @@ class WebApp(App):
 
 
 class Mark:
-    """A row of tests/apps/marks.py."""
+    """A row of tests/apps/marks.py. The turn around it is known only where polls.c is loaded."""
+
+    turn_t0_ns = turn_t1_ns = 0
 
     def __init__(self, row):
         self.__dict__.update(row)
@@ -137,6 +140,15 @@ class Mark:
 
     def overlaps(self, stall):
         return self.t0_ns < stall["end_ns"] and stall["start_ns"] < self.t1_ns
+
+
+@functools.lru_cache(maxsize=None)
+def polls_library():
+    """tests/apps/polls.c, compiled."""
+    path = os.path.join(ROOT, "build", "tests", "polls.so")
+    os.makedirs(os.path.dirname(path), exist_ok=True)
+    subprocess.run(["cc", "-O2", "-Wall", "-Wextra", "-shared", "-fPIC", "-o", path, os.path.join(APPS, "polls.c")], check=True)
+    return path
 
 
 def undisturbed():

@@ -9,7 +9,6 @@ import harness
 import laws
 import work
 
-SHORT = 40
 GAP_S = 0.03
 
 
@@ -41,10 +40,11 @@ def takes_and_drops(script):
 class Measurement:
     """What one interpreter gave. `faults` are sentences; without any everything promised was kept."""
 
-    def __init__(self, app):
+    def __init__(self, app, short=40):
+        """`short`: how many turns to measure the edges with."""
         with tempfile.TemporaryDirectory() as folder:
             trace = os.path.join(folder, "measure.gsc")
-            self._record(app, trace)
+            self._record(app, trace, short)
             outcome = harness.gilscope("report", trace, "--json", "--stall", "10ms")
             if outcome.status != 0:
                 raise RuntimeError(f"report: {outcome!r}")
@@ -57,7 +57,7 @@ class Measurement:
         self._edges()
         self._balance(takes_and_drops(script.stdout))
 
-    def _record(self, app, trace):
+    def _record(self, app, trace, short):
         app.call("short 2")
         app.call("hog_regex")
         before, known = app.threads(), len(app.marks())
@@ -65,7 +65,7 @@ class Measurement:
             for name in work.WORK:
                 app.call(name)
                 time.sleep(GAP_S)
-            app.call(f"short {SHORT}")
+            app.call(f"short {short}")
             app.call("threads 3")
             time.sleep(0.5)
             done = running.finish()

@@ -7,12 +7,13 @@ import laws
 from measure import edge_errors, percentile
 
 COUNT = 200
-PROMISE_NS = 100_000
+# promised are 100 us; seen from inside the application, at its own calls of epoll_wait, it is about one
+PROMISE_NS = 20_000
 
 
 @pytest.mark.parametrize("loop", ["asyncio", "uvloop"])
 def test_edges_are_within_100_us_of_the_marks(loop):
-    with harness.RawApp(loop, prefix=harness.undisturbed()) as app:
+    with harness.RawApp(loop, prefix=harness.undisturbed(), env={"LD_PRELOAD": harness.polls_library()}) as app:
         app.call("short 3")
         known = len(app.marks())
         with harness.attach(app, stall="10ms") as running:
@@ -24,6 +25,6 @@ def test_edges_are_within_100_us_of_the_marks(loop):
     errors = edge_errors(outcome.report, marks)
     middle, high = percentile(errors, 0.5), percentile(errors, 0.99)
     print(f"{loop}: {len(errors)} edges, p50 {middle / 1e3:.1f} us, p99 {high / 1e3:.1f} us, max {max(errors) / 1e3:.1f} us")
-    assert len(marks) == COUNT
+    assert len(marks) == COUNT and all(mark.turn_t0_ns for mark in marks)
     assert high <= PROMISE_NS
     assert not laws.uninvited(outcome.report, marks)

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """The live tests' own judgement: it accepts a right report and notices each way in which one can be wrong."""
 import copy
+import json
 
 import pytest
 
@@ -94,3 +95,14 @@ def test_an_invented_stall_is_noticed():
     assert laws.uninvited(report(), [])
     assert laws.uninvited(report(), [the_mark(cause="none")])
     assert laws.uninvited(report(), [the_mark(t0_ns=1, t1_ns=2)])
+
+
+@pytest.mark.parametrize("evidence", [{"lost": 1}, {"late": 1}, {"unknown_ns": 5 * MS}], ids=str)
+def test_missing_evidence_is_noticed(evidence):
+    found = report()
+    laws.check_evidence(harness.Outcome(0, json.dumps(found), ""))
+    found["evidence"].update(evidence)
+    with pytest.raises(AssertionError):
+        laws.check_evidence(harness.Outcome(0, json.dumps(found), ""))
+    with pytest.raises(AssertionError):
+        laws.check_evidence(harness.Outcome(5, json.dumps(report()), ""))

@@ -10,7 +10,8 @@ PYTHONS = harness.supported_pythons()
 
 @pytest.mark.parametrize("label", PYTHONS)
 def test_an_interpreter_is_seen_as_it_is(label, slow_port):
-    with harness.RawApp("asyncio", prefix=harness.undisturbed(), python=(PYTHONS[label],), env={"TRUTH_SLOW_PORT": str(slow_port)}) as app:
+    environment = {"TRUTH_SLOW_PORT": str(slow_port), "LD_PRELOAD": harness.polls_library()}
+    with harness.RawApp("asyncio", prefix=harness.undisturbed(), python=(PYTHONS[label],), env=environment) as app:
         result = measure.Measurement(app)
     assert not result.faults
     if label != "system":
