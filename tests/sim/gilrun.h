@@ -12,7 +12,8 @@
 static inline void sim_tell_loop(struct sim *s, const struct sim_thread *t)
 {
 	if (t->own_epfd)
-		sim_emit_at(s, s->now, EV_EPOLL, SIM_PID, 0, EVF_EPOLL_WAKEUP, (union event){.epoll = {.epfd = t->own_epfd, .kind = LOOP_ASYNCIO}}, true);
+		sim_emit_at(s, s->now, EV_EPOLL, SIM_PID, 0, EVF_EPOLL_WAKEUP, (union event){.epoll = {.epfd = t->own_epfd, .kind = LOOP_ASYNCIO}},
+			    true);
 }
 
 static inline void sim_snapshot(struct sim *s, const struct sim_thread *t)
@@ -164,7 +165,8 @@ static inline void sim_run(struct sim *s, uint32_t steps, uint32_t snapshots)
 static inline void sim_lose(struct sim *s, uint32_t losses)
 {
 	while (losses-- > 0) {
-		uint32_t first = sim_random(s, s->events.count), length = 1 + sim_random(s, 40), last = first, k = 0, percent = 10 + sim_random(s, 91), lost = 0;
+		uint32_t first = sim_random(s, s->events.count), length = 1 + sim_random(s, 40), last = first, k = 0,
+			 percent = 10 + sim_random(s, 91), lost = 0;
 		uint64_t ts = s->events.at[first].event.hdr.ts, last_ts;
 
 		if (ts < s->begin || s->events.at[first].fixed)
@@ -180,9 +182,11 @@ static inline void sim_lose(struct sim *s, uint32_t losses)
 				lost++;
 		memmove(&s->events.at[first + k], &s->events.at[last + 1], (s->events.count - last - 1) * sizeof(s->events.at[0]));
 		s->events.count -= last + 1 - first - k;
-		SIM_PUSH(s->events, (struct sim_event){.event = {.lost = {.hdr = {.ts = ts, .type = EV_LOST}, .count = lost, .last_ts = last_ts}}, .fixed = true});
+		SIM_PUSH(s->events, (struct sim_event){.event = {.lost = {.hdr = {.ts = ts, .type = EV_LOST}, .count = lost, .last_ts = last_ts}},
+						       .fixed = true});
 		memmove(&s->events.at[first + 1], &s->events.at[first], (s->events.count - first - 1) * sizeof(s->events.at[0]));
-		s->events.at[first] = (struct sim_event){.event = {.lost = {.hdr = {.ts = ts, .type = EV_LOST}, .count = lost, .last_ts = last_ts}}, .fixed = true};
+		s->events.at[first] =
+		    (struct sim_event){.event = {.lost = {.hdr = {.ts = ts, .type = EV_LOST}, .count = lost, .last_ts = last_ts}}, .fixed = true};
 	}
 	sim_sort(s);
 }

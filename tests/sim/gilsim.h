@@ -93,8 +93,8 @@ struct sim {
 	struct sim_thread threads[SIM_TIDS];
 	struct sim_cpu cpus[SIM_CPUS];
 	struct {
-		int32_t holder;	 /* index of a thread, or -1 */
-		int32_t taker;	 /* has the mutex, will take */
+		int32_t holder; /* index of a thread, or -1 */
+		int32_t taker;	/* has the mutex, will take */
 		int32_t previous;
 		uint32_t waiters;
 		SIM_VECTOR(struct sim_change) waiting;
@@ -137,8 +137,8 @@ static inline void sim_observe(struct sim *s, uint8_t gil, uint32_t observer, bo
 
 	if (holder >= 0 && !definite && sim_chance(s, 10))
 		event.observe.holder = 0; /* could not be named */
-	sim_emit_at(s, s->now + late, EV_OBSERVE, observer, gil, (uint8_t)((holder >= 0 ? EVF_OBSERVE_LOCKED : 0) | (definite ? EVF_OBSERVE_DEFINITE : 0)), event,
-		    !observer);
+	sim_emit_at(s, s->now + late, EV_OBSERVE, observer, gil,
+		    (uint8_t)((holder >= 0 ? EVF_OBSERVE_LOCKED : 0) | (definite ? EVF_OBSERVE_DEFINITE : 0)), event, !observer);
 }
 
 /* What BPF adds in mode "edges" where the thread passes anyway. */
@@ -189,7 +189,8 @@ static inline void sim_tell_run(struct sim *s, uint16_t cpu, bool end)
 	s->cpus[cpu].told = !end;
 	if (s->recording)
 		SIM_PUSH(s->cpus[cpu].telling, (struct sim_change){s->now, !end});
-	sim_emit_at(s, s->now, EV_RUN, s->cpus[cpu].occupant, cpu, end ? EVF_RUN_END : 0, (union event){.run = {.pid = s->cpus[cpu].occupant}}, false);
+	sim_emit_at(s, s->now, EV_RUN, s->cpus[cpu].occupant, cpu, end ? EVF_RUN_END : 0, (union event){.run = {.pid = s->cpus[cpu].occupant}},
+		    false);
 }
 
 static inline void sim_queue(struct sim *s, struct sim_thread *t, uint16_t cpu)
@@ -401,7 +402,8 @@ static inline void sim_wake(struct sim *s, struct sim_thread *t, bool first)
 
 static inline void sim_tell_thread(struct sim *s, const struct sim_thread *t, unsigned int flags)
 {
-	sim_emit_at(s, s->now, EV_THREAD, t->tid, 0, (uint8_t)(flags | (t->python ? EVF_THREAD_PYTHON : 0)), (union event){.thread = {.pid = SIM_PID}}, true);
+	sim_emit_at(s, s->now, EV_THREAD, t->tid, 0, (uint8_t)(flags | (t->python ? EVF_THREAD_PYTHON : 0)),
+		    (union event){.thread = {.pid = SIM_PID}}, true);
 }
 
 static inline void sim_birth(struct sim *s, struct sim_thread *t)

@@ -44,7 +44,8 @@ static inline void on_interval(void *ctx, const struct interval *i)
 
 static inline void on_hold(void *ctx, const struct hold *h)
 {
-	say("hold %llu-%llu %u%s%s%s\n", SPAN(h), h->thread->tid, h->whole ? " whole" : "", h->requested ? " requested" : "", h->handoff ? " handoff" : "");
+	say("hold %llu-%llu %u%s%s%s\n", SPAN(h), h->thread->tid, h->whole ? " whole" : "", h->requested ? " requested" : "",
+	    h->handoff ? " handoff" : "");
 }
 
 static inline void on_wait(void *ctx, const struct gil_wait *wait)
@@ -82,15 +83,15 @@ static inline void on_turn(void *ctx, const struct turn *turn)
 static struct world *world;
 
 #define FEED(type_, name, ts_, tid_, aux_, flags_, ...)                                                                                              \
-	assert_int_equal(world_feed(world, &(union event){.name = {.hdr = {.ts = (ts_), .tid = (tid_), .type = EV_##type_, .aux = (aux_),            \
-									   .flags = (flags_)},                                                       \
-								   ##__VA_ARGS__}}),                                                                 \
-			 0)
+	assert_int_equal(                                                                                                                            \
+	    world_feed(world, &(union event){.name = {.hdr = {.ts = (ts_), .tid = (tid_), .type = EV_##type_, .aux = (aux_), .flags = (flags_)},     \
+						      ##__VA_ARGS__}}),                                                                              \
+	    0)
 
 enum { PID = 1, A = 1, B = 2, C = 3, X = 9 /* not Python */, EPFD = 5, OTHER = 6, FUTEX = 202, READ = 0, EPOLL_WAIT = 232 };
 
-#define EVENT_FUNCTION(function, parameters, ...)                                                                                                     \
-	static inline void function parameters                                                                                                              \
+#define EVENT_FUNCTION(function, parameters, ...)                                                                                                    \
+	static inline void function parameters                                                                                                       \
 	{                                                                                                                                            \
 		FEED(__VA_ARGS__);                                                                                                                   \
 	}
@@ -161,7 +162,8 @@ static inline void expect(uint64_t ts, const char *threads, const char *expected
 
 	window(ts, true);
 	while ((line = strsep(&rest, "\n"))) {
-		bool one = sscanf(line, "%*[0-9-] %u", &tid) == 1 || sscanf(line, "%*s %*[0-9-] %u", &tid) == 1 || sscanf(line, "cancel %u", &tid) == 1;
+		bool one =
+		    sscanf(line, "%*[0-9-] %u", &tid) == 1 || sscanf(line, "%*s %*[0-9-] %u", &tid) == 1 || sscanf(line, "cancel %u", &tid) == 1;
 
 		if (*line && (!one || strchr(threads, '0' + (int)tid))) {
 			strcat(kept, line);

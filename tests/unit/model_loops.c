@@ -159,8 +159,8 @@ static void a_loss_makes_everything_unknown_over_its_span(void **state)
 	in(110, A, 0);
 	take(120, A);
 	lost(130, 150);
-	in(140, A, 0);	/* true then, but what followed may be missing */
-	drop(150, A);	/* the missing one may come behind it */
+	in(140, A, 0); /* true then, but what followed may be missing */
+	drop(150, A);  /* the missing one may come behind it */
 	in(160, A, 0);
 	take(170, A);
 	assert_int_equal(violations(), 0);
@@ -324,23 +324,23 @@ static void names_are_kept_for_threads_and_strangers(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(a_turn_begins_with_the_wake_up_and_ends_at_the_next_wait),
-		cmocka_unit_test(a_spurious_wake_up_is_no_turn),
-		cmocka_unit_test(a_wait_on_another_descriptor_neither_begins_nor_ends_a_turn),
-		cmocka_unit_test(a_loop_asleep_in_a_snapshot_is_idle_and_its_first_turn_is_whole),
-		cmocka_unit_test(a_descriptor_declared_during_the_wait_makes_the_loop_at_once),
-		cmocka_unit_test(a_turn_is_ongoing_at_the_end),
-		cmocka_unit_test(a_loop_that_waits_elsewhere_long_enough_runs_there),
-		cmocka_unit_test(a_loss_makes_everything_unknown_over_its_span),
-		cmocka_unit_test(losses_overlap),
-		cmocka_unit_test(a_thread_unknown_to_python_may_have_passed_a_site_in_a_loss),
-		cmocka_unit_test(a_turn_is_cut_by_a_loss_and_goes_on_as_a_lower_bound),
-		cmocka_unit_test(a_possible_turn_is_none_when_the_loop_proves_to_have_waited),
-		cmocka_unit_test(a_thread_that_is_born_is_told_from_then_on_and_until_its_exit),
-		cmocka_unit_test(a_process_that_exits_ends_its_threads),
-		cmocka_unit_test(nothing_is_told_before_the_window),
-		cmocka_unit_test(events_from_the_past_count_now),
-		cmocka_unit_test(names_are_kept_for_threads_and_strangers),
+	    cmocka_unit_test(a_turn_begins_with_the_wake_up_and_ends_at_the_next_wait),
+	    cmocka_unit_test(a_spurious_wake_up_is_no_turn),
+	    cmocka_unit_test(a_wait_on_another_descriptor_neither_begins_nor_ends_a_turn),
+	    cmocka_unit_test(a_loop_asleep_in_a_snapshot_is_idle_and_its_first_turn_is_whole),
+	    cmocka_unit_test(a_descriptor_declared_during_the_wait_makes_the_loop_at_once),
+	    cmocka_unit_test(a_turn_is_ongoing_at_the_end),
+	    cmocka_unit_test(a_loop_that_waits_elsewhere_long_enough_runs_there),
+	    cmocka_unit_test(a_loss_makes_everything_unknown_over_its_span),
+	    cmocka_unit_test(losses_overlap),
+	    cmocka_unit_test(a_thread_unknown_to_python_may_have_passed_a_site_in_a_loss),
+	    cmocka_unit_test(a_turn_is_cut_by_a_loss_and_goes_on_as_a_lower_bound),
+	    cmocka_unit_test(a_possible_turn_is_none_when_the_loop_proves_to_have_waited),
+	    cmocka_unit_test(a_thread_that_is_born_is_told_from_then_on_and_until_its_exit),
+	    cmocka_unit_test(a_process_that_exits_ends_its_threads),
+	    cmocka_unit_test(nothing_is_told_before_the_window),
+	    cmocka_unit_test(events_from_the_past_count_now),
+	    cmocka_unit_test(names_are_kept_for_threads_and_strangers),
 	};
 
 	return cmocka_run_group_tests_name("model_loops", tests, NULL, NULL);

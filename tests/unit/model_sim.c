@@ -33,7 +33,7 @@ struct check {
 #define EXPECT(c, condition, ...)                                                                                                                    \
 	do {                                                                                                                                         \
 		if (!(condition)) {                                                                                                                  \
-			fprintf(stderr, "MODEL_SIM_SEED=%llu: at %llu: ", (unsigned long long)(c)->seed, (unsigned long long)(c)->now);             \
+			fprintf(stderr, "MODEL_SIM_SEED=%llu: at %llu: ", (unsigned long long)(c)->seed, (unsigned long long)(c)->now);              \
 			fprintf(stderr, __VA_ARGS__);                                                                                                \
 			fprintf(stderr, "\n");                                                                                                       \
 			fail_msg("%s", #condition);                                                                                                  \
@@ -81,7 +81,8 @@ static bool agrees(const struct check *c, const struct interval *i, const struct
 		return false;
 	if (i->cpu != CPU_NONE && i->cpu != truth->cpu)
 		return false;
-	return (i->state != TS_BLOCKED && i->state != TS_HELD_BLOCKED && i->state != TS_IDLE) || i->sysno == SYSNO_UNKNOWN || i->sysno == truth->sysno;
+	return (i->state != TS_BLOCKED && i->state != TS_HELD_BLOCKED && i->state != TS_IDLE) || i->sysno == SYSNO_UNKNOWN ||
+	       i->sysno == truth->sysno;
 }
 
 static void compare_truth(struct check *c, const struct interval *i, struct told_thread *told)
@@ -95,9 +96,11 @@ static void compare_truth(struct check *c, const struct interval *i, struct told
 	for (; n < t->log.count && t->log.at[n].ts < i->end; n++) {
 		const struct sim_segment *truth = &t->log.at[n];
 
-		EXPECT(c, agrees(c, i, truth, told), "thread %u [%llu, %llu] is told %s gil %d cpu %d sysno %d, at %llu it is %s gil %d cpu %d sysno %d", i->thread->tid,
-		       (unsigned long long)i->start, (unsigned long long)i->end, thread_state_name(i->state), i->gil ? i->gil->index : -1, i->cpu, i->sysno,
-		       (unsigned long long)truth->ts, truth->state == SIM_GONE ? "gone" : thread_state_name(truth->state), truth->gil, truth->cpu, truth->sysno);
+		EXPECT(c, agrees(c, i, truth, told),
+		       "thread %u [%llu, %llu] is told %s gil %d cpu %d sysno %d, at %llu it is %s gil %d cpu %d sysno %d", i->thread->tid,
+		       (unsigned long long)i->start, (unsigned long long)i->end, thread_state_name(i->state), i->gil ? i->gil->index : -1, i->cpu,
+		       i->sysno, (unsigned long long)truth->ts, truth->state == SIM_GONE ? "gone" : thread_state_name(truth->state), truth->gil,
+		       truth->cpu, truth->sysno);
 	}
 }
 
@@ -110,7 +113,8 @@ static void compare_evidence(struct check *c, const struct interval *i, const st
 		if (!told->evidence[n] || told->evidence[n] >= i->end)
 			return;
 	EXPECT(c, false, "thread %u is unknown in [%llu, %llu] with evidence since %llu %llu %llu", i->thread->tid, (unsigned long long)i->start,
-	       (unsigned long long)i->end, (unsigned long long)told->evidence[0], (unsigned long long)told->evidence[1], (unsigned long long)told->evidence[2]);
+	       (unsigned long long)i->end, (unsigned long long)told->evidence[0], (unsigned long long)told->evidence[1],
+	       (unsigned long long)told->evidence[2]);
 }
 
 /* What a closed interval needs to be explained has been told before. */
@@ -120,8 +124,8 @@ static void compare_order(struct check *c, const struct interval *i)
 		EXPECT(c, i->start >= c->hold_told[i->gil->index], "two holders: one from %llu, another until %llu", (unsigned long long)i->start,
 		       (unsigned long long)c->hold_told[i->gil->index]);
 		c->hold_told[i->gil->index] = i->end;
-		EXPECT(c, i->start >= c->wait_told[i->gil->index], "a hold from %llu is told after a wait that ended at %llu", (unsigned long long)i->start,
-		       (unsigned long long)c->wait_told[i->gil->index]);
+		EXPECT(c, i->start >= c->wait_told[i->gil->index], "a hold from %llu is told after a wait that ended at %llu",
+		       (unsigned long long)i->start, (unsigned long long)c->wait_told[i->gil->index]);
 	}
 	if (i->state == TS_GIL_WAIT && i->end > c->wait_told[i->gil->index])
 		c->wait_told[i->gil->index] = i->end;
@@ -140,8 +144,8 @@ static void compare_runs(struct check *c, const struct interval *i)
 	cpu = &c->sim->cpus[i->cpu];
 	for (uint32_t n = 0; n < cpu->telling.count && cpu->telling.at[n].ts < i->end; n++)
 		telling = cpu->telling.at[n].value;
-	EXPECT(c, !telling || c->run_end[i->cpu] == i->end, "thread %u was ready for cpu %u until %llu, its runs are told until %llu", i->thread->tid, i->cpu,
-	       (unsigned long long)i->end, (unsigned long long)c->run_end[i->cpu]);
+	EXPECT(c, !telling || c->run_end[i->cpu] == i->end, "thread %u was ready for cpu %u until %llu, its runs are told until %llu", i->thread->tid,
+	       i->cpu, (unsigned long long)i->end, (unsigned long long)c->run_end[i->cpu]);
 }
 
 static void on_interval(void *ctx, const struct interval *i)
@@ -160,7 +164,8 @@ static void on_interval(void *ctx, const struct interval *i)
 	if (i->in_turn && told->turn)
 		told->turn_ns += i->end - i->start;
 	if (i->in_turn && !told->turn)
-		EXPECT(c, false, "thread %u: an interval of a turn that has not begun, [%llu, %llu]", i->thread->tid, (unsigned long long)i->start, (unsigned long long)i->end);
+		EXPECT(c, false, "thread %u: an interval of a turn that has not begun, [%llu, %llu]", i->thread->tid, (unsigned long long)i->start,
+		       (unsigned long long)i->end);
 	compare_order(c, i);
 	compare_runs(c, i);
 	compare_truth(c, i, told);
@@ -183,14 +188,16 @@ static const struct sim_span *find_span(struct check *c, struct sim_spans *spans
 		span->told |= whole;
 		return span;
 	}
-	EXPECT(c, false, "no such span of thread %u: [%llu, %llu] %s", tid, (unsigned long long)start, (unsigned long long)end, whole ? "whole" : "not whole");
+	EXPECT(c, false, "no such span of thread %u: [%llu, %llu] %s", tid, (unsigned long long)start, (unsigned long long)end,
+	       whole ? "whole" : "not whole");
 	return NULL;
 }
 
 static void on_hold(void *ctx, const struct hold *hold)
 {
 	struct check *c = ctx;
-	const struct sim_span *truth = find_span(c, &c->sim->holds, hold->thread->tid, (uint8_t)hold->gil->index, hold->start, hold->end, hold->whole);
+	const struct sim_span *truth =
+	    find_span(c, &c->sim->holds, hold->thread->tid, (uint8_t)hold->gil->index, hold->start, hold->end, hold->whole);
 
 	EXPECT(c, !hold->handoff || !hold->whole || truth->handoff, "no handoff");
 	c->whole_holds += hold->whole;
@@ -300,7 +307,8 @@ static void note_evidence(struct check *c, const union event *event)
 {
 	const struct thread *thread = world_thread(c->world, event->hdr.tid);
 	struct told_thread *told = thread ? thread->data : NULL;
-	bool gil = event->hdr.type >= EV_TAKE && event->hdr.type <= EV_WAIT_END, epoll = event->hdr.type == EV_EPOLL_ENTER || event->hdr.type == EV_EPOLL_EXIT;
+	bool gil = event->hdr.type >= EV_TAKE && event->hdr.type <= EV_WAIT_END,
+	     epoll = event->hdr.type == EV_EPOLL_ENTER || event->hdr.type == EV_EPOLL_EXIT;
 	bool sched = event->hdr.type == EV_SWITCH_IN || event->hdr.type == EV_SWITCH_OUT;
 
 	if (!told)
@@ -420,8 +428,8 @@ static void run_seeds(bool partial, uint32_t losses, uint32_t snapshots)
 		for (int n = 0; n < TS_COUNT; n++)
 			fprintf(stderr, "%s %llu\n", thread_state_name((enum thread_state)n), (unsigned long long)totals.ns[n]);
 		fprintf(stderr, "sampled %llu\nholds %llu\nwaits %llu\nturns %llu\nruns %llu\nevents %llu\n", (unsigned long long)totals.sampled_ns,
-			(unsigned long long)totals.holds, (unsigned long long)totals.waits, (unsigned long long)totals.turns, (unsigned long long)totals.runs,
-			(unsigned long long)totals.events);
+			(unsigned long long)totals.holds, (unsigned long long)totals.waits, (unsigned long long)totals.turns,
+			(unsigned long long)totals.runs, (unsigned long long)totals.events);
 	}
 	if (one)
 		return;
@@ -464,12 +472,12 @@ static void contended_transitions_and_looks_alone_with_losses_too(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(without_loss_all_is_right_and_known_from_the_first_fact_on),
-		cmocka_unit_test(with_snapshots_all_is_right),
-		cmocka_unit_test(with_losses_all_is_right_or_unknown),
-		cmocka_unit_test(with_losses_and_snapshots_all_is_right_or_unknown),
-		cmocka_unit_test(contended_transitions_and_looks_alone_are_right_or_unknown_or_sampled),
-		cmocka_unit_test(contended_transitions_and_looks_alone_with_losses_too),
+	    cmocka_unit_test(without_loss_all_is_right_and_known_from_the_first_fact_on),
+	    cmocka_unit_test(with_snapshots_all_is_right),
+	    cmocka_unit_test(with_losses_all_is_right_or_unknown),
+	    cmocka_unit_test(with_losses_and_snapshots_all_is_right_or_unknown),
+	    cmocka_unit_test(contended_transitions_and_looks_alone_are_right_or_unknown_or_sampled),
+	    cmocka_unit_test(contended_transitions_and_looks_alone_with_losses_too),
 	};
 
 	return cmocka_run_group_tests_name("model_sim", tests, NULL, NULL);

@@ -115,8 +115,8 @@ static void sched_out(struct world *w, struct thread_machine *t, const struct ev
 }
 
 /*
- * A wake-up tells something only about a thread that sleeps: on one that runs it means nothing, so while the scheduling is not known, neither does it.
- * (The first wake-up of a new thread is always meant.)
+ * A wake-up tells something only about a thread that sleeps: on one that runs it means nothing, so while the scheduling is not known, neither does
+ * it. (The first wake-up of a new thread is always meant.)
  */
 static void sched_wake(struct world *w, struct thread_machine *t, const struct ev_wake *event, uint64_t ts)
 {

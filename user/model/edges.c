@@ -5,8 +5,8 @@
  * A look proves ownership at an instant, and beyond it only as long as the thread cannot change it unseen:
  *  - while it is off CPU: a thread that does not run neither takes nor drops;
  *  - a holder, while somebody waits: every DROP is contended then, and traced.
- * A certain holder is certain under one of these only. What was last seen of a thread that runs otherwise (t->seen) is told as `sampled`. When somebody
- * drops, the GIL is unknown and not free, for a running thread may take it again before the waiter does, unseen.
+ * A certain holder is certain under one of these only. What was last seen of a thread that runs otherwise (t->seen) is told as `sampled`. When
+ * somebody drops, the GIL is unknown and not free, for a running thread may take it again before the waiter does, unseen.
  */
 #include "model/private.h"
 
@@ -144,7 +144,7 @@ static bool holds_still(const struct gil_machine *g, const struct thread_machine
 
 static void see_holder(struct world *w, struct gil_machine *g, struct thread_machine *t, bool definite, uint64_t since, uint64_t ts)
 {
-	if (!(t->relation & REL_HOLDING)) {
+	if (relation_known(t->relation) || !(t->relation & REL_HOLDING)) {
 		g->pub.violations += definite && since == ts;
 		return;
 	}

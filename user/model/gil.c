@@ -2,7 +2,8 @@
 /*
  * gil.c - the GIL's machine and the relation of threads to it, when every transition is traced.
  *
- * A relation of a thread is a set of possibilities (REL_…) that facts narrow down. It is REL_HOLDING exactly while the thread is its GIL's certain holder.
+ * A relation of a thread is a set of possibilities (REL_…) that facts narrow down. It is REL_HOLDING exactly while the thread is its GIL's certain
+ * holder.
  */
 #include "model/private.h"
 
@@ -256,8 +257,8 @@ void gil_feed(struct world *w, struct gil_machine *g, struct thread_machine *t, 
 /* Nothing was certain; now it is known who had it at an instant since which no transition was seen. */
 static void settle_by(struct world *w, struct gil_machine *g, struct thread_machine *holder, bool definite, uint64_t ts)
 {
-	if (holder && !(holder->relation & REL_HOLDING)) {
-		/* it does something else: its TAKE is about to be stamped, or was missed */
+	if (holder && (relation_known(holder->relation) || !(holder->relation & REL_HOLDING))) {
+		/* it does something else, perhaps holds another GIL: its TAKE is about to be stamped, or was missed */
 		g->pub.violations += definite;
 		return;
 	}
@@ -366,7 +367,7 @@ int gil_declare(struct world *w, const struct ev_gil *event, uint64_t ts)
 	if (old)
 		retire(w, old, ts);
 	g->pub = (struct gil){
-		.process = &process->pub, .address = event->address, .interpreter = event->interpreter, .index = index, .partial = w->partial};
+	    .process = &process->pub, .address = event->address, .interpreter = event->interpreter, .index = index, .partial = w->partial};
 	process->gils++;
 	w->gil_by_index[index] = g;
 	list_add(&w->gils, g);

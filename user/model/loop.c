@@ -2,8 +2,8 @@
 /*
  * loop.c - which threads run event loops, and the turns of these loops.
  *
- * A turn in progress is one of three: real; tentative, while the thread is woken but still inside its wait and might go back to sleep; possible, after
- * a loss, until a fact shows whether the thread was inside its wait all the time.
+ * A turn in progress is one of three: real; tentative, while the thread is woken but still inside its wait and might go back to sleep; possible,
+ * after a loss, until a fact shows whether the thread was inside its wait all the time.
  */
 #include "model/private.h"
 
@@ -12,7 +12,7 @@
 
 /* A thread whose loop's descriptor is not waited on during so many waits and so long on another loop's descriptor runs that one. */
 #define RIVAL_WAITS 64
-#define RIVAL_NS UINT64_C(1000000000)
+#define RIVAL_NS    UINT64_C(1000000000)
 
 static void turn_begin(struct world *w, struct loop_machine *l, uint64_t ts, bool whole, bool possible)
 {
@@ -42,8 +42,7 @@ static void turn_end(struct world *w, struct loop_machine *l, uint64_t ts, bool 
 		return;
 	}
 	l->pub.in_turn = l->pub.possible = false;
-	world_tell(w, TOLD_TURN)->turn =
-		(struct turn){.loop = &l->pub, .start = l->pub.ts_turn, .end = ts, .whole = whole, .ongoing = ongoing};
+	world_tell(w, TOLD_TURN)->turn = (struct turn){.loop = &l->pub, .start = l->pub.ts_turn, .end = ts, .whole = whole, .ongoing = ongoing};
 }
 
 /* ── who runs a loop ─────────────────────────────────────────────────────────────────────────────────────────────── */

@@ -90,7 +90,7 @@ struct loop {
 	uint32_t epfd;
 	enum loop_kind kind;
 	bool in_turn;
-	bool possible;		  /* the turn in progress may turn out to be none: after a loss it is not known yet whether the loop waits. Not to be shown */
+	bool possible;		  /* not to be shown: after a loss it is not known yet whether this turn is one, or the loop waits */
 	uint64_t ts_turn;	  /* begin of the turn in progress */
 	uint64_t longest;	  /* turn so far that is over, ns */
 	void *data;
@@ -158,7 +158,7 @@ struct model_sink {
 	void (*run)(void *ctx, const struct run *run);
 	void (*turn_begin)(void *ctx, struct loop *loop);	       /* before the first interval of the turn is closed */
 	void (*turn)(void *ctx, const struct turn *turn);
-	void (*turn_cancel)(void *ctx, struct loop *loop);	       /* the wake-up delivered nothing: there was no turn */
+	void (*turn_cancel)(void *ctx, struct loop *loop);	       /* what was begun was no turn: the loop went back to sleep, or had waited */
 	void *ctx;
 };
 

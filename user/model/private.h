@@ -2,15 +2,16 @@
 /*
  * private.h - what the files of the model share: the machines behind the public objects, and the order in which they are told.
  *
- * For every event: cpu.c tells runs while it changes a thread's scheduling; gil.c and loop.c change their machines and queue what is over (world.queue);
- * thread_update() then compares the combination with the thread's open interval and tells it when it differs; world_feed() flushes the queue last.
+ * For every event: cpu.c tells runs while it changes a thread's scheduling; gil.c and loop.c change their machines and queue what is over
+ * (world.queue); thread_update() then compares the combination with the thread's open interval and tells it when it differs; world_feed() flushes the
+ * queue last.
  */
 #ifndef GILSCOPE_MODEL_PRIVATE_H
 #define GILSCOPE_MODEL_PRIVATE_H
 
 #include "model/model.h"
 
-#define HASH_NONFATAL_OOM 1
+#define HASH_NONFATAL_OOM	     1
 #define uthash_nonfatal_oom(element) ((void)(element)) /* HASH_FAILED() sees it */
 #include <uthash.h>
 #define HASH_FAILED(element) (!(element)->hh.tbl)
@@ -52,9 +53,9 @@ struct gil_machine {
 	uint64_t ts_fact;	/* last TAKE, DROP or not locked WAIT_END */
 	uint64_t ts_contention; /* while pub.waiters > 0 */
 	bool hold_whole, hold_handoff;
-	bool weak; /* holder or freedom come from a look without the GIL's mutex: a transition may have been in flight */
-	bool retired; /* its index was given to another */
-	bool counted; /* in process_entry.certain */
+	bool weak;			/* holder or freedom come from a look without the GIL's mutex: a transition may have been in flight */
+	bool retired;			/* its index was given to another */
+	bool counted;			/* in process_entry.certain */
 	struct thread_machine *sampled; /* partial: seen with the GIL last, which it may have dropped since */
 };
 
@@ -65,7 +66,7 @@ struct loop_machine {
 
 struct thread_machine {
 	struct thread pub;
-	UT_hash_handle hh; /* by tid, the latest of that tid */
+	UT_hash_handle hh;				/* by tid, the latest of that tid */
 	struct thread_machine *sibling, **sibling_link; /* in process_entry.threads */
 	struct interval open;
 
@@ -117,16 +118,16 @@ struct comm {
 	UT_hash_handle hh;
 };
 
-#define CACHE_SIZE 256	       /* power of two */
-#define COMM_MAX 32768	       /* names of foreign tasks kept */
-#define UNEXPLAINED_MAX 64     /* addresses of UNKNOWN_GIL events kept */
+#define CACHE_SIZE	256   /* power of two */
+#define COMM_MAX	32768 /* names of foreign tasks kept */
+#define UNEXPLAINED_MAX 64    /* addresses of UNKNOWN_GIL events kept */
 
 struct world {
 	struct model_sink sink;
 	bool partial, begun, ended;
-	bool blind;		/* a loss (or the begin) is not over yet: world_see() is due at the first event from ts_facts on */
+	bool blind; /* a loss (or the begin) is not over yet: world_see() is due at the first event from ts_facts on */
 	uint64_t now, ts_begin;
-	uint64_t ts_facts;	/* facts count from here on */
+	uint64_t ts_facts; /* facts count from here on */
 	uint64_t events, lost, contradictions, foreign;
 
 	struct thread_machine *cache[CACHE_SIZE];
@@ -199,7 +200,7 @@ static inline void list_add(struct list *list, void *item)
 
 /* registry.c */
 int list_reserve(struct list *list);
-int world_reserve(struct world *w, uint32_t objects); /* makes room in the queue, and counts so many more objects */
+int world_reserve(struct world *w, uint32_t objects);				    /* makes room in the queue, and counts so many more objects */
 int process_get(struct world *w, uint32_t pid, struct process_entry **ret_process); /* the latest of that pid that is not gone, or a new one */
 int comm_feed(struct world *w, const struct ev_comm *event);
 void foreign_count(struct world *w, struct thread_machine *t, uint64_t address);
@@ -231,7 +232,7 @@ void gil_observe(struct world *w, struct gil_machine *g, const struct ev_observe
 void gil_settle(struct world *w, struct process_entry *process, uint64_t ts);
 void gil_unknown(struct world *w, struct gil_machine *g, uint64_t ts); /* nothing is known of it any more; its holder's relation neither */
 void relation_snapshot(struct world *w, struct thread_machine *t, struct gil_machine *g, bool waiting, uint64_t ts);
-void relation_exclude_waiting(struct world *w, struct thread_machine *t); /* it is seen to do something that a waiting thread cannot */
+void relation_exclude_waiting(struct world *w, struct thread_machine *t);    /* it is seen to do something that a waiting thread cannot */
 void relation_leave(struct world *w, struct thread_machine *t, uint64_t ts); /* ends a wait or a hold without knowing how */
 void gil_tell_open(struct world *w, struct gil_machine *g, uint64_t ts);
 
@@ -260,7 +261,7 @@ void loop_prove_outside(struct world *w, struct thread_machine *t, uint64_t ts);
 void loop_snapshot(struct world *w, struct thread_machine *t, bool inside, uint32_t epfd);
 void loop_sleep(struct world *w, struct thread_machine *t);
 void loop_wake(struct world *w, struct thread_machine *t, uint64_t ts);
-void loop_see(struct world *w, struct thread_machine *t, uint64_t ts); /* evidence begins */
+void loop_see(struct world *w, struct thread_machine *t, uint64_t ts);		       /* evidence begins */
 void loop_break(struct world *w, struct thread_machine *t, uint64_t ts, bool ongoing); /* evidence ends */
 static inline bool loop_waits(const struct thread_machine *t)
 {

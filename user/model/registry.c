@@ -158,12 +158,14 @@ void world_free(struct world *w)
 		struct process_entry *process = process_at(w, i);
 		struct descriptor *d, *next;
 
-		HASH_ITER(hh, process->descriptors, d, next) {
+		HASH_ITER(hh, process->descriptors, d, next)
+		{
 			HASH_DEL(process->descriptors, d);
 			free(d);
 		}
 	}
-	HASH_ITER(hh, w->comms, comm, next_comm) {
+	HASH_ITER(hh, w->comms, comm, next_comm)
+	{
 		HASH_DEL(w->comms, comm);
 		free(comm);
 	}

@@ -11,9 +11,15 @@
 const char *thread_state_name(enum thread_state state)
 {
 	static const char *const names[TS_COUNT] = {
-		[TS_PYTHON] = "python",	      [TS_NATIVE] = "native",	[TS_GIL_WAIT] = "gil_wait", [TS_HELD_BLOCKED] = "held_blocked",
-		[TS_HELD_RUNNABLE] = "held_runnable", [TS_BLOCKED] = "blocked", [TS_RUNNABLE] = "runnable", [TS_IDLE] = "idle",
-		[TS_UNKNOWN] = "unknown",
+	    [TS_PYTHON] = "python",
+	    [TS_NATIVE] = "native",
+	    [TS_GIL_WAIT] = "gil_wait",
+	    [TS_HELD_BLOCKED] = "held_blocked",
+	    [TS_HELD_RUNNABLE] = "held_runnable",
+	    [TS_BLOCKED] = "blocked",
+	    [TS_RUNNABLE] = "runnable",
+	    [TS_IDLE] = "idle",
+	    [TS_UNKNOWN] = "unknown",
 	};
 
 	return state < TS_COUNT ? names[state] : NULL;
@@ -58,7 +64,8 @@ static void describe(const struct world *w, struct thread_machine *t, struct int
 	bool sampled = false;
 	enum thread_state state = state_of(w, t, &sampled);
 
-	*ret = (struct interval){.thread = &t->pub, .state = state, .sysno = SYSNO_NONE, .cpu = CPU_NONE, .in_turn = t->pub.loop && t->pub.loop->in_turn};
+	*ret = (struct interval){
+	    .thread = &t->pub, .state = state, .sysno = SYSNO_NONE, .cpu = CPU_NONE, .in_turn = t->pub.loop && t->pub.loop->in_turn};
 	switch (state) {
 	case TS_PYTHON:
 	case TS_NATIVE:
@@ -220,8 +227,8 @@ static bool is_ghost(struct world *w, const struct ev_thread *event, uint64_t ts
 }
 
 /*
- * What a THREAD says about the relation to a GIL, if nothing is known: a newborn thread has none, but the first thread of a forked process goes on where
- * the forking one was; one that Python does not know cannot have it or wait for it, for it would have to pass a GIL site first.
+ * What a THREAD says about the relation to a GIL, if nothing is known: a newborn thread has none, but the first thread of a forked process goes on
+ * where the forking one was; one that Python does not know cannot have it or wait for it, for it would have to pass a GIL site first.
  */
 static void relate(struct world *w, struct thread_machine *t, const struct ev_thread *event, uint64_t ts)
 {
