@@ -193,6 +193,16 @@ static void a_thread_that_waits_in_a_snapshot_waits_since_then(void **state)
 	       "contention 120-160\n");
 }
 
+static void who_enters_an_epoll_wait_does_not_wait_for_the_gil(void **state)
+{
+	begin();
+	enter(110, A, OTHER);
+	take(120, B);
+	expect(130, "1",
+	       "100-120 1 unknown\n"
+	       "120-130 1 native\n");
+}
+
 static void two_gils_must_both_be_certain_before_a_sleeper_has_none(void **state)
 {
 	begin();
@@ -424,6 +434,28 @@ static void a_definite_look_of_a_waiter_makes_the_holder_certain(void **state)
 	       "contention 120-160\n"
 	       "160-170 2 python sampled\n"
 	       "150-170 1 native cpu0 sampled\n");
+}
+
+static void a_look_without_the_mutex_makes_no_holder_on_a_cpu_certain(void **state)
+{
+	begin_as(true);
+	in(110, A, 0);
+	wait(120, B);
+	observe(130, 0, A, 5, 0);
+	expect(140, "1",
+	       "100-130 1 unknown\n"
+	       "130-140 1 python cpu0 sampled\n");
+}
+
+static void a_look_that_may_be_from_before_the_sleep_settles_nothing(void **state)
+{
+	begin_as(true);
+	asleep(150, A, 20, EVF_STATE_SYSCALL);
+	observe(155, 0, 0, 20, 0);
+	observe(175, 0, 0, 20, 0);
+	expect(180, "1",
+	       "100-175 1 unknown\n"
+	       "175-180 1 blocked sys0\n");
 }
 
 int main(void)
