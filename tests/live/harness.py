@@ -69,24 +69,24 @@ class RawApp(App):
 
     def __init__(self, loop, python=(DEBIAN_PYTHON,), prefix=(), env=None, script=os.path.join(APPS, "loop_truth.py")):
         super().__init__([*python, script, "--loop", loop], prefix=prefix, env=env, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-        self._expect("ready")
+        self.expect("ready")
 
-    def _expect(self, answer):
+    def expect(self, answer):
         line = self.process.stdout.readline().rstrip("\n")
         if line != answer:
             self.stop()
             raise RuntimeError(f"the application answered {line!r} instead of {answer!r}")
 
-    def _ask(self, command):
+    def ask(self, command):
         self.process.stdin.write(command + "\n")
         self.process.stdin.flush()
 
     def call(self, command):
-        self._ask(command)
-        self._expect("ok")
+        self.ask(command)
+        self.expect("ok")
 
     def marks(self):
-        self._ask("marks")
+        self.ask("marks")
         return [Mark(row) for row in json.loads(self.process.stdout.readline())]
 
 

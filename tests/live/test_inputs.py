@@ -201,6 +201,21 @@ def test_the_duration_is_kept(sleeper):
     assert 740e6 <= window["end_ns"] - window["start_ns"] <= 900e6
 
 
+def test_a_stall_that_goes_on_at_the_end_is_reported_as_ongoing():
+    with harness.RawApp("asyncio", prefix=harness.undisturbed()) as app:
+        with harness.attach(app) as running:
+            app.call("short 1")
+            app.ask("time_sleep")
+            time.sleep(0.06)
+            outcome = running.finish()
+        app.expect("ok")
+        mark = app.marks()[-1]
+    laws.check_laws(outcome.report)
+    stall = laws.stalls_of(outcome.report)[-1]
+    assert stall["ongoing"] and stall["cause"] == "blocked" and stall["start_ns"] <= mark.t0_ns, laws.describe(stall)
+    assert stall["end_ns"] == outcome.report["window"]["end_ns"] < mark.t1_ns
+
+
 def test_a_second_ctrl_c_breaks_off(sleeper):
     """The reader of stdout does not read, so that the result cannot be delivered: the second Ctrl-C must end that."""
     reader, writer = os.pipe()
