@@ -472,6 +472,7 @@ int main(void)
 	    cmocka_unit_test(an_observation_from_before_a_transition_is_not_used),
 	    cmocka_unit_test(a_holder_seen_in_the_act_of_taking_is_no_violation),
 	    cmocka_unit_test(a_thread_that_waits_in_a_snapshot_waits_since_then),
+	    cmocka_unit_test(who_enters_an_epoll_wait_does_not_wait_for_the_gil),
 	    cmocka_unit_test(two_gils_must_both_be_certain_before_a_sleeper_has_none),
 	    cmocka_unit_test(a_thread_holds_one_gil_at_a_time),
 	    cmocka_unit_test(a_gil_declared_late_makes_doubtful_who_seemed_to_have_none),
@@ -486,6 +487,8 @@ int main(void)
 	    cmocka_unit_test(a_look_at_the_switch_holds_for_the_whole_sleep),
 	    cmocka_unit_test(a_sleep_without_a_look_is_unknown),
 	    cmocka_unit_test(a_definite_look_of_a_waiter_makes_the_holder_certain),
+	    cmocka_unit_test(a_look_without_the_mutex_makes_no_holder_on_a_cpu_certain),
+	    cmocka_unit_test(a_look_that_may_be_from_before_the_sleep_settles_nothing),
 	};
 
 	return cmocka_run_group_tests_name("model", tests, NULL, NULL);
