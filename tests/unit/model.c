@@ -444,7 +444,8 @@ static void a_look_without_the_mutex_makes_no_holder_on_a_cpu_certain(void **sta
 	observe(130, 0, A, 5, 0);
 	expect(140, "1",
 	       "100-130 1 unknown\n"
-	       "130-140 1 python cpu0 sampled\n");
+	       "130-140 1 python cpu0 sampled\n"
+	       "contention 120-140\n");
 }
 
 static void a_look_that_may_be_from_before_the_sleep_settles_nothing(void **state)
