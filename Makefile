@@ -121,6 +121,21 @@ install: $(B)/gilscope $(B)/gilscope.1
 $(B)/gilscope.1: $(B)/gilscope
 	$(call say,MAN,$@)$(B)/gilscope --man > $@.tmp && mv $@.tmp $@
 
+# ── benchmarks: tests/bench/NAME.c becomes build/bench/NAME; tools/bench drives them ─────────────────────────────────
+BENCH := $(patsubst tests/bench/%.c,$(B)/bench/%,$(filter-out %/simulation.c %.bpf.c,$(wildcard tests/bench/*.c)))
+$(B)/bench/%: tests/bench/%.c tests/bench/simulation.c tests/bench/simulation.h $(call rooms_of,plain) | $(B)/config
+	$(call say,BENCH,$<)mkdir -p $(@D) && $(CC) $(CPPFLAGS) -Itests/bench $(CFLAGS) -MMD -MP -MF $@.d -o $@ $< tests/bench/simulation.c $(call rooms_of,plain) $(LDLIBS) -lm
+$(B)/bench/trap: $(B)/gen/trap.skel.h
+$(B)/bpf/bench/trap.o: tests/bench/trap.bpf.c | $(B)/config
+	$(call say,BPF,$<)mkdir -p $(@D) && $(CLANG) -target bpf -D__TARGET_ARCH_$(BPF_ARCH) -mcpu=v3 -O2 -g -Wall -Wextra -Wno-unused-parameter -I. -MMD -MP -c -o $@ $<
+$(B)/gen/trap.skel.h: $(B)/bpf/bench/trap.o
+	$(call say,SKEL,$@)mkdir -p $(@D) && $(BPFTOOL) gen skeleton $< name trap_bpf > $@.tmp && mv $@.tmp $@
+bench: deps-test
+	@$(MAKE) --no-print-directory $(B)/gilscope bench-programs
+	@B=$(B) tools/bench
+bench-programs: $(BENCH)
+.PHONY: bench-programs
+
 # Everything is rebuilt when the flags change.
 CONFIG := $(CC) $(CPPFLAGS) $(CFLAGS) $(CLANG)
 $(B)/config: FORCE
@@ -131,5 +146,5 @@ FORCE:
 clean:
 	rm -rf $(B)
 
-DEPENDENCY_DIRS := $(wildcard $(B)/plain $(B)/asan $(B)/bpf $(B)/unit)
+DEPENDENCY_DIRS := $(wildcard $(B)/plain $(B)/asan $(B)/bpf $(B)/unit $(B)/bench)
 -include $(if $(DEPENDENCY_DIRS),$(shell find $(DEPENDENCY_DIRS) -type f -name '*.d'))

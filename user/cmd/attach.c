@@ -79,7 +79,7 @@ static int run(int argc, char **argv)
 
 	err = pipeline_fold(&pipeline, &head, options.show.stall_ns, &diag);
 	if (!err)
-		err = pipeline_front(&pipeline, &diag);
+		err = pipeline_front(&pipeline, true, &diag);
 	if (!err)
 		err = observe(&observation, &diag);
 	if (!err && report_builder_finish(pipeline.builder, pipeline.world, observation.late, false, &report) < 0)

@@ -9,7 +9,9 @@
 
 #include "base/duration.h"
 
-#define REORDER_EVENTS (1u << 20) /* 40 MiB at the very worst; normally a few thousand are held */
+/* events held at most, 80 bytes each; a live source's window normally has a few thousand */
+#define REORDER_EVENTS_LIVE (1u << 20)
+#define REORDER_EVENTS_REPLAY (1u << 14)
 
 void pipeline_live_head(struct stream_head *head)
 {
@@ -36,7 +38,7 @@ int pipeline_fold(struct pipeline *pipeline, const struct stream_head *head, uin
 	return pipeline->world ? 0 : diag_set(diag, EXIT_FAILED, -ENOMEM, "no memory");
 }
 
-int pipeline_front(struct pipeline *pipeline, struct diag *diag)
+int pipeline_front(struct pipeline *pipeline, bool live, struct diag *diag)
 {
 	struct stream_sink next;
 
@@ -47,7 +49,7 @@ int pipeline_front(struct pipeline *pipeline, struct diag *diag)
 	} else {
 		next = pipeline->trace ? trace_writer_sink(pipeline->trace) : world_sink(pipeline->world);
 	}
-	pipeline->reorder = reorder_new(next, REORDER_WINDOW_NS, REORDER_EVENTS);
+	pipeline->reorder = reorder_new(next, REORDER_WINDOW_NS, live ? REORDER_EVENTS_LIVE : REORDER_EVENTS_REPLAY);
 	return pipeline->reorder ? 0 : diag_set(diag, EXIT_FAILED, -ENOMEM, "no memory");
 }
 

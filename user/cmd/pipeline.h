@@ -5,6 +5,7 @@
 #ifndef GILSCOPE_CMD_PIPELINE_H
 #define GILSCOPE_CMD_PIPELINE_H
 
+#include <stdbool.h>
 #include "analysis/report.h"
 #include "base/cleanup.h"
 #include "base/diag.h"
@@ -28,8 +29,12 @@ void pipeline_live_head(struct stream_head *head);
 /* Builds what ends in a report. The head must be known. 0 or -ENOMEM with a diag. */
 int pipeline_fold(struct pipeline *pipeline, const struct stream_head *head, uint64_t stall_ns, struct diag *diag);
 
-/* Puts the reorder stage in front of what has been built: of `world`, of `trace`, or of both. */
-int pipeline_front(struct pipeline *pipeline, struct diag *diag);
+/*
+ * Puts the reorder stage in front of what has been built: of `world`, of `trace`, or of both. A live source brings a window's worth of events at once
+ * and tells how far they reach; a recording is in order already (but for scripts written by hand) and tells nothing, so the stage's room is all it
+ * holds back, and is small.
+ */
+int pipeline_front(struct pipeline *pipeline, bool live, struct diag *diag);
 
 void pipeline_done(struct pipeline *pipeline);
 

@@ -104,7 +104,7 @@ static int record(struct options *options, struct pipeline *pipeline, struct dia
 	struct diag late = {0};
 
 	if (!err)
-		err = pipeline_front(pipeline, diag);
+		err = pipeline_front(pipeline, true, diag);
 	if (err)
 		return err;
 	observation.pid_count = options->pid_count;

@@ -55,7 +55,7 @@ static int build(void *ctx, const struct stream_head *head)
 	int err = pipeline_fold(what->pipeline, head, what->stall_ns, &what->diag);
 
 	if (!err)
-		err = pipeline_front(what->pipeline, &what->diag);
+		err = pipeline_front(what->pipeline, false, &what->diag);
 	if (!err)
 		what->front = reorder_sink(what->pipeline->reorder);
 	return err;
