@@ -141,8 +141,9 @@ static void an_observation_names_the_holder_and_settles_who_sleeps(void **state)
 	observe(160, 0, A, 20, 0);
 	in(170, A, 0);
 	expect(180, "12",
+	       "100-160 1 unknown\n"
 	       "100-160 2 unknown\n"
-	       "100-170 1 unknown\n"
+	       "160-170 1 unknown\n"
 	       "170-180 1 python cpu0\n"
 	       "160-180 2 blocked sys0\n"
 	       "hold 160-180 1\n");
@@ -175,7 +176,8 @@ static void a_holder_seen_in_the_act_of_taking_is_no_violation(void **state)
 	drop(120, A);
 	assert_int_equal(violations(), 0);
 	expect(130, "1",
-	       "100-111 1 unknown\n"
+	       "100-110 1 unknown\n"
+	       "110-111 1 unknown\n"
 	       "111-120 1 python\n"
 	       "hold 111-120 1 whole\n"
 	       "120-130 1 native\n");

@@ -68,15 +68,16 @@ void sched_set(struct world *w, struct thread_machine *t, enum sched sched, uint
 		cpu_cut(w, t->pub.cpu, ts);
 		w->cpus[t->pub.cpu].waiting--;
 	}
+	/* and that of the new queue before it is seen there: what had that CPU until now was nothing to this thread */
+	if (sched == SCHED_READY)
+		cpu_cut(w, cpu, ts);
 	was_off = t->sched == SCHED_READY || t->sched == SCHED_ASLEEP;
 	t->sched = sched;
 	t->pub.cpu = cpu;
 	if (w->partial && !was_off)
 		edges_off(w, t, ts);
-	if (sched == SCHED_READY && cpu < w->cpu_count) {
-		cpu_cut(w, cpu, ts);
+	if (sched == SCHED_READY && cpu < w->cpu_count)
 		w->cpus[cpu].waiting++;
-	}
 }
 
 /* A fact does not fit to the scheduling: one before it was missed. */

@@ -56,6 +56,7 @@ int process_get(struct world *w, uint32_t pid, struct process_entry **ret_proces
 	if (list_reserve(&w->processes) < 0 || !(process = calloc(1, sizeof(*process))))
 		return -ENOMEM;
 	process->pub.info.pid = pid;
+	process->pub.info.gil_enabled = true; /* until it is described */
 	process->pub.index = w->processes.count;
 	if (old)
 		HASH_DEL(w->by_pid, old);

@@ -43,6 +43,9 @@ static enum thread_state state_of(const struct world *w, const struct thread_mac
 	unsigned int relation = w->partial ? edges_relation(t, ret_sampled) : t->relation;
 	bool holds = relation == REL_HOLDING;
 
+	/* with the GIL switched off (a free-threaded build) nobody has to do with it; should it be switched on, facts will tell */
+	if (!relation_known(relation) && !t->pub.process->info.gil_enabled)
+		relation = REL_NONE;
 	if (relation == REL_WAITING)
 		return TS_GIL_WAIT;
 	if (!relation_known(relation))
@@ -85,7 +88,8 @@ static void describe(const struct world *w, struct thread_machine *t, struct int
 	default:
 		break;
 	}
-	if (thread_state_holds(state) || state == TS_GIL_WAIT)
+	/* a certain holder is one even while it is not known what it does */
+	if (thread_state_holds(state) || state == TS_GIL_WAIT || (state == TS_UNKNOWN && t->relation == REL_HOLDING))
 		ret->gil = t->pub.gil;
 }
 
