@@ -104,6 +104,67 @@ static __always_inline void emit(void *record, __u32 size)
 		count_loss(((struct event_hdr *)record)->ts);
 }
 
+/* What a CPU is doing; kept for all tasks, told only while a traced thread waits for the CPU. */
+struct cpu_note {
+	__s32 waiting; /* traced threads that wait for this CPU */
+	__u32 told;    /* user space knows who has it */
+	__u32 tid, tgid;
+	__u64 comm[2];
+	__u64 ts; /* of the last switch; 0 = none was seen yet */
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__type(key, __u32);
+	__type(value, struct cpu_note);
+	__uint(max_entries, SHARED_MAX_CPUS); /* cut to the machine's number before loading */
+} cpus SEC(".maps") __weak;
+
+static __always_inline struct cpu_note *cpu_note_of(__u32 cpu)
+{
+	return bpf_map_lookup_elem(&cpus, &cpu);
+}
+
+/* A thread no longer waits for the CPU it waited for. */
+static __always_inline void stop_waiting(struct thread_note *thread)
+{
+	struct cpu_note *note = thread->cpu ? cpu_note_of(thread->cpu - 1) : 0;
+
+	thread->cpu = 0;
+	if (note)
+		__sync_fetch_and_add(&note->waiting, -1);
+}
+
 #define HDR(event, when, who, small, bits) {.ts = (when), .tid = (who), .type = EV_##event, .flags = (bits), .aux = (small)}
+
+/*
+ * Whoever acts on a CPU is whom the last switch on it has put there. If not, a switch was not told: some virtual machines' kernels leave out one now and
+ * then (docs/decisions.md). Then the thread's state is unknown since that last switch, and no longer.
+ */
+static __always_inline void check_presence(__u64 ts, __u32 cpu, struct cpu_note *note, __u32 tid)
+{
+	struct thread_note *thread;
+	struct ev_gap record = {.hdr = HDR(GAP, ts, tid, cpu, 0)};
+
+	if (note->tid == tid || !note->ts)
+		return;
+	record.since = note->ts;
+	note->tid = tid;
+	note->ts = ts;
+	thread = bpf_map_lookup_elem(&notes, &tid);
+	if (thread)
+		stop_waiting(thread);
+	emit(&record, sizeof(record));
+}
+
+/* … for the current thread, in a probe it has run into */
+static __always_inline void check_current(__u64 ts, __u32 tid)
+{
+	__u32 cpu = bpf_get_smp_processor_id();
+	struct cpu_note *note = cpu_note_of(cpu);
+
+	if (note)
+		check_presence(ts, cpu, note, tid);
+}
 
 #endif

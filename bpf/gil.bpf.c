@@ -35,7 +35,9 @@ static __always_inline struct shared_gil *gil_at(__u64 address, __u64 ts, __u64 
 	if (!enabled)
 		return 0;
 	gil = bpf_map_lookup_elem(&gils, &key);
-	if (!gil)
+	if (gil)
+		check_current(ts, (__u32)pid_tgid);
+	else
 		tell_unknown(&key, ts, (__u32)pid_tgid);
 	return gil;
 }
@@ -123,6 +125,7 @@ int gil_wait_end(struct pt_regs *ctx)
 
 	if (!enabled || !note || !note->wait_gil)
 		return 0;
+	check_current(ts, tid);
 	if (bpf_probe_read_user(&locked, sizeof(locked), (void *)(note->wait_gil + GIL_LOCKED)))
 		return 0;
 	if (locked) {

@@ -43,6 +43,7 @@ int BPF_PROG(on_sys_enter, struct pt_regs *regs, long sysno)
 	me = bpf_get_current_pid_tgid();
 	if (!target_of(me >> 32))
 		return 0;
+	check_current(ts, (__u32)me);
 
 	struct ev_epoll_enter record = {.hdr = HDR(EPOLL_ENTER, ts, (__u32)me, 0, 0), .epfd = ARG0(regs), .timeout_ms = timeout_ms(regs, sysno)};
 	emit(&record, sizeof(record));
@@ -62,6 +63,7 @@ int BPF_PROG(on_sys_exit, struct pt_regs *regs, long ret)
 	tid = (__u32)me;
 	if (!target_of(me >> 32))
 		return 0;
+	check_current(ts, tid);
 
 	struct ev_epoll_exit record = {.hdr = HDR(EPOLL_EXIT, ts, tid, 0, 0), .epfd = ARG0(regs), .ret = (__s32)ret};
 	emit(&record, sizeof(record));

@@ -11,21 +11,6 @@ unsigned int loss_slot = 0;
 
 #define TASK_PID(task) ((__u32)(task)->pid)
 
-/* What a CPU is doing; kept for all tasks, told only while a traced thread waits for the CPU. */
-struct cpu_note {
-	__s32 waiting; /* traced threads that wait for this CPU */
-	__u32 told;    /* user space knows who has it */
-	__u32 tid, tgid;
-	__u64 comm[2];
-};
-
-struct {
-	__uint(type, BPF_MAP_TYPE_ARRAY);
-	__type(key, __u32);
-	__type(value, struct cpu_note);
-	__uint(max_entries, SHARED_MAX_CPUS); /* cut to the machine's number before loading */
-} cpus SEC(".maps");
-
 /* Names that user space knows already. */
 struct comm_note {
 	__u64 comm[2];
@@ -37,11 +22,6 @@ struct {
 	__type(value, struct comm_note);
 	__uint(max_entries, 4096);
 } names SEC(".maps");
-
-static __always_inline struct cpu_note *cpu_note_of(__u32 cpu)
-{
-	return bpf_map_lookup_elem(&cpus, &cpu);
-}
 
 static __always_inline void tell_comm(__u64 ts, __u32 tid, __u32 tgid, const __u64 comm[2])
 {
@@ -86,16 +66,6 @@ static __always_inline void wait_for_other_cpu(__u64 ts, struct thread_note *thr
 
 	if (note && !note->told && note->tid)
 		tell_run(ts, cpu, note, false);
-}
-
-/* A thread no longer waits for the CPU it waited for. */
-static __always_inline void stop_waiting(struct thread_note *thread)
-{
-	struct cpu_note *note = thread->cpu ? cpu_note_of(thread->cpu - 1) : 0;
-
-	thread->cpu = 0;
-	if (note)
-		__sync_fetch_and_add(&note->waiting, -1);
 }
 
 static __always_inline bool is_throttled(struct task_struct *task)
@@ -168,11 +138,14 @@ int BPF_PROG(on_switch, bool preempt, struct task_struct *prev, struct task_stru
 
 	if (!enabled || !note)
 		return 0;
-	if (target_of(prev->tgid))
+	if (target_of(prev->tgid)) {
 		out = note_of(TASK_PID(prev));
+		check_presence(ts, cpu, note, TASK_PID(prev));
+	}
 	if (target_of(next->tgid))
 		in = note_of(TASK_PID(next));
 
+	note->ts = ts;
 	note->tid = next->pid;
 	note->tgid = next->tgid;
 	__builtin_memcpy(note->comm, next->comm, sizeof(note->comm));

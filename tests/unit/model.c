@@ -319,6 +319,42 @@ static void who_acts_is_on_a_cpu_and_a_missed_fact_makes_its_time_unknown(void *
 	       "140-150 1 native\n");
 }
 
+static void an_untold_switch_makes_only_the_time_since_the_last_told_one_unknown(void **state)
+{
+	begin();
+	in(110, A, 0);
+	take(120, A);
+	out(130, A, READ);
+	FEED(GAP, gap, 145, A, 1, 0, .since = 140);
+	drop(150, A);
+	assert_int_equal(world_window(world).gaps, 1);
+	assert_int_equal(world_window(world).contradictions, 0);
+	expect(160, "1",
+	       "100-120 1 unknown\n"
+	       "120-130 1 python cpu0\n"
+	       "130-140 1 held_blocked sys0\n"
+	       "140-145 1 unknown\n"
+	       "145-150 1 python cpu1\n"
+	       "hold 120-150 1 whole\n"
+	       "150-160 1 native cpu1\n");
+}
+
+static void an_untold_switch_does_not_end_a_wait_for_the_gil(void **state)
+{
+	begin();
+	take(105, B);
+	in(110, A, 0);
+	wait(120, A);
+	out(121, A, FUTEX);
+	FEED(GAP, gap, 145, A, 1, 0, .since = 140);
+	wait_end(146, A, true);
+	expect(160, "1",
+	       "100-120 1 unknown\n"
+	       "120-160 1 gil_wait\n"
+	       "wait 120-160 1\n"
+	       "contention 120-160\n");
+}
+
 static void who_has_the_cpu_is_told_before_the_thread_that_waited_for_it(void **state)
 {
 	begin();
@@ -484,6 +520,8 @@ int main(void)
 	    cmocka_unit_test(a_wake_up_of_a_thread_in_an_unknown_state_settles_nothing),
 	    cmocka_unit_test(a_throttled_thread_is_marked),
 	    cmocka_unit_test(who_acts_is_on_a_cpu_and_a_missed_fact_makes_its_time_unknown),
+	    cmocka_unit_test(an_untold_switch_makes_only_the_time_since_the_last_told_one_unknown),
+	    cmocka_unit_test(an_untold_switch_does_not_end_a_wait_for_the_gil),
 	    cmocka_unit_test(who_has_the_cpu_is_told_before_the_thread_that_waited_for_it),
 	    cmocka_unit_test(a_snapshot_older_than_a_fact_is_not_used),
 	    cmocka_unit_test(an_acquisition_is_certain_only_while_somebody_waits),

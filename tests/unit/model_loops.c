@@ -65,6 +65,27 @@ static void a_spurious_wake_up_is_no_turn(void **state)
 	       "132-160 1 idle sys232\n");
 }
 
+static void an_untold_wake_up_begins_a_turn_that_is_not_whole(void **state)
+{
+	begin_loop();
+	enter(120, A, EPFD);
+	out(121, A, EPOLL_WAIT);
+	FEED(GAP, gap, 140, A, 0, 0, .since = 135);
+	leave(140, A, EPFD);
+	enter(150, A, EPFD);
+	assert_int_equal(world_window(world).contradictions, 0);
+	expect(160, "1",
+	       "110-120 1 native cpu0 turn\n"
+	       "turn 110-120 1 whole\n"
+	       "120-121 1 native cpu0\n"
+	       "121-135 1 idle sys232\n"
+	       "135-140 1 unknown\n"
+	       "begin 140 1\n"
+	       "140-150 1 native cpu0 turn\n"
+	       "turn 140-150 1\n"
+	       "150-160 1 native cpu0\n");
+}
+
 static void a_wait_on_another_descriptor_neither_begins_nor_ends_a_turn(void **state)
 {
 	begin_loop();
@@ -326,6 +347,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(a_turn_begins_with_the_wake_up_and_ends_at_the_next_wait),
 	    cmocka_unit_test(a_spurious_wake_up_is_no_turn),
+	    cmocka_unit_test(an_untold_wake_up_begins_a_turn_that_is_not_whole),
 	    cmocka_unit_test(a_wait_on_another_descriptor_neither_begins_nor_ends_a_turn),
 	    cmocka_unit_test(a_loop_asleep_in_a_snapshot_is_idle_and_its_first_turn_is_whole),
 	    cmocka_unit_test(a_descriptor_declared_during_the_wait_makes_the_loop_at_once),

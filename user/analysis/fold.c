@@ -128,6 +128,10 @@ static void add_to_turn(struct report_builder *builder, struct loop_fold *loop, 
 {
 	uint64_t dur = i->end - i->start;
 
+	/* who had the CPU counts when it is certain that the thread was ready for it all the time */
+	if (i->state == TS_RUNNABLE || i->state == TS_HELD_RUNNABLE)
+		check(builder, breakdown_merge(&loop->now, &loop->meanwhile));
+	breakdown_reset(&loop->meanwhile);
 	loop->now.states.ns[i->state] += dur;
 	if (i->state == TS_BLOCKED || i->state == TS_HELD_BLOCKED)
 		check(builder, breakdown_add_syscall(&loop->now, i->sysno, dur));
@@ -210,7 +214,7 @@ static void preempt(struct report_builder *builder, struct loop_fold *loop, cons
 
 	if (!loop->in_turn || !waits || from >= run->end)
 		return;
-	check(builder, breakdown_add_occupant(&loop->now, run->tid, run->pid, run->end - from));
+	check(builder, breakdown_add_occupant(&loop->meanwhile, run->tid, run->pid, run->end - from));
 	loop->ts_preempted = run->end;
 }
 
@@ -230,6 +234,7 @@ static void on_turn_begin(void *ctx, struct loop *loop)
 	if (!fold)
 		return;
 	breakdown_reset(&fold->now);
+	breakdown_reset(&fold->meanwhile);
 	fold->in_turn = true;
 	fold->ts_turn = fold->ts_preempted = loop->ts_turn;
 }

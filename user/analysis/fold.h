@@ -27,6 +27,7 @@ struct loop_fold {
 	uint64_t ts_turn;
 	uint64_t ts_preempted; /* who had the CPU is known up to here */
 	struct breakdown now;
+	struct breakdown meanwhile; /* who had the CPU during the interval that is open, if it proves to be one of waiting for it */
 	/* finished turns; the array has room for one stall more, the one that is going on while a report is made */
 	struct loop_report report;
 	uint32_t stall_room;

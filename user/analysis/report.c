@@ -43,6 +43,7 @@ static void loop_fold_free(struct loop_fold *loop)
 	free(loop->report.stalls);
 	breakdown_done(&loop->report.stalled);
 	breakdown_done(&loop->now);
+	breakdown_done(&loop->meanwhile);
 	breakdown_done(&loop->ongoing.what);
 	dist_done(&loop->report.turn);
 	free(loop);

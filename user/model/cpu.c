@@ -34,6 +34,8 @@ void cpu_cut(struct world *w, uint16_t index, uint64_t ts)
 	if (index >= w->cpu_count)
 		return;
 	cpu = &w->cpus[index];
+	if (ts < cpu->since) /* a gap reaches back */
+		return;
 	if (cpu->waiting && cpu->known && cpu->since < ts && w->sink.run)
 		w->sink.run(w->sink.ctx, &(struct run){.cpu = index, .tid = cpu->tid, .pid = cpu->pid, .start = cpu->since, .end = ts});
 	cpu->since = ts;
@@ -125,9 +127,32 @@ static void sched_wake(struct world *w, struct thread_machine *t, const struct e
 
 	if (t->sched != SCHED_ASLEEP && !(t->sched == SCHED_UNKNOWN && (flags & EVF_WAKE_NEW)))
 		return;
-	loop_wake(w, t, ts);
+	loop_wake(w, t, ts, true);
 	t->throttled = flags & EVF_WAKE_THROTTLED;
 	sched_set(w, t, SCHED_READY, event->hdr.aux, ts);
+}
+
+/*
+ * The kernel did not tell how the thread came to run. Up to the last switch that was told on that CPU all was as it seemed; from there to now it is not
+ * known, but for a wait for the GIL, which goes on whatever the scheduler does.
+ */
+static void sched_gap(struct world *w, struct thread_machine *t, const struct ev_gap *event, uint64_t ts)
+{
+	bool holds = t->relation == REL_HOLDING && !w->partial;
+
+	if (t->sched == SCHED_READY || t->sched == SCHED_ASLEEP) {
+		w->gaps++;
+		if (t->open.state != TS_GIL_WAIT) {
+			if (event->since < ts)
+				thread_cut(w, t, event->since);
+			thread_doubt(w, t);
+			t->open.gil = holds ? t->pub.gil : NULL;
+		}
+		loop_wake(w, t, ts, false);
+	} else if (t->sched == SCHED_RUNNING && t->pub.cpu != CPU_NONE && t->pub.cpu != event->hdr.aux) {
+		sched_contradict(w, t);
+	}
+	sched_set(w, t, SCHED_RUNNING, event->hdr.aux, ts);
 }
 
 void sched_feed(struct world *w, struct thread_machine *t, const union event *event, uint64_t ts)
@@ -143,6 +168,9 @@ void sched_feed(struct world *w, struct thread_machine *t, const union event *ev
 		break;
 	case EV_WAKE:
 		sched_wake(w, t, &event->wake, ts);
+		break;
+	case EV_GAP:
+		sched_gap(w, t, &event->gap, ts);
 		break;
 	case EV_MIGRATE:
 		if (t->sched == SCHED_READY)

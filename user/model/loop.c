@@ -226,10 +226,10 @@ void loop_sleep(struct world *w, struct thread_machine *t)
 		turn_cancel(w, loop_of(t));
 }
 
-void loop_wake(struct world *w, struct thread_machine *t, uint64_t ts)
+void loop_wake(struct world *w, struct thread_machine *t, uint64_t ts, bool told)
 {
 	if (loop_waits(t) && t->sched == SCHED_ASLEEP && !t->pub.loop->in_turn)
-		turn_begin(w, loop_of(t), ts, true, false);
+		turn_begin(w, loop_of(t), ts, told, false);
 }
 
 void loop_see(struct world *w, struct thread_machine *t, uint64_t ts)

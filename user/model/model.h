@@ -190,6 +190,7 @@ struct world_window {
 	uint64_t lost;	     /* events missing, by LOST */
 	uint64_t foreign;    /* UNKNOWN_GIL events that no GIL event explained later */
 	uint64_t contradictions; /* facts of a thread that did not fit to those before: one was missed without a LOST */
+	uint64_t gaps;	     /* threads that came to a CPU without being told (GAP) while they were thought to sleep or to wait */
 	bool ended;
 };
 struct world_window world_window(const struct world *world);

@@ -128,7 +128,7 @@ struct world {
 	bool blind; /* a loss (or the begin) is not over yet: world_see() is due at the first event from ts_facts on */
 	uint64_t now, ts_begin;
 	uint64_t ts_facts; /* facts count from here on */
-	uint64_t events, lost, contradictions, foreign;
+	uint64_t events, lost, contradictions, gaps, foreign;
 
 	struct thread_machine *cache[CACHE_SIZE];
 	struct thread_machine *by_tid;
@@ -260,7 +260,7 @@ void loop_exit(struct world *w, struct thread_machine *t, uint32_t epfd, uint64_
 void loop_prove_outside(struct world *w, struct thread_machine *t, uint64_t ts);
 void loop_snapshot(struct world *w, struct thread_machine *t, bool inside, uint32_t epfd);
 void loop_sleep(struct world *w, struct thread_machine *t);
-void loop_wake(struct world *w, struct thread_machine *t, uint64_t ts);
+void loop_wake(struct world *w, struct thread_machine *t, uint64_t ts, bool told);
 void loop_see(struct world *w, struct thread_machine *t, uint64_t ts);		       /* evidence begins */
 void loop_break(struct world *w, struct thread_machine *t, uint64_t ts, bool ongoing); /* evidence ends */
 static inline bool loop_waits(const struct thread_machine *t)

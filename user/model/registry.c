@@ -190,6 +190,7 @@ struct world_window world_window(const struct world *w)
 				     .lost = w->lost,
 				     .foreign = w->foreign,
 				     .contradictions = w->contradictions,
+				     .gaps = w->gaps,
 				     .ended = w->ended};
 }
 

@@ -323,6 +323,7 @@ static int dispatch(struct world *w, const union event *event, uint64_t ts)
 	case EV_WAKE:
 	case EV_MIGRATE:
 	case EV_RUN:
+	case EV_GAP:
 		return feed_cpu(w, event, ts);
 	case EV_EPOLL_ENTER:
 	case EV_EPOLL_EXIT:

@@ -182,11 +182,12 @@ static void put_process(struct out *out, const struct process_report *process)
 
 static json_t *report_json(const struct report *report)
 {
-	return json_pack("{s:s, s:o, s:o, s:{s:o, s:o}, s:{s:o, s:o, s:o, s:o, s:o, s:o}, s:b, s:b, s:[s, s, s], s:o}", "schema", "gilscope.report/1",
+	return json_pack("{s:s, s:o, s:o, s:{s:o, s:o}, s:{s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}, s:b, s:b, s:[s, s, s], s:o}", "schema", "gilscope.report/1",
 			 "version", text_json(report->version), "mode", word_json(report->mode), "window", "start_ns", ns_json(report->window.start), "end_ns",
 			 ns_json(report->window.end), "evidence", "events", ns_json(report->window.events), "lost", ns_json(report->window.lost), "late",
 			 ns_json(report->late), "unknown_ns", ns_json(report->unknown_ns), "sampled_ns", ns_json(report->sampled_ns), "thread_ns",
-			 ns_json(report->thread_ns), "partial", report_partial(report), "truncated", report->truncated, "not_measured", "gc_ns", "handler",
+			 ns_json(report->thread_ns), "gaps", ns_json(report->window.gaps), "contradictions",
+			 ns_json(report->window.contradictions), "partial", report_partial(report), "truncated", report->truncated, "not_measured", "gc_ns", "handler",
 			 "stack", "stall_ns", ns_json(report->stall_ns));
 }
 

@@ -63,6 +63,25 @@ static void show_unwhole(struct caveats *caveats)
 	show(caveats, &text);
 }
 
+/* The kernel itself left out a switch or a wake-up. */
+static void show_untold(struct caveats *caveats)
+{
+	const struct world_window *window = &caveats->page->report->window;
+	struct text text = {0};
+
+	if (window->gaps) {
+		text_add_number_of(&text, window->gaps, "time the kernel did not tell a switch", "times the kernel did not tell a switch");
+		text_add(&text, "; the thread counts as unknown from the switch before on that CPU (a millisecond or so).");
+		show(caveats, &text);
+	}
+	if (window->contradictions) {
+		text = (struct text){0};
+		text_add_number_of(&text, window->contradictions, "time", "times");
+		text_add(&text, " a thread did something that an untold event must have come before; its time until then is unknown.");
+		show(caveats, &text);
+	}
+}
+
 static void show_contradictions(struct caveats *caveats)
 {
 	const struct report *report = caveats->page->report;
@@ -128,6 +147,7 @@ void text_caveats(const struct text_page *page)
 	}
 	show_losses(&caveats);
 	show_unwhole(&caveats);
+	show_untold(&caveats);
 	show_contradictions(&caveats);
 	show_method(&caveats);
 }
