@@ -111,8 +111,9 @@ static int record(struct options *options, struct pipeline *pipeline, struct dia
 	err = observe(&observation, diag);
 	finished = trace_writer_finish(pipeline->trace, &late);
 	if (finished) {
-		/* the disk's trouble is the cause of whatever the observation says */
-		*diag = late;
+		/* the file's trouble is the cause of whatever the observation says */
+		diag_set(diag, late.status, finished, "%s: %.400s", options->output, late.what);
+		diag_hint(diag, "%s", late.hint);
 		return finished;
 	}
 	if (!err)
