@@ -1,170 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* The target room against real processes: every Python that is installed runs a script that says of itself what is true. */
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <setjmp.h>
-#include <cmocka.h>
-#include <errno.h>
-#include <fcntl.h>
-#include <glob.h>
-#include <sched.h>
-#include <signal.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <sys/prctl.h>
-#include <sys/wait.h>
-#include <unistd.h>
-
-#include "base/cleanup.h"
-#include "base/diag.h"
-#include "base/duration.h"
-#include "target/target.h"
-
-#define DEBIAN_PYTHON "/usr/bin/python3"
-
-/* A process of ours and the pipes to it; killed at the end of the scope. */
-struct child {
-	pid_t pid;
-	FILE *from;
-	int to;
-};
-
-static void child_kill(struct child *child)
-{
-	kill(child->pid, SIGKILL);
-	waitpid(child->pid, NULL, 0);
-	fclose(child->from);
-	close(child->to);
-}
-
-static struct child spawn(const char *program, char *const argv[], const char *python_home)
-{
-	struct child child;
-	int from[2], to[2];
-
-	assert_int_equal(pipe2(from, O_CLOEXEC), 0);
-	assert_int_equal(pipe2(to, O_CLOEXEC), 0);
-	child.pid = fork();
-	assert_true(child.pid >= 0);
-	if (child.pid == 0) {
-		prctl(PR_SET_PDEATHSIG, SIGKILL); /* a failed test must not leave it behind */
-		dup2(to[0], 0);
-		dup2(from[1], 1);
-		if (python_home)
-			setenv("PYTHONHOME", python_home, 1);
-		execv(program, argv);
-		_exit(127);
-	}
-	close(from[1]);
-	close(to[0]);
-	child.from = fdopen(from[0], "r");
-	child.to = to[1];
-	return child;
-}
-
-static struct child python(const char *program, const char *script)
-{
-	return spawn(program, (char *[]){(char *)program, "-c", (char *)script, NULL}, NULL);
-}
-
-/* The next line the child says; fails the test when it ended. */
-static const char *line_of(struct child *child)
-{
-	static char line[256];
-
-	assert_non_null(fgets(line, sizeof(line), child->from));
-	line[strcspn(line, "\n")] = 0;
-	return line;
-}
-
-static struct target *open_target(pid_t pid)
-{
-	struct diag diag = {0};
-	struct target *target = NULL;
-
-	if (target_open(pid, &diag, &target))
-		fail_msg("%s", diag.what);
-	return target;
-}
-
-static void target_freep(struct target **target)
-{
-	target_free(*target);
-}
-
-/* Calls `test` for each Python that is installed whose minor version is in the range. */
-static void for_each_python(int minor_min, int minor_max, void (*test)(const char *program))
-{
-	static const char *const patterns[] = {DEBIAN_PYTHON, "~/.pyenv/versions/3.*/bin/python3"};
-	int tested = 0;
-
-	for (size_t p = 0; p < sizeof(patterns) / sizeof(patterns[0]); p++) {
-		glob_t found;
-
-		if (glob(patterns[p], GLOB_TILDE, NULL, &found))
-			continue;
-		for (size_t i = 0; i < found.gl_pathc; i++) {
-			_cleanup_(child_kill) struct child child = python(found.gl_pathv[i], "import sys; print(sys.version_info[1])");
-			int minor = atoi(line_of(&child));
-
-			if (minor < minor_min || minor > minor_max)
-				continue;
-			print_message("           %s (3.%d)\n", found.gl_pathv[i], minor);
-			test(found.gl_pathv[i]);
-			tested++;
-		}
-		globfree(&found);
-	}
-	if (!tested)
-		skip();
-}
-
-/* Events of a snapshot, checked for order while they come. */
-struct events {
-	union event list[512];
-	uint32_t count;
-	uint64_t ts_begin;
-};
-
-static int event_keep(void *ctx, const union event *event)
-{
-	struct events *events = ctx;
-
-	assert_true(events->count < 512);
-	assert_true(event->hdr.ts >= (events->count ? events->list[events->count - 1].hdr.ts : events->ts_begin));
-	assert_true(event->hdr.ts <= clock_now_ns());
-	events->list[events->count++] = *event;
-	return 0;
-}
-
-static const uint16_t gil_numbers[] = {40, 41, 42, 43};
-
-static int snapshot(struct target *target, struct events *events)
-{
-	struct stream_sink sink = {.event = event_keep, .ctx = events};
-
-	events->count = 0;
-	events->ts_begin = clock_now_ns();
-	return target_snapshot(target, gil_numbers, &sink);
-}
-
-static const union event *event_of(const struct events *events, unsigned int type, uint32_t tid)
-{
-	for (uint32_t i = 0; i < events->count; i++)
-		if (events->list[i].hdr.type == type && events->list[i].hdr.tid == tid)
-			return &events->list[i];
-	return NULL;
-}
-
-static const union event *epoll_of(const struct events *events, uint32_t epfd)
-{
-	for (uint32_t i = 0; i < events->count; i++)
-		if (events->list[i].hdr.type == EV_EPOLL && events->list[i].epoll.epfd == epfd)
-			return &events->list[i];
-	return NULL;
-}
+#include "target_child.h"
 
 static void examine(const char *program)
 {
@@ -404,8 +240,10 @@ static void uvloop_and_asyncio_in_one_process_are_told_apart(void **state)
 	uint32_t plain, uv;
 	const char *line = line_of(&child);
 
-	if (strcmp(line, "none") == 0)
+	if (strcmp(line, "none") == 0) {
+		print_message("           uvloop is not installed\n");
 		skip();
+	}
 	assert_int_equal(sscanf(line, "%u %u", &plain, &uv), 2);
 	target = open_target(child.pid);
 	assert_int_equal(snapshot(target, &events), 0);
@@ -443,134 +281,6 @@ static void a_new_interpreters_own_gil_is_found(void **state)
 	for_each_python(12, 15, new_interpreter);
 }
 
-/* Fails to open, with this status and a sentence that has these words. */
-static void assert_refused(pid_t pid, enum exit_status status, const char *words)
-{
-	struct diag diag = {0};
-	struct target *target = NULL;
-
-	assert_int_not_equal(target_open(pid, &diag, &target), 0);
-	assert_null(target);
-	assert_int_equal(diag.status, status);
-	if (!strstr(diag.what, words))
-		fail_msg("\"%s\" does not say \"%s\"", diag.what, words);
-}
-
-static void refused_version(const char *program)
-{
-	_cleanup_(child_kill) struct child child = python(program, "import time; print(1, flush=True); time.sleep(60)");
-
-	line_of(&child);
-	assert_refused(child.pid, EXIT_UNSUPPORTED, "3.8 to 3.15");
-}
-
-static void older_versions_are_refused_in_words(void **state)
-{
-	for_each_python(0, 7, refused_version);
-}
-
-static void a_process_without_python_is_refused(void **state)
-{
-	_cleanup_(child_kill) struct child child = spawn("/bin/sleep", (char *[]){"sleep", "60", NULL}, NULL);
-
-	usleep(50000);
-	assert_refused(child.pid, EXIT_UNSUPPORTED, "no Python");
-}
-
-/* A program of PyPy's name: PyPy itself is told by nothing else. */
-static void pypy_is_refused_by_name(void **state)
-{
-	char directory[] = "/tmp/gilscope-test-XXXXXX", path[64], command[128];
-	struct child child;
-
-	assert_non_null(mkdtemp(directory));
-	snprintf(path, sizeof(path), "%s/pypy3", directory);
-	snprintf(command, sizeof(command), "cp -L /bin/sleep %s", path);
-	assert_int_equal(system(command), 0);
-	child = spawn(path, (char *[]){"pypy3", "60", NULL}, NULL);
-	usleep(50000);
-	assert_refused(child.pid, EXIT_UNSUPPORTED, "PyPy");
-	child_kill(&child);
-	unlink(path);
-	rmdir(directory);
-}
-
-static void a_process_that_is_gone_or_ending_is_refused(void **state)
-{
-	pid_t pid = fork();
-
-	if (pid == 0)
-		_exit(0);
-	waitid(P_PID, (id_t)pid, NULL, WEXITED | WNOWAIT);
-	assert_refused(pid, EXIT_FAILED, "has ended");
-	waitpid(pid, NULL, 0);
-	assert_refused(pid, EXIT_FAILED, "does not exist");
-	assert_refused(0, EXIT_FAILED, "does not exist");
-	assert_refused(-1, EXIT_FAILED, "does not exist");
-}
-
-static void without_the_right_the_capability_is_named(void **state)
-{
-	_cleanup_(child_kill) struct child child = python(DEBIAN_PYTHON, "import time; print(1, flush=True); time.sleep(60)");
-	pid_t pid;
-	int status;
-
-	if (geteuid() != 0) {
-		print_message("           needs root\n");
-		skip();
-	}
-	line_of(&child);
-	pid = fork();
-	if (pid == 0) {
-		struct diag diag = {0};
-		struct target *target;
-		int err = setuid(65534) ? 0 : target_open(child.pid, &diag, &target);
-
-		_exit(err == -EACCES || err == -EPERM ? diag.status == EXIT_NOT_PERMITTED && strstr(diag.what, "CAP_SYS_PTRACE") : 2);
-	}
-	waitpid(pid, &status, 0);
-	assert_int_equal(status, 1 << 8);
-}
-
-static void a_thread_is_not_taken_for_a_process(void **state)
-{
-	_cleanup_(child_kill) struct child child =
-		python(DEBIAN_PYTHON, "import threading, time\n"
-				      "def f(): print(threading.get_native_id(), flush=True); time.sleep(60)\n"
-				      "threading.Thread(target=f).start()\n");
-
-	assert_refused(atoi(line_of(&child)), EXIT_FAILED, "a thread");
-}
-
-/* Runs a copy of the system's Python, and puts something else in its place while it runs. */
-static void a_deleted_and_replaced_executable_is_reached(void **state)
-{
-	char directory[] = "/tmp/gilscope-test-XXXXXX", path[64], command[256];
-	_cleanup_(target_freep) struct target *target = NULL;
-	struct child child;
-	FILE *file;
-
-	assert_non_null(mkdtemp(directory));
-	snprintf(path, sizeof(path), "%s/python3", directory);
-	snprintf(command, sizeof(command), "cp -L " DEBIAN_PYTHON " %s", path);
-	assert_int_equal(system(command), 0);
-	child = spawn(path, (char *[]){path, "-c", "import time; print(1, flush=True); time.sleep(60)", NULL}, "/usr");
-	line_of(&child);
-	unlink(path);
-	target = open_target(child.pid);
-	assert_true(target->info.take >= 1);
-	assert_int_equal(access(target->image_path, R_OK), 0);
-	target_free(STEAL(target, NULL));
-	file = fopen(path, "w");
-	fputs("not an ELF file", file);
-	fclose(file);
-	target = open_target(child.pid);
-	assert_true(target->info.take >= 1);
-	child_kill(&child);
-	unlink(path);
-	rmdir(directory);
-}
-
 static void threads_in_another_pid_namespace_have_two_numbers(void **state)
 {
 	int own = open("/proc/self/ns/pid", O_RDONLY | O_CLOEXEC);
@@ -593,19 +303,6 @@ static void threads_in_another_pid_namespace_have_two_numbers(void **state)
 	child_kill(&child);
 }
 
-static void a_snapshot_of_a_process_that_ended_fails(void **state)
-{
-	struct child child = python(DEBIAN_PYTHON, "import time; print(1, flush=True); time.sleep(60)");
-	_cleanup_(target_freep) struct target *target = NULL;
-	static struct events events;
-
-	line_of(&child);
-	target = open_target(child.pid);
-	child_kill(&child);
-	assert_int_equal(snapshot(target, &events), -ESRCH);
-	assert_true(target_refresh_gils(target) < 0);
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -616,15 +313,7 @@ int main(void)
 		cmocka_unit_test(the_loops_epoll_descriptor_is_known_by_its_wake_up_channel),
 		cmocka_unit_test(uvloop_and_asyncio_in_one_process_are_told_apart),
 		cmocka_unit_test(a_new_interpreters_own_gil_is_found),
-		cmocka_unit_test(older_versions_are_refused_in_words),
-		cmocka_unit_test(a_process_without_python_is_refused),
-		cmocka_unit_test(pypy_is_refused_by_name),
-		cmocka_unit_test(a_process_that_is_gone_or_ending_is_refused),
-		cmocka_unit_test(without_the_right_the_capability_is_named),
-		cmocka_unit_test(a_thread_is_not_taken_for_a_process),
-		cmocka_unit_test(a_deleted_and_replaced_executable_is_reached),
 		cmocka_unit_test(threads_in_another_pid_namespace_have_two_numbers),
-		cmocka_unit_test(a_snapshot_of_a_process_that_ended_fails),
 	};
 
 	signal(SIGPIPE, SIG_IGN);
