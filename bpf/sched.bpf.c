@@ -47,12 +47,12 @@ static __always_inline void tell_run(__u64 ts, __u32 cpu, struct cpu_note *note,
 	note->told = !end;
 }
 
-/* A thread starts to wait for a CPU. */
+/* A thread starts to wait for a CPU. `thread` may be NULL, when there is no room for notes: then nobody is told who has the CPU meanwhile. */
 static __always_inline struct cpu_note *wait_for_cpu(struct thread_note *thread, __u32 cpu)
 {
 	struct cpu_note *note = cpu_note_of(cpu);
 
-	if (!note || thread->cpu)
+	if (!note || !thread || thread->cpu)
 		return 0;
 	thread->cpu = cpu + 1;
 	__sync_fetch_and_add(&note->waiting, 1);
@@ -134,25 +134,23 @@ int BPF_PROG(on_switch, bool preempt, struct task_struct *prev, struct task_stru
 	__u32 cpu = bpf_get_smp_processor_id();
 	bool runnable = preempt || is_runnable(prev);
 	struct cpu_note *note = cpu_note_of(cpu);
-	struct thread_note *out = 0, *in = 0;
+	bool out, in;
 
 	if (!enabled || !note)
 		return 0;
-	if (target_of(prev->tgid)) {
-		out = note_of(TASK_PID(prev));
+	out = target_of(prev->tgid);
+	in = target_of(next->tgid);
+	if (out)
 		check_presence(ts, cpu, note, TASK_PID(prev));
-	}
-	if (target_of(next->tgid))
-		in = note_of(TASK_PID(next));
 
 	note->ts = ts;
 	note->tid = next->pid;
 	note->tgid = next->tgid;
 	__builtin_memcpy(note->comm, next->comm, sizeof(note->comm));
 	if (in)
-		stop_waiting(in);
+		stop_waiting(note_of(TASK_PID(next)));
 	if (out && runnable)
-		wait_for_cpu(out, cpu);
+		wait_for_cpu(note_of(TASK_PID(prev)), cpu);
 	/* before the records of the threads themselves, so that whoever's wait ends or begins here finds the occupant told up to here */
 	if (note->waiting > 0)
 		tell_run(ts, cpu, note, false);
@@ -172,17 +170,13 @@ static __always_inline int wake(struct task_struct *task, __u8 flags)
 {
 	__u64 ts = bpf_ktime_get_ns();
 	__u32 cpu = task_cpu(task);
-	struct thread_note *thread;
 
 	/* a task that is woken before it has gone to sleep just runs on */
 	if (!target_of(task->tgid) || task->on_cpu)
 		return 0;
-	thread = note_of(TASK_PID(task));
-	if (!thread)
-		return 0;
 	if (is_throttled(task))
 		flags |= EVF_WAKE_THROTTLED;
-	wait_for_other_cpu(ts, thread, cpu);
+	wait_for_other_cpu(ts, note_of(TASK_PID(task)), cpu);
 
 	struct ev_wake record = {.hdr = HDR(WAKE, ts, TASK_PID(task), cpu, flags)};
 	emit(&record, sizeof(record));
@@ -256,13 +250,10 @@ int BPF_PROG(on_exit, struct task_struct *task)
 {
 	__u64 ts = bpf_ktime_get_ns();
 	__u32 tid = TASK_PID(task), tgid = task->tgid;
-	struct thread_note *thread;
 
 	if (!target_of(tgid))
 		return 0;
-	thread = bpf_map_lookup_elem(&notes, &tid);
-	if (thread)
-		stop_waiting(thread);
+	stop_waiting(bpf_map_lookup_elem(&notes, &tid));
 	bpf_map_delete_elem(&notes, &tid);
 	bpf_map_delete_elem(&names, &tid);
 

@@ -1,21 +1,14 @@
 /* SPDX-License-Identifier: MIT */
-#include <string.h>
+#include <errno.h>
 
 #include "base/duration.h"
 #include "cmd/cmd.h"
 #include "cmd/observe.h"
 
-#define PIDS_MAX 64
-
 struct options {
 	struct show_options show;
-	uint32_t pids[PIDS_MAX];
-	uint32_t pid_count;
-	uint64_t dur_ns;
-	uint32_t ring_bytes;
+	struct observe_options observe;
 };
-
-enum { OPTION_RING = 512 };
 
 static error_t parse(int key, char *arg, struct argp_state *state)
 {
@@ -23,22 +16,14 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 
 	switch (key) {
 	case ARGP_KEY_INIT:
-		state->child_inputs[0] = &options->show;
+		state->child_inputs[0] = &options->observe;
+		state->child_inputs[1] = &options->show;
 		return 0;
-	case 'd':
-		options->dur_ns = cmd_duration(arg, state);
-		return 0;
-	case OPTION_RING:
-		options->ring_bytes = cmd_mebibytes(arg, state);
-		return 0;
-	case 'p':
 	case ARGP_KEY_ARG:
-		if (options->pid_count == PIDS_MAX)
-			argp_error(state, "more than %d processes", PIDS_MAX);
-		options->pids[options->pid_count++] = cmd_pid(arg, state);
+		observe_add_pid(&options->observe, arg, state);
 		return 0;
 	case ARGP_KEY_END:
-		if (!options->pid_count)
+		if (!options->observe.pid_count)
 			argp_error(state, "which process? Give its PID");
 		return 0;
 	default:
@@ -46,15 +31,9 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 	}
 }
 
-static const struct argp_option OPTIONS[] = {
-	{"duration", 'd', "DUR", 0, "Observe this long (until Ctrl-C or the process ends)", 0},
-	{"pid", 'p', "PID", 0, "Another process; may repeat", 0},
-	{"ring-size", OPTION_RING, "MIB", 0, "Room for records that are not read yet (8)", 0},
-	{0},
-};
-static const struct argp_child CHILDREN[] = {{&show_argp, 0, "How the result is shown:", 1}, {0}};
+static const struct argp_child CHILDREN[] = {{&observe_argp, 0, NULL, 0}, {&show_argp, 0, "How the result is shown:", 1}, {0}};
 static const struct argp ARGP = {
-	OPTIONS, parse, "PID",
+	NULL, parse, "PID...",
 	"Observe a running Python process and print who held the GIL and why the event loop stalled."
 	"\vThe process is neither changed nor stopped.\n\nExample, ten seconds of a uvicorn worker:\n  sudo gilscope attach -d 10s $(pgrep -f uvicorn | head -1)",
 	CHILDREN, NULL, NULL,
@@ -64,7 +43,7 @@ static int run(int argc, char **argv)
 {
 	struct options options = {.show = {.stall_ns = STALL_DEFAULT_NS}};
 	struct pipeline pipeline = {0};
-	struct observation observation = {.pids = options.pids, .pipeline = &pipeline};
+	struct observation observation = {.options = &options.observe, .pipeline = &pipeline};
 	const struct report *report;
 	struct stream_head head;
 	struct diag diag = {0};
@@ -73,10 +52,6 @@ static int run(int argc, char **argv)
 	cmd_parse(&ARGP, argc, argv, &options);
 	observe_catch_signals();
 	pipeline_live_head(&head);
-	observation.pid_count = options.pid_count;
-	observation.dur_ns = options.dur_ns;
-	observation.ring_bytes = options.ring_bytes;
-
 	err = pipeline_fold(&pipeline, &head, options.show.stall_ns, &diag);
 	if (!err)
 		err = pipeline_front(&pipeline, true, &diag);

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "base/duration.h"
+#include "cmd/cmd.h"
 #include "target/target.h"
 
 #define POLL_MS 20		       /* how long a record waits in the ring at most */
@@ -16,6 +17,48 @@
 #define FLUSH_NS NS_PER_S	       /* a recording that is killed loses no more than this */
 
 DEFINE_CLEANUP(capture_free, struct capture *, capture_free, NULL)
+
+enum { OPTION_RING = 512 };
+
+void observe_add_pid(struct observe_options *options, const char *text, struct argp_state *state)
+{
+	uint32_t pid = cmd_pid(text, state);
+
+	for (uint32_t i = 0; i < options->pid_count; i++)
+		if (options->pids[i] == pid)
+			argp_error(state, "process %u is named twice", pid);
+	if (options->pid_count == OBSERVE_PIDS_MAX)
+		argp_error(state, "more than %d processes", OBSERVE_PIDS_MAX);
+	else
+		options->pids[options->pid_count++] = pid;
+}
+
+static error_t parse(int key, char *arg, struct argp_state *state)
+{
+	struct observe_options *options = state->input;
+
+	switch (key) {
+	case 'p':
+		observe_add_pid(options, arg, state);
+		return 0;
+	case 'd':
+		options->dur_ns = cmd_duration(arg, state);
+		return 0;
+	case OPTION_RING:
+		options->ring_bytes = cmd_mebibytes(arg, state);
+		return 0;
+	default:
+		return ARGP_ERR_UNKNOWN;
+	}
+}
+
+static const struct argp_option OPTIONS[] = {
+	{"pid", 'p', "PID", 0, "Observe this process; may repeat", 0},
+	{"duration", 'd', "DUR", 0, "Observe this long (until Ctrl-C or the process ends)", 0},
+	{"ring-size", OPTION_RING, "MIB", 0, "Room for records that are not read yet (8)", 0},
+	{0},
+};
+const struct argp observe_argp = {OPTIONS, parse, NULL, NULL, NULL, NULL, NULL};
 
 static volatile sig_atomic_t interrupts;
 
@@ -69,14 +112,14 @@ static void show_progress(const struct pipeline *pipeline, const struct capture 
 
 static int run(struct observation *observation, struct capture *capture)
 {
-	uint64_t start = clock_now_ns(), shown = 0, flushed = start;
+	uint64_t start = clock_now_ns(), shown = 0, flushed = start, dur_ns = observation->options->dur_ns;
 	bool terminal = isatty(STDERR_FILENO);
 	int err = 0;
 
 	while (!err && !interrupts && capture_status(capture).targets) {
-		uint64_t now = clock_now_ns(), left = observation->dur_ns ? observation->dur_ns - (now - start) : UINT64_MAX;
+		uint64_t now = clock_now_ns(), left = dur_ns ? dur_ns - (now - start) : UINT64_MAX;
 
-		if (observation->dur_ns && now - start >= observation->dur_ns)
+		if (dur_ns && now - start >= dur_ns)
 			break;
 		err = capture_poll(capture, left < POLL_MS * NS_PER_MS ? (int)(left / NS_PER_MS) + 1 : POLL_MS);
 		if (!err && observation->pipeline->trace && now - flushed >= FLUSH_NS) {
@@ -95,9 +138,9 @@ static int run(struct observation *observation, struct capture *capture)
 
 static int add_targets(const struct observation *observation, struct capture *capture, struct diag *diag)
 {
-	for (uint32_t i = 0; i < observation->pid_count; i++) {
+	for (uint32_t i = 0; i < observation->options->pid_count; i++) {
 		struct target *target;
-		int err = target_open((pid_t)observation->pids[i], diag, &target);
+		int err = target_open((pid_t)observation->options->pids[i], diag, &target);
 
 		if (!err)
 			err = capture_add(capture, target, diag);
@@ -130,7 +173,7 @@ int observe(struct observation *observation, struct diag *diag)
 	features_probe(&features);
 	err = features_require(&features, diag);
 	if (!err)
-		err = capture_new(&features, observation->ring_bytes, observation->pipeline->reorder, diag, &capture);
+		err = capture_new(&features, observation->options->ring_bytes, observation->pipeline->reorder, diag, &capture);
 	if (!err)
 		err = add_targets(observation, capture, diag);
 	if (!err)

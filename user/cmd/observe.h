@@ -5,14 +5,26 @@
 #ifndef GILSCOPE_CMD_OBSERVE_H
 #define GILSCOPE_CMD_OBSERVE_H
 
+#include <argp.h>
 #include "capture/capture.h"
 #include "cmd/pipeline.h"
 
-struct observation {
-	const uint32_t *pids;
+#define OBSERVE_PIDS_MAX 64
+
+/* Whom to observe and how; an argp child with this as its input. */
+struct observe_options {
+	uint32_t pids[OBSERVE_PIDS_MAX];
 	uint32_t pid_count;
 	uint64_t dur_ns;	  /* 0: until Ctrl-C or the targets' end */
 	uint32_t ring_bytes;	  /* 0: the default */
+};
+extern const struct argp observe_argp;
+
+/* For argp parsers: one process more, or a usage error. */
+void observe_add_pid(struct observe_options *options, const char *text, struct argp_state *state);
+
+struct observation {
+	const struct observe_options *options;
 	struct pipeline *pipeline; /* with its front; fed while observing */
 	struct capture_status status; /* out */
 	uint64_t late;		  /* out: events that came too late */

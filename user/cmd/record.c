@@ -8,44 +8,30 @@
 #include "cmd/observe.h"
 #include "cmd/spawn.h"
 
-#define PIDS_MAX 64
 #define DEFAULT_FILE "gilscope.gsc"
 
 struct options {
-	uint32_t pids[PIDS_MAX];
-	uint32_t pid_count;
+	struct observe_options observe;
 	char **command;
 	const char *output;
-	uint64_t dur_ns;
-	uint32_t ring_bytes;
 };
-
-enum { OPTION_RING = 512 };
 
 static error_t parse(int key, char *arg, struct argp_state *state)
 {
 	struct options *options = state->input;
 
 	switch (key) {
-	case 'd':
-		options->dur_ns = cmd_duration(arg, state);
+	case ARGP_KEY_INIT:
+		state->child_inputs[0] = &options->observe;
 		return 0;
 	case 'o':
 		options->output = arg;
-		return 0;
-	case 'p':
-		if (options->pid_count == PIDS_MAX)
-			argp_error(state, "more than %d processes", PIDS_MAX);
-		options->pids[options->pid_count++] = cmd_pid(arg, state);
-		return 0;
-	case OPTION_RING:
-		options->ring_bytes = cmd_mebibytes(arg, state);
 		return 0;
 	case ARGP_KEY_ARGS:
 		options->command = state->argv + state->next;
 		return 0;
 	case ARGP_KEY_END:
-		if (!options->pid_count == !options->command)
+		if (!options->observe.pid_count == !options->command)
 			argp_error(state, options->command ? "either -p PID or a command, not both" : "what? Give -p PID, or -- COMMAND");
 		return 0;
 	default:
@@ -54,23 +40,30 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 }
 
 static const struct argp_option OPTIONS[] = {
-	{"pid", 'p', "PID", 0, "Record this process; may repeat", 0},
-	{"duration", 'd', "DUR", 0, "Record this long (until Ctrl-C or the process ends)", 0},
 	{"output", 'o', "FILE", 0, "Write to this file (" DEFAULT_FILE ")", 0},
-	{"ring-size", OPTION_RING, "MIB", 0, "Room for records that are not read yet (8)", 0},
 	{0},
 };
+static const struct argp_child CHILDREN[] = {{&observe_argp, 0, NULL, 0}, {0}};
 static const struct argp ARGP = {
 	OPTIONS, parse, "-p PID\n-- COMMAND [ARG...]",
 	"Write every take and drop of the GIL, every switch and every turn of the event loop to a file, to be looked at later, here or elsewhere."
 	"\vA command that gilscope started is ended with the recording.\n\nExample:\n  sudo gilscope record -p 4711 -d 30s -o monday.gsc",
-	NULL, NULL, NULL,
+	CHILDREN, NULL, NULL,
 };
+
+/* The failure of a file, with its name. */
+static int name_file(const struct diag *of, int err, const char *path, struct diag *diag)
+{
+	diag_set(diag, of->status, err, "%s: %.400s", path, of->what);
+	diag_hint(diag, "%s", of->hint);
+	return err;
+}
 
 /* The file is new or emptied; a pipe or a device will do as well. */
 static int open_trace(struct pipeline *pipeline, const char *path, struct diag *diag, FILE **ret_file)
 {
 	_cleanup_(fclosep) FILE *file = fopen(path, "we");
+	struct diag trouble = {0};
 	int err;
 
 	if (!file) {
@@ -79,9 +72,9 @@ static int open_trace(struct pipeline *pipeline, const char *path, struct diag *
 		return -errno;
 	}
 	pipeline_live_head(&pipeline->head);
-	err = trace_writer_new(file, &pipeline->head, diag, &pipeline->trace);
+	err = trace_writer_new(file, &pipeline->head, &trouble, &pipeline->trace);
 	if (err)
-		return err;
+		return name_file(&trouble, err, path, diag);
 	*ret_file = STEAL(file, NULL);
 	return 0;
 }
@@ -99,7 +92,7 @@ static void tell_result(const char *path, FILE *file, const struct capture_statu
 static int record(struct options *options, struct pipeline *pipeline, struct diag *diag)
 {
 	_cleanup_(fclosep) FILE *file = NULL;
-	struct observation observation = {.pids = options->pids, .dur_ns = options->dur_ns, .ring_bytes = options->ring_bytes, .pipeline = pipeline};
+	struct observation observation = {.options = &options->observe, .pipeline = pipeline};
 	int err = open_trace(pipeline, options->output, diag, &file), finished;
 	struct diag late = {0};
 
@@ -107,15 +100,11 @@ static int record(struct options *options, struct pipeline *pipeline, struct dia
 		err = pipeline_front(pipeline, true, diag);
 	if (err)
 		return err;
-	observation.pid_count = options->pid_count;
 	err = observe(&observation, diag);
 	finished = trace_writer_finish(pipeline->trace, &late);
-	if (finished) {
-		/* the file's trouble is the cause of whatever the observation says */
-		diag_set(diag, late.status, finished, "%s: %.400s", options->output, late.what);
-		diag_hint(diag, "%s", late.hint);
-		return finished;
-	}
+	/* the file's trouble is the cause of whatever the observation says */
+	if (finished)
+		return name_file(&late, finished, options->output, diag);
 	if (!err)
 		tell_result(options->output, file, &observation.status);
 	if (!err && (observation.status.lost || observation.status.missed))
@@ -135,7 +124,7 @@ static int run(int argc, char **argv)
 	observe_catch_signals();
 	if (options.command) {
 		err = spawn_python(options.command, &diag, &child);
-		options.pids[options.pid_count++] = (uint32_t)child;
+		options.observe.pids[options.observe.pid_count++] = (uint32_t)child;
 	}
 	if (!err)
 		err = record(&options, &pipeline, &diag);
