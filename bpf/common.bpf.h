@@ -19,6 +19,7 @@
 
 
 extern int enabled;	     /* nothing is told before all probes are in place */
+extern const volatile __u32 wake_bytes; /* so many unread bytes wake the reader: a quarter of the ring */
 extern unsigned int loss_slot; /* which half of `losses` counts now; user space flips it and reads the other */
 
 struct {
@@ -98,7 +99,7 @@ static __always_inline void count_loss(__u64 ts)
  */
 static __always_inline void emit(void *record, __u32 size)
 {
-	__u64 flags = bpf_ringbuf_query(&ring, BPF_RB_AVAIL_DATA) > SHARED_WAKE_BYTES ? BPF_RB_FORCE_WAKEUP : BPF_RB_NO_WAKEUP;
+	__u64 flags = bpf_ringbuf_query(&ring, BPF_RB_AVAIL_DATA) > wake_bytes ? BPF_RB_FORCE_WAKEUP : BPF_RB_NO_WAKEUP;
 	void *place = bpf_ringbuf_reserve(&ring, size, 0);
 
 	if (!place) {

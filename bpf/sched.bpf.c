@@ -6,6 +6,7 @@
 #include "common.bpf.h"
 
 const volatile bool have_task_regs = false; /* bpf_task_pt_regs and bpf_get_current_task_btf: 5.15 */
+const volatile __u32 wake_bytes = 0;
 int enabled = 0;
 unsigned int loss_slot = 0;
 

@@ -11,7 +11,6 @@
 #define SHARED_MAX_GILS 1024
 #define SHARED_MAX_THREADS 32768
 #define SHARED_MAX_CPUS 4096
-#define SHARED_WAKE_BYTES (2u << 20)
 
 struct shared_target {
 	wire_u32 index; /* of the target in the capture */

@@ -72,8 +72,9 @@ static void an_untold_wake_up_begins_a_turn_that_is_not_whole(void **state)
 	out(121, A, EPOLL_WAIT);
 	FEED(GAP, gap, 140, A, 0, 0, .since = 135);
 	leave(140, A, EPFD);
-	enter(150, A, EPFD);
+	enter(153, A, EPFD);
 	assert_int_equal(world_window(world).contradictions, 0);
+	assert_int_equal(world_thread(world, A)->loop->longest, 13);
 	expect(160, "1",
 	       "110-120 1 native cpu0 turn\n"
 	       "turn 110-120 1 whole\n"
@@ -81,9 +82,9 @@ static void an_untold_wake_up_begins_a_turn_that_is_not_whole(void **state)
 	       "121-135 1 idle sys232\n"
 	       "135-140 1 unknown\n"
 	       "begin 140 1\n"
-	       "140-150 1 native cpu0 turn\n"
-	       "turn 140-150 1\n"
-	       "150-160 1 native cpu0\n");
+	       "140-153 1 native cpu0 turn\n"
+	       "turn 140-153 1\n"
+	       "153-160 1 native cpu0\n");
 }
 
 static void a_wait_on_another_descriptor_neither_begins_nor_ends_a_turn(void **state)

@@ -44,6 +44,7 @@ static int load(struct capture *capture, const struct features *features, uint32
 	skeleton->rodata->have_task_regs = features_have(features, FEATURE_TASK_REGS);
 	capture->multi = features_have(features, FEATURE_UPROBE_MULTI);
 	uprobes_prepare(skeleton, capture->multi);
+	skeleton->rodata->wake_bytes = ring_size(ring_bytes) / 4;
 	bpf_map__set_max_entries(skeleton->maps.ring, ring_size(ring_bytes));
 	bpf_map__set_max_entries(skeleton->maps.cpus, (uint32_t)capture->cpu_count);
 	err = gilscope_bpf__load(skeleton);

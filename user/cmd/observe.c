@@ -92,7 +92,7 @@ static uint64_t worst_turn(const struct pipeline *pipeline, uint64_t now)
 			continue;
 		if (loop->longest > worst)
 			worst = loop->longest;
-		if (loop->in_turn && now > loop->ts_turn && now - loop->ts_turn > worst)
+		if (loop->in_turn && !loop->possible && now > loop->ts_turn && now - loop->ts_turn > worst)
 			worst = now - loop->ts_turn;
 	}
 	return worst;
