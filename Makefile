@@ -83,7 +83,7 @@ check: deps-test
 	@B=$(B) tools/check $(STAGES)
 demo: deps-demo
 	@$(MAKE) --no-print-directory $(B)/gilscope
-	@examples/demo $(B)/gilscope
+	@$$([ "$$(id -u)" -eq 0 ] || echo sudo) examples/demo $(B)/gilscope
 deps-%:
 	@tools/install-deps $*
 deps: deps-all
