@@ -25,12 +25,12 @@ say = @printf '  %-7s %s\n' $(1) $(2);
 endif
 
 # ── user space: one archive per room, in two flavours: plain and with sanitizers ────────────────────────────────────
-ROOMS := base target stream model symbols analysis view
+ROOMS := base target stream model analysis view
 room_sources = $(wildcard user/$(1)/*.c)
 objects = $(patsubst %.c,$(B)/$(1)/%.o,$(2))
 
 define flavour
-$(B)/$(1)/%.o: %.c | $(B)/config
+$(B)/$(1)/%.o: %.c $(B)/config
 	$$(call say,CC,$$<)mkdir -p $$(@D) && $$(CC) $$(CPPFLAGS) $$(CFLAGS) $(2) -MMD -MP -c -o $$@ $$<
 $(foreach room,$(ROOMS),
 $(B)/$(1)/lib$(room).a: $(call objects,$(1),$(call room_sources,$(room)))
@@ -40,7 +40,7 @@ endef
 $(eval $(call flavour,plain,))
 $(eval $(call flavour,asan,$(SANITIZE)))
 # libraries from the last room to the first, as the linker needs them
-rooms_of = $(foreach room,view analysis symbols model target stream base,$(B)/$(1)/lib$(room).a)
+rooms_of = $(foreach room,view analysis model target stream base,$(B)/$(1)/lib$(room).a)
 
 # capture knows libbpf and the skeleton, so its objects wait for that
 CAPTURE := $(call room_sources,capture) $(call room_sources,cmd) user/main.c
@@ -58,7 +58,7 @@ $(B)/gen/sysnames.inc: tools/gen-sysnames
 # ── BPF: compiled one by one, linked into one object, turned into a skeleton ────────────────────────────────────────
 BPF_ARCH := $(patsubst aarch64,arm64,$(patsubst x86_64,x86,$(shell uname -m)))
 BPF_OBJECTS := $(patsubst bpf/%.bpf.c,$(B)/bpf/%.o,$(wildcard bpf/*.bpf.c))
-$(B)/bpf/%.o: bpf/%.bpf.c | $(B)/config
+$(B)/bpf/%.o: bpf/%.bpf.c $(B)/config
 	$(call say,BPF,$<)mkdir -p $(@D) && $(CLANG) -target bpf -D__TARGET_ARCH_$(BPF_ARCH) -mcpu=v3 -O2 -g -Wall -Wextra -Wno-unused-parameter -I. -MMD -MP -c -o $@ $<
 $(B)/bpf/gilscope.bpf.o: $(BPF_OBJECTS)
 	$(call say,BPFLINK,$@)$(BPFTOOL) gen object $@ $^
@@ -68,13 +68,13 @@ $(B)/gen/gilscope.skel.h: $(B)/bpf/gilscope.bpf.o
 # ── tests ────────────────────────────────────────────────────────────────────────────────────────────────────────────
 # tests/unit/NAME.c is a cmocka program; it is linked against the rooms right of the kernel, in the sanitizer build
 UNIT := $(patsubst tests/unit/%.c,$(B)/unit/%,$(wildcard tests/unit/*.c))
-$(B)/unit/%: tests/unit/%.c $(call rooms_of,asan) | $(B)/config
+$(B)/unit/%: tests/unit/%.c $(call rooms_of,asan) $(B)/config
 	$(call say,UNIT,$<)mkdir -p $(@D) && $(CC) $(CPPFLAGS) $(CFLAGS) $(SANITIZE) -MMD -MP -MF $@.d -o $@ $< $(call rooms_of,asan) $(filter-out -lbpf,$(LDLIBS)) -lcmocka -lm
 
 # tests/fuzz/NAME.c defines LLVMFuzzerTestOneInput
 FUZZ := $(patsubst tests/fuzz/%.c,$(B)/fuzz/%,$(wildcard tests/fuzz/*.c))
-FUZZ_SOURCES := $(foreach room,base target stream model symbols analysis,$(call room_sources,$(room)))
-$(B)/fuzz/%: tests/fuzz/%.c $(FUZZ_SOURCES) | $(B)/config
+FUZZ_SOURCES := $(foreach room,base target stream model analysis,$(call room_sources,$(room)))
+$(B)/fuzz/%: tests/fuzz/%.c $(FUZZ_SOURCES) $(B)/gen/sysnames.inc $(B)/config
 	$(call say,FUZZ,$<)mkdir -p $(@D) && $(CLANG) $(CPPFLAGS) -O1 -g -std=gnu11 -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=undefined -o $@ $< $(FUZZ_SOURCES) $(filter-out -lbpf,$(LDLIBS))
 
 # Both commands of the README set everything up by themselves; what they need is built by a second make, which then finds it installed.
@@ -87,7 +87,7 @@ demo: deps-demo
 deps-%:
 	@tools/install-deps $*
 deps: deps-all
-.PHONY: check-build check-demo
+.PHONY: check-build
 check-build: $(B)/gilscope $(B)/gilscope-asan $(UNIT) $(FUZZ)
 
 unit: $(UNIT)
@@ -96,7 +96,7 @@ live: $(B)/gilscope
 	@B=$(B) tools/check live
 lint:
 	@B=$(B) tools/check lint
-fuzz: $(FUZZ)
+fuzz: $(FUZZ) $(B)/gilscope
 	@B=$(B) FUZZ_SECONDS=$${FUZZ_SECONDS:-600} tools/check fuzz
 matrix: $(B)/gilscope
 	tests/matrix/run
@@ -123,10 +123,10 @@ $(B)/gilscope.1: $(B)/gilscope
 
 # ── benchmarks: tests/bench/NAME.c becomes build/bench/NAME; tools/bench drives them ─────────────────────────────────
 BENCH := $(patsubst tests/bench/%.c,$(B)/bench/%,$(filter-out %/simulation.c %.bpf.c,$(wildcard tests/bench/*.c)))
-$(B)/bench/%: tests/bench/%.c tests/bench/simulation.c tests/bench/simulation.h $(call rooms_of,plain) | $(B)/config
+$(B)/bench/%: tests/bench/%.c tests/bench/simulation.c tests/bench/simulation.h $(call rooms_of,plain) $(B)/config
 	$(call say,BENCH,$<)mkdir -p $(@D) && $(CC) $(CPPFLAGS) -Itests/bench $(CFLAGS) -MMD -MP -MF $@.d -o $@ $< tests/bench/simulation.c $(call rooms_of,plain) $(LDLIBS) -lm
 $(B)/bench/trap: $(B)/gen/trap.skel.h
-$(B)/bpf/bench/trap.o: tests/bench/trap.bpf.c | $(B)/config
+$(B)/bpf/bench/trap.o: tests/bench/trap.bpf.c $(B)/config
 	$(call say,BPF,$<)mkdir -p $(@D) && $(CLANG) -target bpf -D__TARGET_ARCH_$(BPF_ARCH) -mcpu=v3 -O2 -g -Wall -Wextra -Wno-unused-parameter -I. -MMD -MP -c -o $@ $<
 $(B)/gen/trap.skel.h: $(B)/bpf/bench/trap.o
 	$(call say,SKEL,$@)mkdir -p $(@D) && $(BPFTOOL) gen skeleton $< name trap_bpf > $@.tmp && mv $@.tmp $@

@@ -30,7 +30,7 @@ struct {
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__type(key, __u32); /* tgid */
-	__type(value, struct shared_target);
+	__type(value, __u8);
 	__uint(max_entries, SHARED_MAX_TARGETS);
 } targets SEC(".maps") __weak;
 
@@ -63,9 +63,9 @@ struct {
 	__uint(max_entries, 2);
 } losses SEC(".maps") __weak;
 
-static __always_inline struct shared_target *target_of(__u32 tgid)
+static __always_inline bool is_target(__u32 tgid)
 {
-	return enabled ? bpf_map_lookup_elem(&targets, &tgid) : 0;
+	return enabled && bpf_map_lookup_elem(&targets, &tgid);
 }
 
 /* The thread's note, made when missing; NULL only when the map is full. */

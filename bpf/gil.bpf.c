@@ -20,7 +20,7 @@ static __always_inline void tell_unknown(struct shared_gil_key *key, __u64 ts, _
 {
 	__u8 told = 1;
 
-	if (!target_of(key->tgid) || bpf_map_update_elem(&unknown_gils, key, &told, BPF_NOEXIST))
+	if (!is_target(key->tgid) || bpf_map_update_elem(&unknown_gils, key, &told, BPF_NOEXIST))
 		return;
 
 	struct ev_unknown_gil record = {.hdr = HDR(UNKNOWN_GIL, ts, tid, 0, 0), .address = key->address};

@@ -41,7 +41,7 @@ int BPF_PROG(on_sys_enter, struct pt_regs *regs, long sysno)
 		return 0;
 	ts = bpf_ktime_get_ns();
 	me = bpf_get_current_pid_tgid();
-	if (!target_of(me >> 32))
+	if (!is_target(me >> 32))
 		return 0;
 	check_current(ts, (__u32)me);
 
@@ -61,7 +61,7 @@ int BPF_PROG(on_sys_exit, struct pt_regs *regs, long ret)
 	ts = bpf_ktime_get_ns();
 	me = bpf_get_current_pid_tgid();
 	tid = (__u32)me;
-	if (!target_of(me >> 32))
+	if (!is_target(me >> 32))
 		return 0;
 	check_current(ts, tid);
 

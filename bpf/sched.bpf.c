@@ -139,8 +139,8 @@ int BPF_PROG(on_switch, bool preempt, struct task_struct *prev, struct task_stru
 
 	if (!enabled || !note)
 		return 0;
-	out = target_of(prev->tgid);
-	in = target_of(next->tgid);
+	out = is_target(prev->tgid);
+	in = is_target(next->tgid);
 	if (out)
 		check_presence(ts, cpu, note, TASK_PID(prev));
 
@@ -173,7 +173,7 @@ static __always_inline int wake(struct task_struct *task, __u8 flags)
 	__u32 cpu = task_cpu(task);
 
 	/* a task that is woken before it has gone to sleep just runs on */
-	if (!target_of(task->tgid) || task->on_cpu)
+	if (!is_target(task->tgid) || task->on_cpu)
 		return 0;
 	if (is_throttled(task))
 		flags |= EVF_WAKE_THROTTLED;
@@ -204,7 +204,7 @@ int BPF_PROG(on_migrate, struct task_struct *task, int cpu)
 	__u32 tid = TASK_PID(task);
 	struct thread_note *thread;
 
-	if (!target_of(task->tgid))
+	if (!is_target(task->tgid))
 		return 0;
 	thread = bpf_map_lookup_elem(&notes, &tid);
 	/* one that sleeps is being placed for its wake-up, which follows and says where */
@@ -224,7 +224,7 @@ int BPF_PROG(on_fork, struct task_struct *parent, struct task_struct *child)
 	__u64 ts = bpf_ktime_get_ns(), comm[2];
 
 	/* a thread of a traced process; what a new process is good for is user space's to decide */
-	if (child->tgid != parent->tgid || !target_of(child->tgid))
+	if (child->tgid != parent->tgid || !is_target(child->tgid))
 		return 0;
 
 	struct ev_thread record = {.hdr = HDR(THREAD, ts, TASK_PID(child), 0, EVF_THREAD_NEW), .pid = child->tgid};
@@ -239,7 +239,7 @@ int BPF_PROG(on_rename, struct task_struct *task, const char *name)
 {
 	__u64 ts = bpf_ktime_get_ns(), comm[2] = {};
 
-	if (!target_of(task->tgid))
+	if (!is_target(task->tgid))
 		return 0;
 	bpf_probe_read_kernel_str(comm, sizeof(comm), name);
 	tell_comm(ts, TASK_PID(task), task->tgid, comm);
@@ -252,7 +252,7 @@ int BPF_PROG(on_exit, struct task_struct *task)
 	__u64 ts = bpf_ktime_get_ns();
 	__u32 tid = TASK_PID(task), tgid = task->tgid;
 
-	if (!target_of(tgid))
+	if (!is_target(tgid))
 		return 0;
 	stop_waiting(bpf_map_lookup_elem(&notes, &tid));
 	bpf_map_delete_elem(&notes, &tid);
@@ -274,7 +274,7 @@ int BPF_PROG(on_exec, struct task_struct *task)
 	__u64 ts = bpf_ktime_get_ns();
 	__u32 tgid = task->tgid;
 
-	if (!target_of(tgid))
+	if (!is_target(tgid))
 		return 0;
 	/* its address space is another now: none of the addresses known mean anything */
 	bpf_map_delete_elem(&targets, &tgid);

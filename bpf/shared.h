@@ -12,11 +12,6 @@
 #define SHARED_MAX_THREADS 32768
 #define SHARED_MAX_CPUS 4096
 
-struct shared_target {
-	wire_u32 index; /* of the target in the capture */
-	wire_u32 spare;
-};
-
 struct shared_gil_key {
 	wire_u64 address;
 	wire_u32 tgid;

@@ -24,7 +24,7 @@ enum thread_state state_sums_largest(const struct state_sums *sums)
 	return largest;
 }
 
-void state_sums_add(struct state_sums *sums, const struct state_sums *from)
+static void state_sums_add(struct state_sums *sums, const struct state_sums *from)
 {
 	for (int i = 0; i < TS_COUNT; i++)
 		sums->ns[i] += from->ns[i];

@@ -29,6 +29,4 @@ void breakdown_sort(struct breakdown *what);
 void breakdown_reset(struct breakdown *what);
 void breakdown_done(struct breakdown *what);
 
-void state_sums_add(struct state_sums *sums, const struct state_sums *from);
-
 #endif

@@ -17,17 +17,24 @@ static void check(struct report_builder *builder, int r)
 
 /* The parts of the model's objects, made when first needed; NULL when memory is short. */
 
+static void *part_new(struct report_builder *builder, size_t size)
+{
+	void *part = calloc(1, size);
+
+	if (!part)
+		check(builder, -ENOMEM);
+	return part;
+}
+
 static struct thread_fold *thread_fold(struct report_builder *builder, struct thread *thread)
 {
 	struct thread_fold *fold = thread->data;
 
 	if (fold)
 		return fold;
-	fold = calloc(1, sizeof(*fold));
-	if (!fold) {
-		check(builder, -ENOMEM);
+	fold = part_new(builder, sizeof(*fold));
+	if (!fold)
 		return NULL;
-	}
 	fold->report.thread = thread;
 	fold->next = builder->threads;
 	builder->threads = fold;
@@ -40,11 +47,9 @@ static struct gil_fold *gil_fold(struct report_builder *builder, struct gil *gil
 
 	if (fold)
 		return fold;
-	fold = calloc(1, sizeof(*fold));
-	if (!fold) {
-		check(builder, -ENOMEM);
+	fold = part_new(builder, sizeof(*fold));
+	if (!fold)
 		return NULL;
-	}
 	fold->report.gil = gil;
 	fold->next = builder->gils;
 	builder->gils = fold;
@@ -57,11 +62,9 @@ static struct process_fold *process_fold(struct report_builder *builder, struct 
 
 	if (fold)
 		return fold;
-	fold = calloc(1, sizeof(*fold));
-	if (!fold) {
-		check(builder, -ENOMEM);
+	fold = part_new(builder, sizeof(*fold));
+	if (!fold)
 		return NULL;
-	}
 	fold->next = builder->processes;
 	builder->processes = fold;
 	return process->data = fold;
@@ -85,11 +88,9 @@ static struct loop_fold *loop_fold(struct report_builder *builder, struct loop *
 		process->loops = grown;
 		process->loop_room = room;
 	}
-	fold = calloc(1, sizeof(*fold));
-	if (!fold) {
-		check(builder, -ENOMEM);
+	fold = part_new(builder, sizeof(*fold));
+	if (!fold)
 		return NULL;
-	}
 	fold->loop = loop;
 	fold->report.loop = loop;
 	process->loops[process->loop_count++] = fold;

@@ -110,7 +110,7 @@ int capture_add(struct capture *capture, struct target *target, struct diag *dia
 {
 	struct tracee *tracee = calloc(1, sizeof(*tracee));
 	struct tracee **list = realloc(capture->tracees, (capture->tracee_count + 1) * sizeof(*list));
-	struct shared_target value = {.index = capture->tracee_count};
+	uint8_t value = 1;
 	int err;
 
 	if (list)

@@ -156,7 +156,7 @@ void relation_exclude_waiting(struct world *w, struct thread_machine *t)
 }
 
 /* A GIL of the process has become certain: those that were known not to wait, and hold none, have nothing to do with any. */
-void gil_settle(struct world *w, struct process_entry *process, uint64_t ts)
+static void gil_settle(struct world *w, struct process_entry *process, uint64_t ts)
 {
 	if (!process->pending || process->certain != process->gils)
 		return;

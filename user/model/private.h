@@ -229,7 +229,6 @@ void sched_feed(struct world *w, struct thread_machine *t, const union event *ev
 int gil_declare(struct world *w, const struct ev_gil *event, uint64_t ts);
 void gil_feed(struct world *w, struct gil_machine *g, struct thread_machine *t, const union event *event, uint64_t ts);
 void gil_observe(struct world *w, struct gil_machine *g, const struct ev_observe *event, uint64_t ts);
-void gil_settle(struct world *w, struct process_entry *process, uint64_t ts);
 void gil_unknown(struct world *w, struct gil_machine *g, uint64_t ts); /* nothing is known of it any more; its holder's relation neither */
 void relation_snapshot(struct world *w, struct thread_machine *t, struct gil_machine *g, bool waiting, uint64_t ts);
 void relation_exclude_waiting(struct world *w, struct thread_machine *t);    /* it is seen to do something that a waiting thread cannot */

@@ -171,21 +171,3 @@ void mappings_done(struct mappings *mappings)
 	free(mappings->list);
 	*mappings = (struct mappings){0};
 }
-
-const struct mapping *mappings_find(const struct mappings *mappings, uint64_t address, uint64_t length)
-{
-	size_t low = 0, high = mappings->count;
-
-	while (low < high) {
-		size_t middle = low + (high - low) / 2;
-		const struct mapping *m = &mappings->list[middle];
-
-		if (address < m->start)
-			high = middle;
-		else if (address >= m->end)
-			low = middle + 1;
-		else
-			return length <= m->end - address ? m : NULL;
-	}
-	return NULL;
-}

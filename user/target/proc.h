@@ -48,7 +48,4 @@ struct mappings {
 int mappings_read(pid_t pid, struct mappings *ret_mappings);
 void mappings_done(struct mappings *mappings);
 
-/* The mapping that holds all of [address, address + length), or NULL. */
-const struct mapping *mappings_find(const struct mappings *mappings, uint64_t address, uint64_t length);
-
 #endif
