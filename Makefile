@@ -25,7 +25,7 @@ say = @printf '  %-7s %s\n' $(1) $(2);
 endif
 
 # ── user space: one archive per room, in two flavours: plain and with sanitizers ────────────────────────────────────
-ROOMS := base target stream model analysis view
+ROOMS := base target stream model symbols analysis view
 room_sources = $(wildcard user/$(1)/*.c)
 objects = $(patsubst %.c,$(B)/$(1)/%.o,$(2))
 
@@ -40,7 +40,7 @@ endef
 $(eval $(call flavour,plain,))
 $(eval $(call flavour,asan,$(SANITIZE)))
 # libraries from the last room to the first, as the linker needs them
-rooms_of = $(foreach room,view analysis model target stream base,$(B)/$(1)/lib$(room).a)
+rooms_of = $(foreach room,view analysis model symbols target stream base,$(B)/$(1)/lib$(room).a)
 
 # capture knows libbpf and the skeleton, so its objects wait for that
 CAPTURE := $(call room_sources,capture) $(call room_sources,cmd) user/main.c
@@ -73,7 +73,7 @@ $(B)/unit/%: tests/unit/%.c $(call rooms_of,asan) $(B)/config
 
 # tests/fuzz/NAME.c defines LLVMFuzzerTestOneInput
 FUZZ := $(patsubst tests/fuzz/%.c,$(B)/fuzz/%,$(wildcard tests/fuzz/*.c))
-FUZZ_SOURCES := $(foreach room,base target stream model analysis,$(call room_sources,$(room)))
+FUZZ_SOURCES := $(foreach room,base target stream model symbols analysis,$(call room_sources,$(room)))
 $(B)/fuzz/%: tests/fuzz/%.c $(FUZZ_SOURCES) $(B)/gen/sysnames.inc $(B)/config
 	$(call say,FUZZ,$<)mkdir -p $(@D) && $(CLANG) $(CPPFLAGS) -O1 -g -std=gnu11 -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=undefined -o $@ $< $(FUZZ_SOURCES) $(filter-out -lbpf,$(LDLIBS))
 

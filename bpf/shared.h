@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * shared.h - the maps' types: what user space hands to the probes and what it reads from them besides the ring. capture/ fills and reads them.
+ * shared.h - the maps' types: what user space hands to the probes and what it reads from them besides the ring (capture/ fills and reads them), and the
+ * ring's records that are no events yet: stacks and texts as the probes saw them, which symbols/ turns into definitions.
  */
 #ifndef GILSCOPE_SHARED_H
 #define GILSCOPE_SHARED_H
 
 #include "wire.h"
+#include "../user/target/stack_layout.h"
 
 #define SHARED_MAX_TARGETS 256
 #define SHARED_MAX_GILS 1024
@@ -31,5 +33,58 @@ struct shared_gil {
 struct shared_loss {
 	wire_u64 count, first_ts, last_ts;
 };
+
+/* ── stacks as the probes see them ───────────────────────────────────────────────────────────────────────────────── */
+
+#define SHARED_FRAMES_MAX 128
+#define SHARED_TEXT_MAX 64
+
+/*
+ * Types of ring records besides EV_…; they never leave capture/. A stack or text is sent once, before the first record that names it by its hash, and
+ * again when the probes have forgotten that they sent it.
+ */
+enum {
+	RING_STACK = 240, /* struct shared_stack, only as many frames as `count` says */
+	RING_TEXT = 241,  /* struct shared_text */
+	RING_SAMPLE = 242, /* struct shared_sample: becomes STACK */
+};
+
+struct shared_frame {
+	wire_u64 code;	/* address of the code object */
+	wire_u32 lasti; /* offset of the instruction in bytes; UINT32_MAX: not known */
+	wire_u32 check; /* shared_check() of the code object as it was then: who reads it later can tell whether it still is that one */
+};
+
+struct shared_stack {
+	struct event_hdr hdr; /* tid: whose; aux: number of frames; flags bit 0: there are more outside */
+	wire_u64 hash;	      /* of all frames; never 0 */
+	wire_u32 pid;
+	wire_u32 spare;
+	struct shared_frame frames[SHARED_FRAMES_MAX]; /* innermost first */
+};
+#define SHARED_STACK_CUT 1
+#define SHARED_STACK_BYTES(count) (__builtin_offsetof(struct shared_stack, frames) + (count) * sizeof(struct shared_frame))
+
+struct shared_text {
+	struct event_hdr hdr; /* aux: number of bytes */
+	wire_u64 hash;	      /* never 0 */
+	char bytes[SHARED_TEXT_MAX]; /* UTF-8, cut when longer */
+};
+
+struct shared_sample {
+	struct event_hdr hdr; /* as in STACK */
+	wire_u64 stack, task; /* hashes; 0 = none */
+	wire_u64 root;
+};
+
+/*
+ * What tells code objects apart that follow each other at one address: the words at stack_layout.code_span, and where `code_weak` says so the name's
+ * hash and three words from the line table's ob_size on. The probes and symbols/ compute the same.
+ */
+static inline __attribute__((always_inline)) wire_u64 shared_mix(wire_u64 hash, wire_u64 word)
+{
+	hash = (hash ^ word) * 0x9e3779b97f4a7c15ull;
+	return hash ^ hash >> 29;
+}
 
 #endif

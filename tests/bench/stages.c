@@ -130,7 +130,7 @@ static int run_model(const struct events *events)
 static int run_fold(const struct events *events)
 {
 	struct stream_head head = {.version = "bench", .mode = "exact"};
-	struct report_builder *builder = report_builder_new(STALL_NS, &head);
+	struct report_builder *builder = report_builder_new(STALL_NS, &head, NULL, NULL);
 	struct world *world = builder ? world_new(report_builder_sink(builder), false) : NULL;
 	const struct report *report;
 	struct stream_sink sink;

@@ -66,7 +66,7 @@ static int setup(void **state)
 	stranger = (struct thread){.process = &process, .tid = 13, .cpu = CPU_NONE};
 	loop = (struct loop){.thread = &loop_thread, .epfd = 3};
 	window = (struct world_window){.start = 0, .end = 1000 * MS};
-	builder = report_builder_new(50 * MS, &head);
+	builder = report_builder_new(50 * MS, &head, NULL, NULL);
 	assert_non_null(builder);
 	sink = report_builder_sink(builder);
 	sink.loop(sink.ctx, &loop);

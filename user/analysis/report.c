@@ -7,13 +7,17 @@
 
 #include "analysis/fold.h"
 
-struct report_builder *report_builder_new(uint64_t stall_ns, const struct stream_head *head)
+struct report_builder *report_builder_new(uint64_t stall_ns, const struct stream_head *head, const struct dictionary *names, struct handler_finder *finder)
 {
 	struct report_builder *builder = calloc(1, sizeof(*builder));
 
 	if (!builder)
 		return NULL;
 	builder->stall_ns = stall_ns;
+	builder->report.names = names;
+	builder->report.finder = finder;
+	builder->report.stacks = head->stacks;
+	builder->report.rate_hz = head->rate_hz;
 	memcpy(builder->report.version, head->version, sizeof(builder->report.version) - 1);
 	memcpy(builder->report.mode, head->mode, sizeof(builder->report.mode) - 1);
 	return builder;

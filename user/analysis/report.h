@@ -10,6 +10,8 @@
 
 #include "analysis/dist.h"
 #include "model/model.h"
+#include "stream/dictionary.h"
+#include "symbols/handler.h"
 
 /* Nanoseconds by state. The sum is the time covered. */
 struct state_sums {
@@ -42,6 +44,32 @@ struct thread_report {
 struct blocker {
 	const struct thread *thread;
 	struct state_sums states; /* what the blocker did meanwhile: python, held_blocked, held_runnable; unknown: it held the GIL, that is known */
+	uint64_t gc_ns;		  /* of `states`: collecting garbage */
+	struct stack_share *stacks; /* where in Python, most first; adds up to `states` together with stack 0 (not known) */
+	uint32_t stack_count, stack_room;
+	struct handler handler;	  /* of the largest part by handler */
+};
+
+/*
+ * Time by stack. Where a stack is exact (asleep, waiting for the GIL) so is the time; on a CPU it is that of the samples: from one to the next, and
+ * before the first of a turn or hold back to its begin.
+ */
+struct stack_share {
+	uint32_t stack;	 /* definition; 0: no stack was taken in time */
+	uint32_t task;	 /* text: name of the asyncio task; 0: none, or not known */
+	uint64_t root;	 /* which run of a coroutine (STACK.root) */
+	struct state_sums states;
+	uint64_t gc_ns;
+};
+
+/* A run of one handler inside a turn: neighbouring stacks with the same handler and root. */
+struct turn_part {
+	struct handler handler;
+	uint64_t root;
+	uint32_t task;
+	uint64_t start, end;	/* of its first and last stretch; others may lie between */
+	struct state_sums states;
+	uint32_t stack;		/* its largest */
 };
 struct syscall_share {
 	int32_t sysno; /* or SYSNO_… */
@@ -62,6 +90,10 @@ struct breakdown {
 	struct blocker *blockers;
 	struct syscall_share *syscalls;
 	struct cpu_share *preempted_by;
+	struct stack_share *stacks;
+	uint32_t stack_count, stack_room;
+	uint64_t gc_ns;		 /* of `states`: this thread was collecting garbage */
+	bool gc_sampled;	 /* gc_ns is made of samples, not of traced begins and ends */
 	uint32_t blocker_count, syscall_count, preempted_by_count;
 	uint32_t blocker_room, syscall_room, preempted_by_room; /* allocated entries */
 };
@@ -72,7 +104,45 @@ struct stall {
 	bool whole;		  /* false: evidence began or ended inside it, so its length is only a lower bound */
 	enum thread_state cause;  /* the largest of what.states */
 	struct breakdown what;	  /* what.states adds up to end - start exactly */
+	uint32_t stack;		  /* the one that most of the stall was spent in; 0: not known */
+	struct handler handler;	  /* the handler that most of the stall was spent in, which may be another one's than `stack`'s */
+	struct turn_part *parts;  /* what ran in the turn, in order of time; at most TURN_PARTS_MAX, the rest is in the last one */
+	uint32_t part_count;
 };
+#define TURN_PARTS_MAX 64
+
+/* What one handler did to the loops, over the window and all processes. One entry per function. */
+struct blame {
+	struct handler handler;	     /* role and frame; frame.line is that of its definition */
+	struct state_sums loop;	     /* time inside turns of loops while it ran there, by state of the loop's thread; on-CPU states are sampled */
+	struct state_sums elsewhere; /* its time in other threads, without what they slept or idled */
+	uint64_t made_loops_wait_ns; /* loops' threads waited for the GIL while it held it */
+	uint64_t made_wait_ns;	     /* … and all threads, these included */
+	uint64_t gc_ns;		     /* of `loop` and `elsewhere`: collecting garbage */
+	uint64_t stalls;	     /* it is the culprit of: ran most of the stall, or for gil_wait held the GIL most */
+	uint64_t stall_ns;	     /* their length together */
+	uint64_t worst_ns, ts_worst; /* the longest of them and its begin */
+	uint64_t samples;	     /* on-CPU samples that its times are made of */
+};
+
+/* Time by thread, state and stack: what flame graphs are made of. */
+struct flame {
+	const struct thread *thread;
+	uint32_t stack;		/* 0: not known */
+	enum thread_state state;
+	bool in_turn;
+	uint64_t ns;
+	uint64_t samples;	/* on-CPU states: how many samples */
+};
+
+/* Waiting for the GIL, by who waited and who made them wait. */
+struct wait_flame {
+	const struct thread *waiter, *holder; /* holder NULL: nobody certain */
+	uint32_t waiter_stack, holder_stack;
+	uint64_t ns;
+};
+
+#define FLAMES_MAX (1u << 18) /* entries of each kind; what is beyond is added to stack 0 of its thread and state */
 
 struct loop_report {
 	const struct loop *loop;
@@ -101,6 +171,20 @@ struct report {
 	uint64_t thread_ns;		 /* all Python threads' time: what unknown_ns is a share of */
 	uint64_t stall_ns;		 /* the threshold */
 	bool truncated;			 /* the recording was cut off */
+	const struct dictionary *names;	 /* what stacks, functions and texts mean */
+	struct handler_finder *finder;	 /* handlers of any stack */
+	bool stacks;			 /* stacks were taken */
+	uint32_t rate_hz;		 /* of the sampling clock; 0: off. Its period is the resolution of everything sampled */
+	struct {
+		uint64_t taken, missing, torn; /* samples; without a stack; without their inner end */
+		uint32_t distinct;	       /* stacks */
+		bool full;		       /* DEFINE_STACKS_MAX was reached: later ones are missing */
+	} stack_evidence;
+	struct blame *blame;		 /* worst first: by what they cost the loops */
+	uint32_t blame_count;
+	struct flame *flames;
+	struct wait_flame *wait_flames;
+	uint32_t flame_count, wait_flame_count;
 	struct process_report *processes;
 	uint32_t process_count;
 };
@@ -113,8 +197,10 @@ bool report_partial(const struct report *report);
 
 struct report_builder;
 
-/* A fold with this stall threshold. NULL when memory is short. */
-struct report_builder *report_builder_new(uint64_t stall_ns, const struct stream_head *head);
+/*
+ * A fold with this stall threshold. The dictionary and the finder stay the caller's, and are read with the report. NULL when memory is short.
+ */
+struct report_builder *report_builder_new(uint64_t stall_ns, const struct stream_head *head, const struct dictionary *names, struct handler_finder *finder);
 void report_builder_free(struct report_builder *builder);
 /* The model's sink that folds into the builder. */
 struct model_sink report_builder_sink(struct report_builder *builder);

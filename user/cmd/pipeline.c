@@ -32,7 +32,10 @@ int pipeline_fold(struct pipeline *pipeline, const struct stream_head *head, uin
 {
 	pipeline->head = *head;
 	pipeline->stall_ns = stall_ns;
-	pipeline->builder = report_builder_new(stall_ns, head);
+	pipeline->dictionary = dictionary_new();
+	pipeline->finder = handler_finder_new(pipeline->names.app_roots, pipeline->names.app_root_count);
+	if (pipeline->dictionary && pipeline->finder)
+		pipeline->builder = report_builder_new(stall_ns, head, pipeline->dictionary, pipeline->finder);
 	if (pipeline->builder)
 		pipeline->world = world_new(report_builder_sink(pipeline->builder), strcmp(head->mode, "exact") != 0);
 	return pipeline->world ? 0 : diag_set(diag, EXIT_FAILED, -ENOMEM, "no memory");
@@ -49,6 +52,10 @@ int pipeline_front(struct pipeline *pipeline, bool live, struct diag *diag)
 	} else {
 		next = pipeline->trace ? trace_writer_sink(pipeline->trace) : world_sink(pipeline->world);
 	}
+	if (pipeline->world) {
+		pipeline->stage = (struct dictionary_stage){pipeline->dictionary, next};
+		next = dictionary_sink(&pipeline->stage);
+	}
 	pipeline->reorder = reorder_new(next, REORDER_WINDOW_NS, live ? REORDER_EVENTS_LIVE : REORDER_EVENTS_REPLAY);
 	return pipeline->reorder ? 0 : diag_set(diag, EXIT_FAILED, -ENOMEM, "no memory");
 }
@@ -60,4 +67,6 @@ void pipeline_done(struct pipeline *pipeline)
 	/* the fold's data hangs on the world's objects, so the fold goes first */
 	report_builder_free(pipeline->builder);
 	world_free(pipeline->world);
+	handler_finder_free(pipeline->finder);
+	dictionary_free(pipeline->dictionary);
 }

@@ -19,6 +19,13 @@ struct pipeline {
 	struct reorder *reorder; /* where the source pushes */
 	struct world *world;
 	struct report_builder *builder;
+	struct dictionary *dictionary;
+	struct handler_finder *finder;
+	struct dictionary_stage stage;
+	struct names_options {
+		const char *app_roots[64]; /* --app-root */
+		unsigned int app_root_count;
+	} names;		 /* set before pipeline_fold() */
 	struct trace_writer *trace;
 	struct tee tee;
 };

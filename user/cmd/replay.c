@@ -67,7 +67,12 @@ static int late_event(void *ctx, const union event *event)
 	return sink_event(*(struct stream_sink **)&ctx, event);
 }
 
+static int late_define(void *ctx, const struct definition *definition)
+{
+	return sink_define(*(struct stream_sink **)&ctx, definition);
+}
+
 struct stream_sink replay_late_sink(struct stream_sink *to)
 {
-	return (struct stream_sink){late_process, late_event, to};
+	return (struct stream_sink){late_process, late_event, to, late_define};
 }

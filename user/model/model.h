@@ -13,7 +13,7 @@
  *    be equal: an interval is also cut where somebody else's ends, for the order of calls below.
  *  - At no instant has a GIL two holders. Facts that contradict that are counted as `violations` and make the GIL unknown.
  *  - Order of calls: for one event, run() before hold-like interval()s (of threads with the GIL) before other interval()s before hold()/wait()/
- *    contention() before turn_begin()/turn_cancel()/turn(). So when a waiter's interval closes, all that the holder did during it has been told up to
+ *    contention() before turn_begin()/turn_cancel()/turn(). sample() comes alone, behind the intervals that end there. So when a waiter's interval closes, all that the holder did during it has been told up to
  *    the same instant, and all that had the CPU when an interval closes in which a thread was ready for it.
  */
 #ifndef GILSCOPE_MODEL_MODEL_H
@@ -75,6 +75,7 @@ struct thread {
 	struct process *process;
 	uint32_t tid;
 	char comm[17];		  /* last known kernel name, terminated; hostile text */
+	uint32_t python_name;	  /* text: threading.Thread.name; 0 = not known */
 	bool python;		  /* Python knows it, or it was seen at a GIL site */
 	bool gone;
 	enum thread_state state;  /* now, since … */
@@ -89,6 +90,7 @@ struct loop {
 	struct thread *thread;
 	uint32_t epfd;
 	enum loop_kind kind;
+	bool by_behaviour;	  /* that the thread runs it was concluded from its waits: Python's own state was not to be had */
 	bool in_turn;
 	bool possible;		  /* not to be shown: after a loss it is not known yet whether this turn is one, or the loop waits */
 	uint64_t ts_turn;	  /* begin of the turn in progress */
@@ -107,6 +109,24 @@ struct interval {
 	bool throttled;	   /* a runnable state that began with the cgroup's quota used up */
 	bool sampled;	   /* python/native told apart by observations only (partial GILs) */
 	bool in_turn;	   /* lies inside a turn of thread->loop, or of one that is cancelled later */
+	bool gc;	   /* the thread is inside a run of the cyclic garbage collector … */
+	uint8_t generation; /* … of this generation; GC_GENERATION_UNKNOWN */
+};
+
+#define GC_GENERATION_UNKNOWN 255
+
+/*
+ * A Python stack at an instant (events.def, STACK, says which `flags` mean what). With STACK_HOLDER it is that of the GIL's certain holder, `thread`,
+ * seen by `seen_by`; samples of a holder who is not certain are not told.
+ */
+struct sample {
+	struct thread *thread;
+	struct thread *seen_by; /* the waiter, for STACK_HOLDER; else NULL */
+	struct gil *gil;	/* for STACK_HOLDER and STACK_WAIT; else NULL */
+	uint64_t ts;
+	uint64_t root;
+	uint32_t stack, task;	/* definitions; 0 = not known */
+	uint8_t flags;		/* EVF_STACK_… */
 };
 
 /* A stretch of certain ownership, from TAKE to DROP. `whole`: both edges are facts; else an edge is where evidence began or ended. */
@@ -152,6 +172,7 @@ struct model_sink {
 	void (*thread)(void *ctx, struct thread *thread);	       /* a new thread object; may be NULL, like all others */
 	void (*loop)(void *ctx, struct loop *loop);		       /* a thread turns out to run a loop */
 	void (*interval)(void *ctx, const struct interval *interval);
+	void (*sample)(void *ctx, const struct sample *sample);	       /* all intervals of its thread up to sample.ts have been told; a new one begins */
 	void (*hold)(void *ctx, const struct hold *hold);
 	void (*wait)(void *ctx, const struct gil_wait *wait);
 	void (*contention)(void *ctx, const struct contention *contention);

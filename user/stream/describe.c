@@ -25,6 +25,8 @@ static const struct member head_members[] = {
 	MEMBER(struct stream_head, kernel, KIND_TEXT),
 	MEMBER(struct stream_head, realtime_ns, KIND_U64),
 	MEMBER(struct stream_head, monotonic_ns, KIND_U64),
+	MEMBER(struct stream_head, stacks, KIND_BOOL),
+	MEMBER(struct stream_head, rate_hz, KIND_U32),
 	{NULL, 0, 0, 0},
 };
 
@@ -40,6 +42,7 @@ static const struct member process_members[] = {
 	MEMBER(struct process_info, wait, KIND_U32),
 	MEMBER(struct process_info, image, KIND_TEXT),
 	MEMBER(struct process_info, machine, KIND_TEXT),
+	MEMBER(struct process_info, gc, KIND_TEXT),
 	{NULL, 0, 0, 0},
 };
 

@@ -150,6 +150,13 @@ static int reorder_process(void *ctx, const struct process_info *info)
 	return sink_process(&reorder->next, info);
 }
 
+static int reorder_define(void *ctx, const struct definition *definition)
+{
+	const struct reorder *reorder = ctx;
+
+	return sink_define(&reorder->next, definition);
+}
+
 struct reorder *reorder_new(struct stream_sink next, uint64_t window_ns, uint32_t max_events)
 {
 	struct reorder *reorder = calloc(1, sizeof(*reorder));
@@ -184,7 +191,7 @@ void reorder_free(struct reorder *reorder)
 
 struct stream_sink reorder_sink(struct reorder *reorder)
 {
-	return (struct stream_sink){reorder_process, reorder_event, reorder};
+	return (struct stream_sink){reorder_process, reorder_event, reorder, reorder_define};
 }
 
 int reorder_advance(struct reorder *reorder, uint64_t ts)

@@ -21,7 +21,7 @@ struct reorder;
 struct reorder *reorder_new(struct stream_sink next, uint64_t window_ns, uint32_t max_events);
 void reorder_free(struct reorder *reorder);
 
-/* The stage as a sink. Process descriptions pass at once. */
+/* The stage as a sink. Descriptions of processes and definitions pass at once. */
 struct stream_sink reorder_sink(struct reorder *reorder);
 
 /* All events up to `ts` have been pushed (but for those in flight, which the window covers). 0 or the next sink's error. */

@@ -108,5 +108,5 @@ static int write_event(void *ctx, const union event *event)
 
 struct stream_sink script_sink(FILE *file)
 {
-	return (struct stream_sink){write_process, write_event, file};
+	return (struct stream_sink){.process = write_process, .event = write_event, .ctx = file};
 }

@@ -2,7 +2,8 @@
 /*
  * stream.h - what flows: descriptions of processes and events, pushed from a source (capture, trace file, text script) into a sink.
  *
- * A stream is `process` for every process before its first event, then events. After the reorder stage events come in the order of their
+ * A stream is `process` for every process before its first event, `define` for every function, stack and text before the first event or definition
+ * that refers to it, and events. After the reorder stage events come in the order of their
  * timestamps; a stream begins with the events that declare threads and GILs and with WINDOW, and ends with WINDOW(end) unless it was cut off.
  * Sinks chain: reorder and tee are sinks that feed other sinks.
  */
@@ -26,6 +27,42 @@ struct process_info {
 	uint32_t take, drop, wait; /* number of sites */
 	char image[256];	   /* path of the Python image as the target sees it */
 	char machine[16];	   /* "x86_64", "aarch64": whose system call numbers `sysno` are */
+	char gc[16];		   /* how garbage collections are seen: "probes" (GC_BEGIN, GC_END), "samples" (STACK with `gc`), "" not at all */
+};
+
+/*
+ * What events refer to by number. Each kind counts its own ids from 1 without gaps, in the order of definition; 0 stands for what is not known. They hold
+ * for the whole stream and for all its processes. Names and files are the target's: hostile text.
+ */
+enum definition_kind { DEFINE_FUNCTION, DEFINE_STACK, DEFINE_TEXT, DEFINE_KINDS };
+
+#define DEFINE_TEXT_MAX	      1024   /* bytes of a name, a file or a text, terminator included; longer ones are cut */
+#define DEFINE_FRAMES_MAX     128    /* frames of a stack; deeper ones are cut at the outer end */
+#define DEFINE_FUNCTIONS_MAX  262144 /* so many of a kind; what is beyond has id 0 */
+#define DEFINE_STACKS_MAX     100000
+#define DEFINE_TEXTS_MAX      65536
+
+struct stack_frame {
+	uint32_t function; /* 0: the frame is there, but its code could not be read */
+	uint32_t line;	   /* 0: not known, or an instruction without a line */
+};
+
+struct definition {
+	enum definition_kind kind;
+	uint32_t id;
+	union {
+		struct {
+			const char *name; /* qualified from Python 3.11 on, else the plain name */
+			const char *file; /* as the code object has it */
+			uint32_t line;	  /* of its definition */
+		} function;
+		struct {
+			const struct stack_frame *frames; /* innermost first */
+			uint32_t count;			  /* 1 … DEFINE_FRAMES_MAX */
+			bool cut;			  /* there are more frames outside */
+		} stack;
+		const char *text;
+	};
 };
 
 struct stream_sink {
@@ -33,6 +70,7 @@ struct stream_sink {
 	int (*process)(void *ctx, const struct process_info *info);
 	int (*event)(void *ctx, const union event *event);
 	void *ctx;
+	int (*define)(void *ctx, const struct definition *definition); /* NULL: it has no use for them */
 };
 
 static inline int sink_process(const struct stream_sink *sink, const struct process_info *info)
@@ -43,6 +81,11 @@ static inline int sink_process(const struct stream_sink *sink, const struct proc
 static inline int sink_event(const struct stream_sink *sink, const union event *event)
 {
 	return sink->event(sink->ctx, event);
+}
+
+static inline int sink_define(const struct stream_sink *sink, const struct definition *definition)
+{
+	return sink->define ? sink->define(sink->ctx, definition) : 0;
 }
 
 /* Feeds two sinks, `first` before `second`; the first error wins and `second` is then not fed. Owns nothing. */
@@ -61,6 +104,8 @@ struct stream_head {
 	char kernel[96];	 /* uname: release and machine */
 	uint64_t realtime_ns;	 /* CLOCK_REALTIME … */
 	uint64_t monotonic_ns;	 /* … and CLOCK_MONOTONIC at the same instant, to give times of day */
+	bool stacks;		 /* Python stacks were taken */
+	uint32_t rate_hz;	 /* of the sampling clock; 0: it was off */
 };
 
 #endif

@@ -17,7 +17,15 @@ static int tee_event(void *ctx, const union event *event)
 	return err ? err : sink_event(&tee->second, event);
 }
 
+static int tee_define(void *ctx, const struct definition *definition)
+{
+	const struct tee *tee = ctx;
+	int err = sink_define(&tee->first, definition);
+
+	return err ? err : sink_define(&tee->second, definition);
+}
+
 struct stream_sink tee_sink(struct tee *tee)
 {
-	return (struct stream_sink){tee_process, tee_event, tee};
+	return (struct stream_sink){tee_process, tee_event, tee, tee_define};
 }

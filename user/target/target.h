@@ -18,6 +18,7 @@
 #include <sys/types.h>
 #include "stream/stream.h"
 #include "target/gil_layout.h"
+#include "target/stack_layout.h"
 
 struct diag;
 
@@ -44,6 +45,32 @@ struct python_layout {
 	int32_t tstate_native_thread_id; /* PyThreadState.native_thread_id = gettid() (3.11 on) */
 };
 
+/* Where the reader of symbols (symbols/) finds what a code object says of itself. Offsets in bytes; -1 = this version has none. */
+struct code_layout {
+	int32_t type;		  /* PyObject.ob_type */
+	int32_t type_name;	  /* PyTypeObject.tp_name */
+	int32_t filename, name;	  /* PyCodeObject.co_filename, co_name */
+	int32_t qualname;	  /* 3.11 on */
+	int32_t linetable;	  /* co_lnotab (3.8, 3.9) or co_linetable */
+	int32_t firstlineno;
+	int32_t unicode_length, unicode_state; /* PyASCIIObject */
+	int32_t unicode_ascii;	  /* characters of a compact ASCII string */
+	int32_t unicode_compact;  /* characters of any other compact string */
+	int32_t bytes_size, bytes_data;
+	enum { LINES_LNOTAB, LINES_310, LINES_311 } lines; /* the table's form: 3.8 and 3.9; 3.10; PEP 657 */
+};
+
+/* Where a garbage collection begins and ends: the static probe points that distributions build in (gc__start, gc__done of .note.stapsdt), or symbols. */
+struct gc_site {
+	bool end;	 /* it ends there */
+	bool at_return;	 /* `offset` is a function's entry, the site is its return */
+	uint64_t offset; /* in the image file */
+	uint64_t vaddr;	 /* in the ELF's address space */
+	uint64_t semaphore; /* offset in the image file of the counter that switches the probe point on; 0: it needs none */
+	int8_t generation_register; /* where the generation is then: number of the DWARF register that holds it, -1: a constant, -2: not known */
+	int32_t generation;	    /* the constant */
+};
+
 struct target {
 	struct process_info info;      /* pid, command line, version, method … */
 	uint32_t version_hex;	       /* PY_VERSION_HEX, for example 0x030b02f0 */
@@ -58,6 +85,10 @@ struct target {
 	uint32_t gil_count;
 	bool gil_proven;	       /* the calibration scan found the main GIL where the offsets say */
 	struct python_layout layout;
+	struct stack_layout stack;     /* for the probes; stack.runtime 0: no stacks */
+	struct code_layout code;       /* for symbols/ */
+	struct gc_site *gc_sites;
+	uint32_t gc_site_count;
 	struct target_private *private;
 };
 
@@ -80,10 +111,24 @@ int target_refresh_gils(struct target *target);
  * What the process is doing now, as events with true uncertainty spans, in time order and all with ts <= the time of return:
  *   THREAD and COMM for every thread, STATE for every thread, OBSERVE for every GIL that is on (holder named through last_holder's native thread id,
  *   or before 3.11 through its pthread_t, only if that is certain; a `locked` GIL whose holder is not certain has holder 0; the observer is 0), EPOLL
- *   for every epoll descriptor.
+ *   for every epoll descriptor, RUNS_LOOP for every Python thread.
  * `gil_index[i]` is the stream's index of target->gils[i]. Used when the probes are in place, and again after losses. 0 or -errno (-ESRCH: gone).
  */
 int target_snapshot(struct target *target, const uint16_t *gil_index, const struct stream_sink *sink);
+
+/*
+ * RUNS_LOOP for one thread, from Python's own state (tstate->dict's __asyncio_running_event_loop__ up to 3.12, asyncio_running_loop of the thread state
+ * later): asked when the thread waits on a loop's descriptor for the first time, and part of every snapshot for all Python threads. Nothing is told
+ * when this cannot be read.
+ */
+int target_describe_loop(struct target *target, uint32_t tid, const struct stream_sink *sink);
+
+/*
+ * The names that Python itself has for the threads (threading._active, Thread._name). `name` is called once per thread whose name could be read, with
+ * UTF-8 text of at most DEFINE_TEXT_MAX bytes. Takes some hundred microseconds; asked with a snapshot and when a new thread has appeared.
+ * 0 or -errno; a version or a state in which they cannot be found is no error.
+ */
+int target_thread_names(struct target *target, int (*name)(void *ctx, uint32_t tid, const char *text), void *ctx);
 
 /* EPOLL for one descriptor that was seen for the first time; nothing when it is already gone. */
 int target_describe_epoll(struct target *target, uint32_t epfd, const struct stream_sink *sink);

@@ -1,0 +1,178 @@
+/* SPDX-License-Identifier: MIT */
+#include "stream/dictionary.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct shelf {
+	struct definition **items; /* of ids 1, 2, … */
+	uint32_t count, room;
+};
+
+struct dictionary {
+	struct shelf shelves[DEFINE_KINDS];
+	uint64_t bytes;
+};
+
+static const uint32_t limits[DEFINE_KINDS] = {
+	[DEFINE_FUNCTION] = DEFINE_FUNCTIONS_MAX,
+	[DEFINE_STACK] = DEFINE_STACKS_MAX,
+	[DEFINE_TEXT] = DEFINE_TEXTS_MAX,
+};
+
+struct dictionary *dictionary_new(void)
+{
+	return calloc(1, sizeof(struct dictionary));
+}
+
+void dictionary_free(struct dictionary *dictionary)
+{
+	if (!dictionary)
+		return;
+	for (int kind = 0; kind < DEFINE_KINDS; kind++) {
+		struct shelf *shelf = &dictionary->shelves[kind];
+
+		for (uint32_t i = 0; i < shelf->count; i++)
+			free(shelf->items[i]);
+		free(shelf->items);
+	}
+	free(dictionary);
+}
+
+static bool acceptable(const struct dictionary *dictionary, const struct definition *definition)
+{
+	if (definition->kind >= DEFINE_KINDS || definition->id != dictionary->shelves[definition->kind].count + 1 ||
+	    definition->id > limits[definition->kind])
+		return false;
+	if (definition->kind != DEFINE_STACK)
+		return true;
+	if (!definition->stack.count || definition->stack.count > DEFINE_FRAMES_MAX)
+		return false;
+	for (uint32_t i = 0; i < definition->stack.count; i++)
+		if (definition->stack.frames[i].function > dictionary->shelves[DEFINE_FUNCTION].count)
+			return false;
+	return true;
+}
+
+static size_t text_size(const char *text)
+{
+	return strnlen(text, DEFINE_TEXT_MAX - 1) + 1;
+}
+
+/* Bytes behind the struct that a copy needs. */
+static size_t tail_size(const struct definition *definition)
+{
+	switch (definition->kind) {
+	case DEFINE_FUNCTION:
+		return text_size(definition->function.name) + text_size(definition->function.file);
+	case DEFINE_STACK:
+		return definition->stack.count * sizeof(struct stack_frame);
+	case DEFINE_TEXT:
+		return text_size(definition->text);
+	case DEFINE_KINDS:
+		break;
+	}
+	return 0;
+}
+
+static const char *copy_text(char **tail, const char *text)
+{
+	size_t size = text_size(text);
+	char *copy = *tail;
+
+	memcpy(copy, text, size - 1);
+	copy[size - 1] = '\0';
+	*tail += size;
+	return copy;
+}
+
+static struct definition *copy_of(const struct definition *definition, size_t tail)
+{
+	struct definition *copy = malloc(sizeof(*copy) + tail);
+	char *to = (char *)(copy + 1);
+
+	if (!copy)
+		return NULL;
+	*copy = *definition;
+	if (definition->kind == DEFINE_FUNCTION) {
+		copy->function.name = copy_text(&to, definition->function.name);
+		copy->function.file = copy_text(&to, definition->function.file);
+	} else if (definition->kind == DEFINE_STACK) {
+		memcpy(to, definition->stack.frames, tail);
+		copy->stack.frames = (const struct stack_frame *)to;
+	} else {
+		copy->text = copy_text(&to, definition->text);
+	}
+	return copy;
+}
+
+int dictionary_define(struct dictionary *dictionary, const struct definition *definition)
+{
+	struct shelf *shelf;
+	size_t tail;
+
+	if (!acceptable(dictionary, definition))
+		return -EBADMSG;
+	shelf = &dictionary->shelves[definition->kind];
+	if (shelf->count == shelf->room) {
+		uint32_t room = shelf->room ? shelf->room * 2 : 64;
+		struct definition **items = reallocarray(shelf->items, room, sizeof(*items));
+
+		if (!items)
+			return -ENOMEM;
+		shelf->items = items;
+		shelf->room = room;
+	}
+	tail = tail_size(definition);
+	shelf->items[shelf->count] = copy_of(definition, tail);
+	if (!shelf->items[shelf->count])
+		return -ENOMEM;
+	shelf->count++;
+	dictionary->bytes += sizeof(*definition) + tail + sizeof(void *);
+	return 0;
+}
+
+const struct definition *dictionary_find(const struct dictionary *dictionary, enum definition_kind kind, uint32_t id)
+{
+	const struct shelf *shelf = &dictionary->shelves[kind];
+
+	return id && id <= shelf->count ? shelf->items[id - 1] : NULL;
+}
+
+uint32_t dictionary_count(const struct dictionary *dictionary, enum definition_kind kind)
+{
+	return dictionary->shelves[kind].count;
+}
+
+uint64_t dictionary_bytes(const struct dictionary *dictionary)
+{
+	return dictionary->bytes;
+}
+
+static int stage_process(void *ctx, const struct process_info *info)
+{
+	const struct dictionary_stage *stage = ctx;
+
+	return sink_process(&stage->next, info);
+}
+
+static int stage_event(void *ctx, const union event *event)
+{
+	const struct dictionary_stage *stage = ctx;
+
+	return sink_event(&stage->next, event);
+}
+
+static int stage_define(void *ctx, const struct definition *definition)
+{
+	const struct dictionary_stage *stage = ctx;
+	int err = dictionary_define(stage->dictionary, definition);
+
+	return err ? err : sink_define(&stage->next, definition);
+}
+
+struct stream_sink dictionary_sink(struct dictionary_stage *stage)
+{
+	return (struct stream_sink){stage_process, stage_event, stage, stage_define};
+}
