@@ -46,7 +46,7 @@ static char *rewritten(const void *bytes, size_t length, size_t *ret_length)
 
 	if (!file || !copy.file)
 		abort();
-	err = script_read(file, copy_head, &copy, (struct stream_sink){copy_process, copy_event, &copy}, &diag);
+	err = script_read(file, copy_head, &copy, (struct stream_sink){copy_process, copy_event, &copy, NULL}, &diag);
 	fclose(file);
 	fclose(copy.file);
 	if (!err != (diag.status == EXIT_OK) || (err && !diag.what[0]))

@@ -44,7 +44,7 @@ static void read_file(void *bytes, size_t length)
 
 	if (!file)
 		return;
-	err = trace_read(file, NULL, NULL, (struct stream_sink){see_process, see_event, &seen}, &diag, &outcome);
+	err = trace_read(file, NULL, NULL, (struct stream_sink){see_process, see_event, &seen, NULL}, &diag, &outcome);
 	if (!err != (diag.status == EXIT_OK) || (err && !diag.what[0]) || (!err && outcome.events != seen.events))
 		abort();
 	fclose(file);

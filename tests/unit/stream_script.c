@@ -40,7 +40,7 @@ static void every_event_survives_a_script_bit_for_bit(void **state)
 		fail_msg("%s", diag.what);
 	assert_int_equal(after.heads, 1);
 	assert_same_head(&before.head, &after.head);
-	assert_same(&before, &after);
+	assert_identical(&before, &after);
 	free(text);
 	kept_done(&before);
 	kept_done(&after);
@@ -72,7 +72,8 @@ static void the_longest_description_of_a_process_fits_a_line(void **state)
 static void a_script_looks_as_documented(void **state)
 {
 	static const char expected[] =
-		"gilscope-script 1 {\"version\": \"0.1.0\", \"mode\": \"exact\", \"kernel\": \"\", \"realtime_ns\": 0, \"monotonic_ns\": 0}\n"
+		"gilscope-script 1 {\"version\": \"0.1.0\", \"mode\": \"exact\", \"kernel\": \"\", \"realtime_ns\": 0, \"monotonic_ns\": 0, "
+		"\"stacks\": false, \"rate_hz\": 0}\n"
 		"1000.000000000 4711 take gil=0\n"
 		"1000.000120000 4711 switch_out cpu=1 syscall sysno=230\n"
 		"1000.000130000 4712 comm pid=4711 comm=AnyIO\\x20worker\n"

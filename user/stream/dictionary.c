@@ -5,20 +5,17 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "stream/definition.h"
+
 struct shelf {
 	struct definition **items; /* of ids 1, 2, … */
-	uint32_t count, room;
+	uint32_t room;
 };
 
 struct dictionary {
+	struct definition_counts counts;
 	struct shelf shelves[DEFINE_KINDS];
 	uint64_t bytes;
-};
-
-static const uint32_t limits[DEFINE_KINDS] = {
-	[DEFINE_FUNCTION] = DEFINE_FUNCTIONS_MAX,
-	[DEFINE_STACK] = DEFINE_STACKS_MAX,
-	[DEFINE_TEXT] = DEFINE_TEXTS_MAX,
 };
 
 struct dictionary *dictionary_new(void)
@@ -33,31 +30,16 @@ void dictionary_free(struct dictionary *dictionary)
 	for (int kind = 0; kind < DEFINE_KINDS; kind++) {
 		struct shelf *shelf = &dictionary->shelves[kind];
 
-		for (uint32_t i = 0; i < shelf->count; i++)
+		for (uint32_t i = 0; i < dictionary->counts.of[kind]; i++)
 			free(shelf->items[i]);
 		free(shelf->items);
 	}
 	free(dictionary);
 }
 
-static bool acceptable(const struct dictionary *dictionary, const struct definition *definition)
-{
-	if (definition->kind >= DEFINE_KINDS || definition->id != dictionary->shelves[definition->kind].count + 1 ||
-	    definition->id > limits[definition->kind])
-		return false;
-	if (definition->kind != DEFINE_STACK)
-		return true;
-	if (!definition->stack.count || definition->stack.count > DEFINE_FRAMES_MAX)
-		return false;
-	for (uint32_t i = 0; i < definition->stack.count; i++)
-		if (definition->stack.frames[i].function > dictionary->shelves[DEFINE_FUNCTION].count)
-			return false;
-	return true;
-}
-
 static size_t text_size(const char *text)
 {
-	return strnlen(text, DEFINE_TEXT_MAX - 1) + 1;
+	return definition_text_length(text) + 1;
 }
 
 /* Bytes behind the struct that a copy needs. */
@@ -110,39 +92,40 @@ static struct definition *copy_of(const struct definition *definition, size_t ta
 int dictionary_define(struct dictionary *dictionary, const struct definition *definition)
 {
 	struct shelf *shelf;
+	uint32_t *count;
 	size_t tail;
 
-	if (!acceptable(dictionary, definition))
+	if (definition_fault(&dictionary->counts, definition))
 		return -EBADMSG;
 	shelf = &dictionary->shelves[definition->kind];
-	if (shelf->count == shelf->room) {
+	count = &dictionary->counts.of[definition->kind];
+	if (*count == shelf->room) {
 		uint32_t room = shelf->room ? shelf->room * 2 : 64;
 		struct definition **items = reallocarray(shelf->items, room, sizeof(*items));
 
 		if (!items)
 			return -ENOMEM;
+		dictionary->bytes += (room - shelf->room) * sizeof(*items);
 		shelf->items = items;
 		shelf->room = room;
 	}
 	tail = tail_size(definition);
-	shelf->items[shelf->count] = copy_of(definition, tail);
-	if (!shelf->items[shelf->count])
+	shelf->items[*count] = copy_of(definition, tail);
+	if (!shelf->items[*count])
 		return -ENOMEM;
-	shelf->count++;
-	dictionary->bytes += sizeof(*definition) + tail + sizeof(void *);
+	++*count;
+	dictionary->bytes += sizeof(*definition) + tail;
 	return 0;
 }
 
 const struct definition *dictionary_find(const struct dictionary *dictionary, enum definition_kind kind, uint32_t id)
 {
-	const struct shelf *shelf = &dictionary->shelves[kind];
-
-	return id && id <= shelf->count ? shelf->items[id - 1] : NULL;
+	return id && id <= dictionary->counts.of[kind] ? dictionary->shelves[kind].items[id - 1] : NULL;
 }
 
 uint32_t dictionary_count(const struct dictionary *dictionary, enum definition_kind kind)
 {
-	return dictionary->shelves[kind].count;
+	return dictionary->counts.of[kind];
 }
 
 uint64_t dictionary_bytes(const struct dictionary *dictionary)

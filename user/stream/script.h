@@ -5,13 +5,20 @@
  *   # comment
  *   gilscope-script 1 {"version": "0.1.0", "mode": "exact", …}        head (JSON)
  *   process {"pid": 4711, "cmdline": "uvicorn app:app", "python": "3.11.2", …}
+ *   function 1 line=12 name=Handler.get file=/srv/my\x20app.py
+ *   stack 1 1:15 0:0
+ *   text 1 text=Task-7
  *   1000.000000000 4711 take gil=0
  *   1000.000120000 4711 switch_out cpu=1 syscall sysno=230
  *   1000.000130000 4712 comm pid=4711 comm=AnyIO\x20worker
  *
  * A line is: seconds.nanoseconds, tid, event name, then in any order flag names and key=value for hdr.aux (under its name in events.def, or "aux"
  * where it has none there), flags= (the bits without a name) and the fields. What is not given is 0. Unsigned numbers are decimal or 0x-hexadecimal.
- * Texts use \xHH for blanks, control characters and backslash. Comments and empty lines may stand anywhere, also before the head. JSON is as in describe.h.
+ * Texts use \xHH for blanks, control characters and backslash. Comments and empty lines may stand anywhere, also before the head. JSON is as in
+ * describe.h.
+ *
+ * A definition's number is the next of its kind, from 1. A function may have line=, name= and file=, a text has text=; a stack has `cut` when there are
+ * more frames outside, then FUNCTION:LINE for every frame, innermost first.
  */
 #ifndef GILSCOPE_STREAM_SCRIPT_H
 #define GILSCOPE_STREAM_SCRIPT_H
@@ -23,8 +30,8 @@
 
 struct diag;
 
-/* No line is longer, its end included: the longest description of a process fits. */
-#define SCRIPT_LINE_MAX 8192
+/* No line is longer, its end included: the longest description of a process fits, and the longest definition. */
+#define SCRIPT_LINE_MAX 16384
 
 /* Writing: head first, then the sink's calls in order. Write errors surface through ferror(file) and the sink's return value. */
 int script_write_head(FILE *file, const struct stream_head *head);

@@ -10,6 +10,7 @@
 #include "base/diag.h"
 #include "base/duration.h"
 #include "base/escape.h"
+#include "stream/definition.h"
 #include "stream/describe.h"
 #include "stream/schema.h"
 
@@ -24,6 +25,7 @@ struct reader {
 	struct stream_sink sink;
 	struct diag *diag;
 	bool has_head;
+	struct definition_counts defined;
 	uint64_t line; /* number of the line at hand, from 1 */
 	char text[SCRIPT_LINE_MAX];
 };
@@ -268,7 +270,7 @@ static int event_parse(struct reader *reader, char *text)
 
 	if (!time_parse(time, &number)) {
 		err = wrong(reader, "'%s' is not a time", shown(word, time));
-		diag_hint(reader->diag, "a line begins with seconds.nanoseconds, below 18446744073.709551616; or it is 'process {…}' or '# comment'");
+		diag_hint(reader->diag, "a line begins with seconds.nanoseconds, below 18446744073.709551616; or it is 'process {…}', a definition, or '# comment'");
 		return err;
 	}
 	event.hdr.ts = number;
@@ -286,6 +288,117 @@ static int event_parse(struct reader *reader, char *text)
 	event.hdr.type = (uint8_t)type;
 	err = words_parse(reader, event_schema((unsigned int)type), text, &event);
 	return err ? err : stopped(reader, sink_event(&reader->sink, &event));
+}
+
+/* ── definitions ─────────────────────────────────────────────────────────────────────────────────────────────────── */
+
+static int text_parse(struct reader *reader, const char *key, const char *value, char text[static DEFINE_TEXT_MAX])
+{
+	int length = unescape_text(text, DEFINE_TEXT_MAX, value);
+
+	if (length < 0)
+		return wrong(reader, "%s= has a backslash that is not \\xHH", key);
+	if (length == DEFINE_TEXT_MAX)
+		return wrong(reader, "%s= is longer than %d bytes", key, DEFINE_TEXT_MAX - 1);
+	if (memchr(text, '\0', (size_t)length))
+		return wrong(reader, "%s= has a NUL in it", key);
+	text[length] = '\0';
+	return 0;
+}
+
+/* The words of a function or of a text: each key at most once. */
+static int define_words_parse(struct reader *reader, char *rest, struct definition *definition, char texts[static 2][DEFINE_TEXT_MAX])
+{
+	static const char *const keys[DEFINE_KINDS][3] = {[DEFINE_FUNCTION] = {"name", "file", "line"}, [DEFINE_TEXT] = {"text"}};
+	unsigned int seen = 0;
+
+	for (char *key; (key = strsep(&rest, BLANKS));) {
+		char *value = strchr(key, '='), word[SHOWN_MAX];
+		uint64_t number = 0;
+		unsigned int i = 0;
+		int err;
+
+		if (!*key)
+			continue;
+		if (value)
+			*value++ = '\0';
+		while (i < 3 && keys[definition->kind][i] && strcmp(keys[definition->kind][i], key) != 0)
+			i++;
+		if (!value || i == 3 || !keys[definition->kind][i]) {
+			err = wrong(reader, "a definition has no %s '%s'", value ? "field" : "word", shown(word, key));
+			diag_hint(reader->diag, "it is: function ID line=… name=… file=…, or text ID text=…");
+			return err;
+		}
+		if (seen & 1u << i)
+			return wrong(reader, "'%s' comes twice", key);
+		seen |= 1u << i;
+		err = i < 2 ? text_parse(reader, key, value, texts[i]) : number_parse(reader, key, value, UINT32_MAX, &number);
+		if (err)
+			return err;
+		if (i == 2)
+			definition->function.line = (uint32_t)number;
+	}
+	return 0;
+}
+
+static int frames_parse(struct reader *reader, char *rest, struct definition *definition, struct stack_frame frames[static DEFINE_FRAMES_MAX])
+{
+	for (char *function; (function = strsep(&rest, BLANKS));) {
+		char *line = strchr(function, ':'), word[SHOWN_MAX];
+		uint64_t numbers[2];
+
+		if (!*function)
+			continue;
+		if (strcmp(function, "cut") == 0 && !definition->stack.count && !definition->stack.cut) {
+			definition->stack.cut = true;
+			continue;
+		}
+		if (line)
+			*line++ = '\0';
+		if (!line || !unsigned_parse(function, UINT32_MAX, &numbers[0]) || !unsigned_parse(line, UINT32_MAX, &numbers[1])) {
+			int err = wrong(reader, "'%s%s%s' is not a frame", shown(word, function), line ? ":" : "", line ? "…" : "");
+
+			diag_hint(reader->diag, "a stack is: stack ID [cut] FUNCTION:LINE …, innermost first, both numbers of 0 to 4294967295");
+			return err;
+		}
+		if (definition->stack.count == DEFINE_FRAMES_MAX)
+			return wrong(reader, "a stack has more than %d frames", DEFINE_FRAMES_MAX);
+		frames[definition->stack.count++] = (struct stack_frame){(uint32_t)numbers[0], (uint32_t)numbers[1]};
+	}
+	return 0;
+}
+
+static int definition_parse(struct reader *reader, enum definition_kind kind, char *text)
+{
+	const char *id = next_word(&text), *fault;
+	struct stack_frame frames[DEFINE_FRAMES_MAX];
+	char texts[2][DEFINE_TEXT_MAX] = {"", ""}, word[SHOWN_MAX];
+	struct definition definition = {.kind = kind};
+	uint64_t number;
+	int err;
+
+	if (!unsigned_parse(id, UINT32_MAX, &number))
+		return wrong(reader, "'%s' is not the number of a definition", shown(word, id));
+	definition.id = (uint32_t)number;
+	if (kind == DEFINE_STACK) {
+		err = frames_parse(reader, text, &definition, frames);
+		definition.stack.frames = frames;
+	} else {
+		err = define_words_parse(reader, text, &definition, texts);
+		if (kind == DEFINE_FUNCTION) {
+			definition.function.name = texts[0];
+			definition.function.file = texts[1];
+		} else {
+			definition.text = texts[0];
+		}
+	}
+	if (err)
+		return err;
+	fault = definition_fault(&reader->defined, &definition);
+	if (fault)
+		return wrong(reader, "%s", fault);
+	reader->defined.of[kind]++;
+	return stopped(reader, sink_define(&reader->sink, &definition));
 }
 
 /* ── lines ───────────────────────────────────────────────────────────────────────────────────────────────────────── */
@@ -335,6 +448,12 @@ static int line_parse(struct reader *reader)
 		return head_parse(reader, text);
 	if (strncmp(text, "process", 7) == 0 && strchr(BLANKS "{", text[7]))
 		return process_parse(reader, text + 7);
+	for (enum definition_kind kind = 0; kind < DEFINE_KINDS; kind++) {
+		size_t length = strlen(definition_name(kind));
+
+		if (strncmp(text, definition_name(kind), length) == 0 && strchr(BLANKS, text[length]))
+			return definition_parse(reader, kind, text + length);
+	}
 	return event_parse(reader, text);
 }
 

@@ -7,6 +7,7 @@
 
 #include "base/duration.h"
 #include "base/escape.h"
+#include "stream/definition.h"
 #include "stream/describe.h"
 #include "stream/schema.h"
 
@@ -33,14 +34,11 @@ static int write_process(void *ctx, const struct process_info *info)
 	return err ? err : written(ctx, fprintf(ctx, "process %s\n", text));
 }
 
-/* escape_text() leaves blanks and stops at NUL; here they must be escaped too. NULs at the end are what is not given. */
-static void write_comm(FILE *file, const char *bytes, size_t size)
+/* One word: escape_text() leaves blanks and stops at NUL; here they are escaped too. */
+static void write_word(FILE *file, const char *bytes, size_t length)
 {
-	char shown[4 * sizeof(wire_comm) + 1];
-	size_t length = size;
+	char shown[4 * DEFINE_TEXT_MAX];
 
-	while (length && !bytes[length - 1])
-		length--;
 	for (size_t i = 0; i < length;) {
 		size_t run = 0;
 
@@ -58,6 +56,7 @@ static void write_field(FILE *file, const struct event_field *field, const union
 	static const union event zero;
 	static const size_t sizes[] = {[FIELD_u32] = 4, [FIELD_s32] = 4, [FIELD_u64] = 8, [FIELD_comm] = sizeof(wire_comm)};
 	const char *at = (const char *)event + field->offset;
+	size_t length = sizes[field->type];
 	uint64_t u64 = 0;
 	int32_t s32;
 
@@ -75,7 +74,9 @@ static void write_field(FILE *file, const struct event_field *field, const union
 		fprintf(file, "%" PRId32, s32);
 		break;
 	case FIELD_comm:
-		write_comm(file, at, sizes[field->type]);
+		while (!at[length - 1]) /* NULs at the end are what is not given */
+			length--;
+		write_word(file, at, length);
 		break;
 	}
 }
@@ -106,7 +107,31 @@ static int write_event(void *ctx, const union event *event)
 	return written(file, fputc('\n', file));
 }
 
+static int write_define(void *ctx, const struct definition *definition)
+{
+	FILE *file = ctx;
+
+	if ((unsigned int)definition->kind >= DEFINE_KINDS)
+		return -EINVAL;
+	errno = 0;
+	fprintf(file, "%s %u", definition_name(definition->kind), definition->id);
+	if (definition->kind == DEFINE_FUNCTION) {
+		fprintf(file, " line=%u name=", definition->function.line);
+		write_word(file, definition->function.name, definition_text_length(definition->function.name));
+		fputs(" file=", file);
+		write_word(file, definition->function.file, definition_text_length(definition->function.file));
+	} else if (definition->kind == DEFINE_TEXT) {
+		fputs(" text=", file);
+		write_word(file, definition->text, definition_text_length(definition->text));
+	} else {
+		fputs(definition->stack.cut ? " cut" : "", file);
+		for (uint32_t i = 0; i < definition->stack.count; i++)
+			fprintf(file, " %u:%u", definition->stack.frames[i].function, definition->stack.frames[i].line);
+	}
+	return written(file, fputc('\n', file));
+}
+
 struct stream_sink script_sink(FILE *file)
 {
-	return (struct stream_sink){.process = write_process, .event = write_event, .ctx = file};
+	return (struct stream_sink){write_process, write_event, file, write_define};
 }

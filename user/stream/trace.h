@@ -13,7 +13,9 @@ struct trace_writer;
 
 /*
  * Starts a trace at the file's position. The file stays the caller's. Events are buffered and compressed in chunks; a chunk is written when it is
- * full or when trace_writer_flush() is called, so a recording that is killed loses no more than the events since the last flush.
+ * full or when trace_writer_flush() is called, so a recording that is killed loses no more than the events since the last flush. Definitions are
+ * collected likewise and stand in the file before the events that are held with them: a reader may get them earlier than they came, never later.
+ * The sink refuses with -EINVAL what a reader would not take.
  */
 int trace_writer_new(FILE *file, const struct stream_head *head, struct diag *diag, struct trace_writer **ret_writer);
 struct stream_sink trace_writer_sink(struct trace_writer *writer);

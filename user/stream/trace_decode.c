@@ -77,15 +77,15 @@ static const char *take_tables(struct trace_decoder *decoder)
 }
 
 /* Finds the columns of a block; NULL, or what is wrong with it. */
-static const char *dissect(struct trace_decoder *decoder, size_t length)
+static const char *dissect(struct trace_decoder *decoder, const unsigned char *block, size_t size)
 {
 	struct trace_block *head = &decoder->head;
 
-	if (length < sizeof(*head))
+	if (size < sizeof(*head))
 		return "a block is shorter than its header";
-	memcpy(head, decoder->block, sizeof(*head));
-	decoder->next = decoder->block + sizeof(*head);
-	decoder->left = length - sizeof(*head);
+	memcpy(head, block, sizeof(*head));
+	decoder->next = block + sizeof(*head);
+	decoder->left = size - sizeof(*head);
 	if (!head->events || head->events > TRACE_BLOCK_EVENTS_MAX || !head->kinds || head->kinds > TRACE_KINDS_MAX)
 		return "a block has an impossible number of events";
 	if (!head->step_width || head->step_width > 8 || !head->kind_width || head->kind_width > 4)
@@ -155,12 +155,13 @@ static int deliver(struct trace_decoder *decoder, const struct stream_sink *sink
 	return 0;
 }
 
-/* 0, -EBADMSG with ret_why, or -ENOMEM. */
-static int decompress(struct trace_decoder *decoder, const void *payload, uint32_t length, size_t *ret_length, const char **ret_why)
+int trace_decompress(struct trace_decoder *decoder, const void *payload, uint32_t length, const unsigned char **ret_block, size_t *ret_size,
+		     const char **ret_why)
 {
 	unsigned long long size = ZSTD_getFrameContentSize(payload, length);
 	size_t got;
 
+	*ret_why = NULL;
 	if (size == ZSTD_CONTENTSIZE_ERROR || size == ZSTD_CONTENTSIZE_UNKNOWN || size > TRACE_BLOCK_MAX)
 		return *ret_why = "a block tells no size or an impossible one", -EBADMSG;
 	if (size > decoder->room) {
@@ -173,20 +174,20 @@ static int decompress(struct trace_decoder *decoder, const void *payload, uint32
 	got = ZSTD_decompressDCtx(decoder->zstd, decoder->block, decoder->room, payload, length);
 	if (ZSTD_isError(got))
 		return *ret_why = ZSTD_getErrorName(got), -EBADMSG;
-	*ret_length = got;
+	*ret_block = decoder->block;
+	*ret_size = got;
 	return 0;
 }
 
 int trace_decode(struct trace_decoder *decoder, const void *payload, uint32_t length, const struct stream_sink *sink, struct trace_decoded *decoded,
 		 const char **ret_why)
 {
-	size_t block_length;
-	int err;
+	const unsigned char *block;
+	size_t size;
+	int err = trace_decompress(decoder, payload, length, &block, &size, ret_why);
 
-	*ret_why = NULL;
-	err = decompress(decoder, payload, length, &block_length, ret_why);
 	if (err)
 		return err;
-	*ret_why = dissect(decoder, block_length);
+	*ret_why = dissect(decoder, block, size);
 	return *ret_why ? -EBADMSG : deliver(decoder, sink, decoded, ret_why);
 }

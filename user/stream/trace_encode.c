@@ -205,3 +205,18 @@ int trace_encode(struct trace_encoder *encoder, const union event *events, uint3
 	*ret_length = (uint32_t)encoder->out.pos;
 	return 0;
 }
+
+int trace_encode_definitions(struct trace_encoder *encoder, const void *block, size_t size, const void **ret_payload, uint32_t *ret_length)
+{
+	size_t length;
+
+	_Static_assert(sizeof(encoder->payload) >= ZSTD_COMPRESSBOUND(TRACE_WRITE_DEFINITIONS), "the worst case fits");
+	if (ZSTD_isError(ZSTD_CCtx_reset(encoder->zstd, ZSTD_reset_session_only)))
+		return -EIO;
+	length = ZSTD_compress2(encoder->zstd, encoder->payload, sizeof(encoder->payload), block, size);
+	if (ZSTD_isError(length))
+		return -EIO;
+	*ret_payload = encoder->payload;
+	*ret_length = (uint32_t)length;
+	return 0;
+}

@@ -7,6 +7,7 @@
 
 #include <stdint.h>
 #include <zlib.h>
+#include "stream/definition.h"
 #include "stream/stream.h"
 
 /* Numbers are copied as they stand in memory; every machine with BPF that gilscope runs on is one of these. */
@@ -14,7 +15,7 @@ _Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "the format is little-
 
 #define TRACE_MAGIC "GILSCOPE"
 #define TRACE_MAJOR 1 /* readers refuse a newer one */
-#define TRACE_MINOR 0 /* for additions that older readers can skip */
+#define TRACE_MINOR 1 /* for additions that older readers can skip */
 
 struct trace_preamble {
 	char magic[8];
@@ -27,6 +28,7 @@ enum trace_chunk_type {
 	TRACE_PROCESS = 2, /* JSON */
 	TRACE_EVENTS = 3,  /* a zstd frame with a block of events */
 	TRACE_END = 4,	   /* u64: number of events in the trace */
+	TRACE_DEFINITIONS = 5, /* a zstd frame with a block of definitions (from 1.1 on) */
 };
 
 struct trace_chunk {
@@ -36,7 +38,7 @@ struct trace_chunk {
 };
 
 #define TRACE_CHUNK_MAX (4u << 20)  /* no payload is longer */
-#define TRACE_BLOCK_MAX (16u << 20) /* no block of events is larger when decompressed */
+#define TRACE_BLOCK_MAX (16u << 20) /* no block is larger when decompressed */
 #define TRACE_BLOCK_EVENTS_MAX (1u << 20)
 #define TRACE_KINDS_MAX (1u << 16)
 
@@ -59,6 +61,29 @@ struct trace_table {
 	uint32_t rows;
 };
 
+/* A block of definitions: this, then `count` records in the order in which the stream defined them. Their ids follow from this and from their order. */
+struct trace_definitions {
+	uint32_t next[DEFINE_KINDS]; /* of each kind, the id that its first definition in the block has or would have: tells when a chunk is missing */
+	uint32_t count;
+};
+
+/*
+ * A record: this, then `size` bytes. A function: u32 line, name, file; a stack: frames of u32 function, u32 line; a text: the text. Names, files and
+ * texts end with a NUL.
+ */
+struct trace_definition {
+	uint8_t kind;  /* 0 function, 1 stack, 2 text */
+	uint8_t flags; /* of a stack: TRACE_STACK_CUT; otherwise 0 and ignored */
+	uint16_t size;
+};
+#define TRACE_STACK_CUT 1 /* there are more frames outside */
+
+_Static_assert(DEFINE_FUNCTION == 0 && DEFINE_STACK == 1 && DEFINE_TEXT == 2 && DEFINE_KINDS == 3, "part of the format");
+_Static_assert(sizeof(struct trace_definitions) == 16 && sizeof(struct trace_definition) == 4 && sizeof(struct stack_frame) == 8, "part of the format");
+
+#define TRACE_DEFINITION_MAX (sizeof(struct trace_definition) + sizeof(uint32_t) + 2 * DEFINE_TEXT_MAX)
+_Static_assert(TRACE_DEFINITION_MAX >= sizeof(struct trace_definition) + DEFINE_FRAMES_MAX * sizeof(struct stack_frame), "of any kind");
+
 _Static_assert(sizeof(struct trace_preamble) == 16 && sizeof(struct trace_chunk) == 12, "part of the format");
 _Static_assert(sizeof(struct trace_block) == 24 && sizeof(struct trace_table) == 8, "part of the format");
 
@@ -69,12 +94,19 @@ static inline uint32_t trace_chunk_crc(const struct trace_chunk *chunk, const vo
 
 /* Events that the writer collects before it writes a chunk. */
 #define TRACE_WRITE_EVENTS (1u << 16)
+/* Bytes of definitions that the writer collects before it writes a chunk. */
+#define TRACE_WRITE_DEFINITIONS (1u << 18)
 
 struct trace_encoder;
 struct trace_encoder *trace_encoder_new(void);
 void trace_encoder_free(struct trace_encoder *encoder);
 /* Compresses 1 … TRACE_WRITE_EVENTS events of known types; the result belongs to the encoder and lives until the next call. -ENOMEM, -EIO. */
 int trace_encode(struct trace_encoder *encoder, const union event *events, uint32_t count, const void **ret_payload, uint32_t *ret_length);
+
+/* Compresses a block of 1 … TRACE_WRITE_DEFINITIONS bytes; the result as above. */
+int trace_encode_definitions(struct trace_encoder *encoder, const void *block, size_t size, const void **ret_payload, uint32_t *ret_length);
+/* Writes the record of a definition without fault to the end of a block. Returns its size, at most TRACE_DEFINITION_MAX. */
+size_t trace_put_definition(unsigned char *to, const struct definition *definition);
 
 struct trace_decoder;
 struct trace_decoder *trace_decoder_new(void);
@@ -91,5 +123,16 @@ struct trace_decoded {
  */
 int trace_decode(struct trace_decoder *decoder, const void *payload, uint32_t length, const struct stream_sink *sink, struct trace_decoded *decoded,
 		 const char **ret_why);
+
+/*
+ * The same for a payload of definitions: delivers them and counts them in `known`, which has those that came before. In any number of chunks there are
+ * never more than definition_fault() allows.
+ */
+int trace_decode_definitions(struct trace_decoder *decoder, const void *payload, uint32_t length, const struct stream_sink *sink,
+			     struct definition_counts *known, const char **ret_why);
+
+/* A payload's block, which belongs to the decoder and lives until the next call. 0, -EBADMSG with ret_why, or -ENOMEM. */
+int trace_decompress(struct trace_decoder *decoder, const void *payload, uint32_t length, const unsigned char **ret_block, size_t *ret_size,
+		     const char **ret_why);
 
 #endif

@@ -25,6 +25,7 @@ struct reader {
 	uint64_t offset, chunk_offset; /* bytes read; start of the chunk at hand */
 	bool has_head, complete;
 	struct trace_decoded decoded;
+	struct definition_counts defined;
 };
 
 /* What ends reading without being an error: the file ends, though its trace does not. */
@@ -92,6 +93,14 @@ static int read_events(struct reader *reader, uint32_t length)
 	return err && why ? damaged(reader, why) : stopped(reader, err);
 }
 
+static int read_definitions(struct reader *reader, uint32_t length)
+{
+	const char *why;
+	int err = trace_decode_definitions(reader->decoder, reader->payload, length, &reader->sink, &reader->defined, &why);
+
+	return err && why ? damaged(reader, why) : stopped(reader, err);
+}
+
 static int read_end(struct reader *reader, uint32_t length)
 {
 	uint64_t events;
@@ -148,6 +157,8 @@ static int read_chunk(struct reader *reader)
 		return read_process(reader, chunk.length);
 	case TRACE_EVENTS:
 		return read_events(reader, chunk.length);
+	case TRACE_DEFINITIONS:
+		return read_definitions(reader, chunk.length);
 	case TRACE_END:
 		return read_end(reader, chunk.length);
 	default:

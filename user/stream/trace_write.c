@@ -16,6 +16,10 @@ struct trace_writer {
 	uint64_t events; /* in all */
 	uint32_t held;
 	union event buffer[TRACE_WRITE_EVENTS];
+	struct definition_counts defined;
+	struct trace_definitions block; /* of the definitions that are held */
+	size_t records_end;
+	unsigned char records[TRACE_WRITE_DEFINITIONS]; /* room for `block`, then their records */
 };
 
 /* Remembers the first error. */
@@ -51,12 +55,30 @@ static int write_chunk(struct trace_writer *writer, enum trace_chunk_type type, 
 	return write_bytes(writer, payload, length);
 }
 
-static int write_events(struct trace_writer *writer)
+static int write_definitions(struct trace_writer *writer)
 {
 	const void *payload;
 	uint32_t length;
 	int err;
 
+	if (writer->err || !writer->block.count)
+		return writer->err;
+	memcpy(writer->records, &writer->block, sizeof(writer->block));
+	err = trace_encode_definitions(writer->encoder, writer->records, writer->records_end, &payload, &length);
+	if (err)
+		return note(writer, err);
+	writer->block.count = 0;
+	return write_chunk(writer, TRACE_DEFINITIONS, payload, length);
+}
+
+/* Writes all that is held: the definitions first, for the events may refer to them. */
+static int write_held(struct trace_writer *writer)
+{
+	const void *payload;
+	uint32_t length;
+	int err;
+
+	write_definitions(writer);
 	if (writer->err || !writer->held)
 		return writer->err;
 	err = trace_encode(writer->encoder, writer->buffer, writer->held, &payload, &length);
@@ -78,7 +100,7 @@ static int write_event(void *ctx, const union event *event)
 	writer->events++;
 	if (writer->held < TRACE_WRITE_EVENTS)
 		return 0;
-	write_events(writer);
+	write_held(writer);
 	return write_flush(writer);
 }
 
@@ -90,8 +112,30 @@ static int write_process(void *ctx, const struct process_info *info)
 
 	if (err)
 		return note(writer, err);
-	write_events(writer);
+	write_held(writer);
 	return write_chunk(writer, TRACE_PROCESS, text, (uint32_t)strlen(text));
+}
+
+static int write_define(void *ctx, const struct definition *definition)
+{
+	struct trace_writer *writer = ctx;
+
+	if (definition_fault(&writer->defined, definition))
+		return note(writer, -EINVAL);
+	if (writer->err)
+		return writer->err;
+	if (!writer->block.count) {
+		for (int kind = 0; kind < DEFINE_KINDS; kind++)
+			writer->block.next[kind] = writer->defined.of[kind] + 1;
+		writer->records_end = sizeof(writer->block);
+	}
+	writer->records_end += trace_put_definition(writer->records + writer->records_end, definition);
+	writer->block.count++;
+	writer->defined.of[definition->kind]++;
+	if (writer->records_end + TRACE_DEFINITION_MAX <= sizeof(writer->records))
+		return 0;
+	write_definitions(writer);
+	return write_flush(writer);
 }
 
 static int say(const struct trace_writer *writer, struct diag *diag)
@@ -129,18 +173,18 @@ int trace_writer_new(FILE *file, const struct stream_head *head, struct diag *di
 
 struct stream_sink trace_writer_sink(struct trace_writer *writer)
 {
-	return (struct stream_sink){.process = write_process, .event = write_event, .ctx = writer};
+	return (struct stream_sink){write_process, write_event, writer, write_define};
 }
 
 int trace_writer_flush(struct trace_writer *writer)
 {
-	write_events(writer);
+	write_held(writer);
 	return write_flush(writer);
 }
 
 int trace_writer_finish(struct trace_writer *writer, struct diag *diag)
 {
-	write_events(writer);
+	write_held(writer);
 	write_chunk(writer, TRACE_END, &writer->events, sizeof(writer->events));
 	return write_flush(writer) ? say(writer, diag) : 0;
 }
