@@ -15,6 +15,7 @@
 #include "base/diag.h"
 #include "target/decoder.h"
 #include "target/elf_scan.h"
+#include "target/debug_offsets.h"
 #include "target/layout.h"
 #include "target/proc.h"
 #include "target/version.h"
@@ -77,7 +78,7 @@ static void versions_are_written_as_python_writes_them(void **state)
 	assert_false(version_supported(0x020712f0));
 }
 
-enum { WORDS = 40 };
+enum { WORDS = DEBUG_OFFSETS_WORDS };
 
 /* What CPython 3.14.10 as Debian builds it has at the start of its _PyRuntime. */
 static void debug_offsets_of_314(uint64_t words[WORDS])

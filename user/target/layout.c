@@ -2,6 +2,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "target/debug_offsets.h"
 #include "target/layout.h"
 #include "target/memory.h"
 #include "target/version.h"
@@ -31,7 +32,6 @@ enum {
 	DEBUG_INTERP_ID = 56,
 	DEBUG_INTERP_NEXT = 64,
 	DEBUG_INTERP_THREADS = 72,
-	DEBUG_BYTES_READ = 320,
 	EVAL_BREAKER = 24, /* PyThreadState.eval_breaker, 3.13 to 3.15; bit 0 asks for the GIL (pycore_ceval.h, _PY_GIL_DROP_REQUEST_BIT) */
 };
 
@@ -44,19 +44,9 @@ static const struct debug_positions {
 	[15] = {120, 128, 136, 144, 152, 176, 192, 200, 240, 248},
 };
 
-/* Reads one offset of a debug-offsets table; anything at or beyond the size of its structure spoils the whole table. */
-struct reader {
-	const uint64_t *words;
-	bool bad;
-};
-
-static uint32_t field(struct reader *reader, unsigned int position, uint64_t struct_size)
+static uint32_t field(struct debug_reader *reader, unsigned int position, uint64_t struct_size)
 {
-	uint64_t value = reader->words[position / 8];
-
-	if (value >= struct_size || value % 4)
-		reader->bad = true;
-	return (uint32_t)value;
+	return debug_field(reader, position, struct_size, 4);
 }
 
 int layout_parse_debug_offsets(const uint64_t *words, size_t count, uint32_t version_hex, uint64_t runtime_size, struct layout *ret_layout)
@@ -64,11 +54,11 @@ int layout_parse_debug_offsets(const uint64_t *words, size_t count, uint32_t ver
 	enum { STRUCT_SIZE_MAX = 1 << 24 };
 	const struct debug_positions *at = &positions[version_minor(version_hex)];
 	uint64_t runtime_bytes, interp_bytes, tstate_bytes;
-	struct reader r = {.words = words};
+	struct debug_reader r = {.words = words};
 	struct layout layout;
 	uint32_t state;
 
-	if (count < DEBUG_BYTES_READ / 8 || memcmp(words, "xdebugpy", 8) != 0 || words[DEBUG_VERSION / 8] != version_hex ||
+	if (count < DEBUG_OFFSETS_WORDS || memcmp(words, "xdebugpy", 8) != 0 || words[DEBUG_VERSION / 8] != version_hex ||
 	    words[DEBUG_FREE_THREADED / 8] > 1)
 		return -ENOTSUP;
 	runtime_bytes = words[DEBUG_RUNTIME_SIZE / 8];
@@ -105,7 +95,7 @@ int layout_parse_debug_offsets(const uint64_t *words, size_t count, uint32_t ver
 
 int layout_read(pid_t pid, uint32_t version_hex, uint64_t runtime, uint64_t runtime_size, struct layout *ret_layout)
 {
-	uint64_t words[DEBUG_BYTES_READ / 8];
+	uint64_t words[DEBUG_OFFSETS_WORDS];
 	unsigned int minor = version_minor(version_hex);
 	int err;
 

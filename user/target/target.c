@@ -11,6 +11,7 @@
 #include "target/private.h"
 #include "target/proc.h"
 #include "target/runtime.h"
+#include "target/stacks.h"
 #include "target/version.h"
 
 static void target_freep(struct target **target)
@@ -119,7 +120,8 @@ static int layout_find(struct target *target, const struct image *image, struct 
 		.tstate_thread_id = (int32_t)layout->tstate_thread_id,
 		.tstate_native_thread_id = layout->tstate_native_thread_id,
 	};
-	return 0;
+	err = stacks_layout_read(pid, target->version_hex, image->runtime, layout, &target->stack, &target->code);
+	return err && err != -ENOTSUP ? trouble(pid, err, "read the memory", diag) : 0;
 }
 
 static bool has_gil(const struct target *target, uint64_t address)
