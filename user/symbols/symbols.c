@@ -1,10 +1,27 @@
 /* SPDX-License-Identifier: MIT */
-#include "symbols/symbols.h"
+#include "symbols/private.h"
 
+#include <errno.h>
 #include <stdlib.h>
 
+#include "symbols/lines.h"
+#include "symbols/text.h"
+
+struct symbol_process {
+	uint32_t pid;
+	bool readable; /* the offsets make sense */
+	struct stack_layout stack;
+	struct code_layout code;
+	uint64_t code_type; /* address of the code type; 0 until a code object was read */
+	UT_hash_handle hh;
+};
+
 struct symbols {
-	struct stream_sink sink;
+	struct registry registry;
+	struct numbers stacks, texts;
+	struct codes codes;
+	struct symbol_process *processes; /* by pid */
+	struct symbols_status status;	  /* what is counted; symbols_status() adds what can be asked */
 };
 
 struct symbols *symbols_new(struct stream_sink sink)
@@ -12,51 +29,183 @@ struct symbols *symbols_new(struct stream_sink sink)
 	struct symbols *symbols = calloc(1, sizeof(*symbols));
 
 	if (symbols)
-		symbols->sink = sink;
+		symbols->registry.sink = sink;
 	return symbols;
 }
 
 void symbols_free(struct symbols *symbols)
 {
+	struct symbol_process *process, *next;
+
+	if (!symbols)
+		return;
+	HASH_ITER(hh, symbols->processes, process, next) {
+		HASH_DEL(symbols->processes, process);
+		free(process);
+	}
+	codes_done(&symbols->codes);
+	numbers_done(&symbols->stacks);
+	numbers_done(&symbols->texts);
+	registry_done(&symbols->registry);
 	free(symbols);
 }
 
+/* ── processes ───────────────────────────────────────────────────────────────────────────────────────────────────── */
+
 int symbols_add_process(struct symbols *symbols, uint32_t pid, const struct stack_layout *stack, const struct code_layout *code)
 {
+	struct symbol_process *process = calloc(1, sizeof(*process));
+
+	if (!process)
+		return -ENOMEM;
+	symbols_remove_process(symbols, pid);
+	process->pid = pid;
+	process->stack = *stack;
+	process->code = *code;
+	process->readable = code_readable(stack, code);
+	HASH_ADD(hh, symbols->processes, pid, sizeof(pid), process);
+	if (HASH_FAILED(process)) {
+		free(process);
+		return -ENOMEM;
+	}
 	return 0;
 }
 
 void symbols_remove_process(struct symbols *symbols, uint32_t pid)
 {
+	struct symbol_process *process;
+
+	HASH_FIND(hh, symbols->processes, &pid, sizeof(pid), process);
+	if (!process)
+		return;
+	HASH_DEL(symbols->processes, process);
+	free(process);
+	codes_forget(&symbols->codes, pid);
+}
+
+/* ── stacks ──────────────────────────────────────────────────────────────────────────────────────────────────────── */
+
+/* *ret_kept is NULL when the code object cannot be read (any more). */
+static int find_code(struct symbols *symbols, struct symbol_process *process, const struct shared_frame *frame, const struct kept_code **ret_kept)
+{
+	struct code_key key = {.address = frame->code, .pid = process->pid, .check = frame->check};
+	struct code code;
+	uint32_t function;
+	int err;
+
+	*ret_kept = codes_find(&symbols->codes, &key);
+	if (*ret_kept || !process->readable || !frame->code)
+		return 0;
+	err = code_read((pid_t)process->pid, &process->stack, &process->code, &process->code_type, frame->code, frame->check, &code);
+	if (err)
+		return err == -ENOMEM ? err : 0;
+	symbols->status.reads++;
+	err = registry_function(&symbols->registry, code.name, code.file, code.first_line, &function);
+	if (err) {
+		free(code.lines);
+		return err;
+	}
+	return codes_keep(&symbols->codes, &key, function, &code, ret_kept);
+}
+
+/*
+ * Before its first instruction a frame is at -1 (f_lasti in 3.8 and 3.9, and in units of two bytes in 3.10) or one instruction before the first (prev_instr
+ * in 3.11 and 3.12); Python calls that the first line (PyCode_Addr2Line).
+ */
+static uint32_t find_line(const struct symbol_process *process, const struct kept_code *code, uint32_t lasti)
+{
+	uint32_t before_first = process->stack.instr_kind == STACK_LASTI_BYTES ? (uint32_t)-1 : (uint32_t)-2;
+
+	if (lasti == before_first)
+		return code->first_line <= INT32_MAX ? code->first_line : 0;
+	if (lasti > INT32_MAX || !code->lines_known)
+		return 0;
+	return lines_find((int)process->code.lines, code->lines, code->lines_bytes, code->first_line, lasti);
+}
+
+static int resolve(struct symbols *symbols, struct symbol_process *process, const struct shared_frame *from, struct stack_frame *to)
+{
+	const struct kept_code *code;
+	int err;
+
+	*to = (struct stack_frame){0};
+	if (!process)
+		return 0;
+	err = find_code(symbols, process, from, &code);
+	if (err || !code || !code->function)
+		return err;
+	*to = (struct stack_frame){.function = code->function, .line = find_line(process, code, from->lasti)};
+	return 0;
 }
 
 int symbols_stack(struct symbols *symbols, const struct shared_stack *stack)
 {
-	return 0;
-}
+	uint32_t count = stack->hdr.aux < DEFINE_FRAMES_MAX ? stack->hdr.aux : DEFINE_FRAMES_MAX;
+	uint32_t pid = stack->pid, id, defined = registry_count(&symbols->registry, DEFINE_STACK);
+	struct stack_frame frames[DEFINE_FRAMES_MAX];
+	struct symbol_process *process;
+	int err = 0;
 
-int symbols_text(struct symbols *symbols, const struct shared_text *text)
-{
-	return 0;
-}
-
-int symbols_name(struct symbols *symbols, const char *text, uint32_t *ret_id)
-{
-	*ret_id = 0;
-	return 0;
+	if (!count || !stack->hash || numbers_find(&symbols->stacks, stack->hash, &id))
+		return 0;
+	HASH_FIND(hh, symbols->processes, &pid, sizeof(pid), process);
+	for (uint32_t i = 0; i < count && !err; i++)
+		err = resolve(symbols, process, &stack->frames[i], &frames[i]);
+	if (!err)
+		err = registry_stack(&symbols->registry, frames, count, stack->hdr.flags & SHARED_STACK_CUT, &id);
+	if (err)
+		return err;
+	if (!id)
+		symbols->status.refused++;
+	else if (id > defined)
+		for (uint32_t i = 0; i < count; i++)
+			symbols->status.frames_missing += !frames[i].function;
+	return numbers_keep(&symbols->stacks, stack->hash, id);
 }
 
 uint32_t symbols_stack_id(const struct symbols *symbols, uint64_t hash)
 {
-	return 0;
+	uint32_t id;
+
+	return numbers_find(&symbols->stacks, hash, &id) ? id : 0;
+}
+
+/* ── texts ───────────────────────────────────────────────────────────────────────────────────────────────────────── */
+
+int symbols_text(struct symbols *symbols, const struct shared_text *text)
+{
+	size_t length = text->hdr.aux < SHARED_TEXT_MAX ? text->hdr.aux : SHARED_TEXT_MAX;
+	char clean[DEFINE_TEXT_MAX];
+	uint32_t id;
+	int err;
+
+	if (!text->hash || numbers_find(&symbols->texts, text->hash, &id))
+		return 0;
+	text_clean(text->bytes, length, length == SHARED_TEXT_MAX, clean);
+	err = registry_text(&symbols->registry, clean, &id);
+	return err ? err : numbers_keep(&symbols->texts, text->hash, id);
+}
+
+int symbols_name(struct symbols *symbols, const char *text, uint32_t *ret_id)
+{
+	char clean[DEFINE_TEXT_MAX];
+
+	text_clean(text, strlen(text), false, clean);
+	return registry_text(&symbols->registry, clean, ret_id);
 }
 
 uint32_t symbols_text_id(const struct symbols *symbols, uint64_t hash)
 {
-	return 0;
+	uint32_t id;
+
+	return numbers_find(&symbols->texts, hash, &id) ? id : 0;
 }
 
 struct symbols_status symbols_status(const struct symbols *symbols)
 {
-	return (struct symbols_status){0};
+	struct symbols_status status = symbols->status;
+
+	status.stacks = registry_count(&symbols->registry, DEFINE_STACK);
+	status.bytes = symbols->registry.bytes + symbols->stacks.bytes + symbols->texts.bytes + symbols->codes.bytes;
+	return status;
 }
