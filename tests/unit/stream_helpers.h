@@ -140,7 +140,7 @@ static inline bool same_item(const struct item *a, const struct item *b)
 	       strcmp(a->info.python, b->info.python) == 0 && a->info.gil_enabled == b->info.gil_enabled &&
 	       strcmp(a->info.method, b->info.method) == 0 &&
 	       strcmp(a->info.confidence, b->info.confidence) == 0 && a->info.take == b->info.take && a->info.drop == b->info.drop &&
-	       a->info.wait == b->info.wait && strcmp(a->info.image, b->info.image) == 0 && strcmp(a->info.machine, b->info.machine) == 0;
+	       a->info.wait == b->info.wait && strcmp(a->info.image, b->info.image) == 0 && strcmp(a->info.machine, b->info.machine) == 0 && strcmp(a->info.gc, b->info.gc) == 0;
 }
 
 /* The definition as it was given; lives as long as the copy. */
@@ -255,7 +255,20 @@ static inline struct process_info random_process(void)
 	random_text(info.confidence, sizeof(info.confidence));
 	random_text(info.image, sizeof(info.image));
 	random_text(info.machine, sizeof(info.machine));
+	random_text(info.gc, sizeof(info.gc));
 	return info;
+}
+
+static inline struct stream_head random_head(void)
+{
+	struct stream_head head = {.realtime_ns = random_u64() >> 1, .monotonic_ns = random_bits() >> 1};
+
+	random_text(head.version, sizeof(head.version));
+	random_text(head.mode, sizeof(head.mode));
+	random_text(head.kernel, sizeof(head.kernel));
+	head.stacks = random_u64() & 1;
+	head.rate_hz = (uint32_t)random_bits();
+	return head;
 }
 
 static inline void random_define(struct kept *kept)
@@ -280,11 +293,8 @@ static inline void random_define(struct kept *kept)
 /* Processes and definitions among events of every type. */
 static inline void random_stream(struct kept *kept, size_t length)
 {
-	struct stream_head head = {.realtime_ns = random_u64() >> 1, .monotonic_ns = random_bits() >> 1};
+	struct stream_head head = random_head();
 
-	random_text(head.version, sizeof(head.version));
-	random_text(head.kernel, sizeof(head.kernel));
-	snprintf(head.mode, sizeof(head.mode), "exact");
 	keep_head(kept, &head);
 	while (kept->length < length) {
 		unsigned int type = (unsigned int)(random_u64() % EV_COUNT);
@@ -334,6 +344,8 @@ static inline void assert_same_head(const struct stream_head *a, const struct st
 	assert_string_equal(a->kernel, b->kernel);
 	assert_int_equal(a->realtime_ns, b->realtime_ns);
 	assert_int_equal(a->monotonic_ns, b->monotonic_ns);
+	assert_int_equal(a->stacks, b->stacks);
+	assert_int_equal(a->rate_hz, b->rate_hz);
 }
 
 /* A trace in memory. */

@@ -60,6 +60,7 @@ static void the_longest_description_of_a_process_fits_a_line(void **state)
 	memset(info.confidence, 0xff, sizeof(info.confidence) - 1);
 	memset(info.image, 0xff, sizeof(info.image) - 1);
 	memset(info.machine, 0xff, sizeof(info.machine) - 1);
+	memset(info.gc, 0xff, sizeof(info.gc) - 1);
 	keep_process(&before, &info);
 	text = write_text(&before, &length);
 	assert_int_equal(read_text(text, length, &after, &diag), 0);

@@ -51,6 +51,12 @@ static void write_word(FILE *file, const char *bytes, size_t length)
 	}
 }
 
+/* Fields that are easier to compare in hexadecimal. */
+static bool is_address(const struct event_field *field)
+{
+	return strcmp(field->name, "address") == 0 || strcmp(field->name, "root") == 0;
+}
+
 static void write_field(FILE *file, const struct event_field *field, const union event *event)
 {
 	static const union event zero;
@@ -67,7 +73,7 @@ static void write_field(FILE *file, const struct event_field *field, const union
 	case FIELD_u32:
 	case FIELD_u64:
 		memcpy(&u64, at, sizes[field->type]);
-		fprintf(file, strcmp(field->name, "address") == 0 ? "0x%" PRIx64 : "%" PRIu64, u64);
+		fprintf(file, is_address(field) ? "0x%" PRIx64 : "%" PRIu64, u64);
 		break;
 	case FIELD_s32:
 		memcpy(&s32, at, sizeof(s32));
