@@ -35,6 +35,14 @@ static int copy_process(void *ctx, const struct process_info *info)
 	return sink_process(&sink, info);
 }
 
+static int copy_define(void *ctx, const struct definition *definition)
+{
+	struct copy *copy = ctx;
+	struct stream_sink sink = script_sink(copy->file);
+
+	return sink_define(&sink, definition);
+}
+
 /* The script as gilscope writes it, or NULL when it was refused. */
 static char *rewritten(const void *bytes, size_t length, size_t *ret_length)
 {
@@ -46,7 +54,7 @@ static char *rewritten(const void *bytes, size_t length, size_t *ret_length)
 
 	if (!file || !copy.file)
 		abort();
-	err = script_read(file, copy_head, &copy, (struct stream_sink){copy_process, copy_event, &copy, NULL}, &diag);
+	err = script_read(file, copy_head, &copy, (struct stream_sink){copy_process, copy_event, &copy, copy_define}, &diag);
 	fclose(file);
 	fclose(copy.file);
 	if (!err != (diag.status == EXIT_OK) || (err && !diag.what[0]))

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Any bytes as a trace. The checksums would keep a fuzzer at the gate, so the first byte of the input says how they are read: as a file, or (odd) as
- * one that is given the right checksums and, for chunks of events, compressed here.
+ * one that is given the right checksums and, for chunks of events and definitions, compressed here.
  */
+#include <errno.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -10,11 +11,13 @@
 #include <zstd.h>
 
 #include "base/diag.h"
+#include "stream/dictionary.h"
 #include "stream/trace.h"
 #include "stream/trace_format.h"
 
 struct seen {
 	uint64_t events;
+	struct dictionary *dictionary;
 };
 
 static int see_event(void *ctx, const union event *event)
@@ -34,20 +37,33 @@ static int see_process(void *ctx, const struct process_info *info)
 	return 0;
 }
 
+/* What the reader delivers, a dictionary takes; texts end where they may. */
+static int see_define(void *ctx, const struct definition *definition)
+{
+	struct seen *seen = ctx;
+	int err = dictionary_define(seen->dictionary, definition);
+
+	if (err == -EBADMSG || (definition->kind == DEFINE_TEXT && strlen(definition->text) >= DEFINE_TEXT_MAX) ||
+	    (definition->kind == DEFINE_FUNCTION && strlen(definition->function.name) + strlen(definition->function.file) > 2 * (DEFINE_TEXT_MAX - 1)))
+		abort();
+	return err;
+}
+
 static void read_file(void *bytes, size_t length)
 {
 	FILE *file = fmemopen(bytes, length, "r");
 	struct trace_outcome outcome = {0};
-	struct seen seen = {0};
+	struct seen seen = {0, dictionary_new()};
 	struct diag diag = {0};
 	int err;
 
-	if (!file)
-		return;
-	err = trace_read(file, NULL, NULL, (struct stream_sink){see_process, see_event, &seen, NULL}, &diag, &outcome);
+	if (!file || !seen.dictionary)
+		abort();
+	err = trace_read(file, NULL, NULL, (struct stream_sink){see_process, see_event, &seen, see_define}, &diag, &outcome);
 	if (!err != (diag.status == EXIT_OK) || (err && !diag.what[0]) || (!err && outcome.events != seen.events))
 		abort();
 	fclose(file);
+	dictionary_free(seen.dictionary);
 }
 
 static void put_chunk(FILE *file, uint32_t type, const void *payload, uint32_t length)
@@ -74,8 +90,8 @@ static void read_made(const uint8_t *data, size_t size)
 		uint32_t payload = (uint32_t)(data[1] | data[2] << 8);
 
 		payload = payload < size - 3 ? payload : (uint32_t)size - 3;
-		if (data[0] == TRACE_EVENTS)
-			put_chunk(file, TRACE_EVENTS, compressed, (uint32_t)ZSTD_compress(compressed, sizeof(compressed), data + 3, payload, 1));
+		if (data[0] == TRACE_EVENTS || data[0] == TRACE_DEFINITIONS)
+			put_chunk(file, data[0], compressed, (uint32_t)ZSTD_compress(compressed, sizeof(compressed), data + 3, payload, 1));
 		else
 			put_chunk(file, data[0], data + 3, payload);
 		data += 3 + payload;

@@ -351,7 +351,7 @@ static inline void assert_same_head(const struct stream_head *a, const struct st
 /* A trace in memory. */
 struct bytes {
 	unsigned char *at;
-	size_t length;
+	size_t length, room;
 };
 
 static inline int read_trace(const unsigned char *bytes, size_t length, struct kept *kept, struct trace_outcome *ret_outcome, struct diag *diag)

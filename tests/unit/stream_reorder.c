@@ -56,6 +56,65 @@ static void it_sorts_like_qsort_and_keeps_the_order_of_equals(void **state)
 	compare_with_sort(20000, 100000, 1, 5);
 }
 
+/*
+ * A stack comes before the switch or the wait that it was taken for, with the same time: the model needs it first. `between` and `before` later events
+ * decide whether each of the two is inserted into the ring or goes to the heap.
+ */
+static void pairs_of_one_time_keep_their_order(uint32_t before, uint32_t between)
+{
+	static const wire_u8 pair[] = {EV_STACK, EV_SWITCH_OUT, EV_STACK, EV_WAIT};
+	struct kept kept = {0};
+	struct reorder *reorder = reorder_new(keep_sink(&kept), UINT64_MAX, 10000);
+	struct stream_sink sink = reorder_sink(reorder);
+	uint32_t later = 0, found = 0;
+	union event event = take_at(1, 1);
+
+	assert_int_equal(sink_event(&sink, &event), 0);
+	for (uint32_t i = 0; i < 4; i++) {
+		for (uint32_t n = 0; n < (i ? between : before); n++) {
+			event = take_at(1000 + later++, 2);
+			assert_int_equal(sink_event(&sink, &event), 0);
+		}
+		event = (union event){.hdr = {.ts = 500, .tid = i, .type = pair[i]}};
+		assert_int_equal(sink_event(&sink, &event), 0);
+	}
+	assert_int_equal(reorder_flush(reorder), 0);
+	assert_int_equal(kept.length, 1 + 4 + later);
+	for (size_t i = 1; i < 5; i++, found++) {
+		assert_int_equal(kept.items[i].event.hdr.type, pair[found]);
+		assert_int_equal(kept.items[i].event.hdr.tid, found);
+	}
+	reorder_free(reorder);
+	kept_done(&kept);
+}
+
+static void a_stack_stays_before_what_it_was_taken_for(void **state)
+{
+	static const uint32_t counts[] = {0, 1, 100, 255, 256, 257, 300, 1000};
+
+	for (size_t before = 0; before < sizeof(counts) / sizeof(counts[0]); before++)
+		for (size_t between = 0; between < sizeof(counts) / sizeof(counts[0]); between++)
+			pairs_of_one_time_keep_their_order(counts[before], counts[between]);
+}
+
+static void definitions_pass_at_once(void **state)
+{
+	struct kept kept = {.fail_define_at = 2};
+	struct reorder *reorder = reorder_new(keep_sink(&kept), 100, 1000);
+	struct stream_sink sink = reorder_sink(reorder);
+	struct definition text = {.kind = DEFINE_TEXT, .id = 1, .text = "main"};
+	union event event = take_at(1, 1);
+
+	assert_int_equal(sink_event(&sink, &event), 0);
+	assert_int_equal(sink_define(&sink, &text), 0);
+	assert_int_equal(kept.length, 0);
+	assert_int_equal(kept.defined, 1);
+	text.id++;
+	assert_int_equal(sink_define(&sink, &text), -ECANCELED);
+	reorder_free(reorder);
+	kept_done(&kept);
+}
+
 static void nothing_goes_on_within_the_window(void **state)
 {
 	struct kept kept = {0};
@@ -157,7 +216,8 @@ static void errors_of_the_next_sink_come_back(void **state)
 
 static void a_tee_feeds_both_until_one_fails(void **state)
 {
-	struct kept first = {.fail_at = 3}, second = {0};
+	struct kept first = {.fail_at = 3, .fail_define_at = 2}, second = {0};
+	struct definition text = {.kind = DEFINE_TEXT, .id = 1, .text = "main"};
 	struct tee tee = {keep_sink(&first), keep_sink(&second)};
 	struct stream_sink sink = tee_sink(&tee);
 	union event event = take_at(1, 1);
@@ -166,8 +226,15 @@ static void a_tee_feeds_both_until_one_fails(void **state)
 	assert_int_equal(sink_event(&sink, &event), 0);
 	assert_int_equal(sink_event(&sink, &event), -ECANCELED);
 	assert_int_equal(sink_process(&sink, &(struct process_info){.pid = 1}), -ECANCELED);
-	assert_same(&first, &second);
+	assert_int_equal(sink_define(&sink, &text), 0);
+	text.id++;
+	assert_int_equal(sink_define(&sink, &text), -ECANCELED);
+	assert_identical(&first, &second);
 	assert_int_equal(second.length, 2);
+	assert_int_equal(second.defined, 1);
+	tee.first = (struct stream_sink){keep_process, keep_event, &first, NULL}; /* has no use for definitions */
+	assert_int_equal(sink_define(&sink, &text), 0);
+	assert_int_equal(second.defined, 2);
 	kept_done(&first);
 	kept_done(&second);
 }
@@ -176,6 +243,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(it_sorts_like_qsort_and_keeps_the_order_of_equals),
+		cmocka_unit_test(a_stack_stays_before_what_it_was_taken_for),
+		cmocka_unit_test(definitions_pass_at_once),
 		cmocka_unit_test(nothing_goes_on_within_the_window),
 		cmocka_unit_test(late_events_leave_one_lost_in_their_place),
 		cmocka_unit_test(chaos_comes_out_in_order_and_complete),

@@ -70,12 +70,67 @@ static void the_longest_description_of_a_process_fits_a_line(void **state)
 	kept_done(&after);
 }
 
+static void the_longest_definitions_fit_a_line(void **state)
+{
+	struct kept before = {0}, after = {0};
+	struct stack_frame frames[DEFINE_FRAMES_MAX];
+	char longest[DEFINE_TEXT_MAX], longer[DEFINE_TEXT_MAX + 1];
+	struct definition function = {.kind = DEFINE_FUNCTION, .id = 1, .function = {longest, longest, UINT32_MAX}};
+	struct definition stack = {.kind = DEFINE_STACK, .id = 1, .stack = {frames, DEFINE_FRAMES_MAX, true}};
+	struct definition cut = {.kind = DEFINE_TEXT, .id = 1, .text = longer};
+	struct diag diag = {0};
+	size_t length;
+	char *text;
+
+	memset(longest, ' ', sizeof(longest));
+	longest[sizeof(longest) - 1] = '\0';
+	memset(longer, ' ', sizeof(longer));
+	longer[sizeof(longer) - 1] = '\0';
+	for (int i = 0; i < DEFINE_FRAMES_MAX; i++)
+		frames[i] = (struct stack_frame){1, UINT32_MAX};
+	keep_define(&before, &function);
+	keep_define(&before, &stack);
+	keep_define(&before, &cut);
+	text = write_text(&before, &length);
+	assert_int_equal(read_text(text, length, &after, &diag), 0);
+	assert_identical(&before, &after);
+	kept_done(&after);
+	memcpy(strstr(text, "file=") - 1, "x", 1); /* a byte more than a name may have */
+	assert_int_equal(read_text(text, length, &after, &diag), -EINVAL);
+	assert_non_null(strstr(diag.what, "name= is longer than 1023 bytes"));
+	free(text);
+	kept_done(&before);
+}
+
+static void one_frame_too_many_is_refused(void **state)
+{
+	char text[2048] = "gilscope-script 1 {}\nstack 1";
+	struct kept kept = {0};
+	struct diag diag = {0};
+
+	for (int i = 0; i < DEFINE_FRAMES_MAX; i++)
+		strcat(text, " 0:1");
+	assert_int_equal(read_text(text, strlen(text), &kept, &diag), 0);
+	assert_int_equal(kept.definitions[0].count, DEFINE_FRAMES_MAX);
+	kept_done(&kept);
+	strcat(text, " 0:1");
+	assert_int_equal(read_text(text, strlen(text), &kept, &diag), -EINVAL);
+	assert_non_null(strstr(diag.what, "a stack has more than 128 frames"));
+}
+
 static void a_script_looks_as_documented(void **state)
 {
 	static const char expected[] =
 		"gilscope-script 1 {\"version\": \"0.1.0\", \"mode\": \"exact\", \"kernel\": \"\", \"realtime_ns\": 0, \"monotonic_ns\": 0, "
 		"\"stacks\": false, \"rate_hz\": 0}\n"
+		"function 1 line=12 name=Handler.get file=/srv/my\\x20app.py\n"
+		"function 2 line=0 name=<lambda> file=\n"
+		"stack 1 1:15 0:0 2:4294967295\n"
+		"stack 2 cut 1:16\n"
+		"text 1 text=Aufgabe\\x20f\u00fcr\\x0a\\xff=5\n"
+		"text 2 text=\n"
 		"1000.000000000 4711 take gil=0\n"
+		"1000.000000000 4711 stack gil=0 wait stack=1 task=1 root=0x7f0000001000\n"
 		"1000.000120000 4711 switch_out cpu=1 syscall sysno=230\n"
 		"1000.000130000 4712 comm pid=4711 comm=AnyIO\\x20worker\n"
 		"1000.000140000 4711 epoll_enter epfd=5 timeout_ms=-1\n"
@@ -85,7 +140,14 @@ static void a_script_looks_as_documented(void **state)
 		"# a comment\n"
 		"\n"
 		"gilscope-script 1 {\"version\":\"0.1.0\",\"mode\":\"exact\"}\n"
+		"function 1 file=/srv/my\\x20app.py line=0xc name=Handler.get\n"
+		" function\t2 name=<lambda> \n"
+		"stack 1 1:15\t 0:0 2:0xffffffff \n"
+		"stack 2 cut 1:16\n"
+		"text 1 text=Aufgabe\\x20f\u00fcr\\x0A\\xff=5\n"
+		"text 2\n"
 		"1000 4711 take\n"
+		"1000 4711 stack wait root=139637976731648 task=1 stack=1\n"
 		"  1000.00012   4711\tswitch_out sysno=0xe6 syscall cpu=0x1  \n"
 		"# another\n"
 		"1000.000130000 4712 comm comm=AnyIO\\x20worker pid=4711\n"
@@ -141,6 +203,35 @@ static void what_is_wrong_is_named_with_its_line(void **state)
 		{"1 1 comm comm=\\x4", "backslash that is not", ""},
 		{"1 1 comm comm=a b", "comm has no flag 'b'", "pid="},
 		{"1 1 take \x1b[31m", "take has no flag '\\x1b[31m'", ""},
+		{"function", "'' is not the number of a function", "name="},
+		{"function x name=f", "'x' is not the number of a function", "name="},
+		{"function 0 name=f", "a definition's number is not the next of its kind", ""},
+		{"function 2 name=f", "a definition's number is not the next of its kind", ""},
+		{"function 4294967297 name=f", "'4294967297' is not the number", ""},
+		{"function 1 name=f name=g", "'name' comes twice", ""},
+		{"function 1 name", "'name' does not belong", "function ID"},
+		{"function 1 text=f", "'text' does not belong", "function ID"},
+		{"function 1 name=my f", "'f' does not belong", "function ID"},
+		{"function 1 line=-1", "line='-1' is not a number of 0 to 4294967295", ""},
+		{"function 1 line=4294967296", "line='4294967296' is not a number", ""},
+		{"function 1 name=a\\x00b", "name= has a NUL", ""},
+		{"function 1 file=\\q", "file= has a backslash", ""},
+		{"functions 1 name=f", "'functions' is not a time", "function"},
+		{"stack 1", "a stack has no frames", ""},
+		{"stack 1 cut", "a stack has no frames", ""},
+		{"stack 1 0:1 cut", "'cut' is not a frame", "[cut]"},
+		{"stack 1 cut cut 0:1", "'cut' is not a frame", "[cut]"},
+		{"stack 1 1:1", "a stack names a function that is not defined", ""},
+		{"stack 1 0", "'0' is not a frame", "FUNCTION:LINE"},
+		{"stack 1 0:", "'0:' is not a frame", ""},
+		{"stack 1 :5", "':5' is not a frame", ""},
+		{"stack 1 0:1:2", "'0:1:2' is not a frame", ""},
+		{"stack 1 0:-1", "'0:-1' is not a frame", ""},
+		{"stack 1 0:4294967296", "is not a frame", ""},
+		{"stack 2 0:1", "a definition's number is not the next of its kind", ""},
+		{"text 1 name=f", "'name' does not belong", "text ID"},
+		{"text 1 =f", "'' does not belong", "text ID"},
+		{"text 1 text=\\x0", "text= has a backslash", ""},
 		{"process", "not a JSON object", ""},
 		{"process []", "not a JSON object", ""},
 		{"process {}", "\"pid\" is missing", ""},
@@ -237,6 +328,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(every_event_survives_a_script_bit_for_bit),
 		cmocka_unit_test(the_longest_description_of_a_process_fits_a_line),
+		cmocka_unit_test(the_longest_definitions_fit_a_line),
+		cmocka_unit_test(one_frame_too_many_is_refused),
 		cmocka_unit_test(a_script_looks_as_documented),
 		cmocka_unit_test(what_is_wrong_is_named_with_its_line),
 		cmocka_unit_test(what_is_no_script_is_refused),

@@ -1,46 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Traces of other versions and of other makers, built by hand. */
-#include "stream_helpers.h"
-
-#include <zstd.h>
-
-#include "base/diag.h"
-#include "stream/trace.h"
-#include "stream/trace_format.h"
-
-static void put(struct bytes *bytes, const void *from, size_t length)
-{
-	bytes->at = realloc(bytes->at, bytes->length + length + 1);
-	assert_non_null(bytes->at);
-	memcpy(bytes->at + bytes->length, from, length);
-	bytes->length += length;
-}
-
-static void put_chunk(struct bytes *bytes, uint32_t type, const void *payload, uint32_t length)
-{
-	struct trace_chunk chunk = {.type = type, .length = length};
-
-	chunk.crc = trace_chunk_crc(&chunk, payload);
-	put(bytes, &chunk, sizeof(chunk));
-	put(bytes, payload, length);
-}
-
-static void put_start(struct bytes *bytes)
-{
-	static const struct trace_preamble preamble = {.magic = TRACE_MAGIC, .major = TRACE_MAJOR, .minor = 77};
-
-	put(bytes, &preamble, sizeof(preamble));
-	put_chunk(bytes, TRACE_HEAD, "{\"mode\": \"exact\", \"colour\": 7}", 30);
-}
-
-static void put_block(struct bytes *bytes, const struct bytes *block)
-{
-	unsigned char payload[4096];
-	size_t length = ZSTD_compress(payload, sizeof(payload), block->at, block->length, 1);
-
-	assert_false(ZSTD_isError(length));
-	put_chunk(bytes, TRACE_EVENTS, payload, (uint32_t)length);
-}
+#include "stream_made.h"
 
 /* Four events: TAKE, two of type 200, SWITCH_OUT with a field more than we know. */
 struct four {
@@ -87,7 +47,7 @@ static int read_four(const struct four *from, size_t cut, struct kept *kept, str
 	put_start(&bytes);
 	put_chunk(&bytes, 0x12345678, "of a newer version", 18);
 	put_chunk(&bytes, 0x12345679, "", 0);
-	put_block(&bytes, &block);
+	put_block(&bytes, TRACE_EVENTS, &block);
 	put_chunk(&bytes, TRACE_END, &(uint64_t){4}, 8);
 	err = read_trace(bytes.at, bytes.length, kept, ret_outcome, diag);
 	free(block.at);
@@ -160,7 +120,7 @@ static void a_block_without_room_for_its_kinds_is_refused(void **state)
 	put(&block, &head, sizeof(head));
 	put(&block, "\0\0\0\0\0\0\0", 8);
 	put_start(&bytes);
-	put_block(&bytes, &block);
+	put_block(&bytes, TRACE_EVENTS, &block);
 	assert_int_equal(read_trace(bytes.at, bytes.length, &kept, &outcome, &diag), -EBADMSG);
 	free(block.at);
 	free(bytes.at);
