@@ -299,27 +299,51 @@ int elf_image_imports(const struct elf_image *image, int (*visit)(void *ctx, con
 	return 0;
 }
 
-int elf_image_section(const struct elf_image *image, const char *name, uint64_t *ret_vaddr, uint64_t *ret_size)
+static Elf_Scn *section_named(const struct elf_image *image, const char *name, GElf_Shdr *ret_header)
 {
 	Elf_Scn *section = NULL;
 	Elf_Data *names;
 	size_t index;
 
 	if (elf_getshdrstrndx(image->elf, &index))
-		return -ENOENT;
+		return NULL;
 	names = strings_of(image, index);
 	while ((section = elf_nextscn(image->elf, section))) {
-		const char *found;
-		GElf_Shdr header;
+		const char *found = gelf_getshdr(section, ret_header) ? string_at(names, ret_header->sh_name) : NULL;
 
-		if (!gelf_getshdr(section, &header))
-			continue;
-		found = string_at(names, header.sh_name);
-		if (!found || strcmp(found, name) != 0)
-			continue;
-		*ret_vaddr = header.sh_addr;
-		*ret_size = header.sh_size;
-		return 0;
+		if (found && strcmp(found, name) == 0)
+			return section;
 	}
-	return -ENOENT;
+	return NULL;
+}
+
+int elf_image_section(const struct elf_image *image, const char *name, uint64_t *ret_vaddr, uint64_t *ret_size)
+{
+	GElf_Shdr header;
+
+	if (!section_named(image, name, &header))
+		return -ENOENT;
+	*ret_vaddr = header.sh_addr;
+	*ret_size = header.sh_size;
+	return 0;
+}
+
+int elf_image_section_bytes(const struct elf_image *image, const char *name, uint8_t **ret_bytes, size_t *ret_size)
+{
+	_cleanup_(freep) uint8_t *bytes = NULL;
+	GElf_Shdr header;
+
+	if (!section_named(image, name, &header))
+		return -ENOENT;
+	if (header.sh_type == SHT_NOBITS || header.sh_size > SECTION_BYTES_MAX || header.sh_offset > image->size ||
+	    header.sh_size > image->size - header.sh_offset)
+		return -EFAULT;
+	bytes = malloc(header.sh_size + 1);
+	if (!bytes)
+		return -ENOMEM;
+	if (read_exactly(image->fd, header.sh_offset, bytes, header.sh_size))
+		return -EFAULT;
+	*ret_bytes = STEAL(bytes, NULL);
+	*ret_size = header.sh_size;
+	return 0;
 }

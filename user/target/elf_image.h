@@ -62,6 +62,9 @@ int elf_image_symbol(const struct elf_image *image, uint32_t table, const char *
 /* Calls `visit` for every relocation against an imported symbol: the GOT slot's address and the symbol's name. As elf_image_symbols(). */
 int elf_image_imports(const struct elf_image *image, int (*visit)(void *ctx, const char *name, uint64_t slot), void *ctx);
 
+/* A section's content, also of one that is not loaded; the bytes are the caller's to free. -ENOENT; -EFAULT when its header lies. */
+int elf_image_section_bytes(const struct elf_image *image, const char *name, uint8_t **ret_bytes, size_t *ret_size);
+
 /* A section's address range; -ENOENT. */
 int elf_image_section(const struct elf_image *image, const char *name, uint64_t *ret_vaddr, uint64_t *ret_size);
 

@@ -84,11 +84,9 @@ static bool runtime_of(const struct elf_image *elf, uint64_t *ret_vaddr, uint64_
 	return elf_image_symbol(elf, SHT_DYNSYM, "Py_GetVersion", &symbol) == 0;
 }
 
-/* -ENOEXEC when the mapping's file is no Python. */
-static int image_try(pid_t pid, const struct mapping *mapping, struct image *ret_image)
+int image_open(pid_t pid, const struct mapping *mapping, struct image *ret_image)
 {
 	_cleanup_(image_done) struct image image = {.fd = -1, .elf.fd = -1, .name = mapping->path};
-	uint64_t vaddr;
 	int err = path_of(pid, mapping, image.path, sizeof(image.path));
 
 	if (err)
@@ -97,13 +95,25 @@ static int image_try(pid_t pid, const struct mapping *mapping, struct image *ret
 	if (image.fd < 0)
 		return -errno;
 	err = elf_image_open(image.fd, &image.elf);
+	if (!err)
+		err = bias_of(&image.elf, mapping, &image.bias);
+	if (err)
+		return err;
+	*ret_image = STEAL(image, ((struct image){.fd = -1, .elf.fd = -1}));
+	return 0;
+}
+
+/* -ENOEXEC when the mapping's file is no Python. */
+static int image_try(pid_t pid, const struct mapping *mapping, struct image *ret_image)
+{
+	_cleanup_(image_done) struct image image = {.fd = -1, .elf.fd = -1};
+	uint64_t vaddr;
+	int err = image_open(pid, mapping, &image);
+
 	if (err)
 		return err;
 	if (!runtime_of(&image.elf, &vaddr, &image.runtime_size))
 		return -ENOEXEC;
-	err = bias_of(&image.elf, mapping, &image.bias);
-	if (err)
-		return err;
 	image.runtime = vaddr ? vaddr + image.bias : 0;
 	*ret_image = STEAL(image, ((struct image){.fd = -1, .elf.fd = -1}));
 	return 0;

@@ -27,4 +27,7 @@ struct image {
 int image_find(pid_t pid, const struct mappings *mappings, struct diag *diag, struct image *ret_image);
 void image_done(struct image *image);
 
+/* Opens the file of an executable mapping, whatever it is; runtime and runtime_size stay 0. The mapping must outlive the image. 0 or -errno. */
+int image_open(pid_t pid, const struct mapping *mapping, struct image *ret_image);
+
 #endif

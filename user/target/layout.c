@@ -10,15 +10,20 @@
 /* 3.8 to 3.12, rows by minor version; interp_next is 0 in all */
 static const struct layout rows[] = {
 	[8] = {.runtime_head = 32, .runtime_gil = 1152, .interp_id = 16, .interp_threads = 8, .tstate_next = 8, .tstate_interp = 16,
-	       .tstate_thread_id = 176, .tstate_native_thread_id = -1, .drop_request_kind = DROP_REQUEST_ADDRESS, .drop_request = 596},
+	       .tstate_thread_id = 176, .tstate_native_thread_id = -1, .interp_modules = 56, .tstate_dict = 152,
+	       .drop_request_kind = DROP_REQUEST_ADDRESS, .drop_request = 596},
 	[9] = {.runtime_head = 32, .runtime_gil = 352, .interp_id = 24, .interp_threads = 8, .tstate_next = 8, .tstate_interp = 16,
-	       .tstate_thread_id = 176, .tstate_native_thread_id = -1, .drop_request_kind = DROP_REQUEST_INTERP, .drop_request = 76},
+	       .tstate_thread_id = 176, .tstate_native_thread_id = -1, .interp_modules = 856, .tstate_dict = 152,
+	       .drop_request_kind = DROP_REQUEST_INTERP, .drop_request = 76},
 	[10] = {.runtime_head = 32, .runtime_gil = 352, .interp_id = 24, .interp_threads = 8, .tstate_next = 8, .tstate_interp = 16,
-		.tstate_thread_id = 176, .tstate_native_thread_id = -1, .drop_request_kind = DROP_REQUEST_INTERP, .drop_request = 72},
+		.tstate_thread_id = 176, .tstate_native_thread_id = -1, .interp_modules = 856, .tstate_dict = 152,
+		.drop_request_kind = DROP_REQUEST_INTERP, .drop_request = 72},
 	[11] = {.runtime_head = 40, .runtime_gil = 360, .interp_id = 48, .interp_threads = 16, .tstate_next = 8, .tstate_interp = 16,
-		.tstate_thread_id = 152, .tstate_native_thread_id = 160, .drop_request_kind = DROP_REQUEST_INTERP, .drop_request = 104},
+		.tstate_thread_id = 152, .tstate_native_thread_id = 160, .interp_modules = 888, .tstate_dict = 128,
+		.drop_request_kind = DROP_REQUEST_INTERP, .drop_request = 104},
 	[12] = {.runtime_head = 40, .interp_gil = 384, .interp_id = 8, .interp_threads = 72, .tstate_next = 8, .tstate_interp = 16,
-		.tstate_thread_id = 136, .tstate_native_thread_id = 144, .drop_request_kind = DROP_REQUEST_INTERP, .drop_request = 372},
+		.tstate_thread_id = 136, .tstate_native_thread_id = 144, .interp_modules = 944, .tstate_dict = 112,
+		.drop_request_kind = DROP_REQUEST_INTERP, .drop_request = 372},
 };
 
 /* Where struct _Py_DebugOffsets itself keeps a field, in bytes */
@@ -36,12 +41,12 @@ enum {
 };
 
 static const struct debug_positions {
-	uint16_t interp_gil, gil_state, gil_enabled, gil_locked, gil_holder;
+	uint16_t interp_modules, interp_gil, gil_state, gil_enabled, gil_locked, gil_holder;
 	uint16_t tstate_size, tstate_next, tstate_interp, tstate_thread_id, tstate_native_thread_id;
 } positions[] = {
-	[13] = {112, 120, 128, 136, 144, 152, 168, 176, 192, 200},
-	[14] = {120, 128, 136, 144, 152, 176, 192, 200, 216, 224},
-	[15] = {120, 128, 136, 144, 152, 176, 192, 200, 240, 248},
+	[13] = {88, 112, 120, 128, 136, 144, 152, 168, 176, 192, 200},
+	[14] = {96, 120, 128, 136, 144, 152, 176, 192, 200, 216, 224},
+	[15] = {96, 120, 128, 136, 144, 152, 176, 192, 200, 240, 248},
 };
 
 static uint32_t field(struct debug_reader *reader, unsigned int position, uint64_t struct_size)
@@ -69,6 +74,8 @@ int layout_parse_debug_offsets(const uint64_t *words, size_t count, uint32_t ver
 		return -ENOTSUP;
 	layout = (struct layout){
 		.runtime_head = field(&r, DEBUG_RUNTIME_HEAD, runtime_bytes),
+		.interp_modules = field(&r, at->interp_modules, interp_bytes),
+		.tstate_loop = version_minor(version_hex) == 13 ? (uint32_t)tstate_bytes : 0,
 		.interp_gil = field(&r, at->interp_gil, interp_bytes),
 		.interp_next = field(&r, DEBUG_INTERP_NEXT, interp_bytes),
 		.interp_id = field(&r, DEBUG_INTERP_ID, interp_bytes),

@@ -22,6 +22,9 @@ struct layout {
 	uint32_t interp_next, interp_id, interp_threads;
 	uint32_t tstate_next, tstate_interp, tstate_thread_id;
 	int32_t tstate_native_thread_id; /* -1 before 3.11 */
+	uint32_t interp_modules; /* sys.modules, a dict */
+	uint32_t tstate_dict;	 /* up to 3.12: PyThreadState.dict; later 0 */
+	uint32_t tstate_loop;	 /* 3.13: _PyThreadStateImpl.asyncio_running_loop, its first field behind the PyThreadState; else 0 */
 	uint32_t gil_enabled;		 /* in struct _gil_runtime_state of a free-threaded build; 0: always enabled */
 	bool free_threaded;
 	enum drop_request_kind drop_request_kind;

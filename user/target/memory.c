@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include <errno.h>
+#include <string.h>
 #include <sys/uio.h>
 
 #include "target/memory.h"
@@ -33,4 +34,24 @@ int memory_read_u32(pid_t pid, uint64_t address, uint32_t *ret_value)
 	if (!err)
 		*ret_value = value;
 	return err;
+}
+
+int memory_read_text(pid_t pid, uint64_t address, char *to, size_t size)
+{
+	enum { PAGE_BYTES = 4096 };
+	size_t done = 0;
+
+	/* what lies in the next page is touched only when the text goes on into it */
+	while (done + 1 < size) {
+		size_t room = size - 1 - done, here = PAGE_BYTES - (address + done) % PAGE_BYTES, length = here < room ? here : room;
+		int err = memory_read(pid, address + done, to + done, length);
+
+		if (err)
+			return err;
+		if (memchr(to + done, 0, length))
+			return 0;
+		done += length;
+	}
+	to[done] = 0;
+	return 0;
 }

@@ -12,6 +12,9 @@
 /* All `length` bytes or nothing. -EFAULT: not all of it is mapped and readable; -EPERM: CAP_SYS_PTRACE is missing; -ESRCH: the process is gone. */
 int memory_read(pid_t pid, uint64_t address, void *to, size_t length);
 
+/* A C string, cut at size - 1 bytes and terminated. Errors as above. */
+int memory_read_text(pid_t pid, uint64_t address, char *to, size_t size);
+
 int memory_read_u64(pid_t pid, uint64_t address, uint64_t *ret_value);
 int memory_read_u32(pid_t pid, uint64_t address, uint32_t *ret_value);
 

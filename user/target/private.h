@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * private.h - what target.c, snapshot.c and epoll.c share of a target and nobody else needs.
+ * private.h - what the files of this room share of a target and nobody else needs.
  */
 #ifndef GILSCOPE_TARGET_PRIVATE_H
 #define GILSCOPE_TARGET_PRIVATE_H
@@ -11,6 +11,7 @@
 struct target_private {
 	struct layout layout;
 	uint64_t runtime_size;
+	uint32_t tstate_loop; /* 3.13 on: _PyThreadStateImpl.asyncio_running_loop; 0: not known, or not known yet (asyncio.h) */
 };
 
 #endif

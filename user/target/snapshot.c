@@ -9,6 +9,7 @@
 #include "base/cleanup.h"
 #include "base/duration.h"
 #include "target/epoll.h"
+#include "target/loops.h"
 #include "target/memory.h"
 #include "target/private.h"
 #include "target/proc.h"
@@ -192,7 +193,9 @@ static int emit_all(const struct snapshot *snapshot)
 		err = emit_state(snapshot, &snapshot->threads.list[i]);
 	for (uint32_t i = 0; !err && i < snapshot->target->gil_count; i++)
 		err = gil_enabled(snapshot->target, i) ? emit_observe(snapshot, i) : 0;
-	return err ? err : epoll_emit_all(snapshot->target, snapshot->sink);
+	if (!err)
+		err = epoll_emit_all(snapshot->target, snapshot->sink);
+	return err ? err : loops_emit_all(snapshot->target, &snapshot->threads, snapshot->sink);
 }
 
 int target_snapshot(struct target *target, const uint16_t *gil_index, const struct stream_sink *sink)

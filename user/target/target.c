@@ -5,6 +5,7 @@
 
 #include "base/cleanup.h"
 #include "base/diag.h"
+#include "target/asyncio.h"
 #include "target/elf_scan.h"
 #include "target/image.h"
 #include "target/memory.h"
@@ -120,8 +121,14 @@ static int layout_find(struct target *target, const struct image *image, struct 
 		.tstate_thread_id = (int32_t)layout->tstate_thread_id,
 		.tstate_native_thread_id = layout->tstate_native_thread_id,
 	};
+	target->private->tstate_loop = layout->tstate_loop;
+	target->stack.tstate_task = target->stack.task_name = STACK_NONE;
 	err = stacks_layout_read(pid, target->version_hex, image->runtime, layout, &target->stack, &target->code);
-	return err && err != -ENOTSUP ? trouble(pid, err, "read the memory", diag) : 0;
+	if (err && err != -ENOTSUP)
+		return trouble(pid, err, "read the memory", diag);
+	asyncio_examine_image(target, image);
+	asyncio_examine_modules(target);
+	return 0;
 }
 
 static bool has_gil(const struct target *target, uint64_t address)

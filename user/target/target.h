@@ -67,8 +67,9 @@ struct gc_site {
 	uint64_t offset; /* in the image file */
 	uint64_t vaddr;	 /* in the ELF's address space */
 	uint64_t semaphore; /* offset in the image file of the counter that switches the probe point on; 0: it needs none */
-	int8_t generation_register; /* where the generation is then: number of the DWARF register that holds it, -1: a constant, -2: not known */
-	int32_t generation;	    /* the constant */
+	int8_t generation_register; /* where the generation is then: number of the DWARF register that holds it, -1: a constant, -2: neither */
+	int8_t generation_base;	    /* with -2: number of the register that it lies in memory relative to (an int there); -1: it is not known */
+	int32_t generation;	    /* the constant, or the distance from generation_base's address */
 };
 
 struct target {
@@ -85,7 +86,7 @@ struct target {
 	uint32_t gil_count;
 	bool gil_proven;	       /* the calibration scan found the main GIL where the offsets say */
 	struct python_layout layout;
-	struct stack_layout stack;     /* for the probes; stack.runtime 0: no stacks */
+	struct stack_layout stack;     /* for the probes; stack.runtime 0: no stacks. tstate_task may become known later, see target_describe_loop() */
 	struct code_layout code;       /* for symbols/ */
 	struct gc_site *gc_sites;
 	uint32_t gc_site_count;
@@ -119,7 +120,8 @@ int target_snapshot(struct target *target, const uint16_t *gil_index, const stru
 /*
  * RUNS_LOOP for one thread, from Python's own state (tstate->dict's __asyncio_running_event_loop__ up to 3.12, asyncio_running_loop of the thread state
  * later): asked when the thread waits on a loop's descriptor for the first time, and part of every snapshot for all Python threads. Nothing is told
- * when this cannot be read.
+ * when this cannot be read: before 3.14's _asyncio module is loaded, or asyncio without its C part. Where a 3.14 keeps its tasks is found by the
+ * first call (of this or of target_snapshot()) after that module was loaded, which then fills target->stack.tstate_task and task_name.
  */
 int target_describe_loop(struct target *target, uint32_t tid, const struct stream_sink *sink);
 

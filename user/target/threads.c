@@ -174,11 +174,17 @@ static int mark_python(const struct target *target, struct threads *threads)
 
 	if (!err && target->private->layout.tstate_native_thread_id < 0)
 		err = pthread_tid_calibrate(target, threads, states, count);
+	if (!err && count > 0) {
+		threads->python = calloc((size_t)count, sizeof(*threads->python));
+		err = threads->python ? 0 : -ENOMEM;
+	}
 	for (int i = 0; !err && i < count; i++) {
 		struct thread *thread = thread_of(threads, target, &states[i]);
 
-		if (thread)
-			thread->python = true;
+		if (!thread)
+			continue;
+		thread->python = true;
+		threads->python[threads->python_count++] = (struct python_thread){states[i].address, states[i].thread_id, thread->tid};
 	}
 	return err;
 }
@@ -199,6 +205,7 @@ int threads_read(const struct target *target, struct threads *ret_threads)
 void threads_done(struct threads *threads)
 {
 	free(threads->list);
+	free(threads->python);
 	*threads = (struct threads){0};
 }
 

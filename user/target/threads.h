@@ -20,9 +20,18 @@ struct thread {
 	bool python;	/* some PyThreadState is this thread's */
 };
 
+/* A PyThreadState and the thread it belongs to; a thread has one per interpreter that it runs. */
+struct python_thread {
+	uint64_t state; /* address */
+	uint64_t ident; /* threading.get_ident() */
+	uint32_t tid;
+};
+
 struct threads {
 	struct thread *list; /* by nstid */
 	uint32_t count;
+	struct python_thread *python; /* those whose thread is certain, of the main interpreter first */
+	uint32_t python_count;
 	int32_t pthread_tid; /* offset of gettid() in what pthread_self() points to; -1: not known, or not needed */
 };
 
