@@ -32,6 +32,14 @@ static void on_interval(void *ctx, const struct interval *i)
 	*(uint64_t *)i->gil->data = i->end;
 }
 
+static void on_sample(void *ctx, const struct sample *sample)
+{
+	const uint64_t *end = sample->thread->data;
+
+	require(!sample->thread->gone && *end <= sample->ts);
+	require(!sample->seen_by || (sample->gil && sample->gil->holder == sample->thread));
+}
+
 static void on_thread(void *ctx, struct thread *thread)
 {
 	require((thread->data = calloc(1, sizeof(uint64_t))) != NULL);
@@ -72,6 +80,8 @@ static void tame(union event *event, uint64_t *ts)
 		event->state.span_ns %= 256, event->state.epfd %= 4;
 	if (event->hdr.type >= EV_EPOLL_ENTER && event->hdr.type <= EV_EPOLL)
 		event->epoll_enter.epfd %= 4;
+	if (event->hdr.type == EV_RUNS_LOOP)
+		event->runs_loop.span_ns %= 256;
 	if (event->hdr.type == EV_WINDOW && (event->lost.count & 0xf))
 		event->hdr.flags = 0;
 }
@@ -80,6 +90,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	const struct model_sink sink = {.thread = on_thread,
 					.interval = on_interval,
+					.sample = on_sample,
 					.turn_begin = on_turn_begin,
 					.turn_cancel = on_turn_cancel,
 					.turn = on_turn,

@@ -39,6 +39,7 @@ struct sim_segment {
 	uint8_t gil;
 	uint16_t cpu;
 	int32_t sysno;
+	bool gc;
 };
 struct sim_span {
 	uint64_t start, end; /* end 0: not over */
@@ -70,7 +71,7 @@ struct sim_thread {
 	uint16_t cpu;
 	int32_t sysno;
 	uint64_t ts_turn, ts_hold, ts_wait;
-	bool in_turn, hold_handoff, wants_wait;
+	bool in_turn, hold_handoff, wants_wait, gc;
 	SIM_VECTOR(struct sim_segment) log;
 };
 
@@ -148,6 +149,13 @@ static inline void sim_look(struct sim *s, const struct sim_thread *t, bool defi
 		sim_observe(s, t->gil, t->tid, definite, 0, 0);
 }
 
+/* A stack, whose number is that of the thread it is of. */
+static inline void sim_stack(struct sim *s, const struct sim_thread *t, const struct sim_thread *of, unsigned int flags)
+{
+	if (t->python && sim_chance(s, 80))
+		sim_emit_at(s, s->now, EV_STACK, t->tid, t->gil, (uint8_t)flags, (union event){.stack = {.stack = of->tid}}, false);
+}
+
 /* ── truth ───────────────────────────────────────────────────────────────────────────────────────────────────────── */
 
 static inline enum thread_state sim_state(const struct sim_thread *t)
@@ -169,10 +177,11 @@ static inline enum thread_state sim_state(const struct sim_thread *t)
 
 static inline void sim_log(struct sim *s, struct sim_thread *t)
 {
-	struct sim_segment now = {s->now, (uint8_t)sim_state(t), t->gil, t->cpu, t->sysno};
+	struct sim_segment now = {s->now, (uint8_t)sim_state(t), t->gil, t->cpu, t->sysno, t->gc};
 	const struct sim_segment *last = t->log.count ? &t->log.at[t->log.count - 1] : NULL;
 
-	if (!last || last->state != now.state || last->cpu != now.cpu || last->sysno != now.sysno || last->gil != now.gil)
+	if (!last || last->state != now.state || last->cpu != now.cpu || last->sysno != now.sysno || last->gil != now.gil ||
+	    last->gc != now.gc)
 		SIM_PUSH(t->log, now);
 }
 
@@ -218,6 +227,7 @@ static inline void sim_switch(struct sim *s, uint16_t cpu, struct sim_thread *ou
 		event.switch_out.sysno = out->sysno < 0 ? 0 : out->sysno;
 		if (s->looks_first)
 			sim_look(s, out, false);
+		sim_stack(s, out, out, sleeps ? EVF_STACK_SLEEP : EVF_STACK_PREEMPT);
 		sim_emit_at(s, s->now, EV_SWITCH_OUT, out->tid, cpu,
 			    (uint8_t)((sleeps ? 0 : EVF_SWITCH_OUT_RUNNABLE) | (out->sysno >= 0 ? EVF_SWITCH_OUT_SYSCALL : 0)), event, false);
 		if (!s->looks_first)
@@ -277,6 +287,8 @@ static inline void sim_wait(struct sim *s, struct sim_thread *t)
 			SIM_PUSH(s->gils[t->gil].waiting, (struct sim_change){s->now, 1});
 	}
 	t->wants_wait = false;
+	sim_stack(s, t, t, EVF_STACK_WAIT);
+	sim_stack(s, t, &s->threads[s->gils[t->gil].holder], EVF_STACK_HOLDER);
 	sim_emit(s, EV_WAIT, t->tid, t->gil, 0);
 	sim_look(s, t, true);
 }
@@ -301,7 +313,7 @@ static inline void sim_wait_end(struct sim *s, struct sim_thread *t)
 static inline void sim_epoll(struct sim *s, struct sim_thread *t)
 {
 	if (!t->inside) {
-		t->epfd = t->own_epfd && sim_chance(s, 70) ? t->own_epfd : 50 + sim_random(s, 2);
+		t->epfd = t->own_epfd && !t->gc && sim_chance(s, 70) ? t->own_epfd : 50 + sim_random(s, 2);
 		if (t->in_turn && t->epfd == t->own_epfd) {
 			SIM_PUSH(s->turns, (struct sim_span){t->ts_turn, s->now, t->tid, 0, false, false});
 			t->in_turn = false;
@@ -347,6 +359,12 @@ static inline void sim_leave(struct sim *s, struct sim_thread *out, bool sleeps)
 		sim_log(s, in);
 }
 
+static inline void sim_gc(struct sim *s, struct sim_thread *t)
+{
+	t->gc = !t->gc;
+	sim_emit(s, t->gc ? EV_GC_BEGIN : EV_GC_END, t->tid, 2, 0);
+}
+
 static inline void sim_run_step(struct sim *s, struct sim_thread *t)
 {
 	uint32_t dice = sim_random(s, 100);
@@ -359,6 +377,10 @@ static inline void sim_run_step(struct sim *s, struct sim_thread *t)
 		sim_leave(s, t, true);
 	else if (dice < 23)
 		sim_emit(s, EV_WAKE, t->tid, t->cpu, 0); /* means nothing */
+	else if (dice < 27)
+		sim_stack(s, t, t, EVF_STACK_CLOCK);
+	else if (dice < 30 && !t->inside && t->relation == SIM_HOLDS)
+		sim_gc(s, t);
 	else if (t->inside)
 		sim_epoll(s, t);
 	else if (dice < 40 && t->relation != SIM_WAITS && (t->relation == SIM_NONE || sim_chance(s, 10)))
@@ -412,7 +434,7 @@ static inline void sim_birth(struct sim *s, struct sim_thread *t)
 
 	t->alive = true;
 	t->python = index % 4 != 3;
-	t->inside = t->in_turn = t->woken = t->taking = t->wants_wait = false;
+	t->inside = t->in_turn = t->woken = t->taking = t->wants_wait = t->gc = false;
 	t->relation = SIM_NONE;
 	t->sched = SIM_SLEEPS;
 	t->cpu = CPU_NONE;

@@ -39,7 +39,18 @@ static inline void on_interval(void *ctx, const struct interval *i)
 		say(" cpu%u", i->cpu);
 	if (i->state == TS_BLOCKED || i->state == TS_HELD_BLOCKED || i->state == TS_IDLE)
 		say(" sys%d", i->sysno);
+	if (i->gc)
+		say(" gc%u", i->generation);
 	say("%s%s%s\n", i->throttled ? " throttled" : "", i->sampled ? " sampled" : "", i->in_turn ? " turn" : "");
+}
+
+static inline void on_sample(void *ctx, const struct sample *s)
+{
+	say("sample %llu %u stack%u task%u root%llu flags%u", (unsigned long long)s->ts, s->thread->tid, s->stack, s->task,
+	    (unsigned long long)s->root, s->flags);
+	if (s->seen_by)
+		say(" by%u", s->seen_by->tid);
+	say("%s\n", s->gil ? " gil" : "");
 }
 
 static inline void on_hold(void *ctx, const struct hold *h)
@@ -117,12 +128,18 @@ EVENT_FUNCTION(thread, (uint64_t ts, uint32_t tid, uint8_t flags), THREAD, threa
 EVENT_FUNCTION(thread_gone, (uint64_t ts, uint32_t tid), THREAD_EXIT, thread_exit, ts, tid, 0, 0)
 EVENT_FUNCTION(process_gone, (uint64_t ts), PROCESS_EXIT, process_exit, ts, PID, 0, 0)
 EVENT_FUNCTION(descriptor, (uint64_t ts, uint32_t epfd), EPOLL, epoll, ts, PID, 0, EVF_EPOLL_WAKEUP, .epfd = epfd, .kind = LOOP_UVLOOP)
+EVENT_FUNCTION(stack, (uint64_t ts, uint32_t tid, uint8_t flags, uint32_t id), STACK, stack, ts, tid, 0, flags, .stack = id, .task = 7, .root = 8)
+EVENT_FUNCTION(gc_begin, (uint64_t ts, uint32_t tid, uint16_t generation), GC_BEGIN, gc_begin, ts, tid, generation, 0)
+EVENT_FUNCTION(gc_end, (uint64_t ts, uint32_t tid), GC_END, gc_end, ts, tid, 0, 0)
+EVENT_FUNCTION(runs, (uint64_t ts, uint32_t tid, uint32_t span_ns, bool yes, uint32_t kind), RUNS_LOOP, runs_loop, ts, tid, 0,
+	       yes ? EVF_RUNS_LOOP_YES : 0, .kind = kind, .span_ns = span_ns)
 EVENT_FUNCTION(window, (uint64_t ts, bool end), WINDOW, window, ts, 0, 0, end ? EVF_WINDOW_END : 0)
 
 /* A process with a GIL and a loop's descriptor, Python threads A and B, and X that Python does not know; the window begins at 100. */
 static inline void begin_as(bool partial)
 {
 	const struct model_sink sink = {.interval = on_interval,
+					.sample = on_sample,
 					.hold = on_hold,
 					.wait = on_wait,
 					.contention = on_contention,

@@ -24,10 +24,11 @@ struct check {
 		uint64_t begin, end, loop_known, evidence[3]; /* of scheduling, of the relation, of the place */
 		uint64_t ts_turn, turn_ns, turn_end;
 		uint32_t segment;
+		uint64_t gc_known; /* the first begin or end of a run of the collector in the window */
 	} threads[4096];
 	uint32_t thread_count;
 	uint64_t hold_told[SIM_GILS], wait_told[SIM_GILS], ready_told[SIM_CPUS], run_end[SIM_CPUS];
-	uint64_t ns[TS_COUNT], sampled_ns, whole_holds, whole_waits, whole_turns, runs, contention_ns[SIM_GILS];
+	uint64_t ns[TS_COUNT], sampled_ns, whole_holds, whole_waits, whole_turns, runs, contention_ns[SIM_GILS], samples, gc_ns;
 };
 
 #define EXPECT(c, condition, ...)                                                                                                                    \
@@ -101,6 +102,8 @@ static void compare_truth(struct check *c, const struct interval *i, struct told
 		       (unsigned long long)i->start, (unsigned long long)i->end, thread_state_name(i->state), i->gil ? i->gil->index : -1, i->cpu,
 		       i->sysno, (unsigned long long)truth->ts, truth->state == SIM_GONE ? "gone" : thread_state_name(truth->state), truth->gil,
 		       truth->cpu, truth->sysno);
+		EXPECT(c, i->gc ? truth->gc : !truth->gc || !c->lossless || i->start < told->gc_known || !told->gc_known, "thread %u collects garbage: %d, not %d", i->thread->tid,
+		       truth->gc, i->gc);
 	}
 }
 
@@ -161,6 +164,7 @@ static void on_interval(void *ctx, const struct interval *i)
 	told->told = true;
 	c->ns[i->state] += i->end - i->start;
 	c->sampled_ns += i->sampled ? i->end - i->start : 0;
+	c->gc_ns += i->gc ? i->end - i->start : 0;
 	if (i->in_turn && told->turn)
 		told->turn_ns += i->end - i->start;
 	if (i->in_turn && !told->turn)
@@ -170,6 +174,18 @@ static void on_interval(void *ctx, const struct interval *i)
 	compare_runs(c, i);
 	compare_truth(c, i, told);
 	compare_evidence(c, i, told);
+}
+
+/* It is the stack of the thread that it is told of, of which all has been told up to then. */
+static void on_sample(void *ctx, const struct sample *sample)
+{
+	struct check *c = ctx;
+
+	EXPECT(c, sample->stack == sample->thread->tid, "a stack of thread %u is told of %u", sample->stack, sample->thread->tid);
+	EXPECT(c, told_of(c, sample->thread)->end == sample->ts && sample->ts == c->now, "a stack of %llu when all is told until %llu",
+	       (unsigned long long)sample->ts, (unsigned long long)told_of(c, sample->thread)->end);
+	EXPECT(c, !sample->seen_by || (sample->gil && sample->gil->holder == sample->thread), "not the holder");
+	c->samples++;
 }
 
 /* ── holds, waits, contention, runs ──────────────────────────────────────────────────────────────────────────────── */
@@ -313,6 +329,8 @@ static void note_evidence(struct check *c, const union event *event)
 
 	if (!told)
 		return;
+	if ((event->hdr.type == EV_GC_BEGIN || event->hdr.type == EV_GC_END) && !told->gc_known)
+		told->gc_known = c->now;
 	if ((gil || epoll || sched) && !told->evidence[0])
 		told->evidence[0] = c->now;
 	if (gil && !told->evidence[1])
@@ -369,7 +387,7 @@ static void compare_totals(struct check *c)
 }
 
 static struct totals {
-	uint64_t ns[TS_COUNT], sampled_ns, holds, waits, turns, runs, events;
+	uint64_t ns[TS_COUNT], sampled_ns, holds, waits, turns, runs, samples, gc_ns, events;
 } totals;
 
 static void run_seed(uint64_t seed, bool partial, uint32_t losses, uint32_t snapshots)
@@ -379,6 +397,7 @@ static void run_seed(uint64_t seed, bool partial, uint32_t losses, uint32_t snap
 	const struct model_sink sink = {.thread = on_thread,
 					.loop = on_loop,
 					.interval = on_interval,
+					.sample = on_sample,
 					.hold = on_hold,
 					.wait = on_wait,
 					.contention = on_contention,
@@ -410,6 +429,8 @@ static void run_seed(uint64_t seed, bool partial, uint32_t losses, uint32_t snap
 	totals.waits += c.whole_waits;
 	totals.turns += c.whole_turns;
 	totals.runs += c.runs;
+	totals.samples += c.samples;
+	totals.gc_ns += c.gc_ns;
 	totals.events += sim.events.count;
 	world_free(c.world);
 	sim_done(&sim);
@@ -437,6 +458,7 @@ static void run_seeds(bool partial, uint32_t losses, uint32_t snapshots)
 		assert_true(totals.ns[n] > 0);
 	assert_true(partial == (totals.sampled_ns > 0));
 	assert_true(totals.holds > count && totals.waits > count && totals.turns > count && totals.runs > count);
+	assert_true(totals.samples > count && totals.gc_ns > count);
 }
 
 static void without_loss_all_is_right_and_known_from_the_first_fact_on(void **state)

@@ -57,24 +57,52 @@ static struct descriptor *descriptor_find(const struct process_entry *process, u
 	return d;
 }
 
-static int loop_new(struct world *w, struct thread_machine *t, const struct descriptor *d)
+/* Python's own word for it, if it has one. */
+static enum loop_kind kind_of(const struct thread_machine *t, const struct descriptor *d)
 {
-	struct loop_machine *l;
+	return t->runs == RUNS_YES && t->runs_kind != LOOP_UNKNOWN ? t->runs_kind : d->kind;
+}
 
-	if (world_reserve(w, 1) < 0 || list_reserve(&w->loops) < 0 || !(l = calloc(1, sizeof(*l))))
-		return -ENOMEM;
-	l->pub = (struct loop){.thread = &t->pub, .epfd = d->epfd, .kind = d->kind};
-	list_add(&w->loops, l);
+static struct loop_machine *loop_of_epfd(const struct thread_machine *t, uint32_t epfd)
+{
+	struct loop_machine *l = t->loops;
+
+	while (l && l->pub.epfd != epfd)
+		l = l->next;
+	return l;
+}
+
+/* The thread runs the descriptor's loop from now on: one that it ran before goes on. */
+static int loop_run(struct world *w, struct thread_machine *t, const struct descriptor *d)
+{
+	struct loop_machine *l = loop_of_epfd(t, d->epfd);
+	bool is_new = !l;
+
+	if (is_new) {
+		if (world_reserve(w, 1) < 0 || list_reserve(&w->loops) < 0 || !(l = calloc(1, sizeof(*l))))
+			return -ENOMEM;
+		l->pub = (struct loop){.thread = &t->pub, .epfd = d->epfd};
+		l->next = t->loops;
+		t->loops = l;
+		list_add(&w->loops, l);
+	}
+	l->pub.kind = kind_of(t, d);
+	/* if it has taken the place of another one, Python did not say so */
+	l->pub.by_behaviour = t->runs != RUNS_YES || t->pub.loop;
+	t->deposed = t->pub.loop;
+	t->former_epfd = t->pub.loop ? t->pub.loop->epfd : 0;
 	t->pub.loop = &l->pub;
 	t->rival_waits = 0;
-	if (w->sink.loop)
+	if (is_new && w->sink.loop)
 		w->sink.loop(w->sink.ctx, &l->pub);
 	return 0;
 }
 
-/* Its own loop's descriptor is waited on no more, and another's is. */
+/* Its own loop's descriptor is waited on no more, and another's is. One that lost that way wins with the first wait. */
 static bool rival_wins(struct thread_machine *t, uint32_t epfd, uint64_t ts)
 {
+	if (t->deposed && t->former_epfd == epfd)
+		return true;
 	if (t->rival_epfd != epfd || !t->rival_waits) {
 		t->rival_epfd = epfd;
 		t->rival_waits = 0;
@@ -87,16 +115,20 @@ int loop_meet(struct world *w, struct thread_machine *t, uint32_t epfd, uint64_t
 {
 	const struct descriptor *d;
 
+	if (!t->waited || t->waited_epfd != epfd)
+		t->ts_waited = ts;
+	t->waited = true;
+	t->waited_epfd = epfd;
 	if (t->pub.loop && t->pub.loop->epfd == epfd) {
 		t->rival_waits = 0;
 		return 0;
 	}
 	d = descriptor_find(process_of(t), epfd);
-	if (!d || (t->pub.loop && !rival_wins(t, epfd, ts)))
+	if (!d || t->runs == RUNS_NO || (t->pub.loop && !rival_wins(t, epfd, ts)))
 		return 0;
 	if (t->pub.loop)
 		loop_break(w, t, ts, false);
-	return loop_new(w, t, d);
+	return loop_run(w, t, d);
 }
 
 /* Threads that wait on the descriptor just now run its loop. */
@@ -104,9 +136,9 @@ static int loop_adopt(struct world *w, struct thread_machine *t, const struct de
 {
 	int r;
 
-	if (t->place != PLACE_INSIDE || t->epfd != d->epfd || t->pub.loop)
+	if (t->place != PLACE_INSIDE || t->epfd != d->epfd || t->pub.loop || t->runs == RUNS_NO)
 		return 0;
-	r = loop_new(w, t, d);
+	r = loop_run(w, t, d);
 	if (r < 0)
 		return r;
 	if (t->slept && t->sched != SCHED_ASLEEP)
@@ -137,10 +169,66 @@ int loop_declare(struct world *w, const struct ev_epoll *event, uint64_t ts)
 	d->kind = event->kind <= LOOP_UVLOOP ? (enum loop_kind)event->kind : LOOP_UNKNOWN;
 	for (struct thread_machine *t = process->threads; t && r == 0; t = t->sibling) {
 		if (t->pub.loop && t->pub.loop->epfd == d->epfd)
-			t->pub.loop->kind = d->kind;
+			t->pub.loop->kind = kind_of(t, d);
 		r = loop_adopt(w, t, d, ts);
 	}
 	return r;
+}
+
+/* ── Python's own state ──────────────────────────────────────────────────────────────────────────────────────────── */
+
+/* The thread runs its loop no more, or never did; when a turn in progress ended is not known, so it is none. */
+static void loop_leave(struct world *w, struct thread_machine *t, uint64_t ts)
+{
+	turn_cancel(w, loop_of(t));
+	t->pub.loop = NULL;
+	t->deposed = false;
+	thread_update(w, t, ts);
+}
+
+static int runs_yes(struct world *w, struct thread_machine *t, enum loop_kind kind, uint64_t ts)
+{
+	const struct descriptor *d = t->waited ? descriptor_find(process_of(t), t->waited_epfd) : NULL;
+
+	t->pub.python = true;
+	t->runs = RUNS_YES;
+	t->runs_kind = kind;
+	if (!t->pub.loop)
+		return d ? loop_adopt(w, t, d, ts) : 0;
+	if (!t->deposed)
+		t->pub.loop->by_behaviour = false;
+	if (kind != LOOP_UNKNOWN)
+		t->pub.loop->kind = kind;
+	return 0;
+}
+
+/*
+ * Had it run one before, it may run it again without being asked. Else what it waits on, if it has waited there since before it was asked, is no loop
+ * of Python's, nor will be what else it waits on, until Python says so.
+ */
+static void runs_no(struct world *w, struct thread_machine *t, uint64_t since, uint64_t ts)
+{
+	bool had = t->runs == RUNS_YES, met = t->waited && t->ts_waited <= since && descriptor_find(process_of(t), t->waited_epfd);
+
+	if (!had && !met)
+		return;
+	t->runs = had ? RUNS_UNTOLD : RUNS_NO;
+	if (t->pub.loop)
+		loop_leave(w, t, ts);
+}
+
+int loop_told(struct world *w, const struct ev_runs_loop *event, uint64_t ts)
+{
+	struct thread_machine *t = thread_find(w, event->hdr.tid);
+	uint64_t since = event->span_ns < ts ? ts - event->span_ns : 0;
+
+	if (!t || (t->runs != RUNS_UNTOLD && since < t->ts_runs))
+		return 0; /* it may be older than what is known */
+	t->ts_runs = ts;
+	if (event->hdr.flags & EVF_RUNS_LOOP_YES)
+		return runs_yes(w, t, event->kind <= LOOP_UVLOOP ? (enum loop_kind)event->kind : LOOP_UNKNOWN, ts);
+	runs_no(w, t, since, ts);
+	return 0;
 }
 
 /* ── turns ───────────────────────────────────────────────────────────────────────────────────────────────────────── */
@@ -170,8 +258,11 @@ void loop_enter(struct world *w, struct thread_machine *t, uint32_t epfd, uint64
 	if (t->place == PLACE_INSIDE)
 		contradict(w, t, ts);
 	confirm(t);
-	if (is_own(t, epfd))
+	if (is_own(t, epfd)) {
 		turn_end(w, loop_of(t), ts, true, false);
+		t->gc_depth = 0; /* no collection spans this: its end was missed */
+		t->generation = GC_GENERATION_UNKNOWN;
+	}
 	t->place = PLACE_INSIDE;
 	t->epfd = epfd;
 	t->slept = false;

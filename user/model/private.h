@@ -61,8 +61,12 @@ struct gil_machine {
 
 struct loop_machine {
 	struct loop pub;
-	bool whole; /* the begin of the turn in progress is a fact */
+	struct loop_machine *next; /* another one of the thread */
+	bool whole;		   /* the begin of the turn in progress is a fact */
 };
+
+/* What Python's own state said of a thread (RUNS_LOOP). RUNS_NO: it has none, although it waits on a wake-up channel's descriptor. */
+enum runs { RUNS_UNTOLD, RUNS_NO, RUNS_YES };
 
 struct thread_machine {
 	struct thread pub;
@@ -88,8 +92,20 @@ struct thread_machine {
 	uint64_t ts_look;	      /* when it looked itself and the answer was clear */
 	uint64_t ts_off;	      /* off CPU at least since then */
 
+	uint32_t gc_depth; /* runs of the collector that it is inside of: a finalizer may ask for another one */
+	uint8_t generation;
+
+	enum runs runs;
+	enum loop_kind runs_kind;
+	uint64_t ts_runs;	    /* when that was told */
+	struct loop_machine *loops; /* all it has run, the present one included */
+	bool waited;		    /* in an epoll wait ever; last on … */
+	uint32_t waited_epfd;	    /* … this descriptor … */
+	uint64_t ts_waited;	    /* … and on no other since then */
 	uint32_t rival_epfd, rival_waits; /* waits on another loop's descriptor without one on its own */
 	uint64_t ts_rival;
+	bool deposed;	      /* the loop it ran before lost to a rival … */
+	uint32_t former_epfd; /* … and had this descriptor */
 };
 
 struct cpu {
@@ -166,6 +182,12 @@ static inline struct gil_machine *gil_of(const struct thread_machine *t)
 static inline struct loop_machine *loop_of(const struct thread_machine *t)
 {
 	return (struct loop_machine *)t->pub.loop;
+}
+
+/* Facts count: the window has begun, and no loss covers this instant. */
+static inline bool world_counts(const struct world *w, uint64_t ts)
+{
+	return w->begun && ts >= w->ts_facts;
 }
 
 static inline bool relation_known(unsigned int relation)
@@ -251,7 +273,13 @@ void edges_unsee(struct thread_machine *t); /* it has no GIL */
 void edges_feed(struct world *w, struct gil_machine *g, struct thread_machine *t, const union event *event, uint64_t ts);
 void edges_observe(struct world *w, struct gil_machine *g, const struct ev_observe *event, uint64_t ts);
 
+/* names.c */
+void stack_feed(struct world *w, const struct ev_stack *event, uint64_t ts);
+void gc_feed(struct world *w, const union event *event, uint64_t ts);
+void name_feed(struct world *w, const struct ev_python_name *event);
+
 /* loop.c */
+int loop_told(struct world *w, const struct ev_runs_loop *event, uint64_t ts); /* Python's own state */
 int loop_declare(struct world *w, const struct ev_epoll *event, uint64_t ts);
 int loop_meet(struct world *w, struct thread_machine *t, uint32_t epfd, uint64_t ts); /* the thread waits on it: does it run a loop? */
 void loop_enter(struct world *w, struct thread_machine *t, uint32_t epfd, uint64_t ts);

@@ -68,7 +68,8 @@ static void describe(const struct world *w, struct thread_machine *t, struct int
 	enum thread_state state = state_of(w, t, &sampled);
 
 	*ret = (struct interval){
-	    .thread = &t->pub, .state = state, .sysno = SYSNO_NONE, .cpu = CPU_NONE, .in_turn = t->pub.loop && t->pub.loop->in_turn};
+	    .thread = &t->pub, .state = state, .sysno = SYSNO_NONE, .cpu = CPU_NONE, .in_turn = t->pub.loop && t->pub.loop->in_turn,
+	    .gc = t->gc_depth > 0, .generation = t->generation};
 	switch (state) {
 	case TS_PYTHON:
 	case TS_NATIVE:
@@ -96,7 +97,7 @@ static void describe(const struct world *w, struct thread_machine *t, struct int
 static bool same(const struct interval *a, const struct interval *b)
 {
 	return a->state == b->state && a->in_turn == b->in_turn && a->gil == b->gil && a->sysno == b->sysno && a->cpu == b->cpu &&
-	       a->throttled == b->throttled && a->sampled == b->sampled;
+	       a->throttled == b->throttled && a->sampled == b->sampled && a->gc == b->gc && a->generation == b->generation;
 }
 
 static void cut_holder(struct world *w, const struct thread_machine *waiter, const struct gil_machine *g, uint64_t ts)
@@ -198,6 +199,7 @@ int thread_new(struct world *w, struct process_entry *process, uint32_t tid, uin
 		return -ENOMEM;
 	t->pub = (struct thread){.process = &process->pub, .tid = tid, .state = TS_UNKNOWN, .ts_state = ts, .cpu = CPU_NONE};
 	t->relation = REL_UNKNOWN;
+	t->generation = GC_GENERATION_UNKNOWN;
 	t->ts_fact = w->begun ? ts : 0;
 	HASH_FIND(hh, w->comms, &tid, sizeof(tid), comm);
 	if (comm && !old)
@@ -297,5 +299,7 @@ void thread_forget(struct world *w, struct thread_machine *t, uint64_t ts)
 	loop_break(w, t, ts, false);
 	t->place = PLACE_UNKNOWN;
 	t->rival_waits = 0;
+	t->gc_depth = 0;
+	t->generation = GC_GENERATION_UNKNOWN;
 	thread_update(w, t, ts);
 }

@@ -177,12 +177,6 @@ static void process_exit(struct world *w, uint32_t pid, uint64_t ts)
 
 /* ── events of threads ───────────────────────────────────────────────────────────────────────────────────────────── */
 
-/* Facts count: the window has begun, and no loss covers this instant. */
-static bool counts(const struct world *w, uint64_t ts)
-{
-	return w->begun && ts >= w->ts_facts;
-}
-
 /* A thread that passes a GIL site is one of that GIL's process, whether it has been declared or not. */
 static int feed_gil(struct world *w, const union event *event, uint64_t ts)
 {
@@ -193,7 +187,7 @@ static int feed_gil(struct world *w, const union event *event, uint64_t ts)
 	if (!g || g->pub.process->gone)
 		return 0;
 	if (event->hdr.type == EV_OBSERVE) {
-		if (counts(w, ts))
+		if (world_counts(w, ts))
 			(w->partial ? edges_observe : gil_observe)(w, g, &event->observe, ts);
 		return 0;
 	}
@@ -203,7 +197,7 @@ static int feed_gil(struct world *w, const union event *event, uint64_t ts)
 			return r;
 	}
 	t->pub.python = true;
-	if (!counts(w, ts))
+	if (!world_counts(w, ts))
 		return 0;
 	t->ts_fact = ts;
 	sched_prove(w, t, ts);
@@ -216,7 +210,7 @@ static void feed_sched(struct world *w, const union event *event, uint64_t ts)
 {
 	struct thread_machine *t = thread_find(w, event->hdr.tid);
 
-	if (!t || !counts(w, ts))
+	if (!t || !world_counts(w, ts))
 		return;
 	t->ts_fact = ts;
 	sched_feed(w, t, event, ts);
@@ -233,7 +227,7 @@ static int feed_epoll(struct world *w, const union event *event, uint64_t ts)
 	if (!t)
 		return 0;
 	r = enter ? loop_meet(w, t, epfd, ts) : 0;
-	if (r < 0 || !counts(w, ts))
+	if (r < 0 || !world_counts(w, ts))
 		return r;
 	t->ts_fact = ts;
 	sched_prove(w, t, ts);
@@ -283,7 +277,7 @@ static void feed_unknown_gil(struct world *w, const struct ev_unknown_gil *event
 	if (!t)
 		return;
 	foreign_count(w, t, event->address);
-	if (!counts(w, ts))
+	if (!world_counts(w, ts))
 		return;
 	t->ts_fact = ts;
 	sched_prove(w, t, ts);
@@ -302,9 +296,29 @@ static int feed_cpu(struct world *w, const union event *event, uint64_t ts)
 		return r;
 	if (event->hdr.type != EV_RUN)
 		feed_sched(w, event, ts);
-	else if (counts(w, ts))
+	else if (world_counts(w, ts))
 		cpu_run(w, &event->run, ts);
 	return 0;
+}
+
+static int dispatch_names(struct world *w, const union event *event, uint64_t ts)
+{
+	switch (event->hdr.type) {
+	case EV_STACK:
+		stack_feed(w, &event->stack, ts);
+		return 0;
+	case EV_GC_BEGIN:
+	case EV_GC_END:
+		gc_feed(w, event, ts);
+		return 0;
+	case EV_RUNS_LOOP:
+		return loop_told(w, &event->runs_loop, ts);
+	case EV_PYTHON_NAME:
+		name_feed(w, &event->python_name);
+		return 0;
+	default:
+		return 0;
+	}
 }
 
 static int dispatch(struct world *w, const union event *event, uint64_t ts)
@@ -361,7 +375,7 @@ static int dispatch(struct world *w, const union event *event, uint64_t ts)
 		feed_unknown_gil(w, &event->unknown_gil, ts);
 		return 0;
 	default:
-		return 0;
+		return dispatch_names(w, event, ts);
 	}
 }
 

@@ -1,0 +1,87 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * names.c - what the threads were doing in Python: stacks, runs of the garbage collector, names.
+ */
+#include "model/private.h"
+
+/* What a thread does on a CPU at `ts`. It also ends a sleep that nobody told the end of, but not one that begins at this very instant. */
+static void act(struct world *w, struct thread_machine *t, uint64_t ts)
+{
+	if (t->ts_fact < ts || t->sched == SCHED_UNKNOWN)
+		sched_prove(w, t, ts);
+	t->ts_fact = ts;
+}
+
+static void tell(struct world *w, const struct ev_stack *event, struct thread_machine *t, struct thread_machine *seen_by, struct gil *gil, uint64_t ts)
+{
+	struct sample sample = {
+		.thread = &t->pub,
+		.seen_by = seen_by ? &seen_by->pub : NULL,
+		.gil = gil,
+		.ts = ts,
+		.root = event->root,
+		.stack = event->stack,
+		.task = event->task,
+		.flags = event->hdr.flags,
+	};
+
+	thread_cut(w, t, ts);
+	if (w->sink.sample)
+		w->sink.sample(w->sink.ctx, &sample);
+}
+
+/* The GIL that hdr.aux means, if it is one of the thread's process. */
+static struct gil *stack_gil(const struct world *w, const struct ev_stack *event, const struct thread_machine *t)
+{
+	struct gil_machine *g = event->hdr.aux < w->gil_room ? w->gil_by_index[event->hdr.aux] : NULL;
+
+	return g && g->pub.process == t->pub.process ? &g->pub : NULL;
+}
+
+void stack_feed(struct world *w, const struct ev_stack *event, uint64_t ts)
+{
+	struct thread_machine *t = thread_find(w, event->hdr.tid);
+	unsigned int flags = event->hdr.flags;
+	struct gil *gil;
+
+	if (!t || !world_counts(w, ts))
+		return;
+	gil = flags & (EVF_STACK_HOLDER | EVF_STACK_WAIT) ? stack_gil(w, event, t) : NULL;
+	if (flags & EVF_STACK_HOLDER) {
+		if (gil && gil->holder && gil->holder != &t->pub)
+			tell(w, event, machine_of(gil->holder), t, gil, ts);
+		return;
+	}
+	t->pub.python = true; /* only what Python knows has a stack */
+	if (flags & (EVF_STACK_SLEEP | EVF_STACK_PREEMPT | EVF_STACK_WAIT | EVF_STACK_CLOCK)) {
+		act(w, t, ts);
+		thread_update(w, t, ts);
+	}
+	tell(w, event, t, NULL, gil, ts);
+}
+
+void gc_feed(struct world *w, const union event *event, uint64_t ts)
+{
+	struct thread_machine *t = thread_find(w, event->hdr.tid);
+	bool begin = event->hdr.type == EV_GC_BEGIN;
+
+	if (!t || !world_counts(w, ts))
+		return;
+	act(w, t, ts);
+	loop_prove_outside(w, t, ts);
+	if (begin && t->gc_depth++ == 0)
+		t->generation = event->hdr.aux < GC_GENERATION_UNKNOWN ? (uint8_t)event->hdr.aux : GC_GENERATION_UNKNOWN;
+	else if (!begin && t->gc_depth && --t->gc_depth == 0)
+		t->generation = GC_GENERATION_UNKNOWN;
+	thread_update(w, t, ts);
+}
+
+void name_feed(struct world *w, const struct ev_python_name *event)
+{
+	struct thread_machine *t = thread_find(w, event->hdr.tid);
+
+	if (!t)
+		return;
+	t->pub.python = true;
+	t->pub.python_name = event->text;
+}
