@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/sysname.h"
+#include "view/names.h"
 #include "view/palette.h"
 
 #define SEPARATOR " · "
@@ -42,25 +43,6 @@ void text_add_occupant(struct text *text, const struct process *process, const s
 		text_add_name(text, share->comm[0] ? share->comm : "?", 64);
 		text_add(text, "'" NBSP "(%u)", own ? share->tid : share->pid);
 	}
-}
-
-static const char *without_directory(const char *word)
-{
-	const char *end = word + strcspn(word, " "), *base = end;
-
-	while (base > word && base[-1] != '/')
-		base--;
-	return base < end ? base : word;
-}
-
-/* "/usr/bin/python3 /usr/bin/uvicorn app:app" is known to people as "uvicorn app:app". */
-static const char *command_of(const struct process_info *info)
-{
-	const char *command = without_directory(info->cmdline), *next = strchr(command, ' ');
-
-	if (!strncmp(command, "python", 6) && next && next[1] && next[1] != '-' && next[1] != ' ')
-		return without_directory(next + 1);
-	return *command ? command : "?";
 }
 
 static void add_process(struct text *text, const struct process_info *info, unsigned columns)

@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: MIT */
+#include "view/json_out.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "base/escape.h"
+
+void json_put(struct json_out *out, const char *text)
+{
+	if (!out->error && fputs(text, out->file) == EOF)
+		out->error = -EIO;
+}
+
+void json_put_value(struct json_out *out, json_t *value, size_t flags)
+{
+	if (!value && !out->error)
+		out->error = -ENOMEM;
+	if (!out->error && json_dumpf(value, out->file, flags) < 0)
+		out->error = -EIO;
+	json_decref(value);
+}
+
+void json_put_next(struct json_out *out, uint32_t index)
+{
+	json_put(out, index ? ",\n" : "\n");
+}
+
+int json_out_finish(struct json_out *out)
+{
+	if (!out->error && fflush(out->file) == EOF)
+		out->error = -errno;
+	return out->error;
+}
+
+json_t *json_text(const char *text)
+{
+	json_t *value = json_string(text);
+	char escaped[4 * 1024 + 1];
+
+	return value ? value : json_string(escape_text(escaped, sizeof(escaped), text, strlen(text)));
+}
+
+json_t *json_text_or_null(const char *text)
+{
+	return text ? json_text(text) : json_null();
+}
+
+json_t *json_ns(uint64_t ns)
+{
+	return json_integer(ns > INT64_MAX ? INT64_MAX : (json_int_t)ns);
+}

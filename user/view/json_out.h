@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * json_out.h - JSON that is written piece by piece, so that what grows with the findings needs no memory. Internal to the room.
+ */
+#ifndef GILSCOPE_VIEW_JSON_OUT_H
+#define GILSCOPE_VIEW_JSON_OUT_H
+
+#include <jansson.h>
+#include <stdint.h>
+#include <stdio.h>
+
+struct json_out {
+	FILE *file;
+	int error; /* the first; what is put after it is dropped */
+};
+
+/* Text as it stands. */
+void json_put(struct json_out *out, const char *text);
+/* Writes the value and gives it up. JSON_EMBED leaves the braces to the caller. NULL is a value that could not be made: -ENOMEM. */
+void json_put_value(struct json_out *out, json_t *value, size_t flags);
+/* Opens element `index` of a list, on a line of its own. */
+void json_put_next(struct json_out *out, uint32_t index);
+/* Flushes. 0 or the first error. */
+int json_out_finish(struct json_out *out);
+
+/* Text of the target. JSON can say all of it but for bytes that are not UTF-8: with such bytes the text is escaped like everywhere else. */
+json_t *json_text(const char *text);
+/* null for NULL. */
+json_t *json_text_or_null(const char *text);
+json_t *json_ns(uint64_t ns);
+
+#endif
