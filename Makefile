@@ -7,6 +7,7 @@ all: build/gilscope build/gilscope.1
 CC ?= cc
 CLANG ?= $(notdir $(firstword $(wildcard $(addprefix /usr/bin/clang,$(empty) -19 -18 -17 -16 -15 -14)) clang))
 BPFTOOL ?= $(firstword $(wildcard /usr/sbin/bpftool /usr/local/sbin/bpftool) bpftool)
+PROTOC_C ?= protoc-c
 PYTHON ?= /usr/bin/python3
 PREFIX ?= /usr/local
 B := build
@@ -16,7 +17,7 @@ WARN := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wundef 
 CPPFLAGS += -D_GNU_SOURCE -DGILSCOPE_VERSION='"$(VERSION)"' -Iuser -I. -I$(B)/gen
 CFLAGS ?= -O2 -g
 CFLAGS += -std=gnu11 $(WARN)
-LDLIBS := -lbpf -lelf -lz -lzstd -ljansson -lcap-ng
+LDLIBS := -lbpf -lelf -lz -lzstd -ljansson -lprotobuf-c -lcap-ng
 SANITIZE := -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer
 
 ifneq ($(V),1)
@@ -32,6 +33,10 @@ objects = $(patsubst %.c,$(B)/$(1)/%.o,$(2))
 define flavour
 $(B)/$(1)/%.o: %.c $(B)/config
 	$$(call say,CC,$$<)mkdir -p $$(@D) && $$(CC) $$(CPPFLAGS) $$(CFLAGS) $(2) -MMD -MP -c -o $$@ $$<
+$(B)/$(1)/gen/%.o: $(B)/gen/%.c $(B)/config
+	$$(call say,CC,$$<)mkdir -p $$(@D) && $$(CC) $$(CPPFLAGS) $$(CFLAGS) $(2) -MMD -MP -c -o $$@ $$<
+$(B)/$(1)/libview.a: $(B)/$(1)/gen/pprof.pb-c.o
+$(B)/$(1)/user/view/pprof.o: $(B)/gen/pprof.pb-c.h
 $(foreach room,$(ROOMS),
 $(B)/$(1)/lib$(room).a: $(call objects,$(1),$(call room_sources,$(room)))
 	$$(call say,AR,$$@)rm -f $$@ && mkdir -p $$(@D) && $$(AR) rcs $$@ $$^
@@ -55,6 +60,9 @@ $(B)/plain/user/base/sysname.o $(B)/asan/user/base/sysname.o: $(B)/gen/sysnames.
 $(B)/gen/sysnames.inc: tools/gen-sysnames
 	$(call say,GEN,$@)mkdir -p $(@D) && $< $(CC) > $@.tmp && mv $@.tmp $@
 
+$(B)/gen/%.pb-c.c $(B)/gen/%.pb-c.h &: user/view/%.proto
+	$(call say,PROTO,$<)mkdir -p $(B)/gen && $(PROTOC_C) -Iuser/view --c_out=$(B)/gen $<
+
 # ── BPF: compiled one by one, linked into one object, turned into a skeleton ────────────────────────────────────────
 BPF_ARCH := $(patsubst aarch64,arm64,$(patsubst x86_64,x86,$(shell uname -m)))
 BPF_OBJECTS := $(patsubst bpf/%.bpf.c,$(B)/bpf/%.o,$(wildcard bpf/*.bpf.c))
@@ -70,6 +78,8 @@ $(B)/gen/gilscope.skel.h: $(B)/bpf/gilscope.bpf.o
 UNIT := $(patsubst tests/unit/%.c,$(B)/unit/%,$(wildcard tests/unit/*.c))
 $(B)/unit/%: tests/unit/%.c $(call rooms_of,asan) $(B)/config
 	$(call say,UNIT,$<)mkdir -p $(@D) && $(CC) $(CPPFLAGS) $(CFLAGS) $(SANITIZE) -MMD -MP -MF $@.d -o $@ $< $(call rooms_of,asan) $(filter-out -lbpf,$(LDLIBS)) -lcmocka -lm
+
+$(B)/unit/view_flames: $(B)/gen/pprof.pb-c.h
 
 # tests/fuzz/NAME.c defines LLVMFuzzerTestOneInput
 FUZZ := $(patsubst tests/fuzz/%.c,$(B)/fuzz/%,$(wildcard tests/fuzz/*.c))

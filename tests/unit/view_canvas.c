@@ -147,7 +147,7 @@ static void states_differ_in_letter_and_colour(void **state)
 
 static void a_full_disk_is_no_success(void **state)
 {
-	static const struct view *const views[] = {&view_text, &view_json};
+	static const struct view *const views[] = {&view_text, &view_json, &view_speedscope, &view_pprof};
 	const struct report report = {.version = "0.1.0", .mode = "exact", .window = {.start = 1, .end = 2}};
 	const struct view_options options = {0};
 

@@ -7,6 +7,7 @@
 
 struct options {
 	struct show_options show;
+	struct names_options *names;
 	struct observe_options observe;
 };
 
@@ -18,6 +19,7 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 	case ARGP_KEY_INIT:
 		state->child_inputs[0] = &options->observe;
 		state->child_inputs[1] = &options->show;
+		state->child_inputs[2] = options->names;
 		return 0;
 	case ARGP_KEY_ARG:
 		observe_add_pid(&options->observe, arg, state);
@@ -31,7 +33,7 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 	}
 }
 
-static const struct argp_child CHILDREN[] = {{&observe_argp, 0, NULL, 0}, {&show_argp, 0, "How the result is shown:", 1}, {0}};
+static const struct argp_child CHILDREN[] = {{&observe_argp, 0, NULL, 0}, {&show_argp, 0, "How the result is shown:", 1}, {&names_argp, 0, NULL, 1}, {0}};
 static const struct argp ARGP = {
 	NULL, parse, "PID...",
 	"Observe a running Python process and print who held the GIL and why the event loop stalled."
@@ -41,8 +43,8 @@ static const struct argp ARGP = {
 
 static int run(int argc, char **argv)
 {
-	struct options options = {.show = {.stall_ns = STALL_DEFAULT_NS}};
 	struct pipeline pipeline = {0};
+	struct options options = {.show = {.stall_ns = STALL_DEFAULT_NS}, .names = &pipeline.names};
 	struct observation observation = {.options = &options.observe, .pipeline = &pipeline};
 	const struct report *report;
 	struct stream_head head;

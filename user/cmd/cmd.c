@@ -61,7 +61,7 @@ void cmd_parse(const struct argp *argp, int argc, char **argv, void *input)
 		exit(EXIT_USAGE);
 }
 
-enum { OPTION_STALL = 256, OPTION_JSON, OPTION_ALL, OPTION_COLOUR };
+enum { OPTION_STALL = 256, OPTION_JSON, OPTION_ALL, OPTION_COLOUR, OPTION_APP_ROOT };
 
 static error_t show_parse(int key, char *arg, struct argp_state *state)
 {
@@ -93,11 +93,29 @@ static error_t show_parse(int key, char *arg, struct argp_state *state)
 static const struct argp_option SHOW_OPTIONS[] = {
 	{"stall", OPTION_STALL, "DUR", 0, "Call a turn of the event loop a stall from this length on (50ms)", 0},
 	{"json", OPTION_JSON, NULL, 0, "Print the report as JSON, schema gilscope.report/1", 0},
-	{"all", OPTION_ALL, NULL, 0, "Show every stall and thread, not only the largest", 0},
+	{"all", OPTION_ALL, NULL, 0, "Show every function, stall and thread and whole stacks, not only what is largest", 0},
 	{"color", OPTION_COLOUR, "WHEN", OPTION_ARG_OPTIONAL, "Colours: auto (on a terminal), always or never", 0},
 	{0},
 };
 const struct argp show_argp = {SHOW_OPTIONS, show_parse, NULL, NULL, NULL, NULL, NULL};
+
+static error_t names_parse(int key, char *arg, struct argp_state *state)
+{
+	struct names_options *options = state->input;
+
+	if (key != OPTION_APP_ROOT)
+		return ARGP_ERR_UNKNOWN;
+	if (options->app_root_count == APP_ROOTS_MAX)
+		argp_error(state, "at most %d --app-root", APP_ROOTS_MAX);
+	options->app_roots[options->app_root_count++] = arg;
+	return 0;
+}
+
+static const struct argp_option NAMES_OPTIONS[] = {
+	{"app-root", OPTION_APP_ROOT, "DIR", 0, "What is below this directory, or in this module file, is the application's own code; may repeat", 0},
+	{0},
+};
+const struct argp names_argp = {NAMES_OPTIONS, names_parse, NULL, NULL, NULL, NULL, NULL};
 
 static bool want_colour(const struct show_options *options)
 {

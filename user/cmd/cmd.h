@@ -35,6 +35,14 @@ struct show_options {
 };
 extern const struct argp show_argp;
 
+/* Options that say how names are found; an argp child. `struct names_options *` is its input. */
+#define APP_ROOTS_MAX 64
+struct names_options {
+	const char *app_roots[APP_ROOTS_MAX]; /* --app-root */
+	unsigned int app_root_count;
+};
+extern const struct argp names_argp;
+
 /* Parses a command line: argp with gilscope's exit status and its name in the usage line. */
 void cmd_parse(const struct argp *argp, int argc, char **argv, void *input);
 

@@ -3,17 +3,23 @@
 #include <string.h>
 
 #include "base/cleanup.h"
+#include "base/duration.h"
 #include "cmd/cmd.h"
+#include "cmd/fold.h"
 #include "cmd/replay.h"
 #include "stream/script.h"
 
 struct options {
 	const char *file, *format, *output;
+	struct view_options how;
+	struct pipeline pipeline; /* of it: names */
 };
 
+#define STATES_DEFAULT (((1u << TS_COUNT) - 1) & ~(1u << TS_IDLE))
+
 /*
- * A format turns a recording into another form, as it is read: head() comes once, before `sink` is used; finish() once at the end, unless something
- * failed before.
+ * A format is either another form of the recording itself, written while it is read: then head() comes once, before `sink` is used, and finish() once at
+ * the end, unless something failed before. Or it is a view of what is folded from it.
  */
 struct exporter {
 	FILE *file;
@@ -23,8 +29,12 @@ struct exporter {
 };
 struct format {
 	const char *name;
+	/* 0 or -errno with a diag; ret_partial is false before. */
+	int (*write)(FILE *to, const struct format *format, struct options *options, struct diag *diag, bool *ret_partial);
 	int (*head)(void *exporter, const struct stream_head *head);
 	int (*finish)(struct exporter *exporter);
+	const struct view *view;
+	unsigned directions; /* unless told */
 };
 
 static int script_begin(void *ctx, const struct stream_head *head)
@@ -55,49 +65,7 @@ static int trace_finish(struct exporter *exporter)
 	return trace_writer_finish(exporter->writer, exporter->diag);
 }
 
-static const struct format FORMATS[] = {
-	{"script", script_begin, script_finish},
-	{"trace", trace_begin, trace_finish},
-};
-
-static error_t parse(int key, char *arg, struct argp_state *state)
-{
-	struct options *options = state->input;
-
-	switch (key) {
-	case 'f':
-		options->format = arg;
-		return 0;
-	case 'o':
-		options->output = arg;
-		return 0;
-	case ARGP_KEY_ARG:
-		if (options->file)
-			argp_error(state, "one recording at a time");
-		options->file = arg;
-		return 0;
-	case ARGP_KEY_END:
-		if (!options->format)
-			argp_error(state, "which format? --format script or trace");
-		return 0;
-	default:
-		return ARGP_ERR_UNKNOWN;
-	}
-}
-
-static const struct argp_option OPTIONS[] = {
-	{"format", 'f', "FORMAT", 0, "script: every event as a line of text, without loss; trace: a script made a recording again", 0},
-	{"output", 'o', "FILE", 0, "Write to this file (standard output)", 0},
-	{0},
-};
-static const struct argp ARGP = {
-	OPTIONS, parse, "[FILE]",
-	"Turn a recording (gilscope.gsc; - is the standard input) into another form. A script can be read again wherever a recording can."
-	"\vExample, the last events of a recording:\n  gilscope export --format script | tail",
-	NULL, NULL, NULL,
-};
-
-static int export_to(FILE *to, const struct format *format, const struct options *options, struct diag *diag)
+static int write_stream(FILE *to, const struct format *format, struct options *options, struct diag *diag, bool *ret_partial)
 {
 	_cleanup_(fclosep) FILE *from = NULL;
 	struct exporter exporter = {.file = to, .diag = diag};
@@ -109,35 +77,176 @@ static int export_to(FILE *to, const struct format *format, const struct options
 	if (!err)
 		err = format->finish(&exporter);
 	trace_writer_free(exporter.writer);
+	if (!err && !outcome.complete)
+		fprintf(stderr, "gilscope: %s was cut off; all that was whole in it is here.\n", options->file);
+	return err;
+}
+
+static int write_view(FILE *to, const struct format *format, struct options *options, struct diag *diag, bool *ret_partial)
+{
+	struct view_note notes[VIEW_FLAME_NOTES];
+	const struct report *report;
+	bool damaged = false;
+	unsigned count;
+	int err = fold_file(&options->pipeline, options->file, STALL_DEFAULT_NS, diag, &report, &damaged);
+
 	if (err)
 		return err;
-	if (fflush(to) || ferror(to))
-		return diag_set(diag, EXIT_FAILED, -errno, "cannot write %s: %s", options->output ? options->output : "the standard output", strerror(errno));
-	if (!outcome.complete)
-		fprintf(stderr, "gilscope: %s was cut off; all that was whole in it is here.\n", options->file);
+	if (!options->how.directions)
+		options->how.directions = format->directions;
+	err = format->view->show(to, report, &options->how);
+	if (err)
+		return diag_set(diag, EXIT_FAILED, err, "cannot write %s: %s", options->output ? options->output : "the standard output", strerror(-err));
+	count = view_flame_notes(report, &options->how, notes);
+	for (unsigned i = 0; i < count; i++)
+		fprintf(stderr, "gilscope: %s.\n", notes[i].text);
+	*ret_partial = damaged || report_partial(report);
 	return 0;
+}
+
+static const struct format FORMATS[] = {
+	{"folded", write_view, NULL, NULL, &view_folded, FLAME_WAITER},
+	{"speedscope", write_view, NULL, NULL, &view_speedscope, FLAME_WAITER | FLAME_HOLDER},
+	{"pprof", write_view, NULL, NULL, &view_pprof, FLAME_WAITER},
+	{"script", write_stream, script_begin, script_finish, NULL, 0},
+	{"trace", write_stream, trace_begin, trace_finish, NULL, 0},
+};
+
+/* "python,gil_wait" */
+static unsigned parse_states(const char *text, struct argp_state *state)
+{
+	unsigned states = 0;
+
+	for (const char *word = text;; word += strcspn(word, ",") + 1) {
+		size_t length = strcspn(word, ",");
+		int i;
+
+		for (i = 0; i < TS_COUNT; i++) {
+			const char *name = thread_state_name((enum thread_state)i);
+
+			if (strlen(name) == length && !strncmp(name, word, length))
+				break;
+		}
+		if (i == TS_COUNT)
+			argp_error(state, "'%.*s' is not a state; the states are python, native, gil_wait, held_blocked, held_runnable, blocked, runnable, idle "
+					  "and unknown",
+				   (int)length, word);
+		states |= 1u << i;
+		if (!word[length])
+			return states;
+	}
+}
+
+static unsigned parse_direction(const char *text, struct argp_state *state)
+{
+	static const struct {
+		const char *name;
+		enum flame_direction direction;
+	} directions[] = {{"waiter", FLAME_WAITER}, {"holder", FLAME_HOLDER}};
+
+	for (size_t i = 0; i < sizeof(directions) / sizeof(directions[0]); i++)
+		if (!strcmp(directions[i].name, text))
+			return directions[i].direction;
+	argp_error(state, "--by takes waiter or holder, not '%s'", text);
+	return 0;
+}
+
+enum { OPTION_STATE = 256, OPTION_BY };
+
+static error_t parse(int key, char *arg, struct argp_state *state)
+{
+	struct options *options = state->input;
+
+	switch (key) {
+	case ARGP_KEY_INIT:
+		state->child_inputs[0] = &options->pipeline.names;
+		return 0;
+	case 'f':
+		options->format = arg;
+		return 0;
+	case 'o':
+		options->output = arg;
+		return 0;
+	case OPTION_STATE:
+		options->how.states = parse_states(arg, state);
+		return 0;
+	case OPTION_BY:
+		options->how.directions = parse_direction(arg, state);
+		return 0;
+	case ARGP_KEY_ARG:
+		if (options->file)
+			argp_error(state, "one recording at a time");
+		options->file = arg;
+		return 0;
+	case ARGP_KEY_END:
+		if (!options->format)
+			argp_error(state, "which format? --format folded, speedscope, pprof, script or trace");
+		return 0;
+	default:
+		return ARGP_ERR_UNKNOWN;
+	}
+}
+
+static const struct argp_option OPTIONS[] = {
+	{"format", 'f', "FORMAT", 0,
+	 "folded, speedscope, pprof: where each thread spent its time, by Python stack, in nanoseconds; "
+	 "script: every event as a line of text, without loss; trace: a script made a recording again",
+	 0},
+	{"output", 'o', "FILE", 0, "Write to this file (standard output)", 0},
+	{"state", OPTION_STATE, "STATE,...", 0, "Stacks of these states only: python, native, gil_wait, blocked, ... (all but idle)", 0},
+	{"by", OPTION_BY, "waiter|holder", 0,
+	 "Whose stacks gil_wait shows: of those who waited, or of those who made them wait (waiter; speedscope has both, side by side)", 0},
+	{0},
+};
+static const struct argp_child CHILDREN[] = {{&names_argp, 0, NULL, 0}, {0}};
+static const struct argp ARGP = {
+	OPTIONS, parse, "[FILE]",
+	"Turn a recording (gilscope.gsc; - is the standard input) into another form. A script can be read again wherever a recording can."
+	"\vExample, a flame graph of who made others wait for the GIL:\n"
+	"  gilscope export --format folded --state gil_wait --by holder | flamegraph.pl --countname ns > gil.svg",
+	CHILDREN, NULL, NULL,
+};
+
+static int export_to(const struct format *format, struct options *options, struct diag *diag)
+{
+	_cleanup_(fclosep) FILE *opened = NULL;
+	FILE *to = stdout;
+	bool partial = false;
+	int err;
+
+	if (options->output) {
+		to = opened = fopen(options->output, "we");
+		if (!to) {
+			diag_set(diag, EXIT_FAILED, -errno, "cannot create %s: %s", options->output, strerror(errno));
+			return cmd_fail(diag);
+		}
+	}
+	err = format->write(to, format, options, diag, &partial);
+	if (!err && (fflush(to) || ferror(to)))
+		err = diag_set(diag, EXIT_FAILED, -errno, "cannot write %s: %s", options->output ? options->output : "the standard output", strerror(errno));
+	if (err)
+		return cmd_fail(diag);
+	return partial ? EXIT_PARTIAL : EXIT_OK;
 }
 
 static int run(int argc, char **argv)
 {
-	_cleanup_(fclosep) FILE *opened = NULL;
-	struct options options = {0};
+	struct options options = {.how.states = STATES_DEFAULT};
 	struct diag diag = {0};
+	int status;
 
 	cmd_parse(&ARGP, argc, argv, &options);
 	if (!options.file)
-		options.file = "gilscope.gsc";
+		options.file = DEFAULT_FILE;
 	for (size_t i = 0; i < sizeof(FORMATS) / sizeof(FORMATS[0]); i++) {
 		if (strcmp(FORMATS[i].name, options.format) != 0)
 			continue;
-		if (options.output && !(opened = fopen(options.output, "we"))) {
-			diag_set(&diag, EXIT_FAILED, -errno, "cannot create %s: %s", options.output, strerror(errno));
-			return cmd_fail(&diag);
-		}
-		return export_to(opened ? opened : stdout, &FORMATS[i], &options, &diag) ? cmd_fail(&diag) : EXIT_OK;
+		status = export_to(&FORMATS[i], &options, &diag);
+		pipeline_done(&options.pipeline);
+		return status;
 	}
 	diag_set(&diag, EXIT_USAGE, -EINVAL, "'%s' is not a format of this version", options.format);
-	diag_hint(&diag, "use --format script or --format trace");
+	diag_hint(&diag, "use --format folded, speedscope, pprof, script or trace");
 	return cmd_fail(&diag);
 }
 

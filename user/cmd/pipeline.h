@@ -9,6 +9,7 @@
 #include "analysis/report.h"
 #include "base/cleanup.h"
 #include "base/diag.h"
+#include "cmd/cmd.h"
 #include "stream/reorder.h"
 #include "stream/trace.h"
 
@@ -22,10 +23,7 @@ struct pipeline {
 	struct dictionary *dictionary;
 	struct handler_finder *finder;
 	struct dictionary_stage stage;
-	struct names_options {
-		const char *app_roots[64]; /* --app-root */
-		unsigned int app_root_count;
-	} names;		 /* set before pipeline_fold() */
+	struct names_options names; /* set before pipeline_fold() */
 	struct trace_writer *trace;
 	struct tee tee;
 };

@@ -1,17 +1,11 @@
 /* SPDX-License-Identifier: MIT */
-#include <errno.h>
-#include <stdio.h>
-#include <string.h>
-
 #include "base/duration.h"
 #include "cmd/cmd.h"
-#include "cmd/pipeline.h"
-#include "cmd/replay.h"
-
-#define DEFAULT_FILE "gilscope.gsc"
+#include "cmd/fold.h"
 
 struct options {
 	struct show_options show;
+	struct names_options *names;
 	const char *file;
 };
 
@@ -22,6 +16,7 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 	switch (key) {
 	case ARGP_KEY_INIT:
 		state->child_inputs[0] = &options->show;
+		state->child_inputs[1] = options->names;
 		return 0;
 	case ARGP_KEY_ARG:
 		if (options->file)
@@ -33,7 +28,7 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 	}
 }
 
-static const struct argp_child CHILDREN[] = {{&show_argp, 0, "How the result is shown:", 1}, {0}};
+static const struct argp_child CHILDREN[] = {{&show_argp, 0, "How the result is shown:", 1}, {&names_argp, 0, NULL, 1}, {0}};
 static const struct argp ARGP = {
 	NULL, parse, "[FILE]",
 	"Print who held the GIL and every stall with its cause, from a recording (" DEFAULT_FILE "; - is the standard input)."
@@ -41,66 +36,10 @@ static const struct argp ARGP = {
 	CHILDREN, NULL, NULL,
 };
 
-/* The pipeline is built when the head says in which mode was recorded. */
-struct build {
-	struct pipeline *pipeline;
-	struct stream_sink front;
-	uint64_t stall_ns;
-	struct diag diag;
-};
-
-static int build(void *ctx, const struct stream_head *head)
-{
-	struct build *what = ctx;
-	int err = pipeline_fold(what->pipeline, head, what->stall_ns, &what->diag);
-
-	if (!err)
-		err = pipeline_front(what->pipeline, false, &what->diag);
-	if (!err)
-		what->front = reorder_sink(what->pipeline->reorder);
-	return err;
-}
-
-/* What was whole before the damage is worth a report; that there is damage is said first. */
-static int forgive_damage(int err, const struct pipeline *pipeline, const struct diag *diag, bool *ret_damaged)
-{
-	if (err != -EBADMSG || !pipeline->reorder)
-		return err;
-	cmd_fail(diag);
-	fprintf(stderr, "gilscope: this is what was whole before that.\n");
-	*ret_damaged = true;
-	return 0;
-}
-
-static int fold_file(struct pipeline *pipeline, const struct options *options, struct diag *diag, const struct report **ret_report, bool *ret_damaged)
-{
-	_cleanup_(fclosep) FILE *file = NULL;
-	struct build what = {.pipeline = pipeline, .stall_ns = options->show.stall_ns};
-	struct trace_outcome outcome = {0};
-	bool damaged = false, ended;
-	int err = replay_open(options->file, diag, &file);
-
-	if (err)
-		return err;
-	err = replay(file, options->file, build, &what, replay_late_sink(&what.front), diag, &outcome);
-	err = forgive_damage(err, pipeline, diag, &damaged);
-	if (!err)
-		err = reorder_flush(pipeline->reorder);
-	if (err)
-		return err;
-	ended = world_window(pipeline->world).ended;
-	if (!ended)
-		world_end(pipeline->world, world_window(pipeline->world).end);
-	if (report_builder_finish(pipeline->builder, pipeline->world, reorder_late(pipeline->reorder), damaged || !ended || !outcome.complete, ret_report) < 0)
-		return diag_set(diag, EXIT_FAILED, -ENOMEM, "no memory for the report");
-	*ret_damaged = damaged;
-	return 0;
-}
-
 static int run(int argc, char **argv)
 {
-	struct options options = {.show = {.stall_ns = STALL_DEFAULT_NS}};
 	struct pipeline pipeline = {0};
+	struct options options = {.show = {.stall_ns = STALL_DEFAULT_NS}, .names = &pipeline.names};
 	const struct report *report;
 	struct diag diag = {0};
 	bool damaged = false;
@@ -109,7 +48,7 @@ static int run(int argc, char **argv)
 	cmd_parse(&ARGP, argc, argv, &options);
 	if (!options.file)
 		options.file = DEFAULT_FILE;
-	status = fold_file(&pipeline, &options, &diag, &report, &damaged) ? cmd_fail(&diag) : cmd_show(report, &options.show);
+	status = fold_file(&pipeline, options.file, options.show.stall_ns, &diag, &report, &damaged) ? cmd_fail(&diag) : cmd_show(report, &options.show);
 	if (!status && damaged)
 		status = EXIT_PARTIAL;
 	pipeline_done(&pipeline);

@@ -9,10 +9,15 @@
 #include <stdio.h>
 #include "analysis/report.h"
 
+/* Waiting for the GIL, by the stacks of those who waited, or of those who made them wait. The weights are the waiters' time in both. */
+enum flame_direction { FLAME_WAITER = 1, FLAME_HOLDER = 2 };
+
 struct view_options {
-	bool colour;	  /* ANSI colours */
-	unsigned columns; /* width of the terminal; 0 = 100 */
-	bool all;	  /* every stall, not only the longest ones */
+	bool colour;	     /* ANSI colours */
+	unsigned columns;    /* width of the terminal; 0 = 100 */
+	bool all;	     /* every stall, not only the longest ones */
+	unsigned states;     /* flames: of which states, a bit (1 << enum thread_state) each */
+	unsigned directions; /* flames of gil_wait: enum flame_direction; both is for formats that keep them apart */
 };
 
 struct view {
@@ -23,5 +28,20 @@ struct view {
 
 extern const struct view view_text; /* one screen for people */
 extern const struct view view_json; /* gilscope.report/1, docs/report.schema.json */
+
+/*
+ * Flames: time by thread, handler and stack, outermost frame first, weights in nanoseconds. The leading frames are the process (where there are several),
+ * the thread and the handler; where one graph holds several states, the last one is the state. Per state the weights add up to the report's sums.
+ */
+extern const struct view view_folded;	  /* a line for each stack: "frame;frame;frame 123" */
+extern const struct view view_speedscope; /* https://www.speedscope.app/file-format-schema.json: a profile for each state and direction */
+extern const struct view view_pprof;	  /* gzip of pprof's profile.proto */
+
+/* Which of the weights and stacks are exact and which are made of samples: a sentence for each, at most VIEW_FLAME_NOTES. Returns how many. */
+#define VIEW_FLAME_NOTES 6
+struct view_note {
+	char text[320];
+};
+unsigned view_flame_notes(const struct report *report, const struct view_options *options, struct view_note notes[static VIEW_FLAME_NOTES]);
 
 #endif

@@ -1,0 +1,273 @@
+/* SPDX-License-Identifier: MIT */
+#include <jansson.h>
+#include <zlib.h>
+
+#include "pprof.pb-c.h"
+#include "view_made.h"
+
+#define ALL ((1u << TS_COUNT) - 1)
+
+static struct made made;
+
+static int setup(void **state)
+{
+	made_init(&made);
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	made_done(&made);
+	return 0;
+}
+
+static void assert_folded(unsigned states, unsigned directions, const char *expected)
+{
+	const struct view_options options = {.states = states, .directions = directions};
+	size_t size;
+	char *shown = made_shown(&made, &view_folded, &options, &size);
+
+	assert_string_equal(shown, expected);
+	free(shown);
+}
+
+#define WORK "[no handler];work (" LIBRARY "lib.py:12);sum_up (" LIBRARY "lib.py:31)"
+
+static void folded_stacks_are_merged_and_led_by_thread_and_handler(void **state)
+{
+	assert_folded(1u << TS_BLOCKED, FLAME_WAITER, "AnyIO worker thread (101);" WORK " 35000000\n");
+}
+
+static void several_states_are_told_apart_by_the_last_frame(void **state)
+{
+	assert_folded(1u << TS_BLOCKED | 1u << TS_IDLE, FLAME_WAITER,
+		      "AnyIO worker thread (101);" WORK ";blocked 35000000\nuvicorn (100);[no handler];[no stack];idle 20000000\n");
+}
+
+/* A parser of the format splits at the last blank and at semicolons, a line at a time. */
+static void hostile_names_break_no_line_and_no_stack(void **state)
+{
+	assert_folded(1u << TS_GIL_WAIT, FLAME_WAITER,
+		      "uvicorn (100);[no handler];a\\x3bb\\x0a\\x1b[2J\\x5c\\xff (" LIBRARY "a\\x3bb\\x0a\\x1b[2J\\x5c\\xff.py);[unknown] 50000000\n"
+		      "AnyIO worker thread (101);[no handler];[no stack] 5000000\n");
+}
+
+static void waits_can_be_shown_by_who_held_the_gil(void **state)
+{
+	assert_folded(1u << TS_GIL_WAIT, FLAME_HOLDER,
+		      "AnyIO worker thread (101);" WORK " 50000000\n[holder not known];[no handler];[no stack] 5000000\n");
+}
+
+static void a_cut_stack_says_so_at_its_outer_end(void **state)
+{
+	const struct view_options options = {.states = 1u << TS_PYTHON, .directions = FLAME_WAITER};
+	size_t size, frames = 0;
+	char *shown = made_shown(&made, &view_folded, &options, &size);
+	const char *line = strstr(shown, "AnyIO worker thread (101);[no handler];[cut];work (" LIBRARY "lib.py:128);work (");
+
+	assert_non_null(line);
+	for (; *line && *line != '\n'; line++)
+		frames += *line == ';';
+	assert_int_equal(frames + 1, 3 + DEFINE_FRAMES_MAX);
+	free(shown);
+}
+
+/* ns of a state that a report's threads have together. */
+static uint64_t reported(int state)
+{
+	return made.threads[0].states.ns[state] + made.threads[1].states.ns[state];
+}
+
+static void folded_weights_add_up_to_the_reports_sums(void **state)
+{
+	const struct view_options options = {.states = ALL, .directions = FLAME_WAITER};
+	uint64_t sums[TS_COUNT] = {0};
+	size_t size;
+	char *shown = made_shown(&made, &view_folded, &options, &size), *rest = NULL;
+
+	for (char *line = strtok_r(shown, "\n", &rest); line; line = strtok_r(NULL, "\n", &rest)) {
+		char *weight = strrchr(line, ' '), *word;
+
+		assert_non_null(weight);
+		*weight = '\0';
+		word = strrchr(line, ';') + 1;
+		for (int i = 0; i < TS_COUNT; i++)
+			sums[i] += strcmp(word, thread_state_name((enum thread_state)i)) ? 0 : strtoull(weight + 1, NULL, 10);
+	}
+	for (int i = 0; i < TS_COUNT; i++)
+		assert_int_equal(sums[i], reported(i));
+	free(shown);
+}
+
+/* What https://www.speedscope.app/file-format-schema.json asks of a sampled profile. */
+static uint64_t check_profile(json_t *profile, size_t frames)
+{
+	json_t *samples = json_object_get(profile, "samples"), *weights = json_object_get(profile, "weights"), *sample, *frame;
+	uint64_t total = 0;
+	size_t i, f;
+
+	assert_string_equal(json_string_value(json_object_get(profile, "type")), "sampled");
+	assert_string_equal(json_string_value(json_object_get(profile, "unit")), "nanoseconds");
+	assert_int_equal(json_array_size(samples), json_array_size(weights));
+	json_array_foreach(samples, i, sample)
+	{
+		assert_true(json_array_size(sample) >= 2);
+		json_array_foreach(sample, f, frame) assert_true(json_is_integer(frame) && (size_t)json_integer_value(frame) < frames);
+		total += (uint64_t)json_integer_value(json_array_get(weights, i));
+	}
+	assert_int_equal(json_integer_value(json_object_get(profile, "startValue")), 0);
+	assert_int_equal(json_integer_value(json_object_get(profile, "endValue")), total);
+	return total;
+}
+
+static void speedscope_has_a_profile_for_each_state_and_direction(void **state)
+{
+	static const struct {
+		const char *name;
+		int state;
+	} expected[] = {
+		{"python: exact time, sampled stacks", TS_PYTHON},
+		{"gil_wait: exact", TS_GIL_WAIT},
+		{"made_wait: exact time, the holders' stacks are samples", TS_GIL_WAIT},
+		{"blocked: exact", TS_BLOCKED},
+		{"idle: exact", TS_IDLE},
+	};
+	const struct view_options options = {.states = ALL, .directions = FLAME_WAITER | FLAME_HOLDER};
+	size_t size, frames;
+	char *shown = made_shown(&made, &view_speedscope, &options, &size);
+	json_t *file = json_loadb(shown, size, JSON_REJECT_DUPLICATES, NULL), *profiles = json_object_get(file, "profiles");
+
+	assert_non_null(file);
+	assert_string_equal(json_string_value(json_object_get(file, "$schema")), "https://www.speedscope.app/file-format-schema.json");
+	frames = json_array_size(json_object_get(json_object_get(file, "shared"), "frames"));
+	/* two threads, [no handler], [cut], [no stack], [unknown], the holder not known; the 128 lines of DEEP; sum_up and the hostile one; line 12 is one of the 128 */
+	assert_int_equal(frames, 7 + 128 + 2);
+	assert_int_equal(json_array_size(profiles), sizeof(expected) / sizeof(expected[0]));
+	for (size_t i = 0; i < json_array_size(profiles); i++) {
+		json_t *profile = json_array_get(profiles, i);
+
+		assert_string_equal(json_string_value(json_object_get(profile, "name")), expected[i].name);
+		assert_int_equal(check_profile(profile, frames), reported(expected[i].state));
+	}
+	json_decref(file);
+	free(shown);
+}
+
+static Pprof__Profile *unpack(const char *shown, size_t size)
+{
+	static unsigned char room[1 << 20];
+	z_stream inflater = {.next_in = (unsigned char *)shown, .avail_in = (unsigned int)size, .next_out = room, .avail_out = sizeof(room)};
+	Pprof__Profile *profile;
+
+	assert_int_equal(inflateInit2(&inflater, 15 + 16), Z_OK);
+	assert_int_equal(inflate(&inflater, Z_FINISH), Z_STREAM_END);
+	profile = pprof__profile__unpack(NULL, inflater.total_out, room);
+	inflateEnd(&inflater);
+	assert_non_null(profile);
+	return profile;
+}
+
+/* The rules of profile.proto for what one part says of another. */
+static void check_references(const Pprof__Profile *profile)
+{
+	size_t texts = profile->n_string_table;
+
+	assert_string_equal(profile->string_table[0], "");
+	for (size_t i = 0; i < profile->n_function; i++) {
+		assert_int_equal(profile->function[i]->id, i + 1);
+		assert_true((size_t)profile->function[i]->name < texts && (size_t)profile->function[i]->filename < texts);
+	}
+	for (size_t i = 0; i < profile->n_location; i++) {
+		assert_int_equal(profile->location[i]->id, i + 1);
+		assert_int_equal(profile->location[i]->n_line, 1);
+		assert_in_range(profile->location[i]->line[0]->function_id, 1, profile->n_function);
+	}
+	for (size_t i = 0; i < profile->n_sample; i++) {
+		const Pprof__Sample *sample = profile->sample[i];
+
+		assert_int_equal(sample->n_value, profile->n_sample_type);
+		for (size_t n = 0; n < sample->n_location_id; n++)
+			assert_in_range(sample->location_id[n], 1, profile->n_location);
+		for (size_t n = 0; n < sample->n_label; n++)
+			assert_true((size_t)sample->label[n]->key < texts && (size_t)sample->label[n]->str < texts);
+	}
+}
+
+static const char *label_of(const Pprof__Profile *profile, const Pprof__Sample *sample, const char *key)
+{
+	for (size_t i = 0; i < sample->n_label; i++)
+		if (!strcmp(profile->string_table[sample->label[i]->key], key))
+			return profile->string_table[sample->label[i]->str];
+	return NULL;
+}
+
+static const char *function_of(const Pprof__Profile *profile, uint64_t location)
+{
+	return profile->string_table[profile->function[profile->location[location - 1]->line[0]->function_id - 1]->name];
+}
+
+static void pprof_has_the_same_weights_with_labels_and_lines(void **state)
+{
+	const struct view_options options = {.states = ALL, .directions = FLAME_WAITER};
+	uint64_t sums[TS_COUNT] = {0};
+	size_t size;
+	char *shown = made_shown(&made, &view_pprof, &options, &size);
+	Pprof__Profile *profile = unpack(shown, size);
+
+	check_references(profile);
+	assert_string_equal(profile->string_table[profile->sample_type[0]->type], "time");
+	assert_string_equal(profile->string_table[profile->sample_type[0]->unit], "nanoseconds");
+	assert_int_equal(profile->duration_nanos, 100 * MS);
+	for (size_t i = 0; i < profile->n_sample; i++) {
+		const Pprof__Sample *sample = profile->sample[i];
+
+		for (int s = 0; s < TS_COUNT; s++)
+			sums[s] += strcmp(label_of(profile, sample, "state"), thread_state_name((enum thread_state)s)) ? 0 : (uint64_t)sample->value[0];
+		/* the leaf comes first, the thread last, which is also a label */
+		assert_string_equal(label_of(profile, sample, "thread"), function_of(profile, sample->location_id[sample->n_location_id - 1]));
+		assert_string_equal(label_of(profile, sample, "handler"), function_of(profile, sample->location_id[sample->n_location_id - 2]));
+		if (!strcmp(label_of(profile, sample, "state"), "blocked"))
+			assert_string_equal(function_of(profile, sample->location_id[0]), "sum_up");
+	}
+	for (int i = 0; i < TS_COUNT; i++)
+		assert_int_equal(sums[i], reported(i));
+	/* one function has many lines, and its definition has one */
+	assert_true(profile->n_location > profile->n_function + 100);
+	for (size_t i = 0; i < profile->n_function; i++)
+		if (!strcmp(profile->string_table[profile->function[i]->name], "work"))
+			assert_int_equal(profile->function[i]->start_line, 10);
+	pprof__profile__free_unpacked(profile, NULL);
+	free(shown);
+}
+
+static void each_output_says_what_is_exact(void **state)
+{
+	const struct view_options options = {.states = ALL, .directions = FLAME_WAITER | FLAME_HOLDER};
+	struct view_note notes[VIEW_FLAME_NOTES];
+
+	assert_int_equal(view_flame_notes(&made.report, &options, notes), 4);
+	assert_string_equal(notes[0].text, "exact sums: gil_wait, blocked, idle");
+	assert_string_equal(notes[1].text, "samples: python; the stacks are 18 samples at 199 Hz, the time of each thread is exact");
+	assert_non_null(strstr(notes[2].text, "made_wait: exact sums"));
+	assert_string_equal(notes[3].text, "12.5 % of this time has no stack: none was taken, or it could not be read");
+	made.report.stacks = false;
+	assert_int_equal(view_flame_notes(&made.report, &(struct view_options){.states = 1u << TS_PYTHON, .directions = FLAME_WAITER}, notes), 1);
+	assert_string_equal(notes[0].text, "no stacks were taken in this recording");
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(folded_stacks_are_merged_and_led_by_thread_and_handler, setup, teardown),
+		cmocka_unit_test_setup_teardown(several_states_are_told_apart_by_the_last_frame, setup, teardown),
+		cmocka_unit_test_setup_teardown(hostile_names_break_no_line_and_no_stack, setup, teardown),
+		cmocka_unit_test_setup_teardown(waits_can_be_shown_by_who_held_the_gil, setup, teardown),
+		cmocka_unit_test_setup_teardown(a_cut_stack_says_so_at_its_outer_end, setup, teardown),
+		cmocka_unit_test_setup_teardown(folded_weights_add_up_to_the_reports_sums, setup, teardown),
+		cmocka_unit_test_setup_teardown(speedscope_has_a_profile_for_each_state_and_direction, setup, teardown),
+		cmocka_unit_test_setup_teardown(pprof_has_the_same_weights_with_labels_and_lines, setup, teardown),
+		cmocka_unit_test_setup_teardown(each_output_says_what_is_exact, setup, teardown),
+	};
+
+	return cmocka_run_group_tests_name("view_flames", tests, NULL, NULL);
+}

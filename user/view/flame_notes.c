@@ -1,0 +1,96 @@
+/* SPDX-License-Identifier: MIT */
+/* What a flame graph must say of itself: which of it is exact, and what it is missing. */
+#include <inttypes.h>
+#include <stdarg.h>
+
+#include "view/canvas.h"
+#include "view/flames.h"
+
+struct notes {
+	struct view_note *notes;
+	unsigned count;
+};
+
+static void add(struct notes *notes, const char *format, ...) __attribute__((format(printf, 2, 3)));
+static void add(struct notes *notes, const char *format, ...)
+{
+	va_list args;
+
+	va_start(args, format);
+	vsnprintf(notes->notes[notes->count].text, sizeof(notes->notes[0].text), format, args);
+	va_end(args);
+	notes->count++;
+}
+
+/* "blocked, idle": the chosen states that occurred and are sampled, or are not. */
+static void name_states(struct text *text, const struct report *report, const struct view_options *options, bool sampled)
+{
+	bool occurred[TS_COUNT] = {false};
+
+	for (uint32_t i = 0; i < report->flame_count; i++)
+		occurred[report->flames[i].state] |= report->flames[i].ns > 0;
+	for (int i = 0; i < TS_COUNT; i++) {
+		enum thread_state state = (enum thread_state)i;
+
+		if (!occurred[i] || !(options->states & 1u << i) || flame_state_sampled(state) != sampled ||
+		    (state == TS_GIL_WAIT && !(options->directions & FLAME_WAITER)))
+			continue;
+		text_separate(text, ", ");
+		text_add(text, "%s", thread_state_name(state));
+	}
+}
+
+static void add_sampled(struct notes *notes, const struct report *report, const struct view_options *options, const char *states)
+{
+	uint64_t samples = 0;
+
+	for (uint32_t i = 0; i < report->flame_count; i++)
+		if (options->states & 1u << report->flames[i].state && flame_state_sampled(report->flames[i].state))
+			samples += report->flames[i].samples;
+	if (report->rate_hz)
+		add(notes, "samples: %s; the stacks are %" PRIu64 " samples at %" PRIu32 " Hz%s", states, samples, report->rate_hz,
+		    report->sampled_ns ? ", and part of the time is sampled too" : ", the time of each thread is exact");
+	else
+		add(notes, "samples: %s; the sampling clock was off, so most of it has no stack", states);
+}
+
+static uint64_t without_stack(const struct report *report, const struct view_options *options, uint64_t *ret_total)
+{
+	uint64_t missing = 0;
+
+	*ret_total = 0;
+	for (uint32_t i = 0; i < report->flame_count; i++) {
+		const struct flame *flame = &report->flames[i];
+
+		if (!(options->states & 1u << flame->state))
+			continue;
+		*ret_total += flame->ns;
+		missing += flame->stack ? 0 : flame->ns;
+	}
+	return missing;
+}
+
+unsigned view_flame_notes(const struct report *report, const struct view_options *options, struct view_note ret_notes[static VIEW_FLAME_NOTES])
+{
+	struct notes notes = {ret_notes, 0};
+	struct text exact = {0}, sampled = {0};
+	uint64_t total, missing = without_stack(report, options, &total);
+
+	if (!report->stacks) {
+		add(&notes, "no stacks were taken in this recording");
+		return notes.count;
+	}
+	name_states(&exact, report, options, false);
+	name_states(&sampled, report, options, true);
+	if (exact.length)
+		add(&notes, "exact sums: %s", exact.bytes);
+	if (sampled.length)
+		add_sampled(&notes, report, options, sampled.bytes);
+	if (options->states & 1u << TS_GIL_WAIT && options->directions & FLAME_HOLDER)
+		add(&notes, "made_wait: exact sums of what others waited for the GIL; the holders' stacks are samples, one as a wait begins and one for every 5 ms of it");
+	if (missing)
+		add(&notes, "%.3g %% of this time has no stack: none was taken, or it could not be read", 100.0 * (double)missing / (double)total);
+	if (report->stack_evidence.full)
+		add(&notes, "there were more distinct stacks than the %u that are kept; the others are missing", DEFINE_STACKS_MAX);
+	return notes.count;
+}

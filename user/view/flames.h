@@ -1,0 +1,71 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * flames.h - the rows of a flame graph as every format needs them: chosen, merged, in order, with their leading frames. Internal to the room.
+ */
+#ifndef GILSCOPE_VIEW_FLAMES_H
+#define GILSCOPE_VIEW_FLAMES_H
+
+#include "view/view.h"
+
+/* process, thread, handler, [cut], the stack, the state */
+#define FLAME_FRAMES_MAX (DEFINE_FRAMES_MAX + 5)
+/* a name or a file, every byte of it escaped, with a few words around it */
+#define FLAME_TEXT_MAX (4 * DEFINE_TEXT_MAX + 64)
+
+/* Time of a thread in a state with a stack. */
+struct flame_row {
+	enum thread_state state;
+	bool by_holder; /* `state` is gil_wait, and not `thread` waited: others did while it held the GIL */
+	const struct process *process;
+	const struct thread *thread; /* NULL: nobody certain held the GIL */
+	uint32_t stack;
+	uint64_t ns;
+};
+
+/*
+ * The rows of these states and directions: by state and direction, process, thread and stack, none twice. `ret_rows` is the caller's to free. 0 or -ENOMEM.
+ */
+int flame_rows(const struct report *report, const struct view_options *options, struct flame_row **ret_rows, size_t *ret_count);
+/* How many of the rows at `rows` are of the first one's state and direction. */
+size_t flame_rows_alike(const struct flame_row *rows, size_t count);
+
+/* The state's name; "made_wait" for rows by holder. */
+const char *flame_row_kind(const struct flame_row *row);
+/* What can be trusted: "exact", "exact time, sampled stacks". */
+const char *flame_row_evidence(const struct report *report, const struct flame_row *row);
+/* Is this thread in this state on a CPU, so that its stacks are those of a sampling clock? */
+bool flame_state_sampled(enum thread_state state);
+
+/* A frame: a function of the dictionary, or a label, or a label with the function behind it. */
+struct flame_frame {
+	const char *label;
+	uint32_t function, line;
+};
+
+/* Room for what the leading frames of a row are called. */
+struct flame_labels {
+	char process[FLAME_TEXT_MAX], thread[FLAME_TEXT_MAX], handler[FLAME_TEXT_MAX];
+};
+
+/* The frames of a row, outermost first; with `state` the last one is its kind. Returns how many. The labels are the caller's, and are escaped. */
+unsigned flame_frames(const struct report *report, const struct flame_row *row, bool state, struct flame_labels *labels,
+		      struct flame_frame frames[static FLAME_FRAMES_MAX]);
+
+/* What a frame is called and where it is, escaped. */
+struct flame_words {
+	char name[FLAME_TEXT_MAX], file[FLAME_TEXT_MAX]; /* file "": it is a label only */
+	uint32_t line, defined;
+};
+void flame_words(const struct report *report, const struct flame_frame *frame, struct flame_words *ret_words);
+
+/* Numbers frames, 0, 1, … in the order of their first appearance. */
+struct flame_index;
+struct flame_index *flame_index_new(void); /* NULL when memory is short */
+void flame_index_free(struct flame_index *index);
+/* The frame's number; `*ret_new` says that it is its first appearance. 0 or -ENOMEM. The label is copied. */
+int flame_index_add(struct flame_index *index, const struct flame_frame *frame, uint32_t *ret_number, bool *ret_new);
+uint32_t flame_index_count(const struct flame_index *index);
+/* The frame of a number below the count. */
+struct flame_frame flame_index_frame(const struct flame_index *index, uint32_t number);
+
+#endif

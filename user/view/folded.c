@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: MIT */
+/* Stacks as flamegraph.pl and its kin read them: one a line, its frames separated by semicolons, then a blank and the nanoseconds. */
+#include <errno.h>
+#include <inttypes.h>
+#include <stdlib.h>
+
+#include "base/cleanup.h"
+#include "view/flames.h"
+
+/* Escaped text has no control characters; the semicolon is this format's own. */
+static void put_text(FILE *file, const char *text)
+{
+	for (; *text; text++)
+		if (*text == ';')
+			fputs("\\x3b", file);
+		else
+			fputc(*text, file);
+}
+
+static void put_frame(FILE *file, const struct report *report, const struct flame_frame *frame)
+{
+	struct flame_words words;
+
+	flame_words(report, frame, &words);
+	put_text(file, words.name);
+	if (!words.file[0])
+		return;
+	fputs(" (", file);
+	put_text(file, words.file);
+	fprintf(file, words.line ? ":%u)" : ")", words.line);
+}
+
+static int show_folded(FILE *file, const struct report *report, const struct view_options *options)
+{
+	_cleanup_(freep) struct flame_row *rows = NULL;
+	size_t count;
+	int r = flame_rows(report, options, &rows, &count);
+
+	if (r < 0)
+		return r;
+	for (size_t i = 0; i < count; i++) {
+		struct flame_frame frames[FLAME_FRAMES_MAX];
+		struct flame_labels labels;
+		unsigned depth = flame_frames(report, &rows[i], flame_rows_alike(rows, count) < count, &labels, frames);
+
+		for (unsigned f = 0; f < depth; f++) {
+			fputs(f ? ";" : "", file);
+			put_frame(file, report, &frames[f]);
+		}
+		fprintf(file, " %" PRIu64 "\n", rows[i].ns);
+	}
+	if (fflush(file) == EOF)
+		return -errno;
+	return ferror(file) ? -EIO : 0;
+}
+
+const struct view view_folded = {.name = "folded", .show = show_folded};
