@@ -65,7 +65,7 @@ static int census_event(void *ctx, const union event *event)
 
 static void examine_target(struct findings *findings)
 {
-	struct stream_sink sink = {census_process, census_event, &findings->census};
+	struct stream_sink sink = {.process = census_process, .event = census_event, .ctx = &findings->census};
 	_cleanup_(freep) uint16_t *index = NULL;
 
 	if (target_open((pid_t)findings->pid, &findings->diag, &findings->target) < 0)
