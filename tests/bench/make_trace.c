@@ -50,7 +50,7 @@ int main(int argc, char **argv)
 	err = trace_writer_new(file, &head, &diag, &recording.writer);
 	if (!err) {
 		recording.sink = trace_writer_sink(recording.writer);
-		err = simulate(events, (struct stream_sink){record_process, record_event, &recording});
+		err = simulate(events, (struct stream_sink){record_process, record_event, &recording, NULL});
 	}
 	if (!err)
 		err = trace_writer_finish(recording.writer, &diag);

@@ -105,7 +105,7 @@ static int run_trace(const struct events *events)
 	show("write", since, events->length);
 	rewind(file);
 	since = cpu_ns();
-	err = trace_read(file, NULL, NULL, (struct stream_sink){count_process, count_event, &count}, &diag, &outcome);
+	err = trace_read(file, NULL, NULL, (struct stream_sink){count_process, count_event, &count, NULL}, &diag, &outcome);
 	show("read", since, events->length);
 	return err || !outcome.complete || count.events != events->length ? -1 : 0;
 }
@@ -167,7 +167,7 @@ static void shuffle(const struct events *events)
 static int run_reorder(const struct events *events)
 {
 	struct count count = {0};
-	struct reorder *reorder = reorder_new((struct stream_sink){count_process, count_event, &count}, REORDER_WINDOW_NS, 1 << 20);
+	struct reorder *reorder = reorder_new((struct stream_sink){count_process, count_event, &count, NULL}, REORDER_WINDOW_NS, 1 << 20);
 	uint64_t since = cpu_ns(), late;
 	struct stream_sink sink;
 
@@ -196,7 +196,7 @@ int main(int argc, char **argv)
 		fprintf(stderr, "usage: stages EVENTS\n");
 		return 2;
 	}
-	err = simulate(events.room, (struct stream_sink){keep_process, keep_event, &events});
+	err = simulate(events.room, (struct stream_sink){keep_process, keep_event, &events, NULL});
 	if (!err)
 		err = run_trace(&events);
 	if (!err)

@@ -210,14 +210,15 @@ static int read_definitions(const struct bytes *block, struct stream_sink sink, 
 }
 
 /* One function, then the record in question, as parts of one block. */
-static int read_record(const struct trace_definitions *head, uint8_t kind, const void *body, size_t size, size_t cut, struct kept *kept, struct diag *diag)
+static int read_record(const struct trace_definitions *head, struct trace_definition record, const void *body, size_t cut, struct kept *kept,
+		       struct diag *diag)
 {
 	struct bytes block = {0};
 	int err;
 
 	put(&block, head, sizeof(*head));
 	put_record(&block, DEFINE_FUNCTION, 0, "\5\0\0\0f\0f.py", 11);
-	put_record(&block, kind, 0xff, body, size);
+	put_record(&block, record.kind, record.flags, body, record.size);
 	block.length -= cut;
 	err = read_definitions(&block, keep_sink(kept), diag);
 	free(block.at);
@@ -272,12 +273,13 @@ static void damaged_definitions_are_refused(void **state)
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
 		struct kept kept = {0};
 		struct diag diag = {0};
-		int err = read_record(&cases[i].head, cases[i].kind, cases[i].body, cases[i].size, cases[i].cut, &kept, &diag);
+		struct trace_definition record = {cases[i].kind, i % 2 ? 0xff : 0xfe, (uint16_t)cases[i].size};
+		int err = read_record(&cases[i].head, record, cases[i].body, cases[i].cut, &kept, &diag);
 
 		if (err != (cases[i].why ? -EBADMSG : 0) || (err && !strstr(diag.what, cases[i].why)))
 			fail_msg("case %zu: %d, %s", i, err, diag.what);
 		assert_true(err || (kept.defined == 2 && kept.definitions[0].line == 5 && strcmp(kept.definitions[0].texts[1], "f.py") == 0));
-		assert_true(kept.defined < 2 || kept.definitions[1].cut == (cases[i].kind == DEFINE_STACK));
+		assert_true(kept.defined < 2 || kept.definitions[1].cut == (cases[i].kind == DEFINE_STACK && i % 2));
 		kept_done(&kept);
 	}
 }

@@ -61,6 +61,8 @@ static void what_cannot_be_is_refused(void **state)
 	struct dictionary *dictionary = dictionary_new();
 	struct definition of_no_kind = {.kind = DEFINE_KINDS, .id = 1};
 
+	for (int kind = 0; kind < DEFINE_KINDS; kind++)
+		assert_null(dictionary_find(dictionary, kind, 1));
 	assert_int_equal(define(dictionary, stack(1, frames, 2)), -EBADMSG);
 	assert_int_equal(define(dictionary, function(1, "main", "app.py")), 0);
 	assert_int_equal(define(dictionary, of_no_kind), -EBADMSG);

@@ -2,7 +2,8 @@
 /*
  * dictionary.h - keeps what a stream defines (functions, stacks, texts), for whoever meets their numbers later.
  *
- * Memory is bounded by the DEFINE_…_MAX of stream.h. What it returns lives as long as the dictionary.
+ * Memory is bounded by the DEFINE_…_MAX of stream.h: some 40 MB for all that an application of a million lines has; 750 MB if every name and every stack
+ * were as long as they may be, which is only a hostile trace's. What it returns lives as long as the dictionary.
  */
 #ifndef GILSCOPE_STREAM_DICTIONARY_H
 #define GILSCOPE_STREAM_DICTIONARY_H
@@ -16,8 +17,8 @@ struct dictionary *dictionary_new(void);
 void dictionary_free(struct dictionary *dictionary);
 
 /*
- * Keeps a copy. 0, -ENOMEM, or -EBADMSG: the id is not the next one of its kind, a limit is passed, or a frame's function is not defined (which only a
- * damaged recording does).
+ * Keeps a copy; texts that are too long are cut. 0, -ENOMEM, or -EBADMSG for what definition_fault() finds, which the readers of recordings have refused
+ * before: then the source is at fault.
  */
 int dictionary_define(struct dictionary *dictionary, const struct definition *definition);
 

@@ -3,9 +3,9 @@
  * stream.h - what flows: descriptions of processes and events, pushed from a source (capture, trace file, text script) into a sink.
  *
  * A stream is `process` for every process before its first event, `define` for every function, stack and text before the first event or definition
- * that refers to it, and events. After the reorder stage events come in the order of their
- * timestamps; a stream begins with the events that declare threads and GILs and with WINDOW, and ends with WINDOW(end) unless it was cut off.
- * Sinks chain: reorder and tee are sinks that feed other sinks.
+ * that refers to it (how much earlier means nothing), and events. After the reorder stage events come in the order of their timestamps; a stream begins
+ * with the events that declare threads and GILs and with WINDOW, and ends with WINDOW(end) unless it was cut off. Sinks chain: reorder and tee are sinks
+ * that feed other sinks.
  */
 #ifndef GILSCOPE_STREAM_STREAM_H
 #define GILSCOPE_STREAM_STREAM_H
@@ -36,7 +36,7 @@ struct process_info {
  */
 enum definition_kind { DEFINE_FUNCTION, DEFINE_STACK, DEFINE_TEXT, DEFINE_KINDS };
 
-#define DEFINE_TEXT_MAX	      1024   /* bytes of a name, a file or a text, terminator included; longer ones are cut */
+#define DEFINE_TEXT_MAX	      1024   /* bytes of a name, a file or a text, terminator included; whoever keeps or writes longer ones cuts them */
 #define DEFINE_FRAMES_MAX     128    /* frames of a stack; deeper ones are cut at the outer end */
 #define DEFINE_FUNCTIONS_MAX  262144 /* so many of a kind; what is beyond has id 0 */
 #define DEFINE_STACKS_MAX     100000
@@ -66,7 +66,7 @@ struct definition {
 };
 
 struct stream_sink {
-	/* Both return 0 or -errno, which stops the source and is what the source returns. The arguments live as long as the call. */
+	/* All return 0 or -errno, which stops the source and is what the source returns. The arguments live as long as the call. */
 	int (*process)(void *ctx, const struct process_info *info);
 	int (*event)(void *ctx, const union event *event);
 	void *ctx;
