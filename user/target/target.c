@@ -7,6 +7,7 @@
 #include "base/diag.h"
 #include "target/asyncio.h"
 #include "target/elf_scan.h"
+#include "target/gc_sites.h"
 #include "target/image.h"
 #include "target/memory.h"
 #include "target/private.h"
@@ -209,6 +210,25 @@ static int sites_find(struct target *target, const struct image *image, struct d
 	return 0;
 }
 
+/* Without sites of its own, the collector is seen where a stack is taken while it works. */
+static int collector_find(struct target *target, const struct image *image, struct diag *diag)
+{
+	struct gc_sites sites;
+	const char *how = target->stack.interp_gc_collecting ? "samples" : "";
+
+	gc_sites_find(&image->elf, version_minor(target->version_hex), &sites);
+	if (sites.count) {
+		target->gc_sites = reallocarray(NULL, sites.count, sizeof(*target->gc_sites));
+		if (!target->gc_sites)
+			return diag_set(diag, EXIT_FAILED, -ENOMEM, "not enough memory");
+		memcpy(target->gc_sites, sites.list, sites.count * sizeof(*target->gc_sites));
+		target->gc_site_count = sites.count;
+		how = "probes";
+	}
+	snprintf(target->info.gc, sizeof(target->info.gc), "%s", how);
+	return 0;
+}
+
 static int image_examine(struct target *target, struct diag *diag)
 {
 	_cleanup_(image_done) struct image image = {.fd = -1, .elf.fd = -1};
@@ -232,6 +252,8 @@ static int image_examine(struct target *target, struct diag *diag)
 		err = gils_find(target, diag);
 	if (!err)
 		err = sites_find(target, &image, diag);
+	if (!err)
+		err = collector_find(target, &image, diag);
 	return err;
 }
 
@@ -264,6 +286,7 @@ void target_free(struct target *target)
 		return;
 	free(target->sites);
 	free(target->gils);
+	free(target->gc_sites);
 	free(target->private);
 	free(target);
 }
