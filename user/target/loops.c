@@ -13,6 +13,7 @@
 
 enum {
 	NAME_BYTES = 128,
+	STATES_MAX = 64, /* of one thread; more are a list that goes round in circles */
 	/* PyRunningLoopHolder, 3.8 to 3.11 */
 	HOLDER_LOOP = 16,
 	HOLDER_PID = 24,
@@ -107,16 +108,15 @@ static int emit(struct target *target, const struct threads *threads, uint32_t t
 	union event event = {.runs_loop = {.hdr = {.type = EV_RUNS_LOOP, .tid = tid}, .kind = LOOP_UNKNOWN}};
 	struct objects objects = objects_of(target);
 	uint64_t before = clock_now_ns(), loop = 0;
-	bool known = false;
+	int states = 0;
 
 	for (uint32_t i = 0; i < threads->python_count && !loop; i++) {
 		if (threads->python[i].tid != tid)
 			continue;
-		if (running_loop(&objects, target, threads, threads->python[i].state, &loop))
+		if (++states > STATES_MAX || running_loop(&objects, target, threads, threads->python[i].state, &loop))
 			return 0;
-		known = true;
 	}
-	if (!known)
+	if (!states)
 		return 0;
 	event.hdr.ts = clock_now_ns();
 	event.runs_loop.span_ns = event.hdr.ts - before < UINT32_MAX ? (uint32_t)(event.hdr.ts - before) : UINT32_MAX;
