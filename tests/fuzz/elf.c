@@ -6,6 +6,7 @@
 
 #include "base/diag.h"
 #include "target/elf_scan.h"
+#include "target/gc_sites.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -14,6 +15,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	static int fd = -1;
 	struct elf_image image;
 	struct elf_sites sites;
+	struct gc_sites gc_sites;
 	struct diag diag;
 	uint64_t vaddr, bytes;
 	GElf_Sym symbol;
@@ -29,6 +31,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	elf_image_section(&image, ".PyRuntime", &vaddr, &bytes);
 	if (elf_scan(&image, &diag, &sites) == 0)
 		elf_sites_done(&sites);
+	gc_sites_find(&image, size & 1 ? 8 : 14, &gc_sites);
 	elf_image_done(&image);
 	return 0;
 }

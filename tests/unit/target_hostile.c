@@ -25,11 +25,12 @@
 
 /* Offsets of 3.9, in words of 8 bytes */
 enum { RUNTIME_HEAD = 32 / 8, RUNTIME_GIL = 352 / 8, INTERP_NEXT = 0, INTERP_THREADS = 1 };
-enum { TSTATE_NEXT = 1, TSTATE_INTERP = 2, TSTATE_THREAD_ID = 176 / 8 };
+enum { TSTATE_NEXT = 1, TSTATE_INTERP = 2, TSTATE_DICT = 152 / 8, TSTATE_THREAD_ID = 176 / 8 };
+enum { INTERP_MODULES = 856 / 8 };
 
 static uint64_t runtime[82] __attribute__((section(".PyRuntime"))) = {1};
 static char version[250] = "3.9.18 (main, Jan  1 2026, 00:00:00) \n[GCC 12.2.0]";
-static uint64_t interpreter[16], tstate[40];
+static uint64_t interpreter[128], tstate[40];
 static uint32_t pthread_block[512]; /* what a pthread_t would point to */
 
 static pthread_cond_t cond, switch_cond;
@@ -115,7 +116,7 @@ static pid_t liar(void (*in_child)(uint32_t other))
 }
 
 struct seen {
-	uint32_t observed, holder, python, events;
+	uint32_t observed, holder, python, events, loops, loops_run, names;
 };
 
 static int event_see(void *ctx, const union event *event)
@@ -125,11 +126,21 @@ static int event_see(void *ctx, const union event *event)
 	seen->events++;
 	if (event->hdr.type == EV_THREAD && event->hdr.flags & EVF_THREAD_PYTHON)
 		seen->python++;
+	if (event->hdr.type == EV_RUNS_LOOP) {
+		seen->loops++;
+		seen->loops_run += event->hdr.flags;
+	}
 	if (event->hdr.type == EV_OBSERVE) {
 		seen->observed++;
 		seen->holder = event->observe.holder;
 		assert_int_equal(event->hdr.flags, EVF_OBSERVE_LOCKED);
 	}
+	return 0;
+}
+
+static int name_see(void *ctx, uint32_t tid, const char *text)
+{
+	((struct seen *)ctx)->names++;
 	return 0;
 }
 
@@ -149,6 +160,7 @@ static int look(pid_t pid, bool *ret_proven, struct seen *ret_seen)
 		assert_string_equal(target->info.python, "3.9.18");
 		err = target_snapshot(target, gil_index, &sink);
 		assert_int_equal(err, 0);
+		assert_int_equal(target_thread_names(target, name_see, ret_seen), 0);
 		target_free(target);
 	} else {
 		assert_int_equal(diag.status, EXIT_UNSUPPORTED);
@@ -256,6 +268,140 @@ static void pointers_to_nowhere_are_no_harm(void **state)
 	}
 }
 
+/* Python 3.9's objects, as little of them as is looked at */
+struct str {
+	uint64_t references, type, length, hash, state, wstr;
+	char text[40];
+};
+
+static uint64_t str_type[40] = {[21] = 1 << 28}, int_type[40] = {[21] = 1 << 24}, dict_type[40] = {[21] = 1 << 29};
+static uint64_t holder_type[40] = {0, 0, 0, (uintptr_t) "_RunningLoopHolder"}, loop_type[40] = {0, 0, 0, (uintptr_t) "Loop"};
+static uint64_t holder[4], loop[2] = {1, (uintptr_t)loop_type}, module[3], thread_type[40] = {[36] = 16}, thread_object[3] = {1, (uintptr_t)thread_type};
+static uint64_t integer[4];
+static struct str text_key, text_name;
+static uint64_t text_dicts[5][6], text_keys[5][6 + 3];
+
+static uint64_t text(struct str *str, const char *text)
+{
+	*str = (struct str){.type = (uintptr_t)str_type, .length = strlen(text), .state = 1 << 2 | 1 << 5 | 1 << 6};
+	memcpy(str->text, text, strlen(text));
+	return (uintptr_t)str;
+}
+
+/* A dict of one item. */
+static uint64_t dict(int index, uint64_t key, uint64_t value)
+{
+	uint64_t keys[] = {1, 8, 0, 0, 1, 0, 0, key, value};
+
+	memcpy(text_keys[index], keys, sizeof(keys));
+	memcpy(text_dicts[index], (uint64_t[]){1, (uintptr_t)dict_type, 1, 1, (uintptr_t)text_keys[index], 0}, sizeof(text_dicts[index]));
+	return (uintptr_t)text_dicts[index];
+}
+
+/* An honest Python 3.9 with one thread of one name, which runs a loop of no known kind. The words that lead there are handed out to be spoilt. */
+static void honest_objects(void)
+{
+	static struct str names[5];
+	uint64_t ident = (uintptr_t)pthread_block;
+
+	honest_memory();
+	memcpy(holder, (uint64_t[]){1, (uintptr_t)holder_type, (uintptr_t)loop, 0}, sizeof(holder));
+	tstate[TSTATE_DICT] = dict(0, text(&names[0], "__asyncio_running_event_loop__"), (uintptr_t)holder);
+	memcpy(integer, (uint64_t[]){1, (uintptr_t)int_type, ident >> 30 ? 2 : 1, (ident & 0x3fffffff) | ident >> 30 << 32}, sizeof(integer));
+	thread_object[2] = dict(1, text(&text_key, "_name"), text(&text_name, "worker"));
+	module[2] = dict(3, text(&names[2], "_active"), dict(2, (uintptr_t)integer, (uintptr_t)thread_object));
+	interpreter[INTERP_MODULES] = dict(4, text(&names[3], "threading"), (uintptr_t)module);
+}
+
+static void name_objects(uint32_t other)
+{
+	name_main(other);
+	memcpy(&holder[3], &(uint32_t){(uint32_t)getpid()}, 4);
+}
+
+static void an_honest_process_tells_its_loop_and_name(void **state)
+{
+	struct seen seen;
+	bool proven;
+	pid_t pid;
+
+	honest_objects();
+	pid = liar(name_objects);
+	assert_int_equal(look(pid, &proven, &seen), 0);
+	child_kill(&pid);
+	assert_int_equal(seen.loops, 1);
+	assert_int_equal(seen.loops_run, 1);
+	assert_int_equal(seen.names, 1);
+	/* the pid of before the fork */
+	honest_objects();
+	pid = liar(name_main);
+	assert_int_equal(look(pid, &proven, &seen), 0);
+	child_kill(&pid);
+	assert_int_equal(seen.loops, 1);
+	assert_int_equal(seen.loops_run, 0);
+	/* no dict yet */
+	honest_objects();
+	tstate[TSTATE_DICT] = 0;
+	pid = liar(name_objects);
+	assert_int_equal(look(pid, &proven, &seen), 0);
+	child_kill(&pid);
+	assert_int_equal(seen.loops, 1);
+	assert_int_equal(seen.loops_run, 0);
+}
+
+/* What leads to the loop, and what leads to the name: when one of these is wrong, nothing is told of it, and of the other all the same. */
+static void objects_that_are_none_are_told_of_nothing(void **state)
+{
+	uint64_t *const to_loop[] = {&tstate[TSTATE_DICT], &text_keys[0][8], &text_dicts[0][1], &text_dicts[0][4], &holder[1], &holder[2], &loop[1]};
+	uint64_t *const to_name[] = {&interpreter[INTERP_MODULES], &text_keys[4][8], &text_dicts[4][4], &module[2], &text_keys[3][8], &text_keys[2][7],
+				     &text_keys[2][8], &thread_object[1], &thread_object[2], &text_keys[1][8], &text_name.type, &integer[1]};
+	static uint64_t zeros[128], garbage[128];
+	const uint64_t wrong[] = {8, (uintptr_t)zeros, (uintptr_t)garbage, UINT64_MAX - 7};
+	size_t loops = sizeof(to_loop) / sizeof(to_loop[0]), names = sizeof(to_name) / sizeof(to_name[0]);
+
+	memset(garbage, 0x80, sizeof(garbage));
+	for (size_t i = 0; i < (loops + names) * 4; i++) {
+		size_t place = i / 4;
+		struct seen seen;
+		bool proven;
+		pid_t pid;
+
+		honest_objects();
+		*(place < loops ? to_loop[place] : to_name[place - loops]) = wrong[i % 4];
+		pid = liar(name_objects);
+		assert_int_equal(look(pid, &proven, &seen), 0);
+		child_kill(&pid);
+		assert_int_equal(seen.loops, place < loops ? 0 : 1);
+		assert_int_equal(seen.names, place < loops ? 1 : 0);
+	}
+}
+
+static void objects_that_are_circles_end(void **state)
+{
+	struct seen seen;
+	bool proven;
+	pid_t pid;
+
+	honest_objects();
+	/* every dict leads to itself; a thread has no end of states; a type derives from itself */
+	for (int i = 1; i < 5; i++)
+		text_keys[i][8] = (uintptr_t)text_dicts[i];
+	tstate[TSTATE_NEXT] = (uintptr_t)tstate;
+	loop_type[32] = (uintptr_t)loop_type;
+	pid = liar(name_objects);
+	assert_int_equal(look(pid, &proven, &seen), 0);
+	child_kill(&pid);
+	loop_type[32] = 0;
+	assert_int_equal(seen.names, 0);
+	assert_true(seen.loops <= 1);
+	/* as many keys as may be, all alike */
+	honest_objects();
+	text_keys[4][1] = text_keys[4][4] = 1 << 15;
+	pid = liar(name_objects);
+	assert_int_equal(look(pid, &proven, &seen), 0);
+	child_kill(&pid);
+}
+
 static void what_does_not_look_like_a_gil_is_refused(void **state)
 {
 	static const struct {
@@ -321,6 +467,9 @@ int main(void)
 		cmocka_unit_test(a_holder_is_not_named_while_the_gil_changes_hands),
 		cmocka_unit_test(lists_that_are_circles_end),
 		cmocka_unit_test(pointers_to_nowhere_are_no_harm),
+		cmocka_unit_test(an_honest_process_tells_its_loop_and_name),
+		cmocka_unit_test(objects_that_are_none_are_told_of_nothing),
+		cmocka_unit_test(objects_that_are_circles_end),
 		cmocka_unit_test(what_does_not_look_like_a_gil_is_refused),
 		cmocka_unit_test(the_proof_needs_exactly_one_place_and_the_right_one),
 	};

@@ -95,6 +95,9 @@ static void pthreads_add(pid_t pid, struct pthreads *pthreads, uint64_t address)
 			return;
 	if (!address || memory_read(pid, address, words, PTHREAD_BYTES) || !is_pthread(address, words))
 		return;
+#if defined(__x86_64__)
+	words[0] = words[1] = 0; /* half of an address can look like a tid, too */
+#endif
 	pthreads->address[pthreads->count++] = address;
 }
 
