@@ -15,9 +15,6 @@
 #include "wire.h"
 #include "shared.h"
 
-
-
-
 extern int enabled;	     /* nothing is told before all probes are in place */
 extern const volatile __u32 wake_bytes; /* so many unread bytes wake the reader: a quarter of the ring */
 extern unsigned int loss_slot; /* which half of `losses` counts now; user space flips it and reads the other */
@@ -44,9 +41,16 @@ struct {
 /* What is remembered of a thread between two probes. */
 struct thread_note {
 	__u64 wait_gil;	  /* GIL whose wait it is in, or 0 */
-
+	__u64 tstate;	  /* its PyThreadState when last looked for, or 0 */
+	__u64 pointer;	  /* its thread pointer; 0: not asked yet */
+	__u64 asked;	  /* when tstate was looked for */
+	__u32 patience;	  /* ns until it is looked for again */
+	__u32 epfd;	  /* descriptor + 1 of the epoll wait it is in, or 0 */
 	__u16 wait_index; /* index of wait_gil */
 	__u16 cpu;	  /* CPU + 1 it waits for, or 0 */
+	__u8 wait_goes_on; /* the wait for the GIL that WAIT_END ended did not end it: a WAIT follows */
+	__u8 runs_loop;	  /* it has slept on a loop's descriptor */
+	__u16 spare;
 };
 
 struct {
@@ -106,7 +110,7 @@ static __always_inline void emit(void *record, __u32 size)
 		count_loss(((struct event_hdr *)record)->ts);
 		return;
 	}
-	__builtin_memcpy(place, record, size);
+	__builtin_memcpy(__builtin_assume_aligned(place, 8), record, size); /* else it is copied byte by byte */
 	bpf_ringbuf_submit(place, flags);
 }
 

@@ -5,7 +5,7 @@
  * At those calls the first argument is a condition variable inside the GIL, so the GIL's address needs no register or version knowledge. It counts
  * only when user space knows it as a GIL of this process: a library in the same file may use condition variables of its own.
  */
-#include "common.bpf.h"
+#include "pystack.bpf.h"
 #include "../user/target/gil_layout.h"
 
 /* An address that is no known GIL: told once, so that user space can look whether a new interpreter has come. */
@@ -95,6 +95,22 @@ int BPF_KPROBE(gil_drop, __u64 cond)
 	return 0;
 }
 
+/*
+ * Whom a thread waits for, and doing what: its own stack when the wait begins, the holder's every time. The GIL's mutex is held here, so the holder
+ * cannot give the GIL up while it is looked at.
+ */
+static __always_inline void tell_stacks(__u64 ts, __u64 address, __u16 index, bool first)
+{
+	__u64 holder = 0;
+
+	if (first && stack_kinds & EVF_STACK_WAIT)
+		pystack_tell(ts, pystack_current(ts, 1), EVF_STACK_WAIT, index);
+	if (stack_kinds & EVF_STACK_HOLDER) {
+		bpf_probe_read_user(&holder, sizeof(holder), (void *)(address + GIL_LAST_HOLDER));
+		pystack_tell(ts, holder, EVF_STACK_HOLDER, index);
+	}
+}
+
 SEC("uprobe")
 int BPF_KPROBE(gil_wait, __u64 cond)
 {
@@ -109,6 +125,7 @@ int BPF_KPROBE(gil_wait, __u64 cond)
 		note->wait_gil = address;
 		note->wait_index = gil->index;
 	}
+	tell_stacks(ts, address, gil->index, !note || !note->wait_goes_on);
 
 	struct ev_wait record = {.hdr = HDR(WAIT, ts, (__u32)me, gil->index, 0)};
 	emit(&record, sizeof(record));
@@ -139,6 +156,7 @@ int gil_wait_end(struct pt_regs *ctx)
 	struct ev_wait_end record = {.hdr = HDR(WAIT_END, ts, tid, note->wait_index, locked ? EVF_WAIT_END_LOCKED : 0)};
 	emit(&record, sizeof(record));
 	note->wait_gil = 0;
+	note->wait_goes_on = locked;
 	return 0;
 }
 

@@ -66,8 +66,20 @@ struct thread_info {
 	__u32 cpu; /* since 5.16 (bcf9033e5449 "sched: move CPU field back into thread_info") */
 };
 
+/* where a thread's own data is (the register that libc's pthread_self() is made of), as of its last switch */
+struct thread_struct {
+#if defined(__TARGET_ARCH_x86)
+	unsigned long fsbase;
+#elif defined(__TARGET_ARCH_arm64)
+	struct {
+		unsigned long tp_value;
+	} uw;
+#endif
+};
+
 struct task_struct {
 	struct thread_info thread_info;
+	struct thread_struct thread;
 	unsigned int __state; /* since 5.14 (2f064a59a11f "sched: Change task_struct::state") */
 	int on_cpu;
 	int pid;	      /* tid, initial namespace */

@@ -4,7 +4,7 @@
  *
  * The raw tracepoints of all system calls, sifted by number first, because they need no tracefs and cost a few nanoseconds for the other calls.
  */
-#include "common.bpf.h"
+#include "pystack.bpf.h"
 
 #if defined(__TARGET_ARCH_x86)
 enum { SYS_EPOLL_WAIT = 232, SYS_EPOLL_PWAIT = 281, SYS_EPOLL_PWAIT2 = 441 };
@@ -32,6 +32,15 @@ static __always_inline __s32 timeout_ms(struct pt_regs *regs, long sysno)
 #endif
 }
 
+/* Remembers the wait that a thread is in, so that its sleep there is told from others. */
+static __always_inline void note_wait(__u32 tid, __u32 epfd)
+{
+	struct thread_note *note = stack_kinds & EVF_STACK_SLEEP ? note_of(tid) : 0;
+
+	if (note)
+		note->epfd = epfd;
+}
+
 SEC("tp_btf/sys_enter")
 int BPF_PROG(on_sys_enter, struct pt_regs *regs, long sysno)
 {
@@ -44,6 +53,7 @@ int BPF_PROG(on_sys_enter, struct pt_regs *regs, long sysno)
 	if (!is_target(me >> 32))
 		return 0;
 	check_current(ts, (__u32)me);
+	note_wait((__u32)me, ARG0(regs) + 1);
 
 	struct ev_epoll_enter record = {.hdr = HDR(EPOLL_ENTER, ts, (__u32)me, 0, 0), .epfd = ARG0(regs), .timeout_ms = timeout_ms(regs, sysno)};
 	emit(&record, sizeof(record));
@@ -64,6 +74,7 @@ int BPF_PROG(on_sys_exit, struct pt_regs *regs, long ret)
 	if (!is_target(me >> 32))
 		return 0;
 	check_current(ts, tid);
+	note_wait(tid, 0);
 
 	struct ev_epoll_exit record = {.hdr = HDR(EPOLL_EXIT, ts, tid, 0, 0), .epfd = ARG0(regs), .ret = (__s32)ret};
 	emit(&record, sizeof(record));

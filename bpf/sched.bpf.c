@@ -3,7 +3,7 @@
  * sched.bpf.c - the scheduler: when a traced thread runs, sleeps, is woken or waits for a CPU, and who has the CPU it waits for; births, deaths and
  * names of threads.
  */
-#include "common.bpf.h"
+#include "pystack.bpf.h"
 
 const volatile bool have_task_regs = false; /* bpf_task_pt_regs and bpf_get_current_task_btf: 5.15 */
 const volatile __u32 wake_bytes = 0;
@@ -112,6 +112,37 @@ static __always_inline bool in_syscall(__s32 *ret_sysno)
 #endif
 }
 
+/* Asleep in the wait of its own loop: it has nothing to do, and its stack says nothing. */
+static __always_inline bool is_idle(struct thread_note *note, __u32 tgid)
+{
+	struct shared_loop_key key = {.tgid = tgid, .epfd = note->epfd - 1};
+
+	if (!note->epfd || !bpf_map_lookup_elem(&loop_fds, &key))
+		return false;
+	note->runs_loop = 1;
+	return true;
+}
+
+/*
+ * The stack of a thread that goes to sleep; and of one that loses its CPU, if that keeps others waiting: it holds the GIL or runs a loop. While it waits
+ * for the GIL nothing moves, and its stack was told when the wait began.
+ */
+static __always_inline void tell_stack(__u64 ts, struct task_struct *task, bool runnable)
+{
+	struct thread_note *note;
+	__u64 tstate;
+
+	if (!(stack_kinds & (runnable ? EVF_STACK_PREEMPT : EVF_STACK_SLEEP)))
+		return;
+	note = note_of(TASK_PID(task));
+	if (!note || note->wait_gil || (!runnable && is_idle(note, task->tgid)))
+		return;
+	tstate = pystack_current(ts, 0);
+	if (!tstate || (runnable && !note->runs_loop && !pystack_holds_gil(tstate)))
+		return;
+	pystack_tell(ts, tstate, runnable ? EVF_STACK_PREEMPT : EVF_STACK_SLEEP, 0);
+}
+
 static __always_inline void tell_switch_out(__u64 ts, __u32 cpu, struct task_struct *task, bool runnable)
 {
 	struct ev_switch_out record = {.hdr = HDR(SWITCH_OUT, ts, TASK_PID(task), cpu, 0)};
@@ -158,8 +189,10 @@ int BPF_PROG(on_switch, bool preempt, struct task_struct *prev, struct task_stru
 	else if (note->told)
 		tell_run(ts, cpu, note, true);
 
-	if (out)
+	if (out) {
+		tell_stack(ts, prev, runnable);
 		tell_switch_out(ts, cpu, prev, runnable);
+	}
 	if (in) {
 		struct ev_switch_in record = {.hdr = HDR(SWITCH_IN, ts, TASK_PID(next), cpu, 0)};
 		emit(&record, sizeof(record));
@@ -278,6 +311,7 @@ int BPF_PROG(on_exec, struct task_struct *task)
 		return 0;
 	/* its address space is another now: none of the addresses known mean anything */
 	bpf_map_delete_elem(&targets, &tgid);
+	bpf_map_delete_elem(&pythons, &tgid);
 
 	struct ev_process_exit record = {.hdr = HDR(PROCESS_EXIT, ts, tgid, 0, EVF_PROCESS_EXIT_EXEC)};
 	emit(&record, sizeof(record));

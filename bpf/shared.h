@@ -13,6 +13,8 @@
 #define SHARED_MAX_GILS 1024
 #define SHARED_MAX_THREADS 32768
 #define SHARED_MAX_CPUS 4096
+#define SHARED_MAX_LOOPS 4096
+#define SHARED_MAX_GC_SITES 4096
 
 struct shared_gil_key {
 	wire_u64 address;
@@ -32,6 +34,35 @@ struct shared_gil {
 /* Records of one CPU that found no room in the ring. */
 struct shared_loss {
 	wire_u64 count, first_ts, last_ts;
+	wire_u64 samples; /* samples are not among `count`: without them nothing that is known becomes wrong */
+};
+
+/* A process whose stacks can be read: its layout, and what follows from it, worked out once. */
+struct shared_python {
+	struct stack_layout layout;
+	wire_u64 code_mask;   /* takes the tags off a frame's code */
+	wire_u64 gil;	      /* address of the main interpreter's GIL */
+	wire_u16 frame_first; /* frames are read in one piece that begins here … */
+	wire_u16 frame_bytes; /* … and is so long, at most SHARED_FRAME_BYTES_MAX */
+	wire_u16 previous, code, instr, owner, generator; /* where in that piece; STACK_NONE as in the layout */
+	wire_u16 spare;
+};
+#define SHARED_FRAME_BYTES_MAX 120
+
+/* A descriptor that a loop waits on. */
+struct shared_loop_key {
+	wire_u32 tgid, epfd;
+};
+
+/* Where a garbage collection begins: which generation it is of. */
+struct shared_gc_key {
+	wire_u64 address; /* in the process */
+	wire_u32 tgid;
+	wire_u32 spare;
+};
+struct shared_gc {
+	wire_s32 generation;  /* a constant, or -1: a register holds it */
+	wire_s32 regs_offset; /* of that register in struct pt_regs; -1: not known */
 };
 
 /* ── stacks as the probes see them ───────────────────────────────────────────────────────────────────────────────── */
@@ -57,12 +88,13 @@ struct shared_frame {
 
 struct shared_stack {
 	struct event_hdr hdr; /* tid: whose; aux: number of frames; flags bit 0: there are more outside */
-	wire_u64 hash;	      /* of all frames; never 0 */
+	wire_u64 hash;	      /* of all frames; never 0 or SHARED_STACK_EMPTY */
 	wire_u32 pid;
 	wire_u32 spare;
 	struct shared_frame frames[SHARED_FRAMES_MAX]; /* innermost first */
 };
 #define SHARED_STACK_CUT 1
+#define SHARED_STACK_EMPTY 1 /* in a sample: the thread has no frames, nothing is missing */
 #define SHARED_STACK_BYTES(count) (__builtin_offsetof(struct shared_stack, frames) + (count) * sizeof(struct shared_frame))
 
 struct shared_text {
@@ -77,14 +109,23 @@ struct shared_sample {
 	wire_u64 root;
 };
 
-/*
- * What tells code objects apart that follow each other at one address: the words at stack_layout.code_span, and where `code_weak` says so the name's
- * hash and three words from the line table's ob_size on. The probes and symbols/ compute the same.
- */
 static inline __attribute__((always_inline)) wire_u64 shared_mix(wire_u64 hash, wire_u64 word)
 {
 	hash = (hash ^ word) * 0x9e3779b97f4a7c15ull;
 	return hash ^ hash >> 29;
+}
+
+/*
+ * What tells code objects apart that follow each other at one address. The probes and symbols/ compute the same, over the CODE_SPAN_WORDS words at
+ * stack_layout.code_span in their order, and with code_weak, unless the build is free-threaded, after them over
+ *   the hash of the name (the word at unicode_hash of the object that word code_name_word of the span points to), and
+ *   the line table's first three words from bytes_size on (its size, its hash, its first eight bytes; word code_linetable_word points to it);
+ * words that cannot be read count as 0.
+ */
+#define SHARED_CHECK_BEGIN 0x67696c73636f7065ull
+static inline __attribute__((always_inline)) wire_u32 shared_check_end(wire_u64 hash)
+{
+	return (wire_u32)(hash ^ hash >> 32);
 }
 
 #endif

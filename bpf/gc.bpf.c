@@ -1,0 +1,56 @@
+// SPDX-License-Identifier: Dual MIT/GPL
+/*
+ * gc.bpf.c - garbage collections, where the build has probe points or symbols for them (user/target/target.h, struct gc_site).
+ */
+#include "common.bpf.h"
+
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__type(key, struct shared_gc_key);
+	__type(value, struct shared_gc);
+	__uint(max_entries, SHARED_MAX_GC_SITES);
+} gc_sites SEC(".maps");
+
+static __always_inline __u16 generation_at(void *regs, const struct shared_gc *site)
+{
+	__u64 value;
+
+	if (!site)
+		return 0xffff;
+	if (site->generation >= 0)
+		return site->generation;
+	if (site->regs_offset < 0 || bpf_probe_read_kernel(&value, sizeof(value), regs + site->regs_offset))
+		return 0xffff;
+	return (__u32)value < 16 ? value : 0xffff;
+}
+
+SEC("uprobe")
+int gc_begin(struct pt_regs *ctx)
+{
+	__u64 ts = bpf_ktime_get_ns(), me = bpf_get_current_pid_tgid();
+	struct shared_gc_key key = {.address = PT_REGS_IP(ctx), .tgid = me >> 32};
+
+	if (!is_target(key.tgid))
+		return 0;
+	check_current(ts, (__u32)me);
+
+	struct ev_gc_begin record = {.hdr = HDR(GC_BEGIN, ts, (__u32)me, generation_at(ctx, bpf_map_lookup_elem(&gc_sites, &key)), 0)};
+	emit(&record, sizeof(record));
+	return 0;
+}
+
+SEC("uprobe")
+int gc_end(struct pt_regs *ctx)
+{
+	__u64 ts = bpf_ktime_get_ns(), me = bpf_get_current_pid_tgid();
+
+	if (!is_target(me >> 32))
+		return 0;
+	check_current(ts, (__u32)me);
+
+	struct ev_gc_end record = {.hdr = HDR(GC_END, ts, (__u32)me, 0, 0)};
+	emit(&record, sizeof(record));
+	return 0;
+}
+
+static const char LICENSE[] SEC("license") __attribute__((used)) = "Dual MIT/GPL";

@@ -1,0 +1,600 @@
+// SPDX-License-Identifier: Dual MIT/GPL
+/*
+ * pystack.bpf.c - walks the frames of a Python thread (CPython 3.8 to 3.15) by the offsets that user space hands in.
+ *
+ * Everything read is the target's and may be anything: every read may fail, every list has a limit, every index is masked. What a loop does in one round
+ * is a global function of its own: the verifier looks at it once and not for every round.
+ */
+#include "pystack.bpf.h"
+#include "../user/target/gil_layout.h"
+
+const volatile __u32 stack_kinds = 0;
+
+enum {
+	STEPS_MAX = 300,	  /* frames looked at, with the shims between them */
+	STATES_MAX = 288,	  /* thread states and interpreters looked at: new ones are in front */
+	WALKS = 4,		  /* walks that may be under way on one CPU: one that was preempted, and those that came between */
+	PATIENCE_FIRST = 1000000, /* ns */
+	PATIENCE_MAX = 1000000000,
+	WORDS = 16,
+};
+
+/* A walk under way. Too large for the stack, so each CPU has some. */
+struct walk {
+	struct shared_python python; /* a copy: looking it up for every frame would take longer */
+	__u32 users; /* 1: whoever counted it up has it */
+	__u32 count; /* of frames */
+	__u64 next;  /* frame to read */
+	__u64 root;
+	__u32 root_index; /* of the frame that is the root */
+	__u32 first;	  /* frames inside of this one have changed meanwhile */
+	__u64 words[WORDS]; /* of a frame */
+	__u64 span[WORDS];  /* of a code object */
+	__u64 address[SHARED_FRAMES_MAX];
+	__u64 previous[SHARED_FRAMES_MAX];
+	struct shared_stack stack;
+	struct shared_text text;
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__type(key, __u32);
+	__type(value, struct walk);
+	__uint(max_entries, WALKS);
+} walks SEC(".maps");
+
+/* What was sent already, by hash. */
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__type(key, __u64);
+	__type(value, __u8);
+	__uint(max_entries, 16384);
+} sent SEC(".maps");
+
+static __always_inline __u64 read_word(__u64 address)
+{
+	__u64 word;
+
+	return bpf_probe_read_user(&word, sizeof(word), (void *)address) ? 0 : word;
+}
+
+/* ── which thread ────────────────────────────────────────────────────────────────────────────────────────────────── */
+
+static __always_inline __u64 thread_pointer(void)
+{
+	struct task_struct *task = (struct task_struct *)bpf_get_current_task();
+
+#if defined(__TARGET_ARCH_x86)
+	return BPF_CORE_READ(task, thread.fsbase);
+#else
+	return BPF_CORE_READ(task, thread.uw.tp_value);
+#endif
+}
+
+/*
+ * PyThreadState.thread_id is pthread_self(). On x86 that is the thread pointer itself; on arm64 libc keeps its descriptor of the thread right below
+ * the thread pointer, as large as it likes, and no other thread's is as near.
+ */
+static __always_inline bool is_thread(const struct shared_python *python, __u64 tstate, __u64 pointer)
+{
+	__u64 id = read_word(tstate + python->layout.tstate_thread_id);
+
+#if defined(__TARGET_ARCH_x86)
+	return id == pointer;
+#else
+	return id && pointer - id <= 8192;
+#endif
+}
+
+static __always_inline __u64 first_frame(const struct shared_python *python, __u64 tstate)
+{
+	__u64 frame = read_word(tstate + python->layout.tstate_frame);
+
+	if (python->layout.cframe_current != STACK_NONE && frame)
+		frame = read_word(frame + python->layout.cframe_current);
+	return frame;
+}
+
+/* 0: not the thread's; 1: its state, without frames; 2: with frames */
+__noinline int pystack_match(__u64 tstate, __u64 pointer)
+{
+	__u32 tgid = bpf_get_current_pid_tgid() >> 32;
+	const struct shared_python *python = bpf_map_lookup_elem(&pythons, &tgid);
+
+	if (!python || !is_thread(python, tstate, pointer))
+		return 0;
+	return first_frame(python, tstate) ? 2 : 1;
+}
+
+/* A thread that has been in several interpreters has several states: the newest one with frames, else the newest. */
+static __noinline __u64 find_state(const struct shared_python *python, __u64 pointer)
+{
+	__u64 interp = read_word(python->layout.runtime + python->layout.runtime_interpreters), tstate = 0, found = 0;
+
+	for (int i = 0; i < STATES_MAX; i++) {
+		int match;
+
+		if (!tstate) {
+			if (!interp)
+				break;
+			tstate = read_word(interp + python->layout.interp_threads);
+			interp = read_word(interp + python->layout.interp_next);
+			continue;
+		}
+		match = pystack_match(tstate, pointer);
+		if (match == 2)
+			return tstate;
+		if (match && !found)
+			found = tstate;
+		tstate = read_word(tstate + python->layout.tstate_next);
+	}
+	return found;
+}
+
+__noinline __u64 pystack_current(__u64 ts, __u32 insist)
+{
+	__u64 me = bpf_get_current_pid_tgid();
+	__u32 tgid = me >> 32;
+	const struct shared_python *python = bpf_map_lookup_elem(&pythons, &tgid);
+	struct thread_note *note;
+
+	if (!python)
+		return 0;
+	note = note_of((__u32)me);
+	if (!note)
+		return 0;
+	if (!note->pointer)
+		note->pointer = thread_pointer();
+	if (!note->pointer)
+		return 0;
+	if (note->tstate && is_thread(python, note->tstate, note->pointer))
+		return note->tstate;
+	if (!insist && note->asked && ts - note->asked < note->patience)
+		return 0;
+	note->tstate = find_state(python, note->pointer);
+	note->asked = ts;
+	if (note->tstate || !note->patience)
+		note->patience = PATIENCE_FIRST;
+	else if (note->patience < PATIENCE_MAX)
+		note->patience *= 2;
+	return note->tstate;
+}
+
+__noinline int pystack_holds_gil(__u64 tstate)
+{
+	__u32 tgid = bpf_get_current_pid_tgid() >> 32;
+	const struct shared_python *python = bpf_map_lookup_elem(&pythons, &tgid);
+	__u64 look[2]; /* last_holder, locked */
+
+	if (!python || !tstate || bpf_probe_read_user(look, sizeof(look), (void *)(python->gil + GIL_LAST_HOLDER)))
+		return 0;
+	return look[0] == tstate && (__u32)look[1] == 1;
+}
+
+/* ── the walk ────────────────────────────────────────────────────────────────────────────────────────────────────── */
+
+static __always_inline struct walk *walk_at(__u32 slot)
+{
+	return bpf_map_lookup_elem(&walks, &slot);
+}
+
+/*
+ * A walk that nobody is at. Only what runs on this CPU can meddle: an interrupt, or another task after a preemption. Whoever sees its own count alone
+ * has it: of two that count at once, the second sees two, and at worst both do.
+ */
+static __always_inline int walk_begin(void)
+{
+	for (__u32 slot = 0; slot < WALKS; slot++) {
+		struct walk *walk = walk_at(slot);
+
+		if (!walk)
+			return -1;
+		__sync_fetch_and_add(&walk->users, 1);
+		if (*(volatile __u32 *)&walk->users == 1)
+			return slot;
+		__sync_fetch_and_add(&walk->users, -1);
+	}
+	return -1;
+}
+
+static __always_inline void walk_end(struct walk *walk)
+{
+	__sync_fetch_and_add(&walk->users, -1);
+}
+
+/* The field at this offset of the frame, from its lowest byte on. */
+static __always_inline __u64 field(const struct walk *walk, __u16 offset)
+{
+	return walk->words[offset / 8 % WORDS] >> offset % 8 * 8;
+}
+
+static __always_inline int read_frame(struct walk *walk, __u64 frame)
+{
+	const struct shared_python *python = &walk->python;
+
+	return bpf_probe_read_user(walk->words, python->frame_bytes % (WORDS * 8), (void *)(frame + python->frame_first));
+}
+
+static __always_inline __u32 instruction(const struct shared_python *python, __u64 value, __u64 code)
+{
+	__u64 bytes;
+
+	if (python->layout.instr_kind == STACK_INSTR) {
+		bytes = value - (code + python->layout.code_instructions);
+	} else {
+		bytes = (__s64)(__s32)value;
+		if (python->layout.instr_kind == STACK_LASTI_UNITS)
+			bytes *= 2;
+	}
+	return bytes > 16 << 20 ? 0xffffffff : bytes; /* also what is negative: it has not begun */
+}
+
+static __always_inline __u32 code_check(struct walk *walk, __u64 code)
+{
+	const struct shared_python *python = &walk->python;
+	__u64 hash = SHARED_CHECK_BEGIN, line_table[3];
+
+	bpf_probe_read_user(walk->span, CODE_SPAN_WORDS * 8, (void *)(code + python->layout.code_span));
+	for (int i = 0; i < CODE_SPAN_WORDS; i++)
+		hash = shared_mix(hash, walk->span[i]);
+	if (python->layout.code_weak && !python->layout.free_threaded) {
+		hash = shared_mix(hash, read_word(walk->span[python->layout.code_name_word % WORDS] + python->layout.unicode_hash));
+		/* what cannot be read is zeroed */
+		bpf_probe_read_user(line_table, sizeof(line_table),
+				    (void *)(walk->span[python->layout.code_linetable_word % WORDS] + python->layout.bytes_size));
+		hash = shared_mix(hash, line_table[0]);
+		hash = shared_mix(hash, line_table[1]);
+		hash = shared_mix(hash, line_table[2]);
+	}
+	return shared_check_end(hash);
+}
+
+static __always_inline void keep_frame(struct walk *walk, __u64 frame, __u64 code)
+{
+	__u32 index = walk->count++ % SHARED_FRAMES_MAX;
+	struct shared_frame *kept = &walk->stack.frames[index];
+
+	walk->address[index] = frame;
+	kept->code = code;
+	kept->lasti = instruction(&walk->python, field(walk, walk->python.instr), code);
+	kept->check = code_check(walk, code);
+}
+
+static __always_inline bool is_generator(const struct walk *walk)
+{
+	const struct shared_python *python = &walk->python;
+
+	if (python->owner != STACK_NONE)
+		return (__u8)field(walk, python->owner) == python->layout.owner_generator;
+	return python->generator != STACK_NONE && field(walk, python->generator);
+}
+
+/* The next frame; 1: there is none, 2: too deep, or not to be read: there are more outside */
+__noinline int pystack_walk(__u32 slot)
+{
+	struct walk *walk = walk_at(slot);
+	const struct shared_python *python;
+	__u64 frame, code;
+
+	if (!walk)
+		return 2;
+	frame = walk->next;
+	if (!frame)
+		return 1;
+	if (walk->count >= SHARED_FRAMES_MAX || read_frame(walk, frame))
+		return 2;
+	python = &walk->python;
+	walk->next = field(walk, python->previous);
+	code = field(walk, python->code) & python->code_mask;
+	if (!code || (python->owner != STACK_NONE && (__u8)field(walk, python->owner) >= python->layout.owner_shim_min))
+		return 0;
+	if (is_generator(walk)) {
+		walk->root = frame;
+		walk->root_index = walk->count;
+	}
+	walk->previous[walk->count % SHARED_FRAMES_MAX] = walk->next;
+	keep_frame(walk, frame, code);
+	return 0;
+}
+
+/* ── the holder runs on while it is read ─────────────────────────────────────────────────────────────────────────── */
+
+/*
+ * Reads the frames again, from the outermost inward: as long as code and caller are what they were, frame by frame, the stack was really like that. A
+ * frame that has gone on to another instruction has ended the call it was in, so what is inside of it is another call's.
+ */
+__noinline int pystack_compare(__u32 slot, __u32 index)
+{
+	struct walk *walk = walk_at(slot);
+	const struct shared_frame *kept;
+	__u64 code;
+
+	if (!walk)
+		return 1;
+	index %= SHARED_FRAMES_MAX;
+	kept = &walk->stack.frames[index];
+	walk->first = index + 1;
+	if (read_frame(walk, walk->address[index]))
+		return 1;
+	code = field(walk, walk->python.code) & walk->python.code_mask;
+	if (code != kept->code || field(walk, walk->python.previous) != walk->previous[index])
+		return 1;
+	walk->first = index;
+	return !index || instruction(&walk->python, field(walk, walk->python.instr), code) != kept->lasti;
+}
+
+/*
+ * Memory of a frame that was left stays as it is until another one is laid over it. So after that: the innermost frame of now, or one of its callers, is
+ * among those kept, and what is inside of that one is left. A holder that has gone deeper than that meanwhile is not followed.
+ */
+enum { NEAR = 16 };
+
+/* A frame's place among the innermost of those kept; NEAR: it is not there */
+__noinline int pystack_place(__u32 slot, __u64 frame)
+{
+	const struct walk *walk = walk_at(slot);
+
+	for (__u32 index = 0; walk && index < NEAR; index++)
+		if (index < walk->count && walk->address[index] == frame)
+			return index;
+	return NEAR;
+}
+
+static __noinline int drop_left(struct walk *walk, __u32 slot, __u64 tstate)
+{
+	__u64 frame = first_frame(&walk->python, tstate);
+
+	for (int i = 0; i < NEAR && frame; i++) {
+		__u32 index = pystack_place(slot, frame);
+
+		if (index < NEAR) {
+			if (walk->first < index)
+				walk->first = index;
+			return 0;
+		}
+		frame = read_frame(walk, frame) ? 0 : field(walk, walk->python.previous);
+	}
+	walk->first = walk->count;
+	return 0;
+}
+
+/* Moves what is left to the front. */
+static __noinline int leave_out(struct walk *walk)
+{
+	__u32 first = walk->first;
+
+	if (walk->root && walk->root_index < first)
+		walk->root = 0;
+	walk->count -= first;
+	for (__u32 i = 0; i < SHARED_FRAMES_MAX; i++) {
+		if (i >= walk->count)
+			break;
+		walk->stack.frames[i % SHARED_FRAMES_MAX] = walk->stack.frames[(i + first) % SHARED_FRAMES_MAX];
+	}
+	return 0;
+}
+
+/* ── what is sent ────────────────────────────────────────────────────────────────────────────────────────────────── */
+
+static __noinline __u64 hash_frames(const struct walk *walk)
+{
+	__u64 hash = walk->stack.hdr.flags;
+
+	for (__u32 i = 0; i < SHARED_FRAMES_MAX; i++) {
+		const struct shared_frame *frame = &walk->stack.frames[i];
+
+		if (i >= walk->count)
+			break;
+		hash = shared_mix(hash, frame->code);
+		hash = shared_mix(hash, (__u64)frame->lasti << 32 | frame->check);
+	}
+	return hash > SHARED_STACK_EMPTY ? hash : hash + 2;
+}
+
+/*
+ * Sends a stack or a text unless that was done before, and wakes the reader, who must read code objects before they vanish. Two CPUs may both send it;
+ * what matters is that it is in the ring before the first sample that names it. False: no room.
+ */
+static __always_inline bool send_once(__u64 hash, void *record, __u32 size)
+{
+	__u8 value = 1;
+
+	if (bpf_map_lookup_elem(&sent, &hash))
+		return true;
+	if (bpf_ringbuf_output(&ring, record, size, BPF_RB_FORCE_WAKEUP))
+		return false;
+	bpf_map_update_elem(&sent, &hash, &value, BPF_ANY);
+	return true;
+}
+
+static __noinline __u64 send_stack(struct walk *walk, __u64 ts)
+{
+	__u64 me = bpf_get_current_pid_tgid();
+	struct shared_stack *stack = &walk->stack;
+	__u32 count = walk->count;
+
+	if (!count || count > SHARED_FRAMES_MAX)
+		return SHARED_STACK_EMPTY;
+	stack->hash = hash_frames(walk);
+	stack->hdr.ts = ts;
+	stack->hdr.tid = (__u32)me;
+	stack->hdr.type = RING_STACK;
+	stack->hdr.aux = count;
+	stack->pid = me >> 32;
+	return send_once(stack->hash, stack, SHARED_STACK_BYTES(count)) ? stack->hash : 0;
+}
+
+/* ── the task's name (3.14 on) ───────────────────────────────────────────────────────────────────────────────────── */
+
+/* Objects as they are in these versions, with the GIL: Include/object.h, Include/cpython/object.h, Include/cpython/longintrepr.h. */
+enum {
+	OBJECT_TYPE = 8,
+	TYPE_FLAGS = 168,
+	TYPE_IS_LONG = 1 << 24,
+	TYPE_IS_UNICODE = 1 << 28,
+	LONG_TAG = 16,	  /* number of digits << 3 | sign: 0 positive, 1 zero, 2 negative */
+	LONG_DIGIT = 24,  /* of 30 bits */
+	TEXT_COMPACT_ASCII = 3 << 5, /* of PyASCIIObject.state */
+};
+
+/* A task without a name of its own has a number until somebody asks for its name (Modules/_asynciomodule.c, _asyncio_Task___init___impl). */
+static __always_inline __u32 number_text(struct shared_text *text, __u64 name)
+{
+	__u64 tag = read_word(name + LONG_TAG), digits = 1;
+	__u32 number = (__u32)read_word(name + LONG_DIGIT), scale = 1;
+
+	if (tag >> 3 != 1 || tag & 3)
+		return 0;
+	__builtin_memcpy(text->bytes, "Task-", 5);
+	for (int i = 0; i < 9 && number / scale >= 10; i++) {
+		scale *= 10;
+		digits++;
+	}
+	for (__u32 i = 0; i < 10 && scale; i++) {
+		text->bytes[5 + i] = '0' + number / scale % 10;
+		scale /= 10;
+	}
+	return 5 + digits;
+}
+
+static __always_inline __u32 string_text(const struct shared_python *python, struct shared_text *text, __u64 name)
+{
+	__u64 length = read_word(name + python->layout.unicode_length);
+
+	if (((__u32)read_word(name + python->layout.unicode_state) & TEXT_COMPACT_ASCII) != TEXT_COMPACT_ASCII)
+		return 0;
+	if (length > SHARED_TEXT_MAX)
+		length = SHARED_TEXT_MAX;
+	if (bpf_probe_read_user(text->bytes, length, (void *)(name + python->layout.unicode_ascii)))
+		return 0;
+	return length;
+}
+
+/* Hash of the name, which has been sent; 0: no task runs, or its name cannot be had. */
+static __noinline __u64 send_task(struct walk *walk, __u64 ts, __u64 tstate)
+{
+	const struct shared_python *python = &walk->python;
+	struct shared_text *text = &walk->text;
+	__u64 task = read_word(tstate + python->layout.tstate_task), name, kind;
+	__u32 length = 0;
+
+	if (!task)
+		return 0;
+	name = read_word(task + python->layout.task_name);
+	kind = read_word(read_word(name + OBJECT_TYPE) + TYPE_FLAGS);
+	__builtin_memset(text, 0, sizeof(*text));
+	if (kind & TYPE_IS_LONG)
+		length = number_text(text, name);
+	else if (kind & TYPE_IS_UNICODE)
+		length = string_text(python, text, name);
+	if (!length)
+		return 0;
+	text->hash = length;
+	for (int i = 0; i < SHARED_TEXT_MAX / 8; i++)
+		text->hash = shared_mix(text->hash, ((__u64 *)text->bytes)[i]);
+	text->hash |= 1;
+	text->hdr.ts = ts;
+	text->hdr.tid = (__u32)bpf_get_current_pid_tgid();
+	text->hdr.type = RING_TEXT;
+	text->hdr.aux = length;
+	return send_once(text->hash, text, sizeof(*text)) ? text->hash : 0;
+}
+
+/* ── a sample ────────────────────────────────────────────────────────────────────────────────────────────────────── */
+
+static __always_inline bool collecting(const struct shared_python *python, __u64 tstate)
+{
+	__u32 word = 0;
+
+	if (!python->layout.interp_gc_collecting)
+		return false;
+	bpf_probe_read_user(&word, sizeof(word),
+			    (void *)(read_word(tstate + python->layout.tstate_interp) + python->layout.interp_gc_collecting));
+	return word != 0;
+}
+
+static __noinline int walk_frames(struct walk *walk, __u32 slot, __u64 tstate)
+{
+	walk->stack.hdr.flags = 0;
+	walk->count = 0;
+	walk->root = 0;
+	walk->next = first_frame(&walk->python, tstate);
+	for (int i = 0; i < STEPS_MAX; i++) {
+		int end = pystack_walk(slot);
+
+		if (end == 1)
+			return 0;
+		if (end)
+			break;
+	}
+	walk->stack.hdr.flags = SHARED_STACK_CUT;
+	return 0;
+}
+
+static __noinline int drop_changed(struct walk *walk, __u32 slot, __u64 tstate)
+{
+	__u32 index = walk->count;
+
+	for (int i = 0; i < SHARED_FRAMES_MAX; i++)
+		if (pystack_compare(slot, --index))
+			break;
+	drop_left(walk, slot, tstate);
+	if (walk->first)
+		leave_out(walk);
+	return walk->first;
+}
+
+static __always_inline void take(struct walk *walk, __u32 slot, struct shared_sample *sample, __u64 tstate)
+{
+	const struct shared_python *python = &walk->python;
+
+	walk_frames(walk, slot, tstate);
+	if (sample->hdr.flags & EVF_STACK_HOLDER && walk->count && drop_changed(walk, slot, tstate))
+		sample->hdr.flags |= EVF_STACK_TORN;
+	sample->stack = send_stack(walk, sample->hdr.ts);
+	sample->root = walk->root;
+	/* what was there is gone, or could not be read: not the same as nothing */
+	if (sample->stack == SHARED_STACK_EMPTY && (sample->hdr.flags & EVF_STACK_TORN || walk->stack.hdr.flags))
+		sample->stack = 0;
+	if (python->layout.tstate_task != STACK_NONE && !python->layout.free_threaded)
+		sample->task = send_task(walk, sample->hdr.ts, tstate);
+}
+
+static __always_inline void send_sample(const struct shared_sample *sample)
+{
+	__u64 flags = bpf_ringbuf_query(&ring, BPF_RB_AVAIL_DATA) > wake_bytes ? BPF_RB_FORCE_WAKEUP : BPF_RB_NO_WAKEUP;
+	__u32 slot = loss_slot & 1;
+	struct shared_loss *loss;
+
+	if (!bpf_ringbuf_output(&ring, (void *)sample, sizeof(*sample), flags))
+		return;
+	loss = bpf_map_lookup_elem(&losses, &slot);
+	if (loss)
+		loss->samples++;
+}
+
+__noinline int pystack_tell(__u64 ts, __u64 tstate, __u32 flags, __u32 gil)
+{
+	__u64 me = bpf_get_current_pid_tgid();
+	__u32 tgid = me >> 32;
+	const struct shared_python *python = bpf_map_lookup_elem(&pythons, &tgid);
+	struct shared_sample sample = {.hdr = {.ts = ts, .tid = (__u32)me, .type = RING_SAMPLE, .flags = flags, .aux = gil}};
+	struct walk *walk;
+	int slot;
+
+	if (!python)
+		return 0;
+	slot = tstate ? walk_begin() : -1;
+	walk = slot < 0 ? 0 : walk_at(slot);
+	if (walk) {
+		__builtin_memcpy(&walk->python, python, sizeof(*python));
+		if (flags & (EVF_STACK_CLOCK | EVF_STACK_HOLDER) && collecting(python, tstate))
+			sample.hdr.flags |= EVF_STACK_GC;
+		take(walk, slot, &sample, tstate);
+		walk_end(walk);
+	}
+	send_sample(&sample);
+	return 0;
+}
+
+static const char LICENSE[] SEC("license") __attribute__((used)) = "Dual MIT/GPL";
