@@ -32,8 +32,18 @@ static uint32_t ring_size(uint32_t bytes)
 	return size;
 }
 
-static int load(struct capture *capture, const struct features *features, uint32_t ring_bytes, struct diag *diag)
+static uint32_t kinds_of(const struct capture_options *options)
 {
+	const uint32_t all = EVF_STACK_SLEEP | EVF_STACK_PREEMPT | EVF_STACK_WAIT | EVF_STACK_HOLDER;
+
+	if (!options->stacks)
+		return 0;
+	return options->stack_kinds ? options->stack_kinds & all : all;
+}
+
+static int load(struct capture *capture, const struct features *features, struct diag *diag)
+{
+	uint32_t ring_bytes = capture->options.ring_bytes;
 	struct gilscope_bpf *skeleton;
 	int err;
 
@@ -44,6 +54,8 @@ static int load(struct capture *capture, const struct features *features, uint32
 	skeleton->rodata->have_task_regs = features_have(features, FEATURE_TASK_REGS);
 	capture->multi = features_have(features, FEATURE_UPROBE_MULTI);
 	uprobes_prepare(skeleton, capture->multi);
+	skeleton->rodata->stack_kinds = kinds_of(&capture->options);
+	bpf_program__set_autoload(skeleton->progs.on_clock, capture->options.rate_hz > 0);
 	skeleton->rodata->wake_bytes = ring_size(ring_bytes) / 4;
 	bpf_map__set_max_entries(skeleton->maps.ring, ring_size(ring_bytes));
 	bpf_map__set_max_entries(skeleton->maps.cpus, (uint32_t)capture->cpu_count);
@@ -56,7 +68,8 @@ static int load(struct capture *capture, const struct features *features, uint32
 	return err;
 }
 
-int capture_new(const struct features *features, uint32_t ring_bytes, struct reorder *to, struct diag *diag, struct capture **ret_capture)
+int capture_new(const struct features *features, const struct capture_options *options, struct reorder *to, struct diag *diag,
+		struct capture **ret_capture)
 {
 	_cleanup_(capture_freep) struct capture *capture = calloc(1, sizeof(*capture));
 	struct rlimit unlimited = {RLIM_INFINITY, RLIM_INFINITY};
@@ -72,9 +85,13 @@ int capture_new(const struct features *features, uint32_t ring_bytes, struct reo
 	capture->loss = calloc((size_t)capture->cpu_count, sizeof(*capture->loss));
 	capture->reorder = to;
 	capture->sink = reorder_sink(to);
-	if (!capture->loss)
+	capture->symbols = symbols_new(capture->sink);
+	capture->options = *options;
+	if (!options->stacks)
+		capture->options.rate_hz = 0;
+	if (!capture->loss || !capture->symbols)
 		return diag_set(diag, EXIT_FAILED, -ENOMEM, "no memory");
-	err = load(capture, features, ring_bytes, diag);
+	err = load(capture, features, diag);
 	if (err)
 		return err;
 	capture->ring = ring_buffer__new(bpf_map__fd(capture->skeleton->maps.ring), capture_handle_record, capture, NULL);
@@ -95,6 +112,7 @@ void capture_free(struct capture *capture)
 	for (uint32_t i = 0; i < capture->tracee_count; i++)
 		tracee_free(capture->tracees[i]);
 	free(capture->tracees);
+	clocks_done(&capture->clocks);
 	ring_buffer__free(capture->ring);
 	gilscope_bpf__destroy(capture->skeleton);
 	HASH_ITER(hh, capture->members, member, next)
@@ -102,6 +120,7 @@ void capture_free(struct capture *capture)
 		HASH_DEL(capture->members, member);
 		free(member);
 	}
+	symbols_free(capture->symbols);
 	free(capture->loss);
 	free(capture);
 }
@@ -122,7 +141,9 @@ int capture_add(struct capture *capture, struct target *target, struct diag *dia
 	}
 	tracee->target = target;
 	list[capture->tracee_count++] = tracee;
-	err = bpf_map__update_elem(capture->skeleton->maps.targets, &target->info.pid, sizeof(target->info.pid), &value, sizeof(value), BPF_ANY);
+	err = tracee_declare_stacks(capture, tracee);
+	if (!err)
+		err = bpf_map__update_elem(capture->skeleton->maps.targets, &target->info.pid, sizeof(target->info.pid), &value, sizeof(value), BPF_ANY);
 	if (err)
 		return diag_set(diag, EXIT_FAILED, err, "cannot add process %u to the probes' list: %s", target->info.pid, strerror(-err));
 	capture->status.targets++;
@@ -142,6 +163,28 @@ static int attach_tracepoints(struct capture *capture, struct diag *diag)
 	return err;
 }
 
+static int set_clocks(struct capture *capture, struct diag *diag)
+{
+	uint32_t rate_hz = capture->options.rate_hz;
+	int err = rate_hz ? clocks_set(&capture->clocks, capture->skeleton->progs.on_clock, capture->cpu_count, rate_hz) : 0;
+
+	if (!err)
+		return 0;
+	diag_set(diag, err == -EPERM || err == -EACCES ? EXIT_NOT_PERMITTED : EXIT_FAILED, err, "cannot set a sampling clock of %u Hz: %s", rate_hz, strerror(-err));
+	diag_hint(diag, err == -EINVAL ? "sysctl kernel.perf_event_max_sample_rate is the limit; a lower --rate, or 0 for none, will do" : "see gilscope doctor");
+	return err;
+}
+
+/* A process as the stream describes it: what is not sampled is not seen by samples. */
+static int tell_process(const struct capture *capture, const struct target *target)
+{
+	struct process_info info = target->info;
+
+	if (!capture->options.rate_hz && !strcmp(info.gc, "samples"))
+		info.gc[0] = '\0';
+	return sink_process(&capture->sink, &info);
+}
+
 static int begin_window(struct capture *capture)
 {
 	union event event = {.window = {.hdr = {.ts = clock_now_ns(), .type = EV_WINDOW}}};
@@ -155,11 +198,13 @@ int capture_start(struct capture *capture, struct diag *diag)
 {
 	int err = attach_tracepoints(capture, diag);
 
+	if (!err)
+		err = set_clocks(capture, diag);
 	if (err)
 		return err;
 	/* who is there, before the first record that speaks of it */
 	for (uint32_t i = 0; i < capture->tracee_count && !err; i++) {
-		err = sink_process(&capture->sink, &capture->tracees[i]->target->info);
+		err = tell_process(capture, capture->tracees[i]->target);
 		if (!err)
 			err = tracee_declare_gils(capture, capture->tracees[i], 0, clock_now_ns());
 		if (!err)
@@ -189,6 +234,8 @@ static int look_at_targets(struct capture *capture)
 		tracee->look_for_gils = false;
 		if (!err && tracee->look_again)
 			err = tracee_snapshot(capture, tracee, false);
+		if (!err && tracee->names_due && clock_now_ns() >= tracee->names_due)
+			err = tracee_names(capture, tracee);
 		if (err && err != -ESRCH)
 			return err;
 	}
@@ -247,5 +294,11 @@ int capture_stop(struct capture *capture)
 
 struct capture_status capture_status(const struct capture *capture)
 {
-	return capture->status;
+	struct symbols_status symbols = symbols_status(capture->symbols);
+	struct capture_status status = capture->status;
+
+	status.stacks.distinct = symbols.stacks;
+	status.stacks.refused = symbols.refused;
+	status.stacks.frames_missing = symbols.frames_missing;
+	return status;
 }

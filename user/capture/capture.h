@@ -19,13 +19,24 @@ struct capture;
 
 #define CAPTURE_RING_BYTES (8u << 20) /* seconds of the fastest GIL */
 
-/* Loads the programs. `ring_bytes` 0 = CAPTURE_RING_BYTES, else rounded up to a power of two of pages. The reorder stage stays the caller's. */
-int capture_new(const struct features *features, uint32_t ring_bytes, struct reorder *to, struct diag *diag, struct capture **ret_capture);
+#define CAPTURE_RATE_HZ 199	      /* of the sampling clock: no multiple of what programs do by their own clocks */
+#define CAPTURE_RATE_MAX 10000
+
+struct capture_options {
+	uint32_t ring_bytes;  /* 0 = CAPTURE_RING_BYTES, else rounded up to a power of two of pages */
+	bool stacks;	      /* take Python stacks */
+	uint32_t rate_hz;     /* of the sampling clock; 0 = off; it takes stacks, so without `stacks` it is off too */
+	uint32_t stack_kinds; /* which stacks are taken: EVF_STACK_SLEEP, _PREEMPT, _WAIT, _HOLDER; 0 = all of them. To measure what each costs */
+};
+
+/* Loads the programs. The reorder stage stays the caller's. */
+int capture_new(const struct features *features, const struct capture_options *options, struct reorder *to, struct diag *diag,
+		struct capture **ret_capture);
 
 /* Stops the probes and frees all; the targets passed to capture_add are freed too. NULL is fine. */
 void capture_free(struct capture *capture);
 
-/* Sets the GIL probes on a target, which then belongs to the capture (also on failure). */
+/* Sets the GIL's and the garbage collector's probes on a target, which then belongs to the capture (also on failure). */
 int capture_add(struct capture *capture, struct target *target, struct diag *diag);
 
 /* Sets the system's probes, declares processes, GILs and threads, begins the window, and tells what every thread is doing right now. */
@@ -46,6 +57,13 @@ struct capture_status {
 	uint64_t missed;	/* probe hits that the kernel did not run (recursion) */
 	unsigned int targets;	/* still there */
 	bool execed;		/* a target became another program */
+	struct {
+		uint64_t taken;	      /* samples */
+		uint64_t missing;     /* … of them without a stack: it could not be read, or there was no room for it or for the sample */
+		uint64_t distinct;    /* stacks defined */
+		uint64_t refused;     /* stacks for which there was no room any more (DEFINE_STACKS_MAX) */
+		uint64_t frames_missing; /* frames of distinct stacks whose code could not be read */
+	} stacks;
 };
 struct capture_status capture_status(const struct capture *capture);
 

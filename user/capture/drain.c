@@ -7,11 +7,20 @@
 
 #include "base/duration.h"
 
-struct member *member_add(struct capture *capture, uint32_t tid, struct tracee *tracee)
+#define NAMES_AFTER_NS (200 * NS_PER_MS) /* a new thread has its name by then */
+
+struct member *member_find(const struct capture *capture, uint32_t tid)
 {
 	struct member *member;
 
 	HASH_FIND(hh, capture->members, &tid, sizeof(tid), member);
+	return member;
+}
+
+struct member *member_add(struct capture *capture, uint32_t tid, struct tracee *tracee)
+{
+	struct member *member = member_find(capture, tid);
+
 	if (!member) {
 		member = calloc(1, sizeof(*member));
 		if (!member)
@@ -25,9 +34,8 @@ struct member *member_add(struct capture *capture, uint32_t tid, struct tracee *
 
 static struct tracee *tracee_of_thread(const struct capture *capture, uint32_t tid)
 {
-	struct member *member;
+	const struct member *member = member_find(capture, tid);
 
-	HASH_FIND(hh, capture->members, &tid, sizeof(tid), member);
 	return member ? member->tracee : NULL;
 }
 
@@ -39,6 +47,35 @@ static struct tracee *tracee_of_process(const struct capture *capture, uint32_t 
 	return NULL;
 }
 
+static bool has_bit(const unsigned char *bits, uint32_t number)
+{
+	return bits[number / 8] >> number % 8 & 1;
+}
+
+/* A wait on an epoll descriptor: what kind of descriptor it is, and whether the thread runs a loop, is asked at the first. */
+static int note_wait(struct capture *capture, const struct ev_epoll_enter *enter)
+{
+	struct member *member = member_find(capture, enter->hdr.tid);
+	struct tracee *tracee = member ? member->tracee : NULL;
+	struct tracee_stage stage = {.capture = capture, .tracee = tracee};
+	struct stream_sink sink = tracee_sink(&stage);
+	int err = 0;
+
+	if (!tracee || tracee->gone || enter->epfd >= EPFD_SEEN_MAX)
+		return 0;
+	if (!has_bit(tracee->epfd_seen, enter->epfd)) {
+		tracee->epfd_seen[enter->epfd / 8] |= (unsigned char)(1u << enter->epfd % 8);
+		err = target_describe_epoll(tracee->target, enter->epfd, &sink);
+	}
+	return err || !has_bit(tracee->epfd_loop, enter->epfd) ? err : tracee_ask_loop(capture, tracee, member);
+}
+
+static void names_later(struct tracee *tracee)
+{
+	if (tracee && !tracee->names_due)
+		tracee->names_due = clock_now_ns() + NAMES_AFTER_NS;
+}
+
 /* What a record means for the capture itself; the model has its own eyes. */
 static int note_record(struct capture *capture, const union event *event)
 {
@@ -48,9 +85,13 @@ static int note_record(struct capture *capture, const union event *event)
 	switch (event->hdr.type) {
 	case EV_THREAD:
 		tracee = tracee_of_process(capture, event->thread.pid);
+		names_later(tracee);
 		return tracee && !member_add(capture, event->hdr.tid, tracee) ? -ENOMEM : 0;
+	case EV_COMM: /* newer versions give the kernel the Python name whenever it is set */
+		names_later(tracee_of_thread(capture, event->hdr.tid));
+		return 0;
 	case EV_THREAD_EXIT:
-		HASH_FIND(hh, capture->members, &event->hdr.tid, sizeof(event->hdr.tid), member);
+		member = member_find(capture, event->hdr.tid);
 		if (member) {
 			HASH_DEL(capture->members, member);
 			free(member);
@@ -62,6 +103,7 @@ static int note_record(struct capture *capture, const union event *event)
 			tracee->gone = true;
 			capture->status.targets--;
 			capture->status.execed |= event->hdr.flags & EVF_PROCESS_EXIT_EXEC;
+			symbols_remove_process(capture->symbols, event->hdr.tid);
 		}
 		return 0;
 	case EV_UNKNOWN_GIL:
@@ -70,35 +112,46 @@ static int note_record(struct capture *capture, const union event *event)
 			tracee->look_for_gils = true;
 		return 0;
 	case EV_EPOLL_ENTER:
-		tracee = tracee_of_thread(capture, event->hdr.tid);
-		if (!tracee || tracee->gone || event->epoll_enter.epfd >= EPFD_SEEN_MAX)
-			return 0;
-		if (tracee->epfd_seen[event->epoll_enter.epfd / 8] & 1u << event->epoll_enter.epfd % 8)
-			return 0;
-		tracee->epfd_seen[event->epoll_enter.epfd / 8] |= (unsigned char)(1u << event->epoll_enter.epfd % 8);
-		return target_describe_epoll(tracee->target, event->epoll_enter.epfd, &capture->sink);
+		return note_wait(capture, &event->epoll_enter);
 	default:
 		return 0;
 	}
 }
 
-int capture_handle_record(void *ctx, void *data, size_t size)
+static int handle_event(struct capture *capture, const void *data, size_t size)
 {
-	struct capture *capture = ctx;
 	union event event = {0};
+	int err = 0;
 
-	/* records are told from ours by nothing but their size; a mismatch would be a build that mixes two versions */
-	if (size < sizeof(event.hdr) || size > sizeof(event))
-		return capture->error = -EPROTO;
+	if (size > sizeof(event))
+		return -EPROTO;
 	memcpy(&event, data, size);
 	if (event_size(event.hdr.type) != size)
-		return capture->error = -EPROTO;
+		return -EPROTO;
 	capture->status.events++;
 	if (event.hdr.type >= EV_EPOLL_ENTER)
-		capture->error = note_record(capture, &event);
-	if (!capture->error)
-		capture->error = sink_event(&capture->sink, &event);
-	return capture->error;
+		err = note_record(capture, &event);
+	return err ? err : sink_event(&capture->sink, &event);
+}
+
+int capture_handle_record(void *ctx, void *data, size_t size)
+{
+	const struct event_hdr *hdr = data;
+	struct capture *capture = ctx;
+
+	/* records are told from ours by nothing but type and size; a mismatch would be a build that mixes two versions */
+	if (size < sizeof(*hdr))
+		return capture->error = -EPROTO;
+	switch (hdr->type) {
+	case RING_STACK:
+		return capture->error = capture_handle_stack(capture, data, size);
+	case RING_TEXT:
+		return capture->error = capture_handle_text(capture, data, size);
+	case RING_SAMPLE:
+		return capture->error = capture_handle_sample(capture, data, size);
+	default:
+		return capture->error = handle_event(capture, data, size);
+	}
 }
 
 /* Losses counted since the last look become LOST events. The probes count in the other slot meanwhile. */
@@ -106,7 +159,7 @@ static int drain_losses(struct capture *capture)
 {
 	uint32_t slot = capture->skeleton->bss->loss_slot & 1;
 	size_t bytes = sizeof(*capture->loss) * (size_t)capture->cpu_count;
-	bool any = false;
+	bool events = false, any = false;
 	int err;
 
 	__atomic_store_n(&capture->skeleton->bss->loss_slot, !slot, __ATOMIC_SEQ_CST);
@@ -121,9 +174,12 @@ static int drain_losses(struct capture *capture)
 			.last_ts = loss->last_ts,
 		}};
 
+		any |= loss->count || loss->samples;
+		capture->status.stacks.taken += loss->samples;
+		capture->status.stacks.missing += loss->samples;
 		if (!loss->count)
 			continue;
-		any = true;
+		events = true;
 		capture->status.lost += loss->count;
 		err = sink_event(&capture->sink, &event);
 		if (err)
@@ -132,7 +188,7 @@ static int drain_losses(struct capture *capture)
 	if (!any)
 		return 0;
 	memset(capture->loss, 0, bytes);
-	for (uint32_t i = 0; i < capture->tracee_count; i++)
+	for (uint32_t i = 0; events && i < capture->tracee_count; i++)
 		capture->tracees[i]->look_again = true;
 	return bpf_map__update_elem(capture->skeleton->maps.losses, &slot, sizeof(slot), capture->loss, bytes, BPF_ANY);
 }

@@ -14,6 +14,7 @@
 
 #include "base/cleanup.h"
 #include "base/diag.h"
+#include "capture/clocks.h"
 
 DEFINE_CLEANUP(btf__free, struct btf *, btf__free, NULL)
 
@@ -30,6 +31,7 @@ static const struct feature TABLE[FEATURE_COUNT] = {
 	[FEATURE_EPOLL] = {.name = "epoll waits", .purpose = "turns of event loops", .required = true},
 	[FEATURE_TASK_REGS] = {.name = "sleep reasons", .purpose = "the system call a thread sleeps in (kernel 5.15)"},
 	[FEATURE_THROTTLE] = {.name = "cgroup throttling", .purpose = "time the CPU quota took"},
+	[FEATURE_CLOCK] = {.name = "sampling clock", .purpose = "Python stacks of threads on a CPU"},
 	[FEATURE_TRACEFS] = {.name = "tracefs", .purpose = "not needed: raw tracepoints and the uprobe PMU are used"},
 };
 
@@ -195,6 +197,25 @@ static void probe_kernel_details(struct features *features, const struct btf *bt
 	remedy(throttle, "none needed: without quotas nothing is throttled");
 }
 
+static void probe_clock(struct feature *feature)
+{
+	int fd = clock_open(0, 1);
+
+	found(feature, fd >= 0, "%s", fd >= 0 ? "perf software clock" : strerror(-fd));
+	feature->permission = fd == -EPERM || fd == -EACCES;
+	remedy(feature, "%s; without it CPU time is not told apart by function", feature->permission ? "see capabilities" : "needs a kernel with CONFIG_PERF_EVENTS");
+	if (fd >= 0)
+		close(fd);
+}
+
+bool features_clock(void)
+{
+	struct feature feature = {0};
+
+	probe_clock(&feature);
+	return feature.available;
+}
+
 void features_probe(struct features *features)
 {
 	static const char *const sched[] = {"sched_switch", "sched_wakeup", "sched_wakeup_new", "sched_migrate_task", NULL};
@@ -218,6 +239,7 @@ void features_probe(struct features *features)
 	probe_tracepoints(&list[FEATURE_LIFECYCLE], btf, life);
 	probe_tracepoints(&list[FEATURE_EPOLL], btf, epoll);
 	probe_kernel_details(features, btf);
+	probe_clock(&list[FEATURE_CLOCK]);
 	found(&list[FEATURE_TRACEFS], true, tracefs ? "mounted" : "not mounted");
 }
 

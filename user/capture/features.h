@@ -23,6 +23,7 @@ enum feature_id {
 	FEATURE_EPOLL,
 	FEATURE_TASK_REGS,
 	FEATURE_THROTTLE,
+	FEATURE_CLOCK,
 	FEATURE_TRACEFS,
 	FEATURE_COUNT
 };
@@ -49,6 +50,9 @@ static inline bool features_have(const struct features *features, enum feature_i
 {
 	return features->list[id].available;
 }
+
+/* FEATURE_CLOCK alone. */
+bool features_clock(void);
 
 /* The first required feature that is missing, as a diag (EXIT_NOT_PERMITTED or EXIT_FAILED); 0 when all are there. */
 int features_require(const struct features *features, struct diag *diag);

@@ -9,10 +9,12 @@
 
 #include "bpf/shared.h"
 #include "capture/capture.h"
+#include "capture/clocks.h"
 #include "capture/uprobes.h"
 #include "gilscope.skel.h"
+#include "symbols/symbols.h"
 
-#define EPFD_SEEN_MAX 4096 /* descriptors above it are looked up every time */
+#define EPFD_SEEN_MAX 4096 /* what descriptors above it are is not known */
 
 /* A target in the capture. */
 struct tracee {
@@ -20,6 +22,8 @@ struct tracee {
 	uint16_t *gil_index;	/* the stream's index of target->gils[i] */
 	struct uprobes uprobes;
 	unsigned char epfd_seen[EPFD_SEEN_MAX / 8];
+	unsigned char epfd_loop[EPFD_SEEN_MAX / 8]; /* those that watch a wake-up channel */
+	uint64_t names_due;	/* when the threads' Python names are to be read; 0: not */
 	bool gone;
 	bool look_again;	/* a snapshot is due */
 	bool look_for_gils;	/* an unknown GIL was passed */
@@ -28,7 +32,10 @@ struct tracee {
 /* Which tracee a thread belongs to. */
 struct member {
 	uint32_t tid;
+	uint32_t name;		/* text: what was told as its Python name */
 	struct tracee *tracee;
+	uint64_t loop_asked;	/* when it was asked whether it runs a loop; 0: not yet */
+	bool runs_loop;
 	UT_hash_handle hh;
 };
 
@@ -43,6 +50,9 @@ struct capture {
 	uint16_t next_gil;
 	int cpu_count;
 	struct shared_loss *loss; /* one per CPU, a buffer */
+	struct symbols *symbols;
+	struct capture_options options;
+	struct clocks clocks;
 	struct capture_status status;
 	int error;		  /* of the sink, remembered across the ring's callbacks */
 	bool multi;		  /* uprobes are set by program, not by site */
@@ -56,9 +66,33 @@ int tracee_declare_gils(struct capture *capture, struct tracee *tracee, uint32_t
 int tracee_snapshot(struct capture *capture, struct tracee *tracee, bool identity_only);
 void tracee_free(struct tracee *tracee);
 
+/*
+ * What target/ tells of a process, on its way into the stream: the capture takes note of threads, of loops and of their descriptors. With `identity_only`
+ * states go no further.
+ */
+struct tracee_stage {
+	struct capture *capture;
+	struct tracee *tracee;
+	bool identity_only;
+};
+struct stream_sink tracee_sink(struct tracee_stage *stage);
+
+/* Hands the probes what they need for the process's stacks and garbage collections. */
+int tracee_declare_stacks(struct capture *capture, struct tracee *tracee);
+/* Asks whether a thread that waits on a loop's descriptor runs a loop, unless that is known or was asked a moment ago. */
+int tracee_ask_loop(struct capture *capture, struct tracee *tracee, struct member *member);
+/* Tells the threads' names in Python, as far as they have changed. */
+int tracee_names(struct capture *capture, struct tracee *tracee);
+
+/* Records that are no events: 0, -EPROTO for one that this build's probes do not send, or the sink's error. */
+int capture_handle_stack(struct capture *capture, const struct shared_stack *stack, size_t size);
+int capture_handle_text(struct capture *capture, const struct shared_text *text, size_t size);
+int capture_handle_sample(struct capture *capture, const struct shared_sample *sample, size_t size);
+
 /* Records and losses into the reorder stage. */
 int capture_drain(struct capture *capture);
 int capture_handle_record(void *ctx, void *data, size_t size);
+struct member *member_find(const struct capture *capture, uint32_t tid);
 struct member *member_add(struct capture *capture, uint32_t tid, struct tracee *tracee);
 
 #endif

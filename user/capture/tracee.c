@@ -54,43 +54,73 @@ int tracee_declare_gils(struct capture *capture, struct tracee *tracee, uint32_t
 	return 0;
 }
 
-struct snapshot_filter {
-	struct capture *capture;
-	struct tracee *tracee;
-	bool identity_only;
-};
-
-static int snapshot_event(void *ctx, const union event *event)
+static void note_descriptor(const struct tracee_stage *stage, const struct ev_epoll *epoll)
 {
-	struct snapshot_filter *filter = ctx;
+	struct shared_loop_key key = {.tgid = epoll->hdr.tid, .epfd = epoll->epfd};
+	unsigned char bit = (unsigned char)(1u << epoll->epfd % 8), value = 1;
+
+	if (epoll->epfd < EPFD_SEEN_MAX)
+		stage->tracee->epfd_seen[epoll->epfd / 8] |= bit;
+	if (!(epoll->hdr.flags & EVF_EPOLL_WAKEUP))
+		return;
+	if (epoll->epfd < EPFD_SEEN_MAX)
+		stage->tracee->epfd_loop[epoll->epfd / 8] |= bit;
+	/* without room for it the loop's sleeps are told with their stacks, which is too much and not wrong */
+	(void)bpf_map__update_elem(stage->capture->skeleton->maps.loop_fds, &key, sizeof(key), &value, sizeof(value), BPF_ANY);
+}
+
+static int stage_event(void *ctx, const union event *event)
+{
+	struct tracee_stage *stage = ctx;
+	struct member *member;
 
 	switch (event->hdr.type) {
 	case EV_THREAD:
-		if (!member_add(filter->capture, event->hdr.tid, filter->tracee))
+		if (!member_add(stage->capture, event->hdr.tid, stage->tracee))
 			return -ENOMEM;
 		break;
 	case EV_EPOLL:
-		if (event->epoll.epfd < EPFD_SEEN_MAX)
-			filter->tracee->epfd_seen[event->epoll.epfd / 8] |= (unsigned char)(1u << event->epoll.epfd % 8);
+		note_descriptor(stage, &event->epoll);
+		break;
+	case EV_RUNS_LOOP:
+		member = member_find(stage->capture, event->hdr.tid);
+		if (member)
+			member->runs_loop = event->hdr.flags & EVF_RUNS_LOOP_YES;
+		if (stage->identity_only)
+			return 0;
 		break;
 	case EV_STATE:
 	case EV_OBSERVE:
-		if (filter->identity_only)
+		if (stage->identity_only)
 			return 0;
 		break;
 	default:
 		break;
 	}
-	return sink_event(&filter->capture->sink, event);
+	return sink_event(&stage->capture->sink, event);
+}
+
+static int stage_process(void *ctx, const struct process_info *info)
+{
+	const struct tracee_stage *stage = ctx;
+
+	return sink_process(&stage->capture->sink, info);
+}
+
+struct stream_sink tracee_sink(struct tracee_stage *stage)
+{
+	return (struct stream_sink){.event = stage_event, .process = stage_process, .ctx = stage};
 }
 
 int tracee_snapshot(struct capture *capture, struct tracee *tracee, bool identity_only)
 {
-	struct snapshot_filter filter = {.capture = capture, .tracee = tracee, .identity_only = identity_only};
-	struct stream_sink sink = {.event = snapshot_event, .process = capture->sink.process, .ctx = &filter};
+	struct tracee_stage stage = {.capture = capture, .tracee = tracee, .identity_only = identity_only};
+	struct stream_sink sink = tracee_sink(&stage);
+	int err;
 
 	tracee->look_again = false;
-	return target_snapshot(tracee->target, tracee->gil_index, &sink);
+	err = target_snapshot(tracee->target, tracee->gil_index, &sink);
+	return err || identity_only ? err : tracee_names(capture, tracee);
 }
 
 void tracee_free(struct tracee *tracee)

@@ -20,9 +20,12 @@ struct uprobe_multi_attr {
 struct placement {
 	struct bpf_program *program;
 	uint64_t *offsets;
+	uint64_t *semaphores; /* where it has any: of each offset, 0 = none */
 	uint32_t count;
+	bool at_return;
 };
-enum { AT_TAKE, AT_DROP, AT_WAIT, AT_WAIT_END, PLACEMENTS };
+enum { AT_TAKE, AT_DROP, AT_WAIT, AT_WAIT_END, AT_GC_BEGIN, AT_GC_END, AT_GC_RETURN, PLACEMENTS };
+#define MULTI_RETURN 1 /* BPF_F_UPROBE_MULTI_RETURN */
 
 static void list_programs(const struct gilscope_bpf *skeleton, struct placement places[PLACEMENTS])
 {
@@ -30,6 +33,10 @@ static void list_programs(const struct gilscope_bpf *skeleton, struct placement 
 	places[AT_DROP].program = skeleton->progs.gil_drop;
 	places[AT_WAIT].program = skeleton->progs.gil_wait;
 	places[AT_WAIT_END].program = skeleton->progs.gil_wait_end;
+	places[AT_GC_BEGIN].program = skeleton->progs.gc_begin;
+	places[AT_GC_END].program = skeleton->progs.gc_end;
+	places[AT_GC_RETURN].program = skeleton->progs.gc_end;
+	places[AT_GC_RETURN].at_return = true;
 }
 
 void uprobes_prepare(struct gilscope_bpf *skeleton, bool multi)
@@ -41,8 +48,9 @@ void uprobes_prepare(struct gilscope_bpf *skeleton, bool multi)
 		bpf_program__set_expected_attach_type(places[i].program, (enum bpf_attach_type)ATTACH_UPROBE_MULTI);
 }
 
-static void place(struct placement *where, uint64_t offset)
+static void place(struct placement *where, uint64_t offset, uint64_t semaphore)
 {
+	where->semaphores[where->count] = semaphore;
 	where->offsets[where->count++] = offset;
 }
 
@@ -53,18 +61,23 @@ static void place_sites(struct placement places[PLACEMENTS], const struct target
 
 		switch (site->kind) {
 		case SITE_TAKE:
-			place(&places[AT_TAKE], site->offset);
+			place(&places[AT_TAKE], site->offset, 0);
 			break;
 		case SITE_DROP:
-			place(&places[AT_DROP], site->offset);
+			place(&places[AT_DROP], site->offset, 0);
 			break;
 		case SITE_WAIT:
-			place(&places[AT_WAIT], site->offset);
-			place(&places[AT_WAIT_END], site->after);
+			place(&places[AT_WAIT], site->offset, 0);
+			place(&places[AT_WAIT_END], site->after, 0);
 			break;
 		case SITE_KINDS:
 			break;
 		}
+	}
+	for (uint32_t i = 0; i < target->gc_site_count; i++) {
+		const struct gc_site *site = &target->gc_sites[i];
+
+		place(&places[!site->end ? AT_GC_BEGIN : site->at_return ? AT_GC_RETURN : AT_GC_END], site->offset, site->semaphore);
 	}
 }
 
@@ -75,7 +88,9 @@ static int set_together(struct uprobes *uprobes, const struct placement *where, 
 		.attach_type = ATTACH_UPROBE_MULTI,
 		.path = (uintptr_t)target->image_path,
 		.offsets = (uintptr_t)where->offsets,
+		.ref_ctr_offsets = (uintptr_t)where->semaphores,
 		.count = where->count,
+		.multi_flags = where->at_return ? MULTI_RETURN : 0,
 		.pid = target->info.pid,
 	};
 	int fd = (int)syscall(SYS_bpf, BPF_LINK_CREATE, &attr, sizeof(attr));
@@ -89,8 +104,9 @@ static int set_together(struct uprobes *uprobes, const struct placement *where, 
 static int set_one_by_one(struct uprobes *uprobes, const struct placement *where, const struct target *target)
 {
 	for (uint32_t i = 0; i < where->count; i++) {
+		LIBBPF_OPTS(bpf_uprobe_opts, options, .retprobe = where->at_return, .ref_ctr_offset = where->semaphores[i]);
 		struct bpf_link *link =
-			bpf_program__attach_uprobe(where->program, false, (pid_t)target->info.pid, target->image_path, where->offsets[i]);
+			bpf_program__attach_uprobe_opts(where->program, (pid_t)target->info.pid, target->image_path, where->offsets[i], &options);
 
 		if (!link)
 			return -errno;
@@ -101,20 +117,24 @@ static int set_one_by_one(struct uprobes *uprobes, const struct placement *where
 
 int uprobes_set(struct uprobes *uprobes, const struct gilscope_bpf *skeleton, const struct target *target, bool multi)
 {
-	_cleanup_(freep) uint64_t *offsets = calloc(PLACEMENTS * (size_t)target->site_count, sizeof(*offsets));
+	size_t most = (size_t)target->site_count + target->gc_site_count;
+	_cleanup_(freep) uint64_t *room = calloc(2 * PLACEMENTS * most, sizeof(*room));
 	struct placement places[PLACEMENTS] = {0};
 	int err = 0;
 
 	uprobes->fds = calloc(PLACEMENTS, sizeof(*uprobes->fds));
-	uprobes->links = calloc(PLACEMENTS * (size_t)target->site_count, sizeof(struct bpf_link *));
-	if (!offsets || !uprobes->fds || !uprobes->links)
+	uprobes->links = calloc(PLACEMENTS * most, sizeof(struct bpf_link *));
+	if (!room || !uprobes->fds || !uprobes->links)
 		return -ENOMEM;
 	list_programs(skeleton, places);
-	for (size_t i = 0; i < PLACEMENTS; i++)
-		places[i].offsets = offsets + i * target->site_count;
+	for (size_t i = 0; i < PLACEMENTS; i++) {
+		places[i].offsets = room + 2 * i * most;
+		places[i].semaphores = places[i].offsets + most;
+	}
 	place_sites(places, target);
 	for (int i = 0; i < PLACEMENTS && !err; i++)
-		err = multi ? set_together(uprobes, &places[i], target) : set_one_by_one(uprobes, &places[i], target);
+		if (places[i].count)
+			err = multi ? set_together(uprobes, &places[i], target) : set_one_by_one(uprobes, &places[i], target);
 	return err;
 }
 

@@ -53,7 +53,7 @@ static int run(int argc, char **argv)
 
 	cmd_parse(&ARGP, argc, argv, &options);
 	observe_catch_signals();
-	pipeline_live_head(&head);
+	observe_head(&options.observe, &head);
 	err = pipeline_fold(&pipeline, &head, options.show.stall_ns, &diag);
 	if (!err)
 		err = pipeline_front(&pipeline, true, &diag);

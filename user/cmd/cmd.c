@@ -39,6 +39,16 @@ uint32_t cmd_pid(const char *text, struct argp_state *state)
 	return (uint32_t)pid;
 }
 
+uint32_t cmd_hertz(const char *text, uint32_t most, struct argp_state *state)
+{
+	char *end;
+	unsigned long hertz = strtoul(text, &end, 10);
+
+	if (*text < '0' || *text > '9' || *end || hertz > most)
+		argp_error(state, "'%s' is not a rate of 0 to %u Hz", text, most);
+	return (uint32_t)hertz;
+}
+
 uint32_t cmd_mebibytes(const char *text, struct argp_state *state)
 {
 	char *end;

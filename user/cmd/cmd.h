@@ -9,6 +9,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 #include "base/diag.h"
+#include "cmd/pipeline.h"
 #include "view/view.h"
 
 struct command {
@@ -50,6 +51,9 @@ void cmd_parse(const struct argp *argp, int argc, char **argv, void *input);
 uint64_t cmd_duration(const char *text, struct argp_state *state);
 /* For argp parsers: a process number, or a usage error. */
 uint32_t cmd_pid(const char *text, struct argp_state *state);
+
+/* For argp parsers: a frequency of 0 to `most` Hz. */
+uint32_t cmd_hertz(const char *text, uint32_t most, struct argp_state *state);
 
 /* For argp parsers: a number of MiB, as bytes. */
 uint32_t cmd_mebibytes(const char *text, struct argp_state *state);

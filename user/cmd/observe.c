@@ -18,7 +18,7 @@
 
 DEFINE_CLEANUP(capture_free, struct capture *, capture_free, NULL)
 
-enum { OPTION_RING = 512 };
+enum { OPTION_RING = 512, OPTION_RATE, OPTION_NO_STACKS };
 
 void observe_add_pid(struct observe_options *options, const char *text, struct argp_state *state)
 {
@@ -38,6 +38,9 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 	struct observe_options *options = state->input;
 
 	switch (key) {
+	case ARGP_KEY_INIT:
+		options->rate_hz = CAPTURE_RATE_HZ;
+		return 0;
 	case 'p':
 		observe_add_pid(options, arg, state);
 		return 0;
@@ -47,6 +50,12 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 	case OPTION_RING:
 		options->ring_bytes = cmd_mebibytes(arg, state);
 		return 0;
+	case OPTION_RATE:
+		options->rate_hz = cmd_hertz(arg, CAPTURE_RATE_MAX, state);
+		return 0;
+	case OPTION_NO_STACKS:
+		options->no_stacks = true;
+		return 0;
 	default:
 		return ARGP_ERR_UNKNOWN;
 	}
@@ -55,6 +64,8 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 static const struct argp_option OPTIONS[] = {
 	{"pid", 'p', "PID", 0, "Observe this process; may repeat", 0},
 	{"duration", 'd', "DUR", 0, "Observe this long (until Ctrl-C or the process ends)", 0},
+	{"rate", OPTION_RATE, "HZ", 0, "Sample the Python stacks of threads on a CPU so often a second; 0 for not at all (199)", 0},
+	{"no-stacks", OPTION_NO_STACKS, NULL, 0, "Take no Python stacks: which thread, but not which function", 0},
 	{"ring-size", OPTION_RING, "MIB", 0, "Room for records that are not read yet (8)", 0},
 	{0},
 };
@@ -164,16 +175,38 @@ static void tell_end(const struct observation *observation)
 		fprintf(stderr, "gilscope: the kernel skipped %" PRIu64 " probe hits; figures around them may be wrong.\n", status->missed);
 }
 
+void observe_head(const struct observe_options *options, struct stream_head *head)
+{
+	pipeline_live_head(head);
+	head->stacks = !options->no_stacks;
+	head->rate_hz = head->stacks && options->rate_hz && features_clock() ? options->rate_hz : 0;
+}
+
+static struct capture_options capture_options(const struct observe_options *options, const struct features *features)
+{
+	const struct feature *sampling = &features->list[FEATURE_CLOCK];
+	struct capture_options how = {.ring_bytes = options->ring_bytes, .stacks = !options->no_stacks, .rate_hz = options->rate_hz};
+
+	if (how.stacks && how.rate_hz && !sampling->available) {
+		fprintf(stderr, "gilscope: no sampling clock (%s); %s.\n", sampling->found, sampling->remedy);
+		how.rate_hz = 0;
+	}
+	return how;
+}
+
 int observe(struct observation *observation, struct diag *diag)
 {
 	_cleanup_(capture_freep) struct capture *capture = NULL;
+	struct capture_options how;
 	struct features features;
 	int err, stopped;
 
 	features_probe(&features);
 	err = features_require(&features, diag);
-	if (!err)
-		err = capture_new(&features, observation->options->ring_bytes, observation->pipeline->reorder, diag, &capture);
+	if (err)
+		return err;
+	how = capture_options(observation->options, &features);
+	err = capture_new(&features, &how, observation->pipeline->reorder, diag, &capture);
 	if (!err)
 		err = add_targets(observation, capture, diag);
 	if (!err)

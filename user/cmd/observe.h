@@ -17,11 +17,16 @@ struct observe_options {
 	uint32_t pid_count;
 	uint64_t dur_ns;	  /* 0: until Ctrl-C or the targets' end */
 	uint32_t ring_bytes;	  /* 0: the default */
+	uint32_t rate_hz;	  /* of the sampling clock; 0: none */
+	bool no_stacks;
 };
 extern const struct argp observe_argp;
 
 /* For argp parsers: one process more, or a usage error. */
 void observe_add_pid(struct observe_options *options, const char *text, struct argp_state *state);
+
+/* The head of a stream that is observed with these options. */
+void observe_head(const struct observe_options *options, struct stream_head *head);
 
 struct observation {
 	const struct observe_options *options;

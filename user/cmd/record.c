@@ -60,8 +60,9 @@ static int name_file(const struct diag *of, int err, const char *path, struct di
 }
 
 /* The file is new or emptied; a pipe or a device will do as well. */
-static int open_trace(struct pipeline *pipeline, const char *path, struct diag *diag, FILE **ret_file)
+static int open_trace(const struct options *options, struct pipeline *pipeline, struct diag *diag, FILE **ret_file)
 {
+	const char *path = options->output;
 	_cleanup_(fclosep) FILE *file = fopen(path, "we");
 	struct diag trouble = {0};
 	int err;
@@ -71,7 +72,7 @@ static int open_trace(struct pipeline *pipeline, const char *path, struct diag *
 		diag_hint(diag, "choose another file with -o");
 		return -errno;
 	}
-	pipeline_live_head(&pipeline->head);
+	observe_head(&options->observe, &pipeline->head);
 	err = trace_writer_new(file, &pipeline->head, &trouble, &pipeline->trace);
 	if (err)
 		return name_file(&trouble, err, path, diag);
@@ -93,7 +94,7 @@ static int record(struct options *options, struct pipeline *pipeline, struct dia
 {
 	_cleanup_(fclosep) FILE *file = NULL;
 	struct observation observation = {.options = &options->observe, .pipeline = pipeline};
-	int err = open_trace(pipeline, options->output, diag, &file), finished;
+	int err = open_trace(options, pipeline, diag, &file), finished;
 	struct diag late = {0};
 
 	if (!err)

@@ -1,0 +1,195 @@
+/* SPDX-License-Identifier: MIT */
+#include <errno.h>
+#include <stddef.h>
+#include <string.h>
+#include <sys/user.h>
+
+#include "base/duration.h"
+#include "capture/private.h"
+
+#define ASK_AGAIN_NS NS_PER_S
+
+/* ── what the probes are told of a process ───────────────────────────────────────────────────────────────────────── */
+
+static void include(uint32_t offset, uint32_t bytes, uint32_t *first, uint32_t *end)
+{
+	if (offset == STACK_NONE)
+		return;
+	if (offset < *first)
+		*first = offset & ~7u;
+	if (offset + bytes > *end)
+		*end = offset + bytes;
+}
+
+static uint16_t in_piece(uint32_t offset, uint32_t first)
+{
+	return (uint16_t)(offset == STACK_NONE ? STACK_NONE : offset - first);
+}
+
+/* The fields of a frame lie together, so one read gets them all. False: not in this version, then its stacks cannot be read. */
+static bool python_of(const struct target *target, struct shared_python *ret_python)
+{
+	const struct stack_layout *layout = &target->stack;
+	uint32_t first = UINT32_MAX, end = 0, pointers = layout->frame_previous | layout->frame_code;
+
+	if (!layout->runtime || !target->gil_count)
+		return false;
+	include(layout->frame_previous, 8, &first, &end);
+	include(layout->frame_code, 8, &first, &end);
+	include(layout->frame_instr, layout->instr_kind == STACK_INSTR ? 8 : 4, &first, &end);
+	include(layout->frame_owner, 1, &first, &end);
+	include(layout->frame_generator, 8, &first, &end);
+	if (layout->instr_kind == STACK_INSTR)
+		pointers |= layout->frame_instr;
+	if (layout->frame_generator != STACK_NONE)
+		pointers |= layout->frame_generator;
+	if (pointers % 8 || layout->frame_instr % 4 || end - first > SHARED_FRAME_BYTES_MAX)
+		return false;
+	*ret_python = (struct shared_python){
+		.layout = *layout,
+		.code_mask = layout->code_tagged ? ~3ull : ~0ull,
+		.gil = target->gils[0].address,
+		.frame_first = (uint16_t)first,
+		.frame_bytes = (uint16_t)(end - first),
+		.previous = in_piece(layout->frame_previous, first),
+		.code = in_piece(layout->frame_code, first),
+		.instr = in_piece(layout->frame_instr, first),
+		.owner = in_piece(layout->frame_owner, first),
+		.generator = in_piece(layout->frame_generator, first),
+	};
+	return true;
+}
+
+/* Where struct pt_regs has a register, by its DWARF number; the same as what ptrace shows of it. -1: not there. */
+static int32_t register_offset(int number)
+{
+#if defined(__x86_64__)
+#define AT(name) offsetof(struct user_regs_struct, name)
+	static const uint8_t offsets[] = {AT(rax), AT(rdx), AT(rcx), AT(rbx), AT(rsi), AT(rdi), AT(rbp), AT(rsp),
+					  AT(r8),  AT(r9),  AT(r10), AT(r11), AT(r12), AT(r13), AT(r14), AT(r15)};
+#undef AT
+
+	return number >= 0 && number < (int)sizeof(offsets) ? offsets[number] : -1;
+#else
+	return number >= 0 && number < 31 ? number * 8 : -1;
+#endif
+}
+
+static int declare_gc(struct capture *capture, const struct target *target)
+{
+	for (uint32_t i = 0; i < target->gc_site_count; i++) {
+		const struct gc_site *site = &target->gc_sites[i];
+		struct shared_gc_key key = {.address = target->image_bias + site->vaddr, .tgid = target->info.pid};
+		struct shared_gc value = {
+			.generation = site->generation_register == -1 ? site->generation : -1,
+			.regs_offset = register_offset(site->generation_register),
+		};
+		int err = site->end ? 0 : bpf_map__update_elem(capture->skeleton->maps.gc_sites, &key, sizeof(key), &value, sizeof(value), BPF_ANY);
+
+		if (err)
+			return err;
+	}
+	return 0;
+}
+
+int tracee_declare_stacks(struct capture *capture, struct tracee *tracee)
+{
+	const struct target *target = tracee->target;
+	struct shared_python python;
+	int err = declare_gc(capture, target);
+
+	if (err || !capture->options.stacks || !python_of(target, &python))
+		return err;
+	err = symbols_add_process(capture->symbols, target->info.pid, &target->stack, &target->code);
+	if (err)
+		return err;
+	return bpf_map__update_elem(capture->skeleton->maps.pythons, &target->info.pid, sizeof(target->info.pid), &python, sizeof(python), BPF_ANY);
+}
+
+/* ── what Python itself knows of its threads ─────────────────────────────────────────────────────────────────────── */
+
+int tracee_ask_loop(struct capture *capture, struct tracee *tracee, struct member *member)
+{
+	struct tracee_stage stage = {.capture = capture, .tracee = tracee};
+	struct stream_sink sink = tracee_sink(&stage);
+	uint64_t now;
+	int err;
+
+	if (member->runs_loop)
+		return 0;
+	now = clock_now_ns();
+	if (member->loop_asked && now - member->loop_asked < ASK_AGAIN_NS)
+		return 0;
+	member->loop_asked = now;
+	err = target_describe_loop(tracee->target, member->tid, &sink);
+	return err == -ESRCH ? 0 : err;
+}
+
+struct naming {
+	struct capture *capture;
+	struct tracee *tracee;
+};
+
+static int name_thread(void *ctx, uint32_t tid, const char *text)
+{
+	const struct naming *naming = ctx;
+	struct member *member = member_find(naming->capture, tid);
+	union event event = {.python_name = {.hdr = {.tid = tid, .type = EV_PYTHON_NAME}}};
+	uint32_t id;
+	int err;
+
+	if (!member || member->tracee != naming->tracee)
+		return 0;
+	err = symbols_name(naming->capture->symbols, text, &id);
+	if (err || !id || id == member->name)
+		return err;
+	member->name = id;
+	event.hdr.ts = clock_now_ns();
+	event.python_name.text = id;
+	return sink_event(&naming->capture->sink, &event);
+}
+
+int tracee_names(struct capture *capture, struct tracee *tracee)
+{
+	struct naming naming = {capture, tracee};
+	int err;
+
+	tracee->names_due = 0;
+	err = target_thread_names(tracee->target, name_thread, &naming);
+	return err == -ESRCH ? 0 : err;
+}
+
+/* ── what the ring brings ────────────────────────────────────────────────────────────────────────────────────────── */
+
+int capture_handle_stack(struct capture *capture, const struct shared_stack *stack, size_t size)
+{
+	if (size < SHARED_STACK_BYTES(1) || stack->hdr.aux > SHARED_FRAMES_MAX || size != SHARED_STACK_BYTES(stack->hdr.aux))
+		return -EPROTO;
+	return symbols_stack(capture->symbols, stack);
+}
+
+int capture_handle_text(struct capture *capture, const struct shared_text *text, size_t size)
+{
+	if (size != sizeof(*text) || text->hdr.aux > SHARED_TEXT_MAX)
+		return -EPROTO;
+	return symbols_text(capture->symbols, text);
+}
+
+int capture_handle_sample(struct capture *capture, const struct shared_sample *sample, size_t size)
+{
+	union event event = {0};
+
+	if (size != sizeof(*sample))
+		return -EPROTO;
+	event.stack = (struct ev_stack){
+		.hdr = sample->hdr,
+		.stack = symbols_stack_id(capture->symbols, sample->stack),
+		.task = symbols_text_id(capture->symbols, sample->task),
+		.root = sample->root,
+	};
+	event.hdr.type = EV_STACK;
+	capture->status.events++;
+	capture->status.stacks.taken++;
+	capture->status.stacks.missing += !event.stack.stack && sample->stack != SHARED_STACK_EMPTY;
+	return sink_event(&capture->sink, &event);
+}
