@@ -128,34 +128,56 @@ unsigned text_width(const char *bytes)
 	return width;
 }
 
-void text_add_name(struct text *text, const char *name, unsigned columns)
+/* Bytes of the longest beginning that takes at most `columns`. */
+static size_t beginning(const char *bytes, unsigned columns)
 {
-	char shown[4 * 1024 + 1];
 	unsigned width = 0;
 	size_t used = 0, length;
 
+	for (; bytes[used]; used += length) {
+		width += character_width(character(bytes + used, &length));
+		if (width > columns)
+			break;
+	}
+	return used;
+}
+
+void text_add_name(struct text *text, const char *name, unsigned columns)
+{
+	char shown[4 * 1024 + 1];
+
 	escape_text(shown, sizeof(shown), name, strlen(name));
+	if (text_width(shown) <= columns)
+		text_add(text, "%s", shown);
+	else
+		text_add(text, "%.*s…", (int)beginning(shown, columns - 1), shown);
+}
+
+void text_add_path(struct text *text, const char *path, unsigned columns)
+{
+	char shown[4 * 1024 + 1];
+	const char *rest = shown;
+
+	escape_text(shown, sizeof(shown), path, strlen(path));
 	if (text_width(shown) <= columns) {
 		text_add(text, "%s", shown);
 		return;
 	}
-	for (; shown[used]; used += length) {
-		width += character_width(character(shown + used, &length));
-		if (width + 1 > columns)
-			break;
-	}
-	text_add(text, "%.*s…", (int)used, shown);
-}
+	while (*rest && text_width(rest) + 1 > columns) {
+		const char *slash = strchr(rest + 1, '/');
 
-void text_add_thread(struct text *text, const struct thread *thread)
-{
-	if (!thread->comm[0]) {
-		text_add(text, "thread" NBSP "%u", thread->tid);
-		return;
+		if (!slash)
+			break;
+		rest = slash;
 	}
-	text_add(text, "'");
-	text_add_name(text, thread->comm, 64);
-	text_add(text, "'" NBSP "(%u)", thread->tid);
+	/* a file's name alone is too long: its end says more than its begin */
+	while (text_width(rest) + 1 > columns) {
+		size_t length;
+
+		character(rest, &length);
+		rest += length;
+	}
+	text_add(text, "…%s", rest);
 }
 
 static bool is_nbsp(const char *bytes)
@@ -214,6 +236,14 @@ void canvas_cell(const struct canvas *canvas, const char *bytes, unsigned column
 	fprintf(canvas->file, "%*s", right ? (int)blanks : 0, "");
 	put_bytes(canvas, bytes, strlen(bytes));
 	fprintf(canvas->file, "%*s", right ? 0 : (int)blanks, "");
+}
+
+void canvas_strong(const struct canvas *canvas, const char *bytes, unsigned columns)
+{
+	fputs(canvas->colour ? "\033[1m" : "", canvas->file);
+	put_bytes(canvas, bytes, strlen(bytes));
+	fputs(canvas->colour ? "\033[0m" : "", canvas->file);
+	canvas_cell(canvas, "", columns > text_width(bytes) ? columns - text_width(bytes) : 0, false);
 }
 
 void canvas_letter(const struct canvas *canvas, enum thread_state state, unsigned times)

@@ -39,8 +39,8 @@ void text_add_count(struct text *text, uint64_t count);
 void text_add_number_of(struct text *text, uint64_t count, const char *one, const char *many);
 /* A name from the target, escaped, cut with an ellipsis to at most `columns`. */
 void text_add_name(struct text *text, const char *name, unsigned columns);
-/* A thread as 'name' (tid), or "thread 4711" when its name is not known. */
-void text_add_thread(struct text *text, const struct thread *thread);
+/* A path from the target, escaped, shortened from the left to at most `columns`, where there is a slash if that can be. */
+void text_add_path(struct text *text, const char *path, unsigned columns);
 
 /* Columns a text takes: two for East Asian wide characters, none for combining ones. */
 unsigned text_width(const char *bytes);
@@ -50,6 +50,8 @@ void canvas_paragraph(const struct canvas *canvas, const char *first, unsigned i
 void canvas_heading(const struct canvas *canvas, const struct text *text);
 /* Prints the text in `columns` columns, on the right when `right`. */
 void canvas_cell(const struct canvas *canvas, const char *bytes, unsigned columns, bool right);
+/* The same on the left, in bold type. */
+void canvas_strong(const struct canvas *canvas, const char *bytes, unsigned columns);
 /*
  * A bar of `columns` cells for `whole` ns: each state gets its share in its letter and colour, in the order of the enum; what is left over is blank.
  */

@@ -89,22 +89,17 @@ static void show_head(const struct text_page *page)
 	canvas_heading(&page->canvas, &line);
 }
 
-/* Which letter means what, for the states that occurred. */
-static void show_legend(const struct text_page *page, const struct process_report *process)
+void text_legend(const struct text_page *page, const struct state_sums *sums)
 {
-	struct state_sums all = {0};
 	unsigned column = 0;
 
-	for (uint32_t i = 0; i < process->thread_count; i++)
-		for (int s = 0; s < TS_COUNT; s++)
-			all.ns[s] += process->threads[i].states.ns[s];
-	if (!state_sums_total(&all))
+	if (!state_sums_total(sums))
 		return;
 	for (int s = 0; s < TS_COUNT; s++) {
 		const char *name = thread_state_name((enum thread_state)s);
 		unsigned width = 4 + (unsigned)strlen(name);
 
-		if (!all.ns[s])
+		if (!sums->ns[s])
 			continue;
 		if (!column || column + width > page->canvas.columns) {
 			fputc('\n', page->canvas.file);
@@ -116,6 +111,16 @@ static void show_legend(const struct text_page *page, const struct process_repor
 		column += width;
 	}
 	fputc('\n', page->canvas.file);
+}
+
+static void show_legend(const struct text_page *page, const struct process_report *process)
+{
+	struct state_sums all = {0};
+
+	for (uint32_t i = 0; i < process->thread_count; i++)
+		for (int s = 0; s < TS_COUNT; s++)
+			all.ns[s] += process->threads[i].states.ns[s];
+	text_legend(page, &all);
 }
 
 static int show_process(const struct text_page *page, const struct process_report *process)
@@ -151,14 +156,14 @@ static int show_text(FILE *file, const struct report *report, const struct view_
 		.report = report,
 		.all = options->all,
 	};
+	int r = 0;
 
 	show_head(&page);
-	for (uint32_t i = 0; i < report->process_count; i++) {
-		int r = show_process(&page, &report->processes[i]);
-
-		if (r < 0)
-			return r;
-	}
+	text_blame(&page);
+	for (uint32_t i = 0; i < report->process_count && !r; i++)
+		r = show_process(&page, &report->processes[i]);
+	if (r < 0)
+		return r;
 	text_caveats(&page);
 	if (fflush(file) == EOF)
 		return -errno;

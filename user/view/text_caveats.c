@@ -4,6 +4,8 @@
 
 #include <string.h>
 
+#include "base/duration.h"
+
 struct caveats {
 	const struct text_page *page;
 	bool any;
@@ -133,6 +135,88 @@ static void show_method(struct caveats *caveats)
 	}
 }
 
+static void show_stack_losses(struct caveats *caveats)
+{
+	const struct report *report = caveats->page->report;
+	uint64_t missing = report->stack_evidence.missing, torn = report->stack_evidence.torn;
+	struct text text = {0};
+
+	if (missing) {
+		text_add_number_of(&text, missing, "Python stack", "Python stacks");
+		text_add(&text, " of ");
+		text_add_count(&text, report->stack_evidence.taken);
+		text_add(&text, " could not be read; that time is counted to no function.");
+		show(caveats, &text);
+	}
+	if (torn) {
+		text = (struct text){0};
+		text_add_count(&text, torn);
+		text_add(&text, torn == 1 ? " stack was" : " stacks were");
+		text_add(&text, " taken of a thread that ran on meanwhile, and the innermost functions are left out.");
+		show(caveats, &text);
+	}
+	if (report->stack_evidence.full) {
+		text = (struct text){0};
+		text_add(&text, "There were more distinct stacks than the ");
+		text_add_count(&text, DEFINE_STACKS_MAX);
+		text_add(&text, " that are kept; what ran in the later ones is not known.");
+		show(caveats, &text);
+	}
+}
+
+static bool any_stall(const struct report *report)
+{
+	for (uint32_t p = 0; p < report->process_count; p++)
+		for (uint32_t i = 0; i < report->processes[p].loop_count; i++)
+			if (report->processes[p].loops[i].stall_count)
+				return true;
+	return false;
+}
+
+/* How well functions are known. */
+static void show_stacks(struct caveats *caveats)
+{
+	const struct report *report = caveats->page->report;
+	struct text text = {0};
+
+	if (!report->stacks) {
+		text_add(&text, "No Python stacks were taken: functions, files and lines are missing.");
+		show(caveats, &text);
+		return;
+	}
+	show_stack_losses(caveats);
+	if (!report->blame_count && !any_stall(report))
+		return;
+	if (report->rate_hz) {
+		text_add(&text, "Which function was on a CPU is sampled at %u" NBSP "Hz, so its time there is right to about ", report->rate_hz);
+		text_add_duration(&text, NS_PER_S / report->rate_hz);
+		text_add(&text, " a time; what slept or waited for the GIL is exact.");
+	} else {
+		text_add(&text, "The sampling clock was off: which function was on a CPU is known only where it then slept or waited.");
+	}
+	show(caveats, &text);
+}
+
+static void show_guessed_loops(struct caveats *caveats)
+{
+	const struct report *report = caveats->page->report;
+	struct text text = {0};
+
+	for (uint32_t p = 0; p < report->process_count; p++)
+		for (uint32_t i = 0; i < report->processes[p].loop_count; i++) {
+			const struct loop *loop = report->processes[p].loops[i].loop;
+
+			if (!loop->by_behaviour)
+				continue;
+			text_separate(&text, ", ");
+			text_add_thread(&text, report, loop->thread);
+		}
+	if (!text.length)
+		return;
+	text_add(&text, ": an event loop by the way it waits; Python's own word for it was not to be had.");
+	show(caveats, &text);
+}
+
 void text_caveats(const struct text_page *page)
 {
 	struct caveats caveats = {.page = page};
@@ -150,4 +234,6 @@ void text_caveats(const struct text_page *page)
 	show_untold(&caveats);
 	show_contradictions(&caveats);
 	show_method(&caveats);
+	show_guessed_loops(&caveats);
+	show_stacks(&caveats);
 }

@@ -34,14 +34,34 @@ static bool listed(const char *names, const char *name)
 	return false;
 }
 
-static void add_blocked(struct text *text, const struct process *process, const struct breakdown *what)
+/* Who did it in the worst stall, or `otherwise`. */
+static void add_subject(struct text *text, const struct report *report, const struct handler *handler, const char *otherwise)
 {
+	if (handler->role == HANDLER_NONE)
+		text_add(text, "%s", otherwise);
+	else
+		text_add_frame(text, report, &handler->frame);
+}
+
+static void add_in_handler(struct text *text, const struct report *report, const struct handler *handler)
+{
+	if (handler->role == HANDLER_NONE)
+		return;
+	text_add(text, " in ");
+	text_add_frame(text, report, &handler->frame);
+}
+
+static void add_blocked(struct text *text, const struct report *report, const struct process *process, const struct stall *stall)
+{
+	const struct breakdown *what = &stall->what;
 	int32_t sysno = what->syscall_count ? what->syscalls[0].sysno : SYSNO_UNKNOWN;
 	const char *name = sysname(process->info.machine, sysno);
 
 	for (size_t i = 0; name && i < sizeof(BLOCKING) / sizeof(BLOCKING[0]); i++)
 		if (listed(BLOCKING[i].names, name)) {
-			text_add(text, "%s: %s.", name, BLOCKING[i].remedy);
+			text_add(text, "%s", name);
+			add_in_handler(text, report, &stall->handler);
+			text_add(text, ": %s.", BLOCKING[i].remedy);
 			return;
 		}
 	if (sysno == SYSNO_NONE) {
@@ -49,12 +69,13 @@ static void add_blocked(struct text *text, const struct process *process, const 
 			       "memory, or touch mapped files in a thread.");
 		return;
 	}
-	text_add(text, "A handler makes a blocking call (");
+	add_subject(text, report, &stall->handler, "A handler");
+	text_add(text, " makes a blocking call (");
 	text_add_syscall(text, process, sysno);
 	text_add(text, "): use the async equivalent, or call it in a thread (asyncio.to_thread).");
 }
 
-static void add_gil_wait(struct text *text, const struct breakdown *what)
+static void add_gil_wait(struct text *text, const struct report *report, const struct breakdown *what)
 {
 	struct state_sums by_state = {0};
 
@@ -65,7 +86,11 @@ static void add_gil_wait(struct text *text, const struct breakdown *what)
 		text_add(text, "Other threads had the GIL; which ones is not known.");
 		return;
 	}
-	text_add_thread(text, what->blockers[0].thread);
+	if (what->blockers[0].handler.role != HANDLER_NONE) {
+		text_add_frame(text, report, &what->blockers[0].handler.frame);
+		text_add(text, " in ");
+	}
+	text_add_thread(text, report, what->blockers[0].thread);
 	switch (state_sums_largest(&by_state)) {
 	case TS_HELD_BLOCKED:
 		text_add(text, " kept the GIL while it slept: release it around that call (Py_BEGIN_ALLOW_THREADS), or move the work to another process.");
@@ -100,22 +125,35 @@ static void add_no_cpu(struct text *text, const struct process *process, const s
 		text_add(text, ": give the process more CPU, or keep its neighbours off it (cpuset, nice).");
 }
 
-static void add_remedy(struct text *text, enum thread_state cause, const struct process *process, const struct breakdown *what)
+static void add_garbage(struct text *text, const struct stall *stall)
 {
-	switch (cause) {
+	if (stall->what.gc_ns * 2 > stall->end - stall->start)
+		text_add(text, " Most of the worst one was garbage collection: call gc.freeze() when everything is loaded, raise gc.set_threshold(), or make "
+			       "fewer objects that refer to each other.");
+}
+
+static void add_remedy(struct text *text, const struct report *report, const struct process *process, const struct stall *stall)
+{
+	const struct breakdown *what = &stall->what;
+
+	switch (stall->cause) {
 	case TS_PYTHON:
-		text_add(text, "A handler ran Python, or C code that keeps the GIL, for too long: split it up with awaits, or move it to a process pool. A "
-			       "thread would only move the stall to the wait for the GIL.");
+		add_subject(text, report, &stall->handler, "A handler");
+		text_add(text, " ran Python, or C code that keeps the GIL, for too long: split it up with awaits, or move it to a process pool. A thread would "
+			       "only move the stall to the wait for the GIL.");
+		add_garbage(text, stall);
 		break;
 	case TS_NATIVE:
-		text_add(text, "C code without the GIL, or a long system call, ran on the loop: call it through run_in_executor() (asyncio.to_thread), it then "
-			       "runs beside the loop.");
+		add_subject(text, report, &stall->handler, "A handler");
+		text_add(text, " ran C code without the GIL, or a long system call, on the loop: call that through run_in_executor() (asyncio.to_thread), it "
+			       "then runs beside the loop.");
 		break;
 	case TS_GIL_WAIT:
-		add_gil_wait(text, what);
+		add_gil_wait(text, report, what);
 		break;
 	case TS_HELD_BLOCKED:
 		text_add_syscall(text, process, what->syscall_count ? what->syscalls[0].sysno : SYSNO_UNKNOWN);
+		add_in_handler(text, report, &stall->handler);
 		text_add(text, ": a call slept with the GIL, so no thread could run. The extension must release the GIL around it "
 			       "(Py_BEGIN_ALLOW_THREADS); only then does it help to move the call to a thread.");
 		break;
@@ -124,7 +162,7 @@ static void add_remedy(struct text *text, enum thread_state cause, const struct 
 		add_no_cpu(text, process, what);
 		break;
 	case TS_BLOCKED:
-		add_blocked(text, process, what);
+		add_blocked(text, report, process, stall);
 		break;
 	default:
 		text_add(text, "Evidence about these stalls is missing (see below): observe again, with less load on the machine or for a shorter time.");
@@ -163,7 +201,7 @@ void text_remedies(const struct text_page *page, const struct process_report *pr
 			canvas_heading(&page->canvas, &heading);
 		}
 		any = true;
-		add_remedy(&text, (enum thread_state)cause, process->process, &worst->what);
+		add_remedy(&text, page->report, process->process, worst);
 		snprintf(first, sizeof(first), "  %-13s ", thread_state_name((enum thread_state)cause));
 		canvas_paragraph(&page->canvas, first, 16, &text);
 	}

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "base/cleanup.h"
+#include "view/names.h"
 
 #define SHOWN_STALLS 10
 #define SHOWN_PARTS 3
@@ -57,18 +58,66 @@ static void add_more(struct text *text, uint32_t count)
 		text_add(text, ", %u" NBSP "more", count);
 }
 
-static void add_blockers(struct text *text, const struct breakdown *what, const struct stall *stall)
+/* "; innermost dumps (…/json/encoder.py:200)": where a stack ends, unless that is where the handler is. */
+static void add_innermost(struct text *text, const struct report *report, uint32_t id, const struct handler *handler)
+{
+	const struct definition *stack = stack_of(report, id);
+	const struct stack_frame *frame = stack ? &stack->stack.frames[0] : NULL;
+
+	if (!frame || (handler->role != HANDLER_NONE && frame->function == handler->frame.function && frame->line == handler->frame.line))
+		return;
+	text_add(text, handler->role != HANDLER_NONE ? "; innermost " : "in ");
+	text_add_frame(text, report, frame);
+}
+
+/* What the loop's own thread was at: "in render (app.py:12), route, of task 'Task-7'; innermost dumps (…)". */
+static void add_own(struct text *text, const struct report *report, const struct stall *stall)
+{
+	const char *task = task_of(report, &stall->what, stall->stack);
+
+	if (stall->handler.role != HANDLER_NONE) {
+		text_add(text, "in ");
+		text_add_handler(text, report, &stall->handler);
+	}
+	if (stall->handler.role != HANDLER_NONE && task) {
+		text_add(text, ", of task '");
+		text_add_name(text, task, 48);
+		text_add(text, "'");
+	}
+	add_innermost(text, report, stall->stack, &stall->handler);
+}
+
+static void add_garbage(struct text *text, const struct stall *stall)
+{
+	const struct breakdown *what = &stall->what;
+
+	if (!matters(what->gc_ns, stall))
+		return;
+	text_add(text, "garbage collection ");
+	text_add_duration(text, what->gc_ns);
+	text_add(text, " of it%s", what->gc_sampled ? " (by samples)" : "");
+}
+
+static void add_blockers(struct text *text, const struct report *report, const struct breakdown *what, const struct stall *stall)
 {
 	uint32_t i;
 
 	for (i = 0; i < what->blocker_count && i < SHOWN_PARTS && matters(state_sums_total(&what->blockers[i].states), stall); i++) {
-		if (i)
-			text_add(text, "; ");
-		else
-			text_add(text, "GIL held by ");
-		text_add_thread(text, what->blockers[i].thread);
+		const struct blocker *blocker = &what->blockers[i];
+
+		text_add(text, i ? "; " : "GIL held by ");
+		if (blocker->handler.role != HANDLER_NONE) {
+			text_add_handler(text, report, &blocker->handler);
+			text_add(text, ", running in ");
+		}
+		text_add_thread(text, report, blocker->thread);
 		text_add(text, ": ");
-		add_states(text, &what->blockers[i].states, stall, TS_COUNT);
+		add_states(text, &blocker->states, stall, TS_COUNT);
+		if (matters(blocker->gc_ns, stall)) {
+			text_add(text, ", garbage collection ");
+			text_add_duration(text, blocker->gc_ns);
+		}
+		add_innermost(text, report, stack_share_largest(blocker->stacks, blocker->stack_count), &blocker->handler);
 	}
 	if (i)
 		add_more(text, what->blocker_count - i);
@@ -120,16 +169,46 @@ static void show_detail(const struct text_page *page, struct text *text)
 	*text = (struct text){0};
 }
 
+/* A whole stack, innermost frame first, with --all. */
+static void show_stack(const struct text_page *page, uint32_t id, const char *whose)
+{
+	const struct definition *stack = page->all ? stack_of(page->report, id) : NULL;
+	struct text text = {0};
+
+	if (!stack)
+		return;
+	text_add(&text, "stack%s, innermost frame first:", whose);
+	show_detail(page, &text);
+	for (uint32_t i = 0; i < stack->stack.count; i++) {
+		text_add_frame(&text, page->report, &stack->stack.frames[i]);
+		canvas_paragraph(&page->canvas, INDENT "  ", sizeof(INDENT) + 1, &text);
+		text = (struct text){0};
+	}
+	if (stack->stack.cut) {
+		text_add(&text, "… and more");
+		canvas_paragraph(&page->canvas, INDENT "  ", sizeof(INDENT) + 1, &text);
+	}
+}
+
 static void show_details(const struct text_page *page, const struct process *process, const struct stall *stall)
 {
 	struct text text = {0};
 
-	add_blockers(&text, &stall->what, stall);
+	add_own(&text, page->report, stall);
+	show_detail(page, &text);
+	text_add_parts(&text, page->report, stall);
+	show_detail(page, &text);
+	add_garbage(&text, stall);
+	show_detail(page, &text);
+	add_blockers(&text, page->report, &stall->what, stall);
 	show_detail(page, &text);
 	add_syscalls(&text, process, &stall->what, stall);
 	show_detail(page, &text);
 	add_occupants(&text, process, &stall->what, stall);
 	show_detail(page, &text);
+	show_stack(page, stall->stack, "");
+	for (uint32_t i = 0; i < stall->what.blocker_count && i < SHOWN_PARTS; i++)
+		show_stack(page, stack_share_largest(stall->what.blockers[i].stacks, stall->what.blockers[i].stack_count), " of the GIL's holder");
 }
 
 /* When, how long, the cause with its share, the split; the other states behind it where they fit, else on a line of their own. */
@@ -170,7 +249,7 @@ static void show_heading(const struct text_page *page, const struct loop_report 
 	if (shown < loop->stall_count)
 		text_add(&heading, "the %u longest of ", shown);
 	text_add_number_of(&heading, loop->stall_count, "STALL of ", "STALLS of ");
-	text_add_thread(&heading, loop->loop->thread);
+	text_add_thread(&heading, page->report, loop->loop->thread);
 	if (loop->stall_count > 1)
 		text_add(&heading, ", longest first");
 	canvas_heading(&page->canvas, &heading);

@@ -58,9 +58,10 @@ static int busiest_first(const void *a, const void *b)
 	return (x->thread->tid > y->thread->tid) - (x->thread->tid < y->thread->tid);
 }
 
-static void add_title(struct text *text, const struct thread *thread)
+/* Python's name, beside it the kernel's where that is another and there is room, and what the thread is. */
+static void add_title(struct text *text, const struct text_page *page, const struct thread *thread)
 {
-	text_add_name(text, thread->comm[0] ? thread->comm : "?", NAME_COLUMNS - 12);
+	text_add_thread_name(text, page->report, thread, NAME_COLUMNS - 8, page->canvas.columns >= 100);
 	text_add(text, " %u%s", thread->tid, thread->loop ? " loop" : thread->gone ? " gone" : "");
 }
 
@@ -99,7 +100,7 @@ static void table_widen(struct table *table, const struct thread_report *row)
 	struct text title = {0};
 	unsigned width;
 
-	add_title(&title, row->thread);
+	add_title(&title, table->page, row->thread);
 	width = text_width(title.bytes);
 	table->name_columns = width > table->name_columns ? width : table->name_columns;
 	for (size_t i = 0; i < COLUMN_COUNT; i++) {
@@ -193,7 +194,7 @@ static void show_row(const struct table *table, const struct thread_report *row)
 
 	for (int i = 0; i < TS_COUNT; i++)
 		held.ns[i] = thread_state_holds((enum thread_state)i) ? row->states.ns[i] : 0;
-	add_title(&title, row->thread);
+	add_title(&title, table->page, row->thread);
 	fputs("  ", canvas->file);
 	canvas_cell(canvas, title.bytes, table->name_columns + 1, false);
 	canvas_bar(canvas, &held, table->window_ns, table->bar_columns);

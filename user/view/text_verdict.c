@@ -4,18 +4,28 @@
 #include "base/duration.h"
 #include "view/palette.h"
 
-static void add_loop(struct text *text, const struct loop_report *loop)
+static void add_loop(struct text *text, const struct report *report, const struct loop_report *loop)
 {
 	text_add(text, "the event loop of ");
-	text_add_thread(text, loop->loop->thread);
+	text_add_thread(text, report, loop->loop->thread);
 }
 
-/* ", mostly held by 'AnyIO worker' (4718)": who or what stands behind the state that most of the stalled time went to. */
-static void add_culprit(struct text *text, const struct process *process, enum thread_state state, const struct breakdown *what)
+/* "sync_cpu (app.py:12), route, in 'AnyIO worker thread' (4718)" */
+static void add_blocker(struct text *text, const struct report *report, const struct blocker *blocker)
+{
+	if (blocker->handler.role != HANDLER_NONE) {
+		text_add_handler(text, report, &blocker->handler);
+		text_add(text, ", in ");
+	}
+	text_add_thread(text, report, blocker->thread);
+}
+
+/* ", mostly held by 'AnyIO worker thread' (4718)": who or what stands behind the state that most of the stalled time went to. */
+static void add_culprit(struct text *text, const struct report *report, const struct process *process, enum thread_state state, const struct breakdown *what)
 {
 	if (state == TS_GIL_WAIT && what->blocker_count) {
 		text_add(text, what->blocker_count > 1 ? ", mostly held by " : ", held by ");
-		text_add_thread(text, what->blockers[0].thread);
+		add_blocker(text, report, &what->blockers[0]);
 	} else if ((state == TS_BLOCKED || state == TS_HELD_BLOCKED) && what->syscall_count) {
 		text_add(text, what->syscall_count > 1 ? ", mostly in " : ", in ");
 		text_add_syscall(text, process, what->syscalls[0].sysno);
@@ -43,7 +53,7 @@ static uint64_t longest_stall(const struct loop_report *loop, bool *ret_ongoing)
 }
 
 /* The state behind the first, when it is more than a sixth. */
-static void add_second(struct text *text, const struct process *process, enum thread_state first, const struct breakdown *what)
+static void add_second(struct text *text, const struct report *report, const struct process *process, enum thread_state first, const struct breakdown *what)
 {
 	struct state_sums others = what->states;
 	enum thread_state second;
@@ -55,7 +65,7 @@ static void add_second(struct text *text, const struct process *process, enum th
 	text_add(text, ", and ");
 	text_add_share(text, others.ns[second], state_sums_total(&what->states));
 	text_add(text, " %s", palette_of(second)->doing);
-	add_culprit(text, process, second, what);
+	add_culprit(text, report, process, second, what);
 }
 
 static void add_stalls(struct text *text, const struct text_page *page, const struct process *process, const struct loop_report *loop)
@@ -66,7 +76,7 @@ static void add_stalls(struct text *text, const struct text_page *page, const st
 	bool ongoing;
 
 	longest = longest_stall(loop, &ongoing);
-	add_loop(text, loop);
+	add_loop(text, page->report, loop);
 	if (loop->stall_count == 1) {
 		text_add(text, " stalled once, for ");
 		text_add_duration(text, total);
@@ -87,9 +97,9 @@ static void add_stalls(struct text *text, const struct text_page *page, const st
 	text_add(text, "%s. ", ongoing ? "; it was still stalled at the end" : "");
 	text_add_share(text, what->states.ns[state], total);
 	text_add(text, " of that it was %s", palette_of(state)->doing);
-	add_culprit(text, process, state, what);
+	add_culprit(text, page->report, process, state, what);
 	if (what->states.ns[state] < total / 10 * 7)
-		add_second(text, process, state, what);
+		add_second(text, page->report, process, state, what);
 	text_add(text, ".");
 }
 
@@ -108,7 +118,7 @@ static void add_no_stall(struct text *text, const struct text_page *page, const 
 	text_add(text, "No stall of ");
 	text_add_duration(text, page->report->stall_ns);
 	text_add(text, " or longer%s: ", unknown >= page->report->stall_ns ? " was seen" : "");
-	add_loop(text, loop);
+	add_loop(text, page->report, loop);
 	if (loop->longest_ns) {
 		text_add(text, " made ");
 		text_add_number_of(text, loop->turn.count, unknown ? "whole turn" : "turn", unknown ? "whole turns" : "turns");
