@@ -217,7 +217,7 @@ static void pprof_has_the_same_weights_with_labels_and_lines(void **state)
 	check_references(profile);
 	assert_string_equal(profile->string_table[profile->sample_type[0]->type], "time");
 	assert_string_equal(profile->string_table[profile->sample_type[0]->unit], "nanoseconds");
-	assert_int_equal(profile->duration_nanos, 100 * MS);
+	assert_int_equal(profile->duration_nanos, 300 * MS);
 	for (size_t i = 0; i < profile->n_sample; i++) {
 		const Pprof__Sample *sample = profile->sample[i];
 

@@ -30,6 +30,12 @@ struct made {
 	struct thread_report threads[2];
 	struct flame flames[8];
 	struct wait_flame wait_flames[2];
+	struct loop_report loop_report;
+	struct stall stalls[3];
+	struct blocker blocker;
+	struct stack_share shares[2];
+	struct turn_part parts[12];
+	struct blame blame[14];
 };
 
 static inline uint32_t made_function(struct made *made, const char *name, const char *file, uint32_t line)
@@ -90,6 +96,56 @@ static inline void made_flames(struct made *made)
 		made->threads[flames[i].thread == worker].states.ns[flames[i].state] += flames[i].ns;
 }
 
+/* The function as a handler, at a line of it. */
+static inline struct handler made_handler(uint32_t function, uint32_t line, enum handler_role role)
+{
+	return (struct handler){.role = role, .frame = {function, line}};
+}
+
+/* A wait for the GIL that `work` holds in the worker, a blocking route, and a turn of twelve callbacks with a collection of garbage. */
+static inline void made_stalls(struct made *made)
+{
+	uint32_t route = made_function(made, "async_sleep_blocking", "/home/user/src/shop/backend/application/routes/app.py", 70);
+	uint32_t tick = made_function(made, "tick", "/home/user/src/shop/backend/application/routes/app.py", 90);
+	uint32_t task = made_text(made, "Task-7"), lib = made_stack(made, (struct stack_frame[]){{2, 31}, {route, 71}}, 2, false);
+	struct stall *stalls = made->stalls;
+
+	made->shares[0] = (struct stack_share){.stack = 1, .states = {.ns = {[TS_PYTHON] = 60 * MS}}};
+	made->shares[1] = (struct stack_share){.stack = lib, .task = task, .states = {.ns = {[TS_BLOCKED] = 80 * MS}}};
+	made->blocker = (struct blocker){.thread = &made->worker, .states = {.ns = {[TS_PYTHON] = 60 * MS}}, .stacks = made->shares, .stack_count = 1,
+					 .handler = made_handler(1, 12, HANDLER_ROUTE)};
+	stalls[0] = (struct stall){.start = 1000 * MS, .end = 1062 * MS, .whole = true, .cause = TS_GIL_WAIT};
+	stalls[0].what = (struct breakdown){.states = {.ns = {[TS_GIL_WAIT] = 60 * MS, [TS_PYTHON] = 2 * MS}}, .blockers = &made->blocker, .blocker_count = 1};
+	stalls[1] = (struct stall){.start = 1062 * MS, .end = 1142 * MS, .whole = true, .cause = TS_BLOCKED, .stack = lib,
+				   .handler = made_handler(route, 71, HANDLER_ROUTE)};
+	stalls[1].what = (struct breakdown){.states = {.ns = {[TS_BLOCKED] = 80 * MS}}, .stacks = &made->shares[1], .stack_count = 1};
+	for (int i = 0; i < 12; i++)
+		made->parts[i] = (struct turn_part){.handler = made_handler(i % 3 ? tick : route, 92, HANDLER_CALLBACK), .states = {.ns = {[TS_PYTHON] = 10 * MS}}};
+	stalls[2] = (struct stall){.start = 1142 * MS, .end = 1262 * MS, .whole = true, .cause = TS_PYTHON, .stack = 2,
+				   .handler = made_handler(tick, 92, HANDLER_CALLBACK), .parts = made->parts, .part_count = 12};
+	stalls[2].what = (struct breakdown){.states = {.ns = {[TS_PYTHON] = 120 * MS}}, .gc_ns = 31 * MS, .gc_sampled = true};
+	made->loop_report = (struct loop_report){.loop = &made->loop, .stalls = stalls, .stall_count = 3, .longest_ns = 120 * MS};
+	for (int i = 0; i < 3; i++)
+		for (int s = 0; s < TS_COUNT; s++)
+			made->loop_report.stalled.states.ns[s] += stalls[i].what.states.ns[s];
+	made->loop_report.stalled.blockers = &made->blocker;
+	made->loop_report.stalled.blocker_count = 1;
+	made->process_report.loops = &made->loop_report;
+	made->process_report.loop_count = 1;
+	made->blame[0] = (struct blame){.handler = made_handler(tick, 90, HANDLER_CALLBACK), .loop = {.ns = {[TS_PYTHON] = 80 * MS, [TS_RUNNABLE] = 10 * MS}},
+					.gc_ns = 31 * MS, .stalls = 1, .stall_ns = 120 * MS, .worst_ns = 120 * MS, .ts_worst = 1142 * MS, .samples = 18};
+	made->blame[1] = (struct blame){.handler = made_handler(route, 70, HANDLER_ROUTE), .loop = {.ns = {[TS_BLOCKED] = 80 * MS, [TS_PYTHON] = 40 * MS}},
+					.stalls = 1, .stall_ns = 80 * MS, .worst_ns = 80 * MS, .ts_worst = 1062 * MS, .samples = 8};
+	made->blame[2] = (struct blame){.handler = made_handler(1, 10, HANDLER_EXECUTOR), .elsewhere = {.ns = {[TS_PYTHON] = 60 * MS}},
+					.made_loops_wait_ns = 60 * MS, .made_wait_ns = 1300 * MS, .stalls = 1, .stall_ns = 62 * MS, .worst_ns = 62 * MS,
+					.ts_worst = 1000 * MS, .samples = 12};
+	made->blame[3] = (struct blame){.handler = made_handler(3, 1, HANDLER_FRAME), .loop = {.ns = {[TS_PYTHON] = MS}}};
+	for (int i = 4; i < 14; i++)
+		made->blame[i] = (struct blame){.handler = made_handler(2, 30, HANDLER_TASK), .loop = {.ns = {[TS_NATIVE] = 1000}}, .made_loops_wait_ns = 2000};
+	made->report.blame = made->blame;
+	made->report.blame_count = 14;
+}
+
 static inline void made_init(struct made *made)
 {
 	*made = (struct made){
@@ -110,7 +166,7 @@ static inline void made_init(struct made *made)
 	made->process_report = (struct process_report){.process = &made->process, .threads = made->threads, .thread_count = 2};
 	made->report = (struct report){.version = "0.1.0",
 				       .mode = "exact",
-				       .window = {.start = 1000 * MS, .end = 1100 * MS, .ended = true},
+				       .window = {.start = 1000 * MS, .end = 1300 * MS, .ended = true},
 				       .thread_ns = 200 * MS,
 				       .names = made->names,
 				       .finder = made->finder,

@@ -171,12 +171,24 @@ static void show_rest(const struct text_page *page, uint32_t shown)
 	canvas_paragraph(&page->canvas, "  ", 2, &text);
 }
 
+/* A function that caused no stall and cost the loops less than a thousandth of the time is not worth a line. */
+static uint32_t count_shown(const struct text_page *page)
+{
+	const struct report *report = page->report;
+	uint32_t shown = 1;
+
+	if (page->all)
+		return report->blame_count;
+	for (uint32_t i = 0; i < report->blame_count; i++)
+		if (report->blame[i].stalls || state_sums_total(&report->blame[i].loop) + report->blame[i].made_loops_wait_ns > text_window_ns(report) / 1000)
+			shown = i + 1;
+	return shown < SHOWN_FUNCTIONS ? shown : SHOWN_FUNCTIONS;
+}
+
 static void show_table(const struct text_page *page)
 {
 	const struct text heading = {.bytes = "FUNCTIONS, by what they cost the event loop", .length = 43};
-	uint32_t count = page->report->blame_count;
-	/* a line that says "and 1 more" takes the place of that one */
-	struct table table = {.page = page, .shown = page->all || count <= SHOWN_FUNCTIONS + 1 ? count : SHOWN_FUNCTIONS};
+	struct table table = {.page = page, .shown = count_shown(page)};
 	struct state_sums all = {0};
 
 	table_fit(&table);
@@ -189,7 +201,7 @@ static void show_table(const struct text_page *page)
 		for (int s = 0; s < TS_COUNT; s++)
 			all.ns[s] += table.bar_columns ? page->report->blame[i].loop.ns[s] : 0;
 	}
-	if (table.shown < count)
+	if (table.shown < page->report->blame_count)
 		show_rest(page, table.shown);
 	text_legend(page, &all);
 }

@@ -8,7 +8,7 @@
 
 #define THREAD_COLUMNS 64
 #define FUNCTION_COLUMNS 48
-#define PATH_COLUMNS 32
+#define PATH_COLUMNS 26
 
 /* Linux cuts a thread's name to 15 bytes; from 3.14 on Python tells it its own. */
 static bool is_same_name(const char *python, const char *comm)
