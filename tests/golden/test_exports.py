@@ -1,0 +1,132 @@
+# SPDX-License-Identifier: MIT
+"""The scripts with stacks, exported as flames: compared with NAME.folded, NAME.holders.folded, NAME.speedscope.json and NAME.pprof, and with the report."""
+import gzip
+import json
+import re
+import shutil
+import subprocess
+from collections import Counter
+
+import pytest
+
+from test_golden import EXIT_OK, EXIT_PARTIAL, GILSCOPE, ROOT, SCRIPTS, compare, report
+
+WITH_STACKS = [script for script in SCRIPTS if '"stacks": true' in script.read_text()]
+STATES = ["python", "native", "gil_wait", "held_blocked", "held_runnable", "blocked", "runnable", "idle", "unknown"]
+ALL = "--state=" + ",".join(STATES)
+
+
+def export(script, form, *options):
+    result = subprocess.run([GILSCOPE, "export", "--format", form, *options, script], stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=60, check=False)
+    assert result.returncode in (EXIT_OK, EXIT_PARTIAL), result.stderr.decode()
+    return result.stdout, result.stderr.decode()
+
+
+def decoded(profile):
+    """A profile as protoc reads it by our .proto."""
+    result = subprocess.run(["protoc", "--decode=pprof.Profile", f"--proto_path={ROOT}/user/view", "pprof.proto"], input=gzip.decompress(profile),
+                            capture_output=True, timeout=60, check=True)
+    return result.stdout.decode()
+
+
+def parse_folded(text):
+    """As flamegraph.pl does: what stands behind the last blank is the weight, semicolons separate frames."""
+    stacks = []
+    for line in text.splitlines():
+        stack, weight = re.fullmatch(r"(.+) (\d+)", line).groups()
+        stacks.append((stack.split(";"), int(weight)))
+    return stacks
+
+
+def reported_states(script):
+    sums = Counter()
+    for process in json.loads(report(script, "--json")[0])["processes"]:
+        for thread in process["threads"]:
+            sums.update(thread["states"])
+    return +sums
+
+
+@pytest.fixture(params=WITH_STACKS, ids=lambda path: path.stem)
+def script(request):
+    return request.param
+
+
+@pytest.mark.parametrize("suffix, form, options", [
+    (".folded", "folded", []),
+    (".holders.folded", "folded", ["--state=gil_wait", "--by=holder"]),
+    (".speedscope.json", "speedscope", []),
+])
+def test_export_is_as_expected(request, script, suffix, form, options):
+    compare(request, script.with_suffix(suffix), export(script, form, *options)[0].decode())
+
+
+def test_pprof_is_as_expected(request, script):
+    compare(request, script.with_suffix(".pprof"), decoded(export(script, "pprof")[0]))
+
+
+def test_folded_adds_up_to_the_report(script):
+    sums = Counter()
+    for frames, weight in parse_folded(export(script, "folded", ALL)[0].decode()):
+        assert len(frames) >= 4 and all(frame and frame.isprintable() for frame in frames)
+        sums[frames[-1]] += weight
+    assert sums == reported_states(script)
+
+
+def test_one_state_alone_is_the_same_without_its_name(script):
+    together = parse_folded(export(script, "folded", ALL)[0].decode())
+    for state in STATES:
+        alone = parse_folded(export(script, "folded", f"--state={state}")[0].decode())
+        assert [(frames + [state], weight) for frames, weight in alone] == [(frames, weight) for frames, weight in together if frames[-1] == state]
+
+
+def test_both_directions_of_a_wait_weigh_the_same(script):
+    weights = [sum(weight for _, weight in parse_folded(export(script, "folded", "--state=gil_wait", f"--by={by}")[0].decode())) for by in ("waiter", "holder")]
+    assert weights[0] == weights[1] == reported_states(script)["gil_wait"]
+
+
+def test_speedscope_adds_up_to_the_report_and_refers_to_what_is_there(script):
+    found = json.loads(export(script, "speedscope", ALL)[0])
+    frames = found["shared"]["frames"]
+    sums = {}
+    for profile in found["profiles"]:
+        assert (profile["type"], profile["unit"], profile["startValue"]) == ("sampled", "nanoseconds", 0)
+        assert len(profile["samples"]) == len(profile["weights"])
+        assert sum(profile["weights"]) == profile["endValue"]
+        assert all(0 <= frame < len(frames) for sample in profile["samples"] for frame in sample)
+        sums[profile["name"].split(":")[0]] = profile["endValue"]
+    assert sums.pop("made_wait", 0) == sums.get("gil_wait", 0)
+    assert sums == reported_states(script)
+    for frame in frames:
+        assert frame["name"] and set(frame) <= {"name", "file", "line"}
+
+
+def test_pprof_adds_up_to_the_report(script):
+    text = decoded(export(script, "pprof", ALL)[0])
+    texts = [json.loads(f'"{escaped}"') for escaped in re.findall(r'^string_table: "(.*)"$', re.sub(r"\\(\d{3}|')", "?", text), re.M)]
+    sums = Counter()
+    for sample in re.findall(r"^sample \{\n(.*?)^\}", text, re.M | re.S):
+        labels = {texts[int(key)]: texts[int(value)] for key, value in re.findall(r"key: (\d+)\s+str: (\d+)", sample)}
+        assert set(labels) == {"thread", "handler", "state"}
+        sums[labels["state"]] += int(re.search(r"^  value: (\d+)$", sample, re.M)[1])
+    assert sums == reported_states(script)
+
+
+@pytest.mark.skipif(not shutil.which("go"), reason="no go, whose pprof reads profiles")
+def test_pprof_itself_reads_it(script, tmp_path):
+    profile = tmp_path / "profile.pb.gz"
+    profile.write_bytes(export(script, "pprof", ALL)[0])
+    result = subprocess.run(["go", "tool", "pprof", "-raw", profile], capture_output=True, timeout=300, check=False)
+    assert result.returncode == 0, result.stderr.decode()
+    assert sum(int(weight) for weight in re.findall(r"^ +(\d+): ", result.stdout.decode().split("Locations")[0], re.M)) == sum(reported_states(script).values())
+
+
+def test_what_is_exact_is_said_beside_the_output(script):
+    out, err = export(script, "folded", ALL)
+    assert re.search(r"^gilscope: exact sums: .*\bblocked\b", err, re.M) and re.search(r"^gilscope: samples: python.* at 199 Hz", err, re.M)
+    assert b"exact" not in out
+
+
+def test_states_and_directions_that_are_none_are_refused(script):
+    for option, words in (("--state=gil_wiat", "'gil_wiat' is not a state"), ("--state=python,", "'' is not a state"), ("--by=both", "waiter or holder")):
+        result = subprocess.run([GILSCOPE, "export", "-f", "folded", option, script], capture_output=True, timeout=60, check=False)
+        assert result.returncode == 2 and words in result.stderr.decode() and not result.stdout
