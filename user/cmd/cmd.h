@@ -9,7 +9,6 @@
 #include <stdbool.h>
 #include <stdint.h>
 #include "base/diag.h"
-#include "cmd/pipeline.h"
 #include "view/view.h"
 
 struct command {
