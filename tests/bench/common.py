@@ -204,19 +204,19 @@ class Server:
     def __exit__(self, *details):
         self._child.__exit__(*details)
 
-    def load(self, seconds):
-        """Asks for / all the time; the number of answers."""
+    def load(self, seconds, path="/"):
+        """Asks for a path all the time; the number of answers."""
         if not shutil.which("wrk"):
-            return int(output(sys.executable, HERE / "load.py", self.port, self.CONNECTIONS, seconds))
-        words = output("wrk", "-t1", f"-c{self.CONNECTIONS}", f"-d{seconds}s", f"http://127.0.0.1:{self.port}/")
+            return int(output(sys.executable, HERE / "load.py", self.port, self.CONNECTIONS, seconds, path))
+        words = output("wrk", "-t1", f"-c{self.CONNECTIONS}", f"-d{seconds}s", f"http://127.0.0.1:{self.port}{path}")
         if "Non-2xx" in words or "Socket errors" in words:
             raise Trouble(f"wrk: {words}")
         return int(re.search(r"(\d+) requests in", words)[1])
 
-    def cost(self, seconds):
+    def cost(self, seconds, path="/"):
         """Nanoseconds of the server's CPU for each request."""
         before = cpu_ns(self.pid)
-        answers = self.load(seconds)
+        answers = self.load(seconds, path)
         return (cpu_ns(self.pid) - before) / answers
 
 
