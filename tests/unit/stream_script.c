@@ -167,11 +167,30 @@ static void a_script_looks_as_documented(void **state)
 	kept_done(&kept);
 }
 
+struct wrong_line {
+	const char *line, *what, *hint; /* parts of what is said */
+};
+
+static void assert_named(const struct wrong_line *cases, size_t count)
+{
+	for (size_t i = 0; i < count; i++) {
+		struct kept kept = {0};
+		struct diag diag = {0};
+		char text[512];
+		int length = snprintf(text, sizeof(text), "gilscope-script 1 {}\n1.0 1 take\n%s\n2.0 1 drop\n", cases[i].line);
+
+		assert_int_equal(read_text(text, (size_t)length, &kept, &diag), -EINVAL);
+		if (!strstr(diag.what, cases[i].what) || strncmp(diag.what, "line 3: ", 8) != 0 || !strstr(diag.hint, cases[i].hint))
+			fail_msg("'%s' is said to be: %s (%s)", cases[i].line, diag.what, diag.hint);
+		assert_int_equal(diag.status, EXIT_FAILED);
+		assert_int_equal(kept.length, 1);
+		kept_done(&kept);
+	}
+}
+
 static void what_is_wrong_is_named_with_its_line(void **state)
 {
-	static const struct {
-		const char *line, *what, *hint;
-	} cases[] = {
+	static const struct wrong_line cases[] = {
 		{"1000.0 1 tkae", "line 3: 'tkae' is not an event", "take, drop"},
 		{"1000.0 1", "line 3: '' is not an event", "take, drop"},
 		{"1000.0 -1 take", "line 3: '-1' is not a tid", "4294967295"},
@@ -203,6 +222,27 @@ static void what_is_wrong_is_named_with_its_line(void **state)
 		{"1 1 comm comm=\\x4", "backslash that is not", ""},
 		{"1 1 comm comm=a b", "comm has no flag 'b'", "pid="},
 		{"1 1 take \x1b[31m", "take has no flag '\\x1b[31m'", ""},
+		{"process", "not a JSON object", ""},
+		{"process []", "not a JSON object", ""},
+		{"process {}", "\"pid\" is missing", ""},
+		{"process {\"pid\": 4294967296}", "\"pid\" must be a number", ""},
+		{"process {\"pid\": 1.0}", "\"pid\" must be a number", ""},
+		{"process {\"pid\": 1, \"pid\": 2}", "duplicate", ""},
+		{"process {\"pid\": 1, \"colour\": 2}", "\"colour\" is not known", ""},
+		{"process {\"pid\": 1, \"python\": 3}", "\"python\" must be a string", ""},
+		{"process {\"pid\": 1, \"python\": \"01234567890123456789012345678901\"}", "\"python\" is too long", ""},
+		{"process {\"pid\": 1, \"python\": \"\\\\q\"}", "\"python\" has a backslash", ""},
+		{"process {\"pid\": 1, \"python\": \"\\\\x00\"}", "\"python\" has a NUL", ""},
+		{"process {\"pid\": 1, \"gil_enabled\": 1}", "must be true or false", ""},
+		{"process {\"pid\": 1} x", "not a JSON object", ""},
+	};
+
+	assert_named(cases, sizeof(cases) / sizeof(cases[0]));
+}
+
+static void what_is_wrong_with_a_definition_is_named_with_its_line(void **state)
+{
+	static const struct wrong_line cases[] = {
 		{"function", "'' is not the number of a function", "name="},
 		{"function x name=f", "'x' is not the number of a function", "name="},
 		{"function 0 name=f", "a definition's number is not the next of its kind", ""},
@@ -232,34 +272,9 @@ static void what_is_wrong_is_named_with_its_line(void **state)
 		{"text 1 name=f", "'name' does not belong", "text ID"},
 		{"text 1 =f", "'' does not belong", "text ID"},
 		{"text 1 text=\\x0", "text= has a backslash", ""},
-		{"process", "not a JSON object", ""},
-		{"process []", "not a JSON object", ""},
-		{"process {}", "\"pid\" is missing", ""},
-		{"process {\"pid\": 4294967296}", "\"pid\" must be a number", ""},
-		{"process {\"pid\": 1.0}", "\"pid\" must be a number", ""},
-		{"process {\"pid\": 1, \"pid\": 2}", "duplicate", ""},
-		{"process {\"pid\": 1, \"colour\": 2}", "\"colour\" is not known", ""},
-		{"process {\"pid\": 1, \"python\": 3}", "\"python\" must be a string", ""},
-		{"process {\"pid\": 1, \"python\": \"01234567890123456789012345678901\"}", "\"python\" is too long", ""},
-		{"process {\"pid\": 1, \"python\": \"\\\\q\"}", "\"python\" has a backslash", ""},
-		{"process {\"pid\": 1, \"python\": \"\\\\x00\"}", "\"python\" has a NUL", ""},
-		{"process {\"pid\": 1, \"gil_enabled\": 1}", "must be true or false", ""},
-		{"process {\"pid\": 1} x", "not a JSON object", ""},
 	};
 
-	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
-		struct kept kept = {0};
-		struct diag diag = {0};
-		char text[512];
-		int length = snprintf(text, sizeof(text), "gilscope-script 1 {}\n1.0 1 take\n%s\n2.0 1 drop\n", cases[i].line);
-
-		assert_int_equal(read_text(text, (size_t)length, &kept, &diag), -EINVAL);
-		if (!strstr(diag.what, cases[i].what) || strncmp(diag.what, "line 3: ", 8) != 0 || !strstr(diag.hint, cases[i].hint))
-			fail_msg("'%s' is said to be: %s (%s)", cases[i].line, diag.what, diag.hint);
-		assert_int_equal(diag.status, EXIT_FAILED);
-		assert_int_equal(kept.length, 1);
-		kept_done(&kept);
-	}
+	assert_named(cases, sizeof(cases) / sizeof(cases[0]));
 }
 
 static void what_is_no_script_is_refused(void **state)
@@ -332,6 +347,7 @@ int main(void)
 		cmocka_unit_test(one_frame_too_many_is_refused),
 		cmocka_unit_test(a_script_looks_as_documented),
 		cmocka_unit_test(what_is_wrong_is_named_with_its_line),
+		cmocka_unit_test(what_is_wrong_with_a_definition_is_named_with_its_line),
 		cmocka_unit_test(what_is_no_script_is_refused),
 		cmocka_unit_test(a_script_is_told_from_a_trace),
 		cmocka_unit_test(errors_of_the_sink_and_of_the_disk_come_back),
