@@ -276,7 +276,7 @@ struct str {
 
 static uint64_t str_type[40] = {[21] = 1 << 28}, int_type[40] = {[21] = 1 << 24}, dict_type[40] = {[21] = 1 << 29};
 static uint64_t holder_type[40] = {0, 0, 0, (uintptr_t) "_RunningLoopHolder"}, loop_type[40] = {0, 0, 0, (uintptr_t) "Loop"};
-static uint64_t holder[4], loop[2] = {1, (uintptr_t)loop_type}, module[3], thread_type[40] = {[36] = 16}, thread_object[3] = {1, (uintptr_t)thread_type};
+static uint64_t holder[4], loop[2], module[3], thread_type[40] = {[36] = 16}, thread_object[3];
 static uint64_t integer[4];
 static struct str text_key, text_name;
 static uint64_t text_dicts[5][6], text_keys[5][6 + 3];
@@ -308,6 +308,8 @@ static void honest_objects(void)
 	memcpy(holder, (uint64_t[]){1, (uintptr_t)holder_type, (uintptr_t)loop, 0}, sizeof(holder));
 	tstate[TSTATE_DICT] = dict(0, text(&names[0], "__asyncio_running_event_loop__"), (uintptr_t)holder);
 	memcpy(integer, (uint64_t[]){1, (uintptr_t)int_type, ident >> 30 ? 2 : 1, (ident & 0x3fffffff) | ident >> 30 << 32}, sizeof(integer));
+	loop[1] = (uintptr_t)loop_type;
+	thread_object[1] = (uintptr_t)thread_type;
 	thread_object[2] = dict(1, text(&text_key, "_name"), text(&text_name, "worker"));
 	module[2] = dict(3, text(&names[2], "_active"), dict(2, (uintptr_t)integer, (uintptr_t)thread_object));
 	interpreter[INTERP_MODULES] = dict(4, text(&names[3], "threading"), (uintptr_t)module);

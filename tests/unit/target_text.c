@@ -13,11 +13,15 @@
 #include <unistd.h>
 
 #include "base/diag.h"
+#include "target/asyncio.h"
+#include "target/debug_offsets.h"
 #include "target/decoder.h"
 #include "target/elf_scan.h"
-#include "target/debug_offsets.h"
+#include "target/gc_sites.h"
 #include "target/layout.h"
+#include "target/private.h"
 #include "target/proc.h"
+#include "target/stacks.h"
 #include "target/version.h"
 
 static void the_start_time_is_read_past_any_name(void **state)
@@ -101,6 +105,18 @@ static void debug_offsets_of_314(uint64_t words[WORDS])
 	words[200 / 8] = 16;
 	words[216 / 8] = 152;
 	words[224 / 8] = 160;
+	words[88 / 8] = 7408; /* gc, sys.modules, current_frame */
+	words[96 / 8] = 7688;
+	words[208 / 8] = 72;
+	for (size_t i = 0; i < 6; i++) {
+		static const uint16_t frame[] = {88, 8, 0, 56, 80, 74}, code[] = {216, 112, 120, 128, 136, 68};
+
+		words[248 / 8 + i] = frame[i];
+		words[312 / 8 + i] = code[i];
+	}
+	words[384 / 8] = 208;
+	memcpy(&words[400 / 8], (uint64_t[]){16, 8, 416, 24}, 32);
+	memcpy(&words[592 / 8], (uint64_t[]){40, 16, 32, 64, 32, 16, 40, 256, 192}, 72);
 }
 
 static void debug_offsets_give_the_layout(void **state)
@@ -124,6 +140,121 @@ static void debug_offsets_give_the_layout(void **state)
 	assert_int_equal(layout_parse_debug_offsets(words, WORDS, 0x030e0af0, 316616, &layout), 0);
 	assert_true(layout.free_threaded);
 	assert_int_equal(layout.gil_enabled, GIL_SIZE);
+}
+
+static void debug_offsets_give_the_frames(void **state)
+{
+	uint64_t words[WORDS];
+	struct stack_layout stack;
+	struct code_layout code;
+
+	debug_offsets_of_314(words);
+	assert_int_equal(stacks_parse_debug_offsets(words, WORDS, 0x030e0af0, &stack, &code), 0);
+	assert_int_equal(stack.tstate_frame, 72);
+	assert_int_equal(stack.interp_gc_collecting, 7600);
+	assert_int_equal(stack.frame_previous, 8);
+	assert_int_equal(stack.frame_code, 0);
+	assert_int_equal(stack.frame_instr, 56);
+	assert_int_equal(stack.frame_owner, 74);
+	assert_int_equal(stack.code_instructions, 208);
+	assert_int_equal(stack.code_span, 56);
+	assert_int_equal(stack.code_name_word, 8);
+	assert_int_equal(stack.code_linetable_word, 10);
+	assert_true(stack.code_tagged);
+	assert_false(stack.code_weak);
+	assert_int_equal(stack.cframe_current, STACK_NONE);
+	assert_int_equal(stack.tstate_task, STACK_NONE);
+	assert_int_equal(stack.unicode_hash, 24);
+	assert_int_equal(stack.unicode_ascii, 40);
+	assert_int_equal(stack.bytes_data, 32);
+	assert_int_equal(code.firstlineno, 68);
+	assert_int_equal(code.filename, 112);
+	assert_int_equal(code.qualname, 128);
+	assert_int_equal(code.type_name, 24);
+	assert_int_equal(code.unicode_compact, 56);
+	assert_int_equal(code.lines, LINES_311);
+}
+
+static void frames_of_debug_offsets_that_do_not_fit_are_refused(void **state)
+{
+	static const struct {
+		unsigned int byte;
+		uint64_t value;
+	} spoilt[] = {
+		{208, 832}, {208, 73}, {256, 88}, {264, UINT64_MAX}, {272, 4}, {248, UINT64_MAX}, {288, 88}, {320, 216}, {312, UINT64_C(1) << 40},
+		{384, 207}, {344, 48}, {344, 208}, {320, 40}, {328, 144}, {352, 40}, {408, 16}, {656, 256}, {88, 225864}, {608, 40},
+		{640, 72}, {624, 33}, {632, 64},
+	};
+	uint64_t words[WORDS];
+	struct stack_layout stack;
+	struct code_layout code;
+
+	for (size_t i = 0; i < sizeof(spoilt) / sizeof(spoilt[0]); i++) {
+		debug_offsets_of_314(words);
+		words[spoilt[i].byte / 8] = spoilt[i].value;
+		assert_int_equal(stacks_parse_debug_offsets(words, WORDS, 0x030e0af0, &stack, &code), -ENOTSUP);
+	}
+	debug_offsets_of_314(words);
+	assert_int_equal(stacks_parse_debug_offsets(words, WORDS - 1, 0x030e0af0, &stack, &code), -ENOTSUP);
+	/* a larger object header, as free-threaded builds have it, moves the span with the fields */
+	for (size_t i = 320 / 8; i <= 352 / 8; i++)
+		words[i] += 16;
+	words[312 / 8] = 232;
+	assert_int_equal(stacks_parse_debug_offsets(words, WORDS, 0x030e0af0, &stack, &code), 0);
+	assert_int_equal(stack.code_span, 72);
+	assert_int_equal(stack.code_name_word, 8);
+}
+
+static void asyncio_says_where_its_loops_and_tasks_are(void **state)
+{
+	const uint64_t good[ASYNCIO_DEBUG_WORDS] = {160, 136, 96, 108, 109, 128, 144, 225864, 10880, 936, 864, 872, 880};
+	static const struct {
+		unsigned int word;
+		uint64_t value;
+	} spoilt[] = {{0, 136}, {0, UINT64_MAX}, {1, 137}, {1, 0}, {9, 864}, {9, UINT64_C(1) << 40}, {10, 936}, {10, 872}, {11, UINT64_MAX}, {11, 0}};
+	struct target_private private = {0};
+	struct target target = {.private = &private, .stack = {.tstate_task = STACK_NONE, .task_name = STACK_NONE}};
+	uint64_t words[ASYNCIO_DEBUG_WORDS];
+
+	for (size_t i = 0; i < sizeof(spoilt) / sizeof(spoilt[0]); i++) {
+		memcpy(words, good, sizeof(words));
+		words[spoilt[i].word] = spoilt[i].value;
+		assert_int_equal(asyncio_parse(words, &target), -EINVAL);
+		assert_int_equal(target.stack.tstate_task, STACK_NONE);
+		assert_int_equal(private.tstate_loop, 0);
+	}
+	assert_int_equal(asyncio_parse(good, &target), 0);
+	assert_int_equal(private.tstate_loop, 864);
+	assert_int_equal(target.stack.tstate_task, 872);
+	assert_int_equal(target.stack.task_name, 136);
+}
+
+static void a_collections_generation_is_found_where_the_note_says(void **state)
+{
+	static const struct {
+		const char *text;
+		int number, base, value;
+	} arguments[] = {
+#if defined(__x86_64__)
+		{"-4@%ebp", 6, -1, 0},	      {"-4@%r12d", 12, -1, 0}, {"-4@%rdi -8@%rsi", -2, -1, 0}, {"-4@$2", -1, -1, 2},	    {"-4@$-1", -1, -1, -1},
+		{"-4@112(%rsp)", -2, 7, 112}, {"-4@(%rax)", -2, 0, 0}, {"-4@-228(%rbp)", -2, 6, -228}, {"8@-16(%rbp)", -2, -1, 0},
+		{"-4@8(%rax,%rbx,4)", -2, -1, 0}, {"-4@x(%rip)", -2, -1, 0}, {"-4@4(%rip)", -2, -1, 0}, {"-4@%xmm0", -2, -1, 0}, {"-4@99999999999(%rsp)", -2, -1, 0},
+		{"-4@8(%rsp", -2, -1, 0}, {"-4@8%rsp)", -2, -1, 0}, {"-4@$", -2, -1, 0}, {"-4@$2x", -2, -1, 0},
+#else
+		{"-4@w19", 19, -1, 0}, {"-4@2", -1, -1, 2}, {"-4@[sp, 28]", -2, 31, 28}, {"-4@[x29]", -2, 29, 0}, {"-4@x31", -2, -1, 0},
+#endif
+		{"", -2, -1, 0}, {"-4@", -2, -1, 0}, {"-4", -2, -1, 0},
+		{"-4@00000000000000000000000000000000000000000000000000000000000000000000000000000", -2, -1, 0},
+	};
+
+	for (size_t i = 0; i < sizeof(arguments) / sizeof(arguments[0]); i++) {
+		struct gc_site site = {.generation_register = 99, .generation_base = 99, .generation = 99};
+
+		gc_argument_parse(arguments[i].text, &site);
+		assert_int_equal(site.generation_register, arguments[i].number);
+		assert_int_equal(site.generation_base, arguments[i].base);
+		assert_int_equal(site.generation, arguments[i].value);
+	}
 }
 
 static void debug_offsets_that_do_not_fit_are_refused(void **state)
@@ -319,6 +450,10 @@ int main(void)
 		cmocka_unit_test(other_texts_are_no_version),
 		cmocka_unit_test(versions_are_written_as_python_writes_them),
 		cmocka_unit_test(debug_offsets_give_the_layout),
+		cmocka_unit_test(debug_offsets_give_the_frames),
+		cmocka_unit_test(frames_of_debug_offsets_that_do_not_fit_are_refused),
+		cmocka_unit_test(asyncio_says_where_its_loops_and_tasks_are),
+		cmocka_unit_test(a_collections_generation_is_found_where_the_note_says),
 		cmocka_unit_test(debug_offsets_that_do_not_fit_are_refused),
 		cmocka_unit_test(calls_are_found_in_x86_64_code),
 		cmocka_unit_test(calls_are_found_in_aarch64_code),

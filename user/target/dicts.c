@@ -55,7 +55,7 @@ static int keys_read_310(pid_t pid, uint64_t address, struct entries *entries, u
 
 	if (err)
 		return err;
-	if (keys.size > ENTRIES_MAX * 2 || keys.entries > keys.size)
+	if (!keys.size || keys.size & (keys.size - 1) || keys.size > ENTRIES_MAX * 2 || keys.entries > keys.size)
 		return -EINVAL;
 	index_bytes = keys.size <= UINT8_MAX ? 1 : keys.size <= UINT16_MAX ? 2 : 4;
 	*ret_at = address + sizeof(keys) + keys.size * index_bytes;
