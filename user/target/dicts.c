@@ -10,7 +10,8 @@
 enum {
 	ENTRIES_MAX = 1 << 15,
 	TRIES = 3,
-	NAME_BYTES_MAX = 64,
+	STR_HEADER_MAX = 256,
+	STATE_COMPACT_ASCII = 3 << 5, /* PyASCIIObject.state */
 	/* PyTypeObject (Include/cpython/object.h) */
 	TYPE_BASICSIZE = 32,
 	TYPE_FLAGS = 168,
@@ -109,16 +110,18 @@ static int entries_read(const struct objects *objects, uint64_t keys, struct ent
 	return 0;
 }
 
-/* Puts a split dict's values in their places. Only the entries that the instance has filled are there, and fewer may be in memory than keys exist. */
+/* Puts a split dict's values in their places: there are as many as keys. */
 static int values_join(pid_t pid, uint64_t values, struct entries *entries)
 {
-	for (size_t i = 0; i < entries->count; i++) {
-		int err = memory_read_u64(pid, values + i * sizeof(uint64_t), &entries->words[i * entries->step + entries->key + 1]);
+	_cleanup_(freep) uint64_t *list = calloc(entries->count + 1, sizeof(*list));
+	int err;
 
-		if (err)
-			return err;
-	}
-	return 0;
+	if (!list)
+		return -ENOMEM;
+	err = entries->count ? memory_read(pid, values, list, entries->count * sizeof(*list)) : 0;
+	for (size_t i = 0; !err && i < entries->count; i++)
+		entries->words[i * entries->step + entries->key + 1] = list[i];
+	return err;
 }
 
 static int head_read(const struct objects *objects, uint64_t dict, struct dict_head *ret_head)
@@ -179,51 +182,55 @@ int object_dict_visit(const struct objects *objects, uint64_t dict, int (*visit)
 	return err;
 }
 
-/* Is the object a str of these ASCII characters? Two reads, for many keys are looked at; that a str's header has this shape is proof enough. */
-static bool is_name(const struct objects *objects, uint64_t object, const char *name, size_t length)
+/*
+ * The entry whose key is a str of these ASCII characters. Keys are many and reads dear: all are read at once, as long as the wanted one would be, and
+ * that one has a str's header and these characters is proof enough. -ENOENT.
+ */
+static int find(const struct objects *objects, const struct entries *entries, const char *name, size_t *ret_index)
 {
 	const struct code_layout *layout = objects->layout;
-	uint64_t header[NAME_BYTES_MAX / 8], found;
-	char characters[NAME_BYTES_MAX];
-	uint32_t state;
+	size_t length = strlen(name), header = (size_t)layout->unicode_ascii, size = header + length;
+	_cleanup_(freep) uint64_t *keys = calloc(entries->count + 1, sizeof(*keys));
+	_cleanup_(freep) char *bytes = NULL;
 
-	if (layout->unicode_ascii > NAME_BYTES_MAX || layout->unicode_state + 4 > layout->unicode_ascii ||
-	    layout->unicode_length + 8 > layout->unicode_ascii || length > sizeof(characters) ||
-	    memory_read(objects->pid, object, header, (size_t)layout->unicode_ascii))
-		return false;
-	memcpy(&found, (const char *)header + layout->unicode_length, sizeof(found));
-	memcpy(&state, (const char *)header + layout->unicode_state, sizeof(state));
-	/* compact and ASCII */
-	if (found != length || (state >> 5 & 3) != 3)
-		return false;
-	return !memory_read(objects->pid, object + (uint64_t)layout->unicode_ascii, characters, length) && memcmp(characters, name, length) == 0;
-}
+	if (layout->unicode_ascii > STR_HEADER_MAX || layout->unicode_state + 4 > layout->unicode_ascii || layout->unicode_length + 8 > layout->unicode_ascii)
+		return -EINVAL;
+	bytes = calloc(entries->count + 1, size);
+	if (!keys || !bytes)
+		return -ENOMEM;
+	for (size_t i = 0; i < entries->count; i++)
+		keys[i] = entries->words[i * entries->step + entries->key];
+	memory_read_each(objects->pid, keys, entries->count, bytes, size);
+	for (size_t i = 0; i < entries->count; i++) {
+		const char *str = bytes + i * size;
+		uint64_t found;
+		uint32_t state;
 
-struct wanted {
-	const struct objects *objects;
-	const char *name;
-	size_t length;
-	uint64_t value;
-};
-
-static int match(void *ctx, uint64_t key, uint64_t value)
-{
-	struct wanted *wanted = ctx;
-
-	if (!is_name(wanted->objects, key, wanted->name, wanted->length))
+		memcpy(&found, str + layout->unicode_length, sizeof(found));
+		memcpy(&state, str + layout->unicode_state, sizeof(state));
+		if (found != length || (state & STATE_COMPACT_ASCII) != STATE_COMPACT_ASCII || memcmp(str + header, name, length) != 0)
+			continue;
+		*ret_index = i;
 		return 0;
-	wanted->value = value;
-	return 1;
+	}
+	return -ENOENT;
 }
 
 int object_dict_get(const struct objects *objects, uint64_t dict, const char *key, uint64_t *ret_value)
 {
-	struct wanted wanted = {.objects = objects, .name = key, .length = strlen(key)};
-	int found = object_dict_visit(objects, dict, match, &wanted);
+	_cleanup_(entries_done) struct entries entries = {0};
+	size_t index;
+	uint64_t value;
+	int err = dict_read(objects, dict, &entries);
 
-	if (found <= 0)
-		return found ? found : -ENOENT;
-	*ret_value = wanted.value;
+	if (!err)
+		err = find(objects, &entries, key, &index);
+	if (err)
+		return err;
+	value = entries.words[index * entries.step + entries.key + 1];
+	if (!value)
+		return -ENOENT; /* deleted */
+	*ret_value = value;
 	return 0;
 }
 
@@ -244,23 +251,21 @@ static int values_get(const struct objects *objects, uint64_t type, uint64_t val
 {
 	_cleanup_(entries_done) struct entries entries = {0};
 	uint64_t keys, value;
+	size_t index;
 	int err = cached_keys(objects, type, &keys);
 
 	if (!err)
 		err = entries_read(objects, keys, &entries);
-	for (size_t i = 0; !err && i < entries.count; i++) {
-		uint64_t key = entries.words[i * entries.step + entries.key];
-
-		if (!key || !is_name(objects, key, name, strlen(name)))
-			continue;
-		err = memory_read_u64(objects->pid, values + i * sizeof(uint64_t), &value);
-		if (!err && !value)
-			err = -ENOENT;
-		if (!err)
-			*ret_value = value;
+	if (!err)
+		err = find(objects, &entries, name, &index);
+	if (!err)
+		err = memory_read_u64(objects->pid, values + index * sizeof(uint64_t), &value);
+	if (err)
 		return err;
-	}
-	return err ? err : -ENOENT;
+	if (!value)
+		return -ENOENT;
+	*ret_value = value;
+	return 0;
 }
 
 /* 3.13 on: a dict when the instance has one, else values inside it, behind its fields (struct _dictvalues: capacity, size, embedded, valid). */

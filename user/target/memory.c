@@ -36,6 +36,29 @@ int memory_read_u32(pid_t pid, uint64_t address, uint32_t *ret_value)
 	return err;
 }
 
+void memory_read_each(pid_t pid, const uint64_t *addresses, size_t count, void *to, size_t size)
+{
+	enum { AT_ONCE = 256 };
+	struct iovec remote[AT_ONCE];
+	size_t done = 0;
+
+	memset(to, 0, count * size);
+	while (done < count) {
+		size_t now = count - done < AT_ONCE ? count - done : AT_ONCE;
+		struct iovec local = {.iov_base = (char *)to + done * size, .iov_len = now * size};
+		ssize_t got;
+
+		for (size_t i = 0; i < now; i++)
+			remote[i] = (struct iovec){.iov_base = (void *)(uintptr_t)addresses[done + i], .iov_len = size};
+		got = process_vm_readv(pid, &local, 1, remote, now, 0);
+		done += got < 0 ? 0 : (size_t)got / size;
+		if (got != (ssize_t)(now * size) && done < count) {
+			memset((char *)to + done * size, 0, size); /* perhaps its first half */
+			done++;
+		}
+	}
+}
+
 int memory_read_text(pid_t pid, uint64_t address, char *to, size_t size)
 {
 	enum { PAGE_BYTES = 4096 };
