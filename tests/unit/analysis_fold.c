@@ -82,9 +82,28 @@ static int teardown(void **state)
 /* When each thread's open interval began, by tid. As in the model, ts_state is that of the state: cutting an interval leaves it alone. */
 static uint64_t opened[100];
 
+static void set_waiting(struct thread *thread, bool waits)
+{
+	struct thread **link = &thread->gil->waiting;
+
+	while (*link && *link != thread)
+		link = &(*link)->next_waiting;
+	if (waits == (*link != NULL))
+		return;
+	thread->gil->waiters += waits ? 1 : -1u;
+	if (!waits) {
+		*link = thread->next_waiting;
+		return;
+	}
+	thread->next_waiting = thread->gil->waiting;
+	thread->gil->waiting = thread;
+}
+
 /* The thread changes over to a state at a time. */
 static void enter(struct thread *thread, enum thread_state state, uint64_t ts)
 {
+	if (thread->gil)
+		set_waiting(thread, state == TS_GIL_WAIT);
 	if (thread->state != state)
 		thread->ts_state = ts;
 	thread->state = state;

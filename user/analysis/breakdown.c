@@ -24,17 +24,17 @@ enum thread_state state_sums_largest(const struct state_sums *sums)
 	return largest;
 }
 
-static void state_sums_add(struct state_sums *sums, const struct state_sums *from)
+void state_sums_add(struct state_sums *sums, const struct state_sums *from)
 {
 	for (int i = 0; i < TS_COUNT; i++)
 		sums->ns[i] += from->ns[i];
 }
 
-/* Makes room for one entry more. */
+/* Makes room for one entry more; what is new is zero. */
 static int grow(void *entries, uint32_t count, uint32_t *room, size_t size)
 {
 	uint32_t wanted = *room ? *room * 2 : 4;
-	void *old, *grown;
+	char *old, *grown;
 
 	if (count < *room)
 		return 0;
@@ -42,32 +42,109 @@ static int grow(void *entries, uint32_t count, uint32_t *room, size_t size)
 	grown = reallocarray(old, wanted, size);
 	if (!grown)
 		return -ENOMEM;
+	memset(grown + *room * size, 0, (wanted - *room) * size);
 	memcpy(entries, &grown, sizeof(grown));
 	*room = wanted;
 	return 0;
 }
 
+/* ── blockers and their stacks ───────────────────────────────────────────────────────────────────────────────────── */
+
 /* Finds or makes the entry. The latest are looked at first: neighbouring intervals are mostly the same thread's. */
 static struct blocker *blocker_of(struct breakdown *what, const struct thread *thread)
 {
+	struct blocker *blocker;
+
 	for (uint32_t i = what->blocker_count; i-- > 0;)
 		if (what->blockers[i].thread == thread)
 			return &what->blockers[i];
 	if (grow(&what->blockers, what->blocker_count, &what->blocker_room, sizeof(*what->blockers)) < 0)
 		return NULL;
-	what->blockers[what->blocker_count] = (struct blocker){.thread = thread};
-	return &what->blockers[what->blocker_count++];
+	/* it may have been used before, and its list of stacks with it */
+	blocker = &what->blockers[what->blocker_count++];
+	*blocker = (struct blocker){.thread = thread, .stacks = blocker->stacks, .stack_room = blocker->stack_room};
+	return blocker;
 }
 
-int breakdown_add_blocker(struct breakdown *what, const struct thread *thread, enum thread_state state, uint64_t ns)
+/* Where time of this stack goes: with too many others there, to stack 0. NULL when memory is short. */
+static struct stack_share *share_of(struct stack_share **shares, uint32_t *count, uint32_t *room, const struct stack_ref *ref)
+{
+	const struct stack_ref none = {0};
+
+	for (uint32_t i = *count; i-- > 0;)
+		if ((*shares)[i].stack == ref->stack && (*shares)[i].task == ref->task && (*shares)[i].root == ref->root)
+			return &(*shares)[i];
+	if (*count >= BREAKDOWN_MAX && (ref->stack || ref->task || ref->root))
+		return share_of(shares, count, room, &none);
+	if (grow(shares, *count, room, sizeof(**shares)) < 0)
+		return NULL;
+	(*shares)[*count] = (struct stack_share){.stack = ref->stack, .task = ref->task, .root = ref->root};
+	return &(*shares)[(*count)++];
+}
+
+static struct stack_share *blocker_share(struct blocker *blocker, const struct stack_ref *ref)
+{
+	return share_of(&blocker->stacks, &blocker->stack_count, &blocker->stack_room, ref);
+}
+
+int breakdown_add_blocker(struct breakdown *what, const struct thread *thread, enum thread_state state, uint64_t ns, uint64_t gc_ns,
+			  const struct stack_ref *ref)
 {
 	struct blocker *blocker = blocker_of(what, thread);
+	struct stack_share *share = blocker && ref ? blocker_share(blocker, ref) : NULL;
+
+	if (!blocker || (ref && !share))
+		return -ENOMEM;
+	blocker->states.ns[state] += ns;
+	blocker->gc_ns += gc_ns;
+	if (share) {
+		share->states.ns[state] += ns;
+		share->gc_ns += gc_ns;
+	}
+	return 0;
+}
+
+int breakdown_move_blocker(struct breakdown *what, const struct thread *thread, enum thread_state state, uint64_t ns, uint64_t old_gc_ns, uint64_t gc_ns,
+			   const struct stack_ref *ref)
+{
+	struct blocker *blocker = blocker_of(what, thread);
+	struct stack_share *share = blocker ? blocker_share(blocker, &(struct stack_ref){0}) : NULL;
+
+	if (!share)
+		return -ENOMEM;
+	share->states.ns[state] -= ns;
+	share->gc_ns -= old_gc_ns;
+	blocker->states.ns[state] -= ns;
+	blocker->gc_ns -= old_gc_ns;
+	return breakdown_add_blocker(what, thread, state, ns, gc_ns, ref);
+}
+
+/* Lists over many turns are by stack alone: a task or a run of a coroutine is in few of them. */
+static int merge_shares(struct stack_share **shares, uint32_t *count, uint32_t *room, const struct stack_share *from, uint32_t from_count)
+{
+	for (uint32_t i = 0; i < from_count; i++) {
+		struct stack_share *share = share_of(shares, count, room, &(struct stack_ref){.stack = from[i].stack});
+
+		if (!share)
+			return -ENOMEM;
+		state_sums_add(&share->states, &from[i].states);
+		share->gc_ns += from[i].gc_ns;
+	}
+	return 0;
+}
+
+static int merge_blocker(struct breakdown *what, const struct blocker *from)
+{
+	struct blocker *blocker = blocker_of(what, from->thread);
 
 	if (!blocker)
 		return -ENOMEM;
-	blocker->states.ns[state] += ns;
-	return 0;
+	state_sums_add(&blocker->states, &from->states);
+	blocker->gc_ns += from->gc_ns;
+	return merge_shares(&blocker->stacks, &blocker->stack_count, &blocker->stack_room, from->stacks, from->stack_count);
 }
+
+/* ── the others ──────────────────────────────────────────────────────────────────────────────────────────────────── */
 
 int breakdown_add_syscall(struct breakdown *what, int32_t sysno, uint64_t ns)
 {
@@ -100,31 +177,57 @@ int breakdown_add_occupant(struct breakdown *what, uint32_t tid, uint32_t pid, u
 	return 0;
 }
 
+/* ── whole breakdowns ────────────────────────────────────────────────────────────────────────────────────────────── */
+
 int breakdown_merge(struct breakdown *what, const struct breakdown *from)
 {
 	int r = 0;
 
 	state_sums_add(&what->states, &from->states);
 	what->throttled_ns += from->throttled_ns;
-	for (uint32_t i = 0; i < from->blocker_count && !r; i++) {
-		struct blocker *blocker = blocker_of(what, from->blockers[i].thread);
-
-		if (!blocker)
-			return -ENOMEM;
-		state_sums_add(&blocker->states, &from->blockers[i].states);
-	}
+	what->gc_ns += from->gc_ns;
+	what->gc_sampled |= from->gc_sampled;
+	for (uint32_t i = 0; i < from->blocker_count && !r; i++)
+		r = merge_blocker(what, &from->blockers[i]);
 	for (uint32_t i = 0; i < from->syscall_count && !r; i++)
 		r = breakdown_add_syscall(what, from->syscalls[i].sysno, from->syscalls[i].ns);
 	for (uint32_t i = 0; i < from->preempted_by_count && !r; i++)
 		r = breakdown_add_occupant(what, from->preempted_by[i].tid, from->preempted_by[i].pid, from->preempted_by[i].ns);
-	return r;
+	return r ? r : merge_shares(&what->stacks, &what->stack_count, &what->stack_room, from->stacks, from->stack_count);
+}
+
+/* NULL for an empty list, and when memory is short, which *ok remembers. */
+static void *duplicate(const void *entries, uint32_t count, size_t size, bool *ok)
+{
+	void *copy = count ? reallocarray(NULL, count, size) : NULL;
+
+	if (copy)
+		memcpy(copy, entries, count * size);
+	*ok = *ok && (copy || !count);
+	return copy;
 }
 
 int breakdown_copy(const struct breakdown *from, struct breakdown *ret_copy)
 {
-	struct breakdown copy = {0};
+	struct breakdown copy = *from;
+	bool ok = true;
 
-	if (breakdown_merge(&copy, from) < 0) {
+	/* to the end in any case: afterwards it owns all that it points to */
+	copy.syscalls = duplicate(from->syscalls, from->syscall_count, sizeof(*from->syscalls), &ok);
+	copy.preempted_by = duplicate(from->preempted_by, from->preempted_by_count, sizeof(*from->preempted_by), &ok);
+	copy.stacks = duplicate(from->stacks, from->stack_count, sizeof(*from->stacks), &ok);
+	copy.blockers = duplicate(from->blockers, from->blocker_count, sizeof(*from->blockers), &ok);
+	copy.syscall_room = copy.syscall_count;
+	copy.preempted_by_room = copy.preempted_by_count;
+	copy.stack_room = copy.stack_count;
+	copy.blocker_room = copy.blockers ? copy.blocker_count : 0;
+	for (uint32_t i = 0; i < copy.blocker_room; i++) {
+		struct blocker *blocker = &copy.blockers[i];
+
+		blocker->stacks = duplicate(blocker->stacks, blocker->stack_count, sizeof(*blocker->stacks), &ok);
+		blocker->stack_room = blocker->stack_count;
+	}
+	if (!ok) {
 		breakdown_done(&copy);
 		return -ENOMEM;
 	}
@@ -162,8 +265,23 @@ static int occupant_compare(const void *a, const void *b)
 	return order ? order : (x->tid > y->tid) - (x->tid < y->tid);
 }
 
+static int stack_compare(const void *a, const void *b)
+{
+	const struct stack_share *x = a, *y = b;
+	int order = descending(state_sums_total(&x->states), state_sums_total(&y->states));
+
+	order = order ? order : (x->stack > y->stack) - (x->stack < y->stack);
+	order = order ? order : (x->task > y->task) - (x->task < y->task);
+	return order ? order : (x->root > y->root) - (x->root < y->root);
+}
+
 void breakdown_sort(struct breakdown *what)
 {
+	for (uint32_t i = 0; i < what->blocker_count; i++)
+		if (what->blockers[i].stack_count)
+			qsort(what->blockers[i].stacks, what->blockers[i].stack_count, sizeof(*what->stacks), stack_compare);
+	if (what->stack_count)
+		qsort(what->stacks, what->stack_count, sizeof(*what->stacks), stack_compare);
 	/* qsort() of nothing must not be given NULL */
 	if (what->blocker_count)
 		qsort(what->blockers, what->blocker_count, sizeof(*what->blockers), blocker_compare);
@@ -176,14 +294,17 @@ void breakdown_sort(struct breakdown *what)
 void breakdown_reset(struct breakdown *what)
 {
 	what->states = (struct state_sums){0};
-	what->throttled_ns = 0;
-	what->blocker_count = what->syscall_count = what->preempted_by_count = 0;
+	what->throttled_ns = what->gc_ns = 0;
+	what->blocker_count = what->syscall_count = what->preempted_by_count = what->stack_count = 0;
 }
 
 void breakdown_done(struct breakdown *what)
 {
+	for (uint32_t i = 0; i < what->blocker_room; i++)
+		free(what->blockers[i].stacks);
 	free(what->blockers);
 	free(what->syscalls);
 	free(what->preempted_by);
+	free(what->stacks);
 	*what = (struct breakdown){0};
 }

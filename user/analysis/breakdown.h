@@ -3,7 +3,7 @@
  * breakdown.h - adds up where the time of a stall went (struct breakdown of report.h). Internal to the room.
  *
  * The working breakdown of a turn is emptied for every turn and allocates nothing once it has grown. The lists stay short whatever a stream says:
- * blockers are bounded by the threads, system calls and occupants of CPUs by BREAKDOWN_MAX.
+ * blockers are bounded by the threads, all others by BREAKDOWN_MAX. (Its own `stacks` a turn in progress keeps elsewhere: stacks.h.)
  */
 #ifndef GILSCOPE_ANALYSIS_BREAKDOWN_H
 #define GILSCOPE_ANALYSIS_BREAKDOWN_H
@@ -12,13 +12,27 @@
 
 #define BREAKDOWN_MAX 256
 
-/* Each adds `ns` to its entry. 0 or -ENOMEM. */
-int breakdown_add_blocker(struct breakdown *what, const struct thread *thread, enum thread_state state, uint64_t ns);
+/* A sample, as something that time can be added to. All 0: no stack is known. */
+struct stack_ref {
+	uint32_t stack, task;
+	uint64_t root;
+	bool gc; /* the collector was at work */
+};
+
+void state_sums_add(struct state_sums *sums, const struct state_sums *from);
+
+/* Each adds `ns` to its entry. 0 or -ENOMEM. `ref` may be NULL: stacks are not kept. */
+int breakdown_add_blocker(struct breakdown *what, const struct thread *thread, enum thread_state state, uint64_t ns, uint64_t gc_ns,
+			  const struct stack_ref *ref);
 /* With BREAKDOWN_MAX others already there the call counts as SYSNO_UNKNOWN, and the task as TID_OTHERS. */
 int breakdown_add_syscall(struct breakdown *what, int32_t sysno, uint64_t ns);
 int breakdown_add_occupant(struct breakdown *what, uint32_t tid, uint32_t pid, uint64_t ns);
 
-/* Adds all of `from` to `what`. */
+/* The stack of some of the blocker's time has become known: that much, added with `old_gc_ns` before, moves from stack 0 there. */
+int breakdown_move_blocker(struct breakdown *what, const struct thread *thread, enum thread_state state, uint64_t ns, uint64_t old_gc_ns, uint64_t gc_ns,
+			   const struct stack_ref *ref);
+
+/* Adds all of `from` to `what`; of stacks, what differs by task or root only becomes one. */
 int breakdown_merge(struct breakdown *what, const struct breakdown *from);
 /* A sorted copy with memory of its own. */
 int breakdown_copy(const struct breakdown *from, struct breakdown *ret_copy);

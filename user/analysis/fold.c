@@ -9,12 +9,6 @@ static uint64_t later(uint64_t a, uint64_t b)
 	return a > b ? a : b;
 }
 
-static void check(struct report_builder *builder, int r)
-{
-	if (r < 0 && !builder->error)
-		builder->error = r;
-}
-
 /* The parts of the model's objects, made when first needed; NULL when memory is short. */
 
 static void *part_new(struct report_builder *builder, size_t size)
@@ -26,7 +20,7 @@ static void *part_new(struct report_builder *builder, size_t size)
 	return part;
 }
 
-static struct thread_fold *thread_fold(struct report_builder *builder, struct thread *thread)
+struct thread_fold *thread_fold(struct report_builder *builder, struct thread *thread)
 {
 	struct thread_fold *fold = thread->data;
 
@@ -75,7 +69,7 @@ static struct loop_fold *loop_fold(struct report_builder *builder, struct loop *
 	struct process_fold *process = process_fold(builder, loop->thread->process);
 	struct loop_fold *fold = loop->data, **grown;
 
-	if (fold || !process)
+	if (fold || !process || !thread_fold(builder, loop->thread))
 		return fold;
 	if (process->loop_count == process->loop_room) {
 		uint32_t room = process->loop_room ? process->loop_room * 2 : 1;
@@ -93,6 +87,7 @@ static struct loop_fold *loop_fold(struct report_builder *builder, struct loop *
 		return NULL;
 	fold->loop = loop;
 	fold->report.loop = loop;
+	thread_fold(builder, loop->thread)->had_loop = true;
 	process->loops[process->loop_count++] = fold;
 	return loop->data = fold;
 }
@@ -107,25 +102,7 @@ static void on_loop(void *ctx, struct loop *loop)
 	loop_fold(ctx, loop);
 }
 
-/*
- * A stretch with the GIL is over: it is added to the blockers of every loop in a turn that waits for that GIL just now. Holders are told before
- * waiters (model.h), so no wait is over before its holder's part has come here.
- */
-static void blame_holder(struct report_builder *builder, const struct interval *i)
-{
-	const struct process_fold *process = i->thread->process->data;
-
-	for (uint32_t n = 0; process && n < process->loop_count; n++) {
-		struct loop_fold *loop = process->loops[n];
-		const struct thread *waiter = loop->loop->thread;
-		uint64_t from = later(later(i->start, waiter->ts_state), loop->ts_turn);
-
-		if (loop->in_turn && waiter->state == TS_GIL_WAIT && waiter->gil == i->gil && from < i->end)
-			check(builder, breakdown_add_blocker(&loop->now, i->thread, i->state, i->end - from));
-	}
-}
-
-static void add_to_turn(struct report_builder *builder, struct loop_fold *loop, const struct interval *i)
+static void add_to_turn(struct report_builder *builder, struct loop_fold *loop, const struct thread_fold *thread, const struct interval *i)
 {
 	uint64_t dur = i->end - i->start;
 
@@ -138,6 +115,10 @@ static void add_to_turn(struct report_builder *builder, struct loop_fold *loop, 
 		check(builder, breakdown_add_syscall(&loop->now, i->sysno, dur));
 	else if ((i->state == TS_RUNNABLE || i->state == TS_HELD_RUNNABLE) && i->throttled)
 		loop->now.throttled_ns += dur;
+	if (i->gc)
+		loop->now.gc_ns += gc_share(i->thread->process, true, NULL, i->state, dur);
+	if (builder->report.stacks)
+		check(builder, turn_interval(builder, &loop->stacks, i, &thread->still));
 }
 
 static void on_interval(void *ctx, const struct interval *i)
@@ -153,15 +134,41 @@ static void on_interval(void *ctx, const struct interval *i)
 		thread->report.sampled_ns += dur;
 	if (thread_state_holds(i->state))
 		thread->report.held_ns += dur;
+	if (i->in_turn)
+		thread->turn_ns[i->state] += dur;
 	/* a holder is a holder, also while it is unknown what it does */
-	if (i->gil && i->state != TS_GIL_WAIT)
-		blame_holder(builder, i);
+	if (i->state == TS_GIL_WAIT)
+		waits_waited(builder, thread, i);
+	else if (i->gil && i->gil->waiters)
+		waits_held(builder, thread, i);
 	if (i->in_turn && i->thread->loop && i->thread->loop->data) {
 		struct loop_fold *loop = i->thread->loop->data;
 
 		if (loop->in_turn)
-			add_to_turn(builder, loop, i);
+			add_to_turn(builder, loop, thread, i);
 	}
+	if (builder->report.stacks)
+		stacks_interval(builder, thread, i);
+}
+
+static void on_sample(void *ctx, const struct sample *sample)
+{
+	struct stack_ref ref = {sample->stack, sample->task, sample->root, sample->flags & EVF_STACK_GC};
+	struct report_builder *builder = ctx;
+	struct thread_fold *thread = thread_fold(builder, sample->thread);
+	struct loop_fold *loop = sample->thread->loop ? sample->thread->loop->data : NULL;
+
+	builder->report.stack_evidence.taken++;
+	builder->report.stack_evidence.missing += !sample->stack;
+	builder->report.stack_evidence.torn += (sample->flags & EVF_STACK_TORN) != 0;
+	if (!thread || !builder->report.stacks)
+		return;
+	if (!ref.stack) /* what it was doing is not known, whatever else is */
+		ref = (struct stack_ref){0};
+	waits_sample(builder, thread, sample, &ref);
+	stacks_sample(builder, thread, sample, &ref);
+	if (loop && loop->in_turn)
+		check(builder, turn_sample(builder, &loop->stacks, sample->thread->process, &ref));
 }
 
 static void on_hold(void *ctx, const struct hold *hold)
@@ -236,6 +243,7 @@ static void on_turn_begin(void *ctx, struct loop *loop)
 		return;
 	breakdown_reset(&fold->now);
 	breakdown_reset(&fold->meanwhile);
+	turn_begin(&fold->stacks);
 	fold->in_turn = true;
 	fold->ts_turn = fold->ts_preempted = loop->ts_turn;
 }
@@ -255,20 +263,42 @@ int loop_fold_reserve(struct loop_fold *loop)
 	return 0;
 }
 
+void stall_done(struct stall *stall)
+{
+	breakdown_done(&stall->what);
+	free(stall->parts);
+	*stall = (struct stall){0};
+}
+
+int stall_make(struct report_builder *builder, const struct loop_fold *loop, struct stall *stall)
+{
+	int r = breakdown_copy(&loop->now, &stall->what);
+
+	if (r < 0)
+		return r;
+	stall->cause = state_sums_largest(&stall->what.states);
+	if (builder->report.stacks)
+		r = turn_fill(builder, &loop->stacks, loop->loop->thread->process, stall);
+	if (r == 0)
+		r = handlers_of_blockers(builder, &stall->what);
+	breakdown_sort(&stall->what);
+	if (r < 0)
+		stall_done(stall);
+	return r;
+}
+
 /* Keeps the turn in progress as a stall. */
-static int keep_stall(struct loop_fold *loop, const struct turn *turn)
+static int keep_stall(struct report_builder *builder, struct loop_fold *loop, const struct turn *turn)
 {
 	struct stall stall = {.start = turn->start, .end = turn->end, .ongoing = turn->ongoing, .whole = turn->whole};
 	int r = loop_fold_reserve(loop);
 
+	if (r == 0)
+		r = stall_make(builder, loop, &stall);
 	if (r < 0)
 		return r;
-	r = breakdown_copy(&loop->now, &stall.what);
-	if (r < 0)
-		return r;
-	stall.cause = state_sums_largest(&stall.what.states);
 	loop->report.stalls[loop->report.stall_count++] = stall;
-	return breakdown_merge(&loop->report.stalled, &loop->now);
+	return breakdown_merge(&loop->report.stalled, &stall.what);
 }
 
 static void on_turn(void *ctx, const struct turn *turn)
@@ -283,7 +313,7 @@ static void on_turn(void *ctx, const struct turn *turn)
 		check(builder, dist_add(&loop->report.turn, dur));
 	loop->report.longest_ns = later(loop->report.longest_ns, dur);
 	if (dur && dur >= builder->stall_ns)
-		check(builder, keep_stall(loop, turn));
+		check(builder, keep_stall(builder, loop, turn));
 	loop->in_turn = false;
 }
 
@@ -301,6 +331,7 @@ struct model_sink report_builder_sink(struct report_builder *builder)
 		.thread = on_thread,
 		.loop = on_loop,
 		.interval = on_interval,
+		.sample = on_sample,
 		.hold = on_hold,
 		.wait = on_wait,
 		.contention = on_contention,

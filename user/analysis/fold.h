@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * fold.h - what the fold keeps while the model runs. Internal to the room; fold.c writes it, report.c makes the report of it.
+ * fold.h - what the fold keeps while the model runs. Internal to the room; fold.c writes it, with stacks.c and waits.c, report.c makes the report of
+ * it, with flames.c and blame.c.
  *
  * Every object of the model carries its part in `data`. The builder owns the parts and frees them through its lists, so it may outlive the world.
  */
@@ -9,10 +10,36 @@
 
 #include "analysis/breakdown.h"
 #include "analysis/report.h"
+#include "analysis/table.h"
+#include "analysis/turn.h"
+
+struct time {
+	uint64_t ns, gc_ns;
+};
+
+/* A stretch of a hold, while somebody waited, of which no stack is known yet. */
+struct early {
+	uint64_t start, end;
+	enum thread_state state;
+	bool gc;
+};
+#define EARLY_MAX 16
 
 struct thread_fold {
 	struct thread_fold *next;
 	struct thread_report report;
+	bool had_loop;
+	uint64_t turn_ns[TS_COUNT];	/* of report.states: inside turns */
+	uint64_t told_ns[TS_COUNT][2];	/* of report.states: in `flames`, with a stack; [1]: inside turns */
+	struct time cpu[2][2];		/* python, native since the last sample of the clock, in_turn as above */
+	struct stack_ref still;		/* of a thread off the CPU or waiting for the GIL: where it stands */
+	bool hold_sampled;		/* a stack was taken since it has the GIL … */
+	struct stack_ref hold;		/* … the latest */
+	struct early early[EARLY_MAX];	/* … or not yet */
+	uint32_t early_count;
+	uint64_t waited_ns;	/* of the wait interval that is open: told in `waits` */
+	uint64_t wait_told_ns;	/* of all its waits: told in `waits` */
+	uint32_t wait_entry;	/* number of the one of `waits` that was told last: mostly it is the next one, too */
 };
 
 struct gil_fold {
@@ -28,6 +55,7 @@ struct loop_fold {
 	uint64_t ts_preempted; /* who had the CPU is known up to here */
 	struct breakdown now;
 	struct breakdown meanwhile; /* who had the CPU during the interval that is open, if it proves to be one of waiting for it */
+	struct turn_stacks stacks;
 	/* finished turns; the array has room for one stall more, the one that is going on while a report is made */
 	struct loop_report report;
 	uint32_t stall_room;
@@ -40,16 +68,87 @@ struct process_fold {
 	uint32_t loop_count, loop_room;
 };
 
+/* Entries of report_builder.flames and .waits; the keys have no padding. */
+struct flame_entry {
+	struct {
+		const struct thread *thread;
+		uint32_t stack;
+		uint16_t state, in_turn;
+	} key;
+	struct time time;
+	uint64_t samples;
+};
+struct wait_entry {
+	struct {
+		const struct thread *waiter, *holder; /* holder NULL: nobody certain */
+		uint32_t waiter_stack, holder_stack;
+	} key;
+	uint64_t ns;
+};
+
+/* Of report_builder.handlers. */
+struct handler_entry {
+	uint32_t function; /* 0: no handler */
+	struct blame blame;
+};
+
 struct report_builder {
 	uint64_t stall_ns;
+	uint64_t valid_ns; /* on a CPU, so far from a sample its stack is the thread's */
 	int error; /* the first, -ENOMEM: the callbacks cannot return it */
 	struct thread_fold *threads;
 	struct gil_fold *gils;
 	struct process_fold *processes;
+	struct table flames, waits;
+	struct table handlers; /* for counting by handler, empty in between */
 	struct report report; /* the latest */
 };
 
+static inline void check(struct report_builder *builder, int r)
+{
+	if (r < 0 && !builder->error)
+		builder->error = r;
+}
+
+/* The thread's part, made when first needed; NULL when memory is short. */
+struct thread_fold *thread_fold(struct report_builder *builder, struct thread *thread);
+
 /* Makes sure that there is room for two more entries in the loop's stalls: one to keep, one spare. 0 or -ENOMEM. */
 int loop_fold_reserve(struct loop_fold *loop);
+
+/* Makes the stall of the turn in progress, as if it ended now; start, end and the like are the caller's. 0 or -ENOMEM. */
+int stall_make(struct report_builder *builder, const struct loop_fold *loop, struct stall *stall);
+void stall_done(struct stall *stall);
+
+/*
+ * How much of `ns` in this state is collecting garbage: by the traced begins and ends (`traced`), or in a process whose collections are seen by samples
+ * alone, by the sample that the time belongs to. (The collector's flag is the interpreter's, so only who has the GIL can be at it.)
+ */
+static inline uint64_t gc_share(const struct process *process, bool traced, const struct stack_ref *ref, enum thread_state state, uint64_t ns)
+{
+	if (process->info.gc[0] == 's')
+		return ref && ref->gc && thread_state_holds(state) ? ns : 0;
+	return traced ? ns : 0;
+}
+
+/* stacks.c: what the thread's samples say of its time over the window */
+void stacks_interval(struct report_builder *builder, struct thread_fold *thread, const struct interval *i);
+void stacks_sample(struct report_builder *builder, struct thread_fold *thread, const struct sample *sample, const struct stack_ref *ref);
+
+/* waits.c: who made whom wait for the GIL */
+void waits_held(struct report_builder *builder, struct thread_fold *holder, const struct interval *i);
+void waits_sample(struct report_builder *builder, struct thread_fold *holder, const struct sample *sample, const struct stack_ref *ref);
+void waits_waited(struct report_builder *builder, struct thread_fold *waiter, const struct interval *i);
+
+/* flames.c, blame.c: fill these fields of the report. 0 or -ENOMEM */
+int report_flames(struct report_builder *builder);
+int report_blame(struct report_builder *builder);
+
+/* blame.c: the handler of a stack; HANDLER_NONE when there is nothing to find it with */
+struct handler handler_of(const struct report_builder *builder, uint32_t stack);
+/* The handler with the most time in these, HANDLER_NONE when the most of what is known was in none. 0 or -ENOMEM. */
+int handler_most(struct report_builder *builder, const struct stack_share *shares, uint32_t count, struct handler *ret_handler);
+/* The handlers of all blockers. */
+int handlers_of_blockers(struct report_builder *builder, struct breakdown *what);
 
 #endif

@@ -7,6 +7,15 @@
 
 #include "analysis/fold.h"
 
+#define CLOCK_PERIODS_VALID 4 /* samples further apart than this, of a thread on a CPU, are not what the clock made */
+
+static void tables_init(struct report_builder *builder)
+{
+	builder->flames = TABLE(struct flame_entry, key, FLAMES_MAX);
+	builder->waits = TABLE(struct wait_entry, key, FLAMES_MAX);
+	builder->handlers = TABLE(struct handler_entry, function, DEFINE_FUNCTIONS_MAX + 1);
+}
+
 struct report_builder *report_builder_new(uint64_t stall_ns, const struct stream_head *head, const struct dictionary *names, struct handler_finder *finder)
 {
 	struct report_builder *builder = calloc(1, sizeof(*builder));
@@ -18,6 +27,8 @@ struct report_builder *report_builder_new(uint64_t stall_ns, const struct stream
 	builder->report.finder = finder;
 	builder->report.stacks = head->stacks;
 	builder->report.rate_hz = head->rate_hz;
+	builder->valid_ns = head->rate_hz ? CLOCK_PERIODS_VALID * UINT64_C(1000000000) / head->rate_hz : 0;
+	tables_init(builder);
 	memcpy(builder->report.version, head->version, sizeof(builder->report.version) - 1);
 	memcpy(builder->report.mode, head->mode, sizeof(builder->report.mode) - 1);
 	return builder;
@@ -26,6 +37,13 @@ struct report_builder *report_builder_new(uint64_t stall_ns, const struct stream
 /* Frees what the latest report has of its own. */
 static void report_clear(struct report *report)
 {
+	free(report->flames);
+	free(report->wait_flames);
+	free(report->blame);
+	report->flames = NULL;
+	report->wait_flames = NULL;
+	report->blame = NULL;
+	report->flame_count = report->wait_flame_count = report->blame_count = 0;
 	for (uint32_t n = 0; n < report->process_count; n++) {
 		struct process_report *process = &report->processes[n];
 
@@ -43,12 +61,13 @@ static void report_clear(struct report *report)
 static void loop_fold_free(struct loop_fold *loop)
 {
 	for (uint32_t i = 0; i < loop->report.stall_count; i++)
-		breakdown_done(&loop->report.stalls[i].what);
+		stall_done(&loop->report.stalls[i]);
 	free(loop->report.stalls);
 	breakdown_done(&loop->report.stalled);
 	breakdown_done(&loop->now);
 	breakdown_done(&loop->meanwhile);
-	breakdown_done(&loop->ongoing.what);
+	stall_done(&loop->ongoing);
+	turn_done(&loop->stacks);
 	dist_done(&loop->report.turn);
 	free(loop);
 }
@@ -82,6 +101,9 @@ void report_builder_free(struct report_builder *builder)
 	LIST_FREE(builder->processes, process_fold_free);
 	LIST_FREE(builder->gils, gil_fold_free);
 	LIST_FREE(builder->threads, free);
+	table_done(&builder->flames);
+	table_done(&builder->waits);
+	table_done(&builder->handlers);
 	free(builder);
 }
 
@@ -97,31 +119,30 @@ static void name_occupants(const struct world *world, struct breakdown *what)
 }
 
 /* The turn in progress, when it is a stall already, as the entry behind the finished ones. */
-static int report_ongoing(struct loop_fold *loop, uint64_t stall_ns, struct loop_report *report)
+static int report_ongoing(struct report_builder *builder, struct loop_fold *loop, struct loop_report *report)
 {
 	uint64_t dur = loop->in_turn ? state_sums_total(&loop->now.states) : 0;
 	struct stall *stall = &loop->ongoing;
 
 	if (dur > report->longest_ns)
 		report->longest_ns = dur;
-	if (!dur || dur < stall_ns)
+	if (!dur || dur < builder->stall_ns)
 		return 0;
 	if (loop_fold_reserve(loop) < 0)
 		return -ENOMEM;
-	breakdown_done(&stall->what);
-	if (breakdown_copy(&loop->now, &stall->what) < 0)
+	stall_done(stall);
+	if (stall_make(builder, loop, stall) < 0)
 		return -ENOMEM;
 	stall->start = loop->ts_turn;
 	stall->end = loop->ts_turn + dur;
 	stall->ongoing = true;
 	stall->whole = !stall->what.states.ns[TS_UNKNOWN];
-	stall->cause = state_sums_largest(&stall->what.states);
 	report->stalls = loop->report.stalls;
 	report->stalls[report->stall_count++] = *stall;
 	return breakdown_merge(&report->stalled, &stall->what);
 }
 
-static int report_loop(struct loop_fold *loop, const struct world *world, uint64_t stall_ns, struct loop_report *report)
+static int report_loop(struct report_builder *builder, struct loop_fold *loop, const struct world *world, struct loop_report *report)
 {
 	int r;
 
@@ -131,7 +152,9 @@ static int report_loop(struct loop_fold *loop, const struct world *world, uint64
 		report->stalled = (struct breakdown){0};
 		return r;
 	}
-	r = report_ongoing(loop, stall_ns, report);
+	r = report_ongoing(builder, loop, report);
+	if (r == 0)
+		r = handlers_of_blockers(builder, &report->stalled);
 	if (r < 0)
 		return r;
 	breakdown_sort(&report->stalled);
@@ -198,6 +221,12 @@ static int report_allocate(struct report *report, const struct world *world)
 	return 0;
 }
 
+/* It looked like a loop until Python said that it was none. */
+static bool was_none(const struct loop_fold *loop)
+{
+	return loop->loop->thread->loop != loop->loop && !loop->report.longest_ns;
+}
+
 static int report_fill(struct report_builder *builder, const struct world *world)
 {
 	struct report *report = &builder->report;
@@ -214,8 +243,9 @@ static int report_fill(struct report_builder *builder, const struct world *world
 		const struct process_fold *fold = process->process->data;
 
 		for (uint32_t n = 0; fold && n < fold->loop_count; n++) {
-			process->loop_count++;
-			if (report_loop(fold->loops[n], world, builder->stall_ns, &process->loops[n]) < 0)
+			if (was_none(fold->loops[n]))
+				continue;
+			if (report_loop(builder, fold->loops[n], world, &process->loops[process->loop_count++]) < 0)
 				return -ENOMEM;
 		}
 	}
@@ -235,10 +265,16 @@ int report_builder_finish(struct report_builder *builder, const struct world *wo
 	report->truncated = truncated;
 	report->stall_ns = builder->stall_ns;
 	report->unknown_ns = report->sampled_ns = report->thread_ns = 0;
+	report->stack_evidence.distinct = report->names ? dictionary_count(report->names, DEFINE_STACK) : 0;
+	report->stack_evidence.full = report->stack_evidence.distinct >= DEFINE_STACKS_MAX;
 	r = report_allocate(report, world);
 	if (r < 0)
 		return r;
 	r = report_fill(builder, world);
+	if (r == 0)
+		r = report_flames(builder);
+	if (r == 0)
+		r = report_blame(builder);
 	if (r < 0)
 		return r;
 	*ret_report = report;

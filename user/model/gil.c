@@ -91,6 +91,19 @@ static void wait_begin(struct thread_machine *t, struct gil_machine *g, uint64_t
 	t->pub.gil = &g->pub;
 	t->ts_wait = ts;
 	t->wait_whole = whole;
+	t->pub.next_waiting = g->pub.waiting;
+	t->waiting_link = &g->pub.waiting;
+	if (t->pub.next_waiting)
+		machine_of(t->pub.next_waiting)->waiting_link = &t->pub.next_waiting;
+	g->pub.waiting = &t->pub;
+}
+
+static void unlink_waiting(struct thread_machine *t)
+{
+	*t->waiting_link = t->pub.next_waiting;
+	if (t->pub.next_waiting)
+		machine_of(t->pub.next_waiting)->waiting_link = t->waiting_link;
+	t->pub.next_waiting = NULL;
 }
 
 static void wait_end(struct world *w, struct thread_machine *t, uint64_t ts, bool whole)
@@ -101,6 +114,7 @@ static void wait_end(struct world *w, struct thread_machine *t, uint64_t ts, boo
 	if (whole || t->ts_wait < ts)
 		world_tell(w, TOLD_WAIT)->wait = (struct gil_wait){.gil = &g->pub, .thread = &t->pub, .start = t->ts_wait, .end = ts, .whole = whole};
 	t->relation = REL_UNKNOWN;
+	unlink_waiting(t);
 	if (--g->pub.waiters > 0)
 		return;
 	if (g->ts_contention < ts)

@@ -66,7 +66,8 @@ struct gil {
 	bool partial;		  /* mode "edges": uncontended takes and drops are not traced, only observed */
 	struct thread *holder;	  /* the certain holder now, or NULL */
 	bool free;		  /* certain to be free now (holder is NULL) */
-	uint32_t waiters;	  /* threads known to wait now */
+	uint32_t waiters;	  /* threads known to wait now … */
+	struct thread *waiting;	  /* … and the latest of them; the others by next_waiting */
 	uint64_t violations;	  /* facts that contradicted each other */
 	void *data;
 };
@@ -82,6 +83,7 @@ struct thread {
 	uint64_t ts_state;	  /* … then */
 	uint16_t cpu;		  /* the CPU it runs on or is queued at now; CPU_NONE when neither or not known */
 	struct gil *gil;	  /* held or waited for now, or the last one; NULL: none seen */
+	struct thread *next_waiting; /* for the same GIL, while it waits */
 	struct loop *loop;	  /* the loop it runs, or NULL */
 	void *data;
 };

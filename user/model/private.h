@@ -82,6 +82,7 @@ struct thread_machine {
 	unsigned int relation; /* REL_… */
 	bool wait_whole;
 	uint64_t ts_wait;
+	struct thread **waiting_link; /* what points to it in its GIL's list of waiters */
 
 	enum place place;
 	bool slept; /* inside this wait */

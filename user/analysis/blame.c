@@ -1,0 +1,249 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * blame.c - the handlers: whose a stall was, and what each of them did to the loops over the window.
+ */
+#include <errno.h>
+#include <stdlib.h>
+
+#include "analysis/fold.h"
+
+struct handler handler_of(const struct report_builder *builder, uint32_t stack)
+{
+	const struct report *report = &builder->report;
+
+	if (!report->names || !report->finder || !stack)
+		return (struct handler){0};
+	return handler_find(report->finder, report->names, stack);
+}
+
+/* The entry of the handler's function, or of none; NULL when memory is short. */
+static struct blame *entry_of(struct report_builder *builder, const struct handler *handler)
+{
+	struct handler_entry *entry;
+	void *found;
+
+	if (table_get(&builder->handlers, &handler->frame.function, &found) < 0)
+		return NULL;
+	entry = found;
+	/* one function may be met in several roles: the one that says most stays, and that a rule found says more than that none did */
+	if (handler->role && (!entry->blame.handler.role || handler->role < entry->blame.handler.role))
+		entry->blame.handler = *handler;
+	return &entry->blame;
+}
+
+/* ── of one stall ────────────────────────────────────────────────────────────────────────────────────────────────── */
+
+static int count_shares(struct report_builder *builder, const struct stack_share *shares, uint32_t count)
+{
+	for (uint32_t i = 0; i < count; i++) {
+		struct handler handler = handler_of(builder, shares[i].stack);
+		struct blame *entry = shares[i].stack ? entry_of(builder, &handler) : NULL;
+
+		if (!shares[i].stack)
+			continue;
+		if (!entry)
+			return -ENOMEM;
+		state_sums_add(&entry->loop, &shares[i].states);
+	}
+	return 0;
+}
+
+/* The largest that has been counted, and an empty table. */
+static struct handler largest(struct report_builder *builder)
+{
+	const struct handler_entry *most = NULL;
+	struct handler handler = {0};
+	uint64_t most_ns = 0;
+
+	for (uint32_t i = 0; i < builder->handlers.count; i++) {
+		const struct handler_entry *entry = table_at(&builder->handlers, i);
+		uint64_t ns = state_sums_total(&entry->blame.loop);
+
+		if (ns < most_ns || (most && ns == most_ns && (!entry->function || (most->function && entry->function > most->function))))
+			continue;
+		most = entry;
+		most_ns = ns;
+	}
+	if (most)
+		handler = most->blame.handler;
+	table_reset(&builder->handlers);
+	return handler;
+}
+
+int handler_most(struct report_builder *builder, const struct stack_share *shares, uint32_t count, struct handler *ret_handler)
+{
+	int r = count_shares(builder, shares, count);
+
+	*ret_handler = largest(builder);
+	return r;
+}
+
+int handlers_of_blockers(struct report_builder *builder, struct breakdown *what)
+{
+	int r = 0;
+
+	for (uint32_t i = 0; i < what->blocker_count && !r; i++)
+		r = handler_most(builder, what->blockers[i].stacks, what->blockers[i].stack_count, &what->blockers[i].handler);
+	return r;
+}
+
+/* Who waited for the GIL is no culprit: whoever held it is. */
+static int culprit(struct report_builder *builder, const struct stall *stall, struct handler *ret_handler)
+{
+	int r = 0;
+
+	*ret_handler = stall->handler;
+	if (stall->cause != TS_GIL_WAIT)
+		return 0;
+	for (uint32_t i = 0; i < stall->what.blocker_count && !r; i++)
+		r = count_shares(builder, stall->what.blockers[i].stacks, stall->what.blockers[i].stack_count);
+	*ret_handler = largest(builder);
+	return r;
+}
+
+/* ── over the window ─────────────────────────────────────────────────────────────────────────────────────────────── */
+
+/* Counting a stall needs the table of handlers empty, so all culprits are found before. */
+struct charge {
+	struct handler handler;
+	const struct stall *stall;
+};
+
+static uint32_t stall_count(const struct report *report)
+{
+	uint32_t count = 0;
+
+	for (uint32_t p = 0; p < report->process_count; p++)
+		for (uint32_t l = 0; l < report->processes[p].loop_count; l++)
+			count += report->processes[p].loops[l].stall_count;
+	return count;
+}
+
+static int find_culprits(struct report_builder *builder, struct charge *charges)
+{
+	const struct report *report = &builder->report;
+	uint32_t count = 0;
+	int r = 0;
+
+	for (uint32_t p = 0; p < report->process_count; p++)
+		for (uint32_t l = 0; l < report->processes[p].loop_count; l++)
+			for (uint32_t s = 0; s < report->processes[p].loops[l].stall_count && !r; s++, count++) {
+				charges[count].stall = &report->processes[p].loops[l].stalls[s];
+				r = culprit(builder, charges[count].stall, &charges[count].handler);
+			}
+	return r;
+}
+
+static int charge(struct report_builder *builder, const struct charge *charges, uint32_t count)
+{
+	for (uint32_t i = 0; i < count; i++) {
+		const struct stall *stall = charges[i].stall;
+		uint64_t ns = stall->end - stall->start;
+		struct blame *entry;
+
+		if (!charges[i].handler.role)
+			continue;
+		entry = entry_of(builder, &charges[i].handler);
+		if (!entry)
+			return -ENOMEM;
+		entry->stalls++;
+		entry->stall_ns += ns;
+		if (ns > entry->worst_ns) {
+			entry->worst_ns = ns;
+			entry->ts_worst = stall->start;
+		}
+	}
+	return 0;
+}
+
+static int count_flames(struct report_builder *builder)
+{
+	for (uint32_t n = 0; n < builder->flames.count; n++) {
+		const struct flame_entry *flame = table_at(&builder->flames, n);
+		struct handler handler = handler_of(builder, flame->key.stack);
+		struct blame *entry;
+
+		if (!handler.role || (!flame->key.in_turn && (flame->key.state == TS_BLOCKED || flame->key.state == TS_IDLE)))
+			continue;
+		entry = entry_of(builder, &handler);
+		if (!entry)
+			return -ENOMEM;
+		(flame->key.in_turn ? &entry->loop : &entry->elsewhere)->ns[flame->key.state] += flame->time.ns;
+		entry->gc_ns += flame->time.gc_ns;
+		entry->samples += flame->samples;
+	}
+	return 0;
+}
+
+static int count_waits(struct report_builder *builder)
+{
+	for (uint32_t n = 0; n < builder->waits.count; n++) {
+		const struct wait_entry *wait = table_at(&builder->waits, n);
+		struct handler handler = handler_of(builder, wait->key.holder_stack);
+		const struct thread_fold *waiter = wait->key.waiter->data;
+		struct blame *entry;
+
+		if (!handler.role || !wait->ns)
+			continue;
+		entry = entry_of(builder, &handler);
+		if (!entry)
+			return -ENOMEM;
+		entry->made_wait_ns += wait->ns;
+		if (waiter->had_loop)
+			entry->made_loops_wait_ns += wait->ns;
+	}
+	return 0;
+}
+
+/* What it took from the loops by what it did there itself (not by waiting for the GIL or a CPU, which is others' doing), and by making them wait. */
+static uint64_t cost(const struct blame *blame)
+{
+	const uint64_t *ns = blame->loop.ns;
+
+	return ns[TS_PYTHON] + ns[TS_NATIVE] + ns[TS_HELD_BLOCKED] + ns[TS_BLOCKED] + blame->made_loops_wait_ns;
+}
+
+static int worst_first(const void *a, const void *b)
+{
+	const struct blame *x = a, *y = b;
+	uint64_t left = cost(x), right = cost(y);
+
+	if (left != right)
+		return left < right ? 1 : -1;
+	return (x->handler.frame.function > y->handler.frame.function) - (x->handler.frame.function < y->handler.frame.function);
+}
+
+static int collect(struct report_builder *builder)
+{
+	struct report *report = &builder->report;
+
+	report->blame = reallocarray(NULL, builder->handlers.count + 1, sizeof(*report->blame));
+	if (!report->blame)
+		return -ENOMEM;
+	for (uint32_t i = 0; i < builder->handlers.count; i++) {
+		const struct handler_entry *entry = table_at(&builder->handlers, i);
+		const struct definition *function = dictionary_find(report->names, DEFINE_FUNCTION, entry->function);
+		struct blame *blame = &report->blame[report->blame_count++];
+
+		*blame = entry->blame;
+		blame->handler.index = 0;
+		blame->handler.frame.line = function ? function->function.line : 0;
+	}
+	qsort(report->blame, report->blame_count, sizeof(*report->blame), worst_first);
+	return 0;
+}
+
+int report_blame(struct report_builder *builder)
+{
+	uint32_t count = stall_count(&builder->report);
+	struct charge *charges = calloc(count + 1, sizeof(*charges));
+	int r = charges ? find_culprits(builder, charges) : -ENOMEM;
+
+	r = r ? r : count_flames(builder);
+	r = r ? r : count_waits(builder);
+	r = r ? r : charge(builder, charges, count);
+	r = r ? r : collect(builder);
+	free(charges);
+	table_reset(&builder->handlers);
+	return r;
+}

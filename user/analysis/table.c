@@ -1,0 +1,88 @@
+/* SPDX-License-Identifier: MIT */
+#include "analysis/table.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+static uint64_t hash_of(const struct table *table, const void *key)
+{
+	uint64_t hash = 0;
+	uint32_t word;
+
+	for (size_t at = 0; at + sizeof(word) <= table->key_bytes; at += sizeof(word)) {
+		memcpy(&word, (const char *)key + at, sizeof(word));
+		hash = (hash ^ word) * UINT64_C(0x9e3779b97f4a7c15);
+		hash ^= hash >> 32;
+	}
+	return hash;
+}
+
+/* The slot that has the key, or the empty one where it belongs. */
+static uint32_t *slot_of(const struct table *table, const void *key)
+{
+	uint32_t mask = table->room * 2 - 1, i = (uint32_t)hash_of(table, key) & mask;
+
+	while (table->slots[i] && memcmp(table_at(table, table->slots[i] - 1), key, table->key_bytes))
+		i = (i + 1) & mask;
+	return &table->slots[i];
+}
+
+static int grow(struct table *table)
+{
+	uint32_t room = table->room ? table->room * 2 : 16;
+	uint32_t *slots = calloc(room, 2 * sizeof(*slots));
+	void *entries = slots ? reallocarray(table->entries, room, table->entry_bytes) : NULL;
+
+	if (!entries) {
+		free(slots);
+		return -ENOMEM;
+	}
+	free(table->slots);
+	table->entries = entries;
+	table->slots = slots;
+	table->room = room;
+	for (uint32_t i = 0; i < table->count; i++)
+		*slot_of(table, table_at(table, i)) = i + 1;
+	return 0;
+}
+
+int table_get(struct table *table, const void *key, void **ret_entry)
+{
+	uint32_t *slot = table->room ? slot_of(table, key) : NULL;
+
+	if (slot && *slot) {
+		*ret_entry = table_at(table, *slot - 1);
+		return 0;
+	}
+	if (table->count >= table->limit)
+		return -ENOSPC;
+	if (table->count == table->room) {
+		if (grow(table) < 0)
+			return -ENOMEM;
+		slot = slot_of(table, key);
+	}
+	*ret_entry = table_at(table, table->count);
+	memset(*ret_entry, 0, table->entry_bytes);
+	memcpy(*ret_entry, key, table->key_bytes);
+	*slot = ++table->count;
+	return 0;
+}
+
+void table_reset(struct table *table)
+{
+	/* backwards: what is behind an entry in its row of slots came later */
+	while (table->count) {
+		*slot_of(table, table_at(table, table->count - 1)) = 0;
+		table->count--;
+	}
+}
+
+void table_done(struct table *table)
+{
+	free(table->entries);
+	free(table->slots);
+	table->entries = NULL;
+	table->slots = NULL;
+	table->count = table->room = 0;
+}

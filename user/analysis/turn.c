@@ -1,0 +1,274 @@
+/* SPDX-License-Identifier: MIT */
+#include "analysis/turn.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "analysis/fold.h"
+
+static const enum thread_state on_cpu[2] = {TS_PYTHON, TS_NATIVE};
+
+void turn_begin(struct turn_stacks *turn)
+{
+	turn->shares.entry_bytes = sizeof(struct turn_share);
+	turn->shares.key_bytes = sizeof(((struct turn_share *)0)->key);
+	table_reset(&turn->shares);
+	turn->parts.count = turn->parts.current = turn->parts.unknown = 0;
+	turn->sampled = false;
+	turn->last = (struct stack_ref){0};
+	turn->start = turn->end = turn->ns[0] = turn->ns[1] = turn->gc_ns[0] = turn->gc_ns[1] = 0;
+}
+
+void turn_done(struct turn_stacks *turn)
+{
+	table_done(&turn->shares);
+}
+
+/* ── parts ───────────────────────────────────────────────────────────────────────────────────────────────────────── */
+
+/* With no room for another one, the last becomes the rest, of no handler. */
+static uint32_t part_new(struct turn_parts *parts, const struct turn_part *part)
+{
+	struct turn_part *last = &parts->list[TURN_PARTS_MAX - 1];
+
+	if (parts->count < TURN_PARTS_MAX) {
+		parts->list[parts->count++] = *part;
+	} else {
+		last->handler = (struct handler){0};
+		last->root = last->task = 0;
+	}
+	return parts->count;
+}
+
+/*
+ * The part that a stretch belongs to: that of the latest known stack, if the handler and its run are the same. What is not known ends no part, it has
+ * one of its own for the whole turn.
+ */
+static uint32_t part_of(const struct report_builder *builder, struct turn_parts *parts, const struct stack_ref *ref, uint64_t start)
+{
+	struct turn_part part = {.start = start, .end = start, .root = ref->root, .task = ref->task};
+	const struct turn_part *current = parts->current ? &parts->list[parts->current - 1] : NULL;
+
+	if (!ref->stack) {
+		if (!parts->unknown)
+			parts->unknown = part_new(parts, &(struct turn_part){.start = start, .end = start});
+		return parts->unknown;
+	}
+	part.handler = handler_of(builder, ref->stack);
+	if (!current || current->handler.frame.function != part.handler.frame.function || current->root != part.root)
+		parts->current = part_new(parts, &part);
+	return parts->current;
+}
+
+static uint32_t parts_add(const struct report_builder *builder, struct turn_parts *parts, const struct stack_ref *ref, uint64_t start, uint64_t end)
+{
+	uint32_t number = part_of(builder, parts, ref, start);
+	struct turn_part *part = &parts->list[number - 1];
+
+	if (start < part->start)
+		part->start = start;
+	if (end > part->end)
+		part->end = end;
+	return number - 1;
+}
+
+/* ── shares ──────────────────────────────────────────────────────────────────────────────────────────────────────── */
+
+static struct turn_share *share_of(struct turn_stacks *turn, uint32_t part, const struct stack_ref *ref)
+{
+	struct turn_share key = {.key = {.part = part, .stack = ref->stack, .task = ref->task, .root = ref->root}};
+	void *entry = NULL;
+	int r;
+
+	turn->shares.limit = TURN_SHARES_MAX;
+	r = table_get(&turn->shares, &key.key, &entry);
+	if (r == -ENOSPC) {
+		turn->shares.limit = TURN_SHARES_MAX + TURN_PARTS_MAX;
+		key.key.stack = key.key.task = 0;
+		key.key.root = 0;
+		r = table_get(&turn->shares, &key.key, &entry);
+	}
+	return entry;
+}
+
+static int add(const struct report_builder *builder, struct turn_stacks *turn, const struct stack_ref *ref, uint64_t start, uint64_t end,
+	       enum thread_state state, uint64_t ns, uint64_t gc_ns)
+{
+	struct turn_share *share = share_of(turn, parts_add(builder, &turn->parts, ref, start, end), ref);
+
+	if (!share)
+		return -ENOMEM;
+	share->states.ns[state] += ns;
+	share->gc_ns += gc_ns;
+	return 0;
+}
+
+/* Whose the time is that was kept back, if the next that is known is `ref`. */
+static struct stack_ref owner(const struct report_builder *builder, const struct turn_stacks *turn, const struct stack_ref *ref)
+{
+	return turn->ns[0] + turn->ns[1] <= builder->valid_ns ? *ref : (struct stack_ref){0};
+}
+
+int turn_interval(struct report_builder *builder, struct turn_stacks *turn, const struct interval *i, const struct stack_ref *still)
+{
+	uint64_t ns = i->end - i->start;
+	int n = i->state == TS_NATIVE;
+
+	if (i->state != on_cpu[n])
+		return add(builder, turn, still, i->start, i->end, i->state, ns, gc_share(i->thread->process, i->gc, still, i->state, ns));
+	if (!turn->ns[0] && !turn->ns[1])
+		turn->start = i->start;
+	turn->end = i->end;
+	turn->ns[n] += ns;
+	turn->gc_ns[n] += i->gc ? ns : 0;
+	return 0;
+}
+
+int turn_sample(struct report_builder *builder, struct turn_stacks *turn, const struct process *process, const struct stack_ref *ref)
+{
+	struct stack_ref whose = owner(builder, turn, ref);
+	int r = 0;
+
+	for (int n = 0; n < 2 && !r; n++)
+		if (turn->ns[n])
+			r = add(builder, turn, &whose, turn->start, turn->end, on_cpu[n], turn->ns[n],
+				turn->gc_ns[n] ? turn->gc_ns[n] : gc_share(process, false, &whose, on_cpu[n], turn->ns[n]));
+	turn->ns[0] = turn->ns[1] = turn->gc_ns[0] = turn->gc_ns[1] = 0;
+	turn->last = *ref;
+	turn->sampled = true;
+	return r;
+}
+
+/* ── the end ─────────────────────────────────────────────────────────────────────────────────────────────────────── */
+
+static int compare(uint64_t a, uint64_t b)
+{
+	return (a > b) - (a < b);
+}
+
+static int by_stack(const void *a, const void *b)
+{
+	const struct turn_share *x = a, *y = b;
+	int r = compare(x->key.stack, y->key.stack);
+
+	r = r ? r : compare(x->key.task, y->key.task);
+	return r ? r : compare(x->key.root, y->key.root);
+}
+
+static int by_part(const void *a, const void *b)
+{
+	const struct turn_share *x = a, *y = b;
+	int r = compare(x->key.part, y->key.part);
+
+	return r ? r : compare(x->key.stack, y->key.stack);
+}
+
+static int by_start(const void *a, const void *b)
+{
+	const struct turn_part *x = a, *y = b;
+	int r = compare(x->start, y->start);
+
+	return r ? r : compare(x->end, y->end);
+}
+
+/* All shares, with what was kept back, and room for that. NULL when memory is short. */
+static struct turn_share *shares_so_far(const struct report_builder *builder, const struct turn_stacks *turn, const struct process *process,
+					struct turn_parts *parts, uint32_t *ret_count)
+{
+	struct stack_ref whose = turn->sampled ? owner(builder, turn, &turn->last) : (struct stack_ref){0};
+	struct turn_share *shares = reallocarray(NULL, turn->shares.count + 2, sizeof(*shares));
+	uint32_t count = turn->shares.count;
+
+	if (!shares)
+		return NULL;
+	if (count)
+		memcpy(shares, turn->shares.entries, count * sizeof(*shares));
+	for (int n = 0; n < 2; n++) {
+		struct turn_share *share = &shares[count];
+
+		if (!turn->ns[n])
+			continue;
+		*share = (struct turn_share){.key = {.stack = whose.stack, .task = whose.task, .root = whose.root}};
+		share->key.part = parts_add(builder, parts, &whose, turn->start, turn->end);
+		share->states.ns[on_cpu[n]] = turn->ns[n];
+		share->gc_ns = turn->gc_ns[n] ? turn->gc_ns[n] : gc_share(process, false, &whose, on_cpu[n], turn->ns[n]);
+		count++;
+	}
+	*ret_count = count;
+	return shares;
+}
+
+/* Sums of the parts, and the stack that most of each was spent in. */
+static void fill_parts(struct turn_parts *parts, struct turn_share *shares, uint32_t count)
+{
+	uint64_t most[TURN_PARTS_MAX] = {0}, ns = 0;
+
+	qsort(shares, count, sizeof(*shares), by_part);
+	for (uint32_t i = 0; i < count; i++) {
+		uint32_t part = shares[i].key.part;
+
+		if (!i || by_part(&shares[i - 1], &shares[i]))
+			ns = 0;
+		ns += state_sums_total(&shares[i].states);
+		state_sums_add(&parts->list[part].states, &shares[i].states);
+		if (shares[i].key.stack && ns > most[part]) {
+			most[part] = ns;
+			parts->list[part].stack = shares[i].key.stack;
+		}
+	}
+	qsort(parts->list, parts->count, sizeof(parts->list[0]), by_start);
+}
+
+/* The shares of all parts by stack, and the stack that most was spent in, in all its tasks and runs. */
+static uint32_t fill_stacks(struct stack_share *stacks, uint32_t *ret_largest, struct turn_share *shares, uint32_t count)
+{
+	uint64_t most = 0, ns = 0;
+	uint32_t n = 0;
+
+	qsort(shares, count, sizeof(*shares), by_stack);
+	for (uint32_t i = 0; i < count; i++) {
+		const struct turn_share *share = &shares[i];
+
+		if (!i || by_stack(&shares[i - 1], share))
+			stacks[n++] = (struct stack_share){.stack = share->key.stack, .task = share->key.task, .root = share->key.root};
+		state_sums_add(&stacks[n - 1].states, &share->states);
+		stacks[n - 1].gc_ns += share->gc_ns;
+		ns = (i && shares[i - 1].key.stack == share->key.stack ? ns : 0) + state_sums_total(&share->states);
+		if (share->key.stack && ns > most) {
+			most = ns;
+			*ret_largest = share->key.stack;
+		}
+	}
+	return n;
+}
+
+int turn_fill(struct report_builder *builder, const struct turn_stacks *turn, const struct process *process, struct stall *stall)
+{
+	struct turn_parts parts = turn->parts;
+	struct breakdown *what = &stall->what;
+	uint32_t count = 0;
+	struct turn_share *shares = shares_so_far(builder, turn, process, &parts, &count);
+
+	if (!shares)
+		return -ENOMEM;
+	what->stacks = reallocarray(NULL, count + 1, sizeof(*what->stacks));
+	stall->parts = reallocarray(NULL, parts.count + 1, sizeof(*stall->parts));
+	if (!what->stacks || !stall->parts) {
+		free(shares);
+		return -ENOMEM;
+	}
+	if (count) {
+		fill_parts(&parts, shares, count);
+		what->stack_room = count + 1;
+		what->stack_count = fill_stacks(what->stacks, &stall->stack, shares, count);
+	}
+	free(shares);
+	memcpy(stall->parts, parts.list, parts.count * sizeof(*stall->parts));
+	stall->part_count = parts.count;
+	what->gc_sampled = process->info.gc[0] == 's';
+	if (what->gc_sampled)
+		for (uint32_t i = 0; i < what->stack_count; i++)
+			what->gc_ns += what->stacks[i].gc_ns;
+	return handler_most(builder, what->stacks, what->stack_count, &stall->handler);
+}

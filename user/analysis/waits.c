@@ -1,0 +1,155 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * waits.c - who made whom wait for the GIL, and where in Python both were meanwhile.
+ *
+ * A stretch with the GIL is over: it is added to the blockers of every loop in a turn that waits for that GIL just now, and to the waits of every thread
+ * that does. Holders are told before waiters (model.h), so no wait is over before its holder's part has come here.
+ *
+ * Its stack is the holder's latest since it has the GIL. What comes before the first is told without a stack, remembered, and moved when that is taken.
+ */
+#include <errno.h>
+
+#include "analysis/fold.h"
+
+static uint64_t later(uint64_t a, uint64_t b)
+{
+	return a > b ? a : b;
+}
+
+static struct wait_entry *wait_of(struct report_builder *builder, const struct thread *waiter, uint32_t waiter_stack, const struct thread *holder,
+				  uint32_t holder_stack)
+{
+	struct wait_entry key = {.key = {waiter, holder, waiter_stack, holder_stack}};
+	void *found = NULL;
+	int r = table_get(&builder->waits, &key.key, &found);
+
+	if (r == -ENOSPC && (waiter_stack || holder_stack))
+		return wait_of(builder, waiter, 0, holder, 0);
+	check(builder, r == -ENOSPC ? 0 : r);
+	return found;
+}
+
+/* With no room for it, the time stays with those whose holder is not known. */
+static void wait_add(struct report_builder *builder, struct thread_fold *fold, const struct thread *waiter, const struct thread *holder,
+		     uint32_t holder_stack, uint64_t ns)
+{
+	uint32_t stack = fold->still.stack;
+	struct wait_entry *entry = fold->wait_entry < builder->waits.count ? table_at(&builder->waits, fold->wait_entry) : NULL;
+
+	if (!entry || entry->key.holder != holder || entry->key.waiter != waiter || entry->key.waiter_stack != stack ||
+	    entry->key.holder_stack != holder_stack) {
+		entry = wait_of(builder, waiter, stack, holder, holder_stack);
+		if (!entry)
+			return;
+		fold->wait_entry = (uint32_t)(entry - (struct wait_entry *)builder->waits.entries);
+	}
+	entry->ns += ns;
+	fold->wait_told_ns += ns;
+}
+
+/* The loop in a turn that the waiter runs, and since when its wait is inside; NULL: none. */
+static struct loop_fold *waiting_loop(const struct thread *waiter, uint64_t start, uint64_t *ret_start)
+{
+	struct loop_fold *loop = waiter->loop ? waiter->loop->data : NULL;
+
+	if (!loop || !loop->in_turn)
+		return NULL;
+	*ret_start = later(start, loop->ts_turn);
+	return loop;
+}
+
+static bool waits_for(const struct thread *waiter, const struct gil *gil)
+{
+	return waiter->state == TS_GIL_WAIT && waiter->gil == gil;
+}
+
+static void remember(struct thread_fold *holder, const struct interval *i)
+{
+	struct early *last = holder->early_count ? &holder->early[holder->early_count - 1] : NULL;
+
+	if (last && last->end == i->start && last->state == i->state && last->gc == i->gc)
+		last->end = i->end;
+	else if (holder->early_count < EARLY_MAX)
+		holder->early[holder->early_count++] = (struct early){i->start, i->end, i->state, i->gc};
+}
+
+static void blame(struct report_builder *builder, const struct interval *i, struct thread *waiter, const struct stack_ref *ref)
+{
+	uint64_t from = later(i->start, waiter->ts_state);
+	struct thread_fold *fold = thread_fold(builder, waiter);
+	struct loop_fold *loop;
+	uint64_t ns;
+
+	if (!fold || from >= i->end)
+		return;
+	wait_add(builder, fold, waiter, i->thread, ref ? ref->stack : 0, i->end - from);
+	fold->waited_ns += i->end - from;
+	loop = waiting_loop(waiter, from, &from);
+	if (!loop || from >= i->end)
+		return;
+	ns = i->end - from;
+	check(builder, breakdown_add_blocker(&loop->now, i->thread, i->state, ns, gc_share(i->thread->process, i->gc, ref, i->state, ns), ref));
+}
+
+void waits_held(struct report_builder *builder, struct thread_fold *holder, const struct interval *i)
+{
+	const struct stack_ref *ref = builder->report.stacks ? holder->hold_sampled ? &holder->hold : &(struct stack_ref){0} : NULL;
+
+	for (struct thread *waiter = i->gil->waiting; waiter; waiter = waiter->next_waiting)
+		if (waits_for(waiter, i->gil))
+			blame(builder, i, waiter, ref);
+	if (ref && !holder->hold_sampled)
+		remember(holder, i);
+}
+
+/* The waiter waited during this: its time moves from stack 0 to `ref`. */
+static void move(struct report_builder *builder, const struct thread *holder, const struct early *early, const struct thread *waiter,
+		 const struct stack_ref *ref)
+{
+	uint64_t from = later(early->start, waiter->ts_state), ns;
+	struct thread_fold *fold = waiter->data;
+	struct wait_entry *entry;
+	struct loop_fold *loop;
+
+	if (!fold || from >= early->end)
+		return;
+	entry = wait_of(builder, waiter, fold->still.stack, holder, 0);
+	ns = early->end - from;
+	if (entry && ref->stack && entry->ns >= ns) {
+		entry->ns -= ns;
+		fold->wait_told_ns -= ns;
+		wait_add(builder, fold, waiter, holder, ref->stack, ns);
+	}
+	loop = waiting_loop(waiter, from, &from);
+	if (!loop || from >= early->end)
+		return;
+	ns = early->end - from;
+	check(builder, breakdown_move_blocker(&loop->now, holder, early->state, ns, gc_share(holder->process, early->gc, NULL, early->state, ns),
+					      gc_share(holder->process, early->gc, ref, early->state, ns), ref));
+}
+
+void waits_sample(struct report_builder *builder, struct thread_fold *holder, const struct sample *sample, const struct stack_ref *ref)
+{
+	const struct thread *thread = sample->thread;
+	const struct gil *gil = thread->gil;
+
+	if (!gil || gil->holder != thread)
+		return;
+	for (uint32_t n = 0; n < holder->early_count; n++)
+		for (const struct thread *waiter = gil->waiting; waiter; waiter = waiter->next_waiting)
+			if (waits_for(waiter, gil))
+				move(builder, thread, &holder->early[n], waiter, ref);
+	holder->early_count = 0;
+	holder->hold_sampled = true;
+	holder->hold = *ref;
+}
+
+void waits_waited(struct report_builder *builder, struct thread_fold *waiter, const struct interval *i)
+{
+	uint64_t ns = i->end - i->start;
+
+	/* what nobody certain is to blame for; without a stack it need not be told, it is what is left */
+	if (ns > waiter->waited_ns && waiter->still.stack)
+		wait_add(builder, waiter, i->thread, NULL, 0, ns - waiter->waited_ns);
+	waiter->waited_ns = 0;
+}
