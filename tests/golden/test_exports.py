@@ -126,7 +126,13 @@ def test_what_is_exact_is_said_beside_the_output(script):
     assert b"exact" not in out
 
 
-def test_states_and_directions_that_are_none_are_refused(script):
-    for option, words in (("--state=gil_wiat", "'gil_wiat' is not a state"), ("--state=python,", "'' is not a state"), ("--by=both", "waiter or holder")):
-        result = subprocess.run([GILSCOPE, "export", "-f", "folded", option, script], capture_output=True, timeout=60, check=False)
-        assert result.returncode == 2 and words in result.stderr.decode() and not result.stdout
+@pytest.mark.parametrize("form, option, words", [
+    ("folded", "--state=gil_wiat", "'gil_wiat' is not a state"),
+    ("folded", "--state=python,", "'' is not a state"),
+    ("folded", "--by=both", "waiter or holder"),
+    ("script", "--state=python", "'script' is the whole recording"),
+    ("trace", "--by=holder", "'trace' is the whole recording"),
+])
+def test_choices_that_make_no_sense_are_refused(form, option, words):
+    result = subprocess.run([GILSCOPE, "export", "-f", form, option, SCRIPTS[0]], capture_output=True, timeout=60, check=False)
+    assert result.returncode == 2 and words in result.stderr.decode() and not result.stdout

@@ -92,8 +92,8 @@ static int write_view(FILE *to, const struct format *format, struct options *opt
 
 	if (err)
 		return err;
-	if (!options->how.directions)
-		options->how.directions = format->directions;
+	options->how.states = options->how.states ? options->how.states : STATES_DEFAULT;
+	options->how.directions = options->how.directions ? options->how.directions : format->directions;
 	err = format->view->show(to, report, &options->how);
 	if (err)
 		return diag_set(diag, EXIT_FAILED, err, "cannot write %s: %s", options->output ? options->output : "the standard output", strerror(-err));
@@ -231,7 +231,7 @@ static int export_to(const struct format *format, struct options *options, struc
 
 static int run(int argc, char **argv)
 {
-	struct options options = {.how.states = STATES_DEFAULT};
+	struct options options = {0};
 	struct diag diag = {0};
 	int status;
 
@@ -241,6 +241,10 @@ static int run(int argc, char **argv)
 	for (size_t i = 0; i < sizeof(FORMATS) / sizeof(FORMATS[0]); i++) {
 		if (strcmp(FORMATS[i].name, options.format) != 0)
 			continue;
+		if (!FORMATS[i].view && (options.how.states || options.how.directions || options.pipeline.names.app_root_count)) {
+			diag_set(&diag, EXIT_USAGE, -EINVAL, "--state, --by and --app-root choose among stacks; '%s' is the whole recording", options.format);
+			return cmd_fail(&diag);
+		}
 		status = export_to(&FORMATS[i], &options, &diag);
 		pipeline_done(&options.pipeline);
 		return status;
@@ -250,4 +254,4 @@ static int run(int argc, char **argv)
 	return cmd_fail(&diag);
 }
 
-const struct command command_export = {"export", "[FILE] --format FORMAT [-o FILE]", "turn a recording into another form", run, &ARGP};
+const struct command command_export = {"export", "[FILE] --format FORMAT [--state STATE,...] [-o FILE]", "turn a recording into another form", run, &ARGP};
