@@ -58,13 +58,14 @@ static void waits_can_be_shown_by_who_held_the_gil(void **state)
 		      "AnyIO worker thread (101);" WORK " 50000000\n[holder not known];[no handler];[no stack] 5000000\n");
 }
 
-static void a_cut_stack_says_so_at_its_outer_end(void **state)
+static void equal_stacks_are_one_line_and_a_cut_one_says_so(void **state)
 {
 	const struct view_options options = {.states = 1u << TS_PYTHON, .directions = FLAME_WAITER};
 	size_t size, frames = 0;
 	char *shown = made_shown(&made, &view_folded, &options, &size);
 	const char *line = strstr(shown, "AnyIO worker thread (101);[no handler];[cut];work (" LIBRARY "lib.py:128);work (");
 
+	assert_non_null(strstr(shown, "uvicorn (100);" WORK " 30000000\n"));
 	assert_non_null(line);
 	for (; *line && *line != '\n'; line++)
 		frames += *line == ';';
@@ -226,8 +227,10 @@ static void pprof_has_the_same_weights_with_labels_and_lines(void **state)
 		/* the leaf comes first, the thread last, which is also a label */
 		assert_string_equal(label_of(profile, sample, "thread"), function_of(profile, sample->location_id[sample->n_location_id - 1]));
 		assert_string_equal(label_of(profile, sample, "handler"), function_of(profile, sample->location_id[sample->n_location_id - 2]));
-		if (!strcmp(label_of(profile, sample, "state"), "blocked"))
+		if (!strcmp(label_of(profile, sample, "state"), "blocked")) {
 			assert_string_equal(function_of(profile, sample->location_id[0]), "sum_up");
+			assert_int_equal(profile->location[sample->location_id[0] - 1]->line[0]->line, 31);
+		}
 	}
 	for (int i = 0; i < TS_COUNT; i++)
 		assert_int_equal(sums[i], reported(i));
@@ -262,7 +265,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(several_states_are_told_apart_by_the_last_frame, setup, teardown),
 		cmocka_unit_test_setup_teardown(hostile_names_break_no_line_and_no_stack, setup, teardown),
 		cmocka_unit_test_setup_teardown(waits_can_be_shown_by_who_held_the_gil, setup, teardown),
-		cmocka_unit_test_setup_teardown(a_cut_stack_says_so_at_its_outer_end, setup, teardown),
+		cmocka_unit_test_setup_teardown(equal_stacks_are_one_line_and_a_cut_one_says_so, setup, teardown),
 		cmocka_unit_test_setup_teardown(folded_weights_add_up_to_the_reports_sums, setup, teardown),
 		cmocka_unit_test_setup_teardown(speedscope_has_a_profile_for_each_state_and_direction, setup, teardown),
 		cmocka_unit_test_setup_teardown(pprof_has_the_same_weights_with_labels_and_lines, setup, teardown),

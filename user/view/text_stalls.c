@@ -58,13 +58,13 @@ static void add_more(struct text *text, uint32_t count)
 		text_add(text, ", %u" NBSP "more", count);
 }
 
-/* "; innermost dumps (…/json/encoder.py:200)": where a stack ends, unless that is where the handler is. */
+/* "; innermost dumps (…/json/encoder.py:200)": where a stack ends, unless that is in the handler itself. */
 static void add_innermost(struct text *text, const struct report *report, uint32_t id, const struct handler *handler)
 {
 	const struct definition *stack = stack_of(report, id);
 	const struct stack_frame *frame = stack ? &stack->stack.frames[0] : NULL;
 
-	if (!frame || (handler->role != HANDLER_NONE && frame->function == handler->frame.function && frame->line == handler->frame.line))
+	if (!frame || (handler->role != HANDLER_NONE && frame->function == handler->frame.function))
 		return;
 	text_add(text, handler->role != HANDLER_NONE ? "; innermost " : "in ");
 	text_add_frame(text, report, frame);
