@@ -38,6 +38,14 @@ static void folded_stacks_are_merged_and_led_by_thread_and_handler(void **state)
 	assert_folded(1u << TS_BLOCKED, FLAME_WAITER, "AnyIO worker thread (101);" WORK " 35000000\n");
 }
 
+static void a_handler_is_there_once_whatever_its_line(void **state)
+{
+	uint32_t index = made_function(&made, "index", "/srv/app.py", 5);
+
+	made.flames[6].stack = made_stack(&made, (struct stack_frame[]){{index, 7}}, 1, false);
+	assert_folded(1u << TS_BLOCKED, FLAME_WAITER, "AnyIO worker thread (101);frame index (/srv/app.py:5);index (/srv/app.py:7) 35000000\n");
+}
+
 static void several_states_are_told_apart_by_the_last_frame(void **state)
 {
 	assert_folded(1u << TS_BLOCKED | 1u << TS_IDLE, FLAME_WAITER,
@@ -262,6 +270,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(folded_stacks_are_merged_and_led_by_thread_and_handler, setup, teardown),
+		cmocka_unit_test_setup_teardown(a_handler_is_there_once_whatever_its_line, setup, teardown),
 		cmocka_unit_test_setup_teardown(several_states_are_told_apart_by_the_last_frame, setup, teardown),
 		cmocka_unit_test_setup_teardown(hostile_names_break_no_line_and_no_stack, setup, teardown),
 		cmocka_unit_test_setup_teardown(waits_can_be_shown_by_who_held_the_gil, setup, teardown),
