@@ -16,7 +16,7 @@ static uint64_t word(const struct target *target, uint64_t address)
 /* ── the walker's layout ───────────────────────────────────────────────────────────────────────────────────────────── */
 
 /* Follows the only thread's frames as the probes do. Returns how many code objects there are. */
-static unsigned int walk(const struct target *target, uint64_t *codes, bool *generators, unsigned int room)
+static unsigned int walk(const struct target *target, uint64_t *codes, bool *generators, int64_t *lasti, unsigned int room)
 {
 	const struct stack_layout *at = &target->stack;
 	uint64_t tstate = word(target, word(target, at->runtime + at->runtime_interpreters) + at->interp_threads);
@@ -32,7 +32,13 @@ static unsigned int walk(const struct target *target, uint64_t *codes, bool *gen
 			continue;
 		assert_true(count < room);
 		generators[count] = at->frame_owner != STACK_NONE ? owner == at->owner_generator : word(target, frame + at->frame_generator) != 0;
-		codes[count++] = word(target, frame + at->frame_code) & ~(at->code_tagged ? UINT64_C(3) : 0);
+		codes[count] = word(target, frame + at->frame_code) & ~(at->code_tagged ? UINT64_C(3) : 0);
+		lasti[count] = (int64_t)word(target, frame + at->frame_instr);
+		if (at->instr_kind == STACK_INSTR)
+			lasti[count] -= (int64_t)(codes[count] + at->code_instructions);
+		else
+			lasti[count] = (int32_t)lasti[count] * (at->instr_kind == STACK_LASTI_UNITS ? 2 : 1);
+		count++;
 	}
 	return count;
 }
@@ -58,7 +64,8 @@ static void frames_followed(const char *program)
 				"    while frame:\n"
 				"        code = frame.f_code\n"
 				"        table = code.co_linetable if sys.version_info >= (3, 10) else code.co_lnotab\n"
-				"        print(id(code), id(code.co_name), id(code.co_filename), id(table), code.co_firstlineno, code.co_flags >> 5 & 1)\n"
+				"        print(id(code), id(code.co_name), id(code.co_filename), id(table), code.co_firstlineno, code.co_flags >> 5 & 1,\n"
+				"              frame.f_lasti)\n"
 				"        frame = frame.f_back\n"
 				"    print('end', flush=True)\n"
 				"def inner():\n"
@@ -70,25 +77,28 @@ static void frames_followed(const char *program)
 				"[0].sort(key=lambda x: A())\n");
 	_cleanup_(target_freep) struct target *target = NULL;
 	uint64_t code[8], name[8], file[8], table[8], found[8];
-	int first[8], flag[8];
+	int first[8], flag[8], lasti[8];
+	int64_t found_lasti[8];
 	bool generator[8];
 	unsigned int count = 0;
 	const char *line;
 
 	while (strcmp(line = line_of(&child), "end") != 0) {
 		assert_true(count < 8);
-		assert_int_equal(sscanf(line, "%lu %lu %lu %lu %d %d", &code[count], &name[count], &file[count], &table[count], &first[count],
-					&flag[count]), 6);
+		assert_int_equal(sscanf(line, "%lu %lu %lu %lu %d %d %d", &code[count], &name[count], &file[count], &table[count],
+					&first[count], &flag[count], &lasti[count]), 7);
 		count++;
 	}
 	target = open_target(child.pid);
 	usleep(20000); /* until it waits for its line */
 	assert_int_equal(target->stack.runtime, target->runtime);
 	assert_int_equal(count, 5);
-	assert_int_equal(walk(target, found, generator, 8), count);
+	assert_int_equal(walk(target, found, generator, found_lasti, 8), count);
 	for (unsigned int i = 0; i < count; i++) {
 		assert_int_equal(found[i], code[i]);
 		assert_int_equal(generator[i], flag[i]);
+		if (i) /* the innermost has gone on from one call to the next */
+			assert_int_equal(found_lasti[i], lasti[i]);
 		code_checked(target, code[i], name[i], file[i], table[i], first[i]);
 	}
 	assert_int_equal(target->stack.code_weak, target->version_hex < 0x030c0000);
