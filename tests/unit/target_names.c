@@ -312,6 +312,37 @@ static void threads_have_the_names_that_python_gives_them(void **state)
 	for_each_python(8, 15, names_told);
 }
 
+/* One thread in two interpreters: it has one name, the main interpreter's, and it runs the loop that either of them runs. */
+static void interpreters_told(const char *program)
+{
+	_cleanup_(child_kill) struct child child =
+		python(program, "try: import _xxsubinterpreters as interpreters\n"
+				"except ImportError: import _interpreters as interpreters\n"
+				"import sys, threading\n"
+				"threading.current_thread().name = 'the main one'\n"
+				"interpreters.run_string(interpreters.create(), '''import asyncio, sys, threading, time\n"
+				"threading.current_thread().name = 'another'\n"
+				"async def main(): print(1, flush=True); time.sleep(60)\n"
+				"asyncio.run(main())''')\n");
+	_cleanup_(target_freep) struct target *target = NULL;
+	static struct events events;
+	static struct names names;
+
+	assert_string_equal(line_of(&child), "1");
+	names = (struct names){0};
+	target = open_target(child.pid);
+	assert_int_equal(target_thread_names(target, name_keep, &names), 0);
+	assert_string_equal(name_of(&names, target->info.pid), "the main one");
+	assert_int_equal(names.count, 1);
+	assert_int_equal(snapshot(target, &events), 0);
+	loop_is(&events, target->info.pid, EVF_RUNS_LOOP_YES, LOOP_ASYNCIO);
+}
+
+static void a_thread_in_two_interpreters_is_one(void **state)
+{
+	for_each_python(8, 15, interpreters_told);
+}
+
 static void without_threading_there_are_no_names(void **state)
 {
 	_cleanup_(child_kill) struct child child = python(DEBIAN_PYTHON, "import sys; sys.modules.pop('threading', None); print(1, flush=True)\n"
@@ -408,6 +439,7 @@ int main(void)
 		cmocka_unit_test(a_loop_of_before_the_fork_does_not_run),
 		cmocka_unit_test(uvloop_is_known_by_its_type),
 		cmocka_unit_test(threads_have_the_names_that_python_gives_them),
+		cmocka_unit_test(a_thread_in_two_interpreters_is_one),
 		cmocka_unit_test(without_threading_there_are_no_names),
 		cmocka_unit_test(a_collection_shows_in_the_interpreters_flag),
 		cmocka_unit_test(every_python_says_where_its_collector_works),

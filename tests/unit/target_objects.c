@@ -6,6 +6,7 @@
 #include <setjmp.h>
 #include <cmocka.h>
 #include <errno.h>
+#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -268,6 +269,53 @@ static void a_dict_that_lies_about_its_size_is_not_believed(void **state)
 	assert_true(clock_now_ns() - begin < 5 * NS_PER_S);
 }
 
+static void *change(void *arg)
+{
+	volatile struct dict *dict = arg;
+
+	while (!dict->references)
+		dict->version++;
+	return NULL;
+}
+
+static void a_dict_that_changes_all_the_time_is_not_told_of(void **state)
+{
+	struct keys_310 old = (keys(), old_keys());
+	struct dict dict = {.type = ADDRESS(dict_type), .used = 2, .keys = ADDRESS(&old)};
+	struct objects o = objects(10);
+	int err, changed = 0;
+	pthread_t thread;
+	uint64_t value, begin = clock_now_ns();
+
+	pthread_create(&thread, NULL, change, &dict);
+	while (!changed && clock_now_ns() - begin < 20 * NS_PER_S) {
+		err = object_dict_get(&o, ADDRESS(&dict), "_name", &value);
+		changed = err == -EAGAIN;
+		assert_true(err == 0 || err == -EAGAIN);
+	}
+	((volatile struct dict *)&dict)->references = 1;
+	pthread_join(thread, NULL);
+	assert_int_equal(changed, 1);
+	assert_int_equal(object_dict_get(&o, ADDRESS(&dict), "_name", &value), 0);
+}
+
+static void what_cannot_be_read_of_many_is_zeros(void **state)
+{
+	enum { COUNT = 1000 };
+	static uint64_t numbers[COUNT][2], addresses[COUNT], found[COUNT][2];
+
+	for (int i = 0; i < COUNT; i++) {
+		numbers[i][0] = numbers[i][1] = (uint64_t)i + 1;
+		addresses[i] = i % 7 == 3 || i == 0 || i == COUNT - 1 ? (uint64_t)i : ADDRESS(numbers[i]);
+	}
+	memset(found, 0xff, sizeof(found));
+	memory_read_each(getpid(), addresses, COUNT, found, sizeof(found[0]));
+	for (int i = 0; i < COUNT; i++) {
+		assert_int_equal(found[i][0], addresses[i] == (uint64_t)i ? 0 : i + 1);
+		assert_int_equal(found[i][1], found[i][0]);
+	}
+}
+
 static int count_names(void *ctx, const char *name)
 {
 	++*(int *)ctx;
@@ -368,6 +416,8 @@ int main(void)
 		cmocka_unit_test(ints_are_read_in_both_forms),
 		cmocka_unit_test(a_dict_is_searched_in_every_form),
 		cmocka_unit_test(a_dict_that_lies_about_its_size_is_not_believed),
+		cmocka_unit_test(a_dict_that_changes_all_the_time_is_not_told_of),
+		cmocka_unit_test(what_cannot_be_read_of_many_is_zeros),
 		cmocka_unit_test(a_type_that_derives_from_itself_ends),
 		cmocka_unit_test(attributes_are_found_in_every_form),
 		cmocka_unit_test(an_attribute_in_a_plain_dict_is_found_where_the_class_says),
