@@ -5,6 +5,7 @@
 #include <inttypes.h>
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -18,7 +19,7 @@
 
 DEFINE_CLEANUP(capture_free, struct capture *, capture_free, NULL)
 
-enum { OPTION_RING = 512, OPTION_RATE, OPTION_NO_STACKS };
+enum { OPTION_RING = 512, OPTION_RATE, OPTION_NO_STACKS, OPTION_STACK_KINDS };
 
 void observe_add_pid(struct observe_options *options, const char *text, struct argp_state *state)
 {
@@ -31,6 +32,25 @@ void observe_add_pid(struct observe_options *options, const char *text, struct a
 		argp_error(state, "more than %d processes", OBSERVE_PIDS_MAX);
 	else
 		options->pids[options->pid_count++] = pid;
+}
+
+/* Names as the flags of STACK have them. */
+static uint32_t stack_kinds(char *text, struct argp_state *state)
+{
+	char *const names[] = {"sleep", "preempt", "wait", "holder", NULL};
+	static const uint32_t bits[] = {EVF_STACK_SLEEP, EVF_STACK_PREEMPT, EVF_STACK_WAIT, EVF_STACK_HOLDER};
+	uint32_t kinds = 0;
+	char *unknown;
+
+	while (*text) {
+		int which = getsubopt(&text, names, &unknown);
+
+		if (which < 0)
+			argp_error(state, "'%s' is no kind of stack", unknown);
+		else
+			kinds |= bits[which];
+	}
+	return kinds;
 }
 
 static error_t parse(int key, char *arg, struct argp_state *state)
@@ -56,6 +76,9 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 	case OPTION_NO_STACKS:
 		options->no_stacks = true;
 		return 0;
+	case OPTION_STACK_KINDS:
+		options->stack_kinds = stack_kinds(arg, state);
+		return 0;
 	default:
 		return ARGP_ERR_UNKNOWN;
 	}
@@ -66,6 +89,7 @@ static const struct argp_option OPTIONS[] = {
 	{"duration", 'd', "DUR", 0, "Observe this long (until Ctrl-C or the process ends)", 0},
 	{"rate", OPTION_RATE, "HZ", 0, "Sample the Python stacks of threads on a CPU so often a second; 0 for not at all (199)", 0},
 	{"no-stacks", OPTION_NO_STACKS, NULL, 0, "Take no Python stacks: which thread, but not which function", 0},
+	{"stack-kinds", OPTION_STACK_KINDS, "KIND,...", OPTION_HIDDEN, "Only these stacks (sleep, preempt, wait, holder), to measure what each kind costs", 0},
 	{"ring-size", OPTION_RING, "MIB", 0, "Room for records that are not read yet (8)", 0},
 	{0},
 };
@@ -185,7 +209,8 @@ void observe_head(const struct observe_options *options, struct stream_head *hea
 static struct capture_options capture_options(const struct observe_options *options, const struct features *features)
 {
 	const struct feature *sampling = &features->list[FEATURE_CLOCK];
-	struct capture_options how = {.ring_bytes = options->ring_bytes, .stacks = !options->no_stacks, .rate_hz = options->rate_hz};
+	struct capture_options how = {.ring_bytes = options->ring_bytes, .stacks = !options->no_stacks, .rate_hz = options->rate_hz,
+				      .stack_kinds = options->stack_kinds};
 
 	if (how.stacks && how.rate_hz && !sampling->available) {
 		fprintf(stderr, "gilscope: no sampling clock (%s); %s.\n", sampling->found, sampling->remedy);

@@ -19,6 +19,7 @@ struct observe_options {
 	uint32_t ring_bytes;	  /* 0: the default */
 	uint32_t rate_hz;	  /* of the sampling clock; 0: none */
 	bool no_stacks;
+	uint32_t stack_kinds;	  /* capture.h; 0: all */
 };
 extern const struct argp observe_argp;
 
