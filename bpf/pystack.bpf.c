@@ -16,7 +16,10 @@ enum {
 	WALKS = 4,		  /* walks that may be under way on one CPU: one that was preempted, and those that came between */
 	PATIENCE_FIRST = 1000000, /* ns */
 	PATIENCE_MAX = 1000000000,
-	WORDS = 16,
+	SPAN_WORDS = 16,
+	WINDOW = 1024,		  /* bytes read at once where frames lie side by side */
+	WINDOW_WORDS = 256,	  /* room for as much and one frame */
+	PAGE = 4096,
 };
 
 /* A walk under way. Too large for the stack, so each CPU has some. */
@@ -28,8 +31,12 @@ struct walk {
 	__u64 root;
 	__u32 root_index; /* of the frame that is the root */
 	__u32 first;	  /* frames inside of this one have changed meanwhile */
-	__u64 words[WORDS]; /* of a frame */
-	__u64 span[WORDS];  /* of a code object */
+	__u64 window;	    /* address of `words` */
+	__u64 window_bytes;
+	__u64 loaded;	    /* address of the piece of the frame that was looked at last, */
+	__u64 base;	    /* and where in `words` it is */
+	__u64 words[WINDOW_WORDS]; /* of frames */
+	__u64 span[SPAN_WORDS];  /* of a code object */
 	__u64 address[SHARED_FRAMES_MAX];
 	__u64 previous[SHARED_FRAMES_MAX];
 	struct shared_stack stack;
@@ -50,6 +57,27 @@ struct {
 	__type(value, __u8);
 	__uint(max_entries, 16384);
 } sent SEC(".maps");
+
+/*
+ * What tells a code object from others (shared.h), kept as long as it lives. Where a code object was seen to go nothing is kept any more: a stack read
+ * just then may still show the one that went.
+ */
+struct code_key {
+	__u64 address;
+	__u32 process;
+	__u32 spare;
+};
+struct code_note {
+	__u32 check;
+	__u32 gone;
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__type(key, struct code_key);
+	__type(value, struct code_note);
+	__uint(max_entries, 65536);
+} codes SEC(".maps");
 
 static __always_inline __u64 read_word(__u64 address)
 {
@@ -205,14 +233,45 @@ static __always_inline void walk_end(struct walk *walk)
 /* The field at this offset of the frame, from its lowest byte on. */
 static __always_inline __u64 field(const struct walk *walk, __u16 offset)
 {
-	return walk->words[offset / 8 % WORDS] >> offset % 8 * 8;
+	return walk->words[(walk->base + offset / 8) % WINDOW_WORDS] >> offset % 8 * 8;
 }
 
-static __always_inline int read_frame(struct walk *walk, __u64 frame)
+static __always_inline void forget_window(struct walk *walk)
 {
-	const struct shared_python *python = &walk->python;
+	walk->window_bytes = 0;
+	walk->loaded = 0;
+}
 
-	return bpf_probe_read_user(walk->words, python->frame_bytes % (WORDS * 8), (void *)(frame + python->frame_first));
+/*
+ * Has a frame's fields in `words`. A read of user memory costs the same for eight bytes and for a thousand, and frames of plain functions lie side by
+ * side, callees above callers (from 3.11 on): where the last one was near, what lies beyond it is read too.
+ */
+static __always_inline int load_frame(struct walk *walk, __u64 frame)
+{
+	__u64 from = frame + walk->python.frame_first, bytes = walk->python.frame_bytes % (WINDOW / 2), end = from + bytes, at = from - walk->window;
+	__u64 last = walk->loaded;
+
+	walk->loaded = from;
+	if (at < walk->window_bytes && at + bytes <= walk->window_bytes && !(at % 8)) {
+		walk->base = at / 8;
+		return 0;
+	}
+	walk->window = from;
+	if (last - from < WINDOW && !(from % 8))
+		walk->window = from - from % PAGE > end - WINDOW ? from - from % PAGE : (end - WINDOW + 7) & ~7ull;
+	else if (from - last < WINDOW)
+		end = from - from % PAGE + PAGE < from + WINDOW ? from - from % PAGE + PAGE : from + WINDOW;
+	if (end < from + bytes)
+		end = from + bytes;
+	if (walk->window > from)
+		walk->window = from;
+	walk->base = (from - walk->window) / 8;
+	walk->window_bytes = end - walk->window;
+	if (walk->window_bytes > WINDOW_WORDS * 8 || bpf_probe_read_user(walk->words, walk->window_bytes % (WINDOW_WORDS * 8), (void *)walk->window)) {
+		forget_window(walk);
+		return -1;
+	}
+	return 0;
 }
 
 static __always_inline __u32 instruction(const struct shared_python *python, __u64 value, __u64 code)
@@ -229,24 +288,38 @@ static __always_inline __u32 instruction(const struct shared_python *python, __u
 	return bytes > 16 << 20 ? 0xffffffff : bytes; /* also what is negative: it has not begun */
 }
 
-static __always_inline __u32 code_check(struct walk *walk, __u64 code)
+static __always_inline int read_check(struct walk *walk, __u64 code, __u32 *ret_check)
 {
 	const struct shared_python *python = &walk->python;
 	__u64 hash = SHARED_CHECK_BEGIN, line_table[3];
+	int err = bpf_probe_read_user(walk->span, CODE_SPAN_WORDS * 8, (void *)(code + python->layout.code_span));
 
-	bpf_probe_read_user(walk->span, CODE_SPAN_WORDS * 8, (void *)(code + python->layout.code_span));
 	for (int i = 0; i < CODE_SPAN_WORDS; i++)
 		hash = shared_mix(hash, walk->span[i]);
 	if (python->layout.code_weak && !python->layout.free_threaded) {
-		hash = shared_mix(hash, read_word(walk->span[python->layout.code_name_word % WORDS] + python->layout.unicode_hash));
+		hash = shared_mix(hash, read_word(walk->span[python->layout.code_name_word % SPAN_WORDS] + python->layout.unicode_hash));
 		/* what cannot be read is zeroed */
-		bpf_probe_read_user(line_table, sizeof(line_table),
-				    (void *)(walk->span[python->layout.code_linetable_word % WORDS] + python->layout.bytes_size));
+		err |= bpf_probe_read_user(line_table, sizeof(line_table),
+					   (void *)(walk->span[python->layout.code_linetable_word % SPAN_WORDS] + python->layout.bytes_size));
 		hash = shared_mix(hash, line_table[0]);
 		hash = shared_mix(hash, line_table[1]);
 		hash = shared_mix(hash, line_table[2]);
 	}
-	return shared_check_end(hash);
+	*ret_check = shared_check_end(hash);
+	return err;
+}
+
+static __always_inline __u32 code_check(struct walk *walk, __u64 code)
+{
+	struct code_key key = {.address = code, .process = walk->python.process};
+	const struct code_note *known = key.process ? bpf_map_lookup_elem(&codes, &key) : 0;
+	struct code_note note = {};
+
+	if (known && !known->gone)
+		return known->check;
+	if (!read_check(walk, code, &note.check) && key.process && !known)
+		bpf_map_update_elem(&codes, &key, &note, BPF_NOEXIST);
+	return note.check;
 }
 
 static __always_inline void keep_frame(struct walk *walk, __u64 frame, __u64 code)
@@ -281,7 +354,7 @@ __noinline int pystack_walk(__u32 slot)
 	frame = walk->next;
 	if (!frame)
 		return 1;
-	if (walk->count >= SHARED_FRAMES_MAX || read_frame(walk, frame))
+	if (walk->count >= SHARED_FRAMES_MAX || load_frame(walk, frame))
 		return 2;
 	python = &walk->python;
 	walk->next = field(walk, python->previous);
@@ -314,7 +387,7 @@ __noinline int pystack_compare(__u32 slot, __u32 index)
 	index %= SHARED_FRAMES_MAX;
 	kept = &walk->stack.frames[index];
 	walk->first = index + 1;
-	if (read_frame(walk, walk->address[index]))
+	if (load_frame(walk, walk->address[index]))
 		return 1;
 	code = field(walk, walk->python.code) & walk->python.code_mask;
 	if (code != kept->code || field(walk, walk->python.previous) != walk->previous[index])
@@ -344,6 +417,7 @@ static __noinline int drop_left(struct walk *walk, __u32 slot, __u64 tstate)
 {
 	__u64 frame = first_frame(&walk->python, tstate);
 
+	forget_window(walk);
 	for (int i = 0; i < NEAR && frame; i++) {
 		__u32 index = pystack_place(slot, frame);
 
@@ -352,7 +426,7 @@ static __noinline int drop_left(struct walk *walk, __u32 slot, __u64 tstate)
 				walk->first = index;
 			return 0;
 		}
-		frame = read_frame(walk, frame) ? 0 : field(walk, walk->python.previous);
+		frame = load_frame(walk, frame) ? 0 : field(walk, walk->python.previous);
 	}
 	walk->first = walk->count;
 	return 0;
@@ -519,6 +593,7 @@ static __noinline int walk_frames(struct walk *walk, __u32 slot, __u64 tstate)
 	walk->count = 0;
 	walk->root = 0;
 	walk->next = first_frame(&walk->python, tstate);
+	forget_window(walk);
 	for (int i = 0; i < STEPS_MAX; i++) {
 		int end = pystack_walk(slot);
 
@@ -535,6 +610,7 @@ static __noinline int drop_changed(struct walk *walk, __u32 slot, __u64 tstate)
 {
 	__u32 index = walk->count;
 
+	forget_window(walk);
 	for (int i = 0; i < SHARED_FRAMES_MAX; i++)
 		if (pystack_compare(slot, --index))
 			break;
@@ -594,6 +670,22 @@ __noinline int pystack_tell(__u64 ts, __u64 tstate, __u32 flags, __u32 gil)
 		walk_end(walk);
 	}
 	send_sample(&sample);
+	return 0;
+}
+
+/* A code object goes: PyCode_Type.tp_dealloc. */
+SEC("uprobe")
+int BPF_KPROBE(code_gone, __u64 code)
+{
+	__u32 tgid = bpf_get_current_pid_tgid() >> 32;
+	const struct shared_python *python = bpf_map_lookup_elem(&pythons, &tgid);
+	struct code_key key = {.address = code};
+	struct code_note note = {.gone = 1};
+
+	if (!python || !python->process)
+		return 0;
+	key.process = python->process;
+	bpf_map_update_elem(&codes, &key, &note, BPF_ANY);
 	return 0;
 }
 

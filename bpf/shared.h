@@ -46,6 +46,8 @@ struct shared_python {
 	wire_u16 frame_bytes; /* … and is so long, at most SHARED_FRAME_BYTES_MAX */
 	wire_u16 previous, code, instr, owner, generator; /* where in that piece; STACK_NONE as in the layout */
 	wire_u16 spare;
+	wire_u32 process; /* its number in this capture; 0: nothing tells when a code object goes, so what was seen of it must not be kept */
+	wire_u32 spare2;
 };
 #define SHARED_FRAME_BYTES_MAX 120
 

@@ -100,6 +100,8 @@ int tracee_declare_stacks(struct capture *capture, struct tracee *tracee)
 
 	if (err || !capture->options.stacks || !python_of(target, &python))
 		return err;
+	if (target->code_gone)
+		python.process = capture->tracee_count; /* from 1: it is in the list */
 	err = symbols_add_process(capture->symbols, target->info.pid, &target->stack, &target->code);
 	if (err)
 		return err;

@@ -11,7 +11,7 @@
 int tracee_attach(struct capture *capture, struct tracee *tracee, struct diag *diag)
 {
 	const struct target *target = tracee->target;
-	int err = uprobes_set(&tracee->uprobes, capture->skeleton, target, capture->multi);
+	int err = uprobes_set(&tracee->uprobes, capture->skeleton, target, capture->options.stacks, capture->multi);
 
 	if (!err)
 		return 0;

@@ -24,7 +24,7 @@ struct placement {
 	uint32_t count;
 	bool at_return;
 };
-enum { AT_TAKE, AT_DROP, AT_WAIT, AT_WAIT_END, AT_GC_BEGIN, AT_GC_END, AT_GC_RETURN, PLACEMENTS };
+enum { AT_TAKE, AT_DROP, AT_WAIT, AT_WAIT_END, AT_GC_BEGIN, AT_GC_END, AT_GC_RETURN, AT_CODE_GONE, PLACEMENTS };
 #define MULTI_RETURN 1 /* BPF_F_UPROBE_MULTI_RETURN */
 
 static void list_programs(const struct gilscope_bpf *skeleton, struct placement places[PLACEMENTS])
@@ -37,6 +37,7 @@ static void list_programs(const struct gilscope_bpf *skeleton, struct placement 
 	places[AT_GC_END].program = skeleton->progs.gc_end;
 	places[AT_GC_RETURN].program = skeleton->progs.gc_end;
 	places[AT_GC_RETURN].at_return = true;
+	places[AT_CODE_GONE].program = skeleton->progs.code_gone;
 }
 
 void uprobes_prepare(struct gilscope_bpf *skeleton, bool multi)
@@ -54,7 +55,7 @@ static void place(struct placement *where, uint64_t offset, uint64_t semaphore)
 	where->offsets[where->count++] = offset;
 }
 
-static void place_sites(struct placement places[PLACEMENTS], const struct target *target)
+static void place_sites(struct placement places[PLACEMENTS], const struct target *target, bool stacks)
 {
 	for (uint32_t i = 0; i < target->site_count; i++) {
 		const struct gil_site *site = &target->sites[i];
@@ -79,6 +80,8 @@ static void place_sites(struct placement places[PLACEMENTS], const struct target
 
 		place(&places[!site->end ? AT_GC_BEGIN : site->at_return ? AT_GC_RETURN : AT_GC_END], site->offset, site->semaphore);
 	}
+	if (stacks && target->code_gone)
+		place(&places[AT_CODE_GONE], target->code_gone, 0);
 }
 
 static int set_together(struct uprobes *uprobes, const struct placement *where, const struct target *target)
@@ -115,9 +118,9 @@ static int set_one_by_one(struct uprobes *uprobes, const struct placement *where
 	return 0;
 }
 
-int uprobes_set(struct uprobes *uprobes, const struct gilscope_bpf *skeleton, const struct target *target, bool multi)
+int uprobes_set(struct uprobes *uprobes, const struct gilscope_bpf *skeleton, const struct target *target, bool stacks, bool multi)
 {
-	size_t most = (size_t)target->site_count + target->gc_site_count;
+	size_t most = (size_t)target->site_count + target->gc_site_count + 1;
 	_cleanup_(freep) uint64_t *room = calloc(2 * PLACEMENTS * most, sizeof(*room));
 	struct placement places[PLACEMENTS] = {0};
 	int err = 0;
@@ -131,7 +134,7 @@ int uprobes_set(struct uprobes *uprobes, const struct gilscope_bpf *skeleton, co
 		places[i].offsets = room + 2 * i * most;
 		places[i].semaphores = places[i].offsets + most;
 	}
-	place_sites(places, target);
+	place_sites(places, target, stacks);
 	for (int i = 0; i < PLACEMENTS && !err; i++)
 		if (places[i].count)
 			err = multi ? set_together(uprobes, &places[i], target) : set_one_by_one(uprobes, &places[i], target);

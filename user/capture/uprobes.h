@@ -19,8 +19,8 @@ struct uprobes {
 /* To be called before loading: the kernel wants to know how a program will be attached. */
 void uprobes_prepare(struct gilscope_bpf *skeleton, bool multi);
 
-/* Sets the probes of all sites. On failure (-errno) some may be set; uprobes_done() removes them. */
-int uprobes_set(struct uprobes *uprobes, const struct gilscope_bpf *skeleton, const struct target *target, bool multi);
+/* Sets the probes of all sites, with `stacks` also of those that stacks need. On failure (-errno) some may be set; uprobes_done() removes them. */
+int uprobes_set(struct uprobes *uprobes, const struct gilscope_bpf *skeleton, const struct target *target, bool stacks, bool multi);
 void uprobes_done(struct uprobes *uprobes);
 
 #endif

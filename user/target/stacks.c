@@ -181,3 +181,21 @@ int stacks_layout_read(pid_t pid, uint32_t version_hex, uint64_t runtime, const 
 	*ret_code = code;
 	return 0;
 }
+
+uint64_t stacks_code_gone(pid_t pid, const struct image *image, bool free_threaded)
+{
+	/* PyTypeObject.tp_dealloc comes behind PyVarObject, tp_name and two sizes (Include/cpython/object.h) */
+	const uint64_t tp_dealloc = free_threaded ? 40 + 24 : 24 + 24;
+	uint64_t function, offset = UINT64_MAX;
+	GElf_Sym type;
+
+	if (elf_image_symbol(&image->elf, SHT_DYNSYM, "PyCode_Type", &type) && elf_image_symbol(&image->elf, SHT_SYMTAB, "PyCode_Type", &type))
+		return 0;
+	if (memory_read_u64(pid, image->bias + type.st_value + tp_dealloc, &function))
+		return 0;
+	function -= image->bias;
+	for (uint32_t i = 0; i < image->elf.load_count; i++)
+		if (image->elf.loads[i].executable && function - image->elf.loads[i].vaddr < image->elf.loads[i].file_size)
+			offset = elf_image_offset(&image->elf, function);
+	return offset == UINT64_MAX ? 0 : offset;
+}

@@ -8,6 +8,7 @@
 
 #include <sys/types.h>
 
+#include "target/image.h"
 #include "target/layout.h"
 
 /*
@@ -19,5 +20,8 @@ int stacks_layout_read(pid_t pid, uint32_t version_hex, uint64_t runtime, const 
 
 /* From the bytes of a struct _Py_DebugOffsets, which layout_parse_debug_offsets() has found good. */
 int stacks_parse_debug_offsets(const uint64_t *words, size_t count, uint32_t version_hex, struct stack_layout *ret_stack, struct code_layout *ret_code);
+
+/* File offset of the function that frees a code object (PyCode_Type.tp_dealloc); 0: not found. */
+uint64_t stacks_code_gone(pid_t pid, const struct image *image, bool free_threaded);
 
 #endif

@@ -127,6 +127,8 @@ static int layout_find(struct target *target, const struct image *image, struct 
 	err = stacks_layout_read(pid, target->version_hex, image->runtime, layout, &target->stack, &target->code);
 	if (err && err != -ENOTSUP)
 		return trouble(pid, err, "read the memory", diag);
+	if (!err)
+		target->code_gone = stacks_code_gone(pid, image, layout->free_threaded);
 	asyncio_examine_image(target, image);
 	asyncio_examine_modules(target);
 	return 0;

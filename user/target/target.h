@@ -88,6 +88,7 @@ struct target {
 	struct python_layout layout;
 	struct stack_layout stack;     /* for the probes; stack.runtime 0: no stacks. tstate_task may become known later, see target_describe_loop() */
 	struct code_layout code;       /* for symbols/ */
+	uint64_t code_gone;	       /* where code objects end: PyCode_Type.tp_dealloc, offset in the image file; 0: not found */
 	struct gc_site *gc_sites;
 	uint32_t gc_site_count;
 	struct target_private *private;
