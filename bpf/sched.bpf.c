@@ -112,7 +112,7 @@ static __always_inline bool in_syscall(__s32 *ret_sysno)
 #endif
 }
 
-/* Asleep in the wait of its own loop: it has nothing to do, and its stack says nothing. */
+/* In the wait of its own loop: it has nothing to do, and its stack says nothing. */
 static __always_inline bool is_idle(struct thread_note *note, __u32 tgid)
 {
 	struct shared_loop_key key = {.tgid = tgid, .epfd = note->epfd - 1};
@@ -135,7 +135,7 @@ static __always_inline void tell_stack(__u64 ts, struct task_struct *task, bool 
 	if (!(stack_kinds & (runnable ? EVF_STACK_PREEMPT : EVF_STACK_SLEEP)))
 		return;
 	note = note_of(TASK_PID(task));
-	if (!note || note->wait_gil || (!runnable && is_idle(note, task->tgid)))
+	if (!note || note->wait_gil || is_idle(note, task->tgid))
 		return;
 	tstate = pystack_current(ts, 0);
 	if (!tstate || (runnable && !note->runs_loop && !pystack_holds_gil(tstate)))
