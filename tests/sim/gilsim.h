@@ -153,7 +153,8 @@ static inline void sim_look(struct sim *s, const struct sim_thread *t, bool defi
 static inline void sim_stack(struct sim *s, const struct sim_thread *t, const struct sim_thread *of, unsigned int flags)
 {
 	if (t->python && sim_chance(s, 80))
-		sim_emit_at(s, s->now, EV_STACK, t->tid, t->gil, (uint8_t)flags, (union event){.stack = {.stack = of->tid}}, false);
+		sim_emit_at(s, s->now, EV_STACK, t->tid, t->gil, (uint8_t)flags,
+			    (union event){.stack = {.stack = of->tid, .task = sim_random(s, 2), .root = sim_random(s, 3)}}, false);
 }
 
 /* ── truth ───────────────────────────────────────────────────────────────────────────────────────────────────────── */

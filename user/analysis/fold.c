@@ -136,6 +136,8 @@ static void on_interval(void *ctx, const struct interval *i)
 		thread->report.held_ns += dur;
 	if (i->in_turn)
 		thread->turn_ns[i->state] += dur;
+	if (builder->report.stacks)
+		stacks_interval(builder, thread, i);
 	/* a holder is a holder, also while it is unknown what it does */
 	if (i->state == TS_GIL_WAIT)
 		waits_waited(builder, thread, i);
@@ -147,8 +149,6 @@ static void on_interval(void *ctx, const struct interval *i)
 		if (loop->in_turn)
 			add_to_turn(builder, loop, thread, i);
 	}
-	if (builder->report.stacks)
-		stacks_interval(builder, thread, i);
 }
 
 static void on_sample(void *ctx, const struct sample *sample)

@@ -51,18 +51,21 @@ struct blocker {
 };
 
 /*
- * Time by stack. Where a stack is exact (asleep, waiting for the GIL) so is the time; on a CPU it is that of the samples: from one to the next, and
- * before the first of a turn or hold back to its begin.
+ * Time by stack. Where a stack is exact (asleep, waiting for the GIL) so is the time; on a CPU it is that of the samples (docs/accuracy.md, "Where the
+ * time of a stack comes from"). Only where stacks were taken (report.stacks).
  */
 struct stack_share {
-	uint32_t stack;	 /* definition; 0: no stack was taken in time */
+	uint32_t stack;	 /* definition; 0: no stack was taken in time, or there were too many to tell apart */
 	uint32_t task;	 /* text: name of the asyncio task; 0: none, or not known */
 	uint64_t root;	 /* which run of a coroutine (STACK.root) */
 	struct state_sums states;
 	uint64_t gc_ns;
 };
 
-/* A run of one handler inside a turn: neighbouring stacks with the same handler and root. */
+/*
+ * A run of one handler inside a turn: neighbouring stacks with the same handler and root. What runs without a handler is a part, too; what is not
+ * known (stack 0) is one for the whole turn, and ends no other.
+ */
 struct turn_part {
 	struct handler handler;
 	uint64_t root;
@@ -105,7 +108,7 @@ struct stall {
 	enum thread_state cause;  /* the largest of what.states */
 	struct breakdown what;	  /* what.states adds up to end - start exactly */
 	uint32_t stack;		  /* the one that most of the stall was spent in; 0: not known */
-	struct handler handler;	  /* the handler that most of the stall was spent in, which may be another one's than `stack`'s */
+	struct handler handler;	  /* that most of the stall was spent in, so far as stacks are known; HANDLER_NONE: in none. May be another than `stack`'s */
 	struct turn_part *parts;  /* what ran in the turn, in order of time; at most TURN_PARTS_MAX, the rest is in the last one */
 	uint32_t part_count;
 };
@@ -115,7 +118,7 @@ struct stall {
 struct blame {
 	struct handler handler;	     /* role and frame; frame.line is that of its definition */
 	struct state_sums loop;	     /* time inside turns of loops while it ran there, by state of the loop's thread; on-CPU states are sampled */
-	struct state_sums elsewhere; /* its time in other threads, without what they slept or idled */
+	struct state_sums elsewhere; /* its time outside of turns, without what was slept there (but with the GIL) or idled */
 	uint64_t made_loops_wait_ns; /* loops' threads waited for the GIL while it held it */
 	uint64_t made_wait_ns;	     /* … and all threads, these included */
 	uint64_t gc_ns;		     /* of `loop` and `elsewhere`: collecting garbage */
@@ -142,7 +145,7 @@ struct wait_flame {
 	uint64_t ns;
 };
 
-#define FLAMES_MAX (1u << 18) /* entries of each kind; what is beyond is added to stack 0 of its thread and state */
+#define FLAMES_MAX (1u << 18) /* entries of each kind with a stack; what is beyond is added to stack 0 of its thread and state */
 
 struct loop_report {
 	const struct loop *loop;
@@ -180,7 +183,7 @@ struct report {
 		uint32_t distinct;	       /* stacks */
 		bool full;		       /* DEFINE_STACKS_MAX was reached: later ones are missing */
 	} stack_evidence;
-	struct blame *blame;		 /* worst first: by what they cost the loops */
+	struct blame *blame;		 /* worst first: by loop.{python, native, blocked, held_blocked} + made_loops_wait_ns */
 	uint32_t blame_count;
 	struct flame *flames;
 	struct wait_flame *wait_flames;

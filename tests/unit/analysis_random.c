@@ -1,0 +1,202 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What must always add up in a report, held against simulated worlds (tests/sim/gilsim.h): stalls, blockers, parts and flames by stack. And reports made
+ * while feeding goes on change nothing.
+ *
+ * ANALYSIS_SEED=n runs one seed, ANALYSIS_SEEDS=n so many of each kind.
+ */
+#include "tests/sim/named.h"
+
+#include "tests/sim/gilrun.h"
+
+static struct totals {
+	uint64_t stalls, parts, blockers, moved, stacks, waits, gc_ns, known_ns, blame;
+} totals;
+
+/* Stacks are numbered as threads are; every other function is the application's. */
+static void define_threads(void)
+{
+	names = dictionary_new();
+	assert_non_null(names);
+	for (uint32_t id = 1; id < SIM_PID + SIM_TIDS; id++) {
+		define_function(id, "function", id % 2 ? "/srv/app.py" : "/usr/lib/python3/abc.py", id);
+		define_stack(id, (struct stack_frame){id, id}, (struct stack_frame){0});
+	}
+}
+
+/* Order and number of intervals change nothing about it. */
+static uint64_t mix(uint64_t hash, uint64_t word)
+{
+	hash = (hash ^ word) * UINT64_C(0x9e3779b97f4a7c15);
+	return hash ^ hash >> 29;
+}
+
+static uint64_t shares_digest(uint64_t seed, const struct stack_share *shares, uint32_t count)
+{
+	uint64_t digest = 0;
+
+	for (uint32_t i = 0; i < count; i++)
+		for (unsigned int n = 0; n < TS_COUNT; n++)
+			digest += mix(mix(mix(mix(seed, shares[i].stack), shares[i].task), shares[i].root), n) * shares[i].states.ns[n];
+	return digest;
+}
+
+static uint64_t stall_digest(const struct stall *stall)
+{
+	uint64_t digest = mix(stall->start, stall->end) + shares_digest(1, stall->what.stacks, stall->what.stack_count);
+
+	for (uint32_t i = 0; i < stall->what.blocker_count; i++)
+		digest += shares_digest(stall->what.blockers[i].thread->tid, stall->what.blockers[i].stacks, stall->what.blockers[i].stack_count);
+	for (uint32_t i = 0; i < stall->part_count; i++) {
+		const struct turn_part *part = &stall->parts[i];
+
+		digest += mix(mix(mix(part->start, part->end), part->handler.frame.function), part->stack) * state_sums_total(&part->states);
+	}
+	return mix(mix(digest, stall->stack), stall->handler.frame.function);
+}
+
+static uint64_t digest_of(const struct report *report)
+{
+	uint64_t digest = 0;
+
+	for (uint32_t i = 0; i < report->flame_count; i++) {
+		const struct flame *flame = &report->flames[i];
+
+		digest += mix(mix(mix(flame->thread->tid, flame->stack), flame->state), flame->in_turn) * (flame->ns + flame->samples);
+	}
+	for (uint32_t i = 0; i < report->wait_flame_count; i++) {
+		const struct wait_flame *wait = &report->wait_flames[i];
+
+		digest += mix(mix(mix(wait->waiter->tid, wait->holder ? wait->holder->tid : 0), wait->waiter_stack), wait->holder_stack) * wait->ns;
+	}
+	for (uint32_t l = 0; l < report->processes[0].loop_count; l++)
+		for (uint32_t s = 0; s < report->processes[0].loops[l].stall_count; s++)
+			digest += stall_digest(&report->processes[0].loops[l].stalls[s]);
+	for (uint32_t i = 0; i < report->blame_count; i++)
+		digest = mix(digest, report->blame[i].handler.frame.function) + report->blame[i].stall_ns + report->blame[i].made_wait_ns;
+	return digest;
+}
+
+static void count(const struct report *report)
+{
+	for (uint32_t l = 0; l < report->processes[0].loop_count; l++)
+		for (uint32_t s = 0; s < report->processes[0].loops[l].stall_count; s++) {
+			const struct stall *stall = &report->processes[0].loops[l].stalls[s];
+
+			totals.stalls++;
+			totals.parts += stall->part_count;
+			totals.stacks += stall->what.stack_count;
+			totals.gc_ns += stall->what.gc_ns;
+			totals.blockers += stall->what.blocker_count;
+			for (uint32_t i = 0; i < stall->what.blocker_count; i++)
+				totals.moved += stall->what.blockers[i].stacks[0].stack != 0;
+		}
+	for (uint32_t i = 0; i < report->flame_count; i++)
+		totals.known_ns += report->flames[i].stack ? report->flames[i].ns : 0;
+	totals.waits += report->wait_flame_count;
+	totals.blame += report->blame_count;
+}
+
+/* Handlers' totals are those of the flames and waits that are theirs. */
+static void check_blame(const struct report *report)
+{
+	uint64_t on_loop = 0, waits = 0, blamed = 0, blamed_waits = 0;
+
+	for (uint32_t i = 0; i < report->flame_count; i++)
+		on_loop += report->flames[i].in_turn && handler_find(NULL, names, report->flames[i].stack).role ? report->flames[i].ns : 0;
+	for (uint32_t i = 0; i < report->wait_flame_count; i++)
+		waits += handler_find(NULL, names, report->wait_flames[i].holder_stack).role ? report->wait_flames[i].ns : 0;
+	for (uint32_t i = 0; i < report->blame_count; i++) {
+		blamed += state_sums_total(&report->blame[i].loop);
+		blamed_waits += report->blame[i].made_wait_ns;
+	}
+	assert_int_equal(on_loop, blamed);
+	assert_int_equal(waits, blamed_waits);
+}
+
+/* `looks`: cuts, and makes a report of it, so often. */
+static uint64_t run_once(const struct sim *sim, bool partial, const char *gc, uint32_t looks)
+{
+	const struct stream_head head = {.version = "0.1.0", .mode = "exact", .stacks = true, .rate_hz = 10000000};
+	struct process_info info = {.pid = SIM_PID, .gil_enabled = true};
+	struct stream_sink sink;
+	uint64_t digest;
+
+	define_threads();
+	builder = report_builder_new(300, &head, names, (struct handler_finder *)names);
+	assert_non_null(builder);
+	world = world_new(report_builder_sink(builder), partial);
+	assert_non_null(world);
+	sink = world_sink(world);
+	snprintf(info.gc, sizeof(info.gc), "%s", gc);
+	assert_int_equal(sink_process(&sink, &info), 0);
+	for (uint32_t i = 0; i < sim->events.count; i++) {
+		assert_int_equal(sink_event(&sink, &sim->events.at[i].event), 0);
+		if (looks && i % looks == looks - 1) {
+			world_cut(world, sim->events.at[i].event.hdr.ts);
+			finish();
+		}
+	}
+	finish();
+	check_blame(found);
+	count(found);
+	digest = digest_of(found);
+	teardown(NULL);
+	return digest;
+}
+
+static void run_seeds(bool partial, uint32_t losses, const char *gc)
+{
+	static struct sim sim;
+	const char *one = getenv("ANALYSIS_SEED"), *many = getenv("ANALYSIS_SEEDS");
+	uint64_t first = one ? strtoull(one, NULL, 0) : 1, seeds = one ? 1 : many ? strtoull(many, NULL, 0) : 60;
+
+	memset(&totals, 0, sizeof(totals));
+	for (uint64_t seed = first; seed < first + seeds; seed++) {
+		uint64_t digest;
+
+		sim_init(&sim, seed, partial);
+		sim_run(&sim, 1200, 30);
+		sim_lose(&sim, losses ? sim_random(&sim, losses) : 0);
+		digest = run_once(&sim, partial, gc, 0);
+		if (run_once(&sim, partial, gc, 37) != digest)
+			fail_msg("ANALYSIS_SEED=%llu: looking on has changed the report", (unsigned long long)seed);
+		sim_done(&sim);
+	}
+	if (getenv("ANALYSIS_VERBOSE"))
+		fprintf(stderr, "stalls %llu parts %llu blockers %llu moved %llu stacks %llu waits %llu gc %llu known %llu blame %llu\n",
+			(unsigned long long)totals.stalls, (unsigned long long)totals.parts, (unsigned long long)totals.blockers,
+			(unsigned long long)totals.moved, (unsigned long long)totals.stacks, (unsigned long long)totals.waits,
+			(unsigned long long)totals.gc_ns, (unsigned long long)totals.known_ns, (unsigned long long)totals.blame);
+	if (one)
+		return;
+	assert_true(totals.stalls > seeds && totals.parts > totals.stalls && totals.stacks > totals.stalls && totals.waits > seeds);
+	assert_true(totals.blockers > seeds && totals.moved > seeds && totals.known_ns > seeds && totals.blame > seeds);
+}
+
+static void everything_adds_up(void **state)
+{
+	run_seeds(false, 0, "probes");
+	assert_true(totals.gc_ns > 0);
+}
+
+static void everything_adds_up_with_losses(void **state)
+{
+	run_seeds(false, 12, "samples");
+}
+
+static void everything_adds_up_with_contended_transitions_alone(void **state)
+{
+	run_seeds(true, 12, "probes");
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_teardown(everything_adds_up, teardown),
+		cmocka_unit_test_teardown(everything_adds_up_with_losses, teardown),
+		cmocka_unit_test_teardown(everything_adds_up_with_contended_transitions_alone, teardown),
+	};
+
+	return cmocka_run_group_tests_name("analysis_random", tests, NULL, NULL);
+}
