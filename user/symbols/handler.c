@@ -256,16 +256,27 @@ static struct handler handler_at(const struct search *search, enum handler_role 
 	return (struct handler){.role = role, .index = index, .frame = search->frames[index]};
 }
 
-/* The handler under a rule, given the outermost and the innermost frame of the application inside. */
-static struct handler apply(const struct search *search, const struct handler_rule *rule, uint32_t at, uint32_t outermost, uint32_t innermost)
+/* Frames of the application that were passed on the way outward. */
+struct passed {
+	uint32_t outermost, innermost; /* UINT32_MAX: none */
+	bool missing_inside;	       /* a frame inside of the innermost could not be read: it may be the application's too */
+};
+
+static struct handler innermost_handler(const struct search *search, const struct passed *passed)
+{
+	if (passed->innermost == UINT32_MAX || passed->missing_inside)
+		return (struct handler){0};
+	return handler_at(search, HANDLER_FRAME, passed->innermost);
+}
+
+/* The handler under a rule whose frame is `at`. */
+static struct handler apply(const struct search *search, const struct handler_rule *rule, uint32_t at, const struct passed *passed)
 {
 	enum handler_role role = rule->role;
-	uint32_t index = outermost;
+	uint32_t index = passed->outermost;
 
-	if (rule->flags & RULE_DIRECT && outermost + 1 != at)
-		return handler_at(search, HANDLER_FRAME, innermost);
-	if (rule->flags & RULE_INNERMOST)
-		index = innermost;
+	if (rule->flags & RULE_INNERMOST || (rule->flags & RULE_DIRECT && index + 1 != at))
+		return innermost_handler(search, passed);
 	while (index && application_at(search, index - 1)) {
 		bool chained = rule->flags & RULE_CHAIN && strcmp(last_part(function_at(search, index - 1)->function.name), "__call__") == 0;
 
@@ -284,39 +295,33 @@ static struct handler apply(const struct search *search, const struct handler_ru
  */
 static struct handler search_run(const struct search *search)
 {
-	uint32_t outermost = UINT32_MAX, innermost = UINT32_MAX;
-	bool missing = false, missing_inside = false, fallback = true;
+	struct passed passed = {UINT32_MAX, UINT32_MAX, false};
+	bool missing = false, fallback = true;
 
 	for (uint32_t i = 0; i < search->count; i++) {
 		const struct definition *function = function_at(search, i);
-		const struct handler_rule *rule;
-		struct kind kind;
+		struct kind kind = function ? kind_get(search->finder, function) : (struct kind){0};
+		const struct handler_rule *rule = kind.rule ? &handler_rules[kind.rule - 1] : NULL;
 
 		missing |= !function;
-		if (!function)
-			continue;
-		kind = kind_get(search->finder, function);
-		rule = kind.rule ? &handler_rules[kind.rule - 1] : NULL;
 		if (kind.application) {
-			if (innermost == UINT32_MAX) {
-				innermost = i;
-				missing_inside = missing;
+			if (passed.innermost == UINT32_MAX) {
+				passed.innermost = i;
+				passed.missing_inside = missing;
 			}
-			outermost = i;
+			passed.outermost = i;
 			missing = false;
 		} else if (rule && outer_fits(rule, function_at(search, i + 1))) {
 			if (missing)
 				return (struct handler){0};
-			if (outermost != UINT32_MAX)
-				return apply(search, rule, i, outermost, innermost);
+			if (passed.outermost != UINT32_MAX)
+				return apply(search, rule, i, &passed);
 			if (rule->flags & RULE_ENDS)
 				return (struct handler){0};
 			fallback &= !(rule->flags & RULE_LOOP);
 		}
 	}
-	if (innermost == UINT32_MAX || missing_inside || !fallback)
-		return (struct handler){0};
-	return handler_at(search, HANDLER_FRAME, innermost);
+	return fallback ? innermost_handler(search, &passed) : (struct handler){0};
 }
 
 struct handler handler_find(struct handler_finder *finder, const struct dictionary *dictionary, uint32_t stack)

@@ -3,24 +3,19 @@
 
 #include <errno.h>
 #include <stdlib.h>
-#include <string.h>
-
-/*
- * uthash keeps its elements in the order they were added, so the first one is the oldest. When one has to go, elements that were used since they were
- * added are added again, at the end, until there is one that was not.
- */
+#include <utlist.h>
 
 /* ── hashes ──────────────────────────────────────────────────────────────────────────────────────────────────────── */
+
+/* The probes remember the last 16384 hashes that they sent (bpf/), roughly in order of use: what they still remember must be known here. */
+#define NUMBERS_MAX (8u * 16384)
 
 struct number {
 	uint64_t hash;
 	uint32_t id;
-	bool used;
+	struct number *prev, *next;
 	UT_hash_handle hh;
 };
-
-/* The probes remember the last 16384 hashes that they sent (bpf/), roughly in order of use: what they still remember must be known here. */
-#define NUMBERS_MAX (8u * 16384)
 
 static void number_free(struct numbers *numbers, struct number *number)
 {
@@ -28,54 +23,43 @@ static void number_free(struct numbers *numbers, struct number *number)
 	numbers->bytes -= sizeof(*number);
 }
 
-void numbers_done(struct numbers *numbers)
+void numbers_free(struct numbers *numbers)
 {
 	struct number *number, *next;
 
+	if (!numbers)
+		return;
 	HASH_ITER(hh, numbers->known, number, next) {
 		HASH_DEL(numbers->known, number);
 		number_free(numbers, number);
 	}
+	free(numbers);
 }
 
-bool numbers_find(const struct numbers *numbers, uint64_t hash, uint32_t *ret_id)
+bool numbers_find(struct numbers *numbers, uint64_t hash, uint32_t *ret_id)
 {
 	struct number *number;
 
 	HASH_FIND(hh, numbers->known, &hash, sizeof(hash), number);
 	if (!number)
 		return false;
-	number->used = true;
+	DL_DELETE(numbers->by_use, number);
+	DL_APPEND(numbers->by_use, number);
 	*ret_id = number->id;
 	return true;
 }
 
-static void numbers_forget_one(struct numbers *numbers)
-{
-	struct number *oldest = numbers->known;
-	bool used = oldest->used;
-
-	HASH_DEL(numbers->known, oldest);
-	while (used) {
-		oldest->used = false;
-		HASH_ADD(hh, numbers->known, hash, sizeof(oldest->hash), oldest);
-		if (HASH_FAILED(oldest))
-			break;
-		oldest = numbers->known;
-		used = oldest->used;
-		HASH_DEL(numbers->known, oldest);
-	}
-	number_free(numbers, oldest);
-}
-
 int numbers_keep(struct numbers *numbers, uint64_t hash, uint32_t id)
 {
-	struct number *number = calloc(1, sizeof(*number));
+	struct number *number = calloc(1, sizeof(*number)), *oldest = numbers->by_use;
 
 	if (!number)
 		return -ENOMEM;
-	if (HASH_COUNT(numbers->known) == NUMBERS_MAX)
-		numbers_forget_one(numbers);
+	if (HASH_COUNT(numbers->known) == NUMBERS_MAX) {
+		DL_DELETE(numbers->by_use, oldest);
+		HASH_DEL(numbers->known, oldest);
+		number_free(numbers, oldest);
+	}
 	numbers->bytes += sizeof(*number);
 	number->hash = hash;
 	number->id = id;
@@ -84,6 +68,7 @@ int numbers_keep(struct numbers *numbers, uint64_t hash, uint32_t id)
 		number_free(numbers, number);
 		return -ENOMEM;
 	}
+	DL_APPEND(numbers->by_use, number);
 	return 0;
 }
 
@@ -99,67 +84,63 @@ static void code_free(struct codes *codes, struct kept_code *code)
 	free(code);
 }
 
+static void code_forget(struct codes *codes, struct kept_code *code)
+{
+	DL_DELETE(codes->by_use, code);
+	HASH_DEL(codes->known, code);
+	code_free(codes, code);
+}
+
 void codes_done(struct codes *codes)
 {
 	struct kept_code *code, *next;
 
-	HASH_ITER(hh, codes->known, code, next) {
-		HASH_DEL(codes->known, code);
-		code_free(codes, code);
-	}
+	HASH_ITER(hh, codes->known, code, next)
+		code_forget(codes, code);
 }
 
 void codes_forget(struct codes *codes, uint32_t pid)
 {
 	struct kept_code *code, *next;
 
-	HASH_ITER(hh, codes->known, code, next) {
-		if (code->key.pid != pid)
-			continue;
-		HASH_DEL(codes->known, code);
-		code_free(codes, code);
-	}
+	HASH_ITER(hh, codes->known, code, next)
+		if (code->key.pid == pid)
+			code_forget(codes, code);
 }
 
-const struct kept_code *codes_find(struct codes *codes, const struct code_key *key)
+static struct kept_code *code_find(const struct codes *codes, const struct code_key *key)
 {
 	struct kept_code *code;
 
 	HASH_FIND(hh, codes->known, key, sizeof(*key), code);
-	if (code)
-		code->used = true;
 	return code;
 }
 
-static void codes_forget_one(struct codes *codes)
+const struct kept_code *codes_find(struct codes *codes, const struct code_key *key, uint32_t check)
 {
-	struct kept_code *oldest = codes->known;
-	bool used = oldest->used;
+	struct kept_code *code = code_find(codes, key);
 
-	HASH_DEL(codes->known, oldest);
-	while (used) {
-		oldest->used = false;
-		HASH_ADD(hh, codes->known, key, sizeof(oldest->key), oldest);
-		if (HASH_FAILED(oldest))
-			break;
-		oldest = codes->known;
-		used = oldest->used;
-		HASH_DEL(codes->known, oldest);
-	}
-	code_free(codes, oldest);
+	if (!code || code->check != check)
+		return NULL;
+	DL_DELETE(codes->by_use, code);
+	DL_APPEND(codes->by_use, code);
+	return code;
 }
 
-int codes_keep(struct codes *codes, const struct code_key *key, uint32_t function, struct code *code, const struct kept_code **ret_kept)
+int codes_keep(struct codes *codes, const struct code_key *key, uint32_t check, uint32_t function, struct code *code, const struct kept_code **ret_kept)
 {
-	struct kept_code *kept = calloc(1, sizeof(*kept));
+	struct kept_code *kept = calloc(1, sizeof(*kept)), *former = code_find(codes, key);
 
 	if (!kept) {
 		free(code->lines);
 		return -ENOMEM;
 	}
+	if (former)
+		code_forget(codes, former);
 	while (codes->known && (HASH_COUNT(codes->known) >= SYMBOLS_CODES_MAX || codes->lines_bytes + code->lines_bytes > LINES_BYTES_MAX))
-		codes_forget_one(codes);
+		code_forget(codes, codes->by_use);
 	kept->key = *key;
+	kept->check = check;
 	kept->function = function;
 	kept->first_line = code->first_line;
 	kept->lines_known = code->lines_known;
@@ -172,6 +153,7 @@ int codes_keep(struct codes *codes, const struct code_key *key, uint32_t functio
 		code_free(codes, kept);
 		return -ENOMEM;
 	}
+	DL_APPEND(codes->by_use, kept);
 	*ret_kept = kept;
 	return 0;
 }

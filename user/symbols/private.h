@@ -29,41 +29,45 @@ int registry_function(struct registry *registry, const char *name, const char *f
 int registry_stack(struct registry *registry, const struct stack_frame *frames, uint32_t count, bool cut, uint32_t *ret_id);
 int registry_text(struct registry *registry, const char *text, uint32_t *ret_id);
 
-/* ── what may be forgotten: the oldest first that was not used lately ("second chance") ──────────────────────────────────── */
+/* ── what may be forgotten: the longest unused first ──────────────────────────────────────────────────────────────────── */
 
 /* From a hash of the probes to the definition. */
 struct numbers {
-	struct number *known; /* by hash */
+	struct number *known;  /* by hash */
+	struct number *by_use; /* the longest unused first */
 	uint64_t bytes;
 };
 
-void numbers_done(struct numbers *numbers);
-bool numbers_find(const struct numbers *numbers, uint64_t hash, uint32_t *ret_id);
+void numbers_free(struct numbers *numbers); /* accepts NULL */
+bool numbers_find(struct numbers *numbers, uint64_t hash, uint32_t *ret_id);
 int numbers_keep(struct numbers *numbers, uint64_t hash, uint32_t id);
 
+/* One code object is kept for an address: where thousands follow each other at one, their checks of 32 bits would no longer tell them all apart. */
 struct code_key {
 	uint64_t address;
-	uint32_t pid, check;
+	uint64_t pid;
 };
 
 struct kept_code {
 	struct code_key key;
-	uint32_t function;
+	uint32_t check, function;
 	uint32_t first_line, lines_bytes;
-	bool lines_known, used;
 	uint8_t *lines;
+	bool lines_known;
+	struct kept_code *prev, *next;
 	UT_hash_handle hh;
 };
 
 struct codes {
-	struct kept_code *known; /* by key */
+	struct kept_code *known, *by_use; /* as above */
 	uint64_t bytes, lines_bytes;
 };
 
 void codes_done(struct codes *codes);
-const struct kept_code *codes_find(struct codes *codes, const struct code_key *key);
+/* NULL: not known, or it was another one. */
+const struct kept_code *codes_find(struct codes *codes, const struct code_key *key, uint32_t check);
 /* Takes over code->lines in any case. 0 or -ENOMEM. */
-int codes_keep(struct codes *codes, const struct code_key *key, uint32_t function, struct code *code, const struct kept_code **ret_kept);
+int codes_keep(struct codes *codes, const struct code_key *key, uint32_t check, uint32_t function, struct code *code, const struct kept_code **ret_kept);
 void codes_forget(struct codes *codes, uint32_t pid);
 
 #endif

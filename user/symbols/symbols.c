@@ -18,7 +18,7 @@ struct symbol_process {
 
 struct symbols {
 	struct registry registry;
-	struct numbers stacks, texts;
+	struct numbers *stacks, *texts;   /* apart, because asking changes their order */
 	struct codes codes;
 	struct symbol_process *processes; /* by pid */
 	struct symbols_status status;	  /* what is counted; symbols_status() adds what can be asked */
@@ -28,9 +28,15 @@ struct symbols *symbols_new(struct stream_sink sink)
 {
 	struct symbols *symbols = calloc(1, sizeof(*symbols));
 
-	if (symbols)
-		symbols->registry.sink = sink;
-	return symbols;
+	if (!symbols)
+		return NULL;
+	symbols->registry.sink = sink;
+	symbols->stacks = calloc(1, sizeof(*symbols->stacks));
+	symbols->texts = calloc(1, sizeof(*symbols->texts));
+	if (symbols->stacks && symbols->texts)
+		return symbols;
+	symbols_free(symbols);
+	return NULL;
 }
 
 void symbols_free(struct symbols *symbols)
@@ -44,8 +50,8 @@ void symbols_free(struct symbols *symbols)
 		free(process);
 	}
 	codes_done(&symbols->codes);
-	numbers_done(&symbols->stacks);
-	numbers_done(&symbols->texts);
+	numbers_free(symbols->stacks);
+	numbers_free(symbols->texts);
 	registry_done(&symbols->registry);
 	free(symbols);
 }
@@ -88,12 +94,12 @@ void symbols_remove_process(struct symbols *symbols, uint32_t pid)
 /* *ret_kept is NULL when the code object cannot be read (any more). */
 static int find_code(struct symbols *symbols, struct symbol_process *process, const struct shared_frame *frame, const struct kept_code **ret_kept)
 {
-	struct code_key key = {.address = frame->code, .pid = process->pid, .check = frame->check};
+	struct code_key key = {.address = frame->code, .pid = process->pid};
 	struct code code;
 	uint32_t function;
 	int err;
 
-	*ret_kept = codes_find(&symbols->codes, &key);
+	*ret_kept = codes_find(&symbols->codes, &key, frame->check);
 	if (*ret_kept || !process->readable || !frame->code)
 		return 0;
 	err = code_read((pid_t)process->pid, &process->stack, &process->code, &process->code_type, frame->code, frame->check, &code);
@@ -105,7 +111,7 @@ static int find_code(struct symbols *symbols, struct symbol_process *process, co
 		free(code.lines);
 		return err;
 	}
-	return codes_keep(&symbols->codes, &key, function, &code, ret_kept);
+	return codes_keep(&symbols->codes, &key, frame->check, function, &code, ret_kept);
 }
 
 /*
@@ -146,7 +152,7 @@ int symbols_stack(struct symbols *symbols, const struct shared_stack *stack)
 	struct symbol_process *process;
 	int err = 0;
 
-	if (!count || !stack->hash || numbers_find(&symbols->stacks, stack->hash, &id))
+	if (!count || !stack->hash || numbers_find(symbols->stacks, stack->hash, &id))
 		return 0;
 	HASH_FIND(hh, symbols->processes, &pid, sizeof(pid), process);
 	for (uint32_t i = 0; i < count && !err; i++)
@@ -160,14 +166,14 @@ int symbols_stack(struct symbols *symbols, const struct shared_stack *stack)
 	else if (id > defined)
 		for (uint32_t i = 0; i < count; i++)
 			symbols->status.frames_missing += !frames[i].function;
-	return numbers_keep(&symbols->stacks, stack->hash, id);
+	return numbers_keep(symbols->stacks, stack->hash, id);
 }
 
 uint32_t symbols_stack_id(const struct symbols *symbols, uint64_t hash)
 {
 	uint32_t id;
 
-	return numbers_find(&symbols->stacks, hash, &id) ? id : 0;
+	return numbers_find(symbols->stacks, hash, &id) ? id : 0;
 }
 
 /* ── texts ───────────────────────────────────────────────────────────────────────────────────────────────────────── */
@@ -179,11 +185,11 @@ int symbols_text(struct symbols *symbols, const struct shared_text *text)
 	uint32_t id;
 	int err;
 
-	if (!text->hash || numbers_find(&symbols->texts, text->hash, &id))
+	if (!text->hash || numbers_find(symbols->texts, text->hash, &id))
 		return 0;
 	text_clean(text->bytes, length, length == SHARED_TEXT_MAX, clean);
 	err = registry_text(&symbols->registry, clean, &id);
-	return err ? err : numbers_keep(&symbols->texts, text->hash, id);
+	return err ? err : numbers_keep(symbols->texts, text->hash, id);
 }
 
 int symbols_name(struct symbols *symbols, const char *text, uint32_t *ret_id)
@@ -198,7 +204,7 @@ uint32_t symbols_text_id(const struct symbols *symbols, uint64_t hash)
 {
 	uint32_t id;
 
-	return numbers_find(&symbols->texts, hash, &id) ? id : 0;
+	return numbers_find(symbols->texts, hash, &id) ? id : 0;
 }
 
 struct symbols_status symbols_status(const struct symbols *symbols)
@@ -206,6 +212,6 @@ struct symbols_status symbols_status(const struct symbols *symbols)
 	struct symbols_status status = symbols->status;
 
 	status.stacks = registry_count(&symbols->registry, DEFINE_STACK);
-	status.bytes = symbols->registry.bytes + symbols->stacks.bytes + symbols->texts.bytes + symbols->codes.bytes;
+	status.bytes = symbols->registry.bytes + symbols->stacks->bytes + symbols->texts->bytes + symbols->codes.bytes;
 	return status;
 }

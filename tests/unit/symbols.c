@@ -1,0 +1,349 @@
+/* SPDX-License-Identifier: MIT */
+/* Code objects as a hostile process would make them, in this process's own memory; and the limits of what is kept. */
+#include "symbols_helpers.h"
+
+#include <pthread.h>
+#include <sys/mman.h>
+
+#include "symbols/lines.h"
+#include "symbols/text.h"
+
+#define NO_ADDRESS 0xdead000000000ull
+
+/* One page of pretended objects, laid out as in 3.9, and a page behind it that cannot be read. */
+struct page {
+	struct {
+		uint64_t count, type, words[3];
+		uint32_t first_line, spare;
+		uint64_t others[7], file, name, lines;
+	} code;
+	struct {
+		uint64_t count, type, size, name;
+	} type;
+	struct string {
+		uint64_t count, type, length, hash;
+		uint32_t state, spare;
+		uint64_t more[4]; /* wstr; utf8_length, utf8, wstr_length of what is not ASCII */
+		char bytes[64];
+	} name, file;
+	struct {
+		uint64_t count, type, size, hash;
+		uint8_t bytes[64];
+	} lines;
+	char type_name[16];
+};
+
+enum { COMPACT = 1 << 5, ASCII = 1 << 6, KIND_1 = 1 << 2, KIND_2 = 2 << 2, KIND_4 = 4 << 2 };
+
+#define AT(member) ((int32_t)offsetof(struct page, member))
+static const struct stack_layout stack_layout = {
+	.instr_kind = STACK_LASTI_BYTES, .code_span = offsetof(struct page, code.first_line), .code_weak = 1, .code_name_word = 9, .code_linetable_word = 10,
+	.unicode_hash = 24, .bytes_size = 16,
+};
+static const struct code_layout code_layout = {
+	.type = 8, .type_name = 24, .filename = AT(code.file), .name = AT(code.name), .qualname = -1, .linetable = AT(code.lines),
+	.firstlineno = AT(code.first_line), .unicode_length = 16, .unicode_state = 32, .unicode_ascii = 48, .unicode_compact = 72, .bytes_size = 16,
+	.bytes_data = 32, .lines = LINES_LNOTAB,
+};
+
+struct fake {
+	struct heard heard;
+	struct page *page;
+	uint32_t pid;
+};
+
+static uint64_t address(const void *object)
+{
+	return (uint64_t)(uintptr_t)object;
+}
+
+static void put_string(struct string *string, const char *text)
+{
+	string->length = strlen(text);
+	string->hash = 77;
+	string->state = COMPACT | ASCII | KIND_1;
+	memcpy((char *)string + 48, text, strlen(text));
+}
+
+static void put_page(struct page *page)
+{
+	memset(page, 0, sizeof(*page));
+	page->code.count = page->type.count = 1;
+	page->code.type = address(&page->type);
+	page->code.first_line = 10;
+	page->code.name = address(&page->name);
+	page->code.file = address(&page->file);
+	page->code.lines = address(&page->lines);
+	page->type.name = address(page->type_name);
+	strcpy(page->type_name, "code");
+	put_string(&page->name, "function");
+	put_string(&page->file, "/srv/app.py");
+	page->lines.size = 4;
+	memcpy(page->lines.bytes, (uint8_t[]){2, 1, 2, 1}, 4);
+}
+
+static void fake_init(struct fake *fake)
+{
+	fake->page = mmap(NULL, 8192, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	assert_true(fake->page != MAP_FAILED);
+	assert_int_equal(mprotect((char *)fake->page + 4096, 4096, PROT_NONE), 0);
+	put_page(fake->page);
+	fake->pid = (uint32_t)getpid();
+	heard_init(&fake->heard);
+	assert_int_equal(symbols_add_process(fake->heard.symbols, fake->pid, &stack_layout, &code_layout), 0);
+}
+
+static void fake_done(struct fake *fake)
+{
+	heard_done(&fake->heard);
+	munmap(fake->page, 8192);
+}
+
+/* The frame of the page's code object as it is now; what cannot be read for the check counts as 0, as in the probes. */
+static struct shared_frame frame_of(const struct fake *fake, uint32_t lasti)
+{
+	const struct page *page = fake->page;
+	uint64_t span[CODE_SPAN_WORDS], weak[4] = {0}, hash = 0x67696c73636f7065;
+
+	memcpy(span, &page->code.first_line, sizeof(span));
+	memory_read_u64(getpid(), page->code.name + 24, &weak[0]);
+	memory_read(getpid(), page->code.lines + 16, &weak[1], 24);
+	for (int i = 0; i < CODE_SPAN_WORDS; i++)
+		hash = shared_mix(hash, span[i]);
+	for (int i = 0; i < 4; i++)
+		hash = shared_mix(hash, weak[i]);
+	return (struct shared_frame){.code = address(&page->code), .lasti = lasti, .check = (uint32_t)(hash ^ hash >> 32)};
+}
+
+/* What the page gives now; it is read again in any case. */
+static struct stack_frame look(struct fake *fake, uint32_t lasti)
+{
+	assert_int_equal(symbols_add_process(fake->heard.symbols, fake->pid, &stack_layout, &code_layout), 0);
+	return resolved_frame(&fake->heard, fake->pid, frame_of(fake, lasti));
+}
+
+static const char *name_of(const struct fake *fake, struct stack_frame frame)
+{
+	const struct definition *function = dictionary_find(fake->heard.dictionary, DEFINE_FUNCTION, frame.function);
+
+	return function ? function->function.name : NULL;
+}
+
+/* One thing about the page is changed: the frame is missing. And put right again: it is there. */
+#define assert_missing_with(fake, change)                                                                                                            \
+	do {                                                                                                                                         \
+		put_page((fake)->page);                                                                                                              \
+		assert_string_equal(name_of(fake, look(fake, 0)), "function");                                                                       \
+		change;                                                                                                                              \
+		assert_int_equal(look(fake, 0).function, 0);                                                                                         \
+	} while (0)
+
+static void what_is_no_code_object_is_missing(void **state)
+{
+	_cleanup_(fake_done) struct fake fake;
+	struct page *page;
+
+	fake_init(&fake);
+	page = fake.page;
+	assert_missing_with(&fake, page->code.type = 0);
+	assert_missing_with(&fake, page->code.type = NO_ADDRESS);
+	assert_missing_with(&fake, page->code.type = address(&page->code));
+	assert_missing_with(&fake, page->type.name = 0);
+	assert_missing_with(&fake, page->type.name = address(page) + 4096 - 4);
+	assert_missing_with(&fake, strcpy(page->type_name, "cod"));
+	assert_missing_with(&fake, strcpy(page->type_name, "codes"));
+	assert_missing_with(&fake, page->code.count = 0);			    /* freed … */
+	assert_missing_with(&fake, page->code.count = address(page));		    /* … and linked to another free one */
+	assert_missing_with(&fake, page->code.count = UINT64_MAX);
+	put_page(page);
+	page->code.count = 0xffff0000c0000000; /* immortal, with flags (3.14) */
+	assert_string_equal(name_of(&fake, look(&fake, 0)), "function");
+}
+
+static void names_that_cannot_be_read_are_missing(void **state)
+{
+	_cleanup_(fake_done) struct fake fake;
+	struct page *page;
+
+	fake_init(&fake);
+	page = fake.page;
+	assert_missing_with(&fake, page->code.name = 0);
+	assert_missing_with(&fake, page->code.name = NO_ADDRESS);
+	assert_missing_with(&fake, page->code.name = UINT64_MAX - 20);
+	assert_missing_with(&fake, page->code.name = address(page) + 4096 - 56); /* its characters run into what cannot be read */
+	assert_missing_with(&fake, page->code.file = 0);
+	assert_missing_with(&fake, page->name.length = UINT64_MAX);
+	assert_missing_with(&fake, page->name.length = (uint64_t)INT64_MAX + 1);
+	assert_missing_with(&fake, page->name.state = ASCII | KIND_1);
+	assert_missing_with(&fake, page->name.state = COMPACT | ASCII);
+	assert_missing_with(&fake, page->name.state = COMPACT | 3 << 2);
+	assert_missing_with(&fake, page->name.state = COMPACT | 7 << 2);
+	assert_missing_with(&fake, page->name.state = COMPACT | ASCII | KIND_2);
+}
+
+static void a_name_longer_than_can_be_is_cut(void **state)
+{
+	_cleanup_(fake_done) struct fake fake;
+	const char *name;
+
+	fake_init(&fake);
+	fake.page->name.length = INT64_MAX;
+	name = name_of(&fake, look(&fake, 0));
+	assert_memory_equal(name, "function\xef\xbf\xbd", 11);
+	assert_true(strlen(name) < DEFINE_TEXT_MAX && strlen(name) > DEFINE_TEXT_MAX - 4);
+	assert_string_equal(name + strlen(name) - 3, "\xef\xbf\xbd"); /* the page is filled with zeros: NUL is no character of a text */
+}
+
+static void characters_become_valid_text(void **state)
+{
+	_cleanup_(fake_done) struct fake fake;
+	struct string *name;
+	char *data;
+
+	fake_init(&fake);
+	name = &fake.page->name;
+	memcpy((char *)name + 48, "a\xff\0\x80" "b", 5); /* claims to be ASCII */
+	name->length = 5;
+	assert_string_equal(name_of(&fake, look(&fake, 0)), "a\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd" "b");
+	data = (char *)name + 72;
+	name->state = COMPACT | KIND_1;
+	memcpy(data, "\xff\x80", 2);
+	name->length = 2;
+	assert_string_equal(name_of(&fake, look(&fake, 0)), "ÿ\xc2\x80");
+	name->state = COMPACT | KIND_2;
+	memcpy(data, (uint16_t[]){0x41, 0xd83d, 0xde00, 0xffff, 0x20ac}, 10); /* a pair of surrogates is two lone ones in Python */
+	name->length = 5;
+	assert_string_equal(name_of(&fake, look(&fake, 0)), "A\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbf€");
+	name->state = COMPACT | KIND_4;
+	memcpy(data, (uint32_t[]){0x1f600, 0x10ffff, 0x110000, 0xffffffff, 0xdfff}, 20);
+	assert_string_equal(name_of(&fake, look(&fake, 0)), "😀\xf4\x8f\xbf\xbf\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd");
+	name->length = 0;
+	assert_string_equal(name_of(&fake, look(&fake, 0)), "");
+}
+
+static void line_tables_are_bounded(void **state)
+{
+	_cleanup_(fake_done) struct fake fake;
+	size_t room = 32 + SYMBOLS_LINETABLE_MAX + 4096;
+	uint64_t *table = mmap(NULL, room, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	fake_init(&fake);
+	assert_int_equal(look(&fake, 0).line, 10);
+	assert_int_equal(look(&fake, 2).line, 11);
+	assert_int_equal(look(&fake, 4000).line, 12);
+	assert_int_equal(look(&fake, (uint32_t)-1).line, 10);
+	assert_int_equal(look(&fake, (uint32_t)-2).line, 0);
+	assert_missing_with(&fake, fake.page->code.lines = 0);
+	assert_missing_with(&fake, fake.page->code.lines = address(fake.page) + 4096 - 34); /* runs into what cannot be read */
+	assert_missing_with(&fake, fake.page->lines.size = 5000);
+	put_page(fake.page);
+	fake.page->lines.size = UINT64_MAX; /* known to be too long before anything is read */
+	assert_string_equal(name_of(&fake, look(&fake, 0)), "function");
+	assert_int_equal(look(&fake, 0).line, 0);
+	put_page(fake.page);
+	fake.page->code.lines = address(table);
+	memset((char *)table + 32, 1, SYMBOLS_LINETABLE_MAX);
+	table[2] = SYMBOLS_LINETABLE_MAX;
+	assert_int_equal(look(&fake, 1000000).line, 10 + SYMBOLS_LINETABLE_MAX / 2);
+	table[2]++;
+	assert_int_equal(look(&fake, 1000000).line, 0);
+	table[2] = 0;
+	assert_int_equal(look(&fake, 1000000).line, 10);
+	fake.page->code.first_line = 0x80000000;
+	assert_int_equal(look(&fake, 0).line, 0);
+	munmap(table, room);
+}
+
+static void lines_of_any_bytes(void **state)
+{
+	static const uint8_t unending[] = {0xf0, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x7f}, half[] = {2, 1, 2};
+	static const uint8_t far[] = {0xe8, 0x7f, 0x7f, 0x7f, 0x7f, 0x7f, 0x3f}, no_begin[] = {0x00, 0x00, 0xe8, 0x02};
+
+	assert_int_equal(lines_find(LINES_311, unending, sizeof(unending), 10, 0), 0);
+	assert_int_equal(lines_find(LINES_311, far, sizeof(far), 10, 0), 0); /* no line has such a number */
+	assert_int_equal(lines_find(LINES_311, no_begin, sizeof(no_begin), 10, 2), 11);
+	assert_int_equal(lines_find(LINES_311, NULL, 0, 10, 0), 0);
+	assert_int_equal(lines_find(LINES_310, half, sizeof(half), 10, 1), 11);
+	assert_int_equal(lines_find(LINES_310, half, sizeof(half), 10, 2), 0);
+	assert_int_equal(lines_find(LINES_LNOTAB, half, sizeof(half), 10, 3), 11);
+	assert_int_equal(lines_find(LINES_LNOTAB, NULL, 0, 10, 3), 10);
+	assert_int_equal(lines_find(99, half, sizeof(half), 10, 0), 0);
+}
+
+/* A thread puts one code object in the place of another again and again, while they are read: each is itself or missing. */
+static volatile bool flipping;
+
+static void *flip(void *ctx)
+{
+	struct page *page = ctx;
+
+	for (uint32_t i = 0; flipping; i++) {
+		page->code.count = 0;
+		page->code.first_line = i % 2 ? 10 : 20;
+		page->code.name = address(i % 2 ? &page->name : &page->file);
+		__sync_synchronize();
+		page->code.count = 1;
+		for (volatile int wait = 0; wait < 2000; wait++)
+			;
+	}
+	return NULL;
+}
+
+static void an_object_that_changes_while_it_is_read_is_itself_or_missing(void **state)
+{
+	_cleanup_(fake_done) struct fake fake;
+	struct shared_frame one, two;
+	uint32_t right = 0, missing = 0;
+	pthread_t thread;
+
+	fake_init(&fake);
+	one = frame_of(&fake, 0);
+	fake.page->code.first_line = 20;
+	fake.page->code.name = address(&fake.page->file);
+	two = frame_of(&fake, 0);
+	flipping = true;
+	assert_int_equal(pthread_create(&thread, NULL, flip, fake.page), 0);
+	for (int i = 0; i < 20000; i++) {
+		struct stack_frame frame;
+
+		assert_int_equal(symbols_add_process(fake.heard.symbols, fake.pid, &stack_layout, &code_layout), 0);
+		frame = resolved_frame(&fake.heard, fake.pid, i % 2 ? one : two);
+		if (frame.function)
+			assert_string_equal(name_of(&fake, frame), i % 2 ? "function" : "/srv/app.py");
+		right += frame.function != 0;
+		missing += !frame.function;
+	}
+	flipping = false;
+	pthread_join(thread, NULL);
+	assert_true(right > 10 && missing > 10);
+}
+
+static void offsets_that_make_no_sense_read_nothing(void **state)
+{
+	_cleanup_(fake_done) struct fake fake;
+	struct code_layout bad = code_layout;
+
+	fake_init(&fake);
+	bad.filename = 1 << 20;
+	assert_int_equal(symbols_add_process(fake.heard.symbols, fake.pid, &stack_layout, &bad), 0);
+	assert_int_equal(resolved_frame(&fake.heard, fake.pid, frame_of(&fake, 0)).function, 0);
+	bad = (struct code_layout){0};
+	assert_int_equal(symbols_add_process(fake.heard.symbols, fake.pid, &(struct stack_layout){0}, &bad), 0);
+	assert_int_equal(resolved_frame(&fake.heard, fake.pid, frame_of(&fake, 0)).function, 0);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(what_is_no_code_object_is_missing),
+		cmocka_unit_test(names_that_cannot_be_read_are_missing),
+		cmocka_unit_test(a_name_longer_than_can_be_is_cut),
+		cmocka_unit_test(characters_become_valid_text),
+		cmocka_unit_test(line_tables_are_bounded),
+		cmocka_unit_test(lines_of_any_bytes),
+		cmocka_unit_test(an_object_that_changes_while_it_is_read_is_itself_or_missing),
+		cmocka_unit_test(offsets_that_make_no_sense_read_nothing),
+	};
+
+	return cmocka_run_group_tests_name("symbols", tests, NULL, NULL);
+}
