@@ -57,7 +57,7 @@ static int64_t signed_varint(const uint8_t *p, const uint8_t *end)
 static uint32_t find_311(const uint8_t *table, size_t bytes, int64_t line, uint32_t offset)
 {
 	enum { ONE_LINE = 10, NO_COLUMNS = 13, LONG = 14, NONE = 15 };
-	const uint8_t *p = table, *end = table + bytes;
+	const uint8_t *p = table, *end = bytes ? table + bytes : table; /* an empty table may be NULL */
 	uint64_t at = 0;
 
 	while (p < end) {
