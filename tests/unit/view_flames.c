@@ -251,6 +251,23 @@ static void pprof_has_the_same_weights_with_labels_and_lines(void **state)
 	free(shown);
 }
 
+static void several_processes_are_led_by_their_command_lines(void **state)
+{
+	const struct view_options options = {.states = 1u << TS_BLOCKED, .directions = FLAME_WAITER};
+	size_t size;
+	char *shown;
+	Pprof__Profile *profile;
+
+	made.report.process_count = 2;
+	assert_folded(options.states, options.directions, "uvicorn app:app (100);AnyIO worker thread (101);" WORK " 35000000\n");
+	shown = made_shown(&made, &view_pprof, &options, &size);
+	profile = unpack(shown, size);
+	assert_string_equal(label_of(profile, profile->sample[0], "thread"), "AnyIO worker thread (101)");
+	assert_string_equal(label_of(profile, profile->sample[0], "handler"), "[no handler]");
+	pprof__profile__free_unpacked(profile, NULL);
+	free(shown);
+}
+
 static void each_output_says_what_is_exact(void **state)
 {
 	const struct view_options options = {.states = ALL, .directions = FLAME_WAITER | FLAME_HOLDER};
@@ -260,7 +277,9 @@ static void each_output_says_what_is_exact(void **state)
 	assert_string_equal(notes[0].text, "exact sums: gil_wait, blocked, idle");
 	assert_string_equal(notes[1].text, "samples: python; the stacks are 18 samples at 199 Hz, the time of each thread is exact");
 	assert_non_null(strstr(notes[2].text, "made_wait: exact sums"));
-	assert_string_equal(notes[3].text, "12.5 % of this time has no stack: none was taken, or it could not be read");
+	assert_string_equal(notes[3].text, "11.8 % of this time has no stack: none was taken, or it could not be read");
+	assert_int_equal(view_flame_notes(&made.report, &(struct view_options){.states = 1u << TS_GIL_WAIT, .directions = FLAME_HOLDER}, notes), 2);
+	assert_string_equal(notes[1].text, "9.09 % of this time has no stack: none was taken, or it could not be read");
 	made.report.stacks = false;
 	assert_int_equal(view_flame_notes(&made.report, &(struct view_options){.states = 1u << TS_PYTHON, .directions = FLAME_WAITER}, notes), 1);
 	assert_string_equal(notes[0].text, "no stacks were taken in this recording");
@@ -278,6 +297,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(folded_weights_add_up_to_the_reports_sums, setup, teardown),
 		cmocka_unit_test_setup_teardown(speedscope_has_a_profile_for_each_state_and_direction, setup, teardown),
 		cmocka_unit_test_setup_teardown(pprof_has_the_same_weights_with_labels_and_lines, setup, teardown),
+		cmocka_unit_test_setup_teardown(several_processes_are_led_by_their_command_lines, setup, teardown),
 		cmocka_unit_test_setup_teardown(each_output_says_what_is_exact, setup, teardown),
 	};
 

@@ -34,7 +34,7 @@ struct made {
 	struct stall stalls[3];
 	struct blocker blocker;
 	struct stack_share shares[2];
-	struct turn_part parts[12];
+	struct turn_part parts[13];
 	struct blame blame[14];
 };
 
@@ -117,7 +117,8 @@ static inline void made_stalls(struct made *made)
 	stalls[0] = (struct stall){.start = 1000 * MS, .end = 1062 * MS, .whole = true, .cause = TS_GIL_WAIT};
 	stalls[0].what = (struct breakdown){.states = {.ns = {[TS_GIL_WAIT] = 60 * MS, [TS_PYTHON] = 2 * MS}}, .blockers = &made->blocker, .blocker_count = 1};
 	stalls[1] = (struct stall){.start = 1062 * MS, .end = 1142 * MS, .whole = true, .cause = TS_BLOCKED, .stack = lib,
-				   .handler = made_handler(route, 71, HANDLER_ROUTE)};
+				   .handler = made_handler(route, 71, HANDLER_ROUTE), .parts = &made->parts[12], .part_count = 1};
+	made->parts[12] = (struct turn_part){.handler = stalls[1].handler, .states = {.ns = {[TS_BLOCKED] = 80 * MS}}};
 	stalls[1].what = (struct breakdown){.states = {.ns = {[TS_BLOCKED] = 80 * MS}}, .stacks = &made->shares[1], .stack_count = 1};
 	for (int i = 0; i < 12; i++)
 		made->parts[i] = (struct turn_part){.handler = made_handler(i % 3 ? tick : route, 92, HANDLER_CALLBACK), .states = {.ns = {[TS_PYTHON] = 10 * MS}}};

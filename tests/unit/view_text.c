@@ -104,6 +104,19 @@ static void a_stall_names_who_held_the_gil_and_where(void **state)
 	assert_false(says(text, "innermost frame first"));
 }
 
+static void a_remedy_names_only_who_did_it(void **state)
+{
+	const char *text = show((struct view_options){0});
+
+	assert_true(says(text, "tick (…/routes/app.py:92) ran Python, or C code that keeps the GIL, for too long"));
+	assert_true(says(text, "async_sleep_blocking (…/routes/app.py:71) makes a blocking call"));
+	made.stalls[2].part_count = 2;
+	made.stalls[1].part_count = 0;
+	text = show((struct view_options){0});
+	assert_true(says(text, "A handler ran Python, or C code that keeps the GIL, for too long"));
+	assert_true(says(text, "A handler makes a blocking call"));
+}
+
 static void all_shows_whole_stacks_and_every_function(void **state)
 {
 	const char *text = show((struct view_options){.columns = 100, .all = true});
@@ -181,6 +194,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(the_first_screen_says_who_starves_the_loop, setup, teardown),
 		cmocka_unit_test_setup_teardown(the_verdict_counts_only_what_is_blamed, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_stall_names_who_held_the_gil_and_where, setup, teardown),
+		cmocka_unit_test_setup_teardown(a_remedy_names_only_who_did_it, setup, teardown),
 		cmocka_unit_test_setup_teardown(all_shows_whole_stacks_and_every_function, setup, teardown),
 		cmocka_unit_test_setup_teardown(what_is_sampled_or_missing_is_said_only_when_it_is_so, setup, teardown),
 		cmocka_unit_test_setup_teardown(lines_keep_their_width, setup, teardown),

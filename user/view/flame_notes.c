@@ -32,7 +32,7 @@ static void name_states(struct text *text, const struct report *report, const st
 	for (int i = 0; i < TS_COUNT; i++) {
 		enum thread_state state = (enum thread_state)i;
 
-		if (!occurred[i] || !(options->states & 1u << i) || flame_state_sampled(state) != sampled ||
+		if (!occurred[i] || !(options->states & 1u << i) || state == TS_UNKNOWN || flame_state_sampled(state) != sampled ||
 		    (state == TS_GIL_WAIT && !(options->directions & FLAME_WAITER)))
 			continue;
 		text_separate(text, ", ");
@@ -54,18 +54,24 @@ static void add_sampled(struct notes *notes, const struct report *report, const 
 		add(notes, "samples: %s; the sampling clock was off, so most of it has no stack", states);
 }
 
+/* Of the chosen time, how much has no stack. */
 static uint64_t without_stack(const struct report *report, const struct view_options *options, uint64_t *ret_total)
 {
+	bool waits = options->states & 1u << TS_GIL_WAIT, by_holder = waits && options->directions & FLAME_HOLDER;
 	uint64_t missing = 0;
 
 	*ret_total = 0;
 	for (uint32_t i = 0; i < report->flame_count; i++) {
 		const struct flame *flame = &report->flames[i];
 
-		if (!(options->states & 1u << flame->state))
+		if (!(options->states & 1u << flame->state) || (flame->state == TS_GIL_WAIT && !(options->directions & FLAME_WAITER)))
 			continue;
 		*ret_total += flame->ns;
 		missing += flame->stack ? 0 : flame->ns;
+	}
+	for (uint32_t i = 0; by_holder && i < report->wait_flame_count; i++) {
+		*ret_total += report->wait_flames[i].ns;
+		missing += report->wait_flames[i].holder_stack ? 0 : report->wait_flames[i].ns;
 	}
 	return missing;
 }

@@ -166,8 +166,11 @@ static void show_rest(const struct text_page *page, uint32_t shown)
 	text_add_number_of(&text, page->report->blame_count - shown, "more function", "more functions");
 	text_add(&text, ": ran on the loop for ");
 	text_add_duration(&text, loop);
-	text_add(&text, " together, made it wait ");
-	text_add_duration(&text, made_wait);
+	text_add(&text, " together");
+	if (made_wait) {
+		text_add(&text, ", made it wait ");
+		text_add_duration(&text, made_wait);
+	}
 	canvas_paragraph(&page->canvas, "  ", 2, &text);
 }
 

@@ -35,10 +35,7 @@ static struct group *group_of(struct group *groups, uint32_t *count, const struc
 
 static void add_group(struct text *text, const struct report *report, const struct group *group)
 {
-	if (group->handler.role == HANDLER_NONE)
-		text_add(text, "no function of the application");
-	else
-		text_add_frame(text, report, &group->handler.frame);
+	text_add_frame(text, report, &group->handler.frame);
 	text_add(text, " ");
 	if (group->count > 1) {
 		text_add(text, "%u" NBSP "times, ", group->count);
@@ -48,24 +45,38 @@ static void add_group(struct text *text, const struct report *report, const stru
 	text_add_duration(text, group->longest_ns);
 }
 
-void text_add_parts(struct text *text, const struct report *report, const struct stall *stall)
+/* Only what the application ran: the loop itself always has something to do between its callbacks. Returns the parts in the groups. */
+static uint32_t group_parts(const struct stall *stall, struct group groups[static TURN_PARTS_MAX], uint32_t *ret_groups)
 {
-	struct group groups[TURN_PARTS_MAX];
-	uint32_t count = 0, i;
-	uint64_t resolution_ns = stall_resolution_ns(report, stall);
+	uint32_t parts = 0;
 
-	if (stall->part_count < 2)
-		return;
-	for (i = 0; i < stall->part_count && i < TURN_PARTS_MAX; i++) {
-		struct group *group = group_of(groups, &count, &stall->parts[i].handler);
-		uint64_t ns = state_sums_total(&stall->parts[i].states);
+	*ret_groups = 0;
+	for (uint32_t i = 0; i < stall->part_count && i < TURN_PARTS_MAX; i++) {
+		const struct turn_part *part = &stall->parts[i];
+		uint64_t ns = state_sums_total(&part->states);
+		struct group *group;
 
+		if (part->handler.role == HANDLER_NONE)
+			continue;
+		group = group_of(groups, ret_groups, &part->handler);
 		group->ns += ns;
 		group->longest_ns = ns > group->longest_ns ? ns : group->longest_ns;
 		group->count++;
+		parts++;
 	}
-	qsort(groups, count, sizeof(*groups), larger_first);
-	text_add(text, "%s%u callbacks", stall->part_count == TURN_PARTS_MAX ? "at least " : "", stall->part_count);
+	qsort(groups, *ret_groups, sizeof(*groups), larger_first);
+	return parts;
+}
+
+void text_add_parts(struct text *text, const struct report *report, const struct stall *stall)
+{
+	struct group groups[TURN_PARTS_MAX];
+	uint32_t count, i, parts = group_parts(stall, groups, &count);
+	uint64_t resolution_ns = stall_resolution_ns(report, stall);
+
+	if (parts < 2)
+		return;
+	text_add(text, "%s%u callbacks", stall->part_count == TURN_PARTS_MAX ? "at least " : "", parts);
 	if (resolution_ns) {
 		text_add(text, ", told apart to ");
 		text_add_duration(text, resolution_ns);

@@ -34,21 +34,31 @@ static bool listed(const char *names, const char *name)
 	return false;
 }
 
-/* Who did it in the worst stall, or `otherwise`. */
-static void add_subject(struct text *text, const struct report *report, const struct handler *handler, const char *otherwise)
+/* The stall's handler may have had most of the stall and yet not have done what was its cause. */
+static bool handler_did_it(const struct stall *stall)
 {
-	if (handler->role == HANDLER_NONE)
-		text_add(text, "%s", otherwise);
-	else
-		text_add_frame(text, report, &handler->frame);
+	uint64_t ns = 0;
+
+	for (uint32_t i = 0; i < stall->part_count; i++)
+		if (stall->parts[i].handler.role == stall->handler.role && stall->parts[i].handler.frame.function == stall->handler.frame.function)
+			ns += stall->parts[i].states.ns[stall->cause];
+	return stall->handler.role != HANDLER_NONE && ns * 2 >= stall->what.states.ns[stall->cause];
 }
 
-static void add_in_handler(struct text *text, const struct report *report, const struct handler *handler)
+static void add_subject(struct text *text, const struct report *report, const struct stall *stall)
 {
-	if (handler->role == HANDLER_NONE)
+	if (handler_did_it(stall))
+		text_add_frame(text, report, &stall->handler.frame);
+	else
+		text_add(text, "A handler");
+}
+
+static void add_in_handler(struct text *text, const struct report *report, const struct stall *stall)
+{
+	if (!handler_did_it(stall))
 		return;
 	text_add(text, " in ");
-	text_add_frame(text, report, &handler->frame);
+	text_add_frame(text, report, &stall->handler.frame);
 }
 
 static void add_blocked(struct text *text, const struct report *report, const struct process *process, const struct stall *stall)
@@ -60,7 +70,7 @@ static void add_blocked(struct text *text, const struct report *report, const st
 	for (size_t i = 0; name && i < sizeof(BLOCKING) / sizeof(BLOCKING[0]); i++)
 		if (listed(BLOCKING[i].names, name)) {
 			text_add(text, "%s", name);
-			add_in_handler(text, report, &stall->handler);
+			add_in_handler(text, report, stall);
 			text_add(text, ": %s.", BLOCKING[i].remedy);
 			return;
 		}
@@ -69,7 +79,7 @@ static void add_blocked(struct text *text, const struct report *report, const st
 			       "memory, or touch mapped files in a thread.");
 		return;
 	}
-	add_subject(text, report, &stall->handler, "A handler");
+	add_subject(text, report, stall);
 	text_add(text, " makes a blocking call (");
 	text_add_syscall(text, process, sysno);
 	text_add(text, "): use the async equivalent, or call it in a thread (asyncio.to_thread).");
@@ -138,13 +148,13 @@ static void add_remedy(struct text *text, const struct report *report, const str
 
 	switch (stall->cause) {
 	case TS_PYTHON:
-		add_subject(text, report, &stall->handler, "A handler");
+		add_subject(text, report, stall);
 		text_add(text, " ran Python, or C code that keeps the GIL, for too long: split it up with awaits, or move it to a process pool. A thread would "
 			       "only move the stall to the wait for the GIL.");
 		add_garbage(text, stall);
 		break;
 	case TS_NATIVE:
-		add_subject(text, report, &stall->handler, "A handler");
+		add_subject(text, report, stall);
 		text_add(text, " ran C code without the GIL, or a long system call, on the loop: call that through run_in_executor() (asyncio.to_thread), it "
 			       "then runs beside the loop.");
 		break;
@@ -153,7 +163,7 @@ static void add_remedy(struct text *text, const struct report *report, const str
 		break;
 	case TS_HELD_BLOCKED:
 		text_add_syscall(text, process, what->syscall_count ? what->syscalls[0].sysno : SYSNO_UNKNOWN);
-		add_in_handler(text, report, &stall->handler);
+		add_in_handler(text, report, stall);
 		text_add(text, ": a call slept with the GIL, so no thread could run. The extension must release the GIL around it "
 			       "(Py_BEGIN_ALLOW_THREADS); only then does it help to move the call to a thread.");
 		break;

@@ -58,13 +58,23 @@ static void add_more(struct text *text, uint32_t count)
 		text_add(text, ", %u" NBSP "more", count);
 }
 
-/* "; innermost dumps (…/json/encoder.py:200)": where a stack ends, unless that is in the handler itself. */
+static bool has_function(const struct definition *stack, uint32_t function)
+{
+	for (uint32_t i = 0; i < stack->stack.count; i++)
+		if (stack->stack.frames[i].function == function)
+			return true;
+	return false;
+}
+
+/* "; innermost dumps (…/json/encoder.py:200)": where a stack ends, unless that is in the handler itself, or the stack is another handler's. */
 static void add_innermost(struct text *text, const struct report *report, uint32_t id, const struct handler *handler)
 {
 	const struct definition *stack = stack_of(report, id);
 	const struct stack_frame *frame = stack ? &stack->stack.frames[0] : NULL;
 
-	if (!frame || (handler->role != HANDLER_NONE && frame->function == handler->frame.function))
+	if (!frame)
+		return;
+	if (handler->role != HANDLER_NONE && (frame->function == handler->frame.function || !has_function(stack, handler->frame.function)))
 		return;
 	text_add(text, handler->role != HANDLER_NONE ? "; innermost " : "in ");
 	text_add_frame(text, report, frame);
@@ -75,6 +85,9 @@ static void add_own(struct text *text, const struct report *report, const struct
 {
 	const char *task = task_of(report, &stall->what, stall->stack);
 
+	/* where the loop itself waited for the GIL is of no interest */
+	if (stall->handler.role == HANDLER_NONE && stall->cause == TS_GIL_WAIT)
+		return;
 	if (stall->handler.role != HANDLER_NONE) {
 		text_add(text, "in ");
 		text_add_handler(text, report, &stall->handler);

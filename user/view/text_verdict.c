@@ -10,12 +10,12 @@ static void add_loop(struct text *text, const struct report *report, const struc
 	text_add_thread(text, report, loop->loop->thread);
 }
 
-/* "sync_cpu (app.py:12), route, in 'AnyIO worker thread' (4718)" */
+/* "sync_cpu (app.py:12) in 'AnyIO worker thread' (4718)" */
 static void add_blocker(struct text *text, const struct report *report, const struct blocker *blocker)
 {
 	if (blocker->handler.role != HANDLER_NONE) {
-		text_add_handler(text, report, &blocker->handler);
-		text_add(text, ", in ");
+		text_add_frame(text, report, &blocker->handler.frame);
+		text_add(text, " in ");
 	}
 	text_add_thread(text, report, blocker->thread);
 }
