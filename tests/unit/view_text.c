@@ -77,6 +77,20 @@ static void the_first_screen_says_who_starves_the_loop(void **state)
 	assert_string_equal(shown, begin);
 }
 
+static void a_process_is_called_by_its_application(void **state)
+{
+	static const char *const cases[][2] = {
+		{"/usr/bin/python3 /usr/bin/uvicorn app:app", "uvicorn app:app · pid"}, {"python3 -m uvicorn app:app", "uvicorn app:app · pid"},
+		{"/opt/my app/python3.12 -X dev x.py", "my app/python3.12 -X dev x.py · pid"}, {"/usr/sbin/gunicorn", "gunicorn · pid"},
+		{"python3", "python3 · pid"}, {"python3 -m ", "python3 -m  · pid"}, {"", "? · pid"},
+	};
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		snprintf(made.process.info.cmdline, sizeof(made.process.info.cmdline), "%s", cases[i][0]);
+		assert_int_equal(strncmp(show((struct view_options){0}), cases[i][1], strlen(cases[i][1])), 0);
+	}
+}
+
 static void the_verdict_counts_only_what_is_blamed(void **state)
 {
 	made.blame[1].stalls = 0;
@@ -192,6 +206,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(the_first_screen_says_who_starves_the_loop, setup, teardown),
+		cmocka_unit_test_setup_teardown(a_process_is_called_by_its_application, setup, teardown),
 		cmocka_unit_test_setup_teardown(the_verdict_counts_only_what_is_blamed, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_stall_names_who_held_the_gil_and_where, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_remedy_names_only_who_did_it, setup, teardown),

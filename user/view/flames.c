@@ -22,6 +22,8 @@ const char *flame_row_evidence(const struct report *report, const struct flame_r
 {
 	if (row->by_holder)
 		return "exact time, the holders' stacks are samples";
+	if (row->state == TS_UNKNOWN)
+		return "evidence is missing";
 	if (!flame_state_sampled(row->state))
 		return "exact";
 	return report->sampled_ns ? "partly sampled time, sampled stacks" : "exact time, sampled stacks";

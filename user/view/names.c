@@ -86,6 +86,8 @@ const char *command_of(const struct process_info *info)
 {
 	const char *command = without_directory(info->cmdline), *next = strchr(command, ' ');
 
+	if (!strncmp(command, "python", 6) && next && !strncmp(next, " -m ", 4) && next[4] && next[4] != ' ')
+		return next + 4;
 	if (!strncmp(command, "python", 6) && next && next[1] && next[1] != '-' && next[1] != ' ')
 		return without_directory(next + 1);
 	return *command ? command : "?";

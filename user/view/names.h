@@ -33,7 +33,7 @@ const char *thread_name(const struct report *report, const struct thread *thread
 /* Name of the asyncio task in which a stack was taken, with the largest share of `what`; NULL when there is none. */
 const char *task_of(const struct report *report, const struct breakdown *what, uint32_t stack);
 
-/* "/usr/bin/python3 /usr/bin/uvicorn app:app" is known to people as "uvicorn app:app". */
+/* "/usr/bin/python3 /usr/bin/uvicorn app:app" and "python3 -m uvicorn app:app" are known to people as "uvicorn app:app". */
 const char *command_of(const struct process_info *info);
 
 /* How finely what ran in a stall was told apart: 0 when nothing in it was sampled, else the period of the sampling clock; all of it without a clock. */

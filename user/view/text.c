@@ -81,7 +81,7 @@ static void show_head(const struct text_page *page)
 	if (report->process_count == 1) {
 		add_process(&rest, &report->processes[0].process->info, 1);
 		used = text_width(rest.bytes) + text_width(evidence.bytes) + 3;
-		add_process(&line, &report->processes[0].process->info, page->canvas.columns > used + 20 ? page->canvas.columns - used : 20);
+		add_process(&line, &report->processes[0].process->info, page->canvas.columns > used + 12 ? page->canvas.columns - used : 12);
 	} else {
 		text_add_number_of(&line, report->process_count, "process", "processes");
 	}
