@@ -88,15 +88,16 @@ class Server:
         if work.WORK[name].callbacks > 1:
             work.run_callbacks(self.loop, self.marks, name, done)
         else:
-            work.run(self.marks, name)
+            work.run(self.marks, name, "callback")
             self.loop.call_soon(done)
 
     def short(self, count):
         def sleep():
-            with self.marks.mark("short", "blocked"):
+            with self.marks.mark("short", "blocked", place=where, handler=marks.handler(sleep, "callback")):
                 self.loop.call_later(SHORT_S + PAUSE_S, self.short, count - 1)
                 time.sleep(SHORT_S)
 
+        where = marks.place(sleep, "time.sleep(")
         if count == 0:
             self.answer("ok")
         else:

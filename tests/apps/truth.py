@@ -24,53 +24,53 @@ pool = concurrent.futures.ProcessPoolExecutor(1, mp_context=multiprocessing.get_
 
 @app.get("/time_sleep")
 async def time_sleep():
-    work.run(truth, "time_sleep")
+    work.run(truth, "time_sleep", "route")
 
 
 @app.get("/socket_wait")
 async def socket_wait():
-    work.run(truth, "socket_wait")
+    work.run(truth, "socket_wait", "route")
 
 
 @app.get("/requests_get")
 async def requests_get():
-    with truth.mark("requests_get", "blocked"):
+    with truth.mark("requests_get", "blocked", place=marks.place(requests_get, "requests.get("), handler=marks.handler(requests_get, "route")):
         requests.get(f"http://127.0.0.1:{work.SLOW_PORT}/")
 
 
 @app.get("/file_fsync")
 async def file_fsync():
-    work.run(truth, "file_fsync")
+    work.run(truth, "file_fsync", "route")
 
 
 @app.get("/pipe_read")
 async def pipe_read():
-    work.run(truth, "pipe_read")
+    work.run(truth, "pipe_read", "route")
 
 
 @app.get("/lock_wait")
 async def lock_wait():
-    work.run(truth, "lock_wait")
+    work.run(truth, "lock_wait", "route")
 
 
 @app.get("/subprocess_run")
 async def subprocess_run():
-    work.run(truth, "subprocess_run")
+    work.run(truth, "subprocess_run", "route")
 
 
 @app.get("/nested_epoll")
 async def nested_epoll():
-    work.run(truth, "nested_epoll")
+    work.run(truth, "nested_epoll", "route")
 
 
 @app.get("/python_loop")
 async def python_loop():
-    work.run(truth, "python_loop")
+    work.run(truth, "python_loop", "route")
 
 
 @app.get("/regex")
 async def regex():
-    work.run(truth, "regex")
+    work.run(truth, "regex", "route")
 
 
 @app.get("/small_step")
@@ -83,32 +83,32 @@ async def small_step():
 
 @app.get("/sleep_keeping_gil")
 async def sleep_keeping_gil():
-    work.run(truth, "sleep_keeping_gil")
+    work.run(truth, "sleep_keeping_gil", "route")
 
 
 @app.get("/pbkdf2")
 async def pbkdf2():
-    work.run(truth, "pbkdf2")
+    work.run(truth, "pbkdf2", "route")
 
 
 @app.get("/compress")
 async def compress():
-    work.run(truth, "compress")
+    work.run(truth, "compress", "route")
 
 
 @app.get("/hog_python")
 async def hog_python():
-    work.run(truth, "hog_python")
+    work.run(truth, "hog_python", "route")
 
 
 @app.get("/hog_regex")
 async def hog_regex():
-    work.run(truth, "hog_regex")
+    work.run(truth, "hog_regex", "route")
 
 
 @app.get("/hog_asleep")
 async def hog_asleep():
-    work.run(truth, "hog_asleep")
+    work.run(truth, "hog_asleep", "route")
 
 
 # ── no stalls: the loop goes on meanwhile ───────────────────────────────────────────────────────────────────────────

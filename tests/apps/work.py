@@ -19,6 +19,8 @@ import threading
 import time
 import zlib
 
+from marks import caller, handler, inner, place
+
 TAKES_S = 0.12
 TAKES_NS = int(TAKES_S * 1e9)
 
@@ -26,15 +28,14 @@ TAKES_NS = int(TAKES_S * 1e9)
 LIBC_KEEPING_GIL = ctypes.PyDLL(None)
 
 
-class Helper(threading.Thread):
+class Helper:
     """A worker thread that runs functions handed to it, one after another."""
 
     def __init__(self):
-        super().__init__(name="helper", daemon=True)
         self._queue = queue.SimpleQueue()
-        self.start()
+        threading.Thread(target=self.serve, name="helper", daemon=True).start()
 
-    def run(self):
+    def serve(self):
         while True:
             self._queue.get()()
 
@@ -209,44 +210,47 @@ class Work:
     """cause: what the report must say. syscalls: names of which one must lead its list. blocker: the state that the blocker must mostly be in.
 
     slack: share of the mark that may belong to another state by the work's own construction. callbacks: how often it is scheduled into one turn.
+    at: text of the line where nearly all of the time goes by, else it is any line of the function; `function` may be named if it is another one.
+    holder: place of who has the GIL meanwhile.
     """
 
-    def __init__(self, function, cause, *syscalls, blocker=None, slack=0.0, callbacks=1):
-        self.name, self.function, self.cause, self.syscalls = function.__name__, function, cause, syscalls
+    def __init__(self, work, cause, *syscalls, blocker=None, slack=0.0, callbacks=1, at=None, function=None, holder=None):
+        self.name, self.function, self.cause, self.syscalls = work.__name__, work, cause, syscalls
         self.blocker, self.slack, self.callbacks = blocker, slack, callbacks
+        self.place = place(function or work, at)
+        self.holder = holder and {"place": holder, "handler": handler(Helper.serve, "thread")}
 
 
 WORK = {work.name: work for work in (
-    Work(time_sleep, "blocked", "clock_nanosleep", "select", "pselect6"),   # select before Python 3.11
-    Work(socket_wait, "blocked", "recvfrom", slack=0.1),
+    Work(time_sleep, "blocked", "clock_nanosleep", "select", "pselect6", at="time.sleep("),     # select before Python 3.11
+    Work(socket_wait, "blocked", "recvfrom", slack=0.1, at=".getresponse()"),
     Work(file_fsync, "native|blocked", slack=1.0),
-    Work(pipe_read, "blocked", "read"),
-    Work(lock_wait, "blocked", "futex"),
-    Work(subprocess_run, "blocked", "wait4", slack=0.25),
-    Work(nested_epoll, "blocked", "epoll_wait", "epoll_pwait"),
+    Work(pipe_read, "blocked", "read", at="os.read("),
+    Work(lock_wait, "blocked", "futex", at="with lock:"),
+    Work(subprocess_run, "blocked", "wait4", slack=0.25, at="subprocess.run("),
+    Work(nested_epoll, "blocked", "epoll_wait", "epoll_pwait", at="inner.poll("),
     Work(python_loop, "python"),
-    Work(regex, "python"),
+    Work(regex, "python", at="PATTERN.search("),
     Work(small_step, "python", callbacks=10),
-    Work(sleep_keeping_gil, "held_blocked", "clock_nanosleep"),
-    Work(pbkdf2, "native"),
-    Work(compress, "native"),
-    Work(hog_python, "gil_wait", blocker="python", slack=0.15),
-    Work(hog_regex, "gil_wait", blocker="python"),
-    Work(hog_asleep, "gil_wait", blocker="held_blocked"),
+    Work(sleep_keeping_gil, "held_blocked", "clock_nanosleep", at=".usleep("),
+    Work(pbkdf2, "native", at=".pbkdf2_hmac("),
+    Work(compress, "native", at="zlib.compress("),
+    Work(hog_python, "gil_wait", blocker="python", slack=0.15, holder=place(inner(hog_python, "hog"))),
+    Work(hog_regex, "gil_wait", blocker="python", function=_hogged, holder=place(regex, ".search(")),
+    Work(hog_asleep, "gil_wait", blocker="held_blocked", function=_hogged, holder=place(sleep_keeping_gil, ".usleep(")),
 )}
 
 
-def run(marks, name):
-    """Does the work here and now, under its mark."""
+def run(marks, name, role):
+    """Does the work here and now, under its mark. The caller is the handler, in that role."""
     work = WORK[name]
-    with marks.mark(name, work.cause) as mark:
+    with marks.mark(name, work.cause, place=work.place, handler=caller(role), holder=work.holder) as mark:
         work.function(mark)
 
 
 def run_callbacks(loop, marks, name, done):
     """Schedules the work's callbacks at once, so that the loop runs them all in one turn, under one mark; then calls done()."""
     work = WORK[name]
-    mark = marks.mark(name, work.cause)
 
     def step(number):
         if number == 0:
@@ -256,5 +260,6 @@ def run_callbacks(loop, marks, name, done):
             mark.__exit__(None, None, None)
             loop.call_soon(done)
 
+    mark = marks.mark(name, work.cause, place=work.place, handler=handler(step, "callback"))
     for number in range(work.callbacks):
         loop.call_soon(step, number)
