@@ -85,9 +85,13 @@ class RawApp(App):
         self.ask(command)
         self.expect("ok")
 
+    def answer(self, command):
+        """What the application has to say, a line of JSON."""
+        self.ask(command)
+        return json.loads(self.process.stdout.readline())
+
     def marks(self):
-        self.ask("marks")
-        return [Mark(row) for row in json.loads(self.process.stdout.readline())]
+        return [Mark(row) for row in self.answer("marks")]
 
 
 class WebApp(App):
@@ -130,6 +134,7 @@ class Mark:
     """A row of tests/apps/marks.py. The turn around it is known only where polls.c is loaded."""
 
     turn_t0_ns = turn_t1_ns = 0
+    place = handler = holder = None
 
     def __init__(self, row):
         self.__dict__.update(row)

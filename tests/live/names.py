@@ -1,0 +1,89 @@
+# SPDX-License-Identifier: MIT
+"""Whose fault, which line: the names in a report laid over the places and handlers that the application's marks tell.
+
+A wrong name is an AssertionError. One that is not there is `Missing`, an AssertionError of its own, so that it can be counted apart.
+"""
+import os
+
+UNREAD = "?"    # what a report calls a function whose code could not be read
+
+
+class Missing(AssertionError):
+    pass
+
+
+def shown(frame):
+    return f"{frame['function']} ({os.path.basename(frame['file'])}:{frame['line']})" if frame else "nothing"
+
+
+def innermost(stack, place, story):
+    """The innermost frame of the application: of those whose files are beside the place's."""
+    folder = os.path.dirname(place["file"])
+    for frame in stack:
+        if frame["function"] == UNREAD:
+            raise Missing(f"{story}: a frame could not be read: {[shown(one) for one in stack]}")
+        if os.path.dirname(frame["file"]) == folder:
+            return frame
+    if not stack:
+        raise Missing(f"{story}: no stack")
+    raise AssertionError(f"{story}: no frame of the application in {[shown(one) for one in stack]}")
+
+
+def check_place(stack, place, story):
+    frame = innermost(stack, place, story)
+    right = frame["function"] == place["function"] and frame["file"] == place["file"] and frame["line"] in place["lines"]
+    assert right, f"{story}: {[shown(one) for one in stack]}, it was {place['function']} in {place['file']}, lines {place['lines']}"
+
+
+def check_handler(found, expected, story):
+    """`expected`: a handler, or several of which any will do."""
+    if found is None or found["function"] == UNREAD:
+        raise Missing(f"{story}: no handler")
+    choices = expected if isinstance(expected, list) else [expected]
+    right = any(all(found[key] == choice[key] for key in ("function", "file", "role")) for choice in choices)
+    assert right, f"{story}: handler {shown(found)}, {found['role']}; it was {choices}"
+
+
+def innermost_handler(place):
+    """What stands in where no rule can know how the frame was called: a plain callback under uvloop that no asyncio.run is around."""
+    return {"function": place["function"], "file": place["file"], "role": "frame"}
+
+
+def expected_handlers(mark, loop):
+    if mark.handler["role"] == "callback" and loop == "uvloop":
+        return [mark.handler, innermost_handler(mark.place)]
+    return mark.handler
+
+
+def check_stall(stall, mark, loop):
+    """Function, line and handler of a stall, and of who had the GIL meanwhile."""
+    check_place(stall["stack"], mark.place, f"{mark}, culprit")
+    check_handler(stall["handler"], expected_handlers(mark, loop), f"{mark}, culprit")
+    if mark.holder:
+        blocker = next((one for one in stall["blockers"] if one["tid"] == mark.blocker), None)
+        assert blocker, f"{mark}: thread {mark.blocker} is not among the blockers"
+        check_place(blocker["stack"], mark.holder["place"], f"{mark}, holder")
+        check_handler(blocker["handler"], mark.holder["handler"], f"{mark}, holder")
+
+
+class Tally:
+    """Counts what was right, missing and wrong, each with its story."""
+
+    def __init__(self):
+        self.right, self.missing, self.wrong = 0, [], []
+
+    def add(self, check, *arguments):
+        try:
+            check(*arguments)
+            self.right += 1
+        except Missing as error:
+            self.missing.append(str(error))
+        except AssertionError as error:
+            self.wrong.append(str(error))
+
+    @property
+    def total(self):
+        return self.right + len(self.missing) + len(self.wrong)
+
+    def __str__(self):
+        return f"{self.right} of {self.total} right, {len(self.missing)} missing, {len(self.wrong)} wrong"

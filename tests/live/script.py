@@ -1,0 +1,70 @@
+# SPDX-License-Identifier: MIT
+"""Python stacks read out of a text script (gilscope export --format script)."""
+import re
+
+
+class Frame:
+    """function None: its code could not be read."""
+
+    __slots__ = ("function", "file", "line")
+
+    def __init__(self, function, file, line):
+        self.function, self.file, self.line = function, file, line
+
+    def __repr__(self):
+        return f"{self.function} ({self.file}:{self.line})"
+
+
+class Stack:
+    """One that was taken. frames: innermost first, None where nothing could be read; flags: their names in docs/trace-format.md; task: a text or ""."""
+
+    __slots__ = ("ts", "tid", "flags", "frames", "cut", "task", "root")
+
+    def __repr__(self):
+        return f"{self.ts} {self.tid} {' '.join(sorted(self.flags))}: {self.frames}{' (cut)' if self.cut else ''}"
+
+
+def unescape(word):
+    raw = re.sub(rb"\\x([0-9a-f]{2})", lambda match: bytes([int(match[1], 16)]), word.encode())
+    return raw.decode(errors="surrogateescape")
+
+
+def nanoseconds(seconds):
+    whole, _, part = seconds.partition(".")
+    return int(whole) * 10**9 + int(part.ljust(9, "0"))
+
+
+class Script:
+    """stacks: all of them in the order of their times. names: {tid: [names in Python]}."""
+
+    def __init__(self, text):
+        self.stacks, self.names, self.functions, self.texts, self.definitions = [], {}, {}, {0: ""}, {}
+        for line in text.split("\n"):
+            words = line.split(" ")
+            if words[0] in ("function", "stack", "text"):
+                self._define(*words)
+            elif len(words) > 2 and words[2] in ("stack", "python_name"):
+                self._event(*words)
+
+    def _define(self, kind, number, *words):
+        if kind == "stack":
+            frames = [tuple(map(int, word.split(":"))) for word in words if word != "cut"]
+            self.definitions[int(number)] = ("cut" in words, frames)
+            return
+        fields = dict(word.split("=", 1) for word in words)
+        if kind == "text":
+            self.texts[int(number)] = unescape(fields["text"])
+        else:
+            self.functions[int(number)] = (unescape(fields["name"]), unescape(fields["file"]), int(fields.get("line", 0)))
+
+    def _event(self, seconds, tid, kind, *words):
+        fields = dict(word.split("=", 1) for word in words if "=" in word)
+        if kind == "python_name":
+            self.names.setdefault(int(tid), []).append(self.texts[int(fields.get("text", 0))])
+            return
+        stack = Stack()
+        stack.ts, stack.tid, stack.flags = nanoseconds(seconds), int(tid), {word for word in words if "=" not in word}
+        stack.task, stack.root = self.texts[int(fields.get("task", 0))], int(fields.get("root", "0"), 0)
+        stack.cut, frames = self.definitions.get(int(fields.get("stack", 0)), (False, None))
+        stack.frames = frames and [Frame(*self.functions.get(function, (None, "", 0))[:2], line) for function, line in frames]
+        self.stacks.append(stack)

@@ -1,0 +1,116 @@
+# SPDX-License-Identifier: MIT
+"""Stacks that gilscope took, laid over those that an application wrote down (tests/apps/spot.py)."""
+import collections
+import os
+
+import harness
+import script
+
+KINDS = {"sleep": "sleep", "read": "sleep", "gil_wait": "wait", "held": "holder", "native": "clock"}    # and how a stack of that kind must have been taken
+DEEPEST = 128
+TEXT_BYTES = 1023
+OWN = ("note", "done", "stack_of", "Spot.note", "Spot.done")
+
+
+def as_seen(text):
+    """What gilscope may know of a text: what is no character is U+FFFD, and what is too long is cut."""
+    shown = "".join("\ufffd" if 0xd800 <= ord(char) < 0xe000 else char for char in text).encode()
+    return shown[:TEXT_BYTES].decode(errors="ignore")
+
+
+class StacksApp(harness.RawApp):
+    def __init__(self, loop, python=(harness.DEBIAN_PYTHON,), **options):
+        options.setdefault("script", os.path.join(harness.APPS, "stacks_truth.py"))
+        super().__init__(loop, python=python, **options)
+
+    def rows(self):
+        return self.answer("rows")
+
+
+def frame_differs(seen, true):
+    """Nothing, or "missing", or "wrong"."""
+    function, file, line = true
+    if seen.function is None:
+        return "missing"
+    if seen.function == as_seen(function) and seen.file == as_seen(file) and seen.line == line:
+        return None
+    return "wrong"
+
+
+def compare(stack, truth):
+    """How a stack differs from the truth: None, "missing", or a sentence that says what is wrong.
+
+    A torn one may lack frames at its inner end. One deeper than DEEPEST is cut at the outer end, and says so.
+    """
+    if stack.frames is None:
+        return "missing"
+    if "torn" in stack.flags:
+        truth = truth[max(0, len(truth) - len(stack.frames)):] if not stack.cut else truth
+    if stack.cut:
+        if len(truth) <= DEEPEST or len(stack.frames) != DEEPEST:
+            return f"cut to {len(stack.frames)} frames of {len(truth)}"
+        truth = truth[:DEEPEST]
+    if len(stack.frames) != len(truth):
+        return f"{len(stack.frames)} frames instead of {len(truth)}: {stack.frames[:4]} … {stack.frames[-2:]}, true are {truth[:4]} … {truth[-2:]}"
+    found = [(frame_differs(*pair), pair) for pair in zip(stack.frames, truth)]
+    for differs, (seen, true) in found:
+        if differs == "wrong":
+            return f"{seen} instead of {true}"
+    return "missing" if any(differs for differs, _ in found) else None
+
+
+class Comparison:
+    """Of all stacks that were taken while the application was at one of its rows.
+
+    wrong: sentences. right, missing: numbers of stacks. without: rows of which no stack of the kind that is due was taken and right.
+    """
+
+    def __init__(self, text, answer):
+        self.right = self.missing = 0
+        self.wrong, self.without = [], []
+        self.ways = collections.Counter()
+        by_tid = collections.defaultdict(list)
+        for stack in script.Script(text).stacks:
+            by_tid[stack.tid].append(stack)
+        self.count = len(answer["rows"])
+        for row in answer["rows"]:
+            self._row(row, by_tid[row["tid"]], by_tid[answer["waiter"]], answer["hog"])
+
+    def _row(self, row, own, waiters, hog):
+        seen = [(stack, hog if "holder" in stack.flags else row["stack"]) for stack in own]
+        if row["kind"] == "held":
+            seen += [(stack, row["stack"]) for stack in waiters if "holder" in stack.flags]
+        due = 0
+        for stack, truth in seen:
+            if row["t0_ns"] <= stack.ts <= row["t1_ns"] and not (stack.frames and stack.frames[0].function in OWN):
+                due += self._stack(row, stack, truth) and KINDS[row["kind"]] in stack.flags
+        if not due:
+            self.without.append(f"{row['shape']}, {row['kind']}")
+
+    def _stack(self, row, stack, truth):
+        differs = compare(stack, truth)
+        self.ways.update(stack.flags if differs is None else ())
+        if differs == "missing":
+            self.missing += 1
+        elif differs:
+            self.wrong.append(f"{row['shape']}, {row['kind']}, {' '.join(sorted(stack.flags))}: {differs}")
+        else:
+            self.right += 1
+        return differs is None
+
+    def __str__(self):
+        return f"{self.right} stacks right, {len(self.wrong)} wrong, {self.missing} missing; {len(self.without)} of {self.count} places without one"
+
+
+def observe(app, folder, kinds=tuple(KINDS)):
+    """Goes through all shapes under a recording; the comparison."""
+    trace = os.path.join(folder, "stacks.gsc")
+    with harness.Running("record", "-p", app.pid, "-d", "100s", "-o", trace) as running:
+        app.call("run " + " ".join(kinds))
+        done = running.finish()
+    if done.status != 0:
+        raise RuntimeError(f"record: {done!r}")
+    text = harness.gilscope("export", trace, "--format", "script")
+    if text.status != 0:
+        raise RuntimeError(f"export: {text!r}")
+    return Comparison(text.stdout, app.rows())
