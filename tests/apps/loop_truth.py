@@ -122,7 +122,7 @@ def yielding():
         os.sched_yield()
 
 
-def main(server_class=Server):
+def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--loop", choices=("asyncio", "uvloop"), default="asyncio")
     if parser.parse_args().loop == "uvloop":
@@ -130,7 +130,7 @@ def main(server_class=Server):
         loop = uvloop.new_event_loop()
     else:
         loop = asyncio.new_event_loop()
-    server = server_class(loop)
+    server = Server(loop)
     loop.add_reader(0, server.read)
     server.answer("ready")
     loop.run_forever()

@@ -14,12 +14,14 @@ Commands beside those of loop_truth.py, each answered with one line:
 
 Standard library only, Python 3.8 and later.
 """
+import argparse
 import asyncio
 import concurrent.futures
 import gc
 import itertools
 import json
 import random
+import sys
 import threading
 import time
 
@@ -191,7 +193,7 @@ class Server(loop_truth.Server):
         elif name == "turns":
             self.turns = self.loop.create_task(self.all_turns(int(number)))
         elif name == "blocks":
-            self.repeat(lambda function: function(), [self.block_by_sleeping, self.block_by_computing] * int(number))
+            self.repeat(None, [self.block_by_sleeping, self.block_by_computing] * int(number))
         elif name == "garbage":
             self.make_garbage(int(number))
         elif name == "collections":
@@ -200,12 +202,12 @@ class Server(loop_truth.Server):
             super().execute(command)
 
     def repeat(self, step, arguments):
-        """Each step in a turn of its own, with pauses between; then the answer."""
+        """Each step in a turn of its own, with pauses between; then the answer. Without a step the arguments are callbacks themselves."""
         arguments = iter(arguments)
 
         def following():
             for argument in arguments:
-                self.in_own_turn(step, argument)
+                self.in_own_turn(*([step, argument] if step else [argument]))
                 self.loop.call_later(PAUSE_S, following)
                 return
             self.answer("ok")
@@ -301,5 +303,29 @@ class Server(loop_truth.Server):
     crowd_place, crowd_handler = marks.place(crowd), marks.handler(crowd, "callback")
 
 
+async def serve():
+    loop = asyncio.get_running_loop()
+    server = Server(loop)
+    loop.add_reader(0, server.read)
+    server.answer("ready")
+    await loop.create_future()
+
+
+def main():
+    """As most programs do it, with asyncio.run: under uvloop that is what tells that a callback is one."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--loop", choices=("asyncio", "uvloop"), default="asyncio")
+    if parser.parse_args().loop == "asyncio":
+        asyncio.run(serve())
+        return
+    import uvloop
+    if sys.version_info < (3, 11):
+        uvloop.install()
+        asyncio.run(serve())
+    else:
+        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+            runner.run(serve())
+
+
 if __name__ == "__main__":
-    loop_truth.main(Server)
+    main()

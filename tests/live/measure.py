@@ -7,6 +7,7 @@ import time
 
 import harness
 import laws
+import names
 import work
 
 GAP_S = 0.03
@@ -40,8 +41,9 @@ def takes_and_drops(script):
 class Measurement:
     """What one interpreter gave. `faults` are sentences; without any everything promised was kept."""
 
-    def __init__(self, app, short=40):
+    def __init__(self, app, short=40, loop="asyncio"):
         """`short`: how many turns to measure the edges with."""
+        self._loop = loop
         with tempfile.TemporaryDirectory() as folder:
             trace = os.path.join(folder, "measure.gsc")
             self._record(app, trace, short)
@@ -54,6 +56,7 @@ class Measurement:
         laws.check_evidence(outcome)
         self.process, = self.report["processes"]
         self._compare()
+        self._name()
         self._edges()
         self._balance(takes_and_drops(script.stdout))
 
@@ -94,6 +97,14 @@ class Measurement:
             self._check(laws.check_details, self.report, stall, mark, work.WORK[mark.name])
             self.right += len(self.faults) == before
         self.faults += [f"invented: {stall}" for stall in laws.uninvited(self.report, self._marks)]
+
+    def _name(self):
+        self.names = names.Tally()
+        for mark in self._marks:
+            stalls = [stall for stall in laws.stalls_of(self.report) if mark.overlaps(stall)]
+            if mark.place and len(stalls) == 1:
+                self.names.add(names.check_stall, stalls[0], mark, self._loop == "asyncio")
+        self.faults += self.names.wrong + self.names.missing
 
     def _edges(self):
         errors = self._check(edge_errors, self.report, [mark for mark in self._marks if mark.name == "short"]) or [1 << 40]

@@ -44,26 +44,25 @@ def check_handler(found, expected, story):
     assert right, f"{story}: handler {shown(found)}, {found['role']}; it was {choices}"
 
 
-def innermost_handler(place):
-    """What stands in where no rule can know how the frame was called: a plain callback under uvloop that no asyncio.run is around."""
-    return {"function": place["function"], "file": place["file"], "role": "frame"}
+def check_holder(stall, mark):
+    """Function, line and handler of who had the GIL meanwhile."""
+    blocker = next((one for one in stall["blockers"] if one["tid"] == mark.blocker), None)
+    assert blocker, f"{mark}: thread {mark.blocker} is not among the blockers {[one['tid'] for one in stall['blockers']]}"
+    check_place(blocker["stack"], mark.holder["place"], f"{mark}, holder")
+    check_handler(blocker["handler"], mark.holder["handler"], f"{mark}, holder")
 
 
-def expected_handlers(mark, loop):
-    if mark.handler["role"] == "callback" and loop == "uvloop":
-        return [mark.handler, innermost_handler(mark.place)]
-    return mark.handler
+def check_stall(stall, mark, ruled=True):
+    """Function, line and handler of a stall, and of who had the GIL meanwhile.
 
-
-def check_stall(stall, mark, loop):
-    """Function, line and handler of a stall, and of who had the GIL meanwhile."""
+    Not `ruled`: a plain callback of a uvloop that the application itself runs, of which no frame tells how it was called; then the innermost frame of
+    the application may stand in for the handler.
+    """
+    innermost = {"function": mark.place["function"], "file": mark.place["file"], "role": "frame"}
     check_place(stall["stack"], mark.place, f"{mark}, culprit")
-    check_handler(stall["handler"], expected_handlers(mark, loop), f"{mark}, culprit")
+    check_handler(stall["handler"], mark.handler if ruled else [mark.handler, innermost], f"{mark}, culprit")
     if mark.holder:
-        blocker = next((one for one in stall["blockers"] if one["tid"] == mark.blocker), None)
-        assert blocker, f"{mark}: thread {mark.blocker} is not among the blockers"
-        check_place(blocker["stack"], mark.holder["place"], f"{mark}, holder")
-        check_handler(blocker["handler"], mark.holder["handler"], f"{mark}, holder")
+        check_holder(stall, mark)
 
 
 class Tally:

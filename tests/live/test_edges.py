@@ -4,6 +4,7 @@ import pytest
 
 import harness
 import laws
+import names
 from measure import edge_errors, percentile
 
 COUNT = 200
@@ -28,3 +29,5 @@ def test_edges_are_within_100_us_of_the_marks(loop):
     assert len(marks) == COUNT and all(mark.turn_t0_ns for mark in marks)
     assert high <= PROMISE_NS
     assert not laws.uninvited(outcome.report, marks)
+    for mark in marks:
+        names.check_stall(laws.the_stall(outcome.report, mark), mark, ruled=loop == "asyncio")

@@ -6,6 +6,7 @@ import pytest
 
 import harness
 import laws
+import names
 import work
 
 GAP_S = 0.15
@@ -59,6 +60,12 @@ def test_a_blocked_loop_is_one_stall_with_its_cause(recording, name):
     stall = laws.the_stall(recording.report, mark)
     laws.check_cause(stall, mark, known)
     laws.check_details(recording.report, stall, mark, known)
+
+
+@pytest.mark.parametrize("name", BLOCKING)
+def test_a_stall_names_the_function_the_line_and_the_handler(recording, name):
+    mark = recording.marks[name]
+    names.check_stall(laws.the_stall(recording.report, mark), mark)
 
 
 @pytest.mark.parametrize("name", HARMLESS)

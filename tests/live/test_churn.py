@@ -1,0 +1,106 @@
+# SPDX-License-Identifier: MIT
+"""Code and threads that are gone before anybody can look them up: what is not known is missing, never another's name."""
+import array
+import bisect
+import os
+import re
+
+import pytest
+
+import harness
+import script
+
+FUNCTIONS, THREADS_S = 1_000_000, 3
+HOLDER_LAG_NS = 100_000     # a holder runs on while its stack is read
+
+
+class Churn(harness.App):
+    """tests/apps/churn_truth.py; `run` records one command and gives the text script and the application's record."""
+
+    def __init__(self, path, python=harness.DEBIAN_PYTHON):
+        self._path = path
+        super().__init__([python, os.path.join(harness.APPS, "churn_truth.py"), "churn", path], stdin=harness.subprocess.PIPE,
+                         stdout=harness.subprocess.PIPE, text=True)
+        assert self.process.stdout.readline() == "ready\n"
+
+    def run(self, command, folder):
+        trace = os.path.join(folder, "churn.gsc")
+        with harness.Running("record", "-p", self.pid, "-d", "100s", "-o", trace) as running:
+            self.process.stdin.write(command + "\n")
+            self.process.stdin.flush()
+            assert self.process.stdout.readline() == "ok\n", "the application did not survive"
+            done = running.finish()
+        assert done.status in (0, 5), done
+        text = harness.gilscope("export", trace, "--format", "script", timeout=120)
+        assert text.status in (0, 5), text
+        record = array.array("Q")
+        with open(self._path, "rb") as file:
+            record.frombytes(file.read())
+        return script.Script(text.stdout).stacks, record
+
+
+def number_of(frame, letter):
+    """The number in the frame's name; file and line must agree with it. None: not such a function."""
+    found = re.fullmatch(letter + r"(\d+)", frame.function or "")
+    if not found:
+        assert not (frame.file or "").startswith(f"<{letter}"), f"{frame}: a name from one code object, a file from another"
+        return None
+    number = int(found[1])
+    assert frame.file == f"<{letter}{number}>" and frame.line == number + 1, f"{frame}: name, file and line of one code object do not go together"
+    return number
+
+
+class Verdict:
+    def __init__(self):
+        self.right = self.missing = self.late = 0
+        self.wrong = []
+
+    def __str__(self):
+        return f"{self.right} short-lived frames right, {len(self.wrong)} wrong, {self.missing} stacks with something missing"
+
+
+@pytest.mark.parametrize("label", ["system", *[label for label in harness.supported_pythons() if "3.8" in label or "3.12" in label]])
+def test_a_function_that_lived_for_microseconds_is_right_or_missing(label, tmp_path):
+    with Churn(tmp_path / "record", harness.supported_pythons()[label]) as app:
+        taken, record = app.run(f"functions {FUNCTIONS}", tmp_path)
+    numbers, times = record[0::2], record[1::2]
+    found = Verdict()
+    for stack in taken:
+        if stack.frames is None or any(frame.function is None for frame in stack.frames):
+            found.missing += times[0] <= stack.ts <= times[-1]
+            continue
+        lag = HOLDER_LAG_NS if "holder" in stack.flags else 0
+        alive = numbers[max(0, bisect.bisect_right(times, stack.ts) - 1)], numbers[max(0, bisect.bisect_right(times, stack.ts + lag) - 1)]
+        for number in filter(None, (number_of(frame, "n") for frame in stack.frames)):
+            if alive[0] <= number <= alive[1]:
+                found.right += 1
+            else:
+                found.wrong.append(f"n{number} at {stack.ts}, when n{alive[0]} to n{alive[1]} lived: {stack!r}")
+    print(f"{label}: {len(taken)} stacks of {FUNCTIONS} functions in {(times[-1] - times[0]) / 1e9:.1f} s: {found}")
+    assert not found.wrong
+    assert found.right > 1000
+
+
+def test_threads_that_die_while_they_are_looked_at(tmp_path):
+    with Churn(tmp_path / "record") as app:
+        taken, record = app.run(f"threads {THREADS_S}", tmp_path)
+    lives = {}
+    for at in range(0, len(record), 4):
+        lives.setdefault(record[at] & 0xffffffff, []).append((record[at + 1], record[at + 3], record[at] >> 32))
+    found = Verdict()
+    for stack in taken:
+        if "holder" in stack.flags or stack.tid not in lives:
+            continue
+        if stack.frames is None or any(frame.function is None for frame in stack.frames):
+            found.missing += 1
+            continue
+        alive = [number for begin, end, number in lives[stack.tid] if begin <= stack.ts <= end]
+        for number in filter(None, (number_of(frame, "t") for frame in stack.frames)):
+            if number in alive:
+                found.right += 1
+            else:
+                found.wrong.append(f"t{number} at {stack.ts} in thread {stack.tid}, when {alive} lived there: {stack!r}")
+    rate = len(record) / 4 / THREADS_S
+    print(f"{rate:.0f} threads a second: {found}")
+    assert not found.wrong
+    assert rate > 200 and found.right > 200

@@ -1,0 +1,73 @@
+# SPDX-License-Identifier: MIT
+"""Which threads run event loops, and what Python calls threads and tasks."""
+import os
+
+import pytest
+
+import harness
+import laws
+
+TASK = "задача 🐍"
+
+
+class Recording:
+    """Everything that roles_truth.py can do, once, under one gilscope."""
+
+    def __init__(self, loop):
+        with harness.RawApp(loop, script=os.path.join(harness.APPS, "roles_truth.py"), prefix=harness.undisturbed()) as app:
+            self.pid = app.pid
+            with harness.attach(app) as running:
+                app.call(f"task {TASK}")
+                app.call("again")
+                app.call("rename")
+                app.call(f"task {TASK}")
+                self.roles = {int(tid): row for tid, row in app.answer("roles").items()}
+                self.outcome = running.finish()
+            self.marks = app.marks()
+        self.report = self.outcome.report
+        self.process, = self.report["processes"]
+        self.threads = {thread["tid"]: thread for thread in self.process["threads"]}
+
+    def tid(self, name):
+        return next(tid for tid, row in self.roles.items() if row["name"] == name)
+
+
+@pytest.fixture(scope="module", params=["asyncio", "uvloop"])
+def recording(request):
+    return Recording(request.param)
+
+
+def test_every_report_obeys_the_laws(recording):
+    laws.check_laws(recording.report)
+    laws.check_evidence(recording.outcome)
+
+
+def test_all_loops_are_found_by_python_s_own_state_and_nothing_else(recording):
+    loops = {loop["tid"]: (loop["kind"], loop["evidence"]) for loop in recording.process["loops"]}
+    assert loops == {tid: (row["loops"], "python") for tid, row in recording.roles.items() if row["loops"]}
+    assert {tid for tid, thread in recording.threads.items() if thread["loop"]} == set(loops)
+
+
+def test_a_loop_turns(recording):
+    for loop in recording.process["loops"]:
+        assert loop["turns"] > 10, f"{recording.roles[loop['tid']]}: {loop['turns']} turns"
+
+
+def test_threads_have_the_names_that_python_gives_them(recording):
+    for tid, row in recording.roles.items():
+        expected = "renamed" if row["name"] == "worker" else row["name"]
+        assert recording.threads[tid]["python_name"] == expected
+
+
+def test_a_blocked_loop_of_several_is_the_one_that_stalls(recording):
+    for mark in recording.marks:
+        stall = laws.the_stall(recording.report, mark)
+        loop, = [loop for loop in recording.process["loops"] if stall in loop["stalls"]]
+        assert loop["tid"] == mark.tid == recording.pid and stall["cause"] == "blocked"
+
+
+def test_tasks_have_names_where_the_version_shows_them(recording):
+    version = harness.version_key(recording.process["python"])
+    for mark in recording.marks:
+        stall = laws.the_stall(recording.report, mark)
+        assert stall["task"] == (TASK if version >= (3, 14) else None)

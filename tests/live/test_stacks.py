@@ -1,0 +1,19 @@
+# SPDX-License-Identifier: MIT
+"""Stacks, frame by frame: an application writes down its own in every kind of frame there is, and gilscope's must be the same."""
+import pytest
+
+import harness
+import stacks
+
+PYTHONS = harness.supported_pythons()
+LEGS = [("system", "uvloop"), *((label, "asyncio") for label in PYTHONS)]
+
+
+@pytest.mark.parametrize("label, loop", LEGS)
+def test_stacks_equal_the_applications_own(label, loop, tmp_path):
+    kinds = stacks.KINDS if label == "system" else ("sleep", "gil_wait", "held")
+    with stacks.StacksApp(loop, python=(PYTHONS[label],), prefix=harness.undisturbed()) as app:
+        found = stacks.observe(app, tmp_path, kinds)
+    print(f"{label}, {loop}: {found}, taken as {dict(found.ways)}")
+    assert not found.wrong
+    assert not found.missing and not found.without
