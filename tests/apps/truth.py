@@ -34,8 +34,11 @@ async def socket_wait():
 
 @app.get("/requests_get")
 async def requests_get():
-    with truth.mark("requests_get", "blocked", place=marks.place(requests_get, "requests.get("), handler=marks.handler(requests_get, "route")):
+    with truth.mark("requests_get", "blocked", place=REQUESTS_PLACE, handler=marks.handler(requests_get, "route")):
         requests.get(f"http://127.0.0.1:{work.SLOW_PORT}/")
+
+
+REQUESTS_PLACE = marks.place(requests_get, "requests.get(")
 
 
 @app.get("/file_fsync")
