@@ -42,7 +42,7 @@ class Recording:
         """The table has it, with its stall."""
         mark = self.marks[name]
         who = mark.handler or mark.holder["handler"]
-        rows = {(row["handler"]["function"], row["handler"]["role"]): row for row in self.report["blame"] if row["handler"]}
+        rows = {(row["handler"]["function"], row["handler"]["role"]): row for row in self.report["blame"]}
         row = rows.get((who["function"], who["role"]))
         assert row, f"{who} is not in {sorted(rows)}"
         assert row["stalls"] >= 1, f"{mark}: {row}"

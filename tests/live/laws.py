@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
 """Laws that hold for every report, and the comparison of a report with an application's marks."""
+import collections
 import json
 import os
 
@@ -41,6 +42,7 @@ def check_laws(report, alive=()):
                 assert before <= stall["start_ns"], "stalls of one loop overlap or are not in order"
                 before = stall["end_ns"]
             assert before <= window["end_ns"]
+    check_blame(report)
 
 
 def check_thread(thread, window_ns, alive):
@@ -64,6 +66,42 @@ def check_stall(stall, threshold_ns):
     waits = states.get("runnable", 0) + states.get("held_runnable", 0) + states.get("gil_wait", 0)
     assert sum(run["ns"] for run in stall["preempted_by"]) <= waits, f"{describe(stall)}, preempted by {stall['preempted_by']}"
     assert stall["throttled_ns"] <= waits, f"{describe(stall)}, throttled for {stall['throttled_ns']} ns"
+    assert stall["gc_ns"] <= duration and all(blocker["gc_ns"] <= blocker["ns"] for blocker in stall["blockers"])
+    check_parts(stall)
+
+
+def check_parts(stall):
+    """Parts are inside, in order, and together no longer than the whole; by state, too."""
+    before, sums = stall["start_ns"], collections.Counter()
+    for part in stall["parts"]:
+        assert before <= part["start_ns"] <= part["end_ns"] <= stall["end_ns"], f"{describe(stall)}: {part}"
+        assert total(part["states"]) <= part["end_ns"] - part["start_ns"], f"{describe(stall)}: {part}"
+        before = part["start_ns"]
+        sums.update(part["states"])
+    for state, ns in sums.items():
+        assert ns <= stall["states"].get(state, 0), f"{describe(stall)}: the parts have {ns} ns of {state}"
+
+
+def check_blame(report):
+    """Nobody is charged with more than was there."""
+    threads = [thread for process in report["processes"] for thread in process["threads"]]
+    waited = {loops: sum(thread["states"].get("gil_wait", 0) for thread in threads if thread["loop"] or not loops) for loops in (True, False)}
+    handlers = [tuple(row["handler"][key] for key in ("function", "file", "line", "role")) for row in report["blame"]]
+    assert len(set(handlers)) == len(handlers), f"a handler has two rows: {sorted(handlers)}"
+    for row in report["blame"]:
+        assert row["made_loops_wait_ns"] <= row["made_wait_ns"], row
+        assert row["gc_ns"] <= total(row["loop_states"]) + total(row["elsewhere_states"]), row
+        assert row["worst_ns"] <= row["stall_ns"] <= row["stalls"] * row["worst_ns"], row
+        assert (row["worst_start_ns"] is None) == (row["stalls"] == 0), row
+    assert sum(row["made_loops_wait_ns"] for row in report["blame"]) <= waited[True]
+    assert sum(row["made_wait_ns"] for row in report["blame"]) <= waited[False]
+    assert sum(row["stalls"] for row in report["blame"]) <= len(stalls_of(report))
+    for key, chosen in (("loop_states", True), ("elsewhere_states", False)):
+        for state in STATES:
+            there = sum(thread["states"].get(state, 0) for thread in threads if thread["loop"] or not chosen)
+            assert sum(row[key].get(state, 0) for row in report["blame"]) <= there, f"{key}: more {state} than there was"
+    seen = report["evidence"]["stacks"]
+    assert seen["missing"] + seen["torn"] <= seen["taken"], seen
 
 
 def check_evidence(outcome):
