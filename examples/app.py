@@ -77,7 +77,8 @@ def sync_sleep(seconds: float = 0.2):
 async def async_sleep_blocking(seconds: float = 0.2):
     """`time.sleep` in an `async def`: the classic. The whole server sleeps. `requests.get`, a database driver without async, a lock do the same.
 
-    gilscope shows a stall with the cause `blocked` and the system call, clock_nanosleep. Remedy: `await` the async equivalent, or a plain `def`.
+    gilscope shows a stall with the cause `blocked`, the system call, clock_nanosleep, and the line below. Remedy: `await` the async equivalent, or a
+    plain `def`.
     """
     time.sleep(seconds)
     return seconds
@@ -87,7 +88,7 @@ async def async_sleep_blocking(seconds: float = 0.2):
 async def async_cpu(n: int = 3_000_000):
     """A loop in an `async def`: nobody is answered until it is done.
 
-    gilscope shows a stall with the cause `python`. Remedy: a process, or at least a thread (see /sync for what that gives).
+    gilscope shows a stall with the cause `python`, this function and the line in `count`. Remedy: a process, or at least a thread (see /sync for what that gives).
     """
     return count(n)
 
@@ -96,7 +97,7 @@ async def async_cpu(n: int = 3_000_000):
 def c_gil(seconds: float = 0.2):
     """C code that keeps the GIL, in a worker thread: the loop stands still although nothing runs on it, and a profile of its thread does not say why.
 
-    gilscope shows a stall with the cause `gil_wait` and names this thread as the blocker, asleep with the GIL in its hand (`held_blocked`). Only the
+    gilscope shows a stall with the cause `gil_wait` and names this function as the blocker, asleep with the GIL in its hand (`held_blocked`). Only the
     C code can help it, by releasing the GIL around what takes long; from outside, only another process can.
     """
     libc.usleep(int(seconds * 1e6))
