@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 """A place in the code that writes down its own Python stack and stays there for a while.
 
-A row is {"shape", "kind", "tid", "t0_ns", "t1_ns", "stack": [[function, file, line], …]}, innermost frame first. Between t0_ns and t1_ns the thread is in
+A row is {"shape", "kind", "fleeting", "tid", "t0_ns", "t1_ns", "stack": [[function, file, line], …]}, innermost frame first. Between t0_ns and t1_ns the thread is in
 a call into C that the innermost frame makes, or on the last steps of `note` or the first ones of `done`, which have frames of their own.
 """
 import functools
@@ -91,7 +91,7 @@ class Spot:
             self._begin.release()
         elif self.kind == "held":
             self._want_it.release()
-        self.rows.append({"shape": self.shape, "kind": self.kind, "tid": threading.get_native_id(), "stack": stack, "t0_ns": time.monotonic_ns()})
+        self.rows.append({"shape": self.shape, "kind": self.kind, "fleeting": self.shape in FLEETING, "tid": threading.get_native_id(), "stack": stack, "t0_ns": time.monotonic_ns()})
 
     def done(self):
         self.rows[-1]["t1_ns"] = time.monotonic_ns()
@@ -120,3 +120,18 @@ def shape(function):
     """Declares a function that is at its place once."""
     SHAPES.append(function)
     return function
+
+
+def fleeting(function):
+    """A shape some of whose code is freed as soon as it has run, perhaps before anybody could look it up."""
+    FLEETING.add(function.__name__)
+    return shape(function)
+
+
+FLEETING, KEPT = set(), []
+
+
+def kept(code):
+    """Code that is not freed."""
+    KEPT.append(code)
+    return code

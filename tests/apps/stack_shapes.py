@@ -14,7 +14,7 @@ import sys
 import tempfile
 import threading
 
-from spot import shape, spot
+from spot import fleeting, kept, shape, spot
 
 DEEPER_THAN_ANY = 300
 sys.setrecursionlimit(10 * DEEPER_THAN_ANY)
@@ -95,7 +95,7 @@ def far_down():
     """Lines far from the function's first, and far apart: the long forms of line tables."""
     namespace = {"spot": spot}
     source = "def far():\n" + "\n" * 5000 + "    (0,\n" + "\n" * 300 + "    (spot.note(), spot.act(), spot.done()))"
-    exec(compile(source, "far.py", "exec"), namespace)
+    exec(kept(compile(source, "far.py", "exec")), namespace)
     namespace["far"]()
 
 
@@ -104,7 +104,7 @@ def backwards():
     """Line numbers that fall inside one expression."""
     namespace = {"spot": spot, "inside": lambda value, more: value}
     source = "def back():\n    return inside(\n        inside(1,\n            2),\n        (spot.note(), spot.act(), spot.done())\n    )\n"
-    exec(compile(source, "back.py", "exec"), namespace)
+    exec(kept(compile(source, "back.py", "exec")), namespace)
     namespace["back"]()
 
 
@@ -112,14 +112,14 @@ def backwards():
 def moved_code():
     """Code that was given another place than it was compiled for, as templates and attrs do."""
     code = compile("def inside():\n    (spot.note(), spot.act(), spot.done())\n\ninside", "<generated 7>", "exec").co_consts[0]
-    exec(code.replace(co_firstlineno=70_000, co_name="moved"), {"spot": spot})
+    exec(kept(code.replace(co_firstlineno=70_000, co_name="moved")), {"spot": spot})
 
 
 @shape
 def many_locals():
     namespace = {"spot": spot}
     body = "".join(f"    v{n} = {n}\n" for n in range(400))
-    exec(compile(f"def many():\n{body}    (spot.note(), spot.act(), spot.done())\n    return v0\n", "many.py", "exec"), namespace)
+    exec(kept(compile(f"def many():\n{body}    (spot.note(), spot.act(), spot.done())\n    return v0\n", "many.py", "exec")), namespace)
     namespace["many"]()
 
 
@@ -329,39 +329,39 @@ def context_manager():
 
 # ── code made at run time ───────────────────────────────────────────────────────────────────────────────────────────
 
-@shape
+@fleeting
 def executed():
     exec("def inside():\n    (spot.note(), spot.act(), spot.done())\n\ninside()", {"spot": spot})
 
 
-@shape
+@fleeting
 def evaluated():
     eval("(spot.note(), spot.act(), spot.done())", {"spot": spot})
 
 
 @shape
 def made_up_file():
-    exec(compile("\n\n(spot.note(), spot.act(), spot.done())", "made/up name.py", "exec"), {"spot": spot})
+    exec(kept(compile("\n\n(spot.note(), spot.act(), spot.done())", "made/up name.py", "exec")), {"spot": spot})
 
 
 @shape
 def hostile_file():
     """Control characters, a backslash, a quote, what is no character at all, and astral ones."""
-    exec(compile("(spot.note(), spot.act(), spot.done())", "a\nb\x1b[2J\\x41\"'\x7f\x85\udcff\U0001f40d", "exec"), {"spot": spot})
+    exec(kept(compile("(spot.note(), spot.act(), spot.done())", "a\nb\x1b[2J\\x41\"'\x7f\x85\udcff\U0001f40d", "exec")), {"spot": spot})
 
 
 @shape
 def long_name():
     name = "n" * 3000
     namespace = {"spot": spot}
-    exec(compile(f"def {name}():\n    (spot.note(), spot.act(), spot.done())", "long" * 500, "exec"), namespace)
+    exec(kept(compile(f"def {name}():\n    (spot.note(), spot.act(), spot.done())", "long" * 500, "exec")), namespace)
     namespace[name]()
 
 
 @shape
 def latin1_name():
     namespace = {"spot": spot}
-    exec(compile("def zusammenzählen_ß():\n    (spot.note(), spot.act(), spot.done())", "größe.py", "exec"), namespace)
+    exec(kept(compile("def zusammenzählen_ß():\n    (spot.note(), spot.act(), spot.done())", "größe.py", "exec")), namespace)
     namespace["zusammenzählen_ß"]()
 
 
@@ -384,7 +384,7 @@ def unicode_module():
     module.Счёт().数える()
 
 
-@shape
+@fleeting
 def imported_module():
     import_module("imported", "(spot.note(), spot.act(), spot.done())")
 

@@ -62,11 +62,12 @@ def compare(stack, truth):
 class Comparison:
     """Of all stacks that were taken while the application was at one of its rows.
 
-    wrong: sentences. right, missing: numbers of stacks. without: rows of which no stack of the kind that is due was taken and right.
+    wrong: sentences. right, missing: numbers of stacks. without: rows of which no stack of the kind that is due was taken and right. What is missing of
+    code that is freed as soon as it has run is counted in `gone` only.
     """
 
     def __init__(self, text, answer):
-        self.right = self.missing = 0
+        self.right = self.missing = self.gone = 0
         self.wrong, self.without = [], []
         self.ways = collections.Counter()
         by_tid = collections.defaultdict(list)
@@ -77,20 +78,24 @@ class Comparison:
             self._row(row, by_tid[row["tid"]], by_tid[answer["waiter"]], answer["hog"])
 
     def _row(self, row, own, waiters, hog):
-        seen = [(stack, hog if "holder" in stack.flags else row["stack"]) for stack in own]
+        seen = [(stack, row["stack"]) for stack in own if "holder" not in stack.flags]
+        if row["kind"] == "gil_wait":
+            seen += [(stack, hog) for stack in own if "holder" in stack.flags]
         if row["kind"] == "held":
             seen += [(stack, row["stack"]) for stack in waiters if "holder" in stack.flags]
         due = 0
         for stack, truth in seen:
             if row["t0_ns"] <= stack.ts <= row["t1_ns"] and not (stack.frames and stack.frames[0].function in OWN):
                 due += self._stack(row, stack, truth) and KINDS[row["kind"]] in stack.flags
-        if not due:
+        if not due and not row["fleeting"]:
             self.without.append(f"{row['shape']}, {row['kind']}")
 
     def _stack(self, row, stack, truth):
         differs = compare(stack, truth)
         self.ways.update(stack.flags if differs is None else ())
-        if differs == "missing":
+        if differs == "missing" and row["fleeting"]:
+            self.gone += 1
+        elif differs == "missing":
             self.missing += 1
         elif differs:
             self.wrong.append(f"{row['shape']}, {row['kind']}, {' '.join(sorted(stack.flags))}: {differs}")
@@ -99,7 +104,7 @@ class Comparison:
         return differs is None
 
     def __str__(self):
-        return f"{self.right} stacks right, {len(self.wrong)} wrong, {self.missing} missing; {len(self.without)} of {self.count} places without one"
+        return f"{self.right} stacks right, {len(self.wrong)} wrong, {self.missing} missing, {self.gone} of code that is gone; {len(self.without)} of {self.count} places without one"
 
 
 def observe(app, folder, kinds=tuple(KINDS)):

@@ -138,7 +138,7 @@ def test_a_missing_stack_or_frame_is_told_from_a_wrong_one(stack):
 
 
 def test_places_without_a_stack_are_counted():
-    row = {"shape": "plain", "kind": "sleep", "tid": 7, "t0_ns": 1_400_000_000, "t1_ns": 1_600_000_000,
+    row = {"shape": "plain", "kind": "sleep", "fleeting": False, "tid": 7, "t0_ns": 1_400_000_000, "t1_ns": 1_600_000_000,
            "stack": [["work", "/app/a b\n\udcff.py", 4], ["größe", "<string>", 11]]}
     text = SCRIPT.replace(r"\xff", r"\xef\xbf\xbd")
     found = stacks.Comparison(text, {"rows": [row, {**row, "t0_ns": 1_600_000_000}], "waiter": 9, "hog": []})
