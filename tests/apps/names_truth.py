@@ -5,7 +5,8 @@
 
 Commands beside those of loop_truth.py, each answered with one line:
 
-    waits N       N waits for the GIL of 12 to 40 ms each, caused by HOLDERS in turn, in threads of their own and in a pool
+    waits N       N waits for the GIL of 15 to 40 ms each, caused by HOLDERS in turn, in threads of their own and in a pool
+    long N        the same, of 200 to 300 ms each
     crowd N       N times CROWD threads compute while the loop wants the GIL again and again
     turns N       N turns, each with ten tasks of PART_S that became ready together
     blocks N      N callbacks each of the functions that sleep and that compute
@@ -33,28 +34,27 @@ PAUSE_S = 0.008
 PART_S = 0.012
 SLEEPS_S, COMPUTES_S = 0.03, 0.06
 CROWD_S = 0.1
-SHORTEST_S, LONGEST_S = 0.012, 0.04
+SHORT_S, LONG_S = (0.015, 0.04), (0.2, 0.3)
 
 
-# ── holders: each keeps the GIL in one call into C ──────────────────────────────────────────────────────────────────
+# ── holders: each keeps the GIL in one call into C, after which there is nothing to clean up ────────────────────────
 
 def per_second(function, argument):
     return argument / work.best_of(lambda: function(argument))
 
 
-def sort(count):
-    sorted(ROWS[:count])
+def smallest(count):
+    min(itertools.islice(ROWS, count))
 
 
 def count_letters(count):
-    LETTERS[:count].count("ba")
+    LETTERS.count("ba", 0, count)
 
 
-ROWS = list(range(1_000_000, 0, -1))
-random.Random(1).shuffle(ROWS)
+ROWS = list(range(1000)) * 40_000
 LETTERS = "ab" * 60_000_000
 SUM_RATE = per_second(lambda count: sum(range(count)), 200_000)
-SORT_RATE = per_second(sort, 20_000)
+SMALLEST_RATE = per_second(smallest, 200_000)
 LETTERS_RATE = per_second(count_letters, 2_000_000)
 
 
@@ -68,9 +68,9 @@ def add_up(job):
     sum(range(int(SUM_RATE * job.takes_s)))
 
 
-def sort_rows(job):
+def find_smallest(job):
     job.begin()
-    sort(int(SORT_RATE * job.takes_s))
+    smallest(int(SMALLEST_RATE * job.takes_s))
 
 
 def count_occurrences(job):
@@ -92,7 +92,7 @@ class Ledger:
 HOLDERS = {
     compare_text: marks.place(compare_text, ".search("),
     add_up: marks.place(add_up, "sum("),
-    sort_rows: marks.place(sort, "sorted("),
+    find_smallest: marks.place(smallest, "min("),
     count_occurrences: marks.place(count_letters, ".count("),
     sleep_with_it: marks.place(sleep_with_it, ".usleep("),
     Ledger().close: marks.place(Ledger.close, "sum("),
@@ -186,8 +186,8 @@ class Server(loop_truth.Server):
 
     def execute(self, command):
         name, _, number = command.partition(" ")
-        if name == "waits":
-            self.repeat(self.wait, zip(range(int(number)), itertools.cycle(HOLDERS.items())))
+        if name in ("waits", "long"):
+            self.repeat(self.wait, zip(range(int(number)), itertools.cycle(HOLDERS.items()), itertools.repeat(SHORT_S if name == "waits" else LONG_S)))
         elif name == "crowd":
             self.repeat(self.crowd, range(int(number)))
         elif name == "turns":
@@ -207,8 +207,9 @@ class Server(loop_truth.Server):
 
         def following():
             for argument in arguments:
-                self.in_own_turn(*([step, argument] if step else [argument]))
-                self.loop.call_later(PAUSE_S, following)
+                # one turn schedules the step's own turn, and what comes in the turn after that
+                self.loop.call_soon(self.loop.call_soon, *([step, argument] if step else [argument]))
+                self.loop.call_soon(self.loop.call_soon, self.loop.call_soon, self.loop.call_later, PAUSE_S, following)
                 return
             self.answer("ok")
 
@@ -217,8 +218,8 @@ class Server(loop_truth.Server):
     # ── waits
 
     def wait(self, numbered):
-        number, (function, place) = numbered
-        job = Job(self.random.uniform(SHORTEST_S, LONGEST_S))
+        number, (function, place), takes_s = numbered
+        job = Job(self.random.uniform(*takes_s))
         code = getattr(function, "__func__", function)
         holder = {"place": place, "handler": marks.handler(code, "thread" if number % 2 else "executor")}
         with self.marks.mark("wait", "gil_wait", place=self.wait_place, handler=self.wait_handler, holder=holder) as job.mark:
@@ -298,7 +299,7 @@ class Server(loop_truth.Server):
         self.loop.call_soon(self.answer, "ok")
 
     busy_place = marks.place(busy)
-    wait_place, wait_handler = marks.place(wait, ".gate.acquire("), marks.handler(wait, "callback")
+    wait_place, wait_handler = marks.place(wait), marks.handler(wait, "callback")
     collect_handler = marks.handler(collect, "callback")
     crowd_place, crowd_handler = marks.place(crowd), marks.handler(crowd, "callback")
 

@@ -61,7 +61,7 @@ def check_stall(stall, threshold_ns):
     assert sum(blocker["ns"] for blocker in stall["blockers"]) <= states.get("gil_wait", 0)
     for blocker in stall["blockers"]:
         assert total(blocker["states"]) == blocker["ns"]
-        assert set(blocker["states"]) <= {"python", "held_blocked", "held_runnable"}
+        assert set(blocker["states"]) <= {"python", "held_blocked", "held_runnable", "unknown"}
     assert sum(call["ns"] for call in stall["syscalls"]) <= states.get("blocked", 0) + states.get("held_blocked", 0)
     waits = states.get("runnable", 0) + states.get("held_runnable", 0) + states.get("gil_wait", 0)
     assert sum(run["ns"] for run in stall["preempted_by"]) <= waits, f"{describe(stall)}, preempted by {stall['preempted_by']}"

@@ -10,13 +10,13 @@ import laws
 import names
 
 MS = 1_000_000
-WAITS, CROWDS, TURNS, BLOCKS = 200, 10, 5, 8
+WAITS, LONG_WAITS, CROWDS, TURNS, BLOCKS = 200, 12, 10, 5, 8
 PERIOD_NS = 1e9 / 199
 LEAST_PARTS = 8
 PART_NS = 12 * MS
 HOLDERS_RIGHT = 0.99
 EXACT, EXACT_NS = 0.01, 200_000
-GC_EDGE_NS = 3_000
+GC_EDGE_NS = 10_000       # a collection's two probes and two callbacks, which gc.callbacks sees and gc_ns does not
 
 
 class Recording:
@@ -66,16 +66,17 @@ def test_the_holder_is_named_in_99_of_100_contended_waits(waits):
     assert tally.right >= HOLDERS_RIGHT * tally.total, tally.missing
 
 
-def test_the_table_tells_how_long_each_holder_made_the_loop_wait(waits):
-    blame = waits.blame()
-    expected = collections.Counter()
-    for mark in waits.marks:
+@pytest.mark.parametrize("loop", ["asyncio", "uvloop"])
+def test_the_table_tells_how_long_each_holder_made_the_loop_wait(loop):
+    """Long waits, because each also has a beginning and an end that are not the holder's: until its thread is on, and from its drop to the take."""
+    recording = Recording(loop, [f"long {LONG_WAITS}"])
+    blame, expected = recording.blame(), collections.Counter()
+    for mark in recording.marks:
         expected[mark.holder["handler"]["function"]] += mark.t1_ns - mark.from_ns
     for function, ns in expected.items():
         row = blame[function]
         assert near(row["made_loops_wait_ns"], ns), f"{function}: {row}, {ns} ns by the marks"
-        assert row["made_wait_ns"] >= row["made_loops_wait_ns"]
-    assert sum(row["made_loops_wait_ns"] for row in waits.report["blame"]) <= waits.report["processes"][0]["gils"][0]["contended_ns"]
+    assert sum(row["made_loops_wait_ns"] for row in recording.report["blame"]) <= recording.report["processes"][0]["gils"][0]["contended_ns"]
 
 
 def test_the_table_counts_the_stalls_of_each_holder(waits):
@@ -158,7 +159,7 @@ def test_time_in_the_garbage_collector_is_told(label):
                         prefix=harness.undisturbed()) as app:
         app.call("garbage 2")
         known, collected = len(app.marks()), len(app.answer("collections"))
-        with harness.attach(app) as running:
+        with harness.attach(app, stall="5ms") as running:
             for generation in (0, 1, 2, -1):
                 app.call(f"garbage {generation}")
             outcome = running.finish()
