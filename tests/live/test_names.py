@@ -16,7 +16,7 @@ LEAST_PARTS = 8
 PART_NS = 12 * MS
 HOLDERS_RIGHT = 0.99
 EXACT, EXACT_NS = 0.01, 200_000
-GC_EDGE_NS = 10_000       # a collection's two probes and two callbacks, which gc.callbacks sees and gc_ns does not
+GC_EDGE_NS = 20_000         # what calls gc.callbacks, 5 to 13 us, is inside gc_ns or is not, by version
 
 
 class Recording:
@@ -72,7 +72,8 @@ def test_the_table_tells_how_long_each_holder_made_the_loop_wait(loop):
     recording = Recording(loop, [f"long {LONG_WAITS}"])
     blame, expected = recording.blame(), collections.Counter()
     for mark in recording.marks:
-        expected[mark.holder["handler"]["function"]] += mark.t1_ns - mark.from_ns
+        stall = laws.the_stall(recording.report, mark)
+        expected[mark.holder["handler"]["function"]] += mark.t1_ns - mark.from_ns - laws.without_cpu_ns(stall)
     for function, ns in expected.items():
         row = blame[function]
         assert near(row["made_loops_wait_ns"], ns), f"{function}: {row}, {ns} ns by the marks"
