@@ -87,7 +87,6 @@ static struct loop_fold *loop_fold(struct report_builder *builder, struct loop *
 		return NULL;
 	fold->loop = loop;
 	fold->report.loop = loop;
-	thread_fold(builder, loop->thread)->had_loop = true;
 	process->loops[process->loop_count++] = fold;
 	return loop->data = fold;
 }

@@ -221,10 +221,12 @@ static int report_allocate(struct report *report, const struct world *world)
 	return 0;
 }
 
-/* It looked like a loop until Python said that it was none. */
+/* It looked like a loop until Python said that it was none: the turns it seemed to make meanwhile were none either. */
 static bool was_none(const struct loop_fold *loop)
 {
-	return loop->loop->thread->loop != loop->loop && !loop->report.longest_ns;
+	const struct loop *now = loop->loop->thread->loop;
+
+	return (!now && loop->loop->by_behaviour) || (now != loop->loop && !loop->report.longest_ns);
 }
 
 static int report_fill(struct report_builder *builder, const struct world *world)
@@ -234,8 +236,11 @@ static int report_fill(struct report_builder *builder, const struct world *world
 	struct thread *thread;
 	struct gil *gil;
 
-	for (position = 0; (thread = world_next_thread(world, &position));)
+	for (position = 0; (thread = world_next_thread(world, &position));) {
 		report_thread(report, thread);
+		if (thread->data)
+			((struct thread_fold *)thread->data)->had_loop = false;
+	}
 	for (position = 0; (gil = world_next_gil(world, &position));)
 		report_gil(report, gil);
 	for (uint32_t i = 0; i < report->process_count; i++) {
@@ -245,6 +250,7 @@ static int report_fill(struct report_builder *builder, const struct world *world
 		for (uint32_t n = 0; fold && n < fold->loop_count; n++) {
 			if (was_none(fold->loops[n]))
 				continue;
+			((struct thread_fold *)fold->loops[n]->loop->thread->data)->had_loop = true;
 			if (report_loop(builder, fold->loops[n], world, &process->loops[process->loop_count++]) < 0)
 				return -ENOMEM;
 		}

@@ -278,10 +278,15 @@ static uint64_t missed_hits(const struct capture *capture)
 int capture_stop(struct capture *capture)
 {
 	union event event = {.window = {.hdr = {.type = EV_WINDOW, .flags = EVF_WINDOW_END}}};
-	int err;
+	int err = 0;
 
+	for (uint32_t i = 0; i < capture->tracee_count && !err; i++) /* threads are renamed without a trace */
+		if (!capture->tracees[i]->gone)
+			err = tracee_names(capture, capture->tracees[i]);
 	event.hdr.ts = clock_now_ns();
 	__atomic_store_n(&capture->skeleton->bss->enabled, 0, __ATOMIC_SEQ_CST);
+	if (err)
+		return err;
 	/* a probe that was running when `enabled` fell has written its record within a scheduling quantum at most */
 	err = capture_drain(capture);
 	if (!err)
