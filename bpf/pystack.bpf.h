@@ -26,11 +26,18 @@ struct {
 	__uint(max_entries, SHARED_MAX_LOOPS);
 } loop_fds SEC(".maps") __weak;
 
+/* ── pythread.bpf.c ──────────────────────────────────────────────────────────────────────────────────────────────── */
+
 /*
  * The current thread's PyThreadState, or 0 when it has none. A thread that has none is asked again after a while that doubles up to a second, and at
  * once with `insist`.
  */
 extern __u64 pystack_current(__u64 ts, __u32 insist);
+
+/* Does the thread with this state hold the main interpreter's GIL? (One of another interpreter's own GIL is not recognized.) */
+extern int pystack_holds_gil(__u64 tstate);
+
+/* ── pystack.bpf.c ───────────────────────────────────────────────────────────────────────────────────────────────── */
 
 /*
  * Takes the stack of a PyThreadState of the current process and sends it, before the record that the caller sends with the same `ts`. `flags` are those
@@ -38,7 +45,21 @@ extern __u64 pystack_current(__u64 ts, __u32 insist);
  */
 extern int pystack_tell(__u64 ts, __u64 tstate, __u32 flags, __u32 gil);
 
-/* Does the thread with this state hold the main interpreter's GIL? (One of another interpreter's own GIL is not recognized.) */
-extern int pystack_holds_gil(__u64 tstate);
+static __always_inline __u64 read_word(__u64 address)
+{
+	__u64 word;
+
+	return bpf_probe_read_user(&word, sizeof(word), (void *)address) ? 0 : word;
+}
+
+/* The innermost frame of a thread state, of Python's or between them; 0: it has none */
+static __always_inline __u64 first_frame(const struct shared_python *python, __u64 tstate)
+{
+	__u64 frame = read_word(tstate + python->layout.tstate_frame);
+
+	if (python->layout.cframe_current != STACK_NONE && frame)
+		frame = read_word(frame + python->layout.cframe_current);
+	return frame;
+}
 
 #endif

@@ -1,0 +1,118 @@
+// SPDX-License-Identifier: Dual MIT/GPL
+/*
+ * pythread.bpf.c - which of Python's thread states is the current thread's.
+ *
+ * Python's own list is searched once for a thread, and what was found is proven at every use.
+ */
+#include "pystack.bpf.h"
+#include "../user/target/gil_layout.h"
+
+enum {
+	STATES_MAX = 288,	  /* thread states and interpreters looked at: new ones are in front */
+	PATIENCE_FIRST = 1000000, /* ns */
+	PATIENCE_MAX = 1000000000,
+};
+
+static __always_inline __u64 thread_pointer(void)
+{
+	struct task_struct *task = (struct task_struct *)bpf_get_current_task();
+
+#if defined(__TARGET_ARCH_x86)
+	return BPF_CORE_READ(task, thread.fsbase);
+#else
+	return BPF_CORE_READ(task, thread.uw.tp_value);
+#endif
+}
+
+/*
+ * PyThreadState.thread_id is pthread_self(). On x86 that is the thread pointer itself; on arm64 libc keeps its descriptor of the thread right below
+ * the thread pointer, as large as it likes, and no other thread's is as near.
+ */
+static __always_inline bool is_thread(const struct shared_python *python, __u64 tstate, __u64 pointer)
+{
+	__u64 id = read_word(tstate + python->layout.tstate_thread_id);
+
+#if defined(__TARGET_ARCH_x86)
+	return id == pointer;
+#else
+	return id && pointer - id <= 8192;
+#endif
+}
+
+/* 0: not the thread's; 1: its state, without frames; 2: with frames */
+__noinline int pystack_match(__u64 tstate, __u64 pointer)
+{
+	__u32 tgid = bpf_get_current_pid_tgid() >> 32;
+	const struct shared_python *python = bpf_map_lookup_elem(&pythons, &tgid);
+
+	if (!python || !is_thread(python, tstate, pointer))
+		return 0;
+	return first_frame(python, tstate) ? 2 : 1;
+}
+
+/* A thread that has been in several interpreters has several states: the newest one with frames, else the newest. */
+static __noinline __u64 find_state(const struct shared_python *python, __u64 pointer)
+{
+	__u64 interp = read_word(python->layout.runtime + python->layout.runtime_interpreters), tstate = 0, found = 0;
+
+	for (int i = 0; i < STATES_MAX; i++) {
+		int match;
+
+		if (!tstate) {
+			if (!interp)
+				break;
+			tstate = read_word(interp + python->layout.interp_threads);
+			interp = read_word(interp + python->layout.interp_next);
+			continue;
+		}
+		match = pystack_match(tstate, pointer);
+		if (match == 2)
+			return tstate;
+		if (match && !found)
+			found = tstate;
+		tstate = read_word(tstate + python->layout.tstate_next);
+	}
+	return found;
+}
+
+__noinline __u64 pystack_current(__u64 ts, __u32 insist)
+{
+	__u64 me = bpf_get_current_pid_tgid();
+	__u32 tgid = me >> 32;
+	const struct shared_python *python = bpf_map_lookup_elem(&pythons, &tgid);
+	struct thread_note *note;
+
+	if (!python)
+		return 0;
+	note = note_of((__u32)me);
+	if (!note)
+		return 0;
+	if (!note->pointer)
+		note->pointer = thread_pointer();
+	if (!note->pointer)
+		return 0;
+	if (note->tstate && is_thread(python, note->tstate, note->pointer))
+		return note->tstate;
+	if (!insist && note->asked && ts - note->asked < note->patience)
+		return 0;
+	note->tstate = find_state(python, note->pointer);
+	note->asked = ts;
+	if (note->tstate || !note->patience)
+		note->patience = PATIENCE_FIRST;
+	else if (note->patience < PATIENCE_MAX)
+		note->patience *= 2;
+	return note->tstate;
+}
+
+__noinline int pystack_holds_gil(__u64 tstate)
+{
+	__u32 tgid = bpf_get_current_pid_tgid() >> 32;
+	const struct shared_python *python = bpf_map_lookup_elem(&pythons, &tgid);
+	__u64 look[2]; /* last_holder, locked */
+
+	if (!python || !tstate || bpf_probe_read_user(look, sizeof(look), (void *)(python->gil + GIL_LAST_HOLDER)))
+		return 0;
+	return look[0] == tstate && (__u32)look[1] == 1;
+}
+
+static const char LICENSE[] SEC("license") __attribute__((used)) = "Dual MIT/GPL";
