@@ -43,6 +43,7 @@ struct thread_note {
 	__u64 wait_gil;	  /* GIL whose wait it is in, or 0 */
 	__u64 tstate;	  /* its PyThreadState when last looked for, or 0 */
 	__u64 pointer;	  /* its thread pointer; 0: not asked yet */
+	__u64 search_tstate, search_interp; /* how far a search for tstate is: the next to look at */
 	__u64 asked;	  /* when tstate was looked for */
 	__u32 patience;	  /* ns until it is looked for again */
 	__u32 epfd;	  /* descriptor + 1 of the epoll wait it is in, or 0 */

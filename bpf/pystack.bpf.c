@@ -86,7 +86,7 @@ static __always_inline struct walk *walk_at(__u32 slot)
  * A walk that nobody is at. Only what runs on this CPU can meddle: an interrupt, or another task after a preemption. Whoever sees its own count alone
  * has it: of two that count at once, the second sees two, and at worst both do.
  */
-static __always_inline int walk_begin(void)
+__noinline int pystack_begin(void)
 {
 	for (__u32 slot = 0; slot < WALKS; slot++) {
 		struct walk *walk = walk_at(slot);
@@ -289,10 +289,14 @@ __noinline int pystack_place(__u32 slot, __u64 frame)
 	return NEAR;
 }
 
-static __noinline int drop_left(struct walk *walk, __u32 slot, __u64 tstate)
+__noinline int pystack_drop_left(__u32 slot, __u64 tstate)
 {
-	__u64 frame = first_frame(&walk->python, tstate);
+	struct walk *walk = walk_at(slot);
+	__u64 frame;
 
+	if (!walk)
+		return 0;
+	frame = first_frame(&walk->python, tstate);
 	forget_window(walk);
 	for (int i = 0; i < NEAR && frame; i++) {
 		__u32 index = pystack_place(slot, frame);
@@ -309,10 +313,14 @@ static __noinline int drop_left(struct walk *walk, __u32 slot, __u64 tstate)
 }
 
 /* Moves what is left to the front. */
-static __noinline int leave_out(struct walk *walk)
+__noinline int pystack_leave_out(__u32 slot)
 {
-	__u32 first = walk->first;
+	struct walk *walk = walk_at(slot);
+	__u32 first;
 
+	if (!walk)
+		return 0;
+	first = walk->first;
 	if (walk->root && walk->root_index < first)
 		walk->root = 0;
 	walk->count -= first;
@@ -326,10 +334,14 @@ static __noinline int leave_out(struct walk *walk)
 
 /* ── what is sent ────────────────────────────────────────────────────────────────────────────────────────────────── */
 
-static __noinline __u64 hash_frames(const struct walk *walk)
+__noinline __u64 pystack_hash(__u32 slot)
 {
-	__u64 hash = walk->stack.hdr.flags;
+	const struct walk *walk = walk_at(slot);
+	__u64 hash;
 
+	if (!walk)
+		return 0;
+	hash = walk->stack.hdr.flags;
 	for (__u32 i = 0; i < SHARED_FRAMES_MAX; i++) {
 		const struct shared_frame *frame = &walk->stack.frames[i];
 
@@ -357,7 +369,7 @@ static __always_inline bool send_once(__u64 hash, void *record, __u32 size)
 	return true;
 }
 
-static __noinline __u64 send_stack(struct walk *walk, __u64 ts)
+static __noinline __u64 send_stack(struct walk *walk, __u32 slot, __u64 ts)
 {
 	__u64 me = bpf_get_current_pid_tgid();
 	struct shared_stack *stack = &walk->stack;
@@ -365,7 +377,7 @@ static __noinline __u64 send_stack(struct walk *walk, __u64 ts)
 
 	if (!count || count > SHARED_FRAMES_MAX)
 		return SHARED_STACK_EMPTY;
-	stack->hash = hash_frames(walk);
+	stack->hash = pystack_hash(slot);
 	stack->hdr.ts = ts;
 	stack->hdr.tid = (__u32)me;
 	stack->hdr.type = RING_STACK;
@@ -421,22 +433,26 @@ static __always_inline __u32 string_text(const struct shared_python *python, str
 }
 
 /* Hash of the name, which has been sent; 0: no task runs, or its name cannot be had. */
-static __noinline __u64 send_task(struct walk *walk, __u64 ts, __u64 tstate)
+__noinline __u64 pystack_task(__u32 slot, __u64 ts, __u64 tstate)
 {
-	const struct shared_python *python = &walk->python;
-	struct shared_text *text = &walk->text;
-	__u64 task = read_word(tstate + python->layout.tstate_task), name, kind;
+	struct walk *walk = walk_at(slot);
+	struct shared_text *text;
+	__u64 task, name, kind;
 	__u32 length = 0;
 
+	if (!walk)
+		return 0;
+	text = &walk->text;
+	task = read_word(tstate + walk->python.layout.tstate_task);
 	if (!task)
 		return 0;
-	name = read_word(task + python->layout.task_name);
+	name = read_word(task + walk->python.layout.task_name);
 	kind = read_word(read_word(name + OBJECT_TYPE) + TYPE_FLAGS);
 	__builtin_memset(text, 0, sizeof(*text));
 	if (kind & TYPE_IS_LONG)
 		length = number_text(text, name);
 	else if (kind & TYPE_IS_UNICODE)
-		length = string_text(python, text, name);
+		length = string_text(&walk->python, text, name);
 	if (!length)
 		return 0;
 	text->hash = length;
@@ -495,7 +511,7 @@ static __noinline int look_again(struct walk *walk, __u32 slot, __u64 tstate)
 		return 0;
 	if (index < walk->count)
 		pystack_compare(slot, index);
-	return drop_left(walk, slot, tstate);
+	return pystack_drop_left(slot, tstate);
 }
 
 static __noinline int drop_changed(struct walk *walk, __u32 slot, __u64 tstate)
@@ -506,10 +522,10 @@ static __noinline int drop_changed(struct walk *walk, __u32 slot, __u64 tstate)
 	for (int i = 0; i < SHARED_FRAMES_MAX; i++)
 		if (pystack_compare(slot, --index))
 			break;
-	drop_left(walk, slot, tstate);
+	pystack_drop_left(slot, tstate);
 	look_again(walk, slot, tstate);
 	if (walk->first)
-		leave_out(walk);
+		pystack_leave_out(slot);
 	return walk->first;
 }
 
@@ -520,13 +536,13 @@ static __always_inline void take(struct walk *walk, __u32 slot, struct shared_sa
 	walk_frames(walk, slot, tstate);
 	if (sample->hdr.flags & EVF_STACK_HOLDER && walk->count && drop_changed(walk, slot, tstate))
 		sample->hdr.flags |= EVF_STACK_TORN;
-	sample->stack = send_stack(walk, sample->hdr.ts);
+	sample->stack = send_stack(walk, slot, sample->hdr.ts);
 	sample->root = walk->root;
 	/* what was there is gone, or could not be read: not the same as nothing */
 	if (sample->stack == SHARED_STACK_EMPTY && (sample->hdr.flags & EVF_STACK_TORN || walk->stack.hdr.flags))
 		sample->stack = 0;
 	if (python->layout.tstate_task != STACK_NONE && !python->layout.free_threaded)
-		sample->task = send_task(walk, sample->hdr.ts, tstate);
+		sample->task = pystack_task(slot, sample->hdr.ts, tstate);
 }
 
 static __always_inline void send_sample(const struct shared_sample *sample)
@@ -553,7 +569,7 @@ __noinline int pystack_tell(__u64 ts, __u64 tstate, __u32 flags, __u32 gil)
 
 	if (!python)
 		return 0;
-	slot = tstate ? walk_begin() : -1;
+	slot = tstate ? pystack_begin() : -1;
 	walk = slot < 0 ? 0 : walk_at(slot);
 	if (walk) {
 		__builtin_memcpy(&walk->python, python, sizeof(*python));

@@ -39,40 +39,46 @@ static __always_inline bool is_thread(const struct shared_python *python, __u64 
 #endif
 }
 
-/* 0: not the thread's; 1: its state, without frames; 2: with frames */
-__noinline int pystack_match(__u64 tstate, __u64 pointer)
+/* One step of the search, which lives in the thread's note; not 0: it is over. What came between, a clock's tick, may have searched itself: no harm. */
+__noinline int pystack_search(void)
 {
-	__u32 tgid = bpf_get_current_pid_tgid() >> 32;
+	__u64 me = bpf_get_current_pid_tgid();
+	__u32 tgid = me >> 32, tid = (__u32)me;
 	const struct shared_python *python = bpf_map_lookup_elem(&pythons, &tgid);
+	struct thread_note *note = bpf_map_lookup_elem(&notes, &tid);
+	__u64 tstate;
 
-	if (!python || !is_thread(python, tstate, pointer))
+	if (!python || !note)
+		return 1;
+	tstate = note->search_tstate;
+	if (!tstate) {
+		if (!note->search_interp)
+			return 1;
+		note->search_tstate = read_word(note->search_interp + python->layout.interp_threads);
+		note->search_interp = read_word(note->search_interp + python->layout.interp_next);
 		return 0;
-	return first_frame(python, tstate) ? 2 : 1;
+	}
+	if (is_thread(python, tstate, note->pointer)) {
+		if (!note->tstate)
+			note->tstate = tstate;
+		if (first_frame(python, tstate)) {
+			note->tstate = tstate;
+			return 1;
+		}
+	}
+	note->search_tstate = read_word(tstate + python->layout.tstate_next);
+	return 0;
 }
 
 /* A thread that has been in several interpreters has several states: the newest one with frames, else the newest. */
-static __noinline __u64 find_state(const struct shared_python *python, __u64 pointer)
+static __always_inline void find_state(const struct shared_python *python, struct thread_note *note)
 {
-	__u64 interp = read_word(python->layout.runtime + python->layout.runtime_interpreters), tstate = 0, found = 0;
-
-	for (int i = 0; i < STATES_MAX; i++) {
-		int match;
-
-		if (!tstate) {
-			if (!interp)
-				break;
-			tstate = read_word(interp + python->layout.interp_threads);
-			interp = read_word(interp + python->layout.interp_next);
-			continue;
-		}
-		match = pystack_match(tstate, pointer);
-		if (match == 2)
-			return tstate;
-		if (match && !found)
-			found = tstate;
-		tstate = read_word(tstate + python->layout.tstate_next);
-	}
-	return found;
+	note->tstate = 0;
+	note->search_tstate = 0;
+	note->search_interp = read_word(python->layout.runtime + python->layout.runtime_interpreters);
+	for (int i = 0; i < STATES_MAX; i++)
+		if (pystack_search())
+			break;
 }
 
 __noinline __u64 pystack_current(__u64 ts, __u32 insist)
@@ -95,7 +101,7 @@ __noinline __u64 pystack_current(__u64 ts, __u32 insist)
 		return note->tstate;
 	if (!insist && note->asked && ts - note->asked < note->patience)
 		return 0;
-	note->tstate = find_state(python, note->pointer);
+	find_state(python, note);
 	note->asked = ts;
 	if (note->tstate || !note->patience)
 		note->patience = PATIENCE_FIRST;
