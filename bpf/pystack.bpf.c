@@ -5,54 +5,15 @@
  * Everything read is the target's and may be anything: every read may fail, every list has a limit, every index is masked. What a loop does in one round
  * is a global function of its own: the verifier looks at it once and not for every round.
  */
-#include "pystack.bpf.h"
+#include "pywalk.bpf.h"
 
 const volatile __u32 stack_kinds = 0;
 
 enum {
 	STEPS_MAX = 300,	  /* frames looked at, with the shims between them */
-	WALKS = 4,		  /* walks that may be under way on one CPU: one that was preempted, and those that came between */
-	SPAN_WORDS = 16,
 	WINDOW = 1024,		  /* bytes read at once where frames lie side by side */
-	WINDOW_WORDS = 256,	  /* room for as much and one frame */
 	PAGE = 4096,
 };
-
-/* A walk under way. Too large for the stack, so each CPU has some. */
-struct walk {
-	struct shared_python python; /* a copy: looking it up for every frame would take longer */
-	__u32 users; /* 1: whoever counted it up has it */
-	__u32 count; /* of frames */
-	__u64 next;  /* frame to read */
-	__u64 root;
-	__u32 root_index; /* of the frame that is the root */
-	__u32 first;	  /* frames inside of this one have changed meanwhile */
-	__u64 window;	    /* address of `words` */
-	__u64 window_bytes;
-	__u64 loaded;	    /* address of the piece of the frame that was looked at last, */
-	__u64 base;	    /* and where in `words` it is */
-	__u64 words[WINDOW_WORDS]; /* of frames */
-	__u64 span[SPAN_WORDS];  /* of a code object */
-	__u64 address[SHARED_FRAMES_MAX];
-	__u64 previous[SHARED_FRAMES_MAX];
-	struct shared_stack stack;
-	struct shared_text text;
-};
-
-struct {
-	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
-	__type(key, __u32);
-	__type(value, struct walk);
-	__uint(max_entries, WALKS);
-} walks SEC(".maps");
-
-/* What was sent already, by hash. */
-struct {
-	__uint(type, BPF_MAP_TYPE_LRU_HASH);
-	__type(key, __u64);
-	__type(value, __u8);
-	__uint(max_entries, 16384);
-} sent SEC(".maps");
 
 /*
  * What tells a code object from others (shared.h), kept as long as it lives. Where a code object was seen to go nothing is kept any more: a stack read
@@ -76,11 +37,6 @@ struct {
 } codes SEC(".maps");
 
 /* ── the walk ────────────────────────────────────────────────────────────────────────────────────────────────────── */
-
-static __always_inline struct walk *walk_at(__u32 slot)
-{
-	return bpf_map_lookup_elem(&walks, &slot);
-}
 
 /*
  * A walk that nobody is at. Only what runs on this CPU can meddle: an interrupt, or another task after a preemption. Whoever sees its own count alone
@@ -341,7 +297,8 @@ __noinline __u64 pystack_hash(__u32 slot)
 
 	if (!walk)
 		return 0;
-	hash = walk->stack.hdr.flags;
+	/* forked workers may have different code at the same address, as like as two of the same age can be */
+	hash = shared_mix(walk->stack.hdr.flags, bpf_get_current_pid_tgid() >> 32);
 	for (__u32 i = 0; i < SHARED_FRAMES_MAX; i++) {
 		const struct shared_frame *frame = &walk->stack.frames[i];
 
@@ -351,22 +308,6 @@ __noinline __u64 pystack_hash(__u32 slot)
 		hash = shared_mix(hash, (__u64)frame->lasti << 32 | frame->check);
 	}
 	return hash > SHARED_STACK_EMPTY ? hash : hash + 2;
-}
-
-/*
- * Sends a stack or a text unless that was done before, and wakes the reader, who must read code objects before they vanish. Two CPUs may both send it;
- * what matters is that it is in the ring before the first sample that names it. False: no room.
- */
-static __always_inline bool send_once(__u64 hash, void *record, __u32 size)
-{
-	__u8 value = 1;
-
-	if (bpf_map_lookup_elem(&sent, &hash))
-		return true;
-	if (bpf_ringbuf_output(&ring, record, size, BPF_RB_FORCE_WAKEUP))
-		return false;
-	bpf_map_update_elem(&sent, &hash, &value, BPF_ANY);
-	return true;
 }
 
 static __noinline __u64 send_stack(struct walk *walk, __u32 slot, __u64 ts)
@@ -384,86 +325,6 @@ static __noinline __u64 send_stack(struct walk *walk, __u32 slot, __u64 ts)
 	stack->hdr.aux = count;
 	stack->pid = me >> 32;
 	return send_once(stack->hash, stack, SHARED_STACK_BYTES(count)) ? stack->hash : 0;
-}
-
-/* ── the task's name (3.14 on) ───────────────────────────────────────────────────────────────────────────────────── */
-
-/* Objects as they are in these versions, with the GIL: Include/object.h, Include/cpython/object.h, Include/cpython/longintrepr.h. */
-enum {
-	OBJECT_TYPE = 8,
-	TYPE_FLAGS = 168,
-	TYPE_IS_LONG = 1 << 24,
-	TYPE_IS_UNICODE = 1 << 28,
-	LONG_TAG = 16,	  /* number of digits << 3 | sign: 0 positive, 1 zero, 2 negative */
-	LONG_DIGIT = 24,  /* of 30 bits */
-	TEXT_COMPACT_ASCII = 3 << 5, /* of PyASCIIObject.state */
-};
-
-/* A task without a name of its own has a number until somebody asks for its name (Modules/_asynciomodule.c, _asyncio_Task___init___impl). */
-static __always_inline __u32 number_text(struct shared_text *text, __u64 name)
-{
-	__u64 tag = read_word(name + LONG_TAG), digits = 1;
-	__u32 number = (__u32)read_word(name + LONG_DIGIT), scale = 1;
-
-	if (tag >> 3 != 1 || tag & 3)
-		return 0;
-	__builtin_memcpy(text->bytes, "Task-", 5);
-	for (int i = 0; i < 9 && number / scale >= 10; i++) {
-		scale *= 10;
-		digits++;
-	}
-	for (__u32 i = 0; i < 10 && scale; i++) {
-		text->bytes[5 + i] = '0' + number / scale % 10;
-		scale /= 10;
-	}
-	return 5 + digits;
-}
-
-static __always_inline __u32 string_text(const struct shared_python *python, struct shared_text *text, __u64 name)
-{
-	__u64 length = read_word(name + python->layout.unicode_length);
-
-	if (((__u32)read_word(name + python->layout.unicode_state) & TEXT_COMPACT_ASCII) != TEXT_COMPACT_ASCII)
-		return 0;
-	if (length > SHARED_TEXT_MAX)
-		length = SHARED_TEXT_MAX;
-	if (bpf_probe_read_user(text->bytes, length, (void *)(name + python->layout.unicode_ascii)))
-		return 0;
-	return length;
-}
-
-/* Hash of the name, which has been sent; 0: no task runs, or its name cannot be had. */
-__noinline __u64 pystack_task(__u32 slot, __u64 ts, __u64 tstate)
-{
-	struct walk *walk = walk_at(slot);
-	struct shared_text *text;
-	__u64 task, name, kind;
-	__u32 length = 0;
-
-	if (!walk)
-		return 0;
-	text = &walk->text;
-	task = read_word(tstate + walk->python.layout.tstate_task);
-	if (!task)
-		return 0;
-	name = read_word(task + walk->python.layout.task_name);
-	kind = read_word(read_word(name + OBJECT_TYPE) + TYPE_FLAGS);
-	__builtin_memset(text, 0, sizeof(*text));
-	if (kind & TYPE_IS_LONG)
-		length = number_text(text, name);
-	else if (kind & TYPE_IS_UNICODE)
-		length = string_text(&walk->python, text, name);
-	if (!length)
-		return 0;
-	text->hash = length;
-	for (int i = 0; i < SHARED_TEXT_MAX / 8; i++)
-		text->hash = shared_mix(text->hash, ((__u64 *)text->bytes)[i]);
-	text->hash |= 1;
-	text->hdr.ts = ts;
-	text->hdr.tid = (__u32)bpf_get_current_pid_tgid();
-	text->hdr.type = RING_TEXT;
-	text->hdr.aux = length;
-	return send_once(text->hash, text, sizeof(*text)) ? text->hash : 0;
 }
 
 /* ── a sample ────────────────────────────────────────────────────────────────────────────────────────────────────── */

@@ -90,7 +90,7 @@ struct shared_frame {
 
 struct shared_stack {
 	struct event_hdr hdr; /* tid: whose; aux: number of frames; flags bit 0: there are more outside */
-	wire_u64 hash;	      /* of all frames; never 0 or SHARED_STACK_EMPTY */
+	wire_u64 hash;	      /* of the process and all frames; never 0 or SHARED_STACK_EMPTY */
 	wire_u32 pid;
 	wire_u32 spare;
 	struct shared_frame frames[SHARED_FRAMES_MAX]; /* innermost first */
