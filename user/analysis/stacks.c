@@ -77,6 +77,6 @@ void stacks_sample(struct report_builder *builder, struct thread_fold *thread, c
 	if (flags & EVF_STACK_CLOCK)
 		on_clock(builder, thread, now, ref);
 	/* who waits for the GIL stands where it began to wait, whatever it does meanwhile */
-	if ((flags & (EVF_STACK_SLEEP | EVF_STACK_PREEMPT | EVF_STACK_WAIT)) && (now->state != TS_GIL_WAIT || now->ts_state == sample->ts))
+	if ((flags & (EVF_STACK_SLEEP | EVF_STACK_PREEMPT | EVF_STACK_WAIT)) && (now->state != TS_GIL_WAIT || !thread->still.stack))
 		thread->still = *ref;
 }
