@@ -157,7 +157,7 @@ static const struct definition *hundred(struct heard *heard, struct object *obje
 	for (uint32_t i = 0; i < 100; i++) {
 		objects[first + i] = memory.code;
 		objects[first + i].span[0] = line + i;
-		stack.frames[i] = (struct shared_frame){.code = address(&objects[first + i]), .lasti = (uint32_t)-2,
+		stack.frames[i] = (struct shared_frame){.code = address(&objects[first + i]), .lasti = UINT32_MAX,
 							.check = check_of(getpid(), &stack_layout, address(&objects[first + i]))};
 	}
 	return resolved(heard, &stack);

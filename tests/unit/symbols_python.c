@@ -144,11 +144,11 @@ static void instructions_without_a_place(const char *program)
 
 	truth_init(&truth, program, "few");
 	code = json_array_get(truth.codes, 5);
-	created = truth.target->stack.instr_kind == STACK_LASTI_BYTES ? (uint32_t)-1 : (uint32_t)-2;
+	created = truth.target->stack.instr_kind == STACK_INSTR ? (uint32_t)-2 : UINT32_MAX;
 	assert_frame(&truth, code, resolved_frame(&truth.heard, (uint32_t)truth.child.pid, frame_of(&truth, code, created)), (uint32_t)number(code, "first"));
 	assert_frame(&truth, code, resolved_frame(&truth.heard, (uint32_t)truth.child.pid, frame_of(&truth, code, (uint32_t)-4)), 0);
 	assert_frame(&truth, code, resolved_frame(&truth.heard, (uint32_t)truth.child.pid, frame_of(&truth, code, 0x80000000)), 0);
-	if (truth.target->stack.instr_kind != STACK_LASTI_BYTES)
+	if (truth.target->stack.instr_kind == STACK_INSTR)
 		assert_frame(&truth, code, resolved_frame(&truth.heard, (uint32_t)truth.child.pid, frame_of(&truth, code, UINT32_MAX)), 0);
 	if (truth.target->code.lines != LINES_LNOTAB) /* its last line goes on for ever */
 		assert_frame(&truth, code, resolved_frame(&truth.heard, (uint32_t)truth.child.pid, frame_of(&truth, code, 0x7fffffff)), 0);

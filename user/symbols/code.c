@@ -11,9 +11,8 @@
 #include "symbols/text.h"
 #include "target/memory.h"
 
-#define HEAD_MAX   512 /* bytes of a code object that hold all we read; CPython's have up to 216 before the instructions */
-#define FIELD_MAX  65536
-#define CHECK_SEED 0x67696c73636f7065ull
+#define HEAD_MAX  512 /* bytes of a code object that hold all we read; CPython's have up to 216 before the instructions */
+#define FIELD_MAX 65536
 
 /* Bytes from the begin of a code object to the end of what we read of it. */
 static size_t head_size(const struct stack_layout *stack, const struct code_layout *layout)
@@ -85,11 +84,11 @@ static int check_type(pid_t pid, const struct code_layout *layout, uint64_t addr
 	return 0;
 }
 
-/* The same sum as in the probes. */
+/* The same sum as in the probes (bpf/shared.h). For them what cannot be read is 0; here it is an error, the object is gone. */
 static int check_sum(pid_t pid, const struct stack_layout *stack, const unsigned char *head, uint32_t *ret_check)
 {
 	const unsigned char *span = head + stack->code_span;
-	uint64_t hash = CHECK_SEED, words[4];
+	uint64_t hash = SHARED_CHECK_BEGIN, words[4];
 
 	for (int32_t i = 0; i < CODE_SPAN_WORDS; i++)
 		hash = shared_mix(hash, word_at(span, i * 8));
@@ -103,7 +102,7 @@ static int check_sum(pid_t pid, const struct stack_layout *stack, const unsigned
 		for (int i = 0; i < 4; i++)
 			hash = shared_mix(hash, words[i]);
 	}
-	*ret_check = (uint32_t)(hash ^ hash >> 32);
+	*ret_check = shared_check_end(hash);
 	return 0;
 }
 

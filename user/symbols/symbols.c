@@ -115,14 +115,17 @@ static int find_code(struct symbols *symbols, struct symbol_process *process, co
 }
 
 /*
- * Before its first instruction a frame is at -1 (f_lasti in 3.8 and 3.9, and in units of two bytes in 3.10) or one instruction before the first (prev_instr
- * in 3.11 and 3.12); Python calls that the first line (PyCode_Addr2Line).
+ * A frame that has not begun: f_lasti is -1 (up to 3.10), prev_instr is one before the first instruction (3.11, 3.12). Python calls that the first line
+ * (PyCode_Addr2Line). The probes make UINT32_MAX of the former, and of what makes no sense; an f_lasti never does the latter.
  */
+static bool not_begun(const struct stack_layout *layout, uint32_t lasti)
+{
+	return lasti == (layout->instr_kind == STACK_INSTR ? (uint32_t)-2 : UINT32_MAX);
+}
+
 static uint32_t find_line(const struct symbol_process *process, const struct kept_code *code, uint32_t lasti)
 {
-	uint32_t before_first = process->stack.instr_kind == STACK_LASTI_BYTES ? (uint32_t)-1 : (uint32_t)-2;
-
-	if (lasti == before_first)
+	if (not_begun(&process->stack, lasti))
 		return code->first_line <= INT32_MAX ? code->first_line : 0;
 	if (lasti > INT32_MAX || !code->lines_known)
 		return 0;
