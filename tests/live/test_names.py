@@ -138,7 +138,7 @@ def test_ten_short_tasks_in_one_turn_are_not_one_culprit(loop):
         for part in stall["parts"]:
             length = laws.total(part["states"])
             assert length <= PART_NS + 2 * PERIOD_NS, f"{part}: the parts are {PART_NS} ns long"
-            if length >= PERIOD_NS:
+            if part["handler"]:
                 names.check_handler(part["handler"], [mark.handler for mark in marks], f"{part}")
         assert sum(laws.total(part["states"]) for part in stall["parts"]) <= stall["end_ns"] - stall["start_ns"]
     print(f"{loop}: {apart} of 10 told apart")

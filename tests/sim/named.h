@@ -33,6 +33,10 @@ struct handler handler_find(struct handler_finder *finder, const struct dictiona
 	return (struct handler){0};
 }
 
+void handler_note(struct handler_finder *finder, uint32_t stack, uint64_t root)
+{
+}
+
 static inline void define_function(uint32_t id, const char *name, const char *file, uint32_t line)
 {
 	struct definition definition = {.kind = DEFINE_FUNCTION, .id = id, .function = {name, file, line}};

@@ -265,9 +265,22 @@ static void middlewares_that_call_each_other_are_passed(void **state)
 
 static void a_task_without_a_coroutine_is_a_callback(void **state)
 {
-	assert_int_equal(handler_role_in(HANDLER_TASK, 0), HANDLER_CALLBACK);
-	assert_int_equal(handler_role_in(HANDLER_TASK, 1), HANDLER_TASK);
-	assert_int_equal(handler_role_in(HANDLER_ROUTE, 0), HANDLER_ROUTE);
+	_cleanup_(names_done) struct names names;
+	static const enum handler_role roles[] = {HANDLER_TASK, HANDLER_CALLBACK, HANDLER_ROUTE};
+	struct stack_frame frames[2] = {0};
+
+	names_init(&names);
+	for (uint32_t n = 0; n < 3; n++) {
+		const char *caller = n < 2 ? "Handle._run" : "run_endpoint_function";
+		uint32_t stack;
+
+		frames[0] = (struct stack_frame){define_function(&names, "one", "/srv/app/a.py"), 7 + n};
+		frames[1] = (struct stack_frame){define_function(&names, caller, n < 2 ? STDLIB "asyncio/events.py" : SITE "fastapi/routing.py"), 7};
+		stack = define_stack(&names, frames, 2);
+		handler_note(names.finder, stack, n == 0 ? 4096 : 0);
+		handler_note(names.finder, UINT32_MAX, 0); /* hostile: remembered by nobody */
+		assert_int_equal(handler_find(names.finder, names.dictionary, stack).role, roles[n]);
+	}
 }
 
 /* ── whose file ──────────────────────────────────────────────────────────────────────────────────────────────────── */

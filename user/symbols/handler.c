@@ -20,7 +20,8 @@ struct handler_finder {
 	struct kind *kinds;	  /* by function id */
 	struct handler *handlers; /* by stack id … */
 	bool *found;		  /* … where they are known */
-	uint32_t kind_room, handler_room;
+	bool *plain;		  /* by stack id: it was seen, and without a coroutine */
+	uint32_t kind_room, handler_room, plain_room;
 };
 
 const char *handler_role_name(enum handler_role role)
@@ -69,6 +70,7 @@ void handler_finder_free(struct handler_finder *finder)
 	free(finder->kinds);
 	free(finder->handlers);
 	free(finder->found);
+	free(finder->plain);
 	free(finder);
 }
 
@@ -324,6 +326,12 @@ static struct handler search_run(const struct search *search)
 	return fallback ? innermost_handler(search, &passed) : (struct handler){0};
 }
 
+void handler_note(struct handler_finder *finder, uint32_t stack, uint64_t root)
+{
+	if (stack && stack <= DEFINE_STACKS_MAX && !root && reserve((void **)&finder->plain, &finder->plain_room, stack, sizeof(*finder->plain)))
+		finder->plain[stack] = true;
+}
+
 struct handler handler_find(struct handler_finder *finder, const struct dictionary *dictionary, uint32_t stack)
 {
 	const struct definition *definition = dictionary_find(dictionary, DEFINE_STACK, stack);
@@ -340,6 +348,8 @@ struct handler handler_find(struct handler_finder *finder, const struct dictiona
 		return finder->handlers[stack];
 	search = (struct search){finder, dictionary, definition->stack.frames, definition->stack.count};
 	handler = search_run(&search);
+	if (handler.role == HANDLER_TASK && stack < finder->plain_room && finder->plain[stack])
+		handler.role = HANDLER_CALLBACK;
 	if (kept) {
 		finder->handlers[stack] = handler;
 		finder->found[stack] = true;

@@ -22,21 +22,12 @@ enum handler_role {
 	HANDLER_BACKGROUND,  /* a background task */
 	HANDLER_EXECUTOR,    /* handed to a thread pool: run_in_executor, to_thread, anyio, concurrent.futures */
 	HANDLER_THREAD,	     /* target of a threading.Thread */
-	HANDLER_TASK,	     /* outermost application frame of an asyncio task, or of what else the loop calls: see handler_role_in() */
+	HANDLER_TASK,	     /* outermost application frame of an asyncio task, or of what else the loop calls: see handler_note() */
 	HANDLER_CALLBACK,    /* a plain callback of the loop, or a method of a protocol */
 	HANDLER_FRAME,	     /* no rule matched: the innermost frame of the application */
 	HANDLER_ROLES
 };
 const char *handler_role_name(enum handler_role role);
-
-/*
- * The role in a sample with this STACK.root. A stack alone does not tell a coroutine, which a task runs, from a callback, which the loop calls just so
- * (tasks have no frames of their own); a stack without a coroutine is no task's.
- */
-static inline enum handler_role handler_role_in(enum handler_role role, uint64_t root)
-{
-	return role == HANDLER_TASK && !root ? HANDLER_CALLBACK : role;
-}
 
 struct handler {
 	enum handler_role role;
@@ -52,6 +43,12 @@ struct handler_finder;
  */
 struct handler_finder *handler_finder_new(const char *const *app_roots, unsigned int app_root_count);
 void handler_finder_free(struct handler_finder *finder);
+
+/*
+ * A sample with this stack has this STACK.root. A stack alone does not tell a coroutine, which a task runs, from a callback, which the loop calls just so
+ * (tasks have no frames of their own); a stack without a coroutine is no task's. To be told before the stack's handler is asked for.
+ */
+void handler_note(struct handler_finder *finder, uint32_t stack, uint64_t root);
 
 /* The answer for a stack is kept, so asking again is cheap; all questions to a finder are about one dictionary. `stack` 0 or unknown: HANDLER_NONE. */
 struct handler handler_find(struct handler_finder *finder, const struct dictionary *dictionary, uint32_t stack);
