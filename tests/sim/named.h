@@ -145,6 +145,17 @@ static inline void check_shares(const struct stack_share *shares, uint32_t count
 	assert_int_equal(sum_gc, gc_ns);
 }
 
+static inline uint64_t share_ns(const struct stack_share *shares, uint32_t count, uint32_t stack, enum thread_state state)
+{
+	uint64_t ns = 0;
+
+	for (uint32_t i = 0; i < count; i++)
+		ns += shares[i].stack == stack ? shares[i].states.ns[state] : 0;
+	return ns;
+}
+
+#define SHARE(list, stack, state) share_ns((list)->stacks, (list)->stack_count, stack, state)
+
 static inline void check_stall(const struct stall *stall)
 {
 	struct state_sums parts = {0};
@@ -156,6 +167,8 @@ static inline void check_stall(const struct stall *stall)
 
 		check_shares(blocker->stacks, blocker->stack_count, &blocker->states, blocker->gc_ns);
 	}
+	/* what a thread did is not known, so where it did it is not either (but a holder is one whatever it does) */
+	assert_int_equal(SHARE(&stall->what, 0, TS_UNKNOWN), stall->what.states.ns[TS_UNKNOWN]);
 	assert_true(stall->part_count <= TURN_PARTS_MAX);
 	for (uint32_t i = 0; i < stall->part_count; i++) {
 		add_states(&parts, &stall->parts[i].states);
@@ -215,17 +228,6 @@ static inline const struct stall *stall_until(uint64_t ts)
 	assert_int_equal(loop->stall_count, 1);
 	return &loop->stalls[0];
 }
-
-static inline uint64_t share_ns(const struct stack_share *shares, uint32_t count, uint32_t stack, enum thread_state state)
-{
-	uint64_t ns = 0;
-
-	for (uint32_t i = 0; i < count; i++)
-		ns += shares[i].stack == stack ? shares[i].states.ns[state] : 0;
-	return ns;
-}
-
-#define SHARE(list, stack, state) share_ns((list)->stacks, (list)->stack_count, stack, state)
 
 static inline uint64_t flame_ns(uint32_t tid, uint32_t stack, enum thread_state state, bool in_turn)
 {

@@ -272,6 +272,41 @@ static void a_holders_first_sample_counts_back_to_the_waits_begin_only(void **st
 	assert_int_equal(blame_of(JOB)->made_wait_ns, (60 + 58) * MS);
 }
 
+static void a_sample_is_of_its_own_hold_only(void **state)
+{
+	const struct stall *stall;
+	const struct blocker *blocker;
+
+	begin_names();
+	take(15 * MS, B);
+	wait(20 * MS, A);
+	drop(30 * MS, B); /* nobody knows where */
+	take(31 * MS, B);
+	stack(40 * MS, B, CLOCK, IN_JOB);
+	drop(50 * MS, B);
+	stack(51 * MS, B, WAITS, IN_JOB_LATER); /* not yet */
+	take(51 * MS, B);
+	drop(70 * MS, B);
+	take(71 * MS, A);
+	stall = stall_until(80 * MS);
+	blocker = &stall->what.blockers[0];
+	assert_int_equal(SHARE(blocker, 0, TS_PYTHON), (10 + 19) * MS);
+	assert_int_equal(SHARE(blocker, IN_JOB, TS_PYTHON), 19 * MS);
+}
+
+static void what_a_thread_did_unseen_has_no_stack(void **state)
+{
+	const struct stall *stall;
+
+	begin_names();
+	stack(15 * MS, A, SLEEP, IN_ALPHA);
+	out(15 * MS, A, READ);
+	FEED(GAP, gap, 60 * MS, A, 0, 0, .since = 40 * MS);
+	stall = stall_until(65 * MS);
+	assert_int_equal(SHARE(&stall->what, IN_ALPHA, TS_BLOCKED), 25 * MS);
+	assert_int_equal(SHARE(&stall->what, 0, TS_UNKNOWN), 20 * MS);
+}
+
 /* ── over the window ─────────────────────────────────────────────────────────────────────────────────────────────── */
 
 static void over_the_window_the_clock_alone_says_what_ran(void **state)
@@ -432,6 +467,8 @@ int main(void)
 		TEST(a_stall_of_waiting_is_charged_to_who_held_the_gil),
 		TEST(holders_without_samples_have_no_stack),
 		TEST(a_holders_first_sample_counts_back_to_the_waits_begin_only),
+		TEST(a_sample_is_of_its_own_hold_only),
+		TEST(what_a_thread_did_unseen_has_no_stack),
 		TEST(over_the_window_the_clock_alone_says_what_ran),
 		TEST(sleeping_elsewhere_is_nobodys_fault),
 		TEST(what_was_taken_is_counted),
