@@ -99,20 +99,27 @@ static void fake_done(struct fake *fake)
 	munmap(fake->page, 8192);
 }
 
-/* The frame of the page's code object as it is now; what cannot be read for the check counts as 0, as in the probes. */
-static struct shared_frame frame_of(const struct fake *fake, uint32_t lasti)
+/* What cannot be read for the check counts as 0, as in the probes. */
+static uint32_t check_with(const struct page *page, const uint64_t span[CODE_SPAN_WORDS])
 {
-	const struct page *page = fake->page;
-	uint64_t span[CODE_SPAN_WORDS], weak[4] = {0}, hash = 0x67696c73636f7065;
+	uint64_t weak[4] = {0}, hash = 0x67696c73636f7065;
 
-	memcpy(span, &page->code.first_line, sizeof(span));
 	memory_read_u64(getpid(), page->code.name + 24, &weak[0]);
 	memory_read(getpid(), page->code.lines + 16, &weak[1], 24);
 	for (int i = 0; i < CODE_SPAN_WORDS; i++)
 		hash = shared_mix(hash, span[i]);
 	for (int i = 0; i < 4; i++)
 		hash = shared_mix(hash, weak[i]);
-	return (struct shared_frame){.code = address(&page->code), .lasti = lasti, .check = (uint32_t)(hash ^ hash >> 32)};
+	return (uint32_t)(hash ^ hash >> 32);
+}
+
+/* The frame of the page's code object as it is now. */
+static struct shared_frame frame_of(const struct fake *fake, uint32_t lasti)
+{
+	uint64_t span[CODE_SPAN_WORDS];
+
+	memcpy(span, &fake->page->code.first_line, sizeof(span));
+	return (struct shared_frame){.code = address(&fake->page->code), .lasti = lasti, .check = check_with(fake->page, span)};
 }
 
 /* What the page gives now; it is read again in any case. */
@@ -270,20 +277,38 @@ static void lines_of_any_bytes(void **state)
 	assert_int_equal(lines_find(99, half, sizeof(half), 10, 0), 0);
 }
 
-/* A thread puts one code object in the place of another again and again, while they are read: each is itself or missing. */
-static volatile bool flipping;
-
-static void *flip(void *ctx)
+static void another_type_is_told_from_one_that_was_proven(void **state)
 {
-	struct page *page = ctx;
+	_cleanup_(fake_done) struct fake fake;
 
-	for (uint32_t i = 0; flipping; i++) {
-		page->code.count = 0;
-		page->code.first_line = i % 2 ? 10 : 20;
-		page->code.name = address(i % 2 ? &page->name : &page->file);
+	fake_init(&fake);
+	assert_string_equal(name_of(&fake, look(&fake, 0)), "function");
+	fake.page->code.type = address(&fake.page->code); /* its name would be that of the file */
+	fake.page->code.first_line++;
+	assert_int_equal(resolved_frame(&fake.heard, fake.pid, frame_of(&fake, 0)).function, 0);
+}
+
+/* A thread puts one code object in the place of another again and again, their names at one address too, while they are read. */
+static struct {
+	struct page *page;
+	volatile uint32_t generation;
+	volatile bool stop;
+} flip;
+
+static void *flip_run(void *ctx)
+{
+	for (uint32_t i = 1; !flip.stop; i++) {
+		char name[16];
+
+		snprintf(name, sizeof(name), "gen_%08u", i);
+		flip.page->code.count = 0;
 		__sync_synchronize();
-		page->code.count = 1;
-		for (volatile int wait = 0; wait < 2000; wait++)
+		put_string(&flip.page->name, name);
+		flip.page->code.first_line = i;
+		__sync_synchronize();
+		flip.page->code.count = 1;
+		flip.generation = i;
+		for (volatile int wait = 0; wait < 3000; wait++)
 			;
 	}
 	return NULL;
@@ -292,28 +317,30 @@ static void *flip(void *ctx)
 static void an_object_that_changes_while_it_is_read_is_itself_or_missing(void **state)
 {
 	_cleanup_(fake_done) struct fake fake;
-	struct shared_frame one, two;
 	uint32_t right = 0, missing = 0;
 	pthread_t thread;
 
 	fake_init(&fake);
-	one = frame_of(&fake, 0);
-	fake.page->code.first_line = 20;
-	fake.page->code.name = address(&fake.page->file);
-	two = frame_of(&fake, 0);
-	flipping = true;
-	assert_int_equal(pthread_create(&thread, NULL, flip, fake.page), 0);
-	for (int i = 0; i < 20000; i++) {
-		struct stack_frame frame;
+	flip.page = fake.page;
+	assert_int_equal(pthread_create(&thread, NULL, flip_run, NULL), 0);
+	for (int i = 0; i < 2000000 && (right < 2000 || missing < 2000); i++) {
+		uint64_t span[CODE_SPAN_WORDS] = {0};
+		struct shared_frame frame = {.code = address(&fake.page->code)};
+		struct stack_frame found;
+		uint32_t generation = flip.generation;
+		char name[16];
 
-		assert_int_equal(symbols_add_process(fake.heard.symbols, fake.pid, &stack_layout, &code_layout), 0);
-		frame = resolved_frame(&fake.heard, fake.pid, i % 2 ? one : two);
-		if (frame.function)
-			assert_string_equal(name_of(&fake, frame), i % 2 ? "function" : "/srv/app.py");
-		right += frame.function != 0;
-		missing += !frame.function;
+		memcpy(&span[1], &fake.page->code.others, sizeof(span) - sizeof(span[0]));
+		span[0] = generation;
+		frame.check = check_with(fake.page, span);
+		found = resolved_frame(&fake.heard, fake.pid, frame);
+		snprintf(name, sizeof(name), "gen_%08u", generation);
+		if (found.function)
+			assert_string_equal(name_of(&fake, found), name);
+		right += found.function != 0;
+		missing += !found.function;
 	}
-	flipping = false;
+	flip.stop = true;
 	pthread_join(thread, NULL);
 	assert_true(right > 10 && missing > 10);
 }
@@ -341,6 +368,7 @@ int main(void)
 		cmocka_unit_test(characters_become_valid_text),
 		cmocka_unit_test(line_tables_are_bounded),
 		cmocka_unit_test(lines_of_any_bytes),
+		cmocka_unit_test(another_type_is_told_from_one_that_was_proven),
 		cmocka_unit_test(an_object_that_changes_while_it_is_read_is_itself_or_missing),
 		cmocka_unit_test(offsets_that_make_no_sense_read_nothing),
 	};

@@ -210,10 +210,24 @@ static void who_started_the_loop_is_not_to_blame_for_it(void **state)
 	static const struct place idle[] = {{"EpollSelector.select", STDLIB "selectors.py"}, {0}};
 	static const struct place server[] = {{"data_received", SITE "uvicorn/protocols/http/h11_impl.py"}, {0}};
 
+	static const struct place own_loop[] = {{"EpollSelector.select", STDLIB "selectors.py"},
+						{"BaseEventLoop._run_once", STDLIB "asyncio/base_events.py"},
+						{"BaseEventLoop.run_forever", STDLIB "asyncio/base_events.py"}, {"main", "/srv/app/a.py"}, {0}};
+	static const struct place gunicorn_idle[] = {{"SyncWorker.wait", SITE "gunicorn/workers/sync.py"},
+						     {"Worker.init_process", SITE "gunicorn/workers/base.py"},
+						     {"<module>", "/srv/venv/bin/gunicorn"}, {0}};
+	static const struct place gunicorn_loading[] = {{"load_model", "/srv/app/a.py"}, {"<module>", "/srv/app/a.py"},
+							{"import_app", SITE "gunicorn/util.py"},
+							{"Worker.init_process", SITE "gunicorn/workers/base.py"},
+							{"<module>", "/srv/venv/bin/gunicorn"}, {0}};
+
 	names_init(&names);
 	assert_handler(&names, idle, loop + 1, HANDLER_NONE, 0);
 	assert_handler(&names, server, loop, HANDLER_NONE, 0);
 	assert_handler(&names, idle, worker, HANDLER_NONE, 0);
+	assert_handler(&names, own_loop, NULL, HANDLER_NONE, 0);
+	assert_handler(&names, gunicorn_idle, NULL, HANDLER_NONE, 0);
+	assert_handler(&names, gunicorn_loading, NULL, HANDLER_FRAME, 0);
 }
 
 static void who_hands_on_is_not_to_blame_for_the_framework(void **state)
@@ -229,6 +243,18 @@ static void who_hands_on_is_not_to_blame_for_the_framework(void **state)
 	names_init(&names);
 	assert_handler(&names, serialize, loop, HANDLER_NONE, 0);
 	assert_handler(&names, serialize + 4, loop, HANDLER_MIDDLEWARE, 0);
+}
+
+static void what_lies_deeper_than_a_rule_that_wants_it_next_has_no_role(void **state)
+{
+	_cleanup_(names_done) struct names names;
+	static const struct place custom[] = {{"sleep", STDLIB "x.py"}, {"deep", "/srv/app/a.py"}, {"endpoint", "/srv/app/a.py"},
+					      {"handle", SITE "routers/custom.py"},
+					      {"ExceptionMiddleware.__call__", SITE "starlette/middleware/exceptions.py"},
+					      {"Timing.__call__", "/srv/app/a.py"}, {0}};
+
+	names_init(&names);
+	assert_handler(&names, custom, loop, HANDLER_FRAME, 1);
 }
 
 /* A frame that could not be read may be the handler itself. */
@@ -334,6 +360,7 @@ int main(void)
 		cmocka_unit_test(the_innermost_rule_with_something_inside_wins),
 		cmocka_unit_test(who_started_the_loop_is_not_to_blame_for_it),
 		cmocka_unit_test(who_hands_on_is_not_to_blame_for_the_framework),
+		cmocka_unit_test(what_lies_deeper_than_a_rule_that_wants_it_next_has_no_role),
 		cmocka_unit_test(what_is_missing_is_not_guessed),
 		cmocka_unit_test(middlewares_that_call_each_other_are_passed),
 		cmocka_unit_test(a_task_without_a_coroutine_is_a_callback),

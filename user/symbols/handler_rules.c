@@ -14,25 +14,17 @@ const struct handler_rule handler_rules[] = {
 	{"fastapi/dependencies/utils.py", "solve_dependencies", NULL, HANDLER_DEPENDENCY, RULE_ENDS},
 	/* what comes after `yield` in a dependency: the exit stack of the request is closed */
 	{"contextlib.py", "__aexit__", "fastapi/", HANDLER_DEPENDENCY, 0},
-	{"fastapi/routing.py", "_startup", NULL, HANDLER_TASK, RULE_ENDS},
-	{"fastapi/routing.py", "_shutdown", NULL, HANDLER_TASK, RULE_ENDS},
 
 	/* Starlette: `app` is request_response, websocket_session and the router, which calls what is mounted */
 	{"starlette/routing.py", "app", NULL, HANDLER_ROUTE, RULE_ENDS},
 	{"starlette/routing.py", "Router.__call__", NULL, HANDLER_ROUTE, RULE_ENDS}, /* before 0.33 it is its own `app` */
 	{"starlette/routing.py", "lifespan", NULL, HANDLER_TASK, RULE_ENDS},
-	{"starlette/routing.py", "startup", NULL, HANDLER_TASK, RULE_ENDS},
-	{"starlette/routing.py", "shutdown", NULL, HANDLER_TASK, RULE_ENDS},
-	{"starlette/endpoints.py", "dispatch", NULL, HANDLER_ROUTE, RULE_ENDS},
 	{"starlette/responses.py", "stream_response", NULL, HANDLER_ROUTE, RULE_ENDS},
 	{"starlette/background.py", "__call__", NULL, HANDLER_BACKGROUND, RULE_ENDS},
-	{"starlette/middleware/base.py", "BaseHTTPMiddleware.__call__", NULL, HANDLER_MIDDLEWARE, RULE_ENDS | RULE_DIRECT | RULE_CHAIN},
+	/* its own middlewares call the application's, in the same task or (coro, of BaseHTTPMiddleware) in another, and handlers of exceptions */
 	{"starlette/middleware/base.py", "coro", NULL, HANDLER_MIDDLEWARE, RULE_ENDS | RULE_DIRECT | RULE_CHAIN},
-	/* the outermost and the innermost of its own middlewares, and exception handlers */
-	{"starlette/middleware/errors.py", "ServerErrorMiddleware.__call__", NULL, HANDLER_MIDDLEWARE, RULE_ENDS | RULE_DIRECT | RULE_CHAIN},
-	{"starlette/middleware/exceptions.py", "ExceptionMiddleware.__call__", NULL, HANDLER_MIDDLEWARE, RULE_ENDS | RULE_DIRECT},
-	{"starlette/_exception_handler.py", "wrapped_app", NULL, HANDLER_MIDDLEWARE, RULE_ENDS | RULE_DIRECT},
 	{"starlette/middleware/", "__call__", NULL, HANDLER_MIDDLEWARE, RULE_ENDS | RULE_DIRECT | RULE_CHAIN},
+	{"starlette/_exception_handler.py", "wrapped_app", NULL, HANDLER_MIDDLEWARE, RULE_ENDS | RULE_DIRECT},
 
 	/* ASGI and WSGI servers and adapters: the application is one callable */
 	{"uvicorn/protocols/", "run_asgi", NULL, HANDLER_ROUTE, RULE_ENDS | RULE_CHAIN},
@@ -49,7 +41,6 @@ const struct handler_rule handler_rules[] = {
 	{"flask/app.py", "process_response", NULL, HANDLER_MIDDLEWARE, RULE_ENDS},
 	{"flask/app.py", "do_teardown_request", NULL, HANDLER_MIDDLEWARE, RULE_ENDS},
 	{"flask/app.py", "handle_user_exception", NULL, HANDLER_MIDDLEWARE, RULE_ENDS},
-	{"flask/app.py", "handle_http_exception", NULL, HANDLER_MIDDLEWARE, RULE_ENDS},
 	{"flask/app.py", "handle_exception", NULL, HANDLER_MIDDLEWARE, RULE_ENDS},
 
 	{"django/core/handlers/base.py", "_get_response", NULL, HANDLER_ROUTE, RULE_ENDS},
@@ -65,20 +56,15 @@ const struct handler_rule handler_rules[] = {
 	{"anyio/_backends/_asyncio.py", "WorkerThread.run", "_bootstrap_inner", HANDLER_EXECUTOR, 0},
 	{"asgiref/sync.py", "AsyncToSync.main_wrap", NULL, HANDLER_TASK, 0},
 	{"asgiref/sync.py", "SyncToAsync.thread_handler", NULL, HANDLER_EXECUTOR, 0},
-	{"asgiref/current_thread_executor.py", "_WorkItem.run", NULL, HANDLER_EXECUTOR, 0},
 	{"concurrent/futures/thread.py", "_WorkItem.run", NULL, HANDLER_EXECUTOR, 0},
-	{"concurrent/futures/thread.py", "WorkerContext.run", NULL, HANDLER_EXECUTOR, 0}, /* 3.14 on */
 	{"threading.py", "_bootstrap_inner", NULL, HANDLER_THREAD, 0},
 
-	/* asyncio: transports call protocols; Handle._run calls all else, tasks included; uvloop has no frames, its tasks sit on who runs the loop */
+	/* asyncio: transports call protocols; _run_once calls all else, tasks included; uvloop has no frames, its tasks sit on who runs the loop */
 	{"asyncio/selector_events.py", "_SelectorTransport._call_connection_lost", NULL, HANDLER_CALLBACK, 0},
 	{"asyncio/selector_events.py", "_read_ready__data_received", NULL, HANDLER_CALLBACK, 0},
 	{"asyncio/selector_events.py", "_read_ready__get_buffer", NULL, HANDLER_CALLBACK, 0},
-	{"asyncio/selector_events.py", "_read_ready__on_eof", NULL, HANDLER_CALLBACK, 0},
 	{"asyncio/selector_events.py", "_SelectorDatagramTransport._read_ready", NULL, HANDLER_CALLBACK, 0},
-	{"asyncio/events.py", "Handle._run", NULL, HANDLER_TASK, RULE_LOOP},
 	{"asyncio/base_events.py", "BaseEventLoop._run_once", NULL, HANDLER_TASK, RULE_LOOP},
 	{"asyncio/runners.py", "run", NULL, HANDLER_TASK, RULE_LOOP},
-	{"uvicorn/server.py", "Server.run", NULL, HANDLER_TASK, RULE_LOOP},
 };
 const unsigned int handler_rule_count = sizeof(handler_rules) / sizeof(handler_rules[0]);

@@ -10,8 +10,8 @@ import asyncio
 import functools
 
 import recorder
-from asgi import STARLETTE_REQUESTS, bare_asgi, bare_wsgi, fastapi_app, serve, starlette_app
-from loops import main, threads
+from asgi import FASTAPI_REQUESTS, STARLETTE_REQUESTS, bare_asgi, bare_wsgi, fastapi_app, serve, starlette_app
+from loops import main, own_loop, threads
 from others import (DJANGO_REQUESTS, FLASK_REQUESTS, aiohttp_app, aiohttp_middlewares, aiohttp_serve, django_setup, flask_app, gunicorn_serve,
                     wsgiref_serve)
 from recorder import has
@@ -25,6 +25,7 @@ def run(name, function, *args):
 def everything():
     run("threads", threads)
     run("asyncio", asyncio.run, main())
+    run("own-loop", own_loop)
     loops = ["asyncio"]
     if has("uvloop"):
         import uvloop
@@ -38,7 +39,10 @@ def everything():
     for loop in loops if has("uvicorn") else ():
         run("bare-" + loop, serve, bare_asgi, loop, "/")
         run("starlette-" + loop, serve, starlette_app(), loop, *STARLETTE_REQUESTS)
-        run("fastapi-" + loop, serve, fastapi_app(), loop, "/async", "/sync", "/failing", "/broken")
+        run("fastapi-" + loop, serve, fastapi_app(), loop, *FASTAPI_REQUESTS)
+    if has("uvicorn"):
+        run("uvicorn-wsgi", functools.partial(serve, interface="wsgi"), bare_wsgi, "asyncio", "/")
+    run("wsgiref", wsgiref_serve, bare_wsgi, ["/"])
     if has("a2wsgi"):
         from a2wsgi import WSGIMiddleware
         run("a2wsgi", serve, WSGIMiddleware(bare_wsgi), "asyncio", "/")
@@ -46,8 +50,8 @@ def everything():
         if has("a2wsgi"):
             run("flask-a2wsgi", serve, WSGIMiddleware(flask_app()), "asyncio", *FLASK_REQUESTS)
         if has("uvicorn"):
-            run("flask-uvicorn-wsgi", functools.partial(serve, interface="wsgi"), flask_app(), "asyncio", *FLASK_REQUESTS[:3])
-        run("flask-wsgiref", wsgiref_serve, flask_app(), FLASK_REQUESTS[:3])
+            run("flask-uvicorn-wsgi", functools.partial(serve, interface="wsgi"), flask_app(), "asyncio", *FLASK_REQUESTS[:-1])
+        run("flask-wsgiref", wsgiref_serve, flask_app(), FLASK_REQUESTS[:-1])
     if has("django"):
         django_setup()
         import django.core.asgi

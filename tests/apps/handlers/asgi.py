@@ -19,8 +19,10 @@ def serve(app, loop, *requests, **config):
     def ask():
         for request in requests:
             connection = http.client.HTTPConnection(*sock.getsockname(), timeout=20)
-            connection.request("GET", request)
-            connection.getresponse().read()
+            websocket = {"Connection": "Upgrade", "Upgrade": "websocket", "Sec-WebSocket-Key": "MDEyMzQ1Njc4OTAxMjM0NQ==",
+                         "Sec-WebSocket-Version": "13"}
+            connection.request("GET", request, headers=websocket if request.startswith("/websocket") else {})
+            connection.getresponse().read(1 if request.startswith("/websocket") else None)
             connection.close()
         server.should_exit = True
 
@@ -46,15 +48,25 @@ class OuterMiddleware(PureMiddleware):
         await self.app(scope, receive, send)
 
 
-def starlette_app(debug=False):
+def wsgi_mount():
+    """Starlette's own adapter, where it still has one."""
+    from starlette.routing import Mount
+    try:
+        from starlette.middleware.wsgi import WSGIMiddleware
+    except ImportError:
+        return []
+    return [Mount("/wsgi", WSGIMiddleware(bare_wsgi))]
+
+
+def starlette_app():
     from starlette.applications import Starlette
     from starlette.authentication import requires
     from starlette.background import BackgroundTask
-    from starlette.endpoints import HTTPEndpoint
+    from starlette.endpoints import HTTPEndpoint, WebSocketEndpoint
     from starlette.middleware import Middleware
     from starlette.middleware.base import BaseHTTPMiddleware
     from starlette.responses import PlainTextResponse, StreamingResponse
-    from starlette.routing import Mount, Route
+    from starlette.routing import Mount, Route, WebSocketRoute
 
     async def background():
         helper("background", "background")
@@ -93,6 +105,18 @@ def starlette_app(debug=False):
         helper("middleware", "handle_error")
         return PlainTextResponse("")
 
+    async def websocket_route(websocket):
+        await websocket.accept()
+        helper("route", "websocket_route")
+        await websocket.send_text("x")
+        await websocket.close()
+
+    class SocketEndpoint(WebSocketEndpoint):
+        async def on_connect(self, websocket):
+            await websocket.accept()
+            helper("route", "on_connect")
+            await websocket.close()
+
     async def raw(scope, receive, send):
         helper("route", "raw")
         await PlainTextResponse("")(scope, receive, send)
@@ -110,17 +134,19 @@ def starlette_app(debug=False):
         yield
         helper("task", "lifespan", "lifespan_end")
 
-    return Starlette(routes=[Route("/async", async_route), Route("/sync", sync_route), Route("/decorated", decorated_route), Route("/class", Endpoint),
-                             Route("/stream", stream_route), Route("/failing", failing), Mount("/raw", raw)],
+    return Starlette(routes=[Route("/async", async_route), Route("/sync", sync_route), Route("/decorated", decorated_route),
+                             Route("/class", Endpoint), Route("/stream", stream_route), Route("/failing", failing), Mount("/raw", raw),
+                             WebSocketRoute("/websocket", websocket_route), WebSocketRoute("/websocket-class", SocketEndpoint), *wsgi_mount()],
                      middleware=[Middleware(OuterMiddleware), Middleware(PureMiddleware), Middleware(Dispatched), Middleware(PureMiddleware)],
                      exception_handlers={ValueError: handle_error}, lifespan=lifespan)
 
 
-STARLETTE_REQUESTS = "/async", "/sync", "/decorated", "/class", "/stream", "/failing", "/raw/x"
+STARLETTE_REQUESTS = "/async", "/sync", "/decorated", "/class", "/stream", "/failing", "/raw/x", "/websocket", "/websocket-class", "/wsgi/x"
+FASTAPI_REQUESTS = "/async", "/sync", "/failing", "/broken", "/websocket"
 
 
 def fastapi_app():
-    from fastapi import BackgroundTasks, Depends, FastAPI
+    from fastapi import BackgroundTasks, Depends, FastAPI, WebSocket
     from fastapi.responses import PlainTextResponse
 
     app = FastAPI(dependencies=[])
@@ -170,6 +196,13 @@ def fastapi_app():
     @app.get("/sync")
     def sync_route(x=Depends(async_dependency)):
         helper("executor", "sync_route")
+
+    @app.websocket("/websocket")
+    async def websocket_route(websocket: WebSocket, x=Depends(async_dependency)):
+        await websocket.accept()
+        helper("route", "websocket_route")
+        await websocket.send_text("x")
+        await websocket.close()
 
     @app.get("/failing")
     async def failing():

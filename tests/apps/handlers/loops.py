@@ -59,8 +59,53 @@ class Protocol(asyncio.Protocol):
     def data_received(self, data):
         helper("task" if recorder.suite == "uvloop" else "callback", "data_received")
 
+    def eof_received(self):
+        here("task" if recorder.suite == "uvloop" else "callback")
+
     def connection_lost(self, exc):
         here("task" if recorder.suite == "uvloop" else "callback")
+
+
+class Buffered(asyncio.BufferedProtocol):
+    def get_buffer(self, sizehint):
+        here("task" if recorder.suite == "uvloop" else "callback")
+        return bytearray(8)
+
+    def buffer_updated(self, nbytes):
+        here("task" if recorder.suite == "uvloop" else "callback")
+
+
+class Datagrams(asyncio.DatagramProtocol):
+    def datagram_received(self, data, address):
+        here("task" if recorder.suite == "uvloop" else "callback")
+
+
+async def transports(loop):
+    a, b = socket.socketpair()
+    transport, _ = await loop.create_connection(Protocol, sock=a)
+    b.send(b"x")
+    await asyncio.sleep(0.02)
+    b.close()
+    await asyncio.sleep(0.02)
+    a, b = socket.socketpair()
+    transport, _ = await loop.create_connection(Buffered, sock=a)
+    b.send(b"x")
+    await asyncio.sleep(0.02)
+    transport.close()
+    b.close()
+    transport, _ = await loop.create_datagram_endpoint(Datagrams, local_addr=("127.0.0.1", 0))
+    sender = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    sender.sendto(b"x", transport.get_extra_info("sockname"))
+    await asyncio.sleep(0.02)
+    sender.close()
+    transport.close()
+
+
+def own_loop():
+    """A loop that the application runs itself."""
+    loop = asyncio.new_event_loop()
+    loop.run_until_complete(child_task())
+    loop.close()
 
 
 async def async_iterate():
@@ -90,10 +135,7 @@ async def main():
     loop.add_reader(a.fileno(), readable, loop, a)
     b.send(b"x")
     await asyncio.sleep(0.02)
-    transport, _ = await loop.create_connection(Protocol, sock=a)
-    b.send(b"x")
-    await asyncio.sleep(0.02)
-    transport.close()
+    await transports(loop)
     server = await asyncio.start_server(client_connected, "127.0.0.1", 0)
     _, writer = await asyncio.open_connection(*server.sockets[0].getsockname())
     writer.write(b"x")

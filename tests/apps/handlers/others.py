@@ -36,6 +36,20 @@ def flask_app():
         helper("middleware", "handle_error")
         return ""
 
+    @app.errorhandler(404)
+    def handle_missing(error):
+        helper("middleware", "handle_missing")
+        return ""
+
+    @app.errorhandler(500)
+    def handle_broken(error):
+        helper("middleware", "handle_broken")
+        return ""
+
+    @app.route("/broken")
+    def broken():
+        raise RuntimeError
+
     @app.route("/view")
     def view():
         helper("route", "view")
@@ -56,10 +70,21 @@ def flask_app():
             return ""
 
     app.add_url_rule("/class", view_func=Methods.as_view("methods"))
+    app.wsgi_app = WSGIWrapper(app.wsgi_app)
     return app
 
 
-FLASK_REQUESTS = "/view", "/failing", "/class", "/async"
+class WSGIWrapper:
+    """A middleware below the framework."""
+
+    def __init__(self, app):
+        self.app = app
+
+    def __call__(self, environ, start_response):
+        return self.app(environ, start_response)
+
+
+FLASK_REQUESTS = "/view", "/failing", "/missing", "/broken", "/class", "/async"
 
 
 def django_views():
@@ -205,7 +230,6 @@ def gunicorn_serve(app, requests, **options):
     address = sock.getsockname()
     sock.close()
     options.update(bind="%s:%d" % address, loglevel="critical", workers=1)
-    sys.stdout.flush()
     pid = os.fork()
     if not pid:
         Application().run()

@@ -13,6 +13,8 @@ PACKAGES = "fastapi starlette uvicorn uvloop anyio aiohttp django flask werkzeug
 functions = {}
 taken = set()
 lock = threading.RLock()
+output = os.fdopen(os.dup(1), "w")  # frameworks may write to stdout too
+os.dup2(2, 1)
 suite = ""  # what runs now
 
 
@@ -37,13 +39,13 @@ def here(role, handler=None, case=None):
             key = (getattr(code, "co_qualname", code.co_name), path(code.co_filename))
             if key not in functions:
                 functions[key] = len(functions) + 1
-                print("function %d %s\t%s" % (functions[key], *key))
+                print("function %d %s\t%s" % (functions[key], *key), file=output)
             numbers.append(str(functions[key]))
             frame = frame.f_back
         line = "stack %s:%s %s %s %s" % (suite, case, role, handler, " ".join(numbers))
         if line not in taken:
             taken.add(line)
-            print(line, flush=True)
+            print(line, file=output, flush=True)
 
 
 def helper(*args, **kwargs):
@@ -52,7 +54,8 @@ def helper(*args, **kwargs):
 
 
 def environment():
-    print("environment python %d.%d.%d" % sys.version_info[:3], *(name + " " + importlib.metadata.version(name) for name in PACKAGES if has(name)))
+    packages = (name + " " + importlib.metadata.version(name) for name in PACKAGES if has(name))
+    print("environment python %d.%d.%d" % sys.version_info[:3], *packages, file=output)
 
 
 def has(name):
