@@ -275,6 +275,19 @@ static void what_is_missing_is_not_guessed(void **state)
 	assert_handler(&names, all, NULL, HANDLER_NONE, 0);
 }
 
+/* Directories of the application may be called like a framework. */
+static void the_applications_own_code_is_no_framework(void **state)
+{
+	_cleanup_(names_done) struct names names;
+	static const struct place exit[] = {{"cleanup", "/srv/fastapi/app.py"}, {"AsyncExitStack.__aexit__", STDLIB "contextlib.py"},
+					    {"main", "/srv/fastapi/app.py"}, {0}};
+	static const struct place call[] = {{"helper", "/srv/starlette/middleware/a.py"}, {"Auth.__call__", "/srv/starlette/middleware/a.py"}, {0}};
+
+	names_init(&names);
+	assert_handler(&names, exit, loop, HANDLER_TASK, 2);
+	assert_handler(&names, call, loop, HANDLER_TASK, 1);
+}
+
 static void middlewares_that_call_each_other_are_passed(void **state)
 {
 	_cleanup_(names_done) struct names names;
@@ -362,6 +375,7 @@ int main(void)
 		cmocka_unit_test(who_hands_on_is_not_to_blame_for_the_framework),
 		cmocka_unit_test(what_lies_deeper_than_a_rule_that_wants_it_next_has_no_role),
 		cmocka_unit_test(what_is_missing_is_not_guessed),
+		cmocka_unit_test(the_applications_own_code_is_no_framework),
 		cmocka_unit_test(middlewares_that_call_each_other_are_passed),
 		cmocka_unit_test(a_task_without_a_coroutine_is_a_callback),
 		cmocka_unit_test(files_of_the_application_and_of_libraries),

@@ -155,9 +155,11 @@ static bool ends_with(const char *text, const char *end, char separator)
 	       (length == end_length || text[length - end_length - 1] == separator);
 }
 
-/* `path` is below a directory whose path ends with `directory`, which ends with '/'. */
-static bool is_below(const char *path, const char *directory)
+/* `path` is a library's, below a directory whose path ends with `directory`, which ends with '/'. The application's directories have any names. */
+static bool is_below(const struct handler_finder *finder, const char *path, const char *directory)
 {
+	if (handler_is_application(finder, path))
+		return false;
 	for (const char *at = path; (at = strstr(at, directory)); at++)
 		if (at == path || at[-1] == '/')
 			return true;
@@ -169,23 +171,23 @@ static bool is_path(const char *rule)
 	return rule[strlen(rule) - 1] == '/';
 }
 
-static bool rule_fits(const struct handler_rule *rule, const struct definition *function)
+static bool rule_fits(const struct handler_finder *finder, const struct handler_rule *rule, const struct definition *function)
 {
 	const char *name = function->function.name, *file = function->function.file;
 
-	if (is_path(rule->file) ? !is_below(file, rule->file) : !ends_with(file, rule->file, '/'))
+	if (is_path(rule->file) ? !is_below(finder, file, rule->file) : !ends_with(file, rule->file, '/'))
 		return false;
 	/* before 3.11 names are not qualified, and later those of a module's functions look the same */
 	return ends_with(name, rule->function, '.') || strcmp(name, last_part(rule->function)) == 0;
 }
 
-static bool outer_fits(const struct handler_rule *rule, const struct definition *outer)
+static bool outer_fits(const struct handler_finder *finder, const struct handler_rule *rule, const struct definition *outer)
 {
 	if (!rule->outer)
 		return true;
 	if (!outer)
 		return false;
-	return is_path(rule->outer) ? is_below(outer->function.file, rule->outer) : strcmp(last_part(outer->function.name), rule->outer) == 0;
+	return is_path(rule->outer) ? is_below(finder, outer->function.file, rule->outer) : strcmp(last_part(outer->function.name), rule->outer) == 0;
 }
 
 static struct kind kind_of(const struct handler_finder *finder, const struct definition *function)
@@ -193,7 +195,7 @@ static struct kind kind_of(const struct handler_finder *finder, const struct def
 	struct kind kind = {.known = 1};
 
 	for (unsigned int i = 0; i < handler_rule_count && !kind.rule; i++)
-		if (rule_fits(&handler_rules[i], function))
+		if (rule_fits(finder, &handler_rules[i], function))
 			kind.rule = (uint8_t)(i + 1);
 	kind.application = !kind.rule && handler_is_application(finder, function->function.file);
 	return kind;
@@ -313,7 +315,7 @@ static struct handler search_run(const struct search *search)
 			}
 			passed.outermost = i;
 			missing = false;
-		} else if (rule && outer_fits(rule, function_at(search, i + 1))) {
+		} else if (rule && outer_fits(search->finder, rule, function_at(search, i + 1))) {
 			if (missing)
 				return (struct handler){0};
 			if (passed.outermost != UINT32_MAX)

@@ -59,11 +59,12 @@ const struct handler_rule handler_rules[] = {
 	{"concurrent/futures/thread.py", "_WorkItem.run", NULL, HANDLER_EXECUTOR, 0},
 	{"threading.py", "_bootstrap_inner", NULL, HANDLER_THREAD, 0},
 
-	/* asyncio: transports call protocols; _run_once calls all else, tasks included; uvloop has no frames, its tasks sit on who runs the loop */
+	/* asyncio: transports call protocols; Handle._run calls all else, tasks included; uvloop has no frames, its tasks sit on who runs the loop */
 	{"asyncio/selector_events.py", "_SelectorTransport._call_connection_lost", NULL, HANDLER_CALLBACK, 0},
 	{"asyncio/selector_events.py", "_read_ready__data_received", NULL, HANDLER_CALLBACK, 0},
 	{"asyncio/selector_events.py", "_read_ready__get_buffer", NULL, HANDLER_CALLBACK, 0},
 	{"asyncio/selector_events.py", "_SelectorDatagramTransport._read_ready", NULL, HANDLER_CALLBACK, 0},
+	{"asyncio/events.py", "Handle._run", NULL, HANDLER_TASK, RULE_LOOP},
 	{"asyncio/base_events.py", "BaseEventLoop._run_once", NULL, HANDLER_TASK, RULE_LOOP},
 	{"asyncio/runners.py", "run", NULL, HANDLER_TASK, RULE_LOOP},
 };

@@ -32,9 +32,9 @@ enum handler_rule_flag {
  * libraries that lie between do not matter.
  */
 struct handler_rule {
-	const char *file;     /* the end of the path, from a directory's name on; one that ends with '/' is a directory anywhere in the path */
+	const char *file;     /* the end of the path, from a directory's name on; one that ends with '/' is a directory anywhere in a library's path */
 	const char *function; /* the end of the qualified name, from a dot on; before Python 3.11 its last part is compared */
-	const char *outer;    /* NULL; or what the frame outside must be: the last part of its function's name, or a directory of its file ("fastapi/") */
+	const char *outer;    /* NULL; or what the frame outside must be: the last part of its function's name, or a directory of its library's file ("fastapi/") */
 	enum handler_role role;
 	unsigned int flags;   /* RULE_… */
 };
