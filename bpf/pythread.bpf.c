@@ -9,7 +9,7 @@
 
 enum {
 	STATES_MAX = 288,	  /* thread states and interpreters looked at: new ones are in front */
-	PATIENCE_FIRST = 1000000, /* ns */
+	PATIENCE_FIRST = 20000, /* ns; a new thread may sleep before its state has its id, and again right after */
 	PATIENCE_MAX = 1000000000,
 };
 
