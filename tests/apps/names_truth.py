@@ -115,21 +115,21 @@ class Job:
 
 # ── crowd: threads that only compute ────────────────────────────────────────────────────────────────────────────────
 
-def crowd_red(stop, tids):
+def crowd_red(end_ns, tids):
     tids[threading.get_native_id()] = "crowd_red"
-    while not stop:
+    while time.monotonic_ns() < end_ns:
         pass
 
 
-def crowd_green(stop, tids):
+def crowd_green(end_ns, tids):
     tids[threading.get_native_id()] = "crowd_green"
-    while not stop:
+    while time.monotonic_ns() < end_ns:
         pass
 
 
-def crowd_blue(stop, tids):
+def crowd_blue(end_ns, tids):
     tids[threading.get_native_id()] = "crowd_blue"
-    while not stop:
+    while time.monotonic_ns() < end_ns:
         pass
 
 
@@ -230,16 +230,14 @@ class Server(loop_truth.Server):
             job.gate.acquire()
 
     def crowd(self, number):
-        """The threads live until the loop, which has to stand in line, has slept 12 times."""
-        stop, tids = [], {}
-        threads = [threading.Thread(target=function, args=(stop, tids)) for function in CROWD]
+        """They compute until a time that has been set, and the loop has to stand in line whenever it has slept."""
+        tids, end_ns = {}, time.monotonic_ns() + int(CROWD_S * 1e9)
+        threads = [threading.Thread(target=function, args=(end_ns, tids)) for function in CROWD]
         for thread in threads:
             thread.start()
-        end = time.monotonic_ns() + int(CROWD_S * 1e9)
         with self.marks.mark("crowd", "gil_wait", place=self.crowd_place, handler=self.crowd_handler) as mark:
-            while time.monotonic_ns() < end:
+            while time.monotonic_ns() < end_ns:
                 time.sleep(0.0005)
-            stop.append(True)
         for thread in threads:
             thread.join()
         mark.holder = {str(tid): marks.handler(globals()[name], "thread") for tid, name in tids.items()}     # every one of them is to blame

@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: MIT
 """A place in the code that writes down its own Python stack and stays there for a while.
 
-A row is {"shape", "kind", "fleeting", "tid", "t0_ns", "t1_ns", "stack": [[function, file, line], …]}, innermost frame first. Between t0_ns and t1_ns the thread is in
-a call into C that the innermost frame makes, or on the last steps of `note` or the first ones of `done`, which have frames of their own.
+A row is {"shape", "kind", "fleeting", "tid", "t0_ns", "t1_ns", "stack": [[function, file, line], …]}, innermost frame first; for gil_wait it has "hog_ns"
+and "hog_end_ns", between which the other thread is at its place. Between t0_ns and t1_ns the thread is in a call into C that the innermost frame makes, or on the last steps
+of `note` or the first ones of `done`, which have frames of their own.
 """
 import functools
 import hashlib
@@ -58,7 +59,7 @@ class Spot:
             "held": functools.partial(work.PATTERN.search, self._short),
             "native": functools.partial(hashlib.pbkdf2_hmac, "sha256", b"secret", b"salt", rounds),
         }
-        self.waiter, self.hog = 0, None
+        self.waiter, self.hog, self.hog_tid, self._row = 0, None, 0, None
         threading.Thread(target=self._hog, daemon=True).start()
         threading.Thread(target=self._want, daemon=True).start()
 
@@ -70,10 +71,16 @@ class Spot:
                 time.sleep(SHORT_S)
                 os.write(self._writer, b"x")
             else:
-                (self._note_hog(), self._gate.release(), work.PATTERN.search(self._long))
+                (self._hog_begins(), self._gate.release(), work.PATTERN.search(self._long), self._hog_ends())
 
-    def _note_hog(self):
+    def _hog_begins(self):
+        self._row = self.rows[-1]
+        self._row["hog_ns"] = time.monotonic_ns()
+        self.hog_tid = threading.get_native_id()
         self.hog = stack_of(sys._getframe(1))
+
+    def _hog_ends(self):
+        self._row["hog_end_ns"] = time.monotonic_ns()
 
     def _want(self):
         """Serves held: wants the GIL as soon as it wakes up."""

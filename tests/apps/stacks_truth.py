@@ -4,7 +4,7 @@
     python stacks_truth.py --loop asyncio|uvloop
 
 Commands, one a line on standard input, each answered with one line: `run KIND…` goes through all shapes once per kind (spot.py), `rows` tells what was
-written down as one line of JSON: {"rows": [ROW, …], "waiter": tid of the thread that waits for the GIL in rows of the kind `held`, "hog": stack of the holder in those of `gil_wait`}.
+written down as one line of JSON: {"rows": [ROW, …], "waiter": tid of the thread that waits for the GIL in rows of the kind `held`, "hog" and "hog_tid": stack and tid of the holder in those of `gil_wait`}.
 """
 import argparse
 import asyncio
@@ -28,7 +28,7 @@ def main():
     for line in sys.stdin:
         command, *kinds = line.split()
         if command == "rows":
-            print(json.dumps({"waiter": spot.waiter, "hog": spot.hog, "rows": spot.rows}), flush=True)
+            print(json.dumps({"waiter": spot.waiter, "hog": spot.hog, "hog_tid": spot.hog_tid, "rows": spot.rows}), flush=True)
             continue
         for kind in kinds:
             for shape in SHAPES:

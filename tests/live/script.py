@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: MIT
 """Python stacks read out of a text script (gilscope export --format script)."""
+import bisect
+import collections
 import re
 
 
@@ -35,16 +37,31 @@ def nanoseconds(seconds):
 
 
 class Script:
-    """stacks: all of them in the order of their times. names: {tid: [names in Python]}."""
+    """stacks: all of them in the order of their times. names: {tid: [names in Python]}. holder(ts): tid of who has the GIL then, or 0.
+
+    waits, sleeps: {tid: [times]} when a thread began to wait for the GIL, and when it went to sleep.
+    """
 
     def __init__(self, text):
         self.stacks, self.names, self.functions, self.texts, self.definitions = [], {}, {}, {0: ""}, {}
+        self.waits, self.sleeps = collections.defaultdict(list), collections.defaultdict(list)
+        self._changes, self._holders = [0], [0]
         for line in text.split("\n"):
             words = line.split(" ")
             if words[0] in ("function", "stack", "text"):
                 self._define(*words)
             elif len(words) > 2 and words[2] in ("stack", "python_name"):
                 self._event(*words)
+            elif len(words) > 2 and words[2] in ("take", "drop"):
+                self._changes.append(nanoseconds(words[0]))
+                self._holders.append(int(words[1]) if words[2] == "take" else 0)
+            elif len(words) > 2 and words[2] == "wait":
+                self.waits[int(words[1])].append(nanoseconds(words[0]))
+            elif len(words) > 2 and words[2] == "switch_out" and "runnable" not in words:
+                self.sleeps[int(words[1])].append(nanoseconds(words[0]))
+
+    def holder(self, ts):
+        return self._holders[bisect.bisect_right(self._changes, ts) - 1]
 
     def _define(self, kind, number, *words):
         if kind == "stack":

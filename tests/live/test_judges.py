@@ -89,6 +89,7 @@ stack 2 cut 1:4 0:0
 2.000000000 8 stack gil=0 wait holder stack=2
 3.000000000 8 stack gil=0 clock torn
 3.000000000 8 take gil=0
+4 8 drop gil=0
 """
 
 
@@ -99,6 +100,7 @@ def test_a_script_is_read():
     assert (first.ts, first.tid, first.flags, first.task, first.root, first.cut) == (1_500_000_000, 7, {"sleep"}, "рабочий 7", 4096, False)
     assert [(one.function, one.file, one.line) for one in first.frames] == [("work", "/app/a b\n\udcff.py", 4), ("größe", "<string>", 11)]
     assert second.cut and second.frames[1].function is None and second.flags == {"wait", "holder"}
+    assert [found.holder(second) for second in (2_900_000_000, 3_000_000_000, 4_100_000_000)] == [0, 8, 0]
     assert third.frames is None and third.flags == {"clock", "torn"}
 
 
@@ -140,8 +142,9 @@ def test_a_missing_stack_or_frame_is_told_from_a_wrong_one(stack):
 def test_places_without_a_stack_are_counted():
     row = {"shape": "plain", "kind": "sleep", "fleeting": False, "tid": 7, "t0_ns": 1_400_000_000, "t1_ns": 1_600_000_000,
            "stack": [["work", "/app/a b\n\udcff.py", 4], ["größe", "<string>", 11]]}
-    text = SCRIPT.replace(r"\xff", r"\xef\xbf\xbd")
-    found = stacks.Comparison(text, {"rows": [row, {**row, "t0_ns": 1_600_000_000}], "waiter": 9, "hog": []})
-    assert (found.right, found.missing, len(found.wrong), len(found.without)) == (1, 0, 0, 1)
-    found = stacks.Comparison(text.replace("2:11", "2:12"), {"rows": [row], "waiter": 9, "hog": []})
+    text = SCRIPT.replace(r"\xff", r"\xef\xbf\xbd") + "1.500000000 7 switch_out cpu=1 syscall sysno=35\n1.700000000 7 switch_out cpu=1\n"
+    rows = [row, {**row, "t0_ns": 1_600_000_000, "t1_ns": 1_800_000_000}, {**row, "t0_ns": 1_800_000_000, "t1_ns": 1_900_000_000}]
+    found = stacks.Comparison(text, {"rows": rows, "waiter": 9, "hog": [], "hog_tid": 10})
+    assert (found.right, found.missing, len(found.wrong), found.due, len(found.without)) == (1, 0, 0, 2, 1)
+    found = stacks.Comparison(text.replace("2:11", "2:12"), {"rows": [row], "waiter": 9, "hog": [], "hog_tid": 10})
     assert (found.right, len(found.wrong), len(found.without)) == (0, 1, 1)

@@ -10,7 +10,7 @@ import laws
 import names
 
 MS = 1_000_000
-WAITS, LONG_WAITS, CROWDS, TURNS, BLOCKS = 200, 12, 10, 5, 8
+WAITS, FEWEST_WAITS, LONG_WAITS, CROWDS, TURNS, BLOCKS = 200, 100, 12, 10, 5, 8
 PERIOD_NS = 1e9 / 199
 LEAST_PARTS = 8
 PART_NS = 12 * MS
@@ -62,7 +62,7 @@ def test_the_holder_is_named_in_99_of_100_contended_waits(waits):
             tally.add(names.check_stall, stall, mark)
     print(f"{waits.loop}: {tally}")
     assert not tally.wrong
-    assert tally.total > 0.8 * WAITS
+    assert tally.total >= FEWEST_WAITS, "hardly ever did the loop wait for the GIL rather than for a CPU"
     assert tally.right >= HOLDERS_RIGHT * tally.total, tally.missing
 
 

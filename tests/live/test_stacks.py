@@ -17,3 +17,4 @@ def test_stacks_equal_the_applications_own(label, loop, tmp_path):
     print(f"{label}, {loop}: {found}, taken as {dict(found.ways)}")
     assert not found.wrong
     assert not found.missing and not found.without
+    assert found.due > 30 * len(kinds), "hardly ever did what stacks are taken for come about"
