@@ -13,15 +13,19 @@ struct {
 
 static __always_inline __u16 generation_at(void *regs, const struct shared_gc *site)
 {
-	__u64 value;
+	__u64 value = 0;
+	__u32 generation;
 
-	if (!site)
+	if (!site || site->kind == GENERATION_UNKNOWN)
 		return 0xffff;
-	if (site->generation >= 0)
+	if (site->kind == GENERATION_CONSTANT)
 		return site->generation;
-	if (site->regs_offset < 0 || bpf_probe_read_kernel(&value, sizeof(value), regs + site->regs_offset))
+	if (bpf_probe_read_kernel(&value, sizeof(value), regs + (__u32)site->regs_offset % 256))
 		return 0xffff;
-	return (__u32)value < 16 ? value : 0xffff;
+	generation = (__u32)value;
+	if (site->kind == GENERATION_MEMORY && bpf_probe_read_user(&generation, sizeof(generation), (void *)(value + site->generation)))
+		return 0xffff;
+	return generation < 16 ? generation : 0xffff;
 }
 
 SEC("uprobe")

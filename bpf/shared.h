@@ -63,9 +63,12 @@ struct shared_gc_key {
 	wire_u32 spare;
 };
 struct shared_gc {
-	wire_s32 generation;  /* a constant, or -1: a register holds it */
-	wire_s32 regs_offset; /* of that register in struct pt_regs; -1: not known */
+	wire_u32 kind;
+	wire_s32 generation;  /* the constant, or the distance from the address in the register */
+	wire_s32 regs_offset; /* of the register in struct pt_regs */
+	wire_u32 spare;
 };
+enum { GENERATION_UNKNOWN, GENERATION_CONSTANT, GENERATION_REGISTER, GENERATION_MEMORY };
 
 /* ── stacks as the probes see them ───────────────────────────────────────────────────────────────────────────────── */
 

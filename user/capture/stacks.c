@@ -71,8 +71,23 @@ static int32_t register_offset(int number)
 
 	return number >= 0 && number < (int)sizeof(offsets) ? offsets[number] : -1;
 #else
-	return number >= 0 && number < 31 ? number * 8 : -1;
+	return number >= 0 && number <= 31 ? number * 8 : -1; /* x0 to x30, sp */
 #endif
+}
+
+static struct shared_gc gc_of(const struct gc_site *site)
+{
+	struct shared_gc gc = {.generation = site->generation, .regs_offset = -1};
+
+	if (site->generation_register == -1)
+		gc.kind = site->generation >= 0 && site->generation < 16 ? GENERATION_CONSTANT : GENERATION_UNKNOWN;
+	else
+		gc.kind = site->generation_register >= 0 ? GENERATION_REGISTER : GENERATION_MEMORY;
+	if (gc.kind == GENERATION_REGISTER || gc.kind == GENERATION_MEMORY)
+		gc.regs_offset = register_offset(gc.kind == GENERATION_REGISTER ? site->generation_register : site->generation_base);
+	if (gc.kind != GENERATION_CONSTANT && gc.regs_offset < 0)
+		gc.kind = GENERATION_UNKNOWN;
+	return gc;
 }
 
 static int declare_gc(struct capture *capture, const struct target *target)
@@ -80,10 +95,7 @@ static int declare_gc(struct capture *capture, const struct target *target)
 	for (uint32_t i = 0; i < target->gc_site_count; i++) {
 		const struct gc_site *site = &target->gc_sites[i];
 		struct shared_gc_key key = {.address = target->image_bias + site->vaddr, .tgid = target->info.pid};
-		struct shared_gc value = {
-			.generation = site->generation_register == -1 ? site->generation : -1,
-			.regs_offset = register_offset(site->generation_register),
-		};
+		struct shared_gc value = gc_of(site);
 		int err = site->end ? 0 : bpf_map__update_elem(capture->skeleton->maps.gc_sites, &key, sizeof(key), &value, sizeof(value), BPF_ANY);
 
 		if (err)
