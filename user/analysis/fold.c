@@ -20,13 +20,10 @@ static void *part_new(struct report_builder *builder, size_t size)
 	return part;
 }
 
-struct thread_fold *thread_fold(struct report_builder *builder, struct thread *thread)
+struct thread_fold *thread_fold_new(struct report_builder *builder, struct thread *thread)
 {
-	struct thread_fold *fold = thread->data;
+	struct thread_fold *fold = part_new(builder, sizeof(*fold));
 
-	if (fold)
-		return fold;
-	fold = part_new(builder, sizeof(*fold));
 	if (!fold)
 		return NULL;
 	fold->report.thread = thread;

@@ -111,7 +111,11 @@ static inline void check(struct report_builder *builder, int r)
 }
 
 /* The thread's part, made when first needed; NULL when memory is short. */
-struct thread_fold *thread_fold(struct report_builder *builder, struct thread *thread);
+struct thread_fold *thread_fold_new(struct report_builder *builder, struct thread *thread);
+static inline struct thread_fold *thread_fold(struct report_builder *builder, struct thread *thread)
+{
+	return thread->data ? thread->data : thread_fold_new(builder, thread);
+}
 
 /* Makes sure that there is room for two more entries in the loop's stalls: one to keep, one spare. 0 or -ENOMEM. */
 int loop_fold_reserve(struct loop_fold *loop);

@@ -260,8 +260,7 @@ void loop_enter(struct world *w, struct thread_machine *t, uint32_t epfd, uint64
 	confirm(t);
 	if (is_own(t, epfd)) {
 		turn_end(w, loop_of(t), ts, true, false);
-		t->gc_depth = 0; /* no collection spans this: its end was missed */
-		t->generation = GC_GENERATION_UNKNOWN;
+		gc_set(w, t, 0, GC_GENERATION_UNKNOWN, ts); /* no collection spans this: its end was missed */
 	}
 	t->place = PLACE_INSIDE;
 	t->epfd = epfd;

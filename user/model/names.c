@@ -60,6 +60,19 @@ void stack_feed(struct world *w, const struct ev_stack *event, uint64_t ts)
 	tell(w, event, t, NULL, gil, ts);
 }
 
+/* The run of the collector is not part of what thread_update() compares, for it changes here alone. */
+void gc_set(struct world *w, struct thread_machine *t, uint32_t depth, uint8_t generation, uint64_t ts)
+{
+	bool gc = depth > 0;
+
+	t->gc_depth = depth;
+	if (t->open.gc == gc && t->open.generation == generation)
+		return;
+	thread_cut(w, t, ts);
+	t->open.gc = gc;
+	t->open.generation = generation;
+}
+
 void gc_feed(struct world *w, const union event *event, uint64_t ts)
 {
 	struct thread_machine *t = thread_find(w, event->hdr.tid);
@@ -69,11 +82,15 @@ void gc_feed(struct world *w, const union event *event, uint64_t ts)
 		return;
 	act(w, t, ts);
 	loop_prove_outside(w, t, ts);
-	if (begin && t->gc_depth++ == 0)
-		t->generation = event->hdr.aux < GC_GENERATION_UNKNOWN ? (uint8_t)event->hdr.aux : GC_GENERATION_UNKNOWN;
-	else if (!begin && t->gc_depth && --t->gc_depth == 0)
-		t->generation = GC_GENERATION_UNKNOWN;
 	thread_update(w, t, ts);
+	if (begin && !t->gc_depth)
+		gc_set(w, t, 1, event->hdr.aux < GC_GENERATION_UNKNOWN ? (uint8_t)event->hdr.aux : GC_GENERATION_UNKNOWN, ts);
+	else if (begin)
+		t->gc_depth++;
+	else if (t->gc_depth == 1)
+		gc_set(w, t, 0, GC_GENERATION_UNKNOWN, ts);
+	else if (t->gc_depth)
+		t->gc_depth--;
 }
 
 void name_feed(struct world *w, const struct ev_python_name *event)

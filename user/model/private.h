@@ -93,8 +93,7 @@ struct thread_machine {
 	uint64_t ts_look;	      /* when it looked itself and the answer was clear */
 	uint64_t ts_off;	      /* off CPU at least since then */
 
-	uint32_t gc_depth; /* runs of the collector that it is inside of: a finalizer may ask for another one */
-	uint8_t generation;
+	uint32_t gc_depth; /* runs of the collector that it is inside of: a finalizer may ask for another one. `open` has the rest */
 
 	enum runs runs;
 	enum loop_kind runs_kind;
@@ -276,6 +275,7 @@ void edges_observe(struct world *w, struct gil_machine *g, const struct ev_obser
 
 /* names.c */
 void stack_feed(struct world *w, const struct ev_stack *event, uint64_t ts);
+void gc_set(struct world *w, struct thread_machine *t, uint32_t depth, uint8_t generation, uint64_t ts);
 void gc_feed(struct world *w, const union event *event, uint64_t ts);
 void name_feed(struct world *w, const struct ev_python_name *event);
 

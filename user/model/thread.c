@@ -68,8 +68,7 @@ static void describe(const struct world *w, struct thread_machine *t, struct int
 	enum thread_state state = state_of(w, t, &sampled);
 
 	*ret = (struct interval){
-	    .thread = &t->pub, .state = state, .sysno = SYSNO_NONE, .cpu = CPU_NONE, .in_turn = t->pub.loop && t->pub.loop->in_turn,
-	    .gc = t->gc_depth > 0, .generation = t->generation};
+	    .thread = &t->pub, .state = state, .sysno = SYSNO_NONE, .cpu = CPU_NONE, .in_turn = t->pub.loop && t->pub.loop->in_turn};
 	switch (state) {
 	case TS_PYTHON:
 	case TS_NATIVE:
@@ -97,7 +96,7 @@ static void describe(const struct world *w, struct thread_machine *t, struct int
 static bool same(const struct interval *a, const struct interval *b)
 {
 	return a->state == b->state && a->in_turn == b->in_turn && a->gil == b->gil && a->sysno == b->sysno && a->cpu == b->cpu &&
-	       a->throttled == b->throttled && a->sampled == b->sampled && a->gc == b->gc && a->generation == b->generation;
+	       a->throttled == b->throttled && a->sampled == b->sampled;
 }
 
 static void cut_holder(struct world *w, const struct thread_machine *waiter, const struct gil_machine *g, uint64_t ts)
@@ -128,6 +127,8 @@ void thread_cut(struct world *w, struct thread_machine *t, uint64_t ts)
 void thread_update(struct world *w, struct thread_machine *t, uint64_t ts)
 {
 	struct interval next;
+	uint8_t generation;
+	bool gc;
 
 	if (w->partial)
 		edges_decay(w, t, ts);
@@ -136,7 +137,11 @@ void thread_update(struct world *w, struct thread_machine *t, uint64_t ts)
 		return;
 	thread_cut(w, t, ts);
 	next.start = t->open.start;
+	gc = t->open.gc; /* not part of the combination: gc_set() */
+	generation = t->open.generation;
 	t->open = next;
+	t->open.gc = gc;
+	t->open.generation = generation;
 	if (t->pub.state != next.state) {
 		t->pub.state = next.state;
 		t->pub.ts_state = ts;
@@ -199,7 +204,6 @@ int thread_new(struct world *w, struct process_entry *process, uint32_t tid, uin
 		return -ENOMEM;
 	t->pub = (struct thread){.process = &process->pub, .tid = tid, .state = TS_UNKNOWN, .ts_state = ts, .cpu = CPU_NONE};
 	t->relation = REL_UNKNOWN;
-	t->generation = GC_GENERATION_UNKNOWN;
 	t->ts_fact = w->begun ? ts : 0;
 	HASH_FIND(hh, w->comms, &tid, sizeof(tid), comm);
 	if (comm && !old)
@@ -217,6 +221,7 @@ int thread_new(struct world *w, struct process_entry *process, uint32_t tid, uin
 	list_add(&w->threads, t);
 	link_sibling(process, t);
 	describe(w, t, &t->open);
+	t->open.generation = GC_GENERATION_UNKNOWN;
 	t->open.start = ts;
 	if (w->sink.thread)
 		w->sink.thread(w->sink.ctx, &t->pub);
@@ -299,7 +304,6 @@ void thread_forget(struct world *w, struct thread_machine *t, uint64_t ts)
 	loop_break(w, t, ts, false);
 	t->place = PLACE_UNKNOWN;
 	t->rival_waits = 0;
-	t->gc_depth = 0;
-	t->generation = GC_GENERATION_UNKNOWN;
+	gc_set(w, t, 0, GC_GENERATION_UNKNOWN, ts);
 	thread_update(w, t, ts);
 }
