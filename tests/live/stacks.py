@@ -10,7 +10,7 @@ KINDS = {"sleep": "sleep", "read": "sleep", "gil_wait": "wait", "held": "holder"
 DEEPEST = 128
 EDGE_NS = 200_000      # before the end of a row: what is asked for then may find the thread on its way out
 TEXT_BYTES = 1023
-OWN = ("note", "done", "stack_of", "Spot.note", "Spot.done")
+OWN = ("note", "done", "stack_of", "_hog_begins", "_hog_ends")      # functions of spot.py that are not part of what is marked
 
 
 def as_seen(text):
@@ -87,7 +87,7 @@ class Comparison:
             seen += [(stack, row["stack"]) for stack in self._of_holder(waiters, row["tid"])]
         right = 0
         for stack, truth in seen:
-            if row["t0_ns"] <= stack.ts <= row["t1_ns"] and not (stack.frames and stack.frames[0].function in OWN):
+            if row["t0_ns"] <= stack.ts <= row["t1_ns"] and not (stack.frames and (stack.frames[0].function or "").split(".")[-1] in OWN):
                 right += self._stack(row, stack, truth) and KINDS[row["kind"]] in stack.flags
         if row["fleeting"] or not self._due(row, answer["waiter"]):
             return
