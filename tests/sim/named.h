@@ -33,7 +33,7 @@ struct handler handler_find(struct handler_finder *finder, const struct dictiona
 	return (struct handler){0};
 }
 
-void handler_note(struct handler_finder *finder, uint32_t stack, uint64_t root)
+void handler_note(struct handler_finder *finder, const struct dictionary *dictionary, uint32_t stack, uint64_t root)
 {
 }
 

@@ -305,19 +305,23 @@ static void middlewares_that_call_each_other_are_passed(void **state)
 static void a_task_without_a_coroutine_is_a_callback(void **state)
 {
 	_cleanup_(names_done) struct names names;
-	static const enum handler_role roles[] = {HANDLER_TASK, HANDLER_CALLBACK, HANDLER_ROUTE};
+	static const enum handler_role roles[] = {HANDLER_TASK, HANDLER_CALLBACK, HANDLER_CALLBACK, HANDLER_ROUTE};
 	struct stack_frame frames[2] = {0};
+	uint32_t route, runs, plain, coroutine;
 
 	names_init(&names);
-	for (uint32_t n = 0; n < 3; n++) {
-		const char *caller = n < 2 ? "Handle._run" : "run_endpoint_function";
+	route = define_function(&names, "run_endpoint_function", SITE "fastapi/routing.py");
+	runs = define_function(&names, "Handle._run", STDLIB "asyncio/events.py");
+	plain = define_function(&names, "plain", "/srv/app/a.py");
+	coroutine = define_function(&names, "coroutine", "/srv/app/a.py");
+	for (uint32_t n = 0; n < 4; n++) {
 		uint32_t stack;
 
-		frames[0] = (struct stack_frame){define_function(&names, "one", "/srv/app/a.py"), 7 + n};
-		frames[1] = (struct stack_frame){define_function(&names, caller, n < 2 ? STDLIB "asyncio/events.py" : SITE "fastapi/routing.py"), 7};
+		frames[0] = (struct stack_frame){n == 0 ? coroutine : plain, 7 + n};
+		frames[1] = (struct stack_frame){n < 3 ? runs : route, 7};
 		stack = define_stack(&names, frames, 2);
-		handler_note(names.finder, stack, n == 0 ? 4096 : 0);
-		handler_note(names.finder, UINT32_MAX, 0); /* hostile: remembered by nobody */
+		handler_note(names.finder, names.dictionary, stack, n == 1 || n == 3 ? 0 : 4096); /* 2: it has called a generator */
+		handler_note(names.finder, names.dictionary, UINT32_MAX, 0);
 		assert_int_equal(handler_find(names.finder, names.dictionary, stack).role, roles[n]);
 	}
 }

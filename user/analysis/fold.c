@@ -161,8 +161,8 @@ static void on_sample(void *ctx, const struct sample *sample)
 		return;
 	if (!ref.stack) /* what it was doing is not known, whatever else is */
 		ref = (struct stack_ref){0};
-	if (builder->report.finder)
-		handler_note(builder->report.finder, ref.stack, ref.root);
+	if (builder->report.finder && builder->report.names)
+		handler_note(builder->report.finder, builder->report.names, ref.stack, ref.root);
 	waits_sample(builder, thread, sample, &ref);
 	stacks_sample(builder, thread, sample, &ref);
 	if (loop && loop->in_turn)

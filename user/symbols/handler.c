@@ -20,7 +20,7 @@ struct handler_finder {
 	struct kind *kinds;	  /* by function id */
 	struct handler *handlers; /* by stack id … */
 	bool *found;		  /* … where they are known */
-	bool *plain;		  /* by stack id: it was seen, and without a coroutine */
+	bool *plain;		  /* by function id: it was called by a loop, and is no coroutine */
 	uint32_t kind_room, handler_room, plain_room;
 };
 
@@ -328,13 +328,8 @@ static struct handler search_run(const struct search *search)
 	return fallback ? innermost_handler(search, &passed) : (struct handler){0};
 }
 
-void handler_note(struct handler_finder *finder, uint32_t stack, uint64_t root)
-{
-	if (stack && stack <= DEFINE_STACKS_MAX && !root && reserve((void **)&finder->plain, &finder->plain_room, stack, sizeof(*finder->plain)))
-		finder->plain[stack] = true;
-}
-
-struct handler handler_find(struct handler_finder *finder, const struct dictionary *dictionary, uint32_t stack)
+/* What the rules say; kept. */
+static struct handler found_by_rules(struct handler_finder *finder, const struct dictionary *dictionary, uint32_t stack)
 {
 	const struct definition *definition = dictionary_find(dictionary, DEFINE_STACK, stack);
 	uint32_t found_room = finder->handler_room;
@@ -350,11 +345,27 @@ struct handler handler_find(struct handler_finder *finder, const struct dictiona
 		return finder->handlers[stack];
 	search = (struct search){finder, dictionary, definition->stack.frames, definition->stack.count};
 	handler = search_run(&search);
-	if (handler.role == HANDLER_TASK && stack < finder->plain_room && finder->plain[stack])
-		handler.role = HANDLER_CALLBACK;
 	if (kept) {
 		finder->handlers[stack] = handler;
 		finder->found[stack] = true;
 	}
+	return handler;
+}
+
+/* A plain function may call a generator, whose frame is a root like a coroutine's; so what tells is a sample without any. */
+void handler_note(struct handler_finder *finder, const struct dictionary *dictionary, uint32_t stack, uint64_t root)
+{
+	struct handler handler = root ? (struct handler){0} : found_by_rules(finder, dictionary, stack);
+
+	if (handler.role == HANDLER_TASK && reserve((void **)&finder->plain, &finder->plain_room, handler.frame.function, sizeof(*finder->plain)))
+		finder->plain[handler.frame.function] = true;
+}
+
+struct handler handler_find(struct handler_finder *finder, const struct dictionary *dictionary, uint32_t stack)
+{
+	struct handler handler = found_by_rules(finder, dictionary, stack);
+
+	if (handler.role == HANDLER_TASK && handler.frame.function < finder->plain_room && finder->plain[handler.frame.function])
+		handler.role = HANDLER_CALLBACK;
 	return handler;
 }

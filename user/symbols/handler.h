@@ -46,9 +46,9 @@ void handler_finder_free(struct handler_finder *finder);
 
 /*
  * A sample with this stack has this STACK.root. A stack alone does not tell a coroutine, which a task runs, from a callback, which the loop calls just so
- * (tasks have no frames of their own); a stack without a coroutine is no task's. To be told before the stack's handler is asked for.
+ * (tasks have no frames of their own); a function that has been seen in a stack without a coroutine is no task's. Until then it counts as one.
  */
-void handler_note(struct handler_finder *finder, uint32_t stack, uint64_t root);
+void handler_note(struct handler_finder *finder, const struct dictionary *dictionary, uint32_t stack, uint64_t root);
 
 /* The answer for a stack is kept, so asking again is cheap; all questions to a finder are about one dictionary. `stack` 0 or unknown: HANDLER_NONE. */
 struct handler handler_find(struct handler_finder *finder, const struct dictionary *dictionary, uint32_t stack);
