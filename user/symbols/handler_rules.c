@@ -24,6 +24,8 @@ const struct handler_rule handler_rules[] = {
 	/* its own middlewares call the application's, in the same task or (coro, of BaseHTTPMiddleware) in another, and handlers of exceptions */
 	{"starlette/middleware/base.py", "coro", NULL, HANDLER_MIDDLEWARE, RULE_ENDS | RULE_DIRECT | RULE_CHAIN},
 	{"starlette/middleware/", "__call__", NULL, HANDLER_MIDDLEWARE, RULE_ENDS | RULE_DIRECT | RULE_CHAIN},
+	/* FastAPI has some of its own around them */
+	{"fastapi/", "__call__", NULL, HANDLER_MIDDLEWARE, RULE_ENDS | RULE_DIRECT | RULE_CHAIN},
 	{"starlette/_exception_handler.py", "wrapped_app", NULL, HANDLER_MIDDLEWARE, RULE_ENDS | RULE_DIRECT},
 
 	/* ASGI and WSGI servers and adapters: the application is one callable */
@@ -67,5 +69,6 @@ const struct handler_rule handler_rules[] = {
 	{"asyncio/events.py", "Handle._run", NULL, HANDLER_TASK, RULE_LOOP},
 	{"asyncio/base_events.py", "BaseEventLoop._run_once", NULL, HANDLER_TASK, RULE_LOOP},
 	{"asyncio/runners.py", "run", NULL, HANDLER_TASK, RULE_LOOP},
+	{"uvicorn/_compat.py", "asyncio_run", NULL, HANDLER_TASK, RULE_LOOP}, /* in its place before Python 3.12 */
 };
 const unsigned int handler_rule_count = sizeof(handler_rules) / sizeof(handler_rules[0]);
