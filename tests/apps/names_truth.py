@@ -187,7 +187,8 @@ class Server(loop_truth.Server):
     def execute(self, command):
         name, _, number = command.partition(" ")
         if name in ("waits", "long"):
-            self.repeat(self.wait, zip(range(int(number)), itertools.cycle(HOLDERS.items()), itertools.repeat(SHORT_S if name == "waits" else LONG_S)))
+            takes_s = SHORT_S if name == "waits" else LONG_S
+            self.repeat(self.wait, zip(range(int(number)), itertools.cycle(HOLDERS.items()), itertools.repeat(takes_s)))
         elif name == "crowd":
             self.repeat(self.crowd, range(int(number)))
         elif name == "turns":

@@ -2,8 +2,8 @@
 """A place in the code that writes down its own Python stack and stays there for a while.
 
 A row is {"shape", "kind", "fleeting", "tid", "t0_ns", "t1_ns", "stack": [[function, file, line], …]}, innermost frame first; for gil_wait it has "hog_ns"
-and "hog_end_ns", between which the other thread is at its place. Between t0_ns and t1_ns the thread is in a call into C that the innermost frame makes, or on the last steps
-of `note` or the first ones of `done`, which have frames of their own.
+and "hog_end_ns", between which the other thread is at its place. Between t0_ns and t1_ns the thread is in a call into C that the innermost frame makes,
+or on the last steps of `note` or the first ones of `done`, which have frames of their own.
 """
 import functools
 import hashlib
@@ -98,7 +98,9 @@ class Spot:
             self._begin.release()
         elif self.kind == "held":
             self._want_it.release()
-        self.rows.append({"shape": self.shape, "kind": self.kind, "fleeting": self.shape in FLEETING, "tid": threading.get_native_id(), "stack": stack, "t0_ns": time.monotonic_ns()})
+        row = {"shape": self.shape, "kind": self.kind, "fleeting": self.shape in FLEETING, "tid": threading.get_native_id(), "stack": stack}
+        self.rows.append(row)
+        row["t0_ns"] = time.monotonic_ns()
 
     def done(self):
         self.rows[-1]["t1_ns"] = time.monotonic_ns()

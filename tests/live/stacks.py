@@ -6,7 +6,8 @@ import os
 import harness
 import script
 
-KINDS = {"sleep": "sleep", "read": "sleep", "gil_wait": "wait", "held": "holder", "native": "clock"}    # and how a stack of that kind must have been taken
+# kinds of places, and how a stack there must have been taken
+KINDS = {"sleep": "sleep", "read": "sleep", "gil_wait": "wait", "held": "holder", "native": "clock"}
 DEEPEST = 128
 EDGE_NS = 200_000      # before the end of a row: what is asked for then may find the thread on its way out
 TEXT_BYTES = 1023
@@ -82,7 +83,8 @@ class Comparison:
     def _row(self, row, own, waiters, answer):
         seen = [(stack, row["stack"]) for stack in own if "holder" not in stack.flags]
         if row["kind"] == "gil_wait":
-            seen += [(stack, answer["hog"]) for stack in self._of_holder(own, answer["hog_tid"]) if row["hog_ns"] <= stack.ts <= row.get("hog_end_ns", 0)]
+            end_ns = row.get("hog_end_ns", 0)
+            seen += [(stack, answer["hog"]) for stack in self._of_holder(own, answer["hog_tid"]) if row["hog_ns"] <= stack.ts <= end_ns]
         if row["kind"] == "held":
             seen += [(stack, row["stack"]) for stack in self._of_holder(waiters, row["tid"])]
         right = 0
@@ -121,7 +123,8 @@ class Comparison:
         return differs is None
 
     def __str__(self):
-        return f"{self.right} stacks right, {len(self.wrong)} wrong, {self.missing} missing, {self.gone} of code that is gone; {len(self.without)} of {self.due} places without one"
+        return (f"{self.right} stacks right, {len(self.wrong)} wrong, {self.missing} missing, {self.gone} of code that is gone; "
+                f"{len(self.without)} of {self.due} places without one")
 
 
 def observe(app, folder, kinds=tuple(KINDS)):

@@ -175,7 +175,8 @@ def test_time_in_the_garbage_collector_is_told(label):
         stall = laws.the_stall(report, mark)
         runs = [end - begin for tid, begin, end, _ in collections_seen if tid == mark.tid and mark.t0_ns <= begin and end <= mark.t1_ns]
         total += sum(runs)
-        print(f"{label}: {mark}: {len(runs)} collections of {sum(runs) / 1e6:.2f} ms, gc_ns {stall['gc_ns'] / 1e6:.2f} ms, sampled {stall['gc_sampled']}")
+        found = f"gc_ns {stall['gc_ns'] / 1e6:.2f} ms{', sampled' if stall['gc_sampled'] else ''}"
+        print(f"{label}: {mark}: {len(runs)} collections of {sum(runs) / 1e6:.2f} ms, {found}")
         if stall["gc_sampled"]:
             # a run's begin and end are somewhere between two samples
             tolerance = 2 * PERIOD_NS * max(1, len(runs)) ** 0.5
