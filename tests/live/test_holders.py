@@ -95,7 +95,10 @@ def test_no_stack_is_put_together(label, what, tmp_path):
     torn = sum("torn" in stack.flags for stack in holders)
     print(f"{label}, {what}: {len(stacks)} stacks, {len(holders)} of holders, {torn} torn, {len(holders) - len(read)} not read; wrong: {wrong}")
     assert not wrong
-    assert len(holders) > 100 and len(read) > 0.9 * len(holders)
+    # A holder that does nothing but call and return is the worst case. Up to 3.10 its frames are objects of their own that are freed at every return, and
+    # a stack of which nothing can be proven is missing: 12 to 14 % of them on a quiet machine, less where the holder is slowed down by neighbours.
+    old = any(version in label for version in ("3.8", "3.9", "3.10"))
+    assert len(holders) > 100 and len(read) > (0.75 if old else 0.9) * len(holders)
     assert {"wait", "holder", "clock"} <= set().union(*(stack.flags for stack in stacks))
 
 
