@@ -30,12 +30,16 @@ ROOMS := base target stream model symbols analysis view
 room_sources = $(wildcard user/$(1)/*.c)
 objects = $(patsubst %.c,$(B)/$(1)/%.o,$(2))
 
+ASSETS := $(wildcard user/view/assets/*)
+
 define flavour
 $(B)/$(1)/%.o: %.c $(B)/config
 	$$(call say,CC,$$<)mkdir -p $$(@D) && $$(CC) $$(CPPFLAGS) $$(CFLAGS) $(2) -MMD -MP -c -o $$@ $$<
 $(B)/$(1)/gen/%.o: $(B)/gen/%.c $(B)/config
 	$$(call say,CC,$$<)mkdir -p $$(@D) && $$(CC) $$(CPPFLAGS) $$(CFLAGS) $(2) -MMD -MP -c -o $$@ $$<
-$(B)/$(1)/libview.a: $(B)/$(1)/gen/pprof.pb-c.o
+$(B)/$(1)/libview.a: $(B)/$(1)/gen/pprof.pb-c.o $(B)/$(1)/gen/assets.o
+$(B)/$(1)/gen/assets.o: $(B)/gen/assets.S $(ASSETS)
+	$$(call say,AS,$$<)mkdir -p $$(@D) && $$(CC) -c -o $$@ $$<
 $(B)/$(1)/user/view/pprof.o: $(B)/gen/pprof.pb-c.h
 $(foreach room,$(ROOMS),
 $(B)/$(1)/lib$(room).a: $(call objects,$(1),$(call room_sources,$(room)))
@@ -59,6 +63,10 @@ $(B)/gilscope-asan: $(call objects,asan,$(CAPTURE)) $(call rooms_of,asan)
 $(B)/plain/user/base/sysname.o $(B)/asan/user/base/sysname.o: $(B)/gen/sysnames.inc
 $(B)/gen/sysnames.inc: tools/gen-sysnames
 	$(call say,GEN,$@)mkdir -p $(@D) && $< $(CC) > $@.tmp && mv $@.tmp $@
+
+# the list of assets changes without a file that could be newer
+$(B)/gen/assets.S: tools/gen-assets FORCE
+	@mkdir -p $(@D); $< $(ASSETS) | cmp -s - $@ || $< $(ASSETS) > $@
 
 $(B)/gen/%.pb-c.c $(B)/gen/%.pb-c.h &: user/view/%.proto
 	$(call say,PROTO,$<)mkdir -p $(B)/gen && $(PROTOC_C) -Iuser/view --c_out=$(B)/gen $<

@@ -135,6 +135,9 @@ static inline uint64_t gc_share(const struct process *process, bool traced, cons
 	return traced ? ns : 0;
 }
 
+/* Samples of a thread on a CPU that are further apart than this are not what a clock of that rate made. */
+uint64_t sample_valid_ns(uint32_t rate_hz);
+
 /* stacks.c: what the thread's samples say of its time over the window */
 void stacks_interval(struct report_builder *builder, struct thread_fold *thread, const struct interval *i);
 void stacks_sample(struct report_builder *builder, struct thread_fold *thread, const struct sample *sample, const struct stack_ref *ref);

@@ -7,7 +7,12 @@
 
 #include "analysis/fold.h"
 
-#define CLOCK_PERIODS_VALID 4 /* samples further apart than this, of a thread on a CPU, are not what the clock made */
+#define CLOCK_PERIODS_VALID 4
+
+uint64_t sample_valid_ns(uint32_t rate_hz)
+{
+	return rate_hz ? CLOCK_PERIODS_VALID * UINT64_C(1000000000) / rate_hz : 0;
+}
 
 static void tables_init(struct report_builder *builder)
 {
@@ -27,7 +32,7 @@ struct report_builder *report_builder_new(uint64_t stall_ns, const struct stream
 	builder->report.finder = finder;
 	builder->report.stacks = head->stacks;
 	builder->report.rate_hz = head->rate_hz;
-	builder->valid_ns = head->rate_hz ? CLOCK_PERIODS_VALID * UINT64_C(1000000000) / head->rate_hz : 0;
+	builder->valid_ns = sample_valid_ns(head->rate_hz);
 	tables_init(builder);
 	memcpy(builder->report.version, head->version, sizeof(builder->report.version) - 1);
 	memcpy(builder->report.mode, head->mode, sizeof(builder->report.mode) - 1);

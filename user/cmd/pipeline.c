@@ -28,17 +28,46 @@ void pipeline_live_head(struct stream_head *head)
 	head->realtime_ns = (uint64_t)now.tv_sec * NS_PER_S + (uint64_t)now.tv_nsec;
 }
 
+/* Where the model tells its intervals: to the fold, and to the drawing if there is one. */
+static int model_sink(struct pipeline *pipeline, const struct stream_head *head, struct model_sink *ret_sink)
+{
+	const struct drawing_kind *kind = pipeline->drawing_kind;
+
+	*ret_sink = report_builder_sink(pipeline->builder);
+	if (!kind)
+		return 0;
+	pipeline->drawing = kind->begin(pipeline->drawing_file, head, pipeline->dictionary, pipeline->finder);
+	if (pipeline->drawing)
+		pipeline->spans = spans_new(kind->sink(pipeline->drawing), head->rate_hz);
+	if (!pipeline->spans)
+		return -ENOMEM;
+	pipeline->model_tee = (struct model_tee){*ret_sink, spans_sink(pipeline->spans)};
+	*ret_sink = model_tee_sink(&pipeline->model_tee);
+	return 0;
+}
+
 int pipeline_fold(struct pipeline *pipeline, const struct stream_head *head, uint64_t stall_ns, struct diag *diag)
 {
+	struct model_sink sink;
+
 	pipeline->head = *head;
 	pipeline->stall_ns = stall_ns;
 	pipeline->dictionary = dictionary_new();
 	pipeline->finder = handler_finder_new(pipeline->names.app_roots, pipeline->names.app_root_count);
 	if (pipeline->dictionary && pipeline->finder)
 		pipeline->builder = report_builder_new(stall_ns, head, pipeline->dictionary, pipeline->finder);
-	if (pipeline->builder)
-		pipeline->world = world_new(report_builder_sink(pipeline->builder), strcmp(head->mode, "exact") != 0);
+	if (pipeline->builder && !model_sink(pipeline, head, &sink))
+		pipeline->world = world_new(sink, strcmp(head->mode, "exact") != 0);
 	return pipeline->world ? 0 : diag_set(diag, EXIT_FAILED, -ENOMEM, "no memory");
+}
+
+int pipeline_draw(struct pipeline *pipeline, const struct report *report, struct diag *diag)
+{
+	int err = spans_finish(pipeline->spans);
+
+	if (!err)
+		err = pipeline->drawing_kind->finish(pipeline->drawing, report);
+	return err ? diag_set(diag, EXIT_FAILED, err, "cannot write the %s: %s", pipeline->drawing_kind->name, strerror(-err)) : 0;
 }
 
 int pipeline_front(struct pipeline *pipeline, bool live, struct diag *diag)
@@ -64,6 +93,9 @@ void pipeline_done(struct pipeline *pipeline)
 {
 	reorder_free(pipeline->reorder);
 	trace_writer_free(pipeline->trace);
+	spans_free(pipeline->spans);
+	if (pipeline->drawing)
+		pipeline->drawing_kind->free(pipeline->drawing);
 	/* the fold's data hangs on the world's objects, so the fold goes first */
 	report_builder_free(pipeline->builder);
 	world_free(pipeline->world);

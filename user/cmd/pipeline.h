@@ -10,8 +10,10 @@
 #include "base/cleanup.h"
 #include "base/diag.h"
 #include "cmd/cmd.h"
+#include "model/tee.h"
 #include "stream/reorder.h"
 #include "stream/trace.h"
+#include "view/drawing.h"
 
 /* Any part may be missing: a recording has no fold, a report no trace. */
 struct pipeline {
@@ -24,6 +26,11 @@ struct pipeline {
 	struct handler_finder *finder;
 	struct dictionary_stage stage;
 	struct names_options names; /* set before pipeline_fold() */
+	const struct drawing_kind *drawing_kind; /* set before, too, with the file, if there is to be one */
+	FILE *drawing_file;
+	struct drawing *drawing;
+	struct spans *spans;
+	struct model_tee model_tee;
 	struct trace_writer *trace;
 	struct tee tee;
 };
@@ -33,6 +40,9 @@ void pipeline_live_head(struct stream_head *head);
 
 /* Builds what ends in a report. The head must be known. 0 or -ENOMEM with a diag. */
 int pipeline_fold(struct pipeline *pipeline, const struct stream_head *head, uint64_t stall_ns, struct diag *diag);
+
+/* Ends the drawing, after the report has been made: 0, or -errno with a diag. */
+int pipeline_draw(struct pipeline *pipeline, const struct report *report, struct diag *diag);
 
 /*
  * Puts the reorder stage in front of what has been built: of `world`, of `trace`, or of both. A live source brings a window's worth of events at once

@@ -75,6 +75,7 @@ struct gil {
 struct thread {
 	struct process *process;
 	uint32_t tid;
+	uint32_t index;		  /* 0, 1, … in order of appearance, over all processes */
 	char comm[17];		  /* last known kernel name, terminated; hostile text */
 	uint32_t python_name;	  /* text: threading.Thread.name; 0 = not known */
 	bool python;		  /* Python knows it, or it was seen at a GIL site */

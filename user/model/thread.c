@@ -218,6 +218,7 @@ int thread_new(struct world *w, struct process_entry *process, uint32_t tid, uin
 		return -ENOMEM;
 	}
 	w->cache[tid % CACHE_SIZE] = t;
+	t->pub.index = w->threads.count;
 	list_add(&w->threads, t);
 	link_sibling(process, t);
 	describe(w, t, &t->open);
