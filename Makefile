@@ -2,7 +2,7 @@
 # gilscope: see README.md. `make help` lists the targets. Everything built is below build/; V=1 shows the commands.
 
 .PHONY: all help check demo bench install clean deps lint fuzz matrix unit live
-all: build/gilscope build/gilscope.1
+all: build/gilscope build/man
 
 CC ?= cc
 CLANG ?= $(notdir $(firstword $(wildcard $(addprefix /usr/bin/clang,$(empty) -19 -18 -17 -16 -15 -14)) clang))
@@ -132,12 +132,14 @@ help:
 #? deps     install the distribution's packages that building and testing needs
 #? clean    remove build/
 
-install: $(B)/gilscope $(B)/gilscope.1
+install: $(B)/gilscope $(B)/man
 	install -D -m 755 $(B)/gilscope $(DESTDIR)$(PREFIX)/bin/gilscope
-	install -D -m 644 $(B)/gilscope.1 $(DESTDIR)$(PREFIX)/share/man/man1/gilscope.1
-# the manual page comes from the tables that --help comes from
-$(B)/gilscope.1: $(B)/gilscope
-	$(call say,MAN,$@)$(B)/gilscope --man > $@.tmp && mv $@.tmp $@
+	install -d $(DESTDIR)$(PREFIX)/share/man/man1
+	install -m 644 $(B)/man/*.1 $(DESTDIR)$(PREFIX)/share/man/man1
+# the manual pages come from the tables that --help comes from
+$(B)/man: $(B)/gilscope
+	$(call say,MAN,$@)rm -rf $@ && mkdir $@ && $(B)/gilscope --man > $@/gilscope.1 && \
+		for command in $$($(B)/gilscope --commands); do $(B)/gilscope --man $$command > $@/gilscope-$$command.1; done
 
 # ── benchmarks: tests/bench/NAME.c becomes build/bench/NAME; tools/bench drives them ─────────────────────────────────
 BENCH := $(patsubst tests/bench/%.c,$(B)/bench/%,$(filter-out %/simulation.c %.bpf.c,$(wildcard tests/bench/*.c)))

@@ -38,13 +38,23 @@ int main(int argc, char **argv)
 		printf("gilscope %s\n", GILSCOPE_VERSION);
 		return EXIT_OK;
 	}
-	if (!strcmp(name, "--man")) {
+	if (!strcmp(name, "--man") && argc == 2) {
 		man_write(stdout, COMMANDS, COMMAND_COUNT);
 		return EXIT_OK;
 	}
-	for (size_t i = 0; i < COMMAND_COUNT; i++)
+	if (!strcmp(name, "--commands")) { /* for whoever makes the manual pages */
+		for (size_t i = 0; i < COMMAND_COUNT; i++)
+			puts(COMMANDS[i]->name);
+		return EXIT_OK;
+	}
+	for (size_t i = 0; i < COMMAND_COUNT; i++) {
 		if (!strcmp(name, COMMANDS[i]->name))
 			return COMMANDS[i]->run(argc - 1, argv + 1);
+		if (!strcmp(name, "--man") && !strcmp(argv[2], COMMANDS[i]->name)) {
+			man_write_command(stdout, COMMANDS[i]);
+			return EXIT_OK;
+		}
+	}
 	fprintf(stderr, "gilscope: '%s' is not a command; 'gilscope --help' lists them.\n", name);
 	return EXIT_USAGE;
 }

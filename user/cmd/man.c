@@ -44,16 +44,17 @@ static void put_options(FILE *file, const struct argp *argp)
 		put_options(file, child->argp);
 }
 
-/* argp's document: what stands before \v, and after it notes and the example. */
-static void put_command(FILE *file, const struct command *command)
+/* argp's document: what stands before \v; after it come notes and the example. */
+static void put_description(FILE *file, const struct command *command)
 {
-	const char *doc = command->argp->doc, *after = strchr(doc, '\v');
-
-	fprintf(file, ".SS gilscope %s ", command->name);
-	put_line(file, command->arguments);
-	put(file, doc, after ? (size_t)(after - doc) : strlen(doc));
+	put(file, command->argp->doc, strcspn(command->argp->doc, "\v"));
 	fputc('\n', file);
-	put_options(file, command->argp);
+}
+
+static void put_example(FILE *file, const struct command *command)
+{
+	const char *after = strchr(command->argp->doc, '\v');
+
 	if (!after)
 		return;
 	fputs(".PP\n.nf\n", file);
@@ -61,7 +62,7 @@ static void put_command(FILE *file, const struct command *command)
 	fputs(".fi\n", file);
 }
 
-void man_write(FILE *file, const struct command *const commands[], size_t count)
+static void put_statuses(FILE *file)
 {
 	static const char *const statuses[][2] = {
 		{"0", "all went well"},
@@ -73,6 +74,34 @@ void man_write(FILE *file, const struct command *const commands[], size_t count)
 		{"130", "ended by a second Ctrl\\-C; the first ends the observation and prints the result"},
 	};
 
+	fputs(".SH EXIT STATUS\n", file);
+	for (size_t i = 0; i < sizeof(statuses) / sizeof(statuses[0]); i++)
+		fprintf(file, ".TP\n.B %s\n%s\n", statuses[i][0], statuses[i][1]);
+}
+
+void man_write_command(FILE *file, const struct command *command)
+{
+	fprintf(file, ".TH GILSCOPE-");
+	for (const char *at = command->name; *at; at++)
+		fputc(toupper((unsigned char)*at), file);
+	fprintf(file, " 1 \"\" \"gilscope %s\"\n.SH NAME\ngilscope\\-%s \\- ", GILSCOPE_VERSION, command->name);
+	put_line(file, command->summary);
+	fprintf(file, ".SH SYNOPSIS\n\\fBgilscope %s\\fR ", command->name);
+	put_line(file, command->arguments);
+	fputs(".SH DESCRIPTION\n", file);
+	put_description(file, command);
+	if (strchr(command->argp->doc, '\v')) {
+		fputs(".SH EXAMPLE\n", file);
+		put_example(file, command);
+	}
+	fputs(".SH OPTIONS\n", file);
+	put_options(file, command->argp);
+	put_statuses(file);
+	fputs(".SH SEE ALSO\n.BR gilscope (1)\n", file);
+}
+
+void man_write(FILE *file, const struct command *const commands[], size_t count)
+{
 	fprintf(file, ".TH GILSCOPE 1 \"\" \"gilscope %s\"\n.SH NAME\n", GILSCOPE_VERSION);
 	fputs("gilscope \\- who held Python's GIL, who waited, and why the event loop was starved\n.SH SYNOPSIS\n.nf\n", file);
 	for (size_t i = 0; i < count; i++) {
@@ -83,10 +112,15 @@ void man_write(FILE *file, const struct command *const commands[], size_t count)
 	      "every take and drop of the Global Interpreter Lock, the scheduling of its threads and the waits of its event loops. The target is neither "
 	      "changed nor stopped. Durations are written 10s, 250ms, 1m30s.\n.SH COMMANDS\n",
 	      file);
+	for (size_t i = 0; i < count; i++) {
+		fprintf(file, ".SS gilscope %s ", commands[i]->name);
+		put_line(file, commands[i]->arguments);
+		put_description(file, commands[i]);
+		put_options(file, commands[i]->argp);
+		put_example(file, commands[i]);
+	}
+	put_statuses(file);
+	fputs(".SH FILES\n.TP\n.I gilscope.gsc\nthe recording that record writes and report reads unless told otherwise\n.SH SEE ALSO\n", file);
 	for (size_t i = 0; i < count; i++)
-		put_command(file, commands[i]);
-	fputs(".SH EXIT STATUS\n", file);
-	for (size_t i = 0; i < sizeof(statuses) / sizeof(statuses[0]); i++)
-		fprintf(file, ".TP\n.B %s\n%s\n", statuses[i][0], statuses[i][1]);
-	fputs(".SH FILES\n.TP\n.I gilscope.gsc\nthe recording that record writes and report reads unless told otherwise\n", file);
+		fprintf(file, ".BR gilscope\\-%s (1)%s\n", commands[i]->name, i + 1 < count ? "," : "");
 }

@@ -8,7 +8,9 @@
 #include <stdio.h>
 #include "cmd/cmd.h"
 
-/* Writes gilscope(1) in troff's man macros. */
+/* Writes gilscope(1) in troff's man macros; */
 void man_write(FILE *file, const struct command *const commands[], size_t count);
+/* … and gilscope-COMMAND(1). */
+void man_write_command(FILE *file, const struct command *command);
 
 #endif
