@@ -143,7 +143,7 @@ static void late_events_leave_one_lost_in_their_place(void **state)
 	union event event = take_at(1000, 1);
 
 	sink_event(&sink, &event);
-	reorder_advance(reorder, 1500);
+	reorder_flush(reorder);
 	for (int i = 0; i < 3; i++) {
 		event = take_at(late[i], 2);
 		sink_event(&sink, &event);
@@ -165,6 +165,36 @@ static void late_events_leave_one_lost_in_their_place(void **state)
 	event = (union event){.lost = {.hdr = {.ts = 2000, .type = EV_LOST}, .count = 7, .last_ts = 2500}};
 	assert_memory_equal(&kept.items[4].event, &event, sizeof(event));
 	assert_int_equal(reorder_late(reorder), 4);
+	reorder_free(reorder);
+	kept_done(&kept);
+}
+
+/* Also while nothing comes. Who was told that time is over can rely on it: nothing older goes on any more. */
+static void what_has_been_reached_stays_behind(void **state)
+{
+	struct kept kept = {0};
+	struct reorder *reorder = reorder_new(keep_sink(&kept), 100, 1000);
+	struct stream_sink sink = reorder_sink(reorder);
+	union event event;
+
+	assert_int_equal(reorder_reached(reorder), 0);
+	reorder_advance(reorder, 90);
+	assert_int_equal(reorder_reached(reorder), 0);
+	reorder_advance(reorder, 1100);
+	assert_int_equal(reorder_reached(reorder), 1000);
+	event = take_at(1000, 1);
+	sink_event(&sink, &event);
+	event = take_at(999, 2);
+	sink_event(&sink, &event);
+	assert_int_equal(reorder_late(reorder), 1);
+	reorder_advance(reorder, 1050); /* it never goes back */
+	assert_int_equal(reorder_reached(reorder), 1000);
+	reorder_advance(reorder, 1101);
+	assert_int_equal(reorder_reached(reorder), 1001);
+	assert_int_equal(kept.length, 2);
+	assert_int_equal(kept.items[0].event.hdr.type, EV_LOST);
+	assert_int_equal(kept.items[0].event.hdr.ts, 1000);
+	assert_int_equal(kept.items[1].event.hdr.tid, 1);
 	reorder_free(reorder);
 	kept_done(&kept);
 }
@@ -247,6 +277,7 @@ int main(void)
 		cmocka_unit_test(definitions_pass_at_once),
 		cmocka_unit_test(nothing_goes_on_within_the_window),
 		cmocka_unit_test(late_events_leave_one_lost_in_their_place),
+		cmocka_unit_test(what_has_been_reached_stays_behind),
 		cmocka_unit_test(chaos_comes_out_in_order_and_complete),
 		cmocka_unit_test(errors_of_the_next_sink_come_back),
 		cmocka_unit_test(a_tee_feeds_both_until_one_fails),

@@ -15,6 +15,7 @@
 
 #define POLL_MS 20		       /* how long a record waits in the ring at most */
 #define PROGRESS_NS (200 * NS_PER_MS)
+#define TICK_NS (100 * NS_PER_MS)
 #define FLUSH_NS NS_PER_S	       /* a recording that is killed loses no more than this */
 
 DEFINE_CLEANUP(capture_free, struct capture *, capture_free, NULL)
@@ -145,9 +146,17 @@ static void show_progress(const struct pipeline *pipeline, const struct capture 
 	fflush(stderr);
 }
 
+static int tick(const struct observation *observation)
+{
+	uint64_t ts_known = reorder_reached(observation->pipeline->reorder);
+
+	return observation->tick && ts_known ? observation->tick(observation->tick_ctx, ts_known) : 0;
+}
+
+/* 0 or what a tick returned when it is time to stop, or -errno. */
 static int run(struct observation *observation, struct capture *capture)
 {
-	uint64_t start = clock_now_ns(), shown = 0, flushed = start, dur_ns = observation->options->dur_ns;
+	uint64_t start = clock_now_ns(), shown = 0, ticked = start, flushed = start, dur_ns = observation->options->dur_ns;
 	bool terminal = isatty(STDERR_FILENO);
 	int err = 0;
 
@@ -160,6 +169,10 @@ static int run(struct observation *observation, struct capture *capture)
 		if (!err && observation->pipeline->trace && now - flushed >= FLUSH_NS) {
 			err = trace_writer_flush(observation->pipeline->trace);
 			flushed = now;
+		}
+		if (!err && now - ticked >= TICK_NS) {
+			err = tick(observation);
+			ticked = now;
 		}
 		if (terminal && now - shown >= PROGRESS_NS) {
 			show_progress(observation->pipeline, capture, start, now);
@@ -239,6 +252,8 @@ int observe(struct observation *observation, struct diag *diag)
 	if (err)
 		return err;
 	err = run(observation, capture);
+	if (err > 0)
+		err = 0;
 	stopped = capture_stop(capture);
 	observation->status = capture_status(capture);
 	observation->late = reorder_late(observation->pipeline->reorder);

@@ -32,7 +32,10 @@ void observe_head(const struct observe_options *options, struct stream_head *hea
 struct observation {
 	const struct observe_options *options;
 	struct pipeline *pipeline; /* with its front; fed while observing */
-	/* Called some times a second while observing, if not NULL: everything up to `ts_known` has been fed. An error, or 1, ends the observation. */
+	/*
+	 * Called ten times a second while observing, if not NULL: everything older than `ts_known` has been fed, and nothing older will be. An error ends
+	 * the observation as a failure; a positive value ends it as Ctrl-C would.
+	 */
 	int (*tick)(void *ctx, uint64_t ts_known);
 	void *tick_ctx;
 	struct capture_status status; /* out */

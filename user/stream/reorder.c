@@ -19,7 +19,7 @@ struct reorder {
 	struct stream_sink next;
 	uint64_t window_ns;
 	uint32_t max_events;
-	uint64_t ts_gone; /* of the last event that went on */
+	uint64_t ts_gone; /* what is older is late: time of the last event that went on, or how far the source's promise reaches */
 	uint64_t late;
 	struct ev_lost lost; /* the late ones that were not told yet; none when its count is 0 */
 
@@ -201,7 +201,14 @@ int reorder_advance(struct reorder *reorder, uint64_t ts)
 
 	while (!err && (event = oldest(reorder)) && event->hdr.ts < ts && ts - event->hdr.ts > reorder->window_ns)
 		err = pass_oldest(reorder);
+	if (ts > reorder->window_ns && ts - reorder->window_ns > reorder->ts_gone)
+		reorder->ts_gone = ts - reorder->window_ns;
 	return err;
+}
+
+uint64_t reorder_reached(const struct reorder *reorder)
+{
+	return reorder->ts_gone;
 }
 
 int reorder_flush(struct reorder *reorder)

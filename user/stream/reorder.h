@@ -30,6 +30,12 @@ int reorder_advance(struct reorder *reorder, uint64_t ts);
 /* Lets everything go on; at the end of a stream. */
 int reorder_flush(struct reorder *reorder);
 
+/*
+ * Everything older than this has gone on: an event that comes with an older stamp is late. It advances with reorder_advance(), also while no event comes;
+ * 0 before the first.
+ */
+uint64_t reorder_reached(const struct reorder *reorder);
+
 /* Number of late events so far. */
 uint64_t reorder_late(const struct reorder *reorder);
 
