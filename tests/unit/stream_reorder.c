@@ -152,7 +152,7 @@ static void late_events_leave_one_lost_in_their_place(void **state)
 	sink_event(&sink, &event);
 	event = take_at(2000, 4);
 	sink_event(&sink, &event);
-	reorder_advance(reorder, 3000);
+	reorder_flush(reorder);
 	event = (union event){.lost = {.hdr = {.ts = 1200, .type = EV_LOST}, .count = 7, .last_ts = 2500}};
 	sink_event(&sink, &event); /* a loss that is told late stays a loss */
 	reorder_flush(reorder);
