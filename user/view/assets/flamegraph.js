@@ -1,0 +1,468 @@
+// SPDX-License-Identifier: MIT
+"use strict";
+/*
+ * A flame graph on a canvas, for any tree of {name, file, line, ns, self, children: [...]}: the width of a box is its time, and below it (or above it) is what
+ * it called. It looks as flamegraph.css says; what it needs is in the element it is given, and all texts of the tree are shown as text only.
+ *
+ *   const graph = new FlameGraph(element, {
+ *           colour: node => "#e69f00",          any CSS colour
+ *           title: node => ["a line", …],       what a tooltip says beside name, place and times (optional)
+ *           onselect: node => …,                a frame was clicked, or chosen with Enter (optional)
+ *           duration: ns => "1.5 ms",           how times are written
+ *   });
+ *   graph.show(root);                           the tree; the frame that was zoomed to stays so, if it is still there
+ *
+ * Children are drawn in the order they have. Files: flamegraph.js (what is shown), flamelayout.js (where the boxes are), flametable.js (the same as text).
+ */
+
+const FLAME_ROW_PX = 20;
+const FLAME_LEAST_PX = 0.5; // what is narrower is not drawn
+const FLAME_ZOOM_MS = 180;
+
+/* <tag class=…>text</tag> in a parent; everything the component shows is made here, so nothing of it can be markup. */
+function flameElement(parent, tag, className, text = "") {
+	const element = document.createElement(tag);
+
+	if (className)
+		element.className = className;
+	element.textContent = text;
+	parent.append(element);
+	return element;
+}
+
+function flameShare(part, whole) {
+	return whole > 0 ? `${(100 * part / whole).toPrecision(3)} %` : "0 %";
+}
+
+class FlameGraph {
+	constructor(element, options) {
+		this.element = element;
+		this.options = {title: () => [], onselect: () => {}, duration: ns => `${ns} ns`, ...options};
+		this.layout = new FlameLayout({name: "", ns: 0, self: 0, children: []});
+		this.zoomed = this.layout.root;
+		this.focused = this.layout.root;
+		this.range = {start: 0, end: 1};
+		this.history = [];
+		this.upwards = false;
+		this.needle = "";
+		this.found = new Set();
+		this.widths = new Map();
+		this.build();
+		this.listen();
+	}
+
+	build() {
+		this.element.classList.add("flamegraph");
+		const tools = flameElement(this.element, "div", "flamegraph-tools");
+
+		this.trail = flameElement(tools, "nav", "flamegraph-trail");
+		this.trail.setAttribute("aria-label", "Zoomed to");
+		this.searchShare = flameElement(tools, "output", "flamegraph-found");
+		this.searchBox = flameElement(tools, "input", "flamegraph-search");
+		this.searchBox.type = "search";
+		this.searchBox.placeholder = "Search function or file";
+		this.searchBox.setAttribute("aria-label", "Search in the flame graph");
+		this.flipButton = flameElement(tools, "button", "flamegraph-flip", "Grow upwards");
+		this.tableButton = flameElement(tools, "button", "flamegraph-totable", "Table");
+		this.view = flameElement(this.element, "div", "flamegraph-view");
+		this.view.tabIndex = 0;
+		this.view.setAttribute("role", "application");
+		this.view.setAttribute("aria-roledescription", "flame graph");
+		this.view.setAttribute("aria-label", "Flame graph. Arrows move from frame to frame, Enter zooms, Escape goes back; the table has the same figures.");
+		this.canvas = flameElement(this.view, "canvas");
+		this.context = this.canvas.getContext("2d");
+		this.hoverMark = flameElement(this.view, "div", "flamegraph-hover");
+		this.focusMark = flameElement(this.view, "div", "flamegraph-focus");
+		this.status = flameElement(this.element, "output", "flamegraph-status");
+		this.status.setAttribute("aria-live", "polite");
+		this.table = new FlameTable(this.element, this);
+		this.tip = flameElement(this.element, "div", "flamegraph-tip");
+		this.tip.setAttribute("aria-hidden", "true");
+		for (const button of [this.flipButton, this.tableButton]) {
+			button.type = "button";
+			button.setAttribute("aria-pressed", "false");
+		}
+	}
+
+	listen() {
+		const redraw = () => this.redraw();
+
+		this.view.addEventListener("mousemove", event => this.hover(event));
+		this.view.addEventListener("mouseleave", () => this.hover(null));
+		this.view.addEventListener("click", event => this.click(event));
+		this.view.addEventListener("keydown", event => this.key(event));
+		this.view.addEventListener("focus", () => this.mark());
+		this.view.addEventListener("blur", () => this.mark());
+		this.searchBox.addEventListener("input", () => this.search(this.searchBox.value));
+		this.searchBox.addEventListener("keydown", event => this.searchKey(event));
+		this.flipButton.addEventListener("click", () => this.flip(!this.upwards));
+		this.tableButton.addEventListener("click", () => this.showTable(this.table.hidden));
+		new ResizeObserver(redraw).observe(this.view);
+		for (const query of ["(prefers-color-scheme: dark)", "print"])
+			matchMedia(query).addEventListener("change", redraw);
+	}
+
+	/* Shows another tree; zoomed to the frame that has the path of the one before. */
+	show(root) {
+		const zoomed = this.zoomed, focused = this.focused;
+
+		this.layout = new FlameLayout(root);
+		this.zoomed = this.layout.likest(zoomed);
+		this.focused = this.layout.likest(focused);
+		this.history = [];
+		this.range = {start: this.zoomed.start, end: this.zoomed.end};
+		this.find();
+		this.update();
+	}
+
+	/* Zooms to a node of the tree that is shown. */
+	zoom(node) {
+		const box = this.layout.boxOf(node);
+
+		if (box)
+			this.zoomTo(box, true);
+	}
+
+	/* To where it was zoomed before. False when there is nothing to go back to. */
+	back() {
+		const before = this.history.pop() ?? (this.zoomed === this.layout.root ? null : this.layout.root);
+
+		if (before)
+			this.zoomTo(before, false);
+		return Boolean(before);
+	}
+
+	/* Marks the frames whose function or file contains the text; returns {count, ns}, in ns nothing is counted twice. */
+	search(text) {
+		this.needle = text.trim().toLowerCase();
+		if (this.searchBox.value.trim().toLowerCase() !== this.needle)
+			this.searchBox.value = text;
+		this.find();
+		this.redraw();
+		return {count: this.found.size, ns: this.layout.covered(this.found, this.layout.root)};
+	}
+
+	flip(upwards) {
+		this.upwards = upwards;
+		this.flipButton.setAttribute("aria-pressed", String(upwards));
+		this.redraw();
+		if (upwards)
+			this.view.scrollTop = this.view.scrollHeight;
+	}
+
+	showTable(shown) {
+		this.table.hidden = !shown;
+		this.tableButton.setAttribute("aria-pressed", String(shown));
+		this.table.update();
+	}
+
+	/* Where a node is drawn, in CSS pixels from the upper left of the canvas; null when it is not. */
+	locate(node) {
+		const box = this.layout.boxOf(node);
+
+		return box && this.place(box);
+	}
+
+	// ── what is shown ──────────────────────────────────────────────────────────────────────────────────────────────────────
+
+	zoomTo(box, remember) {
+		if (remember && box !== this.zoomed)
+			this.history.push(this.zoomed);
+		this.zoomed = box;
+		this.focused = box;
+		this.update();
+	}
+
+	/* After another tree or another zoom. */
+	update() {
+		const from = {...this.range}, to = {start: this.zoomed.start, end: Math.max(this.zoomed.end, this.zoomed.start + 1)}, begin = performance.now();
+		const still = matchMedia("(prefers-reduced-motion: reduce)").matches || (from.start === to.start && from.end === to.end);
+		const step = now => {
+			const passed = still ? 1 : Math.min(1, (now - begin) / FLAME_ZOOM_MS), eased = 1 - (1 - Math.max(0, passed)) ** 3;
+
+			this.range = passed === 1 ? to : {start: from.start + (to.start - from.start) * eased, end: from.end + (to.end - from.end) * eased};
+			this.redraw();
+			if (passed < 1)
+				this.moving = requestAnimationFrame(step);
+		};
+
+		cancelAnimationFrame(this.moving);
+		this.updateTrail();
+		this.say(this.focused);
+		this.table.update();
+		step(begin);
+	}
+
+	/* all ▸ … ▸ the three innermost frames down to the one that is zoomed to; each leads there. */
+	updateTrail() {
+		const path = this.layout.path(this.zoomed), skipped = Math.max(0, path.length - 5);
+
+		this.trail.replaceChildren();
+		path.forEach((box, at) => {
+			if (at > 1 && at <= skipped + 1 && skipped) {
+				if (at === 2)
+					flameElement(this.trail, "span", "flamegraph-skipped", `▸ … ${skipped} …`);
+				return;
+			}
+			if (at)
+				flameElement(this.trail, "span", "flamegraph-to", "▸").setAttribute("aria-hidden", "true");
+			const button = flameElement(this.trail, "button", "", box.node.name);
+
+			button.type = "button";
+			if (box === this.zoomed)
+				button.setAttribute("aria-current", "true");
+			button.addEventListener("click", () => this.zoomTo(box, true));
+		});
+		flameElement(this.trail, "span", "flamegraph-zoomed", this.zoomed === this.layout.root ? this.options.duration(this.zoomed.node.ns) :
+			`${this.options.duration(this.zoomed.node.ns)}, ${flameShare(this.zoomed.node.ns, this.layout.root.node.ns)}`);
+	}
+
+	find() {
+		const needle = this.needle, known = new Map();
+		const matches = text => {
+			if (!known.has(text))
+				known.set(text, text.toLowerCase().includes(needle));
+			return known.get(text);
+		};
+
+		this.found = new Set();
+		for (const row of needle ? this.layout.rows : [])
+			for (const box of row)
+				if (box.depth && (matches(box.node.name) || (box.node.file && matches(box.node.file))))
+					this.found.add(box);
+		this.sayFound();
+	}
+
+	sayFound() {
+		const whole = this.layout.root, ns = this.layout.covered(this.found, whole);
+
+		this.element.classList.toggle("flamegraph-searching", Boolean(this.needle));
+		this.searchShare.textContent = !this.needle ? "" : !this.found.size ? "not found" :
+			`${flameShare(ns, whole.node.ns)} matched, ${this.options.duration(ns)}`;
+	}
+
+	/* What a box says of itself, a line each: its name, its place, its time, what the caller of the component knows. */
+	words(box) {
+		const {node} = box, root = this.layout.root.node, lines = [node.name], times = [this.options.duration(node.ns)];
+
+		if (node.file)
+			lines.push(node.line ? `${node.file}:${node.line}` : node.file);
+		times.push(`${flameShare(node.ns, root.ns)} of all`);
+		if (this.zoomed !== this.layout.root)
+			times.push(`${flameShare(Math.min(node.ns, this.zoomed.node.ns), this.zoomed.node.ns)} of what is zoomed to`);
+		lines.push(times.join(" · "));
+		if (node.self && node.self !== node.ns)
+			lines.push(`${this.options.duration(node.self)} of it in itself`);
+		return [...lines, ...this.options.title(node)];
+	}
+
+	say(box) {
+		this.status.textContent = this.words(box).join("  ·  ");
+	}
+
+	// ── drawing ────────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+	/* The box in CSS pixels; what is outside of the range lies outside of the canvas. */
+	place(box) {
+		const scale = this.width / (this.range.end - this.range.start), row = this.upwards ? this.rowCount - 1 - box.depth : box.depth;
+
+		return {x: (box.start - this.range.start) * scale, y: row * FLAME_ROW_PX, width: box.node.ns * scale, height: FLAME_ROW_PX};
+	}
+
+	redraw() {
+		const ratio = devicePixelRatio || 1;
+
+		this.width = this.view.clientWidth;
+		if (!this.width)
+			return;
+		this.rowCount = this.layout.depthIn(this.zoomed, FLAME_LEAST_PX * (this.zoomed.end - this.zoomed.start) / this.width);
+		this.height = this.rowCount * FLAME_ROW_PX;
+		if (this.canvas.width !== Math.round(this.width * ratio) || this.canvas.height !== Math.round(this.height * ratio)) {
+			this.canvas.width = Math.round(this.width * ratio);
+			this.canvas.height = Math.round(this.height * ratio);
+			this.canvas.style.height = `${this.height}px`;
+		}
+		this.context.setTransform(ratio, 0, 0, ratio, 0, 0);
+		this.context.clearRect(0, 0, this.width, this.height);
+		this.readStyle();
+		for (let depth = 0; depth < this.rowCount; depth++)
+			this.drawRow(depth);
+		this.mark();
+	}
+
+	readStyle() {
+		const style = getComputedStyle(this.view), font = `${style.fontWeight} ${style.fontSize} ${style.fontFamily}`;
+
+		if (font !== this.font)
+			this.widths.clear();
+		this.font = font;
+		this.ink = style.color;
+		this.context.font = font;
+		this.context.textBaseline = "middle";
+		this.inks = new Map();
+	}
+
+	drawRow(depth) {
+		const row = this.layout.rows[depth], scale = this.width / (this.range.end - this.range.start);
+
+		for (let at = this.layout.firstEndingAfter(depth, this.range.start); at < row.length && row[at].start < this.range.end; at++)
+			if (row[at].node.ns * scale >= FLAME_LEAST_PX)
+				this.drawBox(row[at]);
+	}
+
+	/* Wide boxes have a gap between them; of narrow ones it would leave nothing. */
+	drawBox(box) {
+		const {x, y, width} = this.place(box), left = Math.max(0, x), right = Math.min(this.width, x + width), context = this.context;
+		const faded = this.needle && !this.found.has(box), above = box.depth < this.zoomed.depth;
+
+		context.globalAlpha = faded ? 0.22 : above ? 0.55 : 1;
+		context.fillStyle = this.options.colour(box.node);
+		const ink = faded || above ? this.ink : this.inkOn(context.fillStyle);
+
+		context.fillRect(left, y, Math.max(right - left - (width > 4 ? 1 : 0), FLAME_LEAST_PX), FLAME_ROW_PX - 1);
+		if (right - left > 24) {
+			context.globalAlpha = faded ? 0.6 : above ? 0.8 : 1;
+			context.fillStyle = ink;
+			context.fillText(this.fitting(box.node.name, right - left - 9), left + 4, y + FLAME_ROW_PX / 2);
+		}
+		context.globalAlpha = 1;
+	}
+
+	/* Black or white, whichever is easier to read on this colour; a canvas gives colours back as #rrggbb. */
+	inkOn(colour) {
+		if (!this.inks.has(colour)) {
+			const part = at => (parseInt(colour.slice(at, at + 2), 16) / 255) ** 2.2;
+
+			this.inks.set(colour, 0.2126 * part(1) + 0.7152 * part(3) + 0.0722 * part(5) > 0.2 ? "#101418" : "#ffffff");
+		}
+		return this.inks.get(colour);
+	}
+
+	widthOf(text) {
+		if (!this.widths.has(text))
+			this.widths.set(text, this.context.measureText(text).width);
+		return this.widths.get(text);
+	}
+
+	/* As much of the text as fits, whole characters; names of methods lose their class first, which is in the tooltip. */
+	fitting(text, room) {
+		const width = this.widthOf(text), characters = width > room ? Array.from(text) : [];
+		let count = Math.floor(characters.length * room / width) + 2;
+
+		if (width <= room)
+			return text;
+		while (--count > 1) {
+			const part = `${characters.slice(0, count).join("")}…`;
+
+			if (this.context.measureText(part).width <= room)
+				return part;
+		}
+		return "";
+	}
+
+	/* The outlines of what the mouse is on, and of the focused frame. */
+	mark() {
+		this.outline(this.hoverMark, this.hovered);
+		this.outline(this.focusMark, document.activeElement === this.view ? this.focused : null);
+	}
+
+	outline(mark, box) {
+		const {x, y, width} = box && box.depth < this.rowCount ? this.place(box) : {x: 0, y: 0, width: -1};
+		const left = Math.max(0, x), right = Math.min(this.width, x + width);
+
+		mark.hidden = right < left;
+		mark.style.transform = `translate(${left}px, ${y}px)`;
+		mark.style.width = `${Math.max(2, right - left - 1)}px`;
+		mark.style.height = `${FLAME_ROW_PX - 1}px`;
+	}
+
+	// ── mouse and keyboard ─────────────────────────────────────────────────────────────────────────────────────────────────
+
+	boxAt(event) {
+		const {left, top} = this.canvas.getBoundingClientRect(), y = Math.floor((event.clientY - top) / FLAME_ROW_PX);
+		const depth = this.upwards ? this.rowCount - 1 - y : y, at = this.range.start + (event.clientX - left) / this.width * (this.range.end - this.range.start);
+
+		return depth >= 0 && depth < this.rowCount ? this.layout.boxIn(depth, at) : null;
+	}
+
+	hover(event) {
+		const box = event && this.boxAt(event);
+
+		if (box !== this.hovered) {
+			this.hovered = box;
+			this.tip.replaceChildren();
+			for (const line of box ? this.words(box) : [])
+				flameElement(this.tip, "div", "", line);
+			this.mark();
+		}
+		this.tip.hidden = !box;
+		this.view.classList.toggle("flamegraph-over", Boolean(box));
+		if (!box)
+			return;
+		const {width, height} = this.tip.getBoundingClientRect();
+
+		this.tip.style.left = `${Math.max(4, Math.min(event.clientX + 14, innerWidth - width - 8))}px`;
+		this.tip.style.top = `${event.clientY + 20 + height > innerHeight ? Math.max(4, event.clientY - height - 12) : event.clientY + 20}px`;
+	}
+
+	click(event) {
+		const box = this.boxAt(event);
+
+		if (box)
+			this.choose(box);
+	}
+
+	choose(box) {
+		this.hovered = null;
+		this.tip.hidden = true;
+		this.zoomTo(box, true);
+		this.options.onselect(box.node);
+	}
+
+	focus(box) {
+		if (!box)
+			return;
+		this.focused = box;
+		this.say(box);
+		if (box.start < this.range.start || box.end > this.range.end)
+			this.range = {start: Math.min(box.start, this.range.start), end: Math.max(box.end, this.range.end)};
+		this.redraw();
+		this.focusMark.scrollIntoView({block: "nearest"});
+	}
+
+	key(event) {
+		const layout = this.layout, box = this.focused, inwards = this.upwards ? "ArrowUp" : "ArrowDown", outwards = this.upwards ? "ArrowDown" : "ArrowUp";
+		const actions = {
+			[inwards]: () => this.focus(layout.widestChild(box)),
+			[outwards]: () => this.focus(box.parent),
+			ArrowLeft: () => this.focus(layout.neighbour(box, -1)),
+			ArrowRight: () => this.focus(layout.neighbour(box, 1)),
+			Home: () => this.zoomTo(layout.root, true),
+			Enter: () => this.choose(box),
+			Escape: () => this.back(),
+		};
+
+		if (!Object.hasOwn(actions, event.key) || event.ctrlKey || event.altKey || event.metaKey)
+			return;
+		actions[event.key]();
+		event.preventDefault();
+		event.stopPropagation();
+	}
+
+	/* Enter goes to the widest match; Escape ends the search. */
+	searchKey(event) {
+		const widest = [...this.found].reduce((best, box) => best && best.node.ns >= box.node.ns ? best : box, null);
+
+		if (event.key === "Enter" && widest) {
+			this.view.focus();
+			this.focus(widest);
+		} else if (event.key === "Escape") {
+			this.search("");
+			this.view.focus();
+		} else {
+			return;
+		}
+		event.preventDefault();
+		event.stopPropagation();
+	}
+}

@@ -1,0 +1,101 @@
+// SPDX-License-Identifier: MIT
+"use strict";
+/*
+ * The frames of a flame graph as a table, for those who do not see it and those who look for one function: by function, all its lines and all its places
+ * together, in what is zoomed to. `total` counts a function that calls itself once.
+ */
+const FLAME_TABLE_ROWS = 100;
+
+class FlameTable {
+	constructor(parent, graph) {
+		this.graph = graph;
+		this.order = "self";
+		this.element = flameElement(parent, "div", "flamegraph-table");
+		this.element.hidden = true;
+	}
+
+	get hidden() {
+		return this.element.hidden;
+	}
+
+	set hidden(hidden) {
+		this.element.hidden = hidden;
+	}
+
+	/* Sums of the functions below a box, most first. */
+	functions(box) {
+		const sums = new Map(), running = new Set();
+		const visit = node => {
+			const key = `${node.name}\n${node.file ?? ""}`, inside = running.has(key);
+			const sum = sums.get(key) ?? {name: node.name, file: node.file ?? "", self: 0, total: 0};
+
+			sums.set(key, sum);
+			sum.self += node.self;
+			sum.total += inside ? 0 : node.ns;
+			running.add(key);
+			node.children.forEach(visit);
+			if (!inside)
+				running.delete(key);
+		};
+
+		if (box.depth)
+			visit(box.node);
+		else
+			box.node.children.forEach(visit);
+		return [...sums.values()].sort((a, b) => b[this.order] - a[this.order] || b.total - a.total);
+	}
+
+	update() {
+		if (this.hidden)
+			return;
+		const box = this.graph.zoomed, functions = this.functions(box), table = document.createElement("table");
+
+		this.caption(table, functions.length);
+		this.head(table);
+		const body = flameElement(table, "tbody", "");
+
+		for (const sum of functions.slice(0, FLAME_TABLE_ROWS))
+			this.row(body, sum, box.node.ns);
+		this.element.replaceChildren(table);
+	}
+
+	caption(table, count) {
+		const shown = Math.min(count, FLAME_TABLE_ROWS), by = this.order === "self" ? "time in themselves" : "time with what they called";
+
+		flameElement(table, "caption", "", `${shown === count ? `All ${count}` : `The first ${shown} of ${count}`} functions by ${by}`);
+	}
+
+	head(table) {
+		const row = flameElement(flameElement(table, "thead", ""), "tr", "");
+
+		flameElement(row, "th", "", "Function").scope = "col";
+		flameElement(row, "th", "", "File").scope = "col";
+		for (const [order, words] of [["self", "Itself"], ["total", "With what it called"]]) {
+			const cell = flameElement(row, "th", "flamegraph-number"), button = flameElement(cell, "button", "", words);
+
+			cell.scope = "col";
+			cell.colSpan = 2;
+			cell.setAttribute("aria-sort", this.order === order ? "descending" : "none");
+			button.type = "button";
+			button.addEventListener("click", () => {
+				this.order = order;
+				this.update();
+				this.element.querySelector("th[aria-sort=descending] button").focus();
+			});
+		}
+	}
+
+	/* The name searches for itself, so that the graph shows where it is. */
+	row(body, sum, whole) {
+		const row = flameElement(body, "tr", ""), button = flameElement(flameElement(row, "td", ""), "button", "", sum.name);
+
+		button.type = "button";
+		button.title = "Search for it in the flame graph";
+		button.addEventListener("click", () => this.graph.search(sum.name));
+		flameElement(row, "td", "flamegraph-file", sum.file);
+		for (const ns of [sum.self, sum.total]) {
+			flameElement(row, "td", "flamegraph-number", this.graph.options.duration(ns));
+			flameElement(row, "td", "flamegraph-number", flameShare(ns, whole));
+		}
+	}
+}
