@@ -344,14 +344,15 @@ class FlameGraph {
 		return this.widths.get(text);
 	}
 
-	/* As much of the text as fits, whole characters; names of methods lose their class first, which is in the tooltip. */
+	/* As much of the text as fits, in whole characters; of a qualified name that does not fit the last part. */
 	fitting(text, room) {
-		const width = this.widthOf(text), characters = width > room ? Array.from(text) : [];
-		let count = Math.floor(characters.length * room / width) + 2;
+		if (this.widthOf(text) <= room)
+			return text;
+		const last = text.slice(text.lastIndexOf(".") + 1), width = this.widthOf(last), characters = Array.from(last);
 
 		if (width <= room)
-			return text;
-		while (--count > 1) {
+			return last;
+		for (let count = Math.floor(characters.length * room / width) + 1; count > 1; count--) {
 			const part = `${characters.slice(0, count).join("")}…`;
 
 			if (this.context.measureText(part).width <= room)
