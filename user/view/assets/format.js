@@ -1,0 +1,106 @@
+// SPDX-License-Identifier: MIT
+/* How figures are written: the same words as in the text report, and always a way to the exact nanoseconds. */
+"use strict";
+
+const THIN_SPACE = "\u202f";
+const NO_BREAK_SPACE = "\u00a0";
+
+/* A number that is just between two written ones goes to the even one, as C's printf does. */
+function fixed(value, digits)
+{
+	const scaled = value * 10 ** digits;
+
+	if (scaled % 1 !== 0.5 || !Number.isInteger(value * 8))
+		return value.toFixed(digits);
+	const below = Math.floor(scaled);
+
+	return ((below % 2 ? below + 1 : below) / 10 ** digits).toFixed(digits);
+}
+
+/* "4.96 ms", "315 ms", "2m03s": three digits are enough to read. */
+function durationText(ns)
+{
+	const scales = [[1e9, "s"], [1e6, "ms"], [1e3, "µs"]];
+
+	if (ns < 0)
+		return "-" + durationText(-ns);
+	if (ns >= 100e9) {
+		const seconds = Math.floor(ns / 1e9);
+
+		return Math.floor(seconds / 60) + "m" + String(seconds % 60).padStart(2, "0") + "s";
+	}
+	for (const [scale, unit] of scales) {
+		const value = ns / scale;
+
+		if (ns >= scale)
+			return fixed(value, value < 9.995 ? 2 : value < 99.95 ? 1 : 0) + NO_BREAK_SPACE + unit;
+	}
+	return Math.round(ns) + NO_BREAK_SPACE + "ns";
+}
+
+/* "34 320" */
+function countText(count)
+{
+	return String(count).replace(/\B(?=(\d{3})+$)/g, THIN_SPACE);
+}
+
+/* "5 616 993 123 ns" */
+function exactText(ns)
+{
+	return countText(ns) + NO_BREAK_SPACE + "ns";
+}
+
+/* "1 stall", "6 stalls" */
+function manyText(count, one, many)
+{
+	return countText(count) + NO_BREAK_SPACE + (count === 1 ? one : many || one + "s");
+}
+
+/* "91 %", "8.9 %", "<0.1 %" */
+function percentText(part, whole)
+{
+	const percent = whole > 0 ? part / whole * 100 : 0;
+
+	if (percent > 0 && percent < 0.05)
+		return "<0.1" + NO_BREAK_SPACE + "%";
+	return (percent >= 9.95 || percent === 0 ? fixed(percent, 0) : fixed(percent, 1)) + NO_BREAK_SPACE + "%";
+}
+
+/*
+ * A point in time, so exact that neighbours `step` ns apart differ: "+1.23 s", "+1.234 567 s".
+ */
+function timeText(ns, step)
+{
+	let digits = 3;
+
+	while (digits < 9 && 10 ** (9 - digits) > (step || 1e6))
+		digits++;
+	return pointText(ns, digits);
+}
+
+function pointText(ns, digits)
+{
+	const whole = Math.round(ns), unit = 10 ** (9 - digits), cut = Math.round(whole / unit) * unit;
+	const seconds = Math.floor(cut / 1e9), rest = String(cut - seconds * 1e9).padStart(9, "0").slice(0, digits);
+	const groups = rest.replace(/(\d{3})(?=\d)/g, "$1" + THIN_SPACE);
+
+	return "+" + seconds + (digits ? "." + groups : "") + NO_BREAK_SPACE + "s";
+}
+
+/* "+5.616 993 123 s": nothing left out. */
+function exactTimeText(ns)
+{
+	return pointText(ns, 9);
+}
+
+/* "app.py" of "/srv/shop/app.py" */
+function baseName(path)
+{
+	return path.slice(path.lastIndexOf("/") + 1);
+}
+
+/* "app.py:12", "?" when the file is not known. */
+function placeText(file, line)
+{
+	return (file ? baseName(file) : "?") + (line ? ":" + line : "");
+}
