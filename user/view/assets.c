@@ -2,10 +2,10 @@
 #include "view/assets.h"
 
 #include <errno.h>
+#include <stdbool.h>
+#include <stdlib.h>
 #include <string.h>
 #include <zlib.h>
-
-#include "base/cleanup.h"
 
 extern const struct asset assets_table[]; /* tools/gen-assets; ends with an empty one */
 
@@ -17,6 +17,7 @@ const struct asset *asset_find(const char *name)
 	return NULL;
 }
 
+#define LEVEL 4 /* of compression; docs/decisions.md */
 #define INCLUDE "<!-- include "
 #define INCLUDE_END " -->\n"
 #define DATA "<!-- data -->\n"
@@ -57,11 +58,21 @@ int page_write(FILE *file, const char *name, int (*data)(FILE *file, void *ctx),
 	return r ? r : ferror(file) ? -EIO : 0;
 }
 
+/* ── blobs: a file that compresses into base64 into a file ───────────────────────────────────────────────────────── */
+
+#define PIECE (3 * 8192)
+
+struct blob {
+	FILE *file;
+	z_stream stream;
+	unsigned char out[PIECE];
+};
+
 /* Three bytes become four characters, so pieces of a multiple of three bytes can be written one behind the other. */
 static void put_base64(FILE *file, const unsigned char *bytes, size_t length)
 {
 	static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-	char text[4096];
+	char text[4 * (PIECE / 3 + 1)];
 	size_t fill = 0;
 
 	for (size_t i = 0; i < length; i += 3) {
@@ -71,52 +82,94 @@ static void put_base64(FILE *file, const unsigned char *bytes, size_t length)
 		text[fill++] = digits[three >> 12 & 63];
 		text[fill++] = i + 1 < length ? digits[three >> 6 & 63] : '=';
 		text[fill++] = i + 2 < length ? digits[three & 63] : '=';
-		if (fill == sizeof(text)) {
-			fwrite(text, 1, fill, file);
-			fill = 0;
-		}
 	}
 	fwrite(text, 1, fill, file);
 }
 
-/* Compresses piece by piece; a page may be larger than what memory should be taken for. */
-static int put_compressed(FILE *file, z_stream *stream, const void *bytes, size_t length)
+/* What is there goes out piece by piece. 0 or -EIO. */
+static int blob_deflate(struct blob *blob, int flush)
 {
-	unsigned char out[3 * 8192];
-	const unsigned char *at = bytes;
-	int z = Z_OK;
+	z_stream *stream = &blob->stream;
+	int z;
 
-	stream->next_out = out;
-	stream->avail_out = sizeof(out);
-	while (z != Z_STREAM_END) {
-		if (!stream->avail_in && length) {
-			stream->next_in = (unsigned char *)at;
-			stream->avail_in = length > 1u << 30 ? 1u << 30 : (uInt)length;
-			at += stream->avail_in;
-			length -= stream->avail_in;
-		}
-		z = deflate(stream, length ? Z_NO_FLUSH : Z_FINISH);
+	do {
+		z = deflate(stream, flush);
 		if (z != Z_OK && z != Z_STREAM_END && z != Z_BUF_ERROR)
 			return -EIO;
 		if (stream->avail_out && z != Z_STREAM_END)
-			continue;
-		put_base64(file, out, sizeof(out) - stream->avail_out);
-		stream->next_out = out;
-		stream->avail_out = sizeof(out);
+			break;
+		put_base64(blob->file, blob->out, PIECE - stream->avail_out);
+		stream->next_out = blob->out;
+		stream->avail_out = PIECE;
+	} while (z != Z_STREAM_END);
+	return ferror(blob->file) ? -EIO : 0;
+}
+
+static ssize_t blob_write(void *cookie, const char *bytes, size_t length)
+{
+	struct blob *blob = cookie;
+
+	for (size_t left = length; left;) {
+		uInt piece = left > 1u << 30 ? 1u << 30 : (uInt)left;
+
+		blob->stream.next_in = (unsigned char *)bytes + (length - left);
+		blob->stream.avail_in = piece;
+		left -= piece;
+		if (blob_deflate(blob, Z_NO_FLUSH) < 0) {
+			errno = EIO;
+			return 0;
+		}
 	}
-	return ferror(file) ? -EIO : 0;
+	return (ssize_t)length;
+}
+
+static int blob_close(void *cookie)
+{
+	struct blob *blob = cookie;
+	int r = blob_deflate(blob, Z_FINISH);
+
+	deflateEnd(&blob->stream);
+	fputs("</script>\n", blob->file);
+	free(blob);
+	errno = -r;
+	return r;
+}
+
+FILE *page_blob_begin(FILE *file, const char *id)
+{
+	struct blob *blob = calloc(1, sizeof(*blob));
+	FILE *opened = NULL;
+
+	if (!blob || deflateInit(&blob->stream, LEVEL) != Z_OK) {
+		free(blob);
+		return NULL;
+	}
+	blob->file = file;
+	blob->stream.next_out = blob->out;
+	blob->stream.avail_out = PIECE;
+	opened = fopencookie(blob, "w", (cookie_io_functions_t){.write = blob_write, .close = blob_close});
+	if (opened) {
+		fprintf(file, "<script type=\"application/octet-stream\" id=\"%s\">", id);
+	} else {
+		deflateEnd(&blob->stream);
+		free(blob);
+	}
+	return opened;
+}
+
+int page_blob_end(FILE *blob)
+{
+	bool failed = ferror(blob);
+
+	return fclose(blob) == EOF || failed ? -EIO : 0;
 }
 
 int page_write_blob(FILE *file, const char *id, const void *bytes, size_t length)
 {
-	z_stream stream = {0};
-	int r;
+	FILE *blob = page_blob_begin(file, id);
 
-	if (deflateInit(&stream, 4) != Z_OK)
+	if (!blob)
 		return -ENOMEM;
-	fprintf(file, "<script type=\"application/octet-stream\" id=\"%s\">", id);
-	r = put_compressed(file, &stream, bytes, length);
-	deflateEnd(&stream);
-	fputs("</script>\n", file);
-	return r;
+	fwrite(bytes, 1, length, blob);
+	return page_blob_end(blob);
 }

@@ -30,4 +30,8 @@ int page_write(FILE *file, const char *name, int (*data)(FILE *file, void *ctx),
  */
 int page_write_blob(FILE *file, const char *id, const void *bytes, size_t length);
 
+/* The same for what is written piece by piece: a file, to be ended with page_blob_end(), which is 0 or -errno. NULL when memory is short. */
+FILE *page_blob_begin(FILE *file, const char *id);
+int page_blob_end(FILE *blob);
+
 #endif

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* The report as JSON, schema gilscope.report/1 (docs/report.schema.json). Lists are written one object a line, so a long report needs no memory. */
+#include <inttypes.h>
 #include <string.h>
 
 #include "base/duration.h"
@@ -11,6 +12,12 @@
 static json_t *word_json(const char *word)
 {
 	return json_text(*word ? word : "unknown");
+}
+
+/* A point in time. */
+static json_t *time_json(const struct view_options *options, uint64_t ts)
+{
+	return json_ns(ts - options->origin_ns);
 }
 
 static json_t *states_json(const struct state_sums *sums, bool holding_only)
@@ -108,13 +115,13 @@ static json_t *occupant_json(const struct cpu_share *share)
 			 "comm", json_text(comm), "ns", json_ns(share->ns));
 }
 
-static json_t *part_json(const struct report *report, const struct turn_part *part)
+static json_t *part_json(const struct report *report, const struct view_options *options, const struct turn_part *part)
 {
 	return json_pack("{s:o, s:o, s:o, s:o, s:o}", "handler", handler_json(report, &part->handler), "task", json_text_or_null(text_of(report, part->task)),
-			 "start_ns", json_ns(part->start), "end_ns", json_ns(part->end), "states", states_json(&part->states, false));
+			 "start_ns", time_json(options, part->start), "end_ns", time_json(options, part->end), "states", states_json(&part->states, false));
 }
 
-static json_t *stall_json(const struct report *report, const struct stall *stall, const char *machine)
+static json_t *stall_json(const struct report *report, const struct view_options *options, const struct stall *stall, const char *machine)
 {
 	const struct breakdown *what = &stall->what;
 	json_t *blockers = json_array(), *syscalls = json_array(), *occupants = json_array(), *parts = json_array();
@@ -126,25 +133,26 @@ static json_t *stall_json(const struct report *report, const struct stall *stall
 	for (uint32_t i = 0; i < what->preempted_by_count; i++)
 		json_array_append_new(occupants, occupant_json(&what->preempted_by[i]));
 	for (uint32_t i = 0; i < stall->part_count; i++)
-		json_array_append_new(parts, part_json(report, &stall->parts[i]));
-	return json_pack("{s:o, s:o, s:b, s:b, s:o, s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:b}", "start_ns", json_ns(stall->start),
-			 "end_ns", json_ns(stall->end), "ongoing", stall->ongoing, "whole", stall->whole, "states", states_json(&what->states, false),
+		json_array_append_new(parts, part_json(report, options, &stall->parts[i]));
+	return json_pack("{s:o, s:o, s:b, s:b, s:o, s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:b}", "start_ns", time_json(options, stall->start),
+			 "end_ns", time_json(options, stall->end), "ongoing", stall->ongoing, "whole", stall->whole, "states", states_json(&what->states, false),
 			 "cause", thread_state_name(stall->cause), "stack", stack_json(report, stall->stack), "handler",
 			 handler_json(report, &stall->handler), "task", json_text_or_null(task_of(report, what, stall->stack)), "parts", parts,
 			 "resolution_ns", json_ns(stall_resolution_ns(report, stall)), "blockers", blockers, "syscalls", syscalls, "preempted_by", occupants,
 			 "throttled_ns", json_ns(what->throttled_ns), "gc_ns", json_ns(what->gc_ns), "gc_sampled", what->gc_sampled);
 }
 
-static json_t *blame_json(const struct report *report, const struct blame *blame)
+static json_t *blame_json(const struct report *report, const struct view_options *options, const struct blame *blame)
 {
 	return json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "handler", handler_json(report, &blame->handler), "loop_states",
 			 states_json(&blame->loop, false), "elsewhere_states", states_json(&blame->elsewhere, false), "made_loops_wait_ns",
 			 json_ns(blame->made_loops_wait_ns), "made_wait_ns", json_ns(blame->made_wait_ns), "gc_ns", json_ns(blame->gc_ns), "stalls",
 			 json_ns(blame->stalls), "stall_ns", json_ns(blame->stall_ns), "worst_ns", json_ns(blame->worst_ns), "worst_start_ns",
-			 blame->stalls ? json_ns(blame->ts_worst) : json_null(), "samples", json_ns(blame->samples));
+			 blame->stalls ? time_json(options, blame->ts_worst) : json_null(), "samples", json_ns(blame->samples));
 }
 
-static void put_loop(struct json_out *out, const struct report *report, const struct loop_report *loop, const char *machine)
+static void put_loop(struct json_out *out, const struct report *report, const struct view_options *options, const struct loop_report *loop,
+		     const char *machine)
 {
 	static const char *const kinds[] = {[LOOP_UNKNOWN] = "unknown", [LOOP_ASYNCIO] = "asyncio", [LOOP_UVLOOP] = "uvloop"};
 	enum loop_kind kind = loop->loop->kind;
@@ -157,7 +165,7 @@ static void put_loop(struct json_out *out, const struct report *report, const st
 	json_put(out, ", \"stalls\": [");
 	for (uint32_t i = 0; i < loop->stall_count; i++) {
 		json_put_next(out, i);
-		json_put_value(out, stall_json(report, &loop->stalls[i], machine), 0);
+		json_put_value(out, stall_json(report, options, &loop->stalls[i], machine), 0);
 	}
 	json_put(out, "]}");
 }
@@ -169,7 +177,7 @@ static json_t *process_json(const struct process_info *info)
 			 word_json(info->confidence), "take", (json_int_t)info->take, "drop", (json_int_t)info->drop, "wait", (json_int_t)info->wait);
 }
 
-static void put_process(struct json_out *out, const struct report *report, const struct process_report *process)
+static void put_process(struct json_out *out, const struct report *report, const struct view_options *options, const struct process_report *process)
 {
 	json_put(out, "{");
 	json_put_value(out, process_json(&process->process->info), JSON_EMBED);
@@ -186,7 +194,7 @@ static void put_process(struct json_out *out, const struct report *report, const
 	json_put(out, "],\n\"loops\": [");
 	for (uint32_t i = 0; i < process->loop_count; i++) {
 		json_put_next(out, i);
-		put_loop(out, report, &process->loops[i], process->process->info.machine);
+		put_loop(out, report, options, &process->loops[i], process->process->info.machine);
 	}
 	json_put(out, "]}");
 }
@@ -221,12 +229,18 @@ static json_t *evidence_json(const struct report *report)
 			 (json_int_t)report->stack_evidence.distinct, "full", report->stack_evidence.full);
 }
 
-static json_t *report_json(const struct report *report)
+static json_t *report_json(const struct report *report, const struct view_options *options)
 {
-	return json_pack("{s:s, s:o, s:o, s:{s:o, s:o}, s:o, s:b, s:b, s:o, s:I, s:o}", "schema", "gilscope.report/1", "version", json_text(report->version),
-			 "mode", word_json(report->mode), "window", "start_ns", json_ns(report->window.start), "end_ns", json_ns(report->window.end),
+	json_t *value = json_pack("{s:s, s:o, s:o, s:{s:o, s:o}, s:o, s:b, s:b, s:o, s:I, s:o}", "schema", "gilscope.report/1", "version", json_text(report->version),
+			 "mode", word_json(report->mode), "window", "start_ns", time_json(options, report->window.start), "end_ns", time_json(options, report->window.end),
 			 "evidence", evidence_json(report), "partial", report_partial(report), "truncated", report->truncated, "not_measured",
 			 not_measured_json(report), "rate_hz", (json_int_t)report->rate_hz, "stall_ns", json_ns(report->stall_ns));
+	char origin[24];
+
+	snprintf(origin, sizeof(origin), "%" PRIu64, options->origin_ns);
+	if (options->origin_ns)
+		json_object_set_new(value, "origin_ns", json_string(origin));
+	return value;
 }
 
 static int show_json(FILE *file, const struct report *report, const struct view_options *options)
@@ -234,16 +248,16 @@ static int show_json(FILE *file, const struct report *report, const struct view_
 	struct json_out out = {.file = file};
 
 	json_put(&out, "{");
-	json_put_value(&out, report_json(report), JSON_EMBED);
+	json_put_value(&out, report_json(report, options), JSON_EMBED);
 	json_put(&out, ",\n\"blame\": [");
 	for (uint32_t i = 0; i < report->blame_count; i++) {
 		json_put_next(&out, i);
-		json_put_value(&out, blame_json(report, &report->blame[i]), 0);
+		json_put_value(&out, blame_json(report, options, &report->blame[i]), 0);
 	}
 	json_put(&out, "],\n\"processes\": [");
 	for (uint32_t i = 0; i < report->process_count; i++) {
 		json_put_next(&out, i);
-		put_process(&out, report, &report->processes[i]);
+		put_process(&out, report, options, &report->processes[i]);
 	}
 	json_put(&out, "]}\n");
 	return json_out_finish(&out);

@@ -10,7 +10,7 @@
  *   stacks    what stack numbers mean
  *   lane-N    columns of varints, N as the head has it
  *
- * head: {"format": "gilscope.page/1", "origin_ns": "…", "end_ns": n, "realtime_ns": "…" (time of day at the origin), "version": "…",
+ * head: {"format": "gilscope.page/1", "origin_ns": "…", "end_ns": n, "realtime_ns": "…" or null (time of day at the origin, if known), "version": "…",
  *        "title": "uvicorn app:app …", "verdict": "a sentence or more", "caveats": ["what is not known", …],
  *        "processes": [{"pid", "cmdline", "python"}],
  *        "threads":   [{"process": n, "tid", "name" (what the text report calls it), "comm", "python_name": string or null, "loop": bool, "gone": bool,
@@ -26,7 +26,7 @@
  * Numbers n are indices into these lists, in order of appearance. Threads, loops and GILs are those of the report, in its order.
  *
  * A blob of numbers begins with how many entries it has; then come its columns, one after the other: varints (LEB128, unsigned, least significant group
- * first) or single bytes. Times are ns.
+ * first) or single bytes. Times are ns. A lane without entries is its count, 0, and nothing else.
  *
  *   stacks  nodes of a tree (a node is a frame below its caller; number 1 is the first, 0 is the root, and a parent's number is smaller):
  *             count · parent · function · line

@@ -18,6 +18,7 @@ struct view_options {
 	bool all;	     /* every stall, not only the longest ones */
 	unsigned states;     /* flames: of which states, a bit (1 << enum thread_state) each */
 	unsigned directions; /* flames of gil_wait: enum flame_direction; both is for formats that keep them apart */
+	uint64_t origin_ns;  /* JSON: points in time are relative to this one, and it is named; 0 = as they are */
 };
 
 struct view {
