@@ -186,9 +186,32 @@ static void on_turn(void *ctx, const struct turn *turn)
 		spans->sink.turn(spans->sink.ctx, turn);
 }
 
+static void on_waiters(void *ctx, const struct gil *gil, uint64_t ts)
+{
+	const struct spans *spans = ctx;
+
+	if (spans->sink.waiters)
+		spans->sink.waiters(spans->sink.ctx, gil, ts);
+}
+
+static void on_loss(void *ctx, const struct loss *loss)
+{
+	const struct spans *spans = ctx;
+
+	if (spans->sink.loss)
+		spans->sink.loss(spans->sink.ctx, loss);
+}
+
 struct model_sink spans_sink(struct spans *spans)
 {
-	return (struct model_sink){.interval = on_interval, .sample = on_sample, .hold = on_hold, .wait = on_wait, .turn = on_turn, .ctx = spans};
+	return (struct model_sink){.interval = on_interval,
+				   .sample = on_sample,
+				   .hold = on_hold,
+				   .wait = on_wait,
+				   .turn = on_turn,
+				   .waiters = on_waiters,
+				   .loss = on_loss,
+				   .ctx = spans};
 }
 
 /* ── begin and end ───────────────────────────────────────────────────────────────────────────────────────────────── */

@@ -29,6 +29,8 @@ struct span_sink {
 	void (*hold)(void *ctx, const struct hold *hold);	 /* per GIL in order of time and without overlap */
 	void (*wait)(void *ctx, const struct gil_wait *wait);
 	void (*turn)(void *ctx, const struct turn *turn);	 /* per loop likewise */
+	void (*waiters)(void *ctx, const struct gil *gil, uint64_t ts); /* so many (gil->waiters) wait from now on; per GIL in order of time */
+	void (*loss)(void *ctx, const struct loss *loss);	 /* in order of their begins; they may overlap */
 	void *ctx;
 };
 

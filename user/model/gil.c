@@ -83,7 +83,13 @@ void gil_violate(struct world *w, struct gil_machine *g, uint64_t ts)
 		thread_update(w, holder, ts);
 }
 
-static void wait_begin(struct thread_machine *t, struct gil_machine *g, uint64_t ts, bool whole)
+static void tell_waiters(const struct world *w, const struct gil_machine *g, uint64_t ts)
+{
+	if (w->sink.waiters)
+		w->sink.waiters(w->sink.ctx, &g->pub, ts);
+}
+
+static void wait_begin(const struct world *w, struct thread_machine *t, struct gil_machine *g, uint64_t ts, bool whole)
 {
 	if (g->pub.waiters++ == 0)
 		g->ts_contention = ts;
@@ -96,6 +102,7 @@ static void wait_begin(struct thread_machine *t, struct gil_machine *g, uint64_t
 	if (t->pub.next_waiting)
 		machine_of(t->pub.next_waiting)->waiting_link = &t->pub.next_waiting;
 	g->pub.waiting = &t->pub;
+	tell_waiters(w, g, ts);
 }
 
 static void unlink_waiting(struct thread_machine *t)
@@ -115,7 +122,9 @@ static void wait_end(struct world *w, struct thread_machine *t, uint64_t ts, boo
 		world_tell(w, TOLD_WAIT)->wait = (struct gil_wait){.gil = &g->pub, .thread = &t->pub, .start = t->ts_wait, .end = ts, .whole = whole};
 	t->relation = REL_UNKNOWN;
 	unlink_waiting(t);
-	if (--g->pub.waiters > 0)
+	g->pub.waiters--;
+	tell_waiters(w, g, ts);
+	if (g->pub.waiters)
 		return;
 	if (g->ts_contention < ts)
 		world_tell(w, TOLD_CONTENTION)->contention = (struct contention){.gil = &g->pub, .start = g->ts_contention, .end = ts};
@@ -224,7 +233,7 @@ void relation_wait(struct world *w, struct gil_machine *g, struct thread_machine
 	if (t->relation == REL_WAITING || t->relation == REL_HOLDING || (again && t->relation == REL_NONE))
 		relation_contradict(w, g, t, ts);
 	/* had it not been known to do something else, this might be one more round of a wait that began earlier */
-	wait_begin(t, g, ts, !again && !(t->relation & REL_WAITING));
+	wait_begin(w, t, g, ts, !again && !(t->relation & REL_WAITING));
 }
 
 /* WAIT and WAIT_END read the lock word with the GIL's mutex held. */
@@ -318,7 +327,7 @@ void relation_snapshot(struct world *w, struct thread_machine *t, struct gil_mac
 		relation_exclude_waiting(w, t);
 	} else if (g && g->pub.process == t->pub.process && (t->relation & REL_WAITING)) {
 		t->pub.python = true;
-		wait_begin(t, g, ts, false);
+		wait_begin(w, t, g, ts, false);
 	}
 }
 

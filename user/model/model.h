@@ -156,6 +156,11 @@ struct contention {
 	uint64_t start, end;
 };
 
+/* Events of [start, end] are missing, `count` of them or more: all is unknown there. */
+struct loss {
+	uint64_t start, end, count;
+};
+
 /* A task had a CPU for which some traced thread was waiting. tid 0: the CPU was idle. */
 struct run {
 	uint16_t cpu;
@@ -179,6 +184,8 @@ struct model_sink {
 	void (*hold)(void *ctx, const struct hold *hold);
 	void (*wait)(void *ctx, const struct gil_wait *wait);
 	void (*contention)(void *ctx, const struct contention *contention);
+	void (*waiters)(void *ctx, const struct gil *gil, uint64_t ts); /* gil->waiters has changed then; per GIL in order of time */
+	void (*loss)(void *ctx, const struct loss *loss);	       /* inside the window, in order of their begins; they may overlap */
 	void (*run)(void *ctx, const struct run *run);
 	void (*turn_begin)(void *ctx, struct loop *loop);	       /* before the first interval of the turn is closed */
 	void (*turn)(void *ctx, const struct turn *turn);

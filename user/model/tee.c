@@ -24,10 +24,18 @@ FORWARD(sample, const struct sample)
 FORWARD(hold, const struct hold)
 FORWARD(wait, const struct gil_wait)
 FORWARD(contention, const struct contention)
+FORWARD(loss, const struct loss)
 FORWARD(run, const struct run)
 FORWARD(turn_begin, struct loop)
 FORWARD(turn, const struct turn)
 FORWARD(turn_cancel, struct loop)
+
+static void on_waiters(void *ctx, const struct gil *gil, uint64_t ts)
+{
+	struct model_tee *tee = ctx;
+
+	TELL(tee, waiters, gil, ts);
+}
 
 struct model_sink model_tee_sink(struct model_tee *tee)
 {
@@ -39,6 +47,8 @@ struct model_sink model_tee_sink(struct model_tee *tee)
 		.hold = on_hold,
 		.wait = on_wait,
 		.contention = on_contention,
+		.waiters = on_waiters,
+		.loss = on_loss,
 		.run = on_run,
 		.turn_begin = on_turn_begin,
 		.turn = on_turn,

@@ -85,7 +85,7 @@ static void see(struct world *w, uint64_t ts)
 }
 
 /* Events of [ts, last_ts] are missing. A fact at last_ts may come before or after one that is missing, so facts count behind it. */
-static void lose(struct world *w, uint64_t ts, uint64_t last_ts)
+static void lose(struct world *w, uint64_t ts, uint64_t last_ts, uint64_t count)
 {
 	uint64_t end = last_ts > ts ? last_ts : ts, facts = end < UINT64_MAX ? end + 1 : end;
 
@@ -99,6 +99,8 @@ static void lose(struct world *w, uint64_t ts, uint64_t last_ts)
 	if (facts > w->ts_facts)
 		w->ts_facts = facts;
 	w->blind = w->begun;
+	if (w->begun && w->sink.loss)
+		w->sink.loss(w->sink.ctx, &(struct loss){ts, end, count});
 }
 
 static void open_at(struct world *w, struct thread_machine *t, uint64_t ts)
@@ -363,7 +365,7 @@ static int dispatch(struct world *w, const union event *event, uint64_t ts)
 		return feed_state(w, &event->state, ts);
 	case EV_LOST:
 		w->lost += event->lost.count;
-		lose(w, ts, event->lost.last_ts);
+		lose(w, ts, event->lost.last_ts, event->lost.count);
 		return 0;
 	case EV_WINDOW:
 		if (!(event->hdr.flags & EVF_WINDOW_END))
