@@ -8,11 +8,11 @@
  *           colour: node => "#e69f00",          any CSS colour
  *           title: node => ["a line", …],       what a tooltip says beside name, place and times (optional)
  *           onselect: node => …,                a frame was clicked, or chosen with Enter (optional)
- *           duration: ns => "1.5 ms",           how times are written
  *   });
  *   graph.show(root);                           the tree; the frame that was zoomed to stays so, if it is still there
  *
- * Children are drawn in the order they have. Files: flamegraph.js (what is shown), flamelayout.js (where the boxes are), flametable.js (the same as text).
+ * Children are drawn in the order they have. Files: flamegraph.js (what is shown), flamelayout.js (where the boxes are), flametable.js (the same as text), and
+ * format.js of all pages.
  */
 
 const FLAME_ROW_PX = 20;
@@ -20,7 +20,8 @@ const FLAME_LEAST_PX = 0.5; // what is narrower is not drawn
 const FLAME_ZOOM_MS = 180;
 
 /* <tag class=…>text</tag> in a parent; everything the component shows is made here, so nothing of it can be markup. */
-function flameElement(parent, tag, className, text = "") {
+function flameElement(parent, tag, className, text = "")
+{
 	const element = document.createElement(tag);
 
 	if (className)
@@ -30,14 +31,10 @@ function flameElement(parent, tag, className, text = "") {
 	return element;
 }
 
-function flameShare(part, whole) {
-	return whole > 0 ? `${(100 * part / whole).toPrecision(3)} %` : "0 %";
-}
-
 class FlameGraph {
 	constructor(element, options) {
 		this.element = element;
-		this.options = {title: () => [], onselect: () => {}, duration: ns => `${ns} ns`, ...options};
+		this.options = {title: () => [], onselect: () => {}, ...options};
 		this.layout = new FlameLayout({name: "", ns: 0, self: 0, children: []});
 		this.zoomed = this.layout.root;
 		this.focused = this.layout.root;
@@ -213,8 +210,8 @@ class FlameGraph {
 				button.setAttribute("aria-current", "true");
 			button.addEventListener("click", () => this.zoomTo(box, true));
 		});
-		flameElement(this.trail, "span", "flamegraph-zoomed", this.zoomed === this.layout.root ? this.options.duration(this.zoomed.node.ns) :
-			`${this.options.duration(this.zoomed.node.ns)}, ${flameShare(this.zoomed.node.ns, this.layout.root.node.ns)}`);
+		flameElement(this.trail, "span", "flamegraph-zoomed", this.zoomed === this.layout.root ? durationText(this.zoomed.node.ns) :
+			`${durationText(this.zoomed.node.ns)}, ${percentText(this.zoomed.node.ns, this.layout.root.node.ns)}`);
 	}
 
 	find() {
@@ -238,21 +235,21 @@ class FlameGraph {
 
 		this.element.classList.toggle("flamegraph-searching", Boolean(this.needle));
 		this.searchShare.textContent = !this.needle ? "" : !this.found.size ? "not found" :
-			`${flameShare(ns, whole.node.ns)} matched, ${this.options.duration(ns)}`;
+			`${percentText(ns, whole.node.ns)} matched, ${durationText(ns)}`;
 	}
 
 	/* What a box says of itself, a line each: its name, its place, its time, what the caller of the component knows. */
 	words(box) {
-		const {node} = box, root = this.layout.root.node, lines = [node.name], times = [this.options.duration(node.ns)];
+		const {node} = box, root = this.layout.root.node, lines = [node.name], times = [`${durationText(node.ns)} (${exactText(node.ns)})`];
 
 		if (node.file)
 			lines.push(node.line ? `${node.file}:${node.line}` : node.file);
-		times.push(`${flameShare(node.ns, root.ns)} of all`);
+		times.push(`${percentText(node.ns, root.ns)} of all`);
 		if (this.zoomed !== this.layout.root)
-			times.push(`${flameShare(Math.min(node.ns, this.zoomed.node.ns), this.zoomed.node.ns)} of what is zoomed to`);
+			times.push(`${percentText(Math.min(node.ns, this.zoomed.node.ns), this.zoomed.node.ns)} of what is zoomed to`);
 		lines.push(times.join(" · "));
 		if (node.self && node.self !== node.ns)
-			lines.push(`${this.options.duration(node.self)} of it in itself`);
+			lines.push(`${durationText(node.self)} of it in itself`);
 		return [...lines, ...this.options.title(node)];
 	}
 
@@ -297,6 +294,7 @@ class FlameGraph {
 			this.widths.clear();
 		this.font = font;
 		this.ink = style.color;
+		this.markColour = style.getPropertyValue("--mark") || "Mark";
 		this.context.font = font;
 		this.context.textBaseline = "middle";
 		this.inks = new Map();
@@ -313,10 +311,10 @@ class FlameGraph {
 	/* Wide boxes have a gap between them; of narrow ones it would leave nothing. */
 	drawBox(box) {
 		const {x, y, width} = this.place(box), left = Math.max(0, x), right = Math.min(this.width, x + width), context = this.context;
-		const faded = this.needle && !this.found.has(box), above = box.depth < this.zoomed.depth;
+		const found = this.needle && this.found.has(box), faded = this.needle && !found, above = box.depth < this.zoomed.depth;
 
-		context.globalAlpha = faded ? 0.22 : above ? 0.55 : 1;
-		context.fillStyle = this.options.colour(box.node);
+		context.globalAlpha = faded ? 0.35 : above ? 0.55 : 1;
+		context.fillStyle = found ? this.markColour : this.options.colour(box.node);
 		const ink = faded || above ? this.ink : this.inkOn(context.fillStyle);
 
 		context.fillRect(left, y, Math.max(right - left - (width > 4 ? 1 : 0), FLAME_LEAST_PX), FLAME_ROW_PX - 1);

@@ -94,8 +94,8 @@ class FlameTable {
 		button.addEventListener("click", () => this.graph.search(sum.name));
 		flameElement(row, "td", "flamegraph-file", sum.file);
 		for (const ns of [sum.self, sum.total]) {
-			flameElement(row, "td", "flamegraph-number", this.graph.options.duration(ns));
-			flameElement(row, "td", "flamegraph-number", flameShare(ns, whole));
+			flameElement(row, "td", "flamegraph-number", durationText(ns));
+			flameElement(row, "td", "flamegraph-number", percentText(ns, whole));
 		}
 	}
 }
