@@ -11,6 +11,7 @@
 
 static struct totals {
 	uint64_t stalls, parts, blockers, moved, stacks, waits, gc_ns, known_ns, blame;
+	uint64_t ongoing, standing, holders, forgotten;
 } totals;
 
 /* Stacks are numbered as threads are; every other function is the application's. */
@@ -55,7 +56,8 @@ static uint64_t stall_digest(const struct stall *stall)
 	return mix(mix(digest, stall->stack), stall->handler.frame.function);
 }
 
-static uint64_t digest_of(const struct report *report)
+/* Of all that goes on from the begin of the window, whatever is forgotten meanwhile. */
+static uint64_t sums_digest(const struct report *report)
 {
 	uint64_t digest = 0;
 
@@ -69,6 +71,19 @@ static uint64_t digest_of(const struct report *report)
 
 		digest += mix(mix(mix(wait->waiter->tid, wait->holder ? wait->holder->tid : 0), wait->waiter_stack), wait->holder_stack) * wait->ns;
 	}
+	for (uint32_t l = 0; l < report->processes[0].loop_count; l++) {
+		const struct loop_report *loop = &report->processes[0].loops[l];
+
+		digest = mix(digest, state_sums_total(&loop->stalled.states) + loop->turn.count + loop->longest_ns);
+		digest += shares_digest(loop->loop->thread->tid, loop->stalled.stacks, loop->stalled.stack_count);
+	}
+	return digest;
+}
+
+static uint64_t digest_of(const struct report *report)
+{
+	uint64_t digest = 0;
+
 	for (uint32_t l = 0; l < report->processes[0].loop_count; l++)
 		for (uint32_t s = 0; s < report->processes[0].loops[l].stall_count; s++)
 			digest += stall_digest(&report->processes[0].loops[l].stalls[s]);
@@ -114,13 +129,73 @@ static void check_blame(const struct report *report)
 	assert_int_equal(waits, blamed_waits);
 }
 
-/* `looks`: cuts, and makes a report of it, so often. */
-static uint64_t run_once(const struct sim *sim, bool partial, const char *gc, uint32_t looks)
+/* What is told while it lasts is what a report says that is made now. */
+static int on_ongoing(void *ctx, const struct ongoing *ongoing)
+{
+	const struct process_report *process = &found->processes[0];
+	const struct thread *thread = ongoing->loop->thread;
+	const struct stall *last = NULL;
+
+	for (uint32_t l = 0; l < process->loop_count; l++)
+		if (process->loops[l].loop == ongoing->loop && process->loops[l].stall_count)
+			last = &process->loops[l].stalls[process->loops[l].stall_count - 1];
+	assert_non_null(last);
+	assert_true(last->ongoing && ongoing->stall.ongoing && ongoing->stall.end == *(uint64_t *)ctx);
+	assert_int_equal(stall_digest(last), stall_digest(&ongoing->stall));
+	assert_int_equal(last->cause, ongoing->stall.cause);
+	assert_int_equal(ongoing->state, thread->state);
+	assert_true(!ongoing->loop->possible && report_builder_stalled(builder, ongoing->stall.end));
+	/* stacks are numbered as the threads that they are of */
+	assert_true(!ongoing->stack || ongoing->stack == thread->tid);
+	assert_true(!ongoing->holder_stack || (ongoing->state == TS_GIL_WAIT && ongoing->holder_stack == ongoing->holder->tid));
+	totals.ongoing++;
+	totals.standing += ongoing->stack != 0;
+	totals.holders += ongoing->holder_stack != 0;
+	return 0;
+}
+
+enum looks { LOOK_NEVER, LOOK_OFTEN, LOOK_AND_FORGET };
+
+#define REMEMBERED_NS 2000
+
+static void forget(uint64_t ts)
+{
+	const struct report *before = finish();
+	uint64_t remembered = 0, left = 0;
+
+	for (uint32_t l = 0; l < before->processes[0].loop_count; l++)
+		for (uint32_t s = 0; s < before->processes[0].loops[l].stall_count; s++) {
+			remembered += before->processes[0].loops[l].stalls[s].end >= ts;
+			totals.forgotten += before->processes[0].loops[l].stalls[s].end < ts;
+		}
+	report_builder_forget(builder, ts);
+	finish();
+	for (uint32_t l = 0; l < found->processes[0].loop_count; l++)
+		left += found->processes[0].loops[l].stall_count;
+	assert_int_equal(left, remembered);
+}
+
+static void look(uint64_t ts, enum looks looks)
+{
+	world_cut(world, ts);
+	finish();
+	assert_int_equal(report_builder_ongoing(builder, world, on_ongoing, &ts), 0);
+	if (looks == LOOK_AND_FORGET && ts > REMEMBERED_NS)
+		forget(ts - REMEMBERED_NS);
+}
+
+struct digest {
+	uint64_t sums, stalls;
+};
+
+/* Looks at any instant up to which all has been fed, as a live command does. */
+static struct digest run_once(struct sim *sim, bool partial, const char *gc, enum looks looks)
 {
 	const struct stream_head head = {.version = "0.1.0", .mode = "exact", .stacks = true, .rate_hz = 10000000};
 	struct process_info info = {.pid = SIM_PID, .gil_enabled = true};
 	struct stream_sink sink;
-	uint64_t digest;
+	struct digest digest;
+	uint64_t now = 0;
 
 	define_threads();
 	builder = report_builder_new(300, &head, names, (struct handler_finder *)names);
@@ -131,16 +206,17 @@ static uint64_t run_once(const struct sim *sim, bool partial, const char *gc, ui
 	snprintf(info.gc, sizeof(info.gc), "%s", gc);
 	assert_int_equal(sink_process(&sink, &info), 0);
 	for (uint32_t i = 0; i < sim->events.count; i++) {
-		assert_int_equal(sink_event(&sink, &sim->events.at[i].event), 0);
-		if (looks && i % looks == looks - 1) {
-			world_cut(world, sim->events.at[i].event.hdr.ts);
-			finish();
-		}
+		const union event *event = &sim->events.at[i].event;
+
+		if (looks != LOOK_NEVER && event->hdr.ts > now && sim_chance(sim, 5))
+			look(now + 1 + sim_random(sim, (uint32_t)(event->hdr.ts - now)), looks);
+		now = event->hdr.ts > now ? event->hdr.ts : now;
+		assert_int_equal(sink_event(&sink, event), 0);
 	}
 	finish();
 	check_blame(found);
 	count(found);
-	digest = digest_of(found);
+	digest = (struct digest){sums_digest(found), digest_of(found)};
 	teardown(NULL);
 	return digest;
 }
@@ -153,16 +229,23 @@ static void run_seeds(bool partial, uint32_t losses, const char *gc)
 
 	memset(&totals, 0, sizeof(totals));
 	for (uint64_t seed = first; seed < first + seeds; seed++) {
-		uint64_t digest;
+		struct digest never, often, forgetful;
 
 		sim_init(&sim, seed, partial);
 		sim_run(&sim, 1200, 30);
 		sim_lose(&sim, losses ? sim_random(&sim, losses) : 0);
-		digest = run_once(&sim, partial, gc, 0);
-		if (run_once(&sim, partial, gc, 37) != digest)
+		never = run_once(&sim, partial, gc, LOOK_NEVER);
+		often = run_once(&sim, partial, gc, LOOK_OFTEN);
+		forgetful = run_once(&sim, partial, gc, LOOK_AND_FORGET);
+		if (never.sums != often.sums || never.stalls != often.stalls)
 			fail_msg("ANALYSIS_SEED=%llu: looking on has changed the report", (unsigned long long)seed);
+		if (never.sums != forgetful.sums)
+			fail_msg("ANALYSIS_SEED=%llu: forgetting has changed the sums", (unsigned long long)seed);
 		sim_done(&sim);
 	}
+	if (getenv("ANALYSIS_VERBOSE"))
+		fprintf(stderr, "ongoing %llu standing %llu holders %llu forgotten %llu\n", (unsigned long long)totals.ongoing,
+			(unsigned long long)totals.standing, (unsigned long long)totals.holders, (unsigned long long)totals.forgotten);
 	if (getenv("ANALYSIS_VERBOSE"))
 		fprintf(stderr, "stalls %llu parts %llu blockers %llu moved %llu stacks %llu waits %llu gc %llu known %llu blame %llu\n",
 			(unsigned long long)totals.stalls, (unsigned long long)totals.parts, (unsigned long long)totals.blockers,
@@ -171,6 +254,7 @@ static void run_seeds(bool partial, uint32_t losses, const char *gc)
 	if (one)
 		return;
 	assert_true(totals.stalls > seeds && totals.parts > totals.stalls && totals.stacks > totals.stalls && totals.waits > seeds);
+	assert_true(totals.ongoing > seeds && totals.standing > seeds && totals.holders > 0 && totals.forgotten > seeds);
 	assert_true(totals.blockers > seeds && totals.moved > seeds && totals.known_ns > seeds && totals.blame > seeds);
 }
 

@@ -126,6 +126,7 @@ static void on_interval(void *ctx, const struct interval *i)
 	if (!thread)
 		return;
 	thread->report.states.ns[i->state] += dur;
+	thread->sysno = i->sysno;
 	if (i->sampled)
 		thread->report.sampled_ns += dur;
 	if (thread_state_holds(i->state))

@@ -33,6 +33,7 @@ struct thread_fold {
 	uint64_t told_ns[TS_COUNT][2];	/* of report.states: in `flames`, with a stack; [1]: inside turns */
 	struct time cpu[2][2];		/* python, native since the last sample of the clock, in_turn as above */
 	struct stack_ref still;		/* of a thread off the CPU or waiting for the GIL: where it stands */
+	int32_t sysno;			/* of the latest interval */
 	bool hold_sampled;		/* a stack was taken since it has the GIL … */
 	struct stack_ref hold;		/* … the latest */
 	struct early early[EARLY_MAX];	/* … or not yet */
@@ -122,7 +123,13 @@ int loop_fold_reserve(struct loop_fold *loop);
 
 /* Makes the stall of the turn in progress, as if it ended now; start, end and the like are the caller's. 0 or -ENOMEM. */
 int stall_make(struct report_builder *builder, const struct loop_fold *loop, struct stall *stall);
+/* The same with all of it. 1: it is a stall; 0: it is none yet; or -ENOMEM. The stall is empty unless there is one. */
+int stall_make_ongoing(struct report_builder *builder, const struct loop_fold *loop, struct stall *stall);
 void stall_done(struct stall *stall);
+/* Names of tasks become known late (COMM), so those still missing are asked for with every report. */
+void name_occupants(const struct world *world, struct breakdown *what);
+/* It looked like a loop until Python said that it was none: the turns it seemed to make meanwhile were none either. */
+bool loop_was_none(const struct loop_fold *loop);
 
 /*
  * How much of `ns` in this state is collecting garbage: by the traced begins and ends (`traced`), or in a process whose collections are seen by samples

@@ -112,8 +112,7 @@ void report_builder_free(struct report_builder *builder)
 	free(builder);
 }
 
-/* Names become known late (COMM), so those still missing are asked for with every report. */
-static void name_occupants(const struct world *world, struct breakdown *what)
+void name_occupants(const struct world *world, struct breakdown *what)
 {
 	for (uint32_t i = 0; i < what->preempted_by_count; i++) {
 		struct cpu_share *share = &what->preempted_by[i];
@@ -128,20 +127,16 @@ static int report_ongoing(struct report_builder *builder, struct loop_fold *loop
 {
 	uint64_t dur = loop->in_turn ? state_sums_total(&loop->now.states) : 0;
 	struct stall *stall = &loop->ongoing;
+	int r;
 
 	if (dur > report->longest_ns)
 		report->longest_ns = dur;
-	if (!dur || dur < builder->stall_ns)
-		return 0;
+	stall_done(stall);
+	r = stall_make_ongoing(builder, loop, stall);
+	if (r <= 0)
+		return r;
 	if (loop_fold_reserve(loop) < 0)
 		return -ENOMEM;
-	stall_done(stall);
-	if (stall_make(builder, loop, stall) < 0)
-		return -ENOMEM;
-	stall->start = loop->ts_turn;
-	stall->end = loop->ts_turn + dur;
-	stall->ongoing = true;
-	stall->whole = !stall->what.states.ns[TS_UNKNOWN];
 	report->stalls = loop->report.stalls;
 	report->stalls[report->stall_count++] = *stall;
 	return breakdown_merge(&report->stalled, &stall->what);
@@ -226,14 +221,6 @@ static int report_allocate(struct report *report, const struct world *world)
 	return 0;
 }
 
-/* It looked like a loop until Python said that it was none: the turns it seemed to make meanwhile were none either. */
-static bool was_none(const struct loop_fold *loop)
-{
-	const struct loop *now = loop->loop->thread->loop;
-
-	return (!now && loop->loop->by_behaviour) || (now != loop->loop && !loop->report.longest_ns);
-}
-
 static int report_fill(struct report_builder *builder, const struct world *world)
 {
 	struct report *report = &builder->report;
@@ -253,7 +240,7 @@ static int report_fill(struct report_builder *builder, const struct world *world
 		const struct process_fold *fold = process->process->data;
 
 		for (uint32_t n = 0; fold && n < fold->loop_count; n++) {
-			if (was_none(fold->loops[n]))
+			if (loop_was_none(fold->loops[n]))
 				continue;
 			((struct thread_fold *)fold->loops[n]->loop->thread->data)->had_loop = true;
 			if (report_loop(builder, fold->loops[n], world, &process->loops[process->loop_count++]) < 0)

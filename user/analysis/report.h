@@ -215,4 +215,42 @@ struct model_sink report_builder_sink(struct report_builder *builder);
  */
 int report_builder_finish(struct report_builder *builder, const struct world *world, uint64_t late, bool truncated, const struct report **ret_report);
 
+/*
+ * For commands that tell stalls while they last.
+ *
+ * Nothing of it changes what a report says. All is as of the latest world_cut(); what the model tells is not cut back, so a thread of which a fact was missed
+ * (world_window.contradictions, .gaps) may keep the state it was told to be in before the cut.
+ */
+struct ongoing {
+	const struct report *report; /* for names and window.start; it lists nothing */
+	const struct loop *loop;
+	struct stall stall;	     /* as if it ended now: `ongoing`, with the cause so far */
+	/* what the loop's thread is doing now, which need not be what most of the stall was spent in */
+	enum thread_state state;
+	int32_t sysno;		     /* asleep: the system call, SYSNO_… */
+	uint32_t stack;		     /* asleep or waiting: where; on a CPU: where it was when it was sampled last. 0: not known */
+	struct handler handler;	     /* of that stack */
+	const struct thread *holder; /* waiting for the GIL: who has it; NULL: not known, or nobody */
+	uint32_t holder_stack;	     /* where it was seen last since it has the GIL; 0: not known */
+	struct handler holder_handler;
+};
+
+/* Is a turn that began at least a threshold before `ts` in progress anywhere? Cheap, and needs no world_cut(). */
+bool report_builder_stalled(const struct report_builder *builder, uint64_t ts);
+
+/*
+ * Tells every turn in progress that is a stall already. Not told are turns that may not be any (after losses: loop.possible). What is told lives as long
+ * as the call. 0, -ENOMEM, or what `tell` returns when that is not 0.
+ */
+int report_builder_ongoing(struct report_builder *builder, const struct world *world, int (*tell)(void *ctx, const struct ongoing *ongoing), void *ctx);
+
+/* The finished stall of that loop that began then; NULL: there is none, for what was in progress was no turn, or it was forgotten. As short-lived as a report. */
+const struct stall *report_builder_stall(const struct report_builder *builder, const struct loop *loop, uint64_t start);
+
+/*
+ * Forgets the finished stalls that ended before `ts`, so that a live view can run forever. They are missing in later reports: in loop_report.stalls and in the
+ * `stalls`, `stall_ns` and `worst_ns` of blame. All sums and distributions go on from the begin of the window, loop_report.stalled too.
+ */
+void report_builder_forget(struct report_builder *builder, uint64_t ts);
+
 #endif

@@ -172,11 +172,16 @@ static int by_start(const void *a, const void *b)
 	return r ? r : compare(x->end, y->end);
 }
 
+struct stack_ref turn_latest(const struct report_builder *builder, const struct turn_stacks *turn)
+{
+	return turn->sampled ? owner(builder, turn, &turn->last) : (struct stack_ref){0};
+}
+
 /* All shares, with what was kept back, and room for that. NULL when memory is short. */
 static struct turn_share *shares_so_far(const struct report_builder *builder, const struct turn_stacks *turn, const struct process *process,
 					struct turn_parts *parts, uint32_t *ret_count)
 {
-	struct stack_ref whose = turn->sampled ? owner(builder, turn, &turn->last) : (struct stack_ref){0};
+	struct stack_ref whose = turn_latest(builder, turn);
 	struct turn_share *shares = reallocarray(NULL, turn->shares.count + 2, sizeof(*shares));
 	uint32_t count = turn->shares.count;
 

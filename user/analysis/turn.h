@@ -50,6 +50,9 @@ void turn_done(struct turn_stacks *turn);
 int turn_interval(struct report_builder *builder, struct turn_stacks *turn, const struct interval *i, const struct stack_ref *still);
 int turn_sample(struct report_builder *builder, struct turn_stacks *turn, const struct process *process, const struct stack_ref *ref);
 
+/* Where a thread on a CPU is, as far as samples tell. */
+struct stack_ref turn_latest(const struct report_builder *builder, const struct turn_stacks *turn);
+
 /* Fills the stall's what.stacks and what is made of them, as if the turn ended now. The turn may go on. 0 or -ENOMEM. */
 int turn_fill(struct report_builder *builder, const struct turn_stacks *turn, const struct process *process, struct stall *stall);
 

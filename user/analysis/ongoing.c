@@ -1,0 +1,125 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * ongoing.c - stalls while they last, and how to forget those that are over.
+ */
+#include <string.h>
+
+#include "analysis/fold.h"
+
+bool loop_was_none(const struct loop_fold *loop)
+{
+	const struct loop *now = loop->loop->thread->loop;
+
+	return (!now && loop->loop->by_behaviour) || (now != loop->loop && !loop->report.longest_ns);
+}
+
+int stall_make_ongoing(struct report_builder *builder, const struct loop_fold *loop, struct stall *stall)
+{
+	uint64_t dur = loop->in_turn ? state_sums_total(&loop->now.states) : 0;
+	int r;
+
+	if (!dur || dur < builder->stall_ns)
+		return 0;
+	r = stall_make(builder, loop, stall);
+	if (r < 0)
+		return r;
+	stall->start = loop->ts_turn;
+	stall->end = loop->ts_turn + dur;
+	stall->ongoing = true;
+	stall->whole = !stall->what.states.ns[TS_UNKNOWN];
+	return 1;
+}
+
+static bool is_certain(const struct loop_fold *loop)
+{
+	return loop->in_turn && !loop->loop->possible;
+}
+
+bool report_builder_stalled(const struct report_builder *builder, uint64_t ts)
+{
+	for (const struct process_fold *process = builder->processes; process; process = process->next)
+		for (uint32_t n = 0; n < process->loop_count; n++) {
+			const struct loop_fold *loop = process->loops[n];
+
+			if (is_certain(loop) && ts > loop->ts_turn && ts - loop->ts_turn >= builder->stall_ns)
+				return true;
+		}
+	return false;
+}
+
+/* What the thread of the loop is doing now. */
+static void look(const struct report_builder *builder, const struct loop_fold *loop, struct ongoing *ongoing)
+{
+	const struct thread *thread = loop->loop->thread;
+	const struct thread_fold *fold = thread->data;
+	const struct thread_fold *holder;
+	bool on_cpu = thread->state == TS_PYTHON || thread->state == TS_NATIVE;
+
+	ongoing->state = thread->state;
+	ongoing->sysno = fold->sysno;
+	ongoing->stack = on_cpu ? turn_latest(builder, &loop->stacks).stack : fold->still.stack;
+	ongoing->handler = handler_of(builder, ongoing->stack);
+	if (thread->state != TS_GIL_WAIT || !thread->gil || !thread->gil->holder)
+		return;
+	ongoing->holder = thread->gil->holder;
+	holder = ongoing->holder->data;
+	if (holder && holder->hold_sampled)
+		ongoing->holder_stack = holder->hold.stack;
+	ongoing->holder_handler = handler_of(builder, ongoing->holder_stack);
+}
+
+static int tell_loop(struct report_builder *builder, const struct world *world, const struct loop_fold *loop,
+		     int (*tell)(void *ctx, const struct ongoing *ongoing), void *ctx)
+{
+	struct ongoing ongoing = {.report = &builder->report, .loop = loop->loop};
+	int r = stall_make_ongoing(builder, loop, &ongoing.stall);
+
+	if (r <= 0)
+		return r;
+	name_occupants(world, &ongoing.stall.what);
+	look(builder, loop, &ongoing);
+	r = tell(ctx, &ongoing);
+	stall_done(&ongoing.stall);
+	return r;
+}
+
+int report_builder_ongoing(struct report_builder *builder, const struct world *world, int (*tell)(void *ctx, const struct ongoing *ongoing), void *ctx)
+{
+	int r = builder->error;
+
+	builder->report.window = world_window(world);
+	for (struct process_fold *process = builder->processes; process; process = process->next)
+		for (uint32_t n = 0; n < process->loop_count && !r; n++)
+			if (is_certain(process->loops[n]) && !loop_was_none(process->loops[n]))
+				r = tell_loop(builder, world, process->loops[n], tell, ctx);
+	return r;
+}
+
+const struct stall *report_builder_stall(const struct report_builder *builder, const struct loop *loop, uint64_t start)
+{
+	const struct loop_fold *fold = loop->data;
+
+	for (uint32_t n = fold ? fold->report.stall_count : 0; n > 0; n--)
+		if (fold->report.stalls[n - 1].start == start)
+			return &fold->report.stalls[n - 1];
+	return NULL;
+}
+
+static void forget(struct loop_report *report, uint64_t ts)
+{
+	uint32_t old = 0;
+
+	while (old < report->stall_count && report->stalls[old].end < ts)
+		stall_done(&report->stalls[old++]);
+	if (!old)
+		return;
+	report->stall_count -= old;
+	memmove(report->stalls, report->stalls + old, report->stall_count * sizeof(*report->stalls));
+}
+
+void report_builder_forget(struct report_builder *builder, uint64_t ts)
+{
+	for (struct process_fold *process = builder->processes; process; process = process->next)
+		for (uint32_t n = 0; n < process->loop_count; n++)
+			forget(&process->loops[n]->report, ts);
+}
