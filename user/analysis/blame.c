@@ -128,8 +128,10 @@ static int find_culprits(struct report_builder *builder, struct charge *charges)
 	for (uint32_t p = 0; p < report->process_count; p++)
 		for (uint32_t l = 0; l < report->processes[p].loop_count; l++)
 			for (uint32_t s = 0; s < report->processes[p].loops[l].stall_count && !r; s++, count++) {
-				charges[count].stall = &report->processes[p].loops[l].stalls[s];
-				r = culprit(builder, charges[count].stall, &charges[count].handler);
+				struct stall *stall = &report->processes[p].loops[l].stalls[s];
+
+				r = culprit(builder, stall, &stall->culprit);
+				charges[count] = (struct charge){stall->culprit, stall};
 			}
 	return r;
 }
@@ -203,7 +205,7 @@ static uint64_t cost(const struct blame *blame)
 	return ns[TS_PYTHON] + ns[TS_NATIVE] + ns[TS_HELD_BLOCKED] + ns[TS_BLOCKED] + blame->made_loops_wait_ns;
 }
 
-static int worst_first(const void *a, const void *b)
+int blame_worst_first(const void *a, const void *b)
 {
 	const struct blame *x = a, *y = b;
 	uint64_t left = cost(x), right = cost(y);
@@ -229,7 +231,7 @@ static int collect(struct report_builder *builder)
 		blame->handler.index = 0;
 		blame->handler.frame.line = function ? function->function.line : 0;
 	}
-	qsort(report->blame, report->blame_count, sizeof(*report->blame), worst_first);
+	qsort(report->blame, report->blame_count, sizeof(*report->blame), blame_worst_first);
 	return 0;
 }
 

@@ -21,4 +21,21 @@ void dist_done(struct dist *dist);
 /* The smallest bucket bound that at least `share` (0 … 1) of the values do not exceed, never above the maximum; 0 when empty. */
 uint64_t dist_percentile(const struct dist *dist, double share);
 
+/*
+ * What came to a distribution between two looks at it: the buckets that grew. Distributions of disjoint stretches of time add up to that of all of them,
+ * but for the maximum: growth does not tell it, whoever adds growths sets `max_ns` himself.
+ */
+struct dist_growth {
+	uint64_t count, sum_ns;
+	struct dist_bucket {
+		uint32_t bucket, count;
+	} *buckets;
+	uint32_t bucket_count;
+};
+/* `before` is what it was then, a zeroed struct at first; becomes a copy of `now`, which only ever grew. 0 or -ENOMEM: then nothing has changed. */
+int dist_grown(struct dist *before, const struct dist *now, struct dist_growth *ret_growth);
+void dist_growth_done(struct dist_growth *growth);
+/* 0 or -ENOMEM. */
+int dist_add_growth(struct dist *dist, const struct dist_growth *growth);
+
 #endif

@@ -311,6 +311,7 @@ static void on_turn(void *ctx, const struct turn *turn)
 	if (turn->whole && !turn->ongoing)
 		check(builder, dist_add(&loop->report.turn, dur));
 	loop->report.longest_ns = later(loop->report.longest_ns, dur);
+	loop->report.recent_ns = later(loop->report.recent_ns, dur);
 	if (dur && dur >= builder->stall_ns)
 		check(builder, keep_stall(builder, loop, turn));
 	loop->in_turn = false;

@@ -95,6 +95,7 @@ struct handler_entry {
 
 struct report_builder {
 	uint64_t stall_ns;
+	bool without_flames;
 	uint64_t valid_ns; /* on a CPU, so far from a sample its stack is the thread's */
 	int error; /* the first, -ENOMEM: the callbacks cannot return it */
 	struct thread_fold *threads;
@@ -162,6 +163,8 @@ int report_blame(struct report_builder *builder);
 struct handler handler_of(const struct report_builder *builder, uint32_t stack);
 /* The handler with the most time in these, HANDLER_NONE when the most of what is known was in none. 0 or -ENOMEM. */
 int handler_most(struct report_builder *builder, const struct stack_share *shares, uint32_t count, struct handler *ret_handler);
+/* For qsort(): the order of report.blame. */
+int blame_worst_first(const void *a, const void *b);
 /* The handlers of all blockers. */
 int handlers_of_blockers(struct report_builder *builder, struct breakdown *what);
 

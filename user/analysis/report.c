@@ -39,6 +39,16 @@ struct report_builder *report_builder_new(uint64_t stall_ns, const struct stream
 	return builder;
 }
 
+void report_builder_threshold(struct report_builder *builder, uint64_t stall_ns)
+{
+	builder->stall_ns = stall_ns;
+}
+
+void report_builder_without_flames(struct report_builder *builder)
+{
+	builder->without_flames = true;
+}
+
 /* Frees what the latest report has of its own. */
 static void report_clear(struct report *report)
 {
@@ -131,6 +141,8 @@ static int report_ongoing(struct report_builder *builder, struct loop_fold *loop
 
 	if (dur > report->longest_ns)
 		report->longest_ns = dur;
+	if (dur > report->recent_ns)
+		report->recent_ns = dur;
 	stall_done(stall);
 	r = stall_make_ongoing(builder, loop, stall);
 	if (r <= 0)
@@ -147,6 +159,7 @@ static int report_loop(struct report_builder *builder, struct loop_fold *loop, c
 	int r;
 
 	*report = loop->report;
+	loop->report.recent_ns = 0;
 	r = breakdown_copy(&loop->report.stalled, &report->stalled);
 	if (r < 0) {
 		report->stalled = (struct breakdown){0};
@@ -269,7 +282,7 @@ int report_builder_finish(struct report_builder *builder, const struct world *wo
 	if (r < 0)
 		return r;
 	r = report_fill(builder, world);
-	if (r == 0)
+	if (r == 0 && !builder->without_flames)
 		r = report_flames(builder);
 	if (r == 0)
 		r = report_blame(builder);

@@ -109,6 +109,7 @@ struct stall {
 	struct breakdown what;	  /* what.states adds up to end - start exactly */
 	uint32_t stack;		  /* the one that most of the stall was spent in; 0: not known */
 	struct handler handler;	  /* that most of the stall was spent in, so far as stacks are known; HANDLER_NONE: in none. May be another than `stack`'s */
+	struct handler culprit;	  /* whom `blame` charges with it: `handler`, for gil_wait who held the GIL most; set with every report */
 	struct turn_part *parts;  /* what ran in the turn, in order of time; at most TURN_PARTS_MAX, the rest is in the last one */
 	uint32_t part_count;
 };
@@ -154,6 +155,7 @@ struct loop_report {
 	uint32_t stall_count;
 	struct breakdown stalled; /* over all stalls */
 	uint64_t longest_ns;	  /* the longest turn of all, whole or not */
+	uint64_t recent_ns;	  /* the same of those that have ended since the report before this one, or go on */
 };
 
 struct process_report {
@@ -205,6 +207,10 @@ struct report_builder;
  */
 struct report_builder *report_builder_new(uint64_t stall_ns, const struct stream_head *head, const struct dictionary *names, struct handler_finder *finder);
 void report_builder_free(struct report_builder *builder);
+/* Turns that end from now on are stalls from this length on, and the one that goes on. */
+void report_builder_threshold(struct report_builder *builder, uint64_t stall_ns);
+/* Reports come without flames and wait_flames from now on: for views that want a report often and show none. What is blamed on handlers stays. */
+void report_builder_without_flames(struct report_builder *builder);
 /* The model's sink that folds into the builder. */
 struct model_sink report_builder_sink(struct report_builder *builder);
 
