@@ -7,6 +7,7 @@
 #include "base/sysname.h"
 #include "view/json_out.h"
 #include "view/names.h"
+#include "view/sentences.h"
 #include "view/view.h"
 
 static json_t *word_json(const char *word)
@@ -121,7 +122,15 @@ static json_t *part_json(const struct report *report, const struct view_options 
 			 "start_ns", time_json(options, part->start), "end_ns", time_json(options, part->end), "states", states_json(&part->states, false));
 }
 
-static json_t *stall_json(const struct report *report, const struct view_options *options, const struct stall *stall, const char *machine)
+static json_t *remedy_json(const struct report *report, const struct process *process, const struct stall *stall)
+{
+	struct text text = {0};
+
+	remedy_add(&text, report, process, stall);
+	return json_words(&text);
+}
+
+static json_t *stall_json(const struct report *report, const struct view_options *options, const struct stall *stall, const struct process *process)
 {
 	const struct breakdown *what = &stall->what;
 	json_t *blockers = json_array(), *syscalls = json_array(), *occupants = json_array(), *parts = json_array();
@@ -129,14 +138,14 @@ static json_t *stall_json(const struct report *report, const struct view_options
 	for (uint32_t i = 0; i < what->blocker_count; i++)
 		json_array_append_new(blockers, blocker_json(report, &what->blockers[i]));
 	for (uint32_t i = 0; i < what->syscall_count; i++)
-		json_array_append_new(syscalls, syscall_json(&what->syscalls[i], machine));
+		json_array_append_new(syscalls, syscall_json(&what->syscalls[i], process->info.machine));
 	for (uint32_t i = 0; i < what->preempted_by_count; i++)
 		json_array_append_new(occupants, occupant_json(&what->preempted_by[i]));
 	for (uint32_t i = 0; i < stall->part_count; i++)
 		json_array_append_new(parts, part_json(report, options, &stall->parts[i]));
-	return json_pack("{s:o, s:o, s:b, s:b, s:o, s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:b}", "start_ns", time_json(options, stall->start),
+	return json_pack("{s:o, s:o, s:b, s:b, s:o, s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:b}", "start_ns", time_json(options, stall->start),
 			 "end_ns", time_json(options, stall->end), "ongoing", stall->ongoing, "whole", stall->whole, "states", states_json(&what->states, false),
-			 "cause", thread_state_name(stall->cause), "stack", stack_json(report, stall->stack), "handler",
+			 "cause", thread_state_name(stall->cause), "remedy", remedy_json(report, process, stall), "stack", stack_json(report, stall->stack), "handler",
 			 handler_json(report, &stall->handler), "task", json_text_or_null(task_of(report, what, stall->stack)), "parts", parts,
 			 "resolution_ns", json_ns(stall_resolution_ns(report, stall)), "blockers", blockers, "syscalls", syscalls, "preempted_by", occupants,
 			 "throttled_ns", json_ns(what->throttled_ns), "gc_ns", json_ns(what->gc_ns), "gc_sampled", what->gc_sampled);
@@ -152,7 +161,7 @@ static json_t *blame_json(const struct report *report, const struct view_options
 }
 
 static void put_loop(struct json_out *out, const struct report *report, const struct view_options *options, const struct loop_report *loop,
-		     const char *machine)
+		     const struct process *process)
 {
 	static const char *const kinds[] = {[LOOP_UNKNOWN] = "unknown", [LOOP_ASYNCIO] = "asyncio", [LOOP_UVLOOP] = "uvloop"};
 	enum loop_kind kind = loop->loop->kind;
@@ -165,7 +174,7 @@ static void put_loop(struct json_out *out, const struct report *report, const st
 	json_put(out, ", \"stalls\": [");
 	for (uint32_t i = 0; i < loop->stall_count; i++) {
 		json_put_next(out, i);
-		json_put_value(out, stall_json(report, options, &loop->stalls[i], machine), 0);
+		json_put_value(out, stall_json(report, options, &loop->stalls[i], process), 0);
 	}
 	json_put(out, "]}");
 }
@@ -194,7 +203,7 @@ static void put_process(struct json_out *out, const struct report *report, const
 	json_put(out, "],\n\"loops\": [");
 	for (uint32_t i = 0; i < process->loop_count; i++) {
 		json_put_next(out, i);
-		put_loop(out, report, options, &process->loops[i], process->process->info.machine);
+		put_loop(out, report, options, &process->loops[i], process->process);
 	}
 	json_put(out, "]}");
 }

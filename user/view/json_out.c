@@ -46,6 +46,20 @@ json_t *json_text_or_null(const char *text)
 	return text ? json_text(text) : json_null();
 }
 
+json_t *json_words(const struct text *text)
+{
+	struct text plain = {0};
+
+	for (size_t i = 0; i < text->length; i++)
+		if (!strncmp(text->bytes + i, NBSP, sizeof(NBSP) - 1)) {
+			plain.bytes[plain.length++] = ' ';
+			i += sizeof(NBSP) - 2;
+		} else {
+			plain.bytes[plain.length++] = text->bytes[i];
+		}
+	return json_text(plain.bytes);
+}
+
 json_t *json_ns(uint64_t ns)
 {
 	return json_integer(ns > INT64_MAX ? INT64_MAX : (json_int_t)ns);

@@ -9,6 +9,8 @@
 #include <stdint.h>
 #include <stdio.h>
 
+#include "view/canvas.h"
+
 struct json_out {
 	FILE *file;
 	int error; /* the first; what is put after it is dropped */
@@ -27,6 +29,8 @@ int json_out_finish(struct json_out *out);
 json_t *json_text(const char *text);
 /* null for NULL. */
 json_t *json_text_or_null(const char *text);
+/* Words of ours, with blanks for no-break spaces. */
+json_t *json_words(const struct text *text);
 json_t *json_ns(uint64_t ns);
 
 #endif

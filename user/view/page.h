@@ -11,7 +11,7 @@
  *   lane-N    columns of varints, N as the head has it
  *
  * head: {"format": "gilscope.page/1", "origin_ns": "…", "end_ns": n, "realtime_ns": "…" or null (time of day at the origin, if known), "version": "…",
- *        "title": "uvicorn app:app …", "verdict": "a sentence or more", "caveats": ["what is not known", …],
+ *        "title": "uvicorn app:app …", "verdict": "a line for each loop", "caveats": ["what is not known", …],
  *        "processes": [{"pid", "cmdline", "python"}],
  *        "threads":   [{"process": n, "tid", "name" (what the text report calls it), "comm", "python_name": string or null, "loop": bool, "gone": bool,
  *                       "gil": n or -1 (the last it was seen with), "states": lane, "stacks": lane, "clock": lane}],

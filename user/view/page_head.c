@@ -10,7 +10,7 @@
 #include "view/assets.h"
 #include "view/json_out.h"
 #include "view/names.h"
-#include "view/text.h"
+#include "view/sentences.h"
 
 struct page_counts page_counts(const struct report *report)
 {
@@ -45,14 +45,60 @@ static json_t *title_json(const struct report *report)
 	return json_text(title);
 }
 
+/* Of whom a verdict speaks needs to be said where there are several. */
+struct verdict {
+	json_t *text; /* a line for each paragraph */
+	uint32_t pid; /* 0: of the only one */
+};
+
+static void hear_verdict(void *ctx, const struct text *paragraph)
+{
+	struct verdict *verdict = ctx;
+	json_t *before = verdict->text, *words = json_words(paragraph);
+	const char *so_far = json_string_value(before);
+	char pid[24] = "";
+
+	if (verdict->pid)
+		snprintf(pid, sizeof(pid), "pid %u: ", verdict->pid);
+	verdict->text = so_far && words ? json_sprintf("%s%s%s%s", so_far, *so_far ? "\n" : "", pid, json_string_value(words)) : NULL;
+	json_decref(words);
+	json_decref(before);
+}
+
+static json_t *verdict_json(const struct report *report)
+{
+	struct verdict verdict = {.text = json_string("")};
+
+	for (uint32_t p = 0; p < report->process_count; p++) {
+		const struct process_report *process = &report->processes[p];
+
+		verdict.pid = report->process_count > 1 ? process->process->info.pid : 0;
+		verdict_tell(report, process, &(struct listener){hear_verdict, &verdict});
+	}
+	return verdict.text;
+}
+
+static void hear_caveat(void *ctx, const struct text *paragraph)
+{
+	json_array_append_new(ctx, json_words(paragraph));
+}
+
+static json_t *caveats_json(const struct report *report)
+{
+	json_t *caveats = json_array();
+
+	caveats_tell(report, &(struct listener){hear_caveat, caveats});
+	return caveats;
+}
+
 static json_t *beginning_json(const struct page_head *head)
 {
 	const struct report *report = head->report;
 	uint64_t origin = report->window.start, realtime = head->head->realtime_ns - head->head->monotonic_ns + origin;
 
-	return json_pack("{s:s, s:o, s:o, s:o, s:o, s:o}", "format", "gilscope.page/1", "origin_ns", exact_json(origin), "end_ns",
+	return json_pack("{s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "format", "gilscope.page/1", "origin_ns", exact_json(origin), "end_ns",
 			 json_ns(report->window.end - origin), "realtime_ns", head->head->realtime_ns ? exact_json(realtime) : json_null(), "version",
-			 json_text(report->version), "title", title_json(report));
+			 json_text(report->version), "title", title_json(report), "verdict", verdict_json(report), "caveats", caveats_json(report));
 }
 
 /* ── the lists ───────────────────────────────────────────────────────────────────────────────────────────────────── */
@@ -84,7 +130,7 @@ static json_t *thread_json(const struct report *report, uint32_t process, const 
 
 	text_add_thread(&name, report, thread);
 	return json_pack("{s:I, s:I, s:o, s:o, s:o, s:b, s:b, s:I, s:I, s:I, s:I}", "process", (json_int_t)process, "tid", (json_int_t)thread->tid, "name",
-			 json_text(name.bytes), "comm", json_text(thread->comm), "python_name", json_text_or_null(text_of(report, thread->python_name)),
+			 json_words(&name), "comm", json_text(thread->comm), "python_name", json_text_or_null(text_of(report, thread->python_name)),
 			 "loop", thread->loop != NULL, "gone", thread->gone, "gil", found ? (json_int_t)gil : (json_int_t)-1, "states",
 			 (json_int_t)3 * number, "stacks", (json_int_t)3 * number + 1, "clock", (json_int_t)3 * number + 2);
 }

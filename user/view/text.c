@@ -5,45 +5,10 @@
 #include <errno.h>
 #include <string.h>
 
-#include "base/sysname.h"
 #include "view/names.h"
 #include "view/palette.h"
 
 #define SEPARATOR " · "
-
-uint64_t text_window_ns(const struct report *report)
-{
-	return report->window.end > report->window.start ? report->window.end - report->window.start : 1;
-}
-
-void text_add_syscall(struct text *text, const struct process *process, int32_t sysno)
-{
-	const char *name = sysname(process->info.machine, sysno);
-
-	if (name)
-		text_add(text, "%s", name);
-	else if (sysno == SYSNO_NONE)
-		text_add(text, "no system call (a page fault, say)");
-	else if (sysno == SYSNO_UNKNOWN)
-		text_add(text, "an unknown system call");
-	else
-		text_add(text, "system call %d", sysno);
-}
-
-void text_add_occupant(struct text *text, const struct process *process, const struct cpu_share *share)
-{
-	if (!share->tid) {
-		text_add(text, "nobody");
-	} else if (share->tid == TID_OTHERS) {
-		text_add(text, "many others");
-	} else {
-		bool own = share->pid == process->info.pid;
-
-		text_add(text, own ? "its own thread '" : "'");
-		text_add_name(text, share->comm[0] ? share->comm : "?", 64);
-		text_add(text, "'" NBSP "(%u)", own ? share->tid : share->pid);
-	}
-}
 
 static void add_process(struct text *text, const struct process_info *info, unsigned columns)
 {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "view/text.h"
+#include "view/sentences.h"
 
 #include "base/duration.h"
 #include "view/palette.h"
@@ -68,7 +68,7 @@ static void add_second(struct text *text, const struct report *report, const str
 	add_culprit(text, report, process, second, what);
 }
 
-static void add_stalls(struct text *text, const struct text_page *page, const struct process *process, const struct loop_report *loop)
+static void add_stalls(struct text *text, const struct report *report, const struct process *process, const struct loop_report *loop)
 {
 	const struct breakdown *what = &loop->stalled;
 	enum thread_state state = state_sums_largest(&what->states);
@@ -76,7 +76,7 @@ static void add_stalls(struct text *text, const struct text_page *page, const st
 	bool ongoing;
 
 	longest = longest_stall(loop, &ongoing);
-	add_loop(text, page->report, loop);
+	add_loop(text, report, loop);
 	if (loop->stall_count == 1) {
 		text_add(text, " stalled once, for ");
 		text_add_duration(text, total);
@@ -88,7 +88,7 @@ static void add_stalls(struct text *text, const struct text_page *page, const st
 		text_add(text, " in all");
 	}
 	text_add(text, " (");
-	text_add_share(text, total, text_window_ns(page->report));
+	text_add_share(text, total, text_window_ns(report));
 	text_add(text, " of the time)");
 	if (loop->stall_count > 1) {
 		text_add(text, "; worst ");
@@ -97,9 +97,9 @@ static void add_stalls(struct text *text, const struct text_page *page, const st
 	text_add(text, "%s. ", ongoing ? "; it was still stalled at the end" : "");
 	text_add_share(text, what->states.ns[state], total);
 	text_add(text, " of that it was %s", palette_of(state)->doing);
-	add_culprit(text, page->report, process, state, what);
+	add_culprit(text, report, process, state, what);
 	if (what->states.ns[state] < total / 10 * 7)
-		add_second(text, page->report, process, state, what);
+		add_second(text, report, process, state, what);
 	text_add(text, ".");
 }
 
@@ -111,14 +111,14 @@ static uint64_t unknown_of(const struct process_report *process, const struct th
 	return 0;
 }
 
-static void add_no_stall(struct text *text, const struct text_page *page, const struct process_report *process, const struct loop_report *loop)
+static void add_no_stall(struct text *text, const struct report *report, const struct process_report *process, const struct loop_report *loop)
 {
 	uint64_t unknown = unknown_of(process, loop->loop->thread);
 
 	text_add(text, "No stall of ");
-	text_add_duration(text, page->report->stall_ns);
-	text_add(text, " or longer%s: ", unknown >= page->report->stall_ns ? " was seen" : "");
-	add_loop(text, page->report, loop);
+	text_add_duration(text, report->stall_ns);
+	text_add(text, " or longer%s: ", unknown >= report->stall_ns ? " was seen" : "");
+	add_loop(text, report, loop);
 	if (loop->longest_ns) {
 		text_add(text, " made ");
 		text_add_number_of(text, loop->turn.count, unknown ? "whole turn" : "turn", unknown ? "whole turns" : "turns");
@@ -128,41 +128,42 @@ static void add_no_stall(struct text *text, const struct text_page *page, const 
 	} else {
 		text_add(text, unknown ? " made no turn that was seen." : " had nothing to do.");
 	}
-	if (unknown >= page->report->stall_ns) {
+	if (unknown >= report->stall_ns) {
 		text_add(text, " But ");
-		text_add_share(text, unknown, text_window_ns(page->report));
+		text_add_share(text, unknown, text_window_ns(report));
 		text_add(text, " of its time is unknown, and a stall may hide there.");
 	}
 }
 
-static void show_no_loop(const struct text_page *page)
+static void add_no_loop(struct text *text)
 {
-	struct text text = {0};
-
-	text_add(&text, "No event loop was seen: no thread came to wait in epoll on a descriptor that a loop would have. Either this process runs none, or "
-			"its loop never got back to its wait while we looked. Observe for longer, and while there is work to do; who had the GIL is below.");
-	canvas_paragraph(&page->canvas, "  ", 2, &text);
+	text_add(text, "No event loop was seen: no thread came to wait in epoll on a descriptor that a loop would have. Either this process runs none, or "
+		       "its loop never got back to its wait while we looked. Observe for longer, and while there is work to do; who had the GIL is below.");
 }
 
-void text_verdict(const struct text_page *page, const struct process_report *process)
+void verdict_tell(const struct report *report, const struct process_report *process, const struct listener *to)
 {
 	if (!process->process->info.gil_enabled) {
 		struct text text = {0};
 
 		text_add(&text, "The GIL is off in this process (free-threaded Python): no thread holds it or waits for it.");
-		canvas_paragraph(&page->canvas, "  ", 2, &text);
+		to->hear(to->ctx, &text);
 	}
-	if (!process->loop_count)
-		show_no_loop(page);
+	if (!process->loop_count) {
+		struct text text = {0};
+
+		add_no_loop(&text);
+		to->hear(to->ctx, &text);
+	}
 	for (uint32_t i = 0; i < process->loop_count; i++) {
 		struct text text = {0};
 
 		if (process->loops[i].stall_count)
-			add_stalls(&text, page, process->process, &process->loops[i]);
+			add_stalls(&text, report, process->process, &process->loops[i]);
 		else
-			add_no_stall(&text, page, process, &process->loops[i]);
+			add_no_stall(&text, report, process, &process->loops[i]);
 		if (text.bytes[0] == 't')
 			text.bytes[0] = 'T';
-		canvas_paragraph(&page->canvas, "  ", 2, &text);
+		to->hear(to->ctx, &text);
 	}
 }

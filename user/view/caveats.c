@@ -1,31 +1,24 @@
 /* SPDX-License-Identifier: MIT */
 /* What the report cannot know, said as plainly as what it knows. */
-#include "view/text.h"
+#include "view/sentences.h"
 
 #include <string.h>
 
 #include "base/duration.h"
 
 struct caveats {
-	const struct text_page *page;
-	bool any;
+	const struct report *report;
+	const struct listener *to;
 };
 
-static void show(struct caveats *caveats, const struct text *text)
+static void tell(const struct caveats *caveats, const struct text *text)
 {
-	const struct text heading = {.bytes = "NOT KNOWN", .length = 9};
-
-	if (!caveats->any) {
-		fputc('\n', caveats->page->canvas.file);
-		canvas_heading(&caveats->page->canvas, &heading);
-	}
-	caveats->any = true;
-	canvas_paragraph(&caveats->page->canvas, "  ", 2, text);
+	caveats->to->hear(caveats->to->ctx, text);
 }
 
-static void show_losses(struct caveats *caveats)
+static void tell_losses(const struct caveats *caveats)
 {
-	const struct report *report = caveats->page->report;
+	const struct report *report = caveats->report;
 	struct text text = {0};
 
 	if (report->window.lost) {
@@ -39,18 +32,18 @@ static void show_losses(struct caveats *caveats)
 		text_add(&text, ": ");
 		text_add_share(&text, report->unknown_ns, report->thread_ns);
 		text_add(&text, " of the threads' time is unknown. What is reported as known does not rest on what was lost.");
-		show(caveats, &text);
+		tell(caveats, &text);
 	} else if (report->unknown_ns > report->thread_ns / 100) {
 		text_add_share(&text, report->unknown_ns, report->thread_ns);
 		text_add(&text, " of the threads' time is unknown though nothing was lost: a thread counts as unknown until it first shows itself, and where "
 				"facts contradict each other.");
-		show(caveats, &text);
+		tell(caveats, &text);
 	}
 }
 
-static void show_unwhole(struct caveats *caveats)
+static void tell_unwhole(const struct caveats *caveats)
 {
-	const struct report *report = caveats->page->report;
+	const struct report *report = caveats->report;
 	struct text text = {0};
 	uint32_t count = 0;
 
@@ -62,31 +55,31 @@ static void show_unwhole(struct caveats *caveats)
 		return;
 	text_add_number_of(&text, count, "stall was", "stalls were");
 	text_add(&text, " longer than what we saw of it, because evidence began or ended inside: marked ≥.");
-	show(caveats, &text);
+	tell(caveats, &text);
 }
 
 /* The kernel itself left out a switch or a wake-up. */
-static void show_untold(struct caveats *caveats)
+static void tell_untold(const struct caveats *caveats)
 {
-	const struct world_window *window = &caveats->page->report->window;
+	const struct world_window *window = &caveats->report->window;
 	struct text text = {0};
 
 	if (window->gaps) {
 		text_add_number_of(&text, window->gaps, "time the kernel did not tell a switch", "times the kernel did not tell a switch");
 		text_add(&text, "; the thread counts as unknown from the switch before on that CPU (a millisecond or so).");
-		show(caveats, &text);
+		tell(caveats, &text);
 	}
 	if (window->contradictions) {
 		text = (struct text){0};
 		text_add_number_of(&text, window->contradictions, "time", "times");
 		text_add(&text, " a thread did something that an untold event must have come before; its time until then is unknown.");
-		show(caveats, &text);
+		tell(caveats, &text);
 	}
 }
 
-static void show_contradictions(struct caveats *caveats)
+static void tell_contradictions(const struct caveats *caveats)
 {
-	const struct report *report = caveats->page->report;
+	const struct report *report = caveats->report;
 	uint64_t violations = 0;
 
 	for (uint32_t p = 0; p < report->process_count; p++)
@@ -97,20 +90,20 @@ static void show_contradictions(struct caveats *caveats)
 
 		text_add_number_of(&text, violations, "time", "times");
 		text_add(&text, " facts about the GIL contradicted each other; its holder counts as unknown from there to the next certain fact.");
-		show(caveats, &text);
+		tell(caveats, &text);
 	}
 	if (report->window.foreign) {
 		struct text text = {0};
 
 		text_add_number_of(&text, report->window.foreign, "event", "events");
 		text_add(&text, " concerned a GIL that is not known, of a sub-interpreter perhaps; its threads' states rest on the scheduler alone.");
-		show(caveats, &text);
+		tell(caveats, &text);
 	}
 }
 
-static void show_method(struct caveats *caveats)
+static void tell_method(const struct caveats *caveats)
 {
-	const struct report *report = caveats->page->report;
+	const struct report *report = caveats->report;
 
 	if (report->sampled_ns) {
 		struct text text = {0};
@@ -120,7 +113,7 @@ static void show_method(struct caveats *caveats)
 		text_add(&text, " of the threads' time (mode ");
 		text_add_name(&text, report->mode, 15);
 		text_add(&text, "); everything else is traced.");
-		show(caveats, &text);
+		tell(caveats, &text);
 	}
 	for (uint32_t p = 0; p < report->process_count; p++) {
 		const struct process_info *info = &report->processes[p].process->info;
@@ -131,13 +124,13 @@ static void show_method(struct caveats *caveats)
 		text_add(&text, "The GIL of pid %u was found by an approximate method (", info->pid);
 		text_add_name(&text, info->method, 15);
 		text_add(&text, "); its figures may be off.");
-		show(caveats, &text);
+		tell(caveats, &text);
 	}
 }
 
-static void show_stack_losses(struct caveats *caveats)
+static void tell_stack_losses(const struct caveats *caveats)
 {
-	const struct report *report = caveats->page->report;
+	const struct report *report = caveats->report;
 	uint64_t missing = report->stack_evidence.missing, torn = report->stack_evidence.torn;
 	struct text text = {0};
 
@@ -146,21 +139,21 @@ static void show_stack_losses(struct caveats *caveats)
 		text_add(&text, " of ");
 		text_add_count(&text, report->stack_evidence.taken);
 		text_add(&text, " could not be read; that time is counted to no function.");
-		show(caveats, &text);
+		tell(caveats, &text);
 	}
 	if (torn) {
 		text = (struct text){0};
 		text_add_count(&text, torn);
 		text_add(&text, torn == 1 ? " stack was" : " stacks were");
 		text_add(&text, " taken of a thread that ran on meanwhile, and the innermost functions are left out.");
-		show(caveats, &text);
+		tell(caveats, &text);
 	}
 	if (report->stack_evidence.full) {
 		text = (struct text){0};
 		text_add(&text, "There were more distinct stacks than the ");
 		text_add_count(&text, DEFINE_STACKS_MAX);
 		text_add(&text, " that are kept; what ran in the later ones is not known.");
-		show(caveats, &text);
+		tell(caveats, &text);
 	}
 }
 
@@ -174,17 +167,17 @@ static bool any_stall(const struct report *report)
 }
 
 /* How well functions are known. */
-static void show_stacks(struct caveats *caveats)
+static void tell_stacks(const struct caveats *caveats)
 {
-	const struct report *report = caveats->page->report;
+	const struct report *report = caveats->report;
 	struct text text = {0};
 
 	if (!report->stacks) {
 		text_add(&text, "No Python stacks were taken: functions, files and lines are missing.");
-		show(caveats, &text);
+		tell(caveats, &text);
 		return;
 	}
-	show_stack_losses(caveats);
+	tell_stack_losses(caveats);
 	if (!report->blame_count && !any_stall(report))
 		return;
 	if (report->rate_hz) {
@@ -194,12 +187,12 @@ static void show_stacks(struct caveats *caveats)
 	} else {
 		text_add(&text, "The sampling clock was off: which function was on a CPU is known only where it then slept or waited.");
 	}
-	show(caveats, &text);
+	tell(caveats, &text);
 }
 
-static void show_guessed_loops(struct caveats *caveats)
+static void tell_guessed_loops(const struct caveats *caveats)
 {
-	const struct report *report = caveats->page->report;
+	const struct report *report = caveats->report;
 	struct text text = {0};
 
 	for (uint32_t p = 0; p < report->process_count; p++)
@@ -214,26 +207,26 @@ static void show_guessed_loops(struct caveats *caveats)
 	if (!text.length)
 		return;
 	text_add(&text, ": an event loop by the way it waits; Python's own word for it was not to be had.");
-	show(caveats, &text);
+	tell(caveats, &text);
 }
 
-void text_caveats(const struct text_page *page)
+void caveats_tell(const struct report *report, const struct listener *to)
 {
-	struct caveats caveats = {.page = page};
+	const struct caveats caveats = {report, to};
 
-	if (page->report->truncated) {
+	if (report->truncated) {
 		struct text text = {0};
 
 		text_add(&text, "The recording was cut off; what came later than ");
-		text_add_duration(&text, text_window_ns(page->report));
+		text_add_duration(&text, text_window_ns(report));
 		text_add(&text, " after its begin is missing.");
-		show(&caveats, &text);
+		tell(&caveats, &text);
 	}
-	show_losses(&caveats);
-	show_unwhole(&caveats);
-	show_untold(&caveats);
-	show_contradictions(&caveats);
-	show_method(&caveats);
-	show_guessed_loops(&caveats);
-	show_stacks(&caveats);
+	tell_losses(&caveats);
+	tell_unwhole(&caveats);
+	tell_untold(&caveats);
+	tell_contradictions(&caveats);
+	tell_method(&caveats);
+	tell_guessed_loops(&caveats);
+	tell_stacks(&caveats);
 }

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* What to do about every cause that occurred: general by cause, sharper where the facts allow. */
-#include "view/text.h"
+#include "view/sentences.h"
 
 #include <string.h>
 
@@ -138,11 +137,11 @@ static void add_no_cpu(struct text *text, const struct process *process, const s
 static void add_garbage(struct text *text, const struct stall *stall)
 {
 	if (stall->what.gc_ns * 2 > stall->end - stall->start)
-		text_add(text, " Most of the worst one was garbage collection: call gc.freeze() when everything is loaded, raise gc.set_threshold(), or make "
+		text_add(text, " Most of it was garbage collection: call gc.freeze() when everything is loaded, raise gc.set_threshold(), or make "
 			       "fewer objects that refer to each other.");
 }
 
-static void add_remedy(struct text *text, const struct report *report, const struct process *process, const struct stall *stall)
+void remedy_add(struct text *text, const struct report *report, const struct process *process, const struct stall *stall)
 {
 	const struct breakdown *what = &stall->what;
 
@@ -175,44 +174,6 @@ static void add_remedy(struct text *text, const struct report *report, const str
 		add_blocked(text, report, process, stall);
 		break;
 	default:
-		text_add(text, "Evidence about these stalls is missing (see below): observe again, with less load on the machine or for a shorter time.");
-	}
-}
-
-/* The worst of the process's stalls with this cause: its facts decide which remedy is named. */
-static const struct stall *worst_of(const struct process_report *process, enum thread_state cause)
-{
-	const struct stall *worst = NULL;
-
-	for (uint32_t i = 0; i < process->loop_count; i++)
-		for (uint32_t n = 0; n < process->loops[i].stall_count; n++) {
-			const struct stall *stall = &process->loops[i].stalls[n];
-
-			if (stall->cause == cause && (!worst || stall->end - stall->start > worst->end - worst->start))
-				worst = stall;
-		}
-	return worst;
-}
-
-void text_remedies(const struct text_page *page, const struct process_report *process)
-{
-	const struct text heading = {.bytes = "WHAT TO DO", .length = 10};
-	bool any = false;
-
-	for (int cause = 0; cause < TS_COUNT; cause++) {
-		const struct stall *worst = worst_of(process, (enum thread_state)cause);
-		struct text text = {0};
-		char first[32];
-
-		if (!worst)
-			continue;
-		if (!any) {
-			fputc('\n', page->canvas.file);
-			canvas_heading(&page->canvas, &heading);
-		}
-		any = true;
-		add_remedy(&text, page->report, process->process, worst);
-		snprintf(first, sizeof(first), "  %-13s ", thread_state_name((enum thread_state)cause));
-		canvas_paragraph(&page->canvas, first, 16, &text);
+		text_add(text, "Evidence is missing: observe again, with less load on the machine or for a shorter time.");
 	}
 }
