@@ -4,6 +4,7 @@
 #include "base/duration.h"
 #include "cmd/cmd.h"
 #include "cmd/observe.h"
+#include "cmd/tell.h"
 
 struct options {
 	struct show_options show;
@@ -37,7 +38,7 @@ static const struct argp_child CHILDREN[] = {{&observe_argp, 0, NULL, 0}, {&show
 static const struct argp ARGP = {
 	NULL, parse, "PID...",
 	"Observe a running Python process and print who held the GIL and why the event loop stalled."
-	"\vThe process is neither changed nor stopped.\n\nExample, ten seconds of a uvicorn worker:\n  sudo gilscope attach -d 10s $(pgrep -f uvicorn | head -1)",
+	"\vStalls are told on stderr while they last. The process is neither changed nor stopped.\n\nExample, ten seconds of a uvicorn worker:\n  sudo gilscope attach -d 10s $(pgrep -f uvicorn | head -1)",
 	CHILDREN, NULL, NULL,
 };
 
@@ -45,7 +46,8 @@ static int run(int argc, char **argv)
 {
 	struct pipeline pipeline = {0};
 	struct options options = {.show = {.stall_ns = STALL_DEFAULT_NS}, .names = &pipeline.names};
-	struct observation observation = {.options = &options.observe, .pipeline = &pipeline};
+	struct teller teller = {.pipeline = &pipeline};
+	struct observation observation = {.options = &options.observe, .pipeline = &pipeline, .tick_ctx = &teller};
 	const struct report *report;
 	struct stream_head head;
 	struct diag diag = {0};
@@ -54,6 +56,8 @@ static int run(int argc, char **argv)
 	cmd_parse(&ARGP, argc, argv, &options);
 	observe_catch_signals();
 	observe_head(&options.observe, &head);
+	if (!options.observe.quiet)
+		observation.tick = teller_tick;
 	err = pipeline_fold(&pipeline, &head, options.show.stall_ns, &diag);
 	if (!err)
 		err = pipeline_front(&pipeline, true, &diag);
@@ -64,6 +68,7 @@ static int run(int argc, char **argv)
 	status = err ? cmd_fail(&diag) : cmd_show(report, &options.show);
 	if (!status && observation.status.missed)
 		status = EXIT_PARTIAL;
+	teller_done(&teller);
 	pipeline_done(&pipeline);
 	return status;
 }

@@ -68,6 +68,9 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 	case 'd':
 		options->dur_ns = cmd_duration(arg, state);
 		return 0;
+	case 'q':
+		options->quiet = true;
+		return 0;
 	case OPTION_RING:
 		options->ring_bytes = cmd_mebibytes(arg, state);
 		return 0;
@@ -88,6 +91,7 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 static const struct argp_option OPTIONS[] = {
 	{"pid", 'p', "PID", 0, "Observe this process; may repeat", 0},
 	{"duration", 'd', "DUR", 0, "Observe this long (until Ctrl-C or the process ends)", 0},
+	{"quiet", 'q', NULL, 0, "Do not show progress, nor stalls while they last", 0},
 	{"rate", OPTION_RATE, "HZ", 0, "Sample the Python stacks of threads on a CPU so often a second; 0 for not at all (199)", 0},
 	{"no-stacks", OPTION_NO_STACKS, NULL, 0, "Take no Python stacks: which thread, but not which function", 0},
 	{"stack-kinds", OPTION_STACK_KINDS, "KIND,...", OPTION_HIDDEN, "Only these stacks (sleep, preempt, wait, holder), to measure what each kind costs", 0},
@@ -157,7 +161,7 @@ static int tick(const struct observation *observation)
 static int run(struct observation *observation, struct capture *capture)
 {
 	uint64_t start = clock_now_ns(), shown = 0, ticked = start, flushed = start, dur_ns = observation->options->dur_ns;
-	bool terminal = isatty(STDERR_FILENO);
+	bool terminal = isatty(STDERR_FILENO) && !observation->options->quiet;
 	int err = 0;
 
 	while (!err && !interrupts && capture_status(capture).targets) {

@@ -20,6 +20,7 @@ struct observe_options {
 	uint32_t rate_hz;	  /* of the sampling clock; 0: none */
 	bool no_stacks;
 	uint32_t stack_kinds;	  /* capture.h; 0: all */
+	bool quiet;		  /* no progress, and no stalls while they last */
 };
 extern const struct argp observe_argp;
 

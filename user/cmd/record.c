@@ -7,11 +7,15 @@
 #include "cmd/cmd.h"
 #include "cmd/observe.h"
 #include "cmd/spawn.h"
+#include "cmd/tell.h"
 
 #define DEFAULT_FILE "gilscope.gsc"
 
+enum { OPTION_STALL = 768 };
+
 struct options {
 	struct observe_options observe;
+	uint64_t stall_ns;
 	char **command;
 	const char *output;
 };
@@ -27,6 +31,9 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 	case 'o':
 		options->output = arg;
 		return 0;
+	case OPTION_STALL:
+		options->stall_ns = cmd_duration(arg, state);
+		return 0;
 	case ARGP_KEY_ARGS:
 		options->command = state->argv + state->next;
 		return 0;
@@ -40,6 +47,7 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 }
 
 static const struct argp_option OPTIONS[] = {
+	{"stall", OPTION_STALL, "DUR", 0, "Tell turns of the event loop while they last from this length on (50ms); all are recorded", 0},
 	{"output", 'o', "FILE", 0, "Write to this file (" DEFAULT_FILE ")", 0},
 	{0},
 };
@@ -72,7 +80,6 @@ static int open_trace(const struct options *options, struct pipeline *pipeline, 
 		diag_hint(diag, "choose another file with -o");
 		return -errno;
 	}
-	observe_head(&options->observe, &pipeline->head);
 	err = trace_writer_new(file, &pipeline->head, &trouble, &pipeline->trace);
 	if (err)
 		return name_file(&trouble, err, path, diag);
@@ -90,18 +97,32 @@ static void tell_result(const char *path, FILE *file, const struct capture_statu
 	fprintf(stderr, " in %s; 'gilscope report %s' shows them.\n", path, path);
 }
 
+/* The model runs besides, unless nobody wants to know what it finds. */
+static int build(const struct options *options, struct pipeline *pipeline, struct diag *diag, FILE **ret_file)
+{
+	int err;
+
+	observe_head(&options->observe, &pipeline->head);
+	err = options->observe.quiet ? 0 : pipeline_fold(pipeline, &pipeline->head, options->stall_ns, diag);
+	if (!err)
+		err = open_trace(options, pipeline, diag, ret_file);
+	return err ? err : pipeline_front(pipeline, true, diag);
+}
+
 static int record(struct options *options, struct pipeline *pipeline, struct diag *diag)
 {
 	_cleanup_(fclosep) FILE *file = NULL;
-	struct observation observation = {.options = &options->observe, .pipeline = pipeline};
-	int err = open_trace(options, pipeline, diag, &file), finished;
+	struct teller teller = {.pipeline = pipeline, .forget = true};
+	struct observation observation = {.options = &options->observe, .pipeline = pipeline, .tick_ctx = &teller};
+	int err = build(options, pipeline, diag, &file), finished;
 	struct diag late = {0};
 
-	if (!err)
-		err = pipeline_front(pipeline, true, diag);
 	if (err)
 		return err;
+	if (!options->observe.quiet)
+		observation.tick = teller_tick;
 	err = observe(&observation, diag);
+	teller_done(&teller);
 	finished = trace_writer_finish(pipeline->trace, &late);
 	/* the file's trouble is the cause of whatever the observation says */
 	if (finished)
@@ -115,7 +136,7 @@ static int record(struct options *options, struct pipeline *pipeline, struct dia
 
 static int run(int argc, char **argv)
 {
-	struct options options = {.output = DEFAULT_FILE};
+	struct options options = {.output = DEFAULT_FILE, .stall_ns = STALL_DEFAULT_NS};
 	struct pipeline pipeline = {0};
 	struct diag diag = {0};
 	pid_t child = 0;

@@ -24,4 +24,7 @@ void caveats_tell(const struct report *report, const struct listener *to);
 /* Adds what to do about a stall: general by its cause, sharper where its facts allow. */
 void remedy_add(struct text *text, const struct report *report, const struct process *process, const struct stall *stall);
 
+/* Adds ", mostly held by 'AnyIO worker thread' (4718)": who or what stands behind the state that most of the stalled time went to. */
+void text_add_culprit(struct text *text, const struct report *report, const struct process *process, enum thread_state state, const struct breakdown *what);
+
 #endif

@@ -28,6 +28,11 @@ void text_remedies(const struct text_page *page, const struct process_report *pr
 /* What the report does not know; nothing when it knows all. */
 void text_caveats(const struct text_page *page);
 
+/*
+ * Adds "; innermost dumps (…/json/encoder.py:200)" behind a handler, else "in dumps (…)": where a stack ends, unless that is in the handler itself, or the
+ * stack is another handler's.
+ */
+void text_add_innermost(struct text *text, const struct report *report, uint32_t stack, const struct handler *handler);
 /* Which letter means what, for the states that occurred. */
 void text_legend(const struct text_page *page, const struct state_sums *sums);
 /* Adds what ran in a stall's turn when it was more than one thing: "10 callbacks: tick (app.py:10) 96.0 ms in 8, ...". */

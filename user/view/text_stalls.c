@@ -66,8 +66,7 @@ static bool has_function(const struct definition *stack, uint32_t function)
 	return false;
 }
 
-/* "; innermost dumps (…/json/encoder.py:200)": where a stack ends, unless that is in the handler itself, or the stack is another handler's. */
-static void add_innermost(struct text *text, const struct report *report, uint32_t id, const struct handler *handler)
+void text_add_innermost(struct text *text, const struct report *report, uint32_t id, const struct handler *handler)
 {
 	const struct definition *stack = stack_of(report, id);
 	const struct stack_frame *frame = stack ? &stack->stack.frames[0] : NULL;
@@ -97,7 +96,7 @@ static void add_own(struct text *text, const struct report *report, const struct
 		text_add_name(text, task, 48);
 		text_add(text, "'");
 	}
-	add_innermost(text, report, stall->stack, &stall->handler);
+	text_add_innermost(text, report, stall->stack, &stall->handler);
 }
 
 static void add_garbage(struct text *text, const struct stall *stall)
@@ -130,7 +129,7 @@ static void add_blockers(struct text *text, const struct report *report, const s
 			text_add(text, ", garbage collection ");
 			text_add_duration(text, blocker->gc_ns);
 		}
-		add_innermost(text, report, stack_share_largest(blocker->stacks, blocker->stack_count), &blocker->handler);
+		text_add_innermost(text, report, stack_share_largest(blocker->stacks, blocker->stack_count), &blocker->handler);
 	}
 	if (i)
 		add_more(text, what->blocker_count - i);

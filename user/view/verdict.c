@@ -20,8 +20,7 @@ static void add_blocker(struct text *text, const struct report *report, const st
 	text_add_thread(text, report, blocker->thread);
 }
 
-/* ", mostly held by 'AnyIO worker thread' (4718)": who or what stands behind the state that most of the stalled time went to. */
-static void add_culprit(struct text *text, const struct report *report, const struct process *process, enum thread_state state, const struct breakdown *what)
+void text_add_culprit(struct text *text, const struct report *report, const struct process *process, enum thread_state state, const struct breakdown *what)
 {
 	if (state == TS_GIL_WAIT && what->blocker_count) {
 		text_add(text, what->blocker_count > 1 ? ", mostly held by " : ", held by ");
@@ -65,7 +64,7 @@ static void add_second(struct text *text, const struct report *report, const str
 	text_add(text, ", and ");
 	text_add_share(text, others.ns[second], state_sums_total(&what->states));
 	text_add(text, " %s", palette_of(second)->doing);
-	add_culprit(text, report, process, second, what);
+	text_add_culprit(text, report, process, second, what);
 }
 
 static void add_stalls(struct text *text, const struct report *report, const struct process *process, const struct loop_report *loop)
@@ -97,7 +96,7 @@ static void add_stalls(struct text *text, const struct report *report, const str
 	text_add(text, "%s. ", ongoing ? "; it was still stalled at the end" : "");
 	text_add_share(text, what->states.ns[state], total);
 	text_add(text, " of that it was %s", palette_of(state)->doing);
-	add_culprit(text, report, process, state, what);
+	text_add_culprit(text, report, process, state, what);
 	if (what->states.ns[state] < total / 10 * 7)
 		add_second(text, report, process, state, what);
 	text_add(text, ".");
