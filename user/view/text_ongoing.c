@@ -39,6 +39,20 @@ static void add_place(struct text *text, const struct report *report, enum threa
 	}
 }
 
+/* Evidence was missing for more than an instant. */
+static bool is_vague(const struct stall *stall)
+{
+	return !stall->whole && stall->what.states.ns[TS_UNKNOWN] >= (stall->end - stall->start) / 100;
+}
+
+/* "at least 1.23 s: mostly " */
+static void add_length(struct text *text, const struct stall *stall, bool mostly)
+{
+	text_add(text, "%s", is_vague(stall) ? "at least " : "");
+	text_add_duration(text, stall->end - stall->start);
+	text_add(text, ": %s", mostly || stall->what.states.ns[stall->cause] < (stall->end - stall->start) / 10 * 9 ? "mostly " : "");
+}
+
 static void add_cause(struct text *text, const struct report *report, const struct process *process, const struct stall *stall)
 {
 	add_doing(text, report, process, stall->cause, &stall->what);
@@ -85,9 +99,8 @@ int view_ongoing(FILE *file, const struct ongoing *ongoing)
 	struct text text = {0};
 
 	add_begin(&text, ongoing->report, ongoing->loop, stall);
-	text_add(&text, " has been stalled for %s", stall->whole ? "" : "at least ");
-	text_add_duration(&text, stall->end - stall->start);
-	text_add(&text, ": %s", is_elsewhere(ongoing) ? "mostly " : "");
+	text_add(&text, " has been stalled for ");
+	add_length(&text, stall, is_elsewhere(ongoing));
 	add_cause(&text, ongoing->report, ongoing->loop->thread->process, stall);
 	if (is_elsewhere(ongoing))
 		add_now(&text, ongoing);
@@ -99,9 +112,8 @@ int view_went_on(FILE *file, const struct report *report, const struct loop *loo
 	struct text text = {0};
 
 	add_begin(&text, report, loop, stall);
-	text_add(&text, " goes on after %s", stall->whole ? "" : "at least ");
-	text_add_duration(&text, stall->end - stall->start);
-	text_add(&text, ": %s", stall->what.states.ns[stall->cause] < stall->end - stall->start ? "mostly " : "");
+	text_add(&text, " goes on after ");
+	add_length(&text, stall, false);
 	add_cause(&text, report, loop->thread->process, stall);
 	return show(file, &text);
 }
