@@ -37,10 +37,11 @@ $(B)/$(1)/%.o: %.c $(B)/config
 	$$(call say,CC,$$<)mkdir -p $$(@D) && $$(CC) $$(CPPFLAGS) $$(CFLAGS) $(2) -MMD -MP -c -o $$@ $$<
 $(B)/$(1)/gen/%.o: $(B)/gen/%.c $(B)/config
 	$$(call say,CC,$$<)mkdir -p $$(@D) && $$(CC) $$(CPPFLAGS) $$(CFLAGS) $(2) -MMD -MP -c -o $$@ $$<
-$(B)/$(1)/libview.a: $(B)/$(1)/gen/pprof.pb-c.o $(B)/$(1)/gen/assets.o
+$(B)/$(1)/libview.a: $(B)/$(1)/gen/pprof.pb-c.o $(B)/$(1)/gen/perfetto.pb-c.o $(B)/$(1)/gen/assets.o
 $(B)/$(1)/gen/assets.o: $(B)/gen/assets.S $(ASSETS)
 	$$(call say,AS,$$<)mkdir -p $$(@D) && $$(CC) -c -o $$@ $$<
 $(B)/$(1)/user/view/pprof.o: $(B)/gen/pprof.pb-c.h
+$(patsubst %,$(B)/$(1)/user/view/%.o,perfetto perfetto_packets perfetto_report): $(B)/gen/perfetto.pb-c.h
 $(foreach room,$(ROOMS),
 $(B)/$(1)/lib$(room).a: $(call objects,$(1),$(call room_sources,$(room)))
 	$$(call say,AR,$$@)rm -f $$@ && mkdir -p $$(@D) && $$(AR) rcs $$@ $$^

@@ -19,7 +19,7 @@ struct options {
 
 /*
  * A format is either another form of the recording itself, written while it is read: then head() comes once, before `sink` is used, and finish() once at
- * the end, unless something failed before. Or it is a view of what is folded from it.
+ * the end, unless something failed before. Or it is a view of what is folded from it, or a drawing.
  */
 struct exporter {
 	FILE *file;
@@ -35,6 +35,7 @@ struct format {
 	int (*finish)(struct exporter *exporter);
 	const struct view *view;
 	unsigned directions; /* unless told */
+	const struct drawing_kind *drawing;
 };
 
 static int script_begin(void *ctx, const struct stream_head *head)
@@ -104,12 +105,29 @@ static int write_view(FILE *to, const struct format *format, struct options *opt
 	return 0;
 }
 
+static int write_drawing(FILE *to, const struct format *format, struct options *options, struct diag *diag, bool *ret_partial)
+{
+	const struct report *report;
+	bool damaged = false;
+	int err;
+
+	options->pipeline.drawing_kind = format->drawing;
+	options->pipeline.drawing_file = to;
+	err = fold_file(&options->pipeline, options->file, STALL_DEFAULT_NS, diag, &report, &damaged);
+	if (!err)
+		err = pipeline_draw(&options->pipeline, report, diag);
+	if (!err)
+		*ret_partial = damaged || report_partial(report);
+	return err;
+}
+
 static const struct format FORMATS[] = {
-	{"folded", write_view, NULL, NULL, &view_folded, FLAME_WAITER},
-	{"speedscope", write_view, NULL, NULL, &view_speedscope, FLAME_WAITER | FLAME_HOLDER},
-	{"pprof", write_view, NULL, NULL, &view_pprof, FLAME_WAITER},
-	{"script", write_stream, script_begin, script_finish, NULL, 0},
-	{"trace", write_stream, trace_begin, trace_finish, NULL, 0},
+	{"perfetto", write_drawing, NULL, NULL, NULL, 0, &drawing_perfetto},
+	{"folded", write_view, NULL, NULL, &view_folded, FLAME_WAITER, NULL},
+	{"speedscope", write_view, NULL, NULL, &view_speedscope, FLAME_WAITER | FLAME_HOLDER, NULL},
+	{"pprof", write_view, NULL, NULL, &view_pprof, FLAME_WAITER, NULL},
+	{"script", write_stream, script_begin, script_finish, NULL, 0, NULL},
+	{"trace", write_stream, trace_begin, trace_finish, NULL, 0, NULL},
 };
 
 /* "python,gil_wait" */
@@ -180,7 +198,7 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 		return 0;
 	case ARGP_KEY_END:
 		if (!options->format)
-			argp_error(state, "which format? --format folded, speedscope, pprof, script or trace");
+			argp_error(state, "which format? --format perfetto, folded, speedscope, pprof, script or trace");
 		return 0;
 	default:
 		return ARGP_ERR_UNKNOWN;
@@ -189,6 +207,7 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 
 static const struct argp_option OPTIONS[] = {
 	{"format", 'f', "FORMAT", 0,
+	 "perfetto: what every thread was doing, who had the GIL, turns and stalls, over time, for ui.perfetto.dev; "
 	 "folded, speedscope, pprof: where each thread spent its time, by Python stack, in nanoseconds; "
 	 "script: every event as a line of text, without loss; trace: a script made a recording again",
 	 0},
@@ -241,7 +260,7 @@ static int run(int argc, char **argv)
 	for (size_t i = 0; i < sizeof(FORMATS) / sizeof(FORMATS[0]); i++) {
 		if (strcmp(FORMATS[i].name, options.format) != 0)
 			continue;
-		if (!FORMATS[i].view && (options.how.states || options.how.directions || options.pipeline.names.app_root_count)) {
+		if (!FORMATS[i].view && (options.how.states || options.how.directions || (!FORMATS[i].drawing && options.pipeline.names.app_root_count))) {
 			diag_set(&diag, EXIT_USAGE, -EINVAL, "--state, --by and --app-root choose among stacks; '%s' is the whole recording", options.format);
 			return cmd_fail(&diag);
 		}
@@ -250,7 +269,7 @@ static int run(int argc, char **argv)
 		return status;
 	}
 	diag_set(&diag, EXIT_USAGE, -EINVAL, "'%s' is not a format of this version", options.format);
-	diag_hint(&diag, "use --format folded, speedscope, pprof, script or trace");
+	diag_hint(&diag, "use --format perfetto, folded, speedscope, pprof, script or trace");
 	return cmd_fail(&diag);
 }
 

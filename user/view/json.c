@@ -130,7 +130,7 @@ static json_t *remedy_json(const struct report *report, const struct process *pr
 	return json_words(&text);
 }
 
-static json_t *stall_json(const struct report *report, const struct view_options *options, const struct stall *stall, const struct process *process)
+json_t *json_stall(const struct report *report, const struct view_options *options, const struct stall *stall, const struct process *process)
 {
 	const struct breakdown *what = &stall->what;
 	json_t *blockers = json_array(), *syscalls = json_array(), *occupants = json_array(), *parts = json_array();
@@ -174,7 +174,7 @@ static void put_loop(struct json_out *out, const struct report *report, const st
 	json_put(out, ", \"stalls\": [");
 	for (uint32_t i = 0; i < loop->stall_count; i++) {
 		json_put_next(out, i);
-		json_put_value(out, stall_json(report, options, &loop->stalls[i], process), 0);
+		json_put_value(out, json_stall(report, options, &loop->stalls[i], process), 0);
 	}
 	json_put(out, "]}");
 }
@@ -238,7 +238,7 @@ static json_t *evidence_json(const struct report *report)
 			 (json_int_t)report->stack_evidence.distinct, "full", report->stack_evidence.full);
 }
 
-static json_t *report_json(const struct report *report, const struct view_options *options)
+json_t *json_recording(const struct report *report, const struct view_options *options)
 {
 	json_t *value = json_pack("{s:s, s:o, s:o, s:{s:o, s:o}, s:o, s:b, s:b, s:o, s:I, s:o}", "schema", "gilscope.report/1", "version", json_text(report->version),
 			 "mode", word_json(report->mode), "window", "start_ns", time_json(options, report->window.start), "end_ns", time_json(options, report->window.end),
@@ -257,7 +257,7 @@ static int show_json(FILE *file, const struct report *report, const struct view_
 	struct json_out out = {.file = file};
 
 	json_put(&out, "{");
-	json_put_value(&out, report_json(report, options), JSON_EMBED);
+	json_put_value(&out, json_recording(report, options), JSON_EMBED);
 	json_put(&out, ",\n\"blame\": [");
 	for (uint32_t i = 0; i < report->blame_count; i++) {
 		json_put_next(&out, i);

@@ -10,6 +10,7 @@
 #include <stdio.h>
 
 #include "view/canvas.h"
+#include "view/view.h"
 
 struct json_out {
 	FILE *file;
@@ -32,5 +33,9 @@ json_t *json_text_or_null(const char *text);
 /* Words of ours, with blanks for no-break spaces. */
 json_t *json_words(const struct text *text);
 json_t *json_ns(uint64_t ns);
+
+/* A stall, and the recording as a whole without its processes, as the report says them: for views that show the same figures in another form. */
+json_t *json_stall(const struct report *report, const struct view_options *options, const struct stall *stall, const struct process *process);
+json_t *json_recording(const struct report *report, const struct view_options *options);
 
 #endif
