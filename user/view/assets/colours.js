@@ -19,14 +19,12 @@ const STATE_LOOKS = {
 	unknown: {colour: "#585858", dark: true, pattern: "crossed", doing: "in a state that is not known, because evidence is missing"},
 };
 
-function stateLook(name)
-{
+function stateLook(name) {
 	return STATE_LOOKS[name] || STATE_LOOKS.unknown;
 }
 
 /* A tile of hatching over a state's colour, for canvas; `ratio` device pixels a CSS pixel. Null where the colour is enough. */
-function statePattern(context, name, ratio)
-{
+function statePattern(context, name, ratio) {
 	const look = stateLook(name), size = Math.round(6 * ratio), tile = document.createElement("canvas"), pen = tile.getContext("2d");
 
 	if (!look.pattern)
@@ -52,8 +50,7 @@ function statePattern(context, name, ratio)
 }
 
 /* The same for elements: a value for the property `background`. */
-function stateBackground(name)
-{
+function stateBackground(name) {
 	const look = stateLook(name), ink = look.dark ? "rgb(255 255 255 / 34%)" : "rgb(0 0 0 / 26%)";
 	const stripes = angle => `repeating-linear-gradient(${angle}deg, ${ink} 0 1px, transparent 1px 4.24px)`;
 	const layers = {rising: [stripes(-45)], falling: [stripes(45)], crossed: [stripes(45), stripes(-45)]}[look.pattern] || [];
@@ -67,13 +64,11 @@ function stateBackground(name)
  */
 const THREAD_COLOURS = ["#4269d0", "#3ca951", "#a463f2", "#c2703d", "#1d9a9a", "#b04a8b", "#7d8b2f", "#6b86b3", "#9c6b4e", "#4f7a5b", "#8064a2", "#b55d60"];
 
-function threadColour(number)
-{
+function threadColour(number) {
 	return THREAD_COLOURS[number % THREAD_COLOURS.length];
 }
 
-function textHash(text)
-{
+function textHash(text) {
 	let hash = 2166136261;
 
 	for (let i = 0; i < text.length; i++)
@@ -84,14 +79,12 @@ function textHash(text)
 /*
  * Functions: the hue is the file's, so that what belongs together looks alike; the lightness differs a little by name. Quiet ones: they stand beside the states.
  */
-function functionColour(name, file, dark)
-{
+function functionColour(name, file, dark) {
 	const hue = textHash(file || name) % 360, shade = textHash(name) % 7 - 3;
 
 	return file ? `hsl(${hue} ${dark ? 26 : 44}% ${(dark ? 33 : 83) + shade * 1.4}%)` : dark ? "#3a414a" : "#dfe3e8";
 }
 
-function darkTheme()
-{
+function darkTheme() {
 	return matchMedia("(prefers-color-scheme: dark)").matches && !matchMedia("print").matches;
 }

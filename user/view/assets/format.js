@@ -6,8 +6,7 @@ const THIN_SPACE = "\u202f";
 const NO_BREAK_SPACE = "\u00a0";
 
 /* A number that is just between two written ones goes to the even one, as C's printf does. */
-function fixed(value, digits)
-{
+function fixed(value, digits) {
 	const scaled = value * 10 ** digits;
 
 	if (scaled % 1 !== 0.5 || !Number.isInteger(value * 8))
@@ -18,8 +17,7 @@ function fixed(value, digits)
 }
 
 /* "4.96 ms", "315 ms", "2m03s": three digits are enough to read. */
-function durationText(ns)
-{
+function durationText(ns) {
 	const scales = [[1e9, "s"], [1e6, "ms"], [1e3, "µs"]];
 
 	if (ns < 0)
@@ -39,26 +37,22 @@ function durationText(ns)
 }
 
 /* "34 320" */
-function countText(count)
-{
+function countText(count) {
 	return String(count).replace(/\B(?=(\d{3})+$)/g, THIN_SPACE);
 }
 
 /* "5 616 993 123 ns" */
-function exactText(ns)
-{
+function exactText(ns) {
 	return countText(ns) + NO_BREAK_SPACE + "ns";
 }
 
 /* "1 stall", "6 stalls" */
-function manyText(count, one, many)
-{
+function manyText(count, one, many) {
 	return countText(count) + NO_BREAK_SPACE + (count === 1 ? one : many || one + "s");
 }
 
 /* "91 %", "8.9 %", "<0.1 %" */
-function percentText(part, whole)
-{
+function percentText(part, whole) {
 	const percent = whole > 0 ? part / whole * 100 : 0;
 
 	if (percent > 0 && percent < 0.05)
@@ -69,8 +63,7 @@ function percentText(part, whole)
 /*
  * A point in time, so exact that neighbours `step` ns apart differ: "+1.23 s", "+1.234 567 s".
  */
-function timeText(ns, step)
-{
+function timeText(ns, step) {
 	let digits = 3;
 
 	while (digits < 9 && 10 ** (9 - digits) > (step || 1e6))
@@ -78,8 +71,7 @@ function timeText(ns, step)
 	return pointText(ns, digits);
 }
 
-function pointText(ns, digits)
-{
+function pointText(ns, digits) {
 	const whole = Math.round(ns), unit = 10 ** (9 - digits), cut = Math.round(whole / unit) * unit;
 	const seconds = Math.floor(cut / 1e9), rest = String(cut - seconds * 1e9).padStart(9, "0").slice(0, digits);
 	const groups = rest.replace(/(\d{3})(?=\d)/g, "$1" + THIN_SPACE);
@@ -88,19 +80,16 @@ function pointText(ns, digits)
 }
 
 /* "+5.616 993 123 s": nothing left out. */
-function exactTimeText(ns)
-{
+function exactTimeText(ns) {
 	return pointText(ns, 9);
 }
 
 /* "app.py" of "/srv/shop/app.py" */
-function baseName(path)
-{
+function baseName(path) {
 	return path.slice(path.lastIndexOf("/") + 1);
 }
 
 /* "app.py:12", "?" when the file is not known. */
-function placeText(file, line)
-{
+function placeText(file, line) {
 	return (file ? baseName(file) : "?") + (line ? ":" + line : "");
 }

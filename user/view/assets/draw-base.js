@@ -1,0 +1,183 @@
+// SPDX-License-Identifier: MIT
+/*
+ * What all drawings are made of. Boxes are collected by colour and painted colour by colour, on whole device pixels, so that edges are crisp. A pixel column in
+ * which several entries lie is shared between their kinds by time: nothing is left out and nothing is exaggerated, however far one zooms out.
+ */
+"use strict";
+
+/* Boxes of one picture, by kind. Neighbours of equal height become one. */
+class Boxes {
+	constructor(kindCount) {
+		this.lists = Array.from({length: kindCount}, () => []);
+	}
+
+	clear() {
+		for (const list of this.lists)
+			list.length = 0;
+	}
+
+	add(kind, x, y, width, height) {
+		const list = this.lists[kind], at = list.length - 4;
+
+		if (at >= 0 && list[at] + list[at + 2] === x && list[at + 1] === y && list[at + 3] === height)
+			list[at + 2] += width;
+		else
+			list.push(x, y, width, height);
+	}
+
+	/* `looks`: by kind {colour, pattern}; a pattern is for boxes in which it can be seen. */
+	paint(context, looks, patternFrom) {
+		this.lists.forEach((list, kind) => {
+			const look = looks[kind];
+
+			if (!list.length || !look)
+				return;
+			context.fillStyle = look.colour;
+			for (let i = 0; i < list.length; i += 4)
+				if (!look.pattern || list[i + 2] < patternFrom)
+					context.fillRect(list[i], list[i + 1], list[i + 2], list[i + 3]);
+			if (!look.pattern)
+				return;
+			context.fillStyle = look.pattern;
+			for (let i = 0; i < list.length; i += 4)
+				if (list[i + 2] >= patternFrom)
+					context.fillRect(list[i], list[i + 1], list[i + 2], list[i + 3]);
+		});
+	}
+}
+
+/*
+ * Collects a lane's boxes. `place`: {y, height, columns} in device pixels, `order`: the kinds from the bottom up, `low`: kinds that are drawn as a line of so
+ * many pixels at the bottom (or not at all), because nothing happens there. `onwide(kind, x, width, entry)` is called for every entry that is wide enough for words.
+ */
+function collectShares(boxes, lane, view, place, order, low, wideFrom, onwide) {
+	const {y, height, columns} = place, {starts, kinds, kindCount} = lane, nsPerColumn = view.span / columns, shares = new Float64Array(kindCount);
+	let column = Math.max(0, Math.floor((lane.begin - view.from) / nsPerColumn)), entry = 0;
+	const run = (kind, first, last) => {
+		const tall = low[kind] ?? height;
+
+		if (tall > 0)
+			boxes.add(kind, first, y + height - tall, last - first, tall);
+	};
+
+	while (lane.count && column < columns) {
+		const from = view.from + column * nsPerColumn, until = from + nsPerColumn;
+
+		if (from >= lane.end)
+			break;
+		entry = lane.indexAt(from, entry);
+		if (starts[entry + 1] >= until) {
+			const last = Math.min(columns, Math.max(column + 1, Math.floor((starts[entry + 1] - view.from) / nsPerColumn)));
+
+			run(kinds[entry], column, last);
+			if (onwide && last - column >= wideFrom)
+				onwide(kinds[entry], column, last - column, entry);
+			column = last;
+			continue;
+		}
+		const end = lane.indexAt(until, entry);
+
+		if (end - entry === 1) {
+			run(kinds[starts[end] - from > until - starts[end] ? entry : end], column, column + 1);
+		} else {
+			shares.fill(0);
+			lane.addBetween(from, until, entry, end, shares);
+			stackShares(boxes, shares, nsPerColumn, column, place, order, low);
+		}
+		column++;
+	}
+}
+
+function stackShares(boxes, shares, whole, column, {y, height}, order, low) {
+	let sum = 0, bottom = 0;
+
+	for (const kind of order) {
+		if (!shares[kind] || low[kind] !== undefined)
+			continue;
+		sum += shares[kind];
+		const top = Math.round(sum / whole * height);
+
+		if (top > bottom)
+			boxes.add(kind, column, y + height - top, 1, top - bottom);
+		bottom = Math.max(bottom, top);
+	}
+	for (const kind of order)
+		if (low[kind] > bottom && shares[kind])
+			boxes.add(kind, column, y + height - low[kind], 1, low[kind] - bottom);
+}
+
+/* A picture on a canvas as sharp as the screen. `fit()` before drawing; then drawing is in device pixels, `ratio` of them in a CSS pixel. */
+class Canvas {
+	constructor(canvas) {
+		this.canvas = canvas;
+		this.context = canvas.getContext("2d");
+		this.textWidths = new Map();
+	}
+
+	fit(width, height) {
+		this.ratio = devicePixelRatio || 1;
+		this.columns = Math.max(1, Math.round(width * this.ratio));
+		this.rows = Math.max(1, Math.round(height * this.ratio));
+		if (this.canvas.width !== this.columns || this.canvas.height !== this.rows) {
+			this.canvas.width = this.columns;
+			this.canvas.height = this.rows;
+			this.canvas.style.width = `${width}px`;
+			this.canvas.style.height = `${height}px`;
+		}
+		this.context.setTransform(1, 0, 0, 1, 0, 0);
+		this.context.clearRect(0, 0, this.columns, this.rows);
+	}
+
+	px(length) {
+		return Math.round(length * this.ratio);
+	}
+
+	font(size, weight = "") {
+		const font = `${weight} ${size * this.ratio}px ${themeValue("--font")}`;
+
+		if (this.currentFont !== font)
+			this.textWidths.clear();
+		this.currentFont = this.context.font = font;
+		this.context.textBaseline = "middle";
+	}
+
+	textWidth(text) {
+		let width = this.textWidths.get(text);
+
+		if (width === undefined) {
+			if (this.textWidths.size > 20000)
+				this.textWidths.clear();
+			this.textWidths.set(text, width = this.context.measureText(text).width);
+		}
+		return width;
+	}
+
+	/* As much of a text as fits: of a qualified name that does not the last part, then its begin. */
+	fitting(text, room) {
+		if (this.textWidth(text) <= room)
+			return text;
+		const last = text.slice(text.lastIndexOf(".") + 1), width = this.textWidth(last), characters = Array.from(last);
+
+		if (width <= room)
+			return last;
+		const count = Math.floor(characters.length * (room - this.textWidth("…")) / width);
+
+		return count > 1 ? characters.slice(0, count).join("") + "…" : "";
+	}
+}
+
+let themeStyle = null;
+const themeValues = new Map();
+
+/* A custom property of theme.css. */
+function themeValue(name) {
+	if (!themeValues.has(name)) {
+		themeStyle ??= getComputedStyle(document.documentElement);
+		themeValues.set(name, themeStyle.getPropertyValue(name).trim());
+	}
+	return themeValues.get(name);
+}
+
+function forgetTheme() {
+	themeValues.clear();
+}

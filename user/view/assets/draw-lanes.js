@@ -1,0 +1,199 @@
+// SPDX-License-Identifier: MIT
+/* The picture: all lanes that are in sight, over the chosen window. */
+"use strict";
+
+/* From the bottom up: what has the GIL, what wants it, what runs without, what waits for a CPU, what sleeps. */
+const STATE_ORDER = ["python", "held_blocked", "held_runnable", "gil_wait", "native", "runnable", "blocked", "unknown", "idle"].map(name => STATE_NAMES.indexOf(name));
+const STATE_IDLE = STATE_NAMES.indexOf("idle"), STATE_GIL_WAIT = STATE_NAMES.indexOf("gil_wait"), STATE_BLOCKED = STATE_NAMES.indexOf("blocked");
+const WIDE_PX = 34;
+
+class Picture extends Canvas {
+	constructor(canvas, recording) {
+		super(canvas);
+		this.recording = recording;
+		this.stateBoxes = new Boxes(STATE_NAMES.length);
+		this.flames = new FlameDrawer(this);
+		this.drawnRows = 0;
+	}
+
+	/* What depends on the theme and the screen. */
+	prepare() {
+		const key = `${this.ratio} ${themeValue("--surface")}`;
+
+		if (this.prepared === key)
+			return;
+		this.prepared = key;
+		const looks = alpha => STATE_NAMES.map(name => ({colour: stateLook(name).colour, pattern: statePattern(this.context, name, this.ratio), ...alpha[name]}));
+
+		/* A thread that is no loop may sleep as long as it likes: that is drawn paler. */
+		this.loopLooks = looks({idle: {colour: themeValue("--idle")}});
+		this.threadLooks = looks({idle: {colour: themeValue("--idle")}, blocked: {colour: themeValue("--asleep")}});
+		this.flames.forget();
+	}
+
+	draw({view, layout, scroll, width, height, search}) {
+		this.fit(width, height);
+		this.prepare();
+		this.font(11);
+		this.drawnRows = 0;
+		this.drawGrid(view, layout, scroll);
+		for (const row of layout.rows) {
+			if (row.y + row.height <= scroll || row.y >= scroll + height)
+				continue;
+			const place = {y: this.px(row.y - scroll), height: this.px(row.height), columns: this.columns};
+
+			this.drawRow(row, view, place, search);
+		}
+	}
+
+	drawRow(row, view, place, search) {
+		const ready = row.gil ? row.gil.holdLane : row.loop ? row.loop.turnLane : row.thread.stateLane;
+
+		if (!ready)
+			return;
+		this.drawnRows++;
+		if (row.kind === "hold")
+			this.drawHolds(row.gil, view, place);
+		else if (row.kind === "waiters")
+			this.drawWaiters(row.gil, view, place);
+		else if (row.kind === "turns")
+			this.drawTurns(row.loop, view, place);
+		else if (row.kind === "states")
+			this.drawStates(row.thread, view, place);
+		else
+			this.flames.draw(row, view, place, search);
+	}
+
+	/* Lines at the ruler's ticks, and between the groups. */
+	drawGrid(view, layout, scroll) {
+		const {context} = this;
+
+		context.fillStyle = themeValue("--grid");
+		for (const time of ticks(view, 110).times)
+			context.fillRect(Math.round(view.x(time) * this.ratio), 0, Math.max(1, Math.floor(this.ratio)), this.rows);
+		context.fillStyle = themeValue("--line");
+		for (const group of layout.groups)
+			context.fillRect(0, this.px(group.y + group.height - scroll) - 1, this.columns, 1);
+	}
+
+	words(text, x, width, place, colour) {
+		const room = Math.min(x + width, this.columns) - Math.max(x, 0) - 8 * this.ratio, shown = room > 12 * this.ratio ? this.fitting(text, room) : "";
+
+		if (!shown)
+			return;
+		this.context.fillStyle = colour;
+		this.context.fillText(shown, Math.max(x, 0) + 4 * this.ratio, place.y + place.height / 2 + this.ratio * 0.5);
+	}
+
+	drawHolds(gil, view, place) {
+		const lane = gil.holdLane, order = Array.from({length: lane.kindCount}, (_, kind) => kind), labels = [];
+		const boxes = new Boxes(lane.kindCount), low = [0], {threads} = this.recording;
+
+		collectShares(boxes, lane, view, place, order, low, WIDE_PX * this.ratio, (kind, x, width, entry) => kind && labels.push([x, width, lane.holder(entry)]));
+		boxes.paint(this.context, order.map(kind => kind ? {colour: lane.slots[kind - 1] < 0 ? "#888888" : threadColour(lane.slots[kind - 1])} : null), 0);
+		for (const [x, width, thread] of labels)
+			this.words(threads[thread].name || `thread ${threads[thread].tid}`, x, width, place, "#ffffff");
+	}
+
+	/* How many threads waited for the GIL, on average, in every column: exact, for it is made of the threads' own sums. */
+	drawWaiters(gil, view, place) {
+		const lanes = this.recording.threadsOf(gil).filter(thread => thread.stateLane && thread.figures.states.gil_wait).map(thread => thread.stateLane);
+		const sums = new Float64Array(this.columns), most = Math.max(1, Math.min(8, lanes.length)), scale = this.columns / view.span / most, boxes = new Boxes(1);
+
+		for (const lane of lanes)
+			addColumns(sums, lane, view, STATE_GIL_WAIT);
+		for (let column = 0; column < this.columns; column++) {
+			const height = Math.min(place.height, Math.ceil(sums[column] * scale * place.height - 0.02));
+
+			if (height > 0)
+				boxes.add(0, column, place.y + place.height - height, 1, height);
+		}
+		boxes.paint(this.context, [{colour: stateLook("gil_wait").colour}], 0);
+	}
+
+	drawTurns(loop, view, place) {
+		const {context} = this, looks = [null, {colour: themeValue("--turn")}, {colour: themeValue("--turn-stall")}], boxes = new Boxes(3), labels = [];
+
+		collectShares(boxes, loop.turnLane, view, place, [TURN_STALL, TURN_SHORT, TURN_NONE], [0], WIDE_PX * this.ratio, (kind, x, width, entry) =>
+			kind === TURN_SHORT && labels.push([x, width, durationText(loop.turnLane.starts[entry + 1] - loop.turnLane.starts[entry])]));
+		boxes.paint(context, looks, 0);
+		for (const [x, width, text] of labels)
+			this.words(text, x, width, place, themeValue("--text"));
+		this.drawStalls(loop, view, place);
+	}
+
+	/* Stalls have their cause's colour around them and, where there is room, what happened in words. */
+	drawStalls(loop, view, place) {
+		const {context, ratio} = this, scale = this.columns / view.span, line = Math.max(2, Math.round(2 * ratio));
+		let before = -1;
+
+		for (const stall of this.recording.stalls) {
+			if (stall.loop !== loop.number || stall.end_ns <= view.from || stall.start_ns >= view.until)
+				continue;
+			const left = Math.round((stall.start_ns - view.from) * scale), right = Math.max(left + line, Math.round((stall.end_ns - view.from) * scale));
+
+			if (right <= before)
+				continue;
+			before = right;
+			const look = stateLook(stall.cause), x = Math.max(-line, left), width = Math.min(this.columns + line, right) - x;
+
+			context.fillStyle = look.colour;
+			context.fillRect(x, place.y, width, place.height);
+			if (width > 4 * line) {
+				context.fillStyle = themeValue("--surface");
+				context.globalAlpha = 0.86;
+				context.fillRect(x + line, place.y + line, width - 2 * line, place.height - 2 * line);
+				context.globalAlpha = 1;
+				this.words(`${durationText(stall.end_ns - stall.start_ns)} ${stall.cause}${stall.handler ? " · " + stall.handler.function : ""}`,
+					x + line, width - 2 * line, place, themeValue("--text"));
+			}
+		}
+	}
+
+	drawStates(thread, view, place) {
+		const lane = thread.stateLane, boxes = this.stateBoxes, low = [], labels = [], looks = thread.loop ? this.loopLooks : this.threadLooks;
+
+		low[STATE_IDLE] = Math.max(2, this.px(3));
+		boxes.clear();
+		collectShares(boxes, lane, view, place, STATE_ORDER, low, WIDE_PX * this.ratio, (kind, x, width, entry) => labels.push([x, width, kind, entry]));
+		boxes.paint(this.context, looks, 5 * this.ratio);
+		if (place.height < 16 * this.ratio)
+			return;
+		for (const [x, width, kind, entry] of labels)
+			if (kind !== STATE_IDLE)
+				this.stateWords(thread, lane, x, width, kind, entry, place);
+	}
+
+	stateWords(thread, lane, x, width, kind, entry, place) {
+		const call = lane.call(entry), name = STATE_NAMES[kind], pale = kind === STATE_BLOCKED && !thread.loop;
+		const gc = lane.flags[entry] & STATE_GC ? " · garbage collection" : "";
+
+		this.words(call !== null && call >= 0 ? `${name} · ${this.recording.callText(call)}${gc}` : name + gc, x, width, place,
+			pale ? themeValue("--text-soft") : stateLook(name).dark ? "#ffffff" : "#1a1a1a");
+	}
+}
+
+/* Adds to every column how long a lane was of one kind in it. */
+function addColumns(sums, lane, view, kind) {
+	const columns = sums.length, nsPerColumn = view.span / columns, shares = new Float64Array(lane.kindCount);
+	let column = Math.max(0, Math.floor((lane.begin - view.from) / nsPerColumn)), entry = 0;
+
+	for (; lane.count && column < columns; column++) {
+		const from = view.from + column * nsPerColumn, until = from + nsPerColumn;
+
+		if (from >= lane.end)
+			break;
+		entry = lane.indexAt(from, entry);
+		if (lane.starts[entry + 1] >= until) {
+			const last = Math.min(columns, Math.max(column + 1, Math.floor((lane.starts[entry + 1] - view.from) / nsPerColumn)));
+
+			for (let c = column; lane.kinds[entry] === kind && c < last; c++)
+				sums[c] += nsPerColumn;
+			column = last - 1;
+			continue;
+		}
+		shares.fill(0);
+		lane.addBetween(from, until, entry, lane.indexAt(until, entry), shares);
+		sums[column] += shares[kind];
+	}
+}

@@ -1,0 +1,84 @@
+// SPDX-License-Identifier: MIT
+/* The whole recording at a glance: how long the loops' turns were, on a logarithmic scale, stalls in their cause's colour. And the ruler of the chosen window. */
+"use strict";
+
+class Overview extends Canvas {
+	constructor(canvas, recording) {
+		super(canvas);
+		this.recording = recording;
+	}
+
+	draw(width, height) {
+		const turns = this.recording.loops.filter(loop => loop.turnLane && loop.turnLane.turns);
+
+		this.fit(width, height);
+		this.font(10);
+		if (turns.length)
+			this.drawTurns(turns);
+		else
+			this.drawHolds();
+	}
+
+	drawTurns(loops) {
+		const {context, recording, columns, rows} = this, longest = new Float64Array(columns), stallNs = recording.report.stall_ns;
+
+		for (const loop of loops)
+			loop.turnLane.longestBy(0, recording.end, columns).forEach((length, column) => longest[column] = Math.max(longest[column], length));
+		const most = longest.reduce((a, b) => Math.max(a, b), stallNs * 2), least = Math.min(1e5, stallNs / 10);
+		const heightOf = length => length <= least ? this.px(1) : this.px(1) + Math.round(Math.log(length / least) / Math.log(most / least) * (rows - this.px(3)));
+
+		context.fillStyle = themeValue("--overview-bar");
+		for (let column = 0; column < columns; column++)
+			if (longest[column])
+				context.fillRect(column, rows - heightOf(longest[column]), 1, heightOf(longest[column]));
+		this.drawThreshold(rows - heightOf(stallNs), stallNs);
+		for (const stall of recording.stalls) {
+			const x = Math.round(stall.start_ns / recording.end * columns), right = Math.round(stall.end_ns / recording.end * columns);
+			const height = heightOf(stall.end_ns - stall.start_ns);
+
+			context.fillStyle = stateLook(stall.cause).colour;
+			context.fillRect(x, rows - height, Math.max(this.px(2), right - x), height);
+		}
+	}
+
+	drawThreshold(y, stallNs) {
+		const {context} = this, text = `stall ≥ ${durationText(stallNs)}`;
+
+		context.fillStyle = themeValue("--line-strong");
+		for (let x = 0; x < this.columns; x += this.px(6))
+			context.fillRect(x, y, this.px(3), Math.max(1, Math.floor(this.ratio)));
+		context.fillStyle = themeValue("--text-faint");
+		context.fillText(text, this.columns - this.textWidth(text) - this.px(4), y - this.px(7));
+	}
+
+	/* Without a loop: who held the GIL. */
+	drawHolds() {
+		const {recording, context, columns, rows} = this, gil = recording.gils.find(gil => gil.holdLane && gil.holdLane.holds), view = new View(recording.end);
+
+		if (!gil)
+			return;
+		const lane = gil.holdLane, order = Array.from({length: lane.kindCount}, (_, kind) => kind), boxes = new Boxes(lane.kindCount);
+
+		collectShares(boxes, lane, view, {y: this.px(3), height: rows - this.px(3), columns}, order, [0]);
+		boxes.paint(context, order.map(kind => kind ? {colour: lane.slots[kind - 1] < 0 ? "#888888" : threadColour(lane.slots[kind - 1])} : null), 0);
+	}
+}
+
+class Ruler extends Canvas {
+	draw(view, width, height) {
+		const {context} = this;
+
+		this.fit(width, height);
+		this.font(10.5);
+		const {step, times} = ticks(view, 110);
+
+		for (const time of times) {
+			const x = Math.round(view.x(time) * this.ratio);
+
+			context.fillStyle = themeValue("--line-strong");
+			context.fillRect(x, this.rows - this.px(6), Math.max(1, Math.floor(this.ratio)), this.px(6));
+			context.fillStyle = themeValue("--text-soft");
+			context.fillText(tickText(time, step), x + this.px(4), this.rows / 2 - this.px(1));
+		}
+	}
+}

@@ -1,0 +1,259 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Lanes: what is drawn over time, as series without gaps. Each keeps how long every kind lasted up to every block of entries, so the sums of any window are exact to
+ * the nanosecond and cost a search and a few steps, however many entries lie in it; drawing a pixel column of a minute costs as much as of a millisecond.
+ */
+"use strict";
+
+class Lane {
+	/* `starts` has one entry more than `kinds`: the end. Kinds are below `kindCount`. */
+	constructor(starts, kinds, kindCount) {
+		this.starts = starts;
+		this.kinds = kinds;
+		this.kindCount = kindCount;
+		this.count = kinds.length;
+		this.begin = starts[0];
+		this.end = starts[this.count];
+		/* blocks of at least twice as many entries as kinds: the sums take no more room than the entries */
+		this.shift = Math.max(5, Math.ceil(Math.log2(2 * kindCount)));
+		this.addUp();
+	}
+
+	addUp() {
+		const {starts, kinds, kindCount, count} = this, blocks = (count >> this.shift) + 1, step = 1 << this.shift;
+		const sums = new Float64Array((blocks + 1) * kindCount), running = new Float64Array(kindCount);
+
+		for (let block = 0; block <= blocks; block++) {
+			const first = block * step, last = Math.min(count, first + step);
+
+			sums.set(running, block * kindCount);
+			for (let i = first; i < last; i++)
+				running[kinds[i]] += starts[i + 1] - starts[i];
+		}
+		this.blockSums = sums;
+	}
+
+	/* The entry at an instant, clipped to the lane; the last one that begins at or before it. `hint`: an entry at or before the one looked for. */
+	indexAt(time, hint = 0) {
+		const starts = this.starts;
+		let low = hint, step = 1, high;
+
+		while (low + step < this.count && starts[low + step] <= time) {
+			low += step;
+			step *= 2;
+		}
+		high = Math.min(this.count, low + step);
+		while (high - low > 1) {
+			const middle = (low + high) >>> 1;
+
+			if (starts[middle] <= time)
+				low = middle;
+			else
+				high = middle;
+		}
+		return low;
+	}
+
+	contains(time) {
+		return this.count > 0 && time >= this.begin && time < this.end;
+	}
+
+	/* Adds to `to` how long every kind lasted in [from, until), which begins in entry `first` and ends in `last`. */
+	addBetween(from, until, first, last, to) {
+		const {starts, kinds, kindCount, shift, blockSums} = this;
+		let i = first;
+
+		if (last - first > 3 << shift) {
+			const low = (first >> shift) + 1, high = last >> shift, edge = low << shift;
+
+			for (; i < edge; i++)
+				to[kinds[i]] += starts[i + 1] - (starts[i] < from ? from : starts[i]);
+			for (let kind = 0; kind < kindCount; kind++)
+				to[kind] += blockSums[high * kindCount + kind] - blockSums[low * kindCount + kind];
+			i = high << shift;
+		}
+		for (; i <= last; i++) {
+			const start = starts[i] < from ? from : starts[i], end = starts[i + 1] > until ? until : starts[i + 1];
+
+			if (end > start)
+				to[kinds[i]] += end - start;
+		}
+	}
+
+	/* How long every kind lasted in a window. */
+	sums(from, until) {
+		const to = new Float64Array(this.kindCount), a = Math.max(from, this.begin), b = Math.min(until, this.end);
+
+		if (this.count && b > a) {
+			const first = this.indexAt(a);
+
+			this.addBetween(a, b, first, this.indexAt(b, first), to);
+		}
+		return to;
+	}
+
+	/* The longest entry that overlaps a window and is of one of the kinds in the bit mask; -1 when there is none. Looks at no more than `most` of them. */
+	longest(from, until, mask, most = 4096) {
+		let best = -1, length = 0;
+
+		if (!this.count || until <= this.begin || from >= this.end)
+			return -1;
+		const first = this.indexAt(Math.max(from, this.begin)), last = this.indexAt(Math.min(until, this.end), first), stride = Math.max(1, Math.ceil((last - first) / most));
+
+		for (let i = first; i <= last; i += stride)
+			if (mask >> this.kinds[i] & 1 && this.starts[i + 1] - this.starts[i] > length) {
+				best = i;
+				length = this.starts[i + 1] - this.starts[i];
+			}
+		return best;
+	}
+}
+
+const SLEEPING = STATE_NAMES.map(name => name === "blocked" || name === "held_blocked" || name === "idle" ? 1 : 0);
+const STATE_GC = 0x10, STATE_THROTTLED = 0x20, STATE_SAMPLED = 0x40;
+const HOLD_WHOLE = 1, HOLD_REQUESTED = 2, HOLD_HANDOFF = 4, TURN_WHOLE = 1, TURN_ONGOING = 2;
+
+class StateLane extends Lane {
+	constructor({starts, kinds, flags, calls}) {
+		super(starts, kinds, STATE_NAMES.length);
+		this.flags = flags;
+		this.calls = calls;
+		this.callsBefore = new Uint32Array((this.count >> 8) + 1);
+		for (let i = 0, fill = 0; i < this.count; i++) {
+			if (!(i & 255))
+				this.callsBefore[i >> 8] = fill;
+			fill += SLEEPING[kinds[i]];
+		}
+	}
+
+	/* The system call that a thread slept in: its number, -1 none, -2 not known; null where it did not sleep. */
+	call(index) {
+		let fill = this.callsBefore[index >> 8];
+
+		if (!SLEEPING[this.kinds[index]])
+			return null;
+		for (let i = index & ~255; i < index; i++)
+			fill += SLEEPING[this.kinds[i]];
+		return this.calls[fill] - 2;
+	}
+}
+
+/* Who held a GIL: kind 0 is nobody, or nobody certain; the others are the threads in `slots`, of which the last is all others where there are too many. */
+const HOLDER_SLOTS = 24;
+
+class HoldLane extends Lane {
+	constructor({starts, owner, flags, count}, threadCount) {
+		const held = new Float64Array(threadCount + 1), kinds = new Uint8Array(owner.length);
+
+		for (let i = 0; i < owner.length; i++)
+			held[owner[i]] += starts[i + 1] - starts[i];
+		const slots = [...held.keys()].filter(thread => thread && held[thread]).sort((a, b) => held[b] - held[a]);
+		const slotOf = new Uint8Array(threadCount + 1), others = slots.length > HOLDER_SLOTS;
+
+		slots.forEach((thread, place) => slotOf[thread] = Math.min(place, HOLDER_SLOTS - 1) + 1);
+		for (let i = 0; i < owner.length; i++)
+			kinds[i] = slotOf[owner[i]];
+		super(starts, kinds, Math.min(slots.length, HOLDER_SLOTS) + 1);
+		this.owner = owner;
+		this.flags = flags;
+		this.holds = count;
+		this.slots = slots.slice(0, HOLDER_SLOTS).map((thread, place) => others && place === HOLDER_SLOTS - 1 ? -1 : thread - 1);
+		this.held = held.subarray(1);
+	}
+
+	/* The thread of an entry, -1 for none. */
+	holder(index) {
+		return this.owner[index] - 1;
+	}
+}
+
+const TURN_NONE = 0, TURN_SHORT = 1, TURN_STALL = 2;
+
+class TurnLane extends Lane {
+	constructor({starts, owner, flags, count}, stallNs) {
+		const kinds = new Uint8Array(owner.length);
+
+		for (let i = 0; i < owner.length; i++)
+			kinds[i] = !owner[i] ? TURN_NONE : starts[i + 1] - starts[i] >= stallNs ? TURN_STALL : TURN_SHORT;
+		super(starts, kinds, 3);
+		this.flags = flags;
+		this.turns = count;
+	}
+
+	/* The longest turn that overlaps each of `columns` equal parts of a window: its length. */
+	longestBy(from, until, columns) {
+		const lengths = new Float64Array(columns), scale = columns / (until - from), {starts, kinds} = this;
+
+		for (let i = this.indexAt(from); i < this.count && starts[i] < until; i++) {
+			if (!kinds[i])
+				continue;
+			const length = starts[i + 1] - starts[i], last = Math.min(columns - 1, Math.floor((starts[i + 1] - from) * scale));
+
+			for (let column = Math.max(0, Math.floor((starts[i] - from) * scale)); column <= last; column++)
+				if (length > lengths[column])
+					lengths[column] = length;
+		}
+		return lengths;
+	}
+}
+
+/* Which stack a thread had. For drawing, a pyramid says which entry of every 16, 256, … is the longest. */
+class StackLane {
+	constructor({starts, stacks, tasks}) {
+		this.starts = starts;
+		this.stacks = stacks;
+		this.tasks = tasks;
+		this.count = stacks.length;
+		this.begin = starts[0];
+		this.end = starts[this.count];
+		this.levels = [];
+		for (let below = null, size = this.count; size > 16; size = below.length) {
+			below = this.level(below, Math.ceil(size / 16));
+			this.levels.push(below);
+		}
+	}
+
+	lengthOf(index) {
+		return this.starts[index + 1] - this.starts[index];
+	}
+
+	level(below, size) {
+		const level = new Uint32Array(size), last = below ? below.length : this.count;
+
+		for (let i = 0; i < size; i++) {
+			let best = below ? below[i * 16] : i * 16;
+
+			for (let j = i * 16 + 1; j < Math.min(last, i * 16 + 16); j++) {
+				const entry = below ? below[j] : j;
+
+				if (this.lengthOf(entry) > this.lengthOf(best))
+					best = entry;
+			}
+			level[i] = best;
+		}
+		return level;
+	}
+
+	/* The longest of the entries first … last. */
+	longestOf(first, last) {
+		let best = first;
+		const offer = entry => {
+			if (this.lengthOf(entry) > this.lengthOf(best))
+				best = entry;
+		};
+
+		for (let height = 0; first <= last; height++, first >>>= 4, last >>>= 4) {
+			const level = height ? this.levels[height - 1] : null, top = height === this.levels.length;
+
+			while (first <= last && (top || first & 15))
+				offer(level ? level[first++] : first++);
+			while (first <= last && (last & 15) !== 15)
+				offer(level ? level[last--] : last--);
+			if (first > last)
+				break;
+		}
+		return best;
+	}
+}
+StackLane.prototype.indexAt = Lane.prototype.indexAt;
+StackLane.prototype.contains = Lane.prototype.contains;

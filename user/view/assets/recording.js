@@ -1,0 +1,189 @@
+// SPDX-License-Identifier: MIT
+/* The recording: the report, who was in it, and the lanes. Lanes are read one by one, those that are seen first before the others. */
+"use strict";
+
+class Recording {
+	constructor(report, head, stacks) {
+		this.report = report;
+		this.head = head;
+		this.stacks = stacks;
+		this.end = head.end_ns;
+		this.processes = report.processes;
+		this.severalProcesses = report.processes.length > 1;
+		this.sleeps = head.states.map(state => SLEEPING[STATE_NAMES.indexOf(state)] || 0);
+		this.threads = this.joined(head.threads, "threads", (thread, figures) => ({...thread, figures, label: this.threadLabel(thread)}));
+		this.gils = this.joined(head.gils, "gils", (gil, figures) => ({...gil, figures}));
+		this.loops = this.joined(head.loops, "loops", (loop, figures) => ({...loop, figures, process: head.threads[loop.thread].process}));
+		this.stalls = this.loops.flatMap(loop => loop.figures.stalls.map((stall, number) => ({...stall, loop: loop.number, number, thread: loop.thread})));
+		this.stalls.forEach((stall, number) => stall.id = number);
+		this.lanesRead = 0;
+		this.checkNames();
+	}
+
+	static async read() {
+		const [report, head] = await Promise.all([blobJson("report"), blobJson("head")]);
+
+		if (head.format !== "gilscope.page/1" || STATE_NAMES.some((name, number) => head.states[number] !== name))
+			throw new DamagedData("This page's data is of a format that it does not know.");
+		return new Recording(report, head, new Stacks(await blobBytes("stacks"), head.functions));
+	}
+
+	/* The head's lists are those of the report, in its order. */
+	joined(list, kind, make) {
+		const figures = this.report.processes.flatMap(process => process[kind]);
+
+		if (figures.length !== list.length)
+			throw new DamagedData(`The page's data and its report do not have the same ${kind}.`);
+		return list.map((entry, number) => ({number, ...make(entry, figures[number])}));
+	}
+
+	checkNames() {
+		for (const thread of this.threads)
+			if (!this.processes[thread.process])
+				throw new DamagedData("A thread of the page's data has no process.");
+		for (const loop of this.loops)
+			this.threads[loop.thread].loopNumber = loop.number;
+	}
+
+	threadLabel(thread) {
+		return `${thread.name || "thread"} ${thread.tid}`;
+	}
+
+	threadText(number) {
+		return this.threads[number] ? `'${this.threads[number].name || "thread"}' (${this.threads[number].tid})` : "nobody certain";
+	}
+
+	callText(number) {
+		return number === -1 ? "no system call (a page fault)" : number === -2 ? "a system call that is not known" :
+			this.head.syscalls[number] || `system call ${number}`;
+	}
+
+	/* Loops first, then by how long they had the GIL. */
+	threadsInOrder() {
+		const held = thread => ["python", "held_blocked", "held_runnable"].reduce((sum, state) => sum + thread.figures.states[state], 0);
+
+		return [...this.threads].sort((a, b) => a.process - b.process || b.loop - a.loop || held(b) - held(a) || a.number - b.number);
+	}
+
+	threadsOf(gil) {
+		return this.threads.filter(thread => thread.gil === gil.number);
+	}
+
+	// ── lanes ──────────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+	async readHolds(gil) {
+		gil.holdLane ??= new HoldLane(readBoxes(await blobBytes(`lane-${gil.holds}`), this.end, this.threads.length), this.threads.length);
+		this.lanesRead++;
+	}
+
+	async readTurns(loop) {
+		loop.turnLane ??= new TurnLane(readBoxes(await blobBytes(`lane-${loop.turns}`), this.end, 0), this.report.stall_ns);
+		this.lanesRead++;
+	}
+
+	async readThread(thread) {
+		const [states, stacks, clock] = await Promise.all([thread.states, thread.stacks, thread.clock].map(lane => blobBytes(`lane-${lane}`)));
+
+		thread.stateLane = new StateLane(readStates(states, this.sleeps));
+		thread.stackLane = new StackLane(readStackSpans(stacks, this.stacks.count));
+		thread.clockLane = readClock(clock, this.stacks.count);
+		thread.rows = new FlameRows(this.stacks, thread.stackLane);
+		this.lanesRead += 3;
+	}
+
+	// ── sums ───────────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+	/* Nanoseconds by state of a thread in a window. */
+	sums(thread, from, until) {
+		const lane = this.threads[thread].stateLane;
+
+		return lane ? lane.sums(from, until) : new Float64Array(STATE_NAMES.length);
+	}
+
+	/* Nanoseconds that threads held a GIL in a window: [thread or -1 for others, ns], most first. */
+	holders(gil, from, until) {
+		const lane = this.gils[gil].holdLane, sums = lane ? lane.sums(from, until) : [];
+
+		return lane ? lane.slots.map((thread, slot) => [thread, sums[slot + 1]]).filter(([, ns]) => ns).sort((a, b) => b[1] - a[1]) : [];
+	}
+
+	/* The holds that overlap a wait of a thread: [index, ns of the overlap] in order of time, at most `most`. */
+	holdsDuring(thread, from, until, most = 1000) {
+		const gil = this.gils[this.threads[thread].gil], lane = gil?.holdLane, found = [];
+
+		for (let i = lane && lane.count ? lane.indexAt(from) : Infinity; lane && i < lane.count && lane.starts[i] < until && found.length < most; i++)
+			if (lane.owner[i] && lane.starts[i + 1] > from)
+				found.push([i, Math.min(until, lane.starts[i + 1]) - Math.max(from, lane.starts[i])]);
+		return {gil, lane, found};
+	}
+}
+
+/*
+ * What a flame lane shows of a stack. All of it would fill the screen with the framework's frames. So a stack with a handler is shown from there inwards, any other
+ * without the frames that all stacks of the thread begin with; all frames are shown on demand.
+ */
+class FlameRows {
+	constructor(stacks, lane) {
+		this.stacks = stacks;
+		this.paths = [new Map(), new Map()];
+		this.used = usedStacks(lane.stacks, stacks.count);
+		this.common = this.commonDepth();
+		this.depths = [false, true].map(whole => this.used.reduce((most, stack) => Math.max(most, this.depth(stack, whole)), 0));
+	}
+
+	/* How many outer frames all stacks share, the innermost frame of the shortest one not among them. */
+	commonDepth() {
+		const {parent, depth, node} = this.stacks;
+		let shared = -1;
+
+		for (const stack of this.used) {
+			let here = parent[node[stack]];
+
+			for (shared = shared < 0 ? here : shared; shared !== here;)
+				if (depth[shared] > depth[here])
+					shared = parent[shared];
+				else
+					here = parent[here];
+		}
+		return shared > 0 ? depth[shared] : 0;
+	}
+
+	/* How many outer frames are left out. */
+	skipped(stack, whole) {
+		const {parent, depth, node, handler} = this.stacks;
+		let skipped = -1;
+
+		if (whole)
+			return 0;
+		for (let here = handler[stack] ? node[stack] : 0; here; here = parent[here])
+			if (this.stacks.function[here] === handler[stack])
+				skipped = depth[here] - 1;
+		return skipped < 0 ? Math.min(this.common, depth[node[stack]] - 1) : skipped;
+	}
+
+	depth(stack, whole) {
+		return this.stacks.depth[this.stacks.node[stack]] - this.skipped(stack, whole);
+	}
+
+	/* The nodes that are shown of a stack, outermost first. */
+	path(stack, whole) {
+		const known = this.paths[Number(whole)];
+		let path = known.get(stack);
+
+		if (!path)
+			known.set(stack, path = this.stacks.path(stack).slice(this.skipped(stack, whole)));
+		return path;
+	}
+}
+
+/* The numbers of the stacks that occur, without that of the one that is not known. */
+function usedStacks(numbers, count) {
+	const seen = new Uint8Array(count), used = [];
+
+	for (let i = 0; i < numbers.length; i++)
+		seen[numbers[i]] = 1;
+	for (let stack = 1; stack < count; stack++)
+		if (seen[stack])
+			used.push(stack);
+	return used;
+}

@@ -1,0 +1,62 @@
+// SPDX-License-Identifier: MIT
+/* The chosen window, and how time becomes pixels. Its ends are whole nanoseconds, so that what is summed over it is exact. */
+"use strict";
+
+const LEAST_WINDOW_NS = 100;
+
+class View {
+	constructor(end) {
+		this.end = Math.max(end, LEAST_WINDOW_NS); /* the recording's; it begins at 0 */
+		this.from = 0;
+		this.until = this.end;
+		this.width = 1; /* in CSS pixels */
+	}
+
+	get span() {
+		return this.until - this.from;
+	}
+
+	get whole() {
+		return this.from === 0 && this.until === this.end;
+	}
+
+	/* The nearest window that is inside the recording. */
+	set(from, until) {
+		const span = Math.min(this.end, Math.max(LEAST_WINDOW_NS, Math.round(until - from)));
+
+		this.from = Math.min(Math.max(0, Math.round(from)), this.end - span);
+		this.until = this.from + span;
+	}
+
+	x(time) {
+		return (time - this.from) / this.span * this.width;
+	}
+
+	timeAt(x) {
+		return this.from + x / this.width * this.span;
+	}
+
+	/* The window with what is at x staying there, and `factor` times as much of time. */
+	zoomed(x, factor) {
+		const at = this.timeAt(x), span = Math.min(this.end, Math.max(LEAST_WINDOW_NS, this.span * factor)), from = at - x / this.width * span;
+
+		return [from, from + span];
+	}
+}
+
+/* Ticks for a ruler: whole multiples of 1, 2 or 5 times a power of ten, at least `room` pixels apart. */
+function ticks(view, room) {
+	const least = Math.max(1, view.span / view.width * room), power = 10 ** Math.floor(Math.log10(least));
+	const step = [1, 2, 5, 10].map(factor => factor * power).find(candidate => candidate >= least * 0.999), times = [];
+
+	for (let number = Math.ceil(view.from / step); number * step <= view.until; number++)
+		times.push(number * step);
+	return {step, times};
+}
+
+/* What a tick is called: only as many digits as the step needs. */
+function tickText(time, step) {
+	const digits = Math.max(0, Math.min(9, 9 - Math.floor(Math.log10(step) + 1e-9)));
+
+	return pointText(time, digits).slice(1);
+}
