@@ -19,7 +19,7 @@ struct command {
 	const struct argp *argp;	   /* its options, for the man page */
 };
 
-extern const struct command command_attach, command_record, command_report, command_export, command_timeline, command_doctor;
+extern const struct command command_attach, command_record, command_report, command_export, command_timeline, command_flame, command_doctor;
 
 #define STALL_DEFAULT_NS (50 * NS_PER_MS)
 
@@ -42,6 +42,14 @@ struct names_options {
 	unsigned int app_root_count;
 };
 extern const struct argp names_argp;
+
+/* Options that say which stacks flames are made of; an argp child. `struct flames_options *` is its input. 0: as the format has it unless told. */
+struct flames_options {
+	unsigned int states;	 /* --state: bits, as in view_options */
+	unsigned int directions; /* --by: enum flame_direction */
+};
+extern const struct argp flames_argp;
+#define FLAMES_STATES_DEFAULT (((1u << TS_COUNT) - 1) & ~(1u << TS_IDLE))
 
 /* Parses a command line: argp with gilscope's exit status and its name in the usage line. */
 void cmd_parse(const struct argp *argp, int argc, char **argv, void *input);

@@ -11,11 +11,9 @@
 
 struct options {
 	const char *file, *format, *output;
-	struct view_options how;
+	struct flames_options flames;
 	struct pipeline pipeline; /* of it: names */
 };
-
-#define STATES_DEFAULT (((1u << TS_COUNT) - 1) & ~(1u << TS_IDLE))
 
 /*
  * A format is either another form of the recording itself, written while it is read: then head() comes once, before `sink` is used, and finish() once at
@@ -86,6 +84,7 @@ static int write_stream(FILE *to, const struct format *format, struct options *o
 static int write_view(FILE *to, const struct format *format, struct options *options, struct diag *diag, bool *ret_partial)
 {
 	struct view_note notes[VIEW_FLAME_NOTES];
+	struct view_options how = {0};
 	const struct report *report;
 	bool damaged = false;
 	unsigned count;
@@ -93,12 +92,12 @@ static int write_view(FILE *to, const struct format *format, struct options *opt
 
 	if (err)
 		return err;
-	options->how.states = options->how.states ? options->how.states : STATES_DEFAULT;
-	options->how.directions = options->how.directions ? options->how.directions : format->directions;
-	err = format->view->show(to, report, &options->how);
+	how.states = options->flames.states ? options->flames.states : FLAMES_STATES_DEFAULT;
+	how.directions = options->flames.directions ? options->flames.directions : format->directions;
+	err = format->view->show(to, report, &how);
 	if (err)
 		return diag_set(diag, EXIT_FAILED, err, "cannot write %s: %s", options->output ? options->output : "the standard output", strerror(-err));
-	count = view_flame_notes(report, &options->how, notes);
+	count = view_flame_notes(report, &how, notes);
 	for (unsigned i = 0; i < count; i++)
 		fprintf(stderr, "gilscope: %s.\n", notes[i].text);
 	*ret_partial = damaged || report_partial(report);
@@ -130,66 +129,20 @@ static const struct format FORMATS[] = {
 	{"trace", write_stream, trace_begin, trace_finish, NULL, 0, NULL},
 };
 
-/* "python,gil_wait" */
-static unsigned parse_states(const char *text, struct argp_state *state)
-{
-	unsigned states = 0;
-
-	for (const char *word = text;; word += strcspn(word, ",") + 1) {
-		size_t length = strcspn(word, ",");
-		int i;
-
-		for (i = 0; i < TS_COUNT; i++) {
-			const char *name = thread_state_name((enum thread_state)i);
-
-			if (strlen(name) == length && !strncmp(name, word, length))
-				break;
-		}
-		if (i == TS_COUNT)
-			argp_error(state, "'%.*s' is not a state; the states are python, native, gil_wait, held_blocked, held_runnable, blocked, runnable, idle "
-					  "and unknown",
-				   (int)length, word);
-		states |= 1u << i;
-		if (!word[length])
-			return states;
-	}
-}
-
-static unsigned parse_direction(const char *text, struct argp_state *state)
-{
-	static const struct {
-		const char *name;
-		enum flame_direction direction;
-	} directions[] = {{"waiter", FLAME_WAITER}, {"holder", FLAME_HOLDER}};
-
-	for (size_t i = 0; i < sizeof(directions) / sizeof(directions[0]); i++)
-		if (!strcmp(directions[i].name, text))
-			return directions[i].direction;
-	argp_error(state, "--by takes waiter or holder, not '%s'", text);
-	return 0;
-}
-
-enum { OPTION_STATE = 256, OPTION_BY };
-
 static error_t parse(int key, char *arg, struct argp_state *state)
 {
 	struct options *options = state->input;
 
 	switch (key) {
 	case ARGP_KEY_INIT:
-		state->child_inputs[0] = &options->pipeline.names;
+		state->child_inputs[0] = &options->flames;
+		state->child_inputs[1] = &options->pipeline.names;
 		return 0;
 	case 'f':
 		options->format = arg;
 		return 0;
 	case 'o':
 		options->output = arg;
-		return 0;
-	case OPTION_STATE:
-		options->how.states = parse_states(arg, state);
-		return 0;
-	case OPTION_BY:
-		options->how.directions = parse_direction(arg, state);
 		return 0;
 	case ARGP_KEY_ARG:
 		if (options->file)
@@ -212,12 +165,9 @@ static const struct argp_option OPTIONS[] = {
 	 "script: every event as a line of text, without loss; trace: a script made a recording again",
 	 0},
 	{"output", 'o', "FILE", 0, "Write to this file (standard output)", 0},
-	{"state", OPTION_STATE, "STATE,...", 0, "Stacks of these states only: python, native, gil_wait, blocked, ... (all but idle)", 0},
-	{"by", OPTION_BY, "waiter|holder", 0,
-	 "Whose stacks gil_wait shows: of those who waited, or of those who made them wait (waiter; speedscope has both, side by side)", 0},
 	{0},
 };
-static const struct argp_child CHILDREN[] = {{&names_argp, 0, NULL, 0}, {0}};
+static const struct argp_child CHILDREN[] = {{&flames_argp, 0, NULL, 0}, {&names_argp, 0, NULL, 0}, {0}};
 static const struct argp ARGP = {
 	OPTIONS, parse, "[FILE]",
 	"Turn a recording (gilscope.gsc; - is the standard input) into another form. A script can be read again wherever a recording can."
@@ -260,7 +210,7 @@ static int run(int argc, char **argv)
 	for (size_t i = 0; i < sizeof(FORMATS) / sizeof(FORMATS[0]); i++) {
 		if (strcmp(FORMATS[i].name, options.format) != 0)
 			continue;
-		if (!FORMATS[i].view && (options.how.states || options.how.directions || (!FORMATS[i].drawing && options.pipeline.names.app_root_count))) {
+		if (!FORMATS[i].view && (options.flames.states || options.flames.directions || (!FORMATS[i].drawing && options.pipeline.names.app_root_count))) {
 			diag_set(&diag, EXIT_USAGE, -EINVAL, "--state, --by and --app-root choose among stacks; '%s' is the whole recording", options.format);
 			return cmd_fail(&diag);
 		}

@@ -142,15 +142,19 @@ static size_t beginning(const char *bytes, unsigned columns)
 	return used;
 }
 
+void text_add_cut(struct text *text, const char *escaped, unsigned columns)
+{
+	if (text_width(escaped) <= columns)
+		text_add(text, "%s", escaped);
+	else
+		text_add(text, "%.*s…", (int)beginning(escaped, columns - 1), escaped);
+}
+
 void text_add_name(struct text *text, const char *name, unsigned columns)
 {
 	char shown[4 * 1024 + 1];
 
-	escape_text(shown, sizeof(shown), name, strlen(name));
-	if (text_width(shown) <= columns)
-		text_add(text, "%s", shown);
-	else
-		text_add(text, "%.*s…", (int)beginning(shown, columns - 1), shown);
+	text_add_cut(text, escape_text(shown, sizeof(shown), name, strlen(name)), columns);
 }
 
 void text_add_path(struct text *text, const char *path, unsigned columns)

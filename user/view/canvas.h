@@ -39,6 +39,8 @@ void text_add_count(struct text *text, uint64_t count);
 void text_add_number_of(struct text *text, uint64_t count, const char *one, const char *many);
 /* A name from the target, escaped, cut with an ellipsis to at most `columns`. */
 void text_add_name(struct text *text, const char *name, unsigned columns);
+/* The same with a name that is escaped already. */
+void text_add_cut(struct text *text, const char *escaped, unsigned columns);
 /* A path from the target, escaped, shortened from the left to at most `columns`, where there is a slash if that can be. */
 void text_add_path(struct text *text, const char *path, unsigned columns);
 

@@ -2,9 +2,13 @@
 /* What a flame graph must say of itself: which of it is exact, and what it is missing. */
 #include <inttypes.h>
 #include <stdarg.h>
+#include <string.h>
 
+#include "base/duration.h"
+#include "base/escape.h"
 #include "view/canvas.h"
 #include "view/flames.h"
+#include "view/names.h"
 
 struct notes {
 	struct view_note *notes;
@@ -99,4 +103,20 @@ unsigned view_flame_notes(const struct report *report, const struct view_options
 	if (report->stack_evidence.full)
 		add(&notes, "there were more distinct stacks than the %u that are kept; the others are missing", DEFINE_STACKS_MAX);
 	return notes.count;
+}
+
+void flame_title(const struct report *report, struct flame_title *ret_title)
+{
+	const struct process_info *info = report->process_count == 1 ? &report->processes[0].process->info : NULL;
+	char command[FLAME_TEXT_MAX], python[4 * sizeof(info->python)], duration[DURATION_TEXT_MAX];
+	const char *words = info ? command_of(info) : "";
+
+	duration_text(report->window.end - report->window.start, duration);
+	if (!info) {
+		snprintf(ret_title->text, sizeof(ret_title->text), "%u processes · %s", report->process_count, duration);
+		return;
+	}
+	escape_text(command, sizeof(command), words, strlen(words));
+	escape_text(python, sizeof(python), info->python, sizeof(info->python));
+	snprintf(ret_title->text, sizeof(ret_title->text), "%s · pid %u · python %s · %s", command, info->pid, python, duration);
 }

@@ -68,4 +68,37 @@ uint32_t flame_index_count(const struct flame_index *index);
 /* The frame of a number below the count. */
 struct flame_frame flame_index_frame(const struct flame_index *index, uint32_t number);
 
+/* ── rows as a tree, for what is drawn (flame_tree.c) ── */
+
+/* Node 0 is the root and has no frame; every other one is a frame below its caller, which has a smaller number. */
+struct flame_node {
+	uint32_t parent, frame; /* frame: its number in the index */
+	uint64_t self_ns, ns;	/* without and with what it called */
+};
+struct flame_tree {
+	struct flame_node *nodes;
+	uint32_t count;
+};
+/* The frames are added to `index`; `state` as for flame_frames(). 0 or -ENOMEM. */
+int flame_tree_make(const struct report *report, const struct flame_row *rows, size_t count, bool state, struct flame_index *index, struct flame_tree *ret_tree);
+void flame_tree_done(struct flame_tree *tree);
+
+/* Whose recording it is: "uvicorn app:app · pid 4711 · python 3.11.2 · 10.0 s". Escaped. */
+struct flame_title {
+	char text[FLAME_TEXT_MAX + 256];
+};
+void flame_title(const struct report *report, struct flame_title *ret_title);
+
+/*
+ * The flame graph's page (flame_page.c; view/assets/flame.js reads it) has a blob (assets.h) "head" of JSON:
+ *
+ *   {"format": "gilscope.flame/1", "version": "…", "title": flame_title(), "processes": how many, "stacks": were any taken?, "notes": [view_flame_notes()],
+ *    "graphs": [{"name": flame_row_kind(), "state": "gil_wait", "by": "waiter", "holder" or null, "evidence": "…", "ns": n, "blob": "graph-0" or null}],
+ *    "frames": [[name, file, line, 1 if its file is the application's], …]}
+ *
+ * A graph is there for every state and direction that was asked for; one without time has no blob. A blob of a graph is columns of varints (page.h) with the
+ * nodes of its tree from number 1 on: count · parent · frame (place in `frames`) · ns without what it called. Its leading frames are flame_frames()'s: the
+ * process, where there are several, the thread, and the handler.
+ */
+
 #endif

@@ -37,6 +37,8 @@ extern const struct view view_json; /* gilscope.report/1, docs/report.schema.jso
 extern const struct view view_folded;	  /* a line for each stack: "frame;frame;frame 123" */
 extern const struct view view_speedscope; /* https://www.speedscope.app/file-format-schema.json: a profile for each state and direction */
 extern const struct view view_pprof;	  /* gzip of pprof's profile.proto */
+extern const struct view view_flame_page; /* one self-contained HTML page with a graph for each state and direction */
+extern const struct view view_flame_svg;  /* one graph of all the chosen states, a picture without a script */
 
 /* Which of the weights and stacks are exact and which are made of samples: a sentence for each, at most VIEW_FLAME_NOTES. Returns how many. */
 #define VIEW_FLAME_NOTES 6

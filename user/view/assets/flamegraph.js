@@ -8,6 +8,7 @@
  *           colour: node => "#e69f00",          any CSS colour
  *           title: node => ["a line", …],       what a tooltip says beside name, place and times (optional)
  *           onselect: node => …,                a frame was clicked, or chosen with Enter (optional)
+ *           role: node => "frame",              "part": not a function but what its caller did; "group": what functions are grouped by (optional)
  *   });
  *   graph.show(root);                           the tree; the frame that was zoomed to stays so, if it is still there
  *
@@ -34,7 +35,7 @@ function flameElement(parent, tag, className, text = "")
 class FlameGraph {
 	constructor(element, options) {
 		this.element = element;
-		this.options = {title: () => [], onselect: () => {}, ...options};
+		this.options = {title: () => [], onselect: () => {}, role: () => "frame", ...options};
 		this.layout = new FlameLayout({name: "", ns: 0, self: 0, children: []});
 		this.zoomed = this.layout.root;
 		this.focused = this.layout.root;

@@ -2,7 +2,8 @@
 "use strict";
 /*
  * The frames of a flame graph as a table, for those who do not see it and those who look for one function: by function, all its lines and all its places
- * together, in what is zoomed to. `total` counts a function that calls itself once.
+ * together, in what is zoomed to. `total` counts a function that calls itself once. What is no function (FlameGraph's `role`) has no row: parts belong to the
+ * frame they are in.
  */
 const FLAME_TABLE_ROWS = 100;
 
@@ -24,17 +25,19 @@ class FlameTable {
 
 	/* Sums of the functions below a box, most first. */
 	functions(box) {
-		const sums = new Map(), running = new Set();
+		const sums = new Map(), running = new Set(), role = node => this.graph.options.role(node);
 		const visit = node => {
-			const key = `${node.name}\n${node.file ?? ""}`, inside = running.has(key);
+			const key = `${node.name}\n${node.file ?? ""}`, inside = running.has(key), frame = role(node) === "frame";
 			const sum = sums.get(key) ?? {name: node.name, file: node.file ?? "", self: 0, total: 0};
 
-			sums.set(key, sum);
-			sum.self += node.self;
-			sum.total += inside ? 0 : node.ns;
-			running.add(key);
+			if (frame) {
+				sums.set(key, sum);
+				sum.self += node.children.reduce((own, child) => role(child) === "part" ? own + child.ns : own, node.self);
+				sum.total += inside ? 0 : node.ns;
+				running.add(key);
+			}
 			node.children.forEach(visit);
-			if (!inside)
+			if (frame && !inside)
 				running.delete(key);
 		};
 

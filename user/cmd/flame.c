@@ -1,0 +1,132 @@
+/* SPDX-License-Identifier: MIT */
+#include <errno.h>
+#include <string.h>
+#include <strings.h>
+
+#include "base/duration.h"
+#include "cmd/cmd.h"
+#include "cmd/fold.h"
+#include "cmd/output.h"
+
+#define DEFAULT_PAGE "gilscope-flame.html"
+
+struct options {
+	const char *file, *output;
+	struct flames_options flames;
+	struct names_options *names;
+};
+
+static error_t parse(int key, char *arg, struct argp_state *state)
+{
+	struct options *options = state->input;
+
+	switch (key) {
+	case ARGP_KEY_INIT:
+		state->child_inputs[0] = &options->flames;
+		state->child_inputs[1] = options->names;
+		return 0;
+	case 'o':
+		options->output = arg;
+		return 0;
+	case ARGP_KEY_ARG:
+		if (options->file)
+			argp_error(state, "one recording at a time");
+		options->file = arg;
+		return 0;
+	default:
+		return ARGP_ERR_UNKNOWN;
+	}
+}
+
+static const struct argp_option OPTIONS[] = {
+	{"output", 'o', "FILE", 0, "Write a page (.html) or a picture (.svg) to this file (" DEFAULT_PAGE "; - is the standard output, a page)", 0},
+	{0},
+};
+static const struct argp_child CHILDREN[] = {{&flames_argp, 0, NULL, 0}, {&names_argp, 0, NULL, 0}, {0}};
+static const struct argp ARGP = {
+	OPTIONS, parse, "[FILE]",
+	"Draw where each thread spent its time, by state and Python stack, from a recording (" DEFAULT_FILE "; - is the standard input): as a page for the "
+	"browser that can be zoomed and searched and has all states to choose from, or as a picture for documents, of all states but idle and blocked unless told. "
+	"Both are one file and need nothing else."
+	"\vExample, a picture of who made others wait for the GIL:\n  gilscope flame monday.gsc --state gil_wait --by holder -o gil.svg",
+	CHILDREN, NULL, NULL,
+};
+
+static bool ends_with(const char *text, const char *end)
+{
+	size_t length = strlen(text), rest = strlen(end);
+
+	return length > rest && !strcasecmp(text + length - rest, end);
+}
+
+/* A thread that waits for work is blocked, and there may be forty of them: a picture, which cannot be asked for more, would show little else. */
+#define PICTURE_STATES (((1u << TS_COUNT) - 1) & ~(1u << TS_IDLE | 1u << TS_BLOCKED))
+
+/* What the output is, by its name: the view, and what it shows unless told otherwise. */
+static int choose_view(const struct options *options, struct view_options *how, const struct view **ret_view, struct diag *diag)
+{
+	bool picture = ends_with(options->output, ".svg");
+
+	if (!picture && strcmp(options->output, "-") != 0 && !ends_with(options->output, ".html") && !ends_with(options->output, ".htm")) {
+		diag_set(diag, EXIT_USAGE, -EINVAL, "cannot tell what %s is to be", options->output);
+		diag_hint(diag, "let its name end in .html for a page, or in .svg for a picture");
+		return -EINVAL;
+	}
+	how->states = picture ? PICTURE_STATES : (1u << TS_COUNT) - 1;
+	how->directions = picture ? FLAME_WAITER : FLAME_WAITER | FLAME_HOLDER;
+	if (options->flames.states)
+		how->states = options->flames.states;
+	if (options->flames.directions)
+		how->directions = options->flames.directions;
+	*ret_view = picture ? &view_flame_svg : &view_flame_page;
+	return 0;
+}
+
+static int draw(struct pipeline *pipeline, struct output *output, const struct options *options, struct diag *diag, bool *ret_partial)
+{
+	struct view_options how = {0};
+	const struct report *report;
+	const struct view *view;
+	bool damaged = false;
+	int err = choose_view(options, &how, &view, diag);
+
+	if (!err)
+		err = output_begin(output, options->output, diag);
+	if (!err)
+		err = fold_file(pipeline, options->file, STALL_DEFAULT_NS, diag, &report, &damaged);
+	if (err)
+		return err;
+	err = view->show(output->file, report, &how);
+	if (err)
+		return diag_set(diag, EXIT_FAILED, err, "cannot write %s: %s", output->name, strerror(-err));
+	err = output_end(output, diag);
+	if (err)
+		return err;
+	if (strcmp(options->output, "-") != 0)
+		fprintf(stderr, "gilscope: %s; open it in a browser (xdg-open %s).\n", options->output, options->output);
+	*ret_partial = damaged || report_partial(report);
+	return 0;
+}
+
+static int run(int argc, char **argv)
+{
+	struct pipeline pipeline = {0};
+	struct options options = {.output = DEFAULT_PAGE, .names = &pipeline.names};
+	struct output output = {0};
+	struct diag diag = {0};
+	bool partial = false;
+	int status;
+
+	cmd_parse(&ARGP, argc, argv, &options);
+	if (!options.file)
+		options.file = DEFAULT_FILE;
+	if (draw(&pipeline, &output, &options, &diag, &partial))
+		status = cmd_fail(&diag);
+	else
+		status = partial ? EXIT_PARTIAL : EXIT_OK;
+	output_done(&output);
+	pipeline_done(&pipeline);
+	return status;
+}
+
+const struct command command_flame = {"flame", "[FILE] [--state STATE,...] [-o FILE.html|.svg]", "draw a flame graph by state", run, &ARGP};

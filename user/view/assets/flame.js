@@ -1,0 +1,168 @@
+// SPDX-License-Identifier: MIT
+"use strict";
+/* The page of `gilscope flame`: which states are shown, and how; what is shown then is FlameGraph's. */
+
+const LEADING = ["process", "thread", "handler"];
+/* chosen at first, where all states are there: what a thread that waits for work does would be most of the picture */
+const QUIET_STATES = ["blocked", "idle"];
+
+class FlamePage {
+	constructor(head) {
+		this.head = head;
+		this.tree = new FlameTree(head.frames, head.processes > 1 ? LEADING : LEADING.slice(1));
+		this.flames = new Map();
+		this.form = document.getElementById("choice");
+		this.empty = document.getElementById("empty");
+		this.dark = darkTheme();
+		this.graph = new FlameGraph(document.getElementById("graph"), {
+			colour: node => this.colour(node),
+			title: node => this.title(node),
+			role: ({kind}) => kind === "state" ? "part" : LEADING.includes(kind) ? "group" : "frame",
+		});
+	}
+
+	/* The graphs' columns, by name; they are small, so all of them are read at once. */
+	async read() {
+		for (const {name, blob} of this.head.graphs)
+			if (blob)
+				this.flames.set(name, readFlames(await blobBytes(blob), this.head.frames.length));
+	}
+
+	start() {
+		document.getElementById("title").textContent = this.head.title;
+		document.title = `Flame graph · ${this.head.title}`;
+		this.total = this.entries("waiter").reduce((sum, {ns}) => sum + ns, 0);
+		this.listStates();
+		for (const note of this.head.notes)
+			flameElement(document.getElementById("notes"), "p", "", `${note}.`);
+		this.form.addEventListener("change", () => this.show());
+		this.form.addEventListener("submit", event => event.preventDefault());
+		document.addEventListener("keydown", event => this.key(event));
+		for (const query of ["(prefers-color-scheme: dark)", "print"])
+			matchMedia(query).addEventListener("change", () => this.recolour());
+		this.show();
+	}
+
+	/* What there is of every state; waiting for the GIL, of which there may be two, by whom it is asked for. */
+	entries(by) {
+		const {graphs} = this.head, both = graphs.filter(graph => graph.by).length > 1;
+
+		return graphs.filter(graph => !both || !graph.by || graph.by === by);
+	}
+
+	/* A box for each state, with what its threads spent in it together. */
+	listStates() {
+		const all = this.entries("waiter"), some = all.length === STATE_NAMES.length && all.some(({state, ns}) => ns && !QUIET_STATES.includes(state));
+
+		for (const {state, ns} of all) {
+			const label = flameElement(document.getElementById("states"), "label", "state"), box = flameElement(label, "input", "");
+
+			box.type = "checkbox";
+			box.name = "state";
+			box.value = state;
+			box.disabled = !ns;
+			box.checked = ns > 0 && !(some && QUIET_STATES.includes(state));
+			flameElement(label, "span", "swatch").style.background = stateBackground(state);
+			flameElement(label, "span", "name", state);
+			flameElement(label, "span", "sum", ns ? durationText(ns) : "–");
+			label.title = `${stateLook(state).doing}\n${exactText(ns)}, ${percentText(ns, this.total)} of the threads' time\nDouble click: only this`;
+			label.classList.toggle("none", !ns);
+			label.addEventListener("dblclick", () => this.only(state));
+		}
+	}
+
+	only(state) {
+		for (const box of this.form.querySelectorAll("[name=state]"))
+			box.checked = box.value === state;
+		this.show();
+	}
+
+	chosen() {
+		const states = new FormData(this.form).getAll("state");
+
+		return this.entries(this.form.elements.by.value).filter(({state, ns}) => ns && states.includes(state));
+	}
+
+	show() {
+		const chosen = this.chosen(), {threads, handlers, lines} = this.form.elements;
+		const graphs = chosen.map(entry => ({state: entry.state, flames: this.flames.get(entry.name)}));
+		const name = chosen.length === 1 ? chosen[0].name : "all";
+
+		this.evidence = chosen.length === 1 ? chosen[0].evidence : "";
+		document.getElementById("by").hidden = this.head.graphs.filter(graph => graph.by).length < 2 || !chosen.some(({by}) => by);
+		this.drawBar(chosen);
+		this.empty.textContent = this.whyEmpty(chosen);
+		this.empty.hidden = chosen.length > 0;
+		document.getElementById("graph").hidden = !chosen.length;
+		if (chosen.length)
+			this.graph.show(this.tree.merge(graphs, name, {threads: threads.checked, handlers: handlers.checked, lines: lines.checked}));
+	}
+
+	whyEmpty(chosen) {
+		if (!this.head.stacks)
+			return "No stacks were taken in this recording, so there is nothing to show.";
+		if (!this.total)
+			return `No thread was ${this.entries("waiter").map(({state}) => stateLook(state).doing).join(", or ")} in this recording.`;
+		return chosen.length ? "" : "No state is chosen.";
+	}
+
+	/* All the threads' time, by state: what is chosen is a part of. */
+	drawBar(chosen) {
+		const bar = document.getElementById("bar");
+
+		bar.replaceChildren();
+		for (const {state, ns} of this.entries("waiter")) {
+			const part = flameElement(bar, "span", chosen.some(entry => entry.state === state) ? "" : "out");
+
+			part.style.flexGrow = ns;
+			part.style.background = stateBackground(state);
+		}
+		bar.hidden = !this.total;
+	}
+
+	colour(node) {
+		if (node.kind === "state")
+			return stateLook(node.name).colour;
+		if (node.kind === "application")
+			return functionColour(node.name, node.file, this.dark);
+		if (node.kind === "library")
+			return `hsl(${textHash(node.file) % 360} ${this.dark ? "8% 24%" : "16% 92%"})`;
+		if (node.kind === "handler" && node.file)
+			return this.dark ? "#2f3f5f" : "#d3dff5";
+		return this.dark ? "#3a414a" : "#d9dee4";
+	}
+
+	title(node) {
+		if (node.kind === "state")
+			return [stateLook(node.name).doing];
+		return node.kind === "root" && this.evidence ? [this.evidence] : [];
+	}
+
+	recolour() {
+		this.dark = darkTheme();
+		this.graph.redraw();
+	}
+
+	key(event) {
+		if (event.key !== "/" || event.target.matches("input[type=search]") || event.ctrlKey || event.altKey || event.metaKey)
+			return;
+		this.graph.searchBox.focus();
+		event.preventDefault();
+	}
+}
+
+async function startFlamePage()
+{
+	try {
+		const page = new FlamePage(await blobJson("head"));
+
+		await page.read();
+		page.start();
+		window.flamePage = page;
+	} catch (error) {
+		document.getElementById("empty").textContent = `The flame graph cannot be shown: ${error.message}`;
+		throw error;
+	}
+}
+
+startFlamePage();
