@@ -92,7 +92,7 @@ class Picture extends Canvas {
 		collectShares(boxes, lane, view, place, order, low, WIDE_PX * this.ratio, (kind, x, width, entry) => kind && labels.push([x, width, lane.holder(entry)]));
 		boxes.paint(this.context, order.map(kind => kind ? {colour: lane.slots[kind - 1] < 0 ? "#888888" : threadColour(lane.slots[kind - 1])} : null), 0);
 		for (const [x, width, thread] of labels)
-			this.words(threads[thread].name || `thread ${threads[thread].tid}`, x, width, place, "#ffffff");
+			this.words(threads[thread].short, x, width, place, "#ffffff");
 	}
 
 	/* How many threads waited for the GIL, on average, in every column: exact, for it is made of the threads' own sums. */

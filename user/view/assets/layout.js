@@ -123,10 +123,10 @@ class Layout {
 	}
 
 	toggleButton(group) {
-		const name = group.kind === "gil" ? this.gilText(group.gil) : group.thread.name || "thread";
+		const name = group.kind === "gil" ? this.gilText(group.gil) : group.thread.python_name || group.thread.comm || "thread";
 
 		return element("button", {class: "lane-toggle", type: "button", "data-role": "toggle", "aria-expanded": String(group.open),
-			title: group.thread ? `${group.thread.name}${group.thread.comm === group.thread.name ? "" : ` (${group.thread.comm})`}, thread ${group.thread.tid}` : name,
+			title: group.thread ? group.thread.name : name,
 			onclick: () => this.toggle(group)}, element("span", {class: "chevron", "aria-hidden": "true"}),
 		group.thread ? threadSwatch(group.thread.number) : null, element("span", {class: "lane-name"}, name));
 	}

@@ -11,7 +11,7 @@ class Recording {
 		this.processes = report.processes;
 		this.severalProcesses = report.processes.length > 1;
 		this.sleeps = head.states.map(state => SLEEPING[STATE_NAMES.indexOf(state)] || 0);
-		this.threads = this.joined(head.threads, "threads", (thread, figures) => ({...thread, figures, label: this.threadLabel(thread)}));
+		this.threads = this.joined(head.threads, "threads", (thread, figures) => ({...thread, figures, short: this.shortName(thread, head.threads)}));
 		this.gils = this.joined(head.gils, "gils", (gil, figures) => ({...gil, figures}));
 		this.loops = this.joined(head.loops, "loops", (loop, figures) => ({...loop, figures, process: head.threads[loop.thread].process}));
 		this.stalls = this.loops.flatMap(loop => loop.figures.stalls.map((stall, number) => ({...stall, loop: loop.number, number, thread: loop.thread})));
@@ -45,12 +45,15 @@ class Recording {
 			this.threads[loop.thread].loopNumber = loop.number;
 	}
 
-	threadLabel(thread) {
-		return `${thread.name || "thread"} ${thread.tid}`;
+	/* What it is called in boxes: its tid is said only where the name alone does not tell it from others. */
+	shortName(thread, threads) {
+		const nameOf = other => other.python_name || other.comm || "thread", name = nameOf(thread);
+
+		return threads.some(other => other !== thread && nameOf(other) === name) ? `${name} ${thread.tid}` : name;
 	}
 
 	threadText(number) {
-		return this.threads[number] ? `'${this.threads[number].name || "thread"}' (${this.threads[number].tid})` : "nobody certain";
+		return this.threads[number] ? this.threads[number].name : "nobody certain";
 	}
 
 	callText(number) {

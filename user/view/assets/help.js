@@ -1,0 +1,29 @@
+// SPDX-License-Identifier: MIT
+/* What the keys do, what the colours mean, and what is exact. */
+"use strict";
+
+const HELP_KEYS = [["w  s", "zoom in and out (also the wheel, about the pointer)"], ["a  d", "go left and right (also dragging, Shift + wheel)"], ["f", "the whole recording; again: back"],
+	["n  p", "next and previous stall"], ["/", "search functions, files and threads"], ["Enter", "next place that was found"], ["Esc", "nothing chosen: the totals of the window"],
+	["z", "zoom to what is chosen"], ["?", "this help"]];
+
+const HELP_NOTES = [
+	"Points at anything: exact figures, to the nanosecond. A click shows all that is known of it below.",
+	"Zoomed out, a column of pixels is shared between the states in it by time, bottom to top in the order of the legend. Nothing is left out.",
+	"Above a thread's functions is its state. What it did off the CPU, and what it waited in, is exact; on a CPU functions are samples of a clock.",
+	"A flame lane shows stacks from the handler inwards; “all frames” shows them from the outermost frame. A column shows the longest stack in it.",
+	"Drag in the overview to choose a window; the totals, the flame graph and the address of this page follow. The address can be kept and shared.",
+];
+
+function buildHelp(dialog) {
+	dialog.replaceChildren(
+		element("div", {class: "help-head"}, element("h2", {id: "help-title"}, "Reading this page"),
+			element("button", {class: "quiet-button", type: "button", "aria-label": "Close", onclick: () => dialog.close()}, "✕")),
+		element("dl", {class: "keys"}, HELP_KEYS.flatMap(([keys, words]) => [element("dt", {}, keys.split("  ").map(key => element("kbd", {}, key))), element("dd", {}, words)])),
+		element("dl", {class: "state-list"}, STATE_NAMES.flatMap(name => [element("dt", {}, stateElement(name)), element("dd", {}, stateLook(name).doing)])),
+		element("ul", {}, HELP_NOTES.map(note => element("li", {}, note))));
+	dialog.addEventListener("click", event => event.target === dialog && dialog.close());
+}
+
+function buildLegend(root) {
+	root.replaceChildren(...STATE_NAMES.map(stateElement));
+}

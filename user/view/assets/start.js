@@ -1,0 +1,117 @@
+// SPDX-License-Identifier: MIT
+/* Begins: reads what is seen first, draws it, reads the rest. And what others may look at: `window.gilscope`. */
+"use strict";
+
+function showHead(recording) {
+	const {head, report} = recording, {evidence} = report, process = recording.processes.length === 1 ? recording.processes[0] : null, caveats = head.caveats || [];
+	const facts = [process ? `pid ${process.pid}` : manyText(recording.processes.length, "process", "processes"), process ? `python ${process.python || "?"}` : "", durationText(recording.end),
+		`${countText(evidence.events)} events`, evidence.lost ? `${countText(evidence.lost)} lost` : "nothing lost", timeOfDay(head.realtime_ns), report.truncated ? "the recording was cut off" : ""].filter(Boolean);
+
+	document.title = `${head.title} · gilscope`;
+	byId("title").textContent = head.title || "gilscope";
+	byId("title").title = process ? process.cmdline : head.title;
+	byId("facts").textContent = facts.join(" · ");
+	byId("verdict").textContent = head.verdict || "";
+	byId("overview-name").textContent = recording.loops.length ? "Turns" : "GIL";
+	byId("caveats-box").hidden = !caveats.length;
+	byId("caveats-button").textContent = report.partial ? "Partly not known" : "Not known";
+	byId("caveats-button").classList.toggle("warning", Boolean(report.partial));
+	byId("caveats").replaceChildren(element("ul", {}, caveats.map(words => element("li", {}, words))));
+	byId("caveats-button").addEventListener("click", () => {
+		byId("caveats").hidden = !byId("caveats").hidden;
+		byId("caveats-button").setAttribute("aria-expanded", String(!byId("caveats").hidden));
+	});
+}
+
+/* When it began, in the reader's time zone. */
+function timeOfDay(realtime) {
+	const ms = Number(BigInt(realtime || 0) / 1000000n);
+
+	return ms > 0 ? new Date(ms).toLocaleString(undefined, {dateStyle: "medium", timeStyle: "medium"}) : "";
+}
+
+/* The stalls as text, for paper. */
+function preparePrint(recording, root) {
+	const details = new StallDetails(recording, {choose: () => {}, show: () => {}}), stalls = [...recording.stalls].sort(STALL_ORDERS.length.compare);
+
+	root.replaceChildren(...stalls.slice(0, 30).map(stall => element("article", {}, details.show(stall))),
+		stalls.length > 30 ? element("p", {}, `${countText(stalls.length - 30)} shorter stalls are left out.`) : "");
+}
+
+/* The GILs and loops, then the threads from top to bottom; what is in sight is drawn as soon as it is there. */
+async function readLanes(timeline) {
+	const {recording, layout} = timeline, threads = layout.groups.filter(group => group.thread).map(group => group.thread);
+	const inSight = () => layout.groups.filter(group => group.thread && group.y < timeline.lanes.scrollTop + timeline.height).map(group => group.thread);
+	const read = async (thread) => {
+		await recording.readThread(thread);
+		layout.place();
+		timeline.drawPicture();
+	};
+
+	await Promise.all([...recording.gils.map(gil => recording.readHolds(gil)), ...recording.loops.map(loop => recording.readTurns(loop))]);
+	timeline.resize();
+	for (let next; (next = inSight().find(thread => !thread.stateLane));)
+		await read(next);
+	byId("progress").hidden = true;
+	performance.measure("gilscope-loaded", {start: 0, end: performance.now()});
+	performance.mark("gilscope-loaded");
+	for (const thread of threads)
+		if (!thread.stateLane) {
+			await read(thread);
+			await new Promise(resolve => setTimeout(resolve));
+		}
+	recording.lanesComplete = true;
+	timeline.readLink();
+	timeline.refreshPanels();
+	performance.mark("gilscope-complete");
+}
+
+/* For tests and the curious: what is shown, and the sums it is made of. Nothing of it changes anything. */
+function publish(timeline) {
+	const {recording, view} = timeline;
+
+	return Object.freeze({
+		get ready() { return Boolean(recording.lanesComplete); },
+		get window() { return {from: view.from, until: view.until, end: view.end, width: view.width}; },
+		get selection() { return timeline.selection ? thingAddress(timeline.selection) : null; },
+		get hover() { return timeline.hover ? thingAddress(timeline.hover) : null; },
+		get drawnLanes() { return timeline.picture.drawnRows; },
+		get rows() {
+			return timeline.layout.rows.map(({kind, y, height, thread, gil, loop}) => ({kind, y, height, owner: (thread || gil || loop).number}));
+		},
+		get report() { return structuredClone(recording.report); },
+		sums: (thread, from, until) => Object.fromEntries([...recording.sums(thread, from, until)].map((ns, state) => [STATE_NAMES[state], ns])),
+		holders: (gil, from, until) => recording.holders(gil, from, until),
+		/* [thread, state, frames from the outermost in, ns] */
+		flames: (from, until) => recording.threads.flatMap(thread => [...windowStacks(thread, from, until, 2 ** STATE_NAMES.length - 1)].flatMap(([stack, sums]) =>
+			[...sums].map((ns, state) => [thread.number, STATE_NAMES[state], recording.stacks.path(stack).map(node => recording.stacks.frame(node)), ns]).filter(([, , , ns]) => ns))),
+		xOf: time => view.x(time),
+		measure: Object.freeze({
+			get loaded() { return performance.getEntriesByName("gilscope-loaded", "measure")[0]?.duration ?? null; },
+			get redraws() { return performance.getEntriesByName("gilscope-redraw").map(entry => entry.duration); },
+			clear: () => performance.clearMeasures("gilscope-redraw"),
+		}),
+	});
+}
+
+async function start() {
+	try {
+		const recording = await Recording.read();
+
+		showHead(recording);
+		buildLegend(byId("legend"));
+		buildHelp(byId("help"));
+		const timeline = new Timeline(recording);
+
+		timeline.details.show(null, timeline.view);
+		Object.defineProperty(window, "gilscope", {value: publish(timeline), enumerable: true});
+		await readLanes(timeline);
+	} catch (error) {
+		byId("progress").hidden = false;
+		byId("progress").classList.add("failed");
+		byId("progress").textContent = error instanceof DamagedData ? error.message : `This page could not be drawn: ${error.message}`;
+		throw error;
+	}
+}
+
+start();
