@@ -152,11 +152,11 @@ class Canvas {
 		return width;
 	}
 
-	/* As much of a text as fits: of a qualified name that does not the last part, then its begin. */
-	fitting(text, room) {
+	/* As much of a text as fits: of a function's qualified name that does not the last part, then its begin. */
+	fitting(text, room, qualified) {
 		if (this.textWidth(text) <= room)
 			return text;
-		const last = text.slice(text.lastIndexOf(".") + 1), width = this.textWidth(last), characters = Array.from(last);
+		const last = qualified ? text.slice(text.lastIndexOf(".") + 1) : text, width = this.textWidth(last), characters = Array.from(last);
 
 		if (width <= room)
 			return last;

@@ -80,7 +80,7 @@ class FlameDrawer {
 		context.fillRect(x, place.y, width - (width > 3 * ratio ? Math.max(1, Math.floor(ratio)) : 0), place.height);
 		context.globalAlpha = search && !found ? 0.5 : asleep ? 0.72 : 1;
 		if (width > 26 * ratio)
-			this.picture.words(this.stacks.functions[number][0] || "?", x, width, place, found ? themeValue("--mark-text") : themeValue("--flame-text"));
+			this.picture.words(this.stacks.functions[number][0] || "?", x, width, place, found ? themeValue("--mark-text") : themeValue("--flame-text"), true);
 		context.globalAlpha = 1;
 	}
 }

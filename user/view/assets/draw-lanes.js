@@ -76,8 +76,8 @@ class Picture extends Canvas {
 			context.fillRect(0, this.px(group.y + group.height - scroll) - 1, this.columns, 1);
 	}
 
-	words(text, x, width, place, colour) {
-		const room = Math.min(x + width, this.columns) - Math.max(x, 0) - 8 * this.ratio, shown = room > 12 * this.ratio ? this.fitting(text, room) : "";
+	words(text, x, width, place, colour, qualified = false) {
+		const room = Math.min(x + width, this.columns) - Math.max(x, 0) - 8 * this.ratio, shown = room > 12 * this.ratio ? this.fitting(text, room, qualified) : "";
 
 		if (!shown)
 			return;

@@ -12,7 +12,6 @@ class Overview extends Canvas {
 		const turns = this.recording.loops.filter(loop => loop.turnLane && loop.turnLane.turns);
 
 		this.fit(width, height);
-		this.font(10);
 		if (turns.length)
 			this.drawTurns(turns);
 		else
@@ -31,7 +30,7 @@ class Overview extends Canvas {
 		for (let column = 0; column < columns; column++)
 			if (longest[column])
 				context.fillRect(column, rows - heightOf(longest[column]), 1, heightOf(longest[column]));
-		this.drawThreshold(rows - heightOf(stallNs), stallNs);
+		this.drawThreshold(rows - heightOf(stallNs));
 		for (const stall of recording.stalls) {
 			const x = Math.round(stall.start_ns / recording.end * columns), right = Math.round(stall.end_ns / recording.end * columns);
 			const height = heightOf(stall.end_ns - stall.start_ns);
@@ -41,14 +40,12 @@ class Overview extends Canvas {
 		}
 	}
 
-	drawThreshold(y, stallNs) {
-		const {context} = this, text = `stall ≥ ${durationText(stallNs)}`;
+	drawThreshold(y) {
+		const {context} = this;
 
 		context.fillStyle = themeValue("--line-strong");
 		for (let x = 0; x < this.columns; x += this.px(6))
 			context.fillRect(x, y, this.px(3), Math.max(1, Math.floor(this.ratio)));
-		context.fillStyle = themeValue("--text-faint");
-		context.fillText(text, this.columns - this.textWidth(text) - this.px(4), y - this.px(7));
 	}
 
 	/* Without a loop: who held the GIL. */

@@ -131,7 +131,27 @@ class FlameRows {
 		this.paths = [new Map(), new Map()];
 		this.used = usedStacks(lane.stacks, stacks.count);
 		this.common = this.commonDepth();
-		this.depths = [false, true].map(whole => this.used.reduce((most, stack) => Math.max(most, this.depth(stack, whole)), 0));
+		this.depths = [this.usualDepth(lane), this.used.reduce((most, stack) => Math.max(most, this.depth(stack, true)), 0)];
+	}
+
+	/* The depth that holds all stacks of all but a fiftieth of the time: a rare deep one makes no room that is mostly empty. */
+	usualDepth(lane) {
+		const times = new Float64Array(this.stacks.count), byDepth = [];
+		let rest = 0;
+
+		for (let i = 0; i < lane.count; i++)
+			times[lane.stacks[i]] += lane.lengthOf(i);
+		for (const stack of this.used) {
+			const depth = this.depth(stack, false);
+
+			byDepth[depth] = (byDepth[depth] || 0) + times[stack];
+			rest += times[stack] / 50;
+		}
+		let depth = byDepth.length - 1;
+
+		for (; depth > 0 && (byDepth[depth] || 0) <= rest; depth--)
+			rest -= byDepth[depth] || 0;
+		return Math.max(0, depth);
 	}
 
 	/* How many outer frames all stacks share, the innermost frame of the shortest one not among them. */

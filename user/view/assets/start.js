@@ -12,7 +12,8 @@ function showHead(recording) {
 	byId("title").title = process ? process.cmdline : head.title;
 	byId("facts").textContent = facts.join(" · ");
 	byId("verdict").textContent = head.verdict || "";
-	byId("overview-name").textContent = recording.loops.length ? "Turns" : "GIL";
+	byId("overview-name").textContent = recording.loops.length ? "Length of turns" : "GIL";
+	byId("overview-scale").textContent = recording.loops.length ? `dashes: ${durationText(report.stall_ns)}` : "";
 	byId("caveats-box").hidden = !caveats.length;
 	byId("caveats-button").textContent = report.partial ? "Partly not known" : "Not known";
 	byId("caveats-button").classList.toggle("warning", Boolean(report.partial));
