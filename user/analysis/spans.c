@@ -68,7 +68,7 @@ static void add_state(const struct spans *spans, struct thread_spans *thread, co
 {
 	struct interval *open = &thread->state;
 
-	if (open->end == i->start && same_state(open, i)) {
+	if (open->thread && open->end == i->start && same_state(open, i)) {
 		open->end = i->end;
 		return;
 	}
@@ -90,7 +90,7 @@ static void add_stack(const struct spans *spans, struct thread_spans *thread, co
 
 	if (span->start == span->end)
 		return;
-	if (open->end == span->start && open->stack == span->stack && open->task == span->task && open->sampled == span->sampled) {
+	if (open->thread && open->end == span->start && open->stack == span->stack && open->task == span->task && open->sampled == span->sampled) {
 		open->end = span->end;
 		return;
 	}
@@ -127,7 +127,7 @@ static void on_interval(void *ctx, const struct interval *i)
 		return;
 	add_state(spans, thread, i);
 	if (i->state == TS_PYTHON || i->state == TS_NATIVE) {
-		if (thread->running.end != i->start)
+		if (!thread->running.thread || thread->running.end != i->start)
 			thread->running = (struct stack_span){.thread = i->thread, .start = i->start, .sampled = true};
 		thread->running.end = i->end;
 		thread->still = (struct stack_ref){0};

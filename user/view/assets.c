@@ -2,7 +2,6 @@
 #include "view/assets.h"
 
 #include <errno.h>
-#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 #include <zlib.h>
@@ -21,6 +20,13 @@ const struct asset *asset_find(const char *name)
 #define INCLUDE "<!-- include "
 #define INCLUDE_END " -->\n"
 #define DATA "<!-- data -->\n"
+#define BLOB_END "</script>\n"
+
+static int put(FILE *file, const char *bytes, size_t length)
+{
+	errno = 0;
+	return fwrite(bytes, 1, length, file) == length ? 0 : errno ? -errno : -EIO;
+}
 
 /* The asset that a line includes, or NULL: it is a line like any other. */
 static const struct asset *included(const char *line, size_t length)
@@ -49,13 +55,13 @@ int page_write(FILE *file, const char *name, int (*data)(FILE *file, void *ctx),
 		length = end ? (size_t)(end - line) + 1 : page->length - at;
 		asset = included(line, length);
 		if (asset)
-			fwrite(asset->bytes, 1, asset->length, file);
+			r = put(file, asset->bytes, asset->length);
 		else if (length == sizeof(DATA) - 1 && !memcmp(line, DATA, length))
 			r = data(file, ctx);
 		else
-			fwrite(line, 1, length, file);
+			r = put(file, line, length);
 	}
-	return r ? r : ferror(file) ? -EIO : 0;
+	return r;
 }
 
 /* ── blobs: a file that compresses into base64 into a file ───────────────────────────────────────────────────────── */
@@ -64,12 +70,13 @@ int page_write(FILE *file, const char *name, int (*data)(FILE *file, void *ctx),
 
 struct blob {
 	FILE *file;
+	int error; /* the first */
 	z_stream stream;
 	unsigned char out[PIECE];
 };
 
 /* Three bytes become four characters, so pieces of a multiple of three bytes can be written one behind the other. */
-static void put_base64(FILE *file, const unsigned char *bytes, size_t length)
+static int put_base64(FILE *file, const unsigned char *bytes, size_t length)
 {
 	static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
 	char text[4 * (PIECE / 3 + 1)];
@@ -83,26 +90,28 @@ static void put_base64(FILE *file, const unsigned char *bytes, size_t length)
 		text[fill++] = i + 1 < length ? digits[three >> 6 & 63] : '=';
 		text[fill++] = i + 2 < length ? digits[three & 63] : '=';
 	}
-	fwrite(text, 1, fill, file);
+	return put(file, text, fill);
 }
 
-/* What is there goes out piece by piece. 0 or -EIO. */
+/* What is there goes out piece by piece. */
 static int blob_deflate(struct blob *blob, int flush)
 {
 	z_stream *stream = &blob->stream;
-	int z;
+	int z = Z_OK;
 
-	do {
+	while (!blob->error && z != Z_STREAM_END) {
 		z = deflate(stream, flush);
-		if (z != Z_OK && z != Z_STREAM_END && z != Z_BUF_ERROR)
-			return -EIO;
-		if (stream->avail_out && z != Z_STREAM_END)
+		if (z != Z_OK && z != Z_STREAM_END && z != Z_BUF_ERROR) {
+			blob->error = -EIO;
+		} else if (stream->avail_out && z != Z_STREAM_END) {
 			break;
-		put_base64(blob->file, blob->out, PIECE - stream->avail_out);
-		stream->next_out = blob->out;
-		stream->avail_out = PIECE;
-	} while (z != Z_STREAM_END);
-	return ferror(blob->file) ? -EIO : 0;
+		} else {
+			blob->error = put_base64(blob->file, blob->out, PIECE - stream->avail_out);
+			stream->next_out = blob->out;
+			stream->avail_out = PIECE;
+		}
+	}
+	return blob->error;
 }
 
 static ssize_t blob_write(void *cookie, const char *bytes, size_t length)
@@ -115,10 +124,8 @@ static ssize_t blob_write(void *cookie, const char *bytes, size_t length)
 		blob->stream.next_in = (unsigned char *)bytes + (length - left);
 		blob->stream.avail_in = piece;
 		left -= piece;
-		if (blob_deflate(blob, Z_NO_FLUSH) < 0) {
-			errno = EIO;
-			return 0;
-		}
+		if (blob_deflate(blob, Z_NO_FLUSH) < 0)
+			return 0; /* stdio's word for a failure */
 	}
 	return (ssize_t)length;
 }
@@ -128,11 +135,12 @@ static int blob_close(void *cookie)
 	struct blob *blob = cookie;
 	int r = blob_deflate(blob, Z_FINISH);
 
+	if (!r)
+		r = put(blob->file, BLOB_END, sizeof(BLOB_END) - 1);
 	deflateEnd(&blob->stream);
-	fputs("</script>\n", blob->file);
 	free(blob);
 	errno = -r;
-	return r;
+	return r ? EOF : 0;
 }
 
 FILE *page_blob_begin(FILE *file, const char *id)
@@ -159,9 +167,8 @@ FILE *page_blob_begin(FILE *file, const char *id)
 
 int page_blob_end(FILE *blob)
 {
-	bool failed = ferror(blob);
-
-	return fclose(blob) == EOF || failed ? -EIO : 0;
+	errno = 0;
+	return fclose(blob) == EOF ? errno ? -errno : -EIO : 0;
 }
 
 int page_write_blob(FILE *file, const char *id, const void *bytes, size_t length)

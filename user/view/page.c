@@ -313,7 +313,7 @@ static int write_report(FILE *file, const struct report *report)
 		return -ENOMEM;
 	shown = view_json.show(blob, report, &(struct view_options){.origin_ns = report->window.start});
 	r = page_blob_end(blob);
-	return shown ? shown : r;
+	return r ? r : shown;
 }
 
 static int write_head(FILE *file, const struct ending *ending)

@@ -291,5 +291,5 @@ int page_head_write(FILE *file, const struct page_head *head)
 	json_put(&out, "}\n");
 	put = json_out_finish(&out);
 	r = page_blob_end(blob);
-	return put ? put : r;
+	return r ? r : put;
 }

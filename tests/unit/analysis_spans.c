@@ -1,0 +1,380 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Spans against the report of the same simulated world: gapless, merged, and the same time for every thread, state and stack.
+ *
+ * SPANS_SEED=n runs one seed, SPANS_SEEDS=n so many of each kind.
+ */
+#include "tests/sim/spanned.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+enum { THREADS = 256, STACKS = SIM_PID + SIM_TIDS, GILS = 8, LOOPS = 64 };
+
+/* What was told, and a digest of it in order. */
+static struct told {
+	struct {
+		SIM_VECTOR(struct interval) states;
+		SIM_VECTOR(struct stack_span) stacks;
+		SIM_VECTOR(struct sample) clock;
+	} threads[THREADS];
+	struct {
+		const struct gil *gil;
+		uint64_t held_ns, end;
+	} gils[GILS];
+	struct {
+		const struct loop *loop;
+		uint64_t count, longest, end;
+	} loops[LOOPS];
+	uint64_t waits[THREADS], clocks, digest;
+} told;
+
+static struct totals {
+	uint64_t off_cpu, on_cpu, sampled, clocks, turns;
+} totals;
+
+static uint64_t mix(uint64_t word)
+{
+	told.digest = (told.digest ^ word) * UINT64_C(0x9e3779b97f4a7c15);
+	return told.digest ^= told.digest >> 29;
+}
+
+static void on_state(void *ctx, const struct interval *span)
+{
+	assert_in_range(span->thread->index, 0, THREADS - 1);
+	SIM_PUSH(told.threads[span->thread->index].states, *span);
+}
+
+static void on_stack(void *ctx, const struct stack_span *span)
+{
+	SIM_PUSH(told.threads[span->thread->index].stacks, *span);
+}
+
+static void on_clock(void *ctx, const struct sample *sample)
+{
+	SIM_PUSH(told.threads[sample->thread->index].clock, *sample);
+	told.clocks++;
+}
+
+static void on_hold(void *ctx, const struct hold *hold)
+{
+	uint32_t i = 0;
+
+	while (told.gils[i].gil && told.gils[i].gil != hold->gil)
+		assert_in_range(++i, 1, GILS - 1);
+	told.gils[i].gil = hold->gil;
+	assert_true(hold->start < hold->end && hold->start >= told.gils[i].end);
+	told.gils[i].end = hold->end;
+	told.gils[i].held_ns += hold->end - hold->start;
+	mix(hold->start);
+	mix(hold->end ^ hold->thread->tid);
+}
+
+static void on_wait(void *ctx, const struct gil_wait *wait)
+{
+	assert_true(wait->start < wait->end);
+	told.waits[wait->thread->index] += wait->end - wait->start;
+}
+
+static void on_turn(void *ctx, const struct turn *turn)
+{
+	uint32_t i = 0;
+
+	while (told.loops[i].loop && told.loops[i].loop != turn->loop)
+		assert_in_range(++i, 1, LOOPS - 1);
+	told.loops[i].loop = turn->loop;
+	assert_true(turn->start < turn->end && turn->start >= told.loops[i].end);
+	told.loops[i].end = turn->end;
+	told.loops[i].count += turn->whole && !turn->ongoing;
+	if (turn->end - turn->start > told.loops[i].longest)
+		told.loops[i].longest = turn->end - turn->start;
+}
+
+static const struct span_sink SINK = {on_state, on_stack, on_clock, on_hold, on_wait, on_turn, NULL};
+
+static void forget(void)
+{
+	for (uint32_t i = 0; i < THREADS; i++) {
+		free(told.threads[i].states.at);
+		free(told.threads[i].stacks.at);
+		free(told.threads[i].clock.at);
+	}
+	memset(&told, 0, sizeof(told));
+}
+
+/* ── one thread ──────────────────────────────────────────────────────────────────────────────────────────────────── */
+
+static bool on_cpu(enum thread_state state)
+{
+	return state == TS_PYTHON || state == TS_NATIVE;
+}
+
+static void check_states(uint32_t index, const struct sim *sim)
+{
+	const struct interval *at = told.threads[index].states.at;
+	uint32_t count = told.threads[index].states.count;
+
+	for (uint32_t i = 0; i < count; i++) {
+		assert_true(at[i].start < at[i].end);
+		mix(at[i].start);
+		mix(at[i].state ^ (uint64_t)at[i].cpu << 8 ^ (uint64_t)(uint32_t)at[i].sysno << 32);
+		if (!i)
+			continue;
+		assert_int_equal(at[i].start, at[i - 1].end);
+		assert_false(at[i].state == at[i - 1].state && at[i].gil == at[i - 1].gil && at[i].sysno == at[i - 1].sysno && at[i].cpu == at[i - 1].cpu &&
+			     at[i].throttled == at[i - 1].throttled && at[i].sampled == at[i - 1].sampled && at[i].gc == at[i - 1].gc &&
+			     at[i].generation == at[i - 1].generation);
+	}
+	if (!count)
+		return;
+	assert_true(at[0].start >= sim->begin);
+	assert_true(at[count - 1].end == sim->end || (at[0].thread->gone && at[count - 1].end < sim->end));
+}
+
+static void check_stacks(uint32_t index)
+{
+	const struct stack_span *at = told.threads[index].stacks.at;
+	uint32_t count = told.threads[index].stacks.count, states = told.threads[index].states.count;
+
+	assert_int_equal(count > 0, states > 0);
+	for (uint32_t i = 0; i < count; i++) {
+		assert_true(at[i].start < at[i].end);
+		mix(at[i].end);
+		mix(at[i].stack ^ (uint64_t)at[i].task << 32);
+		if (!i)
+			continue;
+		assert_int_equal(at[i].start, at[i - 1].end);
+		assert_false(at[i].stack == at[i - 1].stack && at[i].task == at[i - 1].task && at[i].sampled == at[i - 1].sampled);
+	}
+	if (!count)
+		return;
+	assert_int_equal(at[0].start, told.threads[index].states.at[0].start);
+	assert_int_equal(at[count - 1].end, told.threads[index].states.at[states - 1].end);
+}
+
+/* A sample of the clock is in a stretch on a CPU, or at its end, and that has its stack unless it is too long for one sample. */
+static void check_clock(uint32_t index)
+{
+	const struct sample *clock = told.threads[index].clock.at;
+	const struct stack_span *at = told.threads[index].stacks.at, *end = at + told.threads[index].stacks.count;
+
+	for (uint32_t i = 0; i < told.threads[index].clock.count; i++) {
+		assert_true(!i || clock[i].ts >= clock[i - 1].ts);
+		assert_true(clock[i].flags & EVF_STACK_CLOCK);
+		while (at < end && at->end < clock[i].ts)
+			at++;
+		if (at < end && at->end == clock[i].ts && at->sampled && at->end - at->start <= 4 * (1000000000 / SPANNED_HZ)) {
+			assert_int_equal(at->stack, clock[i].stack);
+			totals.sampled++;
+		}
+	}
+}
+
+/* The time of every state and stack: states and stacks laid over each other against the flames. */
+static void check_sums(const struct spanned *s, const struct thread_report *report)
+{
+	static uint64_t ns[TS_COUNT][STACKS], flames[TS_COUNT][STACKS];
+	uint32_t index = report->thread->index, i = 0, k = 0;
+	uint64_t on = 0;
+
+	memset(ns, 0, sizeof(ns));
+	memset(flames, 0, sizeof(flames));
+	while (i < told.threads[index].states.count && k < told.threads[index].stacks.count) {
+		const struct interval *state = &told.threads[index].states.at[i];
+		const struct stack_span *stack = &told.threads[index].stacks.at[k];
+		uint64_t from = state->start > stack->start ? state->start : stack->start, to = state->end < stack->end ? state->end : stack->end;
+
+		assert_int_equal(stack->sampled, on_cpu(state->state));
+		ns[state->state][stack->stack] += to - from;
+		i += state->end == to;
+		k += stack->end == to;
+	}
+	for (uint32_t f = 0; f < s->report->flame_count; f++)
+		if (s->report->flames[f].thread == report->thread)
+			flames[s->report->flames[f].state][s->report->flames[f].stack] += s->report->flames[f].ns;
+	for (int state = 0; state < TS_COUNT; state++) {
+		struct state_sums sums = {0};
+
+		for (uint32_t stack = 0; stack < STACKS; stack++) {
+			sums.ns[state] += ns[state][stack];
+			if (on_cpu((enum thread_state)state))
+				on += stack ? ns[state][stack] : 0;
+			else if (ns[state][stack] != flames[state][stack])
+				fail_msg("thread %u, %s, stack %u: spans have %llu ns, the report %llu", report->thread->tid,
+					 thread_state_name((enum thread_state)state), stack, (unsigned long long)ns[state][stack],
+					 (unsigned long long)flames[state][stack]);
+			totals.off_cpu += stack && !on_cpu((enum thread_state)state) ? ns[state][stack] : 0;
+		}
+		assert_int_equal(sums.ns[state], report->states.ns[state]);
+	}
+	assert_int_equal(told.waits[index], report->states.ns[TS_GIL_WAIT]);
+	totals.on_cpu += on;
+}
+
+/* ── one world ───────────────────────────────────────────────────────────────────────────────────────────────────── */
+
+static void check_gils_and_loops(const struct process_report *process)
+{
+	for (uint32_t g = 0; g < process->gil_count; g++)
+		for (uint32_t i = 0; i < GILS; i++)
+			if (told.gils[i].gil == process->gils[g].gil)
+				assert_int_equal(told.gils[i].held_ns, process->gils[g].held_ns);
+	for (uint32_t l = 0; l < process->loop_count; l++) {
+		uint32_t i = 0;
+
+		while (i < LOOPS && told.loops[i].loop && told.loops[i].loop != process->loops[l].loop)
+			i++;
+		assert_int_equal(told.loops[i].count, process->loops[l].turn.count);
+		assert_int_equal(told.loops[i].longest, process->loops[l].longest_ns);
+		totals.turns += told.loops[i].count;
+	}
+}
+
+static uint64_t run_once(const struct sim *sim, bool partial, uint32_t looks)
+{
+	struct spanned s;
+	uint64_t digest;
+
+	forget();
+	spanned_names(&s);
+	spanned_begin(&s, SINK, partial);
+	spanned_feed(&s, sim, looks);
+	for (uint32_t i = 0; i < THREADS; i++) {
+		check_states(i, sim);
+		check_stacks(i);
+		check_clock(i);
+	}
+	for (uint32_t i = 0; i < s.report->processes[0].thread_count; i++)
+		check_sums(&s, &s.report->processes[0].threads[i]);
+	check_gils_and_loops(&s.report->processes[0]);
+	assert_int_equal(told.clocks, s.clocks);
+	totals.clocks += s.clocks;
+	digest = told.digest;
+	spanned_done(&s);
+	return digest;
+}
+
+static void run_seeds(bool partial, uint32_t losses)
+{
+	static struct sim sim;
+	const char *one = getenv("SPANS_SEED"), *many = getenv("SPANS_SEEDS");
+	uint64_t first = one ? strtoull(one, NULL, 0) : 1, seeds = one ? 1 : many ? strtoull(many, NULL, 0) : 60;
+
+	memset(&totals, 0, sizeof(totals));
+	for (uint64_t seed = first; seed < first + seeds; seed++) {
+		uint64_t digest;
+
+		sim_init(&sim, seed, partial);
+		sim_run(&sim, 1200, 30);
+		sim_lose(&sim, losses ? sim_random(&sim, losses) : 0);
+		digest = run_once(&sim, partial, 0);
+		if (run_once(&sim, partial, 37) != digest)
+			fail_msg("SPANS_SEED=%llu: cuts have changed the spans", (unsigned long long)seed);
+		sim_done(&sim);
+	}
+	forget();
+	if (one)
+		return;
+	assert_true(totals.off_cpu > seeds && totals.on_cpu > seeds && totals.sampled > seeds && totals.clocks > seeds && totals.turns > seeds);
+}
+
+static void spans_equal_the_report(void **state)
+{
+	run_seeds(false, 0);
+}
+
+static void spans_equal_the_report_with_losses(void **state)
+{
+	run_seeds(false, 12);
+}
+
+static void spans_equal_the_report_with_contended_transitions_alone(void **state)
+{
+	run_seeds(true, 12);
+}
+
+/* ── by hand ─────────────────────────────────────────────────────────────────────────────────────────────────────── */
+
+static struct thread thread;
+static char shown[1024];
+
+static void show_stack(void *ctx, const struct stack_span *span)
+{
+	size_t length = strlen(shown);
+
+	snprintf(shown + length, sizeof(shown) - length, "%llu-%llu %u.%u%s\n", (unsigned long long)span->start, (unsigned long long)span->end, span->stack,
+		 span->task, span->sampled ? " sampled" : "");
+}
+
+static void ran(const struct model_sink *sink, uint64_t start, uint64_t end, enum thread_state state)
+{
+	sink->interval(sink->ctx, &(struct interval){.thread = &thread, .state = state, .start = start, .end = end});
+	thread.state = state;
+}
+
+static void seen(const struct model_sink *sink, uint64_t ts, uint32_t stack, uint8_t flags)
+{
+	sink->sample(sink->ctx, &(struct sample){.thread = &thread, .ts = ts, .stack = stack, .task = 9, .flags = flags});
+}
+
+static void stretches_belong_to_the_next_sample(void **state)
+{
+	struct spans *spans = spans_new((struct span_sink){.stack = show_stack}, 100000000); /* a sample is good for 40 ns */
+	const struct model_sink sink = spans_sink(spans);
+
+	shown[0] = '\0';
+	ran(&sink, 0, 10, TS_PYTHON);
+	seen(&sink, 10, 1, EVF_STACK_CLOCK);
+	ran(&sink, 10, 20, TS_PYTHON);
+	ran(&sink, 20, 30, TS_NATIVE);
+	seen(&sink, 30, 2, EVF_STACK_CLOCK);
+	ran(&sink, 30, 35, TS_NATIVE); /* behind the last: still there */
+	ran(&sink, 35, 40, TS_RUNNABLE); /* no sample said where */
+	ran(&sink, 40, 100, TS_PYTHON); /* too much for one */
+	seen(&sink, 100, 3, EVF_STACK_SLEEP);
+	ran(&sink, 100, 150, TS_BLOCKED);
+	ran(&sink, 150, 160, TS_RUNNABLE);
+	ran(&sink, 160, 170, TS_PYTHON); /* the sample before it slept is not one of this stretch */
+	ran(&sink, 170, 180, TS_UNKNOWN);
+	ran(&sink, 180, 190, TS_BLOCKED); /* what was known is not any more */
+	ran(&sink, 190, 200, TS_PYTHON);
+	seen(&sink, 200, 0, EVF_STACK_CLOCK); /* could not be read, and its task means nothing */
+	assert_int_equal(spans_finish(spans), 0);
+	assert_string_equal(shown, "0-10 1.9 sampled\n10-35 2.9 sampled\n35-40 0.0\n40-100 0.0 sampled\n100-160 3.9\n160-170 0.0 sampled\n170-190 0.0\n"
+				   "190-200 0.0 sampled\n");
+	spans_free(spans);
+}
+
+/* What a waiter sees of the holder says nothing about where the holder will sleep; a sample while it waits does not move what it waits in. */
+static void where_a_thread_stands_stays(void **state)
+{
+	struct spans *spans = spans_new((struct span_sink){.stack = show_stack}, 100000000);
+	const struct model_sink sink = spans_sink(spans);
+
+	shown[0] = '\0';
+	ran(&sink, 0, 10, TS_PYTHON);
+	seen(&sink, 10, 1, EVF_STACK_SLEEP);
+	seen(&sink, 10, 2, EVF_STACK_HOLDER);
+	ran(&sink, 10, 20, TS_BLOCKED);
+	ran(&sink, 20, 30, TS_PYTHON);
+	seen(&sink, 30, 3, EVF_STACK_WAIT);
+	ran(&sink, 30, 40, TS_GIL_WAIT);
+	seen(&sink, 40, 4, EVF_STACK_SLEEP);
+	ran(&sink, 40, 50, TS_GIL_WAIT);
+	assert_int_equal(spans_finish(spans), 0);
+	assert_string_equal(shown, "0-10 1.9 sampled\n10-20 1.9\n20-30 3.9 sampled\n30-50 3.9\n");
+	spans_free(spans);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(spans_equal_the_report),
+		cmocka_unit_test(spans_equal_the_report_with_losses),
+		cmocka_unit_test(spans_equal_the_report_with_contended_transitions_alone),
+		cmocka_unit_test(stretches_belong_to_the_next_sample),
+		cmocka_unit_test(where_a_thread_stands_stays),
+	};
+
+	return cmocka_run_group_tests_name("analysis_spans", tests, NULL, NULL);
+}
