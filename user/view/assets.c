@@ -177,6 +177,7 @@ int page_write_blob(FILE *file, const char *id, const void *bytes, size_t length
 
 	if (!blob)
 		return -ENOMEM;
-	fwrite(bytes, 1, length, blob);
+	if (length)
+		fwrite(bytes, 1, length, blob);
 	return page_blob_end(blob);
 }

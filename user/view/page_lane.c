@@ -55,6 +55,12 @@ uint64_t column_next(const struct column *column, size_t *at)
 	return value;
 }
 
+void column_write(FILE *file, const struct column *column)
+{
+	if (column->length)
+		fwrite(column->bytes, 1, column->length, file);
+}
+
 void column_done(struct column *column)
 {
 	free(column->bytes);
@@ -73,9 +79,9 @@ int page_lane_write(FILE *file, uint32_t number, const struct page_lane *lane, u
 	snprintf(id, sizeof(id), "lane-%u", number);
 	blob = r ? NULL : page_blob_begin(file, id);
 	if (blob) {
-		fwrite(begin.bytes, 1, begin.length, blob);
+		column_write(blob, &begin);
 		for (size_t i = 0; i < sizeof(lane->columns) / sizeof(lane->columns[0]); i++)
-			fwrite(lane->columns[i].bytes, 1, lane->columns[i].length, blob);
+			column_write(blob, &lane->columns[i]);
 	}
 	column_done(&begin);
 	return blob ? page_blob_end(blob) : -ENOMEM;

@@ -18,6 +18,8 @@ int column_add_byte(struct column *column, unsigned char value);
 int column_add(struct column *column, uint64_t value);
 /* The number at `*at`, which moves on to the next one. */
 uint64_t column_next(const struct column *column, size_t *at);
+/* Writes it; what fails is said by the file. */
+void column_write(FILE *file, const struct column *column);
 void column_done(struct column *column);
 
 /*

@@ -178,12 +178,12 @@ int page_stacks_write(FILE *file, const struct page_stacks *stacks)
 	if (!column_add(&nodes, stacks->node_count) && !column_add(&count, stacks->stack_count))
 		blob = page_blob_begin(file, "stacks");
 	if (blob) {
-		fwrite(nodes.bytes, 1, nodes.length, blob);
+		column_write(blob, &nodes);
 		for (size_t i = 0; i < sizeof(tree) / sizeof(tree[0]); i++)
-			fwrite(tree[i]->bytes, 1, tree[i]->length, blob);
-		fwrite(count.bytes, 1, count.length, blob);
+			column_write(blob, tree[i]);
+		column_write(blob, &count);
 		for (size_t i = 0; i < sizeof(list) / sizeof(list[0]); i++)
-			fwrite(list[i]->bytes, 1, list[i]->length, blob);
+			column_write(blob, list[i]);
 	}
 	column_done(&nodes);
 	column_done(&count);

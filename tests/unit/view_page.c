@@ -1,0 +1,553 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The timeline page: its blobs are decoded again, by what page.h says and with nothing of page.c, and hold the spans that went in and the figures of the report.
+ *
+ * PAGE_SEED=n runs one seed, PAGE_SEEDS=n so many of each kind.
+ */
+#include "tests/sim/spanned.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+#include "page_reader.h"
+
+/* ── making one ──────────────────────────────────────────────────────────────────────────────────────────────────── */
+
+/* What went in, to compare with: stretches by thread and stack, samples of the clock. */
+enum { THREADS = 256, STACKS = SIM_PID + SIM_TIDS, CLOCKS = 1 << 12 };
+static struct fed {
+	struct span_sink to;
+	uint64_t stack_ns[THREADS][STACKS], task_ns[THREADS][STACKS], gc_ns[THREADS], throttled_ns[THREADS], sysno_ns[THREADS];
+	struct sample clocks[CLOCKS];
+	uint32_t clock_count;
+} fed;
+
+static void on_state(void *ctx, const struct interval *span)
+{
+	bool asleep = span->state == TS_BLOCKED || span->state == TS_HELD_BLOCKED || span->state == TS_IDLE;
+	uint64_t ns = span->end - span->start;
+
+	assert_in_range(span->thread->index, 0, THREADS - 1);
+	fed.gc_ns[span->thread->index] += span->gc ? ns : 0;
+	fed.throttled_ns[span->thread->index] += span->throttled ? ns : 0;
+	fed.sysno_ns[span->thread->index] += asleep ? ns * (uint64_t)(span->sysno + 2) : 0;
+	fed.to.state(fed.to.ctx, span);
+}
+
+static void on_stack(void *ctx, const struct stack_span *span)
+{
+	fed.stack_ns[span->thread->index][span->stack] += span->end - span->start;
+	fed.task_ns[span->thread->index][span->task] += span->end - span->start;
+	fed.to.stack(fed.to.ctx, span);
+}
+
+static void on_clock(void *ctx, const struct sample *sample)
+{
+	assert_true(fed.clock_count < CLOCKS);
+	fed.clocks[fed.clock_count++] = *sample;
+	fed.to.clock(fed.to.ctx, sample);
+}
+
+static void on_hold(void *ctx, const struct hold *hold)
+{
+	fed.to.hold(fed.to.ctx, hold);
+}
+
+static void on_turn(void *ctx, const struct turn *turn)
+{
+	fed.to.turn(fed.to.ctx, turn);
+}
+
+/* Feeds the world and draws it. `*s` is the caller's to end. */
+static void draw(struct spanned *s, const struct sim *sim, bool partial, struct page *page)
+{
+	FILE *file = open_memstream(&page->text, &page->length);
+	struct drawing *drawing = drawing_page.begin(file, &spanned_head, s->names, s->finder);
+
+	assert_non_null(drawing);
+	memset(&fed, 0, sizeof(fed));
+	fed.to = drawing_page.sink(drawing);
+	spanned_begin(s, (struct span_sink){on_state, on_stack, on_clock, on_hold, NULL, on_turn, NULL}, partial);
+	spanned_feed(s, sim, 0);
+	assert_int_equal(drawing_page.finish(drawing, s->report), 0);
+	drawing_page.free(drawing);
+	assert_int_equal(fclose(file), 0);
+	page_open(page);
+}
+
+/* ── what stacks mean ────────────────────────────────────────────────────────────────────────────────────────────── */
+
+static const char *function_name(const struct page *page, uint64_t function)
+{
+	return json_string_value(json_array_get(json_array_get(json_object_get(page->head, "functions"), function), 0));
+}
+
+/* A stack's id (tests/sim/spanned.h) from the name of its innermost function; all its frames must be those of that id. */
+static uint32_t stack_id(const struct page *page, const struct stacks *stacks, const struct spanned *s, uint64_t stack)
+{
+	const struct definition *definition;
+	struct handler handler;
+	uint32_t id = 0, depth = 0;
+
+	if (!stack)
+		return 0;
+	assert_true(stack <= stacks->count);
+	assert_int_equal(sscanf(function_name(page, stacks->functions[stacks->nodes[stack - 1] - 1]), "function_%u", &id), 1);
+	definition = dictionary_find(s->names, DEFINE_STACK, id);
+	for (uint64_t node = stacks->nodes[stack - 1]; node; node = stacks->parents[node - 1], depth++) {
+		const struct stack_frame *frame = &definition->stack.frames[depth];
+
+		assert_true(depth < definition->stack.count && stacks->parents[node - 1] < node);
+		assert_string_equal(function_name(page, stacks->functions[node - 1]), dictionary_find(s->names, DEFINE_FUNCTION, frame->function)->function.name);
+		assert_int_equal(stacks->lines[node - 1], frame->line);
+	}
+	assert_int_equal(depth, definition->stack.count);
+	assert_int_equal(stacks->cut[stack - 1], definition->stack.cut);
+	handler = handler_find(s->finder, s->names, id);
+	assert_int_equal(stacks->roles[stack - 1], handler.role);
+	if (handler.role != HANDLER_NONE)
+		assert_string_equal(function_name(page, stacks->handlers[stack - 1]),
+				    dictionary_find(s->names, DEFINE_FUNCTION, handler.frame.function)->function.name);
+	else
+		assert_int_equal(stacks->handlers[stack - 1], 0);
+	return id;
+}
+
+/* A frame is one node below its caller, however many stacks have it. */
+static void no_node_twice(const struct stacks *stacks)
+{
+	for (uint64_t a = 0; a < stacks->node_count; a++)
+		for (uint64_t b = 0; b < a; b++)
+			assert_false(stacks->parents[a] == stacks->parents[b] && stacks->functions[a] == stacks->functions[b] && stacks->lines[a] == stacks->lines[b]);
+}
+
+/* ── lanes against the report ────────────────────────────────────────────────────────────────────────────────────── */
+
+static struct totals {
+	uint64_t states, stacks, tasks, clocks, holds, turns, sampled_ns, gc_ns, syscalls, handoffs;
+} totals;
+
+static bool has_call(unsigned char byte)
+{
+	enum thread_state state = (enum thread_state)(byte & PAGE_STATE_MASK);
+
+	return state == TS_BLOCKED || state == TS_HELD_BLOCKED || state == TS_IDLE;
+}
+
+static void check_states(const struct page *page, const struct spanned *s, const json_t *entry, const struct thread_report *report)
+{
+	struct blob blob = lane_of(page, entry, "states");
+	struct state_sums sums = {0};
+	uint64_t count = varint(&blob), at = count ? varint(&blob) : 0, sampled = 0, gc = 0, throttled = 0, calls = 0;
+	unsigned char *byte = bytes(&blob, count);
+	uint64_t *length = varints(&blob, count);
+
+	for (uint64_t i = 0; i < count; i++) {
+		assert_true((byte[i] & PAGE_STATE_MASK) < TS_COUNT && length[i]);
+		sums.ns[byte[i] & PAGE_STATE_MASK] += length[i];
+		sampled += byte[i] & PAGE_STATE_SAMPLED ? length[i] : 0;
+		gc += byte[i] & PAGE_STATE_GC ? length[i] : 0;
+		throttled += byte[i] & PAGE_STATE_THROTTLED ? length[i] : 0;
+		at += length[i];
+		if (has_call(byte[i]))
+			calls += varint(&blob) * length[i];
+	}
+	all_read(&blob);
+	assert_memory_equal(&sums, &report->states, sizeof(sums));
+	assert_int_equal(sampled, report->sampled_ns);
+	assert_int_equal(gc, fed.gc_ns[report->thread->index]);
+	assert_int_equal(throttled, fed.throttled_ns[report->thread->index]);
+	assert_int_equal(calls, fed.sysno_ns[report->thread->index]);
+	assert_true(!count || at == s->report->window.end - s->report->window.start || (report->thread->gone && at < s->report->window.end - s->report->window.start));
+	totals.states += count;
+	totals.sampled_ns += sampled;
+	totals.gc_ns += gc;
+	totals.syscalls += calls;
+	free(byte);
+	free(length);
+}
+
+static void check_stacks(const struct page *page, const struct stacks *stacks, const struct spanned *s, const json_t *entry, const struct thread_report *report)
+{
+	struct blob blob = lane_of(page, entry, "stacks");
+	uint64_t count = varint(&blob), ns[STACKS] = {0}, tasks[STACKS] = {0}, total = 0;
+	uint64_t *length, *stack, *task;
+
+	if (count)
+		varint(&blob);
+	length = varints(&blob, count);
+	stack = varints(&blob, count);
+	task = varints(&blob, count);
+	all_read(&blob);
+	for (uint64_t i = 0; i < count; i++) {
+		const char *text = json_string_value(json_array_get(json_object_get(page->head, "texts"), task[i]));
+		uint32_t id = 0;
+
+		assert_non_null(text);
+		assert_int_equal(task[i] ? sscanf(text, "function_%u", &id) : (int)strlen(text), task[i] ? 1 : 0);
+		tasks[id] += length[i];
+		ns[stack_id(page, stacks, s, stack[i])] += length[i];
+		total += length[i];
+		assert_false(i && stack[i] == stack[i - 1] && task[i] == task[i - 1]);
+		totals.tasks += task[i] != 0;
+	}
+	assert_memory_equal(ns, fed.stack_ns[report->thread->index], sizeof(ns));
+	assert_memory_equal(tasks, fed.task_ns[report->thread->index], sizeof(tasks));
+	assert_int_equal(total, state_sums_total(&report->states));
+	totals.stacks += count;
+	free(length);
+	free(stack);
+	free(task);
+}
+
+static void check_clock(const struct page *page, const struct stacks *stacks, const struct spanned *s, const json_t *entry, const struct thread *thread)
+{
+	struct blob blob = lane_of(page, entry, "clock");
+	uint64_t count = varint(&blob), at = s->report->window.start, i = 0;
+	uint64_t *gap = varints(&blob, count), *stack = varints(&blob, count);
+
+	all_read(&blob);
+	for (uint32_t n = 0; n < fed.clock_count; n++) {
+		if (fed.clocks[n].thread != thread)
+			continue;
+		assert_true(i < count);
+		at += gap[i];
+		assert_int_equal(at, fed.clocks[n].ts);
+		assert_int_equal(stack_id(page, stacks, s, stack[i++]), fed.clocks[n].stack);
+	}
+	assert_int_equal(i, count);
+	totals.clocks += count;
+	free(gap);
+	free(stack);
+}
+
+/* A thread that Python does not know is none of the report's. */
+static int index_of_thread(const struct process_report *process, const struct thread *thread)
+{
+	for (uint32_t i = 0; i < process->thread_count; i++)
+		if (process->threads[i].thread == thread)
+			return (int)i;
+	assert_false(thread->python);
+	return -1;
+}
+
+static void check_holds(const struct page *page, const struct process_report *process, const json_t *entry, const struct gil_report *report, uint64_t *holds)
+{
+	struct blob blob = lane_of(page, entry, "holds");
+	uint64_t count = varint(&blob), held = 0, handoffs = 0, forced = 0, whole = 0, end = 0;
+	uint64_t *gap = varints(&blob, count), *length = varints(&blob, count), *thread = varints(&blob, count);
+	unsigned char *flags = bytes(&blob, count);
+
+	all_read(&blob);
+	for (uint64_t i = 0; i < count; i++) {
+		assert_true(length[i] && thread[i] < process->thread_count);
+		end += gap[i] + length[i];
+		held += length[i];
+		handoffs += flags[i] & PAGE_HOLD_HANDOFF ? 1 : 0;
+		forced += flags[i] & PAGE_HOLD_REQUESTED ? 1 : 0;
+		whole += flags[i] & PAGE_HOLD_WHOLE ? 1 : 0;
+		holds[thread[i]]++;
+	}
+	assert_true(end <= (uint64_t)number(page->head, "end_ns"));
+	assert_int_equal(held, report->held_ns);
+	assert_int_equal(handoffs, report->handoffs);
+	assert_int_equal(forced, report->forced);
+	assert_int_equal(whole, report->hold.count);
+	totals.holds += count;
+	totals.handoffs += handoffs;
+	free(gap);
+	free(length);
+	free(thread);
+	free(flags);
+}
+
+static void check_turns(const struct page *page, const json_t *entry, const struct loop_report *report, uint64_t origin)
+{
+	struct blob blob = lane_of(page, entry, "turns");
+	uint64_t count = varint(&blob), at = origin, longest = 0, whole = 0, stalls = 0;
+	uint64_t *gap = varints(&blob, count), *length = varints(&blob, count);
+	unsigned char *flags = bytes(&blob, count);
+
+	all_read(&blob);
+	for (uint64_t i = 0; i < count; i++) {
+		at += gap[i];
+		longest = length[i] > longest ? length[i] : longest;
+		whole += (flags[i] & (PAGE_TURN_WHOLE | PAGE_TURN_ONGOING)) == PAGE_TURN_WHOLE;
+		if (stalls < report->stall_count && report->stalls[stalls].start == at) {
+			assert_int_equal(length[i], report->stalls[stalls].end - report->stalls[stalls].start);
+			assert_int_equal(report->stalls[stalls].ongoing, (flags[i] & PAGE_TURN_ONGOING) != 0);
+			stalls++;
+		}
+		at += length[i];
+	}
+	assert_int_equal(stalls, report->stall_count);
+	assert_int_equal(whole, report->turn.count);
+	assert_int_equal(longest, report->longest_ns);
+	totals.turns += count;
+	free(gap);
+	free(length);
+	free(flags);
+}
+
+static void check_page(const struct page *page, const struct spanned *s)
+{
+	const struct process_report *process = &s->report->processes[0];
+	const json_t *threads = json_object_get(page->head, "threads"), *gils = json_object_get(page->head, "gils"), *loops = json_object_get(page->head, "loops");
+	struct stacks stacks = stacks_of(page);
+	uint64_t holds[THREADS] = {0};
+
+	no_node_twice(&stacks);
+	assert_int_equal(strtoull(string(page->head, "origin_ns"), NULL, 10), s->report->window.start);
+	assert_int_equal(number(page->head, "end_ns"), s->report->window.end - s->report->window.start);
+	assert_int_equal(json_array_size(threads), process->thread_count);
+	assert_int_equal(json_array_size(gils), process->gil_count);
+	assert_int_equal(json_array_size(loops), process->loop_count);
+	for (uint32_t i = 0; i < process->thread_count; i++) {
+		const json_t *entry = json_array_get(threads, i);
+
+		assert_int_equal(number(entry, "tid"), process->threads[i].thread->tid);
+		assert_int_equal(json_is_true(json_object_get(entry, "gone")), process->threads[i].thread->gone);
+		check_states(page, s, entry, &process->threads[i]);
+		check_stacks(page, &stacks, s, entry, &process->threads[i]);
+		check_clock(page, &stacks, s, entry, process->threads[i].thread);
+	}
+	for (uint32_t i = 0; i < process->gil_count; i++)
+		check_holds(page, process, json_array_get(gils, i), &process->gils[i], holds);
+	for (uint32_t i = 0; i < process->thread_count; i++)
+		assert_int_equal(holds[i], process->threads[i].holds);
+	for (uint32_t i = 0; i < process->loop_count; i++) {
+		assert_int_equal(number(json_array_get(loops, i), "thread"), index_of_thread(process, process->loops[i].loop->thread));
+		check_turns(page, json_array_get(loops, i), &process->loops[i], s->report->window.start);
+	}
+	stacks_done(&stacks);
+}
+
+static void run_seeds(bool partial, uint32_t losses)
+{
+	static struct sim sim;
+	const char *one = getenv("PAGE_SEED"), *many = getenv("PAGE_SEEDS");
+	uint64_t first = one ? strtoull(one, NULL, 0) : 1, seeds = one ? 1 : many ? strtoull(many, NULL, 0) : 20;
+
+	memset(&totals, 0, sizeof(totals));
+	for (uint64_t seed = first; seed < first + seeds; seed++) {
+		struct spanned s;
+		struct page page;
+
+		sim_init(&sim, seed, partial);
+		sim_run(&sim, 1200, 30);
+		sim_lose(&sim, losses ? sim_random(&sim, losses) : 0);
+		spanned_names(&s);
+		draw(&s, &sim, partial, &page);
+		check_page(&page, &s);
+		page_done(&page);
+		spanned_done(&s);
+		sim_done(&sim);
+	}
+	if (one)
+		return;
+	assert_true(totals.states > seeds && totals.stacks > seeds && totals.tasks > seeds && totals.clocks > seeds && totals.holds > seeds);
+	assert_true(totals.turns > seeds && totals.gc_ns > seeds && totals.syscalls > seeds && totals.handoffs > seeds);
+	assert_int_equal(totals.sampled_ns > 0, partial);
+}
+
+static void lanes_are_the_report(void **state)
+{
+	run_seeds(false, 0);
+}
+
+static void lanes_are_the_report_with_losses(void **state)
+{
+	run_seeds(false, 12);
+}
+
+static void lanes_are_the_report_with_contended_transitions_alone(void **state)
+{
+	run_seeds(true, 12);
+}
+
+/* ── by hand ─────────────────────────────────────────────────────────────────────────────────────────────────────── */
+
+#define EVIL "</script><script>alert(1)</script><!-- data --><img src=x onerror=\"alert('1')\">\xff\xe2\x80\xae\n"
+#define FEED(type_, name, ts_, tid_, flags_, ...)                                                                                                    \
+	assert_int_equal(world_feed(s.world, &(union event){.name = {.hdr = {.ts = (ts_), .tid = (tid_), .type = EV_##type_, .flags = (flags_)},     \
+								    ##__VA_ARGS__}}),                                                                \
+			 0)
+
+/* The page without what is in its blobs, and without their ids. To be freed. */
+static char *outside_of_blobs(const struct page *page)
+{
+	char *text = calloc(1, page->length + 1), *to = text;
+	const char *at = page->text, *begin;
+
+	for (; (begin = strstr(at, BEGIN)); at = strstr(begin, END) + strlen(END))
+		to = mempcpy(to, at, (size_t)(begin - at));
+	strcpy(to, at);
+	return text;
+}
+
+static void define_evil(struct dictionary *names)
+{
+	struct stack_frame frames[] = {{1, 7}, {0, 0}};
+	struct definition function = {.kind = DEFINE_FUNCTION, .id = 1, .function = {EVIL, EVIL, UINT32_MAX}};
+	struct definition stack = {.kind = DEFINE_STACK, .id = 1, .stack = {frames, 2, true}};
+	struct definition text = {.kind = DEFINE_TEXT, .id = 1, .text = EVIL};
+
+	assert_int_equal(dictionary_define(names, &function), 0);
+	assert_int_equal(dictionary_define(names, &stack), 0);
+	assert_int_equal(dictionary_define(names, &text), 0);
+}
+
+/* A thread of a process whose every name is hostile; without it: nothing at all. */
+static void draw_little(struct page *page, bool process, bool one, uint64_t begin)
+{
+	struct spanned s = {.names = dictionary_new(), .finder = handler_finder_new(NULL, 0)};
+	FILE *file = open_memstream(&page->text, &page->length);
+	struct stream_head head = spanned_head;
+	struct drawing *drawing;
+	struct process_info info = {.pid = 1, .cmdline = EVIL, .python = "</script><b>", .gil_enabled = true};
+	struct stream_sink to;
+
+	define_evil(s.names);
+	head.realtime_ns = head.monotonic_ns = 1;
+	drawing = drawing_page.begin(file, &head, s.names, s.finder);
+	memset(&head, 0, sizeof(head)); /* it is not needed any more */
+	s.builder = report_builder_new(1, &spanned_head, s.names, s.finder);
+	s.spans = spans_new(drawing_page.sink(drawing), SPANNED_HZ);
+	s.tee = (struct model_tee){report_builder_sink(s.builder), spans_sink(s.spans)};
+	s.world = world_new(model_tee_sink(&s.tee), false);
+	to = world_sink(s.world);
+	if (process)
+		assert_int_equal(sink_process(&to, &info), 0);
+	if (one) {
+		FEED(GIL, gil, begin, 1, 0, .address = UINT64_MAX);
+		FEED(THREAD, thread, begin, 1, EVF_THREAD_PYTHON, .pid = 1);
+		FEED(COMM, comm, begin, 1, 0, .comm.text = "</script><b>");
+		FEED(PYTHON_NAME, python_name, begin, 1, 0, .text = 1);
+	}
+	FEED(WINDOW, window, begin, 0, 0);
+	if (one) {
+		FEED(SWITCH_IN, switch_in, begin, 1, 0);
+		FEED(TAKE, take, begin, 1, 0);
+		FEED(STACK, stack, begin + 50, 1, EVF_STACK_CLOCK, .stack = 1, .task = 1);
+	}
+	FEED(WINDOW, window, begin + 100, 0, EVF_WINDOW_END);
+	assert_int_equal(report_builder_finish(s.builder, s.world, 0, false, &s.report), 0);
+	assert_int_equal(spans_finish(s.spans), 0);
+	assert_int_equal(drawing_page.finish(drawing, s.report), 0);
+	drawing_page.free(drawing);
+	assert_int_equal(fclose(file), 0);
+	spanned_done(&s);
+	page_open(page);
+}
+
+static void names_are_data(void **state)
+{
+	const char *shown;
+	struct page page, empty;
+	const json_t *thread, *function;
+	char *outside, *outside_empty;
+
+	draw_little(&page, true, true, 1000);
+	draw_little(&empty, false, false, 1000);
+	outside = outside_of_blobs(&page);
+	outside_empty = outside_of_blobs(&empty);
+	assert_string_equal(outside, outside_empty);
+	thread = json_array_get(json_object_get(page.head, "threads"), 0);
+	function = json_array_get(json_object_get(page.head, "functions"), 1);
+	shown = json_string_value(json_array_get(function, 0));
+	/* it cannot be said in JSON, so it is escaped */
+	assert_string_equal(shown, "</script><script>alert(1)</script><!-- data --><img src=x onerror=\"alert('1')\">\\xff\\xe2\\x80\\xae\\x0a");
+	assert_string_equal(json_string_value(json_array_get(function, 1)), shown);
+	assert_int_equal(json_integer_value(json_array_get(function, 2)), UINT32_MAX);
+	assert_string_equal(string(thread, "comm"), "</script><b>");
+	assert_string_equal(string(thread, "python_name"), shown);
+	assert_string_equal(json_string_value(json_array_get(json_object_get(page.head, "texts"), 1)), shown);
+	assert_string_equal(string(json_array_get(json_object_get(page.head, "processes"), 0), "cmdline"), shown);
+	free(outside);
+	free(outside_empty);
+	page_done(&page);
+	page_done(&empty);
+}
+
+static void nothing_is_a_page_too(void **state)
+{
+	static const char *const lists[] = {"processes", "threads", "gils", "loops"};
+	struct stacks stacks;
+	struct page page;
+
+	for (int process = 0; process < 2; process++) {
+		draw_little(&page, process, false, 1000);
+		for (size_t i = process ? 1 : 0; i < sizeof(lists) / sizeof(lists[0]); i++) {
+			assert_true(json_is_array(json_object_get(page.head, lists[i])));
+			assert_int_equal(json_array_size(json_object_get(page.head, lists[i])), 0);
+		}
+		assert_int_equal(json_array_size(json_object_get(page.head, "functions")), 1);
+		assert_int_equal(json_array_size(json_object_get(page.head, "texts")), 1);
+		stacks = stacks_of(&page);
+		assert_int_equal(stacks.node_count + stacks.count, 0);
+		assert_null(strstr(page.text, "lane-0"));
+		stacks_done(&stacks);
+		page_done(&page);
+	}
+}
+
+/* The window's begin is what times are counted from, 0 included, and the time of day goes with it. */
+static void times_are_those_of_the_window(void **state)
+{
+	static const uint64_t begins[] = {0, 1000, UINT64_C(1) << 62};
+
+	for (size_t i = 0; i < sizeof(begins) / sizeof(begins[0]); i++) {
+		struct page page;
+		struct blob blob;
+		const json_t *thread;
+
+		draw_little(&page, true, true, begins[i]);
+		thread = json_array_get(json_object_get(page.head, "threads"), 0);
+		assert_int_equal(strtoull(string(page.head, "origin_ns"), NULL, 10), begins[i]);
+		assert_int_equal(strtoull(string(page.head, "realtime_ns"), NULL, 10), begins[i]);
+		assert_int_equal(number(page.head, "end_ns"), 100);
+		assert_int_equal(number(json_object_get(page.report, "window"), "start_ns"), 0);
+		assert_int_equal(number(json_object_get(page.report, "window"), "end_ns"), 100);
+		if (begins[i])
+			assert_int_equal(strtoull(string(page.report, "origin_ns"), NULL, 10), begins[i]);
+		blob = lane_of(&page, thread, "states");
+		assert_true(varint(&blob) > 0);
+		assert_int_equal(varint(&blob), 0);
+		free(blob.bytes);
+		blob = lane_of(&page, thread, "clock");
+		assert_int_equal(varint(&blob), 1);
+		assert_int_equal(varint(&blob), 50);
+		assert_int_equal(varint(&blob), 1);
+		all_read(&blob);
+		page_done(&page);
+	}
+}
+
+/* A failed write is said, whatever it is that is not written. */
+static void a_full_disk_is_told(void **state)
+{
+	FILE *file = fopen("/dev/full", "w");
+	struct dictionary *names = dictionary_new();
+	struct drawing *drawing = drawing_page.begin(file, &spanned_head, names, NULL);
+	const struct report report = {.names = names};
+
+	assert_int_equal(drawing_page.finish(drawing, &report), -ENOSPC);
+	drawing_page.free(drawing);
+	dictionary_free(names);
+	fclose(file);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(lanes_are_the_report),
+		cmocka_unit_test(lanes_are_the_report_with_losses),
+		cmocka_unit_test(lanes_are_the_report_with_contended_transitions_alone),
+		cmocka_unit_test(names_are_data),
+		cmocka_unit_test(nothing_is_a_page_too),
+		cmocka_unit_test(times_are_those_of_the_window),
+		cmocka_unit_test(a_full_disk_is_told),
+	};
+
+	return cmocka_run_group_tests_name("view_page", tests, NULL, NULL);
+}
