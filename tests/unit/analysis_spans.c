@@ -90,7 +90,7 @@ static void on_turn(void *ctx, const struct turn *turn)
 		told.loops[i].longest = turn->end - turn->start;
 }
 
-static const struct span_sink SINK = {on_state, on_stack, on_clock, on_hold, on_wait, on_turn, NULL};
+static const struct span_sink SINK = {.state = on_state, .stack = on_stack, .clock = on_clock, .hold = on_hold, .wait = on_wait, .turn = on_turn};
 
 static void forget(void)
 {

@@ -67,7 +67,7 @@ static void draw(struct spanned *s, const struct sim *sim, bool partial, struct 
 	assert_non_null(drawing);
 	memset(&fed, 0, sizeof(fed));
 	fed.to = drawing_page.sink(drawing);
-	spanned_begin(s, (struct span_sink){on_state, on_stack, on_clock, on_hold, NULL, on_turn, NULL}, partial);
+	spanned_begin(s, (struct span_sink){.state = on_state, .stack = on_stack, .clock = on_clock, .hold = on_hold, .turn = on_turn}, partial);
 	spanned_feed(s, sim, 0);
 	assert_int_equal(drawing_page.finish(drawing, s->report), 0);
 	drawing_page.free(drawing);
