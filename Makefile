@@ -89,6 +89,7 @@ $(B)/unit/%: tests/unit/%.c $(call rooms_of,asan) $(B)/config
 	$(call say,UNIT,$<)mkdir -p $(@D) && $(CC) $(CPPFLAGS) $(CFLAGS) $(SANITIZE) -MMD -MP -MF $@.d -o $@ $< $(call rooms_of,asan) $(filter-out -lbpf,$(LDLIBS)) -lcmocka -lm
 
 $(B)/unit/view_flames: $(B)/gen/pprof.pb-c.h
+$(B)/unit/view_perfetto: $(B)/gen/perfetto.pb-c.h
 
 # tests/fuzz/NAME.c defines LLVMFuzzerTestOneInput
 FUZZ := $(patsubst tests/fuzz/%.c,$(B)/fuzz/%,$(wildcard tests/fuzz/*.c))

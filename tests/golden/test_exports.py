@@ -132,6 +132,8 @@ def test_what_is_exact_is_said_beside_the_output(script):
     ("folded", "--by=both", "waiter or holder"),
     ("script", "--state=python", "'script' is the whole recording"),
     ("trace", "--by=holder", "'trace' is the whole recording"),
+    ("script", "--app-root=/srv", "'script' is the whole recording"),
+    ("perfetto", "--state=python", "--state and --by choose among stacks; 'perfetto' is the whole recording"),
 ])
 def test_choices_that_make_no_sense_are_refused(form, option, words):
     result = subprocess.run([GILSCOPE, "export", "-f", form, option, SCRIPTS[0]], capture_output=True, timeout=60, check=False)

@@ -302,7 +302,7 @@ def pruned(value):
     return re.sub("[\0-\x1f\x7f-\x9f\\\\]", lambda c: "".join(f"\\x{byte:02x}" for byte in c[0].encode()), value) if isinstance(value, str) else value
 
 
-def test_stalls_are_those_of_the_report(trace, found):
+def check_stalls(trace, found):
     for process in found["processes"]:
         for loop in process["loops"]:
             thread = next(uuid for uuid, who in trace.threads().items() if who == (process["pid"], loop["tid"]))
@@ -312,6 +312,18 @@ def test_stalls_are_those_of_the_report(trace, found):
             for stall, reported in zip(stalls, loop["stalls"]):
                 assert re.fullmatch(rf"stall: {reported['cause']} [\d.]+ (ns|µs|ms|s)( so far| or more)?", stall["name"])
                 assert stall["name"].endswith(" so far") == reported["ongoing"]
+
+
+def test_stalls_are_those_of_the_report(trace, found):
+    check_stalls(trace, found)
+
+
+def test_stalls_have_the_handlers_that_were_asked_for(tmp_path):
+    script, root = tmp_path / "installed.script", "--app-root=/usr/lib/python3/dist-packages/shop"
+    script.write_text((HERE / "blame.script").read_text().replace("/srv/shop/", "/usr/lib/python3/dist-packages/shop/"))
+    found = report(script, "--json", root)[0]
+    assert found != report(script, "--json")[0]
+    check_stalls(Trace(decoded(export(script, "perfetto", root)[0])), json.loads(found))
 
 
 def test_the_recording_is_that_of_the_report(trace, found):

@@ -198,6 +198,18 @@ static int export_to(const struct format *format, struct options *options, struc
 	return partial ? EXIT_PARTIAL : EXIT_OK;
 }
 
+/* Choices that make no sense for a format: 0, or -EINVAL with a diag. */
+static int refuse_choices(const struct format *format, const struct options *options, struct diag *diag)
+{
+	bool stacks = options->flames.states || options->flames.directions;
+
+	if (format->drawing && stacks)
+		return diag_set(diag, EXIT_USAGE, -EINVAL, "--state and --by choose among stacks; '%s' is the whole recording", format->name);
+	if (!format->drawing && !format->view && (stacks || options->pipeline.names.app_root_count))
+		return diag_set(diag, EXIT_USAGE, -EINVAL, "--state, --by and --app-root choose among stacks; '%s' is the whole recording", format->name);
+	return 0;
+}
+
 static int run(int argc, char **argv)
 {
 	struct options options = {0};
@@ -210,10 +222,8 @@ static int run(int argc, char **argv)
 	for (size_t i = 0; i < sizeof(FORMATS) / sizeof(FORMATS[0]); i++) {
 		if (strcmp(FORMATS[i].name, options.format) != 0)
 			continue;
-		if (!FORMATS[i].view && (options.flames.states || options.flames.directions || (!FORMATS[i].drawing && options.pipeline.names.app_root_count))) {
-			diag_set(&diag, EXIT_USAGE, -EINVAL, "--state, --by and --app-root choose among stacks; '%s' is the whole recording", options.format);
+		if (refuse_choices(&FORMATS[i], &options, &diag) < 0)
 			return cmd_fail(&diag);
-		}
 		status = export_to(&FORMATS[i], &options, &diag);
 		pipeline_done(&options.pipeline);
 		return status;

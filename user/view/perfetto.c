@@ -185,14 +185,16 @@ static uint64_t gil_track(struct drawing *drawing, const struct gil *gil, int wh
 {
 	bool new;
 	struct owner *owner = owner_of(drawing, &drawing->gils, gil, &new);
-	char name[64], description[160];
+	char name[64], description[320];
 	uint64_t process;
 
 	if (!owner || !new)
 		return owner ? owner->tracks + (unsigned)which : 0;
 	process = process_track(drawing, gil->process);
 	snprintf(name, sizeof(name), "GIL of interpreter %u", gil->interpreter);
-	snprintf(description, sizeof(description), "Who certainly held the GIL at 0x%llx. Where there is no slice it was free, or it is not known who had it.",
+	snprintf(description, sizeof(description),
+		 "Who certainly held the GIL at 0x%llx. Where there is no slice it was free, or it is not known who had it. forced: ended because a waiter asked for "
+		 "it. handoff: another thread had it before. whole false: evidence began or ended inside.",
 		 (unsigned long long)gil->address);
 	perfetto_describe_child(drawing->perfetto, owner->tracks, process, name, description);
 	snprintf(name, sizeof(name), "waiting for the GIL of interpreter %u", gil->interpreter);
@@ -300,7 +302,7 @@ static void open_frame(struct drawing *drawing, const struct owner *owner, const
 		event.name = frame->function == MARK_CUT ? NAME_CUT : NAME_UNKNOWN;
 	} else {
 		event.name = perfetto_function(drawing->perfetto, frame->function);
-		event.place = perfetto_place(drawing->perfetto, frame);
+		event.frame = frame;
 	}
 	if (task) {
 		escape(escaped, task);
@@ -347,8 +349,6 @@ static void on_stack(void *ctx, const struct stack_span *span)
 	if (!frames_ready(drawing, owner))
 		return;
 	frames = owner->frames;
-	if (frames->end != span->start)
-		close_frames(drawing, owner, 0, frames->end);
 	count = frames_of(drawing, span->stack, next);
 	while (same < count && same < frames->count && frames->task == span->task && next[same].function == frames->open[same].function &&
 	       next[same].line == frames->open[same].line)

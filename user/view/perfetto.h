@@ -8,7 +8,7 @@
  * takes as the thread's name for the whole trace, since it reads all packets before it sorts their events by time. So events of different tracks may come in
  * any order, those of one at the same instant in the order in which they are to be seen.
  *
- * Memory is bounded by what is interned: functions, places, threads, names of system calls and tasks. Names of the target are escaped.
+ * Memory is bounded: of places and texts only so many are interned, what is beyond is written out each time. Names of the target are escaped.
  */
 #ifndef GILSCOPE_VIEW_PERFETTO_H
 #define GILSCOPE_VIEW_PERFETTO_H
@@ -50,7 +50,7 @@ struct perfetto_event {
 	uint64_t track, ts;
 	uint64_t name;		   /* interned, or 0 with … */
 	const char *text;	   /* … one of its own */
-	uint64_t place;		   /* interned, or 0 */
+	const struct stack_frame *frame; /* where it is in the source, or NULL */
 	uint64_t flow_to, flow_at; /* a flow begins or ends here; 0: none */
 	struct perfetto_fact facts[PERFETTO_FACTS_MAX];
 	unsigned fact_count;
@@ -88,10 +88,9 @@ void perfetto_number(struct perfetto_event *event, enum perfetto_key key, uint64
 /* `text` is ours, or escaped, and lives until the event is written. */
 void perfetto_text(struct perfetto *perfetto, struct perfetto_event *event, enum perfetto_key key, const char *text);
 
-/* Interned names of a function, a new one of whatever is told (escaped), and the place of a frame; function 0 has no name and no place. */
+/* Interned names: of a function, and a new one of whatever is told (escaped). */
 uint64_t perfetto_function(struct perfetto *perfetto, uint32_t function);
 uint64_t perfetto_new_name(struct perfetto *perfetto, const char *name);
-uint64_t perfetto_place(struct perfetto *perfetto, const struct stack_frame *frame);
 
 /* Slices with all that the report says of a stall and of the recording as a whole; what is 0, empty or null there is left out. */
 void perfetto_put_stall(struct perfetto *perfetto, uint64_t track, const struct report *report, const struct stall *stall, const struct process *process);

@@ -8,7 +8,9 @@
 
 #define SEQUENCE 1
 #define ROOM	 (1u << 18) /* of the buffer in front of the file; a packet that is larger goes past it */
-#define TEXTS_MAX 16384	    /* so many texts of annotations are interned; what is beyond is written out each time */
+/* so many are interned; what is beyond is written out each time */
+#define TEXTS_MAX  16384
+#define PLACES_MAX 262144
 
 struct perfetto {
 	FILE *file;
@@ -275,11 +277,61 @@ static void annotate(Perfetto__DebugAnnotation *annotation, const struct perfett
 	}
 }
 
+/* The number of something in an index, from 1 on; 0 when memory is short. */
+static uint64_t number_of(struct perfetto *perfetto, struct flame_index *index, const struct flame_frame *frame, bool *ret_new)
+{
+	uint32_t number = 0;
+
+	*ret_new = false;
+	if (flame_index_add(index, frame, &number, ret_new) < 0) {
+		perfetto_fail(perfetto, -ENOMEM);
+		return 0;
+	}
+	return (uint64_t)number + 1;
+}
+
+static void fill_place(const struct perfetto *perfetto, Perfetto__SourceLocation *place, const struct stack_frame *frame, struct flame_words *words)
+{
+	flame_words(&perfetto->names, &(struct flame_frame){NULL, frame->function, frame->line}, words);
+	perfetto__source_location__init(place);
+	place->file_name = words->file;
+	place->has_line_number = words->line != 0;
+	place->line_number = words->line;
+}
+
+/* Where a frame is: the number of a place that is interned, or the place itself. A frame that could not be read has none. */
+static void put_place(struct perfetto *perfetto, Perfetto__TrackEvent *event, const struct stack_frame *frame, Perfetto__SourceLocation *place,
+		      struct flame_words *words)
+{
+	Perfetto__InternedData data = PERFETTO__INTERNED_DATA__INIT;
+	bool new;
+
+	if (!dictionary_find(perfetto->names.names, DEFINE_FUNCTION, frame->function))
+		return;
+	if (flame_index_count(perfetto->places) >= PLACES_MAX) {
+		fill_place(perfetto, place, frame, words);
+		event->source_location = place;
+		return;
+	}
+	event->has_source_location_iid = true;
+	event->source_location_iid = number_of(perfetto, perfetto->places, &(struct flame_frame){NULL, frame->function, frame->line}, &new);
+	if (!new)
+		return;
+	fill_place(perfetto, place, frame, words);
+	place->has_iid = true;
+	place->iid = event->source_location_iid;
+	data.n_source_locations = 1;
+	data.source_locations = &place;
+	put_interned(perfetto, &data);
+}
+
 static void put_named(struct perfetto *perfetto, const struct perfetto_event *event, Perfetto__TrackEvent__Type type)
 {
 	Perfetto__TrackEvent what = PERFETTO__TRACK_EVENT__INIT;
 	Perfetto__DebugAnnotation annotations[PERFETTO_FACTS_MAX], *list[PERFETTO_FACTS_MAX];
 	uint64_t flow_to = event->flow_to, flow_at = event->flow_at;
+	Perfetto__SourceLocation place;
+	struct flame_words words;
 
 	for (unsigned i = 0; i < event->fact_count; i++) {
 		annotate(&annotations[i], &event->facts[i]);
@@ -290,8 +342,8 @@ static void put_named(struct perfetto *perfetto, const struct perfetto_event *ev
 	what.has_name_iid = event->name != 0;
 	what.name_iid = event->name;
 	what.name = (char *)event->text;
-	what.has_source_location_iid = event->place != 0;
-	what.source_location_iid = event->place;
+	if (event->frame)
+		put_place(perfetto, &what, event->frame, &place, &words);
 	what.n_flow_ids = flow_to != 0;
 	what.flow_ids = &flow_to;
 	what.n_terminating_flow_ids = flow_at != 0;
@@ -372,45 +424,6 @@ uint64_t perfetto_new_name(struct perfetto *perfetto, const char *name)
 
 	intern_name(perfetto, iid, name);
 	return iid;
-}
-
-/* The number of something in an index, from 1 on; 0 when memory is short. */
-static uint64_t number_of(struct perfetto *perfetto, struct flame_index *index, const struct flame_frame *frame, bool *ret_new)
-{
-	uint32_t number = 0;
-
-	*ret_new = false;
-	if (flame_index_add(index, frame, &number, ret_new) < 0) {
-		perfetto_fail(perfetto, -ENOMEM);
-		return 0;
-	}
-	return (uint64_t)number + 1;
-}
-
-uint64_t perfetto_place(struct perfetto *perfetto, const struct stack_frame *frame)
-{
-	const struct flame_frame what = {NULL, frame->function, frame->line};
-	Perfetto__InternedData data = PERFETTO__INTERNED_DATA__INIT;
-	Perfetto__SourceLocation place = PERFETTO__SOURCE_LOCATION__INIT, *list[] = {&place};
-	struct flame_words words;
-	uint64_t number;
-	bool new;
-
-	if (!dictionary_find(perfetto->names.names, DEFINE_FUNCTION, frame->function))
-		return 0;
-	number = number_of(perfetto, perfetto->places, &what, &new);
-	if (!new)
-		return number;
-	flame_words(&perfetto->names, &what, &words);
-	place.has_iid = true;
-	place.iid = number;
-	place.file_name = words.file;
-	place.has_line_number = words.line != 0;
-	place.line_number = words.line;
-	data.n_source_locations = 1;
-	data.source_locations = list;
-	put_interned(perfetto, &data);
-	return number;
 }
 
 void perfetto_text(struct perfetto *perfetto, struct perfetto_event *event, enum perfetto_key key, const char *text)
