@@ -96,7 +96,7 @@ unsigned view_flame_notes(const struct report *report, const struct view_options
 		add(&notes, "exact sums: %s", exact.bytes);
 	if (sampled.length)
 		add_sampled(&notes, report, options, sampled.bytes);
-	if (options->states & 1u << TS_GIL_WAIT && options->directions & FLAME_HOLDER)
+	if (options->states & 1u << TS_GIL_WAIT && options->directions & FLAME_HOLDER && report->wait_flame_count)
 		add(&notes, "made_wait: exact sums of what others waited for the GIL; the holders' stacks are samples, one as a wait begins and one for every 5 ms of it");
 	if (missing)
 		add(&notes, "%.3g %% of this time has no stack: none was taken, or it could not be read", 100.0 * (double)missing / (double)total);

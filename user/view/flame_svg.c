@@ -144,14 +144,14 @@ static void put_title(const struct svg *svg, const struct flame_node *node, cons
 	fputs("</title>", svg->file);
 }
 
-/* The hue is the file's, so that what belongs together looks alike. */
+/* The hue is the file's, so that what belongs together looks alike: functionColour() of assets/colours.js, as far as there are classes for it. */
 static unsigned hue_of(const char *text)
 {
 	uint32_t hash = 2166136261;
 
 	for (; *text; text++)
 		hash = (hash ^ (unsigned char)*text) * 16777619;
-	return (hash ^ hash >> 15) % HUES;
+	return (hash ^ hash >> 15) % 360 / (360 / HUES);
 }
 
 static enum thread_state state_named(const char *name)
@@ -173,7 +173,7 @@ static void put_group(const struct svg *svg, const struct flame_frame *frame, co
 
 		fprintf(svg->file, "<g class=\"%s\" fill=\"%s\">", palette->dark ? "dark" : "light", palette->hex);
 	} else if (leading || !words->file[0]) {
-		fputs("<g class=\"lead\">", svg->file);
+		fprintf(svg->file, "<g class=\"%s\">", words->file[0] ? "handler" : "lead");
 	} else {
 		fprintf(svg->file, "<g class=\"h%u%s\">", hue_of(words->file),
 			svg->report->finder && handler_is_application(svg->report->finder, plain.file) ? " app" : "");
@@ -239,14 +239,14 @@ static void put_head(const struct svg *svg, const struct flame_title *title)
 static void put_why_empty(const struct svg *svg)
 {
 	put_line(svg, "soft", HEAD + 18,
-		 svg->report->stacks ? "No thread was in this state in this recording." : "No stacks were taken in this recording, so there is nothing to show.");
+		 svg->report->flame_count ? "No thread was in such a state in this recording." : "There is nothing in this recording.");
 }
 
 /* The document; the tree is in order. */
 static void put_document(const struct svg *svg, const struct asset *style)
 {
 	struct view_note notes[VIEW_FLAME_NOTES];
-	unsigned note_count = svg->report->stacks ? view_flame_notes(svg->report, svg->options, notes) : 0;
+	unsigned note_count = view_flame_notes(svg->report, svg->options, notes);
 	unsigned foot = HEAD + (svg->tree.nodes[0].ns ? svg->depth : 2) * ROW, height = foot + 10 + 16 * note_count;
 	struct flame_title title;
 

@@ -92,18 +92,19 @@ class FlamePage {
 		document.getElementById("by").hidden = this.head.graphs.filter(graph => graph.by).length < 2 || !chosen.some(({by}) => by);
 		this.drawBar(chosen);
 		this.empty.textContent = this.whyEmpty(chosen);
-		this.empty.hidden = chosen.length > 0;
+		this.empty.hidden = !this.empty.textContent;
 		document.getElementById("graph").hidden = !chosen.length;
 		if (chosen.length)
 			this.graph.show(this.tree.merge(graphs, name, {threads: threads.checked, handlers: handlers.checked, lines: lines.checked}));
 	}
 
+	/* Why there is nothing, or not what one looks for; "" when there is. */
 	whyEmpty(chosen) {
-		if (!this.head.stacks)
-			return "No stacks were taken in this recording, so there is nothing to show.";
 		if (!this.total)
 			return `No thread was ${this.entries("waiter").map(({state}) => stateLook(state).doing).join(", or ")} in this recording.`;
-		return chosen.length ? "" : "No state is chosen.";
+		if (!chosen.length)
+			return "No state is chosen.";
+		return this.head.stacks ? "" : "No stacks were taken in this recording: this is the threads' time only.";
 	}
 
 	/* All the threads' time, by state: what is chosen is a part of. */
@@ -158,6 +159,7 @@ async function startFlamePage()
 
 		await page.read();
 		page.start();
+		performance.mark("gilscope-loaded");
 		window.flamePage = page;
 	} catch (error) {
 		document.getElementById("empty").textContent = `The flame graph cannot be shown: ${error.message}`;

@@ -273,7 +273,8 @@ class FlameGraph {
 		this.width = this.view.clientWidth;
 		if (!this.width)
 			return;
-		this.rowCount = this.layout.depthIn(this.zoomed, FLAME_LEAST_PX * (this.zoomed.end - this.zoomed.start) / this.width);
+		/* with the scroll bar, so that whether there is one does not change how many rows there are */
+		this.rowCount = this.layout.depthIn(this.zoomed, FLAME_LEAST_PX * (this.zoomed.end - this.zoomed.start) / this.view.offsetWidth);
 		this.height = this.rowCount * FLAME_ROW_PX;
 		if (this.canvas.width !== Math.round(this.width * ratio) || this.canvas.height !== Math.round(this.height * ratio)) {
 			this.canvas.width = Math.round(this.width * ratio);
