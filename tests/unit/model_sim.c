@@ -11,6 +11,7 @@
 #include <cmocka.h>
 #include <stdio.h>
 
+#include "stream/keep.h"
 #include "tests/sim/gilrun.h"
 
 struct check {
@@ -390,7 +391,40 @@ static struct totals {
 	uint64_t ns[TS_COUNT], sampled_ns, holds, waits, turns, runs, samples, gc_ns, events;
 } totals;
 
-static void run_seed(uint64_t seed, bool partial, uint32_t losses, uint32_t snapshots)
+/* ── the last while of it ────────────────────────────────────────────────────────────────────────────────────────── */
+
+static int push_process(void *ctx, const struct process_info *info)
+{
+	return 0;
+}
+
+static int push_event(void *ctx, const union event *event)
+{
+	struct sim *sim = ctx;
+
+	SIM_PUSH(sim->events, (struct sim_event){*event, true});
+	return 0;
+}
+
+/* The simulation's events become those of a recording of its last while. */
+static void keep_last(struct sim *sim)
+{
+	const struct stream_sink to = {.process = push_process, .event = push_event, .ctx = sim};
+	struct keep *keep = keep_new(sim_random(sim, (uint32_t)(sim->end - sim->begin)), 0, sim->partial);
+	struct stream_sink sink;
+
+	assert_non_null(keep);
+	sink = keep_sink(keep);
+	for (uint32_t i = 0; i < sim->events.count; i++)
+		assert_int_equal(sink_event(&sink, &sim->events.at[i].event), 0);
+	sim->events.count = 0;
+	assert_int_equal(keep_write(keep, NULL, &to), 0);
+	assert_true(keep_begin(keep) >= sim->begin);
+	sim->begin = keep_begin(keep);
+	keep_free(keep);
+}
+
+static void run_seed(uint64_t seed, bool partial, uint32_t losses, uint32_t snapshots, bool kept)
 {
 	static struct sim sim;
 	static struct check c;
@@ -411,8 +445,10 @@ static void run_seed(uint64_t seed, bool partial, uint32_t losses, uint32_t snap
 	sim_run(&sim, 1200, snapshots);
 	sim_lose(&sim, losses ? sim_random(&sim, losses) : 0);
 	sim_finish(&sim);
+	if (kept)
+		keep_last(&sim);
 	memset(&c, 0, sizeof(c));
-	c = (struct check){.sim = &sim, .seed = seed, .lossless = !losses, .world = world_new(sink, partial)};
+	c = (struct check){.sim = &sim, .seed = seed, .lossless = !losses && !kept, .world = world_new(sink, partial)};
 	assert_non_null(c.world);
 	for (uint32_t i = 0; i < sim.events.count; i++) {
 		c.now = sim.events.at[i].event.hdr.ts;
@@ -437,14 +473,14 @@ static void run_seed(uint64_t seed, bool partial, uint32_t losses, uint32_t snap
 }
 
 /* Runs the seeds and proves that the worlds were worth it: every state, and whole holds, waits, turns and runs, were told. */
-static void run_seeds(bool partial, uint32_t losses, uint32_t snapshots)
+static void run_seeds(bool partial, uint32_t losses, uint32_t snapshots, bool kept)
 {
 	const char *one = getenv("MODEL_SIM_SEED"), *many = getenv("MODEL_SIM_SEEDS");
 	uint64_t first = one ? strtoull(one, NULL, 0) : 1, count = one ? 1 : many ? strtoull(many, NULL, 0) : 500;
 
 	memset(&totals, 0, sizeof(totals));
 	for (uint64_t seed = first; seed < first + count; seed++)
-		run_seed(seed, partial, losses, snapshots);
+		run_seed(seed, partial, losses, snapshots, kept);
 	if (getenv("MODEL_SIM_VERBOSE")) {
 		for (int n = 0; n < TS_COUNT; n++)
 			fprintf(stderr, "%s %llu\n", thread_state_name((enum thread_state)n), (unsigned long long)totals.ns[n]);
@@ -461,34 +497,60 @@ static void run_seeds(bool partial, uint32_t losses, uint32_t snapshots)
 	assert_true(totals.samples > count && totals.gc_ns > count);
 }
 
+static uint64_t totals_ns(void)
+{
+	uint64_t ns = 0;
+
+	for (int n = 0; n < TS_COUNT; n++)
+		ns += totals.ns[n];
+	return ns;
+}
+
 static void without_loss_all_is_right_and_known_from_the_first_fact_on(void **state)
 {
-	run_seeds(false, 0, 0);
+	run_seeds(false, 0, 0, false);
 }
 
 static void with_snapshots_all_is_right(void **state)
 {
-	run_seeds(false, 0, 30);
+	run_seeds(false, 0, 30, false);
 }
 
 static void with_losses_all_is_right_or_unknown(void **state)
 {
-	run_seeds(false, 12, 0);
+	run_seeds(false, 12, 0, false);
 }
 
 static void with_losses_and_snapshots_all_is_right_or_unknown(void **state)
 {
-	run_seeds(false, 12, 30);
+	run_seeds(false, 12, 30, false);
 }
 
 static void contended_transitions_and_looks_alone_are_right_or_unknown_or_sampled(void **state)
 {
-	run_seeds(true, 0, 30);
+	run_seeds(true, 0, 30, false);
 }
 
 static void contended_transitions_and_looks_alone_with_losses_too(void **state)
 {
-	run_seeds(true, 12, 30);
+	run_seeds(true, 12, 30, false);
+}
+
+/* All of it is the same as before, only later; what it begins with is as right as what was told then. */
+static void the_last_while_is_right_and_its_begin_is_known(void **state)
+{
+	run_seeds(false, 0, 30, true);
+	assert_true(totals.ns[TS_UNKNOWN] < totals_ns() / 50);
+}
+
+static void the_last_while_with_losses_is_right_or_unknown(void **state)
+{
+	run_seeds(false, 12, 30, true);
+}
+
+static void the_last_while_of_contended_transitions_and_looks_alone(void **state)
+{
+	run_seeds(true, 12, 30, true);
 }
 
 int main(void)
@@ -500,6 +562,9 @@ int main(void)
 	    cmocka_unit_test(with_losses_and_snapshots_all_is_right_or_unknown),
 	    cmocka_unit_test(contended_transitions_and_looks_alone_are_right_or_unknown_or_sampled),
 	    cmocka_unit_test(contended_transitions_and_looks_alone_with_losses_too),
+	    cmocka_unit_test(the_last_while_is_right_and_its_begin_is_known),
+	    cmocka_unit_test(the_last_while_with_losses_is_right_or_unknown),
+	    cmocka_unit_test(the_last_while_of_contended_transitions_and_looks_alone),
 	};
 
 	return cmocka_run_group_tests_name("model_sim", tests, NULL, NULL);

@@ -9,12 +9,17 @@
 #ifndef GILSCOPE_STREAM_KEEP_H
 #define GILSCOPE_STREAM_KEEP_H
 
+#include <stddef.h>
 #include "stream/dictionary.h"
 
 struct keep;
 
-/* Keeps `while_ns`, unless its events take more than `max_bytes`. NULL when memory is short. */
-struct keep *keep_new(uint64_t while_ns, size_t max_bytes);
+/*
+ * Keeps `while_ns`, unless its events take more than `max_bytes` (at least KEEP_BYTES_MIN). `partial` as for world_new(): mode "edges". NULL when memory is
+ * short.
+ */
+#define KEEP_BYTES_MIN 65536
+struct keep *keep_new(uint64_t while_ns, size_t max_bytes, bool partial);
 void keep_free(struct keep *keep);
 
 /* Belongs behind the reorder stage: events come in order. */

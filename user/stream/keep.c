@@ -1,0 +1,285 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * keep.c - events in chunks, packed by their size. What is too old goes on into who.c, one by one, so that what is kept begins where the while does.
+ */
+#include "stream/keep.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "stream/who.h"
+
+#define CHUNKS 16 /* of a while that is full; the memory bound is kept to one of them */
+#define CHUNK_BYTES_MAX (256u << 10)
+
+/* A process among the events: a header of type 0, and where its description is. */
+struct process_record {
+	struct event_hdr hdr;
+	struct process_info *info;
+};
+
+struct chunk {
+	struct chunk *next;
+	size_t length, begin; /* bytes, and those of them that have gone on */
+	uint64_t ts_last;
+	unsigned char bytes[];
+};
+
+struct keep {
+	uint64_t while_ns;
+	size_t max_bytes, chunk_bytes, bytes;
+	struct chunk *first, *last;
+	struct who *who; /* as of the begin of what is kept */
+	bool begun;
+	uint64_t ts_begin, ts_known;
+};
+
+struct keep *keep_new(uint64_t while_ns, size_t max_bytes, bool partial)
+{
+	struct keep *keep = calloc(1, sizeof(*keep));
+
+	if (!keep)
+		return NULL;
+	keep->while_ns = while_ns;
+	keep->max_bytes = max_bytes > KEEP_BYTES_MIN ? max_bytes : KEEP_BYTES_MIN;
+	keep->chunk_bytes = keep->max_bytes / CHUNKS < CHUNK_BYTES_MAX ? keep->max_bytes / CHUNKS : CHUNK_BYTES_MAX;
+	keep->who = who_new(partial);
+	if (keep->who)
+		return keep;
+	keep_free(keep);
+	return NULL;
+}
+
+/* ── records ─────────────────────────────────────────────────────────────────────────────────────────────────────── */
+
+static size_t record_size(const struct event_hdr *hdr)
+{
+	return hdr->type ? event_size(hdr->type) : sizeof(struct process_record);
+}
+
+static struct process_info *info_at(const unsigned char *at)
+{
+	struct process_record record;
+
+	memcpy(&record, at, sizeof(record));
+	return record.info;
+}
+
+/* The header of the record at this place; they are multiples of 8 bytes. */
+static const struct event_hdr *header_at(const struct chunk *chunk, size_t at)
+{
+	return (const struct event_hdr *)(const void *)(chunk->bytes + at);
+}
+
+static void read_event(const struct chunk *chunk, size_t at, union event *event)
+{
+	memset(event, 0, sizeof(*event));
+	memcpy(event, chunk->bytes + at, record_size(header_at(chunk, at)));
+}
+
+static struct chunk *chunk_with_room(struct keep *keep, size_t size)
+{
+	struct chunk *chunk = keep->last;
+
+	if (chunk && chunk->length + size <= keep->chunk_bytes)
+		return chunk;
+	chunk = malloc(sizeof(*chunk) + keep->chunk_bytes);
+	if (!chunk)
+		return NULL;
+	*chunk = (struct chunk){0};
+	if (keep->last)
+		keep->last->next = chunk;
+	else
+		keep->first = chunk;
+	keep->last = chunk;
+	keep->bytes += sizeof(*chunk) + keep->chunk_bytes;
+	return chunk;
+}
+
+static int append(struct keep *keep, const void *record, size_t size, uint64_t ts)
+{
+	struct chunk *chunk = chunk_with_room(keep, size);
+
+	if (!chunk)
+		return -ENOMEM;
+	memcpy(chunk->bytes + chunk->length, record, size);
+	chunk->length += size;
+	if (ts > chunk->ts_last)
+		chunk->ts_last = ts;
+	return 0;
+}
+
+static void drop_first(struct keep *keep)
+{
+	struct chunk *chunk = keep->first;
+
+	keep->first = chunk->next;
+	if (!keep->first)
+		keep->last = NULL;
+	keep->bytes -= sizeof(*chunk) + keep->chunk_bytes;
+	free(chunk);
+}
+
+/* ── letting go ──────────────────────────────────────────────────────────────────────────────────────────────────── */
+
+static int fold_record(struct keep *keep, struct chunk *chunk)
+{
+	const struct event_hdr *hdr = header_at(chunk, chunk->begin);
+	size_t at = chunk->begin;
+	union event event;
+	int err;
+
+	chunk->begin += record_size(hdr);
+	if (hdr->type) {
+		read_event(chunk, at, &event);
+		return who_event(keep->who, &event);
+	}
+	err = who_process(keep->who, info_at(chunk->bytes + at));
+	free(info_at(chunk->bytes + at));
+	return err;
+}
+
+/* What is kept begins at `ts` from now on: all up to then goes on. */
+static int begin_at(struct keep *keep, uint64_t ts)
+{
+	int err = 0;
+
+	while (keep->first && !err) {
+		struct chunk *chunk = keep->first;
+
+		while (chunk->begin < chunk->length && header_at(chunk, chunk->begin)->ts <= ts && !err)
+			err = fold_record(keep, chunk);
+		if (chunk->begin < chunk->length || !chunk->next) /* the last one is being written to */
+			break;
+		drop_first(keep);
+	}
+	if (ts > keep->ts_begin)
+		keep->ts_begin = ts;
+	return err;
+}
+
+static int let_go(struct keep *keep)
+{
+	int err = 0;
+
+	if (keep->ts_known > keep->while_ns && keep->ts_known - keep->while_ns > keep->ts_begin)
+		err = begin_at(keep, keep->ts_known - keep->while_ns);
+	while (!err && keep->bytes > keep->max_bytes && keep->first->next)
+		err = begin_at(keep, keep->first->ts_last);
+	return err;
+}
+
+int keep_advance(struct keep *keep, uint64_t ts_known)
+{
+	if (ts_known > keep->ts_known)
+		keep->ts_known = ts_known;
+	return keep->begun ? let_go(keep) : 0;
+}
+
+/* ── the sink ────────────────────────────────────────────────────────────────────────────────────────────────────── */
+
+static int on_process(void *ctx, const struct process_info *info)
+{
+	struct keep *keep = ctx;
+	struct process_record record = {.hdr = {.ts = keep->ts_known}};
+	int err;
+
+	if (!keep->begun)
+		return who_process(keep->who, info);
+	record.info = malloc(sizeof(*record.info));
+	if (!record.info)
+		return -ENOMEM;
+	*record.info = *info;
+	err = append(keep, &record, sizeof(record), record.hdr.ts);
+	if (err)
+		free(record.info);
+	return err;
+}
+
+/* The window's bounds are not kept: it begins where what is kept does. */
+static int on_window(struct keep *keep, const struct ev_window *window)
+{
+	if (keep->begun || window->hdr.flags & EVF_WINDOW_END)
+		return keep_advance(keep, window->hdr.ts);
+	keep->begun = true;
+	keep->ts_begin = keep->ts_known = window->hdr.ts;
+	who_forget(keep->who); /* facts count from here on */
+	return 0;
+}
+
+static int on_event(void *ctx, const union event *event)
+{
+	struct keep *keep = ctx;
+	int err;
+
+	if (event->hdr.type == EV_WINDOW)
+		return on_window(keep, &event->window);
+	if (!event_size(event->hdr.type))
+		return 0;
+	if (!keep->begun)
+		return who_event(keep->who, event);
+	err = append(keep, event, event_size(event->hdr.type), event->hdr.ts);
+	return err ? err : keep_advance(keep, event->hdr.ts);
+}
+
+struct stream_sink keep_sink(struct keep *keep)
+{
+	return (struct stream_sink){on_process, on_event, keep, NULL};
+}
+
+uint64_t keep_begin(const struct keep *keep)
+{
+	return keep->begun ? keep->ts_begin : 0;
+}
+
+/* ── writing ─────────────────────────────────────────────────────────────────────────────────────────────────────── */
+
+static int write_definitions(const struct dictionary *dictionary, const struct stream_sink *to)
+{
+	int err = 0;
+
+	for (int kind = 0; kind < DEFINE_KINDS && dictionary; kind++) /* stacks come behind the functions they refer to */
+		for (uint32_t id = 1; id <= dictionary_count(dictionary, (enum definition_kind)kind) && !err; id++)
+			err = sink_define(to, dictionary_find(dictionary, (enum definition_kind)kind, id));
+	return err;
+}
+
+static int write_record(const struct chunk *chunk, size_t at, const struct stream_sink *to)
+{
+	union event event;
+
+	if (!header_at(chunk, at)->type)
+		return sink_process(to, info_at(chunk->bytes + at));
+	read_event(chunk, at, &event);
+	return sink_event(to, &event);
+}
+
+int keep_write(const struct keep *keep, const struct dictionary *dictionary, const struct stream_sink *to)
+{
+	union event end = {.window = {.hdr = {.ts = keep->ts_known, .type = EV_WINDOW, .flags = EVF_WINDOW_END}}};
+	int err = keep->begun ? write_definitions(dictionary, to) : -EAGAIN;
+
+	if (!err)
+		err = who_write(keep->who, keep->ts_begin, to);
+	for (const struct chunk *chunk = keep->first; chunk && !err; chunk = chunk->next)
+		for (size_t at = chunk->begin; at < chunk->length && !err; at += record_size(header_at(chunk, at)))
+			err = write_record(chunk, at, to);
+	return err ? err : sink_event(to, &end);
+}
+
+void keep_free(struct keep *keep)
+{
+	if (!keep)
+		return;
+	while (keep->first) {
+		const struct chunk *chunk = keep->first;
+
+		for (size_t at = chunk->begin; at < chunk->length; at += record_size(header_at(chunk, at)))
+			if (!header_at(chunk, at)->type)
+				free(info_at(chunk->bytes + at));
+		drop_first(keep);
+	}
+	who_free(keep->who);
+	free(keep);
+}
