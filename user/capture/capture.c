@@ -258,6 +258,12 @@ int capture_poll(struct capture *capture, int timeout_ms)
 	return err ? err : look_at_targets(capture);
 }
 
+void capture_look_again(struct capture *capture)
+{
+	for (uint32_t i = 0; i < capture->tracee_count; i++)
+		capture->tracees[i]->look_again = true;
+}
+
 /* Hits that the kernel skipped because a program was running already on that CPU (bpf_prog_info.recursion_misses). */
 static uint64_t missed_hits(const struct capture *capture)
 {

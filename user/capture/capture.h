@@ -48,6 +48,9 @@ int capture_start(struct capture *capture, struct diag *diag);
  */
 int capture_poll(struct capture *capture, int timeout_ms);
 
+/* The next poll takes a new snapshot of every target: for a stream of which only the last while is kept. */
+void capture_look_again(struct capture *capture);
+
 /* Ends the window: no probe tells any more, all records are moved, WINDOW(end) is sent, the stage is flushed. */
 int capture_stop(struct capture *capture);
 

@@ -188,8 +188,8 @@ static int drain_losses(struct capture *capture)
 	if (!any)
 		return 0;
 	memset(capture->loss, 0, bytes);
-	for (uint32_t i = 0; events && i < capture->tracee_count; i++)
-		capture->tracees[i]->look_again = true;
+	if (events)
+		capture_look_again(capture);
 	return bpf_map__update_elem(capture->skeleton->maps.losses, &slot, sizeof(slot), capture->loss, bytes, BPF_ANY);
 }
 

@@ -150,40 +150,55 @@ static void show_progress(const struct pipeline *pipeline, const struct capture 
 	fflush(stderr);
 }
 
-static int tick(const struct observation *observation)
-{
-	uint64_t ts_known = reorder_reached(observation->pipeline->reorder);
+/* What is done now and then, and when it was done last. */
+struct chores {
+	uint64_t shown, ticked, flushed, looked;
+	bool progress;
+};
 
-	return observation->tick && ts_known ? observation->tick(observation->tick_ctx, ts_known) : 0;
+static bool is_due(uint64_t *last, uint64_t now, uint64_t period)
+{
+	if (!period || now - *last < period)
+		return false;
+	*last = now;
+	return true;
+}
+
+static int do_chores(const struct observation *observation, struct capture *capture, struct chores *chores, uint64_t start, uint64_t now)
+{
+	struct pipeline *pipeline = observation->pipeline;
+	uint64_t ts_known = reorder_reached(pipeline->reorder);
+	int err = 0;
+
+	if (pipeline->trace && is_due(&chores->flushed, now, FLUSH_NS))
+		err = trace_writer_flush(pipeline->trace);
+	if (is_due(&chores->looked, now, observation->look_again_ns))
+		capture_look_again(capture);
+	if (!err && observation->tick && ts_known && is_due(&chores->ticked, now, TICK_NS))
+		err = observation->tick(observation->tick_ctx, ts_known);
+	if (chores->progress && is_due(&chores->shown, now, PROGRESS_NS))
+		show_progress(pipeline, capture, start, now);
+	return err;
 }
 
 /* 0 or what a tick returned when it is time to stop, or -errno. */
 static int run(struct observation *observation, struct capture *capture)
 {
-	uint64_t start = clock_now_ns(), shown = 0, ticked = start, flushed = start, dur_ns = observation->options->dur_ns;
-	bool terminal = isatty(STDERR_FILENO) && !observation->options->quiet;
+	uint64_t start = clock_now_ns(), dur_ns = observation->options->dur_ns;
+	struct chores chores = {.ticked = start, .flushed = start, .looked = start};
 	int err = 0;
 
+	chores.progress = isatty(STDERR_FILENO) && !observation->options->quiet;
 	while (!err && !interrupts && capture_status(capture).targets) {
 		uint64_t now = clock_now_ns(), left = dur_ns ? dur_ns - (now - start) : UINT64_MAX;
 
 		if (dur_ns && now - start >= dur_ns)
 			break;
 		err = capture_poll(capture, left < POLL_MS * NS_PER_MS ? (int)(left / NS_PER_MS) + 1 : POLL_MS);
-		if (!err && observation->pipeline->trace && now - flushed >= FLUSH_NS) {
-			err = trace_writer_flush(observation->pipeline->trace);
-			flushed = now;
-		}
-		if (!err && now - ticked >= TICK_NS) {
-			err = tick(observation);
-			ticked = now;
-		}
-		if (terminal && now - shown >= PROGRESS_NS) {
-			show_progress(observation->pipeline, capture, start, now);
-			shown = now;
-		}
+		if (!err)
+			err = do_chores(observation, capture, &chores, start, now);
 	}
-	if (terminal && shown)
+	if (chores.progress)
 		fprintf(stderr, "\r\033[K");
 	return err;
 }

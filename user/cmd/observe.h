@@ -39,6 +39,7 @@ struct observation {
 	 */
 	int (*tick)(void *ctx, uint64_t ts_known);
 	void *tick_ctx;
+	uint64_t look_again_ns; /* take a new snapshot of the targets so often, for what keeps only the last while; 0: never */
 	struct capture_status status; /* out */
 	uint64_t late;		  /* out: events that came too late */
 };

@@ -191,13 +191,24 @@ static void process_exit(struct who *who, uint32_t pid)
 	DROP_WHERE(who->processes, entry, entry->pid == pid);
 }
 
-/* One that was there already, but is known to have exited, was read before that exit. */
+/* A fact among others that are missing proves nothing. */
+static bool counts(const struct who *who, const union event *event)
+{
+	return !who->lost.hdr.type || event->hdr.ts > who->lost.last_ts;
+}
+
+/*
+ * One that was there already, but is known to have exited, was read before that exit. And one that Python did not know may have come to Python unseen, so
+ * while events are missing it is none yet.
+ */
 static int fold_thread(struct who *who, const struct ev_thread *event)
 {
-	bool is_new = event->hdr.flags & EVF_THREAD_NEW, python;
-	struct who_thread *thread;
+	bool is_new = event->hdr.flags & EVF_THREAD_NEW, python = event->hdr.flags & EVF_THREAD_PYTHON;
+	struct who_thread *thread = thread_of(who, event->hdr.tid);
 
-	if (!is_new && !thread_of(who, event->hdr.tid) && has_exited(who, event->hdr.tid))
+	if (!is_new && !thread && has_exited(who, event->hdr.tid))
+		return 0;
+	if (!python && !thread && !counts(who, (const union event *)event))
 		return 0;
 	for (uint32_t i = 0; i < EXITED_MAX && is_new; i++)
 		who->exited[i] = who->exited[i] == event->hdr.tid ? 0 : who->exited[i];
@@ -276,7 +287,6 @@ static void forget(struct who_thread *thread)
 	thread->stack.hdr.type = thread->wait_stack.hdr.type = 0;
 }
 
-/* A thread that Python did not know may have come to Python unseen, so it has to show itself again. */
 static void fold_lost(struct who *who, const struct ev_lost *event)
 {
 	DROP_WHERE(who->threads, entry, !(entry->thread.hdr.flags & EVF_THREAD_PYTHON));
@@ -304,14 +314,12 @@ static void fold_gil_fact(struct who *who, struct who_thread *thread, const unio
 	thread->thread.hdr.flags |= EVF_THREAD_PYTHON;
 	thread->place = PLACE_OUTSIDE;
 	act(thread);
-	if (type == EV_WAIT) {
+	if (type == EV_WAIT || (type == EV_WAIT_END && event->hdr.flags & EVF_WAIT_END_LOCKED)) {
 		thread->relation = RELATION_WAITS;
-		thread->wait = event->wait;
-	} else if (type == EV_WAIT_END && !(event->hdr.flags & EVF_WAIT_END_LOCKED)) {
-		thread->relation = RELATION_UNKNOWN; /* it takes it in a moment */
-		thread->wait_stack.hdr.type = 0;
-	} else if (type != EV_WAIT_END) {
-		thread->relation = RELATION_OTHER;
+		thread->wait = (struct ev_wait){.hdr = {.type = EV_WAIT, .tid = thread->tid, .aux = event->hdr.aux}};
+	} else {
+		/* it takes a GIL that is free in a moment */
+		thread->relation = type == EV_WAIT_END ? RELATION_UNKNOWN : RELATION_OTHER;
 		thread->wait_stack.hdr.type = 0;
 	}
 	if (!gil || who->partial || (type != EV_TAKE && type != EV_DROP))
@@ -481,6 +489,8 @@ int who_event(struct who *who, const union event *event)
 		thread = thread_of_event(who, event);
 		if (thread)
 			fold_of_thread(who, thread, event);
+		if (thread && !counts(who, event))
+			who_forget(who);
 		return 0;
 	}
 }
@@ -542,7 +552,7 @@ static void write_thread(struct writing *writing, const struct who_thread *threa
 		put(writing, (union event){.wait = thread->wait});
 	} else if (thread->place == PLACE_INSIDE) {
 		put(writing, (union event){.epoll_enter = {.hdr = {.type = EV_EPOLL_ENTER, .tid = thread->tid}, .epfd = thread->epfd, .timeout_ms = -2}});
-	} else if (thread->place == PLACE_OUTSIDE && thread->loop_wait.hdr.type) {
+	} else if (thread->place == PLACE_OUTSIDE && thread->loop_wait.hdr.type && thread->relation == RELATION_OTHER) {
 		put(writing, (union event){.epoll_exit = {.hdr = {.type = EV_EPOLL_EXIT, .tid = thread->tid}, .epfd = thread->loop_wait.epfd}});
 	}
 	if (!off)
