@@ -151,12 +151,20 @@ class Picture extends Canvas {
 	}
 
 	drawStates(thread, view, place) {
-		const lane = thread.stateLane, boxes = this.stateBoxes, low = [], labels = [], looks = thread.loop ? this.loopLooks : this.threadLooks;
+		const lane = thread.stateLane, boxes = this.stateBoxes, low = [], labels = [], collections = [], looks = thread.loop ? this.loopLooks : this.threadLooks;
 
 		low[STATE_IDLE] = Math.max(2, this.px(3));
 		boxes.clear();
-		collectShares(boxes, lane, view, place, STATE_ORDER, low, WIDE_PX * this.ratio, (kind, x, width, entry) => labels.push([x, width, kind, entry]));
+		collectShares(boxes, lane, view, place, STATE_ORDER, low, 2 * this.ratio, (kind, x, width, entry) => {
+			if (lane.flags[entry] & STATE_GC)
+				collections.push([x, width]);
+			if (width > WIDE_PX * this.ratio)
+				labels.push([x, width, kind, entry]);
+		});
 		boxes.paint(this.context, looks, 5 * this.ratio);
+		this.context.fillStyle = "rgb(0 0 0 / 62%)";
+		for (const [x, width] of collections)
+			this.context.fillRect(x, place.y + place.height - this.px(3), width, this.px(3));
 		if (place.height < 16 * this.ratio)
 			return;
 		for (const [x, width, kind, entry] of labels)

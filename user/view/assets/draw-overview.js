@@ -35,8 +35,13 @@ class Overview extends Canvas {
 			const x = Math.round(stall.start_ns / recording.end * columns), right = Math.round(stall.end_ns / recording.end * columns);
 			const height = heightOf(stall.end_ns - stall.start_ns);
 
+			const width = Math.max(this.px(2), right - x);
+
 			context.fillStyle = stateLook(stall.cause).colour;
-			context.fillRect(x, rows - height, Math.max(this.px(2), right - x), height);
+			context.globalAlpha = width > this.px(6) ? 0.72 : 1;
+			context.fillRect(x, rows - height, width, height);
+			context.globalAlpha = 1;
+			context.fillRect(x, rows - height, width, this.px(3));
 		}
 	}
 

@@ -85,7 +85,7 @@ function publish(timeline) {
 		holders: (gil, from, until) => recording.holders(gil, from, until),
 		/* [thread, state, frames from the outermost in, ns] */
 		flames: (from, until) => recording.threads.flatMap(thread => [...windowStacks(thread, from, until, 2 ** STATE_NAMES.length - 1)].flatMap(([stack, sums]) =>
-			[...sums].map((ns, state) => [thread.number, STATE_NAMES[state], recording.stacks.path(stack).map(node => recording.stacks.frame(node)), ns]).filter(([, , , ns]) => ns))),
+			[...sums].map((ns, state) => [thread.number, STATE_NAMES[state], stackFrames(recording.stacks, stack).map(([frame]) => frame), ns]).filter(([, , , ns]) => ns))),
 		xOf: time => view.x(time),
 		measure: Object.freeze({
 			get loaded() { return performance.getEntriesByName("gilscope-loaded", "measure")[0]?.duration ?? null; },

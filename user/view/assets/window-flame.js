@@ -128,17 +128,14 @@ class WindowFlame {
 	}
 
 	add(top, thread, stack, sums, ns, nodes) {
-		const path = stack ? this.recording.stacks.path(stack) : [0];
 		let above = top;
 
 		addTo(top, sums, ns);
-		for (const node of path) {
-			const key = thread * 2 ** 32 + node;
+		for (const [frame, node] of stackFrames(this.recording.stacks, stack)) {
+			const key = (thread * 2 + this.recording.stacks.cut[stack]) * 2 ** 32 + node;
 			let here = nodes.get(key);
 
 			if (!here) {
-				const frame = node ? this.recording.stacks.frame(node) : {name: "[no stack]", file: "", line: 0};
-
 				nodes.set(key, here = flameNode(frame.name, frame.file, frame.line, node));
 				above.children.push(here);
 			}
@@ -151,6 +148,13 @@ class WindowFlame {
 	words(node) {
 		return [...node.states].map((ns, state) => [STATE_NAMES[state], ns]).filter(([, ns]) => ns).sort((a, b) => b[1] - a[1]).map(([state, ns]) => `${state} ${durationText(ns)}`);
 	}
+}
+
+/* The frames of a stack from the outermost in, with their nodes. As in the report: [cut] stands for frames further out, [no stack] for a stack that is not known. */
+function stackFrames(stacks, stack) {
+	const label = name => [[{name, file: "", line: 0}, 0]];
+
+	return stack ? [...stacks.cut[stack] ? label("[cut]") : [], ...stacks.path(stack).map(node => [stacks.frame(node), node])] : label("[no stack]");
 }
 
 function flameNode(name, file, line, node) {
