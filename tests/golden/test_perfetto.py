@@ -347,7 +347,8 @@ def stacks_of(trace, track):
             stack.pop()
             continue
         place = event.get("place")
-        word = f"{event['name']} ({place['file_name']}:{place.get('line_number', '?')})" if place else event["name"]
+        line = f":{place['line_number']}" if place and "line_number" in place else ""
+        word = f"{event['name']} ({place['file_name']}{line})" if place else event["name"]
         stack.append({"unknown": "[no stack]"}.get(word, word).replace(";", "\\x3b"))
     return stretches
 
