@@ -47,8 +47,8 @@ const boxes = (page, name) => page.evaluate((wanted) => {
 
 // Red, green and blue of the canvas near the upper left corner of a box, where there is no text.
 const colourAt = (page, { left, y }) => page.evaluate(({ x, top }) => {
-	const { canvas } = window.flamePage.graph, place = canvas.getBoundingClientRect();
-	return [...canvas.getContext("2d").getImageData((x + 2 - place.left) * devicePixelRatio, (top - 8 - place.top) * devicePixelRatio, 1, 1).data].slice(0, 3);
+	const { canvas } = window.flamePage.graph, place = canvas.getBoundingClientRect(), ratio = devicePixelRatio;
+	return [...canvas.getContext("2d").getImageData((x + 2 - place.left) * ratio, (top - 8 - place.top) * ratio, 1, 1).data].slice(0, 3);
 }, { x: left, top: y });
 
 const only = async (page, state) => {
@@ -103,7 +103,8 @@ test("waiting for the GIL is shown by who waited or by who held it, and weighs t
 });
 
 test("a click zooms, Escape goes back, and the way there leads anywhere on it", async () => {
-	const { page, close } = await openFlame(BLAME), [route] = await boxes(page, "callback tick"), graphWidth = await page.evaluate(() => window.flamePage.graph.width);
+	const { page, close } = await openFlame(BLAME), [route] = await boxes(page, "callback tick");
+	const graphWidth = await page.evaluate(() => window.flamePage.graph.width);
 	assert.ok(route.width < graphWidth / 2);
 	await page.mouse.click(route.x, route.y);
 	await settled(page);
@@ -126,8 +127,9 @@ test("a click zooms, Escape goes back, and the way there leads anywhere on it", 
 test("the keyboard reaches every frame, and what has the focus is said", async () => {
 	const { page, close } = await openFlame(BLAME, ["--state", "python"]);
 	await page.locator(".flamegraph-view").focus();
-	for (const [key, words] of [["ArrowDown", /^MainThread \(100\)/], ["ArrowRight", /^AnyIO worker thread \(101\)/], ["ArrowDown", /^executor sync_cpu.*app\.py:10/],
-		["ArrowDown", /^Thread\._bootstrap /], ["ArrowUp", /^executor sync_cpu/], ["ArrowLeft", /^\[no handler\]|^callback/]]) {
+	for (const [key, words] of [["ArrowDown", /^MainThread \(100\)/], ["ArrowRight", /^AnyIO worker thread \(101\)/],
+		["ArrowDown", /^executor sync_cpu.*app\.py:10/], ["ArrowDown", /^Thread\._bootstrap /], ["ArrowUp", /^executor sync_cpu/],
+		["ArrowLeft", /^\[no handler\]|^callback/]]) {
 		await page.keyboard.press(key);
 		assert.match(await status(page), words, key);
 	}
@@ -214,12 +216,13 @@ test("it grows upwards, follows the window's size and the theme", async () => {
 });
 
 // What a function and a thread of a target may be called; as a script writes it.
-const EVIL = "</script><img\\x20src=x\\x20onerror=\"window.evil=1\">&lt;&amp;\\x27]]>\\xef\\xbf\\xbe", EVIL_SHOWN = "</script><img src=x onerror=\"window.evil=1\">&lt;&amp;']]>\ufffe";
+const EVIL = "</script><img\\x20src=x\\x20onerror=\"window.evil=1\">&lt;&amp;\\x27]]>\\xef\\xbf\\xbe";
+const EVIL_SHOWN = "</script><img src=x onerror=\"window.evil=1\">&lt;&amp;']]>\ufffe";
 
 function hostile() {
 	const file = path.join(folder, "evil.script");
-	writeFileSync(file, readFileSync(script("hostile_stacks"), "latin1").replaceAll("name=<lambda>", `name=${EVIL}`).replaceAll("file=<string>", `file=/srv/${EVIL}`)
-		.replace("text=\\x1b]0;title", `text=${EVIL}`).replace("uvicorn app:app", "uvicorn </title><script>window.evil=1</script>"), "latin1");
+	writeFileSync(file, readFileSync(script("hostile_stacks"), "latin1").replaceAll("name=<lambda>", `name=${EVIL}`)
+		.replaceAll("file=<string>", `file=/srv/${EVIL}`).replace("text=\\x1b]0;title", `text=${EVIL}`).replace("uvicorn app:app", "uvicorn </title><script>window.evil=1</script>"), "latin1");
 	return file;
 }
 

@@ -2,15 +2,20 @@
 """The scripts with stacks, exported as flames: compared with NAME.folded, NAME.holders.folded, NAME.speedscope.json and NAME.pprof, and with the report."""
 import gzip
 import json
+import os
 import re
 import shutil
 import subprocess
 from collections import Counter
+from pathlib import Path
 
+import jsonschema
 import pytest
 
 from test_golden import EXIT_OK, EXIT_PARTIAL, GILSCOPE, ROOT, SCRIPTS, compare, report
 
+# comes with the application, which the browser tests need
+SPEEDSCOPE_SCHEMA = Path(GILSCOPE).parent / "browser/node_modules/speedscope/dist/release/file-format-schema.json"
 WITH_STACKS = [script for script in SCRIPTS if '"stacks": true' in script.read_text()]
 STATES = ["python", "native", "gil_wait", "held_blocked", "held_runnable", "blocked", "runnable", "idle", "unknown"]
 ALL = "--state=" + ",".join(STATES)
@@ -100,6 +105,13 @@ def test_speedscope_adds_up_to_the_report_and_refers_to_what_is_there(script):
         assert frame["name"] and set(frame) <= {"name", "file", "line"}
 
 
+@pytest.mark.skipif(not SPEEDSCOPE_SCHEMA.exists(), reason="speedscope's schema is not installed (tools/install-deps test)")
+def test_speedscope_keeps_its_schema(script):
+    schema = json.loads(SPEEDSCOPE_SCHEMA.read_text())
+    jsonschema.Draft7Validator.check_schema(schema)
+    jsonschema.Draft7Validator(schema).validate(json.loads(export(script, "speedscope", ALL)[0]))
+
+
 def test_pprof_adds_up_to_the_report(script):
     text = decoded(export(script, "pprof", ALL)[0])
     texts = [json.loads(f'"{escaped}"') for escaped in re.findall(r'^string_table: "(.*)"$', re.sub(r"\\(\d{3}|')", "?", text), re.M)]
@@ -111,13 +123,41 @@ def test_pprof_adds_up_to_the_report(script):
     assert sums == reported_states(script)
 
 
+def pprof(profile, *options):
+    """What pprof itself says of a profile. Its cache goes where the profile is."""
+    result = subprocess.run(["go", "tool", "pprof", *options, profile], capture_output=True, timeout=300, check=False,
+                            env={**os.environ, "GOTOOLCHAIN": "local", "PPROF_TMPDIR": str(profile.parent)})
+    assert result.returncode == 0, result.stderr.decode()
+    return result.stdout.decode()
+
+
+def nanoseconds(text):
+    number, unit = re.fullmatch(r"([\d.]+)(ns|us|ms|s)?", text).groups()
+    return float(number) * {None: 1, "ns": 1, "us": 1e3, "ms": 1e6, "s": 1e9}[unit]
+
+
 @pytest.mark.skipif(not shutil.which("go"), reason="no go, whose pprof reads profiles")
 def test_pprof_itself_reads_it(script, tmp_path):
     profile = tmp_path / "profile.pb.gz"
     profile.write_bytes(export(script, "pprof", ALL)[0])
-    result = subprocess.run(["go", "tool", "pprof", "-raw", profile], capture_output=True, timeout=300, check=False)
-    assert result.returncode == 0, result.stderr.decode()
-    assert sum(int(weight) for weight in re.findall(r"^ +(\d+): ", result.stdout.decode().split("Locations")[0], re.M)) == sum(reported_states(script).values())
+    samples = re.findall(r"^ +(\d+): ", pprof(profile, "-raw").split("Locations")[0], re.M)
+    assert sum(map(int, samples)) == sum(reported_states(script).values())
+
+
+@pytest.mark.skipif(not shutil.which("go"), reason="no go, whose pprof reads profiles")
+def test_pprof_itself_adds_up_what_speedscope_has(script, tmp_path):
+    profile = tmp_path / "profile.pb.gz"
+    profile.write_bytes(export(script, "pprof", ALL)[0])
+    own, whole = Counter(), Counter()
+    found = json.loads(export(script, "speedscope", ALL, "--by=waiter")[0])
+    for sample, weight in [pair for each in found["profiles"] for pair in zip(each["samples"], each["weights"])]:
+        names = [found["shared"]["frames"][frame]["name"] for frame in sample]
+        own[names[-1]] += weight
+        whole.update({name: weight for name in set(names)})
+    rows = re.findall(r"^ *(\S+) +\S+% +\S+% +(\S+) +\S+%  (.*)$", pprof(profile, "-top", "-nodecount=10000", "-nodefraction=0", "-unit=ns"), re.M)
+    assert {name for _, _, name in rows} == set(whole)
+    for flat, cum, name in rows:
+        assert (nanoseconds(flat), nanoseconds(cum)) == (own[name], whole[name]), name
 
 
 def test_what_is_exact_is_said_beside_the_output(script):

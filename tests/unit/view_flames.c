@@ -280,9 +280,53 @@ static void each_output_says_what_is_exact(void **state)
 	assert_string_equal(notes[3].text, "11.8 % of this time has no stack: none was taken, or it could not be read");
 	assert_int_equal(view_flame_notes(&made.report, &(struct view_options){.states = 1u << TS_GIL_WAIT, .directions = FLAME_HOLDER}, notes), 2);
 	assert_string_equal(notes[1].text, "9.09 % of this time has no stack: none was taken, or it could not be read");
+	made.report.wait_flame_count = 0;
+	assert_int_equal(view_flame_notes(&made.report, &(struct view_options){.states = 1u << TS_GIL_WAIT, .directions = FLAME_HOLDER}, notes), 0);
 	made.report.stacks = false;
 	assert_int_equal(view_flame_notes(&made.report, &(struct view_options){.states = 1u << TS_PYTHON, .directions = FLAME_WAITER}, notes), 1);
 	assert_string_equal(notes[0].text, "no stacks were taken in this recording");
+}
+
+/* What is no character of XML, or is markup, is neither in a picture. */
+static void hostile_names_are_text_of_a_picture(void **state)
+{
+	const struct view_options options = {.states = 1u << TS_BLOCKED, .directions = FLAME_WAITER};
+	uint32_t evil = made_function(&made, "</text><script>&\"'\xef\xbf\xbf\x01", "/srv/a]]>&.py", 5);
+	size_t size;
+	char *shown;
+
+	made.flames[6].stack = made_stack(&made, (struct stack_frame[]){{evil, 7}}, 1, false);
+	shown = made_shown(&made, &view_flame_svg, &options, &size);
+	assert_null(strstr(shown, "<script>"));
+	assert_null(strstr(shown, "\xef\xbf\xbf"));
+	assert_null(strchr(shown, '\x01'));
+	assert_non_null(strstr(shown, "<title>&lt;/text&gt;&lt;script&gt;&amp;&quot;'\\xef\\xbf\\xbf\\x01\n/srv/a]]&gt;&amp;.py:7\n35.0\xc2\xa0ms (35\xc2\xa0" "000\xc2\xa0" "000\xc2\xa0ns), 100\xc2\xa0%"));
+	free(shown);
+}
+
+/* The numbers of a name's boxes in a picture. */
+static unsigned boxes_named(const char *shown, const char *title)
+{
+	unsigned count = 0;
+
+	for (; (shown = strstr(shown, title)); shown++)
+		count++;
+	return count;
+}
+
+static void a_picture_says_where_the_time_of_several_states_ends(void **state)
+{
+	const struct view_options both = {.states = 1u << TS_BLOCKED | 1u << TS_IDLE, .directions = FLAME_WAITER}, one = {.states = 1u << TS_IDLE};
+	size_t size;
+	char *shown = made_shown(&made, &view_flame_svg, &both, &size);
+
+	assert_int_equal(boxes_named(shown, "<title>idle\n"), 1);
+	assert_int_equal(boxes_named(shown, "<title>blocked\n"), 1);
+	free(shown);
+	shown = made_shown(&made, &view_flame_svg, &one, &size);
+	assert_int_equal(boxes_named(shown, "<title>idle\n"), 0);
+	assert_int_equal(boxes_named(shown, "<title>[no stack]\n20.0\xc2\xa0ms"), 1);
+	free(shown);
 }
 
 int main(void)
@@ -299,6 +343,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(pprof_has_the_same_weights_with_labels_and_lines, setup, teardown),
 		cmocka_unit_test_setup_teardown(several_processes_are_led_by_their_command_lines, setup, teardown),
 		cmocka_unit_test_setup_teardown(each_output_says_what_is_exact, setup, teardown),
+		cmocka_unit_test_setup_teardown(hostile_names_are_text_of_a_picture, setup, teardown),
+		cmocka_unit_test_setup_teardown(a_picture_says_where_the_time_of_several_states_ends, setup, teardown),
 	};
 
 	return cmocka_run_group_tests_name("view_flames", tests, NULL, NULL);
