@@ -19,8 +19,14 @@ struct live *live_new(void)
 	live->gils = TABLE(struct live_gil, gil, OBJECTS_MAX);
 	live->loops = TABLE(struct loop_sums, loop, OBJECTS_MAX);
 	live->blame = TABLE(struct handler_entry, function, DEFINE_FUNCTIONS_MAX + 1);
-	live->step_blame = TABLE(struct handler_entry, function, LIVE_HANDLERS_MAX);
+	live->step_blame = TABLE(struct handler_entry, function, LIVE_HANDLERS_MAX + 1);
 	return live;
+}
+
+struct live_stall *live_stall_get(struct live_stall *stall)
+{
+	stall->users++;
+	return stall;
 }
 
 void live_stall_put(struct live_stall *stall)
@@ -89,7 +95,7 @@ static bool sums_since(struct state_sums *sums, const struct state_sums *before)
 
 static int step_thread(struct live *live, struct step *step, const struct thread_report *report)
 {
-	struct live_thread sums = {.thread = report->thread, .states = report->states, .held_ns = report->held_ns, .waits = report->waits,
+	struct live_thread sums = {.thread = report->thread, .gil = report->thread->gil, .states = report->states, .held_ns = report->held_ns, .waits = report->waits,
 				   .forced_drops = report->forced_drops, .now = report->thread->state, .ts_now = report->thread->ts_state,
 				   .gone = report->thread->gone};
 	struct live_thread *before, delta = sums;
@@ -139,6 +145,7 @@ static int stall_copy(const struct stall *from, const struct loop *loop, uint64_
 	if (!copy)
 		return -ENOMEM;
 	*copy = (struct live_stall){.loop = loop, .stall = *from, .ts_step = ts_step, .users = 1};
+	copy->ongoing = (struct ongoing){.state = from->cause, .sysno = SYSNO_UNKNOWN};
 	copy->stall.parts = NULL;
 	r = breakdown_copy(&from->what, &copy->stall.what);
 	if (r < 0)
@@ -152,6 +159,23 @@ static int stall_copy(const struct stall *from, const struct loop *loop, uint64_
 	if (from->part_count)
 		memcpy(copy->stall.parts, from->parts, from->part_count * sizeof(*from->parts));
 	*ret_copy = copy;
+	return 0;
+}
+
+int live_ongoing(void *ctx, const struct ongoing *ongoing)
+{
+	struct live *live = ctx;
+
+	for (uint32_t i = 0; i < live->loops.count; i++) {
+		struct loop_sums *loop = table_at(&live->loops, i);
+
+		if (loop->loop != ongoing->loop || !loop->ongoing || loop->ongoing->stall.start != ongoing->stall.start)
+			continue;
+		loop->ongoing->ongoing = *ongoing;
+		loop->ongoing->ongoing.report = NULL;
+		loop->ongoing->ongoing.loop = NULL;
+		loop->ongoing->ongoing.stall = (struct stall){0};
+	}
 	return 0;
 }
 
@@ -171,8 +195,11 @@ struct blame *live_blame_of(struct table *blame, const struct handler *handler)
 	const uint32_t others = 0;
 	struct handler_entry *entry;
 	void *found;
-	int r = table_get(blame, &handler->frame.function, &found);
+	/* first, so that there is room for it when it is needed */
+	int r = table_get(blame, &others, &found);
 
+	if (r == 0)
+		r = table_get(blame, &handler->frame.function, &found);
 	if (r == -ENOSPC)
 		r = table_get(blame, &others, &found);
 	if (r < 0)

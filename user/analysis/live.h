@@ -18,8 +18,10 @@
 #define LIVE_STALLS_MAX 512
 #define LIVE_HANDLERS_MAX 1024		     /* handlers with something new in one step; the others count as one, with function 0 */
 
+/* All structs that a table gathers have their key first. */
 struct live_thread {
-	const struct thread *thread; /* first: the key of a table, as in the other structs */
+	const struct thread *thread;
+	const struct gil *gil;	  /* held or waited for now, or the last one; NULL: none seen */
 	struct state_sums states; /* of the last seconds */
 	uint64_t held_ns, waits, forced_drops;
 	enum thread_state now; /* since … */
@@ -49,6 +51,7 @@ struct live_loop {
 struct live_stall {
 	const struct loop *loop;
 	struct stall stall;
+	struct ongoing ongoing; /* of one that goes on: what its thread is doing now; with no report, loop and stall */
 	uint64_t ts_step; /* end of the step that brought it */
 	uint32_t users;	  /* internal */
 };
@@ -80,8 +83,18 @@ void live_free(struct live *live);
 /* A new step: what came to this report since the last one. Reports must be of one builder, in order. 0 or -ENOMEM: then some figures are too small. */
 int live_update(struct live *live, const struct report *report);
 
+/*
+ * For report_builder_ongoing(), right after the update: what the threads of stalled loops are doing now. Without it that is what the stall was mostly.
+ * `ctx` is the struct live.
+ */
+int live_ongoing(void *ctx, const struct ongoing *ongoing);
+
 /* The last while, as of the last update. The view is to be given back; live may be updated meanwhile, not freed. 0 or -ENOMEM. */
 int live_view_make(struct live *live, struct live_view *ret_view);
 void live_view_done(struct live_view *view);
+
+/* For whoever keeps a stall longer than its view. */
+struct live_stall *live_stall_get(struct live_stall *stall);
+void live_stall_put(struct live_stall *stall); /* NULL is fine */
 
 #endif

@@ -54,6 +54,5 @@ struct live {
 int live_charge(struct table *blame, const struct stall *stall);
 /* The entry of a handler in a table of handler_entry; that of all others when there are too many. NULL when memory is short. */
 struct blame *live_blame_of(struct table *blame, const struct handler *handler);
-void live_stall_put(struct live_stall *stall);
 
 #endif

@@ -45,6 +45,7 @@ static int add_thread(struct live *live, struct table *threads, const struct liv
 	if (table_get(threads, &delta->thread, &found) < 0)
 		return -ENOMEM;
 	entry = found;
+	entry->gil = latest->gil;
 	entry->now = latest->now;
 	entry->ts_now = latest->ts_now;
 	entry->gone = latest->gone;
@@ -160,12 +161,23 @@ static int add_loops(const struct live *live, struct live_view *view)
 	return r;
 }
 
+/* That of all others, when there were none. */
+static bool is_empty(const struct handler_entry *entry)
+{
+	const struct handler_entry none = {0};
+
+	return !memcmp(entry, &none, sizeof(none));
+}
+
 static int add_blame_step(struct table *table, const struct step *step)
 {
 	for (uint32_t i = 0; i < step->blame_count; i++) {
 		const struct blame *from = &step->blame[i].blame;
-		struct blame *entry = live_blame_of(table, &from->handler);
+		struct blame *entry;
 
+		if (is_empty(&step->blame[i]))
+			continue;
+		entry = live_blame_of(table, &from->handler);
 		if (!entry)
 			return -ENOMEM;
 		state_sums_add(&entry->loop, &from->loop);
@@ -191,9 +203,19 @@ static void floor_at_zero(uint64_t *sum)
 		*sum = 0;
 }
 
+/* At the line of its definition, as in a report: some of what is added up came with a stall, at the line that ran. */
+static void define(const struct live_view *view, struct handler *handler)
+{
+	const struct definition *function =
+		view->about.names ? dictionary_find(view->about.names, DEFINE_FUNCTION, handler->frame.function) : NULL;
+
+	handler->index = 0;
+	handler->frame.line = function ? function->function.line : 0;
+}
+
 static int add_blame(const struct live *live, struct live_view *view)
 {
-	struct table table = TABLE(struct handler_entry, function, DEFINE_FUNCTIONS_MAX + 1);
+	struct table table = TABLE(struct handler_entry, function, DEFINE_FUNCTIONS_MAX + 2);
 	int r = 0;
 
 	for (uint32_t n = 0; n < live->step_count && r == 0; n++)
@@ -206,9 +228,13 @@ static int add_blame(const struct live *live, struct live_view *view)
 	}
 	view->blame = reallocarray(NULL, table.count + 1, sizeof(*view->blame));
 	for (uint32_t i = 0; i < table.count && view->blame; i++) {
-		struct blame *blame = &view->blame[view->blame_count++];
+		struct blame *blame = &view->blame[view->blame_count];
 
+		if (is_empty(table_at(&table, i)))
+			continue;
+		view->blame_count++;
 		*blame = ((const struct handler_entry *)table_at(&table, i))->blame;
+		define(view, &blame->handler);
 		for (int s = 0; s < TS_COUNT; s++) {
 			floor_at_zero(&blame->loop.ns[s]);
 			floor_at_zero(&blame->elsewhere.ns[s]);
@@ -227,11 +253,10 @@ static int add_blame(const struct live *live, struct live_view *view)
 
 static void add_stall(struct live_view *view, struct live_stall *stall)
 {
-	stall->users++;
-	view->stalls[view->stall_count++] = stall;
+	view->stalls[view->stall_count++] = live_stall_get(stall);
 }
 
-static int longest_first(const void *a, const void *b)
+static int earliest_first(const void *a, const void *b)
 {
 	const struct live_stall *x = *(struct live_stall *const *)a, *y = *(struct live_stall *const *)b;
 
@@ -253,7 +278,7 @@ static int add_stalls(const struct live *live, struct live_view *view)
 	}
 	ongoing = view->stall_count;
 	if (ongoing)
-		qsort(view->stalls, ongoing, sizeof(struct live_stall *), longest_first);
+		qsort(view->stalls, ongoing, sizeof(struct live_stall *), earliest_first);
 	for (uint32_t i = live->stall_count; i-- > 0;)
 		add_stall(view, live->stalls[i]);
 	for (uint32_t n = 0; n < live->step_count; n++)
