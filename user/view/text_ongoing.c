@@ -93,6 +93,16 @@ static int show(FILE *file, const struct text *text)
 	return ferror(file) ? -EIO : 0;
 }
 
+void text_add_ongoing(struct text *text, const struct ongoing *ongoing)
+{
+	const struct stall *stall = &ongoing->stall;
+
+	text_add(text, "%s", is_elsewhere(ongoing) ? "mostly " : "");
+	add_cause(text, ongoing->report, ongoing->loop->thread->process, stall);
+	if (is_elsewhere(ongoing))
+		add_now(text, ongoing);
+}
+
 int view_ongoing(FILE *file, const struct ongoing *ongoing)
 {
 	const struct stall *stall = &ongoing->stall;

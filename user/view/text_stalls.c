@@ -181,10 +181,10 @@ static void show_detail(const struct text_page *page, struct text *text)
 	*text = (struct text){0};
 }
 
-/* A whole stack, innermost frame first, with --all. */
+/* A whole stack, innermost frame first. */
 static void show_stack(const struct text_page *page, uint32_t id, const char *whose)
 {
-	const struct definition *stack = page->all ? stack_of(page->report, id) : NULL;
+	const struct definition *stack = stack_of(page->report, id);
 	struct text text = {0};
 
 	if (!stack)
@@ -202,7 +202,7 @@ static void show_stack(const struct text_page *page, uint32_t id, const char *wh
 	}
 }
 
-static void show_details(const struct text_page *page, const struct process *process, const struct stall *stall)
+void text_stall_details(const struct text_page *page, const struct process *process, const struct stall *stall)
 {
 	struct text text = {0};
 
@@ -218,6 +218,10 @@ static void show_details(const struct text_page *page, const struct process *pro
 	show_detail(page, &text);
 	add_occupants(&text, process, &stall->what, stall);
 	show_detail(page, &text);
+}
+
+void text_stall_stacks(const struct text_page *page, const struct stall *stall)
+{
 	show_stack(page, stall->stack, "");
 	for (uint32_t i = 0; i < stall->what.blocker_count && i < SHOWN_PARTS; i++)
 		show_stack(page, stack_share_largest(stall->what.blockers[i].stacks, stall->what.blockers[i].stack_count), " of the GIL's holder");
@@ -250,7 +254,9 @@ static void show_stall(const struct text_page *page, const struct process *proce
 	else if (rest.length)
 		fputs("  ", page->canvas.file);
 	canvas_paragraph(&page->canvas, "", sizeof(INDENT) - 1, &rest);
-	show_details(page, process, stall);
+	text_stall_details(page, process, stall);
+	if (page->all)
+		text_stall_stacks(page, stall);
 }
 
 static void show_heading(const struct text_page *page, const struct loop_report *loop, uint32_t shown)

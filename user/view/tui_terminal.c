@@ -1,0 +1,91 @@
+/* SPDX-License-Identifier: MIT */
+#include "view/tui_terminal.h"
+
+#include <curses.h>
+#include <errno.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <term.h>
+#include <termios.h>
+#include <unistd.h>
+
+#include "view/tui.h"
+
+/* What a signal handler needs to give the terminal back. There is one terminal. */
+static struct {
+	volatile sig_atomic_t taken;
+	int in, out;
+	bool has_modes;
+	struct termios modes;
+	char bytes[256];
+	size_t length;
+} saved;
+
+/* Adds a capability's string, without the delays for old terminals that tputs() would make. */
+static void save_string(const char *capability)
+{
+	const char *string = tigetstr(capability);
+
+	if (!string || string == (char *)-1)
+		return;
+	while (*string && saved.length < sizeof(saved.bytes) - 1) {
+		if (!strncmp(string, "$<", 2) && strchr(string, '>'))
+			string = strchr(string, '>') + 1;
+		else
+			saved.bytes[saved.length++] = *string++;
+	}
+}
+
+void terminal_save(FILE *in, FILE *out)
+{
+	saved.has_modes = !tcgetattr(fileno(in), &saved.modes);
+	saved.in = fileno(in);
+	saved.out = fileno(out);
+	saved.length = 0;
+	save_string("sgr0");
+	save_string("op");
+	save_string("rmkx");
+	save_string("cnorm");
+	save_string("rmcup");
+	saved.taken = 1;
+}
+
+void tui_restore(void)
+{
+	if (!saved.taken)
+		return;
+	saved.taken = 0;
+	if (saved.has_modes)
+		tcsetattr(saved.in, TCSANOW, &saved.modes);
+	if (write(saved.out, saved.bytes, saved.length) < 0)
+		return;
+}
+
+void terminal_given_back(void)
+{
+	saved.taken = 0;
+}
+
+static int refuse(struct diag *diag, const char *what, const char *term)
+{
+	diag_set(diag, EXIT_USAGE, -ENOTTY, what, term);
+	diag_hint(diag, "'gilscope attach PID' prints a report instead");
+	return -ENOTTY;
+}
+
+int terminal_check(const char *kind, FILE *in, FILE *out, bool is_standard, struct diag *diag)
+{
+	const char *term = kind ? kind : getenv("TERM");
+	int error;
+
+	if (is_standard && (!isatty(fileno(in)) || !isatty(fileno(out))))
+		return refuse(diag, "top draws on a terminal, and standard input and output are none%s", "");
+	if (!term || !*term)
+		return refuse(diag, "top draws on a terminal, and TERM does not say of which kind%s", "");
+	if (setupterm(term, fileno(out), &error) != OK)
+		return refuse(diag, "top cannot draw here: nothing is known of a terminal of the kind TERM=%.64s", term);
+	if (!cursor_address)
+		return refuse(diag, "top cannot draw on a terminal of the kind TERM=%.64s", term);
+	return 0;
+}
