@@ -54,7 +54,7 @@ static int run(int argc, char **argv)
 	int err, status;
 
 	cmd_parse(&ARGP, argc, argv, &options);
-	observe_catch_signals();
+	observe_catch_signals(NULL);
 	observe_head(&options.observe, &head);
 	if (!options.observe.quiet)
 		observation.tick = teller_tick;

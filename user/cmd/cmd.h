@@ -19,7 +19,7 @@ struct command {
 	const struct argp *argp;	   /* its options, for the man page */
 };
 
-extern const struct command command_attach, command_record, command_report, command_export, command_timeline, command_flame, command_doctor;
+extern const struct command command_attach, command_record, command_report, command_export, command_top, command_timeline, command_flame, command_doctor;
 
 #define STALL_DEFAULT_NS (50 * NS_PER_MS)
 

@@ -101,17 +101,27 @@ static const struct argp_option OPTIONS[] = {
 const struct argp observe_argp = {OPTIONS, parse, NULL, NULL, NULL, NULL, NULL};
 
 static volatile sig_atomic_t interrupts;
+static void (*last_deed)(void);
 
 static void on_signal(int signal)
 {
-	if (interrupts++)
-		_exit(EXIT_INTERRUPTED);
+	if (!interrupts++)
+		return;
+	if (last_deed)
+		last_deed();
+	_exit(EXIT_INTERRUPTED);
 }
 
-void observe_catch_signals(void)
+bool observe_interrupted(void)
+{
+	return interrupts > 0;
+}
+
+void observe_catch_signals(void (*last)(void))
 {
 	struct sigaction action = {.sa_handler = on_signal};
 
+	last_deed = last;
 	sigaction(SIGINT, &action, NULL);
 	sigaction(SIGTERM, &action, NULL);
 	/* a reader that goes away shows as a failed write */

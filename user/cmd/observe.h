@@ -44,8 +44,13 @@ struct observation {
 	uint64_t late;		  /* out: events that came too late */
 };
 
-/* First Ctrl-C (or SIGTERM): observe() returns with what it has. Second: the process ends with 130 at once; the kernel removes the probes. */
-void observe_catch_signals(void);
+/*
+ * First Ctrl-C (or SIGTERM): observe() returns with what it has. Second: the process ends with 130 at once, after `last`, which may be NULL and is called in
+ * the signal handler; the kernel removes the probes.
+ */
+void observe_catch_signals(void (*last)(void));
+/* Has there been one? */
+bool observe_interrupted(void);
 
 /*
  * Sets everything up and observes. Prints progress on a terminal, and what a reader of the result must know (targets that ended, losses) on stderr.

@@ -78,6 +78,9 @@ int pipeline_front(struct pipeline *pipeline, bool live, struct diag *diag)
 		/* the file first: when the disk is full the fold has seen nothing that the file has not */
 		pipeline->tee = (struct tee){trace_writer_sink(pipeline->trace), world_sink(pipeline->world)};
 		next = tee_sink(&pipeline->tee);
+	} else if (pipeline->world && pipeline->keep) {
+		pipeline->tee = (struct tee){keep_sink(pipeline->keep), world_sink(pipeline->world)};
+		next = tee_sink(&pipeline->tee);
 	} else {
 		next = pipeline->trace ? trace_writer_sink(pipeline->trace) : world_sink(pipeline->world);
 	}
@@ -93,6 +96,7 @@ void pipeline_done(struct pipeline *pipeline)
 {
 	reorder_free(pipeline->reorder);
 	trace_writer_free(pipeline->trace);
+	keep_free(pipeline->keep);
 	spans_free(pipeline->spans);
 	if (pipeline->drawing)
 		pipeline->drawing_kind->free(pipeline->drawing);

@@ -11,6 +11,7 @@
 #include "base/diag.h"
 #include "cmd/cmd.h"
 #include "model/tee.h"
+#include "stream/keep.h"
 #include "stream/reorder.h"
 #include "stream/trace.h"
 #include "view/drawing.h"
@@ -31,6 +32,7 @@ struct pipeline {
 	struct drawing *drawing;
 	struct spans *spans;
 	struct model_tee model_tee;
+	struct keep *keep; /* the last while, fed besides the world; set before pipeline_front() */
 	struct trace_writer *trace;
 	struct tee tee;
 };
@@ -45,7 +47,7 @@ int pipeline_fold(struct pipeline *pipeline, const struct stream_head *head, uin
 int pipeline_draw(struct pipeline *pipeline, const struct report *report, struct diag *diag);
 
 /*
- * Puts the reorder stage in front of what has been built: of `world`, of `trace`, or of both. A live source brings a window's worth of events at once
+ * Puts the reorder stage in front of what has been built: of `world`, of `trace`, or of both; or of `keep` and `world`. A live source brings a window's worth of events at once
  * and tells how far they reach; a recording is in order already (but for scripts written by hand) and tells nothing, so the stage's room is all it
  * holds back, and is small.
  */

@@ -143,7 +143,7 @@ static int run(int argc, char **argv)
 	int err = 0, status;
 
 	cmd_parse(&ARGP, argc, argv, &options);
-	observe_catch_signals();
+	observe_catch_signals(NULL);
 	if (options.command) {
 		err = spawn_python(options.command, &diag, &child);
 		options.observe.pids[options.observe.pid_count++] = (uint32_t)child;

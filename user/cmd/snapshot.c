@@ -1,0 +1,79 @@
+/* SPDX-License-Identifier: MIT */
+#include "cmd/snapshot.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
+#include "stream/trace.h"
+
+#define SAME_SECOND_MAX 100
+
+DEFINE_CLEANUP(trace_writer_free, struct trace_writer *, trace_writer_free, NULL)
+
+/* Two within a second get a number. */
+static int create(struct diag *diag, char ret_name[static SNAPSHOT_NAME_MAX])
+{
+	time_t now = time(NULL);
+	char stem[32] = "gilscope";
+	struct tm tm;
+	int fd = -1;
+
+	if (localtime_r(&now, &tm))
+		strftime(stem, sizeof(stem), "gilscope-%Y%m%d-%H%M%S", &tm);
+	for (int i = 0; i < SAME_SECOND_MAX && fd < 0; i++) {
+		char number[16] = "";
+
+		if (i)
+			snprintf(number, sizeof(number), "-%d", i);
+		snprintf(ret_name, SNAPSHOT_NAME_MAX, "%s%s.gsc", stem, number);
+		fd = open(ret_name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
+		if (fd < 0 && errno != EEXIST)
+			break;
+	}
+	return fd >= 0 ? fd : diag_set(diag, EXIT_FAILED, -errno, "cannot create %s: %s", ret_name, strerror(errno));
+}
+
+static int write_trace(FILE *file, const struct keep *keep, const struct dictionary *dictionary, const struct stream_head *head, struct diag *diag)
+{
+	_cleanup_(trace_writer_freep) struct trace_writer *writer = NULL;
+	int err = trace_writer_new(file, head, diag, &writer), finished;
+	struct stream_sink sink;
+
+	if (err)
+		return err;
+	sink = trace_writer_sink(writer);
+	err = keep_write(keep, dictionary, &sink);
+	if (err == -EAGAIN)
+		return diag_set(diag, EXIT_FAILED, err, "nothing has been seen yet");
+	/* its error is the first of all, and has words */
+	finished = trace_writer_finish(writer, diag);
+	if (finished)
+		return finished;
+	return err ? diag_set(diag, EXIT_FAILED, err, "cannot write the recording: %s", strerror(-err)) : 0;
+}
+
+int snapshot_write(const struct keep *keep, const struct dictionary *dictionary, const struct stream_head *head, struct diag *diag,
+		   char ret_name[static SNAPSHOT_NAME_MAX])
+{
+	int fd = create(diag, ret_name), err;
+	FILE *file;
+
+	if (fd < 0)
+		return fd;
+	file = fdopen(fd, "w");
+	if (!file) {
+		close(fd);
+		err = diag_set(diag, EXIT_FAILED, -ENOMEM, "no memory");
+	} else {
+		err = write_trace(file, keep, dictionary, head, diag);
+		if (fclose(file) && !err)
+			err = diag_set(diag, EXIT_FAILED, -errno, "cannot write %s: %s", ret_name, strerror(errno));
+	}
+	if (err)
+		unlink(ret_name);
+	return err;
+}

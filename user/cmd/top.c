@@ -1,0 +1,337 @@
+/* SPDX-License-Identifier: MIT */
+/* The live view: observes, and shows the last minute twice a second. */
+#include <errno.h>
+#include <locale.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "base/duration.h"
+#include "cmd/cmd.h"
+#include "cmd/observe.h"
+#include "cmd/snapshot.h"
+#include "view/tui.h"
+
+#define REFRESH_NS (500 * NS_PER_MS)
+#define KEEP_NS (30 * NS_PER_S)
+#define KEEP_BYTES (64u << 20)
+#define KEY_MS 100 /* how long is waited for a key when there is nothing else to do */
+
+struct options {
+	uint64_t stall_ns;
+	bool plain;
+	struct names_options *names;
+	struct observe_options observe;
+};
+
+struct top {
+	struct options options;
+	struct pipeline pipeline;
+	struct observation observation;
+	struct live *live;
+	struct tui *tui;
+	struct tui_status status;
+	uint64_t ts_shown;
+	int stderr_fd;	/* where messages go in the end; -1 while they go there … */
+	int messages;	/* … and not into this file, so that they do not garble the screen */
+	struct diag diag;
+};
+
+enum { OPTION_STALL = 1024, OPTION_PLAIN };
+
+static error_t parse(int key, char *arg, struct argp_state *state)
+{
+	struct options *options = state->input;
+
+	switch (key) {
+	case ARGP_KEY_INIT:
+		state->child_inputs[0] = &options->observe;
+		state->child_inputs[1] = options->names;
+		return 0;
+	case ARGP_KEY_ARG:
+		observe_add_pid(&options->observe, arg, state);
+		return 0;
+	case OPTION_STALL:
+		options->stall_ns = cmd_duration(arg, state);
+		return 0;
+	case OPTION_PLAIN:
+		options->plain = true;
+		return 0;
+	case ARGP_KEY_END:
+		if (!options->observe.pid_count)
+			argp_error(state, "which process? Give its PID");
+		return 0;
+	default:
+		return ARGP_ERR_UNKNOWN;
+	}
+}
+
+static const struct argp_option OPTIONS[] = {
+	{"stall", OPTION_STALL, "DUR", 0, "Call a turn of the event loop a stall from this length on (50ms); + and - change it", 0},
+	{"no-color", OPTION_PLAIN, NULL, 0, "No colours", 0},
+	{0},
+};
+static const struct argp_child CHILDREN[] = {{&observe_argp, 0, NULL, 0}, {&names_argp, 0, NULL, 1}, {0}};
+static const struct argp ARGP = {
+	OPTIONS, parse, "PID...",
+	"Watch a running Python process: what its event loop and its GIL do now, and what they did in the last minute."
+	"\vKeys: Tab and arrows choose, Enter tells all about a stall, s sorts, p pauses, + and - change the threshold, r writes the last 30 s to a recording, "
+	"h helps, q quits. The process is neither changed nor stopped.\n\nExample, a uvicorn worker:\n  sudo gilscope top $(pgrep -f uvicorn | head -1)",
+	CHILDREN, NULL, NULL,
+};
+
+/* ── the terminal ────────────────────────────────────────────────────────────────────────────────────────────────── */
+
+/* A signal that ends the process gives the terminal back before. */
+static void on_death(int number)
+{
+	tui_restore();
+	signal(number, SIG_DFL);
+	raise(number);
+}
+
+static void restore_on_death(void)
+{
+	static const int numbers[] = {SIGHUP, SIGQUIT, SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGABRT};
+	struct sigaction action = {.sa_handler = on_death, .sa_flags = SA_NODEFER};
+
+	for (size_t i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++)
+		sigaction(numbers[i], &action, NULL);
+}
+
+/* Whatever is written to stderr while the screen is drawn is kept for afterwards. */
+static void hold_messages(struct top *top)
+{
+	top->messages = memfd_create("messages", MFD_CLOEXEC);
+	if (top->messages < 0)
+		return;
+	fflush(stderr);
+	top->stderr_fd = dup(STDERR_FILENO);
+	if (top->stderr_fd >= 0)
+		dup2(top->messages, STDERR_FILENO);
+}
+
+static void release_messages(struct top *top)
+{
+	char bytes[4096];
+	ssize_t length;
+
+	if (top->stderr_fd < 0)
+		return;
+	fflush(stderr);
+	dup2(top->stderr_fd, STDERR_FILENO);
+	close(top->stderr_fd);
+	top->stderr_fd = -1;
+	lseek(top->messages, 0, SEEK_SET);
+	while ((length = read(top->messages, bytes, sizeof(bytes))) > 0)
+		if (write(STDERR_FILENO, bytes, (size_t)length) < 0)
+			break;
+	close(top->messages);
+}
+
+static bool want_plain(const struct options *options)
+{
+	const char *no_color = getenv("NO_COLOR");
+
+	return options->plain || (no_color && *no_color);
+}
+
+static int open_screen(struct top *top)
+{
+	const struct tui_options how = {.plain = want_plain(&top->options)};
+	int err = tui_new(&how, &top->diag, &top->tui);
+
+	if (err)
+		return err;
+	restore_on_death();
+	hold_messages(top);
+	return 0;
+}
+
+static void close_screen(struct top *top)
+{
+	tui_free(top->tui);
+	top->tui = NULL;
+	release_messages(top);
+}
+
+/* ── what is shown ───────────────────────────────────────────────────────────────────────────────────────────────── */
+
+/* A new step; shown unless paused. */
+static int update(struct top *top)
+{
+	struct pipeline *pipeline = &top->pipeline;
+	const struct report *report;
+	struct live_view view;
+	int err = report_builder_finish(pipeline->builder, pipeline->world, reorder_late(pipeline->reorder), false, &report);
+
+	if (!err)
+		err = live_update(top->live, report);
+	if (!err)
+		err = report_builder_ongoing(pipeline->builder, pipeline->world, live_ongoing, top->live);
+	if (!err)
+		report_builder_forget(pipeline->builder, report->window.end);
+	if (err || top->status.paused)
+		return err;
+	err = live_view_make(top->live, &view);
+	if (!err)
+		tui_take(top->tui, &view);
+	return err;
+}
+
+/* 20, 50, 100, 200, 500 ms … */
+static uint64_t next_threshold(uint64_t ns, bool up)
+{
+	static const uint64_t steps[] = {1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000, 10000};
+	size_t count = sizeof(steps) / sizeof(steps[0]);
+
+	for (size_t i = 0; up && i < count; i++)
+		if (steps[i] * NS_PER_MS > ns)
+			return steps[i] * NS_PER_MS;
+	for (size_t i = count; !up && i-- > 0;)
+		if (steps[i] * NS_PER_MS < ns)
+			return steps[i] * NS_PER_MS;
+	return ns;
+}
+
+static void change_threshold(struct top *top, bool up)
+{
+	uint64_t ns = next_threshold(top->pipeline.stall_ns, up);
+	char text[DURATION_TEXT_MAX];
+
+	if (ns == top->pipeline.stall_ns) {
+		tui_tell(top->tui, "The threshold stays at %s.", duration_text(ns, text));
+		return;
+	}
+	top->pipeline.stall_ns = ns;
+	report_builder_threshold(top->pipeline.builder, ns);
+	tui_tell(top->tui, "From now on a turn of %s or longer is a stall; those in the list were found with the threshold before.", duration_text(ns, text));
+}
+
+static void pause_or_go_on(struct top *top)
+{
+	top->status.paused = !top->status.paused;
+	tui_tell(top->tui, "%s", top->status.paused ? "Paused: this is what was; observing goes on. p goes on." : "");
+}
+
+static void record(struct top *top)
+{
+	uint64_t begin = keep_begin(top->pipeline.keep), now = world_window(top->pipeline.world).end;
+	char name[SNAPSHOT_NAME_MAX], length[DURATION_TEXT_MAX];
+	struct diag diag = {0};
+
+	if (snapshot_write(top->pipeline.keep, top->pipeline.dictionary, &top->pipeline.head, &diag, name) < 0)
+		tui_tell(top->tui, "Nothing was recorded: %s.", diag.what);
+	else
+		tui_tell(top->tui, "The last %s are in %s.", duration_text((now - begin + NS_PER_S / 2) / NS_PER_S * NS_PER_S, length), name);
+}
+
+/* All keys that wait. 1: quit. */
+static int obey_keys(struct top *top, int wait_ms)
+{
+	for (;;) {
+		enum tui_action action = tui_key(top->tui, wait_ms);
+
+		wait_ms = 0;
+		switch (action) {
+		case TUI_IDLE:
+			return 0;
+		case TUI_QUIT:
+			return 1;
+		case TUI_PAUSE:
+			pause_or_go_on(top);
+			break;
+		case TUI_THRESHOLD_UP:
+		case TUI_THRESHOLD_DOWN:
+			change_threshold(top, action == TUI_THRESHOLD_UP);
+			break;
+		case TUI_RECORD:
+			record(top);
+			break;
+		default:
+			break;
+		}
+		tui_draw(top->tui, &top->status);
+	}
+}
+
+static int on_tick(void *ctx, uint64_t ts_known)
+{
+	struct top *top = ctx;
+	int err = keep_advance(top->pipeline.keep, ts_known);
+
+	if (!err && !top->tui)
+		err = open_screen(top);
+	if (!err && ts_known - top->ts_shown >= REFRESH_NS) {
+		top->ts_shown = ts_known;
+		world_cut(top->pipeline.world, ts_known);
+		err = update(top);
+		if (!err)
+			tui_draw(top->tui, &top->status);
+	}
+	return err ? err : obey_keys(top, 0);
+}
+
+/* The target has gone; its last minute stays until somebody has seen it. */
+static int stay(struct top *top)
+{
+	int err = 0, quit = 0;
+
+	if (!top->tui)
+		err = open_screen(top);
+	top->status.paused = false;
+	top->status.ended = top->observation.status.execed ? "The process became another program (exec)." : "The process has exited.";
+	if (!err)
+		err = update(top);
+	if (!err)
+		tui_draw(top->tui, &top->status);
+	while (!err && !quit && !observe_interrupted())
+		quit = obey_keys(top, KEY_MS);
+	return err;
+}
+
+static int start(struct top *top)
+{
+	struct stream_head head;
+	int err;
+
+	observe_head(&top->options.observe, &head);
+	err = pipeline_fold(&top->pipeline, &head, top->options.stall_ns, &top->diag);
+	if (err)
+		return err;
+	report_builder_without_flames(top->pipeline.builder);
+	top->live = live_new();
+	top->pipeline.keep = keep_new(KEEP_NS, KEEP_BYTES, false);
+	if (!top->live || !top->pipeline.keep)
+		return diag_set(&top->diag, EXIT_FAILED, -ENOMEM, "no memory");
+	return pipeline_front(&top->pipeline, true, &top->diag);
+}
+
+static int run(int argc, char **argv)
+{
+	struct top top = {.options = {.stall_ns = STALL_DEFAULT_NS}, .stderr_fd = -1};
+	int err, status;
+
+	setlocale(LC_CTYPE, "");
+	top.options.names = &top.pipeline.names;
+	cmd_parse(&ARGP, argc, argv, &top.options);
+	top.options.observe.quiet = true;
+	top.observation = (struct observation){.options = &top.options.observe, .pipeline = &top.pipeline, .tick = on_tick, .tick_ctx = &top};
+	observe_catch_signals(tui_restore);
+	err = tui_check(&top.diag);
+	if (!err)
+		err = start(&top);
+	if (!err)
+		err = observe(&top.observation, &top.diag);
+	if (!err && !top.observation.status.targets)
+		err = stay(&top);
+	close_screen(&top);
+	status = err ? cmd_fail(&top.diag) : EXIT_OK;
+	live_free(top.live);
+	pipeline_done(&top.pipeline);
+	return status;
+}
+
+const struct command command_top = {"top", "PID", "watch a process live", run, &ARGP};
