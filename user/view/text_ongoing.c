@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <limits.h>
 
+#include "view/names.h"
 #include "view/palette.h"
 
 /* "blocked in clock_nanosleep", "waiting for the GIL, held by 'worker' (4712)": what `state` was, with the largest of what stands behind it. */
@@ -59,6 +60,28 @@ static void add_cause(struct text *text, const struct report *report, const stru
 	add_place(text, report, stall->cause, stall->stack, &stall->handler);
 }
 
+static uint32_t innermost_function(const struct report *report, uint32_t id)
+{
+	const struct definition *stack = stack_of(report, id);
+
+	return stack ? stack->stack.frames[0].function : 0;
+}
+
+static bool same_handler(const struct ongoing *ongoing)
+{
+	return !ongoing->stack || ongoing->handler.frame.function == ongoing->stall.handler.frame.function;
+}
+
+static bool same_place(const struct ongoing *ongoing)
+{
+	return same_handler(ongoing) && innermost_function(ongoing->report, ongoing->stack) == innermost_function(ongoing->report, ongoing->stall.stack);
+}
+
+static bool is_elsewhere(const struct ongoing *ongoing)
+{
+	return ongoing->state != ongoing->stall.cause || !same_handler(ongoing);
+}
+
 /* What it is doing now, when that is another thing. */
 static void add_now(struct text *text, const struct ongoing *ongoing)
 {
@@ -68,12 +91,8 @@ static void add_now(struct text *text, const struct ongoing *ongoing)
 
 	text_add(text, "; now ");
 	add_doing(text, ongoing->report, ongoing->loop->thread->process, ongoing->state, &what);
-	add_place(text, ongoing->report, ongoing->state, ongoing->stack, &ongoing->handler);
-}
-
-static bool is_elsewhere(const struct ongoing *ongoing)
-{
-	return ongoing->state != ongoing->stall.cause || (ongoing->stack && ongoing->handler.frame.function != ongoing->stall.handler.frame.function);
+	if (!same_place(ongoing))
+		add_place(text, ongoing->report, ongoing->state, ongoing->stack, &ongoing->handler);
 }
 
 /* "+3.420 s  the event loop of 'MainThread' (4711)": by the stall's begin, as the report lists it. */

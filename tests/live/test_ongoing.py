@@ -1,0 +1,188 @@
+# SPDX-License-Identifier: MIT
+"""Stalls are told while they last: by attach and record, on stderr, in time, with what the loop is doing; also when they never end."""
+import json
+import os
+import pty
+import re
+import subprocess
+import threading
+import time
+
+import pytest
+
+import harness
+import laws
+
+HANG = os.path.join(harness.APPS, "hang.py")
+CAUSES = ["python", "blocked", "lock", "gil_wait"]
+STATES = {"python": "python", "blocked": "blocked", "lock": "blocked", "gil_wait": "gil_wait"}
+WORDS = {
+    "python": r"running Python, or C code that keeps the GIL, in handler \(\S*hang\.py:\d+\), task; innermost python \(\S*hang\.py:\d+\)",
+    "blocked": r"blocked in (clock_nanosleep|select|pselect6), in handler \(\S*hang\.py:\d+\), task; innermost blocked \(\S*hang\.py:\d+\)",
+    "lock": r"blocked in futex, in handler \(\S*hang\.py:\d+\), task; innermost lock \(\S*hang\.py:\d+\)",
+    "gil_wait": r"waiting for the GIL, held by hog \(\S*hang\.py:\d+\) in '(hog|python3)' \([^)]*\), in handler \(\S*hang\.py:\d+\), task; innermost",
+}
+LINE = re.compile(r"gilscope: \+(\d+\.\d+) s  the event loop of 'MainThread' \((?:\S+, )?(\d+)\) (has been stalled for|goes on after) (.*)\n")
+THRESHOLD_NS = 50_000_000
+IN_TIME_NS = THRESHOLD_NS + 200_000_000
+MACHINE_NS = 250_000_000     # what other processes of a busy machine may take from gilscope
+
+
+class Watched(harness.Running):
+    """Keeps the lines of stderr with the time at which they came."""
+
+    def __init__(self, *arguments):
+        super().__init__(*arguments)
+        self.lines = []
+        self._reader = threading.Thread(target=self._read, daemon=True)
+        self._reader.start()
+
+    def _read(self):
+        for line in self.process.stderr:
+            self.lines.append((time.monotonic_ns(), line))
+
+    def told(self):
+        return [(ns, LINE.fullmatch(line)) for ns, line in list(self.lines) if LINE.fullmatch(line)]
+
+    def await_told(self, count, timeout=10):
+        deadline = time.monotonic() + timeout
+        while len(self.told()) < count and time.monotonic() < deadline:
+            time.sleep(0.01)
+        assert len(self.told()) >= count, self.lines
+        return self.told()
+
+    def result(self, timeout=30):
+        """A reader is at work already, so communicate() must not be."""
+        stdout = self.process.stdout.read()
+        status = self.process.wait(timeout)
+        self._reader.join(timeout)
+        return harness.Outcome(status, stdout, "".join(line for _, line in self.lines))
+
+
+@pytest.fixture
+def app(loop):
+    with harness.RawApp(loop, script=HANG, prefix=harness.undisturbed()) as running:
+        yield running
+
+
+@pytest.fixture
+def observe(command, tmp_path):
+    """What starts to observe, and what gives the report of it."""
+    path = tmp_path / "hang.gsc"
+    if command == "attach":
+        return lambda app: Watched("attach", app.pid, "--json"), lambda outcome: outcome.report
+    return lambda app: Watched("record", "-p", app.pid, "-o", path), lambda outcome: harness.gilscope("report", path, "--json").report
+
+
+LEGS = pytest.mark.parametrize("loop, command", [("asyncio", "attach"), ("uvloop", "attach"), ("asyncio", "record")])
+ASYNCIO = pytest.mark.parametrize("loop", ["asyncio"])
+
+
+def the_stall(report):
+    stall, = [stall for process in report["processes"] for loop in process["loops"] for stall in loop["stalls"]]
+    return stall
+
+
+def length_ns(text):
+    value, unit = re.match(r"(?:at least )?([\d.]+) (ms|s):", text).groups()
+    return float(value) * {"ms": 1e6, "s": 1e9}[unit]
+
+
+def check_first(told, cause, t0_ns):
+    ns, line = told[0]
+    assert line[3] == "has been stalled for"
+    assert THRESHOLD_NS <= ns - t0_ns + 5_000_000 and ns - t0_ns <= IN_TIME_NS + MACHINE_NS, (ns - t0_ns) / 1e6
+    assert length_ns(line[4]) <= ns - t0_ns + 5_000_000
+    assert any(re.search(WORDS[cause], later[4]) for _, later in told), told
+
+
+@LEGS
+@pytest.mark.parametrize("cause", CAUSES)
+def test_a_stall_is_told_while_it_lasts_and_when_it_ends(app, observe, cause):
+    begin, report_of = observe
+    with begin(app) as running:
+        t0_ns = app.answer(f"{cause} 1.6")["t0_ns"]
+        told = running.await_told(2)
+        assert not any(line[3] == "goes on after" for _, line in told[:2])
+        t1_ns = json.loads(app.process.stdout.readline())["t1_ns"]
+        assert told[1][0] < t1_ns
+        told = running.await_told(3)
+        done = running.finish()
+    check_first(told, cause, t0_ns)
+    assert told[-1][1][3] == "goes on after"
+    assert abs(length_ns(told[-1][1][4]) - (t1_ns - t0_ns)) < 20_000_000
+    assert done.status == 0, done
+    stall = the_stall(report_of(done))
+    assert stall["cause"] == STATES[cause] and not stall["ongoing"]
+    assert stall["start_ns"] <= t0_ns and t1_ns <= stall["end_ns"]
+    assert told[0][1][1] == told[-1][1][1]      # the stall's begin, as the report has it
+
+
+@LEGS
+@pytest.mark.parametrize("cause", CAUSES)
+def test_a_handler_that_never_returns_is_seen(app, observe, cause):
+    begin, report_of = observe
+    with begin(app) as running:
+        t0_ns = app.answer(f"{cause} forever")["t0_ns"]
+        told = running.await_told(2)
+        asked_ns = time.monotonic_ns()
+        done = running.finish()
+        ended_ns = time.monotonic_ns()
+    check_first(told, cause, t0_ns)
+    assert app.process.poll() is None
+    assert done.status == 0, done
+    report = report_of(done)
+    laws.check_laws(report)
+    stall = the_stall(report)
+    assert stall["ongoing"] and stall["cause"] == STATES[cause]
+    assert stall["start_ns"] <= t0_ns and asked_ns <= stall["end_ns"] <= ended_ns
+    assert stall["handler"]["function"] == "handler" and stall["handler"]["role"] == "task"
+
+
+@ASYNCIO
+def test_an_hour_is_not_told_every_second(app):
+    with Watched("attach", app.pid, "--json") as running:
+        t0_ns = app.answer("blocked forever")["t0_ns"]
+        time.sleep(7.5)
+        done = running.finish()
+    times = [(ns - t0_ns) / 1e9 for ns, _ in running.told()]
+    assert len(times) == 4, times       # at the threshold, and 1, 2 and 4 s after the one before
+    assert done.report["stall_ns"] == THRESHOLD_NS
+
+
+@ASYNCIO
+def test_quiet_tells_nothing(app, tmp_path):
+    path = tmp_path / "quiet.gsc"
+    with Watched("record", "-q", "-p", app.pid, "-o", path) as recording, Watched("attach", "--quiet", app.pid, "--json") as attached:
+        app.answer("blocked 0.5")
+        app.process.stdout.readline()
+        done = attached.finish()
+        recorded = recording.finish()
+    assert done.stderr == "", done
+    assert not recording.told(), recorded
+    assert the_stall(done.report)["cause"] == the_stall(harness.gilscope("report", path, "--json").report)["cause"] == "blocked"
+
+
+@ASYNCIO
+def test_on_a_terminal_the_progress_gives_way(app):
+    master, slave = pty.openpty()
+    process = subprocess.Popen([harness.GILSCOPE, "attach", str(app.pid), "-d", "5s", "--json"], stdout=subprocess.PIPE, stderr=slave)
+    os.close(slave)
+    shown = b""
+    asked = False
+    while True:
+        try:
+            shown += os.read(master, 65536)
+        except OSError:     # the other end is closed
+            break
+        if not asked and b"events" in shown:
+            app.ask("blocked 1.5")
+            asked = True
+    os.close(master)
+    json.load(process.stdout)
+    assert process.wait(10) == 0
+    process.stdout.close()
+    lines = [row for row in shown.split(b"\r\n") if b"event loop of" in row]
+    assert len(lines) == 3, shown
+    for line in lines:
+        assert re.search(rb"\r\x1b\[Kgilscope: [^\r\x1b]*$", line), line
