@@ -233,4 +233,4 @@ static int run(int argc, char **argv)
 	return cmd_fail(&diag);
 }
 
-const struct command command_export = {"export", "[FILE] --format FORMAT [--state STATE,...] [-o FILE]", "turn a recording into another form", run, &ARGP};
+const struct command command_export = {"export", "[FILE] --format FORMAT [-o FILE]", "turn a recording into another form", run, &ARGP};

@@ -129,4 +129,4 @@ static int run(int argc, char **argv)
 	return status;
 }
 
-const struct command command_flame = {"flame", "[FILE] [--state STATE,...] [-o FILE.html|.svg]", "draw a flame graph by state", run, &ARGP};
+const struct command command_flame = {"flame", "[FILE] [-o FILE.html|.svg]", "draw a flame graph by state", run, &ARGP};
