@@ -377,7 +377,8 @@ describe("use", () => {
 
 			assert.equal(await page.evaluate(() => document.scripts.length), await page.evaluate(() => document.querySelectorAll("script[id]").length + 1), "no script came from a name");
 			for (const thread of threadsOf(json))
-				assert.ok(names.some((label) => label.includes(thread.name) || (thread.python_name && label.includes(thread.python_name))), thread.name);
+				assert.ok(names.some((label) => label.includes((thread.python_name ?? thread.name).replace(/[\x00-\x1f\u202e][\s\S]*/, ""))), thread.name);
+			assert.doesNotMatch(await page.locator("body").innerText(), /[\x00-\x08\x0e-\x1f\x7f\u202a-\u202e]/, "nothing that cannot be seen, or that turns the line around");
 			if (stallsOf(json).length) {
 				await page.locator("[data-stall=\"0\"] button").click();
 				for (const blocker of stallsOf(json)[0].blockers)

@@ -197,6 +197,7 @@ class Timeline {
 		this.selection = thing;
 		this.details.show(thing, this.view);
 		byId("details").scrollTop = 0;
+		byId("announcement").textContent = thing ? byId("details").querySelector("h3").textContent : "";
 		byId("details-close").hidden = !thing;
 		this.stalls.mark(thing && thing.kind === "stall" ? thing.stall : null);
 		if (thing)
@@ -256,7 +257,10 @@ class Timeline {
 		if (this.hover) {
 			const near = this.view.span / this.view.width, time = this.view.timeAt(place.x), row = this.layout.rowAt(place.y + this.lanes.scrollTop);
 
-			this.tooltip.show(this.hover, time, {row, from: Math.max(0, time - near), until: time + near}, place.clientX, place.clientY);
+			const holder = holderDuring(this.recording, this.hover), target = holder && this.layout.rowOf("states", this.recording.threads[holder.thread]);
+
+			this.tooltip.show(this.hover, time, {row, from: Math.max(0, time - near), until: time + near},
+				{x: place.clientX, y: place.clientY, above: Boolean(target && target.y > row.y)});
 		} else {
 			this.tooltip.hide();
 		}

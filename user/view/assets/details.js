@@ -37,9 +37,14 @@ class Details {
 		return element("button", {type: "button", class: "quiet-button", onclick: () => this.actions.show(from - room, until + room)}, "Zoom to it");
 	}
 
-	threadButton(number) {
-		return element("button", {type: "button", class: "link", onclick: () => this.actions.choose({kind: "thread", thread: number})},
-			threadSwatch(number), this.recording.threadText(number));
+	threadButton(number, words = this.recording.threadText(number)) {
+		return element("button", {type: "button", class: "link", title: this.recording.threadText(number), onclick: () => this.actions.choose({kind: "thread", thread: number})},
+			threadSwatch(number), words);
+	}
+
+	/* In lists, where names stand close together. */
+	shortButton(number) {
+		return this.threadButton(number, this.recording.threads[number].short);
 	}
 
 	hold(thing) {
@@ -51,7 +56,7 @@ class Details {
 				["end", flags & HOLD_REQUESTED ? "let go because another thread asked for it" : flags & HOLD_WHOLE ? "let go by itself" : "not seen: at least this long"]]),
 			this.stateSection("What the holder did", this.recording.sums(thread, from, until), until - from),
 			waits.length ? element("section", {}, element("h4", {}, "Waited for it meanwhile"), element("ul", {class: "shares plain"}, waits.map(([waiter, ns]) =>
-				element("li", {}, this.threadButton(waiter), durationElement(ns))))) : null,
+				element("li", {}, this.shortButton(waiter), durationElement(ns))))) : null,
 			this.stackAt(thread, from, until)].filter(Boolean);
 	}
 
@@ -179,7 +184,7 @@ class Details {
 		const several = this.recording.gils.length > 1 ? ` of process ${this.recording.processes[gil.process].pid}` : "";
 
 		return element("section", {class: "gil-totals", "data-gil": gil.number}, element("h4", {}, `GIL${several}: held ${percentText(held, view.span)}, `, durationElement(held, {"data-figure": "held"})), bar,
-			element("ul", {class: "shares"}, holders.slice(0, 8).map(([thread, ns]) => element("li", {}, thread < 0 ? "other threads" : this.threadButton(thread), durationElement(ns),
+			element("ul", {class: "shares"}, holders.slice(0, 8).map(([thread, ns]) => element("li", {}, thread < 0 ? "other threads" : this.shortButton(thread), durationElement(ns),
 				element("span", {class: "soft"}, percentText(ns, view.span))))),
 			view.whole ? element("p", {class: "soft small"}, `waited for ${percentText(gil.figures.contended_ns, view.span)} of the time · ${manyText(gil.figures.handoffs, "change")} of holder · ${manyText(gil.figures.forced, "forced drop")}`) : null);
 	}
@@ -195,7 +200,7 @@ class Details {
 
 	threadTable(threads, states) {
 		return figureTable("Time of the threads in the window, by state", ["thread", "", ...states.map(state => element("span", {class: "state", title: stateLook(state).doing}, stateSwatch(state), state))],
-			threads.map(([thread, sums]) => [this.threadButton(thread.number), stateBar([...sums].map((ns, state) => [STATE_NAMES[state], ns]), sums.reduce((sum, ns) => sum + ns, 0)),
+			threads.map(([thread, sums]) => [this.shortButton(thread.number), stateBar([...sums].map((ns, state) => [STATE_NAMES[state], ns]), sums.reduce((sum, ns) => sum + ns, 0)),
 				...states.map(state => {
 					const ns = sums[STATE_NAMES.indexOf(state)];
 

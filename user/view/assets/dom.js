@@ -10,8 +10,8 @@ function element(tag, properties = {}, ...children) {
 		if (typeof value === "function")
 			made.addEventListener(name.slice(2), value);
 		else if (value !== null && value !== undefined && value !== false)
-			made.setAttribute(name === "class" ? "class" : name, value === true ? "" : value);
-	made.append(...children.flat().filter(child => child !== null && child !== undefined && child !== ""));
+			made.setAttribute(name, value === true ? "" : typeof value === "string" ? value.split("\n").map(plainText).join("\n") : value);
+	made.append(...children.flat().filter(child => child !== null && child !== undefined && child !== "").map(child => typeof child === "string" ? plainText(child) : child));
 	return made;
 }
 

@@ -97,11 +97,15 @@ class Picture extends Canvas {
 
 	/* How many threads waited for the GIL, on average, in every column: exact, for it is made of the threads' own sums. */
 	drawWaiters(gil, view, place) {
-		const lanes = this.recording.threadsOf(gil).filter(thread => thread.stateLane && thread.figures.states.gil_wait).map(thread => thread.stateLane);
-		const sums = new Float64Array(this.columns), most = Math.max(1, Math.min(8, lanes.length)), scale = this.columns / view.span / most, boxes = new Boxes(1);
+		const lanes = this.recording.waitingLanes(gil), weights = new Float64Array(STATE_NAMES.length), boxes = new Boxes(1);
+		const sums = new Float64Array(this.columns), most = Math.max(1, Math.min(8, lanes.length)), scale = this.columns / view.span / most;
 
-		for (const lane of lanes)
-			addColumns(sums, lane, view, STATE_GIL_WAIT);
+		weights[STATE_GIL_WAIT] = 1;
+		if (gil.waitersLane)
+			addColumns(sums, gil.waitersLane, view, Float64Array.from({length: WAITERS_MOST + 1}, (_, waiters) => waiters));
+		else
+			for (const lane of lanes.slice(0, lanes.length > WAITING_LANES_MOST ? 0 : lanes.length))
+				addColumns(sums, lane, view, weights);
 		for (let column = 0; column < this.columns; column++) {
 			const height = Math.min(place.height, Math.ceil(sums[column] * scale * place.height - 0.02));
 
@@ -181,12 +185,12 @@ class Picture extends Canvas {
 	}
 }
 
-/* Adds to every column how long a lane was of one kind in it. */
-function addColumns(sums, lane, view, kind) {
+/* Adds to every column how long a lane was of each kind in it, times the kind's weight. */
+function addColumns(sums, lane, view, weights) {
 	const columns = sums.length, nsPerColumn = view.span / columns, shares = new Float64Array(lane.kindCount);
 	let column = Math.max(0, Math.floor((lane.begin - view.from) / nsPerColumn)), entry = 0;
 
-	for (; lane.count && column < columns; column++) {
+	while (lane.count && column < columns) {
 		const from = view.from + column * nsPerColumn, until = from + nsPerColumn;
 
 		if (from >= lane.end)
@@ -195,13 +199,14 @@ function addColumns(sums, lane, view, kind) {
 		if (lane.starts[entry + 1] >= until) {
 			const last = Math.min(columns, Math.max(column + 1, Math.floor((lane.starts[entry + 1] - view.from) / nsPerColumn)));
 
-			for (let c = column; lane.kinds[entry] === kind && c < last; c++)
-				sums[c] += nsPerColumn;
-			column = last - 1;
+			for (; column < last; column++)
+				sums[column] += nsPerColumn * weights[lane.kinds[entry]];
 			continue;
 		}
 		shares.fill(0);
 		lane.addBetween(from, until, entry, lane.indexAt(until, entry), shares);
-		sums[column] += shares[kind];
+		for (let kind = 0; kind < shares.length; kind++)
+			sums[column] += shares[kind] * weights[kind];
+		column++;
 	}
 }

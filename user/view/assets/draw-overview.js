@@ -9,11 +9,9 @@ class Overview extends Canvas {
 	}
 
 	draw(width, height) {
-		const turns = this.recording.loops.filter(loop => loop.turnLane && loop.turnLane.turns);
-
 		this.fit(width, height);
-		if (turns.length)
-			this.drawTurns(turns);
+		if (this.recording.hasTurns)
+			this.drawTurns(this.recording.loops.filter(loop => loop.turnLane));
 		else
 			this.drawHolds();
 	}
@@ -31,12 +29,14 @@ class Overview extends Canvas {
 			if (longest[column])
 				context.fillRect(column, rows - heightOf(longest[column]), 1, heightOf(longest[column]));
 		this.drawThreshold(rows - heightOf(stallNs));
-		for (const stall of recording.stalls) {
+		for (const stall of [...recording.stalls].sort(STALL_ORDERS.length.compare)) {
 			const x = Math.round(stall.start_ns / recording.end * columns), right = Math.round(stall.end_ns / recording.end * columns);
 			const height = heightOf(stall.end_ns - stall.start_ns);
 
 			const width = Math.max(this.px(2), right - x);
 
+			context.fillStyle = themeValue("--surface");
+			context.fillRect(x, rows - height, width, height);
 			context.fillStyle = stateLook(stall.cause).colour;
 			context.globalAlpha = width > this.px(6) ? 0.72 : 1;
 			context.fillRect(x, rows - height, width, height);

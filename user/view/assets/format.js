@@ -84,6 +84,15 @@ function exactTimeText(ns) {
 	return pointText(ns, 9);
 }
 
+/*
+ * What the target wrote, made harmless to read: characters that are not seen, that move what is beside them or turn the line around become \xHH, byte by byte, as
+ * in the text report.
+ */
+function plainText(text) {
+	return text.replace(/[\u0000-\u001f\u007f-\u009f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff]/g, character =>
+		[...new TextEncoder().encode(character)].map(byte => "\\x" + byte.toString(16).padStart(2, "0")).join(""));
+}
+
 /* "app.py" of "/srv/shop/app.py" */
 function baseName(path) {
 	return path.slice(path.lastIndexOf("/") + 1);

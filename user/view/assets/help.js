@@ -7,7 +7,7 @@ const HELP_KEYS = [["w  s", "zoom in and out (also the wheel, about the pointer)
 	["z", "zoom to what is chosen"], ["?", "this help"]];
 
 const HELP_NOTES = [
-	"Points at anything: exact figures, to the nanosecond. A click shows all that is known of it below.",
+	"Point at anything: exact figures, to the nanosecond. A click shows all that is known of it below.",
 	"Zoomed out, a column of pixels is shared between the states in it by time, bottom to top in the order of the legend. Nothing is left out.",
 	"Above a thread's functions is its state. What it did off the CPU, and what it waited in, is exact; on a CPU functions are samples of a clock.",
 	"A dark line at the bottom of a state says that the thread was collecting garbage. A thread that is no loop is drawn paler while it is blocked: nobody waits for it.",

@@ -197,6 +197,40 @@ class TurnLane extends Lane {
 	}
 }
 
+const WAITING_LANES_MOST = 16, WAITERS_MOST = 255;
+
+/* How many of the lanes' threads wait for the GIL: kind is that number. */
+function waitersLane(lanes, end) {
+	const wait = STATE_NAMES.indexOf("gil_wait"), begins = [], ends = [];
+
+	for (const {starts, kinds, count} of lanes)
+		for (let i = 0; i < count; i++)
+			if (kinds[i] === wait) {
+				begins.push(starts[i]);
+				ends.push(starts[i + 1]);
+			}
+	const up = Float64Array.from(begins).sort(), down = Float64Array.from(ends).sort(), starts = [0], kinds = [];
+	let waiting = 0;
+
+	for (let i = 0, j = 0; j < down.length;) {
+		const time = i < up.length && up[i] <= down[j] ? up[i] : down[j], before = waiting;
+
+		for (; i < up.length && up[i] === time; i++)
+			waiting++;
+		for (; j < down.length && down[j] === time; j++)
+			waiting--;
+		if (time > starts[starts.length - 1] && waiting !== before) {
+			kinds.push(Math.min(WAITERS_MOST, before));
+			starts.push(time);
+		}
+	}
+	if (end > starts[starts.length - 1]) {
+		kinds.push(Math.min(WAITERS_MOST, waiting));
+		starts.push(end);
+	}
+	return new Lane(Float64Array.from(starts), Uint8Array.from(kinds), WAITERS_MOST + 1);
+}
+
 /* Which stack a thread had. For drawing, a pyramid says which entry of every 16, 256, … is the longest. */
 class StackLane {
 	constructor({starts, stacks, tasks}) {

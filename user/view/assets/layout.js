@@ -61,10 +61,11 @@ class Layout {
 			return group.open ? [["hold", HOLD_ROW_PX, {gil}], ["waiters", WAITERS_ROW_PX, {gil}]] : [["hold", SLIM_ROW_PX, {gil}]];
 		if (!group.open)
 			return [["states", SLIM_ROW_PX, {thread}]];
+		const tall = this.recording.stacks.count === 1 && thread.loopNumber === undefined;
 		const loop = this.recording.loops[thread.loopNumber], depth = thread.rows ? thread.rows.depths[Number(group.whole)] : 0;
 		const shown = group.whole ? depth : Math.min(depth, FLAME_ROWS_MOST);
 
-		return [...loop ? [["turns", TURN_ROW_PX, {loop}]] : [], ["states", STATE_ROW_PX, {thread}],
+		return [...loop ? [["turns", TURN_ROW_PX, {loop}]] : [], ["states", tall ? LABEL_PX - 2 * GROUP_PADDING_PX : STATE_ROW_PX, {thread}],
 			...shown ? [["flame", shown * FLAME_ROW_HEIGHT_PX, {thread, whole: group.whole, shown}]] : []];
 	}
 
@@ -115,8 +116,10 @@ class Layout {
 			label.append(element("span", {class: "lane-name"}, this.processText(group.process)));
 		else
 			label.append(this.toggleButton(group), this.factsOf(group));
-		if (group.thread)
+		if (group.thread) {
 			label.dataset.thread = group.thread.number;
+			label.classList.toggle("looped", group.thread.loopNumber !== undefined && group.open);
+		}
 		group.captions = group.open ? group.rows.map(row => this.caption(group, row)) : [];
 		label.append(...group.captions.filter(Boolean));
 		return label;
@@ -164,6 +167,6 @@ class Layout {
 	processText(number) {
 		const {pid, cmdline} = this.recording.processes[number];
 
-		return `${pid} ${cmdline}`;
+		return `process ${pid} · ${cmdline}`;
 	}
 }

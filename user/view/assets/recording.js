@@ -8,6 +8,7 @@ class Recording {
 		this.head = head;
 		this.stacks = stacks;
 		this.end = head.end_ns;
+		this.coming = new Map(); /* blobs of lanes that were asked for and not yet taken in */
 		this.processes = report.processes;
 		this.severalProcesses = report.processes.length > 1;
 		this.sleeps = head.states.map(state => SLEEPING[STATE_NAMES.indexOf(state)] || 0);
@@ -16,7 +17,7 @@ class Recording {
 		this.loops = this.joined(head.loops, "loops", (loop, figures) => ({...loop, figures, process: head.threads[loop.thread].process}));
 		this.stalls = this.loops.flatMap(loop => loop.figures.stalls.map((stall, number) => ({...stall, loop: loop.number, number, thread: loop.thread})));
 		this.stalls.forEach((stall, number) => stall.id = number);
-		this.lanesRead = 0;
+		this.hasTurns = this.loops.some(loop => loop.figures.longest_ns);
 		this.checkNames();
 	}
 
@@ -25,6 +26,7 @@ class Recording {
 
 		if (head.format !== "gilscope.page/1" || STATE_NAMES.some((name, number) => head.states[number] !== name))
 			throw new DamagedData("This page's data is of a format that it does not know.");
+		head.functions = head.functions.map(([name, file, line]) => [plainText(name), plainText(file), line]);
 		return new Recording(report, head, new Stacks(await blobBytes("stacks"), head.functions));
 	}
 
@@ -47,7 +49,7 @@ class Recording {
 
 	/* What it is called in boxes: its tid is said only where the name alone does not tell it from others. */
 	shortName(thread, threads) {
-		const nameOf = other => other.python_name || other.comm || "thread", name = nameOf(thread);
+		const nameOf = other => plainText(other.python_name || other.comm || "thread"), name = nameOf(thread);
 
 		return threads.some(other => other !== thread && nameOf(other) === name) ? `${name} ${thread.tid}` : name;
 	}
@@ -74,24 +76,51 @@ class Recording {
 
 	// ── lanes ──────────────────────────────────────────────────────────────────────────────────────────────────────────────
 
+	/* Lanes that will be wanted soon: they are unpacked beside whatever else is done meanwhile. */
+	prefetch() {
+		const threads = this.threadsInOrder().slice(0, 4);
+
+		for (const lane of [...this.gils.map(gil => gil.holds), ...this.loops.map(loop => loop.turns), ...threads.flatMap(({states, stacks, clock}) => [states, stacks, clock])])
+			this.lane(lane).catch(() => {}); /* whoever wants it is told */
+	}
+
+	lane(number) {
+		if (!this.coming.has(number))
+			this.coming.set(number, blobBytes(`lane-${number}`));
+		return this.coming.get(number);
+	}
+
 	async readHolds(gil) {
-		gil.holdLane ??= new HoldLane(readBoxes(await blobBytes(`lane-${gil.holds}`), this.end, this.threads.length), this.threads.length);
-		this.lanesRead++;
+		gil.holdLane = new HoldLane(readBoxes(await this.lane(gil.holds), this.end, this.threads.length), this.threads.length);
+		this.coming.delete(gil.holds);
 	}
 
 	async readTurns(loop) {
-		loop.turnLane ??= new TurnLane(readBoxes(await blobBytes(`lane-${loop.turns}`), this.end, 0), this.report.stall_ns);
-		this.lanesRead++;
+		loop.turnLane = new TurnLane(readBoxes(await this.lane(loop.turns), this.end, 0), this.report.stall_ns);
+		this.coming.delete(loop.turns);
 	}
 
 	async readThread(thread) {
-		const [states, stacks, clock] = await Promise.all([thread.states, thread.stacks, thread.clock].map(lane => blobBytes(`lane-${lane}`)));
+		const [states, stacks, clock] = await Promise.all([thread.states, thread.stacks, thread.clock].map(lane => this.lane(lane)));
 
 		thread.stateLane = new StateLane(readStates(states, this.sleeps));
 		thread.stackLane = new StackLane(readStackSpans(stacks, this.stacks.count));
 		thread.clockLane = readClock(clock, this.stacks.count);
 		thread.rows = new FlameRows(this.stacks, thread.stackLane);
-		this.lanesRead += 3;
+		for (const lane of [thread.states, thread.stacks, thread.clock])
+			this.coming.delete(lane);
+	}
+
+	/* For a GIL that very many threads wait for: how many did, as a lane of its own, for to add up all of theirs for every picture takes too long. */
+	countWaiters(gil) {
+		const lanes = this.waitingLanes(gil);
+
+		if (lanes.length > WAITING_LANES_MOST)
+			gil.waitersLane = waitersLane(lanes, this.end);
+	}
+
+	waitingLanes(gil) {
+		return this.threadsOf(gil).filter(thread => thread.stateLane && thread.figures.states.gil_wait).map(thread => thread.stateLane);
 	}
 
 	// ── sums ───────────────────────────────────────────────────────────────────────────────────────────────────────────────

@@ -7,13 +7,13 @@ function showHead(recording) {
 	const facts = [process ? `pid ${process.pid}` : manyText(recording.processes.length, "process", "processes"), process ? `python ${process.python || "?"}` : "", durationText(recording.end),
 		`${countText(evidence.events)} events`, evidence.lost ? `${countText(evidence.lost)} lost` : "nothing lost", timeOfDay(head.realtime_ns), report.truncated ? "the recording was cut off" : ""].filter(Boolean);
 
-	document.title = `${head.title} · gilscope`;
-	byId("title").textContent = head.title || "gilscope";
-	byId("title").title = process ? process.cmdline : head.title;
+	document.title = plainText(`${head.title} · gilscope`);
+	byId("title").textContent = plainText(head.title || "gilscope");
+	byId("title").title = plainText(process ? process.cmdline : head.title);
 	byId("facts").textContent = facts.join(" · ");
-	byId("verdict").textContent = head.verdict || "";
-	byId("overview-name").textContent = recording.loops.length ? "Length of turns" : "GIL";
-	byId("overview-scale").textContent = recording.loops.length ? `dashes: ${durationText(report.stall_ns)}` : "";
+	byId("verdict").textContent = plainText(head.verdict || "");
+	byId("overview-name").textContent = recording.hasTurns ? "Length of turns" : "GIL";
+	byId("overview-scale").textContent = recording.hasTurns ? `dashes: ${durationText(report.stall_ns)}` : "";
 	byId("caveats-box").hidden = !caveats.length;
 	byId("caveats-button").textContent = report.partial ? "Partly not known" : "Not known";
 	byId("caveats-button").classList.toggle("warning", Boolean(report.partial));
@@ -39,31 +39,36 @@ function preparePrint(recording, root) {
 		stalls.length > 30 ? element("p", {}, `${countText(stalls.length - 30)} shorter stalls are left out.`) : "");
 }
 
-/* The GILs and loops, then the threads from top to bottom; what is in sight is drawn as soon as it is there. */
+/*
+ * The GILs and loops, then the threads from top to bottom. What is in sight is asked for at once, so that one is unpacked while another is taken in, and drawn
+ * as soon as it is there; the rest comes in slices between which the page can be used.
+ */
 async function readLanes(timeline) {
-	const {recording, layout} = timeline, threads = layout.groups.filter(group => group.thread).map(group => group.thread);
-	const inSight = () => layout.groups.filter(group => group.thread && group.y < timeline.lanes.scrollTop + timeline.height).map(group => group.thread);
-	const read = async (thread) => {
+	const {recording, layout} = timeline, threads = layout.groups.filter(group => group.thread);
+	const inSight = () => threads.filter(group => !group.thread.stateLane && group.y < timeline.lanes.scrollTop + timeline.height).map(group => group.thread);
+	const read = async thread => {
 		await recording.readThread(thread);
 		layout.place();
-		timeline.drawPicture();
+		timeline.redraw();
 	};
 
 	await Promise.all([...recording.gils.map(gil => recording.readHolds(gil)), ...recording.loops.map(loop => recording.readTurns(loop))]);
+	for (let wanted; (wanted = inSight()).length;)
+		await Promise.all(wanted.map(read));
 	timeline.resize();
-	for (let next; (next = inSight().find(thread => !thread.stateLane));)
-		await read(next);
 	byId("progress").hidden = true;
 	performance.measure("gilscope-loaded", {start: 0, end: performance.now()});
 	performance.mark("gilscope-loaded");
-	for (const thread of threads)
+	for (const {thread} of threads)
 		if (!thread.stateLane) {
 			await read(thread);
 			await new Promise(resolve => setTimeout(resolve));
 		}
+	recording.gils.forEach(gil => recording.countWaiters(gil));
 	recording.lanesComplete = true;
 	timeline.readLink();
 	timeline.refreshPanels();
+	timeline.redraw();
 	performance.mark("gilscope-complete");
 }
 
@@ -99,6 +104,7 @@ async function start() {
 	try {
 		const recording = await Recording.read();
 
+		recording.prefetch();
 		showHead(recording);
 		buildLegend(byId("legend"));
 		buildHelp(byId("help"));

@@ -13,13 +13,14 @@ class Tooltip {
 		this.shown = null;
 	}
 
-	show(thing, time, column, x, y) {
+	/* `above`: what is below the pointer is to be seen. */
+	show(thing, time, column, {x, y, above}) {
 		this.root.replaceChildren(...this.lines(thing, time, column));
 		this.root.hidden = false;
-		const {width, height} = this.root.getBoundingClientRect();
+		const {width, height} = this.root.getBoundingClientRect(), up = (above && y > height + 20) || y + 18 + height > innerHeight;
 
 		this.root.style.left = `${x + 16 + width > innerWidth ? Math.max(4, x - width - 12) : x + 16}px`;
-		this.root.style.top = `${y + 18 + height > innerHeight ? Math.max(4, y - height - 10) : y + 18}px`;
+		this.root.style.top = `${up ? Math.max(4, y - height - 14) : y + 18}px`;
 	}
 
 	/* `column`: {row, from, until}, the stretch of time that the pixel stands for. */
