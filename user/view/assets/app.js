@@ -40,6 +40,8 @@ class Timeline {
 		for (const query of ["(prefers-color-scheme: dark)", "print"])
 			matchMedia(query).addEventListener("change", again);
 		addEventListener("beforeprint", () => preparePrint(this.recording, byId("print-stalls")));
+		addEventListener("afterprint", again);
+		addEventListener("resize", () => this.resize());
 		addEventListener("hashchange", () => this.readLink());
 		byId("details-close").addEventListener("click", () => this.choose(null));
 	}

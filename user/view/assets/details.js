@@ -159,9 +159,9 @@ class Details {
 		const states = STATE_NAMES.filter((_, state) => threads.some(([, sums]) => sums[state]));
 		const shown = threads.filter(([, sums]) => sums.some(Boolean)).slice(0, 200);
 
-		return [this.head(view.whole ? "The whole recording" : "The chosen window", element("span", {class: "soft"}, " · "), durationElement(view.span, {"data-figure": "window"})),
-			element("p", {class: "soft small"}, `${exactTimeText(view.from)} to ${exactTimeText(view.until)}`),
-			...recording.gils.map(gil => this.gilTotals(gil, view)), ...recording.loops.map(loop => this.loopTotals(loop, view)),
+		return [this.head(view.whole ? "The whole recording" : "The chosen window", element("span", {class: "soft"}, " · "), durationElement(view.span, {"data-figure": "window"}),
+			element("span", {class: "soft small"}, ` · ${exactTimeText(view.from)} to ${exactTimeText(view.until)}`)),
+			...recording.loops.map(loop => this.loopTotals(loop, view)), ...recording.gils.map(gil => this.gilTotals(gil, view)),
 			shown.length ? element("section", {}, element("h4", {}, "Threads"), this.threadTable(shown, states)) : element("p", {class: "note"}, "No Python thread was seen in this window."),
 			shown.length < threads.length && threads.length > 200 ? element("p", {class: "soft small"}, `${countText(threads.length - shown.length)} more`) : null].filter(Boolean);
 	}
@@ -193,8 +193,8 @@ class Details {
 		const stalls = this.recording.stalls.filter(stall => stall.loop === loop.number && stall.start_ns < view.until && stall.end_ns > view.from);
 		const worst = stalls.reduce((most, stall) => Math.max(most, stall.end_ns - stall.start_ns), 0), {turn, turns} = loop.figures;
 
-		return element("section", {"data-loop": loop.number}, element("h4", {}, `Loop of ${this.recording.threadText(loop.thread)}`),
-			element("p", {}, stalls.length ? [`${manyText(stalls.length, "stall")}, the longest `, durationElement(worst)] : "no stall", view.whole && turns ?
+		return element("section", {"data-loop": loop.number},
+			element("p", {}, "Loop of ", this.shortButton(loop.thread), ": ", stalls.length ? [`${manyText(stalls.length, "stall")}, the longest `, durationElement(worst)] : "no stall", view.whole && turns ?
 				[` · ${manyText(turns, "turn")}: half of them up to `, durationElement(turn.p50_ns), ", 99 % up to ", durationElement(turn.p99_ns)] : null));
 	}
 
