@@ -17,7 +17,8 @@ class Layout {
 	}
 
 	makeGroups() {
-		const {recording} = this, open = new Set(recording.threadsInOrder().filter(thread => thread.loop || thread.figures.holds).slice(0, OPEN_THREADS_MOST));
+		const {recording} = this, busy = thread => recording.heldBy(thread) > recording.end / 200;
+		const open = new Set(recording.threadsInOrder().filter(thread => thread.loop || busy(thread)).slice(0, OPEN_THREADS_MOST));
 		const few = recording.threads.length <= 3;
 
 		recording.processes.forEach((process, number) => {
@@ -91,6 +92,7 @@ class Layout {
 
 	placeLabels() {
 		this.labels.style.height = `${this.height}px`;
+		document.documentElement.style.setProperty("--lanes-height", `${Math.max(150, this.height + 1)}px`);
 		for (const group of this.groups) {
 			if (!group.label || group.labelOpen !== `${group.open} ${group.whole} ${group.rows.length}`) {
 				const made = this.makeLabel(group), focused = group.label?.contains(document.activeElement) && document.activeElement.dataset.role;
@@ -126,7 +128,7 @@ class Layout {
 	}
 
 	toggleButton(group) {
-		const name = group.kind === "gil" ? this.gilText(group.gil) : group.thread.python_name || group.thread.comm || "thread";
+		const name = group.kind === "gil" ? this.gilText(group.gil) : group.open ? group.thread.python_name || group.thread.comm || "thread" : group.thread.short;
 
 		return element("button", {class: "lane-toggle", type: "button", "data-role": "toggle", "aria-expanded": String(group.open),
 			title: group.thread ? group.thread.name : name,
@@ -142,7 +144,7 @@ class Layout {
 		return element("span", {class: "lane-facts"}, thread.loop ? element("span", {class: "badge"}, "loop") : null,
 			thread.gone ? element("span", {class: "badge quiet"}, "gone") : null, element("span", {class: "lane-tid"}, String(thread.tid)),
 			element("span", {class: "lane-share", title: `${exactText(figures.states.python)} running Python`},
-				`${percentText(figures.states.python, this.recording.end)} python`));
+				`${percentText(figures.states.python, this.recording.end)}${group.open ? " python" : ""}`));
 	}
 
 	caption(group, row) {

@@ -65,9 +65,11 @@ class Recording {
 
 	/* Loops first, then by how long they had the GIL. */
 	threadsInOrder() {
-		const held = thread => ["python", "held_blocked", "held_runnable"].reduce((sum, state) => sum + thread.figures.states[state], 0);
+		return [...this.threads].sort((a, b) => a.process - b.process || b.loop - a.loop || this.heldBy(b) - this.heldBy(a) || a.number - b.number);
+	}
 
-		return [...this.threads].sort((a, b) => a.process - b.process || b.loop - a.loop || held(b) - held(a) || a.number - b.number);
+	heldBy({figures: {states}}) {
+		return states.python + states.held_blocked + states.held_runnable;
 	}
 
 	threadsOf(gil) {

@@ -18,10 +18,14 @@ function showHead(recording) {
 	byId("caveats-button").textContent = report.partial ? "Partly not known" : "Not known";
 	byId("caveats-button").classList.toggle("warning", Boolean(report.partial));
 	byId("caveats").replaceChildren(element("ul", {}, caveats.map(words => element("li", {}, words))));
-	byId("caveats-button").addEventListener("click", () => {
-		byId("caveats").hidden = !byId("caveats").hidden;
-		byId("caveats-button").setAttribute("aria-expanded", String(!byId("caveats").hidden));
-	});
+	const open = shown => {
+		byId("caveats").hidden = !shown;
+		byId("caveats-button").setAttribute("aria-expanded", String(shown));
+	};
+
+	byId("caveats-button").addEventListener("click", () => open(byId("caveats").hidden));
+	document.addEventListener("pointerdown", event => event.target.closest("#caveats-box") || open(false));
+	byId("caveats-box").addEventListener("keydown", event => event.key === "Escape" && open(false));
 }
 
 /* When it began, in the reader's time zone. */

@@ -95,7 +95,7 @@ class Tooltip {
 			return [];
 		const sums = [...lane.sums(from, until)].map((ns, state) => [STATE_NAMES[state], ns]).filter(([, ns]) => ns).sort((a, b) => b[1] - a[1]);
 
-		return [element("div", {class: "tip-rule"}, `the longest of ${countText(lane.indexAt(until) - lane.indexAt(from) + 1)} in this pixel (${durationText(until - from)}):`),
+		return [element("div", {class: "tip-rule"}, `the longest of ${countText(lane.indexAt(until) - lane.indexAt(from) + 1)} around here, in ${durationText(until - from)}:`),
 			...sums.slice(0, 5).map(([state, ns]) => this.line(stateSwatch(state), `${state} ${percentText(ns, until - from)}`))];
 	}
 }
