@@ -88,7 +88,7 @@ def size(options):
 def peak_kib(*argv):
     """VmHWM, looked at until the end. (ru_maxrss would count what this process used between fork and exec.)"""
     peak = 0
-    with child(*argv, stdout=subprocess.DEVNULL) as process:
+    with child(*argv, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
         status = Path(f"/proc/{process.pid}/status")
         while process.poll() is None:
             fields = dict(line.split(":", 1) for line in status.read_text().splitlines() if ":" in line)

@@ -1,0 +1,59 @@
+# SPDX-License-Identifier: MIT
+"""What pictures of a recording cost: to make, and to keep."""
+import json
+import tempfile
+from pathlib import Path
+
+from common import BUILD, GILSCOPE, Row, output, run
+from replay import MILLION, peak_kib
+
+EVENTS = 5 * MILLION
+SECONDS, MIB = 5, 300     # that it may take, for so many …
+CYCLES = 60 * 20_000      # … of the GIL: a minute of a busy server
+# what is measured: its name and its arguments; the last one is the recording
+FORMS = {
+    "timeline": ("timeline", "-o"),
+    "flame": ("flame", "-o"),
+    "export --format folded": ("export", "--format", "folded", "-o"),
+    "export --format speedscope": ("export", "--format", "speedscope", "-o"),
+    "export --format pprof": ("export", "--format", "pprof", "-o"),
+    "export --format perfetto": ("export", "--format", "perfetto", "-o"),
+}
+
+
+def cycles_of(trace):
+    """How often its threads held the GIL."""
+    found = json.loads(output(GILSCOPE, "report", trace, "--json"))
+    return sum(thread["holds"] for process in found["processes"] for thread in process["threads"])
+
+
+def make(trace, folder):
+    """Rows about making the files: each measured in turns with `gilscope report` of the same recording."""
+    part = CYCLES / cycles_of(trace)
+    ratios, seconds = ({name: [] for name in FORMS} for _ in range(2))
+    peaks, sizes, file = {}, {}, Path(folder) / "made.html"
+    for _ in range(3):
+        for name, arguments in FORMS.items():
+            report_ns = run(GILSCOPE, "report", trace)
+            made_ns = run(GILSCOPE, *arguments, file, trace)
+            ratios[name].append(made_ns / report_ns)
+            seconds[name].append(made_ns / 1e9 * part)
+            sizes[name] = file.stat().st_size / trace.stat().st_size
+    for name, arguments in FORMS.items():
+        peaks[name] = peak_kib(GILSCOPE, *arguments, file, trace) / 1024
+    return [row for name in FORMS for row in (
+        Row(f"`gilscope {name}`: CPU time, of that of `gilscope report`", ratios[name], "{:.1f} times"),
+        Row(f"… for {CYCLES / 1e6:.1f} million GIL cycles", seconds[name], "{:.1f} s", f"≤ {SECONDS} s", lambda value: value <= SECONDS),
+        Row("… most memory at a time", peaks[name], "{:.0f} MiB", f"≤ {MIB} MiB", lambda value: value <= MIB),
+        Row("… size of the file, of that of the recording", sizes[name], "{:.2f} times"),
+    )]
+
+
+def pages(options):
+    """Every picture of a recording of 5 million events and the stacks that come with them."""
+    with tempfile.TemporaryDirectory(dir=BUILD) as folder:
+        trace = Path(folder) / "recorded.gsc"
+        run(BUILD / "bench/make_trace", EVENTS, trace, "stacks")
+        rows = [Row("the recording, 5 million events and their stacks", trace.stat().st_size / 1e6, "{:.1f} MB")]
+        rows += make(trace, folder)
+    return rows
