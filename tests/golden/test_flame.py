@@ -71,8 +71,8 @@ def page_tree(blob, frames):
     count, *columns = varints(blob)
     assert len(columns) == 3 * count
     paths, nodes = [()], {}
-    for parent, frame, own in zip(columns[:count], columns[count:2 * count], columns[2 * count:]):
-        path = paths[parent] + (frame_text(*frames[frame][:3]),)
+    for back, frame, own in zip(columns[:count], columns[count:2 * count], columns[2 * count:]):
+        path = paths[-1 - back] + (frame_text(*frames[frame][:3]),)
         assert path not in nodes
         paths.append(path)
         nodes[path] = [0, own]

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * table.h - entries found by their first bytes, in the order in which they came. Internal to the room.
+ * table.h - entries found by their first bytes, in the order in which they came. For folds and views.
  *
  * An entry is a struct of the caller's whose first member is the key: key_bytes long, without padding. Adding allocates only when the table grows;
  * entries may move then. A zeroed table with the three sizes set is empty.

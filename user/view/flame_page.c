@@ -58,7 +58,7 @@ static int put_tree(FILE *file, unsigned number, const struct flame_tree *tree)
 		return -ENOMEM;
 	put_varint(blob, tree->count - 1);
 	for (uint32_t i = 1; i < tree->count; i++)
-		put_varint(blob, tree->nodes[i].parent);
+		put_varint(blob, i - 1 - tree->nodes[i].parent);
 	for (uint32_t i = 1; i < tree->count; i++)
 		put_varint(blob, tree->nodes[i].frame);
 	for (uint32_t i = 1; i < tree->count; i++)

@@ -1,66 +1,35 @@
 /* SPDX-License-Identifier: MIT */
 /* The rows of a flame graph put together: what has the same callers is one. */
 #include <errno.h>
+#include <stddef.h>
 #include <stdlib.h>
 
-#include <string.h>
-
+#include "analysis/table.h"
 #include "view/flames.h"
 
-#define HASH_NONFATAL_OOM	     1
-#define uthash_nonfatal_oom(element) ((void)(element)) /* the handle's table stays NULL then */
-#include <uthash.h>
+#define NO_PARENT UINT32_MAX
 
-/* Which node a frame below a node is. */
-struct edge {
-	UT_hash_handle hh;
-	uint32_t key[2]; /* parent, frame */
-	uint32_t node;
-};
+/* A node is found by its first two members. */
+_Static_assert(offsetof(struct flame_node, frame) == sizeof(uint32_t), "the key is the parent and the frame");
 
-struct growing {
-	struct flame_tree tree;
-	uint32_t room;
-	struct edge *edges;
-};
-
-static int add_node(struct growing *growing, uint32_t parent, uint32_t frame)
+static int node_of(struct table *nodes, uint32_t parent, uint32_t frame, uint32_t *ret_node)
 {
-	struct flame_tree *tree = &growing->tree;
-	uint32_t room = growing->room ? 2 * growing->room : 256;
-	struct flame_node *nodes = tree->count < growing->room ? tree->nodes : reallocarray(tree->nodes, room, sizeof(*nodes));
+	const uint32_t key[] = {parent, frame};
+	void *node;
+	int r = table_get(nodes, key, &node);
 
-	if (!nodes)
-		return -ENOMEM;
-	growing->room = tree->count < growing->room ? growing->room : room;
-	tree->nodes = nodes;
-	nodes[tree->count++] = (struct flame_node){.parent = parent, .frame = frame};
+	if (r < 0)
+		return r == -ENOSPC ? -ENOMEM : r;
+	*ret_node = (uint32_t)((struct flame_node *)node - (struct flame_node *)nodes->entries);
 	return 0;
 }
 
-static int child_of(struct growing *growing, uint32_t parent, uint32_t frame, uint32_t *ret_node)
+static struct flame_node *node_at(const struct table *nodes, uint32_t number)
 {
-	const uint32_t key[2] = {parent, frame};
-	struct edge *edge;
-
-	HASH_FIND(hh, growing->edges, key, sizeof(key), edge);
-	if (!edge) {
-		edge = add_node(growing, parent, frame) < 0 ? NULL : calloc(1, sizeof(*edge));
-		if (!edge)
-			return -ENOMEM;
-		memcpy(edge->key, key, sizeof(key));
-		edge->node = growing->tree.count - 1;
-		HASH_ADD(hh, growing->edges, key, sizeof(key), edge);
-		if (!edge->hh.tbl) {
-			free(edge);
-			return -ENOMEM;
-		}
-	}
-	*ret_node = edge->node;
-	return 0;
+	return table_at(nodes, number);
 }
 
-static int add_row(struct growing *growing, const struct report *report, const struct flame_row *row, bool state, struct flame_index *index)
+static int add_row(struct table *nodes, const struct report *report, const struct flame_row *row, bool state, struct flame_index *index)
 {
 	struct flame_frame frames[FLAME_FRAMES_MAX];
 	struct flame_labels labels;
@@ -68,38 +37,34 @@ static int add_row(struct growing *growing, const struct report *report, const s
 	uint32_t node = 0;
 	int r = 0;
 
-	growing->tree.nodes[0].ns += row->ns;
+	node_at(nodes, 0)->ns += row->ns;
 	for (unsigned i = 0; !r && i < depth; i++) {
 		uint32_t frame = 0;
 		bool new;
 
 		r = flame_index_add(index, &frames[i], &frame, &new);
 		if (!r)
-			r = child_of(growing, node, frame, &node);
+			r = node_of(nodes, node, frame, &node);
 		if (!r)
-			growing->tree.nodes[node].ns += row->ns;
+			node_at(nodes, node)->ns += row->ns;
 	}
-	growing->tree.nodes[node].self_ns += row->ns;
+	node_at(nodes, node)->self_ns += row->ns;
 	return r;
 }
 
 int flame_tree_make(const struct report *report, const struct flame_row *rows, size_t count, bool state, struct flame_index *index, struct flame_tree *ret_tree)
 {
-	struct growing growing = {0};
-	struct edge *edge, *next;
-	int r = add_node(&growing, 0, 0);
+	struct table nodes = {.entry_bytes = sizeof(struct flame_node), .key_bytes = 2 * sizeof(uint32_t), .limit = UINT32_MAX / 4};
+	uint32_t root;
+	int r = node_of(&nodes, NO_PARENT, 0, &root);
 
 	for (size_t i = 0; !r && i < count; i++)
-		r = add_row(&growing, report, &rows[i], state, index);
-	HASH_ITER(hh, growing.edges, edge, next)
-	{
-		HASH_DEL(growing.edges, edge);
-		free(edge);
+		r = add_row(&nodes, report, &rows[i], state, index);
+	if (!r) {
+		*ret_tree = (struct flame_tree){nodes.entries, nodes.count};
+		nodes.entries = NULL;
 	}
-	if (r < 0)
-		flame_tree_done(&growing.tree);
-	else
-		*ret_tree = growing.tree;
+	table_done(&nodes);
 	return r;
 }
 

@@ -97,8 +97,8 @@ void flame_title(const struct report *report, struct flame_title *ret_title);
  *    "frames": [[name, file, line, 1 if its file is the application's], …]}
  *
  * A graph is there for every state and direction that was asked for; one without time has no blob. A blob of a graph is columns of varints (page.h) with the
- * nodes of its tree from number 1 on: count · parent · frame (place in `frames`) · ns without what it called. Its leading frames are flame_frames()'s: the
- * process, where there are several, the thread, and the handler.
+ * nodes of its tree from number 1 on: count · how many nodes its caller lies before the one in front of it (0: that one; the root has number 0) · frame (place
+ * in `frames`) · ns without what it called. Its leading frames are flame_frames()'s: the process, where there are several, the thread, and the handler.
  */
 
 #endif

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/cleanup.h"
 #include "view/flames.h"
@@ -10,11 +11,15 @@
 /* Escaped text has no control characters; the semicolon is this format's own. */
 static void put_text(FILE *file, const char *text)
 {
-	for (; *text; text++)
-		if (*text == ';')
-			fputs("\\x3b", file);
-		else
-			fputc(*text, file);
+	for (;;) {
+		size_t length = strcspn(text, ";");
+
+		fwrite(text, 1, length, file);
+		if (!text[length])
+			return;
+		fputs("\\x3b", file);
+		text += length + 1;
+	}
 }
 
 static void put_frame(FILE *file, const struct report *report, const struct flame_frame *frame)
@@ -35,13 +40,14 @@ static int show_folded(FILE *file, const struct report *report, const struct vie
 	_cleanup_(freep) struct flame_row *rows = NULL;
 	size_t count;
 	int r = flame_rows(report, options, &rows, &count);
+	bool several = !r && count && flame_rows_alike(rows, count) < count;
 
 	if (r < 0)
 		return r;
 	for (size_t i = 0; i < count; i++) {
 		struct flame_frame frames[FLAME_FRAMES_MAX];
 		struct flame_labels labels;
-		unsigned depth = flame_frames(report, &rows[i], flame_rows_alike(rows, count) < count, &labels, frames);
+		unsigned depth = flame_frames(report, &rows[i], several, &labels, frames);
 
 		for (unsigned f = 0; f < depth; f++) {
 			fputs(f ? ";" : "", file);

@@ -15,6 +15,7 @@ function readFlames(bytes, frames)
 	for (let i = 1; i <= count; i++) {
 		if (parent[i] >= i || frame[i] >= frames)
 			throw new DamagedData("The page's stacks make no tree.");
+		parent[i] = i - 1 - parent[i];
 		depth[i] = depth[parent[i]] + 1;
 	}
 	return {count, parent, frame, self, depth};
