@@ -87,6 +87,11 @@ void tui_free(struct tui *tui)
 {
 	if (!tui)
 		return;
+	set_term(tui->screen);
+	/* where the screen stays as it is (a terminal with one only), what comes next begins on an empty line */
+	move(LINES - 1, 0);
+	clrtoeol();
+	refresh();
 	endwin();
 	terminal_given_back();
 	delscreen(tui->screen);

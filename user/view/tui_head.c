@@ -22,8 +22,7 @@ void tui_title(const struct tui_page *page, const struct tui_status *status)
 	text_add(&right, "%s stall ≥ ", status->ended ? "[ended] " : status->paused ? "[paused] " : "");
 	text_add_duration(&right, view->about.stall_ns);
 	text_add(&right, " · ");
-	text_add_duration(&right, (view->about.window.end - view->about.window.start) / NS_PER_S * NS_PER_S);
-	text_add(&right, " ");
+	text_add(&right, "%llu" NBSP "s ", (unsigned long long)((view->about.window.end - view->about.window.start) / NS_PER_S));
 	width = tui_width(&page->paint, right.bytes);
 	text_add(&left, " gilscope top · ");
 	if (view->process_count == 1) {

@@ -1,0 +1,331 @@
+# SPDX-License-Identifier: MIT
+"""gilscope top in a real terminal, tmux's: what it shows of stalls that were made on purpose, what its keys do, and that it leaves the terminal as it was."""
+import contextlib
+import glob
+import itertools
+import json
+import os
+import re
+import shlex
+import signal
+import subprocess
+import time
+
+import pytest
+
+import harness
+
+COLOUR = re.compile(r"\x1b\[(?:[0-9]+;)*(?:3[0-8]|4[0-8]|9[0-7]|10[0-7])(?:;[0-9]+)*m")
+WAIT_S = 15
+NUMBERS = itertools.count()
+
+
+class App(harness.App):
+    """tests/apps/on_demand.py."""
+
+    def __init__(self):
+        super().__init__([harness.DEBIAN_PYTHON, os.path.join(harness.APPS, "on_demand.py")], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        assert self.process.stdout.readline() == "ready\n"
+
+    def tell(self, command):
+        self.process.stdin.write(command + "\n")
+        self.process.stdin.flush()
+
+
+class Terminal:
+    """A tmux window that runs gilscope top, with a line before and after it."""
+
+    def __init__(self, folder, *arguments, columns=80, rows=24, env=None):
+        self._folder, self._socket = folder, f"gilscope-test-{os.getpid()}-{next(NUMBERS)}"
+        environment = {"LC_ALL": "C.UTF-8", **(env or {})}
+        words = ["env", *(f"{name}={value}" for name, value in environment.items()), harness.GILSCOPE, "top", *map(str, arguments)]
+        command = f"trap : INT; echo BEFORE; stty -g > before; echo $$ > shell; {shlex.join(words)}; echo status $?; stty -g > after; echo AFTER; exec cat"
+        self._tmux("-f", "/dev/null", "new-session", "-d", "-s", "top", "-x", columns, "-y", rows, "-c", folder, "sh", "-c", command)
+
+    def _tmux(self, *arguments):
+        return subprocess.run(["tmux", "-L", self._socket, *map(str, arguments)], check=True, capture_output=True, text=True).stdout
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        with contextlib.suppress(subprocess.CalledProcessError):
+            self._tmux("kill-server")
+
+    def screen(self, escapes=False):
+        return self._tmux("capture-pane", "-p", *(["-e"] if escapes else []), "-t", "top")
+
+    def press(self, *keys):
+        self._tmux("send-keys", "-t", "top", *keys)
+
+    def resize(self, columns, rows):
+        self._tmux("resize-window", "-t", "top", "-x", columns, "-y", rows)
+
+    def wait(self, pattern, seconds=WAIT_S):
+        """The screen, as soon as it shows that."""
+        deadline = time.monotonic() + seconds
+        while True:
+            screen = self.screen()
+            if re.search(pattern, screen):
+                return screen
+            assert time.monotonic() < deadline, f"no {pattern!r} on\n{screen}"
+            time.sleep(0.1)
+
+    def quit(self, *keys):
+        """Its exit status and what it left on the terminal, which has to be as it was."""
+        self.press(*keys)
+        left = self.wait("AFTER")
+        assert harness.read(self._folder / "before") == harness.read(self._folder / "after"), f"{left}: the terminal's modes are not what they were"
+        text, status = re.search(r"(?:BEFORE\n)?((?:.*\n)*)status (\d+)\n", left).groups()
+        return int(status), text.strip()
+
+
+@pytest.fixture
+def app():
+    with App() as app:
+        yield app
+
+
+@pytest.fixture
+def top(app, tmp_path):
+    with Terminal(tmp_path, app.pid) as terminal:
+        terminal.wait("No stall of 50.0 ms or longer")
+        yield terminal
+
+
+def stalls_of(screen):
+    """[(length in ms, cause, what)] of the stalls that are over."""
+    rows = re.findall(r"^.\s+-\d+ s\s+([\d.]+) (ms|s) +([a-z_]+) +[A-Z.?]+ +(.*?)\s*$", screen, re.MULTILINE)
+    return [(float(length) * (1000 if unit == "s" else 1), cause, what) for length, unit, cause, what in rows]
+
+
+def test_a_stall_is_shown_while_it_lasts_and_afterwards(app, top):
+    app.tell("nap 5")
+    screen = top.wait(r"STALLED for [1-4]\.\d\d s")
+    assert re.search(r"STALLED for .* blocked in clock_nanosleep,\s+in\s+nap\s\(…?[^)]*on_demand.py:\d+\)", screen), screen
+    assert re.search(r"now +≥ \d.* (m?s) +blocked +B+ nap ", screen), screen
+    assert re.search(r"max ≥ ", screen), screen
+    assert re.search(r"nap .*on_demand.py:\d+ .* 1 .*", screen.split("FUNCTIONS")[1].split("THREADS")[0]), screen
+    later = top.wait(r"STALLED for [34]\.\d\d s")
+    assert later != screen
+    screen = top.wait(r"1 stall in the last \d+ s, 5\.0\d s; ")
+    [(length, cause, what)] = stalls_of(screen)
+    assert 5000 <= length < 5100 and cause == "blocked" and what.startswith("nap ")
+    assert "STALLED" not in screen and " now " not in screen.split("STALLS")[1].split("FUNCTIONS")[0]
+    assert top.quit("q") == (0, "")
+
+
+def test_who_has_the_gil_and_who_waits(app, top):
+    app.tell("hold 4")
+    screen = top.wait("STALLED for [23]")
+    assert re.search(r"waiting for the GIL, held by\s+hold", screen), screen
+    assert re.search(r"1 waits now", screen), screen
+    assert re.search(r"a holder \d+ %", screen) and re.search(r"GIL +a+", screen), screen
+    assert re.search(r"holder +\d+ held_blocked", screen) and re.search(r"\d+ gil_wait", screen), screen
+    assert "unknown" not in screen.split("THREADS")[1].split("nothing lost")[0]
+
+
+def test_details_of_a_stall(app, top):
+    app.tell("spin 0.4")
+    top.wait("1 stall in")
+    top.press("Enter")
+    screen = top.wait("STALL of 4")
+    assert re.search(r"python +\d+ ms +\d+.* P{10}", screen), screen
+    assert "in spin (" in screen and "WHAT TO DO" in screen and "split it up with awaits" in screen
+    for _ in range(3):
+        top.press("PageDown")
+    screen = top.wait("main .*on_demand.py")
+    assert "stack, innermost frame first" in screen or "spin (" in screen
+    top.press("q")
+    top.wait("STALLS 1 ")
+    top.press("Tab", "Tab", "Enter")
+    top.wait("Details are of stalls")
+    top.press("BTab", "Enter")
+    top.wait("STALL of 4")
+    top.press("Escape")
+    top.wait("FUNCTIONS 1 ")
+
+
+def test_pause(app, top):
+    top.press("p")
+    first = top.wait(r"\[paused\]")
+    app.tell("nap 0.2")
+    time.sleep(2)
+    assert top.screen() == first
+    top.press("p")
+    screen = top.wait("1 stall in the last")
+    assert "[paused]" not in screen
+
+
+def test_the_threshold(app, top):
+    top.press("+")
+    top.wait("From now on a turn of 100 ms or longer is a stall")
+    app.tell("nap 0.08")
+    top.wait("stall ≥ 100 ms")
+    time.sleep(1.5)
+    assert "none" in top.wait("No stall of 100 ms or longer in the last .*longest turn 8")
+    top.press("-", "-")
+    top.wait("stall ≥ 20.0 ms")
+    app.tell("nap 0.03")
+    [(length, _, _)] = stalls_of(top.wait("1 stall in"))
+    assert 30 <= length < 50
+
+
+def test_sorting_and_moving(app, top):
+    for seconds in (0.2, 0.4, 0.1):
+        app.tell(f"nap {seconds}")
+        time.sleep(0.7)
+    newest = [round(length, -2) for length, _, _ in stalls_of(top.wait("STALLS 3 newest first"))]
+    assert newest == [100, 400, 200]
+    top.press("s")
+    longest = [round(length, -2) for length, _, _ in stalls_of(top.wait("STALLS 3 longest first"))]
+    assert longest == [400, 200, 100]
+    top.press("Down", "Enter")
+    top.wait("STALL of 2")
+    top.press("Escape")
+    assert re.search(r"^> .* 2\d\d ms", top.wait("STALLS 3 longest first"), re.MULTILINE)
+    top.press("Tab", "s")
+    top.wait("FUNCTIONS 1 by time on it")
+
+
+def test_help_and_resizing(app, top):
+    top.press("h")
+    screen = top.wait("STATES OF A THREAD")
+    assert "threshold" in screen and "P python" in screen
+    top.press("h")
+    top.wait("STALLS")
+    app.tell("nap 0.2")
+    top.wait("1 stall in")
+    for columns, rows in ((120, 40), (60, 12), (40, 8), (80, 24)):
+        top.resize(columns, rows)
+        screen = top.wait("too small" if rows < 12 else rf"stall ≥ 50.0 ms(.*\n){{{rows - 2},}}.*q quit|(.*\n){{{rows - 1}}}.*Tab list")
+        assert len(screen.rstrip("\n").split("\n")) <= rows
+        assert max(map(len, screen.split("\n"))) <= columns
+    assert re.search(r"-\d+ s +2\d\d ms +blocked +B{5}[A-Z]{5} nap ", top.wait("STALLS 1")), top.screen()
+
+
+@pytest.mark.parametrize("env", [{"TERM": "vt100"}, {"NO_COLOR": "1"}], ids=["vt100", "NO_COLOR"])
+def test_without_colours(app, tmp_path, env):
+    with Terminal(tmp_path, app.pid, env=env) as top:
+        top.wait("No stall")
+        app.tell("nap 0.3")
+        screen = top.wait("1 stall in")
+        assert re.search("B{7}[A-Z]{3} nap ", screen), screen
+        assert not COLOUR.search(top.screen(escapes=True))
+        assert top.quit("q")[0] == 0
+    with Terminal(tmp_path, app.pid) as top:
+        top.wait("No stall")
+        assert COLOUR.search(top.screen(escapes=True)), "the test cannot tell"
+
+
+def test_in_ascii(app, tmp_path):
+    with Terminal(tmp_path, app.pid, env={"LC_ALL": "C"}) as top:
+        top.wait("No stall")
+        app.tell("nap 1.6")
+        assert top.wait("STALLED for 1").isascii()
+        screen = top.wait("1 stall in")
+        assert screen.isascii() and re.search(r"longest +[.:=+*#@-]+ now", screen), screen
+
+
+def test_a_hostile_name_does_nothing_to_the_terminal(app, top):
+    app.tell("hostile 0.2")
+    screen = top.wait("1 stall in")
+    assert r"evil\x1b[2J" in screen and "\u202e" not in screen
+    assert "gilscope top" in screen
+    top.press("Enter")
+    assert r"evil\x1b[2J\x1b]0;pwned\x07" in top.wait("WHAT TO DO")
+
+
+def test_recording_what_was(app, tmp_path):
+    with Terminal(tmp_path, app.pid) as top:
+        top.wait("No stall")
+        app.tell("nap 0.2")
+        app.tell("spin 0.3")
+        screen = top.wait("2 stalls in")
+        top.press("r")
+        name = re.search(r"The last .* s are in (gilscope-\d{8}-\d{6}\.gsc)", top.wait("are in gilscope-"))[1]
+        top.press("r")
+        deadline = time.monotonic() + 5
+        while len(glob.glob(str(tmp_path / "gilscope-*.gsc"))) < 2 and time.monotonic() < deadline:
+            time.sleep(0.1)
+        assert top.quit("q")[0] == 0
+    assert len(glob.glob(str(tmp_path / "gilscope-*.gsc"))) == 2, "the second one has another name"
+    report = harness.gilscope("report", tmp_path / name, "--json").report
+    shown = sorted((length, cause) for length, cause, _ in stalls_of(screen))
+    recorded = sorted(((stall["end_ns"] - stall["start_ns"]) / 1e6, stall["cause"]) for process in report["processes"] for loop in process["loops"]
+                      for stall in loop["stalls"])
+    assert len(shown) == len(recorded) == 2
+    for (length, cause), (exact, name) in zip(shown, recorded):
+        assert cause == name and abs(length - exact) <= 0.006 * exact
+
+
+def test_a_full_disk_is_said_and_top_goes_on(app, tmp_path):
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=8k", "none", tmp_path], check=True)
+    try:
+        (tmp_path / "filler").write_bytes(b"\0" * 4096)
+        with Terminal(tmp_path, app.pid) as top:
+            top.wait("No stall")
+            top.press("r")
+            top.wait("Nothing was recorded: .*")
+            app.tell("nap 0.2")
+            top.wait("1 stall in")
+            assert top.quit("q")[0] == 0
+        assert not glob.glob(str(tmp_path / "*.gsc"))
+    finally:
+        subprocess.run(["umount", "-l", tmp_path], check=True)
+
+
+def test_the_target_exits(app, top):
+    app.tell("nap 0.2")
+    top.wait("1 stall in")
+    app.process.kill()
+    screen = top.wait("The process has exited")
+    assert "[ended]" in screen and "1 stall in" in screen
+    top.press("Enter")
+    top.wait("STALL of 2")
+    top.press("Escape")
+    top.wait("STALLS 1")
+    status, left = top.quit("q")
+    assert status == 0 and "the process exited" in left
+
+
+def pid_of_top(folder):
+    shell = harness.read(folder / "shell").strip()
+    return int(harness.read(f"/proc/{shell}/task/{shell}/children").split()[0])
+
+
+def test_ctrl_c_quits(app, top):
+    assert top.quit("C-c") == (0, "")
+
+
+@pytest.mark.parametrize("numbers, status", [((signal.SIGTERM,), 0), ((signal.SIGINT, signal.SIGTERM), 130), ((signal.SIGQUIT,), 128 + signal.SIGQUIT),
+                                             ((signal.SIGSEGV,), 128 + signal.SIGSEGV)], ids=["TERM", "INT and TERM", "QUIT", "SEGV"])
+def test_signals_give_the_terminal_back(app, top, tmp_path, numbers, status):
+    pid = pid_of_top(tmp_path)
+    os.kill(pid, signal.SIGSTOP)
+    for number in numbers:
+        os.kill(pid, number)
+    os.kill(pid, signal.SIGCONT)
+    assert top.quit()[0] == status
+
+
+def test_without_a_terminal(app, tmp_path):
+    outcome = harness.gilscope("top", app.pid)
+    assert (outcome.status, outcome.stdout) == (2, "")
+    assert re.fullmatch(r"gilscope: top draws on a terminal, .*\ngilscope: 'gilscope attach PID' .*\n", outcome.stderr), outcome
+    for kind in ("dumb", "no-such-terminal", ""):
+        with Terminal(tmp_path, app.pid, env={"TERM": kind}) as top:
+            status, left = top.quit()
+            assert status == 2 and re.match("gilscope: top (draws|cannot draw)", left), left
+
+
+def test_a_failure_is_readable(tmp_path):
+    with Terminal(tmp_path, "999999999") as top:
+        status, left = top.quit()
+    assert status == 1 and left.startswith("gilscope: "), left
+
+
+def test_the_options_are_checked():
+    outcome = harness.gilscope("top")
+    assert outcome.status == 2 and "Give its PID" in outcome.stderr
+    assert json.dumps(harness.gilscope("top", "--help").stdout).count("Example") == 1
