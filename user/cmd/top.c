@@ -207,7 +207,7 @@ static void change_threshold(struct top *top, bool up)
 	}
 	top->pipeline.stall_ns = ns;
 	report_builder_threshold(top->pipeline.builder, ns);
-	tui_tell(top->tui, "From now on a turn of %s or longer is a stall; those in the list were found with the threshold before.", duration_text(ns, text));
+	tui_tell(top->tui, "From now on turns of %s or longer are stalls; the list keeps those before.", duration_text(ns, text));
 }
 
 static void pause_or_go_on(struct top *top)
@@ -225,7 +225,7 @@ static void record(struct top *top)
 	if (snapshot_write(top->pipeline.keep, top->pipeline.dictionary, &top->pipeline.head, &diag, name) < 0)
 		tui_tell(top->tui, "Nothing was recorded: %s.", diag.what);
 	else
-		tui_tell(top->tui, "The last %s are in %s.", duration_text((now - begin + NS_PER_S / 2) / NS_PER_S * NS_PER_S, length), name);
+		tui_tell(top->tui, "The last %s are in %s.", duration_text(now - begin, length), name);
 }
 
 /* All keys that wait. 1: quit. */
