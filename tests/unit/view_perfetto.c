@@ -193,6 +193,36 @@ static void the_deepest_stack_has_all_its_frames_and_says_that_it_was_cut(void *
 	perfetto__trace__free_unpacked(trace, NULL);
 }
 
+static size_t frames_at(const Perfetto__Trace *trace, uint64_t ms, Perfetto__TrackEvent__Type type)
+{
+	size_t count = 0;
+
+	for (size_t i = 0; i < trace->n_packet; i++)
+		count += trace->packet[i]->track_event && trace->packet[i]->timestamp == ms * MS && trace->packet[i]->track_event->type == type;
+	return count;
+}
+
+/* The same but for the line of the innermost frame; then the same in a task; then what has nothing in common. */
+static void what_two_stacks_have_in_common_goes_on(void **state)
+{
+	static const size_t expected[][2] = {{2, 0}, {1, 1}, {2, 2}, {2, 2}, {0, 2}}; /* begun, ended at 10, 20, … */
+	uint32_t later = made_stack(&made, (struct stack_frame[]){{2, 33}, {1, 12}}, 2, false), task = made_text(&made, "Task-8");
+	const struct stack_span stacks[] = {{&made.worker, 10 * MS, 20 * MS, 1, 0, false},
+					    {&made.worker, 20 * MS, 30 * MS, later, 0, true},
+					    {&made.worker, 30 * MS, 40 * MS, later, task, true},
+					    {&made.worker, 40 * MS, 50 * MS, 2, 0, true}};
+	Perfetto__Trace *trace;
+
+	for (size_t i = 0; i < sizeof(stacks) / sizeof(stacks[0]); i++)
+		spans.stack(spans.ctx, &stacks[i]);
+	trace = finished();
+	for (size_t i = 0; i < sizeof(expected) / sizeof(expected[0]); i++) {
+		assert_int_equal(frames_at(trace, 10 * (i + 1), PERFETTO__TRACK_EVENT__TYPE__TYPE_SLICE_BEGIN), expected[i][0]);
+		assert_int_equal(frames_at(trace, 10 * (i + 1), PERFETTO__TRACK_EVENT__TYPE__TYPE_SLICE_END), expected[i][1]);
+	}
+	perfetto__trace__free_unpacked(trace, NULL);
+}
+
 /* ── much ────────────────────────────────────────────────────────────────────────────────────────────────────────── */
 
 /* Every byte of it takes four when it is shown. */
@@ -317,6 +347,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(a_loop_keeps_its_name, setup, teardown),
 		cmocka_unit_test_setup_teardown(losses_that_overlap_are_one_and_none_reaches_beyond_the_window, setup, teardown),
 		cmocka_unit_test_setup_teardown(the_deepest_stack_has_all_its_frames_and_says_that_it_was_cut, setup, teardown),
+		cmocka_unit_test_setup_teardown(what_two_stacks_have_in_common_goes_on, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_stall_may_be_larger_than_the_buffer, setup, teardown),
 		cmocka_unit_test_setup_teardown(every_text_is_there_also_beyond_those_that_are_interned, setup, teardown),
 		cmocka_unit_test_setup_teardown(every_place_is_there_also_beyond_those_that_are_interned, setup, teardown),
