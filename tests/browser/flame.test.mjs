@@ -27,6 +27,10 @@ async function openFlame(recording, words = [], context = {}) {
 	return opened;
 }
 
+// The folded stacks: [{frames, ns}, …].
+const folded = (recording, words) => gilscope("export", recording, "--format", "folded", ...words).trimEnd().split("\n")
+	.map((line) => ({ frames: line.slice(0, line.lastIndexOf(" ")).split(";"), ns: Number(line.slice(line.lastIndexOf(" ") + 1)) }));
+
 const status = (page) => page.locator(".flamegraph-status").innerText();
 // "60.0 ms (60 010 000 ns)": the exact part.
 const exact = (text) => Number(text.match(/\(([\d\s\u202f\u00a0]+)ns\)/)[1].replaceAll(/\D/g, ""));
@@ -39,7 +43,7 @@ const settled = (page) => page.waitForFunction(() => {
 // The boxes with a name that are drawn: where in the window, and how long they are.
 const boxes = (page, name) => page.evaluate((wanted) => {
 	const { graph } = window.flamePage, { left, top } = graph.canvas.getBoundingClientRect();
-	return graph.layout.rows.flat().filter(({ node }) => node.name === wanted).map(({ node }) => {
+	return [...graph.layout.all()].sort((a, b) => a.start - b.start).filter(({ node }) => node.name === wanted).map(({ node }) => {
 		const { x, y, width, height } = graph.locate(node);
 		return { x: left + x + width / 2, y: top + y + height / 2, left: left + x, width, ns: node.ns, file: node.file, line: node.line };
 	});
@@ -197,6 +201,9 @@ test("threads, handlers and lines are put together without losing anything", asy
 	const runs = await boxes(page, "run");
 	assert.equal(runs.length, 1);
 	assert.equal(runs[0].line, 0);
+	// the loop's: all of its thread's chosen time but that without a stack
+	const without = folded(BLAME, ["--state", "python,native,gil_wait,held_blocked,held_runnable,runnable,unknown"]);
+	assert.equal(runs[0].ns, without.filter(({ frames }) => frames.some((frame) => frame.startsWith("run ("))).reduce((sum, { ns }) => sum + ns, 0));
 	await close();
 });
 

@@ -111,6 +111,13 @@ def test_the_pages_sums_are_the_reports(script):
     assert sums == reported_states(script)
 
 
+def test_the_page_knows_what_is_the_applications(script):
+    frames = json.loads(blobs(flame(script, "-"))["head"])["frames"]
+    for _, file, _, application in frames:
+        assert application == bool(file.startswith("/srv/") or file == "<string>"), file
+    assert {application for *_, application in frames} == ({0, 1} if len(frames) > 5 else {0})
+
+
 def test_the_page_needs_nothing_else(script):
     page = flame(script, "-")
     assert "Content-Security-Policy" in page and "default-src 'none'" in page

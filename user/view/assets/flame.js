@@ -9,7 +9,8 @@ const QUIET_STATES = ["blocked", "idle"];
 class FlamePage {
 	constructor(head) {
 		this.head = head;
-		this.tree = new FlameTree(head.frames, head.processes > 1 ? LEADING : LEADING.slice(1));
+		this.leading = head.processes > 1 ? LEADING : LEADING.slice(1);
+		this.functions = flameFunctions(head.frames);
 		this.flames = new Map();
 		this.form = document.getElementById("choice");
 		this.empty = document.getElementById("empty");
@@ -94,8 +95,11 @@ class FlamePage {
 		this.empty.textContent = this.whyEmpty(chosen);
 		this.empty.hidden = !this.empty.textContent;
 		document.getElementById("graph").hidden = !chosen.length;
-		if (chosen.length)
-			this.graph.show(this.tree.merge(graphs, name, {threads: threads.checked, handlers: handlers.checked, lines: lines.checked}));
+		if (!chosen.length)
+			return;
+		const together = {threads: threads.checked, handlers: handlers.checked, lines: lines.checked};
+
+		this.graph.show(new FlameTree(graphs, this.head.frames, this.leading, this.functions, together).root(name));
 	}
 
 	/* Why there is nothing, or not what one looks for; "" when there is. */

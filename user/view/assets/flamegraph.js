@@ -224,10 +224,9 @@ class FlameGraph {
 		};
 
 		this.found = new Set();
-		for (const row of needle ? this.layout.rows : [])
-			for (const box of row)
-				if (box.depth && (matches(box.node.name) || (box.node.file && matches(box.node.file))))
-					this.found.add(box);
+		for (const box of needle ? this.layout.all() : [])
+			if (box.depth && (matches(box.node.name) || (box.node.file && matches(box.node.file))))
+				this.found.add(box);
 		this.sayFound();
 	}
 
@@ -284,8 +283,7 @@ class FlameGraph {
 		this.context.setTransform(ratio, 0, 0, ratio, 0, 0);
 		this.context.clearRect(0, 0, this.width, this.height);
 		this.readStyle();
-		for (let depth = 0; depth < this.rowCount; depth++)
-			this.drawRow(depth);
+		this.drawBelow(this.layout.root, this.width / (this.range.end - this.range.start));
 		this.mark();
 	}
 
@@ -302,12 +300,12 @@ class FlameGraph {
 		this.inks = new Map();
 	}
 
-	drawRow(depth) {
-		const row = this.layout.rows[depth], scale = this.width / (this.range.end - this.range.start);
-
-		for (let at = this.layout.firstEndingAfter(depth, this.range.start); at < row.length && row[at].start < this.range.end; at++)
-			if (row[at].node.ns * scale >= FLAME_LEAST_PX)
-				this.drawBox(row[at]);
+	/* A box and what it called; what is too narrow has nothing below it that is wide enough. */
+	drawBelow(box, scale) {
+		this.drawBox(box);
+		for (const child of this.layout.children(box))
+			if (child.node.ns * scale >= FLAME_LEAST_PX && child.end > this.range.start && child.start < this.range.end)
+				this.drawBelow(child, scale);
 	}
 
 	/* Wide boxes have a gap between them; of narrow ones it would leave nothing. */

@@ -1,78 +1,90 @@
 // SPDX-License-Identifier: MIT
 "use strict";
 /*
- * Where the boxes of a flame graph are: a row for each depth, in each the boxes from left to right. Their unit is the nanosecond, so zooming changes nothing
- * here. A box is {node, parent, depth, at (its place in its row), start, end}.
+ * Where the boxes of a flame graph are. Their unit is the nanosecond, so zooming changes nothing here. A box is {node, parent, depth, at (its place among its
+ * parent's children), start, end}. Boxes are made when they are asked for: of a million frames few are ever wide enough to be seen.
  */
 class FlameLayout {
 	constructor(root) {
-		this.rows = [];
-		this.boxes = new Map();
-		for (let row = [{node: root, parent: null, depth: 0, at: 0, start: 0, end: root.ns}]; row.length; row = this.below(row)) {
-			this.rows.push(row);
-			for (const box of row)
-				this.boxes.set(box.node, box);
-		}
-		this.root = this.rows[0][0];
+		this.root = {node: root, parent: null, depth: 0, at: 0, start: 0, end: root.ns, below: null};
 	}
 
-	below(row) {
-		const next = [];
+	/* From left to right. */
+	children(box) {
+		if (box.below)
+			return box.below;
+		let start = box.start;
 
-		for (const parent of row) {
-			let start = parent.start;
-
-			for (const node of parent.node.children) {
-				if (!node.ns)
-					continue;
-				next.push({node, parent, depth: parent.depth + 1, at: next.length, start, end: start + node.ns});
-				start += node.ns;
-			}
+		box.below = [];
+		for (const node of box.node.children) {
+			if (!node.ns)
+				continue;
+			box.below.push({node, parent: box, depth: box.depth + 1, at: box.below.length, start, end: start + node.ns, below: null});
+			start += node.ns;
 		}
-		return next;
+		return box.below;
+	}
+
+	/* Every box, callers first. */
+	* all() {
+		const rest = [this.root];
+
+		while (rest.length) {
+			const box = rest.pop();
+
+			yield box;
+			for (const child of this.children(box))
+				rest.push(child);
+		}
 	}
 
 	boxOf(node) {
-		return this.boxes.get(node) ?? null;
+		for (const box of this.all())
+			if (box.node === node)
+				return box;
+		return null;
 	}
 
-	/* Place in its row of the first box that ends after a point. */
-	firstEndingAfter(depth, point) {
-		const row = this.rows[depth];
-		let low = 0, high = row.length;
+	/* At a depth, the box over a point. */
+	boxIn(depth, point) {
+		let box = this.root;
+
+		while (box && box.depth < depth)
+			box = this.childOver(box, point);
+		return box && box.start <= point && box.end > point ? box : null;
+	}
+
+	childOver(box, point) {
+		const below = this.children(box);
+		let low = 0, high = below.length;
 
 		while (low < high) {
 			const middle = (low + high) >> 1;
 
-			if (row[middle].end > point)
+			if (below[middle].end > point)
 				high = middle;
 			else
 				low = middle + 1;
 		}
-		return low;
-	}
-
-	boxIn(depth, point) {
-		const box = this.rows[depth]?.[this.firstEndingAfter(depth, point)];
-
-		return box && box.start <= point ? box : null;
-	}
-
-	children(box) {
-		const below = this.rows[box.depth + 1] ?? [], found = [];
-
-		if (below.length)
-			for (let at = this.firstEndingAfter(box.depth + 1, box.start); at < below.length && below[at].parent === box; at++)
-				found.push(below[at]);
-		return found;
+		return low < below.length && below[low].start <= point ? below[low] : null;
 	}
 
 	widestChild(box) {
 		return this.children(box).reduce((best, child) => best && best.node.ns >= child.node.ns ? best : child, null);
 	}
 
+	/* The next box of the same depth, to the right (1) or to the left (-1). */
 	neighbour(box, step) {
-		return this.rows[box.depth][box.at + step] ?? null;
+		if (!box.parent)
+			return null;
+		const beside = this.children(box.parent)[box.at + step];
+
+		if (beside)
+			return beside;
+		for (let above = this.neighbour(box.parent, step); above; above = this.neighbour(above, step))
+			if (this.children(above).length)
+				return this.children(above).at(step > 0 ? 0 : -1);
+		return null;
 	}
 
 	/* From the root to the box. */
@@ -98,18 +110,20 @@ class FlameLayout {
 		return here;
 	}
 
-	/* How many rows a box and what is below it take, when what is shorter than `least` does not count. */
+	/* How many rows there are down to the deepest below a box, when what is shorter than `least` does not count. */
 	depthIn(box, least) {
-		for (let depth = box.depth + 1; depth < this.rows.length; depth++) {
-			const row = this.rows[depth];
-			let at = this.firstEndingAfter(depth, box.start);
+		const rest = [box];
+		let deepest = box.depth;
 
-			while (at < row.length && row[at].start < box.end && row[at].node.ns < least)
-				at++;
-			if (at >= row.length || row[at].start >= box.end)
-				return depth;
+		while (rest.length) {
+			const next = rest.pop();
+
+			deepest = Math.max(deepest, next.depth);
+			for (const child of this.children(next))
+				if (child.node.ns >= least)
+					rest.push(child);
 		}
-		return this.rows.length;
+		return deepest + 1;
 	}
 
 	/* Time of these boxes inside of another one, nothing twice: what has one of them above it does not count. */

@@ -2,15 +2,19 @@
 "use strict";
 /*
  * The trees that a flame graph's page carries (user/view/flames.h), and one tree made of those that are chosen: what has the same callers is one, the leading
- * frames and lines are put together if that is wanted, and where there are several states the innermost frame says which.
+ * frames and lines are put together if that is wanted, and where there are several states the innermost frame says which. A node's children are put together
+ * when somebody looks at them.
  */
 
-/* Columns of a graph's nodes, from number 1 on; number 0 is the root. */
+/*
+ * A graph's nodes, from number 1 on, number 0 is the root: {frame, self, ns, depth, first, below}. The children of node n are below[first[n]] to
+ * below[first[n + 1] - 1].
+ */
 function readFlames(bytes, frames)
 {
 	const reader = new ColumnReader(bytes), count = reader.count();
 	const parent = reader.numbers(count, new Uint32Array(count + 1), 1), frame = reader.numbers(count, new Uint32Array(count + 1), 1);
-	const self = reader.numbers(count, new Float64Array(count + 1), 1), depth = new Uint16Array(count + 1);
+	const self = reader.numbers(count, new Float64Array(count + 1), 1), ns = self.slice(), depth = new Uint16Array(count + 1);
 
 	for (let i = 1; i <= count; i++) {
 		if (parent[i] >= i || frame[i] >= frames)
@@ -18,86 +22,133 @@ function readFlames(bytes, frames)
 		parent[i] = i - 1 - parent[i];
 		depth[i] = depth[parent[i]] + 1;
 	}
-	return {count, parent, frame, self, depth};
+	for (let i = count; i > 0; i--)
+		ns[parent[i]] += ns[i];
+	return {frame, self, ns, depth, ...flameChildren(parent, count)};
+}
+
+/* Nodes in the order of their parents, and where in it each parent's begin. */
+function flameChildren(parent, count)
+{
+	const first = new Uint32Array(count + 2), below = new Uint32Array(count), fill = new Uint32Array(count + 1);
+
+	for (let i = 1; i <= count; i++)
+		first[parent[i] + 1]++;
+	for (let i = 0; i <= count; i++) {
+		first[i + 1] += first[i];
+		fill[i] = first[i];
+	}
+	for (let i = 1; i <= count; i++)
+		below[fill[parent[i]]++] = i;
+	return {first, below};
+}
+
+/* A node for FlameGraph. `kind`: root, process, thread, handler, note (in place of a stack), application, library or state. */
+class FlameNode {
+	constructor(tree, what, ns, sources) {
+		Object.assign(this, what, {tree, ns, sources, self: 0, parts: null});
+		for (const [flames, number] of sources)
+			this.self += tree.several ? 0 : flames.self[number];
+	}
+
+	get children() {
+		return this.parts ??= this.tree.childrenOf(this);
+	}
 }
 
 class FlameTree {
-	/* `frames` as in the page's head; `leading`: what the frames of the first rows are, from the outermost on. */
-	constructor(frames, leading) {
-		const numbers = new Map();
-
-		this.frames = frames;
-		this.leading = leading;
-		/* the first frame that is the same function, whatever its line */
-		this.functions = frames.map(([name, file], number) => {
-			const key = `${name}\n${file}`;
-
-			if (!numbers.has(key))
-				numbers.set(key, number);
-			return numbers.get(key);
-		});
-	}
-
 	/*
-	 * The root of a tree for FlameGraph. `graphs`: [{state, flames: readFlames(), …}, …]; `together`: {threads, handlers, lines}. Every node says in `kind` what
-	 * it is: root, process, thread, handler, note (in place of a stack), application, library or state.
+	 * `graphs`: [{state, flames: readFlames(), …}, …]; `frames` as in the page's head; `leading`: what the frames of the first rows are, from the outermost on;
+	 * `together`: {threads, handlers, lines}; `functions`: flameFunctions().
 	 */
-	merge(graphs, name, together) {
-		const nodes = [], root = this.node(nodes, {name, file: "", line: 0, kind: "root"});
-
-		for (const {state, flames} of graphs)
-			this.add(nodes, root, flames, graphs.length > 1 ? state : null, together);
-		/* what was called has a larger number than its caller */
-		for (const node of nodes.reverse()) {
-			node.ns += node.self;
-			if (node.parent)
-				node.parent.ns += node.ns;
-			node.children.sort((a, b) => b.ns - a.ns || (a.name < b.name ? -1 : a.name > b.name ? 1 : a.line - b.line));
-		}
-		return root;
+	constructor(graphs, frames, leading, functions, together) {
+		Object.assign(this, {frames, leading, functions, together, several: graphs.length > 1});
+		this.states = new Map(graphs.map(({state, flames}) => [flames, state]));
+		this.graphs = graphs;
 	}
 
-	node(nodes, what) {
-		const node = {...what, ns: 0, self: 0, children: [], parent: null, below: new Map()};
+	root(name) {
+		const ns = this.graphs.reduce((sum, {flames}) => sum + flames.ns[0], 0);
 
-		nodes.push(node);
+		return new FlameNode(this, {name, file: "", line: 0, kind: "root"}, ns, this.spread(this.graphs.map(({flames}) => [flames, 0])));
+	}
+
+	kind(flames, number) {
+		return this.leading[flames.depth[number] - 1];
+	}
+
+	/* Are all of this kind put together, so that what is below them is below their callers? */
+	dropped(kind) {
+		return (kind === "thread" && this.together.threads) || (kind === "handler" && this.together.handlers);
+	}
+
+	/* Nodes of graphs with those of their children that are not to be seen. */
+	spread(sources) {
+		if (this.together.threads || this.together.handlers)
+			for (let i = 0; i < sources.length; i++) {
+				const [flames, number] = sources[i];
+
+				for (let at = flames.first[number]; at < flames.first[number + 1]; at++)
+					if (this.dropped(this.kind(flames, flames.below[at])))
+						sources.push([flames, flames.below[at]]);
+			}
+		return sources;
+	}
+
+	childrenOf({kind, sources}) {
+		const found = new Map(), states = new Map();
+
+		if (kind === "state")
+			return [];
+		for (const [flames, number] of sources) {
+			for (let at = flames.first[number]; at < flames.first[number + 1]; at++)
+				this.collect(found, flames, flames.below[at]);
+			if (this.several && flames.self[number])
+				states.set(flames, (states.get(flames) ?? 0) + flames.self[number]);
+		}
+		const nodes = [...found.values()].map(child => new FlameNode(this, this.frame(child), child.ns, this.spread(child.sources)));
+
+		for (const [flames, ns] of states)
+			nodes.push(this.state(this.states.get(flames), ns));
+		return nodes.sort((a, b) => b.ns - a.ns || (a.name < b.name ? -1 : a.name > b.name ? 1 : a.line - b.line));
+	}
+
+	collect(found, flames, number) {
+		const kind = this.kind(flames, number), frame = flames.frame[number], key = this.together.lines ? this.functions[frame] : frame;
+
+		if (this.dropped(kind))
+			return;
+		const child = found.get(key) ?? {frame, kind, ns: 0, sources: []};
+
+		found.set(key, child);
+		child.ns += flames.ns[number];
+		child.sources.push([flames, number]);
+	}
+
+	frame({frame, kind}) {
+		const [name, file, line, application] = this.frames[frame];
+
+		return {name, file, line: this.together.lines ? 0 : line, kind: kind || (!file ? "note" : application ? "application" : "library")};
+	}
+
+	state(name, ns) {
+		const node = new FlameNode(this, {name, file: "", line: 0, kind: "state"}, ns, []);
+
+		node.self = ns;
 		return node;
 	}
+}
 
-	child(nodes, parent, key, what) {
-		let node = parent.below.get(key);
+/* For every frame the first one that is the same function, whatever its line. */
+function flameFunctions(frames)
+{
+	const numbers = new Map();
 
-		if (!node) {
-			node = this.node(nodes, what());
-			node.parent = parent;
-			parent.children.push(node);
-			parent.below.set(key, node);
-		}
-		return node;
-	}
+	return frames.map(([name, file], number) => {
+		const key = `${name}\n${file}`;
 
-	add(nodes, root, {count, parent, frame, self, depth}, state, together) {
-		const made = new Array(count + 1);
-
-		made[0] = root;
-		for (let i = 1; i <= count; i++) {
-			const kind = this.leading[depth[i] - 1], above = made[parent[i]];
-
-			if ((kind === "thread" && together.threads) || (kind === "handler" && together.handlers))
-				made[i] = above;
-			else
-				made[i] = this.child(nodes, above, together.lines ? this.functions[frame[i]] : frame[i], () => this.frame(frame[i], kind, together.lines));
-			if (!self[i])
-				continue;
-			const last = state ? this.child(nodes, made[i], state, () => ({name: state, file: "", line: 0, kind: "state"})) : made[i];
-
-			last.self += self[i];
-		}
-	}
-
-	frame(number, leading, anyLine) {
-		const [name, file, line, application] = this.frames[number];
-
-		return {name, file, line: anyLine ? 0 : line, kind: leading || (!file ? "note" : application ? "application" : "library")};
-	}
+		if (!numbers.has(key))
+			numbers.set(key, number);
+		return numbers.get(key);
+	});
 }
