@@ -161,6 +161,17 @@ test("numbers of every size, and data that ends too early", () => {
 		assert.throws(() => page.readStates(Uint8Array.from(broken), new Array(16).fill(0)), page.DamagedData);
 });
 
+test("lanes without entries", () => {
+	const lane = new page.StateLane(page.readStates(Uint8Array.of(0), new Array(16).fill(0))), boxes = page.readBoxes(Uint8Array.of(0), 1000, 3), holds = new page.HoldLane(boxes, 3);
+
+	assert.deepEqual([...lane.sums(0, 1000)], new Array(9).fill(0));
+	assert.equal(lane.longest(0, 1000, ~0), -1);
+	assert.deepEqual([[...holds.sums(0, 1000)], holds.holds], [[1000], 0]);
+	assert.deepEqual([...new page.HoldLane(page.readBoxes(Uint8Array.of(0), 0, 3), 3).sums(0, 1000)], [0]);
+	assert.equal(page.windowStacks({ stateLane: lane, stackLane: new StackLane({ starts: new Float64Array(1), stacks: new Uint32Array(0), tasks: new Uint32Array(0) }),
+		clockLane: { times: new Float64Array(0), stacks: new Uint32Array(0) } }, 0, 1000, 511).size, 0);
+});
+
 test("durations, percentages and times are written as in the report", () => {
 	const durations = { 0: "0 ns", 999: "999 ns", 1000: "1.00 µs", 1125: "1.12 µs", 1135: "1.14 µs", 9994: "9.99 µs", 9995: "10.0 µs", 12250: "12.2 µs", 99950: "100 µs", 998500000: "998 ms",
 		80740351: "80.7 ms", 60510000: "60.5 ms", 99999999999: "100 s", 100000000000: "1m40s", 3723000000000: "62m03s" };

@@ -173,10 +173,12 @@ describe("figures", () => {
 describe("the picture", () => {
 	for (const colorScheme of ["light", "dark"])
 		on("blame", `has the states' colours, ${colorScheme}`, async (page, json) => {
+			const { y, height } = (await rowsOf(page)).find(({ kind, owner }) => kind === "states" && owner === 0);
+
 			assert.ok(await page.evaluate(() => window.gilscope.drawnLanes) >= 6);
 			for (const [state, colour] of [["python", "#e69f00"], ["gil_wait", "#d55e00"], ["blocked", "#0072b2"]]) {
 				assert.ok(threadsOf(json).some((thread) => thread.loop && thread.states[state] > 1e6));
-				assert.ok(await inked(page, "picture", { colour }) > 0.001, `${state} is drawn in its colour`);
+				assert.ok(await inked(page, "picture", { colour, y, height }) > 0.1, `${state} is drawn in its colour`);
 			}
 			assert.equal(await inked(page, "picture", { colour: "#cc79a7" }), 0, "what does not occur is not drawn");
 		}, { colorScheme });
@@ -205,9 +207,11 @@ describe("the picture", () => {
 		assert.deepEqual(holders.sort(), stall.blockers.map(({ ns }) => ns).sort());
 		await page.mouse.move(5, 5);
 		await page.waitForTimeout(60);
-		const share = await over();
+		const rows = (await rowsOf(page)).filter(({ kind }) => kind === "states"), y = rows[0].y + rows[0].height + 3;
+		const below = await inked(page, "over", { y, height: rows[1].y - y - 3 });
 
-		assert.ok(share > 0 && share < 0.1, "the arrow stays");
+		assert.ok(below > 0 && below < 0.05, "the arrow stays, from lane to lane");
+		assert.ok(await over() < 0.1);
 	});
 
 	on("blame", "a thing under the mouse is shown with exact figures, and a click selects it", async (page, json) => {

@@ -152,7 +152,7 @@ function readStates(bytes, calls) {
 	const reader = new ColumnReader(bytes), count = reader.count(), starts = new Float64Array(count + 1);
 	let sleeps = 0;
 
-	starts[0] = reader.number();
+	starts[0] = count ? reader.number() : 0;
 	const flags = reader.take(count), kinds = new Uint8Array(count);
 
 	reader.numbers(count, starts, 1);
@@ -175,7 +175,7 @@ function addUp(starts) {
 function readStackSpans(bytes, stacks) {
 	const reader = new ColumnReader(bytes), count = reader.count(), starts = new Float64Array(count + 1);
 
-	starts[0] = reader.number();
+	starts[0] = count ? reader.number() : 0;
 	reader.numbers(count, starts, 1);
 	addUp(starts);
 	const numbers = reader.numbers(count, new Uint32Array(count));

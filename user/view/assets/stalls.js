@@ -2,7 +2,7 @@
 /* The list of stalls: a table with a button in every row, so that keyboards and screen readers reach all of them. Long lists are made as they are scrolled to. */
 "use strict";
 
-const STALLS_AT_ONCE = 200;
+const STALLS_AT_ONCE = 200, STALL_ROWS_MOST = 4000; /* the latter only to show where a stall chosen elsewhere is in the list */
 
 const STALL_ORDERS = {
 	length: {name: "longest first", compare: (a, b) => (b.end_ns - b.start_ns) - (a.end_ns - a.start_ns) || a.start_ns - b.start_ns},
@@ -86,7 +86,7 @@ class StallList {
 		this.marked = id;
 		if (!this.rows)
 			return;
-		while (id !== null && id !== undefined && !this.rows.has(id) && this.shown < this.sorted.length)
+		while (id !== null && id !== undefined && !this.rows.has(id) && this.shown < Math.min(this.sorted.length, STALL_ROWS_MOST))
 			this.more();
 		for (const [number, row] of this.rows) {
 			row.classList.toggle("chosen", number === id);

@@ -41,7 +41,7 @@ function addOffCpu(states, stacks, from, until, mask, add) {
 		for (j = stacks.indexAt(begin, j); j < stacks.count && stacks.starts[j] < end; j++) {
 			const ns = Math.min(end, stacks.starts[j + 1]) - Math.max(begin, stacks.starts[j]);
 
-			if (ns > 0 && stacks.stacks[j])
+			if (ns > 0)
 				add(stacks.stacks[j], states.kinds[i], ns);
 			if (stacks.starts[j + 1] >= end)
 				break;
