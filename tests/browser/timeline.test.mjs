@@ -210,7 +210,7 @@ describe("the picture", () => {
 		const rows = (await rowsOf(page)).filter(({ kind }) => kind === "states"), y = rows[0].y + rows[0].height + 3;
 		const below = await inked(page, "over", { y, height: rows[1].y - y - 3 });
 
-		assert.ok(below > 0 && below < 0.05, "the arrow stays, from lane to lane");
+		assert.ok(below > 0 && below < 0.2, "the arrow stays, from lane to lane");
 		assert.ok(await over() < 0.1);
 	});
 

@@ -68,7 +68,9 @@ class Over extends Canvas {
 			return;
 		const middle = (from, until) => Math.min(width - 8, Math.max(8, (Math.max(0, view.x(from)) + Math.min(width, view.x(until))) / 2));
 		const above = target.y < wait.y, x1 = Math.min(width - 8, Math.max(8, Math.max(0, wait.x) + Math.min(24, Math.min(wait.x + wait.width, width) - Math.max(0, wait.x)) / 2));
-		const x2 = middle(...main), y1 = above ? wait.y - scroll : wait.y + wait.height - scroll, y2 = (above ? target.y + target.height : target.y) - scroll;
+		/* between lanes that are close the arrow leads from middle to middle: it needs some height to be seen as one */
+		const gap = above ? wait.y - target.y - target.height : target.y - wait.y - wait.height, into = gap < 24 ? 0.5 : 0;
+		const x2 = middle(...main), y1 = wait.y + wait.height * (above ? into : 1 - into) - scroll, y2 = target.y + target.height * (above ? 1 - into : into) - scroll;
 		const bend = Math.min(60, Math.abs(y2 - y1) / 2 + 8) * (above ? -1 : 1), tip = 6 * (above ? 1 : -1);
 
 		for (const [colour, line] of [[themeValue("--surface"), 5], [themeValue("--text"), 1.75]]) {
