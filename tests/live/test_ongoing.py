@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
 """Stalls are told while they last: by attach and record, on stderr, in time, with what the loop is doing; also when they never end."""
+import contextlib
 import json
 import os
 import pty
@@ -186,3 +187,21 @@ def test_on_a_terminal_the_progress_gives_way(app):
     assert len(lines) == 3, shown
     for line in lines:
         assert re.search(rb"\r\x1b\[Kgilscope: [^\r\x1b]*$", line), line
+
+
+@ASYNCIO
+def test_who_does_not_read_what_is_told_does_not_hold_up_the_observation(app):
+    reader, writer = os.pipe()
+    os.set_blocking(writer, False)
+    with contextlib.suppress(BlockingIOError):
+        while True:
+            os.write(writer, b"x" * 512)
+    os.set_blocking(writer, True)
+    process = subprocess.Popen([harness.GILSCOPE, "attach", str(app.pid), "-d", "4s", "--json"], stdout=subprocess.PIPE, stderr=writer)
+    os.close(writer)
+    time.sleep(1.5)     # until its probes are in place
+    app.answer("blocked 0.5")
+    stdout, _ = process.communicate(timeout=20)
+    os.close(reader)
+    assert process.returncode == 0
+    assert the_stall(json.loads(stdout))["cause"] == "blocked"

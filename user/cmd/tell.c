@@ -2,9 +2,12 @@
 #include "cmd/tell.h"
 
 #include <errno.h>
+#include <poll.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "base/cleanup.h"
 #include "base/duration.h"
 
 #define AGAIN_NS NS_PER_S
@@ -28,11 +31,33 @@ static struct told_stall *find(const struct teller *teller, const struct loop *l
 	return told;
 }
 
-/* The progress line, which has no end, gives way; it comes again. */
-static void clear_line(void)
+/* Whoever does not read what is told must not hold up the observation: then the line is left out. */
+static void put(const char *line, size_t length)
 {
+	struct pollfd out = {.fd = STDERR_FILENO, .events = POLLOUT};
+
+	if (poll(&out, 1, 0) == 1 && out.revents & POLLOUT && write(STDERR_FILENO, line, length) < 0)
+		return; /* with stderr gone there is nobody to tell */
+}
+
+/* `ongoing` is NULL when the stall is over. On a terminal the progress line, which has no end, gives way; it comes again. */
+static int tell(const struct ongoing *ongoing, const struct report *report, const struct loop *loop, const struct stall *stall)
+{
+	_cleanup_(freep) char *line = NULL;
+	size_t length;
+	FILE *file = open_memstream(&line, &length);
+	int err;
+
+	if (!file)
+		return -ENOMEM;
 	if (isatty(STDERR_FILENO))
-		fputs("\r\033[K", stderr);
+		fputs("\r\033[K", file);
+	err = ongoing ? view_ongoing(file, ongoing) : view_went_on(file, report, loop, stall);
+	if (fclose(file))
+		err = -ENOMEM;
+	if (!err)
+		put(line, length);
+	return err;
 }
 
 static bool is_due(const struct told_stall *told, const struct stall *stall)
@@ -65,15 +90,14 @@ static int on_ongoing(void *ctx, const struct ongoing *ongoing)
 	told->ts_told = stall->end;
 	told->cause = stall->cause;
 	told->handler = stall->handler.frame.function;
-	clear_line();
-	(void)view_ongoing(stderr, ongoing); /* with stderr gone there is nobody to tell */
-	return 0;
+	return tell(ongoing, ongoing->report, ongoing->loop, stall);
 }
 
-/* Tells what is over, and drops it. */
-static void tell_ends(struct teller *teller)
+/* Tells what is over, and drops it. 0 or -ENOMEM. */
+static int tell_ends(struct teller *teller)
 {
 	const struct report report = {.window = world_window(teller->pipeline->world), .names = teller->pipeline->dictionary, .finder = teller->pipeline->finder};
+	int err = 0;
 
 	for (struct told_stall **link = &teller->told, *told; (told = *link);) {
 		const struct stall *stall;
@@ -84,13 +108,12 @@ static void tell_ends(struct teller *teller)
 			continue;
 		}
 		stall = report_builder_stall(teller->pipeline->builder, told->loop, told->start);
-		if (stall) { /* else it was no turn after all */
-			clear_line();
-			(void)view_went_on(stderr, &report, told->loop, stall);
-		}
+		if (stall && !err) /* else it was no turn after all */
+			err = tell(NULL, &report, told->loop, stall);
 		*link = told->next;
 		free(told);
 	}
+	return err;
 }
 
 int teller_tick(void *ctx, uint64_t ts_known)
@@ -104,7 +127,8 @@ int teller_tick(void *ctx, uint64_t ts_known)
 		world_cut(pipeline->world, ts_known);
 		err = report_builder_ongoing(pipeline->builder, pipeline->world, on_ongoing, teller);
 	}
-	tell_ends(teller);
+	if (!err)
+		err = tell_ends(teller);
 	if (teller->forget)
 		report_builder_forget(pipeline->builder, ts_known);
 	return err;
