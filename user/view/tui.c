@@ -64,12 +64,13 @@ int tui_new(const struct tui_options *options, struct diag *diag, struct tui **r
 	tui = calloc(1, sizeof(*tui));
 	if (!tui)
 		return diag_set(diag, EXIT_FAILED, -ENOMEM, "no memory");
-	terminal_save(in, out);
+	terminal_save_modes(in);
 	tui->screen = newterm(options->term, out, in);
 	if (!tui->screen) {
 		free(tui);
 		return diag_set(diag, EXIT_FAILED, -ENOTTY, "top cannot draw on this terminal");
 	}
+	terminal_taken(out);
 	set_escdelay(ESCAPE_MS);
 	cbreak();
 	noecho();

@@ -5,7 +5,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <wchar.h>
-#include <wctype.h>
 
 #include "view/palette.h"
 
@@ -51,12 +50,6 @@ static const char *likeness(wchar_t sign)
 	}
 }
 
-/* What a terminal may turn the line around for, or join to its neighbour: right in a name's middle that would show another name. */
-static bool is_disorder(wchar_t sign)
-{
-	return (sign >= 0x200b && sign <= 0x200f) || (sign >= 0x2028 && sign <= 0x202e) || (sign >= 0x2060 && sign <= 0x206f) || sign == 0xfeff;
-}
-
 /* The next character; always goes on by at least a byte. UTF-8 is read by hand: in an ASCII locale mbrtowc() knows none. */
 static const char *next_character(const char *text, wchar_t *ret_sign)
 {
@@ -91,7 +84,7 @@ static int convert(const struct tui_paint *paint, const char *text, int columns,
 		if (sign >= 0x7f && !paint->utf8) {
 			ascii = likeness(sign);
 			width = (int)strlen(ascii);
-		} else if (width < 0 || is_disorder(sign)) {
+		} else if (width < 0) {
 			sign = L'?';
 			width = 1;
 		}

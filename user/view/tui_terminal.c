@@ -37,10 +37,14 @@ static void save_string(const char *capability)
 	}
 }
 
-void terminal_save(FILE *in, FILE *out)
+void terminal_save_modes(FILE *in)
 {
-	saved.has_modes = !tcgetattr(fileno(in), &saved.modes);
 	saved.in = fileno(in);
+	saved.has_modes = !tcgetattr(saved.in, &saved.modes);
+}
+
+void terminal_taken(FILE *out)
+{
 	saved.out = fileno(out);
 	saved.length = 0;
 	save_string("sgr0");
@@ -78,6 +82,7 @@ int terminal_check(const char *kind, FILE *in, FILE *out, bool is_standard, stru
 {
 	const char *term = kind ? kind : getenv("TERM");
 	int error;
+	bool able;
 
 	if (is_standard && (!isatty(fileno(in)) || !isatty(fileno(out))))
 		return refuse(diag, "top draws on a terminal, and standard input and output are none%s", "");
@@ -85,7 +90,7 @@ int terminal_check(const char *kind, FILE *in, FILE *out, bool is_standard, stru
 		return refuse(diag, "top draws on a terminal, and TERM does not say of which kind%s", "");
 	if (setupterm(term, fileno(out), &error) != OK)
 		return refuse(diag, "top cannot draw here: nothing is known of a terminal of the kind TERM=%.64s", term);
-	if (!cursor_address)
-		return refuse(diag, "top cannot draw on a terminal of the kind TERM=%.64s", term);
-	return 0;
+	able = cursor_address != NULL;
+	del_curterm(cur_term);
+	return able ? 0 : refuse(diag, "top cannot draw on a terminal of the kind TERM=%.64s", term);
 }

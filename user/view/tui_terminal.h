@@ -12,8 +12,10 @@
 
 /* Can the terminal be drawn on? `kind` NULL: $TERM. 0, or -ENOTTY with a diag that says what it lacks. */
 int terminal_check(const char *kind, FILE *in, FILE *out, bool is_standard, struct diag *diag);
-/* Keeps what tui_restore() needs, before the terminal is changed; after terminal_check(). */
-void terminal_save(FILE *in, FILE *out);
+/* Keeps what tui_restore() needs: before ncurses changes the terminal … */
+void terminal_save_modes(FILE *in);
+/* … and when it has done so. From now on tui_restore() gives it back. */
+void terminal_taken(FILE *out);
 /* tui_restore() has nothing to do any more. */
 void terminal_given_back(void);
 
