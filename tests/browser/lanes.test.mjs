@@ -7,9 +7,12 @@ import { test } from "node:test";
 import vm from "node:vm";
 import { ROOT } from "./harness.mjs";
 
-const NAMES = ["Lane", "StackLane", "StateLane", "HoldLane", "TurnLane", "waitersLane", "collectShares", "addColumns", "Boxes", "View", "ColumnReader", "DamagedData", "readBoxes", "readStates",
-	"durationText", "percentText", "timeText", "exactTimeText", "exactText", "plainText", "ticks", "tickText", "windowStacks", "STATE_NAMES", "STATE_LOOKS"];
-const files = ["format", "colours", "data", "lanes", "scale", "draw-base", "draw-lanes", "window-flame"].map((name) => readFileSync(path.join(ROOT, `user/view/assets/${name}.js`), "utf8"));
+const NAMES = ["Lane", "StackLane", "StateLane", "HoldLane", "TurnLane", "waitersLane", "collectShares", "addColumns", "Boxes", "View",
+	"ColumnReader", "DamagedData", "readBoxes", "readStates",
+	"durationText", "percentText", "timeText", "exactTimeText", "exactText", "plainText", "ticks", "tickText", "windowStacks", "STATE_NAMES",
+		"STATE_LOOKS"];
+const files = ["format", "colours", "data", "lanes", "scale", "draw-base", "draw-lanes",
+	"window-flame"].map((name) => readFileSync(path.join(ROOT, `user/view/assets/${name}.js`), "utf8"));
 const page = vm.runInNewContext(`${files.join("\n")}\n({${NAMES.join(", ")}})`, { console, TextEncoder });
 const { Lane, StackLane, View, Boxes, ColumnReader } = page;
 
@@ -60,7 +63,8 @@ test("the entry at an instant, with and without a hint", () => {
 
 test("the longest stack of a stretch", () => {
 	for (const count of [1, 15, 16, 17, 300, 5000]) {
-		const {starts} = randomLane(count, 2), lane = new StackLane({ starts, stacks: new Uint32Array(count), tasks: new Uint32Array(count) });
+		const {starts} = randomLane(count, 2), lane = new StackLane({ starts, stacks: new Uint32Array(count),
+			tasks: new Uint32Array(count) });
 
 		for (let round = 0; round < 500; round++) {
 			const first = random(count), last = first + random(count - first), found = lane.longestOf(first, last);
@@ -89,12 +93,15 @@ test("columns are shared by time", () => {
 					drawn[column][kind] += list[i + 3];
 		});
 		for (const [column, heights] of drawn.entries()) {
-			const from = view.from + column * nsPerColumn, shares = plainSums(lane, from, from + nsPerColumn).map((ns) => ns / nsPerColumn), entries = lane.indexAt(from + nsPerColumn) - lane.indexAt(from) + 1;
+			const from = view.from + column * nsPerColumn,
+				shares = plainSums(lane, from, from + nsPerColumn).map((ns) => ns / nsPerColumn),
+				entries = lane.indexAt(from + nsPerColumn) - lane.indexAt(from) + 1;
 
 			assert.ok(Math.abs(heights.reduce((sum, more) => sum + more, 0) - height) <= 1);
 			for (const [kind, share] of shares.entries())
 				if (entries > 2)
-					assert.ok(Math.abs(heights[kind] / height - share) <= 0.0011, `column ${column}: kind ${kind} has ${heights[kind] / height}, should have ${share}`);
+					assert.ok(Math.abs(heights[kind] / height - share) <= 0.0011,
+						`column ${column}: kind ${kind} has ${heights[kind] / height}, should have ${share}`);
 				else if (heights[kind])
 					assert.ok(share >= 0.499, "an edge between two belongs to the larger one");
 		}
@@ -102,13 +109,15 @@ test("columns are shared by time", () => {
 });
 
 test("how many wait, as a lane and added up by column", () => {
-	const wait = page.STATE_NAMES.indexOf("gil_wait"), lanes = Array.from({ length: 20 }, () => randomLane(400, 9)), end = Math.max(...lanes.map((lane) => lane.end)) + 10;
+	const wait = page.STATE_NAMES.indexOf("gil_wait"), lanes = Array.from({ length: 20 }, () => randomLane(400, 9)),
+		end = Math.max(...lanes.map((lane) => lane.end)) + 10;
 	const all = page.waitersLane(lanes, end), weights = Float64Array.from({ length: 256 }, (_, waiters) => waiters);
 
 	for (let round = 0; round < 100; round++) {
 		const from = random(end), until = Math.min(end, from + random(5000)), sums = all.sums(from, until);
 
-		assert.equal(sums.reduce((sum, ns, waiters) => sum + ns * waiters, 0), lanes.reduce((sum, lane) => sum + lane.sums(from, until)[wait], 0));
+		assert.equal(sums.reduce((sum, ns, waiters) => sum + ns * waiters, 0),
+			lanes.reduce((sum, lane) => sum + lane.sums(from, until)[wait], 0));
 	}
 	const view = new View(end), columns = new Float64Array(64);
 
@@ -123,8 +132,10 @@ test("flames of a window add up to its states, over any cut", () => {
 
 	spans.starts.forEach((_, i) => spans.starts[i] = begin + (spans.starts[i] - spans.begin) * (kinds.end - begin) / (spans.end - spans.begin) | 0);
 	spans.starts[spans.count] = kinds.end;
-	const thread = { stateLane: kinds, stackLane: new StackLane({ starts: spans.starts, stacks: Uint32Array.from(spans.kinds, () => random(5)), tasks: new Uint32Array(700) }),
-		clockLane: { times: Float64Array.from({ length: 200 }, () => begin + random(kinds.end - begin)).sort(), stacks: Uint32Array.from({ length: 200 }, () => random(5)) } };
+	const thread = { stateLane: kinds, stackLane: new StackLane({ starts: spans.starts, stacks: Uint32Array.from(spans.kinds, () => random(5)),
+		tasks: new Uint32Array(700) }),
+		clockLane: { times: Float64Array.from({ length: 200 }, () => begin + random(kinds.end - begin)).sort(),
+			stacks: Uint32Array.from({ length: 200 }, () => random(5)) } };
 	const flames = (from, until, into = new Map()) => {
 		for (const [stack, sums] of page.windowStacks(thread, from, until, 511))
 			sums.forEach((ns, state) => into.set(`${stack} ${state}`, (into.get(`${stack} ${state}`) ?? 0) + ns));
@@ -133,7 +144,8 @@ test("flames of a window add up to its states, over any cut", () => {
 	const sorted = (map) => [...map].filter(([, ns]) => ns).sort();
 
 	for (let round = 0; round < 50; round++) {
-		const cuts = Array.from({ length: 4 }, () => random(kinds.end)).sort((a, b) => a - b), whole = flames(cuts[0], cuts[3]), parts = new Map();
+		const cuts = Array.from({ length: 4 }, () => random(kinds.end)).sort((a, b) => a - b), whole = flames(cuts[0], cuts[3]),
+			parts = new Map();
 
 		for (let i = 0; i < 3; i++)
 			flames(cuts[i], cuts[i + 1], parts);
@@ -162,18 +174,21 @@ test("numbers of every size, and data that ends too early", () => {
 });
 
 test("lanes without entries", () => {
-	const lane = new page.StateLane(page.readStates(Uint8Array.of(0), new Array(16).fill(0))), boxes = page.readBoxes(Uint8Array.of(0), 1000, 3), holds = new page.HoldLane(boxes, 3);
+	const lane = new page.StateLane(page.readStates(Uint8Array.of(0), new Array(16).fill(0))),
+		boxes = page.readBoxes(Uint8Array.of(0), 1000, 3), holds = new page.HoldLane(boxes, 3);
 
 	assert.deepEqual([...lane.sums(0, 1000)], new Array(9).fill(0));
 	assert.equal(lane.longest(0, 1000, ~0), -1);
 	assert.deepEqual([[...holds.sums(0, 1000)], holds.holds], [[1000], 0]);
 	assert.deepEqual([...new page.HoldLane(page.readBoxes(Uint8Array.of(0), 0, 3), 3).sums(0, 1000)], [0]);
-	assert.equal(page.windowStacks({ stateLane: lane, stackLane: new StackLane({ starts: new Float64Array(1), stacks: new Uint32Array(0), tasks: new Uint32Array(0) }),
+	assert.equal(page.windowStacks({ stateLane: lane, stackLane: new StackLane({ starts: new Float64Array(1), stacks: new Uint32Array(0),
+		tasks: new Uint32Array(0) }),
 		clockLane: { times: new Float64Array(0), stacks: new Uint32Array(0) } }, 0, 1000, 511).size, 0);
 });
 
 test("durations, percentages and times are written as in the report", () => {
-	const durations = { 0: "0 ns", 999: "999 ns", 1000: "1.00 µs", 1125: "1.12 µs", 1135: "1.14 µs", 9994: "9.99 µs", 9995: "10.0 µs", 12250: "12.2 µs", 99950: "100 µs", 998500000: "998 ms",
+	const durations = { 0: "0 ns", 999: "999 ns", 1000: "1.00 µs", 1125: "1.12 µs", 1135: "1.14 µs", 9994: "9.99 µs", 9995: "10.0 µs",
+		12250: "12.2 µs", 99950: "100 µs", 998500000: "998 ms",
 		80740351: "80.7 ms", 60510000: "60.5 ms", 99999999999: "100 s", 100000000000: "1m40s", 3723000000000: "62m03s" };
 
 	for (const [ns, text] of Object.entries(durations))

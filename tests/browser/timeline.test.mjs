@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
-// The timeline page in a real browser: its figures are those of `report --json`, to the nanosecond, and it can be used with mouse, keyboard and links.
+// The timeline page in a real browser: its figures are those of `report --json`, to the nanosecond, and it can be used with mouse, keyboard and
+// links.
 import assert from "node:assert/strict";
 import { after, describe, test } from "node:test";
 import { gilscope, make, open, quit, report, script } from "./harness.mjs";
@@ -37,14 +38,19 @@ const selectionOf = (page) => page.evaluate(() => window.gilscope.selection);
 const rowsOf = (page) => page.evaluate(() => window.gilscope.rows);
 const nonZero = (states) => Object.fromEntries(Object.entries(states).filter(([, ns]) => ns));
 
-/* The share of a canvas, or of a strip of it, with about a colour (#rrggbb), or with any at all. Read from a copy: reading is what a canvas is slow at. */
+/*
+ * The share of a canvas, or of a strip of it, with about a colour (#rrggbb), or with any at all. Read from a copy: reading is what a canvas is slow
+ * at.
+ */
 function inked(page, canvas, { colour = "", y = 0, height = 0 } = {}) {
 	return page.evaluate(([id, hex, from, rows]) => {
-		const source = document.getElementById(id), top = Math.round(from * devicePixelRatio), tall = rows ? Math.round(rows * devicePixelRatio) : source.height;
+		const source = document.getElementById(id), top = Math.round(from * devicePixelRatio),
+			tall = rows ? Math.round(rows * devicePixelRatio) : source.height;
 		const copy = new OffscreenCanvas(source.width, tall).getContext("2d", { willReadFrequently: true });
 
 		copy.drawImage(source, 0, -top);
-		const { data } = copy.getImageData(0, 0, source.width, tall), wanted = hex && [1, 3, 5].map((at) => parseInt(hex.slice(at, at + 2), 16));
+		const { data } = copy.getImageData(0, 0, source.width, tall),
+			wanted = hex && [1, 3, 5].map((at) => parseInt(hex.slice(at, at + 2), 16));
 		let count = 0;
 
 		for (let i = 0; i < data.length; i += 4)
@@ -65,19 +71,22 @@ async function placeOf(page, kind, owner, time) {
 /* All exact figures in the details of one name. */
 const figures = (page, name) => page.$$eval(`#details [data-figure="${name}"]`, (found) => found.map((element) => Number(element.dataset.ns)));
 
-const SCRIPTS = ["blame", "blocked", "contradiction", "cut_off", "gil_off", "gil_wait", "held_blocked", "held_runnable", "hostile_names", "hostile_stacks", "lost", "lost_in_stall",
+const SCRIPTS = ["blame", "blocked", "contradiction", "cut_off", "gil_off", "gil_wait", "held_blocked", "held_runnable", "hostile_names",
+	"hostile_stacks", "lost", "lost_in_stall",
 	"many_threads", "migrate", "native", "nested_epoll", "no_loop", "ongoing", "python", "quiet", "runnable", "two_processes", "untold"];
 
 describe("every golden script", () => {
 	for (const name of SCRIPTS)
 		on(name, "opens without a complaint, and its sums are the report's, also in halves", async (page, json) => {
 			const { end } = await windowOf(page), middle = Math.floor(end * 0.37);
-			const sums = (from, until) => page.evaluate(([count, a, b]) => Array.from({ length: count }, (_, thread) => window.gilscope.sums(thread, a, b)), [threadsOf(json).length, from, until]);
+			const sums = (from, until) => page.evaluate(([count, a, b]) => Array.from({ length: count },
+				(_, thread) => window.gilscope.sums(thread, a, b)), [threadsOf(json).length, from, until]);
 			const whole = await sums(0, end), first = await sums(0, middle), second = await sums(middle, end);
 
 			assert.equal(end, json.window.end_ns - json.window.start_ns);
 			assert.deepEqual(whole, threadsOf(json).map((thread) => thread.states));
-			assert.deepEqual(whole, first.map((states, thread) => Object.fromEntries(STATES.map((state) => [state, states[state] + second[thread][state]]))));
+			assert.deepEqual(whole, first.map((states, thread) => Object.fromEntries(STATES.map((state) => [state,
+				states[state] + second[thread][state]]))));
 			for (const [number, gil] of json.processes.flatMap((process) => process.gils).entries()) {
 				const holders = await page.evaluate(([at, until]) => window.gilscope.holders(at, 0, until), [number, end]);
 
@@ -90,8 +99,10 @@ describe("every golden script", () => {
 
 describe("figures", () => {
 	on("blame", "the totals of the window are the report's", async (page, json) => {
-		const shown = await page.$$eval("#details .totals [data-thread]", (found) => found.map(({ dataset }) => [Number(dataset.thread), dataset.state, Number(dataset.ns)]));
-		const wanted = threadsOf(json).flatMap((thread, number) => Object.entries(nonZero(thread.states)).map(([state, ns]) => [number, state, ns]));
+		const shown = await page.$$eval("#details .totals [data-thread]",
+			(found) => found.map(({ dataset }) => [Number(dataset.thread), dataset.state, Number(dataset.ns)]));
+		const wanted = threadsOf(json).flatMap((thread, number) => Object.entries(nonZero(thread.states)).map(([state, ns]) => [number,
+			state, ns]));
 
 		assert.deepEqual(shown.map(String).sort(), wanted.map(String).sort());
 		assert.deepEqual(await figures(page, "window"), [json.window.end_ns - json.window.start_ns]);
@@ -110,17 +121,21 @@ describe("figures", () => {
 				assert.deepEqual(await figures(page, "length"), [stall.end_ns - stall.start_ns]);
 				assert.deepEqual(await figures(page, "start"), [stall.start_ns - origin]);
 				for (const state of STATES)
-					assert.deepEqual(await figures(page, `states.${state}`), stall.states[state] ? [stall.states[state]] : [], state);
+					assert.deepEqual(await figures(page, `states.${state}`), stall.states[state] ? [stall.states[state]] : [],
+						state);
 				assert.deepEqual(await figures(page, "blocker"), stall.blockers.map((blocker) => blocker.ns));
 				for (const state of STATES)
-					assert.deepEqual(await figures(page, `blocker.${state}`), stall.blockers.map((blocker) => blocker.states[state]).filter(Boolean), state);
+					assert.deepEqual(await figures(page, `blocker.${state}`),
+						stall.blockers.map((blocker) => blocker.states[state]).filter(Boolean), state);
 				assert.deepEqual(await figures(page, "blocker.gc"), stall.blockers.map((blocker) => blocker.gc_ns).filter(Boolean));
 				assert.deepEqual(await figures(page, "syscall"), stall.syscalls.map(({ ns }) => ns));
 				assert.deepEqual(await figures(page, "preempted"), stall.preempted_by.map(({ ns }) => ns));
 				assert.deepEqual(await figures(page, "throttled"), [stall.throttled_ns].filter(Boolean));
 				assert.deepEqual(await figures(page, "gc"), [stall.gc_ns].filter(Boolean));
-				assert.deepEqual(await figures(page, "part"), stall.parts.length > 1 ? stall.parts.map((part) => sumOf(part.states)) : []);
-				assert.deepEqual(await figures(page, "part.start"), stall.parts.length > 1 ? stall.parts.map((part) => part.start_ns - origin) : []);
+				assert.deepEqual(await figures(page, "part"),
+					stall.parts.length > 1 ? stall.parts.map((part) => sumOf(part.states)) : []);
+				assert.deepEqual(await figures(page, "part.start"),
+					stall.parts.length > 1 ? stall.parts.map((part) => part.start_ns - origin) : []);
 				const words = await page.locator("#details").innerText();
 
 				for (const frame of [stall.handler, ...stall.blockers.map((blocker) => blocker.handler)].filter(Boolean))
@@ -132,13 +147,15 @@ describe("figures", () => {
 
 	for (const name of ["blame", "hostile_stacks"])
 		on(name, "the flames of the whole window are the report's", async (page) => {
-			const { end } = await windowOf(page), flames = await page.evaluate((until) => window.gilscope.flames(0, until), end), wanted = new Map(), shown = new Map();
+			const { end } = await windowOf(page), flames = await page.evaluate((until) => window.gilscope.flames(0, until), end),
+				wanted = new Map(), shown = new Map();
 			const add = (map, key, ns) => map.set(key, (map.get(key) ?? 0) + ns);
 			const lines = gilscope("export", script(name), "--format", "speedscope", "--state", STATES.join(","), "--by", "waiter");
-			const { shared, profiles } = JSON.parse(lines);
+			const { profiles } = JSON.parse(lines);
 
 			for (const profile of profiles)
-				profile.samples.forEach((stack, at) => add(wanted, profile.name.match(/^\w+/)[0], profile.weights[at]) && stack.length && shared.frames.length);
+				for (const ns of profile.weights)
+					add(wanted, profile.name.match(/^\w+/)[0], ns);
 			for (const [, state, frames, ns] of flames) {
 				assert.ok(frames.length);
 				add(shown, state, ns);
@@ -159,7 +176,9 @@ describe("figures", () => {
 		const json = report(script("blame"));
 		const collect = async (map, from, until) => {
 			for (const [thread, state, frames, ns] of await page.evaluate(([a, b]) => window.gilscope.flames(a, b), [from, until]))
-				add(map, [threadsOf(json)[thread].tid, ...frames.map(({ name, file, line }) => file ? `${name} (${file}${line ? `:${line}` : ""})` : name), state].join(";"), ns);
+				add(map, [threadsOf(json)[thread].tid,
+					...frames.map(({ name, file, line }) => file ? `${name} (${file}${line ? `:${line}` : ""})` : name),
+					state].join(";"), ns);
 		};
 
 		await collect(shown, 0, end);
@@ -184,11 +203,13 @@ describe("the picture", () => {
 		}, { colorScheme });
 
 	on("blame", "a column of many intervals is shared by time", async (page, json) => {
-		const loop = threadsOf(json)[0], { end } = await windowOf(page), row = (await rowsOf(page)).find(({ kind, owner }) => kind === "states" && owner === 0);
+		const loop = threadsOf(json)[0], { end } = await windowOf(page),
+			row = (await rowsOf(page)).find(({ kind, owner }) => kind === "states" && owner === 0);
 		const python = await inked(page, "picture", { colour: "#e69f00", y: row.y, height: row.height });
 
 		/* the words in the boxes cover some of it */
-		assert.ok(Math.abs(python - loop.states.python / end) < 0.06, `${python} of the row is python, ${loop.states.python / end} of the time`);
+		assert.ok(Math.abs(python - loop.states.python / end) < 0.06,
+			`${python} of the row is python, ${loop.states.python / end} of the time`);
 	});
 
 	on("gil_wait", "from a wait an arrow leads to the holder, and all else is dimmed", async (page, json) => {
@@ -215,7 +236,8 @@ describe("the picture", () => {
 	});
 
 	on("blame", "a thing under the mouse is shown with exact figures, and a click selects it", async (page, json) => {
-		const stall = stallsOf(json)[1], origin = json.window.start_ns, place = await placeOf(page, "states", 0, (stall.start_ns + stall.end_ns) / 2 - origin);
+		const stall = stallsOf(json)[1], origin = json.window.start_ns,
+			place = await placeOf(page, "states", 0, (stall.start_ns + stall.end_ns) / 2 - origin);
 
 		await page.mouse.move(place.x, place.y);
 		assert.match(await page.locator("#tooltip").innerText(), /blocked[\s\S]*clock_nanosleep[\s\S]*79\u202f990\u202f000/);
@@ -231,7 +253,8 @@ describe("the picture", () => {
 		await page.mouse.click(hold.x, hold.y);
 		assert.match(await selectionOf(page), /^hold\.0\.\d+$/);
 		assert.match(await page.locator("#details").innerText(), /GIL held by .*AnyIO worker thread.*101/);
-		const frame = await placeOf(page, "flame", 0, (stall.start_ns + stall.end_ns) / 2 - origin), { height } = (await rowsOf(page)).find(({ kind, owner }) => kind === "flame" && !owner);
+		const frame = await placeOf(page, "flame", 0, (stall.start_ns + stall.end_ns) / 2 - origin),
+			{ height } = (await rowsOf(page)).find(({ kind, owner }) => kind === "flame" && !owner);
 
 		await page.mouse.click(frame.x, frame.y - height / 2 + 6);
 		assert.match(await selectionOf(page), /^frame\.0\.\d+\.\d+$/);
@@ -286,7 +309,8 @@ describe("use", () => {
 		await page.keyboard.press("Enter");
 		assert.equal(await selectionOf(page), "stall.0");
 		await page.locator("#stalls [data-order=cause]").click();
-		assert.deepEqual(await page.$$eval("#stalls tbody tr .state", (found) => found.map((state) => state.textContent)), ["python", "gil_wait", "blocked"]);
+		assert.deepEqual(await page.$$eval("#stalls tbody tr .state", (found) => found.map((state) => state.textContent)),
+			["python", "gil_wait", "blocked"]);
 	});
 
 	on("blame", "the wheel zooms about the pointer, a drag pans to the pixel", async (page) => {
@@ -322,15 +346,19 @@ describe("use", () => {
 		const { from, until } = await windowOf(page);
 
 		assert.ok(Math.abs(from - end * 0.25) < end / 500 && Math.abs(until - end * 0.5) < end / 500);
-		await page.waitForFunction((span) => document.querySelector("#details [data-figure=window]").dataset.ns === String(span), until - from);
-		const shown = await page.$$eval("#details .totals [data-thread]", (found) => found.map(({ dataset }) => [dataset.thread, dataset.state, dataset.ns].join()));
+		await page.waitForFunction((span) => document.querySelector("#details [data-figure=window]").dataset.ns === String(span),
+			until - from);
+		const shown = await page.$$eval("#details .totals [data-thread]",
+			(found) => found.map(({ dataset }) => [dataset.thread, dataset.state, dataset.ns].join()));
 		const sums = await page.evaluate(([a, b]) => [0, 1].map((thread) => window.gilscope.sums(thread, a, b)), [from, until]);
 
-		assert.deepEqual(shown.sort(), sums.flatMap((states, thread) => Object.entries(nonZero(states)).map(([state, ns]) => [thread, state, ns].join())).sort());
+		assert.deepEqual(shown.sort(), sums.flatMap((states, thread) => Object.entries(nonZero(states)).map(([state, ns]) => [thread, state,
+			ns].join())).sort());
 	});
 
 	on("blame", "search finds functions, files and threads", async (page) => {
-		const results = () => page.$$eval("#search-results .result", (found) => found.map((result) => `${result.dataset.kind} ${result.querySelector(".result-name").textContent}`));
+		const results = () => page.$$eval("#search-results .result",
+			(found) => found.map((result) => `${result.dataset.kind} ${result.querySelector(".result-name").textContent}`));
 
 		await page.locator("#search").fill("async_sleep");
 		assert.deepEqual(await results(), ["function async_sleep_blocking"]);
@@ -367,7 +395,8 @@ describe("use", () => {
 		await second.page.evaluate(() => location.hash = "#t=1000000-9000000&s=thread.1");
 		await second.page.waitForFunction(() => window.gilscope.selection === "thread.1");
 		assert.deepEqual((({ from, until }) => [from, until])(await windowOf(second.page)), [1000000, 9000000]);
-		for (const nonsense of ["#t=9-3&s=stall.99", "#s=state.0.999999999", "#s=__proto__.1&t=x", "#s=frame.0.0.0", "#%%%", "#t=99999999999999-999999999999999"]) {
+		for (const nonsense of ["#t=9-3&s=stall.99", "#s=state.0.999999999", "#s=__proto__.1&t=x", "#s=frame.0.0.0", "#%%%",
+			"#t=99999999999999-999999999999999"]) {
 			await second.page.evaluate((hash) => location.hash = hash, nonsense);
 			await second.page.waitForFunction(() => window.gilscope.selection === null && window.gilscope.window.from === 0);
 		}
@@ -379,14 +408,17 @@ describe("use", () => {
 		on(name, "names are text", async (page, json) => {
 			const names = await page.$$eval(".lane-name", (found) => found.map((label) => label.textContent));
 
-			assert.equal(await page.evaluate(() => document.scripts.length), await page.evaluate(() => document.querySelectorAll("script[id]").length + 1), "no script came from a name");
+			assert.equal(await page.evaluate(() => document.scripts.length),
+				await page.evaluate(() => document.querySelectorAll("script[id]").length + 1), "no script came from a name");
 			for (const thread of threadsOf(json))
 				assert.ok(names.some((label) => label.includes((thread.python_name ?? thread.name).replace(/[\x00-\x1f\u202e][\s\S]*/, ""))), thread.name);
-			assert.doesNotMatch(await page.locator("body").innerText(), /[\x00-\x08\x0e-\x1f\x7f\u202a-\u202e]/, "nothing that cannot be seen, or that turns the line around");
+			assert.doesNotMatch(await page.locator("body").innerText(), /[\x00-\x08\x0e-\x1f\x7f\u202a-\u202e]/,
+				"nothing that cannot be seen, or that turns the line around");
 			if (stallsOf(json).length) {
 				await page.locator("[data-stall=\"0\"] button").click();
 				for (const blocker of stallsOf(json)[0].blockers)
-					assert.ok((await page.locator("#details").innerText()).includes("</script>") || !blocker.thread.includes("</script>"));
+					assert.ok((await page.locator("#details").innerText()).includes("</script>") ||
+						!blocker.thread.includes("</script>"));
 			}
 			for (const element of await page.$$("#search, #tab-flame"))
 				await element.click();

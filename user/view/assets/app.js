@@ -14,7 +14,8 @@ class Timeline {
 		this.over = new Over(byId("over"), recording);
 		this.overview = new Overview(byId("overview-picture"), recording);
 		this.ruler = new Ruler(byId("ruler-picture"));
-		const actions = {choose: thing => this.choose(thing), show: (from, until) => this.showRoom(from, until), chooseStall: id => this.chooseStall(id),
+		const actions = {choose: thing => this.choose(thing), show: (from, until) => this.showRoom(from, until),
+			chooseStall: id => this.chooseStall(id),
 			reveal: thread => this.reveal(thread), redraw: () => this.redraw()};
 
 		this.tooltip = new Tooltip(recording, byId("tooltip"));
@@ -220,7 +221,8 @@ class Timeline {
 
 	/* The next stall in time, from the chosen one or from the middle of the window. */
 	stepStall(direction) {
-		const {stalls} = this.recording, sorted = this.stallsByTime ??= [...stalls].sort(STALL_ORDERS.time.compare), middle = (this.view.from + this.view.until) / 2;
+		const {stalls} = this.recording, sorted = this.stallsByTime ??= [...stalls].sort(STALL_ORDERS.time.compare),
+			middle = (this.view.from + this.view.until) / 2;
 		const chosen = this.selection?.kind === "stall" ? sorted.findIndex(stall => stall.id === this.selection.stall) : -1;
 		let next = chosen + direction;
 
@@ -257,9 +259,11 @@ class Timeline {
 		this.pointer = place && {x: place.x, y: place.y};
 		this.hover = place && thingAt(this.recording, this.view, this.layout, place.x, place.y + this.lanes.scrollTop);
 		if (this.hover) {
-			const near = this.view.span / this.view.width, time = this.view.timeAt(place.x), row = this.layout.rowAt(place.y + this.lanes.scrollTop);
+			const near = this.view.span / this.view.width, time = this.view.timeAt(place.x),
+				row = this.layout.rowAt(place.y + this.lanes.scrollTop);
 
-			const holder = holderDuring(this.recording, this.hover), target = holder && this.layout.rowOf("states", this.recording.threads[holder.thread]);
+			const holder = holderDuring(this.recording, this.hover),
+				target = holder && this.layout.rowOf("states", this.recording.threads[holder.thread]);
 
 			this.tooltip.show(this.hover, time, {row, from: Math.max(0, time - near), until: time + near},
 				{x: place.clientX, y: place.clientY, above: Boolean(target && target.y > row.y)});
@@ -275,7 +279,8 @@ class Timeline {
 
 	/* A stall near there; the overview is narrow, so a few pixels count. */
 	clickOverview(time) {
-		const near = this.view.end / this.view.width * 4, stall = this.recording.stalls.find(stall => time >= stall.start_ns - near && time < stall.end_ns + near);
+		const near = this.view.end / this.view.width * 4,
+			stall = this.recording.stalls.find(stall => time >= stall.start_ns - near && time < stall.end_ns + near);
 
 		if (stall)
 			this.chooseStall(stall.id);
@@ -285,7 +290,8 @@ class Timeline {
 
 	/* #t=from-until&s=stall.3: a view that can be kept. The whole recording with nothing chosen has none. */
 	writeLink() {
-		const {from, until, whole} = this.view, parts = [whole ? "" : `t=${from}-${until}`, this.selection ? `s=${thingAddress(this.selection)}` : "",
+		const {from, until, whole} = this.view, parts = [whole ? "" : `t=${from}-${until}`,
+			this.selection ? `s=${thingAddress(this.selection)}` : "",
 			this.tabs.chosen === "flame" ? "tab=flame" : ""].filter(Boolean);
 
 		this.link = parts.length ? `#${parts.join("&")}` : "";
@@ -295,7 +301,8 @@ class Timeline {
 
 	/* What cannot be understood is left out: a link may be of another recording. */
 	readLink() {
-		const parts = new Map(location.hash.slice(1).split("&").map(part => part.split("="))), [, from, until] = /^(\d{1,16})-(\d{1,16})$/.exec(parts.get("t") || "") || [];
+		const parts = new Map(location.hash.slice(1).split("&").map(part => part.split("="))),
+			[, from, until] = /^(\d{1,16})-(\d{1,16})$/.exec(parts.get("t") || "") || [];
 		const thing = thingOf(this.recording, parts.get("s") || "");
 
 		if (location.hash === (this.link || ""))

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * What everything is coloured with. The states have the colours of user/view/palette.c, in the terminal, in documents and here: Okabe and Ito's hues, which
- * colour-blind readers can tell apart. Where colour alone would carry meaning there is a pattern, too, and text names what it is.
+ * What everything is coloured with. The states have the colours of user/view/palette.c, in the terminal, in documents and here: Okabe and Ito's hues,
+ * which colour-blind readers can tell apart. Where colour alone would carry meaning there is a pattern, too, and text names what it is.
  */
 "use strict";
 
@@ -59,10 +59,11 @@ function stateBackground(name) {
 }
 
 /*
- * Threads, by their place in the recording: the same in every view of it. Hues stand apart from those that mean states; beyond these they repeat, and the
- * names in boxes and tooltips tell them apart.
+ * Threads, by their place in the recording: the same in every view of it. Hues stand apart from those that mean states; beyond these they repeat, and
+ * the names in boxes and tooltips tell them apart.
  */
-const THREAD_COLOURS = ["#4269d0", "#3ca951", "#a463f2", "#c2703d", "#1d9a9a", "#b04a8b", "#7d8b2f", "#6b86b3", "#9c6b4e", "#4f7a5b", "#8064a2", "#b55d60"];
+const THREAD_COLOURS = ["#4269d0", "#3ca951", "#a463f2", "#c2703d", "#1d9a9a", "#b04a8b", "#7d8b2f", "#6b86b3", "#9c6b4e", "#4f7a5b", "#8064a2",
+	"#b55d60"];
 
 function threadColour(number) {
 	return THREAD_COLOURS[number % THREAD_COLOURS.length];
@@ -77,7 +78,8 @@ function textHash(text) {
 }
 
 /*
- * Functions: the hue is the file's, so that what belongs together looks alike; the lightness differs a little by name. Quiet ones: they stand beside the states.
+ * Functions: the hue is the file's, so that what belongs together looks alike; the lightness differs a little by name. Quiet ones: they stand beside
+ * the states.
  */
 function functionColour(name, file, dark) {
 	const hue = textHash(file || name) % 360, shade = textHash(name) % 7 - 3;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * Reads what the page carries (user/view/page.h): blobs of compressed columns, into typed arrays. All times are nanoseconds since the origin, as numbers:
- * exact up to 2^53. The data is the target's: whatever does not fit is an error that says so, and no text in it is ever markup.
+ * Reads what the page carries (user/view/page.h): blobs of compressed columns, into typed arrays. All times are nanoseconds since the origin, as
+ * numbers: exact up to 2^53. The data is the target's: whatever does not fit is an error that says so, and no text in it is ever markup.
  */
 "use strict";
 
@@ -200,7 +200,9 @@ function checkBelow(numbers, limit) {
 			throw new DamagedData("The page's data points to what is not there.");
 }
 
-/* Holds and turns: what is between them is in no column, so entries for that are made. `owner` is 0 there, else the thread's number + 1 (turns: 1). */
+/*
+ * Holds and turns: what is between them is in no column, so entries for that are made. `owner` is 0 there, else the thread's number + 1 (turns: 1).
+ */
 function readBoxes(bytes, end, threads) {
 	const reader = new ColumnReader(bytes), count = reader.count();
 	const gaps = reader.numbers(count, new Float64Array(count)), lengths = reader.numbers(count, new Float64Array(count));

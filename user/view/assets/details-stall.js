@@ -12,7 +12,8 @@ class StallDetails {
 		const length = stall.end_ns - stall.start_ns;
 
 		return [
-			element("div", {class: "details-head"}, element("h3", {}, stateSwatch(stall.cause), "Stall of ", durationElement(length, {"data-figure": "length"}),
+			element("div", {class: "details-head"},
+				element("h3", {}, stateSwatch(stall.cause), "Stall of ", durationElement(length, {"data-figure": "length"}),
 				element("span", {class: "soft"}, ` · ${stall.cause} · `), this.time(stall.start_ns, "start")), this.marks(stall)),
 			stall.remedy ? element("p", {class: "remedy", "data-figure": "remedy"}, stall.remedy) : null,
 			this.place(stall),
@@ -22,7 +23,8 @@ class StallDetails {
 			this.shares("The CPU was taken by", stall.preempted_by.map(entry => [this.occupant(entry), entry.ns]), length, "preempted"),
 			this.extras(stall),
 			this.parts(stall),
-			stall.stack.length ? element("section", {}, element("h4", {}, "Stack that most of it was spent in"), stackElement(stall.stack, stall.handler)) : null,
+			stall.stack.length ? element("section", {}, element("h4", {}, "Stack that most of it was spent in"),
+				stackElement(stall.stack, stall.handler)) : null,
 			element("p", {class: "soft small"}, `${exactTimeText(stall.start_ns)} to ${exactTimeText(stall.end_ns)}, loop of ${this.recording.threadText(stall.thread)}`),
 		].filter(Boolean);
 	}
@@ -32,7 +34,8 @@ class StallDetails {
 	}
 
 	marks(stall) {
-		const marks = [stall.ongoing ? "had not ended when the recording did" : "", stall.whole === false ? "evidence is missing at its end or begin: at least this long" : ""];
+		const marks = [stall.ongoing ? "had not ended when the recording did" : "",
+			stall.whole === false ? "evidence is missing at its end or begin: at least this long" : ""];
 
 		return marks.some(Boolean) ? element("p", {class: "note"}, marks.filter(Boolean).join("; ")) : null;
 	}
@@ -41,7 +44,9 @@ class StallDetails {
 	place(stall) {
 		if (!stall.handler && !stall.task)
 			return null;
-		return element("p", {class: "place"}, stall.handler ? [element("span", {class: "badge"}, roleText(stall.handler.role)), " ", frameElement(stall.handler, {"data-figure": "handler"})] : null,
+		return element("p", {class: "place"}, stall.handler ?
+			[element("span", {class: "badge"}, roleText(stall.handler.role)), " ",
+			frameElement(stall.handler, {"data-figure": "handler"})] : null,
 			stall.task ? element("span", {class: "soft"}, " in task ", element("code", {"data-figure": "task"}, stall.task)) : null);
 	}
 
@@ -49,7 +54,8 @@ class StallDetails {
 		const entries = stateEntries(states);
 
 		return element("section", {}, element("h4", {}, title), stateBar(entries, whole),
-			element("ul", {class: "shares"}, entries.map(([state, ns]) => element("li", {}, stateElement(state), durationElement(ns, {"data-figure": `states.${state}`}),
+			element("ul", {class: "shares"}, entries.map(([state, ns]) => element("li", {}, stateElement(state),
+				durationElement(ns, {"data-figure": `states.${state}`}),
 				element("span", {class: "soft"}, percentText(ns, whole))))));
 	}
 
@@ -57,7 +63,8 @@ class StallDetails {
 		if (!entries.length)
 			return null;
 		return element("section", {}, element("h4", {}, title), element("ul", {class: "shares plain"}, entries.map(([words, ns]) =>
-			element("li", {}, element("span", {}, words), durationElement(ns, {"data-figure": figure}), element("span", {class: "soft"}, percentText(ns, whole))))));
+			element("li", {}, element("span", {}, words), durationElement(ns, {"data-figure": figure}),
+				element("span", {class: "soft"}, percentText(ns, whole))))));
 	}
 
 	occupant({pid, tid, comm}) {
@@ -67,7 +74,8 @@ class StallDetails {
 	blockers(stall) {
 		if (!stall.blockers.length)
 			return null;
-		return element("section", {}, element("h4", {}, "Held the GIL meanwhile"), stall.blockers.map(blocker => this.blocker(blocker, stall)));
+		return element("section", {}, element("h4", {}, "Held the GIL meanwhile"),
+			stall.blockers.map(blocker => this.blocker(blocker, stall)));
 	}
 
 	blocker(blocker, stall) {
@@ -76,11 +84,16 @@ class StallDetails {
 		const name = thread ? thread.name : `${blocker.python_name || blocker.thread} (${blocker.tid})`;
 
 		return element("div", {class: "blocker"},
-			element("div", {class: "blocker-head"}, thread ? element("button", {type: "button", class: "link", onclick: () => this.actions.choose({kind: "thread", thread: thread.number})},
+			element("div", {class: "blocker-head"},
+				thread ? element("button", {type: "button", class: "link",
+				onclick: () => this.actions.choose({kind: "thread", thread: thread.number})},
 				threadSwatch(thread.number), name) : name, durationElement(blocker.ns, {"data-figure": "blocker"})),
-			element("ul", {class: "shares"}, entries.map(([state, ns]) => element("li", {}, stateElement(state), durationElement(ns, {"data-figure": `blocker.${state}`}))),
-				blocker.gc_ns ? element("li", {}, element("span", {}, "of it collecting garbage"), durationElement(blocker.gc_ns, {"data-figure": "blocker.gc"})) : null),
-			blocker.handler ? element("p", {class: "place"}, element("span", {class: "badge"}, roleText(blocker.handler.role)), " ", frameElement(blocker.handler)) : null,
+			element("ul", {class: "shares"}, entries.map(([state, ns]) => element("li", {}, stateElement(state),
+				durationElement(ns, {"data-figure": `blocker.${state}`}))),
+				blocker.gc_ns ? element("li", {}, element("span", {}, "of it collecting garbage"),
+					durationElement(blocker.gc_ns, {"data-figure": "blocker.gc"})) : null),
+			blocker.handler ? element("p", {class: "place"}, element("span", {class: "badge"}, roleText(blocker.handler.role)), " ",
+				frameElement(blocker.handler)) : null,
 			blocker.stack.length ? stackElement(blocker.stack, blocker.handler, 3) : null);
 	}
 
@@ -99,7 +112,8 @@ class StallDetails {
 		const rows = stall.parts.map(part => {
 			const ns = Object.values(part.states).reduce((sum, more) => sum + more, 0);
 
-			return [element("button", {type: "button", class: "link figure", "data-ns": part.start_ns, "data-figure": "part.start", title: `${exactTimeText(part.start_ns)} to ${exactTimeText(part.end_ns)}`,
+			return [element("button", {type: "button", class: "link figure", "data-ns": part.start_ns, "data-figure": "part.start",
+				title: `${exactTimeText(part.start_ns)} to ${exactTimeText(part.end_ns)}`,
 				onclick: () => this.actions.show(part.start_ns, part.end_ns)}, timeText(part.start_ns)),
 			part.handler ? frameElement(part.handler) : element("span", {class: "soft"}, "no handler: the loop itself, or not known"),
 			durationElement(ns, {"data-figure": "part"}), stateBar(stateEntries(part.states), ns), part.task || ""];

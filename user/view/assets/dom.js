@@ -10,8 +10,10 @@ function element(tag, properties = {}, ...children) {
 		if (typeof value === "function")
 			made.addEventListener(name.slice(2), value);
 		else if (value !== null && value !== undefined && value !== false)
-			made.setAttribute(name, value === true ? "" : typeof value === "string" ? value.split("\n").map(plainText).join("\n") : value);
-	made.append(...children.flat().filter(child => child !== null && child !== undefined && child !== "").map(child => typeof child === "string" ? plainText(child) : child));
+			made.setAttribute(name, value === true ? "" : typeof value === "string" ? value.split("\n").map(plainText).join("\n") :
+				value);
+	made.append(...children.flat().filter(child => child !== null && child !== undefined &&
+		child !== "").map(child => typeof child === "string" ? plainText(child) : child));
 	return made;
 }
 
@@ -68,7 +70,8 @@ function figureTable(caption, heads, rows, properties = {}) {
 	return element("table", {class: "figures", ...properties},
 		element("caption", {class: "unseen"}, caption),
 		element("thead", {}, element("tr", {}, heads.map(head => element("th", {scope: "col"}, head)))),
-		element("tbody", {}, rows.map(row => element("tr", {}, row.map((cell, column) => column ? element("td", {}, cell) : element("th", {scope: "row"}, cell))))));
+		element("tbody", {}, rows.map(row => element("tr", {},
+			row.map((cell, column) => column ? element("td", {}, cell) : element("th", {scope: "row"}, cell))))));
 }
 
 /* A frame: function, and where it is. */
@@ -81,12 +84,14 @@ function frameElement(frame, properties = {}) {
 
 /* A stack, innermost frame first; what is beyond a few frames is folded away. */
 function stackElement(stack, handler, shown = 6) {
-	const items = stack.map(frame => element("li", {class: handler && frame.function === handler.function && frame.file === handler.file ? "handler" : null},
+	const items = stack.map(frame => element("li", {class: handler && frame.function === handler.function && frame.file === handler.file ?
+		"handler" : null},
 		frameElement(frame)));
 	const list = element("ol", {class: "stack"}, items.slice(0, shown));
 
 	if (items.length <= shown)
 		return list;
 	return element("div", {}, list, element("details", {class: "more"},
-		element("summary", {}, manyText(items.length - shown, "frame") + " further out"), element("ol", {class: "stack"}, items.slice(shown))));
+		element("summary", {}, manyText(items.length - shown, "frame") + " further out"),
+			element("ol", {class: "stack"}, items.slice(shown))));
 }

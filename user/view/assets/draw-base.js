@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
- * What all drawings are made of. Boxes are collected by colour and painted colour by colour, on whole device pixels, so that edges are crisp. A pixel column in
- * which several entries lie is shared between their kinds by time: nothing is left out and nothing is exaggerated, however far one zooms out.
+ * What all drawings are made of. Boxes are collected by colour and painted colour by colour, on whole device pixels, so that edges are crisp. A pixel
+ * column in which several entries lie is shared between their kinds by time: nothing is left out and nothing is exaggerated, however far one zooms
+ * out.
  */
 "use strict";
 
@@ -47,11 +48,13 @@ class Boxes {
 }
 
 /*
- * Collects a lane's boxes. `place`: {y, height, columns} in device pixels, `order`: the kinds from the bottom up, `low`: kinds that are drawn as a line of so
- * many pixels at the bottom (or not at all), because nothing happens there. `onwide(kind, x, width, entry)` is called for every entry that is wide enough for words.
+ * Collects a lane's boxes. `place`: {y, height, columns} in device pixels, `order`: the kinds from the bottom up, `low`: kinds that are drawn as a
+ * line of so many pixels at the bottom (or not at all), because nothing happens there. `onwide(kind, x, width, entry)` is called for every entry that
+ * is wide enough for words.
  */
 function collectShares(boxes, lane, view, place, order, low, wideFrom, onwide) {
-	const {y, height, columns} = place, {starts, kinds, kindCount} = lane, nsPerColumn = view.span / columns, shares = new Float64Array(kindCount);
+	const {y, height, columns} = place, {starts, kinds, kindCount} = lane, nsPerColumn = view.span / columns,
+		shares = new Float64Array(kindCount);
 	let column = Math.max(0, Math.floor((lane.begin - view.from) / nsPerColumn)), entry = 0;
 	const run = (kind, first, last) => {
 		const tall = low[kind] ?? height;

@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: MIT
-/* Flame lanes: which functions a thread was in over time, callers above what they called. A pixel column shows the longest of the stacks that lie in it. */
+/*
+ * Flame lanes: which functions a thread was in over time, callers above what they called. A pixel column shows the longest of the stacks that lie in
+ * it.
+ */
 "use strict";
 
 class FlameDrawer {
@@ -62,10 +65,12 @@ class FlameDrawer {
 				const node = paths[at]?.[depth], asleep = runs[at][1], first = runs[at][2];
 				let last = runs[at][3], next = at + 1;
 
-				for (; next < runs.length && paths[next]?.[depth] === node && runs[next][1] === asleep && runs[next][2] === last; next++)
+				for (; next < runs.length && paths[next]?.[depth] === node && runs[next][1] === asleep &&
+					runs[next][2] === last; next++)
 					last = runs[next][3];
 				if (node)
-					this.drawBox(node, asleep, first, last - first, {y: place.y + depth * height, height: height - Math.max(1, Math.floor(this.picture.ratio))}, search);
+					this.drawBox(node, asleep, first, last - first,
+						{y: place.y + depth * height, height: height - Math.max(1, Math.floor(this.picture.ratio))}, search);
 				at = next;
 			}
 		}
@@ -80,7 +85,8 @@ class FlameDrawer {
 		context.fillRect(x, place.y, width - (width > 3 * ratio ? Math.max(1, Math.floor(ratio)) : 0), place.height);
 		context.globalAlpha = search && !found ? 0.5 : asleep ? 0.72 : 1;
 		if (width > 26 * ratio)
-			this.picture.words(this.stacks.functions[number][0] || "?", x, width, place, found ? themeValue("--mark-text") : themeValue("--flame-text"), true);
+			this.picture.words(this.stacks.functions[number][0] || "?", x, width, place,
+				found ? themeValue("--mark-text") : themeValue("--flame-text"), true);
 		context.globalAlpha = 1;
 	}
 }

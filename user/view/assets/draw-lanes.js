@@ -3,7 +3,8 @@
 "use strict";
 
 /* From the bottom up: what has the GIL, what wants it, what runs without, what waits for a CPU, what sleeps. */
-const STATE_ORDER = ["python", "held_blocked", "held_runnable", "gil_wait", "native", "runnable", "blocked", "unknown", "idle"].map(name => STATE_NAMES.indexOf(name));
+const STATE_ORDER = ["python", "held_blocked", "held_runnable", "gil_wait", "native", "runnable", "blocked", "unknown",
+	"idle"].map(name => STATE_NAMES.indexOf(name));
 const STATE_IDLE = STATE_NAMES.indexOf("idle"), STATE_GIL_WAIT = STATE_NAMES.indexOf("gil_wait"), STATE_BLOCKED = STATE_NAMES.indexOf("blocked");
 const WIDE_PX = 34;
 
@@ -23,7 +24,8 @@ class Picture extends Canvas {
 		if (this.prepared === key)
 			return;
 		this.prepared = key;
-		const looks = alpha => STATE_NAMES.map(name => ({colour: stateLook(name).colour, pattern: statePattern(this.context, name, this.ratio), ...alpha[name]}));
+		const looks = alpha => STATE_NAMES.map(name => ({colour: stateLook(name).colour,
+			pattern: statePattern(this.context, name, this.ratio), ...alpha[name]}));
 
 		/* A thread that is no loop may sleep as long as it likes: that is drawn paler. */
 		this.loopLooks = looks({idle: {colour: themeValue("--idle")}});
@@ -77,7 +79,8 @@ class Picture extends Canvas {
 	}
 
 	words(text, x, width, place, colour, qualified = false) {
-		const room = Math.min(x + width, this.columns) - Math.max(x, 0) - 8 * this.ratio, shown = room > 12 * this.ratio ? this.fitting(text, room, qualified) : "";
+		const room = Math.min(x + width, this.columns) - Math.max(x, 0) - 8 * this.ratio,
+			shown = room > 12 * this.ratio ? this.fitting(text, room, qualified) : "";
 
 		if (!shown)
 			return;
@@ -89,8 +92,10 @@ class Picture extends Canvas {
 		const lane = gil.holdLane, order = Array.from({length: lane.kindCount}, (_, kind) => kind), labels = [];
 		const boxes = new Boxes(lane.kindCount), low = [0], {threads} = this.recording;
 
-		collectShares(boxes, lane, view, place, order, low, WIDE_PX * this.ratio, (kind, x, width, entry) => kind && labels.push([x, width, lane.holder(entry)]));
-		boxes.paint(this.context, order.map(kind => kind ? {colour: lane.slots[kind - 1] < 0 ? "#888888" : threadColour(lane.slots[kind - 1])} : null), 0);
+		collectShares(boxes, lane, view, place, order, low, WIDE_PX * this.ratio,
+			(kind, x, width, entry) => kind && labels.push([x, width, lane.holder(entry)]));
+		boxes.paint(this.context, order.map(kind => kind ?
+			{colour: lane.slots[kind - 1] < 0 ? "#888888" : threadColour(lane.slots[kind - 1])} : null), 0);
 		for (const [x, width, thread] of labels)
 			this.words(threads[thread].short, x, width, place, "#ffffff");
 	}
@@ -116,9 +121,11 @@ class Picture extends Canvas {
 	}
 
 	drawTurns(loop, view, place) {
-		const {context} = this, looks = [null, {colour: themeValue("--turn")}, {colour: themeValue("--turn-stall")}], boxes = new Boxes(3), labels = [];
+		const {context} = this, looks = [null, {colour: themeValue("--turn")}, {colour: themeValue("--turn-stall")}], boxes = new Boxes(3),
+			labels = [];
 
-		collectShares(boxes, loop.turnLane, view, place, [TURN_STALL, TURN_SHORT, TURN_NONE], [0], WIDE_PX * this.ratio, (kind, x, width, entry) =>
+		collectShares(boxes, loop.turnLane, view, place, [TURN_STALL, TURN_SHORT, TURN_NONE], [0], WIDE_PX * this.ratio,
+			(kind, x, width, entry) =>
 			kind === TURN_SHORT && labels.push([x, width, durationText(loop.turnLane.starts[entry + 1] - loop.turnLane.starts[entry])]));
 		boxes.paint(context, looks, 0);
 		for (const [x, width, text] of labels)
@@ -134,7 +141,8 @@ class Picture extends Canvas {
 		for (const stall of this.recording.stalls) {
 			if (stall.loop !== loop.number || stall.end_ns <= view.from || stall.start_ns >= view.until)
 				continue;
-			const left = Math.round((stall.start_ns - view.from) * scale), right = Math.max(left + line, Math.round((stall.end_ns - view.from) * scale));
+			const left = Math.round((stall.start_ns - view.from) * scale),
+				right = Math.max(left + line, Math.round((stall.end_ns - view.from) * scale));
 
 			if (right <= before)
 				continue;
@@ -155,7 +163,8 @@ class Picture extends Canvas {
 	}
 
 	drawStates(thread, view, place) {
-		const lane = thread.stateLane, boxes = this.stateBoxes, low = [], labels = [], collections = [], looks = thread.loop ? this.loopLooks : this.threadLooks;
+		const lane = thread.stateLane, boxes = this.stateBoxes, low = [], labels = [], collections = [],
+			looks = thread.loop ? this.loopLooks : this.threadLooks;
 
 		low[STATE_IDLE] = Math.max(2, this.px(3));
 		boxes.clear();

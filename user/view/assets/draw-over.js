@@ -38,8 +38,10 @@ class Over extends Canvas {
 		const box = (row, [a, b]) => ({x: view.x(a), y: row.y, width: Math.max(1, view.x(b) - view.x(a)), height: row.height});
 		const row = layout.rowOf("hold", this.recording.gils[holder.gil]);
 
-		return {wait: thingBoxes(this.recording, view, layout, wait)[0], holder, main: [Math.max(lane.starts[holder.index], from), Math.min(lane.starts[holder.index + 1], until)],
-			holds: row ? holds.map(times => box(row, times)) : [], states: states ? holds.map(times => box(states, times)) : [], target: states || row};
+		return {wait: thingBoxes(this.recording, view, layout, wait)[0], holder,
+			main: [Math.max(lane.starts[holder.index], from), Math.min(lane.starts[holder.index + 1], until)],
+			holds: row ? holds.map(times => box(row, times)) : [], states: states ? holds.map(times => box(states, times)) : [],
+				target: states || row};
 	}
 
 	veil({wait, holds, states}) {
@@ -52,13 +54,15 @@ class Over extends Canvas {
 	}
 
 	outline({x, y, width, height}, colour, line) {
-		const {context, scene} = this, left = Math.max(-4, x), right = Math.min(scene.width + 4, x + Math.max(width, 2)), thick = this.px(line);
+		const {context, scene} = this, left = Math.max(-4, x), right = Math.min(scene.width + 4, x + Math.max(width, 2)),
+			thick = this.px(line);
 
 		if (right <= left)
 			return;
 		context.strokeStyle = colour;
 		context.lineWidth = thick;
-		context.strokeRect(this.px(left) - thick / 2, this.px(y - scene.scroll) - thick / 2, this.px(right - left) + thick, this.px(height) + thick);
+		context.strokeRect(this.px(left) - thick / 2, this.px(y - scene.scroll) - thick / 2, this.px(right - left) + thick,
+			this.px(height) + thick);
 	}
 
 	arrow({wait, main, target}) {
@@ -67,10 +71,12 @@ class Over extends Canvas {
 		if (!wait || !target)
 			return;
 		const middle = (from, until) => Math.min(width - 8, Math.max(8, (Math.max(0, view.x(from)) + Math.min(width, view.x(until))) / 2));
-		const above = target.y < wait.y, x1 = Math.min(width - 8, Math.max(8, Math.max(0, wait.x) + Math.min(24, Math.min(wait.x + wait.width, width) - Math.max(0, wait.x)) / 2));
+		const above = target.y < wait.y, x1 = Math.min(width - 8,
+			Math.max(8, Math.max(0, wait.x) + Math.min(24, Math.min(wait.x + wait.width, width) - Math.max(0, wait.x)) / 2));
 		/* between lanes that are close the arrow leads from middle to middle: it needs some height to be seen as one */
 		const gap = above ? wait.y - target.y - target.height : target.y - wait.y - wait.height, into = gap < 24 ? 0.5 : 0;
-		const x2 = middle(...main), y1 = wait.y + wait.height * (above ? into : 1 - into) - scroll, y2 = target.y + target.height * (above ? 1 - into : into) - scroll;
+		const x2 = middle(...main), y1 = wait.y + wait.height * (above ? into : 1 - into) - scroll,
+			y2 = target.y + target.height * (above ? 1 - into : into) - scroll;
 		const bend = Math.min(60, Math.abs(y2 - y1) / 2 + 8) * (above ? -1 : 1), tip = 6 * (above ? 1 : -1);
 
 		for (const [colour, line] of [[themeValue("--surface"), 5], [themeValue("--text"), 1.75]]) {

@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: MIT
-/* The whole recording at a glance: how long the loops' turns were, on a logarithmic scale, stalls in their cause's colour. And the ruler of the chosen window. */
+/*
+ * The whole recording at a glance: how long the loops' turns were, on a logarithmic scale, stalls in their cause's colour. And the ruler of the
+ * chosen window.
+ */
 "use strict";
 
 class Overview extends Canvas {
@@ -20,9 +23,11 @@ class Overview extends Canvas {
 		const {context, recording, columns, rows} = this, longest = new Float64Array(columns), stallNs = recording.report.stall_ns;
 
 		for (const loop of loops)
-			loop.turnLane.longestBy(0, recording.end, columns).forEach((length, column) => longest[column] = Math.max(longest[column], length));
+			loop.turnLane.longestBy(0, recording.end,
+				columns).forEach((length, column) => longest[column] = Math.max(longest[column], length));
 		const most = longest.reduce((a, b) => Math.max(a, b), stallNs * 2), least = Math.min(1e5, stallNs / 10);
-		const heightOf = length => length <= least ? this.px(1) : this.px(1) + Math.round(Math.log(length / least) / Math.log(most / least) * (rows - this.px(3)));
+		const heightOf = length => length <= least ? this.px(1) :
+			this.px(1) + Math.round(Math.log(length / least) / Math.log(most / least) * (rows - this.px(3)));
 
 		context.fillStyle = themeValue("--overview-bar");
 		for (let column = 0; column < columns; column++)
@@ -55,14 +60,16 @@ class Overview extends Canvas {
 
 	/* Without a loop: who held the GIL. */
 	drawHolds() {
-		const {recording, context, columns, rows} = this, gil = recording.gils.find(gil => gil.holdLane && gil.holdLane.holds), view = new View(recording.end);
+		const {recording, context, columns, rows} = this, gil = recording.gils.find(gil => gil.holdLane && gil.holdLane.holds),
+			view = new View(recording.end);
 
 		if (!gil)
 			return;
 		const lane = gil.holdLane, order = Array.from({length: lane.kindCount}, (_, kind) => kind), boxes = new Boxes(lane.kindCount);
 
 		collectShares(boxes, lane, view, {y: this.px(3), height: rows - this.px(3), columns}, order, [0]);
-		boxes.paint(context, order.map(kind => kind ? {colour: lane.slots[kind - 1] < 0 ? "#888888" : threadColour(lane.slots[kind - 1])} : null), 0);
+		boxes.paint(context, order.map(kind => kind ? {colour: lane.slots[kind - 1] < 0 ? "#888888" : threadColour(lane.slots[kind - 1])} :
+			null), 0);
 	}
 }
 

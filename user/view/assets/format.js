@@ -85,8 +85,8 @@ function exactTimeText(ns) {
 }
 
 /*
- * What the target wrote, made harmless to read: characters that are not seen, that move what is beside them or turn the line around become \xHH, byte by byte, as
- * in the text report.
+ * What the target wrote, made harmless to read: characters that are not seen, that move what is beside them or turn the line around become \xHH, byte
+ * by byte, as in the text report.
  */
 function plainText(text) {
 	return text.replace(/[\u0000-\u001f\u007f-\u009f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff]/g, character =>

@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: MIT
 /*
- * What is at a point of the picture, and what is chosen. A thing is {kind, …}: hold (gil, index), state (thread, index), turn (loop, index), frame (thread, index, node),
- * stall (stall), thread (thread). It has a place in time, an address for the fragment, and boxes in the picture.
+ * What is at a point of the picture, and what is chosen. A thing is {kind, …}: hold (gil, index), state (thread, index), turn (loop, index), frame
+ * (thread, index, node), stall (stall), thread (thread). It has a place in time, an address for the fragment, and boxes in the picture.
  */
 "use strict";
 
-const THING_KEYS = {hold: ["gil", "index"], state: ["thread", "index"], turn: ["loop", "index"], frame: ["thread", "index", "node"], stall: ["stall"], thread: ["thread"]};
+const THING_KEYS = {hold: ["gil", "index"], state: ["thread", "index"], turn: ["loop", "index"], frame: ["thread", "index", "node"],
+	stall: ["stall"], thread: ["thread"]};
 
 function thingAddress(thing) {
 	return [thing.kind, ...THING_KEYS[thing.kind].map(key => thing[key])].join(".");
@@ -23,14 +24,16 @@ function thingOf(recording, address) {
 	if (!Object.hasOwn(THING_KEYS, kind) || numbers.length !== keys.length || numbers.some(number => !/^\d{1,9}$/.test(number)))
 		return null;
 	keys.forEach((key, place) => thing[key] = Number(numbers[place]));
-	const owners = {hold: gils[thing.gil], state: threads[thing.thread], turn: loops[thing.loop], frame: threads[thing.thread], stall: stalls[thing.stall],
+	const owners = {hold: gils[thing.gil], state: threads[thing.thread], turn: loops[thing.loop], frame: threads[thing.thread],
+		stall: stalls[thing.stall],
 		thread: threads[thing.thread]};
 
 	if (!owners[kind] || kind === "stall" || kind === "thread")
 		return owners[kind] ? thing : null;
 	const lane = laneOf(recording, thing);
 
-	if (!lane || !below(thing.index, lane.count) || (kind === "hold" && !lane.owner[thing.index]) || (kind === "turn" && !lane.kinds[thing.index]))
+	if (!lane || !below(thing.index, lane.count) || (kind === "hold" && !lane.owner[thing.index]) ||
+		(kind === "turn" && !lane.kinds[thing.index]))
 		return null;
 	return kind === "frame" && !recording.stacks.path(lane.stacks[thing.index]).includes(thing.node) ? null : thing;
 }
@@ -87,7 +90,8 @@ function thingAt(recording, view, layout, x, y) {
 	if (row.kind === "turns") {
 		const stall = stallAt(recording, row.loop.number, time, near);
 
-		return stall ? {kind: "stall", stall: stall.id} : entryAt(row.loop.turnLane, time, near, ~1, index => ({kind: "turn", loop: row.loop.number, index}));
+		return stall ? {kind: "stall", stall: stall.id} :
+			entryAt(row.loop.turnLane, time, near, ~1, index => ({kind: "turn", loop: row.loop.number, index}));
 	}
 	if (row.kind === "hold")
 		return entryAt(row.gil.holdLane, time, near, ~1, index => ({kind: "hold", gil: row.gil.number, index}));

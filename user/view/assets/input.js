@@ -11,8 +11,10 @@ class Input {
 		this.listenOverview(byId("overview"));
 		this.listenDivider(byId("divider"));
 		document.addEventListener("keydown", event => this.key(event));
-		for (const [id, action] of [["fit", () => timeline.fit()], ["zoom-in", () => timeline.zoomBy(KEY_ZOOM)], ["zoom-out", () => timeline.zoomBy(1 / KEY_ZOOM)],
-			["stall-before", () => timeline.stepStall(-1)], ["stall-after", () => timeline.stepStall(1)], ["help-button", () => byId("help").showModal()]])
+		for (const [id, action] of [["fit", () => timeline.fit()], ["zoom-in", () => timeline.zoomBy(KEY_ZOOM)],
+			["zoom-out", () => timeline.zoomBy(1 / KEY_ZOOM)],
+			["stall-before", () => timeline.stepStall(-1)], ["stall-after", () => timeline.stepStall(1)],
+				["help-button", () => byId("help").showModal()]])
 			byId(id).addEventListener("click", action);
 	}
 
@@ -63,7 +65,8 @@ class Input {
 
 	/* The wheel zooms about the pointer; sideways, or with Shift, it moves. */
 	wheel(event) {
-		const {timeline} = this, unit = event.deltaMode ? 16 : 1, dx = (event.shiftKey ? event.deltaX || event.deltaY : event.deltaX) * unit, dy = event.deltaY * unit;
+		const {timeline} = this, unit = event.deltaMode ? 16 : 1,
+			dx = (event.shiftKey ? event.deltaX || event.deltaY : event.deltaX) * unit, dy = event.deltaY * unit;
 
 		event.preventDefault();
 		if (event.shiftKey || Math.abs(dx) > Math.abs(dy)) {
@@ -91,7 +94,8 @@ class Input {
 			const edge = !whole && Math.abs(time - from) < near ? "from" : !whole && Math.abs(time - until) < near ? "until" : "";
 
 			root.setPointerCapture(event.pointerId);
-			this.choice = {anchor: edge === "from" ? until : edge === "until" ? from : time, inside: !edge && !whole && time > from && time < until, from, until, x: event.clientX, moved: Boolean(edge)};
+			this.choice = {anchor: edge === "from" ? until : edge === "until" ? from : time,
+				inside: !edge && !whole && time > from && time < until, from, until, x: event.clientX, moved: Boolean(edge)};
 		});
 		root.addEventListener("pointermove", event => {
 			const {choice} = this, time = timeAt(event);
@@ -150,8 +154,10 @@ class Input {
 
 	/* Keys are the timeline's wherever nothing else wants them. */
 	key(event) {
-		const {timeline} = this, keys = {w: () => timeline.zoomBy(KEY_ZOOM), s: () => timeline.zoomBy(1 / KEY_ZOOM), a: () => timeline.panBy(-KEY_PAN), d: () => timeline.panBy(KEY_PAN),
-			f: () => timeline.fit(), n: () => timeline.stepStall(1), p: () => timeline.stepStall(-1), z: () => timeline.zoomToSelection(), "?": () => byId("help").showModal(),
+		const {timeline} = this, keys = {w: () => timeline.zoomBy(KEY_ZOOM), s: () => timeline.zoomBy(1 / KEY_ZOOM),
+			a: () => timeline.panBy(-KEY_PAN), d: () => timeline.panBy(KEY_PAN),
+			f: () => timeline.fit(), n: () => timeline.stepStall(1), p: () => timeline.stepStall(-1),
+				z: () => timeline.zoomToSelection(), "?": () => byId("help").showModal(),
 			"/": () => byId("search").focus(), Escape: () => timeline.escape()};
 		const typing = event.target.closest?.("input, select, textarea"), action = Object.hasOwn(keys, event.key) ? keys[event.key] : null;
 

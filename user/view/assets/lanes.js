@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
- * Lanes: what is drawn over time, as series without gaps. Each keeps how long every kind lasted up to every block of entries, so the sums of any window are exact to
- * the nanosecond and cost a search and a few steps, however many entries lie in it; drawing a pixel column of a minute costs as much as of a millisecond.
+ * Lanes: what is drawn over time, as series without gaps. Each keeps how long every kind lasted up to every block of entries, so the sums of any
+ * window are exact to the nanosecond and cost a search and a few steps, however many entries lie in it; drawing a pixel column of a minute costs as
+ * much as of a millisecond.
  */
 "use strict";
 
@@ -33,7 +34,9 @@ class Lane {
 		this.blockSums = sums;
 	}
 
-	/* The entry at an instant, clipped to the lane; the last one that begins at or before it. `hint`: an entry at or before the one looked for. */
+	/*
+	 * The entry at an instant, clipped to the lane; the last one that begins at or before it. `hint`: an entry at or before the one looked for.
+	 */
 	indexAt(time, hint = 0) {
 		const starts = this.starts;
 		let low = hint, step = 1, high;
@@ -92,13 +95,17 @@ class Lane {
 		return to;
 	}
 
-	/* The longest entry that overlaps a window and is of one of the kinds in the bit mask; -1 when there is none. Looks at no more than `most` of them. */
+	/*
+	 * The longest entry that overlaps a window and is of one of the kinds in the bit mask; -1 when there is none. Looks at no more than `most` of
+	 * them.
+	 */
 	longest(from, until, mask, most = 4096) {
 		let best = -1, length = 0;
 
 		if (!this.count || until <= this.begin || from >= this.end)
 			return -1;
-		const first = this.indexAt(Math.max(from, this.begin)), last = this.indexAt(Math.min(until, this.end), first), stride = Math.max(1, Math.ceil((last - first) / most));
+		const first = this.indexAt(Math.max(from, this.begin)), last = this.indexAt(Math.min(until, this.end), first),
+			stride = Math.max(1, Math.ceil((last - first) / most));
 
 		for (let i = first; i <= last; i += stride)
 			if (mask >> this.kinds[i] & 1 && this.starts[i + 1] - this.starts[i] > length) {
@@ -138,7 +145,10 @@ class StateLane extends Lane {
 	}
 }
 
-/* Who held a GIL: kind 0 is nobody, or nobody certain; the others are the threads in `slots`, of which the last is all others where there are too many. */
+/*
+ * Who held a GIL: kind 0 is nobody, or nobody certain; the others are the threads in `slots`, of which the last is all others where there are too
+ * many.
+ */
 const HOLDER_SLOTS = 24;
 
 class HoldLane extends Lane {

@@ -95,7 +95,8 @@ class Layout {
 		document.documentElement.style.setProperty("--lanes-height", `${Math.max(150, this.height + 1)}px`);
 		for (const group of this.groups) {
 			if (!group.label || group.labelOpen !== `${group.open} ${group.whole} ${group.rows.length}`) {
-				const made = this.makeLabel(group), focused = group.label?.contains(document.activeElement) && document.activeElement.dataset.role;
+				const made = this.makeLabel(group),
+					focused = group.label?.contains(document.activeElement) && document.activeElement.dataset.role;
 
 				group.label ? group.label.replaceWith(made) : this.labels.append(made);
 				group.label = made;
@@ -128,7 +129,8 @@ class Layout {
 	}
 
 	toggleButton(group) {
-		const name = group.kind === "gil" ? this.gilText(group.gil) : group.open ? group.thread.python_name || group.thread.comm || "thread" : group.thread.short;
+		const name = group.kind === "gil" ? this.gilText(group.gil) : group.open ? group.thread.python_name || group.thread.comm ||
+			"thread" : group.thread.short;
 
 		return element("button", {class: "lane-toggle", type: "button", "data-role": "toggle", "aria-expanded": String(group.open),
 			title: group.thread ? group.thread.name : name,
@@ -142,7 +144,8 @@ class Layout {
 		const {thread} = group, figures = thread.figures;
 
 		return element("span", {class: "lane-facts"}, thread.loop ? element("span", {class: "badge"}, "loop") : null,
-			thread.gone ? element("span", {class: "badge quiet"}, "gone") : null, element("span", {class: "lane-tid"}, String(thread.tid)),
+			thread.gone ? element("span", {class: "badge quiet"}, "gone") : null,
+				element("span", {class: "lane-tid"}, String(thread.tid)),
 			element("span", {class: "lane-share", title: `${exactText(figures.states.python)} running Python`},
 				`${percentText(figures.states.python, this.recording.end)}${group.open ? " python" : ""}`));
 	}

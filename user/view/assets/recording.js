@@ -12,10 +12,12 @@ class Recording {
 		this.processes = report.processes;
 		this.severalProcesses = report.processes.length > 1;
 		this.sleeps = head.states.map(state => SLEEPING[STATE_NAMES.indexOf(state)] || 0);
-		this.threads = this.joined(head.threads, "threads", (thread, figures) => ({...thread, figures, short: this.shortName(thread, head.threads)}));
+		this.threads = this.joined(head.threads, "threads",
+			(thread, figures) => ({...thread, figures, short: this.shortName(thread, head.threads)}));
 		this.gils = this.joined(head.gils, "gils", (gil, figures) => ({...gil, figures}));
 		this.loops = this.joined(head.loops, "loops", (loop, figures) => ({...loop, figures, process: head.threads[loop.thread].process}));
-		this.stalls = this.loops.flatMap(loop => loop.figures.stalls.map((stall, number) => ({...stall, loop: loop.number, number, thread: loop.thread})));
+		this.stalls = this.loops.flatMap(loop => loop.figures.stalls.map((stall, number) => ({...stall, loop: loop.number, number,
+			thread: loop.thread})));
 		this.stalls.forEach((stall, number) => stall.id = number);
 		this.hasTurns = this.loops.some(loop => loop.figures.longest_ns);
 		this.checkNames();
@@ -65,7 +67,8 @@ class Recording {
 
 	/* Loops first, then by how long they had the GIL. */
 	threadsInOrder() {
-		return [...this.threads].sort((a, b) => a.process - b.process || b.loop - a.loop || this.heldBy(b) - this.heldBy(a) || a.number - b.number);
+		return [...this.threads].sort((a, b) => a.process - b.process || b.loop - a.loop || this.heldBy(b) - this.heldBy(a) ||
+			a.number - b.number);
 	}
 
 	heldBy({figures: {states}}) {
@@ -82,7 +85,8 @@ class Recording {
 	prefetch() {
 		const threads = this.threadsInOrder().slice(0, 4);
 
-		for (const lane of [...this.gils.map(gil => gil.holds), ...this.loops.map(loop => loop.turns), ...threads.flatMap(({states, stacks, clock}) => [states, stacks, clock])])
+		for (const lane of [...this.gils.map(gil => gil.holds), ...this.loops.map(loop => loop.turns),
+			...threads.flatMap(({states, stacks, clock}) => [states, stacks, clock])])
 			this.lane(lane).catch(() => {}); /* whoever wants it is told */
 	}
 
@@ -113,7 +117,10 @@ class Recording {
 			this.coming.delete(lane);
 	}
 
-	/* For a GIL that very many threads wait for: how many did, as a lane of its own, for to add up all of theirs for every picture takes too long. */
+	/*
+	 * For a GIL that very many threads wait for: how many did, as a lane of its own, for to add up all of theirs for every picture takes too
+	 * long.
+	 */
 	countWaiters(gil) {
 		const lanes = this.waitingLanes(gil);
 
@@ -145,7 +152,8 @@ class Recording {
 	holdsDuring(thread, from, until, most = 1000) {
 		const gil = this.gils[this.threads[thread].gil], lane = gil?.holdLane, found = [];
 
-		for (let i = lane && lane.count ? lane.indexAt(from) : Infinity; lane && i < lane.count && lane.starts[i] < until && found.length < most; i++)
+		for (let i = lane && lane.count ? lane.indexAt(from) : Infinity; lane && i < lane.count && lane.starts[i] < until &&
+			found.length < most; i++)
 			if (lane.owner[i] && lane.starts[i + 1] > from)
 				found.push([i, Math.min(until, lane.starts[i + 1]) - Math.max(from, lane.starts[i])]);
 		return {gil, lane, found};
@@ -153,8 +161,8 @@ class Recording {
 }
 
 /*
- * What a flame lane shows of a stack. All of it would fill the screen with the framework's frames. So a stack with a handler is shown from there inwards, any other
- * without the frames that all stacks of the thread begin with; all frames are shown on demand.
+ * What a flame lane shows of a stack. All of it would fill the screen with the framework's frames. So a stack with a handler is shown from there
+ * inwards, any other without the frames that all stacks of the thread begin with; all frames are shown on demand.
  */
 class FlameRows {
 	constructor(stacks, lane) {

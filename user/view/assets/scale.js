@@ -38,7 +38,8 @@ class View {
 
 	/* The window with what is at x staying there, and `factor` times as much of time. */
 	zoomed(x, factor) {
-		const at = this.timeAt(x), span = Math.min(this.end, Math.max(LEAST_WINDOW_NS, this.span * factor)), from = at - x / this.width * span;
+		const at = this.timeAt(x), span = Math.min(this.end, Math.max(LEAST_WINDOW_NS, this.span * factor)),
+			from = at - x / this.width * span;
 
 		return [from, from + span];
 	}

@@ -66,15 +66,18 @@ class Search {
 
 				matching[number] = number && (inName || inFile) ? 1 : 0;
 				if (number && inName)
-					this.found.push({kind: "function", functions: [number], name, place: placeText(file, stacks.functions[number][2]), title: file, ns: times[number]});
+					this.found.push({kind: "function", functions: [number], name,
+						place: placeText(file, stacks.functions[number][2]), title: file, ns: times[number]});
 				if (number && inFile)
 					files.set(file, [...files.get(file) || [], number]);
 			});
 			for (const [file, functions] of files)
-				this.found.push({kind: "file", functions, name: baseName(file), place: file, title: file, ns: functions.reduce((most, number) => Math.max(most, times[number]), 0)});
+				this.found.push({kind: "file", functions, name: baseName(file), place: file, title: file,
+					ns: functions.reduce((most, number) => Math.max(most, times[number]), 0)});
 			this.found.sort((a, b) => b.ns - a.ns);
 			this.found.unshift(...threads.filter(thread => `${thread.name} ${thread.comm} ${thread.tid}`.toLowerCase().includes(words))
-				.map(thread => ({kind: "thread", thread: thread.number, name: thread.name, place: "", title: thread.name, ns: null})));
+				.map(thread => ({kind: "thread", thread: thread.number, name: thread.name, place: "", title: thread.name,
+					ns: null})));
 			this.mark(matching);
 		}
 		this.show();
@@ -96,10 +99,14 @@ class Search {
 	show() {
 		const shown = this.found.slice(0, RESULTS_MOST);
 
-		this.results.replaceChildren(...shown.map((result, place) => element("div", {class: "result", role: "option", id: `result-${place}`, "data-kind": result.kind, title: result.title,
-			"aria-selected": "false", onpointerdown: event => event.preventDefault(), onclick: () => this.choose(place)}, element("span", {class: "badge quiet"}, result.kind),
-		element("code", {class: "result-name"}, result.name), element("span", {class: "result-place"}, result.place), result.ns === null ? null : element("span", {class: "result-time"}, durationText(result.ns)))),
-		element("div", {class: "result-note"}, this.found.length ? `${this.found.length > shown.length ? `${countText(this.found.length - shown.length)} more · ` : ""}Enter: next place in time · Shift+Enter: the one before · Esc: end` :
+		this.results.replaceChildren(...shown.map((result, place) => element("div",
+			{class: "result", role: "option", id: `result-${place}`, "data-kind": result.kind, title: result.title,
+			"aria-selected": "false", onpointerdown: event => event.preventDefault(), onclick: () => this.choose(place)},
+				element("span", {class: "badge quiet"}, result.kind),
+		element("code", {class: "result-name"}, result.name), element("span", {class: "result-place"}, result.place),
+			result.ns === null ? null : element("span", {class: "result-time"}, durationText(result.ns)))),
+		element("div", {class: "result-note"}, this.found.length ?
+			`${this.found.length > shown.length ? `${countText(this.found.length - shown.length)} more · ` : ""}Enter: next place in time · Shift+Enter: the one before · Esc: end` :
 			`Nothing is called like that.`));
 		this.open(Boolean(this.words));
 	}
@@ -146,7 +153,8 @@ class Search {
 		if (longest) {
 			this.place = places.reduce((best, place) => place.until - place.from > best.until - best.from ? place : best);
 		} else {
-			const from = this.place ? this.place.from : -1, ahead = places.filter(place => direction > 0 ? place.from > from : place.from < from);
+			const from = this.place ? this.place.from : -1,
+				ahead = places.filter(place => direction > 0 ? place.from > from : place.from < from);
 
 			this.place = direction > 0 ? ahead[0] || places[0] : ahead[ahead.length - 1] || places[places.length - 1];
 		}

@@ -3,9 +3,12 @@
 "use strict";
 
 function showHead(recording) {
-	const {head, report} = recording, {evidence} = report, process = recording.processes.length === 1 ? recording.processes[0] : null, caveats = head.caveats || [];
-	const facts = [process ? `pid ${process.pid}` : manyText(recording.processes.length, "process", "processes"), process ? `python ${process.python || "?"}` : "", durationText(recording.end),
-		`${countText(evidence.events)} events`, evidence.lost ? `${countText(evidence.lost)} lost` : "nothing lost", timeOfDay(head.realtime_ns), report.truncated ? "the recording was cut off" : ""].filter(Boolean);
+	const {head, report} = recording, {evidence} = report, process = recording.processes.length === 1 ? recording.processes[0] : null,
+		caveats = head.caveats || [];
+	const facts = [process ? `pid ${process.pid}` : manyText(recording.processes.length, "process", "processes"),
+		process ? `python ${process.python || "?"}` : "", durationText(recording.end),
+		`${countText(evidence.events)} events`, evidence.lost ? `${countText(evidence.lost)} lost` : "nothing lost",
+			timeOfDay(head.realtime_ns), report.truncated ? "the recording was cut off" : ""].filter(Boolean);
 
 	document.title = plainText(`${head.title} · gilscope`);
 	byId("title").textContent = plainText(head.title || "gilscope");
@@ -37,19 +40,21 @@ function timeOfDay(realtime) {
 
 /* The stalls as text, for paper. */
 function preparePrint(recording, root) {
-	const details = new StallDetails(recording, {choose: () => {}, show: () => {}}), stalls = [...recording.stalls].sort(STALL_ORDERS.length.compare);
+	const details = new StallDetails(recording, {choose: () => {}, show: () => {}}),
+		stalls = [...recording.stalls].sort(STALL_ORDERS.length.compare);
 
 	root.replaceChildren(...stalls.slice(0, 30).map(stall => element("article", {}, details.show(stall))),
 		stalls.length > 30 ? element("p", {}, `${countText(stalls.length - 30)} shorter stalls are left out.`) : "");
 }
 
 /*
- * The GILs and loops, then the threads from top to bottom. What is in sight is asked for at once, so that one is unpacked while another is taken in, and drawn
- * as soon as it is there; the rest comes in slices between which the page can be used.
+ * The GILs and loops, then the threads from top to bottom. What is in sight is asked for at once, so that one is unpacked while another is taken in,
+ * and drawn as soon as it is there; the rest comes in slices between which the page can be used.
  */
 async function readLanes(timeline) {
 	const {recording, layout} = timeline, threads = layout.groups.filter(group => group.thread);
-	const inSight = () => threads.filter(group => !group.thread.stateLane && group.y < timeline.lanes.scrollTop + timeline.height).map(group => group.thread);
+	const inSight = () => threads.filter(group => !group.thread.stateLane &&
+		group.y < timeline.lanes.scrollTop + timeline.height).map(group => group.thread);
 	const read = async thread => {
 		await recording.readThread(thread);
 		layout.place();
@@ -87,14 +92,18 @@ function publish(timeline) {
 		get hover() { return timeline.hover ? thingAddress(timeline.hover) : null; },
 		get drawnLanes() { return timeline.picture.drawnRows; },
 		get rows() {
-			return timeline.layout.rows.map(({kind, y, height, thread, gil, loop}) => ({kind, y, height, owner: (thread || gil || loop).number}));
+			return timeline.layout.rows.map(({kind, y, height, thread, gil, loop}) => ({kind, y, height,
+				owner: (thread || gil || loop).number}));
 		},
 		get report() { return structuredClone(recording.report); },
-		sums: (thread, from, until) => Object.fromEntries([...recording.sums(thread, from, until)].map((ns, state) => [STATE_NAMES[state], ns])),
+		sums: (thread, from, until) => Object.fromEntries([...recording.sums(thread, from, until)].map((ns, state) => [STATE_NAMES[state],
+			ns])),
 		holders: (gil, from, until) => recording.holders(gil, from, until),
 		/* [thread, state, frames from the outermost in, ns] */
-		flames: (from, until) => recording.threads.flatMap(thread => [...windowStacks(thread, from, until, 2 ** STATE_NAMES.length - 1)].flatMap(([stack, sums]) =>
-			[...sums].map((ns, state) => [thread.number, STATE_NAMES[state], stackFrames(recording.stacks, stack).map(([frame]) => frame), ns]).filter(([, , , ns]) => ns))),
+		flames: (from, until) => recording.threads.flatMap(thread => [...windowStacks(thread, from, until,
+			2 ** STATE_NAMES.length - 1)].flatMap(([stack, sums]) =>
+			[...sums].map((ns, state) => [thread.number, STATE_NAMES[state],
+				stackFrames(recording.stacks, stack).map(([frame]) => frame), ns]).filter(([, , , ns]) => ns))),
 		xOf: time => view.x(time),
 		measure: Object.freeze({
 			get loaded() { return performance.getEntriesByName("gilscope-loaded", "measure")[0]?.duration ?? null; },

@@ -25,14 +25,17 @@ class Tooltip {
 
 	/* `column`: {row, from, until}, the stretch of time that the pixel stands for. */
 	lines(thing, time, column) {
-		const [from, until] = thingTimes(this.recording, thing), kinds = {hold: "holdLines", state: "stateLines", turn: "turnLines", stall: "stallLines", frame: "frameLines"};
+		const [from, until] = thingTimes(this.recording, thing),
+			kinds = {hold: "holdLines", state: "stateLines", turn: "turnLines", stall: "stallLines", frame: "frameLines"};
 
-		return [...this[kinds[thing.kind]](thing, until - from), this.length(until - from), element("div", {class: "tip-times"}, `from ${exactTimeText(from)}`),
+		return [...this[kinds[thing.kind]](thing, until - from), this.length(until - from),
+			element("div", {class: "tip-times"}, `from ${exactTimeText(from)}`),
 			...this.columnLines(thing, column)];
 	}
 
 	length(ns) {
-		return element("div", {class: "tip-length"}, element("b", {}, durationText(ns)), ns >= 1000 ? element("span", {class: "soft"}, ` ${exactText(ns)}`) : null);
+		return element("div", {class: "tip-length"}, element("b", {}, durationText(ns)),
+			ns >= 1000 ? element("span", {class: "soft"}, ` ${exactText(ns)}`) : null);
 	}
 
 	head(...children) {
@@ -45,20 +48,24 @@ class Tooltip {
 
 	holdLines(thing) {
 		const lane = laneOf(this.recording, thing), flags = lane.flags[thing.index], thread = lane.holder(thing.index);
-		const notes = [flags & HOLD_REQUESTED ? "let go because another thread asked for it" : "", flags & HOLD_WHOLE ? "" : "longer than was seen"].filter(Boolean);
+		const notes = [flags & HOLD_REQUESTED ? "let go because another thread asked for it" : "",
+			flags & HOLD_WHOLE ? "" : "longer than was seen"].filter(Boolean);
 
 		return [this.head(threadSwatch(thread), "GIL held by ", this.recording.threadText(thread)), ...notes.map(note => this.line(note))];
 	}
 
 	stateLines(thing) {
-		const lane = laneOf(this.recording, thing), state = STATE_NAMES[lane.kinds[thing.index]], flags = lane.flags[thing.index], call = lane.call(thing.index);
+		const lane = laneOf(this.recording, thing), state = STATE_NAMES[lane.kinds[thing.index]], flags = lane.flags[thing.index],
+			call = lane.call(thing.index);
 		const holder = holderDuring(this.recording, thing), lines = [this.head(stateSwatch(state), state), this.line(stateLook(state).doing)];
 
 		if (call !== null)
 			lines.push(this.line("in ", element("code", {}, this.recording.callText(call))));
 		if (holder)
-			lines.push(this.line("held by ", threadSwatch(holder.thread), this.recording.threadText(holder.thread), " for ", durationText(holder.ns), " of it"));
-		for (const [flag, words] of [[STATE_GC, "collecting garbage"], [STATE_THROTTLED, "the cgroup's CPU quota was used up"], [STATE_SAMPLED, "python and native told apart by samples only"]])
+			lines.push(this.line("held by ", threadSwatch(holder.thread), this.recording.threadText(holder.thread), " for ",
+				durationText(holder.ns), " of it"));
+		for (const [flag, words] of [[STATE_GC, "collecting garbage"], [STATE_THROTTLED, "the cgroup's CPU quota was used up"],
+			[STATE_SAMPLED, "python and native told apart by samples only"]])
 			if (flags & flag)
 				lines.push(this.line(words));
 		return lines;
@@ -75,14 +82,17 @@ class Tooltip {
 		const stall = this.recording.stalls[thing.stall];
 
 		return [this.head(stateSwatch(stall.cause), `Stall: ${stall.cause}`), stall.handler ? this.line(frameElement(stall.handler)) : null,
-			...stateEntries(stall.states).slice(0, 4).map(([state, ns]) => this.line(stateSwatch(state), `${state} ${durationText(ns)}`))].filter(Boolean);
+			...stateEntries(stall.states).slice(0,
+				4).map(([state, ns]) => this.line(stateSwatch(state), `${state} ${durationText(ns)}`))].filter(Boolean);
 	}
 
 	frameLines(thing) {
 		const frame = this.recording.stacks.frame(thing.node), thread = this.recording.threads[thing.thread], lane = thread.stackLane;
-		const state = STATE_NAMES[thread.stateLane.kinds[thread.stateLane.indexAt(lane.starts[thing.index])]], task = this.recording.head.texts[lane.tasks[thing.index]];
+		const state = STATE_NAMES[thread.stateLane.kinds[thread.stateLane.indexAt(lane.starts[thing.index])]],
+			task = this.recording.head.texts[lane.tasks[thing.index]];
 
-		return [this.head(element("code", {}, frame.name)), this.line(element("code", {}, (frame.file || "?") + (frame.line ? `:${frame.line}` : ""))),
+		return [this.head(element("code", {}, frame.name)),
+			this.line(element("code", {}, (frame.file || "?") + (frame.line ? `:${frame.line}` : ""))),
 			task ? this.line("task ", element("code", {}, task)) : null,
 			this.line(state === "python" || state === "native" ? "on a CPU: made of samples" : `${state}: exact`)].filter(Boolean);
 	}
@@ -93,7 +103,8 @@ class Tooltip {
 
 		if (!lane || row.kind !== "states" || lane.indexAt(until) - lane.indexAt(from) < 3)
 			return [];
-		const sums = [...lane.sums(from, until)].map((ns, state) => [STATE_NAMES[state], ns]).filter(([, ns]) => ns).sort((a, b) => b[1] - a[1]);
+		const sums = [...lane.sums(from, until)].map((ns, state) => [STATE_NAMES[state],
+			ns]).filter(([, ns]) => ns).sort((a, b) => b[1] - a[1]);
 
 		return [element("div", {class: "tip-rule"}, `the longest of ${countText(lane.indexAt(until) - lane.indexAt(from) + 1)} around here, in ${durationText(until - from)}:`),
 			...sums.slice(0, 5).map(([state, ns]) => this.line(stateSwatch(state), `${state} ${percentText(ns, until - from)}`))];

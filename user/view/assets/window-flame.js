@@ -1,14 +1,18 @@
 // SPDX-License-Identifier: MIT
 /*
- * The flame graph of the chosen window. Off the CPU, and waiting for the GIL, time and stack are both facts, so the two lanes are laid over each other. On a CPU a sample
- * of the clock stands for all that its thread has done there since the sample before, as in the report; what no sample stands for has no stack.
+ * The flame graph of the chosen window. Off the CPU, and waiting for the GIL, time and stack are both facts, so the two lanes are laid over each
+ * other. On a CPU a sample of the clock stands for all that its thread has done there since the sample before, as in the report; what no sample
+ * stands for has no stack.
  */
 "use strict";
 
 const STATE_PYTHON = STATE_NAMES.indexOf("python"), STATE_NATIVE = STATE_NAMES.indexOf("native");
-const FLAME_CHOICES = [["running", "running (python, native)", ["python", "native"]], ["all", "all states", STATE_NAMES], ...STATE_NAMES.map(name => [name, name, [name]])];
+const FLAME_CHOICES = [["running", "running (python, native)", ["python", "native"]], ["all", "all states", STATE_NAMES],
+	...STATE_NAMES.map(name => [name, name, [name]])];
 
-/* Nanoseconds by stack and state of a thread in a window: a map of stacks (0: none) to sums by state. `mask`: a bit for every state that is wanted. */
+/*
+ * Nanoseconds by stack and state of a thread in a window: a map of stacks (0: none) to sums by state. `mask`: a bit for every state that is wanted.
+ */
 function windowStacks(thread, from, until, mask) {
 	const byStack = new Map(), {stateLane: states, stackLane: stacks} = thread, told = new Float64Array(STATE_NAMES.length);
 	const add = (stack, state, ns) => {
@@ -23,7 +27,8 @@ function windowStacks(thread, from, until, mask) {
 	if (!states || !states.count)
 		return byStack;
 	if (mask & ~(1 << STATE_PYTHON | 1 << STATE_NATIVE))
-		addOffCpu(states, stacks, Math.max(from, states.begin), Math.min(until, states.end), mask & ~(1 << STATE_PYTHON | 1 << STATE_NATIVE), add);
+		addOffCpu(states, stacks, Math.max(from, states.begin), Math.min(until, states.end),
+			mask & ~(1 << STATE_PYTHON | 1 << STATE_NATIVE), add);
 	if (mask & (1 << STATE_PYTHON | 1 << STATE_NATIVE))
 		addOnCpu(thread, from, until, mask, add);
 	states.sums(from, until).forEach((ns, state) => mask >> state & 1 && ns > told[state] && add(0, state, ns - told[state]));
@@ -74,9 +79,12 @@ class WindowFlame {
 	constructor(recording, root, tools, title) {
 		this.recording = recording;
 		this.title = title;
-		this.graph = new FlameGraph(root, {colour: node => node.state ? stateLook(node.state).colour : functionColour(node.name, node.file, darkTheme()), title: node => this.words(node)});
-		this.states = element("select", {id: "flame-states", "aria-label": "States", onchange: () => this.update()}, FLAME_CHOICES.map(([value, words]) => element("option", {value}, words)));
-		this.threads = element("select", {id: "flame-threads", "aria-label": "Threads", onchange: () => this.update()}, element("option", {value: ""}, "all threads"),
+		this.graph = new FlameGraph(root, {colour: node => node.state ? stateLook(node.state).colour :
+			functionColour(node.name, node.file, darkTheme()), title: node => this.words(node)});
+		this.states = element("select", {id: "flame-states", "aria-label": "States", onchange: () => this.update()},
+			FLAME_CHOICES.map(([value, words]) => element("option", {value}, words)));
+		this.threads = element("select", {id: "flame-threads", "aria-label": "Threads", onchange: () => this.update()},
+			element("option", {value: ""}, "all threads"),
 			recording.threadsInOrder().map(thread => element("option", {value: thread.number}, thread.name)));
 		tools.append(this.states, this.threads);
 	}
@@ -146,15 +154,20 @@ class WindowFlame {
 	}
 
 	words(node) {
-		return [...node.states].map((ns, state) => [STATE_NAMES[state], ns]).filter(([, ns]) => ns).sort((a, b) => b[1] - a[1]).map(([state, ns]) => `${state} ${durationText(ns)}`);
+		return [...node.states].map((ns, state) => [STATE_NAMES[state],
+			ns]).filter(([, ns]) => ns).sort((a, b) => b[1] - a[1]).map(([state, ns]) => `${state} ${durationText(ns)}`);
 	}
 }
 
-/* The frames of a stack from the outermost in, with their nodes. As in the report: [cut] stands for frames further out, [no stack] for a stack that is not known. */
+/*
+ * The frames of a stack from the outermost in, with their nodes. As in the report: [cut] stands for frames further out, [no stack] for a stack that
+ * is not known.
+ */
 function stackFrames(stacks, stack) {
 	const label = name => [[{name, file: "", line: 0}, 0]];
 
-	return stack ? [...stacks.cut[stack] ? label("[cut]") : [], ...stacks.path(stack).map(node => [stacks.frame(node), node])] : label("[no stack]");
+	return stack ? [...stacks.cut[stack] ? label("[cut]") : [], ...stacks.path(stack).map(node => [stacks.frame(node), node])] :
+		label("[no stack]");
 }
 
 function flameNode(name, file, line, node) {
