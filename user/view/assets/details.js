@@ -189,6 +189,9 @@ class Details {
 		const {recording} = this, threads = recording.threadsInOrder().map(thread => [thread,
 			recording.sums(thread.number, view.from, view.until)]);
 		const states = STATE_NAMES.filter((_, state) => threads.some(([, sums]) => sums[state]));
+
+		if (!recording.lanesComplete) /* sums of half a recording would be wrong ones */
+			return [element("p", {class: "note"}, "Reading the recording …")];
 		const shown = threads.filter(([, sums]) => sums.some(Boolean)).slice(0, 200);
 
 		return [this.head(view.whole ? "The whole recording" : "The chosen window", element("span", {class: "soft"}, " · "),

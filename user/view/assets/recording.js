@@ -8,6 +8,7 @@ class Recording {
 		this.head = head;
 		this.stacks = stacks;
 		this.end = head.end_ns;
+		this.lanesComplete = false;
 		this.coming = new Map(); /* blobs of lanes that were asked for and not yet taken in */
 		this.processes = report.processes;
 		this.severalProcesses = report.processes.length > 1;

@@ -102,7 +102,7 @@ class WindowFlame {
 	}
 
 	update() {
-		if (!this.view)
+		if (!this.view || !this.recording.lanesComplete)
 			return;
 		const {from, until} = this.view, names = FLAME_CHOICES.find(([value]) => value === this.states.value)[2];
 		const mask = names.reduce((bits, name) => bits | 1 << STATE_NAMES.indexOf(name), 0), only = this.threads.value;
