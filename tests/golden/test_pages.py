@@ -64,7 +64,7 @@ def loops_of(page, found):
     loops = [loop for process in found["processes"] for loop in process["loops"]]
     assert len(loops) == len(page.head["loops"])
     for entry, loop in zip(page.head["loops"], loops):
-        assert entry["thread"] < 0 or page.head["threads"][entry["thread"]]["tid"] == loop["tid"]
+        assert page.head["threads"][entry["thread"]]["tid"] == loop["tid"]
         yield entry, loop
 
 

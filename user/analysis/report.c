@@ -177,13 +177,14 @@ static int report_loop(struct report_builder *builder, struct loop_fold *loop, c
 	return 0;
 }
 
+/* Python's threads; and any that a loop is reported of, whether Python knows it or not. */
 static void report_thread(struct report *report, struct thread *thread)
 {
 	struct process_report *process = &report->processes[thread->process->index];
 	const struct thread_fold *fold = thread->data;
 	struct thread_report *entry;
 
-	if (!thread->python)
+	if (!thread->python && !(fold && fold->had_loop))
 		return;
 	entry = &process->threads[process->thread_count++];
 	*entry = fold ? fold->report : (struct thread_report){.thread = thread};
@@ -241,11 +242,9 @@ static int report_fill(struct report_builder *builder, const struct world *world
 	struct thread *thread;
 	struct gil *gil;
 
-	for (position = 0; (thread = world_next_thread(world, &position));) {
-		report_thread(report, thread);
+	for (position = 0; (thread = world_next_thread(world, &position));)
 		if (thread->data)
 			((struct thread_fold *)thread->data)->had_loop = false;
-	}
 	for (position = 0; (gil = world_next_gil(world, &position));)
 		report_gil(report, gil);
 	for (uint32_t i = 0; i < report->process_count; i++) {
@@ -260,6 +259,8 @@ static int report_fill(struct report_builder *builder, const struct world *world
 				return -ENOMEM;
 		}
 	}
+	for (position = 0; (thread = world_next_thread(world, &position));)
+		report_thread(report, thread);
 	return 0;
 }
 

@@ -162,7 +162,7 @@ struct process_report {
 	const struct process *process;
 	struct gil_report *gils;
 	uint32_t gil_count;
-	struct thread_report *threads; /* Python threads, in order of appearance */
+	struct thread_report *threads; /* Python threads, and those that run a loop, in order of appearance */
 	uint32_t thread_count;
 	struct loop_report *loops;
 	uint32_t loop_count;
@@ -172,8 +172,8 @@ struct report {
 	char version[32], mode[16];
 	struct world_window window;
 	uint64_t late;
-	uint64_t unknown_ns, sampled_ns; /* summed over the Python threads */
-	uint64_t thread_ns;		 /* all Python threads' time: what unknown_ns is a share of */
+	uint64_t unknown_ns, sampled_ns; /* summed over these threads */
+	uint64_t thread_ns;		 /* all these threads' time: what unknown_ns is a share of */
 	uint64_t stall_ns;		 /* the threshold */
 	bool truncated;			 /* the recording was cut off */
 	const struct dictionary *names;	 /* what stacks, functions and texts mean */

@@ -16,7 +16,7 @@
  *        "threads":   [{"process": n, "tid", "name" (what the text report calls it), "comm", "python_name": string or null, "loop": bool, "gone": bool,
  *                       "gil": n or -1 (the last it was seen with), "states": lane, "stacks": lane, "clock": lane}],
  *        "gils":      [{"process": n, "address": "0x…", "interpreter": n, "holds": lane}],
- *        "loops":     [{"thread": n or -1 (it is none of the list: Python does not know it), "turns": lane}],
+ *        "loops":     [{"thread": n, "turns": lane}],
  *        "functions": [[name, file, line of definition], …]  (number 0 is what could not be read: ["", "", 0]),
  *        "texts":     ["", …] (names of tasks; 0 is none),
  *        "roles":     ["none", "route", …] (enum handler_role),

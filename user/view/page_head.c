@@ -177,13 +177,14 @@ static void put_gils(struct json_out *out, const struct report *report, const st
 		}
 }
 
-/* -1 when the report does not have it: what its threads are about is Python, and this one's loop may be another language's. */
-static json_int_t number_of_thread(const struct process_report *process, const struct thread *thread, uint32_t first)
+/* It is there: the report has the thread of every loop that it has. */
+static uint32_t number_of_thread(const struct process_report *process, const struct thread *thread)
 {
-	for (uint32_t i = 0; i < process->thread_count; i++)
-		if (process->threads[i].thread == thread)
-			return (json_int_t)first + i;
-	return -1;
+	uint32_t i = 0;
+
+	while (i < process->thread_count && process->threads[i].thread != thread)
+		i++;
+	return i;
 }
 
 static void put_loops(struct json_out *out, const struct report *report, const struct page_counts *counts)
@@ -195,10 +196,10 @@ static void put_loops(struct json_out *out, const struct report *report, const s
 		const struct process_report *process = &report->processes[p];
 
 		for (uint32_t i = 0; i < process->loop_count; i++, number++) {
-			json_int_t thread = number_of_thread(process, process->loops[i].loop->thread, threads);
+			uint32_t thread = threads + number_of_thread(process, process->loops[i].loop->thread);
 
 			json_put_next(out, number);
-			json_put_value(out, json_pack("{s:I, s:I}", "thread", thread, "turns", (json_int_t)page_lane_of_loop(counts, number)), 0);
+			json_put_value(out, json_pack("{s:I, s:I}", "thread", (json_int_t)thread, "turns", (json_int_t)page_lane_of_loop(counts, number)), 0);
 		}
 		threads += process->thread_count;
 	}
