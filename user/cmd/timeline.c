@@ -9,6 +9,7 @@
 #include "cmd/output.h"
 
 #define DEFAULT_PAGE "gilscope.html"
+#define LARGE_BYTES 300000000.0 /* browsers have trouble with texts of half a gigabyte */
 
 struct options {
 	const char *file, *output;
@@ -64,6 +65,8 @@ static void say_done(const char *path, const struct stat *page)
 	if (S_ISREG(page->st_mode))
 		fprintf(stderr, "gilscope: %s: %.*f %s; open it in a browser (xdg-open %s).\n", path, size >= 1e6 && size < 1e7 ? 1 : 0, size / (size < 1e6 ? 1e3 : 1e6),
 			size < 1e6 ? "kB" : "MB", path);
+	if (size > LARGE_BYTES)
+		fprintf(stderr, "gilscope: so large a page may be too much for a browser; record for a shorter time.\n");
 }
 
 static int write_page(struct pipeline *pipeline, struct output *output, const struct options *options, struct diag *diag, bool *ret_partial)
