@@ -3,6 +3,7 @@
 #include <zlib.h>
 
 #include "pprof.pb-c.h"
+#include "view/flames.h"
 #include "view_made.h"
 
 #define ALL ((1u << TS_COUNT) - 1)
@@ -300,7 +301,8 @@ static void hostile_names_are_text_of_a_picture(void **state)
 	assert_null(strstr(shown, "<script>"));
 	assert_null(strstr(shown, "\xef\xbf\xbf"));
 	assert_null(strchr(shown, '\x01'));
-	assert_non_null(strstr(shown, "<title>&lt;/text&gt;&lt;script&gt;&amp;&quot;'\\xef\\xbf\\xbf\\x01\n/srv/a]]&gt;&amp;.py:7\n35.0\xc2\xa0ms (35\xc2\xa0" "000\xc2\xa0" "000\xc2\xa0ns), 100\xc2\xa0%"));
+	assert_non_null(strstr(shown, "<title>&lt;/text&gt;&lt;script&gt;&amp;&quot;'\\xef\\xbf\\xbf\\x01\n/srv/a]]&gt;&amp;.py:7\n35.0\xc2\xa0ms (35\xc2\xa0"
+					"000\xc2\xa0" "000\xc2\xa0ns), 100\xc2\xa0%"));
 	free(shown);
 }
 
@@ -329,6 +331,33 @@ static void a_picture_says_where_the_time_of_several_states_ends(void **state)
 	free(shown);
 }
 
+/* A thread's number may be used twice, and its name too: then what they did is one in a picture. */
+static void what_looks_the_same_is_one_node_of_a_tree(void **state)
+{
+	const struct view_options options = {.states = 1u << TS_BLOCKED, .directions = FLAME_WAITER};
+	struct flame_index *index = flame_index_new();
+	struct flame_row *rows;
+	struct flame_tree tree;
+	size_t count;
+
+	made.loop_thread.tid = made.worker.tid;
+	made.loop_thread.python_name = made.worker.python_name;
+	made.flames[5].state = TS_BLOCKED;
+	made.flames[5].stack = 1;
+	assert_int_equal(flame_rows(&made.report, &options, &rows, &count), 0);
+	assert_int_equal(count, 2);
+	assert_int_equal(flame_tree_make(&made.report, rows, count, false, index, &tree), 0);
+	assert_int_equal(tree.count, 1 + 4);
+	for (uint32_t i = 1; i < tree.count; i++) {
+		assert_int_equal(tree.nodes[i].parent, i - 1);
+		assert_int_equal(tree.nodes[i].ns, 55 * MS);
+		assert_int_equal(tree.nodes[i].self_ns, i == 4 ? 55 * MS : 0);
+	}
+	flame_tree_done(&tree);
+	flame_index_free(index);
+	free(rows);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -344,6 +373,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(several_processes_are_led_by_their_command_lines, setup, teardown),
 		cmocka_unit_test_setup_teardown(each_output_says_what_is_exact, setup, teardown),
 		cmocka_unit_test_setup_teardown(hostile_names_are_text_of_a_picture, setup, teardown),
+		cmocka_unit_test_setup_teardown(what_looks_the_same_is_one_node_of_a_tree, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_picture_says_where_the_time_of_several_states_ends, setup, teardown),
 	};
 
