@@ -51,13 +51,15 @@ function manyText(count, one, many) {
 	return countText(count) + NO_BREAK_SPACE + (count === 1 ? one : many || one + "s");
 }
 
-/* "91 %", "8.9 %", "<0.1 %" */
+/* "91 %", "8.9 %", "<0.1 %"; never "100 %" of what is not all, as in the text report. */
 function percentText(part, whole) {
 	const percent = whole > 0 ? part / whole * 100 : 0;
 
-	if (percent > 0 && percent < 0.05)
+	if (part <= 0 || part === whole)
+		return (part > 0 ? "100" : "0") + NO_BREAK_SPACE + "%";
+	if (percent < 0.1)
 		return "<0.1" + NO_BREAK_SPACE + "%";
-	return (percent >= 9.95 || percent === 0 ? fixed(percent, 0) : fixed(percent, 1)) + NO_BREAK_SPACE + "%";
+	return fixed(Math.min(percent, 99.9), percent < 9.95 || percent >= 99.5 ? 1 : 0) + NO_BREAK_SPACE + "%";
 }
 
 /*
