@@ -99,9 +99,43 @@ static void a_full_bucket_saturates(void **state)
 	dist_done(&dist);
 }
 
+static void growths_add_up_to_what_came_meanwhile(void **state)
+{
+	uint64_t random = 88172645463325252u;
+	struct dist all = {0}, before = {0};
+
+	for (int round = 0; round < 50; round++) {
+		struct dist meanwhile = {0}, sum = {0};
+		struct dist_growth growth;
+
+		for (int part = 0; part < 3; part++) {
+			for (uint64_t i = next_random(&random) % 100; i > 0; i--) {
+				uint64_t ns = next_random(&random) >> (20 + next_random(&random) % 40);
+
+				assert_int_equal(dist_add(&all, ns), 0);
+				assert_int_equal(dist_add(&meanwhile, ns), 0);
+			}
+			assert_int_equal(dist_grown(&before, &all, &growth), 0);
+			assert_int_equal(dist_add_growth(&sum, &growth), 0);
+			dist_growth_done(&growth);
+		}
+		sum.max_ns = meanwhile.max_ns;
+		assert_int_equal(sum.count, meanwhile.count);
+		assert_int_equal(sum.sum_ns, meanwhile.sum_ns);
+		for (int share = 0; share <= 100; share++)
+			assert_int_equal(dist_percentile(&sum, share / 100.0), dist_percentile(&meanwhile, share / 100.0));
+		dist_done(&sum);
+		dist_done(&meanwhile);
+	}
+	assert_int_equal(before.count, all.count);
+	dist_done(&all);
+	dist_done(&before);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(growths_add_up_to_what_came_meanwhile),
 		cmocka_unit_test(an_empty_distribution_is_all_zero),
 		cmocka_unit_test(percentiles_are_never_too_low_and_at_most_a_64th_too_high),
 		cmocka_unit_test(every_power_of_two_and_its_neighbours_have_a_bucket),

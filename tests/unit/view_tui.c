@@ -120,17 +120,27 @@ static void the_lists_have_the_figures(void **state)
 static void a_stall_that_goes_on_comes_first(void **state)
 {
 	open_tui("xterm-256color", false, "C.UTF-8");
-	made.stalls[2].ongoing = true;
+	made.stalls[1].ongoing = true;
 	live_free(live);
 	live = live_new();
 	assert_int_equal(live_update(live, &made.report), 0);
 	take();
-	assert_shows("STALLED for 120 ms: running Python");
-	assert_shows(">   now   ≥ 120 ms  python");
+	assert_shows("STALLED for 80.0 ms: blocked in system calls, in ");
+	assert_shows("async_sleep_blocking (…/routes/app.py:71), route; innermost…");
+	assert_shows(">   now  ≥ 80.0 ms  blocked ");
 	press('s');
-	assert_shows(">   now   ≥ 120 ms  python");
+	assert_shows(">   now  ≥ 80.0 ms  blocked ");
+	press('s');
+	assert_shows(">   now  ≥ 80.0 ms  blocked ");
 	press('\r');
-	assert_shows("STALL that goes on, of ≥ 120 ms");
+	assert_shows("STALL that goes on, of ≥ 80.0 ms");
+	/* the sheet follows it */
+	made.report.window.end += 500 * MS;
+	made.stalls[1].end += 500 * MS;
+	made.stalls[1].what.states.ns[TS_BLOCKED] += 500 * MS;
+	assert_int_equal(live_update(live, &made.report), 0);
+	take();
+	assert_shows("STALL that goes on, of ≥ 580 ms");
 }
 
 static void details_have_words_of_the_report(void **state)

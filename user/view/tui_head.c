@@ -9,7 +9,6 @@
 #include "view/names.h"
 
 #define LABEL_COLUMNS 6
-#define VERDICT_ROWS 2
 #define HOLDERS_MAX 8
 #define STEP_NS (NS_PER_S / 2) /* of a sparkline, at least */
 
@@ -264,16 +263,16 @@ int tui_head(const struct tui_page *page, const struct tui_status *status)
 {
 	struct text verdict = {0};
 	bool quiet = true;
-	int y = 1;
+	int y = 1, rows = page->paint.rows < 30 ? 2 : 3;
 
 	tui_title(page, status);
 	tui_add_verdict(&verdict, &page->view);
 	for (uint32_t i = 0; i < page->view.loop_count; i++)
 		quiet &= !page->view.loops[i].stalls;
 	/* always as many rows, so that the lists stay where they are */
-	tui_put_wrapped(&page->paint, y, 0, page->paint.columns, VERDICT_ROWS,
+	tui_put_wrapped(&page->paint, y, 0, page->paint.columns, rows,
 			tui_alarming(&page->view) ? TUI_ALARM : quiet ? TUI_GOOD : TUI_WARNING, verdict.bytes);
-	y += VERDICT_ROWS;
+	y += rows;
 	y += show_loops(page, y);
 	return y + show_gils(page, y);
 }

@@ -143,7 +143,7 @@ void tui_put_right(const struct tui_paint *paint, int y, int x, int columns, int
 
 int tui_put_wrapped(const struct tui_paint *paint, int y, int x, int columns, int rows, int style, const char *text)
 {
-	int row = 0, column = 0;
+	int row = 0, column = 0, last = 0;
 
 	while (*text && row < rows) {
 		size_t length = strcspn(text, " ");
@@ -155,6 +155,7 @@ int tui_put_wrapped(const struct tui_paint *paint, int y, int x, int columns, in
 		word[length] = '\0';
 		width = tui_width(paint, word);
 		if (column && column + 1 + width > columns) {
+			last = column;
 			row++;
 			column = 0;
 			continue;
@@ -163,6 +164,8 @@ int tui_put_wrapped(const struct tui_paint *paint, int y, int x, int columns, in
 		column += tui_put(paint, y + row, x + column, columns - column, style, word);
 		text += length + strspn(text + length, " ");
 	}
+	if (*text) /* where it was cut */
+		tui_put(paint, y + rows - 1, x + (last < columns ? last : columns - 1), 1, style, paint->utf8 ? "…" : "~");
 	return row < rows ? row + (column > 0) : rows;
 }
 

@@ -35,7 +35,7 @@ struct tui_paint {
 int tui_put(const struct tui_paint *paint, int y, int x, int columns, int style, const char *text);
 /* The same at the right end of the columns. */
 void tui_put_right(const struct tui_paint *paint, int y, int x, int columns, int style, const char *text);
-/* In words of lines, at most `rows` of them; returns how many it took. */
+/* In lines of whole words, at most `rows` of them, with a sign where it was cut; returns how many it took. */
 int tui_put_wrapped(const struct tui_paint *paint, int y, int x, int columns, int rows, int style, const char *text);
 /* Columns that the text takes. */
 int tui_width(const struct tui_paint *paint, const char *text);
