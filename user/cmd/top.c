@@ -17,6 +17,7 @@
 #define REFRESH_NS (500 * NS_PER_MS)
 #define KEEP_NS (30 * NS_PER_S)
 #define KEEP_BYTES (64u << 20)
+#define LOOK_AGAIN_NS (10 * NS_PER_S) /* so that what is kept begins with facts of those who sleep, too */
 #define KEY_MS 100 /* how long is waited for a key when there is nothing else to do */
 
 struct options {
@@ -318,7 +319,7 @@ static int run(int argc, char **argv)
 	top.options.names = &top.pipeline.names;
 	cmd_parse(&ARGP, argc, argv, &top.options);
 	top.options.observe.quiet = true;
-	top.observation = (struct observation){.options = &top.options.observe, .pipeline = &top.pipeline, .tick = on_tick, .tick_ctx = &top};
+	top.observation = (struct observation){.options = &top.options.observe, .pipeline = &top.pipeline, .tick = on_tick, .tick_ctx = &top, .look_again_ns = LOOK_AGAIN_NS};
 	observe_catch_signals(tui_restore);
 	err = tui_check(&top.diag);
 	if (!err)
