@@ -2,8 +2,10 @@
 /*
  * gilscope - who held Python's GIL, who waited, and why the event loop was starved.
  */
+#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "cmd/cmd.h"
 #include "cmd/man.h"
@@ -22,10 +24,23 @@ static void print_help(FILE *file)
 	fprintf(file, "\nTry 'sudo gilscope attach PID' first, and 'gilscope COMMAND --help' for the options.\n");
 }
 
+/* Whoever starts us with one of the standard streams closed must not find messages in the next file that is opened. */
+static void open_standard_streams(void)
+{
+	int fd;
+
+	do
+		fd = open("/dev/null", O_RDWR);
+	while (fd >= 0 && fd <= STDERR_FILENO);
+	if (fd > STDERR_FILENO)
+		close(fd);
+}
+
 int main(int argc, char **argv)
 {
 	const char *name = argc > 1 ? argv[1] : NULL;
 
+	open_standard_streams();
 	if (!name) {
 		print_help(stderr);
 		return EXIT_USAGE;

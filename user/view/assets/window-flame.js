@@ -80,7 +80,7 @@ class WindowFlame {
 		this.recording = recording;
 		this.title = title;
 		this.graph = new FlameGraph(root, {colour: node => node.state ? stateLook(node.state).colour :
-			functionColour(node.name, node.file, darkTheme()), title: node => this.words(node)});
+			functionColour(node.name, node.file, darkTheme()), title: node => this.words(node), role: node => node.node < 0 ? "group" : "frame"});
 		this.states = element("select", {id: "flame-states", "aria-label": "States", onchange: () => this.update()},
 			FLAME_CHOICES.map(([value, words]) => element("option", {value}, words)));
 		this.threads = element("select", {id: "flame-threads", "aria-label": "Threads", onchange: () => this.update()},
