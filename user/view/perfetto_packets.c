@@ -8,6 +8,7 @@
 
 #define SEQUENCE 1
 #define ROOM	 (1u << 18) /* of the buffer in front of the file; a packet that is larger goes past it */
+#define SMALL	 1024	    /* no packet without texts is larger: at most PERFETTO_FACTS_MAX annotations and a dozen numbers */
 /* so many are interned; what is beyond is written out each time */
 #define TEXTS_MAX  16384
 #define PLACES_MAX 262144
@@ -54,8 +55,8 @@ static void put_large(struct perfetto *perfetto, const Perfetto__Trace *trace, s
 	free(bytes);
 }
 
-/* A file of packets is a Trace: messages that stand one behind the other are one. */
-static void put(struct perfetto *perfetto, Perfetto__TracePacket *packet)
+/* A file of packets is a Trace: messages that stand one behind the other are one. A packet of numbers only is `small`: most are, and need not be measured first. */
+static void put_packet(struct perfetto *perfetto, Perfetto__TracePacket *packet, bool small)
 {
 	Perfetto__Trace trace = PERFETTO__TRACE__INIT;
 	size_t size;
@@ -64,6 +65,10 @@ static void put(struct perfetto *perfetto, Perfetto__TracePacket *packet)
 	packet->trusted_packet_sequence_id = SEQUENCE;
 	trace.n_packet = 1;
 	trace.packet = &packet;
+	if (small && ROOM - perfetto->used >= SMALL) {
+		perfetto->used += perfetto__trace__pack(&trace, perfetto->buffer + perfetto->used);
+		return;
+	}
 	size = perfetto__trace__get_packed_size(&trace);
 	if (perfetto->used + size > ROOM)
 		flush(perfetto);
@@ -71,6 +76,11 @@ static void put(struct perfetto *perfetto, Perfetto__TracePacket *packet)
 		perfetto->used += perfetto__trace__pack(&trace, perfetto->buffer + perfetto->used);
 	else
 		put_large(perfetto, &trace, size);
+}
+
+static void put(struct perfetto *perfetto, Perfetto__TracePacket *packet)
+{
+	put_packet(perfetto, packet, false);
 }
 
 static void put_interned(struct perfetto *perfetto, Perfetto__InternedData *data)
@@ -238,6 +248,15 @@ void perfetto_describe_counter(struct perfetto *perfetto, uint64_t track, uint64
 
 /* ── events ──────────────────────────────────────────────────────────────────────────────────────────────────────── */
 
+static bool has_no_text(const Perfetto__TrackEvent *event)
+{
+	for (size_t i = 0; i < event->n_debug_annotations; i++)
+		if (event->debug_annotations[i]->string_value || event->debug_annotations[i]->name || event->debug_annotations[i]->n_dict_entries ||
+		    event->debug_annotations[i]->n_array_values)
+			return false;
+	return !event->name && !event->source_location && event->n_debug_annotations <= PERFETTO_FACTS_MAX;
+}
+
 static void put_event(struct perfetto *perfetto, Perfetto__TrackEvent *event, Perfetto__TrackEvent__Type type, uint64_t track, uint64_t ts, bool refers)
 {
 	Perfetto__TracePacket packet = PERFETTO__TRACE_PACKET__INIT;
@@ -250,7 +269,7 @@ static void put_event(struct perfetto *perfetto, Perfetto__TrackEvent *event, Pe
 	packet.track_event = event;
 	packet.has_sequence_flags = refers;
 	packet.sequence_flags = PERFETTO__TRACE_PACKET__SEQUENCE_FLAGS__SEQ_NEEDS_INCREMENTAL_STATE;
-	put(perfetto, &packet);
+	put_packet(perfetto, &packet, has_no_text(event));
 }
 
 static void annotate(Perfetto__DebugAnnotation *annotation, const struct perfetto_fact *fact)
