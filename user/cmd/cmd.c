@@ -127,6 +127,26 @@ static const struct argp_option NAMES_OPTIONS[] = {
 };
 const struct argp names_argp = {NAMES_OPTIONS, names_parse, NULL, NULL, NULL, NULL, NULL};
 
+static error_t recording_parse(int key, char *arg, struct argp_state *state)
+{
+	const char **file = state->input;
+
+	switch (key) {
+	case ARGP_KEY_ARG:
+		if (*file)
+			argp_error(state, "one recording at a time");
+		*file = arg;
+		return 0;
+	case ARGP_KEY_END:
+		*file = *file ? *file : DEFAULT_FILE;
+		return 0;
+	default:
+		return ARGP_ERR_UNKNOWN;
+	}
+}
+
+const struct argp recording_argp = {NULL, recording_parse, NULL, NULL, NULL, NULL, NULL};
+
 static bool want_colour(const struct show_options *options)
 {
 	const char *term = getenv("TERM"), *no_color = getenv("NO_COLOR");

@@ -51,6 +51,10 @@ struct flames_options {
 extern const struct argp flames_argp;
 #define FLAMES_STATES_DEFAULT (((1u << TS_COUNT) - 1) & ~(1u << TS_IDLE))
 
+/* The recording to read, the one argument of most commands; an argp child. `const char **` is its input, DEFAULT_FILE when none is named. */
+#define DEFAULT_FILE "gilscope.gsc"
+extern const struct argp recording_argp;
+
 /* Parses a command line: argp with gilscope's exit status and its name in the usage line. */
 void cmd_parse(const struct argp *argp, int argc, char **argv, void *input);
 

@@ -11,6 +11,7 @@
 
 struct options {
 	const char *file, *format, *output;
+	uint64_t stall_ns; /* 0: the default */
 	struct flames_options flames;
 	struct pipeline pipeline; /* of it: names */
 };
@@ -112,7 +113,7 @@ static int write_drawing(FILE *to, const struct format *format, struct options *
 
 	options->pipeline.drawing_kind = format->drawing;
 	options->pipeline.drawing_file = to;
-	err = fold_file(&options->pipeline, options->file, STALL_DEFAULT_NS, diag, &report, &damaged);
+	err = fold_file(&options->pipeline, options->file, options->stall_ns ? options->stall_ns : STALL_DEFAULT_NS, diag, &report, &damaged);
 	if (!err)
 		err = pipeline_draw(&options->pipeline, report, diag);
 	if (!err)
@@ -129,6 +130,8 @@ static const struct format FORMATS[] = {
 	{"trace", write_stream, trace_begin, trace_finish, NULL, 0, NULL},
 };
 
+enum { OPTION_STALL = 1024 };
+
 static error_t parse(int key, char *arg, struct argp_state *state)
 {
 	struct options *options = state->input;
@@ -137,6 +140,7 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 	case ARGP_KEY_INIT:
 		state->child_inputs[0] = &options->flames;
 		state->child_inputs[1] = &options->pipeline.names;
+		state->child_inputs[2] = &options->file;
 		return 0;
 	case 'f':
 		options->format = arg;
@@ -144,10 +148,8 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 	case 'o':
 		options->output = arg;
 		return 0;
-	case ARGP_KEY_ARG:
-		if (options->file)
-			argp_error(state, "one recording at a time");
-		options->file = arg;
+	case OPTION_STALL:
+		options->stall_ns = cmd_duration(arg, state);
 		return 0;
 	case ARGP_KEY_END:
 		if (!options->format)
@@ -165,9 +167,10 @@ static const struct argp_option OPTIONS[] = {
 	 "script: every event as a line of text, without loss; trace: a script made a recording again",
 	 0},
 	{"output", 'o', "FILE", 0, "Write to this file (standard output)", 0},
+	{"stall", OPTION_STALL, "DUR", 0, "perfetto: call a turn of the event loop a stall from this length on (50ms)", 0},
 	{0},
 };
-static const struct argp_child CHILDREN[] = {{&flames_argp, 0, NULL, 0}, {&names_argp, 0, NULL, 0}, {0}};
+static const struct argp_child CHILDREN[] = {{&flames_argp, 0, NULL, 0}, {&names_argp, 0, NULL, 0}, {&recording_argp, 0, NULL, 0}, {0}};
 static const struct argp ARGP = {
 	OPTIONS, parse, "[FILE]",
 	"Turn a recording (gilscope.gsc; - is the standard input) into another form. A script can be read again wherever a recording can."
@@ -203,6 +206,8 @@ static int refuse_choices(const struct format *format, const struct options *opt
 {
 	bool stacks = options->flames.states || options->flames.directions;
 
+	if (!format->drawing && options->stall_ns)
+		return diag_set(diag, EXIT_USAGE, -EINVAL, "--stall says what a stall is; '%s' shows none", format->name);
 	if (format->drawing && stacks)
 		return diag_set(diag, EXIT_USAGE, -EINVAL, "--state and --by choose among stacks; '%s' is the whole recording", format->name);
 	if (!format->drawing && !format->view && (stacks || options->pipeline.names.app_root_count))
@@ -217,8 +222,6 @@ static int run(int argc, char **argv)
 	int status;
 
 	cmd_parse(&ARGP, argc, argv, &options);
-	if (!options.file)
-		options.file = DEFAULT_FILE;
 	for (size_t i = 0; i < sizeof(FORMATS) / sizeof(FORMATS[0]); i++) {
 		if (strcmp(FORMATS[i].name, options.format) != 0)
 			continue;

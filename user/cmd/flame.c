@@ -24,14 +24,10 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 	case ARGP_KEY_INIT:
 		state->child_inputs[0] = &options->flames;
 		state->child_inputs[1] = options->names;
+		state->child_inputs[2] = &options->file;
 		return 0;
 	case 'o':
 		options->output = arg;
-		return 0;
-	case ARGP_KEY_ARG:
-		if (options->file)
-			argp_error(state, "one recording at a time");
-		options->file = arg;
 		return 0;
 	default:
 		return ARGP_ERR_UNKNOWN;
@@ -42,7 +38,7 @@ static const struct argp_option OPTIONS[] = {
 	{"output", 'o', "FILE", 0, "Write a page (.html) or a picture (.svg) to this file (" DEFAULT_PAGE "; - is the standard output, a page)", 0},
 	{0},
 };
-static const struct argp_child CHILDREN[] = {{&flames_argp, 0, NULL, 0}, {&names_argp, 0, NULL, 0}, {0}};
+static const struct argp_child CHILDREN[] = {{&flames_argp, 0, NULL, 0}, {&names_argp, 0, NULL, 0}, {&recording_argp, 0, NULL, 0}, {0}};
 static const struct argp ARGP = {
 	OPTIONS, parse, "[FILE]",
 	"Draw where each thread spent its time, by state and Python stack, from a recording (" DEFAULT_FILE "; - is the standard input): as a page for the "
@@ -118,8 +114,6 @@ static int run(int argc, char **argv)
 	int status;
 
 	cmd_parse(&ARGP, argc, argv, &options);
-	if (!options.file)
-		options.file = DEFAULT_FILE;
 	if (draw(&pipeline, &output, &options, &diag, &partial))
 		status = cmd_fail(&diag);
 	else

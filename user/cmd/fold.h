@@ -7,8 +7,6 @@
 
 #include "cmd/pipeline.h"
 
-#define DEFAULT_FILE "gilscope.gsc"
-
 /*
  * Reads a recording ("-" is stdin) through the whole pipeline, of which only `names` is set before; the report lives until pipeline_done(). What was
  * whole before some damage is worth a report: then the damage has been printed, ret_damaged is set and 0 returned. Else 0, or -errno with a diag.

@@ -9,8 +9,6 @@
 #include "cmd/spawn.h"
 #include "cmd/tell.h"
 
-#define DEFAULT_FILE "gilscope.gsc"
-
 enum { OPTION_STALL = 768 };
 
 struct options {

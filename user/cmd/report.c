@@ -17,18 +17,14 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 	case ARGP_KEY_INIT:
 		state->child_inputs[0] = &options->show;
 		state->child_inputs[1] = options->names;
-		return 0;
-	case ARGP_KEY_ARG:
-		if (options->file)
-			argp_error(state, "one recording at a time");
-		options->file = arg;
+		state->child_inputs[2] = &options->file;
 		return 0;
 	default:
 		return ARGP_ERR_UNKNOWN;
 	}
 }
 
-static const struct argp_child CHILDREN[] = {{&show_argp, 0, "How the result is shown:", 1}, {&names_argp, 0, NULL, 1}, {0}};
+static const struct argp_child CHILDREN[] = {{&show_argp, 0, "How the result is shown:", 1}, {&names_argp, 0, NULL, 1}, {&recording_argp, 0, NULL, 0}, {0}};
 static const struct argp ARGP = {
 	NULL, parse, "[FILE]",
 	"Print who held the GIL and every stall with its cause, from a recording (" DEFAULT_FILE "; - is the standard input)."
@@ -46,8 +42,6 @@ static int run(int argc, char **argv)
 	int status;
 
 	cmd_parse(&ARGP, argc, argv, &options);
-	if (!options.file)
-		options.file = DEFAULT_FILE;
 	status = fold_file(&pipeline, options.file, options.show.stall_ns, &diag, &report, &damaged) ? cmd_fail(&diag) : cmd_show(report, &options.show);
 	if (!status && damaged)
 		status = EXIT_PARTIAL;

@@ -26,17 +26,13 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 	switch (key) {
 	case ARGP_KEY_INIT:
 		state->child_inputs[0] = options->names;
+		state->child_inputs[1] = &options->file;
 		return 0;
 	case 'o':
 		options->output = arg;
 		return 0;
 	case OPTION_STALL:
 		options->stall_ns = cmd_duration(arg, state);
-		return 0;
-	case ARGP_KEY_ARG:
-		if (options->file)
-			argp_error(state, "one recording at a time");
-		options->file = arg;
 		return 0;
 	default:
 		return ARGP_ERR_UNKNOWN;
@@ -48,7 +44,7 @@ static const struct argp_option OPTIONS[] = {
 	{"stall", OPTION_STALL, "DUR", 0, "Call a turn of the event loop a stall from this length on (50ms)", 0},
 	{0},
 };
-static const struct argp_child CHILDREN[] = {{&names_argp, 0, NULL, 0}, {0}};
+static const struct argp_child CHILDREN[] = {{&names_argp, 0, NULL, 0}, {&recording_argp, 0, NULL, 0}, {0}};
 static const struct argp ARGP = {
 	OPTIONS, parse, "[FILE]",
 	"Draw a recording (" DEFAULT_FILE "; - is the standard input) as a page for the browser: who had the GIL, what every thread was doing and in which "
@@ -102,8 +98,6 @@ static int run(int argc, char **argv)
 	int err, status = EXIT_OK;
 
 	cmd_parse(&ARGP, argc, argv, &options);
-	if (!options.file)
-		options.file = DEFAULT_FILE;
 	err = output_begin(&output, options.output, &diag);
 	if (!err)
 		err = write_page(&pipeline, &output, &options, &diag, &partial);
