@@ -109,30 +109,35 @@ static void sort_next(struct tui_page *page)
 		choose(page, NULL);
 }
 
+/* How many lines a command goes down, where a page has so many; 0: it does not move. */
+static int64_t steps_of(enum tui_command command, int64_t height)
+{
+	switch (command) {
+	case COMMAND_UP:
+		return -1;
+	case COMMAND_DOWN:
+		return 1;
+	case COMMAND_PAGE_UP:
+		return -height;
+	case COMMAND_PAGE_DOWN:
+		return height;
+	case COMMAND_FIRST:
+		return -(int64_t)UINT32_MAX;
+	case COMMAND_LAST:
+		return UINT32_MAX;
+	default:
+		return 0;
+	}
+}
+
 /* On a sheet the arrows scroll. */
 static enum tui_action obey_sheet(struct tui_page *page, enum tui_command command)
 {
-	int64_t height = page->sheet_rows > 1 ? page->sheet_rows - 1 : 1;
+	int64_t steps = steps_of(command, page->sheet_rows > 1 ? page->sheet_rows - 1 : 1);
 
+	if (steps)
+		scroll_sheet(page, steps);
 	switch (command) {
-	case COMMAND_UP:
-		scroll_sheet(page, -1);
-		break;
-	case COMMAND_DOWN:
-		scroll_sheet(page, 1);
-		break;
-	case COMMAND_PAGE_UP:
-		scroll_sheet(page, -height);
-		break;
-	case COMMAND_PAGE_DOWN:
-		scroll_sheet(page, height);
-		break;
-	case COMMAND_FIRST:
-		scroll_sheet(page, -(int64_t)UINT32_MAX);
-		break;
-	case COMMAND_LAST:
-		scroll_sheet(page, UINT32_MAX);
-		break;
 	case COMMAND_QUIT:
 	case COMMAND_BACK:
 	case COMMAND_OPEN:
@@ -153,29 +158,13 @@ static enum tui_action obey_sheet(struct tui_page *page, enum tui_command comman
 
 static enum tui_action obey_lists(struct tui_page *page, enum tui_command command)
 {
-	int64_t height = page->paint.rows / 3;
+	int64_t steps = steps_of(command, page->paint.rows / 3);
 
+	if (steps)
+		move(page, steps);
 	switch (command) {
 	case COMMAND_QUIT:
 		return TUI_QUIT;
-	case COMMAND_UP:
-		move(page, -1);
-		break;
-	case COMMAND_DOWN:
-		move(page, 1);
-		break;
-	case COMMAND_PAGE_UP:
-		move(page, -height);
-		break;
-	case COMMAND_PAGE_DOWN:
-		move(page, height);
-		break;
-	case COMMAND_FIRST:
-		move(page, -(int64_t)UINT32_MAX);
-		break;
-	case COMMAND_LAST:
-		move(page, UINT32_MAX);
-		break;
 	case COMMAND_NEXT_LIST:
 		page->focus = (page->focus + 1) % PANES;
 		break;
