@@ -25,29 +25,36 @@ struct spans {
 	int error;
 };
 
+static int reserve(struct spans *spans, uint32_t index)
+{
+	uint32_t room = spans->room ? spans->room : 16;
+	struct thread_spans **grown;
+
+	if (index < spans->room)
+		return 0;
+	while (room <= index)
+		room *= 2;
+	grown = reallocarray(spans->threads, room, sizeof(*grown));
+	if (!grown)
+		return -ENOMEM;
+	for (uint32_t i = spans->room; i < room; i++)
+		grown[i] = NULL;
+	spans->threads = grown;
+	spans->room = room;
+	return 0;
+}
+
 static struct thread_spans *thread_spans(struct spans *spans, const struct thread *thread)
 {
-	if (thread->index >= spans->room) {
-		uint32_t room = spans->room ? spans->room : 16;
-		struct thread_spans **grown;
+	struct thread_spans **found = reserve(spans, thread->index) < 0 ? NULL : &spans->threads[thread->index];
 
-		while (room <= thread->index)
-			room *= 2;
-		grown = reallocarray(spans->threads, room, sizeof(*grown));
-		if (!grown)
-			goto short_of_memory;
-		for (uint32_t i = spans->room; i < room; i++)
-			grown[i] = NULL;
-		spans->threads = grown;
-		spans->room = room;
+	if (found && !*found)
+		*found = calloc(1, sizeof(**found));
+	if (!found || !*found) {
+		spans->error = -ENOMEM;
+		return NULL;
 	}
-	if (!spans->threads[thread->index])
-		spans->threads[thread->index] = calloc(1, sizeof(**spans->threads));
-	if (spans->threads[thread->index])
-		return spans->threads[thread->index];
-short_of_memory:
-	spans->error = -ENOMEM;
-	return NULL;
+	return *found;
 }
 
 /* ── states ──────────────────────────────────────────────────────────────────────────────────────────────────────── */
