@@ -204,6 +204,18 @@ __noinline int pystack_walk(__u32 slot)
 
 /* ── the holder runs on while it is read ─────────────────────────────────────────────────────────────────────────── */
 
+/* Is the frame, which has been loaded, what was kept of it? */
+__noinline int pystack_is_kept(__u32 slot, __u32 index)
+{
+	struct walk *walk = walk_at(slot);
+
+	if (!walk)
+		return 0;
+	index %= SHARED_FRAMES_MAX;
+	return (field(walk, walk->python.code) & walk->python.code_mask) == walk->stack.frames[index].code &&
+	       field(walk, walk->python.previous) == walk->previous[index];
+}
+
 /*
  * Reads the frames again, from the outermost inward: as long as code and caller are what they were, frame by frame, the stack was really like that. A
  * frame that has gone on to another instruction has ended the call it was in, so what is inside of it is another call's.
@@ -221,16 +233,17 @@ __noinline int pystack_compare(__u32 slot, __u32 index)
 	walk->first = index + 1;
 	if (load_frame(walk, walk->address[index]))
 		return 1;
-	code = field(walk, walk->python.code) & walk->python.code_mask;
-	if (code != kept->code || field(walk, walk->python.previous) != walk->previous[index])
+	if (!pystack_is_kept(slot, index))
 		return 1;
+	code = kept->code;
 	walk->first = index;
 	return !index || instruction(&walk->python, field(walk, walk->python.instr), code) != kept->lasti;
 }
 
 /*
  * Memory of a frame that was left stays as it is until another one is laid over it. So after that: the innermost frame of now, or one of its callers, is
- * among those kept, and what is inside of that one is left. A holder that has gone deeper than that meanwhile is not followed.
+ * among those kept, and what is inside of that one is left. At the same place there may be another call's frame by now, so that one is read once more, after it
+ * was seen to be there. A holder that has gone deeper than that meanwhile is not followed.
  */
 enum { NEAR = 16 };
 
@@ -257,12 +270,16 @@ __noinline int pystack_drop_left(__u32 slot, __u64 tstate)
 	for (int i = 0; i < NEAR && frame; i++) {
 		__u32 index = pystack_place(slot, frame);
 
+		if (load_frame(walk, frame))
+			break;
 		if (index < NEAR) {
+			if (!pystack_is_kept(slot, index))
+				index++;
 			if (walk->first < index)
 				walk->first = index;
 			return 0;
 		}
-		frame = load_frame(walk, frame) ? 0 : field(walk, walk->python.previous);
+		frame = field(walk, walk->python.previous);
 	}
 	walk->first = walk->count;
 	return 0;
