@@ -181,12 +181,6 @@ void tui_repeat(const struct tui_paint *paint, int y, int x, int columns, int st
 	attrset(A_NORMAL);
 }
 
-void tui_reverse(const struct tui_paint *paint, int y, int x, int columns)
-{
-	if (y >= 0 && y < paint->rows && x < paint->columns)
-		mvchgat(y, x, columns, A_REVERSE, 0, NULL);
-}
-
 void tui_bar(const struct tui_paint *paint, int y, int x, int columns, const struct state_sums *sums, uint64_t whole)
 {
 	uint64_t passed = 0;

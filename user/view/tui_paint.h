@@ -41,8 +41,6 @@ int tui_put_wrapped(const struct tui_paint *paint, int y, int x, int columns, in
 int tui_width(const struct tui_paint *paint, const char *text);
 /* One letter again and again. */
 void tui_repeat(const struct tui_paint *paint, int y, int x, int columns, int style, char letter);
-/* Reverses what has been painted there. */
-void tui_reverse(const struct tui_paint *paint, int y, int x, int columns);
 /* As canvas_bar(). */
 void tui_bar(const struct tui_paint *paint, int y, int x, int columns, const struct state_sums *sums, uint64_t whole);
 /*

@@ -71,7 +71,6 @@ int tui_head(const struct tui_page *page, const struct tui_status *status);
 
 /* tui_panes.c: the lists */
 uint32_t tui_pane_count(const struct tui_page *page, enum pane pane);
-const char *tui_pane_sorted_by(enum pane pane, unsigned sort);
 unsigned tui_pane_sorts(enum pane pane);
 void tui_pane_sort(struct tui_page *page, enum pane pane);
 /* The three of them in these rows. */
