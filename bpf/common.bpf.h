@@ -27,7 +27,7 @@ struct {
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__type(key, __u32); /* tgid */
-	__type(value, __u8);
+	__type(value, struct shared_target);
 	__uint(max_entries, SHARED_MAX_TARGETS);
 } targets SEC(".maps") __weak;
 
@@ -40,18 +40,17 @@ struct {
 
 /* What is remembered of a thread between two probes. */
 struct thread_note {
-	__u64 wait_gil;	  /* GIL whose wait it is in, or 0 */
+	__u64 wait_cond;  /* condition variable of the GIL whose wait it is in, or 0 */
 	__u64 tstate;	  /* its PyThreadState when last looked for, or 0 */
 	__u64 pointer;	  /* its thread pointer; 0: not asked yet */
 	__u64 search_tstate, search_interp; /* how far a search for tstate is: the next to look at */
 	__u64 asked;	  /* when tstate was looked for */
 	__u32 patience;	  /* ns until it is looked for again */
 	__u32 epfd;	  /* descriptor + 1 of the epoll wait it is in, or 0 */
-	__u16 wait_index; /* index of wait_gil */
 	__u16 cpu;	  /* CPU + 1 it waits for, or 0 */
 	__u8 wait_goes_on; /* the wait for the GIL that WAIT_END ended did not end it: a WAIT follows */
 	__u8 runs_loop;	  /* it has slept on a loop's descriptor */
-	__u16 spare;
+	__u32 spare;
 };
 
 struct {

@@ -2,13 +2,12 @@
 /*
  * gil.bpf.c - the GIL's sites: uprobes on the `call` instructions of take_gil and drop_gil (user/target/target.h says which and why).
  *
- * At those calls the first argument is a condition variable inside the GIL, so the GIL's address needs no register or version knowledge. It counts
- * only when user space knows it as a GIL of this process: a library in the same file may use condition variables of its own.
+ * At those calls the first argument is a condition variable inside the GIL: it tells the GIL, and TAKE from DROP. It counts only when user space knows it
+ * as one of a GIL of this process: a library in the same file may use condition variables of its own.
  */
 #include "pystack.bpf.h"
-#include "../user/target/gil_layout.h"
 
-/* An address that is no known GIL: told once, so that user space can look whether a new interpreter has come. */
+/* What is no known GIL: told once, so that user space can look whether a new interpreter has come. */
 struct {
 	__uint(type, BPF_MAP_TYPE_LRU_HASH);
 	__type(key, struct shared_gil_key);
@@ -16,29 +15,35 @@ struct {
 	__uint(max_entries, 1024);
 } unknown_gils SEC(".maps");
 
-static __always_inline void tell_unknown(struct shared_gil_key *key, __u64 ts, __u32 tid)
+static __always_inline void tell_unknown(struct shared_gil_key *key, __u16 condition, __u64 ts, __u32 tid)
 {
+	const struct shared_target *target = bpf_map_lookup_elem(&targets, &key->tgid);
 	__u8 told = 1;
 
-	if (!is_target(key->tgid) || bpf_map_update_elem(&unknown_gils, key, &told, BPF_NOEXIST))
+	if (!target || bpf_map_update_elem(&unknown_gils, key, &told, BPF_NOEXIST))
 		return;
 
-	struct ev_unknown_gil record = {.hdr = HDR(UNKNOWN_GIL, ts, tid, 0, 0), .address = key->address};
+	struct ev_unknown_gil record = {.hdr = HDR(UNKNOWN_GIL, ts, tid, 0, 0)};
+	record.address = key->condition - (condition == CONDITION_SWITCH ? target->gil.switch_cond : target->gil.cond);
 	emit(&record, sizeof(record));
 }
 
-static __always_inline struct shared_gil *gil_at(__u64 address, __u64 ts, __u64 pid_tgid)
+/* The GIL that `condition` is the condition variable `kind` of; NULL: it is not known. */
+static __always_inline struct shared_gil *gil_of(__u64 condition, __u16 kind, __u64 ts, __u64 pid_tgid)
 {
-	struct shared_gil_key key = {.address = address, .tgid = pid_tgid >> 32};
+	struct shared_gil_key key = {.condition = condition, .tgid = pid_tgid >> 32};
 	struct shared_gil *gil;
 
 	if (!enabled)
 		return 0;
 	gil = bpf_map_lookup_elem(&gils, &key);
-	if (gil)
-		check_current(ts, (__u32)pid_tgid);
-	else
-		tell_unknown(&key, ts, (__u32)pid_tgid);
+	if (!gil) {
+		tell_unknown(&key, kind, ts, (__u32)pid_tgid);
+		return 0;
+	}
+	if (gil->condition != kind)
+		return 0;
+	check_current(ts, (__u32)pid_tgid);
 	return gil;
 }
 
@@ -46,7 +51,7 @@ SEC("uprobe")
 int BPF_KPROBE(gil_take, __u64 switch_cond)
 {
 	__u64 ts = bpf_ktime_get_ns(), me = bpf_get_current_pid_tgid();
-	struct shared_gil *gil = gil_at(switch_cond - GIL_SWITCH_COND, ts, me);
+	struct shared_gil *gil = gil_of(switch_cond, CONDITION_SWITCH, ts, me);
 
 	if (gil) {
 		struct ev_take record = {.hdr = HDR(TAKE, ts, (__u32)me, gil->index, 0)};
@@ -56,7 +61,7 @@ int BPF_KPROBE(gil_take, __u64 switch_cond)
 }
 
 /* Is a drop request set for the thread that drops this GIL now? (It is still last_holder.) */
-static __always_inline bool drop_requested(struct shared_gil *gil, __u64 address)
+static __always_inline bool drop_requested(const struct shared_gil *gil)
 {
 	__u64 tstate = 0, word = gil->drop_request;
 	__u32 request = 0;
@@ -64,7 +69,7 @@ static __always_inline bool drop_requested(struct shared_gil *gil, __u64 address
 	if (gil->drop_request_kind == DROP_REQUEST_UNKNOWN)
 		return false;
 	if (gil->drop_request_kind != DROP_REQUEST_ADDRESS) {
-		if (bpf_probe_read_user(&tstate, sizeof(tstate), (void *)(address + GIL_LAST_HOLDER)))
+		if (bpf_probe_read_user(&tstate, sizeof(tstate), (void *)(gil->address + gil->layout.last_holder)))
 			return false;
 		if (gil->drop_request_kind == DROP_REQUEST_INTERP &&
 		    bpf_probe_read_user(&tstate, sizeof(tstate), (void *)(tstate + gil->tstate_interp)))
@@ -79,14 +84,14 @@ static __always_inline bool drop_requested(struct shared_gil *gil, __u64 address
 SEC("uprobe")
 int BPF_KPROBE(gil_drop, __u64 cond)
 {
-	__u64 ts = bpf_ktime_get_ns(), me = bpf_get_current_pid_tgid(), address = cond - GIL_COND;
-	struct shared_gil *gil = gil_at(address, ts, me);
+	__u64 ts = bpf_ktime_get_ns(), me = bpf_get_current_pid_tgid();
+	struct shared_gil *gil = gil_of(cond, CONDITION_COND, ts, me);
 	bool requested = false;
 
 	if (!gil)
 		return 0;
 	if (gil->pending) {
-		requested = drop_requested(gil, address);
+		requested = drop_requested(gil);
 		gil->pending = 0;
 	}
 
@@ -99,33 +104,31 @@ int BPF_KPROBE(gil_drop, __u64 cond)
  * Whom a thread waits for, and doing what: its own stack when the wait begins, the holder's every time. The GIL's mutex is held here, so the holder
  * cannot give the GIL up while it is looked at.
  */
-static __always_inline void tell_stacks(__u64 ts, __u64 address, __u16 index, bool first)
+static __always_inline void tell_stacks(__u64 ts, const struct shared_gil *gil, bool first)
 {
 	__u64 holder = 0;
 
 	if (first && stack_kinds & EVF_STACK_WAIT)
-		pystack_tell(ts, pystack_current(ts, 1), EVF_STACK_WAIT, index);
+		pystack_tell(ts, pystack_current(ts, 1), EVF_STACK_WAIT, gil->index);
 	if (stack_kinds & EVF_STACK_HOLDER) {
-		bpf_probe_read_user(&holder, sizeof(holder), (void *)(address + GIL_LAST_HOLDER));
-		pystack_tell(ts, holder, EVF_STACK_HOLDER, index);
+		bpf_probe_read_user(&holder, sizeof(holder), (void *)(gil->address + gil->layout.last_holder));
+		pystack_tell(ts, holder, EVF_STACK_HOLDER, gil->index);
 	}
 }
 
 SEC("uprobe")
 int BPF_KPROBE(gil_wait, __u64 cond)
 {
-	__u64 ts = bpf_ktime_get_ns(), me = bpf_get_current_pid_tgid(), address = cond - GIL_COND;
-	struct shared_gil *gil = gil_at(address, ts, me);
+	__u64 ts = bpf_ktime_get_ns(), me = bpf_get_current_pid_tgid();
+	const struct shared_gil *gil = gil_of(cond, CONDITION_COND, ts, me);
 	struct thread_note *note;
 
 	if (!gil)
 		return 0;
 	note = note_of((__u32)me);
-	if (note) {
-		note->wait_gil = address;
-		note->wait_index = gil->index;
-	}
-	tell_stacks(ts, address, gil->index, !note || !note->wait_goes_on);
+	if (note)
+		note->wait_cond = cond;
+	tell_stacks(ts, gil, !note || !note->wait_goes_on);
 
 	struct ev_wait record = {.hdr = HDR(WAIT, ts, (__u32)me, gil->index, 0)};
 	emit(&record, sizeof(record));
@@ -139,23 +142,22 @@ int gil_wait_end(struct pt_regs *ctx)
 	__u64 ts = bpf_ktime_get_ns(), me = bpf_get_current_pid_tgid();
 	__u32 tid = (__u32)me, locked = 1;
 	struct thread_note *note = bpf_map_lookup_elem(&notes, &tid);
+	struct shared_gil_key key = {.tgid = me >> 32};
+	struct shared_gil *gil;
 
-	if (!enabled || !note || !note->wait_gil)
+	if (!enabled || !note || !note->wait_cond)
 		return 0;
+	key.condition = note->wait_cond;
+	gil = bpf_map_lookup_elem(&gils, &key);
 	check_current(ts, tid);
-	if (bpf_probe_read_user(&locked, sizeof(locked), (void *)(note->wait_gil + GIL_LOCKED)))
+	if (!gil || bpf_probe_read_user(&locked, sizeof(locked), (void *)(gil->address + gil->layout.locked)))
 		return 0;
-	if (locked) {
-		struct shared_gil_key key = {.address = note->wait_gil, .tgid = me >> 32};
-		struct shared_gil *gil = bpf_map_lookup_elem(&gils, &key);
+	if (locked)
+		gil->pending = 1;
 
-		if (gil)
-			gil->pending = 1;
-	}
-
-	struct ev_wait_end record = {.hdr = HDR(WAIT_END, ts, tid, note->wait_index, locked ? EVF_WAIT_END_LOCKED : 0)};
+	struct ev_wait_end record = {.hdr = HDR(WAIT_END, ts, tid, gil->index, locked ? EVF_WAIT_END_LOCKED : 0)};
 	emit(&record, sizeof(record));
-	note->wait_gil = 0;
+	note->wait_cond = 0;
 	note->wait_goes_on = locked;
 	return 0;
 }

@@ -5,7 +5,6 @@
  * Python's own list is searched once for a thread, and what was found is proven at every use.
  */
 #include "pystack.bpf.h"
-#include "../user/target/gil_layout.h"
 
 enum {
 	STATES_MAX = 288,	  /* thread states and interpreters looked at: new ones are in front */
@@ -114,11 +113,12 @@ __noinline int pystack_holds_gil(__u64 tstate)
 {
 	__u32 tgid = bpf_get_current_pid_tgid() >> 32;
 	const struct shared_python *python = bpf_map_lookup_elem(&pythons, &tgid);
-	__u64 look[2]; /* last_holder, locked */
+	__u32 locked = 0;
 
-	if (!python || !tstate || bpf_probe_read_user(look, sizeof(look), (void *)(python->gil + GIL_LAST_HOLDER)))
+	if (!python || !tstate || read_word(python->gil + python->gil_layout.last_holder) != tstate)
 		return 0;
-	return look[0] == tstate && (__u32)look[1] == 1;
+	bpf_probe_read_user(&locked, sizeof(locked), (void *)(python->gil + python->gil_layout.locked));
+	return locked == 1;
 }
 
 static const char LICENSE[] SEC("license") __attribute__((used)) = "Dual MIT/GPL";

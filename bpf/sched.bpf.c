@@ -135,7 +135,7 @@ static __always_inline void tell_stack(__u64 ts, struct task_struct *task, bool 
 	if (!(stack_kinds & (runnable ? EVF_STACK_PREEMPT : EVF_STACK_SLEEP)))
 		return;
 	note = note_of(TASK_PID(task));
-	if (!note || note->wait_gil || is_idle(note, task->tgid))
+	if (!note || note->wait_cond || is_idle(note, task->tgid))
 		return;
 	tstate = pystack_current(ts, 0);
 	if (!tstate || (runnable && !note->runs_loop && !pystack_holds_gil(tstate)))

@@ -7,27 +7,42 @@
 #define GILSCOPE_SHARED_H
 
 #include "wire.h"
+#include "../user/target/gil_layout.h"
 #include "../user/target/stack_layout.h"
 
 #define SHARED_MAX_TARGETS 256
-#define SHARED_MAX_GILS 1024
+#define SHARED_MAX_GILS 2048 /* condition variables, two of every GIL */
 #define SHARED_MAX_THREADS 32768
 #define SHARED_MAX_CPUS 4096
 #define SHARED_MAX_LOOPS 4096
 #define SHARED_MAX_GC_SITES 4096
 
+/* An observed process. */
+struct shared_target {
+	struct gil_layout gil;
+};
+
+/*
+ * A GIL is looked up by what its sites are passed: the address of one of its two condition variables. So what the call means follows from which one it
+ * is, and no offset in the GIL is known to the probes before.
+ */
 struct shared_gil_key {
-	wire_u64 address;
+	wire_u64 condition;
 	wire_u32 tgid;
 	wire_u32 spare;
 };
 
+enum { CONDITION_COND, CONDITION_SWITCH }; /* waiters sleep on it, DROP signals it; TAKE signals it */
+
 struct shared_gil {
+	wire_u64 address;	    /* of the GIL */
 	wire_u64 drop_request;	    /* address or offset: target.h, enum drop_request_kind */
 	wire_s32 tstate_interp;	    /* PyThreadState.interp */
 	wire_u16 drop_request_kind;
 	wire_u16 index;		    /* the stream's index of this GIL */
-	wire_u32 pending;	    /* a waiter ran out of patience since the last DROP: the drop request is worth reading */
+	wire_u16 condition;	    /* which one this entry is for */
+	wire_u16 pending;	    /* with COND: a waiter ran out of patience since the last DROP: the drop request is worth reading */
+	struct gil_layout layout;
 	wire_u32 spare;
 };
 
@@ -42,12 +57,12 @@ struct shared_python {
 	struct stack_layout layout;
 	wire_u64 code_mask;   /* takes the tags off a frame's code */
 	wire_u64 gil;	      /* address of the main interpreter's GIL */
+	struct gil_layout gil_layout;
 	wire_u16 frame_first; /* frames are read in one piece that begins here … */
 	wire_u16 frame_bytes; /* … and is so long, at most SHARED_FRAME_BYTES_MAX */
 	wire_u16 previous, code, instr, owner, generator; /* where in that piece; STACK_NONE as in the layout */
 	wire_u16 spare;
 	wire_u32 process; /* its number in this capture; 0: nothing tells when a code object goes, so what was seen of it must not be kept */
-	wire_u32 spare2;
 };
 #define SHARED_FRAME_BYTES_MAX 120
 

@@ -27,6 +27,8 @@
 enum { RUNTIME_HEAD = 32 / 8, RUNTIME_GIL = 352 / 8, INTERP_NEXT = 0, INTERP_THREADS = 1 };
 enum { TSTATE_NEXT = 1, TSTATE_INTERP = 2, TSTATE_DICT = 152 / 8, TSTATE_THREAD_ID = 176 / 8 };
 enum { INTERP_MODULES = 856 / 8 };
+/* … and in its GIL, which begins like this wherever conditions and mutexes are as large as they like */
+enum { GIL_INTERVAL, GIL_LAST_HOLDER, GIL_LOCKED, GIL_SWITCH_NUMBER, GIL_COND, GIL_MUTEX = GIL_COND + sizeof(pthread_cond_t) / 8 };
 
 static uint64_t runtime[82] __attribute__((section(".PyRuntime"))) = {1};
 static char version[250] = "3.9.18 (main, Jan  1 2026, 00:00:00) \n[GCC 12.2.0]";
@@ -67,9 +69,9 @@ static void honest_memory(void)
 	tstate[TSTATE_INTERP] = (uintptr_t)interpreter;
 	tstate[TSTATE_THREAD_ID] = (uintptr_t)pthread_block;
 	memcpy(pthread_block, &self, sizeof(self)); /* as libc's structure begins */
-	gil[GIL_INTERVAL / 8] = 5000;
-	gil[GIL_LAST_HOLDER / 8] = (uintptr_t)tstate;
-	gil[GIL_LOCKED / 8] = 1;
+	gil[GIL_INTERVAL] = 5000;
+	gil[GIL_LAST_HOLDER] = (uintptr_t)tstate;
+	gil[GIL_LOCKED] = 1;
 }
 
 static void *second_thread(void *arg)
@@ -213,7 +215,7 @@ static void a_holder_is_not_named_while_the_gil_changes_hands(void **state)
 	pid_t pid;
 
 	honest_memory();
-	runtime[RUNTIME_GIL + GIL_MUTEX / 8] = 1;
+	runtime[RUNTIME_GIL + GIL_MUTEX] = 1;
 	pid = liar(name_main);
 	assert_int_equal(look(pid, &proven, &seen), 0);
 	assert_int_equal(seen.python, 1);
@@ -245,7 +247,7 @@ static void pointers_to_nowhere_are_no_harm(void **state)
 	mprotect(closed, 1 << 16, PROT_NONE);
 	for (size_t i = 0; i < sizeof(nowhere) / sizeof(nowhere[0]); i++) {
 		uint64_t *const places[] = {&interpreter[INTERP_NEXT], &interpreter[INTERP_THREADS], &tstate[TSTATE_NEXT],
-					    &tstate[TSTATE_THREAD_ID], &tstate[TSTATE_INTERP], &runtime[RUNTIME_GIL + GIL_LAST_HOLDER / 8],
+					    &tstate[TSTATE_THREAD_ID], &tstate[TSTATE_INTERP], &runtime[RUNTIME_GIL + GIL_LAST_HOLDER],
 					    &runtime[RUNTIME_HEAD]};
 
 		for (size_t p = 0; p < sizeof(places) / sizeof(places[0]); p++) {
@@ -411,10 +413,10 @@ static void what_does_not_look_like_a_gil_is_refused(void **state)
 		uint64_t value;
 		int err;
 	} spoilt[] = {
-		{GIL_LOCKED / 8, 2, -ENOTSUP},
-		{GIL_LOCKED / 8, UINT32_MAX, -EAGAIN}, /* -1: not created yet */
-		{GIL_INTERVAL / 8, UINT64_MAX, -ENOTSUP},
-		{GIL_SWITCH_NUMBER / 8, UINT64_MAX, -ENOTSUP},
+		{GIL_LOCKED, 2, -ENOTSUP},
+		{GIL_LOCKED, UINT32_MAX, -EAGAIN}, /* -1: not created yet */
+		{GIL_INTERVAL, UINT64_MAX, -ENOTSUP},
+		{GIL_SWITCH_NUMBER, UINT64_MAX, -ENOTSUP},
 	};
 
 	for (size_t i = 0; i < sizeof(spoilt) / sizeof(spoilt[0]); i++) {
@@ -446,7 +448,7 @@ static void the_proof_needs_exactly_one_place_and_the_right_one(void **state)
 	child_kill(&pid);
 	/* none at all, for the program changed its switch interval */
 	honest_memory();
-	gil[GIL_INTERVAL / 8] = 1000;
+	gil[GIL_INTERVAL] = 1000;
 	proven = true;
 	pid = liar(NULL);
 	assert_int_equal(look(pid, &proven, &seen), 0);
@@ -455,7 +457,7 @@ static void the_proof_needs_exactly_one_place_and_the_right_one(void **state)
 	/* only elsewhere: this version's row is wrong */
 	honest_memory();
 	memcpy(other, gil, 32);
-	gil[GIL_INTERVAL / 8] = 1;
+	gil[GIL_INTERVAL] = 1;
 	pid = liar(NULL);
 	assert_int_equal(look(pid, &proven, &seen), -ENOTSUP);
 	child_kill(&pid);

@@ -134,12 +134,31 @@ static void debug_offsets_give_the_layout(void **state)
 	assert_int_equal(layout.tstate_native_thread_id, 160);
 	assert_int_equal(layout.drop_request_kind, DROP_REQUEST_TSTATE);
 	assert_false(layout.free_threaded);
-	/* a free-threaded build says where `enabled` is */
+	assert_int_equal(layout.gil.enabled, GIL_NO_FIELD);
+	assert_int_equal(layout.gil.last_holder, 8);
+}
+
+/* Its GIL has one field more, in front of the others; the table must say so, too. */
+static void a_free_threaded_build_has_another_gil(void **state)
+{
+	uint64_t words[WORDS];
+	struct layout layout;
+
+	debug_offsets_of_314(words);
 	words[2] = 1;
-	words[136 / 8] = 7784 + GIL_SIZE;
+	assert_int_equal(layout_parse_debug_offsets(words, WORDS, 0x030e0af0, 316616, &layout), -ENOTSUP);
+	words[144 / 8] += 8;
+	words[152 / 8] += 8;
 	assert_int_equal(layout_parse_debug_offsets(words, WORDS, 0x030e0af0, 316616, &layout), 0);
 	assert_true(layout.free_threaded);
-	assert_int_equal(layout.gil_enabled, GIL_SIZE);
+	assert_int_equal(layout.gil.enabled, 0);
+	assert_int_equal(layout.gil.interval, 8);
+	assert_int_equal(layout.gil.last_holder, 16);
+	assert_int_equal(layout.gil.locked, 24);
+	assert_int_equal(layout.gil.cond, 40);
+	assert_int_equal(layout.gil.switch_cond - layout.gil.cond, sizeof(pthread_cond_t) + sizeof(pthread_mutex_t));
+	words[136 / 8] = 208;
+	assert_int_equal(layout_parse_debug_offsets(words, WORDS, 0x030e0af0, 316616, &layout), -ENOTSUP);
 }
 
 static void debug_offsets_give_the_frames(void **state)
@@ -450,6 +469,7 @@ int main(void)
 		cmocka_unit_test(other_texts_are_no_version),
 		cmocka_unit_test(versions_are_written_as_python_writes_them),
 		cmocka_unit_test(debug_offsets_give_the_layout),
+		cmocka_unit_test(a_free_threaded_build_has_another_gil),
 		cmocka_unit_test(debug_offsets_give_the_frames),
 		cmocka_unit_test(frames_of_debug_offsets_that_do_not_fit_are_refused),
 		cmocka_unit_test(asyncio_says_where_its_loops_and_tasks_are),

@@ -129,7 +129,7 @@ int capture_add(struct capture *capture, struct target *target, struct diag *dia
 {
 	struct tracee *tracee = calloc(1, sizeof(*tracee));
 	struct tracee **list = realloc(capture->tracees, (capture->tracee_count + 1) * sizeof(*list));
-	uint8_t value = 1;
+	struct shared_target value = {.gil = target->layout.gil};
 	int err;
 
 	if (list)

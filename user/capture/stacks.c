@@ -49,6 +49,7 @@ static bool python_of(const struct target *target, struct shared_python *ret_pyt
 		.layout = *layout,
 		.code_mask = layout->code_tagged ? ~3ull : ~0ull,
 		.gil = target->gils[0].address,
+		.gil_layout = target->layout.gil,
 		.frame_first = (uint16_t)first,
 		.frame_bytes = (uint16_t)(end - first),
 		.previous = in_piece(layout->frame_previous, first),

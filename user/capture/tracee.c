@@ -21,6 +21,32 @@ int tracee_attach(struct capture *capture, struct tracee *tracee, struct diag *d
 	return err;
 }
 
+/* Hands a GIL to the probes. */
+static int tell_probes(struct capture *capture, const struct target *target, uint64_t address)
+{
+	const struct python_layout *layout = &target->layout;
+	struct shared_gil value = {
+		.address = address,
+		.drop_request = layout->drop_request,
+		.drop_request_kind = (uint16_t)layout->drop_request_kind,
+		.tstate_interp = layout->tstate_interp,
+		.index = capture->next_gil,
+		.layout = layout->gil,
+	};
+	uint16_t offsets[] = {[CONDITION_COND] = layout->gil.cond, [CONDITION_SWITCH] = layout->gil.switch_cond};
+
+	for (uint16_t i = 0; i < sizeof(offsets) / sizeof(offsets[0]); i++) {
+		struct shared_gil_key key = {.condition = address + offsets[i], .tgid = target->info.pid};
+		int err;
+
+		value.condition = i;
+		err = bpf_map__update_elem(capture->skeleton->maps.gils, &key, sizeof(key), &value, sizeof(value), BPF_ANY);
+		if (err)
+			return err;
+	}
+	return 0;
+}
+
 int tracee_declare_gils(struct capture *capture, struct tracee *tracee, uint32_t from, uint64_t ts)
 {
 	const struct target *target = tracee->target;
@@ -30,19 +56,12 @@ int tracee_declare_gils(struct capture *capture, struct tracee *tracee, uint32_t
 		return -ENOMEM;
 	tracee->gil_index = index;
 	for (uint32_t i = from; i < target->gil_count; i++) {
-		struct shared_gil_key key = {.address = target->gils[i].address, .tgid = target->info.pid};
-		struct shared_gil value = {
-			.drop_request = target->layout.drop_request,
-			.drop_request_kind = (uint16_t)target->layout.drop_request_kind,
-			.tstate_interp = target->layout.tstate_interp,
-			.index = capture->next_gil,
-		};
 		union event event = {.gil = {
 			.hdr = {.ts = ts, .tid = target->info.pid, .type = EV_GIL, .aux = capture->next_gil},
 			.address = target->gils[i].address,
 			.interpreter = target->gils[i].interpreter,
 		}};
-		int err = bpf_map__update_elem(capture->skeleton->maps.gils, &key, sizeof(key), &value, sizeof(value), BPF_ANY);
+		int err = tell_probes(capture, target, target->gils[i].address);
 
 		if (err)
 			return err;

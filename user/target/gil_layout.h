@@ -1,20 +1,26 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * gil_layout.h - struct _gil_runtime_state (CPython's Include/internal/pycore_gil.h), the same from 3.8 to 3.15 with glibc on 64-bit machines; and
- * how a pending drop request is read. The probes share it with user space, so it includes nothing.
+ * gil_layout.h - where the fields of a GIL are (struct _gil_runtime_state, CPython's Include/internal/pycore_gil.h), and how a pending drop request is
+ * read. The layout differs between targets: free-threaded builds have one field more, and the sizes in between are the C library's (target/gil.h makes
+ * it). The probes get it with every GIL. Shared with BPF, so it includes nothing and has fixed types.
  */
 #ifndef GILSCOPE_TARGET_GIL_LAYOUT_H
 #define GILSCOPE_TARGET_GIL_LAYOUT_H
 
-enum {
-	GIL_INTERVAL = 0,      /* unsigned long, µs */
-	GIL_LAST_HOLDER = 8,   /* PyThreadState * */
-	GIL_LOCKED = 16,       /* int: -1 before creation, 0, 1 */
-	GIL_SWITCH_NUMBER = 24,
-	GIL_COND = 32,	       /* pthread_cond_t that waiters sleep on */
-	GIL_MUTEX = 80,
-	GIL_SWITCH_COND = 120, /* pthread_cond_t of the forced hand-over */
-	GIL_SIZE = 208,
+#define GIL_NO_FIELD 0xffffu
+
+/* Offsets in bytes */
+struct gil_layout {
+	unsigned short enabled;	      /* int: 0 while it is switched off; GIL_NO_FIELD in a build that always has a GIL */
+	unsigned short interval;      /* unsigned long, µs */
+	unsigned short last_holder;   /* PyThreadState * */
+	unsigned short locked;	      /* int: -1 before creation, 0, 1 */
+	unsigned short switch_number; /* unsigned long */
+	unsigned short cond;	      /* pthread_cond_t that waiters sleep on */
+	unsigned short mutex;	      /* pthread_mutex_t of `cond` and of the fields above */
+	unsigned short switch_cond;   /* pthread_cond_t of the forced hand-over */
+	unsigned short size;	      /* of the whole */
+	unsigned short spare[3];
 };
 
 /* Where a pending drop request can be read when a DROP is seen (who asked: ceval_gil.h, SET_GIL_DROP_REQUEST). */

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "target/debug_offsets.h"
+#include "target/gil.h"
 #include "target/layout.h"
 #include "target/memory.h"
 #include "target/version.h"
@@ -88,13 +89,11 @@ int layout_parse_debug_offsets(const uint64_t *words, size_t count, uint32_t ver
 		.drop_request_kind = DROP_REQUEST_TSTATE,
 		.drop_request = EVAL_BREAKER,
 	};
-	/* it tells where two fields of the GIL are that we hold for constant */
+	layout.gil = gil_layout_of(layout.free_threaded);
+	/* it tells where some fields of the GIL are that we hold for constant; where `enabled` is, which comes first, within the GIL itself */
 	state = field(&r, at->gil_state, interp_bytes);
-	if (field(&r, at->gil_locked, interp_bytes) - state != GIL_LOCKED || field(&r, at->gil_holder, interp_bytes) - state != GIL_LAST_HOLDER)
-		return -ENOTSUP;
-	if (layout.free_threaded)
-		layout.gil_enabled = field(&r, at->gil_enabled, interp_bytes) - state;
-	if (r.bad || (layout.free_threaded && layout.gil_enabled != GIL_SIZE))
+	if (field(&r, at->gil_locked, interp_bytes) - state != layout.gil.locked ||
+	    field(&r, at->gil_holder, interp_bytes) - state != layout.gil.last_holder || words[at->gil_enabled / 8] != 0 || r.bad)
 		return -ENOTSUP;
 	*ret_layout = layout;
 	return 0;
@@ -110,6 +109,7 @@ int layout_read(pid_t pid, uint32_t version_hex, uint64_t runtime, uint64_t runt
 		return -ENOTSUP;
 	if (minor < sizeof(rows) / sizeof(rows[0])) {
 		*ret_layout = rows[minor];
+		ret_layout->gil = gil_layout_of(false);
 		return 0;
 	}
 	err = memory_read(pid, runtime, words, sizeof(words));

@@ -25,8 +25,8 @@ struct layout {
 	uint32_t interp_modules; /* sys.modules, a dict */
 	uint32_t tstate_dict;	 /* up to 3.12: PyThreadState.dict; later 0 */
 	uint32_t tstate_loop;	 /* 3.13: _PyThreadStateImpl.asyncio_running_loop, its first field behind the PyThreadState; else 0 */
-	uint32_t gil_enabled;		 /* in struct _gil_runtime_state of a free-threaded build; 0: always enabled */
 	bool free_threaded;
+	struct gil_layout gil;
 	enum drop_request_kind drop_request_kind;
 	uint32_t drop_request; /* ADDRESS: in _PyRuntime */
 };

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/cleanup.h"
+#include "target/gil.h"
 #include "target/memory.h"
 #include "target/runtime.h"
 
@@ -100,20 +101,12 @@ int runtime_thread_states(pid_t pid, const struct layout *layout, uint64_t runti
 	return count;
 }
 
-/* The first fields of struct _gil_runtime_state */
-struct lock_words {
-	uint64_t interval_us, last_holder;
-	int32_t locked;
-	uint32_t padding;
-	uint64_t switch_number;
-};
-
-static bool lock_plausible(const struct lock_words *words)
+static bool gil_plausible(const struct gil_words *words)
 {
 	const uint64_t interval_max_us = UINT64_C(3600) * 1000 * 1000, switches_max = UINT64_C(1) << 40;
 
 	return words->interval_us > 0 && words->interval_us <= interval_max_us && (words->locked == 0 || words->locked == 1) &&
-	       words->switch_number < switches_max;
+	       words->switch_number < switches_max && words->enabled >= 0;
 }
 
 /* A thread state in memory, whose interpreter is one of those that the runtime lists. */
@@ -124,11 +117,11 @@ static bool holder_plausible(pid_t pid, const struct layout *layout, uint64_t ho
 	return holder && memory_read_u64(pid, holder + layout->tstate_interp, &interpreter) == 0 && known(interpreters, count, interpreter);
 }
 
-static enum gil_verdict verdict(const struct lock_words *claimed, int hits, bool hit_claimed)
+static enum gil_verdict verdict(const struct gil_words *claimed, int hits, bool hit_claimed)
 {
 	if (claimed->locked == -1 || (claimed->interval_us == 0 && claimed->locked == 0 && claimed->switch_number == 0))
 		return GIL_ABSENT;
-	if (!lock_plausible(claimed))
+	if (!gil_plausible(claimed))
 		return GIL_WRONG;
 	if (hits == 0)
 		return GIL_PLAUSIBLE;
@@ -142,11 +135,12 @@ int runtime_calibrate(pid_t pid, uint64_t runtime, uint64_t runtime_size, uint64
 	enum { INTERVAL_DEFAULT_US = 5000, RUNTIME_BYTES_MAX = 16 << 20 };
 	_cleanup_(freep) struct interpreter *interpreters = calloc(INTERPRETERS_MAX, sizeof(*interpreters));
 	_cleanup_(freep) uint8_t *bytes = NULL;
-	struct lock_words words, claimed;
+	const struct gil_layout *gil_layout = &layout->gil;
+	struct gil_words words, claimed;
 	int hits = 0, count, err;
 	bool hit_claimed = false;
 
-	if (runtime_size < GIL_SIZE || runtime_size > RUNTIME_BYTES_MAX || gil % 8)
+	if (runtime_size < gil_layout->size || runtime_size > RUNTIME_BYTES_MAX || gil % 8)
 		return -ENOTSUP;
 	bytes = malloc(runtime_size);
 	if (!bytes || !interpreters)
@@ -155,12 +149,12 @@ int runtime_calibrate(pid_t pid, uint64_t runtime, uint64_t runtime_size, uint64
 	err = memory_read(pid, runtime, bytes, runtime_size);
 	if (err || count < 0)
 		return err ? err : count;
-	err = memory_read(pid, gil, &claimed, sizeof(claimed));
+	err = gil_words_read(pid, gil_layout, gil, &claimed);
 	if (err)
 		return err;
-	for (uint64_t at = 0; at + GIL_SIZE <= runtime_size; at += 8) {
-		memcpy(&words, bytes + at, sizeof(words));
-		if (words.interval_us != INTERVAL_DEFAULT_US || !lock_plausible(&words) ||
+	for (uint64_t at = 0; at + gil_layout->size <= runtime_size; at += 8) {
+		words = gil_words_of(gil_layout, bytes + at);
+		if (words.interval_us != INTERVAL_DEFAULT_US || !gil_plausible(&words) ||
 		    !holder_plausible(pid, layout, words.last_holder, interpreters, count))
 			continue;
 		hits++;

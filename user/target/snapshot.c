@@ -9,6 +9,7 @@
 #include "base/cleanup.h"
 #include "base/duration.h"
 #include "target/epoll.h"
+#include "target/gil.h"
 #include "target/loops.h"
 #include "target/memory.h"
 #include "target/private.h"
@@ -53,12 +54,13 @@ static int emit_thread(const struct snapshot *snapshot, const struct thread *thr
 /* Asleep on the condition variable of one of the GILs? glibc waits on a word inside it (nptl/pthread_cond_wait.c). */
 static bool waits_for_gil(const struct snapshot *snapshot, uint64_t futex, uint64_t operation, uint16_t *ret_gil)
 {
+	const struct gil_layout *layout = &snapshot->target->layout.gil;
 	uint64_t command = operation & FUTEX_CMD_MASK;
 
 	if (command != FUTEX_WAIT && command != FUTEX_WAIT_BITSET)
 		return false;
 	for (uint32_t i = 0; i < snapshot->target->gil_count; i++) {
-		if (futex - snapshot->target->gils[i].address - GIL_COND >= GIL_MUTEX - GIL_COND)
+		if (futex - snapshot->target->gils[i].address - layout->cond >= (uint64_t)(layout->mutex - layout->cond))
 			continue;
 		*ret_gil = snapshot->gil_index[i];
 		return true;
@@ -126,17 +128,7 @@ static int emit_state(const struct snapshot *snapshot, const struct thread *thre
 	return sink_event(snapshot->sink, &event);
 }
 
-/* struct _gil_runtime_state up to its mutex's lock word */
-struct lock_view {
-	uint64_t interval, last_holder;
-	int32_t locked;
-	uint32_t padding;
-	uint64_t switch_number;
-	uint8_t cond[GIL_MUTEX - GIL_COND];
-	uint64_t mutex; /* 0 while nobody is inside take_gil or drop_gil */
-};
-
-static bool lock_same(const struct lock_view *a, const struct lock_view *b)
+static bool words_same(const struct gil_words *a, const struct gil_words *b)
 {
 	return a->last_holder == b->last_holder && a->locked == b->locked && a->switch_number == b->switch_number;
 }
@@ -151,21 +143,22 @@ static int emit_observe(const struct snapshot *snapshot, uint32_t index)
 	union event event = {.observe = {.hdr = {.type = EV_OBSERVE, .aux = snapshot->gil_index[index]}}};
 	const struct target *target = snapshot->target;
 	uint64_t address = target->gils[index].address, before = 0;
-	struct lock_view look, again;
+	const struct gil_layout *layout = &target->layout.gil;
+	struct gil_words look, again;
 
 	for (int try = 0; try < TRIES; try++) {
 		const struct thread *holder;
 
 		before = clock_now_ns();
-		if (memory_read((pid_t)target->info.pid, address, &look, sizeof(look)) || look.locked < 0)
+		if (gil_words_read((pid_t)target->info.pid, layout, address, &look) || look.locked < 0)
 			return 0; /* its interpreter is gone, or not there yet */
 		again = look;
 		if (!look.locked)
 			break;
 		holder = threads_of_state(&snapshot->threads, target, look.last_holder);
-		if (memory_read((pid_t)target->info.pid, address, &again, sizeof(again)))
+		if (gil_words_read((pid_t)target->info.pid, layout, address, &again))
 			return 0;
-		if (look.mutex || again.mutex || !lock_same(&look, &again))
+		if (look.mutex || again.mutex || !words_same(&look, &again))
 			continue;
 		event.observe.holder = holder ? holder->tid : 0;
 		break;
@@ -174,13 +167,6 @@ static int emit_observe(const struct snapshot *snapshot, uint32_t index)
 	event.hdr.ts = clock_now_ns();
 	event.observe.span_ns = span(before, event.hdr.ts);
 	return sink_event(snapshot->sink, &event);
-}
-
-static bool gil_enabled(const struct target *target, uint32_t index)
-{
-	uint32_t offset = target->private->layout.gil_enabled, enabled;
-
-	return !offset || memory_read_u32((pid_t)target->info.pid, target->gils[index].address + offset, &enabled) || enabled;
 }
 
 static int emit_all(const struct snapshot *snapshot)
@@ -192,7 +178,7 @@ static int emit_all(const struct snapshot *snapshot)
 	for (uint32_t i = 0; !err && i < snapshot->threads.count; i++)
 		err = emit_state(snapshot, &snapshot->threads.list[i]);
 	for (uint32_t i = 0; !err && i < snapshot->target->gil_count; i++)
-		err = gil_enabled(snapshot->target, i) ? emit_observe(snapshot, i) : 0;
+		err = emit_observe(snapshot, i);
 	if (!err)
 		err = epoll_emit_all(snapshot->target, snapshot->sink);
 	return err ? err : loops_emit_all(snapshot->target, &snapshot->threads, snapshot->sink);

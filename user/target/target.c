@@ -7,6 +7,7 @@
 #include "base/diag.h"
 #include "target/asyncio.h"
 #include "target/elf_scan.h"
+#include "target/gil.h"
 #include "target/gc_sites.h"
 #include "target/image.h"
 #include "target/memory.h"
@@ -121,6 +122,7 @@ static int layout_find(struct target *target, const struct image *image, struct 
 		.tstate_interp = (int32_t)layout->tstate_interp,
 		.tstate_thread_id = (int32_t)layout->tstate_thread_id,
 		.tstate_native_thread_id = layout->tstate_native_thread_id,
+		.gil = layout->gil,
 	};
 	target->private->tstate_loop = layout->tstate_loop;
 	target->stack.tstate_task = target->stack.task_name = STACK_NONE;
@@ -171,13 +173,13 @@ static int gils_find(struct target *target, struct diag *diag)
 	const struct layout *layout = &target->private->layout;
 	pid_t pid = (pid_t)target->info.pid;
 	enum gil_verdict verdict;
-	uint32_t enabled = 1;
+	struct gil_words words;
 	int err = target_refresh_gils(target);
 
 	if (err >= 0)
 		err = runtime_calibrate(pid, target->runtime, target->private->runtime_size, target->gils[0].address, layout, &verdict);
-	if (!err && layout->gil_enabled)
-		err = memory_read_u32(pid, target->gils[0].address + layout->gil_enabled, &enabled);
+	if (!err)
+		err = gil_words_read(pid, &layout->gil, target->gils[0].address, &words);
 	if (err == -EAGAIN || (!err && verdict == GIL_ABSENT)) {
 		diag_set(diag, EXIT_UNSUPPORTED, -EAGAIN, "the Python of process %d has no GIL yet: it is only starting, or it is ending", pid);
 		diag_hint(diag, "try again when it runs");
@@ -191,7 +193,7 @@ static int gils_find(struct target *target, struct diag *diag)
 	if (err)
 		return trouble(pid, err, "read the memory", diag);
 	target->gil_proven = verdict == GIL_PROVEN;
-	target->info.gil_enabled = enabled != 0;
+	target->info.gil_enabled = words.enabled != 0;
 	return 0;
 }
 

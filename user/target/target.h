@@ -8,7 +8,7 @@
  * How the sites are found in stripped PGO/LTO builds (cpython/Python/ceval_gil.h, 3.8 to 3.15): in every CPython binary pthread_cond_timedwait is
  * called only by take_gil (WAIT), pthread_cond_signal in that same function signals gil->switch_cond on every acquisition (TAKE), and every other
  * pthread_cond_signal is drop_gil or an inlined copy of it, signalling gil->cond (DROP). At the call instruction the first argument is the condition
- * variable, so the GIL's address follows from the constant layout below.
+ * variable, which tells the GIL and what is done with it.
  */
 #ifndef GILSCOPE_TARGET_TARGET_H
 #define GILSCOPE_TARGET_TARGET_H
@@ -43,6 +43,7 @@ struct python_layout {
 	int32_t tstate_interp;		 /* PyThreadState.interp */
 	int32_t tstate_thread_id;	 /* PyThreadState.thread_id = pthread_self() */
 	int32_t tstate_native_thread_id; /* PyThreadState.native_thread_id = gettid() (3.11 on) */
+	struct gil_layout gil;
 };
 
 /* Where the reader of symbols (symbols/) finds what a code object says of itself. Offsets in bytes; -1 = this version has none. */
