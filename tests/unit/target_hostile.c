@@ -38,12 +38,19 @@ static uint32_t pthread_block[512]; /* what a pthread_t would point to */
 static pthread_cond_t cond, switch_cond;
 static pthread_mutex_t mutex;
 
+int looks_like_timedwait(pthread_cond_t *on, const struct timespec *until);
 int looks_like_take_gil(const struct timespec *until);
 void looks_like_drop_gil(void);
 
+/* Of its own, as where nothing is inlined; and take_gil does not wait by a tail call. */
+__attribute__((noinline)) int looks_like_timedwait(pthread_cond_t *on, const struct timespec *until)
+{
+	return pthread_cond_timedwait(on, &mutex, until) == ETIMEDOUT;
+}
+
 __attribute__((noinline)) int looks_like_take_gil(const struct timespec *until)
 {
-	int ret = pthread_cond_timedwait(&cond, &mutex, until);
+	int ret = looks_like_timedwait(&cond, until);
 
 	pthread_cond_signal(&switch_cond);
 	return ret + pthread_mutex_unlock(&mutex);

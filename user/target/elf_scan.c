@@ -16,8 +16,8 @@ enum {
 
 struct found {
 	struct call call;
-	struct function function;
-	bool in_take;
+	struct function function; /* the call lies in */
+	bool in_take;		  /* that function is take_gil */
 };
 
 struct scan {
@@ -29,6 +29,7 @@ struct scan {
 	struct found *found;
 	uint32_t found_count;
 	bool tail_signal;
+	bool wait_apart; /* take_gil waits in a function of its own */
 };
 
 static void scan_done(struct scan *scan)
@@ -133,16 +134,56 @@ static bool same_function(const struct scan *scan, const struct function *a, con
 	return a->start == b->start || is_part_of(scan, a, b) || is_part_of(scan, b, a);
 }
 
-static void take_gil_mark(struct scan *scan)
+/* All calls in this function, or in a part of it, are take_gil's. True when it signals anything. */
+static bool take_gil_mark(struct scan *scan, const struct function *take_gil)
 {
-	for (uint32_t w = 0; w < scan->found_count; w++) {
-		const struct found *wait = &scan->found[w];
+	bool signals = false;
 
-		if (wait->call.import != IMPORT_TIMEDWAIT)
+	for (uint32_t i = 0; i < scan->found_count; i++) {
+		struct found *found = &scan->found[i];
+
+		if (!same_function(scan, take_gil, &found->function))
 			continue;
-		for (uint32_t i = 0; i < scan->found_count; i++)
-			scan->found[i].in_take |= same_function(scan, &wait->function, &scan->found[i].function);
+		found->in_take = true;
+		signals |= found->call.import == IMPORT_SIGNAL;
 	}
+	return signals;
+}
+
+static int caller_found(void *ctx, const struct call *call)
+{
+	struct scan *scan = ctx;
+	struct function caller;
+
+	if (!call->jump && functions_find(&scan->functions, call->vaddr, &caller) == 0)
+		scan->wait_apart |= take_gil_mark(scan, &caller);
+	return 0;
+}
+
+/*
+ * Who waits is take_gil, unless the compiler was told not to inline: then it is PyCOND_TIMEDWAIT (Python/condvar.h), which take_gil calls (debug builds,
+ * -O0), and nobody else that signals does.
+ */
+static int take_gil_find(struct scan *scan)
+{
+	const struct places no_slots = {0};
+	struct places waiting = {0};
+	bool signals = false;
+	int err = 0;
+
+	for (uint32_t i = 0; i < scan->found_count; i++) {
+		const struct found *found = &scan->found[i];
+
+		if (found->call.import != IMPORT_TIMEDWAIT)
+			continue;
+		signals |= take_gil_mark(scan, &found->function);
+		places_add(&waiting, found->function.start, IMPORT_TIMEDWAIT);
+	}
+	if (places_full(&waiting))
+		return -E2BIG;
+	for (uint32_t i = 0; i < scan->code_count && !signals && !err; i++)
+		err = DECODER.calls(&scan->codes[i], &no_slots, &waiting, caller_found, scan);
+	return err;
 }
 
 static int site_compare(const void *a, const void *b)
@@ -154,7 +195,7 @@ static int site_compare(const void *a, const void *b)
 
 static int sites_make(const struct scan *scan, struct elf_sites *ret_sites)
 {
-	struct elf_sites sites = {.list = calloc(scan->found_count + 1, sizeof(*sites.list)), .doubtful = scan->tail_signal};
+	struct elf_sites sites = {.list = calloc(scan->found_count + 1, sizeof(*sites.list)), .doubtful = scan->tail_signal, .wait_apart = scan->wait_apart};
 
 	if (!sites.list)
 		return -ENOMEM;
@@ -179,7 +220,10 @@ void elf_sites_done(struct elf_sites *sites)
 	*sites = (struct elf_sites){0};
 }
 
-/* Symbols are only a second opinion: take_gil's sites must lie in a function of that name, whatever the compiler appended to it, and no DROP may. */
+/*
+ * Symbols are only a second opinion: take_gil's sites must lie in a function of that name, whatever the compiler appended to it, and no DROP may. Of one
+ * that waits in a function of its own, only the others.
+ */
 static int symbol_check(void *ctx, const char *name, const GElf_Sym *symbol)
 {
 	static const char take[] = "take_gil";
@@ -192,6 +236,8 @@ static int symbol_check(void *ctx, const char *name, const GElf_Sym *symbol)
 		char next = strncmp(name, take, sizeof(take) - 1) == 0 ? name[sizeof(take) - 1] : 'x';
 		bool is_take = next == 0 || next == '.';
 
+		if (sites->wait_apart && site->kind == SITE_WAIT)
+			continue;
 		if (site->vaddr - symbol->st_value < symbol->st_size && is_take != (site->kind != SITE_DROP))
 			sites->doubtful = true;
 	}
@@ -206,10 +252,9 @@ static int scan_run(struct scan *scan, struct elf_sites *ret_sites)
 		err = codes_read(scan);
 	if (!err)
 		err = calls_find(scan);
-	if (err)
-		return err;
-	take_gil_mark(scan);
-	return sites_make(scan, ret_sites);
+	if (!err)
+		err = take_gil_find(scan);
+	return err ? err : sites_make(scan, ret_sites);
 }
 
 int elf_scan(const struct elf_image *image, struct diag *diag, struct elf_sites *ret_sites)

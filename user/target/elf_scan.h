@@ -16,6 +16,7 @@ struct elf_sites {
 	struct gil_site *list; /* by address */
 	uint32_t count;
 	uint32_t number[SITE_KINDS];
+	bool wait_apart; /* WAIT lies in a function that take_gil calls */
 	bool doubtful; /* the file's own symbols (where it has them) disagree, or a signal is sent by a tail call, which cannot be a GIL site */
 };
 
