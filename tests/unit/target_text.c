@@ -300,6 +300,29 @@ static void debug_offsets_that_do_not_fit_are_refused(void **state)
 	assert_int_equal(layout_parse_debug_offsets(words, WORDS, 0x030d05f0, 316616, &layout), -ENOTSUP);
 }
 
+/* No table is read beyond its rows, whatever version is asked for. */
+static void versions_without_a_row_are_refused(void **state)
+{
+	const unsigned int others[] = {0, PYTHON_MINOR_MIN - 1, PYTHON_MINOR_MIN, PYTHON_MINOR_ROWS, PYTHON_MINOR_MAX + 1, PYTHON_MINOR_MAX + 2, 255};
+	uint64_t words[WORDS];
+	struct layout layout;
+	struct stack_layout stack;
+	struct code_layout code;
+
+	for (size_t i = 0; i < sizeof(others) / sizeof(others[0]); i++) {
+		uint32_t hex = 3u << 24 | others[i] << 16 | 0xf0;
+		bool row = others[i] == PYTHON_MINOR_MIN || others[i] == PYTHON_MINOR_ROWS;
+
+		debug_offsets_of_314(words);
+		words[1] = hex;
+		assert_int_equal(layout_parse_debug_offsets(words, WORDS, hex, 316616, &layout), -ENOTSUP);
+		assert_int_equal(stacks_parse_debug_offsets(words, WORDS, hex, &stack, &code), -ENOTSUP);
+		assert_int_equal(layout_read(getpid(), hex, (uintptr_t)words, 0, &layout), row ? 0 : -ENOTSUP);
+		layout = (struct layout){0};
+		assert_int_equal(stacks_layout_read(getpid(), hex, (uintptr_t)words, &layout, &stack, &code), row ? 0 : -ENOTSUP);
+	}
+}
+
 struct calls {
 	struct call list[8];
 	uint32_t count;
@@ -475,6 +498,7 @@ int main(void)
 		cmocka_unit_test(asyncio_says_where_its_loops_and_tasks_are),
 		cmocka_unit_test(a_collections_generation_is_found_where_the_note_says),
 		cmocka_unit_test(debug_offsets_that_do_not_fit_are_refused),
+		cmocka_unit_test(versions_without_a_row_are_refused),
 		cmocka_unit_test(calls_are_found_in_x86_64_code),
 		cmocka_unit_test(calls_are_found_in_aarch64_code),
 		cmocka_unit_test(the_scan_finds_the_calls_of_this_program),

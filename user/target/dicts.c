@@ -6,6 +6,7 @@
 #include "base/cleanup.h"
 #include "target/memory.h"
 #include "target/objects.h"
+#include "target/version.h"
 
 enum {
 	ENTRIES_MAX = 1 << 15,
@@ -238,6 +239,7 @@ int object_dict_get(const struct objects *objects, uint64_t dict, const char *ke
 static int cached_keys(const struct objects *objects, uint64_t type, uint64_t *ret_keys)
 {
 	static const uint16_t offsets[] = {[11] = 872, [12] = 880, [13] = 880, [14] = 880, [15] = 888};
+	VERSION_TABLE(offsets, PYTHON_MINOR_MAX);
 	uint64_t flags;
 	int err = memory_read_u64(objects->pid, type + TYPE_FLAGS, &flags);
 

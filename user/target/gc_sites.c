@@ -290,8 +290,8 @@ static void find_symbols(const struct elf_image *image, unsigned int minor, stru
 		const char *name, *file;
 	} collectors[] = {
 		{8, 9, "collect", "gcmodule.c"}, /* too common a word to be taken from any file */
-		{10, PYTHON_MINOR_MAX, "gc_collect_main", NULL},
-		{14, PYTHON_MINOR_MAX, "_PyGC_Collect", NULL},
+		{10, 15, "gc_collect_main", NULL},
+		{14, 15, "_PyGC_Collect", NULL},
 	};
 
 	for (size_t i = 0; i < sizeof(collectors) / sizeof(collectors[0]) && !sites->count; i++) {

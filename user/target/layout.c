@@ -26,6 +26,7 @@ static const struct layout rows[] = {
 		.tstate_thread_id = 136, .tstate_native_thread_id = 144, .interp_modules = 944, .tstate_dict = 112,
 		.drop_request_kind = DROP_REQUEST_INTERP, .drop_request = 372},
 };
+VERSION_TABLE(rows, PYTHON_MINOR_ROWS);
 
 /* Where struct _Py_DebugOffsets itself keeps a field, in bytes */
 enum {
@@ -49,6 +50,7 @@ static const struct debug_positions {
 	[14] = {96, 120, 128, 136, 144, 152, 176, 192, 200, 216, 224},
 	[15] = {96, 120, 128, 136, 144, 152, 176, 192, 200, 240, 248},
 };
+VERSION_TABLE(positions, PYTHON_MINOR_MAX);
 
 static uint32_t field(struct debug_reader *reader, unsigned int position, uint64_t struct_size)
 {
@@ -58,15 +60,16 @@ static uint32_t field(struct debug_reader *reader, unsigned int position, uint64
 int layout_parse_debug_offsets(const uint64_t *words, size_t count, uint32_t version_hex, uint64_t runtime_size, struct layout *ret_layout)
 {
 	enum { STRUCT_SIZE_MAX = 1 << 24 };
-	const struct debug_positions *at = &positions[version_minor(version_hex)];
+	const struct debug_positions *at;
 	uint64_t runtime_bytes, interp_bytes, tstate_bytes;
 	struct debug_reader r = {.words = words};
 	struct layout layout;
 	uint32_t state;
 
-	if (count < DEBUG_OFFSETS_WORDS || memcmp(words, "xdebugpy", 8) != 0 || words[DEBUG_VERSION / 8] != version_hex ||
+	if (!version_has_debug_offsets(version_hex) || count < DEBUG_OFFSETS_WORDS || memcmp(words, "xdebugpy", 8) != 0 || words[DEBUG_VERSION / 8] != version_hex ||
 	    words[DEBUG_FREE_THREADED / 8] > 1)
 		return -ENOTSUP;
+	at = &positions[version_minor(version_hex)];
 	runtime_bytes = words[DEBUG_RUNTIME_SIZE / 8];
 	interp_bytes = words[DEBUG_INTERP_SIZE / 8];
 	tstate_bytes = words[at->tstate_size / 8];
@@ -102,13 +105,12 @@ int layout_parse_debug_offsets(const uint64_t *words, size_t count, uint32_t ver
 int layout_read(pid_t pid, uint32_t version_hex, uint64_t runtime, uint64_t runtime_size, struct layout *ret_layout)
 {
 	uint64_t words[DEBUG_OFFSETS_WORDS];
-	unsigned int minor = version_minor(version_hex);
 	int err;
 
 	if (!version_supported(version_hex))
 		return -ENOTSUP;
-	if (minor < sizeof(rows) / sizeof(rows[0])) {
-		*ret_layout = rows[minor];
+	if (!version_has_debug_offsets(version_hex)) {
+		*ret_layout = rows[version_minor(version_hex)];
 		ret_layout->gil = gil_layout_of(false);
 		return 0;
 	}

@@ -35,6 +35,7 @@ static const struct row {
 	[11] = {648, 56, 8, 48, 32, 56, 69, STACK_NONE, OWNER_NO_SHIM, STACK_INSTR, 72, 112, 120, 136, 184, 128, 48, 48 + COMPACT_311, LINES_311},
 	[12] = {112, 56, 0, 8, 0, 56, 70, STACK_NONE, OWNER_SHIM, STACK_INSTR, 68, 112, 120, 136, 192, 128, 40, 40 + COMPACT_312, LINES_311},
 };
+VERSION_TABLE(rows, PYTHON_MINOR_ROWS);
 
 static struct code_layout code_of_row(const struct row *row)
 {
@@ -89,6 +90,7 @@ static const struct parts {
 	[14] = {88, 176, 208, 248, 312, 400, 416, 592, 616, 648},
 	[15] = {88, 176, 208, 312, 376, 464, 480, 688, 712, 752},
 };
+VERSION_TABLE(parts, PYTHON_MINOR_MAX);
 enum { DEBUG_INTERP_BYTES = 48, STRUCT_BYTES_MAX = 1 << 15 };
 
 /* The field'th number of a part, whose first is the size of the structure. */
@@ -119,14 +121,15 @@ static struct code_layout code_of_parts(struct debug_reader *r, const struct par
 int stacks_parse_debug_offsets(const uint64_t *words, size_t count, uint32_t version_hex, struct stack_layout *ret_stack, struct code_layout *ret_code)
 {
 	unsigned int minor = version_minor(version_hex);
-	const struct parts *at = &parts[minor];
+	const struct parts *at;
 	struct debug_reader r = {.words = words};
 	struct code_layout code;
 	struct stack_layout stack;
 	int err;
 
-	if (count < DEBUG_OFFSETS_WORDS)
+	if (!version_has_debug_offsets(version_hex) || count < DEBUG_OFFSETS_WORDS)
 		return -ENOTSUP;
+	at = &parts[minor];
 	code = code_of_parts(&r, at);
 	stack = (struct stack_layout){
 		.interp_gc_collecting = debug_field(&r, at->interp_gc, words[DEBUG_INTERP_BYTES / 8], 8) + part_field(&r, at->gc, 1, 4),
@@ -156,14 +159,20 @@ static int row_read(unsigned int minor, struct stack_layout *ret_stack, struct c
 int stacks_layout_read(pid_t pid, uint32_t version_hex, uint64_t runtime, const struct layout *layout, struct stack_layout *ret_stack,
 		       struct code_layout *ret_code)
 {
-	unsigned int minor = version_minor(version_hex);
 	uint64_t words[DEBUG_OFFSETS_WORDS];
 	struct code_layout code;
 	struct stack_layout stack;
-	int err = minor < sizeof(rows) / sizeof(rows[0]) ? row_read(minor, &stack, &code) : memory_read(pid, runtime, words, sizeof(words));
+	int err = 0;
 
-	if (!err && minor >= sizeof(rows) / sizeof(rows[0]))
-		err = stacks_parse_debug_offsets(words, DEBUG_OFFSETS_WORDS, version_hex, &stack, &code);
+	if (!version_supported(version_hex))
+		return -ENOTSUP;
+	if (version_has_debug_offsets(version_hex)) {
+		err = memory_read(pid, runtime, words, sizeof(words));
+		if (!err)
+			err = stacks_parse_debug_offsets(words, DEBUG_OFFSETS_WORDS, version_hex, &stack, &code);
+	} else {
+		err = row_read(version_minor(version_hex), &stack, &code);
+	}
 	if (!err && (layout->interp_next > UINT16_MAX || layout->tstate_next > UINT16_MAX || layout->tstate_interp > UINT16_MAX ||
 		     layout->tstate_thread_id > UINT16_MAX))
 		err = -ENOTSUP;

@@ -12,7 +12,17 @@
 
 #include "target/elf_image.h"
 
-enum { PYTHON_MINOR_MIN = 8, PYTHON_MINOR_MAX = 15 };
+enum {
+	PYTHON_MINOR_MIN = 8,
+	PYTHON_MINOR_ROWS = 12, /* up to it offsets are rows of constants; later versions have _Py_DebugOffsets */
+	PYTHON_MINOR_MAX = 15,
+};
+
+/*
+ * Stands behind every table that is indexed by minor version. Who raises PYTHON_MINOR_MAX learns from the compiler which tables are to be filled from the
+ * new version's headers first; no version is looked up without version_supported().
+ */
+#define VERSION_TABLE(table, last) _Static_assert(sizeof(table) / sizeof((table)[0]) == (last) + 1, #table " has no row for the last version")
 
 static inline unsigned int version_minor(uint32_t hex)
 {
@@ -20,6 +30,12 @@ static inline unsigned int version_minor(uint32_t hex)
 }
 
 bool version_supported(uint32_t hex);
+
+/* … and one that says its offsets itself (debug_offsets.h). */
+static inline bool version_has_debug_offsets(uint32_t hex)
+{
+	return version_supported(hex) && version_minor(hex) > PYTHON_MINOR_ROWS;
+}
 
 /* "3.11.2", "3.15.0b1" */
 void version_text(uint32_t hex, char *to, size_t size);
