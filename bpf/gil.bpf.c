@@ -135,6 +135,16 @@ int BPF_KPROBE(gil_wait, __u64 cond)
 	return 0;
 }
 
+/* Switched off? Read with the mutex held and the GIL free, when nobody can switch it off: only its holder does. */
+static __always_inline bool is_off(const struct shared_gil *gil)
+{
+	__u32 on = 1;
+
+	if (gil->layout.enabled != GIL_NO_FIELD)
+		bpf_probe_read_user(&on, sizeof(on), (void *)(gil->address + gil->layout.enabled));
+	return !on;
+}
+
 /* The instruction behind WAIT's call: the GIL's mutex is held again, so `locked` is definite. */
 SEC("uprobe")
 int gil_wait_end(struct pt_regs *ctx)
@@ -155,7 +165,7 @@ int gil_wait_end(struct pt_regs *ctx)
 	if (locked)
 		gil->pending = 1;
 
-	struct ev_wait_end record = {.hdr = HDR(WAIT_END, ts, tid, gil->index, locked ? EVF_WAIT_END_LOCKED : 0)};
+	struct ev_wait_end record = {.hdr = HDR(WAIT_END, ts, tid, gil->index, locked ? EVF_WAIT_END_LOCKED : is_off(gil) ? EVF_WAIT_END_OFF : 0)};
 	emit(&record, sizeof(record));
 	note->wait_cond = 0;
 	note->wait_goes_on = locked;

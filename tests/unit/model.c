@@ -250,6 +250,63 @@ static void a_gil_declared_late_makes_doubtful_who_seemed_to_have_none(void **st
 	       "140-150 1 unknown\n");
 }
 
+static void a_gil_that_is_off_is_nobodys_until_it_is_switched_on(void **state)
+{
+	begin();
+	in(110, A, 0);
+	FEED(OBSERVE, observe, 120, 0, 0, EVF_OBSERVE_OFF);
+	assert_int_equal(violations(), 0);
+	take(130, B);
+	wait(140, A);
+	drop(150, B);
+	wait_end(151, A, false);
+	take(152, A);
+	assert_int_equal(violations(), 0);
+	expect(160, "1",
+	       "100-120 1 unknown\n"
+	       "120-140 1 native cpu0\n"
+	       "140-152 1 gil_wait\n"
+	       "wait 140-152 1 whole\n"
+	       "contention 140-152\n"
+	       "152-160 1 python cpu0\n"
+	       "hold 152-160 1 handoff\n");
+}
+
+/* Of two GILs, one says nothing of the other. */
+static void a_gil_that_is_off_is_not_the_only_one(void **state)
+{
+	begin();
+	FEED(GIL, gil, 105, PID, 1, 0, .address = 0x2000);
+	in(110, A, 0);
+	FEED(OBSERVE, observe, 120, 0, 0, EVF_OBSERVE_OFF);
+	FEED(OBSERVE, observe, 130, 0, 1, EVF_OBSERVE_OFF);
+	expect(140, "1",
+	       "100-130 1 unknown\n"
+	       "130-140 1 native cpu0\n");
+}
+
+static void who_waits_for_a_gil_that_is_switched_off_goes_on_without(void **state)
+{
+	begin();
+	take(110, A);
+	drop(111, A);
+	take(112, B);
+	wait(120, A);
+	drop(130, B);
+	FEED(WAIT_END, wait_end, 131, A, 0, EVF_WAIT_END_OFF);
+	take(140, B);
+	assert_int_equal(violations(), 0);
+	expect(150, "1",
+	       "100-110 1 unknown\n"
+	       "110-111 1 python\n"
+	       "hold 110-111 1 whole\n"
+	       "111-120 1 native\n"
+	       "120-131 1 gil_wait\n"
+	       "wait 120-131 1 whole\n"
+	       "contention 120-131\n"
+	       "131-150 1 native\n");
+}
+
 /* ── scheduling ──────────────────────────────────────────────────────────────────────────────────────────────────── */
 
 static void a_thread_that_python_does_not_know_has_no_gil(void **state)
@@ -515,6 +572,9 @@ int main(void)
 	    cmocka_unit_test(two_gils_must_both_be_certain_before_a_sleeper_has_none),
 	    cmocka_unit_test(a_thread_holds_one_gil_at_a_time),
 	    cmocka_unit_test(a_gil_declared_late_makes_doubtful_who_seemed_to_have_none),
+	    cmocka_unit_test(a_gil_that_is_off_is_nobodys_until_it_is_switched_on),
+	    cmocka_unit_test(a_gil_that_is_off_is_not_the_only_one),
+	    cmocka_unit_test(who_waits_for_a_gil_that_is_switched_off_goes_on_without),
 	    cmocka_unit_test(a_thread_that_python_does_not_know_has_no_gil),
 	    cmocka_unit_test(a_wake_up_of_a_running_thread_means_nothing),
 	    cmocka_unit_test(a_wake_up_of_a_thread_in_an_unknown_state_settles_nothing),

@@ -127,7 +127,9 @@ void edges_feed(struct world *w, struct gil_machine *g, struct thread_machine *t
 		break;
 	case EV_WAIT_END:
 		relation_wait(w, g, t, true, ts);
-		if (!(flags & EVF_WAIT_END_LOCKED))
+		if (flags & EVF_WAIT_END_OFF)
+			relation_go_on(w, t, ts);
+		else if (!(flags & EVF_WAIT_END_LOCKED))
 			acquire(w, g, t, ts);
 		break;
 	}

@@ -65,7 +65,7 @@ void gil_unknown(struct world *w, struct gil_machine *g, uint64_t ts)
 		gil_hold_end(w, g, ts, false, false);
 	}
 	g->pub.free = false;
-	g->weak = false;
+	g->weak = g->off = false;
 	g->previous = NULL;
 	recount(g);
 }
@@ -135,6 +135,12 @@ static void wait_end(struct world *w, struct thread_machine *t, uint64_t ts, boo
 void relation_acquire(struct world *w, struct thread_machine *t, uint64_t ts)
 {
 	wait_end(w, t, ts, true);
+}
+
+void relation_go_on(struct world *w, struct thread_machine *t, uint64_t ts)
+{
+	wait_end(w, t, ts, true);
+	t->relation = REL_NONE;
 }
 
 void relation_leave(struct world *w, struct thread_machine *t, uint64_t ts)
@@ -252,6 +258,7 @@ void gil_feed(struct world *w, struct gil_machine *g, struct thread_machine *t, 
 {
 	unsigned int flags = event->hdr.flags;
 
+	g->off = false;
 	switch (event->hdr.type) {
 	case EV_TAKE:
 		take(w, g, t, ts);
@@ -268,6 +275,8 @@ void gil_feed(struct world *w, struct gil_machine *g, struct thread_machine *t, 
 	case EV_WAIT_END:
 		relation_wait(w, g, t, true, ts);
 		look(w, g, flags & EVF_WAIT_END_LOCKED, ts);
+		if (flags & EVF_WAIT_END_OFF)
+			relation_go_on(w, t, ts);
 		break;
 	}
 	recount(g);
@@ -295,6 +304,23 @@ static void settle_by(struct world *w, struct gil_machine *g, struct thread_mach
 	}
 }
 
+/* The GIL is switched off. When all GILs of the process are, no thread holds one or waits for one. */
+static void settle_off(struct world *w, struct gil_machine *g, uint64_t ts)
+{
+	struct process_entry *process = (struct process_entry *)g->pub.process;
+
+	g->off = true;
+	for (uint32_t i = 0; i < w->gils.count; i++)
+		if (gil_at(w, i)->pub.process == g->pub.process && !gil_at(w, i)->retired && !gil_at(w, i)->off)
+			return;
+	for (struct thread_machine *t = process->threads; t; t = t->sibling) {
+		if (relation_known(t->relation))
+			continue;
+		t->relation = REL_NONE;
+		thread_update(w, t, ts);
+	}
+}
+
 void gil_observe(struct world *w, struct gil_machine *g, const struct ev_observe *event, uint64_t ts)
 {
 	bool locked = event->hdr.flags & EVF_OBSERVE_LOCKED, definite = event->hdr.flags & EVF_OBSERVE_DEFINITE;
@@ -311,11 +337,12 @@ void gil_observe(struct world *w, struct gil_machine *g, const struct ev_observe
 
 		if (definite && !agrees)
 			gil_violate(w, g, ts);
-		return;
-	}
-	if (!locked || holder)
+	} else if (!locked || holder) {
 		settle_by(w, g, holder, definite, ts);
+	}
 	recount(g);
+	if (event->hdr.flags & EVF_OBSERVE_OFF && g->pub.free)
+		settle_off(w, g, ts);
 	gil_settle(w, (struct process_entry *)g->pub.process, ts);
 }
 

@@ -54,6 +54,7 @@ struct gil_machine {
 	uint64_t ts_contention; /* while pub.waiters > 0 */
 	bool hold_whole, hold_handoff;
 	bool weak;			/* holder or freedom come from a look without the GIL's mutex: a transition may have been in flight */
+	bool off;			/* switched off (free-threaded builds) when last seen, and no fact of it since */
 	bool retired;			/* its index was given to another */
 	bool counted;			/* in process_entry.certain */
 	struct thread_machine *sampled; /* partial: seen with the GIL last, which it may have dropped since */
@@ -262,6 +263,7 @@ void gil_hold_end(struct world *w, struct gil_machine *g, uint64_t ts, bool whol
 void gil_violate(struct world *w, struct gil_machine *g, uint64_t ts);
 void relation_wait(struct world *w, struct gil_machine *g, struct thread_machine *t, bool again, uint64_t ts);
 void relation_acquire(struct world *w, struct thread_machine *t, uint64_t ts); /* its wait is over */
+void relation_go_on(struct world *w, struct thread_machine *t, uint64_t ts);   /* … and it has no GIL, for that was switched off */
 void relation_contradict(struct world *w, struct gil_machine *g, struct thread_machine *t, uint64_t ts);
 
 /* edges.c: what is different with partial GILs */

@@ -43,9 +43,6 @@ static enum thread_state state_of(const struct world *w, const struct thread_mac
 	unsigned int relation = w->partial ? edges_relation(t, ret_sampled) : t->relation;
 	bool holds = relation == REL_HOLDING;
 
-	/* with the GIL switched off (a free-threaded build) nobody has to do with it; should it be switched on, facts will tell */
-	if (!relation_known(relation) && !t->pub.process->info.gil_enabled)
-		relation = REL_NONE;
 	if (relation == REL_WAITING)
 		return TS_GIL_WAIT;
 	if (!relation_known(relation))

@@ -251,14 +251,29 @@ static void fold_gil_fact(struct who *who, struct who_thread *thread, const unio
 		thread->relation = RELATION_WAITS;
 		thread->wait = (struct ev_wait){.hdr = {.type = EV_WAIT, .tid = thread->tid, .aux = event->hdr.aux}};
 	} else {
-		/* it takes a GIL that is free in a moment */
-		thread->relation = type == EV_WAIT_END ? RELATION_UNKNOWN : RELATION_OTHER;
+		/* it takes a GIL that is free in a moment, unless that was switched off */
+		thread->relation = type == EV_WAIT_END && !(event->hdr.flags & EVF_WAIT_END_OFF) ? RELATION_UNKNOWN : RELATION_OTHER;
 		thread->wait_stack.hdr.type = 0;
 	}
+	if (gil)
+		gil->off = false;
 	if (!gil || who->partial || (type != EV_TAKE && type != EV_DROP))
 		return;
 	gil->known = true;
 	gil->holder = type == EV_TAKE ? thread->tid : 0;
+}
+
+/* Of looks, only those count that show a GIL which no fact may ever tell of. */
+static void fold_observe(struct who *who, const struct ev_observe *event)
+{
+	struct who_gil *gil = gil_of(who, event->hdr.aux);
+
+	if (!gil || who->partial || !(event->hdr.flags & EVF_OBSERVE_OFF) || (gil->known && gil->holder))
+		return;
+	if (who->lost.hdr.type && event->hdr.ts - event->span_ns <= who->lost.last_ts)
+		return;
+	gil->known = gil->off = true;
+	gil->holder = 0;
 }
 
 static void fold_sched(struct who_thread *thread, const union event *event)
@@ -393,7 +408,7 @@ void who_forget(struct who *who)
 	for (struct who_thread *thread = who->threads; thread; thread = thread->hh.next)
 		forget(thread);
 	for (struct who_gil *gil = who->gils; gil; gil = gil->hh.next)
-		gil->known = false;
+		gil->known = gil->off = false;
 }
 
 int who_event(struct who *who, const union event *event)
@@ -409,6 +424,9 @@ int who_event(struct who *who, const union event *event)
 		return fold_gil(who, &event->gil);
 	case EV_EPOLL:
 		return fold_descriptor(who, &event->epoll);
+	case EV_OBSERVE:
+		fold_observe(who, &event->observe);
+		return 0;
 	case EV_THREAD_EXIT:
 		thread_exit(who, event->hdr.tid);
 		return 0;

@@ -42,6 +42,7 @@ struct who_gil {
 	UT_hash_handle hh;
 	struct ev_gil gil;
 	bool known;
+	bool off;	 /* as OBSERVE's `off` */
 	uint32_t holder; /* 0: free */
 };
 

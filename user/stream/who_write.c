@@ -68,7 +68,7 @@ static void write_thread(struct writing *writing, const struct who_thread *threa
 
 static void write_gil(struct writing *writing, const struct who_gil *gil)
 {
-	unsigned int flags = EVF_OBSERVE_DEFINITE | (gil->holder ? EVF_OBSERVE_LOCKED : 0);
+	unsigned int flags = EVF_OBSERVE_DEFINITE | (gil->holder ? EVF_OBSERVE_LOCKED : gil->off ? EVF_OBSERVE_OFF : 0);
 
 	if (gil->known)
 		put(writing, (union event){.observe = {.hdr = {.type = EV_OBSERVE, .aux = gil->index, .flags = (wire_u8)flags}, .holder = gil->holder}});

@@ -136,6 +136,8 @@ static bool words_same(const struct gil_words *a, const struct gil_words *b)
 /*
  * Reads a GIL. take_gil sets `locked` before `last_holder`, both with the mutex held, so the holder is named only when two looks, with the naming
  * between them, show the same and a free mutex; some tries are enough unless the GIL is handed on all the time.
+ *
+ * A GIL that is switched off is dropped right after (_PyEval_DisableGIL), and before one is switched on the world is stopped.
  */
 static int emit_observe(const struct snapshot *snapshot, uint32_t index)
 {
@@ -163,7 +165,7 @@ static int emit_observe(const struct snapshot *snapshot, uint32_t index)
 		event.observe.holder = holder ? holder->tid : 0;
 		break;
 	}
-	event.hdr.flags = again.locked == 1 ? EVF_OBSERVE_LOCKED : 0;
+	event.hdr.flags = again.locked == 1 ? EVF_OBSERVE_LOCKED : !again.enabled ? EVF_OBSERVE_OFF : 0;
 	event.hdr.ts = clock_now_ns();
 	event.observe.span_ns = span(before, event.hdr.ts);
 	return sink_event(snapshot->sink, &event);

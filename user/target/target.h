@@ -112,7 +112,7 @@ int target_refresh_gils(struct target *target);
 
 /*
  * What the process is doing now, as events with true uncertainty spans, in time order and all with ts <= the time of return:
- *   THREAD and COMM for every thread, STATE for every thread, OBSERVE for every GIL that is on (holder named through last_holder's native thread id,
+ *   THREAD and COMM for every thread, STATE for every thread, OBSERVE for every GIL (holder named through last_holder's native thread id,
  *   or before 3.11 through its pthread_t, only if that is certain; a `locked` GIL whose holder is not certain has holder 0; the observer is 0), EPOLL
  *   for every epoll descriptor, RUNS_LOOP for every Python thread.
  * `gil_index[i]` is the stream's index of target->gils[i]. Used when the probes are in place, and again after losses. 0 or -errno (-ESRCH: gone).

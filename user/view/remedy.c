@@ -154,8 +154,14 @@ void remedy_add(struct text *text, const struct report *report, const struct pro
 		break;
 	case TS_NATIVE:
 		add_subject(text, report, stall);
-		text_add(text, " ran C code without the GIL, or a long system call, on the loop: call that through run_in_executor() (asyncio.to_thread), it "
-			       "then runs beside the loop.");
+		if (process->info.gil_enabled) {
+			text_add(text, " ran C code without the GIL, or a long system call, on the loop: call that through run_in_executor() (asyncio.to_thread), "
+				       "it then runs beside the loop.");
+			break;
+		}
+		text_add(text, " ran too long on the loop: split it up with awaits, or call it through run_in_executor() (asyncio.to_thread); with the "
+			       "GIL off, Python code runs beside the loop, too.");
+		add_garbage(text, stall);
 		break;
 	case TS_GIL_WAIT:
 		add_gil_wait(text, report, what);

@@ -153,7 +153,7 @@ void tui_add_verdict(struct text *text, const struct live_view *view)
 	for (uint32_t i = 0; i < view->loop_count; i++)
 		stalls += view->loops[i].stalls;
 	if (gil_off(view))
-		text_add(text, "The GIL is off in this process (free-threaded Python). ");
+		text_add(text, "The GIL was off at first (free-threaded Python). ");
 	if (!view->loop_count)
 		text_add(text, "No event loop was seen so far: either there is none, or it never got back to its wait while we looked.");
 	else if (ongoing)

@@ -140,12 +140,28 @@ static void add_no_loop(struct text *text)
 		       "its loop never got back to its wait while we looked. Observe for longer, and while there is work to do; who had the GIL is below.");
 }
 
+/* Whether it stayed off is another matter: importing an extension module switches it on for a while, or for good (PEP 703). */
+static void add_gil_off(struct text *text, const struct report *report, const struct process_report *process)
+{
+	uint64_t held = 0;
+
+	for (uint32_t i = 0; i < process->gil_count; i++)
+		held += process->gils[i].held_ns;
+	if (!held) {
+		text_add(text, "The GIL is off in this process (free-threaded Python): no thread holds it or waits for it. Python code counts as native.");
+		return;
+	}
+	text_add(text, "The GIL of this process was off at first (free-threaded Python), and then held for ");
+	text_add_share(text, held, text_window_ns(report));
+	text_add(text, " of the time: importing an extension module switches it on, for good unless the module declares that it needs none.");
+}
+
 void verdict_tell(const struct report *report, const struct process_report *process, const struct listener *to)
 {
 	if (!process->process->info.gil_enabled) {
 		struct text text = {0};
 
-		text_add(&text, "The GIL is off in this process (free-threaded Python): no thread holds it or waits for it.");
+		add_gil_off(&text, report, process);
 		to->hear(to->ctx, &text);
 	}
 	if (!process->loop_count) {
