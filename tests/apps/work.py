@@ -14,6 +14,7 @@ import queue
 import re
 import select
 import subprocess
+import sys
 import tempfile
 import threading
 import time
@@ -26,6 +27,14 @@ TAKES_NS = int(TAKES_S * 1e9)
 
 # Libraries through PyDLL are called with the GIL held (CDLL releases it).
 LIBC_KEEPING_GIL = ctypes.PyDLL(None)
+
+
+# What the causes are where the GIL is switched off: nobody has it, so nobody waits for it.
+WITHOUT_GIL = {"python": "native", "held_blocked": "blocked"}
+
+
+def gil_is_on():
+    return getattr(sys, "_is_gil_enabled", lambda: True)()
 
 
 class Helper:
@@ -220,6 +229,10 @@ class Work:
         self.place = place(function or work, at)
         self.holder = holder and {"place": holder, "handler": handler(Helper.serve, "thread")}
 
+    def cause_here(self):
+        """The cause in this process as it is now."""
+        return self.cause if gil_is_on() else WITHOUT_GIL.get(self.cause, self.cause)
+
 
 WORK = {work.name: work for work in (
     Work(time_sleep, "blocked", "clock_nanosleep", "select", "pselect6", at="time.sleep("),     # select before Python 3.11
@@ -244,7 +257,7 @@ WORK = {work.name: work for work in (
 def run(marks, name, role):
     """Does the work here and now, under its mark. The caller is the handler, in that role."""
     work = WORK[name]
-    with marks.mark(name, work.cause, place=work.place, handler=caller(role), holder=work.holder) as mark:
+    with marks.mark(name, work.cause_here(), place=work.place, handler=caller(role), holder=work.holder) as mark:
         work.function(mark)
 
 
@@ -260,6 +273,6 @@ def run_callbacks(loop, marks, name, done):
             mark.__exit__(None, None, None)
             loop.call_soon(done)
 
-    mark = marks.mark(name, work.cause, place=work.place, handler=handler(step, "callback"))
+    mark = marks.mark(name, work.cause_here(), place=work.place, handler=handler(step, "callback"))
     for number in range(work.callbacks):
         loop.call_soon(step, number)

@@ -316,6 +316,18 @@ def supported_pythons():
     return {"system": DEBIAN_PYTHON, **found}
 
 
+def built_pythons():
+    """{label: path} of those that tests/matrix/run has built (tests/matrix/builds.py)."""
+    return {os.path.basename(os.path.dirname(os.path.dirname(path))): os.path.realpath(path)
+            for path in sorted(glob.glob(os.path.join(ROOT, "build", "matrix", "built-*", "bin", "python3")))}
+
+
+def gil_is_on(python):
+    """Of an interpreter (a command) as it starts."""
+    source = "import sys; print(getattr(sys, '_is_gil_enabled', lambda: True)())"
+    return subprocess.run([*python, "-c", source], capture_output=True, text=True, check=True).stdout == "True\n"
+
+
 # ── gilscope ────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 class Outcome:
