@@ -106,12 +106,22 @@ static __always_inline int load_frame(struct walk *walk, __u64 frame)
 	return 0;
 }
 
-static __always_inline __u32 instruction(const struct shared_python *python, __u64 value, __u64 code)
+/* Where the instructions begin that the loaded frame executes: those in the code object, or the thread's own copy of them. */
+static __always_inline __u64 instructions_of(const struct walk *walk, __u64 code)
 {
-	__u64 bytes;
+	const struct shared_python *python = &walk->python;
+	__u32 copy = python->copy == STACK_NONE ? 0 : field(walk, python->copy);
+
+	return copy ? read_word(read_word(code + python->layout.code_copies) + 8 + 8ull * copy) : code + python->layout.code_instructions;
+}
+
+static __always_inline __u32 instruction(const struct walk *walk, __u64 code)
+{
+	const struct shared_python *python = &walk->python;
+	__u64 bytes, value = field(walk, python->instr);
 
 	if (python->layout.instr_kind == STACK_INSTR) {
-		bytes = value - (code + python->layout.code_instructions);
+		bytes = value - instructions_of(walk, code);
 	} else {
 		bytes = (__s64)(__s32)value;
 		if (python->layout.instr_kind == STACK_LASTI_UNITS)
@@ -161,7 +171,7 @@ static __always_inline void keep_frame(struct walk *walk, __u64 frame, __u64 cod
 
 	walk->address[index] = frame;
 	kept->code = code;
-	kept->lasti = instruction(&walk->python, field(walk, walk->python.instr), code);
+	kept->lasti = instruction(walk, code);
 	kept->check = code_check(walk, code);
 }
 
@@ -237,7 +247,7 @@ __noinline int pystack_compare(__u32 slot, __u32 index)
 		return 1;
 	code = kept->code;
 	walk->first = index;
-	return !index || instruction(&walk->python, field(walk, walk->python.instr), code) != kept->lasti;
+	return !index || instruction(walk, code) != kept->lasti;
 }
 
 /*

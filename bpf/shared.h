@@ -60,8 +60,7 @@ struct shared_python {
 	struct gil_layout gil_layout;
 	wire_u16 frame_first; /* frames are read in one piece that begins here … */
 	wire_u16 frame_bytes; /* … and is so long, at most SHARED_FRAME_BYTES_MAX */
-	wire_u16 previous, code, instr, owner, generator; /* where in that piece; STACK_NONE as in the layout */
-	wire_u16 spare;
+	wire_u16 previous, code, instr, owner, generator, copy; /* where in that piece; STACK_NONE as in the layout */
 	wire_u32 process; /* its number in this capture; 0: nothing tells when a code object goes, so what was seen of it must not be kept */
 };
 #define SHARED_FRAME_BYTES_MAX 120

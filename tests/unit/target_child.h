@@ -97,10 +97,10 @@ static inline void target_freep(struct target **target)
 	target_free(*target);
 }
 
-/* Calls `test` for each Python that is installed whose minor version is in the range. */
+/* Calls `test` for each Python that is installed, or was built by tests/matrix/run, whose minor version is in the range. */
 static inline void for_each_python(int minor_min, int minor_max, void (*test)(const char *program))
 {
-	static const char *const patterns[] = {DEBIAN_PYTHON, "~/.pyenv/versions/3.*/bin/python3"};
+	static const char *const patterns[] = {DEBIAN_PYTHON, "~/.pyenv/versions/3.*/bin/python3", "build/matrix/built-*/bin/python3"};
 	int tested = 0;
 
 	for (size_t p = 0; p < sizeof(patterns) / sizeof(patterns[0]); p++) {

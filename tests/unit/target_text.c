@@ -192,6 +192,18 @@ static void debug_offsets_give_the_frames(void **state)
 	assert_int_equal(code.type_name, 24);
 	assert_int_equal(code.unicode_compact, 56);
 	assert_int_equal(code.lines, LINES_311);
+	assert_int_equal(stack.frame_copy, STACK_NONE);
+	assert_int_equal(code.unicode_shift, 0);
+	/* free-threaded: threads have copies of the instructions, and str another state */
+	words[2] = 1;
+	words[304 / 8] = 72;
+	words[392 / 8] = 200;
+	assert_int_equal(stacks_parse_debug_offsets(words, WORDS, 0x030e0af0, &stack, &code), 0);
+	assert_int_equal(stack.frame_copy, 72);
+	assert_int_equal(stack.code_copies, 200);
+	assert_int_equal(code.unicode_shift, 6);
+	words[304 / 8] = 88;
+	assert_int_equal(stacks_parse_debug_offsets(words, WORDS, 0x030e0af0, &stack, &code), -ENOTSUP);
 }
 
 static void frames_of_debug_offsets_that_do_not_fit_are_refused(void **state)

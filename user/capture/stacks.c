@@ -39,10 +39,13 @@ static bool python_of(const struct target *target, struct shared_python *ret_pyt
 	include(layout->frame_instr, layout->instr_kind == STACK_INSTR ? 8 : 4, &first, &end);
 	include(layout->frame_owner, 1, &first, &end);
 	include(layout->frame_generator, 8, &first, &end);
+	include(layout->frame_copy, 4, &first, &end);
 	if (layout->instr_kind == STACK_INSTR)
 		pointers |= layout->frame_instr;
 	if (layout->frame_generator != STACK_NONE)
 		pointers |= layout->frame_generator;
+	if (layout->frame_copy != STACK_NONE)
+		pointers |= layout->frame_copy & ~4u;
 	if (pointers % 8 || layout->frame_instr % 4 || end - first > SHARED_FRAME_BYTES_MAX)
 		return false;
 	*ret_python = (struct shared_python){
@@ -57,6 +60,7 @@ static bool python_of(const struct target *target, struct shared_python *ret_pyt
 		.instr = in_piece(layout->frame_instr, first),
 		.owner = in_piece(layout->frame_owner, first),
 		.generator = in_piece(layout->frame_generator, first),
+		.copy = in_piece(layout->frame_copy, first),
 	};
 	return true;
 }

@@ -44,7 +44,8 @@ int text_read(pid_t pid, const struct code_layout *layout, uint64_t address, cha
 		err = memory_read_u32(pid, address + (uint64_t)layout->unicode_state, &state);
 	if (err)
 		return err;
-	/* state: interned 2 bits, kind 3, compact 1, ascii 1 */
+	/* state: interned 2 bits or a byte, kind 3, compact 1, ascii 1 */
+	state >>= layout->unicode_shift;
 	kind = state >> 2 & 7;
 	ascii = state >> 6 & 1;
 	if (!(state >> 5 & 1) || (kind != 1 && kind != 2 && kind != 4) || (ascii && kind != 1) || length > INT64_MAX)

@@ -24,6 +24,7 @@ enum {
 	DICT_HEAD = 16, /* PyDictObject: ma_used, a version or tag, ma_keys, ma_values */
 	/* before an instance with a managed dict (pycore_object.h) */
 	MANAGED_DICT = 24,
+	MANAGED_DICT_FREE_THREADED = 8, /* no words of the garbage collector are in between */
 	MANAGED_VALUES = 32, /* 3.11 */
 	KEYS_GENERAL = 0,    /* dk_kind */
 };
@@ -131,10 +132,10 @@ static int head_read(const struct objects *objects, uint64_t dict, struct dict_h
 	int err = memory_read_u64(objects->pid, dict + (uint64_t)objects->layout->type, &type);
 
 	if (!err)
-		err = memory_read_u64(objects->pid, type + TYPE_FLAGS, &flags);
+		err = memory_read_u64(objects->pid, type + objects->header + TYPE_FLAGS, &flags);
 	if (!err && !(flags >> FLAG_DICT & 1))
 		err = -EINVAL;
-	return err ? err : memory_read(objects->pid, dict + DICT_HEAD, ret_head, sizeof(*ret_head));
+	return err ? err : memory_read(objects->pid, dict + objects->header + DICT_HEAD, ret_head, sizeof(*ret_head));
 }
 
 /* From 3.13 on some bytes about the values stand in front of them (struct _dictvalues). */
@@ -191,6 +192,7 @@ static int find(const struct objects *objects, const struct entries *entries, co
 {
 	const struct code_layout *layout = objects->layout;
 	size_t length = strlen(name), header = (size_t)layout->unicode_ascii, size = header + length;
+	const uint32_t compact_ascii = STATE_COMPACT_ASCII << layout->unicode_shift;
 	_cleanup_(freep) uint64_t *keys = calloc(entries->count + 1, sizeof(*keys));
 	_cleanup_(freep) char *bytes = NULL;
 
@@ -209,7 +211,7 @@ static int find(const struct objects *objects, const struct entries *entries, co
 
 		memcpy(&found, str + layout->unicode_length, sizeof(found));
 		memcpy(&state, str + layout->unicode_state, sizeof(state));
-		if (found != length || (state & STATE_COMPACT_ASCII) != STATE_COMPACT_ASCII || memcmp(str + header, name, length) != 0)
+		if (found != length || (state & compact_ascii) != compact_ascii || memcmp(str + header, name, length) != 0)
 			continue;
 		*ret_index = i;
 		return 0;
@@ -241,11 +243,11 @@ static int cached_keys(const struct objects *objects, uint64_t type, uint64_t *r
 	static const uint16_t offsets[] = {[11] = 872, [12] = 880, [13] = 880, [14] = 880, [15] = 888};
 	VERSION_TABLE(offsets, PYTHON_MINOR_MAX);
 	uint64_t flags;
-	int err = memory_read_u64(objects->pid, type + TYPE_FLAGS, &flags);
+	int err = memory_read_u64(objects->pid, type + objects->header + TYPE_FLAGS, &flags);
 
 	if (!err && !(flags >> FLAG_HEAPTYPE & 1))
 		err = -EINVAL;
-	return err ? err : memory_read_u64(objects->pid, type + offsets[objects->minor], ret_keys);
+	return err ? err : memory_read_u64(objects->pid, type + objects->header + offsets[objects->minor], ret_keys);
 }
 
 /* An attribute among the values that stand in a class's common order. */
@@ -270,18 +272,23 @@ static int values_get(const struct objects *objects, uint64_t type, uint64_t val
 	return 0;
 }
 
+static unsigned int managed_dict(const struct objects *objects)
+{
+	return objects->header ? MANAGED_DICT_FREE_THREADED : MANAGED_DICT;
+}
+
 /* 3.13 on: a dict when the instance has one, else values inside it, behind its fields (struct _dictvalues: capacity, size, embedded, valid). */
 static int inline_get(const struct objects *objects, uint64_t object, uint64_t type, const char *name, uint64_t *ret_value)
 {
 	uint64_t dict, size, flags;
 	uint8_t head[4];
-	int err = memory_read_u64(objects->pid, object - MANAGED_DICT, &dict);
+	int err = memory_read_u64(objects->pid, object - managed_dict(objects), &dict);
 
 	if (err || dict)
 		return err ? err : object_dict_get(objects, dict, name, ret_value);
-	err = memory_read_u64(objects->pid, type + TYPE_FLAGS, &flags);
+	err = memory_read_u64(objects->pid, type + objects->header + TYPE_FLAGS, &flags);
 	if (!err)
-		err = memory_read_u64(objects->pid, type + TYPE_BASICSIZE, &size);
+		err = memory_read_u64(objects->pid, type + objects->header + TYPE_BASICSIZE, &size);
 	if (!err)
 		err = memory_read(objects->pid, object + size, head, sizeof(head));
 	if (err)
@@ -298,7 +305,7 @@ static int managed_get(const struct objects *objects, uint64_t object, uint64_t 
 
 	if (objects->minor >= 13)
 		return inline_get(objects, object, type, name, ret_value);
-	err = memory_read_u64(objects->pid, object - MANAGED_DICT, &dict);
+	err = memory_read_u64(objects->pid, object - managed_dict(objects), &dict);
 	if (!err && objects->minor == 11) {
 		err = memory_read_u64(objects->pid, object - MANAGED_VALUES, &values);
 	} else if (!err && dict & 1) { /* 3.12: one word for both, where values have the low bit set (PyDictOrValues) */
@@ -319,12 +326,12 @@ int object_attribute(const struct objects *objects, uint64_t object, const char 
 	int err = memory_read_u64(objects->pid, object + (uint64_t)objects->layout->type, &type);
 
 	if (!err)
-		err = memory_read_u64(objects->pid, type + TYPE_FLAGS, &flags);
+		err = memory_read_u64(objects->pid, type + objects->header + TYPE_FLAGS, &flags);
 	if (err)
 		return err;
 	if (objects->minor >= 11 && flags >> FLAG_MANAGED_DICT & 1)
 		return managed_get(objects, object, type, name, ret_value);
-	err = memory_read_u64(objects->pid, type + TYPE_DICTOFFSET, &offset);
+	err = memory_read_u64(objects->pid, type + objects->header + TYPE_DICTOFFSET, &offset);
 	if (err || !offset || offset > OFFSET_MAX)
 		return err ? err : -ENOENT;
 	err = memory_read_u64(objects->pid, object + offset, &dict);

@@ -72,7 +72,7 @@ static void name_threads_of(struct naming *naming, const struct target *target, 
 	uint64_t modules, module, dict, active;
 
 	if (memory_read_u64(objects->pid, interpreter + target->private->layout.interp_modules, &modules) ||
-	    object_dict_get(objects, modules, "threading", &module) || memory_read_u64(objects->pid, module + MODULE_DICT, &dict) ||
+	    object_dict_get(objects, modules, "threading", &module) || memory_read_u64(objects->pid, module + objects->header + MODULE_DICT, &dict) ||
 	    object_dict_get(objects, dict, "_active", &active))
 		return;
 	(void)object_dict_visit(objects, active, name_thread, naming);
@@ -84,7 +84,7 @@ int target_thread_names(struct target *target, int (*name)(void *ctx, uint32_t t
 	_cleanup_(freep) struct interpreter *interpreters = NULL;
 	int count, err;
 
-	if (!target->stack.runtime || target->free_threaded)
+	if (!target->stack.runtime)
 		return 0;
 	interpreters = calloc(INTERPRETERS_MAX, sizeof(*interpreters));
 	if (!interpreters)

@@ -16,6 +16,7 @@ enum {
 	TYPE_BASE = 232,
 	FLAG_LONG = 24, /* Py_TPFLAGS_LONG_SUBCLASS */
 	FLAG_UNICODE = 28,
+	FREE_THREADED_HEADER = 16, /* ob_tid, ob_ref_local, ob_ref_shared … instead of ob_refcnt (Include/object.h, Py_GIL_DISABLED) */
 	INT_SIZE = 16, /* ob_size, the digits' number with the sign; from 3.12 on lv_tag */
 	INT_DIGITS = 24,
 	INT_DIGIT_BITS = 30,
@@ -23,7 +24,8 @@ enum {
 
 struct objects objects_of(const struct target *target)
 {
-	return (struct objects){.pid = (pid_t)target->info.pid, .minor = version_minor(target->version_hex), .layout = &target->code};
+	return (struct objects){.pid = (pid_t)target->info.pid, .minor = version_minor(target->version_hex), .layout = &target->code,
+				.header = target->free_threaded ? FREE_THREADED_HEADER : 0};
 }
 
 static int type_of(const struct objects *objects, uint64_t object, uint64_t *ret_type)
@@ -148,6 +150,7 @@ static int characters(const struct objects *objects, uint64_t object, uint64_t *
 		err = memory_read_u64(objects->pid, object + (uint64_t)layout->unicode_length, ret_count);
 	if (err)
 		return err;
+	state >>= layout->unicode_shift;
 	*ret_kind = state >> 2 & 7;
 	compact = state >> 5 & 1;
 	ascii = state >> 6 & 1;
@@ -181,7 +184,7 @@ int object_int(const struct objects *objects, uint64_t object, uint64_t *ret_val
 	enum { DIGITS_MAX = 3 };
 	uint32_t digits[DIGITS_MAX] = {0};
 	uint64_t size, value = 0;
-	int err = has_flag(objects, object, FLAG_LONG) ? memory_read_u64(objects->pid, object + INT_SIZE, &size) : -EINVAL;
+	int err = has_flag(objects, object, FLAG_LONG) ? memory_read_u64(objects->pid, object + objects->header + INT_SIZE, &size) : -EINVAL;
 
 	if (!err && objects->minor >= 12) {
 		if (size & 3 && (size & 3) != 1)
@@ -191,7 +194,7 @@ int object_int(const struct objects *objects, uint64_t object, uint64_t *ret_val
 	if (!err && size > DIGITS_MAX)
 		err = -EINVAL;
 	if (!err && size)
-		err = memory_read(objects->pid, object + INT_DIGITS, digits, size * sizeof(digits[0]));
+		err = memory_read(objects->pid, object + objects->header + INT_DIGITS, digits, size * sizeof(digits[0]));
 	if (err)
 		return err;
 	for (int i = DIGITS_MAX - 1; i >= 0; i--) {

@@ -4,7 +4,7 @@
  * and may lie: sizes are bounded, no pointer is followed more often than its depth is known beforehand, and a dict that changed under the reader is
  * read again.
  *
- * The layouts are those of builds with a GIL, which free-threaded ones do not share: Objects/dict-common.h (3.8 to 3.10), Include/internal/
+ * Layouts: Objects/dict-common.h (3.8 to 3.10), Include/internal/
  * pycore_dict.h (3.11 on) and pycore_object.h, Include/cpython/unicodeobject.h, longintrepr.h.
  */
 #ifndef GILSCOPE_TARGET_OBJECTS_H
@@ -20,6 +20,7 @@
 struct objects {
 	pid_t pid;
 	unsigned int minor; /* of the Python version */
+	unsigned int header; /* bytes that PyObject has more than in a build with a GIL: everything behind it lies so much farther */
 	const struct code_layout *layout;
 };
 

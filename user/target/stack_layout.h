@@ -43,6 +43,8 @@ struct stack_layout {
 	unsigned char instr_kind;	    /* STACK_LASTI_… */
 	unsigned char code_tagged;	    /* 1: the low two bits of frame_code are tags (3.14 on) */
 	unsigned short code_instructions;   /* PyCodeObject.co_code_adaptive: what an instruction's address is relative to */
+	unsigned short frame_copy;	    /* free-threaded, 3.14 on: int tlbc_index, of the thread's own copy of the instructions; else STACK_NONE */
+	unsigned short code_copies;	    /* … PyCodeObject.co_tlbc: a pointer to the copies' number and addresses; 0 is the one in the object */
 	unsigned short code_span;	    /* see above */
 	unsigned char code_weak;	    /* see above */
 	unsigned char code_name_word;	    /* which word of the span is co_name */

@@ -15,6 +15,8 @@ enum {
 	GC_COLLECTING = 200, /* struct _gc_runtime_state.collecting, 3.9 to 3.12; 3.8 keeps it in _PyRuntime */
 	COMPACT_311 = 24, /* what PyCompactUnicodeObject adds to PyASCIIObject: utf8_length, utf8, wstr_length */
 	COMPACT_312 = 16, /* … without wstr_length */
+	INTERNED_BITS = 2, /* state.interned, the lowest bits of the state … */
+	INTERNED_BITS_314T = 8, /* … and in free-threaded builds from 3.14 on (Include/cpython/unicodeobject.h) */
 };
 
 /* 3.8 to 3.12. The span ends with the line table; what it begins with follows from that. */
@@ -66,6 +68,7 @@ static bool in_span(const struct stack_layout *stack, int32_t offset, int32_t si
 static int join(struct stack_layout *stack, const struct code_layout *code)
 {
 	stack->tstate_task = stack->task_name = STACK_NONE;
+	stack->frame_copy = stack->code_copies = STACK_NONE;
 	stack->unicode_length = (uint16_t)code->unicode_length;
 	stack->unicode_hash = (uint16_t)(code->unicode_length + 8); /* PyASCIIObject: length, hash, state, in every version */
 	stack->unicode_state = (uint16_t)code->unicode_state;
@@ -91,7 +94,7 @@ static const struct parts {
 	[15] = {88, 176, 208, 312, 376, 464, 480, 688, 712, 752},
 };
 VERSION_TABLE(parts, PYTHON_MINOR_MAX);
-enum { DEBUG_INTERP_BYTES = 48, STRUCT_BYTES_MAX = 1 << 15 };
+enum { DEBUG_FREE_THREADED = 16, DEBUG_INTERP_BYTES = 48, STRUCT_BYTES_MAX = 1 << 15 };
 
 /* The field'th number of a part, whose first is the size of the structure. */
 static uint16_t part_field(struct debug_reader *reader, uint16_t part, unsigned int index, unsigned int alignment)
@@ -140,9 +143,14 @@ int stacks_parse_debug_offsets(const uint64_t *words, size_t count, uint32_t ver
 		.owner_generator = OWNER_GENERATOR, .owner_shim_min = OWNER_SHIM, .instr_kind = STACK_INSTR, .code_tagged = minor >= 14,
 		.code_instructions = part_field(&r, at->code, 9, 2),
 	};
-	err = r.bad ? -ENOTSUP : join(&stack, &code);
-	if (err)
-		return err;
+	err = join(&stack, &code);
+	if (minor >= 14 && words[DEBUG_FREE_THREADED / 8]) {
+		code.unicode_shift = INTERNED_BITS_314T - INTERNED_BITS;
+		stack.frame_copy = part_field(&r, at->frame, 7, 4);
+		stack.code_copies = part_field(&r, at->code, 10, 8);
+	}
+	if (err || r.bad)
+		return -ENOTSUP;
 	*ret_stack = stack;
 	*ret_code = code;
 	return 0;

@@ -55,6 +55,7 @@ struct code_layout {
 	int32_t linetable;	  /* co_lnotab (3.8, 3.9) or co_linetable */
 	int32_t firstlineno;
 	int32_t unicode_length, unicode_state; /* PyASCIIObject */
+	uint8_t unicode_shift;	  /* how many bits farther up `kind`, `compact` and `ascii` are in the state */
 	int32_t unicode_ascii;	  /* characters of a compact ASCII string */
 	int32_t unicode_compact;  /* characters of any other compact string */
 	int32_t bytes_size, bytes_data;
