@@ -1,0 +1,35 @@
+# SPDX-License-Identifier: MIT
+"""How right gilscope is with one interpreter and one kind of loop: the causes of stalls and their names, and stacks compared frame by frame."""
+import os
+
+import harness
+import measure
+import stacks
+
+PROMISED_EDGE_NS = 100_000
+
+
+def compare(loop, python, script, port, folder, edge_ns=PROMISED_EDGE_NS):
+    """What was found, as a dictionary of plain values. "faults" are sentences: the promises that were not kept.
+
+    `edge_ns`: how far off the edges of 99 of 100 turns may be. `folder`: where there is room for a recording.
+    """
+    environment = {"TRUTH_SLOW_PORT": str(port), "LD_PRELOAD": harness.polls_library()}
+    try:
+        with harness.RawApp(loop, python=python, script=script, prefix=harness.undisturbed(), env=environment) as app:
+            result = measure.Measurement(app, short=100, loop=loop)
+        with stacks.StacksApp(loop, python=python, script=os.path.join(os.path.dirname(script), "stacks_truth.py"), prefix=harness.undisturbed()) as app:
+            found = stacks.observe(app, folder)
+    except (RuntimeError, AssertionError) as error:
+        return {"loop": loop, "faults": [str(error)]}
+    faults = list(result.faults)
+    if result.edge_p99_ns > edge_ns:
+        faults.append(f"edges are farther off than {edge_ns / 1e3:.0f} us")
+    faults += [f"a stack is wrong: {wrong}" for wrong in found.wrong] + [f"no right stack: {without}" for without in found.without]
+    sites = result.process["sites"]
+    return {
+        "loop": loop, "python": result.process["python"], "sites": f"{sites['method']} {sites['take']}/{sites['drop']}/{sites['wait']}",
+        "takes": result.takes, "imbalance": result.imbalance, "stalls": f"{result.found}/{result.expected}", "right": f"{result.right}/{result.expected}",
+        "names": f"{result.names.right}/{result.names.total}", "stacks": f"{found.right}/{found.right + found.missing + len(found.wrong)}",
+        "edge_p50_ns": result.edge_p50_ns, "edge_p99_ns": result.edge_p99_ns, "faults": faults,
+    }

@@ -1,0 +1,30 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: MIT
+"""Runs in a guest of tests/matrix/guests: compares with both kinds of loop and prints a line of JSON for each.
+
+An emulated CPU takes its time: a probe that costs a microsecond on a machine takes some hundred here, so edges may be off by EDGE_NS. They are compared all
+the same, because a turn whose edge is wrong is off by milliseconds.
+"""
+import json
+import os
+import sys
+import tempfile
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+sys.path[:0] = [os.path.join(os.path.dirname(HERE), name) for name in ("live", "apps")]
+
+import comparison
+import harness
+
+EDGE_NS = 5_000_000
+
+
+def main():
+    with harness.slow_server() as port, tempfile.TemporaryDirectory() as folder:
+        for loop in ("asyncio", "uvloop"):
+            row = comparison.compare(loop, (harness.DEBIAN_PYTHON,), os.path.join(harness.APPS, "loop_truth.py"), port, folder, EDGE_NS)
+            print("@@ row " + json.dumps(row), flush=True)
+
+
+if __name__ == "__main__":
+    main()
