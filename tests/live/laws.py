@@ -176,6 +176,15 @@ def check_cause(stall, mark, work):
             f"{story}, {mark.cpu_ns / 1e6:.2f} ms of CPU time"
 
 
+def check_kind(stall, mark, work):
+    """The right cause, and the system call that most of it was slept in or the thread that was waited for most; not how much of it."""
+    assert stall["cause"] in expected_causes(mark), f"{mark}: {describe(stall)}, expected {mark.cause}"
+    if work.syscalls:
+        assert stall["syscalls"] and stall["syscalls"][0]["name"] in work.syscalls, f"{mark}: system calls {stall['syscalls']}"
+    if work.blocker:
+        assert stall["blockers"] and stall["blockers"][0]["tid"] == mark.blocker, f"{mark}: blockers {stall['blockers'][:2]}, thread {mark.blocker} did it"
+
+
 def check_details(report, stall, mark, work):
     """Who and what: the system call slept in, the holder waited for. Where evidence is missing (as the report itself says) nobody is blamed."""
     if work.syscalls:

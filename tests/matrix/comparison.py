@@ -9,23 +9,27 @@ import stacks
 PROMISED_EDGE_NS = 100_000
 
 
-def compare(loop, python, script, port, folder, edge_ns=PROMISED_EDGE_NS):
+def compare(loop, python, script, port, folder, emulated=False):
     """What was found, as a dictionary of plain values. "faults" are sentences: the promises that were not kept.
 
-    `edge_ns`: how far off the edges of 99 of 100 turns may be. `folder`: where there is room for a recording.
+    `folder`: where there is room for a recording. `emulated`: what depends on a machine's speed is left out (measure.EmulatedMeasurement); the edges are
+    told and only have to be on the right side, and a stack that could not be read in time is counted, but no fault. A wrong one is.
     """
     environment = {"TRUTH_SLOW_PORT": str(port), "LD_PRELOAD": harness.polls_library()}
     try:
         with harness.RawApp(loop, python=python, script=script, prefix=harness.undisturbed(), env=environment) as app:
-            result = measure.Measurement(app, short=100, loop=loop)
+            result = measure.EmulatedMeasurement(app, short=0, loop=loop) if emulated else measure.Measurement(app, short=100, loop=loop)
         with stacks.StacksApp(loop, python=python, script=os.path.join(os.path.dirname(script), "stacks_truth.py"), prefix=harness.undisturbed()) as app:
             found = stacks.observe(app, folder)
     except (RuntimeError, AssertionError) as error:
         return {"loop": loop, "faults": [str(error)]}
     faults = list(result.faults)
-    if result.edge_p99_ns > edge_ns:
-        faults.append(f"edges are farther off than {edge_ns / 1e3:.0f} us")
-    faults += [f"a stack is wrong: {wrong}" for wrong in found.wrong] + [f"no right stack: {without}" for without in found.without]
+    faults += [f"a stack is wrong: {wrong}" for wrong in found.wrong]
+    if not emulated:
+        faults += [f"no right stack: {without}" for without in found.without]
+        faults += ["edges are farther off than 100 us"] if result.edge_p99_ns > PROMISED_EDGE_NS else []
+    if not found.right:
+        faults.append("no stack was right")
     sites = result.process["sites"]
     return {
         "loop": loop, "python": result.process["python"], "sites": f"{sites['method']} {sites['take']}/{sites['drop']}/{sites['wait']}",
