@@ -104,7 +104,7 @@ def check_blame(report):
     assert seen["missing"] + seen["torn"] <= seen["taken"], seen
 
 
-def check_evidence(outcome):
+def check_evidence(outcome, most_unknown=MOST_UNKNOWN):
     """A quiet test loses nothing, and says so with its exit status; and but for the first moments it knows everything.
 
     Some hypervisors' guests do not see every switch of their own threads (ftrace misses the same ones), so a little may be unknown all the same.
@@ -112,7 +112,7 @@ def check_evidence(outcome):
     evidence = outcome.report["evidence"]
     assert evidence["lost"] == 0 and evidence["late"] == 0, outcome
     everything = sum(total(thread["states"]) for process in outcome.report["processes"] for thread in process["threads"])
-    assert evidence["unknown_ns"] <= MOST_UNKNOWN * everything, f"{evidence} of {everything} ns"
+    assert evidence["unknown_ns"] <= most_unknown * everything, f"{evidence} of {everything} ns"
     assert outcome.status == 0, outcome
 
 
