@@ -2,15 +2,20 @@
 # gilscope: see README.md. `make help` lists the targets. Everything built is below build/; V=1 shows the commands.
 
 .PHONY: all help check demo bench install clean deps lint fuzz matrix unit live
-all: build/gilscope build/man
 
 CC ?= cc
+TARGET := $(firstword $(subst -, ,$(shell $(CC) -dumpmachine 2>/dev/null)))
+BPF_ARCH_x86_64 := x86
+BPF_ARCH_aarch64 := arm64
 CLANG ?= $(notdir $(firstword $(wildcard $(addprefix /usr/bin/clang,$(empty) -19 -18 -17 -16 -15 -14)) clang))
 BPFTOOL ?= $(firstword $(wildcard /usr/sbin/bpftool /usr/local/sbin/bpftool) bpftool)
 PROTOC_C ?= protoc-c
 PYTHON ?= /usr/bin/python3
 PREFIX ?= /usr/local
 B := build
+
+# the manual pages are what the program says of itself, so a program for another machine has none until it is there
+all: $(B)/gilscope $(if $(filter $(TARGET),$(shell uname -m)),$(B)/man)
 
 VERSION := $(shell sed -n 's/^## \[\{0,1\}\([0-9][0-9.]*\).*/\1/p' CHANGELOG.md 2>/dev/null | head -n 1)
 WARN := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wundef -Wvla -Wno-unused-parameter
@@ -73,7 +78,8 @@ $(B)/gen/%.pb-c.c $(B)/gen/%.pb-c.h &: user/view/%.proto
 	$(call say,PROTO,$<)mkdir -p $(B)/gen && $(PROTOC_C) -Iuser/view --c_out=$(B)/gen $<
 
 # ── BPF: compiled one by one, linked into one object, turned into a skeleton ────────────────────────────────────────
-BPF_ARCH := $(patsubst aarch64,arm64,$(patsubst x86_64,x86,$(shell uname -m)))
+# for the machine that the compiler compiles for, which need not be this one; bpftool and clang run here
+BPF_ARCH = $(or $(BPF_ARCH_$(TARGET)),$(error gilscope is built for x86_64 and aarch64, but '$(CC)' compiles for $(or $(TARGET),nothing that it says)))
 BPF_OBJECTS := $(patsubst bpf/%.bpf.c,$(B)/bpf/%.o,$(wildcard bpf/*.bpf.c))
 $(B)/bpf/%.o: bpf/%.bpf.c $(B)/config
 	$(call say,BPF,$<)mkdir -p $(@D) && $(CLANG) -target bpf -D__TARGET_ARCH_$(BPF_ARCH) -mcpu=v3 -O2 -g -Wall -Wextra -Wno-unused-parameter -I. -MMD -MP -c -o $@ $<
@@ -118,8 +124,11 @@ lint:
 	@B=$(B) tools/check lint
 fuzz: $(FUZZ) $(B)/gilscope
 	@B=$(B) FUZZ_SECONDS=$${FUZZ_SECONDS:-600} tools/check fuzz
-matrix: $(B)/gilscope
-	tests/matrix/run
+# all of it, or with ONLY=text what has that in its name: a Python, or a kernel and machine such as 6.1-amd64, newest-amd64, 6.1-arm64
+matrix: deps-matrix
+	@$(MAKE) --no-print-directory $(B)/gilscope
+	@tests/matrix/run --only '$(ONLY)'; run=$$?; tests/matrix/guests --only '$(ONLY)'; guests=$$?; \
+		case $$run-$$guests in 77-77) echo "make matrix: nothing is called '$(ONLY)'" >&2; exit 1 ;; 0-0 | 0-77 | 77-0) ;; *) exit 1 ;; esac
 
 help:
 	@sed -n 's/^#? //p' Makefile
@@ -127,7 +136,7 @@ help:
 #? check    install what is missing, build, run all tests (STAGES='unit lint fuzz golden live')
 #? demo     install what is missing, build, run the example application and observe it
 #? bench    measure costs and speeds; writes the tables of docs/overhead.md
-#? matrix   run the live tests on every CPython that can be had
+#? matrix   run the live tests on every CPython, kernel and machine that can be had (ONLY=text: some); writes the tables of docs/support.md
 #? fuzz     run the fuzzers for FUZZ_SECONDS each (600)
 #? lint     who includes whom, sizes, licences
 #? install  to PREFIX (/usr/local), with DESTDIR

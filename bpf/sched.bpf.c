@@ -94,7 +94,8 @@ static __always_inline __u32 task_cpu(struct task_struct *task)
 
 /*
  * The system call the current task is in. An exception's frame looks alike, with an error code where the number is; but only a system call has the
- * marks of its entry: on x86 `syscall` leaves the return address in rcx, and entry sets rax to -ENOSYS until the call returns.
+ * marks of its entry: on x86 `syscall` leaves the return address in rcx, and entry sets rax to -ENOSYS until the call returns. On arm64 every other
+ * entry from user space sets syscallno to NO_SYSCALL, which is -1 (arch/arm64/kernel/entry.S, kernel_entry).
  */
 static __always_inline bool in_syscall(__s32 *ret_sysno)
 {

@@ -19,6 +19,7 @@ GILSCOPE = os.environ.get("GILSCOPE", str(ROOT / os.environ.get("B", "build") / 
 SCRIPTS = sorted(HERE.glob("*.script"))
 HOLDING = {"python", "held_blocked", "held_runnable"}
 EXIT_OK, EXIT_PARTIAL = 0, 5
+SITES_FAULTS = ("never_taken", "never_released", "never_passed")
 
 
 def report(script, *options):
@@ -58,8 +59,21 @@ def test_the_exit_status_says_whether_the_report_is_partial(script):
     text, status = report(script, "--json")
     evidence = json.loads(text)["evidence"]
     partial = evidence["lost"] > 0 and evidence["unknown_ns"] * 1000 > evidence["thread_ns"]
+    partial |= script.stem in SITES_FAULTS
     assert json.loads(text)["partial"] == partial
     assert status == (EXIT_PARTIAL if partial else EXIT_OK)
+
+
+def test_sites_that_are_not_what_they_were_taken_for_are_told(script):
+    """Only where facts say so, for an innocent Python must not be accused; and with --json on stderr too, for whoever keeps only figures."""
+    text, _ = report(script, "--json")
+    found = [process["sites"] for process in json.loads(text)["processes"]]
+    told = subprocess.run([GILSCOPE, "report", "--json", script], capture_output=True, text=True, check=False).stderr
+    if script.stem in SITES_FAULTS:
+        assert [(sites["fault"], sites["confidence"]) for sites in found] == [(script.stem, "unknown")]
+        assert "the GIL of process 100" in told
+    else:
+        assert not any("fault" in sites for sites in found) and told == ""
 
 
 def test_states_of_threads_add_up(script):

@@ -20,6 +20,7 @@ APPS = os.path.join(ROOT, "tests", "apps")
 GILSCOPE = os.path.abspath(os.environ.get("GILSCOPE", os.path.join(ROOT, "build", "gilscope")))
 DEBIAN_PYTHON = "/usr/bin/python3"
 SLOW_ANSWER_S = 0.12    # as long as the work of tests/apps/work.py
+PATIENCE = float(os.environ.get("GILSCOPE_TEST_PATIENCE", "1"))     # how many times longer everything may take: an emulated machine is slow
 
 
 # ── applications ────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -44,7 +45,7 @@ class App:
     def stop(self):
         self.process.terminate()
         try:
-            self.process.wait(5)
+            self.process.wait(5 * PATIENCE)
         except subprocess.TimeoutExpired:
             self.process.kill()
             self.process.wait()
@@ -150,10 +151,15 @@ class Mark:
 @functools.lru_cache(maxsize=None)
 def polls_library():
     """tests/apps/polls.c, compiled."""
-    path = os.path.join(ROOT, "build", "tests", "polls.so")
-    os.makedirs(os.path.dirname(path), exist_ok=True)
-    subprocess.run(["cc", "-O2", "-Wall", "-Wextra", "-shared", "-fPIC", "-o", path, os.path.join(APPS, "polls.c")], check=True)
+    path, source = os.path.join(ROOT, "build", "tests", "polls.so"), os.path.join(APPS, "polls.c")
+    if not os.path.exists(path) or os.path.getmtime(path) < os.path.getmtime(source):
+        os.makedirs(os.path.dirname(path), exist_ok=True)
+        compile_polls(["cc"], path)
     return path
+
+
+def compile_polls(compiler, path):
+    subprocess.run([*compiler, "-O2", "-Wall", "-Wextra", "-shared", "-fPIC", "-o", path, os.path.join(APPS, "polls.c")], check=True)
 
 
 def undisturbed():
@@ -344,7 +350,7 @@ class Outcome:
 
 def gilscope(*arguments, timeout=30, prefix=(), **popen):
     """Runs to the end."""
-    done = subprocess.run([*prefix, GILSCOPE, *map(str, arguments)], capture_output=True, text=True, timeout=timeout, **popen)
+    done = subprocess.run([*prefix, GILSCOPE, *map(str, arguments)], capture_output=True, text=True, timeout=timeout * PATIENCE, **popen)
     return Outcome(done.returncode, done.stdout, done.stderr)
 
 
@@ -367,12 +373,12 @@ class Running:
 
     def _await_probes(self):
         """Attached when the number of its links has stopped growing."""
-        last, since, deadline = 0, time.monotonic(), time.monotonic() + 15
+        last, since, deadline = 0, time.monotonic(), time.monotonic() + 15 * PATIENCE
         while time.monotonic() < deadline and self.process.poll() is None:
             links = self._links()
             if links != last or links == 0:
                 last, since = links, time.monotonic()
-            elif time.monotonic() - since > 0.3:
+            elif time.monotonic() - since > 0.3 * PATIENCE:
                 return
             time.sleep(0.02)
         self.process.kill()
@@ -384,7 +390,7 @@ class Running:
 
     def result(self, timeout=30):
         try:
-            stdout, stderr = self.process.communicate(timeout=timeout)
+            stdout, stderr = self.process.communicate(timeout=timeout * PATIENCE)
         except subprocess.TimeoutExpired:
             self.process.kill()
             stdout, stderr = self.process.communicate()

@@ -82,9 +82,8 @@ class Comparison:
 
     def _row(self, row, own, waiters, answer):
         seen = [(stack, row["stack"]) for stack in own if "holder" not in stack.flags]
-        if row["kind"] == "gil_wait":
-            end_ns = row.get("hog_end_ns", 0)
-            seen += [(stack, answer["hog"]) for stack in self._of_holder(own, answer["hog_tid"]) if row["hog_ns"] <= stack.ts <= end_ns]
+        if row["kind"] == "gil_wait" and "hog_end_ns" in row:       # else the other thread came too late
+            seen += [(stack, answer["hog"]) for stack in self._of_holder(own, answer["hog_tid"]) if row["hog_ns"] <= stack.ts <= row["hog_end_ns"]]
         if row["kind"] == "held":
             seen += [(stack, row["stack"]) for stack in self._of_holder(waiters, row["tid"])]
         right = 0

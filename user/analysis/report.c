@@ -295,6 +295,9 @@ int report_builder_finish(struct report_builder *builder, const struct world *wo
 
 bool report_partial(const struct report *report)
 {
+	for (uint32_t i = 0; i < report->process_count; i++)
+		if (report->processes[i].process->sites_fault)
+			return true;
 	if (!report->window.lost && !report->late)
 		return false;
 	/* with no thread's time to compare with, what was lost may have been all there was */

@@ -195,7 +195,8 @@ struct report {
 };
 
 /*
- * True when evidence was lost or came too late and more than 0.1 % of the observed thread time is unknown: exit status 5. What is unknown only
+ * True when evidence was lost or came too late and more than 0.1 % of the observed thread time is unknown, or when a process's GIL sites are not what they were
+ * taken for: exit status 5. What is unknown only
  * because no thread had shown itself yet after attaching does not make a report partial.
  */
 bool report_partial(const struct report *report);

@@ -156,6 +156,18 @@ static bool want_colour(const struct show_options *options)
 	return isatty(STDOUT_FILENO) && !(no_color && *no_color) && !(term && !strcmp(term, "dumb"));
 }
 
+/* What no one should overlook who reads but the figures. The text says it among its caveats. */
+static void tell_faults(const struct report *report)
+{
+	for (uint32_t i = 0; i < report->process_count; i++) {
+		const struct process *process = report->processes[i].process;
+
+		if (process->sites_fault)
+			fprintf(stderr, "gilscope: the GIL of process %u was not seen as it must be, so who holds it is unknown; run gilscope doctor %u.\n",
+				process->info.pid, process->info.pid);
+	}
+}
+
 int cmd_show(const struct report *report, const struct show_options *options)
 {
 	const struct view *view = options->json ? &view_json : &view_text;
@@ -165,6 +177,8 @@ int cmd_show(const struct report *report, const struct show_options *options)
 
 	if (isatty(STDOUT_FILENO) && !ioctl(STDOUT_FILENO, TIOCGWINSZ, &size))
 		how.columns = size.ws_col;
+	if (options->json)
+		tell_faults(report);
 	err = view->show(stdout, report, &how);
 	if (!err && fflush(stdout))
 		err = -errno;

@@ -258,6 +258,10 @@ void gil_feed(struct world *w, struct gil_machine *g, struct thread_machine *t, 
 {
 	unsigned int flags = event->hdr.flags;
 
+	if (!g->pub.process->sites_fault)
+		sites_fact(w, g, event->hdr.type, flags, ts);
+	if (g->pub.process->sites_fault)
+		return;
 	g->off = false;
 	switch (event->hdr.type) {
 	case EV_TAKE:
@@ -327,7 +331,7 @@ void gil_observe(struct world *w, struct gil_machine *g, const struct ev_observe
 	struct thread_machine *holder = locked && event->holder ? thread_find(w, event->holder) : NULL;
 	uint64_t since = event->span_ns < ts ? ts - event->span_ns : 0;
 
-	if (since < w->ts_facts || g->ts_fact >= since)
+	if (since < w->ts_facts || g->ts_fact >= since || g->pub.process->sites_fault)
 		return;
 	if (holder && holder->pub.process != g->pub.process)
 		holder = NULL;
@@ -348,7 +352,7 @@ void gil_observe(struct world *w, struct gil_machine *g, const struct ev_observe
 
 void relation_snapshot(struct world *w, struct thread_machine *t, struct gil_machine *g, bool waiting, uint64_t ts)
 {
-	if (relation_known(t->relation))
+	if (relation_known(t->relation) || t->pub.process->sites_fault)
 		return;
 	if (!waiting) {
 		relation_exclude_waiting(w, t);

@@ -48,6 +48,17 @@ static inline bool thread_state_holds(enum thread_state state)
 #define CPU_NONE UINT16_MAX
 
 /*
+ * What shows that a process's GIL sites are not what they were taken for: facts that cannot be true of any CPython, whatever the thread does. A GIL is taken
+ * and given up in turns, and two threads that both ran Python handed it over.
+ */
+enum sites_fault {
+	SITES_SOUND,
+	SITES_NO_TAKE, /* the GIL is given up again and again, or waited for to the end, and never taken */
+	SITES_NO_DROP, /* … taken again and again, and never given up */
+	SITES_NO_HIT,  /* several threads ran Python, and no site was passed */
+};
+
+/*
  * The objects. They belong to the world and live as long as it does (threads and processes that are gone stay, marked); `data` is the sink's to use
  * and to free. The fields are for reading.
  */
@@ -55,6 +66,7 @@ struct process {
 	struct process_info info;
 	uint32_t index;	  /* 0, 1, … in order of appearance */
 	bool gone;
+	enum sites_fault sites_fault; /* once there is one, nothing is known of the process's GILs any more */
 	void *data;
 };
 

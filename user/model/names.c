@@ -58,6 +58,7 @@ void stack_feed(struct world *w, const struct ev_stack *event, uint64_t ts)
 		thread_update(w, t, ts);
 	}
 	tell(w, event, t, NULL, gil, ts);
+	sites_stack(w, t, event, ts);
 }
 
 /* The run of the collector is not part of what thread_update() compares, for it changes here alone. */

@@ -57,6 +57,7 @@ struct gil_machine {
 	bool off;			/* switched off (free-threaded builds) when last seen, and no fact of it since */
 	bool retired;			/* its index was given to another */
 	bool counted;			/* in process_entry.certain */
+	uint32_t takes, drops, ends;	/* since the last loss; `ends`: waits that ended because the GIL was free */
 	struct thread_machine *sampled; /* partial: seen with the GIL last, which it may have dropped since */
 };
 
@@ -94,6 +95,7 @@ struct thread_machine {
 	uint64_t ts_look;	      /* when it looked itself and the answer was clear */
 	uint64_t ts_off;	      /* off CPU at least since then */
 
+	uint32_t own_stack, moves; /* its last stack of its own, and how often that was another one, since the last loss: it ran Python */
 	uint32_t gc_depth; /* runs of the collector that it is inside of: a finalizer may ask for another one. `open` has the rest */
 
 	enum runs runs;
@@ -265,6 +267,11 @@ void relation_wait(struct world *w, struct gil_machine *g, struct thread_machine
 void relation_acquire(struct world *w, struct thread_machine *t, uint64_t ts); /* its wait is over */
 void relation_go_on(struct world *w, struct thread_machine *t, uint64_t ts);   /* … and it has no GIL, for that was switched off */
 void relation_contradict(struct world *w, struct gil_machine *g, struct thread_machine *t, uint64_t ts);
+
+/* sites.c */
+void sites_fact(struct world *w, struct gil_machine *g, unsigned int type, unsigned int flags, uint64_t ts); /* a site was passed */
+void sites_stack(struct world *w, struct thread_machine *t, const struct ev_stack *event, uint64_t ts);	     /* a thread's stack, taken by itself */
+void sites_forget(struct world *w, struct gil_machine *g);						     /* a loss begins */
 
 /* edges.c: what is different with partial GILs */
 unsigned int edges_relation(const struct thread_machine *t, bool *ret_sampled);

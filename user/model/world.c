@@ -91,8 +91,10 @@ static void lose(struct world *w, uint64_t ts, uint64_t last_ts, uint64_t count)
 
 	cut(w, ts);
 	cpu_forget(w, ts);
-	for (uint32_t i = 0; i < w->gils.count; i++)
+	for (uint32_t i = 0; i < w->gils.count; i++) {
 		gil_unknown(w, gil_at(w, i), ts);
+		sites_forget(w, gil_at(w, i));
+	}
 	for (uint32_t i = 0; i < w->processes.count; i++)
 		process_at(w, i)->pending = 0;
 	for_threads(w, ts, thread_forget);

@@ -101,6 +101,27 @@ static void tell_contradictions(const struct caveats *caveats)
 	}
 }
 
+static void tell_sites(const struct caveats *caveats)
+{
+	static const char *const sayings[] = {
+		[SITES_NO_TAKE] = " was released or waited for again and again, but never seen to be taken",
+		[SITES_NO_DROP] = " was taken again and again, but never seen to be released",
+		[SITES_NO_HIT] = " was never seen to be taken or released, although several of its threads ran Python",
+	};
+
+	for (uint32_t p = 0; p < caveats->report->process_count; p++) {
+		const struct process *process = caveats->report->processes[p].process;
+		struct text text = {0};
+
+		if (!process->sites_fault)
+			continue;
+		text_add(&text, "The GIL of process %u%s. gilscope does not know this Python build, so who holds the GIL is unknown; please report it with the "
+				"output of gilscope doctor %u.",
+			 process->info.pid, sayings[process->sites_fault], process->info.pid);
+		tell(caveats, &text);
+	}
+}
+
 static void tell_method(const struct caveats *caveats)
 {
 	const struct report *report = caveats->report;
@@ -226,6 +247,7 @@ void caveats_tell(const struct report *report, const struct listener *to)
 	tell_unwhole(&caveats);
 	tell_untold(&caveats);
 	tell_contradictions(&caveats);
+	tell_sites(&caveats);
 	tell_method(&caveats);
 	tell_guessed_loops(&caveats);
 	tell_stacks(&caveats);

@@ -179,17 +179,34 @@ static void put_loop(struct json_out *out, const struct report *report, const st
 	json_put(out, "]}");
 }
 
-static json_t *process_json(const struct process_info *info)
+static json_t *sites_json(const struct process *process)
 {
-	return json_pack("{s:I, s:o, s:o, s:s, s:o, s:{s:o, s:o, s:I, s:I, s:I}}", "pid", (json_int_t)info->pid, "cmdline", json_text(info->cmdline), "python",
-			 json_text(info->python), "gil", info->gil_enabled ? "on" : "off", "gc", json_text(*info->gc ? info->gc : "none"), "sites", "method", word_json(info->method), "confidence",
-			 word_json(info->confidence), "take", (json_int_t)info->take, "drop", (json_int_t)info->drop, "wait", (json_int_t)info->wait);
+	static const char *const faults[] = {[SITES_NO_TAKE] = "never_taken", [SITES_NO_DROP] = "never_released", [SITES_NO_HIT] = "never_passed"};
+	const struct process_info *info = &process->info;
+	const char *fault = faults[process->sites_fault];
+
+	json_t *value = json_pack("{s:o, s:o, s:I, s:I, s:I}", "method", word_json(info->method), "confidence",
+			 fault ? json_string("unknown") : word_json(info->confidence), "take", (json_int_t)info->take, "drop", (json_int_t)info->drop, "wait",
+			 (json_int_t)info->wait);
+
+	if (fault)
+		json_object_set_new(value, "fault", json_string(fault));
+	return value;
+}
+
+static json_t *process_json(const struct process *process)
+{
+	const struct process_info *info = &process->info;
+
+	return json_pack("{s:I, s:o, s:o, s:s, s:o, s:o}", "pid", (json_int_t)info->pid, "cmdline", json_text(info->cmdline), "python",
+			 json_text(info->python), "gil", info->gil_enabled ? "on" : "off", "gc", json_text(*info->gc ? info->gc : "none"), "sites",
+			 sites_json(process));
 }
 
 static void put_process(struct json_out *out, const struct report *report, const struct view_options *options, const struct process_report *process)
 {
 	json_put(out, "{");
-	json_put_value(out, process_json(&process->process->info), JSON_EMBED);
+	json_put_value(out, process_json(process->process), JSON_EMBED);
 	json_put(out, ",\n\"gils\": [");
 	for (uint32_t i = 0; i < process->gil_count; i++) {
 		json_put_next(out, i);

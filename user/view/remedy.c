@@ -180,6 +180,9 @@ void remedy_add(struct text *text, const struct report *report, const struct pro
 		add_blocked(text, report, process, stall);
 		break;
 	default:
-		text_add(text, "Evidence is missing: observe again, with less load on the machine or for a shorter time.");
+		if (process->sites_fault)
+			text_add(text, "The GIL was not seen as it must be, and would not be another time; how to report that is below.");
+		else
+			text_add(text, "Evidence is missing: observe again, with less load on the machine or for a shorter time.");
 	}
 }

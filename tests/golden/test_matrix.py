@@ -1,0 +1,45 @@
+# SPDX-License-Identifier: MIT
+"""What of tests/matrix needs no guest: which kernel is chosen, and how a part of a table is replaced."""
+import sys
+from pathlib import Path
+
+import pytest
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "matrix"))
+
+import debian  # noqa: E402
+import kernels  # noqa: E402
+import support  # noqa: E402
+
+PACKAGES = {f"linux-image-{release}": None for release in (
+    "5.10.0-30-cloud-amd64", "5.10.0-32-cloud-amd64", "6.1.0-9-cloud-amd64", "6.1.0-50-cloud-amd64", "6.12.9+deb13-cloud-amd64", "6.12.117+deb13-cloud-amd64",
+    "6.18.15+deb13-cloud-amd64", "7.2.13+deb14-cloud-amd64")}
+
+
+@pytest.mark.parametrize("series, release", [
+    ("5.10", "5.10.0-32-cloud-amd64"), ("6.1", "6.1.0-50-cloud-amd64"), ("6.12", "6.12.117+deb13-cloud-amd64"), ("newest", "7.2.13+deb14-cloud-amd64")])
+def test_the_newest_kernel_of_a_series_is_chosen(series, release):
+    assert kernels.choose(PACKAGES, series) == f"linux-image-{release}"
+
+
+def test_a_series_that_debian_has_not_is_missed():
+    with pytest.raises(debian.Missing, match="5.15"):
+        kernels.choose(PACKAGES, "5.15")
+
+
+def row(kernel, loop, faults=()):
+    return support.cells({"kernel": kernel, "machine": "amd64", "loop": loop, "faults": list(faults)}, support.GUESTS)
+
+
+def test_a_part_of_a_table_replaces_its_own_rows():
+    old = support.parse(support.table([list(support.GUESTS.values()), row("6.1", "asyncio"), row("6.1", "uvloop"), row("5.10", "asyncio")]))
+    new = [row("6.1", "uvloop", ["a | b\nc", "d"]), row("7.2", "asyncio")]
+    merged = support.merge(old, new, support.GUESTS, whole=False)
+    assert [cells[:3] for cells in merged] == [["6.1", "amd64", "asyncio"], ["6.1", "amd64", "uvloop"], ["5.10", "amd64", "asyncio"], ["7.2", "amd64", "asyncio"]]
+    assert merged[1][-2] == "a / b c … and 1 more" and merged[0][-2] == "as promised"
+    assert support.merge(old, new, support.GUESTS, whole=True) == new
+
+
+def test_the_document_has_a_place_for_every_table():
+    text = Path(support.DOCUMENT).read_text()
+    assert all(f"<!-- matrix {part} -->" in text for part in ("pythons", "guests"))

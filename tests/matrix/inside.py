@@ -1,0 +1,27 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: MIT
+"""Runs in a guest of tests/matrix/guests: compares with both kinds of loop and prints a line of JSON for each.
+
+An emulated CPU is for function, not for time: measure.EmulatedMeasurement says what is compared.
+"""
+import json
+import os
+import sys
+import tempfile
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+sys.path[:0] = [os.path.join(os.path.dirname(HERE), name) for name in ("live", "apps")]
+
+import comparison
+import harness
+
+
+def main():
+    with harness.slow_server() as port, tempfile.TemporaryDirectory() as folder:
+        for loop in ("asyncio", "uvloop"):
+            row = comparison.compare(loop, (harness.DEBIAN_PYTHON,), os.path.join(harness.APPS, "loop_truth.py"), port, folder, emulated=True)
+            print("@@ row " + json.dumps(row), flush=True)
+
+
+if __name__ == "__main__":
+    main()
