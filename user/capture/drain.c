@@ -27,6 +27,10 @@ struct member *member_add(struct capture *capture, uint32_t tid, struct tracee *
 			return NULL;
 		member->tid = tid;
 		HASH_ADD(hh, capture->members, tid, sizeof(member->tid), member);
+		if (HASH_FAILED(member)) {
+			free(member);
+			return NULL;
+		}
 	}
 	member->tracee = tracee;
 	return member;
@@ -42,7 +46,7 @@ static struct tracee *tracee_of_thread(const struct capture *capture, uint32_t t
 static struct tracee *tracee_of_process(const struct capture *capture, uint32_t pid)
 {
 	for (uint32_t i = 0; i < capture->tracee_count; i++)
-		if (capture->tracees[i]->target->info.pid == pid)
+		if (!capture->tracees[i]->gone && capture->tracees[i]->target->info.pid == pid)
 			return capture->tracees[i];
 	return NULL;
 }
@@ -100,10 +104,8 @@ static int note_record(struct capture *capture, const union event *event)
 	case EV_PROCESS_EXIT:
 		tracee = tracee_of_process(capture, event->hdr.tid);
 		if (tracee && !tracee->gone) {
-			tracee->gone = true;
-			capture->status.targets--;
+			tracee_gone(capture, tracee);
 			capture->status.execed |= event->hdr.flags & EVF_PROCESS_EXIT_EXEC;
-			symbols_remove_process(capture->symbols, event->hdr.tid);
 		}
 		return 0;
 	case EV_UNKNOWN_GIL:

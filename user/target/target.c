@@ -30,8 +30,18 @@ static int trouble(pid_t pid, int err, const char *doing, struct diag *diag)
 		return diag_set(diag, EXIT_FAILED, -ESRCH, "process %d does not exist", pid);
 	case -EPERM:
 	case -EACCES:
-		diag_set(diag, EXIT_NOT_PERMITTED, err, "not permitted to %s of process %d: CAP_SYS_PTRACE is missing", doing, pid);
-		diag_hint(diag, "run as root, or give gilscope the capability");
+		if (proc_may_trace()) {
+			diag_set(diag, EXIT_NOT_PERMITTED, err, "not permitted to %s of process %d, although gilscope has CAP_SYS_PTRACE", doing, pid);
+			diag_hint(diag, "the process is of an outer user namespace, or a security module (AppArmor, SELinux, Yama) or a sandbox forbids it");
+		} else {
+			diag_set(diag, EXIT_NOT_PERMITTED, err, "not permitted to %s of process %d: CAP_SYS_PTRACE is missing", doing, pid);
+			diag_hint(diag, "run as root, or give gilscope the capability");
+		}
+		return err;
+	case -EMFILE:
+	case -ENFILE:
+		diag_set(diag, EXIT_FAILED, err, "failed to %s of process %d: %s", doing, pid, strerror(-err));
+		diag_hint(diag, "raise the limit of open files (ulimit -n)");
 		return err;
 	default:
 		return diag_set(diag, EXIT_FAILED, err, "failed to %s of process %d: %s", doing, pid, strerror(-err));
