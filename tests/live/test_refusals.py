@@ -97,9 +97,9 @@ def test_a_process_that_must_not_be_read(gilscope):
 
 
 def has_loaded(process):
-    """The programs are in the kernel; next the target is examined and its probes are set."""
+    """The programs are in the kernel, the ring is mapped and polled; next the target is examined and its probes are set."""
     with contextlib.suppress(OSError):
-        return any(os.readlink(f"/proc/{process.pid}/fd/{fd}") == "anon_inode:bpf-prog" for fd in os.listdir(f"/proc/{process.pid}/fd"))
+        return any(os.readlink(f"/proc/{process.pid}/fd/{fd}") == "anon_inode:[eventpoll]" for fd in os.listdir(f"/proc/{process.pid}/fd"))
     return False
 
 

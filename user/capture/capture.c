@@ -211,23 +211,6 @@ void capture_look_again(struct capture *capture)
 		capture->tracees[i]->look_again = true;
 }
 
-/* Hits that the kernel skipped because a program was running already on that CPU (bpf_prog_info.recursion_misses). */
-static uint64_t missed_hits(const struct capture *capture)
-{
-	struct bpf_program *program;
-	uint64_t missed = 0;
-
-	bpf_object__for_each_program(program, capture->skeleton->obj)
-	{
-		struct bpf_prog_info info = {0};
-		uint32_t size = sizeof(info);
-
-		if (!bpf_obj_get_info_by_fd(bpf_program__fd(program), &info, &size))
-			missed += info.recursion_misses;
-	}
-	return missed;
-}
-
 int capture_stop(struct capture *capture)
 {
 	union event event = {.window = {.hdr = {.type = EV_WINDOW, .flags = EVF_WINDOW_END}}};
@@ -244,7 +227,6 @@ int capture_stop(struct capture *capture)
 	err = capture_drain(capture);
 	if (!err)
 		err = capture_drain(capture);
-	capture->status.missed = missed_hits(capture);
 	if (!err)
 		err = sink_event(&capture->sink, &event);
 	return err ? err : reorder_flush(capture->reorder);

@@ -195,6 +195,66 @@ static int drain_losses(struct capture *capture)
 	return bpf_map__update_elem(capture->skeleton->maps.losses, &slot, sizeof(slot), capture->loss, bytes, BPF_ANY);
 }
 
+static uint64_t misses_of(const struct bpf_program *program)
+{
+	struct bpf_prog_info info = {0};
+	uint32_t size = sizeof(info);
+	int fd = bpf_program__fd(program);
+
+	return fd < 0 || bpf_obj_get_info_by_fd(fd, &info, &size) ? 0 : info.recursion_misses;
+}
+
+/* Of programs that stand in for each other (bpf/loop.bpf.c): a hit that all of them missed is counted by each, so there are not more than the least. */
+static uint64_t missed_by_all(const struct bpf_program *first, const struct bpf_program *second, const struct bpf_program *third)
+{
+	uint64_t least = misses_of(first);
+
+	if (least && bpf_program__autoload(second)) {
+		uint64_t others[] = {misses_of(second), misses_of(third)};
+
+		for (int i = 0; i < 2; i++)
+			least = others[i] < least ? others[i] : least;
+	}
+	return least;
+}
+
+/* Hits that the kernel skipped because the program was running already on that CPU. */
+static uint64_t missed_hits(const struct capture *capture)
+{
+	const struct gilscope_bpf *skeleton = capture->skeleton;
+	struct bpf_program *program;
+	uint64_t missed;
+
+	missed = missed_by_all(skeleton->progs.on_sys_enter, skeleton->progs.on_sys_enter_2, skeleton->progs.on_sys_enter_3) +
+		 missed_by_all(skeleton->progs.on_sys_exit, skeleton->progs.on_sys_exit_2, skeleton->progs.on_sys_exit_3);
+	bpf_object__for_each_program(program, skeleton->obj)
+	{
+		if (strncmp(bpf_program__name(program), "on_sys_", strlen("on_sys_")))
+			missed += misses_of(program);
+	}
+	return missed;
+}
+
+#define MISSES_EVERY_NS (100 * NS_PER_MS)
+
+/* Skipped hits are losses like others, of a span that is known as well as one asks: the stream says so, and everybody who reads it. */
+static int drain_misses(struct capture *capture, uint64_t now)
+{
+	union event event = {.lost = {.hdr = {.ts = capture->ts_missed ? capture->ts_missed : now, .type = EV_LOST}, .last_ts = now}};
+	uint64_t missed;
+
+	if (capture->skeleton->bss->enabled && now - capture->ts_missed < MISSES_EVERY_NS)
+		return 0;
+	missed = missed_hits(capture);
+	event.lost.count = missed - capture->status.missed;
+	capture->status.missed = missed;
+	capture->ts_missed = now;
+	if (!event.lost.count)
+		return 0;
+	capture_look_again(capture);
+	return sink_event(&capture->sink, &event);
+}
+
 /*
  * The order matters: what was stamped before `horizon` is in the ring or counted as lost by now, but for what is in flight on a CPU this instant,
  * which the stage's window covers.
@@ -204,6 +264,8 @@ int capture_drain(struct capture *capture)
 	uint64_t horizon = clock_now_ns();
 	int err = drain_losses(capture);
 
+	if (!err)
+		err = drain_misses(capture, horizon);
 	if (err)
 		return err;
 	ring_buffer__consume(capture->ring);

@@ -265,6 +265,8 @@ static void probe_kernel_details(struct features *features, const struct btf *bt
 		unchecked(throttle, "needs kernel BTF");
 		return;
 	}
+	/* system-call tracepoints that run with preemption on have a mark in their description (include/linux/tracepoint-defs.h), which came with them */
+	features->preemptible_syscalls = has_member(btf, "tracepoint_ext", "faultable");
 	found(regs, have_task_regs, have_task_regs ? "system call of every sleep" : "the kernel has no bpf_task_pt_regs");
 	remedy(regs, "needs kernel 5.15; sleeps are shown without the system call's name");
 
@@ -324,6 +326,7 @@ void features_probe(struct features *features)
 	load_prepare();
 	btf = btf__load_vmlinux_btf();
 	btf_err = errno;
+	*features = (struct features){0};
 	memcpy(features->list, TABLE, sizeof(TABLE));
 	for (int i = 0; i < FEATURE_COUNT; i++)
 		list[i].id = (enum feature_id)i;

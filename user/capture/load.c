@@ -132,6 +132,10 @@ int load_programs(const struct features *features, const struct capture_options 
 	uprobes_prepare(skeleton, features_have(features, FEATURE_UPROBE_MULTI));
 	skeleton->rodata->stack_kinds = kinds_of(options);
 	bpf_program__set_autoload(skeleton->progs.on_clock, options->rate_hz > 0);
+	bpf_program__set_autoload(skeleton->progs.on_sys_enter_2, features->preemptible_syscalls);
+	bpf_program__set_autoload(skeleton->progs.on_sys_enter_3, features->preemptible_syscalls);
+	bpf_program__set_autoload(skeleton->progs.on_sys_exit_2, features->preemptible_syscalls);
+	bpf_program__set_autoload(skeleton->progs.on_sys_exit_3, features->preemptible_syscalls);
 	skeleton->rodata->wake_bytes = ring_bytes / 4;
 	bpf_map__set_max_entries(skeleton->maps.ring, ring_bytes);
 	bpf_map__set_max_entries(skeleton->maps.cpus, (uint32_t)cpu_count);

@@ -53,6 +53,7 @@ struct capture {
 	struct capture_options options;
 	struct clocks clocks;
 	struct capture_status status;
+	uint64_t ts_missed;	  /* when it was last asked whether probe hits were skipped */
 	int error;		  /* of the sink, remembered across the ring's callbacks */
 	bool multi;		  /* uprobes are set by program, not by site */
 };
