@@ -237,10 +237,13 @@ static uint64_t missed_hits(const struct capture *capture)
 
 #define MISSES_EVERY_NS (100 * NS_PER_MS)
 
-/* Skipped hits are losses like others, of a span that is known as well as one asks: the stream says so, and everybody who reads it. */
+/*
+ * Skipped hits are losses like others: the stream says so, and everybody who reads it. But the kernel counts those of all processes, and not when they were, so
+ * it is said of the instant at which it was noticed: nothing that is known is taken back for what was most likely somebody else's.
+ */
 static int drain_misses(struct capture *capture, uint64_t now)
 {
-	union event event = {.lost = {.hdr = {.ts = capture->ts_missed ? capture->ts_missed : now, .type = EV_LOST}, .last_ts = now}};
+	union event event = {.lost = {.hdr = {.ts = now, .type = EV_LOST}, .last_ts = now}};
 	uint64_t missed;
 
 	if (capture->skeleton->bss->enabled && now - capture->ts_missed < MISSES_EVERY_NS)

@@ -2,6 +2,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/cleanup.h"
 #include "base/diag.h"
@@ -303,9 +304,18 @@ void target_free(struct target *target)
 	free(target);
 }
 
+/* A process that is ending gives up its memory, and with it the link to its program, some time before it is a zombie. */
+static bool has_memory(pid_t pid)
+{
+	char path[64], link[8];
+
+	snprintf(path, sizeof(path), "/proc/%d/exe", pid);
+	return readlink(path, link, sizeof(link)) >= 0 || (errno != ENOENT && errno != ESRCH);
+}
+
 bool target_alive(const struct target *target)
 {
 	struct proc_stat stat;
 
-	return stat_of((pid_t)target->info.pid, &stat) == 0 && stat.start_time == target->start_time && !has_ended(&stat);
+	return has_memory((pid_t)target->info.pid) && stat_of((pid_t)target->info.pid, &stat) == 0 && stat.start_time == target->start_time && !has_ended(&stat);
 }
