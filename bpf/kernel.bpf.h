@@ -2,6 +2,9 @@
 /*
  * kernel.bpf.h - the few kernel types and fields the probes read. Only the named fields matter: preserve_access_index lets libbpf find their real
  * offsets in the running kernel's BTF, so this replaces a generated vmlinux.h and says at a glance what gilscope depends on.
+ *
+ * Integers are unsigned here wherever the kernel's value is not negative: libbpf adapts a load to a field that has become narrower or wider only if both
+ * sides are unsigned; any other mismatch makes the kernel refuse the program. A flag that may become a bit field is read with BPF_CORE_READ_BITFIELD.
  */
 #ifndef GILSCOPE_KERNEL_BPF_H
 #define GILSCOPE_KERNEL_BPF_H
@@ -81,13 +84,13 @@ struct task_struct {
 	struct thread_info thread_info;
 	struct thread_struct thread;
 	unsigned int __state; /* since 5.14 (2f064a59a11f "sched: Change task_struct::state") */
-	int on_cpu;
+	unsigned int on_cpu; /* int at first, u8 in 7.2 */
 	int pid;	      /* tid, initial namespace */
 	int tgid;
 	char comm[16];
 	struct signal_struct *signal;
 	struct sched_entity se;
-	bool throttled; /* since 6.18: tasks are throttled one by one on their way to user space */
+	bool throttled; /* since 6.18: tasks are throttled one by one on their way to user space; a flag, see above */
 };
 
 struct task_struct___before_5_14 {

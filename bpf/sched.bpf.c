@@ -72,7 +72,7 @@ static __always_inline void wait_for_other_cpu(__u64 ts, struct thread_note *thr
 static __always_inline bool is_throttled(struct task_struct *task)
 {
 	if (bpf_core_field_exists(task->throttled))
-		return task->throttled;
+		return BPF_CORE_READ_BITFIELD(task, throttled);
 	if (bpf_core_field_exists(struct cfs_rq, throttle_count))
 		return task->se.cfs_rq->throttle_count > 0;
 	return false;

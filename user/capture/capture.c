@@ -5,80 +5,22 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/resource.h>
 
 #include "base/cleanup.h"
 #include "base/diag.h"
 #include "base/duration.h"
+#include "capture/load.h"
 
 DEFINE_CLEANUP(capture_free, struct capture *, capture_free, NULL)
-
-/* libbpf's last warnings, for the diag when loading fails; nothing of it is printed. */
-static char libbpf_words[400];
-
-static int libbpf_listen(enum libbpf_print_level level, const char *format, va_list args)
-{
-	if (level == LIBBPF_WARN)
-		vsnprintf(libbpf_words, sizeof(libbpf_words), format, args);
-	return 0;
-}
-
-static uint32_t ring_size(uint32_t bytes)
-{
-	uint32_t size = (uint32_t)sysconf(_SC_PAGESIZE);
-
-	while (size < (bytes ? bytes : CAPTURE_RING_BYTES) && size < (1u << 30))
-		size <<= 1;
-	return size;
-}
-
-static uint32_t kinds_of(const struct capture_options *options)
-{
-	const uint32_t all = EVF_STACK_SLEEP | EVF_STACK_PREEMPT | EVF_STACK_WAIT | EVF_STACK_HOLDER;
-
-	if (!options->stacks)
-		return 0;
-	return options->stack_kinds ? options->stack_kinds & all : all;
-}
-
-static int load(struct capture *capture, const struct features *features, struct diag *diag)
-{
-	uint32_t ring_bytes = capture->options.ring_bytes;
-	struct gilscope_bpf *skeleton;
-	int err;
-
-	libbpf_set_print(libbpf_listen);
-	capture->skeleton = skeleton = gilscope_bpf__open();
-	if (!skeleton)
-		return diag_set(diag, EXIT_FAILED, -errno, "cannot open the BPF programs: %s", strerror(errno));
-	skeleton->rodata->have_task_regs = features_have(features, FEATURE_TASK_REGS);
-	capture->multi = features_have(features, FEATURE_UPROBE_MULTI);
-	uprobes_prepare(skeleton, capture->multi);
-	skeleton->rodata->stack_kinds = kinds_of(&capture->options);
-	bpf_program__set_autoload(skeleton->progs.on_clock, capture->options.rate_hz > 0);
-	skeleton->rodata->wake_bytes = ring_size(ring_bytes) / 4;
-	bpf_map__set_max_entries(skeleton->maps.ring, ring_size(ring_bytes));
-	bpf_map__set_max_entries(skeleton->maps.cpus, (uint32_t)capture->cpu_count);
-	err = gilscope_bpf__load(skeleton);
-	if (!err)
-		return 0;
-	libbpf_words[strcspn(libbpf_words, "\n")] = '\0';
-	diag_set(diag, err == -EPERM ? EXIT_NOT_PERMITTED : EXIT_FAILED, err, "the kernel refused the BPF programs: %s (%s)", strerror(-err), libbpf_words);
-	diag_hint(diag, err == -EPERM ? "loading needs CAP_BPF and CAP_PERFMON (or CAP_SYS_ADMIN); see gilscope doctor" : "see gilscope doctor");
-	return err;
-}
 
 int capture_new(const struct features *features, const struct capture_options *options, struct reorder *to, struct diag *diag,
 		struct capture **ret_capture)
 {
 	_cleanup_(capture_freep) struct capture *capture = calloc(1, sizeof(*capture));
-	struct rlimit unlimited = {RLIM_INFINITY, RLIM_INFINITY};
 	int err;
 
 	if (!capture)
 		return diag_set(diag, EXIT_FAILED, -ENOMEM, "no memory");
-	/* before 5.11 maps count against this limit; later kernels do not care, and without CAP_SYS_RESOURCE it cannot be raised: no error */
-	(void)setrlimit(RLIMIT_MEMLOCK, &unlimited);
 	capture->cpu_count = libbpf_num_possible_cpus();
 	if (capture->cpu_count < 1)
 		return diag_set(diag, EXIT_FAILED, capture->cpu_count, "cannot tell the number of CPUs");
@@ -91,7 +33,8 @@ int capture_new(const struct features *features, const struct capture_options *o
 		capture->options.rate_hz = 0;
 	if (!capture->loss || !capture->symbols)
 		return diag_set(diag, EXIT_FAILED, -ENOMEM, "no memory");
-	err = load(capture, features, diag);
+	capture->multi = features_have(features, FEATURE_UPROBE_MULTI);
+	err = load_programs(features, &capture->options, capture->cpu_count, diag, &capture->skeleton);
 	if (err)
 		return err;
 	capture->ring = ring_buffer__new(bpf_map__fd(capture->skeleton->maps.ring), capture_handle_record, capture, NULL);
@@ -157,8 +100,8 @@ static int attach_tracepoints(struct capture *capture, struct diag *diag)
 
 	if (!err)
 		return 0;
-	libbpf_words[strcspn(libbpf_words, "\n")] = '\0';
-	diag_set(diag, err == -EPERM ? EXIT_NOT_PERMITTED : EXIT_FAILED, err, "cannot attach to the kernel's tracepoints: %s (%s)", strerror(-err), libbpf_words);
+	diag_set(diag, err == -EPERM ? EXIT_NOT_PERMITTED : EXIT_FAILED, err, "cannot attach to the kernel's tracepoints: %s (%s)", strerror(-err),
+		 load_last_words());
 	diag_hint(diag, "see gilscope doctor");
 	return err;
 }
@@ -236,6 +179,10 @@ static int look_at_targets(struct capture *capture)
 			err = tracee_snapshot(capture, tracee, false);
 		if (!err && tracee->names_due && clock_now_ns() >= tracee->names_due)
 			err = tracee_names(capture, tracee);
+		if (err == -ESRCH && !target_alive(tracee->target)) { /* that it ended may never be told, when records are lost */
+			tracee_gone(capture, tracee);
+			err = 0;
+		}
 		if (err && err != -ESRCH)
 			return err;
 	}
@@ -264,23 +211,6 @@ void capture_look_again(struct capture *capture)
 		capture->tracees[i]->look_again = true;
 }
 
-/* Hits that the kernel skipped because a program was running already on that CPU (bpf_prog_info.recursion_misses). */
-static uint64_t missed_hits(const struct capture *capture)
-{
-	struct bpf_program *program;
-	uint64_t missed = 0;
-
-	bpf_object__for_each_program(program, capture->skeleton->obj)
-	{
-		struct bpf_prog_info info = {0};
-		uint32_t size = sizeof(info);
-
-		if (!bpf_obj_get_info_by_fd(bpf_program__fd(program), &info, &size))
-			missed += info.recursion_misses;
-	}
-	return missed;
-}
-
 int capture_stop(struct capture *capture)
 {
 	union event event = {.window = {.hdr = {.type = EV_WINDOW, .flags = EVF_WINDOW_END}}};
@@ -297,7 +227,6 @@ int capture_stop(struct capture *capture)
 	err = capture_drain(capture);
 	if (!err)
 		err = capture_drain(capture);
-	capture->status.missed = missed_hits(capture);
 	if (!err)
 		err = sink_event(&capture->sink, &event);
 	return err ? err : reorder_flush(capture->reorder);

@@ -27,6 +27,10 @@ struct member *member_add(struct capture *capture, uint32_t tid, struct tracee *
 			return NULL;
 		member->tid = tid;
 		HASH_ADD(hh, capture->members, tid, sizeof(member->tid), member);
+		if (HASH_FAILED(member)) {
+			free(member);
+			return NULL;
+		}
 	}
 	member->tracee = tracee;
 	return member;
@@ -42,7 +46,7 @@ static struct tracee *tracee_of_thread(const struct capture *capture, uint32_t t
 static struct tracee *tracee_of_process(const struct capture *capture, uint32_t pid)
 {
 	for (uint32_t i = 0; i < capture->tracee_count; i++)
-		if (capture->tracees[i]->target->info.pid == pid)
+		if (!capture->tracees[i]->gone && capture->tracees[i]->target->info.pid == pid)
 			return capture->tracees[i];
 	return NULL;
 }
@@ -100,10 +104,8 @@ static int note_record(struct capture *capture, const union event *event)
 	case EV_PROCESS_EXIT:
 		tracee = tracee_of_process(capture, event->hdr.tid);
 		if (tracee && !tracee->gone) {
-			tracee->gone = true;
-			capture->status.targets--;
+			tracee_gone(capture, tracee);
 			capture->status.execed |= event->hdr.flags & EVF_PROCESS_EXIT_EXEC;
-			symbols_remove_process(capture->symbols, event->hdr.tid);
 		}
 		return 0;
 	case EV_UNKNOWN_GIL:
@@ -193,6 +195,69 @@ static int drain_losses(struct capture *capture)
 	return bpf_map__update_elem(capture->skeleton->maps.losses, &slot, sizeof(slot), capture->loss, bytes, BPF_ANY);
 }
 
+static uint64_t misses_of(const struct bpf_program *program)
+{
+	struct bpf_prog_info info = {0};
+	uint32_t size = sizeof(info);
+	int fd = bpf_program__fd(program);
+
+	return fd < 0 || bpf_obj_get_info_by_fd(fd, &info, &size) ? 0 : info.recursion_misses;
+}
+
+/* Of programs that stand in for each other (bpf/loop.bpf.c): a hit that all of them missed is counted by each, so there are not more than the least. */
+static uint64_t missed_by_all(const struct bpf_program *first, const struct bpf_program *second, const struct bpf_program *third)
+{
+	uint64_t least = misses_of(first);
+
+	if (least && bpf_program__autoload(second)) {
+		uint64_t others[] = {misses_of(second), misses_of(third)};
+
+		for (int i = 0; i < 2; i++)
+			least = others[i] < least ? others[i] : least;
+	}
+	return least;
+}
+
+/* Hits that the kernel skipped because the program was running already on that CPU. */
+static uint64_t missed_hits(const struct capture *capture)
+{
+	const struct gilscope_bpf *skeleton = capture->skeleton;
+	struct bpf_program *program;
+	uint64_t missed;
+
+	missed = missed_by_all(skeleton->progs.on_sys_enter, skeleton->progs.on_sys_enter_2, skeleton->progs.on_sys_enter_3) +
+		 missed_by_all(skeleton->progs.on_sys_exit, skeleton->progs.on_sys_exit_2, skeleton->progs.on_sys_exit_3);
+	bpf_object__for_each_program(program, skeleton->obj)
+	{
+		if (strncmp(bpf_program__name(program), "on_sys_", strlen("on_sys_")))
+			missed += misses_of(program);
+	}
+	return missed;
+}
+
+#define MISSES_EVERY_NS (100 * NS_PER_MS)
+
+/*
+ * Skipped hits are losses like others: the stream says so, and everybody who reads it. But the kernel counts those of all processes, and not when they were, so
+ * it is said of the instant at which it was noticed: nothing that is known is taken back for what was most likely somebody else's.
+ */
+static int drain_misses(struct capture *capture, uint64_t now)
+{
+	union event event = {.lost = {.hdr = {.ts = now, .type = EV_LOST}, .last_ts = now}};
+	uint64_t missed;
+
+	if (capture->skeleton->bss->enabled && now - capture->ts_missed < MISSES_EVERY_NS)
+		return 0;
+	missed = missed_hits(capture);
+	event.lost.count = missed - capture->status.missed;
+	capture->status.missed = missed;
+	capture->ts_missed = now;
+	if (!event.lost.count)
+		return 0;
+	capture_look_again(capture);
+	return sink_event(&capture->sink, &event);
+}
+
 /*
  * The order matters: what was stamped before `horizon` is in the ring or counted as lost by now, but for what is in flight on a CPU this instant,
  * which the stage's window covers.
@@ -202,6 +267,8 @@ int capture_drain(struct capture *capture)
 	uint64_t horizon = clock_now_ns();
 	int err = drain_losses(capture);
 
+	if (!err)
+		err = drain_misses(capture, horizon);
 	if (err)
 		return err;
 	ring_buffer__consume(capture->ring);

@@ -8,13 +8,16 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <linux/magic.h>
+#include <stdlib.h>
 #include <sys/stat.h>
-#include <sys/utsname.h>
+#include <sys/vfs.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
 #include "base/diag.h"
 #include "capture/clocks.h"
+#include "capture/load.h"
 
 DEFINE_CLEANUP(btf__free, struct btf *, btf__free, NULL)
 
@@ -32,6 +35,7 @@ static const struct feature TABLE[FEATURE_COUNT] = {
 	[FEATURE_TASK_REGS] = {.name = "sleep reasons", .purpose = "the system call a thread sleeps in (kernel 5.15)"},
 	[FEATURE_THROTTLE] = {.name = "cgroup throttling", .purpose = "time the CPU quota took"},
 	[FEATURE_CLOCK] = {.name = "sampling clock", .purpose = "Python stacks of threads on a CPU"},
+	[FEATURE_PROGRAMS] = {.name = "BPF programs", .purpose = "the kernel takes every probe of this build", .required = true},
 	[FEATURE_TRACEFS] = {.name = "tracefs", .purpose = "not needed: raw tracepoints and the uprobe PMU are used"},
 };
 
@@ -40,6 +44,18 @@ static void __attribute__((format(printf, 3, 4))) found(struct feature *feature,
 	va_list args;
 
 	feature->available = available;
+	va_start(args, format);
+	vsnprintf(feature->found, sizeof(feature->found), format, args);
+	va_end(args);
+}
+
+/* Nothing is known, for a reason that says nothing about the kernel. */
+static void __attribute__((format(printf, 2, 3))) unchecked(struct feature *feature, const char *format, ...)
+{
+	va_list args;
+
+	feature->available = false;
+	feature->unchecked = true;
 	va_start(args, format);
 	vsnprintf(feature->found, sizeof(feature->found), format, args);
 	va_end(args);
@@ -56,6 +72,29 @@ static void __attribute__((format(printf, 2, 3))) remedy(struct feature *feature
 	va_end(args);
 }
 
+static bool on_file_system(const char *path, long magic)
+{
+	struct statfs fs;
+
+	return statfs(path, &fs) == 0 && (long)fs.f_type == magic;
+}
+
+static bool have_sysfs(void)
+{
+	return on_file_system("/sys", SYSFS_MAGIC);
+}
+
+/* Is this one of the kernel's initial namespaces? 0, or -errno when it cannot be told. */
+static int initial_namespace(const char *path, ino_t initial, bool *ret_initial)
+{
+	struct stat st;
+
+	if (stat(path, &st) < 0)
+		return -errno;
+	*ret_initial = st.st_ino == initial;
+	return 0;
+}
+
 static void probe_capabilities(struct feature *feature)
 {
 	static const struct {
@@ -67,7 +106,10 @@ static void probe_capabilities(struct feature *feature)
 		/* /proc/PID/fd of another user's process is searched for epoll descriptors */
 		{CAP_DAC_READ_SEARCH, "CAP_DAC_READ_SEARCH", false},
 	};
+	/* PROC_USER_INIT_INO, include/linux/proc_ns.h */
+	const ino_t initial_user = 0xEFFFFFFDu;
 	char missing[128] = "";
+	bool initial = true;
 
 	capng_get_caps_process();
 	bool admin = capng_have_capability(CAPNG_EFFECTIVE, CAP_SYS_ADMIN);
@@ -78,24 +120,50 @@ static void probe_capabilities(struct feature *feature)
 		snprintf(missing + strlen(missing), sizeof(missing) - strlen(missing), "%s%s", missing[0] ? ", " : "", needed[i].name);
 	}
 	feature->permission = true;
-	if (missing[0])
+	(void)initial_namespace("/proc/self/ns/user", initial_user, &initial);
+	if (missing[0]) {
 		found(feature, false, "missing: %s", missing);
-	else
+		remedy(feature, "run it with sudo, or in a container with --privileged or --cap-add for %s", missing);
+	} else if (!initial) {
+		found(feature, false, "all, but of a user namespace: the kernel asks for those of the initial one");
+		remedy(feature, "run it as root of the host, not of a user namespace (unshare -r, a rootless container)");
+	} else {
 		found(feature, true, "%s", admin ? "all, with CAP_SYS_ADMIN" : "all");
-	remedy(feature, "run it with sudo, or in a container with --privileged or --cap-add for %s", missing);
+	}
 }
 
 static void probe_pid_namespace(struct feature *feature)
 {
 	/* PROC_PID_INIT_INO, include/linux/proc_ns.h */
-	const ino_t initial = 0xEFFFFFFCu;
-	struct stat st;
+	const ino_t initial_pid = 0xEFFFFFFCu;
+	bool initial = false;
+	int err = initial_namespace("/proc/self/ns/pid", initial_pid, &initial);
 
-	if (stat("/proc/self/ns/pid", &st) < 0)
-		found(feature, false, "/proc/self/ns/pid cannot be read: %s", strerror(errno));
-	else
-		found(feature, st.st_ino == initial, st.st_ino == initial ? "initial" : "a container's own");
-	remedy(feature, "run gilscope on the host, or in a container with the host's PID namespace (--pid=host)");
+	if (err && !on_file_system("/proc", PROC_SUPER_MAGIC)) {
+		found(feature, false, "/proc is not mounted");
+		remedy(feature, "mount it: mount -t proc proc /proc");
+	} else if (err) {
+		unchecked(feature, "/proc/self/ns/pid cannot be read: %s", strerror(-err));
+	} else {
+		found(feature, initial, initial ? "initial" : "a container's own");
+		remedy(feature, "run gilscope on the host, or in a container with the host's PID namespace (--pid=host)");
+	}
+}
+
+static void probe_btf(struct feature *feature, const struct btf *btf, int err)
+{
+	if (btf) {
+		found(feature, true, "/sys/kernel/btf/vmlinux");
+	} else if (!have_sysfs()) {
+		found(feature, false, "/sys is not mounted");
+		remedy(feature, "mount it: mount -t sysfs sysfs /sys");
+	} else if (access("/sys/kernel/btf/vmlinux", F_OK) == 0) {
+		found(feature, false, "/sys/kernel/btf/vmlinux cannot be read: %s", strerror(err));
+		remedy(feature, "look at its permissions, and at the memory that is left");
+	} else {
+		found(feature, false, "no /sys/kernel/btf/vmlinux");
+		remedy(feature, "needs a kernel with CONFIG_DEBUG_INFO_BTF; the distributions' kernels have it");
+	}
 }
 
 static void probe_lockdown(struct feature *feature)
@@ -103,33 +171,43 @@ static void probe_lockdown(struct feature *feature)
 	_cleanup_(fclosep) FILE *file = fopen("/sys/kernel/security/lockdown", "re");
 	char line[128] = "";
 
-	if (!file || !fgets(line, sizeof(line), file)) {
+	if (file && fgets(line, sizeof(line), file)) {
+		line[strcspn(line, "\n")] = '\0';
+		found(feature, !strstr(line, "[confidentiality]"), "%s", line);
+		remedy(feature, "confidentiality mode forbids BPF to read memory: boot with lockdown=integrity or none");
+	} else if (!file && errno == ENOENT && on_file_system("/sys/kernel/security", SECURITYFS_MAGIC)) {
 		found(feature, true, "not in force");
-		return;
+	} else {
+		unchecked(feature, file || errno == ENOENT ? "securityfs is not mounted" : "/sys/kernel/security/lockdown cannot be read");
 	}
-	line[strcspn(line, "\n")] = '\0';
-	found(feature, !strstr(line, "[confidentiality]"), "%s", line);
-	remedy(feature, "confidentiality mode forbids BPF to read memory: boot with lockdown=integrity or none");
 }
 
+/* Not libbpf_probe_bpf_map_type(), which takes every failure for the kernel's ignorance. */
 static void probe_ringbuf(struct feature *feature)
 {
-	int have = libbpf_probe_bpf_map_type(BPF_MAP_TYPE_RINGBUF, NULL);
+	int fd = bpf_map_create(BPF_MAP_TYPE_RINGBUF, NULL, 0, 0, (unsigned int)sysconf(_SC_PAGESIZE), NULL);
 
-	if (have < 0)
-		found(feature, false, "cannot be tried: %s", strerror(-have));
-	else
-		found(feature, have, have ? "yes" : "the kernel has none");
-	feature->permission = have == -EPERM;
-	remedy(feature, have < 0 ? "see capabilities" : "needs kernel 5.8 or later");
+	if (fd >= 0) {
+		found(feature, true, "yes");
+		close(fd);
+	} else if (errno == EINVAL) {
+		found(feature, false, "the kernel has none");
+		remedy(feature, "needs kernel 5.8 or later");
+	} else {
+		unchecked(feature, "%s", errno == EPERM ? "not permitted" : strerror(errno));
+	}
 }
 
 static void probe_uprobes(struct feature *feature)
 {
 	bool pmu = access("/sys/bus/event_source/devices/uprobe/type", R_OK) == 0;
 
+	if (!pmu && !have_sysfs()) {
+		unchecked(feature, "/sys is not mounted");
+		return;
+	}
 	found(feature, pmu, pmu ? "perf uprobe PMU" : "no uprobe PMU in /sys/bus/event_source/devices");
-	remedy(feature, "needs a kernel with CONFIG_UPROBE_EVENTS, and /sys mounted");
+	remedy(feature, "needs a kernel with CONFIG_UPROBE_EVENTS");
 }
 
 /* Are these raw tracepoints in the kernel? Their prototypes are BTF types named btf_trace_NAME. */
@@ -137,13 +215,17 @@ static void probe_tracepoints(struct feature *feature, const struct btf *btf, co
 {
 	char type[80], missing[128] = "";
 
+	if (!btf) {
+		unchecked(feature, "needs kernel BTF");
+		return;
+	}
 	for (size_t i = 0; names[i]; i++) {
 		snprintf(type, sizeof(type), "btf_trace_%s", names[i]);
-		if (!btf || btf__find_by_name_kind(btf, type, BTF_KIND_TYPEDEF) < 0)
+		if (btf__find_by_name_kind(btf, type, BTF_KIND_TYPEDEF) < 0)
 			snprintf(missing + strlen(missing), sizeof(missing) - strlen(missing), " %s", names[i]);
 	}
 	if (missing[0])
-		found(feature, false, btf ? "tracepoints missing:%s" : "not to be told without kernel BTF:%s", missing);
+		found(feature, false, "tracepoints missing:%s", missing);
 	else
 		found(feature, true, "raw tracepoints");
 	remedy(feature, "needs a kernel with these tracepoints (CONFIG_FTRACE_SYSCALLS for system calls)");
@@ -177,6 +259,14 @@ static void probe_kernel_details(struct features *features, const struct btf *bt
 	bool have_task_regs = has_enumerator(btf, "bpf_func_id", "BPF_FUNC_task_pt_regs");
 	struct feature *multi = &features->list[FEATURE_UPROBE_MULTI];
 
+	if (!btf) {
+		unchecked(regs, "needs kernel BTF");
+		unchecked(multi, "needs kernel BTF");
+		unchecked(throttle, "needs kernel BTF");
+		return;
+	}
+	/* system-call tracepoints that run with preemption on have a mark in their description (include/linux/tracepoint-defs.h), which came with them */
+	features->preemptible_syscalls = has_member(btf, "tracepoint_ext", "faultable");
 	found(regs, have_task_regs, have_task_regs ? "system call of every sleep" : "the kernel has no bpf_task_pt_regs");
 	remedy(regs, "needs kernel 5.15; sleeps are shown without the system call's name");
 
@@ -201,11 +291,17 @@ static void probe_clock(struct feature *feature)
 {
 	int fd = clock_open(0, 1);
 
-	found(feature, fd >= 0, "%s", fd >= 0 ? "perf software clock" : strerror(-fd));
 	feature->permission = fd == -EPERM || fd == -EACCES;
-	remedy(feature, "%s; without it CPU time is not told apart by function", feature->permission ? "see capabilities" : "needs a kernel with CONFIG_PERF_EVENTS");
-	if (fd >= 0)
+	if (fd >= 0) {
+		found(feature, true, "perf software clock");
 		close(fd);
+	} else if (fd == -ENOSYS || fd == -ENOENT || fd == -EOPNOTSUPP || fd == -ENODEV) {
+		found(feature, false, "%s", strerror(-fd));
+		remedy(feature, "needs a kernel with CONFIG_PERF_EVENTS; without it CPU time is not told apart by function");
+	} else {
+		unchecked(feature, "%s", feature->permission ? "not permitted" : strerror(-fd));
+		remedy(feature, "without it CPU time is not told apart by function");
+	}
 }
 
 bool features_clock(void)
@@ -221,17 +317,22 @@ void features_probe(struct features *features)
 	static const char *const sched[] = {"sched_switch", "sched_wakeup", "sched_wakeup_new", "sched_migrate_task", NULL};
 	static const char *const life[] = {"sched_process_fork", "sched_process_exit", "sched_process_exec", "task_rename", NULL};
 	static const char *const epoll[] = {"sys_enter", "sys_exit", NULL};
-	_cleanup_(btf__freep) struct btf *btf = btf__load_vmlinux_btf();
+	_cleanup_(btf__freep) struct btf *btf = NULL;
 	struct feature *list = features->list;
 	bool tracefs = access("/sys/kernel/tracing/events", F_OK) == 0 || access("/sys/kernel/debug/tracing/events", F_OK) == 0;
 
+	int btf_err;
+
+	load_prepare();
+	btf = btf__load_vmlinux_btf();
+	btf_err = errno;
+	*features = (struct features){0};
 	memcpy(features->list, TABLE, sizeof(TABLE));
 	for (int i = 0; i < FEATURE_COUNT; i++)
 		list[i].id = (enum feature_id)i;
 	probe_capabilities(&list[FEATURE_CAPABILITIES]);
 	probe_pid_namespace(&list[FEATURE_PID_NAMESPACE]);
-	found(&list[FEATURE_BTF], btf, btf ? "/sys/kernel/btf/vmlinux" : "no /sys/kernel/btf/vmlinux");
-	remedy(&list[FEATURE_BTF], "needs a kernel with CONFIG_DEBUG_INFO_BTF; the distributions' kernels have it");
+	probe_btf(&list[FEATURE_BTF], btf, btf_err);
 	probe_lockdown(&list[FEATURE_LOCKDOWN]);
 	probe_ringbuf(&list[FEATURE_RINGBUF]);
 	probe_uprobes(&list[FEATURE_UPROBES]);
@@ -240,7 +341,39 @@ void features_probe(struct features *features)
 	probe_tracepoints(&list[FEATURE_EPOLL], btf, epoll);
 	probe_kernel_details(features, btf);
 	probe_clock(&list[FEATURE_CLOCK]);
+	unchecked(&list[FEATURE_PROGRAMS], "they are loaded when a process is observed");
 	found(&list[FEATURE_TRACEFS], true, tracefs ? "mounted" : "not mounted");
+}
+
+void features_try_programs(struct features *features)
+{
+	struct feature *feature = &features->list[FEATURE_PROGRAMS];
+	struct diag diag = {0};
+
+	if (features_require(features, &diag)) {
+		unchecked(feature, "what is missing above comes first");
+		return;
+	}
+	*feature = TABLE[FEATURE_PROGRAMS];
+	feature->id = FEATURE_PROGRAMS;
+	if (load_try(features, &diag)) {
+		feature->permission = diag.status == EXIT_NOT_PERMITTED;
+		found(feature, false, "%s", diag.what);
+		remedy(feature, "%s", diag.hint);
+	} else {
+		struct feature *lockdown = &features->list[FEATURE_LOCKDOWN];
+
+		found(feature, true, "accepted");
+		if (lockdown->unchecked) { /* in confidentiality mode the verifier knows no helper that reads memory */
+			lockdown->unchecked = false;
+			found(lockdown, true, "programs that read memory load");
+		}
+	}
+}
+
+const char *feature_state(const struct feature *feature)
+{
+	return feature->available ? "ok" : feature->unchecked ? "not_checked" : feature->required ? "no" : "absent";
 }
 
 int features_require(const struct features *features, struct diag *diag)
@@ -248,9 +381,12 @@ int features_require(const struct features *features, struct diag *diag)
 	for (int i = 0; i < FEATURE_COUNT; i++) {
 		const struct feature *feature = &features->list[i];
 
-		if (!feature->required || feature->available)
+		if (!feature->required || feature->available || feature->unchecked)
 			continue;
-		diag_set(diag, feature->permission ? EXIT_NOT_PERMITTED : EXIT_FAILED, 0, "%s: %s", feature->name, feature->found);
+		if (feature->id == FEATURE_PROGRAMS) /* a whole sentence */
+			diag_set(diag, feature->permission ? EXIT_NOT_PERMITTED : EXIT_FAILED, 0, "%s", feature->found);
+		else
+			diag_set(diag, feature->permission ? EXIT_NOT_PERMITTED : EXIT_FAILED, 0, "%s: %s", feature->name, feature->found);
 		diag_hint(diag, "%s", feature->remedy);
 		return feature->permission ? -EPERM : -EOPNOTSUPP;
 	}

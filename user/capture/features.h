@@ -24,6 +24,7 @@ enum feature_id {
 	FEATURE_TASK_REGS,
 	FEATURE_THROTTLE,
 	FEATURE_CLOCK,
+	FEATURE_PROGRAMS,
 	FEATURE_TRACEFS,
 	FEATURE_COUNT
 };
@@ -34,17 +35,25 @@ struct feature {
 	const char *purpose; /* what it gives: "offsets of kernel structures" */
 	bool required;	     /* nothing works without it */
 	bool available;
+	bool unchecked;	     /* whether it is there cannot be said from here; `found` says why. Then it is not `available` */
 	bool permission;     /* it is missing for lack of a capability */
-	char found[200];     /* what was seen, or why it is not available */
-	char remedy[200];    /* what to do about it; "" when available */
+	char found[400];     /* what was seen, or why it is not available */
+	char remedy[300];    /* what to do about it; "" when available */
 };
 
 struct features {
 	struct feature list[FEATURE_COUNT];
+	bool preemptible_syscalls; /* a thread can be preempted in a probe of a system call, and others miss it meanwhile: bpf/loop.bpf.c */
 };
 
 /* Examines the system. Loads and attaches nothing; takes milliseconds. */
 void features_probe(struct features *features);
+
+/* Loads all programs as an observation would, and drops them again: FEATURE_PROGRAMS, which is unchecked without. Takes a second or so. */
+void features_try_programs(struct features *features);
+
+/* "ok", "no" (required and missing), "absent" (missing, and it works without) or "not_checked" */
+const char *feature_state(const struct feature *feature);
 
 static inline bool features_have(const struct features *features, enum feature_id id)
 {
@@ -54,7 +63,10 @@ static inline bool features_have(const struct features *features, enum feature_i
 /* FEATURE_CLOCK alone. */
 bool features_clock(void);
 
-/* The first required feature that is missing, as a diag (EXIT_NOT_PERMITTED or EXIT_FAILED); 0 when all are there. */
+/*
+ * The first required feature that is missing, as a diag (EXIT_NOT_PERMITTED or EXIT_FAILED); 0 when none is. What could not be checked does not count:
+ * whether it is there shows when the probes are loaded and set.
+ */
 int features_require(const struct features *features, struct diag *diag);
 
 #endif

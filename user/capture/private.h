@@ -5,8 +5,7 @@
 
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
-#include <uthash.h>
-
+#include "base/hash.h"
 #include "bpf/shared.h"
 #include "capture/capture.h"
 #include "capture/clocks.h"
@@ -54,6 +53,7 @@ struct capture {
 	struct capture_options options;
 	struct clocks clocks;
 	struct capture_status status;
+	uint64_t ts_missed;	  /* when it was last asked whether probe hits were skipped */
 	int error;		  /* of the sink, remembered across the ring's callbacks */
 	bool multi;		  /* uprobes are set by program, not by site */
 };
@@ -64,6 +64,8 @@ int tracee_attach(struct capture *capture, struct tracee *tracee, struct diag *d
 int tracee_declare_gils(struct capture *capture, struct tracee *tracee, uint32_t from, uint64_t ts);
 /* Every thread and descriptor as it is now. With `identity_only` the states are left out: they cannot be used before the probes tell. */
 int tracee_snapshot(struct capture *capture, struct tracee *tracee, bool identity_only);
+/* The process has ended or become another program: takes away everything that the probes know by its PID, its uprobes and its threads. */
+void tracee_gone(struct capture *capture, struct tracee *tracee);
 void tracee_free(struct tracee *tracee);
 
 /*
@@ -79,6 +81,7 @@ struct stream_sink tracee_sink(struct tracee_stage *stage);
 
 /* Hands the probes what they need for the process's stacks and garbage collections. */
 int tracee_declare_stacks(struct capture *capture, struct tracee *tracee);
+void tracee_forget_gc_sites(struct capture *capture, struct tracee *tracee);
 /* Asks whether a thread that waits on a loop's descriptor runs a loop, unless that is known or was asked a moment ago. */
 int tracee_ask_loop(struct capture *capture, struct tracee *tracee, struct member *member);
 /* Tells the threads' names in Python, as far as they have changed. */

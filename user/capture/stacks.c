@@ -109,6 +109,17 @@ static int declare_gc(struct capture *capture, const struct target *target)
 	return 0;
 }
 
+void tracee_forget_gc_sites(struct capture *capture, struct tracee *tracee)
+{
+	const struct target *target = tracee->target;
+
+	for (uint32_t i = 0; i < target->gc_site_count; i++) {
+		struct shared_gc_key key = {.address = target->image_bias + target->gc_sites[i].vaddr, .tgid = target->info.pid};
+
+		(void)bpf_map__delete_elem(capture->skeleton->maps.gc_sites, &key, sizeof(key), 0);
+	}
+}
+
 int tracee_declare_stacks(struct capture *capture, struct tracee *tracee)
 {
 	const struct target *target = tracee->target;

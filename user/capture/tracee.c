@@ -15,9 +15,19 @@ int tracee_attach(struct capture *capture, struct tracee *tracee, struct diag *d
 
 	if (!err)
 		return 0;
+	/* the order of the questions: whatever failed while it ended, that it ended is the reason */
+	if (!target_alive(target))
+		return diag_set(diag, EXIT_FAILED, -ESRCH, "the process exited while the probes were set");
 	diag_set(diag, err == -EPERM || err == -EACCES ? EXIT_NOT_PERMITTED : EXIT_FAILED, err, "cannot set uprobes in %s (%s): %s", target->image_path,
 		 target->info.image, strerror(-err));
-	diag_hint(diag, "run gilscope doctor %u; uprobes need CAP_PERFMON (or CAP_SYS_ADMIN) and a file system that allows them", target->info.pid);
+	if (err == -EPERM || err == -EACCES)
+		diag_hint(diag, "uprobes need CAP_PERFMON (or CAP_SYS_ADMIN); run gilscope doctor %u", target->info.pid);
+	else if (err == -EMFILE || err == -ENFILE)
+		diag_hint(diag, "raise the limit of open files (ulimit -n): this kernel takes one for each place that is probed");
+	else if (err == -ENOENT)
+		diag_hint(diag, "the file was deleted or replaced while gilscope looked at it; restart the service");
+	else
+		diag_hint(diag, "uprobes need a file system that allows them; some overlay and network file systems do not");
 	return err;
 }
 
@@ -45,6 +55,51 @@ static int tell_probes(struct capture *capture, const struct target *target, uin
 			return err;
 	}
 	return 0;
+}
+
+/* Takes a GIL away from the probes. */
+static void untell_probes(struct capture *capture, const struct target *target, uint64_t address)
+{
+	uint16_t offsets[] = {target->layout.gil.cond, target->layout.gil.switch_cond};
+
+	for (size_t i = 0; i < sizeof(offsets) / sizeof(offsets[0]); i++) {
+		struct shared_gil_key key = {.condition = address + offsets[i], .tgid = target->info.pid};
+
+		(void)bpf_map__delete_elem(capture->skeleton->maps.gils, &key, sizeof(key), 0);
+	}
+}
+
+/* A PID is used again some day, and whoever has it then is nobody that is traced. */
+void tracee_gone(struct capture *capture, struct tracee *tracee)
+{
+	const struct gilscope_bpf *skeleton = capture->skeleton;
+	const struct target *target = tracee->target;
+	uint32_t pid = target->info.pid;
+	struct member *member, *next;
+
+	tracee->gone = true;
+	capture->status.targets--;
+	symbols_remove_process(capture->symbols, pid);
+	uprobes_done(&tracee->uprobes);
+	/* of most of these there may be none: the probes drop the process themselves when it executes another program */
+	(void)bpf_map__delete_elem(skeleton->maps.targets, &pid, sizeof(pid), 0);
+	(void)bpf_map__delete_elem(skeleton->maps.pythons, &pid, sizeof(pid), 0);
+	for (uint32_t i = 0; i < target->gil_count; i++)
+		untell_probes(capture, target, target->gils[i].address);
+	for (uint32_t fd = 0; fd < EPFD_SEEN_MAX; fd++) {
+		struct shared_loop_key key = {.tgid = pid, .epfd = fd};
+
+		if (tracee->epfd_loop[fd / 8] >> fd % 8 & 1)
+			(void)bpf_map__delete_elem(skeleton->maps.loop_fds, &key, sizeof(key), 0);
+	}
+	tracee_forget_gc_sites(capture, tracee);
+	HASH_ITER(hh, capture->members, member, next)
+	{
+		if (member->tracee != tracee)
+			continue;
+		HASH_DEL(capture->members, member);
+		free(member);
+	}
 }
 
 int tracee_declare_gils(struct capture *capture, struct tracee *tracee, uint32_t from, uint64_t ts)
@@ -82,8 +137,9 @@ static void note_descriptor(const struct tracee_stage *stage, const struct ev_ep
 		stage->tracee->epfd_seen[epoll->epfd / 8] |= bit;
 	if (!(epoll->hdr.flags & EVF_EPOLL_WAKEUP))
 		return;
-	if (epoll->epfd < EPFD_SEEN_MAX)
-		stage->tracee->epfd_loop[epoll->epfd / 8] |= bit;
+	if (epoll->epfd >= EPFD_SEEN_MAX) /* its sleeps are told with their stacks, as below */
+		return;
+	stage->tracee->epfd_loop[epoll->epfd / 8] |= bit;
 	/* without room for it the loop's sleeps are told with their stacks, which is too much and not wrong */
 	(void)bpf_map__update_elem(stage->capture->skeleton->maps.loop_fds, &key, sizeof(key), &value, sizeof(value), BPF_ANY);
 }

@@ -21,7 +21,7 @@ struct placement {
 	struct bpf_program *program;
 	uint64_t *offsets;
 	uint64_t *semaphores; /* where it has any: of each offset, 0 = none */
-	uint32_t count;
+	uint32_t count, room;
 	bool at_return;
 };
 enum { AT_TAKE, AT_DROP, AT_WAIT, AT_WAIT_END, AT_GC_BEGIN, AT_GC_END, AT_GC_RETURN, AT_CODE_GONE, PLACEMENTS };
@@ -49,39 +49,47 @@ void uprobes_prepare(struct gilscope_bpf *skeleton, bool multi)
 		bpf_program__set_expected_attach_type(places[i].program, (enum bpf_attach_type)ATTACH_UPROBE_MULTI);
 }
 
-static void place(struct placement *where, uint64_t offset, uint64_t semaphore)
+static int place(struct placement *where, uint64_t offset, uint64_t semaphore)
 {
+	if (where->count >= where->room)
+		return -E2BIG;
 	where->semaphores[where->count] = semaphore;
 	where->offsets[where->count++] = offset;
+	return 0;
 }
 
-static void place_sites(struct placement places[PLACEMENTS], const struct target *target, bool stacks)
+static int place_site(struct placement places[PLACEMENTS], const struct gil_site *site)
 {
-	for (uint32_t i = 0; i < target->site_count; i++) {
-		const struct gil_site *site = &target->sites[i];
+	int err;
 
-		switch (site->kind) {
-		case SITE_TAKE:
-			place(&places[AT_TAKE], site->offset, 0);
-			break;
-		case SITE_DROP:
-			place(&places[AT_DROP], site->offset, 0);
-			break;
-		case SITE_WAIT:
-			place(&places[AT_WAIT], site->offset, 0);
-			place(&places[AT_WAIT_END], site->after, 0);
-			break;
-		case SITE_KINDS:
-			break;
-		}
+	switch (site->kind) {
+	case SITE_TAKE:
+		return place(&places[AT_TAKE], site->offset, 0);
+	case SITE_DROP:
+		return place(&places[AT_DROP], site->offset, 0);
+	case SITE_WAIT:
+		err = place(&places[AT_WAIT], site->offset, 0);
+		return err ? err : place(&places[AT_WAIT_END], site->after, 0);
+	case SITE_KINDS:
+		break;
 	}
-	for (uint32_t i = 0; i < target->gc_site_count; i++) {
+	return -EINVAL;
+}
+
+static int place_sites(struct placement places[PLACEMENTS], const struct target *target, bool stacks)
+{
+	int err = 0;
+
+	for (uint32_t i = 0; i < target->site_count && !err; i++)
+		err = place_site(places, &target->sites[i]);
+	for (uint32_t i = 0; i < target->gc_site_count && !err; i++) {
 		const struct gc_site *site = &target->gc_sites[i];
 
-		place(&places[!site->end ? AT_GC_BEGIN : site->at_return ? AT_GC_RETURN : AT_GC_END], site->offset, site->semaphore);
+		err = place(&places[!site->end ? AT_GC_BEGIN : site->at_return ? AT_GC_RETURN : AT_GC_END], site->offset, site->semaphore);
 	}
-	if (stacks && target->code_gone)
-		place(&places[AT_CODE_GONE], target->code_gone, 0);
+	if (!err && stacks && target->code_gone)
+		err = place(&places[AT_CODE_GONE], target->code_gone, 0);
+	return err;
 }
 
 static int set_together(struct uprobes *uprobes, const struct placement *where, const struct target *target)
@@ -133,8 +141,9 @@ int uprobes_set(struct uprobes *uprobes, const struct gilscope_bpf *skeleton, co
 	for (size_t i = 0; i < PLACEMENTS; i++) {
 		places[i].offsets = room + 2 * i * most;
 		places[i].semaphores = places[i].offsets + most;
+		places[i].room = (uint32_t)most;
 	}
-	place_sites(places, target, stacks);
+	err = place_sites(places, target, stacks);
 	for (int i = 0; i < PLACEMENTS && !err; i++)
 		if (places[i].count)
 			err = multi ? set_together(uprobes, &places[i], target) : set_one_by_one(uprobes, &places[i], target);
@@ -149,4 +158,5 @@ void uprobes_done(struct uprobes *uprobes)
 		bpf_link__destroy(uprobes->links[i]);
 	free(uprobes->fds);
 	free(uprobes->links);
+	*uprobes = (struct uprobes){0};
 }

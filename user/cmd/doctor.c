@@ -92,8 +92,11 @@ static void print_features(const struct features *features)
 	for (int i = 0; i < FEATURE_COUNT; i++) {
 		const struct feature *feature = &features->list[i];
 
-		printf("  %s  %-18s %-32s %s\n", feature->available ? "ok" : feature->required ? "NO" : "--", feature->name, feature->found,
-		       feature->purpose);
+		if (feature->unchecked)
+			printf("  ??  %-18s not checked (%s)\n", feature->name, feature->found);
+		else
+			printf("  %s  %-18s %-32s %s\n", feature->available ? "ok" : feature->required ? "NO" : "--", feature->name, feature->found,
+			       feature->purpose);
 		if (feature->remedy[0])
 			printf("      %-18s %s\n", "", feature->remedy);
 	}
@@ -164,8 +167,8 @@ static json_t *features_json(const struct features *features)
 	for (int i = 0; i < FEATURE_COUNT; i++) {
 		const struct feature *feature = &features->list[i];
 
-		json_array_append_new(list, json_pack("{s:s, s:s, s:b, s:b, s:s, s:s}", "name", feature->name, "purpose", feature->purpose, "required",
-						      feature->required, "available", feature->available, "found", feature->found, "remedy",
+		json_array_append_new(list, json_pack("{s:s, s:s, s:b, s:b, s:s, s:s, s:s}", "name", feature->name, "purpose", feature->purpose, "required",
+						      feature->required, "available", feature->available, "state", feature_state(feature), "found", feature->found, "remedy",
 						      feature->remedy));
 	}
 	return list;
@@ -229,7 +232,8 @@ static const struct argp_option OPTIONS[] = {
 };
 static const struct argp ARGP = {
 	OPTIONS, parse, "[PID]",
-	"Say what works here and with this process, what does not, and what to do about it. Attaches nothing."
+	"Say what works here and with this process, what does not, and what to do about it. Loads the probes to see whether the kernel takes them; "
+	"attaches nothing."
 	"\vExample:\n  sudo gilscope doctor $(pgrep -f uvicorn | head -1)",
 	NULL, NULL, NULL,
 };
@@ -244,6 +248,7 @@ static int run(int argc, char **argv)
 	findings.has_target = options.pid != 0;
 	findings.pid = options.pid;
 	features_probe(&findings.features);
+	features_try_programs(&findings.features);
 	(void)features_require(&findings.features, &findings.system);
 	if (findings.has_target)
 		examine_target(&findings);

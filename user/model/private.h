@@ -9,12 +9,8 @@
 #ifndef GILSCOPE_MODEL_PRIVATE_H
 #define GILSCOPE_MODEL_PRIVATE_H
 
+#include "base/hash.h"
 #include "model/model.h"
-
-#define HASH_NONFATAL_OOM	     1
-#define uthash_nonfatal_oom(element) ((void)(element)) /* HASH_FAILED() sees it */
-#include <uthash.h>
-#define HASH_FAILED(element) (!(element)->hh.tbl)
 
 enum sched { SCHED_UNKNOWN, SCHED_RUNNING, SCHED_READY, SCHED_ASLEEP };
 

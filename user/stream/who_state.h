@@ -5,12 +5,8 @@
 #ifndef GILSCOPE_STREAM_WHO_STATE_H
 #define GILSCOPE_STREAM_WHO_STATE_H
 
+#include "base/hash.h"
 #include "stream/who.h"
-
-#define HASH_NONFATAL_OOM	     1
-#define uthash_nonfatal_oom(element) ((void)(element)) /* HASH_FAILED() sees it */
-#include <uthash.h>
-#define HASH_FAILED(element) (!(element)->hh.tbl)
 
 #define EXITED_MAX 256
 

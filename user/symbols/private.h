@@ -6,13 +6,9 @@
 #ifndef GILSCOPE_SYMBOLS_PRIVATE_H
 #define GILSCOPE_SYMBOLS_PRIVATE_H
 
+#include "base/hash.h"
 #include "symbols/code.h"
 #include "symbols/symbols.h"
-
-#define HASH_NONFATAL_OOM	     1
-#define uthash_nonfatal_oom(element) ((void)(element)) /* HASH_FAILED() sees it */
-#include <uthash.h>
-#define HASH_FAILED(element) (!(element)->hh.tbl)
 
 /* ── definitions: for ever ───────────────────────────────────────────────────────────────────────────────────────── */
 

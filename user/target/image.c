@@ -226,7 +226,10 @@ int image_find(pid_t pid, const struct mappings *mappings, struct diag *diag, st
 				return err;
 			}
 			diag_set(diag, EXIT_FAILED, err, "the file %s that process %d runs cannot be opened: %s", name, pid, strerror(-err));
-			diag_hint(diag, "with CAP_SYS_ADMIN the file is reached even when it was deleted or replaced");
+			if (err == -EMFILE || err == -ENFILE)
+				diag_hint(diag, "raise the limit of open files (ulimit -n)");
+			else if (err == -ENOENT || err == -ESTALE)
+				diag_hint(diag, "with CAP_SYS_ADMIN the file is reached even when it was deleted or replaced");
 			return err;
 		}
 	}

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+#include <cap-ng.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
@@ -81,6 +82,12 @@ int proc_status_last(const char *path, const char *key, uint32_t *ret_value)
 		return last && sscanf(last, "%" SCNu32, ret_value) == 1 ? 0 : -EINVAL;
 	}
 	return -ENOENT;
+}
+
+bool proc_may_trace(void)
+{
+	capng_get_caps_process();
+	return capng_have_capability(CAPNG_EFFECTIVE, CAP_SYS_PTRACE);
 }
 
 int proc_cmdline(pid_t pid, char *to, size_t size)

@@ -27,6 +27,9 @@ int proc_stat_parse(const char *text, struct proc_stat *ret_stat);
 /* A number from a line "Key:\t1\t2\t3" of a status file: the last one on the line (NSpid: the innermost namespace's). */
 int proc_status_last(const char *path, const char *key, uint32_t *ret_value);
 
+/* Has this process CAP_SYS_PTRACE in effect? (In a user namespace of its own that says nothing about the processes outside.) */
+bool proc_may_trace(void);
+
 /* Arguments joined by blanks. Empty for a kernel thread. 0 or -errno. */
 int proc_cmdline(pid_t pid, char *to, size_t size);
 

@@ -2,6 +2,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/cleanup.h"
 #include "base/diag.h"
@@ -31,8 +32,18 @@ static int trouble(pid_t pid, int err, const char *doing, struct diag *diag)
 		return diag_set(diag, EXIT_FAILED, -ESRCH, "process %d does not exist", pid);
 	case -EPERM:
 	case -EACCES:
-		diag_set(diag, EXIT_NOT_PERMITTED, err, "not permitted to %s of process %d: CAP_SYS_PTRACE is missing", doing, pid);
-		diag_hint(diag, "run as root, or give gilscope the capability");
+		if (proc_may_trace()) {
+			diag_set(diag, EXIT_NOT_PERMITTED, err, "not permitted to %s of process %d, although gilscope has CAP_SYS_PTRACE", doing, pid);
+			diag_hint(diag, "the process is of an outer user namespace, or a security module (AppArmor, SELinux, Yama) or a sandbox forbids it");
+		} else {
+			diag_set(diag, EXIT_NOT_PERMITTED, err, "not permitted to %s of process %d: CAP_SYS_PTRACE is missing", doing, pid);
+			diag_hint(diag, "run as root, or give gilscope the capability");
+		}
+		return err;
+	case -EMFILE:
+	case -ENFILE:
+		diag_set(diag, EXIT_FAILED, err, "failed to %s of process %d: %s", doing, pid, strerror(-err));
+		diag_hint(diag, "raise the limit of open files (ulimit -n)");
 		return err;
 	default:
 		return diag_set(diag, EXIT_FAILED, err, "failed to %s of process %d: %s", doing, pid, strerror(-err));
@@ -295,9 +306,18 @@ void target_free(struct target *target)
 	free(target);
 }
 
+/* A process that is ending gives up its memory, and with it the link to its program, some time before it is a zombie. */
+static bool has_memory(pid_t pid)
+{
+	char path[64], link[8];
+
+	snprintf(path, sizeof(path), "/proc/%d/exe", pid);
+	return readlink(path, link, sizeof(link)) >= 0 || (errno != ENOENT && errno != ESRCH);
+}
+
 bool target_alive(const struct target *target)
 {
 	struct proc_stat stat;
 
-	return stat_of((pid_t)target->info.pid, &stat) == 0 && stat.start_time == target->start_time && !has_ended(&stat);
+	return has_memory((pid_t)target->info.pid) && stat_of((pid_t)target->info.pid, &stat) == 0 && stat.start_time == target->start_time && !has_ended(&stat);
 }

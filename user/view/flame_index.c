@@ -1,13 +1,10 @@
 /* SPDX-License-Identifier: MIT */
+#include "base/hash.h"
 #include "view/flames.h"
 
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-
-#define HASH_NONFATAL_OOM	     1
-#define uthash_nonfatal_oom(element) ((void)(element)) /* the handle's table stays NULL then */
-#include <uthash.h>
 
 struct entry {
 	UT_hash_handle hh;
@@ -77,7 +74,7 @@ static int add(struct flame_index *index, const char *key, size_t length, bool l
 	entry->labelled = labelled;
 	memcpy(entry->key, key, length);
 	HASH_ADD_KEYPTR(hh, index->table, entry->key, length, entry);
-	if (!entry->hh.tbl) {
+	if (HASH_FAILED(entry)) {
 		free(entry);
 		return -ENOMEM;
 	}

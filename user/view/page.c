@@ -1,13 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /* One page that holds the whole recording: the spans go into columns while it is read, the report and what numbers mean are added at the end. */
+#include "base/hash.h"
 #include "view/page_parts.h"
 
 #include <errno.h>
 #include <stdlib.h>
-
-#define HASH_NONFATAL_OOM	     1
-#define uthash_nonfatal_oom(element) ((void)(element)) /* the handle's table stays NULL then */
-#include <uthash.h>
 
 #include "view/assets.h"
 
@@ -103,7 +100,7 @@ static struct page_lane *object_lane(struct drawing *drawing, struct object_lane
 	if (!found && (found = calloc(1, sizeof(*found)))) {
 		found->object = object;
 		HASH_ADD_PTR(lanes->table, object, found);
-		if (!found->hh.tbl) {
+		if (HASH_FAILED(found)) {
 			free(found);
 			found = NULL;
 		}

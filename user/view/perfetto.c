@@ -13,11 +13,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define HASH_NONFATAL_OOM	     1
-#define uthash_nonfatal_oom(element) ((void)(element)) /* the handle's table stays NULL then */
-#include <uthash.h>
-
 #include "base/escape.h"
+#include "base/hash.h"
 #include "base/sysname.h"
 #include "view/names.h"
 #include "view/perfetto.h"
@@ -75,7 +72,7 @@ static struct owner *owner_of(struct drawing *drawing, struct owner **owners, co
 		owner->of = of;
 		HASH_ADD_PTR(*owners, of, owner);
 	}
-	if (!owner || !owner->hh.tbl) {
+	if (!owner || HASH_FAILED(owner)) {
 		perfetto_fail(drawing->perfetto, -ENOMEM);
 		free(owner);
 		return NULL;

@@ -1,0 +1,121 @@
+# SPDX-License-Identifier: MIT
+"""Every refusal says its true reason, and what could not be looked at is "not checked": as nobody, as root of a user namespace, without /sys, out of descriptors."""
+import contextlib
+import json
+import os
+import shutil
+import subprocess
+import tempfile
+import time
+
+import pytest
+
+import harness
+
+NOBODY = ("setpriv", "--reuid", "65534", "--regid", "65534", "--clear-groups")
+USER_NAMESPACE = ("unshare", "--user", "--map-root-user")
+NO_SYS = ("unshare", "--mount", "sh", "-c", 'umount -l /sys && exec "$@"', "-")
+# a limit that root can raise is none
+FEW_FILES = ("prlimit", "--nofile=20:20", "setpriv", "--bounding-set", "-sys_resource", "--inh-caps", "-sys_resource")
+
+
+@pytest.fixture(scope="module")
+def gilscope():
+    """A copy that everybody may execute."""
+    with tempfile.TemporaryDirectory() as directory:
+        os.chmod(directory, 0o755)
+        yield shutil.copy(harness.GILSCOPE, directory)
+
+
+def ask(gilscope, prefix, *arguments):
+    return subprocess.run([*prefix, gilscope, *arguments], stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=60)
+
+
+def doctor(gilscope, prefix, *arguments):
+    run = ask(gilscope, prefix, "doctor", "--json", *arguments)
+    assert run.stderr == "", "libbpf must not speak for itself"
+    result = json.loads(run.stdout)
+    assert result["works"] == (run.returncode == 0)
+    for feature in result["features"]:
+        assert feature["available"] == (feature["state"] == "ok")
+        assert feature["state"] != ("no" if not feature["required"] else "absent")
+    return run.returncode, {feature["name"]: feature for feature in result["features"]}, result
+
+
+def attach(gilscope, prefix, pid):
+    run = ask(gilscope, prefix, "attach", str(pid), "-d", "100ms")
+    assert "libbpf" not in run.stderr
+    return run.returncode, run.stderr
+
+
+def states(features, state):
+    return {name for name, feature in features.items() if feature["state"] == state}
+
+
+def test_root_finds_all_well(gilscope, sleeper):
+    status, features, result = doctor(gilscope, (), str(sleeper.pid))
+    assert status == 0 and features["BPF programs"]["found"] == "accepted", result
+    assert not states(features, "not_checked")
+
+
+@pytest.mark.parametrize("prefix, reason", [(NOBODY, "missing: CAP_BPF"), (USER_NAMESPACE, "of a user namespace")])
+def test_without_capabilities(gilscope, sleeper, prefix, reason):
+    status, features, result = doctor(gilscope, prefix)
+    assert status == 3 and reason in result["problem"]["what"]
+    assert states(features, "no") == {"capabilities"}
+    assert {"BPF ring buffer", "BPF programs"} <= states(features, "not_checked")
+    status, said = attach(gilscope, prefix, sleeper.pid)
+    assert status == 3 and reason in said and "5.8" not in said
+    assert "??  BPF ring buffer    not checked (not permitted)" in ask(gilscope, prefix, "doctor").stdout
+
+
+def test_without_sys(gilscope, sleeper):
+    status, features, result = doctor(gilscope, NO_SYS)
+    assert status == 1 and "/sys is not mounted" in result["problem"]["what"]
+    assert states(features, "no") == {"kernel BTF"}
+    assert {"scheduler events", "thread events", "epoll waits", "uprobes"} <= states(features, "not_checked")
+    status, said = attach(gilscope, NO_SYS, sleeper.pid)
+    assert status == 1 and "/sys is not mounted" in said
+
+
+def test_without_descriptors(gilscope, sleeper):
+    status, features, result = doctor(gilscope, FEW_FILES)
+    assert status == 1 and "the limit of open files is 20" in result["problem"]["what"]
+    assert states(features, "no") == {"BPF programs"}
+    status, said = attach(gilscope, FEW_FILES, sleeper.pid)
+    assert status == 1 and "the limit of open files is 20" in said and "ulimit -n" in said
+
+
+def test_a_process_that_must_not_be_read(gilscope):
+    """One of an outer user namespace: the capability is there, and counts for nothing."""
+    with harness.Script("print('ready', flush=True)\nimport time\ntime.sleep(60)") as app:
+        run = ask(gilscope, USER_NAMESPACE, "doctor", "--json", str(app.pid))
+        text = ask(gilscope, USER_NAMESPACE, "doctor", str(app.pid)).stdout
+    assert run.returncode == 3
+    assert f"of process {app.pid}, although gilscope has CAP_SYS_PTRACE" in text
+    assert "CAP_SYS_PTRACE is missing" not in text
+
+
+def has_loaded(process):
+    """The programs are in the kernel, the ring is mapped and polled; next the target is examined and its probes are set."""
+    with contextlib.suppress(OSError):
+        return any(os.readlink(f"/proc/{process.pid}/fd/{fd}") == "anon_inode:[eventpoll]" for fd in os.listdir(f"/proc/{process.pid}/fd"))
+    return False
+
+
+def test_a_target_that_ends_while_probes_are_set(gilscope):
+    """Whenever it ends, that is what is said: each run lets it end a little later."""
+    said = set()
+    for step in range(30):
+        with harness.Script("print('ready', flush=True)\nimport time\ntime.sleep(600)") as app:
+            run = subprocess.Popen([gilscope, "attach", str(app.pid), "-d", "50ms"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+            while run.poll() is None and not has_loaded(run):
+                pass
+            time.sleep(0.002 * step)
+            app.process.kill()
+            app.process.wait()
+            _, error = run.communicate(timeout=60)
+        for wrong in ("No such file", "CAP_", "cannot set", "No such process", "cannot begin", "libbpf"):
+            assert wrong not in error, (step, error)
+        said.add(error.split("\n")[0].replace(str(app.pid), "PID"))
+    assert any("exited while the probes were set" in line or "ended while it was examined" in line for line in said), said

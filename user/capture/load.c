@@ -1,0 +1,161 @@
+/* SPDX-License-Identifier: MIT */
+#include "capture/load.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
+#include "base/diag.h"
+#include "capture/private.h"
+#include "capture/refusal.h"
+
+DEFINE_CLEANUP(gilscope_bpf__destroy, struct gilscope_bpf *, gilscope_bpf__destroy, NULL)
+
+/* What libbpf says goes to these, and none of it is printed. */
+static char last_words[400];
+static struct refusal refusal;
+
+static int listen(enum libbpf_print_level level, const char *format, va_list args)
+{
+	_cleanup_(freep) char *message = NULL;
+
+	if (level != LIBBPF_WARN || vasprintf(&message, format, args) < 0) {
+		message = NULL; /* undefined after a failure */
+		return 0;
+	}
+	refusal_note(&refusal, message);
+	snprintf(last_words, sizeof(last_words), "%.*s", (int)strcspn(message, "\n"), message);
+	return 0;
+}
+
+const char *load_last_words(void)
+{
+	return last_words;
+}
+
+static void raise_limit(__rlimit_resource_t resource, rlim_t wanted)
+{
+	struct rlimit limit;
+
+	if (getrlimit(resource, &limit) < 0 || limit.rlim_cur >= wanted)
+		return;
+	limit.rlim_cur = wanted;
+	if (limit.rlim_max < wanted)
+		limit.rlim_max = wanted;
+	if (setrlimit(resource, &limit) == 0 || getrlimit(resource, &limit) < 0)
+		return;
+	limit.rlim_cur = limit.rlim_max; /* without CAP_SYS_RESOURCE as far as that */
+	(void)setrlimit(resource, &limit);
+}
+
+void load_prepare(void)
+{
+	libbpf_set_print(listen);
+	raise_limit(RLIMIT_MEMLOCK, RLIM_INFINITY);
+	raise_limit(RLIMIT_NOFILE, 4096);
+}
+
+/*
+ * Every program, map, link and clock is a descriptor. Asked beforehand, because libbpf takes an EMFILE in one of its own trials for something that the
+ * kernel cannot, and fails with another error.
+ */
+static int check_descriptors(const struct gilscope_bpf *skeleton, int cpu_count, struct diag *diag)
+{
+	const unsigned int spare = 32; /* what is open already, the ring, files of the target and of the output */
+	unsigned int needed = spare + (unsigned int)cpu_count;
+	struct bpf_program *program;
+	struct rlimit limit;
+	struct bpf_map *map;
+
+	bpf_object__for_each_program(program, skeleton->obj)
+		needed += 2;
+	bpf_object__for_each_map(map, skeleton->obj)
+		needed++;
+	if (getrlimit(RLIMIT_NOFILE, &limit) < 0 || limit.rlim_cur >= needed)
+		return 0;
+	diag_set(diag, EXIT_FAILED, -EMFILE, "the limit of open files is %llu, and observing needs %u", (unsigned long long)limit.rlim_cur, needed);
+	diag_hint(diag, "raise it with ulimit -n %u (as root if the hard limit is lower), LimitNOFILE= of a service, or --ulimit nofile= of a container", needed);
+	return -EMFILE;
+}
+
+static int refused(int err, struct diag *diag)
+{
+	diag_set(diag, err == -EPERM ? EXIT_NOT_PERMITTED : EXIT_FAILED, err, "the kernel refused %s with \"%s\" (%s)",
+		 refusal.subject[0] ? refusal.subject : "the BPF programs", refusal.reason, strerror(-err));
+	if (err == -EPERM)
+		diag_hint(diag, "loading needs CAP_BPF and CAP_PERFMON (or CAP_SYS_ADMIN), and before kernel 5.11 a high limit of locked memory (ulimit -l)");
+	else if (err == -ENOMEM)
+		diag_hint(diag, "memory is short, here or in this control group; a smaller --ring-size needs less");
+	else
+		diag_hint(diag, "please report this sentence with the kernel's version (uname -r)");
+	return err;
+}
+
+static uint32_t ring_size(uint32_t bytes)
+{
+	uint32_t size = (uint32_t)sysconf(_SC_PAGESIZE);
+
+	while (size < (bytes ? bytes : CAPTURE_RING_BYTES) && size < (1u << 30))
+		size <<= 1;
+	return size;
+}
+
+static uint32_t kinds_of(const struct capture_options *options)
+{
+	const uint32_t all = EVF_STACK_SLEEP | EVF_STACK_PREEMPT | EVF_STACK_WAIT | EVF_STACK_HOLDER;
+
+	if (!options->stacks)
+		return 0;
+	return options->stack_kinds ? options->stack_kinds & all : all;
+}
+
+int load_programs(const struct features *features, const struct capture_options *options, int cpu_count, struct diag *diag,
+		  struct gilscope_bpf **ret_skeleton)
+{
+	_cleanup_(gilscope_bpf__destroyp) struct gilscope_bpf *skeleton = NULL;
+	uint32_t ring_bytes = ring_size(options->ring_bytes);
+	int err;
+
+	load_prepare();
+	refusal = (struct refusal){0};
+	skeleton = gilscope_bpf__open();
+	if (!skeleton)
+		return diag_set(diag, EXIT_FAILED, -errno, "cannot open the BPF programs: %s", strerror(errno));
+	err = check_descriptors(skeleton, cpu_count, diag);
+	if (err)
+		return err;
+	skeleton->rodata->have_task_regs = features_have(features, FEATURE_TASK_REGS);
+	uprobes_prepare(skeleton, features_have(features, FEATURE_UPROBE_MULTI));
+	skeleton->rodata->stack_kinds = kinds_of(options);
+	bpf_program__set_autoload(skeleton->progs.on_clock, options->rate_hz > 0);
+	bpf_program__set_autoload(skeleton->progs.on_sys_enter_2, features->preemptible_syscalls);
+	bpf_program__set_autoload(skeleton->progs.on_sys_enter_3, features->preemptible_syscalls);
+	bpf_program__set_autoload(skeleton->progs.on_sys_exit_2, features->preemptible_syscalls);
+	bpf_program__set_autoload(skeleton->progs.on_sys_exit_3, features->preemptible_syscalls);
+	skeleton->rodata->wake_bytes = ring_bytes / 4;
+	bpf_map__set_max_entries(skeleton->maps.ring, ring_bytes);
+	bpf_map__set_max_entries(skeleton->maps.cpus, (uint32_t)cpu_count);
+	err = gilscope_bpf__load(skeleton);
+	if (err)
+		return refused(err, diag);
+	*ret_skeleton = STEAL(skeleton, NULL);
+	return 0;
+}
+
+int load_try(const struct features *features, struct diag *diag)
+{
+	struct capture_options options = {.stacks = true, .rate_hz = CAPTURE_RATE_HZ};
+	struct gilscope_bpf *skeleton;
+	int cpu_count = libbpf_num_possible_cpus(), err;
+
+	if (cpu_count < 1)
+		return diag_set(diag, EXIT_FAILED, cpu_count, "cannot tell the number of CPUs");
+	err = load_programs(features, &options, cpu_count, diag, &skeleton);
+	if (!err)
+		gilscope_bpf__destroy(skeleton);
+	return err;
+}
