@@ -235,12 +235,13 @@ static int image_examine(struct target *target, struct diag *diag)
 {
 	_cleanup_(image_done) struct image image = {.fd = -1, .elf.fd = -1};
 	_cleanup_(mappings_done) struct mappings mappings = {0};
+	struct elf_budget budget = {ELF_BUDGET_BYTES};
 	pid_t pid = (pid_t)target->info.pid;
 	int err = mappings_read(pid, &mappings);
 
 	if (err)
 		return trouble(pid, err, "read the mappings", diag);
-	err = image_find(pid, &mappings, diag, &image);
+	err = image_find(pid, &mappings, &budget, diag, &image);
 	if (err)
 		return err;
 	snprintf(target->image_path, sizeof(target->image_path), "%s", image.path);
@@ -256,7 +257,8 @@ static int image_examine(struct target *target, struct diag *diag)
 		err = sites_find(target, &image, diag);
 	if (!err)
 		err = collector_find(target, &image, diag);
-	return err;
+	/* whatever was found, or not: more is there that was not read */
+	return elf_budget_spent(&budget) ? image_too_much(pid, image.name, diag) : err;
 }
 
 int target_open(pid_t pid, struct diag *diag, struct target **ret_target)
