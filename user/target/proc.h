@@ -27,7 +27,7 @@ int proc_stat_parse(const char *text, struct proc_stat *ret_stat);
 /* A number from a line "Key:\t1\t2\t3" of a status file: the last one on the line (NSpid: the innermost namespace's). */
 int proc_status_last(const char *path, const char *key, uint32_t *ret_value);
 
-/* Arguments joined by blanks. Empty for a kernel thread. 0 or -errno. */
+/* Arguments joined by blanks. Empty for a kernel thread, and when they cannot be read without waiting (pages.h). 0 or -errno. */
 int proc_cmdline(pid_t pid, char *to, size_t size);
 
 struct mapping {

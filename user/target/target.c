@@ -10,6 +10,7 @@
 #include "target/gc_sites.h"
 #include "target/image.h"
 #include "target/memory.h"
+#include "target/pages.h"
 #include "target/private.h"
 #include "target/proc.h"
 #include "target/runtime.h"
@@ -142,7 +143,7 @@ static bool has_gil(const struct target *target, uint64_t address)
 	return false;
 }
 
-int target_refresh_gils(struct target *target)
+static int gils_refresh(struct target *target)
 {
 	_cleanup_(freep) struct interpreter *interpreters = calloc(INTERPRETERS_MAX, sizeof(*interpreters));
 	struct gil_address *gils;
@@ -166,13 +167,19 @@ int target_refresh_gils(struct target *target)
 	return added;
 }
 
+int target_refresh_gils(struct target *target)
+{
+	pages_allow(PAGES_ALLOW_NS);
+	return gils_refresh(target);
+}
+
 static int gils_find(struct target *target, struct diag *diag)
 {
 	const struct layout *layout = &target->private->layout;
 	pid_t pid = (pid_t)target->info.pid;
 	enum gil_verdict verdict;
 	uint32_t enabled = 1;
-	int err = target_refresh_gils(target);
+	int err = gils_refresh(target);
 
 	if (err >= 0)
 		err = runtime_calibrate(pid, target->runtime, target->private->runtime_size, target->gils[0].address, layout, &verdict);
@@ -270,6 +277,7 @@ int target_open(pid_t pid, struct diag *diag, struct target **ret_target)
 		target->private = calloc(1, sizeof(*target->private));
 	if (!target || !target->private)
 		return diag_set(diag, EXIT_FAILED, -ENOMEM, "not enough memory");
+	pages_allow(PAGES_ALLOW_OPEN_NS);
 	err = process_check(target, pid, diag);
 	if (!err)
 		err = image_examine(target, diag);
