@@ -146,11 +146,6 @@ static enum filesystem filesystem_of(pid_t pid, uint64_t device)
 	return found ? found : filesystem_in("/proc/self/mountinfo", pid, device);
 }
 
-bool pages_device_waits(pid_t pid, uint64_t device)
-{
-	return filesystem_of(pid, device) == FS_WAITS;
-}
-
 /* ── what is absent ───────────────────────────────────────────────────────────────────────────────────────────────── */
 
 /* Registered with a userfaultfd: missing pages, minor faults or write-protection (fs/proc/task_mmu.c, show_smap_vma_flags). */

@@ -46,7 +46,4 @@ void pages_allow(uint64_t cpu_ns);
 /* Is all of it there, or can be read without waiting? */
 bool pages_answer(pid_t pid, uint64_t address, size_t length, struct pages_seen *seen);
 
-/* Does reading a file of this device (dev_t) that the process has mapped mean to ask a FUSE server, or may it? */
-bool pages_device_waits(pid_t pid, uint64_t device);
-
 #endif
