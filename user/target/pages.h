@@ -41,6 +41,7 @@ enum page pages_look(pid_t pid, uint64_t address, size_t length, struct pages_se
  */
 void pages_allow(uint64_t cpu_ns);
 #define PAGES_ALLOW_OPEN_NS (2000 * UINT64_C(1000000)) /* to examine a process */
+#define PAGES_ALLOW_STACK_NS (1000 * UINT64_C(1000000)) /* to name the functions of a stack: 128 line tables of a megabyte at most */
 #define PAGES_ALLOW_NS	    (300 * UINT64_C(1000000))  /* to look at it while observing; 10 µs a thread are usual */
 
 /* Is all of it there, or can be read without waiting? */
