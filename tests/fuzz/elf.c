@@ -13,6 +13,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	static int fd = -1;
+	struct elf_budget budget = {ELF_BUDGET_BYTES};
 	struct elf_image image;
 	struct elf_sites sites;
 	struct gc_sites gc_sites;
@@ -25,13 +26,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (fd < 0 || ftruncate(fd, 0) || pwrite(fd, data, size, 0) != (ssize_t)size)
 		return 0;
 	elf_kind_of(fd);
-	if (elf_image_open(fd, &image))
+	if (elf_image_open(fd, &budget, &image))
 		return 0;
 	elf_image_symbol(&image, SHT_DYNSYM, "_PyRuntime", &symbol);
 	elf_image_section(&image, ".PyRuntime", &vaddr, &bytes);
 	if (elf_scan(&image, &diag, &sites) == 0)
 		elf_sites_done(&sites);
 	gc_sites_find(&image, size & 1 ? 8 : 14, &gc_sites);
-	elf_image_done(&image);
 	return 0;
 }

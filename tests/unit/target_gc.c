@@ -81,6 +81,7 @@ static struct gc_sites sites(unsigned int minor)
 		[4] = {.sh_name = 37, .sh_type = SHT_STRTAB, .sh_size = file.name_bytes},
 		[5] = {.sh_name = 45, .sh_type = SHT_STRTAB, .sh_size = sizeof(section_names)},
 	};
+	struct elf_budget budget = {ELF_BUDGET_BYTES};
 	struct elf_image image;
 	struct gc_sites found;
 	size_t at = CODE + CODE_BYTES;
@@ -94,9 +95,8 @@ static struct gc_sites sites(unsigned int minor)
 	memcpy(file.bytes, &header, sizeof(header));
 	memcpy(file.bytes + 64, &load, sizeof(load));
 	assert_int_equal(write(fd, file.bytes, sizeof(file.bytes)), sizeof(file.bytes));
-	assert_int_equal(elf_image_open(fd, &image), 0);
+	assert_int_equal(elf_image_open(fd, &budget, &image), 0);
 	gc_sites_find(&image, minor, &found);
-	elf_image_done(&image);
 	close(fd);
 	return found;
 }

@@ -452,6 +452,7 @@ static bool site_within(const struct elf_image *image, const struct elf_sites *s
 static void the_scan_finds_the_calls_of_this_program(void **state)
 {
 	int fd = open("/proc/self/exe", O_RDONLY | O_CLOEXEC);
+	struct elf_budget budget = {ELF_BUDGET_BYTES};
 	struct elf_image image;
 	struct elf_sites sites;
 	struct diag diag = {0};
@@ -461,7 +462,7 @@ static void the_scan_finds_the_calls_of_this_program(void **state)
 		fake_take_gil(NULL);
 		fake_drop_gil();
 	}
-	assert_int_equal(elf_image_open(fd, &image), 0);
+	assert_int_equal(elf_image_open(fd, &budget, &image), 0);
 	assert_int_equal(elf_scan(&image, &diag, &sites), 0);
 	assert_true(site_within(&image, &sites, SITE_WAIT, "fake_take_gil"));
 	assert_true(site_within(&image, &sites, SITE_TAKE, "fake_take_gil"));
@@ -469,25 +470,25 @@ static void the_scan_finds_the_calls_of_this_program(void **state)
 	assert_false(site_within(&image, &sites, SITE_DROP, "fake_take_gil"));
 	assert_false(site_within(&image, &sites, SITE_TAKE, "fake_drop_gil"));
 	elf_sites_done(&sites);
-	elf_image_done(&image);
 	close(fd);
 }
 
 static void other_files_are_told_apart_by_their_header(void **state)
 {
 	uint8_t header[64] = {0x7f, 'E', 'L', 'F', ELFCLASS32, ELFDATA2LSB, EV_CURRENT};
+	struct elf_budget budget = {ELF_BUDGET_BYTES};
 	struct elf_image image;
 	int fd = memfd_create("elf", MFD_CLOEXEC);
 
 	header[offsetof(Elf64_Ehdr, e_machine)] = EM_386;
 	assert_int_equal(pwrite(fd, header, sizeof(header), 0), sizeof(header));
 	assert_int_equal(elf_kind_of(fd), ELF_32BIT);
-	assert_int_equal(elf_image_open(fd, &image), -ENOEXEC);
+	assert_int_equal(elf_image_open(fd, &budget, &image), -ENOEXEC);
 	header[EI_CLASS] = ELFCLASS64;
 	header[offsetof(Elf64_Ehdr, e_machine)] = EM_PPC64;
 	assert_int_equal(pwrite(fd, header, sizeof(header), 0), sizeof(header));
 	assert_int_equal(elf_kind_of(fd), ELF_FOREIGN);
-	assert_int_equal(elf_image_open(fd, &image), -ENOEXEC);
+	assert_int_equal(elf_image_open(fd, &budget, &image), -ENOEXEC);
 	header[0] = 'x';
 	assert_int_equal(pwrite(fd, header, sizeof(header), 0), sizeof(header));
 	assert_int_equal(elf_kind_of(fd), ELF_NOT);

@@ -65,6 +65,7 @@ static int run(int argc, char **argv)
 		err = observe(&observation, &diag);
 	if (!err && report_builder_finish(pipeline.builder, pipeline.world, observation.late, false, &report) < 0)
 		err = diag_set(&diag, EXIT_FAILED, -ENOMEM, "no memory for the report");
+	observe_shown_now();
 	status = err ? cmd_fail(&diag) : cmd_show(report, &options.show);
 	if (!status && observation.status.missed)
 		status = EXIT_PARTIAL;

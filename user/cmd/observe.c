@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "base/duration.h"
+#include "base/interrupt.h"
 #include "cmd/cmd.h"
 #include "target/target.h"
 
@@ -100,21 +101,37 @@ static const struct argp_option OPTIONS[] = {
 };
 const struct argp observe_argp = {OPTIONS, parse, NULL, NULL, NULL, NULL, NULL};
 
-static volatile sig_atomic_t interrupts;
+/* Only while observing is there a result that a signal must not destroy; before and after, the first one ends the process, wherever it is. */
+static volatile sig_atomic_t phase;
+enum { PHASE_SETUP, PHASE_OBSERVING, PHASE_SHOWING };
 static void (*last_deed)(void);
 
 static void on_signal(int signal)
 {
-	if (!interrupts++)
+	static const char words[] = "\ngilscope: interrupted before the observation began.\n";
+	ssize_t written;
+
+	if (phase == PHASE_OBSERVING && !interrupted()) {
+		interrupt_raise();
 		return;
+	}
 	if (last_deed)
 		last_deed();
+	if (phase == PHASE_SETUP) {
+		written = write(STDERR_FILENO, words, sizeof(words) - 1);
+		(void)written;
+	}
 	_exit(EXIT_INTERRUPTED);
+}
+
+void observe_shown_now(void)
+{
+	phase = PHASE_SHOWING;
 }
 
 bool observe_interrupted(void)
 {
-	return interrupts > 0;
+	return interrupted();
 }
 
 void observe_catch_signals(void (*last)(void))
@@ -199,7 +216,7 @@ static int run(struct observation *observation, struct capture *capture)
 	int err = 0;
 
 	chores.progress = isatty(STDERR_FILENO) && !observation->options->quiet;
-	while (!err && !interrupts && capture_status(capture).targets) {
+	while (!err && !interrupted() && capture_status(capture).targets) {
 		uint64_t now = clock_now_ns(), left = dur_ns ? dur_ns - (now - start) : UINT64_MAX;
 
 		if (dur_ns && now - start >= dur_ns)
@@ -280,6 +297,7 @@ int observe(struct observation *observation, struct diag *diag)
 		err = capture_start(capture, diag);
 	if (err)
 		return err;
+	phase = PHASE_OBSERVING;
 	err = run(observation, capture);
 	if (err > 0)
 		err = 0;

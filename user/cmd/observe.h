@@ -45,12 +45,14 @@ struct observation {
 };
 
 /*
- * First Ctrl-C (or SIGTERM): observe() returns with what it has. Second: the process ends with 130 at once, after `last`, which may be NULL and is called in
- * the signal handler; the kernel removes the probes.
+ * First Ctrl-C (or SIGTERM): observe() returns with what it has. Second, or a first one while there is nothing yet to show: the process ends with 130 at
+ * once, after `last`, which may be NULL and is called in the signal handler; the kernel removes the probes.
  */
 void observe_catch_signals(void (*last)(void));
 /* Has there been one? */
 bool observe_interrupted(void);
+/* All that was observed has been worked out and is printed now: from here on the first signal ends the process, for whoever reads it may have stopped. */
+void observe_shown_now(void);
 
 /*
  * Sets everything up and observes. Prints progress on a terminal, and what a reader of the result must know (targets that ended, losses) on stderr.

@@ -6,6 +6,7 @@
 
 #include "symbols/lines.h"
 #include "symbols/text.h"
+#include "target/pages.h"
 
 struct symbol_process {
 	uint32_t pid;
@@ -158,6 +159,7 @@ int symbols_stack(struct symbols *symbols, const struct shared_stack *stack)
 	if (!count || !stack->hash || numbers_find(symbols->stacks, stack->hash, &id))
 		return 0;
 	HASH_FIND(hh, symbols->processes, &pid, sizeof(pid), process);
+	pages_allow(PAGES_ALLOW_STACK_NS);
 	for (uint32_t i = 0; i < count && !err; i++)
 		err = resolve(symbols, process, &stack->frames[i], &frames[i]);
 	if (!err)

@@ -12,6 +12,7 @@
 enum {
 	MINOR_MIN = 14,
 	STRUCT_BYTES_MAX = 1 << 15,
+	MODULES_BYTES_MAX = 4 << 20,
 	/* struct Py_AsyncioModuleDebugOffsets, in bytes */
 	TASK_SIZE = 0,
 	TASK_NAME = 8,
@@ -61,14 +62,15 @@ static bool is_module(const struct mapping *mapping)
 void asyncio_examine_modules(struct target *target)
 {
 	_cleanup_(mappings_done) struct mappings mappings = {0};
+	struct elf_budget budget = {MODULES_BYTES_MAX}; /* this is asked often */
 	pid_t pid = (pid_t)target->info.pid;
 
 	if (examined(target) || mappings_read(pid, &mappings))
 		return;
-	for (size_t i = 0; i < mappings.count && !examined(target); i++) {
+	for (size_t i = 0; i < mappings.count && !examined(target) && !elf_budget_spent(&budget); i++) {
 		_cleanup_(image_done) struct image image = {.fd = -1, .elf.fd = -1};
 
-		if (is_module(&mappings.list[i]) && image_open(pid, &mappings.list[i], &image) == 0)
+		if (is_module(&mappings.list[i]) && image_open(pid, &mappings.list[i], &budget, &image) == 0)
 			asyncio_examine_image(target, &image);
 	}
 }

@@ -9,7 +9,10 @@
 
 enum {
 	PROGRAM_HEADERS_MAX = 1024,
-	SECTION_BYTES_MAX = 256 << 20, /* symbol tables and relocations larger than that are nonsense */
+	SECTION_BYTES_MAX = 1 << 20, /* of those whose content is wanted: notes */
+	SYMBOLS_HELD_MAX = 1 << 20,
+	AT_ONCE = 256,		     /* entries of a table */
+	STRINGS_HELD_MAX = 32 << 20, /* of a larger table each string is read by itself */
 };
 
 static int read_exactly(int fd, uint64_t offset, void *to, size_t length)
@@ -51,7 +54,23 @@ enum elf_kind elf_kind_of(int fd)
 	return header_kind(&header);
 }
 
-static int load_add(struct elf_image *image, const GElf_Phdr *header)
+bool elf_image_spend(const struct elf_image *image, uint64_t bytes)
+{
+	struct elf_budget *budget = image->budget;
+
+	budget->left -= bytes < budget->left ? bytes : budget->left;
+	return !elf_budget_spent(budget);
+}
+
+/* Bytes of the file. -EFAULT: it does not have them; or the budget is spent. */
+static int image_bytes(const struct elf_image *image, uint64_t offset, void *to, size_t length)
+{
+	if (offset > image->size || length > image->size - offset || !elf_image_spend(image, length < ELF_READ_LEAST ? ELF_READ_LEAST : length))
+		return -EFAULT;
+	return read_exactly(image->fd, offset, to, length);
+}
+
+static int load_add(struct elf_image *image, const Elf64_Phdr *header)
 {
 	struct elf_load load = {header->p_vaddr,	     header->p_offset,	       header->p_filesz, header->p_memsz,
 				header->p_flags & PF_X, header->p_flags & PF_W};
@@ -64,17 +83,15 @@ static int load_add(struct elf_image *image, const GElf_Phdr *header)
 	return 0;
 }
 
-static int program_headers_read(struct elf_image *image)
+static int program_headers_read(struct elf_image *image, const Elf64_Ehdr *file)
 {
-	size_t count;
-
-	if (elf_getphdrnum(image->elf, &count) || count > PROGRAM_HEADERS_MAX)
+	if (file->e_phnum > PROGRAM_HEADERS_MAX || file->e_phentsize != sizeof(Elf64_Phdr))
 		return -ENOEXEC;
-	for (size_t i = 0; i < count; i++) {
-		GElf_Phdr header;
+	for (size_t i = 0; i < file->e_phnum; i++) {
+		Elf64_Phdr header;
 		int err;
 
-		if (!gelf_getphdr(image->elf, (int)i, &header))
+		if (image_bytes(image, file->e_phoff + i * sizeof(header), &header, sizeof(header)))
 			return -ENOEXEC;
 		if (header.p_type == PT_GNU_EH_FRAME) {
 			image->eh_frame_hdr = header.p_vaddr;
@@ -89,9 +106,9 @@ static int program_headers_read(struct elf_image *image)
 	return image->load_count ? 0 : -ENOEXEC;
 }
 
-int elf_image_open(int fd, struct elf_image *ret_image)
+int elf_image_open(int fd, struct elf_budget *budget, struct elf_image *ret_image)
 {
-	_cleanup_(elf_image_done) struct elf_image image = {.fd = fd};
+	struct elf_image image = {.fd = fd, .budget = budget};
 	Elf64_Ehdr header;
 	struct stat stat;
 	int err;
@@ -99,28 +116,19 @@ int elf_image_open(int fd, struct elf_image *ret_image)
 	if (fstat(fd, &stat))
 		return -errno;
 	image.size = (uint64_t)stat.st_size;
-	if (!S_ISREG(stat.st_mode) || read_exactly(fd, 0, &header, sizeof(header)) || header_kind(&header) != ELF_USABLE)
+	if (!S_ISREG(stat.st_mode) || image_bytes(&image, 0, &header, sizeof(header)) || header_kind(&header) != ELF_USABLE)
 		return -ENOEXEC;
-	/* extended numbering: the number of sections would be read from the file unbounded, and no Python has 65280 sections */
+	/* extended numbering: the number of sections would be any, and no Python has 65280 */
 	if (header.e_shnum == 0 && header.e_shoff != 0)
 		return -ENOEXEC;
-	if (elf_version(EV_CURRENT) == EV_NONE)
-		return -ENOEXEC;
-	image.elf = elf_begin(fd, ELF_C_READ, NULL);
-	if (!image.elf || elf_kind(image.elf) != ELF_K_ELF)
-		return -ENOEXEC;
-	err = program_headers_read(&image);
+	image.sections = header.e_shoff;
+	image.section_count = header.e_shentsize == sizeof(Elf64_Shdr) ? header.e_shnum : 0;
+	image.section_names = header.e_shstrndx;
+	err = program_headers_read(&image, &header);
 	if (err)
 		return err;
-	*ret_image = STEAL(image, (struct elf_image){0});
+	*ret_image = image;
 	return 0;
-}
-
-void elf_image_done(struct elf_image *image)
-{
-	if (image->elf)
-		elf_end(image->elf);
-	*image = (struct elf_image){.fd = -1};
 }
 
 static const struct elf_load *load_of(const struct elf_image *image, uint64_t vaddr, uint64_t length)
@@ -138,7 +146,7 @@ int elf_image_read(const struct elf_image *image, uint64_t vaddr, void *to, size
 {
 	const struct elf_load *load = load_of(image, vaddr, length);
 
-	return load ? read_exactly(image->fd, load->offset + (vaddr - load->vaddr), to, length) : -EFAULT;
+	return load ? image_bytes(image, load->offset + (vaddr - load->vaddr), to, length) : -EFAULT;
 }
 
 uint64_t elf_image_offset(const struct elf_image *image, uint64_t vaddr)
@@ -148,82 +156,130 @@ uint64_t elf_image_offset(const struct elf_image *image, uint64_t vaddr)
 	return load ? load->offset + (vaddr - load->vaddr) : UINT64_MAX;
 }
 
-/* The section's content, or NULL when its header lies about it. */
-static Elf_Data *section_data(const struct elf_image *image, Elf_Scn *section, const GElf_Shdr *header, size_t entry_size)
+static bool section_at(const struct elf_image *image, uint64_t index, Elf64_Shdr *ret_header)
 {
-	if (header->sh_type == SHT_NOBITS || header->sh_size > SECTION_BYTES_MAX || header->sh_offset > image->size ||
-	    header->sh_size > image->size - header->sh_offset)
-		return NULL;
-	if (entry_size && (header->sh_entsize != entry_size || header->sh_size % entry_size))
-		return NULL;
-	return elf_getdata(section, NULL);
+	return index < image->section_count && image->sections <= image->size &&
+	       !image_bytes(image, image->sections + index * sizeof(*ret_header), ret_header, sizeof(*ret_header));
 }
 
-/* A string of a string table; NULL when it is not terminated inside the table. */
-static const char *string_at(const Elf_Data *strings, size_t offset)
+/* Does the file have all that the header says? */
+static bool content_is_there(const struct elf_image *image, const Elf64_Shdr *header)
 {
-	if (!strings || !strings->d_buf || offset >= strings->d_size)
-		return NULL;
-	if (!memchr((const char *)strings->d_buf + offset, 0, strings->d_size - offset))
-		return NULL;
-	return (const char *)strings->d_buf + offset;
+	return header->sh_type != SHT_NOBITS && header->sh_offset <= image->size && header->sh_size <= image->size - header->sh_offset;
 }
 
-static Elf_Data *strings_of(const struct elf_image *image, size_t index)
-{
-	Elf_Scn *section = elf_getscn(image->elf, index);
-	GElf_Shdr header;
+/* A table of strings; held, unless it is large. */
+struct strings {
+	const struct elf_image *image;
+	uint64_t offset, size;
+	char *held;
+};
 
-	if (!section || !gelf_getshdr(section, &header) || header.sh_type != SHT_STRTAB)
-		return NULL;
-	return section_data(image, section, &header, 0);
+static void strings_done(struct strings *strings)
+{
+	free(strings->held);
+}
+
+static bool strings_open(const struct elf_image *image, uint64_t index, struct strings *ret_strings)
+{
+	struct strings strings = {.image = image};
+	Elf64_Shdr header;
+
+	if (!section_at(image, index, &header) || header.sh_type != SHT_STRTAB || !content_is_there(image, &header))
+		return false;
+	strings.offset = header.sh_offset;
+	strings.size = header.sh_size;
+	if (strings.size <= STRINGS_HELD_MAX) {
+		strings.held = malloc(strings.size + 1);
+		if (!strings.held || image_bytes(image, strings.offset, strings.held, strings.size)) {
+			free(strings.held);
+			return false;
+		}
+	}
+	*ret_strings = strings;
+	return true;
+}
+
+/* A string, cut off at ELF_NAME_MAX; false when there is none that ends inside the table. */
+static bool string_at(const struct strings *strings, uint64_t at, char to[ELF_NAME_MAX])
+{
+	size_t length;
+	bool ends;
+
+	if (at >= strings->size)
+		return false;
+	length = strings->size - at < ELF_NAME_MAX ? strings->size - at : ELF_NAME_MAX;
+	if (strings->held)
+		memcpy(to, strings->held + at, length);
+	else if (image_bytes(strings->image, strings->offset + at, to, length))
+		return false;
+	ends = memchr(to, 0, length);
+	/* a longer one than is wanted ends somewhere, or not at all: it is none of those that are looked for */
+	if (!ends && length < ELF_NAME_MAX)
+		return false;
+	to[ELF_NAME_MAX - 1] = 0;
+	return true;
 }
 
 /* A symbol table with its names. */
 struct symbols {
-	Elf_Data *data, *strings;
-	size_t count;
+	const struct elf_image *image;
+	struct strings strings;
+	uint64_t offset, count;
+	Elf64_Sym *held; /* all of them; NULL unless that was asked for */
 };
 
-static bool symbols_load(const struct elf_image *image, Elf_Scn *section, const GElf_Shdr *header, struct symbols *ret_symbols)
+static void symbols_done(struct symbols *symbols)
 {
-	struct symbols symbols;
+	strings_done(&symbols->strings);
+	free(symbols->held);
+}
 
-	symbols.data = section_data(image, section, header, sizeof(Elf64_Sym));
-	symbols.strings = strings_of(image, header->sh_link);
-	if (!symbols.data || !symbols.data->d_buf || !symbols.strings)
+static bool symbols_open(const struct elf_image *image, const Elf64_Shdr *header, struct symbols *ret_symbols)
+{
+	struct symbols symbols = {.image = image, .offset = header->sh_offset, .count = header->sh_size / sizeof(Elf64_Sym)};
+
+	if (!content_is_there(image, header) || header->sh_entsize != sizeof(Elf64_Sym) || header->sh_size % sizeof(Elf64_Sym) ||
+	    !strings_open(image, header->sh_link, &symbols.strings))
 		return false;
-	symbols.count = symbols.data->d_size / sizeof(Elf64_Sym);
 	*ret_symbols = symbols;
 	return true;
 }
 
-static const char *symbol_at(const struct symbols *symbols, size_t index, GElf_Sym *ret_symbol)
+/* Reads entries from `index` on, as many as there are, at most AT_ONCE. 0: none, or they cannot be read. */
+static size_t entries_read(const struct elf_image *image, uint64_t offset, uint64_t count, uint64_t index, void *to, size_t size)
 {
-	if (index >= symbols->count || index > INT32_MAX || !gelf_getsym(symbols->data, (int)index, ret_symbol))
-		return NULL;
-	return string_at(symbols->strings, ret_symbol->st_name);
+	size_t number = index >= count ? 0 : count - index < AT_ONCE ? count - index : AT_ONCE;
+
+	return number && !image_bytes(image, offset + index * size, to, number * size) ? number : 0;
 }
 
-int elf_image_symbols(const struct elf_image *image, uint32_t table, int (*visit)(void *ctx, const char *name, const GElf_Sym *symbol), void *ctx)
+static int symbols_visit(const struct symbols *symbols, int (*visit)(void *ctx, const char *name, const GElf_Sym *symbol), void *ctx)
 {
-	Elf_Scn *section = NULL;
+	Elf64_Sym list[AT_ONCE];
+	char name[ELF_NAME_MAX];
+	size_t got;
 
-	while ((section = elf_nextscn(image->elf, section))) {
-		struct symbols symbols;
-		GElf_Shdr header;
-
-		if (!gelf_getshdr(section, &header) || header.sh_type != table || !symbols_load(image, section, &header, &symbols))
-			continue;
-		for (size_t i = 1; i < symbols.count; i++) {
-			GElf_Sym symbol;
-			const char *name = symbol_at(&symbols, i, &symbol);
-			int ret = name && *name ? visit(ctx, name, &symbol) : 0;
+	for (uint64_t at = 0; (got = entries_read(symbols->image, symbols->offset, symbols->count, at, list, sizeof(*list))); at += got) {
+		for (size_t i = at ? 0 : 1; i < got; i++) {
+			int ret = string_at(&symbols->strings, list[i].st_name, name) && *name ? visit(ctx, name, &list[i]) : 0;
 
 			if (ret)
 				return ret;
 		}
-		break; /* there is at most one of each */
+	}
+	return 0;
+}
+
+int elf_image_symbols(const struct elf_image *image, uint32_t table, int (*visit)(void *ctx, const char *name, const GElf_Sym *symbol), void *ctx)
+{
+	Elf64_Shdr header;
+
+	for (uint64_t i = 1; section_at(image, i, &header); i++) {
+		_cleanup_(symbols_done) struct symbols symbols = {0};
+
+		if (header.sh_type == table && symbols_open(image, &header, &symbols))
+			return symbols_visit(&symbols, visit, ctx); /* there is at most one of each */
 	}
 	return 0;
 }
@@ -253,73 +309,85 @@ int elf_image_symbol(const struct elf_image *image, uint32_t table, const char *
 	return 0;
 }
 
-static int relocations_visit(const struct elf_image *image, Elf_Scn *section, const GElf_Shdr *header,
-			     int (*visit)(void *ctx, const char *name, uint64_t slot), void *ctx)
+/* For access in any order. A large table is not held. */
+static void symbols_hold(struct symbols *symbols)
 {
-	Elf_Data *data = section_data(image, section, header, sizeof(Elf64_Rela));
-	Elf_Scn *symbol_section = elf_getscn(image->elf, header->sh_link);
-	struct symbols symbols;
-	GElf_Shdr symbol_header;
+	size_t bytes = symbols->count * sizeof(*symbols->held);
+	_cleanup_(freep) Elf64_Sym *list = bytes <= SYMBOLS_HELD_MAX ? malloc(bytes + 1) : NULL;
 
-	if (!data || !data->d_buf || !symbol_section || !gelf_getshdr(symbol_section, &symbol_header) || symbol_header.sh_type != SHT_DYNSYM ||
-	    !symbols_load(image, symbol_section, &symbol_header, &symbols))
-		return 0;
-	for (size_t i = 0; i < data->d_size / sizeof(Elf64_Rela) && i <= INT32_MAX; i++) {
-		const char *name;
-		GElf_Rela rela;
-		GElf_Sym symbol;
-		int ret;
+	if (list && !image_bytes(symbols->image, symbols->offset, list, bytes))
+		symbols->held = STEAL(list, NULL);
+}
 
-		if (!gelf_getrela(data, (int)i, &rela) || GELF_R_SYM(rela.r_info) == 0)
-			continue;
-		name = symbol_at(&symbols, GELF_R_SYM(rela.r_info), &symbol);
-		if (!name || symbol.st_shndx != SHN_UNDEF)
-			continue;
-		ret = visit(ctx, name, rela.r_offset);
-		if (ret)
-			return ret;
+static bool symbol_at(const struct symbols *symbols, uint64_t index, Elf64_Sym *ret_symbol)
+{
+	if (index >= symbols->count)
+		return false;
+	if (!symbols->held)
+		return !image_bytes(symbols->image, symbols->offset + index * sizeof(*ret_symbol), ret_symbol, sizeof(*ret_symbol));
+	*ret_symbol = symbols->held[index];
+	return true;
+}
+
+static int relocations_visit(const struct symbols *symbols, const Elf64_Shdr *header, int (*visit)(void *ctx, const char *name, uint64_t slot), void *ctx)
+{
+	const struct elf_image *image = symbols->image;
+	Elf64_Rela list[AT_ONCE];
+	char name[ELF_NAME_MAX];
+	size_t got;
+
+	for (uint64_t at = 0; (got = entries_read(image, header->sh_offset, header->sh_size / sizeof(*list), at, list, sizeof(*list))); at += got) {
+		for (size_t i = 0; i < got; i++) {
+			uint64_t index = ELF64_R_SYM(list[i].r_info);
+			Elf64_Sym symbol;
+			int ret;
+
+			if (!index || !symbol_at(symbols, index, &symbol))
+				continue;
+			ret = string_at(&symbols->strings, symbol.st_name, name) && *name ? visit(ctx, name, list[i].r_offset) : 0;
+			if (ret)
+				return ret;
+		}
 	}
 	return 0;
 }
 
 int elf_image_imports(const struct elf_image *image, int (*visit)(void *ctx, const char *name, uint64_t slot), void *ctx)
 {
-	Elf_Scn *section = NULL;
+	Elf64_Shdr header, symbol_header;
 
-	while ((section = elf_nextscn(image->elf, section))) {
-		GElf_Shdr header;
+	for (uint64_t i = 1; section_at(image, i, &header); i++) {
+		_cleanup_(symbols_done) struct symbols symbols = {0};
 		int ret;
 
-		if (!gelf_getshdr(section, &header) || header.sh_type != SHT_RELA)
+		if (header.sh_type != SHT_RELA || header.sh_entsize != sizeof(Elf64_Rela) || header.sh_size % sizeof(Elf64_Rela) ||
+		    !content_is_there(image, &header) || !section_at(image, header.sh_link, &symbol_header) || symbol_header.sh_type != SHT_DYNSYM ||
+		    !symbols_open(image, &symbol_header, &symbols))
 			continue;
-		ret = relocations_visit(image, section, &header, visit, ctx);
+		symbols_hold(&symbols);
+		ret = relocations_visit(&symbols, &header, visit, ctx);
 		if (ret)
 			return ret;
 	}
 	return 0;
 }
 
-static Elf_Scn *section_named(const struct elf_image *image, const char *name, GElf_Shdr *ret_header)
+static bool section_named(const struct elf_image *image, const char *name, Elf64_Shdr *ret_header)
 {
-	Elf_Scn *section = NULL;
-	Elf_Data *names;
-	size_t index;
+	_cleanup_(strings_done) struct strings names = {0};
+	char found[ELF_NAME_MAX];
 
-	if (elf_getshdrstrndx(image->elf, &index))
-		return NULL;
-	names = strings_of(image, index);
-	while ((section = elf_nextscn(image->elf, section))) {
-		const char *found = gelf_getshdr(section, ret_header) ? string_at(names, ret_header->sh_name) : NULL;
-
-		if (found && strcmp(found, name) == 0)
-			return section;
-	}
-	return NULL;
+	if (!strings_open(image, image->section_names, &names))
+		return false;
+	for (uint64_t i = 1; section_at(image, i, ret_header); i++)
+		if (string_at(&names, ret_header->sh_name, found) && strcmp(found, name) == 0)
+			return true;
+	return false;
 }
 
 int elf_image_section(const struct elf_image *image, const char *name, uint64_t *ret_vaddr, uint64_t *ret_size)
 {
-	GElf_Shdr header;
+	Elf64_Shdr header;
 
 	if (!section_named(image, name, &header))
 		return -ENOENT;
@@ -331,17 +399,16 @@ int elf_image_section(const struct elf_image *image, const char *name, uint64_t 
 int elf_image_section_bytes(const struct elf_image *image, const char *name, uint8_t **ret_bytes, size_t *ret_size)
 {
 	_cleanup_(freep) uint8_t *bytes = NULL;
-	GElf_Shdr header;
+	Elf64_Shdr header;
 
 	if (!section_named(image, name, &header))
 		return -ENOENT;
-	if (header.sh_type == SHT_NOBITS || header.sh_size > SECTION_BYTES_MAX || header.sh_offset > image->size ||
-	    header.sh_size > image->size - header.sh_offset)
+	if (!content_is_there(image, &header) || header.sh_size > SECTION_BYTES_MAX)
 		return -EFAULT;
 	bytes = malloc(header.sh_size + 1);
 	if (!bytes)
 		return -ENOMEM;
-	if (read_exactly(image->fd, header.sh_offset, bytes, header.sh_size))
+	if (image_bytes(image, header.sh_offset, bytes, header.sh_size))
 		return -EFAULT;
 	*ret_bytes = STEAL(bytes, NULL);
 	*ret_size = header.sh_size;

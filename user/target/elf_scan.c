@@ -10,7 +10,7 @@
 #include "target/functions.h"
 
 enum {
-	CODE_BYTES_MAX = 512 << 20,
+	CODE_BYTES_MAX = 256 << 20,
 	CALLS_MAX = 4096, /* Python has about a dozen; an application in the same file may have some of its own */
 };
 
@@ -116,6 +116,9 @@ static int calls_find(struct scan *scan)
 
 static bool jumps(const struct scan *scan, uint64_t from, uint64_t from_end, uint64_t to, uint64_t to_end)
 {
+	/* ranges of functions may overlap in a hostile file, and each be all of its code */
+	if (!elf_image_spend(scan->image, from_end - from))
+		return false;
 	for (uint32_t i = 0; i < scan->code_count; i++)
 		if (DECODER.jumps(&scan->codes[i], from, from_end, to, to_end))
 			return true;

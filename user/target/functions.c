@@ -14,6 +14,7 @@ enum {
 	FORMAT_SDATA4 = 0x0b,
 	FORMAT_SDATA8 = 0x0c,
 	FORMAT_MASK = 0x0f,
+	FUNCTIONS_MAX = 8 << 20,
 	TABLE_ENCODING = 0x3b, /* relative to the table, sdata4 */
 	COUNT_ENCODING = 0x03, /* udata4 */
 	POINTER_ENCODING = 0x1b, /* relative to itself, sdata4 */
@@ -37,7 +38,7 @@ int functions_read(const struct elf_image *image, struct functions *ret_function
 	    header.table_encoding != TABLE_ENCODING)
 		return -ENODATA;
 	bytes = (uint64_t)header.count * sizeof(*table);
-	if (header.count == 0 || bytes > image->eh_frame_hdr_size - sizeof(header) || bytes > image->size)
+	if (header.count == 0 || header.count > FUNCTIONS_MAX || bytes > image->eh_frame_hdr_size - sizeof(header) || bytes > image->size)
 		return -ENODATA;
 	table = malloc(bytes);
 	if (!table)

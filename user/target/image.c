@@ -84,7 +84,7 @@ static bool runtime_of(const struct elf_image *elf, uint64_t *ret_vaddr, uint64_
 	return elf_image_symbol(elf, SHT_DYNSYM, "Py_GetVersion", &symbol) == 0;
 }
 
-int image_open(pid_t pid, const struct mapping *mapping, struct image *ret_image)
+int image_open(pid_t pid, const struct mapping *mapping, struct elf_budget *budget, struct image *ret_image)
 {
 	_cleanup_(image_done) struct image image = {.fd = -1, .elf.fd = -1, .name = mapping->path};
 	int err = path_of(pid, mapping, image.path, sizeof(image.path));
@@ -94,7 +94,7 @@ int image_open(pid_t pid, const struct mapping *mapping, struct image *ret_image
 	image.fd = open(image.path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
 	if (image.fd < 0)
 		return -errno;
-	err = elf_image_open(image.fd, &image.elf);
+	err = elf_image_open(image.fd, budget, &image.elf);
 	if (!err)
 		err = bias_of(&image.elf, mapping, &image.bias);
 	if (err)
@@ -104,11 +104,11 @@ int image_open(pid_t pid, const struct mapping *mapping, struct image *ret_image
 }
 
 /* -ENOEXEC when the mapping's file is no Python. */
-static int image_try(pid_t pid, const struct mapping *mapping, struct image *ret_image)
+static int image_try(pid_t pid, const struct mapping *mapping, struct elf_budget *budget, struct image *ret_image)
 {
 	_cleanup_(image_done) struct image image = {.fd = -1, .elf.fd = -1};
 	uint64_t vaddr;
-	int err = image_open(pid, mapping, &image);
+	int err = image_open(pid, mapping, budget, &image);
 
 	if (err)
 		return err;
@@ -163,6 +163,16 @@ static bool seen_before(const struct mappings *mappings, size_t index)
 	return false;
 }
 
+int image_too_much(pid_t pid, const char *path, struct diag *diag)
+{
+	char name[256];
+
+	escape_text(name, sizeof(name), path, strlen(path));
+	diag_set(diag, EXIT_UNSUPPORTED, -EFBIG, "the files of process %d take too much work to read; the last was %s", pid, name);
+	diag_hint(diag, "no CPython is like that; if this file is a real program with very large symbol tables, strip it");
+	return -EFBIG;
+}
+
 static int no_python(pid_t pid, const struct mappings *mappings, struct diag *diag)
 {
 	for (size_t i = 0; i < mappings->count; i++) {
@@ -199,7 +209,7 @@ static int exe_check(pid_t pid, struct diag *diag)
 	}
 }
 
-int image_find(pid_t pid, const struct mappings *mappings, struct diag *diag, struct image *ret_image)
+int image_find(pid_t pid, const struct mappings *mappings, struct elf_budget *budget, struct diag *diag, struct image *ret_image)
 {
 	const struct mapping *exe = exe_mapping(pid, mappings);
 	int err = exe_check(pid, diag);
@@ -213,7 +223,12 @@ int image_find(pid_t pid, const struct mappings *mappings, struct diag *diag, st
 
 			if (!m->executable || !m->inode || (int)rank_of(m, exe) != rank || seen_before(mappings, i))
 				continue;
-			err = image_try(pid, m, ret_image);
+			err = image_try(pid, m, budget, ret_image);
+			if (elf_budget_spent(budget)) {
+				if (!err)
+					image_done(ret_image);
+				return image_too_much(pid, m->path, diag);
+			}
 			if (!err)
 				return 0;
 			/* what looks like Python and cannot be opened must not be passed over for "no Python" */
@@ -238,8 +253,6 @@ int image_find(pid_t pid, const struct mappings *mappings, struct diag *diag, st
 
 void image_done(struct image *image)
 {
-	if (image->elf.elf)
-		elf_image_done(&image->elf);
 	if (image->fd >= 0)
 		close(image->fd);
 	*image = (struct image){.fd = -1, .elf.fd = -1};

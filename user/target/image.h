@@ -22,12 +22,15 @@ struct image {
 };
 
 /*
- * Finds it. -ENOEXEC with EXIT_UNSUPPORTED: 32-bit, another architecture, PyPy, no Python at all. The mappings must outlive the image.
+ * Finds it. -ENOEXEC with EXIT_UNSUPPORTED: 32-bit, another architecture, PyPy, no Python at all, or files that cannot be read within the budget. The
+ * mappings and the budget must outlive the image.
  */
-int image_find(pid_t pid, const struct mappings *mappings, struct diag *diag, struct image *ret_image);
+int image_find(pid_t pid, const struct mappings *mappings, struct elf_budget *budget, struct diag *diag, struct image *ret_image);
+/* The budget is spent: says so, and what to do, of the file that was read last. Returns -EFBIG. */
+int image_too_much(pid_t pid, const char *path, struct diag *diag);
 void image_done(struct image *image);
 
-/* Opens the file of an executable mapping, whatever it is; runtime and runtime_size stay 0. The mapping must outlive the image. 0 or -errno. */
-int image_open(pid_t pid, const struct mapping *mapping, struct image *ret_image);
+/* Opens the file of an executable mapping, whatever it is; runtime and runtime_size stay 0. Mapping and budget must outlive the image. */
+int image_open(pid_t pid, const struct mapping *mapping, struct elf_budget *budget, struct image *ret_image);
 
 #endif

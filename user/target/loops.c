@@ -8,6 +8,7 @@
 #include "target/loops.h"
 #include "target/memory.h"
 #include "target/objects.h"
+#include "target/pages.h"
 #include "target/private.h"
 #include "target/version.h"
 
@@ -146,6 +147,7 @@ int target_describe_loop(struct target *target, uint32_t tid, const struct strea
 
 	if (!target->stack.runtime)
 		return 0;
+	pages_allow(PAGES_ALLOW_NS);
 	err = threads_read(target, &threads);
 	if (err)
 		return err == -ENOMEM ? err : 0;

@@ -4,8 +4,9 @@
 #include <sys/uio.h>
 
 #include "target/memory.h"
+#include "target/pages.h"
 
-int memory_read(pid_t pid, uint64_t address, void *to, size_t length)
+static int read_present(pid_t pid, uint64_t address, void *to, size_t length)
 {
 	struct iovec local = {.iov_base = to, .iov_len = length};
 	struct iovec remote = {.iov_base = (void *)(uintptr_t)address, .iov_len = length};
@@ -14,6 +15,27 @@ int memory_read(pid_t pid, uint64_t address, void *to, size_t length)
 	if (got < 0)
 		return -errno;
 	return (size_t)got == length ? 0 : -EFAULT;
+}
+
+int memory_read(pid_t pid, uint64_t address, void *to, size_t length)
+{
+	struct pages_seen seen = {0};
+	size_t done = 0;
+
+	while (done < length) {
+		size_t here;
+		enum page page = pages_look(pid, address + done, length - done, &seen, &here);
+		int err = page == PAGE_WAITS ? -EFAULT : 0;
+
+		if (page == PAGE_READ)
+			err = read_present(pid, address + done, (char *)to + done, here);
+		else if (page == PAGE_ZERO)
+			memset((char *)to + done, 0, here);
+		if (err)
+			return err;
+		done += here;
+	}
+	return 0;
 }
 
 int memory_read_u64(pid_t pid, uint64_t address, uint64_t *ret_value)
@@ -40,6 +62,7 @@ void memory_read_each(pid_t pid, const uint64_t *addresses, size_t count, void *
 {
 	enum { AT_ONCE = 256 };
 	struct iovec remote[AT_ONCE];
+	struct pages_seen seen = {0};
 	size_t done = 0;
 
 	memset(to, 0, count * size);
@@ -48,8 +71,12 @@ void memory_read_each(pid_t pid, const uint64_t *addresses, size_t count, void *
 		struct iovec local = {.iov_base = (char *)to + done * size, .iov_len = now * size};
 		ssize_t got;
 
-		for (size_t i = 0; i < now; i++)
-			remote[i] = (struct iovec){.iov_base = (void *)(uintptr_t)addresses[done + i], .iov_len = size};
+		for (size_t i = 0; i < now; i++) {
+			uint64_t address = addresses[done + i];
+
+			/* what may not be touched is address 0, which cannot be read */
+			remote[i] = (struct iovec){.iov_base = (void *)(uintptr_t)(pages_answer(pid, address, size, &seen) ? address : 0), .iov_len = size};
+		}
 		got = process_vm_readv(pid, &local, 1, remote, now, 0);
 		done += got < 0 ? 0 : (size_t)got / size;
 		if (got != (ssize_t)(now * size) && done < count) {

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * memory.h - reads the memory of another process. Every address is distrusted: a bad one is -EFAULT, never a crash.
+ * memory.h - reads the memory of another process. Every address is distrusted: a bad one is -EFAULT, never a crash; and one whose page somebody might
+ * have to be asked for is bad (pages.h), for whoever is asked need not answer.
  */
 #ifndef GILSCOPE_TARGET_MEMORY_H
 #define GILSCOPE_TARGET_MEMORY_H

@@ -5,6 +5,7 @@
 #include "base/cleanup.h"
 #include "target/memory.h"
 #include "target/objects.h"
+#include "target/pages.h"
 #include "target/private.h"
 #include "target/threads.h"
 
@@ -89,6 +90,7 @@ int target_thread_names(struct target *target, int (*name)(void *ctx, uint32_t t
 	interpreters = calloc(INTERPRETERS_MAX, sizeof(*interpreters));
 	if (!interpreters)
 		return -ENOMEM;
+	pages_allow(PAGES_ALLOW_NS);
 	err = threads_read(target, &naming.threads);
 	if (err)
 		return err;

@@ -8,9 +8,10 @@
 #include <sys/sysmacros.h>
 
 #include "base/cleanup.h"
+#include "target/pages.h"
 #include "target/proc.h"
 
-enum { MAPPINGS_MAX = 1 << 20 };
+enum { MAPPINGS_MAX = 1 << 20, ARGUMENTS_MAX = 64 << 10 };
 
 ssize_t proc_read(const char *path, char *to, size_t size)
 {
@@ -90,10 +91,31 @@ bool proc_may_trace(void)
 	return capng_have_capability(CAPNG_EFFECTIVE, CAP_SYS_PTRACE);
 }
 
+/* The arguments lie in the process's own memory, and the kernel reads them there. Fields 48 and 49 of its stat say where; to us, as we may trace it. */
+static bool arguments_answer(pid_t pid)
+{
+	struct pages_seen seen = {0};
+	char path[64], text[1024];
+	const char *p;
+	uint64_t from, end;
+
+	snprintf(path, sizeof(path), "/proc/%d/stat", pid);
+	p = proc_read(path, text, sizeof(text)) > 0 ? strrchr(text, ')') : NULL;
+	for (int field = 3; p && field <= 48; field++)
+		p = strchr(p + 1, ' ');
+	if (!p || sscanf(p, " %" SCNu64 " %" SCNu64, &from, &end) != 2)
+		return false;
+	return end <= from || pages_answer(pid, from, end - from < ARGUMENTS_MAX ? end - from : ARGUMENTS_MAX, &seen);
+}
+
 int proc_cmdline(pid_t pid, char *to, size_t size)
 {
 	char path[64];
 	ssize_t length;
+
+	*to = 0;
+	if (!arguments_answer(pid))
+		return 0;
 
 	snprintf(path, sizeof(path), "/proc/%d/cmdline", pid);
 	length = proc_read(path, to, size);

@@ -30,7 +30,7 @@ int proc_status_last(const char *path, const char *key, uint32_t *ret_value);
 /* Has this process CAP_SYS_PTRACE in effect? (In a user namespace of its own that says nothing about the processes outside.) */
 bool proc_may_trace(void);
 
-/* Arguments joined by blanks. Empty for a kernel thread. 0 or -errno. */
+/* Arguments joined by blanks. Empty for a kernel thread, and when they cannot be read without waiting (pages.h). 0 or -errno. */
 int proc_cmdline(pid_t pid, char *to, size_t size);
 
 struct mapping {

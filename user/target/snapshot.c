@@ -12,6 +12,7 @@
 #include "target/gil.h"
 #include "target/loops.h"
 #include "target/memory.h"
+#include "target/pages.h"
 #include "target/private.h"
 #include "target/proc.h"
 #include "target/threads.h"
@@ -193,6 +194,7 @@ int target_snapshot(struct target *target, const uint16_t *gil_index, const stru
 
 	if (!target_alive(target))
 		return -ESRCH;
+	pages_allow(PAGES_ALLOW_NS);
 	err = threads_read(target, &snapshot.threads);
 	if (err)
 		return err;

@@ -12,6 +12,7 @@
 #include "target/gc_sites.h"
 #include "target/image.h"
 #include "target/memory.h"
+#include "target/pages.h"
 #include "target/private.h"
 #include "target/proc.h"
 #include "target/runtime.h"
@@ -155,7 +156,7 @@ static bool has_gil(const struct target *target, uint64_t address)
 	return false;
 }
 
-int target_refresh_gils(struct target *target)
+static int gils_refresh(struct target *target)
 {
 	_cleanup_(freep) struct interpreter *interpreters = calloc(INTERPRETERS_MAX, sizeof(*interpreters));
 	struct gil_address *gils;
@@ -179,13 +180,19 @@ int target_refresh_gils(struct target *target)
 	return added;
 }
 
+int target_refresh_gils(struct target *target)
+{
+	pages_allow(PAGES_ALLOW_NS);
+	return gils_refresh(target);
+}
+
 static int gils_find(struct target *target, struct diag *diag)
 {
 	const struct layout *layout = &target->private->layout;
 	pid_t pid = (pid_t)target->info.pid;
 	enum gil_verdict verdict;
 	struct gil_words words;
-	int err = target_refresh_gils(target);
+	int err = gils_refresh(target);
 
 	if (err >= 0)
 		err = runtime_calibrate(pid, target->runtime, target->private->runtime_size, target->gils[0].address, layout, &verdict);
@@ -248,12 +255,13 @@ static int image_examine(struct target *target, struct diag *diag)
 {
 	_cleanup_(image_done) struct image image = {.fd = -1, .elf.fd = -1};
 	_cleanup_(mappings_done) struct mappings mappings = {0};
+	struct elf_budget budget = {ELF_BUDGET_BYTES};
 	pid_t pid = (pid_t)target->info.pid;
 	int err = mappings_read(pid, &mappings);
 
 	if (err)
 		return trouble(pid, err, "read the mappings", diag);
-	err = image_find(pid, &mappings, diag, &image);
+	err = image_find(pid, &mappings, &budget, diag, &image);
 	if (err)
 		return err;
 	snprintf(target->image_path, sizeof(target->image_path), "%s", image.path);
@@ -269,7 +277,8 @@ static int image_examine(struct target *target, struct diag *diag)
 		err = sites_find(target, &image, diag);
 	if (!err)
 		err = collector_find(target, &image, diag);
-	return err;
+	/* whatever was found, or not: more is there that was not read */
+	return elf_budget_spent(&budget) ? image_too_much(pid, image.name, diag) : err;
 }
 
 int target_open(pid_t pid, struct diag *diag, struct target **ret_target)
@@ -281,6 +290,7 @@ int target_open(pid_t pid, struct diag *diag, struct target **ret_target)
 		target->private = calloc(1, sizeof(*target->private));
 	if (!target || !target->private)
 		return diag_set(diag, EXIT_FAILED, -ENOMEM, "not enough memory");
+	pages_allow(PAGES_ALLOW_OPEN_NS);
 	err = process_check(target, pid, diag);
 	if (!err)
 		err = image_examine(target, diag);

@@ -1,0 +1,254 @@
+/* SPDX-License-Identifier: MIT */
+#include "target/pages.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
+#include <time.h>
+
+#include "base/cleanup.h"
+#include "target/proc.h"
+
+/* ── time ─────────────────────────────────────────────────────────────────────────────────────────────────────────── */
+
+static uint64_t until_ns; /* of our CPU time; 0: no limit */
+
+static uint64_t cpu_now_ns(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &now);
+	return (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
+}
+
+void pages_allow(uint64_t cpu_ns)
+{
+	until_ns = cpu_now_ns() + cpu_ns;
+}
+
+static bool is_allowed(void)
+{
+	return !until_ns || cpu_now_ns() < until_ns;
+}
+
+/* ── page map ─────────────────────────────────────────────────────────────────────────────────────────────────────── */
+
+#define MAP_PRESENT	(UINT64_C(1) << 63)
+#define MAP_SWAPPED	(UINT64_C(1) << 62)
+#define MAP_UFFD_WP	(UINT64_C(1) << 57) /* with MAP_SWAPPED also of a page that was never there (PTE_MARKER_UFFD_WP) */
+enum { MAP_AT_ONCE = 512 };
+
+/* The page map read last stays open, for reads of a process come by the thousand. It ends with the address space that it was opened for. */
+static struct {
+	pid_t pid;
+	int fd;
+} last = {.fd = -1};
+
+static int map_open(pid_t pid)
+{
+	char path[64];
+
+	if (last.fd >= 0)
+		close(last.fd);
+	snprintf(path, sizeof(path), "/proc/%d/pagemap", pid);
+	last.pid = pid;
+	last.fd = open(path, O_RDONLY | O_CLOEXEC);
+	return last.fd;
+}
+
+/* The number of entries read; 0: there is no page map of the process, or of these addresses. */
+static size_t map_read(pid_t pid, uint64_t page, size_t count, uint64_t *entries)
+{
+	for (int try = last.fd >= 0 && last.pid == pid ? 0 : 1; try < 2; try++) {
+		ssize_t got;
+
+		if (try && map_open(pid) < 0)
+			return 0;
+		got = pread(last.fd, entries, count * sizeof(*entries), (off_t)(page * sizeof(*entries)));
+		if (got > 0)
+			return (size_t)got / sizeof(*entries);
+	}
+	return 0;
+}
+
+static bool is_there(uint64_t entry)
+{
+	return entry & MAP_PRESENT || (entry & MAP_SWAPPED && !(entry & MAP_UFFD_WP));
+}
+
+/* ── file systems ─────────────────────────────────────────────────────────────────────────────────────────────────── */
+
+enum filesystem { FS_UNKNOWN, FS_FINE, FS_MEMORY, FS_WAITS };
+
+static bool same_user_namespace(pid_t pid)
+{
+	struct stat ours, theirs;
+	char path[64];
+
+	snprintf(path, sizeof(path), "/proc/%d/ns/user", pid);
+	return !stat("/proc/self/ns/user", &ours) && !stat(path, &theirs) && ours.st_dev == theirs.st_dev && ours.st_ino == theirs.st_ino;
+}
+
+static enum filesystem filesystem_named(const char *name, pid_t pid)
+{
+	static const char *const in_memory[] = {"tmpfs", "devtmpfs", "ramfs", "rootfs", "hugetlbfs"};
+
+	if (!strcmp(name, "fuse") || !strncmp(name, "fuse.", 5) || !strcmp(name, "fuseblk"))
+		return FS_WAITS;
+	if (!strcmp(name, "overlay"))
+		return same_user_namespace(pid) ? FS_FINE : FS_WAITS;
+	for (size_t i = 0; i < sizeof(in_memory) / sizeof(in_memory[0]); i++)
+		if (!strcmp(name, in_memory[i]))
+			return FS_MEMORY;
+	return FS_FINE;
+}
+
+/* Files of these have device numbers by subvolume, which the table of mounts does not show. */
+static bool has_devices_of_its_own(const char *name)
+{
+	return !strcmp(name, "btrfs") || !strcmp(name, "bcachefs");
+}
+
+static enum filesystem filesystem_in(const char *path, pid_t pid, uint64_t device)
+{
+	_cleanup_(fclosep) FILE *file = fopen(path, "re");
+	_cleanup_(freep) char *line = NULL;
+	enum filesystem found = FS_UNKNOWN;
+	size_t size = 0;
+
+	/* 36 35 98:0 /root /mount options [fields…] - type source options */
+	while (file && getline(&line, &size, file) > 0) {
+		const char *behind = strstr(line, " - ");
+		unsigned int major, minor;
+		char name[64];
+
+		if (!behind || sscanf(line, "%*d %*d %u:%u", &major, &minor) != 2 || sscanf(behind, " - %63s", name) != 1)
+			continue;
+		if (makedev(major, minor) == device)
+			return filesystem_named(name, pid);
+		if (!major(device) && has_devices_of_its_own(name))
+			found = FS_FINE;
+	}
+	return found;
+}
+
+static enum filesystem filesystem_of(pid_t pid, uint64_t device)
+{
+	enum filesystem found;
+	char path[64];
+
+	snprintf(path, sizeof(path), "/proc/%d/mountinfo", pid);
+	found = filesystem_in(path, pid, device);
+	return found ? found : filesystem_in("/proc/self/mountinfo", pid, device);
+}
+
+/* ── what is absent ───────────────────────────────────────────────────────────────────────────────────────────────── */
+
+/* Registered with a userfaultfd: missing pages, minor faults or write-protection (fs/proc/task_mmu.c, show_smap_vma_flags). */
+static bool is_registered(pid_t pid, uint64_t start)
+{
+	_cleanup_(fclosep) FILE *file = NULL;
+	_cleanup_(freep) char *line = NULL;
+	bool inside = false;
+	size_t size = 0;
+	char path[64];
+
+	snprintf(path, sizeof(path), "/proc/%d/smaps", pid);
+	file = fopen(path, "re");
+	while (file && getline(&line, &size, file) > 0) {
+		uint64_t from;
+		char dash;
+
+		if (sscanf(line, "%" SCNx64 "%c", &from, &dash) == 2 && dash == '-')
+			inside = from == start;
+		if (inside && !strncmp(line, "VmFlags:", 8))
+			return strstr(line, " um") || strstr(line, " ui") || strstr(line, " uw");
+	}
+	return true; /* not to be found out */
+}
+
+static enum page absent(pid_t pid, const struct mapping *mapping)
+{
+	if (!mapping->readable)
+		return PAGE_WAITS;
+	if (!mapping->inode)
+		return PAGE_ZERO;
+	switch (filesystem_of(pid, mapping->device)) {
+	case FS_FINE:
+		return PAGE_READ;
+	case FS_MEMORY:
+		return is_registered(pid, mapping->start) ? PAGE_WAITS : PAGE_READ;
+	default:
+		return PAGE_WAITS;
+	}
+}
+
+static void find_mapping(pid_t pid, uint64_t address, struct pages_seen *seen)
+{
+	_cleanup_(mappings_done) struct mappings mappings = {0};
+
+	*seen = (struct pages_seen){0, UINT64_MAX, PAGE_WAITS};
+	if (!is_allowed() || mappings_read(pid, &mappings))
+		return;
+	for (size_t i = 0; i < mappings.count; i++) {
+		const struct mapping *mapping = &mappings.list[i];
+
+		if (address >= mapping->end) {
+			seen->start = mapping->end;
+			continue;
+		}
+		if (address < mapping->start) { /* between two */
+			seen->end = mapping->start;
+			return;
+		}
+		*seen = (struct pages_seen){mapping->start, mapping->end, absent(pid, mapping)};
+		return;
+	}
+}
+
+/* ── both ─────────────────────────────────────────────────────────────────────────────────────────────────────────── */
+
+enum page pages_look(pid_t pid, uint64_t address, size_t length, struct pages_seen *seen, size_t *ret_length)
+{
+	enum { LOOKS = 32 }; /* time is asked for now and then */
+	static unsigned int looks;
+	const uint64_t page_bytes = (uint64_t)sysconf(_SC_PAGESIZE);
+	uint64_t entries[MAP_AT_ONCE], first = address / page_bytes, end = address + length, until;
+	size_t wanted = length ? (end - 1) / page_bytes - first + 1 : 1, got, same = 1;
+
+	*ret_length = length;
+	if (end < address || (++looks % LOOKS == 0 && !is_allowed()))
+		return PAGE_WAITS;
+	got = map_read(pid, first, wanted < MAP_AT_ONCE ? wanted : MAP_AT_ONCE, entries);
+	if (!got)
+		return last.fd < 0 ? PAGE_READ : PAGE_WAITS;
+	while (same < got && is_there(entries[same]) == is_there(entries[0]))
+		same++;
+	until = (first + same) * page_bytes;
+	if (!is_there(entries[0])) {
+		if (address < seen->start || address >= seen->end)
+			find_mapping(pid, address, seen);
+		if (seen->end < until)
+			until = seen->end;
+	}
+	if (until - address < length)
+		*ret_length = until - address;
+	return is_there(entries[0]) ? PAGE_READ : seen->page;
+}
+
+bool pages_answer(pid_t pid, uint64_t address, size_t length, struct pages_seen *seen)
+{
+	while (length) {
+		size_t here;
+
+		if (pages_look(pid, address, length, seen, &here) != PAGE_READ)
+			return false;
+		address += here;
+		length -= here;
+	}
+	return true;
+}
