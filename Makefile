@@ -116,7 +116,7 @@ live: $(B)/gilscope
 	@B=$(B) tools/check live
 lint:
 	@B=$(B) tools/check lint
-fuzz: $(FUZZ) $(B)/gilscope
+fuzz: $(FUZZ) $(B)/gilscope $(B)/gilscope-asan
 	@B=$(B) FUZZ_SECONDS=$${FUZZ_SECONDS:-600} tools/check fuzz
 matrix: $(B)/gilscope
 	tests/matrix/run
