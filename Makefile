@@ -122,7 +122,7 @@ live: $(B)/gilscope
 	@B=$(B) tools/check live
 lint:
 	@B=$(B) tools/check lint
-fuzz: $(FUZZ) $(B)/gilscope
+fuzz: $(FUZZ) $(B)/gilscope $(B)/gilscope-asan
 	@B=$(B) FUZZ_SECONDS=$${FUZZ_SECONDS:-600} tools/check fuzz
 # all of it, or with ONLY=text what has that in its name: a Python, or a kernel and machine such as 6.1-amd64, newest-amd64, 6.1-arm64
 matrix: deps-matrix

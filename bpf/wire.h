@@ -46,11 +46,12 @@ enum {
 #define EVENT_END(NAME) };
 #include "events.def"
 
+/* `words` is the first and covers all, so that `= {0}` empties the whole: from C23 on (GCC 15) it promises that for the first member only. */
 union event {
+	wire_u64 words[(16 + EVENT_PAYLOAD_MAX) / 8];
 	struct event_hdr hdr;
 #define EVENT(id, NAME, name, aux, tid, doc) struct ev_##name name;
 #include "events.def"
-	wire_u64 words[(16 + EVENT_PAYLOAD_MAX) / 8];
 };
 
 _Static_assert(sizeof(struct event_hdr) == 16, "the header is part of the format");

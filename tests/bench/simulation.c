@@ -81,7 +81,10 @@ static void send(struct simulation *s, const union event *event)
 
 static union event made(const struct simulation *s, unsigned int type, uint32_t tid, unsigned int flags, unsigned int aux)
 {
-	return (union event){.hdr = {s->now, tid, (wire_u8)type, (wire_u8)flags, (wire_u16)aux}};
+	union event event = {0};
+
+	event.hdr = (struct event_hdr){s->now, tid, (wire_u8)type, (wire_u8)flags, (wire_u16)aux};
+	return event;
 }
 
 static void tell(struct simulation *s, const struct thread *t, unsigned int type, unsigned int flags, unsigned int aux)

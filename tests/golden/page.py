@@ -40,13 +40,17 @@ class Columns:
         assert self.at == len(self.data)
 
 
+def blobs(text):
+    found = BLOB.findall(text)
+    assert len(dict(found)) == len(found)
+    return {name: zlib.decompress(base64.b64decode(data, validate=True)) for name, data in found}
+
+
 class Page:
     """`blobs` by id, `outside` is the text around them, and what lanes say with times from the window's begin."""
 
     def __init__(self, text):
-        found = BLOB.findall(text)
-        self.blobs = {name: zlib.decompress(base64.b64decode(data, validate=True)) for name, data in found}
-        assert len(self.blobs) == len(found)
+        self.blobs = blobs(text)
         self.outside = BLOB.sub("", text)
         self.head = json.loads(self.blobs["head"])
         self.report = json.loads(self.blobs["report"])

@@ -5,6 +5,8 @@
 #include <setjmp.h>
 #include <cmocka.h>
 #include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/duration.h"
@@ -53,6 +55,8 @@ static void hostile_text_is_escaped_and_comes_back(void **state)
 	} cases[] = {
 		{"AnyIO worker", "AnyIO worker"}, {"a\x1b[31mred", "a\\x1b[31mred"}, {"naïve 好", "naïve 好"}, {"\xff\xfe", "\\xff\\xfe"},
 		{"back\\slash", "back\\x5cslash"}, {"\xc0\x80", "\\xc0\\x80"}, {"\xe2\x80\xae" "evil", "\\xe2\\x80\\xaeevil"}, {"\xc2\x9b", "\\xc2\\x9b"},
+		{"soft\xc2\xadhyphen", "soft\\xc2\\xadhyphen"}, {"a\xe2\x80\x8f", "a\\xe2\\x80\\x8f"}, {"\xe2\x80\xa8", "\\xe2\\x80\\xa8"},
+		{"\xef\xbb\xbf", "\\xef\\xbb\\xbf"}, {"\xf3\xa0\x81\x81", "\\xf3\\xa0\\x81\\x81"}, {"\xed\xa0\x80", "\\xed\\xa0\\x80"}, {"💥", "💥"},
 	};
 	char shown[64], raw[64];
 
@@ -68,6 +72,20 @@ static void hostile_text_is_escaped_and_comes_back(void **state)
 	assert_string_equal(escape_text(shown, 4, "ab好", 5), "ab");
 	assert_string_equal(escape_text(shown, 5, "\x01\x01", 2), "\\x01");
 	assert_int_equal(unescape_text(raw, sizeof(raw), "\\q"), -EINVAL);
+}
+
+static void json_has_no_unseen_character(void **state)
+{
+	static const char json[] = "{\n \"na\xc3\xafve\": \"\x7f\xc2\x85\xe2\x80\xae\xf3\xa0\x81\x81💥\"\n}";
+	char *text = NULL;
+	size_t length = 0;
+	FILE *file = open_memstream(&text, &length);
+
+	assert_int_equal(escape_json(file, json, strlen(json)), 0);
+	fclose(file);
+	assert_string_equal(text, "{\n \"na\xc3\xafve\": \"\\u007f\\u0085\\u202e\\udb40\\udc41💥\"\n}");
+	free(text);
+	assert_int_equal(escape_json(stdout, "\xff", 1), -EINVAL);
 }
 
 static void a_diag_returns_its_error(void **state)
@@ -87,6 +105,7 @@ int main(void)
 		cmocka_unit_test(durations_are_read_as_people_write_them),
 		cmocka_unit_test(durations_are_shown_with_three_digits),
 		cmocka_unit_test(hostile_text_is_escaped_and_comes_back),
+		cmocka_unit_test(json_has_no_unseen_character),
 		cmocka_unit_test(a_diag_returns_its_error),
 	};
 

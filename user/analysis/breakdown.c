@@ -50,20 +50,25 @@ static int grow(void *entries, uint32_t count, uint32_t *room, size_t size)
 
 /* ── blockers and their stacks ───────────────────────────────────────────────────────────────────────────────────── */
 
-/* Finds or makes the entry. The latest are looked at first: neighbouring intervals are mostly the same thread's. */
-static struct blocker *blocker_of(struct breakdown *what, const struct thread *thread)
+/* Finds or makes the entry: 0, -ENOMEM, or -ENOSPC. The latest are looked at first: neighbouring intervals are mostly the same thread's. */
+static int blocker_of(struct breakdown *what, const struct thread *thread, struct blocker **ret_blocker)
 {
 	struct blocker *blocker;
 
 	for (uint32_t i = what->blocker_count; i-- > 0;)
-		if (what->blockers[i].thread == thread)
-			return &what->blockers[i];
+		if (what->blockers[i].thread == thread) {
+			*ret_blocker = &what->blockers[i];
+			return 0;
+		}
+	if (what->blocker_count >= BLOCKERS_MAX)
+		return -ENOSPC;
 	if (grow(&what->blockers, what->blocker_count, &what->blocker_room, sizeof(*what->blockers)) < 0)
-		return NULL;
+		return -ENOMEM;
 	/* it may have been used before, and its list of stacks with it */
 	blocker = &what->blockers[what->blocker_count++];
 	*blocker = (struct blocker){.thread = thread, .stacks = blocker->stacks, .stack_room = blocker->stack_room};
-	return blocker;
+	*ret_blocker = blocker;
+	return 0;
 }
 
 /* Where time of this stack goes: with too many others there, to stack 0. NULL when memory is short. */
@@ -90,10 +95,13 @@ static struct stack_share *blocker_share(struct blocker *blocker, const struct s
 int breakdown_add_blocker(struct breakdown *what, const struct thread *thread, enum thread_state state, uint64_t ns, uint64_t gc_ns,
 			  const struct stack_ref *ref)
 {
-	struct blocker *blocker = blocker_of(what, thread);
-	struct stack_share *share = blocker && ref ? blocker_share(blocker, ref) : NULL;
+	struct stack_share *share = NULL;
+	struct blocker *blocker;
+	int r = blocker_of(what, thread, &blocker);
 
-	if (!blocker || (ref && !share))
+	if (r < 0)
+		return r == -ENOSPC ? 0 : r;
+	if (ref && !(share = blocker_share(blocker, ref)))
 		return -ENOMEM;
 	blocker->states.ns[state] += ns;
 	blocker->gc_ns += gc_ns;
@@ -107,9 +115,13 @@ int breakdown_add_blocker(struct breakdown *what, const struct thread *thread, e
 int breakdown_move_blocker(struct breakdown *what, const struct thread *thread, enum thread_state state, uint64_t ns, uint64_t old_gc_ns, uint64_t gc_ns,
 			   const struct stack_ref *ref)
 {
-	struct blocker *blocker = blocker_of(what, thread);
-	struct stack_share *share = blocker ? blocker_share(blocker, &(struct stack_ref){0}) : NULL;
+	struct stack_share *share;
+	struct blocker *blocker;
+	int r = blocker_of(what, thread, &blocker);
 
+	if (r < 0)
+		return r == -ENOSPC ? 0 : r;
+	share = blocker_share(blocker, &(struct stack_ref){0});
 	if (!share)
 		return -ENOMEM;
 	share->states.ns[state] -= ns;
@@ -135,10 +147,11 @@ static int merge_shares(struct stack_share **shares, uint32_t *count, uint32_t *
 
 static int merge_blocker(struct breakdown *what, const struct blocker *from)
 {
-	struct blocker *blocker = blocker_of(what, from->thread);
+	struct blocker *blocker;
+	int r = blocker_of(what, from->thread, &blocker);
 
-	if (!blocker)
-		return -ENOMEM;
+	if (r < 0)
+		return r == -ENOSPC ? 0 : r;
 	state_sums_add(&blocker->states, &from->states);
 	blocker->gc_ns += from->gc_ns;
 	return merge_shares(&blocker->stacks, &blocker->stack_count, &blocker->stack_room, from->stacks, from->stack_count);

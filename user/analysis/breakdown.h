@@ -3,7 +3,7 @@
  * breakdown.h - adds up where the time of a stall went (struct breakdown of report.h). Internal to the room.
  *
  * The working breakdown of a turn is emptied for every turn and allocates nothing once it has grown. The lists stay short whatever a stream says:
- * blockers are bounded by the threads, all others by BREAKDOWN_MAX. (Its own `stacks` a turn in progress keeps elsewhere: stacks.h.)
+ * blockers are bounded by BLOCKERS_MAX (what others held up is nobody's), all others by BREAKDOWN_MAX. (Its own `stacks` a turn in progress keeps elsewhere: stacks.h.)
  */
 #ifndef GILSCOPE_ANALYSIS_BREAKDOWN_H
 #define GILSCOPE_ANALYSIS_BREAKDOWN_H
@@ -11,6 +11,7 @@
 #include "analysis/report.h"
 
 #define BREAKDOWN_MAX 256
+#define BLOCKERS_MAX  1024
 
 /* A sample, as something that time can be added to. All 0: no stack is known. */
 struct stack_ref {

@@ -36,7 +36,7 @@ struct thread_fold {
 	int32_t sysno;			/* of the latest interval */
 	bool hold_sampled;		/* a stack was taken since it has the GIL … */
 	struct stack_ref hold;		/* … the latest */
-	struct early early[EARLY_MAX];	/* … or not yet */
+	struct early *early;		/* … or not yet: EARLY_MAX, made when first needed */
 	uint32_t early_count;
 	uint64_t waited_ns;	/* of the wait interval that is open: told in `waits` */
 	uint64_t wait_told_ns;	/* of all its waits: told in `waits` */

@@ -95,6 +95,12 @@ static void process_fold_free(struct process_fold *process)
 	free(process);
 }
 
+static void thread_fold_free(struct thread_fold *thread)
+{
+	free(thread->early);
+	free(thread);
+}
+
 static void gil_fold_free(struct gil_fold *gil)
 {
 	dist_done(&gil->report.hold);
@@ -115,7 +121,7 @@ void report_builder_free(struct report_builder *builder)
 	report_clear(&builder->report);
 	LIST_FREE(builder->processes, process_fold_free);
 	LIST_FREE(builder->gils, gil_fold_free);
-	LIST_FREE(builder->threads, free);
+	LIST_FREE(builder->threads, thread_fold_free);
 	table_done(&builder->flames);
 	table_done(&builder->waits);
 	table_done(&builder->handlers);
@@ -274,7 +280,7 @@ int report_builder_finish(struct report_builder *builder, const struct world *wo
 	report_clear(report);
 	report->window = world_window(world);
 	report->late = late;
-	report->truncated = truncated;
+	report->truncated = truncated || report->window.full;
 	report->stall_ns = builder->stall_ns;
 	report->unknown_ns = report->sampled_ns = report->thread_ns = 0;
 	report->stack_evidence.distinct = report->names ? dictionary_count(report->names, DEFINE_STACK) : 0;
@@ -298,6 +304,8 @@ bool report_partial(const struct report *report)
 	for (uint32_t i = 0; i < report->process_count; i++)
 		if (report->processes[i].process->sites_fault)
 			return true;
+	if (report->window.full)
+		return true;
 	if (!report->window.lost && !report->late)
 		return false;
 	/* with no thread's time to compare with, what was lost may have been all there was */

@@ -8,6 +8,7 @@
  * Its stack is the holder's latest since it has the GIL. What comes before the first is told without a stack, remembered, and moved when that is taken.
  */
 #include <errno.h>
+#include <stdlib.h>
 
 #include "analysis/fold.h"
 
@@ -63,12 +64,14 @@ static bool waits_for(const struct thread *waiter, const struct gil *gil)
 	return waiter->state == TS_GIL_WAIT && waiter->gil == gil;
 }
 
-static void remember(struct thread_fold *holder, const struct interval *i)
+static void remember(struct report_builder *builder, struct thread_fold *holder, const struct interval *i)
 {
 	struct early *last = holder->early_count ? &holder->early[holder->early_count - 1] : NULL;
 
 	if (last && last->end == i->start && last->state == i->state && last->gc == i->gc)
 		last->end = i->end;
+	else if (!holder->early && !(holder->early = calloc(EARLY_MAX, sizeof(*holder->early))))
+		check(builder, -ENOMEM);
 	else if (holder->early_count < EARLY_MAX)
 		holder->early[holder->early_count++] = (struct early){i->start, i->end, i->state, i->gc};
 }
@@ -99,7 +102,7 @@ void waits_held(struct report_builder *builder, struct thread_fold *holder, cons
 		if (waits_for(waiter, i->gil))
 			blame(builder, i, waiter, ref);
 	if (ref && !holder->hold_sampled)
-		remember(holder, i);
+		remember(builder, holder, i);
 }
 
 /* The waiter waited during this: its time moves from stack 0 to `ref`. */

@@ -8,8 +8,29 @@
 #include <stdio.h>
 #include <string.h>
 
-/* Length of the printable UTF-8 character at `p`; 0 when there is none (RFC 3629: no overlong forms, no surrogates, nothing above U+10FFFF). */
-static size_t character_length(const unsigned char *p, size_t left)
+/* Controls, format characters (among them the bidirectional ones, which let a name rewrite the line it stands in), separators of lines and paragraphs. */
+static bool is_unseen(uint32_t character)
+{
+	static const struct {
+		uint32_t first, last;
+	} ranges[] = {
+#include "base/unseen.inc"
+	};
+	size_t low = 0, high = sizeof(ranges) / sizeof(ranges[0]);
+
+	while (low < high) {
+		size_t middle = (low + high) / 2;
+
+		if (character > ranges[middle].last)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return low < sizeof(ranges) / sizeof(ranges[0]) && character >= ranges[low].first;
+}
+
+/* Length of the UTF-8 character at `p`; 0 when there is none (RFC 3629: no overlong forms, no surrogates, nothing above U+10FFFF). */
+static size_t character_length(const unsigned char *p, size_t left, uint32_t *ret_character)
 {
 	static const uint32_t least[] = {0, 0, 0x80, 0x800, 0x10000};
 	size_t length = p[0] < 0x80 ? 1 : p[0] >= 0xf0 ? 4 : p[0] >= 0xe0 ? 3 : 2;
@@ -24,12 +45,17 @@ static size_t character_length(const unsigned char *p, size_t left)
 	}
 	if (length > 1 && (value < least[length] || value > 0x10ffff || (value >= 0xd800 && value < 0xe000)))
 		return 0;
-	if (value < 0x20 || value == '\\' || (value >= 0x7f && value < 0xa0))
-		return 0;
-	/* bidirectional controls would let a name rewrite the line it stands in */
-	if ((value >= 0x202a && value <= 0x202e) || (value >= 0x2066 && value <= 0x2069))
-		return 0;
+	*ret_character = value;
 	return length;
+}
+
+/* The same of one that can be shown as it is. */
+static size_t plain_length(const unsigned char *p, size_t left)
+{
+	uint32_t character = 0;
+	size_t length = character_length(p, left, &character);
+
+	return character == '\\' || is_unseen(character) ? 0 : length;
 }
 
 char *escape_text(char *to, size_t size, const char *from, size_t length)
@@ -39,7 +65,7 @@ char *escape_text(char *to, size_t size, const char *from, size_t length)
 	if (!size)
 		return to;
 	for (size_t i = 0; i < length && from[i];) {
-		size_t whole = character_length((const unsigned char *)from + i, length - i);
+		size_t whole = plain_length((const unsigned char *)from + i, length - i);
 
 		if (used + (whole ? whole : 4) >= size)
 			break;
@@ -75,4 +101,33 @@ int unescape_text(char *to, size_t size, const char *from)
 		p += 3;
 	}
 	return (int)used;
+}
+
+/* Writes the unseen character as JSON has it: above U+FFFF as a pair of surrogates. */
+static void put_unseen(FILE *file, uint32_t character)
+{
+	if (character > 0xffff)
+		fprintf(file, "\\u%04x\\u%04x", 0xd7c0 + (character >> 10), 0xdc00 | (character & 0x3ff));
+	else
+		fprintf(file, "\\u%04x", character);
+}
+
+int escape_json(FILE *file, const char *json, size_t length)
+{
+	size_t written = 0, whole;
+
+	for (size_t i = 0; i < length; i += whole) {
+		uint32_t character = 0;
+
+		whole = character_length((const unsigned char *)json + i, length - i, &character);
+		if (!whole)
+			return -EINVAL;
+		if (character < 0x7f || !is_unseen(character))
+			continue;
+		fwrite(json + written, 1, i - written, file);
+		put_unseen(file, character);
+		written = i + whole;
+	}
+	fwrite(json + written, 1, length - written, file);
+	return ferror(file) ? -EIO : 0;
 }

@@ -6,6 +6,7 @@
 #include "base/duration.h"
 #include "cmd/cmd.h"
 #include "cmd/fold.h"
+#include "cmd/output.h"
 #include "cmd/replay.h"
 #include "stream/script.h"
 
@@ -181,21 +182,15 @@ static const struct argp ARGP = {
 
 static int export_to(const struct format *format, struct options *options, struct diag *diag)
 {
-	_cleanup_(fclosep) FILE *opened = NULL;
-	FILE *to = stdout;
+	struct output output;
 	bool partial = false;
-	int err;
+	int err = output_begin(&output, options->output, options->file, diag);
 
-	if (options->output) {
-		to = opened = fopen(options->output, "we");
-		if (!to) {
-			diag_set(diag, EXIT_FAILED, -errno, "cannot create %s: %s", options->output, strerror(errno));
-			return cmd_fail(diag);
-		}
-	}
-	err = format->write(to, format, options, diag, &partial);
-	if (!err && (fflush(to) || ferror(to)))
-		err = diag_set(diag, EXIT_FAILED, -errno, "cannot write %s: %s", options->output ? options->output : "the standard output", strerror(errno));
+	if (!err)
+		err = format->write(output.file, format, options, diag, &partial);
+	if (!err)
+		err = output_end(&output, diag);
+	output_done(&output);
 	if (err)
 		return cmd_fail(diag);
 	return partial ? EXIT_PARTIAL : EXIT_OK;

@@ -87,7 +87,7 @@ static int draw(struct pipeline *pipeline, struct output *output, const struct o
 	int err = choose_view(options, &how, &view, diag);
 
 	if (!err)
-		err = output_begin(output, options->output, diag);
+		err = output_begin(output, options->output, options->file, diag);
 	if (!err)
 		err = fold_file(pipeline, options->file, STALL_DEFAULT_NS, diag, &report, &damaged);
 	if (err)

@@ -3,66 +3,184 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <stdbool.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define TEMPORARY ".XXXXXX"
+static const int SIGNALS[] = {SIGINT, SIGTERM, SIGHUP};
+
+/* For the signal handler: the path of the file that is not whole, or "". One is written at a time. */
+static char unfinished[PATH_MAX];
 
 static int failed(const struct output *output, int err, struct diag *diag)
 {
 	return diag_set(diag, EXIT_FAILED, err, "cannot write %s: %s", output->name, strerror(-err));
 }
 
-/* A new file with the rights that any other new file gets. */
-static FILE *create_beside(struct output *output)
+static void on_signal(int number)
 {
-	mode_t mask = umask(0);
-	FILE *file = NULL;
-	int fd;
-
-	umask(mask);
-	snprintf(output->temporary, sizeof(output->temporary), "%.*s" TEMPORARY, (int)(sizeof(output->temporary) - sizeof(TEMPORARY)), output->path);
-	fd = mkostemp(output->temporary, O_CLOEXEC);
-	if (fd >= 0 && !fchmod(fd, 0666 & ~mask))
-		file = fdopen(fd, "w");
-	if (!file) {
-		int err = errno;
-
-		if (fd >= 0) {
-			close(fd);
-			unlink(output->temporary);
-		}
-		output->temporary[0] = '\0';
-		errno = err;
-	}
-	return file;
+	if (unfinished[0])
+		unlink(unfinished);
+	signal(number, SIG_DFL);
+	raise(number);
 }
 
-int output_begin(struct output *output, const char *path, struct diag *diag)
+static void catch_signals(const struct output *output)
+{
+	memcpy(unfinished, output->temporary, sizeof(unfinished));
+	for (size_t i = 0; i < sizeof(SIGNALS) / sizeof(SIGNALS[0]); i++) {
+		struct sigaction now;
+
+		/* one that is ignored (nohup) or handled stays so */
+		if (!sigaction(SIGNALS[i], NULL, &now) && now.sa_handler == SIG_DFL)
+			sigaction(SIGNALS[i], &(struct sigaction){.sa_handler = on_signal}, NULL);
+	}
+}
+
+/* ── the file beside ─────────────────────────────────────────────────────────────────────────────────────────────── */
+
+/* What somebody left there. 0 when it is gone; -EBUSY when it is being written. */
+static int remove_stale(const char *path)
+{
+	int fd = open(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC), err = 0;
+	struct stat there;
+
+	if (fd < 0)
+		return errno == ENOENT ? 0 : errno == ELOOP && !unlink(path) ? 0 : -errno;
+	if (!fstat(fd, &there) && S_ISREG(there.st_mode) && flock(fd, LOCK_EX | LOCK_NB) && errno == EWOULDBLOCK)
+		err = -EBUSY;
+	else if (unlink(path) && errno != ENOENT)
+		err = -errno;
+	close(fd);
+	return err;
+}
+
+/* A new file, locked; its owner's alone when that is root. Returns its descriptor, or -errno. */
+static int create_beside(const char *path)
+{
+	mode_t mode = geteuid() ? 0666 : 0600;
+	int err = remove_stale(path), fd;
+
+	if (err)
+		return err;
+	fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, mode);
+	if (fd < 0)
+		return errno == EEXIST ? -EBUSY : -errno;
+	if (!flock(fd, LOCK_EX | LOCK_NB) || errno != EWOULDBLOCK)
+		return fd; /* where a file system has no locks there is none */
+	/* another one took it for a leftover before it was locked, and removes it */
+	close(fd);
+	return -EBUSY;
+}
+
+static int begin_beside(struct output *output, struct diag *diag)
+{
+	int fd;
+
+	if (strlen(output->path) + sizeof(OUTPUT_PARTIAL) > sizeof(output->temporary))
+		return diag_set(diag, EXIT_FAILED, -ENAMETOOLONG, "cannot create %s: %s", output->path, strerror(ENAMETOOLONG));
+	sprintf(output->temporary, "%s" OUTPUT_PARTIAL, output->path);
+	fd = create_beside(output->temporary);
+	if (fd == -EBUSY) {
+		output->temporary[0] = '\0';
+		diag_set(diag, EXIT_FAILED, fd, "another process is writing %s", output->path);
+		diag_hint(diag, "wait for it, or choose another file with -o");
+		return fd;
+	}
+	output->file = fd < 0 ? NULL : fdopen(fd, "w");
+	if (!output->file) {
+		output->temporary[0] = '\0';
+		return diag_set(diag, EXIT_FAILED, fd < 0 ? fd : -ENOMEM, "cannot create %s: %s", output->path, strerror(fd < 0 ? -fd : ENOMEM));
+	}
+	catch_signals(output);
+	return 0;
+}
+
+/* ── beginning ───────────────────────────────────────────────────────────────────────────────────────────────────── */
+
+static bool is_system_link(const char *path)
+{
+	return !strncmp(path, "/dev/", 5) || !strncmp(path, "/proc/", 6);
+}
+
+static bool is_same(const struct stat *there, const char *input)
+{
+	struct stat in;
+
+	return input && !(strcmp(input, "-") ? stat(input, &in) : fstat(STDIN_FILENO, &in)) && in.st_dev == there->st_dev && in.st_ino == there->st_ino;
+}
+
+/* What is there already may not be what is replaced. 1: it is written as it comes; 0: it is a file, or nothing; or -errno with a diag. */
+static int look_at_place(const char *path, const char *input, struct diag *diag)
 {
 	struct stat there;
-	bool exists;
 
-	*output = (struct output){.name = path};
+	if (lstat(path, &there))
+		return 0;
+	if (S_ISLNK(there.st_mode) && (!is_system_link(path) || stat(path, &there) || S_ISREG(there.st_mode) || S_ISBLK(there.st_mode))) {
+		diag_set(diag, EXIT_FAILED, -ELOOP, "%s is a symbolic link, and nothing is written through one", path);
+		diag_hint(diag, "name the file itself with -o, or remove the link");
+		return -ELOOP;
+	}
+	if (S_ISDIR(there.st_mode))
+		return diag_set(diag, EXIT_FAILED, -EISDIR, "cannot create %s: %s", path, strerror(EISDIR));
+	if (!S_ISREG(there.st_mode))
+		return 1;
+	if (!is_same(&there, input))
+		return 0;
+	diag_set(diag, EXIT_USAGE, -EINVAL, "%s is the file that is read", path);
+	diag_hint(diag, "choose another file with -o");
+	return -EINVAL;
+}
+
+int output_begin(struct output *output, const char *path, const char *input, struct diag *diag)
+{
+	int as_it_comes;
+
+	*output = (struct output){.name = path, .path = path};
 	if (!path || !strcmp(path, "-")) {
 		output->name = "the standard output";
 		output->file = stdout;
 		return 0;
 	}
-	exists = !stat(path, &there);
-	if (exists && !S_ISREG(there.st_mode)) {
-		output->file = fopen(path, "we");
-	} else if (exists ? !realpath(path, output->path) : strlen(path) >= sizeof(output->path) - sizeof(TEMPORARY)) {
-		errno = exists ? errno : ENAMETOOLONG;
-	} else {
-		if (!exists)
-			strcpy(output->path, path);
-		output->file = create_beside(output);
-	}
+	as_it_comes = look_at_place(path, input, diag);
+	if (as_it_comes < 0)
+		return as_it_comes;
+	if (!as_it_comes)
+		return begin_beside(output, diag);
+	output->file = fopen(path, "we");
 	return output->file ? 0 : diag_set(diag, EXIT_FAILED, -errno, "cannot create %s: %s", path, strerror(errno));
+}
+
+int output_begin_fresh(struct output *output, const char *path, struct diag *diag)
+{
+	struct stat there;
+
+	*output = (struct output){.name = path, .path = path, .fresh = true};
+	if (!lstat(path, &there))
+		return diag_set(diag, EXIT_FAILED, -EEXIST, "cannot create %s: %s", path, strerror(EEXIST));
+	return begin_beside(output, diag);
+}
+
+/* ── the end ─────────────────────────────────────────────────────────────────────────────────────────────────────── */
+
+static int put_in_place(const struct output *output)
+{
+	if (output->fresh && renameat2(AT_FDCWD, output->temporary, AT_FDCWD, output->path, RENAME_NOREPLACE) == 0)
+		return 0;
+	/* not every file system has that */
+	if (output->fresh && (errno != EINVAL || !access(output->path, F_OK)))
+		return errno == EINVAL ? -EEXIST : -errno;
+	return rename(output->temporary, output->path) ? -errno : 0;
+}
+
+static void forget(struct output *output)
+{
+	unfinished[0] = '\0';
+	output->temporary[0] = '\0';
 }
 
 int output_end(struct output *output, struct diag *diag)
@@ -70,23 +188,34 @@ int output_end(struct output *output, struct diag *diag)
 	FILE *file = output->file;
 	int err = fflush(file) || ferror(file) ? errno ? -errno : -EIO : 0;
 
+	/* in its place before it is closed, for that gives up the lock */
+	if (!err && output->temporary[0])
+		err = put_in_place(output);
+	if (!err)
+		forget(output);
 	output->file = NULL;
 	if (file != stdout && fclose(file) && !err)
 		err = -errno;
-	if (!err && output->temporary[0] && rename(output->temporary, output->path))
-		err = -errno;
-	if (err)
-		return failed(output, err, diag);
-	output->temporary[0] = '\0';
-	return 0;
+	return err ? failed(output, err, diag) : 0;
+}
+
+const char *output_keep(struct output *output)
+{
+	static char kept[PATH_MAX];
+
+	if (!output->temporary[0])
+		return NULL;
+	memcpy(kept, output->temporary, sizeof(kept));
+	forget(output);
+	return kept;
 }
 
 void output_done(struct output *output)
 {
+	if (output->temporary[0])
+		unlink(output->temporary);
+	forget(output);
 	if (output->file && output->file != stdout)
 		fclose(output->file);
 	output->file = NULL;
-	if (output->temporary[0])
-		unlink(output->temporary);
-	output->temporary[0] = '\0';
 }

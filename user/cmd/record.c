@@ -6,6 +6,7 @@
 #include "base/duration.h"
 #include "cmd/cmd.h"
 #include "cmd/observe.h"
+#include "cmd/output.h"
 #include "cmd/spawn.h"
 #include "cmd/tell.h"
 
@@ -46,7 +47,7 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 
 static const struct argp_option OPTIONS[] = {
 	{"stall", OPTION_STALL, "DUR", 0, "Tell turns of the event loop while they last from this length on (50ms); all are recorded", 0},
-	{"output", 'o', "FILE", 0, "Write to this file (" DEFAULT_FILE ")", 0},
+	{"output", 'o', "FILE", 0, "Write to this file (" DEFAULT_FILE "); while it is written it is FILE" OUTPUT_PARTIAL ", which can be read too", 0},
 	{0},
 };
 static const struct argp_child CHILDREN[] = {{&observe_argp, 0, NULL, 0}, {0}};
@@ -65,54 +66,68 @@ static int name_file(const struct diag *of, int err, const char *path, struct di
 	return err;
 }
 
-/* The file is new or emptied; a pipe or a device will do as well. */
-static int open_trace(const struct options *options, struct pipeline *pipeline, struct diag *diag, FILE **ret_file)
+/* A pipe or a device will do as well. */
+static int open_trace(const struct options *options, struct pipeline *pipeline, struct output *output, struct diag *diag)
 {
-	const char *path = options->output;
-	_cleanup_(fclosep) FILE *file = fopen(path, "we");
 	struct diag trouble = {0};
-	int err;
+	int err = output_begin(output, options->output, NULL, diag);
 
-	if (!file) {
-		diag_set(diag, EXIT_FAILED, -errno, "cannot create %s: %s", path, strerror(errno));
-		diag_hint(diag, "choose another file with -o");
-		return -errno;
-	}
-	err = trace_writer_new(file, &pipeline->head, &trouble, &pipeline->trace);
 	if (err)
-		return name_file(&trouble, err, path, diag);
-	*ret_file = STEAL(file, NULL);
-	return 0;
+		return err;
+	err = trace_writer_new(output->file, &pipeline->head, &trouble, &pipeline->trace);
+	return err ? name_file(&trouble, err, output->name, diag) : 0;
 }
 
-static void tell_result(const char *path, FILE *file, const struct capture_status *status)
+static void tell_result(const char *path, long size, const struct capture_status *status)
 {
-	long size = ftell(file);
-
 	fprintf(stderr, "gilscope: %" PRIu64 " events", status->events);
 	if (size > 0)
 		fprintf(stderr, ", %.1f MB", (double)size / 1e6);
 	fprintf(stderr, " in %s; 'gilscope report %s' shows them.\n", path, path);
 }
 
+/* What was recorded before a failure can be read, but takes no other recording's place. */
+static void keep_rest(struct output *output, const struct capture_status *status)
+{
+	const char *kept = status->events ? output_keep(output) : NULL;
+
+	if (kept)
+		fprintf(stderr, "gilscope: what was recorded until then is in %s.\n", kept);
+}
+
 /* The model runs besides, unless nobody wants to know what it finds. */
-static int build(const struct options *options, struct pipeline *pipeline, struct diag *diag, FILE **ret_file)
+static int build(const struct options *options, struct pipeline *pipeline, struct output *output, struct diag *diag)
 {
 	int err;
 
 	observe_head(&options->observe, &pipeline->head);
 	err = options->observe.quiet ? 0 : pipeline_fold(pipeline, &pipeline->head, options->stall_ns, diag);
 	if (!err)
-		err = open_trace(options, pipeline, diag, ret_file);
+		err = open_trace(options, pipeline, output, diag);
 	return err ? err : pipeline_front(pipeline, true, diag);
 }
 
-static int record(struct options *options, struct pipeline *pipeline, struct diag *diag)
+/* Puts the recording in its place, or says where it is. */
+static int finish(struct pipeline *pipeline, struct output *output, const struct capture_status *status, struct diag *diag)
 {
-	_cleanup_(fclosep) FILE *file = NULL;
+	struct diag late = {0};
+	long size;
+	int err = trace_writer_finish(pipeline->trace, &late);
+
+	if (err)
+		return name_file(&late, err, output->name, diag);
+	size = ftell(output->file);
+	err = output_end(output, diag);
+	if (!err)
+		tell_result(output->name, size, status);
+	return err;
+}
+
+static int record(struct options *options, struct pipeline *pipeline, struct output *output, struct diag *diag)
+{
 	struct teller teller = {.pipeline = pipeline, .forget = true};
 	struct observation observation = {.options = &options->observe, .pipeline = pipeline, .tick_ctx = &teller};
-	int err = build(options, pipeline, diag, &file), finished;
+	int err = build(options, pipeline, output, diag);
 	struct diag late = {0};
 
 	if (err)
@@ -121,13 +136,13 @@ static int record(struct options *options, struct pipeline *pipeline, struct dia
 		observation.tick = teller_tick;
 	err = observe(&observation, diag);
 	teller_done(&teller);
-	finished = trace_writer_finish(pipeline->trace, &late);
-	/* the file's trouble is the cause of whatever the observation says */
-	if (finished)
-		return name_file(&late, finished, options->output, diag);
 	if (!err)
-		tell_result(options->output, file, &observation.status);
-	if (!err && (observation.status.lost || observation.status.missed))
+		err = finish(pipeline, output, &observation.status, diag);
+	else if (trace_writer_finish(pipeline->trace, &late)) /* the file's trouble is the cause of whatever the observation says */
+		name_file(&late, err, output->name, diag);
+	if (err)
+		keep_rest(output, &observation.status);
+	else if (observation.status.lost || observation.status.missed)
 		diag->status = EXIT_PARTIAL;
 	return err;
 }
@@ -136,6 +151,7 @@ static int run(int argc, char **argv)
 {
 	struct options options = {.output = DEFAULT_FILE, .stall_ns = STALL_DEFAULT_NS};
 	struct pipeline pipeline = {0};
+	struct output output = {0};
 	struct diag diag = {0};
 	pid_t child = 0;
 	int err = 0, status;
@@ -147,10 +163,11 @@ static int run(int argc, char **argv)
 		options.observe.pids[options.observe.pid_count++] = (uint32_t)child;
 	}
 	if (!err)
-		err = record(&options, &pipeline, &diag);
+		err = record(&options, &pipeline, &output, &diag);
 	status = err ? cmd_fail(&diag) : (int)diag.status;
 	if (child)
 		spawn_end(child);
+	output_done(&output);
 	pipeline_done(&pipeline);
 	return status;
 }

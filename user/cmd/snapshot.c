@@ -2,12 +2,11 @@
 #include "cmd/snapshot.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <string.h>
 #include <time.h>
-#include <unistd.h>
 
 #include "base/cleanup.h"
+#include "cmd/output.h"
 #include "stream/trace.h"
 
 #define SAME_SECOND_MAX 100
@@ -15,26 +14,24 @@
 DEFINE_CLEANUP(trace_writer_free, struct trace_writer *, trace_writer_free, NULL)
 
 /* Two within a second get a number. */
-static int create(struct diag *diag, char ret_name[static SNAPSHOT_NAME_MAX])
+static int begin(struct output *output, struct diag *diag, char ret_name[static SNAPSHOT_NAME_MAX])
 {
 	time_t now = time(NULL);
 	char stem[32] = "gilscope";
+	int err = -EEXIST;
 	struct tm tm;
-	int fd = -1;
 
 	if (localtime_r(&now, &tm))
 		strftime(stem, sizeof(stem), "gilscope-%Y%m%d-%H%M%S", &tm);
-	for (int i = 0; i < SAME_SECOND_MAX && fd < 0; i++) {
+	for (int i = 0; i < SAME_SECOND_MAX && (err == -EEXIST || err == -EBUSY); i++) {
 		char number[16] = "";
 
 		if (i)
 			snprintf(number, sizeof(number), "-%d", i);
 		snprintf(ret_name, SNAPSHOT_NAME_MAX, "%s%s.gsc", stem, number);
-		fd = open(ret_name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
-		if (fd < 0 && errno != EEXIST)
-			break;
+		err = output_begin_fresh(output, ret_name, diag);
 	}
-	return fd >= 0 ? fd : diag_set(diag, EXIT_FAILED, -errno, "cannot create %s: %s", ret_name, strerror(errno));
+	return err;
 }
 
 static int write_trace(FILE *file, const struct keep *keep, const struct dictionary *dictionary, const struct stream_head *head, struct diag *diag)
@@ -59,21 +56,13 @@ static int write_trace(FILE *file, const struct keep *keep, const struct diction
 int snapshot_write(const struct keep *keep, const struct dictionary *dictionary, const struct stream_head *head, struct diag *diag,
 		   char ret_name[static SNAPSHOT_NAME_MAX])
 {
-	int fd = create(diag, ret_name), err;
-	FILE *file;
+	struct output output;
+	int err = begin(&output, diag, ret_name);
 
-	if (fd < 0)
-		return fd;
-	file = fdopen(fd, "w");
-	if (!file) {
-		close(fd);
-		err = diag_set(diag, EXIT_FAILED, -ENOMEM, "no memory");
-	} else {
-		err = write_trace(file, keep, dictionary, head, diag);
-		if (fclose(file) && !err)
-			err = diag_set(diag, EXIT_FAILED, -errno, "cannot write %s: %s", ret_name, strerror(errno));
-	}
-	if (err)
-		unlink(ret_name);
+	if (!err)
+		err = write_trace(output.file, keep, dictionary, head, diag);
+	if (!err)
+		err = output_end(&output, diag);
+	output_done(&output);
 	return err;
 }

@@ -98,7 +98,7 @@ static int run(int argc, char **argv)
 	int err, status = EXIT_OK;
 
 	cmd_parse(&ARGP, argc, argv, &options);
-	err = output_begin(&output, options.output, &diag);
+	err = output_begin(&output, options.output, options.file, &diag);
 	if (!err)
 		err = write_page(&pipeline, &output, &options, &diag, &partial);
 	if (err)

@@ -410,12 +410,18 @@ int gil_declare(struct world *w, const struct ev_gil *event, uint64_t ts)
 	uint16_t index = event->hdr.aux;
 	struct process_entry *process;
 	struct gil_machine *g, *old;
+	int r = process_get(w, event->hdr.tid, &process);
 
-	if (process_get(w, event->hdr.tid, &process) < 0 || index_ensure(w, index) < 0 || world_reserve(w, 1) < 0 || list_reserve(&w->gils) < 0)
+	if (r < 0)
+		return r;
+	if (index_ensure(w, index) < 0 || world_reserve(w, 1) < 0)
 		return -ENOMEM;
 	old = w->gil_by_index[index];
 	if (old && old->pub.process == &process->pub && old->pub.address == event->address)
 		return 0;
+	r = list_reserve_object(w, &w->gils, WORLD_GILS_MAX, "GILs");
+	if (r < 0)
+		return r;
 	if (!(g = calloc(1, sizeof(*g))))
 		return -ENOMEM;
 	if (old)

@@ -79,7 +79,11 @@ static int loop_run(struct world *w, struct thread_machine *t, const struct desc
 	bool is_new = !l;
 
 	if (is_new) {
-		if (world_reserve(w, 1) < 0 || list_reserve(&w->loops) < 0 || !(l = calloc(1, sizeof(*l))))
+		int r = list_reserve_object(w, &w->loops, WORLD_LOOPS_MAX, "event loops");
+
+		if (r < 0)
+			return r;
+		if (world_reserve(w, 1) < 0 || !(l = calloc(1, sizeof(*l))))
 			return -ENOMEM;
 		l->pub = (struct loop){.thread = &t->pub, .epfd = d->epfd};
 		l->next = t->loops;
@@ -149,6 +153,7 @@ static int loop_adopt(struct world *w, struct thread_machine *t, const struct de
 
 int loop_declare(struct world *w, const struct ev_epoll *event, uint64_t ts)
 {
+	enum loop_kind kind = event->kind <= LOOP_UVLOOP ? (enum loop_kind)event->kind : LOOP_UNKNOWN;
 	struct process_entry *process;
 	struct descriptor *d;
 	int r = process_get(w, event->hdr.tid, &process);
@@ -156,6 +161,8 @@ int loop_declare(struct world *w, const struct ev_epoll *event, uint64_t ts)
 	if (r < 0 || !(event->hdr.flags & EVF_EPOLL_WAKEUP))
 		return r;
 	d = descriptor_find(process, event->epfd);
+	if (d && d->kind == kind)
+		return 0; /* known as such to all that came to wait on it since */
 	if (!d) {
 		if (!(d = calloc(1, sizeof(*d))))
 			return -ENOMEM;
@@ -166,7 +173,7 @@ int loop_declare(struct world *w, const struct ev_epoll *event, uint64_t ts)
 			return -ENOMEM;
 		}
 	}
-	d->kind = event->kind <= LOOP_UVLOOP ? (enum loop_kind)event->kind : LOOP_UNKNOWN;
+	d->kind = kind;
 	for (struct thread_machine *t = process->threads; t && r == 0; t = t->sibling) {
 		if (t->pub.loop && t->pub.loop->epfd == d->epfd)
 			t->pub.loop->kind = kind_of(t, d);

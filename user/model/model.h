@@ -70,6 +70,15 @@ struct process {
 	void *data;
 };
 
+/*
+ * How much a world takes in over its whole life, so that a hostile stream cannot make it large: with one thread, GIL, loop or process more it ends as by
+ * world_end(), and world_window() says which there were too many of.
+ */
+#define WORLD_THREADS_MAX   100000
+#define WORLD_GILS_MAX	    1024
+#define WORLD_LOOPS_MAX	    8192
+#define WORLD_PROCESSES_MAX 4096
+
 struct gil {
 	struct process *process;
 	uint64_t address;
@@ -235,6 +244,8 @@ struct world_window {
 	uint64_t contradictions; /* facts of a thread that did not fit to those before: one was missed without a LOST */
 	uint64_t gaps;	     /* threads that came to a CPU without being told (GAP) while they were thought to sleep or to wait */
 	bool ended;
+	const char *full; /* what there was more of than the model takes in ("threads"): it ended there; NULL: nothing */
+	uint32_t limit;	  /* … and how many of these it takes in */
 };
 struct world_window world_window(const struct world *world);
 

@@ -153,6 +153,9 @@ struct world {
 	struct cpu *cpus;
 	struct comm *comms;
 	uint32_t gil_room, cpu_count, object_count;
+	const char *full; /* as in world_window */
+	uint32_t limit;
+	bool blank; /* nothing but losses came since a loss: nothing is known of anything */
 	struct {
 		struct process_entry *process;
 		uint64_t address, count;
@@ -221,6 +224,7 @@ static inline void list_add(struct list *list, void *item)
 
 /* registry.c */
 int list_reserve(struct list *list);
+int list_reserve_object(struct world *w, struct list *list, uint32_t limit, const char *what); /* -ENOSPC: there are so many; the world is full of `what` */
 int world_reserve(struct world *w, uint32_t objects);				    /* makes room in the queue, and counts so many more objects */
 int process_get(struct world *w, uint32_t pid, struct process_entry **ret_process); /* the latest of that pid that is not gone, or a new one */
 int comm_feed(struct world *w, const struct ev_comm *event);

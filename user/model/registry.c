@@ -25,6 +25,15 @@ int list_reserve(struct list *list)
 	return 0;
 }
 
+int list_reserve_object(struct world *w, struct list *list, uint32_t limit, const char *what)
+{
+	if (list->count < limit)
+		return list_reserve(list);
+	w->full = what;
+	w->limit = limit;
+	return -ENOSPC;
+}
+
 /* Makes room for what all objects together, and `objects` more, can end in one event: of a thread or a GIL at most a hold, a wait and three turns. */
 int world_reserve(struct world *w, uint32_t objects)
 {
@@ -47,13 +56,17 @@ int world_reserve(struct world *w, uint32_t objects)
 int process_get(struct world *w, uint32_t pid, struct process_entry **ret_process)
 {
 	struct process_entry *process, *old;
+	int r;
 
 	HASH_FIND(hh, w->by_pid, &pid, sizeof(pid), old);
 	if (old && !old->pub.gone) {
 		*ret_process = old;
 		return 0;
 	}
-	if (list_reserve(&w->processes) < 0 || !(process = calloc(1, sizeof(*process))))
+	r = list_reserve_object(w, &w->processes, WORLD_PROCESSES_MAX, "processes");
+	if (r < 0)
+		return r;
+	if (!(process = calloc(1, sizeof(*process))))
 		return -ENOMEM;
 	process->pub.info.pid = pid;
 	process->pub.info.gil_enabled = true; /* until it is described */
@@ -191,7 +204,9 @@ struct world_window world_window(const struct world *w)
 				     .foreign = w->foreign,
 				     .contradictions = w->contradictions,
 				     .gaps = w->gaps,
-				     .ended = w->ended};
+				     .ended = w->ended,
+				     .full = w->full,
+				     .limit = w->limit};
 }
 
 struct thread *world_thread(const struct world *w, uint32_t tid)

@@ -196,8 +196,11 @@ int thread_new(struct world *w, struct process_entry *process, uint32_t tid, uin
 {
 	struct thread_machine *t, *old = find_any(w, tid);
 	const struct comm *comm;
+	int r = list_reserve_object(w, &w->threads, WORLD_THREADS_MAX, "threads");
 
-	if (world_reserve(w, 1) < 0 || list_reserve(&w->threads) < 0 || !(t = calloc(1, sizeof(*t))))
+	if (r < 0)
+		return r;
+	if (world_reserve(w, 1) < 0 || !(t = calloc(1, sizeof(*t))))
 		return -ENOMEM;
 	t->pub = (struct thread){.process = &process->pub, .tid = tid, .state = TS_UNKNOWN, .ts_state = ts, .cpu = CPU_NONE};
 	t->relation = REL_UNKNOWN;

@@ -84,11 +84,8 @@ static void see(struct world *w, uint64_t ts)
 	flush(w);
 }
 
-/* Events of [ts, last_ts] are missing. A fact at last_ts may come before or after one that is missing, so facts count behind it. */
-static void lose(struct world *w, uint64_t ts, uint64_t last_ts, uint64_t count)
+static void forget_all(struct world *w, uint64_t ts)
 {
-	uint64_t end = last_ts > ts ? last_ts : ts, facts = end < UINT64_MAX ? end + 1 : end;
-
 	cut(w, ts);
 	cpu_forget(w, ts);
 	for (uint32_t i = 0; i < w->gils.count; i++) {
@@ -98,6 +95,16 @@ static void lose(struct world *w, uint64_t ts, uint64_t last_ts, uint64_t count)
 	for (uint32_t i = 0; i < w->processes.count; i++)
 		process_at(w, i)->pending = 0;
 	for_threads(w, ts, thread_forget);
+}
+
+/* Events of [ts, last_ts] are missing. A fact at last_ts may come before or after one that is missing, so facts count behind it. */
+static void lose(struct world *w, uint64_t ts, uint64_t last_ts, uint64_t count)
+{
+	uint64_t end = last_ts > ts ? last_ts : ts, facts = end < UINT64_MAX ? end + 1 : end;
+
+	if (!w->blank)
+		forget_all(w, ts);
+	w->blank = true;
 	if (facts > w->ts_facts)
 		w->ts_facts = facts;
 	w->blind = w->begun;
@@ -154,14 +161,26 @@ void world_end(struct world *w, uint64_t ts)
 
 /* ── lives of processes ──────────────────────────────────────────────────────────────────────────────────────────── */
 
+/* There is an object more than the world takes in: what comes from here on would be known in part only, so nothing of it is. */
+static int end_when_full(struct world *w, int r)
+{
+	if (r != -ENOSPC)
+		return r;
+	world_end(w, w->now);
+	return 0;
+}
+
 static int feed_process(void *ctx, const struct process_info *info)
 {
 	struct process_entry *process;
-	int r = process_get(ctx, info->pid, &process);
+	struct world *w = ctx;
+	int r = w->ended ? 0 : process_get(w, info->pid, &process);
 
+	if (w->ended)
+		return 0;
 	if (r == 0)
 		process->pub.info = *info;
-	return r;
+	return end_when_full(w, r);
 }
 
 static void process_exit(struct world *w, uint32_t pid, uint64_t ts)
@@ -392,9 +411,12 @@ int world_feed(struct world *w, const union event *event)
 	w->events++;
 	if (event->hdr.ts > w->now)
 		w->now = event->hdr.ts;
-	if (w->blind && w->now >= w->ts_facts)
-		see(w, w->ts_facts);
-	r = dispatch(w, event, w->now);
+	if (event->hdr.type != EV_LOST) {
+		if (w->blind && w->now >= w->ts_facts)
+			see(w, w->ts_facts);
+		w->blank = false;
+	}
+	r = end_when_full(w, dispatch(w, event, w->now));
 	if (w->queue_count)
 		flush(w);
 	return r;

@@ -289,7 +289,8 @@ static void fold_sched(struct who_thread *thread, const union event *event)
 		if (thread->sched != SCHED_ASLEEP)
 			break;
 		thread->sched = SCHED_READY;
-		thread->switched = (union event){.hdr = {.type = EV_SWITCH_OUT, .tid = thread->tid, .aux = event->hdr.aux, .flags = EVF_SWITCH_OUT_RUNNABLE}};
+		thread->switched = (union event){
+			.switch_out = {.hdr = {.type = EV_SWITCH_OUT, .tid = thread->tid, .aux = event->hdr.aux, .flags = EVF_SWITCH_OUT_RUNNABLE}}};
 		if (event->hdr.flags & EVF_WAKE_THROTTLED)
 			thread->switched.hdr.flags |= EVF_SWITCH_OUT_THROTTLED;
 		break;

@@ -235,7 +235,14 @@ void caveats_tell(const struct report *report, const struct listener *to)
 {
 	const struct caveats caveats = {report, to};
 
-	if (report->truncated) {
+	if (report->window.full) {
+		struct text text = {0};
+
+		text_add(&text, "There were more than %u %s, which is all that a report can have; what came later than ", report->window.limit, report->window.full);
+		text_add_duration(&text, text_window_ns(report));
+		text_add(&text, " after the begin is missing.");
+		tell(&caveats, &text);
+	} else if (report->truncated) {
 		struct text text = {0};
 
 		text_add(&text, "The recording was cut off; what came later than ");

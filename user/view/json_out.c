@@ -12,11 +12,17 @@ void json_put(struct json_out *out, const char *text)
 		out->error = -EIO;
 }
 
+/* jansson never cuts within a character. */
+static int put_dumped(const char *json, size_t length, void *file)
+{
+	return escape_json(file, json, length);
+}
+
 void json_put_value(struct json_out *out, json_t *value, size_t flags)
 {
 	if (!value && !out->error)
 		out->error = -ENOMEM;
-	if (!out->error && json_dumpf(value, out->file, flags) < 0)
+	if (!out->error && json_dump_callback(value, put_dumped, out->file, flags) < 0)
 		out->error = -EIO;
 	json_decref(value);
 }

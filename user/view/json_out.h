@@ -26,7 +26,10 @@ void json_put_next(struct json_out *out, uint32_t index);
 /* Flushes. 0 or the first error. */
 int json_out_finish(struct json_out *out);
 
-/* Text of the target. JSON can say all of it but for bytes that are not UTF-8: with such bytes the text is escaped like everywhere else. */
+/*
+ * Text of the target. JSON can say all of it (json_put_value() escapes what should not be seen raw) but for bytes that are not UTF-8: with such bytes
+ * the text is escaped like everywhere else.
+ */
 json_t *json_text(const char *text);
 /* null for NULL. */
 json_t *json_text_or_null(const char *text);

@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <inttypes.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/sysname.h"
@@ -47,35 +48,43 @@ static json_t *title_json(const struct report *report)
 
 /* Of whom a verdict speaks needs to be said where there are several. */
 struct verdict {
-	json_t *text; /* a line for each paragraph */
+	FILE *file; /* a line for each paragraph */
+	bool begun;
 	uint32_t pid; /* 0: of the only one */
 };
 
 static void hear_verdict(void *ctx, const struct text *paragraph)
 {
 	struct verdict *verdict = ctx;
-	json_t *before = verdict->text, *words = json_words(paragraph);
-	const char *so_far = json_string_value(before);
-	char pid[24] = "";
+	json_t *words = json_words(paragraph);
 
+	if (verdict->begun)
+		fputc('\n', verdict->file);
+	verdict->begun = true;
 	if (verdict->pid)
-		snprintf(pid, sizeof(pid), "pid %u: ", verdict->pid);
-	verdict->text = so_far && words ? json_sprintf("%s%s%s%s", so_far, *so_far ? "\n" : "", pid, json_string_value(words)) : NULL;
+		fprintf(verdict->file, "pid %u: ", verdict->pid);
+	fputs(words ? json_string_value(words) : "", verdict->file);
 	json_decref(words);
-	json_decref(before);
 }
 
 static json_t *verdict_json(const struct report *report)
 {
-	struct verdict verdict = {.text = json_string("")};
+	char *bytes = NULL;
+	size_t length = 0;
+	struct verdict verdict = {.file = open_memstream(&bytes, &length)};
+	json_t *text;
 
+	if (!verdict.file)
+		return NULL;
 	for (uint32_t p = 0; p < report->process_count; p++) {
 		const struct process_report *process = &report->processes[p];
 
 		verdict.pid = report->process_count > 1 ? process->process->info.pid : 0;
 		verdict_tell(report, process, &(struct listener){hear_verdict, &verdict});
 	}
-	return verdict.text;
+	text = fclose(verdict.file) ? NULL : json_string(bytes);
+	free(bytes);
+	return text;
 }
 
 static void hear_caveat(void *ctx, const struct text *paragraph)
@@ -177,13 +186,13 @@ static void put_gils(struct json_out *out, const struct report *report, const st
 		}
 }
 
-/* It is there: the report has the thread of every loop that it has. */
-static uint32_t number_of_thread(const struct process_report *process, const struct thread *thread)
+/* It is there: the report has the thread of every loop that it has. Mostly not far behind that of the loop before. */
+static uint32_t number_of_thread(const struct process_report *process, const struct thread *thread, uint32_t before)
 {
-	uint32_t i = 0;
+	uint32_t i = before;
 
-	while (i < process->thread_count && process->threads[i].thread != thread)
-		i++;
+	for (uint32_t n = 0; n < process->thread_count && process->threads[i].thread != thread; n++)
+		i = i + 1 < process->thread_count ? i + 1 : 0;
 	return i;
 }
 
@@ -194,12 +203,13 @@ static void put_loops(struct json_out *out, const struct report *report, const s
 	json_put(out, "],\n\"loops\": [");
 	for (uint32_t p = 0; p < report->process_count; p++) {
 		const struct process_report *process = &report->processes[p];
+		uint32_t thread = 0;
 
 		for (uint32_t i = 0; i < process->loop_count; i++, number++) {
-			uint32_t thread = threads + number_of_thread(process, process->loops[i].loop->thread);
+			thread = number_of_thread(process, process->loops[i].loop->thread, thread);
 
 			json_put_next(out, number);
-			json_put_value(out, json_pack("{s:I, s:I}", "thread", (json_int_t)thread, "turns", (json_int_t)page_lane_of_loop(counts, number)), 0);
+			json_put_value(out, json_pack("{s:I, s:I}", "thread", (json_int_t)(threads + thread), "turns", (json_int_t)page_lane_of_loop(counts, number)), 0);
 		}
 		threads += process->thread_count;
 	}

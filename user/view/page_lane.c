@@ -10,7 +10,7 @@
 
 static int column_reserve(struct column *column)
 {
-	size_t room = column->room ? column->room + column->room / 2 : 64;
+	size_t room = column->room ? column->room + column->room / 2 + VARINT_MAX : VARINT_MAX;
 	unsigned char *grown;
 
 	if (column->room - column->length >= VARINT_MAX)

@@ -91,7 +91,7 @@ function exactTimeText(ns) {
  * by byte, as in the text report.
  */
 function plainText(text) {
-	return text.replace(/[\u0000-\u001f\u007f-\u009f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff]/g, character =>
+	return text.replace(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu, character =>
 		[...new TextEncoder().encode(character)].map(byte => "\\x" + byte.toString(16).padStart(2, "0")).join(""));
 }
 
