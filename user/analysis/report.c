@@ -264,7 +264,7 @@ static int report_fill(struct report_builder *builder, const struct world *world
 	return 0;
 }
 
-int report_builder_finish(struct report_builder *builder, const struct world *world, uint64_t late, bool truncated, const struct report **ret_report)
+int report_builder_finish(struct report_builder *builder, const struct world *world, bool truncated, const struct report **ret_report)
 {
 	struct report *report = &builder->report;
 	int r = builder->error;
@@ -273,7 +273,6 @@ int report_builder_finish(struct report_builder *builder, const struct world *wo
 		return r;
 	report_clear(report);
 	report->window = world_window(world);
-	report->late = late;
 	report->truncated = truncated;
 	report->stall_ns = builder->stall_ns;
 	report->unknown_ns = report->sampled_ns = report->thread_ns = 0;
@@ -295,7 +294,7 @@ int report_builder_finish(struct report_builder *builder, const struct world *wo
 
 bool report_partial(const struct report *report)
 {
-	if (!report->window.lost && !report->late)
+	if (!report->window.lost)
 		return false;
 	/* with no thread's time to compare with, what was lost may have been all there was */
 	return !report->thread_ns || report->unknown_ns > report->thread_ns / 1000;

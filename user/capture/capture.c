@@ -5,7 +5,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/epoll.h>
 #include <sys/resource.h>
+#include <time.h>
 
 #include "base/cleanup.h"
 #include "base/diag.h"
@@ -190,6 +192,7 @@ static int begin_window(struct capture *capture)
 	union event event = {.window = {.hdr = {.ts = clock_now_ns(), .type = EV_WINDOW}}};
 	int err = sink_event(&capture->sink, &event);
 
+	capture_begin_misses(capture);
 	__atomic_store_n(&capture->skeleton->bss->enabled, 1, __ATOMIC_SEQ_CST);
 	return err;
 }
@@ -247,14 +250,13 @@ int capture_poll(struct capture *capture, int timeout_ms)
 	int err;
 
 	if (timeout_ms) {
+		struct epoll_event ready;
+
 		/* wakes early only when the ring fills up or a signal comes */
-		err = ring_buffer__poll(capture->ring, timeout_ms);
-		if (capture->error)
-			return capture->error;
-		if (err < 0 && err != -EINTR)
-			return err;
+		if (epoll_wait(ring_buffer__epoll_fd(capture->ring), &ready, 1, timeout_ms) < 0 && errno != EINTR)
+			return -errno;
 	}
-	err = capture_drain(capture);
+	err = capture_drain(capture, clock_now_ns());
 	return err ? err : look_at_targets(capture);
 }
 
@@ -264,21 +266,19 @@ void capture_look_again(struct capture *capture)
 		capture->tracees[i]->look_again = true;
 }
 
-/* Hits that the kernel skipped because a program was running already on that CPU (bpf_prog_info.recursion_misses). */
-static uint64_t missed_hits(const struct capture *capture)
+/* Up to the end of the window, however long that takes, and no further: what is of the window finds its place. */
+static int drain_last(struct capture *capture, uint64_t ts_end)
 {
-	struct bpf_program *program;
-	uint64_t missed = 0;
+	uint64_t flight_ns = REORDER_WINDOW_NS, now;
+	int err = capture_drain(capture, ts_end);
 
-	bpf_object__for_each_program(program, capture->skeleton->obj)
-	{
-		struct bpf_prog_info info = {0};
-		uint32_t size = sizeof(info);
+	/* a probe that was running when `enabled` fell has sent its record within the window */
+	while (!err && (now = clock_now_ns()) < ts_end + flight_ns) {
+		uint64_t left_ns = ts_end + flight_ns - now;
 
-		if (!bpf_obj_get_info_by_fd(bpf_program__fd(program), &info, &size))
-			missed += info.recursion_misses;
+		nanosleep(&(struct timespec){.tv_nsec = (long)left_ns}, NULL);
 	}
-	return missed;
+	return err ? err : capture_drain(capture, ts_end);
 }
 
 int capture_stop(struct capture *capture)
@@ -293,13 +293,10 @@ int capture_stop(struct capture *capture)
 	__atomic_store_n(&capture->skeleton->bss->enabled, 0, __ATOMIC_SEQ_CST);
 	if (err)
 		return err;
-	/* a probe that was running when `enabled` fell has written its record within a scheduling quantum at most */
-	err = capture_drain(capture);
+	/* at once: what is fed after a drain that took long (a CPU quota is enough) would be late */
+	err = sink_event(&capture->sink, &event);
 	if (!err)
-		err = capture_drain(capture);
-	capture->status.missed = missed_hits(capture);
-	if (!err)
-		err = sink_event(&capture->sink, &event);
+		err = drain_last(capture, event.hdr.ts);
 	return err ? err : reorder_flush(capture->reorder);
 }
 

@@ -57,7 +57,7 @@ int capture_stop(struct capture *capture);
 struct capture_status {
 	uint64_t events;	/* records moved */
 	uint64_t lost;		/* records that found no room */
-	uint64_t missed;	/* probe hits that the kernel did not run (recursion) */
+	uint64_t missed;	/* probe hits that the kernel did not run (recursion); a loss in the stream */
 	unsigned int targets;	/* still there */
 	bool execed;		/* a target became another program */
 	struct {

@@ -134,24 +134,35 @@ static int handle_event(struct capture *capture, const void *data, size_t size)
 	return err ? err : sink_event(&capture->sink, &event);
 }
 
+static int handle_record(struct capture *capture, const void *data, size_t size)
+{
+	const struct event_hdr *hdr = data;
+
+	/* records are told from ours by nothing but type and size; a mismatch would be a build that mixes two versions */
+	if (size < sizeof(*hdr))
+		return -EPROTO;
+	switch (hdr->type) {
+	case RING_STACK:
+		return capture_handle_stack(capture, data, size);
+	case RING_TEXT:
+		return capture_handle_text(capture, data, size);
+	case RING_SAMPLE:
+		return capture_handle_sample(capture, data, size);
+	default:
+		return handle_event(capture, data, size);
+	}
+}
+
+/* Probes that are faster than we are must not hold us here: with a record that lies behind the window all that the horizon promises has come. */
 int capture_handle_record(void *ctx, void *data, size_t size)
 {
 	const struct event_hdr *hdr = data;
 	struct capture *capture = ctx;
 
-	/* records are told from ours by nothing but type and size; a mismatch would be a build that mixes two versions */
-	if (size < sizeof(*hdr))
-		return capture->error = -EPROTO;
-	switch (hdr->type) {
-	case RING_STACK:
-		return capture->error = capture_handle_stack(capture, data, size);
-	case RING_TEXT:
-		return capture->error = capture_handle_text(capture, data, size);
-	case RING_SAMPLE:
-		return capture->error = capture_handle_sample(capture, data, size);
-	default:
-		return capture->error = handle_event(capture, data, size);
-	}
+	capture->error = handle_record(capture, data, size);
+	if (!capture->error && hdr->ts > capture->horizon && hdr->ts - capture->horizon > REORDER_WINDOW_NS)
+		return -EAGAIN;
+	return capture->error;
 }
 
 /* Losses counted since the last look become LOST events. The probes count in the other slot meanwhile. */
@@ -193,17 +204,66 @@ static int drain_losses(struct capture *capture)
 	return bpf_map__update_elem(capture->skeleton->maps.losses, &slot, sizeof(slot), capture->loss, bytes, BPF_ANY);
 }
 
+/* As the programs count them (bpf_prog_info.recursion_misses, kernel 5.12; before, none are counted). */
+static struct misses misses_now(const struct capture *capture)
+{
+	struct misses misses = {.ts = clock_now_ns()};
+	struct bpf_program *program;
+
+	bpf_object__for_each_program(program, capture->skeleton->obj)
+	{
+		struct bpf_prog_info info = {0};
+		uint32_t size = sizeof(info);
+		int fd = bpf_program__fd(program);
+
+		if (fd < 0 || bpf_obj_get_info_by_fd(fd, &info, &size))
+			continue;
+		if (program == capture->skeleton->progs.on_clock)
+			misses.samples += info.recursion_misses;
+		else
+			misses.hits += info.recursion_misses;
+	}
+	return misses;
+}
+
+void capture_begin_misses(struct capture *capture)
+{
+	capture->misses = misses_now(capture);
+}
+
+/* At what time a hit was skipped the kernel does not tell: some time since the last look. */
+static int drain_misses(struct capture *capture)
+{
+	struct misses before = capture->misses, now = misses_now(capture);
+	union event event = {.lost = {
+		.hdr = {.ts = before.ts, .type = EV_LOST, .flags = EVF_LOST_MISSED},
+		.count = now.hits - before.hits,
+		.last_ts = clock_now_ns(),
+	}};
+
+	capture->misses = now;
+	capture->status.stacks.taken += now.samples - before.samples;
+	capture->status.stacks.missing += now.samples - before.samples;
+	if (!event.lost.count)
+		return 0;
+	capture->status.missed += event.lost.count;
+	capture_look_again(capture);
+	return sink_event(&capture->sink, &event);
+}
+
 /*
  * The order matters: what was stamped before `horizon` is in the ring or counted as lost by now, but for what is in flight on a CPU this instant,
  * which the stage's window covers.
  */
-int capture_drain(struct capture *capture)
+int capture_drain(struct capture *capture, uint64_t horizon)
 {
-	uint64_t horizon = clock_now_ns();
 	int err = drain_losses(capture);
 
+	if (!err)
+		err = drain_misses(capture);
 	if (err)
 		return err;
+	capture->horizon = horizon;
 	ring_buffer__consume(capture->ring);
 	if (capture->error)
 		return capture->error;

@@ -119,11 +119,14 @@ bool observe_interrupted(void)
 
 void observe_catch_signals(void (*last)(void))
 {
-	struct sigaction action = {.sa_handler = on_signal};
+	struct sigaction action = {.sa_handler = on_signal}, before;
 
 	last_deed = last;
 	sigaction(SIGINT, &action, NULL);
 	sigaction(SIGTERM, &action, NULL);
+	/* nohup says that it is to be ignored */
+	if (!sigaction(SIGHUP, NULL, &before) && before.sa_handler != SIG_IGN)
+		sigaction(SIGHUP, &action, NULL);
 	/* a reader that goes away shows as a failed write */
 	signal(SIGPIPE, SIG_IGN);
 }
@@ -237,8 +240,11 @@ static void tell_end(const struct observation *observation)
 			status->execed ? "became another program (exec)" : "exited");
 	if (status->lost)
 		fprintf(stderr, "gilscope: %" PRIu64 " events were lost; what they would have told is 'unknown'. A larger --ring-size may help.\n", status->lost);
+	if (observation->late)
+		fprintf(stderr, "gilscope: %" PRIu64 " events came too late to be put in order; what they would have told is 'unknown'. More CPU time for gilscope may help.\n",
+			observation->late);
 	if (status->missed)
-		fprintf(stderr, "gilscope: the kernel skipped %" PRIu64 " probe hits; figures around them may be wrong.\n", status->missed);
+		fprintf(stderr, "gilscope: the kernel skipped %" PRIu64 " probe hits; what they would have told is 'unknown'.\n", status->missed);
 }
 
 void observe_head(const struct observe_options *options, struct stream_head *head)

@@ -45,7 +45,7 @@ struct observation {
 };
 
 /*
- * First Ctrl-C (or SIGTERM): observe() returns with what it has. Second: the process ends with 130 at once, after `last`, which may be NULL and is called in
+ * First Ctrl-C (or SIGTERM, or SIGHUP unless it was ignored before, by nohup): observe() returns with what it has. Second: the process ends with 130 at once, after `last`, which may be NULL and is called in
  * the signal handler; the kernel removes the probes.
  */
 void observe_catch_signals(void (*last)(void));

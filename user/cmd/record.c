@@ -2,9 +2,11 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "base/duration.h"
 #include "cmd/cmd.h"
+#include "cmd/fold.h"
 #include "cmd/observe.h"
 #include "cmd/spawn.h"
 #include "cmd/tell.h"
@@ -107,6 +109,42 @@ static int build(const struct options *options, struct pipeline *pipeline, struc
 	return err ? err : pipeline_front(pipeline, true, diag);
 }
 
+/* Without a model the recording is read once for it; what cannot be read again may lack all that matters. */
+static int judge_file(const char *path, struct diag *diag, bool *ret_partial)
+{
+	struct pipeline pipeline = {0};
+	const struct report *report;
+	bool damaged = false;
+	struct stat file;
+	int err;
+
+	*ret_partial = true;
+	if (stat(path, &file) || !S_ISREG(file.st_mode))
+		return 0;
+	err = fold_file(&pipeline, path, STALL_DEFAULT_NS, diag, &report, &damaged);
+	if (!err)
+		*ret_partial = damaged || report_partial(report);
+	pipeline_done(&pipeline);
+	return err;
+}
+
+/* Whether so much was lost that `report` of the recording will call it partial. */
+static int judge(const struct options *options, const struct pipeline *pipeline, const struct observation *observation, struct diag *diag, bool *ret_partial)
+{
+	const struct report *report;
+
+	*ret_partial = false;
+	if (!observation->status.lost && !observation->status.missed && !observation->late)
+		return 0;
+	if (!pipeline->world)
+		return judge_file(options->output, diag, ret_partial);
+	report_builder_without_flames(pipeline->builder);
+	if (report_builder_finish(pipeline->builder, pipeline->world, false, &report) < 0)
+		return diag_set(diag, EXIT_FAILED, -ENOMEM, "no memory for the report");
+	*ret_partial = report_partial(report);
+	return 0;
+}
+
 static int record(struct options *options, struct pipeline *pipeline, struct diag *diag)
 {
 	_cleanup_(fclosep) FILE *file = NULL;
@@ -114,6 +152,7 @@ static int record(struct options *options, struct pipeline *pipeline, struct dia
 	struct observation observation = {.options = &options->observe, .pipeline = pipeline, .tick_ctx = &teller};
 	int err = build(options, pipeline, diag, &file), finished;
 	struct diag late = {0};
+	bool partial;
 
 	if (err)
 		return err;
@@ -125,9 +164,11 @@ static int record(struct options *options, struct pipeline *pipeline, struct dia
 	/* the file's trouble is the cause of whatever the observation says */
 	if (finished)
 		return name_file(&late, finished, options->output, diag);
-	if (!err)
-		tell_result(options->output, file, &observation.status);
-	if (!err && (observation.status.lost || observation.status.missed))
+	if (err)
+		return err;
+	tell_result(options->output, file, &observation.status);
+	err = judge(options, pipeline, &observation, diag, &partial);
+	if (!err && partial)
 		diag->status = EXIT_PARTIAL;
 	return err;
 }
@@ -137,20 +178,19 @@ static int run(int argc, char **argv)
 	struct options options = {.output = DEFAULT_FILE, .stall_ns = STALL_DEFAULT_NS};
 	struct pipeline pipeline = {0};
 	struct diag diag = {0};
-	pid_t child = 0;
+	struct spawned child = {0};
 	int err = 0, status;
 
 	cmd_parse(&ARGP, argc, argv, &options);
 	observe_catch_signals(NULL);
 	if (options.command) {
 		err = spawn_python(options.command, &diag, &child);
-		options.observe.pids[options.observe.pid_count++] = (uint32_t)child;
+		options.observe.pids[options.observe.pid_count++] = (uint32_t)child.pid;
 	}
 	if (!err)
 		err = record(&options, &pipeline, &diag);
 	status = err ? cmd_fail(&diag) : (int)diag.status;
-	if (child)
-		spawn_end(child);
+	spawn_end(&child);
 	pipeline_done(&pipeline);
 	return status;
 }

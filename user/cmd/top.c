@@ -95,7 +95,7 @@ static void on_death(int number)
 
 static void restore_on_death(void)
 {
-	static const int numbers[] = {SIGHUP, SIGQUIT, SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGABRT};
+	static const int numbers[] = {SIGQUIT, SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGABRT};
 	struct sigaction action = {.sa_handler = on_death, .sa_flags = SA_NODEFER};
 
 	for (size_t i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++)
@@ -166,7 +166,7 @@ static int update(struct top *top)
 	struct pipeline *pipeline = &top->pipeline;
 	const struct report *report;
 	struct live_view view;
-	int err = report_builder_finish(pipeline->builder, pipeline->world, reorder_late(pipeline->reorder), false, &report);
+	int err = report_builder_finish(pipeline->builder, pipeline->world, false, &report);
 
 	if (!err)
 		err = live_update(top->live, report);
