@@ -300,6 +300,18 @@ int capture_stop(struct capture *capture)
 	return err ? err : reorder_flush(capture->reorder);
 }
 
+bool capture_may_go_on(const struct capture *capture)
+{
+	struct bpf_prog_info info = {0};
+	uint32_t size = sizeof(info), pid = 0;
+	uint8_t value;
+	int err = bpf_map__lookup_elem(capture->skeleton->maps.targets, &pid, sizeof(pid), &value, sizeof(value), 0);
+
+	if (err && err != -ENOENT)
+		return false;
+	return !bpf_obj_get_info_by_fd(bpf_program__fd(capture->skeleton->progs.gil_take), &info, &size);
+}
+
 struct capture_status capture_status(const struct capture *capture)
 {
 	struct symbols_status symbols = symbols_status(capture->symbols);

@@ -54,6 +54,9 @@ void capture_look_again(struct capture *capture);
 /* Ends the window: no probe tells any more, all records are moved, WINDOW(end) is sent, the stage is flushed. */
 int capture_stop(struct capture *capture);
 
+/* False when the kernel refuses, with the rights of the moment, what observing goes on doing with its own maps and programs. */
+bool capture_may_go_on(const struct capture *capture);
+
 struct capture_status {
 	uint64_t events;	/* records moved */
 	uint64_t lost;		/* records that found no room */

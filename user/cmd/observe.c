@@ -11,6 +11,7 @@
 
 #include "base/duration.h"
 #include "cmd/cmd.h"
+#include "cmd/confine.h"
 #include "target/target.h"
 
 #define POLL_MS 20		       /* how long a record waits in the ring at most */
@@ -267,6 +268,11 @@ static struct capture_options capture_options(const struct observe_options *opti
 	return how;
 }
 
+static bool may_go_on(void *capture)
+{
+	return capture_may_go_on(capture);
+}
+
 int observe(struct observation *observation, struct diag *diag)
 {
 	_cleanup_(capture_freep) struct capture *capture = NULL;
@@ -286,6 +292,7 @@ int observe(struct observation *observation, struct diag *diag)
 		err = capture_start(capture, diag);
 	if (err)
 		return err;
+	confine_observer(may_go_on, capture);
 	err = run(observation, capture);
 	if (err > 0)
 		err = 0;

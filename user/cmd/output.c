@@ -9,6 +9,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "cmd/confine.h"
+
 #define TEMPORARY ".XXXXXX"
 
 static int failed(const struct output *output, int err, struct diag *diag)
@@ -47,6 +49,8 @@ int output_begin(struct output *output, const char *path, struct diag *diag)
 	bool exists;
 
 	*output = (struct output){.name = path};
+	if (path)
+		confine_write_beside(path);
 	if (!path || !strcmp(path, "-")) {
 		output->name = "the standard output";
 		output->file = stdout;

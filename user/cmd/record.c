@@ -6,6 +6,7 @@
 
 #include "base/duration.h"
 #include "cmd/cmd.h"
+#include "cmd/confine.h"
 #include "cmd/fold.h"
 #include "cmd/observe.h"
 #include "cmd/spawn.h"
@@ -75,6 +76,7 @@ static int open_trace(const struct options *options, struct pipeline *pipeline, 
 	struct diag trouble = {0};
 	int err;
 
+	confine_write_beside(path);
 	if (!file) {
 		diag_set(diag, EXIT_FAILED, -errno, "cannot create %s: %s", path, strerror(errno));
 		diag_hint(diag, "choose another file with -o");

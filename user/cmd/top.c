@@ -10,6 +10,7 @@
 
 #include "base/duration.h"
 #include "cmd/cmd.h"
+#include "cmd/confine.h"
 #include "cmd/observe.h"
 #include "cmd/snapshot.h"
 #include "view/tui.h"
@@ -321,6 +322,7 @@ static int run(int argc, char **argv)
 	top.options.observe.quiet = true;
 	top.observation = (struct observation){.options = &top.options.observe, .pipeline = &top.pipeline, .tick = on_tick, .tick_ctx = &top, .look_again_ns = LOOK_AGAIN_NS};
 	observe_catch_signals(tui_restore);
+	confine_write_beside(DEFAULT_FILE);
 	err = tui_check(&top.diag);
 	if (!err)
 		err = start(&top);
