@@ -52,7 +52,7 @@ static int start(char **argv, pid_t *ret_pid)
 	if (pid < 0)
 		return -errno;
 	if (!pid) {
-		signal(SIGPIPE, SIG_DFL); /* exec resets what has handlers, not what is ignored */
+		signal(SIGPIPE, SIG_DFL); /* gilscope ignores it */
 		prctl(PR_SET_PDEATHSIG, SIGTERM); /* should somebody kill the keeper */
 		if (getppid() != keeper)
 			_exit(126);
@@ -154,6 +154,17 @@ static void watch(int line, pid_t command)
 	}
 }
 
+/* gilscope's handlers are its own. What was ignored when it was started stays so. */
+static void forget_handlers(void)
+{
+	static const int handled[] = {SIGINT, SIGTERM, SIGHUP};
+	struct sigaction action;
+
+	for (size_t i = 0; i < sizeof(handled) / sizeof(handled[0]); i++)
+		if (!sigaction(handled[i], NULL, &action) && action.sa_handler != SIG_IGN)
+			signal(handled[i], SIG_DFL);
+}
+
 static _Noreturn void keep(int line, char **argv)
 {
 	static const int ignored[] = {SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGTSTP, SIGTTOU};
@@ -162,6 +173,7 @@ static _Noreturn void keep(int line, char **argv)
 
 	prctl(PR_SET_NAME, "gilscope-keeper");
 	prctl(PR_SET_CHILD_SUBREAPER, 1);
+	forget_handlers();
 	message.err = start(argv, &message.pid);
 	/* keys of the terminal are meant for gilscope and the command; gilscope's end is this one's */
 	for (size_t i = 0; i < sizeof(ignored) / sizeof(ignored[0]); i++)
