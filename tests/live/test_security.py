@@ -1,11 +1,14 @@
 # SPDX-License-Identifier: MIT
 """What gilscope gives up for good, and that nothing is missing from what it keeps: docs/security.md."""
+import contextlib
 import os
+import pty
 import pwd
 import re
 import shutil
 import signal
 import subprocess
+import threading
 import time
 
 import pytest
@@ -223,3 +226,40 @@ def test_a_reader_is_confined_before_it_reads(tmp_path):
     assert not assert_confined(process.pid, set())
     process.stdin.close()
     process.wait()
+
+
+def test_the_filter_lets_top_do_its_work(tmp_path, strace):
+    """Drawing, keys, a snapshot, the end; on a terminal."""
+    with Late() as app:
+        pid, terminal = pty.fork()
+        if not pid:
+            os.chdir(tmp_path)
+            os.environ["TERM"] = "xterm"
+            os.execv(strace, [strace, "-f", "-o", "calls", harness.GILSCOPE, "top", str(app.pid)])
+        reader = threading.Thread(target=drain, args=(terminal,))
+        reader.start()
+        deadline = time.monotonic() + 20
+        while not (tmp_path / "calls").exists() or "SECCOMP_SET_MODE_FILTER, 0," not in (tmp_path / "calls").read_text():
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+        time.sleep(1)
+        app.go()
+        for key in "sp+p\tr":
+            os.write(terminal, key.encode())
+            time.sleep(0.3)
+        while not list(tmp_path.glob("*.gsc")):
+            assert time.monotonic() < deadline, "no snapshot was written"
+            time.sleep(0.1)
+        os.write(terminal, b"q")
+        assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0
+        reader.join()
+        os.close(terminal)
+    assert not unsuccessful(tmp_path / "calls", "EPERM")
+    snapshot, = tmp_path.glob("*.gsc")
+    assert harness.gilscope("report", snapshot, "--json").status == 0
+
+
+def drain(terminal):
+    with contextlib.suppress(OSError):
+        while os.read(terminal, 65536):
+            pass
