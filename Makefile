@@ -22,7 +22,7 @@ WARN := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wundef 
 CPPFLAGS += -D_GNU_SOURCE -DGILSCOPE_VERSION='"$(VERSION)"' -Iuser -I. -I$(B)/gen
 CFLAGS ?= -O2 -g
 CFLAGS += -std=gnu11 $(WARN)
-LDLIBS := -lbpf -lelf -lz -lzstd -ljansson -lprotobuf-c -lcap-ng -lncursesw -ltinfo
+LDLIBS := -lbpf -lelf -lz -lzstd -ljansson -lprotobuf-c -lcap-ng -lseccomp -lncursesw -ltinfo
 SANITIZE := -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer
 
 ifneq ($(V),1)

@@ -142,7 +142,7 @@ static int run_fold(const struct events *events)
 	sink = world_sink(world);
 	err = feed(events, &sink);
 	if (!err)
-		err = report_builder_finish(builder, world, 0, false, &report);
+		err = report_builder_finish(builder, world, false, &report);
 	show("model+fold", since, events->length);
 	report_builder_free(builder);
 	world_free(world);

@@ -357,8 +357,8 @@ def gilscope(*arguments, timeout=30, prefix=(), **popen):
 class Running:
     """gilscope observing: from the moment its probes are in place until finish(), which is Ctrl-C."""
 
-    def __init__(self, *arguments, wait=True):
-        self.process = subprocess.Popen([GILSCOPE, *map(str, arguments)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    def __init__(self, *arguments, wait=True, prefix=(), **popen):
+        self.process = subprocess.Popen([*prefix, GILSCOPE, *map(str, arguments)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, **popen)
         self.pid = self.process.pid
         if wait:
             self._await_probes()

@@ -210,7 +210,7 @@ static inline void check_report(const struct report *report)
 
 static inline const struct report *finish(void)
 {
-	assert_int_equal(report_builder_finish(builder, world, 0, false, &found), 0);
+	assert_int_equal(report_builder_finish(builder, world, false, &found), 0);
 	check_report(found);
 	return found;
 }

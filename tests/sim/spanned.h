@@ -91,7 +91,7 @@ static inline void spanned_feed(struct spanned *s, const struct sim *sim, uint32
 		if (looks && i % looks == looks - 1)
 			world_cut(s->world, sim->events.at[i].event.hdr.ts);
 	}
-	assert_int_equal(report_builder_finish(s->builder, s->world, 0, false, &s->report), 0);
+	assert_int_equal(report_builder_finish(s->builder, s->world, false, &s->report), 0);
 	assert_int_equal(spans_finish(s->spans), 0);
 }
 

@@ -151,7 +151,7 @@ static const struct report *report(void)
 {
 	const struct report *found;
 
-	assert_int_equal(report_builder_finish(builder, NULL, 0, false, &found), 0);
+	assert_int_equal(report_builder_finish(builder, NULL, false, &found), 0);
 	for (uint32_t i = 0; i < found->processes[0].loop_count; i++)
 		for (uint32_t n = 0; n < found->processes[0].loops[i].stall_count; n++) {
 			const struct stall *stall = &found->processes[0].loops[i].stalls[n];

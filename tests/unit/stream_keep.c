@@ -232,7 +232,7 @@ static const struct stall *stall_of(struct world **ret_world, struct report_buil
 	assert_non_null(*ret_world);
 	sink = world_sink(*ret_world);
 	assert_int_equal(keep_write(memory, names, &sink), 0);
-	assert_int_equal(report_builder_finish(*ret_builder, *ret_world, 0, false, &report), 0);
+	assert_int_equal(report_builder_finish(*ret_builder, *ret_world, false, &report), 0);
 	handler_finder_free(finder);
 	assert_int_equal(report->processes[0].loop_count, 1);
 	assert_int_equal(report->processes[0].loops[0].stall_count, 1);

@@ -153,18 +153,18 @@ static void late_events_leave_one_lost_in_their_place(void **state)
 	event = take_at(2000, 4);
 	sink_event(&sink, &event);
 	reorder_flush(reorder);
-	event = (union event){.lost = {.hdr = {.ts = 1200, .type = EV_LOST}, .count = 7, .last_ts = 2500}};
-	sink_event(&sink, &event); /* a loss that is told late stays a loss */
+	event = (union event){.lost = {.hdr = {.ts = 1200, .type = EV_LOST, .flags = EVF_LOST_MISSED}, .count = 7, .last_ts = 2500}};
+	sink_event(&sink, &event); /* a loss that is told late stays the loss it is */
 	reorder_flush(reorder);
 
 	assert_int_equal(kept.length, 5);
-	event = (union event){.lost = {.hdr = {.ts = 1000, .type = EV_LOST}, .count = 3, .last_ts = 1000}};
+	event = (union event){.lost = {.hdr = {.ts = 1000, .type = EV_LOST, .flags = EVF_LOST_LATE}, .count = 3, .last_ts = 1000}};
 	assert_memory_equal(&kept.items[1].event, &event, sizeof(event));
 	assert_int_equal(kept.items[2].event.hdr.tid, 3);
 	assert_int_equal(kept.items[3].event.hdr.tid, 4);
-	event = (union event){.lost = {.hdr = {.ts = 2000, .type = EV_LOST}, .count = 7, .last_ts = 2500}};
+	event = (union event){.lost = {.hdr = {.ts = 2000, .type = EV_LOST, .flags = EVF_LOST_MISSED}, .count = 7, .last_ts = 2500}};
 	assert_memory_equal(&kept.items[4].event, &event, sizeof(event));
-	assert_int_equal(reorder_late(reorder), 4);
+	assert_int_equal(reorder_late(reorder), 3);
 	reorder_free(reorder);
 	kept_done(&kept);
 }

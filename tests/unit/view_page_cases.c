@@ -71,7 +71,7 @@ static void draw_little(struct page *page, bool process, bool one, uint64_t begi
 		FEED(STACK, stack, begin + 50, 1, EVF_STACK_CLOCK, .stack = 1, .task = 1);
 	}
 	FEED(WINDOW, window, begin + 100, 0, EVF_WINDOW_END);
-	assert_int_equal(report_builder_finish(s.builder, s.world, 0, false, &s.report), 0);
+	assert_int_equal(report_builder_finish(s.builder, s.world, false, &s.report), 0);
 	assert_int_equal(spans_finish(s.spans), 0);
 	assert_int_equal(drawing_page.finish(drawing, s.report), 0);
 	drawing_page.free(drawing);

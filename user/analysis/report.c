@@ -270,7 +270,7 @@ static int report_fill(struct report_builder *builder, const struct world *world
 	return 0;
 }
 
-int report_builder_finish(struct report_builder *builder, const struct world *world, uint64_t late, bool truncated, const struct report **ret_report)
+int report_builder_finish(struct report_builder *builder, const struct world *world, bool truncated, const struct report **ret_report)
 {
 	struct report *report = &builder->report;
 	int r = builder->error;
@@ -279,7 +279,6 @@ int report_builder_finish(struct report_builder *builder, const struct world *wo
 		return r;
 	report_clear(report);
 	report->window = world_window(world);
-	report->late = late;
 	report->truncated = truncated || report->window.full;
 	report->stall_ns = builder->stall_ns;
 	report->unknown_ns = report->sampled_ns = report->thread_ns = 0;
@@ -306,7 +305,7 @@ bool report_partial(const struct report *report)
 			return true;
 	if (report->window.full)
 		return true;
-	if (!report->window.lost && !report->late)
+	if (!report->window.lost)
 		return false;
 	/* with no thread's time to compare with, what was lost may have been all there was */
 	return !report->thread_ns || report->unknown_ns > report->thread_ns / 1000;

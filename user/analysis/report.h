@@ -171,7 +171,6 @@ struct process_report {
 struct report {
 	char version[32], mode[16];
 	struct world_window window;
-	uint64_t late;
 	uint64_t unknown_ns, sampled_ns; /* summed over these threads */
 	uint64_t thread_ns;		 /* all these threads' time: what unknown_ns is a share of */
 	uint64_t stall_ns;		 /* the threshold */
@@ -216,11 +215,11 @@ void report_builder_without_flames(struct report_builder *builder);
 struct model_sink report_builder_sink(struct report_builder *builder);
 
 /*
- * The findings so far, after world_end() or world_cut(); may be called again and again while feeding goes on. `late` is the reorder stage's count,
- * `truncated` says that the recording was cut off. The report points into the builder and the world: read it before either is fed, called again or
+ * The findings so far, after world_end() or world_cut(); may be called again and again while feeding goes on. `truncated` says that the recording was
+ * cut off. The report points into the builder and the world: read it before either is fed, called again or
  * freed. 0 or -ENOMEM, also when memory was short while folding.
  */
-int report_builder_finish(struct report_builder *builder, const struct world *world, uint64_t late, bool truncated, const struct report **ret_report);
+int report_builder_finish(struct report_builder *builder, const struct world *world, bool truncated, const struct report **ret_report);
 
 /*
  * For commands that tell stalls while they last.

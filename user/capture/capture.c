@@ -5,6 +5,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/epoll.h>
+#include <sys/resource.h>
+#include <time.h>
 
 #include "base/cleanup.h"
 #include "base/diag.h"
@@ -133,6 +136,7 @@ static int begin_window(struct capture *capture)
 	union event event = {.window = {.hdr = {.ts = clock_now_ns(), .type = EV_WINDOW}}};
 	int err = sink_event(&capture->sink, &event);
 
+	capture_begin_misses(capture);
 	__atomic_store_n(&capture->skeleton->bss->enabled, 1, __ATOMIC_SEQ_CST);
 	return err;
 }
@@ -194,14 +198,13 @@ int capture_poll(struct capture *capture, int timeout_ms)
 	int err;
 
 	if (timeout_ms) {
+		struct epoll_event ready;
+
 		/* wakes early only when the ring fills up or a signal comes */
-		err = ring_buffer__poll(capture->ring, timeout_ms);
-		if (capture->error)
-			return capture->error;
-		if (err < 0 && err != -EINTR)
-			return err;
+		if (epoll_wait(ring_buffer__epoll_fd(capture->ring), &ready, 1, timeout_ms) < 0 && errno != EINTR)
+			return -errno;
 	}
-	err = capture_drain(capture);
+	err = capture_drain(capture, clock_now_ns());
 	return err ? err : look_at_targets(capture);
 }
 
@@ -209,6 +212,21 @@ void capture_look_again(struct capture *capture)
 {
 	for (uint32_t i = 0; i < capture->tracee_count; i++)
 		capture->tracees[i]->look_again = true;
+}
+
+/* Up to the end of the window, however long that takes, and no further: what is of the window finds its place. */
+static int drain_last(struct capture *capture, uint64_t ts_end)
+{
+	uint64_t flight_ns = REORDER_WINDOW_NS, now;
+	int err = capture_drain(capture, ts_end);
+
+	/* a probe that was running when `enabled` fell has sent its record within the window */
+	while (!err && (now = clock_now_ns()) < ts_end + flight_ns) {
+		uint64_t left_ns = ts_end + flight_ns - now;
+
+		nanosleep(&(struct timespec){.tv_nsec = (long)left_ns}, NULL);
+	}
+	return err ? err : capture_drain(capture, ts_end);
 }
 
 int capture_stop(struct capture *capture)
@@ -223,13 +241,23 @@ int capture_stop(struct capture *capture)
 	__atomic_store_n(&capture->skeleton->bss->enabled, 0, __ATOMIC_SEQ_CST);
 	if (err)
 		return err;
-	/* a probe that was running when `enabled` fell has written its record within a scheduling quantum at most */
-	err = capture_drain(capture);
+	/* at once: what is fed after a drain that took long (a CPU quota is enough) would be late */
+	err = sink_event(&capture->sink, &event);
 	if (!err)
-		err = capture_drain(capture);
-	if (!err)
-		err = sink_event(&capture->sink, &event);
+		err = drain_last(capture, event.hdr.ts);
 	return err ? err : reorder_flush(capture->reorder);
+}
+
+bool capture_may_go_on(const struct capture *capture)
+{
+	struct bpf_prog_info info = {0};
+	uint32_t size = sizeof(info), pid = 0;
+	uint8_t value;
+	int err = bpf_map__lookup_elem(capture->skeleton->maps.targets, &pid, sizeof(pid), &value, sizeof(value), 0);
+
+	if (err && err != -ENOENT)
+		return false;
+	return !bpf_obj_get_info_by_fd(bpf_program__fd(capture->skeleton->progs.gil_take), &info, &size);
 }
 
 struct capture_status capture_status(const struct capture *capture)

@@ -54,10 +54,13 @@ void capture_look_again(struct capture *capture);
 /* Ends the window: no probe tells any more, all records are moved, WINDOW(end) is sent, the stage is flushed. */
 int capture_stop(struct capture *capture);
 
+/* False when the kernel refuses, with the rights of the moment, what observing goes on doing with its own maps and programs. */
+bool capture_may_go_on(const struct capture *capture);
+
 struct capture_status {
 	uint64_t events;	/* records moved */
 	uint64_t lost;		/* records that found no room */
-	uint64_t missed;	/* probe hits that the kernel did not run (recursion) */
+	uint64_t missed;	/* probe hits that the kernel did not run (recursion); a loss in the stream */
 	unsigned int targets;	/* still there */
 	bool execed;		/* a target became another program */
 	struct {

@@ -136,24 +136,35 @@ static int handle_event(struct capture *capture, const void *data, size_t size)
 	return err ? err : sink_event(&capture->sink, &event);
 }
 
+static int handle_record(struct capture *capture, const void *data, size_t size)
+{
+	const struct event_hdr *hdr = data;
+
+	/* records are told from ours by nothing but type and size; a mismatch would be a build that mixes two versions */
+	if (size < sizeof(*hdr))
+		return -EPROTO;
+	switch (hdr->type) {
+	case RING_STACK:
+		return capture_handle_stack(capture, data, size);
+	case RING_TEXT:
+		return capture_handle_text(capture, data, size);
+	case RING_SAMPLE:
+		return capture_handle_sample(capture, data, size);
+	default:
+		return handle_event(capture, data, size);
+	}
+}
+
+/* Probes that are faster than we are must not hold us here: with a record that lies behind the window all that the horizon promises has come. */
 int capture_handle_record(void *ctx, void *data, size_t size)
 {
 	const struct event_hdr *hdr = data;
 	struct capture *capture = ctx;
 
-	/* records are told from ours by nothing but type and size; a mismatch would be a build that mixes two versions */
-	if (size < sizeof(*hdr))
-		return capture->error = -EPROTO;
-	switch (hdr->type) {
-	case RING_STACK:
-		return capture->error = capture_handle_stack(capture, data, size);
-	case RING_TEXT:
-		return capture->error = capture_handle_text(capture, data, size);
-	case RING_SAMPLE:
-		return capture->error = capture_handle_sample(capture, data, size);
-	default:
-		return capture->error = handle_event(capture, data, size);
-	}
+	capture->error = handle_record(capture, data, size);
+	if (!capture->error && hdr->ts > capture->horizon && hdr->ts - capture->horizon > REORDER_WINDOW_NS)
+		return -EAGAIN;
+	return capture->error;
 }
 
 /* Losses counted since the last look become LOST events. The probes count in the other slot meanwhile. */
@@ -218,21 +229,27 @@ static uint64_t missed_by_all(const struct bpf_program *first, const struct bpf_
 	return least;
 }
 
-/* Hits that the kernel skipped because the program was running already on that CPU. */
-static uint64_t missed_hits(const struct capture *capture)
+/* As the programs count them (bpf_prog_info.recursion_misses, kernel 5.12; before, none are counted). */
+static struct misses misses_now(const struct capture *capture)
 {
 	const struct gilscope_bpf *skeleton = capture->skeleton;
+	struct misses misses = {.samples = misses_of(skeleton->progs.on_clock)};
 	struct bpf_program *program;
-	uint64_t missed;
 
-	missed = missed_by_all(skeleton->progs.on_sys_enter, skeleton->progs.on_sys_enter_2, skeleton->progs.on_sys_enter_3) +
-		 missed_by_all(skeleton->progs.on_sys_exit, skeleton->progs.on_sys_exit_2, skeleton->progs.on_sys_exit_3);
+	misses.hits = missed_by_all(skeleton->progs.on_sys_enter, skeleton->progs.on_sys_enter_2, skeleton->progs.on_sys_enter_3) +
+		      missed_by_all(skeleton->progs.on_sys_exit, skeleton->progs.on_sys_exit_2, skeleton->progs.on_sys_exit_3);
 	bpf_object__for_each_program(program, skeleton->obj)
 	{
-		if (strncmp(bpf_program__name(program), "on_sys_", strlen("on_sys_")))
-			missed += misses_of(program);
+		if (program != skeleton->progs.on_clock && strncmp(bpf_program__name(program), "on_sys_", strlen("on_sys_")))
+			misses.hits += misses_of(program);
 	}
-	return missed;
+	return misses;
+}
+
+void capture_begin_misses(struct capture *capture)
+{
+	capture->misses = misses_now(capture);
+	capture->misses.ts = clock_now_ns();
 }
 
 #define MISSES_EVERY_NS (100 * NS_PER_MS)
@@ -241,19 +258,23 @@ static uint64_t missed_hits(const struct capture *capture)
  * Skipped hits are losses like others: the stream says so, and everybody who reads it. But the kernel counts those of all processes, and not when they were, so
  * it is said of the instant at which it was noticed: nothing that is known is taken back for what was most likely somebody else's.
  */
-static int drain_misses(struct capture *capture, uint64_t now)
+static int drain_misses(struct capture *capture, uint64_t horizon)
 {
-	union event event = {.lost = {.hdr = {.ts = now, .type = EV_LOST}, .last_ts = now}};
-	uint64_t missed;
+	struct misses before = capture->misses, now;
+	uint64_t ts = horizon - 1; /* the horizon may be the end of the window, and belongs to it no more */
+	union event event = {.lost = {.hdr = {.ts = ts, .type = EV_LOST, .flags = EVF_LOST_MISSED}, .last_ts = ts}};
 
-	if (capture->skeleton->bss->enabled && now - capture->ts_missed < MISSES_EVERY_NS)
+	if (capture->skeleton->bss->enabled && horizon - before.ts < MISSES_EVERY_NS)
 		return 0;
-	missed = missed_hits(capture);
-	event.lost.count = missed - capture->status.missed;
-	capture->status.missed = missed;
-	capture->ts_missed = now;
+	now = misses_now(capture);
+	now.ts = horizon;
+	capture->misses = now;
+	capture->status.stacks.taken += now.samples - before.samples;
+	capture->status.stacks.missing += now.samples - before.samples;
+	event.lost.count = now.hits - before.hits;
 	if (!event.lost.count)
 		return 0;
+	capture->status.missed += event.lost.count;
 	capture_look_again(capture);
 	return sink_event(&capture->sink, &event);
 }
@@ -262,15 +283,15 @@ static int drain_misses(struct capture *capture, uint64_t now)
  * The order matters: what was stamped before `horizon` is in the ring or counted as lost by now, but for what is in flight on a CPU this instant,
  * which the stage's window covers.
  */
-int capture_drain(struct capture *capture)
+int capture_drain(struct capture *capture, uint64_t horizon)
 {
-	uint64_t horizon = clock_now_ns();
 	int err = drain_losses(capture);
 
 	if (!err)
 		err = drain_misses(capture, horizon);
 	if (err)
 		return err;
+	capture->horizon = horizon;
 	ring_buffer__consume(capture->ring);
 	if (capture->error)
 		return capture->error;

@@ -38,6 +38,11 @@ struct member {
 	UT_hash_handle hh;
 };
 
+/* Probe hits that the kernel has skipped up to `ts`, because a program was running already on that CPU; those of the sampling clock are only samples. */
+struct misses {
+	uint64_t ts, hits, samples;
+};
+
 struct capture {
 	struct gilscope_bpf *skeleton;
 	struct ring_buffer *ring;
@@ -53,7 +58,8 @@ struct capture {
 	struct capture_options options;
 	struct clocks clocks;
 	struct capture_status status;
-	uint64_t ts_missed;	  /* when it was last asked whether probe hits were skipped */
+	uint64_t horizon;	  /* up to where the drain in progress empties the ring */
+	struct misses misses;	  /* as of the last look */
 	int error;		  /* of the sink, remembered across the ring's callbacks */
 	bool multi;		  /* uprobes are set by program, not by site */
 };
@@ -92,8 +98,10 @@ int capture_handle_stack(struct capture *capture, const struct shared_stack *sta
 int capture_handle_text(struct capture *capture, const struct shared_text *text, size_t size);
 int capture_handle_sample(struct capture *capture, const struct shared_sample *sample, size_t size);
 
-/* Records and losses into the reorder stage. */
-int capture_drain(struct capture *capture);
+/* Records and losses into the reorder stage, which then goes on to `horizon`: the time of the call or an earlier one. */
+int capture_drain(struct capture *capture, uint64_t horizon);
+/* Hits that were skipped before the window are of no interest. */
+void capture_begin_misses(struct capture *capture);
 int capture_handle_record(void *ctx, void *data, size_t size);
 struct member *member_find(const struct capture *capture, uint32_t tid);
 struct member *member_add(struct capture *capture, uint32_t tid, struct tracee *tracee);

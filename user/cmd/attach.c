@@ -63,12 +63,10 @@ static int run(int argc, char **argv)
 		err = pipeline_front(&pipeline, true, &diag);
 	if (!err)
 		err = observe(&observation, &diag);
-	if (!err && report_builder_finish(pipeline.builder, pipeline.world, observation.late, false, &report) < 0)
+	if (!err && report_builder_finish(pipeline.builder, pipeline.world, false, &report) < 0)
 		err = diag_set(&diag, EXIT_FAILED, -ENOMEM, "no memory for the report");
 	observe_shown_now();
 	status = err ? cmd_fail(&diag) : cmd_show(report, &options.show);
-	if (!status && observation.status.missed)
-		status = EXIT_PARTIAL;
 	teller_done(&teller);
 	pipeline_done(&pipeline);
 	return status;

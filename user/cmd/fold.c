@@ -56,7 +56,7 @@ int fold_file(struct pipeline *pipeline, const char *path, uint64_t stall_ns, st
 	ended = world_window(pipeline->world).ended;
 	if (!ended)
 		world_end(pipeline->world, world_window(pipeline->world).end);
-	if (report_builder_finish(pipeline->builder, pipeline->world, reorder_late(pipeline->reorder), damaged || !ended || !outcome.complete, ret_report) < 0)
+	if (report_builder_finish(pipeline->builder, pipeline->world, damaged || !ended || !outcome.complete, ret_report) < 0)
 		return diag_set(diag, EXIT_FAILED, -ENOMEM, "no memory for the report");
 	*ret_damaged = damaged;
 	return 0;

@@ -12,6 +12,7 @@
 #include "base/duration.h"
 #include "base/interrupt.h"
 #include "cmd/cmd.h"
+#include "cmd/confine.h"
 #include "target/target.h"
 
 #define POLL_MS 20		       /* how long a record waits in the ring at most */
@@ -136,11 +137,14 @@ bool observe_interrupted(void)
 
 void observe_catch_signals(void (*last)(void))
 {
-	struct sigaction action = {.sa_handler = on_signal};
+	struct sigaction action = {.sa_handler = on_signal}, before;
 
 	last_deed = last;
 	sigaction(SIGINT, &action, NULL);
 	sigaction(SIGTERM, &action, NULL);
+	/* nohup says that it is to be ignored */
+	if (!sigaction(SIGHUP, NULL, &before) && before.sa_handler != SIG_IGN)
+		sigaction(SIGHUP, &action, NULL);
 	/* a reader that goes away shows as a failed write */
 	signal(SIGPIPE, SIG_IGN);
 }
@@ -254,8 +258,11 @@ static void tell_end(const struct observation *observation)
 			status->execed ? "became another program (exec)" : "exited");
 	if (status->lost)
 		fprintf(stderr, "gilscope: %" PRIu64 " events were lost; what they would have told is 'unknown'. A larger --ring-size may help.\n", status->lost);
+	if (observation->late)
+		fprintf(stderr, "gilscope: %" PRIu64 " events came too late to be put in order; what they would have told is 'unknown'. More CPU time for gilscope may help.\n",
+			observation->late);
 	if (status->missed)
-		fprintf(stderr, "gilscope: the kernel skipped %" PRIu64 " probe hits; figures around them may be wrong.\n", status->missed);
+		fprintf(stderr, "gilscope: the kernel skipped %" PRIu64 " probe hits; what they would have told is 'unknown'.\n", status->missed);
 }
 
 void observe_head(const struct observe_options *options, struct stream_head *head)
@@ -278,6 +285,11 @@ static struct capture_options capture_options(const struct observe_options *opti
 	return how;
 }
 
+static bool may_go_on(void *capture)
+{
+	return capture_may_go_on(capture);
+}
+
 int observe(struct observation *observation, struct diag *diag)
 {
 	_cleanup_(capture_freep) struct capture *capture = NULL;
@@ -298,6 +310,7 @@ int observe(struct observation *observation, struct diag *diag)
 	if (err)
 		return err;
 	phase = PHASE_OBSERVING;
+	confine_observer(may_go_on, capture);
 	err = run(observation, capture);
 	if (err > 0)
 		err = 0;

@@ -45,8 +45,8 @@ struct observation {
 };
 
 /*
- * First Ctrl-C (or SIGTERM): observe() returns with what it has. Second, or a first one while there is nothing yet to show: the process ends with 130 at
- * once, after `last`, which may be NULL and is called in the signal handler; the kernel removes the probes.
+ * First Ctrl-C (or SIGTERM, or SIGHUP unless it was ignored before, by nohup): observe() returns with what it has. Second, or a first one while there is
+ * nothing yet to show: the process ends with 130 at once, after `last`, which may be NULL and is called in the signal handler; the kernel removes the probes.
  */
 void observe_catch_signals(void (*last)(void));
 /* Has there been one? */

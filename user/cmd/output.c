@@ -10,6 +10,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "cmd/confine.h"
+
 static const int SIGNALS[] = {SIGINT, SIGTERM, SIGHUP};
 
 /* For the signal handler: the path of the file that is not whole, or "". One is written at a time. */
@@ -141,6 +143,8 @@ int output_begin(struct output *output, const char *path, const char *input, str
 	int as_it_comes;
 
 	*output = (struct output){.name = path, .path = path};
+	if (path)
+		confine_write_beside(path);
 	if (!path || !strcmp(path, "-")) {
 		output->name = "the standard output";
 		output->file = stdout;

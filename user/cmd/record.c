@@ -2,9 +2,12 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "base/duration.h"
 #include "cmd/cmd.h"
+#include "cmd/confine.h"
+#include "cmd/fold.h"
 #include "cmd/observe.h"
 #include "cmd/output.h"
 #include "cmd/spawn.h"
@@ -123,12 +126,49 @@ static int finish(struct pipeline *pipeline, struct output *output, const struct
 	return err;
 }
 
+/* Without a model the recording is read once for it; what cannot be read again may lack all that matters. */
+static int judge_file(const char *path, struct diag *diag, bool *ret_partial)
+{
+	struct pipeline pipeline = {0};
+	const struct report *report;
+	bool damaged = false;
+	struct stat file;
+	int err;
+
+	*ret_partial = true;
+	if (stat(path, &file) || !S_ISREG(file.st_mode))
+		return 0;
+	err = fold_file(&pipeline, path, STALL_DEFAULT_NS, diag, &report, &damaged);
+	if (!err)
+		*ret_partial = damaged || report_partial(report);
+	pipeline_done(&pipeline);
+	return err;
+}
+
+/* Whether so much was lost that `report` of the recording will call it partial. */
+static int judge(const struct options *options, const struct pipeline *pipeline, const struct observation *observation, struct diag *diag, bool *ret_partial)
+{
+	const struct report *report;
+
+	*ret_partial = false;
+	if (!observation->status.lost && !observation->status.missed && !observation->late)
+		return 0;
+	if (!pipeline->world)
+		return judge_file(options->output, diag, ret_partial);
+	report_builder_without_flames(pipeline->builder);
+	if (report_builder_finish(pipeline->builder, pipeline->world, false, &report) < 0)
+		return diag_set(diag, EXIT_FAILED, -ENOMEM, "no memory for the report");
+	*ret_partial = report_partial(report);
+	return 0;
+}
+
 static int record(struct options *options, struct pipeline *pipeline, struct output *output, struct diag *diag)
 {
 	struct teller teller = {.pipeline = pipeline, .forget = true};
 	struct observation observation = {.options = &options->observe, .pipeline = pipeline, .tick_ctx = &teller};
 	int err = build(options, pipeline, output, diag);
 	struct diag late = {0};
+	bool partial;
 
 	if (err)
 		return err;
@@ -140,9 +180,12 @@ static int record(struct options *options, struct pipeline *pipeline, struct out
 		err = finish(pipeline, output, &observation.status, diag);
 	else if (trace_writer_finish(pipeline->trace, &late)) /* the file's trouble is the cause of whatever the observation says */
 		name_file(&late, err, output->name, diag);
-	if (err)
+	if (err) {
 		keep_rest(output, &observation.status);
-	else if (observation.status.lost || observation.status.missed)
+		return err;
+	}
+	err = judge(options, pipeline, &observation, diag, &partial);
+	if (!err && partial)
 		diag->status = EXIT_PARTIAL;
 	return err;
 }
@@ -153,20 +196,19 @@ static int run(int argc, char **argv)
 	struct pipeline pipeline = {0};
 	struct output output = {0};
 	struct diag diag = {0};
-	pid_t child = 0;
+	struct spawned child = {0};
 	int err = 0, status;
 
 	cmd_parse(&ARGP, argc, argv, &options);
 	observe_catch_signals(NULL);
 	if (options.command) {
 		err = spawn_python(options.command, &diag, &child);
-		options.observe.pids[options.observe.pid_count++] = (uint32_t)child;
+		options.observe.pids[options.observe.pid_count++] = (uint32_t)child.pid;
 	}
 	if (!err)
 		err = record(&options, &pipeline, &output, &diag);
 	status = err ? cmd_fail(&diag) : (int)diag.status;
-	if (child)
-		spawn_end(child);
+	spawn_end(&child);
 	output_done(&output);
 	pipeline_done(&pipeline);
 	return status;

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/diag.h"
+#include "cmd/confine.h"
 #include "stream/script.h"
 
 #define RECOGNISE_BYTES 15
@@ -20,6 +21,7 @@ int replay_open(const char *path, struct diag *diag, FILE **ret_file)
 		return -errno;
 	}
 	*ret_file = file;
+	confine_reader();
 	return 0;
 }
 

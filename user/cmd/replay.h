@@ -8,7 +8,10 @@
 #include <stdio.h>
 #include "stream/trace.h"
 
-/* "-" is stdin. 0, or -errno with a diag that names the file. */
+/*
+ * "-" is stdin. 0, or -errno with a diag that names the file. From then on the process can do little else than read it (confine.h): whatever else is
+ * to be opened, open it before.
+ */
 int replay_open(const char *path, struct diag *diag, FILE **ret_file);
 
 /* Reads to the end. `head` comes first. ret_outcome as trace_read's; a script is always complete. */

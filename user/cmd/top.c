@@ -10,6 +10,7 @@
 
 #include "base/duration.h"
 #include "cmd/cmd.h"
+#include "cmd/confine.h"
 #include "cmd/observe.h"
 #include "cmd/snapshot.h"
 #include "view/tui.h"
@@ -95,7 +96,7 @@ static void on_death(int number)
 
 static void restore_on_death(void)
 {
-	static const int numbers[] = {SIGHUP, SIGQUIT, SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGABRT};
+	static const int numbers[] = {SIGQUIT, SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGABRT};
 	struct sigaction action = {.sa_handler = on_death, .sa_flags = SA_NODEFER};
 
 	for (size_t i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++)
@@ -166,7 +167,7 @@ static int update(struct top *top)
 	struct pipeline *pipeline = &top->pipeline;
 	const struct report *report;
 	struct live_view view;
-	int err = report_builder_finish(pipeline->builder, pipeline->world, reorder_late(pipeline->reorder), false, &report);
+	int err = report_builder_finish(pipeline->builder, pipeline->world, false, &report);
 
 	if (!err)
 		err = live_update(top->live, report);
@@ -321,6 +322,7 @@ static int run(int argc, char **argv)
 	top.options.observe.quiet = true;
 	top.observation = (struct observation){.options = &top.options.observe, .pipeline = &top.pipeline, .tick = on_tick, .tick_ctx = &top, .look_again_ns = LOOK_AGAIN_NS};
 	observe_catch_signals(tui_restore);
+	confine_write_beside(DEFAULT_FILE);
 	err = tui_check(&top.diag);
 	if (!err)
 		err = start(&top);

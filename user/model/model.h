@@ -239,7 +239,9 @@ void world_cut(struct world *world, uint64_t ts);
 struct world_window {
 	uint64_t start, end; /* first and last instant known so far */
 	uint64_t events;     /* fed */
-	uint64_t lost;	     /* events missing, by LOST */
+	uint64_t lost;	     /* events missing, by LOST … */
+	uint64_t late;	     /* … of them those that came too late to be put in order … */
+	uint64_t missed;     /* … and those whose probe the kernel did not run */
 	uint64_t foreign;    /* UNKNOWN_GIL events that no GIL event explained later */
 	uint64_t contradictions; /* facts of a thread that did not fit to those before: one was missed without a LOST */
 	uint64_t gaps;	     /* threads that came to a CPU without being told (GAP) while they were thought to sleep or to wait */

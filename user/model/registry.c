@@ -201,6 +201,8 @@ struct world_window world_window(const struct world *w)
 				     .end = w->now,
 				     .events = w->events,
 				     .lost = w->lost,
+				     .late = w->late,
+				     .missed = w->missed,
 				     .foreign = w->foreign,
 				     .contradictions = w->contradictions,
 				     .gaps = w->gaps,

@@ -386,6 +386,8 @@ static int dispatch(struct world *w, const union event *event, uint64_t ts)
 		return feed_state(w, &event->state, ts);
 	case EV_LOST:
 		w->lost += event->lost.count;
+		w->late += event->hdr.flags & EVF_LOST_LATE ? event->lost.count : 0;
+		w->missed += event->hdr.flags & EVF_LOST_MISSED ? event->lost.count : 0;
 		lose(w, ts, event->lost.last_ts, event->lost.count);
 		return 0;
 	case EV_WINDOW:

@@ -21,7 +21,7 @@ struct reorder {
 	uint32_t max_events;
 	uint64_t ts_gone; /* what is older is late: time of the last event that went on, or how far the source's promise reaches */
 	uint64_t late;
-	struct ev_lost lost; /* the late ones that were not told yet; none when its count is 0 */
+	struct ev_lost lost; /* the late ones that did not go on yet as a loss; none when its count is 0 */
 
 	union event *ring; /* sorted; as many as a power of two */
 	uint64_t mask, head, tail;
@@ -110,31 +110,41 @@ static int pass_oldest(struct reorder *reorder)
 	return err ? err : sink_event(&reorder->next, &event);
 }
 
-static void note_late(struct reorder *reorder, const union event *event)
+static void note_late(struct reorder *reorder)
 {
 	struct ev_lost *lost = &reorder->lost;
 
 	reorder->late++;
 	if (!lost->count)
-		*lost = (struct ev_lost){.hdr = {.ts = reorder->ts_gone, .type = EV_LOST}, .last_ts = reorder->ts_gone};
-	if (event->hdr.type != EV_LOST) {
-		lost->count++;
-		return;
-	}
-	/* losses that are told late remain losses, as many and as long */
-	lost->count += event->lost.count ? event->lost.count : 1;
-	if (event->lost.last_ts > lost->last_ts)
-		lost->last_ts = event->lost.last_ts;
+		*lost = (struct ev_lost){.hdr = {.ts = reorder->ts_gone, .type = EV_LOST, .flags = EVF_LOST_LATE}, .last_ts = reorder->ts_gone};
+	lost->count++;
+}
+
+/* Losses that are told late remain what they are, as many and as long; only what has gone on cannot be taken back. */
+static union event loss_from(uint64_t ts, const union event *event)
+{
+	union event loss = *event;
+
+	loss.hdr.ts = ts;
+	if (loss.lost.last_ts < ts)
+		loss.lost.last_ts = ts;
+	return loss;
 }
 
 static int reorder_event(void *ctx, const union event *event)
 {
 	struct reorder *reorder = ctx;
+	bool is_late = event->hdr.ts < reorder->ts_gone;
+	union event loss;
 	int err = 0;
 
-	if (event->hdr.ts < reorder->ts_gone) {
-		note_late(reorder, event);
+	if (is_late && event->hdr.type != EV_LOST) {
+		note_late(reorder);
 		return 0;
+	}
+	if (is_late) {
+		loss = loss_from(reorder->ts_gone, event);
+		event = &loss;
 	}
 	if (!ring_insert(reorder, event))
 		heap_push(reorder, event);

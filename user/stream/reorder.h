@@ -5,7 +5,8 @@
  * Records are stamped before their place in the ring is reserved, so neighbours may be exchanged: by microseconds usually, by as long as a
  * preemption at worst. The stage holds events until the source promises by reorder_advance() that it has delivered all there was up to a time; then
  * whatever is older than that time minus the window goes on. An event that is older than what has gone on already is late: its fact can no longer
- * be used, so it is counted and a LOST event takes its place, for the model must not go on as if it had not been.
+ * be used, so it is counted and a LOST event with its `late` flag takes its place, for the model must not go on as if it had not been. A LOST event
+ * that is late itself is none of these: it begins where the stage is.
  */
 #ifndef GILSCOPE_STREAM_REORDER_H
 #define GILSCOPE_STREAM_REORDER_H

@@ -16,20 +16,30 @@ static void tell(const struct caveats *caveats, const struct text *text)
 	caveats->to->hear(caveats->to->ctx, text);
 }
 
+/* Losses of a special kind, in brackets; `*opened` when there was one before. */
+static void add_kind_of_loss(struct text *text, uint64_t count, const char *what, bool *opened)
+{
+	if (!count)
+		return;
+	text_add(text, *opened ? "; " : " (");
+	text_add_count(text, count);
+	text_add(text, " of them ");
+	text_add(text, what);
+	*opened = true;
+}
+
 static void tell_losses(const struct caveats *caveats)
 {
 	const struct report *report = caveats->report;
 	struct text text = {0};
+	bool opened = false;
 
 	if (report->window.lost) {
 		text_add_number_of(&text, report->window.lost, "event was", "events were");
 		text_add(&text, " lost");
-		if (report->late) {
-			text_add(&text, " (");
-			text_add_count(&text, report->late);
-			text_add(&text, " of them came too late to be put in order)");
-		}
-		text_add(&text, ": ");
+		add_kind_of_loss(&text, report->window.late, "came too late to be put in order", &opened);
+		add_kind_of_loss(&text, report->window.missed, "because the kernel skipped the probe", &opened);
+		text_add(&text, opened ? "): " : ": ");
 		text_add_share(&text, report->unknown_ns, report->thread_ns);
 		text_add(&text, " of the threads' time is unknown. What is reported as known does not rest on what was lost.");
 		tell(caveats, &text);
