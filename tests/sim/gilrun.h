@@ -222,4 +222,15 @@ static inline void sim_done(struct sim *s)
 	free(s->turns.at);
 }
 
+/* One wake-up in so many is not told. */
+static inline void sim_drop_wakes(struct sim *sim, uint32_t in)
+{
+	uint32_t kept = 0;
+
+	for (uint32_t i = 0; i < sim->events.count; i++)
+		if (sim->events.at[i].event.hdr.type != EV_WAKE || (sim->events.at[i].event.hdr.flags & EVF_WAKE_NEW) || sim_random(sim, in))
+			sim->events.at[kept++] = sim->events.at[i];
+	sim->events.count = kept;
+}
+
 #endif

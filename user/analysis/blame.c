@@ -92,8 +92,8 @@ static int culprit(struct report_builder *builder, const struct stall *stall, st
 {
 	int r = 0;
 
-	*ret_handler = stall->handler;
-	if (stall->cause != TS_GIL_WAIT)
+	*ret_handler = stall->cause == TS_GIL_WAIT ? (struct handler){0} : stall->handler;
+	if (stall->cause != TS_GIL_WAIT || !breakdown_holders_known(&stall->what))
 		return 0;
 	for (uint32_t i = 0; i < stall->what.blocker_count && !r; i++)
 		r = count_shares(builder, stall->what.blockers[i].stacks, stall->what.blockers[i].stack_count);

@@ -30,6 +30,15 @@ void state_sums_add(struct state_sums *sums, const struct state_sums *from)
 		sums->ns[i] += from->ns[i];
 }
 
+bool breakdown_holders_known(const struct breakdown *what)
+{
+	uint64_t known = 0;
+
+	for (uint32_t i = 0; i < what->blocker_count; i++)
+		known += state_sums_total(&what->blockers[i].states);
+	return what->blocker_count && known * 2 >= what->states.ns[TS_GIL_WAIT];
+}
+
 /* Makes room for one entry more; what is new is zero. */
 static int grow(void *entries, uint32_t count, uint32_t *room, size_t size)
 {

@@ -129,7 +129,7 @@ static void on_interval(void *ctx, const struct interval *i)
 	thread->sysno = i->sysno;
 	if (i->sampled)
 		thread->report.sampled_ns += dur;
-	if (thread_state_holds(i->state))
+	if (interval_holds(i))
 		thread->report.held_ns += dur;
 	if (i->in_turn)
 		thread->turn_ns[i->state] += dur;

@@ -101,6 +101,9 @@ struct breakdown {
 	uint32_t blocker_room, syscall_room, preempted_by_room; /* allocated entries */
 };
 
+/* Does `blockers` say who had the GIL during most of the wait for it? What it lists else is a part that stands for nothing. */
+bool breakdown_holders_known(const struct breakdown *what);
+
 struct stall {
 	uint64_t start, end;
 	bool ongoing;		  /* the window ended inside it */

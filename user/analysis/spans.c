@@ -141,7 +141,7 @@ static void on_interval(void *ctx, const struct interval *i)
 		return;
 	}
 	settle_rest(spans, thread);
-	if (i->state == TS_UNKNOWN)
+	if (i->state == TS_UNKNOWN && !i->still)
 		thread->still = (struct stack_ref){0};
 	add_stack(spans, thread, &(struct stack_span){i->thread, i->start, i->end, thread->still.stack, thread->still.task, false});
 }

@@ -77,7 +77,7 @@ void gil_violate(struct world *w, struct gil_machine *g, uint64_t ts)
 
 	g->pub.violations++;
 	if (holder)
-		thread_doubt(w, holder);
+		thread_doubt(holder);
 	gil_unknown(w, g, ts);
 	if (holder)
 		thread_update(w, holder, ts);
@@ -156,7 +156,7 @@ void gil_tell_open(struct world *w, struct gil_machine *g, uint64_t ts)
 void relation_contradict(struct world *w, struct gil_machine *g, struct thread_machine *t, uint64_t ts)
 {
 	g->pub.violations++;
-	thread_doubt(w, t);
+	thread_doubt(t);
 	relation_leave(w, t, ts);
 }
 

@@ -249,7 +249,8 @@ static void confirm(struct thread_machine *t)
 static void contradict(struct world *w, struct thread_machine *t, uint64_t ts)
 {
 	w->contradictions++;
-	thread_doubt(w, t);
+	if (t->open.state == TS_IDLE || t->open.state == TS_BLOCKED) /* the others do not rest on where it is */
+		thread_doubt(t);
 	loop_break(w, t, ts, false);
 }
 
@@ -322,6 +323,14 @@ void loop_wake(struct world *w, struct thread_machine *t, uint64_t ts, bool told
 {
 	if (loop_waits(t) && t->sched == SCHED_ASLEEP && !t->pub.loop->in_turn)
 		turn_begin(w, loop_of(t), ts, told, false);
+}
+
+void loop_doubt_wake(struct world *w, struct thread_machine *t, uint64_t ts)
+{
+	if (!loop_waits(t))
+		return;
+	turn_cancel(w, loop_of(t));
+	turn_begin(w, loop_of(t), ts, false, false);
 }
 
 void loop_see(struct world *w, struct thread_machine *t, uint64_t ts)

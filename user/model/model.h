@@ -38,6 +38,7 @@ enum thread_state {
 };
 
 const char *thread_state_name(enum thread_state state);
+/* The states that mean holding. Who is in one of the others does not hold, but for TS_UNKNOWN: interval_holds(). */
 static inline bool thread_state_holds(enum thread_state state)
 {
 	return state == TS_PYTHON || state == TS_HELD_BLOCKED || state == TS_HELD_RUNNABLE;
@@ -106,17 +107,24 @@ struct interval {
 	struct thread *thread;
 	enum thread_state state;
 	uint64_t start, end;
-	struct gil *gil;   /* held or waited for; else NULL */
+	struct gil *gil;   /* held or waited for; else NULL. With TS_UNKNOWN: held for certain, whatever the thread did */
 	int32_t sysno;	   /* TS_BLOCKED, TS_HELD_BLOCKED, TS_IDLE: the system call it slept in, SYSNO_… */
 	uint16_t cpu;	   /* the CPU it ran on or waited for; CPU_NONE when neither */
 	bool throttled;	   /* a runnable state that began with the cgroup's quota used up */
 	bool sampled;	   /* python/native told apart by observations only (partial GILs) */
 	bool in_turn;	   /* lies inside a turn of thread->loop, or of one that is cancelled later */
+	bool still;	   /* TS_UNKNOWN: but off the CPU, or was when it was seen last; so where in Python it stands is known */
 	bool gc;	   /* the thread is inside a run of the cyclic garbage collector … */
 	uint8_t generation; /* … of this generation; GC_GENERATION_UNKNOWN */
 };
 
 #define GC_GENERATION_UNKNOWN 255
+
+/* The thread certainly had the GIL, whether its state is known or not. */
+static inline bool interval_holds(const struct interval *interval)
+{
+	return interval->gil && interval->state != TS_GIL_WAIT;
+}
 
 /*
  * A Python stack at an instant (events.def, STACK, says which `flags` mean what). With STACK_HOLDER it is that of the GIL's certain holder, `thread`,

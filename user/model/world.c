@@ -235,7 +235,7 @@ static int feed_epoll(struct world *w, const union event *event, uint64_t ts)
 	sched_prove(w, t, ts);
 	if (t->relation == REL_WAITING) {
 		w->contradictions++;
-		thread_doubt(w, t);
+		thread_doubt(t);
 		relation_leave(w, t, ts);
 	}
 	relation_exclude_waiting(w, t);

@@ -91,8 +91,9 @@ static void add_gil_wait(struct text *text, const struct report *report, const s
 	for (uint32_t i = 0; i < what->blocker_count; i++)
 		for (int s = 0; s < TS_COUNT; s++)
 			by_state.ns[s] += what->blockers[i].states.ns[s];
-	if (!what->blocker_count) {
-		text_add(text, "Other threads had the GIL; which ones is not known.");
+	/* who had it for a part is not to be blamed for the whole */
+	if (!breakdown_holders_known(what)) {
+		text_add(text, "Other threads had the GIL; which ones is not known%s.", what->blocker_count ? " for most of that time" : "");
 		return;
 	}
 	if (what->blockers[0].handler.role != HANDLER_NONE) {
@@ -106,6 +107,10 @@ static void add_gil_wait(struct text *text, const struct report *report, const s
 		break;
 	case TS_HELD_RUNNABLE:
 		text_add(text, " had the GIL but no CPU: give the process more CPU, or run fewer threads than CPUs.");
+		break;
+	case TS_UNKNOWN:
+		text_add(text, " had the GIL all the while; whether it ran or slept is not known, for the kernel did not tell all of its switches. If that code "
+			       "sleeps, release the GIL around the call (Py_BEGIN_ALLOW_THREADS); if it computes, move it to a process pool.");
 		break;
 	default:
 		text_add(text, " ran Python, or C code that keeps the GIL, while the loop waited: move that work to a process pool, take smaller steps, or "

@@ -141,6 +141,16 @@ static void add_holder(struct holders *holders, const struct live_thread *thread
 	holders->count++;
 }
 
+/* What of the thread's time it is known of whether it had the GIL. */
+static uint64_t certain_ns(const struct live_thread *thread)
+{
+	uint64_t ns = thread->held_ns;
+
+	for (int i = 0; i < TS_UNKNOWN; i++)
+		ns += thread_state_holds((enum thread_state)i) ? 0 : thread->states.ns[i];
+	return ns;
+}
+
 static void find_holders(const struct live_view *view, const struct live_gil *gil, struct holders *holders)
 {
 	for (uint32_t i = 0; i < view->thread_count; i++) {
@@ -148,8 +158,9 @@ static void find_holders(const struct live_view *view, const struct live_gil *gi
 
 		if (thread->gil == gil->gil && thread->held_ns)
 			add_holder(holders, thread);
+		/* who has it for certain is not among those that might have it */
 		if (thread->thread->process == gil->gil->process)
-			holders->unknown_ns += thread->states.ns[TS_UNKNOWN];
+			holders->unknown_ns += state_sums_total(&thread->states) - certain_ns(thread);
 	}
 	holders->free_ns = view->moment_ns > gil->held_ns ? view->moment_ns - gil->held_ns : 0;
 	if (holders->unknown_ns > holders->free_ns)

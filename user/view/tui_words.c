@@ -194,7 +194,7 @@ static void add_holder(struct text *text, const struct report *report, const str
 {
 	const struct blocker *blocker = &what->blockers[0];
 
-	if (!what->blocker_count) {
+	if (!breakdown_holders_known(what)) {
 		text_add(text, "who had the GIL is not known");
 		return;
 	}

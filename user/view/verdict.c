@@ -22,7 +22,9 @@ static void add_blocker(struct text *text, const struct report *report, const st
 
 void text_add_culprit(struct text *text, const struct report *report, const struct process *process, enum thread_state state, const struct breakdown *what)
 {
-	if (state == TS_GIL_WAIT && what->blocker_count) {
+	if (state == TS_GIL_WAIT && what->blocker_count && !breakdown_holders_known(what)) {
+		text_add(text, ", held by threads that are not known for most of it");
+	} else if (state == TS_GIL_WAIT && what->blocker_count) {
 		text_add(text, what->blocker_count > 1 ? ", mostly held by " : ", held by ");
 		add_blocker(text, report, &what->blockers[0]);
 	} else if ((state == TS_BLOCKED || state == TS_HELD_BLOCKED) && what->syscall_count) {
