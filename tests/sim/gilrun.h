@@ -25,8 +25,11 @@ static inline void sim_snapshot(struct sim *s, const struct sim_thread *t)
 
 	if (asleep && t->sysno >= 0)
 		flags |= EVF_STATE_SYSCALL;
+	flags |= asleep && t->sysno == SYSNO_STOPPED ? EVF_STATE_STOPPED : asleep && t->sysno == SYSNO_TRACED ? EVF_STATE_TRACED : 0;
 	if (asleep && t->inside)
 		flags |= EVF_STATE_EPOLL;
+	else if (asleep && (t->in_handover || t->mutex))
+		flags |= EVF_STATE_GIL_MUTEX;
 	else if (asleep && t->relation == SIM_WAITS)
 		flags |= EVF_STATE_GIL_WAIT;
 	sim_emit_at(s, s->now + late, EV_STATE, t->tid, t->gil, (uint8_t)flags, event, true);

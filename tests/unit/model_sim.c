@@ -90,6 +90,8 @@ static bool agrees(const struct check *c, const struct interval *i, const struct
 		return false;
 	if (i->cpu != CPU_NONE && i->cpu != truth->cpu)
 		return false;
+	if (sysno_is_stop(i->sysno))
+		return i->sysno == truth->sysno;
 	return (i->state != TS_BLOCKED && i->state != TS_HELD_BLOCKED && i->state != TS_IDLE) || i->sysno == SYSNO_UNKNOWN ||
 	       i->sysno == truth->sysno;
 }

@@ -47,6 +47,8 @@ void stacks_interval(struct report_builder *builder, struct thread_fold *thread,
 	} else {
 		struct time time = {ns, gc_share(i->thread->process, i->gc, &thread->still, i->state, ns)};
 
+		if (sysno_is_stop(i->sysno)) /* nothing that its code did */
+			return;
 		flame_add(builder, thread, i->state, i->in_turn, thread->still.stack, &time, false);
 	}
 }

@@ -78,6 +78,8 @@ void sched_set(struct world *w, struct thread_machine *t, enum sched sched, uint
 	t->pub.cpu = cpu;
 	if (w->partial && !was_off)
 		edges_off(w, t, ts);
+	if (sched == SCHED_RUNNING && t->in_handover)
+		relation_handed_over(w, t, ts);
 	if (sched == SCHED_READY && cpu < w->cpu_count)
 		w->cpus[cpu].waiting++;
 }
@@ -99,6 +101,24 @@ void sched_prove(struct world *w, struct thread_machine *t, uint64_t ts)
 	sched_set(w, t, SCHED_RUNNING, CPU_NONE, ts);
 }
 
+/* What it sleeps in. Of who is stopped from outside, the system call of that instant says nothing: it is over, or begun again afterwards. */
+static int32_t sleeps_in(const struct ev_switch_out *event)
+{
+	unsigned int flags = event->hdr.flags;
+
+	if (flags & EVF_SWITCH_OUT_STOPPED)
+		return SYSNO_STOPPED;
+	if (flags & EVF_SWITCH_OUT_TRACED)
+		return SYSNO_TRACED;
+	if (flags & EVF_SWITCH_OUT_FROZEN)
+		return SYSNO_FROZEN;
+	if (flags & (EVF_SWITCH_OUT_GIL_MUTEX | EVF_SWITCH_OUT_HANDOVER))
+		return SYSNO_GIL;
+	if (!(flags & EVF_SWITCH_OUT_SYSCALL))
+		return SYSNO_NONE;
+	return event->sysno < 0 ? SYSNO_UNKNOWN : event->sysno;
+}
+
 static void sched_out(struct world *w, struct thread_machine *t, const struct ev_switch_out *event, uint64_t ts)
 {
 	unsigned int flags = event->hdr.flags;
@@ -110,9 +130,11 @@ static void sched_out(struct world *w, struct thread_machine *t, const struct ev
 		sched_set(w, t, SCHED_READY, event->hdr.aux, ts);
 		return;
 	}
-	t->sysno = !(flags & EVF_SWITCH_OUT_SYSCALL) ? SYSNO_NONE : event->sysno < 0 ? SYSNO_UNKNOWN : event->sysno;
+	t->sysno = sleeps_in(event);
 	sched_set(w, t, SCHED_ASLEEP, CPU_NONE, ts);
 	loop_sleep(w, t);
+	if (flags & (EVF_SWITCH_OUT_GIL_MUTEX | EVF_SWITCH_OUT_HANDOVER) && event->gil < w->gil_room && w->gil_by_index[event->gil])
+		relation_sleep(w, w->gil_by_index[event->gil], t, flags & EVF_SWITCH_OUT_HANDOVER, ts);
 }
 
 /*

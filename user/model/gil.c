@@ -118,9 +118,10 @@ static void wait_end(struct world *w, struct thread_machine *t, uint64_t ts, boo
 	struct gil_machine *g = gil_of(t);
 
 	whole = whole && t->wait_whole;
-	if (whole || t->ts_wait < ts)
+	if (!t->in_handover && (whole || t->ts_wait < ts))
 		world_tell(w, TOLD_WAIT)->wait = (struct gil_wait){.gil = &g->pub, .thread = &t->pub, .start = t->ts_wait, .end = ts, .whole = whole};
 	t->relation = REL_UNKNOWN;
+	t->in_handover = false;
 	unlink_waiting(t);
 	g->pub.waiters--;
 	tell_waiters(w, g, ts);
@@ -135,6 +136,31 @@ static void wait_end(struct world *w, struct thread_machine *t, uint64_t ts, boo
 void relation_acquire(struct world *w, struct thread_machine *t, uint64_t ts)
 {
 	wait_end(w, t, ts, true);
+}
+
+/*
+ * The GIL's own futexes. Who has nothing to do with the GIL and sleeps on its mutex is in take_gil, before its first WAIT: it waits. (The holder sleeps
+ * there in drop_gil: everybody is stuck behind it like behind any other holder that sleeps.) In the hand-over the thread has dropped the GIL, and sleeps until
+ * somebody has taken it; it mostly wants it back, but may be on its way into a blocking call, so this is a wait only as long as it sleeps.
+ */
+void relation_sleep(struct world *w, struct gil_machine *g, struct thread_machine *t, bool handover, uint64_t ts)
+{
+	if (w->partial || g->pub.process != t->pub.process)
+		return;
+	if (!relation_known(t->relation))
+		t->relation = REL_UNKNOWN; /* it may have begun to wait now */
+	if (t->relation != REL_NONE)
+		return;
+	t->pub.python = true;
+	wait_begin(w, t, g, ts, !handover);
+	t->in_handover = handover;
+}
+
+void relation_handed_over(struct world *w, struct thread_machine *t, uint64_t ts)
+{
+	thread_cut(w, t, ts); /* as long as it is among those that wait: who has the GIL by now is told first */
+	wait_end(w, t, ts, false);
+	t->relation = REL_NONE;
 }
 
 void relation_leave(struct world *w, struct thread_machine *t, uint64_t ts)

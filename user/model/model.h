@@ -44,8 +44,22 @@ static inline bool thread_state_holds(enum thread_state state)
 	return state == TS_PYTHON || state == TS_HELD_BLOCKED || state == TS_HELD_RUNNABLE;
 }
 
-#define SYSNO_NONE (-1) /* asleep, but not in a system call: a page fault */
-#define SYSNO_UNKNOWN (-2)
+/* What a thread sleeps in when that is no system call with a number. */
+enum {
+	SYSNO_NONE = -1, /* not in a system call: a page fault */
+	SYSNO_UNKNOWN = -2,
+	/* stopped from outside: the system call that it was in, if any, is over or is begun again afterwards */
+	SYSNO_STOPPED = -3, /* by a signal (SIGSTOP) */
+	SYSNO_TRACED = -4,  /* by its tracer (gdb, strace) */
+	SYSNO_FROZEN = -5,  /* with its cgroup or the whole system */
+	SYSNO_GIL = -6,	    /* a futex of the GIL's own; of a holder the mutex, which it needs to drop it */
+	SYSNO_FIRST = SYSNO_GIL
+};
+static inline bool sysno_is_stop(int32_t sysno)
+{
+	return sysno <= SYSNO_STOPPED && sysno >= SYSNO_FROZEN;
+}
+
 #define CPU_NONE UINT16_MAX
 
 /*
@@ -108,7 +122,7 @@ struct interval {
 	enum thread_state state;
 	uint64_t start, end;
 	struct gil *gil;   /* held or waited for; else NULL. With TS_UNKNOWN: held for certain, whatever the thread did */
-	int32_t sysno;	   /* TS_BLOCKED, TS_HELD_BLOCKED, TS_IDLE: the system call it slept in, SYSNO_… */
+	int32_t sysno;	   /* TS_BLOCKED, TS_HELD_BLOCKED, TS_IDLE: the system call it slept in, SYSNO_…; any state: SYSNO_STOPPED and the like */
 	uint16_t cpu;	   /* the CPU it ran on or waited for; CPU_NONE when neither */
 	bool throttled;	   /* a runnable state that began with the cgroup's quota used up */
 	bool sampled;	   /* python/native told apart by observations only (partial GILs) */

@@ -81,6 +81,7 @@ struct thread_machine {
 
 	unsigned int relation; /* REL_… */
 	bool wait_whole;
+	bool in_handover; /* waiting only as long as it sleeps: it dropped the GIL, and may go on without it */
 	uint64_t ts_wait;
 	struct thread **waiting_link; /* what points to it in its GIL's list of waiters */
 
@@ -271,6 +272,8 @@ void gil_hold_begin(struct world *w, struct gil_machine *g, struct thread_machin
 void gil_hold_end(struct world *w, struct gil_machine *g, uint64_t ts, bool whole, bool requested); /* the caller says what GIL and thread are now */
 void gil_violate(struct world *w, struct gil_machine *g, uint64_t ts);
 void relation_wait(struct world *w, struct gil_machine *g, struct thread_machine *t, bool again, uint64_t ts);
+void relation_sleep(struct world *w, struct gil_machine *g, struct thread_machine *t, bool handover, uint64_t ts); /* on a futex of the GIL's own */
+void relation_handed_over(struct world *w, struct thread_machine *t, uint64_t ts);
 void relation_acquire(struct world *w, struct thread_machine *t, uint64_t ts); /* its wait is over */
 void relation_contradict(struct world *w, struct gil_machine *g, struct thread_machine *t, uint64_t ts);
 

@@ -88,6 +88,9 @@ static void describe(const struct world *w, struct thread_machine *t, struct int
 	default:
 		break;
 	}
+	/* that it is stopped is known whatever else is, and holds for whatever state */
+	if (t->sched == SCHED_ASLEEP && sysno_is_stop(t->sysno))
+		ret->sysno = t->sysno;
 	ret->still = state == TS_UNKNOWN && thread_is_off(t);
 	/* a certain holder is one even while it is not known what it does */
 	if (thread_state_holds(state) || state == TS_GIL_WAIT || (state == TS_UNKNOWN && t->relation == REL_HOLDING))
