@@ -131,17 +131,23 @@ int loop_meet(struct world *w, struct thread_machine *t, uint32_t epfd, uint64_t
 	return loop_run(w, t, d);
 }
 
-/* Threads that wait on the descriptor just now run its loop. */
+/*
+ * Threads that wait on the descriptor just now run its loop. So does one that waited there last and is outside now, if Python says that it runs one: asyncio
+ * looks into its descriptor before the first callback, so a loop that begins is mostly known to be one only inside its first turn.
+ */
 static int loop_adopt(struct world *w, struct thread_machine *t, const struct descriptor *d, uint64_t ts)
 {
+	bool outside = t->place == PLACE_OUTSIDE && t->runs == RUNS_YES && t->waited && t->waited_epfd == d->epfd;
 	int r;
 
-	if (t->place != PLACE_INSIDE || t->epfd != d->epfd || t->pub.loop || t->runs == RUNS_NO)
+	if ((!outside && (t->place != PLACE_INSIDE || t->epfd != d->epfd)) || t->pub.loop || t->runs == RUNS_NO)
 		return 0;
 	r = loop_run(w, t, d);
 	if (r < 0)
 		return r;
-	if (t->slept && t->sched != SCHED_ASLEEP)
+	if (outside)
+		turn_begin(w, loop_of(t), ts, false, false);
+	else if (t->slept && t->sched != SCHED_ASLEEP)
 		turn_begin(w, loop_of(t), ts, false, false); /* it was woken before */
 	thread_update(w, t, ts);
 	return 0;
