@@ -232,6 +232,7 @@ static inline void sim_begin_wait(struct sim *s, struct sim_thread *t)
 
 static inline void sim_handed_over(struct sim *s, struct sim_thread *t)
 {
+	SIM_PUSH(s->waits, (struct sim_span){t->ts_wait, s->now, t->tid, t->gil, false, false});
 	t->in_handover = false;
 	t->relation = SIM_NONE;
 	if (--s->gils[t->gil].waiters == 0)

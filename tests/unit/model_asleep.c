@@ -51,6 +51,7 @@ static void in_the_handover_a_thread_waits_only_while_it_sleeps(void **state)
 	       "hold 110-120 1 whole\n"
 	       "120-130 1 native\n"
 	       "130-160 1 gil_wait\n"
+	       "wait 130-160 1 whole\n"
 	       "contention 130-160\n"
 	       "160-170 1 native cpu0\n"
 	       "170-180 1 blocked sys0\n");

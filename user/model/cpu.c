@@ -163,6 +163,7 @@ static void sched_gap(struct world *w, struct thread_machine *t, const struct ev
 		if (t->open.state != TS_GIL_WAIT && event->since < ts)
 			thread_cut(w, t, event->since);
 		thread_doubt_sched(w, t);
+		t->open.still = false; /* it ran unseen, and for how long is not known */
 		loop_wake(w, t, ts, false);
 	} else if (t->sched == SCHED_RUNNING && t->pub.cpu != CPU_NONE && t->pub.cpu != event->hdr.aux) {
 		sched_contradict(w, t, ts);

@@ -118,7 +118,7 @@ static void wait_end(struct world *w, struct thread_machine *t, uint64_t ts, boo
 	struct gil_machine *g = gil_of(t);
 
 	whole = whole && t->wait_whole;
-	if (!t->in_handover && (whole || t->ts_wait < ts))
+	if (whole || t->ts_wait < ts)
 		world_tell(w, TOLD_WAIT)->wait = (struct gil_wait){.gil = &g->pub, .thread = &t->pub, .start = t->ts_wait, .end = ts, .whole = whole};
 	t->relation = REL_UNKNOWN;
 	t->in_handover = false;
@@ -152,14 +152,14 @@ void relation_sleep(struct world *w, struct gil_machine *g, struct thread_machin
 	if (t->relation != REL_NONE)
 		return;
 	t->pub.python = true;
-	wait_begin(w, t, g, ts, !handover);
+	wait_begin(w, t, g, ts, true);
 	t->in_handover = handover;
 }
 
 void relation_handed_over(struct world *w, struct thread_machine *t, uint64_t ts)
 {
 	thread_cut(w, t, ts); /* as long as it is among those that wait: who has the GIL by now is told first */
-	wait_end(w, t, ts, false);
+	wait_end(w, t, ts, true);
 	t->relation = REL_NONE;
 }
 

@@ -164,7 +164,7 @@ struct hold {
 	bool handoff;	 /* `start` is a change of holder: the previous certain holder was another thread */
 };
 
-/* A wait for a GIL, from the first WAIT to the acquisition. `whole` as above. */
+/* A wait for a GIL, from the first WAIT (or sleep on its mutex) to the acquisition, or a sleep in its hand-over. `whole` as above. */
 struct gil_wait {
 	struct gil *gil;
 	struct thread *thread;

@@ -141,14 +141,15 @@ static void add_holder(struct holders *holders, const struct live_thread *thread
 	holders->count++;
 }
 
-/* What of the thread's time it is known of whether it had the GIL. */
-static uint64_t certain_ns(const struct live_thread *thread)
+/* Of the thread's time, that in which it is not known whether it had the GIL. */
+static uint64_t unknown_ns(const struct live_thread *thread)
 {
-	uint64_t ns = thread->held_ns;
+	uint64_t held = thread->held_ns, unknown = thread->states.ns[TS_UNKNOWN];
 
 	for (int i = 0; i < TS_UNKNOWN; i++)
-		ns += thread_state_holds((enum thread_state)i) ? 0 : thread->states.ns[i];
-	return ns;
+		if (thread_state_holds((enum thread_state)i))
+			held -= thread->states.ns[i] < held ? thread->states.ns[i] : held;
+	return unknown > held ? unknown - held : 0;
 }
 
 static void find_holders(const struct live_view *view, const struct live_gil *gil, struct holders *holders)
@@ -160,7 +161,7 @@ static void find_holders(const struct live_view *view, const struct live_gil *gi
 			add_holder(holders, thread);
 		/* who has it for certain is not among those that might have it */
 		if (thread->thread->process == gil->gil->process)
-			holders->unknown_ns += state_sums_total(&thread->states) - certain_ns(thread);
+			holders->unknown_ns += unknown_ns(thread);
 	}
 	holders->free_ns = view->moment_ns > gil->held_ns ? view->moment_ns - gil->held_ns : 0;
 	if (holders->unknown_ns > holders->free_ns)
