@@ -38,6 +38,13 @@ struct {
 	__uint(max_entries, SHARED_MAX_GILS);
 } gils SEC(".maps") __weak;
 
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__type(key, __u32); /* tgid */
+	__type(value, struct shared_gil_list);
+	__uint(max_entries, SHARED_MAX_TARGETS);
+} gil_lists SEC(".maps") __weak;
+
 /* What is remembered of a thread between two probes. */
 struct thread_note {
 	__u64 wait_cond;  /* condition variable of the GIL whose wait it is in, or 0 */

@@ -85,6 +85,8 @@ struct task_struct {
 	struct thread_struct thread;
 	unsigned int __state; /* since 5.14 (2f064a59a11f "sched: Change task_struct::state") */
 	unsigned int on_cpu; /* int at first, u8 in 7.2 */
+	unsigned int flags;   /* PF_… */
+	unsigned frozen : 1;  /* stopped with its cgroup (v2), since 5.2 */
 	int pid;	      /* tid, initial namespace */
 	int tgid;
 	char comm[16];

@@ -78,11 +78,32 @@ static __always_inline bool is_throttled(struct task_struct *task)
 	return false;
 }
 
-static __always_inline bool is_runnable(struct task_struct *task)
+/* include/linux/sched.h */
+enum { STATE_STOPPED = 0x4, STATE_TRACED = 0x8, STATE_FROZEN = 0x8000 /* since 6.1 */, FLAG_FROZEN = 0x10000 /* until 6.0 */ };
+
+static __always_inline __u64 task_state(struct task_struct *task)
 {
 	if (bpf_core_field_exists(task->__state))
-		return task->__state == 0;
-	return ((struct task_struct___before_5_14 *)task)->state == 0;
+		return task->__state;
+	return ((struct task_struct___before_5_14 *)task)->state;
+}
+
+/*
+ * Who stops a task that goes to sleep, if it is somebody outside: SWITCH_OUT's flag for it. The freezer has three faces: of its own state (6.1, f5d39b020809
+ * "freezer,sched: Rewrite core freezer logic") or flag for the system's and cgroup v1's (the bit means nothing for tasks of user space later), and for
+ * cgroup v2 a trap on the way back to user space (kernel/signal.c, do_freezer_trap()), in which the task looks like any other that sleeps.
+ */
+static __always_inline __u8 stop_of(struct task_struct *task, __u64 state)
+{
+	if (state & STATE_STOPPED)
+		return EVF_SWITCH_OUT_STOPPED;
+	if (state & STATE_TRACED)
+		return EVF_SWITCH_OUT_TRACED;
+	if (state & STATE_FROZEN || task->flags & FLAG_FROZEN)
+		return EVF_SWITCH_OUT_FROZEN;
+	if (bpf_core_field_exists(task->frozen) && BPF_CORE_READ_BITFIELD(task, frozen))
+		return EVF_SWITCH_OUT_FROZEN;
+	return 0;
 }
 
 static __always_inline __u32 task_cpu(struct task_struct *task)
@@ -97,7 +118,7 @@ static __always_inline __u32 task_cpu(struct task_struct *task)
  * marks of its entry: on x86 `syscall` leaves the return address in rcx, and entry sets rax to -ENOSYS until the call returns. On arm64 every other
  * entry from user space sets syscallno to NO_SYSCALL, which is -1 (arch/arm64/kernel/entry.S, kernel_entry).
  */
-static __always_inline bool in_syscall(__s32 *ret_sysno)
+static __always_inline bool in_syscall(__s32 *ret_sysno, __u64 *ret_argument)
 {
 	struct pt_regs *regs;
 
@@ -105,9 +126,11 @@ static __always_inline bool in_syscall(__s32 *ret_sysno)
 		return false;
 	regs = (struct pt_regs *)bpf_task_pt_regs(bpf_get_current_task_btf());
 #if defined(__TARGET_ARCH_x86)
+	*ret_argument = regs->di;
 	*ret_sysno = (__s32)regs->orig_ax;
 	return (long)regs->orig_ax >= 0 && regs->cx == regs->ip && regs->ax == (unsigned long)-38;
 #else
+	*ret_argument = regs->orig_x0;
 	*ret_sysno = regs->syscallno;
 	return regs->syscallno >= 0;
 #endif
@@ -144,14 +167,42 @@ static __always_inline void tell_stack(__u64 ts, struct task_struct *task, bool 
 	pystack_tell(ts, tstate, runnable ? EVF_STACK_PREEMPT : EVF_STACK_SLEEP, 0);
 }
 
-static __always_inline void tell_switch_out(__u64 ts, __u32 cpu, struct task_struct *task, bool runnable)
+static __always_inline bool is_futex(__s32 sysno)
 {
-	struct ev_switch_out record = {.hdr = HDR(SWITCH_OUT, ts, TASK_PID(task), cpu, 0)};
+#if defined(__TARGET_ARCH_x86)
+	return sysno == 202 || sysno == 455; /* futex, futex_wait */
+#else
+	return sysno == 98 || sysno == 455;
+#endif
+}
 
-	if (in_syscall(&record.sysno))
+/* Asleep on a futex: one of a GIL's own? */
+static __always_inline void tell_gil_futex(struct ev_switch_out *record, __u32 tgid, __u64 address)
+{
+	struct shared_gil_list *list = bpf_map_lookup_elem(&gil_lists, &tgid);
+
+	for (__u32 i = 0; list && i < SHARED_GIL_LIST_MAX && i < list->count; i++) {
+		__u64 offset = address - list->gils[i].address;
+
+		if (offset >= list->gils[i].size)
+			continue;
+		record->hdr.flags |= offset >= list->gils[i].handover ? EVF_SWITCH_OUT_HANDOVER : EVF_SWITCH_OUT_GIL_MUTEX;
+		record->gil = list->gils[i].index;
+		return;
+	}
+}
+
+static __always_inline void tell_switch_out(__u64 ts, __u32 cpu, struct task_struct *task, bool runnable, __u8 stop)
+{
+	struct ev_switch_out record = {.hdr = HDR(SWITCH_OUT, ts, TASK_PID(task), cpu, stop)};
+	__u64 argument = 0;
+
+	if (!stop && in_syscall(&record.sysno, &argument))
 		record.hdr.flags |= EVF_SWITCH_OUT_SYSCALL;
 	else
 		record.sysno = 0;
+	if (!runnable && record.hdr.flags & EVF_SWITCH_OUT_SYSCALL && is_futex(record.sysno))
+		tell_gil_futex(&record, task->tgid, argument);
 	if (runnable) {
 		record.hdr.flags |= EVF_SWITCH_OUT_RUNNABLE;
 		if (is_throttled(task))
@@ -165,7 +216,8 @@ int BPF_PROG(on_switch, bool preempt, struct task_struct *prev, struct task_stru
 {
 	__u64 ts = bpf_ktime_get_ns();
 	__u32 cpu = bpf_get_smp_processor_id();
-	bool runnable = preempt || is_runnable(prev);
+	__u64 state = task_state(prev);
+	bool runnable = preempt || !state;
 	struct cpu_note *note = cpu_note_of(cpu);
 	bool out, in;
 
@@ -192,7 +244,7 @@ int BPF_PROG(on_switch, bool preempt, struct task_struct *prev, struct task_stru
 
 	if (out) {
 		tell_stack(ts, prev, runnable);
-		tell_switch_out(ts, cpu, prev, runnable);
+		tell_switch_out(ts, cpu, prev, runnable, runnable ? 0 : stop_of(prev, state));
 	}
 	if (in) {
 		struct ev_switch_in record = {.hdr = HDR(SWITCH_IN, ts, TASK_PID(next), cpu, 0)};
@@ -298,6 +350,7 @@ int BPF_PROG(on_exit, struct task_struct *task)
 	if (task->signal->live.counter == 0) {
 		struct ev_process_exit last = {.hdr = HDR(PROCESS_EXIT, ts, tgid, 0, 0)};
 		emit(&last, sizeof(last));
+		bpf_map_delete_elem(&gil_lists, &tgid);
 	}
 	return 0;
 }
@@ -313,6 +366,7 @@ int BPF_PROG(on_exec, struct task_struct *task)
 	/* its address space is another now: none of the addresses known mean anything */
 	bpf_map_delete_elem(&targets, &tgid);
 	bpf_map_delete_elem(&pythons, &tgid);
+	bpf_map_delete_elem(&gil_lists, &tgid);
 
 	struct ev_process_exit record = {.hdr = HDR(PROCESS_EXIT, ts, tgid, 0, EVF_PROCESS_EXIT_EXEC)};
 	emit(&record, sizeof(record));

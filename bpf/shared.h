@@ -46,6 +46,19 @@ struct shared_gil {
 	wire_u32 spare;
 };
 
+/* The GILs of a process, to tell their own futexes from others. What finds no room is not told apart. */
+#define SHARED_GIL_LIST_MAX 16
+struct shared_gil_list {
+	wire_u32 count;
+	wire_u32 spare;
+	struct shared_gil_span {
+		wire_u64 address;
+		wire_u32 size;
+		wire_u16 handover; /* offset of the part for the forced hand-over */
+		wire_u16 index;
+	} gils[SHARED_GIL_LIST_MAX];
+};
+
 /* Records of one CPU that found no room in the ring. */
 struct shared_loss {
 	wire_u64 count, first_ts, last_ts;

@@ -86,7 +86,7 @@ class Page:
         flags, lengths = columns.bytes(count), columns.numbers(count)
         for flag, length in zip(flags, lengths):
             state = self.head["states"][flag & MASK]
-            spans.append((at, at + length, state, flag & ~MASK, columns.number() - 2 if state in ASLEEP else None))
+            spans.append((at, at + length, state, flag & ~MASK, columns.number() - 6 if state in ASLEEP else None))
             at += length
         columns.end()
         return spans

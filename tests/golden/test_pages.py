@@ -187,7 +187,7 @@ def test_stalls_are_turns_and_have_the_states_of_their_thread(script):
             calls = Counter()
             for start, end, state, _, sysno in parts:
                 if state in ("blocked", "held_blocked"):
-                    calls[{-2: "unknown", -1: "none"}.get(sysno) or page.head["syscalls"].get(str(sysno), f"syscall_{sysno}")] += end - start
+                    calls[{-1: "none", -2: "unknown", -3: "stopped", -4: "traced", -5: "frozen", -6: "gil"}.get(sysno) or page.head["syscalls"].get(str(sysno), f"syscall_{sysno}")] += end - start
             assert calls == Counter({call["name"]: call["ns"] for call in stall["syscalls"]})
 
 

@@ -25,8 +25,11 @@ static inline void sim_snapshot(struct sim *s, const struct sim_thread *t)
 
 	if (asleep && t->sysno >= 0)
 		flags |= EVF_STATE_SYSCALL;
+	flags |= asleep && t->sysno == SYSNO_STOPPED ? EVF_STATE_STOPPED : asleep && t->sysno == SYSNO_TRACED ? EVF_STATE_TRACED : 0;
 	if (asleep && t->inside)
 		flags |= EVF_STATE_EPOLL;
+	else if (asleep && (t->in_handover || t->mutex))
+		flags |= EVF_STATE_GIL_MUTEX;
 	else if (asleep && t->relation == SIM_WAITS)
 		flags |= EVF_STATE_GIL_WAIT;
 	sim_emit_at(s, s->now + late, EV_STATE, t->tid, t->gil, (uint8_t)flags, event, true);
@@ -220,6 +223,17 @@ static inline void sim_done(struct sim *s)
 	free(s->holds.at);
 	free(s->waits.at);
 	free(s->turns.at);
+}
+
+/* One wake-up in so many is not told. */
+static inline void sim_drop_wakes(struct sim *sim, uint32_t in)
+{
+	uint32_t kept = 0;
+
+	for (uint32_t i = 0; i < sim->events.count; i++)
+		if (sim->events.at[i].event.hdr.type != EV_WAKE || (sim->events.at[i].event.hdr.flags & EVF_WAKE_NEW) || sim_random(sim, in))
+			sim->events.at[kept++] = sim->events.at[i];
+	sim->events.count = kept;
 }
 
 #endif

@@ -72,6 +72,9 @@ struct sim_thread {
 	int32_t sysno;
 	uint64_t ts_turn, ts_hold, ts_wait;
 	bool in_turn, hold_handoff, wants_wait, gc;
+	bool in_handover; /* it waits as long as it sleeps */
+	bool mutex;	  /* it sleeps on the GIL's */
+	unsigned int sleeps_as; /* EVF_SWITCH_OUT_… of its next sleep */
 	SIM_VECTOR(struct sim_segment) log;
 };
 
@@ -212,6 +215,30 @@ static inline void sim_queue(struct sim *s, struct sim_thread *t, uint16_t cpu)
 		sim_tell_run(s, cpu, false);
 }
 
+enum { SIM_STOPS = EVF_SWITCH_OUT_STOPPED | EVF_SWITCH_OUT_TRACED | EVF_SWITCH_OUT_FROZEN };
+
+static inline int32_t sim_stop(unsigned int flags)
+{
+	return flags & EVF_SWITCH_OUT_STOPPED ? SYSNO_STOPPED : flags & EVF_SWITCH_OUT_TRACED ? SYSNO_TRACED : SYSNO_FROZEN;
+}
+
+static inline void sim_begin_wait(struct sim *s, struct sim_thread *t)
+{
+	t->relation = SIM_WAITS;
+	t->ts_wait = s->now;
+	if (s->gils[t->gil].waiters++ == 0)
+		SIM_PUSH(s->gils[t->gil].waiting, (struct sim_change){s->now, 1});
+}
+
+static inline void sim_handed_over(struct sim *s, struct sim_thread *t)
+{
+	SIM_PUSH(s->waits, (struct sim_span){t->ts_wait, s->now, t->tid, t->gil, false, false});
+	t->in_handover = false;
+	t->relation = SIM_NONE;
+	if (--s->gils[t->gil].waiters == 0)
+		SIM_PUSH(s->gils[t->gil].waiting, (struct sim_change){s->now, 0});
+}
+
 static inline void sim_switch(struct sim *s, uint16_t cpu, struct sim_thread *out, struct sim_thread *in, uint32_t foreign, bool sleeps)
 {
 	sim_occupy(s, cpu, in ? in->tid : foreign);
@@ -224,13 +251,19 @@ static inline void sim_switch(struct sim *s, uint16_t cpu, struct sim_thread *ou
 	if (out) {
 		union event event = {0};
 
-		out->sysno = out->inside ? 232 : out->relation == SIM_WAITS ? 202 : sim_chance(s, 20) ? SYSNO_NONE : (int32_t)sim_random(s, 3);
+		out->sysno = out->sleeps_as & SIM_STOPS ? sim_stop(out->sleeps_as) : out->inside ? 232 : out->relation == SIM_WAITS ? 202 : sim_chance(s, 20) ? SYSNO_NONE : (int32_t)sim_random(s, 3);
 		event.switch_out.sysno = out->sysno < 0 ? 0 : out->sysno;
+		event.switch_out.gil = out->gil;
 		if (s->looks_first)
 			sim_look(s, out, false);
 		sim_stack(s, out, out, sleeps ? EVF_STACK_SLEEP : EVF_STACK_PREEMPT);
 		sim_emit_at(s, s->now, EV_SWITCH_OUT, out->tid, cpu,
-			    (uint8_t)((sleeps ? 0 : EVF_SWITCH_OUT_RUNNABLE) | (out->sysno >= 0 ? EVF_SWITCH_OUT_SYSCALL : 0)), event, false);
+			    (uint8_t)((sleeps ? 0 : EVF_SWITCH_OUT_RUNNABLE) | (out->sysno >= 0 ? EVF_SWITCH_OUT_SYSCALL : 0) | out->sleeps_as),
+			    event, false);
+		if (out->relation == SIM_HOLDS && out->sleeps_as & EVF_SWITCH_OUT_GIL_MUTEX)
+			out->sysno = SYSNO_GIL;
+		out->mutex = out->sleeps_as & EVF_SWITCH_OUT_GIL_MUTEX;
+		out->sleeps_as = 0;
 		if (!s->looks_first)
 			sim_look(s, out, false);
 		if (sleeps) {
@@ -244,6 +277,8 @@ static inline void sim_switch(struct sim *s, uint16_t cpu, struct sim_thread *ou
 	}
 	if (in) {
 		in->sched = SIM_RUNS;
+		if (in->in_handover)
+			sim_handed_over(s, in);
 		sim_emit(s, EV_SWITCH_IN, in->tid, cpu, 0);
 		sim_look(s, in, false);
 	}
@@ -281,12 +316,8 @@ static inline void sim_drop(struct sim *s, struct sim_thread *t)
 
 static inline void sim_wait(struct sim *s, struct sim_thread *t)
 {
-	if (t->relation != SIM_WAITS) {
-		t->relation = SIM_WAITS;
-		t->ts_wait = s->now;
-		if (s->gils[t->gil].waiters++ == 0)
-			SIM_PUSH(s->gils[t->gil].waiting, (struct sim_change){s->now, 1});
-	}
+	if (t->relation != SIM_WAITS)
+		sim_begin_wait(s, t);
 	t->wants_wait = false;
 	sim_stack(s, t, t, EVF_STACK_WAIT);
 	sim_stack(s, t, &s->threads[s->gils[t->gil].holder], EVF_STACK_HOLDER);
@@ -366,6 +397,22 @@ static inline void sim_gc(struct sim *s, struct sim_thread *t)
 	sim_emit(s, t->gc ? EV_GC_BEGIN : EV_GC_END, t->tid, 2, 0);
 }
 
+/* Asleep on a futex of the GIL's own, or stopped from outside. */
+static inline void sim_sleep_oddly(struct sim *s, struct sim_thread *t)
+{
+	if (s->partial || t->inside || t->taking || sim_chance(s, 40)) {
+		t->sleeps_as = EVF_SWITCH_OUT_STOPPED << sim_random(s, 3);
+	} else if (t->relation == SIM_HOLDS || t->relation == SIM_WAITS) {
+		t->sleeps_as = EVF_SWITCH_OUT_GIL_MUTEX;
+	} else if (t->python) {
+		t->in_handover = sim_chance(s, 50);
+		t->wants_wait = !t->in_handover;
+		t->sleeps_as = t->in_handover ? EVF_SWITCH_OUT_HANDOVER : EVF_SWITCH_OUT_GIL_MUTEX;
+		sim_begin_wait(s, t);
+	}
+	sim_leave(s, t, true);
+}
+
 static inline void sim_run_step(struct sim *s, struct sim_thread *t)
 {
 	uint32_t dice = sim_random(s, 100);
@@ -376,6 +423,8 @@ static inline void sim_run_step(struct sim *s, struct sim_thread *t)
 		sim_take(s, t);
 	else if (dice < 20 || (t->inside && dice < 50) || (t->relation == SIM_WAITS && !t->wants_wait && dice < 50))
 		sim_leave(s, t, true);
+	else if (dice < 22)
+		sim_sleep_oddly(s, t);
 	else if (dice < 23)
 		sim_emit(s, EV_WAKE, t->tid, t->cpu, 0); /* means nothing */
 	else if (dice < 27)

@@ -167,8 +167,6 @@ static inline void check_stall(const struct stall *stall)
 
 		check_shares(blocker->stacks, blocker->stack_count, &blocker->states, blocker->gc_ns);
 	}
-	/* what a thread did is not known, so where it did it is not either (but a holder is one whatever it does) */
-	assert_int_equal(SHARE(&stall->what, 0, TS_UNKNOWN), stall->what.states.ns[TS_UNKNOWN]);
 	assert_true(stall->part_count <= TURN_PARTS_MAX);
 	for (uint32_t i = 0; i < stall->part_count; i++) {
 		add_states(&parts, &stall->parts[i].states);

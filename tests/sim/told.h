@@ -35,6 +35,8 @@ static inline void say(const char *format, ...)
 static inline void on_interval(void *ctx, const struct interval *i)
 {
 	say("%llu-%llu %u %s", SPAN(i), i->thread->tid, thread_state_name(i->state));
+	if (i->state == TS_UNKNOWN && interval_holds(i))
+		say(" holds");
 	if (i->cpu != CPU_NONE)
 		say(" cpu%u", i->cpu);
 	if (i->state == TS_BLOCKED || i->state == TS_HELD_BLOCKED || i->state == TS_IDLE)

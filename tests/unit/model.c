@@ -141,9 +141,10 @@ static void an_observation_names_the_holder_and_settles_who_sleeps(void **state)
 	observe(160, 0, A, 20, 0);
 	in(170, A, 0);
 	expect(180, "12",
+	       "100-150 2 unknown\n"
 	       "100-160 1 unknown\n"
-	       "100-160 2 unknown\n"
-	       "160-170 1 unknown\n"
+	       "150-160 2 unknown\n" /* asleep, with or without the GIL */
+	       "160-170 1 unknown holds\n"
 	       "170-180 1 python cpu0\n"
 	       "160-180 2 blocked sys0\n"
 	       "hold 160-180 1\n");
@@ -177,7 +178,7 @@ static void a_holder_seen_in_the_act_of_taking_is_no_violation(void **state)
 	assert_int_equal(violations(), 0);
 	expect(130, "1",
 	       "100-110 1 unknown\n"
-	       "110-111 1 unknown\n"
+	       "110-111 1 unknown holds\n"
 	       "111-120 1 python\n"
 	       "hold 111-120 1 whole\n"
 	       "120-130 1 native\n");
@@ -213,7 +214,8 @@ static void two_gils_must_both_be_certain_before_a_sleeper_has_none(void **state
 	take(130, B);
 	FEED(OBSERVE, observe, 140, 0, 1, 0);
 	expect(150, "1",
-	       "100-140 1 unknown\n"
+	       "100-120 1 unknown\n"
+	       "120-140 1 unknown\n"
 	       "140-150 1 blocked sys0\n");
 }
 
@@ -371,7 +373,7 @@ static void who_acts_is_on_a_cpu_and_a_missed_fact_makes_its_time_unknown(void *
 	expect(150, "1",
 	       "100-120 1 unknown\n"
 	       "120-130 1 python cpu0\n"
-	       "130-140 1 unknown\n"
+	       "130-140 1 unknown holds\n"
 	       "hold 120-140 1 whole\n"
 	       "140-150 1 native\n");
 }
@@ -390,7 +392,7 @@ static void an_untold_switch_makes_only_the_time_since_the_last_told_one_unknown
 	       "100-120 1 unknown\n"
 	       "120-130 1 python cpu0\n"
 	       "130-140 1 held_blocked sys0\n"
-	       "140-145 1 unknown\n"
+	       "140-145 1 unknown holds\n"
 	       "145-150 1 python cpu1\n"
 	       "hold 120-150 1 whole\n"
 	       "150-160 1 native cpu1\n");
@@ -550,7 +552,8 @@ static void a_look_that_may_be_from_before_the_sleep_settles_nothing(void **stat
 	observe(155, 0, 0, 20, 0);
 	observe(175, 0, 0, 20, 0);
 	expect(180, "1",
-	       "100-175 1 unknown\n"
+	       "100-150 1 unknown\n"
+	       "150-175 1 unknown\n"
 	       "175-180 1 blocked sys0\n");
 }
 

@@ -146,6 +146,34 @@ static void a_descriptor_declared_during_the_wait_makes_the_loop_at_once(void **
 	       "turn 140-150 1 ongoing\n");
 }
 
+/* asyncio looks into its descriptor before it runs the first callback, so that is known to be a loop's only inside the first turn. */
+static void the_first_turn_of_a_loop_that_begins_is_told_from_where_it_is_known(void **state)
+{
+	begin();
+	take(110, A);
+	drop(120, A);
+	enter(121, A, OTHER);
+	leave(122, A, OTHER);
+	descriptor(125, OTHER);
+	runs(130, A, 2, true, LOOP_ASYNCIO);
+	out(140, A, READ);
+	wake(150, A, 0);
+	in(151, A, 0);
+	enter(160, A, OTHER);
+	expect(170, "1",
+	       "100-110 1 unknown\n"
+	       "110-120 1 python\n"
+	       "hold 110-120 1 whole\n"
+	       "120-130 1 native\n"
+	       "begin 130 1\n"
+	       "130-140 1 native turn\n"
+	       "140-150 1 blocked sys0 turn\n"
+	       "150-151 1 runnable cpu0 turn\n"
+	       "151-160 1 native cpu0 turn\n"
+	       "turn 130-160 1\n"
+	       "160-170 1 native cpu0\n");
+}
+
 static void a_turn_is_ongoing_at_the_end(void **state)
 {
 	begin_loop();
@@ -351,6 +379,7 @@ int main(void)
 	    cmocka_unit_test(a_wait_on_another_descriptor_neither_begins_nor_ends_a_turn),
 	    cmocka_unit_test(a_loop_asleep_in_a_snapshot_is_idle_and_its_first_turn_is_whole),
 	    cmocka_unit_test(a_descriptor_declared_during_the_wait_makes_the_loop_at_once),
+	    cmocka_unit_test(the_first_turn_of_a_loop_that_begins_is_told_from_where_it_is_known),
 	    cmocka_unit_test(a_turn_is_ongoing_at_the_end),
 	    cmocka_unit_test(a_loop_that_waits_elsewhere_long_enough_runs_there),
 	    cmocka_unit_test(a_loss_makes_everything_unknown_over_its_span),

@@ -29,7 +29,7 @@ static void on_state(void *ctx, const struct interval *span)
 	assert_in_range(span->thread->index, 0, THREADS - 1);
 	fed.gc_ns[span->thread->index] += span->gc ? ns : 0;
 	fed.throttled_ns[span->thread->index] += span->throttled ? ns : 0;
-	fed.sysno_ns[span->thread->index] += asleep ? ns * (uint64_t)(span->sysno + 2) : 0;
+	fed.sysno_ns[span->thread->index] += asleep ? ns * (uint64_t)(span->sysno - SYSNO_FIRST) : 0;
 	fed.to.state(fed.to.ctx, span);
 }
 

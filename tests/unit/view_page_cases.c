@@ -193,7 +193,7 @@ static void entries_differ_in_what_they_tell(void **state)
 	fclose(file);
 	page_open(&page);
 	blob = lane_of(&page, json_array_get(json_object_get(page.head, "threads"), 0), "states");
-	for (const uint64_t *at = (const uint64_t[]){4, 0, TS_BLOCKED, TS_BLOCKED, TS_BLOCKED, TS_BLOCKED, 20, 10, 10, 10, 9, 10, 1, UINT64_C(0x80000001), 0}, *end = at + 14;
+	for (const uint64_t *at = (const uint64_t[]){4, 0, TS_BLOCKED, TS_BLOCKED, TS_BLOCKED, TS_BLOCKED, 20, 10, 10, 10, 13, 14, 5, UINT64_C(0x80000005), 0}, *end = at + 14;
 	     at < end; at++)
 		assert_int_equal(varint(&blob), *at);
 	all_read(&blob);

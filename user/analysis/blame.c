@@ -92,8 +92,13 @@ static int culprit(struct report_builder *builder, const struct stall *stall, st
 {
 	int r = 0;
 
-	*ret_handler = stall->handler;
-	if (stall->cause != TS_GIL_WAIT)
+	enum stop_kind kind;
+
+	*ret_handler = (struct handler){0};
+	if (breakdown_is_stopped(&stall->what, &kind)) /* from outside: nobody's in here */
+		return 0;
+	*ret_handler = stall->cause == TS_GIL_WAIT ? (struct handler){0} : stall->handler;
+	if (stall->cause != TS_GIL_WAIT || !breakdown_holders_known(&stall->what) || blocker_is_stopped(&stall->what.blockers[0], &kind))
 		return 0;
 	for (uint32_t i = 0; i < stall->what.blocker_count && !r; i++)
 		r = count_shares(builder, stall->what.blockers[i].stacks, stall->what.blockers[i].stack_count);

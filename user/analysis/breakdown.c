@@ -30,6 +30,38 @@ void state_sums_add(struct state_sums *sums, const struct state_sums *from)
 		sums->ns[i] += from->ns[i];
 }
 
+uint64_t breakdown_stopped_ns(const struct breakdown *what)
+{
+	return what->stop_ns[STOP_SIGNAL] + what->stop_ns[STOP_TRACER] + what->stop_ns[STOP_FREEZER];
+}
+
+bool breakdown_is_stopped(const struct breakdown *what, enum stop_kind *ret_kind)
+{
+	enum stop_kind kind = STOP_SIGNAL;
+
+	for (int i = STOP_TRACER; i < STOP_KINDS; i++)
+		kind = what->stop_ns[i] > what->stop_ns[kind] ? (enum stop_kind)i : kind;
+	*ret_kind = kind;
+	return breakdown_stopped_ns(what) * 2 > state_sums_total(&what->states);
+}
+
+bool blocker_is_stopped(const struct blocker *blocker, enum stop_kind *ret_kind)
+{
+	struct breakdown what = {.states = blocker->states};
+
+	memcpy(what.stop_ns, blocker->stop_ns, sizeof(what.stop_ns));
+	return breakdown_is_stopped(&what, ret_kind);
+}
+
+bool breakdown_holders_known(const struct breakdown *what)
+{
+	uint64_t known = 0;
+
+	for (uint32_t i = 0; i < what->blocker_count; i++)
+		known += state_sums_total(&what->blockers[i].states);
+	return what->blocker_count && known * 2 >= what->states.ns[TS_GIL_WAIT];
+}
+
 /* Makes room for one entry more; what is new is zero. */
 static int grow(void *entries, uint32_t count, uint32_t *room, size_t size)
 {
@@ -131,6 +163,17 @@ int breakdown_move_blocker(struct breakdown *what, const struct thread *thread, 
 	return breakdown_add_blocker(what, thread, state, ns, gc_ns, ref);
 }
 
+int breakdown_add_stop(struct breakdown *what, const struct thread *thread, enum stop_kind kind, uint64_t ns)
+{
+	struct blocker *blocker;
+	int r = blocker_of(what, thread, &blocker);
+
+	if (r < 0)
+		return r == -ENOSPC ? 0 : r;
+	blocker->stop_ns[kind] += ns;
+	return 0;
+}
+
 /* Lists over many turns are by stack alone: a task or a run of a coroutine is in few of them. */
 static int merge_shares(struct stack_share **shares, uint32_t *count, uint32_t *room, const struct stack_share *from, uint32_t from_count)
 {
@@ -153,6 +196,8 @@ static int merge_blocker(struct breakdown *what, const struct blocker *from)
 	if (r < 0)
 		return r == -ENOSPC ? 0 : r;
 	state_sums_add(&blocker->states, &from->states);
+	for (int i = 0; i < STOP_KINDS; i++)
+		blocker->stop_ns[i] += from->stop_ns[i];
 	blocker->gc_ns += from->gc_ns;
 	return merge_shares(&blocker->stacks, &blocker->stack_count, &blocker->stack_room, from->stacks, from->stack_count);
 }
@@ -198,6 +243,8 @@ int breakdown_merge(struct breakdown *what, const struct breakdown *from)
 
 	state_sums_add(&what->states, &from->states);
 	what->throttled_ns += from->throttled_ns;
+	for (int i = 0; i < STOP_KINDS; i++)
+		what->stop_ns[i] += from->stop_ns[i];
 	what->gc_ns += from->gc_ns;
 	what->gc_sampled |= from->gc_sampled;
 	for (uint32_t i = 0; i < from->blocker_count && !r; i++)
@@ -308,6 +355,7 @@ void breakdown_reset(struct breakdown *what)
 {
 	what->states = (struct state_sums){0};
 	what->throttled_ns = what->gc_ns = 0;
+	memset(what->stop_ns, 0, sizeof(what->stop_ns));
 	what->blocker_count = what->syscall_count = what->preempted_by_count = what->stack_count = 0;
 }
 

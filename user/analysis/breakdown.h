@@ -25,6 +25,8 @@ void state_sums_add(struct state_sums *sums, const struct state_sums *from);
 /* Each adds `ns` to its entry. 0 or -ENOMEM. `ref` may be NULL: stacks are not kept. */
 int breakdown_add_blocker(struct breakdown *what, const struct thread *thread, enum thread_state state, uint64_t ns, uint64_t gc_ns,
 			  const struct stack_ref *ref);
+/* So much of what was added to the blocker it was stopped from outside. */
+int breakdown_add_stop(struct breakdown *what, const struct thread *thread, enum stop_kind kind, uint64_t ns);
 /* With BREAKDOWN_MAX others already there the call counts as SYSNO_UNKNOWN, and the task as TID_OTHERS. */
 int breakdown_add_syscall(struct breakdown *what, int32_t sysno, uint64_t ns);
 int breakdown_add_occupant(struct breakdown *what, uint32_t tid, uint32_t pid, uint64_t ns);

@@ -111,10 +111,12 @@ static void add_to_turn(struct report_builder *builder, struct loop_fold *loop, 
 		check(builder, breakdown_add_syscall(&loop->now, i->sysno, dur));
 	else if ((i->state == TS_RUNNABLE || i->state == TS_HELD_RUNNABLE) && i->throttled)
 		loop->now.throttled_ns += dur;
+	if (sysno_is_stop(i->sysno))
+		loop->now.stop_ns[stop_kind_of(i->sysno)] += dur;
 	if (i->gc)
 		loop->now.gc_ns += gc_share(i->thread->process, true, NULL, i->state, dur);
 	if (builder->report.stacks)
-		check(builder, turn_interval(builder, &loop->stacks, i, &thread->still));
+		check(builder, turn_interval(builder, &loop->stacks, i, sysno_is_stop(i->sysno) ? &(struct stack_ref){0} : &thread->still));
 }
 
 static void on_interval(void *ctx, const struct interval *i)
@@ -129,7 +131,7 @@ static void on_interval(void *ctx, const struct interval *i)
 	thread->sysno = i->sysno;
 	if (i->sampled)
 		thread->report.sampled_ns += dur;
-	if (thread_state_holds(i->state))
+	if (interval_holds(i))
 		thread->report.held_ns += dur;
 	if (i->in_turn)
 		thread->turn_ns[i->state] += dur;

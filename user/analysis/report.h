@@ -40,11 +40,19 @@ struct thread_report {
 
 #define TID_OTHERS UINT32_MAX
 
+/* Who stops a thread from outside: SYSNO_STOPPED and the like, as indexes. */
+enum stop_kind { STOP_SIGNAL, STOP_TRACER, STOP_FREEZER, STOP_KINDS };
+static inline enum stop_kind stop_kind_of(int32_t sysno)
+{
+	return (enum stop_kind)(SYSNO_STOPPED - sysno);
+}
+
 /* Who held the GIL while a loop's thread waited for it. */
 struct blocker {
 	const struct thread *thread;
 	struct state_sums states; /* what the blocker did meanwhile: python, held_blocked, held_runnable; unknown: it held the GIL, that is known */
 	uint64_t gc_ns;		  /* of `states`: collecting garbage */
+	uint64_t stop_ns[STOP_KINDS]; /* of `states`: it was stopped from outside */
 	struct stack_share *stacks; /* where in Python, most first; adds up to `states` together with stack 0 (not known) */
 	uint32_t stack_count, stack_room;
 	struct handler handler;	  /* of the largest part by handler */
@@ -89,6 +97,7 @@ struct cpu_share {
 struct breakdown {
 	struct state_sums states;
 	uint64_t throttled_ns;	 /* of `states`: ready to run, but the cgroup's CPU quota was used up */
+	uint64_t stop_ns[STOP_KINDS]; /* of `states`: this thread was stopped from outside */
 	/* each most first */
 	struct blocker *blockers;
 	struct syscall_share *syscalls;
@@ -100,6 +109,13 @@ struct breakdown {
 	uint32_t blocker_count, syscall_count, preempted_by_count;
 	uint32_t blocker_room, syscall_room, preempted_by_room; /* allocated entries */
 };
+
+uint64_t breakdown_stopped_ns(const struct breakdown *what);
+/* True when most of it is that the thread was stopped from outside; *ret_kind is the largest part. */
+bool breakdown_is_stopped(const struct breakdown *what, enum stop_kind *ret_kind);
+bool blocker_is_stopped(const struct blocker *blocker, enum stop_kind *ret_kind);
+/* Does `blockers` say who had the GIL during most of the wait for it? What it lists else is a part that stands for nothing. */
+bool breakdown_holders_known(const struct breakdown *what);
 
 struct stall {
 	uint64_t start, end;

@@ -129,6 +129,7 @@ static void on_interval(void *ctx, const struct interval *i)
 {
 	struct spans *spans = ctx;
 	struct thread_spans *thread = thread_spans(spans, i->thread);
+	struct stack_ref still;
 
 	if (!thread)
 		return;
@@ -141,9 +142,12 @@ static void on_interval(void *ctx, const struct interval *i)
 		return;
 	}
 	settle_rest(spans, thread);
-	if (i->state == TS_UNKNOWN)
+	if (i->state == TS_UNKNOWN && !i->still)
 		thread->still = (struct stack_ref){0};
-	add_stack(spans, thread, &(struct stack_span){i->thread, i->start, i->end, thread->still.stack, thread->still.task, false});
+	still = thread->still;
+	if (sysno_is_stop(i->sysno))
+		still = (struct stack_ref){0};
+	add_stack(spans, thread, &(struct stack_span){i->thread, i->start, i->end, still.stack, still.task, false});
 }
 
 /* The same rules as in stacks.c, so that a graph made of spans and one made of the report agree. */

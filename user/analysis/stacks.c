@@ -42,11 +42,13 @@ void stacks_interval(struct report_builder *builder, struct thread_fold *thread,
 		cpu->ns += ns;
 		cpu->gc_ns += i->gc ? ns : 0;
 		thread->still = (struct stack_ref){0};
-	} else if (i->state == TS_UNKNOWN) {
+	} else if (i->state == TS_UNKNOWN && !i->still) {
 		thread->still = (struct stack_ref){0};
 	} else {
 		struct time time = {ns, gc_share(i->thread->process, i->gc, &thread->still, i->state, ns)};
 
+		if (sysno_is_stop(i->sysno)) /* nothing that its code did */
+			return;
 		flame_add(builder, thread, i->state, i->in_turn, thread->still.stack, &time, false);
 	}
 }

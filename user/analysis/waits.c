@@ -92,16 +92,19 @@ static void blame(struct report_builder *builder, const struct interval *i, stru
 		return;
 	ns = i->end - from;
 	check(builder, breakdown_add_blocker(&loop->now, i->thread, i->state, ns, gc_share(i->thread->process, i->gc, ref, i->state, ns), ref));
+	if (sysno_is_stop(i->sysno))
+		check(builder, breakdown_add_stop(&loop->now, i->thread, stop_kind_of(i->sysno), ns));
 }
 
 void waits_held(struct report_builder *builder, struct thread_fold *holder, const struct interval *i)
 {
-	const struct stack_ref *ref = builder->report.stacks ? holder->hold_sampled ? &holder->hold : &(struct stack_ref){0} : NULL;
+	bool stopped = sysno_is_stop(i->sysno); /* then it is nothing that its code does */
+	const struct stack_ref *ref = builder->report.stacks ? holder->hold_sampled && !stopped ? &holder->hold : &(struct stack_ref){0} : NULL;
 
 	for (struct thread *waiter = i->gil->waiting; waiter; waiter = waiter->next_waiting)
 		if (waits_for(waiter, i->gil))
 			blame(builder, i, waiter, ref);
-	if (ref && !holder->hold_sampled)
+	if (ref && !holder->hold_sampled && !stopped)
 		remember(builder, holder, i);
 }
 

@@ -102,6 +102,18 @@ void tracee_gone(struct capture *capture, struct tracee *tracee)
 	}
 }
 
+/* For the probes to tell the GILs' own futexes from others. */
+static int list_gils(struct capture *capture, const struct tracee *tracee)
+{
+	const struct target *target = tracee->target;
+	struct shared_gil_list list = {.count = target->gil_count < SHARED_GIL_LIST_MAX ? target->gil_count : SHARED_GIL_LIST_MAX};
+
+	for (uint32_t i = 0; i < list.count; i++)
+		list.gils[i] = (struct shared_gil_span){
+			.address = target->gils[i].address, .size = target->layout.gil.size, .handover = target->layout.gil.switch_cond, .index = tracee->gil_index[i]};
+	return bpf_map__update_elem(capture->skeleton->maps.gil_lists, &target->info.pid, sizeof(target->info.pid), &list, sizeof(list), BPF_ANY);
+}
+
 int tracee_declare_gils(struct capture *capture, struct tracee *tracee, uint32_t from, uint64_t ts)
 {
 	const struct target *target = tracee->target;
@@ -125,7 +137,7 @@ int tracee_declare_gils(struct capture *capture, struct tracee *tracee, uint32_t
 		if (err)
 			return err;
 	}
-	return 0;
+	return list_gils(capture, tracee);
 }
 
 static void note_descriptor(const struct tracee_stage *stage, const struct ev_epoll *epoll)

@@ -73,23 +73,23 @@ void sched_set(struct world *w, struct thread_machine *t, enum sched sched, uint
 	/* and that of the new queue before it is seen there: what had that CPU until now was nothing to this thread */
 	if (sched == SCHED_READY)
 		cpu_cut(w, cpu, ts);
-	was_off = t->sched == SCHED_READY || t->sched == SCHED_ASLEEP;
+	was_off = thread_is_off(t);
 	t->sched = sched;
 	t->pub.cpu = cpu;
 	if (w->partial && !was_off)
 		edges_off(w, t, ts);
+	if (sched == SCHED_RUNNING && t->in_handover)
+		relation_handed_over(w, t, ts);
 	if (sched == SCHED_READY && cpu < w->cpu_count)
 		w->cpus[cpu].waiting++;
 }
 
 /* A fact does not fit to the scheduling: one before it was missed. */
-static void sched_contradict(struct world *w, struct thread_machine *t)
+static void sched_contradict(struct world *w, struct thread_machine *t, uint64_t ts)
 {
 	w->contradictions++;
-	if (t->open.state != TS_GIL_WAIT) /* which holds on and off CPU */
-		thread_doubt(w, t);
-	if (t->place == PLACE_INSIDE)
-		t->place = PLACE_UNKNOWN;
+	thread_doubt_sched(w, t);
+	loop_doubt_wake(w, t, ts);
 }
 
 void sched_prove(struct world *w, struct thread_machine *t, uint64_t ts)
@@ -97,8 +97,26 @@ void sched_prove(struct world *w, struct thread_machine *t, uint64_t ts)
 	if (t->sched == SCHED_RUNNING)
 		return;
 	if (t->sched != SCHED_UNKNOWN)
-		sched_contradict(w, t);
+		sched_contradict(w, t, ts);
 	sched_set(w, t, SCHED_RUNNING, CPU_NONE, ts);
+}
+
+/* What it sleeps in. Of who is stopped from outside, the system call of that instant says nothing: it is over, or begun again afterwards. */
+static int32_t sleeps_in(const struct ev_switch_out *event)
+{
+	unsigned int flags = event->hdr.flags;
+
+	if (flags & EVF_SWITCH_OUT_STOPPED)
+		return SYSNO_STOPPED;
+	if (flags & EVF_SWITCH_OUT_TRACED)
+		return SYSNO_TRACED;
+	if (flags & EVF_SWITCH_OUT_FROZEN)
+		return SYSNO_FROZEN;
+	if (flags & (EVF_SWITCH_OUT_GIL_MUTEX | EVF_SWITCH_OUT_HANDOVER))
+		return SYSNO_GIL;
+	if (!(flags & EVF_SWITCH_OUT_SYSCALL))
+		return SYSNO_NONE;
+	return event->sysno < 0 ? SYSNO_UNKNOWN : event->sysno;
 }
 
 static void sched_out(struct world *w, struct thread_machine *t, const struct ev_switch_out *event, uint64_t ts)
@@ -106,15 +124,17 @@ static void sched_out(struct world *w, struct thread_machine *t, const struct ev
 	unsigned int flags = event->hdr.flags;
 
 	if (t->sched != SCHED_RUNNING && t->sched != SCHED_UNKNOWN)
-		sched_contradict(w, t);
+		sched_contradict(w, t, ts);
 	if (flags & EVF_SWITCH_OUT_RUNNABLE) {
 		t->throttled = flags & EVF_SWITCH_OUT_THROTTLED;
 		sched_set(w, t, SCHED_READY, event->hdr.aux, ts);
 		return;
 	}
-	t->sysno = !(flags & EVF_SWITCH_OUT_SYSCALL) ? SYSNO_NONE : event->sysno < 0 ? SYSNO_UNKNOWN : event->sysno;
+	t->sysno = sleeps_in(event);
 	sched_set(w, t, SCHED_ASLEEP, CPU_NONE, ts);
 	loop_sleep(w, t);
+	if (flags & (EVF_SWITCH_OUT_GIL_MUTEX | EVF_SWITCH_OUT_HANDOVER) && event->gil < w->gil_room && w->gil_by_index[event->gil])
+		relation_sleep(w, w->gil_by_index[event->gil], t, flags & EVF_SWITCH_OUT_HANDOVER, ts);
 }
 
 /*
@@ -138,19 +158,15 @@ static void sched_wake(struct world *w, struct thread_machine *t, const struct e
  */
 static void sched_gap(struct world *w, struct thread_machine *t, const struct ev_gap *event, uint64_t ts)
 {
-	bool holds = t->relation == REL_HOLDING && !w->partial;
-
-	if (t->sched == SCHED_READY || t->sched == SCHED_ASLEEP) {
+	if (thread_is_off(t)) {
 		w->gaps++;
-		if (t->open.state != TS_GIL_WAIT) {
-			if (event->since < ts)
-				thread_cut(w, t, event->since);
-			thread_doubt(w, t);
-			t->open.gil = holds ? t->pub.gil : NULL;
-		}
+		if (t->open.state != TS_GIL_WAIT && event->since < ts)
+			thread_cut(w, t, event->since);
+		thread_doubt_sched(w, t);
+		t->open.still = false; /* it ran unseen, and for how long is not known */
 		loop_wake(w, t, ts, false);
 	} else if (t->sched == SCHED_RUNNING && t->pub.cpu != CPU_NONE && t->pub.cpu != event->hdr.aux) {
-		sched_contradict(w, t);
+		sched_contradict(w, t, ts);
 	}
 	sched_set(w, t, SCHED_RUNNING, event->hdr.aux, ts);
 }
@@ -160,7 +176,7 @@ void sched_feed(struct world *w, struct thread_machine *t, const union event *ev
 	switch (event->hdr.type) {
 	case EV_SWITCH_IN:
 		if (t->sched == SCHED_RUNNING || t->sched == SCHED_ASLEEP)
-			sched_contradict(w, t);
+			sched_contradict(w, t, ts);
 		sched_set(w, t, SCHED_RUNNING, event->hdr.aux, ts);
 		break;
 	case EV_SWITCH_OUT:

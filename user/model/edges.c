@@ -10,11 +10,6 @@
  */
 #include "model/private.h"
 
-static bool is_off(const struct thread_machine *t)
-{
-	return t->sched == SCHED_READY || t->sched == SCHED_ASLEEP;
-}
-
 unsigned int edges_relation(const struct thread_machine *t, bool *ret_sampled)
 {
 	if (t->relation != (REL_NONE | REL_HOLDING) || t->sched != SCHED_RUNNING || !t->seen)
@@ -52,7 +47,7 @@ void edges_see(struct world *w, struct gil_machine *g, struct thread_machine *ho
 /* What was certain of the thread because it could not change unseen is certain no longer when it can. */
 void edges_decay(struct world *w, struct thread_machine *t, uint64_t ts)
 {
-	if (is_off(t))
+	if (thread_is_off(t))
 		return;
 	if (t->relation == REL_NONE) {
 		t->relation = REL_NONE | REL_HOLDING;
@@ -67,13 +62,13 @@ void edges_decay(struct world *w, struct thread_machine *t, uint64_t ts)
 static void settle_none(struct thread_machine *t)
 {
 	/* with more than one GIL, it may have another one */
-	if (process_of(t)->gils == 1 && t->relation == (REL_NONE | REL_HOLDING) && is_off(t))
+	if (process_of(t)->gils == 1 && t->relation == (REL_NONE | REL_HOLDING) && thread_is_off(t))
 		t->relation = REL_NONE;
 }
 
 void edges_off(struct world *w, struct thread_machine *t, uint64_t ts)
 {
-	if (!is_off(t))
+	if (!thread_is_off(t))
 		return;
 	t->ts_off = ts;
 	if (t->ts_look != ts || t->relation != (REL_NONE | REL_HOLDING))
@@ -141,7 +136,7 @@ void edges_feed(struct world *w, struct gil_machine *g, struct thread_machine *t
 /* At some instant since `since` the thread had the GIL. Is that certain to be so still? */
 static bool holds_still(const struct gil_machine *g, const struct thread_machine *t, bool definite, uint64_t since, uint64_t ts)
 {
-	return (is_off(t) && t->ts_off <= since) || (definite && since == ts && g->pub.waiters > 0);
+	return (thread_is_off(t) && t->ts_off <= since) || (definite && since == ts && g->pub.waiters > 0);
 }
 
 static void see_holder(struct world *w, struct gil_machine *g, struct thread_machine *t, bool definite, uint64_t since, uint64_t ts)
@@ -165,7 +160,7 @@ static void settle_pending(struct world *w, struct process_entry *process, const
 		return;
 	process->pending = 0;
 	for (struct thread_machine *t = process->threads; t; t = t->sibling) {
-		if (t == holder || t->relation != (REL_NONE | REL_HOLDING) || !is_off(t))
+		if (t == holder || t->relation != (REL_NONE | REL_HOLDING) || !thread_is_off(t))
 			continue;
 		if (t->ts_off > since) {
 			process->pending++;

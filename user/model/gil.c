@@ -77,7 +77,7 @@ void gil_violate(struct world *w, struct gil_machine *g, uint64_t ts)
 
 	g->pub.violations++;
 	if (holder)
-		thread_doubt(w, holder);
+		thread_doubt(holder);
 	gil_unknown(w, g, ts);
 	if (holder)
 		thread_update(w, holder, ts);
@@ -121,6 +121,7 @@ static void wait_end(struct world *w, struct thread_machine *t, uint64_t ts, boo
 	if (whole || t->ts_wait < ts)
 		world_tell(w, TOLD_WAIT)->wait = (struct gil_wait){.gil = &g->pub, .thread = &t->pub, .start = t->ts_wait, .end = ts, .whole = whole};
 	t->relation = REL_UNKNOWN;
+	t->in_handover = false;
 	unlink_waiting(t);
 	g->pub.waiters--;
 	tell_waiters(w, g, ts);
@@ -143,6 +144,30 @@ void relation_go_on(struct world *w, struct thread_machine *t, uint64_t ts)
 	t->relation = REL_NONE;
 }
 
+/*
+ * The GIL's own futexes. Who has nothing to do with the GIL and sleeps on its mutex is in take_gil, before its first WAIT: it waits. (The holder sleeps
+ * there in drop_gil: everybody is stuck behind it like behind any other holder that sleeps.) In the hand-over the thread has dropped the GIL, and sleeps until
+ * somebody has taken it; it mostly wants it back, but may be on its way into a blocking call, so this is a wait only as long as it sleeps.
+ */
+void relation_sleep(struct world *w, struct gil_machine *g, struct thread_machine *t, bool handover, uint64_t ts)
+{
+	if (w->partial || g->pub.process != t->pub.process)
+		return;
+	if (!relation_known(t->relation))
+		t->relation = REL_UNKNOWN; /* it may have begun to wait now */
+	if (t->relation != REL_NONE)
+		return;
+	t->pub.python = true;
+	wait_begin(w, t, g, ts, true);
+	t->in_handover = handover;
+}
+
+void relation_handed_over(struct world *w, struct thread_machine *t, uint64_t ts)
+{
+	thread_cut(w, t, ts); /* as long as it is among those that wait: who has the GIL by now is told first */
+	relation_go_on(w, t, ts);
+}
+
 void relation_leave(struct world *w, struct thread_machine *t, uint64_t ts)
 {
 	if (t->relation == REL_WAITING)
@@ -162,7 +187,7 @@ void gil_tell_open(struct world *w, struct gil_machine *g, uint64_t ts)
 void relation_contradict(struct world *w, struct gil_machine *g, struct thread_machine *t, uint64_t ts)
 {
 	g->pub.violations++;
-	thread_doubt(w, t);
+	thread_doubt(t);
 	relation_leave(w, t, ts);
 }
 

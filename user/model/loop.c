@@ -135,17 +135,23 @@ int loop_meet(struct world *w, struct thread_machine *t, uint32_t epfd, uint64_t
 	return loop_run(w, t, d);
 }
 
-/* Threads that wait on the descriptor just now run its loop. */
+/*
+ * Threads that wait on the descriptor just now run its loop. So does one that waited there last and is outside now, if Python says that it runs one: asyncio
+ * looks into its descriptor before the first callback, so a loop that begins is mostly known to be one only inside its first turn.
+ */
 static int loop_adopt(struct world *w, struct thread_machine *t, const struct descriptor *d, uint64_t ts)
 {
+	bool outside = t->place == PLACE_OUTSIDE && t->runs == RUNS_YES && t->waited && t->waited_epfd == d->epfd;
 	int r;
 
-	if (t->place != PLACE_INSIDE || t->epfd != d->epfd || t->pub.loop || t->runs == RUNS_NO)
+	if ((!outside && (t->place != PLACE_INSIDE || t->epfd != d->epfd)) || t->pub.loop || t->runs == RUNS_NO)
 		return 0;
 	r = loop_run(w, t, d);
 	if (r < 0)
 		return r;
-	if (t->slept && t->sched != SCHED_ASLEEP)
+	if (outside)
+		turn_begin(w, loop_of(t), ts, false, false);
+	else if (t->slept && t->sched != SCHED_ASLEEP)
 		turn_begin(w, loop_of(t), ts, false, false); /* it was woken before */
 	thread_update(w, t, ts);
 	return 0;
@@ -256,7 +262,8 @@ static void confirm(struct thread_machine *t)
 static void contradict(struct world *w, struct thread_machine *t, uint64_t ts)
 {
 	w->contradictions++;
-	thread_doubt(w, t);
+	if (t->open.state == TS_IDLE || t->open.state == TS_BLOCKED) /* the others do not rest on where it is */
+		thread_doubt(t);
 	loop_break(w, t, ts, false);
 }
 
@@ -329,6 +336,14 @@ void loop_wake(struct world *w, struct thread_machine *t, uint64_t ts, bool told
 {
 	if (loop_waits(t) && t->sched == SCHED_ASLEEP && !t->pub.loop->in_turn)
 		turn_begin(w, loop_of(t), ts, told, false);
+}
+
+void loop_doubt_wake(struct world *w, struct thread_machine *t, uint64_t ts)
+{
+	if (!loop_waits(t))
+		return;
+	turn_cancel(w, loop_of(t));
+	turn_begin(w, loop_of(t), ts, false, false);
 }
 
 void loop_see(struct world *w, struct thread_machine *t, uint64_t ts)

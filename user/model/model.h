@@ -38,13 +38,28 @@ enum thread_state {
 };
 
 const char *thread_state_name(enum thread_state state);
+/* The states that mean holding. Who is in one of the others does not hold, but for TS_UNKNOWN: interval_holds(). */
 static inline bool thread_state_holds(enum thread_state state)
 {
 	return state == TS_PYTHON || state == TS_HELD_BLOCKED || state == TS_HELD_RUNNABLE;
 }
 
-#define SYSNO_NONE (-1) /* asleep, but not in a system call: a page fault */
-#define SYSNO_UNKNOWN (-2)
+/* What a thread sleeps in when that is no system call with a number. */
+enum {
+	SYSNO_NONE = -1, /* not in a system call: a page fault */
+	SYSNO_UNKNOWN = -2,
+	/* stopped from outside: the system call that it was in, if any, is over or is begun again afterwards */
+	SYSNO_STOPPED = -3, /* by a signal (SIGSTOP) */
+	SYSNO_TRACED = -4,  /* by its tracer (gdb, strace) */
+	SYSNO_FROZEN = -5,  /* with its cgroup or the whole system */
+	SYSNO_GIL = -6,	    /* a futex of the GIL's own; of a holder the mutex, which it needs to drop it */
+	SYSNO_FIRST = SYSNO_GIL
+};
+static inline bool sysno_is_stop(int32_t sysno)
+{
+	return sysno <= SYSNO_STOPPED && sysno >= SYSNO_FROZEN;
+}
+
 #define CPU_NONE UINT16_MAX
 
 /*
@@ -127,17 +142,24 @@ struct interval {
 	struct thread *thread;
 	enum thread_state state;
 	uint64_t start, end;
-	struct gil *gil;   /* held or waited for; else NULL */
-	int32_t sysno;	   /* TS_BLOCKED, TS_HELD_BLOCKED, TS_IDLE: the system call it slept in, SYSNO_… */
+	struct gil *gil;   /* held or waited for; else NULL. With TS_UNKNOWN: held for certain, whatever the thread did */
+	int32_t sysno;	   /* TS_BLOCKED, TS_HELD_BLOCKED, TS_IDLE: the system call it slept in, SYSNO_…; any state: SYSNO_STOPPED and the like */
 	uint16_t cpu;	   /* the CPU it ran on or waited for; CPU_NONE when neither */
 	bool throttled;	   /* a runnable state that began with the cgroup's quota used up */
 	bool sampled;	   /* python/native told apart by observations only (partial GILs) */
 	bool in_turn;	   /* lies inside a turn of thread->loop, or of one that is cancelled later */
+	bool still;	   /* TS_UNKNOWN: but off the CPU, or was when it was seen last; so where in Python it stands is known */
 	bool gc;	   /* the thread is inside a run of the cyclic garbage collector … */
 	uint8_t generation; /* … of this generation; GC_GENERATION_UNKNOWN */
 };
 
 #define GC_GENERATION_UNKNOWN 255
+
+/* The thread certainly had the GIL, whether its state is known or not. */
+static inline bool interval_holds(const struct interval *interval)
+{
+	return interval->gil && interval->state != TS_GIL_WAIT;
+}
 
 /*
  * A Python stack at an instant (events.def, STACK, says which `flags` mean what). With STACK_HOLDER it is that of the GIL's certain holder, `thread`,
@@ -163,7 +185,7 @@ struct hold {
 	bool handoff;	 /* `start` is a change of holder: the previous certain holder was another thread */
 };
 
-/* A wait for a GIL, from the first WAIT to the acquisition. `whole` as above. */
+/* A wait for a GIL, from the first WAIT (or sleep on its mutex) to the acquisition, or a sleep in its hand-over. `whole` as above. */
 struct gil_wait {
 	struct gil *gil;
 	struct thread *thread;

@@ -79,6 +79,7 @@ struct thread_machine {
 
 	unsigned int relation; /* REL_… */
 	bool wait_whole;
+	bool in_handover; /* waiting only as long as it sleeps: it dropped the GIL, and may go on without it */
 	uint64_t ts_wait;
 	struct thread **waiting_link; /* what points to it in its GIL's list of waiters */
 
@@ -166,6 +167,11 @@ struct world {
 	uint32_t queue_count, queue_room;
 };
 
+static inline bool thread_is_off(const struct thread_machine *t)
+{
+	return t->sched == SCHED_READY || t->sched == SCHED_ASLEEP;
+}
+
 static inline struct thread_machine *machine_of(const struct thread *thread)
 {
 	return (struct thread_machine *)thread;
@@ -239,7 +245,12 @@ void thread_exit(struct world *w, struct thread_machine *t, uint64_t ts);
 void thread_forget(struct world *w, struct thread_machine *t, uint64_t ts); /* a loss begins: everything about it is unknown */
 void thread_cut(struct world *w, struct thread_machine *t, uint64_t ts);    /* tells the open interval up to `ts`, and goes on */
 void thread_update(struct world *w, struct thread_machine *t, uint64_t ts); /* its machines may have changed */
-void thread_doubt(struct world *w, struct thread_machine *t);		    /* its open interval has proved wrong: it becomes unknown */
+void thread_doubt(struct thread_machine *t);		    /* its open interval has proved wrong: it becomes unknown */
+/*
+ * A switch of it was not told, so its open interval is wrong about its scheduling, and about nothing else: a wait for the GIL goes on, a holder is a holder
+ * (its TAKE and DROP are probes of their own), and where it stood when it went to sleep is known.
+ */
+void thread_doubt_sched(struct world *w, struct thread_machine *t);
 
 /* cpu.c */
 int cpu_ensure(struct world *w, uint16_t cpu);
@@ -264,6 +275,8 @@ void gil_hold_begin(struct world *w, struct gil_machine *g, struct thread_machin
 void gil_hold_end(struct world *w, struct gil_machine *g, uint64_t ts, bool whole, bool requested); /* the caller says what GIL and thread are now */
 void gil_violate(struct world *w, struct gil_machine *g, uint64_t ts);
 void relation_wait(struct world *w, struct gil_machine *g, struct thread_machine *t, bool again, uint64_t ts);
+void relation_sleep(struct world *w, struct gil_machine *g, struct thread_machine *t, bool handover, uint64_t ts); /* on a futex of the GIL's own */
+void relation_handed_over(struct world *w, struct thread_machine *t, uint64_t ts);
 void relation_acquire(struct world *w, struct thread_machine *t, uint64_t ts); /* its wait is over */
 void relation_go_on(struct world *w, struct thread_machine *t, uint64_t ts);   /* … and it has no GIL, for that was switched off */
 void relation_contradict(struct world *w, struct gil_machine *g, struct thread_machine *t, uint64_t ts);
@@ -298,6 +311,7 @@ void loop_prove_outside(struct world *w, struct thread_machine *t, uint64_t ts);
 void loop_snapshot(struct world *w, struct thread_machine *t, bool inside, uint32_t epfd);
 void loop_sleep(struct world *w, struct thread_machine *t);
 void loop_wake(struct world *w, struct thread_machine *t, uint64_t ts, bool told);
+void loop_doubt_wake(struct world *w, struct thread_machine *t, uint64_t ts);	       /* a switch was missed; it may have been woken in its wait before */
 void loop_see(struct world *w, struct thread_machine *t, uint64_t ts);		       /* evidence begins */
 void loop_break(struct world *w, struct thread_machine *t, uint64_t ts, bool ongoing); /* evidence ends */
 static inline bool loop_waits(const struct thread_machine *t)

@@ -18,7 +18,7 @@ static void doubt(struct world *w, struct process_entry *process, enum sites_fau
 		if (gil_at(w, i)->pub.process == &process->pub)
 			gil_unknown(w, gil_at(w, i), ts);
 	for (struct thread_machine *t = process->threads; t; t = t->sibling) {
-		thread_doubt(w, t);
+		thread_doubt(t);
 		relation_leave(w, t, ts);
 		t->relation = REL_UNKNOWN;
 		thread_update(w, t, ts);

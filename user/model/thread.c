@@ -85,6 +85,10 @@ static void describe(const struct world *w, struct thread_machine *t, struct int
 	default:
 		break;
 	}
+	/* that it is stopped is known whatever else is, and holds for whatever state */
+	if (t->sched == SCHED_ASLEEP && sysno_is_stop(t->sysno))
+		ret->sysno = t->sysno;
+	ret->still = state == TS_UNKNOWN && thread_is_off(t);
 	/* a certain holder is one even while it is not known what it does */
 	if (thread_state_holds(state) || state == TS_GIL_WAIT || (state == TS_UNKNOWN && t->relation == REL_HOLDING))
 		ret->gil = t->pub.gil;
@@ -93,7 +97,7 @@ static void describe(const struct world *w, struct thread_machine *t, struct int
 static bool same(const struct interval *a, const struct interval *b)
 {
 	return a->state == b->state && a->in_turn == b->in_turn && a->gil == b->gil && a->sysno == b->sysno && a->cpu == b->cpu &&
-	       a->throttled == b->throttled && a->sampled == b->sampled;
+	       a->throttled == b->throttled && a->sampled == b->sampled && a->still == b->still;
 }
 
 static void cut_holder(struct world *w, const struct thread_machine *waiter, const struct gil_machine *g, uint64_t ts)
@@ -145,14 +149,29 @@ void thread_update(struct world *w, struct thread_machine *t, uint64_t ts)
 	}
 }
 
-void thread_doubt(struct world *w, struct thread_machine *t)
+static void doubt(struct thread_machine *t, struct gil *gil, bool still)
 {
 	t->open.state = TS_UNKNOWN;
-	t->open.gil = NULL;
+	t->open.gil = gil;
+	t->open.still = still;
 	t->open.sysno = SYSNO_NONE;
 	t->open.cpu = CPU_NONE;
 	t->open.throttled = t->open.sampled = false;
 	t->pub.state = TS_UNKNOWN;
+}
+
+void thread_doubt(struct thread_machine *t)
+{
+	doubt(t, NULL, false);
+}
+
+void thread_doubt_sched(struct world *w, struct thread_machine *t)
+{
+	/* partial: without a waiter that watches it a holder is certain only while it is off the CPU, and just that is in doubt */
+	bool holds = t->relation == REL_HOLDING && (!w->partial || t->pub.gil->waiters);
+
+	if (t->open.state != TS_GIL_WAIT)
+		doubt(t, holds ? t->pub.gil : NULL, thread_is_off(t));
 }
 
 /* ── lives ───────────────────────────────────────────────────────────────────────────────────────────────────────── */

@@ -256,7 +256,7 @@ static int feed_epoll(struct world *w, const union event *event, uint64_t ts)
 	sched_prove(w, t, ts);
 	if (t->relation == REL_WAITING) {
 		w->contradictions++;
-		thread_doubt(w, t);
+		thread_doubt(t);
 		relation_leave(w, t, ts);
 	}
 	relation_exclude_waiting(w, t);
@@ -283,11 +283,15 @@ static int feed_state(struct world *w, const struct ev_state *event, uint64_t ts
 			return r;
 	}
 	if (t->sched == SCHED_UNKNOWN) {
-		t->sysno = (flags & EVF_STATE_SYSCALL) && event->sysno >= 0 ? event->sysno : SYSNO_UNKNOWN;
+		t->sysno = flags & EVF_STATE_STOPPED  ? SYSNO_STOPPED
+			   : flags & EVF_STATE_TRACED ? SYSNO_TRACED
+			   : flags & EVF_STATE_GIL_MUTEX ? SYSNO_GIL
+			   : (flags & EVF_STATE_SYSCALL) && event->sysno >= 0 ? event->sysno : SYSNO_UNKNOWN;
 		sched_set(w, t, SCHED_ASLEEP, CPU_NONE, ts);
 	}
 	loop_snapshot(w, t, flags & EVF_STATE_EPOLL, event->epfd);
-	relation_snapshot(w, t, event->hdr.aux < w->gil_room ? w->gil_by_index[event->hdr.aux] : NULL, flags & EVF_STATE_GIL_WAIT, ts);
+	if (!(flags & EVF_STATE_GIL_MUTEX)) /* there it may be waiting, or holding */
+		relation_snapshot(w, t, event->hdr.aux < w->gil_room ? w->gil_by_index[event->hdr.aux] : NULL, flags & EVF_STATE_GIL_WAIT, ts);
 	thread_update(w, t, ts);
 	return 0;
 }

@@ -276,7 +276,24 @@ static void fold_observe(struct who *who, const struct ev_observe *event)
 	gil->holder = 0;
 }
 
-static void fold_sched(struct who_thread *thread, const union event *event)
+/* Asleep on a futex of a GIL's own: as the model's relation_sleep() has it. */
+static void fold_gil_sleep(struct who *who, struct who_thread *thread, const struct ev_switch_out *event)
+{
+	const struct who_gil *gil = gil_of(who, (uint16_t)event->gil);
+
+	if (thread->relation != RELATION_OTHER || (gil && gil->known && gil->holder == thread->tid))
+		return;
+	thread->in_handover = event->hdr.flags & EVF_SWITCH_OUT_HANDOVER;
+	thread->relation = RELATION_UNKNOWN;
+	if (thread->in_handover || !gil || !gil->known || who->partial)
+		return;
+	thread->relation = RELATION_WAITS;
+	thread->wait = (struct ev_wait){.hdr = {.type = EV_WAIT, .tid = thread->tid, .aux = gil->index}};
+	thread->wait_stack = thread->stack;
+	thread->wait_stack.hdr.flags = EVF_STACK_WAIT;
+}
+
+static void fold_sched(struct who *who, struct who_thread *thread, const union event *event)
 {
 	switch (event->hdr.type) {
 	case EV_SWITCH_OUT:
@@ -284,6 +301,8 @@ static void fold_sched(struct who_thread *thread, const union event *event)
 		thread->switched = *event;
 		if (thread->stack.hdr.ts != event->hdr.ts)
 			thread->stack.hdr.type = 0;
+		if (event->hdr.flags & (EVF_SWITCH_OUT_GIL_MUTEX | EVF_SWITCH_OUT_HANDOVER))
+			fold_gil_sleep(who, thread, &event->switch_out);
 		break;
 	case EV_WAKE:
 		if (thread->sched != SCHED_ASLEEP)
@@ -302,6 +321,9 @@ static void fold_sched(struct who_thread *thread, const union event *event)
 		thread->sched = SCHED_RUNNING;
 		thread->switched = (union event){.hdr = {.type = EV_SWITCH_IN, .tid = thread->tid, .aux = event->hdr.aux}};
 		thread->stack.hdr.type = 0;
+		if (thread->in_handover && thread->relation == RELATION_UNKNOWN)
+			thread->relation = RELATION_OTHER;
+		thread->in_handover = false;
 	}
 }
 
@@ -360,7 +382,7 @@ static void fold_of_thread(struct who *who, struct who_thread *thread, const uni
 	case EV_WAKE:
 	case EV_MIGRATE:
 	case EV_GAP:
-		fold_sched(thread, event);
+		fold_sched(who, thread, event);
 		break;
 	case EV_EPOLL_ENTER:
 	case EV_EPOLL_EXIT:

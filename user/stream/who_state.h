@@ -28,6 +28,7 @@ struct who_thread {
 	enum place place;
 	uint32_t epfd;
 	enum relation relation;
+	bool in_handover; /* its relation is in doubt as long as it sleeps */
 	struct ev_wait wait;
 	struct ev_stack stack;	    /* where it has stood since it went off the CPU */
 	struct ev_stack wait_stack; /* … and since it waits for the GIL */

@@ -78,7 +78,8 @@ static void write_gil(struct writing *writing, const struct who_gil *gil)
 static void write_state(struct writing *writing, const struct who_thread *thread)
 {
 	bool syscall = thread->switched.hdr.flags & EVF_SWITCH_OUT_SYSCALL, inside = thread->place == PLACE_INSIDE;
-	unsigned int flags = EVF_STATE_ASLEEP | (syscall ? EVF_STATE_SYSCALL : 0) | (inside ? EVF_STATE_EPOLL : 0);
+	bool mutex = thread->switched.hdr.flags & (EVF_SWITCH_OUT_GIL_MUTEX | EVF_SWITCH_OUT_HANDOVER);
+	unsigned int flags = EVF_STATE_ASLEEP | (syscall ? EVF_STATE_SYSCALL : 0) | (inside ? EVF_STATE_EPOLL : 0) | (mutex ? EVF_STATE_GIL_MUTEX : 0);
 
 	if (thread->sched != SCHED_ASLEEP || thread->relation != RELATION_OTHER)
 		return;

@@ -52,21 +52,23 @@ static int emit_thread(const struct snapshot *snapshot, const struct thread *thr
 	return sink_event(snapshot->sink, &event);
 }
 
-/* Asleep on the condition variable of one of the GILs? glibc waits on a word inside it (nptl/pthread_cond_wait.c). */
-static bool waits_for_gil(const struct snapshot *snapshot, uint64_t futex, uint64_t operation, uint16_t *ret_gil)
+/* Asleep on the condition variable of one of the GILs, or on another futex of its own? glibc waits on a word inside it (nptl/pthread_cond_wait.c). */
+static uint8_t gil_futex(const struct snapshot *snapshot, uint64_t futex, uint64_t operation, uint16_t *ret_gil)
 {
 	const struct gil_layout *layout = &snapshot->target->layout.gil;
 	uint64_t command = operation & FUTEX_CMD_MASK;
 
 	if (command != FUTEX_WAIT && command != FUTEX_WAIT_BITSET)
-		return false;
+		return 0;
 	for (uint32_t i = 0; i < snapshot->target->gil_count; i++) {
-		if (futex - snapshot->target->gils[i].address - layout->cond >= (uint64_t)(layout->mutex - layout->cond))
+		uint64_t offset = futex - snapshot->target->gils[i].address;
+
+		if (offset >= layout->size)
 			continue;
 		*ret_gil = snapshot->gil_index[i];
-		return true;
+		return offset >= layout->cond && offset < layout->mutex ? EVF_STATE_GIL_WAIT : EVF_STATE_GIL_MUTEX;
 	}
-	return false;
+	return 0;
 }
 
 static bool is_epoll_wait(int64_t sysno)
@@ -101,8 +103,8 @@ static void state_parse(const struct snapshot *snapshot, const char *text, struc
 	if (is_epoll_wait(sysno)) {
 		state->hdr.flags |= EVF_STATE_EPOLL;
 		state->epfd = (uint32_t)argument[0];
-	} else if (sysno == SYS_futex && waits_for_gil(snapshot, argument[0], argument[1], &state->hdr.aux)) {
-		state->hdr.flags |= EVF_STATE_GIL_WAIT;
+	} else if (sysno == SYS_futex) {
+		state->hdr.flags |= gil_futex(snapshot, argument[0], argument[1], &state->hdr.aux);
 	}
 }
 
@@ -114,16 +116,16 @@ static int emit_state(const struct snapshot *snapshot, const struct thread *thre
 	struct proc_stat stat;
 	char path[64], text[256];
 
+	snprintf(path, sizeof(path), "/proc/%u/task/%u/stat", pid, thread->tid);
+	if (proc_stat_read(path, &stat) || strchr("ZXx", stat.state))
+		return 0;
 	snprintf(path, sizeof(path), "/proc/%u/task/%u/syscall", pid, thread->tid);
-	if (proc_read(path, text, sizeof(text)) > 0) {
+	if (stat.state == 'T' || stat.state == 't') /* the system call shown is one that is over, or is begun again */
+		event.hdr.flags = EVF_STATE_ASLEEP | (stat.state == 'T' ? EVF_STATE_STOPPED : EVF_STATE_TRACED);
+	else if (proc_read(path, text, sizeof(text)) > 0)
 		state_parse(snapshot, text, &event.state);
-	} else {
-		/* not permitted, or a kernel without it: still asleep or not */
-		snprintf(path, sizeof(path), "/proc/%u/task/%u/stat", pid, thread->tid);
-		if (proc_stat_read(path, &stat) || strchr("ZXx", stat.state))
-			return 0;
+	else /* not permitted, or a kernel without it: still asleep or not */
 		event.hdr.flags = stat.state == 'R' ? 0 : EVF_STATE_ASLEEP;
-	}
 	event.hdr.ts = clock_now_ns();
 	event.state.span_ns = span(before, event.hdr.ts);
 	return sink_event(snapshot->sink, &event);

@@ -97,13 +97,9 @@ static json_t *blocker_json(const struct report *report, const struct blocker *b
 
 static json_t *syscall_json(const struct syscall_share *share, const char *machine)
 {
-	const char *name = sysname(machine, share->sysno);
+	const char *name = share->sysno < 0 ? sysno_word(share->sysno) : sysname(machine, share->sysno);
 	char number[32];
 
-	if (share->sysno == SYSNO_NONE)
-		name = "none";
-	else if (share->sysno == SYSNO_UNKNOWN)
-		name = "unknown";
 	snprintf(number, sizeof(number), "syscall_%d", share->sysno);
 	return json_pack("{s:s, s:o}", "name", name ? name : number, "ns", json_ns(share->ns));
 }
@@ -130,6 +126,17 @@ static json_t *remedy_json(const struct report *report, const struct process *pr
 	return json_words(&text);
 }
 
+/* By who stops a thread from outside, in the words that `syscalls` has for it. */
+static json_t *stopped_by_json(const struct breakdown *what)
+{
+	json_t *kinds = json_object();
+
+	for (int i = 0; i < STOP_KINDS; i++)
+		if (what->stop_ns[i])
+			json_object_set_new(kinds, sysno_word(SYSNO_STOPPED - i), json_ns(what->stop_ns[i]));
+	return kinds;
+}
+
 json_t *json_stall(const struct report *report, const struct view_options *options, const struct stall *stall, const struct process *process)
 {
 	const struct breakdown *what = &stall->what;
@@ -143,12 +150,13 @@ json_t *json_stall(const struct report *report, const struct view_options *optio
 		json_array_append_new(occupants, occupant_json(&what->preempted_by[i]));
 	for (uint32_t i = 0; i < stall->part_count; i++)
 		json_array_append_new(parts, part_json(report, options, &stall->parts[i]));
-	return json_pack("{s:o, s:o, s:b, s:b, s:o, s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:b}", "start_ns", time_json(options, stall->start),
+	return json_pack("{s:o, s:o, s:b, s:b, s:o, s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:b, s:o, s:o}", "start_ns", time_json(options, stall->start),
 			 "end_ns", time_json(options, stall->end), "ongoing", stall->ongoing, "whole", stall->whole, "states", states_json(&what->states, false),
 			 "cause", thread_state_name(stall->cause), "remedy", remedy_json(report, process, stall), "stack", stack_json(report, stall->stack), "handler",
 			 handler_json(report, &stall->handler), "task", json_text_or_null(task_of(report, what, stall->stack)), "parts", parts,
 			 "resolution_ns", json_ns(stall_resolution_ns(report, stall)), "blockers", blockers, "syscalls", syscalls, "preempted_by", occupants,
-			 "throttled_ns", json_ns(what->throttled_ns), "gc_ns", json_ns(what->gc_ns), "gc_sampled", what->gc_sampled);
+			 "throttled_ns", json_ns(what->throttled_ns), "gc_ns", json_ns(what->gc_ns), "gc_sampled", what->gc_sampled, "stopped_ns",
+			 json_ns(breakdown_stopped_ns(what)), "stopped_by", stopped_by_json(what));
 }
 
 static json_t *blame_json(const struct report *report, const struct view_options *options, const struct blame *blame)

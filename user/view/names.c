@@ -51,6 +51,24 @@ uint32_t stack_share_largest(const struct stack_share *shares, uint32_t count)
 	return stack;
 }
 
+const char *sysno_word(int32_t sysno)
+{
+	switch (sysno) {
+	case SYSNO_NONE:
+		return "none";
+	case SYSNO_STOPPED:
+		return "stopped";
+	case SYSNO_TRACED:
+		return "traced";
+	case SYSNO_FROZEN:
+		return "frozen";
+	case SYSNO_GIL:
+		return "gil";
+	default:
+		return "unknown";
+	}
+}
+
 const char *text_of(const struct report *report, uint32_t text)
 {
 	const struct definition *definition = definition_of(report, DEFINE_TEXT, text);

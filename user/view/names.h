@@ -26,6 +26,9 @@ const struct stack_frame *stack_innermost_of_application(const struct report *re
 /* The stack with the largest share, of those that are known; 0 when there is none. */
 uint32_t stack_share_largest(const struct stack_share *shares, uint32_t count);
 
+/* What stands in formats for SYSNO_NONE and the like (a `sysno` below 0). */
+const char *sysno_word(int32_t sysno);
+
 /* A text by its number; NULL when there is none. */
 const char *text_of(const struct report *report, uint32_t text);
 /* The thread's name in Python, else the kernel's; "" when neither is known. */

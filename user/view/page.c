@@ -155,7 +155,7 @@ static int put_state(struct drawing *drawing, struct page_lane *lane, const stru
 		return r;
 	if (entry->sysno >= 0 && entry->sysno < PAGE_SYSCALLS)
 		drawing->syscalls[entry->sysno] = true;
-	return column_add(&lane->columns[2], (uint64_t)((int64_t)entry->sysno - SYSNO_UNKNOWN));
+	return column_add(&lane->columns[2], (uint64_t)((int64_t)entry->sysno - SYSNO_FIRST));
 }
 
 static void on_state(void *ctx, const struct interval *span)

@@ -32,7 +32,7 @@
  *             count · parent · function · line
  *           stacks (number 1 is the first; 0 is a stack that is not known):
  *             count · node (of the innermost frame) · bytes: 1 = there are more frames outside · handler's function (0 = none) · handler's role
- *   states  count · start of the first · bytes: PAGE_STATE_… · length · for every blocked, held_blocked and idle one: system call + 2 (enum SYSNO_…)
+ *   states  count · start of the first · bytes: PAGE_STATE_… · length · for every blocked, held_blocked and idle one: system call + 6 (SYSNO_FIRST of model.h)
  *           gapless
  *   stacks of a thread
  *           count · start of the first · length · stack · task (a text)

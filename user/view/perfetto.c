@@ -220,13 +220,11 @@ static uint64_t loop_track(struct drawing *drawing, const struct loop *loop, int
 
 static void add_syscall(struct drawing *drawing, struct perfetto_event *event, const struct interval *span, char number[static 32])
 {
-	const char *name = sysname(span->thread->process->info.machine, span->sysno);
+	const char *name = span->sysno < 0 ? sysno_word(span->sysno) : sysname(span->thread->process->info.machine, span->sysno);
 
-	if (span->state != TS_BLOCKED && span->state != TS_HELD_BLOCKED && span->state != TS_IDLE)
+	if (span->state != TS_BLOCKED && span->state != TS_HELD_BLOCKED && span->state != TS_IDLE && !sysno_is_stop(span->sysno))
 		return;
 	snprintf(number, 32, "syscall_%d", span->sysno);
-	if (span->sysno == SYSNO_NONE || span->sysno == SYSNO_UNKNOWN)
-		name = span->sysno == SYSNO_NONE ? "none" : "unknown";
 	perfetto_text(drawing->perfetto, event, KEY_SYSCALL, name ? name : number);
 }
 

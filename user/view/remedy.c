@@ -84,15 +84,37 @@ static void add_blocked(struct text *text, const struct report *report, const st
 	text_add(text, "): use the async equivalent, or call it in a thread (asyncio.to_thread).");
 }
 
+/* Nothing in the process did it, so there is nothing to change there: who did, and why, has to be looked for. */
+static void add_stopped(struct text *text, enum stop_kind kind, uint64_t ns)
+{
+	static const char *const who[STOP_KINDS] = {
+		[STOP_SIGNAL] = "by a signal (SIGSTOP, SIGTSTP): look for who sent it, such as a supervisor, a script that pauses it, or Ctrl-Z in a terminal",
+		[STOP_TRACER] = "by whoever traces it (gdb, strace or the like; TracerPid in /proc/PID/status while it lasts)",
+		[STOP_FREEZER] = "by the freezer (docker pause, systemctl freeze, cgroup.freeze, a suspended system)",
+	};
+
+	text_add(text, " was stopped from outside for ");
+	text_add_duration(text, ns);
+	text_add(text, " %s. It is nothing that its code did.", who[kind]);
+}
+
 static void add_gil_wait(struct text *text, const struct report *report, const struct breakdown *what)
 {
 	struct state_sums by_state = {0};
+	enum stop_kind kind;
 
 	for (uint32_t i = 0; i < what->blocker_count; i++)
 		for (int s = 0; s < TS_COUNT; s++)
 			by_state.ns[s] += what->blockers[i].states.ns[s];
-	if (!what->blocker_count) {
-		text_add(text, "Other threads had the GIL; which ones is not known.");
+	/* who had it for a part is not to be blamed for the whole */
+	if (!breakdown_holders_known(what)) {
+		text_add(text, "Other threads had the GIL; which ones is not known%s.", what->blocker_count ? " for most of that time" : "");
+		return;
+	}
+	if (blocker_is_stopped(&what->blockers[0], &kind)) {
+		text_add_thread(text, report, what->blockers[0].thread);
+		text_add(text, " had the GIL and");
+		add_stopped(text, kind, what->blockers[0].stop_ns[kind]);
 		return;
 	}
 	if (what->blockers[0].handler.role != HANDLER_NONE) {
@@ -106,6 +128,10 @@ static void add_gil_wait(struct text *text, const struct report *report, const s
 		break;
 	case TS_HELD_RUNNABLE:
 		text_add(text, " had the GIL but no CPU: give the process more CPU, or run fewer threads than CPUs.");
+		break;
+	case TS_UNKNOWN:
+		text_add(text, " had the GIL all the while; whether it ran or slept is not known, for the kernel did not tell all of its switches. If that code "
+			       "sleeps, release the GIL around the call (Py_BEGIN_ALLOW_THREADS); if it computes, move it to a process pool.");
 		break;
 	default:
 		text_add(text, " ran Python, or C code that keeps the GIL, while the loop waited: move that work to a process pool, take smaller steps, or "
@@ -144,7 +170,13 @@ static void add_garbage(struct text *text, const struct stall *stall)
 void remedy_add(struct text *text, const struct report *report, const struct process *process, const struct stall *stall)
 {
 	const struct breakdown *what = &stall->what;
+	enum stop_kind kind;
 
+	if (breakdown_is_stopped(what, &kind)) {
+		text_add(text, "The process");
+		add_stopped(text, kind, what->stop_ns[kind]);
+		return;
+	}
 	switch (stall->cause) {
 	case TS_PYTHON:
 		add_subject(text, report, stall);
@@ -167,6 +199,10 @@ void remedy_add(struct text *text, const struct report *report, const struct pro
 		add_gil_wait(text, report, what);
 		break;
 	case TS_HELD_BLOCKED:
+		if (what->syscall_count && what->syscalls[0].sysno == SYSNO_GIL) {
+			text_add(text, "The loop could not let go of the GIL, for others that want it had its mutex: run fewer threads, or give the process more CPU.");
+			return;
+		}
 		text_add_syscall(text, process, what->syscall_count ? what->syscalls[0].sysno : SYSNO_UNKNOWN);
 		add_in_handler(text, report, stall);
 		text_add(text, ": a call slept with the GIL, so no thread could run. The extension must release the GIL around it "

@@ -11,7 +11,11 @@
 /* "blocked in clock_nanosleep", "waiting for the GIL, held by 'worker' (4712)": what `state` was, with the largest of what stands behind it. */
 static void add_doing(struct text *text, const struct report *report, const struct process *process, enum thread_state state, const struct breakdown *what)
 {
-	if ((state == TS_BLOCKED || state == TS_HELD_BLOCKED) && what->syscall_count) {
+	enum stop_kind kind;
+
+	if (breakdown_is_stopped(what, &kind)) {
+		text_add(text, "%s", text_stop(kind));
+	} else if ((state == TS_BLOCKED || state == TS_HELD_BLOCKED) && what->syscall_count) {
 		text_add(text, "%s", state == TS_BLOCKED ? "blocked in " : "asleep in ");
 		text_add_syscall(text, process, what->syscalls[0].sysno);
 		text_add(text, "%s", state == TS_BLOCKED ? "" : " while holding the GIL");
@@ -79,7 +83,9 @@ static bool same_place(const struct ongoing *ongoing)
 
 static bool is_elsewhere(const struct ongoing *ongoing)
 {
-	return ongoing->state != ongoing->stall.cause || !same_handler(ongoing);
+	enum stop_kind kind;
+
+	return ongoing->state != ongoing->stall.cause || sysno_is_stop(ongoing->sysno) != breakdown_is_stopped(&ongoing->stall.what, &kind) || !same_handler(ongoing);
 }
 
 /* What it is doing now, when that is another thing. */
@@ -89,6 +95,8 @@ static void add_now(struct text *text, const struct ongoing *ongoing)
 	struct blocker blocker = {.thread = ongoing->holder, .handler = ongoing->holder_handler};
 	struct breakdown what = {.syscalls = &syscall, .syscall_count = 1, .blockers = &blocker, .blocker_count = ongoing->holder != NULL};
 
+	if (sysno_is_stop(ongoing->sysno))
+		what.stop_ns[stop_kind_of(ongoing->sysno)] = 1;
 	text_add(text, "; now ");
 	add_doing(text, ongoing->report, ongoing->loop->thread->process, ongoing->state, &what);
 	if (!same_place(ongoing))

@@ -112,6 +112,7 @@ static void add_garbage(struct text *text, const struct stall *stall)
 
 static void add_blockers(struct text *text, const struct report *report, const struct breakdown *what, const struct stall *stall)
 {
+	enum stop_kind kind;
 	uint32_t i;
 
 	for (i = 0; i < what->blocker_count && i < SHOWN_PARTS && matters(state_sums_total(&what->blockers[i].states), stall); i++) {
@@ -125,6 +126,8 @@ static void add_blockers(struct text *text, const struct report *report, const s
 		text_add_thread(text, report, blocker->thread);
 		text_add(text, ": ");
 		add_states(text, &blocker->states, stall, TS_COUNT);
+		if (blocker_is_stopped(blocker, &kind))
+			text_add(text, ", %s", text_stop(kind));
 		if (matters(blocker->gc_ns, stall)) {
 			text_add(text, ", garbage collection ");
 			text_add_duration(text, blocker->gc_ns);
@@ -137,19 +140,30 @@ static void add_blockers(struct text *text, const struct report *report, const s
 
 static void add_syscalls(struct text *text, const struct process *process, const struct breakdown *what, const struct stall *stall)
 {
-	uint32_t i;
+	uint32_t i, shown = 0, stops = 0;
 
-	for (i = 0; i < what->syscall_count && i < SHOWN_PARTS && matters(what->syscalls[i].ns, stall); i++) {
-		if (i)
-			text_add(text, ", ");
-		else
-			text_add(text, "slept in ");
+	for (i = 0; i < what->syscall_count && shown < SHOWN_PARTS && matters(what->syscalls[i].ns, stall); i++) {
+		if (sysno_is_stop(what->syscalls[i].sysno)) { /* add_stops() */
+			stops++;
+			continue;
+		}
+		text_add(text, shown++ ? ", " : "slept in ");
 		text_add_syscall(text, process, what->syscalls[i].sysno);
 		text_add(text, NBSP);
 		text_add_duration(text, what->syscalls[i].ns);
 	}
-	if (i)
-		add_more(text, what->syscall_count - i);
+	if (shown)
+		add_more(text, what->syscall_count - shown - stops);
+}
+
+static void add_stops(struct text *text, const struct breakdown *what, const struct stall *stall)
+{
+	for (int i = 0; i < STOP_KINDS; i++)
+		if (matters(what->stop_ns[i], stall)) {
+			text_separate(text, "; ");
+			text_add(text, "%s" NBSP, text_stop((enum stop_kind)i));
+			text_add_duration(text, what->stop_ns[i]);
+		}
 }
 
 static void add_occupants(struct text *text, const struct process *process, const struct breakdown *what, const struct stall *stall)
@@ -213,6 +227,8 @@ void text_stall_details(const struct text_page *page, const struct process *proc
 	add_garbage(&text, stall);
 	show_detail(page, &text);
 	add_blockers(&text, page->report, &stall->what, stall);
+	show_detail(page, &text);
+	add_stops(&text, &stall->what, stall);
 	show_detail(page, &text);
 	add_syscalls(&text, process, &stall->what, stall);
 	show_detail(page, &text);

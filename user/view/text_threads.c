@@ -194,6 +194,8 @@ static void show_row(const struct table *table, const struct thread_report *row)
 
 	for (int i = 0; i < TS_COUNT; i++)
 		held.ns[i] = thread_state_holds((enum thread_state)i) ? row->states.ns[i] : 0;
+	if (row->held_ns > state_sums_total(&held)) /* with the GIL, in a state that is not known */
+		held.ns[TS_UNKNOWN] = row->held_ns - state_sums_total(&held);
 	add_title(&title, table->page, row->thread);
 	fputs("  ", canvas->file);
 	canvas_cell(canvas, title.bytes, table->name_columns + 1, false);

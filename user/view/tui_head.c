@@ -141,6 +141,17 @@ static void add_holder(struct holders *holders, const struct live_thread *thread
 	holders->count++;
 }
 
+/* Of the thread's time, that in which it is not known whether it had the GIL. */
+static uint64_t unknown_ns(const struct live_thread *thread)
+{
+	uint64_t held = thread->held_ns, unknown = thread->states.ns[TS_UNKNOWN];
+
+	for (int i = 0; i < TS_UNKNOWN; i++)
+		if (thread_state_holds((enum thread_state)i))
+			held -= thread->states.ns[i] < held ? thread->states.ns[i] : held;
+	return unknown > held ? unknown - held : 0;
+}
+
 static void find_holders(const struct live_view *view, const struct live_gil *gil, struct holders *holders)
 {
 	for (uint32_t i = 0; i < view->thread_count; i++) {
@@ -148,8 +159,9 @@ static void find_holders(const struct live_view *view, const struct live_gil *gi
 
 		if (thread->gil == gil->gil && thread->held_ns)
 			add_holder(holders, thread);
+		/* who has it for certain is not among those that might have it */
 		if (thread->thread->process == gil->gil->process)
-			holders->unknown_ns += thread->states.ns[TS_UNKNOWN];
+			holders->unknown_ns += unknown_ns(thread);
 	}
 	holders->free_ns = view->moment_ns > gil->held_ns ? view->moment_ns - gil->held_ns : 0;
 	if (holders->unknown_ns > holders->free_ns)

@@ -194,7 +194,7 @@ static void add_holder(struct text *text, const struct report *report, const str
 {
 	const struct blocker *blocker = &what->blockers[0];
 
-	if (!what->blocker_count) {
+	if (!breakdown_holders_known(what)) {
 		text_add(text, "who had the GIL is not known");
 		return;
 	}
@@ -228,7 +228,12 @@ void tui_add_stall(struct text *text, const struct live_view *view, const struct
 	const struct breakdown *what = &live->stall.what;
 	const struct process *process = tui_process_of(live);
 	unsigned own = columns > 60 ? columns - 20 : columns;
+	enum stop_kind kind;
 
+	if (breakdown_is_stopped(what, &kind)) {
+		text_add(text, "%s", text_stop(kind));
+		return;
+	}
 	switch (live->stall.cause) {
 	case TS_GIL_WAIT:
 		add_holder(text, &view->about, what, own);

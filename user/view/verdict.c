@@ -22,10 +22,16 @@ static void add_blocker(struct text *text, const struct report *report, const st
 
 void text_add_culprit(struct text *text, const struct report *report, const struct process *process, enum thread_state state, const struct breakdown *what)
 {
-	if (state == TS_GIL_WAIT && what->blocker_count) {
+	if (state == TS_GIL_WAIT && what->blocker_count && !breakdown_holders_known(what)) {
+		text_add(text, ", held by threads that are not known for most of it");
+	} else if (state == TS_GIL_WAIT && what->blocker_count) {
 		text_add(text, what->blocker_count > 1 ? ", mostly held by " : ", held by ");
 		add_blocker(text, report, &what->blockers[0]);
 	} else if ((state == TS_BLOCKED || state == TS_HELD_BLOCKED) && what->syscall_count) {
+		if (sysno_is_stop(what->syscalls[0].sysno)) {
+			text_add(text, ", %s", text_stop(stop_kind_of(what->syscalls[0].sysno)));
+			return;
+		}
 		text_add(text, what->syscall_count > 1 ? ", mostly in " : ", in ");
 		text_add_syscall(text, process, what->syscalls[0].sysno);
 	} else if ((state == TS_RUNNABLE || state == TS_HELD_RUNNABLE) && what->throttled_ns * 2 > what->states.ns[state]) {
@@ -72,6 +78,7 @@ static void add_stalls(struct text *text, const struct report *report, const str
 	const struct breakdown *what = &loop->stalled;
 	enum thread_state state = state_sums_largest(&what->states);
 	uint64_t total = state_sums_total(&what->states), longest;
+	enum stop_kind kind;
 	bool ongoing;
 
 	longest = longest_stall(loop, &ongoing);
@@ -94,6 +101,11 @@ static void add_stalls(struct text *text, const struct report *report, const str
 		text_add_duration(text, longest);
 	}
 	text_add(text, "%s. ", ongoing ? "; it was still stalled at the end" : "");
+	if (breakdown_is_stopped(what, &kind)) {
+		text_add_share(text, breakdown_stopped_ns(what), total);
+		text_add(text, " of that it was %s.", text_stop(kind));
+		return;
+	}
 	text_add_share(text, what->states.ns[state], total);
 	text_add(text, " of that it was %s", palette_of(state)->doing);
 	text_add_culprit(text, report, process, state, what);

@@ -107,12 +107,27 @@ void text_add_handler(struct text *text, const struct report *report, const stru
 		text_add(text, ", %s", role);
 }
 
+const char *text_stop(enum stop_kind kind)
+{
+	static const char *const words[STOP_KINDS] = {
+		[STOP_SIGNAL] = "stopped from outside, by a signal",
+		[STOP_TRACER] = "stopped from outside, by a debugger or tracer",
+		[STOP_FREEZER] = "frozen from outside, with its cgroup or the system",
+	};
+
+	return words[kind];
+}
+
 void text_add_syscall(struct text *text, const struct process *process, int32_t sysno)
 {
 	const char *name = sysname(process->info.machine, sysno);
 
 	if (name)
 		text_add(text, "%s", name);
+	else if (sysno_is_stop(sysno))
+		text_add(text, "no system call (%s)", text_stop(stop_kind_of(sysno)));
+	else if (sysno == SYSNO_GIL)
+		text_add(text, "the GIL's own mutex");
 	else if (sysno == SYSNO_NONE)
 		text_add(text, "no system call (a page fault, say)");
 	else if (sysno == SYSNO_UNKNOWN)

@@ -23,6 +23,8 @@ void text_add_handler(struct text *text, const struct report *report, const stru
 /* What a role is called; NULL for those that say nothing. */
 const char *text_role(enum handler_role role);
 /* Adds what a system call is called, for people: its name, "system call 999", "a page fault". */
+/* "stopped from outside, by a signal" */
+const char *text_stop(enum stop_kind kind);
 void text_add_syscall(struct text *text, const struct process *process, int32_t sysno);
 /* Adds the task that had a CPU for which a thread of `process` waited; "nobody" for an idle one. */
 void text_add_occupant(struct text *text, const struct process *process, const struct cpu_share *share);

@@ -19,6 +19,7 @@ class StallDetails {
 			this.place(stall),
 			this.states("Where the time went", stall.states, length),
 			this.blockers(stall),
+			this.shares("Stopped from outside", Object.entries(stall.stopped_by || {}), length, "stopped"),
 			this.shares("Slept in", stall.syscalls.map(({name, ns}) => [element("code", {}, name), ns]), length, "syscall"),
 			this.shares("The CPU was taken by", stall.preempted_by.map(entry => [this.occupant(entry), entry.ns]), length, "preempted"),
 			this.extras(stall),

@@ -141,7 +141,7 @@ class StateLane extends Lane {
 			return null;
 		for (let i = index & ~255; i < index; i++)
 			fill += SLEEPING[this.kinds[i]];
-		return this.calls[fill] - 2;
+		return this.calls[fill] - 6;
 	}
 }
 

@@ -62,8 +62,11 @@ class Recording {
 	}
 
 	callText(number) {
-		return number === -1 ? "no system call (a page fault)" : number === -2 ? "a system call that is not known" :
-			this.head.syscalls[number] || `system call ${number}`;
+		const none = {"-1": "no system call (a page fault)", "-2": "a system call that is not known", "-3": "stopped from outside, by a signal",
+			"-4": "stopped from outside, by a debugger or tracer", "-5": "frozen from outside, with its cgroup or the system",
+			"-6": "the GIL's own mutex"};
+
+		return none[number] || this.head.syscalls[number] || `system call ${number}`;
 	}
 
 	/* Loops first, then by how long they had the GIL. */

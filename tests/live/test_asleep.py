@@ -1,0 +1,146 @@
+# SPDX-License-Identifier: MIT
+"""What sleeps are not the application's: a process that is stopped from outside, and the GIL's own futexes. And the first turn of a loop that begins while observed."""
+import contextlib
+import ctypes
+import json
+import os
+import signal
+import time
+
+import pytest
+
+import harness
+import laws
+
+STOP_S = 0.5
+MACHINE_NS = 100_000_000     # until a busy machine has stopped it, and lets it run again
+PTRACE_ATTACH, PTRACE_DETACH, WAIT_ALL = 16, 17, 0x40000000
+FREEZER = "/sys/fs/cgroup/freezer"
+
+IDLE = """
+import asyncio, sys
+async def main():
+    sys.stdout.write("ready\\n"); sys.stdout.flush()
+    while True:
+        await asyncio.sleep(0.02)
+asyncio.run(main())
+"""
+
+BEGINS = """
+import asyncio, json, sys, time
+sys.stdout.write("ready\\n"); sys.stdout.flush()
+sys.stdin.readline()
+def mark(seconds):
+    t0 = time.monotonic_ns()
+    time.sleep(seconds)
+    return t0, time.monotonic_ns()
+async def main():
+    found = [mark(0.6)]
+    for _ in range(5):
+        await asyncio.sleep(0.05)
+    found.append(mark(0.3))
+    await asyncio.sleep(0.2)
+    return found
+marks = asyncio.run(main())
+print(json.dumps(marks), flush=True)
+"""
+
+SPIN = """
+import sys, threading, time
+sys.setswitchinterval(1e-5)
+def spin():
+    while True:
+        pass
+for _ in range(6):
+    threading.Thread(target=spin, daemon=True).start()
+sys.stdout.write("ready\\n"); sys.stdout.flush()
+time.sleep(60)
+"""
+
+
+@contextlib.contextmanager
+def signalled(pid):
+    os.kill(pid, signal.SIGSTOP)
+    yield
+    os.kill(pid, signal.SIGCONT)
+
+
+@contextlib.contextmanager
+def traced(pid):
+    libc = ctypes.CDLL(None, use_errno=True)
+    assert libc.ptrace(PTRACE_ATTACH, pid, None, None) == 0, os.strerror(ctypes.get_errno())
+    os.waitpid(pid, WAIT_ALL)
+    yield
+    assert libc.ptrace(PTRACE_DETACH, pid, None, None) == 0, os.strerror(ctypes.get_errno())
+
+
+@contextlib.contextmanager
+def frozen(pid):
+    unified = next((base for base in ("/sys/fs/cgroup", "/sys/fs/cgroup/unified") if os.path.exists(os.path.join(base, "cgroup.procs"))), None)
+    base = FREEZER if os.path.isdir(FREEZER) else unified
+    if not base:
+        pytest.skip("no control group that can be frozen")
+    group = os.path.join(base, f"gilscope-test-{os.getpid()}")
+    os.mkdir(group)
+    switch, on, off = ("freezer.state", "FROZEN", "THAWED") if base == FREEZER else ("cgroup.freeze", "1", "0")
+    try:
+        harness.write(os.path.join(group, "cgroup.procs"), pid)
+        harness.write(os.path.join(group, switch), on)
+        yield
+        harness.write(os.path.join(group, switch), off)
+    finally:
+        harness.write(os.path.join(base, "cgroup.procs"), pid)
+        os.rmdir(group)
+
+
+@pytest.mark.parametrize("stop, kind", [(signalled, "stopped"), (traced, "traced"), (frozen, "frozen")])
+def test_who_is_stopped_from_outside_is_told_so(stop, kind):
+    with harness.Script(IDLE) as app, harness.attach(app) as running:
+        with stop(app.pid):
+            t0 = time.monotonic_ns()
+            time.sleep(STOP_S)
+            t1 = time.monotonic_ns()
+        time.sleep(0.2)
+        outcome = running.result()
+    laws.check_laws(outcome.report)
+    stalls = [stall for process in outcome.report["processes"] for loop in process["loops"] for stall in loop["stalls"]]
+    stall, = [stall for stall in stalls if stall["start_ns"] < t1 and t0 < stall["end_ns"] and stall["stopped_ns"]]
+    assert t1 - t0 - MACHINE_NS <= stall["stopped_by"][kind] <= t1 - t0 + MACHINE_NS, stall
+    assert stall["stopped_by"] == {kind: stall["stopped_ns"]}
+    assert "was stopped from outside" in stall["remedy"] and "memory" not in stall["remedy"] and "extension" not in stall["remedy"]
+    assert kind in [call["name"] for call in stall["syscalls"]] and "none" not in [call["name"] for call in stall["syscalls"]]
+
+
+def test_the_first_turn_of_a_loop_that_begins_while_observed():
+    app = harness.App([harness.DEBIAN_PYTHON, "-c", BEGINS], stdin=-1, stdout=-1, text=True)
+    with app:
+        assert app.process.stdout.readline() == "ready\n"
+        with harness.attach(app) as running:
+            app.process.stdin.write("\n")
+            app.process.stdin.flush()
+            marks = json.loads(app.process.stdout.readline())
+            outcome = running.result()
+    laws.check_laws(outcome.report)
+    stalls = [stall for process in outcome.report["processes"] for loop in process["loops"] for stall in loop["stalls"]]
+    for t0, t1 in marks:
+        stall, = [stall for stall in stalls if stall["start_ns"] < t1 and t0 < stall["end_ns"]]
+        assert stall["end_ns"] >= t1 and stall["cause"] == "blocked"
+        # what is told of the first is a lower bound, and not much is missing
+        assert stall["whole"] or stall["start_ns"] <= t0 + MACHINE_NS
+
+
+def test_threads_that_only_compute_are_never_blocked_in_a_futex(tmp_path):
+    recording, script = tmp_path / "spin.gsc", tmp_path / "spin.script"
+    with harness.Script(SPIN) as app:
+        done = harness.gilscope("record", "-p", app.pid, "-d", "1s", "-o", recording)
+        main = app.pid
+    assert done.status == 0, done
+    report = json.loads(harness.gilscope("report", "--json", recording).stdout)
+    assert harness.gilscope("export", "--format", "script", recording, "-o", script).status == 0
+    sleeps = [line.split() for line in script.read_text().splitlines() if " switch_out " in line and " runnable" not in line]
+    own = [words for words in sleeps if "gil_mutex" in words or "handover" in words]
+    futex = [words for words in sleeps if "sysno=202" in words or "sysno=98" in words]
+    assert any("gil_mutex" in words for words in own) and any("handover" in words for words in own)
+    assert all(int(words[1]) == main or words in own for words in futex)
+    for thread in report["processes"][0]["threads"]:
+        assert thread["tid"] == main or thread["states"]["blocked"] == 0, thread

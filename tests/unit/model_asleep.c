@@ -1,0 +1,135 @@
+/* SPDX-License-Identifier: MIT */
+/* The model's rules about odd sleeps: on the GIL's own futexes, and of threads that are stopped from outside. */
+#include "tests/sim/told.h"
+
+static void out_as(uint64_t ts, uint32_t tid, uint8_t flags)
+{
+	FEED(SWITCH_OUT, switch_out, ts, tid, 0, flags, .sysno = flags & EVF_SWITCH_OUT_SYSCALL ? FUTEX : 0);
+}
+
+#define ON_MUTEX (EVF_SWITCH_OUT_SYSCALL | EVF_SWITCH_OUT_GIL_MUTEX)
+#define ON_HANDOVER (EVF_SWITCH_OUT_SYSCALL | EVF_SWITCH_OUT_HANDOVER)
+
+static void who_sleeps_on_the_gils_mutex_waits_for_the_gil_from_there_on(void **state)
+{
+	begin();
+	take(110, A);
+	drop(120, A);
+	take(125, B);
+	out_as(130, A, ON_MUTEX);
+	wake(140, A, 0);
+	in(150, A, 0);
+	wait(160, A);
+	drop(170, B);
+	wait_end(180, A, false);
+	take(190, A);
+	expect(200, "1",
+	       "100-110 1 unknown\n"
+	       "110-120 1 python\n"
+	       "hold 110-120 1 whole\n"
+	       "120-130 1 native\n"
+	       "130-190 1 gil_wait\n"
+	       "wait 130-190 1 whole\n"
+	       "contention 130-190\n"
+	       "190-200 1 python cpu0\n"
+	       "hold 190-200 1 handoff\n");
+}
+
+static void in_the_handover_a_thread_waits_only_while_it_sleeps(void **state)
+{
+	begin();
+	take(110, A);
+	drop(120, A);
+	out_as(130, A, ON_HANDOVER);
+	take(140, B);
+	wake(150, A, 0);
+	in(160, A, 0);
+	out(170, A, READ);
+	expect(180, "1",
+	       "100-110 1 unknown\n"
+	       "110-120 1 python\n"
+	       "hold 110-120 1 whole\n"
+	       "120-130 1 native\n"
+	       "130-160 1 gil_wait\n"
+	       "wait 130-160 1 whole\n"
+	       "contention 130-160\n"
+	       "160-170 1 native cpu0\n"
+	       "170-180 1 blocked sys0\n");
+}
+
+static void a_holder_on_the_gils_mutex_is_asleep_with_the_gil_and_in_no_system_call_of_the_applications(void **state)
+{
+	begin();
+	take(110, A);
+	out_as(120, A, ON_MUTEX);
+	wake(130, A, 0);
+	in(130, A, 0);
+	drop(140, A);
+	expect(150, "1",
+	       "100-110 1 unknown\n"
+	       "110-120 1 python\n"
+	       "120-130 1 held_blocked sys-6\n"
+	       "130-140 1 python cpu0\n"
+	       "hold 110-140 1 whole\n"
+	       "140-150 1 native cpu0\n");
+}
+
+static void who_is_seen_on_the_gils_mutex_may_be_waiting_or_holding(void **state)
+{
+	begin();
+	asleep(110, A, 5, EVF_STATE_SYSCALL | EVF_STATE_GIL_MUTEX);
+	observe(120, 0, 0, 5, 0);
+	expect(130, "1",
+	       "100-110 1 unknown\n"
+	       "110-130 1 unknown\n");
+}
+
+static void what_stops_a_thread_is_told_and_no_system_call(void **state)
+{
+	begin();
+	take(110, A);
+	out_as(120, A, EVF_SWITCH_OUT_STOPPED);
+	wake(130, A, 0);
+	in(130, A, 0);
+	drop(140, A);
+	out_as(150, A, EVF_SWITCH_OUT_SYSCALL | EVF_SWITCH_OUT_TRACED);
+	wake(160, A, 0);
+	in(160, A, 0);
+	out_as(170, A, EVF_SWITCH_OUT_FROZEN);
+	expect(180, "1",
+	       "100-110 1 unknown\n"
+	       "110-120 1 python\n"
+	       "120-130 1 held_blocked sys-3\n"
+	       "130-140 1 python cpu0\n"
+	       "hold 110-140 1 whole\n"
+	       "140-150 1 native cpu0\n"
+	       "150-160 1 blocked sys-4\n"
+	       "160-170 1 native cpu0\n"
+	       "170-180 1 blocked sys-5\n");
+}
+
+static void who_is_stopped_when_it_is_first_seen_is_stopped(void **state)
+{
+	begin();
+	asleep(110, A, 5, EVF_STATE_STOPPED);
+	observe(120, 0, A, 5, 0);
+	expect(130, "1",
+	       "100-110 1 unknown\n"
+	       "110-120 1 unknown\n"
+	       "120-130 1 held_blocked sys-3\n"
+	       "hold 120-130 1\n");
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(who_sleeps_on_the_gils_mutex_waits_for_the_gil_from_there_on),
+		cmocka_unit_test(in_the_handover_a_thread_waits_only_while_it_sleeps),
+		cmocka_unit_test(a_holder_on_the_gils_mutex_is_asleep_with_the_gil_and_in_no_system_call_of_the_applications),
+		cmocka_unit_test(who_is_seen_on_the_gils_mutex_may_be_waiting_or_holding),
+		cmocka_unit_test(what_stops_a_thread_is_told_and_no_system_call),
+		cmocka_unit_test(who_is_stopped_when_it_is_first_seen_is_stopped),
+	};
+
+	return cmocka_run_group_tests_name("model asleep", tests, NULL, NULL);
+}
