@@ -70,6 +70,10 @@ $(B)/plain/user/base/sysname.o $(B)/asan/user/base/sysname.o: $(B)/gen/sysnames.
 $(B)/gen/sysnames.inc: tools/gen-sysnames
 	$(call say,GEN,$@)mkdir -p $(@D) && $< $(CC) > $@.tmp && mv $@.tmp $@
 
+$(B)/plain/user/view/tui_terminal.o $(B)/asan/user/view/tui_terminal.o: $(B)/gen/terminfo.inc
+$(B)/gen/terminfo.inc:
+	$(call say,GEN,$@)mkdir -p $(@D) && infocmp -0 -Q1 xterm-256color | sed -n 's/^hex:[0-9A-F]*$$/"&"/p' > $@.tmp && grep -q hex $@.tmp && mv $@.tmp $@
+
 # the list of assets changes without a file that could be newer
 $(B)/gen/assets.S: tools/gen-assets FORCE
 	@mkdir -p $(@D); $< $(ASSETS) | cmp -s - $@ || $< $(ASSETS) > $@
@@ -131,7 +135,7 @@ matrix: deps-matrix
 		case $$run-$$guests in 77-77) echo "make matrix: nothing is called '$(ONLY)'" >&2; exit 1 ;; 0-0 | 0-77 | 77-0) ;; *) exit 1 ;; esac
 
 help:
-	@sed -n 's/^#? //p' Makefile
+	@sed -n 's/^#? //p' Makefile packaging/packages.mk
 #? all      build/gilscope
 #? check    install what is missing, build, run all tests (STAGES='unit lint fuzz golden live')
 #? demo     install what is missing, build, run the example application and observe it
@@ -139,18 +143,9 @@ help:
 #? matrix   run the live tests on every CPython, kernel and machine that can be had (ONLY=text: some); writes the tables of docs/support.md
 #? fuzz     run the fuzzers for FUZZ_SECONDS each (600)
 #? lint     who includes whom, sizes, licences
-#? install  to PREFIX (/usr/local), with DESTDIR
+#? install  to PREFIX (/usr/local), with DESTDIR; uninstall removes it
 #? deps     install the distribution's packages that building and testing needs
 #? clean    remove build/
-
-install: $(B)/gilscope $(B)/man
-	install -D -m 755 $(B)/gilscope $(DESTDIR)$(PREFIX)/bin/gilscope
-	install -d $(DESTDIR)$(PREFIX)/share/man/man1
-	install -m 644 $(B)/man/*.1 $(DESTDIR)$(PREFIX)/share/man/man1
-# the manual pages come from the tables that --help comes from
-$(B)/man: $(B)/gilscope
-	$(call say,MAN,$@)rm -rf $@ && mkdir $@ && $(B)/gilscope --man > $@/gilscope.1 && \
-		for command in $$($(B)/gilscope --commands); do $(B)/gilscope --man $$command > $@/gilscope-$$command.1; done
 
 # ── benchmarks: tests/bench/NAME.c becomes build/bench/NAME; tools/bench drives them ─────────────────────────────────
 BENCH := $(patsubst tests/bench/%.c,$(B)/bench/%,$(filter-out %/simulation.c %.bpf.c,$(wildcard tests/bench/*.c)))
@@ -173,6 +168,8 @@ $(B)/config: FORCE
 	@mkdir -p $(@D); printf '%s\n' '$(subst ','\'',$(CONFIG))' | cmp -s - $@ || printf '%s\n' '$(subst ','\'',$(CONFIG))' > $@
 .PHONY: FORCE
 FORCE:
+
+include packaging/packages.mk
 
 clean:
 	rm -rf $(B)

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "cmd/cmd.h"
+#include "cmd/completion.h"
 #include "cmd/man.h"
 
 static const struct command *const COMMANDS[] = {
@@ -60,6 +61,12 @@ int main(int argc, char **argv)
 	if (!strcmp(name, "--commands")) { /* for whoever makes the manual pages */
 		for (size_t i = 0; i < COMMAND_COUNT; i++)
 			puts(COMMANDS[i]->name);
+		return EXIT_OK;
+	}
+	if (!strcmp(name, "--completion") && argc == 3)
+		return completion_write(stdout, argv[2], COMMANDS, COMMAND_COUNT);
+	if (!strcmp(name, "--pids")) { /* for the completion scripts */
+		completion_pids(stdout);
 		return EXIT_OK;
 	}
 	for (size_t i = 0; i < COMMAND_COUNT; i++) {

@@ -73,6 +73,22 @@ void cmd_parse(const struct argp *argp, int argc, char **argv, void *input)
 
 enum { OPTION_STALL = 256, OPTION_JSON, OPTION_ALL, OPTION_COLOUR, OPTION_APP_ROOT };
 
+const char *cmd_colour_name(unsigned int i)
+{
+	static const char *const names[] = {[COLOUR_AUTO] = "auto", [COLOUR_ALWAYS] = "always", [COLOUR_NEVER] = "never"};
+
+	return i < sizeof(names) / sizeof(names[0]) ? names[i] : NULL;
+}
+
+static enum colour colour(const char *text, struct argp_state *state)
+{
+	for (unsigned int i = 0; cmd_colour_name(i); i++)
+		if (!strcmp(cmd_colour_name(i), text))
+			return (enum colour)i;
+	argp_error(state, "--color takes auto, always or never, not '%s'", text);
+	return COLOUR_AUTO;
+}
+
 static error_t show_parse(int key, char *arg, struct argp_state *state)
 {
 	struct show_options *options = state->input;
@@ -88,12 +104,7 @@ static error_t show_parse(int key, char *arg, struct argp_state *state)
 		options->all = true;
 		return 0;
 	case OPTION_COLOUR:
-		if (!arg || !strcmp(arg, "always"))
-			options->colour = COLOUR_ALWAYS;
-		else if (!strcmp(arg, "never"))
-			options->colour = COLOUR_NEVER;
-		else if (strcmp(arg, "auto") != 0)
-			argp_error(state, "--color takes auto, always or never, not '%s'", arg);
+		options->colour = arg ? colour(arg, state) : COLOUR_ALWAYS;
 		return 0;
 	default:
 		return ARGP_ERR_UNKNOWN;

@@ -26,12 +26,18 @@ extern const struct command command_attach, command_record, command_report, comm
 /* Prints a failure to stderr, what and what to do, and returns its exit status. */
 int cmd_fail(const struct diag *diag);
 
+enum colour { COLOUR_AUTO, COLOUR_ALWAYS, COLOUR_NEVER };
+/* What an option can be told, for the parser and for completion: the ith word, NULL after the last. */
+const char *cmd_colour_name(unsigned int i);	   /* --color; i is an enum colour */
+const char *flames_direction_name(unsigned int i); /* --by */
+const char *export_format_name(unsigned int i);	   /* export --format */
+
 /* Options that say how a result is shown; an argp child. `struct show_options *` is its input. */
 struct show_options {
 	uint64_t stall_ns;
 	bool json;
 	bool all;
-	enum { COLOUR_AUTO, COLOUR_ALWAYS, COLOUR_NEVER } colour;
+	enum colour colour;
 };
 extern const struct argp show_argp;
 

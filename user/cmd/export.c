@@ -131,6 +131,13 @@ static const struct format FORMATS[] = {
 	{"trace", write_stream, trace_begin, trace_finish, NULL, 0, NULL},
 };
 
+#define FORMAT_COUNT (sizeof(FORMATS) / sizeof(FORMATS[0]))
+
+const char *export_format_name(unsigned int i)
+{
+	return i < FORMAT_COUNT ? FORMATS[i].name : NULL;
+}
+
 enum { OPTION_STALL = 1024 };
 
 static error_t parse(int key, char *arg, struct argp_state *state)
@@ -217,7 +224,7 @@ static int run(int argc, char **argv)
 	int status;
 
 	cmd_parse(&ARGP, argc, argv, &options);
-	for (size_t i = 0; i < sizeof(FORMATS) / sizeof(FORMATS[0]); i++) {
+	for (size_t i = 0; i < FORMAT_COUNT; i++) {
 		if (strcmp(FORMATS[i].name, options.format) != 0)
 			continue;
 		if (refuse_choices(&FORMATS[i], &options, &diag) < 0)

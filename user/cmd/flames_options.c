@@ -29,16 +29,22 @@ static unsigned parse_states(const char *text, struct argp_state *state)
 	}
 }
 
+static const struct {
+	const char *name;
+	enum flame_direction direction;
+} DIRECTIONS[] = {{"waiter", FLAME_WAITER}, {"holder", FLAME_HOLDER}};
+#define DIRECTION_COUNT (sizeof(DIRECTIONS) / sizeof(DIRECTIONS[0]))
+
+const char *flames_direction_name(unsigned int i)
+{
+	return i < DIRECTION_COUNT ? DIRECTIONS[i].name : NULL;
+}
+
 static unsigned parse_direction(const char *text, struct argp_state *state)
 {
-	static const struct {
-		const char *name;
-		enum flame_direction direction;
-	} directions[] = {{"waiter", FLAME_WAITER}, {"holder", FLAME_HOLDER}};
-
-	for (size_t i = 0; i < sizeof(directions) / sizeof(directions[0]); i++)
-		if (!strcmp(directions[i].name, text))
-			return directions[i].direction;
+	for (size_t i = 0; i < DIRECTION_COUNT; i++)
+		if (!strcmp(DIRECTIONS[i].name, text))
+			return DIRECTIONS[i].direction;
 	argp_error(state, "--by takes waiter or holder, not '%s'", text);
 	return 0;
 }

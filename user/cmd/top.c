@@ -311,12 +311,30 @@ static int start(struct top *top)
 	return pipeline_front(&top->pipeline, true, &top->diag);
 }
 
+/*
+ * UTF-8 or not is all that counts. Other character sets stay unknown: their converters are shared libraries of the system's C library, which a static
+ * program may not load.
+ */
+static void use_character_set(void)
+{
+	const char *names[] = {getenv("LC_ALL"), getenv("LC_CTYPE"), getenv("LANG")};
+
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+		if (!names[i] || !*names[i])
+			continue;
+		/* one that the system has not, as ssh brings along from elsewhere, is UTF-8 all the same */
+		if ((strcasestr(names[i], "utf-8") || strcasestr(names[i], "utf8")) && !setlocale(LC_CTYPE, ""))
+			setlocale(LC_CTYPE, "C.UTF-8");
+		return;
+	}
+}
+
 static int run(int argc, char **argv)
 {
 	struct top top = {.options = {.stall_ns = STALL_DEFAULT_NS}, .stderr_fd = -1};
 	int err, status;
 
-	setlocale(LC_CTYPE, "");
+	use_character_set();
 	top.options.names = &top.pipeline.names;
 	cmd_parse(&ARGP, argc, argv, &top.options);
 	top.options.observe.quiet = true;

@@ -71,6 +71,32 @@ void terminal_given_back(void)
 	saved.taken = 0;
 }
 
+/* The kinds that understand what xterm does, as far as top goes. */
+static bool is_like_xterm(const char *term)
+{
+	static const char *const kinds[] = {"xterm", "screen", "tmux", "linux"};
+
+	for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++)
+		if (!strncmp(term, kinds[i], strlen(kinds[i])))
+			return true;
+	return false;
+}
+
+/* Where the system describes no terminals (a container that holds nothing but gilscope), the usual ones are drawn on by a description brought along. */
+static int set_up(const char *term, int fd)
+{
+	static const char description[] =
+#include "terminfo.inc"
+		;
+	int error;
+
+	if (setupterm(term, fd, &error) == OK)
+		return 0;
+	if (!is_like_xterm(term) || setenv("TERMINFO", description, 1) || setenv("TERM", "xterm-256color", 1))
+		return -ENOTTY;
+	return setupterm(NULL, fd, &error) == OK ? 0 : -ENOTTY;
+}
+
 static int refuse(struct diag *diag, const char *what, const char *term)
 {
 	diag_set(diag, EXIT_USAGE, -ENOTTY, what, term);
@@ -81,14 +107,13 @@ static int refuse(struct diag *diag, const char *what, const char *term)
 int terminal_check(const char *kind, FILE *in, FILE *out, bool is_standard, struct diag *diag)
 {
 	const char *term = kind ? kind : getenv("TERM");
-	int error;
 	bool able;
 
 	if (is_standard && (!isatty(fileno(in)) || !isatty(fileno(out))))
 		return refuse(diag, "top draws on a terminal, and standard input and output are none%s", "");
 	if (!term || !*term)
 		return refuse(diag, "top draws on a terminal, and TERM does not say of which kind%s", "");
-	if (setupterm(term, fileno(out), &error) != OK)
+	if (set_up(term, fileno(out)) < 0)
 		return refuse(diag, "top cannot draw here: nothing is known of a terminal of the kind TERM=%.64s", term);
 	able = cursor_address != NULL;
 	del_curterm(cur_term);

@@ -1,0 +1,49 @@
+# SPDX-License-Identifier: MIT
+"""Folders that programs take for /: the one that holds nothing but a program, and bare Debian releases, kept below build/packages."""
+import os
+import shutil
+import subprocess
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+BUILD = ROOT / os.environ.get("B", "build")
+PACKAGES = BUILD / "packages"
+# The mounts are seen by what runs there only, and go with it. exec keeps the number of the process.
+INTO = 'mount -t proc proc "$0/proc" && mount -t sysfs sys "$0/sys" && exec chroot "$0" "$@"'
+
+
+def inside(root, *command):
+    """The command that runs a command there."""
+    return ("unshare", "--mount", "sh", "-c", INTO, str(root), *map(str, command))
+
+
+def run(root, *command, **options):
+    return subprocess.run(inside(root, *command), capture_output=True, text=True, timeout=600, **options)
+
+
+def scratch(folder, program):
+    """A root with the program at /gilscope and nothing else. No musl system can be had from Debian; to a static program it looks like this one."""
+    for name in ("proc", "sys", "out"):
+        (folder / name).mkdir()
+    shutil.copy(program, folder / "gilscope")
+    return folder
+
+
+def mirror():
+    with open("/etc/apt/sources.list.d/debian.sources") as file:
+        return next(line.split()[1] for line in file if line.startswith("URIs:"))
+
+
+def debian(suite):
+    """A minimal root of that release with python3 and what makes virtual environments, made once. A RuntimeError says why there is none."""
+    folder = PACKAGES / f"root-{suite}"
+    if not (folder / ".complete").exists():
+        if not shutil.which("debootstrap"):
+            raise RuntimeError("debootstrap is not installed")
+        shutil.rmtree(folder, ignore_errors=True)
+        PACKAGES.mkdir(parents=True, exist_ok=True)
+        made = subprocess.run(["debootstrap", "--variant=minbase", "--include=python3,python3-venv", suite, folder, mirror()], capture_output=True, text=True)
+        if made.returncode != 0:
+            raise RuntimeError(f"debootstrap: {(made.stdout.strip().splitlines() or ['?'])[-1]}")
+        (folder / ".complete").touch()
+    return folder

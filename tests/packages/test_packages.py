@@ -1,0 +1,326 @@
+# SPDX-License-Identifier: MIT
+"""What people install works where there is nothing else: the static file, the Debian package, the wheel, the image; and install and uninstall."""
+import base64
+import csv
+import glob
+import hashlib
+import json
+import os
+import pty
+import re
+import select
+import shutil
+import struct
+import subprocess
+import sys
+import time
+import zipfile
+from pathlib import Path
+
+import pytest
+
+sys.path[:0] = [str(Path(__file__).parent), str(Path(__file__).parents[1] / "live")]
+
+import harness
+import roots
+
+STATIC = roots.BUILD / "gilscope-static"
+MOST_BYTES = 5_000_000
+SCRIPT = roots.ROOT / "tests/golden/blame.script"
+# the system call of time.sleep(): select until 3.10, clock_nanosleep from 3.11 on
+SLEEPS = {"select", "pselect6", "clock_nanosleep"}
+needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="needs root: chroot and BPF")
+
+
+def built(pattern):
+    found = sorted((roots.BUILD / "dist").glob(pattern))
+    assert len(found) == 1, f"{pattern}: {found}"
+    return found[0]
+
+
+def version():
+    return subprocess.run([STATIC, "--version"], capture_output=True, text=True, check=True).stdout.split()[1]
+
+
+def make(*words, **variables):
+    """Runs make with what is built taken as it is, whatever compiler and flags it was built with."""
+    build = os.environ.get("B", "build")
+    old = [word for name in ("gilscope-static", "gilscope-static.notices", "man", "completion") for word in ("-o", f"{build}/{name}")]
+    variables = {"B": build, "PROGRAM": f"{build}/gilscope-static", "NATIVE": f"{build}/gilscope-static", **variables}
+    command = ["make", "--no-print-directory", *old, *words, *(f"{name}={value}" for name, value in variables.items())]
+    return subprocess.run(command, cwd=roots.ROOT, capture_output=True, text=True)
+
+
+def files(folder):
+    return sorted(str(path.relative_to(folder)) for path in folder.rglob("*") if not path.is_dir())
+
+
+@pytest.fixture
+def app():
+    with Blocking() as blocking:
+        yield blocking
+
+
+class Blocking(harness.App):
+    """blocking.py, of this system or inside of a root."""
+
+    def __init__(self, root=None):
+        script = Path(__file__).with_name("blocking.py")
+        command = [harness.DEBIAN_PYTHON, str(script)]
+        if root:
+            shutil.copy(script, root / "blocking.py")
+            command = roots.inside(root, "/usr/bin/python3", "/blocking.py")
+        super().__init__(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        assert self.process.stdout.readline() == "ready\n"
+
+    def block(self):
+        """Its own times of a blocking call, in nanoseconds."""
+        self.process.stdin.write("\n")
+        self.process.stdin.flush()
+        return json.loads(self.process.stdout.readline())
+
+
+def assert_right(report, begin, end):
+    """The report has the application's one stall, where it was, what it was, and whose."""
+    (loop,) = report["processes"][0]["loops"]
+    (stall,) = loop["stalls"]
+    assert stall["start_ns"] <= begin and end <= stall["end_ns"]
+    assert stall["cause"] == "blocked" and stall["states"]["blocked"] > 0.9 * (end - begin)
+    assert stall["syscalls"][0]["name"] in SLEEPS
+    assert "blocking_call" in [frame["function"].split(".")[-1] for frame in stall["stack"]]
+
+
+class Running(harness.Running):
+    """The same of another gilscope than the one that is tested elsewhere."""
+
+    def __init__(self, program, *arguments):
+        self.process = subprocess.Popen([*program, *map(str, arguments)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        self.pid = self.process.pid
+        self._await_probes()
+
+
+def attach(program, app):
+    with Running(program, "attach", app.pid, "-d", "60s", "--json") as running:
+        begin, end = app.block()
+        outcome = running.finish()
+    assert outcome.status == 0, outcome
+    assert_right(outcome.report, begin, end)
+
+
+def assert_doctor(outcome):
+    assert outcome.returncode == 0 and "kernel BTF" in outcome.stdout, outcome.stdout + outcome.stderr
+
+
+# ── the static file ─────────────────────────────────────────────────────────────────────────────────────────────────
+
+def program_headers(data):
+    """Types of an ELF file's segments."""
+    at, size, count = struct.unpack_from("<Q", data, 32)[0], *struct.unpack_from("<HH", data, 54)
+    return [struct.unpack_from("<I", data, at + i * size)[0] for i in range(count)]
+
+
+def test_the_static_file_is_one():
+    data = STATIC.read_bytes()
+    assert data[:4] == b"\x7fELF" and len(data) <= MOST_BYTES
+    assert 3 not in program_headers(data), "it asks for an interpreter"
+    needed = subprocess.run(["readelf", "-d", STATIC], capture_output=True, text=True, check=True).stdout
+    assert "NEEDED" not in needed
+
+
+def test_it_brings_along_whose_code_is_in_it():
+    notices = Path(f"{STATIC}.notices").read_text()
+    if not shutil.which("dpkg-query"):
+        pytest.skip("the packages of the libraries are asked of dpkg")
+    assert {"libbpf-dev", "libelf-dev", "libc6-dev", "libncurses-dev"} <= set(re.findall(r"^════ (\S+) ", notices, re.M))
+    assert "Redistribution and use in source and binary forms" in notices
+
+
+def read_all(root, program, source):
+    """All that can be made of a recording, in a root that has an empty /out."""
+    for words, inside in {
+        ("report", source): None,
+        ("report", source, "--json"): None,
+        ("timeline", source, "-o", "/out/page.html"): "page.html",
+        ("flame", source, "-o", "/out/flame.html"): "flame.html",
+        ("flame", source, "-o", "/out/flame.svg"): "flame.svg",
+        **{("export", source, "--format", name, "-o", f"/out/{name}"): name for name in ("perfetto", "folded", "speedscope", "pprof", "script", "trace")},
+    }.items():
+        outcome = roots.run(root, program, *words)
+        assert outcome.returncode == 0, (words, outcome.stderr)
+        assert outcome.stdout if not inside else (root / "out" / inside).stat().st_size > 100, words
+
+
+@needs_root
+def test_reading_needs_nothing_of_the_system(tmp_path):
+    root = roots.scratch(tmp_path, STATIC)
+    shutil.copy(SCRIPT, root / "blame.script")
+    read_all(root, "/gilscope", "/blame.script")
+    inside = (root / "out/folded").read_text()
+    outside = subprocess.run([harness.GILSCOPE, "export", SCRIPT, "--format", "folded"], capture_output=True, text=True, check=True).stdout
+    assert inside == outside
+
+
+@needs_root
+def test_doctor_and_attach_need_nothing_of_the_system(tmp_path, app):
+    root = roots.scratch(tmp_path, STATIC)
+    assert_doctor(roots.run(root, "/gilscope", "doctor", app.pid))
+    attach(roots.inside(root, "/gilscope"), app)
+
+
+@needs_root
+def test_a_recording_is_made_and_read_there(tmp_path, app):
+    root = roots.scratch(tmp_path, STATIC)
+    with Running(roots.inside(root, "/gilscope"), "record", "-p", app.pid, "-o", "/out/here.gsc") as running:
+        begin, end = app.block()
+        outcome = running.finish()
+    assert outcome.status == 0, outcome
+    assert_right(json.loads(roots.run(root, "/gilscope", "report", "/out/here.gsc", "--json").stdout), begin, end)
+    read_all(root, "/gilscope", "/out/here.gsc")
+
+
+def on_a_terminal(command, term, until, characters="C"):
+    """What a program wrote to a terminal until it had written that, and its exit status after q was pressed."""
+    pid, fd = pty.fork()
+    if pid == 0:
+        os.execvpe(command[0], command, {**os.environ, "TERM": term, "LC_ALL": characters})
+    seen, deadline = b"", time.monotonic() + 20
+    try:
+        while until not in seen and select.select([fd], [], [], max(0, deadline - time.monotonic()))[0]:
+            seen += os.read(fd, 65536)
+        os.write(fd, b"q")
+        while True:
+            os.read(fd, 65536)
+    except OSError:     # it has closed the terminal
+        pass
+    os.close(fd)
+    return seen, os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+
+
+@needs_root
+@pytest.mark.parametrize("term", ["xterm", "tmux-256color"])
+def test_top_needs_no_description_of_terminals(tmp_path, app, term):
+    root = roots.scratch(tmp_path, STATIC)
+    seen, status = on_a_terminal(roots.inside(root, "/gilscope", "top", app.pid), term, b"THREADS")
+    assert (status, b"THREADS" in seen) == (0, True), seen.decode(errors="replace")
+
+
+@needs_root
+def test_top_refuses_a_terminal_that_nobody_knows(tmp_path):
+    root = roots.scratch(tmp_path, STATIC)
+    seen, status = on_a_terminal(roots.inside(root, "/gilscope", "top", os.getpid()), "nosuch", b"\n")
+    assert status == 2 and b"TERM=nosuch" in seen
+
+
+# ── the wheel ───────────────────────────────────────────────────────────────────────────────────────────────────────
+
+def test_the_wheel_is_whole():
+    path = built("gilscope-*.whl")
+    name = f"gilscope-{version()}"
+    cpu = os.uname().machine
+    assert path.name == f"{name}-py3-none-manylinux_2_17_{cpu}.manylinux2014_{cpu}.musllinux_1_1_{cpu}.whl"
+    with zipfile.ZipFile(path) as archive:
+        record = {row[0]: row[1:] for row in csv.reader(archive.read(f"{name}.dist-info/RECORD").decode().splitlines())}
+        assert set(record) == set(archive.namelist())
+        for entry, (digest, size) in record.items():
+            content = archive.read(entry)
+            if not entry.endswith("/RECORD"):
+                want = "sha256=" + base64.urlsafe_b64encode(hashlib.sha256(content).digest()).rstrip(b"=").decode()
+                assert (digest, int(size)) == (want, len(content)), entry
+        program = archive.getinfo(f"{name}.data/scripts/gilscope")
+        assert program.external_attr >> 16 & 0o777 == 0o755 and archive.read(program) == STATIC.read_bytes()
+        tags = re.findall(r"^Tag: py3-none-(.*)$", archive.read(f"{name}.dist-info/WHEEL").decode(), re.M)
+        assert ".".join(tags) in path.name and len(tags) == 3
+        metadata = archive.read(f"{name}.dist-info/METADATA").decode()
+    assert f"\nVersion: {version()}\n" in metadata and metadata.endswith((roots.ROOT / "README.md").read_text())
+
+
+def test_the_same_source_makes_the_same_wheel(tmp_path):
+    environment = {**os.environ, "SOURCE_DATE_EPOCH": "1700000000"}
+    for name in ("a", "b"):
+        subprocess.run([sys.executable, roots.ROOT / "packaging/wheel", roots.BUILD, "x86_64", "1.2.3", tmp_path / name], check=True, env=environment,
+                       capture_output=True)
+    (first,), (second,) = (tmp_path / "a").iterdir(), (tmp_path / "b").iterdir()
+    assert first.name == second.name and first.read_bytes() == second.read_bytes()
+
+
+def test_pip_installs_the_wheel_and_removes_it(tmp_path):
+    # where Debian keeps the pip that venv would unpack into every environment
+    pips = glob.glob("/usr/share/python-wheels/pip-*.whl")
+    if not pips:
+        pytest.skip("python3-venv is not installed")
+    venv, environment = tmp_path / "venv", {**os.environ, "PYTHONPATH": pips[0]}
+    subprocess.run([harness.DEBIAN_PYTHON, "-m", "venv", "--without-pip", venv], check=True)
+    before = set(files(venv))
+    pip = [venv / "bin/python", "-m", "pip", "--disable-pip-version-check"]
+    done = subprocess.run([*pip, "install", "-q", "--no-index", built("*.whl")], env=environment, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert subprocess.run([venv / "bin/gilscope", "--version"], capture_output=True, text=True).stdout == f"gilscope {version()}\n"
+    assert (venv / "share/man/man1/gilscope-attach.1").exists() and (venv / "share/bash-completion/completions/gilscope").exists()
+    subprocess.run([*pip, "uninstall", "-q", "-y", "gilscope"], env=environment, check=True, capture_output=True)
+    assert not [name for name in set(files(venv)) - before if "__pycache__" not in name]
+
+
+# ── the Debian package, install and uninstall ───────────────────────────────────────────────────────────────────────
+
+def test_the_package_depends_on_nothing_and_brings_everything(tmp_path):
+    if not shutil.which("dpkg-deb"):
+        pytest.skip("dpkg-deb is not installed")
+    package = built("gilscope_*.deb")
+    fields = subprocess.run(["dpkg-deb", "-f", package], capture_output=True, text=True, check=True).stdout
+    assert f"Version: {version()}-1\n" in fields and "\nDepends:" not in fields and "libbpf (= " in fields
+    subprocess.run(["dpkg-deb", "-x", package, tmp_path], check=True)
+    assert (tmp_path / "usr/bin/gilscope").read_bytes() == STATIC.read_bytes()
+    commands = subprocess.run([STATIC, "--commands"], capture_output=True, text=True, check=True).stdout.split()
+    pages = {f"usr/share/man/man1/gilscope{suffix}.1.gz" for suffix in ["", *(f"-{command}" for command in commands)]}
+    completion = {"usr/share/bash-completion/completions/gilscope", "usr/share/zsh/vendor-completions/_gilscope",
+                  "usr/share/fish/vendor_completions.d/gilscope.fish"}
+    documents = {f"usr/share/doc/gilscope/{name}" for name in ("copyright", "third-party.txt.gz", "changelog.gz", "changelog.Debian.gz")}
+    assert set(files(tmp_path)) == pages | completion | documents | {"usr/bin/gilscope", "usr/share/lintian/overrides/gilscope"}
+
+
+def test_lintian_has_nothing_to_say():
+    if not shutil.which("lintian"):
+        pytest.skip("lintian is not installed")
+    done = subprocess.run(["lintian", built("gilscope_*.deb")], capture_output=True, text=True)
+    # of the project no mail address is public; DEBEMAIL gives the package one
+    said = [line for line in done.stdout.splitlines() if "bogus-mail-host" not in line and not line.startswith("N:")]
+    assert not said
+
+
+def test_uninstall_removes_what_install_put(tmp_path):
+    other = tmp_path / "usr/local/share/man/man1/gilscope-notes.1"
+    other.parent.mkdir(parents=True)
+    other.touch()
+    for target in ("install", "uninstall"):
+        done = make(target, DESTDIR=tmp_path)
+        assert done.returncode == 0, done.stderr
+        if target == "install":
+            assert {"usr/local/bin/gilscope", "usr/local/share/man/man1/gilscope-top.1", "usr/local/share/zsh/site-functions/_gilscope"} <= set(files(tmp_path))
+    assert files(tmp_path) == [str(other.relative_to(tmp_path))]
+    again = make("uninstall", DESTDIR=tmp_path)
+    assert again.returncode != 0 and "PREFIX" in again.stderr
+
+
+# ── the image ───────────────────────────────────────────────────────────────────────────────────────────────────────
+
+@needs_root
+def test_the_image_holds_the_program_and_it_runs(tmp_path):
+    if not shutil.which("buildah"):
+        pytest.skip("buildah is not installed")
+    storage = ["--root", tmp_path / "root", "--runroot", tmp_path / "run", "--storage-driver", "vfs"]
+    flags = " ".join(map(str, [*storage, "--isolation", "chroot"]))
+    done = make("image", IMAGE_TOOL="buildah", IMAGE_FLAGS=flags)
+    assert done.returncode == 0, done.stderr
+
+    def buildah(*words):
+        return subprocess.run(["buildah", *storage, *words], capture_output=True, text=True, check=True).stdout.strip()
+
+    container = buildah("from", "--pull-never", "localhost/gilscope:latest")
+    entry = json.loads(buildah("inspect", container))["OCIv1"]["config"]["Entrypoint"]
+    root = tmp_path / "copy"
+    shutil.copytree(buildah("mount", container), root)
+    buildah("umount", container)
+    assert files(root) == ["usr/bin/gilscope", *(f"usr/share/doc/gilscope/{name}" for name in ("LICENSE", "copyright", "third-party.txt"))]
+    for name in ("proc", "sys"):
+        (root / name).mkdir()       # what runs containers makes these
+    assert_doctor(roots.run(root, *entry, "doctor"))
