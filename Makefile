@@ -7,8 +7,9 @@ CC ?= cc
 TARGET := $(firstword $(subst -, ,$(shell $(CC) -dumpmachine 2>/dev/null)))
 BPF_ARCH_x86_64 := x86
 BPF_ARCH_aarch64 := arm64
-CLANG ?= $(notdir $(firstword $(wildcard $(addprefix /usr/bin/clang,$(empty) -19 -18 -17 -16 -15 -14)) clang))
-BPFTOOL ?= $(firstword $(wildcard /usr/sbin/bpftool /usr/local/sbin/bpftool) bpftool)
+CLANG ?= $(firstword $(notdir $(wildcard /usr/bin/clang)) $(notdir $(shell ls -v /usr/bin/clang-[0-9]* 2>/dev/null | tail -n 1)) clang)
+# false: tools/find-bpftool has said what to install
+BPFTOOL ?= $(or $(shell tools/find-bpftool),false)
 PROTOC_C ?= protoc-c
 PYTHON ?= /usr/bin/python3
 PREFIX ?= /usr/local
@@ -108,11 +109,12 @@ $(B)/fuzz/%: tests/fuzz/%.c $(FUZZ_SOURCES) $(B)/gen/sysnames.inc $(B)/config
 	$(call say,FUZZ,$<)mkdir -p $(@D) && $(CLANG) $(CPPFLAGS) -O1 -g -std=gnu11 -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=undefined -o $@ $< $(FUZZ_SOURCES) $(filter-out -lbpf,$(LDLIBS))
 
 # Both commands of the README set everything up by themselves; what they need is built by a second make, which then finds it installed.
+quietly = @V=$(V) tools/quietly
 check: deps-test
-	@$(MAKE) --no-print-directory check-build
+	$(quietly) $(B)/build.log 'Building, with sanitizers and fuzzers (2 to 8 minutes; log: $(B)/build.log)' $(MAKE) --no-print-directory -j$$(nproc) check-build
 	@B=$(B) tools/check $(STAGES)
 demo: deps-demo
-	@$(MAKE) --no-print-directory $(B)/gilscope
+	$(quietly) $(B)/build.log 'Building gilscope (about a minute; log: $(B)/build.log)' $(MAKE) --no-print-directory -j$$(nproc) $(B)/gilscope
 	@$$([ "$$(id -u)" -eq 0 ] || echo sudo) examples/demo $(B)/gilscope
 deps-%:
 	@tools/install-deps $*
