@@ -18,6 +18,7 @@
 #include "target/decoder.h"
 #include "target/elf_scan.h"
 #include "target/gc_sites.h"
+#include "target/gil.h"
 #include "target/layout.h"
 #include "target/private.h"
 #include "target/proc.h"
@@ -349,6 +350,25 @@ static int call_keep(void *ctx, const struct call *call)
 	return 0;
 }
 
+/* As gdb shows them of a CPython of each kind: glibc's mutex has 48 bytes on arm64 and 40 on x86-64, musl's 40 on both. */
+static void the_gil_is_laid_out_by_the_targets_c_library(void **state)
+{
+#if defined(__aarch64__)
+	const unsigned int switch_cond = 128, size = 224;
+#else
+	const unsigned int switch_cond = 120, size = 208;
+#endif
+	struct gil_layout layout = gil_layout_of(false);
+
+	assert_int_equal(layout.cond, 32);
+	assert_int_equal(layout.mutex, 80);
+	assert_int_equal(layout.switch_cond, switch_cond);
+	assert_int_equal(layout.size, size);
+	gil_layout_for_musl(&layout);
+	assert_int_equal(layout.switch_cond, 120);
+	assert_int_equal(layout.size, 208);
+}
+
 static void calls_are_found_in_x86_64_code(void **state)
 {
 	/* at 0x1000: two kinds of stub for the slot at 0x2000, then code that uses them */
@@ -512,6 +532,7 @@ int main(void)
 		cmocka_unit_test(a_collections_generation_is_found_where_the_note_says),
 		cmocka_unit_test(debug_offsets_that_do_not_fit_are_refused),
 		cmocka_unit_test(versions_without_a_row_are_refused),
+		cmocka_unit_test(the_gil_is_laid_out_by_the_targets_c_library),
 		cmocka_unit_test(calls_are_found_in_x86_64_code),
 		cmocka_unit_test(calls_are_found_in_aarch64_code),
 		cmocka_unit_test(the_scan_finds_the_calls_of_this_program),

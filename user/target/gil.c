@@ -39,6 +39,16 @@ struct gil_layout gil_layout_of(bool free_threaded)
 #undef AT
 }
 
+void gil_layout_for_musl(struct gil_layout *layout)
+{
+	enum { MUSL_MUTEX_BYTES = 40 }; /* arch/aarch64 and arch/x86_64/bits/alltypes.h.in, pthread_mutex_t: int[10]; pthread_cond_t is int[12], as glibc's */
+	unsigned short excess = sizeof(pthread_mutex_t) - MUSL_MUTEX_BYTES;
+
+	_Static_assert(sizeof(pthread_mutex_t) >= MUSL_MUTEX_BYTES && sizeof(pthread_cond_t) == 48, "another C library");
+	layout->switch_cond -= excess;
+	layout->size -= 2 * excess;
+}
+
 struct gil_words gil_words_of(const struct gil_layout *layout, const uint8_t *bytes)
 {
 	struct gil_words words = {.enabled = 1};

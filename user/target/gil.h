@@ -13,9 +13,12 @@
 
 /*
  * The layout in a build with or without --disable-gil. The order of the fields is the same from 3.8 to 3.15; the sizes of condition variables and
- * mutexes are those of the C library that gilscope was compiled with, which a target of the same architecture shares.
+ * mutexes are those of the C library that gilscope was compiled with.
  */
 struct gil_layout gil_layout_of(bool free_threaded);
+
+/* … of a target whose C library is musl: on arm64 its mutexes are smaller than glibc's. */
+void gil_layout_for_musl(struct gil_layout *layout);
 
 /* What a GIL says at an instant; nothing in it can be trusted. */
 struct gil_words {

@@ -114,7 +114,19 @@ static int version_check(struct target *target, const struct image *image, struc
 	return 0;
 }
 
-static int layout_find(struct target *target, const struct image *image, struct diag *diag)
+/* musl's C library is its loader: ld-musl-ARCH.so.1 */
+static bool uses_musl(const struct mappings *mappings)
+{
+	for (size_t i = 0; i < mappings->count; i++) {
+		const char *name = strrchr(mappings->list[i].path, '/');
+
+		if (name && strncmp(name, "/ld-musl-", strlen("/ld-musl-")) == 0)
+			return true;
+	}
+	return false;
+}
+
+static int layout_find(struct target *target, const struct image *image, const struct mappings *mappings, struct diag *diag)
 {
 	struct layout *layout = &target->private->layout;
 	pid_t pid = (pid_t)target->info.pid;
@@ -125,6 +137,8 @@ static int layout_find(struct target *target, const struct image *image, struct 
 				target->info.python);
 	if (err)
 		return trouble(pid, err, "read the memory", diag);
+	if (uses_musl(mappings))
+		gil_layout_for_musl(&layout->gil);
 	target->runtime = image->runtime;
 	target->private->runtime_size = image->runtime_size;
 	target->free_threaded = layout->free_threaded;
@@ -270,7 +284,7 @@ static int image_examine(struct target *target, struct diag *diag)
 	target->image_bias = image.bias;
 	err = version_check(target, &image, diag);
 	if (!err)
-		err = layout_find(target, &image, diag);
+		err = layout_find(target, &image, &mappings, diag);
 	if (!err)
 		err = gils_find(target, diag);
 	if (!err)
