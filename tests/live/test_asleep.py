@@ -101,7 +101,7 @@ def test_who_is_stopped_from_outside_is_told_so(stop, kind):
             time.sleep(STOP_S)
             t1 = time.monotonic_ns()
         time.sleep(0.2)
-        outcome = running.result()
+        outcome = running.finish()
     laws.check_laws(outcome.report)
     stalls = [stall for process in outcome.report["processes"] for loop in process["loops"] for stall in loop["stalls"]]
     stall, = [stall for stall in stalls if stall["start_ns"] < t1 and t0 < stall["end_ns"] and stall["stopped_ns"]]
@@ -119,7 +119,7 @@ def test_the_first_turn_of_a_loop_that_begins_while_observed():
             app.process.stdin.write("\n")
             app.process.stdin.flush()
             marks = json.loads(app.process.stdout.readline())
-            outcome = running.result()
+            outcome = running.finish()
     laws.check_laws(outcome.report)
     stalls = [stall for process in outcome.report["processes"] for loop in process["loops"] for stall in loop["stalls"]]
     for t0, t1 in marks:
