@@ -32,7 +32,7 @@ def report():
              {"handler": None, "task": None, "start_ns": 1069 * MS, "end_ns": 1070 * MS, "states": {"python": MS}}]
     stall = {"start_ns": 1020 * MS, "end_ns": 1070 * MS, "ongoing": False, "states": {"gil_wait": 40 * MS, "python": 10 * MS}, "cause": "gil_wait",
              "stack": [frame("route", 6)], "handler": route, "task": "Task-1", "parts": parts, "resolution_ns": 5 * MS, "syscalls": [],
-             "preempted_by": [], "remedy": "move it off the loop", "throttled_ns": 0, "gc_ns": 2 * MS, "gc_sampled": False,
+             "preempted_by": [], "remedy": "move it off the loop", "throttled_ns": 0, "gc_ns": 2 * MS, "gc_sampled": False, "stopped_ns": 0, "stopped_by": {},
              "blockers": [{"tid": 8, "thread": "helper", "python_name": "helper 1", "ns": 39 * MS, "states": {"python": 39 * MS}, "gc_ns": 0,
                            "stack": [frame("job", 10)], "handler": job}]}
     return {"schema": "gilscope.report/1", "version": "0", "mode": "exact", "window": {"start_ns": 1000 * MS, "end_ns": 1100 * MS},

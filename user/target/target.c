@@ -295,9 +295,27 @@ static int image_examine(struct target *target, struct diag *diag)
 	return elf_budget_spent(&budget) ? image_too_much(pid, image.name, diag) : err;
 }
 
+/* A process that is ending gives up its memory, and with it the link to its program, some time before it is a zombie. */
+static bool has_memory(pid_t pid)
+{
+	char path[64], link[8];
+
+	snprintf(path, sizeof(path), "/proc/%d/exe", pid);
+	return readlink(path, link, sizeof(link)) >= 0 || (errno != ENOENT && errno != ESRCH);
+}
+
+/* Does the very process still have its number? */
+static bool is_there(const struct target *target)
+{
+	struct proc_stat stat;
+
+	return stat_of((pid_t)target->info.pid, &stat) == 0 && stat.start_time == target->start_time && !has_ended(&stat);
+}
+
 int target_open(pid_t pid, struct diag *diag, struct target **ret_target)
 {
 	_cleanup_(target_freep) struct target *target = calloc(1, sizeof(*target));
+	bool had_memory = has_memory(pid); /* a kernel thread never has any */
 	int err;
 
 	if (target)
@@ -311,7 +329,7 @@ int target_open(pid_t pid, struct diag *diag, struct target **ret_target)
 	if (!err && !target_alive(target))
 		err = -ESRCH;
 	/* whatever went wrong while it ended, that it ended is the reason */
-	if (err && target->start_time && !target_alive(target))
+	if (err && target->start_time && !(had_memory ? target_alive(target) : is_there(target)))
 		return diag_set(diag, EXIT_FAILED, -ESRCH, "process %d ended while it was examined", pid);
 	if (err)
 		return err;
@@ -330,18 +348,7 @@ void target_free(struct target *target)
 	free(target);
 }
 
-/* A process that is ending gives up its memory, and with it the link to its program, some time before it is a zombie. */
-static bool has_memory(pid_t pid)
-{
-	char path[64], link[8];
-
-	snprintf(path, sizeof(path), "/proc/%d/exe", pid);
-	return readlink(path, link, sizeof(link)) >= 0 || (errno != ENOENT && errno != ESRCH);
-}
-
 bool target_alive(const struct target *target)
 {
-	struct proc_stat stat;
-
-	return has_memory((pid_t)target->info.pid) && stat_of((pid_t)target->info.pid, &stat) == 0 && stat.start_time == target->start_time && !has_ended(&stat);
+	return has_memory((pid_t)target->info.pid) && is_there(target);
 }
