@@ -252,7 +252,7 @@ bool capture_may_go_on(const struct capture *capture)
 {
 	struct bpf_prog_info info = {0};
 	uint32_t size = sizeof(info), pid = 0;
-	uint8_t value;
+	struct shared_target value;
 	int err = bpf_map__lookup_elem(capture->skeleton->maps.targets, &pid, sizeof(pid), &value, sizeof(value), 0);
 
 	if (err && err != -ENOENT)
