@@ -17,8 +17,15 @@ _Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "the format is little-
 #define TRACE_MAJOR 1 /* readers refuse a newer one */
 #define TRACE_MINOR 1 /* for additions that older readers can skip */
 
+/* Eight characters without an end: GCC from 15 on warns of a string that is cut unless it is told. */
+#if __has_attribute(nonstring)
+#define NONSTRING __attribute__((nonstring))
+#else
+#define NONSTRING
+#endif
+
 struct trace_preamble {
-	char magic[8];
+	char magic[8] NONSTRING;
 	uint16_t major, minor;
 	uint32_t reserved; /* 0; ignored */
 };
