@@ -27,13 +27,13 @@ static const struct {
 	struct code_layout code;
 } layouts[] = {
 	{{.instr_kind = STACK_LASTI_BYTES, .code_span = 40, .code_weak = 1, .code_name_word = 9, .code_linetable_word = 10, .unicode_hash = 24, .bytes_size = 16},
-	 {8, 24, 104, 112, -1, 120, 40, 16, 32, 48, 72, 16, 32, LINES_LNOTAB}},
+	 {8, 24, 104, 112, -1, 120, 40, 16, 32, 0, 48, 72, 16, 32, LINES_LNOTAB}},
 	{{.instr_kind = STACK_LASTI_UNITS, .code_span = 40, .code_weak = 1, .code_name_word = 9, .code_linetable_word = 10, .unicode_hash = 24, .bytes_size = 16},
-	 {8, 24, 104, 112, -1, 120, 40, 16, 32, 48, 72, 16, 32, LINES_310}},
+	 {8, 24, 104, 112, -1, 120, 40, 16, 32, 0, 48, 72, 16, 32, LINES_310}},
 	{{.instr_kind = STACK_INSTR, .code_span = 56, .code_name_word = 8, .code_linetable_word = 10},
-	 {8, 24, 112, 120, 128, 136, 72, 16, 32, 48, 72, 16, 32, LINES_311}},
+	 {8, 24, 112, 120, 128, 136, 72, 16, 32, 0, 48, 72, 16, 32, LINES_311}},
 	{{.instr_kind = STACK_INSTR, .code_span = 72, .code_name_word = 8, .code_linetable_word = 10, .free_threaded = 1},
-	 {24, 40, 128, 136, 144, 152, 88, 32, 48, 56, 72, 32, 48, LINES_311}},
+	 {24, 40, 128, 136, 144, 152, 88, 32, 48, 6, 56, 72, 32, 48, LINES_311}},
 };
 
 static unsigned char *block;
@@ -71,7 +71,7 @@ static void put_right(const struct stack_layout *stack, const struct code_layout
 	memcpy(block + TYPE_NAME, "code", 5);
 	for (uint32_t text = NAME; text <= FILE_NAME; text += FILE_NAME - NAME) {
 		put(text + (uint32_t)code->unicode_length, 4);
-		put(text + (uint32_t)code->unicode_state, 1 << 5 | 1 << 6 | 1 << 2);
+		put(text + (uint32_t)code->unicode_state, (uint64_t)(1 << 5 | 1 << 6 | 1 << 2) << code->unicode_shift);
 		memcpy(block + text + code->unicode_ascii, "text", 4);
 	}
 	put(LINES + (uint32_t)code->bytes_size, 4);
