@@ -10,7 +10,9 @@ import laws
 
 @pytest.mark.parametrize("threads", [1, 2])
 def test_nothing_is_lost_at_100_000_cycles_a_second(threads):
-    with harness.RawApp("asyncio", prefix=harness.undisturbed()) as app:
+    # Two real-time threads leave the reader of the records no CPU on a machine of two: at most one is undisturbed.
+    prefix = harness.undisturbed() if threads == 1 else ()
+    with harness.RawApp("asyncio", prefix=prefix) as app:
         app.call(f"yield {threads}")
         with harness.attach(app) as running:
             time.sleep(2)
