@@ -181,6 +181,35 @@ def test_another_users_process(tmp_path):
     assert_late_things_are_known(harness.gilscope("report", folder / "it.gsc", "--json").report)
 
 
+@pytest.mark.parametrize("owner", [NOBODY.pw_uid, 0], ids=["the user's", "root's"])
+def test_a_folder_below_another_users_closed_one(tmp_path, owner):
+    """With the rights that are left in the end root cannot find the way any more, whoever's the folder itself is."""
+    home = tmp_path / "home"
+    folder = home / "results"
+    folder.mkdir(parents=True)
+    os.chown(folder, owner, -1)
+    os.chown(home, NOBODY.pw_uid, NOBODY.pw_gid)
+    folder.chmod(0o755)
+    home.chmod(0o700)
+    open_way_to(tmp_path)
+    script = os.path.join(harness.ROOT, "tests/golden/python.script")
+    assert subprocess.run(["setpriv", "--bounding-set=-all", "ls", folder], capture_output=True).returncode != 0, "the way is not closed: the test's own fault"
+    for command in (["timeline"], ["flame"], ["export", "--format", "folded"]):
+        for old in ("", "the old one"):
+            name = folder / f"it.{command[0]}.html"
+            if old:
+                name.write_text(old)
+            outcome = harness.gilscope(*command, "-o", name, script)
+            assert outcome.status == 0 and os.listdir(folder) == [name.name] and name.read_bytes() != old.encode(), outcome
+            name.unlink()
+    # what cannot be made does not stay either
+    assert harness.gilscope("export", "--format", "trace", "-o", folder / "it.gsc", "-", input="no recording").status == 1
+    assert not os.listdir(folder)
+    with harness.Script("print('ready', flush=True)\nimport time\nwhile True: time.sleep(0.01)") as app:
+        done = harness.gilscope("record", "-p", app.pid, "-d", "500ms", "-o", folder / "it.gsc")
+    assert done.status == 0 and os.listdir(folder) == ["it.gsc"], done
+
+
 @pytest.fixture
 def strace():
     found = shutil.which("strace")

@@ -5,8 +5,6 @@
 #include <cap-ng.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <libgen.h>
-#include <limits.h>
 #include <linux/bpf.h>
 #include <linux/perf_event.h>
 #include <seccomp.h>
@@ -37,14 +35,12 @@
 #define SANITIZED false
 #endif
 
-static char folder[PATH_MAX]; /* "": nothing is written */
+#define NOWHERE (-1) /* nothing is written */
+static int folder = NOWHERE;
 
-void confine_write_beside(const char *path)
+void confine_write_into(int where)
 {
-	char copy[PATH_MAX];
-
-	if (snprintf(copy, sizeof(copy), "%s", path) < (int)sizeof(copy))
-		snprintf(folder, sizeof(folder), "%s", dirname(copy));
+	folder = where;
 }
 
 /* ── capabilities ────────────────────────────────────────────────────────────────────────────────────────────────── */
@@ -90,7 +86,7 @@ static void close_ways_back(void)
 /* With the rights that are to stay. */
 static bool can_write(void)
 {
-	return !folder[0] || !faccessat(AT_FDCWD, folder, W_OK | X_OK, AT_EACCESS) || errno != EACCES;
+	return folder == NOWHERE || !faccessat(folder, ".", W_OK | X_OK, AT_EACCESS) || errno != EACCES;
 }
 
 static void drop_caps(unsigned long long keep, bool (*can_go_on)(void *ctx), void *ctx)
@@ -105,7 +101,7 @@ static void drop_caps(unsigned long long keep, bool (*can_go_on)(void *ctx), voi
 		keep |= had & BIT(CAP_BPF) ? BIT(CAP_BPF) : had & BIT(CAP_SYS_ADMIN);
 		set_caps(keep, had);
 	}
-	if (!can_write() && !stat(folder, &owner)) {
+	if (!can_write() && !fstatat(folder, "", &owner, AT_EMPTY_PATH)) {
 		set_caps(had, had);
 		setfsuid(owner.st_uid);
 	}

@@ -24,10 +24,10 @@
 #include <stdbool.h>
 
 /*
- * A file will be made or renamed in the folder of `path` after confining. Where that takes the right to pass over permissions (root in a user's home), the
- * folder's owner is whom we write as from then on (fsuid), instead of keeping that right. The last call counts.
+ * Files will be made or renamed in this folder after confining: a descriptor (O_PATH will do), open until then, or AT_FDCWD. Where that takes the right to
+ * pass over permissions (root in a user's home), the folder's owner is whom we write as from then on (fsuid), instead of keeping that right. The last call counts.
  */
-void confine_write_beside(const char *path);
+void confine_write_into(int folder);
 
 /* Before the first byte of a recording is read, with all files open. */
 void confine_reader(void);

@@ -14,8 +14,9 @@
 
 static const int SIGNALS[] = {SIGINT, SIGTERM, SIGHUP};
 
-/* For the signal handler: the path of the file that is not whole, or "". One is written at a time. */
-static char unfinished[PATH_MAX];
+/* For the signal handler: the file that is not whole, in its folder, or "". One is written at a time. */
+static char unfinished[NAME_MAX + 1];
+static int unfinished_folder;
 
 static int failed(const struct output *output, int err, struct diag *diag)
 {
@@ -25,13 +26,14 @@ static int failed(const struct output *output, int err, struct diag *diag)
 static void on_signal(int number)
 {
 	if (unfinished[0])
-		unlink(unfinished);
+		unlinkat(unfinished_folder, unfinished, 0);
 	signal(number, SIG_DFL);
 	raise(number);
 }
 
 static void catch_signals(const struct output *output)
 {
+	unfinished_folder = output->folder;
 	memcpy(unfinished, output->temporary, sizeof(unfinished));
 	for (size_t i = 0; i < sizeof(SIGNALS) / sizeof(SIGNALS[0]); i++) {
 		struct sigaction now;
@@ -45,30 +47,30 @@ static void catch_signals(const struct output *output)
 /* ── the file beside ─────────────────────────────────────────────────────────────────────────────────────────────── */
 
 /* What somebody left there. 0 when it is gone; -EBUSY when it is being written. */
-static int remove_stale(const char *path)
+static int remove_stale(int folder, const char *name)
 {
-	int fd = open(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC), err = 0;
+	int fd = openat(folder, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC), err = 0;
 	struct stat there;
 
 	if (fd < 0)
-		return errno == ENOENT ? 0 : errno == ELOOP && !unlink(path) ? 0 : -errno;
+		return errno == ENOENT ? 0 : errno == ELOOP && !unlinkat(folder, name, 0) ? 0 : -errno;
 	if (!fstat(fd, &there) && S_ISREG(there.st_mode) && flock(fd, LOCK_EX | LOCK_NB) && errno == EWOULDBLOCK)
 		err = -EBUSY;
-	else if (unlink(path) && errno != ENOENT)
+	else if (unlinkat(folder, name, 0) && errno != ENOENT)
 		err = -errno;
 	close(fd);
 	return err;
 }
 
 /* A new file, locked; its owner's alone when that is root. Returns its descriptor, or -errno. */
-static int create_beside(const char *path)
+static int create_beside(int folder, const char *name)
 {
 	mode_t mode = geteuid() ? 0666 : 0600;
-	int err = remove_stale(path), fd;
+	int err = remove_stale(folder, name), fd;
 
 	if (err)
 		return err;
-	fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, mode);
+	fd = openat(folder, name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, mode);
 	if (fd < 0)
 		return errno == EEXIST ? -EBUSY : -errno;
 	if (!flock(fd, LOCK_EX | LOCK_NB) || errno != EWOULDBLOCK)
@@ -78,26 +80,74 @@ static int create_beside(const char *path)
 	return -EBUSY;
 }
 
-static int begin_beside(struct output *output, struct diag *diag)
+static const char *last_part(const char *path)
 {
+	const char *slash = strrchr(path, '/');
+
+	return slash ? slash + 1 : path;
+}
+
+/* Opens the folder of `path`, which takes no right but to find it. Returns its descriptor, or -errno. */
+static int open_folder(const char *path)
+{
+	char folder[PATH_MAX];
+	size_t length = (size_t)(last_part(path) - path);
 	int fd;
 
-	if (strlen(output->path) + sizeof(OUTPUT_PARTIAL) > sizeof(output->temporary))
-		return diag_set(diag, EXIT_FAILED, -ENAMETOOLONG, "cannot create %s: %s", output->path, strerror(ENAMETOOLONG));
-	sprintf(output->temporary, "%s" OUTPUT_PARTIAL, output->path);
-	fd = create_beside(output->temporary);
+	if (length >= sizeof(folder))
+		return -ENAMETOOLONG;
+	memcpy(folder, path, length);
+	folder[length] = '\0';
+	fd = open(length ? folder : ".", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	return fd < 0 ? -errno : fd;
+}
+
+/* Nothing of it is to be removed any more. */
+static void forget(struct output *output)
+{
+	unfinished[0] = '\0';
+	if (output->temporary[0])
+		close(output->folder);
+	output->temporary[0] = '\0';
+}
+
+/* The folder is open, and the name is set, if and only if there is such a file. Returns its descriptor, or -errno. */
+static int open_beside(struct output *output)
+{
+	const char *name = last_part(output->path);
+	int fd;
+
+	if (strlen(name) + sizeof(OUTPUT_PARTIAL) > sizeof(output->temporary))
+		return -ENAMETOOLONG;
+	output->folder = open_folder(output->path);
+	if (output->folder < 0)
+		return output->folder;
+	sprintf(output->temporary, "%s" OUTPUT_PARTIAL, name);
+	fd = create_beside(output->folder, output->temporary);
+	if (fd < 0)
+		forget(output);
+	return fd;
+}
+
+static int begin_beside(struct output *output, struct diag *diag)
+{
+	int fd = open_beside(output);
+
 	if (fd == -EBUSY) {
-		output->temporary[0] = '\0';
 		diag_set(diag, EXIT_FAILED, fd, "another process is writing %s", output->path);
 		diag_hint(diag, "wait for it, or choose another file with -o");
 		return fd;
 	}
-	output->file = fd < 0 ? NULL : fdopen(fd, "w");
+	if (fd < 0)
+		return diag_set(diag, EXIT_FAILED, fd, "cannot create %s: %s", output->path, strerror(-fd));
+	output->file = fdopen(fd, "w");
 	if (!output->file) {
-		output->temporary[0] = '\0';
-		return diag_set(diag, EXIT_FAILED, fd < 0 ? fd : -ENOMEM, "cannot create %s: %s", output->path, strerror(fd < 0 ? -fd : ENOMEM));
+		close(fd);
+		output_done(output);
+		return diag_set(diag, EXIT_FAILED, -ENOMEM, "cannot create %s: %s", output->path, strerror(ENOMEM));
 	}
 	catch_signals(output);
+	confine_write_into(output->folder);
 	return 0;
 }
 
@@ -143,8 +193,6 @@ int output_begin(struct output *output, const char *path, const char *input, str
 	int as_it_comes;
 
 	*output = (struct output){.name = path, .path = path};
-	if (path)
-		confine_write_beside(path);
 	if (!path || !strcmp(path, "-")) {
 		output->name = "the standard output";
 		output->file = stdout;
@@ -173,18 +221,15 @@ int output_begin_fresh(struct output *output, const char *path, struct diag *dia
 
 static int put_in_place(const struct output *output)
 {
-	if (output->fresh && renameat2(AT_FDCWD, output->temporary, AT_FDCWD, output->path, RENAME_NOREPLACE) == 0)
+	const char *name = last_part(output->path);
+	int folder = output->folder;
+
+	if (output->fresh && renameat2(folder, output->temporary, folder, name, RENAME_NOREPLACE) == 0)
 		return 0;
 	/* not every file system has that */
-	if (output->fresh && (errno != EINVAL || !access(output->path, F_OK)))
+	if (output->fresh && (errno != EINVAL || !faccessat(folder, name, F_OK, 0)))
 		return errno == EINVAL ? -EEXIST : -errno;
-	return rename(output->temporary, output->path) ? -errno : 0;
-}
-
-static void forget(struct output *output)
-{
-	unfinished[0] = '\0';
-	output->temporary[0] = '\0';
+	return renameat(folder, output->temporary, folder, name) ? -errno : 0;
 }
 
 int output_end(struct output *output, struct diag *diag)
@@ -205,11 +250,11 @@ int output_end(struct output *output, struct diag *diag)
 
 const char *output_keep(struct output *output)
 {
-	static char kept[PATH_MAX];
+	static char kept[PATH_MAX + sizeof(OUTPUT_PARTIAL)];
 
 	if (!output->temporary[0])
 		return NULL;
-	memcpy(kept, output->temporary, sizeof(kept));
+	snprintf(kept, sizeof(kept), "%s" OUTPUT_PARTIAL, output->path);
 	forget(output);
 	return kept;
 }
@@ -217,7 +262,7 @@ const char *output_keep(struct output *output)
 void output_done(struct output *output)
 {
 	if (output->temporary[0])
-		unlink(output->temporary);
+		unlinkat(output->folder, output->temporary, 0);
 	forget(output);
 	if (output->file && output->file != stdout)
 		fclose(output->file);

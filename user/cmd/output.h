@@ -23,7 +23,8 @@ struct output {
 	FILE *file;
 	const char *name;	  /* for messages */
 	const char *path;	  /* where it belongs … */
-	char temporary[PATH_MAX]; /* … and where it is until it is whole; "" = there already */
+	char temporary[NAME_MAX + 1]; /* … and its name beside that until it is whole; "" = there already */
+	int folder;		  /* of both, open while there is such a name: it may not be found again with the rights that are left in the end */
 	bool fresh;		  /* it must not replace anything */
 };
 

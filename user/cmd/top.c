@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* The live view: observes, and shows the last minute twice a second. */
 #include <errno.h>
+#include <fcntl.h>
 #include <locale.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -329,9 +330,21 @@ static void use_character_set(void)
 	}
 }
 
+/* As attach judges, over all that was observed. */
+static int judge(struct top *top, bool *ret_partial)
+{
+	const struct report *report;
+
+	if (report_builder_finish(top->pipeline.builder, top->pipeline.world, false, &report) < 0)
+		return diag_set(&top->diag, EXIT_FAILED, -ENOMEM, "no memory for the report");
+	*ret_partial = report_partial(report);
+	return 0;
+}
+
 static int run(int argc, char **argv)
 {
 	struct top top = {.options = {.stall_ns = STALL_DEFAULT_NS}, .stderr_fd = -1};
+	bool partial = false;
 	int err, status;
 
 	use_character_set();
@@ -340,7 +353,7 @@ static int run(int argc, char **argv)
 	top.options.observe.quiet = true;
 	top.observation = (struct observation){.options = &top.options.observe, .pipeline = &top.pipeline, .tick = on_tick, .tick_ctx = &top, .look_again_ns = LOOK_AGAIN_NS};
 	observe_catch_signals(tui_restore);
-	confine_write_beside(DEFAULT_FILE);
+	confine_write_into(AT_FDCWD);
 	err = tui_check(&top.diag);
 	if (!err)
 		err = start(&top);
@@ -349,7 +362,9 @@ static int run(int argc, char **argv)
 	if (!err && !top.observation.status.targets)
 		err = stay(&top);
 	close_screen(&top);
-	status = err ? cmd_fail(&top.diag) : EXIT_OK;
+	if (!err)
+		err = judge(&top, &partial);
+	status = err ? cmd_fail(&top.diag) : partial ? EXIT_PARTIAL : EXIT_OK;
 	live_free(top.live);
 	pipeline_done(&top.pipeline);
 	return status;
