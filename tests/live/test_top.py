@@ -313,6 +313,21 @@ def test_signals_give_the_terminal_back(app, top, tmp_path, numbers, status):
     assert top.quit()[0] == status
 
 
+def test_losses_are_said_in_the_end(tmp_path):
+    """As attach, record and report say them, by the exit status too. Records get lost by the thousand while top is stopped, and nobody empties the ring."""
+    with harness.RawApp("asyncio") as app:
+        app.call("yield 2")
+        with Terminal(tmp_path, "--ring-size", 1, app.pid) as top:
+            top.wait("gilscope top")
+            pid = pid_of_top(tmp_path)
+            os.kill(pid, signal.SIGSTOP)
+            time.sleep(2)
+            os.kill(pid, signal.SIGCONT)
+            top.wait(r"[1-9]\d* (events )?lost")
+            status, left = top.quit("q")
+    assert status == 5 and re.search(r"[1-9]\d* events were lost", left), left
+
+
 def test_without_a_terminal(app, tmp_path):
     outcome = harness.gilscope("top", app.pid)
     assert (outcome.status, outcome.stdout) == (2, "")

@@ -70,7 +70,7 @@ static void put_statuses(FILE *file)
 		{"2", "the command line was not understood"},
 		{"3", "not permitted; the missing capability is named"},
 		{"4", "the target is not supported; why is named"},
-		{"5", "the result is there, but evidence was lost: more than 0.1 % of the threads' time is unknown, or a probe was skipped"},
+		{"5", "the result is there, but evidence was lost: more than 0.1 % of the threads' time is unknown, a recording is damaged, or the GIL was not seen as it must be"},
 		{"130", "ended by a second Ctrl\\-C, or before the observation began; the first ends the observation and prints the result"},
 	};
 
