@@ -28,8 +28,8 @@ static __always_inline void tell_unknown(struct shared_gil_key *key, __u16 condi
 	emit(&record, sizeof(record));
 }
 
-/* The GIL that `condition` is the condition variable `kind` of; NULL: it is not known. */
-static __always_inline struct shared_gil *gil_of(__u64 condition, __u16 kind, __u64 ts, __u64 pid_tgid)
+/* The GIL that `condition` is a condition variable of, mostly `kind`; NULL: it is not known. */
+static __always_inline struct shared_gil *gil_with(__u64 condition, __u16 kind, __u64 ts, __u64 pid_tgid)
 {
 	struct shared_gil_key key = {.condition = condition, .tgid = pid_tgid >> 32};
 	struct shared_gil *gil;
@@ -41,20 +41,33 @@ static __always_inline struct shared_gil *gil_of(__u64 condition, __u16 kind, __
 		tell_unknown(&key, kind, ts, (__u32)pid_tgid);
 		return 0;
 	}
-	if (gil->condition != kind)
-		return 0;
 	check_current(ts, (__u32)pid_tgid);
 	return gil;
 }
 
+/* … that is `kind` and no other. */
+static __always_inline struct shared_gil *gil_of(__u64 condition, __u16 kind, __u64 ts, __u64 pid_tgid)
+{
+	struct shared_gil *gil = gil_with(condition, kind, ts, pid_tgid);
+
+	return gil && gil->condition == kind ? gil : 0;
+}
+
+/*
+ * take_gil signals `switch_cond` when it has the GIL. In a free-threaded build it signals `cond`, for the others, when it finds the GIL switched off; who
+ * had only slept on the GIL's mutex until then has not passed WAIT.
+ */
 SEC("uprobe")
-int BPF_KPROBE(gil_take, __u64 switch_cond)
+int BPF_KPROBE(gil_take, __u64 condition)
 {
 	__u64 ts = bpf_ktime_get_ns(), me = bpf_get_current_pid_tgid();
-	struct shared_gil *gil = gil_of(switch_cond, CONDITION_SWITCH, ts, me);
+	struct shared_gil *gil = gil_with(condition, CONDITION_SWITCH, ts, me);
 
-	if (gil) {
+	if (gil && gil->condition == CONDITION_SWITCH) {
 		struct ev_take record = {.hdr = HDR(TAKE, ts, (__u32)me, gil->index, 0)};
+		emit(&record, sizeof(record));
+	} else if (gil) {
+		struct ev_wait_end record = {.hdr = HDR(WAIT_END, ts, (__u32)me, gil->index, EVF_WAIT_END_OFF)};
 		emit(&record, sizeof(record));
 	}
 	return 0;

@@ -120,6 +120,33 @@ static void who_is_stopped_when_it_is_first_seen_is_stopped(void **state)
 	       "hold 120-130 1\n");
 }
 
+/* It need not have waited for long enough to pass WAIT: for the GIL's mutex (as A), or not at all (as B). */
+static void who_finds_the_gil_switched_off_goes_on_without(void **state)
+{
+	begin();
+	in(101, A, 0);
+	take(110, A);
+	drop(111, A);
+	in(101, B, 1);
+	take(112, B);
+	FEED(SWITCH_OUT, switch_out, 120, A, 0, EVF_SWITCH_OUT_SYSCALL | EVF_SWITCH_OUT_GIL_MUTEX, .sysno = 202, .gil = 0);
+	drop(130, B);
+	FEED(WAIT_END, wait_end, 131, B, 0, EVF_WAIT_END_OFF);
+	wake(132, A, 0);
+	in(133, A, 0);
+	FEED(WAIT_END, wait_end, 135, A, 0, EVF_WAIT_END_OFF);
+	assert_int_equal(violations(), 0);
+	expect(150, "1",
+	       "100-110 1 unknown\n"
+	       "110-111 1 python cpu0\n"
+	       "hold 110-111 1 whole\n"
+	       "111-120 1 native cpu0\n"
+	       "120-135 1 gil_wait\n"
+	       "wait 120-135 1 whole\n"
+	       "contention 120-135\n"
+	       "135-150 1 native cpu0\n");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -127,6 +154,7 @@ int main(void)
 		cmocka_unit_test(in_the_handover_a_thread_waits_only_while_it_sleeps),
 		cmocka_unit_test(a_holder_on_the_gils_mutex_is_asleep_with_the_gil_and_in_no_system_call_of_the_applications),
 		cmocka_unit_test(who_is_seen_on_the_gils_mutex_may_be_waiting_or_holding),
+		cmocka_unit_test(who_finds_the_gil_switched_off_goes_on_without),
 		cmocka_unit_test(what_stops_a_thread_is_told_and_no_system_call),
 		cmocka_unit_test(who_is_stopped_when_it_is_first_seen_is_stopped),
 	};

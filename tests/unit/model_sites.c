@@ -54,6 +54,16 @@ static void a_gil_that_is_waited_for_to_the_end_and_never_taken(void **state)
 	finish(SITES_NO_TAKE);
 }
 
+static void who_finds_the_gil_switched_off_does_not_take_it(void **state)
+{
+	begin();
+	for (uint64_t ts = 110; ts < 160; ts += 10) {
+		wait(ts, A);
+		FEED(WAIT_END, wait_end, ts + 5, A, 0, EVF_WAIT_END_OFF);
+	}
+	finish(SITES_SOUND);
+}
+
 static void waiting_in_vain_contradicts_nothing(void **state)
 {
 	begin();
@@ -155,6 +165,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_gil_that_is_dropped_and_never_taken),
 		cmocka_unit_test(a_gil_that_is_waited_for_to_the_end_and_never_taken),
+		cmocka_unit_test(who_finds_the_gil_switched_off_does_not_take_it),
 		cmocka_unit_test(waiting_in_vain_contradicts_nothing),
 		cmocka_unit_test(a_gil_that_is_taken_and_never_dropped),
 		cmocka_unit_test(what_was_lost_may_have_been_the_other_half),

@@ -121,10 +121,12 @@ void edges_feed(struct world *w, struct gil_machine *g, struct thread_machine *t
 		relation_wait(w, g, t, false, ts);
 		break;
 	case EV_WAIT_END:
+		if (flags & EVF_WAIT_END_OFF) {
+			relation_go_on(w, g, t, ts);
+			break;
+		}
 		relation_wait(w, g, t, true, ts);
-		if (flags & EVF_WAIT_END_OFF)
-			relation_go_on(w, t, ts);
-		else if (!(flags & EVF_WAIT_END_LOCKED))
+		if (!(flags & EVF_WAIT_END_LOCKED))
 			acquire(w, g, t, ts);
 		break;
 	}

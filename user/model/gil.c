@@ -138,8 +138,9 @@ void relation_acquire(struct world *w, struct thread_machine *t, uint64_t ts)
 	wait_end(w, t, ts, true);
 }
 
-void relation_go_on(struct world *w, struct thread_machine *t, uint64_t ts)
+void relation_handed_over(struct world *w, struct thread_machine *t, uint64_t ts)
 {
+	thread_cut(w, t, ts); /* as long as it is among those that wait: who has the GIL by now is told first */
 	wait_end(w, t, ts, true);
 	t->relation = REL_NONE;
 }
@@ -160,12 +161,6 @@ void relation_sleep(struct world *w, struct gil_machine *g, struct thread_machin
 	t->pub.python = true;
 	wait_begin(w, t, g, ts, true);
 	t->in_handover = handover;
-}
-
-void relation_handed_over(struct world *w, struct thread_machine *t, uint64_t ts)
-{
-	thread_cut(w, t, ts); /* as long as it is among those that wait: who has the GIL by now is told first */
-	relation_go_on(w, t, ts);
 }
 
 void relation_leave(struct world *w, struct thread_machine *t, uint64_t ts)
@@ -267,6 +262,16 @@ void relation_wait(struct world *w, struct gil_machine *g, struct thread_machine
 	wait_begin(w, t, g, ts, !again && !(t->relation & REL_WAITING));
 }
 
+/* It may have had to wait for the GIL's mutex only, or for nothing. */
+void relation_go_on(struct world *w, struct gil_machine *g, struct thread_machine *t, uint64_t ts)
+{
+	if (t->relation != REL_NONE) {
+		relation_wait(w, g, t, true, ts);
+		wait_end(w, t, ts, true);
+	}
+	t->relation = REL_NONE;
+}
+
 /* WAIT and WAIT_END read the lock word with the GIL's mutex held. */
 static void look(struct world *w, struct gil_machine *g, bool locked, uint64_t ts)
 {
@@ -302,10 +307,11 @@ void gil_feed(struct world *w, struct gil_machine *g, struct thread_machine *t, 
 		look(w, g, true, ts);
 		break;
 	case EV_WAIT_END:
-		relation_wait(w, g, t, true, ts);
-		look(w, g, flags & EVF_WAIT_END_LOCKED, ts);
 		if (flags & EVF_WAIT_END_OFF)
-			relation_go_on(w, t, ts);
+			relation_go_on(w, g, t, ts);
+		else
+			relation_wait(w, g, t, true, ts);
+		look(w, g, flags & EVF_WAIT_END_LOCKED, ts);
 		break;
 	}
 	recount(g);

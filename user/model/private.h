@@ -278,7 +278,7 @@ void relation_wait(struct world *w, struct gil_machine *g, struct thread_machine
 void relation_sleep(struct world *w, struct gil_machine *g, struct thread_machine *t, bool handover, uint64_t ts); /* on a futex of the GIL's own */
 void relation_handed_over(struct world *w, struct thread_machine *t, uint64_t ts);
 void relation_acquire(struct world *w, struct thread_machine *t, uint64_t ts); /* its wait is over */
-void relation_go_on(struct world *w, struct thread_machine *t, uint64_t ts);   /* … and it has no GIL, for that was switched off */
+void relation_go_on(struct world *w, struct gil_machine *g, struct thread_machine *t, uint64_t ts); /* without the GIL, which was switched off */
 void relation_contradict(struct world *w, struct gil_machine *g, struct thread_machine *t, uint64_t ts);
 
 /* sites.c */

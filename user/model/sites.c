@@ -31,7 +31,7 @@ void sites_fact(struct world *w, struct gil_machine *g, unsigned int type, unsig
 
 	g->takes += type == EV_TAKE;
 	g->drops += type == EV_DROP;
-	g->ends += type == EV_WAIT_END && !(flags & EVF_WAIT_END_LOCKED);
+	g->ends += type == EV_WAIT_END && !(flags & (EVF_WAIT_END_LOCKED | EVF_WAIT_END_OFF));
 	if (!g->takes && (g->drops >= FACTS_ENOUGH || g->ends >= FACTS_ENOUGH))
 		doubt(w, process, SITES_NO_TAKE, ts);
 	else if (!g->drops && g->takes >= FACTS_ENOUGH)
