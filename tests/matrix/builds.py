@@ -6,9 +6,13 @@ import shutil
 import subprocess
 import sys
 
+import debian
+
 # label: suite and package of the source, arguments of configure. Where they are is harness.built_pythons().
 BUILDS = {
     "3.13t": ("trixie", "python3.13", ["--disable-gil"]),
+    "3.14t": ("unstable", "python3.14", ["--disable-gil"]),
+    "3.15t": ("unstable", "python3.15", ["--disable-gil"]),
     "3.11-O0": ("bookworm", "python3.11", ["CFLAGS=-O0"]),
 }
 
@@ -17,22 +21,14 @@ def run(log, command, folder):
     subprocess.run(["nice", *command], cwd=folder, stdout=log, stderr=log, check=True)
 
 
-def source(log, folder, suite, package, mirror):
-    """The unpacked source of a package, with lists of its own: the system's are left alone."""
-    lists = os.path.join(folder, "apt")
-    os.makedirs(os.path.join(lists, "partial"))
-    with open(os.path.join(lists, "sources.list"), "w") as file:
-        file.write(f"deb-src [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] {mirror} {suite} main\n")
-    apt = ["apt-get", "-q", "-o", f"Dir::Etc::sourcelist={lists}/sources.list", "-o", "Dir::Etc::sourceparts=/dev/null", "-o", f"Dir::State::lists={lists}",
-           "-o", "APT::Sandbox::User=root"]
-    run(log, [*apt, "update"], folder)
-    run(log, [*apt, "source", "--download-only", f"{package}/{suite}"], folder)
-    archive, = glob.glob(os.path.join(folder, "*.orig.tar.*[xg]z"))
+def source(log, folder, suite, package):
+    """The unpacked source of a package."""
+    archive = debian.Archive(os.path.join(os.path.dirname(folder), "archive"), suite, debian.architecture(), "deb-src").source(package, folder)
     run(log, ["tar", "xf", archive], folder)
     return next(path for path in glob.glob(os.path.join(folder, "Python-*")) if os.path.isdir(path))
 
 
-def build(label, root, mirror):
+def build(label, root):
     """Builds it below `root` unless it is there. The path of the interpreter, or None when it cannot be had; the log beside it says why."""
     prefix = os.path.join(root, "built-" + label)
     python = os.path.join(prefix, "bin", "python3")
@@ -46,11 +42,11 @@ def build(label, root, mirror):
     print(f"building {label}: {package} of {suite} {' '.join(arguments)} (some minutes)", file=sys.stderr)
     with open(prefix + ".log", "w") as log:
         try:
-            configure = os.path.join(source(log, folder, suite, package, mirror), "configure")
-            run(log, [configure, "--quiet", f"--prefix={prefix}", "--without-ensurepip", *arguments], folder)
+            configure = os.path.join(source(log, folder, suite, package), "configure")
+            run(log, [configure, "--quiet", f"--prefix={prefix}", "--without-ensurepip", "--disable-test-modules", *arguments], folder)
             run(log, ["make", "-s", f"-j{os.cpu_count()}"], folder)
             run(log, ["make", "-s", "install"], folder)
-        except (subprocess.CalledProcessError, OSError, ValueError, StopIteration) as error:
+        except (debian.Missing, subprocess.CalledProcessError, OSError, ValueError, StopIteration) as error:
             shutil.rmtree(prefix, ignore_errors=True)
             print(f"{label}: cannot be built: {error}; see {prefix}.log", file=sys.stderr)
             return None

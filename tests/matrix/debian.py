@@ -45,15 +45,20 @@ def codename():
     return found[1] if found else "unstable"
 
 
+def architecture():
+    """Debian's name of this machine's."""
+    return run(["dpkg", "--print-architecture"]).strip()
+
+
 def version_key(text):
     return tuple(int(part) for part in re.findall(r"\d+", text))
 
 
 class Archive:
-    """One suite for one architecture, with lists and a cache below `folder`."""
+    """One suite for one architecture, with lists and a cache below `folder`. `kind`: "deb-src" for its sources."""
 
-    def __init__(self, folder, suite, architecture):
-        self._folder = os.path.join(os.path.abspath(folder), f"{suite}-{architecture}")
+    def __init__(self, folder, suite, architecture, kind="deb"):
+        self._folder = os.path.join(os.path.abspath(folder), f"{suite}-{architecture}" + kind[3:])
         self._options = [f"-oDir::{name}={os.path.join(self._folder, place)}" for name, place in
                          (("State::Lists", "lists"), ("State::status", "status"), ("Cache", "cache"), ("Etc::SourceList", "sources.list"))]
         self._options += [f"-oDir::Etc::{name}=/dev/null" for name in ("SourceParts", "Preferences", "PreferencesParts")]
@@ -64,7 +69,7 @@ class Archive:
         with open(os.path.join(self._folder, "status"), "a"):
             pass
         with open(os.path.join(self._folder, "sources.list"), "w") as file:
-            file.write(f"deb [signed-by={KEYRING}] {mirror()} {suite} main\n")
+            file.write(f"{kind} [signed-by={KEYRING}] {mirror()} {suite} main\n")
         lists = os.path.join(self._folder, "lists")
         if len(os.listdir(lists)) < 3 or time.time() - os.path.getmtime(lists) > LISTS_LAST_S:
             run(["apt-get", *self._options, "update"])
@@ -83,3 +88,9 @@ class Archive:
             deb, = set(os.listdir(debs)) - before
             run(["dpkg-deb", "-x", os.path.join(debs, deb), folder])
             os.remove(os.path.join(debs, deb))
+
+    def source(self, name, folder):
+        """Downloads the source of this package into the folder: the path of the archive its authors published."""
+        run(["apt-get", *self._options, "source", "--download-only", name], cwd=folder)
+        archive, = glob.glob(os.path.join(folder, "*.orig.tar.*[xg]z"))
+        return archive
