@@ -163,7 +163,8 @@ def compile_polls(compiler, path):
 
 
 def undisturbed():
-    """Prefix of a command that goes before everything else on the machine, so that what it marks is what it does and not what it waited for."""
+    """Prefix of a command that goes before everything else on the machine, so that what it marks is what it does and not what it waited for; and of
+    the gilscope that observes it, whose buffer such an application would else fill while others have the rest of the CPUs."""
     prefix = ("chrt", "-f", "10")
     return prefix if subprocess.run([*prefix, "true"], stderr=subprocess.DEVNULL).returncode == 0 else ()
 

@@ -66,7 +66,7 @@ class Measurement:
     def _record(self, app, trace, short):
         self._warm_up(app)
         before, known = app.threads(), len(app.marks())
-        with harness.Running("record", "-p", app.pid, "-d", "60s", "-o", trace) as running:
+        with harness.Running("record", "-p", app.pid, "-d", "60s", "-o", trace, prefix=harness.undisturbed()) as running:
             for name in self._work:
                 app.call(name)
                 time.sleep(GAP_S)

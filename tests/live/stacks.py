@@ -129,7 +129,7 @@ class Comparison:
 def observe(app, folder, kinds=tuple(KINDS)):
     """Goes through all shapes under a recording; the comparison."""
     trace = os.path.join(folder, "stacks.gsc")
-    with harness.Running("record", "-p", app.pid, "-d", "100s", "-o", trace) as running:
+    with harness.Running("record", "-p", app.pid, "-d", "100s", "-o", trace, prefix=harness.undisturbed()) as running:
         app.call("run " + " ".join(kinds))
         done = running.finish()
     if done.status != 0:
