@@ -23,6 +23,11 @@ static const struct blocking {
 	{"epoll_wait epoll_pwait epoll_pwait2", "a handler waits in a poll of its own: await instead, or run it in a thread"},
 };
 
+/* … where PyMutex and the stop of the world wait by the same futexes as locks (CPython's Python/parking_lot.c). */
+static const char FUTEX_WITHOUT_GIL[] =
+    "a lock, a queue or another thread's result is waited for, or, with the GIL off, an object that another thread changes, or a garbage collection that stops "
+    "all threads. For the former use asyncio's own primitives, or wait in a thread; for the latter share fewer objects with other threads";
+
 static bool listed(const char *names, const char *name)
 {
 	size_t length = strlen(name);
@@ -31,6 +36,17 @@ static bool listed(const char *names, const char *name)
 		if ((at == names || at[-1] == ' ') && (at[length] == ' ' || !at[length]))
 			return true;
 	return false;
+}
+
+/* NULL: nothing is known of such calls. */
+static const char *blocking_remedy(const struct process *process, const char *name)
+{
+	if (strncmp(name, "futex", 5) == 0 && !process->info.gil_enabled)
+		return FUTEX_WITHOUT_GIL;
+	for (size_t i = 0; i < sizeof(BLOCKING) / sizeof(BLOCKING[0]); i++)
+		if (listed(BLOCKING[i].names, name))
+			return BLOCKING[i].remedy;
+	return NULL;
 }
 
 /* The stall's handler may have had most of the stall and yet not have done what was its cause. */
@@ -65,14 +81,14 @@ static void add_blocked(struct text *text, const struct report *report, const st
 	const struct breakdown *what = &stall->what;
 	int32_t sysno = what->syscall_count ? what->syscalls[0].sysno : SYSNO_UNKNOWN;
 	const char *name = sysname(process->info.machine, sysno);
+	const char *remedy = name ? blocking_remedy(process, name) : NULL;
 
-	for (size_t i = 0; name && i < sizeof(BLOCKING) / sizeof(BLOCKING[0]); i++)
-		if (listed(BLOCKING[i].names, name)) {
-			text_add(text, "%s", name);
-			add_in_handler(text, report, stall);
-			text_add(text, ": %s.", BLOCKING[i].remedy);
-			return;
-		}
+	if (remedy) {
+		text_add(text, "%s", name);
+		add_in_handler(text, report, stall);
+		text_add(text, ": %s.", remedy);
+		return;
+	}
 	if (sysno == SYSNO_NONE) {
 		text_add(text, "The loop slept outside of system calls: page faults on memory that had to be read from disk or swap. Give the process more "
 			       "memory, or touch mapped files in a thread.");
