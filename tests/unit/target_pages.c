@@ -5,6 +5,7 @@
 #include <inttypes.h>
 #include <sys/mount.h>
 
+#include "target/image.h"
 #include "target/memory.h"
 #include "target/pages.h"
 #include "target/proc.h"
@@ -63,6 +64,21 @@ static void on_alarm(int signal)
 	kill(server, SIGKILL);
 }
 
+/* Only a child that can be given up may open it (target/bounded.h). */
+static void assert_file_is_not_opened(pid_t pid, uint64_t address)
+{
+	_cleanup_(mappings_done) struct mappings mappings = {0};
+	struct elf_budget budget = {ELF_BUDGET_BYTES};
+	struct image image;
+	size_t i = 0;
+
+	assert_int_equal(mappings_read(pid, &mappings), 0);
+	while (i < mappings.count && mappings.list[i].start != address)
+		i++;
+	assert_true(i < mappings.count);
+	assert_int_equal(image_open(pid, &mappings.list[i], &budget, &image), -EWOULDBLOCK);
+}
+
 static void only_what_nobody_is_asked_for_is_read(void **state)
 {
 	_cleanup_(mount_done) char directory[] = "/tmp/gilscope-pages.XXXXXX";
@@ -95,6 +111,7 @@ static void only_what_nobody_is_asked_for_is_read(void **state)
 	assert_int_equal(words[0], 7);
 	assert_int_equal(words[1], 0);
 	assert_int_equal(words[2], 7);
+	assert_file_is_not_opened(child.pid, waiting[1]);
 	alarm(0);
 }
 

@@ -12,4 +12,7 @@
 void interrupt_raise(void);
 bool interrupted(void);
 
+/* In a child: our handlers are not its own. What was ignored stays so. */
+void interrupt_forget_handlers(void);
+
 #endif

@@ -7,6 +7,7 @@
 
 #include "base/diag.h"
 #include "base/duration.h"
+#include "target/bounded.h"
 
 int tracee_attach(struct capture *capture, struct tracee *tracee, struct diag *diag)
 {
@@ -18,6 +19,11 @@ int tracee_attach(struct capture *capture, struct tracee *tracee, struct diag *d
 	/* the order of the questions: whatever failed while it ended, that it ended is the reason */
 	if (!target_alive(target))
 		return diag_set(diag, EXIT_FAILED, -ESRCH, "the process exited while the probes were set");
+	if (err == -ETIMEDOUT) {
+		diag_set(diag, EXIT_FAILED, err, "no uprobes can be set in %s (%s): the file does not answer", target->image_path, target->info.image);
+		diag_hint(diag, "no answer came for %d s; look at the file system behind it (FUSE, NFS), and try again when that answers", BOUNDED_WAIT_S);
+		return err;
+	}
 	diag_set(diag, err == -EPERM || err == -EACCES ? EXIT_NOT_PERMITTED : EXIT_FAILED, err, "cannot set uprobes in %s (%s): %s", target->image_path,
 		 target->info.image, strerror(-err));
 	if (err == -EPERM || err == -EACCES)

@@ -2,11 +2,14 @@
 #include "capture/uprobes.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
+#include <sys/mman.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
+#include "target/bounded.h"
 
 /* linux/bpf.h of kernel 6.6, which the system's headers may lack: enum bpf_attach_type, and the part of union bpf_attr for BPF_LINK_CREATE */
 #define ATTACH_UPROBE_MULTI 48
@@ -92,7 +95,39 @@ static int place_sites(struct placement places[PLACEMENTS], const struct target 
 	return err;
 }
 
-static int set_together(struct uprobes *uprobes, const struct placement *where, const struct target *target)
+/* ── in a child ──────────────────────────────────────────────────────────────────────────────────────────────────── */
+
+/*
+ * Brings what the kernel is going to read of the file into memory. For it reads the code around a probe, and changes a probe point's counter, while it holds
+ * locks of the target's memory, and one that every fork() of the system waits for (kernel/events/uprobes.c, register_for_each_vma()); a file that does not
+ * answer must not be waited for there.
+ */
+static void bring_in(int fd, uint64_t offset)
+{
+	enum { INSTRUCTION_MAX = 16 };
+	uint64_t page = (uint64_t)sysconf(_SC_PAGESIZE), first = offset & ~(page - 1);
+
+	/* never taken back: it stays as long as the child */
+	(void)!mmap(NULL, offset + INSTRUCTION_MAX - first, PROT_READ, MAP_PRIVATE | MAP_POPULATE, fd, (off_t)first);
+}
+
+static int bring_all_in(const struct placement places[PLACEMENTS], const struct target *target)
+{
+	_cleanup_(closep) int fd = open(target->image_path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+
+	if (fd < 0)
+		return -errno;
+	for (int i = 0; i < PLACEMENTS; i++) {
+		for (uint32_t j = 0; j < places[i].count; j++) {
+			bring_in(fd, places[i].offsets[j]);
+			if (places[i].semaphores[j])
+				bring_in(fd, places[i].semaphores[j]);
+		}
+	}
+	return 0;
+}
+
+static int set_together(int line, const struct placement *where, const struct target *target)
 {
 	struct uprobe_multi_attr attr = {
 		.prog_fd = (uint32_t)bpf_program__fd(where->program),
@@ -106,57 +141,80 @@ static int set_together(struct uprobes *uprobes, const struct placement *where, 
 	};
 	int fd = (int)syscall(SYS_bpf, BPF_LINK_CREATE, &attr, sizeof(attr));
 
-	if (fd < 0)
-		return -errno;
-	uprobes->fds[uprobes->fd_count++] = fd;
-	return 0;
+	return fd < 0 ? -errno : bounded_send_fd(line, fd);
 }
 
-static int set_one_by_one(struct uprobes *uprobes, const struct placement *where, const struct target *target)
+/* The descriptor of such a link is all that holds it: of the perf event itself, or of a link that holds the event (kernel 5.15). */
+static int set_one_by_one(int line, const struct placement *where, const struct target *target)
 {
 	for (uint32_t i = 0; i < where->count; i++) {
 		LIBBPF_OPTS(bpf_uprobe_opts, options, .retprobe = where->at_return, .ref_ctr_offset = where->semaphores[i]);
 		struct bpf_link *link =
 			bpf_program__attach_uprobe_opts(where->program, (pid_t)target->info.pid, target->image_path, where->offsets[i], &options);
+		int err = link ? bounded_send_fd(line, bpf_link__fd(link)) : -errno;
 
-		if (!link)
-			return -errno;
-		uprobes->links[uprobes->link_count++] = link;
+		if (err)
+			return err;
 	}
 	return 0;
 }
+
+struct setting {
+	const struct placement *places;
+	const struct target *target;
+	bool multi;
+};
+
+static int set_all(void *ctx, int line)
+{
+	const struct setting *setting = ctx;
+	int err = bring_all_in(setting->places, setting->target);
+
+	for (int i = 0; i < PLACEMENTS && !err; i++) {
+		const struct placement *where = &setting->places[i];
+
+		if (where->count)
+			err = setting->multi ? set_together(line, where, setting->target) : set_one_by_one(line, where, setting->target);
+	}
+	return err;
+}
+
+/* ── outside ─────────────────────────────────────────────────────────────────────────────────────────────────────── */
 
 int uprobes_set(struct uprobes *uprobes, const struct gilscope_bpf *skeleton, const struct target *target, bool stacks, bool multi)
 {
 	size_t most = (size_t)target->site_count + target->gc_site_count + 1;
 	_cleanup_(freep) uint64_t *room = calloc(2 * PLACEMENTS * most, sizeof(*room));
+	_cleanup_(bounded_answer_done) struct bounded_answer answer = {0};
 	struct placement places[PLACEMENTS] = {0};
-	int err = 0;
+	struct setting setting = {places, target, multi};
+	int programs[PLACEMENTS], err;
 
-	uprobes->fds = calloc(PLACEMENTS, sizeof(*uprobes->fds));
-	uprobes->links = calloc(PLACEMENTS * most, sizeof(struct bpf_link *));
-	if (!room || !uprobes->fds || !uprobes->links)
+	if (!room)
 		return -ENOMEM;
 	list_programs(skeleton, places);
 	for (size_t i = 0; i < PLACEMENTS; i++) {
 		places[i].offsets = room + 2 * i * most;
 		places[i].semaphores = places[i].offsets + most;
 		places[i].room = (uint32_t)most;
+		programs[i] = bpf_program__fd(places[i].program);
 	}
 	err = place_sites(places, target, stacks);
-	for (int i = 0; i < PLACEMENTS && !err; i++)
-		if (places[i].count)
-			err = multi ? set_together(uprobes, &places[i], target) : set_one_by_one(uprobes, &places[i], target);
-	return err;
+	if (!err)
+		err = bounded_run(set_all, &setting, programs, PLACEMENTS, &answer);
+	if (!err)
+		err = answer.err;
+	if (err)
+		return err;
+	uprobes->fds = STEAL(answer.fds, NULL);
+	uprobes->fd_count = STEAL(answer.fd_count, 0);
+	return 0;
 }
 
 void uprobes_done(struct uprobes *uprobes)
 {
 	for (uint32_t i = 0; i < uprobes->fd_count; i++)
 		close(uprobes->fds[i]);
-	for (uint32_t i = 0; i < uprobes->link_count; i++)
-		bpf_link__destroy(uprobes->links[i]);
 	free(uprobes->fds);
-	free(uprobes->links);
 	*uprobes = (struct uprobes){0};
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * uprobes.h - the uprobes of one target: one link for all sites of a program where the kernel can, else one perf event for each site.
+ * uprobes.h - the uprobes of one target: one link for all sites of a program where the kernel can, else one perf event for each site. They are set by a
+ * child process (target/bounded.h), because the kernel reads the file for it.
  */
 #ifndef GILSCOPE_CAPTURE_UPROBES_H
 #define GILSCOPE_CAPTURE_UPROBES_H
@@ -10,16 +11,14 @@
 #include "target/target.h"
 
 struct uprobes {
-	int *fds; /* links of the first kind */
+	int *fds; /* a link or an event each, which ends with its descriptor */
 	uint32_t fd_count;
-	struct bpf_link **links; /* of the second */
-	uint32_t link_count;
 };
 
 /* To be called before loading: the kernel wants to know how a program will be attached. */
 void uprobes_prepare(struct gilscope_bpf *skeleton, bool multi);
 
-/* Sets the probes of all sites, with `stacks` also of those that stacks need. On failure (-errno) some may be set; uprobes_done() removes them. */
+/* Sets the probes of all sites, with `stacks` also of those that stacks need; none on failure (-errno). -ETIMEDOUT: the file does not answer. */
 int uprobes_set(struct uprobes *uprobes, const struct gilscope_bpf *skeleton, const struct target *target, bool stacks, bool multi);
 void uprobes_done(struct uprobes *uprobes);
 

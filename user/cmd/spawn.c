@@ -17,6 +17,7 @@
 #include "base/cleanup.h"
 #include "base/diag.h"
 #include "base/duration.h"
+#include "base/interrupt.h"
 #include "target/target.h"
 
 #define TRY_MS 10
@@ -154,17 +155,6 @@ static void watch(int line, pid_t command)
 	}
 }
 
-/* gilscope's handlers are its own. What was ignored when it was started stays so. */
-static void forget_handlers(void)
-{
-	static const int handled[] = {SIGINT, SIGTERM, SIGHUP};
-	struct sigaction action;
-
-	for (size_t i = 0; i < sizeof(handled) / sizeof(handled[0]); i++)
-		if (!sigaction(handled[i], NULL, &action) && action.sa_handler != SIG_IGN)
-			signal(handled[i], SIG_DFL);
-}
-
 static _Noreturn void keep(int line, char **argv)
 {
 	static const int ignored[] = {SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGTSTP, SIGTTOU};
@@ -173,7 +163,7 @@ static _Noreturn void keep(int line, char **argv)
 
 	prctl(PR_SET_NAME, "gilscope-keeper");
 	prctl(PR_SET_CHILD_SUBREAPER, 1);
-	forget_handlers();
+	interrupt_forget_handlers();
 	message.err = start(argv, &message.pid);
 	/* keys of the terminal are meant for gilscope and the command; gilscope's end is this one's */
 	for (size_t i = 0; i < sizeof(ignored) / sizeof(ignored[0]); i++)

@@ -9,7 +9,9 @@
 #include "base/cleanup.h"
 #include "base/diag.h"
 #include "base/escape.h"
+#include "target/bounded.h"
 #include "target/image.h"
+#include "target/pages.h"
 
 /* Is this path, which leads through /proc, the file of the mapping? */
 static bool is_file_of(const char *path, const struct mapping *mapping)
@@ -87,8 +89,12 @@ static bool runtime_of(const struct elf_image *elf, uint64_t *ret_vaddr, uint64_
 int image_open(pid_t pid, const struct mapping *mapping, struct elf_budget *budget, struct image *ret_image)
 {
 	_cleanup_(image_done) struct image image = {.fd = -1, .elf.fd = -1, .name = mapping->path};
-	int err = path_of(pid, mapping, image.path, sizeof(image.path));
+	int err;
 
+	if (!bounded_inside() && !pages_file_answers(pid, mapping->device))
+		return -EWOULDBLOCK;
+	bounded_at(mapping->path);
+	err = path_of(pid, mapping, image.path, sizeof(image.path));
 	if (err)
 		return err;
 	image.fd = open(image.path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
@@ -189,12 +195,13 @@ static int no_python(pid_t pid, const struct mappings *mappings, struct diag *di
 }
 
 /* 32-bit and foreign programs (run by an emulator's help, say) are told apart from programs without Python. */
-static int exe_check(pid_t pid, struct diag *diag)
+static int exe_check(pid_t pid, const struct mapping *exe, struct diag *diag)
 {
 	_cleanup_(closep) int fd = -1;
 	char path[64];
 
 	snprintf(path, sizeof(path), "/proc/%d/exe", pid);
+	bounded_at(exe ? exe->path : path);
 	fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
 	if (fd < 0)
 		return 0; /* a kernel thread, or no right to: what follows says it better */
@@ -212,7 +219,7 @@ static int exe_check(pid_t pid, struct diag *diag)
 int image_find(pid_t pid, const struct mappings *mappings, struct elf_budget *budget, struct diag *diag, struct image *ret_image)
 {
 	const struct mapping *exe = exe_mapping(pid, mappings);
-	int err = exe_check(pid, diag);
+	int err = exe_check(pid, exe, diag);
 
 	if (err)
 		return err;

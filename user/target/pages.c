@@ -11,6 +11,7 @@
 #include <time.h>
 
 #include "base/cleanup.h"
+#include "target/bounded.h"
 #include "target/proc.h"
 
 /* ── time ─────────────────────────────────────────────────────────────────────────────────────────────────────────── */
@@ -60,6 +61,11 @@ static int map_open(pid_t pid)
 	return last.fd;
 }
 
+void pages_forget(void)
+{
+	last.fd = -1;
+}
+
 /* The number of entries read; 0: there is no page map of the process, or of these addresses. */
 static size_t map_read(pid_t pid, uint64_t page, size_t count, uint64_t *entries)
 {
@@ -82,7 +88,7 @@ static bool is_there(uint64_t entry)
 
 /* ── file systems ─────────────────────────────────────────────────────────────────────────────────────────────────── */
 
-enum filesystem { FS_UNKNOWN, FS_FINE, FS_MEMORY, FS_WAITS };
+enum filesystem { FS_UNKNOWN, FS_FINE, FS_MEMORY, FS_REMOTE, FS_WAITS };
 
 static bool same_user_namespace(pid_t pid)
 {
@@ -96,6 +102,7 @@ static bool same_user_namespace(pid_t pid)
 static enum filesystem filesystem_named(const char *name, pid_t pid)
 {
 	static const char *const in_memory[] = {"tmpfs", "devtmpfs", "ramfs", "rootfs", "hugetlbfs"};
+	static const char *const remote[] = {"nfs", "nfs4", "cifs", "smb3", "9p", "virtiofs", "ceph", "afs", "lustre", "gfs2", "ocfs2"};
 
 	if (!strcmp(name, "fuse") || !strncmp(name, "fuse.", 5) || !strcmp(name, "fuseblk"))
 		return FS_WAITS;
@@ -104,6 +111,9 @@ static enum filesystem filesystem_named(const char *name, pid_t pid)
 	for (size_t i = 0; i < sizeof(in_memory) / sizeof(in_memory[0]); i++)
 		if (!strcmp(name, in_memory[i]))
 			return FS_MEMORY;
+	for (size_t i = 0; i < sizeof(remote) / sizeof(remote[0]); i++)
+		if (!strcmp(name, remote[i]))
+			return FS_REMOTE;
 	return FS_FINE;
 }
 
@@ -146,6 +156,13 @@ static enum filesystem filesystem_of(pid_t pid, uint64_t device)
 	return found ? found : filesystem_in("/proc/self/mountinfo", pid, device);
 }
 
+bool pages_file_answers(pid_t pid, uint64_t device)
+{
+	enum filesystem found = filesystem_of(pid, device);
+
+	return found == FS_FINE || found == FS_MEMORY;
+}
+
 /* ── what is absent ───────────────────────────────────────────────────────────────────────────────────────────────── */
 
 /* Registered with a userfaultfd: missing pages, minor faults or write-protection (fs/proc/task_mmu.c, show_smap_vma_flags). */
@@ -179,11 +196,12 @@ static enum page absent(pid_t pid, const struct mapping *mapping)
 		return PAGE_ZERO;
 	switch (filesystem_of(pid, mapping->device)) {
 	case FS_FINE:
+	case FS_REMOTE:
 		return PAGE_READ;
 	case FS_MEMORY:
 		return is_registered(pid, mapping->start) ? PAGE_WAITS : PAGE_READ;
 	default:
-		return PAGE_WAITS;
+		return bounded_inside() ? PAGE_READ : PAGE_WAITS;
 	}
 }
 

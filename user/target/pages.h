@@ -8,6 +8,7 @@
  *   - a file of a FUSE file system, of an overlay that was mounted in another user namespace (whoever made that may have laid it over FUSE), or of a file
  *     system that neither the process nor we have mounted;
  *   - a mapping of shared memory that is registered with a userfaultfd.
+ * A child that can be given up (bounded.h) reads the former all the same, and so what a healthy server has is there for us too.
  * Absent private memory that has no file is all zeros, unless a userfaultfd would fill it, and need not be read: nothing was ever written there.
  * What is present or swapped (Documentation/admin-guide/mm/pagemap.rst) is read, wherever it comes from: all that an interpreter works with is.
  *
@@ -43,6 +44,15 @@ void pages_allow(uint64_t cpu_ns);
 #define PAGES_ALLOW_OPEN_NS (2000 * UINT64_C(1000000)) /* to examine a process */
 #define PAGES_ALLOW_STACK_NS (1000 * UINT64_C(1000000)) /* to name the functions of a stack: 128 line tables of a megabyte at most */
 #define PAGES_ALLOW_NS	    (300 * UINT64_C(1000000))  /* to look at it while observing; 10 µs a thread are usual */
+
+/*
+ * Can a file be opened and read without waiting for a server? Of a mapping of the process, by the device that /proc/PID/maps says; the file is not touched.
+ * A disk may have a server behind it too, so where there is a choice, ask nobody and open the file in a child (bounded.h).
+ */
+bool pages_file_answers(pid_t pid, uint64_t device);
+
+/* For a child whose descriptors were closed: the page map that was open is not any more. */
+void pages_forget(void);
 
 /* Is all of it there, or can be read without waiting? */
 bool pages_answer(pid_t pid, uint64_t address, size_t length, struct pages_seen *seen);

@@ -14,4 +14,7 @@ struct target_private {
 	uint32_t tstate_loop; /* 3.13 on: _PyThreadStateImpl.asyncio_running_loop; 0: not known, or not known yet (asyncio.h) */
 };
 
+/* target_open()'s work, wherever it is done. */
+int target_examine(pid_t pid, struct diag *diag, struct target **ret_target);
+
 #endif

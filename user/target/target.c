@@ -312,7 +312,7 @@ static bool is_there(const struct target *target)
 	return stat_of((pid_t)target->info.pid, &stat) == 0 && stat.start_time == target->start_time && !has_ended(&stat);
 }
 
-int target_open(pid_t pid, struct diag *diag, struct target **ret_target)
+int target_examine(pid_t pid, struct diag *diag, struct target **ret_target)
 {
 	_cleanup_(target_freep) struct target *target = calloc(1, sizeof(*target));
 	bool had_memory = has_memory(pid); /* a kernel thread never has any */

@@ -1,0 +1,122 @@
+# SPDX-License-Identifier: MIT
+"""Python on a file system that stops answering: gilscope ends all the same, says why, and leaves nothing that anybody waits for."""
+import contextlib
+import os
+import signal
+import subprocess
+import time
+
+import pytest
+
+import conftest
+import harness
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+SOURCE = """
+import time
+def computes():
+    until = time.monotonic() + 0.02
+    while time.monotonic() < until: pass
+print('ready', flush=True)
+while True:
+    computes()
+    time.sleep(0.01)
+"""
+
+
+class SilentFileSystem(harness.App):
+    """silent_fs.py: serves the system's Python as `python` until it is told not to."""
+
+    def __init__(self, mountpoint):
+        os.mkdir(mountpoint)
+        super().__init__([harness.DEBIAN_PYTHON, os.path.join(HERE, "silent_fs.py"), mountpoint, os.path.realpath(harness.DEBIAN_PYTHON)],
+                         stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        self.python = os.path.join(mountpoint, "python3")
+        assert self.process.stdout.readline() == "ready\n"
+
+    def silence(self, *requests):
+        for request in requests:
+            self.process.stdin.write(request + "\n")
+            self.process.stdin.flush()
+            assert self.process.stdout.readline() == "ok\n"
+
+    def stop(self):
+        if not self.process.stdin.closed:
+            self.process.stdin.close()
+            self.process.wait()
+            self.process.stdout.close()
+
+
+@contextlib.contextmanager
+def python_on_it(path):
+    """A file system and a Python on it, which computes."""
+    if not os.path.exists("/dev/fuse"):
+        conftest.unavailable("no FUSE")
+    with SilentFileSystem(path) as files, harness.Script(SOURCE, python=files.python, prefix=("env", "PYTHONHOME=/usr")) as app:
+        try:
+            yield files, app
+        finally:
+            files.stop()    # first, for Python cannot end while it waits for a page of its own
+
+
+@pytest.fixture
+def served(tmp_path):
+    with python_on_it(tmp_path / "files") as (files, app):
+        yield files, app
+
+
+def test_python_on_a_file_system_that_answers_is_observed(served):
+    _, app = served
+    outcome = harness.gilscope("attach", app.pid, "-d", "1s", "--json")
+    assert outcome.status in (0, 5), outcome
+    process, = outcome.report["processes"]
+    assert process["gils"][0]["held_ns"] > 0 and process["sites"]["take"] > 0, process
+    assert "computes" in outcome.stdout, outcome
+
+
+def test_it_ends_and_says_which_file_does_not_answer(tmp_path):
+    """Whatever is the first that is not answered; all at once, for each takes its time."""
+    with contextlib.ExitStack() as stack:
+        runs = {}
+        for number, requests in enumerate([["getattr"], ["open"], ["read"], ["flush"], ["read 12"], ["getattr", "open", "read", "flush"]]):
+            files, app = stack.enter_context(python_on_it(tmp_path / str(number)))
+            files.silence(*requests)
+            runs[" ".join(requests)] = files, stack.enter_context(harness.Running("attach", app.pid, "-d", "60s", wait=False))
+        for requests, (files, running) in runs.items():
+            outcome = running.result(timeout=60)
+            assert outcome.status == 1 and outcome.stdout == "", (requests, outcome)
+            assert f"do not answer; the last that was read is {files.python}" in outcome.stderr, (requests, outcome)
+            assert "FUSE" in outcome.stderr, (requests, outcome)
+        subprocess.run(["true"], check=True)    # what gilscope has left asleep holds up no fork()
+
+
+def test_doctor_says_it_too(served):
+    files, app = served
+    files.silence("read")
+    outcome = harness.gilscope("doctor", app.pid, timeout=60)
+    assert outcome.status == 1, outcome
+    assert f"do not answer; the last that was read is {files.python}" in outcome.stdout, outcome
+
+
+@pytest.mark.parametrize("command", [["attach"], ["record", "-o", "x.gsc", "-p"], ["doctor"]], ids=" ".join)
+def test_the_first_interrupt_ends_it_at_once(served, command, tmp_path):
+    files, app = served
+    files.silence("open")
+    with harness.Running(*command, app.pid, wait=False, cwd=tmp_path) as running:
+        time.sleep(3)
+        assert running.process.poll() is None
+        begun = time.monotonic()
+        running.signal()
+        outcome = running.result(timeout=5)
+        assert time.monotonic() - begun < 5     # less than it would have waited
+    assert outcome.status in (130, -signal.SIGINT), outcome
+
+
+def test_silence_while_it_observes_costs_nothing(served):
+    files, app = served
+    with harness.attach(app) as running:
+        files.silence("getattr", "open", "read", "flush")
+        time.sleep(1)
+        outcome = running.finish()
+    assert outcome.status in (0, 5), outcome
+    assert "computes" in outcome.stdout, outcome
