@@ -98,9 +98,9 @@ class RawApp(App):
 class WebApp(App):
     """A FastAPI application under uvicorn."""
 
-    def __init__(self, loop, module="truth:app", python=DEBIAN_PYTHON, prefix=(), env=None):
+    def __init__(self, loop, module="truth:app", python=DEBIAN_PYTHON, prefix=(), env=None, folder=APPS):
         self.port = free_port()
-        super().__init__([python, "-m", "uvicorn", module, "--app-dir", APPS, "--loop", loop, "--port", str(self.port), "--log-level", "warning"],
+        super().__init__([python, "-m", "uvicorn", module, "--app-dir", folder, "--loop", loop, "--port", str(self.port), "--log-level", "warning"],
                          prefix=prefix, env=env)
         deadline = time.monotonic() + 30
         while True:

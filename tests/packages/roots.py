@@ -47,3 +47,21 @@ def debian(suite):
             raise RuntimeError(f"debootstrap: {(made.stdout.strip().splitlines() or ['?'])[-1]}")
         (folder / ".complete").touch()
     return folder
+
+
+def web(root):
+    """Puts FastAPI and uvicorn as PyPI has them into /opt/web of a Debian root, once. A RuntimeError says why they are not there."""
+    folder = root / "opt/web"
+    if (folder / ".complete").exists():
+        return
+    shutil.rmtree(folder, ignore_errors=True)
+    # the way to PyPI is the one that this system goes
+    (root / "etc/ssl/certs").mkdir(parents=True, exist_ok=True)
+    for name in ("etc/resolv.conf", "etc/hosts", "etc/ssl/certs/ca-certificates.crt"):
+        if Path("/", name).exists():
+            shutil.copy(Path("/", name), root / name)
+    for words in (["/usr/bin/python3", "-m", "venv", "/opt/web"], ["/opt/web/bin/pip", "install", "-q", "fastapi", "uvicorn[standard]"]):
+        made = run(root, *words, env={**os.environ, "PIP_CERT": "/etc/ssl/certs/ca-certificates.crt"})
+        if made.returncode != 0:
+            raise RuntimeError(f"{words[0]}: {(made.stderr.strip().splitlines() or ['?'])[-1]}")
+    (folder / ".complete").touch()

@@ -2,6 +2,7 @@
 """What people install works where there is nothing else: the static file, the Debian package, the wheel, the image; and install and uninstall."""
 import base64
 import csv
+import fcntl
 import glob
 import hashlib
 import json
@@ -13,6 +14,7 @@ import shutil
 import struct
 import subprocess
 import sys
+import termios
 import time
 import zipfile
 from pathlib import Path
@@ -68,8 +70,8 @@ class Blocking(harness.App):
         script = Path(__file__).with_name("blocking.py")
         command = [harness.DEBIAN_PYTHON, str(script)]
         if root:
-            shutil.copy(script, root / "blocking.py")
-            command = roots.inside(root, "/usr/bin/python3", "/blocking.py")
+            shutil.copy(script, root / "tmp")
+            command = roots.inside(root, "/usr/bin/python3", "/tmp/blocking.py")
         super().__init__(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
         assert self.process.stdout.readline() == "ready\n"
 
@@ -90,6 +92,17 @@ def assert_right(report, begin, end):
     assert "blocking_call" in [frame["function"].split(".")[-1] for frame in stall["stack"]]
 
 
+class Served(harness.WebApp):
+    """served.py in the virtual environment of a root (roots.web), so with FastAPI and uvicorn as PyPI has them."""
+
+    def __init__(self, root):
+        shutil.copy(Path(__file__).with_name("served.py"), root / "tmp")
+        super().__init__("auto", "served:app", python="/opt/web/bin/python", folder="/tmp", prefix=roots.inside(root))
+
+    def block(self):
+        return self.get("/block")
+
+
 class Running(harness.Running):
     """The same of another gilscope than the one that is tested elsewhere."""
 
@@ -105,6 +118,15 @@ def attach(program, app):
         outcome = running.finish()
     assert outcome.status == 0, outcome
     assert_right(outcome.report, begin, end)
+
+
+def record(root, program, app):
+    """Makes /out/here.gsc there."""
+    with Running(roots.inside(root, program), "record", "-p", app.pid, "-o", "/out/here.gsc") as running:
+        begin, end = app.block()
+        outcome = running.finish()
+    assert outcome.status == 0, outcome
+    assert_right(json.loads(roots.run(root, program, "report", "/out/here.gsc", "--json").stdout), begin, end)
 
 
 def assert_doctor(outcome):
@@ -170,38 +192,59 @@ def test_doctor_and_attach_need_nothing_of_the_system(tmp_path, app):
 @needs_root
 def test_a_recording_is_made_and_read_there(tmp_path, app):
     root = roots.scratch(tmp_path, STATIC)
-    with Running(roots.inside(root, "/gilscope"), "record", "-p", app.pid, "-o", "/out/here.gsc") as running:
-        begin, end = app.block()
-        outcome = running.finish()
-    assert outcome.status == 0, outcome
-    assert_right(json.loads(roots.run(root, "/gilscope", "report", "/out/here.gsc", "--json").stdout), begin, end)
+    record(root, "/gilscope", app)
     read_all(root, "/gilscope", "/out/here.gsc")
 
 
-def on_a_terminal(command, term, until, characters="C"):
-    """What a program wrote to a terminal until it had written that, and its exit status after q was pressed."""
+def until_written(fd, text):
+    """What came from a terminal until that had come."""
+    seen, deadline = b"", time.monotonic() + 20
+    while text not in seen and select.select([fd], [], [], max(0, deadline - time.monotonic()))[0]:
+        seen += os.read(fd, 65536)
+    return seen
+
+
+def on_a_terminal(command, term, until, characters="C", meanwhile=lambda pid, fd: None):
+    """What a program wrote to a terminal until it had written that, and its exit status after it was quit. `meanwhile` is called in between."""
     pid, fd = pty.fork()
     if pid == 0:
         os.execvpe(command[0], command, {**os.environ, "TERM": term, "LC_ALL": characters})
-    seen, deadline = b"", time.monotonic() + 20
+    seen = b""
     try:
-        while until not in seen and select.select([fd], [], [], max(0, deadline - time.monotonic()))[0]:
-            seen += os.read(fd, 65536)
-        os.write(fd, b"q")
+        seen += until_written(fd, until)
+        if until in seen:
+            meanwhile(pid, fd)
+        os.write(fd, b"qqq")    # out of pages, and out
         while True:
             os.read(fd, 65536)
     except OSError:     # it has closed the terminal
         pass
-    os.close(fd)
+    finally:
+        os.close(fd)    # which ends it when it has not ended
     return seen, os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+
+
+def top_under_its_filter(root, program, app, term="xterm", characters="C"):
+    """top in its views and after a change of the terminal's size, while its filter of system calls is in place. What it wrote until its first view."""
+
+    def use(pid, fd):
+        status = dict(line.split(":", 1) for line in Path(f"/proc/{pid}/status").read_text().splitlines())
+        assert status["Name"].strip() == "gilscope" and status["Seccomp"].strip() == "2" and status["NoNewPrivs"].strip() == "1"
+        app.block()
+        for keys, columns, text in ((b"", 120, b"1 stall"), (b"\r", 100, b"STALL of"), (b"?", 110, b"below the threshold")):
+            os.write(fd, keys)
+            fcntl.ioctl(fd, termios.TIOCSWINSZ, struct.pack("HHHH", 40, columns, 0, 0))
+            assert text in until_written(fd, text), keys
+
+    seen, status = on_a_terminal(roots.inside(root, program, "top", app.pid), term, b"THREADS", characters, use)
+    assert (status, b"THREADS" in seen) == (0, True), seen.decode(errors="replace")
+    return seen
 
 
 @needs_root
 @pytest.mark.parametrize("term", ["xterm", "tmux-256color"])
 def test_top_needs_no_description_of_terminals(tmp_path, app, term):
-    root = roots.scratch(tmp_path, STATIC)
-    seen, status = on_a_terminal(roots.inside(root, "/gilscope", "top", app.pid), term, b"THREADS")
-    assert (status, b"THREADS" in seen) == (0, True), seen.decode(errors="replace")
+    top_under_its_filter(roots.scratch(tmp_path, STATIC), "/gilscope", app, term)
 
 
 @needs_root

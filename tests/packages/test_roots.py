@@ -1,11 +1,13 @@
 # SPDX-License-Identifier: MIT
 """The packages in bare Debian releases without a compiler, where Python is theirs. Only with --roots (make check-packages): the roots take minutes."""
+import gzip
 import shutil
 
 import pytest
 
 import roots
-from test_packages import STATIC, Blocking, assert_doctor, attach, built, needs_root, on_a_terminal, read_all, version
+from test_packages import (STATIC, Blocking, Served, assert_doctor, attach, built, files, needs_root, read_all, record, top_under_its_filter,
+                           version)
 
 
 @pytest.fixture(scope="module", params=["bullseye", "bookworm", "trixie"])
@@ -26,15 +28,21 @@ def root(request):
 
 
 def try_all(root, program):
-    """doctor, attach, top, and every reader, with the release's own Python as the target."""
+    """doctor, attach, record, top, and every reader, with the release's own Python as the target."""
     with Blocking(root) as app:
         assert_doctor(roots.run(root, program, "doctor", app.pid))
         attach(roots.inside(root, program), app)
+        record(root, program, app)
         # the release's own descriptions of terminals and of UTF-8, which are not those of the C library that is in the program
-        seen, status = on_a_terminal(roots.inside(root, program, "top", app.pid), "xterm-256color", b"THREADS", "C.UTF-8")
-        assert status == 0 and any(character > "\u2000" for character in seen.decode(errors="replace") if character != "\ufffd"), seen
-    shutil.copy(roots.ROOT / "tests/golden/blame.script", root / "tmp")
-    read_all(root, program, "/tmp/blame.script")
+        seen = top_under_its_filter(root, program, app, "xterm-256color", "C.UTF-8")
+        assert any(character > "\u2000" for character in seen.decode(errors="replace") if character != "\ufffd"), seen
+    read_all(root, program, "/out/here.gsc")
+
+
+def kept_files(root):
+    """What is in a root, without what is written as it is used: what the package manager knows and logs, compiled Python."""
+    written = ("proc", "sys", "dev", "tmp", "out", "var/lib/dpkg", "var/log")
+    return {name for name in files(root) if not name.startswith(written) and "__pycache__" not in name}
 
 
 @needs_root
@@ -44,21 +52,42 @@ def test_the_static_file(root):
 
 @needs_root
 def test_the_debian_package(root):
+    before = kept_files(root)
     done = roots.run(root, "dpkg", "-i", f"/tmp/{built('*.deb').name}")
     assert done.returncode == 0, done.stderr
     try_all(root, "/usr/bin/gilscope")
     candidates = roots.run(root, "bash", "-c", "source /usr/share/bash-completion/completions/gilscope; COMP_WORDS=(gilscope at); COMP_CWORD=1; "
                                                "_gilscope gilscope; echo ${COMPREPLY[@]}")
     assert candidates.stdout == "attach\n"
+    # minimal images leave manual pages out (dpkg's path-exclude); a bare root of debootstrap does not
+    assert gzip.decompress((root / "usr/share/man/man1/gilscope-attach.1.gz").read_bytes()).startswith(b".TH")
     done = roots.run(root, "dpkg", "-P", "gilscope")
-    assert done.returncode == 0 and not (root / "usr/bin/gilscope").exists()
+    assert done.returncode == 0 and kept_files(root) == before
 
 
 @needs_root
 def test_the_wheel(root):
     program = "/opt/venv/bin/gilscope"
-    for words in (["/usr/bin/python3", "-m", "venv", "/opt/venv"], ["/opt/venv/bin/pip", "install", "-q", "--no-index", f"/tmp/{built('*.whl').name}"]):
-        done = roots.run(root, *words)
-        assert done.returncode == 0, done.stderr
+    done = roots.run(root, "/usr/bin/python3", "-m", "venv", "/opt/venv")
+    assert done.returncode == 0, done.stderr
+    before = kept_files(root)
+    done = roots.run(root, "/opt/venv/bin/pip", "install", "-q", "--no-index", f"/tmp/{built('*.whl').name}")
+    assert done.returncode == 0, done.stderr
     assert roots.run(root, program, "--version").stdout == f"gilscope {version()}\n"
+    assert {"share/man/man1/gilscope-attach.1", "share/bash-completion/completions/gilscope"} <= set(files(root / "opt/venv"))
     try_all(root, program)
+    assert roots.run(root, "/opt/venv/bin/pip", "uninstall", "-q", "-y", "gilscope").returncode == 0
+    assert kept_files(root) == before
+
+
+@needs_root
+def test_a_web_application_from_pypi(root):
+    try:
+        roots.web(root)
+    except RuntimeError as reason:
+        pytest.skip(f"FastAPI cannot be had from PyPI: {reason}")
+    with Served(root) as app:
+        assert_doctor(roots.run(root, "/tmp/gilscope-static", "doctor", app.pid))
+        attach(roots.inside(root, "/tmp/gilscope-static"), app)
+        record(root, "/tmp/gilscope-static", app)
+        top_under_its_filter(root, "/tmp/gilscope-static", app)
