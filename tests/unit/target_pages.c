@@ -4,6 +4,7 @@
 
 #include <inttypes.h>
 #include <sys/mount.h>
+#include <sys/stat.h>
 
 #include "target/image.h"
 #include "target/memory.h"
@@ -115,6 +116,55 @@ static void only_what_nobody_is_asked_for_is_read(void **state)
 	alarm(0);
 }
 
+/* Maps a file that it does not read. */
+static const char *const MAPS_FILE =
+	"import ctypes, os, sys\n"
+	"libc = ctypes.CDLL(None)\n"
+	"libc.mmap.restype = ctypes.c_void_p\n"
+	"f = os.open(sys.argv[1] + '/file', os.O_RDWR | os.O_CREAT)\n"
+	"os.write(f, b'12345678' * 1024)\n"
+	"os.chroot(sys.argv[1])\n"
+	"print(libc.mmap(None, 8192, 1, 2, f, 0), flush=True)\n"
+	"sys.stdin.read()\n";
+
+/* 0: it can be read from within that directory, which is no mount point, with nothing mounted but proc. */
+static int read_inside(const char *directory, pid_t pid, uint64_t address)
+{
+	char proc[64];
+	uint64_t value;
+
+	snprintf(proc, sizeof(proc), "%s/proc", directory);
+	if (mkdir(proc, 0700) || unshare(CLONE_NEWNS) || mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) || mount("proc", proc, "proc", 0, NULL) ||
+	    chroot(directory) || chdir("/"))
+		return errno;
+	return memory_read_u64(pid, address, &value) || memcmp(&value, "12345678", sizeof(value));
+}
+
+static void files_of_a_root_that_is_no_mount_point_are_read(void **state)
+{
+	char directory[] = "/tmp/gilscope-pages.XXXXXX", command[64];
+	_cleanup_(child_kill) struct child child = {0};
+	int status = -1;
+	uint64_t address;
+	pid_t reader;
+
+	if (geteuid()) {
+		print_message("           only root can change its root\n");
+		skip();
+	}
+	assert_non_null(mkdtemp(directory));
+	child = spawn(DEBIAN_PYTHON, (char *[]){DEBIAN_PYTHON, "-c", (char *)MAPS_FILE, directory, NULL}, NULL);
+	assert_int_equal(sscanf(line_of(&child), "%" SCNu64, &address), 1);
+	reader = fork();
+	assert_true(reader >= 0);
+	if (!reader)
+		_exit(read_inside(directory, child.pid, address));
+	assert_int_equal(waitpid(reader, &status, 0), reader);
+	snprintf(command, sizeof(command), "rm -r %s", directory);
+	assert_int_equal(system(command), 0);
+	assert_int_equal(status, 0);
+}
+
 static void a_look_may_not_take_longer_than_it_is_allowed(void **state)
 {
 	uint64_t value = 0, here = 5;
@@ -134,6 +184,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(only_what_nobody_is_asked_for_is_read),
+		cmocka_unit_test(files_of_a_root_that_is_no_mount_point_are_read),
 		cmocka_unit_test(a_look_may_not_take_longer_than_it_is_allowed),
 	};
 

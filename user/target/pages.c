@@ -9,6 +9,7 @@
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "base/cleanup.h"
 #include "target/bounded.h"
@@ -146,14 +147,20 @@ static enum filesystem filesystem_in(const char *path, pid_t pid, uint64_t devic
 	return found;
 }
 
+/*
+ * Each process's table has only the mounts below its root directory (fs/proc_namespace.c, show_mountinfo). A process in a chroot whose root is no mount
+ * point does not see the file system that its own program is on, and no more do we, if we run there, too; the first process does.
+ */
 static enum filesystem filesystem_of(pid_t pid, uint64_t device)
 {
-	enum filesystem found;
-	char path[64];
+	char theirs[64];
+	const char *const tables[] = {theirs, "/proc/self/mountinfo", "/proc/1/mountinfo"};
+	enum filesystem found = FS_UNKNOWN;
 
-	snprintf(path, sizeof(path), "/proc/%d/mountinfo", pid);
-	found = filesystem_in(path, pid, device);
-	return found ? found : filesystem_in("/proc/self/mountinfo", pid, device);
+	snprintf(theirs, sizeof(theirs), "/proc/%d/mountinfo", pid);
+	for (size_t i = 0; !found && i < sizeof(tables) / sizeof(tables[0]); i++)
+		found = filesystem_in(tables[i], pid, device);
+	return found;
 }
 
 bool pages_file_answers(pid_t pid, uint64_t device)
