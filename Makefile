@@ -102,11 +102,15 @@ $(B)/unit/%: tests/unit/%.c $(call rooms_of,asan) $(B)/config
 $(B)/unit/view_flames: $(B)/gen/pprof.pb-c.h
 $(B)/unit/view_perfetto: $(B)/gen/perfetto.pb-c.h
 
-# tests/fuzz/NAME.c defines LLVMFuzzerTestOneInput
+# tests/fuzz/NAME.c defines LLVMFuzzerTestOneInput; the rooms are compiled once more, for libFuzzer to see which way an input takes
 FUZZ := $(patsubst tests/fuzz/%.c,$(B)/fuzz/%,$(wildcard tests/fuzz/*.c))
-FUZZ_SOURCES := $(foreach room,base target stream model symbols analysis,$(call room_sources,$(room)))
-$(B)/fuzz/%: tests/fuzz/%.c $(FUZZ_SOURCES) $(B)/gen/sysnames.inc $(B)/config
-	$(call say,FUZZ,$<)mkdir -p $(@D) && $(CLANG) $(CPPFLAGS) -O1 -g -std=gnu11 -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=undefined -o $@ $< $(FUZZ_SOURCES) $(filter-out -lbpf,$(LDLIBS))
+FUZZ_OBJECTS := $(call objects,fuzz,$(foreach room,base target stream model symbols analysis,$(call room_sources,$(room))))
+FUZZ_CC = $(CLANG) $(CPPFLAGS) -O1 -g -std=gnu11 -fsanitize=address,undefined -fno-sanitize-recover=undefined
+$(B)/fuzz/user/%.o: user/%.c $(B)/config
+	$(call say,CC,$<)mkdir -p $(@D) && $(FUZZ_CC) -fsanitize=fuzzer-no-link -MMD -MP -c -o $@ $<
+$(B)/fuzz/user/base/sysname.o: $(B)/gen/sysnames.inc
+$(B)/fuzz/%: tests/fuzz/%.c $(FUZZ_OBJECTS) $(B)/config
+	$(call say,FUZZ,$<)mkdir -p $(@D) && $(FUZZ_CC) -fsanitize=fuzzer -MMD -MP -MF $(B)/fuzz/user/$*.d -o $@ $< $(FUZZ_OBJECTS) $(filter-out -lbpf,$(LDLIBS))
 
 # Both commands of the README set everything up by themselves; what they need is built by a second make, which then finds it installed.
 quietly = @V=$(V) tools/quietly
@@ -176,5 +180,5 @@ include packaging/packages.mk
 clean:
 	rm -rf $(B)
 
-DEPENDENCY_DIRS := $(wildcard $(B)/plain $(B)/asan $(B)/bpf $(B)/unit $(B)/bench)
+DEPENDENCY_DIRS := $(wildcard $(B)/plain $(B)/asan $(B)/bpf $(B)/unit $(B)/fuzz/user $(B)/bench)
 -include $(if $(DEPENDENCY_DIRS),$(shell find $(DEPENDENCY_DIRS) -type f -name '*.d'))
