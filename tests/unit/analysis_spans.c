@@ -41,7 +41,7 @@ static uint64_t mix(uint64_t word)
 
 static void on_state(void *ctx, const struct interval *span)
 {
-	assert_in_range(span->thread->index, 0, THREADS - 1);
+	assert_true(span->thread->index < THREADS);
 	SIM_PUSH(told.threads[span->thread->index].states, *span);
 }
 
@@ -61,7 +61,7 @@ static void on_hold(void *ctx, const struct hold *hold)
 	uint32_t i = 0;
 
 	while (told.gils[i].gil && told.gils[i].gil != hold->gil)
-		assert_in_range(++i, 1, GILS - 1);
+		assert_true(++i < GILS);
 	told.gils[i].gil = hold->gil;
 	assert_true(hold->start < hold->end && hold->start >= told.gils[i].end);
 	told.gils[i].end = hold->end;
@@ -81,7 +81,7 @@ static void on_turn(void *ctx, const struct turn *turn)
 	uint32_t i = 0;
 
 	while (told.loops[i].loop && told.loops[i].loop != turn->loop)
-		assert_in_range(++i, 1, LOOPS - 1);
+		assert_true(++i < LOOPS);
 	told.loops[i].loop = turn->loop;
 	assert_true(turn->start < turn->end && turn->start >= told.loops[i].end);
 	told.loops[i].end = turn->end;

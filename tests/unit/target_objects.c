@@ -332,7 +332,7 @@ static void a_type_that_derives_from_itself_ends(void **state)
 	types();
 	class[TYPE_BASE] = ADDRESS(class);
 	assert_int_equal(object_type_visit(&o, ADDRESS(object), count_names, &count), 0);
-	assert_in_range(count, 2, 100);
+	assert_true(count >= 2 && count <= 100);
 	class[TYPE_BASE] = 8;
 	assert_int_equal(object_type_visit(&o, ADDRESS(object), count_names, &count), -EFAULT);
 	class[TYPE_BASE] = ADDRESS(str_type);

@@ -190,14 +190,14 @@ static void check_references(const Pprof__Profile *profile)
 	for (size_t i = 0; i < profile->n_location; i++) {
 		assert_int_equal(profile->location[i]->id, i + 1);
 		assert_int_equal(profile->location[i]->n_line, 1);
-		assert_in_range(profile->location[i]->line[0]->function_id, 1, profile->n_function);
+		assert_true(profile->location[i]->line[0]->function_id >= 1 && profile->location[i]->line[0]->function_id <= profile->n_function);
 	}
 	for (size_t i = 0; i < profile->n_sample; i++) {
 		const Pprof__Sample *sample = profile->sample[i];
 
 		assert_int_equal(sample->n_value, profile->n_sample_type);
 		for (size_t n = 0; n < sample->n_location_id; n++)
-			assert_in_range(sample->location_id[n], 1, profile->n_location);
+			assert_true(sample->location_id[n] >= 1 && sample->location_id[n] <= profile->n_location);
 		for (size_t n = 0; n < sample->n_label; n++)
 			assert_true((size_t)sample->label[n]->key < texts && (size_t)sample->label[n]->str < texts);
 	}

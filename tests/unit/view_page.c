@@ -26,7 +26,7 @@ static void on_state(void *ctx, const struct interval *span)
 	bool asleep = span->state == TS_BLOCKED || span->state == TS_HELD_BLOCKED || span->state == TS_IDLE;
 	uint64_t ns = span->end - span->start;
 
-	assert_in_range(span->thread->index, 0, THREADS - 1);
+	assert_true(span->thread->index < THREADS);
 	fed.gc_ns[span->thread->index] += span->gc ? ns : 0;
 	fed.throttled_ns[span->thread->index] += span->throttled ? ns : 0;
 	fed.sysno_ns[span->thread->index] += asleep ? ns * (uint64_t)(span->sysno - SYSNO_FIRST) : 0;
