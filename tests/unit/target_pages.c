@@ -5,7 +5,9 @@
 #include <inttypes.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
+#include <time.h>
 
+#include "base/interrupt.h"
 #include "target/image.h"
 #include "target/memory.h"
 #include "target/pages.h"
@@ -180,12 +182,38 @@ static void a_look_may_not_take_longer_than_it_is_allowed(void **state)
 	assert_int_equal(value, 5);
 }
 
+/* The last of all, for it is never taken back. */
+static void after_an_interrupt_little_more_is_looked_at(void **state)
+{
+	_cleanup_(child_kill) struct child child = python(DEBIAN_PYTHON, "import sys; print(1, flush=True); sys.stdin.read()");
+	_cleanup_(target_freep) struct target *target = NULL;
+	uint64_t value = 0, here = 5, begun;
+	static struct events events;
+	bool refused = false;
+
+	line_of(&child);
+	target = open_target(child.pid);
+	pages_allow(UINT64_C(100) * PAGES_ALLOW_OPEN_NS);
+	interrupt_raise();
+	assert_false(pages_over());
+	assert_int_equal(snapshot(target, &events), 0);
+	assert_int_equal(memory_read_u64(getpid(), (uintptr_t)&here, &value), 0);
+	for (begun = (uint64_t)clock(); (uint64_t)clock() - begun < 2 * PAGES_ALLOW_END_NS / (NS_PER_S / CLOCKS_PER_SEC);)
+		;
+	assert_true(pages_over());
+	assert_int_equal(snapshot(target, &events), -EINTR);
+	for (int i = 0; i < 64; i++)
+		refused |= memory_read_u64(getpid(), (uintptr_t)&here, &value) == -EFAULT;
+	assert_true(refused);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(only_what_nobody_is_asked_for_is_read),
 		cmocka_unit_test(files_of_a_root_that_is_no_mount_point_are_read),
 		cmocka_unit_test(a_look_may_not_take_longer_than_it_is_allowed),
+		cmocka_unit_test(after_an_interrupt_little_more_is_looked_at),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -186,7 +186,7 @@ int tracee_names(struct capture *capture, struct tracee *tracee)
 
 	tracee->names_due = 0;
 	err = target_thread_names(tracee->target, name_thread, &naming);
-	return err == -ESRCH ? 0 : err;
+	return err == -ESRCH || err == -EINTR ? 0 : err;
 }
 
 /* ── what the ring brings ────────────────────────────────────────────────────────────────────────────────────────── */

@@ -213,6 +213,8 @@ int tracee_snapshot(struct capture *capture, struct tracee *tracee, bool identit
 
 	tracee->look_again = false;
 	err = target_snapshot(tracee->target, tracee->gil_index, &sink);
+	if (err == -EINTR) /* the user wants to end, and it takes too long */
+		return 0;
 	return err || identity_only ? err : tracee_names(capture, tracee);
 }
 

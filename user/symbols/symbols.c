@@ -139,7 +139,7 @@ static int resolve(struct symbols *symbols, struct symbol_process *process, cons
 	int err;
 
 	*to = (struct stack_frame){0};
-	if (!process)
+	if (!process || pages_over())
 		return 0;
 	err = find_code(symbols, process, from, &code);
 	if (err || !code || !code->function)

@@ -9,13 +9,14 @@
 #include "base/cleanup.h"
 #include "base/duration.h"
 #include "target/epoll.h"
+#include "target/pages.h"
 #include "target/proc.h"
 
 enum { DESCRIPTORS_MAX = 1 << 18 };
 
 DEFINE_CLEANUP(closedir, DIR *, closedir, NULL)
 
-enum descriptor_kind { FD_OTHER, FD_EPOLL, FD_EVENTFD, FD_PIPE, FD_SOCKET, FD_SOCKET_PAIR };
+enum descriptor_kind { FD_OTHER, FD_EPOLL, FD_EVENTFD, FD_PIPE, FD_PIPE_TO_ITSELF, FD_SOCKET, FD_SOCKET_PAIR };
 
 struct descriptor {
 	uint32_t fd;
@@ -23,7 +24,10 @@ struct descriptor {
 	uint64_t inode; /* of a pipe or socket */
 };
 
-/* The descriptors of a process, by number. FD_SOCKET_PAIR: a connected unix socket without a name, as socketpair(2) makes it. */
+/*
+ * The descriptors of a process, by number. FD_PIPE_TO_ITSELF: a pipe both of whose ends are in the process. FD_SOCKET_PAIR: a connected unix socket without
+ * a name, as socketpair(2) makes it.
+ */
 struct descriptors {
 	struct descriptor *list;
 	uint32_t count, sockets_paired;
@@ -82,6 +86,8 @@ static int descriptors_list(pid_t pid, struct descriptors *descriptors)
 	if (!dir)
 		return -errno;
 	while ((entry = readdir(dir)) && descriptors->count < DESCRIPTORS_MAX) {
+		if (pages_over())
+			return -EINTR;
 		char link[64];
 		ssize_t length = entry->d_name[0] == '.' ? -1 : readlinkat(dirfd(dir), entry->d_name, link, sizeof(link) - 1);
 
@@ -101,6 +107,16 @@ static int descriptors_list(pid_t pid, struct descriptors *descriptors)
 	return 0;
 }
 
+/* Tells which pipes have both ends here; the list must be sorted by inode. */
+static void pipes_mark(struct descriptors *descriptors)
+{
+	struct descriptor *list = descriptors->list;
+
+	for (uint32_t i = 0; i + 1 < descriptors->count; i++)
+		if (list[i + 1].kind == FD_PIPE && (list[i].kind == FD_PIPE || list[i].kind == FD_PIPE_TO_ITSELF) && list[i].inode == list[i + 1].inode)
+			list[i].kind = list[i + 1].kind = FD_PIPE_TO_ITSELF;
+}
+
 /* Tells which sockets are ends of unnamed pairs; the list must be sorted by inode. /proc/PID/net is the process's own network namespace. */
 static void sockets_mark(pid_t pid, struct descriptors *descriptors)
 {
@@ -111,7 +127,7 @@ static void sockets_mark(pid_t pid, struct descriptors *descriptors)
 
 	snprintf(path, sizeof(path), "/proc/%d/net/unix", pid);
 	file = fopen(path, "re");
-	while (file && getline(&line, &size, file) > 0) {
+	while (file && !pages_over() && getline(&line, &size, file) > 0) {
 		enum { CONNECTED = 3 };
 		struct descriptor key = {0}, *found;
 		unsigned int state;
@@ -135,20 +151,12 @@ static int descriptors_read(pid_t pid, struct descriptors *descriptors)
 	if (err || !descriptors->count)
 		return err;
 	qsort(descriptors->list, descriptors->count, sizeof(*descriptors->list), by_inode);
+	pipes_mark(descriptors);
 	sockets_mark(pid, descriptors);
 	qsort(descriptors->list, descriptors->count, sizeof(*descriptors->list), by_fd);
 	return 0;
 }
 
-/* Both ends of this pipe are in the process. */
-static bool pipe_to_itself(const struct descriptors *descriptors, uint64_t inode)
-{
-	uint32_t ends = 0;
-
-	for (uint32_t i = 0; i < descriptors->count; i++)
-		ends += descriptors->list[i].kind == FD_PIPE && descriptors->list[i].inode == inode;
-	return ends > 1;
-}
 
 /* What an epoll descriptor watches that a wake-up channel is made of. */
 struct watched {
@@ -167,7 +175,7 @@ static int watched_read(pid_t pid, uint32_t epfd, const struct descriptors *desc
 	file = fopen(path, "re");
 	if (!file)
 		return -errno;
-	while (getline(&line, &size, file) > 0) {
+	while (!pages_over() && getline(&line, &size, file) > 0) {
 		const struct descriptor *descriptor;
 		const char *inode_text = strstr(line, " ino:");
 		uint64_t inode;
@@ -182,7 +190,7 @@ static int watched_read(pid_t pid, uint32_t epfd, const struct descriptors *desc
 		if (descriptor->inode && inode_text && sscanf(inode_text, " ino:%" SCNx64, &inode) == 1 && inode != descriptor->inode)
 			continue;
 		watched.eventfd |= descriptor->kind == FD_EVENTFD;
-		watched.pipe |= descriptor->kind == FD_PIPE && !watched.pipe && pipe_to_itself(descriptors, descriptor->inode);
+		watched.pipe |= descriptor->kind == FD_PIPE_TO_ITSELF;
 		watched.socket_pair |= descriptor->kind == FD_SOCKET_PAIR && descriptors->sockets_paired > 1;
 	}
 	*ret_watched = watched;
@@ -231,7 +239,7 @@ int epoll_emit_all(const struct target *target, const struct stream_sink *sink)
 
 	if (err == -ENOMEM)
 		return err;
-	for (uint32_t i = 0; i < descriptors.count; i++) {
+	for (uint32_t i = 0; i < descriptors.count && !pages_over(); i++) {
 		if (descriptors.list[i].kind != FD_EPOLL)
 			continue;
 		err = emit(target, descriptors.list[i].fd, &descriptors, uvloop, sink);

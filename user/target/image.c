@@ -9,6 +9,7 @@
 #include "base/cleanup.h"
 #include "base/diag.h"
 #include "base/escape.h"
+#include "base/hash.h"
 #include "target/bounded.h"
 #include "target/image.h"
 #include "target/pages.h"
@@ -159,13 +160,41 @@ static const struct mapping *exe_mapping(pid_t pid, const struct mappings *mappi
 	return NULL;
 }
 
-static bool seen_before(const struct mappings *mappings, size_t index)
-{
-	const struct mapping *m = &mappings->list[index];
+/* A file that was looked into. */
+struct tried {
+	struct file_key {
+		uint64_t device, inode;
+	} key;
+	UT_hash_handle hh;
+};
 
-	for (size_t i = 0; i < index; i++)
-		if (mappings->list[i].executable && mappings->list[i].inode == m->inode && mappings->list[i].device == m->device)
-			return true;
+static void tried_done(struct tried **set)
+{
+	struct tried *tried, *next;
+
+	HASH_ITER(hh, *set, tried, next)
+	{
+		HASH_DEL(*set, tried);
+		free(tried);
+	}
+}
+
+/* Is this file in the set? Then it is. Where memory is short a file may be looked into twice. */
+static bool tried_before(struct tried **set, const struct mapping *mapping)
+{
+	struct file_key key = {mapping->device, mapping->inode};
+	struct tried *tried;
+
+	HASH_FIND(hh, *set, &key, sizeof(key), tried);
+	if (tried)
+		return true;
+	tried = calloc(1, sizeof(*tried));
+	if (!tried)
+		return false;
+	tried->key = key;
+	HASH_ADD(hh, *set, key, sizeof(key), tried);
+	if (HASH_FAILED(tried))
+		free(tried);
 	return false;
 }
 
@@ -219,6 +248,7 @@ static int exe_check(pid_t pid, const struct mapping *exe, struct diag *diag)
 int image_find(pid_t pid, const struct mappings *mappings, struct elf_budget *budget, struct diag *diag, struct image *ret_image)
 {
 	const struct mapping *exe = exe_mapping(pid, mappings);
+	_cleanup_(tried_done) struct tried *tried = NULL;
 	int err = exe_check(pid, exe, diag);
 
 	if (err)
@@ -228,7 +258,7 @@ int image_find(pid_t pid, const struct mappings *mappings, struct elf_budget *bu
 			const struct mapping *m = &mappings->list[i];
 			char name[256];
 
-			if (!m->executable || !m->inode || (int)rank_of(m, exe) != rank || seen_before(mappings, i))
+			if (!m->executable || !m->inode || (int)rank_of(m, exe) != rank || tried_before(&tried, m))
 				continue;
 			err = image_try(pid, m, budget, ret_image);
 			if (elf_budget_spent(budget)) {

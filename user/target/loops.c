@@ -20,20 +20,11 @@ enum {
 	HOLDER_PID = 24,
 };
 
-/* The pid as the process itself sees it. */
-static uint32_t own_pid(const struct target *target, const struct threads *threads)
-{
-	for (uint32_t i = 0; i < threads->count; i++)
-		if (threads->list[i].tid == target->info.pid)
-			return threads->list[i].nstid;
-	return 0;
-}
-
 /* 3.8 to 3.11: an object that holds the loop, and the pid of the process that set it: after a fork() it does not count. */
-static int holder_read(const struct objects *objects, const struct target *target, const struct threads *threads, uint64_t holder, uint64_t *ret_loop)
+static int holder_read(const struct objects *objects, const struct threads *threads, uint64_t holder, uint64_t *ret_loop)
 {
 	char name[NAME_BYTES];
-	uint32_t pid, own = own_pid(target, threads);
+	uint32_t pid;
 	int err = object_type_name(objects, holder, name, sizeof(name));
 
 	if (!err && !strstr(name, "_RunningLoopHolder"))
@@ -42,7 +33,7 @@ static int holder_read(const struct objects *objects, const struct target *targe
 		err = memory_read_u32(objects->pid, holder + HOLDER_PID, &pid);
 	if (err)
 		return err;
-	if (own && pid != own) {
+	if (threads->nspid && pid != threads->nspid) {
 		*ret_loop = 0;
 		return 0;
 	}
@@ -66,7 +57,7 @@ static int from_dict(const struct objects *objects, const struct target *target,
 	if (err)
 		return err;
 	if (objects->minor <= 11)
-		return holder_read(objects, target, threads, value, ret_loop);
+		return holder_read(objects, threads, value, ret_loop);
 	*ret_loop = value;
 	return 0;
 }
@@ -104,21 +95,16 @@ static int kind_of_name(void *ctx, const char *name)
 }
 
 /* A thread runs a loop when it does so in one of its interpreters; it does not when that is known of all. */
-static int emit(struct target *target, const struct threads *threads, uint32_t tid, const struct stream_sink *sink)
+static int emit(struct target *target, const struct threads *threads, const struct thread *thread, const struct stream_sink *sink)
 {
-	union event event = {.runs_loop = {.hdr = {.type = EV_RUNS_LOOP, .tid = tid}, .kind = LOOP_UNKNOWN}};
+	union event event = {.runs_loop = {.hdr = {.type = EV_RUNS_LOOP, .tid = thread->tid}, .kind = LOOP_UNKNOWN}};
 	struct objects objects = objects_of(target);
 	uint64_t before = clock_now_ns(), loop = 0;
 	int states = 0;
 
-	for (uint32_t i = 0; i < threads->python_count && !loop; i++) {
-		if (threads->python[i].tid != tid)
-			continue;
-		if (++states > STATES_MAX || running_loop(&objects, target, threads, threads->python[i].state, &loop))
+	for (uint32_t i = thread->first; i && !loop; i = threads->python[i - 1].next)
+		if (++states > STATES_MAX || running_loop(&objects, target, threads, threads->python[i - 1].state, &loop))
 			return 0;
-	}
-	if (!states)
-		return 0;
 	event.hdr.ts = clock_now_ns();
 	event.runs_loop.span_ns = event.hdr.ts - before < UINT32_MAX ? (uint32_t)(event.hdr.ts - before) : UINT32_MAX;
 	if (loop) {
@@ -135,14 +121,15 @@ int loops_emit_all(struct target *target, const struct threads *threads, const s
 	if (!target->stack.runtime)
 		return 0;
 	asyncio_examine_modules(target);
-	for (uint32_t i = 0; !err && i < threads->count; i++)
-		err = threads->list[i].python ? emit(target, threads, threads->list[i].tid, sink) : 0;
+	for (uint32_t i = 0; !err && i < threads->count && !pages_over(); i++)
+		err = threads->list[i].python ? emit(target, threads, &threads->list[i], sink) : 0;
 	return err;
 }
 
 int target_describe_loop(struct target *target, uint32_t tid, const struct stream_sink *sink)
 {
 	_cleanup_(threads_done) struct threads threads = {0};
+	const struct thread *thread;
 	int err;
 
 	if (!target->stack.runtime)
@@ -152,5 +139,6 @@ int target_describe_loop(struct target *target, uint32_t tid, const struct strea
 	if (err)
 		return err == -ENOMEM ? err : 0;
 	asyncio_examine_modules(target);
-	return emit(target, &threads, tid, sink);
+	thread = threads_find(&threads, tid);
+	return thread && thread->python ? emit(target, &threads, thread, sink) : 0;
 }

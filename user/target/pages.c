@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "base/cleanup.h"
+#include "base/interrupt.h"
 #include "target/bounded.h"
 #include "target/proc.h"
 
@@ -32,9 +33,20 @@ void pages_allow(uint64_t cpu_ns)
 	until_ns = cpu_now_ns() + cpu_ns;
 }
 
+bool pages_over(void)
+{
+	static uint64_t over_ns;
+
+	if (!interrupted())
+		return false;
+	if (!over_ns)
+		over_ns = cpu_now_ns() + PAGES_ALLOW_END_NS;
+	return cpu_now_ns() >= over_ns;
+}
+
 static bool is_allowed(void)
 {
-	return !until_ns || cpu_now_ns() < until_ns;
+	return !pages_over() && (!until_ns || cpu_now_ns() < until_ns);
 }
 
 /* ── page map ─────────────────────────────────────────────────────────────────────────────────────────────────────── */

@@ -54,6 +54,13 @@ bool pages_file_answers(pid_t pid, uint64_t device);
 /* For a child whose descriptors were closed: the page map that was open is not any more. */
 void pages_forget(void);
 
+/*
+ * The user wants to end (base/interrupt.h), and PAGES_ALLOW_END_NS of our CPU time have gone by since: then every page is PAGE_WAITS, and loops over what a
+ * process can have many of end where they are. What is left out counts as missing, as if it could not be read.
+ */
+bool pages_over(void);
+#define PAGES_ALLOW_END_NS (200 * UINT64_C(1000000))
+
 /* Is all of it there, or can be read without waiting? */
 bool pages_answer(pid_t pid, uint64_t address, size_t length, struct pages_seen *seen);
 

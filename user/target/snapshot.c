@@ -178,11 +178,11 @@ static int emit_all(const struct snapshot *snapshot)
 {
 	int err = 0;
 
-	for (uint32_t i = 0; !err && i < snapshot->threads.count; i++)
+	for (uint32_t i = 0; !err && i < snapshot->threads.count && !pages_over(); i++)
 		err = emit_thread(snapshot, &snapshot->threads.list[i]);
-	for (uint32_t i = 0; !err && i < snapshot->threads.count; i++)
+	for (uint32_t i = 0; !err && i < snapshot->threads.count && !pages_over(); i++)
 		err = emit_state(snapshot, &snapshot->threads.list[i]);
-	for (uint32_t i = 0; !err && i < snapshot->target->gil_count; i++)
+	for (uint32_t i = 0; !err && i < snapshot->target->gil_count && !pages_over(); i++)
 		err = emit_observe(snapshot, i);
 	if (!err)
 		err = epoll_emit_all(snapshot->target, snapshot->sink);

@@ -162,6 +162,8 @@ static int layout_find(struct target *target, const struct image *image, const s
 	return 0;
 }
 
+enum { GILS_MAX = INTERPRETERS_MAX }; /* also of those that are gone: what reads the stream has no room for more */
+
 static bool has_gil(const struct target *target, uint64_t address)
 {
 	for (uint32_t i = 0; i < target->gil_count; i++)
@@ -186,7 +188,7 @@ static int gils_refresh(struct target *target)
 		return -ENOMEM;
 	target->gils = gils;
 	for (int i = 0; i < count; i++) {
-		if (!interpreters[i].gil || has_gil(target, interpreters[i].gil))
+		if (!interpreters[i].gil || target->gil_count >= GILS_MAX || has_gil(target, interpreters[i].gil))
 			continue;
 		gils[target->gil_count++] = (struct gil_address){interpreters[i].gil, interpreters[i].id};
 		added++;

@@ -7,6 +7,7 @@
 
 #include "base/cleanup.h"
 #include "target/memory.h"
+#include "target/pages.h"
 #include "target/private.h"
 #include "target/proc.h"
 #include "target/threads.h"
@@ -52,6 +53,8 @@ static int list_tasks(pid_t pid, struct threads *threads)
 
 		if (!thread.tid)
 			continue;
+		if (pages_over())
+			return -EINTR;
 		snprintf(path, sizeof(path), "/proc/%d/task/%u/status", pid, thread.tid);
 		if (proc_status_last(path, "NSpid", &thread.nstid) == -ENOENT)
 			continue; /* gone */
@@ -64,6 +67,8 @@ static int list_tasks(pid_t pid, struct threads *threads)
 			room = room ? room * 2 : 64;
 		}
 		threads->list[threads->count++] = thread;
+		if (thread.tid == (uint32_t)pid)
+			threads->nspid = thread.nstid;
 	}
 	qsort(threads->list, threads->count, sizeof(*threads->list), by_nstid);
 	return threads->count ? 0 : -ESRCH;
@@ -187,7 +192,9 @@ static int mark_python(const struct target *target, struct threads *threads)
 		if (!thread)
 			continue;
 		thread->python = true;
-		threads->python[threads->python_count++] = (struct python_thread){states[i].address, states[i].thread_id, thread->tid};
+		threads->python[threads->python_count++] = (struct python_thread){states[i].address, states[i].thread_id, thread->tid, 0};
+		*(thread->last ? &threads->python[thread->last - 1].next : &thread->first) = threads->python_count;
+		thread->last = threads->python_count;
 	}
 	return err;
 }
@@ -210,6 +217,14 @@ void threads_done(struct threads *threads)
 	free(threads->list);
 	free(threads->python);
 	*threads = (struct threads){0};
+}
+
+const struct thread *threads_find(const struct threads *threads, uint32_t tid)
+{
+	for (uint32_t i = 0; i < threads->count; i++)
+		if (threads->list[i].tid == tid)
+			return &threads->list[i];
+	return NULL;
 }
 
 const struct thread *threads_of_state(const struct threads *threads, const struct target *target, uint64_t address)
