@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: MIT
-"""What of tests/matrix needs no guest: which kernel is chosen, and how a part of a table is replaced."""
+"""What of tests/matrix needs no guest and no network: which kernels and Pythons are chosen, and how a part of a table is replaced."""
+import importlib.machinery
+import importlib.util
 import sys
 from pathlib import Path
 
@@ -43,3 +45,29 @@ def test_a_part_of_a_table_replaces_its_own_rows():
 def test_the_document_has_a_place_for_every_table():
     text = Path(support.DOCUMENT).read_text()
     assert all(f"<!-- matrix {part} -->" in text for part in ("pythons", "guests"))
+
+
+def test_sources_do_not_lie_among_apts_lists(tmp_path, monkeypatch):
+    """apt-get update removes what it does not know from there."""
+    monkeypatch.setattr(debian, "mirror", lambda: "http://mirror/debian")
+    lists = tmp_path / "sid-amd64-src" / "lists"
+    lists.mkdir(parents=True)
+    for name in ("InRelease", "Sources", "lock"):       # new enough to need no update
+        (lists / name).touch()
+    debian.Archive(tmp_path, "sid", "amd64", "deb-src")
+    assert not list(lists.rglob("sources.list"))
+    assert (lists.parent / "sources.list").read_text().startswith("deb-src ")
+
+
+def test_only_the_pythons_asked_for_are_made(monkeypatch):
+    loader = importlib.machinery.SourceFileLoader("matrix_run", str(Path(support.ROOT) / "tests" / "matrix" / "run"))
+    run = importlib.util.module_from_spec(importlib.util.spec_from_loader("matrix_run", loader))
+    loader.exec_module(run)
+    made = []
+    monkeypatch.setattr(run, "venv_python", lambda version, *_: made.append(version))
+    monkeypatch.setattr(run, "chroot", made.append)
+    monkeypatch.setattr(run.builds, "build", lambda label, _: made.append(label))
+    assert [label for label, *_ in run.candidates(False, "system")] == ["system"] and not made
+    for only, expected in (("debian-trixie-3.1", ["trixie"]), ("3.13t GIL on", ["3.13t"]), ("3.1", list(run.builds.BUILDS)), ("debian", list(run.SUITES))):
+        made.clear()
+        assert not list(run.candidates(False, only)) and made == expected

@@ -46,7 +46,10 @@ def build(label, root):
             run(log, [configure, "--quiet", f"--prefix={prefix}", "--without-ensurepip", "--disable-test-modules", *arguments], folder)
             run(log, ["make", "-s", f"-j{os.cpu_count()}"], folder)
             run(log, ["make", "-s", "install"], folder)
-        except (debian.Missing, subprocess.CalledProcessError, OSError, ValueError, StopIteration) as error:
+        except debian.Missing as error:
+            print(f"{label}: no source of {package} in {suite}: {error}", file=sys.stderr)
+            return None
+        except (subprocess.CalledProcessError, OSError, ValueError, StopIteration) as error:
             shutil.rmtree(prefix, ignore_errors=True)
             print(f"{label}: cannot be built: {error}; see {prefix}.log", file=sys.stderr)
             return None
