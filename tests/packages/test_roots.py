@@ -20,6 +20,7 @@ def root(request):
         pytest.skip(f"no root of {request.param}: {reason}")
     for name in ("out", "opt/venv"):
         shutil.rmtree(folder / name, ignore_errors=True)
+    roots.run(folder, "dpkg", "-P", "gilscope")     # left there by a run that was ended
     (folder / "out").mkdir()
     for package in (STATIC, built("*.whl"), built("*.deb")):
         shutil.copy(package, folder / "tmp")
