@@ -54,11 +54,12 @@ struct thread_note {
 	__u64 asked;	  /* when tstate was looked for */
 	__u32 patience;	  /* ns until it is looked for again */
 	__u32 epfd;	  /* descriptor + 1 of the epoll wait it is in, or 0 */
+	__u32 waited_epfd; /* … and of its last one, until it closes that */
 	__u16 cpu;	  /* CPU + 1 it waits for, or 0 */
 	__u8 wait_goes_on; /* the wait for the GIL that WAIT_END ended did not end it: a WAIT follows */
 	__u8 runs_loop;	  /* it has slept on a loop's descriptor */
 	__u8 epoll;	  /* EPOLL_INSIDE or _OUTSIDE of an epoll wait, as was told; 0: nothing was */
-	__u8 spare[3];
+	__u8 spare[7];
 };
 enum { EPOLL_INSIDE = 1, EPOLL_OUTSIDE };
 

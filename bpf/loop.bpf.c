@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Dual MIT/GPL
 /*
- * loop.bpf.c - the waits of event loops: entering and leaving epoll_wait, epoll_pwait and epoll_pwait2.
+ * loop.bpf.c - the waits of event loops: entering and leaving epoll_wait, epoll_pwait and epoll_pwait2; and their end, when the descriptor is closed.
  *
  * The raw tracepoints of all system calls, sifted by number first, because they need no tracefs and cost a few nanoseconds for the other calls. (The perf
  * tracepoints of single system calls skip hits in the same way from 7.2 on: kernel/trace/bpf_trace.c, trace_call_bpf_faultable.)
@@ -8,11 +8,11 @@
 #include "pystack.bpf.h"
 
 #if defined(__TARGET_ARCH_x86)
-enum { SYS_EPOLL_WAIT = 232, SYS_EPOLL_PWAIT = 281, SYS_EPOLL_PWAIT2 = 441 };
+enum { SYS_CLOSE = 3, SYS_EPOLL_WAIT = 232, SYS_EPOLL_PWAIT = 281, SYS_EPOLL_PWAIT2 = 441 };
 #define ARG0(regs) ((regs)->di)
 #define SYSNO(regs) ((long)(regs)->orig_ax)
 #else
-enum { SYS_EPOLL_WAIT = -2, SYS_EPOLL_PWAIT = 22, SYS_EPOLL_PWAIT2 = 441 };
+enum { SYS_CLOSE = 57, SYS_EPOLL_WAIT = -2, SYS_EPOLL_PWAIT = 22, SYS_EPOLL_PWAIT2 = 441 };
 #define ARG0(regs) ((regs)->orig_x0)
 #define SYSNO(regs) ((long)(regs)->syscallno)
 #endif
@@ -47,12 +47,39 @@ static __always_inline bool is_told(struct thread_note *note, __u32 which, __u8 
 	return which != FIRST && note && note->epoll == place;
 }
 
+/* Who closes a descriptor of a loop's has it told no more than once: it is forgotten here. */
+static __always_inline int enter_close(__u32 fd)
+{
+	__u64 ts = bpf_ktime_get_ns(), me = bpf_get_current_pid_tgid();
+	struct shared_loop_key key = {.tgid = me >> 32, .epfd = fd};
+	struct thread_note *note;
+	bool waited;
+
+	if (!is_target(me >> 32))
+		return 0;
+	note = note_of((__u32)me);
+	waited = note && note->waited_epfd == fd + 1;
+	if (waited)
+		note->waited_epfd = 0;
+	if (bpf_map_delete_elem(&loop_fds, &key) && !waited)
+		return 0;
+	check_current(ts, (__u32)me);
+
+	struct ev_epoll_close record = {.hdr = HDR(EPOLL_CLOSE, ts, (__u32)me, 0, 0), .epfd = fd};
+	emit(&record, sizeof(record));
+	return 0;
+}
+
 static __always_inline int enter(struct pt_regs *regs, long sysno, __u32 which)
 {
 	struct thread_note *note;
 	__u64 ts, me;
 
-	if (!is_epoll_wait(sysno) || !enabled)
+	if (!enabled)
+		return 0;
+	if (sysno == SYS_CLOSE)
+		return enter_close(ARG0(regs));
+	if (!is_epoll_wait(sysno))
 		return 0;
 	ts = bpf_ktime_get_ns();
 	me = bpf_get_current_pid_tgid();
@@ -63,7 +90,7 @@ static __always_inline int enter(struct pt_regs *regs, long sysno, __u32 which)
 		return 0;
 	check_current(ts, (__u32)me);
 	if (note) {
-		note->epfd = ARG0(regs) + 1;
+		note->epfd = note->waited_epfd = ARG0(regs) + 1;
 		note->epoll = EPOLL_INSIDE;
 	}
 

@@ -119,6 +119,7 @@ EVENT_FUNCTION(wake, (uint64_t ts, uint32_t tid, uint16_t cpu), WAKE, wake, ts, 
 EVENT_FUNCTION(migrate, (uint64_t ts, uint32_t tid, uint16_t cpu), MIGRATE, migrate, ts, tid, cpu, 0)
 EVENT_FUNCTION(enter, (uint64_t ts, uint32_t tid, uint32_t epfd), EPOLL_ENTER, epoll_enter, ts, tid, 0, 0, .epfd = epfd)
 EVENT_FUNCTION(leave, (uint64_t ts, uint32_t tid, uint32_t epfd), EPOLL_EXIT, epoll_exit, ts, tid, 0, 0, .epfd = epfd)
+EVENT_FUNCTION(close_epoll, (uint64_t ts, uint32_t tid, uint32_t epfd), EPOLL_CLOSE, epoll_close, ts, tid, 0, 0, .epfd = epfd)
 EVENT_FUNCTION(lost, (uint64_t ts, uint64_t last_ts), LOST, lost, ts, 0, 0, 0, .count = 1, .last_ts = last_ts)
 EVENT_FUNCTION(run, (uint64_t ts, uint16_t cpu, uint32_t tid), RUN, run, ts, tid, cpu, 0, .pid = tid)
 EVENT_FUNCTION(run_end, (uint64_t ts, uint16_t cpu), RUN, run, ts, 0, cpu, EVF_RUN_END)

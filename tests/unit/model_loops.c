@@ -174,6 +174,74 @@ static void the_first_turn_of_a_loop_that_begins_is_told_from_where_it_is_known(
 	       "160-170 1 native cpu0\n");
 }
 
+static void the_last_turn_ends_when_the_descriptor_is_closed(void **state)
+{
+	begin_loop();
+	close_epoll(120, A, EPFD);
+	out(130, A, READ);
+	wake(140, A, 0);
+	in(141, A, 0);
+	expect(150, "1",
+	       "110-120 1 native cpu0 turn\n"
+	       "turn 110-120 1 whole\n"
+	       "120-130 1 native cpu0\n"
+	       "130-140 1 blocked sys0\n"
+	       "140-141 1 runnable cpu0\n"
+	       "141-150 1 native cpu0\n");
+}
+
+/* Nor does it belong to a loop before that is known of the new one. */
+static void a_closed_descriptors_number_may_mean_another_file(void **state)
+{
+	begin_loop();
+	close_epoll(120, A, EPFD);
+	runs(125, A, 10, true, LOOP_ASYNCIO); /* from before it was closed */
+	enter(130, A, EPFD);
+	leave(131, A, EPFD);
+	enter(140, A, EPFD);
+	assert_null(world_thread(world, A)->loop);
+	runs(144, A, 1, true, LOOP_ASYNCIO);
+	descriptor(145, EPFD);
+	leave(150, A, EPFD);
+	close_epoll(160, A, EPFD);
+	expect(170, "1",
+	       "110-120 1 native cpu0 turn\n"
+	       "turn 110-120 1 whole\n"
+	       "120-150 1 native cpu0\n"
+	       "begin 150 1\n"
+	       "150-160 1 native cpu0 turn\n"
+	       "turn 150-160 1 whole\n"
+	       "160-170 1 native cpu0\n");
+}
+
+/* By another thread: what its loop does is not known from there. And in a loss only what the number means counts. */
+static void whoever_closes_a_descriptor_ends_the_loop(void **state)
+{
+	begin_loop();
+	enter(115, A, EPFD);
+	out(116, A, EPOLL_WAIT);
+	wake(118, A, 0);
+	close_epoll(120, B, EPFD);
+	in(121, A, 0);
+	leave(122, A, EPFD);
+	lost(130, 140);
+	descriptor(131, OTHER);
+	close_epoll(135, A, OTHER);
+	enter(150, A, OTHER);
+	assert_null(world_thread(world, A)->loop);
+	expect(160, "1",
+	       "110-115 1 native cpu0 turn\n"
+	       "turn 110-115 1 whole\n"
+	       "115-116 1 native cpu0\n"
+	       "116-118 1 idle sys232\n"
+	       "begin 118 1\n"
+	       "118-120 1 runnable cpu0 turn\n"
+	       "cancel 1\n"
+	       "120-121 1 runnable cpu0\n"
+	       "121-130 1 native cpu0\n"
+	       "130-160 1 unknown\n");
+}
+
 static void a_turn_is_ongoing_at_the_end(void **state)
 {
 	begin_loop();
@@ -381,6 +449,9 @@ int main(void)
 	    cmocka_unit_test(a_loop_asleep_in_a_snapshot_is_idle_and_its_first_turn_is_whole),
 	    cmocka_unit_test(a_descriptor_declared_during_the_wait_makes_the_loop_at_once),
 	    cmocka_unit_test(the_first_turn_of_a_loop_that_begins_is_told_from_where_it_is_known),
+	    cmocka_unit_test(the_last_turn_ends_when_the_descriptor_is_closed),
+	    cmocka_unit_test(a_closed_descriptors_number_may_mean_another_file),
+	    cmocka_unit_test(whoever_closes_a_descriptor_ends_the_loop),
 	    cmocka_unit_test(a_turn_is_ongoing_at_the_end),
 	    cmocka_unit_test(a_loop_that_waits_elsewhere_long_enough_runs_there),
 	    cmocka_unit_test(a_loss_makes_everything_unknown_over_its_span),

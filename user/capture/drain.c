@@ -74,6 +74,22 @@ static int note_wait(struct capture *capture, const struct ev_epoll_enter *enter
 	return err || !has_bit(tracee->epfd_loop, enter->epfd) ? err : tracee_ask_loop(capture, tracee, member);
 }
 
+/* The number is free for another descriptor, and the thread for another loop: both are asked for anew. */
+static void note_close(const struct capture *capture, const struct ev_epoll_close *closed)
+{
+	struct member *member = member_find(capture, closed->hdr.tid);
+	unsigned char bit = (unsigned char)(1u << closed->epfd % 8);
+
+	if (!member)
+		return;
+	member->runs_loop = false;
+	member->loop_asked = 0;
+	if (closed->epfd >= EPFD_SEEN_MAX)
+		return;
+	member->tracee->epfd_seen[closed->epfd / 8] &= (unsigned char)~bit;
+	member->tracee->epfd_loop[closed->epfd / 8] &= (unsigned char)~bit;
+}
+
 static void names_later(struct tracee *tracee)
 {
 	if (tracee && !tracee->names_due)
@@ -115,6 +131,9 @@ static int note_record(struct capture *capture, const union event *event)
 		return 0;
 	case EV_EPOLL_ENTER:
 		return note_wait(capture, &event->epoll_enter);
+	case EV_EPOLL_CLOSE:
+		note_close(capture, &event->epoll_close);
+		return 0;
 	default:
 		return 0;
 	}

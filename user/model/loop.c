@@ -235,13 +235,49 @@ int loop_told(struct world *w, const struct ev_runs_loop *event, uint64_t ts)
 	struct thread_machine *t = thread_find(w, event->hdr.tid);
 	uint64_t since = event->span_ns < ts ? ts - event->span_ns : 0;
 
-	if (!t || (t->runs != RUNS_UNTOLD && since < t->ts_runs))
+	if (!t || (t->runs != RUNS_UNTOLD && since < t->ts_runs) || since < t->ts_closed)
 		return 0; /* it may be older than what is known */
 	t->ts_runs = ts;
 	if (event->hdr.flags & EVF_RUNS_LOOP_YES)
 		return runs_yes(w, t, event->kind <= LOOP_UVLOOP ? (enum loop_kind)event->kind : LOOP_UNKNOWN, ts);
 	runs_no(w, t, since, ts);
 	return 0;
+}
+
+/* The thread's loop waits no more: its last turn is over, and what the thread does from here on is none. */
+static void loop_over(struct world *w, struct thread_machine *t, uint64_t ts)
+{
+	struct loop_machine *l = loop_of(t);
+
+	if (l->pub.possible || loop_waits(t))
+		turn_cancel(w, l);
+	else
+		turn_end(w, l, ts, true, false);
+	thread_update(w, t, ts); /* as long as it still has the loop, whose turn this is */
+	loop_leave(w, t, ts);
+	t->runs = RUNS_UNTOLD;
+	t->ts_closed = ts;
+}
+
+void loop_close(struct world *w, struct thread_machine *t, uint32_t epfd, uint64_t ts)
+{
+	struct process_entry *process = process_of(t);
+	struct descriptor *d = descriptor_find(process, epfd);
+
+	if (d) {
+		HASH_DEL(process->descriptors, d);
+		free(d);
+	}
+	for (struct thread_machine *other = process->threads; other; other = other->sibling) {
+		if (other->pub.loop && other->pub.loop->epfd == epfd)
+			loop_over(w, other, ts);
+		if (other->waited && other->waited_epfd == epfd)
+			other->waited = false;
+		if (other->deposed && other->former_epfd == epfd)
+			other->deposed = false;
+		if (other->rival_epfd == epfd)
+			other->rival_waits = 0;
+	}
 }
 
 /* ── turns ───────────────────────────────────────────────────────────────────────────────────────────────────────── */

@@ -98,6 +98,7 @@ struct thread_machine {
 	enum runs runs;
 	enum loop_kind runs_kind;
 	uint64_t ts_runs;	    /* when that was told */
+	uint64_t ts_closed;	    /* when it closed its loop's descriptor: what was said of it before is over */
 	struct loop_machine *loops; /* all it has run, the present one included */
 	bool waited;		    /* in an epoll wait ever; last on … */
 	uint32_t waited_epfd;	    /* … this descriptor … */
@@ -305,6 +306,7 @@ void name_feed(struct world *w, const struct ev_python_name *event);
 int loop_told(struct world *w, const struct ev_runs_loop *event, uint64_t ts); /* Python's own state */
 int loop_declare(struct world *w, const struct ev_epoll *event, uint64_t ts);
 int loop_meet(struct world *w, struct thread_machine *t, uint32_t epfd, uint64_t ts); /* the thread waits on it: does it run a loop? */
+void loop_close(struct world *w, struct thread_machine *t, uint32_t epfd, uint64_t ts); /* the thread closes it: nobody's loop waits on it any more */
 void loop_enter(struct world *w, struct thread_machine *t, uint32_t epfd, uint64_t ts);
 void loop_exit(struct world *w, struct thread_machine *t, uint32_t epfd, uint64_t ts);
 void loop_prove_outside(struct world *w, struct thread_machine *t, uint64_t ts);

@@ -240,6 +240,32 @@ static void feed_sched(struct world *w, const union event *event, uint64_t ts)
 	thread_update(w, t, ts);
 }
 
+/* It is in a system call, and neither in a wait for the GIL nor in any other. */
+static void prove_in_syscall(struct world *w, struct thread_machine *t, uint64_t ts)
+{
+	t->ts_fact = ts;
+	sched_prove(w, t, ts);
+	if (t->relation == REL_WAITING) {
+		w->contradictions++;
+		thread_doubt(t);
+		relation_leave(w, t, ts);
+	}
+	relation_exclude_waiting(w, t);
+}
+
+static void feed_close(struct world *w, const struct ev_epoll_close *event, uint64_t ts)
+{
+	struct thread_machine *t = thread_find(w, event->hdr.tid);
+
+	if (t && world_counts(w, ts)) {
+		prove_in_syscall(w, t, ts);
+		loop_prove_outside(w, t, ts);
+		thread_update(w, t, ts);
+	}
+	if (t)
+		loop_close(w, t, event->epfd, ts);
+}
+
 static int feed_epoll(struct world *w, const union event *event, uint64_t ts)
 {
 	struct thread_machine *t = thread_find(w, event->hdr.tid);
@@ -252,14 +278,7 @@ static int feed_epoll(struct world *w, const union event *event, uint64_t ts)
 	r = enter ? loop_meet(w, t, epfd, ts) : 0;
 	if (r < 0 || !world_counts(w, ts))
 		return r;
-	t->ts_fact = ts;
-	sched_prove(w, t, ts);
-	if (t->relation == REL_WAITING) {
-		w->contradictions++;
-		thread_doubt(t);
-		relation_leave(w, t, ts);
-	}
-	relation_exclude_waiting(w, t);
+	prove_in_syscall(w, t, ts);
 	(enter ? loop_enter : loop_exit)(w, t, epfd, ts);
 	thread_update(w, t, ts);
 	return 0;
@@ -342,6 +361,9 @@ static int dispatch_names(struct world *w, const union event *event, uint64_t ts
 		return loop_told(w, &event->runs_loop, ts);
 	case EV_PYTHON_NAME:
 		name_feed(w, &event->python_name);
+		return 0;
+	case EV_EPOLL_CLOSE:
+		feed_close(w, &event->epoll_close, ts);
 		return 0;
 	default:
 		return 0;

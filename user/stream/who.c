@@ -345,6 +345,20 @@ static void fold_epoll(const struct who *who, struct who_thread *thread, const u
 	thread->rival_waits = 0;
 }
 
+/* No loop waits on it any more, and its number may come to mean another file. */
+static void fold_close(struct who *who, struct who_thread *thread, const struct ev_epoll_close *event)
+{
+	uint32_t pid = thread->thread.pid;
+
+	act(thread);
+	thread->relation = RELATION_OTHER;
+	thread->place = PLACE_OUTSIDE;
+	DROP_WHERE(who->descriptors, entry, entry->key.pid == pid && entry->key.epfd == event->epfd);
+	for (struct who_thread *other = who->threads; other; other = other->hh.next)
+		if (other->thread.pid == pid && other->loop_wait.hdr.type && other->loop_wait.epfd == event->epfd)
+			other->loop_wait.hdr.type = other->runs.hdr.type = 0;
+}
+
 static void fold_stack(struct who_thread *thread, const struct ev_stack *event)
 {
 	unsigned int flags = event->hdr.flags;
@@ -387,6 +401,9 @@ static void fold_of_thread(struct who *who, struct who_thread *thread, const uni
 	case EV_EPOLL_ENTER:
 	case EV_EPOLL_EXIT:
 		fold_epoll(who, thread, event);
+		break;
+	case EV_EPOLL_CLOSE:
+		fold_close(who, thread, &event->epoll_close);
 		break;
 	case EV_STACK:
 		fold_stack(thread, &event->stack);
