@@ -112,6 +112,40 @@ def test_the_first_interrupt_ends_it_at_once(served, command, tmp_path):
     assert outcome.status in (130, -signal.SIGINT), outcome
 
 
+LEADS_THERE = """
+import ctypes, mmap, sys, threading, time
+with open(sys.argv[1], 'rb') as file:
+    page = mmap.mmap(file.fileno(), 4096, mmap.MAP_PRIVATE, mmap.PROT_READ | mmap.PROT_WRITE)
+address = ctypes.addressof(ctypes.c_char.from_buffer(page))
+ctypes.pythonapi.PyInterpreterState_Head.restype = ctypes.c_void_p
+print('ready', flush=True)
+sys.stdin.readline()
+ctypes.c_uint64.from_address(ctypes.pythonapi.PyInterpreterState_Head()).value = address    # PyInterpreterState.next, up to 3.11
+threading.Thread(target=time.sleep, args=(60,), daemon=True).start()
+time.sleep(60)
+"""
+
+
+def system_minor():
+    return int(subprocess.run([harness.DEBIAN_PYTHON, "-c", "import sys; print(sys.version_info[1])"], capture_output=True, text=True, check=True).stdout)
+
+
+@pytest.mark.skipif(system_minor() > 11, reason="its list of interpreters lies elsewhere")
+def test_memory_that_may_never_answer_is_missing_and_the_report_says_so(tmp_path):
+    with SilentFileSystem(tmp_path / "files") as files:
+        files.silence("read")
+        with harness.App([harness.DEBIAN_PYTHON, "-c", LEADS_THERE, files.python], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as app:
+            assert app.process.stdout.readline() == "ready\n"
+            with harness.attach(app) as running:
+                app.process.stdin.write("go\n")
+                app.process.stdin.flush()
+                time.sleep(2)
+                outcome = running.finish()
+            app.process.kill()
+    assert outcome.status in (0, 5), outcome
+    assert outcome.report["evidence"]["unread"] > 0, outcome
+
+
 def test_silence_while_it_observes_costs_nothing(served):
     files, app = served
     with harness.attach(app) as running:

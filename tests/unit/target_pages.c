@@ -86,7 +86,7 @@ static void only_what_nobody_is_asked_for_is_read(void **state)
 {
 	_cleanup_(mount_done) char directory[] = "/tmp/gilscope-pages.XXXXXX";
 	_cleanup_(child_kill) struct child child = {0};
-	uint64_t touched, waiting[2], value, words[3];
+	uint64_t touched, waiting[2], value, words[3], unread;
 	char arguments[64];
 
 	assert_non_null(mkdtemp(directory));
@@ -98,7 +98,9 @@ static void only_what_nobody_is_asked_for_is_read(void **state)
 	assert_int_equal(memory_read(child.pid, touched + 4088, words, 16), 0);
 	assert_int_equal(words[0], 7);
 	assert_int_equal(words[1], 0);
+	unread = pages_unread();
 	assert_int_equal(memory_read_u64(child.pid, 8, &value), -EFAULT);
+	assert_int_equal(pages_unread(), unread); /* nothing is there */
 	assert_int_equal(proc_cmdline(child.pid, arguments, sizeof(arguments)), 0);
 	assert_memory_equal(arguments, DEBIAN_PYTHON " -c ", sizeof(DEBIAN_PYTHON " -c ") - 1);
 	if (waiting[0]) { /* private memory that is not there is zeros, whoever would be asked for it */
@@ -110,11 +112,14 @@ static void only_what_nobody_is_asked_for_is_read(void **state)
 		skip();
 	}
 	assert_int_equal(memory_read_u64(child.pid, waiting[1], &value), -EFAULT);
+	assert_int_equal(pages_unread(), unread + 1);
 	memory_read_each(child.pid, (uint64_t[]){touched + 4088, waiting[1], touched + 4088}, 3, words, sizeof(words[0]));
 	assert_int_equal(words[0], 7);
 	assert_int_equal(words[1], 0);
 	assert_int_equal(words[2], 7);
+	unread = pages_unread();
 	assert_file_is_not_opened(child.pid, waiting[1]);
+	assert_int_equal(pages_unread(), unread + 1);
 	alarm(0);
 }
 

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/duration.h"
+#include "target/pages.h"
 
 #define NAMES_AFTER_NS (200 * NS_PER_MS) /* a new thread has its name by then */
 
@@ -298,6 +299,15 @@ static int drain_misses(struct capture *capture, uint64_t horizon)
 	return sink_event(&capture->sink, &event);
 }
 
+/* Memory of the targets that was refused since the last drain, and that somebody may miss. */
+static int drain_unread(struct capture *capture, uint64_t horizon)
+{
+	union event event = {.unread = {.hdr = {.ts = horizon - 1, .type = EV_UNREAD}, .count = pages_unread() - capture->unread}};
+
+	capture->unread += event.unread.count;
+	return event.unread.count ? sink_event(&capture->sink, &event) : 0;
+}
+
 /*
  * The order matters: what was stamped before `horizon` is in the ring or counted as lost by now, but for what is in flight on a CPU this instant,
  * which the stage's window covers.
@@ -308,6 +318,8 @@ int capture_drain(struct capture *capture, uint64_t horizon)
 
 	if (!err)
 		err = drain_misses(capture, horizon);
+	if (!err)
+		err = drain_unread(capture, horizon);
 	if (err)
 		return err;
 	capture->horizon = horizon;

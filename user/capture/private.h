@@ -60,6 +60,7 @@ struct capture {
 	struct capture_status status;
 	uint64_t horizon;	  /* up to where the drain in progress empties the ring */
 	struct misses misses;	  /* as of the last look */
+	uint64_t unread;	  /* pages_unread() that the stream knows of */
 	int error;		  /* of the sink, remembered across the ring's callbacks */
 	bool multi;		  /* uprobes are set by program, not by site */
 };

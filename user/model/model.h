@@ -267,6 +267,7 @@ struct world_window {
 	uint64_t foreign;    /* UNKNOWN_GIL events that no GIL event explained later */
 	uint64_t contradictions; /* facts of a thread that did not fit to those before: one was missed without a LOST */
 	uint64_t gaps;	     /* threads that came to a CPU without being told (GAP) while they were thought to sleep or to wait */
+	uint64_t unread;     /* times that memory of a process was not read, by UNREAD */
 	bool ended;
 	const char *full; /* what there was more of than the model takes in ("threads"): it ended there; NULL: nothing */
 	uint32_t limit;	  /* … and how many of these it takes in */

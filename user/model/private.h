@@ -145,7 +145,7 @@ struct world {
 	bool blind; /* a loss (or the begin) is not over yet: world_see() is due at the first event from ts_facts on */
 	uint64_t now, ts_begin;
 	uint64_t ts_facts; /* facts count from here on */
-	uint64_t events, lost, late, missed, contradictions, gaps, foreign;
+	uint64_t events, lost, late, missed, contradictions, gaps, foreign, unread;
 
 	struct thread_machine *cache[CACHE_SIZE];
 	struct thread_machine *by_tid;

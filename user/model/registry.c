@@ -206,6 +206,7 @@ struct world_window world_window(const struct world *w)
 				     .foreign = w->foreign,
 				     .contradictions = w->contradictions,
 				     .gaps = w->gaps,
+				     .unread = w->unread,
 				     .ended = w->ended,
 				     .full = w->full,
 				     .limit = w->limit};

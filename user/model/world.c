@@ -365,6 +365,9 @@ static int dispatch_names(struct world *w, const union event *event, uint64_t ts
 	case EV_EPOLL_CLOSE:
 		feed_close(w, &event->epoll_close, ts);
 		return 0;
+	case EV_UNREAD:
+		w->unread += event->unread.count;
+		return 0;
 	default:
 		return 0;
 	}

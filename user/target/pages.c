@@ -99,6 +99,13 @@ static bool is_there(uint64_t entry)
 	return entry & MAP_PRESENT || (entry & MAP_SWAPPED && !(entry & MAP_UFFD_WP));
 }
 
+static uint64_t unread;
+
+uint64_t pages_unread(void)
+{
+	return unread;
+}
+
 /* ── file systems ─────────────────────────────────────────────────────────────────────────────────────────────────── */
 
 enum filesystem { FS_UNKNOWN, FS_FINE, FS_MEMORY, FS_REMOTE, FS_WAITS };
@@ -179,7 +186,10 @@ bool pages_file_answers(pid_t pid, uint64_t device)
 {
 	enum filesystem found = filesystem_of(pid, device);
 
-	return found == FS_FINE || found == FS_MEMORY;
+	if (found == FS_FINE || found == FS_MEMORY)
+		return true;
+	unread++;
+	return false;
 }
 
 /* ── what is absent ───────────────────────────────────────────────────────────────────────────────────────────────── */
@@ -228,9 +238,10 @@ static void find_mapping(pid_t pid, uint64_t address, struct pages_seen *seen)
 {
 	_cleanup_(mappings_done) struct mappings mappings = {0};
 
-	*seen = (struct pages_seen){0, UINT64_MAX, PAGE_WAITS};
+	*seen = (struct pages_seen){0, UINT64_MAX, PAGE_WAITS, true};
 	if (!is_allowed() || mappings_read(pid, &mappings))
 		return;
+	seen->refused = false;
 	for (size_t i = 0; i < mappings.count; i++) {
 		const struct mapping *mapping = &mappings.list[i];
 
@@ -242,7 +253,8 @@ static void find_mapping(pid_t pid, uint64_t address, struct pages_seen *seen)
 			seen->end = mapping->start;
 			return;
 		}
-		*seen = (struct pages_seen){mapping->start, mapping->end, absent(pid, mapping)};
+		*seen = (struct pages_seen){mapping->start, mapping->end, absent(pid, mapping), false};
+		seen->refused = seen->page == PAGE_WAITS && mapping->readable;
 		return;
 	}
 }
@@ -258,8 +270,12 @@ enum page pages_look(pid_t pid, uint64_t address, size_t length, struct pages_se
 	size_t wanted = length ? (end - 1) / page_bytes - first + 1 : 1, got, same = 1;
 
 	*ret_length = length;
-	if (end < address || (++looks % LOOKS == 0 && !is_allowed()))
+	if (end < address)
 		return PAGE_WAITS;
+	if (++looks % LOOKS == 0 && !is_allowed()) {
+		unread++;
+		return PAGE_WAITS;
+	}
 	got = map_read(pid, first, wanted < MAP_AT_ONCE ? wanted : MAP_AT_ONCE, entries);
 	if (!got)
 		return last.fd < 0 ? PAGE_READ : PAGE_WAITS;
@@ -269,6 +285,7 @@ enum page pages_look(pid_t pid, uint64_t address, size_t length, struct pages_se
 	if (!is_there(entries[0])) {
 		if (address < seen->start || address >= seen->end)
 			find_mapping(pid, address, seen);
+		unread += seen->refused;
 		if (seen->end < until)
 			until = seen->end;
 	}

@@ -28,6 +28,7 @@ enum page { PAGE_READ, PAGE_ZERO, PAGE_WAITS }; /* read it; it is zeros; not map
 struct pages_seen {
 	uint64_t start, end;
 	enum page page;
+	bool refused; /* PAGE_WAITS, and not because it is not mapped or not readable */
 };
 
 /*
@@ -50,6 +51,9 @@ void pages_allow(uint64_t cpu_ns);
  * A disk may have a server behind it too, so where there is a choice, ask nobody and open the file in a child (bounded.h).
  */
 bool pages_file_answers(pid_t pid, uint64_t device);
+
+/* How many times so far a page or a file was refused, for want of an answer or of time, that could perhaps have been read: evidence that is missing. */
+uint64_t pages_unread(void);
 
 /* For a child whose descriptors were closed: the page map that was open is not any more. */
 void pages_forget(void);

@@ -188,6 +188,19 @@ static void tell_stack_losses(const struct caveats *caveats)
 	}
 }
 
+/* What would have been looked up there is missing, whatever it is. */
+static void tell_unread(const struct caveats *caveats)
+{
+	struct text text = {0};
+
+	if (!caveats->report->window.unread)
+		return;
+	text_add_number_of(&text, caveats->report->window.unread, "time", "times");
+	text_add(&text, " memory of the process was not read, because whoever has to supply it need not answer (FUSE, userfaultfd), or because it took too "
+			"long. Functions, names of threads and what Python says of its loops may be missing.");
+	tell(caveats, &text);
+}
+
 static bool any_stall(const struct report *report)
 {
 	for (uint32_t p = 0; p < report->process_count; p++)
@@ -267,5 +280,6 @@ void caveats_tell(const struct report *report, const struct listener *to)
 	tell_sites(&caveats);
 	tell_method(&caveats);
 	tell_guessed_loops(&caveats);
+	tell_unread(&caveats);
 	tell_stacks(&caveats);
 }

@@ -255,12 +255,17 @@ static json_t *not_measured_json(const struct report *report)
 
 static json_t *evidence_json(const struct report *report)
 {
-	return json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:{s:o, s:o, s:o, s:I, s:b}}", "events", json_ns(report->window.events), "lost",
+	json_t *evidence =
+		json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:{s:o, s:o, s:o, s:I, s:b}}", "events", json_ns(report->window.events), "lost",
 			 json_ns(report->window.lost), "late", json_ns(report->window.late), "missed", json_ns(report->window.missed), "unknown_ns",
 			 json_ns(report->unknown_ns), "sampled_ns", json_ns(report->sampled_ns), "thread_ns", json_ns(report->thread_ns), "gaps", json_ns(report->window.gaps), "contradictions",
 			 json_ns(report->window.contradictions), "stacks", "taken", json_ns(report->stack_evidence.taken), "missing",
 			 json_ns(report->stack_evidence.missing), "torn", json_ns(report->stack_evidence.torn), "distinct",
 			 (json_int_t)report->stack_evidence.distinct, "full", report->stack_evidence.full);
+
+	if (evidence && report->window.unread)
+		json_object_set_new(evidence, "unread", json_ns(report->window.unread));
+	return evidence;
 }
 
 json_t *json_recording(const struct report *report, const struct view_options *options)
