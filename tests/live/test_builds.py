@@ -13,7 +13,7 @@ import stacks
 
 MS = 1_000_000
 BUILDS = {"3.13t": (), "3.13t-with-gil": ("env", "PYTHON_GIL=1"), "3.11-O0": ()}
-IMPORTS = 300
+IMPORTS = 1000
 SPINNERS = 3
 SWITCHED_NS = 400 * MS
 FUTEX = r"sysno=(202|98|455)\b"     # x86-64, arm64, futex_wait
