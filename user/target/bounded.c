@@ -184,12 +184,14 @@ static int receive(int line, struct bounded_answer *answer)
 		return got < 0 && errno != EINTR ? -errno : got < 0;
 	if (message.msg_flags & MSG_CTRUNC)
 		return -EMFILE;
-	if (message.msg_controllen) {
+	if (message.msg_controllen) { /* the byte that came with the descriptor is the last one, what was sent before may be in front of it (unix(7)) */
 		memcpy(&fd, CMSG_DATA(&control.header), sizeof(fd));
 		err = keep_fd(answer, fd);
-	} else {
-		err = keep_bytes(answer, bytes, (size_t)got);
+		if (err)
+			return err;
+		got--;
 	}
+	err = got ? keep_bytes(answer, bytes, (size_t)got) : 0;
 	return err ? err : 1;
 }
 
