@@ -114,10 +114,12 @@ static int calls_find(struct scan *scan)
 	return 0;
 }
 
+enum { JUMPS_COST = 8, JUMPS_LEAST = 16 };
+
 static bool jumps(const struct scan *scan, uint64_t from, uint64_t from_end, uint64_t to, uint64_t to_end)
 {
-	/* ranges of functions may overlap in a hostile file, and each be all of its code */
-	if (!elf_image_spend(scan->image, from_end - from))
+	/* ranges of functions may overlap in a hostile file, and each be all of its code; decoding a byte takes as long as reading some */
+	if (!elf_image_spend(scan->image, (from_end - from + JUMPS_LEAST) * JUMPS_COST))
 		return false;
 	for (uint32_t i = 0; i < scan->code_count; i++)
 		if (DECODER.jumps(&scan->codes[i], from, from_end, to, to_end))
@@ -142,7 +144,7 @@ static bool take_gil_mark(struct scan *scan, const struct function *take_gil)
 {
 	bool signals = false;
 
-	for (uint32_t i = 0; i < scan->found_count; i++) {
+	for (uint32_t i = 0; i < scan->found_count && !elf_budget_spent(scan->image->budget); i++) {
 		struct found *found = &scan->found[i];
 
 		if (!same_function(scan, take_gil, &found->function))
