@@ -114,7 +114,7 @@ static int calls_find(struct scan *scan)
 	return 0;
 }
 
-enum { JUMPS_COST = 8, JUMPS_LEAST = 16 };
+enum { JUMPS_COST = 32, JUMPS_LEAST = 16 }; /* CPython needs some thousands of such bytes */
 
 static bool jumps(const struct scan *scan, uint64_t from, uint64_t from_end, uint64_t to, uint64_t to_end)
 {
