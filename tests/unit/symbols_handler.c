@@ -75,7 +75,8 @@ static bool real_stack(struct names *names, char *line, uint32_t first)
 
 	while ((word = strtok(NULL, " \n"))) {
 		assert_true(count < DEFINE_FRAMES_MAX);
-		frames[count++] = (struct stack_frame){.function = first + (uint32_t)atoi(word), .line = count};
+		frames[count] = (struct stack_frame){.function = first + (uint32_t)atoi(word), .line = count};
+		count++;
 	}
 	assert_true(count);
 	stack = define_stack(names, frames, count);

@@ -24,7 +24,7 @@ static void add_kind_of_loss(struct text *text, uint64_t count, const char *what
 	text_add(text, *opened ? "; " : " (");
 	text_add_count(text, count);
 	text_add(text, " of them ");
-	text_add(text, what);
+	text_add(text, "%s", what);
 	*opened = true;
 }
 

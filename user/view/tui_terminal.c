@@ -12,6 +12,15 @@
 
 #include "view/tui.h"
 
+#ifdef __SANITIZE_ADDRESS__
+/* For the sanitizer build: ncurses keeps memory of a terminal that was closed (6.6 does, 6.4 does not). */
+const char *__lsan_default_suppressions(void);
+const char *__lsan_default_suppressions(void)
+{
+	return "leak:libncursesw.so";
+}
+#endif
+
 /* What a signal handler needs to give the terminal back. There is one terminal. */
 static struct {
 	volatile sig_atomic_t taken;
