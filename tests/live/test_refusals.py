@@ -56,6 +56,22 @@ def test_root_finds_all_well(gilscope, sleeper):
     status, features, result = doctor(gilscope, (), str(sleeper.pid))
     assert status == 0 and features["BPF programs"]["found"] == "accepted", result
     assert not states(features, "not_checked")
+    assert features["rights given up"]["found"] == "all but SYS_PTRACE, DAC_READ_SEARCH, CHECKPOINT_RESTORE"
+
+
+def test_safeguards_are_said_as_they_are(gilscope):
+    """Fewer rights, and a kernel that must not be asked: no word more than is known."""
+    caps = "-all,+dac_read_search,+sys_ptrace,+bpf,+perfmon"
+    _, features, _ = doctor(gilscope, ("setpriv", "--bounding-set", caps))
+    assert features["rights given up"]["found"] == "all but SYS_PTRACE, DAC_READ_SEARCH; the bounding set stays (no CAP_SETPCAP)"
+    assert features["system call filter"]["state"] == "ok"
+    strace = shutil.which("strace")
+    if not strace:
+        pytest.skip("strace is not installed")
+    for error, state in (("EPERM", "not_checked"), ("ENOSYS", "absent")):
+        done = subprocess.run([strace, "-qq", "-e", f"inject=seccomp:error={error}", "-o", "/dev/null", gilscope, "doctor", "--json"], capture_output=True, text=True)
+        found = {feature["name"]: feature for feature in json.loads(done.stdout)["features"]}["system call filter"]
+        assert found["state"] == state and not found["available"], found
 
 
 @pytest.mark.parametrize("prefix, reason", [(NOBODY, "missing: CAP_BPF"), (USER_NAMESPACE, "of a user namespace")])

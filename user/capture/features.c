@@ -9,8 +9,10 @@
 #include <stdio.h>
 #include <string.h>
 #include <linux/magic.h>
+#include <linux/seccomp.h>
 #include <stdlib.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/vfs.h>
 #include <unistd.h>
 
@@ -37,6 +39,8 @@ static const struct feature TABLE[FEATURE_COUNT] = {
 	[FEATURE_CLOCK] = {.name = "sampling clock", .purpose = "Python stacks of threads on a CPU"},
 	[FEATURE_PROGRAMS] = {.name = "BPF programs", .purpose = "the kernel takes every probe of this build", .required = true},
 	[FEATURE_TRACEFS] = {.name = "tracefs", .purpose = "not needed: raw tracepoints and the uprobe PMU are used"},
+	[FEATURE_FILTER] = {.name = "system call filter", .purpose = "while it observes, gilscope can do little else"},
+	[FEATURE_GIVING_UP] = {.name = "rights given up", .purpose = "once the probes are in place; CAP_BPF too, unless its maps need it"},
 };
 
 static void __attribute__((format(printf, 3, 4))) found(struct feature *feature, bool available, const char *format, ...)
@@ -312,6 +316,38 @@ bool features_clock(void)
 	return feature.available;
 }
 
+/* The filter itself is not set: it could not be taken off again. */
+static void probe_filter(struct feature *feature)
+{
+	const __u32 action = SECCOMP_RET_ERRNO;
+
+	if (!syscall(SYS_seccomp, SECCOMP_GET_ACTION_AVAIL, 0, &action))
+		found(feature, true, "the kernel has it");
+	else if (errno == ENOSYS || errno == EINVAL || errno == EOPNOTSUPP)
+		found(feature, false, "the kernel has none (CONFIG_SECCOMP_FILTER)");
+	else
+		unchecked(feature, "%s", strerror(errno));
+	remedy(feature, "gilscope works without it, with one safeguard less");
+}
+
+/* What cmd/confine.c keeps, as far as it is there; and CAP_BPF, where the maps of an observation prove to need it. */
+static void probe_giving_up(struct feature *feature)
+{
+	static const struct {
+		unsigned int cap;
+		const char *name;
+	} kept[] = {{CAP_SYS_PTRACE, "SYS_PTRACE"}, {CAP_DAC_READ_SEARCH, "DAC_READ_SEARCH"}, {CAP_CHECKPOINT_RESTORE, "CHECKPOINT_RESTORE"}};
+	char names[100] = "none";
+	size_t length = 0;
+
+	capng_get_caps_process();
+	for (size_t i = 0; i < sizeof(kept) / sizeof(kept[0]); i++)
+		if (capng_have_capability(CAPNG_PERMITTED, kept[i].cap) > 0)
+			length += (size_t)snprintf(names + length, sizeof(names) - length, "%s%s", length ? ", " : "", kept[i].name);
+	found(feature, true, "all but %s%s", names,
+	      capng_have_capability(CAPNG_EFFECTIVE, CAP_SETPCAP) > 0 ? "" : "; the bounding set stays (no CAP_SETPCAP)");
+}
+
 void features_probe(struct features *features)
 {
 	static const char *const sched[] = {"sched_switch", "sched_wakeup", "sched_wakeup_new", "sched_migrate_task", NULL};
@@ -343,6 +379,8 @@ void features_probe(struct features *features)
 	probe_clock(&list[FEATURE_CLOCK]);
 	unchecked(&list[FEATURE_PROGRAMS], "they are loaded when a process is observed");
 	found(&list[FEATURE_TRACEFS], true, tracefs ? "mounted" : "not mounted");
+	probe_filter(&list[FEATURE_FILTER]);
+	probe_giving_up(&list[FEATURE_GIVING_UP]);
 }
 
 void features_try_programs(struct features *features)

@@ -26,6 +26,8 @@ enum feature_id {
 	FEATURE_CLOCK,
 	FEATURE_PROGRAMS,
 	FEATURE_TRACEFS,
+	FEATURE_FILTER,	      /* docs/security.md */
+	FEATURE_GIVING_UP,
 	FEATURE_COUNT
 };
 
