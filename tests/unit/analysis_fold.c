@@ -288,8 +288,10 @@ static void occupants_of_the_cpu_are_named_while_the_loop_was_ready(void **state
 	enter(&loop_thread, TS_NATIVE, 5 * MS);
 	turn_begins(5 * MS);
 	change(&loop_thread, TS_RUNNABLE, 10 * MS);
-	for (size_t i = 0; i < sizeof(runs) / sizeof(runs[0]); i++)
+	for (size_t i = 0; i < sizeof(runs) / sizeof(runs[0]); i++) {
+		runs[i].queued = runs[i].cpu == loop_thread.cpu ? &loop_thread : NULL;
 		sink.run(sink.ctx, &runs[i]);
+	}
 	sink.interval(sink.ctx, &ready);
 	enter(&loop_thread, TS_NATIVE, 60 * MS);
 	change(&loop_thread, TS_IDLE, 61 * MS);

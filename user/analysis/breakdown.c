@@ -82,23 +82,76 @@ static int grow(void *entries, uint32_t count, uint32_t *room, size_t size)
 
 /* ── blockers and their stacks ───────────────────────────────────────────────────────────────────────────────────── */
 
-/* Finds or makes the entry: 0, -ENOMEM, or -ENOSPC. The latest are looked at first: neighbouring intervals are mostly the same thread's. */
+#define LINEAR_MAX 16 /* so many are searched one by one, more by blocker_slots: 1 + a place in blockers, or 0 */
+
+/* The slot that has the thread, or the empty one where it belongs. Half of them are empty at least. */
+static uint32_t *slot_of(const struct breakdown *what, const struct thread *thread)
+{
+	uint32_t mask = what->blocker_slot_count - 1, i = thread->index * 0x9e3779b1u & mask;
+
+	while (what->blocker_slots[i] && what->blockers[what->blocker_slots[i] - 1].thread != thread)
+		i = (i + 1) & mask;
+	return &what->blocker_slots[i];
+}
+
+static int index_blockers(struct breakdown *what)
+{
+	uint32_t count = 4 * LINEAR_MAX, *slots;
+
+	while (count < 2 * what->blocker_room)
+		count *= 2;
+	slots = reallocarray(what->blocker_slots, count, sizeof(*slots));
+	if (!slots)
+		return -ENOMEM;
+	memset(slots, 0, count * sizeof(*slots));
+	what->blocker_slots = slots;
+	what->blocker_slot_count = count;
+	for (uint32_t i = 0; i < what->blocker_count; i++)
+		*slot_of(what, what->blockers[i].thread) = i + 1;
+	what->blockers_indexed = true;
+	return 0;
+}
+
+/* NULL: there is none, or *ret_err is -ENOMEM. The latest are looked at first: neighbouring intervals are mostly the same thread's. */
+static struct blocker *blocker_find(struct breakdown *what, const struct thread *thread, int *ret_err)
+{
+	uint32_t i = what->blocker_count;
+
+	*ret_err = 0;
+	if (i && what->blockers[i - 1].thread == thread)
+		return &what->blockers[i - 1];
+	if (i > LINEAR_MAX) {
+		if (!what->blockers_indexed && (*ret_err = index_blockers(what)) < 0)
+			return NULL;
+		i = *slot_of(what, thread);
+		return i ? &what->blockers[i - 1] : NULL;
+	}
+	while (i-- > 0)
+		if (what->blockers[i].thread == thread)
+			return &what->blockers[i];
+	return NULL;
+}
+
+/* Finds or makes the entry: 0, -ENOMEM, or -ENOSPC. */
 static int blocker_of(struct breakdown *what, const struct thread *thread, struct blocker **ret_blocker)
 {
+	uint32_t room = what->blocker_room;
 	struct blocker *blocker;
+	int err;
 
-	for (uint32_t i = what->blocker_count; i-- > 0;)
-		if (what->blockers[i].thread == thread) {
-			*ret_blocker = &what->blockers[i];
-			return 0;
-		}
-	if (what->blocker_count >= BLOCKERS_MAX)
+	*ret_blocker = blocker_find(what, thread, &err);
+	if (*ret_blocker || err < 0)
+		return err;
+	if (what->blocker_count >= (what->blocker_max ? what->blocker_max : BLOCKERS_MAX))
 		return -ENOSPC;
 	if (grow(&what->blockers, what->blocker_count, &what->blocker_room, sizeof(*what->blockers)) < 0)
 		return -ENOMEM;
 	/* it may have been used before, and its list of stacks with it */
 	blocker = &what->blockers[what->blocker_count++];
 	*blocker = (struct blocker){.thread = thread, .stacks = blocker->stacks, .stack_room = blocker->stack_room};
+	what->blockers_indexed &= room == what->blocker_room;
+	if (what->blockers_indexed)
+		*slot_of(what, thread) = what->blocker_count;
 	*ret_blocker = blocker;
 	return 0;
 }
@@ -156,6 +209,8 @@ int breakdown_move_blocker(struct breakdown *what, const struct thread *thread, 
 	share = blocker_share(blocker, &(struct stack_ref){0});
 	if (!share)
 		return -ENOMEM;
+	if (share->states.ns[state] < ns) /* it was not among those that the time was added to (WAITERS_MAX) */
+		return 0;
 	share->states.ns[state] -= ns;
 	share->gc_ns -= old_gc_ns;
 	blocker->states.ns[state] -= ns;
@@ -277,6 +332,8 @@ int breakdown_copy(const struct breakdown *from, struct breakdown *ret_copy)
 	copy.preempted_by = duplicate(from->preempted_by, from->preempted_by_count, sizeof(*from->preempted_by), &ok);
 	copy.stacks = duplicate(from->stacks, from->stack_count, sizeof(*from->stacks), &ok);
 	copy.blockers = duplicate(from->blockers, from->blocker_count, sizeof(*from->blockers), &ok);
+	copy.blocker_slots = NULL;
+	copy.blocker_slot_count = 0;
 	copy.syscall_room = copy.syscall_count;
 	copy.preempted_by_room = copy.preempted_by_count;
 	copy.stack_room = copy.stack_count;
@@ -337,6 +394,7 @@ static int stack_compare(const void *a, const void *b)
 
 void breakdown_sort(struct breakdown *what)
 {
+	what->blockers_indexed = false;
 	for (uint32_t i = 0; i < what->blocker_count; i++)
 		if (what->blockers[i].stack_count)
 			qsort(what->blockers[i].stacks, what->blockers[i].stack_count, sizeof(*what->stacks), stack_compare);
@@ -356,6 +414,7 @@ void breakdown_reset(struct breakdown *what)
 	what->states = (struct state_sums){0};
 	what->throttled_ns = what->gc_ns = 0;
 	memset(what->stop_ns, 0, sizeof(what->stop_ns));
+	what->blockers_indexed = false;
 	what->blocker_count = what->syscall_count = what->preempted_by_count = what->stack_count = 0;
 }
 
@@ -364,6 +423,7 @@ void breakdown_done(struct breakdown *what)
 	for (uint32_t i = 0; i < what->blocker_room; i++)
 		free(what->blockers[i].stacks);
 	free(what->blockers);
+	free(what->blocker_slots);
 	free(what->syscalls);
 	free(what->preempted_by);
 	free(what->stacks);

@@ -12,6 +12,8 @@
 
 #define BREAKDOWN_MAX 256
 #define BLOCKERS_MAX  1024
+#define BLOCKERS_MIN  16     /* … and that many, however many loops share … */
+#define BLOCKERS_TOTAL 65536 /* … these, so that memory does not grow with loops times blockers */
 
 /* A sample, as something that time can be added to. All 0: no stack is known. */
 struct stack_ref {

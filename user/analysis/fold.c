@@ -85,6 +85,7 @@ static struct loop_fold *loop_fold(struct report_builder *builder, struct loop *
 	fold->loop = loop;
 	fold->report.loop = loop;
 	process->loops[process->loop_count++] = fold;
+	builder->loop_count++;
 	return loop->data = fold;
 }
 
@@ -231,9 +232,19 @@ static void on_run(void *ctx, const struct run *run)
 {
 	struct report_builder *builder = ctx;
 
-	for (struct process_fold *process = builder->processes; process; process = process->next)
-		for (uint32_t n = 0; n < process->loop_count; n++)
-			preempt(builder, process->loops[n], run);
+	const struct thread *thread = run->queued;
+
+	for (uint32_t n = 0; thread && n < WAITERS_MAX; thread = thread->next_queued, n++)
+		if (thread->loop && thread->loop->data)
+			preempt(builder, thread->loop->data, run);
+}
+
+/* So many blockers one loop may have. */
+static uint32_t blockers_max(const struct report_builder *builder)
+{
+	uint32_t share = BLOCKERS_TOTAL / builder->loop_count;
+
+	return share > BLOCKERS_MAX ? BLOCKERS_MAX : share < BLOCKERS_MIN ? BLOCKERS_MIN : share;
 }
 
 static void on_turn_begin(void *ctx, struct loop *loop)
@@ -243,6 +254,7 @@ static void on_turn_begin(void *ctx, struct loop *loop)
 	if (!fold)
 		return;
 	breakdown_reset(&fold->now);
+	fold->now.blocker_max = blockers_max(ctx);
 	breakdown_reset(&fold->meanwhile);
 	turn_begin(&fold->stacks);
 	fold->in_turn = true;
@@ -299,6 +311,7 @@ static int keep_stall(struct report_builder *builder, struct loop_fold *loop, co
 	if (r < 0)
 		return r;
 	loop->report.stalls[loop->report.stall_count++] = stall;
+	loop->report.stalled.blocker_max = blockers_max(builder);
 	return breakdown_merge(&loop->report.stalled, &stall.what);
 }
 

@@ -101,10 +101,18 @@ struct report_builder {
 	struct thread_fold *threads;
 	struct gil_fold *gils;
 	struct process_fold *processes;
+	uint32_t loop_count;
 	struct table flames, waits;
 	struct table handlers; /* for counting by handler, empty in between */
 	struct report report; /* the latest */
 };
+
+/*
+ * Who made whom wait has as many answers as there are waiters and holders, and every stretch of a hold, or of a neighbour on the CPU, is added to all
+ * who wait. So of more than this many who wait at a time for one GIL or one CPU, it is known of these: loops' threads, then those that wait longest. The
+ * others wait for nobody known.
+ */
+#define WAITERS_MAX 256
 
 static inline void check(struct report_builder *builder, int r)
 {

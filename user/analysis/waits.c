@@ -101,7 +101,9 @@ void waits_held(struct report_builder *builder, struct thread_fold *holder, cons
 	bool stopped = sysno_is_stop(i->sysno); /* then it is nothing that its code does */
 	const struct stack_ref *ref = builder->report.stacks ? holder->hold_sampled && !stopped ? &holder->hold : &(struct stack_ref){0} : NULL;
 
-	for (struct thread *waiter = i->gil->waiting; waiter; waiter = waiter->next_waiting)
+	struct thread *waiter = i->gil->waiting;
+
+	for (uint32_t n = 0; waiter && n < WAITERS_MAX; waiter = waiter->next_waiting, n++)
 		if (waits_for(waiter, i->gil))
 			blame(builder, i, waiter, ref);
 	if (ref && !holder->hold_sampled && !stopped)
@@ -141,10 +143,13 @@ void waits_sample(struct report_builder *builder, struct thread_fold *holder, co
 
 	if (!gil || gil->holder != thread)
 		return;
-	for (uint32_t n = 0; n < holder->early_count; n++)
-		for (const struct thread *waiter = gil->waiting; waiter; waiter = waiter->next_waiting)
+	for (uint32_t n = 0; n < holder->early_count; n++) {
+		const struct thread *waiter = gil->waiting;
+
+		for (uint32_t i = 0; waiter && i < WAITERS_MAX; waiter = waiter->next_waiting, i++)
 			if (waits_for(waiter, gil))
 				move(builder, thread, &holder->early[n], waiter, ref);
+	}
 	holder->early_count = 0;
 	holder->hold_sampled = true;
 	holder->hold = *ref;

@@ -12,11 +12,16 @@ int cpu_ensure(struct world *w, uint16_t cpu)
 {
 	uint32_t count = w->cpu_count ? w->cpu_count : 8;
 	struct cpu *grown;
+	uint16_t *touched;
 
 	if (cpu < w->cpu_count)
 		return 0;
 	while (count <= cpu)
 		count *= 2;
+	touched = reallocarray(w->touched_cpus, count, sizeof(*touched));
+	if (!touched)
+		return -ENOMEM;
+	w->touched_cpus = touched;
 	grown = reallocarray(w->cpus, count, sizeof(*grown));
 	if (!grown)
 		return -ENOMEM;
@@ -36,9 +41,16 @@ void cpu_cut(struct world *w, uint16_t index, uint64_t ts)
 	cpu = &w->cpus[index];
 	if (ts < cpu->since) /* a gap reaches back */
 		return;
-	if (cpu->waiting && cpu->known && cpu->since < ts && w->sink.run)
-		w->sink.run(w->sink.ctx, &(struct run){.cpu = index, .tid = cpu->tid, .pid = cpu->pid, .start = cpu->since, .end = ts});
+	if (cpu->queued && cpu->known && cpu->since < ts && w->sink.run)
+		w->sink.run(w->sink.ctx,
+			    &(struct run){.cpu = index, .tid = cpu->tid, .pid = cpu->pid, .start = cpu->since, .end = ts, .queued = cpu->queued});
 	cpu->since = ts;
+}
+
+void cpu_cut_touched(struct world *w, uint64_t ts)
+{
+	for (uint32_t i = 0; i < w->touched_cpu_count; i++)
+		cpu_cut(w, w->touched_cpus[i], ts);
 }
 
 void cpu_run(struct world *w, const struct ev_run *event, uint64_t ts)
@@ -47,6 +59,9 @@ void cpu_run(struct world *w, const struct ev_run *event, uint64_t ts)
 
 	cpu_cut(w, event->hdr.aux, ts);
 	cpu = &w->cpus[event->hdr.aux];
+	if (!cpu->touched)
+		w->touched_cpus[w->touched_cpu_count++] = event->hdr.aux;
+	cpu->touched = true;
 	cpu->known = !(event->hdr.flags & EVF_RUN_END);
 	cpu->tid = event->hdr.tid;
 	cpu->pid = event->pid;
@@ -55,10 +70,10 @@ void cpu_run(struct world *w, const struct ev_run *event, uint64_t ts)
 /* A loss begins. The threads' queues are forgotten one by one, by sched_set(). */
 void cpu_forget(struct world *w, uint64_t ts)
 {
-	for (uint32_t i = 0; i < w->cpu_count; i++) {
-		cpu_cut(w, (uint16_t)i, ts);
-		w->cpus[i].known = false;
-	}
+	cpu_cut_touched(w, ts);
+	for (uint32_t i = 0; i < w->touched_cpu_count; i++)
+		w->cpus[w->touched_cpus[i]].known = w->cpus[w->touched_cpus[i]].touched = false;
+	w->touched_cpu_count = 0;
 }
 
 void sched_set(struct world *w, struct thread_machine *t, enum sched sched, uint16_t cpu, uint64_t ts)
@@ -68,7 +83,8 @@ void sched_set(struct world *w, struct thread_machine *t, enum sched sched, uint
 	/* the run is told while the thread is still seen to be queued */
 	if (t->sched == SCHED_READY && t->pub.cpu < w->cpu_count) {
 		cpu_cut(w, t->pub.cpu, ts);
-		w->cpus[t->pub.cpu].waiting--;
+		DL_DELETE2(w->cpus[t->pub.cpu].queued, &t->pub, prev_queued, next_queued);
+		t->pub.next_queued = NULL;
 	}
 	/* and that of the new queue before it is seen there: what had that CPU until now was nothing to this thread */
 	if (sched == SCHED_READY)
@@ -78,10 +94,15 @@ void sched_set(struct world *w, struct thread_machine *t, enum sched sched, uint
 	t->pub.cpu = cpu;
 	if (w->partial && !was_off)
 		edges_off(w, t, ts);
+	relation_list(t);
 	if (sched == SCHED_RUNNING && t->in_handover)
 		relation_handed_over(w, t, ts);
-	if (sched == SCHED_READY && cpu < w->cpu_count)
-		w->cpus[cpu].waiting++;
+	if (sched != SCHED_READY || cpu >= w->cpu_count)
+		return;
+	if (t->pub.loop)
+		DL_PREPEND2(w->cpus[cpu].queued, &t->pub, prev_queued, next_queued);
+	else
+		DL_APPEND2(w->cpus[cpu].queued, &t->pub, prev_queued, next_queued);
 }
 
 /* A fact does not fit to the scheduling: one before it was missed. */

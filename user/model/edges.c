@@ -50,11 +50,11 @@ void edges_decay(struct world *w, struct thread_machine *t, uint64_t ts)
 	if (thread_is_off(t))
 		return;
 	if (t->relation == REL_NONE) {
-		t->relation = REL_NONE | REL_HOLDING;
+		relation_set(t, REL_NONE | REL_HOLDING);
 		edges_unsee(t);
 	} else if (t->relation == REL_HOLDING && t->pub.gil->waiters == 0) {
 		gil_unknown(w, gil_of(t), ts);
-		t->relation = REL_NONE | REL_HOLDING;
+		relation_set(t, REL_NONE | REL_HOLDING);
 	}
 }
 
@@ -63,7 +63,7 @@ static void settle_none(struct thread_machine *t)
 {
 	/* with more than one GIL, it may have another one */
 	if (process_of(t)->gils == 1 && t->relation == (REL_NONE | REL_HOLDING) && thread_is_off(t))
-		t->relation = REL_NONE;
+		relation_set(t, REL_NONE);
 }
 
 void edges_off(struct world *w, struct thread_machine *t, uint64_t ts)
@@ -100,7 +100,7 @@ static void drop(struct world *w, struct gil_machine *g, struct thread_machine *
 		if (g->pub.holder)
 			gil_violate(w, g, ts);
 	}
-	t->relation = REL_NONE;
+	relation_set(t, REL_NONE);
 	t->pub.gil = &g->pub;
 	edges_unsee(t);
 	edges_see(w, g, NULL, ts);
@@ -147,7 +147,7 @@ static void see_holder(struct world *w, struct gil_machine *g, struct thread_mac
 		g->pub.violations += definite && since == ts;
 		return;
 	}
-	t->relation &= REL_NONE | REL_HOLDING; /* who has it does not wait for it */
+	relation_set(t, t->relation & (REL_NONE | REL_HOLDING)); /* who has it does not wait for it */
 	if (holds_still(g, t, definite, since, ts))
 		gil_hold_begin(w, g, t, ts, false);
 	else
@@ -158,15 +158,19 @@ static void see_holder(struct world *w, struct gil_machine *g, struct thread_mac
 /* Threads that have been off CPU since before the look, and are not the holder, have nothing to do with the GIL. */
 static void settle_pending(struct world *w, struct process_entry *process, const struct thread_machine *holder, uint64_t since, uint64_t ts)
 {
-	if (!process->pending)
+	struct thread_machine *t, *next;
+
+	if (!process->pending || process->gils != 1)
 		return;
-	process->pending = 0;
-	for (struct thread_machine *t = process->threads; t; t = t->sibling) {
-		if (t == holder || t->relation != (REL_NONE | REL_HOLDING) || !thread_is_off(t))
+	process->pending = false;
+	/* nearly in the order of ts_off: the first that is too young ends it */
+	DL_FOREACH_SAFE2(process->open[OPEN_NOT_WAITING], t, next, next_open)
+	{
+		if (t == holder)
 			continue;
 		if (t->ts_off > since) {
-			process->pending++;
-			continue;
+			process->pending = true;
+			break;
 		}
 		settle_none(t);
 		thread_update(w, t, ts);

@@ -11,6 +11,43 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* ── threads whose relation is not known, by process ─────────────────────────────────────────────────────────────── */
+
+/* 1 + the list that the thread belongs to; 0: none. Who was not heard of since the last loss is in none: thread_touch(). */
+static unsigned int open_list(const struct thread_machine *t)
+{
+	if (t->pub.gone || !t->touched)
+		return 0;
+	if (t->relation == REL_NONE)
+		return 1 + OPEN_NONE;
+	if (relation_known(t->relation))
+		return 0;
+	if (t->relation != (REL_NONE | REL_HOLDING))
+		return 1 + OPEN_ANY;
+	/* partial: nothing is known of a thread that can act */
+	return !process_of(t)->partial || thread_is_off(t) ? 1 + OPEN_NOT_WAITING : 0;
+}
+
+void relation_list(struct thread_machine *t)
+{
+	unsigned int list = open_list(t);
+	struct process_entry *process = process_of(t);
+
+	if (t->listed == list)
+		return;
+	if (t->listed)
+		DL_DELETE2(process->open[t->listed - 1], t, prev_open, next_open);
+	if (list)
+		DL_APPEND2(process->open[list - 1], t, prev_open, next_open);
+	t->listed = list;
+}
+
+void relation_set(struct thread_machine *t, unsigned int relation)
+{
+	t->relation = relation;
+	relation_list(t);
+}
+
 /* ── what ends is queued, to be told after the intervals ─────────────────────────────────────────────────────────── */
 
 static bool is_certain(const struct gil_machine *g)
@@ -29,6 +66,20 @@ static void recount(struct gil_machine *g)
 	process->certain += g->counted ? 1 : -1u;
 }
 
+static void set_off(struct gil_machine *g, bool off)
+{
+	((struct process_entry *)g->pub.process)->off += off - g->off;
+	g->off = off;
+}
+
+void gil_touch(struct world *w, struct gil_machine *g)
+{
+	if (g->touched)
+		return;
+	g->touched = true;
+	list_add(&w->touched_gils, g);
+}
+
 void gil_hold_begin(struct world *w, struct gil_machine *g, struct thread_machine *t, uint64_t ts, bool whole)
 {
 	g->pub.free = false;
@@ -37,7 +88,7 @@ void gil_hold_begin(struct world *w, struct gil_machine *g, struct thread_machin
 	g->hold_whole = whole;
 	g->hold_handoff = g->previous && g->previous != &t->pub;
 	g->previous = &t->pub;
-	t->relation = REL_HOLDING;
+	relation_set(t, REL_HOLDING);
 	t->pub.gil = &g->pub;
 	if (w->partial)
 		edges_see(w, g, t, ts);
@@ -61,11 +112,12 @@ void gil_hold_end(struct world *w, struct gil_machine *g, uint64_t ts, bool whol
 void gil_unknown(struct world *w, struct gil_machine *g, uint64_t ts)
 {
 	if (g->pub.holder) {
-		machine_of(g->pub.holder)->relation = REL_UNKNOWN;
+		relation_set(machine_of(g->pub.holder), REL_UNKNOWN);
 		gil_hold_end(w, g, ts, false, false);
 	}
 	g->pub.free = false;
-	g->weak = g->off = false;
+	g->weak = false;
+	set_off(g, false);
 	g->previous = NULL;
 	recount(g);
 }
@@ -93,24 +145,15 @@ static void wait_begin(const struct world *w, struct thread_machine *t, struct g
 {
 	if (g->pub.waiters++ == 0)
 		g->ts_contention = ts;
-	t->relation = REL_WAITING;
+	relation_set(t, REL_WAITING);
 	t->pub.gil = &g->pub;
 	t->ts_wait = ts;
 	t->wait_whole = whole;
-	t->pub.next_waiting = g->pub.waiting;
-	t->waiting_link = &g->pub.waiting;
-	if (t->pub.next_waiting)
-		machine_of(t->pub.next_waiting)->waiting_link = &t->pub.next_waiting;
-	g->pub.waiting = &t->pub;
+	if (t->pub.loop)
+		DL_PREPEND2(g->pub.waiting, &t->pub, prev_waiting, next_waiting);
+	else
+		DL_APPEND2(g->pub.waiting, &t->pub, prev_waiting, next_waiting);
 	tell_waiters(w, g, ts);
-}
-
-static void unlink_waiting(struct thread_machine *t)
-{
-	*t->waiting_link = t->pub.next_waiting;
-	if (t->pub.next_waiting)
-		machine_of(t->pub.next_waiting)->waiting_link = t->waiting_link;
-	t->pub.next_waiting = NULL;
 }
 
 static void wait_end(struct world *w, struct thread_machine *t, uint64_t ts, bool whole)
@@ -120,9 +163,10 @@ static void wait_end(struct world *w, struct thread_machine *t, uint64_t ts, boo
 	whole = whole && t->wait_whole;
 	if (whole || t->ts_wait < ts)
 		world_tell(w, TOLD_WAIT)->wait = (struct gil_wait){.gil = &g->pub, .thread = &t->pub, .start = t->ts_wait, .end = ts, .whole = whole};
-	t->relation = REL_UNKNOWN;
+	relation_set(t, REL_UNKNOWN);
 	t->in_handover = false;
-	unlink_waiting(t);
+	DL_DELETE2(g->pub.waiting, &t->pub, prev_waiting, next_waiting);
+	t->pub.next_waiting = NULL;
 	g->pub.waiters--;
 	tell_waiters(w, g, ts);
 	if (g->pub.waiters)
@@ -142,7 +186,7 @@ void relation_handed_over(struct world *w, struct thread_machine *t, uint64_t ts
 {
 	thread_cut(w, t, ts); /* as long as it is among those that wait: who has the GIL by now is told first */
 	wait_end(w, t, ts, true);
-	t->relation = REL_NONE;
+	relation_set(t, REL_NONE);
 }
 
 /*
@@ -155,7 +199,7 @@ void relation_sleep(struct world *w, struct gil_machine *g, struct thread_machin
 	if (w->partial || g->pub.process != t->pub.process)
 		return;
 	if (!relation_known(t->relation))
-		t->relation = REL_UNKNOWN; /* it may have begun to wait now */
+		relation_set(t, REL_UNKNOWN); /* it may have begun to wait now */
 	if (t->relation != REL_NONE)
 		return;
 	t->pub.python = true;
@@ -195,25 +239,20 @@ void relation_exclude_waiting(struct world *w, struct thread_machine *t)
 
 	if (relation_known(t->relation) || !(t->relation & REL_WAITING))
 		return;
-	t->relation &= ~(unsigned int)REL_WAITING;
+	relation_set(t, t->relation & ~(unsigned int)REL_WAITING);
 	if (w->partial)
-		process->pending++;
+		process->pending = true;
 	else if (process->certain == process->gils && process->gils)
-		t->relation = REL_NONE;
-	else
-		process->pending++;
+		relation_set(t, REL_NONE);
 }
 
 /* A GIL of the process has become certain: those that were known not to wait, and hold none, have nothing to do with any. */
 static void gil_settle(struct world *w, struct process_entry *process, uint64_t ts)
 {
-	if (!process->pending || process->certain != process->gils)
+	if (process->certain != process->gils)
 		return;
-	process->pending = 0;
-	for (struct thread_machine *t = process->threads; t; t = t->sibling) {
-		if (t->relation != (REL_NONE | REL_HOLDING))
-			continue;
-		t->relation = REL_NONE;
+	for (struct thread_machine *t; (t = process->open[OPEN_NOT_WAITING]);) {
+		relation_set(t, REL_NONE);
 		thread_update(w, t, ts);
 	}
 }
@@ -246,7 +285,7 @@ static void drop(struct world *w, struct gil_machine *g, struct thread_machine *
 		g->previous = &t->pub;
 	}
 	g->weak = false;
-	t->relation = REL_NONE;
+	relation_set(t, REL_NONE);
 	t->pub.gil = &g->pub;
 	g->pub.free = true;
 }
@@ -269,7 +308,7 @@ void relation_go_on(struct world *w, struct gil_machine *g, struct thread_machin
 		relation_wait(w, g, t, true, ts);
 		wait_end(w, t, ts, true);
 	}
-	t->relation = REL_NONE;
+	relation_set(t, REL_NONE);
 }
 
 /* WAIT and WAIT_END read the lock word with the GIL's mutex held. */
@@ -292,7 +331,7 @@ void gil_feed(struct world *w, struct gil_machine *g, struct thread_machine *t, 
 		sites_fact(w, g, event->hdr.type, flags, ts);
 	if (g->pub.process->sites_fault)
 		return;
-	g->off = false;
+	set_off(g, false);
 	switch (event->hdr.type) {
 	case EV_TAKE:
 		take(w, g, t, ts);
@@ -344,16 +383,12 @@ static void settle_off(struct world *w, struct gil_machine *g, uint64_t ts)
 {
 	struct process_entry *process = (struct process_entry *)g->pub.process;
 
-	g->off = true;
-	for (uint32_t i = 0; i < w->gils.count; i++)
-		if (gil_at(w, i)->pub.process == g->pub.process && !gil_at(w, i)->retired && !gil_at(w, i)->off)
-			return;
-	for (struct thread_machine *t = process->threads; t; t = t->sibling) {
-		if (relation_known(t->relation))
-			continue;
-		t->relation = REL_NONE;
-		thread_update(w, t, ts);
-	}
+	set_off(g, true);
+	for (int list = 0; list < OPEN_NONE && process->off == process->gils; list++)
+		for (struct thread_machine *t; (t = process->open[list]);) {
+			relation_set(t, REL_NONE);
+			thread_update(w, t, ts);
+		}
 }
 
 void gil_observe(struct world *w, struct gil_machine *g, const struct ev_observe *event, uint64_t ts)
@@ -428,10 +463,13 @@ static void retire(struct world *w, struct gil_machine *g, uint64_t ts)
 /* What was done with this GIL before it was declared was not seen: who seemed to have nothing to do with any may hold this one. */
 static void doubt_relations(struct world *w, struct process_entry *process, uint64_t ts)
 {
-	for (struct thread_machine *t = process->threads; t; t = t->sibling) {
-		if (t->relation != REL_NONE || !t->pub.python)
+	struct thread_machine *t, *next;
+
+	DL_FOREACH_SAFE2(process->open[OPEN_NONE], t, next, next_open)
+	{
+		if (!t->pub.python)
 			continue;
-		t->relation = REL_UNKNOWN;
+		relation_set(t, REL_UNKNOWN);
 		thread_update(w, t, ts);
 	}
 }
@@ -445,7 +483,7 @@ int gil_declare(struct world *w, const struct ev_gil *event, uint64_t ts)
 
 	if (r < 0)
 		return r;
-	if (index_ensure(w, index) < 0 || world_reserve(w, 1) < 0)
+	if (index_ensure(w, index) < 0 || world_reserve(w, 1) < 0 || list_room(&w->touched_gils, w->gils.count + 1) < 0)
 		return -ENOMEM;
 	old = w->gil_by_index[index];
 	if (old && old->pub.process == &process->pub && old->pub.address == event->address)
@@ -460,6 +498,8 @@ int gil_declare(struct world *w, const struct ev_gil *event, uint64_t ts)
 	g->pub = (struct gil){
 	    .process = &process->pub, .address = event->address, .interpreter = event->interpreter, .index = index, .partial = w->partial};
 	process->gils++;
+	g->next = process->gil_list;
+	process->gil_list = g;
 	w->gil_by_index[index] = g;
 	list_add(&w->gils, g);
 	if (w->begun)

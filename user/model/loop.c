@@ -57,39 +57,127 @@ static struct descriptor *descriptor_find(const struct process_entry *process, u
 	return d;
 }
 
+/* Finds it or makes it. 0, -ENOMEM, or -ENOSPC: there are too many. */
+static int descriptor_get(struct world *w, struct process_entry *process, uint32_t epfd, struct descriptor **ret_descriptor)
+{
+	struct descriptor *d = *ret_descriptor = descriptor_find(process, epfd);
+
+	if (d)
+		return 0;
+	if (w->descriptor_count >= WORLD_DESCRIPTORS_MAX) {
+		w->full = "descriptors of event loops";
+		w->limit = WORLD_DESCRIPTORS_MAX;
+		return -ENOSPC;
+	}
+	if (!(d = calloc(1, sizeof(*d))))
+		return -ENOMEM;
+	d->epfd = epfd;
+	HASH_ADD(hh, process->descriptors, epfd, sizeof(d->epfd), d);
+	if (HASH_FAILED(d)) {
+		free(d);
+		return -ENOMEM;
+	}
+	w->descriptor_count++;
+	*ret_descriptor = d;
+	return 0;
+}
+
+static void descriptor_free(struct world *w, struct process_entry *process, struct descriptor *d)
+{
+	HASH_DEL(process->descriptors, d);
+	free(d);
+	w->descriptor_count--;
+}
+
+/* One that nobody waited on last and that is no loop's need not be known. */
+void loop_unwait(struct world *w, struct thread_machine *t)
+{
+	struct process_entry *process = process_of(t);
+	struct descriptor *d = t->waited;
+
+	t->waited = NULL;
+	if (!d)
+		return;
+	DL_DELETE2(d->waited, t, prev_waited, next_waited);
+	if (d->waited || d->declared)
+		return;
+	descriptor_free(w, process, d);
+}
+
+static int wait_on(struct world *w, struct thread_machine *t, uint32_t epfd, uint64_t ts)
+{
+	struct descriptor *d;
+	int r;
+
+	if (t->waited && t->waited->epfd == epfd)
+		return 0;
+	loop_unwait(w, t);
+	r = descriptor_get(w, process_of(t), epfd, &d);
+	if (r < 0)
+		return r;
+	DL_PREPEND2(d->waited, t, prev_waited, next_waited);
+	t->waited = d;
+	t->ts_waited = ts;
+	return 0;
+}
+
 /* Python's own word for it, if it has one. */
 static enum loop_kind kind_of(const struct thread_machine *t, const struct descriptor *d)
 {
 	return t->runs == RUNS_YES && t->runs_kind != LOOP_UNKNOWN ? t->runs_kind : d->kind;
 }
 
-static struct loop_machine *loop_of_epfd(const struct thread_machine *t, uint32_t epfd)
+/* Kinds of loops are brought up to date when somebody may look at them. */
+static void settle_kind(const struct thread_machine *t)
 {
-	struct loop_machine *l = t->loops;
+	const struct descriptor *d = t->pub.loop ? descriptor_find(process_of(t), t->pub.loop->epfd) : NULL;
 
-	while (l && l->pub.epfd != epfd)
-		l = l->next;
-	return l;
+	if (d)
+		t->pub.loop->kind = kind_of(t, d);
+}
+
+void loops_settle_kinds(struct world *w)
+{
+	for (uint32_t i = 0; i < w->loops.count && w->kinds_changed; i++)
+		settle_kind(machine_of(((struct loop_machine *)w->loops.items[i])->pub.thread));
+	w->kinds_changed = false;
+}
+
+static int loop_new(struct world *w, struct thread_machine *t, const struct loop_key *key, struct loop_machine **ret_loop)
+{
+	struct loop_machine *l;
+	int r = list_reserve_object(w, &w->loops, WORLD_LOOPS_MAX, "event loops");
+
+	if (r < 0)
+		return r;
+	if (world_reserve(w, 1) < 0 || !(l = calloc(1, sizeof(*l))))
+		return -ENOMEM;
+	l->pub = (struct loop){.thread = &t->pub, .epfd = key->epfd};
+	l->key = *key;
+	HASH_ADD(hh, w->loop_by_key, key, sizeof(l->key), l);
+	if (HASH_FAILED(l)) {
+		free(l);
+		return -ENOMEM;
+	}
+	list_add(&w->loops, l);
+	*ret_loop = l;
+	return 0;
 }
 
 /* The thread runs the descriptor's loop from now on: one that it ran before goes on. */
 static int loop_run(struct world *w, struct thread_machine *t, const struct descriptor *d)
 {
-	struct loop_machine *l = loop_of_epfd(t, d->epfd);
-	bool is_new = !l;
+	struct loop_key key = {t->pub.index, d->epfd};
+	struct loop_machine *l;
+	bool is_new;
+	int r;
 
-	if (is_new) {
-		int r = list_reserve_object(w, &w->loops, WORLD_LOOPS_MAX, "event loops");
-
-		if (r < 0)
-			return r;
-		if (world_reserve(w, 1) < 0 || !(l = calloc(1, sizeof(*l))))
-			return -ENOMEM;
-		l->pub = (struct loop){.thread = &t->pub, .epfd = d->epfd};
-		l->next = t->loops;
-		t->loops = l;
-		list_add(&w->loops, l);
-	}
+	HASH_FIND(hh, w->loop_by_key, &key, sizeof(key), l);
+	is_new = !l;
+	r = is_new ? loop_new(w, t, &key, &l) : 0;
+	if (r < 0)
+		return r;
+	settle_kind(t); /* of the one that it ran so far */
 	l->pub.kind = kind_of(t, d);
 	/* if it has taken the place of another one, Python did not say so */
 	l->pub.by_behaviour = t->runs != RUNS_YES || t->pub.loop;
@@ -97,6 +185,8 @@ static int loop_run(struct world *w, struct thread_machine *t, const struct desc
 	t->former_epfd = t->pub.loop ? t->pub.loop->epfd : 0;
 	t->pub.loop = &l->pub;
 	t->rival_waits = 0;
+	if (w->blind)
+		loop_await(w, t);
 	if (is_new && w->sink.loop)
 		w->sink.loop(w->sink.ctx, &l->pub);
 	return 0;
@@ -117,22 +207,19 @@ static bool rival_wins(struct thread_machine *t, uint32_t epfd, uint64_t ts)
 
 int loop_meet(struct world *w, struct thread_machine *t, uint32_t epfd, uint64_t ts)
 {
-	const struct descriptor *d;
+	int r = wait_on(w, t, epfd, ts);
 
-	if (!t->waited || t->waited_epfd != epfd)
-		t->ts_waited = ts;
-	t->waited = true;
-	t->waited_epfd = epfd;
+	if (r < 0)
+		return r;
 	if (t->pub.loop && t->pub.loop->epfd == epfd) {
 		t->rival_waits = 0;
 		return 0;
 	}
-	d = descriptor_find(process_of(t), epfd);
-	if (!d || t->runs == RUNS_NO || (t->pub.loop && !rival_wins(t, epfd, ts)))
+	if (!t->waited->declared || t->runs == RUNS_NO || (t->pub.loop && !rival_wins(t, epfd, ts)))
 		return 0;
 	if (t->pub.loop)
 		loop_break(w, t, ts, false);
-	return loop_run(w, t, d);
+	return loop_run(w, t, t->waited);
 }
 
 /*
@@ -141,7 +228,7 @@ int loop_meet(struct world *w, struct thread_machine *t, uint32_t epfd, uint64_t
  */
 static int loop_adopt(struct world *w, struct thread_machine *t, const struct descriptor *d, uint64_t ts)
 {
-	bool outside = t->place == PLACE_OUTSIDE && t->runs == RUNS_YES && t->waited && t->waited_epfd == d->epfd;
+	bool outside = t->place == PLACE_OUTSIDE && t->runs == RUNS_YES && t->waited == d;
 	int r;
 
 	if ((!outside && (t->place != PLACE_INSIDE || t->epfd != d->epfd)) || t->pub.loop || t->runs == RUNS_NO)
@@ -166,25 +253,18 @@ int loop_declare(struct world *w, const struct ev_epoll *event, uint64_t ts)
 
 	if (r < 0 || !(event->hdr.flags & EVF_EPOLL_WAKEUP))
 		return r;
-	d = descriptor_find(process, event->epfd);
-	if (d && d->kind == kind)
-		return 0; /* known as such to all that came to wait on it since */
-	if (!d) {
-		if (!(d = calloc(1, sizeof(*d))))
-			return -ENOMEM;
-		d->epfd = event->epfd;
-		HASH_ADD(hh, process->descriptors, epfd, sizeof(d->epfd), d);
-		if (HASH_FAILED(d)) {
-			free(d);
-			return -ENOMEM;
-		}
+	r = descriptor_get(w, process, event->epfd, &d);
+	if (r < 0)
+		return r;
+	if (d->declared) { /* known to all that came to wait on it since */
+		w->kinds_changed |= d->kind != kind;
+		d->kind = kind;
+		return 0;
 	}
+	d->declared = true;
 	d->kind = kind;
-	for (struct thread_machine *t = process->threads; t && r == 0; t = t->sibling) {
-		if (t->pub.loop && t->pub.loop->epfd == d->epfd)
-			t->pub.loop->kind = kind_of(t, d);
+	for (struct thread_machine *t = d->waited; t && r == 0; t = t->next_waited)
 		r = loop_adopt(w, t, d, ts);
-	}
 	return r;
 }
 
@@ -194,6 +274,7 @@ int loop_declare(struct world *w, const struct ev_epoll *event, uint64_t ts)
 static void loop_leave(struct world *w, struct thread_machine *t, uint64_t ts)
 {
 	turn_cancel(w, loop_of(t));
+	settle_kind(t);
 	t->pub.loop = NULL;
 	t->deposed = false;
 	thread_update(w, t, ts);
@@ -201,7 +282,7 @@ static void loop_leave(struct world *w, struct thread_machine *t, uint64_t ts)
 
 static int runs_yes(struct world *w, struct thread_machine *t, enum loop_kind kind, uint64_t ts)
 {
-	const struct descriptor *d = t->waited ? descriptor_find(process_of(t), t->waited_epfd) : NULL;
+	const struct descriptor *d = t->waited && t->waited->declared ? t->waited : NULL;
 
 	t->pub.python = true;
 	t->runs = RUNS_YES;
@@ -221,7 +302,7 @@ static int runs_yes(struct world *w, struct thread_machine *t, enum loop_kind ki
  */
 static void runs_no(struct world *w, struct thread_machine *t, uint64_t since, uint64_t ts)
 {
-	bool had = t->runs == RUNS_YES, met = t->waited && t->ts_waited <= since && descriptor_find(process_of(t), t->waited_epfd);
+	bool had = t->runs == RUNS_YES, met = t->waited && t->waited->declared && t->ts_waited <= since;
 
 	if (!had && !met)
 		return;
@@ -264,20 +345,23 @@ void loop_close(struct world *w, struct thread_machine *t, uint32_t epfd, uint64
 	struct process_entry *process = process_of(t);
 	struct descriptor *d = descriptor_find(process, epfd);
 
-	if (d) {
-		HASH_DEL(process->descriptors, d);
-		free(d);
-	}
-	for (struct thread_machine *other = process->threads; other; other = other->sibling) {
+	if (!d)
+		return;
+	for (struct thread_machine *other = d->declared ? process->threads : NULL; other; other = other->sibling) {
 		if (other->pub.loop && other->pub.loop->epfd == epfd)
 			loop_over(w, other, ts);
-		if (other->waited && other->waited_epfd == epfd)
-			other->waited = false;
 		if (other->deposed && other->former_epfd == epfd)
 			other->deposed = false;
 		if (other->rival_epfd == epfd)
 			other->rival_waits = 0;
 	}
+	d->declared = false;
+	while (d->waited && d->waited->next_waited)
+		loop_unwait(w, d->waited);
+	if (d->waited)
+		loop_unwait(w, d->waited); /* the last one takes the descriptor along */
+	else
+		descriptor_free(w, process, d);
 }
 
 /* ── turns ───────────────────────────────────────────────────────────────────────────────────────────────────────── */
@@ -380,6 +464,36 @@ void loop_doubt_wake(struct world *w, struct thread_machine *t, uint64_t ts)
 		return;
 	turn_cancel(w, loop_of(t));
 	turn_begin(w, loop_of(t), ts, false, false);
+}
+
+void loop_await(struct world *w, struct thread_machine *t)
+{
+	if (!t->pub.loop || t->unseen)
+		return;
+	t->unseen = true;
+	list_add(&w->unseen, t);
+}
+
+/* Told at once: whatever is told of the thread from here on is part of it. */
+void loop_refresh(struct world *w, struct thread_machine *t)
+{
+	struct loop_machine *l = loop_of(t);
+
+	if (!l || !l->pub.in_turn || !l->pub.possible || (!w->blind && l->pub.ts_turn >= w->ts_seen))
+		return;
+	thread_cut(w, t, w->blind ? w->now : w->ts_seen);
+	l->pub.in_turn = l->pub.possible = false;
+	if (w->sink.turn_cancel)
+		w->sink.turn_cancel(w->sink.ctx, &l->pub);
+	if (w->blind) {
+		t->open.in_turn = false;
+		loop_await(w, t);
+		return;
+	}
+	l->pub.in_turn = l->pub.possible = true;
+	l->pub.ts_turn = w->ts_seen;
+	if (w->sink.turn_begin)
+		w->sink.turn_begin(w->sink.ctx, &l->pub);
 }
 
 void loop_see(struct world *w, struct thread_machine *t, uint64_t ts)

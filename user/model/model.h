@@ -86,13 +86,14 @@ struct process {
 };
 
 /*
- * How much a world takes in over its whole life, so that a hostile stream cannot make it large: with one thread, GIL, loop or process more it ends as by
- * world_end(), and world_window() says which there were too many of.
+ * How much a world takes in over its whole life, so that a hostile stream cannot make it large: with one thread, GIL, loop, process or descriptor more it
+ * ends as by world_end(), and world_window() says which there were too many of.
  */
 #define WORLD_THREADS_MAX   100000
 #define WORLD_GILS_MAX	    1024
 #define WORLD_LOOPS_MAX	    8192
 #define WORLD_PROCESSES_MAX 4096
+#define WORLD_DESCRIPTORS_MAX 131072 /* epoll descriptors of loops, and those that threads wait on */
 
 struct gil {
 	struct process *process;
@@ -103,7 +104,7 @@ struct gil {
 	struct thread *holder;	  /* the certain holder now, or NULL */
 	bool free;		  /* certain to be free now (holder is NULL) */
 	uint32_t waiters;	  /* threads known to wait now … */
-	struct thread *waiting;	  /* … and the latest of them; the others by next_waiting */
+	struct thread *waiting;	  /* … and the first of them; the others by next_waiting: loops' threads first, then who waits longest */
 	uint64_t violations;	  /* facts that contradicted each other */
 	void *data;
 };
@@ -120,7 +121,8 @@ struct thread {
 	uint64_t ts_state;	  /* … then */
 	uint16_t cpu;		  /* the CPU it runs on or is queued at now; CPU_NONE when neither or not known */
 	struct gil *gil;	  /* held or waited for now, or the last one; NULL: none seen */
-	struct thread *next_waiting; /* for the same GIL, while it waits */
+	struct thread *next_waiting, *prev_waiting; /* for the same GIL, while it waits (utlist.h) */
+	struct thread *next_queued, *prev_queued;   /* at the same CPU, while it is ready to run */
 	struct loop *loop;	  /* the loop it runs, or NULL */
 	void *data;
 };
@@ -209,6 +211,7 @@ struct run {
 	uint16_t cpu;
 	uint32_t tid, pid;
 	uint64_t start, end;
+	const struct thread *queued; /* the first of those that are queued there; the others by next_queued: loops' threads first, then who is ready longest */
 };
 
 /* A turn of a loop (contract, section 3). */

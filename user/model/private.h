@@ -9,6 +9,8 @@
 #ifndef GILSCOPE_MODEL_PRIVATE_H
 #define GILSCOPE_MODEL_PRIVATE_H
 
+#include <utlist.h>
+
 #include "base/hash.h"
 #include "model/model.h"
 
@@ -16,6 +18,9 @@ enum sched { SCHED_UNKNOWN, SCHED_RUNNING, SCHED_READY, SCHED_ASLEEP };
 
 /* What a thread may be to the GILs of its process; known when one bit is left. */
 enum { REL_NONE = 1, REL_WAITING = 2, REL_HOLDING = 4, REL_UNKNOWN = 7 };
+
+/* Lists of threads whose relation is not known: of those that do not wait, and of the others; and of those that have none, which a new GIL puts in doubt. */
+enum { OPEN_NOT_WAITING, OPEN_ANY, OPEN_NONE, OPEN_LISTS };
 
 /* Is the thread inside an epoll wait (on t->epfd)? */
 enum place { PLACE_UNKNOWN, PLACE_OUTSIDE, PLACE_INSIDE };
@@ -30,20 +35,29 @@ struct process_entry {
 	struct process pub;
 	UT_hash_handle hh; /* by pid, the latest of that pid */
 	struct descriptor *descriptors;
-	struct thread_machine *threads; /* living */
-	uint32_t gils, certain;		/* GILs declared, and of those with a certain holder or certainly free */
-	uint32_t pending;		/* threads that are `none` as soon as all GILs are certain; an upper bound */
+	struct thread_machine *threads;	      /* living */
+	struct thread_machine *open[OPEN_LISTS]; /* of these, by relation: open_list() */
+	struct gil_machine *gil_list;	      /* all declared, retired ones too */
+	uint32_t gils, certain, off;	      /* GILs declared, and of those with a certain holder or certainly free, and switched off */
+	bool pending;			      /* partial: there may be threads that are `none` when the GIL is seen with somebody else */
+	bool partial;
+	bool passed;  /* a GIL site, since the last loss … */
+	uint32_t ran; /* … and so many living threads ran Python for sure: sites.c */
 };
 
-/* An epoll descriptor that belongs to a loop. */
+/* An epoll descriptor that belongs to a loop (`declared`), or that some thread waited on last. */
 struct descriptor {
 	uint32_t epfd;
+	bool declared;
 	enum loop_kind kind;
+	struct thread_machine *waited; /* the threads that waited on it last */
 	UT_hash_handle hh;
 };
 
 struct gil_machine {
 	struct gil pub;
+	struct gil_machine *next; /* of the process */
+	bool touched;		  /* in world.touched_gils: something may be known of it */
 	struct thread *previous; /* the last certain holder, back to the last time it was not known */
 	uint64_t ts_hold;
 	uint64_t ts_fact;	/* last TAKE, DROP or not locked WAIT_END */
@@ -59,7 +73,10 @@ struct gil_machine {
 
 struct loop_machine {
 	struct loop pub;
-	struct loop_machine *next; /* another one of the thread */
+	struct loop_key {
+		uint32_t thread, epfd; /* by its index */
+	} key;
+	UT_hash_handle hh;
 	bool whole;		   /* the begin of the turn in progress is a fact */
 };
 
@@ -70,6 +87,10 @@ struct thread_machine {
 	struct thread pub;
 	UT_hash_handle hh;				/* by tid, the latest of that tid */
 	struct thread_machine *sibling, **sibling_link; /* in process_entry.threads */
+	struct thread_machine *prev_open, *next_open;	/* in process_entry.open[listed - 1] */
+	unsigned int listed;
+	bool touched; /* in world.touched: something may be known of it, but for a possible turn */
+	bool unseen;  /* in world.unseen */
 	struct interval open;
 
 	uint64_t ts_fact; /* last fact of its own that counted */
@@ -81,7 +102,6 @@ struct thread_machine {
 	bool wait_whole;
 	bool in_handover; /* waiting only as long as it sleeps: it dropped the GIL, and may go on without it */
 	uint64_t ts_wait;
-	struct thread **waiting_link; /* what points to it in its GIL's list of waiters */
 
 	enum place place;
 	bool slept; /* inside this wait */
@@ -99,10 +119,9 @@ struct thread_machine {
 	enum loop_kind runs_kind;
 	uint64_t ts_runs;	    /* when that was told */
 	uint64_t ts_closed;	    /* when it closed its loop's descriptor: what was said of it before is over */
-	struct loop_machine *loops; /* all it has run, the present one included */
-	bool waited;		    /* in an epoll wait ever; last on … */
-	uint32_t waited_epfd;	    /* … this descriptor … */
+	struct descriptor *waited;  /* in an epoll wait, last on this descriptor, … */
 	uint64_t ts_waited;	    /* … and on no other since then */
+	struct thread_machine *prev_waited, *next_waited; /* of that descriptor */
 	uint32_t rival_epfd, rival_waits; /* waits on another loop's descriptor without one on its own */
 	uint64_t ts_rival;
 	bool deposed;	      /* the loop it ran before lost to a rival … */
@@ -112,8 +131,9 @@ struct thread_machine {
 struct cpu {
 	uint32_t tid, pid; /* the occupant, if known */
 	bool known;
-	uint32_t waiting;
-	uint64_t since; /* of the run that is told next, while waiting > 0 */
+	bool touched; /* in world.touched_cpus: it was known since the last loss */
+	struct thread *queued;
+	uint64_t since; /* of the run that is told next, while somebody is queued */
 };
 
 /* What is told after the intervals of an event, in this order. */
@@ -145,6 +165,7 @@ struct world {
 	bool blind; /* a loss (or the begin) is not over yet: world_see() is due at the first event from ts_facts on */
 	uint64_t now, ts_begin;
 	uint64_t ts_facts; /* facts count from here on */
+	uint64_t ts_seen;  /* since the latest loss (or begin) was over */
 	uint64_t events, lost, late, missed, contradictions, gaps, foreign, unread;
 
 	struct thread_machine *cache[CACHE_SIZE];
@@ -152,12 +173,18 @@ struct world {
 	struct process_entry *by_pid;
 	struct gil_machine **gil_by_index;
 	struct list processes, threads, gils, loops;
+	/* A loss takes only what may be known, so that its cost is paid for by the events that told it: … */
+	struct list touched, touched_gils; /* … since the last one */
+	struct list unseen;		   /* threads whose loops may get a possible turn when the loss is over */
+	uint16_t *touched_cpus;
+	uint32_t touched_cpu_count;
+	struct loop_machine *loop_by_key;
+	bool kinds_changed; /* a descriptor's, and not yet its loops' */
 	struct cpu *cpus;
 	struct comm *comms;
-	uint32_t gil_room, cpu_count, object_count;
+	uint32_t gil_room, cpu_count, object_count, descriptor_count;
 	const char *full; /* as in world_window */
 	uint32_t limit;
-	bool blank; /* nothing but losses came since a loss: nothing is known of anything */
 	struct {
 		struct process_entry *process;
 		uint64_t address, count;
@@ -230,6 +257,7 @@ static inline void list_add(struct list *list, void *item)
 }
 
 /* registry.c */
+int list_room(struct list *list, uint32_t count);
 int list_reserve(struct list *list);
 int list_reserve_object(struct world *w, struct list *list, uint32_t limit, const char *what); /* -ENOSPC: there are so many; the world is full of `what` */
 int world_reserve(struct world *w, uint32_t objects);				    /* makes room in the queue, and counts so many more objects */
@@ -242,6 +270,7 @@ void foreign_explain(struct world *w, const struct ev_gil *event);
 struct thread_machine *thread_find(struct world *w, uint32_t tid); /* living, or NULL */
 int thread_feed(struct world *w, const struct ev_thread *event, uint64_t ts);
 int thread_new(struct world *w, struct process_entry *process, uint32_t tid, uint64_t ts, struct thread_machine **ret_thread);
+void thread_touch(struct world *w, struct thread_machine *t); /* something may be known of it from here on */
 void thread_exit(struct world *w, struct thread_machine *t, uint64_t ts);
 void thread_forget(struct world *w, struct thread_machine *t, uint64_t ts); /* a loss begins: everything about it is unknown */
 void thread_cut(struct world *w, struct thread_machine *t, uint64_t ts);    /* tells the open interval up to `ts`, and goes on */
@@ -256,6 +285,7 @@ void thread_doubt_sched(struct world *w, struct thread_machine *t);
 /* cpu.c */
 int cpu_ensure(struct world *w, uint16_t cpu);
 void cpu_cut(struct world *w, uint16_t cpu, uint64_t ts);
+void cpu_cut_touched(struct world *w, uint64_t ts);
 void cpu_run(struct world *w, const struct ev_run *event, uint64_t ts);
 void cpu_forget(struct world *w, uint64_t ts);
 void sched_set(struct world *w, struct thread_machine *t, enum sched sched, uint16_t cpu, uint64_t ts);
@@ -266,6 +296,9 @@ void sched_feed(struct world *w, struct thread_machine *t, const union event *ev
 int gil_declare(struct world *w, const struct ev_gil *event, uint64_t ts);
 void gil_feed(struct world *w, struct gil_machine *g, struct thread_machine *t, const union event *event, uint64_t ts);
 void gil_observe(struct world *w, struct gil_machine *g, const struct ev_observe *event, uint64_t ts);
+void relation_set(struct thread_machine *t, unsigned int relation);
+void relation_list(struct thread_machine *t); /* the thread goes to the list that it belongs to now */
+void gil_touch(struct world *w, struct gil_machine *g);
 void gil_unknown(struct world *w, struct gil_machine *g, uint64_t ts); /* nothing is known of it any more; its holder's relation neither */
 void relation_snapshot(struct world *w, struct thread_machine *t, struct gil_machine *g, bool waiting, uint64_t ts);
 void relation_exclude_waiting(struct world *w, struct thread_machine *t);    /* it is seen to do something that a waiting thread cannot */
@@ -285,7 +318,8 @@ void relation_contradict(struct world *w, struct gil_machine *g, struct thread_m
 /* sites.c */
 void sites_fact(struct world *w, struct gil_machine *g, unsigned int type, unsigned int flags, uint64_t ts); /* a site was passed */
 void sites_stack(struct world *w, struct thread_machine *t, const struct ev_stack *event, uint64_t ts);	     /* a thread's stack, taken by itself */
-void sites_forget(struct world *w, struct gil_machine *g);						     /* a loss begins */
+void sites_forget(struct gil_machine *g); /* a loss begins */
+void sites_forget_thread(struct thread_machine *t);
 
 /* edges.c: what is different with partial GILs */
 unsigned int edges_relation(const struct thread_machine *t, bool *ret_sampled);
@@ -314,6 +348,14 @@ void loop_snapshot(struct world *w, struct thread_machine *t, bool inside, uint3
 void loop_sleep(struct world *w, struct thread_machine *t);
 void loop_wake(struct world *w, struct thread_machine *t, uint64_t ts, bool told);
 void loop_doubt_wake(struct world *w, struct thread_machine *t, uint64_t ts);	       /* a switch was missed; it may have been woken in its wait before */
+void loop_await(struct world *w, struct thread_machine *t); /* … by loop_see() when the loss is over */
+/*
+ * A possible turn of a thread that nothing is known of outlasts losses, and is brought up to date, to have begun when the last one was over, before
+ * anything becomes known of the thread.
+ */
+void loop_refresh(struct world *w, struct thread_machine *t);
+void loops_settle_kinds(struct world *w);
+void loop_unwait(struct world *w, struct thread_machine *t); /* the thread is gone */
 void loop_see(struct world *w, struct thread_machine *t, uint64_t ts);		       /* evidence begins */
 void loop_break(struct world *w, struct thread_machine *t, uint64_t ts, bool ongoing); /* evidence ends */
 static inline bool loop_waits(const struct thread_machine *t)

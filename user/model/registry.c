@@ -10,19 +10,27 @@
 
 /* ── room ────────────────────────────────────────────────────────────────────────────────────────────────────────── */
 
-int list_reserve(struct list *list)
+/* Makes room for `count` items in all. */
+int list_room(struct list *list, uint32_t count)
 {
-	uint32_t room = list->room ? list->room * 2 : 8;
+	uint32_t room = list->room ? list->room : 8;
 	void **grown;
 
-	if (list->count < list->room)
+	if (count <= list->room)
 		return 0;
+	while (room < count)
+		room *= 2;
 	grown = reallocarray(list->items, room, sizeof(*grown));
 	if (!grown)
 		return -ENOMEM;
 	list->items = grown;
 	list->room = room;
 	return 0;
+}
+
+int list_reserve(struct list *list)
+{
+	return list_room(list, list->count + 1);
 }
 
 int list_reserve_object(struct world *w, struct list *list, uint32_t limit, const char *what)
@@ -71,6 +79,7 @@ int process_get(struct world *w, uint32_t pid, struct process_entry **ret_proces
 	process->pub.info.pid = pid;
 	process->pub.info.gil_enabled = true; /* until it is described */
 	process->pub.index = w->processes.count;
+	process->partial = w->partial;
 	if (old)
 		HASH_DEL(w->by_pid, old);
 	HASH_ADD(hh, w->by_pid, pub.info.pid, sizeof(pid), process);
@@ -183,12 +192,17 @@ void world_free(struct world *w)
 		HASH_DEL(w->comms, comm);
 		free(comm);
 	}
+	HASH_CLEAR(hh, w->loop_by_key);
 	HASH_CLEAR(hh, w->by_tid);
 	HASH_CLEAR(hh, w->by_pid);
 	list_free(&w->threads);
 	list_free(&w->processes);
 	list_free(&w->gils);
 	list_free(&w->loops);
+	free(w->touched.items);
+	free(w->touched_gils.items);
+	free(w->unseen.items);
+	free(w->touched_cpus);
 	free(w->gil_by_index);
 	free(w->cpus);
 	free(w->queue);

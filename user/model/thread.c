@@ -192,7 +192,25 @@ struct thread_machine *thread_find(struct world *w, uint32_t tid)
 {
 	struct thread_machine *t = find_any(w, tid);
 
-	return t && !t->pub.gone ? t : NULL;
+	if (!t || t->pub.gone)
+		return NULL;
+	if (!t->touched)
+		thread_touch(w, t);
+	return t;
+}
+
+void thread_touch(struct world *w, struct thread_machine *t)
+{
+	const struct process_entry *process = process_of(t);
+
+	t->touched = true;
+	list_add(&w->touched, t);
+	if (process->gils && process->off == process->gils && !relation_known(t->relation))
+		t->relation = REL_NONE; /* as of those that had been heard of when the GILs were seen to be off */
+	relation_list(t);
+	loop_refresh(w, t);
+	if (w->blind)
+		loop_await(w, t);
 }
 
 static void link_sibling(struct process_entry *process, struct thread_machine *t)
@@ -219,10 +237,11 @@ int thread_new(struct world *w, struct process_entry *process, uint32_t tid, uin
 
 	if (r < 0)
 		return r;
-	if (world_reserve(w, 1) < 0 || !(t = calloc(1, sizeof(*t))))
+	if (world_reserve(w, 1) < 0 || list_room(&w->touched, w->threads.count + 1) < 0 || list_room(&w->unseen, w->threads.count + 1) < 0 ||
+	    !(t = calloc(1, sizeof(*t))))
 		return -ENOMEM;
 	t->pub = (struct thread){.process = &process->pub, .tid = tid, .state = TS_UNKNOWN, .ts_state = ts, .cpu = CPU_NONE};
-	t->relation = REL_UNKNOWN;
+	relation_set(t, REL_UNKNOWN);
 	t->ts_fact = w->begun ? ts : 0;
 	HASH_FIND(hh, w->comms, &tid, sizeof(tid), comm);
 	if (comm && !old)
@@ -240,6 +259,9 @@ int thread_new(struct world *w, struct process_entry *process, uint32_t tid, uin
 	t->pub.index = w->threads.count;
 	list_add(&w->threads, t);
 	link_sibling(process, t);
+	t->touched = true;
+	list_add(&w->touched, t);
+	relation_list(t);
 	describe(w, t, &t->open);
 	t->open.generation = GC_GENERATION_UNKNOWN;
 	t->open.start = ts;
@@ -272,7 +294,7 @@ static void relate(struct world *w, struct thread_machine *t, const struct ev_th
 	if (is_new)
 		t->place = PLACE_OUTSIDE;
 	if (is_new || (!t->pub.python && t->relation == REL_UNKNOWN))
-		t->relation = REL_NONE;
+		relation_set(t, REL_NONE);
 }
 
 int thread_feed(struct world *w, const struct ev_thread *event, uint64_t ts)
@@ -311,6 +333,9 @@ void thread_exit(struct world *w, struct thread_machine *t, uint64_t ts)
 	t->pub.state = TS_UNKNOWN;
 	t->pub.ts_state = ts;
 	unlink_sibling(t);
+	relation_list(t);
+	sites_forget_thread(t);
+	loop_unwait(w, t);
 }
 
 void thread_forget(struct world *w, struct thread_machine *t, uint64_t ts)
@@ -318,12 +343,16 @@ void thread_forget(struct world *w, struct thread_machine *t, uint64_t ts)
 	sched_set(w, t, SCHED_UNKNOWN, CPU_NONE, ts);
 	if (t->relation == REL_WAITING)
 		relation_leave(w, t, ts);
-	t->relation = REL_UNKNOWN;
+	relation_set(t, REL_UNKNOWN);
 	edges_unsee(t);
 	t->seen = false;
 	loop_break(w, t, ts, false);
 	t->place = PLACE_UNKNOWN;
 	t->rival_waits = 0;
+	sites_forget_thread(t);
 	gc_set(w, t, 0, GC_GENERATION_UNKNOWN, ts);
 	thread_update(w, t, ts);
+	t->touched = false;
+	relation_list(t);
+	loop_await(w, t);
 }

@@ -68,10 +68,17 @@ static void for_threads(struct world *w, uint64_t ts, void (*act)(struct world *
 			act(w, t, ts);
 }
 
+static void refresh(struct world *w, struct thread_machine *t, uint64_t ts)
+{
+	if (!w->blind) /* else it is not known yet when the loss will be over */
+		loop_refresh(w, t);
+}
+
 static void cut(struct world *w, uint64_t ts)
 {
-	for (uint32_t i = 0; i < w->cpu_count; i++)
-		cpu_cut(w, (uint16_t)i, ts);
+	loops_settle_kinds(w);
+	for_threads(w, ts, refresh);
+	cpu_cut_touched(w, ts);
 	for_holders(w, ts, thread_cut);
 	for_threads(w, ts, thread_cut);
 }
@@ -80,21 +87,41 @@ static void cut(struct world *w, uint64_t ts)
 static void see(struct world *w, uint64_t ts)
 {
 	w->blind = false;
-	for_threads(w, ts, loop_see);
+	w->ts_seen = ts;
+	for (uint32_t i = 0; i < w->unseen.count; i++) {
+		struct thread_machine *t = w->unseen.items[i];
+
+		t->unseen = false;
+		if (!t->pub.gone)
+			loop_see(w, t, ts);
+	}
+	w->unseen.count = 0;
 	flush(w);
 }
 
-static void forget_all(struct world *w, uint64_t ts)
+/* Of what nothing was heard since the last loss, nothing is known. */
+static void forget_touched(struct world *w, uint64_t ts)
 {
-	cut(w, ts);
+	struct gil_machine **gils = (struct gil_machine **)w->touched_gils.items;
+	struct thread_machine **threads = (struct thread_machine **)w->touched.items;
+
+	cpu_cut_touched(w, ts);
+	for (uint32_t i = 0; i < w->touched_gils.count; i++)
+		if (gils[i]->pub.holder)
+			thread_cut(w, machine_of(gils[i]->pub.holder), ts);
+	for (uint32_t i = 0; i < w->touched.count; i++)
+		if (!threads[i]->pub.gone)
+			thread_cut(w, threads[i], ts);
 	cpu_forget(w, ts);
-	for (uint32_t i = 0; i < w->gils.count; i++) {
-		gil_unknown(w, gil_at(w, i), ts);
-		sites_forget(w, gil_at(w, i));
+	for (uint32_t i = 0; i < w->touched_gils.count; i++) {
+		gil_unknown(w, gils[i], ts);
+		sites_forget(gils[i]);
+		gils[i]->touched = false;
 	}
-	for (uint32_t i = 0; i < w->processes.count; i++)
-		process_at(w, i)->pending = 0;
-	for_threads(w, ts, thread_forget);
+	for (uint32_t i = 0; i < w->touched.count; i++)
+		if (!threads[i]->pub.gone)
+			thread_forget(w, threads[i], ts);
+	w->touched.count = w->touched_gils.count = 0;
 }
 
 /* Events of [ts, last_ts] are missing. A fact at last_ts may come before or after one that is missing, so facts count behind it. */
@@ -102,9 +129,7 @@ static void lose(struct world *w, uint64_t ts, uint64_t last_ts, uint64_t count)
 {
 	uint64_t end = last_ts > ts ? last_ts : ts, facts = end < UINT64_MAX ? end + 1 : end;
 
-	if (!w->blank)
-		forget_all(w, ts);
-	w->blank = true;
+	forget_touched(w, ts);
 	if (facts > w->ts_facts)
 		w->ts_facts = facts;
 	w->blind = w->begun;
@@ -116,6 +141,7 @@ static void open_at(struct world *w, struct thread_machine *t, uint64_t ts)
 {
 	t->open.start = ts;
 	t->pub.ts_state = ts;
+	loop_await(w, t);
 }
 
 static void window_begin(struct world *w, uint64_t ts)
@@ -190,9 +216,9 @@ static void process_exit(struct world *w, uint32_t pid, uint64_t ts)
 	HASH_FIND(hh, w->by_pid, &pid, sizeof(pid), process);
 	if (!process || process->pub.gone)
 		return;
-	for (uint32_t i = 0; i < w->gils.count; i++)
-		if (gil_at(w, i)->pub.process == &process->pub && gil_at(w, i)->pub.holder)
-			thread_cut(w, machine_of(gil_at(w, i)->pub.holder), ts);
+	for (const struct gil_machine *g = process->gil_list; g; g = g->next)
+		if (g->pub.holder)
+			thread_cut(w, machine_of(g->pub.holder), ts);
 	while (process->threads)
 		thread_exit(w, process->threads, ts);
 	process->pub.gone = true;
@@ -209,6 +235,7 @@ static int feed_gil(struct world *w, const union event *event, uint64_t ts)
 
 	if (!g || g->pub.process->gone)
 		return 0;
+	gil_touch(w, g);
 	if (event->hdr.type == EV_OBSERVE) {
 		if (world_counts(w, ts))
 			(w->partial ? edges_observe : gil_observe)(w, g, &event->observe, ts);
@@ -328,7 +355,7 @@ static void feed_unknown_gil(struct world *w, const struct ev_unknown_gil *event
 	t->ts_fact = ts;
 	sched_prove(w, t, ts);
 	if (t->relation == REL_NONE)
-		t->relation = REL_UNKNOWN;
+		relation_set(t, REL_UNKNOWN);
 	thread_update(w, t, ts);
 }
 
@@ -442,11 +469,8 @@ int world_feed(struct world *w, const union event *event)
 	w->events++;
 	if (event->hdr.ts > w->now)
 		w->now = event->hdr.ts;
-	if (event->hdr.type != EV_LOST) {
-		if (w->blind && w->now >= w->ts_facts)
-			see(w, w->ts_facts);
-		w->blank = false;
-	}
+	if (event->hdr.type != EV_LOST && w->blind && w->now >= w->ts_facts)
+		see(w, w->ts_facts);
 	r = end_when_full(w, dispatch(w, event, w->now));
 	if (w->queue_count)
 		flush(w);
