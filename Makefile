@@ -31,7 +31,7 @@ Q := @
 say = @printf '  %-7s %s\n' $(1) $(2);
 endif
 
-# ── user space: one archive per room, in two flavours: plain and with sanitizers ────────────────────────────────────
+# ── user space: one archive per room, in three flavours: plain, with sanitizers, and counting its steps ─────────────
 ROOMS := base target stream model symbols analysis view
 room_sources = $(wildcard user/$(1)/*.c)
 objects = $(patsubst %.c,$(B)/$(1)/%.o,$(2))
@@ -55,23 +55,28 @@ $(B)/$(1)/lib$(room).a: $(call objects,$(1),$(call room_sources,$(room)))
 endef
 $(eval $(call flavour,plain,))
 $(eval $(call flavour,asan,$(SANITIZE)))
+$(eval $(call flavour,steps,-fsanitize-coverage=trace-pc))
 # libraries from the last room to the first, as the linker needs them
 rooms_of = $(foreach room,view analysis model symbols target stream base,$(B)/$(1)/lib$(room).a)
 
 # capture knows libbpf and the skeleton, so its objects wait for that
 CAPTURE := $(call room_sources,capture) $(call room_sources,cmd) user/main.c
-$(call objects,plain,$(CAPTURE)) $(call objects,asan,$(CAPTURE)): $(B)/gen/gilscope.skel.h
+$(foreach flavour,plain asan steps,$(call objects,$(flavour),$(CAPTURE))): $(B)/gen/gilscope.skel.h
 
 $(B)/gilscope: $(call objects,plain,$(CAPTURE)) $(call rooms_of,plain)
 	$(call say,LD,$@)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LDLIBS)
 $(B)/gilscope-asan: $(call objects,asan,$(CAPTURE)) $(call rooms_of,asan)
 	$(call say,LD,$@)$(CC) $(CFLAGS) $(SANITIZE) $(LDFLAGS) -o $@ $^ $(LDLIBS)
 
-$(B)/plain/user/base/sysname.o $(B)/asan/user/base/sysname.o: $(B)/gen/sysnames.inc
+# tests/steps.c says how much the program does
+$(B)/gilscope-steps: $(call objects,steps,$(CAPTURE)) $(call rooms_of,steps) $(B)/plain/tests/steps.o
+	$(call say,LD,$@)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LDLIBS)
+
+$(patsubst %,$(B)/%/user/base/sysname.o,plain asan steps): $(B)/gen/sysnames.inc
 $(B)/gen/sysnames.inc: tools/gen-sysnames
 	$(call say,GEN,$@)mkdir -p $(@D) && $< $(CC) > $@.tmp && mv $@.tmp $@
 
-$(B)/plain/user/view/tui_terminal.o $(B)/asan/user/view/tui_terminal.o: $(B)/gen/terminfo.inc
+$(patsubst %,$(B)/%/user/view/tui_terminal.o,plain asan steps): $(B)/gen/terminfo.inc
 $(B)/gen/terminfo.inc:
 	$(call say,GEN,$@)mkdir -p $(@D) && infocmp -0 -Q1 xterm-256color | sed -n 's/^hex:[0-9A-F]*$$/"&"/p' > $@.tmp && grep -q hex $@.tmp && mv $@.tmp $@
 
@@ -124,7 +129,7 @@ deps-%:
 	@tools/install-deps $*
 deps: deps-all
 .PHONY: check-build
-check-build: $(B)/gilscope $(B)/gilscope-asan $(UNIT) $(FUZZ)
+check-build: $(B)/gilscope $(B)/gilscope-asan $(B)/gilscope-steps $(UNIT) $(FUZZ)
 
 unit: $(UNIT)
 	@B=$(B) tools/check unit
@@ -180,5 +185,5 @@ include packaging/packages.mk
 clean:
 	rm -rf $(B)
 
-DEPENDENCY_DIRS := $(wildcard $(B)/plain $(B)/asan $(B)/bpf $(B)/unit $(B)/fuzz/user $(B)/bench)
+DEPENDENCY_DIRS := $(wildcard $(B)/plain $(B)/asan $(B)/steps $(B)/bpf $(B)/unit $(B)/fuzz/user $(B)/bench)
 -include $(if $(DEPENDENCY_DIRS),$(shell find $(DEPENDENCY_DIRS) -type f -name '*.d'))
