@@ -58,10 +58,7 @@ struct thread_note {
 	__u16 cpu;	  /* CPU + 1 it waits for, or 0 */
 	__u8 wait_goes_on; /* the wait for the GIL that WAIT_END ended did not end it: a WAIT follows */
 	__u8 runs_loop;	  /* it has slept on a loop's descriptor */
-	__u8 epoll;	  /* EPOLL_INSIDE or _OUTSIDE of an epoll wait, as was told; 0: nothing was */
-	__u8 spare[7];
 };
-enum { EPOLL_INSIDE = 1, EPOLL_OUTSIDE };
 
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);

@@ -2,18 +2,23 @@
 /*
  * loop.bpf.c - the waits of event loops: entering and leaving epoll_wait, epoll_pwait and epoll_pwait2; and their end, when the descriptor is closed.
  *
- * The raw tracepoints of all system calls, sifted by number first, because they need no tracefs and cost a few nanoseconds for the other calls. (The perf
- * tracepoints of single system calls skip hits in the same way from 7.2 on: kernel/trace/bpf_trace.c, trace_call_bpf_faultable.)
+ * The tracepoints of all system calls, sifted by number first, are reached in one of two ways. Raw tracepoints need no tracefs and cost a few nanoseconds for
+ * the other calls. But a tracing program runs once at a time on a CPU (kernel/trace/bpf_trace.c, __bpf_trace_run), and since 7.0 preemption stays on in it
+ * (include/linux/tracepoint.h, tracepoint_srcu): while thread A is preempted inside of it, whatever thread B passes
+ * on that CPU is skipped and only counted (bpf_prog_info.recursion_misses). The perf events of the same tracepoints turn preemption off (include/trace/perf.h),
+ * those of single calls do not (trace_call_bpf_faultable). So there the perf events are used, where tracefs tells their numbers.
  */
 #include "pystack.bpf.h"
 
 #if defined(__TARGET_ARCH_x86)
 enum { SYS_CLOSE = 3, SYS_EPOLL_WAIT = 232, SYS_EPOLL_PWAIT = 281, SYS_EPOLL_PWAIT2 = 441 };
 #define ARG0(regs) ((regs)->di)
+#define ARG3(regs) ((regs)->r10)
 #define SYSNO(regs) ((long)(regs)->orig_ax)
 #else
 enum { SYS_CLOSE = 57, SYS_EPOLL_WAIT = -2, SYS_EPOLL_PWAIT = 22, SYS_EPOLL_PWAIT2 = 441 };
 #define ARG0(regs) ((regs)->orig_x0)
+#define ARG3(regs) ((regs)->regs[3])
 #define SYSNO(regs) ((long)(regs)->syscallno)
 #endif
 
@@ -22,40 +27,20 @@ static __always_inline bool is_epoll_wait(long sysno)
 	return sysno == SYS_EPOLL_WAIT || sysno == SYS_EPOLL_PWAIT || sysno == SYS_EPOLL_PWAIT2;
 }
 
-static __always_inline __s32 timeout_ms(struct pt_regs *regs, long sysno)
+static __always_inline __s32 timeout_ms(long sysno, __u64 argument)
 {
-	if (sysno == SYS_EPOLL_PWAIT2)
-		return -2; /* a pointer to a timespec: not worth a read of user memory */
-#if defined(__TARGET_ARCH_x86)
-	return (__s32)regs->r10;
-#else
-	return (__s32)regs->regs[3];
-#endif
-}
-
-/*
- * A hit that the kernel skips. Since 6.13 these two tracepoints leave preemption on, while a tracing program still runs once on a CPU at a time
- * (kernel/trace/bpf_trace.c, __bpf_trace_run): thread A is preempted inside of the program, and until A runs again whatever thread B passes on that CPU is
- * skipped and only counted (bpf_prog_info.recursion_misses). So where they are like that each program is there three times, in this order; who finds
- * the hit told already returns. A hit is lost only while one thread is preempted in each of them, and then it is known that it may be (capture.c).
- */
-enum { FIRST, SECOND, THIRD };
-
-/* Has another one told that the thread entered (or left) the wait? */
-static __always_inline bool is_told(struct thread_note *note, __u32 which, __u8 place)
-{
-	return which != FIRST && note && note->epoll == place;
+	return sysno == SYS_EPOLL_PWAIT2 ? -2 : (__s32)argument; /* a pointer to a timespec: not worth a read of user memory */
 }
 
 /* Who closes a descriptor of a loop's has it told no more than once: it is forgotten here. */
-static __always_inline int enter_close(__u32 fd)
+static __always_inline int close_descriptor(__u32 fd)
 {
 	__u64 ts = bpf_ktime_get_ns(), me = bpf_get_current_pid_tgid();
 	struct shared_loop_key key = {.tgid = me >> 32, .epfd = fd};
 	struct thread_note *note;
 	bool waited;
 
-	if (!is_target(me >> 32))
+	if (!enabled || !is_target(me >> 32))
 		return 0;
 	note = note_of((__u32)me);
 	waited = note && note->waited_epfd == fd + 1;
@@ -70,94 +55,94 @@ static __always_inline int enter_close(__u32 fd)
 	return 0;
 }
 
-static __always_inline int enter(struct pt_regs *regs, long sysno, __u32 which)
+static __always_inline int enter_wait(long sysno, __u64 epfd, __u64 timeout)
 {
 	struct thread_note *note;
 	__u64 ts, me;
 
 	if (!enabled)
 		return 0;
-	if (sysno == SYS_CLOSE)
-		return enter_close(ARG0(regs));
-	if (!is_epoll_wait(sysno))
-		return 0;
 	ts = bpf_ktime_get_ns();
 	me = bpf_get_current_pid_tgid();
 	if (!is_target(me >> 32))
 		return 0;
-	note = note_of((__u32)me);
-	if (is_told(note, which, EPOLL_INSIDE))
-		return 0;
 	check_current(ts, (__u32)me);
-	if (note) {
-		note->epfd = note->waited_epfd = ARG0(regs) + 1;
-		note->epoll = EPOLL_INSIDE;
-	}
+	note = note_of((__u32)me);
+	if (note)
+		note->epfd = note->waited_epfd = (__u32)epfd + 1;
 
-	struct ev_epoll_enter record = {.hdr = HDR(EPOLL_ENTER, ts, (__u32)me, 0, 0), .epfd = ARG0(regs), .timeout_ms = timeout_ms(regs, sysno)};
+	struct ev_epoll_enter record = {.hdr = HDR(EPOLL_ENTER, ts, (__u32)me, 0, 0), .epfd = (__u32)epfd, .timeout_ms = timeout_ms(sysno, timeout)};
 	emit(&record, sizeof(record));
 	return 0;
 }
 
-static __always_inline int leave(struct pt_regs *regs, long ret, __u32 which)
+static __always_inline int leave_wait(__u64 epfd, long ret)
 {
 	struct thread_note *note;
 	__u64 ts, me;
 
-	if (!is_epoll_wait(SYSNO(regs)) || !enabled)
+	if (!enabled)
 		return 0;
 	ts = bpf_ktime_get_ns();
 	me = bpf_get_current_pid_tgid();
 	if (!is_target(me >> 32))
 		return 0;
-	note = note_of((__u32)me);
-	if (is_told(note, which, EPOLL_OUTSIDE))
-		return 0;
 	check_current(ts, (__u32)me);
-	if (note) {
+	note = note_of((__u32)me);
+	if (note)
 		note->epfd = 0;
-		note->epoll = EPOLL_OUTSIDE;
-	}
 
-	struct ev_epoll_exit record = {.hdr = HDR(EPOLL_EXIT, ts, (__u32)me, 0, 0), .epfd = ARG0(regs), .ret = (__s32)ret};
+	struct ev_epoll_exit record = {.hdr = HDR(EPOLL_EXIT, ts, (__u32)me, 0, 0), .epfd = (__u32)epfd, .ret = (__s32)ret};
 	emit(&record, sizeof(record));
 	return 0;
+}
+
+static __always_inline int enter(long sysno, __u64 argument0, __u64 argument3)
+{
+	if (is_epoll_wait(sysno))
+		return enter_wait(sysno, argument0, argument3);
+	return sysno == SYS_CLOSE ? close_descriptor((__u32)argument0) : 0;
 }
 
 SEC("tp_btf/sys_enter")
 int BPF_PROG(on_sys_enter, struct pt_regs *regs, long sysno)
 {
-	return enter(regs, sysno, FIRST);
-}
-
-SEC("tp_btf/sys_enter")
-int BPF_PROG(on_sys_enter_2, struct pt_regs *regs, long sysno)
-{
-	return enter(regs, sysno, SECOND);
-}
-
-SEC("tp_btf/sys_enter")
-int BPF_PROG(on_sys_enter_3, struct pt_regs *regs, long sysno)
-{
-	return enter(regs, sysno, THIRD);
+	return enter(sysno, ARG0(regs), ARG3(regs));
 }
 
 SEC("tp_btf/sys_exit")
 int BPF_PROG(on_sys_exit, struct pt_regs *regs, long ret)
 {
-	return leave(regs, ret, FIRST);
+	return is_epoll_wait(SYSNO(regs)) ? leave_wait(ARG0(regs), ret) : 0;
 }
 
-SEC("tp_btf/sys_exit")
-int BPF_PROG(on_sys_exit_2, struct pt_regs *regs, long ret)
+/* What the perf events hand over: events/raw_syscalls/sys_enter/format and sys_exit/format in tracefs. */
+struct sys_enter_event {
+	__u64 common;
+	long sysno;
+	__u64 arguments[6];
+};
+
+struct sys_exit_event {
+	__u64 common;
+	long sysno, ret;
+};
+
+SEC("tp/raw_syscalls/sys_enter")
+int on_sys_enter_event(const struct sys_enter_event *event)
 {
-	return leave(regs, ret, SECOND);
+	return enter(event->sysno, event->arguments[0], event->arguments[3]);
 }
 
-SEC("tp_btf/sys_exit")
-int BPF_PROG(on_sys_exit_3, struct pt_regs *regs, long ret)
+SEC("tp/raw_syscalls/sys_exit")
+int on_sys_exit_event(const struct sys_exit_event *event)
 {
-	return leave(regs, ret, THIRD);
+	const struct pt_regs *regs;
+
+	if (!is_epoll_wait(event->sysno))
+		return 0;
+	regs = (const struct pt_regs *)bpf_task_pt_regs(bpf_get_current_task_btf());
+	return leave_wait(ARG0(regs), event->ret);
 }
 
 static const char LICENSE[] SEC("license") __attribute__((used)) = "Dual MIT/GPL";

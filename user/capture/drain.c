@@ -235,20 +235,6 @@ static uint64_t misses_of(const struct bpf_program *program)
 	return fd < 0 || bpf_obj_get_info_by_fd(fd, &info, &size) ? 0 : info.recursion_misses;
 }
 
-/* Of programs that stand in for each other (bpf/loop.bpf.c): a hit that all of them missed is counted by each, so there are not more than the least. */
-static uint64_t missed_by_all(const struct bpf_program *first, const struct bpf_program *second, const struct bpf_program *third)
-{
-	uint64_t least = misses_of(first);
-
-	if (least && bpf_program__autoload(second)) {
-		uint64_t others[] = {misses_of(second), misses_of(third)};
-
-		for (int i = 0; i < 2; i++)
-			least = others[i] < least ? others[i] : least;
-	}
-	return least;
-}
-
 /* As the programs count them (bpf_prog_info.recursion_misses, kernel 5.12; before, none are counted). */
 static struct misses misses_now(const struct capture *capture)
 {
@@ -256,11 +242,9 @@ static struct misses misses_now(const struct capture *capture)
 	struct misses misses = {.samples = misses_of(skeleton->progs.on_clock)};
 	struct bpf_program *program;
 
-	misses.hits = missed_by_all(skeleton->progs.on_sys_enter, skeleton->progs.on_sys_enter_2, skeleton->progs.on_sys_enter_3) +
-		      missed_by_all(skeleton->progs.on_sys_exit, skeleton->progs.on_sys_exit_2, skeleton->progs.on_sys_exit_3);
 	bpf_object__for_each_program(program, skeleton->obj)
 	{
-		if (program != skeleton->progs.on_clock && strncmp(bpf_program__name(program), "on_sys_", strlen("on_sys_")))
+		if (program != skeleton->progs.on_clock)
 			misses.hits += misses_of(program);
 	}
 	return misses;
@@ -272,28 +256,33 @@ void capture_begin_misses(struct capture *capture)
 	capture->misses.ts = clock_now_ns();
 }
 
-#define MISSES_EVERY_NS (100 * NS_PER_MS)
+/* Often enough for the stage to hold all that came since the last look: what has gone on cannot be unknown any more. */
+#define MISSES_EVERY_NS (REORDER_WINDOW_NS / 2)
 
 /*
- * Skipped hits are losses like others: the stream says so, and everybody who reads it. But the kernel counts those of all processes, and not when they were, so
- * it is said of the instant at which it was noticed: nothing that is known is taken back for what was most likely somebody else's.
+ * Skipped hits are losses like others: the stream says so, and everybody who reads it. The kernel counts those of all processes, and not when they were, so
+ * nothing is known since the last look.
  */
 static int drain_misses(struct capture *capture, uint64_t horizon)
 {
+	bool enabled = capture->skeleton->bss->enabled;
 	struct misses before = capture->misses, now;
-	uint64_t ts = horizon - 1; /* the horizon may be the end of the window, and belongs to it no more */
-	union event event = {.lost = {.hdr = {.ts = ts, .type = EV_LOST, .flags = EVF_LOST_MISSED}, .last_ts = ts}};
+	union event event = {.lost = {.hdr = {.ts = before.ts, .type = EV_LOST, .flags = EVF_LOST_MISSED}}};
+	uint64_t ts = clock_now_ns();
 
-	if (capture->skeleton->bss->enabled && horizon - before.ts < MISSES_EVERY_NS)
+	if (enabled && ts - before.ts < MISSES_EVERY_NS)
 		return 0;
 	now = misses_now(capture);
-	now.ts = horizon;
+	now.ts = ts;
 	capture->misses = now;
 	capture->status.stacks.taken += now.samples - before.samples;
 	capture->status.stacks.missing += now.samples - before.samples;
 	event.lost.count = now.hits - before.hits;
 	if (!event.lost.count)
 		return 0;
+	event.lost.last_ts = enabled ? clock_now_ns() : horizon - 1; /* the window's end belongs to it no more */
+	if (event.hdr.ts > event.lost.last_ts)
+		event.hdr.ts = event.lost.last_ts;
 	capture->status.missed += event.lost.count;
 	capture_look_again(capture);
 	return sink_event(&capture->sink, &event);

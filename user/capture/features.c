@@ -43,6 +43,9 @@ static const struct feature TABLE[FEATURE_COUNT] = {
 	[FEATURE_GIVING_UP] = {.name = "rights given up", .purpose = "once the probes are in place; CAP_BPF too, unless its maps need it"},
 };
 
+/* where libbpf looks for what it needs of it */
+static const char *const TRACEFS[] = {"/sys/kernel/tracing/events/raw_syscalls/sys_enter/id", "/sys/kernel/debug/tracing/events/raw_syscalls/sys_enter/id"};
+
 static void __attribute__((format(printf, 3, 4))) found(struct feature *feature, bool available, const char *format, ...)
 {
 	va_list args;
@@ -269,8 +272,6 @@ static void probe_kernel_details(struct features *features, const struct btf *bt
 		unchecked(throttle, "needs kernel BTF");
 		return;
 	}
-	/* system-call tracepoints that run with preemption on have a mark in their description (include/linux/tracepoint-defs.h), which came with them */
-	features->preemptible_syscalls = has_member(btf, "tracepoint_ext", "faultable");
 	found(regs, have_task_regs, have_task_regs ? "system call of every sleep" : "the kernel has no bpf_task_pt_regs");
 	remedy(regs, "needs kernel 5.15; sleeps are shown without the system call's name");
 
@@ -289,6 +290,31 @@ static void probe_kernel_details(struct features *features, const struct btf *bt
 	else
 		found(throttle, false, "the kernel has no CPU quotas (CONFIG_CFS_BANDWIDTH)");
 	remedy(throttle, "none needed: without quotas nothing is throttled");
+}
+
+/*
+ * Can a thread be preempted inside of a tracing program? Where the lock of all tracepoints is an SRCU domain. One of that name was there before 6.13 too, for
+ * something else; the tracepoints of system calls came to be marked as faultable when it went.
+ */
+static bool has_preemptible_programs(const struct btf *btf)
+{
+	return has_member(btf, "tracepoint_ext", "faultable") && btf__find_by_name_kind(btf, "tracepoint_srcu_srcu_data", BTF_KIND_VAR) > 0;
+}
+
+static void probe_tracefs(struct features *features, const struct btf *btf)
+{
+	struct feature *feature = &features->list[FEATURE_TRACEFS];
+	bool preemptible = has_preemptible_programs(btf), readable = false, mounted = false;
+
+	for (size_t i = 0; i < sizeof(TRACEFS) / sizeof(TRACEFS[0]); i++) {
+		mounted |= access(TRACEFS[i], F_OK) == 0;
+		readable |= access(TRACEFS[i], R_OK) == 0;
+	}
+	features->syscall_events = preemptible && readable;
+	if (preemptible)
+		feature->purpose = "every wait of an event loop, also while other threads are in the same probe (kernel 7.0 on)";
+	found(feature, readable || !preemptible, readable ? "mounted" : mounted ? "not readable" : "not mounted");
+	remedy(feature, "mount it, with mount -t tracefs tracefs /sys/kernel/tracing; without it waits of event loops may be missed, and the time around is unknown");
 }
 
 static void probe_clock(struct feature *feature)
@@ -355,8 +381,6 @@ void features_probe(struct features *features)
 	static const char *const epoll[] = {"sys_enter", "sys_exit", NULL};
 	_cleanup_(btf__freep) struct btf *btf = NULL;
 	struct feature *list = features->list;
-	bool tracefs = access("/sys/kernel/tracing/events", F_OK) == 0 || access("/sys/kernel/debug/tracing/events", F_OK) == 0;
-
 	int btf_err;
 
 	load_prepare();
@@ -376,9 +400,9 @@ void features_probe(struct features *features)
 	probe_tracepoints(&list[FEATURE_LIFECYCLE], btf, life);
 	probe_tracepoints(&list[FEATURE_EPOLL], btf, epoll);
 	probe_kernel_details(features, btf);
+	probe_tracefs(features, btf);
 	probe_clock(&list[FEATURE_CLOCK]);
 	unchecked(&list[FEATURE_PROGRAMS], "they are loaded when a process is observed");
-	found(&list[FEATURE_TRACEFS], true, tracefs ? "mounted" : "not mounted");
 	probe_filter(&list[FEATURE_FILTER]);
 	probe_giving_up(&list[FEATURE_GIVING_UP]);
 }

@@ -45,7 +45,7 @@ struct feature {
 
 struct features {
 	struct feature list[FEATURE_COUNT];
-	bool preemptible_syscalls; /* a thread can be preempted in a probe of a system call, and others miss it meanwhile: bpf/loop.bpf.c */
+	bool syscall_events; /* system calls are seen by perf events instead of raw tracepoints: bpf/loop.bpf.c */
 };
 
 /* Examines the system. Loads and attaches nothing; takes milliseconds. */

@@ -113,6 +113,15 @@ static uint32_t kinds_of(const struct capture_options *options)
 	return options->stack_kinds ? options->stack_kinds & all : all;
 }
 
+/* Why there are two ways to a system call is told in bpf/loop.bpf.c. */
+static void choose_syscall_programs(struct gilscope_bpf *skeleton, const struct features *features)
+{
+	bpf_program__set_autoload(skeleton->progs.on_sys_enter, !features->syscall_events);
+	bpf_program__set_autoload(skeleton->progs.on_sys_exit, !features->syscall_events);
+	bpf_program__set_autoload(skeleton->progs.on_sys_enter_event, features->syscall_events);
+	bpf_program__set_autoload(skeleton->progs.on_sys_exit_event, features->syscall_events);
+}
+
 int load_programs(const struct features *features, const struct capture_options *options, int cpu_count, struct diag *diag,
 		  struct gilscope_bpf **ret_skeleton)
 {
@@ -132,10 +141,7 @@ int load_programs(const struct features *features, const struct capture_options 
 	uprobes_prepare(skeleton, features_have(features, FEATURE_UPROBE_MULTI));
 	skeleton->rodata->stack_kinds = kinds_of(options);
 	bpf_program__set_autoload(skeleton->progs.on_clock, options->rate_hz > 0);
-	bpf_program__set_autoload(skeleton->progs.on_sys_enter_2, features->preemptible_syscalls);
-	bpf_program__set_autoload(skeleton->progs.on_sys_enter_3, features->preemptible_syscalls);
-	bpf_program__set_autoload(skeleton->progs.on_sys_exit_2, features->preemptible_syscalls);
-	bpf_program__set_autoload(skeleton->progs.on_sys_exit_3, features->preemptible_syscalls);
+	choose_syscall_programs(skeleton, features);
 	skeleton->rodata->wake_bytes = ring_bytes / 4;
 	bpf_map__set_max_entries(skeleton->maps.ring, ring_bytes);
 	bpf_map__set_max_entries(skeleton->maps.cpus, (uint32_t)cpu_count);

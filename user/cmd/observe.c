@@ -262,7 +262,7 @@ static void tell_end(const struct observation *observation)
 		fprintf(stderr, "gilscope: %" PRIu64 " events came too late to be put in order; what they would have told is 'unknown'. More CPU time for gilscope may help.\n",
 			observation->late);
 	if (status->missed)
-		fprintf(stderr, "gilscope: the kernel skipped %" PRIu64 " probe hits; figures around them may be wrong.\n", status->missed);
+		fprintf(stderr, "gilscope: the kernel skipped %" PRIu64 " probe hits; what they would have told is 'unknown'.\n", status->missed);
 }
 
 void observe_head(const struct observe_options *options, struct stream_head *head)
