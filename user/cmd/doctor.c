@@ -87,6 +87,18 @@ static void print_line(bool good, const char *name, const char *text)
 	printf("  %s  %-18s %s\n", good ? "ok" : "NO", name, text);
 }
 
+enum { FOUND_COLUMNS = 32 };
+
+static void print_found(const struct feature *feature)
+{
+	const char *mark = feature->available ? "ok" : feature->required ? "NO" : "--";
+
+	if (strlen(feature->found) <= FOUND_COLUMNS)
+		printf("  %s  %-18s %-*s %s\n", mark, feature->name, FOUND_COLUMNS, feature->found, feature->purpose);
+	else
+		printf("  %s  %-18s %s\n      %-18s %-*s %s\n", mark, feature->name, feature->found, "", FOUND_COLUMNS, "", feature->purpose);
+}
+
 static void print_features(const struct features *features)
 {
 	for (int i = 0; i < FEATURE_COUNT; i++) {
@@ -95,8 +107,7 @@ static void print_features(const struct features *features)
 		if (feature->unchecked)
 			printf("  ??  %-18s not checked (%s)\n", feature->name, feature->found);
 		else
-			printf("  %s  %-18s %-32s %s\n", feature->available ? "ok" : feature->required ? "NO" : "--", feature->name, feature->found,
-			       feature->purpose);
+			print_found(feature);
 		if (feature->remedy[0])
 			printf("      %-18s %s\n", "", feature->remedy);
 	}
