@@ -68,37 +68,64 @@ int runtime_thread_state(pid_t pid, const struct layout *layout, uint64_t addres
 	return err;
 }
 
-/* One interpreter's threads. `limit` bounds them and ends cycles. */
-static int threads_walk(pid_t pid, const struct layout *layout, uint64_t interpreter, struct thread_state *list, int limit)
+struct thread_states {
+	struct thread_state *list;
+	int count, room;
+};
+
+/* Room for one more. What a few threads need is small: a snapshot must not wait for the pages of a list that could hold them all. */
+static bool states_grow(struct thread_states *states)
+{
+	int room = states->room ? 2 * states->room : 64;
+	struct thread_state *list;
+
+	if (states->count < states->room)
+		return true;
+	list = reallocarray(states->list, (size_t)room, sizeof(*list));
+	if (!list)
+		return false;
+	states->list = list;
+	states->room = room;
+	return true;
+}
+
+/* One interpreter's threads. THREAD_STATES_MAX bounds them and ends cycles. */
+static int threads_walk(pid_t pid, const struct layout *layout, uint64_t interpreter, struct thread_states *states)
 {
 	uint64_t address;
-	int count = 0, err = memory_read_u64(pid, interpreter + layout->interp_threads, &address);
+	int err = memory_read_u64(pid, interpreter + layout->interp_threads, &address);
 
-	while (!err && address && count < limit) {
-		err = runtime_thread_state(pid, layout, address, &list[count]);
+	while (!err && address && states->count < THREAD_STATES_MAX) {
+		if (!states_grow(states))
+			return -ENOMEM;
+		err = runtime_thread_state(pid, layout, address, &states->list[states->count]);
 		if (!err)
 			err = memory_read_u64(pid, address + layout->tstate_next, &address);
 		if (!err)
-			count++;
+			states->count++;
 	}
-	return count;
+	return 0;
 }
 
 int runtime_thread_states(pid_t pid, const struct layout *layout, uint64_t runtime, struct thread_state **ret_list)
 {
 	_cleanup_(freep) struct interpreter *interpreters = calloc(INTERPRETERS_MAX, sizeof(*interpreters));
-	_cleanup_(freep) struct thread_state *list = calloc(THREAD_STATES_MAX, sizeof(*list));
-	int interpreter_count, count = 0;
+	struct thread_states states = {0};
+	int interpreter_count, err = 0;
 
-	if (!interpreters || !list)
+	if (!interpreters)
 		return -ENOMEM;
 	interpreter_count = runtime_interpreters(pid, layout, runtime, interpreters);
 	if (interpreter_count < 0)
 		return interpreter_count;
-	for (int i = 0; i < interpreter_count; i++)
-		count += threads_walk(pid, layout, interpreters[i].address, list + count, THREAD_STATES_MAX - count);
-	*ret_list = STEAL(list, NULL);
-	return count;
+	for (int i = 0; i < interpreter_count && !err; i++)
+		err = threads_walk(pid, layout, interpreters[i].address, &states);
+	if (err) {
+		free(states.list);
+		return err;
+	}
+	*ret_list = states.list;
+	return states.count;
 }
 
 static bool gil_plausible(const struct gil_words *words)
