@@ -3,7 +3,7 @@
  * loop.bpf.c - the waits of event loops: entering and leaving epoll_wait, epoll_pwait and epoll_pwait2; and their end, when the descriptor is closed.
  *
  * The tracepoints of all system calls, sifted by number first, are reached in one of two ways. Raw tracepoints need no tracefs and cost a few nanoseconds for
- * the other calls. But a tracing program runs once at a time on a CPU (kernel/trace/bpf_trace.c, __bpf_trace_run), and since 7.0 preemption stays on in it
+ * the other calls. But a tracing program runs once at a time on a CPU (kernel/trace/bpf_trace.c, __bpf_trace_run), and in 7.2 preemption stays on in it
  * (include/linux/tracepoint.h, tracepoint_srcu): while thread A is preempted inside of it, whatever thread B passes
  * on that CPU is skipped and only counted (bpf_prog_info.recursion_misses). The perf events of the same tracepoints turn preemption off (include/trace/perf.h),
  * those of single calls do not (trace_call_bpf_faultable). So there the perf events are used, where tracefs tells their numbers.

@@ -312,9 +312,9 @@ static void probe_tracefs(struct features *features, const struct btf *btf)
 	}
 	features->syscall_events = preemptible && readable;
 	if (preemptible)
-		feature->purpose = "every wait of an event loop, also while other threads are in the same probe (kernel 7.0 on)";
+		feature->purpose = "every wait of an event loop, also while other threads are in the same probe (needed on this kernel)";
 	found(feature, readable || !preemptible, readable ? "mounted" : mounted ? "not readable" : "not mounted");
-	remedy(feature, "mount it, with mount -t tracefs tracefs /sys/kernel/tracing; without it waits of event loops may be missed, and the time around is unknown");
+	remedy(feature, "mount it, with mount -t tracefs tracefs /sys/kernel/tracing, and run as root; without it waits of event loops may be missed, and the time around is unknown");
 }
 
 static void probe_clock(struct feature *feature)
