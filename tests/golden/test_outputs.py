@@ -119,6 +119,65 @@ def test_pipes_and_devices_are_written_as_it_comes(command, tmp_path):
         assert len(run(*command, SCRIPT, "-o", "/dev/stdout").stdout) > 100
 
 
+# Stands between the program and libc, and does what another process could do in that moment.
+INTRUDER = r"""
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+int flock(int fd, int operation)
+{
+	const char *partial = getenv("REPLACED_PARTIAL");
+	static int done;
+
+	if (partial && !done++) {
+		unlink(partial);
+		close(open(partial, O_CREAT | O_EXCL | O_WRONLY, 0600));
+	}
+	return (int)syscall(SYS_flock, fd, operation);
+}
+
+int lstat(const char *path, struct stat *there)
+{
+	const char *linked = getenv("LINKED");
+	int ret = fstatat(AT_FDCWD, path, there, AT_SYMLINK_NOFOLLOW);
+
+	if (linked && !strcmp(path, linked)) {
+		unlink(path);
+		ret |= symlink("out.html", path);
+	}
+	return ret;
+}
+"""
+
+
+@pytest.fixture(name="intruded", scope="module")
+def intruder(tmp_path_factory):
+    library = tmp_path_factory.mktemp("intruder") / "intruder.so"
+    subprocess.run(["cc", "-shared", "-fPIC", "-x", "c", "-", "-o", library], input=INTRUDER.encode(), check=True)
+    return lambda **environment: {**os.environ, "LD_PRELOAD": str(library), **environment}
+
+
+def test_a_pipe_that_becomes_a_link_is_not_written_through(command, place, intruded):
+    pipe = place.with_name("pipe.html")
+    os.mkfifo(pipe)
+    with open(os.open(pipe, os.O_RDWR), "rb"):
+        assert_untouched(place, run(*command, SCRIPT, "-o", pipe, env=intruded(LINKED=str(pipe))), "cannot create")
+    assert pipe.is_symlink()
+
+
+@pytest.mark.parametrize("stale", [True, False], ids=["removes a stale file", "makes a file"])
+def test_what_another_writer_has_just_made_is_left_alone(command, place, intruded, stale):
+    partial = place.with_name(place.name + ".partial")
+    if stale:
+        partial.touch()
+    assert_untouched(place, run(*command, SCRIPT, "-o", place, env=intruded(REPLACED_PARTIAL=str(partial))), "another process is writing")
+    assert partial.stat().st_size == 0
+
+
 def test_a_recording_that_cannot_begin_leaves_the_old_one(place):
     result = run("record", "-o", place, "-p", "4194304")
     assert_untouched(place, result, "gilscope: ")

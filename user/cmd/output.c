@@ -46,6 +46,14 @@ static void catch_signals(const struct output *output)
 
 /* ── the file beside ─────────────────────────────────────────────────────────────────────────────────────────────── */
 
+/* Does the open file have this name still? While its lock is held nobody else takes the name away. */
+static bool has_name(int fd, int folder, const char *name)
+{
+	struct stat open, named;
+
+	return !fstat(fd, &open) && !fstatat(folder, name, &named, AT_SYMLINK_NOFOLLOW) && open.st_dev == named.st_dev && open.st_ino == named.st_ino;
+}
+
 /* What somebody left there. 0 when it is gone; -EBUSY when it is being written. */
 static int remove_stale(int folder, const char *name)
 {
@@ -55,6 +63,8 @@ static int remove_stale(int folder, const char *name)
 	if (fd < 0)
 		return errno == ENOENT ? 0 : errno == ELOOP && !unlinkat(folder, name, 0) ? 0 : -errno;
 	if (!fstat(fd, &there) && S_ISREG(there.st_mode) && flock(fd, LOCK_EX | LOCK_NB) && errno == EWOULDBLOCK)
+		err = -EBUSY;
+	else if (!has_name(fd, folder, name)) /* another process removed it before it was locked, and what has the name now is that one's */
 		err = -EBUSY;
 	else if (unlinkat(folder, name, 0) && errno != ENOENT)
 		err = -errno;
@@ -73,9 +83,10 @@ static int create_beside(int folder, const char *name)
 	fd = openat(folder, name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, mode);
 	if (fd < 0)
 		return errno == EEXIST ? -EBUSY : -errno;
-	if (!flock(fd, LOCK_EX | LOCK_NB) || errno != EWOULDBLOCK)
-		return fd; /* where a file system has no locks there is none */
-	/* another one took it for a leftover before it was locked, and removes it */
+	/* where a file system has no locks there is none */
+	if ((!flock(fd, LOCK_EX | LOCK_NB) || errno != EWOULDBLOCK) && has_name(fd, folder, name))
+		return fd;
+	/* another one took it for a leftover before it was locked, and removes it or has done so */
 	close(fd);
 	return -EBUSY;
 }
@@ -166,7 +177,7 @@ static bool is_same(const struct stat *there, const char *input)
 }
 
 /* What is there already may not be what is replaced. 1: it is written as it comes; 0: it is a file, or nothing; or -errno with a diag. */
-static int look_at_place(const char *path, const char *input, struct diag *diag)
+static int look_at_place(const char *path, const char *input, struct stat *ret_there, struct diag *diag)
 {
 	struct stat there;
 
@@ -179,6 +190,7 @@ static int look_at_place(const char *path, const char *input, struct diag *diag)
 	}
 	if (S_ISDIR(there.st_mode))
 		return diag_set(diag, EXIT_FAILED, -EISDIR, "cannot create %s: %s", path, strerror(EISDIR));
+	*ret_there = there;
 	if (!S_ISREG(there.st_mode))
 		return 1;
 	if (!is_same(&there, input))
@@ -188,8 +200,30 @@ static int look_at_place(const char *path, const char *input, struct diag *diag)
 	return -EINVAL;
 }
 
+/*
+ * Opens what was looked at. By now its name may be a link to a file that matters: so nothing is made or cut off by opening, and what was opened must be
+ * what was there. NULL with errno.
+ */
+static FILE *open_as_it_comes(const char *path, const struct stat *there)
+{
+	int fd = open(path, O_WRONLY | O_CLOEXEC | O_NOCTTY | (is_system_link(path) ? 0 : O_NOFOLLOW));
+	FILE *file = NULL;
+	struct stat opened;
+
+	if (fd < 0)
+		return NULL;
+	if (fstat(fd, &opened) || opened.st_dev != there->st_dev || opened.st_ino != there->st_ino)
+		errno = EAGAIN;
+	else
+		file = fdopen(fd, "w");
+	if (!file)
+		close(fd);
+	return file;
+}
+
 int output_begin(struct output *output, const char *path, const char *input, struct diag *diag)
 {
+	struct stat there = {0};
 	int as_it_comes;
 
 	*output = (struct output){.name = path, .path = path};
@@ -198,12 +232,12 @@ int output_begin(struct output *output, const char *path, const char *input, str
 		output->file = stdout;
 		return 0;
 	}
-	as_it_comes = look_at_place(path, input, diag);
+	as_it_comes = look_at_place(path, input, &there, diag);
 	if (as_it_comes < 0)
 		return as_it_comes;
 	if (!as_it_comes)
 		return begin_beside(output, diag);
-	output->file = fopen(path, "we");
+	output->file = open_as_it_comes(path, &there);
 	return output->file ? 0 : diag_set(diag, EXIT_FAILED, -errno, "cannot create %s: %s", path, strerror(errno));
 }
 
