@@ -36,11 +36,11 @@ class App(harness.App):
 class Terminal:
     """A tmux window that runs gilscope top, with a line before and after it."""
 
-    def __init__(self, folder, *arguments, columns=80, rows=24, env=None, works_in="."):
+    def __init__(self, folder, *arguments, columns=80, rows=24, env=None, works_in=".", jobs=False):
         self._folder, self._socket = folder, f"gilscope-test-{os.getpid()}-{next(NUMBERS)}"
         environment = {"LC_ALL": "C.UTF-8", **(env or {})}
         words = ["env", "-C", works_in, *(f"{name}={value}" for name, value in environment.items()), harness.GILSCOPE, "top", *map(str, arguments)]
-        command = f"trap : INT; echo BEFORE; stty -g > before; echo $$ > shell; {shlex.join(words)}; echo status $?; stty -g > after; echo AFTER; exec cat"
+        command = f"{'set -m; ' if jobs else ''}trap : INT; echo BEFORE; stty -g > before; echo $$ > shell; {shlex.join(words)}; echo status $?; stty -g > after; echo AFTER; exec cat"
         self._tmux("-f", "/dev/null", "new-session", "-d", "-s", "top", "-x", columns, "-y", rows, "-c", folder, "sh", "-c", command)
 
     def _tmux(self, *arguments):
@@ -300,6 +300,17 @@ def pid_of_top(folder):
 
 def test_ctrl_c_quits(app, top):
     assert top.quit("C-c") == (0, "")
+
+
+def test_ctrl_z_stops_it(app, tmp_path):
+    with Terminal(tmp_path, app.pid, jobs=True) as top:
+        top.wait("No stall of 50.0 ms or longer")
+        pid = pid_of_top(tmp_path)
+        try:
+            assert top.quit("C-z")[0] == 128 + signal.SIGTSTP
+            assert re.search(r"^State:\s+T", harness.read(f"/proc/{pid}/status"), re.MULTILINE)
+        finally:
+            os.kill(pid, signal.SIGKILL)
 
 
 @pytest.mark.parametrize("numbers, status", [((signal.SIGTERM,), 0), ((signal.SIGINT, signal.SIGTERM), 130), ((signal.SIGQUIT,), 128 + signal.SIGQUIT),

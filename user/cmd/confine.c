@@ -112,14 +112,14 @@ static void drop_caps(unsigned long long keep, bool (*can_go_on)(void *ctx), voi
 
 /* Of reading, computing, writing and ending. Names that this architecture or libseccomp does not know are left out. */
 static const char *const CALLS[] = {
-	"access", "brk", "clock_getres", "clock_gettime", "clock_nanosleep", "close", "dup", "dup2", "dup3", "epoll_ctl", "epoll_pwait", "epoll_pwait2",
-	"epoll_wait", "exit", "exit_group", "faccessat", "faccessat2", "fadvise64", "fallocate", "fchmod", "fcntl", "fdatasync", "flock", "fstat", "fstatfs",
-	"fsync", "ftruncate", "futex", "getcwd", "getdents64", "getegid", "geteuid", "getgid", "getpid", "getppid", "getrandom", "gettid", "gettimeofday",
-	"getuid", "link", "linkat", "lseek", "lstat", "madvise", "memfd_create", "mmap", "mprotect", "mremap", "munmap", "nanosleep", "newfstatat", "poll",
-	"ppoll", "pread64", "preadv", "pselect6", "pwrite64", "pwritev", "read", "readlink", "readlinkat", "readv", "rename", "renameat", "renameat2",
-	"restart_syscall", "rt_sigaction", "rt_sigprocmask", "rt_sigreturn", "rt_sigtimedwait", "sched_getaffinity", "sched_yield", "select", "setitimer",
-	"sigaltstack", "stat", "statfs", "statx", "sysinfo", "time", "timer_create", "timer_delete", "timer_settime", "umask", "uname", "unlink", "unlinkat",
-	"wait4", "waitid", "write", "writev",
+	"access", "brk", "clock_getres", "clock_gettime", "clock_nanosleep", "close", "dup", "dup2", "dup3", "epoll_ctl", "epoll_pwait",
+	"epoll_pwait2", "epoll_wait", "exit", "exit_group", "faccessat", "faccessat2", "fadvise64", "fallocate", "fchmod", "fcntl", "fdatasync",
+	"flock", "fstat", "fstatfs", "fsync", "ftruncate", "futex", "getcwd", "getdents64", "getegid", "geteuid", "getgid", "getpgid", "getpgrp",
+	"getpid", "getppid", "getrandom", "gettid", "gettimeofday", "getuid", "link", "linkat", "lseek", "lstat", "madvise", "memfd_create", "mmap",
+	"mprotect", "mremap", "munmap", "nanosleep", "newfstatat", "poll", "ppoll", "pread64", "preadv", "pselect6", "pwrite64", "pwritev", "read",
+	"readlink", "readlinkat", "readv", "rename", "renameat", "renameat2", "restart_syscall", "rt_sigaction", "rt_sigprocmask", "rt_sigreturn",
+	"rt_sigtimedwait", "sched_getaffinity", "sched_yield", "select", "setitimer", "sigaltstack", "stat", "statfs", "statx", "sysinfo", "time",
+	"timer_create", "timer_delete", "timer_settime", "umask", "uname", "unlink", "unlinkat", "wait4", "waitid", "write", "writev",
 };
 static const char *const OBSERVER_CALLS[] = {"process_vm_readv"};
 
@@ -172,8 +172,9 @@ static void filter_calls(bool observer)
 		allow(filter, CALLS, COUNT(CALLS));
 		allow_ioctls(filter, IOCTLS, COUNT(IOCTLS));
 		allow_opening(filter);
-		/* a signal to oneself, which ends a process as that signal does */
+		/* a signal to oneself, which ends a process as that signal does; and stops it: ncurses' handler of Ctrl-Z, with kill() */
 		seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(tgkill), 1, SCMP_A0(SCMP_CMP_MASKED_EQ, UINT32_MAX, (scmp_datum_t)getpid()));
+		seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(kill), 1, SCMP_A0(SCMP_CMP_MASKED_EQ, UINT32_MAX, (scmp_datum_t)getpid()));
 		if (observer) {
 			allow(filter, OBSERVER_CALLS, COUNT(OBSERVER_CALLS));
 			allow_ioctls(filter, OBSERVER_IOCTLS, COUNT(OBSERVER_IOCTLS));
