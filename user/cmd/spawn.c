@@ -21,7 +21,7 @@
 #include "target/target.h"
 
 #define TRY_MS 10
-#define TRIES 1000
+#define PATIENCE_NS (20 * NS_PER_S) /* how long a command may take to become Python */
 #define GRACE_NS (5 * NS_PER_S) /* between SIGTERM and SIGKILL */
 #define CHILDREN_MAX 1024	/* that are looked at in one round; there are more rounds */
 
@@ -225,11 +225,12 @@ int spawn_python(char **argv, struct diag *diag, struct spawned *ret_spawned)
 {
 	struct spawned spawned = {0};
 	struct diag last = {0};
+	uint64_t begun = clock_now_ns(); /* a look takes its time, and more of it where files do not answer */
 	int err = start_kept(argv, &spawned);
 
 	if (err)
 		return diag_set(diag, EXIT_FAILED, err, "cannot start %s: %s", argv[0], strerror(-err));
-	for (int i = 0; i < TRIES && !is_over(&spawned); i++) {
+	while (!is_over(&spawned)) {
 		struct target *target;
 
 		err = target_open(spawned.pid, &last, &target);
@@ -238,7 +239,7 @@ int spawn_python(char **argv, struct diag *diag, struct spawned *ret_spawned)
 			*ret_spawned = spawned;
 			return 0;
 		}
-		if (last.status == EXIT_NOT_PERMITTED)
+		if (last.status == EXIT_NOT_PERMITTED || clock_now_ns() - begun >= PATIENCE_NS)
 			break;
 		sleep_ms(TRY_MS);
 	}

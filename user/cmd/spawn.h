@@ -25,7 +25,7 @@ struct spawned {
 
 /*
  * Starts the command and returns when its process is a CPython whose interpreter is up. What it does before that is not observed. 0, or -errno with
- * a diag: it cannot be started, it exited early, or no Python has shown up in its own process for ten seconds (a wrapper that starts Python as a
+ * a diag: it cannot be started, it exited early, or no Python has shown up in its own process for twenty seconds (a wrapper that starts Python as a
  * child is not followed); then it has been stopped.
  */
 int spawn_python(char **argv, struct diag *diag, struct spawned *ret_spawned);
