@@ -177,6 +177,14 @@ def unread_kinds(count):
         yield f"1 epoll epfd=3 wakeup kind={i % 2 + 1}"
 
 
+def closes(count):
+    """Descriptors of loops that are closed among many threads."""
+    yield from threads(count)
+    for _ in range(count):
+        yield from ("1 epoll epfd=3 wakeup kind=1", "2 runs_loop yes kind=1", "2 epoll_enter epfd=3 timeout_ms=-1", "2 epoll_exit epfd=3 ret=1",
+                    "2 epoll_close epfd=3")
+
+
 def loops_of_one(count):
     """One thread runs one loop after the other."""
     yield "2 thread pid=1 python"
@@ -259,7 +267,7 @@ def looks(count):
 MODES = {"looks": "edges"}
 KINDS = {kind.__name__: kind for kind in (
     gils, loops, blockers, threads, losses, processes, losses_of_threads, losses_of_loops, losses_of_processes, losses_of_cpus, losses_of_gils, waiters,
-    waiters_of_many, waiting_loops, waiters_without_a_stack, runs, runs_of_threads, settling, switched_off, descriptors, kinds, unread_kinds, loops_of_one, moves,
+    waiters_of_many, waiting_loops, waiters_without_a_stack, runs, runs_of_threads, settling, switched_off, descriptors, kinds, unread_kinds, closes, loops_of_one, moves,
     births_of_gils, exits, stalls, occupants, syscalls, comms, stacks, looks)}
 
 

@@ -72,6 +72,7 @@ static int descriptor_get(struct world *w, struct process_entry *process, uint32
 	if (!(d = calloc(1, sizeof(*d))))
 		return -ENOMEM;
 	d->epfd = epfd;
+	d->number = ++w->descriptor_number;
 	HASH_ADD(hh, process->descriptors, epfd, sizeof(d->epfd), d);
 	if (HASH_FAILED(d)) {
 		free(d);
@@ -90,7 +91,7 @@ static void descriptor_free(struct world *w, struct process_entry *process, stru
 }
 
 /* One that nobody waited on last and that is no loop's need not be known. */
-void loop_unwait(struct world *w, struct thread_machine *t)
+static void loop_unwait(struct world *w, struct thread_machine *t)
 {
 	struct process_entry *process = process_of(t);
 	struct descriptor *d = t->waited;
@@ -102,6 +103,21 @@ void loop_unwait(struct world *w, struct thread_machine *t)
 	if (d->waited || d->declared)
 		return;
 	descriptor_free(w, process, d);
+}
+
+static void loop_own(struct thread_machine *t, struct descriptor *d)
+{
+	if (t->own)
+		DL_DELETE2(t->own->running, t, prev_running, next_running);
+	t->own = d;
+	if (d)
+		DL_PREPEND2(d->running, t, prev_running, next_running);
+}
+
+void loop_unlist(struct world *w, struct thread_machine *t)
+{
+	loop_own(t, NULL);
+	loop_unwait(w, t);
 }
 
 static int wait_on(struct world *w, struct thread_machine *t, uint32_t epfd, uint64_t ts)
@@ -165,7 +181,7 @@ static int loop_new(struct world *w, struct thread_machine *t, const struct loop
 }
 
 /* The thread runs the descriptor's loop from now on: one that it ran before goes on. */
-static int loop_run(struct world *w, struct thread_machine *t, const struct descriptor *d)
+static int loop_run(struct world *w, struct thread_machine *t, struct descriptor *d)
 {
 	struct loop_key key = {t->pub.index, d->epfd};
 	struct loop_machine *l;
@@ -181,9 +197,10 @@ static int loop_run(struct world *w, struct thread_machine *t, const struct desc
 	l->pub.kind = kind_of(t, d);
 	/* if it has taken the place of another one, Python did not say so */
 	l->pub.by_behaviour = t->runs != RUNS_YES || t->pub.loop;
-	t->deposed = t->pub.loop;
-	t->former_epfd = t->pub.loop ? t->pub.loop->epfd : 0;
+	t->former = t->own ? t->own->number : 0;
+	t->former_epfd = t->own ? t->own->epfd : 0;
 	t->pub.loop = &l->pub;
+	loop_own(t, d);
 	t->rival_waits = 0;
 	if (w->blind)
 		loop_await(w, t);
@@ -193,12 +210,12 @@ static int loop_run(struct world *w, struct thread_machine *t, const struct desc
 }
 
 /* Its own loop's descriptor is waited on no more, and another's is. One that lost that way wins with the first wait. */
-static bool rival_wins(struct thread_machine *t, uint32_t epfd, uint64_t ts)
+static bool rival_wins(struct thread_machine *t, const struct descriptor *d, uint64_t ts)
 {
-	if (t->deposed && t->former_epfd == epfd)
+	if (t->former == d->number)
 		return true;
-	if (t->rival_epfd != epfd || !t->rival_waits) {
-		t->rival_epfd = epfd;
+	if (t->rival != d->number || !t->rival_waits) {
+		t->rival = d->number;
 		t->rival_waits = 0;
 		t->ts_rival = ts;
 	}
@@ -215,7 +232,7 @@ int loop_meet(struct world *w, struct thread_machine *t, uint32_t epfd, uint64_t
 		t->rival_waits = 0;
 		return 0;
 	}
-	if (!t->waited->declared || t->runs == RUNS_NO || (t->pub.loop && !rival_wins(t, epfd, ts)))
+	if (!t->waited->declared || t->runs == RUNS_NO || (t->pub.loop && !rival_wins(t, t->waited, ts)))
 		return 0;
 	if (t->pub.loop)
 		loop_break(w, t, ts, false);
@@ -226,7 +243,7 @@ int loop_meet(struct world *w, struct thread_machine *t, uint32_t epfd, uint64_t
  * Threads that wait on the descriptor just now run its loop. So does one that waited there last and is outside now, if Python says that it runs one: asyncio
  * looks into its descriptor before the first callback, so a loop that begins is mostly known to be one only inside its first turn.
  */
-static int loop_adopt(struct world *w, struct thread_machine *t, const struct descriptor *d, uint64_t ts)
+static int loop_adopt(struct world *w, struct thread_machine *t, struct descriptor *d, uint64_t ts)
 {
 	bool outside = t->place == PLACE_OUTSIDE && t->runs == RUNS_YES && t->waited == d;
 	int r;
@@ -276,20 +293,29 @@ static void loop_leave(struct world *w, struct thread_machine *t, uint64_t ts)
 	turn_cancel(w, loop_of(t));
 	settle_kind(t);
 	t->pub.loop = NULL;
-	t->deposed = false;
+	loop_own(t, NULL);
+	t->former = 0;
 	thread_update(w, t, ts);
+}
+
+/* Has its loop taken the place of another one, whose descriptor is open still? */
+static bool is_deposing(const struct thread_machine *t)
+{
+	const struct descriptor *d = t->former ? descriptor_find(process_of(t), t->former_epfd) : NULL;
+
+	return d && d->number == t->former;
 }
 
 static int runs_yes(struct world *w, struct thread_machine *t, enum loop_kind kind, uint64_t ts)
 {
-	const struct descriptor *d = t->waited && t->waited->declared ? t->waited : NULL;
+	struct descriptor *d = t->waited && t->waited->declared ? t->waited : NULL;
 
 	t->pub.python = true;
 	t->runs = RUNS_YES;
 	t->runs_kind = kind;
 	if (!t->pub.loop)
 		return d ? loop_adopt(w, t, d, ts) : 0;
-	if (!t->deposed)
+	if (!is_deposing(t))
 		t->pub.loop->by_behaviour = false;
 	if (kind != LOOP_UNKNOWN)
 		t->pub.loop->kind = kind;
@@ -347,14 +373,8 @@ void loop_close(struct world *w, struct thread_machine *t, uint32_t epfd, uint64
 
 	if (!d)
 		return;
-	for (struct thread_machine *other = d->declared ? process->threads : NULL; other; other = other->sibling) {
-		if (other->pub.loop && other->pub.loop->epfd == epfd)
-			loop_over(w, other, ts);
-		if (other->deposed && other->former_epfd == epfd)
-			other->deposed = false;
-		if (other->rival_epfd == epfd)
-			other->rival_waits = 0;
-	}
+	while (d->running)
+		loop_over(w, d->running, ts); /* which takes it off the list */
 	d->declared = false;
 	while (d->waited && d->waited->next_waited)
 		loop_unwait(w, d->waited);

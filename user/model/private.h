@@ -51,6 +51,8 @@ struct descriptor {
 	bool declared;
 	enum loop_kind kind;
 	struct thread_machine *waited; /* the threads that waited on it last */
+	struct thread_machine *running; /* the living threads whose loop it is */
+	uint64_t number;		/* no other descriptor has it, ever: a descriptor that is closed does not come back */
 	UT_hash_handle hh;
 };
 
@@ -122,10 +124,12 @@ struct thread_machine {
 	struct descriptor *waited;  /* in an epoll wait, last on this descriptor, … */
 	uint64_t ts_waited;	    /* … and on no other since then */
 	struct thread_machine *prev_waited, *next_waited; /* of that descriptor */
-	uint32_t rival_epfd, rival_waits; /* waits on another loop's descriptor without one on its own */
-	uint64_t ts_rival;
-	bool deposed;	      /* the loop it ran before lost to a rival … */
-	uint32_t former_epfd; /* … and had this descriptor */
+	struct descriptor *own; /* that of the loop that it runs, as long as both live … */
+	struct thread_machine *prev_running, *next_running; /* … and the others that run one on it */
+	uint32_t rival_waits; /* waits on another loop's descriptor without one on its own … */
+	uint64_t rival, ts_rival; /* … the descriptor's number, and since when */
+	uint64_t former;      /* the loop it ran before lost to a rival, and had the descriptor of this number (0: none did) … */
+	uint32_t former_epfd; /* … and this one in the process */
 };
 
 struct cpu {
@@ -183,6 +187,7 @@ struct world {
 	struct cpu *cpus;
 	struct comm *comms;
 	uint32_t gil_room, cpu_count, object_count, descriptor_count;
+	uint64_t descriptor_number; /* the latest one's */
 	const char *full; /* as in world_window */
 	uint32_t limit;
 	struct {
@@ -355,7 +360,7 @@ void loop_await(struct world *w, struct thread_machine *t); /* … by loop_see()
  */
 void loop_refresh(struct world *w, struct thread_machine *t);
 void loops_settle_kinds(struct world *w);
-void loop_unwait(struct world *w, struct thread_machine *t); /* the thread is gone */
+void loop_unlist(struct world *w, struct thread_machine *t); /* the thread is gone */
 void loop_see(struct world *w, struct thread_machine *t, uint64_t ts);		       /* evidence begins */
 void loop_break(struct world *w, struct thread_machine *t, uint64_t ts, bool ongoing); /* evidence ends */
 static inline bool loop_waits(const struct thread_machine *t)

@@ -335,7 +335,7 @@ void thread_exit(struct world *w, struct thread_machine *t, uint64_t ts)
 	unlink_sibling(t);
 	relation_list(t);
 	sites_forget_thread(t);
-	loop_unwait(w, t);
+	loop_unlist(w, t);
 }
 
 void thread_forget(struct world *w, struct thread_machine *t, uint64_t ts)
