@@ -130,6 +130,34 @@ static void a_deleted_and_replaced_executable_is_reached(void **state)
 	rmdir(directory);
 }
 
+/* Its list of interpreters leads into a page that only a userfaultfd supplies. That page is not read, and a modified build is not the reason. */
+static void memory_that_is_not_read_is_the_reason(void **state)
+{
+	_cleanup_(child_kill) struct child child = python(
+		DEBIAN_PYTHON, "import ctypes, fcntl, mmap, os, struct, sys, time\n"
+			       "libc = ctypes.CDLL(None)\n"
+			       "fd = libc.syscall(323 if os.uname().machine == 'x86_64' else 282, os.O_CLOEXEC)\n"
+			       "try: file = os.open('/dev/shm', os.O_RDWR | os.O_TMPFILE)\n"
+			       "except OSError: file = -1\n"
+			       "if fd < 0 or file < 0: print(0, flush=True); sys.exit()\n"
+			       "os.ftruncate(file, 4096)\n"
+			       "area = mmap.mmap(file, 4096)\n"
+			       "page = ctypes.addressof(ctypes.c_char.from_buffer(area))\n"
+			       "fcntl.ioctl(fd, 0xc018aa3f, struct.pack('QQQ', 0xAA, 0, 0))\n"
+			       "fcntl.ioctl(fd, 0xc020aa00, struct.pack('QQQQ', page, 4096, 1, 0))\n"
+			       "ctypes.pythonapi.PyInterpreterState_Head.restype = ctypes.c_void_p\n"
+			       "head = ctypes.pythonapi.PyInterpreterState_Head()\n"
+			       "runtime = (ctypes.c_uint64 * 128).in_dll(ctypes.pythonapi, '_PyRuntime')\n"
+			       "for i in (i for i in range(128) if runtime[i] == head): runtime[i] = page\n"
+			       "print(1, flush=True); time.sleep(60)\n");
+
+	if (!atoi(line_of(&child))) {
+		print_message("           no userfaultfd for pages of /dev/shm\n");
+		skip();
+	}
+	assert_refused(child.pid, EXIT_UNSUPPORTED, "whoever reads it may wait for ever");
+}
+
 static void a_snapshot_of_a_process_that_ended_fails(void **state)
 {
 	struct child child = python(DEBIAN_PYTHON, "import time; print(1, flush=True); time.sleep(60)");
@@ -153,6 +181,7 @@ int main(void)
 		cmocka_unit_test(without_the_right_the_capability_is_named),
 		cmocka_unit_test(a_thread_is_not_taken_for_a_process),
 		cmocka_unit_test(a_deleted_and_replaced_executable_is_reached),
+		cmocka_unit_test(memory_that_is_not_read_is_the_reason),
 		cmocka_unit_test(a_snapshot_of_a_process_that_ended_fails),
 	};
 

@@ -25,7 +25,7 @@ int memory_read(pid_t pid, uint64_t address, void *to, size_t length)
 	while (done < length) {
 		size_t here;
 		enum page page = pages_look(pid, address + done, length - done, &seen, &here);
-		int err = page == PAGE_WAITS ? -EFAULT : 0;
+		int err = page == PAGE_WAITS ? seen.err : 0;
 
 		if (page == PAGE_READ)
 			err = read_present(pid, address + done, (char *)to + done, here);

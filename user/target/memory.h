@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * memory.h - reads the memory of another process. Every address is distrusted: a bad one is -EFAULT, never a crash; and one whose page somebody might
- * have to be asked for is bad (pages.h), for whoever is asked need not answer.
+ * memory.h - reads the memory of another process. Every address is distrusted: a bad one is -EFAULT, never a crash; and a page that somebody might have
+ * to be asked for is not read (pages.h), for whoever is asked need not answer.
  */
 #ifndef GILSCOPE_TARGET_MEMORY_H
 #define GILSCOPE_TARGET_MEMORY_H
@@ -10,7 +10,10 @@
 #include <stdint.h>
 #include <sys/types.h>
 
-/* All `length` bytes or nothing. -EFAULT: not all of it is mapped and readable; -EPERM: CAP_SYS_PTRACE is missing; -ESRCH: the process is gone. */
+/*
+ * All `length` bytes or nothing. -EFAULT: not all of it is mapped and readable; -EPERM: CAP_SYS_PTRACE is missing; -ESRCH: the process is gone;
+ * -EBUSY: not read, for whoever reads it may wait for ever; -ETIME: not read, for the time that pages_allow() gave is over.
+ */
 int memory_read(pid_t pid, uint64_t address, void *to, size_t length);
 
 /* `size` bytes at each of the addresses, into one row; what cannot be read becomes zeros. Far cheaper than one by one. */

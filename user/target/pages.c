@@ -238,10 +238,10 @@ static void find_mapping(pid_t pid, uint64_t address, struct pages_seen *seen)
 {
 	_cleanup_(mappings_done) struct mappings mappings = {0};
 
-	*seen = (struct pages_seen){0, UINT64_MAX, PAGE_WAITS, true};
-	if (!is_allowed() || mappings_read(pid, &mappings))
+	*seen = (struct pages_seen){0, UINT64_MAX, PAGE_WAITS, is_allowed() ? mappings_read(pid, &mappings) : -ETIME};
+	if (seen->err)
 		return;
-	seen->refused = false;
+	seen->err = -EFAULT;
 	for (size_t i = 0; i < mappings.count; i++) {
 		const struct mapping *mapping = &mappings.list[i];
 
@@ -253,13 +253,19 @@ static void find_mapping(pid_t pid, uint64_t address, struct pages_seen *seen)
 			seen->end = mapping->start;
 			return;
 		}
-		*seen = (struct pages_seen){mapping->start, mapping->end, absent(pid, mapping), false};
-		seen->refused = seen->page == PAGE_WAITS && mapping->readable;
+		*seen = (struct pages_seen){mapping->start, mapping->end, absent(pid, mapping), mapping->readable ? -EBUSY : -EFAULT};
 		return;
 	}
 }
 
 /* ── both ─────────────────────────────────────────────────────────────────────────────────────────────────────────── */
+
+/* Without a mapping that would be the next one's, too. */
+static enum page waits(struct pages_seen *seen, int err)
+{
+	*seen = (struct pages_seen){.page = PAGE_WAITS, .err = err};
+	return PAGE_WAITS;
+}
 
 enum page pages_look(pid_t pid, uint64_t address, size_t length, struct pages_seen *seen, size_t *ret_length)
 {
@@ -271,21 +277,21 @@ enum page pages_look(pid_t pid, uint64_t address, size_t length, struct pages_se
 
 	*ret_length = length;
 	if (end < address)
-		return PAGE_WAITS;
+		return waits(seen, -EFAULT);
 	if (++looks % LOOKS == 0 && !is_allowed()) {
 		unread++;
-		return PAGE_WAITS;
+		return waits(seen, -ETIME);
 	}
 	got = map_read(pid, first, wanted < MAP_AT_ONCE ? wanted : MAP_AT_ONCE, entries);
 	if (!got)
-		return last.fd < 0 ? PAGE_READ : PAGE_WAITS;
+		return last.fd < 0 ? PAGE_READ : waits(seen, -EFAULT);
 	while (same < got && is_there(entries[same]) == is_there(entries[0]))
 		same++;
 	until = (first + same) * page_bytes;
 	if (!is_there(entries[0])) {
 		if (address < seen->start || address >= seen->end)
 			find_mapping(pid, address, seen);
-		unread += seen->refused;
+		unread += seen->page == PAGE_WAITS && seen->err != -EFAULT;
 		if (seen->end < until)
 			until = seen->end;
 	}

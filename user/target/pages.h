@@ -28,7 +28,7 @@ enum page { PAGE_READ, PAGE_ZERO, PAGE_WAITS }; /* read it; it is zeros; not map
 struct pages_seen {
 	uint64_t start, end;
 	enum page page;
-	bool refused; /* PAGE_WAITS, and not because it is not mapped or not readable */
+	int err; /* why PAGE_WAITS: -EFAULT: not mapped or not readable; -EBUSY: its reader may wait for ever; -ETIME: no time is left; or of /proc */
 };
 
 /*

@@ -46,6 +46,14 @@ static int trouble(pid_t pid, int err, const char *doing, struct diag *diag)
 		diag_set(diag, EXIT_FAILED, err, "failed to %s of process %d: %s", doing, pid, strerror(-err));
 		diag_hint(diag, "raise the limit of open files (ulimit -n)");
 		return err;
+	case -EBUSY:
+		diag_set(diag, EXIT_UNSUPPORTED, err, "memory of process %d was not read, because whoever reads it may wait for ever", pid);
+		diag_hint(diag, "its Python's state leads to pages that a userfaultfd or a FUSE server has yet to supply, and no CPython is like that");
+		return err;
+	case -ETIME:
+		diag_set(diag, EXIT_UNSUPPORTED, err, "the memory of process %d takes too much work to read", pid);
+		diag_hint(diag, "no CPython is like that; if the machine is busy, try again");
+		return err;
 	default:
 		return diag_set(diag, EXIT_FAILED, err, "failed to %s of process %d: %s", doing, pid, strerror(-err));
 	}
