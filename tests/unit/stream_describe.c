@@ -95,12 +95,25 @@ static void what_a_head_cannot_be_is_named(void **state)
 	assert_int_equal(describe_head(&too_far, text), -EOVERFLOW);
 }
 
+/* What `= {0}` empties in every version of C is the first member: it must be as large as the union. The compiler refuses the designator if it is not. */
+static void an_event_is_empty_as_a_whole(void **state)
+{
+	union event last = {{[sizeof(union event) / sizeof(uint64_t) - 1] = 1}}, empty;
+
+	memset(&empty, 0xff, sizeof(empty));
+	empty = (union event){0};
+	assert_int_equal(((const unsigned char *)&last)[sizeof(last) - sizeof(uint64_t)] + ((const unsigned char *)&last)[sizeof(last) - 1], 1);
+	for (size_t i = 0; i < sizeof(empty); i++)
+		assert_int_equal(((const unsigned char *)&empty)[i], 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(old_heads_and_processes_are_read_and_had_no_stacks),
 		cmocka_unit_test(every_member_survives),
 		cmocka_unit_test(what_a_head_cannot_be_is_named),
+		cmocka_unit_test(an_event_is_empty_as_a_whole),
 	};
 
 	return cmocka_run_group_tests_name("describe", tests, NULL, NULL);
