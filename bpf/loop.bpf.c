@@ -11,12 +11,12 @@
 #include "pystack.bpf.h"
 
 #if defined(__TARGET_ARCH_x86)
-enum { SYS_CLOSE = 3, SYS_EPOLL_WAIT = 232, SYS_EPOLL_PWAIT = 281, SYS_EPOLL_PWAIT2 = 441 };
+enum { SYS_CLOSE = 3, SYS_DUP2 = 33, SYS_DUP3 = 292, SYS_EPOLL_WAIT = 232, SYS_EPOLL_PWAIT = 281, SYS_EPOLL_PWAIT2 = 441 };
 #define ARG0(regs) ((regs)->di)
 #define ARG3(regs) ((regs)->r10)
 #define SYSNO(regs) ((long)(regs)->orig_ax)
 #else
-enum { SYS_CLOSE = 57, SYS_EPOLL_WAIT = -2, SYS_EPOLL_PWAIT = 22, SYS_EPOLL_PWAIT2 = 441 };
+enum { SYS_CLOSE = 57, SYS_DUP2 = -2, SYS_DUP3 = 24, SYS_EPOLL_WAIT = -2, SYS_EPOLL_PWAIT = 22, SYS_EPOLL_PWAIT2 = 441 };
 #define ARG0(regs) ((regs)->orig_x0)
 #define ARG3(regs) ((regs)->regs[3])
 #define SYSNO(regs) ((long)(regs)->syscallno)
@@ -104,6 +104,14 @@ static __always_inline int enter(long sysno, __u64 argument0, __u64 argument3)
 	return sysno == SYS_CLOSE ? close_descriptor((__u32)argument0) : 0;
 }
 
+/* dup2 and dup3 close what had the number that they return, unless it is that of the descriptor itself. Told when they succeeded, for they may not. */
+static __always_inline int leave(long sysno, __u64 argument0, long ret)
+{
+	if (is_epoll_wait(sysno))
+		return leave_wait(argument0, ret);
+	return (sysno == SYS_DUP2 || sysno == SYS_DUP3) && ret >= 0 && (__u32)ret != (__u32)argument0 ? close_descriptor((__u32)ret) : 0;
+}
+
 SEC("tp_btf/sys_enter")
 int BPF_PROG(on_sys_enter, struct pt_regs *regs, long sysno)
 {
@@ -113,7 +121,7 @@ int BPF_PROG(on_sys_enter, struct pt_regs *regs, long sysno)
 SEC("tp_btf/sys_exit")
 int BPF_PROG(on_sys_exit, struct pt_regs *regs, long ret)
 {
-	return is_epoll_wait(SYSNO(regs)) ? leave_wait(ARG0(regs), ret) : 0;
+	return leave(SYSNO(regs), ARG0(regs), ret);
 }
 
 /* What the perf events hand over: events/raw_syscalls/sys_enter/format and sys_exit/format in tracefs. */
@@ -139,10 +147,10 @@ int on_sys_exit_event(const struct sys_exit_event *event)
 {
 	const struct pt_regs *regs;
 
-	if (!is_epoll_wait(event->sysno))
+	if (!is_epoll_wait(event->sysno) && event->sysno != SYS_DUP2 && event->sysno != SYS_DUP3)
 		return 0;
 	regs = (const struct pt_regs *)bpf_task_pt_regs(bpf_get_current_task_btf());
-	return leave_wait(ARG0(regs), event->ret);
+	return leave(event->sysno, ARG0(regs), event->ret);
 }
 
 static const char LICENSE[] SEC("license") __attribute__((used)) = "Dual MIT/GPL";

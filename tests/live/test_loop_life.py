@@ -34,6 +34,25 @@ print(json.dumps(marks), flush=True)
 time.sleep(0.3)
 """
 
+# a descriptor also ends when another one is given its number: by dup2(), or by dup3() if it is not to be inherited
+REPLACES = """
+import asyncio, json, os, sys, time
+nowhere = os.open("/dev/null", os.O_RDONLY)
+sys.stdout.write("ready\\n"); sys.stdout.flush()
+sys.stdin.readline()
+async def main():
+    for _ in range(10):
+        await asyncio.sleep(0.03)
+loop = asyncio.new_event_loop()
+loop.run_until_complete(main())
+os.dup2(nowhere, loop._selector.fileno(), inheritable=sys.argv[1] == "dup2")
+t0 = time.monotonic_ns()
+time.sleep(0.4)
+print(json.dumps([("after", t0, time.monotonic_ns())]), flush=True)
+time.sleep(0.3)
+os._exit(0)
+"""
+
 
 def observed(source, loop):
     """The marks of a program that begins when it is observed, and the report about it until it has ended."""
@@ -61,3 +80,11 @@ def test_what_comes_after_a_loop_is_no_turn(loop):
             assert not met, (name, [laws.describe(stall) for stall in met])
     loops = [found for process in report["processes"] for found in process["loops"]]
     assert sum(found["turns"] for found in loops) >= 22 and all(found["kind"] == loop and found["evidence"] == "python" for found in loops), loops
+
+
+@pytest.mark.parametrize("call", ["dup2", "dup3"])
+def test_a_descriptor_whose_number_is_given_away_is_closed(call):
+    marks, report = observed(REPLACES, call)
+    (_, t0, t1), = marks
+    assert not [laws.describe(stall) for stall in laws.stalls_of(report) if stall["start_ns"] < t1 and t0 < stall["end_ns"]]
+    assert sum(found["turns"] for process in report["processes"] for found in process["loops"]) >= 10
