@@ -223,6 +223,14 @@ def stalls(count):
         yield from ("1 epoll_enter epfd=3 timeout_ms=-1", "1 epoll_exit epfd=3 ret=1", 60)
 
 
+def stalls_of_lengths(count):
+    """The n-th lasts 60 + n % 1000 ms."""
+    yield from LOOP[:2]
+    for n in range(count):
+        yield from ("1 epoll_enter epfd=3 timeout_ms=-1", "1 epoll_exit epfd=3 ret=1", 60 + n % 1000)
+    yield "1 epoll_enter epfd=3 timeout_ms=-1"
+
+
 def occupants(count):
     yield from (*LOOP, "1 switch_out cpu=0 runnable")
     for tid in range(2, count + 2):
@@ -268,7 +276,7 @@ MODES = {"looks": "edges"}
 KINDS = {kind.__name__: kind for kind in (
     gils, loops, blockers, threads, losses, processes, losses_of_threads, losses_of_loops, losses_of_processes, losses_of_cpus, losses_of_gils, waiters,
     waiters_of_many, waiting_loops, waiters_without_a_stack, runs, runs_of_threads, settling, switched_off, descriptors, kinds, unread_kinds, closes, loops_of_one, moves,
-    births_of_gils, exits, stalls, occupants, syscalls, comms, stacks, looks)}
+    births_of_gils, exits, stalls, stalls_of_lengths, occupants, syscalls, comms, stacks, looks)}
 
 
 def script(kind, count):

@@ -68,6 +68,20 @@ def test_what_is_beyond_a_limit_is_said(tmp_path, kind, count, limit, what):
     assert found["truncated"] and found["partial"]
 
 
+def test_the_longest_stalls_are_listed_and_the_others_counted(tmp_path):
+    path = write(tmp_path / "large.script", "stalls_of_lengths", 200000)
+    text, status, _, memory = run("report", path)
+    assert status == EXIT_OK and memory < 128, (status, memory)
+    words = re.sub(r"\s+", " ", text.decode().replace("\u00a0", " ").replace("\u202f", " "))
+    assert "stalled 200 000 times" in words
+    loop = json.loads(run("report", "--json", path)[0])["processes"][0]["loops"][0]
+    left_out, lengths = loop["stalls_left_out"], [stall["end_ns"] - stall["start_ns"] for stall in loop["stalls"]]
+    assert left_out and len(lengths) + left_out == 200000
+    assert f"{left_out:_}".replace("_", " ") + " stalls are not listed, none longer than" in words
+    made = sorted(((60 + n % 1000) * 1000000 + 1000 for n in range(200000)), reverse=True)
+    assert sorted(lengths, reverse=True) == made[: len(lengths)]
+
+
 def test_within_a_limit_nothing_is_said(tmp_path):
     text, status, _, _ = run("report", write(tmp_path / "gils.script", "gils", 1024))
     assert status == EXIT_OK and b"There were more than" not in text

@@ -141,6 +141,49 @@ static int find_culprits(struct report_builder *builder, struct charge *charges)
 	return r;
 }
 
+static void add_worst(struct blame *blame, uint64_t ns, uint64_t start)
+{
+	if (ns <= blame->worst_ns)
+		return;
+	blame->worst_ns = ns;
+	blame->ts_worst = start;
+}
+
+int blame_left_out(struct report_builder *builder, const struct stall *stall)
+{
+	struct handler_entry *entry;
+	struct handler handler;
+	void *found;
+	int r = culprit(builder, stall, &handler);
+
+	if (r < 0 || !handler.role)
+		return r;
+	r = table_get(&builder->left_out, &handler.frame.function, &found);
+	if (r < 0)
+		return r;
+	entry = found;
+	entry->blame.handler = handler;
+	entry->blame.stalls++;
+	entry->blame.stall_ns += stall->end - stall->start;
+	add_worst(&entry->blame, stall->end - stall->start, stall->start);
+	return 0;
+}
+
+static int count_left_out(struct report_builder *builder)
+{
+	for (uint32_t i = 0; i < builder->left_out.count; i++) {
+		const struct blame *from = &((const struct handler_entry *)table_at(&builder->left_out, i))->blame;
+		struct blame *entry = entry_of(builder, &from->handler);
+
+		if (!entry)
+			return -ENOMEM;
+		entry->stalls += from->stalls;
+		entry->stall_ns += from->stall_ns;
+		add_worst(entry, from->worst_ns, from->ts_worst);
+	}
+	return 0;
+}
+
 static int charge(struct report_builder *builder, const struct charge *charges, uint32_t count)
 {
 	for (uint32_t i = 0; i < count; i++) {
@@ -155,10 +198,7 @@ static int charge(struct report_builder *builder, const struct charge *charges, 
 			return -ENOMEM;
 		entry->stalls++;
 		entry->stall_ns += ns;
-		if (ns > entry->worst_ns) {
-			entry->worst_ns = ns;
-			entry->ts_worst = stall->start;
-		}
+		add_worst(entry, ns, stall->start);
 	}
 	return 0;
 }
@@ -249,6 +289,7 @@ int report_blame(struct report_builder *builder)
 	r = r ? r : count_flames(builder);
 	r = r ? r : count_waits(builder);
 	r = r ? r : charge(builder, charges, count);
+	r = r ? r : count_left_out(builder);
 	r = r ? r : collect(builder);
 	free(charges);
 	table_reset(&builder->handlers);

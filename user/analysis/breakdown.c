@@ -322,6 +322,16 @@ static void *duplicate(const void *entries, uint32_t count, size_t size, bool *o
 	return copy;
 }
 
+size_t breakdown_bytes(const struct breakdown *copy)
+{
+	size_t bytes = copy->syscall_count * sizeof(*copy->syscalls) + copy->preempted_by_count * sizeof(*copy->preempted_by) +
+		       copy->stack_count * sizeof(*copy->stacks) + copy->blocker_count * sizeof(*copy->blockers);
+
+	for (uint32_t i = 0; i < copy->blocker_count; i++)
+		bytes += copy->blockers[i].stack_count * sizeof(*copy->blockers[i].stacks);
+	return bytes;
+}
+
 int breakdown_copy(const struct breakdown *from, struct breakdown *ret_copy)
 {
 	struct breakdown copy = *from;

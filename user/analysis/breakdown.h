@@ -8,6 +8,8 @@
 #ifndef GILSCOPE_ANALYSIS_BREAKDOWN_H
 #define GILSCOPE_ANALYSIS_BREAKDOWN_H
 
+#include <stddef.h>
+
 #include "analysis/report.h"
 
 #define BREAKDOWN_MAX 256
@@ -41,6 +43,8 @@ int breakdown_move_blocker(struct breakdown *what, const struct thread *thread, 
 int breakdown_merge(struct breakdown *what, const struct breakdown *from);
 /* A sorted copy with memory of its own. */
 int breakdown_copy(const struct breakdown *from, struct breakdown *ret_copy);
+/* The memory that a copy points to. */
+size_t breakdown_bytes(const struct breakdown *copy);
 /* Brings every list into the order most first; equal ones by number, so that a report is always the same. */
 void breakdown_sort(struct breakdown *what);
 

@@ -304,15 +304,16 @@ int stall_make(struct report_builder *builder, const struct loop_fold *loop, str
 static int keep_stall(struct report_builder *builder, struct loop_fold *loop, const struct turn *turn)
 {
 	struct stall stall = {.start = turn->start, .end = turn->end, .ongoing = turn->ongoing, .whole = turn->whole};
-	int r = loop_fold_reserve(loop);
+	int r = stall_make(builder, loop, &stall);
 
-	if (r == 0)
-		r = stall_make(builder, loop, &stall);
 	if (r < 0)
 		return r;
-	loop->report.stalls[loop->report.stall_count++] = stall;
 	loop->report.stalled.blocker_max = blockers_max(builder);
-	return breakdown_merge(&loop->report.stalled, &stall.what);
+	r = breakdown_merge(&loop->report.stalled, &stall.what);
+	if (r == 0)
+		return stall_list(builder, loop, &stall);
+	stall_done(&stall);
+	return r;
 }
 
 static void on_turn(void *ctx, const struct turn *turn)

@@ -104,6 +104,8 @@ struct report_builder {
 	uint32_t loop_count;
 	struct table flames, waits;
 	struct table handlers; /* for counting by handler, empty in between */
+	struct table left_out; /* struct handler_entry: stalls that are not listed, by culprit */
+	size_t stall_bytes;    /* of all that are */
 	struct report report; /* the latest */
 };
 
@@ -129,6 +131,12 @@ static inline struct thread_fold *thread_fold(struct report_builder *builder, st
 
 /* Makes sure that there is room for two more entries in the loop's stalls: one to keep, one spare. 0 or -ENOMEM. */
 int loop_fold_reserve(struct loop_fold *loop);
+/* Lists the finished stall, which is the loop's from then on whatever is returned. 0 or -ENOMEM. */
+int stall_list(struct report_builder *builder, struct loop_fold *loop, struct stall *stall);
+/* So much of STALLS_BYTES_MAX it takes. */
+size_t stall_bytes(const struct stall *stall);
+/* blame.c: charges the handler behind it before it is forgotten. 0 or -ENOMEM. */
+int blame_left_out(struct report_builder *builder, const struct stall *stall);
 
 /* Makes the stall of the turn in progress, as if it ended now; start, end and the like are the caller's. 0 or -ENOMEM. */
 int stall_make(struct report_builder *builder, const struct loop_fold *loop, struct stall *stall);

@@ -105,12 +105,14 @@ const struct stall *report_builder_stall(const struct report_builder *builder, c
 	return NULL;
 }
 
-static void forget(struct loop_report *report, uint64_t ts)
+static void forget(struct report_builder *builder, struct loop_report *report, uint64_t ts)
 {
 	uint32_t old = 0;
 
-	while (old < report->stall_count && report->stalls[old].end < ts)
+	while (old < report->stall_count && report->stalls[old].end < ts) {
+		builder->stall_bytes -= stall_bytes(&report->stalls[old]);
 		stall_done(&report->stalls[old++]);
+	}
 	if (!old)
 		return;
 	report->stall_count -= old;
@@ -121,5 +123,5 @@ void report_builder_forget(struct report_builder *builder, uint64_t ts)
 {
 	for (struct process_fold *process = builder->processes; process; process = process->next)
 		for (uint32_t n = 0; n < process->loop_count; n++)
-			forget(&process->loops[n]->report, ts);
+			forget(builder, &process->loops[n]->report, ts);
 }

@@ -18,6 +18,7 @@ static void tables_init(struct report_builder *builder)
 {
 	builder->flames = TABLE(struct flame_entry, key, FLAMES_MAX);
 	builder->waits = TABLE(struct wait_entry, key, FLAMES_MAX);
+	builder->left_out = TABLE(struct handler_entry, function, DEFINE_FUNCTIONS_MAX + 1);
 	builder->handlers = TABLE(struct handler_entry, function, DEFINE_FUNCTIONS_MAX + 1);
 }
 
@@ -125,6 +126,7 @@ void report_builder_free(struct report_builder *builder)
 	table_done(&builder->flames);
 	table_done(&builder->waits);
 	table_done(&builder->handlers);
+	table_done(&builder->left_out);
 	free(builder);
 }
 

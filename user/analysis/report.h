@@ -170,12 +170,21 @@ struct wait_flame {
 struct loop_report {
 	const struct loop *loop;
 	struct dist turn;	  /* whole turns; turn.count is `turns` */
-	struct stall *stalls;	  /* in order of time */
+	struct stall *stalls;	  /* in order of time: all, or the longest that STALLS_BYTES_MAX has room for */
 	uint32_t stall_count;
+	uint64_t stalls_left_out; /* the others: they are in all sums, and none is longer than report.left_out_ns */
 	struct breakdown stalled; /* over all stalls */
 	uint64_t longest_ns;	  /* the longest turn of all, whole or not */
 	uint64_t recent_ns;	  /* the same of those that have ended since the report before this one, or go on */
 };
+
+/* As much memory the finished stalls of all loops may take while they are listed. */
+#define STALLS_BYTES_MAX (64u << 20)
+/* All that there were, listed or not. */
+static inline uint64_t loop_stall_count(const struct loop_report *loop)
+{
+	return loop->stall_count + loop->stalls_left_out;
+}
 
 struct process_report {
 	const struct process *process;
@@ -193,6 +202,7 @@ struct report {
 	uint64_t unknown_ns, sampled_ns; /* summed over these threads */
 	uint64_t thread_ns;		 /* all these threads' time: what unknown_ns is a share of */
 	uint64_t stall_ns;		 /* the threshold */
+	uint64_t left_out_ns;		 /* no stall that is not listed is longer; 0: all are listed */
 	bool truncated;			 /* the recording was cut off */
 	const struct dictionary *names;	 /* what stacks, functions and texts mean */
 	struct handler_finder *finder;	 /* handlers of any stack */

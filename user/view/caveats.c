@@ -68,6 +68,24 @@ static void tell_unwhole(const struct caveats *caveats)
 	tell(caveats, &text);
 }
 
+static void tell_left_out(const struct caveats *caveats)
+{
+	const struct report *report = caveats->report;
+	struct text text = {0};
+	uint64_t count = 0;
+
+	for (uint32_t p = 0; p < report->process_count; p++)
+		for (uint32_t i = 0; i < report->processes[p].loop_count; i++)
+			count += report->processes[p].loops[i].stalls_left_out;
+	if (!count)
+		return;
+	text_add_number_of(&text, count, "stall is", "stalls are");
+	text_add(&text, " not listed, none longer than ");
+	text_add_duration(&text, report->left_out_ns);
+	text_add(&text, ": a report lists the longest, and has the others in its sums.");
+	tell(caveats, &text);
+}
+
 /* The kernel itself left out a switch or a wake-up. */
 static void tell_untold(const struct caveats *caveats)
 {
@@ -275,6 +293,7 @@ void caveats_tell(const struct report *report, const struct listener *to)
 	}
 	tell_losses(&caveats);
 	tell_unwhole(&caveats);
+	tell_left_out(&caveats);
 	tell_untold(&caveats);
 	tell_contradictions(&caveats);
 	tell_sites(&caveats);

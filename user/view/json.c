@@ -184,7 +184,12 @@ static void put_loop(struct json_out *out, const struct report *report, const st
 		json_put_next(out, i);
 		json_put_value(out, json_stall(report, options, &loop->stalls[i], process), 0);
 	}
-	json_put(out, "]}");
+	json_put(out, "]");
+	if (loop->stalls_left_out) {
+		json_put(out, ", \"stalls_left_out\": ");
+		json_put_value(out, json_ns(loop->stalls_left_out), JSON_ENCODE_ANY);
+	}
+	json_put(out, "}");
 }
 
 static json_t *sites_json(const struct process *process)

@@ -218,7 +218,7 @@ static uint32_t count_stalls(const struct report *report, uint64_t *ret_ns, uint
 	*ret_loops = 0;
 	for (uint32_t p = 0; p < report->process_count; p++)
 		for (uint32_t i = 0; i < report->processes[p].loop_count; i++) {
-			count += report->processes[p].loops[i].stall_count;
+			count += (uint32_t)loop_stall_count(&report->processes[p].loops[i]);
 			*ret_ns += state_sums_total(&report->processes[p].loops[i].stalled.states);
 			(*ret_loops)++;
 		}

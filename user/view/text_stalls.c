@@ -280,11 +280,11 @@ static void show_heading(const struct text_page *page, const struct loop_report 
 	struct text heading = {0};
 
 	fputc('\n', page->canvas.file);
-	if (shown < loop->stall_count)
+	if (shown < loop_stall_count(loop))
 		text_add(&heading, "the %u longest of ", shown);
-	text_add_number_of(&heading, loop->stall_count, "STALL of ", "STALLS of ");
+	text_add_number_of(&heading, loop_stall_count(loop), "STALL of ", "STALLS of ");
 	text_add_thread(&heading, page->report, loop->loop->thread);
-	if (loop->stall_count > 1)
+	if (loop_stall_count(loop) > 1)
 		text_add(&heading, ", longest first");
 	canvas_heading(&page->canvas, &heading);
 }

@@ -83,12 +83,12 @@ static void add_stalls(struct text *text, const struct report *report, const str
 
 	longest = longest_stall(loop, &ongoing);
 	add_loop(text, report, loop);
-	if (loop->stall_count == 1) {
+	if (loop_stall_count(loop) == 1) {
 		text_add(text, " stalled once, for ");
 		text_add_duration(text, total);
 	} else {
 		text_add(text, " stalled ");
-		text_add_number_of(text, loop->stall_count, "time", "times");
+		text_add_number_of(text, loop_stall_count(loop), "time", "times");
 		text_add(text, " for ");
 		text_add_duration(text, total);
 		text_add(text, " in all");
@@ -96,7 +96,7 @@ static void add_stalls(struct text *text, const struct report *report, const str
 	text_add(text, " (");
 	text_add_share(text, total, text_window_ns(report));
 	text_add(text, " of the time)");
-	if (loop->stall_count > 1) {
+	if (loop_stall_count(loop) > 1) {
 		text_add(text, "; worst ");
 		text_add_duration(text, longest);
 	}

@@ -1,0 +1,131 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * stalls.c - which finished stalls a report lists: the longest, as many as STALLS_BYTES_MAX has room for. The others are in its sums, and counted.
+ */
+#include <errno.h>
+#include <stdlib.h>
+
+#include "analysis/fold.h"
+
+/* What becomes of stalls when there are too many: those longer than `ns` stay, and of those as long as that so many. */
+struct selection {
+	uint64_t ns;
+	uint32_t ties;
+};
+
+struct listed {
+	uint64_t ns;
+	size_t bytes;
+};
+
+static uint64_t length_of(const struct stall *stall)
+{
+	return stall->end - stall->start;
+}
+
+size_t stall_bytes(const struct stall *stall)
+{
+	return sizeof(*stall) + breakdown_bytes(&stall->what) + stall->part_count * sizeof(*stall->parts);
+}
+
+static int leave_out(struct report_builder *builder, struct loop_fold *loop, struct stall *stall)
+{
+	int r = blame_left_out(builder, stall);
+
+	loop->report.stalls_left_out++;
+	stall_done(stall);
+	return r;
+}
+
+static int longest_first(const void *a, const void *b)
+{
+	const struct listed *x = a, *y = b;
+
+	return (x->ns < y->ns) - (x->ns > y->ns);
+}
+
+/* The longest that take half of the room, so that choosing again is due only after as many more. */
+static struct selection choose(struct listed *listed, uint32_t count)
+{
+	struct selection selection = {0};
+	size_t bytes = 0;
+	uint32_t n = 0;
+
+	qsort(listed, count, sizeof(*listed), longest_first);
+	while (n + 1 < count && (bytes += listed[n].bytes) <= STALLS_BYTES_MAX / 2)
+		n++;
+	selection.ns = listed[n].ns;
+	while (selection.ties < n && listed[n - 1 - selection.ties].ns == selection.ns)
+		selection.ties++;
+	return selection;
+}
+
+static int apply(struct report_builder *builder, struct loop_fold *loop, struct selection *selection)
+{
+	struct loop_report *report = &loop->report;
+	uint32_t kept = 0;
+	int r = 0;
+
+	for (uint32_t i = 0; i < report->stall_count; i++) {
+		struct stall *stall = &report->stalls[i];
+		uint64_t ns = length_of(stall);
+
+		if (ns > selection->ns || (ns == selection->ns && selection->ties)) {
+			selection->ties -= ns == selection->ns;
+			report->stalls[kept++] = *stall;
+			continue;
+		}
+		builder->stall_bytes -= stall_bytes(stall);
+		if (leave_out(builder, loop, stall) < 0)
+			r = -ENOMEM;
+	}
+	report->stall_count = kept;
+	return r;
+}
+
+static int make_room(struct report_builder *builder)
+{
+	struct selection selection;
+	struct listed *listed;
+	uint32_t count = 0;
+	int r = 0;
+
+	for (const struct process_fold *process = builder->processes; process; process = process->next)
+		for (uint32_t n = 0; n < process->loop_count; n++)
+			count += process->loops[n]->report.stall_count;
+	listed = calloc(count + 1, sizeof(*listed));
+	if (!listed)
+		return -ENOMEM;
+	count = 0;
+	for (const struct process_fold *process = builder->processes; process; process = process->next)
+		for (uint32_t n = 0; n < process->loop_count; n++)
+			for (uint32_t i = 0; i < process->loops[n]->report.stall_count; i++) {
+				const struct stall *stall = &process->loops[n]->report.stalls[i];
+
+				listed[count++] = (struct listed){length_of(stall), stall_bytes(stall)};
+			}
+	selection = choose(listed, count);
+	free(listed);
+	builder->report.left_out_ns = selection.ns;
+	for (struct process_fold *process = builder->processes; process; process = process->next)
+		for (uint32_t n = 0; n < process->loop_count; n++)
+			if (apply(builder, process->loops[n], &selection) < 0)
+				r = -ENOMEM;
+	return r;
+}
+
+int stall_list(struct report_builder *builder, struct loop_fold *loop, struct stall *stall)
+{
+	int r;
+
+	if (builder->report.left_out_ns && length_of(stall) <= builder->report.left_out_ns)
+		return leave_out(builder, loop, stall);
+	r = loop_fold_reserve(loop);
+	if (r < 0) {
+		stall_done(stall);
+		return r;
+	}
+	loop->report.stalls[loop->report.stall_count++] = *stall;
+	builder->stall_bytes += stall_bytes(stall);
+	return builder->stall_bytes > STALLS_BYTES_MAX ? make_room(builder) : 0;
+}
