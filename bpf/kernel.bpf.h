@@ -46,6 +46,7 @@ struct user_pt_regs {
 struct pt_regs {
 	__u64 regs[31];
 	__u64 pc;
+	__u64 pstate;
 	__u64 orig_x0;
 	__s32 syscallno;
 };
@@ -86,7 +87,9 @@ struct task_struct {
 	unsigned int __state; /* since 5.14 (2f064a59a11f "sched: Change task_struct::state") */
 	unsigned int on_cpu; /* int at first, u8 in 7.2 */
 	unsigned int flags;   /* PF_… */
-	unsigned frozen : 1;  /* stopped with its cgroup (v2), since 5.2 */
+	unsigned long jobctl; /* JOBCTL_… */
+	void *stack;	      /* its kernel stack */
+	unsigned frozen : 1;  /* counts as stopped with its cgroup (v2), since 5.2 */
 	int pid;	      /* tid, initial namespace */
 	int tgid;
 	char comm[16];

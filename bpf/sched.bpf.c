@@ -6,6 +6,7 @@
 #include "pystack.bpf.h"
 
 const volatile bool have_task_regs = false; /* bpf_task_pt_regs and bpf_get_current_task_btf: 5.15 */
+const volatile __u32 stack_bytes = 0;	    /* of a kernel stack, for kernels without them */
 const volatile __u32 wake_bytes = 0;
 int enabled = 0;
 unsigned int loss_slot = 0;
@@ -80,6 +81,7 @@ static __always_inline bool is_throttled(struct task_struct *task)
 
 /* include/linux/sched.h */
 enum { STATE_STOPPED = 0x4, STATE_TRACED = 0x8, STATE_FROZEN = 0x8000 /* since 6.1 */, FLAG_FROZEN = 0x10000 /* until 6.0 */ };
+enum { JOBCTL_TRAP_FREEZE = 1 << 23 }; /* include/linux/sched/jobctl.h, since 5.2 */
 
 static __always_inline __u64 task_state(struct task_struct *task)
 {
@@ -91,7 +93,8 @@ static __always_inline __u64 task_state(struct task_struct *task)
 /*
  * Who stops a task that goes to sleep, if it is somebody outside: SWITCH_OUT's flag for it. The freezer has three faces: of its own state (6.1, f5d39b020809
  * "freezer,sched: Rewrite core freezer logic") or flag for the system's and cgroup v1's (the bit means nothing for tasks of user space later), and for
- * cgroup v2 a trap on the way back to user space (kernel/signal.c, do_freezer_trap()), in which the task looks like any other that sleeps.
+ * cgroup v2 a trap on the way back to user space (kernel/signal.c, do_freezer_trap()), in which the task looks like any other that sleeps. `frozen` alone
+ * does not mean that somebody froze it: who waits for a vfork child counts as frozen all the time (kernel/fork.c, wait_for_vfork_done()).
  */
 static __always_inline __u8 stop_of(struct task_struct *task, __u64 state)
 {
@@ -101,7 +104,7 @@ static __always_inline __u8 stop_of(struct task_struct *task, __u64 state)
 		return EVF_SWITCH_OUT_TRACED;
 	if (state & STATE_FROZEN || task->flags & FLAG_FROZEN)
 		return EVF_SWITCH_OUT_FROZEN;
-	if (bpf_core_field_exists(task->frozen) && BPF_CORE_READ_BITFIELD(task, frozen))
+	if (bpf_core_field_exists(task->frozen) && BPF_CORE_READ_BITFIELD(task, frozen) && task->jobctl & JOBCTL_TRAP_FREEZE)
 		return EVF_SWITCH_OUT_FROZEN;
 	return 0;
 }
@@ -113,26 +116,54 @@ static __always_inline __u32 task_cpu(struct task_struct *task)
 	return ((struct task_struct___before_5_16 *)task)->cpu;
 }
 
+/* What the entry of a system call leaves, and what tells it from an exception's frame. */
+#if defined(__TARGET_ARCH_x86)
+struct entry {
+	unsigned long argument, sysno, return_address, address, result;
+};
+#define ENTRY(read, regs) {read(regs, di), read(regs, orig_ax), read(regs, cx), read(regs, ip), read(regs, ax)}
+#else
+struct entry {
+	__u64 argument, mode;
+	__s32 sysno;
+};
+#define ENTRY(read, regs) {read(regs, orig_x0), read(regs, pstate), read(regs, syscallno)}
+#endif
+#define DIRECTLY(regs, field) ((regs)->field)
+
+/*
+ * Those of the current task. Before 5.15 (dd6e10fbd9fb "bpf: Add bpf_task_pt_regs() helper") they are looked for where the kernel's task_pt_regs()
+ * has them: at the very end of its stack.
+ */
+static __always_inline struct entry entry_regs(void)
+{
+	struct task_struct *task;
+	struct pt_regs *regs;
+
+	if (have_task_regs) {
+		regs = (struct pt_regs *)bpf_task_pt_regs(bpf_get_current_task_btf());
+		return (struct entry)ENTRY(DIRECTLY, regs);
+	}
+	task = (struct task_struct *)bpf_get_current_task();
+	regs = (struct pt_regs *)((char *)BPF_CORE_READ(task, stack) + stack_bytes - bpf_core_type_size(struct pt_regs));
+	return (struct entry)ENTRY(BPF_CORE_READ, regs);
+}
+
 /*
  * The system call the current task is in. An exception's frame looks alike, with an error code where the number is; but only a system call has the
  * marks of its entry: on x86 `syscall` leaves the return address in rcx, and entry sets rax to -ENOSYS until the call returns. On arm64 every other
- * entry from user space sets syscallno to NO_SYSCALL, which is -1 (arch/arm64/kernel/entry.S, kernel_entry).
+ * entry from user space (mode 0) sets syscallno to NO_SYSCALL, which is -1 (arch/arm64/kernel/entry.S, kernel_entry).
  */
 static __always_inline bool in_syscall(__s32 *ret_sysno, __u64 *ret_argument)
 {
-	struct pt_regs *regs;
+	struct entry entry = entry_regs();
 
-	if (!have_task_regs)
-		return false;
-	regs = (struct pt_regs *)bpf_task_pt_regs(bpf_get_current_task_btf());
+	*ret_argument = entry.argument;
+	*ret_sysno = (__s32)entry.sysno;
 #if defined(__TARGET_ARCH_x86)
-	*ret_argument = regs->di;
-	*ret_sysno = (__s32)regs->orig_ax;
-	return (long)regs->orig_ax >= 0 && regs->cx == regs->ip && regs->ax == (unsigned long)-38;
+	return (long)entry.sysno >= 0 && entry.return_address == entry.address && entry.result == (unsigned long)-38;
 #else
-	*ret_argument = regs->orig_x0;
-	*ret_sysno = regs->syscallno;
-	return regs->syscallno >= 0;
+	return entry.sysno >= 0 && !(entry.mode & 0xf);
 #endif
 }
 

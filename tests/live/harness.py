@@ -164,7 +164,10 @@ def compile_polls(compiler, path):
 
 def undisturbed():
     """Prefix of a command that goes before everything else on the machine, so that what it marks is what it does and not what it waited for; and of
-    the gilscope that observes it, whose buffer such an application would else fill while others have the rest of the CPUs."""
+    the gilscope that observes it, whose buffer such an application would else fill while others have the rest of the CPUs. Nothing on a machine with one
+    CPU: real-time threads of one priority do not preempt each other, so one that computes until another tells it to stop would compute for ever."""
+    if len(os.sched_getaffinity(0)) == 1:
+        return ()
     prefix = ("chrt", "-f", "10")
     return prefix if subprocess.run([*prefix, "true"], stderr=subprocess.DEVNULL).returncode == 0 else ()
 

@@ -104,7 +104,7 @@ def check_blame(report):
     assert seen["missing"] + seen["torn"] <= seen["taken"], seen
 
 
-def check_evidence(outcome, most_unknown=MOST_UNKNOWN):
+def check_evidence(outcome):
     """A quiet test loses nothing, and says so with its exit status; and but for the first moments it knows everything.
 
     Some hypervisors' guests do not see every switch of their own threads (ftrace misses the same ones), so a little may be unknown all the same.
@@ -112,7 +112,7 @@ def check_evidence(outcome, most_unknown=MOST_UNKNOWN):
     evidence = outcome.report["evidence"]
     assert evidence["lost"] == 0 and evidence["late"] == 0, outcome
     everything = sum(total(thread["states"]) for process in outcome.report["processes"] for thread in process["threads"])
-    assert evidence["unknown_ns"] <= most_unknown * everything, f"{evidence} of {everything} ns"
+    assert evidence["unknown_ns"] <= MOST_UNKNOWN * everything, f"{evidence} of {everything} ns"
     assert outcome.status == 0, outcome
 
 
@@ -176,17 +176,9 @@ def check_cause(stall, mark, work):
             f"{story}, {mark.cpu_ns / 1e6:.2f} ms of CPU time"
 
 
-def check_kind(stall, mark, work):
-    """The right cause, and the system call that most of it was slept in or the thread that was waited for most; not how much of it."""
-    assert stall["cause"] in expected_causes(mark), f"{mark}: {describe(stall)}, expected {mark.cause}"
-    if work.syscalls:
-        assert stall["syscalls"] and stall["syscalls"][0]["name"] in work.syscalls, f"{mark}: system calls {stall['syscalls']}"
-    if work.blocker:
-        assert stall["blockers"] and stall["blockers"][0]["tid"] == mark.blocker, f"{mark}: blockers {stall['blockers'][:2]}, thread {mark.blocker} did it"
-
-
 def check_details(report, stall, mark, work):
     """Who and what: the system call slept in, the holder waited for. Where evidence is missing (as the report itself says) nobody is blamed."""
+    assert not stall["stopped_ns"], f"{mark}: stopped by {stall['stopped_by']}, but nobody stopped it"
     if work.syscalls:
         assert stall["syscalls"] and stall["syscalls"][0]["name"] in work.syscalls, f"{mark}: system calls {stall['syscalls']}"
     if work.blocker:

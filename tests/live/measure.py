@@ -41,8 +41,6 @@ def takes_and_drops(script):
 class Measurement:
     """What one interpreter gave. `faults` are sentences; without any everything promised was kept."""
 
-    THRESHOLD, BUSY_TAKES, MOST_UNKNOWN = "10ms", 200, laws.MOST_UNKNOWN
-
     def __init__(self, app, short=40, loop="asyncio", gil=True):
         """`short`: how many turns to measure the edges with. `gil`: whether the interpreter has one that is on."""
         self._loop, self._gil = loop, gil
@@ -50,13 +48,13 @@ class Measurement:
         with tempfile.TemporaryDirectory() as folder:
             trace = os.path.join(folder, "measure.gsc")
             self._record(app, trace, short)
-            outcome = harness.gilscope("report", trace, "--json", "--stall", self.THRESHOLD)
+            outcome = harness.gilscope("report", trace, "--json", "--stall", "10ms")
             if outcome.status != 0:
                 raise RuntimeError(f"report: {outcome!r}")
             script = harness.gilscope("export", trace, "--format", "script")
         self.report, self.faults = outcome.report, []
         laws.check_laws(self.report, self._threads)
-        laws.check_evidence(outcome, self.MOST_UNKNOWN)
+        laws.check_evidence(outcome)
         self.process, = self.report["processes"]
         self._compare()
         self._name()
@@ -64,24 +62,20 @@ class Measurement:
         self._balance(takes_and_drops(script.stdout))
 
     def _record(self, app, trace, short):
-        self._warm_up(app)
+        app.call("short 2")
+        app.call("hog_regex")
         before, known = app.threads(), len(app.marks())
         with harness.Running("record", "-p", app.pid, "-d", "60s", "-o", trace, prefix=harness.undisturbed()) as running:
             for name in self._work:
                 app.call(name)
                 time.sleep(GAP_S)
-            if short:
-                app.call(f"short {short}")
+            app.call(f"short {short}")
             app.call("threads 3")
             time.sleep(0.5)
             done = running.finish()
         if done.status != 0:
             raise RuntimeError(f"record: {done!r}")
         self._marks, self._threads = app.marks()[known:], before & app.threads()
-
-    def _warm_up(self, app):
-        app.call("short 2")
-        app.call("hog_regex")
 
     def _check(self, check, *arguments):
         try:
@@ -102,15 +96,9 @@ class Measurement:
                 continue
             self.found += 1
             before = len(self.faults)
-            self._compare_one(stall, mark, work.WORK[mark.name])
+            self._check(laws.check_cause, stall, mark, work.WORK[mark.name])
+            self._check(laws.check_details, self.report, stall, mark, work.WORK[mark.name])
             self.right += len(self.faults) == before
-        self._compare_others()
-
-    def _compare_one(self, stall, mark, kind):
-        self._check(laws.check_cause, stall, mark, kind)
-        self._check(laws.check_details, self.report, stall, mark, kind)
-
-    def _compare_others(self):
         self.faults += [f"invented: {stall}" for stall in laws.uninvited(self.report, self._marks)]
 
     def _name(self):
@@ -118,56 +106,18 @@ class Measurement:
         for mark in self._marks:
             stalls = [stall for stall in laws.stalls_of(self.report) if mark.overlaps(stall)]
             if mark.place and len(stalls) == 1:
-                self.names.add(self._check_names, stalls[0], mark, self._loop == "asyncio")
+                self.names.add(names.check_stall, stalls[0], mark, self._loop == "asyncio")
         self.faults += self.names.wrong + self.names.missing
 
-    def _check_names(self, stall, mark, ruled):
-        names.check_stall(stall, mark, ruled)
-
     def _edges(self):
-        errors = self._check(edge_errors, self.report, self._edge_marks()) or [1 << 40]
+        errors = self._check(edge_errors, self.report, [mark for mark in self._marks if mark.name == "short"]) or [1 << 40]
         self.edge_p50_ns, self.edge_p99_ns = percentile(errors, 0.5), percentile(errors, 0.99)
-
-    def _edge_marks(self):
-        return [mark for mark in self._marks if mark.name == "short"]
 
     def _balance(self, counts):
         self.takes = sum(count["take"] for count in counts.values())
         self.imbalance = max((abs(count["take"] - count["drop"]) for count in counts.values()), default=-1)
-        busy = [tid for tid, count in counts.items() if count["take"] > self.BUSY_TAKES]
+        busy = [tid for tid, count in counts.items() if count["take"] > 200]
         if self._gil and len(busy) < 4:
             self.faults.append(f"only {len(busy)} threads took the GIL often, the loop and three others did")
         if self.imbalance not in (0, 1):
             self.faults.append(f"takes and drops of a thread differ by {self.imbalance}")
-
-
-class EmulatedMeasurement(Measurement):
-    """The same on an emulated machine, where Python between two lines of the application takes as long as some of its sleeps.
-
-    Every piece of work is done once before it is measured, so that no import is part of it. Compared are the stalls that work causes: the cause, the system call, who held
-    the GIL, functions and handlers, the balance of takes and drops, losses, and that each stall covers its turn. Not compared is how large the cause's share is, what turns without work cost
-    (many are longer than the threshold), and the edges of turns that are short. More may be unknown, for it takes longer until a thread shows itself.
-    """
-
-    THRESHOLD, BUSY_TAKES, MOST_UNKNOWN = "50ms", 20, 0.1
-
-    def _warm_up(self, app):
-        super()._warm_up(app)
-        for name in work.WORK:
-            app.call(name)
-
-    def _compare_one(self, stall, mark, kind):
-        self._check(laws.check_kind, stall, mark, kind)
-
-    def _compare_others(self):
-        pass
-
-    def _edge_marks(self):
-        return [mark for mark in self._marks if mark.name in work.WORK]
-
-    def _check_names(self, stall, mark, ruled):
-        """What leads to the work may take longer than the work, so another line of its function is right, too."""
-        try:
-            names.check_stall(stall, mark, ruled)
-        except names.OtherLine:
-            pass

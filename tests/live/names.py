@@ -8,10 +8,6 @@ import os
 UNREAD = "?"    # what a report calls a function whose code could not be read
 
 
-class OtherLine(AssertionError):
-    """The right function, at another line than the work is at."""
-
-
 class Missing(AssertionError):
     pass
 
@@ -35,10 +31,8 @@ def innermost(stack, place, story):
 
 def check_place(stack, place, story):
     frame = innermost(stack, place, story)
-    truth = f"{story}: {[shown(one) for one in stack]}, it was {place['function']} in {place['file']}, lines {place['lines']}"
-    assert frame["function"] == place["function"] and frame["file"] == place["file"], truth
-    if frame["line"] not in place["lines"]:
-        raise OtherLine(truth)
+    right = frame["function"] == place["function"] and frame["file"] == place["file"] and frame["line"] in place["lines"]
+    assert right, f"{story}: {[shown(one) for one in stack]}, it was {place['function']} in {place['file']}, lines {place['lines']}"
 
 
 def check_handler(found, expected, story):

@@ -74,15 +74,23 @@ def traced(pid):
     assert libc.ptrace(PTRACE_DETACH, pid, None, None) == 0, os.strerror(ctypes.get_errno())
 
 
-@contextlib.contextmanager
-def frozen(pid):
-    unified = next((base for base in ("/sys/fs/cgroup", "/sys/fs/cgroup/unified") if os.path.exists(os.path.join(base, "cgroup.procs"))), None)
-    base = FREEZER if os.path.isdir(FREEZER) else unified
+def frozen_v1(pid):
+    if not os.path.isdir(FREEZER):
+        pytest.skip("control groups of version 1 have no freezer here")
+    return frozen(pid, FREEZER, "freezer.state", "FROZEN", "THAWED")
+
+
+def frozen_v2(pid):
+    base = next((base for base in ("/sys/fs/cgroup", "/sys/fs/cgroup/unified") if os.path.exists(os.path.join(base, "cgroup.subtree_control"))), None)
     if not base:
-        pytest.skip("no control group that can be frozen")
+        pytest.skip("no control groups of version 2 here")
+    return frozen(pid, base, "cgroup.freeze", "1", "0")
+
+
+@contextlib.contextmanager
+def frozen(pid, base, switch, on, off):
     group = os.path.join(base, f"gilscope-test-{os.getpid()}")
     os.mkdir(group)
-    switch, on, off = ("freezer.state", "FROZEN", "THAWED") if base == FREEZER else ("cgroup.freeze", "1", "0")
     try:
         harness.write(os.path.join(group, "cgroup.procs"), pid)
         harness.write(os.path.join(group, switch), on)
@@ -93,7 +101,7 @@ def frozen(pid):
         os.rmdir(group)
 
 
-@pytest.mark.parametrize("stop, kind", [(signalled, "stopped"), (traced, "traced"), (frozen, "frozen")])
+@pytest.mark.parametrize("stop, kind", [(signalled, "stopped"), (traced, "traced"), (frozen_v1, "frozen"), (frozen_v2, "frozen")])
 def test_who_is_stopped_from_outside_is_told_so(stop, kind):
     with harness.Script(IDLE) as app, harness.attach(app) as running:
         with stop(app.pid):

@@ -7,38 +7,25 @@ import measure
 import stacks
 
 PROMISED_EDGE_NS = 100_000
-TRIES = 4
-LOSS = "exit status 5"
 
 
-def compare(loop, python, script, port, folder, emulated=False):
+def compare(loop, python, script, port, folder):
     """What was found, as a dictionary of plain values. "faults" are sentences: the promises that were not kept.
 
-    `folder`: where there is room for a recording. `emulated`: what depends on a machine's speed is left out (measure.EmulatedMeasurement); the edges are
-    told and only have to be on the right side, and a stack that could not be read in time is counted, but no fault. A wrong one is. Its CPUs stand still while the
-    machine does something else, and a record that comes too late for that counts as lost: then all is done again, "tries" times at most TRIES.
+    `folder`: where there is room for a recording.
     """
-    for tries in range(1, TRIES + 1 if emulated else 2):
-        found = {**compare_once(loop, python, script, port, folder, emulated), "tries": tries}
-        if "python" in found or not any(LOSS in fault for fault in found["faults"]):
-            break
-    return found
-
-
-def compare_once(loop, python, script, port, folder, emulated):
     environment = {"TRUTH_SLOW_PORT": str(port), "LD_PRELOAD": harness.polls_library()}
     try:
         with harness.RawApp(loop, python=python, script=script, prefix=harness.undisturbed(), env=environment) as app:
-            result = measure.EmulatedMeasurement(app, short=0, loop=loop) if emulated else measure.Measurement(app, short=100, loop=loop, gil=harness.gil_is_on(python))
+            result = measure.Measurement(app, short=100, loop=loop, gil=harness.gil_is_on(python))
         with stacks.StacksApp(loop, python=python, script=os.path.join(os.path.dirname(script), "stacks_truth.py"), prefix=harness.undisturbed()) as app:
             found = stacks.observe(app, folder)
     except (RuntimeError, AssertionError) as error:
         return {"loop": loop, "faults": [str(error)]}
     faults = list(result.faults)
     faults += [f"a stack is wrong: {wrong}" for wrong in found.wrong]
-    if not emulated:
-        faults += [f"no right stack: {without}" for without in found.without]
-        faults += ["edges are farther off than 100 us"] if result.edge_p99_ns > PROMISED_EDGE_NS else []
+    faults += [f"no right stack: {without}" for without in found.without]
+    faults += ["edges are farther off than 100 us"] if result.edge_p99_ns > PROMISED_EDGE_NS else []
     if not found.right:
         faults.append("no stack was right")
     sites = result.process["sites"]

@@ -1,9 +1,6 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: MIT
-"""Runs in a guest of tests/matrix/guests: compares with both kinds of loop and prints a line of JSON for each.
-
-An emulated CPU is for function, not for time: measure.EmulatedMeasurement says what is compared.
-"""
+"""Runs in a guest of tests/matrix/guests: compares with both kinds of loop and prints a line of JSON for each."""
 import json
 import os
 import sys
@@ -19,7 +16,7 @@ import harness
 def main():
     with harness.slow_server() as port, tempfile.TemporaryDirectory() as folder:
         for loop in ("asyncio", "uvloop"):
-            row = comparison.compare(loop, (harness.DEBIAN_PYTHON,), os.path.join(harness.APPS, "loop_truth.py"), port, folder, emulated=True)
+            row = comparison.compare(loop, (harness.DEBIAN_PYTHON,), os.path.join(harness.APPS, "loop_truth.py"), port, folder)
             print("@@ row " + json.dumps(row), flush=True)
 
 

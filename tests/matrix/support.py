@@ -9,7 +9,7 @@ DOCUMENT = os.path.join(ROOT, "docs", "support.md")
 FOUND = {"stalls": "stalls found", "right": "causes right", "names": "names right", "stacks": "stacks right", "result": "result", "date": "date"}
 # the first columns, up to and with "loop", say what was run: a row is replaced by one that has the same there
 PYTHONS = {"interpreter": "interpreter", "loop": "loop", "python": "version", "sites": "sites", **FOUND}
-GUESTS = {"kernel": "kernel", "machine": "machine", "loop": "loop", "python": "Python", "tries": "tries", **FOUND}
+GUESTS = {"kernel": "kernel", "machine": "machine", "loop": "loop", "python": "Python", "sites": "sites", **FOUND}
 RESULT_LENGTH = 120
 
 

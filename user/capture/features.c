@@ -34,7 +34,7 @@ static const struct feature TABLE[FEATURE_COUNT] = {
 	[FEATURE_SCHED] = {.name = "scheduler events", .purpose = "on a CPU, asleep, woken, waiting for a CPU and behind whom", .required = true},
 	[FEATURE_LIFECYCLE] = {.name = "thread events", .purpose = "threads born, renamed and gone; exit and exec", .required = true},
 	[FEATURE_EPOLL] = {.name = "epoll waits", .purpose = "turns of event loops", .required = true},
-	[FEATURE_TASK_REGS] = {.name = "sleep reasons", .purpose = "the system call a thread sleeps in (kernel 5.15)"},
+	[FEATURE_TASK_REGS] = {.name = "sleep reasons", .purpose = "registers of the system call a thread sleeps in (kernel 5.15)"},
 	[FEATURE_THROTTLE] = {.name = "cgroup throttling", .purpose = "time the CPU quota took"},
 	[FEATURE_CLOCK] = {.name = "sampling clock", .purpose = "Python stacks of threads on a CPU"},
 	[FEATURE_PROGRAMS] = {.name = "BPF programs", .purpose = "the kernel takes every probe of this build", .required = true},
@@ -272,8 +272,8 @@ static void probe_kernel_details(struct features *features, const struct btf *bt
 		unchecked(throttle, "needs kernel BTF");
 		return;
 	}
-	found(regs, have_task_regs, have_task_regs ? "system call of every sleep" : "the kernel has no bpf_task_pt_regs");
-	remedy(regs, "needs kernel 5.15; sleeps are shown without the system call's name");
+	found(regs, have_task_regs, have_task_regs ? "system call of every sleep" : "no: they are read from the end of the kernel stack, which is as exact");
+	remedy(regs, "none needed; kernel 5.15 has it");
 
 	/*
 	 * uprobe_multi came with 6.6, but its pid filter took one thread for the process until 46ba0e49b642 ("bpf: fix multi-uprobe PID filtering

@@ -122,6 +122,21 @@ static void choose_syscall_programs(struct gilscope_bpf *skeleton, const struct 
 	bpf_program__set_autoload(skeleton->progs.on_sys_exit_event, features->syscall_events);
 }
 
+/*
+ * THREAD_SIZE of kernels before 5.15, for in those the registers of a system call are found by it: arch/x86/include/asm/page_64_types.h,
+ * arch/arm64/include/asm/memory.h. One built with KASAN has other stacks, and the marks of a system call are then not found.
+ */
+static uint32_t kernel_stack_bytes(void)
+{
+	uint32_t bytes = 16 << 10;
+
+#if defined(__aarch64__)
+	if (sysconf(_SC_PAGESIZE) > bytes)
+		bytes = (uint32_t)sysconf(_SC_PAGESIZE);
+#endif
+	return bytes;
+}
+
 int load_programs(const struct features *features, const struct capture_options *options, int cpu_count, struct diag *diag,
 		  struct gilscope_bpf **ret_skeleton)
 {
@@ -138,6 +153,7 @@ int load_programs(const struct features *features, const struct capture_options 
 	if (err)
 		return err;
 	skeleton->rodata->have_task_regs = features_have(features, FEATURE_TASK_REGS);
+	skeleton->rodata->stack_bytes = kernel_stack_bytes();
 	uprobes_prepare(skeleton, features_have(features, FEATURE_UPROBE_MULTI));
 	skeleton->rodata->stack_kinds = kinds_of(options);
 	bpf_program__set_autoload(skeleton->progs.on_clock, options->rate_hz > 0);
