@@ -46,7 +46,7 @@ def test_a_file_is_replaced_by_a_whole_one(command, place):
 def test_nothing_is_written_through_a_link(command, place):
     link = place.with_name("link.html")
     link.symlink_to(place.name)
-    assert_untouched(place, run(*command, SCRIPT, "-o", link), "symbolic link")
+    assert_untouched(place, run(*command, SCRIPT, "-o", link), "is a symbolic link, and nothing is written through one")
     assert link.is_symlink()
     link.unlink()
     link.with_name("link.html.partial").symlink_to(place.name)
@@ -184,7 +184,7 @@ def test_a_recording_that_cannot_begin_leaves_the_old_one(place):
     assert os.listdir(place.parent) == [place.name]
     link = place.with_name("gilscope.gsc")
     link.symlink_to(place.name)
-    assert_untouched(place, run("record", "-p", "4194304", cwd=place.parent), "symbolic link")
+    assert_untouched(place, run("record", "-p", "4194304", cwd=place.parent), "is a symbolic link, and nothing is written through one")
     link.unlink()
     partial = place.with_name(place.name + ".partial")
     with open(partial, "w") as first:
