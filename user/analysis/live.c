@@ -165,17 +165,19 @@ static int stall_copy(const struct stall *from, const struct loop *loop, uint64_
 int live_ongoing(void *ctx, const struct ongoing *ongoing)
 {
 	struct live *live = ctx;
+	struct loop_sums *loop;
+	void *found;
+	int r = table_get(&live->loops, &ongoing->loop, &found);
 
-	for (uint32_t i = 0; i < live->loops.count; i++) {
-		struct loop_sums *loop = table_at(&live->loops, i);
-
-		if (loop->loop != ongoing->loop || !loop->ongoing || loop->ongoing->stall.start != ongoing->stall.start)
-			continue;
-		loop->ongoing->ongoing = *ongoing;
-		loop->ongoing->ongoing.report = NULL;
-		loop->ongoing->ongoing.loop = NULL;
-		loop->ongoing->ongoing.stall = (struct stall){0};
-	}
+	if (r < 0)
+		return r;
+	loop = found;
+	if (!loop->ongoing || loop->ongoing->stall.start != ongoing->stall.start)
+		return 0;
+	loop->ongoing->ongoing = *ongoing;
+	loop->ongoing->ongoing.report = NULL;
+	loop->ongoing->ongoing.loop = NULL;
+	loop->ongoing->ongoing.stall = (struct stall){0};
 	return 0;
 }
 

@@ -32,6 +32,7 @@ struct step {
 struct loop_sums {
 	const struct loop *loop;
 	bool present;	    /* in it */
+	struct live_loop *shown; /* while a view is made: its place there; NULL: none */
 	struct dist turn;
 	uint64_t ts_stalls; /* stalls that end later are new */
 	struct live_stall *ongoing;

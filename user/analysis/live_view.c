@@ -117,14 +117,20 @@ static int add_loop_step(struct live_loop *loop, uint32_t n, const struct loop_s
 	return dist_add_growth(&loop->turn, &step->turn);
 }
 
-static int add_loop(const struct live *live, struct live_loop *loop)
+static int add_loop_steps(struct live *live, uint32_t n)
 {
 	int r = 0;
 
-	for (uint32_t n = 0; n < live->step_count; n++)
-		for (uint32_t i = 0; i < live->steps[n].loop_count && r == 0; i++)
-			if (live->steps[n].loops[i].loop == loop->loop)
-				r = add_loop_step(loop, n, &live->steps[n].loops[i]);
+	for (uint32_t i = 0; i < live->steps[n].loop_count && r == 0; i++) {
+		const struct loop_step *step = &live->steps[n].loops[i];
+		const struct loop_sums *sums;
+		void *found;
+
+		r = table_get(&live->loops, &step->loop, &found);
+		sums = r < 0 ? NULL : found;
+		if (sums && sums->shown)
+			r = add_loop_step(sums->shown, n, step);
+	}
 	return r;
 }
 
@@ -139,24 +145,27 @@ static void add_ongoing(struct live_loop *loop, const struct stall *stall)
 	state_sums_add(&loop->stalled, &stall->what.states);
 }
 
-static int add_loops(const struct live *live, struct live_view *view)
+static int add_loops(struct live *live, struct live_view *view)
 {
 	int r = 0;
 
 	view->loops = calloc(live->loops.count + 1, sizeof(*view->loops));
 	if (!view->loops)
 		return -ENOMEM;
-	for (uint32_t i = 0; i < live->loops.count && r == 0; i++) {
-		const struct loop_sums *sums = table_at(&live->loops, i);
-		struct live_loop *loop = &view->loops[view->loop_count];
+	for (uint32_t i = 0; i < live->loops.count; i++) {
+		struct loop_sums *sums = table_at(&live->loops, i);
 
-		if (!sums->present)
-			continue;
-		view->loop_count++;
-		loop->loop = sums->loop;
-		r = add_loop(live, loop);
-		if (sums->ongoing)
-			add_ongoing(loop, &sums->ongoing->stall);
+		sums->shown = sums->present ? &view->loops[view->loop_count++] : NULL;
+		if (sums->shown)
+			sums->shown->loop = sums->loop;
+	}
+	for (uint32_t n = 0; n < live->step_count && r == 0; n++)
+		r = add_loop_steps(live, n);
+	for (uint32_t i = 0; i < live->loops.count; i++) {
+		const struct loop_sums *sums = table_at(&live->loops, i);
+
+		if (sums->shown && sums->ongoing)
+			add_ongoing(sums->shown, &sums->ongoing->stall);
 	}
 	return r;
 }
