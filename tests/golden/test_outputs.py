@@ -121,6 +121,7 @@ def test_pipes_and_devices_are_written_as_it_comes(command, tmp_path):
 
 # Stands between the program and libc, and does what another process could do in that moment.
 INTRUDER = r"""
+#include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
@@ -138,6 +139,12 @@ int flock(int fd, int operation)
 		close(open(partial, O_CREAT | O_EXCL | O_WRONLY, 0600));
 	}
 	return (int)syscall(SYS_flock, fd, operation);
+}
+
+int fsync(int fd)
+{
+	errno = EDQUOT;
+	return getenv("FULL") ? -1 : (int)syscall(SYS_fsync, fd);
 }
 
 int lstat(const char *path, struct stat *there)
@@ -167,6 +174,10 @@ def test_a_pipe_that_becomes_a_link_is_not_written_through(command, place, intru
     with open(os.open(pipe, os.O_RDWR), "rb"):
         assert_untouched(place, run(*command, SCRIPT, "-o", pipe, env=intruded(LINKED=str(pipe))), "cannot create")
     assert pipe.is_symlink()
+
+
+def test_what_is_refused_late_does_not_take_the_old_file(command, place, intruded):
+    assert_untouched(place, run(*command, SCRIPT, "-o", place, env=intruded(FULL="1")), "quota")
 
 
 @pytest.mark.parametrize("stale", [True, False], ids=["removes a stale file", "makes a file"])

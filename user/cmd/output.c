@@ -271,9 +271,9 @@ int output_end(struct output *output, struct diag *diag)
 	FILE *file = output->file;
 	int err = fflush(file) || ferror(file) ? errno ? -errno : -EIO : 0;
 
-	/* in its place before it is closed, for that gives up the lock */
+	/* in its place before it is closed, for that gives up the lock; written before it is there, for a network's or quota's refusal may come late */
 	if (!err && output->temporary[0])
-		err = put_in_place(output);
+		err = fsync(fileno(file)) ? -errno : put_in_place(output);
 	if (!err)
 		forget(output);
 	output->file = NULL;
