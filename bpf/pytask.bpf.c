@@ -12,7 +12,8 @@ enum {
 	TYPE_IS_UNICODE = 1 << 28,
 	LONG_TAG = 16,	  /* number of digits << 3 | sign: 0 positive, 1 zero, 2 negative */
 	LONG_DIGIT = 24,  /* of 30 bits */
-	TEXT_COMPACT_ASCII = 3 << 5, /* of PyASCIIObject.state */
+	TEXT_COMPACT = 1 << 5, /* of PyASCIIObject.state: interned 2 bits, kind 3, compact 1, ascii 1 */
+	TEXT_ASCII = 1 << 6,
 };
 
 /* A task without a name of its own has a number until somebody asks for its name (Modules/_asynciomodule.c, _asyncio_Task___init___impl). */
@@ -37,14 +38,20 @@ static __always_inline __u32 number_text(struct shared_text *text, __u64 name)
 
 static __always_inline __u32 string_text(const struct shared_python *python, struct shared_text *text, __u64 name)
 {
+	__u32 state = (__u32)read_word(name + python->layout.unicode_state), kind = state >> 2 & 7;
 	__u64 length = read_word(name + python->layout.unicode_length);
+	bool ascii = state & TEXT_ASCII;
 
-	if (((__u32)read_word(name + python->layout.unicode_state) & TEXT_COMPACT_ASCII) != TEXT_COMPACT_ASCII)
+	if (!(state & TEXT_COMPACT) || (kind != 1 && kind != 2 && kind != 4))
 		return 0;
 	if (length > SHARED_TEXT_MAX)
 		length = SHARED_TEXT_MAX;
-	if (bpf_probe_read_user(text->bytes, length, (void *)(name + python->layout.unicode_ascii)))
+	length *= kind;
+	if (length > SHARED_TEXT_MAX)
+		length = SHARED_TEXT_MAX;
+	if (bpf_probe_read_user(text->bytes, length, (void *)(name + (ascii ? python->layout.unicode_ascii : python->layout.unicode_compact))))
 		return 0;
+	text->hdr.flags = ascii ? 0 : kind;
 	return length;
 }
 
@@ -70,7 +77,7 @@ __noinline __u64 pystack_task(__u32 slot, __u64 ts, __u64 tstate)
 		length = string_text(&walk->python, text, name);
 	if (!length)
 		return 0;
-	text->hash = length;
+	text->hash = length << 8 | text->hdr.flags;
 	for (int i = 0; i < SHARED_TEXT_MAX / 8; i++)
 		text->hash = shared_mix(text->hash, ((__u64 *)text->bytes)[i]);
 	text->hash |= 1;

@@ -130,9 +130,9 @@ struct shared_stack {
 #define SHARED_STACK_BYTES(count) (__builtin_offsetof(struct shared_stack, frames) + (count) * sizeof(struct shared_frame))
 
 struct shared_text {
-	struct event_hdr hdr; /* aux: number of bytes */
+	struct event_hdr hdr; /* aux: number of bytes; flags: 0, or how many of them a character has */
 	wire_u64 hash;	      /* never 0 */
-	char bytes[SHARED_TEXT_MAX]; /* UTF-8, cut when longer */
+	char bytes[SHARED_TEXT_MAX]; /* UTF-8, or characters as Python's str has them; cut when longer */
 };
 
 struct shared_sample {

@@ -23,8 +23,10 @@ static: $(STATIC)
 # Newer libelf.a and libz.a both define crc32(), the same function: zlib's comes first, and then libelf's is not taken.
 # glibc's look-ups of users would need its shared libraries at run time. The one caller is libcap-ng's capng_change_id(), which gilscope does not call.
 NSS := initgroups\|getpwuid\|getpwuid_r\|getgrouplist
-$(STATIC): $(call objects,plain,$(CAPTURE)) $(call rooms_of,plain)
-	$(call say,STATIC,$@)LC_ALL=C $(CC) $(CFLAGS) -static-pie $(LDFLAGS) -s -Wl,--trace -o $@ $^ -Wl,--undefined=crc32_z -lz $(LDLIBS) > $@.inputs 2> $@.log; status=$$?; \
+$(B)/elf_gap.a: packaging/elf_gap.c
+	$(call say,AR,$@)$(CC) $(CFLAGS) -c -o $(@:.a=.o) $< && rm -f $@ && $(AR) rcs $@ $(@:.a=.o)
+$(STATIC): $(call objects,plain,$(CAPTURE)) $(call rooms_of,plain) | $(B)/elf_gap.a
+	$(call say,STATIC,$@)LC_ALL=C $(CC) $(CFLAGS) -static-pie $(LDFLAGS) -s -Wl,--trace -o $@ $^ -Wl,--undefined=crc32_z -lz $(LDLIBS) $(B)/elf_gap.a > $@.inputs 2> $@.log; status=$$?; \
 		grep -v -e "in function .capng_change_id" -e "warning: Using '\($(NSS)\)' in statically" $@.log >&2; exit $$status
 $(STATIC).notices: $(STATIC) packaging/notices
 	$(call say,GEN,$@)packaging/notices text $(STATIC).inputs > $@.tmp && mv $@.tmp $@

@@ -28,6 +28,8 @@ def gilscope():
 
 
 def ask(gilscope, prefix, *arguments):
+    if prefix is USER_NAMESPACE and subprocess.run([*prefix, "true"], capture_output=True).returncode:
+        pytest.skip("no user namespace can be made here, as in a chroot")
     return subprocess.run([*prefix, gilscope, *arguments], stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=60)
 
 

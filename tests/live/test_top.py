@@ -205,6 +205,13 @@ def test_help_and_resizing(app, top):
     assert re.search(r"-\d+ s +2\d\d ms +blocked +B{5}[A-Z]{5} nap ", top.wait("STALLS 1")), top.screen()
 
 
+def test_the_terminal_knows_its_size_better_than_the_environment(app, tmp_path):
+    with Terminal(tmp_path, app.pid, env={"LINES": "24", "COLUMNS": "80"}) as top:
+        top.wait("No stall")
+        top.resize(120, 40)
+        top.wait(r"(.*\n){39}.*Tab list")
+
+
 @pytest.mark.parametrize("env", [{"TERM": "vt100"}, {"NO_COLOR": "1"}], ids=["vt100", "NO_COLOR"])
 def test_without_colours(app, tmp_path, env):
     with Terminal(tmp_path, app.pid, env=env) as top:

@@ -236,6 +236,17 @@ static void texts_are_clean_and_have_an_end(void **state)
 	memcpy(text.bytes + SHARED_TEXT_MAX - 2, "\xe5\x90", 2);
 	assert_int_equal(symbols_text(heard.symbols, &text), 0);
 	assert_int_equal(strlen(dictionary_find(heard.dictionary, DEFINE_TEXT, symbols_text_id(heard.symbols, 8))->text), SHARED_TEXT_MAX - 2);
+	text.hash = 9; /* characters of two bytes */
+	text.hdr.flags = 2;
+	text.hdr.aux = 6;
+	memcpy(text.bytes, "\x21\x04" "\x0d\x54" "\x00\xd8", 6);
+	assert_int_equal(symbols_text(heard.symbols, &text), 0);
+	assert_string_equal(dictionary_find(heard.dictionary, DEFINE_TEXT, symbols_text_id(heard.symbols, 9))->text, "С名\xef\xbf\xbd");
+	text.hash = 10; /* and of four, cut within the second */
+	text.hdr.flags = 4;
+	memcpy(text.bytes, "\x0d\xf4\x01\x00" "\x0d", 5);
+	assert_int_equal(symbols_text(heard.symbols, &text), 0);
+	assert_string_equal(dictionary_find(heard.dictionary, DEFINE_TEXT, symbols_text_id(heard.symbols, 10))->text, "\xf0\x9f\x90\x8d");
 	assert_int_equal(symbols_name(heard.symbols, "a\xff" "b\xc0\x80" "c\xed\xa0\x80" "d\xf4\x90\x80\x80" "e\xe5\x90", &id), 0);
 	assert_string_equal(dictionary_find(heard.dictionary, DEFINE_TEXT, id)->text, "a\xef\xbf\xbd" "b\xef\xbf\xbd\xef\xbf\xbd"
 			    "c\xef\xbf\xbd" "d\xef\xbf\xbd" "e\xef\xbf\xbd");

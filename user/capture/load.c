@@ -63,18 +63,14 @@ void load_prepare(void)
  * Every program, map, link and clock is a descriptor. Asked beforehand, because libbpf takes an EMFILE in one of its own trials for something that the
  * kernel cannot, and fails with another error.
  */
-static int check_descriptors(const struct gilscope_bpf *skeleton, int cpu_count, struct diag *diag)
+static int check_descriptors(int cpu_count, struct diag *diag)
 {
 	const unsigned int spare = 32; /* what is open already, the ring, files of the target and of the output */
-	unsigned int needed = spare + (unsigned int)cpu_count;
-	struct bpf_program *program;
+	const struct gilscope_bpf *skeleton = NULL;
+	const unsigned int programs = sizeof(skeleton->progs) / sizeof(struct bpf_program *), maps = sizeof(skeleton->maps) / sizeof(struct bpf_map *);
+	unsigned int needed = spare + (unsigned int)cpu_count + 2 * programs + maps;
 	struct rlimit limit;
-	struct bpf_map *map;
 
-	bpf_object__for_each_program(program, skeleton->obj)
-		needed += 2;
-	bpf_object__for_each_map(map, skeleton->obj)
-		needed++;
 	if (getrlimit(RLIMIT_NOFILE, &limit) < 0 || limit.rlim_cur >= needed)
 		return 0;
 	diag_set(diag, EXIT_FAILED, -EMFILE, "the limit of open files is %llu, and observing needs %u", (unsigned long long)limit.rlim_cur, needed);
@@ -146,12 +142,12 @@ int load_programs(const struct features *features, const struct capture_options 
 
 	load_prepare();
 	refusal = (struct refusal){0};
+	err = check_descriptors(cpu_count, diag);
+	if (err)
+		return err;
 	skeleton = gilscope_bpf__open();
 	if (!skeleton)
 		return diag_set(diag, EXIT_FAILED, -errno, "cannot open the BPF programs: %s", strerror(errno));
-	err = check_descriptors(skeleton, cpu_count, diag);
-	if (err)
-		return err;
 	skeleton->rodata->have_task_regs = features_have(features, FEATURE_TASK_REGS);
 	skeleton->rodata->stack_bytes = kernel_stack_bytes();
 	uprobes_prepare(skeleton, features_have(features, FEATURE_UPROBE_MULTI));

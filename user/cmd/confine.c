@@ -110,7 +110,10 @@ static void drop_caps(unsigned long long keep, bool (*can_go_on)(void *ctx), voi
 
 /* ── system calls ────────────────────────────────────────────────────────────────────────────────────────────────── */
 
-/* Of reading, computing, writing and ending. Names that this architecture or libseccomp does not know are left out. */
+/*
+ * Of reading, computing, writing and ending. ncurses 6.5 and later set the ids that files are opened with to their own before they read a terminal's
+ * description; without CAP_SETUID there is nothing else to set. Names that this architecture or libseccomp does not know are left out.
+ */
 static const char *const CALLS[] = {
 	"access", "brk", "clock_getres", "clock_gettime", "clock_nanosleep", "close", "dup", "dup2", "dup3", "epoll_ctl", "epoll_pwait",
 	"epoll_pwait2", "epoll_wait", "exit", "exit_group", "faccessat", "faccessat2", "fadvise64", "fallocate", "fchmod", "fcntl", "fdatasync",
@@ -118,7 +121,7 @@ static const char *const CALLS[] = {
 	"getpid", "getppid", "getrandom", "gettid", "gettimeofday", "getuid", "link", "linkat", "lseek", "lstat", "madvise", "memfd_create", "mmap",
 	"mprotect", "mremap", "munmap", "nanosleep", "newfstatat", "poll", "ppoll", "pread64", "preadv", "pselect6", "pwrite64", "pwritev", "read",
 	"readlink", "readlinkat", "readv", "rename", "renameat", "renameat2", "restart_syscall", "rt_sigaction", "rt_sigprocmask", "rt_sigreturn",
-	"rt_sigtimedwait", "sched_getaffinity", "sched_yield", "select", "setitimer", "sigaltstack", "stat", "statfs", "statx", "sysinfo", "time",
+	"rt_sigtimedwait", "sched_getaffinity", "sched_yield", "select", "setfsgid", "setfsuid", "setitimer", "sigaltstack", "stat", "statfs", "statx", "sysinfo", "time",
 	"timer_create", "timer_delete", "timer_settime", "umask", "uname", "unlink", "unlinkat", "wait4", "waitid", "write", "writev",
 };
 static const char *const OBSERVER_CALLS[] = {"process_vm_readv"};

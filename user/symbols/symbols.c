@@ -186,13 +186,17 @@ uint32_t symbols_stack_id(const struct symbols *symbols, uint64_t hash)
 int symbols_text(struct symbols *symbols, const struct shared_text *text)
 {
 	size_t length = text->hdr.aux < SHARED_TEXT_MAX ? text->hdr.aux : SHARED_TEXT_MAX;
+	unsigned int kind = text->hdr.flags;
 	char clean[DEFINE_TEXT_MAX];
 	uint32_t id;
 	int err;
 
 	if (!text->hash || numbers_find(symbols->texts, text->hash, &id))
 		return 0;
-	text_clean(text->bytes, length, length == SHARED_TEXT_MAX, clean);
+	if (kind == 1 || kind == 2 || kind == 4)
+		text_of_characters(text->bytes, kind, length / kind, clean);
+	else
+		text_clean(text->bytes, length, length == SHARED_TEXT_MAX, clean);
 	err = registry_text(&symbols->registry, clean, &id);
 	return err ? err : numbers_keep(symbols->texts, text->hash, id);
 }

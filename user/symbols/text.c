@@ -31,12 +31,31 @@ static bool put(char *to, size_t *used, uint32_t c)
 	return true;
 }
 
+static uint32_t unit_at(const unsigned char *unit, unsigned int kind)
+{
+	uint32_t c = unit[0];
+
+	if (kind > 1)
+		c |= (uint32_t)unit[1] << 8;
+	if (kind > 2)
+		c |= (uint32_t)unit[2] << 16 | (uint32_t)unit[3] << 24;
+	return c;
+}
+
+void text_of_characters(const void *characters, unsigned int kind, size_t count, char to[DEFINE_TEXT_MAX])
+{
+	size_t used = 0;
+
+	for (size_t i = 0; i < count && put(to, &used, unit_at((const unsigned char *)characters + i * kind, kind)); i++)
+		;
+	to[used] = '\0';
+}
+
 int text_read(pid_t pid, const struct code_layout *layout, uint64_t address, char to[DEFINE_TEXT_MAX])
 {
 	unsigned char units[DEFINE_TEXT_MAX * 4];
 	uint64_t length;
 	uint32_t state, kind;
-	size_t used = 0;
 	bool ascii;
 	int err = memory_read_u64(pid, address + (uint64_t)layout->unicode_length, &length);
 
@@ -55,18 +74,10 @@ int text_read(pid_t pid, const struct code_layout *layout, uint64_t address, cha
 	err = memory_read(pid, address + (uint64_t)(ascii ? layout->unicode_ascii : layout->unicode_compact), units, length * kind);
 	if (err)
 		return err;
-	for (size_t i = 0; i < length; i++) {
-		const unsigned char *unit = units + i * kind;
-		uint32_t c = unit[0];
-
-		if (kind > 1)
-			c |= (uint32_t)unit[1] << 8;
-		if (kind > 2)
-			c |= (uint32_t)unit[2] << 16 | (uint32_t)unit[3] << 24;
-		if (!put(to, &used, ascii && c > 0x7f ? REPLACEMENT : c))
-			break;
-	}
-	to[used] = '\0';
+	if (ascii)
+		text_clean((const char *)units, length, false, to);
+	else
+		text_of_characters(units, kind, length, to);
 	return 0;
 }
 

@@ -17,6 +17,9 @@
  */
 int text_read(pid_t pid, const struct code_layout *layout, uint64_t address, char to[DEFINE_TEXT_MAX]);
 
+/* `count` characters as a str has them, `kind` bytes each: 1 (Latin-1), 2 or 4. */
+void text_of_characters(const void *characters, unsigned int kind, size_t count, char to[DEFINE_TEXT_MAX]);
+
 /* `bytes` made valid; with `cut` a last character of which bytes are missing is dropped. */
 void text_clean(const char *bytes, size_t length, bool cut, char to[DEFINE_TEXT_MAX]);
 

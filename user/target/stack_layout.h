@@ -52,6 +52,7 @@ struct stack_layout {
 	unsigned char free_threaded;	    /* objects have another header: code_weak's reads and task names are left out */
 	unsigned short unicode_hash;	    /* PyASCIIObject.hash, .length, .state */
 	unsigned short unicode_length, unicode_state;
+	unsigned short unicode_compact;	    /* where those of another compact string begin */
 	unsigned short unicode_ascii;	    /* where the characters of a compact ASCII string begin */
 	unsigned short bytes_size, bytes_data; /* PyBytesObject.ob_size, .ob_sval */
 };

@@ -73,6 +73,7 @@ static int join(struct stack_layout *stack, const struct code_layout *code)
 	stack->unicode_hash = (uint16_t)(code->unicode_length + 8); /* PyASCIIObject: length, hash, state, in every version */
 	stack->unicode_state = (uint16_t)code->unicode_state;
 	stack->unicode_ascii = (uint16_t)code->unicode_ascii;
+	stack->unicode_compact = (uint16_t)code->unicode_compact;
 	stack->bytes_size = (uint16_t)code->bytes_size;
 	stack->bytes_data = (uint16_t)code->bytes_data;
 	if (code->linetable < SPAN_BYTES - 8)

@@ -8,6 +8,7 @@
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 
 #include "view/palette.h"
 #include "view/tui_private.h"
@@ -53,6 +54,17 @@ int tui_check(struct diag *diag)
 	return terminal_check(NULL, stdin, stdout, true, diag);
 }
 
+/* A terminal that tells its size knows it better than LINES and COLUMNS, which a shell or a library once set, and which ncurses would believe for ever. */
+static void forget_size_of_environment(FILE *out)
+{
+	struct winsize size;
+
+	if (ioctl(fileno(out), TIOCGWINSZ, &size) < 0 || !size.ws_row || !size.ws_col)
+		return;
+	unsetenv("LINES");
+	unsetenv("COLUMNS");
+}
+
 int tui_new(const struct tui_options *options, struct diag *diag, struct tui **ret_tui)
 {
 	FILE *in = options->in ? options->in : stdin, *out = options->out ? options->out : stdout;
@@ -65,6 +77,7 @@ int tui_new(const struct tui_options *options, struct diag *diag, struct tui **r
 	if (!tui)
 		return diag_set(diag, EXIT_FAILED, -ENOMEM, "no memory");
 	terminal_save_modes(in);
+	forget_size_of_environment(out);
 	tui->screen = newterm(options->term, out, in);
 	if (!tui->screen) {
 		free(tui);
