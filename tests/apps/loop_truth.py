@@ -69,8 +69,9 @@ class Server:
             note_turns(rows)
             self.answer(json.dumps(rows))
         elif name in ("threads", "yield"):
-            for _ in range(int(number)):
-                threading.Thread(target=mixed if name == "threads" else yielding, daemon=True).start()
+            with self.marks.mark(name, "gil_wait"):     # a slow machine takes as long for it as for a stall
+                for _ in range(int(number)):
+                    threading.Thread(target=mixed if name == "threads" else yielding, daemon=True).start()
             self.answer("ok")
         elif name == "short":
             self.short(int(number))
