@@ -123,6 +123,7 @@ def test_pipes_and_devices_are_written_as_it_comes(command, tmp_path):
 INTRUDER = r"""
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -138,6 +139,8 @@ int flock(int fd, int operation)
 		unlink(partial);
 		close(open(partial, O_CREAT | O_EXCL | O_WRONLY, 0600));
 	}
+	if (getenv("SIGNALLED"))
+		raise(atoi(getenv("SIGNALLED")));
 	return (int)syscall(SYS_flock, fd, operation);
 }
 
@@ -174,6 +177,13 @@ def test_a_pipe_that_becomes_a_link_is_not_written_through(command, place, intru
     with open(os.open(pipe, os.O_RDWR), "rb"):
         assert_untouched(place, run(*command, SCRIPT, "-o", pipe, env=intruded(LINKED=str(pipe))), "cannot create")
     assert pipe.is_symlink()
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_a_signal_as_the_file_is_made_leaves_nothing_else(command, place, intruded, number):
+    outcome = run(*command, SCRIPT, "-o", place, env=intruded(SIGNALLED=str(int(number))))
+    assert outcome.returncode == -number
+    assert os.listdir(place.parent) == [place.name] and place.read_text() == "old"
 
 
 def test_what_is_refused_late_does_not_take_the_old_file(command, place, intruded):

@@ -44,6 +44,18 @@ static void catch_signals(const struct output *output)
 	}
 }
 
+/* From here on they wait, so that none comes between a file's birth and catch_signals(). Returns what was blocked before. */
+static sigset_t hold_signals(void)
+{
+	sigset_t held, before;
+
+	sigemptyset(&held);
+	for (size_t i = 0; i < sizeof(SIGNALS) / sizeof(SIGNALS[0]); i++)
+		sigaddset(&held, SIGNALS[i]);
+	sigprocmask(SIG_BLOCK, &held, &before);
+	return before;
+}
+
 /* ── the file beside ─────────────────────────────────────────────────────────────────────────────────────────────── */
 
 /* Does the open file have this name still? While its lock is held nobody else takes the name away. */
@@ -73,14 +85,11 @@ static int remove_stale(int folder, const char *name)
 }
 
 /* A new file, locked; its owner's alone when that is root. Returns its descriptor, or -errno. */
-static int create_beside(int folder, const char *name)
+static int create_locked(int folder, const char *name)
 {
 	mode_t mode = geteuid() ? 0666 : 0600;
-	int err = remove_stale(folder, name), fd;
+	int fd = openat(folder, name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, mode);
 
-	if (err)
-		return err;
-	fd = openat(folder, name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, mode);
 	if (fd < 0)
 		return errno == EEXIST ? -EBUSY : -errno;
 	/* where a file system has no locks there is none */
@@ -89,6 +98,18 @@ static int create_beside(int folder, const char *name)
 	/* another one took it for a leftover before it was locked, and removes it or has done so */
 	close(fd);
 	return -EBUSY;
+}
+
+/* The same, which a signal removes. */
+static int create_beside(const struct output *output)
+{
+	sigset_t before = hold_signals();
+	int fd = create_locked(output->folder, output->temporary);
+
+	if (fd >= 0)
+		catch_signals(output);
+	sigprocmask(SIG_SETMASK, &before, NULL);
+	return fd;
 }
 
 static const char *last_part(const char *path)
@@ -134,7 +155,9 @@ static int open_beside(struct output *output)
 	if (output->folder < 0)
 		return output->folder;
 	sprintf(output->temporary, "%s" OUTPUT_PARTIAL, name);
-	fd = create_beside(output->folder, output->temporary);
+	fd = remove_stale(output->folder, output->temporary);
+	if (!fd)
+		fd = create_beside(output);
 	if (fd < 0)
 		forget(output);
 	return fd;
@@ -157,7 +180,6 @@ static int begin_beside(struct output *output, struct diag *diag)
 		output_done(output);
 		return diag_set(diag, EXIT_FAILED, -ENOMEM, "cannot create %s: %s", output->path, strerror(ENOMEM));
 	}
-	catch_signals(output);
 	confine_write_into(output->folder);
 	return 0;
 }
