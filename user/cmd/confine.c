@@ -121,8 +121,8 @@ static const char *const CALLS[] = {
 	"getpid", "getppid", "getrandom", "gettid", "gettimeofday", "getuid", "link", "linkat", "lseek", "lstat", "madvise", "memfd_create", "mmap",
 	"mprotect", "mremap", "munmap", "nanosleep", "newfstatat", "poll", "ppoll", "pread64", "preadv", "pselect6", "pwrite64", "pwritev", "read",
 	"readlink", "readlinkat", "readv", "rename", "renameat", "renameat2", "restart_syscall", "rt_sigaction", "rt_sigprocmask", "rt_sigreturn",
-	"rt_sigtimedwait", "sched_getaffinity", "sched_yield", "select", "setfsgid", "setfsuid", "setitimer", "sigaltstack", "stat", "statfs", "statx", "sysinfo", "time",
-	"timer_create", "timer_delete", "timer_settime", "umask", "uname", "unlink", "unlinkat", "wait4", "waitid", "write", "writev",
+	"rt_sigtimedwait", "sched_getaffinity", "sched_yield", "select", "setfsgid", "setfsuid", "setitimer", "sigaltstack", "stat",
+	"statfs", "statx", "sysinfo", "time", "timer_create", "timer_delete", "timer_settime", "umask", "uname", "unlink", "unlinkat", "wait4", "waitid", "write", "writev",
 };
 static const char *const OBSERVER_CALLS[] = {"process_vm_readv"};
 
