@@ -32,11 +32,11 @@ say = @printf '  %-7s %s\n' $(1) $(2);
 endif
 
 # ── user space: one archive per room, in three flavours: plain, with sanitizers, and counting its steps ─────────────
-ROOMS := base target stream model symbols analysis view
-room_sources = $(wildcard user/$(1)/*.c)
+ROOMS := base python stream model symbols analysis words diagnosis view
+room_sources = $(wildcard user/$(1)/*.c user/$(1)/*/*.c)
 objects = $(patsubst %.c,$(B)/$(1)/%.o,$(2))
 
-ASSETS := $(wildcard user/view/assets/*)
+ASSETS := $(wildcard $(foreach ext,js css html,user/view/assets/*.$(ext) user/view/*/assets/*.$(ext) user/view/*/assets/*/*.$(ext)))
 
 define flavour
 $(B)/$(1)/%.o: %.c $(B)/config
@@ -46,8 +46,8 @@ $(B)/$(1)/gen/%.o: $(B)/gen/%.c $(B)/config
 $(B)/$(1)/libview.a: $(B)/$(1)/gen/pprof.pb-c.o $(B)/$(1)/gen/perfetto.pb-c.o $(B)/$(1)/gen/assets.o
 $(B)/$(1)/gen/assets.o: $(B)/gen/assets.S $(ASSETS)
 	$$(call say,AS,$$<)mkdir -p $$(@D) && $$(CC) -c -o $$@ $$<
-$(B)/$(1)/user/view/pprof.o: $(B)/gen/pprof.pb-c.h
-$(patsubst %,$(B)/$(1)/user/view/%.o,perfetto perfetto_packets perfetto_report): $(B)/gen/perfetto.pb-c.h
+$(B)/$(1)/user/view/export/pprof.o: $(B)/gen/pprof.pb-c.h
+$(patsubst %,$(B)/$(1)/user/view/export/%.o,perfetto perfetto_packets perfetto_report): $(B)/gen/perfetto.pb-c.h
 $(foreach room,$(ROOMS),
 $(B)/$(1)/lib$(room).a: $(call objects,$(1),$(call room_sources,$(room)))
 	$$(call say,AR,$$@)rm -f $$@ && mkdir -p $$(@D) && $$(AR) rcs $$@ $$^
@@ -57,7 +57,7 @@ $(eval $(call flavour,plain,))
 $(eval $(call flavour,asan,$(SANITIZE)))
 $(eval $(call flavour,steps,-fsanitize-coverage=trace-pc))
 # libraries from the last room to the first, as the linker needs them
-rooms_of = $(foreach room,view analysis model symbols target stream base,$(B)/$(1)/lib$(room).a)
+rooms_of = $(foreach room,view diagnosis words analysis model symbols python stream base,$(B)/$(1)/lib$(room).a)
 
 # capture knows libbpf and the skeleton, so its objects wait for that
 CAPTURE := $(call room_sources,capture) $(call room_sources,cmd) user/main.c
@@ -76,7 +76,7 @@ $(patsubst %,$(B)/%/user/base/sysname.o,plain asan steps): $(B)/gen/sysnames.inc
 $(B)/gen/sysnames.inc: tools/gen-sysnames
 	$(call say,GEN,$@)mkdir -p $(@D) && $< $(CC) > $@.tmp && mv $@.tmp $@
 
-$(patsubst %,$(B)/%/user/view/tui_terminal.o,plain asan steps): $(B)/gen/terminfo.inc
+$(patsubst %,$(B)/%/user/view/tui/tui_terminal.o,plain asan steps): $(B)/gen/terminfo.inc
 $(B)/gen/terminfo.inc:
 	$(call say,GEN,$@)mkdir -p $(@D) && infocmp -0 -Q1 xterm-256color | sed -n 's/^hex:[0-9A-F]*$$/"&"/p' > $@.tmp && grep -q hex $@.tmp && mv $@.tmp $@
 
@@ -84,8 +84,8 @@ $(B)/gen/terminfo.inc:
 $(B)/gen/assets.S: tools/gen-assets FORCE
 	@mkdir -p $(@D); $< $(ASSETS) | cmp -s - $@ || $< $(ASSETS) > $@
 
-$(B)/gen/%.pb-c.c $(B)/gen/%.pb-c.h &: user/view/%.proto
-	$(call say,PROTO,$<)mkdir -p $(B)/gen && $(PROTOC_C) -Iuser/view --c_out=$(B)/gen $<
+$(B)/gen/%.pb-c.c $(B)/gen/%.pb-c.h &: user/view/export/%.proto
+	$(call say,PROTO,$<)mkdir -p $(B)/gen && $(PROTOC_C) -Iuser/view/export --c_out=$(B)/gen $<
 
 # ── BPF: compiled one by one, linked into one object, turned into a skeleton ────────────────────────────────────────
 # for the machine that the compiler compiles for, which need not be this one; bpftool and clang run here
@@ -100,16 +100,16 @@ $(B)/gen/gilscope.skel.h: $(B)/bpf/gilscope.bpf.o
 
 # ── tests ────────────────────────────────────────────────────────────────────────────────────────────────────────────
 # tests/unit/NAME.c is a cmocka program; it is linked against the rooms right of the kernel, in the sanitizer build
-UNIT := $(patsubst tests/unit/%.c,$(B)/unit/%,$(wildcard tests/unit/*.c))
+UNIT := $(patsubst tests/unit/%.c,$(B)/unit/%,$(wildcard tests/unit/*/*.c))
 $(B)/unit/%: tests/unit/%.c $(call rooms_of,asan) $(B)/config
 	$(call say,UNIT,$<)mkdir -p $(@D) && $(CC) $(CPPFLAGS) $(CFLAGS) $(SANITIZE) -MMD -MP -MF $@.d -o $@ $< $(call rooms_of,asan) $(filter-out -lbpf,$(LDLIBS)) -lcmocka -lm
 
-$(B)/unit/view_flames: $(B)/gen/pprof.pb-c.h
-$(B)/unit/view_perfetto: $(B)/gen/perfetto.pb-c.h
+$(B)/unit/view/view_flames: $(B)/gen/pprof.pb-c.h
+$(B)/unit/view/view_perfetto: $(B)/gen/perfetto.pb-c.h
 
 # tests/fuzz/NAME.c defines LLVMFuzzerTestOneInput; the rooms are compiled once more, for libFuzzer to see which way an input takes
 FUZZ := $(patsubst tests/fuzz/%.c,$(B)/fuzz/%,$(wildcard tests/fuzz/*.c))
-FUZZ_OBJECTS := $(call objects,fuzz,$(foreach room,base target stream model symbols analysis,$(call room_sources,$(room))))
+FUZZ_OBJECTS := $(call objects,fuzz,$(foreach room,base python stream model symbols analysis,$(call room_sources,$(room))))
 FUZZ_CC = $(CLANG) $(CPPFLAGS) -O1 -g -std=gnu11 -fsanitize=address,undefined -fno-sanitize-recover=undefined
 $(B)/fuzz/user/%.o: user/%.c $(B)/config
 	$(call say,CC,$<)mkdir -p $(@D) && $(FUZZ_CC) -fsanitize=fuzzer-no-link -MMD -MP -c -o $@ $<

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Dual MIT/GPL
 /*
- * gc.bpf.c - garbage collections, where the build has probe points or symbols for them (user/target/target.h, struct gc_site).
+ * gc.bpf.c - garbage collections, where the build has probe points or symbols for them (user/python/target.h, struct gc_site).
  */
 #include "common.bpf.h"
 

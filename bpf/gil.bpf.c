@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Dual MIT/GPL
 /*
- * gil.bpf.c - the GIL's sites: uprobes on the `call` instructions of take_gil and drop_gil (user/target/target.h says which and why).
+ * gil.bpf.c - the GIL's sites: uprobes on the `call` instructions of take_gil and drop_gil (user/python/target.h says which and why).
  *
  * At those calls the first argument is a condition variable inside the GIL: it tells the GIL, and TAKE from DROP. It counts only when user space knows it
  * as one of a GIL of this process: a library in the same file may use condition variables of its own.

@@ -7,8 +7,8 @@
 #define GILSCOPE_SHARED_H
 
 #include "wire.h"
-#include "../user/target/gil_layout.h"
-#include "../user/target/stack_layout.h"
+#include "../user/python/interpreter/gil_layout.h"
+#include "../user/python/interpreter/stack_layout.h"
 
 #define SHARED_MAX_TARGETS 256
 #define SHARED_MAX_GILS 2048 /* condition variables, two of every GIL */

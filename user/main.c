@@ -8,7 +8,7 @@
 #include <unistd.h>
 
 #include "cmd/cmd.h"
-#include "cmd/completion.h"
+#include "cmd/completion/completion.h"
 #include "cmd/man.h"
 
 static const struct command *const COMMANDS[] = {

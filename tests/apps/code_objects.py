@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Code objects of every kind, and what is true of them, for tests/unit/symbols_python.c: one JSON object a line, then an empty line; ends with its stdin.
+"""Code objects of every kind, and what is true of them, for tests/unit/symbols/symbols_python.c: one JSON object a line, then an empty line; ends with its stdin.
 With the argument `few` only those of some functions.
 
 Every instruction's line comes from the interpreter itself (PyCode_Addr2Line, which tracebacks use). Runs on Python 3.8 to 3.15.

@@ -8,7 +8,7 @@
 #include "base/diag.h"
 #include "base/duration.h"
 #include "simulation.h"
-#include "stream/trace.h"
+#include "stream/trace/trace.h"
 
 /* gilscope record flushes once a second of its clock, which cuts chunks short; so does this, of the simulated one. */
 struct recording {

@@ -15,7 +15,7 @@
 #include "base/duration.h"
 #include "simulation.h"
 #include "stream/reorder.h"
-#include "stream/trace.h"
+#include "stream/trace/trace.h"
 
 #define STALL_NS (50 * NS_PER_MS)
 

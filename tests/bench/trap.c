@@ -11,7 +11,7 @@
 #include <unistd.h>
 
 #include "base/diag.h"
-#include "target/target.h"
+#include "python/target.h"
 #include "trap.skel.h"
 
 #define ATTACH_UPROBE_MULTI 48

@@ -11,7 +11,7 @@ import { fileURLToPath, pathToFileURL } from "node:url";
 export const ROOT = path.resolve(path.dirname(fileURLToPath(import.meta.url)), "../..");
 export const BUILD = path.resolve(ROOT, process.env.B ?? "build");
 export const GILSCOPE = path.join(BUILD, "gilscope");
-export const GOLDEN = path.join(ROOT, "tests/golden");
+export const GOLDEN = path.join(ROOT, "tests/golden/cases");
 export const MODULES = path.join(BUILD, "browser/node_modules");
 const { chromium } = createRequire(path.join(MODULES, "/"))("playwright-core");
 

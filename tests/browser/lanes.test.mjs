@@ -11,8 +11,8 @@ const NAMES = ["Lane", "StackLane", "StateLane", "HoldLane", "TurnLane", "waiter
 	"ColumnReader", "DamagedData", "readBoxes", "readStates",
 	"durationText", "percentText", "timeText", "exactTimeText", "exactText", "plainText", "ticks", "tickText", "windowStacks", "STATE_NAMES",
 		"STATE_LOOKS"];
-const files = ["format", "colours", "data", "lanes", "scale", "draw-base", "draw-lanes",
-	"window-flame"].map((name) => readFileSync(path.join(ROOT, `user/view/assets/${name}.js`), "utf8"));
+const files = ["assets/format", "assets/colours", "assets/data", "page/assets/lanes", "page/assets/scale", "page/assets/draw/draw-base",
+	"page/assets/draw/draw-lanes", "page/assets/window-flame"].map((name) => readFileSync(path.join(ROOT, `user/view/${name}.js`), "utf8"));
 const page = vm.runInNewContext(`${files.join("\n")}\n({${NAMES.join(", ")}})`, { console, TextEncoder });
 const { Lane, StackLane, View, Boxes, ColumnReader } = page;
 
@@ -200,8 +200,8 @@ test("durations, percentages and times are written as in the report", () => {
 	assert.equal(page.plainText("a\u001b[31m\u202e\nb</script>"), "a\\x1b[31m\\xe2\\x80\\xae\\x0ab</script>");
 });
 
-test("the states have the colours that user/view/palette.c gives them", () => {
-	const palette = readFileSync(path.join(ROOT, "user/view/palette.c"), "utf8");
+test("the states have the colours that user/words/palette.c gives them", () => {
+	const palette = readFileSync(path.join(ROOT, "user/words/palette.c"), "utf8");
 	const found = [...palette.matchAll(/\[TS_(\w+)\] = \{'(.)', \d+, (true|false), "(#\w+)", "([^"]+)"\}/g)];
 
 	assert.equal(found.length, page.STATE_NAMES.length);

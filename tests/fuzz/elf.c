@@ -5,8 +5,8 @@
 #include <unistd.h>
 
 #include "base/diag.h"
-#include "target/elf_scan.h"
-#include "target/gc_sites.h"
+#include "python/elf/elf_scan.h"
+#include "python/interpreter/gc_sites.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

@@ -6,7 +6,7 @@
 #include <string.h>
 
 #include "base/diag.h"
-#include "stream/script.h"
+#include "stream/script/script.h"
 
 struct copy {
 	FILE *file; /* a script of what was read */

@@ -12,8 +12,8 @@
 
 #include "base/diag.h"
 #include "stream/dictionary.h"
-#include "stream/trace.h"
-#include "stream/trace_format.h"
+#include "stream/trace/trace.h"
+#include "stream/trace/trace_format.h"
 
 struct seen {
 	uint64_t events;

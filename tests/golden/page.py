@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Reads a timeline page by what user/view/page.h says."""
+"""Reads a timeline page by what user/view/page/page.h says."""
 import base64
 import json
 import re

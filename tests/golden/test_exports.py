@@ -29,7 +29,7 @@ def export(script, form, *options):
 
 def decoded(profile):
     """A profile as protoc reads it by our .proto."""
-    result = subprocess.run(["protoc", "--decode=pprof.Profile", f"--proto_path={ROOT}/user/view", "pprof.proto"], input=gzip.decompress(profile),
+    result = subprocess.run(["protoc", "--decode=pprof.Profile", f"--proto_path={ROOT}/user/view/export", "pprof.proto"], input=gzip.decompress(profile),
                             capture_output=True, timeout=60, check=True)
     return result.stdout.decode()
 

@@ -10,7 +10,7 @@ import zlib
 import pytest
 
 from test_exports import ALL, STATES, WITH_STACKS, export, parse_folded, reported_states
-from test_golden import EXIT_OK, EXIT_PARTIAL, GILSCOPE, HERE, compare
+from test_golden import EXIT_OK, EXIT_PARTIAL, GILSCOPE, CASES, compare
 
 SVG = "{http://www.w3.org/2000/svg}"
 MARGIN, WIDTH, ROW, LEAST = 10, 1180, 18, 0.4
@@ -126,7 +126,7 @@ def test_the_page_needs_nothing_else(script):
 
 
 def test_the_page_holds_only_what_was_asked_for():
-    head = json.loads(blobs(flame(HERE / "blame.script", "-", "--state=gil_wait,python", "--by=holder"))["head"])
+    head = json.loads(blobs(flame(CASES / "blame.script", "-", "--state=gil_wait,python", "--by=holder"))["head"])
     assert [graph["name"] for graph in head["graphs"]] == ["python", "made_wait"]
 
 
@@ -150,7 +150,7 @@ def box_text(frame):
 
 @pytest.mark.parametrize("name", ["blame", "hostile_stacks"])
 def test_picture_is_as_expected(request, picture, name):
-    compare(request, HERE / f"{name}.flame.svg", picture(HERE / f"{name}.script"))
+    compare(request, CASES / f"{name}.flame.svg", picture(CASES / f"{name}.script"))
 
 
 @pytest.mark.parametrize("options", [[ALL], ["--state=blocked"], ["--state=gil_wait", "--by=holder"], ["--state=python,unknown,runnable"]], ids=" ".join)
@@ -196,15 +196,15 @@ def test_the_picture_is_for_documents(script, picture):
 
 
 def test_what_is_empty_says_why(picture):
-    svg = picture(HERE / "blame.script", "--state=held_blocked")
+    svg = picture(CASES / "blame.script", "--state=held_blocked")
     assert "No thread was in such a state in this recording." in svg and not boxes(svg)
-    assert "no stacks were taken in this recording" in picture(HERE / "quiet.script")
+    assert "no stacks were taken in this recording" in picture(CASES / "quiet.script")
 
 
 # ── the command ──
 
 def test_a_page_is_written_beside_unless_told(tmp_path):
-    result = subprocess.run([GILSCOPE, "flame", HERE / "blame.script"], cwd=tmp_path, capture_output=True, timeout=60, check=False)
+    result = subprocess.run([GILSCOPE, "flame", CASES / "blame.script"], cwd=tmp_path, capture_output=True, timeout=60, check=False)
     assert result.returncode == EXIT_OK and not result.stdout and b"gilscope-flame.html" in result.stderr
     assert [path.name for path in tmp_path.iterdir()] == ["gilscope-flame.html"]
 
@@ -216,5 +216,5 @@ def test_a_page_is_written_beside_unless_told(tmp_path):
     (["-o", "no/such/folder/flame.svg"], 1, "cannot create no/such/folder/flame.svg"),
 ])
 def test_what_makes_no_sense_is_refused(tmp_path, options, status, words):
-    result = subprocess.run([GILSCOPE, "flame", HERE / "blame.script", *options], cwd=tmp_path, capture_output=True, timeout=60, check=False)
+    result = subprocess.run([GILSCOPE, "flame", CASES / "blame.script", *options], cwd=tmp_path, capture_output=True, timeout=60, check=False)
     assert result.returncode == status and words in result.stderr.decode() and not list(tmp_path.iterdir())

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Every NAME.script here is reported as text and as JSON and compared with NAME.txt and NAME.json; the JSON must also keep the contract's laws.
+"""Every NAME.script of cases/ is reported as text and as JSON and compared with NAME.txt and NAME.json; the JSON must also keep the contract's laws.
 
 A new case is a new script: tests/golden/run --update writes what is expected, and a person reads it before it is committed.
 """
@@ -13,10 +13,10 @@ from pathlib import Path
 import jsonschema
 import pytest
 
-HERE = Path(__file__).resolve().parent
-ROOT = HERE.parent.parent
+CASES = Path(__file__).resolve().parent / "cases"
+ROOT = CASES.parent.parent.parent
 GILSCOPE = os.environ.get("GILSCOPE", str(ROOT / os.environ.get("B", "build") / "gilscope"))
-SCRIPTS = sorted(HERE.glob("*.script"))
+SCRIPTS = sorted(CASES.glob("*.script"))
 HOLDING = {"python", "held_blocked", "held_runnable"}
 EXIT_OK, EXIT_PARTIAL = 0, 5
 SITES_FAULTS = ("never_taken", "never_released", "never_passed")

@@ -9,9 +9,9 @@ import time
 
 import pytest
 
-from test_golden import EXIT_OK, GILSCOPE, HERE
+from test_golden import EXIT_OK, GILSCOPE, CASES
 
-SCRIPT = HERE / "blame.script"
+SCRIPT = CASES / "blame.script"
 COMMANDS = {"export": ["export", "--format", "trace"], "timeline": ["timeline"], "flame": ["flame"]}
 
 

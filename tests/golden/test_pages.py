@@ -14,7 +14,7 @@ import pytest
 
 import page as reader
 from page import GC, HANDOFF, ONGOING, REQUESTED, SAMPLED, THROTTLED, WHOLE, Page
-from test_golden import EXIT_OK, EXIT_PARTIAL, GILSCOPE, HERE, ROOT, SCRIPTS, report
+from test_golden import EXIT_OK, EXIT_PARTIAL, GILSCOPE, CASES, ROOT, SCRIPTS, report
 
 SANITIZED = ROOT / os.environ.get("B", "build") / "gilscope-asan"
 ON_CPU = {"python", "native"}
@@ -216,7 +216,7 @@ def test_words_are_those_of_the_text_report(script, page, found):
 
 def test_names_are_nowhere_but_in_blobs(page):
     """What is around the blobs is the same for every recording, and nothing in it asks for anything from elsewhere."""
-    assert page.outside == Page(timeline(HERE / "quiet.script")[0].decode()).outside
+    assert page.outside == Page(timeline(CASES / "quiet.script")[0].decode()).outside
 
 
 def test_a_page_asks_for_nothing_from_elsewhere(page):
@@ -243,7 +243,7 @@ def run(*arguments, **options):
 
 
 def test_the_file_is_the_page_and_one_line_says_what_to_do(tmp_path):
-    script = HERE / "blame.script"
+    script = CASES / "blame.script"
     result = run(script, cwd=tmp_path)
     written = tmp_path / "gilscope.html"
     assert result.returncode == EXIT_OK and not result.stdout
@@ -260,26 +260,26 @@ def test_a_failure_leaves_what_was_there(tmp_path):
     damaged.write_text("no trace at all, but long enough to be looked at")
     result = run(damaged, "-o", page)
     assert result.returncode == 1 and page.read_text() == "before" and sorted(os.listdir(tmp_path)) == ["damaged.gsc", "page.html"]
-    result = run(HERE / "blame.script", "-o", tmp_path / "missing/page.html")
+    result = run(CASES / "blame.script", "-o", tmp_path / "missing/page.html")
     assert result.returncode == 1 and b"cannot create" in result.stderr
 
 
 @pytest.mark.parametrize("where", ["-o-", "-o/dev/full"])
 def test_a_full_disk_is_told_in_one_sentence(where):
     with open("/dev/full", "wb") as full:
-        result = subprocess.run([GILSCOPE, "timeline", HERE / "blame.script", where], stdout=full, stderr=subprocess.PIPE, timeout=60, check=False)
+        result = subprocess.run([GILSCOPE, "timeline", CASES / "blame.script", where], stdout=full, stderr=subprocess.PIPE, timeout=60, check=False)
     assert result.returncode == 1
     assert re.fullmatch(r"gilscope: cannot write [^\n]*: No space left on device\.\n", result.stderr.decode())
 
 
 def test_a_device_is_not_replaced():
-    result = run(HERE / "quiet.script", "-o", "/dev/null")
+    result = run(CASES / "quiet.script", "-o", "/dev/null")
     assert result.returncode == EXIT_OK and not result.stderr
 
 
 def test_a_damaged_recording_is_drawn_as_far_as_it_goes(tmp_path):
     trace, page = tmp_path / "damaged.gsc", tmp_path / "page.html"
-    subprocess.run([GILSCOPE, "export", HERE / "blame.script", "-f", "trace", "-o", trace], check=True)
+    subprocess.run([GILSCOPE, "export", CASES / "blame.script", "-f", "trace", "-o", trace], check=True)
     whole = trace.read_bytes()
     trace.write_bytes(whole[:-20])
     assert run(trace, "-o", page).returncode == EXIT_OK

@@ -9,9 +9,9 @@ from collections import Counter, defaultdict
 import pytest
 
 from test_exports import ALL, export, parse_folded
-from test_golden import EXIT_PARTIAL, GILSCOPE, HERE, ROOT, SCRIPTS, compare, report
+from test_golden import EXIT_PARTIAL, GILSCOPE, CASES, ROOT, SCRIPTS, compare, report
 
-EXPECTED = [HERE / f"{name}.script" for name in ("blame", "cut_off", "gil_wait", "hostile_names", "lost", "ongoing", "two_processes")]
+EXPECTED = [CASES / f"{name}.script" for name in ("blame", "cut_off", "gil_wait", "hostile_names", "lost", "ongoing", "two_processes")]
 REPEATED = {"packet", "clocks", "event_names", "debug_annotation_names", "source_locations", "debug_annotation_string_values", "cmdline", "debug_annotations",
             "flow_ids", "terminating_flow_ids", "dict_entries", "array_values"}
 CLEARED, NEEDED = 1, 2  # sequence_flags
@@ -23,7 +23,7 @@ STATES = ["python", "native", "gil_wait", "held_blocked", "held_runnable", "bloc
 
 def decoded(trace):
     """A trace as protoc reads it by our .proto: its packets as dictionaries."""
-    result = subprocess.run(["protoc", "--decode=perfetto.Trace", f"--proto_path={ROOT}/user/view", "perfetto.proto"], input=trace, capture_output=True,
+    result = subprocess.run(["protoc", "--decode=perfetto.Trace", f"--proto_path={ROOT}/user/view/export", "perfetto.proto"], input=trace, capture_output=True,
                             timeout=60, check=True)
     assert not result.stderr
     messages = [{}]
@@ -320,7 +320,7 @@ def test_stalls_are_those_of_the_report(trace, found):
 
 def test_stalls_have_the_handlers_that_were_asked_for(tmp_path):
     script, root = tmp_path / "installed.script", "--app-root=/usr/lib/python3/dist-packages/shop"
-    script.write_text((HERE / "blame.script").read_text().replace("/srv/shop/", "/usr/lib/python3/dist-packages/shop/"))
+    script.write_text((CASES / "blame.script").read_text().replace("/srv/shop/", "/usr/lib/python3/dist-packages/shop/"))
     found = report(script, "--json", root)[0]
     assert found != report(script, "--json")[0]
     check_stalls(Trace(decoded(export(script, "perfetto", root)[0])), json.loads(found))
@@ -381,7 +381,7 @@ def test_frames_have_no_gaps_and_are_those_of_the_flames(script, trace, found):
 def test_the_time_of_day_is_there(tmp_path):
     head = '{"version": "0.1.0", "mode": "exact", "realtime_ns": 1700000000123456789, "monotonic_ns": 100000000000}'
     script = tmp_path / "now.script"
-    script.write_text((HERE / "quiet.script").read_text().replace('{"version": "0.1.0", "mode": "exact"}', head))
+    script.write_text((CASES / "quiet.script").read_text().replace('{"version": "0.1.0", "mode": "exact"}', head))
     trace = Trace(decoded(export(script, "perfetto")[0]))
     clocks = {clock["clock_id"]: clock["timestamp"] for clock in trace.clocks["clocks"]}
     assert clocks == {MONOTONIC: 100_000_000_000, REALTIME: 1_700_000_000_123_456_789}
@@ -390,7 +390,7 @@ def test_the_time_of_day_is_there(tmp_path):
 
 def test_what_was_whole_before_damage_is_there(tmp_path):
     recording = tmp_path / "damaged.gsc"
-    whole = export(HERE / "gil_wait.script", "trace")[0]
+    whole = export(CASES / "gil_wait.script", "trace")[0]
     recording.write_bytes(whole[:-20] + bytes(20))
     result = subprocess.run([GILSCOPE, "export", "-f", "perfetto", recording], capture_output=True, timeout=60, check=False)
     assert result.returncode == EXIT_PARTIAL and b"what was whole before that" in result.stderr
@@ -399,5 +399,5 @@ def test_what_was_whole_before_damage_is_there(tmp_path):
 
 
 def test_a_failed_write_is_told():
-    result = subprocess.run([GILSCOPE, "export", "-f", "perfetto", "-o", "/dev/full", HERE / "gil_wait.script"], capture_output=True, timeout=60, check=False)
+    result = subprocess.run([GILSCOPE, "export", "-f", "perfetto", "-o", "/dev/full", CASES / "gil_wait.script"], capture_output=True, timeout=60, check=False)
     assert result.returncode == 1 and b"No space left" in result.stderr

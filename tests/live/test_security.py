@@ -192,7 +192,7 @@ def test_a_folder_below_another_users_closed_one(tmp_path, owner):
     folder.chmod(0o755)
     home.chmod(0o700)
     open_way_to(tmp_path)
-    script = os.path.join(harness.ROOT, "tests/golden/python.script")
+    script = os.path.join(harness.ROOT, "tests/golden/cases/python.script")
     assert subprocess.run(["setpriv", "--bounding-set=-all", "ls", folder], capture_output=True).returncode != 0, "the way is not closed: the test's own fault"
     for command in (["timeline"], ["flame"], ["export", "--format", "folded"]):
         for old in ("", "the old one"):
@@ -237,7 +237,7 @@ def test_the_filter_lets_an_observer_do_its_work(tmp_path, strace, options):
                                        *(("export", "--format", format, "-o", "it.out") for format in ("perfetto", "folded", "speedscope", "pprof", "script", "trace"))],
                          ids=" ".join)
 def test_a_reader_keeps_nothing_and_can_do_its_work(tmp_path, strace, arguments):
-    script = os.path.join(harness.ROOT, "tests/golden/python.script")
+    script = os.path.join(harness.ROOT, "tests/golden/cases/python.script")
     outcome = harness.gilscope(*arguments, script, prefix=(strace, "-f", "-o", tmp_path / "calls"), cwd=tmp_path)
     assert outcome.status == 0, outcome
     assert not unsuccessful(tmp_path / "calls", "EPERM")

@@ -28,7 +28,7 @@ import roots
 
 STATIC = roots.BUILD / "gilscope-static"
 MOST_BYTES = 5_000_000
-SCRIPT = roots.ROOT / "tests/golden/blame.script"
+SCRIPT = roots.ROOT / "tests/golden/cases/blame.script"
 # the system call of time.sleep(): select until 3.10, clock_nanosleep from 3.11 on
 SLEEPS = {"select", "pselect6", "clock_nanosleep"}
 SLEEP_NS = 300_000_000      # as blocking.py and served.py do

@@ -12,7 +12,7 @@
 #include <stdint.h>
 #include "capture/features.h"
 #include "stream/reorder.h"
-#include "target/target.h"
+#include "python/target.h"
 
 struct diag;
 struct capture;

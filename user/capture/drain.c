@@ -6,7 +6,7 @@
 #include <string.h>
 
 #include "base/duration.h"
-#include "target/pages.h"
+#include "python/process/pages.h"
 
 #define NAMES_AFTER_NS (200 * NS_PER_MS) /* a new thread has its name by then */
 

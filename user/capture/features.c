@@ -356,7 +356,7 @@ static void probe_filter(struct feature *feature)
 	remedy(feature, "gilscope works without it, with one safeguard less");
 }
 
-/* What cmd/confine.c keeps, as far as it is there; and CAP_BPF, where the maps of an observation prove to need it. */
+/* What cmd/pipeline/confine.c keeps, as far as it is there; and CAP_BPF, where the maps of an observation prove to need it. */
 static void probe_giving_up(struct feature *feature)
 {
 	static const struct {

@@ -7,7 +7,7 @@
 
 #include "base/diag.h"
 #include "base/duration.h"
-#include "target/bounded.h"
+#include "python/process/bounded.h"
 
 int tracee_attach(struct capture *capture, struct tracee *tracee, struct diag *diag)
 {

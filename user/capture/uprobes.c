@@ -9,7 +9,7 @@
 #include <unistd.h>
 
 #include "base/cleanup.h"
-#include "target/bounded.h"
+#include "python/process/bounded.h"
 
 /* linux/bpf.h of kernel 6.6, which the system's headers may lack: enum bpf_attach_type, and the part of union bpf_attr for BPF_LINK_CREATE */
 #define ATTACH_UPROBE_MULTI 48

@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * uprobes.h - the uprobes of one target: one link for all sites of a program where the kernel can, else one perf event for each site. They are set by a
- * child process (target/bounded.h), because the kernel reads the file for it.
+ * child process (python/process/bounded.h), because the kernel reads the file for it.
  */
 #ifndef GILSCOPE_CAPTURE_UPROBES_H
 #define GILSCOPE_CAPTURE_UPROBES_H
 
 #include <stdbool.h>
 #include "gilscope.skel.h"
-#include "target/target.h"
+#include "python/target.h"
 
 struct uprobes {
 	int *fds; /* a link or an event each, which ends with its descriptor */

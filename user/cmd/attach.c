@@ -3,8 +3,8 @@
 
 #include "base/duration.h"
 #include "cmd/cmd.h"
-#include "cmd/observe.h"
-#include "cmd/tell.h"
+#include "cmd/pipeline/observe.h"
+#include "cmd/pipeline/tell.h"
 
 struct options {
 	struct show_options show;

@@ -10,7 +10,7 @@
 #include "base/escape.h"
 #include "capture/features.h"
 #include "cmd/cmd.h"
-#include "target/target.h"
+#include "python/target.h"
 
 
 struct options {

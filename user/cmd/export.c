@@ -5,10 +5,10 @@
 #include "base/cleanup.h"
 #include "base/duration.h"
 #include "cmd/cmd.h"
-#include "cmd/fold.h"
-#include "cmd/output.h"
-#include "cmd/replay.h"
-#include "stream/script.h"
+#include "cmd/pipeline/fold.h"
+#include "cmd/pipeline/output.h"
+#include "cmd/pipeline/replay.h"
+#include "stream/script/script.h"
 
 struct options {
 	const char *file, *format, *output;

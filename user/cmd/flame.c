@@ -5,8 +5,8 @@
 
 #include "base/duration.h"
 #include "cmd/cmd.h"
-#include "cmd/fold.h"
-#include "cmd/output.h"
+#include "cmd/pipeline/fold.h"
+#include "cmd/pipeline/output.h"
 
 #define DEFAULT_PAGE "gilscope-flame.html"
 

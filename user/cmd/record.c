@@ -6,12 +6,12 @@
 
 #include "base/duration.h"
 #include "cmd/cmd.h"
-#include "cmd/confine.h"
-#include "cmd/fold.h"
-#include "cmd/observe.h"
-#include "cmd/output.h"
-#include "cmd/spawn.h"
-#include "cmd/tell.h"
+#include "cmd/pipeline/confine.h"
+#include "cmd/pipeline/fold.h"
+#include "cmd/pipeline/observe.h"
+#include "cmd/pipeline/output.h"
+#include "cmd/pipeline/spawn.h"
+#include "cmd/pipeline/tell.h"
 
 enum { OPTION_STALL = 768 };
 

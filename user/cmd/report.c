@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "base/duration.h"
 #include "cmd/cmd.h"
-#include "cmd/fold.h"
+#include "cmd/pipeline/fold.h"
 
 struct options {
 	struct show_options show;

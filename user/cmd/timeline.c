@@ -5,8 +5,8 @@
 
 #include "base/duration.h"
 #include "cmd/cmd.h"
-#include "cmd/fold.h"
-#include "cmd/output.h"
+#include "cmd/pipeline/fold.h"
+#include "cmd/pipeline/output.h"
 
 #define DEFAULT_PAGE "gilscope.html"
 #define LARGE_BYTES 300000000.0 /* browsers have trouble with texts of half a gigabyte */

@@ -11,10 +11,10 @@
 
 #include "base/duration.h"
 #include "cmd/cmd.h"
-#include "cmd/confine.h"
-#include "cmd/observe.h"
-#include "cmd/snapshot.h"
-#include "view/tui.h"
+#include "cmd/pipeline/confine.h"
+#include "cmd/pipeline/observe.h"
+#include "cmd/pipeline/snapshot.h"
+#include "view/tui/tui.h"
 
 #define REFRESH_NS (500 * NS_PER_MS)
 #define KEEP_NS (30 * NS_PER_S)

@@ -9,7 +9,7 @@
 #include "base/cleanup.h"
 #include "symbols/symbols.h"
 #include "symbols/text.h"
-#include "target/memory.h"
+#include "python/process/memory.h"
 
 #define HEAD_MAX  512 /* bytes of a code object that hold all we read; CPython's have up to 216 before the instructions */
 #define FIELD_MAX 65536

@@ -6,7 +6,7 @@
 #define GILSCOPE_SYMBOLS_CODE_H
 
 #include "stream/stream.h"
-#include "target/target.h"
+#include "python/target.h"
 
 struct code {
 	char name[DEFINE_TEXT_MAX]; /* qualified where the version has it */

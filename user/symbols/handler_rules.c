@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Learnt from stacks of the frameworks themselves, old and new versions (tests/unit/symbols_handler.stacks says which). Sorted by framework: a stack is
+ * Learnt from stacks of the frameworks themselves, old and new versions (tests/unit/symbols/symbols_handler.stacks says which). Sorted by framework: a stack is
  * searched from its inner end, so the order here means nothing but for two rules that fit one frame, of which the first wins.
  */
 #include "symbols/handler_rules.h"

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "symbols/lines.h"
 
-#include "target/target.h"
+#include "python/target.h"
 
 /* What is no line number any more is no line: sums of deltas stay far inside of int64_t, because a table has at most SYMBOLS_LINETABLE_MAX bytes. */
 static uint32_t line_number(int64_t line)

@@ -6,7 +6,7 @@
 
 #include "symbols/lines.h"
 #include "symbols/text.h"
-#include "target/pages.h"
+#include "python/process/pages.h"
 
 struct symbol_process {
 	uint32_t pid;

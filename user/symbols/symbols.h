@@ -16,7 +16,7 @@
 #include <stdint.h>
 #include "bpf/shared.h"
 #include "stream/stream.h"
-#include "target/target.h"
+#include "python/target.h"
 
 #define SYMBOLS_CODES_MAX 65536
 #define SYMBOLS_LINETABLE_MAX (1u << 20) /* bytes; a longer line table is not read, the frame has line 0 */

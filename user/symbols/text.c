@@ -4,7 +4,7 @@
 #include <errno.h>
 #include <string.h>
 
-#include "target/memory.h"
+#include "python/process/memory.h"
 
 #define REPLACEMENT 0xfffdu
 

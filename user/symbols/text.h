@@ -9,7 +9,7 @@
 #define GILSCOPE_SYMBOLS_TEXT_H
 
 #include "stream/stream.h"
-#include "target/target.h"
+#include "python/target.h"
 
 /*
  * The str object at `address` (CPython's Include/cpython/unicodeobject.h). 0; -EBADMSG: that is no compact str (subclasses of str and the legacy strings

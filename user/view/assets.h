@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * assets.h - the files of user/view/assets, which are in the program byte for byte, and pages made of them.
+ * assets.h - the files of the folders called assets below user/view, which are in the program byte for byte, and pages made of them.
  *
  * A page is an HTML file with lines that consist of a comment: `<!-- include NAME -->` stands for another file (a style sheet in <style>, a script in <script>),
  * `<!-- data -->` for what the writer of the page has to say. There is no other magic: the files are what the browser gets.

@@ -6,9 +6,9 @@
 
 #include "base/duration.h"
 #include "base/escape.h"
-#include "view/canvas.h"
+#include "words/canvas.h"
 #include "view/flames.h"
-#include "view/names.h"
+#include "words/names.h"
 
 struct notes {
 	struct view_note *notes;

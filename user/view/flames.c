@@ -6,7 +6,7 @@
 #include <string.h>
 
 #include "base/escape.h"
-#include "view/names.h"
+#include "words/names.h"
 
 const char *flame_row_kind(const struct flame_row *row)
 {

@@ -90,7 +90,7 @@ struct flame_title {
 void flame_title(const struct report *report, struct flame_title *ret_title);
 
 /*
- * The flame graph's page (flame_page.c; view/assets/flame.js reads it) has a blob (assets.h) "head" of JSON:
+ * The flame graph's page (flame_page.c; view/flame/assets/flame.js reads it) has a blob (assets.h) "head" of JSON:
  *
  *   {"format": "gilscope.flame/1", "version": "…", "title": flame_title(), "processes": how many, "stacks": were any taken?, "notes": [view_flame_notes()],
  *    "graphs": [{"name": flame_row_kind(), "state": "gil_wait", "by": "waiter", "holder" or null, "evidence": "…", "ns": n, "blob": "graph-0" or null}],

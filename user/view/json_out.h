@@ -9,7 +9,7 @@
 #include <stdint.h>
 #include <stdio.h>
 
-#include "view/canvas.h"
+#include "words/canvas.h"
 #include "view/view.h"
 
 struct json_out {

@@ -47,11 +47,4 @@ struct view_note {
 };
 unsigned view_flame_notes(const struct report *report, const struct view_options *options, struct view_note notes[static VIEW_FLAME_NOTES]);
 
-/*
- * A stall that lasts, in one line: where, since when, what most of it was and what goes on now if that is another thing. And when it is over (as long as
- * the stall is kept): how long it was. 0 or -errno.
- */
-int view_ongoing(FILE *file, const struct ongoing *ongoing);
-int view_went_on(FILE *file, const struct report *report, const struct loop *loop, const struct stall *stall);
-
 #endif

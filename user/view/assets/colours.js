@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /*
- * What everything is coloured with. The states have the colours of user/view/palette.c, in the terminal, in documents and here: Okabe and Ito's hues,
+ * What everything is coloured with. The states have the colours of user/words/palette.c, in the terminal, in documents and here: Okabe and Ito's hues,
  * which colour-blind readers can tell apart. Where colour alone would carry meaning there is a pattern, too, and text names what it is.
  */
 "use strict";

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /*
- * Reads what the page carries (user/view/page.h): blobs of compressed columns, into typed arrays. All times are nanoseconds since the origin, as
+ * Reads what the page carries (user/view/page/page.h): blobs of compressed columns, into typed arrays. All times are nanoseconds since the origin, as
  * numbers: exact up to 2^53. The data is the target's: whatever does not fit is an error that says so, and no text in it is ever markup.
  */
 "use strict";

@@ -1,0 +1,268 @@
+/* SPDX-License-Identifier: MIT */
+/* The live view's screen, drawn into ncurses' own memory and read back. What a real terminal makes of it is tests/live/test_top.py. */
+#include "view_made.h"
+
+#include <curses.h>
+#include <langinfo.h>
+#include <locale.h>
+#include <string.h>
+#include <wchar.h>
+
+#include "analysis/live/live.h"
+#include "view/tui/tui.h"
+
+#define LINE_MAX_ 256
+
+static struct made made;
+static struct live *live;
+static struct tui *tui;
+static FILE *in, *out;
+static struct tui_status status;
+static char screen[160 * LINE_MAX_ * 4];
+
+static int open_tui(const char *term, bool plain, const char *locale)
+{
+	struct tui_options options = {.in = in = fopen("/dev/null", "r"), .out = out = fopen("/dev/null", "w"), .term = term, .plain = plain};
+	struct diag diag = {0};
+
+	if (!setlocale(LC_CTYPE, locale))
+		return -1;
+	setenv("LINES", "24", 1);
+	setenv("COLUMNS", "80", 1);
+	assert_int_equal(tui_new(&options, &diag, &tui), 0);
+	return 0;
+}
+
+static void close_tui(void)
+{
+	tui_free(tui);
+	fclose(in);
+	fclose(out);
+	tui = NULL;
+}
+
+static int setup(void **state)
+{
+	made_init(&made);
+	made_stalls(&made);
+	made.stalls[0].culprit = made.blame[2].handler;
+	made.stalls[1].culprit = made.stalls[1].handler;
+	made.stalls[2].culprit = made.stalls[2].handler;
+	made.threads[0].held_ns = 30 * MS;
+	made.threads[1].held_ns = 60 * MS;
+	live = live_new();
+	status = (struct tui_status){0};
+	return live_update(live, &made.report);
+}
+
+static int teardown(void **state)
+{
+	close_tui();
+	live_free(live);
+	made_done(&made);
+	return 0;
+}
+
+/* All that is on the screen; wide characters once. */
+static const char *draw(void)
+{
+	size_t length = 0;
+
+	tui_draw(tui, &status);
+	for (int y = 0; y < LINES; y++) {
+		wchar_t line[LINE_MAX_ + 1] = {0};
+
+		mvinnwstr(y, 0, line, LINE_MAX_);
+		for (int i = 0; line[i]; i++)
+			length += (size_t)snprintf(screen + length, 8, "%lc", (wint_t)line[i]);
+		screen[length++] = '\n';
+	}
+	screen[length] = '\0';
+	return screen;
+}
+
+static void take(void)
+{
+	struct live_view view;
+
+	assert_int_equal(live_view_make(live, &view), 0);
+	tui_take(tui, &view);
+}
+
+static void press(int key)
+{
+	ungetch(key);
+	tui_key(tui, 0);
+}
+
+static void assert_shows(const char *words)
+{
+	if (!strstr(draw(), words))
+		fail_msg("no '%s' on\n%s", words, screen);
+}
+
+static void the_lists_have_the_figures(void **state)
+{
+	open_tui("xterm-256color", false, "C.UTF-8");
+	take();
+	assert_shows("gilscope top · pid 100 · uvicorn app:app");
+	assert_shows("3 stalls in the last 0 s, 262 ms in all, worst 120 ms; 47 % of that running");
+	assert_shows("1 by tick (");
+	assert_shows("LOOP  uvicorn ");
+	assert_shows(">  -0 s     120 ms  python        PPPPPPPPPP tick …/application/routes/app.py:92");
+	assert_shows("  -0 s    80.0 ms  blocked       BBBBBBBBBB async_sleep_blocking …/app.py:71, …");
+	assert_shows("  -0 s    62.0 ms  gil_wait      WWWWWWWWWW work …/dist-packages/lib.py:12 in …");
+	assert_shows("STALLS 3 newest first");
+	assert_shows("AnyIO worker thread     101 ");
+	assert_shows("nothing lost");
+}
+
+static void a_stall_that_goes_on_comes_first(void **state)
+{
+	open_tui("xterm-256color", false, "C.UTF-8");
+	made.stalls[1].ongoing = true;
+	live_free(live);
+	live = live_new();
+	assert_int_equal(live_update(live, &made.report), 0);
+	take();
+	assert_shows("STALLED for 80.0 ms: blocked in system calls, in ");
+	assert_shows("async_sleep_blocking (…/routes/app.py:71), route; innermost…");
+	assert_shows(">   now  ≥ 80.0 ms  blocked ");
+	press('s');
+	assert_shows(">   now  ≥ 80.0 ms  blocked ");
+	press('s');
+	assert_shows(">   now  ≥ 80.0 ms  blocked ");
+	press('\r');
+	assert_shows("STALL that goes on, of ≥ 80.0 ms");
+	/* the sheet follows it */
+	made.report.window.end += 500 * MS;
+	made.stalls[1].end += 500 * MS;
+	made.loop_report.stall_count = 2; /* one that goes on is the last */
+	made.stalls[1].what.states.ns[TS_BLOCKED] += 500 * MS;
+	assert_int_equal(live_update(live, &made.report), 0);
+	take();
+	assert_shows("STALL that goes on, of ≥ 580 ms");
+}
+
+static void details_have_words_of_the_report(void **state)
+{
+	open_tui("xterm-256color", false, "C.UTF-8");
+	take();
+	press(KEY_DOWN);
+	press(KEY_DOWN);
+	press('\r');
+	assert_shows("STALL of 62.0 ms: most of the time waiting for the GIL");
+	assert_shows("gil_wait         60.0 ms    97 %  WWWW");
+	assert_shows("GIL held by work (…/dist-packages/lib.py:12), route, running in 'AnyIO");
+	assert_shows("WHAT TO DO");
+	assert_shows("to a process pool");
+	press(KEY_END);
+	assert_shows("stack of the GIL's holder, innermost frame first:");
+	press(27);
+	assert_shows(">  -0 s    62.0 ms");
+	press('\t');
+	press('\r');
+	assert_shows("STALL of 80.0 ms");
+}
+
+/* A chosen stall stays chosen when others come before it. */
+static void a_choice_stays(void **state)
+{
+	open_tui("xterm-256color", false, "C.UTF-8");
+	made.loop_report.stall_count = 2;
+	live_free(live);
+	live = live_new();
+	assert_int_equal(live_update(live, &made.report), 0);
+	take();
+	press(KEY_DOWN);
+	assert_shows(">  -0 s    62.0 ms");
+	made.loop_report.stall_count = 3;
+	made.report.window.end += 500 * MS;
+	assert_int_equal(live_update(live, &made.report), 0);
+	take();
+	assert_shows(">  -1 s    62.0 ms");
+	assert_shows("STALLS 3 ");
+}
+
+static void what_is_missing_is_said(void **state)
+{
+	open_tui("xterm-256color", false, "C.UTF-8");
+	made.report.window.end += 500 * MS;
+	made.report.window.lost = 12345;
+	made.report.unknown_ns = 20 * MS;
+	made.report.thread_ns += 300 * MS;
+	assert_int_equal(live_update(live, &made.report), 0);
+	take();
+	assert_shows("12 345 events lost in the last minute: 4.0 % of thread time unknown.");
+	status.ended = "The process has exited.";
+	assert_shows("The process has exited. This is what was seen last; q quits.");
+	assert_shows("[ended]");
+}
+
+static void in_an_ascii_locale_all_is_ascii(void **state)
+{
+	open_tui("vt100", false, "C");
+	made.stalls[2].ongoing = true;
+	take();
+	for (int sheet = 0; sheet < 3; sheet++) {
+		const char *shown = draw();
+
+		for (const char *c = shown; *c; c++)
+			assert_true(*c == '\n' || (*c >= ' ' && *c < 0x7f));
+		press(sheet ? 'h' : '\r');
+	}
+	press('h');
+	assert_shows("stall >= 0 ns | ");
+}
+
+static void hostile_names_are_escaped(void **state)
+{
+	open_tui("xterm-256color", false, "C.UTF-8");
+	strcpy(made.loop_thread.comm, "x\x1b]0;\xe2\x80\xaexy");
+	take();
+	assert_shows("x\\x1b]0;\\xe2\\x80\\xa…");
+	for (const char *c = screen; *c; c++)
+		assert_true(*c == '\n' || (unsigned char)*c >= ' ');
+}
+
+/* Whatever the size and whatever is pressed: nothing is drawn outside, and everything ends (the sanitizers watch). */
+static void any_size_and_any_key_will_do(void **state)
+{
+	static const int keys[] = {KEY_UP, KEY_DOWN, KEY_NPAGE, KEY_PPAGE, KEY_HOME, KEY_END, '\t', KEY_BTAB, '\r', 27, 's', 'h', 'q', 'p', '+', '-', 'r', 'x', KEY_RESIZE};
+	uint64_t random = 88172645463325252u;
+
+	open_tui("xterm-256color", false, "C.UTF-8");
+	draw(); /* before anything is known */
+	take();
+	for (int i = 0; i < 3000; i++) {
+		random ^= random << 13;
+		random ^= random >> 7;
+		random ^= random << 17;
+		if (random % 7 == 0)
+			resizeterm(1 + (int)(random >> 8) % 60, 1 + (int)(random >> 16) % 200);
+		if (random % 5 == 0) {
+			made.report.window.end += 10000 * MS;
+			made.loop_report.stall_count = (uint32_t)(random >> 24) % 4;
+			assert_int_equal(live_update(live, &made.report), 0);
+			take();
+		}
+		press(keys[(random >> 32) % (sizeof(keys) / sizeof(keys[0]))]);
+		draw();
+	}
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(the_lists_have_the_figures, setup, teardown),
+		cmocka_unit_test_setup_teardown(a_stall_that_goes_on_comes_first, setup, teardown),
+		cmocka_unit_test_setup_teardown(details_have_words_of_the_report, setup, teardown),
+		cmocka_unit_test_setup_teardown(a_choice_stays, setup, teardown),
+		cmocka_unit_test_setup_teardown(what_is_missing_is_said, setup, teardown),
+		cmocka_unit_test_setup_teardown(in_an_ascii_locale_all_is_ascii, setup, teardown),
+		cmocka_unit_test_setup_teardown(hostile_names_are_escaped, setup, teardown),
+		cmocka_unit_test_setup_teardown(any_size_and_any_key_will_do, setup, teardown),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,349 @@
+/* SPDX-License-Identifier: MIT */
+/* The steps of the last while and of the last seconds added up, with what goes on. */
+#include "analysis/live/live_private.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* What a table has gathered, as an array that is the caller's. */
+static void *entries_of(struct table *table, uint32_t *ret_count)
+{
+	void *entries = table->entries;
+
+	*ret_count = table->count;
+	table->entries = NULL;
+	table_done(table);
+	return entries;
+}
+
+/* ── threads and GILs: the last seconds ──────────────────────────────────────────────────────────────────────────── */
+
+static int by_appearance(const void *a, const void *b)
+{
+	const struct live_thread *x = a, *y = b;
+
+	return (x->thread->index > y->thread->index) - (x->thread->index < y->thread->index);
+}
+
+static int by_index(const void *a, const void *b)
+{
+	const struct live_gil *x = a, *y = b;
+
+	return (x->gil->index > y->gil->index) - (x->gil->index < y->gil->index);
+}
+
+static int add_thread(struct live *live, struct table *threads, const struct live_thread *delta)
+{
+	const struct live_thread *latest;
+	struct live_thread *entry;
+	void *found;
+
+	if (table_get(&live->threads, &delta->thread, &found) < 0)
+		return -ENOMEM;
+	latest = found;
+	if (table_get(threads, &delta->thread, &found) < 0)
+		return -ENOMEM;
+	entry = found;
+	entry->gil = latest->gil;
+	entry->now = latest->now;
+	entry->ts_now = latest->ts_now;
+	entry->gone = latest->gone;
+	state_sums_add(&entry->states, &delta->states);
+	entry->held_ns += delta->held_ns;
+	entry->waits += delta->waits;
+	entry->forced_drops += delta->forced_drops;
+	return 0;
+}
+
+static int add_gil(struct live *live, struct table *gils, const struct live_gil *delta)
+{
+	struct live_gil *entry;
+	const struct live_gil *latest;
+	void *found;
+
+	if (table_get(&live->gils, &delta->gil, &found) < 0)
+		return -ENOMEM;
+	latest = found;
+	if (table_get(gils, &delta->gil, &found) < 0)
+		return -ENOMEM;
+	entry = found;
+	entry->holder = latest->holder;
+	entry->free = latest->free;
+	entry->waiters = latest->waiters;
+	entry->held_ns += delta->held_ns;
+	entry->contended_ns += delta->contended_ns;
+	entry->handoffs += delta->handoffs;
+	entry->forced += delta->forced;
+	return 0;
+}
+
+static int add_moment(struct live *live, struct live_view *view)
+{
+	struct table threads = TABLE(struct live_thread, thread, UINT32_MAX / 4), gils = TABLE(struct live_gil, gil, UINT32_MAX / 4);
+	int r = 0;
+
+	for (uint32_t n = 0; n < live->step_count && r == 0; n++) {
+		const struct step *step = &live->steps[n];
+
+		if (step->end + LIVE_MOMENT_NS <= view->about.window.end)
+			continue;
+		view->moment_ns += step->end - step->start;
+		for (uint32_t i = 0; i < step->thread_count && r == 0; i++)
+			r = add_thread(live, &threads, &step->threads[i]);
+		for (uint32_t i = 0; i < step->gil_count && r == 0; i++)
+			r = add_gil(live, &gils, &step->gils[i]);
+	}
+	view->threads = entries_of(&threads, &view->thread_count);
+	view->gils = entries_of(&gils, &view->gil_count);
+	if (view->thread_count)
+		qsort(view->threads, view->thread_count, sizeof(*view->threads), by_appearance);
+	if (view->gil_count)
+		qsort(view->gils, view->gil_count, sizeof(*view->gils), by_index);
+	return r;
+}
+
+/* ── loops and handlers: the last while ──────────────────────────────────────────────────────────────────────────── */
+
+static int add_loop_step(struct live_loop *loop, uint32_t n, const struct loop_step *step)
+{
+	loop->longest_ns[n] = step->longest_ns;
+	if (step->longest_ns > loop->turn.max_ns)
+		loop->turn.max_ns = step->longest_ns;
+	loop->stalls += step->stalls;
+	loop->stall_ns += step->stall_ns;
+	loop->worst_ns = step->worst_ns > loop->worst_ns ? step->worst_ns : loop->worst_ns;
+	state_sums_add(&loop->stalled, &step->stalled);
+	return dist_add_growth(&loop->turn, &step->turn);
+}
+
+static int add_loop_steps(struct live *live, uint32_t n)
+{
+	int r = 0;
+
+	for (uint32_t i = 0; i < live->steps[n].loop_count && r == 0; i++) {
+		const struct loop_step *step = &live->steps[n].loops[i];
+		const struct loop_sums *sums;
+		void *found;
+
+		r = table_get(&live->loops, &step->loop, &found);
+		sums = r < 0 ? NULL : found;
+		if (sums && sums->shown)
+			r = add_loop_step(sums->shown, n, step);
+	}
+	return r;
+}
+
+static void add_ongoing(struct live_loop *loop, const struct stall *stall)
+{
+	uint64_t dur = stall->end - stall->start;
+
+	loop->ongoing = true;
+	loop->stalls++;
+	loop->stall_ns += dur;
+	loop->worst_ns = dur > loop->worst_ns ? dur : loop->worst_ns;
+	state_sums_add(&loop->stalled, &stall->what.states);
+}
+
+static int add_loops(struct live *live, struct live_view *view)
+{
+	int r = 0;
+
+	view->loops = calloc(live->loops.count + 1, sizeof(*view->loops));
+	if (!view->loops)
+		return -ENOMEM;
+	for (uint32_t i = 0; i < live->loops.count; i++) {
+		struct loop_sums *sums = table_at(&live->loops, i);
+
+		sums->shown = sums->present ? &view->loops[view->loop_count++] : NULL;
+		if (sums->shown)
+			sums->shown->loop = sums->loop;
+	}
+	for (uint32_t n = 0; n < live->step_count && r == 0; n++)
+		r = add_loop_steps(live, n);
+	for (uint32_t i = 0; i < live->loops.count; i++) {
+		const struct loop_sums *sums = table_at(&live->loops, i);
+
+		if (sums->shown && sums->ongoing)
+			add_ongoing(sums->shown, &sums->ongoing->stall);
+	}
+	return r;
+}
+
+/* That of all others, when there were none. */
+static bool is_empty(const struct handler_entry *entry)
+{
+	const struct handler_entry none = {0};
+
+	return !memcmp(entry, &none, sizeof(none));
+}
+
+static int add_blame_step(struct table *table, const struct step *step)
+{
+	for (uint32_t i = 0; i < step->blame_count; i++) {
+		const struct blame *from = &step->blame[i].blame;
+		struct blame *entry;
+
+		if (is_empty(&step->blame[i]))
+			continue;
+		entry = live_blame_of(table, &from->handler);
+		if (!entry)
+			return -ENOMEM;
+		state_sums_add(&entry->loop, &from->loop);
+		state_sums_add(&entry->elsewhere, &from->elsewhere);
+		entry->made_loops_wait_ns += from->made_loops_wait_ns;
+		entry->made_wait_ns += from->made_wait_ns;
+		entry->gc_ns += from->gc_ns;
+		entry->samples += from->samples;
+		entry->stalls += from->stalls;
+		entry->stall_ns += from->stall_ns;
+		if (from->worst_ns > entry->worst_ns) {
+			entry->worst_ns = from->worst_ns;
+			entry->ts_worst = from->ts_worst;
+		}
+	}
+	return 0;
+}
+
+/* A sum that went back over the whole while is none. */
+static void floor_at_zero(uint64_t *sum)
+{
+	if (*sum > INT64_MAX)
+		*sum = 0;
+}
+
+/* At the line of its definition, as in a report: some of what is added up came with a stall, at the line that ran. */
+static void define(const struct live_view *view, struct handler *handler)
+{
+	const struct definition *function =
+		view->about.names ? dictionary_find(view->about.names, DEFINE_FUNCTION, handler->frame.function) : NULL;
+
+	handler->index = 0;
+	handler->frame.line = function ? function->function.line : 0;
+}
+
+static int add_blame(const struct live *live, struct live_view *view)
+{
+	struct table table = TABLE(struct handler_entry, function, DEFINE_FUNCTIONS_MAX + 2);
+	int r = 0;
+
+	for (uint32_t n = 0; n < live->step_count && r == 0; n++)
+		r = add_blame_step(&table, &live->steps[n]);
+	for (uint32_t i = 0; i < live->loops.count && r == 0; i++) {
+		const struct loop_sums *sums = table_at(&live->loops, i);
+
+		if (sums->present && sums->ongoing)
+			r = live_charge(&table, &sums->ongoing->stall);
+	}
+	view->blame = reallocarray(NULL, table.count + 1, sizeof(*view->blame));
+	for (uint32_t i = 0; i < table.count && view->blame; i++) {
+		struct blame *blame = &view->blame[view->blame_count];
+
+		if (is_empty(table_at(&table, i)))
+			continue;
+		view->blame_count++;
+		*blame = ((const struct handler_entry *)table_at(&table, i))->blame;
+		define(view, &blame->handler);
+		for (int s = 0; s < TS_COUNT; s++) {
+			floor_at_zero(&blame->loop.ns[s]);
+			floor_at_zero(&blame->elsewhere.ns[s]);
+		}
+		floor_at_zero(&blame->made_loops_wait_ns);
+		floor_at_zero(&blame->made_wait_ns);
+	}
+	table_done(&table);
+	if (!view->blame)
+		return -ENOMEM;
+	qsort(view->blame, view->blame_count, sizeof(*view->blame), blame_worst_first);
+	return r;
+}
+
+/* ── stalls ──────────────────────────────────────────────────────────────────────────────────────────────────────── */
+
+static void add_stall(struct live_view *view, struct live_stall *stall)
+{
+	view->stalls[view->stall_count++] = live_stall_get(stall);
+}
+
+static int earliest_first(const void *a, const void *b)
+{
+	const struct live_stall *x = *(struct live_stall *const *)a, *y = *(struct live_stall *const *)b;
+
+	return (x->stall.start > y->stall.start) - (x->stall.start < y->stall.start);
+}
+
+static int add_stalls(const struct live *live, struct live_view *view)
+{
+	uint32_t counted = 0, ongoing;
+
+	view->stalls = calloc(live->stall_count + live->loops.count + 1, sizeof(struct live_stall *));
+	if (!view->stalls)
+		return -ENOMEM;
+	for (uint32_t i = 0; i < live->loops.count; i++) {
+		const struct loop_sums *sums = table_at(&live->loops, i);
+
+		if (sums->present && sums->ongoing)
+			add_stall(view, sums->ongoing);
+	}
+	ongoing = view->stall_count;
+	if (ongoing)
+		qsort(view->stalls, ongoing, sizeof(struct live_stall *), earliest_first);
+	for (uint32_t i = live->stall_count; i-- > 0;)
+		add_stall(view, live->stalls[i]);
+	for (uint32_t n = 0; n < live->step_count; n++)
+		for (uint32_t i = 0; i < live->steps[n].loop_count; i++)
+			counted += live->steps[n].loops[i].stalls;
+	view->stalls_left_out = counted - (view->stall_count - ongoing);
+	return 0;
+}
+
+/* ── the view ────────────────────────────────────────────────────────────────────────────────────────────────────── */
+
+static int add_about(const struct live *live, struct live_view *view)
+{
+	view->about = live->about;
+	view->processes = reallocarray(NULL, live->process_count + 1, sizeof(*view->processes));
+	if (!view->processes)
+		return -ENOMEM;
+	for (uint32_t i = 0; i < live->process_count; i++)
+		view->processes[view->process_count++] = live->processes[i];
+	for (uint32_t n = 0; n < live->step_count; n++) {
+		view->step_ends[view->step_count++] = live->steps[n].end;
+		view->while_ns += live->steps[n].end - live->steps[n].start;
+		view->lost += live->steps[n].lost;
+		view->unknown_ns += live->steps[n].unknown_ns;
+		view->thread_ns += live->steps[n].thread_ns;
+	}
+	return 0;
+}
+
+int live_view_make(struct live *live, struct live_view *ret_view)
+{
+	struct live_view view = {0};
+	int r = add_about(live, &view);
+
+	r = r ? r : add_moment(live, &view);
+	r = r ? r : add_loops(live, &view);
+	r = r ? r : add_blame(live, &view);
+	r = r ? r : add_stalls(live, &view);
+	if (r < 0)
+		live_view_done(&view);
+	else
+		*ret_view = view;
+	return r;
+}
+
+void live_view_done(struct live_view *view)
+{
+	for (uint32_t i = 0; i < view->stall_count; i++)
+		live_stall_put(view->stalls[i]);
+	for (uint32_t i = 0; i < view->loop_count; i++)
+		dist_done(&view->loops[i].turn);
+	free(view->processes);
+	free(view->threads);
+	free(view->gils);
+	free(view->loops);
+	free(view->stalls);
+	free(view->blame);
+	*view = (struct live_view){0};
+}

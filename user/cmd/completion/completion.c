@@ -1,0 +1,177 @@
+/* SPDX-License-Identifier: MIT */
+#include "cmd/completion/completion.h"
+
+#include <ctype.h>
+#include <dirent.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/escape.h"
+#include "cmd/completion/completion_shells.h"
+#include "python/process/proc.h"
+
+#define PROGRAM_MAX 4096
+
+/* ── what an argument is, by the word that --help has for it ─────────────────────────────────────────────────────── */
+
+static const char *state_name(unsigned int i)
+{
+	return i < TS_COUNT ? thread_state_name((enum thread_state)i) : NULL;
+}
+
+static const struct completion_kind KINDS[] = {
+    {"DUR", COMPLETE_NOTHING, NULL},
+    {"HZ", COMPLETE_NOTHING, NULL},
+    {"MIB", COMPLETE_NOTHING, NULL},
+    {"FILE", COMPLETE_FILE, NULL},
+    {"FILE.html", COMPLETE_FILE, NULL},
+    {"DIR", COMPLETE_FILE, NULL}, /* of --app-root, which takes the file of a module, too */
+    {"PID", COMPLETE_PID, NULL},
+    {"COMMAND", COMPLETE_COMMAND, NULL},
+    {"FORMAT", COMPLETE_WORD, export_format_name},
+    {"WHEN", COMPLETE_WORD, cmd_colour_name},
+    {"STATE,...", COMPLETE_WORDS, state_name},
+    {"waiter|holder", COMPLETE_WORD, flames_direction_name},
+};
+static const struct completion_kind NOTHING = {"", COMPLETE_NOTHING, NULL};
+
+const struct completion_kind *completion_kind(const char *argument)
+{
+	for (size_t i = 0; i < sizeof(KINDS) / sizeof(KINDS[0]); i++)
+		if (!strcmp(KINDS[i].argument, argument))
+			return &KINDS[i];
+	return NULL;
+}
+
+/* "PID...", "[FILE]", "-p PID\n-- COMMAND [ARG...]": the first word in capitals that stands by itself or behind "--" says what is taken without an
+ * option. */
+const struct completion_kind *completion_rest(const struct command *command)
+{
+	const char *text = command->argp->args_doc;
+	const char *after = text ? strstr(text, "-- ") : NULL;
+	char word[32];
+
+	text = after ? after + 3 : text;
+	if (!text || sscanf(text, "%*[[]%31[A-Z]", word) < 1)
+		if (!text || sscanf(text, "%31[A-Z]", word) < 1)
+			return &NOTHING;
+	return completion_kind(word) ? completion_kind(word) : &NOTHING;
+}
+
+void completion_options(const struct argp *argp, completion_option_fn *put, FILE *file, const struct command *command)
+{
+	for (const struct argp_option *option = argp->options; option && (option->name || option->key || option->doc); option++) {
+		if (option->name && !(option->flags & OPTION_HIDDEN))
+			put(file, command, option, option->arg ? completion_kind(option->arg) : &NOTHING);
+	}
+	for (const struct argp_child *child = argp->children; child && child->argp; child++)
+		completion_options(child->argp, put, file, command);
+}
+
+char completion_letter(const struct argp_option *option)
+{
+	return isascii(option->key) && isprint(option->key) ? (char)option->key : 0;
+}
+
+void completion_words(FILE *file, const struct completion_kind *kind)
+{
+	for (unsigned int i = 0; kind->word(i); i++)
+		fprintf(file, "%s%s", i ? " " : "", kind->word(i));
+}
+
+void completion_text(FILE *file, const char *text, const char *escaped)
+{
+	for (; *text && *text != ';'; text++) {
+		if (*text == '\'')
+			fputs("'\\'", file);
+		else if (strchr(escaped, *text))
+			fputc('\\', file);
+		fputc(*text, file);
+	}
+}
+
+/* An option whose argument is of no kind above would be completed wrongly, and nobody would see it. */
+static const char *unknown_argument(const struct argp *argp)
+{
+	const char *unknown = NULL;
+
+	for (const struct argp_option *option = argp->options; option && (option->name || option->key || option->doc); option++)
+		if (option->arg && !(option->flags & OPTION_HIDDEN) && !completion_kind(option->arg))
+			return option->arg;
+	for (const struct argp_child *child = argp->children; !unknown && child && child->argp; child++)
+		unknown = unknown_argument(child->argp);
+	return unknown;
+}
+
+int completion_write(FILE *file, const char *shell, const struct command *const commands[], size_t count)
+{
+	static const struct {
+		const char *name;
+		void (*write)(FILE *file, const struct command *const commands[], size_t count);
+	} shells[] = {{"bash", completion_bash}, {"zsh", completion_zsh}, {"fish", completion_fish}};
+
+	for (size_t i = 0; i < count; i++) {
+		const char *unknown = unknown_argument(commands[i]->argp);
+
+		if (unknown) {
+			fprintf(stderr,
+				"gilscope: completion of %s does not know what the argument %s is; it is to be named in user/cmd/completion/completion.c.\n",
+				commands[i]->name, unknown);
+			return EXIT_FAILED;
+		}
+	}
+	for (size_t i = 0; i < sizeof(shells) / sizeof(shells[0]); i++) {
+		if (!strcmp(shells[i].name, shell)) {
+			shells[i].write(file, commands, count);
+			return EXIT_OK;
+		}
+	}
+	fprintf(stderr, "gilscope: there is no completion for '%s'; write --completion bash, zsh or fish.\n", shell);
+	return EXIT_USAGE;
+}
+
+/* ── processes ───────────────────────────────────────────────────────────────────────────────────────────────────── */
+
+static bool names_python(const char *path)
+{
+	const char *base = strrchr(path, '/');
+
+	base = base ? base + 1 : path;
+	return !strncmp(base, "python", strlen("python")) || !strncmp(base, "uvicorn", strlen("uvicorn")) ||
+	       !strncmp(base, "gunicorn", strlen("gunicorn"));
+}
+
+/* By its file where that may be seen, and by its title, which the program can have changed. */
+static bool is_python(pid_t pid, const char *cmdline)
+{
+	char path[64], program[PROGRAM_MAX];
+	ssize_t length;
+
+	snprintf(path, sizeof(path), "/proc/%d/exe", pid);
+	length = readlink(path, program, sizeof(program) - 1);
+	if (length >= 0) {
+		program[length] = 0;
+		if (names_python(program))
+			return true;
+	}
+	snprintf(program, sizeof(program), "%.*s", (int)strcspn(cmdline, " "), cmdline);
+	return names_python(program);
+}
+
+void completion_pids(FILE *file)
+{
+	DIR *proc = opendir("/proc");
+	struct dirent *entry;
+
+	while (proc && (entry = readdir(proc))) {
+		char cmdline[128], shown[4 * sizeof(cmdline)];
+		int pid = atoi(entry->d_name);
+
+		if (pid < 1 || proc_cmdline(pid, cmdline, sizeof(cmdline)) < 0 || !*cmdline || !is_python(pid, cmdline))
+			continue;
+		fprintf(file, "%d\t%s\n", pid, escape_text(shown, sizeof(shown), cmdline, strlen(cmdline)));
+	}
+	if (proc)
+		closedir(proc);
+}

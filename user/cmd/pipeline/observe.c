@@ -1,0 +1,324 @@
+/* SPDX-License-Identifier: MIT */
+#include "cmd/pipeline/observe.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/duration.h"
+#include "base/interrupt.h"
+#include "cmd/cmd.h"
+#include "cmd/pipeline/confine.h"
+#include "python/target.h"
+
+#define POLL_MS 20		       /* how long a record waits in the ring at most */
+#define PROGRESS_NS (200 * NS_PER_MS)
+#define TICK_NS (100 * NS_PER_MS)
+#define FLUSH_NS NS_PER_S	       /* a recording that is killed loses no more than this */
+
+DEFINE_CLEANUP(capture_free, struct capture *, capture_free, NULL)
+
+enum { OPTION_RING = 512, OPTION_RATE, OPTION_NO_STACKS, OPTION_STACK_KINDS };
+
+void observe_add_pid(struct observe_options *options, const char *text, struct argp_state *state)
+{
+	uint32_t pid = cmd_pid(text, state);
+
+	for (uint32_t i = 0; i < options->pid_count; i++)
+		if (options->pids[i] == pid)
+			argp_error(state, "process %u is named twice", pid);
+	if (options->pid_count == OBSERVE_PIDS_MAX)
+		argp_error(state, "more than %d processes", OBSERVE_PIDS_MAX);
+	else
+		options->pids[options->pid_count++] = pid;
+}
+
+/* Names as the flags of STACK have them. */
+static uint32_t stack_kinds(char *text, struct argp_state *state)
+{
+	char *const names[] = {"sleep", "preempt", "wait", "holder", NULL};
+	static const uint32_t bits[] = {EVF_STACK_SLEEP, EVF_STACK_PREEMPT, EVF_STACK_WAIT, EVF_STACK_HOLDER};
+	uint32_t kinds = 0;
+	char *unknown;
+
+	while (*text) {
+		int which = getsubopt(&text, names, &unknown);
+
+		if (which < 0)
+			argp_error(state, "'%s' is no kind of stack", unknown);
+		else
+			kinds |= bits[which];
+	}
+	return kinds;
+}
+
+static error_t parse(int key, char *arg, struct argp_state *state)
+{
+	struct observe_options *options = state->input;
+
+	switch (key) {
+	case ARGP_KEY_INIT:
+		options->rate_hz = CAPTURE_RATE_HZ;
+		return 0;
+	case 'p':
+		observe_add_pid(options, arg, state);
+		return 0;
+	case 'd':
+		options->dur_ns = cmd_duration(arg, state);
+		return 0;
+	case 'q':
+		options->quiet = true;
+		return 0;
+	case OPTION_RING:
+		options->ring_bytes = cmd_mebibytes(arg, state);
+		return 0;
+	case OPTION_RATE:
+		options->rate_hz = cmd_hertz(arg, CAPTURE_RATE_MAX, state);
+		return 0;
+	case OPTION_NO_STACKS:
+		options->no_stacks = true;
+		return 0;
+	case OPTION_STACK_KINDS:
+		options->stack_kinds = stack_kinds(arg, state);
+		return 0;
+	default:
+		return ARGP_ERR_UNKNOWN;
+	}
+}
+
+static const struct argp_option OPTIONS[] = {
+	{"pid", 'p', "PID", 0, "Observe this process; may repeat", 0},
+	{"duration", 'd', "DUR", 0, "Observe this long (until Ctrl-C or the process ends)", 0},
+	{"quiet", 'q', NULL, 0, "Do not show progress, nor stalls while they last", 0},
+	{"rate", OPTION_RATE, "HZ", 0, "Sample the Python stacks of threads on a CPU so often a second; 0 for not at all (199)", 0},
+	{"no-stacks", OPTION_NO_STACKS, NULL, 0, "Take no Python stacks: which thread, but not which function", 0},
+	{"stack-kinds", OPTION_STACK_KINDS, "KIND,...", OPTION_HIDDEN, "Only these stacks (sleep, preempt, wait, holder), to measure what each kind costs", 0},
+	{"ring-size", OPTION_RING, "MIB", 0, "Room for records that are not read yet (8)", 0},
+	{0},
+};
+const struct argp observe_argp = {OPTIONS, parse, NULL, NULL, NULL, NULL, NULL};
+
+/* Only while observing is there a result that a signal must not destroy; before and after, the first one ends the process, wherever it is. */
+static volatile sig_atomic_t phase;
+enum { PHASE_SETUP, PHASE_OBSERVING, PHASE_SHOWING };
+static void (*last_deed)(void);
+
+static void on_signal(int signal)
+{
+	static const char words[] = "\ngilscope: interrupted before the observation began.\n";
+	ssize_t written;
+
+	if (phase == PHASE_OBSERVING && !interrupted()) {
+		interrupt_raise();
+		return;
+	}
+	if (last_deed)
+		last_deed();
+	if (phase == PHASE_SETUP) {
+		written = write(STDERR_FILENO, words, sizeof(words) - 1);
+		(void)written;
+	}
+	_exit(EXIT_INTERRUPTED);
+}
+
+void observe_shown_now(void)
+{
+	phase = PHASE_SHOWING;
+}
+
+bool observe_interrupted(void)
+{
+	return interrupted();
+}
+
+void observe_catch_signals(void (*last)(void))
+{
+	struct sigaction action = {.sa_handler = on_signal}, before;
+
+	last_deed = last;
+	sigaction(SIGINT, &action, NULL);
+	sigaction(SIGTERM, &action, NULL);
+	/* nohup says that it is to be ignored */
+	if (!sigaction(SIGHUP, NULL, &before) && before.sa_handler != SIG_IGN)
+		sigaction(SIGHUP, &action, NULL);
+	/* a reader that goes away shows as a failed write */
+	signal(SIGPIPE, SIG_IGN);
+}
+
+/* The longest turn of any loop so far, the one in progress included. */
+static uint64_t worst_turn(const struct pipeline *pipeline, uint64_t now)
+{
+	uint32_t position = 0;
+	uint64_t worst = 0;
+	struct thread *thread;
+
+	while (pipeline->world && (thread = world_next_thread(pipeline->world, &position))) {
+		const struct loop *loop = thread->loop;
+
+		if (!loop || thread->gone)
+			continue;
+		if (loop->longest > worst)
+			worst = loop->longest;
+		if (loop->in_turn && !loop->possible && now > loop->ts_turn && now - loop->ts_turn > worst)
+			worst = now - loop->ts_turn;
+	}
+	return worst;
+}
+
+static void show_progress(const struct pipeline *pipeline, const struct capture *capture, uint64_t start, uint64_t now)
+{
+	struct capture_status status = capture_status(capture);
+	char worst[DURATION_TEXT_MAX];
+
+	fprintf(stderr, "\r\033[K%5.1f s  %" PRIu64 " events  %" PRIu64 " lost", (double)(now - start) / (double)NS_PER_S, status.events, status.lost);
+	if (pipeline->world)
+		fprintf(stderr, "  longest turn %s", duration_text(worst_turn(pipeline, now), worst));
+	fprintf(stderr, "  (Ctrl-C to stop)");
+	fflush(stderr);
+}
+
+/* What is done now and then, and when it was done last. */
+struct chores {
+	uint64_t shown, ticked, flushed, looked;
+	bool progress;
+};
+
+static bool is_due(uint64_t *last, uint64_t now, uint64_t period)
+{
+	if (!period || now - *last < period)
+		return false;
+	*last = now;
+	return true;
+}
+
+static int do_chores(const struct observation *observation, struct capture *capture, struct chores *chores, uint64_t start, uint64_t now)
+{
+	struct pipeline *pipeline = observation->pipeline;
+	uint64_t ts_known = reorder_reached(pipeline->reorder);
+	int err = 0;
+
+	if (pipeline->trace && is_due(&chores->flushed, now, FLUSH_NS))
+		err = trace_writer_flush(pipeline->trace);
+	if (is_due(&chores->looked, now, observation->look_again_ns))
+		capture_look_again(capture);
+	if (!err && observation->tick && ts_known && is_due(&chores->ticked, now, TICK_NS))
+		err = observation->tick(observation->tick_ctx, ts_known);
+	if (chores->progress && is_due(&chores->shown, now, PROGRESS_NS))
+		show_progress(pipeline, capture, start, now);
+	return err;
+}
+
+/* 0 or what a tick returned when it is time to stop, or -errno. */
+static int run(struct observation *observation, struct capture *capture)
+{
+	uint64_t start = clock_now_ns(), dur_ns = observation->options->dur_ns;
+	struct chores chores = {.ticked = start, .flushed = start, .looked = start};
+	int err = 0;
+
+	chores.progress = isatty(STDERR_FILENO) && !observation->options->quiet;
+	while (!err && !interrupted() && capture_status(capture).targets) {
+		uint64_t now = clock_now_ns(), left = dur_ns ? dur_ns - (now - start) : UINT64_MAX;
+
+		if (dur_ns && now - start >= dur_ns)
+			break;
+		err = capture_poll(capture, left < POLL_MS * NS_PER_MS ? (int)(left / NS_PER_MS) + 1 : POLL_MS);
+		if (!err)
+			err = do_chores(observation, capture, &chores, start, now);
+	}
+	if (chores.progress)
+		fprintf(stderr, "\r\033[K");
+	return err;
+}
+
+static int add_targets(const struct observation *observation, struct capture *capture, struct diag *diag)
+{
+	for (uint32_t i = 0; i < observation->options->pid_count; i++) {
+		struct target *target;
+		int err = target_open((pid_t)observation->options->pids[i], diag, &target);
+
+		if (!err)
+			err = capture_add(capture, target, diag);
+		if (err)
+			return err;
+	}
+	return 0;
+}
+
+/* What the result does not say by itself. */
+static void tell_end(const struct observation *observation)
+{
+	const struct capture_status *status = &observation->status;
+
+	if (!status->targets)
+		fprintf(stderr, "gilscope: the process %s; this is what was seen until then.\n",
+			status->execed ? "became another program (exec)" : "exited");
+	if (status->lost)
+		fprintf(stderr, "gilscope: %" PRIu64 " events were lost; what they would have told is 'unknown'. A larger --ring-size may help.\n", status->lost);
+	if (observation->late)
+		fprintf(stderr, "gilscope: %" PRIu64 " events came too late to be put in order; what they would have told is 'unknown'. More CPU time for gilscope may help.\n",
+			observation->late);
+	if (status->missed)
+		fprintf(stderr, "gilscope: the kernel skipped %" PRIu64 " probe hits; what they would have told is 'unknown'.\n", status->missed);
+}
+
+void observe_head(const struct observe_options *options, struct stream_head *head)
+{
+	pipeline_live_head(head);
+	head->stacks = !options->no_stacks;
+	head->rate_hz = head->stacks && options->rate_hz && features_clock() ? options->rate_hz : 0;
+}
+
+static struct capture_options capture_options(const struct observe_options *options, const struct features *features)
+{
+	const struct feature *sampling = &features->list[FEATURE_CLOCK];
+	struct capture_options how = {.ring_bytes = options->ring_bytes, .stacks = !options->no_stacks, .rate_hz = options->rate_hz,
+				      .stack_kinds = options->stack_kinds};
+
+	if (how.stacks && how.rate_hz && !sampling->available) {
+		fprintf(stderr, "gilscope: no sampling clock (%s); %s.\n", sampling->found, sampling->remedy);
+		how.rate_hz = 0;
+	}
+	return how;
+}
+
+static bool may_go_on(void *capture)
+{
+	return capture_may_go_on(capture);
+}
+
+int observe(struct observation *observation, struct diag *diag)
+{
+	_cleanup_(capture_freep) struct capture *capture = NULL;
+	struct capture_options how;
+	struct features features;
+	int err, stopped;
+
+	features_probe(&features);
+	err = features_require(&features, diag);
+	if (err)
+		return err;
+	how = capture_options(observation->options, &features);
+	err = capture_new(&features, &how, observation->pipeline->reorder, diag, &capture);
+	if (!err)
+		err = add_targets(observation, capture, diag);
+	if (!err)
+		err = capture_start(capture, diag);
+	if (err)
+		return err;
+	phase = PHASE_OBSERVING;
+	confine_observer(may_go_on, capture);
+	err = run(observation, capture);
+	if (err > 0)
+		err = 0;
+	stopped = capture_stop(capture);
+	observation->status = capture_status(capture);
+	observation->late = reorder_late(observation->pipeline->reorder);
+	tell_end(observation);
+	if (!err)
+		err = stopped;
+	return err ? diag_set(diag, EXIT_FAILED, err, "the observation ended early: %s", strerror(-err)) : 0;
+}

@@ -1,0 +1,326 @@
+/* SPDX-License-Identifier: MIT */
+#include "cmd/pipeline/output.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "cmd/pipeline/confine.h"
+
+static const int SIGNALS[] = {SIGINT, SIGTERM, SIGHUP};
+
+/* For the signal handler: the file that is not whole, in its folder, or "". One is written at a time. */
+static char unfinished[NAME_MAX + 1];
+static int unfinished_folder;
+
+static int failed(const struct output *output, int err, struct diag *diag)
+{
+	return diag_set(diag, EXIT_FAILED, err, "cannot write %s: %s", output->name, strerror(-err));
+}
+
+static void on_signal(int number)
+{
+	if (unfinished[0])
+		unlinkat(unfinished_folder, unfinished, 0);
+	signal(number, SIG_DFL);
+	raise(number);
+}
+
+static void catch_signals(const struct output *output)
+{
+	unfinished_folder = output->folder;
+	memcpy(unfinished, output->temporary, sizeof(unfinished));
+	for (size_t i = 0; i < sizeof(SIGNALS) / sizeof(SIGNALS[0]); i++) {
+		struct sigaction now;
+
+		/* one that is ignored (nohup) or handled stays so */
+		if (!sigaction(SIGNALS[i], NULL, &now) && now.sa_handler == SIG_DFL)
+			sigaction(SIGNALS[i], &(struct sigaction){.sa_handler = on_signal}, NULL);
+	}
+}
+
+/* From here on they wait, so that none comes between a file's birth and catch_signals(). Returns what was blocked before. */
+static sigset_t hold_signals(void)
+{
+	sigset_t held, before;
+
+	sigemptyset(&held);
+	for (size_t i = 0; i < sizeof(SIGNALS) / sizeof(SIGNALS[0]); i++)
+		sigaddset(&held, SIGNALS[i]);
+	sigprocmask(SIG_BLOCK, &held, &before);
+	return before;
+}
+
+/* ── the file beside ─────────────────────────────────────────────────────────────────────────────────────────────── */
+
+/* Does the open file have this name still? While its lock is held nobody else takes the name away. */
+static bool has_name(int fd, int folder, const char *name)
+{
+	struct stat open, named;
+
+	return !fstat(fd, &open) && !fstatat(folder, name, &named, AT_SYMLINK_NOFOLLOW) && open.st_dev == named.st_dev && open.st_ino == named.st_ino;
+}
+
+/* What somebody left there. 0 when it is gone; -EBUSY when it is being written. */
+static int remove_stale(int folder, const char *name)
+{
+	int fd = openat(folder, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC), err = 0;
+	struct stat there;
+
+	if (fd < 0)
+		return errno == ENOENT ? 0 : errno == ELOOP && !unlinkat(folder, name, 0) ? 0 : -errno;
+	if (!fstat(fd, &there) && S_ISREG(there.st_mode) && flock(fd, LOCK_EX | LOCK_NB) && errno == EWOULDBLOCK)
+		err = -EBUSY;
+	else if (!has_name(fd, folder, name)) /* another process removed it before it was locked, and what has the name now is that one's */
+		err = -EBUSY;
+	else if (unlinkat(folder, name, 0) && errno != ENOENT)
+		err = -errno;
+	close(fd);
+	return err;
+}
+
+/* A new file, locked; its owner's alone when that is root. Returns its descriptor, or -errno. */
+static int create_locked(int folder, const char *name)
+{
+	mode_t mode = geteuid() ? 0666 : 0600;
+	int fd = openat(folder, name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, mode);
+
+	if (fd < 0)
+		return errno == EEXIST ? -EBUSY : -errno;
+	/* where a file system has no locks there is none */
+	if ((!flock(fd, LOCK_EX | LOCK_NB) || errno != EWOULDBLOCK) && has_name(fd, folder, name))
+		return fd;
+	/* another one took it for a leftover before it was locked, and removes it or has done so */
+	close(fd);
+	return -EBUSY;
+}
+
+/* The same, which a signal removes. */
+static int create_beside(const struct output *output)
+{
+	sigset_t before = hold_signals();
+	int fd = create_locked(output->folder, output->temporary);
+
+	if (fd >= 0)
+		catch_signals(output);
+	sigprocmask(SIG_SETMASK, &before, NULL);
+	return fd;
+}
+
+static const char *last_part(const char *path)
+{
+	const char *slash = strrchr(path, '/');
+
+	return slash ? slash + 1 : path;
+}
+
+/* Opens the folder of `path`, which takes no right but to find it. Returns its descriptor, or -errno. */
+static int open_folder(const char *path)
+{
+	char folder[PATH_MAX];
+	size_t length = (size_t)(last_part(path) - path);
+	int fd;
+
+	if (length >= sizeof(folder))
+		return -ENAMETOOLONG;
+	memcpy(folder, path, length);
+	folder[length] = '\0';
+	fd = open(length ? folder : ".", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	return fd < 0 ? -errno : fd;
+}
+
+/* Nothing of it is to be removed any more. */
+static void forget(struct output *output)
+{
+	unfinished[0] = '\0';
+	if (output->temporary[0])
+		close(output->folder);
+	output->temporary[0] = '\0';
+}
+
+/* The folder is open, and the name is set, if and only if there is such a file. Returns its descriptor, or -errno. */
+static int open_beside(struct output *output)
+{
+	const char *name = last_part(output->path);
+	int fd;
+
+	if (strlen(name) + sizeof(OUTPUT_PARTIAL) > sizeof(output->temporary))
+		return -ENAMETOOLONG;
+	output->folder = open_folder(output->path);
+	if (output->folder < 0)
+		return output->folder;
+	sprintf(output->temporary, "%s" OUTPUT_PARTIAL, name);
+	fd = remove_stale(output->folder, output->temporary);
+	if (!fd)
+		fd = create_beside(output);
+	if (fd < 0)
+		forget(output);
+	return fd;
+}
+
+static int begin_beside(struct output *output, struct diag *diag)
+{
+	int fd = open_beside(output);
+
+	if (fd == -EBUSY) {
+		diag_set(diag, EXIT_FAILED, fd, "another process is writing %s", output->path);
+		diag_hint(diag, "wait for it, or choose another file with -o");
+		return fd;
+	}
+	if (fd < 0)
+		return diag_set(diag, EXIT_FAILED, fd, "cannot create %s: %s", output->path, strerror(-fd));
+	output->file = fdopen(fd, "w");
+	if (!output->file) {
+		close(fd);
+		output_done(output);
+		return diag_set(diag, EXIT_FAILED, -ENOMEM, "cannot create %s: %s", output->path, strerror(ENOMEM));
+	}
+	confine_write_into(output->folder);
+	return 0;
+}
+
+/* ── beginning ───────────────────────────────────────────────────────────────────────────────────────────────────── */
+
+static bool is_system_link(const char *path)
+{
+	return !strncmp(path, "/dev/", 5) || !strncmp(path, "/proc/", 6);
+}
+
+static bool is_same(const struct stat *there, const char *input)
+{
+	struct stat in;
+
+	return input && !(strcmp(input, "-") ? stat(input, &in) : fstat(STDIN_FILENO, &in)) && in.st_dev == there->st_dev && in.st_ino == there->st_ino;
+}
+
+/* What is there already may not be what is replaced. 1: it is written as it comes; 0: it is a file, or nothing; or -errno with a diag. */
+static int look_at_place(const char *path, const char *input, struct stat *ret_there, struct diag *diag)
+{
+	struct stat there;
+
+	if (lstat(path, &there))
+		return 0;
+	if (S_ISLNK(there.st_mode) && (!is_system_link(path) || stat(path, &there) || S_ISREG(there.st_mode) || S_ISBLK(there.st_mode))) {
+		diag_set(diag, EXIT_FAILED, -ELOOP, "%s is a symbolic link, and nothing is written through one", path);
+		diag_hint(diag, "name the file itself with -o, or remove the link");
+		return -ELOOP;
+	}
+	if (S_ISDIR(there.st_mode))
+		return diag_set(diag, EXIT_FAILED, -EISDIR, "cannot create %s: %s", path, strerror(EISDIR));
+	*ret_there = there;
+	if (!S_ISREG(there.st_mode))
+		return 1;
+	if (!is_same(&there, input))
+		return 0;
+	diag_set(diag, EXIT_USAGE, -EINVAL, "%s is the file that is read", path);
+	diag_hint(diag, "choose another file with -o");
+	return -EINVAL;
+}
+
+/*
+ * Opens what was looked at. By now its name may be a link to a file that matters: so nothing is made or cut off by opening, and what was opened must be
+ * what was there. NULL with errno.
+ */
+static FILE *open_as_it_comes(const char *path, const struct stat *there)
+{
+	int fd = open(path, O_WRONLY | O_CLOEXEC | O_NOCTTY | (is_system_link(path) ? 0 : O_NOFOLLOW));
+	FILE *file = NULL;
+	struct stat opened;
+
+	if (fd < 0)
+		return NULL;
+	if (fstat(fd, &opened) || opened.st_dev != there->st_dev || opened.st_ino != there->st_ino)
+		errno = EAGAIN;
+	else
+		file = fdopen(fd, "w");
+	if (!file)
+		close(fd);
+	return file;
+}
+
+int output_begin(struct output *output, const char *path, const char *input, struct diag *diag)
+{
+	struct stat there = {0};
+	int as_it_comes;
+
+	*output = (struct output){.name = path, .path = path};
+	if (!path || !strcmp(path, "-")) {
+		output->name = "the standard output";
+		output->file = stdout;
+		return 0;
+	}
+	as_it_comes = look_at_place(path, input, &there, diag);
+	if (as_it_comes < 0)
+		return as_it_comes;
+	if (!as_it_comes)
+		return begin_beside(output, diag);
+	output->file = open_as_it_comes(path, &there);
+	return output->file ? 0 : diag_set(diag, EXIT_FAILED, -errno, "cannot create %s: %s", path, strerror(errno));
+}
+
+int output_begin_fresh(struct output *output, const char *path, struct diag *diag)
+{
+	struct stat there;
+
+	*output = (struct output){.name = path, .path = path, .fresh = true};
+	if (!lstat(path, &there))
+		return diag_set(diag, EXIT_FAILED, -EEXIST, "cannot create %s: %s", path, strerror(EEXIST));
+	return begin_beside(output, diag);
+}
+
+/* ── the end ─────────────────────────────────────────────────────────────────────────────────────────────────────── */
+
+static int put_in_place(const struct output *output)
+{
+	const char *name = last_part(output->path);
+	int folder = output->folder;
+
+	if (output->fresh && renameat2(folder, output->temporary, folder, name, RENAME_NOREPLACE) == 0)
+		return 0;
+	/* not every file system has that */
+	if (output->fresh && (errno != EINVAL || !faccessat(folder, name, F_OK, 0)))
+		return errno == EINVAL ? -EEXIST : -errno;
+	return renameat(folder, output->temporary, folder, name) ? -errno : 0;
+}
+
+int output_end(struct output *output, struct diag *diag)
+{
+	FILE *file = output->file;
+	int err = fflush(file) || ferror(file) ? errno ? -errno : -EIO : 0;
+
+	/* in its place before it is closed, for that gives up the lock; written before it is there, for a network's or quota's refusal may come late */
+	if (!err && output->temporary[0])
+		err = fsync(fileno(file)) ? -errno : put_in_place(output);
+	if (!err)
+		forget(output);
+	output->file = NULL;
+	if (file != stdout && fclose(file) && !err)
+		err = -errno;
+	return err ? failed(output, err, diag) : 0;
+}
+
+const char *output_keep(struct output *output)
+{
+	static char kept[PATH_MAX + sizeof(OUTPUT_PARTIAL)];
+
+	if (!output->temporary[0])
+		return NULL;
+	snprintf(kept, sizeof(kept), "%s" OUTPUT_PARTIAL, output->path);
+	forget(output);
+	return kept;
+}
+
+void output_done(struct output *output)
+{
+	if (output->temporary[0])
+		unlinkat(output->folder, output->temporary, 0);
+	forget(output);
+	if (output->file && output->file != stdout)
+		fclose(output->file);
+	output->file = NULL;
+}

@@ -1,0 +1,304 @@
+/* SPDX-License-Identifier: MIT */
+/* What the report cannot know, said as plainly as what it knows. */
+#include "diagnosis/sentences.h"
+
+#include <string.h>
+
+#include "base/duration.h"
+
+struct caveats {
+	const struct report *report;
+	const struct listener *to;
+};
+
+static void tell(const struct caveats *caveats, const struct text *text)
+{
+	caveats->to->hear(caveats->to->ctx, text);
+}
+
+/* Losses of a special kind, in brackets; `*opened` when there was one before. */
+static void add_kind_of_loss(struct text *text, uint64_t count, const char *what, bool *opened)
+{
+	if (!count)
+		return;
+	text_add(text, *opened ? "; " : " (");
+	text_add_count(text, count);
+	text_add(text, " of them ");
+	text_add(text, "%s", what);
+	*opened = true;
+}
+
+static void tell_losses(const struct caveats *caveats)
+{
+	const struct report *report = caveats->report;
+	struct text text = {0};
+	bool opened = false;
+
+	if (report->window.lost) {
+		text_add_number_of(&text, report->window.lost, "event was", "events were");
+		text_add(&text, " lost");
+		add_kind_of_loss(&text, report->window.late, "came too late to be put in order", &opened);
+		add_kind_of_loss(&text, report->window.missed, "because the kernel skipped the probe", &opened);
+		text_add(&text, opened ? "): " : ": ");
+		text_add_share(&text, report->unknown_ns, report->thread_ns);
+		text_add(&text, " of the threads' time is unknown. What is reported as known does not rest on what was lost.");
+		tell(caveats, &text);
+	} else if (report->unknown_ns > report->thread_ns / 100) {
+		text_add_share(&text, report->unknown_ns, report->thread_ns);
+		text_add(&text, " of the threads' time is unknown though nothing was lost: a thread counts as unknown until it first shows itself, and where "
+				"facts contradict each other.");
+		tell(caveats, &text);
+	}
+}
+
+static void tell_unwhole(const struct caveats *caveats)
+{
+	const struct report *report = caveats->report;
+	struct text text = {0};
+	uint32_t count = 0;
+
+	for (uint32_t p = 0; p < report->process_count; p++)
+		for (uint32_t i = 0; i < report->processes[p].loop_count; i++)
+			for (uint32_t n = 0; n < report->processes[p].loops[i].stall_count; n++)
+				count += !report->processes[p].loops[i].stalls[n].whole && !report->processes[p].loops[i].stalls[n].ongoing;
+	if (!count)
+		return;
+	text_add_number_of(&text, count, "stall was", "stalls were");
+	text_add(&text, " longer than what we saw of it, because evidence began or ended inside: marked ≥.");
+	tell(caveats, &text);
+}
+
+static void tell_left_out(const struct caveats *caveats)
+{
+	const struct report *report = caveats->report;
+	struct text text = {0};
+	uint64_t count = 0;
+
+	for (uint32_t p = 0; p < report->process_count; p++)
+		for (uint32_t i = 0; i < report->processes[p].loop_count; i++)
+			count += report->processes[p].loops[i].stalls_left_out;
+	if (!count)
+		return;
+	text_add_number_of(&text, count, "stall is", "stalls are");
+	text_add(&text, " not listed, none longer than ");
+	text_add_duration(&text, report->left_out_ns);
+	text_add(&text, ": a report lists the longest, and has the others in its sums.");
+	tell(caveats, &text);
+}
+
+/* The kernel itself left out a switch or a wake-up. */
+static void tell_untold(const struct caveats *caveats)
+{
+	const struct world_window *window = &caveats->report->window;
+	struct text text = {0};
+
+	if (window->gaps) {
+		text_add_number_of(&text, window->gaps, "time the kernel did not tell a switch", "times the kernel did not tell a switch");
+		text_add(&text, "; the thread counts as unknown from the switch before on that CPU (a millisecond or so).");
+		tell(caveats, &text);
+	}
+	if (window->contradictions) {
+		text = (struct text){0};
+		text_add_number_of(&text, window->contradictions, "time", "times");
+		text_add(&text, " a thread did something that an untold event must have come before; its time until then is unknown.");
+		tell(caveats, &text);
+	}
+}
+
+static void tell_contradictions(const struct caveats *caveats)
+{
+	const struct report *report = caveats->report;
+	uint64_t violations = 0;
+
+	for (uint32_t p = 0; p < report->process_count; p++)
+		for (uint32_t i = 0; i < report->processes[p].gil_count; i++)
+			violations += report->processes[p].gils[i].gil->violations;
+	if (violations) {
+		struct text text = {0};
+
+		text_add_number_of(&text, violations, "time", "times");
+		text_add(&text, " facts about the GIL contradicted each other; its holder counts as unknown from there to the next certain fact.");
+		tell(caveats, &text);
+	}
+	if (report->window.foreign) {
+		struct text text = {0};
+
+		text_add_number_of(&text, report->window.foreign, "event", "events");
+		text_add(&text, " concerned a GIL that is not known, of a sub-interpreter perhaps; its threads' states rest on the scheduler alone.");
+		tell(caveats, &text);
+	}
+}
+
+static void tell_sites(const struct caveats *caveats)
+{
+	static const char *const sayings[] = {
+		[SITES_NO_TAKE] = " was released or waited for again and again, but never seen to be taken",
+		[SITES_NO_DROP] = " was taken again and again, but never seen to be released",
+		[SITES_NO_HIT] = " was never seen to be taken or released, although several of its threads ran Python",
+	};
+
+	for (uint32_t p = 0; p < caveats->report->process_count; p++) {
+		const struct process *process = caveats->report->processes[p].process;
+		struct text text = {0};
+
+		if (!process->sites_fault)
+			continue;
+		text_add(&text, "The GIL of process %u%s. gilscope does not know this Python build, so who holds the GIL is unknown; please report it with the "
+				"output of gilscope doctor %u.",
+			 process->info.pid, sayings[process->sites_fault], process->info.pid);
+		tell(caveats, &text);
+	}
+}
+
+static void tell_method(const struct caveats *caveats)
+{
+	const struct report *report = caveats->report;
+
+	if (report->sampled_ns) {
+		struct text text = {0};
+
+		text_add(&text, "python and native were told apart by samples for ");
+		text_add_share(&text, report->sampled_ns, report->thread_ns);
+		text_add(&text, " of the threads' time (mode ");
+		text_add_name(&text, report->mode, 15);
+		text_add(&text, "); everything else is traced.");
+		tell(caveats, &text);
+	}
+	for (uint32_t p = 0; p < report->process_count; p++) {
+		const struct process_info *info = &report->processes[p].process->info;
+		struct text text = {0};
+
+		if (strcmp(info->confidence, "approximate") != 0)
+			continue;
+		text_add(&text, "The GIL of pid %u was found by an approximate method (", info->pid);
+		text_add_name(&text, info->method, 15);
+		text_add(&text, "); its figures may be off.");
+		tell(caveats, &text);
+	}
+}
+
+static void tell_stack_losses(const struct caveats *caveats)
+{
+	const struct report *report = caveats->report;
+	uint64_t missing = report->stack_evidence.missing, torn = report->stack_evidence.torn;
+	struct text text = {0};
+
+	if (missing) {
+		text_add_number_of(&text, missing, "Python stack", "Python stacks");
+		text_add(&text, " of ");
+		text_add_count(&text, report->stack_evidence.taken);
+		text_add(&text, " could not be read; that time is counted to no function.");
+		tell(caveats, &text);
+	}
+	if (torn) {
+		text = (struct text){0};
+		text_add_count(&text, torn);
+		text_add(&text, torn == 1 ? " stack was" : " stacks were");
+		text_add(&text, " taken of a thread that ran on meanwhile, and the innermost functions are left out.");
+		tell(caveats, &text);
+	}
+	if (report->stack_evidence.full) {
+		text = (struct text){0};
+		text_add(&text, "There were more distinct stacks than the ");
+		text_add_count(&text, DEFINE_STACKS_MAX);
+		text_add(&text, " that are kept; what ran in the later ones is not known.");
+		tell(caveats, &text);
+	}
+}
+
+/* What would have been looked up there is missing, whatever it is. */
+static void tell_unread(const struct caveats *caveats)
+{
+	struct text text = {0};
+
+	if (!caveats->report->window.unread)
+		return;
+	text_add_number_of(&text, caveats->report->window.unread, "time", "times");
+	text_add(&text, " memory of the process was not read, because whoever has to supply it need not answer (FUSE, userfaultfd), or because it took too "
+			"long. Functions, names of threads and what Python says of its loops may be missing.");
+	tell(caveats, &text);
+}
+
+static bool any_stall(const struct report *report)
+{
+	for (uint32_t p = 0; p < report->process_count; p++)
+		for (uint32_t i = 0; i < report->processes[p].loop_count; i++)
+			if (report->processes[p].loops[i].stall_count)
+				return true;
+	return false;
+}
+
+/* How well functions are known. */
+static void tell_stacks(const struct caveats *caveats)
+{
+	const struct report *report = caveats->report;
+	struct text text = {0};
+
+	if (!report->stacks) {
+		text_add(&text, "No Python stacks were taken: functions, files and lines are missing.");
+		tell(caveats, &text);
+		return;
+	}
+	tell_stack_losses(caveats);
+	if (!report->blame_count && !any_stall(report))
+		return;
+	if (report->rate_hz) {
+		text_add(&text, "Which function was on a CPU is sampled at %u" NBSP "Hz, so its time there is right to about ", report->rate_hz);
+		text_add_duration(&text, NS_PER_S / report->rate_hz);
+		text_add(&text, " a time; what slept or waited for the GIL is exact.");
+	} else {
+		text_add(&text, "The sampling clock was off: which function was on a CPU is known only where it then slept or waited.");
+	}
+	tell(caveats, &text);
+}
+
+static void tell_guessed_loops(const struct caveats *caveats)
+{
+	const struct report *report = caveats->report;
+	struct text text = {0};
+
+	for (uint32_t p = 0; p < report->process_count; p++)
+		for (uint32_t i = 0; i < report->processes[p].loop_count; i++) {
+			const struct loop *loop = report->processes[p].loops[i].loop;
+
+			if (!loop->by_behaviour)
+				continue;
+			text_separate(&text, ", ");
+			text_add_thread(&text, report, loop->thread);
+		}
+	if (!text.length)
+		return;
+	text_add(&text, ": an event loop by the way it waits; Python's own word for it was not to be had.");
+	tell(caveats, &text);
+}
+
+void caveats_tell(const struct report *report, const struct listener *to)
+{
+	const struct caveats caveats = {report, to};
+
+	if (report->window.full) {
+		struct text text = {0};
+
+		text_add(&text, "There were more than %u %s, which is all that a report can have; what came later than ", report->window.limit, report->window.full);
+		text_add_duration(&text, text_window_ns(report));
+		text_add(&text, " after the begin is missing.");
+		tell(&caveats, &text);
+	} else if (report->truncated) {
+		struct text text = {0};
+
+		text_add(&text, "The recording was cut off; what came later than ");
+		text_add_duration(&text, text_window_ns(report));
+		text_add(&text, " after its begin is missing.");
+		tell(&caveats, &text);
+	}
+	tell_losses(&caveats);
+	tell_unwhole(&caveats);
+	tell_left_out(&caveats);
+	tell_untold(&caveats);
+	tell_contradictions(&caveats);
+	tell_sites(&caveats);
+	tell_method(&caveats);
+	tell_guessed_loops(&caveats);
+	tell_unread(&caveats);
+	tell_stacks(&caveats);
+}

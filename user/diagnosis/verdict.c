@@ -1,0 +1,164 @@
+/* SPDX-License-Identifier: MIT */
+#include "diagnosis/sentences.h"
+
+#include "base/duration.h"
+#include "words/palette.h"
+#include "words/stall.h"
+
+static void add_loop(struct text *text, const struct report *report, const struct loop_report *loop)
+{
+	text_add(text, "the event loop of ");
+	text_add_thread(text, report, loop->loop->thread);
+}
+
+static uint64_t longest_stall(const struct loop_report *loop, bool *ret_ongoing)
+{
+	uint64_t longest = 0;
+
+	*ret_ongoing = false;
+	for (uint32_t i = 0; i < loop->stall_count; i++) {
+		uint64_t dur = loop->stalls[i].end - loop->stalls[i].start;
+
+		longest = dur > longest ? dur : longest;
+		*ret_ongoing |= loop->stalls[i].ongoing;
+	}
+	return longest;
+}
+
+/* The state behind the first, when it is more than a sixth. */
+static void add_second(struct text *text, const struct report *report, const struct process *process, enum thread_state first, const struct breakdown *what)
+{
+	struct state_sums others = what->states;
+	enum thread_state second;
+
+	others.ns[first] = 0;
+	second = state_sums_largest(&others);
+	if (others.ns[second] < state_sums_total(&what->states) / 6)
+		return;
+	text_add(text, ", and ");
+	text_add_share(text, others.ns[second], state_sums_total(&what->states));
+	text_add(text, " %s", palette_of(second)->doing);
+	text_add_culprit(text, report, process, second, what);
+}
+
+static void add_stalls(struct text *text, const struct report *report, const struct process *process, const struct loop_report *loop)
+{
+	const struct breakdown *what = &loop->stalled;
+	enum thread_state state = state_sums_largest(&what->states);
+	uint64_t total = state_sums_total(&what->states), longest;
+	enum stop_kind kind;
+	bool ongoing;
+
+	longest = longest_stall(loop, &ongoing);
+	add_loop(text, report, loop);
+	if (loop_stall_count(loop) == 1) {
+		text_add(text, " stalled once, for ");
+		text_add_duration(text, total);
+	} else {
+		text_add(text, " stalled ");
+		text_add_number_of(text, loop_stall_count(loop), "time", "times");
+		text_add(text, " for ");
+		text_add_duration(text, total);
+		text_add(text, " in all");
+	}
+	text_add(text, " (");
+	text_add_share(text, total, text_window_ns(report));
+	text_add(text, " of the time)");
+	if (loop_stall_count(loop) > 1) {
+		text_add(text, "; worst ");
+		text_add_duration(text, longest);
+	}
+	text_add(text, "%s. ", ongoing ? "; it was still stalled at the end" : "");
+	if (breakdown_is_stopped(what, &kind)) {
+		text_add_share(text, breakdown_stopped_ns(what), total);
+		text_add(text, " of that it was %s.", text_stop(kind));
+		return;
+	}
+	text_add_share(text, what->states.ns[state], total);
+	text_add(text, " of that it was %s", palette_of(state)->doing);
+	text_add_culprit(text, report, process, state, what);
+	if (what->states.ns[state] < total / 10 * 7)
+		add_second(text, report, process, state, what);
+	text_add(text, ".");
+}
+
+static uint64_t unknown_of(const struct process_report *process, const struct thread *thread)
+{
+	for (uint32_t i = 0; i < process->thread_count; i++)
+		if (process->threads[i].thread == thread)
+			return process->threads[i].states.ns[TS_UNKNOWN];
+	return 0;
+}
+
+static void add_no_stall(struct text *text, const struct report *report, const struct process_report *process, const struct loop_report *loop)
+{
+	uint64_t unknown = unknown_of(process, loop->loop->thread);
+
+	text_add(text, "No stall of ");
+	text_add_duration(text, report->stall_ns);
+	text_add(text, " or longer%s: ", unknown >= report->stall_ns ? " was seen" : "");
+	add_loop(text, report, loop);
+	if (loop->longest_ns) {
+		text_add(text, " made ");
+		text_add_number_of(text, loop->turn.count, unknown ? "whole turn" : "turn", unknown ? "whole turns" : "turns");
+		text_add(text, "; longest ");
+		text_add_duration(text, loop->longest_ns);
+		text_add(text, ".");
+	} else {
+		text_add(text, unknown ? " made no turn that was seen." : " had nothing to do.");
+	}
+	if (unknown >= report->stall_ns) {
+		text_add(text, " But ");
+		text_add_share(text, unknown, text_window_ns(report));
+		text_add(text, " of its time is unknown, and a stall may hide there.");
+	}
+}
+
+static void add_no_loop(struct text *text)
+{
+	text_add(text, "No event loop was seen: no thread came to wait in epoll on a descriptor that a loop would have. Either this process runs none, or "
+		       "its loop never got back to its wait while we looked. Observe for longer, and while there is work to do; who had the GIL is below.");
+}
+
+/* Whether it stayed off is another matter: importing an extension module switches it on for a while, or for good (PEP 703). */
+static void add_gil_off(struct text *text, const struct report *report, const struct process_report *process)
+{
+	uint64_t held = 0;
+
+	for (uint32_t i = 0; i < process->gil_count; i++)
+		held += process->gils[i].held_ns;
+	if (!held) {
+		text_add(text, "The GIL is off in this process (free-threaded Python): no thread holds it or waits for it. Python code counts as native.");
+		return;
+	}
+	text_add(text, "The GIL of this process was off at first (free-threaded Python), and then held for ");
+	text_add_share(text, held, text_window_ns(report));
+	text_add(text, " of the time: importing an extension module switches it on, for good unless the module declares that it needs none.");
+}
+
+void verdict_tell(const struct report *report, const struct process_report *process, const struct listener *to)
+{
+	if (!process->process->info.gil_enabled) {
+		struct text text = {0};
+
+		add_gil_off(&text, report, process);
+		to->hear(to->ctx, &text);
+	}
+	if (!process->loop_count) {
+		struct text text = {0};
+
+		add_no_loop(&text);
+		to->hear(to->ctx, &text);
+	}
+	for (uint32_t i = 0; i < process->loop_count; i++) {
+		struct text text = {0};
+
+		if (process->loops[i].stall_count)
+			add_stalls(&text, report, process->process, &process->loops[i]);
+		else
+			add_no_stall(&text, report, process, &process->loops[i]);
+		if (text.bytes[0] == 't')
+			text.bytes[0] = 'T';
+		to->hear(to->ctx, &text);
+	}
+}

@@ -1,0 +1,74 @@
+/* SPDX-License-Identifier: MIT */
+#include <pthread.h>
+#include <stddef.h>
+#include <string.h>
+
+#include "python/interpreter/gil.h"
+#include "python/process/memory.h"
+
+/* As CPython declares it, for what lies between the fields and behind them. */
+struct gil_with {
+	unsigned long interval;
+	void *last_holder;
+	int locked;
+	unsigned long switch_number;
+	pthread_cond_t cond;
+	pthread_mutex_t mutex;
+	pthread_cond_t switch_cond;
+	pthread_mutex_t switch_mutex;
+};
+
+struct gil_without {
+	int enabled;
+	struct gil_with rest; /* aligned as its first field */
+};
+
+enum { GIL_BYTES_MAX = sizeof(struct gil_without) };
+
+struct gil_layout gil_layout_of(bool free_threaded)
+{
+	unsigned short first = free_threaded ? offsetof(struct gil_without, rest) : 0;
+
+#define AT(field) (unsigned short)(first + offsetof(struct gil_with, field))
+	return (struct gil_layout){
+		.enabled = free_threaded ? offsetof(struct gil_without, enabled) : GIL_NO_FIELD,
+		.interval = AT(interval), .last_holder = AT(last_holder), .locked = AT(locked), .switch_number = AT(switch_number),
+		.cond = AT(cond), .mutex = AT(mutex), .switch_cond = AT(switch_cond),
+		.size = (unsigned short)(first + sizeof(struct gil_with)),
+	};
+#undef AT
+}
+
+void gil_layout_for_musl(struct gil_layout *layout)
+{
+	enum { MUSL_MUTEX_BYTES = 40 }; /* arch/aarch64 and arch/x86_64/bits/alltypes.h.in, pthread_mutex_t: int[10]; pthread_cond_t is int[12], as glibc's */
+	unsigned short excess = sizeof(pthread_mutex_t) - MUSL_MUTEX_BYTES;
+
+	_Static_assert(sizeof(pthread_mutex_t) >= MUSL_MUTEX_BYTES && sizeof(pthread_cond_t) == 48, "another C library");
+	layout->switch_cond -= excess;
+	layout->size -= 2 * excess;
+}
+
+struct gil_words gil_words_of(const struct gil_layout *layout, const uint8_t *bytes)
+{
+	struct gil_words words = {.enabled = 1};
+
+	if (layout->enabled != GIL_NO_FIELD)
+		memcpy(&words.enabled, bytes + layout->enabled, sizeof(words.enabled));
+	memcpy(&words.interval_us, bytes + layout->interval, sizeof(words.interval_us));
+	memcpy(&words.last_holder, bytes + layout->last_holder, sizeof(words.last_holder));
+	memcpy(&words.locked, bytes + layout->locked, sizeof(words.locked));
+	memcpy(&words.switch_number, bytes + layout->switch_number, sizeof(words.switch_number));
+	memcpy(&words.mutex, bytes + layout->mutex, sizeof(words.mutex));
+	return words;
+}
+
+int gil_words_read(pid_t pid, const struct gil_layout *layout, uint64_t address, struct gil_words *ret_words)
+{
+	uint8_t bytes[GIL_BYTES_MAX];
+	int err = memory_read(pid, address, bytes, layout->size);
+
+	if (!err)
+		*ret_words = gil_words_of(layout, bytes);
+	return err;
+}

@@ -1,0 +1,144 @@
+/* SPDX-License-Identifier: MIT */
+#include <errno.h>
+#include <string.h>
+
+#include "base/cleanup.h"
+#include "base/duration.h"
+#include "python/interpreter/asyncio.h"
+#include "python/loops.h"
+#include "python/process/memory.h"
+#include "python/interpreter/objects.h"
+#include "python/process/pages.h"
+#include "python/private.h"
+#include "python/interpreter/version.h"
+
+enum {
+	NAME_BYTES = 128,
+	STATES_MAX = 64, /* of one thread; more are a list that goes round in circles */
+	/* PyRunningLoopHolder, 3.8 to 3.11 */
+	HOLDER_LOOP = 16,
+	HOLDER_PID = 24,
+};
+
+/* 3.8 to 3.11: an object that holds the loop, and the pid of the process that set it: after a fork() it does not count. */
+static int holder_read(const struct objects *objects, const struct threads *threads, uint64_t holder, uint64_t *ret_loop)
+{
+	char name[NAME_BYTES];
+	uint32_t pid;
+	int err = object_type_name(objects, holder, name, sizeof(name));
+
+	if (!err && !strstr(name, "_RunningLoopHolder"))
+		err = -EINVAL;
+	if (!err)
+		err = memory_read_u32(objects->pid, holder + HOLDER_PID, &pid);
+	if (err)
+		return err;
+	if (threads->nspid && pid != threads->nspid) {
+		*ret_loop = 0;
+		return 0;
+	}
+	return memory_read_u64(objects->pid, holder + HOLDER_LOOP, ret_loop);
+}
+
+/* Up to 3.12. No dict, or no such key in it: no loop ever ran in this thread. */
+static int from_dict(const struct objects *objects, const struct target *target, const struct threads *threads, uint64_t state, uint64_t *ret_loop)
+{
+	uint64_t dict, value;
+	int err = memory_read_u64(objects->pid, state + target->private->layout.tstate_dict, &dict);
+
+	if (!err && !dict)
+		err = -ENOENT;
+	if (!err)
+		err = object_dict_get(objects, dict, "__asyncio_running_event_loop__", &value);
+	if (err == -ENOENT) {
+		*ret_loop = 0;
+		return 0;
+	}
+	if (err)
+		return err;
+	if (objects->minor <= 11)
+		return holder_read(objects, threads, value, ret_loop);
+	*ret_loop = value;
+	return 0;
+}
+
+/* The loop object that runs in a thread state, 0: none. */
+static int running_loop(const struct objects *objects, const struct target *target, const struct threads *threads, uint64_t state, uint64_t *ret_loop)
+{
+	char name[NAME_BYTES];
+	int err;
+
+	if (target->private->layout.tstate_dict)
+		err = from_dict(objects, target, threads, state, ret_loop);
+	else if (target->private->tstate_loop)
+		err = memory_read_u64(objects->pid, state + target->private->tstate_loop, ret_loop);
+	else
+		return -ENOTSUP;
+	if (err || !*ret_loop)
+		return err;
+	err = object_type_name(objects, *ret_loop, name, sizeof(name));
+	if (!err && strcmp(name, "NoneType") == 0)
+		*ret_loop = 0;
+	return err;
+}
+
+/* Cython's types have full names, Python's own only the class's. Applications derive loops of their own from both. */
+static int kind_of_name(void *ctx, const char *name)
+{
+	uint32_t *kind = ctx;
+
+	if (strncmp(name, "uvloop.", 7) == 0)
+		*kind = LOOP_UVLOOP;
+	else if (strcmp(name, "BaseSelectorEventLoop") == 0)
+		*kind = LOOP_ASYNCIO;
+	return *kind != LOOP_UNKNOWN;
+}
+
+/* A thread runs a loop when it does so in one of its interpreters; it does not when that is known of all. */
+static int emit(struct target *target, const struct threads *threads, const struct thread *thread, const struct stream_sink *sink)
+{
+	union event event = {.runs_loop = {.hdr = {.type = EV_RUNS_LOOP, .tid = thread->tid}, .kind = LOOP_UNKNOWN}};
+	struct objects objects = objects_of(target);
+	uint64_t before = clock_now_ns(), loop = 0;
+	int states = 0;
+
+	for (uint32_t i = thread->first; i && !loop; i = threads->python[i - 1].next)
+		if (++states > STATES_MAX || running_loop(&objects, target, threads, threads->python[i - 1].state, &loop))
+			return 0;
+	event.hdr.ts = clock_now_ns();
+	event.runs_loop.span_ns = event.hdr.ts - before < UINT32_MAX ? (uint32_t)(event.hdr.ts - before) : UINT32_MAX;
+	if (loop) {
+		event.hdr.flags = EVF_RUNS_LOOP_YES;
+		(void)object_type_visit(&objects, loop, kind_of_name, &event.runs_loop.kind);
+	}
+	return sink_event(sink, &event);
+}
+
+int loops_emit_all(struct target *target, const struct threads *threads, const struct stream_sink *sink)
+{
+	int err = 0;
+
+	if (!target->stack.runtime)
+		return 0;
+	asyncio_examine_modules(target);
+	for (uint32_t i = 0; !err && i < threads->count && !pages_over(); i++)
+		err = threads->list[i].python ? emit(target, threads, &threads->list[i], sink) : 0;
+	return err;
+}
+
+int target_describe_loop(struct target *target, uint32_t tid, const struct stream_sink *sink)
+{
+	_cleanup_(threads_done) struct threads threads = {0};
+	const struct thread *thread;
+	int err;
+
+	if (!target->stack.runtime)
+		return 0;
+	pages_allow(PAGES_ALLOW_NS);
+	err = threads_read(target, &threads);
+	if (err)
+		return err == -ENOMEM ? err : 0;
+	asyncio_examine_modules(target);
+	thread = threads_find(&threads, tid);
+	return thread && thread->python ? emit(target, &threads, thread, sink) : 0;
+}

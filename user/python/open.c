@@ -1,0 +1,120 @@
+/* SPDX-License-Identifier: MIT */
+/* A target is examined by a child process (bounded.h), for its files may never answer. What the child finds comes back as bytes. */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/cleanup.h"
+#include "base/diag.h"
+#include "base/escape.h"
+#include "python/process/bounded.h"
+#include "python/process/pages.h"
+#include "python/private.h"
+
+static void target_freep(struct target **target)
+{
+	target_free(*target);
+}
+
+/* What is sent: a diag; and after a success this, and the lists that it counts. */
+struct found {
+	struct target target; /* its pointers mean nothing here */
+	struct target_private private;
+};
+
+static int send_target(int line, const struct target *target)
+{
+	struct found found = {*target, *target->private};
+	int err = bounded_send(line, &found, sizeof(found));
+
+	if (!err)
+		err = bounded_send(line, target->sites, target->site_count * sizeof(*target->sites));
+	if (!err)
+		err = bounded_send(line, target->gils, target->gil_count * sizeof(*target->gils));
+	return err ? err : bounded_send(line, target->gc_sites, target->gc_site_count * sizeof(*target->gc_sites));
+}
+
+static int examine(void *ctx, int line)
+{
+	_cleanup_(target_freep) struct target *target = NULL;
+	struct diag diag = {0};
+	int err, sent;
+
+	pages_forget(); /* its descriptor is closed */
+	err = target_examine(*(const pid_t *)ctx, &diag, &target);
+	sent = bounded_send(line, &diag, sizeof(diag));
+	if (!err && !sent)
+		sent = send_target(line, target);
+	return err ? err : sent;
+}
+
+/* The next part of what came; false when it is not all there. */
+static bool take(struct bounded_answer *answer, size_t *at, void *to, size_t length)
+{
+	if (length > answer->length - *at)
+		return false;
+	if (length)
+		memcpy(to, answer->bytes + *at, length);
+	*at += length;
+	return true;
+}
+
+static void *take_list(struct bounded_answer *answer, size_t *at, uint32_t count, size_t size)
+{
+	void *list = calloc(count ? count : 1, size);
+
+	if (list && !take(answer, at, list, count * size)) {
+		free(list);
+		list = NULL;
+	}
+	return list;
+}
+
+static struct target *receive_target(struct bounded_answer *answer, size_t at)
+{
+	_cleanup_(target_freep) struct target *target = calloc(1, sizeof(*target));
+	struct found found;
+
+	if (!target || !take(answer, &at, &found, sizeof(found)))
+		return NULL;
+	*target = found.target;
+	target->private = calloc(1, sizeof(*target->private));
+	target->sites = take_list(answer, &at, target->site_count, sizeof(*target->sites));
+	target->gils = take_list(answer, &at, target->gil_count, sizeof(*target->gils));
+	target->gc_sites = take_list(answer, &at, target->gc_site_count, sizeof(*target->gc_sites));
+	if (!target->private || !target->sites || !target->gils || !target->gc_sites)
+		return NULL;
+	*target->private = found.private;
+	return STEAL(target, NULL);
+}
+
+static int never_answered(pid_t pid, const char *at, struct diag *diag)
+{
+	char name[256];
+
+	escape_text(name, sizeof(name), at, strlen(at));
+	if (*at)
+		diag_set(diag, EXIT_FAILED, -ETIMEDOUT, "the files of process %d do not answer; the last that was read is %s", pid, name);
+	else
+		diag_set(diag, EXIT_FAILED, -ETIMEDOUT, "process %d does not answer: the kernel holds up whoever looks at its memory", pid);
+	diag_hint(diag, "no answer came for %d s; look at the file system behind it (FUSE, NFS), and try again when that answers", BOUNDED_WAIT_S);
+	return -ETIMEDOUT;
+}
+
+int target_open(pid_t pid, struct diag *diag, struct target **ret_target)
+{
+	_cleanup_(bounded_answer_done) struct bounded_answer answer = {0};
+	int err = bounded_run(examine, &pid, NULL, 0, &answer);
+	size_t at = 0;
+
+	if (err == -ETIMEDOUT)
+		return never_answered(pid, answer.at, diag);
+	if (err)
+		return diag_set(diag, EXIT_FAILED, err, "process %d could not be examined: %s", pid, strerror(-err));
+	if (!take(&answer, &at, diag, sizeof(*diag)))
+		return diag_set(diag, EXIT_FAILED, -ENOMEM, "not enough memory");
+	if (answer.err)
+		return answer.err;
+	*ret_target = receive_target(&answer, at);
+	return *ret_target ? 0 : diag_set(diag, EXIT_FAILED, -ENOMEM, "not enough memory");
+}

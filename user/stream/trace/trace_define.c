@@ -1,0 +1,143 @@
+/* SPDX-License-Identifier: MIT */
+/* Records of definitions, written and read. */
+#include "stream/trace/trace_format.h"
+
+#include <errno.h>
+#include <string.h>
+
+static size_t put_text(unsigned char *to, const char *text)
+{
+	size_t length = definition_text_length(text);
+
+	memcpy(to, text, length);
+	to[length] = '\0';
+	return length + 1;
+}
+
+size_t trace_put_definition(unsigned char *to, const struct definition *definition)
+{
+	struct trace_definition record = {.kind = (uint8_t)definition->kind};
+	unsigned char *body = to + sizeof(record);
+	size_t size = 0;
+
+	switch (definition->kind) {
+	case DEFINE_FUNCTION:
+		memcpy(body, &definition->function.line, sizeof(uint32_t));
+		size = sizeof(uint32_t);
+		size += put_text(body + size, definition->function.name);
+		size += put_text(body + size, definition->function.file);
+		break;
+	case DEFINE_STACK:
+		size = definition->stack.count * sizeof(struct stack_frame);
+		memcpy(body, definition->stack.frames, size);
+		record.flags = definition->stack.cut ? TRACE_STACK_CUT : 0;
+		break;
+	case DEFINE_TEXT:
+		size = put_text(body, definition->text);
+		break;
+	case DEFINE_KINDS:
+		break;
+	}
+	record.size = (uint16_t)size;
+	memcpy(to, &record, sizeof(record));
+	return sizeof(record) + size;
+}
+
+/* What is not taken yet of a block or of a record. */
+struct span {
+	const unsigned char *at;
+	size_t left;
+};
+
+static const void *take(struct span *span, size_t length)
+{
+	const void *taken = span->at;
+
+	if (length > span->left)
+		return NULL;
+	span->at += length;
+	span->left -= length;
+	return taken;
+}
+
+/* The text up to its NUL, or NULL when that is not within the bounds. */
+static const char *take_text(struct span *span)
+{
+	const unsigned char *end = memchr(span->at, '\0', span->left < DEFINE_TEXT_MAX ? span->left : DEFINE_TEXT_MAX);
+
+	return end ? take(span, (size_t)(end - span->at) + 1) : NULL;
+}
+
+/* The next record's definition; its texts lie in the block, its frames in `frames`. NULL, or what is wrong. */
+static const char *take_definition(struct span *block, const struct definition_counts *known, struct stack_frame frames[static DEFINE_FRAMES_MAX],
+				   struct definition *ret)
+{
+	struct trace_definition record;
+	const void *bytes = take(block, sizeof(record));
+	struct span body;
+
+	if (!bytes)
+		return "a definition is cut off";
+	memcpy(&record, bytes, sizeof(record));
+	body = (struct span){take(block, record.size), record.size};
+	if (!body.at)
+		return "a definition is cut off";
+	if (record.kind >= DEFINE_KINDS)
+		return "a definition is of no kind";
+	*ret = (struct definition){.kind = record.kind, .id = known->of[record.kind] + 1};
+	if (record.kind == DEFINE_STACK) {
+		if (record.size % sizeof(*frames) || record.size > DEFINE_FRAMES_MAX * sizeof(*frames))
+			return "a stack has an impossible size";
+		ret->stack.frames = memcpy(frames, body.at, record.size);
+		ret->stack.count = record.size / sizeof(*frames);
+		ret->stack.cut = record.flags & TRACE_STACK_CUT;
+		return NULL;
+	}
+	if (record.kind == DEFINE_TEXT) {
+		ret->text = take_text(&body);
+		return ret->text && !body.left ? NULL : "a text does not end where it should";
+	}
+	bytes = take(&body, sizeof(ret->function.line));
+	if (!bytes)
+		return "a function is too short";
+	memcpy(&ret->function.line, bytes, sizeof(ret->function.line));
+	ret->function.name = take_text(&body);
+	ret->function.file = ret->function.name ? take_text(&body) : NULL;
+	return ret->function.file && !body.left ? NULL : "a function's texts do not end where they should";
+}
+
+int trace_decode_definitions(struct trace_decoder *decoder, const void *payload, uint32_t length, const struct stream_sink *sink,
+			     struct definition_counts *known, const char **ret_why)
+{
+	struct stack_frame frames[DEFINE_FRAMES_MAX];
+	struct trace_definitions head;
+	struct span block;
+	const void *bytes;
+	int err = trace_decompress(decoder, payload, length, &block.at, &block.left, ret_why);
+
+	if (err)
+		return err;
+	bytes = take(&block, sizeof(head));
+	if (!bytes)
+		return *ret_why = "a block is shorter than its header", -EBADMSG;
+	memcpy(&head, bytes, sizeof(head));
+	for (int kind = 0; kind < DEFINE_KINDS; kind++)
+		if (head.next[kind] != known->of[kind] + 1)
+			return *ret_why = "definitions before these are missing", -EBADMSG;
+	for (uint32_t i = 0; i < head.count; i++) {
+		struct definition definition;
+
+		*ret_why = take_definition(&block, known, frames, &definition);
+		if (!*ret_why)
+			*ret_why = definition_fault(known, &definition);
+		if (*ret_why)
+			return -EBADMSG;
+		err = sink_define(sink, &definition);
+		if (err)
+			return err;
+		known->of[definition.kind]++;
+	}
+	if (block.left)
+		return *ret_why = "there are bytes after the last definition", -EBADMSG;
+	return 0;
+}

@@ -1,0 +1,534 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The recording as a trace for Perfetto: what spans.h tells becomes slices and counters while it comes in, the stalls come from the report at the end.
+ *
+ *   process ┬ GIL: who held it, and at the begin of each wait an instant "waited for by …", to which a flow leads from the waiter's slice
+ *           ├ counter: how many wait for the GIL
+ *           └ thread: its states ┬ Python frames, one inside the other
+ *                                └ for a loop's thread: turns, stalls, counter: the length of the turn
+ *   the recording, with what the report says of it as a whole
+ *   losses
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/escape.h"
+#include "base/hash.h"
+#include "base/sysname.h"
+#include "words/names.h"
+#include "view/export/perfetto.h"
+
+/* Frames of functions, and in front of them the mark of a stack that was cut or is not known. */
+#define FRAMES_MAX   (DEFINE_FRAMES_MAX + 1)
+#define MARK_UNKNOWN UINT32_MAX
+#define MARK_CUT     (UINT32_MAX - 1)
+
+/* What of a thread's stack is open. */
+struct frames {
+	uint64_t end; /* of the stack that is open */
+	uint32_t count, task;
+	struct stack_frame open[FRAMES_MAX]; /* outermost first; function MARK_…: no frame, but a mark */
+};
+
+/* The tracks of one process, thread, GIL or loop. */
+enum { TRACK_FIRST, TRACK_FRAMES = 1, TRACK_WAITERS = 1, TRACK_STALLS = 1, TRACK_TURN_LENGTH, TRACKS };
+struct owner {
+	UT_hash_handle hh;
+	const void *of;
+	uint64_t tracks; /* the first; 0: it could not be made */
+	/* of a thread */
+	char comm[sizeof(((struct thread *)0)->comm)]; /* what it was called when its names were interned … */
+	uint32_t python_name;
+	bool renamed;		      /* … which has changed once */
+	uint64_t name, waited_for_by; /* interned */
+	struct frames *frames;	      /* NULL: none yet */
+};
+
+struct drawing {
+	struct perfetto *perfetto;
+	struct report names; /* of which only the dictionary is there, before there is a report */
+	bool stacks;
+	uint32_t rate_hz;
+	struct owner *processes, *threads, *gils, *loops; /* by address, in order of appearance */
+	uint64_t recording, losses, flows; /* tracks, and how many flows there were */
+	struct loss loss; /* the latest, those that overlap with it added */
+	bool lost;
+};
+
+/* ── who has tracks ──────────────────────────────────────────────────────────────────────────────────────────────── */
+
+/* The owner with this address; a new one has its numbers, and is to be described. NULL when memory is short. */
+static struct owner *owner_of(struct drawing *drawing, struct owner **owners, const void *of, bool *ret_new)
+{
+	struct owner *owner;
+
+	HASH_FIND_PTR(*owners, &of, owner);
+	*ret_new = !owner;
+	if (owner)
+		return owner;
+	owner = calloc(1, sizeof(*owner));
+	if (owner) {
+		owner->of = of;
+		HASH_ADD_PTR(*owners, of, owner);
+	}
+	if (!owner || HASH_FAILED(owner)) {
+		perfetto_fail(drawing->perfetto, -ENOMEM);
+		free(owner);
+		return NULL;
+	}
+	for (int i = 0; i < TRACKS; i++) {
+		uint64_t track = perfetto_track(drawing->perfetto);
+
+		owner->tracks = owner->tracks ? owner->tracks : track;
+	}
+	return owner;
+}
+
+static void free_owners(struct owner **owners)
+{
+	struct owner *owner, *next;
+
+	HASH_ITER(hh, *owners, owner, next) {
+		HASH_DEL(*owners, owner);
+		free(owner->frames);
+		free(owner);
+	}
+}
+
+static void escape(char to[static FLAME_TEXT_MAX], const char *text)
+{
+	escape_text(to, FLAME_TEXT_MAX, text, strlen(text));
+}
+
+/* 0 when memory is short. */
+static uint64_t process_track(struct drawing *drawing, const struct process *process)
+{
+	bool new;
+	struct owner *owner = owner_of(drawing, &drawing->processes, process, &new);
+	Perfetto__TrackDescriptor track = PERFETTO__TRACK_DESCRIPTOR__INIT;
+	Perfetto__ProcessDescriptor descriptor = PERFETTO__PROCESS_DESCRIPTOR__INIT;
+	char command[FLAME_TEXT_MAX], cmdline[4 * sizeof(process->info.cmdline) + 1], *line[] = {cmdline};
+
+	if (!owner || !new)
+		return owner ? owner->tracks : 0;
+	escape(command, command_of(&process->info));
+	escape_text(cmdline, sizeof(cmdline), process->info.cmdline, strlen(process->info.cmdline));
+	descriptor.has_pid = true;
+	descriptor.pid = (int32_t)process->info.pid;
+	descriptor.process_name = command;
+	descriptor.n_cmdline = 1;
+	descriptor.cmdline = line;
+	track.has_uuid = true;
+	track.uuid = owner->tracks;
+	track.process = &descriptor;
+	perfetto_describe(drawing->perfetto, &track);
+	return owner->tracks;
+}
+
+static void describe_thread(struct drawing *drawing, const struct owner *owner)
+{
+	const struct thread *thread = owner->of;
+	Perfetto__TrackDescriptor track = PERFETTO__TRACK_DESCRIPTOR__INIT;
+	Perfetto__ThreadDescriptor descriptor = PERFETTO__THREAD_DESCRIPTOR__INIT;
+	char name[FLAME_TEXT_MAX];
+
+	escape(name, thread_name(&drawing->names, thread));
+	descriptor.has_pid = descriptor.has_tid = true;
+	descriptor.pid = (int32_t)thread->process->info.pid;
+	descriptor.tid = thread->tid;
+	descriptor.thread_name = *name ? name : NULL;
+	track.has_uuid = true;
+	track.uuid = owner->tracks;
+	track.thread = &descriptor;
+	perfetto_describe(drawing->perfetto, &track);
+}
+
+/* "uvicorn (4711)" with words in front; names may change, so these are those of now. */
+static void name_thread(struct drawing *drawing, struct owner *owner)
+{
+	const struct thread *thread = owner->of;
+	char name[FLAME_TEXT_MAX], of_slices[FLAME_TEXT_MAX + 64];
+
+	memcpy(owner->comm, thread->comm, sizeof(owner->comm));
+	owner->python_name = thread->python_name;
+	escape(name, thread_name(&drawing->names, thread));
+	snprintf(of_slices, sizeof(of_slices), "%s (%u)", *name ? name : "thread", thread->tid);
+	owner->name = perfetto_new_name(drawing->perfetto, of_slices);
+	snprintf(of_slices, sizeof(of_slices), "waited for by %s (%u)", *name ? name : "thread", thread->tid);
+	owner->waited_for_by = perfetto_new_name(drawing->perfetto, of_slices);
+}
+
+/* NULL when memory is short. */
+static struct owner *thread_owner(struct drawing *drawing, const struct thread *thread)
+{
+	bool new;
+	struct owner *owner = owner_of(drawing, &drawing->threads, thread, &new);
+
+	if (!owner)
+		return NULL;
+	if (new) {
+		process_track(drawing, thread->process);
+		describe_thread(drawing, owner);
+		name_thread(drawing, owner);
+	} else if (owner->python_name != thread->python_name || strcmp(owner->comm, thread->comm) != 0) {
+		owner->renamed = true;
+		name_thread(drawing, owner);
+	}
+	return owner;
+}
+
+static uint64_t gil_track(struct drawing *drawing, const struct gil *gil, int which)
+{
+	bool new;
+	struct owner *owner = owner_of(drawing, &drawing->gils, gil, &new);
+	char name[64], description[320];
+	uint64_t process;
+
+	if (!owner || !new)
+		return owner ? owner->tracks + (unsigned)which : 0;
+	process = process_track(drawing, gil->process);
+	snprintf(name, sizeof(name), "GIL of interpreter %u", gil->interpreter);
+	snprintf(description, sizeof(description),
+		 "Who certainly held the GIL at 0x%llx. Where there is no slice it was free, or it is not known who had it. forced: ended because a waiter asked for "
+		 "it. handoff: another thread had it before. whole false: evidence began or ended inside.",
+		 (unsigned long long)gil->address);
+	perfetto_describe_child(drawing->perfetto, owner->tracks, process, name, description);
+	snprintf(name, sizeof(name), "waiting for the GIL of interpreter %u", gil->interpreter);
+	perfetto_describe_counter(drawing->perfetto, owner->tracks + TRACK_WAITERS, process, name, PERFETTO__COUNTER_DESCRIPTOR__UNIT__UNIT_COUNT);
+	return owner->tracks + (unsigned)which;
+}
+
+static uint64_t loop_track(struct drawing *drawing, const struct loop *loop, int which)
+{
+	bool new;
+	struct owner *owner = owner_of(drawing, &drawing->loops, loop, &new), *thread;
+
+	if (!owner || !new)
+		return owner ? owner->tracks + (unsigned)which : 0;
+	thread = thread_owner(drawing, loop->thread);
+	if (!thread)
+		return 0;
+	perfetto_describe_child(drawing->perfetto, owner->tracks, thread->tracks, "turns of the event loop", NULL);
+	perfetto_describe_child(drawing->perfetto, owner->tracks + TRACK_STALLS, thread->tracks, "stalls of the event loop", NULL);
+	perfetto_describe_counter(drawing->perfetto, owner->tracks + TRACK_TURN_LENGTH, thread->tracks, "length of the event loop's turn",
+				  PERFETTO__COUNTER_DESCRIPTOR__UNIT__UNIT_TIME_NS);
+	return owner->tracks + (unsigned)which;
+}
+
+/* ── states ──────────────────────────────────────────────────────────────────────────────────────────────────────── */
+
+static void add_syscall(struct drawing *drawing, struct perfetto_event *event, const struct interval *span, char number[static 32])
+{
+	const char *name = span->sysno < 0 ? sysno_word(span->sysno) : sysname(span->thread->process->info.machine, span->sysno);
+
+	if (span->state != TS_BLOCKED && span->state != TS_HELD_BLOCKED && span->state != TS_IDLE && !sysno_is_stop(span->sysno))
+		return;
+	snprintf(number, 32, "syscall_%d", span->sysno);
+	perfetto_text(drawing->perfetto, event, KEY_SYSCALL, name ? name : number);
+}
+
+static void add_state_facts(struct drawing *drawing, struct perfetto_event *event, const struct interval *span, char generation[static 32])
+{
+	if (span->cpu != CPU_NONE)
+		perfetto_number(event, KEY_CPU, span->cpu);
+	if (span->throttled)
+		perfetto_flag(event, KEY_THROTTLED, true);
+	if (span->sampled)
+		perfetto_flag(event, KEY_SAMPLED, true);
+	if (!span->gc)
+		return;
+	snprintf(generation, 32, "generation %u", span->generation);
+	perfetto_text(drawing->perfetto, event, KEY_GC, span->generation == GC_GENERATION_UNKNOWN ? "unknown" : generation);
+}
+
+/* The slice of the waiter comes first, so that a reader that takes what is simultaneous in our order meets the flow's begin first. */
+static void on_state(void *ctx, const struct interval *span)
+{
+	struct drawing *drawing = ctx;
+	struct owner *owner = thread_owner(drawing, span->thread);
+	struct perfetto_event event = {.ts = span->start, .name = NAME_STATES + span->state};
+	char number[32], generation[32];
+
+	if (!owner)
+		return;
+	event.track = owner->tracks;
+	event.flow_to = span->state == TS_GIL_WAIT && span->gil ? ++drawing->flows : 0;
+	add_syscall(drawing, &event, span, number);
+	add_state_facts(drawing, &event, span, generation);
+	perfetto_begin(drawing->perfetto, &event);
+	perfetto_end(drawing->perfetto, owner->tracks, span->end);
+	if (!event.flow_to)
+		return;
+	event = (struct perfetto_event){.ts = span->start, .name = owner->waited_for_by, .flow_at = event.flow_to};
+	event.track = gil_track(drawing, span->gil, TRACK_FIRST);
+	perfetto_instant(drawing->perfetto, &event);
+}
+
+/* ── frames ──────────────────────────────────────────────────────────────────────────────────────────────────────── */
+
+static void describe_frames(struct drawing *drawing, const struct owner *owner)
+{
+	char name[64], description[256];
+
+	snprintf(name, sizeof(name), "Python frames (on a CPU: sampled at %u Hz)", drawing->rate_hz);
+	snprintf(description, sizeof(description),
+		 "What was executing. Exact while the thread was off the CPU or waited for the GIL; on a CPU as of the next sample of a clock with %u Hz.",
+		 drawing->rate_hz);
+	perfetto_describe_child(drawing->perfetto, owner->tracks + TRACK_FRAMES, owner->tracks,
+				drawing->rate_hz ? name : "Python frames (on a CPU: not sampled)",
+				drawing->rate_hz ? description : "What was executing. Exact; known only while the thread was off the CPU or waited for the GIL.");
+}
+
+static void close_frames(struct drawing *drawing, const struct owner *owner, uint32_t keep, uint64_t ts)
+{
+	for (; owner->frames->count > keep; owner->frames->count--)
+		perfetto_end(drawing->perfetto, owner->tracks + TRACK_FRAMES, ts);
+}
+
+static void open_frame(struct drawing *drawing, const struct owner *owner, const struct stack_frame *frame, uint64_t ts)
+{
+	struct frames *frames = owner->frames;
+	struct perfetto_event event = {.track = owner->tracks + TRACK_FRAMES, .ts = ts};
+	const char *task = frames->count ? NULL : text_of(&drawing->names, frames->task);
+	char escaped[FLAME_TEXT_MAX];
+
+	if (frame->function == MARK_UNKNOWN || frame->function == MARK_CUT) {
+		event.name = frame->function == MARK_CUT ? NAME_CUT : NAME_UNKNOWN;
+	} else {
+		event.name = perfetto_function(drawing->perfetto, frame->function);
+		event.frame = frame;
+	}
+	if (task) {
+		escape(escaped, task);
+		perfetto_text(drawing->perfetto, &event, KEY_TASK, escaped);
+	}
+	perfetto_begin(drawing->perfetto, &event);
+	frames->open[frames->count++] = *frame;
+}
+
+/* A stack as it is drawn, outermost first. Returns how many. */
+static uint32_t frames_of(const struct drawing *drawing, uint32_t stack, struct stack_frame frames[static FRAMES_MAX])
+{
+	const struct definition *definition = stack_of(&drawing->names, stack);
+	uint32_t count = 0;
+
+	if (!definition || definition->stack.cut)
+		frames[count++] = (struct stack_frame){.function = definition ? MARK_CUT : MARK_UNKNOWN};
+	for (uint32_t i = definition ? definition->stack.count : 0; i > 0; i--)
+		frames[count++] = definition->stack.frames[i - 1];
+	return count;
+}
+
+static bool frames_ready(struct drawing *drawing, struct owner *owner)
+{
+	if (!owner || owner->frames)
+		return owner;
+	owner->frames = calloc(1, sizeof(*owner->frames));
+	if (owner->frames)
+		describe_frames(drawing, owner);
+	else
+		perfetto_fail(drawing->perfetto, -ENOMEM);
+	return owner->frames;
+}
+
+/* What two stacks have in common goes on. A frame that is at another line has called something else, so it is another slice; a task has its own. */
+static void on_stack(void *ctx, const struct stack_span *span)
+{
+	struct drawing *drawing = ctx;
+	struct owner *owner = drawing->stacks ? thread_owner(drawing, span->thread) : NULL;
+	struct stack_frame next[FRAMES_MAX];
+	uint32_t count, same = 0;
+	struct frames *frames;
+
+	if (!frames_ready(drawing, owner))
+		return;
+	frames = owner->frames;
+	count = frames_of(drawing, span->stack, next);
+	while (same < count && same < frames->count && frames->task == span->task && next[same].function == frames->open[same].function &&
+	       next[same].line == frames->open[same].line)
+		same++;
+	close_frames(drawing, owner, same, span->start);
+	frames->task = span->task;
+	frames->end = span->end;
+	for (uint32_t i = same; i < count; i++)
+		open_frame(drawing, owner, &next[i], span->start);
+}
+
+/* ── GILs and loops ──────────────────────────────────────────────────────────────────────────────────────────────── */
+
+static void on_hold(void *ctx, const struct hold *hold)
+{
+	struct drawing *drawing = ctx;
+	const struct owner *owner = thread_owner(drawing, hold->thread);
+	struct perfetto_event event = {.ts = hold->start};
+
+	if (!owner)
+		return;
+	event.track = gil_track(drawing, hold->gil, TRACK_FIRST);
+	event.name = owner->name;
+	if (hold->requested)
+		perfetto_flag(&event, KEY_FORCED, true);
+	if (hold->handoff)
+		perfetto_flag(&event, KEY_HANDOFF, true);
+	if (!hold->whole)
+		perfetto_flag(&event, KEY_WHOLE, false);
+	perfetto_begin(drawing->perfetto, &event);
+	perfetto_end(drawing->perfetto, event.track, hold->end);
+}
+
+static void on_waiters(void *ctx, const struct gil *gil, uint64_t ts)
+{
+	struct drawing *drawing = ctx;
+
+	perfetto_count(drawing->perfetto, gil_track(drawing, gil, TRACK_WAITERS), ts, gil->waiters);
+}
+
+static void on_turn(void *ctx, const struct turn *turn)
+{
+	struct drawing *drawing = ctx;
+	struct perfetto_event event = {.track = loop_track(drawing, turn->loop, TRACK_FIRST), .ts = turn->start, .name = NAME_TURN};
+
+	if (!turn->whole)
+		perfetto_flag(&event, KEY_WHOLE, false);
+	if (turn->ongoing)
+		perfetto_flag(&event, KEY_ONGOING, true);
+	perfetto_begin(drawing->perfetto, &event);
+	perfetto_end(drawing->perfetto, event.track, turn->end);
+	perfetto_count(drawing->perfetto, event.track + TRACK_TURN_LENGTH, turn->start, turn->end - turn->start);
+	perfetto_count(drawing->perfetto, event.track + TRACK_TURN_LENGTH, turn->end, 0);
+}
+
+/* ── the recording ───────────────────────────────────────────────────────────────────────────────────────────────── */
+
+static void put_loss(struct drawing *drawing, uint64_t end)
+{
+	struct perfetto_event event = {.ts = drawing->loss.start, .name = NAME_LOSS};
+
+	if (!drawing->lost)
+		return;
+	if (!drawing->losses) {
+		drawing->losses = perfetto_track(drawing->perfetto);
+		perfetto_describe_child(drawing->perfetto, drawing->losses, 0, "gilscope: lost events", NULL);
+	}
+	event.track = drawing->losses;
+	perfetto_number(&event, KEY_EVENTS, drawing->loss.count);
+	perfetto_begin(drawing->perfetto, &event);
+	perfetto_end(drawing->perfetto, event.track, drawing->loss.end < end ? drawing->loss.end : end);
+}
+
+/* Every CPU's ring loses for itself, so losses may overlap, which slices must not. */
+static void on_loss(void *ctx, const struct loss *loss)
+{
+	struct drawing *drawing = ctx;
+
+	if (drawing->lost && loss->start <= drawing->loss.end) {
+		drawing->loss.end = loss->end > drawing->loss.end ? loss->end : drawing->loss.end;
+		drawing->loss.count += loss->count;
+		return;
+	}
+	put_loss(drawing, loss->start);
+	drawing->loss = *loss;
+	drawing->lost = true;
+}
+
+/* ── begin and end ───────────────────────────────────────────────────────────────────────────────────────────────── */
+
+static void free_drawing(struct drawing *drawing)
+{
+	if (!drawing)
+		return;
+	free_owners(&drawing->loops);
+	free_owners(&drawing->gils);
+	free_owners(&drawing->threads);
+	free_owners(&drawing->processes);
+	perfetto_free(drawing->perfetto);
+	free(drawing);
+}
+
+static struct drawing *begin(FILE *file, const struct stream_head *head, const struct dictionary *names, struct handler_finder *finder)
+{
+	struct drawing *drawing = calloc(1, sizeof(*drawing));
+
+	if (!drawing)
+		return NULL;
+	drawing->names.names = names;
+	drawing->stacks = head->stacks;
+	drawing->rate_hz = head->rate_hz;
+	drawing->perfetto = perfetto_new(file, head, names);
+	if (!drawing->perfetto) {
+		free(drawing);
+		return NULL;
+	}
+	drawing->recording = perfetto_track(drawing->perfetto);
+	perfetto_describe_child(drawing->perfetto, drawing->recording, 0, "gilscope: the recording", NULL);
+	return drawing;
+}
+
+static struct span_sink sink(struct drawing *drawing)
+{
+	return (struct span_sink){.state = on_state,
+				  .stack = on_stack,
+				  .hold = on_hold,
+				  .turn = on_turn,
+				  .waiters = on_waiters,
+				  .loss = on_loss,
+				  .ctx = drawing};
+}
+
+/* Whoever was renamed meanwhile is known by its last name. A number may be another thread's now, so then all are told again, in their order. */
+static void finish_threads(struct drawing *drawing)
+{
+	bool renamed = false;
+
+	for (struct owner *owner = drawing->threads; owner; owner = owner->hh.next) {
+		const struct thread *thread = owner->of;
+
+		if (owner->frames)
+			close_frames(drawing, owner, 0, owner->frames->end);
+		renamed |= owner->renamed || owner->python_name != thread->python_name || strcmp(owner->comm, thread->comm);
+	}
+	for (struct owner *owner = renamed ? drawing->threads : NULL; owner; owner = owner->hh.next)
+		describe_thread(drawing, owner);
+}
+
+static bool reported(const struct report *report, const struct loop *loop)
+{
+	const struct process_report *process = &report->processes[loop->thread->process->index];
+
+	for (uint32_t i = 0; i < process->loop_count; i++)
+		if (process->loops[i].loop == loop)
+			return true;
+	return false;
+}
+
+/* What looked like a loop may have turned out to be none, when its turns had been written already. */
+static void finish_loops(struct drawing *drawing, const struct report *report)
+{
+	for (const struct owner *owner = drawing->loops; owner; owner = owner->hh.next) {
+		const struct loop *loop = owner->of;
+
+		if (!reported(report, loop))
+			perfetto_describe_child(drawing->perfetto, owner->tracks, thread_owner(drawing, loop->thread)->tracks, "turns of what proved to be no event loop",
+						NULL);
+	}
+	for (uint32_t p = 0; p < report->process_count; p++)
+		for (uint32_t i = 0; i < report->processes[p].loop_count; i++) {
+			const struct loop_report *loop = &report->processes[p].loops[i];
+
+			for (uint32_t n = 0; n < loop->stall_count; n++)
+				perfetto_put_stall(drawing->perfetto, loop_track(drawing, loop->loop, TRACK_STALLS), report, &loop->stalls[n],
+						   report->processes[p].process);
+		}
+}
+
+static int finish(struct drawing *drawing, const struct report *report)
+{
+	finish_threads(drawing);
+	finish_loops(drawing, report);
+	put_loss(drawing, report->window.end);
+	perfetto_put_recording(drawing->perfetto, drawing->recording, report);
+	return perfetto_finish(drawing->perfetto);
+}
+
+const struct drawing_kind drawing_perfetto = {.name = "perfetto trace", .begin = begin, .sink = sink, .finish = finish, .free = free_drawing};

@@ -1,0 +1,452 @@
+/* SPDX-License-Identifier: MIT */
+/* One page that holds the whole recording: the spans go into columns while it is read, the report and what numbers mean are added at the end. */
+#include "base/hash.h"
+#include "view/page/page_parts.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+#include "view/assets.h"
+
+struct state_entry {
+	uint64_t start, end;
+	int32_t sysno;
+	unsigned char byte;
+};
+struct stack_entry {
+	uint64_t start, end;
+	uint32_t stack, task;
+};
+/* The latest entries are kept back: spans may differ in what a lane does not tell. */
+struct thread_lanes {
+	struct page_lane states, stacks, clock;
+	struct state_entry state;
+	struct stack_entry stack;
+};
+
+/* Of a GIL or a loop. */
+struct object_lane {
+	UT_hash_handle hh;
+	const void *object;
+	struct page_lane lane;
+};
+struct object_lanes {
+	struct object_lane *table, *latest;
+};
+
+struct drawing {
+	FILE *file;
+	struct stream_head head;
+	const struct dictionary *names;
+	struct handler_finder *finder;
+	struct span_sink sink;
+	struct thread_lanes **threads; /* by thread.index */
+	uint32_t thread_room;
+	struct object_lanes gils, loops;
+	struct numbering stacks, texts;
+	bool syscalls[PAGE_SYSCALLS];
+	int error;
+};
+
+static int check(struct drawing *drawing, int r)
+{
+	if (r < 0 && !drawing->error)
+		drawing->error = r;
+	return r;
+}
+
+/* ── lanes ───────────────────────────────────────────────────────────────────────────────────────────────────────── */
+
+static struct thread_lanes *thread_lanes(struct drawing *drawing, const struct thread *thread)
+{
+	uint32_t room = drawing->thread_room ? drawing->thread_room : 16;
+
+	while (room <= thread->index)
+		room *= 2;
+	if (room > drawing->thread_room) {
+		struct thread_lanes **grown = reallocarray(drawing->threads, room, sizeof(*grown));
+
+		if (!grown) {
+			check(drawing, -ENOMEM);
+			return NULL;
+		}
+		for (uint32_t i = drawing->thread_room; i < room; i++)
+			grown[i] = NULL;
+		drawing->threads = grown;
+		drawing->thread_room = room;
+	}
+	if (!drawing->threads[thread->index])
+		drawing->threads[thread->index] = calloc(1, sizeof(**drawing->threads));
+	if (!drawing->threads[thread->index])
+		check(drawing, -ENOMEM);
+	return drawing->threads[thread->index];
+}
+
+static struct page_lane *object_find(const struct object_lanes *lanes, const void *object)
+{
+	struct object_lane *found;
+
+	HASH_FIND_PTR(lanes->table, &object, found);
+	return found ? &found->lane : NULL;
+}
+
+static struct page_lane *object_lane(struct drawing *drawing, struct object_lanes *lanes, const void *object)
+{
+	struct object_lane *found = lanes->latest;
+
+	if (found && found->object == object)
+		return &found->lane;
+	HASH_FIND_PTR(lanes->table, &object, found);
+	if (!found && (found = calloc(1, sizeof(*found)))) {
+		found->object = object;
+		HASH_ADD_PTR(lanes->table, object, found);
+		if (HASH_FAILED(found)) {
+			free(found);
+			found = NULL;
+		}
+	}
+	if (!found) {
+		check(drawing, -ENOMEM);
+		return NULL;
+	}
+	lanes->latest = found;
+	return &found->lane;
+}
+
+/* Opens an entry. What is not in order could not be drawn, and nobody sends such. */
+static int begin_entry(struct page_lane *lane, uint64_t start, uint64_t end)
+{
+	if (start > end || (lane->count && start < lane->end))
+		return -EBADMSG;
+	if (!lane->count)
+		lane->first = start;
+	lane->count++;
+	lane->end = end;
+	return 0;
+}
+
+/* The same in a lane without gaps. */
+static int begin_next(struct page_lane *lane, uint64_t start, uint64_t end)
+{
+	return lane->count && start != lane->end ? -EBADMSG : begin_entry(lane, start, end);
+}
+
+/* The same where the first column has the gaps. */
+static int begin_behind_gap(struct page_lane *lane, uint64_t start, uint64_t end)
+{
+	uint64_t before = lane->end, count = lane->count;
+	int r = begin_entry(lane, start, end);
+
+	return r || !count ? r : column_add(&lane->columns[0], start - before);
+}
+
+/* ── spans ───────────────────────────────────────────────────────────────────────────────────────────────────────── */
+
+/* Only of these states the page says the system call. */
+static bool has_sysno(enum thread_state state)
+{
+	return state == TS_BLOCKED || state == TS_HELD_BLOCKED || state == TS_IDLE;
+}
+
+static int put_state(struct drawing *drawing, struct page_lane *lane, const struct state_entry *entry)
+{
+	enum thread_state state = (enum thread_state)(entry->byte & PAGE_STATE_MASK);
+	int r = begin_next(lane, entry->start, entry->end);
+
+	if (!r)
+		r = column_add_byte(&lane->columns[0], entry->byte);
+	if (!r)
+		r = column_add(&lane->columns[1], entry->end - entry->start);
+	if (r || !has_sysno(state))
+		return r;
+	if (entry->sysno >= 0 && entry->sysno < PAGE_SYSCALLS)
+		drawing->syscalls[entry->sysno] = true;
+	return column_add(&lane->columns[2], (uint64_t)((int64_t)entry->sysno - SYSNO_FIRST));
+}
+
+static void on_state(void *ctx, const struct interval *span)
+{
+	const struct state_entry entry = {
+		span->start, span->end, has_sysno(span->state) ? span->sysno : SYSNO_NONE,
+		(unsigned char)(span->state | (span->gc ? PAGE_STATE_GC : 0) | (span->throttled ? PAGE_STATE_THROTTLED : 0) |
+				(span->sampled ? PAGE_STATE_SAMPLED : 0))};
+	struct drawing *drawing = ctx;
+	struct thread_lanes *lanes = thread_lanes(drawing, span->thread);
+
+	if (!lanes)
+		return;
+	if (lanes->state.end == entry.start && lanes->state.byte == entry.byte && lanes->state.sysno == entry.sysno) {
+		lanes->state.end = entry.end;
+		return;
+	}
+	if (lanes->state.start < lanes->state.end)
+		check(drawing, put_state(drawing, &lanes->states, &lanes->state));
+	lanes->state = entry;
+}
+
+static int put_stack(struct page_lane *lane, const struct stack_entry *entry)
+{
+	int r = begin_next(lane, entry->start, entry->end);
+
+	if (!r)
+		r = column_add(&lane->columns[0], entry->end - entry->start);
+	if (!r)
+		r = column_add(&lane->columns[1], entry->stack);
+	return r ? r : column_add(&lane->columns[2], entry->task);
+}
+
+static void on_stack(void *ctx, const struct stack_span *span)
+{
+	struct stack_entry entry = {.start = span->start, .end = span->end};
+	struct drawing *drawing = ctx;
+	struct thread_lanes *lanes = thread_lanes(drawing, span->thread);
+
+	if (!lanes || check(drawing, numbering_get(&drawing->stacks, drawing->names, DEFINE_STACK, span->stack, &entry.stack)) < 0 ||
+	    check(drawing, numbering_get(&drawing->texts, drawing->names, DEFINE_TEXT, span->task, &entry.task)) < 0)
+		return;
+	if (lanes->stack.end == entry.start && lanes->stack.stack == entry.stack && lanes->stack.task == entry.task) {
+		lanes->stack.end = entry.end;
+		return;
+	}
+	if (lanes->stack.start < lanes->stack.end)
+		check(drawing, put_stack(&lanes->stacks, &lanes->stack));
+	lanes->stack = entry;
+}
+
+static void on_clock(void *ctx, const struct sample *sample)
+{
+	struct drawing *drawing = ctx;
+	struct thread_lanes *lanes = thread_lanes(drawing, sample->thread);
+	uint32_t stack;
+
+	if (!lanes || check(drawing, numbering_get(&drawing->stacks, drawing->names, DEFINE_STACK, sample->stack, &stack)) < 0 ||
+	    check(drawing, begin_behind_gap(&lanes->clock, sample->ts, sample->ts)) < 0)
+		return;
+	check(drawing, column_add(&lanes->clock.columns[1], stack));
+}
+
+static void on_hold(void *ctx, const struct hold *hold)
+{
+	struct drawing *drawing = ctx;
+	struct page_lane *lane = object_lane(drawing, &drawing->gils, hold->gil);
+	int flags = (hold->whole ? PAGE_HOLD_WHOLE : 0) | (hold->requested ? PAGE_HOLD_REQUESTED : 0) | (hold->handoff ? PAGE_HOLD_HANDOFF : 0);
+
+	if (!lane || check(drawing, begin_behind_gap(lane, hold->start, hold->end)) < 0)
+		return;
+	check(drawing, column_add(&lane->columns[1], hold->end - hold->start));
+	check(drawing, column_add(&lane->columns[2], hold->thread->index)); /* until the report's numbers are known */
+	check(drawing, column_add_byte(&lane->columns[3], (unsigned char)flags));
+}
+
+static void on_turn(void *ctx, const struct turn *turn)
+{
+	struct drawing *drawing = ctx;
+	struct page_lane *lane = object_lane(drawing, &drawing->loops, turn->loop);
+	int flags = (turn->whole ? PAGE_TURN_WHOLE : 0) | (turn->ongoing ? PAGE_TURN_ONGOING : 0);
+
+	if (!lane || check(drawing, begin_behind_gap(lane, turn->start, turn->end)) < 0)
+		return;
+	check(drawing, column_add(&lane->columns[1], turn->end - turn->start));
+	check(drawing, column_add_byte(&lane->columns[2], (unsigned char)flags));
+}
+
+/* ── begin and end ───────────────────────────────────────────────────────────────────────────────────────────────── */
+
+static struct drawing *page_begin(FILE *file, const struct stream_head *head, const struct dictionary *names, struct handler_finder *finder)
+{
+	struct drawing *drawing = calloc(1, sizeof(*drawing));
+
+	if (!drawing)
+		return NULL;
+	*drawing = (struct drawing){.file = file, .head = *head, .names = names, .finder = finder};
+	drawing->sink = (struct span_sink){.state = on_state, .stack = on_stack, .clock = on_clock, .hold = on_hold, .turn = on_turn, .ctx = drawing};
+	return drawing;
+}
+
+static struct span_sink page_sink(struct drawing *drawing)
+{
+	return drawing->sink;
+}
+
+static void object_lanes_done(struct object_lanes *lanes)
+{
+	struct object_lane *lane, *next;
+
+	HASH_ITER(hh, lanes->table, lane, next) {
+		HASH_DEL(lanes->table, lane);
+		page_lane_done(&lane->lane);
+		free(lane);
+	}
+}
+
+static void page_free(struct drawing *drawing)
+{
+	if (!drawing)
+		return;
+	for (uint32_t i = 0; i < drawing->thread_room; i++) {
+		if (!drawing->threads[i])
+			continue;
+		page_lane_done(&drawing->threads[i]->states);
+		page_lane_done(&drawing->threads[i]->stacks);
+		page_lane_done(&drawing->threads[i]->clock);
+		free(drawing->threads[i]);
+	}
+	free(drawing->threads);
+	object_lanes_done(&drawing->gils);
+	object_lanes_done(&drawing->loops);
+	numbering_done(&drawing->stacks);
+	numbering_done(&drawing->texts);
+	free(drawing);
+}
+
+/* What is at hand when everything is known. */
+struct ending {
+	struct drawing *drawing;
+	const struct report *report;
+	struct page_stacks stacks;
+	uint32_t *numbers; /* of the report's threads, by thread.index */
+};
+
+static int write_report(FILE *file, const struct report *report)
+{
+	FILE *blob = page_blob_begin(file, "report");
+	int shown, r;
+
+	if (!blob)
+		return -ENOMEM;
+	shown = view_json.show(blob, report, &(struct view_options){.origin_ns = report->window.start});
+	r = page_blob_end(blob);
+	return r ? r : shown;
+}
+
+static int write_head(FILE *file, const struct ending *ending)
+{
+	const struct drawing *drawing = ending->drawing;
+	const struct page_head head = {&drawing->head,	   ending->report,	drawing->names, &ending->stacks.functions,
+				       &drawing->texts, drawing->syscalls};
+
+	return page_head_write(file, &head);
+}
+
+static int write_thread(FILE *file, const struct drawing *drawing, const struct thread *thread, uint32_t number, uint64_t origin)
+{
+	static const struct thread_lanes none;
+	const struct thread_lanes *found = thread->index < drawing->thread_room ? drawing->threads[thread->index] : NULL, *lanes = found ? found : &none;
+	int r = page_lane_write(file, 3 * number, &lanes->states, origin);
+
+	if (!r)
+		r = page_lane_write(file, 3 * number + 1, &lanes->stacks, origin);
+	return r ? r : page_lane_write(file, 3 * number + 2, &lanes->clock, origin);
+}
+
+/* The holders get their numbers in the report. All are there: who held a GIL is a Python thread. */
+static int number_holders(const struct ending *ending, struct page_lane *lane)
+{
+	struct column numbered = {0};
+	int r = 0;
+
+	for (size_t at = 0; !r && at < lane->columns[2].length;)
+		r = column_add(&numbered, ending->numbers[column_next(&lane->columns[2], &at)]);
+	column_done(&lane->columns[2]);
+	lane->columns[2] = numbered;
+	return r;
+}
+
+static int write_objects(FILE *file, const struct ending *ending, const struct process_report *process, const struct page_counts *counts, uint32_t *gil,
+			 uint32_t *loop)
+{
+	static const struct page_lane none;
+	const struct drawing *drawing = ending->drawing;
+	uint64_t origin = ending->report->window.start;
+	int r = 0;
+
+	for (uint32_t i = 0; !r && i < process->gil_count; i++, (*gil)++) {
+		struct page_lane *lane = object_find(&drawing->gils, process->gils[i].gil);
+
+		if (lane)
+			r = number_holders(ending, lane);
+		if (!r)
+			r = page_lane_write(file, page_lane_of_gil(counts, *gil), lane ? lane : &none, origin);
+	}
+	for (uint32_t i = 0; !r && i < process->loop_count; i++, (*loop)++) {
+		const struct page_lane *lane = object_find(&drawing->loops, process->loops[i].loop);
+
+		r = page_lane_write(file, page_lane_of_loop(counts, *loop), lane ? lane : &none, origin);
+	}
+	return r;
+}
+
+static int write_data(FILE *file, void *ctx)
+{
+	const struct ending *ending = ctx;
+	const struct report *report = ending->report;
+	const struct page_counts counts = page_counts(report);
+	uint32_t thread = 0, gil = 0, loop = 0;
+	int r = write_report(file, report);
+
+	if (!r)
+		r = write_head(file, ending);
+	if (!r)
+		r = page_stacks_write(file, &ending->stacks);
+	for (uint32_t p = 0; !r && p < report->process_count; p++) {
+		const struct process_report *process = &report->processes[p];
+
+		for (uint32_t i = 0; !r && i < process->thread_count; i++)
+			r = write_thread(file, ending->drawing, process->threads[i].thread, thread++, report->window.start);
+		if (!r)
+			r = write_objects(file, ending, process, &counts, &gil, &loop);
+	}
+	return r;
+}
+
+static void put_rest(struct drawing *drawing)
+{
+	for (uint32_t i = 0; i < drawing->thread_room; i++) {
+		struct thread_lanes *lanes = drawing->threads[i];
+
+		if (lanes && lanes->state.start < lanes->state.end)
+			check(drawing, put_state(drawing, &lanes->states, &lanes->state));
+		if (lanes && lanes->stack.start < lanes->stack.end)
+			check(drawing, put_stack(&lanes->stacks, &lanes->stack));
+	}
+}
+
+static int number_threads(struct ending *ending)
+{
+	const struct report *report = ending->report;
+	uint32_t number = 0;
+
+	ending->numbers = calloc(ending->drawing->thread_room + 1, sizeof(*ending->numbers));
+	if (!ending->numbers)
+		return -ENOMEM;
+	for (uint32_t p = 0; p < report->process_count; p++)
+		for (uint32_t i = 0; i < report->processes[p].thread_count; i++, number++) {
+			uint32_t index = report->processes[p].threads[i].thread->index;
+
+			if (index < ending->drawing->thread_room)
+				ending->numbers[index] = number;
+		}
+	return 0;
+}
+
+static int page_finish(struct drawing *drawing, const struct report *report)
+{
+	struct ending ending = {.drawing = drawing, .report = report};
+	int r;
+
+	put_rest(drawing);
+	r = drawing->error;
+	if (!r)
+		r = page_stacks_make(&drawing->stacks, drawing->names, drawing->finder, &ending.stacks);
+	if (!r)
+		r = number_threads(&ending);
+	if (!r)
+		r = page_write(drawing->file, "page.html", write_data, &ending);
+	if (!r && fflush(drawing->file))
+		r = -errno;
+	page_stacks_done(&ending.stacks);
+	free(ending.numbers);
+	return r;
+}
+
+const struct drawing_kind drawing_page = {"page", page_begin, page_sink, page_finish, page_free};

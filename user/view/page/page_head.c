@@ -1,0 +1,306 @@
+/* SPDX-License-Identifier: MIT */
+/* The head of a page: who is who, and what numbers stand for. */
+#include "view/page/page_parts.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/sysname.h"
+#include "view/assets.h"
+#include "view/json_out.h"
+#include "words/names.h"
+#include "diagnosis/sentences.h"
+
+struct page_counts page_counts(const struct report *report)
+{
+	struct page_counts counts = {0};
+
+	for (uint32_t p = 0; p < report->process_count; p++) {
+		counts.threads += report->processes[p].thread_count;
+		counts.gils += report->processes[p].gil_count;
+		counts.loops += report->processes[p].loop_count;
+	}
+	return counts;
+}
+
+/* Nanoseconds that a JavaScript number would round. */
+static json_t *exact_json(uint64_t ns)
+{
+	char digits[24];
+
+	snprintf(digits, sizeof(digits), "%" PRIu64, ns);
+	return json_string(digits);
+}
+
+static json_t *title_json(const struct report *report)
+{
+	char title[sizeof(((struct process_info *)0)->cmdline) + 32];
+
+	if (!report->process_count)
+		return json_string("gilscope");
+	snprintf(title, sizeof(title), "%s", command_of(&report->processes[0].process->info));
+	if (report->process_count > 1)
+		snprintf(title + strlen(title), sizeof(title) - strlen(title), " and %u more", report->process_count - 1);
+	return json_text(title);
+}
+
+/* Of whom a verdict speaks needs to be said where there are several. */
+struct verdict {
+	FILE *file; /* a line for each paragraph */
+	bool begun;
+	uint32_t pid; /* 0: of the only one */
+};
+
+static void hear_verdict(void *ctx, const struct text *paragraph)
+{
+	struct verdict *verdict = ctx;
+	json_t *words = json_words(paragraph);
+
+	if (verdict->begun)
+		fputc('\n', verdict->file);
+	verdict->begun = true;
+	if (verdict->pid)
+		fprintf(verdict->file, "pid %u: ", verdict->pid);
+	fputs(words ? json_string_value(words) : "", verdict->file);
+	json_decref(words);
+}
+
+static json_t *verdict_json(const struct report *report)
+{
+	char *bytes = NULL;
+	size_t length = 0;
+	struct verdict verdict = {.file = open_memstream(&bytes, &length)};
+	json_t *text;
+
+	if (!verdict.file)
+		return NULL;
+	for (uint32_t p = 0; p < report->process_count; p++) {
+		const struct process_report *process = &report->processes[p];
+
+		verdict.pid = report->process_count > 1 ? process->process->info.pid : 0;
+		verdict_tell(report, process, &(struct listener){hear_verdict, &verdict});
+	}
+	text = fclose(verdict.file) ? NULL : json_string(bytes);
+	free(bytes);
+	return text;
+}
+
+static void hear_caveat(void *ctx, const struct text *paragraph)
+{
+	json_array_append_new(ctx, json_words(paragraph));
+}
+
+static json_t *caveats_json(const struct report *report)
+{
+	json_t *caveats = json_array();
+
+	caveats_tell(report, &(struct listener){hear_caveat, caveats});
+	return caveats;
+}
+
+static json_t *beginning_json(const struct page_head *head)
+{
+	const struct report *report = head->report;
+	uint64_t origin = report->window.start, realtime = head->head->realtime_ns - head->head->monotonic_ns + origin;
+
+	return json_pack("{s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "format", "gilscope.page/1", "origin_ns", exact_json(origin), "end_ns",
+			 json_ns(report->window.end - origin), "realtime_ns", head->head->realtime_ns ? exact_json(realtime) : json_null(), "version",
+			 json_text(report->version), "title", title_json(report), "verdict", verdict_json(report), "caveats", caveats_json(report));
+}
+
+/* ── the lists ───────────────────────────────────────────────────────────────────────────────────────────────────── */
+
+static uint32_t number_of_gil(const struct report *report, const struct gil *gil, bool *ret_found)
+{
+	uint32_t number = 0;
+
+	*ret_found = false;
+	for (uint32_t p = 0; p < report->process_count; p++)
+		for (uint32_t i = 0; i < report->processes[p].gil_count; i++, number++)
+			if (report->processes[p].gils[i].gil == gil) {
+				*ret_found = true;
+				return number;
+			}
+	return 0;
+}
+
+static json_t *process_json(const struct process_info *info)
+{
+	return json_pack("{s:I, s:o, s:o}", "pid", (json_int_t)info->pid, "cmdline", json_text(info->cmdline), "python", json_text(info->python));
+}
+
+static json_t *thread_json(const struct report *report, uint32_t process, const struct thread *thread, uint32_t number)
+{
+	struct text name = {0};
+	bool found;
+	uint32_t gil = number_of_gil(report, thread->gil, &found);
+
+	text_add_thread(&name, report, thread);
+	return json_pack("{s:I, s:I, s:o, s:o, s:o, s:b, s:b, s:I, s:I, s:I, s:I}", "process", (json_int_t)process, "tid", (json_int_t)thread->tid, "name",
+			 json_words(&name), "comm", json_text(thread->comm), "python_name", json_text_or_null(text_of(report, thread->python_name)),
+			 "loop", thread->loop != NULL, "gone", thread->gone, "gil", found ? (json_int_t)gil : (json_int_t)-1, "states",
+			 (json_int_t)3 * number, "stacks", (json_int_t)3 * number + 1, "clock", (json_int_t)3 * number + 2);
+}
+
+static json_t *gil_json(uint32_t process, const struct gil *gil, uint32_t lane)
+{
+	char address[24];
+
+	snprintf(address, sizeof(address), "0x%llx", (unsigned long long)gil->address);
+	return json_pack("{s:I, s:s, s:I, s:I}", "process", (json_int_t)process, "address", address, "interpreter", (json_int_t)gil->interpreter, "holds",
+			 (json_int_t)lane);
+}
+
+static void put_processes(struct json_out *out, const struct report *report)
+{
+	json_put(out, ",\n\"processes\": [");
+	for (uint32_t p = 0; p < report->process_count; p++) {
+		json_put_next(out, p);
+		json_put_value(out, process_json(&report->processes[p].process->info), 0);
+	}
+}
+
+static void put_threads(struct json_out *out, const struct report *report)
+{
+	uint32_t number = 0;
+
+	json_put(out, "],\n\"threads\": [");
+	for (uint32_t p = 0; p < report->process_count; p++)
+		for (uint32_t i = 0; i < report->processes[p].thread_count; i++, number++) {
+			json_put_next(out, number);
+			json_put_value(out, thread_json(report, p, report->processes[p].threads[i].thread, number), 0);
+		}
+}
+
+static void put_gils(struct json_out *out, const struct report *report, const struct page_counts *counts)
+{
+	uint32_t number = 0;
+
+	json_put(out, "],\n\"gils\": [");
+	for (uint32_t p = 0; p < report->process_count; p++)
+		for (uint32_t i = 0; i < report->processes[p].gil_count; i++, number++) {
+			json_put_next(out, number);
+			json_put_value(out, gil_json(p, report->processes[p].gils[i].gil, page_lane_of_gil(counts, number)), 0);
+		}
+}
+
+/* It is there: the report has the thread of every loop that it has. Mostly not far behind that of the loop before. */
+static uint32_t number_of_thread(const struct process_report *process, const struct thread *thread, uint32_t before)
+{
+	uint32_t i = before;
+
+	for (uint32_t n = 0; n < process->thread_count && process->threads[i].thread != thread; n++)
+		i = i + 1 < process->thread_count ? i + 1 : 0;
+	return i;
+}
+
+static void put_loops(struct json_out *out, const struct report *report, const struct page_counts *counts)
+{
+	uint32_t number = 0, threads = 0;
+
+	json_put(out, "],\n\"loops\": [");
+	for (uint32_t p = 0; p < report->process_count; p++) {
+		const struct process_report *process = &report->processes[p];
+		uint32_t thread = 0;
+
+		for (uint32_t i = 0; i < process->loop_count; i++, number++) {
+			thread = number_of_thread(process, process->loops[i].loop->thread, thread);
+
+			json_put_next(out, number);
+			json_put_value(out, json_pack("{s:I, s:I}", "thread", (json_int_t)(threads + thread), "turns", (json_int_t)page_lane_of_loop(counts, number)), 0);
+		}
+		threads += process->thread_count;
+	}
+	json_put(out, "]");
+}
+
+/* ── what numbers stand for ──────────────────────────────────────────────────────────────────────────────────────── */
+
+static void put_functions(struct json_out *out, const struct page_head *head)
+{
+	json_put(out, ",\n\"functions\": [\n[\"\", \"\", 0]");
+	for (uint32_t i = 0; i < head->functions->count; i++) {
+		const struct definition *definition = dictionary_find(head->names, DEFINE_FUNCTION, head->functions->ids[i]);
+
+		json_put(out, ",\n");
+		json_put_value(out,
+			       json_pack("[o, o, I]", json_text(definition->function.name), json_text(definition->function.file),
+					 (json_int_t)definition->function.line),
+			       0);
+	}
+	json_put(out, "],\n\"texts\": [\n\"\"");
+	for (uint32_t i = 0; i < head->texts->count; i++) {
+		json_put(out, ",\n");
+		json_put_value(out, json_text(dictionary_find(head->names, DEFINE_TEXT, head->texts->ids[i])->text), JSON_ENCODE_ANY);
+	}
+	json_put(out, "]");
+}
+
+static json_t *words_json(void)
+{
+	json_t *roles = json_array(), *states = json_array();
+
+	for (int i = 0; i < HANDLER_ROLES; i++)
+		json_array_append_new(roles, json_string(handler_role_name((enum handler_role)i)));
+	for (int i = 0; i < TS_COUNT; i++)
+		json_array_append_new(states, json_string(thread_state_name((enum thread_state)i)));
+	return json_pack("{s:o, s:o}", "roles", roles, "states", states);
+}
+
+/* The name of a system call, if it means the same in all processes. */
+static const char *syscall_name(const struct report *report, int32_t sysno)
+{
+	const char *name = NULL;
+
+	for (uint32_t p = 0; p < report->process_count; p++) {
+		const char *here = sysname(report->processes[p].process->info.machine, sysno);
+
+		if (!here || (name && strcmp(here, name) != 0))
+			return NULL;
+		name = here;
+	}
+	return name;
+}
+
+static json_t *syscalls_json(const struct page_head *head)
+{
+	json_t *syscalls = json_object();
+	char number[16];
+
+	for (int32_t i = 0; i < PAGE_SYSCALLS; i++) {
+		const char *name = head->syscalls[i] ? syscall_name(head->report, i) : NULL;
+
+		snprintf(number, sizeof(number), "%d", i);
+		if (name)
+			json_object_set_new(syscalls, number, json_string(name));
+	}
+	return syscalls;
+}
+
+int page_head_write(FILE *file, const struct page_head *head)
+{
+	const struct page_counts counts = page_counts(head->report);
+	FILE *blob = page_blob_begin(file, "head");
+	struct json_out out = {.file = blob};
+	int put, r;
+
+	if (!blob)
+		return -ENOMEM;
+	json_put(&out, "{");
+	json_put_value(&out, beginning_json(head), JSON_EMBED);
+	put_processes(&out, head->report);
+	put_threads(&out, head->report);
+	put_gils(&out, head->report, &counts);
+	put_loops(&out, head->report, &counts);
+	put_functions(&out, head);
+	json_put(&out, ",\n");
+	json_put_value(&out, words_json(), JSON_EMBED);
+	json_put(&out, ",\n\"syscalls\": ");
+	json_put_value(&out, syscalls_json(head), 0);
+	json_put(&out, "}\n");
+	put = json_out_finish(&out);
+	r = page_blob_end(blob);
+	return r ? r : put;
+}

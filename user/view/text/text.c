@@ -1,0 +1,138 @@
+/* SPDX-License-Identifier: MIT */
+/* The report as one page for the person on call: the verdict first, then the figures it rests on. */
+#include "view/text/text.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "words/names.h"
+#include "words/palette.h"
+
+#define SEPARATOR " · "
+
+static void add_process(struct text *text, const struct process_info *info, unsigned columns)
+{
+	text_add_name(text, command_of(info), columns);
+	text_add(text, SEPARATOR "pid %u", info->pid);
+	if (info->python[0]) {
+		text_add(text, SEPARATOR "python ");
+		text_add_name(text, info->python, 16);
+	}
+}
+
+static void add_evidence(struct text *text, const struct report *report)
+{
+	text_add_duration(text, text_window_ns(report));
+	text_add(text, SEPARATOR);
+	text_add_number_of(text, report->window.events, "event", "events");
+	text_add(text, SEPARATOR);
+	if (!report->window.lost) {
+		text_add(text, "nothing lost");
+		return;
+	}
+	text_add_number_of(text, report->window.lost, "event lost: ", "events lost: ");
+	text_add_share(text, report->unknown_ns, report->thread_ns);
+	text_add(text, " unknown");
+}
+
+/* The command line gets what the rest of the line leaves. */
+static void show_head(const struct text_page *page)
+{
+	const struct report *report = page->report;
+	struct text evidence = {0}, rest = {0}, line = {0};
+	unsigned used;
+
+	add_evidence(&evidence, report);
+	if (report->process_count == 1) {
+		add_process(&rest, &report->processes[0].process->info, 1);
+		used = text_width(rest.bytes) + text_width(evidence.bytes) + 3;
+		add_process(&line, &report->processes[0].process->info, page->canvas.columns > used + 12 ? page->canvas.columns - used : 12);
+	} else {
+		text_add_number_of(&line, report->process_count, "process", "processes");
+	}
+	text_add(&line, SEPARATOR "%s", evidence.bytes);
+	canvas_heading(&page->canvas, &line);
+}
+
+void text_legend(const struct text_page *page, const struct state_sums *sums)
+{
+	unsigned column = 0;
+
+	if (!state_sums_total(sums))
+		return;
+	for (int s = 0; s < TS_COUNT; s++) {
+		const char *name = thread_state_name((enum thread_state)s);
+		unsigned width = 4 + (unsigned)strlen(name);
+
+		if (!sums->ns[s])
+			continue;
+		if (!column || column + width > page->canvas.columns) {
+			fputc('\n', page->canvas.file);
+			column = 0;
+		}
+		fputs("  ", page->canvas.file);
+		canvas_letter(&page->canvas, (enum thread_state)s, 1);
+		fprintf(page->canvas.file, " %s", name);
+		column += width;
+	}
+	fputc('\n', page->canvas.file);
+}
+
+static void show_legend(const struct text_page *page, const struct process_report *process)
+{
+	struct state_sums all = {0};
+
+	for (uint32_t i = 0; i < process->thread_count; i++)
+		for (int s = 0; s < TS_COUNT; s++)
+			all.ns[s] += process->threads[i].states.ns[s];
+	text_legend(page, &all);
+}
+
+static int show_process(const struct text_page *page, const struct process_report *process)
+{
+	int r;
+
+	if (page->report->process_count > 1) {
+		struct text line = {0};
+
+		fputc('\n', page->canvas.file);
+		add_process(&line, &process->process->info, page->canvas.columns > 60 ? page->canvas.columns - 40 : 20);
+		canvas_heading(&page->canvas, &line);
+	}
+	fputc('\n', page->canvas.file);
+	text_verdict(page, process);
+	r = text_threads(page, process);
+	if (r < 0)
+		return r;
+	text_gils(page, process);
+	r = text_stalls(page, process);
+	if (r < 0)
+		return r;
+	show_legend(page, process);
+	text_remedies(page, process);
+	return 0;
+}
+
+static int show_text(FILE *file, const struct report *report, const struct view_options *options)
+{
+	unsigned columns = options->columns ? options->columns : 100;
+	struct text_page page = {
+		.canvas = {.file = file, .columns = columns < 60 ? 60 : columns > 160 ? 160 : columns, .colour = options->colour},
+		.report = report,
+		.all = options->all,
+	};
+	int r = 0;
+
+	show_head(&page);
+	text_blame(&page);
+	for (uint32_t i = 0; i < report->process_count && !r; i++)
+		r = show_process(&page, &report->processes[i]);
+	if (r < 0)
+		return r;
+	text_caveats(&page);
+	if (fflush(file) == EOF)
+		return -errno;
+	return ferror(file) ? -EIO : 0;
+}
+
+const struct view view_text = {.name = "text", .show = show_text};

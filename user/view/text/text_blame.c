@@ -1,0 +1,287 @@
+/* SPDX-License-Identifier: MIT */
+/* The first screen: which functions of the application starve the event loops, and how. */
+#include "view/text/text.h"
+
+#include "words/names.h"
+
+#define SHOWN_FUNCTIONS 10
+#define NAME_COLUMNS_MAX 40
+#define GAP 1
+
+/* A figure of a function. `upper` and `lower` are its title. */
+struct figure {
+	const char *upper, *lower;
+	unsigned width;
+	void (*add)(struct text *text, const struct blame *blame);
+};
+
+struct table {
+	const struct text_page *page;
+	uint32_t shown;
+	unsigned name_columns, bar_columns;
+	uint64_t whole_ns; /* what a full bar stands for */
+};
+
+static void add_duration_or_dot(struct text *text, uint64_t ns)
+{
+	if (ns)
+		text_add_duration(text, ns);
+	else
+		text_add(text, "·");
+}
+
+static void add_on_loop(struct text *text, const struct blame *blame)
+{
+	add_duration_or_dot(text, state_sums_total(&blame->loop));
+}
+
+static void add_made_wait(struct text *text, const struct blame *blame)
+{
+	add_duration_or_dot(text, blame->made_loops_wait_ns);
+}
+
+static void add_stall_count(struct text *text, const struct blame *blame)
+{
+	if (blame->stalls)
+		text_add_count(text, blame->stalls);
+	else
+		text_add(text, "·");
+}
+
+static void add_stall_time(struct text *text, const struct blame *blame)
+{
+	add_duration_or_dot(text, blame->stall_ns);
+}
+
+static void add_worst(struct text *text, const struct blame *blame)
+{
+	add_duration_or_dot(text, blame->worst_ns);
+}
+
+static const struct figure FIGURES[] = {
+	{"ran on", "the loop", 10, add_on_loop}, {"made it", "wait", 9, add_made_wait}, {"", "stalls", 8, add_stall_count},
+	{"", "in all", 9, add_stall_time},	 {"", "worst", 9, add_worst},
+};
+#define FIGURE_COUNT (sizeof(FIGURES) / sizeof(FIGURES[0]))
+
+static unsigned figures_width(void)
+{
+	unsigned width = 0;
+
+	for (size_t i = 0; i < FIGURE_COUNT; i++)
+		width += FIGURES[i].width;
+	return width;
+}
+
+/* Functions of one name are told apart by the place below them. */
+static void table_fit(struct table *table)
+{
+	const struct report *report = table->page->report;
+	unsigned columns = table->page->canvas.columns, room;
+
+	table->bar_columns = columns >= 100 ? 14 : columns >= 80 ? 8 : 0;
+	room = columns - 2 - GAP - table->bar_columns - figures_width();
+	table->name_columns = 8;
+	for (uint32_t i = 0; i < table->shown; i++) {
+		struct text name = {0};
+		unsigned width;
+
+		text_add_function(&name, report, &report->blame[i].handler.frame, room < NAME_COLUMNS_MAX ? room : NAME_COLUMNS_MAX);
+		width = text_width(name.bytes);
+		table->name_columns = width > table->name_columns ? width : table->name_columns;
+		if (state_sums_total(&report->blame[i].loop) > table->whole_ns)
+			table->whole_ns = state_sums_total(&report->blame[i].loop);
+	}
+	if (!table->whole_ns)
+		table->bar_columns = 0;
+}
+
+static void show_titles(const struct table *table, bool upper)
+{
+	const struct canvas *canvas = &table->page->canvas;
+	unsigned blanks = 2 + table->name_columns + GAP + table->bar_columns; /* not printed yet, so that no line ends in blanks */
+
+	for (size_t i = 0; i < FIGURE_COUNT; i++) {
+		const char *title = upper ? FIGURES[i].upper : FIGURES[i].lower;
+
+		blanks += FIGURES[i].width;
+		if (!*title)
+			continue;
+		canvas_cell(canvas, title, blanks, true);
+		blanks = 0;
+	}
+	fputc('\n', canvas->file);
+}
+
+/* Where it is and what it is called from, and what else it cost. */
+static void show_place(const struct table *table, const struct blame *blame)
+{
+	const struct text_page *page = table->page;
+	const char *role = text_role(blame->handler.role);
+	struct text text = {0};
+
+	text_add_place(&text, page->report, &blame->handler.frame, page->canvas.columns - 26);
+	if (role)
+		text_add(&text, " · %s", role);
+	if (blame->made_wait_ns > blame->made_loops_wait_ns) {
+		text_add(&text, " · made other threads wait ");
+		text_add_duration(&text, blame->made_wait_ns - blame->made_loops_wait_ns);
+	}
+	if (blame->gc_ns) {
+		text_add(&text, " · garbage collection ");
+		text_add_duration(&text, blame->gc_ns);
+	}
+	canvas_paragraph(&page->canvas, "    ", 4, &text);
+}
+
+static void show_row(const struct table *table, const struct blame *blame)
+{
+	const struct canvas *canvas = &table->page->canvas;
+	struct text name = {0};
+
+	text_add_function(&name, table->page->report, &blame->handler.frame, table->name_columns);
+	fputs("  ", canvas->file);
+	canvas_strong(canvas, name.bytes, table->name_columns + GAP);
+	canvas_bar(canvas, &blame->loop, table->whole_ns, table->bar_columns);
+	for (size_t i = 0; i < FIGURE_COUNT; i++) {
+		struct text value = {0};
+
+		FIGURES[i].add(&value, blame);
+		canvas_cell(canvas, value.bytes, FIGURES[i].width, true);
+	}
+	fputc('\n', canvas->file);
+	show_place(table, blame);
+}
+
+static void show_rest(const struct text_page *page, uint32_t shown)
+{
+	uint64_t loop = 0, made_wait = 0;
+	struct text text = {0};
+
+	for (uint32_t i = shown; i < page->report->blame_count; i++) {
+		loop += state_sums_total(&page->report->blame[i].loop);
+		made_wait += page->report->blame[i].made_loops_wait_ns;
+	}
+	text_add(&text, "and ");
+	text_add_number_of(&text, page->report->blame_count - shown, "more function", "more functions");
+	text_add(&text, ": ran on the loop for ");
+	text_add_duration(&text, loop);
+	text_add(&text, " together");
+	if (made_wait) {
+		text_add(&text, ", made it wait ");
+		text_add_duration(&text, made_wait);
+	}
+	canvas_paragraph(&page->canvas, "  ", 2, &text);
+}
+
+/* A function that caused no stall and cost the loops less than a thousandth of the time is not worth a line. */
+static uint32_t count_shown(const struct text_page *page)
+{
+	const struct report *report = page->report;
+	uint32_t shown = 1;
+
+	if (page->all)
+		return report->blame_count;
+	for (uint32_t i = 0; i < report->blame_count; i++)
+		if (report->blame[i].stalls || state_sums_total(&report->blame[i].loop) + report->blame[i].made_loops_wait_ns > text_window_ns(report) / 1000)
+			shown = i + 1;
+	return shown < SHOWN_FUNCTIONS ? shown : SHOWN_FUNCTIONS;
+}
+
+static void show_table(const struct text_page *page)
+{
+	const struct text heading = {.bytes = "FUNCTIONS, by what they cost the event loop", .length = 43};
+	struct table table = {.page = page, .shown = count_shown(page)};
+	struct state_sums all = {0};
+
+	table_fit(&table);
+	fputc('\n', page->canvas.file);
+	canvas_heading(&page->canvas, &heading);
+	show_titles(&table, true);
+	show_titles(&table, false);
+	for (uint32_t i = 0; i < table.shown; i++) {
+		show_row(&table, &page->report->blame[i]);
+		for (int s = 0; s < TS_COUNT; s++)
+			all.ns[s] += table.bar_columns ? page->report->blame[i].loop.ns[s] : 0;
+	}
+	if (table.shown < page->report->blame_count)
+		show_rest(page, table.shown);
+	text_legend(page, &all);
+}
+
+/* Stalls of all loops, and their time. */
+static uint32_t count_stalls(const struct report *report, uint64_t *ret_ns, uint32_t *ret_loops)
+{
+	uint32_t count = 0;
+
+	*ret_ns = 0;
+	*ret_loops = 0;
+	for (uint32_t p = 0; p < report->process_count; p++)
+		for (uint32_t i = 0; i < report->processes[p].loop_count; i++) {
+			count += (uint32_t)loop_stall_count(&report->processes[p].loops[i]);
+			*ret_ns += state_sums_total(&report->processes[p].loops[i].stalled.states);
+			(*ret_loops)++;
+		}
+	return count;
+}
+
+static void add_functions(struct text *text, uint32_t count)
+{
+	static const char *const words[] = {"", "One", "Two", "Three", "Four", "Five", "Six", "Seven", "Eight", "Nine", "Ten"};
+
+	if (count < sizeof(words) / sizeof(words[0]))
+		text_add(text, "%s", words[count]);
+	else
+		text_add_count(text, count);
+	text_add(text, count == 1 ? " function starves" : " functions starve");
+}
+
+/* "Three functions starve your event loop: they caused 11 of its 12 stalls, 3.40 s of 3.55 s." */
+static void add_verdict(struct text *text, const struct report *report)
+{
+	uint64_t stall_ns, blamed_ns = 0, blamed = 0;
+	uint32_t culprits = 0, loops, stalls = count_stalls(report, &stall_ns, &loops);
+	const char *your_loop = loops > 1 ? "your event loops" : "your event loop";
+
+	for (uint32_t i = 0; i < report->blame_count; i++) {
+		culprits += report->blame[i].stalls > 0;
+		blamed += report->blame[i].stalls;
+		blamed_ns += report->blame[i].stall_ns;
+	}
+	if (!culprits && stalls) {
+		text_add(text, "No function of the application is to blame for most of any stall. What each did:");
+		return;
+	}
+	if (!culprits) {
+		text_add(text, "No function starved %s. What each cost it:", your_loop);
+		return;
+	}
+	add_functions(text, culprits);
+	text_add(text, " %s: %s caused ", your_loop, culprits == 1 ? "it" : "they");
+	if (blamed < stalls) {
+		text_add_count(text, blamed);
+		text_add(text, " of ");
+	} else {
+		text_add(text, stalls == 1 ? "" : "all ");
+	}
+	text_add_number_of(text, stalls, "stall", "stalls");
+	text_add(text, ", ");
+	text_add_duration(text, blamed_ns);
+	if (blamed < stalls) {
+		text_add(text, " of ");
+		text_add_duration(text, stall_ns);
+	}
+	text_add(text, ".");
+}
+
+void text_blame(const struct text_page *page)
+{
+	struct text verdict = {0};
+
+	if (!page->report->blame_count)
+		return;
+	add_verdict(&verdict, page->report);
+	fputc('\n', page->canvas.file);
+	canvas_paragraph(&page->canvas, "  ", 2, &verdict);
+	show_table(page);
+}

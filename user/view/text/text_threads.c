@@ -1,0 +1,318 @@
+/* SPDX-License-Identifier: MIT */
+#include "view/text/text.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/cleanup.h"
+#include "base/duration.h"
+
+#define SHOWN_THREADS 10
+#define NAME_COLUMNS 28
+
+/* A column of the table: a state's share of the window, or a count. */
+struct column {
+	const char *title;
+	enum thread_state state; /* TS_COUNT: a count */
+	size_t offset;		 /* of the count in struct thread_report */
+	unsigned keep;		 /* the lowest goes first when the table is too wide; a state that never occurred has no column at all */
+	bool shown;
+	unsigned width;
+};
+
+#define STATE(title, state, keep) {title, state, 0, keep, false, 7}
+#define COUNT(title, field, keep) {title, TS_COUNT, offsetof(struct thread_report, field), keep, true, 7}
+static const struct column COLUMNS[] = {
+	STATE("python", TS_PYTHON, 9),
+	STATE("held_blocked", TS_HELD_BLOCKED, 7),
+	STATE("held_runnable", TS_HELD_RUNNABLE, 6),
+	STATE("gil_wait", TS_GIL_WAIT, 9),
+	STATE("native", TS_NATIVE, 9),
+	STATE("blocked", TS_BLOCKED, 8),
+	STATE("runnable", TS_RUNNABLE, 5),
+	STATE("idle", TS_IDLE, 8),
+	STATE("unknown", TS_UNKNOWN, 7),
+	COUNT("holds", holds, 4),
+	COUNT("waits", waits, 3),
+	COUNT("forced", forced_drops, 2),
+};
+#define COLUMN_COUNT (sizeof(COLUMNS) / sizeof(COLUMNS[0]))
+
+struct table {
+	const struct text_page *page;
+	uint64_t window_ns;
+	unsigned name_columns, bar_columns;
+	struct column columns[COLUMN_COUNT];
+};
+
+static int busiest_first(const void *a, const void *b)
+{
+	const struct thread_report *x = *(const struct thread_report *const *)a, *y = *(const struct thread_report *const *)b;
+	uint64_t wait_x = x->states.ns[TS_GIL_WAIT], wait_y = y->states.ns[TS_GIL_WAIT];
+
+	if (x->held_ns != y->held_ns)
+		return x->held_ns < y->held_ns ? 1 : -1;
+	if (wait_x != wait_y)
+		return wait_x < wait_y ? 1 : -1;
+	return (x->thread->tid > y->thread->tid) - (x->thread->tid < y->thread->tid);
+}
+
+/* Python's name, beside it the kernel's where that is another and there is room, and what the thread is. */
+static void add_title(struct text *text, const struct text_page *page, const struct thread *thread)
+{
+	text_add_thread_name(text, page->report, thread, NAME_COLUMNS - 8, page->canvas.columns >= 100);
+	text_add(text, " %u%s", thread->tid, thread->loop ? " loop" : thread->gone ? " gone" : "");
+}
+
+static unsigned table_width(const struct table *table)
+{
+	unsigned width = 2 + table->name_columns + 1 + table->bar_columns;
+
+	for (size_t i = 0; i < COLUMN_COUNT; i++)
+		width += table->columns[i].shown ? table->columns[i].width : 0;
+	return width;
+}
+
+static void add_value(struct text *text, const struct column *column, const struct thread_report *row, uint64_t window_ns)
+{
+	uint64_t value;
+	double share;
+
+	if (column->state == TS_COUNT) {
+		memcpy(&value, (const char *)row + column->offset, sizeof(value));
+		text_add_count(text, value);
+		return;
+	}
+	value = row->states.ns[column->state];
+	share = 100.0 * (double)value / (double)window_ns;
+	if (!value)
+		text_add(text, "·");
+	else if (share < 0.05)
+		text_add(text, "<0.1");
+	else
+		text_add(text, "%.1f", share);
+}
+
+/* Makes the columns wide enough for their titles, of which an underscore ends the upper line, and for a row's values. */
+static void table_widen(struct table *table, const struct thread_report *row)
+{
+	struct text title = {0};
+	unsigned width;
+
+	add_title(&title, table->page, row->thread);
+	width = text_width(title.bytes);
+	table->name_columns = width > table->name_columns ? width : table->name_columns;
+	for (size_t i = 0; i < COLUMN_COUNT; i++) {
+		struct column *column = &table->columns[i];
+		const char *lower = strchr(column->title, '_');
+		struct text value = {0};
+
+		add_value(&value, column, row, table->window_ns);
+		width = 2 + text_width(value.bytes);
+		column->width = width > column->width ? width : column->width;
+		width = 2 + text_width(lower ? lower + 1 : column->title);
+		column->width = width > column->width ? width : column->width;
+		/* what would be <0.1 in every row is not worth a column */
+		if (column->state != TS_COUNT && row->states.ns[column->state] >= table->window_ns / 2000)
+			column->shown = true;
+	}
+}
+
+/* Leaves out what matters least, until the table fits. */
+static void table_fit(struct table *table)
+{
+	while (table_width(table) > table->page->canvas.columns) {
+		struct column *victim = NULL;
+
+		if (table->bar_columns > 8) {
+			table->bar_columns--;
+			continue;
+		}
+		for (size_t i = 0; i < COLUMN_COUNT; i++)
+			if (table->columns[i].shown && (!victim || table->columns[i].keep < victim->keep))
+				victim = &table->columns[i];
+		if (!victim)
+			return;
+		victim->shown = false;
+	}
+}
+
+/* One line of the two of the titles. */
+static void show_titles(const struct table *table, bool upper)
+{
+	const struct canvas *canvas = &table->page->canvas;
+	unsigned blanks = 2 + table->name_columns + 1; /* not printed yet, so that no line ends in blanks */
+	bool any = !upper;
+
+	for (size_t i = 0; i < COLUMN_COUNT; i++)
+		any |= table->columns[i].shown && strchr(table->columns[i].title, '_');
+	if (!any)
+		return;
+	if (!upper) {
+		canvas_cell(canvas, "", blanks, false);
+		canvas_cell(canvas, "held GIL", table->bar_columns, false);
+	}
+	blanks = upper ? blanks + table->bar_columns : 0;
+	for (size_t i = 0; i < COLUMN_COUNT; i++) {
+		const struct column *column = &table->columns[i];
+		const char *lower = strchr(column->title, '_');
+		struct text title = {0};
+
+		if (!column->shown)
+			continue;
+		if (lower)
+			text_add(&title, "%.*s", upper ? (int)(lower + 1 - column->title) : 32, upper ? column->title : lower + 1);
+		else if (!upper)
+			text_add(&title, "%s", column->title);
+		blanks += column->width;
+		if (!title.length)
+			continue;
+		canvas_cell(canvas, title.bytes, blanks, true);
+		blanks = 0;
+	}
+	fputc('\n', canvas->file);
+}
+
+static void show_title(const struct table *table)
+{
+	struct text heading = {0};
+
+	fputc('\n', table->page->canvas.file);
+	text_add(&heading, "THREADS, in %% of ");
+	text_add_duration(&heading, table->window_ns);
+	canvas_heading(&table->page->canvas, &heading);
+	show_titles(table, true);
+	show_titles(table, false);
+}
+
+static void show_row(const struct table *table, const struct thread_report *row)
+{
+	const struct canvas *canvas = &table->page->canvas;
+	struct state_sums held = {0};
+	struct text title = {0};
+
+	for (int i = 0; i < TS_COUNT; i++)
+		held.ns[i] = thread_state_holds((enum thread_state)i) ? row->states.ns[i] : 0;
+	if (row->held_ns > state_sums_total(&held)) /* with the GIL, in a state that is not known */
+		held.ns[TS_UNKNOWN] = row->held_ns - state_sums_total(&held);
+	add_title(&title, table->page, row->thread);
+	fputs("  ", canvas->file);
+	canvas_cell(canvas, title.bytes, table->name_columns + 1, false);
+	canvas_bar(canvas, &held, table->window_ns, table->bar_columns);
+	for (size_t i = 0; i < COLUMN_COUNT; i++)
+		if (table->columns[i].shown) {
+			struct text value = {0};
+
+			add_value(&value, &table->columns[i], row, table->window_ns);
+			canvas_cell(canvas, value.bytes, table->columns[i].width, true);
+		}
+	fputc('\n', canvas->file);
+}
+
+static void show_rest(const struct table *table, const struct thread_report **rows, uint32_t shown, uint32_t count)
+{
+	uint64_t held = 0, waited = 0;
+	struct text text = {0};
+
+	for (uint32_t i = shown; i < count; i++) {
+		held += rows[i]->held_ns;
+		waited += rows[i]->states.ns[TS_GIL_WAIT];
+	}
+	text_add(&text, "and ");
+	text_add_number_of(&text, count - shown, "more thread", "more threads");
+	text_add(&text, ": held the GIL ");
+	text_add_share(&text, held, table->window_ns);
+	text_add(&text, " of the time together, waited for it ");
+	text_add_duration(&text, waited);
+	text_add(&text, " in all");
+	canvas_paragraph(&table->page->canvas, "  ", 2, &text);
+}
+
+/* The threads that run loops come first: they are what the report is about. */
+static uint32_t order_rows(const struct process_report *process, const struct thread_report **rows)
+{
+	uint32_t loops = 0, count = 0;
+
+	for (uint32_t i = 0; i < process->thread_count; i++)
+		if (process->threads[i].thread->loop)
+			rows[loops++] = &process->threads[i];
+	count = loops;
+	for (uint32_t i = 0; i < process->thread_count; i++)
+		if (!process->threads[i].thread->loop)
+			rows[count++] = &process->threads[i];
+	qsort(rows, loops, sizeof(*rows), busiest_first);
+	qsort(rows + loops, count - loops, sizeof(*rows), busiest_first);
+	return count;
+}
+
+int text_threads(const struct text_page *page, const struct process_report *process)
+{
+	_cleanup_(freep) const struct thread_report **rows = calloc(process->thread_count + 1, sizeof(*rows));
+	struct table table = {.page = page, .window_ns = text_window_ns(page->report), .bar_columns = 12};
+	uint32_t count, shown;
+
+	if (!rows)
+		return -ENOMEM;
+	count = order_rows(process, rows);
+	if (!count)
+		return 0;
+	/* a line that says "and 1 more" takes the place of that one */
+	shown = page->all || count <= SHOWN_THREADS + 1 ? count : SHOWN_THREADS;
+	memcpy(table.columns, COLUMNS, sizeof(COLUMNS));
+	for (uint32_t i = 0; i < shown; i++)
+		table_widen(&table, rows[i]);
+	table_fit(&table);
+	show_title(&table);
+	for (uint32_t i = 0; i < shown; i++)
+		show_row(&table, rows[i]);
+	if (shown < count)
+		show_rest(&table, rows, shown, count);
+	return 0;
+}
+
+static void show_dist(const struct canvas *canvas, const char *first, const struct dist *dist)
+{
+	struct text text = {0};
+
+	if (!dist->count) {
+		text_add(&text, "–");
+	} else {
+		text_add(&text, "p50" NBSP);
+		text_add_duration(&text, dist_percentile(dist, 0.5));
+		text_add(&text, " · p99" NBSP);
+		text_add_duration(&text, dist_percentile(dist, 0.99));
+		text_add(&text, " · max" NBSP);
+		text_add_duration(&text, dist->max_ns);
+		text_add(&text, " · ");
+		text_add_number_of(&text, dist->count, "time", "times");
+	}
+	canvas_paragraph(canvas, first, 13, &text);
+}
+
+static void show_gil(const struct text_page *page, const struct gil_report *gil, bool many)
+{
+	uint64_t window_ns = text_window_ns(page->report);
+	struct text heading = {0}, text = {0};
+
+	fputc('\n', page->canvas.file);
+	text_add(&heading, many ? "GIL of interpreter %u" : "GIL", gil->gil->interpreter);
+	canvas_heading(&page->canvas, &heading);
+	text_add(&text, "held ");
+	text_add_share(&text, gil->held_ns, window_ns);
+	text_add(&text, " of the time · waited for ");
+	text_add_share(&text, gil->contended_ns, window_ns);
+	text_add(&text, " of the time · ");
+	text_add_number_of(&text, gil->handoffs, "change of holder", "changes of holder");
+	text_add(&text, " · ");
+	text_add_number_of(&text, gil->forced, "forced drop", "forced drops");
+	canvas_paragraph(&page->canvas, "  ", 2, &text);
+	show_dist(&page->canvas, "  held for   ", &gil->hold);
+	show_dist(&page->canvas, "  waited for ", &gil->wait);
+}
+
+void text_gils(const struct text_page *page, const struct process_report *process)
+{
+	for (uint32_t i = 0; i < process->gil_count; i++)
+		show_gil(page, &process->gils[i], process->gil_count > 1);
+}

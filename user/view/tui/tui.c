@@ -1,0 +1,263 @@
+/* SPDX-License-Identifier: MIT */
+/* The terminal: taken over, drawn, given back. Keys are in tui_keys.c. */
+#include "view/tui/tui.h"
+
+#include <curses.h>
+#include <errno.h>
+#include <langinfo.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+
+#include "words/palette.h"
+#include "view/tui/tui_private.h"
+#include "view/tui/tui_terminal.h"
+
+#define COLUMNS_MIN 60
+#define ROWS_MIN 12
+#define ESCAPE_MS 50 /* a lone Esc is taken for one after so long */
+
+struct tui {
+	SCREEN *screen;
+	struct tui_page page;
+};
+
+static void init_colours(struct tui *tui)
+{
+	static const short states[TS_COUNT] = {COLOR_YELLOW, COLOR_CYAN, COLOR_RED, COLOR_MAGENTA, COLOR_YELLOW, COLOR_BLUE, COLOR_GREEN, -1, -1};
+	static const short threads256[TUI_THREAD_COLOURS] = {110, 150, 180, 139, 73, 174, 146, 108};
+	static const short threads[TUI_THREAD_COLOURS] = {COLOR_CYAN, COLOR_GREEN, COLOR_YELLOW, COLOR_MAGENTA, COLOR_BLUE, COLOR_RED, COLOR_WHITE, COLOR_CYAN};
+	bool many;
+
+	if (!has_colors() || start_color() == ERR || use_default_colors() == ERR)
+		return;
+	many = COLORS >= 256;
+	tui->page.paint.colours = many ? 256 : 8;
+	init_pair(TUI_ALARM, many ? 203 : COLOR_RED, -1);
+	init_pair(TUI_WARNING, many ? 179 : COLOR_YELLOW, -1);
+	init_pair(TUI_GOOD, many ? 108 : COLOR_GREEN, -1);
+	for (int i = 0; i < TS_COUNT; i++) {
+		const struct palette *palette = palette_of((enum thread_state)i);
+
+		init_pair((short)(TUI_STATES + i), many ? (palette->dark ? 231 : 16) : COLOR_BLACK, many ? palette->ansi : states[i]);
+	}
+	/* most of most bars, and of no interest */
+	init_pair(TUI_STATES + TS_IDLE, many ? 245 : -1, -1);
+	init_pair(TUI_STATES + TS_UNKNOWN, -1, -1);
+	for (int i = 0; i < TUI_THREAD_COLOURS; i++)
+		init_pair((short)(TUI_THREADS + i), many ? 16 : COLOR_BLACK, many ? threads256[i] : threads[i]);
+}
+
+int tui_check(struct diag *diag)
+{
+	return terminal_check(NULL, stdin, stdout, true, diag);
+}
+
+/* A terminal that tells its size knows it better than LINES and COLUMNS, which a shell or a library once set, and which ncurses would believe for ever. */
+static void forget_size_of_environment(FILE *out)
+{
+	struct winsize size;
+
+	if (ioctl(fileno(out), TIOCGWINSZ, &size) < 0 || !size.ws_row || !size.ws_col)
+		return;
+	unsetenv("LINES");
+	unsetenv("COLUMNS");
+}
+
+int tui_new(const struct tui_options *options, struct diag *diag, struct tui **ret_tui)
+{
+	FILE *in = options->in ? options->in : stdin, *out = options->out ? options->out : stdout;
+	int r = terminal_check(options->term, in, out, !options->in, diag);
+	struct tui *tui;
+
+	if (r < 0)
+		return r;
+	tui = calloc(1, sizeof(*tui));
+	if (!tui)
+		return diag_set(diag, EXIT_FAILED, -ENOMEM, "no memory");
+	terminal_save_modes(in);
+	forget_size_of_environment(out);
+	tui->screen = newterm(options->term, out, in);
+	if (!tui->screen) {
+		free(tui);
+		return diag_set(diag, EXIT_FAILED, -ENOTTY, "top cannot draw on this terminal");
+	}
+	terminal_taken(out);
+	set_escdelay(ESCAPE_MS);
+	cbreak();
+	noecho();
+	nonl();
+	keypad(stdscr, TRUE);
+	curs_set(0);
+	tui->page.paint.utf8 = !strcmp(nl_langinfo(CODESET), "UTF-8");
+	if (!options->plain)
+		init_colours(tui);
+	*ret_tui = tui;
+	return 0;
+}
+
+void tui_free(struct tui *tui)
+{
+	if (!tui)
+		return;
+	set_term(tui->screen);
+	/* where the screen stays as it is (a terminal with one only), what comes next begins on an empty line */
+	move(LINES - 1, 0);
+	clrtoeol();
+	refresh();
+	endwin();
+	terminal_given_back();
+	delscreen(tui->screen);
+	live_stall_put(tui->page.chosen);
+	live_view_done(&tui->page.view);
+	free(tui);
+}
+
+/* ── what is shown ───────────────────────────────────────────────────────────────────────────────────────────────── */
+
+void tui_take(struct tui *tui, struct live_view *view)
+{
+	struct tui_page *page = &tui->page;
+
+	live_view_done(&page->view);
+	page->view = *view;
+	*view = (struct live_view){0};
+	for (int i = 0; i < PANES; i++)
+		tui_pane_sort(page, (enum pane)i);
+	tui_find_chosen(page);
+}
+
+void tui_tell(struct tui *tui, const char *format, ...)
+{
+	va_list args;
+
+	va_start(args, format);
+	vsnprintf(tui->page.message, sizeof(tui->page.message), format, args);
+	va_end(args);
+}
+
+/* The most urgent of what there is to say beside the figures. */
+static int add_status(struct text *text, const struct tui_page *page, const struct tui_status *status)
+{
+	const struct live_view *view = &page->view;
+	const struct report *about = &view->about;
+
+	if (page->message[0]) {
+		text_add(text, "%s", page->message);
+		return TUI_STRONG;
+	}
+	if (status->ended) {
+		text_add(text, "%s This is what was seen last; q quits.", status->ended);
+		return TUI_STRONG;
+	}
+	if (view->lost) {
+		text_add_number_of(text, view->lost, "event", "events");
+		text_add(text, " lost in the last minute: ");
+		text_add_share(text, view->unknown_ns, view->thread_ns);
+		text_add(text, " of thread time unknown. A larger --ring-size may help.");
+		return TUI_WARNING;
+	}
+	if (about->stack_evidence.full) {
+		text_add(text, "Nothing lost; but there were too many distinct stacks, functions of later ones are not known.");
+		return TUI_WARNING;
+	}
+	text_add(text, "nothing lost");
+	if (about->window.lost) {
+		text_add(text, " in the last minute (before, ");
+		text_add_number_of(text, about->window.lost, "event", "events");
+		text_add(text, ")");
+	}
+	if (view->unknown_ns) {
+		text_add(text, " · ");
+		text_add_share(text, view->unknown_ns, view->thread_ns);
+		text_add(text, " of thread time unknown");
+	}
+	if (!about->stacks)
+		text_add(text, " · no stacks are taken");
+	else if (about->rate_hz)
+		text_add(text, " · CPU stacks sampled at %u" NBSP "Hz", about->rate_hz);
+	return TUI_FAINT;
+}
+
+static void draw_keys(const struct tui_page *page, int y)
+{
+	static const char *const lists[] = {"Tab", "list", "Enter", "details", "s", "sort", "p", "pause", "+-", "stall", "r", "record", "h", "help", "q", "quit"};
+	static const char *const sheets[] = {"Up Down", "scroll", "Esc", "back", "p", "pause", "r", "record", "h", "help", "q", "back"};
+	bool sheet = page->sheet != TUI_LISTS;
+	size_t count = sheet ? sizeof(sheets) / sizeof(sheets[0]) : sizeof(lists) / sizeof(lists[0]);
+	int x = 1;
+
+	for (size_t i = 0; i < count; i++) {
+		const char *word = sheet ? sheets[i] : lists[i];
+
+		x += tui_put(&page->paint, y, x, page->paint.columns - x, i % 2 ? TUI_PLAIN : TUI_STRONG, word) + (i % 2 ? 2 : 1);
+	}
+}
+
+void tui_draw(struct tui *tui, const struct tui_status *status)
+{
+	struct tui_page *page = &tui->page;
+	struct text text = {0};
+	int y, style;
+
+	set_term(tui->screen);
+	getmaxyx(stdscr, page->paint.rows, page->paint.columns);
+	erase();
+	if (page->paint.rows < ROWS_MIN || page->paint.columns < COLUMNS_MIN) {
+		tui_put_wrapped(&page->paint, 0, 0, page->paint.columns, page->paint.rows, TUI_PLAIN, "The window is too small: 60 columns and 12 rows at least.");
+		refresh();
+		return;
+	}
+	if (page->sheet == TUI_LISTS) {
+		y = tui_head(page, status);
+		tui_panes(page, y, page->paint.rows - y - 2);
+	} else {
+		tui_title(page, status);
+		if (tui_sheet(page, 1, page->paint.rows - 3) < 0)
+			tui_put(&page->paint, 2, 1, page->paint.columns, TUI_ALARM, "no memory to show this");
+	}
+	style = add_status(&text, page, status);
+	tui_put(&page->paint, page->paint.rows - 2, 1, page->paint.columns - 2, style, text.bytes);
+	draw_keys(page, page->paint.rows - 1);
+	refresh();
+}
+
+/* ── keys ────────────────────────────────────────────────────────────────────────────────────────────────────────── */
+
+static enum tui_command command_of_key(int key)
+{
+	static const struct {
+		int key;
+		enum tui_command command;
+	} KEYS[] = {
+		{'q', COMMAND_QUIT},	   {'Q', COMMAND_QUIT},	       {27, COMMAND_BACK},	   {KEY_LEFT, COMMAND_BACK},   {KEY_BACKSPACE, COMMAND_BACK},
+		{127, COMMAND_BACK},	   {KEY_ENTER, COMMAND_OPEN},  {'\r', COMMAND_OPEN},	   {'\n', COMMAND_OPEN},       {KEY_RIGHT, COMMAND_OPEN},
+		{KEY_UP, COMMAND_UP},	   {'k', COMMAND_UP},	       {KEY_DOWN, COMMAND_DOWN},   {'j', COMMAND_DOWN},	       {KEY_PPAGE, COMMAND_PAGE_UP},
+		{KEY_NPAGE, COMMAND_PAGE_DOWN}, {KEY_HOME, COMMAND_FIRST}, {'g', COMMAND_FIRST},   {KEY_END, COMMAND_LAST},    {'G', COMMAND_LAST},
+		{'\t', COMMAND_NEXT_LIST}, {KEY_BTAB, COMMAND_PREVIOUS_LIST}, {'s', COMMAND_SORT}, {'p', COMMAND_PAUSE},       {' ', COMMAND_PAUSE},
+		{'+', COMMAND_THRESHOLD_UP}, {'=', COMMAND_THRESHOLD_UP}, {'-', COMMAND_THRESHOLD_DOWN}, {'r', COMMAND_RECORD}, {'h', COMMAND_HELP},
+		{'?', COMMAND_HELP},	   {KEY_F(1), COMMAND_HELP},   {KEY_RESIZE, COMMAND_NONE}, {12, COMMAND_REPAINT},
+	};
+
+	for (size_t i = 0; i < sizeof(KEYS) / sizeof(KEYS[0]); i++)
+		if (KEYS[i].key == key)
+			return KEYS[i].command;
+	return COMMAND_NONE;
+}
+
+enum tui_action tui_key(struct tui *tui, int wait_ms)
+{
+	int key;
+
+	set_term(tui->screen);
+	timeout(wait_ms);
+	errno = 0;
+	key = getch();
+	if (key == ERR) /* EIO: the terminal is gone */
+		return errno == EIO ? TUI_QUIT : TUI_IDLE;
+	tui->page.message[0] = '\0';
+	if (command_of_key(key) == COMMAND_REPAINT)
+		clearok(stdscr, TRUE);
+	return tui_obey(&tui->page, command_of_key(key));
+}

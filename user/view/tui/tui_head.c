@@ -1,0 +1,290 @@
+/* SPDX-License-Identifier: MIT */
+/* The lines above the lists: who is looked at, what is wrong, the loops' turns, the GIL. */
+#include "view/tui/tui_private.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/duration.h"
+#include "words/names.h"
+
+#define LABEL_COLUMNS 6
+#define HOLDERS_MAX 8
+#define STEP_NS (NS_PER_S / 2) /* of a sparkline, at least */
+
+void tui_title(const struct tui_page *page, const struct tui_status *status)
+{
+	const struct live_view *view = &page->view;
+	struct text left = {0}, right = {0};
+	int width;
+
+	text_add(&right, "%s stall ≥ ", status->ended ? "[ended] " : status->paused ? "[paused] " : "");
+	text_add_duration(&right, view->about.stall_ns);
+	text_add(&right, " · ");
+	text_add(&right, "%llu" NBSP "s ", (unsigned long long)((view->about.window.end - view->about.window.start) / NS_PER_S));
+	width = tui_width(&page->paint, right.bytes);
+	text_add(&left, " gilscope top · ");
+	if (view->process_count == 1) {
+		text_add(&left, "pid %u · ", view->processes[0]->info.pid);
+		text_add_name(&left, command_of(&view->processes[0]->info), (unsigned)(page->paint.columns - width - tui_width(&page->paint, left.bytes) - 2));
+	} else {
+		text_add_number_of(&left, view->process_count, "process", "processes");
+	}
+	tui_repeat(&page->paint, 0, 0, page->paint.columns, TUI_TITLE, ' ');
+	tui_put(&page->paint, 0, 0, page->paint.columns - width - 1, TUI_TITLE, left.bytes);
+	tui_put_right(&page->paint, 0, page->paint.columns - width, width, TUI_TITLE, right.bytes);
+}
+
+/* ── loops ───────────────────────────────────────────────────────────────────────────────────────────────────────── */
+
+static void add_turns(struct text *text, const struct live_loop *loop)
+{
+	if (loop->turn.count) {
+		text_add(text, "p50 ");
+		text_add_duration(text, dist_percentile(&loop->turn, 0.5));
+		text_add(text, "  p99 ");
+		text_add_duration(text, dist_percentile(&loop->turn, 0.99));
+		text_add(text, "  ");
+	}
+	if (loop->turn.max_ns) {
+		text_add(text, "max %s", loop->ongoing && loop->worst_ns == loop->turn.max_ns ? "≥" NBSP : "");
+		text_add_duration(text, loop->turn.max_ns);
+	} else {
+		text_add(text, "no turn");
+	}
+	if (loop->stalls) {
+		text_add(text, "  ");
+		text_add_number_of(text, loop->stalls, "stall", "stalls");
+		text_add(text, " ");
+		text_add_duration(text, loop->stall_ns);
+	}
+}
+
+/* The bins stand still while time goes on, so that a line moves and does not flicker. */
+static void show_sparkline(const struct tui_page *page, const struct live_loop *loop, int y, int x, int columns)
+{
+	const struct live_view *view = &page->view;
+	uint64_t bin_ns = (LIVE_WHILE_NS / (uint64_t)columns + STEP_NS - 1) / STEP_NS * STEP_NS, last, longest[512] = {0};
+
+	if (!view->step_count || columns > 512)
+		return;
+	last = view->step_ends[view->step_count - 1] / bin_ns;
+	for (uint32_t i = 0; i < view->step_count; i++) {
+		uint64_t age = last - view->step_ends[i] / bin_ns;
+
+		if (age < (uint64_t)columns && loop->longest_ns[i] > longest[age])
+			longest[age] = loop->longest_ns[i];
+	}
+	for (int i = 0; i < columns; i++)
+		tui_height(&page->paint, y, x + columns - 1 - i, longest[i], view->about.stall_ns ? view->about.stall_ns : 1);
+}
+
+static int show_loop(const struct tui_page *page, const struct live_loop *loop, int y)
+{
+	const struct tui_paint *paint = &page->paint;
+	int columns = paint->columns - LABEL_COLUMNS - 14, x = LABEL_COLUMNS;
+	struct text name = {0}, turns = {0};
+
+	text_add_thread_name(&name, &page->view.about, loop->loop->thread, 20, false);
+	text_add(&name, " ");
+	add_turns(&turns, loop);
+	tui_put(paint, y, 0, LABEL_COLUMNS, TUI_STRONG, "LOOP");
+	x += tui_put(paint, y, x, paint->columns - x, TUI_PLAIN, name.bytes);
+	tui_put(paint, y, x + 1, paint->columns - x - 1, loop->ongoing ? TUI_ALARM : TUI_STRONG, turns.bytes);
+	columns = columns > LIVE_STEPS - 8 ? LIVE_STEPS - 8 : columns;
+	tui_put(paint, y + 1, LABEL_COLUMNS, 8, TUI_FAINT, "longest");
+	show_sparkline(page, loop, y + 1, LABEL_COLUMNS + 9, columns);
+	tui_put(paint, y + 1, LABEL_COLUMNS + 9 + columns + 1, 4, TUI_FAINT, "now");
+	return 2;
+}
+
+static int show_loops(const struct tui_page *page, int y)
+{
+	uint32_t room = page->paint.rows < 30 ? 2 : page->paint.rows < 45 ? 4 : 8, shown = page->view.loop_count < room ? page->view.loop_count : room;
+	int rows = 0;
+
+	for (uint32_t i = 0; i < shown; i++)
+		rows += show_loop(page, &page->view.loops[i], y + rows);
+	if (shown < page->view.loop_count) {
+		struct text text = {0};
+
+		text_add(&text, "and ");
+		text_add_number_of(&text, page->view.loop_count - shown, "more loop", "more loops");
+		tui_put(&page->paint, y + rows++, LABEL_COLUMNS, page->paint.columns - LABEL_COLUMNS, TUI_FAINT, text.bytes);
+	}
+	return rows;
+}
+
+/* ── the GIL ─────────────────────────────────────────────────────────────────────────────────────────────────────── */
+
+struct holders {
+	const struct live_thread *threads[HOLDERS_MAX]; /* most first */
+	uint32_t count;
+	uint64_t others_ns; /* held by the rest */
+	uint64_t free_ns, unknown_ns; /* the rest; it may have been held while the state of one of its threads is unknown, at most so long */
+};
+
+static void add_holder(struct holders *holders, const struct live_thread *thread)
+{
+	uint32_t at = holders->count;
+
+	while (at && thread->held_ns > holders->threads[at - 1]->held_ns)
+		at--;
+	if (at == HOLDERS_MAX) {
+		holders->others_ns += thread->held_ns;
+		return;
+	}
+	if (holders->count == HOLDERS_MAX)
+		holders->others_ns += holders->threads[--holders->count]->held_ns;
+	memmove(&holders->threads[at + 1], &holders->threads[at], (holders->count - at) * sizeof(const struct live_thread *));
+	holders->threads[at] = thread;
+	holders->count++;
+}
+
+/* Of the thread's time, that in which it is not known whether it had the GIL. */
+static uint64_t unknown_ns(const struct live_thread *thread)
+{
+	uint64_t held = thread->held_ns, unknown = thread->states.ns[TS_UNKNOWN];
+
+	for (int i = 0; i < TS_UNKNOWN; i++)
+		if (thread_state_holds((enum thread_state)i))
+			held -= thread->states.ns[i] < held ? thread->states.ns[i] : held;
+	return unknown > held ? unknown - held : 0;
+}
+
+static void find_holders(const struct live_view *view, const struct live_gil *gil, struct holders *holders)
+{
+	for (uint32_t i = 0; i < view->thread_count; i++) {
+		const struct live_thread *thread = &view->threads[i];
+
+		if (thread->gil == gil->gil && thread->held_ns)
+			add_holder(holders, thread);
+		/* who has it for certain is not among those that might have it */
+		if (thread->thread->process == gil->gil->process)
+			holders->unknown_ns += unknown_ns(thread);
+	}
+	holders->free_ns = view->moment_ns > gil->held_ns ? view->moment_ns - gil->held_ns : 0;
+	if (holders->unknown_ns > holders->free_ns)
+		holders->unknown_ns = holders->free_ns;
+	holders->free_ns -= holders->unknown_ns;
+}
+
+static int thread_style(const struct live_thread *thread)
+{
+	return TUI_THREADS + (int)(thread->thread->index % TUI_THREAD_COLOURS);
+}
+
+/* One letter for each thread, '+' for the others, '?' for what is not known, dots for what is left. */
+static void show_shares(const struct tui_page *page, const struct holders *holders, int y, int x, int columns)
+{
+	uint64_t whole = page->view.moment_ns, passed = 0;
+	int drawn = 0;
+
+	for (uint32_t i = 0; i < holders->count + 2 && whole; i++) {
+		bool thread = i < holders->count, others = i == holders->count;
+		int end;
+
+		passed += thread ? holders->threads[i]->held_ns : others ? holders->others_ns : holders->unknown_ns;
+		end = (int)((double)passed * columns / (double)whole + 0.5);
+		end = end > columns ? columns : end;
+		tui_repeat(&page->paint, y, x + drawn, end - drawn, thread ? thread_style(holders->threads[i]) : TUI_PLAIN,
+			   thread ? (char)('a' + i) : others ? '+' : '?');
+		drawn = end;
+	}
+	tui_repeat(&page->paint, y, x + drawn, columns - drawn, TUI_FAINT, '.');
+}
+
+static void add_share_of_moment(struct text *text, const struct live_view *view, uint64_t ns)
+{
+	text_add_share(text, ns > view->moment_ns ? view->moment_ns : ns, view->moment_ns);
+}
+
+/* Returns where the next one goes; nothing is shown that does not fit. */
+static int put_legend(const struct tui_page *page, int y, int x, int style, char letter, const char *words)
+{
+	if (x + 2 + tui_width(&page->paint, words) > page->paint.columns)
+		return page->paint.columns;
+	tui_repeat(&page->paint, y, x, 1, style, letter);
+	return x + 2 + tui_put(&page->paint, y, x + 2, page->paint.columns, TUI_PLAIN, words) + 2;
+}
+
+/* Who is which letter, as many as fit. */
+static void show_legend(const struct tui_page *page, const struct holders *holders, int y)
+{
+	const struct live_view *view = &page->view;
+	struct text free_words = {0}, unknown = {0};
+	int x = LABEL_COLUMNS;
+
+	text_add(&free_words, "free ");
+	add_share_of_moment(&free_words, view, holders->free_ns);
+	x = put_legend(page, y, x, TUI_FAINT, '.', free_words.bytes);
+	text_add(&unknown, "not known ");
+	add_share_of_moment(&unknown, view, holders->unknown_ns);
+	if (holders->unknown_ns)
+		x = put_legend(page, y, x, TUI_PLAIN, '?', unknown.bytes);
+	for (uint32_t i = 0; i < holders->count; i++) {
+		struct text text = {0};
+
+		text_add_thread_name(&text, &view->about, holders->threads[i]->thread, 24, false);
+		text_add(&text, " ");
+		add_share_of_moment(&text, view, holders->threads[i]->held_ns);
+		x = put_legend(page, y, x, thread_style(holders->threads[i]), (char)('a' + i), text.bytes);
+	}
+}
+
+static int show_gil(const struct tui_page *page, const struct live_gil *gil, int y)
+{
+	const struct live_view *view = &page->view;
+	struct holders holders = {0};
+	struct text text = {0};
+	int width;
+
+	find_holders(view, gil, &holders);
+	text_add(&text, " held ");
+	add_share_of_moment(&text, view, gil->held_ns);
+	text_add(&text, "  waited for ");
+	add_share_of_moment(&text, view, gil->contended_ns);
+	if (gil->waiters)
+		text_add(&text, "  %u" NBSP "%s now", gil->waiters, gil->waiters == 1 ? "waits" : "wait");
+	width = tui_width(&page->paint, text.bytes);
+	tui_put(&page->paint, y, 0, LABEL_COLUMNS, TUI_STRONG, "GIL");
+	show_shares(page, &holders, y, LABEL_COLUMNS, page->paint.columns - LABEL_COLUMNS - width);
+	tui_put_right(&page->paint, y, page->paint.columns - width, width, gil->waiters ? TUI_WARNING : TUI_PLAIN, text.bytes);
+	show_legend(page, &holders, y + 1);
+	return 2;
+}
+
+static int show_gils(const struct tui_page *page, int y)
+{
+	uint32_t room = page->paint.rows < 30 ? 1 : page->paint.rows < 45 ? 3 : 6;
+	int rows = 0;
+
+	for (uint32_t i = 0; i < page->view.gil_count && room; i++) {
+		const struct live_gil *gil = &page->view.gils[i];
+
+		/* one that nobody touched (a sub-interpreter's) only where there is no other */
+		if (!gil->held_ns && !gil->waiters && page->view.gil_count > 1)
+			continue;
+		rows += show_gil(page, gil, y + rows);
+		room--;
+	}
+	return rows;
+}
+
+int tui_head(const struct tui_page *page, const struct tui_status *status)
+{
+	struct text verdict = {0};
+	bool quiet = true;
+	int y = 1, rows = page->paint.rows < 30 ? 2 : 3;
+
+	tui_title(page, status);
+	tui_add_verdict(&verdict, &page->view);
+	for (uint32_t i = 0; i < page->view.loop_count; i++)
+		quiet &= !page->view.loops[i].stalls;
+	/* always as many rows, so that the lists stay where they are */
+	tui_put_wrapped(&page->paint, y, 0, page->paint.columns, rows,
+			tui_alarming(&page->view) ? TUI_ALARM : quiet ? TUI_GOOD : TUI_WARNING, verdict.bytes);
+	y += rows;
+	y += show_loops(page, y);
+	return y + show_gils(page, y);
+}

@@ -1,0 +1,204 @@
+/* SPDX-License-Identifier: MIT */
+/* What the keys do to the page: choosing, scrolling, opening. */
+#include "view/tui/tui_private.h"
+
+static bool same_stall(const struct live_stall *a, const struct live_stall *b)
+{
+	return a->loop == b->loop && a->stall.start == b->stall.start;
+}
+
+static void choose(struct tui_page *page, struct live_stall *stall)
+{
+	struct live_stall *before = page->chosen;
+
+	page->chosen = stall ? live_stall_get(stall) : NULL;
+	live_stall_put(before);
+}
+
+void tui_find_chosen(struct tui_page *page)
+{
+	for (uint32_t i = 0; i < page->view.stall_count && page->chosen; i++)
+		if (same_stall(page->view.stalls[i], page->chosen)) {
+			choose(page, page->view.stalls[i]);
+			if (page->panes[PANE_STALLS].selected || page->sheet != TUI_LISTS)
+				page->panes[PANE_STALLS].selected = i;
+			return;
+		}
+	/* too old for the list; an open sheet keeps it */
+	if (page->sheet == TUI_LISTS)
+		choose(page, NULL);
+}
+
+/* In the first row one stays there, so that the list shows what comes. */
+static void select_entry(struct tui_page *page, uint32_t selected)
+{
+	page->panes[page->focus].selected = selected;
+	if (page->focus == PANE_STALLS)
+		choose(page, selected && selected < page->view.stall_count ? page->view.stalls[selected] : NULL);
+}
+
+static void move(struct tui_page *page, int64_t by)
+{
+	uint32_t count = tui_pane_count(page, page->focus);
+	int64_t to = (int64_t)page->panes[page->focus].selected + by;
+
+	if (!count)
+		return;
+	select_entry(page, to < 0 ? 0 : to >= count ? count - 1 : (uint32_t)to);
+}
+
+static void scroll_sheet(struct tui_page *page, int64_t by)
+{
+	int64_t last = page->sheet_lines > page->sheet_rows ? (int64_t)page->sheet_lines - page->sheet_rows : 0, to = (int64_t)page->scroll + by;
+
+	page->scroll = (uint32_t)(to < 0 ? 0 : to > last ? last : to);
+}
+
+static void say(struct tui_page *page, const char *what)
+{
+	snprintf(page->message, sizeof(page->message), "%s", what);
+}
+
+static struct live_stall *worst_of(const struct tui_page *page, const struct blame *blame)
+{
+	for (uint32_t i = 0; i < page->view.stall_count; i++) {
+		const struct stall *stall = &page->view.stalls[i]->stall;
+
+		if (stall->start == blame->ts_worst && stall->culprit.frame.function == blame->handler.frame.function)
+			return page->view.stalls[i];
+	}
+	return NULL;
+}
+
+static void open_sheet(struct tui_page *page)
+{
+	uint32_t selected = page->panes[page->focus].selected;
+	struct live_stall *stall = NULL;
+
+	if (page->focus == PANE_STALLS && selected < page->view.stall_count)
+		stall = page->view.stalls[selected];
+	else if (page->focus == PANE_FUNCTIONS && selected < page->view.blame_count)
+		stall = worst_of(page, &page->view.blame[selected]);
+	if (!stall) {
+		say(page, page->focus == PANE_STALLS ? "There is no stall to look at."
+			  : page->focus == PANE_FUNCTIONS ? "It is to blame for no stall of the last minute."
+							  : "Details are of stalls; Tab goes to their list.");
+		return;
+	}
+	choose(page, stall);
+	page->sheet = TUI_STALL;
+	page->scroll = 0;
+}
+
+static void close_sheet(struct tui_page *page)
+{
+	page->sheet = TUI_LISTS;
+	page->scroll = 0;
+	if (!page->panes[PANE_STALLS].selected)
+		choose(page, NULL);
+}
+
+static void sort_next(struct tui_page *page)
+{
+	struct pane_state *state = &page->panes[page->focus];
+
+	state->sort = (state->sort + 1) % tui_pane_sorts(page->focus);
+	tui_pane_sort(page, page->focus);
+	state->selected = state->top = 0;
+	if (page->focus == PANE_STALLS)
+		choose(page, NULL);
+}
+
+/* How many lines a command goes down, where a page has so many; 0: it does not move. */
+static int64_t steps_of(enum tui_command command, int64_t height)
+{
+	switch (command) {
+	case COMMAND_UP:
+		return -1;
+	case COMMAND_DOWN:
+		return 1;
+	case COMMAND_PAGE_UP:
+		return -height;
+	case COMMAND_PAGE_DOWN:
+		return height;
+	case COMMAND_FIRST:
+		return -(int64_t)UINT32_MAX;
+	case COMMAND_LAST:
+		return UINT32_MAX;
+	default:
+		return 0;
+	}
+}
+
+/* On a sheet the arrows scroll. */
+static enum tui_action obey_sheet(struct tui_page *page, enum tui_command command)
+{
+	int64_t steps = steps_of(command, page->sheet_rows > 1 ? page->sheet_rows - 1 : 1);
+
+	if (steps)
+		scroll_sheet(page, steps);
+	switch (command) {
+	case COMMAND_QUIT:
+	case COMMAND_BACK:
+	case COMMAND_OPEN:
+		close_sheet(page);
+		break;
+	case COMMAND_HELP:
+		if (page->sheet == TUI_HELP)
+			close_sheet(page);
+		else
+			page->sheet = TUI_HELP;
+		page->scroll = 0;
+		break;
+	default:
+		break;
+	}
+	return TUI_DRAW;
+}
+
+static enum tui_action obey_lists(struct tui_page *page, enum tui_command command)
+{
+	int64_t steps = steps_of(command, page->paint.rows / 3);
+
+	if (steps)
+		move(page, steps);
+	switch (command) {
+	case COMMAND_QUIT:
+		return TUI_QUIT;
+	case COMMAND_NEXT_LIST:
+		page->focus = (page->focus + 1) % PANES;
+		break;
+	case COMMAND_PREVIOUS_LIST:
+		page->focus = (page->focus + PANES - 1) % PANES;
+		break;
+	case COMMAND_OPEN:
+		open_sheet(page);
+		break;
+	case COMMAND_SORT:
+		sort_next(page);
+		break;
+	case COMMAND_HELP:
+		page->sheet = TUI_HELP;
+		page->scroll = 0;
+		break;
+	default:
+		break;
+	}
+	return TUI_DRAW;
+}
+
+enum tui_action tui_obey(struct tui_page *page, enum tui_command command)
+{
+	switch (command) {
+	case COMMAND_PAUSE:
+		return TUI_PAUSE;
+	case COMMAND_THRESHOLD_UP:
+		return TUI_THRESHOLD_UP;
+	case COMMAND_THRESHOLD_DOWN:
+		return TUI_THRESHOLD_DOWN;
+	case COMMAND_RECORD:
+		return TUI_RECORD;
+	default:
+		return page->sheet == TUI_LISTS ? obey_lists(page, command) : obey_sheet(page, command);
+	}
+}

@@ -1,0 +1,83 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * tui_private.h - the parts of the live view's screen. Internal to the room.
+ */
+#ifndef GILSCOPE_VIEW_TUI_TUI_PRIVATE_H
+#define GILSCOPE_VIEW_TUI_TUI_PRIVATE_H
+
+#include "analysis/live/live.h"
+#include "diagnosis/sentences.h"
+#include "words/stall.h"
+#include "view/tui/tui.h"
+#include "view/tui/tui_paint.h"
+
+enum pane { PANE_STALLS, PANE_FUNCTIONS, PANE_THREADS, PANES };
+
+struct pane_state {
+	uint32_t selected, top; /* entries */
+	unsigned sort;
+};
+
+/* What is shown, and where one is in it. */
+struct tui_page {
+	struct tui_paint paint;
+	struct live_view view;
+	enum pane focus;
+	struct pane_state panes[PANES];
+	struct live_stall *chosen; /* in the list of stalls; our own user of it; NULL: the first one, whichever that is */
+	enum { TUI_LISTS, TUI_STALL, TUI_HELP } sheet;
+	uint32_t scroll;	   /* lines of the sheet above the screen */
+	uint32_t sheet_lines, sheet_rows; /* as drawn last */
+	char message[256];
+};
+
+/* tui_words.c: what is wrong, and what a stall is about */
+void tui_add_verdict(struct text *text, const struct live_view *view);
+bool tui_alarming(const struct live_view *view); /* a stall goes on */
+/* In about so many columns. */
+void tui_add_stall(struct text *text, const struct live_view *view, const struct live_stall *stall, unsigned columns);
+/* "function file:line", the function whole where that can be. */
+void tui_add_frame(struct text *text, const struct report *report, const struct stack_frame *frame, unsigned columns);
+const struct process *tui_process_of(const struct live_stall *stall);
+
+/* tui_keys.c: what keys do to the page */
+enum tui_command {
+	COMMAND_NONE,
+	COMMAND_QUIT,
+	COMMAND_BACK,
+	COMMAND_OPEN,
+	COMMAND_UP,
+	COMMAND_DOWN,
+	COMMAND_PAGE_UP,
+	COMMAND_PAGE_DOWN,
+	COMMAND_FIRST,
+	COMMAND_LAST,
+	COMMAND_NEXT_LIST,
+	COMMAND_PREVIOUS_LIST,
+	COMMAND_SORT,
+	COMMAND_PAUSE,
+	COMMAND_THRESHOLD_UP,
+	COMMAND_THRESHOLD_DOWN,
+	COMMAND_RECORD,
+	COMMAND_HELP,
+	COMMAND_REPAINT,
+};
+enum tui_action tui_obey(struct tui_page *page, enum tui_command command);
+/* Finds the chosen stall in a new view. */
+void tui_find_chosen(struct tui_page *page);
+
+/* tui_head.c: the title; and with it all the lines above the lists. Returns how many. */
+void tui_title(const struct tui_page *page, const struct tui_status *status);
+int tui_head(const struct tui_page *page, const struct tui_status *status);
+
+/* tui_panes.c: the lists */
+uint32_t tui_pane_count(const struct tui_page *page, enum pane pane);
+unsigned tui_pane_sorts(enum pane pane);
+void tui_pane_sort(struct tui_page *page, enum pane pane);
+/* The three of them in these rows. */
+void tui_panes(struct tui_page *page, int y, int rows);
+
+/* tui_sheet.c: a page of its own, for a stall or the help. 0 or -ENOMEM */
+int tui_sheet(struct tui_page *page, int y, int rows);
+
+#endif

@@ -1,0 +1,193 @@
+/* SPDX-License-Identifier: MIT */
+/* A sheet over the lists: everything about one stall, in the words of the text report; or the help. */
+#include "view/tui/tui_private.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/cleanup.h"
+#include "base/duration.h"
+#include "words/names.h"
+#include "words/palette.h"
+
+#define NAME_COLUMNS 16
+
+struct sheet {
+	struct tui_page *page;
+	int y, rows;
+	uint32_t line; /* the next one */
+};
+
+/* Where the next line goes, or -1 when it is scrolled away or below the screen. */
+static int next_row(struct sheet *sheet)
+{
+	uint32_t line = sheet->line++;
+
+	if (line < sheet->page->scroll || line - sheet->page->scroll >= (uint32_t)sheet->rows)
+		return -1;
+	return sheet->y + (int)(line - sheet->page->scroll);
+}
+
+static void add_line(struct sheet *sheet, int style, const char *text)
+{
+	int y = next_row(sheet);
+
+	if (y >= 0)
+		tui_put(&sheet->page->paint, y, 1, sheet->page->paint.columns - 1, style, text);
+}
+
+/* What the text view prints, line by line. */
+static void add_lines(struct sheet *sheet, char *text)
+{
+	for (char *line = text, *end; *line; line = end + 1) {
+		end = strchr(line, '\n');
+		if (!end)
+			return;
+		*end = '\0';
+		add_line(sheet, TUI_PLAIN, line);
+	}
+}
+
+/* A state, its time and share, and a bar of it. */
+static void add_state(struct sheet *sheet, enum thread_state state, uint64_t ns, uint64_t whole)
+{
+	const struct tui_paint *paint = &sheet->page->paint;
+	int y = next_row(sheet), bar = paint->columns - NAME_COLUMNS - 24;
+	struct text length = {0}, share = {0};
+
+	if (y < 0)
+		return;
+	text_add_duration(&length, ns);
+	text_add_share(&share, ns, whole);
+	tui_put(paint, y, 3, NAME_COLUMNS - 2, TUI_PLAIN, thread_state_name(state));
+	tui_put_right(paint, y, NAME_COLUMNS + 1, 10, TUI_PLAIN, length.bytes);
+	tui_put_right(paint, y, NAME_COLUMNS + 11, 8, TUI_PLAIN, share.bytes);
+	bar = bar > 60 ? 60 : bar;
+	if (bar > 0 && whole)
+		tui_repeat(paint, y, NAME_COLUMNS + 21, (int)((double)ns * bar / (double)whole + 0.5), TUI_STATES + (int)state, palette_of(state)->letter);
+}
+
+static void add_split(struct sheet *sheet, const struct stall *stall)
+{
+	struct state_sums rest = stall->what.states;
+	uint64_t whole = stall->end - stall->start;
+
+	for (;;) {
+		enum thread_state state = state_sums_largest(&rest);
+
+		if (!rest.ns[state])
+			return;
+		add_state(sheet, state, rest.ns[state], whole);
+		rest.ns[state] = 0;
+	}
+}
+
+/* What canvas_paragraph() makes of a text, or else what the text view says of the stall. */
+static int add_paragraphs(struct sheet *sheet, const struct live_stall *live, const struct text *text, bool stacks)
+{
+	_cleanup_(freep) char *bytes = NULL;
+	size_t size;
+	FILE *file = open_memstream(&bytes, &size);
+	int columns = sheet->page->paint.columns - 2;
+	const struct canvas canvas = {.file = file, .columns = columns > 40 ? (unsigned)columns : 40};
+	const struct report *report = &sheet->page->view.about;
+
+	if (!file)
+		return -ENOMEM;
+	if (text)
+		canvas_paragraph(&canvas, "  ", 2, text);
+	else if (stacks)
+		canvas_stall_stacks(&canvas, report, &live->stall);
+	else
+		canvas_stall_details(&canvas, report, tui_process_of(live), &live->stall);
+	if (fclose(file))
+		return -ENOMEM;
+	add_lines(sheet, bytes);
+	return 0;
+}
+
+static int add_stall(struct sheet *sheet, const struct live_stall *live)
+{
+	const struct report *report = &sheet->page->view.about;
+	const struct stall *stall = &live->stall;
+	struct text title = {0}, when = {0}, remedy = {0};
+	int r;
+
+	text_add(&title, "%s of ", stall->ongoing ? "STALL that goes on," : "STALL");
+	text_add(&title, "%s", stall->ongoing || !stall->whole ? "≥" NBSP : "");
+	text_add_duration(&title, stall->end - stall->start);
+	text_add(&title, ": most of the time %s", palette_of(stall->cause)->doing);
+	add_line(sheet, stall->ongoing ? TUI_ALARM : TUI_STRONG, title.bytes);
+	text_add(&when, "event loop of ");
+	text_add_thread(&when, report, live->loop->thread);
+	text_add(&when, "; began at +%.3f" NBSP "s", (double)(stall->start - report->window.start) / (double)NS_PER_S);
+	if (!stall->ongoing && report->window.end > stall->end)
+		text_add(&when, ", ended %.0f" NBSP "s" NBSP "ago", (double)(report->window.end - stall->end) / (double)NS_PER_S);
+	r = add_paragraphs(sheet, live, &when, false);
+	if (r < 0)
+		return r;
+	add_line(sheet, TUI_PLAIN, "");
+	add_split(sheet, stall);
+	add_line(sheet, TUI_PLAIN, "");
+	r = add_paragraphs(sheet, live, NULL, false);
+	add_line(sheet, TUI_PLAIN, "");
+	add_line(sheet, TUI_STRONG, "WHAT TO DO");
+	remedy_add(&remedy, report, tui_process_of(live), stall);
+	r = r ? r : add_paragraphs(sheet, live, &remedy, false);
+	add_line(sheet, TUI_PLAIN, "");
+	return r ? r : add_paragraphs(sheet, live, NULL, true);
+}
+
+static void add_help(struct sheet *sheet)
+{
+	static const char *const lines[] = {
+		"Up Down PgUp PgDn  choose an entry of the list in focus; scroll a page",
+		"Tab                to the next list: stalls, functions, threads",
+		"Enter              all about a stall: where its time went, who held the GIL,",
+		"                   stacks, what to do; of a function the worst one",
+		"s                  sort the list in focus by something else",
+		"+ -                stall threshold up, down: for turns that end from now on",
+		"p or space         pause: what is shown stays, observing goes on",
+		"r                  write the last 30 s to a recording for gilscope report",
+		"h or ?             this page",
+		"q                  quit; Esc and q leave a page like this one",
+		"",
+		"Turns, stalls and functions are those of the last minute, GIL and threads",
+		"those of the last 5 seconds. The line of turns has a sign for the longest",
+		"turn of a while; its lower half is below the threshold, its upper half a",
+		"stall. Of an entry marked with at least (>=) the begin or the end is missing.",
+		"",
+	};
+
+	add_line(sheet, TUI_STRONG, "KEYS");
+	for (size_t i = 0; i < sizeof(lines) / sizeof(lines[0]); i++)
+		add_line(sheet, TUI_PLAIN, lines[i]);
+	add_line(sheet, TUI_STRONG, "STATES OF A THREAD");
+	for (int i = 0; i < TS_COUNT; i++) {
+		int y = next_row(sheet);
+		struct text text = {0};
+
+		text_add(&text, "%-14s %s", thread_state_name((enum thread_state)i), palette_of((enum thread_state)i)->doing);
+		if (y < 0)
+			continue;
+		tui_repeat(&sheet->page->paint, y, 1, 1, TUI_STATES + i, palette_of((enum thread_state)i)->letter);
+		tui_put(&sheet->page->paint, y, 3, sheet->page->paint.columns - 3, TUI_PLAIN, text.bytes);
+	}
+}
+
+int tui_sheet(struct tui_page *page, int y, int rows)
+{
+	struct sheet sheet = {.page = page, .y = y, .rows = rows};
+	int r = 0;
+
+	if (page->scroll && page->scroll + (uint32_t)rows > page->sheet_lines)
+		page->scroll = page->sheet_lines > (uint32_t)rows ? page->sheet_lines - (uint32_t)rows : 0;
+	if (page->sheet == TUI_HELP)
+		add_help(&sheet);
+	else if (page->chosen)
+		r = add_stall(&sheet, page->chosen);
+	page->sheet_lines = sheet.line;
+	page->sheet_rows = (uint32_t)rows;
+	return r;
+}

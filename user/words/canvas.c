@@ -1,0 +1,281 @@
+/* SPDX-License-Identifier: MIT */
+#include "words/canvas.h"
+
+#include <inttypes.h>
+#include <stdarg.h>
+#include <string.h>
+
+#include "base/duration.h"
+#include "base/escape.h"
+#include "words/palette.h"
+
+void text_add(struct text *text, const char *format, ...)
+{
+	size_t room = sizeof(text->bytes) - text->length;
+	va_list args;
+	int length;
+
+	va_start(args, format);
+	length = vsnprintf(text->bytes + text->length, room, format, args);
+	va_end(args);
+	if (length < 0)
+		return;
+	if ((size_t)length < room) {
+		text->length += (size_t)length;
+		return;
+	}
+	text->length = sizeof(text->bytes) - 1;
+	/* a cut character would be no UTF-8 */
+	while (text->length && ((unsigned char)text->bytes[text->length - 1] & 0xc0) == 0x80)
+		text->length--;
+	if (text->length && (unsigned char)text->bytes[text->length - 1] >= 0xc0)
+		text->length--;
+	text->bytes[text->length] = '\0';
+}
+
+void text_separate(struct text *text, const char *separator)
+{
+	if (text->length)
+		text_add(text, "%s", separator);
+}
+
+void text_add_duration(struct text *text, uint64_t ns)
+{
+	char duration[DURATION_TEXT_MAX], *unit;
+
+	duration_text(ns, duration);
+	unit = strchr(duration, ' ');
+	if (unit)
+		text_add(text, "%.*s" NBSP "%s", (int)(unit - duration), duration, unit + 1);
+	else
+		text_add(text, "%s", duration);
+}
+
+void text_add_share(struct text *text, uint64_t part, uint64_t whole)
+{
+	double share = whole ? 100.0 * (double)part / (double)whole : 0;
+
+	if (!part || part == whole)
+		text_add(text, "%d" NBSP "%%", part ? 100 : 0);
+	else if (share < 0.1)
+		text_add(text, "<0.1" NBSP "%%");
+	else if (share < 9.95)
+		text_add(text, "%.1f" NBSP "%%", share);
+	else if (share < 99.5)
+		text_add(text, "%.0f" NBSP "%%", share);
+	else
+		text_add(text, "%.1f" NBSP "%%", share > 99.9 ? 99.9 : share);
+}
+
+void text_add_count(struct text *text, uint64_t count)
+{
+	char digits[24];
+	int length = snprintf(digits, sizeof(digits), "%" PRIu64, count);
+
+	for (int i = 0; i < length; i++)
+		text_add(text, "%s%c", i && (length - i) % 3 == 0 ? NBSP : "", digits[i]);
+}
+
+void text_add_number_of(struct text *text, uint64_t count, const char *one, const char *many)
+{
+	text_add_count(text, count);
+	text_add(text, NBSP "%s", count == 1 ? one : many);
+}
+
+/* One character: its code point and length. The bytes are valid UTF-8, for they come from escape_text() or from us. */
+static uint32_t character(const char *bytes, size_t *ret_length)
+{
+	const unsigned char *p = (const unsigned char *)bytes;
+	size_t length = p[0] < 0x80 ? 1 : p[0] >= 0xf0 ? 4 : p[0] >= 0xe0 ? 3 : 2;
+	uint32_t value = length == 1 ? p[0] : p[0] & (0x7fu >> length);
+
+	for (size_t i = 1; i < length; i++) {
+		if (!p[i]) {
+			length = i;
+			break;
+		}
+		value = value << 6 | (p[i] & 0x3f);
+	}
+	*ret_length = length;
+	return value;
+}
+
+/* wcwidth() needs a locale; the blocks that matter for names are few (Unicode, EastAsianWidth.txt). */
+static unsigned character_width(uint32_t value)
+{
+	static const struct {
+		uint32_t first, last;
+		unsigned width;
+	} blocks[] = {
+		{0x0300, 0x036f, 0},   {0x200b, 0x200f, 0},   {0x20d0, 0x20ff, 0},     {0xfe00, 0xfe0f, 0},	{0x1100, 0x115f, 2},   {0x2e80, 0xa4cf, 2},
+		{0xac00, 0xd7a3, 2},   {0xf900, 0xfaff, 2},   {0xfe30, 0xfe6f, 2},     {0xff00, 0xff60, 2},	{0xffe0, 0xffe6, 2},   {0x1f300, 0x1f64f, 2},
+		{0x1f680, 0x1f6ff, 2}, {0x1f900, 0x1f9ff, 2}, {0x20000, 0x3fffd, 2},
+	};
+
+	for (size_t i = 0; i < sizeof(blocks) / sizeof(blocks[0]); i++)
+		if (value >= blocks[i].first && value <= blocks[i].last)
+			return blocks[i].width;
+	return 1;
+}
+
+unsigned text_width(const char *bytes)
+{
+	unsigned width = 0;
+	size_t length;
+
+	for (; *bytes; bytes += length)
+		width += character_width(character(bytes, &length));
+	return width;
+}
+
+/* Bytes of the longest beginning that takes at most `columns`. */
+static size_t beginning(const char *bytes, unsigned columns)
+{
+	unsigned width = 0;
+	size_t used = 0, length;
+
+	for (; bytes[used]; used += length) {
+		width += character_width(character(bytes + used, &length));
+		if (width > columns)
+			break;
+	}
+	return used;
+}
+
+void text_add_cut(struct text *text, const char *escaped, unsigned columns)
+{
+	if (text_width(escaped) <= columns)
+		text_add(text, "%s", escaped);
+	else
+		text_add(text, "%.*s…", (int)beginning(escaped, columns - 1), escaped);
+}
+
+void text_add_name(struct text *text, const char *name, unsigned columns)
+{
+	char shown[4 * 1024 + 1];
+
+	text_add_cut(text, escape_text(shown, sizeof(shown), name, strlen(name)), columns);
+}
+
+void text_add_path(struct text *text, const char *path, unsigned columns)
+{
+	char shown[4 * 1024 + 1];
+	const char *rest = shown;
+
+	escape_text(shown, sizeof(shown), path, strlen(path));
+	if (text_width(shown) <= columns) {
+		text_add(text, "%s", shown);
+		return;
+	}
+	while (*rest && text_width(rest) + 1 > columns) {
+		const char *slash = strchr(rest + 1, '/');
+
+		if (!slash)
+			break;
+		rest = slash;
+	}
+	/* a file's name alone is too long: its end says more than its begin */
+	while (text_width(rest) + 1 > columns) {
+		size_t length;
+
+		character(rest, &length);
+		rest += length;
+	}
+	text_add(text, "…%s", rest);
+}
+
+static bool is_nbsp(const char *bytes)
+{
+	return !strncmp(bytes, NBSP, 2);
+}
+
+static void put_bytes(const struct canvas *canvas, const char *bytes, size_t length)
+{
+	for (size_t i = 0; i < length; i++) {
+		bool blank = is_nbsp(bytes + i);
+
+		fputc(blank ? ' ' : bytes[i], canvas->file);
+		i += blank;
+	}
+}
+
+void canvas_paragraph(const struct canvas *canvas, const char *first, unsigned indent, const struct text *text)
+{
+	const char *word = text->bytes;
+	unsigned column = indent;
+
+	fputs(first, canvas->file);
+	while (*word) {
+		struct text one = {0};
+		size_t length = strcspn(word, " ");
+		unsigned width;
+
+		text_add(&one, "%.*s", (int)length, word);
+		width = text_width(one.bytes);
+		if (column > indent && column + 1 + width > canvas->columns) {
+			fprintf(canvas->file, "\n%*s", (int)indent, "");
+			column = indent;
+		} else if (column > indent) {
+			fputc(' ', canvas->file);
+			column++;
+		}
+		put_bytes(canvas, one.bytes, one.length);
+		column += width;
+		word += length + strspn(word + length, " ");
+	}
+	fputc('\n', canvas->file);
+}
+
+void canvas_heading(const struct canvas *canvas, const struct text *text)
+{
+	fputs(canvas->colour ? "\033[1m" : "", canvas->file);
+	put_bytes(canvas, text->bytes, text->length);
+	fputs(canvas->colour ? "\033[0m\n" : "\n", canvas->file);
+}
+
+void canvas_cell(const struct canvas *canvas, const char *bytes, unsigned columns, bool right)
+{
+	unsigned width = text_width(bytes), blanks = columns > width ? columns - width : 0;
+
+	fprintf(canvas->file, "%*s", right ? (int)blanks : 0, "");
+	put_bytes(canvas, bytes, strlen(bytes));
+	fprintf(canvas->file, "%*s", right ? 0 : (int)blanks, "");
+}
+
+void canvas_strong(const struct canvas *canvas, const char *bytes, unsigned columns)
+{
+	fputs(canvas->colour ? "\033[1m" : "", canvas->file);
+	put_bytes(canvas, bytes, strlen(bytes));
+	fputs(canvas->colour ? "\033[0m" : "", canvas->file);
+	canvas_cell(canvas, "", columns > text_width(bytes) ? columns - text_width(bytes) : 0, false);
+}
+
+void canvas_letter(const struct canvas *canvas, enum thread_state state, unsigned times)
+{
+	const struct palette *palette = palette_of(state);
+
+	if (canvas->colour && times)
+		fprintf(canvas->file, "\033[%d;48;5;%um", palette->dark ? 97 : 30, palette->ansi);
+	for (unsigned i = 0; i < times; i++)
+		fputc(palette->letter, canvas->file);
+	if (canvas->colour && times)
+		fputs("\033[0m", canvas->file);
+}
+
+void canvas_bar(const struct canvas *canvas, const struct state_sums *sums, uint64_t whole, unsigned columns)
+{
+	uint64_t passed = 0;
+	unsigned drawn = 0;
+
+	/* cells are dealt out by the running sum, so that rounding never adds up */
+	for (int i = 0; i < TS_COUNT && whole; i++) {
+		unsigned end;
+
+		passed += sums->ns[i];
+		end = (unsigned)((double)passed * columns / (double)whole + 0.5);
+		end = end > columns ? columns : end;
+		canvas_letter(canvas, (enum thread_state)i, end - drawn);
+		drawn = end;
+	}
+	fprintf(canvas->file, "%*s", (int)(columns - drawn), "");
+}

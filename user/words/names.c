@@ -1,0 +1,124 @@
+/* SPDX-License-Identifier: MIT */
+#include "words/names.h"
+
+#include <string.h>
+
+#include "base/duration.h"
+
+static const struct definition *definition_of(const struct report *report, enum definition_kind kind, uint32_t id)
+{
+	return report->names ? dictionary_find(report->names, kind, id) : NULL;
+}
+
+struct frame_words frame_words(const struct report *report, const struct stack_frame *frame)
+{
+	const struct definition *definition = definition_of(report, DEFINE_FUNCTION, frame->function);
+
+	if (!definition)
+		return (struct frame_words){.file = ""};
+	return (struct frame_words){definition->function.name, definition->function.file, frame->line, definition->function.line};
+}
+
+const struct definition *stack_of(const struct report *report, uint32_t stack)
+{
+	return definition_of(report, DEFINE_STACK, stack);
+}
+
+const struct stack_frame *stack_innermost_of_application(const struct report *report, const struct definition *stack)
+{
+	for (uint32_t i = 0; stack && i < stack->stack.count; i++) {
+		struct frame_words words = frame_words(report, &stack->stack.frames[i]);
+
+		if (words.function && handler_is_application(report->finder, words.file))
+			return &stack->stack.frames[i];
+	}
+	return NULL;
+}
+
+uint32_t stack_share_largest(const struct stack_share *shares, uint32_t count)
+{
+	uint64_t most = 0;
+	uint32_t stack = 0;
+
+	for (uint32_t i = 0; i < count; i++) {
+		uint64_t ns = state_sums_total(&shares[i].states);
+
+		if (shares[i].stack && ns > most) {
+			most = ns;
+			stack = shares[i].stack;
+		}
+	}
+	return stack;
+}
+
+const char *sysno_word(int32_t sysno)
+{
+	switch (sysno) {
+	case SYSNO_NONE:
+		return "none";
+	case SYSNO_STOPPED:
+		return "stopped";
+	case SYSNO_TRACED:
+		return "traced";
+	case SYSNO_FROZEN:
+		return "frozen";
+	case SYSNO_GIL:
+		return "gil";
+	default:
+		return "unknown";
+	}
+}
+
+const char *text_of(const struct report *report, uint32_t text)
+{
+	const struct definition *definition = definition_of(report, DEFINE_TEXT, text);
+
+	return definition ? definition->text : NULL;
+}
+
+const char *thread_name(const struct report *report, const struct thread *thread)
+{
+	const char *name = text_of(report, thread->python_name);
+
+	return name && *name ? name : thread->comm;
+}
+
+const char *task_of(const struct report *report, const struct breakdown *what, uint32_t stack)
+{
+	for (uint32_t i = 0; i < what->stack_count; i++)
+		if (what->stacks[i].stack == stack && stack)
+			return text_of(report, what->stacks[i].task);
+	return NULL;
+}
+
+static const char *without_directory(const char *word)
+{
+	const char *end = word + strcspn(word, " "), *base = end;
+
+	while (base > word && base[-1] != '/')
+		base--;
+	return base < end ? base : word;
+}
+
+const char *command_of(const struct process_info *info)
+{
+	const char *command = without_directory(info->cmdline), *next = strchr(command, ' ');
+
+	if (!strncmp(command, "python", 6) && next && !strncmp(next, " -m ", 4) && next[4] && next[4] != ' ')
+		return next + 4;
+	if (!strncmp(command, "python", 6) && next && next[1] && next[1] != '-' && next[1] != ' ')
+		return without_directory(next + 1);
+	return *command ? command : "?";
+}
+
+uint64_t stall_resolution_ns(const struct report *report, const struct stall *stall)
+{
+	const struct state_sums *states = &stall->what.states;
+	bool sampled = states->ns[TS_PYTHON] || states->ns[TS_NATIVE];
+
+	for (uint32_t i = 0; i < stall->what.blocker_count; i++)
+		sampled |= stall->what.blockers[i].states.ns[TS_PYTHON] > 0;
+	if (!sampled)
+		return 0;
+	return report->rate_hz ? NS_PER_S / report->rate_hz : stall->end - stall->start;
+}

@@ -1,0 +1,156 @@
+/* SPDX-License-Identifier: MIT */
+/* Stalls while they last, a line each. */
+#include "words/stall.h"
+
+#include <errno.h>
+#include <limits.h>
+
+#include "words/names.h"
+#include "words/palette.h"
+
+/* "blocked in clock_nanosleep", "waiting for the GIL, held by 'worker' (4712)": what `state` was, with the largest of what stands behind it. */
+static void add_doing(struct text *text, const struct report *report, const struct process *process, enum thread_state state, const struct breakdown *what)
+{
+	enum stop_kind kind;
+
+	if (breakdown_is_stopped(what, &kind)) {
+		text_add(text, "%s", text_stop(kind));
+	} else if ((state == TS_BLOCKED || state == TS_HELD_BLOCKED) && what->syscall_count) {
+		text_add(text, "%s", state == TS_BLOCKED ? "blocked in " : "asleep in ");
+		text_add_syscall(text, process, what->syscalls[0].sysno);
+		text_add(text, "%s", state == TS_BLOCKED ? "" : " while holding the GIL");
+	} else {
+		text_add(text, "%s", palette_of(state)->doing);
+		text_add_culprit(text, report, process, state, what);
+	}
+}
+
+/* ", in render (app.py:12), route; innermost dumps (…)"; where a thread waited for the GIL outside of any handler is of no interest. */
+static void add_place(struct text *text, const struct report *report, enum thread_state state, uint32_t stack, const struct handler *handler)
+{
+	size_t before = text->length;
+
+	if (handler->role == HANDLER_NONE && (state == TS_GIL_WAIT || !stack))
+		return;
+	text_add(text, ", ");
+	if (handler->role != HANDLER_NONE) {
+		text_add(text, "in ");
+		text_add_handler(text, report, handler);
+	}
+	text_add_innermost(text, report, stack, handler);
+	if (text->length == before + 2) { /* the stack is not defined */
+		text->length = before;
+		text->bytes[before] = '\0';
+	}
+}
+
+/* Evidence was missing for more than an instant. */
+static bool is_vague(const struct stall *stall)
+{
+	return !stall->whole && stall->what.states.ns[TS_UNKNOWN] >= (stall->end - stall->start) / 100;
+}
+
+/* "at least 1.23 s: mostly " */
+static void add_length(struct text *text, const struct stall *stall, bool mostly)
+{
+	text_add(text, "%s", is_vague(stall) ? "at least " : "");
+	text_add_duration(text, stall->end - stall->start);
+	text_add(text, ": %s", mostly || stall->what.states.ns[stall->cause] < (stall->end - stall->start) / 10 * 9 ? "mostly " : "");
+}
+
+static void add_cause(struct text *text, const struct report *report, const struct process *process, const struct stall *stall)
+{
+	add_doing(text, report, process, stall->cause, &stall->what);
+	add_place(text, report, stall->cause, stall->stack, &stall->handler);
+}
+
+static uint32_t innermost_function(const struct report *report, uint32_t id)
+{
+	const struct definition *stack = stack_of(report, id);
+
+	return stack ? stack->stack.frames[0].function : 0;
+}
+
+static bool same_handler(const struct ongoing *ongoing)
+{
+	return !ongoing->stack || ongoing->handler.frame.function == ongoing->stall.handler.frame.function;
+}
+
+static bool same_place(const struct ongoing *ongoing)
+{
+	return same_handler(ongoing) && innermost_function(ongoing->report, ongoing->stack) == innermost_function(ongoing->report, ongoing->stall.stack);
+}
+
+static bool is_elsewhere(const struct ongoing *ongoing)
+{
+	enum stop_kind kind;
+
+	return ongoing->state != ongoing->stall.cause || sysno_is_stop(ongoing->sysno) != breakdown_is_stopped(&ongoing->stall.what, &kind) || !same_handler(ongoing);
+}
+
+/* What it is doing now, when that is another thing. */
+static void add_now(struct text *text, const struct ongoing *ongoing)
+{
+	struct syscall_share syscall = {.sysno = ongoing->sysno};
+	struct blocker blocker = {.thread = ongoing->holder, .handler = ongoing->holder_handler};
+	struct breakdown what = {.syscalls = &syscall, .syscall_count = 1, .blockers = &blocker, .blocker_count = ongoing->holder != NULL};
+
+	if (sysno_is_stop(ongoing->sysno))
+		what.stop_ns[stop_kind_of(ongoing->sysno)] = 1;
+	text_add(text, "; now ");
+	add_doing(text, ongoing->report, ongoing->loop->thread->process, ongoing->state, &what);
+	if (!same_place(ongoing))
+		add_place(text, ongoing->report, ongoing->state, ongoing->stack, &ongoing->handler);
+}
+
+/* "+3.420 s  the event loop of 'MainThread' (4711)": by the stall's begin, as the report lists it. */
+static void add_begin(struct text *text, const struct report *report, const struct loop *loop, const struct stall *stall)
+{
+	uint64_t after = stall->start - report->window.start;
+
+	text_add(text, "+%llu.%03llu" NBSP "s" NBSP " the event loop of ", (unsigned long long)(after / 1000000000), (unsigned long long)(after / 1000000 % 1000));
+	text_add_thread(text, report, loop->thread);
+}
+
+static int show(FILE *file, const struct text *text)
+{
+	const struct canvas canvas = {.file = file, .columns = UINT_MAX};
+
+	canvas_paragraph(&canvas, "gilscope: ", 10, text);
+	return ferror(file) ? -EIO : 0;
+}
+
+void text_add_ongoing(struct text *text, const struct ongoing *ongoing)
+{
+	const struct stall *stall = &ongoing->stall;
+
+	text_add(text, "%s", is_elsewhere(ongoing) ? "mostly " : "");
+	add_cause(text, ongoing->report, ongoing->loop->thread->process, stall);
+	if (is_elsewhere(ongoing))
+		add_now(text, ongoing);
+}
+
+int print_ongoing(FILE *file, const struct ongoing *ongoing)
+{
+	const struct stall *stall = &ongoing->stall;
+	struct text text = {0};
+
+	add_begin(&text, ongoing->report, ongoing->loop, stall);
+	text_add(&text, " has been stalled for ");
+	add_length(&text, stall, is_elsewhere(ongoing));
+	add_cause(&text, ongoing->report, ongoing->loop->thread->process, stall);
+	if (is_elsewhere(ongoing))
+		add_now(&text, ongoing);
+	return show(file, &text);
+}
+
+int print_resumed(FILE *file, const struct report *report, const struct loop *loop, const struct stall *stall)
+{
+	struct text text = {0};
+
+	add_begin(&text, report, loop, stall);
+	text_add(&text, " goes on after ");
+	add_length(&text, stall, false);
+	add_cause(&text, report, loop->thread->process, stall);
+	return show(file, &text);
+}

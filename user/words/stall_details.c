@@ -1,0 +1,227 @@
+/* SPDX-License-Identifier: MIT */
+/* One stall in words: what ran, who held the GIL, what it slept in, who had the CPU. */
+#include "words/stall.h"
+
+#include "words/names.h"
+
+#define SHOWN_PARTS 3
+#define INDENT "      "
+
+/* What is less than a hundredth of the stall explains nothing of it. */
+static bool matters(uint64_t ns, const struct stall *stall)
+{
+	return ns && ns >= (stall->end - stall->start) / 100;
+}
+
+/* The states that matter, largest first, without `except` (TS_COUNT: with all). */
+void text_add_states(struct text *text, const struct state_sums *sums, const struct stall *stall, enum thread_state except)
+{
+	bool used[TS_COUNT + 1] = {false};
+	size_t before = text->length;
+
+	used[except] = true;
+	for (;;) {
+		int next = -1;
+
+		for (int i = 0; i < TS_COUNT; i++)
+			if (!used[i] && matters(sums->ns[i], stall) && (next < 0 || sums->ns[i] > sums->ns[next]))
+				next = i;
+		if (next < 0)
+			return;
+		used[next] = true;
+		text_add(text, "%s%s" NBSP, text->length > before ? ", " : "", thread_state_name((enum thread_state)next));
+		text_add_duration(text, sums->ns[next]);
+	}
+}
+
+static void add_more(struct text *text, uint32_t count)
+{
+	if (count)
+		text_add(text, ", %u" NBSP "more", count);
+}
+
+static bool has_function(const struct definition *stack, uint32_t function)
+{
+	for (uint32_t i = 0; i < stack->stack.count; i++)
+		if (stack->stack.frames[i].function == function)
+			return true;
+	return false;
+}
+
+void text_add_innermost(struct text *text, const struct report *report, uint32_t id, const struct handler *handler)
+{
+	const struct definition *stack = stack_of(report, id);
+	const struct stack_frame *frame = stack ? &stack->stack.frames[0] : NULL;
+
+	if (!frame)
+		return;
+	if (handler->role != HANDLER_NONE && (frame->function == handler->frame.function || !has_function(stack, handler->frame.function)))
+		return;
+	text_add(text, handler->role != HANDLER_NONE ? "; innermost " : "in ");
+	text_add_frame(text, report, frame);
+}
+
+/* What the loop's own thread was at: "in render (app.py:12), route, of task 'Task-7'; innermost dumps (…)". */
+static void add_own(struct text *text, const struct report *report, const struct stall *stall)
+{
+	const char *task = task_of(report, &stall->what, stall->stack);
+
+	/* where the loop itself waited for the GIL is of no interest */
+	if (stall->handler.role == HANDLER_NONE && stall->cause == TS_GIL_WAIT)
+		return;
+	if (stall->handler.role != HANDLER_NONE) {
+		text_add(text, "in ");
+		text_add_handler(text, report, &stall->handler);
+	}
+	if (stall->handler.role != HANDLER_NONE && task) {
+		text_add(text, ", of task '");
+		text_add_name(text, task, 48);
+		text_add(text, "'");
+	}
+	text_add_innermost(text, report, stall->stack, &stall->handler);
+}
+
+static void add_garbage(struct text *text, const struct stall *stall)
+{
+	const struct breakdown *what = &stall->what;
+
+	if (!matters(what->gc_ns, stall))
+		return;
+	text_add(text, "garbage collection ");
+	text_add_duration(text, what->gc_ns);
+	text_add(text, " of it%s", what->gc_sampled ? " (by samples)" : "");
+}
+
+static void add_blockers(struct text *text, const struct report *report, const struct breakdown *what, const struct stall *stall)
+{
+	enum stop_kind kind;
+	uint32_t i;
+
+	for (i = 0; i < what->blocker_count && i < SHOWN_PARTS && matters(state_sums_total(&what->blockers[i].states), stall); i++) {
+		const struct blocker *blocker = &what->blockers[i];
+
+		text_add(text, i ? "; " : "GIL held by ");
+		if (blocker->handler.role != HANDLER_NONE) {
+			text_add_handler(text, report, &blocker->handler);
+			text_add(text, ", running in ");
+		}
+		text_add_thread(text, report, blocker->thread);
+		text_add(text, ": ");
+		text_add_states(text, &blocker->states, stall, TS_COUNT);
+		if (blocker_is_stopped(blocker, &kind))
+			text_add(text, ", %s", text_stop(kind));
+		if (matters(blocker->gc_ns, stall)) {
+			text_add(text, ", garbage collection ");
+			text_add_duration(text, blocker->gc_ns);
+		}
+		text_add_innermost(text, report, stack_share_largest(blocker->stacks, blocker->stack_count), &blocker->handler);
+	}
+	if (i)
+		add_more(text, what->blocker_count - i);
+}
+
+static void add_syscalls(struct text *text, const struct process *process, const struct breakdown *what, const struct stall *stall)
+{
+	uint32_t i, shown = 0, stops = 0;
+
+	for (i = 0; i < what->syscall_count && shown < SHOWN_PARTS && matters(what->syscalls[i].ns, stall); i++) {
+		if (sysno_is_stop(what->syscalls[i].sysno)) { /* add_stops() */
+			stops++;
+			continue;
+		}
+		text_add(text, shown++ ? ", " : "slept in ");
+		text_add_syscall(text, process, what->syscalls[i].sysno);
+		text_add(text, NBSP);
+		text_add_duration(text, what->syscalls[i].ns);
+	}
+	if (shown)
+		add_more(text, what->syscall_count - shown - stops);
+}
+
+static void add_stops(struct text *text, const struct breakdown *what, const struct stall *stall)
+{
+	for (int i = 0; i < STOP_KINDS; i++)
+		if (matters(what->stop_ns[i], stall)) {
+			text_separate(text, "; ");
+			text_add(text, "%s" NBSP, text_stop((enum stop_kind)i));
+			text_add_duration(text, what->stop_ns[i]);
+		}
+}
+
+static void add_occupants(struct text *text, const struct process *process, const struct breakdown *what, const struct stall *stall)
+{
+	uint32_t i;
+
+	for (i = 0; i < what->preempted_by_count && i < SHOWN_PARTS && matters(what->preempted_by[i].ns, stall); i++) {
+		if (i)
+			text_add(text, ", ");
+		else
+			text_add(text, "CPU taken by ");
+		text_add_occupant(text, process, &what->preempted_by[i]);
+		text_add(text, NBSP);
+		text_add_duration(text, what->preempted_by[i].ns);
+	}
+	if (i)
+		add_more(text, what->preempted_by_count - i);
+	if (matters(what->throttled_ns, stall)) {
+		text_separate(text, "; ");
+		text_add(text, "its cgroup's CPU quota used up for ");
+		text_add_duration(text, what->throttled_ns);
+	}
+}
+
+static void show_detail(const struct canvas *canvas, struct text *text)
+{
+	if (text->length)
+		canvas_paragraph(canvas, INDENT, sizeof(INDENT) - 1, text);
+	*text = (struct text){0};
+}
+
+/* A whole stack, innermost frame first. */
+static void show_stack(const struct canvas *canvas, const struct report *report, uint32_t id, const char *whose)
+{
+	const struct definition *stack = stack_of(report, id);
+	struct text text = {0};
+
+	if (!stack)
+		return;
+	text_add(&text, "stack%s, innermost frame first:", whose);
+	show_detail(canvas, &text);
+	for (uint32_t i = 0; i < stack->stack.count; i++) {
+		text_add_frame(&text, report, &stack->stack.frames[i]);
+		canvas_paragraph(canvas, INDENT "  ", sizeof(INDENT) + 1, &text);
+		text = (struct text){0};
+	}
+	if (stack->stack.cut) {
+		text_add(&text, "… and more");
+		canvas_paragraph(canvas, INDENT "  ", sizeof(INDENT) + 1, &text);
+	}
+}
+
+void canvas_stall_details(const struct canvas *canvas, const struct report *report, const struct process *process,
+			const struct stall *stall)
+{
+	struct text text = {0};
+
+	add_own(&text, report, stall);
+	show_detail(canvas, &text);
+	text_add_parts(&text, report, stall);
+	show_detail(canvas, &text);
+	add_garbage(&text, stall);
+	show_detail(canvas, &text);
+	add_blockers(&text, report, &stall->what, stall);
+	show_detail(canvas, &text);
+	add_stops(&text, &stall->what, stall);
+	show_detail(canvas, &text);
+	add_syscalls(&text, process, &stall->what, stall);
+	show_detail(canvas, &text);
+	add_occupants(&text, process, &stall->what, stall);
+	show_detail(canvas, &text);
+}
+
+void canvas_stall_stacks(const struct canvas *canvas, const struct report *report, const struct stall *stall)
+{
+	show_stack(canvas, report, stall->stack, "");
+	for (uint32_t i = 0; i < stall->what.blocker_count && i < SHOWN_PARTS; i++)
+		show_stack(canvas, report, stack_share_largest(stall->what.blockers[i].stacks, stall->what.blockers[i].stack_count), " of the GIL's holder");
+}
