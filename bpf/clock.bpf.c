@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Dual MIT/GPL
 /*
- * clock.bpf.c - samples of the threads on a CPU: a software clock of each CPU, which does not tick while the CPU idles.
+ * clock.bpf.c - samples of the threads on a CPU: a software clock of each CPU, which does not tick
+ * while the CPU idles.
  */
 #include "pystack.bpf.h"
 

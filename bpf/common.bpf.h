@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Dual MIT/GPL */
 /*
- * common.bpf.h - what the probes share: knobs set before loading, maps, and the way a record leaves the kernel.
+ * common.bpf.h - what the probes share: knobs set before loading, maps, and the way a record leaves
+ * the kernel.
  *
- * Probes stamp facts. They filter by process, stamp the time first, write one small record, and never judge. A record that finds no room is counted
- * per CPU with the span of time it belongs to.
+ * Probes stamp facts. They filter by process, stamp the time first, write one small record, and
+ * never judge. A record that finds no room is counted per CPU with the span of time it belongs to.
  */
 #ifndef GILSCOPE_COMMON_BPF_H
 #define GILSCOPE_COMMON_BPF_H
@@ -15,9 +16,11 @@
 #include "wire.h"
 #include "shared.h"
 
-extern int enabled;	     /* nothing is told before all probes are in place */
-extern const volatile __u32 wake_bytes; /* so many unread bytes wake the reader: a quarter of the ring */
-extern unsigned int loss_slot; /* which half of `losses` counts now; user space flips it and reads the other */
+extern int enabled; /* nothing is told before all probes are in place */
+extern const volatile __u32
+	wake_bytes; /* so many unread bytes wake the reader: a quarter of the ring */
+extern unsigned int
+	loss_slot; /* which half of `losses` counts now; user space flips it and reads the other */
 
 struct {
 	__uint(type, BPF_MAP_TYPE_RINGBUF);
@@ -47,17 +50,19 @@ struct {
 
 /* What is remembered of a thread between two probes. */
 struct thread_note {
-	__u64 wait_cond;  /* condition variable of the GIL whose wait it is in, or 0 */
-	__u64 tstate;	  /* its PyThreadState when last looked for, or 0 */
-	__u64 pointer;	  /* its thread pointer; 0: not asked yet */
-	__u64 search_tstate, search_interp; /* how far a search for tstate is: the next to look at */
-	__u64 asked;	  /* when tstate was looked for */
-	__u32 patience;	  /* ns until it is looked for again */
-	__u32 epfd;	  /* descriptor + 1 of the epoll wait it is in, or 0 */
-	__u32 waited_epfd; /* … and of its last one, until it closes that */
-	__u16 cpu;	  /* CPU + 1 it waits for, or 0 */
-	__u8 wait_goes_on; /* the wait for the GIL that WAIT_END ended did not end it: a WAIT follows */
-	__u8 runs_loop;	  /* it has slept on a loop's descriptor */
+	__u64 wait_cond; /* condition variable of the GIL whose wait it is in, or 0 */
+	__u64 tstate;	 /* its PyThreadState when last looked for, or 0 */
+	__u64 pointer;	 /* its thread pointer; 0: not asked yet */
+	__u64 search_tstate,
+		search_interp; /* how far a search for tstate is: the next to look at */
+	__u64 asked;	       /* when tstate was looked for */
+	__u32 patience;	       /* ns until it is looked for again */
+	__u32 epfd;	       /* descriptor + 1 of the epoll wait it is in, or 0 */
+	__u32 waited_epfd;     /* … and of its last one, until it closes that */
+	__u16 cpu;	       /* CPU + 1 it waits for, or 0 */
+	__u8 wait_goes_on;     /* the wait for the GIL that WAIT_END ended did not end it: a WAIT
+				  follows */
+	__u8 runs_loop;	       /* it has slept on a loop's descriptor */
 };
 
 struct {
@@ -104,20 +109,23 @@ static __always_inline void count_loss(__u64 ts)
 }
 
 /*
- * Sends a record. The reader is not woken for it (an interrupt on the target's CPU for every handful of records would be the largest part of what
- * probing costs): it looks by itself every few milliseconds, and is woken only when the ring is a quarter full. `size` is a constant where this is
- * inlined; reserving and filling is a third cheaper than bpf_ringbuf_output().
+ * Sends a record. The reader is not woken for it (an interrupt on the target's CPU for every
+ * handful of records would be the largest part of what probing costs): it looks by itself every few
+ * milliseconds, and is woken only when the ring is a quarter full. `size` is a constant where this
+ * is inlined; reserving and filling is a third cheaper than bpf_ringbuf_output().
  */
 static __always_inline void emit(void *record, __u32 size)
 {
-	__u64 flags = bpf_ringbuf_query(&ring, BPF_RB_AVAIL_DATA) > wake_bytes ? BPF_RB_FORCE_WAKEUP : BPF_RB_NO_WAKEUP;
+	__u64 flags = bpf_ringbuf_query(&ring, BPF_RB_AVAIL_DATA) > wake_bytes ? BPF_RB_FORCE_WAKEUP
+									       : BPF_RB_NO_WAKEUP;
 	void *place = bpf_ringbuf_reserve(&ring, size, 0);
 
 	if (!place) {
 		count_loss(((struct event_hdr *)record)->ts);
 		return;
 	}
-	__builtin_memcpy(__builtin_assume_aligned(place, 8), record, size); /* else it is copied byte by byte */
+	/* else it is copied byte by byte */
+	__builtin_memcpy(__builtin_assume_aligned(place, 8), record, size);
 	bpf_ringbuf_submit(place, flags);
 }
 
@@ -153,11 +161,13 @@ static __always_inline void stop_waiting(struct thread_note *thread)
 		__sync_fetch_and_add(&note->waiting, -1);
 }
 
-#define HDR(event, when, who, small, bits) {.ts = (when), .tid = (who), .type = EV_##event, .flags = (bits), .aux = (small)}
+#define HDR(event, when, who, small, bits)                                                         \
+	{.ts = (when), .tid = (who), .type = EV_##event, .flags = (bits), .aux = (small)}
 
 /*
- * Whoever acts on a CPU is whom the last switch on it has put there. If not, a switch was not told: some virtual machines' kernels leave out one now and
- * then (docs/decisions.md). Then the thread's state is unknown since that last switch, and no longer.
+ * Whoever acts on a CPU is whom the last switch on it has put there. If not, a switch was not told:
+ * some virtual machines' kernels leave out one now and then (docs/decisions.md). Then the thread's
+ * state is unknown since that last switch, and no longer.
  */
 static __always_inline void check_presence(__u64 ts, __u32 cpu, struct cpu_note *note, __u32 tid)
 {

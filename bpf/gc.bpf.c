@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Dual MIT/GPL
 /*
- * gc.bpf.c - garbage collections, where the build has probe points or symbols for them (user/python/target.h, struct gc_site).
+ * gc.bpf.c - garbage collections, where the build has probe points or symbols for them
+ * (user/python/target.h, struct gc_site).
  */
 #include "common.bpf.h"
 
@@ -23,7 +24,9 @@ static __always_inline __u16 generation_at(void *regs, const struct shared_gc *s
 	if (bpf_probe_read_kernel(&value, sizeof(value), regs + (__u32)site->regs_offset % 256))
 		return 0xffff;
 	generation = (__u32)value;
-	if (site->kind == GENERATION_MEMORY && bpf_probe_read_user(&generation, sizeof(generation), (void *)(value + site->generation)))
+	if (site->kind == GENERATION_MEMORY &&
+	    bpf_probe_read_user(&generation, sizeof(generation),
+				(void *)(value + site->generation)))
 		return 0xffff;
 	return generation < 16 ? generation : 0xffff;
 }
@@ -38,7 +41,9 @@ int gc_begin(struct pt_regs *ctx)
 		return 0;
 	check_current(ts, (__u32)me);
 
-	struct ev_gc_begin record = {.hdr = HDR(GC_BEGIN, ts, (__u32)me, generation_at(ctx, bpf_map_lookup_elem(&gc_sites, &key)), 0)};
+	struct ev_gc_begin record = {
+		.hdr = HDR(GC_BEGIN, ts, (__u32)me,
+			   generation_at(ctx, bpf_map_lookup_elem(&gc_sites, &key)), 0)};
 	emit(&record, sizeof(record));
 	return 0;
 }

@@ -1,13 +1,16 @@
 // SPDX-License-Identifier: Dual MIT/GPL
 /*
- * gil.bpf.c - the GIL's sites: uprobes on the `call` instructions of take_gil and drop_gil (user/python/target.h says which and why).
+ * gil.bpf.c - the GIL's sites: uprobes on the `call` instructions of take_gil and drop_gil
+ * (user/python/target.h says which and why).
  *
- * At those calls the first argument is a condition variable inside the GIL: it tells the GIL, and TAKE from DROP. It counts only when user space knows it
- * as one of a GIL of this process: a library in the same file may use condition variables of its own.
+ * At those calls the first argument is a condition variable inside the GIL: it tells the GIL, and
+ * TAKE from DROP. It counts only when user space knows it as one of a GIL of this process: a
+ * library in the same file may use condition variables of its own.
  */
 #include "pystack.bpf.h"
 
-/* What is no known GIL: told once, so that user space can look whether a new interpreter has come. */
+/* What is no known GIL: told once, so that user space can look whether a new interpreter has come.
+ */
 struct {
 	__uint(type, BPF_MAP_TYPE_LRU_HASH);
 	__type(key, struct shared_gil_key);
@@ -15,7 +18,8 @@ struct {
 	__uint(max_entries, 1024);
 } unknown_gils SEC(".maps");
 
-static __always_inline void tell_unknown(struct shared_gil_key *key, __u16 condition, __u64 ts, __u32 tid)
+static __always_inline void tell_unknown(struct shared_gil_key *key, __u16 condition, __u64 ts,
+					 __u32 tid)
 {
 	const struct shared_target *target = bpf_map_lookup_elem(&targets, &key->tgid);
 	__u8 told = 1;
@@ -24,12 +28,14 @@ static __always_inline void tell_unknown(struct shared_gil_key *key, __u16 condi
 		return;
 
 	struct ev_unknown_gil record = {.hdr = HDR(UNKNOWN_GIL, ts, tid, 0, 0)};
-	record.address = key->condition - (condition == CONDITION_SWITCH ? target->gil.switch_cond : target->gil.cond);
+	record.address = key->condition - (condition == CONDITION_SWITCH ? target->gil.switch_cond
+									 : target->gil.cond);
 	emit(&record, sizeof(record));
 }
 
 /* The GIL that `condition` is a condition variable of, mostly `kind`; NULL: it is not known. */
-static __always_inline struct shared_gil *gil_with(__u64 condition, __u16 kind, __u64 ts, __u64 pid_tgid)
+static __always_inline struct shared_gil *gil_with(__u64 condition, __u16 kind, __u64 ts,
+						   __u64 pid_tgid)
 {
 	struct shared_gil_key key = {.condition = condition, .tgid = pid_tgid >> 32};
 	struct shared_gil *gil;
@@ -46,7 +52,8 @@ static __always_inline struct shared_gil *gil_with(__u64 condition, __u16 kind, 
 }
 
 /* … that is `kind` and no other. */
-static __always_inline struct shared_gil *gil_of(__u64 condition, __u16 kind, __u64 ts, __u64 pid_tgid)
+static __always_inline struct shared_gil *gil_of(__u64 condition, __u16 kind, __u64 ts,
+						 __u64 pid_tgid)
 {
 	struct shared_gil *gil = gil_with(condition, kind, ts, pid_tgid);
 
@@ -54,8 +61,9 @@ static __always_inline struct shared_gil *gil_of(__u64 condition, __u16 kind, __
 }
 
 /*
- * take_gil signals `switch_cond` when it has the GIL. In a free-threaded build it signals `cond`, for the others, when it finds the GIL switched off; who
- * had only slept on the GIL's mutex until then has not passed WAIT.
+ * take_gil signals `switch_cond` when it has the GIL. In a free-threaded build it signals `cond`,
+ * for the others, when it finds the GIL switched off; who had only slept on the GIL's mutex until
+ * then has not passed WAIT.
  */
 SEC("uprobe")
 int BPF_KPROBE(gil_take, __u64 condition)
@@ -67,7 +75,8 @@ int BPF_KPROBE(gil_take, __u64 condition)
 		struct ev_take record = {.hdr = HDR(TAKE, ts, (__u32)me, gil->index, 0)};
 		emit(&record, sizeof(record));
 	} else if (gil) {
-		struct ev_wait_end record = {.hdr = HDR(WAIT_END, ts, (__u32)me, gil->index, EVF_WAIT_END_OFF)};
+		struct ev_wait_end record = {
+			.hdr = HDR(WAIT_END, ts, (__u32)me, gil->index, EVF_WAIT_END_OFF)};
 		emit(&record, sizeof(record));
 	}
 	return 0;
@@ -82,10 +91,12 @@ static __always_inline bool drop_requested(const struct shared_gil *gil)
 	if (gil->drop_request_kind == DROP_REQUEST_UNKNOWN)
 		return false;
 	if (gil->drop_request_kind != DROP_REQUEST_ADDRESS) {
-		if (bpf_probe_read_user(&tstate, sizeof(tstate), (void *)(gil->address + gil->layout.last_holder)))
+		if (bpf_probe_read_user(&tstate, sizeof(tstate),
+					(void *)(gil->address + gil->layout.last_holder)))
 			return false;
 		if (gil->drop_request_kind == DROP_REQUEST_INTERP &&
-		    bpf_probe_read_user(&tstate, sizeof(tstate), (void *)(tstate + gil->tstate_interp)))
+		    bpf_probe_read_user(&tstate, sizeof(tstate),
+					(void *)(tstate + gil->tstate_interp)))
 			return false;
 		word += tstate;
 	}
@@ -108,14 +119,15 @@ int BPF_KPROBE(gil_drop, __u64 cond)
 		gil->pending = 0;
 	}
 
-	struct ev_drop record = {.hdr = HDR(DROP, ts, (__u32)me, gil->index, requested ? EVF_DROP_REQUESTED : 0)};
+	struct ev_drop record = {
+		.hdr = HDR(DROP, ts, (__u32)me, gil->index, requested ? EVF_DROP_REQUESTED : 0)};
 	emit(&record, sizeof(record));
 	return 0;
 }
 
 /*
- * Whom a thread waits for, and doing what: its own stack when the wait begins, the holder's every time. The GIL's mutex is held here, so the holder
- * cannot give the GIL up while it is looked at.
+ * Whom a thread waits for, and doing what: its own stack when the wait begins, the holder's every
+ * time. The GIL's mutex is held here, so the holder cannot give the GIL up while it is looked at.
  */
 static __always_inline void tell_stacks(__u64 ts, const struct shared_gil *gil, bool first)
 {
@@ -124,7 +136,8 @@ static __always_inline void tell_stacks(__u64 ts, const struct shared_gil *gil, 
 	if (first && stack_kinds & EVF_STACK_WAIT)
 		pystack_tell(ts, pystack_current(ts, 1), EVF_STACK_WAIT, gil->index);
 	if (stack_kinds & EVF_STACK_HOLDER) {
-		bpf_probe_read_user(&holder, sizeof(holder), (void *)(gil->address + gil->layout.last_holder));
+		bpf_probe_read_user(&holder, sizeof(holder),
+				    (void *)(gil->address + gil->layout.last_holder));
 		pystack_tell(ts, holder, EVF_STACK_HOLDER, gil->index);
 	}
 }
@@ -148,7 +161,8 @@ int BPF_KPROBE(gil_wait, __u64 cond)
 	return 0;
 }
 
-/* Switched off? Read with the mutex held and the GIL free, when nobody can switch it off: only its holder does. */
+/* Switched off? Read with the mutex held and the GIL free, when nobody can switch it off: only its
+ * holder does. */
 static __always_inline bool is_off(const struct shared_gil *gil)
 {
 	__u32 on = 1;
@@ -173,12 +187,16 @@ int gil_wait_end(struct pt_regs *ctx)
 	key.condition = note->wait_cond;
 	gil = bpf_map_lookup_elem(&gils, &key);
 	check_current(ts, tid);
-	if (!gil || bpf_probe_read_user(&locked, sizeof(locked), (void *)(gil->address + gil->layout.locked)))
+	if (!gil || bpf_probe_read_user(&locked, sizeof(locked),
+					(void *)(gil->address + gil->layout.locked)))
 		return 0;
 	if (locked)
 		gil->pending = 1;
 
-	struct ev_wait_end record = {.hdr = HDR(WAIT_END, ts, tid, gil->index, locked ? EVF_WAIT_END_LOCKED : is_off(gil) ? EVF_WAIT_END_OFF : 0)};
+	struct ev_wait_end record = {.hdr = HDR(WAIT_END, ts, tid, gil->index,
+						locked	      ? EVF_WAIT_END_LOCKED
+						: is_off(gil) ? EVF_WAIT_END_OFF
+							      : 0)};
 	emit(&record, sizeof(record));
 	note->wait_cond = 0;
 	note->wait_goes_on = locked;

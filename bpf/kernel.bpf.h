@@ -1,10 +1,13 @@
 /* SPDX-License-Identifier: Dual MIT/GPL */
 /*
- * kernel.bpf.h - the few kernel types and fields the probes read. Only the named fields matter: preserve_access_index lets libbpf find their real
- * offsets in the running kernel's BTF, so this replaces a generated vmlinux.h and says at a glance what gilscope depends on.
+ * kernel.bpf.h - the few kernel types and fields the probes read. Only the named fields matter:
+ * preserve_access_index lets libbpf find their real offsets in the running kernel's BTF, so this
+ * replaces a generated vmlinux.h and says at a glance what gilscope depends on.
  *
- * Integers are unsigned here wherever the kernel's value is not negative: libbpf adapts a load to a field that has become narrower or wider only if both
- * sides are unsigned; any other mismatch makes the kernel refuse the program. A flag that may become a bit field is read with BPF_CORE_READ_BITFIELD.
+ * Integers are unsigned here wherever the kernel's value is not negative: libbpf adapts a load to a
+ * field that has become narrower or wider only if both sides are unsigned; any other mismatch makes
+ * the kernel refuse the program. A flag that may become a bit field is read with
+ * BPF_CORE_READ_BITFIELD.
  */
 #ifndef GILSCOPE_KERNEL_BPF_H
 #define GILSCOPE_KERNEL_BPF_H
@@ -24,12 +27,18 @@ typedef __u32 __wsum;
 /* makes bpf_tracing.h use the kernel's names of registers */
 #define __VMLINUX_H__
 
-#define bool _Bool
-#define true 1
+#define bool  _Bool
+#define true  1
 #define false 0
 
 enum { BPF_ANY = 0, BPF_NOEXIST = 1 };
-enum { BPF_MAP_TYPE_HASH = 1, BPF_MAP_TYPE_ARRAY = 2, BPF_MAP_TYPE_PERCPU_ARRAY = 6, BPF_MAP_TYPE_LRU_HASH = 9, BPF_MAP_TYPE_RINGBUF = 27 };
+enum {
+	BPF_MAP_TYPE_HASH = 1,
+	BPF_MAP_TYPE_ARRAY = 2,
+	BPF_MAP_TYPE_PERCPU_ARRAY = 6,
+	BPF_MAP_TYPE_LRU_HASH = 9,
+	BPF_MAP_TYPE_RINGBUF = 27
+};
 enum { BPF_RB_NO_WAKEUP = 1, BPF_RB_FORCE_WAKEUP = 2, BPF_RB_AVAIL_DATA = 0 };
 
 #pragma clang attribute push(__attribute__((preserve_access_index)), apply_to = record)
@@ -70,7 +79,8 @@ struct thread_info {
 	__u32 cpu; /* since 5.16 (bcf9033e5449 "sched: move CPU field back into thread_info") */
 };
 
-/* where a thread's own data is (the register that libc's pthread_self() is made of), as of its last switch */
+/* where a thread's own data is (the register that libc's pthread_self() is made of), as of its last
+ * switch */
 struct thread_struct {
 #if defined(__TARGET_ARCH_x86)
 	unsigned long fsbase;
@@ -85,7 +95,7 @@ struct task_struct {
 	struct thread_info thread_info;
 	struct thread_struct thread;
 	unsigned int __state; /* since 5.14 (2f064a59a11f "sched: Change task_struct::state") */
-	unsigned int on_cpu; /* int at first, u8 in 7.2 */
+	unsigned int on_cpu;  /* int at first, u8 in 7.2 */
 	unsigned int flags;   /* PF_… */
 	unsigned long jobctl; /* JOBCTL_… */
 	void *stack;	      /* its kernel stack */
@@ -95,7 +105,8 @@ struct task_struct {
 	char comm[16];
 	struct signal_struct *signal;
 	struct sched_entity se;
-	bool throttled; /* since 6.18: tasks are throttled one by one on their way to user space; a flag, see above */
+	bool throttled; /* since 6.18: tasks are throttled one by one on their way to user space; a
+			   flag, see above */
 };
 
 struct task_struct___before_5_14 {

@@ -1,24 +1,42 @@
 // SPDX-License-Identifier: Dual MIT/GPL
 /*
- * loop.bpf.c - the waits of event loops: entering and leaving epoll_wait, epoll_pwait and epoll_pwait2; and their end, when the descriptor is closed.
+ * loop.bpf.c - the waits of event loops: entering and leaving epoll_wait, epoll_pwait and
+ * epoll_pwait2; and their end, when the descriptor is closed.
  *
- * The tracepoints of all system calls, sifted by number first, are reached in one of two ways. Raw tracepoints need no tracefs and cost a few nanoseconds for
- * the other calls. But a tracing program runs once at a time on a CPU (kernel/trace/bpf_trace.c, __bpf_trace_run), and in 7.2 preemption stays on in it
- * (include/linux/tracepoint.h, tracepoint_srcu): while thread A is preempted inside of it, whatever thread B passes
- * on that CPU is skipped and only counted (bpf_prog_info.recursion_misses). The perf events of the same tracepoints turn preemption off (include/trace/perf.h),
- * those of single calls do not (trace_call_bpf_faultable). So there the perf events are used, where tracefs tells their numbers.
+ * The tracepoints of all system calls, sifted by number first, are reached in one of two ways. Raw
+ * tracepoints need no tracefs and cost a few nanoseconds for the other calls. But a tracing program
+ * runs once at a time on a CPU (kernel/trace/bpf_trace.c, __bpf_trace_run), and in 7.2 preemption
+ * stays on in it (include/linux/tracepoint.h, tracepoint_srcu): while thread A is preempted inside
+ * of it, whatever thread B passes on that CPU is skipped and only counted
+ * (bpf_prog_info.recursion_misses). The perf events of the same tracepoints turn preemption off
+ * (include/trace/perf.h), those of single calls do not (trace_call_bpf_faultable). So there the
+ * perf events are used, where tracefs tells their numbers.
  */
 #include "pystack.bpf.h"
 
 #if defined(__TARGET_ARCH_x86)
-enum { SYS_CLOSE = 3, SYS_DUP2 = 33, SYS_DUP3 = 292, SYS_EPOLL_WAIT = 232, SYS_EPOLL_PWAIT = 281, SYS_EPOLL_PWAIT2 = 441 };
-#define ARG0(regs) ((regs)->di)
-#define ARG3(regs) ((regs)->r10)
+enum {
+	SYS_CLOSE = 3,
+	SYS_DUP2 = 33,
+	SYS_DUP3 = 292,
+	SYS_EPOLL_WAIT = 232,
+	SYS_EPOLL_PWAIT = 281,
+	SYS_EPOLL_PWAIT2 = 441
+};
+#define ARG0(regs)  ((regs)->di)
+#define ARG3(regs)  ((regs)->r10)
 #define SYSNO(regs) ((long)(regs)->orig_ax)
 #else
-enum { SYS_CLOSE = 57, SYS_DUP2 = -2, SYS_DUP3 = 24, SYS_EPOLL_WAIT = -2, SYS_EPOLL_PWAIT = 22, SYS_EPOLL_PWAIT2 = 441 };
-#define ARG0(regs) ((regs)->orig_x0)
-#define ARG3(regs) ((regs)->regs[3])
+enum {
+	SYS_CLOSE = 57,
+	SYS_DUP2 = -2,
+	SYS_DUP3 = 24,
+	SYS_EPOLL_WAIT = -2,
+	SYS_EPOLL_PWAIT = 22,
+	SYS_EPOLL_PWAIT2 = 441
+};
+#define ARG0(regs)  ((regs)->orig_x0)
+#define ARG3(regs)  ((regs)->regs[3])
 #define SYSNO(regs) ((long)(regs)->syscallno)
 #endif
 
@@ -29,7 +47,8 @@ static __always_inline bool is_epoll_wait(long sysno)
 
 static __always_inline __s32 timeout_ms(long sysno, __u64 argument)
 {
-	return sysno == SYS_EPOLL_PWAIT2 ? -2 : (__s32)argument; /* a pointer to a timespec: not worth a read of user memory */
+	/* a pointer to a timespec: not worth a read of user memory */
+	return sysno == SYS_EPOLL_PWAIT2 ? -2 : (__s32)argument;
 }
 
 /* Who closes a descriptor of a loop's has it told no more than once: it is forgotten here. */
@@ -71,7 +90,9 @@ static __always_inline int enter_wait(long sysno, __u64 epfd, __u64 timeout)
 	if (note)
 		note->epfd = note->waited_epfd = (__u32)epfd + 1;
 
-	struct ev_epoll_enter record = {.hdr = HDR(EPOLL_ENTER, ts, (__u32)me, 0, 0), .epfd = (__u32)epfd, .timeout_ms = timeout_ms(sysno, timeout)};
+	struct ev_epoll_enter record = {.hdr = HDR(EPOLL_ENTER, ts, (__u32)me, 0, 0),
+					.epfd = (__u32)epfd,
+					.timeout_ms = timeout_ms(sysno, timeout)};
 	emit(&record, sizeof(record));
 	return 0;
 }
@@ -92,7 +113,9 @@ static __always_inline int leave_wait(__u64 epfd, long ret)
 	if (note)
 		note->epfd = 0;
 
-	struct ev_epoll_exit record = {.hdr = HDR(EPOLL_EXIT, ts, (__u32)me, 0, 0), .epfd = (__u32)epfd, .ret = (__s32)ret};
+	struct ev_epoll_exit record = {.hdr = HDR(EPOLL_EXIT, ts, (__u32)me, 0, 0),
+				       .epfd = (__u32)epfd,
+				       .ret = (__s32)ret};
 	emit(&record, sizeof(record));
 	return 0;
 }
@@ -104,12 +127,16 @@ static __always_inline int enter(long sysno, __u64 argument0, __u64 argument3)
 	return sysno == SYS_CLOSE ? close_descriptor((__u32)argument0) : 0;
 }
 
-/* dup2 and dup3 close what had the number that they return, unless it is that of the descriptor itself. Told when they succeeded, for they may not. */
+/* dup2 and dup3 close what had the number that they return, unless it is that of the descriptor
+ * itself. Told when they succeeded, for they may not. */
 static __always_inline int leave(long sysno, __u64 argument0, long ret)
 {
 	if (is_epoll_wait(sysno))
 		return leave_wait(argument0, ret);
-	return (sysno == SYS_DUP2 || sysno == SYS_DUP3) && ret >= 0 && (__u32)ret != (__u32)argument0 ? close_descriptor((__u32)ret) : 0;
+	return (sysno == SYS_DUP2 || sysno == SYS_DUP3) && ret >= 0 &&
+			       (__u32)ret != (__u32)argument0
+		       ? close_descriptor((__u32)ret)
+		       : 0;
 }
 
 SEC("tp_btf/sys_enter")
@@ -124,7 +151,8 @@ int BPF_PROG(on_sys_exit, struct pt_regs *regs, long ret)
 	return leave(SYSNO(regs), ARG0(regs), ret);
 }
 
-/* What the perf events hand over: events/raw_syscalls/sys_enter/format and sys_exit/format in tracefs. */
+/* What the perf events hand over: events/raw_syscalls/sys_enter/format and sys_exit/format in
+ * tracefs. */
 struct sys_enter_event {
 	__u64 common;
 	long sysno;

@@ -1,23 +1,25 @@
 // SPDX-License-Identifier: Dual MIT/GPL
 /*
- * pystack.bpf.c - walks the frames of a Python thread (CPython 3.8 to 3.15) by the offsets that user space hands in.
+ * pystack.bpf.c - walks the frames of a Python thread (CPython 3.8 to 3.15) by the offsets that
+ * user space hands in.
  *
- * Everything read is the target's and may be anything: every read may fail, every list has a limit, every index is masked. What a loop does in one round
- * is a global function of its own: the verifier looks at it once and not for every round.
+ * Everything read is the target's and may be anything: every read may fail, every list has a limit,
+ * every index is masked. What a loop does in one round is a global function of its own: the
+ * verifier looks at it once and not for every round.
  */
 #include "pywalk.bpf.h"
 
 const volatile __u32 stack_kinds = 0;
 
 enum {
-	STEPS_MAX = 300,	  /* frames looked at, with the shims between them */
-	WINDOW = 1024,		  /* bytes read at once where frames lie side by side */
+	STEPS_MAX = 300, /* frames looked at, with the shims between them */
+	WINDOW = 1024,	 /* bytes read at once where frames lie side by side */
 	PAGE = 4096,
 };
 
 /*
- * What tells a code object from others (shared.h), kept as long as it lives. Where a code object was seen to go nothing is kept any more: a stack read
- * just then may still show the one that went.
+ * What tells a code object from others (shared.h), kept as long as it lives. Where a code object
+ * was seen to go nothing is kept any more: a stack read just then may still show the one that went.
  */
 struct code_key {
 	__u64 address;
@@ -36,11 +38,12 @@ struct {
 	__uint(max_entries, 65536);
 } codes SEC(".maps");
 
-/* ── the walk ────────────────────────────────────────────────────────────────────────────────────────────────────── */
+/* ── the walk ────────────────────────────────────────────────────────────── */
 
 /*
- * A walk that nobody is at. Only what runs on this CPU can meddle: an interrupt, or another task after a preemption. Whoever sees its own count alone
- * has it: of two that count at once, the second sees two, and at worst both do.
+ * A walk that nobody is at. Only what runs on this CPU can meddle: an interrupt, or another task
+ * after a preemption. Whoever sees its own count alone has it: of two that count at once, the
+ * second sees two, and at worst both do.
  */
 __noinline int pystack_begin(void)
 {
@@ -75,12 +78,15 @@ static __always_inline void forget_window(struct walk *walk)
 }
 
 /*
- * Has a frame's fields in `words`. A read of user memory costs the same for eight bytes and for a thousand, and frames of plain functions lie side by
- * side, callees above callers (from 3.11 on): where the last one was near, what lies beyond it is read too.
+ * Has a frame's fields in `words`. A read of user memory costs the same for eight bytes and for a
+ * thousand, and frames of plain functions lie side by side, callees above callers (from 3.11 on):
+ * where the last one was near, what lies beyond it is read too.
  */
 static __always_inline int load_frame(struct walk *walk, __u64 frame)
 {
-	__u64 from = frame + walk->python.frame_first, bytes = walk->python.frame_bytes % (WINDOW / 2), end = from + bytes, at = from - walk->window;
+	__u64 from = frame + walk->python.frame_first,
+	      bytes = walk->python.frame_bytes % (WINDOW / 2), end = from + bytes,
+	      at = from - walk->window;
 	__u64 last = walk->loaded;
 
 	walk->loaded = from;
@@ -90,29 +96,35 @@ static __always_inline int load_frame(struct walk *walk, __u64 frame)
 	}
 	walk->window = from;
 	if (last - from < WINDOW && !(from % 8))
-		walk->window = from - from % PAGE > end - WINDOW ? from - from % PAGE : (end - WINDOW + 7) & ~7ull;
+		walk->window = from - from % PAGE > end - WINDOW ? from - from % PAGE
+								 : (end - WINDOW + 7) & ~7ull;
 	else if (from - last < WINDOW)
-		end = from - from % PAGE + PAGE < from + WINDOW ? from - from % PAGE + PAGE : from + WINDOW;
+		end = from - from % PAGE + PAGE < from + WINDOW ? from - from % PAGE + PAGE
+								: from + WINDOW;
 	if (end < from + bytes)
 		end = from + bytes;
 	if (walk->window > from)
 		walk->window = from;
 	walk->base = (from - walk->window) / 8;
 	walk->window_bytes = end - walk->window;
-	if (walk->window_bytes > WINDOW_WORDS * 8 || bpf_probe_read_user(walk->words, walk->window_bytes % (WINDOW_WORDS * 8), (void *)walk->window)) {
+	if (walk->window_bytes > WINDOW_WORDS * 8 ||
+	    bpf_probe_read_user(walk->words, walk->window_bytes % (WINDOW_WORDS * 8),
+				(void *)walk->window)) {
 		forget_window(walk);
 		return -1;
 	}
 	return 0;
 }
 
-/* Where the instructions begin that the loaded frame executes: those in the code object, or the thread's own copy of them. */
+/* Where the instructions begin that the loaded frame executes: those in the code object, or the
+ * thread's own copy of them. */
 static __always_inline __u64 instructions_of(const struct walk *walk, __u64 code)
 {
 	const struct shared_python *python = &walk->python;
 	__u32 copy = python->copy == STACK_NONE ? 0 : field(walk, python->copy);
 
-	return copy ? read_word(read_word(code + python->layout.code_copies) + 8 + 8ull * copy) : code + python->layout.code_instructions;
+	return copy ? read_word(read_word(code + python->layout.code_copies) + 8 + 8ull * copy)
+		    : code + python->layout.code_instructions;
 }
 
 static __always_inline __u32 instruction(const struct walk *walk, __u64 code)
@@ -134,15 +146,20 @@ static __always_inline int read_check(struct walk *walk, __u64 code, __u32 *ret_
 {
 	const struct shared_python *python = &walk->python;
 	__u64 hash = SHARED_CHECK_BEGIN, line_table[3];
-	int err = bpf_probe_read_user(walk->span, CODE_SPAN_WORDS * 8, (void *)(code + python->layout.code_span));
+	int err = bpf_probe_read_user(walk->span, CODE_SPAN_WORDS * 8,
+				      (void *)(code + python->layout.code_span));
 
 	for (int i = 0; i < CODE_SPAN_WORDS; i++)
 		hash = shared_mix(hash, walk->span[i]);
 	if (python->layout.code_weak && !python->layout.free_threaded) {
-		hash = shared_mix(hash, read_word(walk->span[python->layout.code_name_word % SPAN_WORDS] + python->layout.unicode_hash));
+		hash = shared_mix(hash,
+				  read_word(walk->span[python->layout.code_name_word % SPAN_WORDS] +
+					    python->layout.unicode_hash));
 		/* what cannot be read is zeroed */
-		err |= bpf_probe_read_user(line_table, sizeof(line_table),
-					   (void *)(walk->span[python->layout.code_linetable_word % SPAN_WORDS] + python->layout.bytes_size));
+		err |= bpf_probe_read_user(
+			line_table, sizeof(line_table),
+			(void *)(walk->span[python->layout.code_linetable_word % SPAN_WORDS] +
+				 python->layout.bytes_size));
 		hash = shared_mix(hash, line_table[0]);
 		hash = shared_mix(hash, line_table[1]);
 		hash = shared_mix(hash, line_table[2]);
@@ -201,7 +218,8 @@ __noinline int pystack_walk(__u32 slot)
 	python = &walk->python;
 	walk->next = field(walk, python->previous);
 	code = field(walk, python->code) & python->code_mask;
-	if (!code || (python->owner != STACK_NONE && (__u8)field(walk, python->owner) >= python->layout.owner_shim_min))
+	if (!code || (python->owner != STACK_NONE &&
+		      (__u8)field(walk, python->owner) >= python->layout.owner_shim_min))
 		return 0;
 	if (is_generator(walk)) {
 		walk->root = frame;
@@ -212,7 +230,7 @@ __noinline int pystack_walk(__u32 slot)
 	return 0;
 }
 
-/* ── the holder runs on while it is read ─────────────────────────────────────────────────────────────────────────── */
+/* ── the holder runs on while it is read ─────────────────────────────────── */
 
 /* Is the frame, which has been loaded, what was kept of it? */
 __noinline int pystack_is_kept(__u32 slot, __u32 index)
@@ -222,13 +240,15 @@ __noinline int pystack_is_kept(__u32 slot, __u32 index)
 	if (!walk)
 		return 0;
 	index %= SHARED_FRAMES_MAX;
-	return (field(walk, walk->python.code) & walk->python.code_mask) == walk->stack.frames[index].code &&
+	return (field(walk, walk->python.code) & walk->python.code_mask) ==
+		       walk->stack.frames[index].code &&
 	       field(walk, walk->python.previous) == walk->previous[index];
 }
 
 /*
- * Reads the frames again, from the outermost inward: as long as code and caller are what they were, frame by frame, the stack was really like that. A
- * frame that has gone on to another instruction has ended the call it was in, so what is inside of it is another call's.
+ * Reads the frames again, from the outermost inward: as long as code and caller are what they were,
+ * frame by frame, the stack was really like that. A frame that has gone on to another instruction
+ * has ended the call it was in, so what is inside of it is another call's.
  */
 __noinline int pystack_compare(__u32 slot, __u32 index)
 {
@@ -251,9 +271,11 @@ __noinline int pystack_compare(__u32 slot, __u32 index)
 }
 
 /*
- * Memory of a frame that was left stays as it is until another one is laid over it. So after that: the innermost frame of now, or one of its callers, is
- * among those kept, and what is inside of that one is left. At the same place there may be another call's frame by now, so that one is read once more, after it
- * was seen to be there. A holder that has gone deeper than that meanwhile is not followed.
+ * Memory of a frame that was left stays as it is until another one is laid over it. So after that:
+ * the innermost frame of now, or one of its callers, is among those kept, and what is inside of
+ * that one is left. At the same place there may be another call's frame by now, so that one is read
+ * once more, after it was seen to be there. A holder that has gone deeper than that meanwhile is
+ * not followed.
  */
 enum { NEAR = 16 };
 
@@ -310,12 +332,13 @@ __noinline int pystack_leave_out(__u32 slot)
 	for (__u32 i = 0; i < SHARED_FRAMES_MAX; i++) {
 		if (i >= walk->count)
 			break;
-		walk->stack.frames[i % SHARED_FRAMES_MAX] = walk->stack.frames[(i + first) % SHARED_FRAMES_MAX];
+		walk->stack.frames[i % SHARED_FRAMES_MAX] =
+			walk->stack.frames[(i + first) % SHARED_FRAMES_MAX];
 	}
 	return 0;
 }
 
-/* ── what is sent ────────────────────────────────────────────────────────────────────────────────────────────────── */
+/* ── what is sent ────────────────────────────────────────────────────────── */
 
 __noinline __u64 pystack_hash(__u32 slot)
 {
@@ -324,7 +347,8 @@ __noinline __u64 pystack_hash(__u32 slot)
 
 	if (!walk)
 		return 0;
-	/* forked workers may have different code at the same address, as like as two of the same age can be */
+	/* forked workers may have different code at the same address, as like as two of the same
+	 * age can be */
 	hash = shared_mix(walk->stack.hdr.flags, bpf_get_current_pid_tgid() >> 32);
 	for (__u32 i = 0; i < SHARED_FRAMES_MAX; i++) {
 		const struct shared_frame *frame = &walk->stack.frames[i];
@@ -354,7 +378,7 @@ static __noinline __u64 send_stack(struct walk *walk, __u32 slot, __u64 ts)
 	return send_once(stack->hash, stack, SHARED_STACK_BYTES(count)) ? stack->hash : 0;
 }
 
-/* ── a sample ────────────────────────────────────────────────────────────────────────────────────────────────────── */
+/* ── a sample ────────────────────────────────────────────────────────────── */
 
 static __always_inline bool collecting(const struct shared_python *python, __u64 tstate)
 {
@@ -363,7 +387,8 @@ static __always_inline bool collecting(const struct shared_python *python, __u64
 	if (!python->layout.interp_gc_collecting)
 		return false;
 	bpf_probe_read_user(&word, sizeof(word),
-			    (void *)(read_word(tstate + python->layout.tstate_interp) + python->layout.interp_gc_collecting));
+			    (void *)(read_word(tstate + python->layout.tstate_interp) +
+				     python->layout.interp_gc_collecting));
 	return word != 0;
 }
 
@@ -387,8 +412,9 @@ static __noinline int walk_frames(struct walk *walk, __u32 slot, __u64 tstate)
 }
 
 /*
- * Two callers that take turns at one place, in less time than the stack takes to read, can be taken for each other's: what was read of the callee was
- * the one's, of the caller the other's, and each again when compared. Once more, where it matters: at the inner end.
+ * Two callers that take turns at one place, in less time than the stack takes to read, can be taken
+ * for each other's: what was read of the callee was the one's, of the caller the other's, and each
+ * again when compared. Once more, where it matters: at the inner end.
  */
 static __noinline int look_again(struct walk *walk, __u32 slot, __u64 tstate)
 {
@@ -417,7 +443,8 @@ static __noinline int drop_changed(struct walk *walk, __u32 slot, __u64 tstate)
 	return walk->first;
 }
 
-static __always_inline void take(struct walk *walk, __u32 slot, struct shared_sample *sample, __u64 tstate)
+static __always_inline void take(struct walk *walk, __u32 slot, struct shared_sample *sample,
+				 __u64 tstate)
 {
 	const struct shared_python *python = &walk->python;
 
@@ -427,7 +454,8 @@ static __always_inline void take(struct walk *walk, __u32 slot, struct shared_sa
 	sample->stack = send_stack(walk, slot, sample->hdr.ts);
 	sample->root = walk->root;
 	/* what was there is gone, or could not be read: not the same as nothing */
-	if (sample->stack == SHARED_STACK_EMPTY && (sample->hdr.flags & EVF_STACK_TORN || walk->stack.hdr.flags))
+	if (sample->stack == SHARED_STACK_EMPTY &&
+	    (sample->hdr.flags & EVF_STACK_TORN || walk->stack.hdr.flags))
 		sample->stack = 0;
 	if (python->layout.tstate_task != STACK_NONE && !python->layout.free_threaded)
 		sample->task = pystack_task(slot, sample->hdr.ts, tstate);
@@ -435,7 +463,8 @@ static __always_inline void take(struct walk *walk, __u32 slot, struct shared_sa
 
 static __always_inline void send_sample(const struct shared_sample *sample)
 {
-	__u64 flags = bpf_ringbuf_query(&ring, BPF_RB_AVAIL_DATA) > wake_bytes ? BPF_RB_FORCE_WAKEUP : BPF_RB_NO_WAKEUP;
+	__u64 flags = bpf_ringbuf_query(&ring, BPF_RB_AVAIL_DATA) > wake_bytes ? BPF_RB_FORCE_WAKEUP
+									       : BPF_RB_NO_WAKEUP;
 	__u32 slot = loss_slot & 1;
 	struct shared_loss *loss;
 
@@ -451,7 +480,11 @@ __noinline int pystack_tell(__u64 ts, __u64 tstate, __u32 flags, __u32 gil)
 	__u64 me = bpf_get_current_pid_tgid();
 	__u32 tgid = me >> 32;
 	const struct shared_python *python = bpf_map_lookup_elem(&pythons, &tgid);
-	struct shared_sample sample = {.hdr = {.ts = ts, .tid = (__u32)me, .type = RING_SAMPLE, .flags = flags, .aux = gil}};
+	struct shared_sample sample = {.hdr = {.ts = ts,
+					       .tid = (__u32)me,
+					       .type = RING_SAMPLE,
+					       .flags = flags,
+					       .aux = gil}};
 	struct walk *walk;
 	int slot;
 

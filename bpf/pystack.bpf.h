@@ -2,15 +2,16 @@
 /*
  * pystack.bpf.h - Python stacks, for the probes that take them: whose, when, and sent as a sample.
  *
- * The functions are global: the kernel verifies each once for a program, however often it is called. They act on the current task's process, whose
- * memory is the one that can be read.
+ * The functions are global: the kernel verifies each once for a program, however often it is
+ * called. They act on the current task's process, whose memory is the one that can be read.
  */
 #ifndef GILSCOPE_PYSTACK_BPF_H
 #define GILSCOPE_PYSTACK_BPF_H
 
 #include "common.bpf.h"
 
-extern const volatile __u32 stack_kinds; /* EVF_STACK_SLEEP, _PREEMPT, _WAIT, _HOLDER, _CLOCK: which are taken; the code of the others is not even loaded */
+extern const volatile __u32 stack_kinds; /* EVF_STACK_SLEEP, _PREEMPT, _WAIT, _HOLDER, _CLOCK: which
+					    are taken; the code of the others is not even loaded */
 
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
@@ -26,22 +27,24 @@ struct {
 	__uint(max_entries, SHARED_MAX_LOOPS);
 } loop_fds SEC(".maps") __weak;
 
-/* ── pythread.bpf.c ──────────────────────────────────────────────────────────────────────────────────────────────── */
+/* ── pythread.bpf.c ──────────────────────────────────────────────────────── */
 
 /*
- * The current thread's PyThreadState, or 0 when it has none. A thread that has none is asked again after a while that doubles up to a second, and at
- * once with `insist`.
+ * The current thread's PyThreadState, or 0 when it has none. A thread that has none is asked again
+ * after a while that doubles up to a second, and at once with `insist`.
  */
 extern __u64 pystack_current(__u64 ts, __u32 insist);
 
-/* Does the thread with this state hold the main interpreter's GIL? (One of another interpreter's own GIL is not recognized.) */
+/* Does the thread with this state hold the main interpreter's GIL? (One of another interpreter's
+ * own GIL is not recognized.) */
 extern int pystack_holds_gil(__u64 tstate);
 
-/* ── pystack.bpf.c ───────────────────────────────────────────────────────────────────────────────────────────────── */
+/* ── pystack.bpf.c ───────────────────────────────────────────────────────── */
 
 /*
- * Takes the stack of a PyThreadState of the current process and sends it, before the record that the caller sends with the same `ts`. `flags` are those
- * of STACK; with EVF_STACK_HOLDER the thread may be running on. Returns 0.
+ * Takes the stack of a PyThreadState of the current process and sends it, before the record that
+ * the caller sends with the same `ts`. `flags` are those of STACK; with EVF_STACK_HOLDER the thread
+ * may be running on. Returns 0.
  */
 extern int pystack_tell(__u64 ts, __u64 tstate, __u32 flags, __u32 gil);
 

@@ -1,22 +1,26 @@
 // SPDX-License-Identifier: Dual MIT/GPL
 /*
- * pytask.bpf.c - the name of the asyncio task that runs in a thread (3.14 on, where the thread's state says which it is).
+ * pytask.bpf.c - the name of the asyncio task that runs in a thread (3.14 on, where the thread's
+ * state says which it is).
  */
 #include "pywalk.bpf.h"
 
-/* Objects as they are in these versions, with the GIL: Include/object.h, Include/cpython/object.h, Include/cpython/longintrepr.h. */
+/* Objects as they are in these versions, with the GIL: Include/object.h, Include/cpython/object.h,
+ * Include/cpython/longintrepr.h. */
 enum {
 	OBJECT_TYPE = 8,
 	TYPE_FLAGS = 168,
 	TYPE_IS_LONG = 1 << 24,
 	TYPE_IS_UNICODE = 1 << 28,
-	LONG_TAG = 16,	  /* number of digits << 3 | sign: 0 positive, 1 zero, 2 negative */
-	LONG_DIGIT = 24,  /* of 30 bits */
-	TEXT_COMPACT = 1 << 5, /* of PyASCIIObject.state: interned 2 bits, kind 3, compact 1, ascii 1 */
+	LONG_TAG = 16,	 /* number of digits << 3 | sign: 0 positive, 1 zero, 2 negative */
+	LONG_DIGIT = 24, /* of 30 bits */
+	TEXT_COMPACT =
+		1 << 5, /* of PyASCIIObject.state: interned 2 bits, kind 3, compact 1, ascii 1 */
 	TEXT_ASCII = 1 << 6,
 };
 
-/* A task without a name of its own has a number until somebody asks for its name (Modules/_asynciomodule.c, _asyncio_Task___init___impl). */
+/* A task without a name of its own has a number until somebody asks for its name
+ * (Modules/_asynciomodule.c, _asyncio_Task___init___impl). */
 static __always_inline __u32 number_text(struct shared_text *text, __u64 name)
 {
 	__u64 tag = read_word(name + LONG_TAG), digits = 1;
@@ -36,7 +40,8 @@ static __always_inline __u32 number_text(struct shared_text *text, __u64 name)
 	return 5 + digits;
 }
 
-static __always_inline __u32 string_text(const struct shared_python *python, struct shared_text *text, __u64 name)
+static __always_inline __u32 string_text(const struct shared_python *python,
+					 struct shared_text *text, __u64 name)
 {
 	__u32 state = (__u32)read_word(name + python->layout.unicode_state), kind = state >> 2 & 7;
 	__u64 length = read_word(name + python->layout.unicode_length);
@@ -49,7 +54,9 @@ static __always_inline __u32 string_text(const struct shared_python *python, str
 	length *= kind;
 	if (length > SHARED_TEXT_MAX)
 		length = SHARED_TEXT_MAX;
-	if (bpf_probe_read_user(text->bytes, length, (void *)(name + (ascii ? python->layout.unicode_ascii : python->layout.unicode_compact))))
+	if (bpf_probe_read_user(text->bytes, length,
+				(void *)(name + (ascii ? python->layout.unicode_ascii
+						       : python->layout.unicode_compact))))
 		return 0;
 	text->hdr.flags = ascii ? 0 : kind;
 	return length;

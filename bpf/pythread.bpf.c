@@ -7,8 +7,9 @@
 #include "pystack.bpf.h"
 
 enum {
-	STATES_MAX = 288,	  /* thread states and interpreters looked at: new ones are in front */
-	PATIENCE_FIRST = 20000, /* ns; a new thread may sleep before its state has its id, and again right after */
+	STATES_MAX = 288, /* thread states and interpreters looked at: new ones are in front */
+	PATIENCE_FIRST = 20000, /* ns; a new thread may sleep before its state has its id, and again
+				   right after */
 	PATIENCE_MAX = 1000000000,
 };
 
@@ -24,10 +25,12 @@ static __always_inline __u64 thread_pointer(void)
 }
 
 /*
- * PyThreadState.thread_id is pthread_self(). On x86 that is the thread pointer itself; on arm64 libc keeps its descriptor of the thread right below
- * the thread pointer, as large as it likes, and no other thread's is as near.
+ * PyThreadState.thread_id is pthread_self(). On x86 that is the thread pointer itself; on arm64
+ * libc keeps its descriptor of the thread right below the thread pointer, as large as it likes, and
+ * no other thread's is as near.
  */
-static __always_inline bool is_thread(const struct shared_python *python, __u64 tstate, __u64 pointer)
+static __always_inline bool is_thread(const struct shared_python *python, __u64 tstate,
+				      __u64 pointer)
 {
 	__u64 id = read_word(tstate + python->layout.tstate_thread_id);
 
@@ -38,7 +41,8 @@ static __always_inline bool is_thread(const struct shared_python *python, __u64 
 #endif
 }
 
-/* One step of the search, which lives in the thread's note; not 0: it is over. What came between, a clock's tick, may have searched itself: no harm. */
+/* One step of the search, which lives in the thread's note; not 0: it is over. What came between, a
+ * clock's tick, may have searched itself: no harm. */
 __noinline int pystack_search(void)
 {
 	__u64 me = bpf_get_current_pid_tgid();
@@ -53,7 +57,8 @@ __noinline int pystack_search(void)
 	if (!tstate) {
 		if (!note->search_interp)
 			return 1;
-		note->search_tstate = read_word(note->search_interp + python->layout.interp_threads);
+		note->search_tstate = read_word(note->search_interp +
+						python->layout.interp_threads);
 		note->search_interp = read_word(note->search_interp + python->layout.interp_next);
 		return 0;
 	}
@@ -69,12 +74,14 @@ __noinline int pystack_search(void)
 	return 0;
 }
 
-/* A thread that has been in several interpreters has several states: the newest one with frames, else the newest. */
+/* A thread that has been in several interpreters has several states: the newest one with frames,
+ * else the newest. */
 static __always_inline void find_state(const struct shared_python *python, struct thread_note *note)
 {
 	note->tstate = 0;
 	note->search_tstate = 0;
-	note->search_interp = read_word(python->layout.runtime + python->layout.runtime_interpreters);
+	note->search_interp = read_word(python->layout.runtime +
+					python->layout.runtime_interpreters);
 	for (int i = 0; i < STATES_MAX; i++)
 		if (pystack_search())
 			break;
@@ -117,7 +124,8 @@ __noinline int pystack_holds_gil(__u64 tstate)
 
 	if (!python || !tstate || read_word(python->gil + python->gil_layout.last_holder) != tstate)
 		return 0;
-	bpf_probe_read_user(&locked, sizeof(locked), (void *)(python->gil + python->gil_layout.locked));
+	bpf_probe_read_user(&locked, sizeof(locked),
+			    (void *)(python->gil + python->gil_layout.locked));
 	return locked == 1;
 }
 

@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: Dual MIT/GPL
 /*
- * sched.bpf.c - the scheduler: when a traced thread runs, sleeps, is woken or waits for a CPU, and who has the CPU it waits for; births, deaths and
- * names of threads.
+ * sched.bpf.c - the scheduler: when a traced thread runs, sleeps, is woken or waits for a CPU, and
+ * who has the CPU it waits for; births, deaths and names of threads.
  */
 #include "pystack.bpf.h"
 
-const volatile bool have_task_regs = false; /* bpf_task_pt_regs and bpf_get_current_task_btf: 5.15 */
-const volatile __u32 stack_bytes = 0;	    /* of a kernel stack, for kernels without them */
+const volatile bool have_task_regs =
+	false;			      /* bpf_task_pt_regs and bpf_get_current_task_btf: 5.15 */
+const volatile __u32 stack_bytes = 0; /* of a kernel stack, for kernels without them */
 const volatile __u32 wake_bytes = 0;
 int enabled = 0;
 unsigned int loss_slot = 0;
@@ -27,7 +28,8 @@ struct {
 
 static __always_inline void tell_comm(__u64 ts, __u32 tid, __u32 tgid, const __u64 comm[2])
 {
-	struct comm_note *known = bpf_map_lookup_elem(&names, &tid), now = {.comm = {comm[0], comm[1]}};
+	struct comm_note *known = bpf_map_lookup_elem(&names, &tid),
+			 now = {.comm = {comm[0], comm[1]}};
 
 	if (known && known->comm[0] == now.comm[0] && known->comm[1] == now.comm[1])
 		return;
@@ -41,7 +43,8 @@ static __always_inline void tell_comm(__u64 ts, __u32 tid, __u32 tgid, const __u
 /* Tells who has the CPU, or with `end` that it is not told any longer. */
 static __always_inline void tell_run(__u64 ts, __u32 cpu, struct cpu_note *note, bool end)
 {
-	struct ev_run record = {.hdr = HDR(RUN, ts, note->tid, cpu, end ? EVF_RUN_END : 0), .pid = note->tgid};
+	struct ev_run record = {.hdr = HDR(RUN, ts, note->tid, cpu, end ? EVF_RUN_END : 0),
+				.pid = note->tgid};
 
 	if (!end && note->tid)
 		tell_comm(ts, note->tid, note->tgid, note->comm);
@@ -49,7 +52,8 @@ static __always_inline void tell_run(__u64 ts, __u32 cpu, struct cpu_note *note,
 	note->told = !end;
 }
 
-/* A thread starts to wait for a CPU. `thread` may be NULL, when there is no room for notes: then nobody is told who has the CPU meanwhile. */
+/* A thread starts to wait for a CPU. `thread` may be NULL, when there is no room for notes: then
+ * nobody is told who has the CPU meanwhile. */
 static __always_inline struct cpu_note *wait_for_cpu(struct thread_note *thread, __u32 cpu)
 {
 	struct cpu_note *note = cpu_note_of(cpu);
@@ -61,7 +65,8 @@ static __always_inline struct cpu_note *wait_for_cpu(struct thread_note *thread,
 	return note;
 }
 
-/* … for one that another task may have. If it idles, the thread will have it in a moment, and that is not worth telling. */
+/* … for one that another task may have. If it idles, the thread will have it in a moment, and that
+ * is not worth telling. */
 static __always_inline void wait_for_other_cpu(__u64 ts, struct thread_note *thread, __u32 cpu)
 {
 	struct cpu_note *note = wait_for_cpu(thread, cpu);
@@ -80,7 +85,12 @@ static __always_inline bool is_throttled(struct task_struct *task)
 }
 
 /* include/linux/sched.h */
-enum { STATE_STOPPED = 0x4, STATE_TRACED = 0x8, STATE_FROZEN = 0x8000 /* since 6.1 */, FLAG_FROZEN = 0x10000 /* until 6.0 */ };
+enum {
+	STATE_STOPPED = 0x4,
+	STATE_TRACED = 0x8,
+	STATE_FROZEN = 0x8000 /* since 6.1 */,
+	FLAG_FROZEN = 0x10000 /* until 6.0 */
+};
 enum { JOBCTL_TRAP_FREEZE = 1 << 23 }; /* include/linux/sched/jobctl.h, since 5.2 */
 
 static __always_inline __u64 task_state(struct task_struct *task)
@@ -91,10 +101,13 @@ static __always_inline __u64 task_state(struct task_struct *task)
 }
 
 /*
- * Who stops a task that goes to sleep, if it is somebody outside: SWITCH_OUT's flag for it. The freezer has three faces: of its own state (6.1, f5d39b020809
- * "freezer,sched: Rewrite core freezer logic") or flag for the system's and cgroup v1's (the bit means nothing for tasks of user space later), and for
- * cgroup v2 a trap on the way back to user space (kernel/signal.c, do_freezer_trap()), in which the task looks like any other that sleeps. `frozen` alone
- * does not mean that somebody froze it: who waits for a vfork child counts as frozen all the time (kernel/fork.c, wait_for_vfork_done()).
+ * Who stops a task that goes to sleep, if it is somebody outside: SWITCH_OUT's flag for it. The
+ * freezer has three faces: of its own state (6.1, f5d39b020809 "freezer,sched: Rewrite core freezer
+ * logic") or flag for the system's and cgroup v1's (the bit means nothing for tasks of user space
+ * later), and for cgroup v2 a trap on the way back to user space (kernel/signal.c,
+ * do_freezer_trap()), in which the task looks like any other that sleeps. `frozen` alone does not
+ * mean that somebody froze it: who waits for a vfork child counts as frozen all the time
+ * (kernel/fork.c, wait_for_vfork_done()).
  */
 static __always_inline __u8 stop_of(struct task_struct *task, __u64 state)
 {
@@ -104,7 +117,8 @@ static __always_inline __u8 stop_of(struct task_struct *task, __u64 state)
 		return EVF_SWITCH_OUT_TRACED;
 	if (state & STATE_FROZEN || task->flags & FLAG_FROZEN)
 		return EVF_SWITCH_OUT_FROZEN;
-	if (bpf_core_field_exists(task->frozen) && BPF_CORE_READ_BITFIELD(task, frozen) && task->jobctl & JOBCTL_TRAP_FREEZE)
+	if (bpf_core_field_exists(task->frozen) && BPF_CORE_READ_BITFIELD(task, frozen) &&
+	    task->jobctl & JOBCTL_TRAP_FREEZE)
 		return EVF_SWITCH_OUT_FROZEN;
 	return 0;
 }
@@ -121,7 +135,8 @@ static __always_inline __u32 task_cpu(struct task_struct *task)
 struct entry {
 	unsigned long argument, sysno, return_address, address, result;
 };
-#define ENTRY(read, regs) {read(regs, di), read(regs, orig_ax), read(regs, cx), read(regs, ip), read(regs, ax)}
+#define ENTRY(read, regs)                                                                          \
+	{read(regs, di), read(regs, orig_ax), read(regs, cx), read(regs, ip), read(regs, ax)}
 #else
 struct entry {
 	__u64 argument, mode;
@@ -132,8 +147,8 @@ struct entry {
 #define DIRECTLY(regs, field) ((regs)->field)
 
 /*
- * Those of the current task. Before 5.15 (dd6e10fbd9fb "bpf: Add bpf_task_pt_regs() helper") they are looked for where the kernel's task_pt_regs()
- * has them: at the very end of its stack.
+ * Those of the current task. Before 5.15 (dd6e10fbd9fb "bpf: Add bpf_task_pt_regs() helper") they
+ * are looked for where the kernel's task_pt_regs() has them: at the very end of its stack.
  */
 static __always_inline struct entry entry_regs(void)
 {
@@ -145,14 +160,17 @@ static __always_inline struct entry entry_regs(void)
 		return (struct entry)ENTRY(DIRECTLY, regs);
 	}
 	task = (struct task_struct *)bpf_get_current_task();
-	regs = (struct pt_regs *)((char *)BPF_CORE_READ(task, stack) + stack_bytes - bpf_core_type_size(struct pt_regs));
+	regs = (struct pt_regs *)((char *)BPF_CORE_READ(task, stack) + stack_bytes -
+				  bpf_core_type_size(struct pt_regs));
 	return (struct entry)ENTRY(BPF_CORE_READ, regs);
 }
 
 /*
- * The system call the current task is in. An exception's frame looks alike, with an error code where the number is; but only a system call has the
- * marks of its entry: on x86 `syscall` leaves the return address in rcx, and entry sets rax to -ENOSYS until the call returns. On arm64 every other
- * entry from user space (mode 0) sets syscallno to NO_SYSCALL, which is -1 (arch/arm64/kernel/entry.S, kernel_entry).
+ * The system call the current task is in. An exception's frame looks alike, with an error code
+ * where the number is; but only a system call has the marks of its entry: on x86 `syscall` leaves
+ * the return address in rcx, and entry sets rax to -ENOSYS until the call returns. On arm64 every
+ * other entry from user space (mode 0) sets syscallno to NO_SYSCALL, which is -1
+ * (arch/arm64/kernel/entry.S, kernel_entry).
  */
 static __always_inline bool in_syscall(__s32 *ret_sysno, __u64 *ret_argument)
 {
@@ -161,7 +179,8 @@ static __always_inline bool in_syscall(__s32 *ret_sysno, __u64 *ret_argument)
 	*ret_argument = entry.argument;
 	*ret_sysno = (__s32)entry.sysno;
 #if defined(__TARGET_ARCH_x86)
-	return (long)entry.sysno >= 0 && entry.return_address == entry.address && entry.result == (unsigned long)-38;
+	return (long)entry.sysno >= 0 && entry.return_address == entry.address &&
+	       entry.result == (unsigned long)-38;
 #else
 	return entry.sysno >= 0 && !(entry.mode & 0xf);
 #endif
@@ -179,8 +198,9 @@ static __always_inline bool is_idle(struct thread_note *note, __u32 tgid)
 }
 
 /*
- * The stack of a thread that goes to sleep; and of one that loses its CPU, if that keeps others waiting: it holds the GIL or runs a loop. While it waits
- * for the GIL nothing moves, and its stack was told when the wait began.
+ * The stack of a thread that goes to sleep; and of one that loses its CPU, if that keeps others
+ * waiting: it holds the GIL or runs a loop. While it waits for the GIL nothing moves, and its stack
+ * was told when the wait began.
  */
 static __always_inline void tell_stack(__u64 ts, struct task_struct *task, bool runnable)
 {
@@ -217,13 +237,15 @@ static __always_inline void tell_gil_futex(struct ev_switch_out *record, __u32 t
 
 		if (offset >= list->gils[i].size)
 			continue;
-		record->hdr.flags |= offset >= list->gils[i].handover ? EVF_SWITCH_OUT_HANDOVER : EVF_SWITCH_OUT_GIL_MUTEX;
+		record->hdr.flags |= offset >= list->gils[i].handover ? EVF_SWITCH_OUT_HANDOVER
+								      : EVF_SWITCH_OUT_GIL_MUTEX;
 		record->gil = list->gils[i].index;
 		return;
 	}
 }
 
-static __always_inline void tell_switch_out(__u64 ts, __u32 cpu, struct task_struct *task, bool runnable, __u8 stop)
+static __always_inline void tell_switch_out(__u64 ts, __u32 cpu, struct task_struct *task,
+					    bool runnable, __u8 stop)
 {
 	struct ev_switch_out record = {.hdr = HDR(SWITCH_OUT, ts, TASK_PID(task), cpu, stop)};
 	__u64 argument = 0;
@@ -267,7 +289,8 @@ int BPF_PROG(on_switch, bool preempt, struct task_struct *prev, struct task_stru
 		stop_waiting(note_of(TASK_PID(next)));
 	if (out && runnable)
 		wait_for_cpu(note_of(TASK_PID(prev)), cpu);
-	/* before the records of the threads themselves, so that whoever's wait ends or begins here finds the occupant told up to here */
+	/* before the records of the threads themselves, so that whoever's wait ends or begins here
+	 * finds the occupant told up to here */
 	if (note->waiting > 0)
 		tell_run(ts, cpu, note, false);
 	else if (note->told)
@@ -301,7 +324,8 @@ static __always_inline int wake(struct task_struct *task, __u8 flags)
 	return 0;
 }
 
-/* sched_wakeup and not sched_waking: it comes after the task's switch to sleep on every kernel, and knows the CPU the task will wait for */
+/* sched_wakeup and not sched_waking: it comes after the task's switch to sleep on every kernel, and
+ * knows the CPU the task will wait for */
 SEC("tp_btf/sched_wakeup")
 int BPF_PROG(on_wakeup, struct task_struct *task)
 {
@@ -344,7 +368,8 @@ int BPF_PROG(on_fork, struct task_struct *parent, struct task_struct *child)
 	if (child->tgid != parent->tgid || !is_target(child->tgid))
 		return 0;
 
-	struct ev_thread record = {.hdr = HDR(THREAD, ts, TASK_PID(child), 0, EVF_THREAD_NEW), .pid = child->tgid};
+	struct ev_thread record = {.hdr = HDR(THREAD, ts, TASK_PID(child), 0, EVF_THREAD_NEW),
+				   .pid = child->tgid};
 	emit(&record, sizeof(record));
 	__builtin_memcpy(comm, child->comm, sizeof(comm));
 	tell_comm(ts, TASK_PID(child), child->tgid, comm);
@@ -399,7 +424,8 @@ int BPF_PROG(on_exec, struct task_struct *task)
 	bpf_map_delete_elem(&pythons, &tgid);
 	bpf_map_delete_elem(&gil_lists, &tgid);
 
-	struct ev_process_exit record = {.hdr = HDR(PROCESS_EXIT, ts, tgid, 0, EVF_PROCESS_EXIT_EXEC)};
+	struct ev_process_exit record = {
+		.hdr = HDR(PROCESS_EXIT, ts, tgid, 0, EVF_PROCESS_EXIT_EXEC)};
 	emit(&record, sizeof(record));
 	return 0;
 }

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * shared.h - the maps' types: what user space hands to the probes and what it reads from them besides the ring (capture/ fills and reads them), and the
- * ring's records that are no events yet: stacks and texts as the probes saw them, which symbols/ turns into definitions.
+ * shared.h - the maps' types: what user space hands to the probes and what it reads from them
+ * besides the ring (capture/ fills and reads them), and the ring's records that are no events yet:
+ * stacks and texts as the probes saw them, which symbols/ turns into definitions.
  */
 #ifndef GILSCOPE_SHARED_H
 #define GILSCOPE_SHARED_H
@@ -10,11 +11,11 @@
 #include "../user/python/interpreter/gil_layout.h"
 #include "../user/python/interpreter/stack_layout.h"
 
-#define SHARED_MAX_TARGETS 256
-#define SHARED_MAX_GILS 2048 /* condition variables, two of every GIL */
-#define SHARED_MAX_THREADS 32768
-#define SHARED_MAX_CPUS 4096
-#define SHARED_MAX_LOOPS 4096
+#define SHARED_MAX_TARGETS  256
+#define SHARED_MAX_GILS	    2048 /* condition variables, two of every GIL */
+#define SHARED_MAX_THREADS  32768
+#define SHARED_MAX_CPUS	    4096
+#define SHARED_MAX_LOOPS    4096
 #define SHARED_MAX_GC_SITES 4096
 
 /* An observed process. */
@@ -23,8 +24,9 @@ struct shared_target {
 };
 
 /*
- * A GIL is looked up by what its sites are passed: the address of one of its two condition variables. So what the call means follows from which one it
- * is, and no offset in the GIL is known to the probes before.
+ * A GIL is looked up by what its sites are passed: the address of one of its two condition
+ * variables. So what the call means follows from which one it is, and no offset in the GIL is known
+ * to the probes before.
  */
 struct shared_gil_key {
 	wire_u64 condition;
@@ -32,21 +34,26 @@ struct shared_gil_key {
 	wire_u32 spare;
 };
 
-enum { CONDITION_COND, CONDITION_SWITCH }; /* waiters sleep on it, DROP signals it; TAKE signals it */
+enum {
+	CONDITION_COND,
+	CONDITION_SWITCH
+}; /* waiters sleep on it, DROP signals it; TAKE signals it */
 
 struct shared_gil {
-	wire_u64 address;	    /* of the GIL */
-	wire_u64 drop_request;	    /* address or offset: target.h, enum drop_request_kind */
-	wire_s32 tstate_interp;	    /* PyThreadState.interp */
+	wire_u64 address;	/* of the GIL */
+	wire_u64 drop_request;	/* address or offset: target.h, enum drop_request_kind */
+	wire_s32 tstate_interp; /* PyThreadState.interp */
 	wire_u16 drop_request_kind;
-	wire_u16 index;		    /* the stream's index of this GIL */
-	wire_u16 condition;	    /* which one this entry is for */
-	wire_u16 pending;	    /* with COND: a waiter ran out of patience since the last DROP: the drop request is worth reading */
+	wire_u16 index;	    /* the stream's index of this GIL */
+	wire_u16 condition; /* which one this entry is for */
+	wire_u16 pending;   /* with COND: a waiter ran out of patience since the last DROP: the drop
+			       request is worth reading */
 	struct gil_layout layout;
 	wire_u32 spare;
 };
 
-/* The GILs of a process, to tell their own futexes from others. What finds no room is not told apart. */
+/* The GILs of a process, to tell their own futexes from others. What finds no room is not told
+ * apart. */
 #define SHARED_GIL_LIST_MAX 16
 struct shared_gil_list {
 	wire_u32 count;
@@ -62,19 +69,22 @@ struct shared_gil_list {
 /* Records of one CPU that found no room in the ring. */
 struct shared_loss {
 	wire_u64 count, first_ts, last_ts;
-	wire_u64 samples; /* samples are not among `count`: without them nothing that is known becomes wrong */
+	wire_u64 samples; /* samples are not among `count`: without them nothing that is known
+			     becomes wrong */
 };
 
 /* A process whose stacks can be read: its layout, and what follows from it, worked out once. */
 struct shared_python {
 	struct stack_layout layout;
-	wire_u64 code_mask;   /* takes the tags off a frame's code */
-	wire_u64 gil;	      /* address of the main interpreter's GIL */
+	wire_u64 code_mask; /* takes the tags off a frame's code */
+	wire_u64 gil;	    /* address of the main interpreter's GIL */
 	struct gil_layout gil_layout;
 	wire_u16 frame_first; /* frames are read in one piece that begins here … */
 	wire_u16 frame_bytes; /* … and is so long, at most SHARED_FRAME_BYTES_MAX */
-	wire_u16 previous, code, instr, owner, generator, copy; /* where in that piece; STACK_NONE as in the layout */
-	wire_u32 process; /* its number in this capture; 0: nothing tells when a code object goes, so what was seen of it must not be kept */
+	wire_u16 previous, code, instr, owner, generator,
+		copy;	  /* where in that piece; STACK_NONE as in the layout */
+	wire_u32 process; /* its number in this capture; 0: nothing tells when a code object goes,
+			     so what was seen of it must not be kept */
 };
 #define SHARED_FRAME_BYTES_MAX 120
 
@@ -97,42 +107,48 @@ struct shared_gc {
 };
 enum { GENERATION_UNKNOWN, GENERATION_CONSTANT, GENERATION_REGISTER, GENERATION_MEMORY };
 
-/* ── stacks as the probes see them ───────────────────────────────────────────────────────────────────────────────── */
+/* ── stacks as the probes see them ───────────────────────────────────────── */
 
 #define SHARED_FRAMES_MAX 128
-#define SHARED_TEXT_MAX 64
+#define SHARED_TEXT_MAX	  64
 
 /*
- * Types of ring records besides EV_…; they never leave capture/. A stack or text is sent once, before the first record that names it by its hash, and
- * again when the probes have forgotten that they sent it.
+ * Types of ring records besides EV_…; they never leave capture/. A stack or text is sent once,
+ * before the first record that names it by its hash, and again when the probes have forgotten that
+ * they sent it.
  */
 enum {
-	RING_STACK = 240, /* struct shared_stack, only as many frames as `count` says */
-	RING_TEXT = 241,  /* struct shared_text */
+	RING_STACK = 240,  /* struct shared_stack, only as many frames as `count` says */
+	RING_TEXT = 241,   /* struct shared_text */
 	RING_SAMPLE = 242, /* struct shared_sample: becomes STACK */
 };
 
 struct shared_frame {
 	wire_u64 code;	/* address of the code object */
 	wire_u32 lasti; /* offset of the instruction in bytes; UINT32_MAX: not known */
-	wire_u32 check; /* shared_check() of the code object as it was then: who reads it later can tell whether it still is that one */
+	wire_u32 check; /* shared_check() of the code object as it was then: who reads it later can
+			   tell whether it still is that one */
 };
 
 struct shared_stack {
-	struct event_hdr hdr; /* tid: whose; aux: number of frames; flags bit 0: there are more outside */
-	wire_u64 hash;	      /* of the process and all frames; never 0 or SHARED_STACK_EMPTY */
+	struct event_hdr
+		hdr;   /* tid: whose; aux: number of frames; flags bit 0: there are more outside */
+	wire_u64 hash; /* of the process and all frames; never 0 or SHARED_STACK_EMPTY */
 	wire_u32 pid;
 	wire_u32 spare;
 	struct shared_frame frames[SHARED_FRAMES_MAX]; /* innermost first */
 };
-#define SHARED_STACK_CUT 1
+#define SHARED_STACK_CUT   1
 #define SHARED_STACK_EMPTY 1 /* in a sample: the thread has no frames, nothing is missing */
-#define SHARED_STACK_BYTES(count) (__builtin_offsetof(struct shared_stack, frames) + (count) * sizeof(struct shared_frame))
+#define SHARED_STACK_BYTES(count)                                                                  \
+	(__builtin_offsetof(struct shared_stack, frames) + (count) * sizeof(struct shared_frame))
 
 struct shared_text {
-	struct event_hdr hdr; /* aux: number of bytes; flags: 0, or how many of them a character has */
-	wire_u64 hash;	      /* never 0 */
-	char bytes[SHARED_TEXT_MAX]; /* UTF-8, or characters as Python's str has them; cut when longer */
+	struct event_hdr
+		hdr;   /* aux: number of bytes; flags: 0, or how many of them a character has */
+	wire_u64 hash; /* never 0 */
+	char bytes[SHARED_TEXT_MAX]; /* UTF-8, or characters as Python's str has them; cut when
+					longer */
 };
 
 struct shared_sample {
@@ -148,11 +164,12 @@ static inline __attribute__((always_inline)) wire_u64 shared_mix(wire_u64 hash, 
 }
 
 /*
- * What tells code objects apart that follow each other at one address. The probes and symbols/ compute the same, over the CODE_SPAN_WORDS words at
- * stack_layout.code_span in their order, and with code_weak, unless the build is free-threaded, after them over
- *   the hash of the name (the word at unicode_hash of the object that word code_name_word of the span points to), and
- *   the line table's first three words from bytes_size on (its size, its hash, its first eight bytes; word code_linetable_word points to it);
- * words that cannot be read count as 0.
+ * What tells code objects apart that follow each other at one address. The probes and symbols/
+ * compute the same, over the CODE_SPAN_WORDS words at stack_layout.code_span in their order, and
+ * with code_weak, unless the build is free-threaded, after them over the hash of the name (the word
+ * at unicode_hash of the object that word code_name_word of the span points to), and the line
+ * table's first three words from bytes_size on (its size, its hash, its first eight bytes; word
+ * code_linetable_word points to it); words that cannot be read count as 0.
  */
 #define SHARED_CHECK_BEGIN 0x67696c73636f7065ull
 static inline __attribute__((always_inline)) wire_u32 shared_check_end(wire_u64 hash)

@@ -2,11 +2,12 @@
 /*
  * wire.h - the records that travel from the kernel to user space, and into traces.
  *
- * The only header that BPF programs and user space share; it includes nothing and uses fixed-width types only. Records are facts ("TAKE at t by
- * tid on gil g"), never interpretations. All times are CLOCK_MONOTONIC nanoseconds. All tids and pids are those of the initial PID namespace.
+ * The only header that BPF programs and user space share; it includes nothing and uses fixed-width
+ * types only. Records are facts ("TAKE at t by tid on gil g"), never interpretations. All times are
+ * CLOCK_MONOTONIC nanoseconds. All tids and pids are those of the initial PID namespace.
  *
- * A record is a header and the event's fields; its size depends on its type alone (event_size()). User space keeps records in `union event`, whose
- * unused tail is zero.
+ * A record is a header and the event's fields; its size depends on its type alone (event_size()).
+ * User space keeps records in `union event`, whose unused tail is zero.
  */
 #ifndef GILSCOPE_WIRE_H
 #define GILSCOPE_WIRE_H
@@ -16,16 +17,18 @@ typedef unsigned short wire_u16;
 typedef unsigned int wire_u32;
 typedef int wire_s32;
 typedef unsigned long long wire_u64;
-typedef struct { char text[16]; } wire_comm;
+typedef struct {
+	char text[16];
+} wire_comm;
 
 #define EVENT_PAYLOAD_MAX 24
 
 struct event_hdr {
-	wire_u64 ts;	 /* when, ns of CLOCK_MONOTONIC */
-	wire_u32 tid;	 /* whom it is about (events.def says, per event) */
-	wire_u8 type;	 /* EV_… */
-	wire_u8 flags;	 /* bits of the event */
-	wire_u16 aux;	 /* small number: a gil's index, a cpu */
+	wire_u64 ts;   /* when, ns of CLOCK_MONOTONIC */
+	wire_u32 tid;  /* whom it is about (events.def says, per event) */
+	wire_u8 type;  /* EV_… */
+	wire_u8 flags; /* bits of the event */
+	wire_u16 aux;  /* small number: a gil's index, a cpu */
 };
 
 #define EVENT(id, NAME, name, aux, tid, doc) EV_##NAME = id,
@@ -41,12 +44,17 @@ enum {
 };
 
 /* struct ev_take, struct ev_switch_out, … */
-#define EVENT(id, NAME, name, aux, tid, doc) struct ev_##name { struct event_hdr hdr;
+#define EVENT(id, NAME, name, aux, tid, doc)                                                       \
+	struct ev_##name {                                                                         \
+		struct event_hdr hdr;
 #define FIELD(NAME, type, field, doc) wire_##type field;
-#define EVENT_END(NAME) };
+#define EVENT_END(NAME)                                                                            \
+	}                                                                                          \
+	;
 #include "events.def"
 
-/* `words` is the first and covers all, so that `= {0}` empties the whole: from C23 on (GCC 15) it promises that for the first member only. */
+/* `words` is the first and covers all, so that `= {0}` empties the whole: from C23 on (GCC 15) it
+ * promises that for the first member only. */
 union event {
 	wire_u64 words[(16 + EVENT_PAYLOAD_MAX) / 8];
 	struct event_hdr hdr;
@@ -55,8 +63,10 @@ union event {
 };
 
 _Static_assert(sizeof(struct event_hdr) == 16, "the header is part of the format");
-_Static_assert(sizeof(union event) == 16 + EVENT_PAYLOAD_MAX, "no event may be larger than the union's words");
-#define EVENT(id, NAME, name, aux, tid, doc) _Static_assert(sizeof(struct ev_##name) % 8 == 0, #name " must be a multiple of 8 bytes");
+_Static_assert(sizeof(union event) == 16 + EVENT_PAYLOAD_MAX,
+	       "no event may be larger than the union's words");
+#define EVENT(id, NAME, name, aux, tid, doc)                                                       \
+	_Static_assert(sizeof(struct ev_##name) % 8 == 0, #name " must be a multiple of 8 bytes");
 #include "events.def"
 
 enum loop_kind { LOOP_UNKNOWN = 0, LOOP_ASYNCIO = 1, LOOP_UVLOOP = 2 };
@@ -65,9 +75,12 @@ enum loop_kind { LOOP_UNKNOWN = 0, LOOP_ASYNCIO = 1, LOOP_UVLOOP = 2 };
 static inline unsigned int event_size(unsigned int type)
 {
 	switch (type) {
-#define EVENT(id, NAME, name, aux, tid, doc) case id: return sizeof(struct ev_##name);
+#define EVENT(id, NAME, name, aux, tid, doc)                                                       \
+	case id:                                                                                   \
+		return sizeof(struct ev_##name);
 #include "events.def"
-	default: return 0;
+	default:
+		return 0;
 	}
 }
 

@@ -15,6 +15,7 @@ Two facts explain everything below.
 
 Every route takes ?seconds=… (or ?n=…), so that you can try other lengths.
 """
+
 import asyncio
 import concurrent.futures
 import ctypes

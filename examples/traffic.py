@@ -6,6 +6,7 @@
 Every path is asked for by one client that pauses between its requests, so the load is bounded: no more than one request per path at a time. The
 client of /ping is the innocent one: what it waits for, beyond a millisecond or two, is other people's work.
 """
+
 import asyncio
 import sys
 import time
@@ -28,7 +29,9 @@ async def get(port, path):
     begin = time.monotonic()
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
     try:
-        writer.write(f"GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n".encode())
+        writer.write(
+            f"GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n".encode()
+        )
         answer = await reader.read()
     finally:
         writer.close()
@@ -50,7 +53,9 @@ async def main(port, seconds):
     results = await asyncio.gather(*(client(port, path, pause, end) for path, pause in MIX))
     print(f"{'path':26}{'requests':>9}{'median':>11}{'slowest':>11}")
     for (path, _), durations in zip(MIX, results):
-        print(f"{path:26}{len(durations):9}{sorted(durations)[len(durations) // 2] * 1e3:8.1f} ms{max(durations) * 1e3:8.1f} ms")
+        print(
+            f"{path:26}{len(durations):9}{sorted(durations)[len(durations) // 2] * 1e3:8.1f} ms{max(durations) * 1e3:8.1f} ms"
+        )
 
 
 if __name__ == "__main__":

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * steps.c - how much a program does, without a clock: the build with -fsanitize-coverage=trace-pc comes here once for every basic block that it runs. With
- * STEPS_FD set the number goes to that descriptor at the end. What the libraries do is not counted.
+ * steps.c - how much a program does, without a clock: the build with -fsanitize-coverage=trace-pc
+ * comes here once for every basic block that it runs. With STEPS_FD set the number goes to that
+ * descriptor at the end. What the libraries do is not counted.
  */
 #include <inttypes.h>
 #include <stdint.h>

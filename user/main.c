@@ -12,20 +12,25 @@
 #include "cmd/man.h"
 
 static const struct command *const COMMANDS[] = {
-	&command_attach, &command_top, &command_record, &command_report, &command_timeline, &command_flame, &command_export, &command_doctor,
+	&command_attach,   &command_top,   &command_record, &command_report,
+	&command_timeline, &command_flame, &command_export, &command_doctor,
 };
 #define COMMAND_COUNT (sizeof(COMMANDS) / sizeof(COMMANDS[0]))
 
 static void print_help(FILE *file)
 {
 	fprintf(file, "Usage: gilscope COMMAND [OPTION...]\n"
-		      "Says which thread of a running Python process held the GIL, who waited, and why the event loop stalled.\n\n");
+		      "Says which thread of a running Python process held the GIL, who waited, and "
+		      "why the event loop stalled.\n\n");
 	for (size_t i = 0; i < COMMAND_COUNT; i++)
-		fprintf(file, "  %-8s %-34s %s\n", COMMANDS[i]->name, COMMANDS[i]->arguments, COMMANDS[i]->summary);
-	fprintf(file, "\nTry 'sudo gilscope attach PID' first, and 'gilscope COMMAND --help' for the options.\n");
+		fprintf(file, "  %-8s %-34s %s\n", COMMANDS[i]->name, COMMANDS[i]->arguments,
+			COMMANDS[i]->summary);
+	fprintf(file, "\nTry 'sudo gilscope attach PID' first, and 'gilscope COMMAND --help' for "
+		      "the options.\n");
 }
 
-/* Whoever starts us with one of the standard streams closed must not find messages in the next file that is opened. */
+/* Whoever starts us with one of the standard streams closed must not find messages in the next file
+ * that is opened. */
 static void open_standard_streams(void)
 {
 	int fd;

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
 """Generators and coroutines in all their forms, like stack_shapes.py."""
+
 import asyncio
 import contextlib
 
@@ -94,7 +95,9 @@ def tasks():
 def loop_callback():
     async def outer():
         done = asyncio.get_running_loop().create_future()
-        asyncio.get_running_loop().call_soon(lambda: ((spot.note(), spot.act(), spot.done()), done.set_result(None)))
+        asyncio.get_running_loop().call_soon(
+            lambda: ((spot.note(), spot.act(), spot.done()), done.set_result(None))
+        )
         await done
 
     spot.run_loop(outer())
@@ -129,7 +132,10 @@ def async_comprehension():
 @shape
 def async_comprehension_itself():
     async def outer():
-        return {number: (await asyncio.sleep(0), spot.note(), spot.act(), spot.done()) async for number in _agenerate_quiet()}
+        return {
+            number: (await asyncio.sleep(0), spot.note(), spot.act(), spot.done())
+            async for number in _agenerate_quiet()
+        }
 
     async def _agenerate_quiet():
         yield 1

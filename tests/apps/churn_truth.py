@@ -13,6 +13,7 @@ order of time, and each number lived from its time to the next one's:
 
 Standard library only, Python 3.8 and later.
 """
+
 import array
 import sys
 import threading
@@ -51,7 +52,10 @@ def make(number):
     name, file = f"n{number}", f"<n{number}>"
     if number % COMPILE_EVERY == 0:
         namespace = {}
-        exec(compile("\n" * (number % 1000) + SOURCE.replace("template", name), file, "exec"), namespace)
+        exec(
+            compile("\n" * (number % 1000) + SOURCE.replace("template", name), file, "exec"),
+            namespace,
+        )
         code = namespace[name].__code__.replace(co_firstlineno=number)
     elif sys.version_info >= (3, 11):
         code = CODE.replace(co_name=name, co_qualname=name, co_filename=file, co_firstlineno=number)
@@ -91,7 +95,9 @@ def threads(seconds):
         started = []
         for _ in range(8):
             number += 1
-            started.append(threading.Thread(target=run, args=(number, make_thread_function(number))))
+            started.append(
+                threading.Thread(target=run, args=(number, make_thread_function(number)))
+            )
             started[-1].start()
         for thread in started:
             thread.join()

@@ -4,6 +4,7 @@
 Run as `uvicorn handlers_truth:app --loop asyncio|uvloop`. GET /NAME lets the function NAME do it, whatever way that is called, GET /marks returns the
 marks so far. On the loop it sleeps; in a worker thread it sleeps with the GIL, for which the loop waits, because `heartbeat` always has something to do.
 """
+
 import asyncio
 import contextlib
 import threading
@@ -31,8 +32,13 @@ def block(role):
 
 def hold(role):
     """Keeps the GIL in a worker thread. The caller is the handler to blame."""
-    with truth.mark("", "gil_wait", holder={"place": HOLD_PLACE, "handler": marks.caller(role)}) as mark:
-        mark.name, mark.blocker = mark.holder["handler"]["function"].rpartition(".")[2], threading.get_native_id()
+    with truth.mark(
+        "", "gil_wait", holder={"place": HOLD_PLACE, "handler": marks.caller(role)}
+    ) as mark:
+        mark.name, mark.blocker = (
+            mark.holder["handler"]["function"].rpartition(".")[2],
+            threading.get_native_id(),
+        )
         work.LIBC_KEEPING_GIL.usleep(int(TAKES_S * 1e6))
 
 
@@ -51,6 +57,7 @@ async def start():
 
 # ── routes ──────────────────────────────────────────────────────────────────────────────────────────────────────────
 
+
 @app.get("/async_route")
 async def async_route():
     block("route")
@@ -62,7 +69,9 @@ def helper_of_a_route():
 
 def block_for_another():
     """The application's own frames between the route and the work do not count: the route is the handler."""
-    with truth.mark("deep_route", "blocked", place=DEEP_PLACE, handler=marks.caller("route", depth=2)):
+    with truth.mark(
+        "deep_route", "blocked", place=DEEP_PLACE, handler=marks.caller("route", depth=2)
+    ):
         time.sleep(TAKES_S)
 
 
@@ -90,6 +99,7 @@ class Resource:
 
 # ── dependencies ────────────────────────────────────────────────────────────────────────────────────────────────────
 
+
 async def async_dependency():
     block("dependency")
 
@@ -114,6 +124,7 @@ app.get("/yielding_dependency", dependencies=[fastapi.Depends(yielding_dependenc
 
 # ── background tasks ────────────────────────────────────────────────────────────────────────────────────────────────
 
+
 async def async_background():
     block("background")
 
@@ -133,6 +144,7 @@ async def with_sync_background(tasks: fastapi.BackgroundTasks):
 
 
 # ── middleware ──────────────────────────────────────────────────────────────────────────────────────────────────────
+
 
 @app.middleware("http")
 async def function_middleware(request, call_next):
@@ -165,6 +177,7 @@ for path in ("function_middleware", "dispatch", "__call__"):
 
 
 # ── threads and executors ───────────────────────────────────────────────────────────────────────────────────────────
+
 
 def in_executor():
     hold("executor")
@@ -214,6 +227,7 @@ async def with_worker():
 
 # ── callbacks and tasks ─────────────────────────────────────────────────────────────────────────────────────────────
 
+
 def in_callback():
     block("callback")
 
@@ -229,7 +243,9 @@ async def in_task():
 
 async def inner_coroutine():
     """The outermost function of the application in a task is its handler."""
-    with truth.mark("in_task", "blocked", place=INNER_PLACE, handler=marks.handler(in_task, "task")):
+    with truth.mark(
+        "in_task", "blocked", place=INNER_PLACE, handler=marks.handler(in_task, "task")
+    ):
         time.sleep(TAKES_S)
 
 
@@ -253,6 +269,7 @@ async def with_task():
 
 
 # ────────────────────────────────────────────────────────────────────────────────────────────────────────────────────
+
 
 @app.get("/ping")
 async def ping():

@@ -6,6 +6,7 @@
 Reads commands "CAUSE SECONDS" or "CAUSE forever" from standard input. Answers with {"t0_ns": …} when the hang begins and, if it ends, with {"t1_ns": …}.
 CAUSE is python (a loop of bytecode), blocked (time.sleep), lock (a lock that nobody gives back), or gil_wait (C code in the thread `hog` keeps the GIL).
 """
+
 import argparse
 import asyncio
 import json
@@ -54,7 +55,7 @@ def gil_wait(seconds):
     begun = threading.Event()
     text = "a" * int(LENGTH * (seconds / TAKES_S) ** 0.5)
     threading.Thread(target=hog, args=(text, begun), name="hog", daemon=True).start()
-    begun.wait()    # when it is woken it has to wait for the GIL
+    begun.wait()  # when it is woken it has to wait for the GIL
 
 
 HANGS = {hang.__name__: hang for hang in (python, blocked, lock, gil_wait)}
@@ -89,5 +90,6 @@ parser = argparse.ArgumentParser()
 parser.add_argument("--loop", default="asyncio")
 if parser.parse_args().loop == "uvloop":
     import uvloop
+
     uvloop.install()
 asyncio.run(main())

@@ -16,6 +16,7 @@ With polls.c preloaded the marks also say when the poll before them returned and
 A mark's first instant is the first thing in the only callback of its turn, and its last instant the last: before each piece of work the loop makes
 one turn with nothing to wait for, so the turn of the work begins when a poll returns at once, not with a wake-up.
 """
+
 import argparse
 import asyncio
 import bisect
@@ -69,9 +70,13 @@ class Server:
             note_turns(rows)
             self.answer(json.dumps(rows))
         elif name in ("threads", "yield"):
-            with self.marks.mark(name, "gil_wait"):     # a slow machine takes as long for it as for a stall
+            with self.marks.mark(
+                name, "gil_wait"
+            ):  # a slow machine takes as long for it as for a stall
                 for _ in range(int(number)):
-                    threading.Thread(target=mixed if name == "threads" else yielding, daemon=True).start()
+                    threading.Thread(
+                        target=mixed if name == "threads" else yielding, daemon=True
+                    ).start()
             self.answer("ok")
         elif name == "short":
             self.short(int(number))
@@ -94,7 +99,9 @@ class Server:
 
     def short(self, count):
         def sleep():
-            with self.marks.mark("short", "blocked", place=where, handler=marks.handler(sleep, "callback")):
+            with self.marks.mark(
+                "short", "blocked", place=where, handler=marks.handler(sleep, "callback")
+            ):
                 self.loop.call_later(SHORT_S + PAUSE_S, self.short, count - 1)
                 time.sleep(SHORT_S)
 
@@ -128,6 +135,7 @@ def main():
     parser.add_argument("--loop", choices=("asyncio", "uvloop"), default="asyncio")
     if parser.parse_args().loop == "uvloop":
         import uvloop
+
         loop = uvloop.new_event_loop()
     else:
         loop = asyncio.new_event_loop()

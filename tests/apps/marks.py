@@ -7,6 +7,7 @@ disturb what is marked: a mark costs two clock readings on each side and one app
 A *place* is where a stack must show the work: {"function", "file", "lines"}, the function's name as the version has it (qualified from 3.11 on) and the
 lines that it may be at. A *handler* is {"function", "file", "role"}.
 """
+
 import dis
 import json
 import linecache
@@ -32,7 +33,11 @@ def place(function, at=None):
 
 def inner(function, name):
     """The code of the function of that name that is defined inside another one."""
-    return next(constant for constant in function.__code__.co_consts if getattr(constant, "co_name", None) == name)
+    return next(
+        constant
+        for constant in function.__code__.co_consts
+        if getattr(constant, "co_name", None) == name
+    )
 
 
 def handler(function, role):
@@ -58,7 +63,21 @@ class Mark:
     thread          threading.Thread.name of this thread
     """
 
-    __slots__ = ("name", "cause", "t0_ns", "t1_ns", "cpu_ns", "from_ns", "blocker", "tid", "thread", "place", "handler", "holder", "_rows")
+    __slots__ = (
+        "name",
+        "cause",
+        "t0_ns",
+        "t1_ns",
+        "cpu_ns",
+        "from_ns",
+        "blocker",
+        "tid",
+        "thread",
+        "place",
+        "handler",
+        "holder",
+        "_rows",
+    )
 
     def __init__(self, rows, name, cause, place=None, handler=None, holder=None):
         self._rows, self.name, self.cause = rows, name, cause

@@ -15,6 +15,7 @@ Commands beside those of loop_truth.py, each answered with one line:
 
 Standard library only, Python 3.8 and later.
 """
+
 import argparse
 import asyncio
 import concurrent.futures
@@ -38,6 +39,7 @@ SHORT_S, LONG_S = (0.015, 0.04), (0.2, 0.3)
 
 
 # ── holders: each keeps the GIL in one call into C, after which there is nothing to clean up ────────────────────────
+
 
 def per_second(function, argument):
     return argument / work.best_of(lambda: function(argument))
@@ -115,6 +117,7 @@ class Job:
 
 # ── crowd: threads that only compute ────────────────────────────────────────────────────────────────────────────────
 
+
 def crowd_red(end_ns, tids):
     tids[threading.get_native_id()] = "crowd_red"
     while time.monotonic_ns() < end_ns:
@@ -137,6 +140,7 @@ CROWD = (crowd_red, crowd_green, crowd_blue)
 
 
 # ── what a turn consists of ─────────────────────────────────────────────────────────────────────────────────────────
+
 
 def busy(seconds):
     end = time.thread_time_ns() + int(seconds * 1e9)
@@ -188,7 +192,12 @@ class Server(loop_truth.Server):
         name, _, number = command.partition(" ")
         if name in ("waits", "long"):
             takes_s = SHORT_S if name == "waits" else LONG_S
-            self.repeat(self.wait, zip(range(int(number)), itertools.cycle(HOLDERS.items()), itertools.repeat(takes_s)))
+            self.repeat(
+                self.wait,
+                zip(
+                    range(int(number)), itertools.cycle(HOLDERS.items()), itertools.repeat(takes_s)
+                ),
+            )
         elif name == "crowd":
             self.repeat(self.crowd, range(int(number)))
         elif name == "turns":
@@ -209,8 +218,16 @@ class Server(loop_truth.Server):
         def following():
             for argument in arguments:
                 # one turn schedules the step's own turn, and what comes in the turn after that
-                self.loop.call_soon(self.loop.call_soon, *([step, argument] if step else [argument]))
-                self.loop.call_soon(self.loop.call_soon, self.loop.call_soon, self.loop.call_later, PAUSE_S, following)
+                self.loop.call_soon(
+                    self.loop.call_soon, *([step, argument] if step else [argument])
+                )
+                self.loop.call_soon(
+                    self.loop.call_soon,
+                    self.loop.call_soon,
+                    self.loop.call_later,
+                    PAUSE_S,
+                    following,
+                )
                 return
             self.answer("ok")
 
@@ -222,8 +239,13 @@ class Server(loop_truth.Server):
         number, (function, place), takes_s = numbered
         job = Job(self.random.uniform(*takes_s))
         code = getattr(function, "__func__", function)
-        holder = {"place": place, "handler": marks.handler(code, "thread" if number % 2 else "executor")}
-        with self.marks.mark("wait", "gil_wait", place=self.wait_place, handler=self.wait_handler, holder=holder) as job.mark:
+        holder = {
+            "place": place,
+            "handler": marks.handler(code, "thread" if number % 2 else "executor"),
+        }
+        with self.marks.mark(
+            "wait", "gil_wait", place=self.wait_place, handler=self.wait_handler, holder=holder
+        ) as job.mark:
             if number % 2:
                 threading.Thread(target=function, args=(job,), name=f"worker {number}").start()
             else:
@@ -236,12 +258,16 @@ class Server(loop_truth.Server):
         threads = [threading.Thread(target=function, args=(end_ns, tids)) for function in CROWD]
         for thread in threads:
             thread.start()
-        with self.marks.mark("crowd", "gil_wait", place=self.crowd_place, handler=self.crowd_handler) as mark:
+        with self.marks.mark(
+            "crowd", "gil_wait", place=self.crowd_place, handler=self.crowd_handler
+        ) as mark:
             while time.monotonic_ns() < end_ns:
                 time.sleep(0.0005)
         for thread in threads:
             thread.join()
-        mark.holder = {str(tid): marks.handler(globals()[name], "thread") for tid, name in tids.items()}     # every one of them is to blame
+        mark.holder = {
+            str(tid): marks.handler(globals()[name], "thread") for tid, name in tids.items()
+        }  # every one of them is to blame
 
     # ── turns
 
@@ -258,7 +284,12 @@ class Server(loop_truth.Server):
         self.answer("ok")
 
     def part(self, function):
-        with self.marks.mark(function.__name__, "python", place=self.busy_place, handler=marks.handler(function, "task")):
+        with self.marks.mark(
+            function.__name__,
+            "python",
+            place=self.busy_place,
+            handler=marks.handler(function, "task"),
+        ):
             busy(PART_S)
 
     def block_by_sleeping(self):
@@ -275,7 +306,14 @@ class Server(loop_truth.Server):
         if phase == "start":
             self.collecting_since = time.monotonic_ns()
         else:
-            self.collections.append((threading.get_native_id(), self.collecting_since, time.monotonic_ns(), about["generation"]))
+            self.collections.append(
+                (
+                    threading.get_native_id(),
+                    self.collecting_since,
+                    time.monotonic_ns(),
+                    about["generation"],
+                )
+            )
 
     def make_garbage(self, generation):
         """What is alive makes the collector work, what is not gives it something to free."""
@@ -322,6 +360,7 @@ def main():
         asyncio.run(serve())
         return
     import uvloop
+
     if sys.version_info < (3, 11):
         uvloop.install()
         asyncio.run(serve())

@@ -1,11 +1,12 @@
 # SPDX-License-Identifier: MIT
 """An event loop that stalls when it is told to, for as long as it is told, in a function that is known. Reads commands from standard input:
 
-    nap SECONDS     the loop's thread sleeps in nap()
-    spin SECONDS    it computes in spin()
-    hostile SECONDS it sleeps in a function with a name that would do things to a terminal
-    hold SECONDS    a thread keeps the GIL asleep, in hold()
+nap SECONDS     the loop's thread sleeps in nap()
+spin SECONDS    it computes in spin()
+hostile SECONDS it sleeps in a function with a name that would do things to a terminal
+hold SECONDS    a thread keeps the GIL asleep, in hold()
 """
+
 import asyncio
 import ctypes
 import os
@@ -35,8 +36,14 @@ def hostile(seconds):
     time.sleep(seconds)
 
 
-hostile.__code__ = hostile.__code__.replace(co_name="evil\x1b[2J\x1b]0;pwned\x07\u202eeman", **(
-    {"co_qualname": "evil\x1b[2J\x1b]0;pwned\x07\u202eeman"} if sys.version_info >= (3, 11) else {}))
+hostile.__code__ = hostile.__code__.replace(
+    co_name="evil\x1b[2J\x1b]0;pwned\x07\u202eeman",
+    **(
+        {"co_qualname": "evil\x1b[2J\x1b]0;pwned\x07\u202eeman"}
+        if sys.version_info >= (3, 11)
+        else {}
+    ),
+)
 
 
 def on_input(loop):
@@ -47,7 +54,9 @@ def on_input(loop):
             # there is something to do while the GIL is held
             loop.call_later(float(seconds) / 20, int)
         else:
-            loop.call_soon(loop.call_soon, {"nap": nap, "spin": spin, "hostile": hostile}[name], float(seconds))
+            loop.call_soon(
+                loop.call_soon, {"nap": nap, "spin": spin, "hostile": hostile}[name], float(seconds)
+            )
 
 
 def main():

@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * polls.c - preloaded into an application, notes when it enters and leaves epoll waits: the very edges of its event loop's turns, seen from inside.
+ * polls.c - preloaded into an application, notes when it enters and leaves epoll waits: the very
+ * edges of its event loop's turns, seen from inside.
  *
- * cc -shared -fPIC -o polls.so polls.c; LD_PRELOAD=polls.so python … loop_truth.py, which reads `polls` and `polls_count`. Needs no symbol newer
- * than glibc 2.17, so that one library serves every root of the matrix.
+ * cc -shared -fPIC -o polls.so polls.c; LD_PRELOAD=polls.so python … loop_truth.py, which reads
+ * `polls` and `polls_count`. Needs no symbol newer than glibc 2.17, so that one library serves
+ * every root of the matrix.
  */
 #define _GNU_SOURCE
 #include <signal.h>
@@ -44,7 +46,8 @@ int epoll_pwait(int epfd, struct epoll_event *events, int room, int timeout, con
 		ready = syscall(SYS_epoll_pwait, epfd, events, room, timeout, NULL, _NSIG / 8);
 #endif
 	note.returned_ns = now_ns();
-	/* threads may share a place and lose a note: only the loop's thread polls while it matters */
+	/* threads may share a place and lose a note: only the loop's thread polls while it matters
+	 */
 	polls[polls_count++ % POLLS_MAX] = note;
 	return (int)ready;
 }

@@ -14,6 +14,7 @@ its own for an eventfd, like a loop, but is none; `worker` is called `renamed` w
 
 Standard library only, Python 3.8 and later.
 """
+
 import argparse
 import asyncio
 import contextlib
@@ -45,6 +46,7 @@ class Roles:
         """As asyncio.run, on a loop of that kind."""
         if (kind or self.kind) == "uvloop":
             import uvloop
+
             loop = uvloop.new_event_loop()
         else:
             loop = asyncio.new_event_loop()
@@ -97,7 +99,12 @@ class Roles:
 
     async def serve(self):
         loop, lines = asyncio.get_running_loop(), asyncio.Queue()
-        loop.add_reader(0, lambda: [lines.put_nowait(line) for line in os.read(0, 4096).decode().splitlines() or [""]])
+        loop.add_reader(
+            0,
+            lambda: [
+                lines.put_nowait(line) for line in os.read(0, 4096).decode().splitlines() or [""]
+            ],
+        )
         self.start(self.other_loop, "loop two", self.kind)
         self.start(self.asyncio_loop, "петля 3", "asyncio")
         self.start(self.loop_again, "again", self.kind)

@@ -5,6 +5,7 @@ A row is {"shape", "kind", "fleeting", "tid", "t0_ns", "t1_ns", "stack": [[funct
 and "hog_end_ns", between which the other thread is at its place. Between t0_ns and t1_ns the thread is in a call into C that the innermost frame makes,
 or on the last steps of `note` or the first ones of `done`, which have frames of their own.
 """
+
 import functools
 import hashlib
 import os
@@ -47,7 +48,11 @@ class Spot:
 
     def __init__(self):
         self.kind, self.shape, self.rows, self.new_loop, self._open = None, None, [], None, False
-        self._begin, self._want_it, self._gate = threading.Semaphore(0), threading.Semaphore(0), threading.Lock()
+        self._begin, self._want_it, self._gate = (
+            threading.Semaphore(0),
+            threading.Semaphore(0),
+            threading.Lock(),
+        )
         self._gate.acquire()
         self._reader, self._writer = os.pipe()
         self._short, self._long = sized(COMPUTES_S), sized(HOGS_S)
@@ -71,7 +76,12 @@ class Spot:
                 time.sleep(SHORT_S)
                 os.write(self._writer, b"x")
             else:
-                (self._hog_begins(), self._gate.release(), work.PATTERN.search(self._long), self._hog_ends())
+                (
+                    self._hog_begins(),
+                    self._gate.release(),
+                    work.PATTERN.search(self._long),
+                    self._hog_ends(),
+                )
 
     def _hog_begins(self):
         self._row = self.rows[-1]
@@ -98,7 +108,13 @@ class Spot:
             self._begin.release()
         elif self.kind == "held":
             self._want_it.release()
-        row = {"shape": self.shape, "kind": self.kind, "fleeting": self.shape in FLEETING, "tid": threading.get_native_id(), "stack": stack}
+        row = {
+            "shape": self.shape,
+            "kind": self.kind,
+            "fleeting": self.shape in FLEETING,
+            "tid": threading.get_native_id(),
+            "stack": stack,
+        }
         self.rows.append(row)
         row["t0_ns"] = time.monotonic_ns()
 
@@ -120,6 +136,7 @@ class Spot:
         if self._open or len(self.rows) != count + 1:
             raise RuntimeError(f"{shape.__name__} was not at its place exactly once")
         time.sleep(PAUSE_S)
+
 
 SHAPES = []
 spot = Spot()

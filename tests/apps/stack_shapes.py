@@ -3,6 +3,7 @@
 
 The lines are the truth's business: the frames tell themselves. Standard library only, Python 3.8 and later.
 """
+
 import contextlib
 import contextvars
 import functools
@@ -21,6 +22,7 @@ sys.setrecursionlimit(10 * DEEPER_THAN_ANY)
 
 
 # ── functions ───────────────────────────────────────────────────────────────────────────────────────────────────────
+
 
 @shape
 def plain():
@@ -67,8 +69,7 @@ def decorators():
 @shape
 def over_several_lines():
     spot.note(below=1)
-    spot.act(
-    )
+    spot.act()
     spot.done()
 
 
@@ -84,8 +85,7 @@ def calls_over_several_lines():
     inside(
         1,
         inside.__name__.join(
-            ("a",
-             "b"),
+            ("a", "b"),
         ),
     )
 
@@ -94,7 +94,13 @@ def calls_over_several_lines():
 def far_down():
     """Lines far from the function's first, and far apart: the long forms of line tables."""
     namespace = {"spot": spot}
-    source = "def far():\n" + "\n" * 5000 + "    (0,\n" + "\n" * 300 + "    (spot.note(), spot.act(), spot.done()))"
+    source = (
+        "def far():\n"
+        + "\n" * 5000
+        + "    (0,\n"
+        + "\n" * 300
+        + "    (spot.note(), spot.act(), spot.done()))"
+    )
     exec(kept(compile(source, "far.py", "exec")), namespace)
     namespace["far"]()
 
@@ -111,7 +117,11 @@ def backwards():
 @shape
 def moved_code():
     """Code that was given another place than it was compiled for, as templates and attrs do."""
-    code = compile("def inside():\n    (spot.note(), spot.act(), spot.done())\n\ninside", "<generated 7>", "exec").co_consts[0]
+    code = compile(
+        "def inside():\n    (spot.note(), spot.act(), spot.done())\n\ninside",
+        "<generated 7>",
+        "exec",
+    ).co_consts[0]
     exec(kept(code.replace(co_firstlineno=70_000, co_name="moved")), {"spot": spot})
 
 
@@ -119,11 +129,21 @@ def moved_code():
 def many_locals():
     namespace = {"spot": spot}
     body = "".join(f"    v{n} = {n}\n" for n in range(400))
-    exec(kept(compile(f"def many():\n{body}    (spot.note(), spot.act(), spot.done())\n    return v0\n", "many.py", "exec")), namespace)
+    exec(
+        kept(
+            compile(
+                f"def many():\n{body}    (spot.note(), spot.act(), spot.done())\n    return v0\n",
+                "many.py",
+                "exec",
+            )
+        ),
+        namespace,
+    )
     namespace["many"]()
 
 
 # ── comprehensions: frames of their own before 3.12 ─────────────────────────────────────────────────────────────────
+
 
 @shape
 def list_comprehension():
@@ -142,16 +162,11 @@ def dict_comprehension():
 
 @shape
 def nested_comprehension():
-    return [
-        [
-            (spot.note(), spot.act(), spot.done())
-            for _ in range(1)
-        ]
-        for _ in (lambda: [1])()
-    ]
+    return [[(spot.note(), spot.act(), spot.done()) for _ in range(1)] for _ in (lambda: [1])()]
 
 
 # ── classes ─────────────────────────────────────────────────────────────────────────────────────────────────────────
+
 
 @shape
 def class_body():
@@ -282,6 +297,7 @@ def finalizer():
 
 # ── blocks ──────────────────────────────────────────────────────────────────────────────────────────────────────────
 
+
 @shape
 def in_finally():
     try:
@@ -329,6 +345,7 @@ def context_manager():
 
 # ── code made at run time ───────────────────────────────────────────────────────────────────────────────────────────
 
+
 @fleeting
 def executed():
     exec("def inside():\n    (spot.note(), spot.act(), spot.done())\n\ninside()", {"spot": spot})
@@ -341,27 +358,55 @@ def evaluated():
 
 @shape
 def made_up_file():
-    exec(kept(compile("\n\n(spot.note(), spot.act(), spot.done())", "made/up name.py", "exec")), {"spot": spot})
+    exec(
+        kept(compile("\n\n(spot.note(), spot.act(), spot.done())", "made/up name.py", "exec")),
+        {"spot": spot},
+    )
 
 
 @shape
 def hostile_file():
     """Control characters, a backslash, a quote, what is no character at all, and astral ones."""
-    exec(kept(compile("(spot.note(), spot.act(), spot.done())", "a\nb\x1b[2J\\x41\"'\x7f\x85\udcff\U0001f40d", "exec")), {"spot": spot})
+    exec(
+        kept(
+            compile(
+                "(spot.note(), spot.act(), spot.done())",
+                "a\nb\x1b[2J\\x41\"'\x7f\x85\udcff\U0001f40d",
+                "exec",
+            )
+        ),
+        {"spot": spot},
+    )
 
 
 @shape
 def long_name():
     name = "n" * 3000
     namespace = {"spot": spot}
-    exec(kept(compile(f"def {name}():\n    (spot.note(), spot.act(), spot.done())", "long" * 500, "exec")), namespace)
+    exec(
+        kept(
+            compile(
+                f"def {name}():\n    (spot.note(), spot.act(), spot.done())", "long" * 500, "exec"
+            )
+        ),
+        namespace,
+    )
     namespace[name]()
 
 
 @shape
 def latin1_name():
     namespace = {"spot": spot}
-    exec(kept(compile("def zusammenzählen_ß():\n    (spot.note(), spot.act(), spot.done())", "größe.py", "exec")), namespace)
+    exec(
+        kept(
+            compile(
+                "def zusammenzählen_ß():\n    (spot.note(), spot.act(), spot.done())",
+                "größe.py",
+                "exec",
+            )
+        ),
+        namespace,
+    )
     namespace["zusammenzählen_ß"]()
 
 
@@ -380,7 +425,10 @@ def import_module(name, text):
 
 @shape
 def unicode_module():
-    module = import_module("имя", "\n\nclass Счёт:\n    def 数える(self):\n        (spot.note(), spot.act(), spot.done())\n")
+    module = import_module(
+        "имя",
+        "\n\nclass Счёт:\n    def 数える(self):\n        (spot.note(), spot.act(), spot.done())\n",
+    )
     module.Счёт().数える()
 
 
@@ -390,6 +438,7 @@ def imported_module():
 
 
 # ── C in between ────────────────────────────────────────────────────────────────────────────────────────────────────
+
 
 def _two(*_):
     (spot.note(), spot.act(), spot.done())
@@ -460,6 +509,7 @@ def deep_through_c():
 
 
 # ── threads ─────────────────────────────────────────────────────────────────────────────────────────────────────────
+
 
 @shape
 def thread():

@@ -7,13 +7,14 @@ Commands, one a line on standard input, each answered with one line: `run KINDâ€
 written down as one line of JSON: {"rows": [ROW, â€¦], "waiter": tid of the thread that waits for the GIL in rows of the kind `held`, "hog" and "hog_tid":
 stack and tid of the holder in those of `gil_wait`}.
 """
+
 import argparse
 import asyncio
 import json
 import sys
 
-import async_shapes     # noqa: F401: declares shapes
-import stack_shapes     # noqa: F401
+import async_shapes  # noqa: F401: declares shapes
+import stack_shapes  # noqa: F401
 from spot import SHAPES, spot
 
 
@@ -22,6 +23,7 @@ def main():
     parser.add_argument("--loop", choices=("asyncio", "uvloop"), default="asyncio")
     if parser.parse_args().loop == "uvloop":
         import uvloop
+
         spot.new_loop = uvloop.new_event_loop
     else:
         spot.new_loop = asyncio.new_event_loop
@@ -29,7 +31,17 @@ def main():
     for line in sys.stdin:
         command, *kinds = line.split()
         if command == "rows":
-            print(json.dumps({"waiter": spot.waiter, "hog": spot.hog, "hog_tid": spot.hog_tid, "rows": spot.rows}), flush=True)
+            print(
+                json.dumps(
+                    {
+                        "waiter": spot.waiter,
+                        "hog": spot.hog,
+                        "hog_tid": spot.hog_tid,
+                        "rows": spot.rows,
+                    }
+                ),
+                flush=True,
+            )
             continue
         for kind in kinds:
             for shape in SHAPES:

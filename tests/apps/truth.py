@@ -3,6 +3,7 @@
 
 Run by the tests as `uvicorn truth:app --loop asyncio|uvloop`. GET /marks returns the marks so far.
 """
+
 import asyncio
 import concurrent.futures
 import multiprocessing
@@ -22,6 +23,7 @@ pool = concurrent.futures.ProcessPoolExecutor(1, mp_context=multiprocessing.get_
 
 # ── stalls: each of these blocks the loop ───────────────────────────────────────────────────────────────────────────
 
+
 @app.get("/time_sleep")
 async def time_sleep():
     work.run(truth, "time_sleep", "route")
@@ -34,7 +36,12 @@ async def socket_wait():
 
 @app.get("/requests_get")
 async def requests_get():
-    with truth.mark("requests_get", "blocked", place=REQUESTS_PLACE, handler=marks.handler(requests_get, "route")):
+    with truth.mark(
+        "requests_get",
+        "blocked",
+        place=REQUESTS_PLACE,
+        handler=marks.handler(requests_get, "route"),
+    ):
         requests.get(f"http://127.0.0.1:{work.SLOW_PORT}/")
 
 
@@ -115,6 +122,7 @@ async def hog_asleep():
 
 
 # ── no stalls: the loop goes on meanwhile ───────────────────────────────────────────────────────────────────────────
+
 
 @app.get("/def_sleep")
 def def_sleep():

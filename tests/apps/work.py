@@ -6,6 +6,7 @@ well above the thresholds the tests use, and gets the Mark it runs under, so tha
 
 The causes are the words of gilscope's report: python, native, gil_wait, held_blocked, blocked.
 """
+
 import ctypes
 import hashlib
 import http.client
@@ -66,17 +67,22 @@ def best_of(function, tries=3):
 PATTERN = re.compile("a*b")
 # pbkdf2_hmac and compress release the GIL while they compute. Sizes that take TAKES_S follow from a short trial.
 TEXT = "a" * int(5000 * (TAKES_S / best_of(lambda: PATTERN.search("a" * 5000))) ** 0.5)
-ROUNDS = int(20000 * TAKES_S / best_of(lambda: hashlib.pbkdf2_hmac("sha256", b"secret", b"salt", 20000)))
+ROUNDS = int(
+    20000 * TAKES_S / best_of(lambda: hashlib.pbkdf2_hmac("sha256", b"secret", b"salt", 20000))
+)
 SAMPLE = bytes(range(256)) * 4096
 BUFFER = SAMPLE * max(1, round(TAKES_S / best_of(lambda: zlib.compress(SAMPLE, 9))))
 # os.fsync on some disks returns at once, so this repeats until the time is used up.
 BLOCK = os.urandom(8 << 20)
 
-SLOW_PORT = int(os.environ.get("TRUTH_SLOW_PORT", "0"))     # a server in another process that answers after TAKES_S
+SLOW_PORT = int(
+    os.environ.get("TRUTH_SLOW_PORT", "0")
+)  # a server in another process that answers after TAKES_S
 helper = Helper()
 
 
 # ── blocked: asleep without the GIL ─────────────────────────────────────────────────────────────────────────────────
+
 
 def time_sleep(mark):
     time.sleep(TAKES_S)
@@ -144,6 +150,7 @@ def nested_epoll(mark):
 
 # ── python, held_blocked, native ────────────────────────────────────────────────────────────────────────────────────
 
+
 def python_loop(mark):
     """Bytecode until TAKES_S of CPU time is used: longer when somebody takes the CPU away."""
     end = time.thread_time_ns() + TAKES_NS
@@ -175,6 +182,7 @@ def compress(mark):
 
 
 # ── gil_wait: somebody else has the GIL ─────────────────────────────────────────────────────────────────────────────
+
 
 def hog_python(mark):
     """A thread that only computes gives the GIL up every 5 ms when asked. Who needs it again and again waits 5 ms again and again."""
@@ -223,7 +231,18 @@ class Work:
     holder: place of who has the GIL meanwhile.
     """
 
-    def __init__(self, work, cause, *syscalls, blocker=None, slack=0.0, callbacks=1, at=None, function=None, holder=None):
+    def __init__(
+        self,
+        work,
+        cause,
+        *syscalls,
+        blocker=None,
+        slack=0.0,
+        callbacks=1,
+        at=None,
+        function=None,
+        holder=None,
+    ):
         self.name, self.function, self.cause, self.syscalls = work.__name__, work, cause, syscalls
         self.blocker, self.slack, self.callbacks = blocker, slack, callbacks
         self.place = place(function or work, at)
@@ -234,30 +253,55 @@ class Work:
         return self.cause if gil_is_on() else WITHOUT_GIL.get(self.cause, self.cause)
 
 
-WORK = {work.name: work for work in (
-    Work(time_sleep, "blocked", "clock_nanosleep", "select", "pselect6", at="time.sleep("),     # select before Python 3.11
-    Work(socket_wait, "blocked", "recvfrom", slack=0.1, at=".getresponse()"),
-    Work(file_fsync, "native|blocked", slack=1.0),
-    Work(pipe_read, "blocked", "read", at="os.read("),
-    Work(lock_wait, "blocked", "futex", at="with lock:"),
-    Work(subprocess_run, "blocked", "wait4", slack=0.25, at="subprocess.run("),
-    Work(nested_epoll, "blocked", "epoll_wait", "epoll_pwait", at="inner.poll("),
-    Work(python_loop, "python"),
-    Work(regex, "python", at="PATTERN.search("),
-    Work(small_step, "python", callbacks=10),
-    Work(sleep_keeping_gil, "held_blocked", "clock_nanosleep", at=".usleep("),
-    Work(pbkdf2, "native", at=".pbkdf2_hmac("),
-    Work(compress, "native", at="zlib.compress("),
-    Work(hog_python, "gil_wait", blocker="python", slack=0.15, holder=place(inner(hog_python, "hog"))),
-    Work(hog_regex, "gil_wait", blocker="python", function=_hogged, holder=place(regex, ".search(")),
-    Work(hog_asleep, "gil_wait", blocker="held_blocked", function=_hogged, holder=place(sleep_keeping_gil, ".usleep(")),
-)}
+WORK = {
+    work.name: work
+    for work in (
+        Work(
+            time_sleep, "blocked", "clock_nanosleep", "select", "pselect6", at="time.sleep("
+        ),  # select before Python 3.11
+        Work(socket_wait, "blocked", "recvfrom", slack=0.1, at=".getresponse()"),
+        Work(file_fsync, "native|blocked", slack=1.0),
+        Work(pipe_read, "blocked", "read", at="os.read("),
+        Work(lock_wait, "blocked", "futex", at="with lock:"),
+        Work(subprocess_run, "blocked", "wait4", slack=0.25, at="subprocess.run("),
+        Work(nested_epoll, "blocked", "epoll_wait", "epoll_pwait", at="inner.poll("),
+        Work(python_loop, "python"),
+        Work(regex, "python", at="PATTERN.search("),
+        Work(small_step, "python", callbacks=10),
+        Work(sleep_keeping_gil, "held_blocked", "clock_nanosleep", at=".usleep("),
+        Work(pbkdf2, "native", at=".pbkdf2_hmac("),
+        Work(compress, "native", at="zlib.compress("),
+        Work(
+            hog_python,
+            "gil_wait",
+            blocker="python",
+            slack=0.15,
+            holder=place(inner(hog_python, "hog")),
+        ),
+        Work(
+            hog_regex,
+            "gil_wait",
+            blocker="python",
+            function=_hogged,
+            holder=place(regex, ".search("),
+        ),
+        Work(
+            hog_asleep,
+            "gil_wait",
+            blocker="held_blocked",
+            function=_hogged,
+            holder=place(sleep_keeping_gil, ".usleep("),
+        ),
+    )
+}
 
 
 def run(marks, name, role):
     """Does the work here and now, under its mark. The caller is the handler, in that role."""
     work = WORK[name]
-    with marks.mark(name, work.cause_here(), place=work.place, handler=caller(role), holder=work.holder) as mark:
+    with marks.mark(
+        name, work.cause_here(), place=work.place, handler=caller(role), holder=work.holder
+    ) as mark:
         work.function(mark)
 
 

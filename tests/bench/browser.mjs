@@ -2,12 +2,15 @@
 // How long a page takes to open, and to draw anew when it is moved: browser.mjs PAGE ROUNDS. Prints {"loaded": [ms, …], "complete": [ms, …], "pan": [ms, …]}.
 import { open, quit } from "../browser/harness.mjs";
 
-const [file, rounds] = process.argv.slice(2), result = { loaded: [], complete: [], pan: [] };
-const STEPS = 60, PIXELS = 9;
+const [file, rounds] = process.argv.slice(2),
+	result = { loaded: [], complete: [], pan: [] };
+const STEPS = 60,
+	PIXELS = 9;
 
 /* Drags the lanes to the left and back, as a hand would; the drawing's own measure of every redraw. */
 async function pan(page) {
-	const box = await page.locator("#pictures").boundingBox(), y = box.y + box.height / 2;
+	const box = await page.locator("#pictures").boundingBox(),
+		y = box.y + box.height / 2;
 
 	await page.evaluate(() => window.gilscope.measure.clear());
 	await page.mouse.move(box.x + box.width - 20, y);
@@ -23,14 +26,22 @@ async function pan(page) {
 for (let round = 0; round < Number(rounds); round++) {
 	const { page, close } = await open(file);
 
-	await page.waitForFunction(() => performance.getEntriesByName("gilscope-complete").length > 0, null, { timeout: 120000 });
+	await page.waitForFunction(
+		() => performance.getEntriesByName("gilscope-complete").length > 0,
+		null,
+		{ timeout: 120000 },
+	);
 	for (const name of ["loaded", "complete"])
-		result[name].push(await page.evaluate((mark) => performance.getEntriesByName(`gilscope-${mark}`, "mark")[0].startTime, name));
+		result[name].push(
+			await page.evaluate(
+				(mark) => performance.getEntriesByName(`gilscope-${mark}`, "mark")[0].startTime,
+				name,
+			),
+		);
 	await page.locator("#lanes").focus();
-	for (let zoom = 0; zoom < 2 + round; zoom++)
-		await page.keyboard.press("w");
+	for (let zoom = 0; zoom < 2 + round; zoom++) await page.keyboard.press("w");
 	await page.waitForTimeout(600);
-	result.pan.push(...await pan(page));
+	result.pan.push(...(await pan(page)));
 	await close();
 }
 await quit();

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
 """What all benchmarks share: processes and their CPU time, gilscope at work, medians, rows of a table."""
+
 import contextlib
 import json
 import os
@@ -44,11 +45,14 @@ class Row:
 
 # ── processes ───────────────────────────────────────────────────────────────────────────────────────────────────────
 
+
 @contextlib.contextmanager
 def child(*argv, **popen):
     """A process that does not outlive the block. It has a session of its own, so that Ctrl-C reaches it only through us."""
     environment = {**os.environ, "PYTHONDONTWRITEBYTECODE": "1"}
-    process = subprocess.Popen([str(word) for word in argv], env=environment, start_new_session=True, **popen)
+    process = subprocess.Popen(
+        [str(word) for word in argv], env=environment, start_new_session=True, **popen
+    )
     try:
         yield process
     finally:
@@ -80,7 +84,9 @@ def run(*argv, accept=(0,), stdout=subprocess.DEVNULL):
     process.stderr.close()
     process.returncode = os.waitstatus_to_exitcode(status)
     if process.returncode not in accept:
-        raise Trouble(f"{' '.join(map(str, argv))}: exit status {process.returncode}: {words.strip()}")
+        raise Trouble(
+            f"{' '.join(map(str, argv))}: exit status {process.returncode}: {words.strip()}"
+        )
     return usage_ns(usage)
 
 
@@ -91,7 +97,9 @@ def usage_ns(usage):
 def output(*argv, accept=(0,)):
     done = subprocess.run([str(word) for word in argv], capture_output=True, text=True)
     if done.returncode not in accept:
-        raise Trouble(f"{' '.join(map(str, argv))}: exit status {done.returncode}: {done.stderr.strip()}")
+        raise Trouble(
+            f"{' '.join(map(str, argv))}: exit status {done.returncode}: {done.stderr.strip()}"
+        )
     return done.stdout
 
 
@@ -103,11 +111,17 @@ def free_port():
 
 # ── gilscope ────────────────────────────────────────────────────────────────────────────────────────────────────────
 
+
 class Observer:
     """gilscope observing a process, from the moment (`since`) its probes are in place; finish() is Ctrl-C."""
 
     def __init__(self, *arguments):
-        self.process = subprocess.Popen([str(GILSCOPE), *map(str, arguments)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True)
+        self.process = subprocess.Popen(
+            [str(GILSCOPE), *map(str, arguments)],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            start_new_session=True,
+        )
         self.pid = self.process.pid
         self._await_probes()
 
@@ -116,7 +130,9 @@ class Observer:
         with contextlib.suppress(FileNotFoundError):
             for name in os.listdir(f"/proc/{self.pid}/fd"):
                 with contextlib.suppress(FileNotFoundError):
-                    count += bool(re.search("bpf.link|perf_event", os.readlink(f"/proc/{self.pid}/fd/{name}")))
+                    count += bool(
+                        re.search("bpf.link|perf_event", os.readlink(f"/proc/{self.pid}/fd/{name}"))
+                    )
         return count
 
     def _await_probes(self):
@@ -131,7 +147,9 @@ class Observer:
                 return
             time.sleep(0.02)
         self.process.kill()
-        raise Trouble(f"gilscope did not attach: {self.process.communicate()[1].decode(errors='replace').strip()}")
+        raise Trouble(
+            f"gilscope did not attach: {self.process.communicate()[1].decode(errors='replace').strip()}"
+        )
 
     def finish(self):
         """Sets `stdout`, `stderr`, `cpu_ns` (of its whole life), `observed_s`, and `exit_s`, the seconds from Ctrl-C to the exit."""
@@ -155,7 +173,9 @@ class Observer:
             evidence = json.loads(self.stdout)["evidence"]
             return evidence["events"], evidence["lost"]
         lost = re.search(r"(\d+) events were lost", self.stderr)
-        return int(re.search(r"(\d+) events", self.stderr.replace(lost[0], "") if lost else self.stderr)[1]), int(lost[1]) if lost else 0
+        return int(
+            re.search(r"(\d+) events", self.stderr.replace(lost[0], "") if lost else self.stderr)[1]
+        ), int(lost[1]) if lost else 0
 
     def __enter__(self):
         return self
@@ -169,7 +189,9 @@ class Observer:
 
 
 def record(pids, *arguments, file="/dev/null"):
-    return Observer("record", *(word for pid in pids for word in ("-p", pid)), "-o", file, *arguments)
+    return Observer(
+        "record", *(word for pid in pids for word in ("-p", pid)), "-o", file, *arguments
+    )
 
 
 def attach(pids, *arguments):
@@ -178,6 +200,7 @@ def attach(pids, *arguments):
 
 # ── applications ────────────────────────────────────────────────────────────────────────────────────────────────────
 
+
 class Server:
     """A FastAPI application under uvicorn with uvloop and httptools, on the loopback."""
 
@@ -185,8 +208,23 @@ class Server:
 
     def __init__(self, module="route:app", folder=HERE):
         self.port = free_port()
-        self._child = child(PYTHON, "-m", "uvicorn", module, "--app-dir", folder, "--loop", "uvloop", "--http", "httptools", "--port", self.port,
-                            "--log-level", "warning", "--no-access-log")
+        self._child = child(
+            PYTHON,
+            "-m",
+            "uvicorn",
+            module,
+            "--app-dir",
+            folder,
+            "--loop",
+            "uvloop",
+            "--http",
+            "httptools",
+            "--port",
+            self.port,
+            "--log-level",
+            "warning",
+            "--no-access-log",
+        )
 
     def __enter__(self):
         self.process = self._child.__enter__()
@@ -207,8 +245,16 @@ class Server:
     def load(self, seconds, path="/"):
         """Asks for a path all the time; the number of answers."""
         if not shutil.which("wrk"):
-            return int(output(sys.executable, HERE / "load.py", self.port, self.CONNECTIONS, seconds, path))
-        words = output("wrk", "-t1", f"-c{self.CONNECTIONS}", f"-d{seconds}s", f"http://127.0.0.1:{self.port}{path}")
+            return int(
+                output(sys.executable, HERE / "load.py", self.port, self.CONNECTIONS, seconds, path)
+            )
+        words = output(
+            "wrk",
+            "-t1",
+            f"-c{self.CONNECTIONS}",
+            f"-d{seconds}s",
+            f"http://127.0.0.1:{self.port}{path}",
+        )
         if "Non-2xx" in words or "Socket errors" in words:
             raise Trouble(f"wrk: {words}")
         return int(re.search(r"(\d+) requests in", words)[1])
@@ -224,7 +270,14 @@ class Spin:
     """tests/bench/spin.py"""
 
     def __init__(self, function="cycle"):
-        self._child = child(PYTHON, HERE / "spin.py", function, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        self._child = child(
+            PYTHON,
+            HERE / "spin.py",
+            function,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
 
     def __enter__(self):
         self.process = self._child.__enter__()

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
 """What observing costs: the observed application, and gilscope's own process."""
+
 import contextlib
 import json
 import statistics
@@ -8,7 +9,21 @@ import tempfile
 import time
 from pathlib import Path
 
-from common import BUILD, GILSCOPE, STATUS_PARTIAL, Row, Server, Spin, Trouble, attach, child, cpu_ns, output, record, run
+from common import (
+    BUILD,
+    GILSCOPE,
+    STATUS_PARTIAL,
+    Row,
+    Server,
+    Spin,
+    Trouble,
+    attach,
+    child,
+    cpu_ns,
+    output,
+    record,
+    run,
+)
 
 LONG = ("-d", "600s")
 
@@ -19,13 +34,17 @@ def between(before, after):
 
 # ── request ─────────────────────────────────────────────────────────────────────────────────────────────────────────
 
+
 def observed_window(server, observe, seconds, path):
     """(ns per request, gilscope's CPU as a share of one CPU, and of the server's CPU time)"""
     with observe([server.pid], *LONG) as observer:
         own, served, begin = cpu_ns(observer.pid), cpu_ns(server.pid), time.monotonic()
         cost = server.cost(seconds, path)
         own = cpu_ns(observer.pid) - own
-        share, relative = own / 1e9 / (time.monotonic() - begin), own / (cpu_ns(server.pid) - served)
+        share, relative = (
+            own / 1e9 / (time.monotonic() - begin),
+            own / (cpu_ns(server.pid) - served),
+        )
         observer.finish()
         if observer.events[1]:
             print(f"  {observer.events[1]} events were lost")
@@ -40,15 +59,34 @@ def route(server, options, path, goal):
     bare.append(server.cost(options.seconds, path))
     for number in range(2 * options.rounds):
         name = ("record", "attach")[number % 2]
-        cost, share, relative = observed_window(server, {"record": record, "attach": attach}[name], options.seconds, path)
+        cost, share, relative = observed_window(
+            server, {"record": record, "attach": attach}[name], options.seconds, path
+        )
         bare.append(server.cost(options.seconds, path))
         ratio = cost / between(*bare[-2:])
-        print(f"  {name} {cost / 1e3:.2f} µs, without {bare[-2] / 1e3:.2f} and {bare[-1] / 1e3:.2f} µs a request: {ratio:.3f}", flush=True)
+        print(
+            f"  {name} {cost / 1e3:.2f} µs, without {bare[-2] / 1e3:.2f} and {bare[-1] / 1e3:.2f} µs a request: {ratio:.3f}",
+            flush=True,
+        )
         for values, value in zip(found[name], (ratio, share * 100, relative * 100)):
             values.append(value)
-    rows.append(Row("CPU of the server for one request, nobody observing", [ns / 1e3 for ns in bare], "{:.1f} µs"))
+    rows.append(
+        Row(
+            "CPU of the server for one request, nobody observing",
+            [ns / 1e3 for ns in bare],
+            "{:.1f} µs",
+        )
+    )
     for name, (ratios, shares, relatives) in found.items():
-        rows.append(Row(f"… under `gilscope {name}`, as a multiple", ratios, "{:.3f}", f"≤ {goal:.2f}", lambda ratio: ratio <= goal))
+        rows.append(
+            Row(
+                f"… under `gilscope {name}`, as a multiple",
+                ratios,
+                "{:.3f}",
+                f"≤ {goal:.2f}",
+                lambda ratio: ratio <= goal,
+            )
+        )
         rows.append(Row(f"`gilscope {name}` itself, of one CPU", shares, "{:.1f} %"))
         rows.append(Row("… of the server's CPU time", relatives, "{:.1f} %"))
     return rows
@@ -68,9 +106,12 @@ def work(options):
 
 # ── cycle ───────────────────────────────────────────────────────────────────────────────────────────────────────────
 
+
 @contextlib.contextmanager
 def traps(pid):
-    with child(BUILD / "bench/trap", pid, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+    with child(
+        BUILD / "bench/trap", pid, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as process:
         if not process.stdout.readline().startswith("ready"):
             raise Trouble("tests/bench/trap did not set its probes")
         yield
@@ -95,17 +136,29 @@ def cycle(options):
                 cost = spin.ns_per_call(options.calls)
             bare.append(spin.ns_per_call(options.calls))
             added[with_what].append(cost - between(*bare[-2:]))
-            print(f"  {with_what.__name__}: {cost:.0f} ns, without {bare[-1]:.0f} ns a call", flush=True)
-    ratios = [gilscope_ns / traps_ns for gilscope_ns, traps_ns in zip(added[gilscope], added[traps])]
+            print(
+                f"  {with_what.__name__}: {cost:.0f} ns, without {bare[-1]:.0f} ns a call",
+                flush=True,
+            )
+    ratios = [
+        gilscope_ns / traps_ns for gilscope_ns, traps_ns in zip(added[gilscope], added[traps])
+    ]
     return [
         Row("a call of C code that releases the GIL (one drop, one take), bare", bare, "{:.0f} ns"),
         Row("two traps that do nothing add", added[traps], "{:.0f} ns"),
         Row("gilscope adds", added[gilscope], "{:.0f} ns"),
-        Row("gilscope as a multiple of two traps", ratios, "{:.2f}", "≤ 1.50", lambda ratio: ratio <= 1.5),
+        Row(
+            "gilscope as a multiple of two traps",
+            ratios,
+            "{:.2f}",
+            "≤ 1.50",
+            lambda ratio: ratio <= 1.5,
+        ),
     ]
 
 
 # ── bystander ───────────────────────────────────────────────────────────────────────────────────────────────────────
+
 
 def bystander(options):
     """What a process pays that nobody observes: a system call that does nothing, while gilscope observes another process, and while it does not."""
@@ -126,6 +179,7 @@ def bystander(options):
 
 
 # ── rate ────────────────────────────────────────────────────────────────────────────────────────────────────────────
+
 
 class Fastest:
     """Some processes with some threads each that do nothing but let go of the GIL and take it."""
@@ -154,13 +208,25 @@ def collect(pids, observe, seconds, setup_ns):
 
 def rate_rows(processes, threads, ways, seconds):
     with Fastest(processes, threads) as pids:
-        setup_ns = statistics.median(run(GILSCOPE, "attach", *pids, "-d", "1ms", accept=(0, STATUS_PARTIAL)) for _ in range(5))
+        setup_ns = statistics.median(
+            run(GILSCOPE, "attach", *pids, "-d", "1ms", accept=(0, STATUS_PARTIAL))
+            for _ in range(5)
+        )
         for name, observe in ways.items():
             results = [collect(pids, observe, seconds, setup_ns) for _ in range(5)]
-            events, lost = statistics.median(result[0] for result in results), sum(result[1] for result in results)
+            events, lost = (
+                statistics.median(result[0] for result in results),
+                sum(result[1] for result in results),
+            )
             what = f"{processes} process{'es' * (processes > 1)} of {threads} thread{'s' * (threads > 1)}, `{name}`: {events / 1e3:.0f} k events/s"
             print(f"  {what}, {lost} lost", flush=True)
-            yield Row(f"{what}, CPU for one", [result[2] for result in results], "{:.0f} ns", f"none lost ({lost} were)", lambda _: lost == 0)
+            yield Row(
+                f"{what}, CPU for one",
+                [result[2] for result in results],
+                "{:.0f} ns",
+                f"none lost ({lost} were)",
+                lambda _: lost == 0,
+            )
 
 
 def rate(options):
@@ -171,10 +237,15 @@ def rate(options):
             "record": lambda *pids: record(pids, *LONG, file=Path(folder) / "rate.gsc"),
             "attach": lambda *pids: attach(pids, *LONG),
         }
-        return [row for processes, threads in ((1, 1), (1, 2), (2, 1)) for row in rate_rows(processes, threads, ways, options.seconds)]
+        return [
+            row
+            for processes, threads in ((1, 1), (1, 2), (2, 1))
+            for row in rate_rows(processes, threads, ways, options.seconds)
+        ]
 
 
 # ── start ───────────────────────────────────────────────────────────────────────────────────────────────────────────
+
 
 def window_begin(trace):
     """ns of CLOCK_MONOTONIC"""
@@ -205,10 +276,22 @@ def stop_once(server, observe, load_s):
 def start(options):
     """From the start of gilscope to the first event, and from Ctrl-C to its exit; wall time, so only a quiet machine tells it right."""
     with Server() as server, tempfile.TemporaryDirectory(dir=BUILD) as folder:
-        starts = [attach_once(server.pid, Path(folder) / "start.gsc") for _ in range(2 * options.rounds)]
-        stops = {name: [stop_once(server, observe, 1) for _ in range(options.rounds)] for name, observe in (("record", record), ("attach", attach))}
+        starts = [
+            attach_once(server.pid, Path(folder) / "start.gsc") for _ in range(2 * options.rounds)
+        ]
+        stops = {
+            name: [stop_once(server, observe, 1) for _ in range(options.rounds)]
+            for name, observe in (("record", record), ("attach", attach))
+        }
     return [
-        Row("from the start to the begin of the observation", [wall_ms for wall_ms, _ in starts], "{:.0f} ms"),
+        Row(
+            "from the start to the begin of the observation",
+            [wall_ms for wall_ms, _ in starts],
+            "{:.0f} ms",
+        ),
         Row("CPU that starting and stopping takes", [cpu_ms for _, cpu_ms in starts], "{:.0f} ms"),
-        *(Row(f"from Ctrl-C to the exit, `gilscope {name}`", values, "{:.0f} ms") for name, values in stops.items()),
+        *(
+            Row(f"from Ctrl-C to the exit, `gilscope {name}`", values, "{:.0f} ms")
+            for name, values in stops.items()
+        ),
     ]

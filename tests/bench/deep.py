@@ -5,6 +5,7 @@
 
 `sleep` goes to sleep for a moment, thousands of times a second. `wait` has two threads fight for the GIL, both that deep. `compute` only computes.
 """
+
 import sys
 import threading
 import time

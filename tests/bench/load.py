@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: MIT
 """A stand-in for wrk: asks 127.0.0.1:PORT for PATH for SECONDS, one request at a time on each connection, and prints how many were answered.
 
-    load.py PORT CONNECTIONS SECONDS PATH
+load.py PORT CONNECTIONS SECONDS PATH
 """
+
 import selectors
 import socket
 import sys

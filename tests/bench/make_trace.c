@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Writes a recording of the simulated application. `make_trace EVENTS FILE [stacks]`: with stacks besides, as a clock and the waits of threads bring them. */
+/* Writes a recording of the simulated application. `make_trace EVENTS FILE [stacks]`: with stacks
+ * besides, as a clock and the waits of threads bring them. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -10,7 +11,8 @@
 #include "simulation.h"
 #include "stream/trace/trace.h"
 
-/* gilscope record flushes once a second of its clock, which cuts chunks short; so does this, of the simulated one. */
+/* gilscope record flushes once a second of its clock, which cuts chunks short; so does this, of the
+ * simulated one. */
 struct recording {
 	struct trace_writer *writer;
 	struct stream_sink sink;
@@ -21,11 +23,11 @@ struct recording {
 	uint64_t ts_clock[256]; /* by the last byte of a tid: of its last sample by the clock */
 };
 
-/* ── stacks ──────────────────────────────────────────────────────────────────────────────────────────────────────── */
+/* ── stacks ──────────────────────────────────────────────────────────────── */
 
 #define FUNCTIONS 600
-#define STACKS 3000
-#define RATE_HZ 199
+#define STACKS	  3000
+#define RATE_HZ	  199
 
 static uint32_t chance(struct recording *recording, uint32_t below)
 {
@@ -33,7 +35,8 @@ static uint32_t chance(struct recording *recording, uint32_t below)
 	return (uint32_t)(recording->random >> 33) % below;
 }
 
-/* Deep ones with a common trunk, as those of a framework are: every fourth function and all that is called by none is the application's. */
+/* Deep ones with a common trunk, as those of a framework are: every fourth function and all that is
+ * called by none is the application's. */
 static int define_stacks(struct recording *recording)
 {
 	int err = 0;
@@ -42,28 +45,44 @@ static int define_stacks(struct recording *recording)
 		char name[32], file[48];
 
 		snprintf(name, sizeof(name), "Class%u.method_%u", id % 40, id);
-		snprintf(file, sizeof(file), id % 4 ? "/usr/lib/python3/dist-packages/library/part_%u.py" : "/srv/app/part_%u.py", id % 60);
-		err = sink_define(&recording->sink, &(struct definition){.kind = DEFINE_FUNCTION, .id = id, .function = {name, file, 10 * id}});
+		snprintf(file, sizeof(file),
+			 id % 4 ? "/usr/lib/python3/dist-packages/library/part_%u.py"
+				: "/srv/app/part_%u.py",
+			 id % 60);
+		err = sink_define(&recording->sink,
+				  &(struct definition){.kind = DEFINE_FUNCTION,
+						       .id = id,
+						       .function = {name, file, 10 * id}});
 	}
 	for (uint32_t id = 1; id <= STACKS && !err; id++) {
 		struct stack_frame frames[40];
 		uint32_t depth = 12 + chance(recording, 28);
 
 		for (uint32_t i = 0; i < depth; i++) {
-			uint32_t function = i + 10 > depth ? 1 + (depth - i) : 1 + chance(recording, FUNCTIONS);
+			uint32_t function = i + 10 > depth ? 1 + (depth - i)
+							   : 1 + chance(recording, FUNCTIONS);
 
-			frames[i] = (struct stack_frame){function, 10 * function + 1 + chance(recording, 4)};
+			frames[i] = (struct stack_frame){function,
+							 10 * function + 1 + chance(recording, 4)};
 		}
-		err = sink_define(&recording->sink, &(struct definition){.kind = DEFINE_STACK, .id = id, .stack = {frames, depth, false}});
+		err = sink_define(&recording->sink,
+				  &(struct definition){.kind = DEFINE_STACK,
+						       .id = id,
+						       .stack = {frames, depth, false}});
 	}
 	return err;
 }
 
-static int send_stack(struct recording *recording, const union event *at, uint32_t tid, unsigned int flags)
+static int send_stack(struct recording *recording, const union event *at, uint32_t tid,
+		      unsigned int flags)
 {
 	/* a few are most of them */
-	union event event = {.stack = {.hdr = {.ts = at->hdr.ts, .tid = tid, .type = EV_STACK, .flags = (wire_u8)flags},
-				       .stack = 1 + chance(recording, 1 + chance(recording, STACKS))}};
+	union event event = {
+		.stack = {.hdr = {.ts = at->hdr.ts,
+				  .tid = tid,
+				  .type = EV_STACK,
+				  .flags = (wire_u8)flags},
+			  .stack = 1 + chance(recording, 1 + chance(recording, STACKS))}};
 
 	return sink_event(&recording->sink, &event);
 }
@@ -80,9 +99,13 @@ static int record_stacks(struct recording *recording, const union event *event)
 		return 0;
 	case EV_WAIT:
 		err = send_stack(recording, event, event->hdr.tid, EVF_STACK_WAIT);
-		return err || !recording->holder ? err : send_stack(recording, event, recording->holder, EVF_STACK_HOLDER);
+		return err || !recording->holder
+			       ? err
+			       : send_stack(recording, event, recording->holder, EVF_STACK_HOLDER);
 	case EV_SWITCH_OUT:
-		return send_stack(recording, event, event->hdr.tid, event->hdr.flags & EVF_SWITCH_OUT_RUNNABLE ? EVF_STACK_PREEMPT : EVF_STACK_SLEEP);
+		return send_stack(recording, event, event->hdr.tid,
+				  event->hdr.flags & EVF_SWITCH_OUT_RUNNABLE ? EVF_STACK_PREEMPT
+									     : EVF_STACK_SLEEP);
 	case EV_DROP:
 		recording->holder = 0;
 		if (event->hdr.ts - *clock < NS_PER_S / RATE_HZ)
@@ -94,7 +117,7 @@ static int record_stacks(struct recording *recording, const union event *event)
 	}
 }
 
-/* ── the recording ───────────────────────────────────────────────────────────────────────────────────────────────── */
+/* ── the recording ───────────────────────────────────────────────────────── */
 
 static int record_process(void *ctx, const struct process_info *info)
 {
@@ -120,7 +143,8 @@ static int record_event(void *ctx, const union event *event)
 
 int main(int argc, char **argv)
 {
-	struct stream_head head = {.version = "bench", .mode = "exact", .monotonic_ns = 1000 * NS_PER_S};
+	struct stream_head head = {
+		.version = "bench", .mode = "exact", .monotonic_ns = 1000 * NS_PER_S};
 	bool stacks = argc == 4 && !strcmp(argv[3], "stacks");
 	uint64_t events = argc == 3 || stacks ? strtoull(argv[1], NULL, 10) : 0;
 	_cleanup_(fclosep) FILE *file = events ? fopen(argv[2], "we") : NULL;
@@ -131,13 +155,17 @@ int main(int argc, char **argv)
 	head.stacks = stacks;
 	head.rate_hz = stacks ? RATE_HZ : 0;
 	if (!file) {
-		fprintf(stderr, events ? "make_trace: cannot write %s\n" : "usage: make_trace EVENTS FILE [stacks]\n", events ? argv[2] : "");
+		fprintf(stderr,
+			events ? "make_trace: cannot write %s\n"
+			       : "usage: make_trace EVENTS FILE [stacks]\n",
+			events ? argv[2] : "");
 		return 2;
 	}
 	err = trace_writer_new(file, &head, &diag, &recording.writer);
 	if (!err) {
 		recording.sink = trace_writer_sink(recording.writer);
-		err = simulate(events, (struct stream_sink){record_process, record_event, &recording, NULL});
+		err = simulate(events, (struct stream_sink){record_process, record_event,
+							    &recording, NULL});
 	}
 	if (!err)
 		err = trace_writer_finish(recording.writer, &diag);

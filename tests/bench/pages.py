@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
 """What pictures of a recording cost: to make, and to keep."""
+
 import json
 import tempfile
 from pathlib import Path
@@ -8,8 +9,8 @@ from common import BUILD, GILSCOPE, Row, output, run
 from replay import MILLION, peak_kib
 
 EVENTS = 5 * MILLION
-SECONDS, MIB = 5, 300     # that it may take, for so many …
-CYCLES = 60 * 20_000      # … of the GIL: a minute of a busy server
+SECONDS, MIB = 5, 300  # that it may take, for so many …
+CYCLES = 60 * 20_000  # … of the GIL: a minute of a busy server
 # what is measured: its name and its arguments; the last one is the recording
 FORMS = {
     "timeline": ("timeline", "-o"),
@@ -41,12 +42,32 @@ def make(trace, folder):
             sizes[name] = file.stat().st_size / trace.stat().st_size
     for name, arguments in FORMS.items():
         peaks[name] = peak_kib(GILSCOPE, *arguments, file, trace) / 1024
-    return [row for name in FORMS for row in (
-        Row(f"`gilscope {name}`: CPU time, of that of `gilscope report`", ratios[name], "{:.1f} times"),
-        Row(f"… for {CYCLES / 1e6:.1f} million GIL cycles", seconds[name], "{:.1f} s", f"≤ {SECONDS} s", lambda value: value <= SECONDS),
-        Row("… most memory at a time", peaks[name], "{:.0f} MiB", f"≤ {MIB} MiB", lambda value: value <= MIB),
-        Row("… size of the file, of that of the recording", sizes[name], "{:.2f} times"),
-    )]
+    return [
+        row
+        for name in FORMS
+        for row in (
+            Row(
+                f"`gilscope {name}`: CPU time, of that of `gilscope report`",
+                ratios[name],
+                "{:.1f} times",
+            ),
+            Row(
+                f"… for {CYCLES / 1e6:.1f} million GIL cycles",
+                seconds[name],
+                "{:.1f} s",
+                f"≤ {SECONDS} s",
+                lambda value: value <= SECONDS,
+            ),
+            Row(
+                "… most memory at a time",
+                peaks[name],
+                "{:.0f} MiB",
+                f"≤ {MIB} MiB",
+                lambda value: value <= MIB,
+            ),
+            Row("… size of the file, of that of the recording", sizes[name], "{:.2f} times"),
+        )
+    ]
 
 
 def browse(folder, events):
@@ -56,10 +77,21 @@ def browse(folder, events):
     run(GILSCOPE, "timeline", "-o", page, trace)
     found = json.loads(output("node", Path(__file__).with_name("browser.mjs"), page, 5))
     return [
-        Row(f"that minute's page ({page.stat().st_size / 1e6:.0f} MB) in Chromium: opened, what is in sight drawn", found["loaded"], "{:.0f} ms", "≤ 2 s",
-            lambda value: value <= 2000),
+        Row(
+            f"that minute's page ({page.stat().st_size / 1e6:.0f} MB) in Chromium: opened, what is in sight drawn",
+            found["loaded"],
+            "{:.0f} ms",
+            "≤ 2 s",
+            lambda value: value <= 2000,
+        ),
         Row("… all of it read", found["complete"], "{:.0f} ms"),
-        Row("… dragged: drawing it anew", found["pan"], "{:.1f} ms", "≤ 16 ms", lambda value: value <= 16),
+        Row(
+            "… dragged: drawing it anew",
+            found["pan"],
+            "{:.1f} ms",
+            "≤ 16 ms",
+            lambda value: value <= 16,
+        ),
     ]
 
 
@@ -68,7 +100,13 @@ def pages(options):
     with tempfile.TemporaryDirectory(dir=BUILD) as folder:
         trace = Path(folder) / "recorded.gsc"
         run(BUILD / "bench/make_trace", EVENTS, trace, "stacks")
-        rows = [Row("the recording, 5 million events and their stacks", trace.stat().st_size / 1e6, "{:.1f} MB")]
+        rows = [
+            Row(
+                "the recording, 5 million events and their stacks",
+                trace.stat().st_size / 1e6,
+                "{:.1f} MB",
+            )
+        ]
         rows += make(trace, folder)
         rows += browse(folder, int(EVENTS * CYCLES / cycles_of(trace)))
     return rows

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
 """What a recording costs to read and to keep."""
+
 import json
 import re
 import subprocess
@@ -24,8 +25,12 @@ def make_trace(folder, events):
 def check(report, events):
     """A report that says "unknown" all the time would be quick, and worth nothing."""
     evidence = report["evidence"]
-    process, = report["processes"]
-    if evidence["events"] != events or evidence["lost"] or evidence["unknown_ns"] > 1e-6 * evidence["thread_ns"]:
+    (process,) = report["processes"]
+    if (
+        evidence["events"] != events
+        or evidence["lost"]
+        or evidence["unknown_ns"] > 1e-6 * evidence["thread_ns"]
+    ):
         raise Trouble(f"the report of the simulated application has the evidence {evidence}")
     if any(gil["violations"] for gil in process["gils"]):
         raise Trouble("the simulated application contradicts itself")
@@ -42,17 +47,38 @@ def replay(options):
     for _ in range(5):
         for line in output(BUILD / "bench/stages", 2 * MILLION).splitlines():
             stages.setdefault(line.split()[0], []).append(float(line.split()[1]))
-    names = {"write": "compress and write", "read": "read and decompress", "reorder": "put into order", "model": "model",
-             "model+fold": "model and report"}
-    what = f"`gilscope report`, {options.events / MILLION:g} million events: events per second of CPU"
+    names = {
+        "write": "compress and write",
+        "read": "read and decompress",
+        "reorder": "put into order",
+        "model": "model",
+        "model+fold": "model and report",
+    }
+    what = (
+        f"`gilscope report`, {options.events / MILLION:g} million events: events per second of CPU"
+    )
     return [
-        Row(what, [options.events * 1e3 / ns for ns in used_ns], "{:.2f} million", "≥ 3 million", lambda rate: rate >= 3),
-        Row("`gilscope export --format script`: the same", [options.events * 1e3 / ns for ns in export_ns], "{:.2f} million"),
-        *(Row(f"a stage by itself: {names[stage]}, for an event", values, "{:.0f} ns") for stage, values in stages.items()),
+        Row(
+            what,
+            [options.events * 1e3 / ns for ns in used_ns],
+            "{:.2f} million",
+            "≥ 3 million",
+            lambda rate: rate >= 3,
+        ),
+        Row(
+            "`gilscope export --format script`: the same",
+            [options.events * 1e3 / ns for ns in export_ns],
+            "{:.2f} million",
+        ),
+        *(
+            Row(f"a stage by itself: {names[stage]}, for an event", values, "{:.0f} ns")
+            for stage, values in stages.items()
+        ),
     ]
 
 
 # ── size ────────────────────────────────────────────────────────────────────────────────────────────────────────────
+
 
 def size_row(what, trace, events, seconds=None):
     size = trace.stat().st_size
@@ -67,7 +93,12 @@ def recorded(what, folder, pid, act):
         act()
         took = time.monotonic() - begin
         observer.finish()
-    return size_row(f"{what}: {observer.events[0] / took / 1e3:.1f} k events/s, an event", trace, observer.events[0], took)
+    return size_row(
+        f"{what}: {observer.events[0] / took / 1e3:.1f} k events/s, an event",
+        trace,
+        observer.events[0],
+        took,
+    )
 
 
 def size(options):
@@ -76,14 +107,29 @@ def size(options):
     with tempfile.TemporaryDirectory(dir=BUILD) as folder:
         rows = [size_row("simulated application, an event", make_trace(folder, MILLION), MILLION)]
         with Server() as server:
-            rows.append(recorded("trivial route under full load", folder, server.pid, lambda: server.load(seconds)))
+            rows.append(
+                recorded(
+                    "trivial route under full load",
+                    folder,
+                    server.pid,
+                    lambda: server.load(seconds),
+                )
+            )
         with Server("app:app", ROOT / "examples") as server:
             traffic = [sys.executable, ROOT / "examples/traffic.py", server.port, seconds]
-            rows.append(recorded("examples/app.py under examples/traffic.py", folder, server.pid, lambda: output(*traffic)))
+            rows.append(
+                recorded(
+                    "examples/app.py under examples/traffic.py",
+                    folder,
+                    server.pid,
+                    lambda: output(*traffic),
+                )
+            )
     return rows
 
 
 # ── memory ──────────────────────────────────────────────────────────────────────────────────────────────────────────
+
 
 def peak_kib(*argv):
     """VmHWM, looked at until the end. (ru_maxrss would count what this process used between fork and exec.)"""
@@ -91,7 +137,9 @@ def peak_kib(*argv):
     with child(*argv, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
         status = Path(f"/proc/{process.pid}/status")
         while process.poll() is None:
-            fields = dict(line.split(":", 1) for line in status.read_text().splitlines() if ":" in line)
+            fields = dict(
+                line.split(":", 1) for line in status.read_text().splitlines() if ":" in line
+            )
             if fields["Name"].strip() == Path(argv[0]).name and "VmHWM" in fields:
                 peak = max(peak, int(fields["VmHWM"].split()[0]))
             time.sleep(0.002)
@@ -118,8 +166,23 @@ def memory(options):
             peaks.append(peak_kib(GILSCOPE, "report", trace) / 1024)
             trace.unlink()
     return [
-        *(Row(f"`gilscope report`, {millions} million events", peak, "{:.1f} MiB") for millions, peak in zip((1, 10, 30), peaks)),
-        Row("30 million as a multiple of 1 million", peaks[2] / peaks[0], "{:.2f}", "≤ 1.05", lambda ratio: ratio <= 1.05),
-        *(Row(f"`gilscope {name}`, the trivial route under full load", observing_kib(observe) / 1024, "{:.1f} MiB")
-          for name, observe in (("record", record), ("attach", attach))),
+        *(
+            Row(f"`gilscope report`, {millions} million events", peak, "{:.1f} MiB")
+            for millions, peak in zip((1, 10, 30), peaks)
+        ),
+        Row(
+            "30 million as a multiple of 1 million",
+            peaks[2] / peaks[0],
+            "{:.2f}",
+            "≤ 1.05",
+            lambda ratio: ratio <= 1.05,
+        ),
+        *(
+            Row(
+                f"`gilscope {name}`, the trivial route under full load",
+                observing_kib(observe) / 1024,
+                "{:.1f} MiB",
+            )
+            for name, observe in (("record", record), ("attach", attach))
+        ),
     ]

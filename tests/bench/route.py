@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
 """The least a FastAPI route can do: what gilscope costs is the largest share of it."""
+
 import time
 
 import fastapi

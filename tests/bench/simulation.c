@@ -40,7 +40,7 @@ struct simulation {
 	int err;
 };
 
-/* ── chance ──────────────────────────────────────────────────────────────────────────────────────────────────────── */
+/* ── chance ──────────────────────────────────────────────────────────────── */
 
 static uint64_t chance(struct simulation *s)
 {
@@ -54,7 +54,8 @@ static bool one_in(struct simulation *s, uint64_t n)
 	return chance(s) % n == 0;
 }
 
-/* Nearly log-normal, as lengths of things that programs do are: about a factor of four around the median. */
+/* Nearly log-normal, as lengths of things that programs do are: about a factor of four around the
+ * median. */
 static uint64_t about(struct simulation *s, double median_ns)
 {
 	double sum = 0;
@@ -64,7 +65,7 @@ static uint64_t about(struct simulation *s, double median_ns)
 	return 1 + (uint64_t)(median_ns * exp((sum - 2) * 2.4));
 }
 
-/* ── telling ─────────────────────────────────────────────────────────────────────────────────────────────────────── */
+/* ── telling ─────────────────────────────────────────────────────────────── */
 
 static uint32_t tid_of(const struct simulation *s, const struct thread *t)
 {
@@ -79,7 +80,8 @@ static void send(struct simulation *s, const union event *event)
 	s->err = sink_event(&s->sink, event);
 }
 
-static union event made(const struct simulation *s, unsigned int type, uint32_t tid, unsigned int flags, unsigned int aux)
+static union event made(const struct simulation *s, unsigned int type, uint32_t tid,
+			unsigned int flags, unsigned int aux)
 {
 	union event event = {0};
 
@@ -87,7 +89,8 @@ static union event made(const struct simulation *s, unsigned int type, uint32_t 
 	return event;
 }
 
-static void tell(struct simulation *s, const struct thread *t, unsigned int type, unsigned int flags, unsigned int aux)
+static void tell(struct simulation *s, const struct thread *t, unsigned int type,
+		 unsigned int flags, unsigned int aux)
 {
 	union event event = made(s, type, tid_of(s, t), flags, aux);
 
@@ -96,13 +99,15 @@ static void tell(struct simulation *s, const struct thread *t, unsigned int type
 
 static void tell_run(struct simulation *s, const struct thread *t, bool end)
 {
-	union event event = made(s, EV_RUN, end ? tid_of(s, t) : NEIGHBOUR_PID, end ? EVF_RUN_END : 0, t->cpu);
+	union event event = made(s, EV_RUN, end ? tid_of(s, t) : NEIGHBOUR_PID,
+				 end ? EVF_RUN_END : 0, t->cpu);
 
 	event.run.pid = end ? SIMULATION_PID : NEIGHBOUR_PID;
 	send(s, &event);
 }
 
-static void tell_switch_out(struct simulation *s, const struct thread *t, unsigned int flags, int32_t sysno)
+static void tell_switch_out(struct simulation *s, const struct thread *t, unsigned int flags,
+			    int32_t sysno)
 {
 	union event event = made(s, EV_SWITCH_OUT, tid_of(s, t), flags, t->cpu);
 
@@ -110,7 +115,8 @@ static void tell_switch_out(struct simulation *s, const struct thread *t, unsign
 	send(s, &event);
 }
 
-static void tell_epoll(struct simulation *s, const struct thread *t, unsigned int type, int32_t last)
+static void tell_epoll(struct simulation *s, const struct thread *t, unsigned int type,
+		       int32_t last)
 {
 	union event event = made(s, type, tid_of(s, t), 0, 0);
 
@@ -119,7 +125,7 @@ static void tell_epoll(struct simulation *s, const struct thread *t, unsigned in
 	send(s, &event);
 }
 
-/* ── threads ─────────────────────────────────────────────────────────────────────────────────────────────────────── */
+/* ── threads ─────────────────────────────────────────────────────────────── */
 
 static bool is_loop(const struct simulation *s, const struct thread *t)
 {
@@ -209,7 +215,8 @@ static void leave_queue(struct simulation *s, const struct thread *t)
 
 	while (s->waiters[i] != (unsigned int)(t - s->threads))
 		i++;
-	memmove(&s->waiters[i], &s->waiters[i + 1], (--s->waiter_count - i) * sizeof(s->waiters[0]));
+	memmove(&s->waiters[i], &s->waiters[i + 1],
+		(--s->waiter_count - i) * sizeof(s->waiters[0]));
 }
 
 /* The holder looks for a request between two bytecodes. */
@@ -308,23 +315,16 @@ static void switch_out(struct simulation *s, struct thread *t)
 static void act(struct simulation *s, struct thread *t)
 {
 	static void (*const acts[])(struct simulation *, struct thread *) = {
-		[WAKE] = wake,
-		[GO_OUT] = switch_out,
-		[SWITCH_IN] = switch_in,
-		[POLLED] = polled,
-		[WANT] = want,
-		[QUEUE] = queue,
-		[WAIT_OVER] = wait_over,
-		[PREEMPT] = preempt,
-		[DROP] = drop,
-		[SLEEP] = fall_asleep,
+		[WAKE] = wake, [GO_OUT] = switch_out, [SWITCH_IN] = switch_in, [POLLED] = polled,
+		[WANT] = want, [QUEUE] = queue,	      [WAIT_OVER] = wait_over, [PREEMPT] = preempt,
+		[DROP] = drop, [SLEEP] = fall_asleep,
 	};
 
 	s->now = t->ts;
 	acts[t->step](s, t);
 }
 
-/* ── the whole ───────────────────────────────────────────────────────────────────────────────────────────────────── */
+/* ── the whole ───────────────────────────────────────────────────────────── */
 
 static int declare_process(const struct simulation *s)
 {
@@ -345,7 +345,8 @@ static int declare_process(const struct simulation *s)
 
 static void declare_thread(struct simulation *s, const struct thread *t)
 {
-	union event thread = made(s, EV_THREAD, tid_of(s, t), EVF_THREAD_PYTHON, 0), comm = made(s, EV_COMM, tid_of(s, t), 0, 0);
+	union event thread = made(s, EV_THREAD, tid_of(s, t), EVF_THREAD_PYTHON, 0),
+		    comm = made(s, EV_COMM, tid_of(s, t), 0, 0);
 
 	thread.thread.pid = comm.comm.pid = SIMULATION_PID;
 	thread.thread.nstid = tid_of(s, t);
@@ -360,8 +361,10 @@ static void declare_thread(struct simulation *s, const struct thread *t)
 
 static void declare(struct simulation *s)
 {
-	union event gil = made(s, EV_GIL, SIMULATION_PID, 0, 0), epoll = made(s, EV_EPOLL, SIMULATION_PID, EVF_EPOLL_WAKEUP, 0);
-	union event comm = made(s, EV_COMM, NEIGHBOUR_PID, 0, 0), window = made(s, EV_WINDOW, 0, 0, 0);
+	union event gil = made(s, EV_GIL, SIMULATION_PID, 0, 0),
+		    epoll = made(s, EV_EPOLL, SIMULATION_PID, EVF_EPOLL_WAKEUP, 0);
+	union event comm = made(s, EV_COMM, NEIGHBOUR_PID, 0, 0),
+		    window = made(s, EV_WINDOW, 0, 0, 0);
 
 	gil.gil.address = 0xa5b8a8;
 	epoll.epoll.epfd = EPFD;
@@ -383,7 +386,8 @@ static void look_around(struct simulation *s)
 
 	for (int i = 0; i < THREADS; i++) {
 		struct thread *t = &s->threads[i];
-		union event state = made(s, EV_STATE, tid_of(s, t), EVF_STATE_ASLEEP | EVF_STATE_SYSCALL, 0);
+		union event state = made(s, EV_STATE, tid_of(s, t),
+					 EVF_STATE_ASLEEP | EVF_STATE_SYSCALL, 0);
 
 		if (is_loop(s, t)) {
 			state.hdr.flags |= EVF_STATE_EPOLL;
@@ -400,7 +404,10 @@ static void begin(struct simulation *s)
 	for (int i = 0; i < THREADS; i++) {
 		struct thread *t = &s->threads[i];
 
-		*t = (struct thread){.stretches = 1, .sysno = 45, .cpu = (uint16_t)(i % CPUS), .resume = is_loop(s, t) ? POLLED : WANT};
+		*t = (struct thread){.stretches = 1,
+				     .sysno = 45,
+				     .cpu = (uint16_t)(i % CPUS),
+				     .resume = is_loop(s, t) ? POLLED : WANT};
 		next(s, t, WAKE, 1000 + about(s, 1e6));
 	}
 	declare(s);
@@ -410,7 +417,11 @@ static void begin(struct simulation *s)
 
 int simulate(uint64_t events, struct stream_sink sink)
 {
-	struct simulation s = {.sink = sink, .random = 88172645463325252u, .left = events, .now = 1000 * NS_PER_S, .holder = -1};
+	struct simulation s = {.sink = sink,
+			       .random = 88172645463325252u,
+			       .left = events,
+			       .now = 1000 * NS_PER_S,
+			       .holder = -1};
 	union event window;
 
 	s.err = declare_process(&s);

@@ -5,6 +5,7 @@
 
 Reads commands: a number runs that many calls and answers with the nanoseconds of CPU they took; "threads N" starts N threads that never stop.
 """
+
 import collections
 import itertools
 import os

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
 """What taking a Python stack costs: the probes' own run time, as the kernel measures it (kernel.bpf_stats_enabled), with and without stacks."""
+
 import contextlib
 import json
 import os
@@ -13,7 +14,11 @@ DEPTHS = (10, 50, 120)
 # what the application does, whose probe that is, what the row says
 KINDS = (
     ("sleep", "on_switch", "a thread goes to sleep, {} frames deep"),
-    ("wait", "gil_wait", "a thread waits for the GIL (every 5 ms: the holder's stack; at first its own too), {} frames deep"),
+    (
+        "wait",
+        "gil_wait",
+        "a thread waits for the GIL (every 5 ms: the holder's stack; at first its own too), {} frames deep",
+    ),
     ("compute", "on_clock", "the clock hits a thread, {} frames deep"),
 )
 SWITCH = Path("/proc/sys/kernel/bpf_stats_enabled")
@@ -30,13 +35,27 @@ def statistics_on():
 
 
 def bpftool():
-    return next((path for path in ("/usr/sbin/bpftool", "/usr/local/sbin/bpftool") if os.access(path, os.X_OK)), "bpftool")
+    return next(
+        (
+            path
+            for path in ("/usr/sbin/bpftool", "/usr/local/sbin/bpftool")
+            if os.access(path, os.X_OK)
+        ),
+        "bpftool",
+    )
 
 
 def run_time(program):
     """(ns, runs) of the program of that name so far; there is one while one gilscope observes."""
-    found = [row for row in json.loads(output(bpftool(), "-j", "prog", "show")) if row.get("name") == program]
-    return (sum(row.get("run_time_ns", 0) for row in found), sum(row.get("run_cnt", 0) for row in found))
+    found = [
+        row
+        for row in json.loads(output(bpftool(), "-j", "prog", "show"))
+        if row.get("name") == program
+    ]
+    return (
+        sum(row.get("run_time_ns", 0) for row in found),
+        sum(row.get("run_cnt", 0) for row in found),
+    )
 
 
 def cost(pid, program, seconds, *arguments):
@@ -56,12 +75,20 @@ def stack(options):
     with statistics_on():
         for function, program, what in KINDS:
             for depth in DEPTHS:
-                with child(PYTHON, HERE / "deep.py", function, depth, stdout=subprocess.PIPE, text=True) as process:
+                with child(
+                    PYTHON, HERE / "deep.py", function, depth, stdout=subprocess.PIPE, text=True
+                ) as process:
                     process.stdout.readline()
                     costs = []
                     for _ in range(max(options.rounds // 3, 3)):
-                        without = 0 if program == "on_clock" else cost(process.pid, program, options.seconds / 3, "--no-stacks")
-                        costs.append((cost(process.pid, program, options.seconds / 3) - without) / 1e3)
+                        without = (
+                            0
+                            if program == "on_clock"
+                            else cost(process.pid, program, options.seconds / 3, "--no-stacks")
+                        )
+                        costs.append(
+                            (cost(process.pid, program, options.seconds / 3) - without) / 1e3
+                        )
                 print(f"  {what.format(depth)}: {costs}", flush=True)
                 rows.append(Row(what.format(depth) + ", added", costs, "{:.1f} µs"))
     return rows

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What each stage costs an event: the simulated application's events through the reorder stage, the trace writer, the trace reader, the model, and
- * the model with the fold of the report behind it. `stages EVENTS` prints a line for each: name, nanoseconds of CPU per event.
+ * What each stage costs an event: the simulated application's events through the reorder stage, the
+ * trace writer, the trace reader, the model, and the model with the fold of the report behind it.
+ * `stages EVENTS` prints a line for each: name, nanoseconds of CPU per event.
  */
 #include <inttypes.h>
 #include <stdio.h>
@@ -105,7 +106,9 @@ static int run_trace(const struct events *events)
 	show("write", since, events->length);
 	rewind(file);
 	since = cpu_ns();
-	err = trace_read(file, NULL, NULL, (struct stream_sink){count_process, count_event, &count, NULL}, &diag, &outcome);
+	err = trace_read(file, NULL, NULL,
+			 (struct stream_sink){count_process, count_event, &count, NULL}, &diag,
+			 &outcome);
 	show("read", since, events->length);
 	return err || !outcome.complete || count.events != events->length ? -1 : 0;
 }
@@ -149,7 +152,8 @@ static int run_fold(const struct events *events)
 	return err;
 }
 
-/* Exchanges neighbours as two CPUs do: an event in eight comes some places too late, one in 65536 a hundred places. */
+/* Exchanges neighbours as two CPUs do: an event in eight comes some places too late, one in 65536 a
+ * hundred places. */
 static void shuffle(const struct events *events)
 {
 	uint64_t random = 88172645463325252u;
@@ -158,7 +162,8 @@ static void shuffle(const struct events *events)
 		uint64_t places = i % 65536 == 0 ? 100 : i % 8 == 0 ? random % 8 : 0;
 		union event early = events->items[i - places];
 
-		memmove(&events->items[i - places], &events->items[i - places + 1], places * sizeof(early));
+		memmove(&events->items[i - places], &events->items[i - places + 1],
+			places * sizeof(early));
 		events->items[i] = early;
 		random = random * 6364136223846793005u + 1442695040888963407u;
 	}
@@ -167,7 +172,9 @@ static void shuffle(const struct events *events)
 static int run_reorder(const struct events *events)
 {
 	struct count count = {0};
-	struct reorder *reorder = reorder_new((struct stream_sink){count_process, count_event, &count, NULL}, REORDER_WINDOW_NS, 1 << 20);
+	struct reorder *reorder = reorder_new(
+		(struct stream_sink){count_process, count_event, &count, NULL}, REORDER_WINDOW_NS,
+		1 << 20);
 	uint64_t since = cpu_ns(), late;
 	struct stream_sink sink;
 
@@ -207,7 +214,8 @@ int main(int argc, char **argv)
 	if (!err)
 		err = run_reorder(&events);
 	if (err)
-		fprintf(stderr, "stages: something is wrong: events were lost, contradict each other or came out of order\n");
+		fprintf(stderr, "stages: something is wrong: events were lost, contradict each "
+				"other or came out of order\n");
 	free(events.items);
 	return err ? 1 : 0;
 }

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Sets programs that do nothing at the take and drop sites of a process's GIL, the way gilscope sets its own (user/capture/uprobes.c), and leaves
- * them there until its standard input ends. `trap PID` says "ready multi" or "ready single" when they are set.
+ * Sets programs that do nothing at the take and drop sites of a process's GIL, the way gilscope
+ * sets its own (user/capture/uprobes.c), and leaves them there until its standard input ends. `trap
+ * PID` says "ready multi" or "ready single" when they are set.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -21,15 +22,16 @@ struct uprobe_multi_attr {
 	uint32_t count, multi_flags, pid, spare;
 };
 
-static int set_together(const struct target *target, const struct bpf_program *program, enum site_kind kind)
+static int set_together(const struct target *target, const struct bpf_program *program,
+			enum site_kind kind)
 {
 	uint64_t *offsets = calloc(target->site_count, sizeof(*offsets));
 	struct uprobe_multi_attr attr = {
-	    .prog_fd = (uint32_t)bpf_program__fd(program),
-	    .attach_type = ATTACH_UPROBE_MULTI,
-	    .path = (uintptr_t)target->image_path,
-	    .offsets = (uintptr_t)offsets,
-	    .pid = target->info.pid,
+		.prog_fd = (uint32_t)bpf_program__fd(program),
+		.attach_type = ATTACH_UPROBE_MULTI,
+		.path = (uintptr_t)target->image_path,
+		.offsets = (uintptr_t)offsets,
+		.pid = target->info.pid,
 	};
 	int fd;
 
@@ -44,26 +46,31 @@ static int set_together(const struct target *target, const struct bpf_program *p
 	return fd < 0 ? -errno : 0;
 }
 
-static int set_one_by_one(const struct target *target, const struct bpf_program *program, enum site_kind kind)
+static int set_one_by_one(const struct target *target, const struct bpf_program *program,
+			  enum site_kind kind)
 {
 	for (uint32_t i = 0; i < target->site_count; i++)
 		if (target->sites[i].kind == kind &&
-		    !bpf_program__attach_uprobe(program, false, (pid_t)target->info.pid, target->image_path, target->sites[i].offset))
+		    !bpf_program__attach_uprobe(program, false, (pid_t)target->info.pid,
+						target->image_path, target->sites[i].offset))
 			return -errno;
 	return 0;
 }
 
 static int set(const struct target *target, bool multi)
 {
-	int (*const set_sites)(const struct target *, const struct bpf_program *, enum site_kind) = multi ? set_together : set_one_by_one;
+	int (*const set_sites)(const struct target *, const struct bpf_program *,
+			       enum site_kind) = multi ? set_together : set_one_by_one;
 	struct trap_bpf *skeleton = trap_bpf__open();
 	int err;
 
 	if (!skeleton)
 		return -errno;
 	if (multi) {
-		bpf_program__set_expected_attach_type(skeleton->progs.trap_take, (enum bpf_attach_type)ATTACH_UPROBE_MULTI);
-		bpf_program__set_expected_attach_type(skeleton->progs.trap_drop, (enum bpf_attach_type)ATTACH_UPROBE_MULTI);
+		bpf_program__set_expected_attach_type(skeleton->progs.trap_take,
+						      (enum bpf_attach_type)ATTACH_UPROBE_MULTI);
+		bpf_program__set_expected_attach_type(skeleton->progs.trap_drop,
+						      (enum bpf_attach_type)ATTACH_UPROBE_MULTI);
 	}
 	err = trap_bpf__load(skeleton);
 	if (!err)

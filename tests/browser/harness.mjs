@@ -22,23 +22,33 @@ process.on("exit", () => rmSync(folder, { recursive: true, force: true }));
 // Runs gilscope; a report that says it is partial (5) is one all the same. Returns its standard output.
 export function gilscope(...words) {
 	const result = spawnSync(GILSCOPE, words, { encoding: "utf8", maxBuffer: 1 << 30 });
-	assert.ok(result.status === 0 || result.status === 5, `gilscope ${words.join(" ")} ends with status ${result.status}\n${result.stderr}`);
+	assert.ok(
+		result.status === 0 || result.status === 5,
+		`gilscope ${words.join(" ")} ends with status ${result.status}\n${result.stderr}`,
+	);
 	return result.stdout;
 }
 
-export const report = (recording, ...words) => JSON.parse(gilscope("report", recording, "--json", ...words));
+export const report = (recording, ...words) =>
+	JSON.parse(gilscope("report", recording, "--json", ...words));
 export const script = (name) => path.join(GOLDEN, `${name}.script`);
 
 // The page that a command makes of a recording: the path of the file.
 export function make(command, recording, ...words) {
-	const file = path.join(folder, `${command}-${path.basename(recording)}-${words.join("_").replaceAll(/\W/g, "")}.html`);
+	const file = path.join(
+		folder,
+		`${command}-${path.basename(recording)}-${words.join("_").replaceAll(/\W/g, "")}.html`,
+	);
 	gilscope(command, recording, "-o", file, ...words);
 	return file;
 }
 
 let browser;
 export async function launch() {
-	browser ??= await chromium.launch({ executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium", args: ["--no-sandbox"] });
+	browser ??= await chromium.launch({
+		executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium",
+		args: ["--no-sandbox"],
+	});
 	return browser;
 }
 export async function quit() {
@@ -50,15 +60,21 @@ export async function quit() {
  * `requests` every address that was asked for other than the file itself; neither is let out to the network.
  */
 export async function open(file, { fragment = "", ...context } = {}) {
-	const pages = await (await launch()).newContext({ viewport: { width: 1280, height: 800 }, ...context });
+	const pages = await (
+		await launch()
+	).newContext({ viewport: { width: 1280, height: 800 }, ...context });
 	const page = await pages.newPage();
-	const complaints = [], requests = [], address = pathToFileURL(file).href;
+	const complaints = [],
+		requests = [],
+		address = pathToFileURL(file).href;
 
-	page.on("console", (message) => ["error", "warning"].includes(message.type()) && complaints.push(message.text()));
+	page.on(
+		"console",
+		(message) => ["error", "warning"].includes(message.type()) && complaints.push(message.text()),
+	);
 	page.on("pageerror", (error) => complaints.push(String(error)));
 	await pages.route("**", (route) => {
-		if (route.request().url().split("#")[0] === address)
-			return route.continue();
+		if (route.request().url().split("#")[0] === address) return route.continue();
 		requests.push(route.request().url());
 		return route.abort();
 	});

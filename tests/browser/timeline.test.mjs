@@ -7,10 +7,23 @@ import { gilscope, make, open, quit, report, script } from "./harness.mjs";
 
 after(quit);
 
-const STATES = ["python", "native", "gil_wait", "held_blocked", "held_runnable", "blocked", "runnable", "idle", "unknown"];
+const STATES = [
+	"python",
+	"native",
+	"gil_wait",
+	"held_blocked",
+	"held_runnable",
+	"blocked",
+	"runnable",
+	"idle",
+	"unknown",
+];
 
 async function timeline(name, options = {}) {
-	const opened = await open(make("timeline", script(name)), { reducedMotion: "reduce", ...options });
+	const opened = await open(make("timeline", script(name)), {
+		reducedMotion: "reduce",
+		...options,
+	});
 
 	await opened.page.waitForFunction(() => window.gilscope?.ready);
 	return opened;
@@ -32,7 +45,8 @@ function on(name, words, check, options) {
 }
 
 const threadsOf = (json) => json.processes.flatMap((process) => process.threads);
-const stallsOf = (json) => json.processes.flatMap((process) => process.loops.flatMap((loop) => loop.stalls));
+const stallsOf = (json) =>
+	json.processes.flatMap((process) => process.loops.flatMap((loop) => loop.stalls));
 const windowOf = (page) => page.evaluate(() => window.gilscope.window);
 const selectionOf = (page) => page.evaluate(() => window.gilscope.selection);
 const rowsOf = (page) => page.evaluate(() => window.gilscope.rows);
@@ -43,75 +57,154 @@ const nonZero = (states) => Object.fromEntries(Object.entries(states).filter(([,
  * at.
  */
 function inked(page, canvas, { colour = "", y = 0, height = 0 } = {}) {
-	return page.evaluate(([id, hex, from, rows]) => {
-		const source = document.getElementById(id), top = Math.round(from * devicePixelRatio),
-			tall = rows ? Math.round(rows * devicePixelRatio) : source.height;
-		const copy = new OffscreenCanvas(source.width, tall).getContext("2d", { willReadFrequently: true });
+	return page.evaluate(
+		([id, hex, from, rows]) => {
+			const source = document.getElementById(id),
+				top = Math.round(from * devicePixelRatio),
+				tall = rows ? Math.round(rows * devicePixelRatio) : source.height;
+			const copy = new OffscreenCanvas(source.width, tall).getContext("2d", {
+				willReadFrequently: true,
+			});
 
-		copy.drawImage(source, 0, -top);
-		const { data } = copy.getImageData(0, 0, source.width, tall),
-			wanted = hex && [1, 3, 5].map((at) => parseInt(hex.slice(at, at + 2), 16));
-		let count = 0;
+			copy.drawImage(source, 0, -top);
+			const { data } = copy.getImageData(0, 0, source.width, tall),
+				wanted = hex && [1, 3, 5].map((at) => parseInt(hex.slice(at, at + 2), 16));
+			let count = 0;
 
-		for (let i = 0; i < data.length; i += 4)
-			count += data[i + 3] && (!wanted || wanted.every((value, at) => Math.abs(data[i + at] - value) <= 2)) ? 1 : 0;
-		return count / (source.width * tall);
-	}, [canvas, colour, y, height]);
+			for (let i = 0; i < data.length; i += 4)
+				count +=
+					data[i + 3] &&
+					(!wanted || wanted.every((value, at) => Math.abs(data[i + at] - value) <= 2))
+						? 1
+						: 0;
+			return count / (source.width * tall);
+		},
+		[canvas, colour, y, height],
+	);
 }
 
 /* Where on the page an instant of a row is. */
 async function placeOf(page, kind, owner, time) {
-	const row = (await rowsOf(page)).find((candidate) => candidate.kind === kind && candidate.owner === owner);
+	const row = (await rowsOf(page)).find(
+		(candidate) => candidate.kind === kind && candidate.owner === owner,
+	);
 	const box = await page.locator("#pictures").boundingBox();
 
 	assert.ok(row, `there is a row of ${kind} ${owner}`);
-	return { x: box.x + await page.evaluate((at) => window.gilscope.xOf(at), time), y: box.y + row.y + row.height / 2 };
+	return {
+		x: box.x + (await page.evaluate((at) => window.gilscope.xOf(at), time)),
+		y: box.y + row.y + row.height / 2,
+	};
 }
 
 /* All exact figures in the details of one name. */
-const figures = (page, name) => page.$$eval(`#details [data-figure="${name}"]`, (found) => found.map((element) => Number(element.dataset.ns)));
+const figures = (page, name) =>
+	page.$$eval(`#details [data-figure="${name}"]`, (found) =>
+		found.map((element) => Number(element.dataset.ns)),
+	);
 
-const SCRIPTS = ["blame", "blocked", "contradiction", "cut_off", "gil_off", "gil_wait", "held_blocked", "held_runnable", "hostile_names",
-	"hostile_stacks", "lost", "lost_in_stall",
-	"many_threads", "migrate", "native", "nested_epoll", "no_loop", "ongoing", "python", "quiet", "runnable", "two_processes", "untold"];
+const SCRIPTS = [
+	"blame",
+	"blocked",
+	"contradiction",
+	"cut_off",
+	"gil_off",
+	"gil_wait",
+	"held_blocked",
+	"held_runnable",
+	"hostile_names",
+	"hostile_stacks",
+	"lost",
+	"lost_in_stall",
+	"many_threads",
+	"migrate",
+	"native",
+	"nested_epoll",
+	"no_loop",
+	"ongoing",
+	"python",
+	"quiet",
+	"runnable",
+	"two_processes",
+	"untold",
+];
 
 describe("every golden script", () => {
 	for (const name of SCRIPTS)
-		on(name, "opens without a complaint, and its sums are the report's, also in halves", async (page, json) => {
-			const { end } = await windowOf(page), middle = Math.floor(end * 0.37);
-			const sums = (from, until) => page.evaluate(([count, a, b]) => Array.from({ length: count },
-				(_, thread) => window.gilscope.sums(thread, a, b)), [threadsOf(json).length, from, until]);
-			const whole = await sums(0, end), first = await sums(0, middle), second = await sums(middle, end);
+		on(
+			name,
+			"opens without a complaint, and its sums are the report's, also in halves",
+			async (page, json) => {
+				const { end } = await windowOf(page),
+					middle = Math.floor(end * 0.37);
+				const sums = (from, until) =>
+					page.evaluate(
+						([count, a, b]) =>
+							Array.from({ length: count }, (_, thread) => window.gilscope.sums(thread, a, b)),
+						[threadsOf(json).length, from, until],
+					);
+				const whole = await sums(0, end),
+					first = await sums(0, middle),
+					second = await sums(middle, end);
 
-			assert.equal(end, json.window.end_ns - json.window.start_ns);
-			assert.deepEqual(whole, threadsOf(json).map((thread) => thread.states));
-			assert.deepEqual(whole, first.map((states, thread) => Object.fromEntries(STATES.map((state) => [state,
-				states[state] + second[thread][state]]))));
-			for (const [number, gil] of json.processes.flatMap((process) => process.gils).entries()) {
-				const holders = await page.evaluate(([at, until]) => window.gilscope.holders(at, 0, until), [number, end]);
+				assert.equal(end, json.window.end_ns - json.window.start_ns);
+				assert.deepEqual(
+					whole,
+					threadsOf(json).map((thread) => thread.states),
+				);
+				assert.deepEqual(
+					whole,
+					first.map((states, thread) =>
+						Object.fromEntries(
+							STATES.map((state) => [state, states[state] + second[thread][state]]),
+						),
+					),
+				);
+				for (const [number, gil] of json.processes.flatMap((process) => process.gils).entries()) {
+					const holders = await page.evaluate(
+						([at, until]) => window.gilscope.holders(at, 0, until),
+						[number, end],
+					);
 
-				assert.equal(holders.reduce((sum, [, ns]) => sum + ns, 0), gil.held_ns);
-			}
-			assert.equal(await page.locator("#stalls tbody tr").count(), stallsOf(json).length);
-			assert.ok(await page.locator("#progress").isHidden());
-		});
+					assert.equal(
+						holders.reduce((sum, [, ns]) => sum + ns, 0),
+						gil.held_ns,
+					);
+				}
+				assert.equal(await page.locator("#stalls tbody tr").count(), stallsOf(json).length);
+				assert.ok(await page.locator("#progress").isHidden());
+			},
+		);
 });
 
 describe("figures", () => {
 	on("blame", "the totals of the window are the report's", async (page, json) => {
-		const shown = await page.$$eval("#details .totals [data-thread]",
-			(found) => found.map(({ dataset }) => [Number(dataset.thread), dataset.state, Number(dataset.ns)]));
-		const wanted = threadsOf(json).flatMap((thread, number) => Object.entries(nonZero(thread.states)).map(([state, ns]) => [number,
-			state, ns]));
+		const shown = await page.$$eval("#details .totals [data-thread]", (found) =>
+			found.map(({ dataset }) => [Number(dataset.thread), dataset.state, Number(dataset.ns)]),
+		);
+		const wanted = threadsOf(json).flatMap((thread, number) =>
+			Object.entries(nonZero(thread.states)).map(([state, ns]) => [number, state, ns]),
+		);
 
 		assert.deepEqual(shown.map(String).sort(), wanted.map(String).sort());
 		assert.deepEqual(await figures(page, "window"), [json.window.end_ns - json.window.start_ns]);
 		assert.deepEqual(await figures(page, "held"), [json.processes[0].gils[0].held_ns]);
 	});
 
-	for (const name of ["blame", "gil_wait", "blocked", "runnable", "held_runnable", "held_blocked", "hostile_names", "two_processes", "ongoing"])
+	for (const name of [
+		"blame",
+		"gil_wait",
+		"blocked",
+		"runnable",
+		"held_runnable",
+		"held_blocked",
+		"hostile_names",
+		"two_processes",
+		"ongoing",
+	])
 		on(name, "a click on a stall shows all its figures", async (page, json) => {
-			const stalls = stallsOf(json), origin = json.window.start_ns;
+			const stalls = stallsOf(json),
+				origin = json.window.start_ns;
 
 			for (const [number, stall] of stalls.entries()) {
 				await page.locator(`[data-stall="${number}"] button`).click();
@@ -121,24 +214,49 @@ describe("figures", () => {
 				assert.deepEqual(await figures(page, "length"), [stall.end_ns - stall.start_ns]);
 				assert.deepEqual(await figures(page, "start"), [stall.start_ns - origin]);
 				for (const state of STATES)
-					assert.deepEqual(await figures(page, `states.${state}`), stall.states[state] ? [stall.states[state]] : [],
-						state);
-				assert.deepEqual(await figures(page, "blocker"), stall.blockers.map((blocker) => blocker.ns));
+					assert.deepEqual(
+						await figures(page, `states.${state}`),
+						stall.states[state] ? [stall.states[state]] : [],
+						state,
+					);
+				assert.deepEqual(
+					await figures(page, "blocker"),
+					stall.blockers.map((blocker) => blocker.ns),
+				);
 				for (const state of STATES)
-					assert.deepEqual(await figures(page, `blocker.${state}`),
-						stall.blockers.map((blocker) => blocker.states[state]).filter(Boolean), state);
-				assert.deepEqual(await figures(page, "blocker.gc"), stall.blockers.map((blocker) => blocker.gc_ns).filter(Boolean));
-				assert.deepEqual(await figures(page, "syscall"), stall.syscalls.map(({ ns }) => ns));
-				assert.deepEqual(await figures(page, "preempted"), stall.preempted_by.map(({ ns }) => ns));
+					assert.deepEqual(
+						await figures(page, `blocker.${state}`),
+						stall.blockers.map((blocker) => blocker.states[state]).filter(Boolean),
+						state,
+					);
+				assert.deepEqual(
+					await figures(page, "blocker.gc"),
+					stall.blockers.map((blocker) => blocker.gc_ns).filter(Boolean),
+				);
+				assert.deepEqual(
+					await figures(page, "syscall"),
+					stall.syscalls.map(({ ns }) => ns),
+				);
+				assert.deepEqual(
+					await figures(page, "preempted"),
+					stall.preempted_by.map(({ ns }) => ns),
+				);
 				assert.deepEqual(await figures(page, "throttled"), [stall.throttled_ns].filter(Boolean));
 				assert.deepEqual(await figures(page, "gc"), [stall.gc_ns].filter(Boolean));
-				assert.deepEqual(await figures(page, "part"),
-					stall.parts.length > 1 ? stall.parts.map((part) => sumOf(part.states)) : []);
-				assert.deepEqual(await figures(page, "part.start"),
-					stall.parts.length > 1 ? stall.parts.map((part) => part.start_ns - origin) : []);
+				assert.deepEqual(
+					await figures(page, "part"),
+					stall.parts.length > 1 ? stall.parts.map((part) => sumOf(part.states)) : [],
+				);
+				assert.deepEqual(
+					await figures(page, "part.start"),
+					stall.parts.length > 1 ? stall.parts.map((part) => part.start_ns - origin) : [],
+				);
 				const words = await page.locator("#details").innerText();
 
-				for (const frame of [stall.handler, ...stall.blockers.map((blocker) => blocker.handler)].filter(Boolean))
+				for (const frame of [
+					stall.handler,
+					...stall.blockers.map((blocker) => blocker.handler),
+				].filter(Boolean))
 					assert.ok(words.includes(frame.function), frame.function);
 				assert.ok(words.includes(stall.cause));
 				assert.equal(words.includes("had not ended"), stall.ongoing);
@@ -147,15 +265,25 @@ describe("figures", () => {
 
 	for (const name of ["blame", "hostile_stacks"])
 		on(name, "the flames of the whole window are the report's", async (page) => {
-			const { end } = await windowOf(page), flames = await page.evaluate((until) => window.gilscope.flames(0, until), end),
-				wanted = new Map(), shown = new Map();
+			const { end } = await windowOf(page),
+				flames = await page.evaluate((until) => window.gilscope.flames(0, until), end),
+				wanted = new Map(),
+				shown = new Map();
 			const add = (map, key, ns) => map.set(key, (map.get(key) ?? 0) + ns);
-			const lines = gilscope("export", script(name), "--format", "speedscope", "--state", STATES.join(","), "--by", "waiter");
+			const lines = gilscope(
+				"export",
+				script(name),
+				"--format",
+				"speedscope",
+				"--state",
+				STATES.join(","),
+				"--by",
+				"waiter",
+			);
 			const { profiles } = JSON.parse(lines);
 
 			for (const profile of profiles)
-				for (const ns of profile.weights)
-					add(wanted, profile.name.match(/^\w+/)[0], ns);
+				for (const ns of profile.weights) add(wanted, profile.name.match(/^\w+/)[0], ns);
 			for (const [, state, frames, ns] of flames) {
 				assert.ok(frames.length);
 				add(shown, state, ns);
@@ -164,102 +292,184 @@ describe("figures", () => {
 				assert.equal(shown.get(state) ?? 0, wanted.get(state) ?? 0, state);
 		});
 
-	on("blame", "flames by stack and state are those of the folded export, and add up over halves", async (page) => {
-		const { end } = await windowOf(page), wanted = new Map(), shown = new Map(), halves = new Map();
-		const add = (map, key, ns) => map.set(key, (map.get(key) ?? 0) + ns);
+	on(
+		"blame",
+		"flames by stack and state are those of the folded export, and add up over halves",
+		async (page) => {
+			const { end } = await windowOf(page),
+				wanted = new Map(),
+				shown = new Map(),
+				halves = new Map();
+			const add = (map, key, ns) => map.set(key, (map.get(key) ?? 0) + ns);
 
-		for (const line of gilscope("export", script("blame"), "--format", "folded", "--state", STATES.join(",")).trim().split("\n")) {
-			const [, stack, ns] = /^(.*) (\d+)$/.exec(line), frames = stack.split(";");
+			for (const line of gilscope(
+				"export",
+				script("blame"),
+				"--format",
+				"folded",
+				"--state",
+				STATES.join(","),
+			)
+				.trim()
+				.split("\n")) {
+				const [, stack, ns] = /^(.*) (\d+)$/.exec(line),
+					frames = stack.split(";");
 
-			add(wanted, [/\((\d+)\)$/.exec(frames[0])[1], ...frames.slice(2)].join(";"), Number(ns));
-		}
-		const json = report(script("blame"));
-		const collect = async (map, from, until) => {
-			for (const [thread, state, frames, ns] of await page.evaluate(([a, b]) => window.gilscope.flames(a, b), [from, until]))
-				add(map, [threadsOf(json)[thread].tid,
-					...frames.map(({ name, file, line }) => file ? `${name} (${file}${line ? `:${line}` : ""})` : name),
-					state].join(";"), ns);
-		};
+				add(wanted, [/\((\d+)\)$/.exec(frames[0])[1], ...frames.slice(2)].join(";"), Number(ns));
+			}
+			const json = report(script("blame"));
+			const collect = async (map, from, until) => {
+				for (const [thread, state, frames, ns] of await page.evaluate(
+					([a, b]) => window.gilscope.flames(a, b),
+					[from, until],
+				))
+					add(
+						map,
+						[
+							threadsOf(json)[thread].tid,
+							...frames.map(({ name, file, line }) =>
+								file ? `${name} (${file}${line ? `:${line}` : ""})` : name,
+							),
+							state,
+						].join(";"),
+						ns,
+					);
+			};
 
-		await collect(shown, 0, end);
-		assert.deepEqual(Object.fromEntries([...shown].sort()), Object.fromEntries([...wanted].sort()));
-		await collect(halves, 0, 61234567);
-		await collect(halves, 61234567, end);
-		assert.deepEqual(Object.fromEntries([...halves].sort()), Object.fromEntries([...wanted].sort()));
-	});
+			await collect(shown, 0, end);
+			assert.deepEqual(
+				Object.fromEntries([...shown].sort()),
+				Object.fromEntries([...wanted].sort()),
+			);
+			await collect(halves, 0, 61234567);
+			await collect(halves, 61234567, end);
+			assert.deepEqual(
+				Object.fromEntries([...halves].sort()),
+				Object.fromEntries([...wanted].sort()),
+			);
+		},
+	);
 });
 
 describe("the picture", () => {
 	for (const colorScheme of ["light", "dark"])
-		on("blame", `has the states' colours, ${colorScheme}`, async (page, json) => {
-			const { y, height } = (await rowsOf(page)).find(({ kind, owner }) => kind === "states" && owner === 0);
+		on(
+			"blame",
+			`has the states' colours, ${colorScheme}`,
+			async (page, json) => {
+				const { y, height } = (await rowsOf(page)).find(
+					({ kind, owner }) => kind === "states" && owner === 0,
+				);
 
-			assert.ok(await page.evaluate(() => window.gilscope.drawnLanes) >= 6);
-			for (const [state, colour] of [["python", "#e69f00"], ["gil_wait", "#d55e00"], ["blocked", "#0072b2"]]) {
-				assert.ok(threadsOf(json).some((thread) => thread.loop && thread.states[state] > 1e6));
-				assert.ok(await inked(page, "picture", { colour, y, height }) > 0.1, `${state} is drawn in its colour`);
-			}
-			assert.equal(await inked(page, "picture", { colour: "#cc79a7" }), 0, "what does not occur is not drawn");
-		}, { colorScheme });
+				assert.ok((await page.evaluate(() => window.gilscope.drawnLanes)) >= 6);
+				for (const [state, colour] of [
+					["python", "#e69f00"],
+					["gil_wait", "#d55e00"],
+					["blocked", "#0072b2"],
+				]) {
+					assert.ok(threadsOf(json).some((thread) => thread.loop && thread.states[state] > 1e6));
+					assert.ok(
+						(await inked(page, "picture", { colour, y, height })) > 0.1,
+						`${state} is drawn in its colour`,
+					);
+				}
+				assert.equal(
+					await inked(page, "picture", { colour: "#cc79a7" }),
+					0,
+					"what does not occur is not drawn",
+				);
+			},
+			{ colorScheme },
+		);
 
 	on("blame", "a column of many intervals is shared by time", async (page, json) => {
-		const loop = threadsOf(json)[0], { end } = await windowOf(page),
+		const loop = threadsOf(json)[0],
+			{ end } = await windowOf(page),
 			row = (await rowsOf(page)).find(({ kind, owner }) => kind === "states" && owner === 0);
-		const python = await inked(page, "picture", { colour: "#e69f00", y: row.y, height: row.height });
+		const python = await inked(page, "picture", {
+			colour: "#e69f00",
+			y: row.y,
+			height: row.height,
+		});
 
 		/* the words in the boxes cover some of it */
-		assert.ok(Math.abs(python - loop.states.python / end) < 0.06,
-			`${python} of the row is python, ${loop.states.python / end} of the time`);
+		assert.ok(
+			Math.abs(python - loop.states.python / end) < 0.06,
+			`${python} of the row is python, ${loop.states.python / end} of the time`,
+		);
 	});
 
-	on("gil_wait", "from a wait an arrow leads to the holder, and all else is dimmed", async (page, json) => {
-		const stall = stallsOf(json)[0], wait = await placeOf(page, "states", 0, stall.start_ns - json.window.start_ns + 40e6);
-		const over = () => inked(page, "over");
+	on(
+		"gil_wait",
+		"from a wait an arrow leads to the holder, and all else is dimmed",
+		async (page, json) => {
+			const stall = stallsOf(json)[0],
+				wait = await placeOf(page, "states", 0, stall.start_ns - json.window.start_ns + 40e6);
+			const over = () => inked(page, "over");
 
-		assert.equal(await over(), 0);
-		await page.mouse.move(wait.x, wait.y);
-		await page.waitForFunction(() => window.gilscope.hover?.startsWith("state.0."));
-		await page.waitForTimeout(60);
-		assert.ok(await over() > 0.5, "the veil");
-		assert.match(await page.locator("#tooltip").innerText(), /gil_wait[\s\S]*held by .*AnyIO worker th/);
-		await page.mouse.click(wait.x, wait.y);
-		const holders = await figures(page, "holder");
+			assert.equal(await over(), 0);
+			await page.mouse.move(wait.x, wait.y);
+			await page.waitForFunction(() => window.gilscope.hover?.startsWith("state.0."));
+			await page.waitForTimeout(60);
+			assert.ok((await over()) > 0.5, "the veil");
+			assert.match(
+				await page.locator("#tooltip").innerText(),
+				/gil_wait[\s\S]*held by .*AnyIO worker th/,
+			);
+			await page.mouse.click(wait.x, wait.y);
+			const holders = await figures(page, "holder");
 
-		assert.deepEqual(holders.sort(), stall.blockers.map(({ ns }) => ns).sort());
-		await page.mouse.move(5, 5);
-		await page.waitForTimeout(60);
-		const rows = (await rowsOf(page)).filter(({ kind }) => kind === "states"), y = rows[0].y + rows[0].height + 3;
-		const below = await inked(page, "over", { y, height: rows[1].y - y - 3 });
+			assert.deepEqual(holders.sort(), stall.blockers.map(({ ns }) => ns).sort());
+			await page.mouse.move(5, 5);
+			await page.waitForTimeout(60);
+			const rows = (await rowsOf(page)).filter(({ kind }) => kind === "states"),
+				y = rows[0].y + rows[0].height + 3;
+			const below = await inked(page, "over", { y, height: rows[1].y - y - 3 });
 
-		assert.ok(below > 0 && below < 0.2, "the arrow stays, from lane to lane");
-		assert.ok(await over() < 0.1);
-	});
+			assert.ok(below > 0 && below < 0.2, "the arrow stays, from lane to lane");
+			assert.ok((await over()) < 0.1);
+		},
+	);
 
-	on("blame", "a thing under the mouse is shown with exact figures, and a click selects it", async (page, json) => {
-		const stall = stallsOf(json)[1], origin = json.window.start_ns,
-			place = await placeOf(page, "states", 0, (stall.start_ns + stall.end_ns) / 2 - origin);
+	on(
+		"blame",
+		"a thing under the mouse is shown with exact figures, and a click selects it",
+		async (page, json) => {
+			const stall = stallsOf(json)[1],
+				origin = json.window.start_ns,
+				place = await placeOf(page, "states", 0, (stall.start_ns + stall.end_ns) / 2 - origin);
 
-		await page.mouse.move(place.x, place.y);
-		assert.match(await page.locator("#tooltip").innerText(), /blocked[\s\S]*clock_nanosleep[\s\S]*79\u202f990\u202f000/);
-		await page.mouse.click(place.x, place.y);
-		assert.match(await selectionOf(page), /^state\.0\.\d+$/);
-		assert.deepEqual(await figures(page, "length"), [79990000]);
-		const turn = await placeOf(page, "turns", 0, stall.start_ns - origin + 1e6);
+			await page.mouse.move(place.x, place.y);
+			assert.match(
+				await page.locator("#tooltip").innerText(),
+				/blocked[\s\S]*clock_nanosleep[\s\S]*79\u202f990\u202f000/,
+			);
+			await page.mouse.click(place.x, place.y);
+			assert.match(await selectionOf(page), /^state\.0\.\d+$/);
+			assert.deepEqual(await figures(page, "length"), [79990000]);
+			const turn = await placeOf(page, "turns", 0, stall.start_ns - origin + 1e6);
 
-		await page.mouse.click(turn.x, turn.y);
-		assert.equal(await selectionOf(page), "stall.1");
-		const hold = await placeOf(page, "hold", 0, 40e6);
+			await page.mouse.click(turn.x, turn.y);
+			assert.equal(await selectionOf(page), "stall.1");
+			const hold = await placeOf(page, "hold", 0, 40e6);
 
-		await page.mouse.click(hold.x, hold.y);
-		assert.match(await selectionOf(page), /^hold\.0\.\d+$/);
-		assert.match(await page.locator("#details").innerText(), /GIL held by .*AnyIO worker thread.*101/);
-		const frame = await placeOf(page, "flame", 0, (stall.start_ns + stall.end_ns) / 2 - origin),
-			{ height } = (await rowsOf(page)).find(({ kind, owner }) => kind === "flame" && !owner);
+			await page.mouse.click(hold.x, hold.y);
+			assert.match(await selectionOf(page), /^hold\.0\.\d+$/);
+			assert.match(
+				await page.locator("#details").innerText(),
+				/GIL held by .*AnyIO worker thread.*101/,
+			);
+			const frame = await placeOf(page, "flame", 0, (stall.start_ns + stall.end_ns) / 2 - origin),
+				{ height } = (await rowsOf(page)).find(({ kind, owner }) => kind === "flame" && !owner);
 
-		await page.mouse.click(frame.x, frame.y - height / 2 + 6);
-		assert.match(await selectionOf(page), /^frame\.0\.\d+\.\d+$/);
-		assert.match(await page.locator("#details").innerText(), /async_sleep_blocking[\s\S]*\/srv\/shop\/app\.py:42[\s\S]*Task-7/);
-	});
+			await page.mouse.click(frame.x, frame.y - height / 2 + 6);
+			assert.match(await selectionOf(page), /^frame\.0\.\d+\.\d+$/);
+			assert.match(
+				await page.locator("#details").innerText(),
+				/async_sleep_blocking[\s\S]*\/srv\/shop\/app\.py:42[\s\S]*Task-7/,
+			);
+		},
+	);
 });
 
 describe("use", () => {
@@ -297,47 +507,65 @@ describe("use", () => {
 		assert.equal(await page.locator("#search").inputValue(), "wasd");
 	});
 
-	on("blame", "the list of stalls is reached and used by keyboard, and sorted", async (page, json) => {
-		const lengths = () => page.$$eval("#stalls .stall-button", (found) => found.map(({ dataset }) => Number(dataset.ns)));
-		const stalls = stallsOf(json).map((stall) => stall.end_ns - stall.start_ns);
+	on(
+		"blame",
+		"the list of stalls is reached and used by keyboard, and sorted",
+		async (page, json) => {
+			const lengths = () =>
+				page.$$eval("#stalls .stall-button", (found) =>
+					found.map(({ dataset }) => Number(dataset.ns)),
+				);
+			const stalls = stallsOf(json).map((stall) => stall.end_ns - stall.start_ns);
 
-		assert.deepEqual(await lengths(), [...stalls].sort((a, b) => b - a));
-		await page.locator("#stalls [data-order=time]").focus();
-		await page.keyboard.press("Enter");
-		assert.deepEqual(await lengths(), stalls);
-		await page.keyboard.press("Tab");
-		await page.keyboard.press("Enter");
-		assert.equal(await selectionOf(page), "stall.0");
-		await page.locator("#stalls [data-order=cause]").click();
-		assert.deepEqual(await page.$$eval("#stalls tbody tr .state", (found) => found.map((state) => state.textContent)),
-			["python", "gil_wait", "blocked"]);
-	});
+			assert.deepEqual(
+				await lengths(),
+				[...stalls].sort((a, b) => b - a),
+			);
+			await page.locator("#stalls [data-order=time]").focus();
+			await page.keyboard.press("Enter");
+			assert.deepEqual(await lengths(), stalls);
+			await page.keyboard.press("Tab");
+			await page.keyboard.press("Enter");
+			assert.equal(await selectionOf(page), "stall.0");
+			await page.locator("#stalls [data-order=cause]").click();
+			assert.deepEqual(
+				await page.$$eval("#stalls tbody tr .state", (found) =>
+					found.map((state) => state.textContent),
+				),
+				["python", "gil_wait", "blocked"],
+			);
+		},
+	);
 
 	on("blame", "the wheel zooms about the pointer, a drag pans to the pixel", async (page) => {
-		const box = await page.locator("#pictures").boundingBox(), timeAt = (x) => page.evaluate((at) => {
-			const { from, until, width } = window.gilscope.window;
+		const box = await page.locator("#pictures").boundingBox(),
+			timeAt = (x) =>
+				page.evaluate((at) => {
+					const { from, until, width } = window.gilscope.window;
 
-			return from + at / width * (until - from);
-		}, x);
+					return from + (at / width) * (until - from);
+				}, x);
 
 		await page.mouse.move(box.x + 300, box.y + 40);
 		const before = await timeAt(300);
 
-		for (let i = 0; i < 5; i++)
-			await page.mouse.wheel(0, -200);
-		await page.waitForFunction(() => window.gilscope.window.until - window.gilscope.window.from < 1e8);
-		assert.ok(Math.abs(await timeAt(300) - before) < 10, "what is under the pointer stays there");
+		for (let i = 0; i < 5; i++) await page.mouse.wheel(0, -200);
+		await page.waitForFunction(
+			() => window.gilscope.window.until - window.gilscope.window.from < 1e8,
+		);
+		assert.ok(Math.abs((await timeAt(300)) - before) < 10, "what is under the pointer stays there");
 		const anchor = await timeAt(300);
 
 		await page.mouse.down();
 		await page.mouse.move(box.x + 300 - 117, box.y + 40, { steps: 7 });
 		await page.mouse.up();
-		assert.ok(Math.abs(await timeAt(183) - anchor) < 10);
+		assert.ok(Math.abs((await timeAt(183)) - anchor) < 10);
 		assert.equal(await selectionOf(page), null, "a drag is no click");
 	});
 
 	on("blame", "a drag in the overview chooses a window, whose totals are shown", async (page) => {
-		const box = await page.locator("#overview").boundingBox(), { end } = await windowOf(page);
+		const box = await page.locator("#overview").boundingBox(),
+			{ end } = await windowOf(page);
 
 		await page.mouse.move(box.x + box.width * 0.25, box.y + 10);
 		await page.mouse.down();
@@ -346,19 +574,35 @@ describe("use", () => {
 		const { from, until } = await windowOf(page);
 
 		assert.ok(Math.abs(from - end * 0.25) < end / 500 && Math.abs(until - end * 0.5) < end / 500);
-		await page.waitForFunction((span) => document.querySelector("#details [data-figure=window]").dataset.ns === String(span),
-			until - from);
-		const shown = await page.$$eval("#details .totals [data-thread]",
-			(found) => found.map(({ dataset }) => [dataset.thread, dataset.state, dataset.ns].join()));
-		const sums = await page.evaluate(([a, b]) => [0, 1].map((thread) => window.gilscope.sums(thread, a, b)), [from, until]);
+		await page.waitForFunction(
+			(span) => document.querySelector("#details [data-figure=window]").dataset.ns === String(span),
+			until - from,
+		);
+		const shown = await page.$$eval("#details .totals [data-thread]", (found) =>
+			found.map(({ dataset }) => [dataset.thread, dataset.state, dataset.ns].join()),
+		);
+		const sums = await page.evaluate(
+			([a, b]) => [0, 1].map((thread) => window.gilscope.sums(thread, a, b)),
+			[from, until],
+		);
 
-		assert.deepEqual(shown.sort(), sums.flatMap((states, thread) => Object.entries(nonZero(states)).map(([state, ns]) => [thread, state,
-			ns].join())).sort());
+		assert.deepEqual(
+			shown.sort(),
+			sums
+				.flatMap((states, thread) =>
+					Object.entries(nonZero(states)).map(([state, ns]) => [thread, state, ns].join()),
+				)
+				.sort(),
+		);
 	});
 
 	on("blame", "search finds functions, files and threads", async (page) => {
-		const results = () => page.$$eval("#search-results .result",
-			(found) => found.map((result) => `${result.dataset.kind} ${result.querySelector(".result-name").textContent}`));
+		const results = () =>
+			page.$$eval("#search-results .result", (found) =>
+				found.map(
+					(result) => `${result.dataset.kind} ${result.querySelector(".result-name").textContent}`,
+				),
+			);
 
 		await page.locator("#search").fill("async_sleep");
 		assert.deepEqual(await results(), ["function async_sleep_blocking"]);
@@ -366,7 +610,10 @@ describe("use", () => {
 		assert.match(await selectionOf(page), /^frame\.0\./);
 		const { from, until } = await windowOf(page);
 
-		assert.ok(from > 50e6 && from < 80e6 && until > 156e6 && until < 200e6, "the window is where the function ran");
+		assert.ok(
+			from > 50e6 && from < 80e6 && until > 156e6 && until < 200e6,
+			"the window is where the function ran",
+		);
 		await page.locator("#search").fill("work.py");
 		assert.deepEqual(await results(), ["file work.py"]);
 		await page.locator("#search").fill("anyio worker");
@@ -381,24 +628,38 @@ describe("use", () => {
 	test("a link restores the window and what is chosen, also when it changes", async () => {
 		const first = await timeline("blame");
 
-		await first.page.locator("[data-stall=\"1\"] button").click();
+		await first.page.locator('[data-stall="1"] button').click();
 		await first.page.keyboard.press("w");
-		await first.page.waitForFunction(() => location.hash.includes("stall.1") && location.hash.includes("t="));
+		await first.page.waitForFunction(
+			() => location.hash.includes("stall.1") && location.hash.includes("t="),
+		);
 		await first.page.waitForTimeout(300);
-		const fragment = await first.page.evaluate(() => location.hash), chosen = await windowOf(first.page);
+		const fragment = await first.page.evaluate(() => location.hash),
+			chosen = await windowOf(first.page);
 
 		await first.close();
 		const second = await timeline("blame", { fragment });
 
 		assert.deepEqual(await windowOf(second.page), chosen);
 		assert.equal(await selectionOf(second.page), "stall.1");
-		await second.page.evaluate(() => location.hash = "#t=1000000-9000000&s=thread.1");
+		await second.page.evaluate(() => (location.hash = "#t=1000000-9000000&s=thread.1"));
 		await second.page.waitForFunction(() => window.gilscope.selection === "thread.1");
-		assert.deepEqual((({ from, until }) => [from, until])(await windowOf(second.page)), [1000000, 9000000]);
-		for (const nonsense of ["#t=9-3&s=stall.99", "#s=state.0.999999999", "#s=__proto__.1&t=x", "#s=frame.0.0.0", "#%%%",
-			"#t=99999999999999-999999999999999"]) {
-			await second.page.evaluate((hash) => location.hash = hash, nonsense);
-			await second.page.waitForFunction(() => window.gilscope.selection === null && window.gilscope.window.from === 0);
+		assert.deepEqual(
+			(({ from, until }) => [from, until])(await windowOf(second.page)),
+			[1000000, 9000000],
+		);
+		for (const nonsense of [
+			"#t=9-3&s=stall.99",
+			"#s=state.0.999999999",
+			"#s=__proto__.1&t=x",
+			"#s=frame.0.0.0",
+			"#%%%",
+			"#t=99999999999999-999999999999999",
+		]) {
+			await second.page.evaluate((hash) => (location.hash = hash), nonsense);
+			await second.page.waitForFunction(
+				() => window.gilscope.selection === null && window.gilscope.window.from === 0,
+			);
 		}
 		assert.deepEqual(second.complaints, []);
 		await second.close();
@@ -406,22 +667,38 @@ describe("use", () => {
 
 	for (const name of ["hostile_names", "hostile_stacks"])
 		on(name, "names are text", async (page, json) => {
-			const names = await page.$$eval(".lane-name", (found) => found.map((label) => label.textContent));
+			const names = await page.$$eval(".lane-name", (found) =>
+				found.map((label) => label.textContent),
+			);
 
-			assert.equal(await page.evaluate(() => document.scripts.length),
-				await page.evaluate(() => document.querySelectorAll("script[id]").length + 1), "no script came from a name");
+			assert.equal(
+				await page.evaluate(() => document.scripts.length),
+				await page.evaluate(() => document.querySelectorAll("script[id]").length + 1),
+				"no script came from a name",
+			);
 			for (const thread of threadsOf(json))
-				assert.ok(names.some((label) => label.includes((thread.python_name ?? thread.name).replace(/[\x00-\x1f\u202e][\s\S]*/, ""))), thread.name);
-			assert.doesNotMatch(await page.locator("body").innerText(), /[\x00-\x08\x0e-\x1f\x7f\u202a-\u202e]/,
-				"nothing that cannot be seen, or that turns the line around");
+				assert.ok(
+					names.some((label) =>
+						label.includes(
+							(thread.python_name ?? thread.name).replace(/[\x00-\x1f\u202e][\s\S]*/, ""),
+						),
+					),
+					thread.name,
+				);
+			assert.doesNotMatch(
+				await page.locator("body").innerText(),
+				/[\x00-\x08\x0e-\x1f\x7f\u202a-\u202e]/,
+				"nothing that cannot be seen, or that turns the line around",
+			);
 			if (stallsOf(json).length) {
-				await page.locator("[data-stall=\"0\"] button").click();
+				await page.locator('[data-stall="0"] button').click();
 				for (const blocker of stallsOf(json)[0].blockers)
-					assert.ok((await page.locator("#details").innerText()).includes("</script>") ||
-						!blocker.thread.includes("</script>"));
+					assert.ok(
+						(await page.locator("#details").innerText()).includes("</script>") ||
+							!blocker.thread.includes("</script>"),
+					);
 			}
-			for (const element of await page.$$("#search, #tab-flame"))
-				await element.click();
+			for (const element of await page.$$("#search, #tab-flame")) await element.click();
 			await page.locator("#search").fill("<");
 		});
 
@@ -429,7 +706,9 @@ describe("use", () => {
 		await page.locator("#tab-flame").click();
 		await page.locator("#flame-states").selectOption("blocked");
 		await page.locator("#flame-threads").selectOption("0");
-		await page.waitForFunction(() => document.querySelector("#flame-graph").textContent.includes("80.0"));
+		await page.waitForFunction(() =>
+			document.querySelector("#flame-graph").textContent.includes("80.0"),
+		);
 		await page.locator("#flame-graph .flamegraph-totable").click();
 		const text = await page.locator("#flame-graph").innerText();
 
@@ -443,8 +722,7 @@ describe("use", () => {
 		assert.ok(await page.locator("#picture").isVisible());
 		const words = await page.locator("#print-stalls").innerText();
 
-		for (const stall of stallsOf(json))
-			assert.ok(words.includes(stall.cause));
+		for (const stall of stallsOf(json)) assert.ok(words.includes(stall.cause));
 		assert.match(words, /clock_nanosleep/);
 		await page.emulateMedia({ media: "screen" });
 		assert.ok(await page.locator("#print-stalls").isHidden());

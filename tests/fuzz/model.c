@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Any events at all, in any order: the model neither crashes nor breaks what it promises of the shape of what it tells.
+ * Any events at all, in any order: the model neither crashes nor breaks what it promises of the
+ * shape of what it tells.
  */
 #include <stddef.h>
 #include <stdint.h>

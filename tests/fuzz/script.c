@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Any bytes as a script. What is taken is written again and must then read the same: the round trip loses nothing. */
+/* Any bytes as a script. What is taken is written again and must then read the same: the round trip
+ * loses nothing. */
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -54,7 +55,9 @@ static char *rewritten(const void *bytes, size_t length, size_t *ret_length)
 
 	if (!file || !copy.file)
 		abort();
-	err = script_read(file, copy_head, &copy, (struct stream_sink){copy_process, copy_event, &copy, copy_define}, &diag);
+	err = script_read(file, copy_head, &copy,
+			  (struct stream_sink){copy_process, copy_event, &copy, copy_define},
+			  &diag);
 	fclose(file);
 	fclose(copy.file);
 	if (!err != (diag.status == EXIT_OK) || (err && !diag.what[0]))

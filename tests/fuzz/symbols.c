@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Any bytes as a process's memory: a missing frame or a name, never a crash, a hang or text that is not valid. The memory is this process's own, one block
- * with a code object that is right; the input changes words of it, to anything or to addresses inside of it, and then says which code objects a stack
- * has. Decoders of line tables and text get the input directly too.
+ * Any bytes as a process's memory: a missing frame or a name, never a crash, a hang or text that is
+ * not valid. The memory is this process's own, one block with a code object that is right; the
+ * input changes words of it, to anything or to addresses inside of it, and then says which code
+ * objects a stack has. Decoders of line tables and text get the input directly too.
  */
 #include <stdint.h>
 #include <stdlib.h>
@@ -26,13 +27,32 @@ static const struct {
 	struct stack_layout stack;
 	struct code_layout code;
 } layouts[] = {
-	{{.instr_kind = STACK_LASTI_BYTES, .code_span = 40, .code_weak = 1, .code_name_word = 9, .code_linetable_word = 10, .unicode_hash = 24, .bytes_size = 16},
+	{{.instr_kind = STACK_LASTI_BYTES,
+	  .code_span = 40,
+	  .code_weak = 1,
+	  .code_name_word = 9,
+	  .code_linetable_word = 10,
+	  .unicode_hash = 24,
+	  .bytes_size = 16},
 	 {8, 24, 104, 112, -1, 120, 40, 16, 32, 0, 48, 72, 16, 32, LINES_LNOTAB}},
-	{{.instr_kind = STACK_LASTI_UNITS, .code_span = 40, .code_weak = 1, .code_name_word = 9, .code_linetable_word = 10, .unicode_hash = 24, .bytes_size = 16},
+	{{.instr_kind = STACK_LASTI_UNITS,
+	  .code_span = 40,
+	  .code_weak = 1,
+	  .code_name_word = 9,
+	  .code_linetable_word = 10,
+	  .unicode_hash = 24,
+	  .bytes_size = 16},
 	 {8, 24, 104, 112, -1, 120, 40, 16, 32, 0, 48, 72, 16, 32, LINES_310}},
-	{{.instr_kind = STACK_INSTR, .code_span = 56, .code_name_word = 8, .code_linetable_word = 10},
+	{{.instr_kind = STACK_INSTR,
+	  .code_span = 56,
+	  .code_name_word = 8,
+	  .code_linetable_word = 10},
 	 {8, 24, 112, 120, 128, 136, 72, 16, 32, 0, 48, 72, 16, 32, LINES_311}},
-	{{.instr_kind = STACK_INSTR, .code_span = 72, .code_name_word = 8, .code_linetable_word = 10, .free_threaded = 1},
+	{{.instr_kind = STACK_INSTR,
+	  .code_span = 72,
+	  .code_name_word = 8,
+	  .code_linetable_word = 10,
+	  .free_threaded = 1},
 	 {24, 40, 128, 136, 144, 152, 88, 32, 48, 6, 56, 72, 32, 48, LINES_311}},
 };
 
@@ -71,7 +91,8 @@ static void put_right(const struct stack_layout *stack, const struct code_layout
 	memcpy(block + TYPE_NAME, "code", 5);
 	for (uint32_t text = NAME; text <= FILE_NAME; text += FILE_NAME - NAME) {
 		put(text + (uint32_t)code->unicode_length, 4);
-		put(text + (uint32_t)code->unicode_state, (uint64_t)(1 << 5 | 1 << 6 | 1 << 2) << code->unicode_shift);
+		put(text + (uint32_t)code->unicode_state, (uint64_t)(1 << 5 | 1 << 6 | 1 << 2)
+								  << code->unicode_shift);
 		memcpy(block + text + code->unicode_ascii, "text", 4);
 	}
 	put(LINES + (uint32_t)code->bytes_size, 4);
@@ -84,9 +105,11 @@ static uint32_t check_of(const struct stack_layout *stack, uint64_t code)
 	for (uint32_t i = 0; i < CODE_SPAN_WORDS; i++)
 		hash = shared_mix(hash, get(span + i * 8));
 	if (stack->code_weak) {
-		hash = shared_mix(hash, get(get(span + stack->code_name_word * 8u) + stack->unicode_hash));
+		hash = shared_mix(
+			hash, get(get(span + stack->code_name_word * 8u) + stack->unicode_hash));
 		for (uint32_t i = 0; i < 3; i++)
-			hash = shared_mix(hash, get(get(span + stack->code_linetable_word * 8u) + stack->bytes_size + i * 8));
+			hash = shared_mix(hash, get(get(span + stack->code_linetable_word * 8u) +
+						    stack->bytes_size + i * 8));
 	}
 	return (uint32_t)(hash ^ hash >> 32);
 }
@@ -99,7 +122,12 @@ static void must_be_text(const char *text)
 	if (strlen(text) >= DEFINE_TEXT_MAX)
 		abort();
 	for (const unsigned char *p = (const unsigned char *)text; *p;) {
-		size_t length = *p < 0x80 ? 1 : *p >= 0xf8 ? 0 : *p >= 0xf0 ? 4 : *p >= 0xe0 ? 3 : *p >= 0xc0 ? 2 : 0;
+		size_t length = *p < 0x80    ? 1
+				: *p >= 0xf8 ? 0
+				: *p >= 0xf0 ? 4
+				: *p >= 0xe0 ? 3
+				: *p >= 0xc0 ? 2
+					     : 0;
 		uint32_t value = length > 1 ? *p & (0x7fu >> length) : *p;
 
 		for (size_t i = 1; i < length; i++) {
@@ -107,7 +135,8 @@ static void must_be_text(const char *text)
 				abort();
 			value = value << 6 | (p[i] & 0x3f);
 		}
-		if (!length || (length > 1 && value < least[length]) || value > 0x10ffff || (value >= 0xd800 && value < 0xe000))
+		if (!length || (length > 1 && value < least[length]) || value > 0x10ffff ||
+		    (value >= 0xd800 && value < 0xe000))
 			abort();
 		p += length;
 	}
@@ -135,7 +164,8 @@ static size_t change_block(const uint8_t *data, size_t size)
 		uint64_t value;
 
 		memcpy(&value, data + i + 3, sizeof(value));
-		put((uint32_t)(data[i] | data[i + 1] << 8), data[i + 2] < 96 ? value : inside((uint32_t)(value % BLOCK)));
+		put((uint32_t)(data[i] | data[i + 1] << 8),
+		    data[i + 2] < 96 ? value : inside((uint32_t)(value % BLOCK)));
 	}
 	return i + (i < size);
 }
@@ -144,9 +174,11 @@ static void resolve(const uint8_t *data, size_t size, unsigned int which)
 {
 	const struct stack_layout *layout = &layouts[which].stack;
 	struct dictionary *dictionary = dictionary_new();
-	struct symbols *symbols = symbols_new((struct stream_sink){.define = define, .ctx = dictionary});
+	struct symbols *symbols = symbols_new(
+		(struct stream_sink){.define = define, .ctx = dictionary});
 	struct handler_finder *finder = handler_finder_new(NULL, 0);
-	struct shared_stack stack = {.hdr = {.type = RING_STACK}, .hash = 1, .pid = (uint32_t)getpid()};
+	struct shared_stack stack = {
+		.hdr = {.type = RING_STACK}, .hash = 1, .pid = (uint32_t)getpid()};
 	struct shared_text text = {.hdr = {.type = RING_TEXT}, .hash = 1};
 	struct handler handler;
 	size_t used;
@@ -159,7 +191,8 @@ static void resolve(const uint8_t *data, size_t size, unsigned int which)
 		struct shared_frame *frame = &stack.frames[stack.hdr.aux++];
 		uint32_t lasti = (uint32_t)(data[i] | data[i + 1] << 8 | data[i + 2] << 16);
 
-		frame->code = data[i + 5] & 1 ? inside(CODE) : inside((uint32_t)(data[i + 3] | data[i + 4] << 8));
+		frame->code = data[i + 5] & 1 ? inside(CODE)
+					      : inside((uint32_t)(data[i + 3] | data[i + 4] << 8));
 		frame->lasti = data[i + 5] & 2 ? UINT32_MAX - lasti : lasti;
 		frame->check = check_of(layout, frame->code);
 	}
@@ -169,7 +202,8 @@ static void resolve(const uint8_t *data, size_t size, unsigned int which)
 	if (!id != !stack.hdr.aux)
 		abort();
 	handler = handler_find(finder, dictionary, id);
-	if (handler.role != HANDLER_NONE && (handler.index >= stack.hdr.aux || !handler.frame.function))
+	if (handler.role != HANDLER_NONE &&
+	    (handler.index >= stack.hdr.aux || !handler.frame.function))
 		abort();
 	text.hdr.aux = (uint16_t)(size < SHARED_TEXT_MAX ? size : SHARED_TEXT_MAX);
 	memcpy(text.bytes, data, text.hdr.aux);
@@ -189,11 +223,13 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (!size)
 		return 0;
 	if (!block) /* what lies behind it cannot be read */
-		block = mmap(NULL, BLOCK + 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+		block = mmap(NULL, BLOCK + 4096, PROT_READ | PROT_WRITE,
+			     MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	if (block == MAP_FAILED || mprotect(block + BLOCK, 4096, PROT_NONE))
 		abort();
 	for (uint32_t i = 0; i < 3; i++)
-		lines_find((int)(data[0] >> 4 & 3), data + 1, size - 1, size < 8 ? UINT32_MAX : data[1], i * i * i * 300);
+		lines_find((int)(data[0] >> 4 & 3), data + 1, size - 1,
+			   size < 8 ? UINT32_MAX : data[1], i * i * i * 300);
 	text_clean((const char *)data, size, data[0] & 1, clean);
 	must_be_text(clean);
 	resolve(data + 1, size - 1, data[0] % 4);

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Any bytes as a trace. The checksums would keep a fuzzer at the gate, so the first byte of the input says how they are read: as a file, or (odd) as
- * one that is given the right checksums and, for chunks of events and definitions, compressed here.
+ * Any bytes as a trace. The checksums would keep a fuzzer at the gate, so the first byte of the
+ * input says how they are read: as a file, or (odd) as one that is given the right checksums and,
+ * for chunks of events and definitions, compressed here.
  */
 #include <errno.h>
 #include <stdint.h>
@@ -43,8 +44,11 @@ static int see_define(void *ctx, const struct definition *definition)
 	struct seen *seen = ctx;
 	int err = dictionary_define(seen->dictionary, definition);
 
-	if (err == -EBADMSG || (definition->kind == DEFINE_TEXT && strlen(definition->text) >= DEFINE_TEXT_MAX) ||
-	    (definition->kind == DEFINE_FUNCTION && strlen(definition->function.name) + strlen(definition->function.file) > 2 * (DEFINE_TEXT_MAX - 1)))
+	if (err == -EBADMSG ||
+	    (definition->kind == DEFINE_TEXT && strlen(definition->text) >= DEFINE_TEXT_MAX) ||
+	    (definition->kind == DEFINE_FUNCTION &&
+	     strlen(definition->function.name) + strlen(definition->function.file) >
+		     2 * (DEFINE_TEXT_MAX - 1)))
 		abort();
 	return err;
 }
@@ -59,8 +63,11 @@ static void read_file(void *bytes, size_t length)
 
 	if (!file || !seen.dictionary)
 		abort();
-	err = trace_read(file, NULL, NULL, (struct stream_sink){see_process, see_event, &seen, see_define}, &diag, &outcome);
-	if (!err != (diag.status == EXIT_OK) || (err && !diag.what[0]) || (!err && outcome.events != seen.events))
+	err = trace_read(file, NULL, NULL,
+			 (struct stream_sink){see_process, see_event, &seen, see_define}, &diag,
+			 &outcome);
+	if (!err != (diag.status == EXIT_OK) || (err && !diag.what[0]) ||
+	    (!err && outcome.events != seen.events))
 		abort();
 	fclose(file);
 	dictionary_free(seen.dictionary);
@@ -91,7 +98,9 @@ static void read_made(const uint8_t *data, size_t size)
 
 		payload = payload < size - 3 ? payload : (uint32_t)size - 3;
 		if (data[0] == TRACE_EVENTS || data[0] == TRACE_DEFINITIONS)
-			put_chunk(file, data[0], compressed, (uint32_t)ZSTD_compress(compressed, sizeof(compressed), data + 3, payload, 1));
+			put_chunk(file, data[0], compressed,
+				  (uint32_t)ZSTD_compress(compressed, sizeof(compressed), data + 3,
+							  payload, 1));
 		else
 			put_chunk(file, data[0], data + 3, payload);
 		data += 3 + payload;

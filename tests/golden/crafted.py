@@ -4,10 +4,16 @@
 
 usage: crafted.py KIND COUNT > FILE.script     (KIND: a function below; COUNT: about a fraction of its lines)
 """
+
 import sys
 
 PROCESS = 'process {"pid": 1, "cmdline": "x", "python": "3.11.2"}'
-LOOP = ["1 epoll epfd=3 wakeup kind=1", "1 thread pid=1 python", "1 epoll_enter epfd=3 timeout_ms=-1", "1 epoll_exit epfd=3 ret=1"]
+LOOP = [
+    "1 epoll epfd=3 wakeup kind=1",
+    "1 thread pid=1 python",
+    "1 epoll_enter epfd=3 timeout_ms=-1",
+    "1 epoll_exit epfd=3 ret=1",
+]
 
 
 def gils(count):
@@ -18,7 +24,11 @@ def gils(count):
 def loops(count, end="epoll_exit epfd=3 ret=1"):
     yield "1 epoll epfd=3 wakeup kind=1"
     for tid in range(2, count + 2):
-        yield from (f"{tid} thread pid=1 python", f"{tid} epoll_enter epfd=3 timeout_ms=-1", f"{tid} {end}")
+        yield from (
+            f"{tid} thread pid=1 python",
+            f"{tid} epoll_enter epfd=3 timeout_ms=-1",
+            f"{tid} {end}",
+        )
 
 
 def threads(count, known=False):
@@ -69,7 +79,10 @@ def losses_of_processes(count):
 
 def losses_of_cpus(count):
     yield from threads(1)
-    yield from (f"2 switch_in cpu={min(count * 4, 65534)}", f"0 run cpu={min(count * 4, 65534)} pid=0")
+    yield from (
+        f"2 switch_in cpu={min(count * 4, 65534)}",
+        f"0 run cpu={min(count * 4, 65534)} pid=0",
+    )
     for _ in range(count):
         yield from ("0 lost cpu=0 count=1", "2 switch_in cpu=0")
 
@@ -108,7 +121,11 @@ def waiting_loops(count):
     for tid in range(count + 2, 2 * count + 2):
         yield from (f"{tid} take gil=0", f"{tid} drop gil=0")
     for tid in range(2, count + 2):
-        yield from (f"{tid} take gil=0", f"{tid} drop gil=0", f"{tid} epoll_enter epfd=3 timeout_ms=-1")
+        yield from (
+            f"{tid} take gil=0",
+            f"{tid} drop gil=0",
+            f"{tid} epoll_enter epfd=3 timeout_ms=-1",
+        )
 
 
 def waiters_without_a_stack(count):
@@ -117,7 +134,13 @@ def waiters_without_a_stack(count):
     for tid in range(3, count + 3):
         yield from (f"{tid} thread pid=1 python", f"{tid} wait gil=0")
     for _ in range(count):
-        yield from ("2 take gil=0", "2 switch_out cpu=0 runnable", "2 switch_in cpu=0", "2 stack gil=0 clock stack=1", "2 drop gil=0")
+        yield from (
+            "2 take gil=0",
+            "2 switch_out cpu=0 runnable",
+            "2 switch_in cpu=0",
+            "2 stack gil=0 clock stack=1",
+            "2 drop gil=0",
+        )
 
 
 def runs(count):
@@ -144,8 +167,15 @@ def settling(count):
     yield "1 gil gil=0 address=1"
     yield from threads(count)
     for _ in range(count):
-        yield from ("2 take gil=0", "3 take gil=0", "4 unknown_gil address=9", "2 take gil=0", "4 epoll_enter epfd=9 timeout_ms=-1", "2 drop gil=0",
-                    "4 epoll_exit epfd=9 ret=1")
+        yield from (
+            "2 take gil=0",
+            "3 take gil=0",
+            "4 unknown_gil address=9",
+            "2 take gil=0",
+            "4 epoll_enter epfd=9 timeout_ms=-1",
+            "2 drop gil=0",
+            "4 epoll_exit epfd=9 ret=1",
+        )
 
 
 def switched_off(count):
@@ -172,7 +202,11 @@ def unread_kinds(count):
     """The same; those that wait on it run no loop."""
     yield "1 epoll epfd=3 wakeup kind=1"
     for tid in range(2, count + 2):
-        yield from (f"{tid} thread pid=1 python", f"{tid} epoll_enter epfd=3 timeout_ms=-1", f"{tid} runs_loop")
+        yield from (
+            f"{tid} thread pid=1 python",
+            f"{tid} epoll_enter epfd=3 timeout_ms=-1",
+            f"{tid} runs_loop",
+        )
     for i in range(count):
         yield f"1 epoll epfd=3 wakeup kind={i % 2 + 1}"
 
@@ -181,21 +215,35 @@ def closes(count):
     """Descriptors of loops that are closed among many threads."""
     yield from threads(count)
     for _ in range(count):
-        yield from ("1 epoll epfd=3 wakeup kind=1", "2 runs_loop yes kind=1", "2 epoll_enter epfd=3 timeout_ms=-1", "2 epoll_exit epfd=3 ret=1",
-                    "2 epoll_close epfd=3")
+        yield from (
+            "1 epoll epfd=3 wakeup kind=1",
+            "2 runs_loop yes kind=1",
+            "2 epoll_enter epfd=3 timeout_ms=-1",
+            "2 epoll_exit epfd=3 ret=1",
+            "2 epoll_close epfd=3",
+        )
 
 
 def loops_of_one(count):
     """One thread runs one loop after the other."""
     yield "2 thread pid=1 python"
     for epfd in range(count):
-        yield from (f"1 epoll epfd={epfd} wakeup kind=1", "2 runs_loop yes kind=1", f"2 epoll_enter epfd={epfd} timeout_ms=-1", f"2 epoll_exit epfd={epfd} ret=1",
-                    "2 runs_loop kind=0")
+        yield from (
+            f"1 epoll epfd={epfd} wakeup kind=1",
+            "2 runs_loop yes kind=1",
+            f"2 epoll_enter epfd={epfd} timeout_ms=-1",
+            f"2 epoll_exit epfd={epfd} ret=1",
+            "2 runs_loop kind=0",
+        )
 
 
 def moves(count):
     """Threads whose stacks have moved on as often as it takes to be sure that they ran Python."""
-    yield from ("1 gil gil=0 address=1", "function 1 line=1 name=f file=/f.py", *(f"stack {i} 1:{i}" for i in range(1, 5)))
+    yield from (
+        "1 gil gil=0 address=1",
+        "function 1 line=1 name=f file=/f.py",
+        *(f"stack {i} 1:{i}" for i in range(1, 5)),
+    )
     yield from threads(count)
     for stack in range(1, 5):
         yield f"2 stack gil=0 clock stack={stack}"
@@ -227,7 +275,11 @@ def stalls_of_lengths(count):
     """The n-th lasts 60 + n % 1000 ms."""
     yield from LOOP[:2]
     for n in range(count):
-        yield from ("1 epoll_enter epfd=3 timeout_ms=-1", "1 epoll_exit epfd=3 ret=1", 60 + n % 1000)
+        yield from (
+            "1 epoll_enter epfd=3 timeout_ms=-1",
+            "1 epoll_exit epfd=3 ret=1",
+            60 + n % 1000,
+        )
     yield "1 epoll_enter epfd=3 timeout_ms=-1"
 
 
@@ -241,7 +293,11 @@ def occupants(count):
 def syscalls(count):
     yield from LOOP
     for sysno in range(count):
-        yield from (f"1 switch_out cpu=0 syscall sysno={sysno}", "1 wake cpu=0", "1 switch_in cpu=0")
+        yield from (
+            f"1 switch_out cpu=0 syscall sysno={sysno}",
+            "1 wake cpu=0",
+            "1 switch_in cpu=0",
+        )
     yield from (100, "1 epoll_enter epfd=3 timeout_ms=-1")
 
 
@@ -255,7 +311,9 @@ def stacks(count):
     for i in range(count):
         yield f"function {i + 1} line={i} name=f{i} file=/a/f{i}.py"
     for i in range(count):
-        yield f"stack {i + 1} " + " ".join(f"{(i * 131 + j * 7919) % count + 1}:{j}" for j in range(32))
+        yield f"stack {i + 1} " + " ".join(
+            f"{(i * 131 + j * 7919) % count + 1}:{j}" for j in range(32)
+        )
     yield from (*LOOP, "1 gil gil=0 address=1", "1 take gil=0")
     for i in range(count):
         yield from (5, f"1 stack gil=0 clock stack={i + 1}")
@@ -267,21 +325,62 @@ def looks(count):
     yield "1 gil gil=0 address=1"
     yield from threads(count, known=True)
     for tid in range(2, count + 2):
-        yield from (f"{tid} epoll_enter epfd=9 timeout_ms=-1", f"{tid} switch_out cpu=0 syscall sysno=232")
+        yield from (
+            f"{tid} epoll_enter epfd=9 timeout_ms=-1",
+            f"{tid} switch_out cpu=0 syscall sysno=232",
+        )
     for _ in range(count):
         yield "0 observe gil=0 span_ns=1000000000"
 
 
 MODES = {"looks": "edges"}
-KINDS = {kind.__name__: kind for kind in (
-    gils, loops, blockers, threads, losses, processes, losses_of_threads, losses_of_loops, losses_of_processes, losses_of_cpus, losses_of_gils, waiters,
-    waiters_of_many, waiting_loops, waiters_without_a_stack, runs, runs_of_threads, settling, switched_off, descriptors, kinds, unread_kinds, closes, loops_of_one, moves,
-    births_of_gils, exits, stalls, stalls_of_lengths, occupants, syscalls, comms, stacks, looks)}
+KINDS = {
+    kind.__name__: kind
+    for kind in (
+        gils,
+        loops,
+        blockers,
+        threads,
+        losses,
+        processes,
+        losses_of_threads,
+        losses_of_loops,
+        losses_of_processes,
+        losses_of_cpus,
+        losses_of_gils,
+        waiters,
+        waiters_of_many,
+        waiting_loops,
+        waiters_without_a_stack,
+        runs,
+        runs_of_threads,
+        settling,
+        switched_off,
+        descriptors,
+        kinds,
+        unread_kinds,
+        closes,
+        loops_of_one,
+        moves,
+        births_of_gils,
+        exits,
+        stalls,
+        stalls_of_lengths,
+        occupants,
+        syscalls,
+        comms,
+        stacks,
+        looks,
+    )
+}
 
 
 def script(kind, count):
     now = 10**9
-    yield 'gilscope-script 1 {"version": "0.1.0", "mode": "%s", "stacks": true, "rate_hz": 199}' % MODES.get(kind, "exact")
+    yield (
+        'gilscope-script 1 {"version": "0.1.0", "mode": "%s", "stacks": true, "rate_hz": 199}'
+        % MODES.get(kind, "exact")
+    )
     yield PROCESS
     yield f"{now // 10**9}.{now % 10**9:09d} 0 window"
     for line in KINDS[kind](count):

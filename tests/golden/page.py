@@ -1,12 +1,15 @@
 # SPDX-License-Identifier: MIT
 """Reads a timeline page by what user/view/page/page.h says."""
+
 import base64
 import json
 import re
 import zlib
 from collections import Counter
 
-BLOB = re.compile(r'<script type="application/octet-stream" id="([a-z0-9-]+)">([A-Za-z0-9+/=]*)</script>\n')
+BLOB = re.compile(
+    r'<script type="application/octet-stream" id="([a-z0-9-]+)">([A-Za-z0-9+/=]*)</script>\n'
+)
 ASLEEP = {"blocked", "held_blocked", "idle"}
 MASK, GC, THROTTLED, SAMPLED = 0x0F, 0x10, 0x20, 0x40
 WHOLE, REQUESTED, HANDOFF, ONGOING = 1, 2, 4, 2
@@ -61,7 +64,15 @@ class Page:
         count = columns.number()
         nodes = [None, *zip(columns.numbers(count), columns.numbers(count), columns.numbers(count))]
         count = columns.number()
-        stacks = [None, *zip(columns.numbers(count), columns.bytes(count), columns.numbers(count), columns.numbers(count))]
+        stacks = [
+            None,
+            *zip(
+                columns.numbers(count),
+                columns.bytes(count),
+                columns.numbers(count),
+                columns.numbers(count),
+            ),
+        ]
         columns.end()
         assert all(node[0] < number for number, node in enumerate(nodes) if node)
         return nodes, stacks
@@ -86,7 +97,15 @@ class Page:
         flags, lengths = columns.bytes(count), columns.numbers(count)
         for flag, length in zip(flags, lengths):
             state = self.head["states"][flag & MASK]
-            spans.append((at, at + length, state, flag & ~MASK, columns.number() - 6 if state in ASLEEP else None))
+            spans.append(
+                (
+                    at,
+                    at + length,
+                    state,
+                    flag & ~MASK,
+                    columns.number() - 6 if state in ASLEEP else None,
+                )
+            )
             at += length
         columns.end()
         return spans
@@ -95,7 +114,9 @@ class Page:
         """[(start, end, stack, task)]"""
         columns, count = self._lane(thread["stacks"])
         at, spans = columns.number() if count else 0, []
-        for length, stack, task in zip(columns.numbers(count), columns.numbers(count), columns.numbers(count)):
+        for length, stack, task in zip(
+            columns.numbers(count), columns.numbers(count), columns.numbers(count)
+        ):
             spans.append((at, at + length, stack, self.head["texts"][task]))
             at += length
         columns.end()
@@ -114,12 +135,16 @@ class Page:
     def holds(self, gil):
         """[(start, end, thread, flags)]"""
         columns, count = self._lane(gil["holds"])
-        return self._behind_gaps(columns, count, columns.numbers(count), columns.numbers(count), columns.numbers(count))
+        return self._behind_gaps(
+            columns, count, columns.numbers(count), columns.numbers(count), columns.numbers(count)
+        )
 
     def turns(self, loop):
         """[(start, end, None, flags)]"""
         columns, count = self._lane(loop["turns"])
-        return self._behind_gaps(columns, count, columns.numbers(count), columns.numbers(count), [None] * count)
+        return self._behind_gaps(
+            columns, count, columns.numbers(count), columns.numbers(count), [None] * count
+        )
 
     @staticmethod
     def _behind_gaps(columns, count, gaps, lengths, whose):
@@ -141,4 +166,8 @@ def sums(spans):
 
 def overlap(spans, start, end):
     """The parts of spans inside [start, end)."""
-    return [(max(span[0], start), min(span[1], end), *span[2:]) for span in spans if span[0] < end and span[1] > start]
+    return [
+        (max(span[0], start), min(span[1], end), *span[2:])
+        for span in spans
+        if span[0] < end and span[1] > start
+    ]

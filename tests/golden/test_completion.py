@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
 """Completion in real shells: bash, zsh and fish, each with what gilscope --completion writes for it."""
+
 import os
 import pty
 import re
@@ -57,7 +58,13 @@ def shell(request, tmp_path):
 
 
 def environment(folder):
-    return {"PATH": f"{folder}/bin:/usr/bin:/bin", "HOME": str(folder), "TERM": "dumb", "LC_ALL": "C.UTF-8", "XDG_CONFIG_HOME": str(folder)}
+    return {
+        "PATH": f"{folder}/bin:/usr/bin:/bin",
+        "HOME": str(folder),
+        "TERM": "dumb",
+        "LC_ALL": "C.UTF-8",
+        "XDG_CONFIG_HOME": str(folder),
+    }
 
 
 class Terminal:
@@ -109,7 +116,9 @@ def typed(shell, folder, text):
 
 def fish_candidates(folder, line):
     command = ["fish", "--no-config", "-c", "source ./_gilscope; complete -C $argv[1]", line]
-    result = subprocess.run(command, cwd=folder, env=environment(folder), capture_output=True, text=True, check=True)
+    result = subprocess.run(
+        command, cwd=folder, env=environment(folder), capture_output=True, text=True, check=True
+    )
     assert result.stderr == ""
     return [candidate.split("\t")[0] for candidate in result.stdout.splitlines()]
 
@@ -121,7 +130,11 @@ def typed_in_fish(folder, text):
         candidates = fish_candidates(folder, line + piece)
         assert len(candidates) == 1, f"{line + piece!r}: {candidates}"
         line = line + piece
-        line = line[: line.rindex(" ") + 1] + candidates[0].replace(" ", "\\ ").replace("\\\\ ", "\\ ") + " "
+        line = (
+            line[: line.rindex(" ") + 1]
+            + candidates[0].replace(" ", "\\ ").replace("\\\\ ", "\\ ")
+            + " "
+        )
     return [word.replace("\\ ", " ") for word in re.split(r"(?<!\\) ", line.strip())[1:]]
 
 
@@ -129,7 +142,9 @@ def typed_in_fish(folder, text):
 def test_a_word_is_completed(shell, text, words):
     name, folder = shell
     got = typed_in_fish(folder, text) if name == "fish" else typed(name, folder, text)
-    assert [part for word in got for part in (word.split("=") if word.startswith("--") else [word])] == words
+    assert [
+        part for word in got for part in (word.split("=") if word.startswith("--") else [word])
+    ] == words
     assert not (folder / "harm").exists()
 
 
@@ -139,22 +154,40 @@ def offered(name, folder, command):
         return set(fish_candidates(folder, f"gilscope {command} --"))
     if name == "bash":
         script = "source ./_gilscope; COMP_WORDS=(gilscope $1 --); COMP_CWORD=2; _gilscope gilscope; printf '%s\\n' \"${COMPREPLY[@]}\""
-        return set(subprocess.run(["bash", "-c", script, "bash", command], cwd=folder, capture_output=True, text=True, check=True).stdout.split())
-    block = re.search(rf"^\t\t{command}\)\n(.*?)^\t\t\t;;$", (folder / "_gilscope").read_text(), re.M | re.S)[1]
+        return set(
+            subprocess.run(
+                ["bash", "-c", script, "bash", command],
+                cwd=folder,
+                capture_output=True,
+                text=True,
+                check=True,
+            ).stdout.split()
+        )
+    block = re.search(
+        rf"^\t\t{command}\)\n(.*?)^\t\t\t;;$", (folder / "_gilscope").read_text(), re.M | re.S
+    )[1]
     return set(re.findall(r"'\*?(--[\w-]+?)=?-?\[", block))
 
 
 @pytest.mark.parametrize("command", output("--commands").split())
 def test_every_option_of_the_help_is_offered(shell, command):
-    options = set(re.findall(r"^ +(?:-\w, |    )(--[\w-]+)", output(command, "--help"), re.M)) - {"--usage"}
-    assert options and options == {option.rstrip("=") for option in offered(*shell, command)} - {"--help"}
+    options = set(re.findall(r"^ +(?:-\w, |    )(--[\w-]+)", output(command, "--help"), re.M)) - {
+        "--usage"
+    }
+    assert options and options == {option.rstrip("=") for option in offered(*shell, command)} - {
+        "--help"
+    }
 
 
 def test_every_command_is_offered(shell):
     name, folder = shell
     script = (folder / "_gilscope").read_text()
     pattern = {"bash": r"[' ]{} ", "zsh": r"'{}:", "fish": r"-a {} "}[name]
-    assert [command for command in output("--commands").split() if not re.search(pattern.format(command), script)] == []
+    assert [
+        command
+        for command in output("--commands").split()
+        if not re.search(pattern.format(command), script)
+    ] == []
 
 
 def test_another_shell_is_refused():
@@ -164,7 +197,11 @@ def test_another_shell_is_refused():
 
 def test_processes_are_listed_one_a_line():
     code = "import sys; print('ready', flush=True); sys.stdin.read()"
-    python = subprocess.Popen([sys.executable, "-c", code, "two\nlines\t\x1b[31m"], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    python = subprocess.Popen(
+        [sys.executable, "-c", code, "two\nlines\t\x1b[31m"],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+    )
     other = subprocess.Popen(["sleep", "60"])
     try:
         assert python.stdout.readline() == b"ready\n"
@@ -173,5 +210,8 @@ def test_processes_are_listed_one_a_line():
         other.kill()
         other.wait()
         python.communicate()
-    assert "python" in lines[str(python.pid)] and "two\\x0alines\\x09\\x1b[31m" in lines[str(python.pid)]
+    assert (
+        "python" in lines[str(python.pid)]
+        and "two\\x0alines\\x09\\x1b[31m" in lines[str(python.pid)]
+    )
     assert str(other.pid) not in lines

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
 """The scripts with stacks, exported as flames: compared with NAME.folded, NAME.holders.folded, NAME.speedscope.json and NAME.pprof, and with the report."""
+
 import gzip
 import json
 import os
@@ -15,22 +16,50 @@ import pytest
 from test_golden import EXIT_OK, EXIT_PARTIAL, GILSCOPE, ROOT, SCRIPTS, compare, report
 
 # comes with the application, which the browser tests need
-SPEEDSCOPE_SCHEMA = Path(GILSCOPE).parent / "browser/node_modules/speedscope/dist/release/file-format-schema.json"
+SPEEDSCOPE_SCHEMA = (
+    Path(GILSCOPE).parent / "browser/node_modules/speedscope/dist/release/file-format-schema.json"
+)
 WITH_STACKS = [script for script in SCRIPTS if '"stacks": true' in script.read_text()]
-STATES = ["python", "native", "gil_wait", "held_blocked", "held_runnable", "blocked", "runnable", "idle", "unknown"]
+STATES = [
+    "python",
+    "native",
+    "gil_wait",
+    "held_blocked",
+    "held_runnable",
+    "blocked",
+    "runnable",
+    "idle",
+    "unknown",
+]
 ALL = "--state=" + ",".join(STATES)
 
 
 def export(script, form, *options):
-    result = subprocess.run([GILSCOPE, "export", "--format", form, *options, script], stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=60, check=False)
+    result = subprocess.run(
+        [GILSCOPE, "export", "--format", form, *options, script],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        timeout=60,
+        check=False,
+    )
     assert result.returncode in (EXIT_OK, EXIT_PARTIAL), result.stderr.decode()
     return result.stdout, result.stderr.decode()
 
 
 def decoded(profile):
     """A profile as protoc reads it by our .proto."""
-    result = subprocess.run(["protoc", "--decode=pprof.Profile", f"--proto_path={ROOT}/user/view/export", "pprof.proto"], input=gzip.decompress(profile),
-                            capture_output=True, timeout=60, check=True)
+    result = subprocess.run(
+        [
+            "protoc",
+            "--decode=pprof.Profile",
+            f"--proto_path={ROOT}/user/view/export",
+            "pprof.proto",
+        ],
+        input=gzip.decompress(profile),
+        capture_output=True,
+        timeout=60,
+        check=True,
+    )
     return result.stdout.decode()
 
 
@@ -56,11 +85,14 @@ def script(request):
     return request.param
 
 
-@pytest.mark.parametrize("suffix, form, options", [
-    (".folded", "folded", []),
-    (".holders.folded", "folded", ["--state=gil_wait", "--by=holder"]),
-    (".speedscope.json", "speedscope", []),
-])
+@pytest.mark.parametrize(
+    "suffix, form, options",
+    [
+        (".folded", "folded", []),
+        (".holders.folded", "folded", ["--state=gil_wait", "--by=holder"]),
+        (".speedscope.json", "speedscope", []),
+    ],
+)
 def test_export_is_as_expected(request, script, suffix, form, options):
     compare(request, script.with_suffix(suffix), export(script, form, *options)[0].decode())
 
@@ -81,11 +113,21 @@ def test_one_state_alone_is_the_same_without_its_name(script):
     together = parse_folded(export(script, "folded", ALL)[0].decode())
     for state in STATES:
         alone = parse_folded(export(script, "folded", f"--state={state}")[0].decode())
-        assert [(frames + [state], weight) for frames, weight in alone] == [(frames, weight) for frames, weight in together if frames[-1] == state]
+        assert [(frames + [state], weight) for frames, weight in alone] == [
+            (frames, weight) for frames, weight in together if frames[-1] == state
+        ]
 
 
 def test_both_directions_of_a_wait_weigh_the_same(script):
-    weights = [sum(weight for _, weight in parse_folded(export(script, "folded", "--state=gil_wait", f"--by={by}")[0].decode())) for by in ("waiter", "holder")]
+    weights = [
+        sum(
+            weight
+            for _, weight in parse_folded(
+                export(script, "folded", "--state=gil_wait", f"--by={by}")[0].decode()
+            )
+        )
+        for by in ("waiter", "holder")
+    ]
     assert weights[0] == weights[1] == reported_states(script)["gil_wait"]
 
 
@@ -94,7 +136,11 @@ def test_speedscope_adds_up_to_the_report_and_refers_to_what_is_there(script):
     frames = found["shared"]["frames"]
     sums = {}
     for profile in found["profiles"]:
-        assert (profile["type"], profile["unit"], profile["startValue"]) == ("sampled", "nanoseconds", 0)
+        assert (profile["type"], profile["unit"], profile["startValue"]) == (
+            "sampled",
+            "nanoseconds",
+            0,
+        )
         assert len(profile["samples"]) == len(profile["weights"])
         assert sum(profile["weights"]) == profile["endValue"]
         assert all(0 <= frame < len(frames) for sample in profile["samples"] for frame in sample)
@@ -105,7 +151,10 @@ def test_speedscope_adds_up_to_the_report_and_refers_to_what_is_there(script):
         assert frame["name"] and set(frame) <= {"name", "file", "line"}
 
 
-@pytest.mark.skipif(not SPEEDSCOPE_SCHEMA.exists(), reason="speedscope's schema is not installed (tools/install-deps test)")
+@pytest.mark.skipif(
+    not SPEEDSCOPE_SCHEMA.exists(),
+    reason="speedscope's schema is not installed (tools/install-deps test)",
+)
 def test_speedscope_keeps_its_schema(script):
     schema = json.loads(SPEEDSCOPE_SCHEMA.read_text())
     jsonschema.Draft7Validator.check_schema(schema)
@@ -114,10 +163,18 @@ def test_speedscope_keeps_its_schema(script):
 
 def test_pprof_adds_up_to_the_report(script):
     text = decoded(export(script, "pprof", ALL)[0])
-    texts = [json.loads(f'"{escaped}"') for escaped in re.findall(r'^string_table: "(.*)"$', re.sub(r"\\(\d{3}|')", "?", text), re.M)]
+    texts = [
+        json.loads(f'"{escaped}"')
+        for escaped in re.findall(
+            r'^string_table: "(.*)"$', re.sub(r"\\(\d{3}|')", "?", text), re.M
+        )
+    ]
     sums = Counter()
     for sample in re.findall(r"^sample \{\n(.*?)^\}", text, re.M | re.S):
-        labels = {texts[int(key)]: texts[int(value)] for key, value in re.findall(r"key: (\d+)\s+str: (\d+)", sample)}
+        labels = {
+            texts[int(key)]: texts[int(value)]
+            for key, value in re.findall(r"key: (\d+)\s+str: (\d+)", sample)
+        }
         assert set(labels) == {"thread", "handler", "state"}
         sums[labels["state"]] += int(re.search(r"^  value: (\d+)$", sample, re.M)[1])
     assert sums == reported_states(script)
@@ -125,8 +182,13 @@ def test_pprof_adds_up_to_the_report(script):
 
 def pprof(profile, *options):
     """What pprof itself says of a profile. Its cache goes where the profile is."""
-    result = subprocess.run(["go", "tool", "pprof", *options, profile], capture_output=True, timeout=300, check=False,
-                            env={**os.environ, "GOTOOLCHAIN": "local", "PPROF_TMPDIR": str(profile.parent)})
+    result = subprocess.run(
+        ["go", "tool", "pprof", *options, profile],
+        capture_output=True,
+        timeout=300,
+        check=False,
+        env={**os.environ, "GOTOOLCHAIN": "local", "PPROF_TMPDIR": str(profile.parent)},
+    )
     assert result.returncode == 0, result.stderr.decode()
     return result.stdout.decode()
 
@@ -150,11 +212,17 @@ def test_pprof_itself_adds_up_what_speedscope_has(script, tmp_path):
     profile.write_bytes(export(script, "pprof", ALL)[0])
     own, whole = Counter(), Counter()
     found = json.loads(export(script, "speedscope", ALL, "--by=waiter")[0])
-    for sample, weight in [pair for each in found["profiles"] for pair in zip(each["samples"], each["weights"])]:
+    for sample, weight in [
+        pair for each in found["profiles"] for pair in zip(each["samples"], each["weights"])
+    ]:
         names = [found["shared"]["frames"][frame]["name"] for frame in sample]
         own[names[-1]] += weight
         whole.update({name: weight for name in set(names)})
-    rows = re.findall(r"^ *(\S+) +\S+% +\S+% +(\S+) +\S+%  (.*)$", pprof(profile, "-top", "-nodecount=10000", "-nodefraction=0", "-unit=ns"), re.M)
+    rows = re.findall(
+        r"^ *(\S+) +\S+% +\S+% +(\S+) +\S+%  (.*)$",
+        pprof(profile, "-top", "-nodecount=10000", "-nodefraction=0", "-unit=ns"),
+        re.M,
+    )
     assert {name for _, _, name in rows} == set(whole)
     for flat, cum, name in rows:
         assert (nanoseconds(flat), nanoseconds(cum)) == (own[name], whole[name]), name
@@ -162,19 +230,33 @@ def test_pprof_itself_adds_up_what_speedscope_has(script, tmp_path):
 
 def test_what_is_exact_is_said_beside_the_output(script):
     out, err = export(script, "folded", ALL)
-    assert re.search(r"^gilscope: exact sums: .*\bblocked\b", err, re.M) and re.search(r"^gilscope: samples: (python|native).* at 199 Hz", err, re.M)
+    assert re.search(r"^gilscope: exact sums: .*\bblocked\b", err, re.M) and re.search(
+        r"^gilscope: samples: (python|native).* at 199 Hz", err, re.M
+    )
     assert b"exact" not in out
 
 
-@pytest.mark.parametrize("form, option, words", [
-    ("folded", "--state=gil_wiat", "'gil_wiat' is not a state"),
-    ("folded", "--state=python,", "'' is not a state"),
-    ("folded", "--by=both", "waiter or holder"),
-    ("script", "--state=python", "'script' is the whole recording"),
-    ("trace", "--by=holder", "'trace' is the whole recording"),
-    ("script", "--app-root=/srv", "'script' is the whole recording"),
-    ("perfetto", "--state=python", "--state and --by choose among stacks; 'perfetto' is the whole recording"),
-])
+@pytest.mark.parametrize(
+    "form, option, words",
+    [
+        ("folded", "--state=gil_wiat", "'gil_wiat' is not a state"),
+        ("folded", "--state=python,", "'' is not a state"),
+        ("folded", "--by=both", "waiter or holder"),
+        ("script", "--state=python", "'script' is the whole recording"),
+        ("trace", "--by=holder", "'trace' is the whole recording"),
+        ("script", "--app-root=/srv", "'script' is the whole recording"),
+        (
+            "perfetto",
+            "--state=python",
+            "--state and --by choose among stacks; 'perfetto' is the whole recording",
+        ),
+    ],
+)
 def test_choices_that_make_no_sense_are_refused(form, option, words):
-    result = subprocess.run([GILSCOPE, "export", "-f", form, option, SCRIPTS[0]], capture_output=True, timeout=60, check=False)
+    result = subprocess.run(
+        [GILSCOPE, "export", "-f", form, option, SCRIPTS[0]],
+        capture_output=True,
+        timeout=60,
+        check=False,
+    )
     assert result.returncode == 2 and words in result.stderr.decode() and not result.stdout

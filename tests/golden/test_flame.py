@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
 """`gilscope flame`: the picture compared with NAME.flame.svg; page and picture compared with a flame graph that is made here of the folded stacks."""
+
 import base64
 import json
 import re
@@ -17,7 +18,12 @@ MARGIN, WIDTH, ROW, LEAST = 10, 1180, 18, 0.4
 
 
 def flame(script, output, *options):
-    result = subprocess.run([GILSCOPE, "flame", *options, script, "-o", output], capture_output=True, timeout=60, check=False)
+    result = subprocess.run(
+        [GILSCOPE, "flame", *options, script, "-o", output],
+        capture_output=True,
+        timeout=60,
+        check=False,
+    )
     assert result.returncode in (EXIT_OK, EXIT_PARTIAL), result.stderr.decode()
     return result.stdout.decode()
 
@@ -25,9 +31,11 @@ def flame(script, output, *options):
 @pytest.fixture
 def picture(tmp_path):
     """Draws a picture; returns its text."""
+
     def draw(script, *options):
         flame(script, tmp_path / "flame.svg", *options)
         return (tmp_path / "flame.svg").read_text()
+
     return draw
 
 
@@ -49,9 +57,15 @@ def frame_text(name, file, line):
 
 # ── the page ──
 
+
 def blobs(page):
-    return {name: zlib.decompress(base64.b64decode(text)) for name, text in
-            re.findall(r'<script type="application/octet-stream" id="([\w-]+)">([A-Za-z0-9+/=]*)</script>', page)}
+    return {
+        name: zlib.decompress(base64.b64decode(text))
+        for name, text in re.findall(
+            r'<script type="application/octet-stream" id="([\w-]+)">([A-Za-z0-9+/=]*)</script>',
+            page,
+        )
+    }
 
 
 def varints(blob):
@@ -71,7 +85,7 @@ def page_tree(blob, frames):
     count, *columns = varints(blob)
     assert len(columns) == 3 * count
     paths, nodes = [()], {}
-    for back, frame, own in zip(columns[:count], columns[count:2 * count], columns[2 * count:]):
+    for back, frame, own in zip(columns[:count], columns[count : 2 * count], columns[2 * count :]):
         path = paths[-1 - back] + (frame_text(*frames[frame][:3]),)
         assert path not in nodes
         paths.append(path)
@@ -91,8 +105,13 @@ def test_the_page_has_the_folded_stacks(script):
     data = blobs(flame(script, "-"))
     head = json.loads(data["head"])
     assert head["format"] == "gilscope.flame/1"
-    assert [(graph["state"], graph["by"]) for graph in head["graphs"]] == \
-        [pair for state in STATES for pair in ([(state, "waiter"), (state, "holder")] if state == "gil_wait" else [(state, None)])]
+    assert [(graph["state"], graph["by"]) for graph in head["graphs"]] == [
+        pair
+        for state in STATES
+        for pair in (
+            [(state, "waiter"), (state, "holder")] if state == "gil_wait" else [(state, None)]
+        )
+    ]
     compared = 0
     for graph in head["graphs"]:
         expected = folded(script, f"--state={graph['state']}", f"--by={graph['by'] or 'waiter'}")
@@ -126,11 +145,14 @@ def test_the_page_needs_nothing_else(script):
 
 
 def test_the_page_holds_only_what_was_asked_for():
-    head = json.loads(blobs(flame(CASES / "blame.script", "-", "--state=gil_wait,python", "--by=holder"))["head"])
+    head = json.loads(
+        blobs(flame(CASES / "blame.script", "-", "--state=gil_wait,python", "--by=holder"))["head"]
+    )
     assert [graph["name"] for graph in head["graphs"]] == ["python", "made_wait"]
 
 
 # ── the picture ──
+
 
 def boxes(svg):
     """[(text of the title's lines, ns, x, y, width, label), …] of all boxes."""
@@ -139,7 +161,16 @@ def boxes(svg):
         *frame, times = group.find(f"{SVG}title").text.split("\n")
         box, label = group.find(f"{SVG}rect"), group.find(f"{SVG}text")
         ns = int(re.search(r"\(([\d\u00a0]+)\u00a0ns\)", times)[1].replace("\u00a0", ""))
-        found.append((frame, ns, float(box.get("x")), float(box.get("y")), float(box.get("width")), None if label is None else label.text))
+        found.append(
+            (
+                frame,
+                ns,
+                float(box.get("x")),
+                float(box.get("y")),
+                float(box.get("width")),
+                None if label is None else label.text,
+            )
+        )
     return found
 
 
@@ -153,7 +184,16 @@ def test_picture_is_as_expected(request, picture, name):
     compare(request, CASES / f"{name}.flame.svg", picture(CASES / f"{name}.script"))
 
 
-@pytest.mark.parametrize("options", [[ALL], ["--state=blocked"], ["--state=gil_wait", "--by=holder"], ["--state=python,unknown,runnable"]], ids=" ".join)
+@pytest.mark.parametrize(
+    "options",
+    [
+        [ALL],
+        ["--state=blocked"],
+        ["--state=gil_wait", "--by=holder"],
+        ["--state=python,unknown,runnable"],
+    ],
+    ids=" ".join,
+)
 def test_the_picture_has_the_folded_stacks(script, picture, options):
     nodes, paths, drawn = folded(script, *options), {}, set()
     whole = sum(own for _, own in nodes.values())
@@ -163,9 +203,15 @@ def test_the_picture_has_the_folded_stacks(script, picture, options):
         paths[y] = path
         drawn.add(path)
         assert nodes[path][0] == ns, path
-        assert width == pytest.approx(WIDTH * ns / whole - (0.8 if WIDTH * ns / whole > 3 else 0), abs=0.02)
+        assert width == pytest.approx(
+            WIDTH * ns / whole - (0.8 if WIDTH * ns / whole > 3 else 0), abs=0.02
+        )
         assert x >= MARGIN - 0.01 and x + width <= MARGIN + WIDTH + 0.01
-    assert drawn == {path for path, (ns, _) in nodes.items() if WIDTH * ns / whole >= LEAST} if whole else not drawn
+    assert (
+        drawn == {path for path, (ns, _) in nodes.items() if WIDTH * ns / whole >= LEAST}
+        if whole
+        else not drawn
+    )
 
 
 def test_boxes_lie_side_by_side_in_their_callers_and_the_widest_is_first(script, picture):
@@ -190,9 +236,15 @@ def test_labels_fit_their_boxes(script, picture):
 
 def test_the_picture_is_for_documents(script, picture):
     svg = picture(script)
-    assert svg.startswith('<svg xmlns="http://www.w3.org/2000/svg"') and "prefers-color-scheme: dark" in svg
+    assert (
+        svg.startswith('<svg xmlns="http://www.w3.org/2000/svg"')
+        and "prefers-color-scheme: dark" in svg
+    )
     assert not re.search(r"<script|<foreignObject|\son\w+=|href|@import|url\(", svg)
-    assert [element.tag for element in ElementTree.fromstring(svg)][:2] == [f"{SVG}title", f"{SVG}style"]
+    assert [element.tag for element in ElementTree.fromstring(svg)][:2] == [
+        f"{SVG}title",
+        f"{SVG}style",
+    ]
 
 
 def test_what_is_empty_says_why(picture):
@@ -203,18 +255,42 @@ def test_what_is_empty_says_why(picture):
 
 # ── the command ──
 
+
 def test_a_page_is_written_beside_unless_told(tmp_path):
-    result = subprocess.run([GILSCOPE, "flame", CASES / "blame.script"], cwd=tmp_path, capture_output=True, timeout=60, check=False)
-    assert result.returncode == EXIT_OK and not result.stdout and b"gilscope-flame.html" in result.stderr
+    result = subprocess.run(
+        [GILSCOPE, "flame", CASES / "blame.script"],
+        cwd=tmp_path,
+        capture_output=True,
+        timeout=60,
+        check=False,
+    )
+    assert (
+        result.returncode == EXIT_OK
+        and not result.stdout
+        and b"gilscope-flame.html" in result.stderr
+    )
     assert [path.name for path in tmp_path.iterdir()] == ["gilscope-flame.html"]
 
 
-@pytest.mark.parametrize("options, status, words", [
-    (["-o", "flame.png"], 2, "let its name end in .html for a page, or in .svg for a picture"),
-    (["--state", "gil_wiat"], 2, "'gil_wiat' is not a state"),
-    (["--by", "both"], 2, "waiter or holder"),
-    (["-o", "no/such/folder/flame.svg"], 1, "cannot create no/such/folder/flame.svg"),
-])
+@pytest.mark.parametrize(
+    "options, status, words",
+    [
+        (["-o", "flame.png"], 2, "let its name end in .html for a page, or in .svg for a picture"),
+        (["--state", "gil_wiat"], 2, "'gil_wiat' is not a state"),
+        (["--by", "both"], 2, "waiter or holder"),
+        (["-o", "no/such/folder/flame.svg"], 1, "cannot create no/such/folder/flame.svg"),
+    ],
+)
 def test_what_makes_no_sense_is_refused(tmp_path, options, status, words):
-    result = subprocess.run([GILSCOPE, "flame", CASES / "blame.script", *options], cwd=tmp_path, capture_output=True, timeout=60, check=False)
-    assert result.returncode == status and words in result.stderr.decode() and not list(tmp_path.iterdir())
+    result = subprocess.run(
+        [GILSCOPE, "flame", CASES / "blame.script", *options],
+        cwd=tmp_path,
+        capture_output=True,
+        timeout=60,
+        check=False,
+    )
+    assert (
+        result.returncode == status
+        and words in result.stderr.decode()
+        and not list(tmp_path.iterdir())
+    )

@@ -3,6 +3,7 @@
 
 A new case is a new script: tests/golden/run --update writes what is expected, and a person reads it before it is committed.
 """
+
 import difflib
 import json
 import os
@@ -23,7 +24,13 @@ SITES_FAULTS = ("never_taken", "never_released", "never_passed")
 
 
 def report(script, *options):
-    result = subprocess.run([GILSCOPE, "report", *options, script], stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=60, check=False)
+    result = subprocess.run(
+        [GILSCOPE, "report", *options, script],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        timeout=60,
+        check=False,
+    )
     assert result.returncode in (EXIT_OK, EXIT_PARTIAL), result.stderr.decode()
     return result.stdout.decode(), result.returncode
 
@@ -32,7 +39,9 @@ def compare(request, expected, found):
     if request.config.getoption("--update"):
         expected.write_text(found)
     want = expected.read_text()
-    diff = difflib.unified_diff(want.splitlines(True), found.splitlines(True), expected.name, "found")
+    diff = difflib.unified_diff(
+        want.splitlines(True), found.splitlines(True), expected.name, "found"
+    )
     assert want == found, "\n" + "".join(diff)
 
 
@@ -68,9 +77,13 @@ def test_sites_that_are_not_what_they_were_taken_for_are_told(script):
     """Only where facts say so, for an innocent Python must not be accused; and with --json on stderr too, for whoever keeps only figures."""
     text, _ = report(script, "--json")
     found = [process["sites"] for process in json.loads(text)["processes"]]
-    told = subprocess.run([GILSCOPE, "report", "--json", script], capture_output=True, text=True, check=False).stderr
+    told = subprocess.run(
+        [GILSCOPE, "report", "--json", script], capture_output=True, text=True, check=False
+    ).stderr
     if script.stem in SITES_FAULTS:
-        assert [(sites["fault"], sites["confidence"]) for sites in found] == [(script.stem, "unknown")]
+        assert [(sites["fault"], sites["confidence"]) for sites in found] == [
+            (script.stem, "unknown")
+        ]
         assert "the GIL of process 100" in told
     else:
         assert not any("fault" in sites for sites in found) and told == ""
@@ -90,7 +103,9 @@ def test_states_of_threads_add_up(script):
             unknown += thread["states"]["unknown"]
             held += sum(thread["states"][state] for state in HOLDING)
         # no two threads hold a GIL at once
-        assert held <= sum(gil["held_ns"] for gil in process["gils"]) <= window * len(process["gils"])
+        assert (
+            held <= sum(gil["held_ns"] for gil in process["gils"]) <= window * len(process["gils"])
+        )
     assert found["evidence"]["thread_ns"] == total
     assert found["evidence"]["unknown_ns"] == unknown
 
@@ -105,23 +120,40 @@ def test_states_of_stalls_add_up(script):
                 assert sum(states.values()) == stall["end_ns"] - stall["start_ns"]
                 assert states[stall["cause"]] == max(states.values())
                 assert sum(blocker["ns"] for blocker in stall["blockers"]) <= states["gil_wait"]
-                assert sum(call["ns"] for call in stall["syscalls"]) == states["blocked"] + states["held_blocked"]
-                assert sum(task["ns"] for task in stall["preempted_by"]) <= states["runnable"] + states["held_runnable"]
+                assert (
+                    sum(call["ns"] for call in stall["syscalls"])
+                    == states["blocked"] + states["held_blocked"]
+                )
+                assert (
+                    sum(task["ns"] for task in stall["preempted_by"])
+                    <= states["runnable"] + states["held_runnable"]
+                )
                 assert stall["throttled_ns"] <= states["runnable"] + states["held_runnable"]
                 for blocker in stall["blockers"]:
-                    assert blocker["ns"] == sum(blocker["states"].values()) and blocker["tid"] in tids - {loop["tid"]}
+                    assert blocker["ns"] == sum(blocker["states"].values()) and blocker[
+                        "tid"
+                    ] in tids - {loop["tid"]}
                 for entries in (stall["blockers"], stall["syscalls"], stall["preempted_by"]):
-                    assert [entry["ns"] for entry in entries] == sorted((entry["ns"] for entry in entries), reverse=True)
+                    assert [entry["ns"] for entry in entries] == sorted(
+                        (entry["ns"] for entry in entries), reverse=True
+                    )
 
 
 def test_the_threshold_only_chooses_among_the_stalls(script):
     def stalls(threshold):
         found = json.loads(report(script, "--json", "--stall", f"{threshold}ns")[0])
-        return [stall for process in found["processes"] for loop in process["loops"] for stall in loop["stalls"]]
+        return [
+            stall
+            for process in found["processes"]
+            for loop in process["loops"]
+            for stall in loop["stalls"]
+        ]
 
     every = stalls(1)
     for threshold in (10_000_000, 60_010_000, 10_000_000_000):
-        assert stalls(threshold) == [stall for stall in every if stall["end_ns"] - stall["start_ns"] >= threshold]
+        assert stalls(threshold) == [
+            stall for stall in every if stall["end_ns"] - stall["start_ns"] >= threshold
+        ]
 
 
 def test_colours_add_nothing_but_colour(script):

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
 """The manual pages: one for every command, with every option that --help has."""
+
 import os
 import re
 import subprocess
@@ -8,7 +9,6 @@ from pathlib import Path
 import pytest
 
 GILSCOPE = Path(__file__).resolve().parents[2] / os.environ.get("B", "build") / "gilscope"
-
 
 
 def output(*words):
@@ -39,4 +39,6 @@ def test_the_first_page_names_every_command():
 
 
 def test_help_lists_every_command():
-    assert [command for command in COMMANDS if not re.search(rf"^  {command} ", output("--help"), re.M)] == []
+    assert [
+        command for command in COMMANDS if not re.search(rf"^  {command} ", output("--help"), re.M)
+    ] == []

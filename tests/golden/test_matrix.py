@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
 """What of tests/matrix needs no guest and no network: which kernels and Pythons are chosen, and how a part of a table is replaced."""
+
 import importlib.machinery
 import importlib.util
 import sys
@@ -13,13 +14,30 @@ import debian  # noqa: E402
 import kernels  # noqa: E402
 import support  # noqa: E402
 
-PACKAGES = {f"linux-image-{release}": None for release in (
-    "5.10.0-30-cloud-amd64", "5.10.0-32-cloud-amd64", "6.1.0-9-cloud-amd64", "6.1.0-50-cloud-amd64", "6.12.9+deb13-cloud-amd64", "6.12.117+deb13-cloud-amd64",
-    "6.18.15+deb13-cloud-amd64", "7.2.13+deb14-cloud-amd64")}
+PACKAGES = {
+    f"linux-image-{release}": None
+    for release in (
+        "5.10.0-30-cloud-amd64",
+        "5.10.0-32-cloud-amd64",
+        "6.1.0-9-cloud-amd64",
+        "6.1.0-50-cloud-amd64",
+        "6.12.9+deb13-cloud-amd64",
+        "6.12.117+deb13-cloud-amd64",
+        "6.18.15+deb13-cloud-amd64",
+        "7.2.13+deb14-cloud-amd64",
+    )
+}
 
 
-@pytest.mark.parametrize("series, release", [
-    ("5.10", "5.10.0-32-cloud-amd64"), ("6.1", "6.1.0-50-cloud-amd64"), ("6.12", "6.12.117+deb13-cloud-amd64"), ("newest", "7.2.13+deb14-cloud-amd64")])
+@pytest.mark.parametrize(
+    "series, release",
+    [
+        ("5.10", "5.10.0-32-cloud-amd64"),
+        ("6.1", "6.1.0-50-cloud-amd64"),
+        ("6.12", "6.12.117+deb13-cloud-amd64"),
+        ("newest", "7.2.13+deb14-cloud-amd64"),
+    ],
+)
 def test_the_newest_kernel_of_a_series_is_chosen(series, release):
     assert kernels.choose(PACKAGES, series) == f"linux-image-{release}"
 
@@ -30,14 +48,30 @@ def test_a_series_that_debian_has_not_is_missed():
 
 
 def row(kernel, loop, faults=()):
-    return support.cells({"kernel": kernel, "machine": "amd64", "loop": loop, "faults": list(faults)}, support.GUESTS)
+    return support.cells(
+        {"kernel": kernel, "machine": "amd64", "loop": loop, "faults": list(faults)}, support.GUESTS
+    )
 
 
 def test_a_part_of_a_table_replaces_its_own_rows():
-    old = support.parse(support.table([list(support.GUESTS.values()), row("6.1", "asyncio"), row("6.1", "uvloop"), row("5.10", "asyncio")]))
+    old = support.parse(
+        support.table(
+            [
+                list(support.GUESTS.values()),
+                row("6.1", "asyncio"),
+                row("6.1", "uvloop"),
+                row("5.10", "asyncio"),
+            ]
+        )
+    )
     new = [row("6.1", "uvloop", ["a | b\nc", "d"]), row("7.2", "asyncio")]
     merged = support.merge(old, new, support.GUESTS, whole=False)
-    assert [cells[:3] for cells in merged] == [["6.1", "amd64", "asyncio"], ["6.1", "amd64", "uvloop"], ["5.10", "amd64", "asyncio"], ["7.2", "amd64", "asyncio"]]
+    assert [cells[:3] for cells in merged] == [
+        ["6.1", "amd64", "asyncio"],
+        ["6.1", "amd64", "uvloop"],
+        ["5.10", "amd64", "asyncio"],
+        ["7.2", "amd64", "asyncio"],
+    ]
     assert merged[1][-2] == "a / b c … and 1 more" and merged[0][-2] == "as promised"
     assert support.merge(old, new, support.GUESTS, whole=True) == new
 
@@ -52,7 +86,7 @@ def test_sources_do_not_lie_among_apts_lists(tmp_path, monkeypatch):
     monkeypatch.setattr(debian, "mirror", lambda: "http://mirror/debian")
     lists = tmp_path / "sid-amd64-src" / "lists"
     lists.mkdir(parents=True)
-    for name in ("InRelease", "Sources", "lock"):       # new enough to need no update
+    for name in ("InRelease", "Sources", "lock"):  # new enough to need no update
         (lists / name).touch()
     debian.Archive(tmp_path, "sid", "amd64", "deb-src")
     assert not list(lists.rglob("sources.list"))
@@ -60,7 +94,9 @@ def test_sources_do_not_lie_among_apts_lists(tmp_path, monkeypatch):
 
 
 def test_only_the_pythons_asked_for_are_made(monkeypatch):
-    loader = importlib.machinery.SourceFileLoader("matrix_run", str(Path(support.ROOT) / "tests" / "matrix" / "run"))
+    loader = importlib.machinery.SourceFileLoader(
+        "matrix_run", str(Path(support.ROOT) / "tests" / "matrix" / "run")
+    )
     run = importlib.util.module_from_spec(importlib.util.spec_from_loader("matrix_run", loader))
     loader.exec_module(run)
     made = []
@@ -68,6 +104,11 @@ def test_only_the_pythons_asked_for_are_made(monkeypatch):
     monkeypatch.setattr(run, "chroot", made.append)
     monkeypatch.setattr(run.builds, "build", lambda label, _: made.append(label))
     assert [label for label, *_ in run.candidates(False, "system")] == ["system"] and not made
-    for only, expected in (("debian-trixie-3.1", ["trixie"]), ("3.13t GIL on", ["3.13t"]), ("3.1", list(run.builds.BUILDS)), ("debian", list(run.SUITES))):
+    for only, expected in (
+        ("debian-trixie-3.1", ["trixie"]),
+        ("3.13t GIL on", ["3.13t"]),
+        ("3.1", list(run.builds.BUILDS)),
+        ("debian", list(run.SUITES)),
+    ):
         made.clear()
         assert not list(run.candidates(False, only)) and made == expected

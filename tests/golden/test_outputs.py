@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
 """Files that commands write: whole or not at all, never through a link, never over what is read, by one writer at a time."""
+
 import fcntl
 import os
 import signal
@@ -16,7 +17,14 @@ COMMANDS = {"export": ["export", "--format", "trace"], "timeline": ["timeline"],
 
 
 def run(*arguments, **kwargs):
-    return subprocess.run([GILSCOPE, *arguments], stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=60, check=False, **kwargs)
+    return subprocess.run(
+        [GILSCOPE, *arguments],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        timeout=60,
+        check=False,
+        **kwargs,
+    )
 
 
 @pytest.fixture(params=COMMANDS, name="command")
@@ -46,7 +54,11 @@ def test_a_file_is_replaced_by_a_whole_one(command, place):
 def test_nothing_is_written_through_a_link(command, place):
     link = place.with_name("link.html")
     link.symlink_to(place.name)
-    assert_untouched(place, run(*command, SCRIPT, "-o", link), "is a symbolic link, and nothing is written through one")
+    assert_untouched(
+        place,
+        run(*command, SCRIPT, "-o", link),
+        "is a symbolic link, and nothing is written through one",
+    )
     assert link.is_symlink()
     link.unlink()
     link.with_name("link.html.partial").symlink_to(place.name)
@@ -74,12 +86,18 @@ def test_the_second_writer_is_refused(command, place):
         assert_untouched(place, run(*command, SCRIPT, "-o", place), "another process is writing")
         assert partial.read_text() == "the first one's"
     # a killed one's lock is gone
-    assert run(*command, SCRIPT, "-o", place).returncode == EXIT_OK and not partial.exists() and place.stat().st_size > 100
+    assert (
+        run(*command, SCRIPT, "-o", place).returncode == EXIT_OK
+        and not partial.exists()
+        and place.stat().st_size > 100
+    )
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_a_signal_leaves_the_old_file_and_nothing_else(command, place, number):
-    with subprocess.Popen([GILSCOPE, *command, "-", "-o", place], stdin=subprocess.PIPE, stderr=subprocess.DEVNULL) as process:
+    with subprocess.Popen(
+        [GILSCOPE, *command, "-", "-o", place], stdin=subprocess.PIPE, stderr=subprocess.DEVNULL
+    ) as process:
         process.stdin.write(SCRIPT.read_bytes()[:300])
         process.stdin.flush()
         end = time.monotonic() + 30
@@ -91,13 +109,24 @@ def test_a_signal_leaves_the_old_file_and_nothing_else(command, place, number):
 
 
 def test_a_failure_leaves_the_old_file_and_nothing_else(command, place):
-    assert_untouched(place, run(*command, "-", "-o", place, input=b"GILSCOPE, but no trace at all"), "")
-    assert_untouched(place, run(*command, place.with_name("missing.gsc"), "-o", place), "cannot open")
+    assert_untouched(
+        place, run(*command, "-", "-o", place, input=b"GILSCOPE, but no trace at all"), ""
+    )
+    assert_untouched(
+        place, run(*command, place.with_name("missing.gsc"), "-o", place), "cannot open"
+    )
     assert os.listdir(place.parent) == [place.name]
 
 
 def test_a_full_disk_leaves_the_old_file_and_nothing_else(command, tmp_path):
-    if os.geteuid() or subprocess.run(["mount", "-t", "tmpfs", "-o", "size=4k", "none", tmp_path], stderr=subprocess.DEVNULL, check=False).returncode:
+    if (
+        os.geteuid()
+        or subprocess.run(
+            ["mount", "-t", "tmpfs", "-o", "size=4k", "none", tmp_path],
+            stderr=subprocess.DEVNULL,
+            check=False,
+        ).returncode
+    ):
         pytest.skip("cannot mount a small file system")
     try:
         place = tmp_path / "out.html"
@@ -111,7 +140,9 @@ def test_a_full_disk_leaves_the_old_file_and_nothing_else(command, tmp_path):
 def test_pipes_and_devices_are_written_as_it_comes(command, tmp_path):
     pipe = tmp_path / "pipe.html"
     os.mkfifo(pipe)
-    with subprocess.Popen([GILSCOPE, *command, SCRIPT, "-o", pipe], stderr=subprocess.DEVNULL) as process:
+    with subprocess.Popen(
+        [GILSCOPE, *command, SCRIPT, "-o", pipe], stderr=subprocess.DEVNULL
+    ) as process:
         assert len(pipe.read_bytes()) > 100
     assert process.returncode == EXIT_OK and os.listdir(tmp_path) == ["pipe.html"]
     if command != ["flame"]:
@@ -167,7 +198,11 @@ int lstat(const char *path, struct stat *there)
 @pytest.fixture(name="intruded", scope="module")
 def intruder(tmp_path_factory):
     library = tmp_path_factory.mktemp("intruder") / "intruder.so"
-    subprocess.run(["cc", "-shared", "-fPIC", "-x", "c", "-", "-o", library], input=INTRUDER.encode(), check=True)
+    subprocess.run(
+        ["cc", "-shared", "-fPIC", "-x", "c", "-", "-o", library],
+        input=INTRUDER.encode(),
+        check=True,
+    )
     return lambda **environment: {**os.environ, "LD_PRELOAD": str(library), **environment}
 
 
@@ -175,7 +210,11 @@ def test_a_pipe_that_becomes_a_link_is_not_written_through(command, place, intru
     pipe = place.with_name("pipe.html")
     os.mkfifo(pipe)
     with open(os.open(pipe, os.O_RDWR), "rb"):
-        assert_untouched(place, run(*command, SCRIPT, "-o", pipe, env=intruded(LINKED=str(pipe))), "cannot create")
+        assert_untouched(
+            place,
+            run(*command, SCRIPT, "-o", pipe, env=intruded(LINKED=str(pipe))),
+            "cannot create",
+        )
     assert pipe.is_symlink()
 
 
@@ -195,7 +234,11 @@ def test_what_another_writer_has_just_made_is_left_alone(command, place, intrude
     partial = place.with_name(place.name + ".partial")
     if stale:
         partial.touch()
-    assert_untouched(place, run(*command, SCRIPT, "-o", place, env=intruded(REPLACED_PARTIAL=str(partial))), "another process is writing")
+    assert_untouched(
+        place,
+        run(*command, SCRIPT, "-o", place, env=intruded(REPLACED_PARTIAL=str(partial))),
+        "another process is writing",
+    )
     assert partial.stat().st_size == 0
 
 
@@ -205,9 +248,15 @@ def test_a_recording_that_cannot_begin_leaves_the_old_one(place):
     assert os.listdir(place.parent) == [place.name]
     link = place.with_name("gilscope.gsc")
     link.symlink_to(place.name)
-    assert_untouched(place, run("record", "-p", "4194304", cwd=place.parent), "is a symbolic link, and nothing is written through one")
+    assert_untouched(
+        place,
+        run("record", "-p", "4194304", cwd=place.parent),
+        "is a symbolic link, and nothing is written through one",
+    )
     link.unlink()
     partial = place.with_name(place.name + ".partial")
     with open(partial, "w") as first:
         fcntl.flock(first, fcntl.LOCK_EX)
-        assert_untouched(place, run("record", "-o", place, "-p", "4194304"), "another process is writing")
+        assert_untouched(
+            place, run("record", "-o", place, "-p", "4194304"), "another process is writing"
+        )

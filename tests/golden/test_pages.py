@@ -3,6 +3,7 @@
 
 The page is read by page.py. The build with sanitizers must write the very same bytes.
 """
+
 import html.parser
 import json
 import os
@@ -21,7 +22,13 @@ ON_CPU = {"python", "native"}
 
 
 def timeline(script, *options, program=GILSCOPE):
-    result = subprocess.run([program, "timeline", script, "-o", "-", *options], stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=60, check=False)
+    result = subprocess.run(
+        [program, "timeline", script, "-o", "-", *options],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        timeout=60,
+        check=False,
+    )
     assert result.returncode in (EXIT_OK, EXIT_PARTIAL), result.stderr.decode()
     return result.stdout, result.returncode
 
@@ -46,17 +53,34 @@ def moved(value, origin):
     if isinstance(value, list):
         return [moved(item, origin) for item in value]
     if isinstance(value, dict):
-        return {key: item - origin if key in ("start_ns", "end_ns", "worst_start_ns") and item is not None else moved(item, origin) for key, item in value.items()}
+        return {
+            key: item - origin
+            if key in ("start_ns", "end_ns", "worst_start_ns") and item is not None
+            else moved(item, origin)
+            for key, item in value.items()
+        }
     return value
 
 
 def threads_of(page, found):
     """Each thread's entry in the head beside that of the report."""
-    threads = [(number, thread) for number, process in enumerate(found["processes"]) for thread in process["threads"]]
+    threads = [
+        (number, thread)
+        for number, process in enumerate(found["processes"])
+        for thread in process["threads"]
+    ]
     assert len(threads) == len(page.head["threads"])
     for entry, (process, thread) in zip(page.head["threads"], threads):
-        assert {key: entry[key] for key in ("process", "tid", "comm", "python_name", "loop", "gone")} == {
-            "process": process, "tid": thread["tid"], "comm": thread["name"], "python_name": thread["python_name"], "loop": thread["loop"], "gone": thread["gone"]}
+        assert {
+            key: entry[key] for key in ("process", "tid", "comm", "python_name", "loop", "gone")
+        } == {
+            "process": process,
+            "tid": thread["tid"],
+            "comm": thread["name"],
+            "python_name": thread["python_name"],
+            "loop": thread["loop"],
+            "gone": thread["gone"],
+        }
         yield entry, thread
 
 
@@ -75,7 +99,9 @@ def test_the_report_inside_is_the_report(page, found):
     assert inside == moved(found, origin)
     assert page.head["end_ns"] == found["window"]["end_ns"] - origin
     assert page.head["processes"] == [
-        {key: process[key] for key in ("pid", "cmdline", "python")} for process in found["processes"]]
+        {key: process[key] for key in ("pid", "cmdline", "python")}
+        for process in found["processes"]
+    ]
 
 
 def test_exit_status_and_threshold_are_those_of_the_report(script):
@@ -91,9 +117,17 @@ def test_states_are_those_of_the_report(page, found):
     for entry, thread in threads_of(page, found):
         spans = page.states(entry)
         assert reader.sums(spans) == +Counter(thread["states"])
-        assert sum(end - start for start, end, _, flags, _ in spans if flags & SAMPLED) == thread["sampled_ns"]
-        assert all(before[1] == after[0] and before[2:] != after[2:] for before, after in zip(spans, spans[1:]))
-        assert spans and 0 <= spans[0][0] and (spans[-1][1] == page.head["end_ns"] or thread["gone"])
+        assert (
+            sum(end - start for start, end, _, flags, _ in spans if flags & SAMPLED)
+            == thread["sampled_ns"]
+        )
+        assert all(
+            before[1] == after[0] and before[2:] != after[2:]
+            for before, after in zip(spans, spans[1:])
+        )
+        assert (
+            spans and 0 <= spans[0][0] and (spans[-1][1] == page.head["end_ns"] or thread["gone"])
+        )
         sampled += thread["sampled_ns"]
     assert sampled == found["evidence"]["sampled_ns"]
 
@@ -102,10 +136,13 @@ def test_stacks_cover_what_states_cover(page, found):
     for entry, thread in threads_of(page, found):
         states, stacks = page.states(entry), page.stack_spans(entry)
         assert [stacks[0][0], stacks[-1][1]] == [states[0][0], states[-1][1]]
-        assert all(before[1] == after[0] and before[2:] != after[2:] for before, after in zip(stacks, stacks[1:]))
+        assert all(
+            before[1] == after[0] and before[2:] != after[2:]
+            for before, after in zip(stacks, stacks[1:])
+        )
         for time, stack in page.clock(entry):
             # a sample belongs to the stretch that it ends or cuts, unless that is too long for it
-            (start, end, state, _, _), = reader.overlap(states, time - 1, time)
+            ((start, end, state, _, _),) = reader.overlap(states, time - 1, time)
             assert state in ON_CPU | {"unknown"} and end - start == 1
             assert reader.overlap(stacks, time - 1, time)[0][2] in (stack, 0)
 
@@ -115,21 +152,33 @@ def plain(names):
     return tuple(name if re.fullmatch(r"[\w.<>]+", name) else "?" for name in names)
 
 
-@pytest.mark.parametrize("script", [script for script in SCRIPTS if '"stacks": true' in script.read_text()], ids=lambda path: path.stem)
+@pytest.mark.parametrize(
+    "script",
+    [script for script in SCRIPTS if '"stacks": true' in script.read_text()],
+    ids=lambda path: path.stem,
+)
 def test_flames_off_the_cpu_are_those_of_the_report(script):
     """By state and stack, from the folded stacks of the same recording."""
     page = Page(timeline(script)[0].decode())
     states = set(page.head["states"]) - ON_CPU
-    folded = subprocess.run([GILSCOPE, "export", "-f", "folded", "--state", ",".join(sorted(states)), script], stdout=subprocess.PIPE, check=False).stdout
+    folded = subprocess.run(
+        [GILSCOPE, "export", "-f", "folded", "--state", ",".join(sorted(states)), script],
+        stdout=subprocess.PIPE,
+        check=False,
+    ).stdout
     leading = 2 if len(page.head["processes"]) == 1 else 3  # process, thread, handler
     expected, drawn = Counter(), Counter()
     for line in folded.decode().splitlines():
         stack, weight = re.fullmatch(r"(.+) (\d+)", line).groups()
         *frames, state = stack.split(";")
-        expected[state, plain(frame.rsplit(" (", 1)[0] for frame in frames[leading:])] += int(weight)
+        expected[state, plain(frame.rsplit(" (", 1)[0] for frame in frames[leading:])] += int(
+            weight
+        )
     for entry in page.head["threads"]:
         for start, end, state, *_ in page.states(entry):
-            for begin, finish, stack, _ in reader.overlap(page.stack_spans(entry), start, end) if state in states else ():
+            for begin, finish, stack, _ in (
+                reader.overlap(page.stack_spans(entry), start, end) if state in states else ()
+            ):
                 names = [frame["function"] for frame in reversed(page.frames(stack))]
                 whole = stack and not page.stacks[stack][1]
                 drawn[state, plain(names if whole else ["[cut]", *names])] += finish - begin
@@ -139,13 +188,17 @@ def test_flames_off_the_cpu_are_those_of_the_report(script):
 def test_holds_are_those_of_the_report(page, found):
     gils = [gil for process in found["processes"] for gil in process["gils"]]
     holds, forced = Counter(), Counter()
-    assert [(entry["address"], entry["interpreter"]) for entry in page.head["gils"]] == [(gil["address"], gil["interpreter"]) for gil in gils]
+    assert [(entry["address"], entry["interpreter"]) for entry in page.head["gils"]] == [
+        (gil["address"], gil["interpreter"]) for gil in gils
+    ]
     for entry, gil in zip(page.head["gils"], gils):
         spans = page.holds(entry)
         assert sum(end - start for start, end, _, _ in spans) == gil["held_ns"]
         assert sum(flags & HANDOFF > 0 for *_, flags in spans) == gil["handoffs"]
         assert sum(flags & REQUESTED > 0 for *_, flags in spans) == gil["forced"]
-        assert sorted(end - start for start, end, _, flags in spans if flags & WHOLE)[-1:] == ([gil["hold"]["max_ns"]] if gil["hold"]["count"] else [])
+        assert sorted(end - start for start, end, _, flags in spans if flags & WHOLE)[-1:] == (
+            [gil["hold"]["max_ns"]] if gil["hold"]["count"] else []
+        )
         assert sum(flags & WHOLE for *_, flags in spans) == gil["hold"]["count"]
         holds.update(thread for _, _, thread, _ in spans)
         forced.update(thread for _, _, thread, flags in spans if flags & REQUESTED)
@@ -158,7 +211,12 @@ def test_who_holds_is_in_a_state_of_holding_or_unknown(page, found):
         for start, end, thread, _ in page.holds(entry):
             parts = reader.overlap(page.states(page.head["threads"][thread]), start, end)
             assert sum(part[1] - part[0] for part in parts) == end - start
-            assert {part[2] for part in parts} <= {"python", "held_blocked", "held_runnable", "unknown"}
+            assert {part[2] for part in parts} <= {
+                "python",
+                "held_blocked",
+                "held_runnable",
+                "unknown",
+            }
 
 
 def test_turns_are_those_of_the_report(page, found):
@@ -173,21 +231,39 @@ def test_stalls_are_turns_and_have_the_states_of_their_thread(script):
     page = Page(timeline(script, "--stall", "1ns")[0].decode())
     origin = found["window"]["start_ns"]
     for entry, loop in loops_of(page, found):
-        turns = {(start + origin, end + origin): flags for start, end, _, flags in page.turns(entry)}
+        turns = {
+            (start + origin, end + origin): flags for start, end, _, flags in page.turns(entry)
+        }
         assert sorted(turns) == [(stall["start_ns"], stall["end_ns"]) for stall in loop["stalls"]]
         states = page.states(page.head["threads"][entry["thread"]])
         for stall in loop["stalls"]:
             flags = turns[stall["start_ns"], stall["end_ns"]]
             parts = reader.overlap(states, stall["start_ns"] - origin, stall["end_ns"] - origin)
-            assert (bool(flags & ONGOING), bool(flags & WHOLE)) == (stall["ongoing"], stall["whole"])
+            assert (bool(flags & ONGOING), bool(flags & WHOLE)) == (
+                stall["ongoing"],
+                stall["whole"],
+            )
             assert reader.sums(parts) == +Counter(stall["states"])
-            assert sum(part[1] - part[0] for part in parts if part[3] & THROTTLED) == stall["throttled_ns"]
+            assert (
+                sum(part[1] - part[0] for part in parts if part[3] & THROTTLED)
+                == stall["throttled_ns"]
+            )
             if not stall["gc_sampled"]:
                 assert sum(part[1] - part[0] for part in parts if part[3] & GC) == stall["gc_ns"]
             calls = Counter()
             for start, end, state, _, sysno in parts:
                 if state in ("blocked", "held_blocked"):
-                    calls[{-1: "none", -2: "unknown", -3: "stopped", -4: "traced", -5: "frozen", -6: "gil"}.get(sysno) or page.head["syscalls"].get(str(sysno), f"syscall_{sysno}")] += end - start
+                    calls[
+                        {
+                            -1: "none",
+                            -2: "unknown",
+                            -3: "stopped",
+                            -4: "traced",
+                            -5: "frozen",
+                            -6: "gil",
+                        }.get(sysno)
+                        or page.head["syscalls"].get(str(sysno), f"syscall_{sysno}")
+                    ] += end - start
             assert calls == Counter({call["name"]: call["ns"] for call in stall["syscalls"]})
 
 
@@ -202,7 +278,10 @@ def test_words_are_those_of_the_text_report(script, page, found):
     text = " ".join(report(script)[0].split())
     verdicts = page.head["verdict"].split("\n")
     assert len(verdicts) >= len(found["processes"])
-    for sentence in [*(re.sub(r"^pid \d+: ", "", verdict) for verdict in verdicts), *page.head["caveats"]]:
+    for sentence in [
+        *(re.sub(r"^pid \d+: ", "", verdict) for verdict in verdicts),
+        *page.head["caveats"],
+    ]:
         assert sentence and " ".join(sentence.split()) in text
     worst = {}
     for number, process in enumerate(found["processes"]):
@@ -223,7 +302,9 @@ def test_a_page_asks_for_nothing_from_elsewhere(page):
     class Links(html.parser.HTMLParser):
         def handle_starttag(self, tag, attrs):
             assert tag not in ("iframe", "object", "embed", "base", "img", "form")
-            assert not {"src", "srcset", "action", "formaction", "background"} & {name for name, _ in attrs}
+            assert not {"src", "srcset", "action", "formaction", "background"} & {
+                name for name, _ in attrs
+            }
             assert all(not name.startswith("on") for name, _ in attrs)
             assert tag != "link" or dict(attrs)["href"].startswith("data:")
 
@@ -238,8 +319,11 @@ def test_the_build_with_sanitizers_writes_the_same(script):
 
 # ── the command ─────────────────────────────────────────────────────────────────────────────────────────────────────
 
+
 def run(*arguments, **options):
-    return subprocess.run([GILSCOPE, "timeline", *arguments], capture_output=True, timeout=60, check=False, **options)
+    return subprocess.run(
+        [GILSCOPE, "timeline", *arguments], capture_output=True, timeout=60, check=False, **options
+    )
 
 
 def test_the_file_is_the_page_and_one_line_says_what_to_do(tmp_path):
@@ -247,10 +331,15 @@ def test_the_file_is_the_page_and_one_line_says_what_to_do(tmp_path):
     result = run(script, cwd=tmp_path)
     written = tmp_path / "gilscope.html"
     assert result.returncode == EXIT_OK and not result.stdout
-    assert re.fullmatch(r"gilscope: gilscope\.html: \d+ kB; open it in a browser \(.*gilscope\.html\)\.\n", result.stderr.decode())
+    assert re.fullmatch(
+        r"gilscope: gilscope\.html: \d+ kB; open it in a browser \(.*gilscope\.html\)\.\n",
+        result.stderr.decode(),
+    )
     assert written.read_bytes() == timeline(script)[0] and os.listdir(tmp_path) == ["gilscope.html"]
     (tmp_path / "another").touch()
-    assert written.stat().st_mode & 0o777 == (0o600 if os.geteuid() == 0 else (tmp_path / "another").stat().st_mode & 0o777)
+    assert written.stat().st_mode & 0o777 == (
+        0o600 if os.geteuid() == 0 else (tmp_path / "another").stat().st_mode & 0o777
+    )
     assert not run(script, "-o", "-").stderr
 
 
@@ -259,7 +348,11 @@ def test_a_failure_leaves_what_was_there(tmp_path):
     page.write_text("before")
     damaged.write_text("no trace at all, but long enough to be looked at")
     result = run(damaged, "-o", page)
-    assert result.returncode == 1 and page.read_text() == "before" and sorted(os.listdir(tmp_path)) == ["damaged.gsc", "page.html"]
+    assert (
+        result.returncode == 1
+        and page.read_text() == "before"
+        and sorted(os.listdir(tmp_path)) == ["damaged.gsc", "page.html"]
+    )
     result = run(CASES / "blame.script", "-o", tmp_path / "missing/page.html")
     assert result.returncode == 1 and b"cannot create" in result.stderr
 
@@ -267,9 +360,17 @@ def test_a_failure_leaves_what_was_there(tmp_path):
 @pytest.mark.parametrize("where", ["-o-", "-o/dev/full"])
 def test_a_full_disk_is_told_in_one_sentence(where):
     with open("/dev/full", "wb") as full:
-        result = subprocess.run([GILSCOPE, "timeline", CASES / "blame.script", where], stdout=full, stderr=subprocess.PIPE, timeout=60, check=False)
+        result = subprocess.run(
+            [GILSCOPE, "timeline", CASES / "blame.script", where],
+            stdout=full,
+            stderr=subprocess.PIPE,
+            timeout=60,
+            check=False,
+        )
     assert result.returncode == 1
-    assert re.fullmatch(r"gilscope: cannot write [^\n]*: No space left on device\.\n", result.stderr.decode())
+    assert re.fullmatch(
+        r"gilscope: cannot write [^\n]*: No space left on device\.\n", result.stderr.decode()
+    )
 
 
 def test_a_device_is_not_replaced():
@@ -279,7 +380,9 @@ def test_a_device_is_not_replaced():
 
 def test_a_damaged_recording_is_drawn_as_far_as_it_goes(tmp_path):
     trace, page = tmp_path / "damaged.gsc", tmp_path / "page.html"
-    subprocess.run([GILSCOPE, "export", CASES / "blame.script", "-f", "trace", "-o", trace], check=True)
+    subprocess.run(
+        [GILSCOPE, "export", CASES / "blame.script", "-f", "trace", "-o", trace], check=True
+    )
     whole = trace.read_bytes()
     trace.write_bytes(whole[:-20])
     assert run(trace, "-o", page).returncode == EXIT_OK

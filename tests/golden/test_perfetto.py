@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
 """Every NAME.script exported for Perfetto: read by protoc with our .proto, checked as a trace, compared with the report; for some with NAME.perfetto."""
+
 import codecs
 import json
 import re
@@ -11,20 +12,64 @@ import pytest
 from test_exports import ALL, export, parse_folded
 from test_golden import EXIT_PARTIAL, GILSCOPE, CASES, ROOT, SCRIPTS, compare, report
 
-EXPECTED = [CASES / f"{name}.script" for name in ("blame", "cut_off", "gil_wait", "hostile_names", "lost", "ongoing", "two_processes")]
-REPEATED = {"packet", "clocks", "event_names", "debug_annotation_names", "source_locations", "debug_annotation_string_values", "cmdline", "debug_annotations",
-            "flow_ids", "terminating_flow_ids", "dict_entries", "array_values"}
+EXPECTED = [
+    CASES / f"{name}.script"
+    for name in (
+        "blame",
+        "cut_off",
+        "gil_wait",
+        "hostile_names",
+        "lost",
+        "ongoing",
+        "two_processes",
+    )
+]
+REPEATED = {
+    "packet",
+    "clocks",
+    "event_names",
+    "debug_annotation_names",
+    "source_locations",
+    "debug_annotation_string_values",
+    "cmdline",
+    "debug_annotations",
+    "flow_ids",
+    "terminating_flow_ids",
+    "dict_entries",
+    "array_values",
+}
 CLEARED, NEEDED = 1, 2  # sequence_flags
 MONOTONIC, REALTIME = 3, 1
-STATES = ["python", "native", "gil_wait", "held_blocked", "held_runnable", "blocked", "runnable", "idle", "unknown"]
+STATES = [
+    "python",
+    "native",
+    "gil_wait",
+    "held_blocked",
+    "held_runnable",
+    "blocked",
+    "runnable",
+    "idle",
+    "unknown",
+]
 
 
 # ── reading ──────────────────────────────────────────────────────────────────────────────────────────────────────────
 
+
 def decoded(trace):
     """A trace as protoc reads it by our .proto: its packets as dictionaries."""
-    result = subprocess.run(["protoc", "--decode=perfetto.Trace", f"--proto_path={ROOT}/user/view/export", "perfetto.proto"], input=trace, capture_output=True,
-                            timeout=60, check=True)
+    result = subprocess.run(
+        [
+            "protoc",
+            "--decode=perfetto.Trace",
+            f"--proto_path={ROOT}/user/view/export",
+            "perfetto.proto",
+        ],
+        input=trace,
+        capture_output=True,
+        timeout=60,
+        check=True,
+    )
     assert not result.stderr
     messages = [{}]
     for line in result.stdout.decode().splitlines():
@@ -61,7 +106,9 @@ def plain(annotation, interned):
         return [plain(value, interned) for value in annotation["array_values"]]
     if "string_value_iid" in annotation:
         return interned["debug_annotation_string_values"][annotation["string_value_iid"]]
-    values = [annotation[key] for key in ("bool_value", "int_value", "string_value") if key in annotation]
+    values = [
+        annotation[key] for key in ("bool_value", "int_value", "string_value") if key in annotation
+    ]
     assert len(values) == 1, annotation
     return values[0]
 
@@ -75,7 +122,9 @@ class Trace:
         assert packets[0]["sequence_flags"] == CLEARED and packets[0]["first_packet_on_sequence"]
         assert packets[0]["trace_packet_defaults"] == {"timestamp_clock_id": MONOTONIC}
         for number, packet in enumerate(packets):
-            assert packet["trusted_packet_sequence_id"] == 1 and (packet.get("sequence_flags") != CLEARED or not number)
+            assert packet["trusted_packet_sequence_id"] == 1 and (
+                packet.get("sequence_flags") != CLEARED or not number
+            )
             self.intern(packet.get("interned_data", {}))
             if "clock_snapshot" in packet:
                 assert not self.clocks and not self.events
@@ -98,26 +147,44 @@ class Trace:
         assert "parent_uuid" not in track or track["parent_uuid"] in self.tracks
         if before:
             # only names may change, and what a track is never does
-            assert before.keys() >= track.keys() - {"description"} and before.get("parent_uuid") == track.get("parent_uuid")
+            assert before.keys() >= track.keys() - {"description"} and before.get(
+                "parent_uuid"
+            ) == track.get("parent_uuid")
             assert before.get("thread", {}).get("tid") == track.get("thread", {}).get("tid")
         self.tracks[uuid] = track
 
     def add(self, packet):
         event = packet["track_event"]
         track = self.tracks[event["track_uuid"]]
-        refers = event.keys() & {"name_iid", "source_location_iid"} or any("name_iid" in each for each in event.get("debug_annotations", []))
+        refers = event.keys() & {"name_iid", "source_location_iid"} or any(
+            "name_iid" in each for each in event.get("debug_annotations", [])
+        )
         assert not refers or packet["sequence_flags"] == NEEDED
         assert (event["type"] == "TYPE_COUNTER") == ("counter" in track)
-        found = {"ts": packet["timestamp"], "track": event["track_uuid"], "type": event["type"][len("TYPE_"):].lower()}
+        found = {
+            "ts": packet["timestamp"],
+            "track": event["track_uuid"],
+            "type": event["type"][len("TYPE_") :].lower(),
+        }
         if "name_iid" in event:
             found["name"] = self.interned["event_names"][event["name_iid"]]
         elif "name" in event:
             found["name"] = event["name"]
         if "source_location_iid" in event:
             found["place"] = self.interned["source_locations"][event["source_location_iid"]]
-        found["facts"] = {each.get("name") or self.interned["debug_annotation_names"][each["name_iid"]]: plain(each, self.interned)
-                          for each in event.get("debug_annotations", [])}
-        found.update({key: event[key] for key in ("flow_ids", "terminating_flow_ids", "counter_value") if key in event})
+        found["facts"] = {
+            each.get("name") or self.interned["debug_annotation_names"][each["name_iid"]]: plain(
+                each, self.interned
+            )
+            for each in event.get("debug_annotations", [])
+        }
+        found.update(
+            {
+                key: event[key]
+                for key in ("flow_ids", "terminating_flow_ids", "counter_value")
+                if key in event
+            }
+        )
         self.events.append(found)
 
     def of(self, track):
@@ -137,30 +204,65 @@ class Trace:
         return slices
 
     def named(self, name, parent=None):
-        return [uuid for uuid, track in self.tracks.items() if re.fullmatch(name, track.get("name", "")) and parent in (None, track.get("parent_uuid"))]
+        return [
+            uuid
+            for uuid, track in self.tracks.items()
+            if re.fullmatch(name, track.get("name", ""))
+            and parent in (None, track.get("parent_uuid"))
+        ]
 
     def threads(self):
-        return {uuid: (track["thread"]["pid"], track["thread"]["tid"]) for uuid, track in self.tracks.items() if "thread" in track}
+        return {
+            uuid: (track["thread"]["pid"], track["thread"]["tid"])
+            for uuid, track in self.tracks.items()
+            if "thread" in track
+        }
 
     def process(self, pid):
-        return next(uuid for uuid, track in self.tracks.items() if track.get("process", {}).get("pid") == pid)
+        return next(
+            uuid
+            for uuid, track in self.tracks.items()
+            if track.get("process", {}).get("pid") == pid
+        )
 
 
 def label(trace, uuid):
     """A track in one word, with that of the one it belongs to."""
     track = trace.tracks[uuid]
-    own = track.get("name") or "{} {}".format(*[(kind, track[kind]["tid" if kind == "thread" else "pid"]) for kind in ("process", "thread") if kind in track][0])
+    own = track.get("name") or "{} {}".format(
+        *[
+            (kind, track[kind]["tid" if kind == "thread" else "pid"])
+            for kind in ("process", "thread")
+            if kind in track
+        ][0]
+    )
     return f"{label(trace, track['parent_uuid'])} / {own}" if "parent_uuid" in track else own
 
 
 def shown(trace):
     """A trace for people: its tracks, then its events in the order of time, nothing interned."""
     lines = [f"clocks {json.dumps(trace.clocks, sort_keys=True)}"]
-    lines += [f"track {label(trace, uuid)}: {json.dumps(track, sort_keys=True, ensure_ascii=False)}" for uuid, track in trace.tracks.items()]
+    lines += [
+        f"track {label(trace, uuid)}: {json.dumps(track, sort_keys=True, ensure_ascii=False)}"
+        for uuid, track in trace.tracks.items()
+    ]
     for event in trace.events:
-        words = [f"{event['ts']}", label(trace, event["track"]), event["type"], event.get("name", "")]
-        words += [f"({event['place'].get('file_name')}:{event['place'].get('line_number', '?')})"] if "place" in event else []
-        words += [f"{key}={event[key]}" for key in ("counter_value", "flow_ids", "terminating_flow_ids") if key in event]
+        words = [
+            f"{event['ts']}",
+            label(trace, event["track"]),
+            event["type"],
+            event.get("name", ""),
+        ]
+        words += (
+            [f"({event['place'].get('file_name')}:{event['place'].get('line_number', '?')})"]
+            if "place" in event
+            else []
+        )
+        words += [
+            f"{key}={event[key]}"
+            for key in ("counter_value", "flow_ids", "terminating_flow_ids")
+            if key in event
+        ]
         words += [json.dumps(event["facts"], ensure_ascii=False)] if event["facts"] else []
         lines.append(" ".join(filter(None, words)))
     return "\n".join(lines) + "\n"
@@ -187,13 +289,16 @@ def length(slices):
 
 # ── the trace by itself ──────────────────────────────────────────────────────────────────────────────────────────────
 
+
 @pytest.mark.parametrize("script", EXPECTED, ids=lambda path: path.stem)
 def test_trace_is_as_expected(request, script, trace):
     compare(request, script.with_suffix(".perfetto"), shown(trace))
 
 
 def test_exit_status_is_that_of_the_report(script):
-    result = subprocess.run([GILSCOPE, "export", "-f", "perfetto", script], capture_output=True, timeout=60, check=False)
+    result = subprocess.run(
+        [GILSCOPE, "export", "-f", "perfetto", script], capture_output=True, timeout=60, check=False
+    )
     assert result.returncode == report(script)[1]
 
 
@@ -201,7 +306,10 @@ def test_slices_nest_and_only_frames_have_others_inside(trace):
     for uuid, track in trace.tracks.items():
         for each in trace.slices(uuid):
             assert each["ts"] <= each["end"]
-            assert all(outer["ts"] <= each["ts"] and each["end"] <= outer["end"] for outer in each["inside"])
+            assert all(
+                outer["ts"] <= each["ts"] and each["end"] <= outer["end"]
+                for outer in each["inside"]
+            )
             assert not each["inside"] or track["name"].startswith("Python frames")
 
 
@@ -216,12 +324,26 @@ def test_times_of_a_track_never_go_back_as_they_are_written(script):
 
 def test_every_wait_for_the_gil_leads_to_the_gils_track(trace):
     begins = {event["flow_ids"][0]: event for event in trace.events if "flow_ids" in event}
-    ends = {event["terminating_flow_ids"][0]: event for event in trace.events if "terminating_flow_ids" in event}
-    assert begins.keys() == ends.keys() and len(begins) == sum(event.get("name") == "gil_wait" for event in trace.events)
-    assert sum(len(event.get(key, [])) for event in trace.events for key in ("flow_ids", "terminating_flow_ids")) == 2 * len(begins)
+    ends = {
+        event["terminating_flow_ids"][0]: event
+        for event in trace.events
+        if "terminating_flow_ids" in event
+    }
+    assert begins.keys() == ends.keys() and len(begins) == sum(
+        event.get("name") == "gil_wait" for event in trace.events
+    )
+    assert sum(
+        len(event.get(key, []))
+        for event in trace.events
+        for key in ("flow_ids", "terminating_flow_ids")
+    ) == 2 * len(begins)
     for flow, begin in begins.items():
         pid, tid = trace.threads()[begin["track"]]
-        assert begin["name"] == "gil_wait" and ends[flow]["ts"] == begin["ts"] and ends[flow]["type"] == "instant"
+        assert (
+            begin["name"] == "gil_wait"
+            and ends[flow]["ts"] == begin["ts"]
+            and ends[flow]["type"] == "instant"
+        )
         assert re.fullmatch(rf"waited for by .* \({tid}\)", ends[flow]["name"], re.S)
         assert ends[flow]["track"] in trace.named("GIL of interpreter .*", trace.process(pid))
         assert trace.events.index(begin) < trace.events.index(ends[flow])
@@ -229,11 +351,19 @@ def test_every_wait_for_the_gil_leads_to_the_gils_track(trace):
 
 def test_names_harm_no_terminal(trace):
     for event in trace.events:
-        assert event.get("name", "").isprintable() and event.get("place", {}).get("file_name", "").isprintable()
-    assert all(track.get("name", "").isprintable() and track.get("thread", {}).get("thread_name", "").isprintable() for track in trace.tracks.values())
+        assert (
+            event.get("name", "").isprintable()
+            and event.get("place", {}).get("file_name", "").isprintable()
+        )
+    assert all(
+        track.get("name", "").isprintable()
+        and track.get("thread", {}).get("thread_name", "").isprintable()
+        for track in trace.tracks.values()
+    )
 
 
 # ── the trace and the report ─────────────────────────────────────────────────────────────────────────────────────────
+
 
 def test_states_are_those_of_the_report(trace, found):
     sums = defaultdict(Counter)
@@ -262,35 +392,58 @@ def test_gils_are_those_of_the_report(trace, found):
             if not trace.named(name, parent):
                 assert not gil["held_ns"] and not gil["contended_ns"]
                 continue
-            holds, changes = trace.slices(trace.named(name, parent)[0]), trace.of(trace.named(f"waiting for the {name}", parent)[0])
+            holds, changes = (
+                trace.slices(trace.named(name, parent)[0]),
+                trace.of(trace.named(f"waiting for the {name}", parent)[0]),
+            )
             assert length(holds) == gil["held_ns"]
             assert sum(hold["facts"].get("forced", False) for hold in holds) == gil["forced"]
             assert sum(hold["facts"].get("handoff", False) for hold in holds) == gil["handoffs"]
             assert sum(hold["facts"].get("whole", True) for hold in holds) == gil["hold"]["count"]
-            waited = [(after["ts"] - before["ts"], before["counter_value"]) for before, after in zip(changes, changes[1:])]
+            waited = [
+                (after["ts"] - before["ts"], before["counter_value"])
+                for before, after in zip(changes, changes[1:])
+            ]
             assert sum(ns for ns, waiters in waited if waiters) == gil["contended_ns"]
             assert not changes or changes[-1]["counter_value"] == 0
 
 
 def test_as_many_wait_as_are_in_that_state(trace, found):
     for process in found["processes"]:
-        counted = sum((after["ts"] - before["ts"]) * before["counter_value"]
-                      for track in trace.named("waiting for the GIL .*", trace.process(process["pid"]))
-                      for before, after in zip(trace.of(track), trace.of(track)[1:]))
+        counted = sum(
+            (after["ts"] - before["ts"]) * before["counter_value"]
+            for track in trace.named("waiting for the GIL .*", trace.process(process["pid"]))
+            for before, after in zip(trace.of(track), trace.of(track)[1:])
+        )
         assert counted == sum(thread["states"]["gil_wait"] for thread in process["threads"])
 
 
 def test_turns_are_those_of_the_report(trace, found):
     for process in found["processes"]:
         for loop in process["loops"]:
-            thread = next(uuid for uuid, who in trace.threads().items() if who == (process["pid"], loop["tid"]))
+            thread = next(
+                uuid
+                for uuid, who in trace.threads().items()
+                if who == (process["pid"], loop["tid"])
+            )
             tracks = trace.named("turns of the event loop", thread)
             turns = trace.slices(tracks[0]) if tracks else []
             whole = [turn for turn in turns if turn["facts"].get("whole", True)]
             assert len(whole) == loop["turns"]
-            assert max((turn["end"] - turn["ts"] for turn in whole), default=0) == loop["turn"]["max_ns"]
-            counted = [(event["ts"], event["counter_value"]) for track in trace.named("length of the event loop's turn", thread) for event in trace.of(track)]
-            assert counted == [each for turn in turns for each in ((turn["ts"], turn["end"] - turn["ts"]), (turn["end"], 0))]
+            assert (
+                max((turn["end"] - turn["ts"] for turn in whole), default=0)
+                == loop["turn"]["max_ns"]
+            )
+            counted = [
+                (event["ts"], event["counter_value"])
+                for track in trace.named("length of the event loop's turn", thread)
+                for event in trace.of(track)
+            ]
+            assert counted == [
+                each
+                for turn in turns
+                for each in ((turn["ts"], turn["end"] - turn["ts"]), (turn["end"], 0))
+            ]
 
 
 def pruned(value):
@@ -298,19 +451,46 @@ def pruned(value):
     if isinstance(value, list):
         return [pruned(each) for each in value]
     if isinstance(value, dict):
-        return {key: pruned(each) for key, each in value.items() if each not in (None, [], {}) and (each != 0 or isinstance(each, bool))}
-    return re.sub("[\0-\x1f\x7f-\x9f\\\\]", lambda c: "".join(f"\\x{byte:02x}" for byte in c[0].encode()), value) if isinstance(value, str) else value
+        return {
+            key: pruned(each)
+            for key, each in value.items()
+            if each not in (None, [], {}) and (each != 0 or isinstance(each, bool))
+        }
+    return (
+        re.sub(
+            "[\0-\x1f\x7f-\x9f\\\\]",
+            lambda c: "".join(f"\\x{byte:02x}" for byte in c[0].encode()),
+            value,
+        )
+        if isinstance(value, str)
+        else value
+    )
 
 
 def check_stalls(trace, found):
     for process in found["processes"]:
         for loop in process["loops"]:
-            thread = next(uuid for uuid, who in trace.threads().items() if who == (process["pid"], loop["tid"]))
-            stalls = [stall for track in trace.named("stalls of the event loop", thread) for stall in trace.slices(track)]
-            assert [(stall["ts"], stall["end"]) for stall in stalls] == [(stall["start_ns"], stall["end_ns"]) for stall in loop["stalls"]]
-            assert [stall["facts"] for stall in stalls] == [pruned(stall) for stall in loop["stalls"]]
+            thread = next(
+                uuid
+                for uuid, who in trace.threads().items()
+                if who == (process["pid"], loop["tid"])
+            )
+            stalls = [
+                stall
+                for track in trace.named("stalls of the event loop", thread)
+                for stall in trace.slices(track)
+            ]
+            assert [(stall["ts"], stall["end"]) for stall in stalls] == [
+                (stall["start_ns"], stall["end_ns"]) for stall in loop["stalls"]
+            ]
+            assert [stall["facts"] for stall in stalls] == [
+                pruned(stall) for stall in loop["stalls"]
+            ]
             for stall, reported in zip(stalls, loop["stalls"]):
-                assert re.fullmatch(rf"stall: {reported['cause']} [\d.]+ (ns|µs|ms|s)( so far| or more)?", stall["name"])
+                assert re.fullmatch(
+                    rf"stall: {reported['cause']} [\d.]+ (ns|µs|ms|s)( so far| or more)?",
+                    stall["name"],
+                )
                 assert stall["name"].endswith(" so far") == reported["ongoing"]
 
 
@@ -320,7 +500,11 @@ def test_stalls_are_those_of_the_report(trace, found):
 
 def test_stalls_have_the_handlers_that_were_asked_for(tmp_path):
     script, root = tmp_path / "installed.script", "--app-root=/usr/lib/python3/dist-packages/shop"
-    script.write_text((CASES / "blame.script").read_text().replace("/srv/shop/", "/usr/lib/python3/dist-packages/shop/"))
+    script.write_text(
+        (CASES / "blame.script")
+        .read_text()
+        .replace("/srv/shop/", "/usr/lib/python3/dist-packages/shop/")
+    )
     found = report(script, "--json", root)[0]
     assert found != report(script, "--json")[0]
     check_stalls(Trace(decoded(export(script, "perfetto", root)[0])), json.loads(found))
@@ -328,10 +512,17 @@ def test_stalls_have_the_handlers_that_were_asked_for(tmp_path):
 
 def test_the_recording_is_that_of_the_report(trace, found):
     (recording,) = trace.slices(trace.named("gilscope: the recording")[0])
-    assert (recording["ts"], recording["end"]) == (found["window"]["start_ns"], found["window"]["end_ns"])
-    assert recording["facts"] == pruned({key: value for key, value in found.items() if key not in ("blame", "processes")})
+    assert (recording["ts"], recording["end"]) == (
+        found["window"]["start_ns"],
+        found["window"]["end_ns"],
+    )
+    assert recording["facts"] == pruned(
+        {key: value for key, value in found.items() if key not in ("blame", "processes")}
+    )
     cut = [event for event in trace.of(recording["track"]) if event["type"] == "instant"]
-    assert [event["name"] for event in cut] == ["the recording is cut off here"] * found["truncated"]
+    assert [event["name"] for event in cut] == ["the recording is cut off here"] * found[
+        "truncated"
+    ]
     lost = [each for track in trace.named("gilscope: lost events") for each in trace.slices(track)]
     assert sum(each["facts"]["events"] for each in lost) == found["evidence"]["lost"]
 
@@ -363,7 +554,7 @@ def test_frames_have_no_gaps_and_are_those_of_the_flames(script, trace, found):
     for frames, ns in parse_folded(export(script, "folded", ALL)[0].decode()):
         tid = int(re.search(r"\((\d+)\)$", frames[several])[1])
         if frames[-1] not in ("python", "native"):
-            flames[tid, tuple(frames[several + 2:])] += ns
+            flames[tid, tuple(frames[several + 2 :])] += ns
     for uuid, (_, tid) in trace.threads().items():
         states, stretches = trace.slices(uuid), stacks_of(trace, *tracks[uuid])
         assert (states[0]["ts"], states[-1]["end"]) == (stretches[0][0], stretches[-1][1])
@@ -378,10 +569,13 @@ def test_frames_have_no_gaps_and_are_those_of_the_flames(script, trace, found):
 
 # ── what is not in the scripts ───────────────────────────────────────────────────────────────────────────────────────
 
+
 def test_the_time_of_day_is_there(tmp_path):
     head = '{"version": "0.1.0", "mode": "exact", "realtime_ns": 1700000000123456789, "monotonic_ns": 100000000000}'
     script = tmp_path / "now.script"
-    script.write_text((CASES / "quiet.script").read_text().replace('{"version": "0.1.0", "mode": "exact"}', head))
+    script.write_text(
+        (CASES / "quiet.script").read_text().replace('{"version": "0.1.0", "mode": "exact"}', head)
+    )
     trace = Trace(decoded(export(script, "perfetto")[0]))
     clocks = {clock["clock_id"]: clock["timestamp"] for clock in trace.clocks["clocks"]}
     assert clocks == {MONOTONIC: 100_000_000_000, REALTIME: 1_700_000_000_123_456_789}
@@ -392,12 +586,22 @@ def test_what_was_whole_before_damage_is_there(tmp_path):
     recording = tmp_path / "damaged.gsc"
     whole = export(CASES / "gil_wait.script", "trace")[0]
     recording.write_bytes(whole[:-20] + bytes(20))
-    result = subprocess.run([GILSCOPE, "export", "-f", "perfetto", recording], capture_output=True, timeout=60, check=False)
+    result = subprocess.run(
+        [GILSCOPE, "export", "-f", "perfetto", recording],
+        capture_output=True,
+        timeout=60,
+        check=False,
+    )
     assert result.returncode == EXIT_PARTIAL and b"what was whole before that" in result.stderr
     trace = Trace(decoded(result.stdout))
     assert any(event.get("name") == "the recording is cut off here" for event in trace.events)
 
 
 def test_a_failed_write_is_told():
-    result = subprocess.run([GILSCOPE, "export", "-f", "perfetto", "-o", "/dev/full", CASES / "gil_wait.script"], capture_output=True, timeout=60, check=False)
+    result = subprocess.run(
+        [GILSCOPE, "export", "-f", "perfetto", "-o", "/dev/full", CASES / "gil_wait.script"],
+        capture_output=True,
+        timeout=60,
+        check=False,
+    )
     assert result.returncode == 1 and b"No space left" in result.stderr

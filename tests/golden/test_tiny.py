@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
 """Recordings of many small things: time grows as the recording does, memory is bounded, and what is beyond a limit is said."""
+
 import json
 import os
 import re
@@ -16,10 +17,16 @@ LIMIT_S, LIMIT_MB = 10, 300
 STEPS = f"{GILSCOPE}-steps"
 # of these a world takes in so many only, so that what is multiplied ends there
 COUNTS = {"gils": 250, "births_of_gils": 250, "losses_of_gils": 250, "exits": 250}
+
+
 def run(*arguments):
     """What it wrote, its status, its CPU time and its peak of memory in MB."""
-    with subprocess.Popen([GILSCOPE, *arguments], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
-                          preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_CPU, (2 * LIMIT_S, 2 * LIMIT_S))) as process:
+    with subprocess.Popen(
+        [GILSCOPE, *arguments],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_CPU, (2 * LIMIT_S, 2 * LIMIT_S)),
+    ) as process:
         written = process.stdout.read()
         _, status, usage = os.wait4(process.pid, 0)
         process.returncode = os.waitstatus_to_exitcode(status)
@@ -31,39 +38,80 @@ def steps(command, path):
     """How much the program did: basic blocks, the same on every machine and under any load."""
     reads, writes = os.pipe()
     with os.fdopen(reads) as said:
-        result = subprocess.run([STEPS, *command, path], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=False, pass_fds=[writes],
-                                env={**os.environ, "STEPS_FD": str(writes)},
-                                preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_CPU, (4 * LIMIT_S, 4 * LIMIT_S)))
+        result = subprocess.run(
+            [STEPS, *command, path],
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            check=False,
+            pass_fds=[writes],
+            env={**os.environ, "STEPS_FD": str(writes)},
+            preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_CPU, (4 * LIMIT_S, 4 * LIMIT_S)),
+        )
         os.close(writes)
         assert result.returncode in (EXIT_OK, EXIT_PARTIAL), (command, result.returncode)
         return int(said.read())
 
 
 @pytest.mark.parametrize("kind", crafted.KINDS)
-@pytest.mark.parametrize("command", [["report"], ["timeline", "-o", "-"], ["flame", "-o", "-"], ["export", "--format", "folded"], ["export", "--format", "pprof"],
-                                     ["export", "--format", "perfetto"]], ids=" ".join)
+@pytest.mark.parametrize(
+    "command",
+    [
+        ["report"],
+        ["timeline", "-o", "-"],
+        ["flame", "-o", "-"],
+        ["export", "--format", "folded"],
+        ["export", "--format", "pprof"],
+        ["export", "--format", "perfetto"],
+    ],
+    ids=" ".join,
+)
 def test_four_times_as_much_takes_four_times_as_many_steps(tmp_path, kind, command):
     count = COUNTS.get(kind, 500)
-    none, small, large = (steps(command, write(tmp_path / f"{n}.script", made, n)) for made, n in (("comms", 0), (kind, count), (kind, 4 * count)))
+    none, small, large = (
+        steps(command, write(tmp_path / f"{n}.script", made, n))
+        for made, n in (("comms", 0), (kind, count), (kind, 4 * count))
+    )
     # sorting, and what is made when it is first needed, is more than linear by little; a product would be 16
     assert large - none < 6 * (small - none), (none, small, large)
 
 
-@pytest.mark.parametrize("kind, count", [("gils", 800), ("loops", 8000), ("waiting_loops", 2000), ("waiters_of_many", 4000), ("losses_of_loops", 8000),
-                                         ("threads", 80000), ("losses_of_threads", 80000), ("processes", 4000)])
-@pytest.mark.parametrize("command", [["report", "--json"], ["timeline", "-o", "-"]], ids=["report", "timeline"])
+@pytest.mark.parametrize(
+    "kind, count",
+    [
+        ("gils", 800),
+        ("loops", 8000),
+        ("waiting_loops", 2000),
+        ("waiters_of_many", 4000),
+        ("losses_of_loops", 8000),
+        ("threads", 80000),
+        ("losses_of_threads", 80000),
+        ("processes", 4000),
+    ],
+)
+@pytest.mark.parametrize(
+    "command", [["report", "--json"], ["timeline", "-o", "-"]], ids=["report", "timeline"]
+)
 def test_memory_and_time_are_bounded(tmp_path, kind, count, command):
     _, _, seconds, memory = run(*command, write(tmp_path / "large.script", kind, count))
     assert seconds < LIMIT_S and memory < LIMIT_MB, (seconds, memory)
 
 
-@pytest.mark.parametrize("kind, count, limit, what", [("gils", 1030, 1024, "GILs"), ("loops", 8200, 8192, "event loops"),
-                                                      ("threads", 100001, 100000, "threads"), ("processes", 4100, 4096, "processes")])
+@pytest.mark.parametrize(
+    "kind, count, limit, what",
+    [
+        ("gils", 1030, 1024, "GILs"),
+        ("loops", 8200, 8192, "event loops"),
+        ("threads", 100001, 100000, "threads"),
+        ("processes", 4100, 4096, "processes"),
+    ],
+)
 def test_what_is_beyond_a_limit_is_said(tmp_path, kind, count, limit, what):
     path = write(tmp_path / "large.script", kind, count)
     text, status, _, _ = run("report", path)
     assert status == EXIT_PARTIAL
-    assert f"There were more than {limit} {what}, which is all" in re.sub(r"\s+", " ", text.decode())
+    assert f"There were more than {limit} {what}, which is all" in re.sub(
+        r"\s+", " ", text.decode()
+    )
     found = json.loads(run("report", "--json", path)[0])
     assert found["truncated"] and found["partial"]
 
@@ -75,7 +123,10 @@ def test_the_longest_stalls_are_listed_and_the_others_counted(tmp_path):
     words = re.sub(r"\s+", " ", text.decode().replace("\u00a0", " ").replace("\u202f", " "))
     assert "stalled 200 000 times" in words
     loop = json.loads(run("report", "--json", path)[0])["processes"][0]["loops"][0]
-    left_out, lengths = loop["stalls_left_out"], [stall["end_ns"] - stall["start_ns"] for stall in loop["stalls"]]
+    left_out, lengths = (
+        loop["stalls_left_out"],
+        [stall["end_ns"] - stall["start_ns"] for stall in loop["stalls"]],
+    )
     assert left_out and len(lengths) + left_out == 200000
     assert f"{left_out:_}".replace("_", " ") + " stalls are not listed, none longer than" in words
     made = sorted(((60 + n % 1000) * 1000000 + 1000 for n in range(200000)), reverse=True)

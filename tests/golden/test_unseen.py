@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
 """Names with every kind of character that is not seen or that changes what is beside it: none of them is raw in anything that gilscope writes."""
+
 import gzip
 import json
 import re
@@ -13,9 +14,15 @@ from test_golden import EXIT_OK, EXIT_PARTIAL, GILSCOPE
 
 CATEGORIES = ("Cc", "Cf", "Zl", "Zp")
 MARK = "Zq"
-CHARACTERS = [chr(code) for code in range(1, 0x110000) if unicodedata.category(chr(code)) in CATEGORIES]
+CHARACTERS = [
+    chr(code) for code in range(1, 0x110000) if unicodedata.category(chr(code)) in CATEGORIES
+]
 # one of each range and some more: a name has room for 1023 bytes
-SHOWN = [c for i, c in enumerate(CHARACTERS) if ord(c) < 0xA0 or i % 7 == 0 or ord(c) - 1 != ord(CHARACTERS[i - 1])]
+SHOWN = [
+    c
+    for i, c in enumerate(CHARACTERS)
+    if ord(c) < 0xA0 or i % 7 == 0 or ord(c) - 1 != ord(CHARACTERS[i - 1])
+]
 HALVES = [SHOWN[0::2], SHOWN[1::2]]
 
 
@@ -25,22 +32,60 @@ def script_word(text):
 
 def script():
     names = [script_word("".join(MARK + character for character in half)) for half in HALVES]
-    lines = ['gilscope-script 1 {"version": "0.2.0", "mode": "exact", "stacks": true, "rate_hz": 199}']
+    lines = [
+        'gilscope-script 1 {"version": "0.2.0", "mode": "exact", "stacks": true, "rate_hz": 199}'
+    ]
     command = "".join(MARK + character for character in CHARACTERS[::2])[:200]
-    lines.append("process " + json.dumps({"pid": 100, "cmdline": script_word(command), "python": "3.11.2", "gc": "samples", "machine": "x86_64"}))
-    lines += [f"function {i + 1} line=3 name={names[i]} file=/srv/{names[1 - i]}.py" for i in (0, 1)]
+    lines.append(
+        "process "
+        + json.dumps(
+            {
+                "pid": 100,
+                "cmdline": script_word(command),
+                "python": "3.11.2",
+                "gc": "samples",
+                "machine": "x86_64",
+            }
+        )
+    )
+    lines += [
+        f"function {i + 1} line=3 name={names[i]} file=/srv/{names[1 - i]}.py" for i in (0, 1)
+    ]
     lines += [f"text {i + 1} text={names[i]}" for i in (0, 1)]
     lines += ["stack 1 1:4 2:1", "stack 2 2:4 1:1"]
     lines += ["100.0 100 gil gil=0 address=0x1000", "100.0 100 epoll wakeup epfd=3 kind=1"]
     for tid in (100, 101):
-        comm = script_word("".join(MARK + character for character in "\x1b\u009b\u202e\u200b"[tid % 2 :: 2]))
-        lines += [f"100.0 {tid} thread python pid=100 nstid={tid}", f"100.0 {tid} comm pid=100 comm={comm}", f"100.0 {tid} python_name text={tid - 99}"]
-    lines += ["100.0 0 window", "100.0 100 observe gil=0 definite", "100.0 100 state asleep syscall epoll sysno=232 epfd=3",
-              "100.0 101 state asleep syscall sysno=202", "100.005 100 wake cpu=0", "100.00501 100 switch_in cpu=0", "100.00502 100 epoll_exit epfd=3 ret=1",
-              "100.00503 101 wake cpu=1", "100.00504 101 switch_in cpu=1", "100.00505 101 take gil=0", "100.00506 101 stack gil=0 clock stack=2 task=2",
-              "100.00507 100 stack gil=0 wait stack=1 task=1", "100.00508 100 wait gil=0", "100.1 101 stack gil=0 clock stack=2 task=2",
-              "100.2 101 drop gil=0", "100.20001 100 wait_end gil=0", "100.20002 100 take gil=0", "100.20003 100 stack gil=0 clock stack=1 task=1",
-              "100.21 100 drop gil=0", "100.22 100 epoll_enter epfd=3 timeout_ms=-1", "100.23 0 window end"]
+        comm = script_word(
+            "".join(MARK + character for character in "\x1b\u009b\u202e\u200b"[tid % 2 :: 2])
+        )
+        lines += [
+            f"100.0 {tid} thread python pid=100 nstid={tid}",
+            f"100.0 {tid} comm pid=100 comm={comm}",
+            f"100.0 {tid} python_name text={tid - 99}",
+        ]
+    lines += [
+        "100.0 0 window",
+        "100.0 100 observe gil=0 definite",
+        "100.0 100 state asleep syscall epoll sysno=232 epfd=3",
+        "100.0 101 state asleep syscall sysno=202",
+        "100.005 100 wake cpu=0",
+        "100.00501 100 switch_in cpu=0",
+        "100.00502 100 epoll_exit epfd=3 ret=1",
+        "100.00503 101 wake cpu=1",
+        "100.00504 101 switch_in cpu=1",
+        "100.00505 101 take gil=0",
+        "100.00506 101 stack gil=0 clock stack=2 task=2",
+        "100.00507 100 stack gil=0 wait stack=1 task=1",
+        "100.00508 100 wait gil=0",
+        "100.1 101 stack gil=0 clock stack=2 task=2",
+        "100.2 101 drop gil=0",
+        "100.20001 100 wait_end gil=0",
+        "100.20002 100 take gil=0",
+        "100.20003 100 stack gil=0 clock stack=1 task=1",
+        "100.21 100 drop gil=0",
+        "100.22 100 epoll_enter epfd=3 timeout_ms=-1",
+        "100.23 0 window end",
+    ]
     return "\n".join(lines) + "\n"
 
 
@@ -52,18 +97,38 @@ def make_recording(tmp_path_factory):
 
 
 def output(*arguments):
-    result = subprocess.run([GILSCOPE, *arguments], stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=60, check=False)
+    result = subprocess.run(
+        [GILSCOPE, *arguments],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        timeout=60,
+        check=False,
+    )
     assert result.returncode in (EXIT_OK, EXIT_PARTIAL), result.stderr.decode()
     return result.stdout, result.stderr
 
 
 def raw_characters(written):
-    return [f"U+{ord(character):04X}" for character in SHOWN if (MARK + character).encode() in written]
+    return [
+        f"U+{ord(character):04X}" for character in SHOWN if (MARK + character).encode() in written
+    ]
 
 
-@pytest.mark.parametrize("arguments", [["report"], ["report", "--all"], ["report", "--json"], ["export", "--format", "folded"], ["export", "--format", "speedscope"],
-                                       ["export", "--format", "perfetto"], ["export", "--format", "script"], ["timeline", "-o", "-"], ["flame", "-o", "-"]],
-                         ids=" ".join)
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["report"],
+        ["report", "--all"],
+        ["report", "--json"],
+        ["export", "--format", "folded"],
+        ["export", "--format", "speedscope"],
+        ["export", "--format", "perfetto"],
+        ["export", "--format", "script"],
+        ["timeline", "-o", "-"],
+        ["flame", "-o", "-"],
+    ],
+    ids=" ".join,
+)
 def test_nothing_unseen_is_raw(recording, arguments):
     written, messages = output(*arguments, recording)
     assert MARK.encode() in written or BLOB.search(written.decode())
@@ -87,7 +152,13 @@ def test_nothing_unseen_is_raw_in_what_pages_and_profiles_carry(recording, tmp_p
 
 def test_json_still_says_the_names(recording):
     found = json.loads(output("report", "--json", recording)[0])
-    names = {frame["function"] for process in found["processes"] for loop in process["loops"] for stall in loop["stalls"] for frame in stall["stack"]}
+    names = {
+        frame["function"]
+        for process in found["processes"]
+        for loop in process["loops"]
+        for stall in loop["stalls"]
+        for frame in stall["stack"]
+    }
     assert names == {"".join(MARK + character for character in half) for half in HALVES}
     # what is escaped once more for people stays what it is for programs
     assert not re.search(r"\\\\x", json.dumps(sorted(names)))

@@ -1,11 +1,15 @@
 # SPDX-License-Identifier: MIT
 """Fixtures of the live tests. They observe real processes with BPF, which needs root: else they are skipped, in continuous integration they fail."""
+
 import os
 import sys
 
 import pytest
 
-sys.path[:0] = [os.path.dirname(os.path.abspath(__file__)), os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "apps")]
+sys.path[:0] = [
+    os.path.dirname(os.path.abspath(__file__)),
+    os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "apps"),
+]
 
 import harness
 

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
 """What the live tests share: applications under test, gilscope runs against them, and the comparison of a report with an application's own marks."""
+
 import contextlib
 import functools
 import glob
@@ -19,11 +20,14 @@ ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)
 APPS = os.path.join(ROOT, "tests", "apps")
 GILSCOPE = os.path.abspath(os.environ.get("GILSCOPE", os.path.join(ROOT, "build", "gilscope")))
 DEBIAN_PYTHON = "/usr/bin/python3"
-SLOW_ANSWER_S = 0.12    # as long as the work of tests/apps/work.py
-PATIENCE = float(os.environ.get("GILSCOPE_TEST_PATIENCE", "1"))     # how many times longer everything may take: an emulated machine is slow
+SLOW_ANSWER_S = 0.12  # as long as the work of tests/apps/work.py
+PATIENCE = float(
+    os.environ.get("GILSCOPE_TEST_PATIENCE", "1")
+)  # how many times longer everything may take: an emulated machine is slow
 
 
 # ── applications ────────────────────────────────────────────────────────────────────────────────────────────────────
+
 
 class App:
     """A process under test. Ended by stop(), also as a context manager."""
@@ -68,8 +72,22 @@ class Script(App):
 class RawApp(App):
     """tests/apps/loop_truth.py, spoken to over its standard input and output."""
 
-    def __init__(self, loop, python=(DEBIAN_PYTHON,), prefix=(), env=None, script=os.path.join(APPS, "loop_truth.py")):
-        super().__init__([*python, script, "--loop", loop], prefix=prefix, env=env, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    def __init__(
+        self,
+        loop,
+        python=(DEBIAN_PYTHON,),
+        prefix=(),
+        env=None,
+        script=os.path.join(APPS, "loop_truth.py"),
+    ):
+        super().__init__(
+            [*python, script, "--loop", loop],
+            prefix=prefix,
+            env=env,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
         self.expect("ready")
 
     def expect(self, answer):
@@ -98,10 +116,28 @@ class RawApp(App):
 class WebApp(App):
     """A FastAPI application under uvicorn."""
 
-    def __init__(self, loop, module="truth:app", python=DEBIAN_PYTHON, prefix=(), env=None, folder=APPS):
+    def __init__(
+        self, loop, module="truth:app", python=DEBIAN_PYTHON, prefix=(), env=None, folder=APPS
+    ):
         self.port = free_port()
-        super().__init__([python, "-m", "uvicorn", module, "--app-dir", folder, "--loop", loop, "--port", str(self.port), "--log-level", "warning"],
-                         prefix=prefix, env=env)
+        super().__init__(
+            [
+                python,
+                "-m",
+                "uvicorn",
+                module,
+                "--app-dir",
+                folder,
+                "--loop",
+                loop,
+                "--port",
+                str(self.port),
+                "--log-level",
+                "warning",
+            ],
+            prefix=prefix,
+            env=env,
+        )
         deadline = time.monotonic() + 30
         while True:
             with contextlib.suppress(OSError):
@@ -159,7 +195,20 @@ def polls_library():
 
 
 def compile_polls(compiler, path):
-    subprocess.run([*compiler, "-O2", "-Wall", "-Wextra", "-shared", "-fPIC", "-o", path, os.path.join(APPS, "polls.c")], check=True)
+    subprocess.run(
+        [
+            *compiler,
+            "-O2",
+            "-Wall",
+            "-Wextra",
+            "-shared",
+            "-fPIC",
+            "-o",
+            path,
+            os.path.join(APPS, "polls.c"),
+        ],
+        check=True,
+    )
 
 
 def undisturbed():
@@ -169,7 +218,11 @@ def undisturbed():
     if len(os.sched_getaffinity(0)) == 1:
         return ()
     prefix = ("chrt", "-f", "10")
-    return prefix if subprocess.run([*prefix, "true"], stderr=subprocess.DEVNULL).returncode == 0 else ()
+    return (
+        prefix
+        if subprocess.run([*prefix, "true"], stderr=subprocess.DEVNULL).returncode == 0
+        else ()
+    )
 
 
 def free_port():
@@ -207,7 +260,10 @@ class Load:
     def __init__(self, app, path="/ping", threads=2):
         self._app, self._path, self._stop = app, path, threading.Event()
         self._counts = [{} for _ in range(threads)]
-        self._threads = [threading.Thread(target=self._run, args=(counts,), daemon=True) for counts in self._counts]
+        self._threads = [
+            threading.Thread(target=self._run, args=(counts,), daemon=True)
+            for counts in self._counts
+        ]
 
     def _run(self, counts):
         connection = http.client.HTTPConnection("127.0.0.1", self._app.port, timeout=30)
@@ -261,7 +317,9 @@ class Neighbours:
 
 def move_to_cpu(pid, cpu):
     """All threads of the process, also those to come."""
-    subprocess.run(["taskset", "-a", "-c", "-p", str(cpu), str(pid)], check=True, stdout=subprocess.DEVNULL)
+    subprocess.run(
+        ["taskset", "-a", "-c", "-p", str(cpu), str(pid)], check=True, stdout=subprocess.DEVNULL
+    )
 
 
 class Quota:
@@ -272,7 +330,10 @@ class Quota:
     def __init__(self, share):
         quota = int(share * self.PERIOD_US)
         if os.path.exists("/sys/fs/cgroup/cpu/cpu.cfs_quota_us"):
-            base, files = "/sys/fs/cgroup/cpu", {"cpu.cfs_period_us": self.PERIOD_US, "cpu.cfs_quota_us": quota}
+            base, files = (
+                "/sys/fs/cgroup/cpu",
+                {"cpu.cfs_period_us": self.PERIOD_US, "cpu.cfs_quota_us": quota},
+            )
         elif "cpu" in read("/sys/fs/cgroup/cgroup.subtree_control").split():
             base, files = "/sys/fs/cgroup", {"cpu.max": f"{quota} {self.PERIOD_US}"}
         else:
@@ -286,8 +347,14 @@ class Quota:
         write(os.path.join(self._path, "cgroup.procs"), pid)
 
     def throttled_ns(self):
-        stat = dict(line.split() for line in read(os.path.join(self._path, "cpu.stat")).splitlines())
-        return int(stat["throttled_time"]) if "throttled_time" in stat else int(stat["throttled_usec"]) * 1000
+        stat = dict(
+            line.split() for line in read(os.path.join(self._path, "cpu.stat")).splitlines()
+        )
+        return (
+            int(stat["throttled_time"])
+            if "throttled_time" in stat
+            else int(stat["throttled_usec"]) * 1000
+        )
 
     def __enter__(self):
         return self
@@ -310,9 +377,19 @@ def write(path, value):
 
 def pyenv_pythons():
     """{version: path} of what pyenv has installed, oldest first."""
-    paths = glob.glob(os.path.join(os.environ.get("PYENV_ROOT") or os.path.expanduser("~/.pyenv"), "versions", "*", "bin", "python"))
+    paths = glob.glob(
+        os.path.join(
+            os.environ.get("PYENV_ROOT") or os.path.expanduser("~/.pyenv"),
+            "versions",
+            "*",
+            "bin",
+            "python",
+        )
+    )
     found = {path.split(os.sep)[-3]: path for path in paths}
-    found = {version: path for version, path in found.items() if re.fullmatch(r"\d+(\.\d+)+", version)}
+    found = {
+        version: path for version, path in found.items() if re.fullmatch(r"\d+(\.\d+)+", version)
+    }
     return dict(sorted(found.items(), key=lambda item: version_key(item[0])))
 
 
@@ -322,23 +399,35 @@ def version_key(version):
 
 def supported_pythons():
     """{label: path}: Debian's python and pyenv's from 3.8 on."""
-    found = {f"pyenv-{version}": path for version, path in pyenv_pythons().items() if version_key(version) >= (3, 8)}
+    found = {
+        f"pyenv-{version}": path
+        for version, path in pyenv_pythons().items()
+        if version_key(version) >= (3, 8)
+    }
     return {"system": DEBIAN_PYTHON, **found}
 
 
 def built_pythons():
     """{label: path} of those that tests/matrix/run has built (tests/matrix/builds.py)."""
-    return {os.path.basename(os.path.dirname(os.path.dirname(path))): os.path.realpath(path)
-            for path in sorted(glob.glob(os.path.join(ROOT, "build", "matrix", "built-*", "bin", "python3")))}
+    return {
+        os.path.basename(os.path.dirname(os.path.dirname(path))): os.path.realpath(path)
+        for path in sorted(
+            glob.glob(os.path.join(ROOT, "build", "matrix", "built-*", "bin", "python3"))
+        )
+    }
 
 
 def gil_is_on(python):
     """Of an interpreter (a command) as it starts."""
     source = "import sys; print(getattr(sys, '_is_gil_enabled', lambda: True)())"
-    return subprocess.run([*python, "-c", source], capture_output=True, text=True, check=True).stdout == "True\n"
+    return (
+        subprocess.run([*python, "-c", source], capture_output=True, text=True, check=True).stdout
+        == "True\n"
+    )
 
 
 # ── gilscope ────────────────────────────────────────────────────────────────────────────────────────────────────────
+
 
 class Outcome:
     def __init__(self, status, stdout, stderr):
@@ -354,7 +443,13 @@ class Outcome:
 
 def gilscope(*arguments, timeout=30, prefix=(), **popen):
     """Runs to the end."""
-    done = subprocess.run([*prefix, GILSCOPE, *map(str, arguments)], capture_output=True, text=True, timeout=timeout * PATIENCE, **popen)
+    done = subprocess.run(
+        [*prefix, GILSCOPE, *map(str, arguments)],
+        capture_output=True,
+        text=True,
+        timeout=timeout * PATIENCE,
+        **popen,
+    )
     return Outcome(done.returncode, done.stdout, done.stderr)
 
 
@@ -362,7 +457,13 @@ class Running:
     """gilscope observing: from the moment its probes are in place until finish(), which is Ctrl-C."""
 
     def __init__(self, *arguments, wait=True, prefix=(), **popen):
-        self.process = subprocess.Popen([*prefix, GILSCOPE, *map(str, arguments)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, **popen)
+        self.process = subprocess.Popen(
+            [*prefix, GILSCOPE, *map(str, arguments)],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            **popen,
+        )
         self.pid = self.process.pid
         if wait:
             self._await_probes()
@@ -372,7 +473,9 @@ class Running:
         with contextlib.suppress(FileNotFoundError):
             for name in os.listdir(f"/proc/{self.pid}/fd"):
                 with contextlib.suppress(FileNotFoundError):
-                    count += bool(re.search("bpf.link|perf_event", os.readlink(f"/proc/{self.pid}/fd/{name}")))
+                    count += bool(
+                        re.search("bpf.link|perf_event", os.readlink(f"/proc/{self.pid}/fd/{name}"))
+                    )
         return count
 
     def _await_probes(self):
@@ -387,7 +490,9 @@ class Running:
             time.sleep(0.02)
         self.process.kill()
         stdout, stderr = self.process.communicate()
-        raise RuntimeError(f"gilscope did not attach: {Outcome(self.process.returncode, stdout, stderr)!r}")
+        raise RuntimeError(
+            f"gilscope did not attach: {Outcome(self.process.returncode, stdout, stderr)!r}"
+        )
 
     def signal(self, number=signal.SIGINT):
         self.process.send_signal(number)
@@ -422,15 +527,29 @@ def orphans():
     """BPF programs and links in the kernel that no living process has open, and uprobes of tracefs: what a dead gilscope would have left behind."""
     tool = shutil.which("bpftool") or "/usr/sbin/bpftool"
     # what exists before who has it: else something that is being made meanwhile would look left behind
-    existing = {(kind, entry["id"]) for kind in ("prog", "link")
-                for entry in json.loads(subprocess.run([tool, "-j", kind, "list"], capture_output=True, check=True, text=True).stdout)}
+    existing = {
+        (kind, entry["id"])
+        for kind in ("prog", "link")
+        for entry in json.loads(
+            subprocess.run(
+                [tool, "-j", kind, "list"], capture_output=True, check=True, text=True
+            ).stdout
+        )
+    }
     opened = set()
     for path in glob.glob("/proc/[0-9]*/fdinfo/*"):
         with contextlib.suppress(OSError):
-            opened |= {(kind, int(number)) for kind, number in re.findall(r"^(prog|link)_id:\s*(\d+)$", read(path), re.MULTILINE)}
+            opened |= {
+                (kind, int(number))
+                for kind, number in re.findall(
+                    r"^(prog|link)_id:\s*(\d+)$", read(path), re.MULTILINE
+                )
+            }
     found = existing - opened
     with contextlib.suppress(OSError):
-        found |= {("uprobe", line) for line in read("/sys/kernel/tracing/uprobe_events").splitlines()}
+        found |= {
+            ("uprobe", line) for line in read("/sys/kernel/tracing/uprobe_events").splitlines()
+        }
     return found
 
 
@@ -447,7 +566,11 @@ def text_differences(pid, image_pattern="python"):
             with open(f"/proc/{pid}/root{match[4]}", "rb") as file:
                 file.seek(offset)
                 loaded, stored = memory.read(end - begin), file.read(end - begin)
-            differences += sum(a != b for a, b in zip(loaded, stored)) if loaded[:len(stored)] != stored else 0
+            differences += (
+                sum(a != b for a, b in zip(loaded, stored))
+                if loaded[: len(stored)] != stored
+                else 0
+            )
     return differences
 
 

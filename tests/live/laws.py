@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
 """Laws that hold for every report, and the comparison of a report with an application's marks."""
+
 import collections
 import json
 import os
@@ -8,7 +9,17 @@ import jsonschema
 
 from harness import ROOT
 
-STATES = {"python", "native", "gil_wait", "held_blocked", "held_runnable", "blocked", "runnable", "idle", "unknown"}
+STATES = {
+    "python",
+    "native",
+    "gil_wait",
+    "held_blocked",
+    "held_runnable",
+    "blocked",
+    "runnable",
+    "idle",
+    "unknown",
+}
 SCHEMA = os.path.join(ROOT, "docs", "report.schema.json")
 CAUSE_TOLERANCE = 0.01
 CAUSE_TOLERANCE_NS = 200_000
@@ -32,9 +43,18 @@ def check_laws(report, alive=()):
             check_thread(thread, length, thread["tid"] in alive)
         for gil in process["gils"]:
             assert gil["held_ns"] <= length and gil["contended_ns"] <= length
-            assert gil["hold"]["max_ns"] <= length and gil["hold"]["p50_ns"] <= gil["hold"]["p99_ns"] <= gil["hold"]["max_ns"]
-        held = sum(thread["states"].get(state, 0) for thread in process["threads"] for state in ("python", "held_blocked", "held_runnable"))
-        assert held <= sum(gil["held_ns"] for gil in process["gils"]), "threads hold the GIL for longer than it is held"
+            assert (
+                gil["hold"]["max_ns"] <= length
+                and gil["hold"]["p50_ns"] <= gil["hold"]["p99_ns"] <= gil["hold"]["max_ns"]
+            )
+        held = sum(
+            thread["states"].get(state, 0)
+            for thread in process["threads"]
+            for state in ("python", "held_blocked", "held_runnable")
+        )
+        assert held <= sum(gil["held_ns"] for gil in process["gils"]), (
+            "threads hold the GIL for longer than it is held"
+        )
         for loop in process["loops"]:
             before = window["start_ns"]
             for stall in loop["stalls"]:
@@ -50,23 +70,35 @@ def check_thread(thread, window_ns, alive):
     covered = total(thread["states"])
     assert covered <= window_ns, f"thread {thread['tid']} has more states than the window has time"
     if alive:
-        assert covered == window_ns, f"the states of thread {thread['tid']} add up to {covered} ns of a window of {window_ns} ns"
+        assert covered == window_ns, (
+            f"the states of thread {thread['tid']} add up to {covered} ns of a window of {window_ns} ns"
+        )
 
 
 def check_stall(stall, threshold_ns):
     states, duration = stall["states"], stall["end_ns"] - stall["start_ns"]
-    assert total(states) == duration, f"the states add up to {total(states)}, the stall is {duration} ns long"
+    assert total(states) == duration, (
+        f"the states add up to {total(states)}, the stall is {duration} ns long"
+    )
     assert duration >= threshold_ns
     assert states[stall["cause"]] == max(states.values()), f"cause {stall['cause']} of {states}"
     assert sum(blocker["ns"] for blocker in stall["blockers"]) <= states.get("gil_wait", 0)
     for blocker in stall["blockers"]:
         assert total(blocker["states"]) == blocker["ns"]
         assert set(blocker["states"]) <= {"python", "held_blocked", "held_runnable", "unknown"}
-    assert sum(call["ns"] for call in stall["syscalls"]) <= states.get("blocked", 0) + states.get("held_blocked", 0)
+    assert sum(call["ns"] for call in stall["syscalls"]) <= states.get("blocked", 0) + states.get(
+        "held_blocked", 0
+    )
     waits = states.get("runnable", 0) + states.get("held_runnable", 0) + states.get("gil_wait", 0)
-    assert sum(run["ns"] for run in stall["preempted_by"]) <= waits, f"{describe(stall)}, preempted by {stall['preempted_by']}"
-    assert stall["throttled_ns"] <= waits, f"{describe(stall)}, throttled for {stall['throttled_ns']} ns"
-    assert stall["gc_ns"] <= duration and all(blocker["gc_ns"] <= blocker["ns"] for blocker in stall["blockers"])
+    assert sum(run["ns"] for run in stall["preempted_by"]) <= waits, (
+        f"{describe(stall)}, preempted by {stall['preempted_by']}"
+    )
+    assert stall["throttled_ns"] <= waits, (
+        f"{describe(stall)}, throttled for {stall['throttled_ns']} ns"
+    )
+    assert stall["gc_ns"] <= duration and all(
+        blocker["gc_ns"] <= blocker["ns"] for blocker in stall["blockers"]
+    )
     check_parts(stall)
 
 
@@ -74,31 +106,54 @@ def check_parts(stall):
     """Parts are inside, in order, and together no longer than the whole; by state, too."""
     before, sums = stall["start_ns"], collections.Counter()
     for part in stall["parts"]:
-        assert before <= part["start_ns"] <= part["end_ns"] <= stall["end_ns"], f"{describe(stall)}: {part}"
-        assert total(part["states"]) <= part["end_ns"] - part["start_ns"], f"{describe(stall)}: {part}"
+        assert before <= part["start_ns"] <= part["end_ns"] <= stall["end_ns"], (
+            f"{describe(stall)}: {part}"
+        )
+        assert total(part["states"]) <= part["end_ns"] - part["start_ns"], (
+            f"{describe(stall)}: {part}"
+        )
         before = part["start_ns"]
         sums.update(part["states"])
     for state, ns in sums.items():
-        assert ns <= stall["states"].get(state, 0), f"{describe(stall)}: the parts have {ns} ns of {state}"
+        assert ns <= stall["states"].get(state, 0), (
+            f"{describe(stall)}: the parts have {ns} ns of {state}"
+        )
 
 
 def check_blame(report):
     """Nobody is charged with more than was there."""
     threads = [thread for process in report["processes"] for thread in process["threads"]]
-    waited = {loops: sum(thread["states"].get("gil_wait", 0) for thread in threads if thread["loop"] or not loops) for loops in (True, False)}
-    handlers = [tuple(row["handler"][key] for key in ("function", "file", "line", "role")) for row in report["blame"]]
+    waited = {
+        loops: sum(
+            thread["states"].get("gil_wait", 0) for thread in threads if thread["loop"] or not loops
+        )
+        for loops in (True, False)
+    }
+    handlers = [
+        tuple(row["handler"][key] for key in ("function", "file", "line", "role"))
+        for row in report["blame"]
+    ]
     assert len(set(handlers)) == len(handlers), f"a handler has two rows: {sorted(handlers)}"
     for row in report["blame"]:
         assert row["made_loops_wait_ns"] <= row["made_wait_ns"], row
         assert row["gc_ns"] <= total(row["loop_states"]) + total(row["elsewhere_states"]), row
         assert row["worst_ns"] <= row["stall_ns"] <= row["stalls"] * row["worst_ns"], row
         assert (row["worst_start_ns"] is None) == (row["stalls"] == 0), row
-    made = {loops: sum(row[key] for row in report["blame"]) for loops, key in ((True, "made_loops_wait_ns"), (False, "made_wait_ns"))}
-    assert all(made[loops] <= waited[loops] for loops in made), f"handlers made loops and all threads wait for {made} ns, they waited for {waited} ns"
+    made = {
+        loops: sum(row[key] for row in report["blame"])
+        for loops, key in ((True, "made_loops_wait_ns"), (False, "made_wait_ns"))
+    }
+    assert all(made[loops] <= waited[loops] for loops in made), (
+        f"handlers made loops and all threads wait for {made} ns, they waited for {waited} ns"
+    )
     assert sum(row["stalls"] for row in report["blame"]) <= len(stalls_of(report))
     for state in STATES:
         there = sum(thread["states"].get(state, 0) for thread in threads)
-        blamed = sum(row[key].get(state, 0) for row in report["blame"] for key in ("loop_states", "elsewhere_states"))
+        blamed = sum(
+            row[key].get(state, 0)
+            for row in report["blame"]
+            for key in ("loop_states", "elsewhere_states")
+        )
         assert blamed <= there, f"blamed for {blamed} ns of {state}, there were {there} ns"
     seen = report["evidence"]["stacks"]
     assert seen["missing"] + seen["torn"] <= seen["taken"], seen
@@ -111,13 +166,22 @@ def check_evidence(outcome):
     """
     evidence = outcome.report["evidence"]
     assert evidence["lost"] == 0 and evidence["late"] == 0, outcome
-    everything = sum(total(thread["states"]) for process in outcome.report["processes"] for thread in process["threads"])
+    everything = sum(
+        total(thread["states"])
+        for process in outcome.report["processes"]
+        for thread in process["threads"]
+    )
     assert evidence["unknown_ns"] <= MOST_UNKNOWN * everything, f"{evidence} of {everything} ns"
     assert outcome.status == 0, outcome
 
 
 def stalls_of(report):
-    return [stall for process in report["processes"] for loop in process["loops"] for stall in loop["stalls"]]
+    return [
+        stall
+        for process in report["processes"]
+        for loop in process["loops"]
+        for stall in loop["stalls"]
+    ]
 
 
 def describe(stall):
@@ -130,8 +194,12 @@ def the_stall(report, mark):
     found = [stall for stall in stalls_of(report) if mark.overlaps(stall)]
     assert len(found) == 1, f"{mark}: {len(found)} stalls: {[describe(stall) for stall in found]}"
     stall = found[0]
-    assert stall["start_ns"] <= mark.t0_ns, f"{mark}: the stall begins {stall['start_ns'] - mark.t0_ns} ns too late"
-    assert stall["end_ns"] >= mark.t1_ns, f"{mark}: the stall ends {mark.t1_ns - stall['end_ns']} ns too early"
+    assert stall["start_ns"] <= mark.t0_ns, (
+        f"{mark}: the stall begins {stall['start_ns'] - mark.t0_ns} ns too late"
+    )
+    assert stall["end_ns"] >= mark.t1_ns, (
+        f"{mark}: the stall ends {mark.t1_ns - stall['end_ns']} ns too early"
+    )
     assert not stall["ongoing"]
     return stall
 
@@ -145,7 +213,14 @@ def expected_causes(mark):
     """A cause "a|b" is settled by the CPU time the thread used: a when that is most of the mark, b when it is not, either when it is a toss-up."""
     on_cpu, _, asleep = mark.cause.partition("|")
     share = mark.cpu_ns / mark.length_ns
-    return [cause for cause, possible in ((on_cpu, not asleep or share > 0.45), (asleep, asleep and share < 0.55)) if possible]
+    return [
+        cause
+        for cause, possible in (
+            (on_cpu, not asleep or share > 0.45),
+            (asleep, asleep and share < 0.55),
+        )
+        if possible
+    ]
 
 
 def check_cause(stall, mark, work):
@@ -165,33 +240,54 @@ def check_cause(stall, mark, work):
         least -= min(on_cpu, mark.cpu_ns + STOLEN * mark.length_ns)
     tolerance = max(CAUSE_TOLERANCE * most, CAUSE_TOLERANCE_NS)
     share = stall["states"][cause]
-    assert least - tolerance <= share <= most + around + tolerance, f"{story}, expected {least / 1e6:.2f} to {most / 1e6:.2f} ms of {cause}"
+    assert least - tolerance <= share <= most + around + tolerance, (
+        f"{story}, expected {least / 1e6:.2f} to {most / 1e6:.2f} ms of {cause}"
+    )
     if cause in ("python", "native") or "|" in mark.cause:
         on_cpu = stall["states"].get("python", 0) + stall["states"].get("native", 0)
         # the kernel's account of a thread's CPU time starts at its wake-up rather than its switch, and so errs by some us a switch
-        tolerance = max(CAUSE_TOLERANCE * mark.cpu_ns, 1_000_000) + (0.03 * mark.length_ns if "|" in mark.cause else 0)
+        tolerance = max(CAUSE_TOLERANCE * mark.cpu_ns, 1_000_000) + (
+            0.03 * mark.length_ns if "|" in mark.cause else 0
+        )
         # and leaves out what a hypervisor took, of which the scheduler knows nothing
         stolen = 0.1 * mark.length_ns
-        assert mark.cpu_ns - without_cpu_ns(stall) - tolerance <= on_cpu <= mark.cpu_ns + around + tolerance + stolen, \
-            f"{story}, {mark.cpu_ns / 1e6:.2f} ms of CPU time"
+        assert (
+            mark.cpu_ns - without_cpu_ns(stall) - tolerance
+            <= on_cpu
+            <= mark.cpu_ns + around + tolerance + stolen
+        ), f"{story}, {mark.cpu_ns / 1e6:.2f} ms of CPU time"
 
 
 def check_details(report, stall, mark, work):
     """Who and what: the system call slept in, the holder waited for. Where evidence is missing (as the report itself says) nobody is blamed."""
-    assert not stall["stopped_ns"], f"{mark}: stopped by {stall['stopped_by']}, but nobody stopped it"
+    assert not stall["stopped_ns"], (
+        f"{mark}: stopped by {stall['stopped_by']}, but nobody stopped it"
+    )
     if work.syscalls:
-        assert stall["syscalls"] and stall["syscalls"][0]["name"] in work.syscalls, f"{mark}: system calls {stall['syscalls']}"
+        assert stall["syscalls"] and stall["syscalls"][0]["name"] in work.syscalls, (
+            f"{mark}: system calls {stall['syscalls']}"
+        )
     if work.blocker:
         assert stall["blockers"], f"{mark}: nobody is blamed"
         first = stall["blockers"][0]
-        assert first["tid"] == mark.blocker, f"{mark}: thread {first['tid']} is blamed, {mark.blocker} did it"
+        assert first["tid"] == mark.blocker, (
+            f"{mark}: thread {first['tid']} is blamed, {mark.blocker} did it"
+        )
         wait, unknown = stall["states"]["gil_wait"], report["evidence"]["unknown_ns"]
-        assert first["ns"] + unknown >= 0.9 * wait, f"{mark}: {first['ns']} of {wait} ns of waiting explained, {unknown} ns unknown"
-        assert first["states"].get(work.blocker, 0) + unknown >= 0.9 * wait, f"{mark}: the blocker's states are {first['states']}"
+        assert first["ns"] + unknown >= 0.9 * wait, (
+            f"{mark}: {first['ns']} of {wait} ns of waiting explained, {unknown} ns unknown"
+        )
+        assert first["states"].get(work.blocker, 0) + unknown >= 0.9 * wait, (
+            f"{mark}: the blocker's states are {first['states']}"
+        )
 
 
 def uninvited(report, marks):
     """Stalls that no mark explains and that are not the machine's doing."""
     explained = [mark for mark in marks if mark.cause != "none"]
-    return [describe(stall) for stall in stalls_of(report)
-            if not any(mark.overlaps(stall) for mark in explained) and stall["cause"] not in ("runnable", "held_runnable")]
+    return [
+        describe(stall)
+        for stall in stalls_of(report)
+        if not any(mark.overlaps(stall) for mark in explained)
+        and stall["cause"] not in ("runnable", "held_runnable")
+    ]

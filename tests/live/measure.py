@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
 """How right gilscope is on one interpreter: one short recording of tests/apps/loop_truth.py, compared with its marks."""
+
 import collections
 import os
 import tempfile
@@ -22,8 +23,12 @@ def edge_errors(report, marks):
     errors = []
     for mark in marks:
         stall = laws.the_stall(report, mark)
-        begin, end = (mark.turn_t0_ns, mark.turn_t1_ns) if mark.turn_t0_ns else (mark.t0_ns, mark.t1_ns)
-        assert stall["start_ns"] <= begin and end <= stall["end_ns"], f"{mark}: the stall does not cover the turn"
+        begin, end = (
+            (mark.turn_t0_ns, mark.turn_t1_ns) if mark.turn_t0_ns else (mark.t0_ns, mark.t1_ns)
+        )
+        assert stall["start_ns"] <= begin and end <= stall["end_ns"], (
+            f"{mark}: the stall does not cover the turn"
+        )
         errors += [begin - stall["start_ns"], stall["end_ns"] - end]
     return errors
 
@@ -55,7 +60,7 @@ class Measurement:
         self.report, self.faults = outcome.report, []
         laws.check_laws(self.report, self._threads)
         laws.check_evidence(outcome)
-        self.process, = self.report["processes"]
+        (self.process,) = self.report["processes"]
         self._compare()
         self._name()
         self._edges()
@@ -65,7 +70,9 @@ class Measurement:
         app.call("short 2")
         app.call("hog_regex")
         before, known = app.threads(), len(app.marks())
-        with harness.Running("record", "-p", app.pid, "-d", "60s", "-o", trace, prefix=harness.undisturbed()) as running:
+        with harness.Running(
+            "record", "-p", app.pid, "-d", "60s", "-o", trace, prefix=harness.undisturbed()
+        ) as running:
             for name in self._work:
                 app.call(name)
                 time.sleep(GAP_S)
@@ -110,14 +117,20 @@ class Measurement:
         self.faults += self.names.wrong + self.names.missing
 
     def _edges(self):
-        errors = self._check(edge_errors, self.report, [mark for mark in self._marks if mark.name == "short"]) or [1 << 40]
+        errors = self._check(
+            edge_errors, self.report, [mark for mark in self._marks if mark.name == "short"]
+        ) or [1 << 40]
         self.edge_p50_ns, self.edge_p99_ns = percentile(errors, 0.5), percentile(errors, 0.99)
 
     def _balance(self, counts):
         self.takes = sum(count["take"] for count in counts.values())
-        self.imbalance = max((abs(count["take"] - count["drop"]) for count in counts.values()), default=-1)
+        self.imbalance = max(
+            (abs(count["take"] - count["drop"]) for count in counts.values()), default=-1
+        )
         busy = [tid for tid, count in counts.items() if count["take"] > 200]
         if self._gil and len(busy) < 4:
-            self.faults.append(f"only {len(busy)} threads took the GIL often, the loop and three others did")
+            self.faults.append(
+                f"only {len(busy)} threads took the GIL often, the loop and three others did"
+            )
         if self.imbalance not in (0, 1):
             self.faults.append(f"takes and drops of a thread differ by {self.imbalance}")

@@ -3,9 +3,10 @@
 
 A wrong name is an AssertionError. One that is not there is `Missing`, an AssertionError of its own, so that it can be counted apart.
 """
+
 import os
 
-UNREAD = "?"    # what a report calls a function whose code could not be read
+UNREAD = "?"  # what a report calls a function whose code could not be read
 
 
 class Missing(AssertionError):
@@ -13,7 +14,11 @@ class Missing(AssertionError):
 
 
 def shown(frame):
-    return f"{frame['function']} ({os.path.basename(frame['file'])}:{frame['line']})" if frame else "nothing"
+    return (
+        f"{frame['function']} ({os.path.basename(frame['file'])}:{frame['line']})"
+        if frame
+        else "nothing"
+    )
 
 
 def innermost(stack, place, story):
@@ -31,8 +36,14 @@ def innermost(stack, place, story):
 
 def check_place(stack, place, story):
     frame = innermost(stack, place, story)
-    right = frame["function"] == place["function"] and frame["file"] == place["file"] and frame["line"] in place["lines"]
-    assert right, f"{story}: {[shown(one) for one in stack]}, it was {place['function']} in {place['file']}, lines {place['lines']}"
+    right = (
+        frame["function"] == place["function"]
+        and frame["file"] == place["file"]
+        and frame["line"] in place["lines"]
+    )
+    assert right, (
+        f"{story}: {[shown(one) for one in stack]}, it was {place['function']} in {place['file']}, lines {place['lines']}"
+    )
 
 
 def check_handler(found, expected, story):
@@ -40,14 +51,18 @@ def check_handler(found, expected, story):
     if found is None or found["function"] == UNREAD:
         raise Missing(f"{story}: no handler")
     choices = expected if isinstance(expected, list) else [expected]
-    right = any(all(found[key] == choice[key] for key in ("function", "file", "role")) for choice in choices)
+    right = any(
+        all(found[key] == choice[key] for key in ("function", "file", "role")) for choice in choices
+    )
     assert right, f"{story}: handler {shown(found)}, {found['role']}; it was {choices}"
 
 
 def check_holder(stall, mark):
     """Function, line and handler of who had the GIL meanwhile."""
     blocker = next((one for one in stall["blockers"] if one["tid"] == mark.blocker), None)
-    assert blocker, f"{mark}: thread {mark.blocker} is not among the blockers {[one['tid'] for one in stall['blockers']]}"
+    assert blocker, (
+        f"{mark}: thread {mark.blocker} is not among the blockers {[one['tid'] for one in stall['blockers']]}"
+    )
     check_place(blocker["stack"], mark.holder["place"], f"{mark}, holder")
     check_handler(blocker["handler"], mark.holder["handler"], f"{mark}, holder")
 
@@ -60,7 +75,9 @@ def check_stall(stall, mark, ruled=True):
     """
     innermost = {"function": mark.place["function"], "file": mark.place["file"], "role": "frame"}
     check_place(stall["stack"], mark.place, f"{mark}, culprit")
-    check_handler(stall["handler"], mark.handler if ruled else [mark.handler, innermost], f"{mark}, culprit")
+    check_handler(
+        stall["handler"], mark.handler if ruled else [mark.handler, innermost], f"{mark}, culprit"
+    )
     if mark.holder:
         check_holder(stall, mark)
 

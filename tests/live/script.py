@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
 """Python stacks read out of a text script (gilscope export --format script)."""
+
 import bisect
 import collections
 import re
@@ -43,7 +44,13 @@ class Script:
     """
 
     def __init__(self, text):
-        self.stacks, self.names, self.functions, self.texts, self.definitions = [], {}, {}, {0: ""}, {}
+        self.stacks, self.names, self.functions, self.texts, self.definitions = (
+            [],
+            {},
+            {},
+            {0: ""},
+            {},
+        )
         self.waits, self.sleeps = collections.defaultdict(list), collections.defaultdict(list)
         self._changes, self._holders = [0], [0]
         for line in text.split("\n"):
@@ -72,7 +79,11 @@ class Script:
         if kind == "text":
             self.texts[int(number)] = unescape(fields["text"])
         else:
-            self.functions[int(number)] = (unescape(fields["name"]), unescape(fields["file"]), int(fields.get("line", 0)))
+            self.functions[int(number)] = (
+                unescape(fields["name"]),
+                unescape(fields["file"]),
+                int(fields.get("line", 0)),
+            )
 
     def _event(self, seconds, tid, kind, *words):
         fields = dict(word.split("=", 1) for word in words if "=" in word)
@@ -80,8 +91,18 @@ class Script:
             self.names.setdefault(int(tid), []).append(self.texts[int(fields.get("text", 0))])
             return
         stack = Stack()
-        stack.ts, stack.tid, stack.flags = nanoseconds(seconds), int(tid), {word for word in words if "=" not in word}
-        stack.task, stack.root = self.texts[int(fields.get("task", 0))], int(fields.get("root", "0"), 0)
+        stack.ts, stack.tid, stack.flags = (
+            nanoseconds(seconds),
+            int(tid),
+            {word for word in words if "=" not in word},
+        )
+        stack.task, stack.root = (
+            self.texts[int(fields.get("task", 0))],
+            int(fields.get("root", "0"), 0),
+        )
         stack.cut, frames = self.definitions.get(int(fields.get("stack", 0)), (False, None))
-        stack.frames = frames and [Frame(*self.functions.get(function, (None, "", 0))[:2], line) for function, line in frames]
+        stack.frames = frames and [
+            Frame(*self.functions.get(function, (None, "", 0))[:2], line)
+            for function, line in frames
+        ]
         self.stacks.append(stack)

@@ -8,6 +8,7 @@ A line on standard input names the requests that are not answered any more: `get
 fortieth of them on. What is not answered has been read from /dev/fuse, so whoever asked cannot even be killed. Ends, and with it the file system, when
 standard input does.
 """
+
 import ctypes
 import errno
 import os
@@ -15,7 +16,18 @@ import struct
 import sys
 import threading
 
-LOOKUP, FORGET, GETATTR, OPEN, READ, RELEASE, FLUSH, INIT, INTERRUPT, BATCH_FORGET = 1, 2, 3, 14, 15, 18, 25, 26, 36, 42
+LOOKUP, FORGET, GETATTR, OPEN, READ, RELEASE, FLUSH, INIT, INTERRUPT, BATCH_FORGET = (
+    1,
+    2,
+    3,
+    14,
+    15,
+    18,
+    25,
+    26,
+    36,
+    42,
+)
 NAMES = {"getattr": GETATTR, "open": OPEN, "read": READ, "flush": FLUSH}
 MNT_DETACH = 2
 
@@ -23,12 +35,30 @@ libc = ctypes.CDLL(None, use_errno=True)
 mountpoint, path = sys.argv[1:]
 file = os.open(path, os.O_RDONLY)
 size = os.fstat(file).st_size
-patience = {}       # request: how many more are answered
+patience = {}  # request: how many more are answered
 
 
 def attributes(node):
     mode, length = (0o40755, 0) if node == 1 else (0o100755, size)
-    return struct.pack("<QQQQQQIIIIIIIIII", node, length, length + 511 >> 9, 0, 0, 0, 0, 0, 0, mode, 1, 0, 0, 0, 4096, 0)
+    return struct.pack(
+        "<QQQQQQIIIIIIIIII",
+        node,
+        length,
+        length + 511 >> 9,
+        0,
+        0,
+        0,
+        0,
+        0,
+        0,
+        mode,
+        1,
+        0,
+        0,
+        0,
+        4096,
+        0,
+    )
 
 
 def answer(request, node, body):
@@ -44,13 +74,19 @@ def answer(request, node, body):
     if request == LOOKUP and body.rstrip(b"\0") == b"python3":
         return struct.pack("<QQQQII", 2, 0, 0, 0, 0, 0) + attributes(2)
     if request == GETATTR:
-        return struct.pack("<QII", 0, 0, 0) + attributes(node)      # to be asked again the next time
+        return struct.pack("<QII", 0, 0, 0) + attributes(node)  # to be asked again the next time
     if request == OPEN:
         return struct.pack("<QII", 1, 0, 0)
     if request == READ:
         _, offset, length = struct.unpack_from("<QQI", body)
         return os.pread(file, length, offset)
-    return b"" if request in (FLUSH, RELEASE) else -errno.ENOENT if request == LOOKUP else -errno.ENOSYS
+    return (
+        b""
+        if request in (FLUSH, RELEASE)
+        else -errno.ENOENT
+        if request == LOOKUP
+        else -errno.ENOSYS
+    )
 
 
 def serve(device):

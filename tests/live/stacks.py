@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
 """Stacks that gilscope took, laid over those that an application wrote down (tests/apps/spot.py)."""
+
 import collections
 import os
 
@@ -9,14 +10,22 @@ import script
 # kinds of places, and how a stack there must have been taken
 KINDS = {"sleep": "sleep", "read": "sleep", "gil_wait": "wait", "held": "holder", "native": "clock"}
 DEEPEST = 128
-EDGE_NS = 200_000      # before the end of a row: what is asked for then may find the thread on its way out
+EDGE_NS = (
+    200_000  # before the end of a row: what is asked for then may find the thread on its way out
+)
 TEXT_BYTES = 1023
-OWN = ("note", "done", "stack_of", "_hog_begins", "_hog_ends")      # functions of spot.py that are not part of what is marked
+OWN = (
+    "note",
+    "done",
+    "stack_of",
+    "_hog_begins",
+    "_hog_ends",
+)  # functions of spot.py that are not part of what is marked
 
 
 def as_seen(text):
     """What gilscope may know of a text: what is no character is U+FFFD, and what is too long is cut."""
-    shown = "".join("\ufffd" if 0xd800 <= ord(char) < 0xe000 else char for char in text).encode()
+    shown = "".join("\ufffd" if 0xD800 <= ord(char) < 0xE000 else char for char in text).encode()
     return shown[:TEXT_BYTES].decode(errors="ignore")
 
 
@@ -47,7 +56,7 @@ def compare(stack, truth):
     if stack.frames is None:
         return "missing"
     if "torn" in stack.flags:
-        truth = truth[max(0, len(truth) - len(stack.frames)):] if not stack.cut else truth
+        truth = truth[max(0, len(truth) - len(stack.frames)) :] if not stack.cut else truth
     if stack.cut:
         if len(truth) <= DEEPEST or len(stack.frames) != DEEPEST:
             return f"cut to {len(stack.frames)} frames of {len(truth)}"
@@ -82,13 +91,19 @@ class Comparison:
 
     def _row(self, row, own, waiters, answer):
         seen = [(stack, row["stack"]) for stack in own if "holder" not in stack.flags]
-        if row["kind"] == "gil_wait" and "hog_end_ns" in row:       # else the other thread came too late
-            seen += [(stack, answer["hog"]) for stack in self._of_holder(own, answer["hog_tid"]) if row["hog_ns"] <= stack.ts <= row["hog_end_ns"]]
+        if row["kind"] == "gil_wait" and "hog_end_ns" in row:  # else the other thread came too late
+            seen += [
+                (stack, answer["hog"])
+                for stack in self._of_holder(own, answer["hog_tid"])
+                if row["hog_ns"] <= stack.ts <= row["hog_end_ns"]
+            ]
         if row["kind"] == "held":
             seen += [(stack, row["stack"]) for stack in self._of_holder(waiters, row["tid"])]
         right = 0
         for stack, truth in seen:
-            if row["t0_ns"] <= stack.ts <= row["t1_ns"] and not (stack.frames and (stack.frames[0].function or "").split(".")[-1] in OWN):
+            if row["t0_ns"] <= stack.ts <= row["t1_ns"] and not (
+                stack.frames and (stack.frames[0].function or "").split(".")[-1] in OWN
+            ):
                 right += self._stack(row, stack, truth) and KINDS[row["kind"]] in stack.flags
         if row["fleeting"] or not self._due(row, answer["waiter"]):
             return
@@ -100,13 +115,24 @@ class Comparison:
         """Did happen what a stack of this kind is taken for? On a busy machine not every wait for the GIL comes about."""
         if row["kind"] == "native":
             return True
-        moments = {"sleep": self._script.sleeps[row["tid"]], "wait": self._script.waits[row["tid"]], "holder": self._script.waits[waiter]}
-        return any(row["t0_ns"] <= ts <= row["t1_ns"] - EDGE_NS and (row["kind"] != "held" or self._script.holder(ts) == row["tid"])
-                   for ts in moments[KINDS[row["kind"]]])
+        moments = {
+            "sleep": self._script.sleeps[row["tid"]],
+            "wait": self._script.waits[row["tid"]],
+            "holder": self._script.waits[waiter],
+        }
+        return any(
+            row["t0_ns"] <= ts <= row["t1_ns"] - EDGE_NS
+            and (row["kind"] != "held" or self._script.holder(ts) == row["tid"])
+            for ts in moments[KINDS[row["kind"]]]
+        )
 
     def _of_holder(self, stacks, tid):
         """Those that waiters took of the thread when it had the GIL: it may have had to let others have it for a moment."""
-        return [stack for stack in stacks if "holder" in stack.flags and self._script.holder(stack.ts) == tid]
+        return [
+            stack
+            for stack in stacks
+            if "holder" in stack.flags and self._script.holder(stack.ts) == tid
+        ]
 
     def _stack(self, row, stack, truth):
         differs = compare(stack, truth)
@@ -116,20 +142,26 @@ class Comparison:
         elif differs == "missing":
             self.missing += 1
         elif differs:
-            self.wrong.append(f"{row['shape']}, {row['kind']}, {' '.join(sorted(stack.flags))}: {differs}")
+            self.wrong.append(
+                f"{row['shape']}, {row['kind']}, {' '.join(sorted(stack.flags))}: {differs}"
+            )
         else:
             self.right += 1
         return differs is None
 
     def __str__(self):
-        return (f"{self.right} stacks right, {len(self.wrong)} wrong, {self.missing} missing, {self.gone} of code that is gone; "
-                f"{len(self.without)} of {self.due} places without one")
+        return (
+            f"{self.right} stacks right, {len(self.wrong)} wrong, {self.missing} missing, {self.gone} of code that is gone; "
+            f"{len(self.without)} of {self.due} places without one"
+        )
 
 
 def observe(app, folder, kinds=tuple(KINDS)):
     """Goes through all shapes under a recording; the comparison."""
     trace = os.path.join(folder, "stacks.gsc")
-    with harness.Running("record", "-p", app.pid, "-d", "100s", "-o", trace, prefix=harness.undisturbed()) as running:
+    with harness.Running(
+        "record", "-p", app.pid, "-d", "100s", "-o", trace, prefix=harness.undisturbed()
+    ) as running:
         app.call("run " + " ".join(kinds))
         done = running.finish()
     if done.status != 0:

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
 """What sleeps are not the application's: a process that is stopped from outside, and the GIL's own futexes. And the first turn of a loop that begins while observed."""
+
 import contextlib
 import ctypes
 import json
@@ -13,7 +14,7 @@ import harness
 import laws
 
 STOP_S = 0.5
-MACHINE_NS = 100_000_000     # until a busy machine has stopped it, and lets it run again
+MACHINE_NS = 100_000_000  # until a busy machine has stopped it, and lets it run again
 PTRACE_ATTACH, PTRACE_DETACH, WAIT_ALL = 16, 17, 0x40000000
 FREEZER = "/sys/fs/cgroup/freezer"
 
@@ -81,7 +82,14 @@ def frozen_v1(pid):
 
 
 def frozen_v2(pid):
-    base = next((base for base in ("/sys/fs/cgroup", "/sys/fs/cgroup/unified") if os.path.exists(os.path.join(base, "cgroup.subtree_control"))), None)
+    base = next(
+        (
+            base
+            for base in ("/sys/fs/cgroup", "/sys/fs/cgroup/unified")
+            if os.path.exists(os.path.join(base, "cgroup.subtree_control"))
+        ),
+        None,
+    )
     if not base:
         pytest.skip("no control groups of version 2 here")
     return frozen(pid, base, "cgroup.freeze", "1", "0")
@@ -101,7 +109,10 @@ def frozen(pid, base, switch, on, off):
         os.rmdir(group)
 
 
-@pytest.mark.parametrize("stop, kind", [(signalled, "stopped"), (traced, "traced"), (frozen_v1, "frozen"), (frozen_v2, "frozen")])
+@pytest.mark.parametrize(
+    "stop, kind",
+    [(signalled, "stopped"), (traced, "traced"), (frozen_v1, "frozen"), (frozen_v2, "frozen")],
+)
 def test_who_is_stopped_from_outside_is_told_so(stop, kind):
     with harness.Script(IDLE) as app, harness.attach(app) as running:
         with stop(app.pid):
@@ -111,12 +122,27 @@ def test_who_is_stopped_from_outside_is_told_so(stop, kind):
         time.sleep(0.2)
         outcome = running.finish()
     laws.check_laws(outcome.report)
-    stalls = [stall for process in outcome.report["processes"] for loop in process["loops"] for stall in loop["stalls"]]
-    stall, = [stall for stall in stalls if stall["start_ns"] < t1 and t0 < stall["end_ns"] and stall["stopped_ns"]]
+    stalls = [
+        stall
+        for process in outcome.report["processes"]
+        for loop in process["loops"]
+        for stall in loop["stalls"]
+    ]
+    (stall,) = [
+        stall
+        for stall in stalls
+        if stall["start_ns"] < t1 and t0 < stall["end_ns"] and stall["stopped_ns"]
+    ]
     assert t1 - t0 - MACHINE_NS <= stall["stopped_by"][kind] <= t1 - t0 + MACHINE_NS, stall
     assert stall["stopped_by"] == {kind: stall["stopped_ns"]}
-    assert "was stopped from outside" in stall["remedy"] and "memory" not in stall["remedy"] and "extension" not in stall["remedy"]
-    assert kind in [call["name"] for call in stall["syscalls"]] and "none" not in [call["name"] for call in stall["syscalls"]]
+    assert (
+        "was stopped from outside" in stall["remedy"]
+        and "memory" not in stall["remedy"]
+        and "extension" not in stall["remedy"]
+    )
+    assert kind in [call["name"] for call in stall["syscalls"]] and "none" not in [
+        call["name"] for call in stall["syscalls"]
+    ]
 
 
 def test_the_first_turn_of_a_loop_that_begins_while_observed():
@@ -129,9 +155,14 @@ def test_the_first_turn_of_a_loop_that_begins_while_observed():
             marks = json.loads(app.process.stdout.readline())
             outcome = running.finish()
     laws.check_laws(outcome.report)
-    stalls = [stall for process in outcome.report["processes"] for loop in process["loops"] for stall in loop["stalls"]]
+    stalls = [
+        stall
+        for process in outcome.report["processes"]
+        for loop in process["loops"]
+        for stall in loop["stalls"]
+    ]
     for t0, t1 in marks:
-        stall, = [stall for stall in stalls if stall["start_ns"] < t1 and t0 < stall["end_ns"]]
+        (stall,) = [stall for stall in stalls if stall["start_ns"] < t1 and t0 < stall["end_ns"]]
         assert stall["end_ns"] >= t1 and stall["cause"] == "blocked"
         # what is told of the first is a lower bound, and not much is missing
         assert stall["whole"] or stall["start_ns"] <= t0 + MACHINE_NS
@@ -145,9 +176,17 @@ def test_threads_that_only_compute_are_never_blocked_in_a_futex(tmp_path):
     assert done.status == 0, done
     report = json.loads(harness.gilscope("report", "--json", recording).stdout)
     assert harness.gilscope("export", "--format", "script", recording, "-o", script).status == 0
-    sleeps = [line.split() for line in script.read_text().splitlines() if " switch_out " in line and " runnable" not in line]
+    sleeps = [
+        line.split()
+        for line in script.read_text().splitlines()
+        if " switch_out " in line and " runnable" not in line
+    ]
     futex = [words for words in sleeps if "sysno=202" in words or "sysno=98" in words]
-    assert any("gil_mutex" in words for words in sleeps) and any("handover" in words for words in sleeps)
-    assert all(int(words[1]) == main or "gil_mutex" in words or "handover" in words for words in futex)
+    assert any("gil_mutex" in words for words in sleeps) and any(
+        "handover" in words for words in sleeps
+    )
+    assert all(
+        int(words[1]) == main or "gil_mutex" in words or "handover" in words for words in futex
+    )
     for thread in report["processes"][0]["threads"]:
         assert thread["tid"] == main or thread["states"]["blocked"] == 0, thread

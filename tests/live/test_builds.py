@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
 """CPythons as no distribution here builds them: free-threaded, with the GIL off, on, and switched while observed; and with nothing inlined."""
+
 import os
 import re
 import subprocess
@@ -16,7 +17,7 @@ BUILDS = {"3.13t": (), "3.13t-with-gil": ("env", "PYTHON_GIL=1"), "3.11-O0": ()}
 IMPORTS = 1000
 SPINNERS = 3
 SWITCHED_NS = 400 * MS
-FUTEX = r"sysno=(202|98|455)\b"     # x86-64, arm64, futex_wait
+FUTEX = r"sysno=(202|98|455)\b"  # x86-64, arm64, futex_wait
 
 # Threads that compute, with a release of the GIL (if there is one) now and then, or without.
 SPIN = f"""
@@ -29,7 +30,9 @@ for _ in range({SPINNERS}): threading.Thread(target=spin, args=[%s], daemon=True
 print("ready", flush=True)
 """
 # An extension module whose import switches the GIL on, and off again since it declares that it needs none.
-TRANSIENT = SPIN % "os.sched_yield" + f"""
+TRANSIENT = (
+    SPIN % "os.sched_yield"
+    + f"""
 sys.stdin.readline()
 for _ in range({IMPORTS}):
     sys.modules.pop("_heapq", None)
@@ -37,13 +40,17 @@ for _ in range({IMPORTS}):
 print("done", flush=True)
 time.sleep(60)
 """
+)
 # One that declares nothing: the GIL stays on.
-PERMANENT = SPIN % "int" + """
+PERMANENT = (
+    SPIN % "int"
+    + """
 sys.path.insert(0, sys.stdin.readline().strip())
 import needs_gil
 print(time.monotonic_ns(), flush=True)
 time.sleep(60)
 """
+)
 NEEDS_GIL = """
 #include <Python.h>
 static struct PyModuleDef module = {PyModuleDef_HEAD_INIT, "needs_gil", NULL, -1, NULL};
@@ -67,7 +74,9 @@ def has_gil(label):
 @pytest.mark.parametrize("label", BUILDS)
 def test_a_build_is_seen_as_it_is(label, slow_port):
     environment = {"TRUTH_SLOW_PORT": str(slow_port), "LD_PRELOAD": harness.polls_library()}
-    with harness.RawApp("asyncio", prefix=harness.undisturbed(), python=built(label), env=environment) as app:
+    with harness.RawApp(
+        "asyncio", prefix=harness.undisturbed(), python=built(label), env=environment
+    ) as app:
         result = measure.Measurement(app, gil=has_gil(label))
     assert not result.faults
     assert result.process["sites"]["confidence"] == "exact"
@@ -76,7 +85,9 @@ def test_a_build_is_seen_as_it_is(label, slow_port):
 @pytest.mark.parametrize("label", BUILDS)
 def test_stacks_of_a_build_equal_its_own(label, tmp_path):
     with stacks.StacksApp("asyncio", python=built(label), prefix=harness.undisturbed()) as app:
-        found = stacks.observe(app, tmp_path, ("sleep", "gil_wait", "held") if has_gil(label) else ("sleep", "native"))
+        found = stacks.observe(
+            app, tmp_path, ("sleep", "gil_wait", "held") if has_gil(label) else ("sleep", "native")
+        )
     assert not found.wrong
     assert not found.missing and not found.without
     assert found.due > 60, "hardly ever did what stacks are taken for come about"
@@ -87,7 +98,12 @@ class Switching:
 
     def __init__(self, source, folder, line, after_s=0.0):
         trace = os.path.join(folder, "switching.gsc")
-        with harness.App([*built("3.13t"), "-c", source], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as app:
+        with harness.App(
+            [*built("3.13t"), "-c", source],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        ) as app:
             assert app.process.stdout.readline() == "ready\n"
             with harness.Running("record", "-p", app.pid, "-d", "60s", "-o", trace) as running:
                 app.process.stdin.write(line + "\n")
@@ -100,15 +116,20 @@ class Switching:
         outcome = harness.gilscope("report", trace, "--json")
         laws.check_laws(outcome.report)
         self.report, self.text = outcome.report, harness.gilscope("report", trace).stdout
-        self.process, = outcome.report["processes"]
+        (self.process,) = outcome.report["processes"]
         self.script = harness.gilscope("export", trace, "--format", "script").stdout
         assert outcome.report["evidence"]["lost"] == 0
-        self.gil, = self.process["gils"]
+        (self.gil,) = self.process["gils"]
         assert self.gil["violations"] == 0
 
     def states(self, *names):
         """Of the threads that compute."""
-        return sum(thread["states"].get(name, 0) for thread in self.process["threads"] for name in names if thread["tid"] != self.pid)
+        return sum(
+            thread["states"].get(name, 0)
+            for thread in self.process["threads"]
+            for name in names
+            if thread["tid"] != self.pid
+        )
 
 
 def stuck(script):
@@ -120,7 +141,12 @@ def stuck(script):
             asleep.discard(tid)
         elif kind == "switch_out" and "gil_mutex" in rest[0]:
             asleep.add(tid)
-        elif kind == "switch_out" and tid in asleep and "syscall" in rest[0] and not re.search(FUTEX, rest[0]):
+        elif (
+            kind == "switch_out"
+            and tid in asleep
+            and "syscall" in rest[0]
+            and not re.search(FUTEX, rest[0])
+        ):
             found.add(tid)
     return asleep | found
 
@@ -130,24 +156,48 @@ def test_imports_that_switch_the_gil_on_for_a_moment(tmp_path):
     assert seen.answer == "done"
     assert seen.process["gil"] == "off"
     assert "The GIL of this process was off at first" in seen.text
-    main, = [thread for thread in seen.process["threads"] if thread["tid"] == seen.pid]
+    (main,) = [thread for thread in seen.process["threads"] if thread["tid"] == seen.pid]
     assert main["holds"] >= IMPORTS, "every import takes the GIL once"
     counts = measure.takes_and_drops(seen.script)
     assert all(count["take"] == count["drop"] for count in counts.values())
-    assert not stuck(seen.script), "who had got no farther than the GIL's mutex when it was switched off went on without"
+    assert not stuck(seen.script), (
+        "who had got no farther than the GIL's mutex when it was switched off went on without"
+    )
 
 
 def test_an_import_that_switches_the_gil_on_for_good(tmp_path):
-    python, = built("3.13t")
-    include, suffix = subprocess.run([python, "-c", "import sysconfig as s; print(s.get_path('include')); print(s.get_config_var('EXT_SUFFIX'))"],
-                                     capture_output=True, text=True, check=True).stdout.split()
+    (python,) = built("3.13t")
+    include, suffix = subprocess.run(
+        [
+            python,
+            "-c",
+            "import sysconfig as s; print(s.get_path('include')); print(s.get_config_var('EXT_SUFFIX'))",
+        ],
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout.split()
     (tmp_path / "needs_gil.c").write_text(NEEDS_GIL)
-    subprocess.run(["cc", "-shared", "-fPIC", "-I", include, "-o", tmp_path / f"needs_gil{suffix}", tmp_path / "needs_gil.c"], check=True)
+    subprocess.run(
+        [
+            "cc",
+            "-shared",
+            "-fPIC",
+            "-I",
+            include,
+            "-o",
+            tmp_path / f"needs_gil{suffix}",
+            tmp_path / "needs_gil.c",
+        ],
+        check=True,
+    )
     seen = Switching(PERMANENT, tmp_path, str(tmp_path), after_s=SWITCHED_NS / 1e9)
     window = seen.report["window"]
-    on_ns = window["end_ns"] - int(seen.answer)     # at least so long
+    on_ns = window["end_ns"] - int(seen.answer)  # at least so long
     assert on_ns >= SWITCHED_NS
     assert seen.process["gil"] == "off"
     assert "The GIL of this process was off at first" in seen.text
     assert seen.gil["held_ns"] >= 0.9 * on_ns, "with threads that compute, somebody always has it"
-    assert seen.states("gil_wait", "python", "held_runnable", "held_blocked") >= 0.9 * on_ns * (SPINNERS - 1)
+    assert seen.states("gil_wait", "python", "held_runnable", "held_blocked") >= 0.9 * on_ns * (
+        SPINNERS - 1
+    )

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
 """Children of an observed process inherit its memory, with the breakpoints in it, but not the observer: they must live, during it and after."""
+
 import ast
 import os
 import signal

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
 """Code and threads that are gone before anybody can look them up: what is not known is missing, never another's name."""
+
 import array
 import bisect
 import os
@@ -11,7 +12,7 @@ import harness
 import script
 
 FUNCTIONS, FEWER_FUNCTIONS, THREADS_S = 1_000_000, 250_000, 3
-HOLDER_LAG_NS = 100_000     # a holder runs on while its stack is read
+HOLDER_LAG_NS = 100_000  # a holder runs on while its stack is read
 
 
 class Churn(harness.App):
@@ -19,8 +20,12 @@ class Churn(harness.App):
 
     def __init__(self, path, python=harness.DEBIAN_PYTHON):
         self._path = path
-        super().__init__([python, os.path.join(harness.APPS, "churn_truth.py"), "churn", path], stdin=harness.subprocess.PIPE,
-                         stdout=harness.subprocess.PIPE, text=True)
+        super().__init__(
+            [python, os.path.join(harness.APPS, "churn_truth.py"), "churn", path],
+            stdin=harness.subprocess.PIPE,
+            stdout=harness.subprocess.PIPE,
+            text=True,
+        )
         assert self.process.stdout.readline() == "ready\n"
 
     def run(self, command, folder):
@@ -44,12 +49,18 @@ def number_of(frame, letter):
 
     The line is that of the `def` before the function's own first instruction, and 0 when not even that was executed.
     """
-    found = re.fullmatch(letter + r"(\d+)", frame.function) or re.fullmatch(rf"<{letter}(\d+)>", frame.file)
+    found = re.fullmatch(letter + r"(\d+)", frame.function) or re.fullmatch(
+        rf"<{letter}(\d+)>", frame.file
+    )
     if not found:
         return None
     number = int(found[1])
     if frame.function != "<module>":
-        told = frame.function == f"{letter}{number}" and frame.file == f"<{letter}{number}>" and frame.line in (0, number, number + 1)
+        told = (
+            frame.function == f"{letter}{number}"
+            and frame.file == f"<{letter}{number}>"
+            and frame.line in (0, number, number + 1)
+        )
         assert told, f"{frame}: name, file and line are not those of one code object"
     return number
 
@@ -61,7 +72,9 @@ class Verdict:
 
     def add(self, stack, letter, alive):
         """`alive`: is a function of that number alive at the time of the stack?"""
-        self.missing += stack.frames is None or any(frame.function is None for frame in stack.frames)
+        self.missing += stack.frames is None or any(
+            frame.function is None for frame in stack.frames
+        )
         for frame in stack.frames or ():
             if frame.function is None:
                 continue
@@ -76,18 +89,31 @@ class Verdict:
         return f"{self.right} short-lived frames right, {len(self.wrong)} wrong, {self.missing} stacks with something missing"
 
 
-@pytest.mark.parametrize("label", ["system", *[label for label in harness.supported_pythons() if "3.8" in label or "3.12" in label]])
+@pytest.mark.parametrize(
+    "label",
+    [
+        "system",
+        *[label for label in harness.supported_pythons() if "3.8" in label or "3.12" in label],
+    ],
+)
 def test_a_function_that_lived_for_microseconds_is_right_or_missing(label, tmp_path):
     with Churn(tmp_path / "record", harness.supported_pythons()[label]) as app:
-        taken, record = app.run(f"functions {FUNCTIONS if label == 'system' else FEWER_FUNCTIONS}", tmp_path)
+        taken, record = app.run(
+            f"functions {FUNCTIONS if label == 'system' else FEWER_FUNCTIONS}", tmp_path
+        )
     numbers, times = record[0::2], record[1::2]
     found = Verdict()
     for stack in taken:
         if times[0] <= stack.ts < times[-1]:
             lag = HOLDER_LAG_NS if "holder" in stack.flags else 0
-            first, last = (numbers[bisect.bisect_right(times, ts) - 1] for ts in (stack.ts, min(stack.ts + lag, times[-2])))
+            first, last = (
+                numbers[bisect.bisect_right(times, ts) - 1]
+                for ts in (stack.ts, min(stack.ts + lag, times[-2]))
+            )
             found.add(stack, "n", lambda number: first <= number <= last)
-    print(f"{label}: {len(taken)} stacks of {len(numbers)} functions in {(times[-1] - times[0]) / 1e9:.1f} s: {found}")
+    print(
+        f"{label}: {len(taken)} stacks of {len(numbers)} functions in {(times[-1] - times[0]) / 1e9:.1f} s: {found}"
+    )
     assert not found.wrong
     assert found.right > 1000
 
@@ -97,7 +123,9 @@ def test_threads_that_die_while_they_are_looked_at(tmp_path):
         taken, record = app.run(f"threads {THREADS_S}", tmp_path)
     lives = {}
     for at in range(0, len(record), 4):
-        lives.setdefault(record[at] & 0xffffffff, []).append((record[at + 1], record[at + 3], record[at] >> 32))
+        lives.setdefault(record[at] & 0xFFFFFFFF, []).append(
+            (record[at + 1], record[at + 3], record[at] >> 32)
+        )
     found = Verdict()
     for stack in taken:
         if "holder" not in stack.flags and stack.tid in lives:

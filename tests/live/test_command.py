@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
 """`record -- COMMAND` never leaves its command behind, nor what the command has started, however gilscope ends; and takes nothing from it."""
+
 import contextlib
 import os
 import signal
@@ -48,7 +49,9 @@ class Tree:
         self.file = folder / "pids"
         self.path = folder / "tree.gsc"
         self.file.touch()
-        self.running = harness.Running("record", "-o", self.path, "--", harness.DEBIAN_PYTHON, "-c", TREE, self.file, kind)
+        self.running = harness.Running(
+            "record", "-o", self.path, "--", harness.DEBIAN_PYTHON, "-c", TREE, self.file, kind
+        )
         deadline = time.monotonic() + 10
         while "ready" not in self.file.read_text():
             assert time.monotonic() < deadline, self.file.read_text()
@@ -67,7 +70,9 @@ class Tree:
             time.sleep(0.02)
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP], ids=lambda number: number.name)
+@pytest.mark.parametrize(
+    "number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP], ids=lambda number: number.name
+)
 def test_a_signal_ends_observation_and_command(tmp_path, number):
     tree = Tree(tmp_path)
     tree.running.signal(number)
@@ -102,7 +107,17 @@ def test_a_stopped_command(tmp_path):
 
 
 def test_an_output_that_fails(tmp_path):
-    done = harness.gilscope("record", "-o", "/dev/full", "--", harness.DEBIAN_PYTHON, "-c", TREE, tmp_path / "pids", "polite")
+    done = harness.gilscope(
+        "record",
+        "-o",
+        "/dev/full",
+        "--",
+        harness.DEBIAN_PYTHON,
+        "-c",
+        TREE,
+        tmp_path / "pids",
+        "polite",
+    )
     assert done.status == 1 and "No space left" in done.stderr, done
     found = subprocess.run(["pgrep", "-f", tmp_path / "pids"], stdout=subprocess.PIPE, text=True)
     assert not found.stdout, "left behind"
@@ -116,7 +131,12 @@ def test_sighup_ends_attach_with_its_report(sleeper):
 
 
 def test_nohup_is_heeded(sleeper):
-    with harness.Running("attach", sleeper.pid, "--json", preexec_fn=lambda: signal.signal(signal.SIGHUP, signal.SIG_IGN)) as running:
+    with harness.Running(
+        "attach",
+        sleeper.pid,
+        "--json",
+        preexec_fn=lambda: signal.signal(signal.SIGHUP, signal.SIG_IGN),
+    ) as running:
         running.signal(signal.SIGHUP)
         time.sleep(0.5)
         assert running.process.poll() is None
@@ -126,7 +146,17 @@ def test_nohup_is_heeded(sleeper):
 def test_the_command_keeps_what_it_would_have_had(tmp_path):
     """Capabilities, no_new_privs, filter, signal dispositions and mask: as if a shell had started it."""
     source = "import sys, time\nopen(sys.argv[1], 'w').write(open('/proc/self/status').read())\ntime.sleep(float(sys.argv[2]))"
-    words = ("CapEff", "CapPrm", "CapInh", "CapBnd", "CapAmb", "NoNewPrivs", "Seccomp", "SigBlk", "SigIgn")
+    words = (
+        "CapEff",
+        "CapPrm",
+        "CapInh",
+        "CapBnd",
+        "CapAmb",
+        "NoNewPrivs",
+        "Seccomp",
+        "SigBlk",
+        "SigIgn",
+    )
 
     def states(path):
         rows = dict(line.split(":", 1) for line in path.read_text().splitlines())
@@ -134,5 +164,9 @@ def test_the_command_keeps_what_it_would_have_had(tmp_path):
 
     record = (harness.GILSCOPE, "record", "-d", "200ms", "-o", tmp_path / "it.gsc", "--")
     for name, prefix, seconds in (("alone", (), "0"), ("recorded", record, "60")):
-        subprocess.run([*prefix, harness.DEBIAN_PYTHON, "-c", source, tmp_path / name, seconds], check=True, stderr=subprocess.DEVNULL)
+        subprocess.run(
+            [*prefix, harness.DEBIAN_PYTHON, "-c", source, tmp_path / name, seconds],
+            check=True,
+            stderr=subprocess.DEVNULL,
+        )
     assert states(tmp_path / "recorded") == states(tmp_path / "alone")

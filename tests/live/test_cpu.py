@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
 """The CPU taken away: by busy neighbours and by a control group's quota."""
+
 import os
 import time
 
@@ -28,16 +29,24 @@ def observe(app, names):
 def test_neighbours_that_take_the_cpu_are_named(loop):
     with harness.RawApp(loop) as app, harness.Neighbours(LAST_CPU, 3) as neighbours:
         harness.move_to_cpu(app.pid, LAST_CPU)
-        for (stall, mark), cause in zip(observe(app, ["python_loop", "pbkdf2"]), ["held_runnable", "runnable"]):
+        for (stall, mark), cause in zip(
+            observe(app, ["python_loop", "pbkdf2"]), ["held_runnable", "runnable"]
+        ):
             assert stall["cause"] == cause, f"{mark}: {laws.describe(stall)}"
             lost = mark.length_ns - mark.cpu_ns
             tolerance, unknown = max(0.02 * lost, 2_000_000), stall["states"].get("unknown", 0)
             share = stall["states"][cause]
-            assert lost - unknown - tolerance <= share <= lost + tolerance, f"{mark}: {laws.describe(stall)}, {lost / 1e6:.2f} ms without a CPU"
+            assert lost - unknown - tolerance <= share <= lost + tolerance, (
+                f"{mark}: {laws.describe(stall)}, {lost / 1e6:.2f} ms without a CPU"
+            )
             taken = {run["pid"]: run["ns"] for run in stall["preempted_by"]}
-            assert sum(taken.values()) >= 0.95 * share, f"{mark}: {stall['preempted_by']} of {laws.describe(stall)}"
+            assert sum(taken.values()) >= 0.95 * share, (
+                f"{mark}: {stall['preempted_by']} of {laws.describe(stall)}"
+            )
             # who else works on this machine may be in the list as well
-            assert {run["pid"] for run in stall["preempted_by"] if run["comm"] == "neighbour"} == neighbours.pids
+            assert {
+                run["pid"] for run in stall["preempted_by"] if run["comm"] == "neighbour"
+            } == neighbours.pids
             assert stall["throttled_ns"] == 0
 
 
@@ -45,7 +54,7 @@ def test_a_used_up_quota_is_told_from_neighbours():
     with harness.Quota(0.2) as quota, harness.RawApp("asyncio") as app:
         quota.add(app.pid)
         before = quota.throttled_ns()
-        (stall, _), = observe(app, ["python_loop"])
+        ((stall, _),) = observe(app, ["python_loop"])
         throttled = quota.throttled_ns() - before
     assert throttled > 100_000_000, "the quota did not bite: the test's own fault"
     assert stall["cause"] == "held_runnable", laws.describe(stall)

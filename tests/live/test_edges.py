@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
 """The edges of stalls, measured on event loops with no framework between the turn and the mark."""
+
 import pytest
 
 import harness
@@ -14,7 +15,9 @@ PROMISE_NS = 20_000
 
 @pytest.mark.parametrize("loop", ["asyncio", "uvloop"])
 def test_edges_are_within_100_us_of_the_marks(loop):
-    with harness.RawApp(loop, prefix=harness.undisturbed(), env={"LD_PRELOAD": harness.polls_library()}) as app:
+    with harness.RawApp(
+        loop, prefix=harness.undisturbed(), env={"LD_PRELOAD": harness.polls_library()}
+    ) as app:
         app.call("short 3")
         known = len(app.marks())
         with harness.attach(app, stall="10ms") as running:
@@ -25,7 +28,9 @@ def test_edges_are_within_100_us_of_the_marks(loop):
     laws.check_evidence(outcome)
     errors = edge_errors(outcome.report, marks)
     middle, high = percentile(errors, 0.5), percentile(errors, 0.99)
-    print(f"{loop}: {len(errors)} edges, p50 {middle / 1e3:.1f} us, p99 {high / 1e3:.1f} us, max {max(errors) / 1e3:.1f} us")
+    print(
+        f"{loop}: {len(errors)} edges, p50 {middle / 1e3:.1f} us, p99 {high / 1e3:.1f} us, max {max(errors) / 1e3:.1f} us"
+    )
     assert len(marks) == COUNT and all(mark.turn_t0_ns for mark in marks)
     assert high <= PROMISE_NS
     assert not laws.uninvited(outcome.report, marks)

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
 """A process that is gone leaves nothing behind in the probes: its PID is used again some day, by somebody who is not observed."""
+
 import contextlib
 import json
 import os
@@ -33,7 +34,11 @@ def descriptors(pid, kind):
 
 
 def bpftool(*arguments):
-    return json.loads(subprocess.run([BPFTOOL, "--json", *arguments], check=True, capture_output=True, text=True).stdout)
+    return json.loads(
+        subprocess.run(
+            [BPFTOOL, "--json", *arguments], check=True, capture_output=True, text=True
+        ).stdout
+    )
 
 
 def maps_of(pid):
@@ -42,7 +47,11 @@ def maps_of(pid):
     for name in descriptors(pid, "anon_inode:bpf-map"):
         with open(f"/proc/{pid}/fdinfo/{name}") as info:
             numbers |= {int(line.split()[1]) for line in info if line.startswith("map_id:")}
-    return {map_["name"]: bpftool("map", "dump", "id", str(map_["id"])) for map_ in bpftool("map", "show") if map_["id"] in numbers and map_["name"] in MAPS}
+    return {
+        map_["name"]: bpftool("map", "dump", "id", str(map_["id"]))
+        for map_ in bpftool("map", "show")
+        if map_["id"] in numbers and map_["name"] in MAPS
+    }
 
 
 def pids_in(entries):
@@ -50,13 +59,26 @@ def pids_in(entries):
     found = set()
     for entry in entries:
         key = bytes(int(byte, 16) for byte in entry["key"])
-        found |= {int.from_bytes(key[at:at + 4], "little") for at in range(0, len(key), 4)}
+        found |= {int.from_bytes(key[at : at + 4], "little") for at in range(0, len(key), 4)}
     return found
 
 
 def test_a_process_that_is_gone_is_taken_out_of_everything(tmp_path):
     with harness.Script(LOOP) as stays, harness.Script(LOOP) as goes:
-        recorder = subprocess.Popen([harness.GILSCOPE, "record", "-q", "-p", str(stays.pid), "-p", str(goes.pid), "-o", tmp_path / "t.gsc"], stderr=subprocess.PIPE)
+        recorder = subprocess.Popen(
+            [
+                harness.GILSCOPE,
+                "record",
+                "-q",
+                "-p",
+                str(stays.pid),
+                "-p",
+                str(goes.pid),
+                "-o",
+                tmp_path / "t.gsc",
+            ],
+            stderr=subprocess.PIPE,
+        )
         try:
             deadline = time.monotonic() + 30
             while not {stays.pid, goes.pid} <= pids_in(maps_of(recorder.pid).get("loop_fds", [])):
@@ -64,7 +86,10 @@ def test_a_process_that_is_gone_is_taken_out_of_everything(tmp_path):
                 time.sleep(0.2)
             before = maps_of(recorder.pid)
             links = len(descriptors(recorder.pid, "anon_inode:bpf"))
-            assert all(goes.pid in pids_in(before[name]) for name in ("targets", "pythons", "gils", "loop_fds"))
+            assert all(
+                goes.pid in pids_in(before[name])
+                for name in ("targets", "pythons", "gils", "loop_fds")
+            )
             goes.process.kill()
             goes.process.wait()
             time.sleep(1)

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
 """The GIL's holder runs on while its stack is read: frames that were not on the stack together are never shown together."""
+
 import collections
 
 import pytest
@@ -56,7 +57,14 @@ for target in (globals()[sys.argv[1]], waits, waits):
 print("ready", flush=True)
 time.sleep(1000)
 '''
-CALLERS = {"fa": {"ga"}, "fb": {"gb"}, "ga": {"pairs"}, "gb": {"pairs"}, "gc": {"pairs"}, "fib": {"fib", "recursion"}}
+CALLERS = {
+    "fa": {"ga"},
+    "fb": {"gb"},
+    "ga": {"pairs"},
+    "gb": {"pairs"},
+    "gc": {"pairs"},
+    "fib": {"fib", "recursion"},
+}
 WITHIN = {"x": "short_lived", "y": "x_", "z": "y_"}
 PYTHONS = harness.supported_pythons()
 
@@ -70,13 +78,17 @@ def wrong_callers(stack):
         letter, _, number = callee.partition("_")
         if callee in CALLERS and caller not in CALLERS[callee]:
             yield callee, caller
-        elif number.isdigit() and caller != (WITHIN[letter] if letter == "x" else WITHIN[letter] + number):
+        elif number.isdigit() and caller != (
+            WITHIN[letter] if letter == "x" else WITHIN[letter] + number
+        ):
             yield callee, caller
 
 
 class Runs(harness.App):
     def __init__(self, python, what):
-        super().__init__([python, "-c", APPLICATION, what], stdout=harness.subprocess.PIPE, text=True)
+        super().__init__(
+            [python, "-c", APPLICATION, what], stdout=harness.subprocess.PIPE, text=True
+        )
         assert self.process.stdout.readline() == "ready\n"
 
 
@@ -93,7 +105,9 @@ def test_no_stack_is_put_together(label, what, tmp_path):
     holders = [stack for stack in stacks if "holder" in stack.flags]
     read = [stack for stack in holders if stack.frames]
     torn = sum("torn" in stack.flags for stack in holders)
-    print(f"{label}, {what}: {len(stacks)} stacks, {len(holders)} of holders, {torn} torn, {len(holders) - len(read)} not read; wrong: {wrong}")
+    print(
+        f"{label}, {what}: {len(stacks)} stacks, {len(holders)} of holders, {torn} torn, {len(holders) - len(read)} not read; wrong: {wrong}"
+    )
     assert not wrong
     # A holder that does nothing but call and return is the worst case. Up to 3.10 its frames are objects of their own that are freed at every return, and
     # a stack of which nothing can be proven is missing: 12 to 14 % of them on a quiet machine, less where the holder is slowed down by neighbours.
@@ -102,16 +116,28 @@ def test_no_stack_is_put_together(label, what, tmp_path):
     assert {"wait", "holder", "clock"} <= set().union(*(stack.flags for stack in stacks))
 
 
-@pytest.mark.parametrize("options, flags", (
-    (("--no-stacks",), set()),
-    (("--rate", "0"), {"sleep", "wait", "holder"}),
-    (("--rate", "0", "--stack-kinds", "holder"), {"holder"}),
-))
+@pytest.mark.parametrize(
+    "options, flags",
+    (
+        (("--no-stacks",), set()),
+        (("--rate", "0"), {"sleep", "wait", "holder"}),
+        (("--rate", "0", "--stack-kinds", "holder"), {"holder"}),
+    ),
+)
 def test_only_the_stacks_that_were_asked_for_are_taken(options, flags, tmp_path):
     trace = tmp_path / "some.gsc"
     with Runs(harness.DEBIAN_PYTHON, "recursion") as app:
-        assert harness.gilscope("record", "-p", app.pid, "-d", "1s", "-o", trace, *options).status in (0, 5)
-    taken = set().union(*(stack.flags for stack in script.Script(harness.gilscope("export", trace, "--format", "script").stdout).stacks))
+        assert harness.gilscope(
+            "record", "-p", app.pid, "-d", "1s", "-o", trace, *options
+        ).status in (0, 5)
+    taken = set().union(
+        *(
+            stack.flags
+            for stack in script.Script(
+                harness.gilscope("export", trace, "--format", "script").stdout
+            ).stacks
+        )
+    )
     assert taken - {"torn", "gc", "preempt"} == flags
 
 

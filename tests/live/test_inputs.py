@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
 """Whatever gilscope is given, it ends with the promised exit status and one clear sentence, never with a crash or a lie."""
+
 import os
 import shutil
 import signal
@@ -37,6 +38,7 @@ def trace(sleeper, tmp_path):
 
 # ── targets ─────────────────────────────────────────────────────────────────────────────────────────────────────────
 
+
 def test_a_pid_that_is_gone():
     child = subprocess.Popen(["true"])
     child.wait()
@@ -55,11 +57,16 @@ def test_a_kernel_thread():
 OLD = [version for version in harness.pyenv_pythons() if harness.version_key(version) < (3, 8)]
 
 
-@pytest.mark.parametrize("version", OLD or [pytest.param("none", marks=pytest.mark.skip("no Python older than 3.8 installed"))])
+@pytest.mark.parametrize(
+    "version",
+    OLD or [pytest.param("none", marks=pytest.mark.skip("no Python older than 3.8 installed"))],
+)
 def test_a_python_that_is_too_old(version):
     source = "import sys, time\nsys.stdout.write('ready\\n'); sys.stdout.flush()\ntime.sleep(60)"
     with harness.Script(source, python=harness.pyenv_pythons()[version]) as app:
-        expect(harness.gilscope("attach", app.pid, "-d", "1s"), UNSUPPORTED, version.rpartition(".")[0])
+        expect(
+            harness.gilscope("attach", app.pid, "-d", "1s"), UNSUPPORTED, version.rpartition(".")[0]
+        )
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
@@ -67,7 +74,7 @@ def test_a_target_that_ends_meanwhile_is_reported(number):
     with harness.RawApp("asyncio") as app:
         with harness.attach(app) as running:
             app.call("time_sleep")
-            mark, = app.marks()
+            (mark,) = app.marks()
             app.process.send_signal(number)
             app.process.wait()
             outcome = running.result(timeout=5)
@@ -88,11 +95,25 @@ def test_a_stopped_target_can_be_observed(sleeper):
 
 # ── options ─────────────────────────────────────────────────────────────────────────────────────────────────────────
 
+
 @pytest.mark.unprivileged
-@pytest.mark.parametrize("arguments", [
-    ["attach", "--no-such-option"], ["attach"], ["attach", "none"], ["attach", "-1"], ["attach", "1", "-d", "fast"], ["attach", "1", "-d", "-1s"],
-    ["attach", "1", "--stall", "10"], ["report", "a", "b"], ["no-such-command"], ["export", "x", "--format", "no-such-format"], [],
-], ids=" ".join)
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["attach", "--no-such-option"],
+        ["attach"],
+        ["attach", "none"],
+        ["attach", "-1"],
+        ["attach", "1", "-d", "fast"],
+        ["attach", "1", "-d", "-1s"],
+        ["attach", "1", "--stall", "10"],
+        ["report", "a", "b"],
+        ["no-such-command"],
+        ["export", "x", "--format", "no-such-format"],
+        [],
+    ],
+    ids=" ".join,
+)
 def test_wrong_usage(arguments):
     expect(harness.gilscope(*arguments), USAGE)
 
@@ -101,10 +122,13 @@ def test_wrong_usage(arguments):
 @pytest.mark.parametrize("command", ["attach", "record", "report", "export"])
 def test_every_command_has_help_with_an_example(command):
     outcome = harness.gilscope(command, "--help")
-    assert outcome.status == OK and outcome.stderr == "" and f"gilscope {command}" in outcome.stdout, outcome
+    assert (
+        outcome.status == OK and outcome.stderr == "" and f"gilscope {command}" in outcome.stdout
+    ), outcome
 
 
 # ── recordings ──────────────────────────────────────────────────────────────────────────────────────────────────────
+
 
 @pytest.mark.unprivileged
 def test_a_recording_that_is_not_there(tmp_path):
@@ -112,8 +136,17 @@ def test_a_recording_that_is_not_there(tmp_path):
 
 
 @pytest.mark.unprivileged
-@pytest.mark.parametrize("content", [b"", b"\x00" * 4096, b"#!/bin/sh\necho hello\n", os.urandom(4096), b"gilscope-script 1 nonsense\n"],
-                         ids=["empty", "zeros", "text", "noise", "broken script"])
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"",
+        b"\x00" * 4096,
+        b"#!/bin/sh\necho hello\n",
+        os.urandom(4096),
+        b"gilscope-script 1 nonsense\n",
+    ],
+    ids=["empty", "zeros", "text", "noise", "broken script"],
+)
 def test_a_recording_that_is_none(tmp_path, content):
     path = tmp_path / "garbage.gsc"
     path.write_bytes(content)
@@ -146,7 +179,7 @@ def test_a_recording_with_flipped_bytes_is_refused_or_read_but_never_kills(trace
     whole = trace.read_bytes()
     for position in range(0, len(whole), max(1, len(whole) // 60)):
         path = tmp_path / "flipped.gsc"
-        path.write_bytes(whole[:position] + bytes([whole[position] ^ 0xff]) + whole[position + 1:])
+        path.write_bytes(whole[:position] + bytes([whole[position] ^ 0xFF]) + whole[position + 1 :])
         outcome = harness.gilscope("report", path, "--json")
         assert outcome.status in (OK, FAILED, UNSUPPORTED, 5), (position, outcome)
 
@@ -158,15 +191,33 @@ def test_a_full_disk_is_told(sleeper):
 
 def test_a_full_disk_behind_stdout_is_told(trace):
     with open("/dev/full", "w") as full:
-        done = subprocess.run([harness.GILSCOPE, "report", trace, "--json"], stdout=full, stderr=subprocess.PIPE, text=True)
+        done = subprocess.run(
+            [harness.GILSCOPE, "report", trace, "--json"],
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
     assert done.returncode == FAILED and "No space left" in done.stderr, done
 
 
 def test_a_place_that_cannot_be_written(sleeper, tmp_path):
-    expect(harness.gilscope("record", "-p", sleeper.pid, "-d", "300ms", "-o", tmp_path / "no" / "such" / "folder.gsc"), FAILED, "folder.gsc")
+    expect(
+        harness.gilscope(
+            "record",
+            "-p",
+            sleeper.pid,
+            "-d",
+            "300ms",
+            "-o",
+            tmp_path / "no" / "such" / "folder.gsc",
+        ),
+        FAILED,
+        "folder.gsc",
+    )
 
 
 # ── permission ──────────────────────────────────────────────────────────────────────────────────────────────────────
+
 
 @pytest.fixture
 def public_binary():
@@ -180,11 +231,17 @@ def public_binary():
 def test_without_privileges_the_missing_capability_is_named(public_binary, owner):
     source = "print('ready', flush=True)\nimport time\ntime.sleep(60)"
     with harness.Script(source, prefix=NOBODY if owner == "nobody" else ()) as app:
-        done = subprocess.run([*NOBODY, public_binary, "attach", str(app.pid), "-d", "1s"], capture_output=True, text=True, timeout=30)
+        done = subprocess.run(
+            [*NOBODY, public_binary, "attach", str(app.pid), "-d", "1s"],
+            capture_output=True,
+            text=True,
+            timeout=30,
+        )
     expect(harness.Outcome(done.returncode, done.stdout, done.stderr), NOT_PERMITTED, "CAP_")
 
 
 # ── the end of an observation ───────────────────────────────────────────────────────────────────────────────────────
+
 
 def test_the_first_ctrl_c_prints_the_result(sleeper):
     with harness.attach(sleeper) as running:
@@ -212,7 +269,9 @@ def test_a_stall_that_goes_on_at_the_end_is_reported_as_ongoing():
         mark = app.marks()[-1]
     laws.check_laws(outcome.report)
     stall = laws.stalls_of(outcome.report)[-1]
-    assert stall["ongoing"] and stall["cause"] == "blocked" and stall["start_ns"] <= mark.t0_ns, laws.describe(stall)
+    assert stall["ongoing"] and stall["cause"] == "blocked" and stall["start_ns"] <= mark.t0_ns, (
+        laws.describe(stall)
+    )
     assert stall["end_ns"] == outcome.report["window"]["end_ns"] < mark.t1_ns
 
 
@@ -225,7 +284,11 @@ def test_a_second_ctrl_c_breaks_off(sleeper):
             os.write(writer, b" " * 4096)
     except BlockingIOError:
         os.set_blocking(writer, True)
-    process = subprocess.Popen([harness.GILSCOPE, "attach", str(sleeper.pid), "-d", "60s"], stdout=writer, stderr=subprocess.PIPE)
+    process = subprocess.Popen(
+        [harness.GILSCOPE, "attach", str(sleeper.pid), "-d", "60s"],
+        stdout=writer,
+        stderr=subprocess.PIPE,
+    )
     os.close(writer)
     try:
         time.sleep(2)

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
 """The first Ctrl-C ends an observation soon, whatever gilscope is doing."""
+
 import contextlib
 import os
 import time
@@ -9,7 +10,9 @@ import harness
 
 def test_stacks_that_take_long_to_look_up_are_left(tmp_path):
     """Every stack is sixty megabytes to read, and there are hundreds a second: the reader never catches up."""
-    with harness.App([harness.DEBIAN_PYTHON, os.path.join(harness.APPS, "huge_tables.py")], stdout=-1) as app:
+    with harness.App(
+        [harness.DEBIAN_PYTHON, os.path.join(harness.APPS, "huge_tables.py")], stdout=-1
+    ) as app:
         app.process.stdout.readline()
         with harness.attach(app) as running:
             time.sleep(4)

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
 """gilscope killed at any moment leaves the target alone: every request answered, no probe behind, the same cost as before."""
+
 import random
 import time
 
@@ -23,7 +24,9 @@ def test_a_killed_gilscope_leaves_nothing_behind():
     moments = random.Random(seed)
     with harness.WebApp("uvloop") as app:
         orphans = harness.orphans()
-        assert harness.text_differences(app.pid) == 0, "somebody else has set breakpoints: the test can tell nothing"
+        assert harness.text_differences(app.pid) == 0, (
+            "somebody else has set breakpoints: the test can tell nothing"
+        )
         cost_before = cpu_per_request(app)
         attached = 0
         with harness.Load(app) as load:
@@ -33,11 +36,13 @@ def test_a_killed_gilscope_leaves_nothing_behind():
                     attached += running._links() > 0
                     running.process.kill()
         assert set(load.statuses) == {200}, f"seed {seed}: answers {load.statuses}"
-        time.sleep(0.5)     # the kernel frees BPF objects after a grace period
+        time.sleep(0.5)  # the kernel frees BPF objects after a grace period
         assert harness.orphans() <= orphans, f"seed {seed}"
         assert harness.text_differences(app.pid) == 0, f"seed {seed}"
         cost_after = cpu_per_request(app)
-    print(f"{load.statuses[200]} requests served while gilscope was killed {KILLS} times, {attached} times with probes in place; "
-          f"CPU per request {cost_before:.0f} us before, {cost_after:.0f} us after (seed {seed})")
+    print(
+        f"{load.statuses[200]} requests served while gilscope was killed {KILLS} times, {attached} times with probes in place; "
+        f"CPU per request {cost_before:.0f} us before, {cost_after:.0f} us after (seed {seed})"
+    )
     assert attached >= KILLS / 10, "hardly ever attached: the moments are badly chosen"
     assert cost_after <= 1.3 * cost_before

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
 """The begin and the end of event loops: the application marks what it does before, in, between and after them."""
+
 import json
 
 import pytest
@@ -7,7 +8,7 @@ import pytest
 import harness
 import laws
 
-MACHINE_NS = 100_000_000     # what a busy machine may add
+MACHINE_NS = 100_000_000  # what a busy machine may add
 
 RUNS_TWICE = """
 import asyncio, atexit, json, sys, time
@@ -56,7 +57,9 @@ os._exit(0)
 
 def observed(source, loop):
     """The marks of a program that begins when it is observed, and the report about it until it has ended."""
-    with harness.App([harness.DEBIAN_PYTHON, "-c", source, loop], stdin=-1, stdout=-1, text=True) as app:
+    with harness.App(
+        [harness.DEBIAN_PYTHON, "-c", source, loop], stdin=-1, stdout=-1, text=True
+    ) as app:
         assert app.process.stdout.readline() == "ready\n"
         with harness.attach(app) as running:
             app.process.stdin.write("\n")
@@ -74,17 +77,29 @@ def test_what_comes_after_a_loop_is_no_turn(loop):
     for name, t0, t1 in marks:
         met = [stall for stall in stalls if stall["start_ns"] < t1 and t0 < stall["end_ns"]]
         if name.startswith("in "):
-            stall, = met
-            assert stall["start_ns"] <= t0 and t1 <= stall["end_ns"] <= t1 + MACHINE_NS and stall["cause"] == "blocked", (name, laws.describe(stall))
+            (stall,) = met
+            assert (
+                stall["start_ns"] <= t0
+                and t1 <= stall["end_ns"] <= t1 + MACHINE_NS
+                and stall["cause"] == "blocked"
+            ), (name, laws.describe(stall))
         else:
             assert not met, (name, [laws.describe(stall) for stall in met])
     loops = [found for process in report["processes"] for found in process["loops"]]
-    assert sum(found["turns"] for found in loops) >= 22 and all(found["kind"] == loop and found["evidence"] == "python" for found in loops), loops
+    assert sum(found["turns"] for found in loops) >= 22 and all(
+        found["kind"] == loop and found["evidence"] == "python" for found in loops
+    ), loops
 
 
 @pytest.mark.parametrize("call", ["dup2", "dup3"])
 def test_a_descriptor_whose_number_is_given_away_is_closed(call):
     marks, report = observed(REPLACES, call)
-    (_, t0, t1), = marks
-    assert not [laws.describe(stall) for stall in laws.stalls_of(report) if stall["start_ns"] < t1 and t0 < stall["end_ns"]]
-    assert sum(found["turns"] for process in report["processes"] for found in process["loops"]) >= 10
+    ((_, t0, t1),) = marks
+    assert not [
+        laws.describe(stall)
+        for stall in laws.stalls_of(report)
+        if stall["start_ns"] < t1 and t0 < stall["end_ns"]
+    ]
+    assert (
+        sum(found["turns"] for process in report["processes"] for found in process["loops"]) >= 10
+    )

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
 """Whose fault it was, on bare event loops: holders of the GIL, parts of turns, the garbage collector, and the totals of the table of blame."""
+
 import collections
 import os
 
@@ -16,7 +17,7 @@ LEAST_PARTS = 8
 PART_NS = 12 * MS
 HOLDERS_RIGHT = 0.99
 EXACT, EXACT_NS = 0.01, 200_000
-GC_EDGE_NS = 20_000         # what calls gc.callbacks, 5 to 13 us, is inside gc_ns or is not, by version
+GC_EDGE_NS = 20_000  # what calls gc.callbacks, 5 to 13 us, is inside gc_ns or is not, by version
 
 
 class Recording:
@@ -24,7 +25,9 @@ class Recording:
 
     def __init__(self, loop, commands, stall="10ms", prefix=harness.undisturbed()):
         self.loop = loop
-        with harness.RawApp(loop, script=os.path.join(harness.APPS, "names_truth.py"), prefix=prefix) as app:
+        with harness.RawApp(
+            loop, script=os.path.join(harness.APPS, "names_truth.py"), prefix=prefix
+        ) as app:
             app.call("waits 2")
             known, collected = len(app.marks()), len(app.answer("collections"))
             with harness.attach(app, stall=stall) as running:
@@ -52,6 +55,7 @@ def near(value, expected, share=EXACT, least_ns=EXACT_NS):
 
 # ── holders ─────────────────────────────────────────────────────────────────────────────────────────────────────────
 
+
 def test_the_holder_is_named_in_99_of_100_contended_waits(waits):
     tally = names.Tally()
     for mark in waits.marks:
@@ -62,7 +66,9 @@ def test_the_holder_is_named_in_99_of_100_contended_waits(waits):
             tally.add(names.check_stall, stall, mark)
     print(f"{waits.loop}: {tally}")
     assert not tally.wrong
-    assert tally.total >= FEWEST_WAITS, "hardly ever did the loop wait for the GIL rather than for a CPU"
+    assert tally.total >= FEWEST_WAITS, (
+        "hardly ever did the loop wait for the GIL rather than for a CPU"
+    )
     assert tally.right >= HOLDERS_RIGHT * tally.total, tally.missing
 
 
@@ -73,11 +79,16 @@ def test_the_table_tells_how_long_each_holder_made_the_loop_wait(loop):
     blame, expected = recording.blame(), collections.Counter()
     for mark in recording.marks:
         stall = laws.the_stall(recording.report, mark)
-        expected[mark.holder["handler"]["function"]] += mark.t1_ns - mark.from_ns - laws.without_cpu_ns(stall)
+        expected[mark.holder["handler"]["function"]] += (
+            mark.t1_ns - mark.from_ns - laws.without_cpu_ns(stall)
+        )
     for function, ns in expected.items():
         row = blame[function]
         assert near(row["made_loops_wait_ns"], ns), f"{function}: {row}, {ns} ns by the marks"
-    assert sum(row["made_loops_wait_ns"] for row in recording.report["blame"]) <= recording.report["processes"][0]["gils"][0]["contended_ns"]
+    assert (
+        sum(row["made_loops_wait_ns"] for row in recording.report["blame"])
+        <= recording.report["processes"][0]["gils"][0]["contended_ns"]
+    )
 
 
 def test_the_table_counts_the_stalls_of_each_holder(waits):
@@ -90,23 +101,34 @@ def test_the_table_counts_the_stalls_of_each_holder(waits):
     for function, stalls in found.items():
         lengths = [stall["end_ns"] - stall["start_ns"] for stall in stalls]
         row = blame[function]
-        assert (row["stalls"], row["stall_ns"], row["worst_ns"]) == (len(stalls), sum(lengths), max(lengths)), f"{function}: {row}"
+        assert (row["stalls"], row["stall_ns"], row["worst_ns"]) == (
+            len(stalls),
+            sum(lengths),
+            max(lengths),
+        ), f"{function}: {row}"
         assert row["worst_start_ns"] in [stall["start_ns"] for stall in stalls]
 
 
 @pytest.mark.parametrize("loop", ["asyncio", "uvloop"])
 def test_each_of_a_crowd_is_named(loop):
     """Three threads that only compute pass the GIL round; the loop stands in line behind them."""
-    recording = Recording(loop, [f"crowd {CROWDS}"], prefix=())      # in real time such a crowd lets nobody in, on no CPU
+    recording = Recording(
+        loop, [f"crowd {CROWDS}"], prefix=()
+    )  # in real time such a crowd lets nobody in, on no CPU
     tally = names.Tally()
     for mark in recording.marks:
         stall = laws.the_stall(recording.report, mark)
         if stall["cause"] != "gil_wait":
-            continue        # the machine had no CPU for them
+            continue  # the machine had no CPU for them
         tally.add(names.check_place, stall["stack"], mark.place, f"{mark}, culprit")
         for blocker in stall["blockers"]:
             if blocker["ns"] >= 10 * MS:
-                tally.add(names.check_handler, blocker["handler"], mark.holder[str(blocker["tid"])], f"{mark}, {blocker['thread']}")
+                tally.add(
+                    names.check_handler,
+                    blocker["handler"],
+                    mark.holder[str(blocker["tid"])],
+                    f"{mark}, {blocker['thread']}",
+                )
     print(f"{loop}: {tally}")
     assert not tally.wrong
     assert tally.total >= CROWDS and tally.right >= HOLDERS_RIGHT * tally.total, tally.missing
@@ -114,14 +136,18 @@ def test_each_of_a_crowd_is_named(loop):
 
 # ── parts of turns ──────────────────────────────────────────────────────────────────────────────────────────────────
 
+
 def told_apart(stall, mark):
     """Is there a part of the right handler that covers most of the mark and reaches beyond it by no more than the clock's period?"""
     for part in stall["parts"]:
         if not part["handler"] or part["handler"]["function"] != mark.handler["function"]:
             continue
         common = min(part["end_ns"], mark.t1_ns) - max(part["start_ns"], mark.t0_ns)
-        if (common >= mark.length_ns / 2 and part["start_ns"] >= mark.t0_ns - 1.5 * PERIOD_NS
-                and part["end_ns"] <= mark.t1_ns + 1.5 * PERIOD_NS):
+        if (
+            common >= mark.length_ns / 2
+            and part["start_ns"] >= mark.t0_ns - 1.5 * PERIOD_NS
+            and part["end_ns"] <= mark.t1_ns + 1.5 * PERIOD_NS
+        ):
             return True
     return False
 
@@ -141,7 +167,10 @@ def test_ten_short_tasks_in_one_turn_are_not_one_culprit(loop):
             assert length <= PART_NS + 2 * PERIOD_NS, f"{part}: the parts are {PART_NS} ns long"
             if part["handler"]:
                 names.check_handler(part["handler"], [mark.handler for mark in marks], f"{part}")
-        assert sum(laws.total(part["states"]) for part in stall["parts"]) <= stall["end_ns"] - stall["start_ns"]
+        assert (
+            sum(laws.total(part["states"]) for part in stall["parts"])
+            <= stall["end_ns"] - stall["start_ns"]
+        )
     print(f"{loop}: {apart} of 10 told apart")
     assert min(apart) >= LEAST_PARTS
     blame = recording.blame()
@@ -149,16 +178,23 @@ def test_ten_short_tasks_in_one_turn_are_not_one_culprit(loop):
         row = blame[function]
         expected = sum(mark.length_ns for mark in recording.marks if mark.name == function)
         # each of a function's runs begins and ends somewhere between two samples
-        assert abs(laws.total(row["loop_states"]) - expected) <= 4 * PERIOD_NS * (2 * TURNS) ** 0.5, f"{row}: {expected} ns by the marks"
+        assert (
+            abs(laws.total(row["loop_states"]) - expected) <= 4 * PERIOD_NS * (2 * TURNS) ** 0.5
+        ), f"{row}: {expected} ns by the marks"
         assert row["handler"]["role"] == "task" and row["worst_ns"] < 200 * MS
 
 
 # ── garbage ─────────────────────────────────────────────────────────────────────────────────────────────────────────
 
+
 @pytest.mark.parametrize("label", harness.supported_pythons())
 def test_time_in_the_garbage_collector_is_told(label):
-    with harness.RawApp("asyncio", python=(harness.supported_pythons()[label],), script=os.path.join(harness.APPS, "names_truth.py"),
-                        prefix=harness.undisturbed()) as app:
+    with harness.RawApp(
+        "asyncio",
+        python=(harness.supported_pythons()[label],),
+        script=os.path.join(harness.APPS, "names_truth.py"),
+        prefix=harness.undisturbed(),
+    ) as app:
         app.call("garbage 2")
         known, collected = len(app.marks()), len(app.answer("collections"))
         with harness.attach(app, stall="5ms") as running:
@@ -169,11 +205,15 @@ def test_time_in_the_garbage_collector_is_told(label):
     report = outcome.report
     laws.check_laws(report)
     laws.check_evidence(outcome)
-    process, = report["processes"]
+    (process,) = report["processes"]
     total = 0
     for mark in marks:
         stall = laws.the_stall(report, mark)
-        runs = [end - begin for tid, begin, end, _ in collections_seen if tid == mark.tid and mark.t0_ns <= begin and end <= mark.t1_ns]
+        runs = [
+            end - begin
+            for tid, begin, end, _ in collections_seen
+            if tid == mark.tid and mark.t0_ns <= begin and end <= mark.t1_ns
+        ]
         total += sum(runs)
         found = f"gc_ns {stall['gc_ns'] / 1e6:.2f} ms{', sampled' if stall['gc_sampled'] else ''}"
         print(f"{label}: {mark}: {len(runs)} collections of {sum(runs) / 1e6:.2f} ms, {found}")
@@ -182,25 +222,39 @@ def test_time_in_the_garbage_collector_is_told(label):
             tolerance = 2 * PERIOD_NS * max(1, len(runs)) ** 0.5
         else:
             tolerance = max(EXACT * sum(runs), EXACT_NS + GC_EDGE_NS * len(runs))
-        assert abs(stall["gc_ns"] - sum(runs)) <= tolerance, f"{mark}: {stall['gc_ns']} ns, {sum(runs)} ns by the application"
+        assert abs(stall["gc_ns"] - sum(runs)) <= tolerance, (
+            f"{mark}: {stall['gc_ns']} ns, {sum(runs)} ns by the application"
+        )
     if label == "system":
-        assert process["gc"] == "probes" and not any(stall["gc_sampled"] for stall in laws.stalls_of(report))
+        assert process["gc"] == "probes" and not any(
+            stall["gc_sampled"] for stall in laws.stalls_of(report)
+        )
 
 
 # ── totals ──────────────────────────────────────────────────────────────────────────────────────────────────────────
+
 
 @pytest.mark.parametrize("loop", ["asyncio", "uvloop"])
 def test_the_table_adds_up_what_each_handler_did_to_the_loop(loop):
     recording = Recording(loop, [f"blocks {BLOCKS}"])
     blame = recording.blame()
-    for function, state, share in (("block_by_sleeping", "blocked", 0.01), ("block_by_computing", "python", 0.03)):
+    for function, state, share in (
+        ("block_by_sleeping", "blocked", 0.01),
+        ("block_by_computing", "python", 0.03),
+    ):
         marks = [mark for mark in recording.marks if mark.name == function]
         name = next(name for name in blame if name.endswith(function))
         row, expected = blame[name], sum(mark.length_ns for mark in marks)
         stolen = sum(laws.without_cpu_ns(stall) for stall in laws.stalls_of(recording.report))
-        assert near(row["loop_states"][state], expected, share, stolen + EXACT_NS), f"{row}: {expected} ns of {state} by the marks"
+        assert near(row["loop_states"][state], expected, share, stolen + EXACT_NS), (
+            f"{row}: {expected} ns of {state} by the marks"
+        )
         assert row["stalls"] == len(marks) == BLOCKS
-        assert expected <= row["stall_ns"] <= 1.05 * expected and row["worst_ns"] >= max(mark.length_ns for mark in marks)
+        assert expected <= row["stall_ns"] <= 1.05 * expected and row["worst_ns"] >= max(
+            mark.length_ns for mark in marks
+        )
         assert row["made_loops_wait_ns"] == 0
     both = [row for name, row in blame.items() if "block_by" in name]
-    assert recording.report["blame"][:2] in (both, both[::-1]), "what the loop suffered from most comes first"
+    assert recording.report["blame"][:2] in (both, both[::-1]), (
+        "what the loop suffered from most comes first"
+    )

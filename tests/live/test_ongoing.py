@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
 """Stalls are told while they last: by attach and record, on stderr, in time, with what the loop is doing; also when they never end."""
+
 import contextlib
 import json
 import os
@@ -23,10 +24,12 @@ WORDS = {
     "lock": r"blocked in futex, in handler \(\S*hang\.py:\d+\), task; innermost lock \(\S*hang\.py:\d+\)",
     "gil_wait": r"waiting for the GIL, held by hog \(\S*hang\.py:\d+\) in '(hog|python3)' \([^)]*\), in handler \(\S*hang\.py:\d+\), task; innermost",
 }
-LINE = re.compile(r"gilscope: \+(\d+\.\d+) s  the event loop of 'MainThread' \((?:\S+, )?(\d+)\) (has been stalled for|goes on after) (.*)\n")
+LINE = re.compile(
+    r"gilscope: \+(\d+\.\d+) s  the event loop of 'MainThread' \((?:\S+, )?(\d+)\) (has been stalled for|goes on after) (.*)\n"
+)
 THRESHOLD_NS = 50_000_000
 IN_TIME_NS = THRESHOLD_NS + 200_000_000
-MACHINE_NS = 250_000_000     # what other processes of a busy machine may take from gilscope
+MACHINE_NS = 250_000_000  # what other processes of a busy machine may take from gilscope
 
 
 class Watched(harness.Running):
@@ -72,15 +75,24 @@ def observe(command, tmp_path):
     path = tmp_path / "hang.gsc"
     if command == "attach":
         return lambda app: Watched("attach", app.pid, "--json"), lambda outcome: outcome.report
-    return lambda app: Watched("record", "-p", app.pid, "-o", path), lambda outcome: harness.gilscope("report", path, "--json").report
+    return lambda app: Watched(
+        "record", "-p", app.pid, "-o", path
+    ), lambda outcome: harness.gilscope("report", path, "--json").report
 
 
-LEGS = pytest.mark.parametrize("loop, command", [("asyncio", "attach"), ("uvloop", "attach"), ("asyncio", "record")])
+LEGS = pytest.mark.parametrize(
+    "loop, command", [("asyncio", "attach"), ("uvloop", "attach"), ("asyncio", "record")]
+)
 ASYNCIO = pytest.mark.parametrize("loop", ["asyncio"])
 
 
 def the_stall(report):
-    stall, = [stall for process in report["processes"] for loop in process["loops"] for stall in loop["stalls"]]
+    (stall,) = [
+        stall
+        for process in report["processes"]
+        for loop in process["loops"]
+        for stall in loop["stalls"]
+    ]
     return stall
 
 
@@ -92,7 +104,9 @@ def length_ns(text):
 def check_first(told, cause, t0_ns):
     ns, line = told[0]
     assert line[3] == "has been stalled for"
-    assert THRESHOLD_NS <= ns - t0_ns + 5_000_000 and ns - t0_ns <= IN_TIME_NS + MACHINE_NS, (ns - t0_ns) / 1e6
+    assert THRESHOLD_NS <= ns - t0_ns + 5_000_000 and ns - t0_ns <= IN_TIME_NS + MACHINE_NS, (
+        ns - t0_ns
+    ) / 1e6
     assert length_ns(line[4]) <= ns - t0_ns + 5_000_000
     assert any(re.search(WORDS[cause], later[4]) for _, later in told), told
 
@@ -116,7 +130,7 @@ def test_a_stall_is_told_while_it_lasts_and_when_it_ends(app, observe, cause):
     stall = the_stall(report_of(done))
     assert stall["cause"] == STATES[cause] and not stall["ongoing"]
     assert stall["start_ns"] <= t0_ns and t1_ns <= stall["end_ns"]
-    assert told[0][1][1] == told[-1][1][1]      # the stall's begin, as the report has it
+    assert told[0][1][1] == told[-1][1][1]  # the stall's begin, as the report has it
 
 
 @LEGS
@@ -147,34 +161,44 @@ def test_an_hour_is_not_told_every_second(app):
         time.sleep(7.5)
         done = running.finish()
     times = [(ns - t0_ns) / 1e9 for ns, _ in running.told()]
-    assert len(times) == 4, times       # at the threshold, and 1, 2 and 4 s after the one before
+    assert len(times) == 4, times  # at the threshold, and 1, 2 and 4 s after the one before
     assert done.report["stall_ns"] == THRESHOLD_NS
 
 
 @ASYNCIO
 def test_quiet_tells_nothing(app, tmp_path):
     path = tmp_path / "quiet.gsc"
-    with Watched("record", "-q", "-p", app.pid, "-o", path) as recording, Watched("attach", "--quiet", app.pid, "--json") as attached:
+    with Watched("record", "-q", "-p", app.pid, "-o", path) as recording, Watched(
+        "attach", "--quiet", app.pid, "--json"
+    ) as attached:
         app.answer("blocked 0.5")
         app.process.stdout.readline()
         done = attached.finish()
         recorded = recording.finish()
     assert done.stderr == "", done
     assert not recording.told(), recorded
-    assert the_stall(done.report)["cause"] == the_stall(harness.gilscope("report", path, "--json").report)["cause"] == "blocked"
+    assert (
+        the_stall(done.report)["cause"]
+        == the_stall(harness.gilscope("report", path, "--json").report)["cause"]
+        == "blocked"
+    )
 
 
 @ASYNCIO
 def test_on_a_terminal_the_progress_gives_way(app):
     master, slave = pty.openpty()
-    process = subprocess.Popen([harness.GILSCOPE, "attach", str(app.pid), "-d", "5s", "--json"], stdout=subprocess.PIPE, stderr=slave)
+    process = subprocess.Popen(
+        [harness.GILSCOPE, "attach", str(app.pid), "-d", "5s", "--json"],
+        stdout=subprocess.PIPE,
+        stderr=slave,
+    )
     os.close(slave)
     shown = b""
     asked = False
     while True:
         try:
             shown += os.read(master, 65536)
-        except OSError:     # the other end is closed
+        except OSError:  # the other end is closed
             break
         if not asked and b"events" in shown:
             app.ask("blocked 1.5")
@@ -197,9 +221,13 @@ def test_who_does_not_read_what_is_told_does_not_hold_up_the_observation(app):
         while True:
             os.write(writer, b"x" * 512)
     os.set_blocking(writer, True)
-    process = subprocess.Popen([harness.GILSCOPE, "attach", str(app.pid), "-d", "4s", "--json"], stdout=subprocess.PIPE, stderr=writer)
+    process = subprocess.Popen(
+        [harness.GILSCOPE, "attach", str(app.pid), "-d", "4s", "--json"],
+        stdout=subprocess.PIPE,
+        stderr=writer,
+    )
     os.close(writer)
-    time.sleep(1.5)     # until its probes are in place
+    time.sleep(1.5)  # until its probes are in place
     app.answer("blocked 0.5")
     stdout, _ = process.communicate(timeout=20)
     os.close(reader)

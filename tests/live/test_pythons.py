@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
 """Every supported interpreter on the machine: causes, edges, and a drop for every take."""
+
 import pytest
 
 import harness
@@ -11,7 +12,9 @@ PYTHONS = harness.supported_pythons()
 @pytest.mark.parametrize("label", PYTHONS)
 def test_an_interpreter_is_seen_as_it_is(label, slow_port):
     environment = {"TRUTH_SLOW_PORT": str(slow_port), "LD_PRELOAD": harness.polls_library()}
-    with harness.RawApp("asyncio", prefix=harness.undisturbed(), python=(PYTHONS[label],), env=environment) as app:
+    with harness.RawApp(
+        "asyncio", prefix=harness.undisturbed(), python=(PYTHONS[label],), env=environment
+    ) as app:
         result = measure.Measurement(app)
     assert not result.faults
     if label != "system":

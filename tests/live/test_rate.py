@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
 """Nothing is lost when the GIL changes hands as fast as it can."""
+
 import time
 
 import pytest
@@ -22,6 +23,8 @@ def test_nothing_is_lost_at_100_000_cycles_a_second(threads):
     window = outcome.report["window"]
     holds = sum(thread["holds"] for thread in outcome.report["processes"][0]["threads"])
     rate = holds / (window["end_ns"] - window["start_ns"]) * 1e9
-    print(f"{threads} threads: {rate:.0f} cycles a second, {outcome.report['evidence']['events']} events")
+    print(
+        f"{threads} threads: {rate:.0f} cycles a second, {outcome.report['evidence']['events']} events"
+    )
     if threads == 1:
         assert rate > 100_000, "not the load that this test is about"

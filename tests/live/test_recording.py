@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
 """A recording tells the same story whenever and in whatever form it is read."""
+
 import pytest
 
 import harness
@@ -48,5 +49,5 @@ def test_a_recorded_command_is_run_to_its_end(tmp_path):
     source = "import threading, time\nt = threading.Thread(target=time.sleep, args=(3,)); t.start(); t.join(); raise SystemExit(7)"
     done = harness.gilscope("record", "-o", path, "--", harness.DEBIAN_PYTHON, "-c", source)
     assert done.status in (0, 7), done
-    process, = report(path)["processes"]
+    (process,) = report(path)["processes"]
     assert process["python"].startswith("3.") and len(process["threads"]) == 2

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
 """Every refusal says its true reason, and what could not be looked at is "not checked": as nobody, as root of a user namespace, without /sys, out of descriptors."""
+
 import contextlib
 import json
 import os
@@ -16,7 +17,15 @@ NOBODY = ("setpriv", "--reuid", "65534", "--regid", "65534", "--clear-groups")
 USER_NAMESPACE = ("unshare", "--user", "--map-root-user")
 NO_SYS = ("unshare", "--mount", "sh", "-c", 'umount -l /sys && exec "$@"', "-")
 # a limit that root can raise is none
-FEW_FILES = ("prlimit", "--nofile=20:20", "setpriv", "--bounding-set", "-sys_resource", "--inh-caps", "-sys_resource")
+FEW_FILES = (
+    "prlimit",
+    "--nofile=20:20",
+    "setpriv",
+    "--bounding-set",
+    "-sys_resource",
+    "--inh-caps",
+    "-sys_resource",
+)
 
 
 @pytest.fixture(scope="module")
@@ -28,9 +37,18 @@ def gilscope():
 
 
 def ask(gilscope, prefix, *arguments):
-    if prefix is USER_NAMESPACE and subprocess.run([*prefix, "true"], capture_output=True).returncode:
+    if (
+        prefix is USER_NAMESPACE
+        and subprocess.run([*prefix, "true"], capture_output=True).returncode
+    ):
         pytest.skip("no user namespace can be made here, as in a chroot")
-    return subprocess.run([*prefix, gilscope, *arguments], stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=60)
+    return subprocess.run(
+        [*prefix, gilscope, *arguments],
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
 
 
 def doctor(gilscope, prefix, *arguments):
@@ -58,25 +76,49 @@ def test_root_finds_all_well(gilscope, sleeper):
     status, features, result = doctor(gilscope, (), str(sleeper.pid))
     assert status == 0 and features["BPF programs"]["found"] == "accepted", result
     assert not states(features, "not_checked")
-    assert features["rights given up"]["found"] == "all but SYS_PTRACE, DAC_READ_SEARCH, CHECKPOINT_RESTORE"
+    assert (
+        features["rights given up"]["found"]
+        == "all but SYS_PTRACE, DAC_READ_SEARCH, CHECKPOINT_RESTORE"
+    )
 
 
 def test_safeguards_are_said_as_they_are(gilscope):
     """Fewer rights, and a kernel that must not be asked: no word more than is known."""
     caps = "-all,+dac_read_search,+sys_ptrace,+bpf,+perfmon"
     _, features, _ = doctor(gilscope, ("setpriv", "--bounding-set", caps))
-    assert features["rights given up"]["found"] == "all but SYS_PTRACE, DAC_READ_SEARCH; the bounding set stays (no CAP_SETPCAP)"
+    assert (
+        features["rights given up"]["found"]
+        == "all but SYS_PTRACE, DAC_READ_SEARCH; the bounding set stays (no CAP_SETPCAP)"
+    )
     assert features["system call filter"]["state"] == "ok"
     strace = shutil.which("strace")
     if not strace:
         pytest.skip("strace is not installed")
     for error, state in (("EPERM", "not_checked"), ("ENOSYS", "absent")):
-        done = subprocess.run([strace, "-qq", "-e", f"inject=seccomp:error={error}", "-o", "/dev/null", gilscope, "doctor", "--json"], capture_output=True, text=True)
-        found = {feature["name"]: feature for feature in json.loads(done.stdout)["features"]}["system call filter"]
+        done = subprocess.run(
+            [
+                strace,
+                "-qq",
+                "-e",
+                f"inject=seccomp:error={error}",
+                "-o",
+                "/dev/null",
+                gilscope,
+                "doctor",
+                "--json",
+            ],
+            capture_output=True,
+            text=True,
+        )
+        found = {feature["name"]: feature for feature in json.loads(done.stdout)["features"]}[
+            "system call filter"
+        ]
         assert found["state"] == state and not found["available"], found
 
 
-@pytest.mark.parametrize("prefix, reason", [(NOBODY, "missing: CAP_BPF"), (USER_NAMESPACE, "of a user namespace")])
+@pytest.mark.parametrize(
+    "prefix, reason", [(NOBODY, "missing: CAP_BPF"), (USER_NAMESPACE, "of a user namespace")]
+)
 def test_without_capabilities(gilscope, sleeper, prefix, reason):
     status, features, result = doctor(gilscope, prefix)
     assert status == 3 and reason in result["problem"]["what"]
@@ -84,14 +126,19 @@ def test_without_capabilities(gilscope, sleeper, prefix, reason):
     assert {"BPF ring buffer", "BPF programs"} <= states(features, "not_checked")
     status, said = attach(gilscope, prefix, sleeper.pid)
     assert status == 3 and reason in said and "5.8" not in said
-    assert "??  BPF ring buffer    not checked (not permitted)" in ask(gilscope, prefix, "doctor").stdout
+    assert (
+        "??  BPF ring buffer    not checked (not permitted)"
+        in ask(gilscope, prefix, "doctor").stdout
+    )
 
 
 def test_without_sys(gilscope, sleeper):
     status, features, result = doctor(gilscope, NO_SYS)
     assert status == 1 and "/sys is not mounted" in result["problem"]["what"]
     assert states(features, "no") == {"kernel BTF"}
-    assert {"scheduler events", "thread events", "epoll waits", "uprobes"} <= states(features, "not_checked")
+    assert {"scheduler events", "thread events", "epoll waits", "uprobes"} <= states(
+        features, "not_checked"
+    )
     status, said = attach(gilscope, NO_SYS, sleeper.pid)
     assert status == 1 and "/sys is not mounted" in said
 
@@ -117,7 +164,10 @@ def test_a_process_that_must_not_be_read(gilscope):
 def has_loaded(process):
     """The programs are in the kernel, the ring is mapped and polled; next the target is examined and its probes are set."""
     with contextlib.suppress(OSError):
-        return any(os.readlink(f"/proc/{process.pid}/fd/{fd}") == "anon_inode:[eventpoll]" for fd in os.listdir(f"/proc/{process.pid}/fd"))
+        return any(
+            os.readlink(f"/proc/{process.pid}/fd/{fd}") == "anon_inode:[eventpoll]"
+            for fd in os.listdir(f"/proc/{process.pid}/fd")
+        )
     return False
 
 
@@ -126,14 +176,29 @@ def test_a_target_that_ends_while_probes_are_set(gilscope):
     said = set()
     for step in range(30):
         with harness.Script("print('ready', flush=True)\nimport time\ntime.sleep(600)") as app:
-            run = subprocess.Popen([gilscope, "attach", str(app.pid), "-d", "50ms"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+            run = subprocess.Popen(
+                [gilscope, "attach", str(app.pid), "-d", "50ms"],
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                text=True,
+            )
             while run.poll() is None and not has_loaded(run):
                 pass
             time.sleep(0.002 * step)
             app.process.kill()
             app.process.wait()
             _, error = run.communicate(timeout=60)
-        for wrong in ("No such file", "CAP_", "cannot set", "No such process", "cannot begin", "libbpf"):
+        for wrong in (
+            "No such file",
+            "CAP_",
+            "cannot set",
+            "No such process",
+            "cannot begin",
+            "libbpf",
+        ):
             assert wrong not in error, (step, error)
         said.add(error.split("\n")[0].replace(str(app.pid), "PID"))
-    assert any("exited while the probes were set" in line or "ended while it was examined" in line for line in said), said
+    assert any(
+        "exited while the probes were set" in line or "ended while it was examined" in line
+        for line in said
+    ), said

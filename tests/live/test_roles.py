@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
 """Which threads run event loops, and what Python calls threads and tasks."""
+
 import os
 
 import pytest
@@ -14,7 +15,9 @@ class Recording:
     """Everything that roles_truth.py can do, once, under one gilscope."""
 
     def __init__(self, loop):
-        with harness.RawApp(loop, script=os.path.join(harness.APPS, "roles_truth.py"), prefix=harness.undisturbed()) as app:
+        with harness.RawApp(
+            loop, script=os.path.join(harness.APPS, "roles_truth.py"), prefix=harness.undisturbed()
+        ) as app:
             self.pid = app.pid
             with harness.attach(app) as running:
                 app.call(f"task {TASK}")
@@ -25,7 +28,7 @@ class Recording:
                 self.outcome = running.finish()
             self.marks = app.marks()
         self.report = self.outcome.report
-        self.process, = self.report["processes"]
+        (self.process,) = self.report["processes"]
         self.threads = {thread["tid"]: thread for thread in self.process["threads"]}
 
     def tid(self, name):
@@ -44,7 +47,9 @@ def test_every_report_obeys_the_laws(recording):
 
 def test_all_loops_are_found_by_python_s_own_state_and_nothing_else(recording):
     loops = {loop["tid"]: (loop["kind"], loop["evidence"]) for loop in recording.process["loops"]}
-    assert loops == {tid: (row["loops"], "python") for tid, row in recording.roles.items() if row["loops"]}
+    assert loops == {
+        tid: (row["loops"], "python") for tid, row in recording.roles.items() if row["loops"]
+    }
     assert {tid for tid, thread in recording.threads.items() if thread["loop"]} == set(loops)
 
 
@@ -62,7 +67,7 @@ def test_threads_have_the_names_that_python_gives_them(recording):
 def test_a_blocked_loop_of_several_is_the_one_that_stalls(recording):
     for mark in recording.marks:
         stall = laws.the_stall(recording.report, mark)
-        loop, = [loop for loop in recording.process["loops"] if stall in loop["stalls"]]
+        (loop,) = [loop for loop in recording.process["loops"] if stall in loop["stalls"]]
         assert loop["tid"] == mark.tid == recording.pid and stall["cause"] == "blocked"
 
 

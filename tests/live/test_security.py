@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
 """What gilscope gives up for good, and that nothing is missing from what it keeps: docs/security.md."""
+
 import contextlib
 import os
 import pty
@@ -15,10 +16,18 @@ import pytest
 
 import harness
 
-CAP_DAC_READ_SEARCH, CAP_SYS_PTRACE, CAP_SYS_ADMIN, CAP_BPF, CAP_CHECKPOINT_RESTORE = 2, 19, 21, 39, 40
+CAP_DAC_READ_SEARCH, CAP_SYS_PTRACE, CAP_SYS_ADMIN, CAP_BPF, CAP_CHECKPOINT_RESTORE = (
+    2,
+    19,
+    21,
+    39,
+    40,
+)
 KEPT = {CAP_DAC_READ_SEARCH, CAP_SYS_PTRACE, CAP_CHECKPOINT_RESTORE}
 KERNEL = tuple(int(number) for number in re.match(r"(\d+)\.(\d+)", os.uname().release).groups())
-MAPS_WANT_RIGHTS = KERNEL < (5, 19) and int(harness.read("/proc/sys/kernel/unprivileged_bpf_disabled")) != 0
+MAPS_WANT_RIGHTS = (
+    KERNEL < (5, 19) and int(harness.read("/proc/sys/kernel/unprivileged_bpf_disabled")) != 0
+)
 NOBODY = pwd.getpwnam("nobody")
 
 # what happens late: threads, their names, loops, descriptors, a garbage collection, interpreters, modules; told to on standard input
@@ -64,8 +73,10 @@ def assert_confined(pid, kept):
 def unsuccessful(trace, error):
     """System calls after the filter was set that failed so."""
     lines = trace.read_text().splitlines()
-    begin, = [number for number, line in enumerate(lines) if "SECCOMP_SET_MODE_FILTER, 0," in line]
-    return [line for line in lines[begin + 1:] if f"= -1 {error}" in line]
+    (begin,) = [
+        number for number, line in enumerate(lines) if "SECCOMP_SET_MODE_FILTER, 0," in line
+    ]
+    return [line for line in lines[begin + 1 :] if f"= -1 {error}" in line]
 
 
 def open_way_to(folder):
@@ -76,7 +87,13 @@ def open_way_to(folder):
 
 class Late(harness.Script):
     def __init__(self, loop="asyncio"):
-        harness.App.__init__(self, [harness.DEBIAN_PYTHON, "-c", LATE, loop], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        harness.App.__init__(
+            self,
+            [harness.DEBIAN_PYTHON, "-c", LATE, loop],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
         assert self.process.stdout.readline() == "ready\n"
 
     def go(self):
@@ -86,32 +103,55 @@ class Late(harness.Script):
 
 
 def assert_late_things_are_known(report, kind="asyncio"):
-    process, = report["processes"]
+    (process,) = report["processes"]
     names = {thread.get("python_name"): thread for thread in process["threads"]}
     assert {"late worker", "late loop"} <= set(names), names.keys()
-    loop, = [loop for loop in process["loops"] if loop["tid"] == names["late loop"]["tid"]]
+    (loop,) = [loop for loop in process["loops"] if loop["tid"] == names["late loop"]["tid"]]
     assert loop["kind"] == kind
-    stalls = [stall for stall in loop["stalls"] if stall["cause"] == "blocked" and stall["states"]["blocked"] >= 140e6]
-    assert len(stalls) >= 2 and all(stall["stack"] and stall["stack"][0]["function"] == "main" for stall in stalls), loop
+    stalls = [
+        stall
+        for stall in loop["stalls"]
+        if stall["cause"] == "blocked" and stall["states"]["blocked"] >= 140e6
+    ]
+    assert len(stalls) >= 2 and all(
+        stall["stack"] and stall["stack"][0]["function"] == "main" for stall in stalls
+    ), loop
     assert report["evidence"]["lost"] == 0
 
 
-@pytest.mark.parametrize("command, kind", [("attach", "asyncio"), ("attach", "uvloop"), ("record", "asyncio")])
+@pytest.mark.parametrize(
+    "command, kind", [("attach", "asyncio"), ("attach", "uvloop"), ("record", "asyncio")]
+)
 def test_an_observer_keeps_exactly_what_it_needs(tmp_path, command, kind):
     with Late(kind) as app:
-        arguments = ("-p", app.pid, "-o", tmp_path / "it.gsc") if command == "record" else (app.pid, "--json")
+        arguments = (
+            ("-p", app.pid, "-o", tmp_path / "it.gsc")
+            if command == "record"
+            else (app.pid, "--json")
+        )
         with harness.Running(command, *arguments) as running:
-            bounding = assert_confined(running.pid, KEPT | ({CAP_BPF} if MAPS_WANT_RIGHTS else set()))
+            bounding = assert_confined(
+                running.pid, KEPT | ({CAP_BPF} if MAPS_WANT_RIGHTS else set())
+            )
             app.go()
             done = running.finish()
     assert not bounding
     assert done.status == 0, done
-    assert_late_things_are_known(done.report if command == "attach" else harness.gilscope("report", tmp_path / "it.gsc", "--json").report, kind)
+    assert_late_things_are_known(
+        done.report
+        if command == "attach"
+        else harness.gilscope("report", tmp_path / "it.gsc", "--json").report,
+        kind,
+    )
 
 
 def test_an_interpreter_made_later(tmp_path):
     """Its GIL is new to the probes: a map is written to after the rights are gone."""
-    found = [python for version, python in harness.pyenv_pythons().items() if harness.version_key(version) >= (3, 12)]
+    found = [
+        python
+        for version, python in harness.pyenv_pythons().items()
+        if harness.version_key(version) >= (3, 12)
+    ]
     if not found:
         pytest.skip("no CPython 3.12 or later of pyenv: interpreters with GILs of their own")
     source = """
@@ -127,18 +167,26 @@ print("done", flush=True)
 time.sleep(60)
 """
     app = Late.__new__(Late)
-    harness.App.__init__(app, [found[0], "-c", source], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    harness.App.__init__(
+        app, [found[0], "-c", source], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
     with app:
         assert app.process.stdout.readline() == "ready\n"
         with harness.Running("attach", app.pid, "--json") as running:
             app.go()
             done = running.finish()
-    process, = done.report["processes"]
-    assert [gil["interpreter"] for gil in process["gils"]][0] == 0 and len(process["gils"]) == 2, process["gils"]
+    (process,) = done.report["processes"]
+    assert [gil["interpreter"] for gil in process["gils"]][0] == 0 and len(process["gils"]) == 2, (
+        process["gils"]
+    )
     assert process["gils"][1]["held_ns"] > 20e6, process["gils"]
 
 
-@pytest.mark.parametrize("given", ["dac_read_search,sys_ptrace,perfmon,bpf", "dac_read_search,sys_ptrace,sys_admin"], ids=["BPF and PERFMON", "SYS_ADMIN"])
+@pytest.mark.parametrize(
+    "given",
+    ["dac_read_search,sys_ptrace,perfmon,bpf", "dac_read_search,sys_ptrace,sys_admin"],
+    ids=["BPF and PERFMON", "SYS_ADMIN"],
+)
 def test_with_few_capabilities_from_the_start(tmp_path, given):
     """Of another user, who has no more than it takes. The target is root's. The bounding set is out of reach without CAP_SETPCAP, and does not matter then."""
     program = tmp_path / "gilscope"
@@ -146,8 +194,25 @@ def test_with_few_capabilities_from_the_start(tmp_path, given):
     open_way_to(tmp_path)
     words = ",".join(f"+{word}" for word in given.split(","))
     with Late() as app:
-        process = subprocess.Popen(["setpriv", f"--reuid={NOBODY.pw_uid}", f"--regid={NOBODY.pw_gid}", "--clear-groups", "--inh-caps", words, "--ambient-caps", words,
-                                    program, "attach", str(app.pid), "--json"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        process = subprocess.Popen(
+            [
+                "setpriv",
+                f"--reuid={NOBODY.pw_uid}",
+                f"--regid={NOBODY.pw_gid}",
+                "--clear-groups",
+                "--inh-caps",
+                words,
+                "--ambient-caps",
+                words,
+                program,
+                "attach",
+                str(app.pid),
+                "--json",
+            ],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
         deadline = time.monotonic() + 20
         while "Seccomp:\t2" not in harness.read(f"/proc/{process.pid}/status"):
             assert process.poll() is None and time.monotonic() < deadline, process.communicate()
@@ -169,13 +234,22 @@ def test_another_users_process(tmp_path):
     folder.mkdir(mode=0o700)
     open_way_to(tmp_path)
     os.chown(folder, NOBODY.pw_uid, NOBODY.pw_gid)
-    source = LATE.replace('print("ready", flush=True)\nsys.stdin.readline()', 'print("ready", flush=True); time.sleep(1)')
-    with harness.Script(source, prefix=("setpriv", f"--reuid={NOBODY.pw_uid}", "--clear-groups")) as app:
+    source = LATE.replace(
+        'print("ready", flush=True)\nsys.stdin.readline()',
+        'print("ready", flush=True); time.sleep(1)',
+    )
+    with harness.Script(
+        source, prefix=("setpriv", f"--reuid={NOBODY.pw_uid}", "--clear-groups")
+    ) as app:
         with harness.Running("record", "-p", app.pid, "-o", folder / "it.gsc") as running:
             assert app.process.stdout.readline() == "done\n"
             done = running.finish()
     assert done.status == 0, done
-    for command in (["timeline", "-o", folder / "it.html"], ["flame", "-o", folder / "it.svg"], ["export", "--format", "folded", "-o", folder / "it.folded"]):
+    for command in (
+        ["timeline", "-o", folder / "it.html"],
+        ["flame", "-o", folder / "it.svg"],
+        ["export", "--format", "folded", "-o", folder / "it.folded"],
+    ):
         outcome = harness.gilscope(*command, folder / "it.gsc")
         assert outcome.status == 0 and os.path.getsize(command[-1]) > 0, outcome
     assert_late_things_are_known(harness.gilscope("report", folder / "it.gsc", "--json").report)
@@ -193,19 +267,35 @@ def test_a_folder_below_another_users_closed_one(tmp_path, owner):
     home.chmod(0o700)
     open_way_to(tmp_path)
     script = os.path.join(harness.ROOT, "tests/golden/cases/python.script")
-    assert subprocess.run(["setpriv", "--bounding-set=-all", "ls", folder], capture_output=True).returncode != 0, "the way is not closed: the test's own fault"
+    assert (
+        subprocess.run(
+            ["setpriv", "--bounding-set=-all", "ls", folder], capture_output=True
+        ).returncode
+        != 0
+    ), "the way is not closed: the test's own fault"
     for command in (["timeline"], ["flame"], ["export", "--format", "folded"]):
         for old in ("", "the old one"):
             name = folder / f"it.{command[0]}.html"
             if old:
                 name.write_text(old)
             outcome = harness.gilscope(*command, "-o", name, script)
-            assert outcome.status == 0 and os.listdir(folder) == [name.name] and name.read_bytes() != old.encode(), outcome
+            assert (
+                outcome.status == 0
+                and os.listdir(folder) == [name.name]
+                and name.read_bytes() != old.encode()
+            ), outcome
             name.unlink()
     # what cannot be made does not stay either
-    assert harness.gilscope("export", "--format", "trace", "-o", folder / "it.gsc", "-", input="no recording").status == 1
+    assert (
+        harness.gilscope(
+            "export", "--format", "trace", "-o", folder / "it.gsc", "-", input="no recording"
+        ).status
+        == 1
+    )
     assert not os.listdir(folder)
-    with harness.Script("print('ready', flush=True)\nimport time\nwhile True: time.sleep(0.01)") as app:
+    with harness.Script(
+        "print('ready', flush=True)\nimport time\nwhile True: time.sleep(0.01)"
+    ) as app:
         done = harness.gilscope("record", "-p", app.pid, "-d", "500ms", "-o", folder / "it.gsc")
     assert done.status == 0 and os.listdir(folder) == ["it.gsc"], done
 
@@ -218,14 +308,41 @@ def strace():
     return found
 
 
-@pytest.mark.parametrize("options", [("attach", "--json"), ("attach", "--no-stacks"), ("record", "-q", "-o", "it.gsc"), ("record", "-o", "it.gsc")], ids=" ".join)
+@pytest.mark.parametrize(
+    "options",
+    [
+        ("attach", "--json"),
+        ("attach", "--no-stacks"),
+        ("record", "-q", "-o", "it.gsc"),
+        ("record", "-o", "it.gsc"),
+    ],
+    ids=" ".join,
+)
 def test_the_filter_lets_an_observer_do_its_work(tmp_path, strace, options):
     with Late() as app:
         who = ("-p", app.pid) if options[0] == "record" else (app.pid,)
-        process = subprocess.Popen([strace, "-f", "-o", tmp_path / "calls", harness.GILSCOPE, *options, *map(str, who), "-d", "3s"], cwd=tmp_path,
-                                   stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+        process = subprocess.Popen(
+            [
+                strace,
+                "-f",
+                "-o",
+                tmp_path / "calls",
+                harness.GILSCOPE,
+                *options,
+                *map(str, who),
+                "-d",
+                "3s",
+            ],
+            cwd=tmp_path,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
         deadline = time.monotonic() + 20
-        while not (tmp_path / "calls").exists() or "SECCOMP_SET_MODE_FILTER, 0," not in (tmp_path / "calls").read_text():
+        while (
+            not (tmp_path / "calls").exists()
+            or "SECCOMP_SET_MODE_FILTER, 0," not in (tmp_path / "calls").read_text()
+        ):
             assert time.monotonic() < deadline and process.poll() is None
             time.sleep(0.05)
         app.go()
@@ -233,12 +350,26 @@ def test_the_filter_lets_an_observer_do_its_work(tmp_path, strace, options):
     assert not unsuccessful(tmp_path / "calls", "EPERM")
 
 
-@pytest.mark.parametrize("arguments", [("report",), ("report", "--json", "--all"), ("timeline", "-o", "it.html"), ("flame", "-o", "it.html"), ("flame", "-o", "it.svg"),
-                                       *(("export", "--format", format, "-o", "it.out") for format in ("perfetto", "folded", "speedscope", "pprof", "script", "trace"))],
-                         ids=" ".join)
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("report",),
+        ("report", "--json", "--all"),
+        ("timeline", "-o", "it.html"),
+        ("flame", "-o", "it.html"),
+        ("flame", "-o", "it.svg"),
+        *(
+            ("export", "--format", format, "-o", "it.out")
+            for format in ("perfetto", "folded", "speedscope", "pprof", "script", "trace")
+        ),
+    ],
+    ids=" ".join,
+)
 def test_a_reader_keeps_nothing_and_can_do_its_work(tmp_path, strace, arguments):
     script = os.path.join(harness.ROOT, "tests/golden/cases/python.script")
-    outcome = harness.gilscope(*arguments, script, prefix=(strace, "-f", "-o", tmp_path / "calls"), cwd=tmp_path)
+    outcome = harness.gilscope(
+        *arguments, script, prefix=(strace, "-f", "-o", tmp_path / "calls"), cwd=tmp_path
+    )
     assert outcome.status == 0, outcome
     assert not unsuccessful(tmp_path / "calls", "EPERM")
     *_, last = [line for line in (tmp_path / "calls").read_text().splitlines() if "capset(" in line]
@@ -247,7 +378,12 @@ def test_a_reader_keeps_nothing_and_can_do_its_work(tmp_path, strace, arguments)
 
 def test_a_reader_is_confined_before_it_reads(tmp_path):
     """As long as the recording has not come, through a pipe, the reader waits without any right."""
-    process = subprocess.Popen([harness.GILSCOPE, "report", "-"], stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    process = subprocess.Popen(
+        [harness.GILSCOPE, "report", "-"],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
     deadline = time.monotonic() + 10
     while "Seccomp:\t2" not in harness.read(f"/proc/{process.pid}/status"):
         assert time.monotonic() < deadline and process.poll() is None
@@ -268,7 +404,10 @@ def test_the_filter_lets_top_do_its_work(tmp_path, strace):
         reader = threading.Thread(target=drain, args=(terminal,))
         reader.start()
         deadline = time.monotonic() + 20
-        while not (tmp_path / "calls").exists() or "SECCOMP_SET_MODE_FILTER, 0," not in (tmp_path / "calls").read_text():
+        while (
+            not (tmp_path / "calls").exists()
+            or "SECCOMP_SET_MODE_FILTER, 0," not in (tmp_path / "calls").read_text()
+        ):
             assert time.monotonic() < deadline
             time.sleep(0.05)
         time.sleep(1)
@@ -284,7 +423,7 @@ def test_the_filter_lets_top_do_its_work(tmp_path, strace):
         reader.join()
         os.close(terminal)
     assert not unsuccessful(tmp_path / "calls", "EPERM")
-    snapshot, = tmp_path.glob("*.gsc")
+    (snapshot,) = tmp_path.glob("*.gsc")
     assert harness.gilscope("report", snapshot, "--json").status == 0
 
 

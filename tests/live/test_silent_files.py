@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
 """Python on a file system that stops answering: gilscope ends all the same, says why, and leaves nothing that anybody waits for."""
+
 import contextlib
 import os
 import signal
@@ -29,8 +30,17 @@ class SilentFileSystem(harness.App):
 
     def __init__(self, mountpoint):
         os.mkdir(mountpoint)
-        super().__init__([harness.DEBIAN_PYTHON, os.path.join(HERE, "silent_fs.py"), mountpoint, os.path.realpath(harness.DEBIAN_PYTHON)],
-                         stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        super().__init__(
+            [
+                harness.DEBIAN_PYTHON,
+                os.path.join(HERE, "silent_fs.py"),
+                mountpoint,
+                os.path.realpath(harness.DEBIAN_PYTHON),
+            ],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
         self.python = os.path.join(mountpoint, "python3")
         assert self.process.stdout.readline() == "ready\n"
 
@@ -52,11 +62,13 @@ def python_on_it(path):
     """A file system and a Python on it, which computes."""
     if not os.path.exists("/dev/fuse"):
         conftest.unavailable("no FUSE")
-    with SilentFileSystem(path) as files, harness.Script(SOURCE, python=files.python, prefix=("env", "PYTHONHOME=/usr")) as app:
+    with SilentFileSystem(path) as files, harness.Script(
+        SOURCE, python=files.python, prefix=("env", "PYTHONHOME=/usr")
+    ) as app:
         try:
             yield files, app
         finally:
-            files.stop()    # first, for Python cannot end while it waits for a page of its own
+            files.stop()  # first, for Python cannot end while it waits for a page of its own
 
 
 @pytest.fixture
@@ -69,7 +81,7 @@ def test_python_on_a_file_system_that_answers_is_observed(served):
     _, app = served
     outcome = harness.gilscope("attach", app.pid, "-d", "1s", "--json")
     assert outcome.status in (0, 5), outcome
-    process, = outcome.report["processes"]
+    (process,) = outcome.report["processes"]
     assert process["gils"][0]["held_ns"] > 0 and process["sites"]["take"] > 0, process
     assert "computes" in outcome.stdout, outcome
 
@@ -78,16 +90,31 @@ def test_it_ends_and_says_which_file_does_not_answer(tmp_path):
     """Whatever is the first that is not answered; all at once, for each takes its time."""
     with contextlib.ExitStack() as stack:
         runs = {}
-        for number, requests in enumerate([["getattr"], ["open"], ["read"], ["flush"], ["read 12"], ["getattr", "open", "read", "flush"]]):
+        for number, requests in enumerate(
+            [
+                ["getattr"],
+                ["open"],
+                ["read"],
+                ["flush"],
+                ["read 12"],
+                ["getattr", "open", "read", "flush"],
+            ]
+        ):
             files, app = stack.enter_context(python_on_it(tmp_path / str(number)))
             files.silence(*requests)
-            runs[" ".join(requests)] = files, stack.enter_context(harness.Running("attach", app.pid, "-d", "60s", wait=False))
+            runs[" ".join(requests)] = (
+                files,
+                stack.enter_context(harness.Running("attach", app.pid, "-d", "60s", wait=False)),
+            )
         for requests, (files, running) in runs.items():
             outcome = running.result(timeout=60)
             assert outcome.status == 1 and outcome.stdout == "", (requests, outcome)
-            assert f"do not answer; the last that was read is {files.python}" in outcome.stderr, (requests, outcome)
+            assert f"do not answer; the last that was read is {files.python}" in outcome.stderr, (
+                requests,
+                outcome,
+            )
             assert "FUSE" in outcome.stderr, (requests, outcome)
-        subprocess.run(["true"], check=True)    # what gilscope has left asleep holds up no fork()
+        subprocess.run(["true"], check=True)  # what gilscope has left asleep holds up no fork()
 
 
 def test_doctor_says_it_too(served):
@@ -98,7 +125,9 @@ def test_doctor_says_it_too(served):
     assert f"do not answer; the last that was read is {files.python}" in outcome.stdout, outcome
 
 
-@pytest.mark.parametrize("command", [["attach"], ["record", "-o", "x.gsc", "-p"], ["doctor"]], ids=" ".join)
+@pytest.mark.parametrize(
+    "command", [["attach"], ["record", "-o", "x.gsc", "-p"], ["doctor"]], ids=" ".join
+)
 def test_the_first_interrupt_ends_it_at_once(served, command, tmp_path):
     files, app = served
     files.silence("open")
@@ -108,7 +137,7 @@ def test_the_first_interrupt_ends_it_at_once(served, command, tmp_path):
         begun = time.monotonic()
         running.signal()
         outcome = running.result(timeout=5)
-        assert time.monotonic() - begun < 5     # less than it would have waited
+        assert time.monotonic() - begun < 5  # less than it would have waited
     assert outcome.status in (130, -signal.SIGINT), outcome
 
 
@@ -127,14 +156,26 @@ time.sleep(60)
 
 
 def system_minor():
-    return int(subprocess.run([harness.DEBIAN_PYTHON, "-c", "import sys; print(sys.version_info[1])"], capture_output=True, text=True, check=True).stdout)
+    return int(
+        subprocess.run(
+            [harness.DEBIAN_PYTHON, "-c", "import sys; print(sys.version_info[1])"],
+            capture_output=True,
+            text=True,
+            check=True,
+        ).stdout
+    )
 
 
 @pytest.mark.skipif(system_minor() > 11, reason="its list of interpreters lies elsewhere")
 def test_memory_that_may_never_answer_is_missing_and_the_report_says_so(tmp_path):
     with SilentFileSystem(tmp_path / "files") as files:
         files.silence("read")
-        with harness.App([harness.DEBIAN_PYTHON, "-c", LEADS_THERE, files.python], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as app:
+        with harness.App(
+            [harness.DEBIAN_PYTHON, "-c", LEADS_THERE, files.python],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        ) as app:
             assert app.process.stdout.readline() == "ready\n"
             with harness.attach(app) as running:
                 app.process.stdin.write("go\n")

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
 """gilscope with hardly any CPU time of its own: the end of the window is there, and all commands agree on what was lost."""
+
 import contextlib
 import json
 import time
@@ -42,7 +43,9 @@ def read_back(path):
     return outcome.status, outcome.report
 
 
-@pytest.mark.parametrize("options", [(), ("--quiet",), ("--ring-size", "1")], ids=["model", "quiet", "losses"])
+@pytest.mark.parametrize(
+    "options", [(), ("--quiet",), ("--ring-size", "1")], ids=["model", "quiet", "losses"]
+)
 def test_record_and_report_agree_under_a_quota(tmp_path, options):
     path = tmp_path / "starved.gsc"
     with harness.Script(BUSY) as app:
@@ -54,8 +57,13 @@ def test_record_and_report_agree_under_a_quota(tmp_path, options):
     assert not report["truncated"], done
     assert report["window"]["end_ns"] >= begun, "the window ended before it was told to"
     assert status == done.status, (done, report["evidence"])
-    told = {word: f"{report['evidence'][key]} {words}" in done.stderr for key, word, words in
-            (("late", "late", "events came too late"), ("missed", "missed", "probe hits"))}
+    told = {
+        word: f"{report['evidence'][key]} {words}" in done.stderr
+        for key, word, words in (
+            ("late", "late", "events came too late"),
+            ("missed", "missed", "probe hits"),
+        )
+    }
     for word, was_told in told.items():
         assert was_told == (report["evidence"][word] > 0), (done, report["evidence"])
     lost = report["evidence"]["lost"] - report["evidence"]["late"] - report["evidence"]["missed"]

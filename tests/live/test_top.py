@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
 """gilscope top in a real terminal, tmux's: what it shows of stalls that were made on purpose, what its keys do, and that it leaves the terminal as it was."""
+
 import contextlib
 import glob
 import itertools
@@ -24,8 +25,13 @@ class App(harness.App):
     """tests/apps/on_demand.py."""
 
     def __init__(self):
-        super().__init__([harness.DEBIAN_PYTHON, os.path.join(harness.APPS, "on_demand.py")], prefix=harness.undisturbed(), stdin=subprocess.PIPE,
-                         stdout=subprocess.PIPE, text=True)
+        super().__init__(
+            [harness.DEBIAN_PYTHON, os.path.join(harness.APPS, "on_demand.py")],
+            prefix=harness.undisturbed(),
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
         assert self.process.stdout.readline() == "ready\n"
 
     def tell(self, command):
@@ -39,12 +45,41 @@ class Terminal:
     def __init__(self, folder, *arguments, columns=80, rows=24, env=None, works_in=".", jobs=False):
         self._folder, self._socket = folder, f"gilscope-test-{os.getpid()}-{next(NUMBERS)}"
         environment = {"LC_ALL": "C.UTF-8", **(env or {})}
-        words = ["env", "-C", works_in, *(f"{name}={value}" for name, value in environment.items()), harness.GILSCOPE, "top", *map(str, arguments)]
+        words = [
+            "env",
+            "-C",
+            works_in,
+            *(f"{name}={value}" for name, value in environment.items()),
+            harness.GILSCOPE,
+            "top",
+            *map(str, arguments),
+        ]
         command = f"{'set -m; ' if jobs else ''}trap : INT; echo BEFORE; stty -g > before; echo $$ > shell; {shlex.join(words)}; echo status $?; stty -g > after; echo AFTER; exec cat"
-        self._tmux("-f", "/dev/null", "new-session", "-d", "-s", "top", "-x", columns, "-y", rows, "-c", folder, "sh", "-c", command)
+        self._tmux(
+            "-f",
+            "/dev/null",
+            "new-session",
+            "-d",
+            "-s",
+            "top",
+            "-x",
+            columns,
+            "-y",
+            rows,
+            "-c",
+            folder,
+            "sh",
+            "-c",
+            command,
+        )
 
     def _tmux(self, *arguments):
-        return subprocess.run(["tmux", "-L", self._socket, *map(str, arguments)], check=True, capture_output=True, text=True).stdout
+        return subprocess.run(
+            ["tmux", "-L", self._socket, *map(str, arguments)],
+            check=True,
+            capture_output=True,
+            text=True,
+        ).stdout
 
     def __enter__(self):
         return self
@@ -76,7 +111,9 @@ class Terminal:
         """Its exit status and what it left on the terminal, which has to be as it was."""
         self.press(*keys)
         left = self.wait("AFTER")
-        assert harness.read(self._folder / "before") == harness.read(self._folder / "after"), f"{left}: the terminal's modes are not what they were"
+        assert harness.read(self._folder / "before") == harness.read(self._folder / "after"), (
+            f"{left}: the terminal's modes are not what they were"
+        )
         text, status = re.search(r"(?:BEFORE\n)?((?:.*\n)*)status (\d+)\n", left).groups()
         return int(status), text.strip()
 
@@ -96,23 +133,35 @@ def top(app, tmp_path):
 
 def stalls_of(screen):
     """[(length in ms, cause, what)] of the stalls that are over."""
-    rows = re.findall(r"^.\s+-\d+ s\s+([\d.]+) (ms|s) +([a-z_]+) +[A-Z.?]+ +(.*?)\s*$", screen, re.MULTILINE)
-    return [(float(length) * (1000 if unit == "s" else 1), cause, what) for length, unit, cause, what in rows]
+    rows = re.findall(
+        r"^.\s+-\d+ s\s+([\d.]+) (ms|s) +([a-z_]+) +[A-Z.?]+ +(.*?)\s*$", screen, re.MULTILINE
+    )
+    return [
+        (float(length) * (1000 if unit == "s" else 1), cause, what)
+        for length, unit, cause, what in rows
+    ]
 
 
 def test_a_stall_is_shown_while_it_lasts_and_afterwards(app, top):
     app.tell("nap 5")
     screen = top.wait(r"STALLED for [1-4]\.\d\d s")
-    assert re.search(r"STALLED for .* blocked in clock_nanosleep,\s+in\s+nap\s\(…?[^)]*on_demand.py:\d+\)", screen), screen
+    assert re.search(
+        r"STALLED for .* blocked in clock_nanosleep,\s+in\s+nap\s\(…?[^)]*on_demand.py:\d+\)",
+        screen,
+    ), screen
     assert re.search(r"now +≥ \d.* (m?s) +blocked +B+ nap ", screen), screen
     assert re.search(r"max ≥ ", screen), screen
-    assert re.search(r"nap .*on_demand.py:\d+ .* 1 .*", screen.split("FUNCTIONS")[1].split("THREADS")[0]), screen
+    assert re.search(
+        r"nap .*on_demand.py:\d+ .* 1 .*", screen.split("FUNCTIONS")[1].split("THREADS")[0]
+    ), screen
     later = top.wait(r"STALLED for [34]\.\d\d s")
     assert later != screen
     screen = top.wait(r"1 stall in the last \d+ s, 5\.0\d s; ")
     [(length, cause, what)] = stalls_of(screen)
     assert 5000 <= length < 5100 and cause == "blocked" and what.startswith("nap ")
-    assert "STALLED" not in screen and " now " not in screen.split("STALLS")[1].split("FUNCTIONS")[0]
+    assert (
+        "STALLED" not in screen and " now " not in screen.split("STALLS")[1].split("FUNCTIONS")[0]
+    )
     assert top.quit("q") == (0, "")
 
 
@@ -122,7 +171,9 @@ def test_who_has_the_gil_and_who_waits(app, top):
     assert re.search(r"waiting for the GIL, held by\s+hold", screen), screen
     assert re.search(r"1 waits now", screen), screen
     assert re.search(r"a holder \d+ %", screen) and re.search(r"GIL +a+", screen), screen
-    assert re.search(r"holder +\d+ held_blocked", screen) and re.search(r"\d+ gil_wait", screen), screen
+    assert re.search(r"holder +\d+ held_blocked", screen) and re.search(r"\d+ gil_wait", screen), (
+        screen
+    )
     assert "unknown" not in screen.split("THREADS")[1].split("nothing lost")[0]
 
 
@@ -199,10 +250,16 @@ def test_help_and_resizing(app, top):
     top.wait("1 stall in")
     for columns, rows in ((120, 40), (60, 12), (40, 8), (80, 24)):
         top.resize(columns, rows)
-        screen = top.wait("too small" if rows < 12 else rf"stall ≥ 50.0 ms(.*\n){{{rows - 2},}}.*q quit|(.*\n){{{rows - 1}}}.*Tab list")
+        screen = top.wait(
+            "too small"
+            if rows < 12
+            else rf"stall ≥ 50.0 ms(.*\n){{{rows - 2},}}.*q quit|(.*\n){{{rows - 1}}}.*Tab list"
+        )
         assert len(screen.rstrip("\n").split("\n")) <= rows
         assert max(map(len, screen.split("\n"))) <= columns
-    assert re.search(r"-\d+ s +2\d\d ms +blocked +B{5}[A-Z]{5} nap ", top.wait("STALLS 1")), top.screen()
+    assert re.search(r"-\d+ s +2\d\d ms +blocked +B{5}[A-Z]{5} nap ", top.wait("STALLS 1")), (
+        top.screen()
+    )
 
 
 def test_the_terminal_knows_its_size_better_than_the_environment(app, tmp_path):
@@ -252,7 +309,9 @@ def test_recording_what_was(app, tmp_path):
         app.tell("spin 0.3")
         screen = top.wait("2 stalls in")
         top.press("r")
-        name = re.search(r"The last .* s are in (gilscope-\d{8}-\d{6}\.gsc)", top.wait("are in gilscope-"))[1]
+        name = re.search(
+            r"The last .* s are in (gilscope-\d{8}-\d{6}\.gsc)", top.wait("are in gilscope-")
+        )[1]
         top.press("r")
         deadline = time.monotonic() + 5
         while len(glob.glob(str(tmp_path / "gilscope-*.gsc"))) < 2 and time.monotonic() < deadline:
@@ -261,8 +320,12 @@ def test_recording_what_was(app, tmp_path):
     assert len(glob.glob(str(tmp_path / "gilscope-*.gsc"))) == 2, "the second one has another name"
     report = harness.gilscope("report", tmp_path / name, "--json").report
     shown = sorted((length, cause) for length, cause, _ in stalls_of(screen))
-    recorded = sorted(((stall["end_ns"] - stall["start_ns"]) / 1e6, stall["cause"]) for process in report["processes"] for loop in process["loops"]
-                      for stall in loop["stalls"])
+    recorded = sorted(
+        ((stall["end_ns"] - stall["start_ns"]) / 1e6, stall["cause"])
+        for process in report["processes"]
+        for loop in process["loops"]
+        for stall in loop["stalls"]
+    )
     assert len(shown) == len(recorded) == 2
     for (length, cause), (exact, name) in zip(shown, recorded):
         assert cause == name and abs(length - exact) <= 0.006 * exact
@@ -320,8 +383,16 @@ def test_ctrl_z_stops_it(app, tmp_path):
             os.kill(pid, signal.SIGKILL)
 
 
-@pytest.mark.parametrize("numbers, status", [((signal.SIGTERM,), 0), ((signal.SIGINT, signal.SIGTERM), 130), ((signal.SIGQUIT,), 128 + signal.SIGQUIT),
-                                             ((signal.SIGSEGV,), 128 + signal.SIGSEGV)], ids=["TERM", "INT and TERM", "QUIT", "SEGV"])
+@pytest.mark.parametrize(
+    "numbers, status",
+    [
+        ((signal.SIGTERM,), 0),
+        ((signal.SIGINT, signal.SIGTERM), 130),
+        ((signal.SIGQUIT,), 128 + signal.SIGQUIT),
+        ((signal.SIGSEGV,), 128 + signal.SIGSEGV),
+    ],
+    ids=["TERM", "INT and TERM", "QUIT", "SEGV"],
+)
 def test_signals_give_the_terminal_back(app, top, tmp_path, numbers, status):
     pid = pid_of_top(tmp_path)
     os.kill(pid, signal.SIGSTOP)
@@ -349,7 +420,10 @@ def test_losses_are_said_in_the_end(tmp_path):
 def test_without_a_terminal(app, tmp_path):
     outcome = harness.gilscope("top", app.pid)
     assert (outcome.status, outcome.stdout) == (2, "")
-    assert re.fullmatch(r"gilscope: top draws on a terminal, .*\ngilscope: 'gilscope attach PID' .*\n", outcome.stderr), outcome
+    assert re.fullmatch(
+        r"gilscope: top draws on a terminal, .*\ngilscope: 'gilscope attach PID' .*\n",
+        outcome.stderr,
+    ), outcome
     for kind in ("dumb", "no-such-terminal", ""):
         with Terminal(tmp_path, app.pid, env={"TERM": kind}) as top:
             status, left = top.quit()

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
 """A FastAPI application marks what it does to its event loop; the report must say the same: every stall, its edges, its cause, and nothing else."""
+
 import time
 
 import pytest
@@ -18,7 +19,9 @@ class Recording:
     """One run of the application under one gilscope, every route called once."""
 
     def __init__(self, loop, slow_port):
-        with harness.WebApp(loop, prefix=harness.undisturbed(), env={"TRUTH_SLOW_PORT": str(slow_port)}) as app:
+        with harness.WebApp(
+            loop, prefix=harness.undisturbed(), env={"TRUTH_SLOW_PORT": str(slow_port)}
+        ) as app:
             for name in ("warm", "def_sleep", "time_sleep", "hog_regex"):
                 app.call(name)
             before, self.pid = app.threads(), app.pid
@@ -46,10 +49,10 @@ def test_every_report_obeys_the_laws(recording):
 
 
 def test_the_process_is_described(recording):
-    process, = recording.report["processes"]
+    (process,) = recording.report["processes"]
     assert process["pid"] == recording.pid
     assert "uvicorn" in process["cmdline"] and process["gil"] == "on"
-    loop, = process["loops"]
+    (loop,) = process["loops"]
     assert loop["tid"] == recording.pid and loop["kind"] == recording.loop
     assert [thread["tid"] for thread in process["threads"] if thread["loop"]] == [recording.pid]
 
@@ -71,7 +74,11 @@ def test_a_stall_names_the_function_the_line_and_the_handler(recording, name):
 @pytest.mark.parametrize("name", HARMLESS)
 def test_what_leaves_the_loop_alone_is_no_stall(recording, name):
     mark = recording.marks[name]
-    stalls = [stall for stall in laws.stalls_of(recording.report) if mark.overlaps(stall) and stall["cause"] not in ("runnable", "held_runnable")]
+    stalls = [
+        stall
+        for stall in laws.stalls_of(recording.report)
+        if mark.overlaps(stall) and stall["cause"] not in ("runnable", "held_runnable")
+    ]
     assert not stalls, [laws.describe(stall) for stall in stalls]
 
 

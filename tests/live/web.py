@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
 """tests/apps/handlers_truth.py under gilscope: everything that a FastAPI application can have its loop wait for, each once, and who is to be named."""
+
 import time
 
 import harness
@@ -7,14 +8,37 @@ import laws
 import names
 
 GAP_S = 0.12
-ON_LOOP = ["async_route", "deep_route", "method_route", "async_dependency", "yielding_dependency", "async_background", "function_middleware", "dispatch",
-           "__call__", "in_callback", "in_timer", "in_task"]
-IN_THREADS = ["sync_route", "sync_dependency", "sync_background", "in_executor", "in_to_thread", "in_anyio_thread", "in_thread", "run"]
+ON_LOOP = [
+    "async_route",
+    "deep_route",
+    "method_route",
+    "async_dependency",
+    "yielding_dependency",
+    "async_background",
+    "function_middleware",
+    "dispatch",
+    "__call__",
+    "in_callback",
+    "in_timer",
+    "in_task",
+]
+IN_THREADS = [
+    "sync_route",
+    "sync_dependency",
+    "sync_background",
+    "in_executor",
+    "in_to_thread",
+    "in_anyio_thread",
+    "in_thread",
+    "run",
+]
 
 
 class Recording:
     def __init__(self, loop, python=harness.DEBIAN_PYTHON):
-        with harness.WebApp(loop, module="handlers_truth:app", python=python, prefix=harness.undisturbed()) as app:
+        with harness.WebApp(
+            loop, module="handlers_truth:app", python=python, prefix=harness.undisturbed()
+        ) as app:
             app.call("sync_route")
             known = len(app.marks())
             with harness.attach(app) as running:
@@ -34,7 +58,7 @@ class Recording:
             names.check_stall(stall, mark)
         else:
             # the holder's own mark begins before the loop wants the GIL
-            stall, = [stall for stall in laws.stalls_of(self.report) if mark.overlaps(stall)]
+            (stall,) = [stall for stall in laws.stalls_of(self.report) if mark.overlaps(stall)]
             assert stall["cause"] == "gil_wait", laws.describe(stall)
             names.check_holder(stall, mark)
 
@@ -42,7 +66,10 @@ class Recording:
         """The table has it, with its stall."""
         mark = self.marks[name]
         who = mark.handler or mark.holder["handler"]
-        rows = {(row["handler"]["function"], row["handler"]["role"]): row for row in self.report["blame"]}
+        rows = {
+            (row["handler"]["function"], row["handler"]["role"]): row
+            for row in self.report["blame"]
+        }
         row = rows.get((who["function"], who["role"]))
         assert row, f"{who} is not in {sorted(rows)}"
         assert row["stalls"] >= 1, f"{mark}: {row}"

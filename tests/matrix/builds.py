@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
 """CPythons that no distribution here has, built once from Debian's sources and kept below build/matrix: free-threaded, and with nothing inlined."""
+
 import glob
 import os
 import shutil
@@ -23,7 +24,9 @@ def run(log, command, folder):
 
 def source(log, folder, suite, package):
     """The unpacked source of a package."""
-    archive = debian.Archive(os.path.join(os.path.dirname(folder), "archive"), suite, debian.architecture(), "deb-src").source(package, folder)
+    archive = debian.Archive(
+        os.path.join(os.path.dirname(folder), "archive"), suite, debian.architecture(), "deb-src"
+    ).source(package, folder)
     run(log, ["tar", "xf", archive], folder)
     return next(path for path in glob.glob(os.path.join(folder, "Python-*")) if os.path.isdir(path))
 
@@ -39,11 +42,25 @@ def build(label, root):
     shutil.rmtree(folder, ignore_errors=True)
     shutil.rmtree(prefix, ignore_errors=True)
     os.makedirs(folder)
-    print(f"building {label}: {package} of {suite} {' '.join(arguments)} (some minutes)", file=sys.stderr)
+    print(
+        f"building {label}: {package} of {suite} {' '.join(arguments)} (some minutes)",
+        file=sys.stderr,
+    )
     with open(prefix + ".log", "w") as log:
         try:
             configure = os.path.join(source(log, folder, suite, package), "configure")
-            run(log, [configure, "--quiet", f"--prefix={prefix}", "--without-ensurepip", "--disable-test-modules", *arguments], folder)
+            run(
+                log,
+                [
+                    configure,
+                    "--quiet",
+                    f"--prefix={prefix}",
+                    "--without-ensurepip",
+                    "--disable-test-modules",
+                    *arguments,
+                ],
+                folder,
+            )
             run(log, ["make", "-s", f"-j{os.cpu_count()}"], folder)
             run(log, ["make", "-s", "install"], folder)
         except debian.Missing as error:

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
 """How right gilscope is with one interpreter and one kind of loop: the causes of stalls and their names, and stacks compared frame by frame."""
+
 import os
 
 import harness
@@ -16,9 +17,16 @@ def compare(loop, python, script, port, folder):
     """
     environment = {"TRUTH_SLOW_PORT": str(port), "LD_PRELOAD": harness.polls_library()}
     try:
-        with harness.RawApp(loop, python=python, script=script, prefix=harness.undisturbed(), env=environment) as app:
+        with harness.RawApp(
+            loop, python=python, script=script, prefix=harness.undisturbed(), env=environment
+        ) as app:
             result = measure.Measurement(app, short=100, loop=loop, gil=harness.gil_is_on(python))
-        with stacks.StacksApp(loop, python=python, script=os.path.join(os.path.dirname(script), "stacks_truth.py"), prefix=harness.undisturbed()) as app:
+        with stacks.StacksApp(
+            loop,
+            python=python,
+            script=os.path.join(os.path.dirname(script), "stacks_truth.py"),
+            prefix=harness.undisturbed(),
+        ) as app:
             found = stacks.observe(app, folder)
     except (RuntimeError, AssertionError) as error:
         return {"loop": loop, "faults": [str(error)]}
@@ -30,8 +38,16 @@ def compare(loop, python, script, port, folder):
         faults.append("no stack was right")
     sites = result.process["sites"]
     return {
-        "loop": loop, "python": result.process["python"], "sites": f"{sites['method']} {sites['take']}/{sites['drop']}/{sites['wait']}",
-        "takes": result.takes, "imbalance": result.imbalance, "stalls": f"{result.found}/{result.expected}", "right": f"{result.right}/{result.expected}",
-        "names": f"{result.names.right}/{result.names.total}", "stacks": f"{found.right}/{found.right + found.missing + len(found.wrong)}",
-        "edge_p50_ns": result.edge_p50_ns, "edge_p99_ns": result.edge_p99_ns, "faults": faults,
+        "loop": loop,
+        "python": result.process["python"],
+        "sites": f"{sites['method']} {sites['take']}/{sites['drop']}/{sites['wait']}",
+        "takes": result.takes,
+        "imbalance": result.imbalance,
+        "stalls": f"{result.found}/{result.expected}",
+        "right": f"{result.right}/{result.expected}",
+        "names": f"{result.names.right}/{result.names.total}",
+        "stacks": f"{found.right}/{found.right + found.missing + len(found.wrong)}",
+        "edge_p50_ns": result.edge_p50_ns,
+        "edge_p99_ns": result.edge_p99_ns,
+        "faults": faults,
     }

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
 """Packages of other suites and architectures of Debian, from the mirror that this system itself uses. The system's own apt is left as it is."""
+
 import glob
 import os
 import re
@@ -17,11 +18,21 @@ class Missing(Exception):
 def run(command, **options):
     """Its standard output. Missing, with the last line of what it said, when it fails or is not installed."""
     try:
-        done = subprocess.run(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, errors="replace", **options)
+        done = subprocess.run(
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            errors="replace",
+            **options,
+        )
     except FileNotFoundError:
         raise Missing(f"{command[0]} is not installed; run tools/install-deps matrix") from None
     if done.returncode != 0:
-        said = (done.stderr.strip() or done.stdout.strip() or f"exit status {done.returncode}").splitlines()
+        said = (
+            done.stderr.strip() or done.stdout.strip() or f"exit status {done.returncode}"
+        ).splitlines()
         raise Missing(f"{os.path.basename(command[0])}: {said[-1]}")
     return done.stdout
 
@@ -32,7 +43,9 @@ def mirror():
         if not os.path.isfile(path):
             continue
         with open(path) as file:
-            found = re.search(r"^(?:URIs:|deb(?: \[.*?\])?) *(\S+/debian)/?(?: |$)", file.read(), re.MULTILINE)
+            found = re.search(
+                r"^(?:URIs:|deb(?: \[.*?\])?) *(\S+/debian)/?(?: |$)", file.read(), re.MULTILINE
+            )
         if found:
             return found[1]
     raise Missing("apt has no mirror of Debian in /etc/apt/sources.list.d")
@@ -59,11 +72,27 @@ class Archive:
 
     def __init__(self, folder, suite, architecture, kind="deb"):
         self._folder = os.path.join(os.path.abspath(folder), f"{suite}-{architecture}" + kind[3:])
-        self._options = [f"-oDir::{name}={os.path.join(self._folder, place)}" for name, place in
-                         (("State::Lists", "lists"), ("State::status", "status"), ("Cache", "cache"), ("Etc::SourceList", "sources.list"))]
-        self._options += [f"-oDir::Etc::{name}=/dev/null" for name in ("SourceParts", "Preferences", "PreferencesParts")]
-        self._options += [f"-oAPT::Architecture={architecture}", f"-oAPT::Architectures::={architecture}", "-oAPT::Sandbox::User=root",
-                          "-oAcquire::Languages=none", "-oAcquire::Check-Valid-Until=false", "-qq"]
+        self._options = [
+            f"-oDir::{name}={os.path.join(self._folder, place)}"
+            for name, place in (
+                ("State::Lists", "lists"),
+                ("State::status", "status"),
+                ("Cache", "cache"),
+                ("Etc::SourceList", "sources.list"),
+            )
+        ]
+        self._options += [
+            f"-oDir::Etc::{name}=/dev/null"
+            for name in ("SourceParts", "Preferences", "PreferencesParts")
+        ]
+        self._options += [
+            f"-oAPT::Architecture={architecture}",
+            f"-oAPT::Architectures::={architecture}",
+            "-oAPT::Sandbox::User=root",
+            "-oAcquire::Languages=none",
+            "-oAcquire::Check-Valid-Until=false",
+            "-qq",
+        ]
         for name in ("lists/partial", "cache/archives/partial"):
             os.makedirs(os.path.join(self._folder, name), exist_ok=True)
         with open(os.path.join(self._folder, "status"), "a"):
@@ -85,12 +114,12 @@ class Archive:
         for name in names:
             before = set(os.listdir(debs))
             run(["apt-get", *self._options, "download", name], cwd=debs)
-            deb, = set(os.listdir(debs)) - before
+            (deb,) = set(os.listdir(debs)) - before
             run(["dpkg-deb", "-x", os.path.join(debs, deb), folder])
             os.remove(os.path.join(debs, deb))
 
     def source(self, name, folder):
         """Downloads the source of this package into the folder: the path of the archive its authors published."""
         run(["apt-get", *self._options, "source", "--download-only", name], cwd=folder)
-        archive, = glob.glob(os.path.join(folder, "*.orig.tar.*[xg]z"))
+        (archive,) = glob.glob(os.path.join(folder, "*.orig.tar.*[xg]z"))
         return archive

@@ -5,6 +5,7 @@ Emulated, not virtualized: it needs no /dev/kvm and runs any architecture. Its c
 depend on what else the machine does: half-microsecond truths hold there, two guests side by side are as exact as one, and a CPU never stands still while the clock goes on.
 It is a slow computer (an instruction a nanosecond is a tenth of what a machine of today does) with one CPU: before 8.1, qemu cannot bring up a second one with such a clock.
 """
+
 import re
 import subprocess
 import tempfile
@@ -17,22 +18,58 @@ MACHINES = {
 }
 CONSOLES = {"amd64": "ttyS0", "arm64": "ttyAMA0"}
 MEMORY_MB = 1536
-CLOCK = "shift=0,sleep=off"    # 2^0 ns an instruction
+CLOCK = "shift=0,sleep=off"  # 2^0 ns an instruction
 
 
 def run(kernel, root, disk, command, timeout_s):
     """(exit status, lines) of a command that bash runs in the guest. The disk is left as it was."""
     with tempfile.NamedTemporaryFile(prefix="gilscope-guest-") as initial:
         kernel.initial(root.busybox, command, initial.name)
-        machine = [*MACHINES[kernel.architecture], "-accel", "tcg,thread=single", "-icount", CLOCK, "-smp", "1", "-m", str(MEMORY_MB), "-kernel", kernel.image,
-                   "-initrd", initial.name, "-append", f"console={CONSOLES[kernel.architecture]} panic=-1 loglevel=1 mitigations=off",
-                   "-drive", f"file={disk},format=raw,if=none,id=root,snapshot=on", "-device", "virtio-blk-pci,drive=root",
-                   "-device", "virtio-rng-pci", "-nodefaults", "-no-reboot", "-display", "none", "-serial", "stdio", "-monitor", "none"]
+        machine = [
+            *MACHINES[kernel.architecture],
+            "-accel",
+            "tcg,thread=single",
+            "-icount",
+            CLOCK,
+            "-smp",
+            "1",
+            "-m",
+            str(MEMORY_MB),
+            "-kernel",
+            kernel.image,
+            "-initrd",
+            initial.name,
+            "-append",
+            f"console={CONSOLES[kernel.architecture]} panic=-1 loglevel=1 mitigations=off",
+            "-drive",
+            f"file={disk},format=raw,if=none,id=root,snapshot=on",
+            "-device",
+            "virtio-blk-pci,drive=root",
+            "-device",
+            "virtio-rng-pci",
+            "-nodefaults",
+            "-no-reboot",
+            "-display",
+            "none",
+            "-serial",
+            "stdio",
+            "-monitor",
+            "none",
+        ]
         try:
-            done = subprocess.run(machine, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace",
-                                  timeout=timeout_s)
+            done = subprocess.run(
+                machine,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                text=True,
+                errors="replace",
+                timeout=timeout_s,
+            )
         except FileNotFoundError:
-            raise debian.Missing(f"{machine[0]} is not installed; run tools/install-deps matrix") from None
+            raise debian.Missing(
+                f"{machine[0]} is not installed; run tools/install-deps matrix"
+            ) from None
         except subprocess.TimeoutExpired as expired:
             said = expired.stdout.decode(errors="replace") if expired.stdout else ""
             return None, said.replace("\r", "").splitlines()

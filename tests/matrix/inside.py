@@ -1,6 +1,7 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: MIT
 """Runs in a guest of tests/matrix/guests: compares with both kinds of loop and prints a line of JSON for each."""
+
 import json
 import os
 import sys
@@ -16,7 +17,13 @@ import harness
 def main():
     with harness.slow_server() as port, tempfile.TemporaryDirectory() as folder:
         for loop in ("asyncio", "uvloop"):
-            row = comparison.compare(loop, (harness.DEBIAN_PYTHON,), os.path.join(harness.APPS, "loop_truth.py"), port, folder)
+            row = comparison.compare(
+                loop,
+                (harness.DEBIAN_PYTHON,),
+                os.path.join(harness.APPS, "loop_truth.py"),
+                port,
+                folder,
+            )
             print("@@ row " + json.dumps(row), flush=True)
 
 

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
 """Debian's kernels for virtual machines, and the initial file systems that bring them up to a root on a disk."""
+
 import lzma
 import os
 import re
@@ -11,7 +12,10 @@ import debian
 # The series that gilscope is run on: the oldest and the newest to be had, and those that distributions keep for years.
 SERIES = ("5.10", "6.1", "6.12", "6.18", "newest")
 SERIES_ARM64 = ("6.1",)
-SUITES = {"amd64": ("bullseye", "bookworm", "trixie", "trixie-backports", "sid"), "arm64": ("bookworm",)}
+SUITES = {
+    "amd64": ("bullseye", "bookworm", "trixie", "trixie-backports", "sid"),
+    "arm64": ("bookworm",),
+}
 MODULES = ("virtio_pci", "virtio_mmio", "virtio_blk", "ext4", "virtio_rng")
 
 INIT = """#!/bin/busybox sh
@@ -39,9 +43,14 @@ class Kernel:
     def __init__(self, folder, architecture):
         self.architecture = architecture
         modules = [os.path.join(folder, place, "lib/modules") for place in ("", "usr")]
-        self._base, = [os.path.dirname(os.path.dirname(path)) for path in modules if os.path.isdir(path)]
-        self.release, = os.listdir(os.path.join(self._base, "lib/modules"))
-        places = (os.path.join(folder, "boot", f"vmlinuz-{self.release}"), os.path.join(self._base, "lib/modules", self.release, "vmlinuz"))
+        (self._base,) = [
+            os.path.dirname(os.path.dirname(path)) for path in modules if os.path.isdir(path)
+        ]
+        (self.release,) = os.listdir(os.path.join(self._base, "lib/modules"))
+        places = (
+            os.path.join(folder, "boot", f"vmlinuz-{self.release}"),
+            os.path.join(self._base, "lib/modules", self.release, "vmlinuz"),
+        )
         self.image = next(path for path in places if os.path.exists(path))
 
     def _modules(self):
@@ -50,10 +59,16 @@ class Kernel:
         found = []
         for module in MODULES:
             try:
-                lines = debian.run(["modprobe", "-d", self._base, "-S", self.release, "--show-depends", module]).splitlines()
+                lines = debian.run(
+                    ["modprobe", "-d", self._base, "-S", self.release, "--show-depends", module]
+                ).splitlines()
             except debian.Missing:
-                continue    # this kernel has it built in, or has it not
-            found += [line.split()[1] for line in lines if line.startswith("insmod ") and line.split()[1] not in found]
+                continue  # this kernel has it built in, or has it not
+            found += [
+                line.split()[1]
+                for line in lines
+                if line.startswith("insmod ") and line.split()[1] not in found
+            ]
         return found
 
     def initial(self, busybox, command, path):
@@ -68,11 +83,24 @@ class Kernel:
                 with open(os.path.join(top, "modules", name), "wb") as file:
                     file.write(unpacked(module))
                 order.append(name)
-            for name, text, mode in (("init", INIT, 0o755), ("command", command, 0o644), ("modules/order", "\n".join(order), 0o644)):
+            for name, text, mode in (
+                ("init", INIT, 0o755),
+                ("command", command, 0o644),
+                ("modules/order", "\n".join(order), 0o644),
+            ):
                 with open(os.path.join(top, name), "w") as file:
                     file.write(text)
                 os.chmod(os.path.join(top, name), mode)
-            debian.run(["sh", "-c", 'find . | cpio --quiet -o -H newc > "$1"', "sh", os.path.abspath(path)], cwd=top)
+            debian.run(
+                [
+                    "sh",
+                    "-c",
+                    'find . | cpio --quiet -o -H newc > "$1"',
+                    "sh",
+                    os.path.abspath(path),
+                ],
+                cwd=top,
+            )
 
 
 def unpacked(path):
@@ -89,10 +117,15 @@ def unpacked(path):
 
 def choose(packages, series):
     """The newest of {name: suite} in that series; the newest of all for "newest"."""
-    def release(name):
-        return name[len("linux-image-"):]
 
-    own = [name for name in packages if series == "newest" or re.match(re.escape(series) + r"\D", release(name))]
+    def release(name):
+        return name[len("linux-image-") :]
+
+    own = [
+        name
+        for name in packages
+        if series == "newest" or re.match(re.escape(series) + r"\D", release(name))
+    ]
     if not own:
         raise debian.Missing(f"Debian has no kernel {series}")
     return max(own, key=lambda name: debian.version_key(release(name)))
@@ -110,16 +143,20 @@ class Store:
         found = {}
         for suite in SUITES[architecture]:
             if (suite, architecture) not in self._archives:
-                self._archives[suite, architecture] = debian.Archive(os.path.join(self._folder, "apt"), suite, architecture)
+                self._archives[suite, architecture] = debian.Archive(
+                    os.path.join(self._folder, "apt"), suite, architecture
+                )
             archive = self._archives[suite, architecture]
             pattern = re.compile(r"linux-image-\d[^-]*(-\d+)?-cloud-" + architecture)
-            found.update({name: archive for name in archive.names("linux-image-") if pattern.fullmatch(name)})
+            found.update(
+                {name: archive for name in archive.names("linux-image-") if pattern.fullmatch(name)}
+            )
         return found
 
     def kernel(self, series, architecture):
         packages = self._packages(architecture)
         name = choose(packages, series)
-        release = name[len("linux-image-"):]
+        release = name[len("linux-image-") :]
         folder = os.path.join(self._folder, release)
         done = os.path.join(folder, ".gilscope-complete")
         if not os.path.exists(done):
@@ -127,6 +164,8 @@ class Store:
             os.makedirs(folder)
             # since 6.19 what an image consists of comes in packages of its own
             parts = [part + release for part in ("linux-binary-", "linux-modules-")]
-            packages[name].unpack([name] + [part for part in parts if part in packages[name].names(part)], folder)
+            packages[name].unpack(
+                [name] + [part for part in parts if part in packages[name].names(part)], folder
+            )
             open(done, "w").close()
         return Kernel(folder, architecture)

@@ -1,13 +1,26 @@
 # SPDX-License-Identifier: MIT
 """Roots for guests: the suite this system is made of, for either architecture, with what gilscope is built and tested with. Nothing in them was configured,
 so that no program of another architecture has to run."""
+
 import os
 import shutil
 
 import debian
 
-LIBRARIES = ("libc6-dev", "linux-libc-dev", "libbpf-dev", "libelf-dev", "zlib1g-dev", "libzstd-dev", "libjansson-dev", "libprotobuf-c-dev", "libcap-ng-dev",
-             "libseccomp-dev", "libncurses-dev", "uthash-dev")
+LIBRARIES = (
+    "libc6-dev",
+    "linux-libc-dev",
+    "libbpf-dev",
+    "libelf-dev",
+    "zlib1g-dev",
+    "libzstd-dev",
+    "libjansson-dev",
+    "libprotobuf-c-dev",
+    "libcap-ng-dev",
+    "libseccomp-dev",
+    "libncurses-dev",
+    "uthash-dev",
+)
 TOOLS = ("bash", "coreutils", "util-linux", "procps", "busybox-static", "iproute2")
 PYTHON = ("python3", "python3-uvloop", "python3-jsonschema")
 INSIDE = "/opt/gilscope"
@@ -23,8 +36,18 @@ class Root:
         if os.path.exists(done):
             return
         shutil.rmtree(self.folder, ignore_errors=True)
-        debian.run(["mmdebstrap", "--variant=extract", f"--architectures={architecture}", "--hook-dir=/usr/share/mmdebstrap/hooks/merged-usr",
-                    "--include=" + ",".join(LIBRARIES + TOOLS + PYTHON), debian.codename(), self.folder, debian.mirror()])
+        debian.run(
+            [
+                "mmdebstrap",
+                "--variant=extract",
+                f"--architectures={architecture}",
+                "--hook-dir=/usr/share/mmdebstrap/hooks/merged-usr",
+                "--include=" + ",".join(LIBRARIES + TOOLS + PYTHON),
+                debian.codename(),
+                self.folder,
+                debian.mirror(),
+            ]
+        )
         with open(os.path.join(self.folder, "etc/passwd"), "w") as file:
             file.write("root:x:0:0:root:/root:/bin/bash\n")
         open(done, "w").close()
@@ -38,11 +61,17 @@ class Root:
         inside = self.folder + INSIDE
         shutil.rmtree(inside, ignore_errors=True)
         for name in folders:
-            shutil.copytree(os.path.join(source, name), os.path.join(inside, name), ignore=shutil.ignore_patterns("__pycache__", "node_modules"))
+            shutil.copytree(
+                os.path.join(source, name),
+                os.path.join(inside, name),
+                ignore=shutil.ignore_patterns("__pycache__", "node_modules"),
+            )
         return inside
 
     def image(self, path):
         """The root as a disk."""
         if os.path.exists(path):
             os.remove(path)
-        debian.run(["mke2fs", "-q", "-t", "ext4", "-O", "^has_journal", "-d", self.folder, path, "2G"])
+        debian.run(
+            ["mke2fs", "-q", "-t", "ext4", "-O", "^has_journal", "-d", self.folder, path, "2G"]
+        )

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
 """Folders that programs take for /: the one that holds nothing but a program, and bare Debian releases, kept below build/packages."""
+
 import os
 import shutil
 import subprocess
@@ -18,7 +19,9 @@ def inside(root, *command):
 
 
 def run(root, *command, **options):
-    return subprocess.run(inside(root, *command), capture_output=True, text=True, timeout=600, **options)
+    return subprocess.run(
+        inside(root, *command), capture_output=True, text=True, timeout=600, **options
+    )
 
 
 def scratch(folder, program):
@@ -42,7 +45,18 @@ def debian(suite):
             raise RuntimeError("debootstrap is not installed")
         shutil.rmtree(folder, ignore_errors=True)
         PACKAGES.mkdir(parents=True, exist_ok=True)
-        made = subprocess.run(["debootstrap", "--variant=minbase", "--include=python3,python3-venv", suite, folder, mirror()], capture_output=True, text=True)
+        made = subprocess.run(
+            [
+                "debootstrap",
+                "--variant=minbase",
+                "--include=python3,python3-venv",
+                suite,
+                folder,
+                mirror(),
+            ],
+            capture_output=True,
+            text=True,
+        )
         if made.returncode != 0:
             raise RuntimeError(f"debootstrap: {(made.stdout.strip().splitlines() or ['?'])[-1]}")
         (folder / ".complete").touch()
@@ -60,8 +74,13 @@ def web(root):
     for name in ("etc/resolv.conf", "etc/hosts", "etc/ssl/certs/ca-certificates.crt"):
         if Path("/", name).exists():
             shutil.copy(Path("/", name), root / name)
-    for words in (["/usr/bin/python3", "-m", "venv", "/opt/web"], ["/opt/web/bin/pip", "install", "-q", "fastapi", "uvicorn[standard]"]):
-        made = run(root, *words, env={**os.environ, "PIP_CERT": "/etc/ssl/certs/ca-certificates.crt"})
+    for words in (
+        ["/usr/bin/python3", "-m", "venv", "/opt/web"],
+        ["/opt/web/bin/pip", "install", "-q", "fastapi", "uvicorn[standard]"],
+    ):
+        made = run(
+            root, *words, env={**os.environ, "PIP_CERT": "/etc/ssl/certs/ca-certificates.crt"}
+        )
         if made.returncode != 0:
             raise RuntimeError(f"{words[0]}: {(made.stderr.strip().splitlines() or ['?'])[-1]}")
     (folder / ".complete").touch()

@@ -1,13 +1,26 @@
 # SPDX-License-Identifier: MIT
 """The packages in bare Debian releases without a compiler, where Python is theirs. Only with --roots (make check-packages): the roots take minutes."""
+
 import gzip
 import shutil
 
 import pytest
 
 import roots
-from test_packages import (STATIC, Blocking, Served, assert_doctor, attach, built, files, needs_root, read_all, record, top_under_its_filter,
-                           version)
+from test_packages import (
+    STATIC,
+    Blocking,
+    Served,
+    assert_doctor,
+    attach,
+    built,
+    files,
+    needs_root,
+    read_all,
+    record,
+    top_under_its_filter,
+    version,
+)
 
 
 @pytest.fixture(scope="module", params=["bullseye", "bookworm", "trixie"])
@@ -20,11 +33,13 @@ def root(request):
         pytest.skip(f"no root of {request.param}: {reason}")
     for name in ("out", "opt/venv"):
         shutil.rmtree(folder / name, ignore_errors=True)
-    roots.run(folder, "dpkg", "-P", "gilscope")     # left there by a run that was ended
+    roots.run(folder, "dpkg", "-P", "gilscope")  # left there by a run that was ended
     (folder / "out").mkdir()
     for package in (STATIC, built("*.whl"), built("*.deb")):
         shutil.copy(package, folder / "tmp")
-    assert roots.run(folder, "sh", "-c", "command -v cc gcc clang bpftool make").stdout == "", "the root is not bare"
+    assert roots.run(folder, "sh", "-c", "command -v cc gcc clang bpftool make").stdout == "", (
+        "the root is not bare"
+    )
     return folder
 
 
@@ -36,14 +51,20 @@ def try_all(root, program):
         record(root, program, app)
         # the release's own descriptions of terminals and of UTF-8, which are not those of the C library that is in the program
         seen = top_under_its_filter(root, program, app, "xterm-256color", "C.UTF-8")
-        assert any(character > "\u2000" for character in seen.decode(errors="replace") if character != "\ufffd"), seen
+        assert any(
+            character > "\u2000"
+            for character in seen.decode(errors="replace")
+            if character != "\ufffd"
+        ), seen
     read_all(root, program, "/out/here.gsc")
 
 
 def kept_files(root):
     """What is in a root, without what is written as it is used: what the package manager knows and logs, compiled Python."""
     written = ("proc", "sys", "dev", "tmp", "out", "var/lib/dpkg", "var/log")
-    return {name for name in files(root) if not name.startswith(written) and "__pycache__" not in name}
+    return {
+        name for name in files(root) if not name.startswith(written) and "__pycache__" not in name
+    }
 
 
 @needs_root
@@ -57,11 +78,18 @@ def test_the_debian_package(root):
     done = roots.run(root, "dpkg", "-i", f"/tmp/{built('*.deb').name}")
     assert done.returncode == 0, done.stderr
     try_all(root, "/usr/bin/gilscope")
-    candidates = roots.run(root, "bash", "-c", "source /usr/share/bash-completion/completions/gilscope; COMP_WORDS=(gilscope at); COMP_CWORD=1; "
-                                               "_gilscope gilscope; echo ${COMPREPLY[@]}")
+    candidates = roots.run(
+        root,
+        "bash",
+        "-c",
+        "source /usr/share/bash-completion/completions/gilscope; COMP_WORDS=(gilscope at); COMP_CWORD=1; "
+        "_gilscope gilscope; echo ${COMPREPLY[@]}",
+    )
     assert candidates.stdout == "attach\n"
     # minimal images leave manual pages out (dpkg's path-exclude); a bare root of debootstrap does not
-    assert gzip.decompress((root / "usr/share/man/man1/gilscope-attach.1.gz").read_bytes()).startswith(b".TH")
+    assert gzip.decompress(
+        (root / "usr/share/man/man1/gilscope-attach.1.gz").read_bytes()
+    ).startswith(b".TH")
     done = roots.run(root, "dpkg", "-P", "gilscope")
     assert done.returncode == 0 and kept_files(root) == before
 
@@ -72,10 +100,15 @@ def test_the_wheel(root):
     done = roots.run(root, "/usr/bin/python3", "-m", "venv", "/opt/venv")
     assert done.returncode == 0, done.stderr
     before = kept_files(root)
-    done = roots.run(root, "/opt/venv/bin/pip", "install", "-q", "--no-index", f"/tmp/{built('*.whl').name}")
+    done = roots.run(
+        root, "/opt/venv/bin/pip", "install", "-q", "--no-index", f"/tmp/{built('*.whl').name}"
+    )
     assert done.returncode == 0, done.stderr
     assert roots.run(root, program, "--version").stdout == f"gilscope {version()}\n"
-    assert {"share/man/man1/gilscope-attach.1", "share/bash-completion/completions/gilscope"} <= set(files(root / "opt/venv"))
+    assert {
+        "share/man/man1/gilscope-attach.1",
+        "share/bash-completion/completions/gilscope",
+    } <= set(files(root / "opt/venv"))
     try_all(root, program)
     assert roots.run(root, "/opt/venv/bin/pip", "uninstall", "-q", "-y", "gilscope").returncode == 0
     assert kept_files(root) == before

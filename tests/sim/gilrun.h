@@ -7,12 +7,13 @@
 
 #include "tests/sim/gilsim.h"
 
-/* ── snapshots ───────────────────────────────────────────────────────────────────────────────────────────────────── */
+/* ── snapshots ───────────────────────────────────────────────────────────── */
 
 static inline void sim_tell_loop(struct sim *s, const struct sim_thread *t)
 {
 	if (t->own_epfd)
-		sim_emit_at(s, s->now, EV_EPOLL, SIM_PID, 0, EVF_EPOLL_WAKEUP, (union event){.epoll = {.epfd = t->own_epfd, .kind = LOOP_ASYNCIO}},
+		sim_emit_at(s, s->now, EV_EPOLL, SIM_PID, 0, EVF_EPOLL_WAKEUP,
+			    (union event){.epoll = {.epfd = t->own_epfd, .kind = LOOP_ASYNCIO}},
 			    true);
 }
 
@@ -25,7 +26,9 @@ static inline void sim_snapshot(struct sim *s, const struct sim_thread *t)
 
 	if (asleep && t->sysno >= 0)
 		flags |= EVF_STATE_SYSCALL;
-	flags |= asleep && t->sysno == SYSNO_STOPPED ? EVF_STATE_STOPPED : asleep && t->sysno == SYSNO_TRACED ? EVF_STATE_TRACED : 0;
+	flags |= asleep && t->sysno == SYSNO_STOPPED  ? EVF_STATE_STOPPED
+		 : asleep && t->sysno == SYSNO_TRACED ? EVF_STATE_TRACED
+						      : 0;
 	if (asleep && t->inside)
 		flags |= EVF_STATE_EPOLL;
 	else if (asleep && (t->in_handover || t->mutex))
@@ -51,7 +54,7 @@ static inline void sim_snapshot_all(struct sim *s)
 	}
 }
 
-/* ── running ─────────────────────────────────────────────────────────────────────────────────────────────────────── */
+/* ── running ─────────────────────────────────────────────────────────────── */
 
 static inline void sim_step(struct sim *s)
 {
@@ -102,7 +105,8 @@ static inline void sim_attach(struct sim *s, bool snapshot)
 	s->now++;
 	s->recording = true;
 	for (uint32_t g = 0; g < s->gils_used; g++)
-		sim_emit_at(s, s->now, EV_GIL, SIM_PID, (uint16_t)g, 0, (union event){.gil = {.address = 0x1000 + g}}, true);
+		sim_emit_at(s, s->now, EV_GIL, SIM_PID, (uint16_t)g, 0,
+			    (union event){.gil = {.address = 0x1000 + g}}, true);
 	for (uint32_t i = 0; i < s->threads_used; i++) {
 		if (s->threads[i].alive)
 			sim_tell_thread(s, &s->threads[i], 0);
@@ -139,7 +143,8 @@ static inline void sim_init(struct sim *s, uint64_t seed, bool partial)
 		sim_log(s, &s->threads[i]);
 }
 
-/* Runs: some steps that nobody sees, then the window. `snapshots`: per mille of steps that take one of something. */
+/* Runs: some steps that nobody sees, then the window. `snapshots`: per mille of steps that take one
+ * of something. */
 static inline void sim_run(struct sim *s, uint32_t steps, uint32_t snapshots)
 {
 	for (uint32_t i = sim_random(s, 300); i > 0; i--)
@@ -162,14 +167,14 @@ static inline void sim_run(struct sim *s, uint32_t steps, uint32_t snapshots)
 	sim_sort(s);
 }
 
-/* ── losses ──────────────────────────────────────────────────────────────────────────────────────────────────────── */
+/* ── losses ──────────────────────────────────────────────────────────────── */
 
 /* Drops runs of events, wholly or one of a few CPUs' worth, and announces that. */
 static inline void sim_lose(struct sim *s, uint32_t losses)
 {
 	while (losses-- > 0) {
-		uint32_t first = sim_random(s, s->events.count), length = 1 + sim_random(s, 40), last = first, k = 0,
-			 percent = 10 + sim_random(s, 91), lost = 0;
+		uint32_t first = sim_random(s, s->events.count), length = 1 + sim_random(s, 40),
+			 last = first, k = 0, percent = 10 + sim_random(s, 91), lost = 0;
 		uint64_t ts = s->events.at[first].event.hdr.ts, last_ts;
 
 		if (ts < s->begin || s->events.at[first].fixed)
@@ -179,17 +184,26 @@ static inline void sim_lose(struct sim *s, uint32_t losses)
 				last = i;
 		last_ts = s->events.at[last].event.hdr.ts;
 		for (uint32_t i = first; i <= last; i++)
-			if (s->events.at[i].fixed || (i != first && i != last && !sim_chance(s, percent)))
+			if (s->events.at[i].fixed ||
+			    (i != first && i != last && !sim_chance(s, percent)))
 				s->events.at[first + k++] = s->events.at[i];
 			else
 				lost++;
-		memmove(&s->events.at[first + k], &s->events.at[last + 1], (s->events.count - last - 1) * sizeof(s->events.at[0]));
+		memmove(&s->events.at[first + k], &s->events.at[last + 1],
+			(s->events.count - last - 1) * sizeof(s->events.at[0]));
 		s->events.count -= last + 1 - first - k;
-		SIM_PUSH(s->events, (struct sim_event){.event = {.lost = {.hdr = {.ts = ts, .type = EV_LOST}, .count = lost, .last_ts = last_ts}},
-						       .fixed = true});
-		memmove(&s->events.at[first + 1], &s->events.at[first], (s->events.count - first - 1) * sizeof(s->events.at[0]));
-		s->events.at[first] =
-		    (struct sim_event){.event = {.lost = {.hdr = {.ts = ts, .type = EV_LOST}, .count = lost, .last_ts = last_ts}}, .fixed = true};
+		SIM_PUSH(s->events,
+			 (struct sim_event){.event = {.lost = {.hdr = {.ts = ts, .type = EV_LOST},
+							       .count = lost,
+							       .last_ts = last_ts}},
+					    .fixed = true});
+		memmove(&s->events.at[first + 1], &s->events.at[first],
+			(s->events.count - first - 1) * sizeof(s->events.at[0]));
+		s->events.at[first] = (struct sim_event){
+			.event = {.lost = {.hdr = {.ts = ts, .type = EV_LOST},
+					   .count = lost,
+					   .last_ts = last_ts}},
+			.fixed = true};
 	}
 	sim_sort(s);
 }
@@ -201,11 +215,14 @@ static inline void sim_finish(struct sim *s)
 		struct sim_thread *t = &s->threads[i];
 
 		if (t->relation == SIM_HOLDS)
-			SIM_PUSH(s->holds, (struct sim_span){t->ts_hold, s->end + 1, t->tid, t->gil, t->hold_handoff, false});
+			SIM_PUSH(s->holds, (struct sim_span){t->ts_hold, s->end + 1, t->tid, t->gil,
+							     t->hold_handoff, false});
 		if (t->relation == SIM_WAITS)
-			SIM_PUSH(s->waits, (struct sim_span){t->ts_wait, s->end + 1, t->tid, t->gil, false, false});
+			SIM_PUSH(s->waits, (struct sim_span){t->ts_wait, s->end + 1, t->tid, t->gil,
+							     false, false});
 		if (t->in_turn || (t->inside && t->woken && t->epfd == t->own_epfd))
-			SIM_PUSH(s->turns, (struct sim_span){t->ts_turn, s->end + 1, t->tid, 0, true, false});
+			SIM_PUSH(s->turns,
+				 (struct sim_span){t->ts_turn, s->end + 1, t->tid, 0, true, false});
 	}
 }
 
@@ -231,7 +248,8 @@ static inline void sim_drop_wakes(struct sim *sim, uint32_t in)
 	uint32_t kept = 0;
 
 	for (uint32_t i = 0; i < sim->events.count; i++)
-		if (sim->events.at[i].event.hdr.type != EV_WAKE || (sim->events.at[i].event.hdr.flags & EVF_WAKE_NEW) || sim_random(sim, in))
+		if (sim->events.at[i].event.hdr.type != EV_WAKE ||
+		    (sim->events.at[i].event.hdr.flags & EVF_WAKE_NEW) || sim_random(sim, in))
 			sim->events.at[kept++] = sim->events.at[i];
 	sim->events.count = kept;
 }

@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * gilsim.h - a small simulated world whose truth is known: threads, GILs, a scheduler with CPUs, event loops, and the events that probes would make.
+ * gilsim.h - a small simulated world whose truth is known: threads, GILs, a scheduler with CPUs,
+ * event loops, and the events that probes would make.
  *
- * It keeps its own books (true state of every tid at every instant, true holds, waits, turns, occupants of CPUs) with nothing shared with the model.
- * Everything follows from the seed. Every fact has an instant of its own; only what one context switch tells shares one.
+ * It keeps its own books (true state of every tid at every instant, true holds, waits, turns,
+ * occupants of CPUs) with nothing shared with the model. Everything follows from the seed. Every
+ * fact has an instant of its own; only what one context switch tells shares one.
  */
 #ifndef TESTS_SIM_GILSIM_H
 #define TESTS_SIM_GILSIM_H
@@ -15,21 +17,28 @@
 #include <string.h>
 #include "model/model.h"
 
-enum { SIM_TIDS = 10, SIM_CPUS = 3, SIM_GILS = 2, SIM_PID = 100, SIM_FOREIGN = 9000, SIM_GONE = TS_COUNT };
+enum {
+	SIM_TIDS = 10,
+	SIM_CPUS = 3,
+	SIM_GILS = 2,
+	SIM_PID = 100,
+	SIM_FOREIGN = 9000,
+	SIM_GONE = TS_COUNT
+};
 
-#define SIM_VECTOR(type)                                                                                                                             \
-	struct {                                                                                                                                     \
-		type *at;                                                                                                                            \
-		uint32_t count, room;                                                                                                                \
+#define SIM_VECTOR(type)                                                                           \
+	struct {                                                                                   \
+		type *at;                                                                          \
+		uint32_t count, room;                                                              \
 	}
-#define SIM_PUSH(vector, ...)                                                                                                                        \
-	do {                                                                                                                                         \
-		if ((vector).count == (vector).room) {                                                                                               \
-			(vector).room = (vector).room ? (vector).room * 2 : 64;                                                                      \
-			(vector).at = realloc((vector).at, (vector).room * sizeof(*(vector).at));                                                    \
-			assert((vector).at);                                                                                                         \
-		}                                                                                                                                    \
-		(vector).at[(vector).count++] = (__VA_ARGS__);                                                                                       \
+#define SIM_PUSH(vector, ...)                                                                      \
+	do {                                                                                       \
+		if ((vector).count == (vector).room) {                                             \
+			(vector).room = (vector).room ? (vector).room * 2 : 64;                    \
+			(vector).at = realloc((vector).at, (vector).room * sizeof(*(vector).at));  \
+			assert((vector).at);                                                       \
+		}                                                                                  \
+		(vector).at[(vector).count++] = (__VA_ARGS__);                                     \
 	} while (0)
 
 /* from `ts` to the next of the same log */
@@ -72,8 +81,8 @@ struct sim_thread {
 	int32_t sysno;
 	uint64_t ts_turn, ts_hold, ts_wait;
 	bool in_turn, hold_handoff, wants_wait, gc;
-	bool in_handover; /* it waits as long as it sleeps */
-	bool mutex;	  /* it sleeps on the GIL's */
+	bool in_handover;	/* it waits as long as it sleeps */
+	bool mutex;		/* it sleeps on the GIL's */
 	unsigned int sleeps_as; /* EVF_SWITCH_OUT_… of its next sleep */
 	SIM_VECTOR(struct sim_segment) log;
 };
@@ -92,7 +101,8 @@ struct sim_event {
 
 struct sim {
 	uint64_t random, now, begin, end;
-	bool partial, recording, loops_late, looks_first; /* looks_first: at a switch, before it is told */
+	bool partial, recording, loops_late,
+		looks_first; /* looks_first: at a switch, before it is told */
 	uint32_t threads_used, gils_used, cpus_used;
 	struct sim_thread threads[SIM_TIDS];
 	struct sim_cpu cpus[SIM_CPUS];
@@ -120,29 +130,36 @@ static inline bool sim_chance(struct sim *s, uint32_t percent)
 	return sim_random(s, 100) < percent;
 }
 
-static inline void sim_emit_at(struct sim *s, uint64_t ts, uint8_t type, uint32_t tid, uint16_t aux, uint8_t flags, union event event, bool fixed)
+static inline void sim_emit_at(struct sim *s, uint64_t ts, uint8_t type, uint32_t tid, uint16_t aux,
+			       uint8_t flags, union event event, bool fixed)
 {
 	if (!s->recording)
 		return;
-	event.hdr = (struct event_hdr){.ts = ts, .type = type, .tid = tid, .aux = aux, .flags = flags};
+	event.hdr = (struct event_hdr){
+		.ts = ts, .type = type, .tid = tid, .aux = aux, .flags = flags};
 	SIM_PUSH(s->events, (struct sim_event){event, fixed});
 }
 
-static inline void sim_emit(struct sim *s, uint8_t type, uint32_t tid, uint16_t aux, unsigned int flags)
+static inline void sim_emit(struct sim *s, uint8_t type, uint32_t tid, uint16_t aux,
+			    unsigned int flags)
 {
 	sim_emit_at(s, s->now, type, tid, aux, (uint8_t)flags, (union event){0}, false);
 }
 
 /* An observation at the instant `at`, told `late` later. */
-static inline void sim_observe(struct sim *s, uint8_t gil, uint32_t observer, bool definite, uint32_t late, uint32_t span)
+static inline void sim_observe(struct sim *s, uint8_t gil, uint32_t observer, bool definite,
+			       uint32_t late, uint32_t span)
 {
 	int32_t holder = s->gils[gil].holder;
-	union event event = {.observe = {.holder = holder < 0 ? 0 : s->threads[holder].tid, .span_ns = span}};
+	union event event = {
+		.observe = {.holder = holder < 0 ? 0 : s->threads[holder].tid, .span_ns = span}};
 
 	if (holder >= 0 && !definite && sim_chance(s, 10))
 		event.observe.holder = 0; /* could not be named */
 	sim_emit_at(s, s->now + late, EV_OBSERVE, observer, gil,
-		    (uint8_t)((holder >= 0 ? EVF_OBSERVE_LOCKED : 0) | (definite ? EVF_OBSERVE_DEFINITE : 0)), event, !observer);
+		    (uint8_t)((holder >= 0 ? EVF_OBSERVE_LOCKED : 0) |
+			      (definite ? EVF_OBSERVE_DEFINITE : 0)),
+		    event, !observer);
 }
 
 /* What BPF adds in mode "edges" where the thread passes anyway. */
@@ -153,14 +170,18 @@ static inline void sim_look(struct sim *s, const struct sim_thread *t, bool defi
 }
 
 /* A stack, whose number is that of the thread it is of. */
-static inline void sim_stack(struct sim *s, const struct sim_thread *t, const struct sim_thread *of, unsigned int flags)
+static inline void sim_stack(struct sim *s, const struct sim_thread *t, const struct sim_thread *of,
+			     unsigned int flags)
 {
 	if (t->python && sim_chance(s, 80))
 		sim_emit_at(s, s->now, EV_STACK, t->tid, t->gil, (uint8_t)flags,
-			    (union event){.stack = {.stack = of->tid, .task = sim_random(s, 2), .root = sim_random(s, 3)}}, false);
+			    (union event){.stack = {.stack = of->tid,
+						    .task = sim_random(s, 2),
+						    .root = sim_random(s, 3)}},
+			    false);
 }
 
-/* ── truth ───────────────────────────────────────────────────────────────────────────────────────────────────────── */
+/* ── truth ───────────────────────────────────────────────────────────────── */
 
 static inline enum thread_state sim_state(const struct sim_thread *t)
 {
@@ -184,8 +205,8 @@ static inline void sim_log(struct sim *s, struct sim_thread *t)
 	struct sim_segment now = {s->now, (uint8_t)sim_state(t), t->gil, t->cpu, t->sysno, t->gc};
 	const struct sim_segment *last = t->log.count ? &t->log.at[t->log.count - 1] : NULL;
 
-	if (!last || last->state != now.state || last->cpu != now.cpu || last->sysno != now.sysno || last->gil != now.gil ||
-	    last->gc != now.gc)
+	if (!last || last->state != now.state || last->cpu != now.cpu || last->sysno != now.sysno ||
+	    last->gil != now.gil || last->gc != now.gc)
 		SIM_PUSH(t->log, now);
 }
 
@@ -195,15 +216,15 @@ static inline void sim_occupy(struct sim *s, uint16_t cpu, uint32_t occupant)
 	SIM_PUSH(s->cpus[cpu].log, (struct sim_change){s->now, occupant});
 }
 
-/* ── the scheduler, with the occupants told as sched.bpf.c tells them ────────────────────────────────────────────── */
+/* ── the scheduler, with the occupants told as sched.bpf.c tells them ────── */
 
 static inline void sim_tell_run(struct sim *s, uint16_t cpu, bool end)
 {
 	s->cpus[cpu].told = !end;
 	if (s->recording)
 		SIM_PUSH(s->cpus[cpu].telling, (struct sim_change){s->now, !end});
-	sim_emit_at(s, s->now, EV_RUN, s->cpus[cpu].occupant, cpu, end ? EVF_RUN_END : 0, (union event){.run = {.pid = s->cpus[cpu].occupant}},
-		    false);
+	sim_emit_at(s, s->now, EV_RUN, s->cpus[cpu].occupant, cpu, end ? EVF_RUN_END : 0,
+		    (union event){.run = {.pid = s->cpus[cpu].occupant}}, false);
 }
 
 static inline void sim_queue(struct sim *s, struct sim_thread *t, uint16_t cpu)
@@ -219,7 +240,9 @@ enum { SIM_STOPS = EVF_SWITCH_OUT_STOPPED | EVF_SWITCH_OUT_TRACED | EVF_SWITCH_O
 
 static inline int32_t sim_stop(unsigned int flags)
 {
-	return flags & EVF_SWITCH_OUT_STOPPED ? SYSNO_STOPPED : flags & EVF_SWITCH_OUT_TRACED ? SYSNO_TRACED : SYSNO_FROZEN;
+	return flags & EVF_SWITCH_OUT_STOPPED  ? SYSNO_STOPPED
+	       : flags & EVF_SWITCH_OUT_TRACED ? SYSNO_TRACED
+					       : SYSNO_FROZEN;
 }
 
 static inline void sim_begin_wait(struct sim *s, struct sim_thread *t)
@@ -239,7 +262,8 @@ static inline void sim_handed_over(struct sim *s, struct sim_thread *t)
 		SIM_PUSH(s->gils[t->gil].waiting, (struct sim_change){s->now, 0});
 }
 
-static inline void sim_switch(struct sim *s, uint16_t cpu, struct sim_thread *out, struct sim_thread *in, uint32_t foreign, bool sleeps)
+static inline void sim_switch(struct sim *s, uint16_t cpu, struct sim_thread *out,
+			      struct sim_thread *in, uint32_t foreign, bool sleeps)
 {
 	sim_occupy(s, cpu, in ? in->tid : foreign);
 	if (in)
@@ -251,14 +275,20 @@ static inline void sim_switch(struct sim *s, uint16_t cpu, struct sim_thread *ou
 	if (out) {
 		union event event = {0};
 
-		out->sysno = out->sleeps_as & SIM_STOPS ? sim_stop(out->sleeps_as) : out->inside ? 232 : out->relation == SIM_WAITS ? 202 : sim_chance(s, 20) ? SYSNO_NONE : (int32_t)sim_random(s, 3);
+		out->sysno = out->sleeps_as & SIM_STOPS	  ? sim_stop(out->sleeps_as)
+			     : out->inside		  ? 232
+			     : out->relation == SIM_WAITS ? 202
+			     : sim_chance(s, 20)	  ? SYSNO_NONE
+							  : (int32_t)sim_random(s, 3);
 		event.switch_out.sysno = out->sysno < 0 ? 0 : out->sysno;
 		event.switch_out.gil = out->gil;
 		if (s->looks_first)
 			sim_look(s, out, false);
 		sim_stack(s, out, out, sleeps ? EVF_STACK_SLEEP : EVF_STACK_PREEMPT);
 		sim_emit_at(s, s->now, EV_SWITCH_OUT, out->tid, cpu,
-			    (uint8_t)((sleeps ? 0 : EVF_SWITCH_OUT_RUNNABLE) | (out->sysno >= 0 ? EVF_SWITCH_OUT_SYSCALL : 0) | out->sleeps_as),
+			    (uint8_t)((sleeps ? 0 : EVF_SWITCH_OUT_RUNNABLE) |
+				      (out->sysno >= 0 ? EVF_SWITCH_OUT_SYSCALL : 0) |
+				      out->sleeps_as),
 			    event, false);
 		if (out->relation == SIM_HOLDS && out->sleeps_as & EVF_SWITCH_OUT_GIL_MUTEX)
 			out->sysno = SYSNO_GIL;
@@ -284,14 +314,15 @@ static inline void sim_switch(struct sim *s, uint16_t cpu, struct sim_thread *ou
 	}
 }
 
-/* ── what a thread on a CPU may do ───────────────────────────────────────────────────────────────────────────────── */
+/* ── what a thread on a CPU may do ───────────────────────────────────────── */
 
 static inline void sim_take(struct sim *s, struct sim_thread *t)
 {
 	int32_t me = (int32_t)(t - s->threads);
 
 	if (t->relation == SIM_WAITS) {
-		SIM_PUSH(s->waits, (struct sim_span){t->ts_wait, s->now, t->tid, t->gil, false, false});
+		SIM_PUSH(s->waits,
+			 (struct sim_span){t->ts_wait, s->now, t->tid, t->gil, false, false});
 		if (--s->gils[t->gil].waiters == 0)
 			SIM_PUSH(s->gils[t->gil].waiting, (struct sim_change){s->now, 0});
 	}
@@ -307,7 +338,8 @@ static inline void sim_take(struct sim *s, struct sim_thread *t)
 
 static inline void sim_drop(struct sim *s, struct sim_thread *t)
 {
-	SIM_PUSH(s->holds, (struct sim_span){t->ts_hold, s->now, t->tid, t->gil, t->hold_handoff, false});
+	SIM_PUSH(s->holds,
+		 (struct sim_span){t->ts_hold, s->now, t->tid, t->gil, t->hold_handoff, false});
 	t->relation = SIM_NONE;
 	s->gils[t->gil].holder = -1;
 	if (!s->partial || s->gils[t->gil].waiters)
@@ -345,9 +377,11 @@ static inline void sim_wait_end(struct sim *s, struct sim_thread *t)
 static inline void sim_epoll(struct sim *s, struct sim_thread *t)
 {
 	if (!t->inside) {
-		t->epfd = t->own_epfd && !t->gc && sim_chance(s, 70) ? t->own_epfd : 50 + sim_random(s, 2);
+		t->epfd = t->own_epfd && !t->gc && sim_chance(s, 70) ? t->own_epfd
+								     : 50 + sim_random(s, 2);
 		if (t->in_turn && t->epfd == t->own_epfd) {
-			SIM_PUSH(s->turns, (struct sim_span){t->ts_turn, s->now, t->tid, 0, false, false});
+			SIM_PUSH(s->turns,
+				 (struct sim_span){t->ts_turn, s->now, t->tid, 0, false, false});
 			t->in_turn = false;
 		}
 		t->woken = false;
@@ -357,7 +391,8 @@ static inline void sim_epoll(struct sim *s, struct sim_thread *t)
 	t->inside = !t->inside;
 	if (!t->inside && t->epfd == t->own_epfd)
 		t->in_turn = true;
-	sim_emit_at(s, s->now, t->inside ? EV_EPOLL_ENTER : EV_EPOLL_EXIT, t->tid, 0, 0, (union event){.epoll_enter = {.epfd = t->epfd}}, false);
+	sim_emit_at(s, s->now, t->inside ? EV_EPOLL_ENTER : EV_EPOLL_EXIT, t->tid, 0, 0,
+		    (union event){.epoll_enter = {.epfd = t->epfd}}, false);
 	sim_look(s, t, false);
 }
 
@@ -374,7 +409,8 @@ static inline void sim_gil_step(struct sim *s, struct sim_thread *t)
 		sim_wait(s, t);
 	else if (t->relation == SIM_WAITS && !t->wants_wait && s->gils[t->gil].taker < 0)
 		sim_wait_end(s, t);
-	else if (t->wants_wait && free) /* it lost no time: with the mutex held all along, nobody could have dropped; so wait on */
+	/* it lost no time: with the mutex held all along, nobody could have dropped; so wait on */
+	else if (t->wants_wait && free)
 		t->wants_wait = false;
 }
 
@@ -421,7 +457,8 @@ static inline void sim_run_step(struct sim *s, struct sim_thread *t)
 		sim_leave(s, t, false);
 	else if (t->taking)
 		sim_take(s, t);
-	else if (dice < 20 || (t->inside && dice < 50) || (t->relation == SIM_WAITS && !t->wants_wait && dice < 50))
+	else if (dice < 20 || (t->inside && dice < 50) ||
+		 (t->relation == SIM_WAITS && !t->wants_wait && dice < 50))
 		sim_leave(s, t, true);
 	else if (dice < 22)
 		sim_sleep_oddly(s, t);
@@ -433,7 +470,8 @@ static inline void sim_run_step(struct sim *s, struct sim_thread *t)
 		sim_gc(s, t);
 	else if (t->inside)
 		sim_epoll(s, t);
-	else if (dice < 40 && t->relation != SIM_WAITS && (t->relation == SIM_NONE || sim_chance(s, 10)))
+	else if (dice < 40 && t->relation != SIM_WAITS &&
+		 (t->relation == SIM_NONE || sim_chance(s, 10)))
 		sim_epoll(s, t);
 	else if (t->python || sim_chance(s, 2))
 		t->python = true, sim_gil_step(s, t);
@@ -470,11 +508,12 @@ static inline void sim_wake(struct sim *s, struct sim_thread *t, bool first)
 	sim_emit(s, EV_WAKE, t->tid, t->cpu, first ? EVF_WAKE_NEW : 0);
 }
 
-/* ── births and deaths ───────────────────────────────────────────────────────────────────────────────────────────── */
+/* ── births and deaths ───────────────────────────────────────────────────── */
 
 static inline void sim_tell_thread(struct sim *s, const struct sim_thread *t, unsigned int flags)
 {
-	sim_emit_at(s, s->now, EV_THREAD, t->tid, 0, (uint8_t)(flags | (t->python ? EVF_THREAD_PYTHON : 0)),
+	sim_emit_at(s, s->now, EV_THREAD, t->tid, 0,
+		    (uint8_t)(flags | (t->python ? EVF_THREAD_PYTHON : 0)),
 		    (union event){.thread = {.pid = SIM_PID}}, true);
 }
 

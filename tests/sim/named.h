@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * named.h - small streams through the model and the fold, with a dictionary and a simple finder of handlers: the innermost frame of a file below /srv.
- * Every report is checked for what must always add up.
+ * named.h - small streams through the model and the fold, with a dictionary and a simple finder of
+ * handlers: the innermost frame of a file below /srv. Every report is checked for what must always
+ * add up.
  */
 #ifndef TESTS_SIM_NAMED_H
 #define TESTS_SIM_NAMED_H
@@ -20,26 +21,31 @@ static struct dictionary *names;
 static struct report_builder *builder;
 static const struct report *found;
 
-struct handler handler_find(struct handler_finder *finder, const struct dictionary *dictionary, uint32_t stack)
+struct handler handler_find(struct handler_finder *finder, const struct dictionary *dictionary,
+			    uint32_t stack)
 {
 	const struct definition *definition = dictionary_find(dictionary, DEFINE_STACK, stack);
 
 	for (uint32_t i = 0; definition && i < definition->stack.count; i++) {
 		struct stack_frame frame = definition->stack.frames[i];
 
-		if (!strncmp(dictionary_find(dictionary, DEFINE_FUNCTION, frame.function)->function.file, "/srv/", 5))
+		if (!strncmp(dictionary_find(dictionary, DEFINE_FUNCTION, frame.function)
+				     ->function.file,
+			     "/srv/", 5))
 			return (struct handler){.role = HANDLER_FRAME, .index = i, .frame = frame};
 	}
 	return (struct handler){0};
 }
 
-void handler_note(struct handler_finder *finder, const struct dictionary *dictionary, uint32_t stack, uint64_t root)
+void handler_note(struct handler_finder *finder, const struct dictionary *dictionary,
+		  uint32_t stack, uint64_t root)
 {
 }
 
 static inline void define_function(uint32_t id, const char *name, const char *file, uint32_t line)
 {
-	struct definition definition = {.kind = DEFINE_FUNCTION, .id = id, .function = {name, file, line}};
+	struct definition definition = {
+		.kind = DEFINE_FUNCTION, .id = id, .function = {name, file, line}};
 
 	assert_int_equal(dictionary_define(names, &definition), 0);
 }
@@ -47,7 +53,10 @@ static inline void define_function(uint32_t id, const char *name, const char *fi
 static inline void define_stack(uint32_t id, struct stack_frame inner, struct stack_frame outer)
 {
 	struct stack_frame frames[] = {inner, outer};
-	struct definition definition = {.kind = DEFINE_STACK, .id = id, .stack = {.frames = frames, .count = outer.function ? 2 : 1}};
+	struct definition definition = {
+		.kind = DEFINE_STACK,
+		.id = id,
+		.stack = {.frames = frames, .count = outer.function ? 2 : 1}};
 
 	assert_int_equal(dictionary_define(names, &definition), 0);
 }
@@ -65,17 +74,20 @@ static inline void define_all(void)
 	define_function(DUMPS, "dumps", "/usr/lib/python3/json/__init__.py", 180);
 	define_stack(IN_SELECT, (struct stack_frame){SELECT, 452}, none);
 	define_stack(IN_ALPHA, (struct stack_frame){ALPHA, 11}, none);
-	define_stack(IN_ALPHA_DUMPS, (struct stack_frame){DUMPS, 231}, (struct stack_frame){ALPHA, 12});
+	define_stack(IN_ALPHA_DUMPS, (struct stack_frame){DUMPS, 231},
+		     (struct stack_frame){ALPHA, 12});
 	define_stack(IN_BETA, (struct stack_frame){BETA, 21}, none);
 	define_stack(IN_JOB, (struct stack_frame){JOB, 6}, none);
 	define_stack(IN_JOB_LATER, (struct stack_frame){JOB, 7}, none);
 	define_stack(IN_DUMPS, (struct stack_frame){DUMPS, 231}, none);
 }
 
-/* A runs the loop, without the GIL, and its turn begins at 10 ms; B is another thread. All run on CPUs of their own. */
+/* A runs the loop, without the GIL, and its turn begins at 10 ms; B is another thread. All run on
+ * CPUs of their own. */
 static inline void begin_at(uint32_t rate_hz, const char *gc)
 {
-	const struct stream_head head = {.version = "0.1.0", .mode = "exact", .stacks = true, .rate_hz = rate_hz};
+	const struct stream_head head = {
+		.version = "0.1.0", .mode = "exact", .stacks = true, .rate_hz = rate_hz};
 	struct process_info info = {.pid = PID, .gil_enabled = true};
 	struct stream_sink sink;
 
@@ -120,7 +132,7 @@ static inline int teardown(void **state)
 	return 0;
 }
 
-/* ── what the report says ────────────────────────────────────────────────────────────────────────────────────────── */
+/* ── what the report says ────────────────────────────────────────────────── */
 
 static inline void add_states(struct state_sums *sums, const struct state_sums *from)
 {
@@ -130,7 +142,8 @@ static inline void add_states(struct state_sums *sums, const struct state_sums *
 
 #define ASSERT_STATES(a, b) assert_memory_equal(&(a), &(b), sizeof(struct state_sums))
 
-static inline void check_shares(const struct stack_share *shares, uint32_t count, const struct state_sums *states, uint64_t gc_ns)
+static inline void check_shares(const struct stack_share *shares, uint32_t count,
+				const struct state_sums *states, uint64_t gc_ns)
 {
 	struct state_sums sum = {0};
 	uint64_t sum_gc = 0;
@@ -139,13 +152,15 @@ static inline void check_shares(const struct stack_share *shares, uint32_t count
 		add_states(&sum, &shares[i].states);
 		sum_gc += shares[i].gc_ns;
 		assert_true(shares[i].gc_ns <= state_sums_total(&shares[i].states));
-		assert_true(!i || state_sums_total(&shares[i].states) <= state_sums_total(&shares[i - 1].states));
+		assert_true(!i || state_sums_total(&shares[i].states) <=
+					  state_sums_total(&shares[i - 1].states));
 	}
 	ASSERT_STATES(sum, *states);
 	assert_int_equal(sum_gc, gc_ns);
 }
 
-static inline uint64_t share_ns(const struct stack_share *shares, uint32_t count, uint32_t stack, enum thread_state state)
+static inline uint64_t share_ns(const struct stack_share *shares, uint32_t count, uint32_t stack,
+				enum thread_state state)
 {
 	uint64_t ns = 0;
 
@@ -161,18 +176,22 @@ static inline void check_stall(const struct stall *stall)
 	struct state_sums parts = {0};
 
 	assert_int_equal(state_sums_total(&stall->what.states), stall->end - stall->start);
-	check_shares(stall->what.stacks, stall->what.stack_count, &stall->what.states, stall->what.gc_ns);
+	check_shares(stall->what.stacks, stall->what.stack_count, &stall->what.states,
+		     stall->what.gc_ns);
 	for (uint32_t i = 0; i < stall->what.blocker_count; i++) {
 		const struct blocker *blocker = &stall->what.blockers[i];
 
-		check_shares(blocker->stacks, blocker->stack_count, &blocker->states, blocker->gc_ns);
+		check_shares(blocker->stacks, blocker->stack_count, &blocker->states,
+			     blocker->gc_ns);
 	}
 	assert_true(stall->part_count <= TURN_PARTS_MAX);
 	for (uint32_t i = 0; i < stall->part_count; i++) {
 		add_states(&parts, &stall->parts[i].states);
 		assert_true(!i || stall->parts[i].start >= stall->parts[i - 1].start);
-		assert_true(stall->start <= stall->parts[i].start && stall->parts[i].end <= stall->end);
-		assert_true(state_sums_total(&stall->parts[i].states) <= stall->parts[i].end - stall->parts[i].start);
+		assert_true(stall->start <= stall->parts[i].start &&
+			    stall->parts[i].end <= stall->end);
+		assert_true(state_sums_total(&stall->parts[i].states) <=
+			    stall->parts[i].end - stall->parts[i].start);
 	}
 	ASSERT_STATES(parts, stall->what.states);
 }
@@ -234,7 +253,8 @@ static inline uint64_t flame_ns(uint32_t tid, uint32_t stack, enum thread_state 
 	for (uint32_t i = 0; i < found->flame_count; i++) {
 		const struct flame *flame = &found->flames[i];
 
-		if (flame->thread->tid == tid && flame->stack == stack && flame->state == state && flame->in_turn == in_turn)
+		if (flame->thread->tid == tid && flame->stack == stack && flame->state == state &&
+		    flame->in_turn == in_turn)
 			ns += flame->ns;
 	}
 	return ns;
@@ -248,13 +268,14 @@ static inline const struct blame *blame_of(uint32_t function)
 	return NULL;
 }
 
-#define CLOCK EVF_STACK_CLOCK
-#define SLEEP EVF_STACK_SLEEP
+#define CLOCK	EVF_STACK_CLOCK
+#define SLEEP	EVF_STACK_SLEEP
 #define PREEMPT EVF_STACK_PREEMPT
-#define WAITS EVF_STACK_WAIT
-#define HOLDER EVF_STACK_HOLDER
+#define WAITS	EVF_STACK_WAIT
+#define HOLDER	EVF_STACK_HOLDER
 
-static inline void sample(uint64_t ts, uint32_t tid, uint8_t flags, uint32_t id, uint32_t task, uint64_t root)
+static inline void sample(uint64_t ts, uint32_t tid, uint8_t flags, uint32_t id, uint32_t task,
+			  uint64_t root)
 {
 	FEED(STACK, stack, ts, tid, 0, flags, .stack = id, .task = task, .root = root);
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * spanned.h - a simulated world of gilsim.h through the model, into a report and into spans, as a pipeline with a drawing does it.
+ * spanned.h - a simulated world of gilsim.h through the model, into a report and into spans, as a
+ * pipeline with a drawing does it.
  */
 #ifndef TESTS_SIM_SPANNED_H
 #define TESTS_SIM_SPANNED_H
@@ -19,7 +20,8 @@
 
 #define SPANNED_HZ 10000000 /* a sample is good for 400 ns: there are stretches that are longer */
 
-static const struct stream_head spanned_head = {.version = "0.1.0", .mode = "exact", .stacks = true, .rate_hz = SPANNED_HZ};
+static const struct stream_head spanned_head = {
+	.version = "0.1.0", .mode = "exact", .stacks = true, .rate_hz = SPANNED_HZ};
 
 struct spanned {
 	struct dictionary *names;
@@ -35,7 +37,8 @@ struct spanned {
 
 static inline void spanned_sample(void *ctx, const struct sample *sample)
 {
-	((struct spanned *)ctx)->clocks += (sample->flags & (EVF_STACK_CLOCK | EVF_STACK_HOLDER)) == EVF_STACK_CLOCK;
+	((struct spanned *)ctx)->clocks += (sample->flags & (EVF_STACK_CLOCK | EVF_STACK_HOLDER)) ==
+					   EVF_STACK_CLOCK;
 }
 
 /* Stacks and tasks are numbered as threads are (gilsim.h); the outer functions are shared. */
@@ -43,7 +46,10 @@ static inline void spanned_define(struct spanned *s)
 {
 	for (uint32_t id = 1; id < SIM_PID + SIM_TIDS; id++) {
 		char name[32];
-		struct definition function = {.kind = DEFINE_FUNCTION, .id = id, .function = {name, id % 2 ? "/srv/app.py" : "/usr/lib/python3/abc.py", id}};
+		struct definition function = {
+			.kind = DEFINE_FUNCTION,
+			.id = id,
+			.function = {name, id % 2 ? "/srv/app.py" : "/usr/lib/python3/abc.py", id}};
 		struct definition text = {.kind = DEFINE_TEXT, .id = id, .text = name};
 
 		snprintf(name, sizeof(name), "function_%u", id);
@@ -52,7 +58,8 @@ static inline void spanned_define(struct spanned *s)
 	}
 	for (uint32_t id = 1; id < SIM_PID + SIM_TIDS; id++) {
 		struct stack_frame frames[] = {{id, id}, {1 + id % 7, 3}, {1, 2}};
-		struct definition stack = {.kind = DEFINE_STACK, .id = id, .stack = {frames, 1 + id % 3, id % 5 == 0}};
+		struct definition stack = {
+			.kind = DEFINE_STACK, .id = id, .stack = {frames, 1 + id % 3, id % 5 == 0}};
 
 		assert_int_equal(dictionary_define(s->names, &stack), 0);
 	}
@@ -68,7 +75,8 @@ static inline void spanned_names(struct spanned *s)
 
 static inline void spanned_begin(struct spanned *s, struct span_sink sink, bool partial)
 {
-	struct process_info info = {.pid = SIM_PID, .gil_enabled = true, .gc = "probes", .machine = "x86_64"};
+	struct process_info info = {
+		.pid = SIM_PID, .gil_enabled = true, .gc = "probes", .machine = "x86_64"};
 	struct stream_sink to;
 
 	s->builder = report_builder_new(300, &spanned_head, s->names, s->finder);
@@ -76,7 +84,8 @@ static inline void spanned_begin(struct spanned *s, struct span_sink sink, bool 
 	assert_non_null(s->builder);
 	assert_non_null(s->spans);
 	s->tee = (struct model_tee){report_builder_sink(s->builder), spans_sink(s->spans)};
-	s->counted = (struct model_tee){{.sample = spanned_sample, .ctx = s}, model_tee_sink(&s->tee)};
+	s->counted = (struct model_tee){{.sample = spanned_sample, .ctx = s},
+					model_tee_sink(&s->tee)};
 	s->world = world_new(model_tee_sink(&s->counted), partial);
 	assert_non_null(s->world);
 	to = world_sink(s->world);

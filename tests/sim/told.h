@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * told.h - small sequences of events and what the model tells of them, as lines of text in the order of the calls: times in ns, threads by tid.
+ * told.h - small sequences of events and what the model tells of them, as lines of text in the
+ * order of the calls: times in ns, threads by tid.
  */
 #ifndef TESTS_SIM_TOLD_H
 #define TESTS_SIM_TOLD_H
@@ -15,7 +16,7 @@
 
 #include "model/model.h"
 
-/* ── what was told, as text ──────────────────────────────────────────────────────────────────────────────────────── */
+/* ── what was told, as text ──────────────────────────────────────────────── */
 
 static char told[8192];
 
@@ -43,13 +44,14 @@ static inline void on_interval(void *ctx, const struct interval *i)
 		say(" sys%d", i->sysno);
 	if (i->gc)
 		say(" gc%u", i->generation);
-	say("%s%s%s\n", i->throttled ? " throttled" : "", i->sampled ? " sampled" : "", i->in_turn ? " turn" : "");
+	say("%s%s%s\n", i->throttled ? " throttled" : "", i->sampled ? " sampled" : "",
+	    i->in_turn ? " turn" : "");
 }
 
 static inline void on_sample(void *ctx, const struct sample *s)
 {
-	say("sample %llu %u stack%u task%u root%llu flags%u", (unsigned long long)s->ts, s->thread->tid, s->stack, s->task,
-	    (unsigned long long)s->root, s->flags);
+	say("sample %llu %u stack%u task%u root%llu flags%u", (unsigned long long)s->ts,
+	    s->thread->tid, s->stack, s->task, (unsigned long long)s->root, s->flags);
 	if (s->seen_by)
 		say(" by%u", s->seen_by->tid);
 	say("%s\n", s->gil ? " gil" : "");
@@ -57,8 +59,8 @@ static inline void on_sample(void *ctx, const struct sample *s)
 
 static inline void on_hold(void *ctx, const struct hold *h)
 {
-	say("hold %llu-%llu %u%s%s%s\n", SPAN(h), h->thread->tid, h->whole ? " whole" : "", h->requested ? " requested" : "",
-	    h->handoff ? " handoff" : "");
+	say("hold %llu-%llu %u%s%s%s\n", SPAN(h), h->thread->tid, h->whole ? " whole" : "",
+	    h->requested ? " requested" : "", h->handoff ? " handoff" : "");
 }
 
 static inline void on_wait(void *ctx, const struct gil_wait *wait)
@@ -78,7 +80,8 @@ static inline void on_run(void *ctx, const struct run *run)
 
 static inline void on_turn_begin(void *ctx, struct loop *loop)
 {
-	say("begin %llu %u%s\n", (unsigned long long)loop->ts_turn, loop->thread->tid, loop->possible ? " possible" : "");
+	say("begin %llu %u%s\n", (unsigned long long)loop->ts_turn, loop->thread->tid,
+	    loop->possible ? " possible" : "");
 }
 
 static inline void on_turn_cancel(void *ctx, struct loop *loop)
@@ -88,57 +91,91 @@ static inline void on_turn_cancel(void *ctx, struct loop *loop)
 
 static inline void on_turn(void *ctx, const struct turn *turn)
 {
-	say("turn %llu-%llu %u%s%s\n", SPAN(turn), turn->loop->thread->tid, turn->whole ? " whole" : "", turn->ongoing ? " ongoing" : "");
+	say("turn %llu-%llu %u%s%s\n", SPAN(turn), turn->loop->thread->tid,
+	    turn->whole ? " whole" : "", turn->ongoing ? " ongoing" : "");
 }
 
-/* ── events, as short as can be ──────────────────────────────────────────────────────────────────────────────────── */
+/* ── events, as short as can be ──────────────────────────────────────────── */
 
 static struct world *world;
 
-#define FEED(type_, name, ts_, tid_, aux_, flags_, ...)                                                                                              \
-	assert_int_equal(                                                                                                                            \
-	    world_feed(world, &(union event){.name = {.hdr = {.ts = (ts_), .tid = (tid_), .type = EV_##type_, .aux = (aux_), .flags = (flags_)},     \
-						      ##__VA_ARGS__}}),                                                                              \
-	    0)
+#define FEED(type_, name, ts_, tid_, aux_, flags_, ...)                                            \
+	assert_int_equal(world_feed(world, &(union event){.name = {.hdr = {.ts = (ts_),            \
+									   .tid = (tid_),          \
+									   .type = EV_##type_,     \
+									   .aux = (aux_),          \
+									   .flags = (flags_)},     \
+								   ##__VA_ARGS__}}),               \
+			 0)
 
-enum { PID = 1, A = 1, B = 2, C = 3, X = 9 /* not Python */, EPFD = 5, OTHER = 6, FUTEX = 202, READ = 0, EPOLL_WAIT = 232 };
+enum {
+	PID = 1,
+	A = 1,
+	B = 2,
+	C = 3,
+	X = 9 /* not Python */,
+	EPFD = 5,
+	OTHER = 6,
+	FUTEX = 202,
+	READ = 0,
+	EPOLL_WAIT = 232
+};
 
-#define EVENT_FUNCTION(function, parameters, ...)                                                                                                    \
-	static inline void function parameters                                                                                                       \
-	{                                                                                                                                            \
-		FEED(__VA_ARGS__);                                                                                                                   \
+#define EVENT_FUNCTION(function, parameters, ...)                                                  \
+	static inline void function parameters                                                     \
+	{                                                                                          \
+		FEED(__VA_ARGS__);                                                                 \
 	}
 EVENT_FUNCTION(take, (uint64_t ts, uint32_t tid), TAKE, take, ts, tid, 0, 0)
 EVENT_FUNCTION(drop, (uint64_t ts, uint32_t tid), DROP, drop, ts, tid, 0, 0)
 EVENT_FUNCTION(wait, (uint64_t ts, uint32_t tid), WAIT, wait, ts, tid, 0, 0)
-EVENT_FUNCTION(wait_end, (uint64_t ts, uint32_t tid, bool locked), WAIT_END, wait_end, ts, tid, 0, locked ? EVF_WAIT_END_LOCKED : 0)
+EVENT_FUNCTION(wait_end, (uint64_t ts, uint32_t tid, bool locked), WAIT_END, wait_end, ts, tid, 0,
+	       locked ? EVF_WAIT_END_LOCKED : 0)
 EVENT_FUNCTION(in, (uint64_t ts, uint32_t tid, uint16_t cpu), SWITCH_IN, switch_in, ts, tid, cpu, 0)
-EVENT_FUNCTION(preempt, (uint64_t ts, uint32_t tid, uint16_t cpu), SWITCH_OUT, switch_out, ts, tid, cpu, EVF_SWITCH_OUT_RUNNABLE)
-EVENT_FUNCTION(out, (uint64_t ts, uint32_t tid, int32_t sysno), SWITCH_OUT, switch_out, ts, tid, 0, EVF_SWITCH_OUT_SYSCALL, .sysno = sysno)
+EVENT_FUNCTION(preempt, (uint64_t ts, uint32_t tid, uint16_t cpu), SWITCH_OUT, switch_out, ts, tid,
+	       cpu, EVF_SWITCH_OUT_RUNNABLE)
+EVENT_FUNCTION(out, (uint64_t ts, uint32_t tid, int32_t sysno), SWITCH_OUT, switch_out, ts, tid, 0,
+	       EVF_SWITCH_OUT_SYSCALL, .sysno = sysno)
 EVENT_FUNCTION(wake, (uint64_t ts, uint32_t tid, uint16_t cpu), WAKE, wake, ts, tid, cpu, 0)
-EVENT_FUNCTION(migrate, (uint64_t ts, uint32_t tid, uint16_t cpu), MIGRATE, migrate, ts, tid, cpu, 0)
-EVENT_FUNCTION(enter, (uint64_t ts, uint32_t tid, uint32_t epfd), EPOLL_ENTER, epoll_enter, ts, tid, 0, 0, .epfd = epfd)
-EVENT_FUNCTION(leave, (uint64_t ts, uint32_t tid, uint32_t epfd), EPOLL_EXIT, epoll_exit, ts, tid, 0, 0, .epfd = epfd)
-EVENT_FUNCTION(close_epoll, (uint64_t ts, uint32_t tid, uint32_t epfd), EPOLL_CLOSE, epoll_close, ts, tid, 0, 0, .epfd = epfd)
-EVENT_FUNCTION(lost, (uint64_t ts, uint64_t last_ts), LOST, lost, ts, 0, 0, 0, .count = 1, .last_ts = last_ts)
-EVENT_FUNCTION(run, (uint64_t ts, uint16_t cpu, uint32_t tid), RUN, run, ts, tid, cpu, 0, .pid = tid)
+EVENT_FUNCTION(migrate, (uint64_t ts, uint32_t tid, uint16_t cpu), MIGRATE, migrate, ts, tid, cpu,
+	       0)
+EVENT_FUNCTION(enter, (uint64_t ts, uint32_t tid, uint32_t epfd), EPOLL_ENTER, epoll_enter, ts, tid,
+	       0, 0, .epfd = epfd)
+EVENT_FUNCTION(leave, (uint64_t ts, uint32_t tid, uint32_t epfd), EPOLL_EXIT, epoll_exit, ts, tid,
+	       0, 0, .epfd = epfd)
+EVENT_FUNCTION(close_epoll, (uint64_t ts, uint32_t tid, uint32_t epfd), EPOLL_CLOSE, epoll_close,
+	       ts, tid, 0, 0, .epfd = epfd)
+EVENT_FUNCTION(lost, (uint64_t ts, uint64_t last_ts), LOST, lost, ts, 0, 0, 0, .count = 1,
+	       .last_ts = last_ts)
+EVENT_FUNCTION(run, (uint64_t ts, uint16_t cpu, uint32_t tid), RUN, run, ts, tid, cpu, 0,
+	       .pid = tid)
 EVENT_FUNCTION(run_end, (uint64_t ts, uint16_t cpu), RUN, run, ts, 0, cpu, EVF_RUN_END)
-EVENT_FUNCTION(observe, (uint64_t ts, uint32_t observer, uint32_t holder, uint32_t span_ns, uint8_t flags), OBSERVE, observe, ts, observer, 0,
-	       (uint8_t)(flags | (holder ? EVF_OBSERVE_LOCKED : 0)), .holder = holder, .span_ns = span_ns)
-EVENT_FUNCTION(asleep, (uint64_t ts, uint32_t tid, uint32_t span_ns, uint8_t flags), STATE, state, ts, tid, 0, (uint8_t)(EVF_STATE_ASLEEP | flags),
-	       .span_ns = span_ns, .sysno = READ, .epfd = EPFD)
-EVENT_FUNCTION(thread, (uint64_t ts, uint32_t tid, uint8_t flags), THREAD, thread, ts, tid, 0, flags, .pid = PID)
+EVENT_FUNCTION(observe,
+	       (uint64_t ts, uint32_t observer, uint32_t holder, uint32_t span_ns, uint8_t flags),
+	       OBSERVE, observe, ts, observer, 0,
+	       (uint8_t)(flags | (holder ? EVF_OBSERVE_LOCKED : 0)), .holder = holder,
+	       .span_ns = span_ns)
+EVENT_FUNCTION(asleep, (uint64_t ts, uint32_t tid, uint32_t span_ns, uint8_t flags), STATE, state,
+	       ts, tid, 0, (uint8_t)(EVF_STATE_ASLEEP | flags), .span_ns = span_ns, .sysno = READ,
+	       .epfd = EPFD)
+EVENT_FUNCTION(thread, (uint64_t ts, uint32_t tid, uint8_t flags), THREAD, thread, ts, tid, 0,
+	       flags, .pid = PID)
 EVENT_FUNCTION(thread_gone, (uint64_t ts, uint32_t tid), THREAD_EXIT, thread_exit, ts, tid, 0, 0)
 EVENT_FUNCTION(process_gone, (uint64_t ts), PROCESS_EXIT, process_exit, ts, PID, 0, 0)
-EVENT_FUNCTION(descriptor, (uint64_t ts, uint32_t epfd), EPOLL, epoll, ts, PID, 0, EVF_EPOLL_WAKEUP, .epfd = epfd, .kind = LOOP_UVLOOP)
-EVENT_FUNCTION(stack, (uint64_t ts, uint32_t tid, uint8_t flags, uint32_t id), STACK, stack, ts, tid, 0, flags, .stack = id, .task = 7, .root = 8)
-EVENT_FUNCTION(gc_begin, (uint64_t ts, uint32_t tid, uint16_t generation), GC_BEGIN, gc_begin, ts, tid, generation, 0)
+EVENT_FUNCTION(descriptor, (uint64_t ts, uint32_t epfd), EPOLL, epoll, ts, PID, 0, EVF_EPOLL_WAKEUP,
+	       .epfd = epfd, .kind = LOOP_UVLOOP)
+EVENT_FUNCTION(stack, (uint64_t ts, uint32_t tid, uint8_t flags, uint32_t id), STACK, stack, ts,
+	       tid, 0, flags, .stack = id, .task = 7, .root = 8)
+EVENT_FUNCTION(gc_begin, (uint64_t ts, uint32_t tid, uint16_t generation), GC_BEGIN, gc_begin, ts,
+	       tid, generation, 0)
 EVENT_FUNCTION(gc_end, (uint64_t ts, uint32_t tid), GC_END, gc_end, ts, tid, 0, 0)
-EVENT_FUNCTION(runs, (uint64_t ts, uint32_t tid, uint32_t span_ns, bool yes, uint32_t kind), RUNS_LOOP, runs_loop, ts, tid, 0,
-	       yes ? EVF_RUNS_LOOP_YES : 0, .kind = kind, .span_ns = span_ns)
+EVENT_FUNCTION(runs, (uint64_t ts, uint32_t tid, uint32_t span_ns, bool yes, uint32_t kind),
+	       RUNS_LOOP, runs_loop, ts, tid, 0, yes ? EVF_RUNS_LOOP_YES : 0, .kind = kind,
+	       .span_ns = span_ns)
 EVENT_FUNCTION(window, (uint64_t ts, bool end), WINDOW, window, ts, 0, 0, end ? EVF_WINDOW_END : 0)
 
-/* A process with a GIL and a loop's descriptor, Python threads A and B, and X that Python does not know; the window begins at 100. */
+/* A process with a GIL and a loop's descriptor, Python threads A and B, and X that Python does not
+ * know; the window begins at 100. */
 static inline void begin_as(bool partial)
 {
 	const struct model_sink sink = {.interval = on_interval,
@@ -174,7 +211,8 @@ static inline uint64_t violations(void)
 	return world_next_gil(world, &position)->violations;
 }
 
-/* Ends the world at `ts`: these lines have been told of the threads that are asked for (a string of digits), and of no thread. */
+/* Ends the world at `ts`: these lines have been told of the threads that are asked for (a string of
+ * digits), and of no thread. */
 static inline void expect(uint64_t ts, const char *threads, const char *expected)
 {
 	char kept[sizeof(told)] = "", *line, *rest = told;
@@ -182,8 +220,9 @@ static inline void expect(uint64_t ts, const char *threads, const char *expected
 
 	window(ts, true);
 	while ((line = strsep(&rest, "\n"))) {
-		bool one =
-		    sscanf(line, "%*[0-9-] %u", &tid) == 1 || sscanf(line, "%*s %*[0-9-] %u", &tid) == 1 || sscanf(line, "cancel %u", &tid) == 1;
+		bool one = sscanf(line, "%*[0-9-] %u", &tid) == 1 ||
+			   sscanf(line, "%*s %*[0-9-] %u", &tid) == 1 ||
+			   sscanf(line, "cancel %u", &tid) == 1;
 
 		if (*line && (!one || strchr(threads, '0' + (int)tid))) {
 			strcat(kept, line);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * blame.c - the handlers: whose a stall was, and what each of them did to the loops over the window.
+ * blame.c - the handlers: whose a stall was, and what each of them did to the loops over the
+ * window.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -25,15 +26,18 @@ static struct blame *entry_of(struct report_builder *builder, const struct handl
 	if (table_get(&builder->handlers, &handler->frame.function, &found) < 0)
 		return NULL;
 	entry = found;
-	/* one function may be met in several roles: the one that says most stays, and that a rule found says more than that none did */
-	if (handler->role && (!entry->blame.handler.role || handler->role < entry->blame.handler.role))
+	/* one function may be met in several roles: the one that says most stays, and that a rule
+	 * found says more than that none did */
+	if (handler->role &&
+	    (!entry->blame.handler.role || handler->role < entry->blame.handler.role))
 		entry->blame.handler = *handler;
 	return &entry->blame;
 }
 
-/* ── of one stall ────────────────────────────────────────────────────────────────────────────────────────────────── */
+/* ── of one stall ────────────────────────────────────────────────────────── */
 
-static int count_shares(struct report_builder *builder, const struct stack_share *shares, uint32_t count)
+static int count_shares(struct report_builder *builder, const struct stack_share *shares,
+			uint32_t count)
 {
 	for (uint32_t i = 0; i < count; i++) {
 		struct handler handler = handler_of(builder, shares[i].stack);
@@ -59,7 +63,9 @@ static struct handler largest(struct report_builder *builder)
 		const struct handler_entry *entry = table_at(&builder->handlers, i);
 		uint64_t ns = state_sums_total(&entry->blame.loop);
 
-		if (ns < most_ns || (most && ns == most_ns && (!entry->function || (most->function && entry->function > most->function))))
+		if (ns < most_ns ||
+		    (most && ns == most_ns &&
+		     (!entry->function || (most->function && entry->function > most->function))))
 			continue;
 		most = entry;
 		most_ns = ns;
@@ -70,7 +76,8 @@ static struct handler largest(struct report_builder *builder)
 	return handler;
 }
 
-int handler_most(struct report_builder *builder, const struct stack_share *shares, uint32_t count, struct handler *ret_handler)
+int handler_most(struct report_builder *builder, const struct stack_share *shares, uint32_t count,
+		 struct handler *ret_handler)
 {
 	int r = count_shares(builder, shares, count);
 
@@ -83,12 +90,14 @@ int handlers_of_blockers(struct report_builder *builder, struct breakdown *what)
 	int r = 0;
 
 	for (uint32_t i = 0; i < what->blocker_count && !r; i++)
-		r = handler_most(builder, what->blockers[i].stacks, what->blockers[i].stack_count, &what->blockers[i].handler);
+		r = handler_most(builder, what->blockers[i].stacks, what->blockers[i].stack_count,
+				 &what->blockers[i].handler);
 	return r;
 }
 
 /* Who waited for the GIL is no culprit: whoever held it is. */
-static int culprit(struct report_builder *builder, const struct stall *stall, struct handler *ret_handler)
+static int culprit(struct report_builder *builder, const struct stall *stall,
+		   struct handler *ret_handler)
 {
 	int r = 0;
 
@@ -98,15 +107,17 @@ static int culprit(struct report_builder *builder, const struct stall *stall, st
 	if (breakdown_is_stopped(&stall->what, &kind)) /* from outside: nobody's in here */
 		return 0;
 	*ret_handler = stall->cause == TS_GIL_WAIT ? (struct handler){0} : stall->handler;
-	if (stall->cause != TS_GIL_WAIT || !breakdown_holders_known(&stall->what) || blocker_is_stopped(&stall->what.blockers[0], &kind))
+	if (stall->cause != TS_GIL_WAIT || !breakdown_holders_known(&stall->what) ||
+	    blocker_is_stopped(&stall->what.blockers[0], &kind))
 		return 0;
 	for (uint32_t i = 0; i < stall->what.blocker_count && !r; i++)
-		r = count_shares(builder, stall->what.blockers[i].stacks, stall->what.blockers[i].stack_count);
+		r = count_shares(builder, stall->what.blockers[i].stacks,
+				 stall->what.blockers[i].stack_count);
 	*ret_handler = largest(builder);
 	return r;
 }
 
-/* ── over the window ─────────────────────────────────────────────────────────────────────────────────────────────── */
+/* ── over the window ─────────────────────────────────────────────────────── */
 
 /* Counting a stall needs the table of handlers empty, so all culprits are found before. */
 struct charge {
@@ -132,7 +143,8 @@ static int find_culprits(struct report_builder *builder, struct charge *charges)
 
 	for (uint32_t p = 0; p < report->process_count; p++)
 		for (uint32_t l = 0; l < report->processes[p].loop_count; l++)
-			for (uint32_t s = 0; s < report->processes[p].loops[l].stall_count && !r; s++, count++) {
+			for (uint32_t s = 0; s < report->processes[p].loops[l].stall_count && !r;
+			     s++, count++) {
 				struct stall *stall = &report->processes[p].loops[l].stalls[s];
 
 				r = culprit(builder, stall, &stall->culprit);
@@ -172,7 +184,8 @@ int blame_left_out(struct report_builder *builder, const struct stall *stall)
 static int count_left_out(struct report_builder *builder)
 {
 	for (uint32_t i = 0; i < builder->left_out.count; i++) {
-		const struct blame *from = &((const struct handler_entry *)table_at(&builder->left_out, i))->blame;
+		const struct blame *from =
+			&((const struct handler_entry *)table_at(&builder->left_out, i))->blame;
 		struct blame *entry = entry_of(builder, &from->handler);
 
 		if (!entry)
@@ -210,12 +223,14 @@ static int count_flames(struct report_builder *builder)
 		struct handler handler = handler_of(builder, flame->key.stack);
 		struct blame *entry;
 
-		if (!handler.role || (!flame->key.in_turn && (flame->key.state == TS_BLOCKED || flame->key.state == TS_IDLE)))
+		if (!handler.role || (!flame->key.in_turn && (flame->key.state == TS_BLOCKED ||
+							      flame->key.state == TS_IDLE)))
 			continue;
 		entry = entry_of(builder, &handler);
 		if (!entry)
 			return -ENOMEM;
-		(flame->key.in_turn ? &entry->loop : &entry->elsewhere)->ns[flame->key.state] += flame->time.ns;
+		(flame->key.in_turn ? &entry->loop : &entry->elsewhere)->ns[flame->key.state] +=
+			flame->time.ns;
 		entry->gc_ns += flame->time.gc_ns;
 		entry->samples += flame->samples;
 	}
@@ -242,12 +257,14 @@ static int count_waits(struct report_builder *builder)
 	return 0;
 }
 
-/* What it took from the loops by what it did there itself (not by waiting for the GIL or a CPU, which is others' doing), and by making them wait. */
+/* What it took from the loops by what it did there itself (not by waiting for the GIL or a CPU,
+ * which is others' doing), and by making them wait. */
 static uint64_t cost(const struct blame *blame)
 {
 	const uint64_t *ns = blame->loop.ns;
 
-	return ns[TS_PYTHON] + ns[TS_NATIVE] + ns[TS_HELD_BLOCKED] + ns[TS_BLOCKED] + blame->made_loops_wait_ns;
+	return ns[TS_PYTHON] + ns[TS_NATIVE] + ns[TS_HELD_BLOCKED] + ns[TS_BLOCKED] +
+	       blame->made_loops_wait_ns;
 }
 
 int blame_worst_first(const void *a, const void *b)
@@ -257,7 +274,8 @@ int blame_worst_first(const void *a, const void *b)
 
 	if (left != right)
 		return left < right ? 1 : -1;
-	return (x->handler.frame.function > y->handler.frame.function) - (x->handler.frame.function < y->handler.frame.function);
+	return (x->handler.frame.function > y->handler.frame.function) -
+	       (x->handler.frame.function < y->handler.frame.function);
 }
 
 static int collect(struct report_builder *builder)
@@ -269,7 +287,8 @@ static int collect(struct report_builder *builder)
 		return -ENOMEM;
 	for (uint32_t i = 0; i < builder->handlers.count; i++) {
 		const struct handler_entry *entry = table_at(&builder->handlers, i);
-		const struct definition *function = dictionary_find(report->names, DEFINE_FUNCTION, entry->function);
+		const struct definition *function = dictionary_find(report->names, DEFINE_FUNCTION,
+								    entry->function);
 		struct blame *blame = &report->blame[report->blame_count++];
 
 		*blame = entry->blame;

@@ -32,7 +32,8 @@ void state_sums_add(struct state_sums *sums, const struct state_sums *from)
 
 uint64_t breakdown_stopped_ns(const struct breakdown *what)
 {
-	return what->stop_ns[STOP_SIGNAL] + what->stop_ns[STOP_TRACER] + what->stop_ns[STOP_FREEZER];
+	return what->stop_ns[STOP_SIGNAL] + what->stop_ns[STOP_TRACER] +
+	       what->stop_ns[STOP_FREEZER];
 }
 
 bool breakdown_is_stopped(const struct breakdown *what, enum stop_kind *ret_kind)
@@ -80,16 +81,20 @@ static int grow(void *entries, uint32_t count, uint32_t *room, size_t size)
 	return 0;
 }
 
-/* ── blockers and their stacks ───────────────────────────────────────────────────────────────────────────────────── */
+/* ── blockers and their stacks ───────────────────────────────────────────── */
 
-#define LINEAR_MAX 16 /* so many are searched one by one, more by blocker_slots: 1 + a place in blockers, or 0 */
+#define LINEAR_MAX                                                                                 \
+	16 /* so many are searched one by one, more by blocker_slots: 1 + a place in blockers, or  \
+	      0 */
 
-/* The slot that has the thread, or the empty one where it belongs. Half of them are empty at least. */
+/* The slot that has the thread, or the empty one where it belongs. Half of them are empty at least.
+ */
 static uint32_t *slot_of(const struct breakdown *what, const struct thread *thread)
 {
 	uint32_t mask = what->blocker_slot_count - 1, i = thread->index * 0x9e3779b1u & mask;
 
-	while (what->blocker_slots[i] && what->blockers[what->blocker_slots[i] - 1].thread != thread)
+	while (what->blocker_slots[i] &&
+	       what->blockers[what->blocker_slots[i] - 1].thread != thread)
 		i = (i + 1) & mask;
 	return &what->blocker_slots[i];
 }
@@ -112,8 +117,10 @@ static int index_blockers(struct breakdown *what)
 	return 0;
 }
 
-/* NULL: there is none, or *ret_err is -ENOMEM. The latest are looked at first: neighbouring intervals are mostly the same thread's. */
-static struct blocker *blocker_find(struct breakdown *what, const struct thread *thread, int *ret_err)
+/* NULL: there is none, or *ret_err is -ENOMEM. The latest are looked at first: neighbouring
+ * intervals are mostly the same thread's. */
+static struct blocker *blocker_find(struct breakdown *what, const struct thread *thread,
+				    int *ret_err)
 {
 	uint32_t i = what->blocker_count;
 
@@ -133,7 +140,8 @@ static struct blocker *blocker_find(struct breakdown *what, const struct thread 
 }
 
 /* Finds or makes the entry: 0, -ENOMEM, or -ENOSPC. */
-static int blocker_of(struct breakdown *what, const struct thread *thread, struct blocker **ret_blocker)
+static int blocker_of(struct breakdown *what, const struct thread *thread,
+		      struct blocker **ret_blocker)
 {
 	uint32_t room = what->blocker_room;
 	struct blocker *blocker;
@@ -144,11 +152,13 @@ static int blocker_of(struct breakdown *what, const struct thread *thread, struc
 		return err;
 	if (what->blocker_count >= (what->blocker_max ? what->blocker_max : BLOCKERS_MAX))
 		return -ENOSPC;
-	if (grow(&what->blockers, what->blocker_count, &what->blocker_room, sizeof(*what->blockers)) < 0)
+	if (grow(&what->blockers, what->blocker_count, &what->blocker_room,
+		 sizeof(*what->blockers)) < 0)
 		return -ENOMEM;
 	/* it may have been used before, and its list of stacks with it */
 	blocker = &what->blockers[what->blocker_count++];
-	*blocker = (struct blocker){.thread = thread, .stacks = blocker->stacks, .stack_room = blocker->stack_room};
+	*blocker = (struct blocker){
+		.thread = thread, .stacks = blocker->stacks, .stack_room = blocker->stack_room};
 	what->blockers_indexed &= room == what->blocker_room;
 	if (what->blockers_indexed)
 		*slot_of(what, thread) = what->blocker_count;
@@ -156,19 +166,23 @@ static int blocker_of(struct breakdown *what, const struct thread *thread, struc
 	return 0;
 }
 
-/* Where time of this stack goes: with too many others there, to stack 0. NULL when memory is short. */
-static struct stack_share *share_of(struct stack_share **shares, uint32_t *count, uint32_t *room, const struct stack_ref *ref)
+/* Where time of this stack goes: with too many others there, to stack 0. NULL when memory is short.
+ */
+static struct stack_share *share_of(struct stack_share **shares, uint32_t *count, uint32_t *room,
+				    const struct stack_ref *ref)
 {
 	const struct stack_ref none = {0};
 
 	for (uint32_t i = *count; i-- > 0;)
-		if ((*shares)[i].stack == ref->stack && (*shares)[i].task == ref->task && (*shares)[i].root == ref->root)
+		if ((*shares)[i].stack == ref->stack && (*shares)[i].task == ref->task &&
+		    (*shares)[i].root == ref->root)
 			return &(*shares)[i];
 	if (*count >= BREAKDOWN_MAX && (ref->stack || ref->task || ref->root))
 		return share_of(shares, count, room, &none);
 	if (grow(shares, *count, room, sizeof(**shares)) < 0)
 		return NULL;
-	(*shares)[*count] = (struct stack_share){.stack = ref->stack, .task = ref->task, .root = ref->root};
+	(*shares)[*count] = (struct stack_share){
+		.stack = ref->stack, .task = ref->task, .root = ref->root};
 	return &(*shares)[(*count)++];
 }
 
@@ -177,7 +191,8 @@ static struct stack_share *blocker_share(struct blocker *blocker, const struct s
 	return share_of(&blocker->stacks, &blocker->stack_count, &blocker->stack_room, ref);
 }
 
-int breakdown_add_blocker(struct breakdown *what, const struct thread *thread, enum thread_state state, uint64_t ns, uint64_t gc_ns,
+int breakdown_add_blocker(struct breakdown *what, const struct thread *thread,
+			  enum thread_state state, uint64_t ns, uint64_t gc_ns,
 			  const struct stack_ref *ref)
 {
 	struct stack_share *share = NULL;
@@ -197,7 +212,8 @@ int breakdown_add_blocker(struct breakdown *what, const struct thread *thread, e
 	return 0;
 }
 
-int breakdown_move_blocker(struct breakdown *what, const struct thread *thread, enum thread_state state, uint64_t ns, uint64_t old_gc_ns, uint64_t gc_ns,
+int breakdown_move_blocker(struct breakdown *what, const struct thread *thread,
+			   enum thread_state state, uint64_t ns, uint64_t old_gc_ns, uint64_t gc_ns,
 			   const struct stack_ref *ref)
 {
 	struct stack_share *share;
@@ -209,7 +225,8 @@ int breakdown_move_blocker(struct breakdown *what, const struct thread *thread, 
 	share = blocker_share(blocker, &(struct stack_ref){0});
 	if (!share)
 		return -ENOMEM;
-	if (share->states.ns[state] < ns) /* it was not among those that the time was added to (WAITERS_MAX) */
+	/* it was not among those that the time was added to (WAITERS_MAX) */
+	if (share->states.ns[state] < ns)
 		return 0;
 	share->states.ns[state] -= ns;
 	share->gc_ns -= old_gc_ns;
@@ -218,7 +235,8 @@ int breakdown_move_blocker(struct breakdown *what, const struct thread *thread, 
 	return breakdown_add_blocker(what, thread, state, ns, gc_ns, ref);
 }
 
-int breakdown_add_stop(struct breakdown *what, const struct thread *thread, enum stop_kind kind, uint64_t ns)
+int breakdown_add_stop(struct breakdown *what, const struct thread *thread, enum stop_kind kind,
+		       uint64_t ns)
 {
 	struct blocker *blocker;
 	int r = blocker_of(what, thread, &blocker);
@@ -230,10 +248,12 @@ int breakdown_add_stop(struct breakdown *what, const struct thread *thread, enum
 }
 
 /* Lists over many turns are by stack alone: a task or a run of a coroutine is in few of them. */
-static int merge_shares(struct stack_share **shares, uint32_t *count, uint32_t *room, const struct stack_share *from, uint32_t from_count)
+static int merge_shares(struct stack_share **shares, uint32_t *count, uint32_t *room,
+			const struct stack_share *from, uint32_t from_count)
 {
 	for (uint32_t i = 0; i < from_count; i++) {
-		struct stack_share *share = share_of(shares, count, room, &(struct stack_ref){.stack = from[i].stack});
+		struct stack_share *share = share_of(shares, count, room,
+						     &(struct stack_ref){.stack = from[i].stack});
 
 		if (!share)
 			return -ENOMEM;
@@ -254,10 +274,11 @@ static int merge_blocker(struct breakdown *what, const struct blocker *from)
 	for (int i = 0; i < STOP_KINDS; i++)
 		blocker->stop_ns[i] += from->stop_ns[i];
 	blocker->gc_ns += from->gc_ns;
-	return merge_shares(&blocker->stacks, &blocker->stack_count, &blocker->stack_room, from->stacks, from->stack_count);
+	return merge_shares(&blocker->stacks, &blocker->stack_count, &blocker->stack_room,
+			    from->stacks, from->stack_count);
 }
 
-/* ── the others ──────────────────────────────────────────────────────────────────────────────────────────────────── */
+/* ── the others ──────────────────────────────────────────────────────────── */
 
 int breakdown_add_syscall(struct breakdown *what, int32_t sysno, uint64_t ns)
 {
@@ -268,7 +289,8 @@ int breakdown_add_syscall(struct breakdown *what, int32_t sysno, uint64_t ns)
 		}
 	if (what->syscall_count >= BREAKDOWN_MAX && sysno != SYSNO_UNKNOWN)
 		return breakdown_add_syscall(what, SYSNO_UNKNOWN, ns);
-	if (grow(&what->syscalls, what->syscall_count, &what->syscall_room, sizeof(*what->syscalls)) < 0)
+	if (grow(&what->syscalls, what->syscall_count, &what->syscall_room,
+		 sizeof(*what->syscalls)) < 0)
 		return -ENOMEM;
 	what->syscalls[what->syscall_count++] = (struct syscall_share){.sysno = sysno, .ns = ns};
 	return 0;
@@ -276,7 +298,8 @@ int breakdown_add_syscall(struct breakdown *what, int32_t sysno, uint64_t ns)
 
 int breakdown_add_occupant(struct breakdown *what, uint32_t tid, uint32_t pid, uint64_t ns)
 {
-	/* threads of one process are one neighbour; what has no process (the idle CPU, the others) is told apart by its tid */
+	/* threads of one process are one neighbour; what has no process (the idle CPU, the others)
+	 * is told apart by its tid */
 	for (uint32_t i = what->preempted_by_count; i-- > 0;)
 		if (what->preempted_by[i].pid == pid && (pid || what->preempted_by[i].tid == tid)) {
 			what->preempted_by[i].ns += ns;
@@ -284,13 +307,15 @@ int breakdown_add_occupant(struct breakdown *what, uint32_t tid, uint32_t pid, u
 		}
 	if (what->preempted_by_count >= BREAKDOWN_MAX && tid != TID_OTHERS)
 		return breakdown_add_occupant(what, TID_OTHERS, 0, ns);
-	if (grow(&what->preempted_by, what->preempted_by_count, &what->preempted_by_room, sizeof(*what->preempted_by)) < 0)
+	if (grow(&what->preempted_by, what->preempted_by_count, &what->preempted_by_room,
+		 sizeof(*what->preempted_by)) < 0)
 		return -ENOMEM;
-	what->preempted_by[what->preempted_by_count++] = (struct cpu_share){.tid = tid, .pid = pid, .ns = ns};
+	what->preempted_by[what->preempted_by_count++] = (struct cpu_share){
+		.tid = tid, .pid = pid, .ns = ns};
 	return 0;
 }
 
-/* ── whole breakdowns ────────────────────────────────────────────────────────────────────────────────────────────── */
+/* ── whole breakdowns ────────────────────────────────────────────────────── */
 
 int breakdown_merge(struct breakdown *what, const struct breakdown *from)
 {
@@ -307,8 +332,11 @@ int breakdown_merge(struct breakdown *what, const struct breakdown *from)
 	for (uint32_t i = 0; i < from->syscall_count && !r; i++)
 		r = breakdown_add_syscall(what, from->syscalls[i].sysno, from->syscalls[i].ns);
 	for (uint32_t i = 0; i < from->preempted_by_count && !r; i++)
-		r = breakdown_add_occupant(what, from->preempted_by[i].tid, from->preempted_by[i].pid, from->preempted_by[i].ns);
-	return r ? r : merge_shares(&what->stacks, &what->stack_count, &what->stack_room, from->stacks, from->stack_count);
+		r = breakdown_add_occupant(what, from->preempted_by[i].tid,
+					   from->preempted_by[i].pid, from->preempted_by[i].ns);
+	return r ? r
+		 : merge_shares(&what->stacks, &what->stack_count, &what->stack_room, from->stacks,
+				from->stack_count);
 }
 
 /* NULL for an empty list, and when memory is short, which *ok remembers. */
@@ -324,8 +352,10 @@ static void *duplicate(const void *entries, uint32_t count, size_t size, bool *o
 
 size_t breakdown_bytes(const struct breakdown *copy)
 {
-	size_t bytes = copy->syscall_count * sizeof(*copy->syscalls) + copy->preempted_by_count * sizeof(*copy->preempted_by) +
-		       copy->stack_count * sizeof(*copy->stacks) + copy->blocker_count * sizeof(*copy->blockers);
+	size_t bytes = copy->syscall_count * sizeof(*copy->syscalls) +
+		       copy->preempted_by_count * sizeof(*copy->preempted_by) +
+		       copy->stack_count * sizeof(*copy->stacks) +
+		       copy->blocker_count * sizeof(*copy->blockers);
 
 	for (uint32_t i = 0; i < copy->blocker_count; i++)
 		bytes += copy->blockers[i].stack_count * sizeof(*copy->blockers[i].stacks);
@@ -338,10 +368,13 @@ int breakdown_copy(const struct breakdown *from, struct breakdown *ret_copy)
 	bool ok = true;
 
 	/* to the end in any case: afterwards it owns all that it points to */
-	copy.syscalls = duplicate(from->syscalls, from->syscall_count, sizeof(*from->syscalls), &ok);
-	copy.preempted_by = duplicate(from->preempted_by, from->preempted_by_count, sizeof(*from->preempted_by), &ok);
+	copy.syscalls = duplicate(from->syscalls, from->syscall_count, sizeof(*from->syscalls),
+				  &ok);
+	copy.preempted_by = duplicate(from->preempted_by, from->preempted_by_count,
+				      sizeof(*from->preempted_by), &ok);
 	copy.stacks = duplicate(from->stacks, from->stack_count, sizeof(*from->stacks), &ok);
-	copy.blockers = duplicate(from->blockers, from->blocker_count, sizeof(*from->blockers), &ok);
+	copy.blockers = duplicate(from->blockers, from->blocker_count, sizeof(*from->blockers),
+				  &ok);
 	copy.blocker_slots = NULL;
 	copy.blocker_slot_count = 0;
 	copy.syscall_room = copy.syscall_count;
@@ -351,7 +384,8 @@ int breakdown_copy(const struct breakdown *from, struct breakdown *ret_copy)
 	for (uint32_t i = 0; i < copy.blocker_room; i++) {
 		struct blocker *blocker = &copy.blockers[i];
 
-		blocker->stacks = duplicate(blocker->stacks, blocker->stack_count, sizeof(*blocker->stacks), &ok);
+		blocker->stacks = duplicate(blocker->stacks, blocker->stack_count,
+					    sizeof(*blocker->stacks), &ok);
 		blocker->stack_room = blocker->stack_count;
 	}
 	if (!ok) {
@@ -373,7 +407,8 @@ static int blocker_compare(const void *a, const void *b)
 	const struct blocker *x = a, *y = b;
 	int order = descending(state_sums_total(&x->states), state_sums_total(&y->states));
 
-	return order ? order : (x->thread->tid > y->thread->tid) - (x->thread->tid < y->thread->tid);
+	return order ? order
+		     : (x->thread->tid > y->thread->tid) - (x->thread->tid < y->thread->tid);
 }
 
 static int syscall_compare(const void *a, const void *b)
@@ -407,16 +442,20 @@ void breakdown_sort(struct breakdown *what)
 	what->blockers_indexed = false;
 	for (uint32_t i = 0; i < what->blocker_count; i++)
 		if (what->blockers[i].stack_count)
-			qsort(what->blockers[i].stacks, what->blockers[i].stack_count, sizeof(*what->stacks), stack_compare);
+			qsort(what->blockers[i].stacks, what->blockers[i].stack_count,
+			      sizeof(*what->stacks), stack_compare);
 	if (what->stack_count)
 		qsort(what->stacks, what->stack_count, sizeof(*what->stacks), stack_compare);
 	/* qsort() of nothing must not be given NULL */
 	if (what->blocker_count)
-		qsort(what->blockers, what->blocker_count, sizeof(*what->blockers), blocker_compare);
+		qsort(what->blockers, what->blocker_count, sizeof(*what->blockers),
+		      blocker_compare);
 	if (what->syscall_count)
-		qsort(what->syscalls, what->syscall_count, sizeof(*what->syscalls), syscall_compare);
+		qsort(what->syscalls, what->syscall_count, sizeof(*what->syscalls),
+		      syscall_compare);
 	if (what->preempted_by_count)
-		qsort(what->preempted_by, what->preempted_by_count, sizeof(*what->preempted_by), occupant_compare);
+		qsort(what->preempted_by, what->preempted_by_count, sizeof(*what->preempted_by),
+		      occupant_compare);
 }
 
 void breakdown_reset(struct breakdown *what)
@@ -425,7 +464,8 @@ void breakdown_reset(struct breakdown *what)
 	what->throttled_ns = what->gc_ns = 0;
 	memset(what->stop_ns, 0, sizeof(what->stop_ns));
 	what->blockers_indexed = false;
-	what->blocker_count = what->syscall_count = what->preempted_by_count = what->stack_count = 0;
+	what->blocker_count = what->syscall_count = what->preempted_by_count = what->stack_count =
+		0;
 }
 
 void breakdown_done(struct breakdown *what)

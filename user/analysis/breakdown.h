@@ -1,9 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * breakdown.h - adds up where the time of a stall went (struct breakdown of report.h). Internal to the room.
+ * breakdown.h - adds up where the time of a stall went (struct breakdown of report.h). Internal to
+ * the room.
  *
- * The working breakdown of a turn is emptied for every turn and allocates nothing once it has grown. The lists stay short whatever a stream says:
- * blockers are bounded by BLOCKERS_MAX (what others held up is nobody's), all others by BREAKDOWN_MAX. (Its own `stacks` a turn in progress keeps elsewhere: stacks.h.)
+ * The working breakdown of a turn is emptied for every turn and allocates nothing once it has
+ * grown. The lists stay short whatever a stream says: blockers are bounded by BLOCKERS_MAX (what
+ * others held up is nobody's), all others by BREAKDOWN_MAX. (Its own `stacks` a turn in progress
+ * keeps elsewhere: stacks.h.)
  */
 #ifndef GILSCOPE_ANALYSIS_BREAKDOWN_H
 #define GILSCOPE_ANALYSIS_BREAKDOWN_H
@@ -12,9 +15,9 @@
 
 #include "analysis/report.h"
 
-#define BREAKDOWN_MAX 256
-#define BLOCKERS_MAX  1024
-#define BLOCKERS_MIN  16     /* … and that many, however many loops share … */
+#define BREAKDOWN_MAX  256
+#define BLOCKERS_MAX   1024
+#define BLOCKERS_MIN   16    /* … and that many, however many loops share … */
 #define BLOCKERS_TOTAL 65536 /* … these, so that memory does not grow with loops times blockers */
 
 /* A sample, as something that time can be added to. All 0: no stack is known. */
@@ -27,16 +30,21 @@ struct stack_ref {
 void state_sums_add(struct state_sums *sums, const struct state_sums *from);
 
 /* Each adds `ns` to its entry. 0 or -ENOMEM. `ref` may be NULL: stacks are not kept. */
-int breakdown_add_blocker(struct breakdown *what, const struct thread *thread, enum thread_state state, uint64_t ns, uint64_t gc_ns,
+int breakdown_add_blocker(struct breakdown *what, const struct thread *thread,
+			  enum thread_state state, uint64_t ns, uint64_t gc_ns,
 			  const struct stack_ref *ref);
 /* So much of what was added to the blocker it was stopped from outside. */
-int breakdown_add_stop(struct breakdown *what, const struct thread *thread, enum stop_kind kind, uint64_t ns);
-/* With BREAKDOWN_MAX others already there the call counts as SYSNO_UNKNOWN, and the task as TID_OTHERS. */
+int breakdown_add_stop(struct breakdown *what, const struct thread *thread, enum stop_kind kind,
+		       uint64_t ns);
+/* With BREAKDOWN_MAX others already there the call counts as SYSNO_UNKNOWN, and the task as
+ * TID_OTHERS. */
 int breakdown_add_syscall(struct breakdown *what, int32_t sysno, uint64_t ns);
 int breakdown_add_occupant(struct breakdown *what, uint32_t tid, uint32_t pid, uint64_t ns);
 
-/* The stack of some of the blocker's time has become known: that much, added with `old_gc_ns` before, moves from stack 0 there. */
-int breakdown_move_blocker(struct breakdown *what, const struct thread *thread, enum thread_state state, uint64_t ns, uint64_t old_gc_ns, uint64_t gc_ns,
+/* The stack of some of the blocker's time has become known: that much, added with `old_gc_ns`
+ * before, moves from stack 0 there. */
+int breakdown_move_blocker(struct breakdown *what, const struct thread *thread,
+			   enum thread_state state, uint64_t ns, uint64_t old_gc_ns, uint64_t gc_ns,
 			   const struct stack_ref *ref);
 
 /* Adds all of `from` to `what`; of stacks, what differs by task or root only becomes one. */
@@ -45,7 +53,8 @@ int breakdown_merge(struct breakdown *what, const struct breakdown *from);
 int breakdown_copy(const struct breakdown *from, struct breakdown *ret_copy);
 /* The memory that a copy points to. */
 size_t breakdown_bytes(const struct breakdown *copy);
-/* Brings every list into the order most first; equal ones by number, so that a report is always the same. */
+/* Brings every list into the order most first; equal ones by number, so that a report is always the
+ * same. */
 void breakdown_sort(struct breakdown *what);
 
 /* Empties it and keeps the memory. */

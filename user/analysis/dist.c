@@ -5,9 +5,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Values below 64 have a bucket each; above, the octave [2^e, 2^(e+1)) has 64 buckets of 2^(e-6). */
-#define SUB_BITS 6
-#define SUB_COUNT (1u << SUB_BITS)
+/* Values below 64 have a bucket each; above, the octave [2^e, 2^(e+1)) has 64 buckets of 2^(e-6).
+ */
+#define SUB_BITS     6
+#define SUB_COUNT    (1u << SUB_BITS)
 #define BUCKET_COUNT ((64 - SUB_BITS + 1) * SUB_COUNT)
 
 static unsigned int bucket_of(uint64_t ns)
@@ -82,7 +83,8 @@ uint64_t dist_percentile(const struct dist *dist, double share)
 
 int dist_grown(struct dist *before, const struct dist *now, struct dist_growth *ret_growth)
 {
-	struct dist_growth growth = {.count = now->count - before->count, .sum_ns = now->sum_ns - before->sum_ns};
+	struct dist_growth growth = {.count = now->count - before->count,
+				     .sum_ns = now->sum_ns - before->sum_ns};
 	uint32_t *buckets = before->buckets, grown = 0;
 
 	if (growth.count) {
@@ -96,7 +98,8 @@ int dist_grown(struct dist *before, const struct dist *now, struct dist_growth *
 			return -ENOMEM;
 		for (unsigned int i = 0; i < BUCKET_COUNT; i++)
 			if (now->buckets[i] != buckets[i])
-				growth.buckets[growth.bucket_count++] = (struct dist_bucket){i, now->buckets[i] - buckets[i]};
+				growth.buckets[growth.bucket_count++] = (struct dist_bucket){
+					i, now->buckets[i] - buckets[i]};
 		memcpy(buckets, now->buckets, BUCKET_COUNT * sizeof(*buckets));
 	}
 	*before = *now;

@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * dist.h - the distribution of many lengths of time in fixed memory: exact count, sum and maximum, percentiles within 1/64 (1.6 %).
+ * dist.h - the distribution of many lengths of time in fixed memory: exact count, sum and maximum,
+ * percentiles within 1/64 (1.6 %).
  *
- * Buckets are log-linear: 64 per power of two, so every bucket's width is at most 1/64 of its lower bound.
+ * Buckets are log-linear: 64 per power of two, so every bucket's width is at most 1/64 of its lower
+ * bound.
  */
 #ifndef GILSCOPE_ANALYSIS_DIST_H
 #define GILSCOPE_ANALYSIS_DIST_H
@@ -18,12 +20,14 @@ struct dist {
 int dist_add(struct dist *dist, uint64_t ns);
 void dist_done(struct dist *dist);
 
-/* The smallest bucket bound that at least `share` (0 … 1) of the values do not exceed, never above the maximum; 0 when empty. */
+/* The smallest bucket bound that at least `share` (0 … 1) of the values do not exceed, never above
+ * the maximum; 0 when empty. */
 uint64_t dist_percentile(const struct dist *dist, double share);
 
 /*
- * What came to a distribution between two looks at it: the buckets that grew. Distributions of disjoint stretches of time add up to that of all of them,
- * but for the maximum: growth does not tell it, whoever adds growths sets `max_ns` himself.
+ * What came to a distribution between two looks at it: the buckets that grew. Distributions of
+ * disjoint stretches of time add up to that of all of them, but for the maximum: growth does not
+ * tell it, whoever adds growths sets `max_ns` himself.
  */
 struct dist_growth {
 	uint64_t count, sum_ns;
@@ -32,7 +36,8 @@ struct dist_growth {
 	} *buckets;
 	uint32_t bucket_count;
 };
-/* `before` is what it was then, a zeroed struct at first; becomes a copy of `now`, which only ever grew. 0 or -ENOMEM: then nothing has changed. */
+/* `before` is what it was then, a zeroed struct at first; becomes a copy of `now`, which only ever
+ * grew. 0 or -ENOMEM: then nothing has changed. */
 int dist_grown(struct dist *before, const struct dist *now, struct dist_growth *ret_growth);
 void dist_growth_done(struct dist_growth *growth);
 /* 0 or -ENOMEM. */

@@ -1,14 +1,16 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * flames.c - time by thread, state and stack, and waiting for the GIL by who waited for whom, as the report shows them: what was told with a stack, and
- * the rest of each thread's state without one. So the sums are those of the threads' states, exactly.
+ * flames.c - time by thread, state and stack, and waiting for the GIL by who waited for whom, as
+ * the report shows them: what was told with a stack, and the rest of each thread's state without
+ * one. So the sums are those of the threads' states, exactly.
  */
 #include <errno.h>
 #include <stdlib.h>
 
 #include "analysis/fold.h"
 
-/* The rest of the thread's time in the state; 0 also if more was told than there is, which the model's order of calls rules out. */
+/* The rest of the thread's time in the state; 0 also if more was told than there is, which the
+ * model's order of calls rules out. */
 static uint64_t rest(uint64_t total, uint64_t told)
 {
 	return total > told ? total - told : 0;
@@ -16,7 +18,8 @@ static uint64_t rest(uint64_t total, uint64_t told)
 
 static uint64_t rest_of(const struct thread_fold *thread, unsigned int state, bool in_turn)
 {
-	uint64_t total = in_turn ? thread->turn_ns[state] : thread->report.states.ns[state] - thread->turn_ns[state];
+	uint64_t total = in_turn ? thread->turn_ns[state]
+				 : thread->report.states.ns[state] - thread->turn_ns[state];
 
 	return rest(total, thread->told_ns[state][in_turn]);
 }
@@ -34,19 +37,21 @@ static int fill_flames(struct report_builder *builder, size_t threads)
 {
 	struct report *report = &builder->report;
 
-	report->flames = reallocarray(NULL, builder->flames.count + threads * TS_COUNT * 2 + 1, sizeof(*report->flames));
+	report->flames = reallocarray(NULL, builder->flames.count + threads * TS_COUNT * 2 + 1,
+				      sizeof(*report->flames));
 	if (!report->flames)
 		return -ENOMEM;
 	for (uint32_t n = 0; n < builder->flames.count; n++) {
 		const struct flame_entry *entry = table_at(&builder->flames, n);
 
 		if (entry->time.ns)
-			report->flames[report->flame_count++] = (struct flame){.thread = entry->key.thread,
-									       .stack = entry->key.stack,
-									       .state = (enum thread_state)entry->key.state,
-									       .in_turn = entry->key.in_turn,
-									       .ns = entry->time.ns,
-									       .samples = entry->samples};
+			report->flames[report->flame_count++] = (struct flame){
+				.thread = entry->key.thread,
+				.stack = entry->key.stack,
+				.state = (enum thread_state)entry->key.state,
+				.in_turn = entry->key.in_turn,
+				.ns = entry->time.ns,
+				.samples = entry->samples};
 	}
 	for (const struct thread_fold *thread = builder->threads; thread; thread = thread->next)
 		for (unsigned int n = 0; n < TS_COUNT * 2; n++) {
@@ -54,7 +59,10 @@ static int fill_flames(struct report_builder *builder, size_t threads)
 
 			if (ns)
 				report->flames[report->flame_count++] = (struct flame){
-					.thread = thread->report.thread, .state = (enum thread_state)(n / 2), .in_turn = n % 2, .ns = ns};
+					.thread = thread->report.thread,
+					.state = (enum thread_state)(n / 2),
+					.in_turn = n % 2,
+					.ns = ns};
 		}
 	return 0;
 }
@@ -63,24 +71,27 @@ static int fill_waits(struct report_builder *builder, size_t threads)
 {
 	struct report *report = &builder->report;
 
-	report->wait_flames = reallocarray(NULL, builder->waits.count + threads + 1, sizeof(*report->wait_flames));
+	report->wait_flames = reallocarray(NULL, builder->waits.count + threads + 1,
+					   sizeof(*report->wait_flames));
 	if (!report->wait_flames)
 		return -ENOMEM;
 	for (uint32_t n = 0; n < builder->waits.count; n++) {
 		const struct wait_entry *entry = table_at(&builder->waits, n);
 
 		if (entry->ns)
-			report->wait_flames[report->wait_flame_count++] = (struct wait_flame){.waiter = entry->key.waiter,
-											      .holder = entry->key.holder,
-											      .waiter_stack = entry->key.waiter_stack,
-											      .holder_stack = entry->key.holder_stack,
-											      .ns = entry->ns};
+			report->wait_flames[report->wait_flame_count++] = (struct wait_flame){
+				.waiter = entry->key.waiter,
+				.holder = entry->key.holder,
+				.waiter_stack = entry->key.waiter_stack,
+				.holder_stack = entry->key.holder_stack,
+				.ns = entry->ns};
 	}
 	for (const struct thread_fold *thread = builder->threads; thread; thread = thread->next) {
 		uint64_t ns = rest(thread->report.states.ns[TS_GIL_WAIT], thread->wait_told_ns);
 
 		if (ns)
-			report->wait_flames[report->wait_flame_count++] = (struct wait_flame){.waiter = thread->report.thread, .ns = ns};
+			report->wait_flames[report->wait_flame_count++] = (struct wait_flame){
+				.waiter = thread->report.thread, .ns = ns};
 	}
 	return 0;
 }

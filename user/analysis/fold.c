@@ -99,11 +99,13 @@ static void on_loop(void *ctx, struct loop *loop)
 	loop_fold(ctx, loop);
 }
 
-static void add_to_turn(struct report_builder *builder, struct loop_fold *loop, const struct thread_fold *thread, const struct interval *i)
+static void add_to_turn(struct report_builder *builder, struct loop_fold *loop,
+			const struct thread_fold *thread, const struct interval *i)
 {
 	uint64_t dur = i->end - i->start;
 
-	/* who had the CPU counts when it is certain that the thread was ready for it all the time */
+	/* who had the CPU counts when it is certain that the thread was ready for it all the time
+	 */
 	if (i->state == TS_RUNNABLE || i->state == TS_HELD_RUNNABLE)
 		check(builder, breakdown_merge(&loop->now, &loop->meanwhile));
 	breakdown_reset(&loop->meanwhile);
@@ -117,7 +119,9 @@ static void add_to_turn(struct report_builder *builder, struct loop_fold *loop, 
 	if (i->gc)
 		loop->now.gc_ns += gc_share(i->thread->process, true, NULL, i->state, dur);
 	if (builder->report.stacks)
-		check(builder, turn_interval(builder, &loop->stacks, i, sysno_is_stop(i->sysno) ? &(struct stack_ref){0} : &thread->still));
+		check(builder, turn_interval(builder, &loop->stacks, i,
+					     sysno_is_stop(i->sysno) ? &(struct stack_ref){0}
+								     : &thread->still));
 }
 
 static void on_interval(void *ctx, const struct interval *i)
@@ -153,7 +157,8 @@ static void on_interval(void *ctx, const struct interval *i)
 
 static void on_sample(void *ctx, const struct sample *sample)
 {
-	struct stack_ref ref = {sample->stack, sample->task, sample->root, sample->flags & EVF_STACK_GC};
+	struct stack_ref ref = {sample->stack, sample->task, sample->root,
+				sample->flags & EVF_STACK_GC};
 	struct report_builder *builder = ctx;
 	struct thread_fold *thread = thread_fold(builder, sample->thread);
 	struct loop_fold *loop = sample->thread->loop ? sample->thread->loop->data : NULL;
@@ -213,18 +218,21 @@ static void on_contention(void *ctx, const struct contention *contention)
 }
 
 /*
- * The same for who had the CPU, which is told before the thread that waited for it. A thread that moves to another CPU's queue waits for one of the
- * two at a time, so an instant that has an occupant gets no second one.
+ * The same for who had the CPU, which is told before the thread that waited for it. A thread that
+ * moves to another CPU's queue waits for one of the two at a time, so an instant that has an
+ * occupant gets no second one.
  */
 static void preempt(struct report_builder *builder, struct loop_fold *loop, const struct run *run)
 {
 	const struct thread *waiter = loop->loop->thread;
 	uint64_t from = later(later(run->start, waiter->ts_state), loop->ts_preempted);
-	bool waits = (waiter->state == TS_RUNNABLE || waiter->state == TS_HELD_RUNNABLE) && waiter->cpu == run->cpu;
+	bool waits = (waiter->state == TS_RUNNABLE || waiter->state == TS_HELD_RUNNABLE) &&
+		     waiter->cpu == run->cpu;
 
 	if (!loop->in_turn || !waits || from >= run->end)
 		return;
-	check(builder, breakdown_add_occupant(&loop->meanwhile, run->tid, run->pid, run->end - from));
+	check(builder,
+	      breakdown_add_occupant(&loop->meanwhile, run->tid, run->pid, run->end - from));
 	loop->ts_preempted = run->end;
 }
 
@@ -301,9 +309,13 @@ int stall_make(struct report_builder *builder, const struct loop_fold *loop, str
 }
 
 /* Keeps the turn in progress as a stall. */
-static int keep_stall(struct report_builder *builder, struct loop_fold *loop, const struct turn *turn)
+static int keep_stall(struct report_builder *builder, struct loop_fold *loop,
+		      const struct turn *turn)
 {
-	struct stall stall = {.start = turn->start, .end = turn->end, .ongoing = turn->ongoing, .whole = turn->whole};
+	struct stall stall = {.start = turn->start,
+			      .end = turn->end,
+			      .ongoing = turn->ongoing,
+			      .whole = turn->whole};
 	int r = stall_make(builder, loop, &stall);
 
 	if (r < 0)

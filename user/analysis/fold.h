@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * fold.h - what the fold keeps while the model runs. Internal to the room; fold.c writes it, with stacks.c and waits.c, report.c makes the report of
- * it, with flames.c and blame.c.
+ * fold.h - what the fold keeps while the model runs. Internal to the room; fold.c writes it, with
+ * stacks.c and waits.c, report.c makes the report of it, with flames.c and blame.c.
  *
- * Every object of the model carries its part in `data`. The builder owns the parts and frees them through its lists, so it may outlive the world.
+ * Every object of the model carries its part in `data`. The builder owns the parts and frees them
+ * through its lists, so it may outlive the world.
  */
 #ifndef GILSCOPE_ANALYSIS_FOLD_H
 #define GILSCOPE_ANALYSIS_FOLD_H
@@ -29,18 +30,22 @@ struct thread_fold {
 	struct thread_fold *next;
 	struct thread_report report;
 	bool had_loop;
-	uint64_t turn_ns[TS_COUNT];	/* of report.states: inside turns */
-	uint64_t told_ns[TS_COUNT][2];	/* of report.states: in `flames`, with a stack; [1]: inside turns */
-	struct time cpu[2][2];		/* python, native since the last sample of the clock, in_turn as above */
-	struct stack_ref still;		/* of a thread off the CPU or waiting for the GIL: where it stands */
-	int32_t sysno;			/* of the latest interval */
-	bool hold_sampled;		/* a stack was taken since it has the GIL … */
-	struct stack_ref hold;		/* … the latest */
-	struct early *early;		/* … or not yet: EARLY_MAX, made when first needed */
+	uint64_t turn_ns[TS_COUNT]; /* of report.states: inside turns */
+	uint64_t told_ns[TS_COUNT]
+			[2]; /* of report.states: in `flames`, with a stack; [1]: inside turns */
+	struct time
+		cpu[2][2]; /* python, native since the last sample of the clock, in_turn as above */
+	struct stack_ref
+		still;	       /* of a thread off the CPU or waiting for the GIL: where it stands */
+	int32_t sysno;	       /* of the latest interval */
+	bool hold_sampled;     /* a stack was taken since it has the GIL … */
+	struct stack_ref hold; /* … the latest */
+	struct early *early;   /* … or not yet: EARLY_MAX, made when first needed */
 	uint32_t early_count;
-	uint64_t waited_ns;	/* of the wait interval that is open: told in `waits` */
-	uint64_t wait_told_ns;	/* of all its waits: told in `waits` */
-	uint32_t wait_entry;	/* number of the one of `waits` that was told last: mostly it is the next one, too */
+	uint64_t waited_ns;    /* of the wait interval that is open: told in `waits` */
+	uint64_t wait_told_ns; /* of all its waits: told in `waits` */
+	uint32_t wait_entry;   /* number of the one of `waits` that was told last: mostly it is the
+				  next one, too */
 };
 
 struct gil_fold {
@@ -55,9 +60,11 @@ struct loop_fold {
 	uint64_t ts_turn;
 	uint64_t ts_preempted; /* who had the CPU is known up to here */
 	struct breakdown now;
-	struct breakdown meanwhile; /* who had the CPU during the interval that is open, if it proves to be one of waiting for it */
+	struct breakdown meanwhile; /* who had the CPU during the interval that is open, if it
+				       proves to be one of waiting for it */
 	struct turn_stacks stacks;
-	/* finished turns; the array has room for one stall more, the one that is going on while a report is made */
+	/* finished turns; the array has room for one stall more, the one that is going on while a
+	 * report is made */
 	struct loop_report report;
 	uint32_t stall_room;
 	struct stall ongoing; /* of the latest report */
@@ -97,7 +104,7 @@ struct report_builder {
 	uint64_t stall_ns;
 	bool without_flames;
 	uint64_t valid_ns; /* on a CPU, so far from a sample its stack is the thread's */
-	int error; /* the first, -ENOMEM: the callbacks cannot return it */
+	int error;	   /* the first, -ENOMEM: the callbacks cannot return it */
 	struct thread_fold *threads;
 	struct gil_fold *gils;
 	struct process_fold *processes;
@@ -106,13 +113,14 @@ struct report_builder {
 	struct table handlers; /* for counting by handler, empty in between */
 	struct table left_out; /* struct handler_entry: stalls that are not listed, by culprit */
 	size_t stall_bytes;    /* of all that are */
-	struct report report; /* the latest */
+	struct report report;  /* the latest */
 };
 
 /*
- * Who made whom wait has as many answers as there are waiters and holders, and every stretch of a hold, or of a neighbour on the CPU, is added to all
- * who wait. So of more than this many who wait at a time for one GIL or one CPU, it is known of these: loops' threads, then those that wait longest. The
- * others wait for nobody known.
+ * Who made whom wait has as many answers as there are waiters and holders, and every stretch of a
+ * hold, or of a neighbour on the CPU, is added to all who wait. So of more than this many who wait
+ * at a time for one GIL or one CPU, it is known of these: loops' threads, then those that wait
+ * longest. The others wait for nobody known.
  */
 #define WAITERS_MAX 256
 
@@ -129,7 +137,8 @@ static inline struct thread_fold *thread_fold(struct report_builder *builder, st
 	return thread->data ? thread->data : thread_fold_new(builder, thread);
 }
 
-/* Makes sure that there is room for two more entries in the loop's stalls: one to keep, one spare. 0 or -ENOMEM. */
+/* Makes sure that there is room for two more entries in the loop's stalls: one to keep, one spare.
+ * 0 or -ENOMEM. */
 int loop_fold_reserve(struct loop_fold *loop);
 /* Lists the finished stall, which is the loop's from then on whatever is returned. 0 or -ENOMEM. */
 int stall_list(struct report_builder *builder, struct loop_fold *loop, struct stall *stall);
@@ -138,38 +147,51 @@ size_t stall_bytes(const struct stall *stall);
 /* blame.c: charges the handler behind it before it is forgotten. 0 or -ENOMEM. */
 int blame_left_out(struct report_builder *builder, const struct stall *stall);
 
-/* Makes the stall of the turn in progress, as if it ended now; start, end and the like are the caller's. 0 or -ENOMEM. */
+/* Makes the stall of the turn in progress, as if it ended now; start, end and the like are the
+ * caller's. 0 or -ENOMEM. */
 int stall_make(struct report_builder *builder, const struct loop_fold *loop, struct stall *stall);
-/* The same with all of it. 1: it is a stall; 0: it is none yet; or -ENOMEM. The stall is empty unless there is one. */
-int stall_make_ongoing(struct report_builder *builder, const struct loop_fold *loop, struct stall *stall);
+/* The same with all of it. 1: it is a stall; 0: it is none yet; or -ENOMEM. The stall is empty
+ * unless there is one. */
+int stall_make_ongoing(struct report_builder *builder, const struct loop_fold *loop,
+		       struct stall *stall);
 void stall_done(struct stall *stall);
-/* Names of tasks become known late (COMM), so those still missing are asked for with every report. */
+/* Names of tasks become known late (COMM), so those still missing are asked for with every report.
+ */
 void name_occupants(const struct world *world, struct breakdown *what);
-/* It looked like a loop until Python said that it was none: the turns it seemed to make meanwhile were none either. */
+/* It looked like a loop until Python said that it was none: the turns it seemed to make meanwhile
+ * were none either. */
 bool loop_was_none(const struct loop_fold *loop);
 
 /*
- * How much of `ns` in this state is collecting garbage: by the traced begins and ends (`traced`), or in a process whose collections are seen by samples
- * alone, by the sample that the time belongs to. (The collector's flag is the interpreter's, so only who has the GIL can be at it.)
+ * How much of `ns` in this state is collecting garbage: by the traced begins and ends (`traced`),
+ * or in a process whose collections are seen by samples alone, by the sample that the time belongs
+ * to. (The collector's flag is the interpreter's, so only who has the GIL can be at it.)
  */
-static inline uint64_t gc_share(const struct process *process, bool traced, const struct stack_ref *ref, enum thread_state state, uint64_t ns)
+static inline uint64_t gc_share(const struct process *process, bool traced,
+				const struct stack_ref *ref, enum thread_state state, uint64_t ns)
 {
 	if (process->info.gc[0] == 's')
 		return ref && ref->gc && thread_state_holds(state) ? ns : 0;
 	return traced ? ns : 0;
 }
 
-/* Samples of a thread on a CPU that are further apart than this are not what a clock of that rate made. */
+/* Samples of a thread on a CPU that are further apart than this are not what a clock of that rate
+ * made. */
 uint64_t sample_valid_ns(uint32_t rate_hz);
 
 /* stacks.c: what the thread's samples say of its time over the window */
-void stacks_interval(struct report_builder *builder, struct thread_fold *thread, const struct interval *i);
-void stacks_sample(struct report_builder *builder, struct thread_fold *thread, const struct sample *sample, const struct stack_ref *ref);
+void stacks_interval(struct report_builder *builder, struct thread_fold *thread,
+		     const struct interval *i);
+void stacks_sample(struct report_builder *builder, struct thread_fold *thread,
+		   const struct sample *sample, const struct stack_ref *ref);
 
 /* waits.c: who made whom wait for the GIL */
-void waits_held(struct report_builder *builder, struct thread_fold *holder, const struct interval *i);
-void waits_sample(struct report_builder *builder, struct thread_fold *holder, const struct sample *sample, const struct stack_ref *ref);
-void waits_waited(struct report_builder *builder, struct thread_fold *waiter, const struct interval *i);
+void waits_held(struct report_builder *builder, struct thread_fold *holder,
+		const struct interval *i);
+void waits_sample(struct report_builder *builder, struct thread_fold *holder,
+		  const struct sample *sample, const struct stack_ref *ref);
+void waits_waited(struct report_builder *builder, struct thread_fold *waiter,
+		  const struct interval *i);
 
 /* flames.c, blame.c: fill these fields of the report. 0 or -ENOMEM */
 int report_flames(struct report_builder *builder);
@@ -177,8 +199,10 @@ int report_blame(struct report_builder *builder);
 
 /* blame.c: the handler of a stack; HANDLER_NONE when there is nothing to find it with */
 struct handler handler_of(const struct report_builder *builder, uint32_t stack);
-/* The handler with the most time in these, HANDLER_NONE when the most of what is known was in none. 0 or -ENOMEM. */
-int handler_most(struct report_builder *builder, const struct stack_share *shares, uint32_t count, struct handler *ret_handler);
+/* The handler with the most time in these, HANDLER_NONE when the most of what is known was in none.
+ * 0 or -ENOMEM. */
+int handler_most(struct report_builder *builder, const struct stack_share *shares, uint32_t count,
+		 struct handler *ret_handler);
 /* For qsort(): the order of report.blame. */
 int blame_worst_first(const void *a, const void *b);
 /* The handlers of all blockers. */

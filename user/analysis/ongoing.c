@@ -10,10 +10,12 @@ bool loop_was_none(const struct loop_fold *loop)
 {
 	const struct loop *now = loop->loop->thread->loop;
 
-	return (!now && loop->loop->by_behaviour) || (now != loop->loop && !loop->report.longest_ns);
+	return (!now && loop->loop->by_behaviour) ||
+	       (now != loop->loop && !loop->report.longest_ns);
 }
 
-int stall_make_ongoing(struct report_builder *builder, const struct loop_fold *loop, struct stall *stall)
+int stall_make_ongoing(struct report_builder *builder, const struct loop_fold *loop,
+		       struct stall *stall)
 {
 	uint64_t dur = loop->in_turn ? state_sums_total(&loop->now.states) : 0;
 	int r;
@@ -37,18 +39,21 @@ static bool is_certain(const struct loop_fold *loop)
 
 bool report_builder_stalled(const struct report_builder *builder, uint64_t ts)
 {
-	for (const struct process_fold *process = builder->processes; process; process = process->next)
+	for (const struct process_fold *process = builder->processes; process;
+	     process = process->next)
 		for (uint32_t n = 0; n < process->loop_count; n++) {
 			const struct loop_fold *loop = process->loops[n];
 
-			if (is_certain(loop) && ts > loop->ts_turn && ts - loop->ts_turn >= builder->stall_ns)
+			if (is_certain(loop) && ts > loop->ts_turn &&
+			    ts - loop->ts_turn >= builder->stall_ns)
 				return true;
 		}
 	return false;
 }
 
 /* What the thread of the loop is doing now. */
-static void look(const struct report_builder *builder, const struct loop_fold *loop, struct ongoing *ongoing)
+static void look(const struct report_builder *builder, const struct loop_fold *loop,
+		 struct ongoing *ongoing)
 {
 	const struct thread *thread = loop->loop->thread;
 	const struct thread_fold *fold = thread->data;
@@ -68,7 +73,8 @@ static void look(const struct report_builder *builder, const struct loop_fold *l
 	ongoing->holder_handler = handler_of(builder, ongoing->holder_stack);
 }
 
-static int tell_loop(struct report_builder *builder, const struct world *world, const struct loop_fold *loop,
+static int tell_loop(struct report_builder *builder, const struct world *world,
+		     const struct loop_fold *loop,
 		     int (*tell)(void *ctx, const struct ongoing *ongoing), void *ctx)
 {
 	struct ongoing ongoing = {.report = &builder->report, .loop = loop->loop};
@@ -83,7 +89,8 @@ static int tell_loop(struct report_builder *builder, const struct world *world, 
 	return r;
 }
 
-int report_builder_ongoing(struct report_builder *builder, const struct world *world, int (*tell)(void *ctx, const struct ongoing *ongoing), void *ctx)
+int report_builder_ongoing(struct report_builder *builder, const struct world *world,
+			   int (*tell)(void *ctx, const struct ongoing *ongoing), void *ctx)
 {
 	int r = builder->error;
 
@@ -95,7 +102,8 @@ int report_builder_ongoing(struct report_builder *builder, const struct world *w
 	return r;
 }
 
-const struct stall *report_builder_stall(const struct report_builder *builder, const struct loop *loop, uint64_t start)
+const struct stall *report_builder_stall(const struct report_builder *builder,
+					 const struct loop *loop, uint64_t start)
 {
 	const struct loop_fold *fold = loop->data;
 
@@ -116,7 +124,8 @@ static void forget(struct report_builder *builder, struct loop_report *report, u
 	if (!old)
 		return;
 	report->stall_count -= old;
-	memmove(report->stalls, report->stalls + old, report->stall_count * sizeof(*report->stalls));
+	memmove(report->stalls, report->stalls + old,
+		report->stall_count * sizeof(*report->stalls));
 }
 
 void report_builder_forget(struct report_builder *builder, uint64_t ts)

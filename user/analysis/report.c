@@ -22,7 +22,9 @@ static void tables_init(struct report_builder *builder)
 	builder->handlers = TABLE(struct handler_entry, function, DEFINE_FUNCTIONS_MAX + 1);
 }
 
-struct report_builder *report_builder_new(uint64_t stall_ns, const struct stream_head *head, const struct dictionary *names, struct handler_finder *finder)
+struct report_builder *report_builder_new(uint64_t stall_ns, const struct stream_head *head,
+					  const struct dictionary *names,
+					  struct handler_finder *finder)
 {
 	struct report_builder *builder = calloc(1, sizeof(*builder));
 
@@ -109,10 +111,10 @@ static void gil_fold_free(struct gil_fold *gil)
 	free(gil);
 }
 
-#define LIST_FREE(list, function)                                                                                                                    \
-	for (__typeof__(list) item_ = (list), next_; item_; item_ = next_) {                                                                         \
-		next_ = item_->next;                                                                                                                 \
-		function(item_);                                                                                                                     \
+#define LIST_FREE(list, function)                                                                  \
+	for (__typeof__(list) item_ = (list), next_; item_; item_ = next_) {                       \
+		next_ = item_->next;                                                               \
+		function(item_);                                                                   \
 	}
 
 void report_builder_free(struct report_builder *builder)
@@ -136,12 +138,14 @@ void name_occupants(const struct world *world, struct breakdown *what)
 		struct cpu_share *share = &what->preempted_by[i];
 
 		if (!share->comm[0] && share->tid && share->tid != TID_OTHERS)
-			strncpy(share->comm, world_comm(world, share->tid), sizeof(share->comm) - 1);
+			strncpy(share->comm, world_comm(world, share->tid),
+				sizeof(share->comm) - 1);
 	}
 }
 
 /* The turn in progress, when it is a stall already, as the entry behind the finished ones. */
-static int report_ongoing(struct report_builder *builder, struct loop_fold *loop, struct loop_report *report)
+static int report_ongoing(struct report_builder *builder, struct loop_fold *loop,
+			  struct loop_report *report)
 {
 	uint64_t dur = loop->in_turn ? state_sums_total(&loop->now.states) : 0;
 	struct stall *stall = &loop->ongoing;
@@ -162,7 +166,8 @@ static int report_ongoing(struct report_builder *builder, struct loop_fold *loop
 	return breakdown_merge(&report->stalled, &stall->what);
 }
 
-static int report_loop(struct report_builder *builder, struct loop_fold *loop, const struct world *world, struct loop_report *report)
+static int report_loop(struct report_builder *builder, struct loop_fold *loop,
+		       const struct world *world, struct loop_report *report)
 {
 	int r;
 
@@ -209,7 +214,8 @@ static void report_gil(struct report *report, struct gil *gil)
 	process->gils[process->gil_count++] = fold ? fold->report : (struct gil_report){.gil = gil};
 }
 
-/* Arrays of the right size; the counts are 0 again afterwards, report_thread() and its like fill them. */
+/* Arrays of the right size; the counts are 0 again afterwards, report_thread() and its like fill
+ * them. */
 static int report_allocate(struct report *report, const struct world *world)
 {
 	uint32_t count = 0, position = 0;
@@ -263,7 +269,8 @@ static int report_fill(struct report_builder *builder, const struct world *world
 			if (loop_was_none(fold->loops[n]))
 				continue;
 			((struct thread_fold *)fold->loops[n]->loop->thread->data)->had_loop = true;
-			if (report_loop(builder, fold->loops[n], world, &process->loops[process->loop_count++]) < 0)
+			if (report_loop(builder, fold->loops[n], world,
+					&process->loops[process->loop_count++]) < 0)
 				return -ENOMEM;
 		}
 	}
@@ -272,7 +279,8 @@ static int report_fill(struct report_builder *builder, const struct world *world
 	return 0;
 }
 
-int report_builder_finish(struct report_builder *builder, const struct world *world, bool truncated, const struct report **ret_report)
+int report_builder_finish(struct report_builder *builder, const struct world *world, bool truncated,
+			  const struct report **ret_report)
 {
 	struct report *report = &builder->report;
 	int r = builder->error;
@@ -284,7 +292,9 @@ int report_builder_finish(struct report_builder *builder, const struct world *wo
 	report->truncated = truncated || report->window.full;
 	report->stall_ns = builder->stall_ns;
 	report->unknown_ns = report->sampled_ns = report->thread_ns = 0;
-	report->stack_evidence.distinct = report->names ? dictionary_count(report->names, DEFINE_STACK) : 0;
+	report->stack_evidence.distinct = report->names
+						  ? dictionary_count(report->names, DEFINE_STACK)
+						  : 0;
 	report->stack_evidence.full = report->stack_evidence.distinct >= DEFINE_STACKS_MAX;
 	r = report_allocate(report, world);
 	if (r < 0)

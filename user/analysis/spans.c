@@ -46,7 +46,9 @@ static int reserve(struct spans *spans, uint32_t index)
 
 static struct thread_spans *thread_spans(struct spans *spans, const struct thread *thread)
 {
-	struct thread_spans **found = reserve(spans, thread->index) < 0 ? NULL : &spans->threads[thread->index];
+	struct thread_spans **found = reserve(spans, thread->index) < 0
+					      ? NULL
+					      : &spans->threads[thread->index];
 
 	if (found && !*found)
 		*found = calloc(1, sizeof(**found));
@@ -57,12 +59,13 @@ static struct thread_spans *thread_spans(struct spans *spans, const struct threa
 	return *found;
 }
 
-/* ── states ──────────────────────────────────────────────────────────────────────────────────────────────────────── */
+/* ── states ──────────────────────────────────────────────────────────────── */
 
 static bool same_state(const struct interval *a, const struct interval *b)
 {
-	return a->state == b->state && a->gil == b->gil && a->sysno == b->sysno && a->cpu == b->cpu && a->throttled == b->throttled &&
-	       a->sampled == b->sampled && a->gc == b->gc && a->generation == b->generation;
+	return a->state == b->state && a->gil == b->gil && a->sysno == b->sysno &&
+	       a->cpu == b->cpu && a->throttled == b->throttled && a->sampled == b->sampled &&
+	       a->gc == b->gc && a->generation == b->generation;
 }
 
 static void tell_state(const struct spans *spans, const struct interval *span)
@@ -71,7 +74,8 @@ static void tell_state(const struct spans *spans, const struct interval *span)
 		spans->sink.state(spans->sink.ctx, span);
 }
 
-static void add_state(const struct spans *spans, struct thread_spans *thread, const struct interval *i)
+static void add_state(const struct spans *spans, struct thread_spans *thread,
+		      const struct interval *i)
 {
 	struct interval *open = &thread->state;
 
@@ -83,7 +87,7 @@ static void add_state(const struct spans *spans, struct thread_spans *thread, co
 	*open = *i;
 }
 
-/* ── stacks ──────────────────────────────────────────────────────────────────────────────────────────────────────── */
+/* ── stacks ──────────────────────────────────────────────────────────────── */
 
 static void tell_stack(const struct spans *spans, const struct stack_span *span)
 {
@@ -91,13 +95,15 @@ static void tell_stack(const struct spans *spans, const struct stack_span *span)
 		spans->sink.stack(spans->sink.ctx, span);
 }
 
-static void add_stack(const struct spans *spans, struct thread_spans *thread, const struct stack_span *span)
+static void add_stack(const struct spans *spans, struct thread_spans *thread,
+		      const struct stack_span *span)
 {
 	struct stack_span *open = &thread->stack;
 
 	if (span->start == span->end)
 		return;
-	if (open->thread && open->end == span->start && open->stack == span->stack && open->task == span->task && open->sampled == span->sampled) {
+	if (open->thread && open->end == span->start && open->stack == span->stack &&
+	    open->task == span->task && open->sampled == span->sampled) {
 		open->end = span->end;
 		return;
 	}
@@ -106,7 +112,8 @@ static void add_stack(const struct spans *spans, struct thread_spans *thread, co
 }
 
 /* What ran without a stack so far was there; too much time for one sample is nobody's. */
-static void settle(const struct spans *spans, struct thread_spans *thread, const struct stack_ref *ref)
+static void settle(const struct spans *spans, struct thread_spans *thread,
+		   const struct stack_ref *ref)
 {
 	struct stack_span *running = &thread->running;
 
@@ -136,7 +143,8 @@ static void on_interval(void *ctx, const struct interval *i)
 	add_state(spans, thread, i);
 	if (i->state == TS_PYTHON || i->state == TS_NATIVE) {
 		if (!thread->running.thread || thread->running.end != i->start)
-			thread->running = (struct stack_span){.thread = i->thread, .start = i->start, .sampled = true};
+			thread->running = (struct stack_span){
+				.thread = i->thread, .start = i->start, .sampled = true};
 		thread->running.end = i->end;
 		thread->still = (struct stack_ref){0};
 		return;
@@ -147,7 +155,9 @@ static void on_interval(void *ctx, const struct interval *i)
 	still = thread->still;
 	if (sysno_is_stop(i->sysno))
 		still = (struct stack_ref){0};
-	add_stack(spans, thread, &(struct stack_span){i->thread, i->start, i->end, still.stack, still.task, false});
+	add_stack(
+		spans, thread,
+		&(struct stack_span){i->thread, i->start, i->end, still.stack, still.task, false});
 }
 
 /* The same rules as in stacks.c, so that a graph made of spans and one made of the report agree. */
@@ -171,7 +181,7 @@ static void on_sample(void *ctx, const struct sample *sample)
 		thread->still = ref;
 }
 
-/* ── what passes as it is ────────────────────────────────────────────────────────────────────────────────────────── */
+/* ── what passes as it is ────────────────────────────────────────────────── */
 
 static void on_hold(void *ctx, const struct hold *hold)
 {
@@ -225,7 +235,7 @@ struct model_sink spans_sink(struct spans *spans)
 				   .ctx = spans};
 }
 
-/* ── begin and end ───────────────────────────────────────────────────────────────────────────────────────────────── */
+/* ── begin and end ───────────────────────────────────────────────────────── */
 
 struct spans *spans_new(struct span_sink sink, uint32_t rate_hz)
 {

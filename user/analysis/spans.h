@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * spans.h - the recording as spans, for those who draw it: what state every thread was in, which stack it had, who held which GIL, what turns the loops made.
+ * spans.h - the recording as spans, for those who draw it: what state every thread was in, which
+ * stack it had, who held which GIL, what turns the loops made.
  *
- * A stage between the model and a drawing. It merges what the model had to cut, and says over time what samples say at instants. Its memory is bounded by
- * the threads. Per thread and kind the spans come in order of time and do not overlap; between threads and kinds there is no order.
+ * A stage between the model and a drawing. It merges what the model had to cut, and says over time
+ * what samples say at instants. Its memory is bounded by the threads. Per thread and kind the spans
+ * come in order of time and do not overlap; between threads and kinds there is no order.
  */
 #ifndef GILSCOPE_ANALYSIS_SPANS_H
 #define GILSCOPE_ANALYSIS_SPANS_H
@@ -11,8 +13,10 @@
 #include "model/model.h"
 
 /*
- * Where in Python a thread was. Off the CPU, and while it waits for the GIL, that is exact. On a CPU (`sampled`) a stretch belongs to the next sample in it
- * or at its end, what is behind the last one to that; a stretch without a sample, or further from one than the clock could be, has stack 0.
+ * Where in Python a thread was. Off the CPU, and while it waits for the GIL, that is exact. On a
+ * CPU (`sampled`) a stretch belongs to the next sample in it or at its end, what is behind the last
+ * one to that; a stretch without a sample, or further from one than the clock could be, has stack
+ * 0.
  */
 struct stack_span {
 	struct thread *thread;
@@ -21,16 +25,28 @@ struct stack_span {
 	bool sampled;
 };
 
-/* All may be NULL. A thread's state and stack spans are gapless, from its first appearance in the window to its exit or the window's end. */
+/* All may be NULL. A thread's state and stack spans are gapless, from its first appearance in the
+ * window to its exit or the window's end. */
 struct span_sink {
-	void (*state)(void *ctx, const struct interval *span); /* neighbours differ in state, gil, sysno, cpu, throttled, sampled or gc; `in_turn` means nothing */
-	void (*stack)(void *ctx, const struct stack_span *span); /* neighbours differ in stack, task or sampled */
-	void (*clock)(void *ctx, const struct sample *sample);	 /* a sample of the clock: the thread's stack now, on a CPU */
-	void (*hold)(void *ctx, const struct hold *hold);	 /* per GIL in order of time and without overlap */
+	void (*state)(void *ctx,
+		      const struct interval
+			      *span); /* neighbours differ in state, gil, sysno, cpu, throttled,
+					 sampled or gc; `in_turn` means nothing */
+	void (*stack)(
+		void *ctx,
+		const struct stack_span *span); /* neighbours differ in stack, task or sampled */
+	void (*clock)(void *ctx,
+		      const struct sample *
+			      sample); /* a sample of the clock: the thread's stack now, on a CPU */
+	void (*hold)(void *ctx,
+		     const struct hold *hold); /* per GIL in order of time and without overlap */
 	void (*wait)(void *ctx, const struct gil_wait *wait);
-	void (*turn)(void *ctx, const struct turn *turn);	 /* per loop likewise */
-	void (*waiters)(void *ctx, const struct gil *gil, uint64_t ts); /* so many (gil->waiters) wait from now on; per GIL in order of time */
-	void (*loss)(void *ctx, const struct loss *loss);	 /* in order of their begins; they may overlap */
+	void (*turn)(void *ctx, const struct turn *turn); /* per loop likewise */
+	void (*waiters)(void *ctx, const struct gil *gil,
+			uint64_t ts); /* so many (gil->waiters) wait from now on; per GIL in order
+					 of time */
+	void (*loss)(void *ctx,
+		     const struct loss *loss); /* in order of their begins; they may overlap */
 	void *ctx;
 };
 
@@ -41,7 +57,8 @@ struct spans *spans_new(struct span_sink sink, uint32_t rate_hz);
 void spans_free(struct spans *spans);
 struct model_sink spans_sink(struct spans *spans);
 
-/* Tells what is still kept back; after world_end(). 0, or -ENOMEM when memory was short meanwhile: then spans are missing. */
+/* Tells what is still kept back; after world_end(). 0, or -ENOMEM when memory was short meanwhile:
+ * then spans are missing. */
 int spans_finish(struct spans *spans);
 
 #endif

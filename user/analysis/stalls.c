@@ -1,13 +1,15 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * stalls.c - which finished stalls a report lists: the longest, as many as STALLS_BYTES_MAX has room for. The others are in its sums, and counted.
+ * stalls.c - which finished stalls a report lists: the longest, as many as STALLS_BYTES_MAX has
+ * room for. The others are in its sums, and counted.
  */
 #include <errno.h>
 #include <stdlib.h>
 
 #include "analysis/fold.h"
 
-/* What becomes of stalls when there are too many: those longer than `ns` stay, and of those as long as that so many. */
+/* What becomes of stalls when there are too many: those longer than `ns` stay, and of those as long
+ * as that so many. */
 struct selection {
 	uint64_t ns;
 	uint32_t ties;
@@ -25,7 +27,8 @@ static uint64_t length_of(const struct stall *stall)
 
 size_t stall_bytes(const struct stall *stall)
 {
-	return sizeof(*stall) + breakdown_bytes(&stall->what) + stall->part_count * sizeof(*stall->parts);
+	return sizeof(*stall) + breakdown_bytes(&stall->what) +
+	       stall->part_count * sizeof(*stall->parts);
 }
 
 static int leave_out(struct report_builder *builder, struct loop_fold *loop, struct stall *stall)
@@ -60,7 +63,8 @@ static struct selection choose(struct listed *listed, uint32_t count)
 	return selection;
 }
 
-static int apply(struct report_builder *builder, struct loop_fold *loop, struct selection *selection)
+static int apply(struct report_builder *builder, struct loop_fold *loop,
+		 struct selection *selection)
 {
 	struct loop_report *report = &loop->report;
 	uint32_t kept = 0;
@@ -90,19 +94,22 @@ static int make_room(struct report_builder *builder)
 	uint32_t count = 0;
 	int r = 0;
 
-	for (const struct process_fold *process = builder->processes; process; process = process->next)
+	for (const struct process_fold *process = builder->processes; process;
+	     process = process->next)
 		for (uint32_t n = 0; n < process->loop_count; n++)
 			count += process->loops[n]->report.stall_count;
 	listed = calloc(count + 1, sizeof(*listed));
 	if (!listed)
 		return -ENOMEM;
 	count = 0;
-	for (const struct process_fold *process = builder->processes; process; process = process->next)
+	for (const struct process_fold *process = builder->processes; process;
+	     process = process->next)
 		for (uint32_t n = 0; n < process->loop_count; n++)
 			for (uint32_t i = 0; i < process->loops[n]->report.stall_count; i++) {
 				const struct stall *stall = &process->loops[n]->report.stalls[i];
 
-				listed[count++] = (struct listed){length_of(stall), stall_bytes(stall)};
+				listed[count++] = (struct listed){length_of(stall),
+								  stall_bytes(stall)};
 			}
 	selection = choose(listed, count);
 	free(listed);

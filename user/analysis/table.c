@@ -23,7 +23,8 @@ static uint32_t *slot_of(const struct table *table, const void *key)
 {
 	uint32_t mask = table->room * 2 - 1, i = (uint32_t)hash_of(table, key) & mask;
 
-	while (table->slots[i] && memcmp(table_at(table, table->slots[i] - 1), key, table->key_bytes))
+	while (table->slots[i] &&
+	       memcmp(table_at(table, table->slots[i] - 1), key, table->key_bytes))
 		i = (i + 1) & mask;
 	return &table->slots[i];
 }

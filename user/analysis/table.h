@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * table.h - entries found by their first bytes, in the order in which they came. For folds and views.
+ * table.h - entries found by their first bytes, in the order in which they came. For folds and
+ * views.
  *
- * An entry is a struct of the caller's whose first member is the key: key_bytes long, without padding. Adding allocates only when the table grows;
- * entries may move then. A zeroed table with the three sizes set is empty.
+ * An entry is a struct of the caller's whose first member is the key: key_bytes long, without
+ * padding. Adding allocates only when the table grows; entries may move then. A zeroed table with
+ * the three sizes set is empty.
  */
 #ifndef GILSCOPE_ANALYSIS_TABLE_H
 #define GILSCOPE_ANALYSIS_TABLE_H
@@ -16,12 +18,17 @@ struct table {
 	uint32_t limit; /* of entries */
 	uint32_t count, room;
 	void *entries;
-	uint32_t *slots; /* 1 + an entry's number, at the place that its key hashes to or behind it; twice as many as `room`, a power of two */
+	uint32_t *slots; /* 1 + an entry's number, at the place that its key hashes to or behind it;
+			    twice as many as `room`, a power of two */
 };
 
-#define TABLE(type, key, limit_) ((struct table){.entry_bytes = sizeof(type), .key_bytes = sizeof(((type *)0)->key), .limit = (limit_)})
+#define TABLE(type, key, limit_)                                                                   \
+	((struct table){.entry_bytes = sizeof(type),                                               \
+			.key_bytes = sizeof(((type *)0)->key),                                     \
+			.limit = (limit_)})
 
-/* The entry of the key; made, with the rest zeroed, when there is none. 0, -ENOMEM, or -ENOSPC: the limit is reached. */
+/* The entry of the key; made, with the rest zeroed, when there is none. 0, -ENOMEM, or -ENOSPC: the
+ * limit is reached. */
 int table_get(struct table *table, const void *key, void **ret_entry);
 static inline void *table_at(const struct table *table, uint32_t i)
 {

@@ -25,7 +25,7 @@ void turn_done(struct turn_stacks *turn)
 	table_done(&turn->shares);
 }
 
-/* ── parts ───────────────────────────────────────────────────────────────────────────────────────────────────────── */
+/* ── parts ───────────────────────────────────────────────────────────────── */
 
 /* With no room for another one, the last becomes the rest, of no handler. */
 static uint32_t part_new(struct turn_parts *parts, const struct turn_part *part)
@@ -42,26 +42,31 @@ static uint32_t part_new(struct turn_parts *parts, const struct turn_part *part)
 }
 
 /*
- * The part that a stretch belongs to: that of the latest known stack, if the handler and its run are the same. What is not known ends no part, it has
- * one of its own for the whole turn.
+ * The part that a stretch belongs to: that of the latest known stack, if the handler and its run
+ * are the same. What is not known ends no part, it has one of its own for the whole turn.
  */
-static uint32_t part_of(const struct report_builder *builder, struct turn_parts *parts, const struct stack_ref *ref, uint64_t start)
+static uint32_t part_of(const struct report_builder *builder, struct turn_parts *parts,
+			const struct stack_ref *ref, uint64_t start)
 {
-	struct turn_part part = {.start = start, .end = start, .root = ref->root, .task = ref->task};
+	struct turn_part part = {
+		.start = start, .end = start, .root = ref->root, .task = ref->task};
 	const struct turn_part *current = parts->current ? &parts->list[parts->current - 1] : NULL;
 
 	if (!ref->stack) {
 		if (!parts->unknown)
-			parts->unknown = part_new(parts, &(struct turn_part){.start = start, .end = start});
+			parts->unknown = part_new(
+				parts, &(struct turn_part){.start = start, .end = start});
 		return parts->unknown;
 	}
 	part.handler = handler_of(builder, ref->stack);
-	if (!current || current->handler.frame.function != part.handler.frame.function || current->root != part.root)
+	if (!current || current->handler.frame.function != part.handler.frame.function ||
+	    current->root != part.root)
 		parts->current = part_new(parts, &part);
 	return parts->current;
 }
 
-static uint32_t parts_add(const struct report_builder *builder, struct turn_parts *parts, const struct stack_ref *ref, uint64_t start, uint64_t end)
+static uint32_t parts_add(const struct report_builder *builder, struct turn_parts *parts,
+			  const struct stack_ref *ref, uint64_t start, uint64_t end)
 {
 	uint32_t number = part_of(builder, parts, ref, start);
 	struct turn_part *part = &parts->list[number - 1];
@@ -73,11 +78,13 @@ static uint32_t parts_add(const struct report_builder *builder, struct turn_part
 	return number - 1;
 }
 
-/* ── shares ──────────────────────────────────────────────────────────────────────────────────────────────────────── */
+/* ── shares ──────────────────────────────────────────────────────────────── */
 
-static struct turn_share *share_of(struct turn_stacks *turn, uint32_t part, const struct stack_ref *ref)
+static struct turn_share *share_of(struct turn_stacks *turn, uint32_t part,
+				   const struct stack_ref *ref)
 {
-	struct turn_share key = {.key = {.part = part, .stack = ref->stack, .task = ref->task, .root = ref->root}};
+	struct turn_share key = {
+		.key = {.part = part, .stack = ref->stack, .task = ref->task, .root = ref->root}};
 	void *entry = NULL;
 	int r;
 
@@ -92,10 +99,12 @@ static struct turn_share *share_of(struct turn_stacks *turn, uint32_t part, cons
 	return entry;
 }
 
-static int add(const struct report_builder *builder, struct turn_stacks *turn, const struct stack_ref *ref, uint64_t start, uint64_t end,
-	       enum thread_state state, uint64_t ns, uint64_t gc_ns)
+static int add(const struct report_builder *builder, struct turn_stacks *turn,
+	       const struct stack_ref *ref, uint64_t start, uint64_t end, enum thread_state state,
+	       uint64_t ns, uint64_t gc_ns)
 {
-	struct turn_share *share = share_of(turn, parts_add(builder, &turn->parts, ref, start, end), ref);
+	struct turn_share *share = share_of(turn, parts_add(builder, &turn->parts, ref, start, end),
+					    ref);
 
 	if (!share)
 		return -ENOMEM;
@@ -105,18 +114,21 @@ static int add(const struct report_builder *builder, struct turn_stacks *turn, c
 }
 
 /* Whose the time is that was kept back, if the next that is known is `ref`. */
-static struct stack_ref owner(const struct report_builder *builder, const struct turn_stacks *turn, const struct stack_ref *ref)
+static struct stack_ref owner(const struct report_builder *builder, const struct turn_stacks *turn,
+			      const struct stack_ref *ref)
 {
 	return turn->ns[0] + turn->ns[1] <= builder->valid_ns ? *ref : (struct stack_ref){0};
 }
 
-int turn_interval(struct report_builder *builder, struct turn_stacks *turn, const struct interval *i, const struct stack_ref *still)
+int turn_interval(struct report_builder *builder, struct turn_stacks *turn,
+		  const struct interval *i, const struct stack_ref *still)
 {
 	uint64_t ns = i->end - i->start;
 	int n = i->state == TS_NATIVE;
 
 	if (i->state != on_cpu[n])
-		return add(builder, turn, still, i->start, i->end, i->state, ns, gc_share(i->thread->process, i->gc, still, i->state, ns));
+		return add(builder, turn, still, i->start, i->end, i->state, ns,
+			   gc_share(i->thread->process, i->gc, still, i->state, ns));
 	if (!turn->ns[0] && !turn->ns[1])
 		turn->start = i->start;
 	turn->end = i->end;
@@ -125,22 +137,26 @@ int turn_interval(struct report_builder *builder, struct turn_stacks *turn, cons
 	return 0;
 }
 
-int turn_sample(struct report_builder *builder, struct turn_stacks *turn, const struct process *process, const struct stack_ref *ref)
+int turn_sample(struct report_builder *builder, struct turn_stacks *turn,
+		const struct process *process, const struct stack_ref *ref)
 {
 	struct stack_ref whose = owner(builder, turn, ref);
 	int r = 0;
 
 	for (int n = 0; n < 2 && !r; n++)
 		if (turn->ns[n])
-			r = add(builder, turn, &whose, turn->start, turn->end, on_cpu[n], turn->ns[n],
-				turn->gc_ns[n] ? turn->gc_ns[n] : gc_share(process, false, &whose, on_cpu[n], turn->ns[n]));
+			r = add(builder, turn, &whose, turn->start, turn->end, on_cpu[n],
+				turn->ns[n],
+				turn->gc_ns[n]
+					? turn->gc_ns[n]
+					: gc_share(process, false, &whose, on_cpu[n], turn->ns[n]));
 	turn->ns[0] = turn->ns[1] = turn->gc_ns[0] = turn->gc_ns[1] = 0;
 	turn->last = *ref;
 	turn->sampled = true;
 	return r;
 }
 
-/* ── the end ─────────────────────────────────────────────────────────────────────────────────────────────────────── */
+/* ── the end ─────────────────────────────────────────────────────────────── */
 
 static int compare(uint64_t a, uint64_t b)
 {
@@ -178,8 +194,10 @@ struct stack_ref turn_latest(const struct report_builder *builder, const struct 
 }
 
 /* All shares, with what was kept back, and room for that. NULL when memory is short. */
-static struct turn_share *shares_so_far(const struct report_builder *builder, const struct turn_stacks *turn, const struct process *process,
-					struct turn_parts *parts, uint32_t *ret_count)
+static struct turn_share *shares_so_far(const struct report_builder *builder,
+					const struct turn_stacks *turn,
+					const struct process *process, struct turn_parts *parts,
+					uint32_t *ret_count)
 {
 	struct stack_ref whose = turn_latest(builder, turn);
 	struct turn_share *shares = reallocarray(NULL, turn->shares.count + 2, sizeof(*shares));
@@ -194,10 +212,13 @@ static struct turn_share *shares_so_far(const struct report_builder *builder, co
 
 		if (!turn->ns[n])
 			continue;
-		*share = (struct turn_share){.key = {.stack = whose.stack, .task = whose.task, .root = whose.root}};
+		*share = (struct turn_share){
+			.key = {.stack = whose.stack, .task = whose.task, .root = whose.root}};
 		share->key.part = parts_add(builder, parts, &whose, turn->start, turn->end);
 		share->states.ns[on_cpu[n]] = turn->ns[n];
-		share->gc_ns = turn->gc_ns[n] ? turn->gc_ns[n] : gc_share(process, false, &whose, on_cpu[n], turn->ns[n]);
+		share->gc_ns = turn->gc_ns[n]
+				       ? turn->gc_ns[n]
+				       : gc_share(process, false, &whose, on_cpu[n], turn->ns[n]);
 		count++;
 	}
 	*ret_count = count;
@@ -225,8 +246,10 @@ static void fill_parts(struct turn_parts *parts, struct turn_share *shares, uint
 	qsort(parts->list, parts->count, sizeof(parts->list[0]), by_start);
 }
 
-/* The shares of all parts by stack, and the stack that most was spent in, in all its tasks and runs. */
-static uint32_t fill_stacks(struct stack_share *stacks, uint32_t *ret_largest, struct turn_share *shares, uint32_t count)
+/* The shares of all parts by stack, and the stack that most was spent in, in all its tasks and
+ * runs. */
+static uint32_t fill_stacks(struct stack_share *stacks, uint32_t *ret_largest,
+			    struct turn_share *shares, uint32_t count)
 {
 	uint64_t most = 0, ns = 0;
 	uint32_t n = 0;
@@ -236,10 +259,13 @@ static uint32_t fill_stacks(struct stack_share *stacks, uint32_t *ret_largest, s
 		const struct turn_share *share = &shares[i];
 
 		if (!i || by_stack(&shares[i - 1], share))
-			stacks[n++] = (struct stack_share){.stack = share->key.stack, .task = share->key.task, .root = share->key.root};
+			stacks[n++] = (struct stack_share){.stack = share->key.stack,
+							   .task = share->key.task,
+							   .root = share->key.root};
 		state_sums_add(&stacks[n - 1].states, &share->states);
 		stacks[n - 1].gc_ns += share->gc_ns;
-		ns = (i && shares[i - 1].key.stack == share->key.stack ? ns : 0) + state_sums_total(&share->states);
+		ns = (i && shares[i - 1].key.stack == share->key.stack ? ns : 0) +
+		     state_sums_total(&share->states);
 		if (share->key.stack && ns > most) {
 			most = ns;
 			*ret_largest = share->key.stack;
@@ -248,7 +274,8 @@ static uint32_t fill_stacks(struct stack_share *stacks, uint32_t *ret_largest, s
 	return n;
 }
 
-int turn_fill(struct report_builder *builder, const struct turn_stacks *turn, const struct process *process, struct stall *stall)
+int turn_fill(struct report_builder *builder, const struct turn_stacks *turn,
+	      const struct process *process, struct stall *stall)
 {
 	struct turn_parts parts = turn->parts;
 	struct breakdown *what = &stall->what;

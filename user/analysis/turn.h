@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * turn.h - where in Python a turn in progress spends its time: by stack, and by what ran one after the other. Internal to the room.
+ * turn.h - where in Python a turn in progress spends its time: by stack, and by what ran one after
+ * the other. Internal to the room.
  *
- * Time off the CPU and time of waiting comes with its stack. Time on a CPU is kept back until the next sample and belongs to that, or to the last one
- * when the turn ends; when it is longer than `valid_ns` (report_builder) its stack is not known.
+ * Time off the CPU and time of waiting comes with its stack. Time on a CPU is kept back until the
+ * next sample and belongs to that, or to the last one when the turn ends; when it is longer than
+ * `valid_ns` (report_builder) its stack is not known.
  *
  * A turn allocates nothing once the table has grown.
  */
@@ -46,14 +48,19 @@ struct turn_stacks {
 void turn_begin(struct turn_stacks *turn);
 void turn_done(struct turn_stacks *turn);
 
-/* An interval of the loop's thread; `still` is the stack it has when it is off the CPU or waits. 0 or -ENOMEM. */
-int turn_interval(struct report_builder *builder, struct turn_stacks *turn, const struct interval *i, const struct stack_ref *still);
-int turn_sample(struct report_builder *builder, struct turn_stacks *turn, const struct process *process, const struct stack_ref *ref);
+/* An interval of the loop's thread; `still` is the stack it has when it is off the CPU or waits. 0
+ * or -ENOMEM. */
+int turn_interval(struct report_builder *builder, struct turn_stacks *turn,
+		  const struct interval *i, const struct stack_ref *still);
+int turn_sample(struct report_builder *builder, struct turn_stacks *turn,
+		const struct process *process, const struct stack_ref *ref);
 
 /* Where a thread on a CPU is, as far as samples tell. */
 struct stack_ref turn_latest(const struct report_builder *builder, const struct turn_stacks *turn);
 
-/* Fills the stall's what.stacks and what is made of them, as if the turn ended now. The turn may go on. 0 or -ENOMEM. */
-int turn_fill(struct report_builder *builder, const struct turn_stacks *turn, const struct process *process, struct stall *stall);
+/* Fills the stall's what.stacks and what is made of them, as if the turn ended now. The turn may go
+ * on. 0 or -ENOMEM. */
+int turn_fill(struct report_builder *builder, const struct turn_stacks *turn,
+	      const struct process *process, struct stall *stall);
 
 #endif

@@ -2,10 +2,12 @@
 /*
  * waits.c - who made whom wait for the GIL, and where in Python both were meanwhile.
  *
- * A stretch with the GIL is over: it is added to the blockers of every loop in a turn that waits for that GIL just now, and to the waits of every thread
- * that does. Holders are told before waiters (model.h), so no wait is over before its holder's part has come here.
+ * A stretch with the GIL is over: it is added to the blockers of every loop in a turn that waits
+ * for that GIL just now, and to the waits of every thread that does. Holders are told before
+ * waiters (model.h), so no wait is over before its holder's part has come here.
  *
- * Its stack is the holder's latest since it has the GIL. What comes before the first is told without a stack, remembered, and moved when that is taken.
+ * Its stack is the holder's latest since it has the GIL. What comes before the first is told
+ * without a stack, remembered, and moved when that is taken.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -17,7 +19,8 @@ static uint64_t later(uint64_t a, uint64_t b)
 	return a > b ? a : b;
 }
 
-static struct wait_entry *wait_of(struct report_builder *builder, const struct thread *waiter, uint32_t waiter_stack, const struct thread *holder,
+static struct wait_entry *wait_of(struct report_builder *builder, const struct thread *waiter,
+				  uint32_t waiter_stack, const struct thread *holder,
 				  uint32_t holder_stack)
 {
 	struct wait_entry key = {.key = {waiter, holder, waiter_stack, holder_stack}};
@@ -31,14 +34,17 @@ static struct wait_entry *wait_of(struct report_builder *builder, const struct t
 }
 
 /* With no room for it, the time stays with those whose holder is not known. */
-static void wait_add(struct report_builder *builder, struct thread_fold *fold, const struct thread *waiter, const struct thread *holder,
+static void wait_add(struct report_builder *builder, struct thread_fold *fold,
+		     const struct thread *waiter, const struct thread *holder,
 		     uint32_t holder_stack, uint64_t ns)
 {
 	uint32_t stack = fold->still.stack;
-	struct wait_entry *entry = fold->wait_entry < builder->waits.count ? table_at(&builder->waits, fold->wait_entry) : NULL;
+	struct wait_entry *entry = fold->wait_entry < builder->waits.count
+					   ? table_at(&builder->waits, fold->wait_entry)
+					   : NULL;
 
-	if (!entry || entry->key.holder != holder || entry->key.waiter != waiter || entry->key.waiter_stack != stack ||
-	    entry->key.holder_stack != holder_stack) {
+	if (!entry || entry->key.holder != holder || entry->key.waiter != waiter ||
+	    entry->key.waiter_stack != stack || entry->key.holder_stack != holder_stack) {
 		entry = wait_of(builder, waiter, stack, holder, holder_stack);
 		if (!entry)
 			return;
@@ -49,7 +55,8 @@ static void wait_add(struct report_builder *builder, struct thread_fold *fold, c
 }
 
 /* The loop in a turn that the waiter runs, and since when its wait is inside; NULL: none. */
-static struct loop_fold *waiting_loop(const struct thread *waiter, uint64_t start, uint64_t *ret_start)
+static struct loop_fold *waiting_loop(const struct thread *waiter, uint64_t start,
+				      uint64_t *ret_start)
 {
 	struct loop_fold *loop = waiter->loop ? waiter->loop->data : NULL;
 
@@ -64,7 +71,8 @@ static bool waits_for(const struct thread *waiter, const struct gil *gil)
 	return waiter->state == TS_GIL_WAIT && waiter->gil == gil;
 }
 
-static void remember(struct report_builder *builder, struct thread_fold *holder, const struct interval *i)
+static void remember(struct report_builder *builder, struct thread_fold *holder,
+		     const struct interval *i)
 {
 	struct early *last = holder->early_count ? &holder->early[holder->early_count - 1] : NULL;
 
@@ -73,10 +81,12 @@ static void remember(struct report_builder *builder, struct thread_fold *holder,
 	else if (!holder->early && !(holder->early = calloc(EARLY_MAX, sizeof(*holder->early))))
 		check(builder, -ENOMEM);
 	else if (holder->early_count < EARLY_MAX)
-		holder->early[holder->early_count++] = (struct early){i->start, i->end, i->state, i->gc};
+		holder->early[holder->early_count++] = (struct early){i->start, i->end, i->state,
+								      i->gc};
 }
 
-static void blame(struct report_builder *builder, const struct interval *i, struct thread *waiter, const struct stack_ref *ref)
+static void blame(struct report_builder *builder, const struct interval *i, struct thread *waiter,
+		  const struct stack_ref *ref)
 {
 	uint64_t from = later(i->start, waiter->ts_state);
 	struct thread_fold *fold = thread_fold(builder, waiter);
@@ -91,15 +101,22 @@ static void blame(struct report_builder *builder, const struct interval *i, stru
 	if (!loop || from >= i->end)
 		return;
 	ns = i->end - from;
-	check(builder, breakdown_add_blocker(&loop->now, i->thread, i->state, ns, gc_share(i->thread->process, i->gc, ref, i->state, ns), ref));
+	check(builder,
+	      breakdown_add_blocker(&loop->now, i->thread, i->state, ns,
+				    gc_share(i->thread->process, i->gc, ref, i->state, ns), ref));
 	if (sysno_is_stop(i->sysno))
-		check(builder, breakdown_add_stop(&loop->now, i->thread, stop_kind_of(i->sysno), ns));
+		check(builder,
+		      breakdown_add_stop(&loop->now, i->thread, stop_kind_of(i->sysno), ns));
 }
 
-void waits_held(struct report_builder *builder, struct thread_fold *holder, const struct interval *i)
+void waits_held(struct report_builder *builder, struct thread_fold *holder,
+		const struct interval *i)
 {
 	bool stopped = sysno_is_stop(i->sysno); /* then it is nothing that its code does */
-	const struct stack_ref *ref = builder->report.stacks ? holder->hold_sampled && !stopped ? &holder->hold : &(struct stack_ref){0} : NULL;
+	const struct stack_ref *ref = builder->report.stacks ? holder->hold_sampled && !stopped
+								       ? &holder->hold
+								       : &(struct stack_ref){0}
+							     : NULL;
 
 	struct thread *waiter = i->gil->waiting;
 
@@ -111,7 +128,8 @@ void waits_held(struct report_builder *builder, struct thread_fold *holder, cons
 }
 
 /* The waiter waited during this: its time moves from stack 0 to `ref`. */
-static void move(struct report_builder *builder, const struct thread *holder, const struct early *early, const struct thread *waiter,
+static void move(struct report_builder *builder, const struct thread *holder,
+		 const struct early *early, const struct thread *waiter,
 		 const struct stack_ref *ref)
 {
 	uint64_t from = later(early->start, waiter->ts_state), ns;
@@ -132,11 +150,14 @@ static void move(struct report_builder *builder, const struct thread *holder, co
 	if (!loop || from >= early->end)
 		return;
 	ns = early->end - from;
-	check(builder, breakdown_move_blocker(&loop->now, holder, early->state, ns, gc_share(holder->process, early->gc, NULL, early->state, ns),
-					      gc_share(holder->process, early->gc, ref, early->state, ns), ref));
+	check(builder, breakdown_move_blocker(
+			       &loop->now, holder, early->state, ns,
+			       gc_share(holder->process, early->gc, NULL, early->state, ns),
+			       gc_share(holder->process, early->gc, ref, early->state, ns), ref));
 }
 
-void waits_sample(struct report_builder *builder, struct thread_fold *holder, const struct sample *sample, const struct stack_ref *ref)
+void waits_sample(struct report_builder *builder, struct thread_fold *holder,
+		  const struct sample *sample, const struct stack_ref *ref)
 {
 	const struct thread *thread = sample->thread;
 	const struct gil *gil = thread->gil;
@@ -155,11 +176,13 @@ void waits_sample(struct report_builder *builder, struct thread_fold *holder, co
 	holder->hold = *ref;
 }
 
-void waits_waited(struct report_builder *builder, struct thread_fold *waiter, const struct interval *i)
+void waits_waited(struct report_builder *builder, struct thread_fold *waiter,
+		  const struct interval *i)
 {
 	uint64_t ns = i->end - i->start;
 
-	/* what nobody certain is to blame for; without a stack it need not be told, it is what is left */
+	/* what nobody certain is to blame for; without a stack it need not be told, it is what is
+	 * left */
 	if (ns > waiter->waited_ns && waiter->still.stack)
 		wait_add(builder, waiter, i->thread, NULL, 0, ns - waiter->waited_ns);
 	waiter->waited_ns = 0;

@@ -2,8 +2,9 @@
 /*
  * diag.h - what a person must read when something fails.
  *
- * Filled in where it is known, in one clear sentence plus what to do next; printed once, in cmd/. Lower rooms never print and never exit.
- * Convention: a function that can fail returns 0 or -errno and takes a `struct diag *`, which it fills when it fails.
+ * Filled in where it is known, in one clear sentence plus what to do next; printed once, in cmd/.
+ * Lower rooms never print and never exit. Convention: a function that can fail returns 0 or -errno
+ * and takes a `struct diag *`, which it fills when it fails.
  */
 #ifndef GILSCOPE_BASE_DIAG_H
 #define GILSCOPE_BASE_DIAG_H
@@ -20,13 +21,16 @@ enum exit_status {
 };
 
 struct diag {
-	enum exit_status status; /* the exit status this failure deserves; EXIT_OK while nothing has failed */
+	enum exit_status status; /* the exit status this failure deserves; EXIT_OK while nothing has
+				    failed */
 	char what[512];		 /* what failed, a sentence without the final full stop */
 	char hint[512];		 /* what to do next, or "" */
 };
 
-/* Sets the failure and clears the hint. Returns `err`, so that `return diag_set(…)` reads well; `err` is -errno. */
-int diag_set(struct diag *diag, enum exit_status status, int err, const char *format, ...) __attribute__((format(printf, 4, 5)));
+/* Sets the failure and clears the hint. Returns `err`, so that `return diag_set(…)` reads well;
+ * `err` is -errno. */
+int diag_set(struct diag *diag, enum exit_status status, int err, const char *format, ...)
+	__attribute__((format(printf, 4, 5)));
 
 /* Adds what to do next. */
 void diag_hint(struct diag *diag, const char *format, ...) __attribute__((format(printf, 2, 3)));

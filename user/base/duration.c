@@ -12,7 +12,8 @@ static const struct unit {
 	uint64_t ns;
 } UNITS[] = {
 	/* longer names first: "ms" must not be read as "m" */
-	{"ns", 1}, {"us", NS_PER_US}, {"ms", NS_PER_MS}, {"s", NS_PER_S}, {"m", 60 * NS_PER_S}, {"h", 3600 * NS_PER_S},
+	{"ns", 1},	 {"us", NS_PER_US},    {"ms", NS_PER_MS},
+	{"s", NS_PER_S}, {"m", 60 * NS_PER_S}, {"h", 3600 * NS_PER_S},
 };
 
 /* Reads digits[.digits]; at most nine digits of fraction count. */
@@ -24,7 +25,8 @@ static int number_parse(const char **text, uint64_t *ret_whole, uint64_t *ret_na
 	if (*p < '0' || *p > '9')
 		return -EINVAL;
 	for (; *p >= '0' && *p <= '9'; p++)
-		if (__builtin_mul_overflow(whole, 10, &whole) || __builtin_add_overflow(whole, (uint64_t)(*p - '0'), &whole))
+		if (__builtin_mul_overflow(whole, 10, &whole) ||
+		    __builtin_add_overflow(whole, (uint64_t)(*p - '0'), &whole))
 			return -EINVAL;
 	if (*p == '.') {
 		if (p[1] < '0' || p[1] > '9')
@@ -65,7 +67,8 @@ int duration_parse(const char *text, uint64_t *ret_ns)
 
 		if (number_parse(&text, &whole, &nano) < 0 || !(unit = unit_parse(&text)))
 			return -EINVAL;
-		if (__builtin_mul_overflow(whole, unit->ns, &part) || __builtin_add_overflow(sum, part, &sum))
+		if (__builtin_mul_overflow(whole, unit->ns, &part) ||
+		    __builtin_add_overflow(sum, part, &sum))
 			return -EINVAL;
 		part = (uint64_t)((__uint128_t)nano * unit->ns / NS_PER_S);
 		if (__builtin_add_overflow(sum, part, &sum))
@@ -83,7 +86,8 @@ char *duration_text(uint64_t ns, char text[static DURATION_TEXT_MAX])
 	} scales[] = {{NS_PER_S, "s"}, {NS_PER_MS, "ms"}, {NS_PER_US, "µs"}};
 
 	if (ns >= 100 * NS_PER_S) {
-		snprintf(text, DURATION_TEXT_MAX, "%" PRIu64 "m%02us", ns / (60 * NS_PER_S), (unsigned int)(ns / NS_PER_S % 60));
+		snprintf(text, DURATION_TEXT_MAX, "%" PRIu64 "m%02us", ns / (60 * NS_PER_S),
+			 (unsigned int)(ns / NS_PER_S % 60));
 		return text;
 	}
 	for (size_t i = 0; i < sizeof(scales) / sizeof(scales[0]); i++) {
@@ -91,7 +95,11 @@ char *duration_text(uint64_t ns, char text[static DURATION_TEXT_MAX])
 
 		if (ns < scales[i].ns)
 			continue;
-		snprintf(text, DURATION_TEXT_MAX, "%.*f %s", value < 9.995 ? 2 : value < 99.95 ? 1 : 0, value, scales[i].name);
+		snprintf(text, DURATION_TEXT_MAX, "%.*f %s",
+			 value < 9.995	 ? 2
+			 : value < 99.95 ? 1
+					 : 0,
+			 value, scales[i].name);
 		return text;
 	}
 	snprintf(text, DURATION_TEXT_MAX, "%" PRIu64 " ns", ns);

@@ -10,16 +10,18 @@
 
 #define NS_PER_US UINT64_C(1000)
 #define NS_PER_MS UINT64_C(1000000)
-#define NS_PER_S UINT64_C(1000000000)
+#define NS_PER_S  UINT64_C(1000000000)
 
 /*
- * Parses one or more NUMBER UNIT pairs (ns, us, ms, s, m, h), each number a decimal with or without a fraction; "0" needs no unit.
- * Returns 0, or -EINVAL for anything else, also for what does not fit 64 bits of nanoseconds.
+ * Parses one or more NUMBER UNIT pairs (ns, us, ms, s, m, h), each number a decimal with or without
+ * a fraction; "0" needs no unit. Returns 0, or -EINVAL for anything else, also for what does not
+ * fit 64 bits of nanoseconds.
  */
 int duration_parse(const char *text, uint64_t *ret_ns);
 
 #define DURATION_TEXT_MAX 24
-/* Writes a length for people, three significant digits: "812 ms", "1.23 s", "45.6 µs", "2m05s". Returns `text`. */
+/* Writes a length for people, three significant digits: "812 ms", "1.23 s", "45.6 µs", "2m05s".
+ * Returns `text`. */
 char *duration_text(uint64_t ns, char text[static DURATION_TEXT_MAX]);
 
 /* Now, on the clock of all records. */

@@ -8,7 +8,8 @@
 #include <stdio.h>
 #include <string.h>
 
-/* Controls, format characters (among them the bidirectional ones, which let a name rewrite the line it stands in), separators of lines and paragraphs. */
+/* Controls, format characters (among them the bidirectional ones, which let a name rewrite the line
+ * it stands in), separators of lines and paragraphs. */
 static bool is_unseen(uint32_t character)
 {
 	static const struct {
@@ -29,7 +30,8 @@ static bool is_unseen(uint32_t character)
 	return low < sizeof(ranges) / sizeof(ranges[0]) && character >= ranges[low].first;
 }
 
-/* Length of the UTF-8 character at `p`; 0 when there is none (RFC 3629: no overlong forms, no surrogates, nothing above U+10FFFF). */
+/* Length of the UTF-8 character at `p`; 0 when there is none (RFC 3629: no overlong forms, no
+ * surrogates, nothing above U+10FFFF). */
 static size_t character_length(const unsigned char *p, size_t left, uint32_t *ret_character)
 {
 	static const uint32_t least[] = {0, 0, 0x80, 0x800, 0x10000};
@@ -43,7 +45,8 @@ static size_t character_length(const unsigned char *p, size_t left, uint32_t *re
 			return 0;
 		value = value << 6 | (p[i] & 0x3f);
 	}
-	if (length > 1 && (value < least[length] || value > 0x10ffff || (value >= 0xd800 && value < 0xe000)))
+	if (length > 1 &&
+	    (value < least[length] || value > 0x10ffff || (value >= 0xd800 && value < 0xe000)))
 		return 0;
 	*ret_character = value;
 	return length;
@@ -74,7 +77,8 @@ char *escape_text(char *to, size_t size, const char *from, size_t length)
 			used += whole;
 			i += whole;
 		} else {
-			used += (size_t)snprintf(to + used, size - used, "\\x%02x", (unsigned char)from[i++]);
+			used += (size_t)snprintf(to + used, size - used, "\\x%02x",
+						 (unsigned char)from[i++]);
 		}
 	}
 	to[used] = '\0';
@@ -83,7 +87,10 @@ char *escape_text(char *to, size_t size, const char *from, size_t length)
 
 static int hex_value(char c)
 {
-	return isdigit((unsigned char)c) ? c - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10 : c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
+	return isdigit((unsigned char)c) ? c - '0'
+	       : c >= 'a' && c <= 'f'	 ? c - 'a' + 10
+	       : c >= 'A' && c <= 'F'	 ? c - 'A' + 10
+					 : -1;
 }
 
 int unescape_text(char *to, size_t size, const char *from)
@@ -107,7 +114,8 @@ int unescape_text(char *to, size_t size, const char *from)
 static void put_unseen(FILE *file, uint32_t character)
 {
 	if (character > 0xffff)
-		fprintf(file, "\\u%04x\\u%04x", 0xd7c0 + (character >> 10), 0xdc00 | (character & 0x3ff));
+		fprintf(file, "\\u%04x\\u%04x", 0xd7c0 + (character >> 10),
+			0xdc00 | (character & 0x3ff));
 	else
 		fprintf(file, "\\u%04x", character);
 }

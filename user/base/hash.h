@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * hash.h - uthash as everybody here includes it: when memory is short an addition fails, and HASH_FAILED() says so, while uthash left to itself ends
- * the process.
+ * hash.h - uthash as everybody here includes it: when memory is short an addition fails, and
+ * HASH_FAILED() says so, while uthash left to itself ends the process.
  */
 #ifndef GILSCOPE_BASE_HASH_H
 #define GILSCOPE_BASE_HASH_H

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * interrupt.h - whether the user wants the program to end (SIGINT, SIGTERM, SIGHUP). Raised by a signal handler, read by what loops for long: a flag of the
- * process, because a signal is one.
+ * interrupt.h - whether the user wants the program to end (SIGINT, SIGTERM, SIGHUP). Raised by a
+ * signal handler, read by what loops for long: a flag of the process, because a signal is one.
  */
 #ifndef GILSCOPE_BASE_INTERRUPT_H
 #define GILSCOPE_BASE_INTERRUPT_H

@@ -19,6 +19,8 @@ const char *sysname(const char *machine, int32_t sysno)
 {
 	for (size_t i = 0; i < sizeof(MACHINES) / sizeof(MACHINES[0]); i++)
 		if (!strcmp(machine, MACHINES[i].name))
-			return sysno >= 0 && (size_t)sysno < MACHINES[i].count ? MACHINES[i].names[sysno] : NULL;
+			return sysno >= 0 && (size_t)sysno < MACHINES[i].count
+				       ? MACHINES[i].names[sysno]
+				       : NULL;
 	return NULL;
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * sysname.h - names of system calls by architecture ("x86_64", "aarch64"), generated at build time from the C library's and kernel's headers.
+ * sysname.h - names of system calls by architecture ("x86_64", "aarch64"), generated at build time
+ * from the C library's and kernel's headers.
  */
 #ifndef GILSCOPE_BASE_SYSNAME_H
 #define GILSCOPE_BASE_SYSNAME_H

@@ -15,8 +15,8 @@
 
 DEFINE_CLEANUP(capture_free, struct capture *, capture_free, NULL)
 
-int capture_new(const struct features *features, const struct capture_options *options, struct reorder *to, struct diag *diag,
-		struct capture **ret_capture)
+int capture_new(const struct features *features, const struct capture_options *options,
+		struct reorder *to, struct diag *diag, struct capture **ret_capture)
 {
 	_cleanup_(capture_freep) struct capture *capture = calloc(1, sizeof(*capture));
 	int err;
@@ -25,7 +25,8 @@ int capture_new(const struct features *features, const struct capture_options *o
 		return diag_set(diag, EXIT_FAILED, -ENOMEM, "no memory");
 	capture->cpu_count = libbpf_num_possible_cpus();
 	if (capture->cpu_count < 1)
-		return diag_set(diag, EXIT_FAILED, capture->cpu_count, "cannot tell the number of CPUs");
+		return diag_set(diag, EXIT_FAILED, capture->cpu_count,
+				"cannot tell the number of CPUs");
 	capture->loss = calloc((size_t)capture->cpu_count, sizeof(*capture->loss));
 	capture->reorder = to;
 	capture->sink = reorder_sink(to);
@@ -36,12 +37,15 @@ int capture_new(const struct features *features, const struct capture_options *o
 	if (!capture->loss || !capture->symbols)
 		return diag_set(diag, EXIT_FAILED, -ENOMEM, "no memory");
 	capture->multi = features_have(features, FEATURE_UPROBE_MULTI);
-	err = load_programs(features, &capture->options, capture->cpu_count, diag, &capture->skeleton);
+	err = load_programs(features, &capture->options, capture->cpu_count, diag,
+			    &capture->skeleton);
 	if (err)
 		return err;
-	capture->ring = ring_buffer__new(bpf_map__fd(capture->skeleton->maps.ring), capture_handle_record, capture, NULL);
+	capture->ring = ring_buffer__new(bpf_map__fd(capture->skeleton->maps.ring),
+					 capture_handle_record, capture, NULL);
 	if (!capture->ring)
-		return diag_set(diag, EXIT_FAILED, -errno, "cannot map the ring buffer: %s", strerror(errno));
+		return diag_set(diag, EXIT_FAILED, -errno, "cannot map the ring buffer: %s",
+				strerror(errno));
 	*ret_capture = STEAL(capture, NULL);
 	return 0;
 }
@@ -73,7 +77,8 @@ void capture_free(struct capture *capture)
 int capture_add(struct capture *capture, struct target *target, struct diag *diag)
 {
 	struct tracee *tracee = calloc(1, sizeof(*tracee));
-	struct tracee **list = realloc(capture->tracees, (capture->tracee_count + 1) * sizeof(*list));
+	struct tracee **list = realloc(capture->tracees,
+				       (capture->tracee_count + 1) * sizeof(*list));
 	struct shared_target value = {.gil = target->layout.gil};
 	int err;
 
@@ -88,9 +93,13 @@ int capture_add(struct capture *capture, struct target *target, struct diag *dia
 	list[capture->tracee_count++] = tracee;
 	err = tracee_declare_stacks(capture, tracee);
 	if (!err)
-		err = bpf_map__update_elem(capture->skeleton->maps.targets, &target->info.pid, sizeof(target->info.pid), &value, sizeof(value), BPF_ANY);
+		err = bpf_map__update_elem(capture->skeleton->maps.targets, &target->info.pid,
+					   sizeof(target->info.pid), &value, sizeof(value),
+					   BPF_ANY);
 	if (err)
-		return diag_set(diag, EXIT_FAILED, err, "cannot add process %u to the probes' list: %s", target->info.pid, strerror(-err));
+		return diag_set(diag, EXIT_FAILED, err,
+				"cannot add process %u to the probes' list: %s", target->info.pid,
+				strerror(-err));
 	capture->status.targets++;
 	return tracee_attach(capture, tracee, diag);
 }
@@ -102,7 +111,8 @@ static int attach_tracepoints(struct capture *capture, struct diag *diag)
 
 	if (!err)
 		return 0;
-	diag_set(diag, err == -EPERM ? EXIT_NOT_PERMITTED : EXIT_FAILED, err, "cannot attach to the kernel's tracepoints: %s (%s)", strerror(-err),
+	diag_set(diag, err == -EPERM ? EXIT_NOT_PERMITTED : EXIT_FAILED, err,
+		 "cannot attach to the kernel's tracepoints: %s (%s)", strerror(-err),
 		 load_last_words());
 	diag_hint(diag, "see gilscope doctor");
 	return err;
@@ -111,12 +121,17 @@ static int attach_tracepoints(struct capture *capture, struct diag *diag)
 static int set_clocks(struct capture *capture, struct diag *diag)
 {
 	uint32_t rate_hz = capture->options.rate_hz;
-	int err = rate_hz ? clocks_set(&capture->clocks, capture->skeleton->progs.on_clock, capture->cpu_count, rate_hz) : 0;
+	int err = rate_hz ? clocks_set(&capture->clocks, capture->skeleton->progs.on_clock,
+				       capture->cpu_count, rate_hz)
+			  : 0;
 
 	if (!err)
 		return 0;
-	diag_set(diag, err == -EPERM || err == -EACCES ? EXIT_NOT_PERMITTED : EXIT_FAILED, err, "cannot set a sampling clock of %u Hz: %s", rate_hz, strerror(-err));
-	diag_hint(diag, err == -EINVAL ? "sysctl kernel.perf_event_max_sample_rate is the limit; a lower --rate, or 0 for none, will do" : "see gilscope doctor");
+	diag_set(diag, err == -EPERM || err == -EACCES ? EXIT_NOT_PERMITTED : EXIT_FAILED, err,
+		 "cannot set a sampling clock of %u Hz: %s", rate_hz, strerror(-err));
+	diag_hint(diag, err == -EINVAL ? "sysctl kernel.perf_event_max_sample_rate is the limit; a "
+					 "lower --rate, or 0 for none, will do"
+				       : "see gilscope doctor");
 	return err;
 }
 
@@ -161,11 +176,13 @@ int capture_start(struct capture *capture, struct diag *diag)
 	for (uint32_t i = 0; i < capture->tracee_count && !err; i++)
 		err = tracee_snapshot(capture, capture->tracees[i], false);
 	if (err == -ESRCH)
-		return diag_set(diag, EXIT_FAILED, err, "the process exited while the probes were set");
+		return diag_set(diag, EXIT_FAILED, err,
+				"the process exited while the probes were set");
 	return err ? diag_set(diag, EXIT_FAILED, err, "cannot begin: %s", strerror(-err)) : 0;
 }
 
-/* What the last records made necessary. A process that is just going away is no error: its exit is on the way. */
+/* What the last records made necessary. A process that is just going away is no error: its exit is
+ * on the way. */
 static int look_at_targets(struct capture *capture)
 {
 	for (uint32_t i = 0; i < capture->tracee_count; i++) {
@@ -182,7 +199,8 @@ static int look_at_targets(struct capture *capture)
 			err = tracee_snapshot(capture, tracee, false);
 		if (!err && tracee->names_due && clock_now_ns() >= tracee->names_due)
 			err = tracee_names(capture, tracee);
-		if (err == -ESRCH && !target_alive(tracee->target)) { /* that it ended may never be told, when records are lost */
+		/* that it ended may never be told, when records are lost */
+		if (err == -ESRCH && !target_alive(tracee->target)) {
 			tracee_gone(capture, tracee);
 			err = 0;
 		}
@@ -200,7 +218,8 @@ int capture_poll(struct capture *capture, int timeout_ms)
 		struct epoll_event ready;
 
 		/* wakes early only when the ring fills up or a signal comes */
-		if (epoll_wait(ring_buffer__epoll_fd(capture->ring), &ready, 1, timeout_ms) < 0 && errno != EINTR)
+		if (epoll_wait(ring_buffer__epoll_fd(capture->ring), &ready, 1, timeout_ms) < 0 &&
+		    errno != EINTR)
 			return -errno;
 	}
 	err = capture_drain(capture, clock_now_ns());
@@ -213,7 +232,8 @@ void capture_look_again(struct capture *capture)
 		capture->tracees[i]->look_again = true;
 }
 
-/* Up to the end of the window, however long that takes, and no further: what is of the window finds its place. */
+/* Up to the end of the window, however long that takes, and no further: what is of the window finds
+ * its place. */
 static int drain_last(struct capture *capture, uint64_t ts_end)
 {
 	uint64_t flight_ns = REORDER_WINDOW_NS, now;
@@ -233,14 +253,16 @@ int capture_stop(struct capture *capture)
 	union event event = {.window = {.hdr = {.type = EV_WINDOW, .flags = EVF_WINDOW_END}}};
 	int err = 0;
 
-	for (uint32_t i = 0; i < capture->tracee_count && !err; i++) /* threads are renamed without a trace */
+	/* threads are renamed without a trace */
+	for (uint32_t i = 0; i < capture->tracee_count && !err; i++)
 		if (!capture->tracees[i]->gone)
 			err = tracee_names(capture, capture->tracees[i]);
 	event.hdr.ts = clock_now_ns();
 	__atomic_store_n(&capture->skeleton->bss->enabled, 0, __ATOMIC_SEQ_CST);
 	if (err)
 		return err;
-	/* at once: what is fed after a drain that took long (a CPU quota is enough) would be late */
+	/* at once: what is fed after a drain that took long (a CPU quota is enough) would be late
+	 */
 	err = sink_event(&capture->sink, &event);
 	if (!err)
 		err = drain_last(capture, event.hdr.ts);
@@ -252,11 +274,13 @@ bool capture_may_go_on(const struct capture *capture)
 	struct bpf_prog_info info = {0};
 	uint32_t size = sizeof(info), pid = 0;
 	struct shared_target value;
-	int err = bpf_map__lookup_elem(capture->skeleton->maps.targets, &pid, sizeof(pid), &value, sizeof(value), 0);
+	int err = bpf_map__lookup_elem(capture->skeleton->maps.targets, &pid, sizeof(pid), &value,
+				       sizeof(value), 0);
 
 	if (err && err != -ENOENT)
 		return false;
-	return !bpf_obj_get_info_by_fd(bpf_program__fd(capture->skeleton->progs.gil_take), &info, &size);
+	return !bpf_obj_get_info_by_fd(bpf_program__fd(capture->skeleton->progs.gil_take), &info,
+				       &size);
 }
 
 struct capture_status capture_status(const struct capture *capture)

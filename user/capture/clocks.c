@@ -23,7 +23,8 @@ int clock_open(int cpu, uint32_t rate_hz)
 	return fd < 0 ? -errno : (int)fd;
 }
 
-int clocks_set(struct clocks *clocks, const struct bpf_program *program, int cpu_count, uint32_t rate_hz)
+int clocks_set(struct clocks *clocks, const struct bpf_program *program, int cpu_count,
+	       uint32_t rate_hz)
 {
 	clocks->links = calloc((size_t)cpu_count, sizeof(struct bpf_link *));
 	if (!clocks->links)

@@ -57,7 +57,8 @@ static bool has_bit(const unsigned char *bits, uint32_t number)
 	return bits[number / 8] >> number % 8 & 1;
 }
 
-/* A wait on an epoll descriptor: what kind of descriptor it is, and whether the thread runs a loop, is asked at the first. */
+/* A wait on an epoll descriptor: what kind of descriptor it is, and whether the thread runs a loop,
+ * is asked at the first. */
 static int note_wait(struct capture *capture, const struct ev_epoll_enter *enter)
 {
 	struct member *member = member_find(capture, enter->hdr.tid);
@@ -72,10 +73,13 @@ static int note_wait(struct capture *capture, const struct ev_epoll_enter *enter
 		tracee->epfd_seen[enter->epfd / 8] |= (unsigned char)(1u << enter->epfd % 8);
 		err = target_describe_epoll(tracee->target, enter->epfd, &sink);
 	}
-	return err || !has_bit(tracee->epfd_loop, enter->epfd) ? err : tracee_ask_loop(capture, tracee, member);
+	return err || !has_bit(tracee->epfd_loop, enter->epfd)
+		       ? err
+		       : tracee_ask_loop(capture, tracee, member);
 }
 
-/* The number is free for another descriptor, and the thread for another loop: both are asked for anew. */
+/* The number is free for another descriptor, and the thread for another loop: both are asked for
+ * anew. */
 static void note_close(const struct capture *capture, const struct ev_epoll_close *closed)
 {
 	struct member *member = member_find(capture, closed->hdr.tid);
@@ -160,7 +164,8 @@ static int handle_record(struct capture *capture, const void *data, size_t size)
 {
 	const struct event_hdr *hdr = data;
 
-	/* records are told from ours by nothing but type and size; a mismatch would be a build that mixes two versions */
+	/* records are told from ours by nothing but type and size; a mismatch would be a build that
+	 * mixes two versions */
 	if (size < sizeof(*hdr))
 		return -EPROTO;
 	switch (hdr->type) {
@@ -175,19 +180,22 @@ static int handle_record(struct capture *capture, const void *data, size_t size)
 	}
 }
 
-/* Probes that are faster than we are must not hold us here: with a record that lies behind the window all that the horizon promises has come. */
+/* Probes that are faster than we are must not hold us here: with a record that lies behind the
+ * window all that the horizon promises has come. */
 int capture_handle_record(void *ctx, void *data, size_t size)
 {
 	const struct event_hdr *hdr = data;
 	struct capture *capture = ctx;
 
 	capture->error = handle_record(capture, data, size);
-	if (!capture->error && hdr->ts > capture->horizon && hdr->ts - capture->horizon > REORDER_WINDOW_NS)
+	if (!capture->error && hdr->ts > capture->horizon &&
+	    hdr->ts - capture->horizon > REORDER_WINDOW_NS)
 		return -EAGAIN;
 	return capture->error;
 }
 
-/* Losses counted since the last look become LOST events. The probes count in the other slot meanwhile. */
+/* Losses counted since the last look become LOST events. The probes count in the other slot
+ * meanwhile. */
 static int drain_losses(struct capture *capture)
 {
 	uint32_t slot = capture->skeleton->bss->loss_slot & 1;
@@ -196,16 +204,19 @@ static int drain_losses(struct capture *capture)
 	int err;
 
 	__atomic_store_n(&capture->skeleton->bss->loss_slot, !slot, __ATOMIC_SEQ_CST);
-	err = bpf_map__lookup_elem(capture->skeleton->maps.losses, &slot, sizeof(slot), capture->loss, bytes, 0);
+	err = bpf_map__lookup_elem(capture->skeleton->maps.losses, &slot, sizeof(slot),
+				   capture->loss, bytes, 0);
 	if (err)
 		return err;
 	for (int cpu = 0; cpu < capture->cpu_count; cpu++) {
 		const struct shared_loss *loss = &capture->loss[cpu];
 		union event event = {.lost = {
-			.hdr = {.ts = loss->first_ts, .type = EV_LOST, .aux = (uint16_t)cpu},
-			.count = loss->count,
-			.last_ts = loss->last_ts,
-		}};
+					     .hdr = {.ts = loss->first_ts,
+						     .type = EV_LOST,
+						     .aux = (uint16_t)cpu},
+					     .count = loss->count,
+					     .last_ts = loss->last_ts,
+				     }};
 
 		any |= loss->count || loss->samples;
 		capture->status.stacks.taken += loss->samples;
@@ -223,7 +234,8 @@ static int drain_losses(struct capture *capture)
 	memset(capture->loss, 0, bytes);
 	if (events)
 		capture_look_again(capture);
-	return bpf_map__update_elem(capture->skeleton->maps.losses, &slot, sizeof(slot), capture->loss, bytes, BPF_ANY);
+	return bpf_map__update_elem(capture->skeleton->maps.losses, &slot, sizeof(slot),
+				    capture->loss, bytes, BPF_ANY);
 }
 
 static uint64_t misses_of(const struct bpf_program *program)
@@ -235,7 +247,8 @@ static uint64_t misses_of(const struct bpf_program *program)
 	return fd < 0 || bpf_obj_get_info_by_fd(fd, &info, &size) ? 0 : info.recursion_misses;
 }
 
-/* As the programs count them (bpf_prog_info.recursion_misses, kernel 5.12; before, none are counted). */
+/* As the programs count them (bpf_prog_info.recursion_misses, kernel 5.12; before, none are
+ * counted). */
 static struct misses misses_now(const struct capture *capture)
 {
 	const struct gilscope_bpf *skeleton = capture->skeleton;
@@ -256,18 +269,20 @@ void capture_begin_misses(struct capture *capture)
 	capture->misses.ts = clock_now_ns();
 }
 
-/* Often enough for the stage to hold all that came since the last look: what has gone on cannot be unknown any more. */
+/* Often enough for the stage to hold all that came since the last look: what has gone on cannot be
+ * unknown any more. */
 #define MISSES_EVERY_NS (REORDER_WINDOW_NS / 2)
 
 /*
- * Skipped hits are losses like others: the stream says so, and everybody who reads it. The kernel counts those of all processes, and not when they were, so
- * nothing is known since the last look.
+ * Skipped hits are losses like others: the stream says so, and everybody who reads it. The kernel
+ * counts those of all processes, and not when they were, so nothing is known since the last look.
  */
 static int drain_misses(struct capture *capture, uint64_t horizon)
 {
 	bool enabled = capture->skeleton->bss->enabled;
 	struct misses before = capture->misses, now;
-	union event event = {.lost = {.hdr = {.ts = before.ts, .type = EV_LOST, .flags = EVF_LOST_MISSED}}};
+	union event event = {
+		.lost = {.hdr = {.ts = before.ts, .type = EV_LOST, .flags = EVF_LOST_MISSED}}};
 	uint64_t ts = clock_now_ns();
 
 	if (enabled && ts - before.ts < MISSES_EVERY_NS)
@@ -280,7 +295,8 @@ static int drain_misses(struct capture *capture, uint64_t horizon)
 	event.lost.count = now.hits - before.hits;
 	if (!event.lost.count)
 		return 0;
-	event.lost.last_ts = enabled ? clock_now_ns() : horizon - 1; /* the window's end belongs to it no more */
+	/* the window's end belongs to it no more */
+	event.lost.last_ts = enabled ? clock_now_ns() : horizon - 1;
 	if (event.hdr.ts > event.lost.last_ts)
 		event.hdr.ts = event.lost.last_ts;
 	capture->status.missed += event.lost.count;
@@ -291,15 +307,16 @@ static int drain_misses(struct capture *capture, uint64_t horizon)
 /* Memory of the targets that was refused since the last drain, and that somebody may miss. */
 static int drain_unread(struct capture *capture, uint64_t horizon)
 {
-	union event event = {.unread = {.hdr = {.ts = horizon - 1, .type = EV_UNREAD}, .count = pages_unread() - capture->unread}};
+	union event event = {.unread = {.hdr = {.ts = horizon - 1, .type = EV_UNREAD},
+					.count = pages_unread() - capture->unread}};
 
 	capture->unread += event.unread.count;
 	return event.unread.count ? sink_event(&capture->sink, &event) : 0;
 }
 
 /*
- * The order matters: what was stamped before `horizon` is in the ring or counted as lost by now, but for what is in flight on a CPU this instant,
- * which the stage's window covers.
+ * The order matters: what was stamped before `horizon` is in the ring or counted as lost by now,
+ * but for what is in flight on a CPU this instant, which the stage's window covers.
  */
 int capture_drain(struct capture *capture, uint64_t horizon)
 {

@@ -24,29 +24,60 @@
 DEFINE_CLEANUP(btf__free, struct btf *, btf__free, NULL)
 
 static const struct feature TABLE[FEATURE_COUNT] = {
-	[FEATURE_CAPABILITIES] = {.name = "capabilities", .purpose = "load BPF programs, set uprobes, read the target's memory", .required = true},
-	[FEATURE_PID_NAMESPACE] = {.name = "pid namespace", .purpose = "process numbers that the kernel's records carry", .required = true},
-	[FEATURE_BTF] = {.name = "kernel BTF", .purpose = "offsets of kernel structures, typed tracepoints", .required = true},
-	[FEATURE_LOCKDOWN] = {.name = "lockdown", .purpose = "BPF may read kernel and user memory", .required = true},
-	[FEATURE_RINGBUF] = {.name = "BPF ring buffer", .purpose = "records in one stream (kernel 5.8)", .required = true},
-	[FEATURE_UPROBES] = {.name = "uprobes", .purpose = "every take, drop and wait of the GIL", .required = true},
-	[FEATURE_UPROBE_MULTI] = {.name = "uprobe_multi", .purpose = "probes come and go together, not one by one"},
-	[FEATURE_SCHED] = {.name = "scheduler events", .purpose = "on a CPU, asleep, woken, waiting for a CPU and behind whom", .required = true},
-	[FEATURE_LIFECYCLE] = {.name = "thread events", .purpose = "threads born, renamed and gone; exit and exec", .required = true},
-	[FEATURE_EPOLL] = {.name = "epoll waits", .purpose = "turns of event loops", .required = true},
-	[FEATURE_TASK_REGS] = {.name = "sleep reasons", .purpose = "registers of the system call a thread sleeps in (kernel 5.15)"},
+	[FEATURE_CAPABILITIES] =
+		{.name = "capabilities",
+		 .purpose = "load BPF programs, set uprobes, read the target's memory",
+		 .required = true},
+	[FEATURE_PID_NAMESPACE] = {.name = "pid namespace",
+				   .purpose = "process numbers that the kernel's records carry",
+				   .required = true},
+	[FEATURE_BTF] = {.name = "kernel BTF",
+			 .purpose = "offsets of kernel structures, typed tracepoints",
+			 .required = true},
+	[FEATURE_LOCKDOWN] = {.name = "lockdown",
+			      .purpose = "BPF may read kernel and user memory",
+			      .required = true},
+	[FEATURE_RINGBUF] = {.name = "BPF ring buffer",
+			     .purpose = "records in one stream (kernel 5.8)",
+			     .required = true},
+	[FEATURE_UPROBES] = {.name = "uprobes",
+			     .purpose = "every take, drop and wait of the GIL",
+			     .required = true},
+	[FEATURE_UPROBE_MULTI] = {.name = "uprobe_multi",
+				  .purpose = "probes come and go together, not one by one"},
+	[FEATURE_SCHED] = {.name = "scheduler events",
+			   .purpose = "on a CPU, asleep, woken, waiting for a CPU and behind whom",
+			   .required = true},
+	[FEATURE_LIFECYCLE] = {.name = "thread events",
+			       .purpose = "threads born, renamed and gone; exit and exec",
+			       .required = true},
+	[FEATURE_EPOLL] = {.name = "epoll waits",
+			   .purpose = "turns of event loops",
+			   .required = true},
+	[FEATURE_TASK_REGS] =
+		{.name = "sleep reasons",
+		 .purpose = "registers of the system call a thread sleeps in (kernel 5.15)"},
 	[FEATURE_THROTTLE] = {.name = "cgroup throttling", .purpose = "time the CPU quota took"},
-	[FEATURE_CLOCK] = {.name = "sampling clock", .purpose = "Python stacks of threads on a CPU"},
-	[FEATURE_PROGRAMS] = {.name = "BPF programs", .purpose = "the kernel takes every probe of this build", .required = true},
-	[FEATURE_TRACEFS] = {.name = "tracefs", .purpose = "not needed: raw tracepoints and the uprobe PMU are used"},
-	[FEATURE_FILTER] = {.name = "system call filter", .purpose = "while it observes, gilscope can do little else"},
-	[FEATURE_GIVING_UP] = {.name = "rights given up", .purpose = "once the probes are in place; CAP_BPF too, unless its maps need it"},
+	[FEATURE_CLOCK] = {.name = "sampling clock",
+			   .purpose = "Python stacks of threads on a CPU"},
+	[FEATURE_PROGRAMS] = {.name = "BPF programs",
+			      .purpose = "the kernel takes every probe of this build",
+			      .required = true},
+	[FEATURE_TRACEFS] = {.name = "tracefs",
+			     .purpose = "not needed: raw tracepoints and the uprobe PMU are used"},
+	[FEATURE_FILTER] = {.name = "system call filter",
+			    .purpose = "while it observes, gilscope can do little else"},
+	[FEATURE_GIVING_UP] =
+		{.name = "rights given up",
+		 .purpose = "once the probes are in place; CAP_BPF too, unless its maps need it"},
 };
 
 /* where libbpf looks for what it needs of it */
-static const char *const TRACEFS[] = {"/sys/kernel/tracing/events/raw_syscalls/sys_enter/id", "/sys/kernel/debug/tracing/events/raw_syscalls/sys_enter/id"};
+static const char *const TRACEFS[] = {"/sys/kernel/tracing/events/raw_syscalls/sys_enter/id",
+				      "/sys/kernel/debug/tracing/events/raw_syscalls/sys_enter/id"};
 
-static void __attribute__((format(printf, 3, 4))) found(struct feature *feature, bool available, const char *format, ...)
+static void __attribute__((format(printf, 3, 4))) found(struct feature *feature, bool available,
+							const char *format, ...)
 {
 	va_list args;
 
@@ -57,7 +88,8 @@ static void __attribute__((format(printf, 3, 4))) found(struct feature *feature,
 }
 
 /* Nothing is known, for a reason that says nothing about the kernel. */
-static void __attribute__((format(printf, 2, 3))) unchecked(struct feature *feature, const char *format, ...)
+static void __attribute__((format(printf, 2, 3))) unchecked(struct feature *feature,
+							    const char *format, ...)
 {
 	va_list args;
 
@@ -68,7 +100,8 @@ static void __attribute__((format(printf, 2, 3))) unchecked(struct feature *feat
 	va_end(args);
 }
 
-static void __attribute__((format(printf, 2, 3))) remedy(struct feature *feature, const char *format, ...)
+static void __attribute__((format(printf, 2, 3))) remedy(struct feature *feature,
+							 const char *format, ...)
 {
 	va_list args;
 
@@ -109,7 +142,9 @@ static void probe_capabilities(struct feature *feature)
 		const char *name;
 		bool admin_will_do; /* CAP_SYS_ADMIN includes it */
 	} needed[] = {
-		{CAP_BPF, "CAP_BPF", true}, {CAP_PERFMON, "CAP_PERFMON", true}, {CAP_SYS_PTRACE, "CAP_SYS_PTRACE", false},
+		{CAP_BPF, "CAP_BPF", true},
+		{CAP_PERFMON, "CAP_PERFMON", true},
+		{CAP_SYS_PTRACE, "CAP_SYS_PTRACE", false},
 		/* /proc/PID/fd of another user's process is searched for epoll descriptors */
 		{CAP_DAC_READ_SEARCH, "CAP_DAC_READ_SEARCH", false},
 	};
@@ -122,18 +157,24 @@ static void probe_capabilities(struct feature *feature)
 	bool admin = capng_have_capability(CAPNG_EFFECTIVE, CAP_SYS_ADMIN);
 
 	for (size_t i = 0; i < sizeof(needed) / sizeof(needed[0]); i++) {
-		if (capng_have_capability(CAPNG_EFFECTIVE, needed[i].cap) || (admin && needed[i].admin_will_do))
+		if (capng_have_capability(CAPNG_EFFECTIVE, needed[i].cap) ||
+		    (admin && needed[i].admin_will_do))
 			continue;
-		snprintf(missing + strlen(missing), sizeof(missing) - strlen(missing), "%s%s", missing[0] ? ", " : "", needed[i].name);
+		snprintf(missing + strlen(missing), sizeof(missing) - strlen(missing), "%s%s",
+			 missing[0] ? ", " : "", needed[i].name);
 	}
 	feature->permission = true;
 	(void)initial_namespace("/proc/self/ns/user", initial_user, &initial);
 	if (missing[0]) {
 		found(feature, false, "missing: %s", missing);
-		remedy(feature, "run it with sudo, or in a container with --privileged or --cap-add for %s", missing);
+		remedy(feature,
+		       "run it with sudo, or in a container with --privileged or --cap-add for %s",
+		       missing);
 	} else if (!initial) {
-		found(feature, false, "all, but of a user namespace: the kernel asks for those of the initial one");
-		remedy(feature, "run it as root of the host, not of a user namespace (unshare -r, a rootless container)");
+		found(feature, false,
+		      "all, but of a user namespace: the kernel asks for those of the initial one");
+		remedy(feature, "run it as root of the host, not of a user namespace (unshare -r, "
+				"a rootless container)");
 	} else {
 		found(feature, true, "%s", admin ? "all, with CAP_SYS_ADMIN" : "all");
 	}
@@ -153,7 +194,8 @@ static void probe_pid_namespace(struct feature *feature)
 		unchecked(feature, "/proc/self/ns/pid cannot be read: %s", strerror(-err));
 	} else {
 		found(feature, initial, initial ? "initial" : "a container's own");
-		remedy(feature, "run gilscope on the host, or in a container with the host's PID namespace (--pid=host)");
+		remedy(feature, "run gilscope on the host, or in a container with the host's PID "
+				"namespace (--pid=host)");
 	}
 }
 
@@ -169,7 +211,8 @@ static void probe_btf(struct feature *feature, const struct btf *btf, int err)
 		remedy(feature, "look at its permissions, and at the memory that is left");
 	} else {
 		found(feature, false, "no /sys/kernel/btf/vmlinux");
-		remedy(feature, "needs a kernel with CONFIG_DEBUG_INFO_BTF; the distributions' kernels have it");
+		remedy(feature, "needs a kernel with CONFIG_DEBUG_INFO_BTF; the distributions' "
+				"kernels have it");
 	}
 }
 
@@ -181,18 +224,23 @@ static void probe_lockdown(struct feature *feature)
 	if (file && fgets(line, sizeof(line), file)) {
 		line[strcspn(line, "\n")] = '\0';
 		found(feature, !strstr(line, "[confidentiality]"), "%s", line);
-		remedy(feature, "confidentiality mode forbids BPF to read memory: boot with lockdown=integrity or none");
-	} else if (!file && errno == ENOENT && on_file_system("/sys/kernel/security", SECURITYFS_MAGIC)) {
+		remedy(feature, "confidentiality mode forbids BPF to read memory: boot with "
+				"lockdown=integrity or none");
+	} else if (!file && errno == ENOENT &&
+		   on_file_system("/sys/kernel/security", SECURITYFS_MAGIC)) {
 		found(feature, true, "not in force");
 	} else {
-		unchecked(feature, file || errno == ENOENT ? "securityfs is not mounted" : "/sys/kernel/security/lockdown cannot be read");
+		unchecked(feature, file || errno == ENOENT
+					   ? "securityfs is not mounted"
+					   : "/sys/kernel/security/lockdown cannot be read");
 	}
 }
 
 /* Not libbpf_probe_bpf_map_type(), which takes every failure for the kernel's ignorance. */
 static void probe_ringbuf(struct feature *feature)
 {
-	int fd = bpf_map_create(BPF_MAP_TYPE_RINGBUF, NULL, 0, 0, (unsigned int)sysconf(_SC_PAGESIZE), NULL);
+	int fd = bpf_map_create(BPF_MAP_TYPE_RINGBUF, NULL, 0, 0,
+				(unsigned int)sysconf(_SC_PAGESIZE), NULL);
 
 	if (fd >= 0) {
 		found(feature, true, "yes");
@@ -213,12 +261,14 @@ static void probe_uprobes(struct feature *feature)
 		unchecked(feature, "/sys is not mounted");
 		return;
 	}
-	found(feature, pmu, pmu ? "perf uprobe PMU" : "no uprobe PMU in /sys/bus/event_source/devices");
+	found(feature, pmu,
+	      pmu ? "perf uprobe PMU" : "no uprobe PMU in /sys/bus/event_source/devices");
 	remedy(feature, "needs a kernel with CONFIG_UPROBE_EVENTS");
 }
 
 /* Are these raw tracepoints in the kernel? Their prototypes are BTF types named btf_trace_NAME. */
-static void probe_tracepoints(struct feature *feature, const struct btf *btf, const char *const names[])
+static void probe_tracepoints(struct feature *feature, const struct btf *btf,
+			      const char *const names[])
 {
 	char type[80], missing[128] = "";
 
@@ -229,13 +279,15 @@ static void probe_tracepoints(struct feature *feature, const struct btf *btf, co
 	for (size_t i = 0; names[i]; i++) {
 		snprintf(type, sizeof(type), "btf_trace_%s", names[i]);
 		if (btf__find_by_name_kind(btf, type, BTF_KIND_TYPEDEF) < 0)
-			snprintf(missing + strlen(missing), sizeof(missing) - strlen(missing), " %s", names[i]);
+			snprintf(missing + strlen(missing), sizeof(missing) - strlen(missing),
+				 " %s", names[i]);
 	}
 	if (missing[0])
 		found(feature, false, "tracepoints missing:%s", missing);
 	else
 		found(feature, true, "raw tracepoints");
-	remedy(feature, "needs a kernel with these tracepoints (CONFIG_FTRACE_SYSCALLS for system calls)");
+	remedy(feature,
+	       "needs a kernel with these tracepoints (CONFIG_FTRACE_SYSCALLS for system calls)");
 }
 
 static bool has_enumerator(const struct btf *btf, const char *type, const char *name)
@@ -262,7 +314,8 @@ static bool has_member(const struct btf *btf, const char *type, const char *memb
 
 static void probe_kernel_details(struct features *features, const struct btf *btf)
 {
-	struct feature *regs = &features->list[FEATURE_TASK_REGS], *throttle = &features->list[FEATURE_THROTTLE];
+	struct feature *regs = &features->list[FEATURE_TASK_REGS],
+		       *throttle = &features->list[FEATURE_THROTTLE];
 	bool have_task_regs = has_enumerator(btf, "bpf_func_id", "BPF_FUNC_task_pt_regs");
 	struct feature *multi = &features->list[FEATURE_UPROBE_MULTI];
 
@@ -272,15 +325,21 @@ static void probe_kernel_details(struct features *features, const struct btf *bt
 		unchecked(throttle, "needs kernel BTF");
 		return;
 	}
-	found(regs, have_task_regs, have_task_regs ? "system call of every sleep" : "no: they are read from the end of the kernel stack, which is as exact");
+	found(regs, have_task_regs,
+	      have_task_regs
+		      ? "system call of every sleep"
+		      : "no: they are read from the end of the kernel stack, which is as exact");
 	remedy(regs, "none needed; kernel 5.15 has it");
 
 	/*
-	 * uprobe_multi came with 6.6, but its pid filter took one thread for the process until 46ba0e49b642 ("bpf: fix multi-uprobe PID filtering
-	 * logic", 6.10). Sessions came with 6.13, so where they are the filter is right.
+	 * uprobe_multi came with 6.6, but its pid filter took one thread for the process until
+	 * 46ba0e49b642 ("bpf: fix multi-uprobe PID filtering logic", 6.10). Sessions came
+	 * with 6.13, so where they are the filter is right.
 	 */
 	found(multi, has_enumerator(btf, "bpf_attach_type", "BPF_TRACE_UPROBE_SESSION"), "%s",
-	      has_enumerator(btf, "bpf_attach_type", "BPF_TRACE_UPROBE_SESSION") ? "yes" : "no: one perf event for each site, which is as exact");
+	      has_enumerator(btf, "bpf_attach_type", "BPF_TRACE_UPROBE_SESSION")
+		      ? "yes"
+		      : "no: one perf event for each site, which is as exact");
 	remedy(multi, "none needed; kernel 6.13 has it");
 
 	if (has_member(btf, "task_struct", "throttled"))
@@ -293,12 +352,14 @@ static void probe_kernel_details(struct features *features, const struct btf *bt
 }
 
 /*
- * Can a thread be preempted inside of a tracing program? Where the lock of all tracepoints is an SRCU domain. One of that name was there before 6.13 too, for
- * something else; the tracepoints of system calls came to be marked as faultable when it went.
+ * Can a thread be preempted inside of a tracing program? Where the lock of all tracepoints is an
+ * SRCU domain. One of that name was there before 6.13 too, for something else; the tracepoints of
+ * system calls came to be marked as faultable when it went.
  */
 static bool has_preemptible_programs(const struct btf *btf)
 {
-	return has_member(btf, "tracepoint_ext", "faultable") && btf__find_by_name_kind(btf, "tracepoint_srcu_srcu_data", BTF_KIND_VAR) > 0;
+	return has_member(btf, "tracepoint_ext", "faultable") &&
+	       btf__find_by_name_kind(btf, "tracepoint_srcu_srcu_data", BTF_KIND_VAR) > 0;
 }
 
 static void probe_tracefs(struct features *features, const struct btf *btf)
@@ -312,9 +373,15 @@ static void probe_tracefs(struct features *features, const struct btf *btf)
 	}
 	features->syscall_events = preemptible && readable;
 	if (preemptible)
-		feature->purpose = "every wait of an event loop, also while other threads are in the same probe (needed on this kernel)";
-	found(feature, readable || !preemptible, readable ? "mounted" : mounted ? "not readable" : "not mounted");
-	remedy(feature, "mount it, with mount -t tracefs tracefs /sys/kernel/tracing, and run as root; without it waits of event loops may be missed, and the time around is unknown");
+		feature->purpose = "every wait of an event loop, also while other threads are in "
+				   "the same probe (needed on this kernel)";
+	found(feature, readable || !preemptible,
+	      readable	? "mounted"
+	      : mounted ? "not readable"
+			: "not mounted");
+	remedy(feature,
+	       "mount it, with mount -t tracefs tracefs /sys/kernel/tracing, and run as root; "
+	       "without it waits of event loops may be missed, and the time around is unknown");
 }
 
 static void probe_clock(struct feature *feature)
@@ -327,7 +394,8 @@ static void probe_clock(struct feature *feature)
 		close(fd);
 	} else if (fd == -ENOSYS || fd == -ENOENT || fd == -EOPNOTSUPP || fd == -ENODEV) {
 		found(feature, false, "%s", strerror(-fd));
-		remedy(feature, "needs a kernel with CONFIG_PERF_EVENTS; without it CPU time is not told apart by function");
+		remedy(feature, "needs a kernel with CONFIG_PERF_EVENTS; without it CPU time is "
+				"not told apart by function");
 	} else {
 		unchecked(feature, "%s", feature->permission ? "not permitted" : strerror(-fd));
 		remedy(feature, "without it CPU time is not told apart by function");
@@ -356,28 +424,36 @@ static void probe_filter(struct feature *feature)
 	remedy(feature, "gilscope works without it, with one safeguard less");
 }
 
-/* What cmd/pipeline/confine.c keeps, as far as it is there; and CAP_BPF, where the maps of an observation prove to need it. */
+/* What cmd/pipeline/confine.c keeps, as far as it is there; and CAP_BPF, where the maps of an
+ * observation prove to need it. */
 static void probe_giving_up(struct feature *feature)
 {
 	static const struct {
 		unsigned int cap;
 		const char *name;
-	} kept[] = {{CAP_SYS_PTRACE, "SYS_PTRACE"}, {CAP_DAC_READ_SEARCH, "DAC_READ_SEARCH"}, {CAP_CHECKPOINT_RESTORE, "CHECKPOINT_RESTORE"}};
+	} kept[] = {{CAP_SYS_PTRACE, "SYS_PTRACE"},
+		    {CAP_DAC_READ_SEARCH, "DAC_READ_SEARCH"},
+		    {CAP_CHECKPOINT_RESTORE, "CHECKPOINT_RESTORE"}};
 	char names[100] = "none";
 	size_t length = 0;
 
 	capng_get_caps_process();
 	for (size_t i = 0; i < sizeof(kept) / sizeof(kept[0]); i++)
 		if (capng_have_capability(CAPNG_PERMITTED, kept[i].cap) > 0)
-			length += (size_t)snprintf(names + length, sizeof(names) - length, "%s%s", length ? ", " : "", kept[i].name);
+			length += (size_t)snprintf(names + length, sizeof(names) - length, "%s%s",
+						   length ? ", " : "", kept[i].name);
 	found(feature, true, "all but %s%s", names,
-	      capng_have_capability(CAPNG_EFFECTIVE, CAP_SETPCAP) > 0 ? "" : "; the bounding set stays (no CAP_SETPCAP)");
+	      capng_have_capability(CAPNG_EFFECTIVE, CAP_SETPCAP) > 0
+		      ? ""
+		      : "; the bounding set stays (no CAP_SETPCAP)");
 }
 
 void features_probe(struct features *features)
 {
-	static const char *const sched[] = {"sched_switch", "sched_wakeup", "sched_wakeup_new", "sched_migrate_task", NULL};
-	static const char *const life[] = {"sched_process_fork", "sched_process_exit", "sched_process_exec", "task_rename", NULL};
+	static const char *const sched[] = {"sched_switch", "sched_wakeup", "sched_wakeup_new",
+					    "sched_migrate_task", NULL};
+	static const char *const life[] = {"sched_process_fork", "sched_process_exit",
+					   "sched_process_exec", "task_rename", NULL};
 	static const char *const epoll[] = {"sys_enter", "sys_exit", NULL};
 	_cleanup_(btf__freep) struct btf *btf = NULL;
 	struct feature *list = features->list;
@@ -426,7 +502,8 @@ void features_try_programs(struct features *features)
 		struct feature *lockdown = &features->list[FEATURE_LOCKDOWN];
 
 		found(feature, true, "accepted");
-		if (lockdown->unchecked) { /* in confidentiality mode the verifier knows no helper that reads memory */
+		/* in confidentiality mode the verifier knows no helper that reads memory */
+		if (lockdown->unchecked) {
 			lockdown->unchecked = false;
 			found(lockdown, true, "programs that read memory load");
 		}
@@ -435,7 +512,10 @@ void features_try_programs(struct features *features)
 
 const char *feature_state(const struct feature *feature)
 {
-	return feature->available ? "ok" : feature->unchecked ? "not_checked" : feature->required ? "no" : "absent";
+	return feature->available   ? "ok"
+	       : feature->unchecked ? "not_checked"
+	       : feature->required  ? "no"
+				    : "absent";
 }
 
 int features_require(const struct features *features, struct diag *diag)
@@ -446,9 +526,11 @@ int features_require(const struct features *features, struct diag *diag)
 		if (!feature->required || feature->available || feature->unchecked)
 			continue;
 		if (feature->id == FEATURE_PROGRAMS) /* a whole sentence */
-			diag_set(diag, feature->permission ? EXIT_NOT_PERMITTED : EXIT_FAILED, 0, "%s", feature->found);
+			diag_set(diag, feature->permission ? EXIT_NOT_PERMITTED : EXIT_FAILED, 0,
+				 "%s", feature->found);
 		else
-			diag_set(diag, feature->permission ? EXIT_NOT_PERMITTED : EXIT_FAILED, 0, "%s: %s", feature->name, feature->found);
+			diag_set(diag, feature->permission ? EXIT_NOT_PERMITTED : EXIT_FAILED, 0,
+				 "%s: %s", feature->name, feature->found);
 		diag_hint(diag, "%s", feature->remedy);
 		return feature->permission ? -EPERM : -EOPNOTSUPP;
 	}

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * features.h - what this kernel and these privileges allow, and therefore which probes are attached. `doctor` prints the same plan.
+ * features.h - what this kernel and these privileges allow, and therefore which probes are
+ * attached. `doctor` prints the same plan.
  */
 #ifndef GILSCOPE_CAPTURE_FEATURES_H
 #define GILSCOPE_CAPTURE_FEATURES_H
@@ -11,7 +12,8 @@
 struct diag;
 
 enum feature_id {
-	FEATURE_CAPABILITIES, /* CAP_BPF + CAP_PERFMON + CAP_SYS_PTRACE, or CAP_SYS_ADMIN for the first two */
+	FEATURE_CAPABILITIES, /* CAP_BPF + CAP_PERFMON + CAP_SYS_PTRACE, or CAP_SYS_ADMIN for the
+				 first two */
 	FEATURE_PID_NAMESPACE,
 	FEATURE_BTF,
 	FEATURE_LOCKDOWN,
@@ -26,7 +28,7 @@ enum feature_id {
 	FEATURE_CLOCK,
 	FEATURE_PROGRAMS,
 	FEATURE_TRACEFS,
-	FEATURE_FILTER,	      /* docs/security.md */
+	FEATURE_FILTER, /* docs/security.md */
 	FEATURE_GIVING_UP,
 	FEATURE_COUNT
 };
@@ -37,21 +39,24 @@ struct feature {
 	const char *purpose; /* what it gives: "offsets of kernel structures" */
 	bool required;	     /* nothing works without it */
 	bool available;
-	bool unchecked;	     /* whether it is there cannot be said from here; `found` says why. Then it is not `available` */
-	bool permission;     /* it is missing for lack of a capability */
-	char found[400];     /* what was seen, or why it is not available */
-	char remedy[300];    /* what to do about it; "" when available */
+	bool unchecked;	  /* whether it is there cannot be said from here; `found` says why. Then it
+			     is not `available` */
+	bool permission;  /* it is missing for lack of a capability */
+	char found[400];  /* what was seen, or why it is not available */
+	char remedy[300]; /* what to do about it; "" when available */
 };
 
 struct features {
 	struct feature list[FEATURE_COUNT];
-	bool syscall_events; /* system calls are seen by perf events instead of raw tracepoints: bpf/loop.bpf.c */
+	bool syscall_events; /* system calls are seen by perf events instead of raw tracepoints:
+				bpf/loop.bpf.c */
 };
 
 /* Examines the system. Loads and attaches nothing; takes milliseconds. */
 void features_probe(struct features *features);
 
-/* Loads all programs as an observation would, and drops them again: FEATURE_PROGRAMS, which is unchecked without. Takes a second or so. */
+/* Loads all programs as an observation would, and drops them again: FEATURE_PROGRAMS, which is
+ * unchecked without. Takes a second or so. */
 void features_try_programs(struct features *features);
 
 /* "ok", "no" (required and missing), "absent" (missing, and it works without) or "not_checked" */
@@ -66,8 +71,9 @@ static inline bool features_have(const struct features *features, enum feature_i
 bool features_clock(void);
 
 /*
- * The first required feature that is missing, as a diag (EXIT_NOT_PERMITTED or EXIT_FAILED); 0 when none is. What could not be checked does not count:
- * whether it is there shows when the probes are loaded and set.
+ * The first required feature that is missing, as a diag (EXIT_NOT_PERMITTED or EXIT_FAILED); 0 when
+ * none is. What could not be checked does not count: whether it is there shows when the probes are
+ * loaded and set.
  */
 int features_require(const struct features *features, struct diag *diag);
 

@@ -60,32 +60,44 @@ void load_prepare(void)
 }
 
 /*
- * Every program, map, link and clock is a descriptor. Asked beforehand, because libbpf takes an EMFILE in one of its own trials for something that the
- * kernel cannot, and fails with another error.
+ * Every program, map, link and clock is a descriptor. Asked beforehand, because libbpf takes an
+ * EMFILE in one of its own trials for something that the kernel cannot, and fails with another
+ * error.
  */
 static int check_descriptors(int cpu_count, struct diag *diag)
 {
-	const unsigned int spare = 32; /* what is open already, the ring, files of the target and of the output */
+	/* what is open already, the ring, files of the target and of the output */
+	const unsigned int spare = 32;
 	const struct gilscope_bpf *skeleton = NULL;
-	const unsigned int programs = sizeof(skeleton->progs) / sizeof(struct bpf_program *), maps = sizeof(skeleton->maps) / sizeof(struct bpf_map *);
+	const unsigned int programs = sizeof(skeleton->progs) / sizeof(struct bpf_program *),
+			   maps = sizeof(skeleton->maps) / sizeof(struct bpf_map *);
 	unsigned int needed = spare + (unsigned int)cpu_count + 2 * programs + maps;
 	struct rlimit limit;
 
 	if (getrlimit(RLIMIT_NOFILE, &limit) < 0 || limit.rlim_cur >= needed)
 		return 0;
-	diag_set(diag, EXIT_FAILED, -EMFILE, "the limit of open files is %llu, and observing needs %u", (unsigned long long)limit.rlim_cur, needed);
-	diag_hint(diag, "raise it with ulimit -n %u (as root if the hard limit is lower), LimitNOFILE= of a service, or --ulimit nofile= of a container", needed);
+	diag_set(diag, EXIT_FAILED, -EMFILE,
+		 "the limit of open files is %llu, and observing needs %u",
+		 (unsigned long long)limit.rlim_cur, needed);
+	diag_hint(diag,
+		  "raise it with ulimit -n %u (as root if the hard limit is lower), LimitNOFILE= "
+		  "of a service, or --ulimit nofile= of a container",
+		  needed);
 	return -EMFILE;
 }
 
 static int refused(int err, struct diag *diag)
 {
-	diag_set(diag, err == -EPERM ? EXIT_NOT_PERMITTED : EXIT_FAILED, err, "the kernel refused %s with \"%s\" (%s)",
-		 refusal.subject[0] ? refusal.subject : "the BPF programs", refusal.reason, strerror(-err));
+	diag_set(diag, err == -EPERM ? EXIT_NOT_PERMITTED : EXIT_FAILED, err,
+		 "the kernel refused %s with \"%s\" (%s)",
+		 refusal.subject[0] ? refusal.subject : "the BPF programs", refusal.reason,
+		 strerror(-err));
 	if (err == -EPERM)
-		diag_hint(diag, "loading needs CAP_BPF and CAP_PERFMON (or CAP_SYS_ADMIN), and before kernel 5.11 a high limit of locked memory (ulimit -l)");
+		diag_hint(diag, "loading needs CAP_BPF and CAP_PERFMON (or CAP_SYS_ADMIN), and "
+				"before kernel 5.11 a high limit of locked memory (ulimit -l)");
 	else if (err == -ENOMEM)
-		diag_hint(diag, "memory is short, here or in this control group; a smaller --ring-size needs less");
+		diag_hint(diag, "memory is short, here or in this control group; a smaller "
+				"--ring-size needs less");
 	else
 		diag_hint(diag, "please report this sentence with the kernel's version (uname -r)");
 	return err;
@@ -102,7 +114,8 @@ static uint32_t ring_size(uint32_t bytes)
 
 static uint32_t kinds_of(const struct capture_options *options)
 {
-	const uint32_t all = EVF_STACK_SLEEP | EVF_STACK_PREEMPT | EVF_STACK_WAIT | EVF_STACK_HOLDER;
+	const uint32_t all = EVF_STACK_SLEEP | EVF_STACK_PREEMPT | EVF_STACK_WAIT |
+			     EVF_STACK_HOLDER;
 
 	if (!options->stacks)
 		return 0;
@@ -119,8 +132,9 @@ static void choose_syscall_programs(struct gilscope_bpf *skeleton, const struct 
 }
 
 /*
- * THREAD_SIZE of kernels before 5.15, for in those the registers of a system call are found by it: arch/x86/include/asm/page_64_types.h,
- * arch/arm64/include/asm/memory.h. One built with KASAN has other stacks, and the marks of a system call are then not found.
+ * THREAD_SIZE of kernels before 5.15, for in those the registers of a system call are found by it:
+ * arch/x86/include/asm/page_64_types.h, arch/arm64/include/asm/memory.h. One built with KASAN has
+ * other stacks, and the marks of a system call are then not found.
  */
 static uint32_t kernel_stack_bytes(void)
 {
@@ -133,8 +147,8 @@ static uint32_t kernel_stack_bytes(void)
 	return bytes;
 }
 
-int load_programs(const struct features *features, const struct capture_options *options, int cpu_count, struct diag *diag,
-		  struct gilscope_bpf **ret_skeleton)
+int load_programs(const struct features *features, const struct capture_options *options,
+		  int cpu_count, struct diag *diag, struct gilscope_bpf **ret_skeleton)
 {
 	_cleanup_(gilscope_bpf__destroyp) struct gilscope_bpf *skeleton = NULL;
 	uint32_t ring_bytes = ring_size(options->ring_bytes);
@@ -147,7 +161,8 @@ int load_programs(const struct features *features, const struct capture_options 
 		return err;
 	skeleton = gilscope_bpf__open();
 	if (!skeleton)
-		return diag_set(diag, EXIT_FAILED, -errno, "cannot open the BPF programs: %s", strerror(errno));
+		return diag_set(diag, EXIT_FAILED, -errno, "cannot open the BPF programs: %s",
+				strerror(errno));
 	skeleton->rodata->have_task_regs = features_have(features, FEATURE_TASK_REGS);
 	skeleton->rodata->stack_bytes = kernel_stack_bytes();
 	uprobes_prepare(skeleton, features_have(features, FEATURE_UPROBE_MULTI));

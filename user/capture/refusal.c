@@ -6,17 +6,19 @@
 
 /* libbpf/src/libbpf.c, bpf_object_load_prog() */
 #define LOG_BEGIN "-- BEGIN PROG LOAD LOG --"
-#define LOG_END "-- END PROG LOAD LOG --"
+#define LOG_END	  "-- END PROG LOAD LOG --"
 
 static bool begins(const char *text, const char *prefix)
 {
 	return !strncmp(text, prefix, strlen(prefix));
 }
 
-/* Statistics at the log's end (kernel/bpf/verifier.c, print_verification_stats), source lines, and the state of registers: "R1=…", "R1_w=…". */
+/* Statistics at the log's end (kernel/bpf/verifier.c, print_verification_stats), source lines, and
+ * the state of registers: "R1=…", "R1_w=…". */
 static bool says_nothing(const char *line)
 {
-	static const char *const noise[] = {"processed ", "verification time ", "stack depth ", "insns_processed ", ";"};
+	static const char *const noise[] = {"processed ", "verification time ", "stack depth ",
+					    "insns_processed ", ";"};
 
 	for (size_t i = 0; i < sizeof(noise) / sizeof(noise[0]); i++)
 		if (begins(line, noise[i]))
@@ -30,7 +32,9 @@ static bool says_nothing(const char *line)
 
 static void keep(struct refusal *refusal, const char *line, size_t length)
 {
-	snprintf(refusal->reason, sizeof(refusal->reason), "%.*s", (int)(length < sizeof(refusal->reason) ? length : sizeof(refusal->reason) - 1), line);
+	snprintf(refusal->reason, sizeof(refusal->reason), "%.*s",
+		 (int)(length < sizeof(refusal->reason) ? length : sizeof(refusal->reason) - 1),
+		 line);
 }
 
 static void keep_last_line(struct refusal *refusal, const char *log)

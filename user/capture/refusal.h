@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * refusal.h - why the kernel refused the BPF programs, picked from what libbpf says while it loads them: the program (or map), and the last line of the
- * verifier's log that says something. Pure, so that it is tested with the words of real kernels.
+ * refusal.h - why the kernel refused the BPF programs, picked from what libbpf says while it loads
+ * them: the program (or map), and the last line of the verifier's log that says something. Pure, so
+ * that it is tested with the words of real kernels.
  */
 #ifndef GILSCOPE_CAPTURE_REFUSAL_H
 #define GILSCOPE_CAPTURE_REFUSAL_H
@@ -10,11 +11,13 @@
 
 struct refusal {
 	char subject[80]; /* "program on_switch", "map ring"; "" when libbpf names none */
-	char reason[300]; /* one line, the verifier's if there is one, else libbpf's; "" when there was nothing */
+	char reason[300]; /* one line, the verifier's if there is one, else libbpf's; "" when there
+			     was nothing */
 	bool verifier;	  /* `reason` is the verifier's */
 };
 
-/* Takes note of one warning of libbpf's, which may have many lines. The first program with a verifier's log is the one that is reported. */
+/* Takes note of one warning of libbpf's, which may have many lines. The first program with a
+ * verifier's log is the one that is reported. */
 void refusal_note(struct refusal *refusal, const char *message);
 
 #endif

@@ -9,7 +9,7 @@
 
 #define ASK_AGAIN_NS NS_PER_S
 
-/* ── what the probes are told of a process ───────────────────────────────────────────────────────────────────────── */
+/* ── what the probes are told of a process ───────────────────────────────── */
 
 static void include(uint32_t offset, uint32_t bytes, uint32_t *first, uint32_t *end)
 {
@@ -26,11 +26,13 @@ static uint16_t in_piece(uint32_t offset, uint32_t first)
 	return (uint16_t)(offset == STACK_NONE ? STACK_NONE : offset - first);
 }
 
-/* The fields of a frame lie together, so one read gets them all. False: not in this version, then its stacks cannot be read. */
+/* The fields of a frame lie together, so one read gets them all. False: not in this version, then
+ * its stacks cannot be read. */
 static bool python_of(const struct target *target, struct shared_python *ret_python)
 {
 	const struct stack_layout *layout = &target->stack;
-	uint32_t first = UINT32_MAX, end = 0, pointers = layout->frame_previous | layout->frame_code;
+	uint32_t first = UINT32_MAX, end = 0,
+		 pointers = layout->frame_previous | layout->frame_code;
 
 	if (!layout->runtime || !target->gil_count)
 		return false;
@@ -65,13 +67,15 @@ static bool python_of(const struct target *target, struct shared_python *ret_pyt
 	return true;
 }
 
-/* Where struct pt_regs has a register, by its DWARF number; the same as what ptrace shows of it. -1: not there. */
+/* Where struct pt_regs has a register, by its DWARF number; the same as what ptrace shows of it.
+ * -1: not there. */
 static int32_t register_offset(int number)
 {
 #if defined(__x86_64__)
 #define AT(name) offsetof(struct user_regs_struct, name)
-	static const uint8_t offsets[] = {AT(rax), AT(rdx), AT(rcx), AT(rbx), AT(rsi), AT(rdi), AT(rbp), AT(rsp),
-					  AT(r8),  AT(r9),  AT(r10), AT(r11), AT(r12), AT(r13), AT(r14), AT(r15)};
+	static const uint8_t offsets[] = {AT(rax), AT(rdx), AT(rcx), AT(rbx), AT(rsi), AT(rdi),
+					  AT(rbp), AT(rsp), AT(r8),  AT(r9),  AT(r10), AT(r11),
+					  AT(r12), AT(r13), AT(r14), AT(r15)};
 #undef AT
 
 	return number >= 0 && number < (int)sizeof(offsets) ? offsets[number] : -1;
@@ -85,11 +89,14 @@ static struct shared_gc gc_of(const struct gc_site *site)
 	struct shared_gc gc = {.generation = site->generation, .regs_offset = -1};
 
 	if (site->generation_register == -1)
-		gc.kind = site->generation >= 0 && site->generation < 16 ? GENERATION_CONSTANT : GENERATION_UNKNOWN;
+		gc.kind = site->generation >= 0 && site->generation < 16 ? GENERATION_CONSTANT
+									 : GENERATION_UNKNOWN;
 	else
 		gc.kind = site->generation_register >= 0 ? GENERATION_REGISTER : GENERATION_MEMORY;
 	if (gc.kind == GENERATION_REGISTER || gc.kind == GENERATION_MEMORY)
-		gc.regs_offset = register_offset(gc.kind == GENERATION_REGISTER ? site->generation_register : site->generation_base);
+		gc.regs_offset = register_offset(gc.kind == GENERATION_REGISTER
+							 ? site->generation_register
+							 : site->generation_base);
 	if (gc.kind != GENERATION_CONSTANT && gc.regs_offset < 0)
 		gc.kind = GENERATION_UNKNOWN;
 	return gc;
@@ -99,9 +106,13 @@ static int declare_gc(struct capture *capture, const struct target *target)
 {
 	for (uint32_t i = 0; i < target->gc_site_count; i++) {
 		const struct gc_site *site = &target->gc_sites[i];
-		struct shared_gc_key key = {.address = target->image_bias + site->vaddr, .tgid = target->info.pid};
+		struct shared_gc_key key = {.address = target->image_bias + site->vaddr,
+					    .tgid = target->info.pid};
 		struct shared_gc value = gc_of(site);
-		int err = site->end ? 0 : bpf_map__update_elem(capture->skeleton->maps.gc_sites, &key, sizeof(key), &value, sizeof(value), BPF_ANY);
+		int err = site->end ? 0
+				    : bpf_map__update_elem(capture->skeleton->maps.gc_sites, &key,
+							   sizeof(key), &value, sizeof(value),
+							   BPF_ANY);
 
 		if (err)
 			return err;
@@ -114,7 +125,9 @@ void tracee_forget_gc_sites(struct capture *capture, struct tracee *tracee)
 	const struct target *target = tracee->target;
 
 	for (uint32_t i = 0; i < target->gc_site_count; i++) {
-		struct shared_gc_key key = {.address = target->image_bias + target->gc_sites[i].vaddr, .tgid = target->info.pid};
+		struct shared_gc_key key = {.address = target->image_bias +
+						       target->gc_sites[i].vaddr,
+					    .tgid = target->info.pid};
 
 		(void)bpf_map__delete_elem(capture->skeleton->maps.gc_sites, &key, sizeof(key), 0);
 	}
@@ -130,13 +143,15 @@ int tracee_declare_stacks(struct capture *capture, struct tracee *tracee)
 		return err;
 	if (target->code_gone)
 		python.process = capture->tracee_count; /* from 1: it is in the list */
-	err = symbols_add_process(capture->symbols, target->info.pid, &target->stack, &target->code);
+	err = symbols_add_process(capture->symbols, target->info.pid, &target->stack,
+				  &target->code);
 	if (err)
 		return err;
-	return bpf_map__update_elem(capture->skeleton->maps.pythons, &target->info.pid, sizeof(target->info.pid), &python, sizeof(python), BPF_ANY);
+	return bpf_map__update_elem(capture->skeleton->maps.pythons, &target->info.pid,
+				    sizeof(target->info.pid), &python, sizeof(python), BPF_ANY);
 }
 
-/* ── what Python itself knows of its threads ─────────────────────────────────────────────────────────────────────── */
+/* ── what Python itself knows of its threads ─────────────────────────────── */
 
 int tracee_ask_loop(struct capture *capture, struct tracee *tracee, struct member *member)
 {
@@ -189,11 +204,12 @@ int tracee_names(struct capture *capture, struct tracee *tracee)
 	return err == -ESRCH || err == -EINTR ? 0 : err;
 }
 
-/* ── what the ring brings ────────────────────────────────────────────────────────────────────────────────────────── */
+/* ── what the ring brings ────────────────────────────────────────────────── */
 
 int capture_handle_stack(struct capture *capture, const struct shared_stack *stack, size_t size)
 {
-	if (size < SHARED_STACK_BYTES(1) || stack->hdr.aux > SHARED_FRAMES_MAX || size != SHARED_STACK_BYTES(stack->hdr.aux))
+	if (size < SHARED_STACK_BYTES(1) || stack->hdr.aux > SHARED_FRAMES_MAX ||
+	    size != SHARED_STACK_BYTES(stack->hdr.aux))
 		return -EPROTO;
 	return symbols_stack(capture->symbols, stack);
 }

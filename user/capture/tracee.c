@@ -12,28 +12,42 @@
 int tracee_attach(struct capture *capture, struct tracee *tracee, struct diag *diag)
 {
 	const struct target *target = tracee->target;
-	int err = uprobes_set(&tracee->uprobes, capture->skeleton, target, capture->options.stacks, capture->multi);
+	int err = uprobes_set(&tracee->uprobes, capture->skeleton, target, capture->options.stacks,
+			      capture->multi);
 
 	if (!err)
 		return 0;
-	/* the order of the questions: whatever failed while it ended, that it ended is the reason */
+	/* the order of the questions: whatever failed while it ended, that it ended is the reason
+	 */
 	if (!target_alive(target))
-		return diag_set(diag, EXIT_FAILED, -ESRCH, "the process exited while the probes were set");
+		return diag_set(diag, EXIT_FAILED, -ESRCH,
+				"the process exited while the probes were set");
 	if (err == -ETIMEDOUT) {
-		diag_set(diag, EXIT_FAILED, err, "no uprobes can be set in %s (%s): the file does not answer", target->image_path, target->info.image);
-		diag_hint(diag, "no answer came for %d s; look at the file system behind it (FUSE, NFS), and try again when that answers", BOUNDED_WAIT_S);
+		diag_set(diag, EXIT_FAILED, err,
+			 "no uprobes can be set in %s (%s): the file does not answer",
+			 target->image_path, target->info.image);
+		diag_hint(diag,
+			  "no answer came for %d s; look at the file system behind it (FUSE, NFS), "
+			  "and try again when that answers",
+			  BOUNDED_WAIT_S);
 		return err;
 	}
-	diag_set(diag, err == -EPERM || err == -EACCES ? EXIT_NOT_PERMITTED : EXIT_FAILED, err, "cannot set uprobes in %s (%s): %s", target->image_path,
-		 target->info.image, strerror(-err));
+	diag_set(diag, err == -EPERM || err == -EACCES ? EXIT_NOT_PERMITTED : EXIT_FAILED, err,
+		 "cannot set uprobes in %s (%s): %s", target->image_path, target->info.image,
+		 strerror(-err));
 	if (err == -EPERM || err == -EACCES)
-		diag_hint(diag, "uprobes need CAP_PERFMON (or CAP_SYS_ADMIN); run gilscope doctor %u", target->info.pid);
+		diag_hint(diag,
+			  "uprobes need CAP_PERFMON (or CAP_SYS_ADMIN); run gilscope doctor %u",
+			  target->info.pid);
 	else if (err == -EMFILE || err == -ENFILE)
-		diag_hint(diag, "raise the limit of open files (ulimit -n): this kernel takes one for each place that is probed");
+		diag_hint(diag, "raise the limit of open files (ulimit -n): this kernel takes one "
+				"for each place that is probed");
 	else if (err == -ENOENT)
-		diag_hint(diag, "the file was deleted or replaced while gilscope looked at it; restart the service");
+		diag_hint(diag, "the file was deleted or replaced while gilscope looked at it; "
+				"restart the service");
 	else
-		diag_hint(diag, "uprobes need a file system that allows them; some overlay and network file systems do not");
+		diag_hint(diag, "uprobes need a file system that allows them; some overlay and "
+				"network file systems do not");
 	return err;
 }
 
@@ -49,14 +63,17 @@ static int tell_probes(struct capture *capture, const struct target *target, uin
 		.index = capture->next_gil,
 		.layout = layout->gil,
 	};
-	uint16_t offsets[] = {[CONDITION_COND] = layout->gil.cond, [CONDITION_SWITCH] = layout->gil.switch_cond};
+	uint16_t offsets[] = {
+		[CONDITION_COND] = layout->gil.cond, [CONDITION_SWITCH] = layout->gil.switch_cond};
 
 	for (uint16_t i = 0; i < sizeof(offsets) / sizeof(offsets[0]); i++) {
-		struct shared_gil_key key = {.condition = address + offsets[i], .tgid = target->info.pid};
+		struct shared_gil_key key = {.condition = address + offsets[i],
+					     .tgid = target->info.pid};
 		int err;
 
 		value.condition = i;
-		err = bpf_map__update_elem(capture->skeleton->maps.gils, &key, sizeof(key), &value, sizeof(value), BPF_ANY);
+		err = bpf_map__update_elem(capture->skeleton->maps.gils, &key, sizeof(key), &value,
+					   sizeof(value), BPF_ANY);
 		if (err)
 			return err;
 	}
@@ -69,7 +86,8 @@ static void untell_probes(struct capture *capture, const struct target *target, 
 	uint16_t offsets[] = {target->layout.gil.cond, target->layout.gil.switch_cond};
 
 	for (size_t i = 0; i < sizeof(offsets) / sizeof(offsets[0]); i++) {
-		struct shared_gil_key key = {.condition = address + offsets[i], .tgid = target->info.pid};
+		struct shared_gil_key key = {.condition = address + offsets[i],
+					     .tgid = target->info.pid};
 
 		(void)bpf_map__delete_elem(capture->skeleton->maps.gils, &key, sizeof(key), 0);
 	}
@@ -87,7 +105,8 @@ void tracee_gone(struct capture *capture, struct tracee *tracee)
 	capture->status.targets--;
 	symbols_remove_process(capture->symbols, pid);
 	uprobes_done(&tracee->uprobes);
-	/* of most of these there may be none: the probes drop the process themselves when it executes another program */
+	/* of most of these there may be none: the probes drop the process themselves when it
+	 * executes another program */
 	(void)bpf_map__delete_elem(skeleton->maps.targets, &pid, sizeof(pid), 0);
 	(void)bpf_map__delete_elem(skeleton->maps.pythons, &pid, sizeof(pid), 0);
 	for (uint32_t i = 0; i < target->gil_count; i++)
@@ -112,12 +131,17 @@ void tracee_gone(struct capture *capture, struct tracee *tracee)
 static int list_gils(struct capture *capture, const struct tracee *tracee)
 {
 	const struct target *target = tracee->target;
-	struct shared_gil_list list = {.count = target->gil_count < SHARED_GIL_LIST_MAX ? target->gil_count : SHARED_GIL_LIST_MAX};
+	struct shared_gil_list list = {.count = target->gil_count < SHARED_GIL_LIST_MAX
+							? target->gil_count
+							: SHARED_GIL_LIST_MAX};
 
 	for (uint32_t i = 0; i < list.count; i++)
-		list.gils[i] = (struct shared_gil_span){
-			.address = target->gils[i].address, .size = target->layout.gil.size, .handover = target->layout.gil.switch_cond, .index = tracee->gil_index[i]};
-	return bpf_map__update_elem(capture->skeleton->maps.gil_lists, &target->info.pid, sizeof(target->info.pid), &list, sizeof(list), BPF_ANY);
+		list.gils[i] = (struct shared_gil_span){.address = target->gils[i].address,
+							.size = target->layout.gil.size,
+							.handover = target->layout.gil.switch_cond,
+							.index = tracee->gil_index[i]};
+	return bpf_map__update_elem(capture->skeleton->maps.gil_lists, &target->info.pid,
+				    sizeof(target->info.pid), &list, sizeof(list), BPF_ANY);
 }
 
 int tracee_declare_gils(struct capture *capture, struct tracee *tracee, uint32_t from, uint64_t ts)
@@ -130,10 +154,13 @@ int tracee_declare_gils(struct capture *capture, struct tracee *tracee, uint32_t
 	tracee->gil_index = index;
 	for (uint32_t i = from; i < target->gil_count; i++) {
 		union event event = {.gil = {
-			.hdr = {.ts = ts, .tid = target->info.pid, .type = EV_GIL, .aux = capture->next_gil},
-			.address = target->gils[i].address,
-			.interpreter = target->gils[i].interpreter,
-		}};
+					     .hdr = {.ts = ts,
+						     .tid = target->info.pid,
+						     .type = EV_GIL,
+						     .aux = capture->next_gil},
+					     .address = target->gils[i].address,
+					     .interpreter = target->gils[i].interpreter,
+				     }};
 		int err = tell_probes(capture, target, target->gils[i].address);
 
 		if (err)
@@ -158,8 +185,10 @@ static void note_descriptor(const struct tracee_stage *stage, const struct ev_ep
 	if (epoll->epfd >= EPFD_SEEN_MAX) /* its sleeps are told with their stacks, as below */
 		return;
 	stage->tracee->epfd_loop[epoll->epfd / 8] |= bit;
-	/* without room for it the loop's sleeps are told with their stacks, which is too much and not wrong */
-	(void)bpf_map__update_elem(stage->capture->skeleton->maps.loop_fds, &key, sizeof(key), &value, sizeof(value), BPF_ANY);
+	/* without room for it the loop's sleeps are told with their stacks, which is too much and
+	 * not wrong */
+	(void)bpf_map__update_elem(stage->capture->skeleton->maps.loop_fds, &key, sizeof(key),
+				   &value, sizeof(value), BPF_ANY);
 }
 
 static int stage_event(void *ctx, const union event *event)
@@ -207,7 +236,8 @@ struct stream_sink tracee_sink(struct tracee_stage *stage)
 
 int tracee_snapshot(struct capture *capture, struct tracee *tracee, bool identity_only)
 {
-	struct tracee_stage stage = {.capture = capture, .tracee = tracee, .identity_only = identity_only};
+	struct tracee_stage stage = {
+		.capture = capture, .tracee = tracee, .identity_only = identity_only};
 	struct stream_sink sink = tracee_sink(&stage);
 	int err;
 

@@ -11,7 +11,8 @@
 #include "base/cleanup.h"
 #include "python/process/bounded.h"
 
-/* linux/bpf.h of kernel 6.6, which the system's headers may lack: enum bpf_attach_type, and the part of union bpf_attr for BPF_LINK_CREATE */
+/* linux/bpf.h of kernel 6.6, which the system's headers may lack: enum bpf_attach_type, and the
+ * part of union bpf_attr for BPF_LINK_CREATE */
 #define ATTACH_UPROBE_MULTI 48
 struct uprobe_multi_attr {
 	uint32_t prog_fd, target_fd, attach_type, flags;
@@ -27,7 +28,17 @@ struct placement {
 	uint32_t count, room;
 	bool at_return;
 };
-enum { AT_TAKE, AT_DROP, AT_WAIT, AT_WAIT_END, AT_GC_BEGIN, AT_GC_END, AT_GC_RETURN, AT_CODE_GONE, PLACEMENTS };
+enum {
+	AT_TAKE,
+	AT_DROP,
+	AT_WAIT,
+	AT_WAIT_END,
+	AT_GC_BEGIN,
+	AT_GC_END,
+	AT_GC_RETURN,
+	AT_CODE_GONE,
+	PLACEMENTS
+};
 #define MULTI_RETURN 1 /* BPF_F_UPROBE_MULTI_RETURN */
 
 static void list_programs(const struct gilscope_bpf *skeleton, struct placement places[PLACEMENTS])
@@ -49,7 +60,8 @@ void uprobes_prepare(struct gilscope_bpf *skeleton, bool multi)
 
 	list_programs(skeleton, places);
 	for (int i = 0; multi && i < PLACEMENTS; i++)
-		bpf_program__set_expected_attach_type(places[i].program, (enum bpf_attach_type)ATTACH_UPROBE_MULTI);
+		bpf_program__set_expected_attach_type(places[i].program,
+						      (enum bpf_attach_type)ATTACH_UPROBE_MULTI);
 }
 
 static int place(struct placement *where, uint64_t offset, uint64_t semaphore)
@@ -79,7 +91,8 @@ static int place_site(struct placement places[PLACEMENTS], const struct gil_site
 	return -EINVAL;
 }
 
-static int place_sites(struct placement places[PLACEMENTS], const struct target *target, bool stacks)
+static int place_sites(struct placement places[PLACEMENTS], const struct target *target,
+		       bool stacks)
 {
 	int err = 0;
 
@@ -88,19 +101,23 @@ static int place_sites(struct placement places[PLACEMENTS], const struct target 
 	for (uint32_t i = 0; i < target->gc_site_count && !err; i++) {
 		const struct gc_site *site = &target->gc_sites[i];
 
-		err = place(&places[!site->end ? AT_GC_BEGIN : site->at_return ? AT_GC_RETURN : AT_GC_END], site->offset, site->semaphore);
+		err = place(&places[!site->end	      ? AT_GC_BEGIN
+				    : site->at_return ? AT_GC_RETURN
+						      : AT_GC_END],
+			    site->offset, site->semaphore);
 	}
 	if (!err && stacks && target->code_gone)
 		err = place(&places[AT_CODE_GONE], target->code_gone, 0);
 	return err;
 }
 
-/* ── in a child ──────────────────────────────────────────────────────────────────────────────────────────────────── */
+/* ── in a child ──────────────────────────────────────────────────────────── */
 
 /*
- * Brings what the kernel is going to read of the file into memory. For it reads the code around a probe, and changes a probe point's counter, while it holds
- * locks of the target's memory, and one that every fork() of the system waits for (kernel/events/uprobes.c, register_for_each_vma()); a file that does not
- * answer must not be waited for there.
+ * Brings what the kernel is going to read of the file into memory. For it reads the code around a
+ * probe, and changes a probe point's counter, while it holds locks of the target's memory, and one
+ * that every fork() of the system waits for (kernel/events/uprobes.c, register_for_each_vma()); a
+ * file that does not answer must not be waited for there.
  */
 static void bring_in(int fd, uint64_t offset)
 {
@@ -108,12 +125,14 @@ static void bring_in(int fd, uint64_t offset)
 	uint64_t page = (uint64_t)sysconf(_SC_PAGESIZE), first = offset & ~(page - 1);
 
 	/* never taken back: it stays as long as the child */
-	(void)!mmap(NULL, offset + INSTRUCTION_MAX - first, PROT_READ, MAP_PRIVATE | MAP_POPULATE, fd, (off_t)first);
+	(void)!mmap(NULL, offset + INSTRUCTION_MAX - first, PROT_READ, MAP_PRIVATE | MAP_POPULATE,
+		    fd, (off_t)first);
 }
 
 static int bring_all_in(const struct placement places[PLACEMENTS], const struct target *target)
 {
-	_cleanup_(closep) int fd = open(target->image_path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+	_cleanup_(closep) int fd = open(target->image_path,
+					O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
 
 	if (fd < 0)
 		return -errno;
@@ -144,13 +163,16 @@ static int set_together(int line, const struct placement *where, const struct ta
 	return fd < 0 ? -errno : bounded_send_fd(line, fd);
 }
 
-/* The descriptor of such a link is all that holds it: of the perf event itself, or of a link that holds the event (kernel 5.15). */
+/* The descriptor of such a link is all that holds it: of the perf event itself, or of a link that
+ * holds the event (kernel 5.15). */
 static int set_one_by_one(int line, const struct placement *where, const struct target *target)
 {
 	for (uint32_t i = 0; i < where->count; i++) {
-		LIBBPF_OPTS(bpf_uprobe_opts, options, .retprobe = where->at_return, .ref_ctr_offset = where->semaphores[i]);
-		struct bpf_link *link =
-			bpf_program__attach_uprobe_opts(where->program, (pid_t)target->info.pid, target->image_path, where->offsets[i], &options);
+		LIBBPF_OPTS(bpf_uprobe_opts, options, .retprobe = where->at_return,
+			    .ref_ctr_offset = where->semaphores[i]);
+		struct bpf_link *link = bpf_program__attach_uprobe_opts(
+			where->program, (pid_t)target->info.pid, target->image_path,
+			where->offsets[i], &options);
 		int err = link ? bounded_send_fd(line, bpf_link__fd(link)) : -errno;
 
 		if (err)
@@ -174,14 +196,16 @@ static int set_all(void *ctx, int line)
 		const struct placement *where = &setting->places[i];
 
 		if (where->count)
-			err = setting->multi ? set_together(line, where, setting->target) : set_one_by_one(line, where, setting->target);
+			err = setting->multi ? set_together(line, where, setting->target)
+					     : set_one_by_one(line, where, setting->target);
 	}
 	return err;
 }
 
-/* ── outside ─────────────────────────────────────────────────────────────────────────────────────────────────────── */
+/* ── outside ─────────────────────────────────────────────────────────────── */
 
-int uprobes_set(struct uprobes *uprobes, const struct gilscope_bpf *skeleton, const struct target *target, bool stacks, bool multi)
+int uprobes_set(struct uprobes *uprobes, const struct gilscope_bpf *skeleton,
+		const struct target *target, bool stacks, bool multi)
 {
 	size_t most = (size_t)target->site_count + target->gc_site_count + 1;
 	_cleanup_(freep) uint64_t *room = calloc(2 * PLACEMENTS * most, sizeof(*room));

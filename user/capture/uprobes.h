@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * uprobes.h - the uprobes of one target: one link for all sites of a program where the kernel can, else one perf event for each site. They are set by a
- * child process (python/process/bounded.h), because the kernel reads the file for it.
+ * uprobes.h - the uprobes of one target: one link for all sites of a program where the kernel can,
+ * else one perf event for each site. They are set by a child process (python/process/bounded.h),
+ * because the kernel reads the file for it.
  */
 #ifndef GILSCOPE_CAPTURE_UPROBES_H
 #define GILSCOPE_CAPTURE_UPROBES_H
@@ -18,8 +19,10 @@ struct uprobes {
 /* To be called before loading: the kernel wants to know how a program will be attached. */
 void uprobes_prepare(struct gilscope_bpf *skeleton, bool multi);
 
-/* Sets the probes of all sites, with `stacks` also of those that stacks need; none on failure (-errno). -ETIMEDOUT: the file does not answer. */
-int uprobes_set(struct uprobes *uprobes, const struct gilscope_bpf *skeleton, const struct target *target, bool stacks, bool multi);
+/* Sets the probes of all sites, with `stacks` also of those that stacks need; none on failure
+ * (-errno). -ETIMEDOUT: the file does not answer. */
+int uprobes_set(struct uprobes *uprobes, const struct gilscope_bpf *skeleton,
+		const struct target *target, bool stacks, bool multi);
 void uprobes_done(struct uprobes *uprobes);
 
 #endif

@@ -34,12 +34,22 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 	}
 }
 
-static const struct argp_child CHILDREN[] = {{&observe_argp, 0, NULL, 0}, {&show_argp, 0, "How the result is shown:", 1}, {&names_argp, 0, NULL, 1}, {0}};
+static const struct argp_child CHILDREN[] = {{&observe_argp, 0, NULL, 0},
+					     {&show_argp, 0, "How the result is shown:", 1},
+					     {&names_argp, 0, NULL, 1},
+					     {0}};
 static const struct argp ARGP = {
-	NULL, parse, "PID...",
-	"Observe a running Python process and print who held the GIL and why the event loop stalled."
-	"\vStalls are told on stderr while they last. The process is neither changed nor stopped.\n\nExample, ten seconds of a uvicorn worker:\n  sudo gilscope attach -d 10s $(pgrep -f uvicorn | head -1)",
-	CHILDREN, NULL, NULL,
+	NULL,
+	parse,
+	"PID...",
+	"Observe a running Python process and print who held the GIL and why the event loop "
+	"stalled."
+	"\vStalls are told on stderr while they last. The process is neither changed nor "
+	"stopped.\n\nExample, ten seconds of a uvicorn worker:\n  sudo gilscope attach -d 10s "
+	"$(pgrep -f uvicorn | head -1)",
+	CHILDREN,
+	NULL,
+	NULL,
 };
 
 static int run(int argc, char **argv)
@@ -47,7 +57,8 @@ static int run(int argc, char **argv)
 	struct pipeline pipeline = {0};
 	struct options options = {.show = {.stall_ns = STALL_DEFAULT_NS}, .names = &pipeline.names};
 	struct teller teller = {.pipeline = &pipeline};
-	struct observation observation = {.options = &options.observe, .pipeline = &pipeline, .tick_ctx = &teller};
+	struct observation observation = {
+		.options = &options.observe, .pipeline = &pipeline, .tick_ctx = &teller};
 	const struct report *report;
 	struct stream_head head;
 	struct diag diag = {0};
@@ -72,4 +83,5 @@ static int run(int argc, char **argv)
 	return status;
 }
 
-const struct command command_attach = {"attach", "PID [-d DUR] [--json]", "observe a process, then print the report", run, &ARGP};
+const struct command command_attach = {"attach", "PID [-d DUR] [--json]",
+				       "observe a process, then print the report", run, &ARGP};

@@ -66,7 +66,8 @@ void cmd_parse(const struct argp *argp, int argc, char **argv, void *input)
 	snprintf(name, sizeof(name), "gilscope %s", argv[0]);
 	argv[0] = name;
 	argp_err_exit_status = EXIT_USAGE;
-	/* argp exits by itself: for --help with 0, for what it does not understand with EXIT_USAGE */
+	/* argp exits by itself: for --help with 0, for what it does not understand with EXIT_USAGE
+	 */
 	if (argp_parse(argp, argc, argv, ARGP_IN_ORDER, NULL, input))
 		exit(EXIT_USAGE);
 }
@@ -75,7 +76,8 @@ enum { OPTION_STALL = 256, OPTION_JSON, OPTION_ALL, OPTION_COLOUR, OPTION_APP_RO
 
 const char *cmd_colour_name(unsigned int i)
 {
-	static const char *const names[] = {[COLOUR_AUTO] = "auto", [COLOUR_ALWAYS] = "always", [COLOUR_NEVER] = "never"};
+	static const char *const names[] = {
+		[COLOUR_AUTO] = "auto", [COLOUR_ALWAYS] = "always", [COLOUR_NEVER] = "never"};
 
 	return i < sizeof(names) / sizeof(names[0]) ? names[i] : NULL;
 }
@@ -112,10 +114,13 @@ static error_t show_parse(int key, char *arg, struct argp_state *state)
 }
 
 static const struct argp_option SHOW_OPTIONS[] = {
-	{"stall", OPTION_STALL, "DUR", 0, "Call a turn of the event loop a stall from this length on (50ms)", 0},
+	{"stall", OPTION_STALL, "DUR", 0,
+	 "Call a turn of the event loop a stall from this length on (50ms)", 0},
 	{"json", OPTION_JSON, NULL, 0, "Print the report as JSON, schema gilscope.report/1", 0},
-	{"all", OPTION_ALL, NULL, 0, "Show every function, stall and thread and whole stacks, not only what is largest", 0},
-	{"color", OPTION_COLOUR, "WHEN", OPTION_ARG_OPTIONAL, "Colours: auto (on a terminal), always or never", 0},
+	{"all", OPTION_ALL, NULL, 0,
+	 "Show every function, stall and thread and whole stacks, not only what is largest", 0},
+	{"color", OPTION_COLOUR, "WHEN", OPTION_ARG_OPTIONAL,
+	 "Colours: auto (on a terminal), always or never", 0},
 	{0},
 };
 const struct argp show_argp = {SHOW_OPTIONS, show_parse, NULL, NULL, NULL, NULL, NULL};
@@ -133,7 +138,10 @@ static error_t names_parse(int key, char *arg, struct argp_state *state)
 }
 
 static const struct argp_option NAMES_OPTIONS[] = {
-	{"app-root", OPTION_APP_ROOT, "DIR", 0, "What is below this directory, or in this module file, is the application's own code; may repeat", 0},
+	{"app-root", OPTION_APP_ROOT, "DIR", 0,
+	 "What is below this directory, or in this module file, is the application's own code; may "
+	 "repeat",
+	 0},
 	{0},
 };
 const struct argp names_argp = {NAMES_OPTIONS, names_parse, NULL, NULL, NULL, NULL, NULL};
@@ -164,7 +172,8 @@ static bool want_colour(const struct show_options *options)
 
 	if (options->colour != COLOUR_AUTO)
 		return options->colour == COLOUR_ALWAYS;
-	return isatty(STDOUT_FILENO) && !(no_color && *no_color) && !(term && !strcmp(term, "dumb"));
+	return isatty(STDOUT_FILENO) && !(no_color && *no_color) &&
+	       !(term && !strcmp(term, "dumb"));
 }
 
 /* What no one should overlook who reads but the figures. The text says it among its caveats. */
@@ -174,7 +183,9 @@ static void tell_faults(const struct report *report)
 		const struct process *process = report->processes[i].process;
 
 		if (process->sites_fault)
-			fprintf(stderr, "gilscope: the GIL of process %u was not seen as it must be, so who holds it is unknown; run gilscope doctor %u.\n",
+			fprintf(stderr,
+				"gilscope: the GIL of process %u was not seen as it must be, so "
+				"who holds it is unknown; run gilscope doctor %u.\n",
 				process->info.pid, process->info.pid);
 	}
 }

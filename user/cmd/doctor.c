@@ -12,7 +12,6 @@
 #include "cmd/cmd.h"
 #include "python/target.h"
 
-
 struct options {
 	uint32_t pid;
 	bool json;
@@ -55,7 +54,8 @@ static int census_event(void *ctx, const union event *event)
 		census->loop_waits += !!(event->hdr.flags & EVF_STATE_EPOLL);
 		break;
 	case EV_OBSERVE:
-		census->unnamed_holders += (event->hdr.flags & EVF_OBSERVE_LOCKED) && !event->observe.holder;
+		census->unnamed_holders += (event->hdr.flags & EVF_OBSERVE_LOCKED) &&
+					   !event->observe.holder;
 		break;
 	default:
 		break;
@@ -65,7 +65,8 @@ static int census_event(void *ctx, const union event *event)
 
 static void examine_target(struct findings *findings)
 {
-	struct stream_sink sink = {.process = census_process, .event = census_event, .ctx = &findings->census};
+	struct stream_sink sink = {
+		.process = census_process, .event = census_event, .ctx = &findings->census};
 	_cleanup_(freep) uint16_t *index = NULL;
 
 	if (target_open((pid_t)findings->pid, &findings->diag, &findings->target) < 0)
@@ -77,10 +78,12 @@ static void examine_target(struct findings *findings)
 
 static enum exit_status verdict(const struct findings *findings)
 {
-	return findings->system.status ? findings->system.status : findings->has_target ? findings->diag.status : EXIT_OK;
+	return findings->system.status ? findings->system.status
+	       : findings->has_target  ? findings->diag.status
+				       : EXIT_OK;
 }
 
-/* ── text ─────────────────────────────────────────────────────────────────────────────────────────────────────────── */
+/* ── text ────────────────────────────────────────────────────────────────── */
 
 static void print_line(bool good, const char *name, const char *text)
 {
@@ -94,9 +97,11 @@ static void print_found(const struct feature *feature)
 	const char *mark = feature->available ? "ok" : feature->required ? "NO" : "--";
 
 	if (strlen(feature->found) <= FOUND_COLUMNS)
-		printf("  %s  %-18s %-*s %s\n", mark, feature->name, FOUND_COLUMNS, feature->found, feature->purpose);
+		printf("  %s  %-18s %-*s %s\n", mark, feature->name, FOUND_COLUMNS, feature->found,
+		       feature->purpose);
 	else
-		printf("  %s  %-18s %s\n      %-18s %-*s %s\n", mark, feature->name, feature->found, "", FOUND_COLUMNS, "", feature->purpose);
+		printf("  %s  %-18s %s\n      %-18s %-*s %s\n", mark, feature->name, feature->found,
+		       "", FOUND_COLUMNS, "", feature->purpose);
 }
 
 static void print_features(const struct features *features)
@@ -118,27 +123,41 @@ static void print_target(const struct target *target, const struct census *censu
 	char text[600], shown[400];
 	const struct process_info *info = &target->info;
 
-	printf("\nProcess %u: %s\n", info->pid, escape_text(shown, sizeof(shown), info->cmdline, sizeof(info->cmdline)));
-	snprintf(text, sizeof(text), "CPython %s (%s), GIL %s%s", info->python, info->machine, info->gil_enabled ? "on" : "off",
+	printf("\nProcess %u: %s\n", info->pid,
+	       escape_text(shown, sizeof(shown), info->cmdline, sizeof(info->cmdline)));
+	snprintf(text, sizeof(text), "CPython %s (%s), GIL %s%s", info->python, info->machine,
+		 info->gil_enabled ? "on" : "off",
 		 target->free_threaded ? ", free-threaded build" : "");
 	print_line(true, "python", text);
-	print_line(true, "image", escape_text(shown, sizeof(shown), info->image, sizeof(info->image)));
-	snprintf(text, sizeof(text), "%u take, %u drop, %u wait; found by %s, %s", info->take, info->drop, info->wait, info->method, info->confidence);
+	print_line(true, "image",
+		   escape_text(shown, sizeof(shown), info->image, sizeof(info->image)));
+	snprintf(text, sizeof(text), "%u take, %u drop, %u wait; found by %s, %s", info->take,
+		 info->drop, info->wait, info->method, info->confidence);
 	print_line(true, "GIL sites", text);
 	for (uint32_t i = 0; i < target->gil_count; i++) {
-		snprintf(text, sizeof(text), "0x%" PRIx64 ", interpreter %u%s", target->gils[i].address, target->gils[i].interpreter,
-			 i ? "" : target->gil_proven ? ", proven by its contents" : ", not proven (the switch interval was changed, or no thread has run yet)");
+		snprintf(text, sizeof(text), "0x%" PRIx64 ", interpreter %u%s",
+			 target->gils[i].address, target->gils[i].interpreter,
+			 i		      ? ""
+			 : target->gil_proven ? ", proven by its contents"
+					      : ", not proven (the switch interval was changed, or "
+						"no thread has run yet)");
 		print_line(true, i ? "" : "GIL", text);
 	}
-	snprintf(text, sizeof(text), "%u, of which Python knows %u", census->threads, census->python);
+	snprintf(text, sizeof(text), "%u, of which Python knows %u", census->threads,
+		 census->python);
 	print_line(true, "threads", text);
-	snprintf(text, sizeof(text), "%u descriptor%s of a loop; %u thread%s in an epoll wait now", census->loop_descriptors,
-		 census->loop_descriptors == 1 ? "" : "s", census->loop_waits, census->loop_waits == 1 ? "" : "s");
+	snprintf(text, sizeof(text), "%u descriptor%s of a loop; %u thread%s in an epoll wait now",
+		 census->loop_descriptors, census->loop_descriptors == 1 ? "" : "s",
+		 census->loop_waits, census->loop_waits == 1 ? "" : "s");
 	print_line(census->loop_descriptors > 0, "event loops", text);
 	if (!info->gil_enabled)
-		printf("      %-18s The GIL is off: nobody waits for it. Scheduling and event loops are observed all the same.\n", "");
+		printf("      %-18s The GIL is off: nobody waits for it. Scheduling and event "
+		       "loops are observed all the same.\n",
+		       "");
 	if (!census->loop_descriptors)
-		printf("      %-18s No event loop was found. GIL and threads are observed all the same.\n", "");
+		printf("      %-18s No event loop was found. GIL and threads are observed all the "
+		       "same.\n",
+		       "");
 }
 
 static void print_findings(const struct findings *findings)
@@ -151,17 +170,19 @@ static void print_findings(const struct findings *findings)
 	if (findings->target)
 		print_target(findings->target, &findings->census);
 	else if (findings->has_target)
-		printf("\nProcess %u\n  NO  %s\n      %s\n", findings->pid, findings->diag.what, findings->diag.hint);
+		printf("\nProcess %u\n  NO  %s\n      %s\n", findings->pid, findings->diag.what,
+		       findings->diag.hint);
 
 	if (verdict(findings))
-		printf("\nIt does not work like this: %s.\n", findings->system.status ? findings->system.what : findings->diag.what);
+		printf("\nIt does not work like this: %s.\n",
+		       findings->system.status ? findings->system.what : findings->diag.what);
 	else if (findings->target)
 		printf("\nAll is well: sudo gilscope attach %u\n", findings->pid);
 	else
 		printf("\nThe system is fit; 'gilscope doctor PID' looks at a process.\n");
 }
 
-/* ── JSON ─────────────────────────────────────────────────────────────────────────────────────────────────────────── */
+/* ── JSON ────────────────────────────────────────────────────────────────── */
 
 /* A string of the target's: escaped first, so that it is UTF-8 whatever it was. */
 static json_t *json_text(const char *text)
@@ -178,9 +199,12 @@ static json_t *features_json(const struct features *features)
 	for (int i = 0; i < FEATURE_COUNT; i++) {
 		const struct feature *feature = &features->list[i];
 
-		json_array_append_new(list, json_pack("{s:s, s:s, s:b, s:b, s:s, s:s, s:s}", "name", feature->name, "purpose", feature->purpose, "required",
-						      feature->required, "available", feature->available, "state", feature_state(feature), "found", feature->found, "remedy",
-						      feature->remedy));
+		json_array_append_new(list, json_pack("{s:s, s:s, s:b, s:b, s:s, s:s, s:s}", "name",
+						      feature->name, "purpose", feature->purpose,
+						      "required", feature->required, "available",
+						      feature->available, "state",
+						      feature_state(feature), "found",
+						      feature->found, "remedy", feature->remedy));
 	}
 	return list;
 }
@@ -194,30 +218,39 @@ static json_t *target_json(const struct target *target, const struct census *cen
 		char address[32];
 
 		snprintf(address, sizeof(address), "0x%" PRIx64, target->gils[i].address);
-		json_array_append_new(gils, json_pack("{s:s, s:i}", "address", address, "interpreter", target->gils[i].interpreter));
+		json_array_append_new(gils, json_pack("{s:s, s:i}", "address", address,
+						      "interpreter", target->gils[i].interpreter));
 	}
-	return json_pack("{s:i, s:o, s:s, s:s, s:b, s:o, s:{s:s, s:s, s:i, s:i, s:i}, s:o, s:b, s:{s:i, s:i}, s:{s:i, s:i}}", "pid", info->pid, "cmdline",
-			 json_text(info->cmdline), "python", info->python, "gil", info->gil_enabled ? "on" : "off", "free_threaded_build",
-			 target->free_threaded, "image", json_text(info->image), "sites", "method", info->method, "confidence", info->confidence,
-			 "take", info->take, "drop", info->drop, "wait", info->wait, "gils", gils, "gil_proven", target->gil_proven, "threads", "all",
-			 census->threads, "python", census->python, "loops", "descriptors", census->loop_descriptors, "waiting", census->loop_waits);
+	return json_pack("{s:i, s:o, s:s, s:s, s:b, s:o, s:{s:s, s:s, s:i, s:i, s:i}, s:o, s:b, "
+			 "s:{s:i, s:i}, s:{s:i, s:i}}",
+			 "pid", info->pid, "cmdline", json_text(info->cmdline), "python",
+			 info->python, "gil", info->gil_enabled ? "on" : "off",
+			 "free_threaded_build", target->free_threaded, "image",
+			 json_text(info->image), "sites", "method", info->method, "confidence",
+			 info->confidence, "take", info->take, "drop", info->drop, "wait",
+			 info->wait, "gils", gils, "gil_proven", target->gil_proven, "threads",
+			 "all", census->threads, "python", census->python, "loops", "descriptors",
+			 census->loop_descriptors, "waiting", census->loop_waits);
 }
 
 static int print_json(const struct findings *findings)
 {
 	const struct diag *diag = findings->system.status ? &findings->system : &findings->diag;
 	enum exit_status status = verdict(findings);
-	_cleanup_(json_decrefp) json_t *root =
-		json_pack("{s:s, s:s, s:b, s:o, s:o, s:o}", "schema", "gilscope.doctor/1", "version", GILSCOPE_VERSION, "works", status == EXIT_OK,
-			  "features", features_json(&findings->features), "process",
-			  findings->target ? target_json(findings->target, &findings->census) : json_null(), "problem",
-			  status ? json_pack("{s:o, s:o, s:i}", "what", json_text(diag->what), "hint", json_text(diag->hint), "status", (int)status) :
-				   json_null());
+	_cleanup_(json_decrefp) json_t *root = json_pack(
+		"{s:s, s:s, s:b, s:o, s:o, s:o}", "schema", "gilscope.doctor/1", "version",
+		GILSCOPE_VERSION, "works", status == EXIT_OK, "features",
+		features_json(&findings->features), "process",
+		findings->target ? target_json(findings->target, &findings->census) : json_null(),
+		"problem",
+		status ? json_pack("{s:o, s:o, s:i}", "what", json_text(diag->what), "hint",
+				   json_text(diag->hint), "status", (int)status)
+		       : json_null());
 
 	return root && !json_dumpf(root, stdout, JSON_INDENT(2)) && puts("") >= 0 ? 0 : -EIO;
 }
 
-/* ── the command ──────────────────────────────────────────────────────────────────────────────────────────────────── */
+/* ── the command ─────────────────────────────────────────────────────────── */
 
 static error_t parse(int key, char *arg, struct argp_state *state)
 {
@@ -242,11 +275,16 @@ static const struct argp_option OPTIONS[] = {
 	{0},
 };
 static const struct argp ARGP = {
-	OPTIONS, parse, "[PID]",
-	"Say what works here and with this process, what does not, and what to do about it. Loads the probes to see whether the kernel takes them; "
+	OPTIONS,
+	parse,
+	"[PID]",
+	"Say what works here and with this process, what does not, and what to do about it. Loads "
+	"the probes to see whether the kernel takes them; "
 	"attaches nothing."
 	"\vExample:\n  sudo gilscope doctor $(pgrep -f uvicorn | head -1)",
-	NULL, NULL, NULL,
+	NULL,
+	NULL,
+	NULL,
 };
 
 static int run(int argc, char **argv)
@@ -272,4 +310,6 @@ static int run(int argc, char **argv)
 	return status;
 }
 
-const struct command command_doctor = {"doctor", "[PID] [--json]", "say what works here, and what to do about the rest", run, &ARGP};
+const struct command command_doctor = {"doctor", "[PID] [--json]",
+				       "say what works here, and what to do about the rest", run,
+				       &ARGP};

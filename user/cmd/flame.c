@@ -35,17 +35,28 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 }
 
 static const struct argp_option OPTIONS[] = {
-	{"output", 'o', "FILE", 0, "Write a page (.html) or a picture (.svg) to this file (" DEFAULT_PAGE "; - is the standard output, a page)", 0},
+	{"output", 'o', "FILE", 0,
+	 "Write a page (.html) or a picture (.svg) to this file (" DEFAULT_PAGE
+	 "; - is the standard output, a page)",
+	 0},
 	{0},
 };
-static const struct argp_child CHILDREN[] = {{&flames_argp, 0, NULL, 0}, {&names_argp, 0, NULL, 0}, {&recording_argp, 0, NULL, 0}, {0}};
+static const struct argp_child CHILDREN[] = {
+	{&flames_argp, 0, NULL, 0}, {&names_argp, 0, NULL, 0}, {&recording_argp, 0, NULL, 0}, {0}};
 static const struct argp ARGP = {
-	OPTIONS, parse, "[FILE]",
-	"Draw where each thread spent its time, by state and Python stack, from a recording (" DEFAULT_FILE "; - is the standard input): as a page for the "
-	"browser that can be zoomed and searched and has all states to choose from, or as a picture for documents, of all states but idle and blocked unless told. "
+	OPTIONS,
+	parse,
+	"[FILE]",
+	"Draw where each thread spent its time, by state and Python stack, from a recording "
+	"(" DEFAULT_FILE "; - is the standard input): as a page for the "
+	"browser that can be zoomed and searched and has all states to choose from, or as a "
+	"picture for documents, of all states but idle and blocked unless told. "
 	"Both are one file and need nothing else."
-	"\vExample, a picture of who made others wait for the GIL:\n  gilscope flame monday.gsc --state gil_wait --by holder -o gil.svg",
-	CHILDREN, NULL, NULL,
+	"\vExample, a picture of who made others wait for the GIL:\n  gilscope flame monday.gsc "
+	"--state gil_wait --by holder -o gil.svg",
+	CHILDREN,
+	NULL,
+	NULL,
 };
 
 static bool ends_with(const char *text, const char *end)
@@ -55,16 +66,20 @@ static bool ends_with(const char *text, const char *end)
 	return length > rest && !strcasecmp(text + length - rest, end);
 }
 
-/* A thread that waits for work is blocked, and there may be forty of them: a picture, which cannot be asked for more, would show little else. */
+/* A thread that waits for work is blocked, and there may be forty of them: a picture, which cannot
+ * be asked for more, would show little else. */
 #define PICTURE_STATES (((1u << TS_COUNT) - 1) & ~(1u << TS_IDLE | 1u << TS_BLOCKED))
 
 /* What the output is, by its name: the view, and what it shows unless told otherwise. */
-static int choose_view(const struct options *options, struct view_options *how, const struct view **ret_view, struct diag *diag)
+static int choose_view(const struct options *options, struct view_options *how,
+		       const struct view **ret_view, struct diag *diag)
 {
 	bool picture = ends_with(options->output, ".svg");
 
-	if (!picture && strcmp(options->output, "-") != 0 && !ends_with(options->output, ".html") && !ends_with(options->output, ".htm")) {
-		diag_set(diag, EXIT_USAGE, -EINVAL, "cannot tell what %s is to be", options->output);
+	if (!picture && strcmp(options->output, "-") != 0 && !ends_with(options->output, ".html") &&
+	    !ends_with(options->output, ".htm")) {
+		diag_set(diag, EXIT_USAGE, -EINVAL, "cannot tell what %s is to be",
+			 options->output);
 		diag_hint(diag, "let its name end in .html for a page, or in .svg for a picture");
 		return -EINVAL;
 	}
@@ -78,7 +93,8 @@ static int choose_view(const struct options *options, struct view_options *how, 
 	return 0;
 }
 
-static int draw(struct pipeline *pipeline, struct output *output, const struct options *options, struct diag *diag, bool *ret_partial)
+static int draw(struct pipeline *pipeline, struct output *output, const struct options *options,
+		struct diag *diag, bool *ret_partial)
 {
 	struct view_options how = {0};
 	const struct report *report;
@@ -94,12 +110,14 @@ static int draw(struct pipeline *pipeline, struct output *output, const struct o
 		return err;
 	err = view->show(output->file, report, &how);
 	if (err)
-		return diag_set(diag, EXIT_FAILED, err, "cannot write %s: %s", output->name, strerror(-err));
+		return diag_set(diag, EXIT_FAILED, err, "cannot write %s: %s", output->name,
+				strerror(-err));
 	err = output_end(output, diag);
 	if (err)
 		return err;
 	if (strcmp(options->output, "-") != 0)
-		fprintf(stderr, "gilscope: %s; open it in a browser (xdg-open %s).\n", options->output, options->output);
+		fprintf(stderr, "gilscope: %s; open it in a browser (xdg-open %s).\n",
+			options->output, options->output);
 	*ret_partial = damaged || report_partial(report);
 	return 0;
 }
@@ -123,4 +141,5 @@ static int run(int argc, char **argv)
 	return status;
 }
 
-const struct command command_flame = {"flame", "[FILE] [-o FILE.html|.svg]", "draw a flame graph by state", run, &ARGP};
+const struct command command_flame = {"flame", "[FILE] [-o FILE.html|.svg]",
+				      "draw a flame graph by state", run, &ARGP};

@@ -20,8 +20,10 @@ static unsigned parse_states(const char *text, struct argp_state *state)
 				break;
 		}
 		if (i == TS_COUNT)
-			argp_error(state, "'%.*s' is not a state; the states are python, native, gil_wait, held_blocked, held_runnable, blocked, runnable, idle "
-					  "and unknown",
+			argp_error(state,
+				   "'%.*s' is not a state; the states are python, native, "
+				   "gil_wait, held_blocked, held_runnable, blocked, runnable, idle "
+				   "and unknown",
 				   (int)length, word);
 		states |= 1u << i;
 		if (!word[length])
@@ -68,9 +70,14 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 }
 
 static const struct argp_option OPTIONS[] = {
-	{"state", OPTION_STATE, "STATE,...", 0, "Stacks of these states only: python, native, gil_wait, blocked, ... (all but idle; flame: see above)", 0},
+	{"state", OPTION_STATE, "STATE,...", 0,
+	 "Stacks of these states only: python, native, gil_wait, blocked, ... (all but idle; "
+	 "flame: see above)",
+	 0},
 	{"by", OPTION_BY, "waiter|holder", 0,
-	 "Whose stacks gil_wait shows: of those who waited, or of those who made them wait (waiter; speedscope and the flame graph's page have both)", 0},
+	 "Whose stacks gil_wait shows: of those who waited, or of those who made them wait "
+	 "(waiter; speedscope and the flame graph's page have both)",
+	 0},
 	{0},
 };
 const struct argp flames_argp = {OPTIONS, parse, NULL, NULL, NULL, NULL, NULL};

@@ -28,7 +28,8 @@ static void put_line(FILE *file, const char *text)
 
 static void put_options(FILE *file, const struct argp *argp)
 {
-	for (const struct argp_option *option = argp->options; option && (option->name || option->key || option->doc); option++) {
+	for (const struct argp_option *option = argp->options;
+	     option && (option->name || option->key || option->doc); option++) {
 		fputs(".TP\n\\fB", file);
 		if (isascii(option->key) && isprint(option->key))
 			fprintf(file, "\\-%c\\fR, \\fB", option->key);
@@ -36,7 +37,10 @@ static void put_options(FILE *file, const struct argp *argp)
 		put(file, option->name, strlen(option->name));
 		fputs("\\fR", file);
 		if (option->arg)
-			fprintf(file, option->flags & OPTION_ARG_OPTIONAL ? "[=\\fI%s\\fR]" : "=\\fI%s\\fR", option->arg);
+			fprintf(file,
+				option->flags & OPTION_ARG_OPTIONAL ? "[=\\fI%s\\fR]"
+								    : "=\\fI%s\\fR",
+				option->arg);
 		fputc('\n', file);
 		put_line(file, option->doc);
 	}
@@ -70,8 +74,11 @@ static void put_statuses(FILE *file)
 		{"2", "the command line was not understood"},
 		{"3", "not permitted; the missing capability is named"},
 		{"4", "the target is not supported; why is named"},
-		{"5", "the result is there, but evidence was lost: more than 0.1 % of the threads' time is unknown, a recording is damaged, or the GIL was not seen as it must be"},
-		{"130", "ended by a second Ctrl\\-C, or before the observation began; the first ends the observation and prints the result"},
+		{"5",
+		 "the result is there, but evidence was lost: more than 0.1 % of the threads' time "
+		 "is unknown, a recording is damaged, or the GIL was not seen as it must be"},
+		{"130", "ended by a second Ctrl\\-C, or before the observation began; the first "
+			"ends the observation and prints the result"},
 	};
 
 	fputs(".SH EXIT STATUS\n", file);
@@ -84,7 +91,8 @@ void man_write_command(FILE *file, const struct command *command)
 	fprintf(file, ".TH GILSCOPE-");
 	for (const char *at = command->name; *at; at++)
 		fputc(toupper((unsigned char)*at), file);
-	fprintf(file, " 1 \"\" \"gilscope %s\"\n.SH NAME\ngilscope\\-%s \\- ", GILSCOPE_VERSION, command->name);
+	fprintf(file, " 1 \"\" \"gilscope %s\"\n.SH NAME\ngilscope\\-%s \\- ", GILSCOPE_VERSION,
+		command->name);
 	put_line(file, command->summary);
 	fprintf(file, ".SH SYNOPSIS\n\\fBgilscope %s\\fR ", command->name);
 	put_line(file, command->arguments);
@@ -103,13 +111,17 @@ void man_write_command(FILE *file, const struct command *command)
 void man_write(FILE *file, const struct command *const commands[], size_t count)
 {
 	fprintf(file, ".TH GILSCOPE 1 \"\" \"gilscope %s\"\n.SH NAME\n", GILSCOPE_VERSION);
-	fputs("gilscope \\- who held Python's GIL, who waited, and why the event loop was starved\n.SH SYNOPSIS\n.nf\n", file);
+	fputs("gilscope \\- who held Python's GIL, who waited, and why the event loop was "
+	      "starved\n.SH SYNOPSIS\n.nf\n",
+	      file);
 	for (size_t i = 0; i < count; i++) {
 		fprintf(file, "\\fBgilscope %s\\fR ", commands[i]->name);
 		put_line(file, commands[i]->arguments);
 	}
-	fputs(".fi\n.SH DESCRIPTION\nAttaches with eBPF to a running, unmodified CPython process (3.8 to 3.15, symbols not needed) and observes, without sampling, "
-	      "every take and drop of the Global Interpreter Lock, the scheduling of its threads and the waits of its event loops. The target is neither "
+	fputs(".fi\n.SH DESCRIPTION\nAttaches with eBPF to a running, unmodified CPython process "
+	      "(3.8 to 3.15, symbols not needed) and observes, without sampling, "
+	      "every take and drop of the Global Interpreter Lock, the scheduling of its threads "
+	      "and the waits of its event loops. The target is neither "
 	      "changed nor stopped. Durations are written 10s, 250ms, 1m30s.\n.SH COMMANDS\n",
 	      file);
 	for (size_t i = 0; i < count; i++) {
@@ -120,7 +132,10 @@ void man_write(FILE *file, const struct command *const commands[], size_t count)
 		put_example(file, commands[i]);
 	}
 	put_statuses(file);
-	fputs(".SH FILES\n.TP\n.I gilscope.gsc\nthe recording that record writes and report reads unless told otherwise\n.SH SEE ALSO\n", file);
+	fputs(".SH FILES\n.TP\n.I gilscope.gsc\nthe recording that record writes and report reads "
+	      "unless told otherwise\n.SH SEE ALSO\n",
+	      file);
 	for (size_t i = 0; i < count; i++)
-		fprintf(file, ".BR gilscope\\-%s (1)%s\n", commands[i]->name, i + 1 < count ? "," : "");
+		fprintf(file, ".BR gilscope\\-%s (1)%s\n", commands[i]->name,
+			i + 1 < count ? "," : "");
 }

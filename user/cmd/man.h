@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * man.h - the manual page, made from the same tables as --help, so that it cannot say anything else.
+ * man.h - the manual page, made from the same tables as --help, so that it cannot say anything
+ * else.
  */
 #ifndef GILSCOPE_CMD_MAN_H
 #define GILSCOPE_CMD_MAN_H

@@ -41,7 +41,8 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 		return 0;
 	case ARGP_KEY_END:
 		if (!options->observe.pid_count == !options->command)
-			argp_error(state, options->command ? "either -p PID or a command, not both" : "what? Give -p PID, or -- COMMAND");
+			argp_error(state, options->command ? "either -p PID or a command, not both"
+							   : "what? Give -p PID, or -- COMMAND");
 		return 0;
 	default:
 		return ARGP_ERR_UNKNOWN;
@@ -49,16 +50,28 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 }
 
 static const struct argp_option OPTIONS[] = {
-	{"stall", OPTION_STALL, "DUR", 0, "Tell turns of the event loop while they last from this length on (50ms); all are recorded", 0},
-	{"output", 'o', "FILE", 0, "Write to this file (" DEFAULT_FILE "); while it is written it is FILE" OUTPUT_PARTIAL ", which can be read too", 0},
+	{"stall", OPTION_STALL, "DUR", 0,
+	 "Tell turns of the event loop while they last from this length on (50ms); all are "
+	 "recorded",
+	 0},
+	{"output", 'o', "FILE", 0,
+	 "Write to this file (" DEFAULT_FILE "); while it is written it is FILE" OUTPUT_PARTIAL
+	 ", which can be read too",
+	 0},
 	{0},
 };
 static const struct argp_child CHILDREN[] = {{&observe_argp, 0, NULL, 0}, {0}};
 static const struct argp ARGP = {
-	OPTIONS, parse, "-p PID\n-- COMMAND [ARG...]",
-	"Write every take and drop of the GIL, every switch and every turn of the event loop to a file, to be looked at later, here or elsewhere."
-	"\vA command that gilscope started is ended with the recording.\n\nExample:\n  sudo gilscope record -p 4711 -d 30s -o monday.gsc",
-	CHILDREN, NULL, NULL,
+	OPTIONS,
+	parse,
+	"-p PID\n-- COMMAND [ARG...]",
+	"Write every take and drop of the GIL, every switch and every turn of the event loop to a "
+	"file, to be looked at later, here or elsewhere."
+	"\vA command that gilscope started is ended with the recording.\n\nExample:\n  sudo "
+	"gilscope record -p 4711 -d 30s -o monday.gsc",
+	CHILDREN,
+	NULL,
+	NULL,
 };
 
 /* The failure of a file, with its name. */
@@ -70,7 +83,8 @@ static int name_file(const struct diag *of, int err, const char *path, struct di
 }
 
 /* A pipe or a device will do as well. */
-static int open_trace(const struct options *options, struct pipeline *pipeline, struct output *output, struct diag *diag)
+static int open_trace(const struct options *options, struct pipeline *pipeline,
+		      struct output *output, struct diag *diag)
 {
 	struct diag trouble = {0};
 	int err = output_begin(output, options->output, NULL, diag);
@@ -99,19 +113,23 @@ static void keep_rest(struct output *output, const struct capture_status *status
 }
 
 /* The model runs besides, unless nobody wants to know what it finds. */
-static int build(const struct options *options, struct pipeline *pipeline, struct output *output, struct diag *diag)
+static int build(const struct options *options, struct pipeline *pipeline, struct output *output,
+		 struct diag *diag)
 {
 	int err;
 
 	observe_head(&options->observe, &pipeline->head);
-	err = options->observe.quiet ? 0 : pipeline_fold(pipeline, &pipeline->head, options->stall_ns, diag);
+	err = options->observe.quiet
+		      ? 0
+		      : pipeline_fold(pipeline, &pipeline->head, options->stall_ns, diag);
 	if (!err)
 		err = open_trace(options, pipeline, output, diag);
 	return err ? err : pipeline_front(pipeline, true, diag);
 }
 
 /* Puts the recording in its place, or says where it is. */
-static int finish(struct pipeline *pipeline, struct output *output, const struct capture_status *status, struct diag *diag)
+static int finish(struct pipeline *pipeline, struct output *output,
+		  const struct capture_status *status, struct diag *diag)
 {
 	struct diag late = {0};
 	long size;
@@ -126,7 +144,8 @@ static int finish(struct pipeline *pipeline, struct output *output, const struct
 	return err;
 }
 
-/* Without a model the recording is read once for it; what cannot be read again may lack all that matters. */
+/* Without a model the recording is read once for it; what cannot be read again may lack all that
+ * matters. */
 static int judge_file(const char *path, struct diag *diag, bool *ret_partial)
 {
 	struct pipeline pipeline = {0};
@@ -146,7 +165,8 @@ static int judge_file(const char *path, struct diag *diag, bool *ret_partial)
 }
 
 /* Whether so much was lost that `report` of the recording will call it partial. */
-static int judge(const struct options *options, const struct pipeline *pipeline, const struct observation *observation, struct diag *diag, bool *ret_partial)
+static int judge(const struct options *options, const struct pipeline *pipeline,
+		 const struct observation *observation, struct diag *diag, bool *ret_partial)
 {
 	const struct report *report;
 
@@ -162,10 +182,12 @@ static int judge(const struct options *options, const struct pipeline *pipeline,
 	return 0;
 }
 
-static int record(struct options *options, struct pipeline *pipeline, struct output *output, struct diag *diag)
+static int record(struct options *options, struct pipeline *pipeline, struct output *output,
+		  struct diag *diag)
 {
 	struct teller teller = {.pipeline = pipeline, .forget = true};
-	struct observation observation = {.options = &options->observe, .pipeline = pipeline, .tick_ctx = &teller};
+	struct observation observation = {
+		.options = &options->observe, .pipeline = pipeline, .tick_ctx = &teller};
 	int err = build(options, pipeline, output, diag);
 	struct diag late = {0};
 	bool partial;
@@ -178,7 +200,8 @@ static int record(struct options *options, struct pipeline *pipeline, struct out
 	teller_done(&teller);
 	if (!err)
 		err = finish(pipeline, output, &observation.status, diag);
-	else if (trace_writer_finish(pipeline->trace, &late)) /* the file's trouble is the cause of whatever the observation says */
+	/* the file's trouble is the cause of whatever the observation says */
+	else if (trace_writer_finish(pipeline->trace, &late))
 		name_file(&late, err, output->name, diag);
 	if (err) {
 		keep_rest(output, &observation.status);
@@ -214,4 +237,5 @@ static int run(int argc, char **argv)
 	return status;
 }
 
-const struct command command_record = {"record", "-p PID | -- COMMAND... [-o FILE]", "write a recording", run, &ARGP};
+const struct command command_record = {"record", "-p PID | -- COMMAND... [-o FILE]",
+				       "write a recording", run, &ARGP};

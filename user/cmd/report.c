@@ -24,12 +24,20 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 	}
 }
 
-static const struct argp_child CHILDREN[] = {{&show_argp, 0, "How the result is shown:", 1}, {&names_argp, 0, NULL, 1}, {&recording_argp, 0, NULL, 0}, {0}};
+static const struct argp_child CHILDREN[] = {{&show_argp, 0, "How the result is shown:", 1},
+					     {&names_argp, 0, NULL, 1},
+					     {&recording_argp, 0, NULL, 0},
+					     {0}};
 static const struct argp ARGP = {
-	NULL, parse, "[FILE]",
-	"Print who held the GIL and every stall with its cause, from a recording (" DEFAULT_FILE "; - is the standard input)."
+	NULL,
+	parse,
+	"[FILE]",
+	"Print who held the GIL and every stall with its cause, from a recording (" DEFAULT_FILE
+	"; - is the standard input)."
 	"\vExample:\n  gilscope report --stall 20ms monday.gsc",
-	CHILDREN, NULL, NULL,
+	CHILDREN,
+	NULL,
+	NULL,
 };
 
 static int run(int argc, char **argv)
@@ -42,11 +50,14 @@ static int run(int argc, char **argv)
 	int status;
 
 	cmd_parse(&ARGP, argc, argv, &options);
-	status = fold_file(&pipeline, options.file, options.show.stall_ns, &diag, &report, &damaged) ? cmd_fail(&diag) : cmd_show(report, &options.show);
+	status = fold_file(&pipeline, options.file, options.show.stall_ns, &diag, &report, &damaged)
+			 ? cmd_fail(&diag)
+			 : cmd_show(report, &options.show);
 	if (!status && damaged)
 		status = EXIT_PARTIAL;
 	pipeline_done(&pipeline);
 	return status;
 }
 
-const struct command command_report = {"report", "[FILE] [--stall DUR] [--json]", "print the report of a recording", run, &ARGP};
+const struct command command_report = {"report", "[FILE] [--stall DUR] [--json]",
+				       "print the report of a recording", run, &ARGP};

@@ -17,10 +17,11 @@
 #include "view/tui/tui.h"
 
 #define REFRESH_NS (500 * NS_PER_MS)
-#define KEEP_NS (30 * NS_PER_S)
+#define KEEP_NS	   (30 * NS_PER_S)
 #define KEEP_BYTES (64u << 20)
-#define LOOK_AGAIN_NS (10 * NS_PER_S) /* so that what is kept begins with facts of those who sleep, too */
-#define KEY_MS 100 /* how long is waited for a key when there is nothing else to do */
+#define LOOK_AGAIN_NS                                                                              \
+	(10 * NS_PER_S) /* so that what is kept begins with facts of those who sleep, too */
+#define KEY_MS 100	/* how long is waited for a key when there is nothing else to do */
 
 struct options {
 	uint64_t stall_ns;
@@ -37,8 +38,8 @@ struct top {
 	struct tui *tui;
 	struct tui_status status;
 	uint64_t ts_shown;
-	int stderr_fd;	/* where messages go in the end; -1 while they go there … */
-	int messages;	/* … and not into this file, so that they do not garble the screen */
+	int stderr_fd; /* where messages go in the end; -1 while they go there … */
+	int messages;  /* … and not into this file, so that they do not garble the screen */
 	struct diag diag;
 };
 
@@ -72,20 +73,29 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 }
 
 static const struct argp_option OPTIONS[] = {
-	{"stall", OPTION_STALL, "DUR", 0, "Call a turn of the event loop a stall from this length on (50ms); + and - change it", 0},
+	{"stall", OPTION_STALL, "DUR", 0,
+	 "Call a turn of the event loop a stall from this length on (50ms); + and - change it", 0},
 	{"no-color", OPTION_PLAIN, NULL, 0, "No colours", 0},
 	{0},
 };
-static const struct argp_child CHILDREN[] = {{&observe_argp, 0, NULL, 0}, {&names_argp, 0, NULL, 1}, {0}};
+static const struct argp_child CHILDREN[] = {
+	{&observe_argp, 0, NULL, 0}, {&names_argp, 0, NULL, 1}, {0}};
 static const struct argp ARGP = {
-	OPTIONS, parse, "PID...",
-	"Watch a running Python process: what its event loop and its GIL do now, and what they did in the last minute."
-	"\vKeys: Tab and arrows choose, Enter tells all about a stall, s sorts, p pauses, + and - change the threshold, r writes the last 30 s to a recording, "
-	"h helps, q quits. The process is neither changed nor stopped.\n\nExample, a uvicorn worker:\n  sudo gilscope top $(pgrep -f uvicorn | head -1)",
-	CHILDREN, NULL, NULL,
+	OPTIONS,
+	parse,
+	"PID...",
+	"Watch a running Python process: what its event loop and its GIL do now, and what they did "
+	"in the last minute."
+	"\vKeys: Tab and arrows choose, Enter tells all about a stall, s sorts, p pauses, + and - "
+	"change the threshold, r writes the last 30 s to a recording, "
+	"h helps, q quits. The process is neither changed nor stopped.\n\nExample, a uvicorn "
+	"worker:\n  sudo gilscope top $(pgrep -f uvicorn | head -1)",
+	CHILDREN,
+	NULL,
+	NULL,
 };
 
-/* ── the terminal ────────────────────────────────────────────────────────────────────────────────────────────────── */
+/* ── the terminal ────────────────────────────────────────────────────────── */
 
 /* A signal that ends the process gives the terminal back before. */
 static void on_death(int number)
@@ -160,7 +170,7 @@ static void close_screen(struct top *top)
 	release_messages(top);
 }
 
-/* ── what is shown ───────────────────────────────────────────────────────────────────────────────────────────────── */
+/* ── what is shown ───────────────────────────────────────────────────────── */
 
 /* A new step; shown unless paused. */
 static int update(struct top *top)
@@ -173,7 +183,8 @@ static int update(struct top *top)
 	if (!err)
 		err = live_update(top->live, report);
 	if (!err)
-		err = report_builder_ongoing(pipeline->builder, pipeline->world, live_ongoing, top->live);
+		err = report_builder_ongoing(pipeline->builder, pipeline->world, live_ongoing,
+					     top->live);
 	if (!err)
 		report_builder_forget(pipeline->builder, report->window.end);
 	if (err || top->status.paused)
@@ -187,7 +198,8 @@ static int update(struct top *top)
 /* 20, 50, 100, 200, 500 ms … */
 static uint64_t next_threshold(uint64_t ns, bool up)
 {
-	static const uint64_t steps[] = {1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000, 10000};
+	static const uint64_t steps[] = {1,   2,   5,	 10,   20,   50,   100,
+					 200, 500, 1000, 2000, 5000, 10000};
 	size_t count = sizeof(steps) / sizeof(steps[0]);
 
 	for (size_t i = 0; up && i < count; i++)
@@ -210,25 +222,32 @@ static void change_threshold(struct top *top, bool up)
 	}
 	top->pipeline.stall_ns = ns;
 	report_builder_threshold(top->pipeline.builder, ns);
-	tui_tell(top->tui, "From now on turns of %s or longer are stalls; the list keeps those before.", duration_text(ns, text));
+	tui_tell(top->tui,
+		 "From now on turns of %s or longer are stalls; the list keeps those before.",
+		 duration_text(ns, text));
 }
 
 static void pause_or_go_on(struct top *top)
 {
 	top->status.paused = !top->status.paused;
-	tui_tell(top->tui, "%s", top->status.paused ? "Paused: this is what was; observing goes on. p goes on." : "");
+	tui_tell(top->tui, "%s",
+		 top->status.paused ? "Paused: this is what was; observing goes on. p goes on."
+				    : "");
 }
 
 static void record(struct top *top)
 {
-	uint64_t begin = keep_begin(top->pipeline.keep), now = world_window(top->pipeline.world).end;
+	uint64_t begin = keep_begin(top->pipeline.keep),
+		 now = world_window(top->pipeline.world).end;
 	char name[SNAPSHOT_NAME_MAX], length[DURATION_TEXT_MAX];
 	struct diag diag = {0};
 
-	if (snapshot_write(top->pipeline.keep, top->pipeline.dictionary, &top->pipeline.head, &diag, name) < 0)
+	if (snapshot_write(top->pipeline.keep, top->pipeline.dictionary, &top->pipeline.head, &diag,
+			   name) < 0)
 		tui_tell(top->tui, "Nothing was recorded: %s.", diag.what);
 	else
-		tui_tell(top->tui, "The last %s are in %s.", duration_text(now - begin, length), name);
+		tui_tell(top->tui, "The last %s are in %s.", duration_text(now - begin, length),
+			 name);
 }
 
 /* All keys that wait. 1: quit. */
@@ -285,7 +304,9 @@ static int stay(struct top *top)
 	if (!top->tui)
 		err = open_screen(top);
 	top->status.paused = false;
-	top->status.ended = top->observation.status.execed ? "The process became another program (exec)." : "The process has exited.";
+	top->status.ended = top->observation.status.execed
+				    ? "The process became another program (exec)."
+				    : "The process has exited.";
 	if (!err)
 		err = update(top);
 	if (!err)
@@ -313,8 +334,8 @@ static int start(struct top *top)
 }
 
 /*
- * UTF-8 or not is all that counts. Other character sets stay unknown: their converters are shared libraries of the system's C library, which a static
- * program may not load.
+ * UTF-8 or not is all that counts. Other character sets stay unknown: their converters are shared
+ * libraries of the system's C library, which a static program may not load.
  */
 static void use_character_set(void)
 {
@@ -323,8 +344,10 @@ static void use_character_set(void)
 	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
 		if (!names[i] || !*names[i])
 			continue;
-		/* one that the system has not, as ssh brings along from elsewhere, is UTF-8 all the same */
-		if ((strcasestr(names[i], "utf-8") || strcasestr(names[i], "utf8")) && !setlocale(LC_CTYPE, ""))
+		/* one that the system has not, as ssh brings along from elsewhere, is UTF-8 all the
+		 * same */
+		if ((strcasestr(names[i], "utf-8") || strcasestr(names[i], "utf8")) &&
+		    !setlocale(LC_CTYPE, ""))
 			setlocale(LC_CTYPE, "C.UTF-8");
 		return;
 	}
@@ -351,7 +374,11 @@ static int run(int argc, char **argv)
 	top.options.names = &top.pipeline.names;
 	cmd_parse(&ARGP, argc, argv, &top.options);
 	top.options.observe.quiet = true;
-	top.observation = (struct observation){.options = &top.options.observe, .pipeline = &top.pipeline, .tick = on_tick, .tick_ctx = &top, .look_again_ns = LOOK_AGAIN_NS};
+	top.observation = (struct observation){.options = &top.options.observe,
+					       .pipeline = &top.pipeline,
+					       .tick = on_tick,
+					       .tick_ctx = &top,
+					       .look_again_ns = LOOK_AGAIN_NS};
 	observe_catch_signals(tui_restore);
 	confine_write_into(AT_FDCWD);
 	err = tui_check(&top.diag);

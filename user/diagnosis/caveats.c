@@ -37,15 +37,19 @@ static void tell_losses(const struct caveats *caveats)
 	if (report->window.lost) {
 		text_add_number_of(&text, report->window.lost, "event was", "events were");
 		text_add(&text, " lost");
-		add_kind_of_loss(&text, report->window.late, "came too late to be put in order", &opened);
-		add_kind_of_loss(&text, report->window.missed, "because the kernel skipped the probe", &opened);
+		add_kind_of_loss(&text, report->window.late, "came too late to be put in order",
+				 &opened);
+		add_kind_of_loss(&text, report->window.missed,
+				 "because the kernel skipped the probe", &opened);
 		text_add(&text, opened ? "): " : ": ");
 		text_add_share(&text, report->unknown_ns, report->thread_ns);
-		text_add(&text, " of the threads' time is unknown. What is reported as known does not rest on what was lost.");
+		text_add(&text, " of the threads' time is unknown. What is reported as known does "
+				"not rest on what was lost.");
 		tell(caveats, &text);
 	} else if (report->unknown_ns > report->thread_ns / 100) {
 		text_add_share(&text, report->unknown_ns, report->thread_ns);
-		text_add(&text, " of the threads' time is unknown though nothing was lost: a thread counts as unknown until it first shows itself, and where "
+		text_add(&text, " of the threads' time is unknown though nothing was lost: a "
+				"thread counts as unknown until it first shows itself, and where "
 				"facts contradict each other.");
 		tell(caveats, &text);
 	}
@@ -60,11 +64,13 @@ static void tell_unwhole(const struct caveats *caveats)
 	for (uint32_t p = 0; p < report->process_count; p++)
 		for (uint32_t i = 0; i < report->processes[p].loop_count; i++)
 			for (uint32_t n = 0; n < report->processes[p].loops[i].stall_count; n++)
-				count += !report->processes[p].loops[i].stalls[n].whole && !report->processes[p].loops[i].stalls[n].ongoing;
+				count += !report->processes[p].loops[i].stalls[n].whole &&
+					 !report->processes[p].loops[i].stalls[n].ongoing;
 	if (!count)
 		return;
 	text_add_number_of(&text, count, "stall was", "stalls were");
-	text_add(&text, " longer than what we saw of it, because evidence began or ended inside: marked ≥.");
+	text_add(&text, " longer than what we saw of it, because evidence began or ended inside: "
+			"marked ≥.");
 	tell(caveats, &text);
 }
 
@@ -93,14 +99,17 @@ static void tell_untold(const struct caveats *caveats)
 	struct text text = {0};
 
 	if (window->gaps) {
-		text_add_number_of(&text, window->gaps, "time the kernel did not tell a switch", "times the kernel did not tell a switch");
-		text_add(&text, "; the thread counts as unknown from the switch before on that CPU (a millisecond or so).");
+		text_add_number_of(&text, window->gaps, "time the kernel did not tell a switch",
+				   "times the kernel did not tell a switch");
+		text_add(&text, "; the thread counts as unknown from the switch before on that CPU "
+				"(a millisecond or so).");
 		tell(caveats, &text);
 	}
 	if (window->contradictions) {
 		text = (struct text){0};
 		text_add_number_of(&text, window->contradictions, "time", "times");
-		text_add(&text, " a thread did something that an untold event must have come before; its time until then is unknown.");
+		text_add(&text, " a thread did something that an untold event must have come "
+				"before; its time until then is unknown.");
 		tell(caveats, &text);
 	}
 }
@@ -117,14 +126,16 @@ static void tell_contradictions(const struct caveats *caveats)
 		struct text text = {0};
 
 		text_add_number_of(&text, violations, "time", "times");
-		text_add(&text, " facts about the GIL contradicted each other; its holder counts as unknown from there to the next certain fact.");
+		text_add(&text, " facts about the GIL contradicted each other; its holder counts "
+				"as unknown from there to the next certain fact.");
 		tell(caveats, &text);
 	}
 	if (report->window.foreign) {
 		struct text text = {0};
 
 		text_add_number_of(&text, report->window.foreign, "event", "events");
-		text_add(&text, " concerned a GIL that is not known, of a sub-interpreter perhaps; its threads' states rest on the scheduler alone.");
+		text_add(&text, " concerned a GIL that is not known, of a sub-interpreter perhaps; "
+				"its threads' states rest on the scheduler alone.");
 		tell(caveats, &text);
 	}
 }
@@ -132,9 +143,11 @@ static void tell_contradictions(const struct caveats *caveats)
 static void tell_sites(const struct caveats *caveats)
 {
 	static const char *const sayings[] = {
-		[SITES_NO_TAKE] = " was released or waited for again and again, but never seen to be taken",
+		[SITES_NO_TAKE] =
+			" was released or waited for again and again, but never seen to be taken",
 		[SITES_NO_DROP] = " was taken again and again, but never seen to be released",
-		[SITES_NO_HIT] = " was never seen to be taken or released, although several of its threads ran Python",
+		[SITES_NO_HIT] = " was never seen to be taken or released, although several of its "
+				 "threads ran Python",
 	};
 
 	for (uint32_t p = 0; p < caveats->report->process_count; p++) {
@@ -143,8 +156,10 @@ static void tell_sites(const struct caveats *caveats)
 
 		if (!process->sites_fault)
 			continue;
-		text_add(&text, "The GIL of process %u%s. gilscope does not know this Python build, so who holds the GIL is unknown; please report it with the "
-				"output of gilscope doctor %u.",
+		text_add(&text,
+			 "The GIL of process %u%s. gilscope does not know this Python build, so "
+			 "who holds the GIL is unknown; please report it with the "
+			 "output of gilscope doctor %u.",
 			 process->info.pid, sayings[process->sites_fault], process->info.pid);
 		tell(caveats, &text);
 	}
@@ -170,7 +185,8 @@ static void tell_method(const struct caveats *caveats)
 
 		if (strcmp(info->confidence, "approximate") != 0)
 			continue;
-		text_add(&text, "The GIL of pid %u was found by an approximate method (", info->pid);
+		text_add(&text, "The GIL of pid %u was found by an approximate method (",
+			 info->pid);
 		text_add_name(&text, info->method, 15);
 		text_add(&text, "); its figures may be off.");
 		tell(caveats, &text);
@@ -194,7 +210,8 @@ static void tell_stack_losses(const struct caveats *caveats)
 		text = (struct text){0};
 		text_add_count(&text, torn);
 		text_add(&text, torn == 1 ? " stack was" : " stacks were");
-		text_add(&text, " taken of a thread that ran on meanwhile, and the innermost functions are left out.");
+		text_add(&text, " taken of a thread that ran on meanwhile, and the innermost "
+				"functions are left out.");
 		tell(caveats, &text);
 	}
 	if (report->stack_evidence.full) {
@@ -214,8 +231,10 @@ static void tell_unread(const struct caveats *caveats)
 	if (!caveats->report->window.unread)
 		return;
 	text_add_number_of(&text, caveats->report->window.unread, "time", "times");
-	text_add(&text, " memory of the process was not read, because whoever has to supply it need not answer (FUSE, userfaultfd), or because it took too "
-			"long. Functions, names of threads and what Python says of its loops may be missing.");
+	text_add(&text, " memory of the process was not read, because whoever has to supply it "
+			"need not answer (FUSE, userfaultfd), or because it took too "
+			"long. Functions, names of threads and what Python says of its loops may "
+			"be missing.");
 	tell(caveats, &text);
 }
 
@@ -235,7 +254,8 @@ static void tell_stacks(const struct caveats *caveats)
 	struct text text = {0};
 
 	if (!report->stacks) {
-		text_add(&text, "No Python stacks were taken: functions, files and lines are missing.");
+		text_add(&text,
+			 "No Python stacks were taken: functions, files and lines are missing.");
 		tell(caveats, &text);
 		return;
 	}
@@ -243,11 +263,15 @@ static void tell_stacks(const struct caveats *caveats)
 	if (!report->blame_count && !any_stall(report))
 		return;
 	if (report->rate_hz) {
-		text_add(&text, "Which function was on a CPU is sampled at %u" NBSP "Hz, so its time there is right to about ", report->rate_hz);
+		text_add(&text,
+			 "Which function was on a CPU is sampled at %u" NBSP
+			 "Hz, so its time there is right to about ",
+			 report->rate_hz);
 		text_add_duration(&text, NS_PER_S / report->rate_hz);
 		text_add(&text, " a time; what slept or waited for the GIL is exact.");
 	} else {
-		text_add(&text, "The sampling clock was off: which function was on a CPU is known only where it then slept or waited.");
+		text_add(&text, "The sampling clock was off: which function was on a CPU is known "
+				"only where it then slept or waited.");
 	}
 	tell(caveats, &text);
 }
@@ -268,7 +292,9 @@ static void tell_guessed_loops(const struct caveats *caveats)
 		}
 	if (!text.length)
 		return;
-	text_add(&text, ": an event loop by the way it waits; Python's own word for it was not to be had.");
+	text_add(
+		&text,
+		": an event loop by the way it waits; Python's own word for it was not to be had.");
 	tell(caveats, &text);
 }
 
@@ -279,7 +305,10 @@ void caveats_tell(const struct report *report, const struct listener *to)
 	if (report->window.full) {
 		struct text text = {0};
 
-		text_add(&text, "There were more than %u %s, which is all that a report can have; what came later than ", report->window.limit, report->window.full);
+		text_add(&text,
+			 "There were more than %u %s, which is all that a report can have; what "
+			 "came later than ",
+			 report->window.limit, report->window.full);
 		text_add_duration(&text, text_window_ns(report));
 		text_add(&text, " after the begin is missing.");
 		tell(&caveats, &text);

@@ -26,7 +26,9 @@ static uint64_t longest_stall(const struct loop_report *loop, bool *ret_ongoing)
 }
 
 /* The state behind the first, when it is more than a sixth. */
-static void add_second(struct text *text, const struct report *report, const struct process *process, enum thread_state first, const struct breakdown *what)
+static void add_second(struct text *text, const struct report *report,
+		       const struct process *process, enum thread_state first,
+		       const struct breakdown *what)
 {
 	struct state_sums others = what->states;
 	enum thread_state second;
@@ -41,7 +43,8 @@ static void add_second(struct text *text, const struct report *report, const str
 	text_add_culprit(text, report, process, second, what);
 }
 
-static void add_stalls(struct text *text, const struct report *report, const struct process *process, const struct loop_report *loop)
+static void add_stalls(struct text *text, const struct report *report,
+		       const struct process *process, const struct loop_report *loop)
 {
 	const struct breakdown *what = &loop->stalled;
 	enum thread_state state = state_sums_largest(&what->states);
@@ -90,7 +93,8 @@ static uint64_t unknown_of(const struct process_report *process, const struct th
 	return 0;
 }
 
-static void add_no_stall(struct text *text, const struct report *report, const struct process_report *process, const struct loop_report *loop)
+static void add_no_stall(struct text *text, const struct report *report,
+			 const struct process_report *process, const struct loop_report *loop)
 {
 	uint64_t unknown = unknown_of(process, loop->loop->thread);
 
@@ -100,7 +104,8 @@ static void add_no_stall(struct text *text, const struct report *report, const s
 	add_loop(text, report, loop);
 	if (loop->longest_ns) {
 		text_add(text, " made ");
-		text_add_number_of(text, loop->turn.count, unknown ? "whole turn" : "turn", unknown ? "whole turns" : "turns");
+		text_add_number_of(text, loop->turn.count, unknown ? "whole turn" : "turn",
+				   unknown ? "whole turns" : "turns");
 		text_add(text, "; longest ");
 		text_add_duration(text, loop->longest_ns);
 		text_add(text, ".");
@@ -116,27 +121,35 @@ static void add_no_stall(struct text *text, const struct report *report, const s
 
 static void add_no_loop(struct text *text)
 {
-	text_add(text, "No event loop was seen: no thread came to wait in epoll on a descriptor that a loop would have. Either this process runs none, or "
-		       "its loop never got back to its wait while we looked. Observe for longer, and while there is work to do; who had the GIL is below.");
+	text_add(text, "No event loop was seen: no thread came to wait in epoll on a descriptor "
+		       "that a loop would have. Either this process runs none, or "
+		       "its loop never got back to its wait while we looked. Observe for longer, "
+		       "and while there is work to do; who had the GIL is below.");
 }
 
-/* Whether it stayed off is another matter: importing an extension module switches it on for a while, or for good (PEP 703). */
-static void add_gil_off(struct text *text, const struct report *report, const struct process_report *process)
+/* Whether it stayed off is another matter: importing an extension module switches it on for a
+ * while, or for good (PEP 703). */
+static void add_gil_off(struct text *text, const struct report *report,
+			const struct process_report *process)
 {
 	uint64_t held = 0;
 
 	for (uint32_t i = 0; i < process->gil_count; i++)
 		held += process->gils[i].held_ns;
 	if (!held) {
-		text_add(text, "The GIL is off in this process (free-threaded Python): no thread holds it or waits for it. Python code counts as native.");
+		text_add(text, "The GIL is off in this process (free-threaded Python): no thread "
+			       "holds it or waits for it. Python code counts as native.");
 		return;
 	}
-	text_add(text, "The GIL of this process was off at first (free-threaded Python), and then held for ");
+	text_add(text, "The GIL of this process was off at first (free-threaded Python), and then "
+		       "held for ");
 	text_add_share(text, held, text_window_ns(report));
-	text_add(text, " of the time: importing an extension module switches it on, for good unless the module declares that it needs none.");
+	text_add(text, " of the time: importing an extension module switches it on, for good "
+		       "unless the module declares that it needs none.");
 }
 
-void verdict_tell(const struct report *report, const struct process_report *process, const struct listener *to)
+void verdict_tell(const struct report *report, const struct process_report *process,
+		  const struct listener *to)
 {
 	if (!process->process->info.gil_enabled) {
 		struct text text = {0};

@@ -42,8 +42,12 @@ void cpu_cut(struct world *w, uint16_t index, uint64_t ts)
 	if (ts < cpu->since) /* a gap reaches back */
 		return;
 	if (cpu->queued && cpu->known && cpu->since < ts && w->sink.run)
-		w->sink.run(w->sink.ctx,
-			    &(struct run){.cpu = index, .tid = cpu->tid, .pid = cpu->pid, .start = cpu->since, .end = ts, .queued = cpu->queued});
+		w->sink.run(w->sink.ctx, &(struct run){.cpu = index,
+						       .tid = cpu->tid,
+						       .pid = cpu->pid,
+						       .start = cpu->since,
+						       .end = ts,
+						       .queued = cpu->queued});
 	cpu->since = ts;
 }
 
@@ -76,7 +80,8 @@ void cpu_forget(struct world *w, uint64_t ts)
 	w->touched_cpu_count = 0;
 }
 
-void sched_set(struct world *w, struct thread_machine *t, enum sched sched, uint16_t cpu, uint64_t ts)
+void sched_set(struct world *w, struct thread_machine *t, enum sched sched, uint16_t cpu,
+	       uint64_t ts)
 {
 	bool was_off;
 
@@ -86,7 +91,8 @@ void sched_set(struct world *w, struct thread_machine *t, enum sched sched, uint
 		DL_DELETE2(w->cpus[t->pub.cpu].queued, &t->pub, prev_queued, next_queued);
 		t->pub.next_queued = NULL;
 	}
-	/* and that of the new queue before it is seen there: what had that CPU until now was nothing to this thread */
+	/* and that of the new queue before it is seen there: what had that CPU until now was
+	 * nothing to this thread */
 	if (sched == SCHED_READY)
 		cpu_cut(w, cpu, ts);
 	was_off = thread_is_off(t);
@@ -122,7 +128,8 @@ void sched_prove(struct world *w, struct thread_machine *t, uint64_t ts)
 	sched_set(w, t, SCHED_RUNNING, CPU_NONE, ts);
 }
 
-/* What it sleeps in. Of who is stopped from outside, the system call of that instant says nothing: it is over, or begun again afterwards. */
+/* What it sleeps in. Of who is stopped from outside, the system call of that instant says nothing:
+ * it is over, or begun again afterwards. */
 static int32_t sleeps_in(const struct ev_switch_out *event)
 {
 	unsigned int flags = event->hdr.flags;
@@ -140,7 +147,8 @@ static int32_t sleeps_in(const struct ev_switch_out *event)
 	return event->sysno < 0 ? SYSNO_UNKNOWN : event->sysno;
 }
 
-static void sched_out(struct world *w, struct thread_machine *t, const struct ev_switch_out *event, uint64_t ts)
+static void sched_out(struct world *w, struct thread_machine *t, const struct ev_switch_out *event,
+		      uint64_t ts)
 {
 	unsigned int flags = event->hdr.flags;
 
@@ -154,15 +162,19 @@ static void sched_out(struct world *w, struct thread_machine *t, const struct ev
 	t->sysno = sleeps_in(event);
 	sched_set(w, t, SCHED_ASLEEP, CPU_NONE, ts);
 	loop_sleep(w, t);
-	if (flags & (EVF_SWITCH_OUT_GIL_MUTEX | EVF_SWITCH_OUT_HANDOVER) && event->gil < w->gil_room && w->gil_by_index[event->gil])
-		relation_sleep(w, w->gil_by_index[event->gil], t, flags & EVF_SWITCH_OUT_HANDOVER, ts);
+	if (flags & (EVF_SWITCH_OUT_GIL_MUTEX | EVF_SWITCH_OUT_HANDOVER) &&
+	    event->gil < w->gil_room && w->gil_by_index[event->gil])
+		relation_sleep(w, w->gil_by_index[event->gil], t, flags & EVF_SWITCH_OUT_HANDOVER,
+			       ts);
 }
 
 /*
- * A wake-up tells something only about a thread that sleeps: on one that runs it means nothing, so while the scheduling is not known, neither does
- * it. (The first wake-up of a new thread is always meant.)
+ * A wake-up tells something only about a thread that sleeps: on one that runs it means nothing, so
+ * while the scheduling is not known, neither does it. (The first wake-up of a new thread is always
+ * meant.)
  */
-static void sched_wake(struct world *w, struct thread_machine *t, const struct ev_wake *event, uint64_t ts)
+static void sched_wake(struct world *w, struct thread_machine *t, const struct ev_wake *event,
+		       uint64_t ts)
 {
 	unsigned int flags = event->hdr.flags;
 
@@ -174,10 +186,12 @@ static void sched_wake(struct world *w, struct thread_machine *t, const struct e
 }
 
 /*
- * The kernel did not tell how the thread came to run. Up to the last switch that was told on that CPU all was as it seemed; from there to now it is not
- * known, but for a wait for the GIL, which goes on whatever the scheduler does.
+ * The kernel did not tell how the thread came to run. Up to the last switch that was told on that
+ * CPU all was as it seemed; from there to now it is not known, but for a wait for the GIL, which
+ * goes on whatever the scheduler does.
  */
-static void sched_gap(struct world *w, struct thread_machine *t, const struct ev_gap *event, uint64_t ts)
+static void sched_gap(struct world *w, struct thread_machine *t, const struct ev_gap *event,
+		      uint64_t ts)
 {
 	if (thread_is_off(t)) {
 		w->gaps++;
@@ -186,7 +200,8 @@ static void sched_gap(struct world *w, struct thread_machine *t, const struct ev
 		thread_doubt_sched(w, t);
 		t->open.still = false; /* it ran unseen, and for how long is not known */
 		loop_wake(w, t, ts, false);
-	} else if (t->sched == SCHED_RUNNING && t->pub.cpu != CPU_NONE && t->pub.cpu != event->hdr.aux) {
+	} else if (t->sched == SCHED_RUNNING && t->pub.cpu != CPU_NONE &&
+		   t->pub.cpu != event->hdr.aux) {
 		sched_contradict(w, t, ts);
 	}
 	sched_set(w, t, SCHED_RUNNING, event->hdr.aux, ts);

@@ -1,12 +1,15 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * edges.c - what is different when only contended transitions are traced, and ownership is otherwise seen by looks at the lock word.
+ * edges.c - what is different when only contended transitions are traced, and ownership is
+ * otherwise seen by looks at the lock word.
  *
- * A look proves ownership at an instant, and beyond it only as long as the thread cannot change it unseen:
+ * A look proves ownership at an instant, and beyond it only as long as the thread cannot change it
+ * unseen:
  *  - while it is off CPU: a thread that does not run neither takes nor drops;
  *  - a holder, while somebody waits: every DROP is contended then, and traced.
- * A certain holder is certain under one of these only. What was last seen of a thread that runs otherwise (t->seen) is told as `sampled`. When
- * somebody drops, the GIL is unknown and not free, for a running thread may take it again before the waiter does, unseen.
+ * A certain holder is certain under one of these only. What was last seen of a thread that runs
+ * otherwise (t->seen) is told as `sampled`. When somebody drops, the GIL is unknown and not free,
+ * for a running thread may take it again before the waiter does, unseen.
  */
 #include "model/private.h"
 
@@ -44,7 +47,8 @@ void edges_see(struct world *w, struct gil_machine *g, struct thread_machine *ho
 	g->sampled = holder;
 }
 
-/* What was certain of the thread because it could not change unseen is certain no longer when it can. */
+/* What was certain of the thread because it could not change unseen is certain no longer when it
+ * can. */
 void edges_decay(struct world *w, struct thread_machine *t, uint64_t ts)
 {
 	if (thread_is_off(t))
@@ -79,7 +83,7 @@ void edges_off(struct world *w, struct thread_machine *t, uint64_t ts)
 		gil_hold_begin(w, t->seen_gil, t, ts, false);
 }
 
-/* ── transitions ─────────────────────────────────────────────────────────────────────────────────────────────────── */
+/* ── transitions ─────────────────────────────────────────────────────────── */
 
 static void acquire(struct world *w, struct gil_machine *g, struct thread_machine *t, uint64_t ts)
 {
@@ -90,7 +94,8 @@ static void acquire(struct world *w, struct gil_machine *g, struct thread_machin
 	g->ts_fact = ts;
 }
 
-static void drop(struct world *w, struct gil_machine *g, struct thread_machine *t, bool requested, uint64_t ts)
+static void drop(struct world *w, struct gil_machine *g, struct thread_machine *t, bool requested,
+		 uint64_t ts)
 {
 	if (t->relation == REL_HOLDING && t->pub.gil == &g->pub) {
 		gil_hold_end(w, g, ts, true, requested);
@@ -108,7 +113,8 @@ static void drop(struct world *w, struct gil_machine *g, struct thread_machine *
 	g->ts_fact = ts;
 }
 
-void edges_feed(struct world *w, struct gil_machine *g, struct thread_machine *t, const union event *event, uint64_t ts)
+void edges_feed(struct world *w, struct gil_machine *g, struct thread_machine *t,
+		const union event *event, uint64_t ts)
 {
 	unsigned int flags = event->hdr.flags;
 
@@ -133,21 +139,25 @@ void edges_feed(struct world *w, struct gil_machine *g, struct thread_machine *t
 	thread_update(w, t, ts);
 }
 
-/* ── looks ───────────────────────────────────────────────────────────────────────────────────────────────────────── */
+/* ── looks ───────────────────────────────────────────────────────────────── */
 
 /* At some instant since `since` the thread had the GIL. Is that certain to be so still? */
-static bool holds_still(const struct gil_machine *g, const struct thread_machine *t, bool definite, uint64_t since, uint64_t ts)
+static bool holds_still(const struct gil_machine *g, const struct thread_machine *t, bool definite,
+			uint64_t since, uint64_t ts)
 {
-	return (thread_is_off(t) && t->ts_off <= since) || (definite && since == ts && g->pub.waiters > 0);
+	return (thread_is_off(t) && t->ts_off <= since) ||
+	       (definite && since == ts && g->pub.waiters > 0);
 }
 
-static void see_holder(struct world *w, struct gil_machine *g, struct thread_machine *t, bool definite, uint64_t since, uint64_t ts)
+static void see_holder(struct world *w, struct gil_machine *g, struct thread_machine *t,
+		       bool definite, uint64_t since, uint64_t ts)
 {
 	if (relation_known(t->relation) || !(t->relation & REL_HOLDING)) {
 		g->pub.violations += definite && since == ts;
 		return;
 	}
-	relation_set(t, t->relation & (REL_NONE | REL_HOLDING)); /* who has it does not wait for it */
+	/* who has it does not wait for it */
+	relation_set(t, t->relation & (REL_NONE | REL_HOLDING));
 	if (holds_still(g, t, definite, since, ts))
 		gil_hold_begin(w, g, t, ts, false);
 	else
@@ -155,8 +165,10 @@ static void see_holder(struct world *w, struct gil_machine *g, struct thread_mac
 	thread_update(w, t, ts);
 }
 
-/* Threads that have been off CPU since before the look, and are not the holder, have nothing to do with the GIL. */
-static void settle_pending(struct world *w, struct process_entry *process, const struct thread_machine *holder, uint64_t since, uint64_t ts)
+/* Threads that have been off CPU since before the look, and are not the holder, have nothing to do
+ * with the GIL. */
+static void settle_pending(struct world *w, struct process_entry *process,
+			   const struct thread_machine *holder, uint64_t since, uint64_t ts)
 {
 	struct thread_machine *t, *next;
 
@@ -189,10 +201,13 @@ static void see_observer(struct world *w, struct thread_machine *t, uint64_t ts)
 	thread_update(w, t, ts);
 }
 
-void edges_observe(struct world *w, struct gil_machine *g, const struct ev_observe *event, uint64_t ts)
+void edges_observe(struct world *w, struct gil_machine *g, const struct ev_observe *event,
+		   uint64_t ts)
 {
-	bool locked = event->hdr.flags & EVF_OBSERVE_LOCKED, definite = event->hdr.flags & EVF_OBSERVE_DEFINITE;
-	struct thread_machine *holder = locked && event->holder ? thread_find(w, event->holder) : NULL;
+	bool locked = event->hdr.flags & EVF_OBSERVE_LOCKED,
+	     definite = event->hdr.flags & EVF_OBSERVE_DEFINITE;
+	struct thread_machine *holder = locked && event->holder ? thread_find(w, event->holder)
+								: NULL;
 	struct thread_machine *observer = event->hdr.tid ? thread_find(w, event->hdr.tid) : NULL;
 	uint64_t since = event->span_ns < ts ? ts - event->span_ns : 0;
 
@@ -201,8 +216,10 @@ void edges_observe(struct world *w, struct gil_machine *g, const struct ev_obser
 	if (holder && holder->pub.process != g->pub.process)
 		holder = NULL;
 	if (g->pub.holder) {
-		/* without the mutex, the word may run ahead of a transition that is just being stamped */
-		if (definite && since == ts && (!locked || (event->holder && event->holder != g->pub.holder->tid)))
+		/* without the mutex, the word may run ahead of a transition that is just being
+		 * stamped */
+		if (definite && since == ts &&
+		    (!locked || (event->holder && event->holder != g->pub.holder->tid)))
 			gil_violate(w, g, ts);
 	} else if (holder) {
 		see_holder(w, g, holder, definite, since, ts);

@@ -2,8 +2,8 @@
 /*
  * gil.c - the GIL's machine and the relation of threads to it, when every transition is traced.
  *
- * A relation of a thread is a set of possibilities (REL_…) that facts narrow down. It is REL_HOLDING exactly while the thread is its GIL's certain
- * holder.
+ * A relation of a thread is a set of possibilities (REL_…) that facts narrow down. It is
+ * REL_HOLDING exactly while the thread is its GIL's certain holder.
  */
 #include "model/private.h"
 
@@ -11,9 +11,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* ── threads whose relation is not known, by process ─────────────────────────────────────────────────────────────── */
+/* ── threads whose relation is not known, by process ─────────────────────── */
 
-/* 1 + the list that the thread belongs to; 0: none. Who was not heard of since the last loss is in none: thread_touch(). */
+/* 1 + the list that the thread belongs to; 0: none. Who was not heard of since the last loss is in
+ * none: thread_touch(). */
 static unsigned int open_list(const struct thread_machine *t)
 {
 	if (t->pub.gone || !t->touched)
@@ -48,7 +49,7 @@ void relation_set(struct thread_machine *t, unsigned int relation)
 	relation_list(t);
 }
 
-/* ── what ends is queued, to be told after the intervals ─────────────────────────────────────────────────────────── */
+/* ── what ends is queued, to be told after the intervals ─────────────────── */
 
 static bool is_certain(const struct gil_machine *g)
 {
@@ -80,7 +81,8 @@ void gil_touch(struct world *w, struct gil_machine *g)
 	list_add(&w->touched_gils, g);
 }
 
-void gil_hold_begin(struct world *w, struct gil_machine *g, struct thread_machine *t, uint64_t ts, bool whole)
+void gil_hold_begin(struct world *w, struct gil_machine *g, struct thread_machine *t, uint64_t ts,
+		    bool whole)
 {
 	g->pub.free = false;
 	g->pub.holder = &t->pub;
@@ -122,7 +124,8 @@ void gil_unknown(struct world *w, struct gil_machine *g, uint64_t ts)
 	recount(g);
 }
 
-/* Facts contradict each other: one was missed. What the certain holder was told to do until now is doubtful, and the GIL is unknown. */
+/* Facts contradict each other: one was missed. What the certain holder was told to do until now is
+ * doubtful, and the GIL is unknown. */
 void gil_violate(struct world *w, struct gil_machine *g, uint64_t ts)
 {
 	struct thread_machine *holder = g->pub.holder ? machine_of(g->pub.holder) : NULL;
@@ -141,7 +144,8 @@ static void tell_waiters(const struct world *w, const struct gil_machine *g, uin
 		w->sink.waiters(w->sink.ctx, &g->pub, ts);
 }
 
-static void wait_begin(const struct world *w, struct thread_machine *t, struct gil_machine *g, uint64_t ts, bool whole)
+static void wait_begin(const struct world *w, struct thread_machine *t, struct gil_machine *g,
+		       uint64_t ts, bool whole)
 {
 	if (g->pub.waiters++ == 0)
 		g->ts_contention = ts;
@@ -162,7 +166,11 @@ static void wait_end(struct world *w, struct thread_machine *t, uint64_t ts, boo
 
 	whole = whole && t->wait_whole;
 	if (whole || t->ts_wait < ts)
-		world_tell(w, TOLD_WAIT)->wait = (struct gil_wait){.gil = &g->pub, .thread = &t->pub, .start = t->ts_wait, .end = ts, .whole = whole};
+		world_tell(w, TOLD_WAIT)->wait = (struct gil_wait){.gil = &g->pub,
+								   .thread = &t->pub,
+								   .start = t->ts_wait,
+								   .end = ts,
+								   .whole = whole};
 	relation_set(t, REL_UNKNOWN);
 	t->in_handover = false;
 	DL_DELETE2(g->pub.waiting, &t->pub, prev_waiting, next_waiting);
@@ -172,7 +180,8 @@ static void wait_end(struct world *w, struct thread_machine *t, uint64_t ts, boo
 	if (g->pub.waiters)
 		return;
 	if (g->ts_contention < ts)
-		world_tell(w, TOLD_CONTENTION)->contention = (struct contention){.gil = &g->pub, .start = g->ts_contention, .end = ts};
+		world_tell(w, TOLD_CONTENTION)->contention = (struct contention){
+			.gil = &g->pub, .start = g->ts_contention, .end = ts};
 	if (w->partial && g->pub.holder)
 		thread_update(w, machine_of(g->pub.holder), ts); /* nobody watches it any more */
 }
@@ -184,17 +193,21 @@ void relation_acquire(struct world *w, struct thread_machine *t, uint64_t ts)
 
 void relation_handed_over(struct world *w, struct thread_machine *t, uint64_t ts)
 {
-	thread_cut(w, t, ts); /* as long as it is among those that wait: who has the GIL by now is told first */
+	/* as long as it is among those that wait: who has the GIL by now is told first */
+	thread_cut(w, t, ts);
 	wait_end(w, t, ts, true);
 	relation_set(t, REL_NONE);
 }
 
 /*
- * The GIL's own futexes. Who has nothing to do with the GIL and sleeps on its mutex is in take_gil, before its first WAIT: it waits. (The holder sleeps
- * there in drop_gil: everybody is stuck behind it like behind any other holder that sleeps.) In the hand-over the thread has dropped the GIL, and sleeps until
- * somebody has taken it; it mostly wants it back, but may be on its way into a blocking call, so this is a wait only as long as it sleeps.
+ * The GIL's own futexes. Who has nothing to do with the GIL and sleeps on its mutex is in take_gil,
+ * before its first WAIT: it waits. (The holder sleeps there in drop_gil: everybody is stuck behind
+ * it like behind any other holder that sleeps.) In the hand-over the thread has dropped the GIL,
+ * and sleeps until somebody has taken it; it mostly wants it back, but may be on its way into a
+ * blocking call, so this is a wait only as long as it sleeps.
  */
-void relation_sleep(struct world *w, struct gil_machine *g, struct thread_machine *t, bool handover, uint64_t ts)
+void relation_sleep(struct world *w, struct gil_machine *g, struct thread_machine *t, bool handover,
+		    uint64_t ts)
 {
 	if (w->partial || g->pub.process != t->pub.process)
 		return;
@@ -223,16 +236,18 @@ void gil_tell_open(struct world *w, struct gil_machine *g, uint64_t ts)
 }
 
 /* A fact of `t` does not fit to its relation: one before it was missed. */
-void relation_contradict(struct world *w, struct gil_machine *g, struct thread_machine *t, uint64_t ts)
+void relation_contradict(struct world *w, struct gil_machine *g, struct thread_machine *t,
+			 uint64_t ts)
 {
 	g->pub.violations++;
 	thread_doubt(t);
 	relation_leave(w, t, ts);
 }
 
-/* ── who can be told to have nothing to do with any GIL ──────────────────────────────────────────────────────────── */
+/* ── who can be told to have nothing to do with any GIL ──────────────────── */
 
-/* The thread does not wait. If all its process's GILs are certain and it holds none of them, it has nothing to do with any. */
+/* The thread does not wait. If all its process's GILs are certain and it holds none of them, it has
+ * nothing to do with any. */
 void relation_exclude_waiting(struct world *w, struct thread_machine *t)
 {
 	struct process_entry *process = process_of(t);
@@ -246,7 +261,8 @@ void relation_exclude_waiting(struct world *w, struct thread_machine *t)
 		relation_set(t, REL_NONE);
 }
 
-/* A GIL of the process has become certain: those that were known not to wait, and hold none, have nothing to do with any. */
+/* A GIL of the process has become certain: those that were known not to wait, and hold none, have
+ * nothing to do with any. */
 static void gil_settle(struct world *w, struct process_entry *process, uint64_t ts)
 {
 	if (process->certain != process->gils)
@@ -257,7 +273,7 @@ static void gil_settle(struct world *w, struct process_entry *process, uint64_t 
 	}
 }
 
-/* ── transitions ─────────────────────────────────────────────────────────────────────────────────────────────────── */
+/* ── transitions ─────────────────────────────────────────────────────────── */
 
 static void take(struct world *w, struct gil_machine *g, struct thread_machine *t, uint64_t ts)
 {
@@ -273,7 +289,8 @@ static void take(struct world *w, struct gil_machine *g, struct thread_machine *
 	g->weak = false;
 }
 
-static void drop(struct world *w, struct gil_machine *g, struct thread_machine *t, bool requested, uint64_t ts)
+static void drop(struct world *w, struct gil_machine *g, struct thread_machine *t, bool requested,
+		 uint64_t ts)
 {
 	if (t->relation == REL_HOLDING && t->pub.gil == &g->pub) {
 		gil_hold_end(w, g, ts, true, requested);
@@ -291,13 +308,16 @@ static void drop(struct world *w, struct gil_machine *g, struct thread_machine *
 }
 
 /* `again`: from WAIT_END, which a WAIT must have preceded */
-void relation_wait(struct world *w, struct gil_machine *g, struct thread_machine *t, bool again, uint64_t ts)
+void relation_wait(struct world *w, struct gil_machine *g, struct thread_machine *t, bool again,
+		   uint64_t ts)
 {
 	if (t->relation == REL_WAITING && t->pub.gil == &g->pub)
 		return;
-	if (t->relation == REL_WAITING || t->relation == REL_HOLDING || (again && t->relation == REL_NONE))
+	if (t->relation == REL_WAITING || t->relation == REL_HOLDING ||
+	    (again && t->relation == REL_NONE))
 		relation_contradict(w, g, t, ts);
-	/* had it not been known to do something else, this might be one more round of a wait that began earlier */
+	/* had it not been known to do something else, this might be one more round of a wait that
+	 * began earlier */
 	wait_begin(w, t, g, ts, !again && !(t->relation & REL_WAITING));
 }
 
@@ -323,7 +343,8 @@ static void look(struct world *w, struct gil_machine *g, bool locked, uint64_t t
 	}
 }
 
-void gil_feed(struct world *w, struct gil_machine *g, struct thread_machine *t, const union event *event, uint64_t ts)
+void gil_feed(struct world *w, struct gil_machine *g, struct thread_machine *t,
+	      const union event *event, uint64_t ts)
 {
 	unsigned int flags = event->hdr.flags;
 
@@ -358,13 +379,16 @@ void gil_feed(struct world *w, struct gil_machine *g, struct thread_machine *t, 
 	gil_settle(w, process_of(t), ts);
 }
 
-/* ── snapshots ───────────────────────────────────────────────────────────────────────────────────────────────────── */
+/* ── snapshots ───────────────────────────────────────────────────────────── */
 
-/* Nothing was certain; now it is known who had it at an instant since which no transition was seen. */
-static void settle_by(struct world *w, struct gil_machine *g, struct thread_machine *holder, bool definite, uint64_t ts)
+/* Nothing was certain; now it is known who had it at an instant since which no transition was seen.
+ */
+static void settle_by(struct world *w, struct gil_machine *g, struct thread_machine *holder,
+		      bool definite, uint64_t ts)
 {
 	if (holder && (relation_known(holder->relation) || !(holder->relation & REL_HOLDING))) {
-		/* it does something else, perhaps holds another GIL: its TAKE is about to be stamped, or was missed */
+		/* it does something else, perhaps holds another GIL: its TAKE is about to be
+		 * stamped, or was missed */
 		g->pub.violations += definite;
 		return;
 	}
@@ -378,7 +402,8 @@ static void settle_by(struct world *w, struct gil_machine *g, struct thread_mach
 	}
 }
 
-/* The GIL is switched off. When all GILs of the process are, no thread holds one or waits for one. */
+/* The GIL is switched off. When all GILs of the process are, no thread holds one or waits for one.
+ */
 static void settle_off(struct world *w, struct gil_machine *g, uint64_t ts)
 {
 	struct process_entry *process = (struct process_entry *)g->pub.process;
@@ -391,10 +416,13 @@ static void settle_off(struct world *w, struct gil_machine *g, uint64_t ts)
 		}
 }
 
-void gil_observe(struct world *w, struct gil_machine *g, const struct ev_observe *event, uint64_t ts)
+void gil_observe(struct world *w, struct gil_machine *g, const struct ev_observe *event,
+		 uint64_t ts)
 {
-	bool locked = event->hdr.flags & EVF_OBSERVE_LOCKED, definite = event->hdr.flags & EVF_OBSERVE_DEFINITE;
-	struct thread_machine *holder = locked && event->holder ? thread_find(w, event->holder) : NULL;
+	bool locked = event->hdr.flags & EVF_OBSERVE_LOCKED,
+	     definite = event->hdr.flags & EVF_OBSERVE_DEFINITE;
+	struct thread_machine *holder = locked && event->holder ? thread_find(w, event->holder)
+								: NULL;
 	uint64_t since = event->span_ns < ts ? ts - event->span_ns : 0;
 
 	if (since < w->ts_facts || g->ts_fact >= since || g->pub.process->sites_fault)
@@ -402,8 +430,11 @@ void gil_observe(struct world *w, struct gil_machine *g, const struct ev_observe
 	if (holder && holder->pub.process != g->pub.process)
 		holder = NULL;
 	if (is_certain(g)) {
-		/* without the mutex, the word may run ahead of a transition that is just being stamped */
-		bool agrees = locked ? g->pub.holder && (!event->holder || event->holder == g->pub.holder->tid) : g->pub.free;
+		/* without the mutex, the word may run ahead of a transition that is just being
+		 * stamped */
+		bool agrees = locked ? g->pub.holder && (!event->holder ||
+							 event->holder == g->pub.holder->tid)
+				     : g->pub.free;
 
 		if (definite && !agrees)
 			gil_violate(w, g, ts);
@@ -416,7 +447,8 @@ void gil_observe(struct world *w, struct gil_machine *g, const struct ev_observe
 	gil_settle(w, (struct process_entry *)g->pub.process, ts);
 }
 
-void relation_snapshot(struct world *w, struct thread_machine *t, struct gil_machine *g, bool waiting, uint64_t ts)
+void relation_snapshot(struct world *w, struct thread_machine *t, struct gil_machine *g,
+		       bool waiting, uint64_t ts)
 {
 	if (relation_known(t->relation) || t->pub.process->sites_fault)
 		return;
@@ -428,7 +460,7 @@ void relation_snapshot(struct world *w, struct thread_machine *t, struct gil_mac
 	}
 }
 
-/* ── declaration ─────────────────────────────────────────────────────────────────────────────────────────────────── */
+/* ── declaration ─────────────────────────────────────────────────────────── */
 
 static int index_ensure(struct world *w, uint16_t index)
 {
@@ -460,7 +492,8 @@ static void retire(struct world *w, struct gil_machine *g, uint64_t ts)
 	((struct process_entry *)g->pub.process)->gils--;
 }
 
-/* What was done with this GIL before it was declared was not seen: who seemed to have nothing to do with any may hold this one. */
+/* What was done with this GIL before it was declared was not seen: who seemed to have nothing to do
+ * with any may hold this one. */
 static void doubt_relations(struct world *w, struct process_entry *process, uint64_t ts)
 {
 	struct thread_machine *t, *next;
@@ -483,7 +516,8 @@ int gil_declare(struct world *w, const struct ev_gil *event, uint64_t ts)
 
 	if (r < 0)
 		return r;
-	if (index_ensure(w, index) < 0 || world_reserve(w, 1) < 0 || list_room(&w->touched_gils, w->gils.count + 1) < 0)
+	if (index_ensure(w, index) < 0 || world_reserve(w, 1) < 0 ||
+	    list_room(&w->touched_gils, w->gils.count + 1) < 0)
 		return -ENOMEM;
 	old = w->gil_by_index[index];
 	if (old && old->pub.process == &process->pub && old->pub.address == event->address)
@@ -495,8 +529,11 @@ int gil_declare(struct world *w, const struct ev_gil *event, uint64_t ts)
 		return -ENOMEM;
 	if (old)
 		retire(w, old, ts);
-	g->pub = (struct gil){
-	    .process = &process->pub, .address = event->address, .interpreter = event->interpreter, .index = index, .partial = w->partial};
+	g->pub = (struct gil){.process = &process->pub,
+			      .address = event->address,
+			      .interpreter = event->interpreter,
+			      .index = index,
+			      .partial = w->partial};
 	process->gils++;
 	g->next = process->gil_list;
 	process->gil_list = g;

@@ -2,21 +2,25 @@
 /*
  * loop.c - which threads run event loops, and the turns of these loops.
  *
- * A turn in progress is one of three: real; tentative, while the thread is woken but still inside its wait and might go back to sleep; possible,
- * after a loss, until a fact shows whether the thread was inside its wait all the time.
+ * A turn in progress is one of three: real; tentative, while the thread is woken but still inside
+ * its wait and might go back to sleep; possible, after a loss, until a fact shows whether the
+ * thread was inside its wait all the time.
  */
 #include "model/private.h"
 
 #include <errno.h>
 #include <stdlib.h>
 
-/* A thread whose loop's descriptor is not waited on during so many waits and so long on another loop's descriptor runs that one. */
+/* A thread whose loop's descriptor is not waited on during so many waits and so long on another
+ * loop's descriptor runs that one. */
 #define RIVAL_WAITS 64
 #define RIVAL_NS    UINT64_C(1000000000)
 
-static void turn_begin(struct world *w, struct loop_machine *l, uint64_t ts, bool whole, bool possible)
+static void turn_begin(struct world *w, struct loop_machine *l, uint64_t ts, bool whole,
+		       bool possible)
 {
-	thread_cut(w, machine_of(l->pub.thread), ts); /* here, even if one that was none was in progress */
+	/* here, even if one that was none was in progress */
+	thread_cut(w, machine_of(l->pub.thread), ts);
 	l->pub.in_turn = true;
 	l->pub.possible = possible;
 	l->pub.ts_turn = ts;
@@ -44,10 +48,14 @@ static void turn_end(struct world *w, struct loop_machine *l, uint64_t ts, bool 
 	l->pub.in_turn = l->pub.possible = false;
 	if (ts - l->pub.ts_turn > l->pub.longest)
 		l->pub.longest = ts - l->pub.ts_turn;
-	world_tell(w, TOLD_TURN)->turn = (struct turn){.loop = &l->pub, .start = l->pub.ts_turn, .end = ts, .whole = whole, .ongoing = ongoing};
+	world_tell(w, TOLD_TURN)->turn = (struct turn){.loop = &l->pub,
+						       .start = l->pub.ts_turn,
+						       .end = ts,
+						       .whole = whole,
+						       .ongoing = ongoing};
 }
 
-/* ── who runs a loop ─────────────────────────────────────────────────────────────────────────────────────────────── */
+/* ── who runs a loop ─────────────────────────────────────────────────────── */
 
 static struct descriptor *descriptor_find(const struct process_entry *process, uint32_t epfd)
 {
@@ -58,7 +66,8 @@ static struct descriptor *descriptor_find(const struct process_entry *process, u
 }
 
 /* Finds it or makes it. 0, -ENOMEM, or -ENOSPC: there are too many. */
-static int descriptor_get(struct world *w, struct process_entry *process, uint32_t epfd, struct descriptor **ret_descriptor)
+static int descriptor_get(struct world *w, struct process_entry *process, uint32_t epfd,
+			  struct descriptor **ret_descriptor)
 {
 	struct descriptor *d = *ret_descriptor = descriptor_find(process, epfd);
 
@@ -146,7 +155,8 @@ static enum loop_kind kind_of(const struct thread_machine *t, const struct descr
 /* Kinds of loops are brought up to date when somebody may look at them. */
 static void settle_kind(const struct thread_machine *t)
 {
-	const struct descriptor *d = t->pub.loop ? descriptor_find(process_of(t), t->pub.loop->epfd) : NULL;
+	const struct descriptor *d = t->pub.loop ? descriptor_find(process_of(t), t->pub.loop->epfd)
+						 : NULL;
 
 	if (d)
 		t->pub.loop->kind = kind_of(t, d);
@@ -159,7 +169,8 @@ void loops_settle_kinds(struct world *w)
 	w->kinds_changed = false;
 }
 
-static int loop_new(struct world *w, struct thread_machine *t, const struct loop_key *key, struct loop_machine **ret_loop)
+static int loop_new(struct world *w, struct thread_machine *t, const struct loop_key *key,
+		    struct loop_machine **ret_loop)
 {
 	struct loop_machine *l;
 	int r = list_reserve_object(w, &w->loops, WORLD_LOOPS_MAX, "event loops");
@@ -209,7 +220,8 @@ static int loop_run(struct world *w, struct thread_machine *t, struct descriptor
 	return 0;
 }
 
-/* Its own loop's descriptor is waited on no more, and another's is. One that lost that way wins with the first wait. */
+/* Its own loop's descriptor is waited on no more, and another's is. One that lost that way wins
+ * with the first wait. */
 static bool rival_wins(struct thread_machine *t, const struct descriptor *d, uint64_t ts)
 {
 	if (t->former == d->number)
@@ -232,7 +244,8 @@ int loop_meet(struct world *w, struct thread_machine *t, uint32_t epfd, uint64_t
 		t->rival_waits = 0;
 		return 0;
 	}
-	if (!t->waited->declared || t->runs == RUNS_NO || (t->pub.loop && !rival_wins(t, t->waited, ts)))
+	if (!t->waited->declared || t->runs == RUNS_NO ||
+	    (t->pub.loop && !rival_wins(t, t->waited, ts)))
 		return 0;
 	if (t->pub.loop)
 		loop_break(w, t, ts, false);
@@ -240,15 +253,17 @@ int loop_meet(struct world *w, struct thread_machine *t, uint32_t epfd, uint64_t
 }
 
 /*
- * Threads that wait on the descriptor just now run its loop. So does one that waited there last and is outside now, if Python says that it runs one: asyncio
- * looks into its descriptor before the first callback, so a loop that begins is mostly known to be one only inside its first turn.
+ * Threads that wait on the descriptor just now run its loop. So does one that waited there last and
+ * is outside now, if Python says that it runs one: asyncio looks into its descriptor before the
+ * first callback, so a loop that begins is mostly known to be one only inside its first turn.
  */
 static int loop_adopt(struct world *w, struct thread_machine *t, struct descriptor *d, uint64_t ts)
 {
 	bool outside = t->place == PLACE_OUTSIDE && t->runs == RUNS_YES && t->waited == d;
 	int r;
 
-	if ((!outside && (t->place != PLACE_INSIDE || t->epfd != d->epfd)) || t->pub.loop || t->runs == RUNS_NO)
+	if ((!outside && (t->place != PLACE_INSIDE || t->epfd != d->epfd)) || t->pub.loop ||
+	    t->runs == RUNS_NO)
 		return 0;
 	r = loop_run(w, t, d);
 	if (r < 0)
@@ -263,7 +278,8 @@ static int loop_adopt(struct world *w, struct thread_machine *t, struct descript
 
 int loop_declare(struct world *w, const struct ev_epoll *event, uint64_t ts)
 {
-	enum loop_kind kind = event->kind <= LOOP_UVLOOP ? (enum loop_kind)event->kind : LOOP_UNKNOWN;
+	enum loop_kind kind = event->kind <= LOOP_UVLOOP ? (enum loop_kind)event->kind
+							 : LOOP_UNKNOWN;
 	struct process_entry *process;
 	struct descriptor *d;
 	int r = process_get(w, event->hdr.tid, &process);
@@ -285,9 +301,10 @@ int loop_declare(struct world *w, const struct ev_epoll *event, uint64_t ts)
 	return r;
 }
 
-/* ── Python's own state ──────────────────────────────────────────────────────────────────────────────────────────── */
+/* ── Python's own state ──────────────────────────────────────────────────── */
 
-/* The thread runs its loop no more, or never did; when a turn in progress ended is not known, so it is none. */
+/* The thread runs its loop no more, or never did; when a turn in progress ended is not known, so it
+ * is none. */
 static void loop_leave(struct world *w, struct thread_machine *t, uint64_t ts)
 {
 	turn_cancel(w, loop_of(t));
@@ -301,7 +318,8 @@ static void loop_leave(struct world *w, struct thread_machine *t, uint64_t ts)
 /* Has its loop taken the place of another one, whose descriptor is open still? */
 static bool is_deposing(const struct thread_machine *t)
 {
-	const struct descriptor *d = t->former ? descriptor_find(process_of(t), t->former_epfd) : NULL;
+	const struct descriptor *d = t->former ? descriptor_find(process_of(t), t->former_epfd)
+					       : NULL;
 
 	return d && d->number == t->former;
 }
@@ -323,12 +341,14 @@ static int runs_yes(struct world *w, struct thread_machine *t, enum loop_kind ki
 }
 
 /*
- * Had it run one before, it may run it again without being asked. Else what it waits on, if it has waited there since before it was asked, is no loop
- * of Python's, nor will be what else it waits on, until Python says so.
+ * Had it run one before, it may run it again without being asked. Else what it waits on, if it has
+ * waited there since before it was asked, is no loop of Python's, nor will be what else it waits
+ * on, until Python says so.
  */
 static void runs_no(struct world *w, struct thread_machine *t, uint64_t since, uint64_t ts)
 {
-	bool had = t->runs == RUNS_YES, met = t->waited && t->waited->declared && t->ts_waited <= since;
+	bool had = t->runs == RUNS_YES,
+	     met = t->waited && t->waited->declared && t->ts_waited <= since;
 
 	if (!had && !met)
 		return;
@@ -346,12 +366,16 @@ int loop_told(struct world *w, const struct ev_runs_loop *event, uint64_t ts)
 		return 0; /* it may be older than what is known */
 	t->ts_runs = ts;
 	if (event->hdr.flags & EVF_RUNS_LOOP_YES)
-		return runs_yes(w, t, event->kind <= LOOP_UVLOOP ? (enum loop_kind)event->kind : LOOP_UNKNOWN, ts);
+		return runs_yes(w, t,
+				event->kind <= LOOP_UVLOOP ? (enum loop_kind)event->kind
+							   : LOOP_UNKNOWN,
+				ts);
 	runs_no(w, t, since, ts);
 	return 0;
 }
 
-/* The thread's loop waits no more: its last turn is over, and what the thread does from here on is none. */
+/* The thread's loop waits no more: its last turn is over, and what the thread does from here on is
+ * none. */
 static void loop_over(struct world *w, struct thread_machine *t, uint64_t ts)
 {
 	struct loop_machine *l = loop_of(t);
@@ -384,14 +408,15 @@ void loop_close(struct world *w, struct thread_machine *t, uint32_t epfd, uint64
 		descriptor_free(w, process, d);
 }
 
-/* ── turns ───────────────────────────────────────────────────────────────────────────────────────────────────────── */
+/* ── turns ───────────────────────────────────────────────────────────────── */
 
 static bool is_own(const struct thread_machine *t, uint32_t epfd)
 {
 	return t->pub.loop && t->pub.loop->epfd == epfd;
 }
 
-/* The thread is seen outside its loop's wait. No wait ended since evidence began, so it was outside all the time: the possible turn is one. */
+/* The thread is seen outside its loop's wait. No wait ended since evidence began, so it was outside
+ * all the time: the possible turn is one. */
 static void confirm(struct thread_machine *t)
 {
 	if (t->pub.loop)
@@ -402,7 +427,8 @@ static void confirm(struct thread_machine *t)
 static void contradict(struct world *w, struct thread_machine *t, uint64_t ts)
 {
 	w->contradictions++;
-	if (t->open.state == TS_IDLE || t->open.state == TS_BLOCKED) /* the others do not rest on where it is */
+	/* the others do not rest on where it is */
+	if (t->open.state == TS_IDLE || t->open.state == TS_BLOCKED)
 		thread_doubt(t);
 	loop_break(w, t, ts, false);
 }
@@ -414,7 +440,8 @@ void loop_enter(struct world *w, struct thread_machine *t, uint32_t epfd, uint64
 	confirm(t);
 	if (is_own(t, epfd)) {
 		turn_end(w, loop_of(t), ts, true, false);
-		gc_set(w, t, 0, GC_GENERATION_UNKNOWN, ts); /* no collection spans this: its end was missed */
+		/* no collection spans this: its end was missed */
+		gc_set(w, t, 0, GC_GENERATION_UNKNOWN, ts);
 	}
 	t->place = PLACE_INSIDE;
 	t->epfd = epfd;
@@ -499,7 +526,8 @@ void loop_refresh(struct world *w, struct thread_machine *t)
 {
 	struct loop_machine *l = loop_of(t);
 
-	if (!l || !l->pub.in_turn || !l->pub.possible || (!w->blind && l->pub.ts_turn >= w->ts_seen))
+	if (!l || !l->pub.in_turn || !l->pub.possible ||
+	    (!w->blind && l->pub.ts_turn >= w->ts_seen))
 		return;
 	thread_cut(w, t, w->blind ? w->now : w->ts_seen);
 	l->pub.in_turn = l->pub.possible = false;
@@ -530,7 +558,8 @@ void loop_break(struct world *w, struct thread_machine *t, uint64_t ts, bool ong
 
 	if (!l)
 		return;
-	/* woken, but still inside its wait: whether it goes back to sleep there is not seen any more */
+	/* woken, but still inside its wait: whether it goes back to sleep there is not seen any
+	 * more */
 	if (l->pub.possible || (loop_waits(t) && !ongoing))
 		turn_cancel(w, l);
 	else

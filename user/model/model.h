@@ -1,20 +1,27 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * model.h - turns facts into intervals: who held which GIL, what state every thread was in, which turns every event loop made.
+ * model.h - turns facts into intervals: who held which GIL, what state every thread was in, which
+ * turns every event loop made.
  *
- * Pure: no I/O, no clock, no globals; the live view and a replay run the very same code. Feed events in time order (behind stream/reorder.h); the
- * world calls the sink with every interval when it is closed. Memory is bounded by the number of processes, threads and CPUs, not by time.
+ * Pure: no I/O, no clock, no globals; the live view and a replay run the very same code. Feed
+ * events in time order (behind stream/reorder.h); the world calls the sink with every interval when
+ * it is closed. Memory is bounded by the number of processes, threads and CPUs, not by time.
  *
  * The rules (docs/model.md draws the machines):
- *  - Never guess. A thread's state is a function of what is known of its scheduling, its relation to a GIL and its loop's wait; where one that matters is
- *    not known, the state is TS_UNKNOWN. LOST makes everything unknown over its span; after it, and after the begin of the window, each machine stays
- *    unknown until its next fact (or snapshot) settles it.
- *  - The intervals of a thread are gapless and do not overlap from its first appearance in the window to its exit or the window's end. Neighbours may
- *    be equal: an interval is also cut where somebody else's ends, for the order of calls below.
- *  - At no instant has a GIL two holders. Facts that contradict that are counted as `violations` and make the GIL unknown.
- *  - Order of calls: for one event, run() before hold-like interval()s (of threads with the GIL) before other interval()s before hold()/wait()/
- *    contention() before turn_begin()/turn_cancel()/turn(). sample() comes alone, behind the intervals that end there. So when a waiter's interval closes, all that the holder did during it has been told up to
- *    the same instant, and all that had the CPU when an interval closes in which a thread was ready for it.
+ *  - Never guess. A thread's state is a function of what is known of its scheduling, its relation
+ * to a GIL and its loop's wait; where one that matters is not known, the state is TS_UNKNOWN. LOST
+ * makes everything unknown over its span; after it, and after the begin of the window, each machine
+ * stays unknown until its next fact (or snapshot) settles it.
+ *  - The intervals of a thread are gapless and do not overlap from its first appearance in the
+ * window to its exit or the window's end. Neighbours may be equal: an interval is also cut where
+ * somebody else's ends, for the order of calls below.
+ *  - At no instant has a GIL two holders. Facts that contradict that are counted as `violations`
+ * and make the GIL unknown.
+ *  - Order of calls: for one event, run() before hold-like interval()s (of threads with the GIL)
+ * before other interval()s before hold()/wait()/ contention() before
+ * turn_begin()/turn_cancel()/turn(). sample() comes alone, behind the intervals that end there. So
+ * when a waiter's interval closes, all that the holder did during it has been told up to the same
+ * instant, and all that had the CPU when an interval closes in which a thread was ready for it.
  */
 #ifndef GILSCOPE_MODEL_MODEL_H
 #define GILSCOPE_MODEL_MODEL_H
@@ -38,7 +45,8 @@ enum thread_state {
 };
 
 const char *thread_state_name(enum thread_state state);
-/* The states that mean holding. Who is in one of the others does not hold, but for TS_UNKNOWN: interval_holds(). */
+/* The states that mean holding. Who is in one of the others does not hold, but for TS_UNKNOWN:
+ * interval_holds(). */
 static inline bool thread_state_holds(enum thread_state state)
 {
 	return state == TS_PYTHON || state == TS_HELD_BLOCKED || state == TS_HELD_RUNNABLE;
@@ -48,11 +56,13 @@ static inline bool thread_state_holds(enum thread_state state)
 enum {
 	SYSNO_NONE = -1, /* not in a system call: a page fault */
 	SYSNO_UNKNOWN = -2,
-	/* stopped from outside: the system call that it was in, if any, is over or is begun again afterwards */
+	/* stopped from outside: the system call that it was in, if any, is over or is begun again
+	   afterwards */
 	SYSNO_STOPPED = -3, /* by a signal (SIGSTOP) */
 	SYSNO_TRACED = -4,  /* by its tracer (gdb, strace) */
 	SYSNO_FROZEN = -5,  /* with its cgroup or the whole system */
-	SYSNO_GIL = -6,	    /* a futex of the GIL's own; of a holder the mutex, which it needs to drop it */
+	SYSNO_GIL =
+		-6, /* a futex of the GIL's own; of a holder the mutex, which it needs to drop it */
 	SYSNO_FIRST = SYSNO_GIL
 };
 static inline bool sysno_is_stop(int32_t sysno)
@@ -63,67 +73,75 @@ static inline bool sysno_is_stop(int32_t sysno)
 #define CPU_NONE UINT16_MAX
 
 /*
- * What shows that a process's GIL sites are not what they were taken for: facts that cannot be true of any CPython, whatever the thread does. A GIL is taken
- * and given up in turns, and two threads that both ran Python handed it over.
+ * What shows that a process's GIL sites are not what they were taken for: facts that cannot be true
+ * of any CPython, whatever the thread does. A GIL is taken and given up in turns, and two threads
+ * that both ran Python handed it over.
  */
 enum sites_fault {
 	SITES_SOUND,
-	SITES_NO_TAKE, /* the GIL is given up again and again, or waited for to the end, and never taken */
+	SITES_NO_TAKE, /* the GIL is given up again and again, or waited for to the end, and never
+			  taken */
 	SITES_NO_DROP, /* … taken again and again, and never given up */
 	SITES_NO_HIT,  /* several threads ran Python, and no site was passed */
 };
 
 /*
- * The objects. They belong to the world and live as long as it does (threads and processes that are gone stay, marked); `data` is the sink's to use
- * and to free. The fields are for reading.
+ * The objects. They belong to the world and live as long as it does (threads and processes that are
+ * gone stay, marked); `data` is the sink's to use and to free. The fields are for reading.
  */
 struct process {
 	struct process_info info;
-	uint32_t index;	  /* 0, 1, … in order of appearance */
+	uint32_t index; /* 0, 1, … in order of appearance */
 	bool gone;
-	enum sites_fault sites_fault; /* once there is one, nothing is known of the process's GILs any more */
+	enum sites_fault sites_fault; /* once there is one, nothing is known of the process's GILs
+					 any more */
 	void *data;
 };
 
 /*
- * How much a world takes in over its whole life, so that a hostile stream cannot make it large: with one thread, GIL, loop, process or descriptor more it
- * ends as by world_end(), and world_window() says which there were too many of.
+ * How much a world takes in over its whole life, so that a hostile stream cannot make it large:
+ * with one thread, GIL, loop, process or descriptor more it ends as by world_end(), and
+ * world_window() says which there were too many of.
  */
 #define WORLD_THREADS_MAX   100000
 #define WORLD_GILS_MAX	    1024
 #define WORLD_LOOPS_MAX	    8192
 #define WORLD_PROCESSES_MAX 4096
-#define WORLD_DESCRIPTORS_MAX 131072 /* epoll descriptors of loops, and those that threads wait on */
+#define WORLD_DESCRIPTORS_MAX                                                                      \
+	131072 /* epoll descriptors of loops, and those that threads wait on */
 
 struct gil {
 	struct process *process;
 	uint64_t address;
 	uint32_t interpreter;
-	uint16_t index;		  /* the stream's index */
-	bool partial;		  /* mode "edges": uncontended takes and drops are not traced, only observed */
-	struct thread *holder;	  /* the certain holder now, or NULL */
-	bool free;		  /* certain to be free now (holder is NULL) */
-	uint32_t waiters;	  /* threads known to wait now … */
-	struct thread *waiting;	  /* … and the first of them; the others by next_waiting: loops' threads first, then who waits longest */
-	uint64_t violations;	  /* facts that contradicted each other */
+	uint16_t index; /* the stream's index */
+	bool partial; /* mode "edges": uncontended takes and drops are not traced, only observed */
+	struct thread *holder;	/* the certain holder now, or NULL */
+	bool free;		/* certain to be free now (holder is NULL) */
+	uint32_t waiters;	/* threads known to wait now … */
+	struct thread *waiting; /* … and the first of them; the others by next_waiting: loops'
+				   threads first, then who waits longest */
+	uint64_t violations;	/* facts that contradicted each other */
 	void *data;
 };
 
 struct thread {
 	struct process *process;
 	uint32_t tid;
-	uint32_t index;		  /* 0, 1, … in order of appearance, over all processes */
-	char comm[17];		  /* last known kernel name, terminated; hostile text */
-	uint32_t python_name;	  /* text: threading.Thread.name; 0 = not known */
-	bool python;		  /* Python knows it, or it was seen at a GIL site */
+	uint32_t index;	      /* 0, 1, … in order of appearance, over all processes */
+	char comm[17];	      /* last known kernel name, terminated; hostile text */
+	uint32_t python_name; /* text: threading.Thread.name; 0 = not known */
+	bool python;	      /* Python knows it, or it was seen at a GIL site */
 	bool gone;
-	enum thread_state state;  /* now, since … */
-	uint64_t ts_state;	  /* … then */
-	uint16_t cpu;		  /* the CPU it runs on or is queued at now; CPU_NONE when neither or not known */
-	struct gil *gil;	  /* held or waited for now, or the last one; NULL: none seen */
-	struct thread *next_waiting, *prev_waiting; /* for the same GIL, while it waits (utlist.h) */
-	struct thread *next_queued, *prev_queued;   /* at the same CPU, while it is ready to run */
-	struct loop *loop;	  /* the loop it runs, or NULL */
+	enum thread_state state; /* now, since … */
+	uint64_t ts_state;	 /* … then */
+	uint16_t cpu; /* the CPU it runs on or is queued at now; CPU_NONE when neither or not known
+		       */
+	struct gil *gil; /* held or waited for now, or the last one; NULL: none seen */
+	struct thread *next_waiting,
+		*prev_waiting;			  /* for the same GIL, while it waits (utlist.h) */
+	struct thread *next_queued, *prev_queued; /* at the same CPU, while it is ready to run */
+	struct loop *loop;			  /* the loop it runs, or NULL */
 	void *data;
 };
 
@@ -131,11 +149,13 @@ struct loop {
 	struct thread *thread;
 	uint32_t epfd;
 	enum loop_kind kind;
-	bool by_behaviour;	  /* that the thread runs it was concluded from its waits: Python's own state was not to be had */
+	bool by_behaviour; /* that the thread runs it was concluded from its waits: Python's own
+			      state was not to be had */
 	bool in_turn;
-	bool possible;		  /* not to be shown: after a loss it is not known yet whether this turn is one, or the loop waits */
-	uint64_t ts_turn;	  /* begin of the turn in progress */
-	uint64_t longest;	  /* turn so far that is over, ns */
+	bool possible;	  /* not to be shown: after a loss it is not known yet whether this turn is
+			     one, or the loop waits */
+	uint64_t ts_turn; /* begin of the turn in progress */
+	uint64_t longest; /* turn so far that is over, ns */
 	void *data;
 };
 
@@ -144,14 +164,17 @@ struct interval {
 	struct thread *thread;
 	enum thread_state state;
 	uint64_t start, end;
-	struct gil *gil;   /* held or waited for; else NULL. With TS_UNKNOWN: held for certain, whatever the thread did */
-	int32_t sysno;	   /* TS_BLOCKED, TS_HELD_BLOCKED, TS_IDLE: the system call it slept in, SYSNO_…; any state: SYSNO_STOPPED and the like */
-	uint16_t cpu;	   /* the CPU it ran on or waited for; CPU_NONE when neither */
-	bool throttled;	   /* a runnable state that began with the cgroup's quota used up */
-	bool sampled;	   /* python/native told apart by observations only (partial GILs) */
-	bool in_turn;	   /* lies inside a turn of thread->loop, or of one that is cancelled later */
-	bool still;	   /* TS_UNKNOWN: but off the CPU, or was when it was seen last; so where in Python it stands is known */
-	bool gc;	   /* the thread is inside a run of the cyclic garbage collector … */
+	struct gil *gil; /* held or waited for; else NULL. With TS_UNKNOWN: held for certain,
+			    whatever the thread did */
+	int32_t sysno;	 /* TS_BLOCKED, TS_HELD_BLOCKED, TS_IDLE: the system call it slept in,
+			    SYSNO_…; any state: SYSNO_STOPPED and the like */
+	uint16_t cpu;	 /* the CPU it ran on or waited for; CPU_NONE when neither */
+	bool throttled;	 /* a runnable state that began with the cgroup's quota used up */
+	bool sampled;	 /* python/native told apart by observations only (partial GILs) */
+	bool in_turn;	 /* lies inside a turn of thread->loop, or of one that is cancelled later */
+	bool still; /* TS_UNKNOWN: but off the CPU, or was when it was seen last; so where in Python
+		       it stands is known */
+	bool gc;    /* the thread is inside a run of the cyclic garbage collector … */
 	uint8_t generation; /* … of this generation; GC_GENERATION_UNKNOWN */
 };
 
@@ -164,8 +187,9 @@ static inline bool interval_holds(const struct interval *interval)
 }
 
 /*
- * A Python stack at an instant (events.def, STACK, says which `flags` mean what). With STACK_HOLDER it is that of the GIL's certain holder, `thread`,
- * seen by `seen_by`; samples of a holder who is not certain are not told.
+ * A Python stack at an instant (events.def, STACK, says which `flags` mean what). With STACK_HOLDER
+ * it is that of the GIL's certain holder, `thread`, seen by `seen_by`; samples of a holder who is
+ * not certain are not told.
  */
 struct sample {
 	struct thread *thread;
@@ -173,21 +197,24 @@ struct sample {
 	struct gil *gil;	/* for STACK_HOLDER and STACK_WAIT; else NULL */
 	uint64_t ts;
 	uint64_t root;
-	uint32_t stack, task;	/* definitions; 0 = not known */
-	uint8_t flags;		/* EVF_STACK_… */
+	uint32_t stack, task; /* definitions; 0 = not known */
+	uint8_t flags;	      /* EVF_STACK_… */
 };
 
-/* A stretch of certain ownership, from TAKE to DROP. `whole`: both edges are facts; else an edge is where evidence began or ended. */
+/* A stretch of certain ownership, from TAKE to DROP. `whole`: both edges are facts; else an edge is
+ * where evidence began or ended. */
 struct hold {
 	struct gil *gil;
 	struct thread *thread;
 	uint64_t start, end;
 	bool whole;
-	bool requested;	 /* ended with a drop that answered a request */
-	bool handoff;	 /* `start` is a change of holder: the previous certain holder was another thread */
+	bool requested; /* ended with a drop that answered a request */
+	bool handoff;	/* `start` is a change of holder: the previous certain holder was another
+			   thread */
 };
 
-/* A wait for a GIL, from the first WAIT (or sleep on its mutex) to the acquisition, or a sleep in its hand-over. `whole` as above. */
+/* A wait for a GIL, from the first WAIT (or sleep on its mutex) to the acquisition, or a sleep in
+ * its hand-over. `whole` as above. */
 struct gil_wait {
 	struct gil *gil;
 	struct thread *thread;
@@ -211,74 +238,92 @@ struct run {
 	uint16_t cpu;
 	uint32_t tid, pid;
 	uint64_t start, end;
-	const struct thread *queued; /* the first of those that are queued there; the others by next_queued: loops' threads first, then who is ready longest */
+	const struct thread
+		*queued; /* the first of those that are queued there; the others by next_queued:
+			    loops' threads first, then who is ready longest */
 };
 
 /* A turn of a loop (contract, section 3). */
 struct turn {
 	struct loop *loop;
 	uint64_t start, end;
-	bool whole;    /* false: evidence began or ended inside the turn, so its length is only a lower bound */
-	bool ongoing;  /* the window ended inside the turn */
+	bool whole; /* false: evidence began or ended inside the turn, so its length is only a lower
+		       bound */
+	bool ongoing; /* the window ended inside the turn */
 };
 
 struct model_sink {
-	void (*thread)(void *ctx, struct thread *thread);	       /* a new thread object; may be NULL, like all others */
-	void (*loop)(void *ctx, struct loop *loop);		       /* a thread turns out to run a loop */
+	void (*thread)(
+		void *ctx,
+		struct thread *thread); /* a new thread object; may be NULL, like all others */
+	void (*loop)(void *ctx, struct loop *loop); /* a thread turns out to run a loop */
 	void (*interval)(void *ctx, const struct interval *interval);
-	void (*sample)(void *ctx, const struct sample *sample);	       /* all intervals of its thread up to sample.ts have been told; a new one begins */
+	void (*sample)(void *ctx,
+		       const struct sample *sample); /* all intervals of its thread up to sample.ts
+							have been told; a new one begins */
 	void (*hold)(void *ctx, const struct hold *hold);
 	void (*wait)(void *ctx, const struct gil_wait *wait);
 	void (*contention)(void *ctx, const struct contention *contention);
-	void (*waiters)(void *ctx, const struct gil *gil, uint64_t ts); /* gil->waiters has changed then; per GIL in order of time */
-	void (*loss)(void *ctx, const struct loss *loss);	       /* inside the window, in order of their begins; they may overlap */
+	void (*waiters)(void *ctx, const struct gil *gil,
+			uint64_t ts); /* gil->waiters has changed then; per GIL in order of time */
+	void (*loss)(void *ctx, const struct loss *loss); /* inside the window, in order of their
+							     begins; they may overlap */
 	void (*run)(void *ctx, const struct run *run);
-	void (*turn_begin)(void *ctx, struct loop *loop);	       /* before the first interval of the turn is closed */
+	void (*turn_begin)(void *ctx,
+			   struct loop *loop); /* before the first interval of the turn is closed */
 	void (*turn)(void *ctx, const struct turn *turn);
-	void (*turn_cancel)(void *ctx, struct loop *loop);	       /* what was begun was no turn: the loop went back to sleep, or had waited */
+	void (*turn_cancel)(void *ctx, struct loop *loop); /* what was begun was no turn: the loop
+							      went back to sleep, or had waited */
 	void *ctx;
 };
 
 struct world;
 
-/* `partial`: GILs are known by contended transitions and observations only (mode "edges"). NULL when memory is short. */
+/* `partial`: GILs are known by contended transitions and observations only (mode "edges"). NULL
+ * when memory is short. */
 struct world *world_new(struct model_sink sink, bool partial);
 void world_free(struct world *world);
 
-/* The world as the sink of a stream. Events must be in time order; one that is older than its predecessor is treated at the predecessor's time. */
+/* The world as the sink of a stream. Events must be in time order; one that is older than its
+ * predecessor is treated at the predecessor's time. */
 struct stream_sink world_sink(struct world *world);
 int world_feed(struct world *world, const union event *event);
 
 /*
- * Closes every open interval, hold, wait and turn (ongoing) at `ts`, and ends the window. Called by WINDOW(end); a reader calls it for a recording
- * that was cut off, with the time of its last event. Feeding ends here.
+ * Closes every open interval, hold, wait and turn (ongoing) at `ts`, and ends the window. Called by
+ * WINDOW(end); a reader calls it for a recording that was cut off, with the time of its last event.
+ * Feeding ends here.
  */
 void world_end(struct world *world, uint64_t ts);
 
 /*
- * Closes and reopens every open interval at `ts` without ending anything, so that a live view sees sums up to now. Changes no result but the
- * number of intervals.
+ * Closes and reopens every open interval at `ts` without ending anything, so that a live view sees
+ * sums up to now. Changes no result but the number of intervals.
  */
 void world_cut(struct world *world, uint64_t ts);
 
 struct world_window {
-	uint64_t start, end; /* first and last instant known so far */
-	uint64_t events;     /* fed */
-	uint64_t lost;	     /* events missing, by LOST … */
-	uint64_t late;	     /* … of them those that came too late to be put in order … */
-	uint64_t missed;     /* … and those whose probe the kernel did not run */
-	uint64_t foreign;    /* UNKNOWN_GIL events that no GIL event explained later */
-	uint64_t contradictions; /* facts of a thread that did not fit to those before: one was missed without a LOST */
-	uint64_t gaps;	     /* threads that came to a CPU without being told (GAP) while they were thought to sleep or to wait */
-	uint64_t unread;     /* times that memory of a process was not read, by UNREAD */
+	uint64_t start, end;	 /* first and last instant known so far */
+	uint64_t events;	 /* fed */
+	uint64_t lost;		 /* events missing, by LOST … */
+	uint64_t late;		 /* … of them those that came too late to be put in order … */
+	uint64_t missed;	 /* … and those whose probe the kernel did not run */
+	uint64_t foreign;	 /* UNKNOWN_GIL events that no GIL event explained later */
+	uint64_t contradictions; /* facts of a thread that did not fit to those before: one was
+				    missed without a LOST */
+	uint64_t gaps;	 /* threads that came to a CPU without being told (GAP) while they were
+			    thought to sleep or to wait */
+	uint64_t unread; /* times that memory of a process was not read, by UNREAD */
 	bool ended;
-	const char *full; /* what there was more of than the model takes in ("threads"): it ended there; NULL: nothing */
+	const char *full; /* what there was more of than the model takes in ("threads"): it ended
+			     there; NULL: nothing */
 	uint32_t limit;	  /* … and how many of these it takes in */
 };
 struct world_window world_window(const struct world *world);
 
 /* Lookup and iteration; `*position` starts at 0; NULL at the end. Order of appearance. */
-struct thread *world_thread(const struct world *world, uint32_t tid); /* the living one of that tid */
+struct thread *world_thread(const struct world *world,
+			    uint32_t tid); /* the living one of that tid */
 struct process *world_next_process(const struct world *world, uint32_t *position);
 struct thread *world_next_thread(const struct world *world, uint32_t *position);
 struct gil *world_next_gil(const struct world *world, uint32_t *position);

@@ -4,7 +4,8 @@
  */
 #include "model/private.h"
 
-/* What a thread does on a CPU at `ts`. It also ends a sleep that nobody told the end of, but not one that begins at this very instant. */
+/* What a thread does on a CPU at `ts`. It also ends a sleep that nobody told the end of, but not
+ * one that begins at this very instant. */
 static void act(struct world *w, struct thread_machine *t, uint64_t ts)
 {
 	if (t->ts_fact < ts || t->sched == SCHED_UNKNOWN)
@@ -12,7 +13,8 @@ static void act(struct world *w, struct thread_machine *t, uint64_t ts)
 	t->ts_fact = ts;
 }
 
-static void tell(struct world *w, const struct ev_stack *event, struct thread_machine *t, struct thread_machine *seen_by, struct gil *gil, uint64_t ts)
+static void tell(struct world *w, const struct ev_stack *event, struct thread_machine *t,
+		 struct thread_machine *seen_by, struct gil *gil, uint64_t ts)
 {
 	struct sample sample = {
 		.thread = &t->pub,
@@ -31,9 +33,11 @@ static void tell(struct world *w, const struct ev_stack *event, struct thread_ma
 }
 
 /* The GIL that hdr.aux means, if it is one of the thread's process. */
-static struct gil *stack_gil(const struct world *w, const struct ev_stack *event, const struct thread_machine *t)
+static struct gil *stack_gil(const struct world *w, const struct ev_stack *event,
+			     const struct thread_machine *t)
 {
-	struct gil_machine *g = event->hdr.aux < w->gil_room ? w->gil_by_index[event->hdr.aux] : NULL;
+	struct gil_machine *g = event->hdr.aux < w->gil_room ? w->gil_by_index[event->hdr.aux]
+							     : NULL;
 
 	return g && g->pub.process == t->pub.process ? &g->pub : NULL;
 }
@@ -61,8 +65,10 @@ void stack_feed(struct world *w, const struct ev_stack *event, uint64_t ts)
 	sites_stack(w, t, event, ts);
 }
 
-/* The run of the collector is not part of what thread_update() compares, for it changes here alone. */
-void gc_set(struct world *w, struct thread_machine *t, uint32_t depth, uint8_t generation, uint64_t ts)
+/* The run of the collector is not part of what thread_update() compares, for it changes here alone.
+ */
+void gc_set(struct world *w, struct thread_machine *t, uint32_t depth, uint8_t generation,
+	    uint64_t ts)
 {
 	bool gc = depth > 0;
 
@@ -85,7 +91,10 @@ void gc_feed(struct world *w, const union event *event, uint64_t ts)
 	loop_prove_outside(w, t, ts);
 	thread_update(w, t, ts);
 	if (begin && !t->gc_depth)
-		gc_set(w, t, 1, event->hdr.aux < GC_GENERATION_UNKNOWN ? (uint8_t)event->hdr.aux : GC_GENERATION_UNKNOWN, ts);
+		gc_set(w, t, 1,
+		       event->hdr.aux < GC_GENERATION_UNKNOWN ? (uint8_t)event->hdr.aux
+							      : GC_GENERATION_UNKNOWN,
+		       ts);
 	else if (begin)
 		t->gc_depth++;
 	else if (t->gc_depth == 1)

@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * private.h - what the files of the model share: the machines behind the public objects, and the order in which they are told.
+ * private.h - what the files of the model share: the machines behind the public objects, and the
+ * order in which they are told.
  *
- * For every event: cpu.c tells runs while it changes a thread's scheduling; gil.c and loop.c change their machines and queue what is over
- * (world.queue); thread_update() then compares the combination with the thread's open interval and tells it when it differs; world_feed() flushes the
- * queue last.
+ * For every event: cpu.c tells runs while it changes a thread's scheduling; gil.c and loop.c change
+ * their machines and queue what is over (world.queue); thread_update() then compares the
+ * combination with the thread's open interval and tells it when it differs; world_feed() flushes
+ * the queue last.
  */
 #ifndef GILSCOPE_MODEL_PRIVATE_H
 #define GILSCOPE_MODEL_PRIVATE_H
@@ -19,7 +21,8 @@ enum sched { SCHED_UNKNOWN, SCHED_RUNNING, SCHED_READY, SCHED_ASLEEP };
 /* What a thread may be to the GILs of its process; known when one bit is left. */
 enum { REL_NONE = 1, REL_WAITING = 2, REL_HOLDING = 4, REL_UNKNOWN = 7 };
 
-/* Lists of threads whose relation is not known: of those that do not wait, and of the others; and of those that have none, which a new GIL puts in doubt. */
+/* Lists of threads whose relation is not known: of those that do not wait, and of the others; and
+ * of those that have none, which a new GIL puts in doubt. */
 enum { OPEN_NOT_WAITING, OPEN_ANY, OPEN_NONE, OPEN_LISTS };
 
 /* Is the thread inside an epoll wait (on t->epfd)? */
@@ -35,11 +38,13 @@ struct process_entry {
 	struct process pub;
 	UT_hash_handle hh; /* by pid, the latest of that pid */
 	struct descriptor *descriptors;
-	struct thread_machine *threads;	      /* living */
+	struct thread_machine *threads;		 /* living */
 	struct thread_machine *open[OPEN_LISTS]; /* of these, by relation: open_list() */
-	struct gil_machine *gil_list;	      /* all declared, retired ones too */
-	uint32_t gils, certain, off;	      /* GILs declared, and of those with a certain holder or certainly free, and switched off */
-	bool pending;			      /* partial: there may be threads that are `none` when the GIL is seen with somebody else */
+	struct gil_machine *gil_list;		 /* all declared, retired ones too */
+	uint32_t gils, certain, off; /* GILs declared, and of those with a certain holder or
+					certainly free, and switched off */
+	bool pending; /* partial: there may be threads that are `none` when the GIL is seen with
+			 somebody else */
 	bool partial;
 	bool passed;  /* a GIL site, since the last loss … */
 	uint32_t ran; /* … and so many living threads ran Python for sure: sites.c */
@@ -50,9 +55,10 @@ struct descriptor {
 	uint32_t epfd;
 	bool declared;
 	enum loop_kind kind;
-	struct thread_machine *waited; /* the threads that waited on it last */
+	struct thread_machine *waited;	/* the threads that waited on it last */
 	struct thread_machine *running; /* the living threads whose loop it is */
-	uint64_t number;		/* no other descriptor has it, ever: a descriptor that is closed does not come back */
+	uint64_t number; /* no other descriptor has it, ever: a descriptor that is closed does not
+			    come back */
 	UT_hash_handle hh;
 };
 
@@ -60,17 +66,21 @@ struct gil_machine {
 	struct gil pub;
 	struct gil_machine *next; /* of the process */
 	bool touched;		  /* in world.touched_gils: something may be known of it */
-	struct thread *previous; /* the last certain holder, back to the last time it was not known */
+	struct thread
+		*previous; /* the last certain holder, back to the last time it was not known */
 	uint64_t ts_hold;
 	uint64_t ts_fact;	/* last TAKE, DROP or not locked WAIT_END */
 	uint64_t ts_contention; /* while pub.waiters > 0 */
 	bool hold_whole, hold_handoff;
-	bool weak;			/* holder or freedom come from a look without the GIL's mutex: a transition may have been in flight */
-	bool off;			/* switched off (free-threaded builds) when last seen, and no fact of it since */
-	bool retired;			/* its index was given to another */
-	bool counted;			/* in process_entry.certain */
-	uint32_t takes, drops, ends;	/* since the last loss; `ends`: waits that ended because the GIL was free */
-	struct thread_machine *sampled; /* partial: seen with the GIL last, which it may have dropped since */
+	bool weak; /* holder or freedom come from a look without the GIL's mutex: a transition may
+		      have been in flight */
+	bool off;  /* switched off (free-threaded builds) when last seen, and no fact of it since */
+	bool retired; /* its index was given to another */
+	bool counted; /* in process_entry.certain */
+	uint32_t takes, drops,
+		ends; /* since the last loss; `ends`: waits that ended because the GIL was free */
+	struct thread_machine
+		*sampled; /* partial: seen with the GIL last, which it may have dropped since */
 };
 
 struct loop_machine {
@@ -79,10 +89,11 @@ struct loop_machine {
 		uint32_t thread, epfd; /* by its index */
 	} key;
 	UT_hash_handle hh;
-	bool whole;		   /* the begin of the turn in progress is a fact */
+	bool whole; /* the begin of the turn in progress is a fact */
 };
 
-/* What Python's own state said of a thread (RUNS_LOOP). RUNS_NO: it has none, although it waits on a wake-up channel's descriptor. */
+/* What Python's own state said of a thread (RUNS_LOOP). RUNS_NO: it has none, although it waits on
+ * a wake-up channel's descriptor. */
 enum runs { RUNS_UNTOLD, RUNS_NO, RUNS_YES };
 
 struct thread_machine {
@@ -102,7 +113,8 @@ struct thread_machine {
 
 	unsigned int relation; /* REL_… */
 	bool wait_whole;
-	bool in_handover; /* waiting only as long as it sleeps: it dropped the GIL, and may go on without it */
+	bool in_handover; /* waiting only as long as it sleeps: it dropped the GIL, and may go on
+			     without it */
 	uint64_t ts_wait;
 
 	enum place place;
@@ -114,21 +126,26 @@ struct thread_machine {
 	uint64_t ts_look;	      /* when it looked itself and the answer was clear */
 	uint64_t ts_off;	      /* off CPU at least since then */
 
-	uint32_t own_stack, moves; /* its last stack of its own, and how often that was another one, since the last loss: it ran Python */
-	uint32_t gc_depth; /* runs of the collector that it is inside of: a finalizer may ask for another one. `open` has the rest */
+	uint32_t own_stack, moves; /* its last stack of its own, and how often that was another one,
+				      since the last loss: it ran Python */
+	uint32_t gc_depth; /* runs of the collector that it is inside of: a finalizer may ask for
+			      another one. `open` has the rest */
 
 	enum runs runs;
 	enum loop_kind runs_kind;
-	uint64_t ts_runs;	    /* when that was told */
-	uint64_t ts_closed;	    /* when it closed its loop's descriptor: what was said of it before is over */
-	struct descriptor *waited;  /* in an epoll wait, last on this descriptor, … */
-	uint64_t ts_waited;	    /* … and on no other since then */
+	uint64_t ts_runs;   /* when that was told */
+	uint64_t ts_closed; /* when it closed its loop's descriptor: what was said of it before is
+			       over */
+	struct descriptor *waited; /* in an epoll wait, last on this descriptor, … */
+	uint64_t ts_waited;	   /* … and on no other since then */
 	struct thread_machine *prev_waited, *next_waited; /* of that descriptor */
 	struct descriptor *own; /* that of the loop that it runs, as long as both live … */
-	struct thread_machine *prev_running, *next_running; /* … and the others that run one on it */
-	uint32_t rival_waits; /* waits on another loop's descriptor without one on its own … */
+	struct thread_machine *prev_running,
+		*next_running;	  /* … and the others that run one on it */
+	uint32_t rival_waits;	  /* waits on another loop's descriptor without one on its own … */
 	uint64_t rival, ts_rival; /* … the descriptor's number, and since when */
-	uint64_t former;      /* the loop it ran before lost to a rival, and had the descriptor of this number (0: none did) … */
+	uint64_t former; /* the loop it ran before lost to a rival, and had the descriptor of this
+			    number (0: none did) … */
 	uint32_t former_epfd; /* … and this one in the process */
 };
 
@@ -141,7 +158,14 @@ struct cpu {
 };
 
 /* What is told after the intervals of an event, in this order. */
-enum told_kind { TOLD_HOLD, TOLD_WAIT, TOLD_CONTENTION, TOLD_TURN, TOLD_TURN_BEGIN, TOLD_TURN_CANCEL };
+enum told_kind {
+	TOLD_HOLD,
+	TOLD_WAIT,
+	TOLD_CONTENTION,
+	TOLD_TURN,
+	TOLD_TURN_BEGIN,
+	TOLD_TURN_CANCEL
+};
 struct told {
 	enum told_kind kind;
 	union {
@@ -166,7 +190,8 @@ struct comm {
 struct world {
 	struct model_sink sink;
 	bool partial, begun, ended;
-	bool blind; /* a loss (or the begin) is not over yet: world_see() is due at the first event from ts_facts on */
+	bool blind; /* a loss (or the begin) is not over yet: world_see() is due at the first event
+		       from ts_facts on */
 	uint64_t now, ts_begin;
 	uint64_t ts_facts; /* facts count from here on */
 	uint64_t ts_seen;  /* since the latest loss (or begin) was over */
@@ -177,9 +202,10 @@ struct world {
 	struct process_entry *by_pid;
 	struct gil_machine **gil_by_index;
 	struct list processes, threads, gils, loops;
-	/* A loss takes only what may be known, so that its cost is paid for by the events that told it: … */
+	/* A loss takes only what may be known, so that its cost is paid for by the events that told
+	 * it: … */
 	struct list touched, touched_gils; /* … since the last one */
-	struct list unseen;		   /* threads whose loops may get a possible turn when the loss is over */
+	struct list unseen; /* threads whose loops may get a possible turn when the loss is over */
 	uint16_t *touched_cpus;
 	uint32_t touched_cpu_count;
 	struct loop_machine *loop_by_key;
@@ -188,7 +214,7 @@ struct world {
 	struct comm *comms;
 	uint32_t gil_room, cpu_count, object_count, descriptor_count;
 	uint64_t descriptor_number; /* the latest one's */
-	const char *full; /* as in world_window */
+	const char *full;	    /* as in world_window */
 	uint32_t limit;
 	struct {
 		struct process_entry *process;
@@ -196,7 +222,8 @@ struct world {
 	} unexplained[UNEXPLAINED_MAX];
 	uint32_t unexplained_count;
 
-	struct told *queue; /* with room for all that one event can end, made when objects are made */
+	struct told
+		*queue; /* with room for all that one event can end, made when objects are made */
 	uint32_t queue_count, queue_room;
 };
 
@@ -264,9 +291,14 @@ static inline void list_add(struct list *list, void *item)
 /* registry.c */
 int list_room(struct list *list, uint32_t count);
 int list_reserve(struct list *list);
-int list_reserve_object(struct world *w, struct list *list, uint32_t limit, const char *what); /* -ENOSPC: there are so many; the world is full of `what` */
-int world_reserve(struct world *w, uint32_t objects);				    /* makes room in the queue, and counts so many more objects */
-int process_get(struct world *w, uint32_t pid, struct process_entry **ret_process); /* the latest of that pid that is not gone, or a new one */
+int list_reserve_object(
+	struct world *w, struct list *list, uint32_t limit,
+	const char *what); /* -ENOSPC: there are so many; the world is full of `what` */
+int world_reserve(struct world *w,
+		  uint32_t objects); /* makes room in the queue, and counts so many more objects */
+int process_get(struct world *w, uint32_t pid,
+		struct process_entry *
+			*ret_process); /* the latest of that pid that is not gone, or a new one */
 int comm_feed(struct world *w, const struct ev_comm *event);
 void foreign_count(struct world *w, struct thread_machine *t, uint64_t address);
 void foreign_explain(struct world *w, const struct ev_gil *event);
@@ -274,16 +306,23 @@ void foreign_explain(struct world *w, const struct ev_gil *event);
 /* thread.c */
 struct thread_machine *thread_find(struct world *w, uint32_t tid); /* living, or NULL */
 int thread_feed(struct world *w, const struct ev_thread *event, uint64_t ts);
-int thread_new(struct world *w, struct process_entry *process, uint32_t tid, uint64_t ts, struct thread_machine **ret_thread);
-void thread_touch(struct world *w, struct thread_machine *t); /* something may be known of it from here on */
+int thread_new(struct world *w, struct process_entry *process, uint32_t tid, uint64_t ts,
+	       struct thread_machine **ret_thread);
+void thread_touch(struct world *w,
+		  struct thread_machine *t); /* something may be known of it from here on */
 void thread_exit(struct world *w, struct thread_machine *t, uint64_t ts);
-void thread_forget(struct world *w, struct thread_machine *t, uint64_t ts); /* a loss begins: everything about it is unknown */
-void thread_cut(struct world *w, struct thread_machine *t, uint64_t ts);    /* tells the open interval up to `ts`, and goes on */
-void thread_update(struct world *w, struct thread_machine *t, uint64_t ts); /* its machines may have changed */
-void thread_doubt(struct thread_machine *t);		    /* its open interval has proved wrong: it becomes unknown */
+void thread_forget(struct world *w, struct thread_machine *t,
+		   uint64_t ts); /* a loss begins: everything about it is unknown */
+void thread_cut(struct world *w, struct thread_machine *t,
+		uint64_t ts); /* tells the open interval up to `ts`, and goes on */
+void thread_update(struct world *w, struct thread_machine *t,
+		   uint64_t ts); /* its machines may have changed */
+void thread_doubt(
+	struct thread_machine *t); /* its open interval has proved wrong: it becomes unknown */
 /*
- * A switch of it was not told, so its open interval is wrong about its scheduling, and about nothing else: a wait for the GIL goes on, a holder is a holder
- * (its TAKE and DROP are probes of their own), and where it stood when it went to sleep is known.
+ * A switch of it was not told, so its open interval is wrong about its scheduling, and about
+ * nothing else: a wait for the GIL goes on, a holder is a holder (its TAKE and DROP are probes of
+ * their own), and where it stood when it went to sleep is known.
  */
 void thread_doubt_sched(struct world *w, struct thread_machine *t);
 
@@ -293,76 +332,106 @@ void cpu_cut(struct world *w, uint16_t cpu, uint64_t ts);
 void cpu_cut_touched(struct world *w, uint64_t ts);
 void cpu_run(struct world *w, const struct ev_run *event, uint64_t ts);
 void cpu_forget(struct world *w, uint64_t ts);
-void sched_set(struct world *w, struct thread_machine *t, enum sched sched, uint16_t cpu, uint64_t ts);
-void sched_prove(struct world *w, struct thread_machine *t, uint64_t ts); /* it does something, so it is on a CPU */
+void sched_set(struct world *w, struct thread_machine *t, enum sched sched, uint16_t cpu,
+	       uint64_t ts);
+void sched_prove(struct world *w, struct thread_machine *t,
+		 uint64_t ts); /* it does something, so it is on a CPU */
 void sched_feed(struct world *w, struct thread_machine *t, const union event *event, uint64_t ts);
 
 /* gil.c */
 int gil_declare(struct world *w, const struct ev_gil *event, uint64_t ts);
-void gil_feed(struct world *w, struct gil_machine *g, struct thread_machine *t, const union event *event, uint64_t ts);
-void gil_observe(struct world *w, struct gil_machine *g, const struct ev_observe *event, uint64_t ts);
+void gil_feed(struct world *w, struct gil_machine *g, struct thread_machine *t,
+	      const union event *event, uint64_t ts);
+void gil_observe(struct world *w, struct gil_machine *g, const struct ev_observe *event,
+		 uint64_t ts);
 void relation_set(struct thread_machine *t, unsigned int relation);
-void relation_list(struct thread_machine *t); /* the thread goes to the list that it belongs to now */
+void relation_list(
+	struct thread_machine *t); /* the thread goes to the list that it belongs to now */
 void gil_touch(struct world *w, struct gil_machine *g);
-void gil_unknown(struct world *w, struct gil_machine *g, uint64_t ts); /* nothing is known of it any more; its holder's relation neither */
-void relation_snapshot(struct world *w, struct thread_machine *t, struct gil_machine *g, bool waiting, uint64_t ts);
-void relation_exclude_waiting(struct world *w, struct thread_machine *t);    /* it is seen to do something that a waiting thread cannot */
-void relation_leave(struct world *w, struct thread_machine *t, uint64_t ts); /* ends a wait or a hold without knowing how */
+void gil_unknown(struct world *w, struct gil_machine *g,
+		 uint64_t ts); /* nothing is known of it any more; its holder's relation neither */
+void relation_snapshot(struct world *w, struct thread_machine *t, struct gil_machine *g,
+		       bool waiting, uint64_t ts);
+void relation_exclude_waiting(
+	struct world *w,
+	struct thread_machine *t); /* it is seen to do something that a waiting thread cannot */
+void relation_leave(struct world *w, struct thread_machine *t,
+		    uint64_t ts); /* ends a wait or a hold without knowing how */
 void gil_tell_open(struct world *w, struct gil_machine *g, uint64_t ts);
 
-void gil_hold_begin(struct world *w, struct gil_machine *g, struct thread_machine *t, uint64_t ts, bool whole);
-void gil_hold_end(struct world *w, struct gil_machine *g, uint64_t ts, bool whole, bool requested); /* the caller says what GIL and thread are now */
+void gil_hold_begin(struct world *w, struct gil_machine *g, struct thread_machine *t, uint64_t ts,
+		    bool whole);
+void gil_hold_end(struct world *w, struct gil_machine *g, uint64_t ts, bool whole,
+		  bool requested); /* the caller says what GIL and thread are now */
 void gil_violate(struct world *w, struct gil_machine *g, uint64_t ts);
-void relation_wait(struct world *w, struct gil_machine *g, struct thread_machine *t, bool again, uint64_t ts);
-void relation_sleep(struct world *w, struct gil_machine *g, struct thread_machine *t, bool handover, uint64_t ts); /* on a futex of the GIL's own */
+void relation_wait(struct world *w, struct gil_machine *g, struct thread_machine *t, bool again,
+		   uint64_t ts);
+void relation_sleep(struct world *w, struct gil_machine *g, struct thread_machine *t, bool handover,
+		    uint64_t ts); /* on a futex of the GIL's own */
 void relation_handed_over(struct world *w, struct thread_machine *t, uint64_t ts);
-void relation_acquire(struct world *w, struct thread_machine *t, uint64_t ts); /* its wait is over */
-void relation_go_on(struct world *w, struct gil_machine *g, struct thread_machine *t, uint64_t ts); /* without the GIL, which was switched off */
-void relation_contradict(struct world *w, struct gil_machine *g, struct thread_machine *t, uint64_t ts);
+void relation_acquire(struct world *w, struct thread_machine *t,
+		      uint64_t ts); /* its wait is over */
+void relation_go_on(struct world *w, struct gil_machine *g, struct thread_machine *t,
+		    uint64_t ts); /* without the GIL, which was switched off */
+void relation_contradict(struct world *w, struct gil_machine *g, struct thread_machine *t,
+			 uint64_t ts);
 
 /* sites.c */
-void sites_fact(struct world *w, struct gil_machine *g, unsigned int type, unsigned int flags, uint64_t ts); /* a site was passed */
-void sites_stack(struct world *w, struct thread_machine *t, const struct ev_stack *event, uint64_t ts);	     /* a thread's stack, taken by itself */
+void sites_fact(struct world *w, struct gil_machine *g, unsigned int type, unsigned int flags,
+		uint64_t ts); /* a site was passed */
+void sites_stack(struct world *w, struct thread_machine *t, const struct ev_stack *event,
+		 uint64_t ts);		  /* a thread's stack, taken by itself */
 void sites_forget(struct gil_machine *g); /* a loss begins */
 void sites_forget_thread(struct thread_machine *t);
 
 /* edges.c: what is different with partial GILs */
 unsigned int edges_relation(const struct thread_machine *t, bool *ret_sampled);
-void edges_see(struct world *w, struct gil_machine *g, struct thread_machine *holder, uint64_t ts); /* NULL: nobody */
+void edges_see(struct world *w, struct gil_machine *g, struct thread_machine *holder,
+	       uint64_t ts); /* NULL: nobody */
 void edges_decay(struct world *w, struct thread_machine *t, uint64_t ts);
 void edges_off(struct world *w, struct thread_machine *t, uint64_t ts);
 void edges_unsee(struct thread_machine *t); /* it has no GIL */
-void edges_feed(struct world *w, struct gil_machine *g, struct thread_machine *t, const union event *event, uint64_t ts);
-void edges_observe(struct world *w, struct gil_machine *g, const struct ev_observe *event, uint64_t ts);
+void edges_feed(struct world *w, struct gil_machine *g, struct thread_machine *t,
+		const union event *event, uint64_t ts);
+void edges_observe(struct world *w, struct gil_machine *g, const struct ev_observe *event,
+		   uint64_t ts);
 
 /* names.c */
 void stack_feed(struct world *w, const struct ev_stack *event, uint64_t ts);
-void gc_set(struct world *w, struct thread_machine *t, uint32_t depth, uint8_t generation, uint64_t ts);
+void gc_set(struct world *w, struct thread_machine *t, uint32_t depth, uint8_t generation,
+	    uint64_t ts);
 void gc_feed(struct world *w, const union event *event, uint64_t ts);
 void name_feed(struct world *w, const struct ev_python_name *event);
 
 /* loop.c */
-int loop_told(struct world *w, const struct ev_runs_loop *event, uint64_t ts); /* Python's own state */
+int loop_told(struct world *w, const struct ev_runs_loop *event,
+	      uint64_t ts); /* Python's own state */
 int loop_declare(struct world *w, const struct ev_epoll *event, uint64_t ts);
-int loop_meet(struct world *w, struct thread_machine *t, uint32_t epfd, uint64_t ts); /* the thread waits on it: does it run a loop? */
-void loop_close(struct world *w, struct thread_machine *t, uint32_t epfd, uint64_t ts); /* the thread closes it: nobody's loop waits on it any more */
+int loop_meet(struct world *w, struct thread_machine *t, uint32_t epfd,
+	      uint64_t ts); /* the thread waits on it: does it run a loop? */
+void loop_close(struct world *w, struct thread_machine *t, uint32_t epfd,
+		uint64_t ts); /* the thread closes it: nobody's loop waits on it any more */
 void loop_enter(struct world *w, struct thread_machine *t, uint32_t epfd, uint64_t ts);
 void loop_exit(struct world *w, struct thread_machine *t, uint32_t epfd, uint64_t ts);
 void loop_prove_outside(struct world *w, struct thread_machine *t, uint64_t ts);
 void loop_snapshot(struct world *w, struct thread_machine *t, bool inside, uint32_t epfd);
 void loop_sleep(struct world *w, struct thread_machine *t);
 void loop_wake(struct world *w, struct thread_machine *t, uint64_t ts, bool told);
-void loop_doubt_wake(struct world *w, struct thread_machine *t, uint64_t ts);	       /* a switch was missed; it may have been woken in its wait before */
-void loop_await(struct world *w, struct thread_machine *t); /* … by loop_see() when the loss is over */
+void loop_doubt_wake(
+	struct world *w, struct thread_machine *t,
+	uint64_t ts); /* a switch was missed; it may have been woken in its wait before */
+void loop_await(struct world *w,
+		struct thread_machine *t); /* … by loop_see() when the loss is over */
 /*
- * A possible turn of a thread that nothing is known of outlasts losses, and is brought up to date, to have begun when the last one was over, before
- * anything becomes known of the thread.
+ * A possible turn of a thread that nothing is known of outlasts losses, and is brought up to date,
+ * to have begun when the last one was over, before anything becomes known of the thread.
  */
 void loop_refresh(struct world *w, struct thread_machine *t);
 void loops_settle_kinds(struct world *w);
-void loop_unlist(struct world *w, struct thread_machine *t); /* the thread is gone */
-void loop_see(struct world *w, struct thread_machine *t, uint64_t ts);		       /* evidence begins */
-void loop_break(struct world *w, struct thread_machine *t, uint64_t ts, bool ongoing); /* evidence ends */
+void loop_unlist(struct world *w, struct thread_machine *t);	       /* the thread is gone */
+void loop_see(struct world *w, struct thread_machine *t, uint64_t ts); /* evidence begins */
+void loop_break(struct world *w, struct thread_machine *t, uint64_t ts,
+		bool ongoing); /* evidence ends */
 static inline bool loop_waits(const struct thread_machine *t)
 {
 	return t->place == PLACE_INSIDE && t->pub.loop && t->pub.loop->epfd == t->epfd;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * registry.c - who is who: processes, names, GILs that are not known yet; making and asking a world.
+ * registry.c - who is who: processes, names, GILs that are not known yet; making and asking a
+ * world.
  */
 #include "model/private.h"
 
@@ -8,7 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* ── room ────────────────────────────────────────────────────────────────────────────────────────────────────────── */
+/* ── room ────────────────────────────────────────────────────────────────── */
 
 /* Makes room for `count` items in all. */
 int list_room(struct list *list, uint32_t count)
@@ -42,7 +43,8 @@ int list_reserve_object(struct world *w, struct list *list, uint32_t limit, cons
 	return -ENOSPC;
 }
 
-/* Makes room for what all objects together, and `objects` more, can end in one event: of a thread or a GIL at most a hold, a wait and three turns. */
+/* Makes room for what all objects together, and `objects` more, can end in one event: of a thread
+ * or a GIL at most a hold, a wait and three turns. */
 int world_reserve(struct world *w, uint32_t objects)
 {
 	uint32_t room = (w->object_count + objects) * 6 + 16;
@@ -59,7 +61,7 @@ int world_reserve(struct world *w, uint32_t objects)
 	return 0;
 }
 
-/* ── who is who ──────────────────────────────────────────────────────────────────────────────────────────────────── */
+/* ── who is who ──────────────────────────────────────────────────────────── */
 
 int process_get(struct world *w, uint32_t pid, struct process_entry **ret_process)
 {
@@ -126,7 +128,8 @@ void foreign_count(struct world *w, struct thread_machine *t, uint64_t address)
 	uint32_t i = 0;
 
 	w->foreign++;
-	while (i < w->unexplained_count && (w->unexplained[i].address != address || w->unexplained[i].process != process_of(t)))
+	while (i < w->unexplained_count &&
+	       (w->unexplained[i].address != address || w->unexplained[i].process != process_of(t)))
 		i++;
 	if (i == UNEXPLAINED_MAX)
 		return;
@@ -143,7 +146,8 @@ void foreign_count(struct world *w, struct thread_machine *t, uint64_t address)
 void foreign_explain(struct world *w, const struct ev_gil *event)
 {
 	for (uint32_t i = 0; i < w->unexplained_count; i++) {
-		if (w->unexplained[i].address != event->address || w->unexplained[i].process->pub.info.pid != event->hdr.tid)
+		if (w->unexplained[i].address != event->address ||
+		    w->unexplained[i].process->pub.info.pid != event->hdr.tid)
 			continue;
 		w->foreign -= w->unexplained[i].count;
 		w->unexplained[i] = w->unexplained[--w->unexplained_count];
@@ -151,7 +155,7 @@ void foreign_explain(struct world *w, const struct ev_gil *event)
 	}
 }
 
-/* ── making, asking ──────────────────────────────────────────────────────────────────────────────────────────────── */
+/* ── making, asking ──────────────────────────────────────────────────────── */
 
 struct world *world_new(struct model_sink sink, bool partial)
 {
@@ -241,7 +245,9 @@ struct process *world_next_process(const struct world *w, uint32_t *position)
 
 struct thread *world_next_thread(const struct world *w, uint32_t *position)
 {
-	return *position < w->threads.count ? &((struct thread_machine *)w->threads.items[(*position)++])->pub : NULL;
+	return *position < w->threads.count
+		       ? &((struct thread_machine *)w->threads.items[(*position)++])->pub
+		       : NULL;
 }
 
 struct gil *world_next_gil(const struct world *w, uint32_t *position)

@@ -1,17 +1,20 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * sites.c - are the GIL's sites what they were taken for? They were found in machine code, and the GIL's parts by a layout: where one of these is wrong, some
- * of what a GIL does is never seen, and what is seen looks sound. So facts are counted that no CPython could bring about.
+ * sites.c - are the GIL's sites what they were taken for? They were found in machine code, and the
+ * GIL's parts by a layout: where one of these is wrong, some of what a GIL does is never seen, and
+ * what is seen looks sound. So facts are counted that no CPython could bring about.
  */
 #include "model/private.h"
 
 enum {
-	FACTS_ENOUGH = 3, /* of one kind without any of the other: begin and end of the evidence account for one */
+	FACTS_ENOUGH = 3, /* of one kind without any of the other: begin and end of the evidence
+			     account for one */
 	MOVES_ENOUGH = 3, /* of a thread, to be sure that it ran Python */
 };
 
 /* Nothing is known of its GILs any more, nor what its threads have to do with them. */
-static void doubt(struct world *w, struct process_entry *process, enum sites_fault fault, uint64_t ts)
+static void doubt(struct world *w, struct process_entry *process, enum sites_fault fault,
+		  uint64_t ts)
 {
 	process->pub.sites_fault = fault;
 	for (struct gil_machine *g = process->gil_list; g; g = g->next)
@@ -24,7 +27,8 @@ static void doubt(struct world *w, struct process_entry *process, enum sites_fau
 	}
 }
 
-void sites_fact(struct world *w, struct gil_machine *g, unsigned int type, unsigned int flags, uint64_t ts)
+void sites_fact(struct world *w, struct gil_machine *g, unsigned int type, unsigned int flags,
+		uint64_t ts)
 {
 	struct process_entry *process = (struct process_entry *)g->pub.process;
 
@@ -50,7 +54,8 @@ void sites_forget_thread(struct thread_machine *t)
 	t->own_stack = t->moves = 0;
 }
 
-void sites_stack(struct world *w, struct thread_machine *t, const struct ev_stack *event, uint64_t ts)
+void sites_stack(struct world *w, struct thread_machine *t, const struct ev_stack *event,
+		 uint64_t ts)
 {
 	struct process_entry *process = process_of(t);
 
@@ -60,7 +65,8 @@ void sites_stack(struct world *w, struct thread_machine *t, const struct ev_stac
 		process->ran += ++t->moves == MOVES_ENOUGH;
 	t->own_stack = event->stack;
 	/* with several GILs, or none, several threads run Python without a hand-over */
-	if (t->moves != MOVES_ENOUGH || process->gils != 1 || !process->pub.info.gil_enabled || process->pub.sites_fault || process->passed)
+	if (t->moves != MOVES_ENOUGH || process->gils != 1 || !process->pub.info.gil_enabled ||
+	    process->pub.sites_fault || process->passed)
 		return;
 	if (process->ran >= 2)
 		doubt(w, process, SITES_NO_HIT, ts);

@@ -1,20 +1,20 @@
 /* SPDX-License-Identifier: MIT */
 #include "model/tee.h"
 
-#define TELL(tee, callback, ...)                                                                                                                     \
-	do {                                                                                                                                         \
-		if ((tee)->first.callback)                                                                                                           \
-			(tee)->first.callback((tee)->first.ctx, __VA_ARGS__);                                                                        \
-		if ((tee)->second.callback)                                                                                                          \
-			(tee)->second.callback((tee)->second.ctx, __VA_ARGS__);                                                                      \
+#define TELL(tee, callback, ...)                                                                   \
+	do {                                                                                       \
+		if ((tee)->first.callback)                                                         \
+			(tee)->first.callback((tee)->first.ctx, __VA_ARGS__);                      \
+		if ((tee)->second.callback)                                                        \
+			(tee)->second.callback((tee)->second.ctx, __VA_ARGS__);                    \
 	} while (0)
 
-#define FORWARD(callback, type)                                                                                                                      \
-	static void on_##callback(void *ctx, type *what)                                                                                             \
-	{                                                                                                                                            \
-		struct model_tee *tee = ctx;                                                                                                         \
-                                                                                                                                                     \
-		TELL(tee, callback, what);                                                                                                           \
+#define FORWARD(callback, type)                                                                    \
+	static void on_##callback(void *ctx, type *what)                                           \
+	{                                                                                          \
+		struct model_tee *tee = ctx;                                                       \
+                                                                                                   \
+		TELL(tee, callback, what);                                                         \
 	}
 
 FORWARD(thread, struct thread)

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * tee.h - tells two sinks what the model tells, `first` before `second`. Either may leave callbacks out. Owns nothing. The objects' `data` belongs to one of
- * them; the other finds its own by thread.index and the like.
+ * tee.h - tells two sinks what the model tells, `first` before `second`. Either may leave callbacks
+ * out. Owns nothing. The objects' `data` belongs to one of them; the other finds its own by
+ * thread.index and the like.
  */
 #ifndef GILSCOPE_MODEL_TEE_H
 #define GILSCOPE_MODEL_TEE_H

@@ -11,21 +11,21 @@
 const char *thread_state_name(enum thread_state state)
 {
 	static const char *const names[TS_COUNT] = {
-	    [TS_PYTHON] = "python",
-	    [TS_NATIVE] = "native",
-	    [TS_GIL_WAIT] = "gil_wait",
-	    [TS_HELD_BLOCKED] = "held_blocked",
-	    [TS_HELD_RUNNABLE] = "held_runnable",
-	    [TS_BLOCKED] = "blocked",
-	    [TS_RUNNABLE] = "runnable",
-	    [TS_IDLE] = "idle",
-	    [TS_UNKNOWN] = "unknown",
+		[TS_PYTHON] = "python",
+		[TS_NATIVE] = "native",
+		[TS_GIL_WAIT] = "gil_wait",
+		[TS_HELD_BLOCKED] = "held_blocked",
+		[TS_HELD_RUNNABLE] = "held_runnable",
+		[TS_BLOCKED] = "blocked",
+		[TS_RUNNABLE] = "runnable",
+		[TS_IDLE] = "idle",
+		[TS_UNKNOWN] = "unknown",
 	};
 
 	return state < TS_COUNT ? names[state] : NULL;
 }
 
-/* ── the combination ─────────────────────────────────────────────────────────────────────────────────────────────── */
+/* ── the combination ─────────────────────────────────────────────────────── */
 
 static enum thread_state asleep_state(const struct thread_machine *t, bool holds)
 {
@@ -38,7 +38,8 @@ static enum thread_state asleep_state(const struct thread_machine *t, bool holds
 	return loop_waits(t) ? TS_IDLE : TS_BLOCKED;
 }
 
-static enum thread_state state_of(const struct world *w, const struct thread_machine *t, bool *ret_sampled)
+static enum thread_state state_of(const struct world *w, const struct thread_machine *t,
+				  bool *ret_sampled)
 {
 	unsigned int relation = w->partial ? edges_relation(t, ret_sampled) : t->relation;
 	bool holds = relation == REL_HOLDING;
@@ -64,8 +65,11 @@ static void describe(const struct world *w, struct thread_machine *t, struct int
 	bool sampled = false;
 	enum thread_state state = state_of(w, t, &sampled);
 
-	*ret = (struct interval){
-	    .thread = &t->pub, .state = state, .sysno = SYSNO_NONE, .cpu = CPU_NONE, .in_turn = t->pub.loop && t->pub.loop->in_turn};
+	*ret = (struct interval){.thread = &t->pub,
+				 .state = state,
+				 .sysno = SYSNO_NONE,
+				 .cpu = CPU_NONE,
+				 .in_turn = t->pub.loop && t->pub.loop->in_turn};
 	switch (state) {
 	case TS_PYTHON:
 	case TS_NATIVE:
@@ -90,17 +94,20 @@ static void describe(const struct world *w, struct thread_machine *t, struct int
 		ret->sysno = t->sysno;
 	ret->still = state == TS_UNKNOWN && thread_is_off(t);
 	/* a certain holder is one even while it is not known what it does */
-	if (thread_state_holds(state) || state == TS_GIL_WAIT || (state == TS_UNKNOWN && t->relation == REL_HOLDING))
+	if (thread_state_holds(state) || state == TS_GIL_WAIT ||
+	    (state == TS_UNKNOWN && t->relation == REL_HOLDING))
 		ret->gil = t->pub.gil;
 }
 
 static bool same(const struct interval *a, const struct interval *b)
 {
-	return a->state == b->state && a->in_turn == b->in_turn && a->gil == b->gil && a->sysno == b->sysno && a->cpu == b->cpu &&
-	       a->throttled == b->throttled && a->sampled == b->sampled && a->still == b->still;
+	return a->state == b->state && a->in_turn == b->in_turn && a->gil == b->gil &&
+	       a->sysno == b->sysno && a->cpu == b->cpu && a->throttled == b->throttled &&
+	       a->sampled == b->sampled && a->still == b->still;
 }
 
-static void cut_holder(struct world *w, const struct thread_machine *waiter, const struct gil_machine *g, uint64_t ts)
+static void cut_holder(struct world *w, const struct thread_machine *waiter,
+		       const struct gil_machine *g, uint64_t ts)
 {
 	if (g->pub.holder && g->pub.holder != &waiter->pub)
 		thread_cut(w, machine_of(g->pub.holder), ts);
@@ -167,14 +174,15 @@ void thread_doubt(struct thread_machine *t)
 
 void thread_doubt_sched(struct world *w, struct thread_machine *t)
 {
-	/* partial: without a waiter that watches it a holder is certain only while it is off the CPU, and just that is in doubt */
+	/* partial: without a waiter that watches it a holder is certain only while it is off the
+	 * CPU, and just that is in doubt */
 	bool holds = t->relation == REL_HOLDING && (!w->partial || t->pub.gil->waiters);
 
 	if (t->open.state != TS_GIL_WAIT)
 		doubt(t, holds ? t->pub.gil : NULL, thread_is_off(t));
 }
 
-/* ── lives ───────────────────────────────────────────────────────────────────────────────────────────────────────── */
+/* ── lives ───────────────────────────────────────────────────────────────── */
 
 static struct thread_machine *find_any(struct world *w, uint32_t tid)
 {
@@ -206,7 +214,8 @@ void thread_touch(struct world *w, struct thread_machine *t)
 	t->touched = true;
 	list_add(&w->touched, t);
 	if (process->gils && process->off == process->gils && !relation_known(t->relation))
-		t->relation = REL_NONE; /* as of those that had been heard of when the GILs were seen to be off */
+		/* as of those that had been heard of when the GILs were seen to be off */
+		t->relation = REL_NONE;
 	relation_list(t);
 	loop_refresh(w, t);
 	if (w->blind)
@@ -229,7 +238,8 @@ static void unlink_sibling(struct thread_machine *t)
 		t->sibling->sibling_link = t->sibling_link;
 }
 
-int thread_new(struct world *w, struct process_entry *process, uint32_t tid, uint64_t ts, struct thread_machine **ret_thread)
+int thread_new(struct world *w, struct process_entry *process, uint32_t tid, uint64_t ts,
+	       struct thread_machine **ret_thread)
 {
 	struct thread_machine *t, *old = find_any(w, tid);
 	const struct comm *comm;
@@ -237,10 +247,14 @@ int thread_new(struct world *w, struct process_entry *process, uint32_t tid, uin
 
 	if (r < 0)
 		return r;
-	if (world_reserve(w, 1) < 0 || list_room(&w->touched, w->threads.count + 1) < 0 || list_room(&w->unseen, w->threads.count + 1) < 0 ||
-	    !(t = calloc(1, sizeof(*t))))
+	if (world_reserve(w, 1) < 0 || list_room(&w->touched, w->threads.count + 1) < 0 ||
+	    list_room(&w->unseen, w->threads.count + 1) < 0 || !(t = calloc(1, sizeof(*t))))
 		return -ENOMEM;
-	t->pub = (struct thread){.process = &process->pub, .tid = tid, .state = TS_UNKNOWN, .ts_state = ts, .cpu = CPU_NONE};
+	t->pub = (struct thread){.process = &process->pub,
+				 .tid = tid,
+				 .state = TS_UNKNOWN,
+				 .ts_state = ts,
+				 .cpu = CPU_NONE};
 	relation_set(t, REL_UNKNOWN);
 	t->ts_fact = w->begun ? ts : 0;
 	HASH_FIND(hh, w->comms, &tid, sizeof(tid), comm);
@@ -271,19 +285,23 @@ int thread_new(struct world *w, struct process_entry *process, uint32_t tid, uin
 	return 0;
 }
 
-/* A THREAD that is not new, but whose thread is known to have exited with nothing lost since, was read before that exit. */
+/* A THREAD that is not new, but whose thread is known to have exited with nothing lost since, was
+ * read before that exit. */
 static bool is_ghost(struct world *w, const struct ev_thread *event, uint64_t ts)
 {
 	const struct thread_machine *t = find_any(w, event->hdr.tid);
 
-	return t && t->pub.gone && !(event->hdr.flags & EVF_THREAD_NEW) && t->pub.process->info.pid == event->pid && t->ts_fact >= w->ts_facts;
+	return t && t->pub.gone && !(event->hdr.flags & EVF_THREAD_NEW) &&
+	       t->pub.process->info.pid == event->pid && t->ts_fact >= w->ts_facts;
 }
 
 /*
- * What a THREAD says about the relation to a GIL, if nothing is known: a newborn thread has none, but the first thread of a forked process goes on
- * where the forking one was; one that Python does not know cannot have it or wait for it, for it would have to pass a GIL site first.
+ * What a THREAD says about the relation to a GIL, if nothing is known: a newborn thread has none,
+ * but the first thread of a forked process goes on where the forking one was; one that Python does
+ * not know cannot have it or wait for it, for it would have to pass a GIL site first.
  */
-static void relate(struct world *w, struct thread_machine *t, const struct ev_thread *event, uint64_t ts)
+static void relate(struct world *w, struct thread_machine *t, const struct ev_thread *event,
+		   uint64_t ts)
 {
 	bool is_new = event->hdr.flags & EVF_THREAD_NEW, first = event->hdr.tid == event->pid;
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * world.c - feeding: which machine an event goes to, when evidence begins and ends, and the order in which things are told.
+ * world.c - feeding: which machine an event goes to, when evidence begins and ends, and the order
+ * in which things are told.
  */
 #include "model/private.h"
 
@@ -8,7 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* ── the queue ───────────────────────────────────────────────────────────────────────────────────────────────────── */
+/* ── the queue ───────────────────────────────────────────────────────────── */
 
 static void tell(const struct model_sink *sink, const struct told *told)
 {
@@ -52,16 +53,18 @@ static void flush(struct world *w)
 	w->queue_count = 0;
 }
 
-/* ── the whole world ─────────────────────────────────────────────────────────────────────────────────────────────── */
+/* ── the whole world ─────────────────────────────────────────────────────── */
 
-static void for_holders(struct world *w, uint64_t ts, void (*act)(struct world *w, struct thread_machine *t, uint64_t ts))
+static void for_holders(struct world *w, uint64_t ts,
+			void (*act)(struct world *w, struct thread_machine *t, uint64_t ts))
 {
 	for (uint32_t i = 0; i < w->gils.count; i++)
 		if (gil_at(w, i)->pub.holder)
 			act(w, machine_of(gil_at(w, i)->pub.holder), ts);
 }
 
-static void for_threads(struct world *w, uint64_t ts, void (*act)(struct world *w, struct thread_machine *t, uint64_t ts))
+static void for_threads(struct world *w, uint64_t ts,
+			void (*act)(struct world *w, struct thread_machine *t, uint64_t ts))
 {
 	for (uint32_t i = 0; i < w->processes.count; i++)
 		for (struct thread_machine *t = process_at(w, i)->threads; t; t = t->sibling)
@@ -124,7 +127,8 @@ static void forget_touched(struct world *w, uint64_t ts)
 	w->touched.count = w->touched_gils.count = 0;
 }
 
-/* Events of [ts, last_ts] are missing. A fact at last_ts may come before or after one that is missing, so facts count behind it. */
+/* Events of [ts, last_ts] are missing. A fact at last_ts may come before or after one that is
+ * missing, so facts count behind it. */
 static void lose(struct world *w, uint64_t ts, uint64_t last_ts, uint64_t count)
 {
 	uint64_t end = last_ts > ts ? last_ts : ts, facts = end < UINT64_MAX ? end + 1 : end;
@@ -185,9 +189,10 @@ void world_end(struct world *w, uint64_t ts)
 	w->ended = true;
 }
 
-/* ── lives of processes ──────────────────────────────────────────────────────────────────────────────────────────── */
+/* ── lives of processes ──────────────────────────────────────────────────── */
 
-/* There is an object more than the world takes in: what comes from here on would be known in part only, so nothing of it is. */
+/* There is an object more than the world takes in: what comes from here on would be known in part
+ * only, so nothing of it is. */
 static int end_when_full(struct world *w, int r)
 {
 	if (r != -ENOSPC)
@@ -224,12 +229,14 @@ static void process_exit(struct world *w, uint32_t pid, uint64_t ts)
 	process->pub.gone = true;
 }
 
-/* ── events of threads ───────────────────────────────────────────────────────────────────────────────────────────── */
+/* ── events of threads ───────────────────────────────────────────────────── */
 
-/* A thread that passes a GIL site is one of that GIL's process, whether it has been declared or not. */
+/* A thread that passes a GIL site is one of that GIL's process, whether it has been declared or
+ * not. */
 static int feed_gil(struct world *w, const union event *event, uint64_t ts)
 {
-	struct gil_machine *g = event->hdr.aux < w->gil_room ? w->gil_by_index[event->hdr.aux] : NULL;
+	struct gil_machine *g = event->hdr.aux < w->gil_room ? w->gil_by_index[event->hdr.aux]
+							     : NULL;
 	struct thread_machine *t = thread_find(w, event->hdr.tid);
 	int r;
 
@@ -311,7 +318,8 @@ static int feed_epoll(struct world *w, const union event *event, uint64_t ts)
 	return 0;
 }
 
-/* A snapshot counts only if no fact of the thread has come since it may have been taken; and of what is known, facts know better. */
+/* A snapshot counts only if no fact of the thread has come since it may have been taken; and of
+ * what is known, facts know better. */
 static int feed_state(struct world *w, const struct ev_state *event, uint64_t ts)
 {
 	struct thread_machine *t = thread_find(w, event->hdr.tid);
@@ -319,7 +327,8 @@ static int feed_state(struct world *w, const struct ev_state *event, uint64_t ts
 	unsigned int flags = event->hdr.flags;
 	int r;
 
-	if (!t || !(flags & EVF_STATE_ASLEEP) || !w->begun || since < w->ts_facts || t->ts_fact >= since)
+	if (!t || !(flags & EVF_STATE_ASLEEP) || !w->begun || since < w->ts_facts ||
+	    t->ts_fact >= since)
 		return 0;
 	if (t->sched != SCHED_UNKNOWN && t->sched != SCHED_ASLEEP)
 		return 0;
@@ -329,15 +338,18 @@ static int feed_state(struct world *w, const struct ev_state *event, uint64_t ts
 			return r;
 	}
 	if (t->sched == SCHED_UNKNOWN) {
-		t->sysno = flags & EVF_STATE_STOPPED  ? SYSNO_STOPPED
-			   : flags & EVF_STATE_TRACED ? SYSNO_TRACED
-			   : flags & EVF_STATE_GIL_MUTEX ? SYSNO_GIL
-			   : (flags & EVF_STATE_SYSCALL) && event->sysno >= 0 ? event->sysno : SYSNO_UNKNOWN;
+		t->sysno = flags & EVF_STATE_STOPPED			      ? SYSNO_STOPPED
+			   : flags & EVF_STATE_TRACED			      ? SYSNO_TRACED
+			   : flags & EVF_STATE_GIL_MUTEX		      ? SYSNO_GIL
+			   : (flags & EVF_STATE_SYSCALL) && event->sysno >= 0 ? event->sysno
+									      : SYSNO_UNKNOWN;
 		sched_set(w, t, SCHED_ASLEEP, CPU_NONE, ts);
 	}
 	loop_snapshot(w, t, flags & EVF_STATE_EPOLL, event->epfd);
 	if (!(flags & EVF_STATE_GIL_MUTEX)) /* there it may be waiting, or holding */
-		relation_snapshot(w, t, event->hdr.aux < w->gil_room ? w->gil_by_index[event->hdr.aux] : NULL, flags & EVF_STATE_GIL_WAIT, ts);
+		relation_snapshot(
+			w, t, event->hdr.aux < w->gil_room ? w->gil_by_index[event->hdr.aux] : NULL,
+			flags & EVF_STATE_GIL_WAIT, ts);
 	thread_update(w, t, ts);
 	return 0;
 }
@@ -359,7 +371,7 @@ static void feed_unknown_gil(struct world *w, const struct ev_unknown_gil *event
 	thread_update(w, t, ts);
 }
 
-/* ── feeding ─────────────────────────────────────────────────────────────────────────────────────────────────────── */
+/* ── feeding ─────────────────────────────────────────────────────────────── */
 
 static int feed_cpu(struct world *w, const union event *event, uint64_t ts)
 {

@@ -19,21 +19,24 @@ static bool is_file_of(const char *path, const struct mapping *mapping)
 {
 	struct stat stat_path;
 
-	return stat(path, &stat_path) == 0 && S_ISREG(stat_path.st_mode) && stat_path.st_dev == mapping->device && stat_path.st_ino == mapping->inode;
+	return stat(path, &stat_path) == 0 && S_ISREG(stat_path.st_mode) &&
+	       stat_path.st_dev == mapping->device && stat_path.st_ino == mapping->inode;
 }
 
 static bool same_file(const char *a, const char *b)
 {
 	struct stat stat_a, stat_b;
 
-	return stat(a, &stat_a) == 0 && stat(b, &stat_b) == 0 && S_ISREG(stat_a.st_mode) && stat_a.st_dev == stat_b.st_dev &&
-	       stat_a.st_ino == stat_b.st_ino;
+	return stat(a, &stat_a) == 0 && stat(b, &stat_b) == 0 && S_ISREG(stat_a.st_mode) &&
+	       stat_a.st_dev == stat_b.st_dev && stat_a.st_ino == stat_b.st_ino;
 }
 
 /*
- * A path that opens the mapping's file and takes uprobes, also for a deleted file: both links of /proc are followed by the kernel to the inode and
- * not to a name. map_files needs CAP_SYS_ADMIN or CAP_CHECKPOINT_RESTORE (fs/proc/base.c, proc_map_files_get_link) and is the reference; without it
- * device and inode of the mapping must do (on some filesystems they differ from stat's, and then we rather fail).
+ * A path that opens the mapping's file and takes uprobes, also for a deleted file: both links of
+ * /proc are followed by the kernel to the inode and not to a name. map_files needs CAP_SYS_ADMIN or
+ * CAP_CHECKPOINT_RESTORE (fs/proc/base.c, proc_map_files_get_link) and is the reference; without it
+ * device and inode of the mapping must do (on some filesystems they differ from stat's, and then we
+ * rather fail).
  */
 static int path_of(pid_t pid, const struct mapping *mapping, char *to, size_t size)
 {
@@ -41,7 +44,8 @@ static int path_of(pid_t pid, const struct mapping *mapping, char *to, size_t si
 	struct stat stat_map;
 	bool reference;
 
-	snprintf(map_file, sizeof(map_file), "/proc/%d/map_files/%" PRIx64 "-%" PRIx64, pid, mapping->start, mapping->end);
+	snprintf(map_file, sizeof(map_file), "/proc/%d/map_files/%" PRIx64 "-%" PRIx64, pid,
+		 mapping->start, mapping->end);
 	snprintf(exe, sizeof(exe), "/proc/%d/exe", pid);
 	reference = stat(map_file, &stat_map) == 0;
 	if (reference && !S_ISREG(stat_map.st_mode))
@@ -50,7 +54,8 @@ static int path_of(pid_t pid, const struct mapping *mapping, char *to, size_t si
 		return snprintf(to, size, "%s", exe) < (int)size ? 0 : -ENAMETOOLONG;
 	if (reference)
 		return snprintf(to, size, "%s", map_file) < (int)size ? 0 : -ENAMETOOLONG;
-	if (mapping->path[0] != '/' || snprintf(to, size, "/proc/%d/root%s", pid, mapping->path) >= (int)size)
+	if (mapping->path[0] != '/' ||
+	    snprintf(to, size, "/proc/%d/root%s", pid, mapping->path) >= (int)size)
 		return -ENAMETOOLONG;
 	return is_file_of(to, mapping) ? 0 : -ESTALE;
 }
@@ -63,7 +68,8 @@ static int bias_of(const struct elf_image *elf, const struct mapping *mapping, u
 		uint64_t length = mapping->end - mapping->start;
 
 		/* the mapping begins at a page boundary, so perhaps before the segment */
-		if (!load->executable || mapping->offset >= load->offset + load->file_size || mapping->offset + length <= load->offset)
+		if (!load->executable || mapping->offset >= load->offset + load->file_size ||
+		    mapping->offset + length <= load->offset)
 			continue;
 		*ret_bias = mapping->start - mapping->offset + load->offset - load->vaddr;
 		return 0;
@@ -71,7 +77,8 @@ static int bias_of(const struct elf_image *elf, const struct mapping *mapping, u
 	return -ENOEXEC;
 }
 
-/* Does this file define CPython's runtime? Before 3.7 there was none, and Py_GetVersion has to tell. */
+/* Does this file define CPython's runtime? Before 3.7 there was none, and Py_GetVersion has to
+ * tell. */
 static bool runtime_of(const struct elf_image *elf, uint64_t *ret_vaddr, uint64_t *ret_size)
 {
 	GElf_Sym symbol;
@@ -87,7 +94,8 @@ static bool runtime_of(const struct elf_image *elf, uint64_t *ret_vaddr, uint64_
 	return elf_image_symbol(elf, SHT_DYNSYM, "Py_GetVersion", &symbol) == 0;
 }
 
-int image_open(pid_t pid, const struct mapping *mapping, struct elf_budget *budget, struct image *ret_image)
+int image_open(pid_t pid, const struct mapping *mapping, struct elf_budget *budget,
+	       struct image *ret_image)
 {
 	_cleanup_(image_done) struct image image = {.fd = -1, .elf.fd = -1, .name = mapping->path};
 	int err;
@@ -111,7 +119,8 @@ int image_open(pid_t pid, const struct mapping *mapping, struct elf_budget *budg
 }
 
 /* -ENOEXEC when the mapping's file is no Python. */
-static int image_try(pid_t pid, const struct mapping *mapping, struct elf_budget *budget, struct image *ret_image)
+static int image_try(pid_t pid, const struct mapping *mapping, struct elf_budget *budget,
+		     struct image *ret_image)
 {
 	_cleanup_(image_done) struct image image = {.fd = -1, .elf.fd = -1};
 	uint64_t vaddr;
@@ -155,7 +164,8 @@ static const struct mapping *exe_mapping(pid_t pid, const struct mappings *mappi
 		return NULL;
 	target[length] = 0;
 	for (size_t i = 0; i < mappings->count; i++)
-		if (mappings->list[i].executable && mappings->list[i].inode && strcmp(mappings->list[i].path, target) == 0)
+		if (mappings->list[i].executable && mappings->list[i].inode &&
+		    strcmp(mappings->list[i].path, target) == 0)
 			return &mappings->list[i];
 	return NULL;
 }
@@ -203,8 +213,10 @@ int image_too_much(pid_t pid, const char *path, struct diag *diag)
 	char name[256];
 
 	escape_text(name, sizeof(name), path, strlen(path));
-	diag_set(diag, EXIT_UNSUPPORTED, -EFBIG, "the files of process %d take too much work to read; the last was %s", pid, name);
-	diag_hint(diag, "no CPython is like that; if this file is a real program with very large symbol tables, strip it");
+	diag_set(diag, EXIT_UNSUPPORTED, -EFBIG,
+		 "the files of process %d take too much work to read; the last was %s", pid, name);
+	diag_hint(diag, "no CPython is like that; if this file is a real program with very large "
+			"symbol tables, strip it");
 	return -EFBIG;
 }
 
@@ -214,16 +226,21 @@ static int no_python(pid_t pid, const struct mappings *mappings, struct diag *di
 		const char *name = base_name(mappings->list[i].path);
 
 		if (strncmp(name, "libpypy", 7) == 0 || strncmp(name, "pypy", 4) == 0) {
-			diag_set(diag, EXIT_UNSUPPORTED, -ENOEXEC, "process %d runs PyPy; gilscope knows CPython's GIL only", pid);
+			diag_set(diag, EXIT_UNSUPPORTED, -ENOEXEC,
+				 "process %d runs PyPy; gilscope knows CPython's GIL only", pid);
 			return -ENOEXEC;
 		}
 	}
-	diag_set(diag, EXIT_UNSUPPORTED, -ENOEXEC, "process %d has no Python in it: none of its files defines CPython's runtime", pid);
-	diag_hint(diag, "give the PID of the Python process itself, not of a shell, a supervisor or a container's init in front of it");
+	diag_set(diag, EXIT_UNSUPPORTED, -ENOEXEC,
+		 "process %d has no Python in it: none of its files defines CPython's runtime",
+		 pid);
+	diag_hint(diag, "give the PID of the Python process itself, not of a shell, a supervisor "
+			"or a container's init in front of it");
 	return -ENOEXEC;
 }
 
-/* 32-bit and foreign programs (run by an emulator's help, say) are told apart from programs without Python. */
+/* 32-bit and foreign programs (run by an emulator's help, say) are told apart from programs without
+ * Python. */
 static int exe_check(pid_t pid, const struct mapping *exe, struct diag *diag)
 {
 	_cleanup_(closep) int fd = -1;
@@ -236,16 +253,21 @@ static int exe_check(pid_t pid, const struct mapping *exe, struct diag *diag)
 		return 0; /* a kernel thread, or no right to: what follows says it better */
 	switch (elf_kind_of(fd)) {
 	case ELF_32BIT:
-		return diag_set(diag, EXIT_UNSUPPORTED, -ENOEXEC, "process %d is a 32-bit program; only 64-bit Python is supported", pid);
+		return diag_set(diag, EXIT_UNSUPPORTED, -ENOEXEC,
+				"process %d is a 32-bit program; only 64-bit Python is supported",
+				pid);
 	case ELF_FOREIGN:
-		return diag_set(diag, EXIT_UNSUPPORTED, -ENOEXEC, "process %d is a program for another architecture than this machine's (%s)", pid,
-				ELF_MACHINE_NAME);
+		return diag_set(
+			diag, EXIT_UNSUPPORTED, -ENOEXEC,
+			"process %d is a program for another architecture than this machine's (%s)",
+			pid, ELF_MACHINE_NAME);
 	default:
 		return 0;
 	}
 }
 
-int image_find(pid_t pid, const struct mappings *mappings, struct elf_budget *budget, struct diag *diag, struct image *ret_image)
+int image_find(pid_t pid, const struct mappings *mappings, struct elf_budget *budget,
+	       struct diag *diag, struct image *ret_image)
 {
 	const struct mapping *exe = exe_mapping(pid, mappings);
 	_cleanup_(tried_done) struct tried *tried = NULL;
@@ -258,7 +280,8 @@ int image_find(pid_t pid, const struct mappings *mappings, struct elf_budget *bu
 			const struct mapping *m = &mappings->list[i];
 			char name[256];
 
-			if (!m->executable || !m->inode || (int)rank_of(m, exe) != rank || tried_before(&tried, m))
+			if (!m->executable || !m->inode || (int)rank_of(m, exe) != rank ||
+			    tried_before(&tried, m))
 				continue;
 			err = image_try(pid, m, budget, ret_image);
 			if (elf_budget_spent(budget)) {
@@ -268,20 +291,26 @@ int image_find(pid_t pid, const struct mappings *mappings, struct elf_budget *bu
 			}
 			if (!err)
 				return 0;
-			/* what looks like Python and cannot be opened must not be passed over for "no Python" */
+			/* what looks like Python and cannot be opened must not be passed over for
+			 * "no Python" */
 			if (rank == RANK_OTHER || err == -ENOEXEC)
 				continue;
 			escape_text(name, sizeof(name), m->path, strlen(m->path));
 			if (err == -EACCES || err == -EPERM) {
-				diag_set(diag, EXIT_NOT_PERMITTED, err, "not permitted to read %s of process %d", name, pid);
-				diag_hint(diag, "run as root, or with CAP_SYS_PTRACE and CAP_DAC_READ_SEARCH");
+				diag_set(diag, EXIT_NOT_PERMITTED, err,
+					 "not permitted to read %s of process %d", name, pid);
+				diag_hint(diag, "run as root, or with CAP_SYS_PTRACE and "
+						"CAP_DAC_READ_SEARCH");
 				return err;
 			}
-			diag_set(diag, EXIT_FAILED, err, "the file %s that process %d runs cannot be opened: %s", name, pid, strerror(-err));
+			diag_set(diag, EXIT_FAILED, err,
+				 "the file %s that process %d runs cannot be opened: %s", name, pid,
+				 strerror(-err));
 			if (err == -EMFILE || err == -ENFILE)
 				diag_hint(diag, "raise the limit of open files (ulimit -n)");
 			else if (err == -ENOENT || err == -ESTALE)
-				diag_hint(diag, "with CAP_SYS_ADMIN the file is reached even when it was deleted or replaced");
+				diag_hint(diag, "with CAP_SYS_ADMIN the file is reached even when "
+						"it was deleted or replaced");
 			return err;
 		}
 	}

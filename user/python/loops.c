@@ -20,8 +20,10 @@ enum {
 	HOLDER_PID = 24,
 };
 
-/* 3.8 to 3.11: an object that holds the loop, and the pid of the process that set it: after a fork() it does not count. */
-static int holder_read(const struct objects *objects, const struct threads *threads, uint64_t holder, uint64_t *ret_loop)
+/* 3.8 to 3.11: an object that holds the loop, and the pid of the process that set it: after a
+ * fork() it does not count. */
+static int holder_read(const struct objects *objects, const struct threads *threads,
+		       uint64_t holder, uint64_t *ret_loop)
 {
 	char name[NAME_BYTES];
 	uint32_t pid;
@@ -41,7 +43,8 @@ static int holder_read(const struct objects *objects, const struct threads *thre
 }
 
 /* Up to 3.12. No dict, or no such key in it: no loop ever ran in this thread. */
-static int from_dict(const struct objects *objects, const struct target *target, const struct threads *threads, uint64_t state, uint64_t *ret_loop)
+static int from_dict(const struct objects *objects, const struct target *target,
+		     const struct threads *threads, uint64_t state, uint64_t *ret_loop)
 {
 	uint64_t dict, value;
 	int err = memory_read_u64(objects->pid, state + target->private->layout.tstate_dict, &dict);
@@ -63,7 +66,8 @@ static int from_dict(const struct objects *objects, const struct target *target,
 }
 
 /* The loop object that runs in a thread state, 0: none. */
-static int running_loop(const struct objects *objects, const struct target *target, const struct threads *threads, uint64_t state, uint64_t *ret_loop)
+static int running_loop(const struct objects *objects, const struct target *target,
+			const struct threads *threads, uint64_t state, uint64_t *ret_loop)
 {
 	char name[NAME_BYTES];
 	int err;
@@ -82,7 +86,8 @@ static int running_loop(const struct objects *objects, const struct target *targ
 	return err;
 }
 
-/* Cython's types have full names, Python's own only the class's. Applications derive loops of their own from both. */
+/* Cython's types have full names, Python's own only the class's. Applications derive loops of their
+ * own from both. */
 static int kind_of_name(void *ctx, const char *name)
 {
 	uint32_t *kind = ctx;
@@ -94,19 +99,25 @@ static int kind_of_name(void *ctx, const char *name)
 	return *kind != LOOP_UNKNOWN;
 }
 
-/* A thread runs a loop when it does so in one of its interpreters; it does not when that is known of all. */
-static int emit(struct target *target, const struct threads *threads, const struct thread *thread, const struct stream_sink *sink)
+/* A thread runs a loop when it does so in one of its interpreters; it does not when that is known
+ * of all. */
+static int emit(struct target *target, const struct threads *threads, const struct thread *thread,
+		const struct stream_sink *sink)
 {
-	union event event = {.runs_loop = {.hdr = {.type = EV_RUNS_LOOP, .tid = thread->tid}, .kind = LOOP_UNKNOWN}};
+	union event event = {.runs_loop = {.hdr = {.type = EV_RUNS_LOOP, .tid = thread->tid},
+					   .kind = LOOP_UNKNOWN}};
 	struct objects objects = objects_of(target);
 	uint64_t before = clock_now_ns(), loop = 0;
 	int states = 0;
 
 	for (uint32_t i = thread->first; i && !loop; i = threads->python[i - 1].next)
-		if (++states > STATES_MAX || running_loop(&objects, target, threads, threads->python[i - 1].state, &loop))
+		if (++states > STATES_MAX ||
+		    running_loop(&objects, target, threads, threads->python[i - 1].state, &loop))
 			return 0;
 	event.hdr.ts = clock_now_ns();
-	event.runs_loop.span_ns = event.hdr.ts - before < UINT32_MAX ? (uint32_t)(event.hdr.ts - before) : UINT32_MAX;
+	event.runs_loop.span_ns = event.hdr.ts - before < UINT32_MAX
+					  ? (uint32_t)(event.hdr.ts - before)
+					  : UINT32_MAX;
 	if (loop) {
 		event.hdr.flags = EVF_RUNS_LOOP_YES;
 		(void)object_type_visit(&objects, loop, kind_of_name, &event.runs_loop.kind);
@@ -114,7 +125,8 @@ static int emit(struct target *target, const struct threads *threads, const stru
 	return sink_event(sink, &event);
 }
 
-int loops_emit_all(struct target *target, const struct threads *threads, const struct stream_sink *sink)
+int loops_emit_all(struct target *target, const struct threads *threads,
+		   const struct stream_sink *sink)
 {
 	int err = 0;
 

@@ -16,7 +16,8 @@ enum {
 
 struct naming {
 	struct objects objects;
-	struct threads threads; /* threads.python by ident; those that have got their name have tid 0 */
+	struct threads
+		threads; /* threads.python by ident; those that have got their name have tid 0 */
 	int (*name)(void *ctx, uint32_t tid, const char *text);
 	void *ctx;
 	int err; /* what `name` returned */
@@ -38,7 +39,10 @@ static int by_ident(const void *a, const void *b)
 static uint32_t take(struct threads *threads, uint64_t ident)
 {
 	struct python_thread key = {.ident = ident}, *list = threads->python;
-	struct python_thread *found = threads->python_count ? bsearch(&key, list, threads->python_count, sizeof(key), by_ident) : NULL;
+	struct python_thread *found = threads->python_count
+					      ? bsearch(&key, list, threads->python_count,
+							sizeof(key), by_ident)
+					      : NULL;
 	uint32_t tid = found ? found->tid : 0;
 
 	if (!tid)
@@ -58,7 +62,8 @@ static int name_thread(void *ctx, uint64_t key, uint64_t value)
 	uint64_t ident, name;
 	uint32_t tid;
 
-	if (object_int(&naming->objects, key, &ident) || object_attribute(&naming->objects, value, "_name", &name) ||
+	if (object_int(&naming->objects, key, &ident) ||
+	    object_attribute(&naming->objects, value, "_name", &name) ||
 	    object_text(&naming->objects, name, text, sizeof(text)))
 		return 0;
 	tid = take(&naming->threads, ident);
@@ -67,21 +72,26 @@ static int name_thread(void *ctx, uint64_t key, uint64_t value)
 	return naming->err;
 }
 
-static void name_threads_of(struct naming *naming, const struct target *target, uint64_t interpreter)
+static void name_threads_of(struct naming *naming, const struct target *target,
+			    uint64_t interpreter)
 {
 	const struct objects *objects = &naming->objects;
 	uint64_t modules, module, dict, active;
 
-	if (memory_read_u64(objects->pid, interpreter + target->private->layout.interp_modules, &modules) ||
-	    object_dict_get(objects, modules, "threading", &module) || memory_read_u64(objects->pid, module + objects->header + MODULE_DICT, &dict) ||
+	if (memory_read_u64(objects->pid, interpreter + target->private->layout.interp_modules,
+			    &modules) ||
+	    object_dict_get(objects, modules, "threading", &module) ||
+	    memory_read_u64(objects->pid, module + objects->header + MODULE_DICT, &dict) ||
 	    object_dict_get(objects, dict, "_active", &active))
 		return;
 	(void)object_dict_visit(objects, active, name_thread, naming);
 }
 
-int target_thread_names(struct target *target, int (*name)(void *ctx, uint32_t tid, const char *text), void *ctx)
+int target_thread_names(struct target *target,
+			int (*name)(void *ctx, uint32_t tid, const char *text), void *ctx)
 {
-	_cleanup_(naming_done) struct naming naming = {.objects = objects_of(target), .name = name, .ctx = ctx};
+	_cleanup_(naming_done) struct naming naming = {
+		.objects = objects_of(target), .name = name, .ctx = ctx};
 	_cleanup_(freep) struct interpreter *interpreters = NULL;
 	int count, err;
 
@@ -95,8 +105,10 @@ int target_thread_names(struct target *target, int (*name)(void *ctx, uint32_t t
 	if (err)
 		return err;
 	if (naming.threads.python_count)
-		qsort(naming.threads.python, naming.threads.python_count, sizeof(*naming.threads.python), by_ident);
-	count = runtime_interpreters((pid_t)target->info.pid, &target->private->layout, target->runtime, interpreters);
+		qsort(naming.threads.python, naming.threads.python_count,
+		      sizeof(*naming.threads.python), by_ident);
+	count = runtime_interpreters((pid_t)target->info.pid, &target->private->layout,
+				     target->runtime, interpreters);
 	for (int i = 0; i < count && i < INTERPRETERS_NAMED_MAX && !naming.err; i++)
 		name_threads_of(&naming, target, interpreters[i].address);
 	return naming.err;

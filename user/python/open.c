@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* A target is examined by a child process (bounded.h), for its files may never answer. What the child finds comes back as bytes. */
+/* A target is examined by a child process (bounded.h), for its files may never answer. What the
+ * child finds comes back as bytes. */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -28,10 +29,13 @@ static int send_target(int line, const struct target *target)
 	int err = bounded_send(line, &found, sizeof(found));
 
 	if (!err)
-		err = bounded_send(line, target->sites, target->site_count * sizeof(*target->sites));
+		err = bounded_send(line, target->sites,
+				   target->site_count * sizeof(*target->sites));
 	if (!err)
 		err = bounded_send(line, target->gils, target->gil_count * sizeof(*target->gils));
-	return err ? err : bounded_send(line, target->gc_sites, target->gc_site_count * sizeof(*target->gc_sites));
+	return err ? err
+		   : bounded_send(line, target->gc_sites,
+				  target->gc_site_count * sizeof(*target->gc_sites));
 }
 
 static int examine(void *ctx, int line)
@@ -94,10 +98,18 @@ static int never_answered(pid_t pid, const char *at, struct diag *diag)
 
 	escape_text(name, sizeof(name), at, strlen(at));
 	if (*at)
-		diag_set(diag, EXIT_FAILED, -ETIMEDOUT, "the files of process %d do not answer; the last that was read is %s", pid, name);
+		diag_set(diag, EXIT_FAILED, -ETIMEDOUT,
+			 "the files of process %d do not answer; the last that was read is %s", pid,
+			 name);
 	else
-		diag_set(diag, EXIT_FAILED, -ETIMEDOUT, "process %d does not answer: the kernel holds up whoever looks at its memory", pid);
-	diag_hint(diag, "no answer came for %d s; look at the file system behind it (FUSE, NFS), and try again when that answers", BOUNDED_WAIT_S);
+		diag_set(diag, EXIT_FAILED, -ETIMEDOUT,
+			 "process %d does not answer: the kernel holds up whoever looks at its "
+			 "memory",
+			 pid);
+	diag_hint(diag,
+		  "no answer came for %d s; look at the file system behind it (FUSE, NFS), and try "
+		  "again when that answers",
+		  BOUNDED_WAIT_S);
 	return -ETIMEDOUT;
 }
 
@@ -110,7 +122,8 @@ int target_open(pid_t pid, struct diag *diag, struct target **ret_target)
 	if (err == -ETIMEDOUT)
 		return never_answered(pid, answer.at, diag);
 	if (err)
-		return diag_set(diag, EXIT_FAILED, err, "process %d could not be examined: %s", pid, strerror(-err));
+		return diag_set(diag, EXIT_FAILED, err, "process %d could not be examined: %s", pid,
+				strerror(-err));
 	if (!take(&answer, &at, diag, sizeof(*diag)))
 		return diag_set(diag, EXIT_FAILED, -ENOMEM, "not enough memory");
 	if (answer.err)

@@ -11,7 +11,8 @@
 struct target_private {
 	struct layout layout;
 	uint64_t runtime_size;
-	uint32_t tstate_loop; /* 3.13 on: _PyThreadStateImpl.asyncio_running_loop; 0: not known, or not known yet (asyncio.h) */
+	uint32_t tstate_loop; /* 3.13 on: _PyThreadStateImpl.asyncio_running_loop; 0: not known, or
+				 not known yet (asyncio.h) */
 };
 
 /* target_open()'s work, wherever it is done. */

@@ -32,8 +32,11 @@ static uint32_t span(uint64_t from_ns, uint64_t to_ns)
 static int emit_thread(const struct snapshot *snapshot, const struct thread *thread)
 {
 	uint32_t pid = snapshot->target->info.pid;
-	union event event = {.thread = {.hdr = {.type = EV_THREAD, .tid = thread->tid, .flags = thread->python ? EVF_THREAD_PYTHON : 0},
-					.pid = pid, .nstid = thread->nstid}};
+	union event event = {.thread = {.hdr = {.type = EV_THREAD,
+						.tid = thread->tid,
+						.flags = thread->python ? EVF_THREAD_PYTHON : 0},
+					.pid = pid,
+					.nstid = thread->nstid}};
 	char path[64], name[sizeof(event.comm.comm.text) + 2];
 	ssize_t length;
 	int err;
@@ -46,14 +49,20 @@ static int emit_thread(const struct snapshot *snapshot, const struct thread *thr
 	err = sink_event(snapshot->sink, &event);
 	if (err)
 		return err;
-	event = (union event){.comm = {.hdr = {.type = EV_COMM, .tid = thread->tid, .ts = event.hdr.ts}, .pid = pid}};
+	event = (union event){
+		.comm = {.hdr = {.type = EV_COMM, .tid = thread->tid, .ts = event.hdr.ts},
+			 .pid = pid}};
 	length -= name[length - 1] == '\n';
-	memcpy(event.comm.comm.text, name, (size_t)length < sizeof(event.comm.comm.text) ? (size_t)length : sizeof(event.comm.comm.text));
+	memcpy(event.comm.comm.text, name,
+	       (size_t)length < sizeof(event.comm.comm.text) ? (size_t)length
+							     : sizeof(event.comm.comm.text));
 	return sink_event(snapshot->sink, &event);
 }
 
-/* Asleep on the condition variable of one of the GILs, or on another futex of its own? glibc waits on a word inside it (nptl/pthread_cond_wait.c). */
-static uint8_t gil_futex(const struct snapshot *snapshot, uint64_t futex, uint64_t operation, uint16_t *ret_gil)
+/* Asleep on the condition variable of one of the GILs, or on another futex of its own? glibc waits
+ * on a word inside it (nptl/pthread_cond_wait.c). */
+static uint8_t gil_futex(const struct snapshot *snapshot, uint64_t futex, uint64_t operation,
+			 uint16_t *ret_gil)
 {
 	const struct gil_layout *layout = &snapshot->target->layout.gil;
 	uint64_t command = operation & FUTEX_CMD_MASK;
@@ -66,7 +75,8 @@ static uint8_t gil_futex(const struct snapshot *snapshot, uint64_t futex, uint64
 		if (offset >= layout->size)
 			continue;
 		*ret_gil = snapshot->gil_index[i];
-		return offset >= layout->cond && offset < layout->mutex ? EVF_STATE_GIL_WAIT : EVF_STATE_GIL_MUTEX;
+		return offset >= layout->cond && offset < layout->mutex ? EVF_STATE_GIL_WAIT
+									: EVF_STATE_GIL_MUTEX;
 	}
 	return 0;
 }
@@ -85,8 +95,9 @@ static bool is_epoll_wait(int64_t sysno)
 }
 
 /*
- * /proc/PID/task/TID/syscall is one consistent look (fs/proc/base.c, proc_pid_syscall; lib/syscall.c): "running", or for a thread that sleeps and
- * keeps sleeping the number and arguments of its system call, or -1 when it sleeps outside of one.
+ * /proc/PID/task/TID/syscall is one consistent look (fs/proc/base.c, proc_pid_syscall;
+ * lib/syscall.c): "running", or for a thread that sleeps and keeps sleeping the number and
+ * arguments of its system call, or -1 when it sleeps outside of one.
  */
 static void state_parse(const struct snapshot *snapshot, const char *text, struct ev_state *state)
 {
@@ -96,7 +107,9 @@ static void state_parse(const struct snapshot *snapshot, const char *text, struc
 	if (strncmp(text, "running", 7) == 0)
 		return;
 	state->hdr.flags = EVF_STATE_ASLEEP;
-	if (sscanf(text, "%" SCNd64 " 0x%" SCNx64 " 0x%" SCNx64, &sysno, &argument[0], &argument[1]) != 3 || sysno < 0 || sysno > INT32_MAX)
+	if (sscanf(text, "%" SCNd64 " 0x%" SCNx64 " 0x%" SCNx64, &sysno, &argument[0],
+		   &argument[1]) != 3 ||
+	    sysno < 0 || sysno > INT32_MAX)
 		return;
 	state->hdr.flags |= EVF_STATE_SYSCALL;
 	state->sysno = (int32_t)sysno;
@@ -120,8 +133,10 @@ static int emit_state(const struct snapshot *snapshot, const struct thread *thre
 	if (proc_stat_read(path, &stat) || strchr("ZXx", stat.state))
 		return 0;
 	snprintf(path, sizeof(path), "/proc/%u/task/%u/syscall", pid, thread->tid);
-	if (stat.state == 'T' || stat.state == 't') /* the system call shown is one that is over, or is begun again */
-		event.hdr.flags = EVF_STATE_ASLEEP | (stat.state == 'T' ? EVF_STATE_STOPPED : EVF_STATE_TRACED);
+	/* the system call shown is one that is over, or is begun again */
+	if (stat.state == 'T' || stat.state == 't')
+		event.hdr.flags = EVF_STATE_ASLEEP |
+				  (stat.state == 'T' ? EVF_STATE_STOPPED : EVF_STATE_TRACED);
 	else if (proc_read(path, text, sizeof(text)) > 0)
 		state_parse(snapshot, text, &event.state);
 	else /* not permitted, or a kernel without it: still asleep or not */
@@ -133,19 +148,23 @@ static int emit_state(const struct snapshot *snapshot, const struct thread *thre
 
 static bool words_same(const struct gil_words *a, const struct gil_words *b)
 {
-	return a->last_holder == b->last_holder && a->locked == b->locked && a->switch_number == b->switch_number;
+	return a->last_holder == b->last_holder && a->locked == b->locked &&
+	       a->switch_number == b->switch_number;
 }
 
 /*
- * Reads a GIL. take_gil sets `locked` before `last_holder`, both with the mutex held, so the holder is named only when two looks, with the naming
- * between them, show the same and a free mutex; some tries are enough unless the GIL is handed on all the time.
+ * Reads a GIL. take_gil sets `locked` before `last_holder`, both with the mutex held, so the holder
+ * is named only when two looks, with the naming between them, show the same and a free mutex; some
+ * tries are enough unless the GIL is handed on all the time.
  *
- * A GIL that is switched off is dropped right after (_PyEval_DisableGIL), and before one is switched on the world is stopped.
+ * A GIL that is switched off is dropped right after (_PyEval_DisableGIL), and before one is
+ * switched on the world is stopped.
  */
 static int emit_observe(const struct snapshot *snapshot, uint32_t index)
 {
 	enum { TRIES = 16 };
-	union event event = {.observe = {.hdr = {.type = EV_OBSERVE, .aux = snapshot->gil_index[index]}}};
+	union event event = {
+		.observe = {.hdr = {.type = EV_OBSERVE, .aux = snapshot->gil_index[index]}}};
 	const struct target *target = snapshot->target;
 	uint64_t address = target->gils[index].address, before = 0;
 	const struct gil_layout *layout = &target->layout.gil;
@@ -155,7 +174,8 @@ static int emit_observe(const struct snapshot *snapshot, uint32_t index)
 		const struct thread *holder;
 
 		before = clock_now_ns();
-		if (gil_words_read((pid_t)target->info.pid, layout, address, &look) || look.locked < 0)
+		if (gil_words_read((pid_t)target->info.pid, layout, address, &look) ||
+		    look.locked < 0)
 			return 0; /* its interpreter is gone, or not there yet */
 		again = look;
 		if (!look.locked)
@@ -168,7 +188,9 @@ static int emit_observe(const struct snapshot *snapshot, uint32_t index)
 		event.observe.holder = holder ? holder->tid : 0;
 		break;
 	}
-	event.hdr.flags = again.locked == 1 ? EVF_OBSERVE_LOCKED : !again.enabled ? EVF_OBSERVE_OFF : 0;
+	event.hdr.flags = again.locked == 1 ? EVF_OBSERVE_LOCKED
+			  : !again.enabled  ? EVF_OBSERVE_OFF
+					    : 0;
 	event.hdr.ts = clock_now_ns();
 	event.observe.span_ns = span(before, event.hdr.ts);
 	return sink_event(snapshot->sink, &event);
@@ -189,7 +211,8 @@ static int emit_all(const struct snapshot *snapshot)
 	return err ? err : loops_emit_all(snapshot->target, &snapshot->threads, snapshot->sink);
 }
 
-int target_snapshot(struct target *target, const uint16_t *gil_index, const struct stream_sink *sink)
+int target_snapshot(struct target *target, const uint16_t *gil_index,
+		    const struct stream_sink *sink)
 {
 	struct snapshot snapshot = {.target = target, .gil_index = gil_index, .sink = sink};
 	int err;

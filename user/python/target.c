@@ -34,28 +34,41 @@ static int trouble(pid_t pid, int err, const char *doing, struct diag *diag)
 	case -EPERM:
 	case -EACCES:
 		if (proc_may_trace()) {
-			diag_set(diag, EXIT_NOT_PERMITTED, err, "not permitted to %s of process %d, although gilscope has CAP_SYS_PTRACE", doing, pid);
-			diag_hint(diag, "the process is of an outer user namespace, or a security module (AppArmor, SELinux, Yama) or a sandbox forbids it");
+			diag_set(diag, EXIT_NOT_PERMITTED, err,
+				 "not permitted to %s of process %d, although gilscope has "
+				 "CAP_SYS_PTRACE",
+				 doing, pid);
+			diag_hint(diag, "the process is of an outer user namespace, or a security "
+					"module (AppArmor, SELinux, Yama) or a sandbox forbids it");
 		} else {
-			diag_set(diag, EXIT_NOT_PERMITTED, err, "not permitted to %s of process %d: CAP_SYS_PTRACE is missing", doing, pid);
+			diag_set(diag, EXIT_NOT_PERMITTED, err,
+				 "not permitted to %s of process %d: CAP_SYS_PTRACE is missing",
+				 doing, pid);
 			diag_hint(diag, "run as root, or give gilscope the capability");
 		}
 		return err;
 	case -EMFILE:
 	case -ENFILE:
-		diag_set(diag, EXIT_FAILED, err, "failed to %s of process %d: %s", doing, pid, strerror(-err));
+		diag_set(diag, EXIT_FAILED, err, "failed to %s of process %d: %s", doing, pid,
+			 strerror(-err));
 		diag_hint(diag, "raise the limit of open files (ulimit -n)");
 		return err;
 	case -EBUSY:
-		diag_set(diag, EXIT_UNSUPPORTED, err, "memory of process %d was not read, because whoever reads it may wait for ever", pid);
-		diag_hint(diag, "its Python's state leads to pages that a userfaultfd or a FUSE server has yet to supply, and no CPython is like that");
+		diag_set(diag, EXIT_UNSUPPORTED, err,
+			 "memory of process %d was not read, because whoever reads it may wait for "
+			 "ever",
+			 pid);
+		diag_hint(diag, "its Python's state leads to pages that a userfaultfd or a FUSE "
+				"server has yet to supply, and no CPython is like that");
 		return err;
 	case -ETIME:
-		diag_set(diag, EXIT_UNSUPPORTED, err, "the memory of process %d takes too much work to read", pid);
+		diag_set(diag, EXIT_UNSUPPORTED, err,
+			 "the memory of process %d takes too much work to read", pid);
 		diag_hint(diag, "no CPython is like that; if the machine is busy, try again");
 		return err;
 	default:
-		return diag_set(diag, EXIT_FAILED, err, "failed to %s of process %d: %s", doing, pid, strerror(-err));
+		return diag_set(diag, EXIT_FAILED, err, "failed to %s of process %d: %s", doing,
+				pid, strerror(-err));
 	}
 }
 
@@ -82,7 +95,9 @@ static int process_check(struct target *target, pid_t pid, struct diag *diag)
 	if (err)
 		return trouble(pid, err, "read the state", diag);
 	if (has_ended(&stat))
-		return diag_set(diag, EXIT_FAILED, -ESRCH, "process %d has ended and only waits to be reaped by its parent", pid);
+		return diag_set(diag, EXIT_FAILED, -ESRCH,
+				"process %d has ended and only waits to be reaped by its parent",
+				pid);
 	snprintf(path, sizeof(path), "/proc/%d/status", pid);
 	err = proc_status_last(path, "Tgid", &tgid);
 	if (err)
@@ -100,8 +115,9 @@ static int process_check(struct target *target, pid_t pid, struct diag *diag)
 
 static int unsupported_version(pid_t pid, const char *version, struct diag *diag)
 {
-	return diag_set(diag, EXIT_UNSUPPORTED, -ENOTSUP, "process %d runs CPython %s; gilscope knows 3.%d to 3.%d", pid, version, PYTHON_MINOR_MIN,
-			PYTHON_MINOR_MAX);
+	return diag_set(diag, EXIT_UNSUPPORTED, -ENOTSUP,
+			"process %d runs CPython %s; gilscope knows 3.%d to 3.%d", pid, version,
+			PYTHON_MINOR_MIN, PYTHON_MINOR_MAX);
 }
 
 static int version_check(struct target *target, const struct image *image, struct diag *diag)
@@ -110,7 +126,8 @@ static int version_check(struct target *target, const struct image *image, struc
 	int err = version_read(pid, &image->elf, image->bias, &target->version_hex);
 
 	if (err == -ENODATA) {
-		diag_set(diag, EXIT_UNSUPPORTED, -EAGAIN, "process %d has a Python runtime that does not say its version", pid);
+		diag_set(diag, EXIT_UNSUPPORTED, -EAGAIN,
+			 "process %d has a Python runtime that does not say its version", pid);
 		diag_hint(diag, "if it has only just started, try again when it runs");
 		return -EAGAIN;
 	}
@@ -134,15 +151,19 @@ static bool uses_musl(const struct mappings *mappings)
 	return false;
 }
 
-static int layout_find(struct target *target, const struct image *image, const struct mappings *mappings, struct diag *diag)
+static int layout_find(struct target *target, const struct image *image,
+		       const struct mappings *mappings, struct diag *diag)
 {
 	struct layout *layout = &target->private->layout;
 	pid_t pid = (pid_t)target->info.pid;
-	int err = layout_read(pid, target->version_hex, image->runtime, image->runtime_size, layout);
+	int err = layout_read(pid, target->version_hex, image->runtime, image->runtime_size,
+			      layout);
 
 	if (err == -ENOTSUP)
-		return diag_set(diag, EXIT_UNSUPPORTED, err, "process %d runs CPython %s, but its debug offsets are not those of that version", pid,
-				target->info.python);
+		return diag_set(diag, EXIT_UNSUPPORTED, err,
+				"process %d runs CPython %s, but its debug offsets are not those "
+				"of that version",
+				pid, target->info.python);
 	if (err)
 		return trouble(pid, err, "read the memory", diag);
 	if (uses_musl(mappings))
@@ -152,7 +173,9 @@ static int layout_find(struct target *target, const struct image *image, const s
 	target->free_threaded = layout->free_threaded;
 	target->layout = (struct python_layout){
 		.drop_request_kind = layout->drop_request_kind,
-		.drop_request = layout->drop_request + (layout->drop_request_kind == DROP_REQUEST_ADDRESS ? image->runtime : 0),
+		.drop_request = layout->drop_request +
+				(layout->drop_request_kind == DROP_REQUEST_ADDRESS ? image->runtime
+										   : 0),
 		.tstate_interp = (int32_t)layout->tstate_interp,
 		.tstate_thread_id = (int32_t)layout->tstate_thread_id,
 		.tstate_native_thread_id = layout->tstate_native_thread_id,
@@ -160,7 +183,8 @@ static int layout_find(struct target *target, const struct image *image, const s
 	};
 	target->private->tstate_loop = layout->tstate_loop;
 	target->stack.tstate_task = target->stack.task_name = STACK_NONE;
-	err = stacks_layout_read(pid, target->version_hex, image->runtime, layout, &target->stack, &target->code);
+	err = stacks_layout_read(pid, target->version_hex, image->runtime, layout, &target->stack,
+				 &target->code);
 	if (err && err != -ENOTSUP)
 		return trouble(pid, err, "read the memory", diag);
 	if (!err)
@@ -170,7 +194,9 @@ static int layout_find(struct target *target, const struct image *image, const s
 	return 0;
 }
 
-enum { GILS_MAX = INTERPRETERS_MAX }; /* also of those that are gone: what reads the stream has no room for more */
+enum {
+	GILS_MAX = INTERPRETERS_MAX
+}; /* also of those that are gone: what reads the stream has no room for more */
 
 static bool has_gil(const struct target *target, uint64_t address)
 {
@@ -182,13 +208,15 @@ static bool has_gil(const struct target *target, uint64_t address)
 
 static int gils_refresh(struct target *target)
 {
-	_cleanup_(freep) struct interpreter *interpreters = calloc(INTERPRETERS_MAX, sizeof(*interpreters));
+	_cleanup_(freep) struct interpreter *interpreters = calloc(INTERPRETERS_MAX,
+								   sizeof(*interpreters));
 	struct gil_address *gils;
 	int count, added = 0;
 
 	if (!interpreters)
 		return -ENOMEM;
-	count = runtime_interpreters((pid_t)target->info.pid, &target->private->layout, target->runtime, interpreters);
+	count = runtime_interpreters((pid_t)target->info.pid, &target->private->layout,
+				     target->runtime, interpreters);
 	if (count < 0)
 		return count;
 	gils = reallocarray(target->gils, target->gil_count + (uint32_t)count, sizeof(*gils));
@@ -196,9 +224,11 @@ static int gils_refresh(struct target *target)
 		return -ENOMEM;
 	target->gils = gils;
 	for (int i = 0; i < count; i++) {
-		if (!interpreters[i].gil || target->gil_count >= GILS_MAX || has_gil(target, interpreters[i].gil))
+		if (!interpreters[i].gil || target->gil_count >= GILS_MAX ||
+		    has_gil(target, interpreters[i].gil))
 			continue;
-		gils[target->gil_count++] = (struct gil_address){interpreters[i].gil, interpreters[i].id};
+		gils[target->gil_count++] = (struct gil_address){interpreters[i].gil,
+								 interpreters[i].id};
 		added++;
 	}
 	return added;
@@ -219,17 +249,24 @@ static int gils_find(struct target *target, struct diag *diag)
 	int err = gils_refresh(target);
 
 	if (err >= 0)
-		err = runtime_calibrate(pid, target->runtime, target->private->runtime_size, target->gils[0].address, layout, &verdict);
+		err = runtime_calibrate(pid, target->runtime, target->private->runtime_size,
+					target->gils[0].address, layout, &verdict);
 	if (!err)
 		err = gil_words_read(pid, &layout->gil, target->gils[0].address, &words);
 	if (err == -EAGAIN || (!err && verdict == GIL_ABSENT)) {
-		diag_set(diag, EXIT_UNSUPPORTED, -EAGAIN, "the Python of process %d has no GIL yet: it is only starting, or it is ending", pid);
+		diag_set(diag, EXIT_UNSUPPORTED, -EAGAIN,
+			 "the Python of process %d has no GIL yet: it is only starting, or it is "
+			 "ending",
+			 pid);
 		diag_hint(diag, "try again when it runs");
 		return -EAGAIN;
 	}
 	if (err == -EFAULT || err == -ENOTSUP || (!err && verdict == GIL_WRONG)) {
-		diag_set(diag, EXIT_UNSUPPORTED, -ENOTSUP, "the GIL of process %d is not where CPython %s keeps it", pid, target->info.python);
-		diag_hint(diag, "its Python is a modified build, and gilscope rather stops than guesses");
+		diag_set(diag, EXIT_UNSUPPORTED, -ENOTSUP,
+			 "the GIL of process %d is not where CPython %s keeps it", pid,
+			 target->info.python);
+		diag_hint(diag,
+			  "its Python is a modified build, and gilscope rather stops than guesses");
 		return -ENOTSUP;
 	}
 	if (err)
@@ -252,7 +289,8 @@ static int sites_find(struct target *target, const struct image *image, struct d
 	target->info.drop = sites.number[SITE_DROP];
 	target->info.wait = sites.number[SITE_WAIT];
 	snprintf(target->info.method, sizeof(target->info.method), "scan");
-	snprintf(target->info.confidence, sizeof(target->info.confidence), "%s", sites.doubtful ? "approximate" : "exact");
+	snprintf(target->info.confidence, sizeof(target->info.confidence), "%s",
+		 sites.doubtful ? "approximate" : "exact");
 	return 0;
 }
 
@@ -305,7 +343,8 @@ static int image_examine(struct target *target, struct diag *diag)
 	return elf_budget_spent(&budget) ? image_too_much(pid, image.name, diag) : err;
 }
 
-/* A process that is ending gives up its memory, and with it the link to its program, some time before it is a zombie. */
+/* A process that is ending gives up its memory, and with it the link to its program, some time
+ * before it is a zombie. */
 static bool has_memory(pid_t pid)
 {
 	char path[64], link[8];
@@ -319,7 +358,8 @@ static bool is_there(const struct target *target)
 {
 	struct proc_stat stat;
 
-	return stat_of((pid_t)target->info.pid, &stat) == 0 && stat.start_time == target->start_time && !has_ended(&stat);
+	return stat_of((pid_t)target->info.pid, &stat) == 0 &&
+	       stat.start_time == target->start_time && !has_ended(&stat);
 }
 
 int target_examine(pid_t pid, struct diag *diag, struct target **ret_target)
@@ -340,7 +380,8 @@ int target_examine(pid_t pid, struct diag *diag, struct target **ret_target)
 		err = -ESRCH;
 	/* whatever went wrong while it ended, that it ended is the reason */
 	if (err && target->start_time && !(had_memory ? target_alive(target) : is_there(target)))
-		return diag_set(diag, EXIT_FAILED, -ESRCH, "process %d ended while it was examined", pid);
+		return diag_set(diag, EXIT_FAILED, -ESRCH, "process %d ended while it was examined",
+				pid);
 	if (err)
 		return err;
 	*ret_target = STEAL(target, NULL);

@@ -1,14 +1,18 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * target.h - a CPython process: what it is, where its GIL sites and its GILs are, and what its threads are doing right now.
+ * target.h - a CPython process: what it is, where its GIL sites and its GILs are, and what its
+ * threads are doing right now.
  *
- * Knows /proc, ELF and CPython, no BPF. Everything read from the target (memory, files, names) is hostile: every read is bounded, every pointer
- * checked by reading through process_vm_readv, every list walked with a limit. The target is never stopped, traced by ptrace or written to.
+ * Knows /proc, ELF and CPython, no BPF. Everything read from the target (memory, files, names) is
+ * hostile: every read is bounded, every pointer checked by reading through process_vm_readv, every
+ * list walked with a limit. The target is never stopped, traced by ptrace or written to.
  *
- * How the sites are found in stripped PGO/LTO builds (cpython/Python/ceval_gil.h, 3.8 to 3.15): in every CPython binary pthread_cond_timedwait is
- * called only by take_gil (WAIT), pthread_cond_signal in that same function signals gil->switch_cond on every acquisition (TAKE), and every other
- * pthread_cond_signal is drop_gil or an inlined copy of it, signalling gil->cond (DROP). At the call instruction the first argument is the condition
- * variable, which tells the GIL and what is done with it.
+ * How the sites are found in stripped PGO/LTO builds (cpython/Python/ceval_gil.h, 3.8 to 3.15): in
+ * every CPython binary pthread_cond_timedwait is called only by take_gil (WAIT),
+ * pthread_cond_signal in that same function signals gil->switch_cond on every acquisition (TAKE),
+ * and every other pthread_cond_signal is drop_gil or an inlined copy of it, signalling gil->cond
+ * (DROP). At the call instruction the first argument is the condition variable, which tells the GIL
+ * and what is done with it.
  */
 #ifndef GILSCOPE_PYTHON_TARGET_H
 #define GILSCOPE_PYTHON_TARGET_H
@@ -27,8 +31,8 @@ enum site_kind { SITE_TAKE, SITE_DROP, SITE_WAIT, SITE_KINDS };
 struct gil_site {
 	enum site_kind kind;
 	uint64_t offset; /* in the image file: of the call instruction */
-	uint64_t after;	 /* in the image file: of the instruction behind the call; where WAIT ends */
-	uint64_t vaddr;	 /* in the ELF's address space */
+	uint64_t after; /* in the image file: of the instruction behind the call; where WAIT ends */
+	uint64_t vaddr; /* in the ELF's address space */
 };
 
 struct gil_address {
@@ -36,7 +40,8 @@ struct gil_address {
 	uint32_t interpreter; /* interpreter id */
 };
 
-/* Offsets the probes and the readers need; from _Py_DebugOffsets (3.13 on) or from the version's row. -1 = this version has none. */
+/* Offsets the probes and the readers need; from _Py_DebugOffsets (3.13 on) or from the version's
+ * row. -1 = this version has none. */
 struct python_layout {
 	enum drop_request_kind drop_request_kind;
 	uint64_t drop_request;		 /* address or offset, as the kind says */
@@ -46,61 +51,76 @@ struct python_layout {
 	struct gil_layout gil;
 };
 
-/* Where the reader of symbols (symbols/) finds what a code object says of itself. Offsets in bytes; -1 = this version has none. */
+/* Where the reader of symbols (symbols/) finds what a code object says of itself. Offsets in bytes;
+ * -1 = this version has none. */
 struct code_layout {
-	int32_t type;		  /* PyObject.ob_type */
-	int32_t type_name;	  /* PyTypeObject.tp_name */
-	int32_t filename, name;	  /* PyCodeObject.co_filename, co_name */
-	int32_t qualname;	  /* 3.11 on */
-	int32_t linetable;	  /* co_lnotab (3.8, 3.9) or co_linetable */
+	int32_t type;		/* PyObject.ob_type */
+	int32_t type_name;	/* PyTypeObject.tp_name */
+	int32_t filename, name; /* PyCodeObject.co_filename, co_name */
+	int32_t qualname;	/* 3.11 on */
+	int32_t linetable;	/* co_lnotab (3.8, 3.9) or co_linetable */
 	int32_t firstlineno;
 	int32_t unicode_length, unicode_state; /* PyASCIIObject */
-	uint8_t unicode_shift;	  /* how many bits farther up `kind`, `compact` and `ascii` are in the state */
-	int32_t unicode_ascii;	  /* characters of a compact ASCII string */
-	int32_t unicode_compact;  /* characters of any other compact string */
+	uint8_t unicode_shift; /* how many bits farther up `kind`, `compact` and `ascii` are in the
+				  state */
+	int32_t unicode_ascii; /* characters of a compact ASCII string */
+	int32_t unicode_compact; /* characters of any other compact string */
 	int32_t bytes_size, bytes_data;
-	enum { LINES_LNOTAB, LINES_310, LINES_311 } lines; /* the table's form: 3.8 and 3.9; 3.10; PEP 657 */
+	enum {
+		LINES_LNOTAB,
+		LINES_310,
+		LINES_311
+	} lines; /* the table's form: 3.8 and 3.9; 3.10; PEP 657 */
 };
 
-/* Where a garbage collection begins and ends: the static probe points that distributions build in (gc__start, gc__done of .note.stapsdt), or symbols. */
+/* Where a garbage collection begins and ends: the static probe points that distributions build in
+ * (gc__start, gc__done of .note.stapsdt), or symbols. */
 struct gc_site {
-	bool end;	 /* it ends there */
-	bool at_return;	 /* `offset` is a function's entry, the site is its return */
-	uint64_t offset; /* in the image file */
-	uint64_t vaddr;	 /* in the ELF's address space */
-	uint64_t semaphore; /* offset in the image file of the counter that switches the probe point on; 0: it needs none */
-	int8_t generation_register; /* where the generation is then: number of the DWARF register that holds it, -1: a constant, -2: neither */
-	int8_t generation_base;	    /* with -2: number of the register that it lies in memory relative to (an int there); -1: it is not known */
-	int32_t generation;	    /* the constant, or the distance from generation_base's address */
+	bool end;	    /* it ends there */
+	bool at_return;	    /* `offset` is a function's entry, the site is its return */
+	uint64_t offset;    /* in the image file */
+	uint64_t vaddr;	    /* in the ELF's address space */
+	uint64_t semaphore; /* offset in the image file of the counter that switches the probe point
+			       on; 0: it needs none */
+	int8_t generation_register; /* where the generation is then: number of the DWARF register
+				       that holds it, -1: a constant, -2: neither */
+	int8_t generation_base; /* with -2: number of the register that it lies in memory relative
+				   to (an int there); -1: it is not known */
+	int32_t generation;	/* the constant, or the distance from generation_base's address */
 };
 
 struct target {
-	struct process_info info;      /* pid, command line, version, method … */
-	uint32_t version_hex;	       /* PY_VERSION_HEX, for example 0x030b02f0 */
-	bool free_threaded;	       /* a build with --disable-gil, whether its GIL is on or not */
-	uint64_t start_time;	       /* field 22 of /proc/PID/stat: a reused pid is not taken for the target */
-	char image_path[128];	       /* opens the image's very file from here: /proc/PID/map_files/…, /proc/PID/exe or /proc/PID/root/… */
-	uint64_t image_bias;	       /* added to the ELF's addresses in the process */
-	uint64_t runtime;	       /* address of _PyRuntime in the process */
+	struct process_info info; /* pid, command line, version, method … */
+	uint32_t version_hex;	  /* PY_VERSION_HEX, for example 0x030b02f0 */
+	bool free_threaded;	  /* a build with --disable-gil, whether its GIL is on or not */
+	uint64_t start_time; /* field 22 of /proc/PID/stat: a reused pid is not taken for the target
+			      */
+	char image_path[128]; /* opens the image's very file from here: /proc/PID/map_files/…,
+				 /proc/PID/exe or /proc/PID/root/… */
+	uint64_t image_bias;  /* added to the ELF's addresses in the process */
+	uint64_t runtime;     /* address of _PyRuntime in the process */
 	struct gil_site *sites;
 	uint32_t site_count;
-	struct gil_address *gils;      /* of every interpreter, main first; shared GILs once */
+	struct gil_address *gils; /* of every interpreter, main first; shared GILs once */
 	uint32_t gil_count;
-	bool gil_proven;	       /* the calibration scan found the main GIL where the offsets say */
+	bool gil_proven; /* the calibration scan found the main GIL where the offsets say */
 	struct python_layout layout;
-	struct stack_layout stack;     /* for the probes; stack.runtime 0: no stacks. tstate_task may become known later, see target_describe_loop() */
-	struct code_layout code;       /* for symbols/ */
-	uint64_t code_gone;	       /* where code objects end: PyCode_Type.tp_dealloc, offset in the image file; 0: not found */
+	struct stack_layout stack; /* for the probes; stack.runtime 0: no stacks. tstate_task may
+				      become known later, see target_describe_loop() */
+	struct code_layout code;   /* for symbols/ */
+	uint64_t code_gone; /* where code objects end: PyCode_Type.tp_dealloc, offset in the image
+			       file; 0: not found */
 	struct gc_site *gc_sites;
 	uint32_t gc_site_count;
 	struct target_private *private;
 };
 
 /*
- * Examines a process. On failure the diag says what and what to do: gone (EXIT_FAILED), not permitted (EXIT_NOT_PERMITTED, capability named), no
- * Python, PyPy, 32-bit, another architecture, an unknown version, no sites (EXIT_UNSUPPORTED, why is named). -EAGAIN: Python is there but not up yet.
- * A process that was started a moment ago may also have no Python yet (-ENOEXEC): its loader has not mapped it. Takes 10 to 30 ms; the ELF is scanned
- * once per call.
+ * Examines a process. On failure the diag says what and what to do: gone (EXIT_FAILED), not
+ * permitted (EXIT_NOT_PERMITTED, capability named), no Python, PyPy, 32-bit, another architecture,
+ * an unknown version, no sites (EXIT_UNSUPPORTED, why is named). -EAGAIN: Python is there but not
+ * up yet. A process that was started a moment ago may also have no Python yet (-ENOEXEC): its
+ * loader has not mapped it. Takes 10 to 30 ms; the ELF is scanned once per call.
  */
 int target_open(pid_t pid, struct diag *diag, struct target **ret_target);
 void target_free(struct target *target);
@@ -108,32 +128,40 @@ void target_free(struct target *target);
 /* Still the same process (not gone, not a reused pid, not a zombie)? */
 bool target_alive(const struct target *target);
 
-/* Reads the interpreter list again: sub-interpreters made since have GILs of their own. Returns the number of new entries in `gils`, or -errno. */
+/* Reads the interpreter list again: sub-interpreters made since have GILs of their own. Returns the
+ * number of new entries in `gils`, or -errno. */
 int target_refresh_gils(struct target *target);
 
 /*
- * What the process is doing now, as events with true uncertainty spans, in time order and all with ts <= the time of return:
- *   THREAD and COMM for every thread, STATE for every thread, OBSERVE for every GIL (holder named through last_holder's native thread id,
- *   or before 3.11 through its pthread_t, only if that is certain; a `locked` GIL whose holder is not certain has holder 0; the observer is 0), EPOLL
- *   for every epoll descriptor, RUNS_LOOP for every Python thread.
- * `gil_index[i]` is the stream's index of target->gils[i]. Used when the probes are in place, and again after losses. 0 or -errno (-ESRCH: gone).
+ * What the process is doing now, as events with true uncertainty spans, in time order and all with
+ * ts <= the time of return: THREAD and COMM for every thread, STATE for every thread, OBSERVE for
+ * every GIL (holder named through last_holder's native thread id, or before 3.11 through its
+ * pthread_t, only if that is certain; a `locked` GIL whose holder is not certain has holder 0; the
+ * observer is 0), EPOLL for every epoll descriptor, RUNS_LOOP for every Python thread.
+ * `gil_index[i]` is the stream's index of target->gils[i]. Used when the probes are in place, and
+ * again after losses. 0 or -errno (-ESRCH: gone).
  */
-int target_snapshot(struct target *target, const uint16_t *gil_index, const struct stream_sink *sink);
+int target_snapshot(struct target *target, const uint16_t *gil_index,
+		    const struct stream_sink *sink);
 
 /*
- * RUNS_LOOP for one thread, from Python's own state (tstate->dict's __asyncio_running_event_loop__ up to 3.12, asyncio_running_loop of the thread state
- * later): asked when the thread waits on a loop's descriptor for the first time, and part of every snapshot for all Python threads. Nothing is told
- * when this cannot be read: before 3.14's _asyncio module is loaded, or asyncio without its C part. Where a 3.14 keeps its tasks is found by the
- * first call (of this or of target_snapshot()) after that module was loaded, which then fills target->stack.tstate_task and task_name.
+ * RUNS_LOOP for one thread, from Python's own state (tstate->dict's __asyncio_running_event_loop__
+ * up to 3.12, asyncio_running_loop of the thread state later): asked when the thread waits on a
+ * loop's descriptor for the first time, and part of every snapshot for all Python threads. Nothing
+ * is told when this cannot be read: before 3.14's _asyncio module is loaded, or asyncio without its
+ * C part. Where a 3.14 keeps its tasks is found by the first call (of this or of target_snapshot())
+ * after that module was loaded, which then fills target->stack.tstate_task and task_name.
  */
 int target_describe_loop(struct target *target, uint32_t tid, const struct stream_sink *sink);
 
 /*
- * The names that Python itself has for the threads (threading._active, Thread._name). `name` is called once per thread whose name could be read, with
- * UTF-8 text of at most DEFINE_TEXT_MAX bytes. Takes about 0.1 ms per thread; asked with a snapshot and when a new thread has appeared.
+ * The names that Python itself has for the threads (threading._active, Thread._name). `name` is
+ * called once per thread whose name could be read, with UTF-8 text of at most DEFINE_TEXT_MAX
+ * bytes. Takes about 0.1 ms per thread; asked with a snapshot and when a new thread has appeared.
  * 0 or -errno; a version or a state in which they cannot be found is no error.
  */
-int target_thread_names(struct target *target, int (*name)(void *ctx, uint32_t tid, const char *text), void *ctx);
+int target_thread_names(struct target *target,
+			int (*name)(void *ctx, uint32_t tid, const char *text), void *ctx);
 
 /* EPOLL for one descriptor that was seen for the first time; nothing when it is already gone. */
 int target_describe_epoll(struct target *target, uint32_t epfd, const struct stream_sink *sink);

@@ -14,7 +14,8 @@
 
 enum {
 	THREADS_MAX = 1 << 16,
-	PTHREAD_BYTES = 1024, /* of libc's structure are compared; glibc 2.28 to 2.41 has the tid at 720 on x86-64, musl at 48 */
+	PTHREAD_BYTES = 1024, /* of libc's structure are compared; glibc 2.28 to 2.41 has the tid at
+				 720 on x86-64, musl at 48 */
 	PTHREAD_WORDS = PTHREAD_BYTES / 4,
 	PTHREADS_MAX = 64, /* that many settle it */
 };
@@ -59,7 +60,8 @@ static int list_tasks(pid_t pid, struct threads *threads)
 		if (proc_status_last(path, "NSpid", &thread.nstid) == -ENOENT)
 			continue; /* gone */
 		if (threads->count == room) {
-			struct thread *list = reallocarray(threads->list, room ? room * 2 : 64, sizeof(*list));
+			struct thread *list = reallocarray(threads->list, room ? room * 2 : 64,
+							   sizeof(*list));
 
 			if (!list)
 				return -ENOMEM;
@@ -81,7 +83,8 @@ struct pthreads {
 	uint32_t count;
 };
 
-/* On x86-64 the structure begins with a pointer to itself, in glibc and musl alike; so a stale or foreign pthread_t is not taken for one. */
+/* On x86-64 the structure begins with a pointer to itself, in glibc and musl alike; so a stale or
+ * foreign pthread_t is not taken for one. */
 static bool is_pthread(uint64_t address, const uint32_t *words)
 {
 #if defined(__x86_64__)
@@ -98,7 +101,8 @@ static void pthreads_add(pid_t pid, struct pthreads *pthreads, uint64_t address)
 	for (uint32_t i = 0; i < pthreads->count; i++)
 		if (pthreads->address[i] == address)
 			return;
-	if (!address || memory_read(pid, address, words, PTHREAD_BYTES) || !is_pthread(address, words))
+	if (!address || memory_read(pid, address, words, PTHREAD_BYTES) ||
+	    !is_pthread(address, words))
 		return;
 #if defined(__x86_64__)
 	words[0] = words[1] = 0; /* half of an address can look like a tid, too */
@@ -106,8 +110,10 @@ static void pthreads_add(pid_t pid, struct pthreads *pthreads, uint64_t address)
 	pthreads->address[pthreads->count++] = address;
 }
 
-/* How many of the structures name a thread of the process in this word; 0 when two name the same. */
-static uint32_t word_matches(const struct threads *threads, const struct pthreads *pthreads, uint32_t word)
+/* How many of the structures name a thread of the process in this word; 0 when two name the same.
+ */
+static uint32_t word_matches(const struct threads *threads, const struct pthreads *pthreads,
+			     uint32_t word)
 {
 	uint32_t matches = 0;
 
@@ -122,7 +128,8 @@ static uint32_t word_matches(const struct threads *threads, const struct pthread
 	return matches;
 }
 
-static bool words_agree(const struct threads *threads, const struct pthreads *pthreads, uint32_t a, uint32_t b)
+static bool words_agree(const struct threads *threads, const struct pthreads *pthreads, uint32_t a,
+			uint32_t b)
 {
 	for (uint32_t i = 0; i < pthreads->count; i++)
 		if (find(threads, pthreads->words[i][a]) != find(threads, pthreads->words[i][b]))
@@ -130,7 +137,8 @@ static bool words_agree(const struct threads *threads, const struct pthreads *pt
 	return true;
 }
 
-/* The word that names the most threads; -1 when none does, or when two words that name as many disagree. */
+/* The word that names the most threads; -1 when none does, or when two words that name as many
+ * disagree. */
 static int32_t pthread_tid_find(const struct threads *threads, const struct pthreads *pthreads)
 {
 	uint32_t best = 0, best_word = 0;
@@ -143,26 +151,30 @@ static int32_t pthread_tid_find(const struct threads *threads, const struct pthr
 			best = matches;
 			best_word = word;
 			doubt = false;
-		} else if (matches && matches == best && !words_agree(threads, pthreads, word, best_word)) {
+		} else if (matches && matches == best &&
+			   !words_agree(threads, pthreads, word, best_word)) {
 			doubt = true;
 		}
 	}
 	return best && !doubt ? (int32_t)(best_word * 4) : -1;
 }
 
-static struct thread *thread_of(const struct threads *threads, const struct target *target, const struct thread_state *state)
+static struct thread *thread_of(const struct threads *threads, const struct target *target,
+				const struct thread_state *state)
 {
 	uint32_t nstid;
 
 	if (target->private->layout.tstate_native_thread_id >= 0)
 		return find(threads, state->native_thread_id);
 	if (threads->pthread_tid < 0 || !state->thread_id ||
-	    memory_read_u32((pid_t)target->info.pid, state->thread_id + (uint32_t)threads->pthread_tid, &nstid))
+	    memory_read_u32((pid_t)target->info.pid,
+			    state->thread_id + (uint32_t)threads->pthread_tid, &nstid))
 		return NULL;
 	return find(threads, nstid);
 }
 
-static int pthread_tid_calibrate(const struct target *target, struct threads *threads, const struct thread_state *states, int count)
+static int pthread_tid_calibrate(const struct target *target, struct threads *threads,
+				 const struct thread_state *states, int count)
 {
 	_cleanup_(freep) struct pthreads *pthreads = calloc(1, sizeof(*pthreads));
 
@@ -177,7 +189,8 @@ static int pthread_tid_calibrate(const struct target *target, struct threads *th
 static int mark_python(const struct target *target, struct threads *threads)
 {
 	_cleanup_(freep) struct thread_state *states = NULL;
-	int count = runtime_thread_states((pid_t)target->info.pid, &target->private->layout, target->runtime, &states);
+	int count = runtime_thread_states((pid_t)target->info.pid, &target->private->layout,
+					  target->runtime, &states);
 	int err = count == -ENOMEM ? -ENOMEM : 0;
 
 	if (!err && target->private->layout.tstate_native_thread_id < 0)
@@ -192,8 +205,10 @@ static int mark_python(const struct target *target, struct threads *threads)
 		if (!thread)
 			continue;
 		thread->python = true;
-		threads->python[threads->python_count++] = (struct python_thread){states[i].address, states[i].thread_id, thread->tid, 0};
-		*(thread->last ? &threads->python[thread->last - 1].next : &thread->first) = threads->python_count;
+		threads->python[threads->python_count++] = (struct python_thread){
+			states[i].address, states[i].thread_id, thread->tid, 0};
+		*(thread->last ? &threads->python[thread->last - 1].next
+			       : &thread->first) = threads->python_count;
 		thread->last = threads->python_count;
 	}
 	return err;
@@ -227,11 +242,13 @@ const struct thread *threads_find(const struct threads *threads, uint32_t tid)
 	return NULL;
 }
 
-const struct thread *threads_of_state(const struct threads *threads, const struct target *target, uint64_t address)
+const struct thread *threads_of_state(const struct threads *threads, const struct target *target,
+				      uint64_t address)
 {
 	struct thread_state state;
 
-	if (runtime_thread_state((pid_t)target->info.pid, &target->private->layout, address, &state))
+	if (runtime_thread_state((pid_t)target->info.pid, &target->private->layout, address,
+				 &state))
 		return NULL;
 	return thread_of(threads, target, &state);
 }

@@ -17,7 +17,8 @@ const char *definition_name(enum definition_kind kind)
 	return kinds[kind].name;
 }
 
-const char *definition_fault(const struct definition_counts *counts, const struct definition *definition)
+const char *definition_fault(const struct definition_counts *counts,
+			     const struct definition *definition)
 {
 	if ((unsigned int)definition->kind >= DEFINE_KINDS)
 		return "a definition is of no kind";

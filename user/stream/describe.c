@@ -17,7 +17,8 @@ struct member {
 	size_t offset, size;
 };
 
-#define MEMBER(type, member, kind) {#member, kind, offsetof(type, member), sizeof(((type *)0)->member)}
+#define MEMBER(type, member, kind)                                                                 \
+	{#member, kind, offsetof(type, member), sizeof(((type *)0)->member)}
 
 static const struct member head_members[] = {
 	MEMBER(struct stream_head, version, KIND_TEXT),
@@ -69,7 +70,8 @@ static json_t *member_json(const struct member *member, const char *from)
 	return NULL;
 }
 
-static int describe(const struct member *members, const void *from, char ret_text[static DESCRIBE_TEXT_MAX])
+static int describe(const struct member *members, const void *from,
+		    char ret_text[static DESCRIBE_TEXT_MAX])
 {
 	_cleanup_(json_decrefp) json_t *object = json_object();
 	size_t length;
@@ -77,7 +79,8 @@ static int describe(const struct member *members, const void *from, char ret_tex
 	if (!object)
 		return -ENOMEM;
 	for (const struct member *member = members; member->name; member++)
-		if (json_object_set_new(object, member->name, member_json(member, (const char *)from + member->offset)))
+		if (json_object_set_new(object, member->name,
+					member_json(member, (const char *)from + member->offset)))
 			return -ENOMEM;
 	length = json_dumpb(object, ret_text, DESCRIBE_TEXT_MAX - 1, 0);
 	if (!length || length >= DESCRIBE_TEXT_MAX)
@@ -102,11 +105,13 @@ static int wrong(char ret_why[static DESCRIBE_WHY_MAX], const char *name, const 
 {
 	char shown[64];
 
-	snprintf(ret_why, DESCRIBE_WHY_MAX, "\"%s\" %s", escape_text(shown, sizeof(shown), name, strlen(name)), what);
+	snprintf(ret_why, DESCRIBE_WHY_MAX, "\"%s\" %s",
+		 escape_text(shown, sizeof(shown), name, strlen(name)), what);
 	return -EINVAL;
 }
 
-static int text_parse(const struct member *member, const json_t *value, char *to, char ret_why[static DESCRIBE_WHY_MAX])
+static int text_parse(const struct member *member, const json_t *value, char *to,
+		      char ret_why[static DESCRIBE_WHY_MAX])
 {
 	char text[TEXT_MAX];
 	int length;
@@ -124,7 +129,8 @@ static int text_parse(const struct member *member, const json_t *value, char *to
 	return 0;
 }
 
-static int member_parse(const struct member *member, const json_t *value, char *to, char ret_why[static DESCRIBE_WHY_MAX])
+static int member_parse(const struct member *member, const json_t *value, char *to,
+			char ret_why[static DESCRIBE_WHY_MAX])
 {
 	json_int_t number = json_integer_value(value);
 
@@ -136,8 +142,11 @@ static int member_parse(const struct member *member, const json_t *value, char *
 		*(bool *)to = json_is_true(value);
 		return 0;
 	}
-	if (!json_is_integer(value) || number < 0 || (member->kind == KIND_U32 && number > UINT32_MAX))
-		return wrong(ret_why, member->name, member->kind == KIND_U32 ? "must be a number from 0 to 4294967295" : "must be a number from 0");
+	if (!json_is_integer(value) || number < 0 ||
+	    (member->kind == KIND_U32 && number > UINT32_MAX))
+		return wrong(ret_why, member->name,
+			     member->kind == KIND_U32 ? "must be a number from 0 to 4294967295"
+						      : "must be a number from 0");
 	if (member->kind == KIND_U32)
 		memcpy(to, &(uint32_t){(uint32_t)number}, sizeof(uint32_t));
 	else
@@ -154,21 +163,26 @@ static const struct member *member_find(const struct member *members, const char
 }
 
 /* `to` holds what missing members are. */
-static int parse(const struct member *members, const char *text, size_t length, bool strict, void *to, char ret_why[static DESCRIBE_WHY_MAX])
+static int parse(const struct member *members, const char *text, size_t length, bool strict,
+		 void *to, char ret_why[static DESCRIBE_WHY_MAX])
 {
 	json_error_t error;
-	_cleanup_(json_decrefp) json_t *object = json_loadb(text, length, JSON_REJECT_DUPLICATES, &error);
+	_cleanup_(json_decrefp)
+		json_t *object = json_loadb(text, length, JSON_REJECT_DUPLICATES, &error);
 	const char *name;
 	json_t *value;
 
 	if (!json_is_object(object)) {
 		char shown[DESCRIBE_WHY_MAX / 2];
 
-		snprintf(ret_why, DESCRIBE_WHY_MAX, "not a JSON object%s%s", object ? "" : ": ",
-			 object ? "" : escape_text(shown, sizeof(shown), error.text, sizeof(error.text)));
+		snprintf(
+			ret_why, DESCRIBE_WHY_MAX, "not a JSON object%s%s", object ? "" : ": ",
+			object ? ""
+			       : escape_text(shown, sizeof(shown), error.text, sizeof(error.text)));
 		return -EINVAL;
 	}
-	json_object_foreach (object, name, value) {
+	json_object_foreach(object, name, value)
+	{
 		const struct member *member = member_find(members, name);
 		int err = 0;
 
@@ -182,7 +196,8 @@ static int parse(const struct member *members, const char *text, size_t length, 
 	return 0;
 }
 
-int parse_head(const char *text, size_t length, bool strict, struct stream_head *ret_head, char ret_why[static DESCRIBE_WHY_MAX])
+int parse_head(const char *text, size_t length, bool strict, struct stream_head *ret_head,
+	       char ret_why[static DESCRIBE_WHY_MAX])
 {
 	struct stream_head head = {0};
 	int err = parse(head_members, text, length, strict, &head, ret_why);
@@ -192,7 +207,8 @@ int parse_head(const char *text, size_t length, bool strict, struct stream_head 
 	return err;
 }
 
-int parse_process(const char *text, size_t length, bool strict, struct process_info *ret_info, char ret_why[static DESCRIBE_WHY_MAX])
+int parse_process(const char *text, size_t length, bool strict, struct process_info *ret_info,
+		  char ret_why[static DESCRIBE_WHY_MAX])
 {
 	struct process_info info = {.gil_enabled = true};
 	int err = parse(process_members, text, length, strict, &info, ret_why);

@@ -118,9 +118,11 @@ int dictionary_define(struct dictionary *dictionary, const struct definition *de
 	return 0;
 }
 
-const struct definition *dictionary_find(const struct dictionary *dictionary, enum definition_kind kind, uint32_t id)
+const struct definition *dictionary_find(const struct dictionary *dictionary,
+					 enum definition_kind kind, uint32_t id)
 {
-	return id && id <= dictionary->counts.of[kind] ? dictionary->shelves[kind].items[id - 1] : NULL;
+	return id && id <= dictionary->counts.of[kind] ? dictionary->shelves[kind].items[id - 1]
+						       : NULL;
 }
 
 uint32_t dictionary_count(const struct dictionary *dictionary, enum definition_kind kind)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * keep.c - events in chunks, packed by their size. What is too old goes on into who.c, one by one, so that what is kept begins where the while does.
+ * keep.c - events in chunks, packed by their size. What is too old goes on into who.c, one by one,
+ * so that what is kept begins where the while does.
  */
 #include "stream/keep.h"
 
@@ -10,7 +11,7 @@
 
 #include "stream/who.h"
 
-#define CHUNKS 16 /* of a while that is full; the memory bound is kept to one of them */
+#define CHUNKS		16 /* of a while that is full; the memory bound is kept to one of them */
 #define CHUNK_BYTES_MAX (256u << 10)
 
 /* A process among the events: a header of type 0, and where its description is. */
@@ -43,7 +44,8 @@ struct keep *keep_new(uint64_t while_ns, size_t max_bytes, bool partial)
 		return NULL;
 	keep->while_ns = while_ns;
 	keep->max_bytes = max_bytes > KEEP_BYTES_MIN ? max_bytes : KEEP_BYTES_MIN;
-	keep->chunk_bytes = keep->max_bytes / CHUNKS < CHUNK_BYTES_MAX ? keep->max_bytes / CHUNKS : CHUNK_BYTES_MAX;
+	keep->chunk_bytes = keep->max_bytes / CHUNKS < CHUNK_BYTES_MAX ? keep->max_bytes / CHUNKS
+								       : CHUNK_BYTES_MAX;
 	keep->who = who_new(partial);
 	if (keep->who)
 		return keep;
@@ -51,7 +53,7 @@ struct keep *keep_new(uint64_t while_ns, size_t max_bytes, bool partial)
 	return NULL;
 }
 
-/* ── records ─────────────────────────────────────────────────────────────────────────────────────────────────────── */
+/* ── records ─────────────────────────────────────────────────────────────── */
 
 static size_t record_size(const struct event_hdr *hdr)
 {
@@ -121,7 +123,7 @@ static void drop_first(struct keep *keep)
 	free(chunk);
 }
 
-/* ── letting go ──────────────────────────────────────────────────────────────────────────────────────────────────── */
+/* ── letting go ──────────────────────────────────────────────────────────── */
 
 static int fold_record(struct keep *keep, struct chunk *chunk)
 {
@@ -148,9 +150,11 @@ static int begin_at(struct keep *keep, uint64_t ts)
 	while (keep->first && !err) {
 		struct chunk *chunk = keep->first;
 
-		while (chunk->begin < chunk->length && header_at(chunk, chunk->begin)->ts <= ts && !err)
+		while (chunk->begin < chunk->length && header_at(chunk, chunk->begin)->ts <= ts &&
+		       !err)
 			err = fold_record(keep, chunk);
-		if (chunk->begin < chunk->length || !chunk->next) /* the last one is being written to */
+		/* the last one is being written to */
+		if (chunk->begin < chunk->length || !chunk->next)
 			break;
 		drop_first(keep);
 	}
@@ -177,7 +181,7 @@ int keep_advance(struct keep *keep, uint64_t ts_known)
 	return keep->begun ? let_go(keep) : 0;
 }
 
-/* ── the sink ────────────────────────────────────────────────────────────────────────────────────────────────────── */
+/* ── the sink ────────────────────────────────────────────────────────────── */
 
 static int on_process(void *ctx, const struct process_info *info)
 {
@@ -233,15 +237,18 @@ uint64_t keep_begin(const struct keep *keep)
 	return keep->begun ? keep->ts_begin : 0;
 }
 
-/* ── writing ─────────────────────────────────────────────────────────────────────────────────────────────────────── */
+/* ── writing ─────────────────────────────────────────────────────────────── */
 
 static int write_definitions(const struct dictionary *dictionary, const struct stream_sink *to)
 {
 	int err = 0;
 
-	for (int kind = 0; kind < DEFINE_KINDS && dictionary; kind++) /* stacks come behind the functions they refer to */
-		for (uint32_t id = 1; id <= dictionary_count(dictionary, (enum definition_kind)kind) && !err; id++)
-			err = sink_define(to, dictionary_find(dictionary, (enum definition_kind)kind, id));
+	/* stacks come behind the functions they refer to */
+	for (int kind = 0; kind < DEFINE_KINDS && dictionary; kind++)
+		for (uint32_t id = 1;
+		     id <= dictionary_count(dictionary, (enum definition_kind)kind) && !err; id++)
+			err = sink_define(
+				to, dictionary_find(dictionary, (enum definition_kind)kind, id));
 	return err;
 }
 
@@ -255,15 +262,19 @@ static int write_record(const struct chunk *chunk, size_t at, const struct strea
 	return sink_event(to, &event);
 }
 
-int keep_write(const struct keep *keep, const struct dictionary *dictionary, const struct stream_sink *to)
+int keep_write(const struct keep *keep, const struct dictionary *dictionary,
+	       const struct stream_sink *to)
 {
-	union event end = {.window = {.hdr = {.ts = keep->ts_known, .type = EV_WINDOW, .flags = EVF_WINDOW_END}}};
+	union event end = {
+		.window = {
+			.hdr = {.ts = keep->ts_known, .type = EV_WINDOW, .flags = EVF_WINDOW_END}}};
 	int err = keep->begun ? write_definitions(dictionary, to) : -EAGAIN;
 
 	if (!err)
 		err = who_write(keep->who, keep->ts_begin, to);
 	for (const struct chunk *chunk = keep->first; chunk && !err; chunk = chunk->next)
-		for (size_t at = chunk->begin; at < chunk->length && !err; at += record_size(header_at(chunk, at)))
+		for (size_t at = chunk->begin; at < chunk->length && !err;
+		     at += record_size(header_at(chunk, at)))
 			err = write_record(chunk, at, to);
 	return err ? err : sink_event(to, &end);
 }
@@ -275,7 +286,8 @@ void keep_free(struct keep *keep)
 	while (keep->first) {
 		const struct chunk *chunk = keep->first;
 
-		for (size_t at = chunk->begin; at < chunk->length; at += record_size(header_at(chunk, at)))
+		for (size_t at = chunk->begin; at < chunk->length;
+		     at += record_size(header_at(chunk, at)))
 			if (!header_at(chunk, at)->type)
 				free(info_at(chunk->bytes + at));
 		drop_first(keep);

@@ -9,18 +9,29 @@
 #define EVENT(id, NAME, name, aux, tid, doc) typedef struct ev_##name struct_##NAME;
 #include "bpf/events.def"
 
-#define EVENT(id, NAME, name, aux, tid, doc) static const struct event_flag flags_##NAME[] = {
+#define EVENT(id, NAME, name, aux, tid, doc)	   static const struct event_flag flags_##NAME[] = {
 #define FLAG(NAME, bit, FLAG_NAME, flag_name, doc) {#flag_name, bit, doc},
-#define EVENT_END(NAME) {NULL, 0, NULL}};
+#define EVENT_END(NAME)                                                                            \
+	{                                                                                          \
+		NULL, 0, NULL                                                                      \
+	}                                                                                          \
+	}                                                                                          \
+	;
 #include "bpf/events.def"
 
 #define EVENT(id, NAME, name, aux, tid, doc) static const struct event_field fields_##NAME[] = {
-#define FIELD(NAME, type, field, doc) {#field, FIELD_##type, offsetof(struct_##NAME, field), doc},
-#define EVENT_END(NAME) {NULL, 0, 0, NULL}};
+#define FIELD(NAME, type, field, doc)	     {#field, FIELD_##type, offsetof(struct_##NAME, field), doc},
+#define EVENT_END(NAME)                                                                            \
+	{                                                                                          \
+		NULL, 0, 0, NULL                                                                   \
+	}                                                                                          \
+	}                                                                                          \
+	;
 #include "bpf/events.def"
 
 static const struct event_schema schemas[EV_COUNT] = {
-#define EVENT(id, NAME, name, aux, tid, doc) [id] = {#name, #aux, #tid, doc, flags_##NAME, fields_##NAME},
+#define EVENT(id, NAME, name, aux, tid, doc)                                                       \
+	[id] = {#name, #aux, #tid, doc, flags_##NAME, fields_##NAME},
 #include "bpf/events.def"
 };
 

@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Nearly everything arrives in order or some places too early, so a sorted ring with insertion from its tail costs next to nothing. Whatever would
- * have to move far goes to a heap instead, which keeps the worst case (a hostile file) at O(log n). Of equal timestamps the ring's go first: had an
- * event of the ring come after one of the heap, it would have had to move as far, and would be in the heap too.
+ * Nearly everything arrives in order or some places too early, so a sorted ring with insertion from
+ * its tail costs next to nothing. Whatever would have to move far goes to a heap instead, which
+ * keeps the worst case (a hostile file) at O(log n). Of equal timestamps the ring's go first: had
+ * an event of the ring come after one of the heap, it would have had to move as far, and would be
+ * in the heap too.
  */
 #include "stream/reorder.h"
 
@@ -19,9 +21,11 @@ struct reorder {
 	struct stream_sink next;
 	uint64_t window_ns;
 	uint32_t max_events;
-	uint64_t ts_gone; /* what is older is late: time of the last event that went on, or how far the source's promise reaches */
+	uint64_t ts_gone; /* what is older is late: time of the last event that went on, or how far
+			     the source's promise reaches */
 	uint64_t late;
-	struct ev_lost lost; /* the late ones that did not go on yet as a loss; none when its count is 0 */
+	struct ev_lost
+		lost; /* the late ones that did not go on yet as a loss; none when its count is 0 */
 
 	union event *ring; /* sorted; as many as a power of two */
 	uint64_t mask, head, tail;
@@ -32,7 +36,8 @@ struct reorder {
 
 static bool straggler_before(const struct straggler *a, const struct straggler *b)
 {
-	return a->event.hdr.ts < b->event.hdr.ts || (a->event.hdr.ts == b->event.hdr.ts && a->number < b->number);
+	return a->event.hdr.ts < b->event.hdr.ts ||
+	       (a->event.hdr.ts == b->event.hdr.ts && a->number < b->number);
 }
 
 static void heap_push(struct reorder *reorder, const union event *event)
@@ -40,7 +45,9 @@ static void heap_push(struct reorder *reorder, const union event *event)
 	struct straggler straggler = {*event, reorder->number++};
 	uint64_t place = reorder->heap_length++;
 
-	for (uint64_t parent; place && straggler_before(&straggler, &reorder->heap[parent = (place - 1) / 2]); place = parent)
+	for (uint64_t parent;
+	     place && straggler_before(&straggler, &reorder->heap[parent = (place - 1) / 2]);
+	     place = parent)
 		reorder->heap[place] = reorder->heap[parent];
 	reorder->heap[place] = straggler;
 }
@@ -51,7 +58,8 @@ static void heap_pop(struct reorder *reorder)
 	uint64_t place = 0;
 
 	for (uint64_t child; (child = 2 * place + 1) < reorder->heap_length; place = child) {
-		if (child + 1 < reorder->heap_length && straggler_before(&reorder->heap[child + 1], &reorder->heap[child]))
+		if (child + 1 < reorder->heap_length &&
+		    straggler_before(&reorder->heap[child + 1], &reorder->heap[child]))
 			child++;
 		if (!straggler_before(&reorder->heap[child], last))
 			break;
@@ -63,12 +71,14 @@ static void heap_pop(struct reorder *reorder)
 /* False when the event would have to move too far. */
 static bool ring_insert(struct reorder *reorder, const union event *event)
 {
-	uint64_t least = reorder->tail - reorder->head > INSERT_MAX ? reorder->tail - INSERT_MAX : reorder->head;
+	uint64_t least = reorder->tail - reorder->head > INSERT_MAX ? reorder->tail - INSERT_MAX
+								    : reorder->head;
 	uint64_t place = reorder->tail;
 
 	while (place > least && reorder->ring[(place - 1) & reorder->mask].hdr.ts > event->hdr.ts)
 		place--;
-	if (place == least && least > reorder->head && reorder->ring[(place - 1) & reorder->mask].hdr.ts > event->hdr.ts)
+	if (place == least && least > reorder->head &&
+	    reorder->ring[(place - 1) & reorder->mask].hdr.ts > event->hdr.ts)
 		return false;
 	for (uint64_t i = reorder->tail; i > place; i--)
 		reorder->ring[i & reorder->mask] = reorder->ring[(i - 1) & reorder->mask];
@@ -80,7 +90,9 @@ static bool ring_insert(struct reorder *reorder, const union event *event)
 /* The oldest event held, or NULL. */
 static const union event *oldest(const struct reorder *reorder)
 {
-	const union event *ring = reorder->tail > reorder->head ? &reorder->ring[reorder->head & reorder->mask] : NULL;
+	const union event *ring = reorder->tail > reorder->head
+					  ? &reorder->ring[reorder->head & reorder->mask]
+					  : NULL;
 
 	if (reorder->heap_length && (!ring || reorder->heap->event.hdr.ts < ring->hdr.ts))
 		return &reorder->heap->event;
@@ -116,11 +128,14 @@ static void note_late(struct reorder *reorder)
 
 	reorder->late++;
 	if (!lost->count)
-		*lost = (struct ev_lost){.hdr = {.ts = reorder->ts_gone, .type = EV_LOST, .flags = EVF_LOST_LATE}, .last_ts = reorder->ts_gone};
+		*lost = (struct ev_lost){
+			.hdr = {.ts = reorder->ts_gone, .type = EV_LOST, .flags = EVF_LOST_LATE},
+			.last_ts = reorder->ts_gone};
 	lost->count++;
 }
 
-/* Losses that are told late remain what they are, as many and as long; only what has gone on cannot be taken back. */
+/* Losses that are told late remain what they are, as many and as long; only what has gone on cannot
+ * be taken back. */
 static union event loss_from(uint64_t ts, const union event *event)
 {
 	union event loss = *event;
@@ -209,7 +224,8 @@ int reorder_advance(struct reorder *reorder, uint64_t ts)
 	const union event *event;
 	int err = tell_lost(reorder);
 
-	while (!err && (event = oldest(reorder)) && event->hdr.ts < ts && ts - event->hdr.ts > reorder->window_ns)
+	while (!err && (event = oldest(reorder)) && event->hdr.ts < ts &&
+	       ts - event->hdr.ts > reorder->window_ns)
 		err = pass_oldest(reorder);
 	if (ts > reorder->window_ns && ts - reorder->window_ns > reorder->ts_gone)
 		reorder->ts_gone = ts - reorder->window_ns;

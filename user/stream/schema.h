@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * schema.h - the events of bpf/events.def as data: what a parser, a printer or a table of them needs to know, in one place.
+ * schema.h - the events of bpf/events.def as data: what a parser, a printer or a table of them
+ * needs to know, in one place.
  */
 #ifndef GILSCOPE_STREAM_SCHEMA_H
 #define GILSCOPE_STREAM_SCHEMA_H

@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * stream.h - what flows: descriptions of processes and events, pushed from a source (capture, trace file, text script) into a sink.
+ * stream.h - what flows: descriptions of processes and events, pushed from a source (capture, trace
+ * file, text script) into a sink.
  *
- * A stream is `process` for every process before its first event, `define` for every function, stack and text before the first event or definition
- * that refers to it (how much earlier means nothing), and events. After the reorder stage events come in the order of their timestamps; a stream begins
- * with the events that declare threads and GILs and with WINDOW, and ends with WINDOW(end) unless it was cut off. Sinks chain: reorder and tee are sinks
- * that feed other sinks.
+ * A stream is `process` for every process before its first event, `define` for every function,
+ * stack and text before the first event or definition that refers to it (how much earlier means
+ * nothing), and events. After the reorder stage events come in the order of their timestamps; a
+ * stream begins with the events that declare threads and GILs and with WINDOW, and ends with
+ * WINDOW(end) unless it was cut off. Sinks chain: reorder and tee are sinks that feed other sinks.
  */
 #ifndef GILSCOPE_STREAM_STREAM_H
 #define GILSCOPE_STREAM_STREAM_H
@@ -16,31 +18,36 @@
 
 struct diag;
 
-/* What is known of a traced process from its files and memory. Strings are the target's: hostile text, valid UTF-8 or not, escaped only when shown. */
+/* What is known of a traced process from its files and memory. Strings are the target's: hostile
+ * text, valid UTF-8 or not, escaped only when shown. */
 struct process_info {
-	uint32_t pid;		   /* initial PID namespace */
-	char cmdline[1024];	   /* arguments joined by spaces, cut when longer */
-	char python[32];	   /* "3.11.2" */
-	bool gil_enabled;	   /* false on a free-threaded build whose GIL is off */
-	char method[16];	   /* how the GIL's sites were found: "symbols", "scan" or "futex" */
-	char confidence[16];	   /* "exact" or "approximate" */
+	uint32_t pid;	     /* initial PID namespace */
+	char cmdline[1024];  /* arguments joined by spaces, cut when longer */
+	char python[32];     /* "3.11.2" */
+	bool gil_enabled;    /* false on a free-threaded build whose GIL is off */
+	char method[16];     /* how the GIL's sites were found: "symbols", "scan" or "futex" */
+	char confidence[16]; /* "exact" or "approximate" */
 	uint32_t take, drop, wait; /* number of sites */
 	char image[256];	   /* path of the Python image as the target sees it */
 	char machine[16];	   /* "x86_64", "aarch64": whose system call numbers `sysno` are */
-	char gc[16];		   /* how garbage collections are seen: "probes" (GC_BEGIN, GC_END), "samples" (STACK with `gc`), "" not at all */
+	char gc[16]; /* how garbage collections are seen: "probes" (GC_BEGIN, GC_END), "samples"
+			(STACK with `gc`), "" not at all */
 };
 
 /*
- * What events refer to by number. Each kind counts its own ids from 1 without gaps, in the order of definition; 0 stands for what is not known. They hold
- * for the whole stream and for all its processes. Names and files are the target's: hostile text.
+ * What events refer to by number. Each kind counts its own ids from 1 without gaps, in the order of
+ * definition; 0 stands for what is not known. They hold for the whole stream and for all its
+ * processes. Names and files are the target's: hostile text.
  */
 enum definition_kind { DEFINE_FUNCTION, DEFINE_STACK, DEFINE_TEXT, DEFINE_KINDS };
 
-#define DEFINE_TEXT_MAX	      1024   /* bytes of a name, a file or a text, terminator included; whoever keeps or writes longer ones cuts them */
-#define DEFINE_FRAMES_MAX     128    /* frames of a stack; deeper ones are cut at the outer end */
-#define DEFINE_FUNCTIONS_MAX  262144 /* so many of a kind; what is beyond has id 0 */
-#define DEFINE_STACKS_MAX     100000
-#define DEFINE_TEXTS_MAX      65536
+#define DEFINE_TEXT_MAX                                                                            \
+	1024 /* bytes of a name, a file or a text, terminator included; whoever keeps or writes    \
+		longer ones cuts them */
+#define DEFINE_FRAMES_MAX    128    /* frames of a stack; deeper ones are cut at the outer end */
+#define DEFINE_FUNCTIONS_MAX 262144 /* so many of a kind; what is beyond has id 0 */
+#define DEFINE_STACKS_MAX    100000
+#define DEFINE_TEXTS_MAX     65536
 
 struct stack_frame {
 	uint32_t function; /* 0: the frame is there, but its code could not be read */
@@ -66,11 +73,13 @@ struct definition {
 };
 
 struct stream_sink {
-	/* All return 0 or -errno, which stops the source and is what the source returns. The arguments live as long as the call. */
+	/* All return 0 or -errno, which stops the source and is what the source returns. The
+	 * arguments live as long as the call. */
 	int (*process)(void *ctx, const struct process_info *info);
 	int (*event)(void *ctx, const union event *event);
 	void *ctx;
-	int (*define)(void *ctx, const struct definition *definition); /* NULL: it has no use for them */
+	int (*define)(void *ctx,
+		      const struct definition *definition); /* NULL: it has no use for them */
 };
 
 static inline int sink_process(const struct stream_sink *sink, const struct process_info *info)
@@ -88,7 +97,8 @@ static inline int sink_define(const struct stream_sink *sink, const struct defin
 	return sink->define ? sink->define(sink->ctx, definition) : 0;
 }
 
-/* Feeds two sinks, `first` before `second`; the first error wins and `second` is then not fed. Owns nothing. */
+/* Feeds two sinks, `first` before `second`; the first error wins and `second` is then not fed. Owns
+ * nothing. */
 struct tee {
 	struct stream_sink first, second;
 };
@@ -99,13 +109,13 @@ const char *event_name(unsigned int type);
 
 /* Facts about a recording that are not events; kept in the head of a trace and of a script. */
 struct stream_head {
-	char version[32];	 /* gilscope's version that recorded */
-	char mode[16];		 /* "exact", "edges" or "futex" */
-	char kernel[96];	 /* uname: release and machine */
-	uint64_t realtime_ns;	 /* CLOCK_REALTIME … */
-	uint64_t monotonic_ns;	 /* … and CLOCK_MONOTONIC at the same instant, to give times of day */
-	bool stacks;		 /* Python stacks were taken */
-	uint32_t rate_hz;	 /* of the sampling clock; 0: it was off */
+	char version[32];      /* gilscope's version that recorded */
+	char mode[16];	       /* "exact", "edges" or "futex" */
+	char kernel[96];       /* uname: release and machine */
+	uint64_t realtime_ns;  /* CLOCK_REALTIME … */
+	uint64_t monotonic_ns; /* … and CLOCK_MONOTONIC at the same instant, to give times of day */
+	bool stacks;	       /* Python stacks were taken */
+	uint32_t rate_hz;      /* of the sampling clock; 0: it was off */
 };
 
 #endif

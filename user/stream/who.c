@@ -7,37 +7,39 @@
 
 #include "stream/who_state.h"
 
-#define NAMES_MAX  32768 /* of tasks that are nobody's thread */
-#define RIVAL_WAITS 64 /* who waits so often on another loop's descriptor runs that one (the model's rule, without its time) */
+#define NAMES_MAX 32768 /* of tasks that are nobody's thread */
+#define RIVAL_WAITS                                                                                \
+	64 /* who waits so often on another loop's descriptor runs that one (the model's rule,     \
+	      without its time) */
 
 /* Finds the entry with this key, or makes one. NULL when memory is short. */
-#define ENTRY(table, field, value)                                                                                                                   \
-	({                                                                                                                                           \
-		__typeof__(table) entry_;                                                                                                            \
-		__typeof__((table)->field) value_ = (value);                                                                                         \
-                                                                                                                                                     \
-		HASH_FIND(hh, table, &value_, sizeof(value_), entry_);                                                                               \
-		if (!entry_ && (entry_ = calloc(1, sizeof(*entry_)))) {                                                                              \
-			entry_->field = value_;                                                                                                      \
-			HASH_ADD(hh, table, field, sizeof(value_), entry_);                                                                          \
-			if (HASH_FAILED(entry_)) {                                                                                                   \
-				free(entry_);                                                                                                        \
-				entry_ = NULL;                                                                                                       \
-			}                                                                                                                            \
-		}                                                                                                                                    \
-		entry_;                                                                                                                              \
+#define ENTRY(table, field, value)                                                                 \
+	({                                                                                         \
+		__typeof__(table) entry_;                                                          \
+		__typeof__((table)->field) value_ = (value);                                       \
+                                                                                                   \
+		HASH_FIND(hh, table, &value_, sizeof(value_), entry_);                             \
+		if (!entry_ && (entry_ = calloc(1, sizeof(*entry_)))) {                            \
+			entry_->field = value_;                                                    \
+			HASH_ADD(hh, table, field, sizeof(value_), entry_);                        \
+			if (HASH_FAILED(entry_)) {                                                 \
+				free(entry_);                                                      \
+				entry_ = NULL;                                                     \
+			}                                                                          \
+		}                                                                                  \
+		entry_;                                                                            \
 	})
 
-#define DROP_WHERE(table, entry, condition)                                                                                                          \
-	do {                                                                                                                                         \
-		__typeof__(table) entry, next_;                                                                                                      \
-		HASH_ITER(hh, table, entry, next_)                                                                                                   \
-		{                                                                                                                                    \
-			if (!(condition))                                                                                                            \
-				continue;                                                                                                            \
-			HASH_DEL(table, entry);                                                                                                      \
-			free(entry);                                                                                                                 \
-		}                                                                                                                                    \
+#define DROP_WHERE(table, entry, condition)                                                        \
+	do {                                                                                       \
+		__typeof__(table) entry, next_;                                                    \
+		HASH_ITER(hh, table, entry, next_)                                                 \
+		{                                                                                  \
+			if (!(condition))                                                          \
+				continue;                                                          \
+			HASH_DEL(table, entry);                                                    \
+			free(entry);                                                               \
+		}                                                                                  \
 	} while (0)
 
 struct who *who_new(bool partial)
@@ -61,7 +63,7 @@ void who_free(struct who *who)
 	free(who);
 }
 
-/* ── who is who ──────────────────────────────────────────────────────────────────────────────────────────────────── */
+/* ── who is who ──────────────────────────────────────────────────────────── */
 
 static struct who_thread *thread_of(const struct who *who, uint32_t tid)
 {
@@ -117,8 +119,8 @@ static void process_exit(struct who *who, uint32_t pid)
 	struct who_thread *thread, *next;
 
 	HASH_ITER(hh, who->threads, thread, next)
-		if (thread->thread.pid == pid)
-			thread_exit(who, thread->tid);
+	if (thread->thread.pid == pid)
+		thread_exit(who, thread->tid);
 	DROP_WHERE(who->gils, entry, entry->gil.hdr.tid == pid);
 	DROP_WHERE(who->descriptors, entry, entry->key.pid == pid);
 	DROP_WHERE(who->processes, entry, entry->pid == pid);
@@ -131,12 +133,13 @@ static bool counts(const struct who *who, const union event *event)
 }
 
 /*
- * One that was there already, but is known to have exited, was read before that exit. And one that Python did not know may have come to Python unseen, so
- * while events are missing it is none yet.
+ * One that was there already, but is known to have exited, was read before that exit. And one that
+ * Python did not know may have come to Python unseen, so while events are missing it is none yet.
  */
 static int fold_thread(struct who *who, const struct ev_thread *event)
 {
-	bool is_new = event->hdr.flags & EVF_THREAD_NEW, python = event->hdr.flags & EVF_THREAD_PYTHON;
+	bool is_new = event->hdr.flags & EVF_THREAD_NEW,
+	     python = event->hdr.flags & EVF_THREAD_PYTHON;
 	struct who_thread *thread = thread_of(who, event->hdr.tid);
 
 	if (!is_new && !thread && has_exited(who, event->hdr.tid))
@@ -152,7 +155,8 @@ static int fold_thread(struct who *who, const struct ev_thread *event)
 		*thread = (struct who_thread){.tid = thread->tid, .hh = thread->hh};
 	python = thread->thread.hdr.flags & EVF_THREAD_PYTHON;
 	thread->thread = *event;
-	thread->thread.hdr.flags = (wire_u8)((event->hdr.flags & ~EVF_THREAD_NEW) | (python ? EVF_THREAD_PYTHON : 0));
+	thread->thread.hdr.flags = (wire_u8)((event->hdr.flags & ~EVF_THREAD_NEW) |
+					     (python ? EVF_THREAD_PYTHON : 0));
 	return 0;
 }
 
@@ -210,7 +214,7 @@ static bool is_of_loop(const struct who *who, uint32_t pid, uint32_t epfd)
 	return descriptor && descriptor->epoll.hdr.flags & EVF_EPOLL_WAKEUP;
 }
 
-/* ── what they do ────────────────────────────────────────────────────────────────────────────────────────────────── */
+/* ── what they do ────────────────────────────────────────────────────────── */
 
 static void forget(struct who_thread *thread)
 {
@@ -249,10 +253,13 @@ static void fold_gil_fact(struct who *who, struct who_thread *thread, const unio
 	act(thread);
 	if (type == EV_WAIT || (type == EV_WAIT_END && event->hdr.flags & EVF_WAIT_END_LOCKED)) {
 		thread->relation = RELATION_WAITS;
-		thread->wait = (struct ev_wait){.hdr = {.type = EV_WAIT, .tid = thread->tid, .aux = event->hdr.aux}};
+		thread->wait = (struct ev_wait){
+			.hdr = {.type = EV_WAIT, .tid = thread->tid, .aux = event->hdr.aux}};
 	} else {
 		/* it takes a GIL that is free in a moment, unless that was switched off */
-		thread->relation = type == EV_WAIT_END && !(event->hdr.flags & EVF_WAIT_END_OFF) ? RELATION_UNKNOWN : RELATION_OTHER;
+		thread->relation = type == EV_WAIT_END && !(event->hdr.flags & EVF_WAIT_END_OFF)
+					   ? RELATION_UNKNOWN
+					   : RELATION_OTHER;
 		thread->wait_stack.hdr.type = 0;
 	}
 	if (gil)
@@ -268,7 +275,8 @@ static void fold_observe(struct who *who, const struct ev_observe *event)
 {
 	struct who_gil *gil = gil_of(who, event->hdr.aux);
 
-	if (!gil || who->partial || !(event->hdr.flags & EVF_OBSERVE_OFF) || (gil->known && gil->holder))
+	if (!gil || who->partial || !(event->hdr.flags & EVF_OBSERVE_OFF) ||
+	    (gil->known && gil->holder))
 		return;
 	if (who->lost.hdr.type && event->hdr.ts - event->span_ns <= who->lost.last_ts)
 		return;
@@ -277,7 +285,8 @@ static void fold_observe(struct who *who, const struct ev_observe *event)
 }
 
 /* Asleep on a futex of a GIL's own: as the model's relation_sleep() has it. */
-static void fold_gil_sleep(struct who *who, struct who_thread *thread, const struct ev_switch_out *event)
+static void fold_gil_sleep(struct who *who, struct who_thread *thread,
+			   const struct ev_switch_out *event)
 {
 	const struct who_gil *gil = gil_of(who, (uint16_t)event->gil);
 
@@ -288,7 +297,8 @@ static void fold_gil_sleep(struct who *who, struct who_thread *thread, const str
 	if (thread->in_handover || !gil || !gil->known || who->partial)
 		return;
 	thread->relation = RELATION_WAITS;
-	thread->wait = (struct ev_wait){.hdr = {.type = EV_WAIT, .tid = thread->tid, .aux = gil->index}};
+	thread->wait = (struct ev_wait){
+		.hdr = {.type = EV_WAIT, .tid = thread->tid, .aux = gil->index}};
 	thread->wait_stack = thread->stack;
 	thread->wait_stack.hdr.flags = EVF_STACK_WAIT;
 }
@@ -297,7 +307,8 @@ static void fold_sched(struct who *who, struct who_thread *thread, const union e
 {
 	switch (event->hdr.type) {
 	case EV_SWITCH_OUT:
-		thread->sched = event->hdr.flags & EVF_SWITCH_OUT_RUNNABLE ? SCHED_READY : SCHED_ASLEEP;
+		thread->sched = event->hdr.flags & EVF_SWITCH_OUT_RUNNABLE ? SCHED_READY
+									   : SCHED_ASLEEP;
 		thread->switched = *event;
 		if (thread->stack.hdr.ts != event->hdr.ts)
 			thread->stack.hdr.type = 0;
@@ -309,7 +320,10 @@ static void fold_sched(struct who *who, struct who_thread *thread, const union e
 			break;
 		thread->sched = SCHED_READY;
 		thread->switched = (union event){
-			.switch_out = {.hdr = {.type = EV_SWITCH_OUT, .tid = thread->tid, .aux = event->hdr.aux, .flags = EVF_SWITCH_OUT_RUNNABLE}}};
+			.switch_out = {.hdr = {.type = EV_SWITCH_OUT,
+					       .tid = thread->tid,
+					       .aux = event->hdr.aux,
+					       .flags = EVF_SWITCH_OUT_RUNNABLE}}};
 		if (event->hdr.flags & EVF_WAKE_THROTTLED)
 			thread->switched.hdr.flags |= EVF_SWITCH_OUT_THROTTLED;
 		break;
@@ -319,7 +333,8 @@ static void fold_sched(struct who *who, struct who_thread *thread, const union e
 		break;
 	default: /* SWITCH_IN, GAP */
 		thread->sched = SCHED_RUNNING;
-		thread->switched = (union event){.hdr = {.type = EV_SWITCH_IN, .tid = thread->tid, .aux = event->hdr.aux}};
+		thread->switched = (union event){
+			.hdr = {.type = EV_SWITCH_IN, .tid = thread->tid, .aux = event->hdr.aux}};
 		thread->stack.hdr.type = 0;
 		if (thread->in_handover && thread->relation == RELATION_UNKNOWN)
 			thread->relation = RELATION_OTHER;
@@ -337,25 +352,30 @@ static void fold_epoll(const struct who *who, struct who_thread *thread, const u
 	if (thread->place == PLACE_OUTSIDE)
 		return;
 	thread->epfd = enter->epfd;
-	if (!is_of_loop(who, thread->thread.pid, enter->epfd) || (thread->runs.hdr.type && !(thread->runs.hdr.flags & EVF_RUNS_LOOP_YES)))
+	if (!is_of_loop(who, thread->thread.pid, enter->epfd) ||
+	    (thread->runs.hdr.type && !(thread->runs.hdr.flags & EVF_RUNS_LOOP_YES)))
 		return;
-	if (thread->loop_wait.hdr.type && thread->loop_wait.epfd != enter->epfd && ++thread->rival_waits < RIVAL_WAITS)
+	if (thread->loop_wait.hdr.type && thread->loop_wait.epfd != enter->epfd &&
+	    ++thread->rival_waits < RIVAL_WAITS)
 		return;
 	thread->loop_wait = *enter;
 	thread->rival_waits = 0;
 }
 
 /* No loop waits on it any more, and its number may come to mean another file. */
-static void fold_close(struct who *who, struct who_thread *thread, const struct ev_epoll_close *event)
+static void fold_close(struct who *who, struct who_thread *thread,
+		       const struct ev_epoll_close *event)
 {
 	uint32_t pid = thread->thread.pid;
 
 	act(thread);
 	thread->relation = RELATION_OTHER;
 	thread->place = PLACE_OUTSIDE;
-	DROP_WHERE(who->descriptors, entry, entry->key.pid == pid && entry->key.epfd == event->epfd);
+	DROP_WHERE(who->descriptors, entry,
+		   entry->key.pid == pid && entry->key.epfd == event->epfd);
 	for (struct who_thread *other = who->threads; other; other = other->hh.next)
-		if (other->thread.pid == pid && other->loop_wait.hdr.type && other->loop_wait.epfd == event->epfd)
+		if (other->thread.pid == pid && other->loop_wait.hdr.type &&
+		    other->loop_wait.epfd == event->epfd)
 			other->loop_wait.hdr.type = other->runs.hdr.type = 0;
 }
 
@@ -439,7 +459,8 @@ static struct who_thread *thread_of_event(struct who *who, const union event *ev
 		return thread;
 	thread = ENTRY(who->threads, tid, event->hdr.tid);
 	if (thread)
-		thread->thread = (struct ev_thread){.hdr = {.type = EV_THREAD, .tid = thread->tid}, .pid = gil->gil.hdr.tid};
+		thread->thread = (struct ev_thread){.hdr = {.type = EV_THREAD, .tid = thread->tid},
+						    .pid = gil->gil.hdr.tid};
 	return thread;
 }
 

@@ -24,7 +24,8 @@ struct who_thread {
 	struct ev_epoll_enter loop_wait; /* the last wait on the descriptor of the loop it runs … */
 	uint32_t rival_waits;		 /* … and how many there were on another loop's since */
 	enum sched sched;
-	union event switched; /* SWITCH_OUT of a thread that is ready or asleep, SWITCH_IN of one that runs */
+	union event switched; /* SWITCH_OUT of a thread that is ready or asleep, SWITCH_IN of one
+				 that runs */
 	enum place place;
 	uint32_t epfd;
 	enum relation relation;
@@ -70,7 +71,7 @@ struct who {
 	struct who_descriptor *descriptors;
 	struct who_process *processes;
 	struct who_name *names;
-	struct ev_lost lost;	      /* the one that lasts longest */
+	struct ev_lost lost;	     /* the one that lasts longest */
 	uint32_t exited[EXITED_MAX]; /* a snapshot may still speak of them */
 	uint32_t exited_count;
 };

@@ -11,13 +11,16 @@
 #include "symbols/text.h"
 #include "python/process/memory.h"
 
-#define HEAD_MAX  512 /* bytes of a code object that hold all we read; CPython's have up to 216 before the instructions */
+#define HEAD_MAX                                                                                   \
+	512 /* bytes of a code object that hold all we read; CPython's have up to 216 before the   \
+	       instructions */
 #define FIELD_MAX 65536
 
 /* Bytes from the begin of a code object to the end of what we read of it. */
 static size_t head_size(const struct stack_layout *stack, const struct code_layout *layout)
 {
-	const int32_t fields[] = {layout->type, layout->filename, layout->name, layout->qualname, layout->linetable, layout->firstlineno};
+	const int32_t fields[] = {layout->type,	    layout->filename,  layout->name,
+				  layout->qualname, layout->linetable, layout->firstlineno};
 	size_t size = stack->code_span + CODE_SPAN_WORDS * 8u;
 
 	for (size_t i = 0; i < sizeof(fields) / sizeof(fields[0]); i++)
@@ -33,11 +36,15 @@ static bool in_reach(int32_t offset)
 
 bool code_readable(const struct stack_layout *stack, const struct code_layout *layout)
 {
-	return in_reach(layout->type) && layout->type >= (stack->free_threaded ? 16 : 8) && in_reach(layout->type_name) && in_reach(layout->filename) &&
-	       in_reach(layout->name) && layout->qualname <= FIELD_MAX && in_reach(layout->linetable) && in_reach(layout->firstlineno) &&
-	       in_reach(layout->unicode_length) && in_reach(layout->unicode_state) && in_reach(layout->unicode_ascii) &&
-	       in_reach(layout->unicode_compact) && in_reach(layout->bytes_size) && in_reach(layout->bytes_data) &&
-	       stack->code_name_word < CODE_SPAN_WORDS && stack->code_linetable_word < CODE_SPAN_WORDS && head_size(stack, layout) <= HEAD_MAX;
+	return in_reach(layout->type) && layout->type >= (stack->free_threaded ? 16 : 8) &&
+	       in_reach(layout->type_name) && in_reach(layout->filename) &&
+	       in_reach(layout->name) && layout->qualname <= FIELD_MAX &&
+	       in_reach(layout->linetable) && in_reach(layout->firstlineno) &&
+	       in_reach(layout->unicode_length) && in_reach(layout->unicode_state) &&
+	       in_reach(layout->unicode_ascii) && in_reach(layout->unicode_compact) &&
+	       in_reach(layout->bytes_size) && in_reach(layout->bytes_data) &&
+	       stack->code_name_word < CODE_SPAN_WORDS &&
+	       stack->code_linetable_word < CODE_SPAN_WORDS && head_size(stack, layout) <= HEAD_MAX;
 }
 
 static uint64_t word_at(const unsigned char *head, int32_t offset)
@@ -49,11 +56,14 @@ static uint64_t word_at(const unsigned char *head, int32_t offset)
 }
 
 /*
- * Memory that was freed keeps its contents for a while, but not its first words: a deallocated object has the count 0, and the allocators then put a link
- * there (pymalloc: Objects/obmalloc.c) or a link and a key (glibc, over the type too). A count is never as large as an address, though from 3.14 on flags
- * are in its upper 16 bits (Include/object.h). Free-threaded objects have the two counts ob_ref_local and ob_ref_shared, the latter above two bits.
+ * Memory that was freed keeps its contents for a while, but not its first words: a deallocated
+ * object has the count 0, and the allocators then put a link there (pymalloc: Objects/obmalloc.c)
+ * or a link and a key (glibc, over the type too). A count is never as large as an address, though
+ * from 3.14 on flags are in its upper 16 bits (Include/object.h). Free-threaded objects have the
+ * two counts ob_ref_local and ob_ref_shared, the latter above two bits.
  */
-static bool alive(const unsigned char *head, const struct stack_layout *stack, const struct code_layout *layout)
+static bool alive(const unsigned char *head, const struct stack_layout *stack,
+		  const struct code_layout *layout)
 {
 	uint64_t count = word_at(head, layout->type - 8);
 
@@ -84,8 +94,10 @@ static int check_type(pid_t pid, const struct code_layout *layout, uint64_t addr
 	return 0;
 }
 
-/* The same sum as in the probes (bpf/shared.h). For them what cannot be read is 0; here it is an error, the object is gone. */
-static int check_sum(pid_t pid, const struct stack_layout *stack, const unsigned char *head, uint32_t *ret_check)
+/* The same sum as in the probes (bpf/shared.h). For them what cannot be read is 0; here it is an
+ * error, the object is gone. */
+static int check_sum(pid_t pid, const struct stack_layout *stack, const unsigned char *head,
+		     uint32_t *ret_check)
 {
 	const unsigned char *span = head + stack->code_span;
 	uint64_t hash = SHARED_CHECK_BEGIN, words[4];
@@ -93,10 +105,15 @@ static int check_sum(pid_t pid, const struct stack_layout *stack, const unsigned
 	for (int32_t i = 0; i < CODE_SPAN_WORDS; i++)
 		hash = shared_mix(hash, word_at(span, i * 8));
 	if (stack->code_weak && !stack->free_threaded) {
-		int err = memory_read_u64(pid, word_at(span, stack->code_name_word * 8) + stack->unicode_hash, &words[0]);
+		int err = memory_read_u64(
+			pid, word_at(span, stack->code_name_word * 8) + stack->unicode_hash,
+			&words[0]);
 
 		if (!err)
-			err = memory_read(pid, word_at(span, stack->code_linetable_word * 8) + stack->bytes_size, &words[1], 24);
+			err = memory_read(pid,
+					  word_at(span, stack->code_linetable_word * 8) +
+						  stack->bytes_size,
+					  &words[1], 24);
 		if (err)
 			return err;
 		for (int i = 0; i < 4; i++)
@@ -106,7 +123,8 @@ static int check_sum(pid_t pid, const struct stack_layout *stack, const unsigned
 	return 0;
 }
 
-static int read_lines(pid_t pid, const struct code_layout *layout, uint64_t address, struct code *code)
+static int read_lines(pid_t pid, const struct code_layout *layout, uint64_t address,
+		      struct code *code)
 {
 	_cleanup_(freep) uint8_t *lines = NULL;
 	uint64_t bytes;
@@ -130,15 +148,18 @@ static int read_lines(pid_t pid, const struct code_layout *layout, uint64_t addr
 	return 0;
 }
 
-static int read_texts(pid_t pid, const struct code_layout *layout, const unsigned char *head, struct code *code)
+static int read_texts(pid_t pid, const struct code_layout *layout, const unsigned char *head,
+		      struct code *code)
 {
-	int err = text_read(pid, layout, word_at(head, layout->qualname >= 0 ? layout->qualname : layout->name), code->name);
+	int err = text_read(pid, layout,
+			    word_at(head, layout->qualname >= 0 ? layout->qualname : layout->name),
+			    code->name);
 
 	return err ? err : text_read(pid, layout, word_at(head, layout->filename), code->file);
 }
 
-int code_read(pid_t pid, const struct stack_layout *stack, const struct code_layout *layout, uint64_t *type, uint64_t address, uint32_t check,
-	      struct code *ret_code)
+int code_read(pid_t pid, const struct stack_layout *stack, const struct code_layout *layout,
+	      uint64_t *type, uint64_t address, uint32_t check, struct code *ret_code)
 {
 	unsigned char head[HEAD_MAX], again[HEAD_MAX];
 	size_t size = head_size(stack, layout), fixed = (size_t)layout->type;
@@ -160,9 +181,11 @@ int code_read(pid_t pid, const struct stack_layout *stack, const struct code_lay
 	if (err)
 		return err;
 	memcpy(&ret_code->first_line, head + layout->firstlineno, sizeof(ret_code->first_line));
-	/* names and table were its own only if it is still there: it holds references to them as long as it lives, and never changes */
+	/* names and table were its own only if it is still there: it holds references to them as
+	 * long as it lives, and never changes */
 	err = memory_read(pid, address, again, size);
-	if (!err && (!alive(again, stack, layout) || memcmp(head + fixed, again + fixed, size - fixed) != 0))
+	if (!err && (!alive(again, stack, layout) ||
+		     memcmp(head + fixed, again + fixed, size - fixed) != 0))
 		err = -ESTALE;
 	if (err) {
 		free(ret_code->lines);

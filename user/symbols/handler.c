@@ -27,9 +27,15 @@ struct handler_finder {
 const char *handler_role_name(enum handler_role role)
 {
 	static const char *const names[HANDLER_ROLES] = {
-		[HANDLER_NONE] = "none",	     [HANDLER_ROUTE] = "route",	      [HANDLER_DEPENDENCY] = "dependency",
-		[HANDLER_MIDDLEWARE] = "middleware", [HANDLER_BACKGROUND] = "background", [HANDLER_EXECUTOR] = "executor",
-		[HANDLER_THREAD] = "thread",	     [HANDLER_TASK] = "task",	      [HANDLER_CALLBACK] = "callback",
+		[HANDLER_NONE] = "none",
+		[HANDLER_ROUTE] = "route",
+		[HANDLER_DEPENDENCY] = "dependency",
+		[HANDLER_MIDDLEWARE] = "middleware",
+		[HANDLER_BACKGROUND] = "background",
+		[HANDLER_EXECUTOR] = "executor",
+		[HANDLER_THREAD] = "thread",
+		[HANDLER_TASK] = "task",
+		[HANDLER_CALLBACK] = "callback",
 		[HANDLER_FRAME] = "frame",
 	};
 
@@ -44,12 +50,14 @@ struct handler_finder *handler_finder_new(const char *const *app_roots, unsigned
 		return finder;
 	finder->app_roots = calloc(app_root_count, sizeof(*finder->app_roots));
 	finder->app_root_lengths = calloc(app_root_count, sizeof(*finder->app_root_lengths));
-	for (unsigned int i = 0; finder->app_roots && finder->app_root_lengths && i < app_root_count; i++) {
+	for (unsigned int i = 0;
+	     finder->app_roots && finder->app_root_lengths && i < app_root_count; i++) {
 		finder->app_roots[i] = strdup(app_roots[i]);
 		if (!finder->app_roots[i])
 			break;
 		finder->app_root_lengths[i] = strlen(app_roots[i]);
-		while (finder->app_root_lengths[i] && app_roots[i][finder->app_root_lengths[i] - 1] == '/')
+		while (finder->app_root_lengths[i] &&
+		       app_roots[i][finder->app_root_lengths[i] - 1] == '/')
 			finder->app_root_lengths[i]--;
 		finder->app_root_count++;
 	}
@@ -74,14 +82,15 @@ void handler_finder_free(struct handler_finder *finder)
 	free(finder);
 }
 
-/* ── whose file ──────────────────────────────────────────────────────────────────────────────────────────────────── */
+/* ── whose file ──────────────────────────────────────────────────────────── */
 
 static bool segment_is(const char *segment, size_t length, const char *name)
 {
 	return length == strlen(name) && memcmp(segment, name, length) == 0;
 }
 
-/* "python3.11", with `t` behind it in free-threaded builds; or the zipped standard library "python311.zip" */
+/* "python3.11", with `t` behind it in free-threaded builds; or the zipped standard library
+ * "python311.zip" */
 static bool is_python_dir(const char *segment, size_t length, bool *ret_zip)
 {
 	size_t i = 7;
@@ -94,10 +103,13 @@ static bool is_python_dir(const char *segment, size_t length, bool *ret_zip)
 	while (i < length && isdigit((unsigned char)segment[i]))
 		i++;
 	*ret_zip = segment_is(segment + i, length - i, ".zip");
-	return (segment[7] == '.' && i > 8 && (i == length || segment_is(segment + i, length - i, "t"))) || *ret_zip;
+	return (segment[7] == '.' && i > 8 &&
+		(i == length || segment_is(segment + i, length - i, "t"))) ||
+	       *ret_zip;
 }
 
-/* Below the standard library (lib or lib64, then python3.N, as every installation and virtual environment has it) or below installed packages. */
+/* Below the standard library (lib or lib64, then python3.N, as every installation and virtual
+ * environment has it) or below installed packages. */
 static bool in_library(const char *file)
 {
 	bool after_lib = false, zip;
@@ -105,20 +117,25 @@ static bool in_library(const char *file)
 	for (const char *segment = file; *segment;) {
 		size_t length = strcspn(segment, "/");
 
-		if (segment[length] == '/' && (segment_is(segment, length, "site-packages") || segment_is(segment, length, "dist-packages")))
+		if (segment[length] == '/' && (segment_is(segment, length, "site-packages") ||
+					       segment_is(segment, length, "dist-packages")))
 			return true;
-		if (segment[length] == '/' && is_python_dir(segment, length, &zip) && (after_lib || zip))
+		if (segment[length] == '/' && is_python_dir(segment, length, &zip) &&
+		    (after_lib || zip))
 			return true;
-		after_lib = segment_is(segment, length, "lib") || segment_is(segment, length, "lib64");
+		after_lib = segment_is(segment, length, "lib") ||
+			    segment_is(segment, length, "lib64");
 		segment += length + (segment[length] == '/');
 	}
 	return false;
 }
 
-/* Code that is made at run time tells no file. What a program execs itself is its own ("<string>"); these are made by libraries, or frozen. */
+/* Code that is made at run time tells no file. What a program execs itself is its own ("<string>");
+ * these are made by libraries, or frozen. */
 static bool made_by_library(const char *file)
 {
-	static const char *const begins[] = {"<frozen ", "<attrs generated ", "<decorator-gen-", "<__array_function__ "};
+	static const char *const begins[] = {"<frozen ", "<attrs generated ", "<decorator-gen-",
+					     "<__array_function__ "};
 
 	for (size_t i = 0; i < sizeof(begins) / sizeof(begins[0]); i++)
 		if (strncmp(file, begins[i], strlen(begins[i])) == 0)
@@ -131,13 +148,14 @@ bool handler_is_application(const struct handler_finder *finder, const char *fil
 	for (unsigned int i = 0; i < finder->app_root_count; i++) {
 		size_t length = finder->app_root_lengths[i];
 
-		if (strncmp(file, finder->app_roots[i], length) == 0 && (file[length] == '/' || !file[length]))
+		if (strncmp(file, finder->app_roots[i], length) == 0 &&
+		    (file[length] == '/' || !file[length]))
 			return true;
 	}
 	return !made_by_library(file) && !in_library(file);
 }
 
-/* ── which rule ──────────────────────────────────────────────────────────────────────────────────────────────────── */
+/* ── which rule ──────────────────────────────────────────────────────────── */
 
 static const char *last_part(const char *name)
 {
@@ -155,7 +173,8 @@ static bool ends_with(const char *text, const char *end, char separator)
 	       (length == end_length || text[length - end_length - 1] == separator);
 }
 
-/* `path` is a library's, below a directory whose path ends with `directory`, which ends with '/'. The application's directories have any names. */
+/* `path` is a library's, below a directory whose path ends with `directory`, which ends with '/'.
+ * The application's directories have any names. */
 static bool is_below(const struct handler_finder *finder, const char *path, const char *directory)
 {
 	if (handler_is_application(finder, path))
@@ -171,23 +190,28 @@ static bool is_path(const char *rule)
 	return rule[strlen(rule) - 1] == '/';
 }
 
-static bool rule_fits(const struct handler_finder *finder, const struct handler_rule *rule, const struct definition *function)
+static bool rule_fits(const struct handler_finder *finder, const struct handler_rule *rule,
+		      const struct definition *function)
 {
 	const char *name = function->function.name, *file = function->function.file;
 
-	if (is_path(rule->file) ? !is_below(finder, file, rule->file) : !ends_with(file, rule->file, '/'))
+	if (is_path(rule->file) ? !is_below(finder, file, rule->file)
+				: !ends_with(file, rule->file, '/'))
 		return false;
-	/* before 3.11 names are not qualified, and later those of a module's functions look the same */
+	/* before 3.11 names are not qualified, and later those of a module's functions look the
+	 * same */
 	return ends_with(name, rule->function, '.') || strcmp(name, last_part(rule->function)) == 0;
 }
 
-static bool outer_fits(const struct handler_finder *finder, const struct handler_rule *rule, const struct definition *outer)
+static bool outer_fits(const struct handler_finder *finder, const struct handler_rule *rule,
+		       const struct definition *outer)
 {
 	if (!rule->outer)
 		return true;
 	if (!outer)
 		return false;
-	return is_path(rule->outer) ? is_below(finder, outer->function.file, rule->outer) : strcmp(last_part(outer->function.name), rule->outer) == 0;
+	return is_path(rule->outer) ? is_below(finder, outer->function.file, rule->outer)
+				    : strcmp(last_part(outer->function.name), rule->outer) == 0;
 }
 
 static struct kind kind_of(const struct handler_finder *finder, const struct definition *function)
@@ -223,7 +247,8 @@ static bool reserve(void **items, uint32_t *room, uint32_t index, size_t size)
 /* Kept, unless memory is short. */
 static struct kind kind_get(struct handler_finder *finder, const struct definition *function)
 {
-	bool kept = reserve((void **)&finder->kinds, &finder->kind_room, function->id, sizeof(*finder->kinds));
+	bool kept = reserve((void **)&finder->kinds, &finder->kind_room, function->id,
+			    sizeof(*finder->kinds));
 	struct kind kind;
 
 	if (kept && finder->kinds[function->id].known)
@@ -234,7 +259,7 @@ static struct kind kind_get(struct handler_finder *finder, const struct definiti
 	return kind;
 }
 
-/* ── the search ──────────────────────────────────────────────────────────────────────────────────────────────────── */
+/* ── the search ──────────────────────────────────────────────────────────── */
 
 struct search {
 	struct handler_finder *finder;
@@ -245,7 +270,9 @@ struct search {
 
 static const struct definition *function_at(const struct search *search, uint32_t index)
 {
-	return index < search->count ? dictionary_find(search->dictionary, DEFINE_FUNCTION, search->frames[index].function) : NULL;
+	return index < search->count ? dictionary_find(search->dictionary, DEFINE_FUNCTION,
+						       search->frames[index].function)
+				     : NULL;
 }
 
 static bool application_at(const struct search *search, uint32_t index)
@@ -255,7 +282,8 @@ static bool application_at(const struct search *search, uint32_t index)
 	return function && kind_get(search->finder, function).application;
 }
 
-static struct handler handler_at(const struct search *search, enum handler_role role, uint32_t index)
+static struct handler handler_at(const struct search *search, enum handler_role role,
+				 uint32_t index)
 {
 	return (struct handler){.role = role, .index = index, .frame = search->frames[index]};
 }
@@ -263,7 +291,8 @@ static struct handler handler_at(const struct search *search, enum handler_role 
 /* Frames of the application that were passed on the way outward. */
 struct passed {
 	uint32_t outermost, innermost; /* UINT32_MAX: none */
-	bool missing_inside;	       /* a frame inside of the innermost could not be read: it may be the application's too */
+	bool missing_inside; /* a frame inside of the innermost could not be read: it may be the
+				application's too */
 };
 
 static struct handler innermost_handler(const struct search *search, const struct passed *passed)
@@ -274,7 +303,8 @@ static struct handler innermost_handler(const struct search *search, const struc
 }
 
 /* The handler under a rule whose frame is `at`. */
-static struct handler apply(const struct search *search, const struct handler_rule *rule, uint32_t at, const struct passed *passed)
+static struct handler apply(const struct search *search, const struct handler_rule *rule,
+			    uint32_t at, const struct passed *passed)
 {
 	enum handler_role role = rule->role;
 	uint32_t index = passed->outermost;
@@ -282,20 +312,26 @@ static struct handler apply(const struct search *search, const struct handler_ru
 	if (rule->flags & RULE_INNERMOST || (rule->flags & RULE_DIRECT && index + 1 != at))
 		return innermost_handler(search, passed);
 	while (index && application_at(search, index - 1)) {
-		bool chained = rule->flags & RULE_CHAIN && strcmp(last_part(function_at(search, index - 1)->function.name), "__call__") == 0;
+		bool chained = rule->flags & RULE_CHAIN &&
+			       strcmp(last_part(function_at(search, index - 1)->function.name),
+				      "__call__") == 0;
 
-		if (!chained && !(rule->flags & RULE_CHAIN_BY_NAME && strcasestr(function_at(search, index)->function.name, "middleware")))
+		if (!chained &&
+		    !(rule->flags & RULE_CHAIN_BY_NAME &&
+		      strcasestr(function_at(search, index)->function.name, "middleware")))
 			break;
 		index--;
 	}
-	if (rule->flags & RULE_CHAIN_BY_NAME && strcasestr(function_at(search, index)->function.name, "middleware"))
+	if (rule->flags & RULE_CHAIN_BY_NAME &&
+	    strcasestr(function_at(search, index)->function.name, "middleware"))
 		role = HANDLER_MIDDLEWARE;
 	return handler_at(search, role, index);
 }
 
 /*
- * From the inner end outward to the first rule with a frame of the application inside. A frame that could not be read may be the very one that the rule
- * is about, so nothing is said when there is one between the rule's frame and what would be the handler.
+ * From the inner end outward to the first rule with a frame of the application inside. A frame that
+ * could not be read may be the very one that the rule is about, so nothing is said when there is
+ * one between the rule's frame and what would be the handler.
  */
 static struct handler search_run(const struct search *search)
 {
@@ -329,7 +365,8 @@ static struct handler search_run(const struct search *search)
 }
 
 /* What the rules say; kept. */
-static struct handler found_by_rules(struct handler_finder *finder, const struct dictionary *dictionary, uint32_t stack)
+static struct handler found_by_rules(struct handler_finder *finder,
+				     const struct dictionary *dictionary, uint32_t stack)
 {
 	const struct definition *definition = dictionary_find(dictionary, DEFINE_STACK, stack);
 	uint32_t found_room = finder->handler_room;
@@ -340,10 +377,12 @@ static struct handler found_by_rules(struct handler_finder *finder, const struct
 	if (!definition)
 		return (struct handler){0};
 	kept = reserve((void **)&finder->found, &found_room, stack, sizeof(*finder->found)) &&
-	       reserve((void **)&finder->handlers, &finder->handler_room, stack, sizeof(*finder->handlers));
+	       reserve((void **)&finder->handlers, &finder->handler_room, stack,
+		       sizeof(*finder->handlers));
 	if (kept && finder->found[stack])
 		return finder->handlers[stack];
-	search = (struct search){finder, dictionary, definition->stack.frames, definition->stack.count};
+	search = (struct search){finder, dictionary, definition->stack.frames,
+				 definition->stack.count};
 	handler = search_run(&search);
 	if (kept) {
 		finder->handlers[stack] = handler;
@@ -352,20 +391,26 @@ static struct handler found_by_rules(struct handler_finder *finder, const struct
 	return handler;
 }
 
-/* A plain function may call a generator, whose frame is a root like a coroutine's; so what tells is a sample without any. */
-void handler_note(struct handler_finder *finder, const struct dictionary *dictionary, uint32_t stack, uint64_t root)
+/* A plain function may call a generator, whose frame is a root like a coroutine's; so what tells is
+ * a sample without any. */
+void handler_note(struct handler_finder *finder, const struct dictionary *dictionary,
+		  uint32_t stack, uint64_t root)
 {
-	struct handler handler = root ? (struct handler){0} : found_by_rules(finder, dictionary, stack);
+	struct handler handler = root ? (struct handler){0}
+				      : found_by_rules(finder, dictionary, stack);
 
-	if (handler.role == HANDLER_TASK && reserve((void **)&finder->plain, &finder->plain_room, handler.frame.function, sizeof(*finder->plain)))
+	if (handler.role == HANDLER_TASK && reserve((void **)&finder->plain, &finder->plain_room,
+						    handler.frame.function, sizeof(*finder->plain)))
 		finder->plain[handler.frame.function] = true;
 }
 
-struct handler handler_find(struct handler_finder *finder, const struct dictionary *dictionary, uint32_t stack)
+struct handler handler_find(struct handler_finder *finder, const struct dictionary *dictionary,
+			    uint32_t stack)
 {
 	struct handler handler = found_by_rules(finder, dictionary, stack);
 
-	if (handler.role == HANDLER_TASK && handler.frame.function < finder->plain_room && finder->plain[handler.frame.function])
+	if (handler.role == HANDLER_TASK && handler.frame.function < finder->plain_room &&
+	    finder->plain[handler.frame.function])
 		handler.role = HANDLER_CALLBACK;
 	return handler;
 }

@@ -5,9 +5,10 @@
 #include <stdlib.h>
 #include <utlist.h>
 
-/* ── hashes ──────────────────────────────────────────────────────────────────────────────────────────────────────── */
+/* ── hashes ──────────────────────────────────────────────────────────────── */
 
-/* The probes remember the last 16384 hashes that they sent (bpf/), roughly in order of use: what they still remember must be known here. */
+/* The probes remember the last 16384 hashes that they sent (bpf/), roughly in order of use: what
+ * they still remember must be known here. */
 #define NUMBERS_MAX (8u * 16384)
 
 struct number {
@@ -29,7 +30,8 @@ void numbers_free(struct numbers *numbers)
 
 	if (!numbers)
 		return;
-	HASH_ITER(hh, numbers->known, number, next) {
+	HASH_ITER(hh, numbers->known, number, next)
+	{
 		HASH_DEL(numbers->known, number);
 		number_free(numbers, number);
 	}
@@ -72,7 +74,7 @@ int numbers_keep(struct numbers *numbers, uint64_t hash, uint32_t id)
 	return 0;
 }
 
-/* ── code objects ────────────────────────────────────────────────────────────────────────────────────────────────── */
+/* ── code objects ────────────────────────────────────────────────────────── */
 
 #define LINES_BYTES_MAX (64u << 20) /* of all line tables together */
 
@@ -96,7 +98,7 @@ void codes_done(struct codes *codes)
 	struct kept_code *code, *next;
 
 	HASH_ITER(hh, codes->known, code, next)
-		code_forget(codes, code);
+	code_forget(codes, code);
 }
 
 void codes_forget(struct codes *codes, uint32_t pid)
@@ -104,8 +106,8 @@ void codes_forget(struct codes *codes, uint32_t pid)
 	struct kept_code *code, *next;
 
 	HASH_ITER(hh, codes->known, code, next)
-		if (code->key.pid == pid)
-			code_forget(codes, code);
+	if (code->key.pid == pid)
+		code_forget(codes, code);
 }
 
 static struct kept_code *code_find(const struct codes *codes, const struct code_key *key)
@@ -127,7 +129,8 @@ const struct kept_code *codes_find(struct codes *codes, const struct code_key *k
 	return code;
 }
 
-int codes_keep(struct codes *codes, const struct code_key *key, uint32_t check, uint32_t function, struct code *code, const struct kept_code **ret_kept)
+int codes_keep(struct codes *codes, const struct code_key *key, uint32_t check, uint32_t function,
+	       struct code *code, const struct kept_code **ret_kept)
 {
 	struct kept_code *kept = calloc(1, sizeof(*kept)), *former = code_find(codes, key);
 
@@ -137,7 +140,8 @@ int codes_keep(struct codes *codes, const struct code_key *key, uint32_t check, 
 	}
 	if (former)
 		code_forget(codes, former);
-	while (codes->known && (HASH_COUNT(codes->known) >= SYMBOLS_CODES_MAX || codes->lines_bytes + code->lines_bytes > LINES_BYTES_MAX))
+	while (codes->known && (HASH_COUNT(codes->known) >= SYMBOLS_CODES_MAX ||
+				codes->lines_bytes + code->lines_bytes > LINES_BYTES_MAX))
 		code_forget(codes, codes->by_use);
 	kept->key = *key;
 	kept->check = check;

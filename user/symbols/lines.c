@@ -3,7 +3,8 @@
 
 #include "python/target.h"
 
-/* What is no line number any more is no line: sums of deltas stay far inside of int64_t, because a table has at most SYMBOLS_LINETABLE_MAX bytes. */
+/* What is no line number any more is no line: sums of deltas stay far inside of int64_t, because a
+ * table has at most SYMBOLS_LINETABLE_MAX bytes. */
 static uint32_t line_number(int64_t line)
 {
 	return line > 0 && line <= INT32_MAX ? (uint32_t)line : 0;
@@ -23,7 +24,8 @@ static uint32_t find_lnotab(const uint8_t *table, size_t bytes, int64_t line, ui
 	return line_number(line);
 }
 
-/* 3.10: the same pairs, the lines counting for the code behind them; -128: that code has no line (PEP 626; Objects/lnotab_notes.txt of 3.10). */
+/* 3.10: the same pairs, the lines counting for the code behind them; -128: that code has no line
+ * (PEP 626; Objects/lnotab_notes.txt of 3.10). */
 static uint32_t find_310(const uint8_t *table, size_t bytes, int64_t line, uint32_t offset)
 {
 	uint64_t end = 0;
@@ -40,7 +42,8 @@ static uint32_t find_310(const uint8_t *table, size_t bytes, int64_t line, uint3
 	return 0;
 }
 
-/* A signed number of groups of six bits, the lowest first, bit 6 saying that more follow; the sign is bit 0. */
+/* A signed number of groups of six bits, the lowest first, bit 6 saying that more follow; the sign
+ * is bit 0. */
 static int64_t signed_varint(const uint8_t *p, const uint8_t *end)
 {
 	uint64_t value = 0;
@@ -53,11 +56,13 @@ static int64_t signed_varint(const uint8_t *p, const uint8_t *end)
 	return value & 1 ? -(int64_t)(value >> 1) : (int64_t)(value >> 1);
 }
 
-/* 3.11 on: entries that begin with a byte that has bit 7: four bits of kind, three of length in units of two bytes (Objects/locations.md). */
+/* 3.11 on: entries that begin with a byte that has bit 7: four bits of kind, three of length in
+ * units of two bytes (Objects/locations.md). */
 static uint32_t find_311(const uint8_t *table, size_t bytes, int64_t line, uint32_t offset)
 {
 	enum { ONE_LINE = 10, NO_COLUMNS = 13, LONG = 14, NONE = 15 };
-	const uint8_t *p = table, *end = bytes ? table + bytes : table; /* an empty table may be NULL */
+	/* an empty table may be NULL */
+	const uint8_t *p = table, *end = bytes ? table + bytes : table;
 	uint64_t at = 0;
 
 	while (p < end) {
@@ -77,7 +82,8 @@ static uint32_t find_311(const uint8_t *table, size_t bytes, int64_t line, uint3
 	return 0;
 }
 
-uint32_t lines_find(int form, const uint8_t *table, size_t bytes, uint32_t first_line, uint32_t offset)
+uint32_t lines_find(int form, const uint8_t *table, size_t bytes, uint32_t first_line,
+		    uint32_t offset)
 {
 	int64_t line = (int32_t)first_line;
 

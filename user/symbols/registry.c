@@ -22,7 +22,8 @@ void registry_done(struct registry *registry)
 	for (int kind = 0; kind < DEFINE_KINDS; kind++) {
 		struct interned *entry, *next;
 
-		HASH_ITER(hh, registry->known[kind], entry, next) {
+		HASH_ITER(hh, registry->known[kind], entry, next)
+		{
 			HASH_DEL(registry->known[kind], entry);
 			free(entry);
 		}
@@ -35,7 +36,8 @@ uint32_t registry_count(const struct registry *registry, enum definition_kind ki
 }
 
 /* Gives the definition the id of the same content, or the next one. */
-static int intern(struct registry *registry, const void *content, uint32_t length, struct definition *definition)
+static int intern(struct registry *registry, const void *content, uint32_t length,
+		  struct definition *definition)
 {
 	struct interned **known = &registry->known[definition->kind], *entry;
 	int err;
@@ -64,30 +66,37 @@ static int intern(struct registry *registry, const void *content, uint32_t lengt
 	return 0;
 }
 
-int registry_function(struct registry *registry, const char *name, const char *file, uint32_t line, uint32_t *ret_id)
+int registry_function(struct registry *registry, const char *name, const char *file, uint32_t line,
+		      uint32_t *ret_id)
 {
-	struct definition definition = {.kind = DEFINE_FUNCTION, .function = {.name = name, .file = file, .line = line}};
+	struct definition definition = {.kind = DEFINE_FUNCTION,
+					.function = {.name = name, .file = file, .line = line}};
 	char content[sizeof(line) + 2 * DEFINE_TEXT_MAX];
-	size_t name_size = strnlen(name, DEFINE_TEXT_MAX - 1) + 1, file_size = strnlen(file, DEFINE_TEXT_MAX - 1);
+	size_t name_size = strnlen(name, DEFINE_TEXT_MAX - 1) + 1,
+	       file_size = strnlen(file, DEFINE_TEXT_MAX - 1);
 	int err;
 
 	memcpy(content, &line, sizeof(line));
 	memcpy(content + sizeof(line), name, name_size);
 	memcpy(content + sizeof(line) + name_size, file, file_size);
-	err = intern(registry, content, (uint32_t)(sizeof(line) + name_size + file_size), &definition);
+	err = intern(registry, content, (uint32_t)(sizeof(line) + name_size + file_size),
+		     &definition);
 	if (!err)
 		*ret_id = definition.id;
 	return err;
 }
 
-int registry_stack(struct registry *registry, const struct stack_frame *frames, uint32_t count, bool cut, uint32_t *ret_id)
+int registry_stack(struct registry *registry, const struct stack_frame *frames, uint32_t count,
+		   bool cut, uint32_t *ret_id)
 {
-	struct definition definition = {.kind = DEFINE_STACK, .stack = {.frames = frames, .count = count, .cut = cut}};
+	struct definition definition = {.kind = DEFINE_STACK,
+					.stack = {.frames = frames, .count = count, .cut = cut}};
 	struct stack_frame content[DEFINE_FRAMES_MAX + 1];
 	int err;
 
 	memcpy(content, frames, count * sizeof(*frames));
-	content[count] = (struct stack_frame){.function = UINT32_MAX}; /* no function's: whether it is cut is part of the content */
+	/* no function's: whether it is cut is part of the content */
+	content[count] = (struct stack_frame){.function = UINT32_MAX};
 	err = intern(registry, content, (count + cut) * (uint32_t)sizeof(*frames), &definition);
 	if (!err)
 		*ret_id = definition.id;

@@ -19,10 +19,10 @@ struct symbol_process {
 
 struct symbols {
 	struct registry registry;
-	struct numbers *stacks, *texts;   /* apart, because asking changes their order */
+	struct numbers *stacks, *texts; /* apart, because asking changes their order */
 	struct codes codes;
 	struct symbol_process *processes; /* by pid */
-	struct symbols_status status;	  /* what is counted; symbols_status() adds what can be asked */
+	struct symbols_status status; /* what is counted; symbols_status() adds what can be asked */
 };
 
 struct symbols *symbols_new(struct stream_sink sink)
@@ -46,7 +46,8 @@ void symbols_free(struct symbols *symbols)
 
 	if (!symbols)
 		return;
-	HASH_ITER(hh, symbols->processes, process, next) {
+	HASH_ITER(hh, symbols->processes, process, next)
+	{
 		HASH_DEL(symbols->processes, process);
 		free(process);
 	}
@@ -57,9 +58,10 @@ void symbols_free(struct symbols *symbols)
 	free(symbols);
 }
 
-/* ── processes ───────────────────────────────────────────────────────────────────────────────────────────────────── */
+/* ── processes ───────────────────────────────────────────────────────────── */
 
-int symbols_add_process(struct symbols *symbols, uint32_t pid, const struct stack_layout *stack, const struct code_layout *code)
+int symbols_add_process(struct symbols *symbols, uint32_t pid, const struct stack_layout *stack,
+			const struct code_layout *code)
 {
 	struct symbol_process *process = calloc(1, sizeof(*process));
 
@@ -90,10 +92,11 @@ void symbols_remove_process(struct symbols *symbols, uint32_t pid)
 	codes_forget(&symbols->codes, pid);
 }
 
-/* ── stacks ──────────────────────────────────────────────────────────────────────────────────────────────────────── */
+/* ── stacks ──────────────────────────────────────────────────────────────── */
 
 /* *ret_kept is NULL when the code object cannot be read (any more). */
-static int find_code(struct symbols *symbols, struct symbol_process *process, const struct shared_frame *frame, const struct kept_code **ret_kept)
+static int find_code(struct symbols *symbols, struct symbol_process *process,
+		     const struct shared_frame *frame, const struct kept_code **ret_kept)
 {
 	struct code_key key = {.address = frame->code, .pid = process->pid};
 	struct code code;
@@ -103,11 +106,13 @@ static int find_code(struct symbols *symbols, struct symbol_process *process, co
 	*ret_kept = codes_find(&symbols->codes, &key, frame->check);
 	if (*ret_kept || !process->readable || !frame->code)
 		return 0;
-	err = code_read((pid_t)process->pid, &process->stack, &process->code, &process->code_type, frame->code, frame->check, &code);
+	err = code_read((pid_t)process->pid, &process->stack, &process->code, &process->code_type,
+			frame->code, frame->check, &code);
 	if (err)
 		return err == -ENOMEM ? err : 0;
 	symbols->status.reads++;
-	err = registry_function(&symbols->registry, code.name, code.file, code.first_line, &function);
+	err = registry_function(&symbols->registry, code.name, code.file, code.first_line,
+				&function);
 	if (err) {
 		free(code.lines);
 		return err;
@@ -116,24 +121,28 @@ static int find_code(struct symbols *symbols, struct symbol_process *process, co
 }
 
 /*
- * A frame that has not begun: f_lasti is -1 (up to 3.10), prev_instr is one before the first instruction (3.11, 3.12). Python calls that the first line
- * (PyCode_Addr2Line). The probes make UINT32_MAX of the former, and of what makes no sense; an f_lasti never does the latter.
+ * A frame that has not begun: f_lasti is -1 (up to 3.10), prev_instr is one before the first
+ * instruction (3.11, 3.12). Python calls that the first line (PyCode_Addr2Line). The probes make
+ * UINT32_MAX of the former, and of what makes no sense; an f_lasti never does the latter.
  */
 static bool not_begun(const struct stack_layout *layout, uint32_t lasti)
 {
 	return lasti == (layout->instr_kind == STACK_INSTR ? (uint32_t)-2 : UINT32_MAX);
 }
 
-static uint32_t find_line(const struct symbol_process *process, const struct kept_code *code, uint32_t lasti)
+static uint32_t find_line(const struct symbol_process *process, const struct kept_code *code,
+			  uint32_t lasti)
 {
 	if (not_begun(&process->stack, lasti))
 		return code->first_line <= INT32_MAX ? code->first_line : 0;
 	if (lasti > INT32_MAX || !code->lines_known)
 		return 0;
-	return lines_find((int)process->code.lines, code->lines, code->lines_bytes, code->first_line, lasti);
+	return lines_find((int)process->code.lines, code->lines, code->lines_bytes,
+			  code->first_line, lasti);
 }
 
-static int resolve(struct symbols *symbols, struct symbol_process *process, const struct shared_frame *from, struct stack_frame *to)
+static int resolve(struct symbols *symbols, struct symbol_process *process,
+		   const struct shared_frame *from, struct stack_frame *to)
 {
 	const struct kept_code *code;
 	int err;
@@ -144,7 +153,8 @@ static int resolve(struct symbols *symbols, struct symbol_process *process, cons
 	err = find_code(symbols, process, from, &code);
 	if (err || !code || !code->function)
 		return err;
-	*to = (struct stack_frame){.function = code->function, .line = find_line(process, code, from->lasti)};
+	*to = (struct stack_frame){.function = code->function,
+				   .line = find_line(process, code, from->lasti)};
 	return 0;
 }
 
@@ -163,7 +173,8 @@ int symbols_stack(struct symbols *symbols, const struct shared_stack *stack)
 	for (uint32_t i = 0; i < count && !err; i++)
 		err = resolve(symbols, process, &stack->frames[i], &frames[i]);
 	if (!err)
-		err = registry_stack(&symbols->registry, frames, count, stack->hdr.flags & SHARED_STACK_CUT, &id);
+		err = registry_stack(&symbols->registry, frames, count,
+				     stack->hdr.flags & SHARED_STACK_CUT, &id);
 	if (err)
 		return err;
 	if (!id)
@@ -181,7 +192,7 @@ uint32_t symbols_stack_id(const struct symbols *symbols, uint64_t hash)
 	return numbers_find(symbols->stacks, hash, &id) ? id : 0;
 }
 
-/* ── texts ───────────────────────────────────────────────────────────────────────────────────────────────────────── */
+/* ── texts ───────────────────────────────────────────────────────────────── */
 
 int symbols_text(struct symbols *symbols, const struct shared_text *text)
 {
@@ -221,6 +232,7 @@ struct symbols_status symbols_status(const struct symbols *symbols)
 	struct symbols_status status = symbols->status;
 
 	status.stacks = registry_count(&symbols->registry, DEFINE_STACK);
-	status.bytes = symbols->registry.bytes + symbols->stacks->bytes + symbols->texts->bytes + symbols->codes.bytes;
+	status.bytes = symbols->registry.bytes + symbols->stacks->bytes + symbols->texts->bytes +
+		       symbols->codes.bytes;
 	return status;
 }

@@ -42,16 +42,21 @@ static uint32_t unit_at(const unsigned char *unit, unsigned int kind)
 	return c;
 }
 
-void text_of_characters(const void *characters, unsigned int kind, size_t count, char to[DEFINE_TEXT_MAX])
+void text_of_characters(const void *characters, unsigned int kind, size_t count,
+			char to[DEFINE_TEXT_MAX])
 {
 	size_t used = 0;
 
-	for (size_t i = 0; i < count && put(to, &used, unit_at((const unsigned char *)characters + i * kind, kind)); i++)
+	for (size_t i = 0;
+	     i < count &&
+	     put(to, &used, unit_at((const unsigned char *)characters + i * kind, kind));
+	     i++)
 		;
 	to[used] = '\0';
 }
 
-int text_read(pid_t pid, const struct code_layout *layout, uint64_t address, char to[DEFINE_TEXT_MAX])
+int text_read(pid_t pid, const struct code_layout *layout, uint64_t address,
+	      char to[DEFINE_TEXT_MAX])
 {
 	unsigned char units[DEFINE_TEXT_MAX * 4];
 	uint64_t length;
@@ -67,11 +72,14 @@ int text_read(pid_t pid, const struct code_layout *layout, uint64_t address, cha
 	state >>= layout->unicode_shift;
 	kind = state >> 2 & 7;
 	ascii = state >> 6 & 1;
-	if (!(state >> 5 & 1) || (kind != 1 && kind != 2 && kind != 4) || (ascii && kind != 1) || length > INT64_MAX)
+	if (!(state >> 5 & 1) || (kind != 1 && kind != 2 && kind != 4) || (ascii && kind != 1) ||
+	    length > INT64_MAX)
 		return -EBADMSG;
 	if (length >= DEFINE_TEXT_MAX)
 		length = DEFINE_TEXT_MAX - 1;
-	err = memory_read(pid, address + (uint64_t)(ascii ? layout->unicode_ascii : layout->unicode_compact), units, length * kind);
+	err = memory_read(
+		pid, address + (uint64_t)(ascii ? layout->unicode_ascii : layout->unicode_compact),
+		units, length * kind);
 	if (err)
 		return err;
 	if (ascii)
@@ -82,8 +90,9 @@ int text_read(pid_t pid, const struct code_layout *layout, uint64_t address, cha
 }
 
 /*
- * The character at `p`, of *ret_length bytes. One that is none is U+FFFD: it takes its first byte alone, or at the end of the text (*ret_short) all that
- * is there of it. Overlong forms are none; put() refuses surrogates and what is too large.
+ * The character at `p`, of *ret_length bytes. One that is none is U+FFFD: it takes its first byte
+ * alone, or at the end of the text (*ret_short) all that is there of it. Overlong forms are none;
+ * put() refuses surrogates and what is too large.
  */
 static uint32_t character(const unsigned char *p, size_t left, size_t *ret_length, bool *ret_short)
 {
@@ -117,7 +126,8 @@ void text_clean(const char *bytes, size_t length, bool cut, char to[DEFINE_TEXT_
 
 	for (size_t i = 0; i < length; i += taken) {
 		bool is_short;
-		uint32_t c = character((const unsigned char *)bytes + i, length - i, &taken, &is_short);
+		uint32_t c = character((const unsigned char *)bytes + i, length - i, &taken,
+				       &is_short);
 
 		if ((cut && is_short) || !put(to, &used, c))
 			break;

@@ -16,11 +16,11 @@ const struct asset *asset_find(const char *name)
 	return NULL;
 }
 
-#define LEVEL 4 /* of compression; docs/decisions.md */
-#define INCLUDE "<!-- include "
+#define LEVEL	    4 /* of compression; docs/decisions.md */
+#define INCLUDE	    "<!-- include "
 #define INCLUDE_END " -->\n"
-#define DATA "<!-- data -->\n"
-#define BLOB_END "</script>\n"
+#define DATA	    "<!-- data -->\n"
+#define BLOB_END    "</script>\n"
 
 static int put(FILE *file, const char *bytes, size_t length)
 {
@@ -34,8 +34,10 @@ static const struct asset *included(const char *line, size_t length)
 	char name[64];
 	size_t rest = sizeof(INCLUDE) - 1 + sizeof(INCLUDE_END) - 1;
 
-	if (length <= rest || length - rest >= sizeof(name) || memcmp(line, INCLUDE, sizeof(INCLUDE) - 1) != 0 ||
-	    memcmp(line + length - (sizeof(INCLUDE_END) - 1), INCLUDE_END, sizeof(INCLUDE_END) - 1) != 0)
+	if (length <= rest || length - rest >= sizeof(name) ||
+	    memcmp(line, INCLUDE, sizeof(INCLUDE) - 1) != 0 ||
+	    memcmp(line + length - (sizeof(INCLUDE_END) - 1), INCLUDE_END,
+		   sizeof(INCLUDE_END) - 1) != 0)
 		return NULL;
 	memcpy(name, line + sizeof(INCLUDE) - 1, length - rest);
 	name[length - rest] = '\0';
@@ -64,7 +66,7 @@ int page_write(FILE *file, const char *name, int (*data)(FILE *file, void *ctx),
 	return r;
 }
 
-/* ── blobs: a file that compresses into base64 into a file ───────────────────────────────────────────────────────── */
+/* ── blobs: a file that compresses into base64 into a file ───────────────── */
 
 #define PIECE (3 * 8192)
 
@@ -75,15 +77,19 @@ struct blob {
 	unsigned char out[PIECE];
 };
 
-/* Three bytes become four characters, so pieces of a multiple of three bytes can be written one behind the other. */
+/* Three bytes become four characters, so pieces of a multiple of three bytes can be written one
+ * behind the other. */
 static int put_base64(FILE *file, const unsigned char *bytes, size_t length)
 {
-	static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+	static const char digits[] =
+		"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
 	char text[4 * (PIECE / 3 + 1)];
 	size_t fill = 0;
 
 	for (size_t i = 0; i < length; i += 3) {
-		uint32_t three = (uint32_t)bytes[i] << 16 | (i + 1 < length ? (uint32_t)bytes[i + 1] << 8 : 0) | (i + 2 < length ? bytes[i + 2] : 0);
+		uint32_t three = (uint32_t)bytes[i] << 16 |
+				 (i + 1 < length ? (uint32_t)bytes[i + 1] << 8 : 0) |
+				 (i + 2 < length ? bytes[i + 2] : 0);
 
 		text[fill++] = digits[three >> 18];
 		text[fill++] = digits[three >> 12 & 63];
@@ -155,7 +161,8 @@ FILE *page_blob_begin(FILE *file, const char *id)
 	blob->file = file;
 	blob->stream.next_out = blob->out;
 	blob->stream.avail_out = PIECE;
-	opened = fopencookie(blob, "w", (cookie_io_functions_t){.write = blob_write, .close = blob_close});
+	opened = fopencookie(blob, "w",
+			     (cookie_io_functions_t){.write = blob_write, .close = blob_close});
 	if (opened) {
 		fprintf(file, "<script type=\"application/octet-stream\" id=\"%s\">", id);
 	} else {

@@ -55,7 +55,9 @@ struct flame_frame flame_index_frame(const struct flame_index *index, uint32_t n
 static int grow(struct flame_index *index)
 {
 	uint32_t room = index->room ? 2 * index->room : 64;
-	struct entry **entries = index->count < index->room ? index->entries : reallocarray(index->entries, room, sizeof(struct entry *));
+	struct entry **entries = index->count < index->room ? index->entries
+							    : reallocarray(index->entries, room,
+									   sizeof(struct entry *));
 
 	if (!entries)
 		return -ENOMEM;
@@ -82,7 +84,8 @@ static int add(struct flame_index *index, const char *key, size_t length, bool l
 	return 0;
 }
 
-int flame_index_add(struct flame_index *index, const struct flame_frame *frame, uint32_t *ret_number, bool *ret_new)
+int flame_index_add(struct flame_index *index, const struct flame_frame *frame,
+		    uint32_t *ret_number, bool *ret_new)
 {
 	char key[NUMBERS + FLAME_TEXT_MAX];
 	size_t length = NUMBERS + strlen(frame->label ? frame->label : "") + 1;

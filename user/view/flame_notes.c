@@ -27,7 +27,8 @@ static void add(struct notes *notes, const char *format, ...)
 }
 
 /* "blocked, idle": the chosen states that occurred and are sampled, or are not. */
-static void name_states(struct text *text, const struct report *report, const struct view_options *options, bool sampled)
+static void name_states(struct text *text, const struct report *report,
+			const struct view_options *options, bool sampled)
 {
 	bool occurred[TS_COUNT] = {false};
 
@@ -36,7 +37,8 @@ static void name_states(struct text *text, const struct report *report, const st
 	for (int i = 0; i < TS_COUNT; i++) {
 		enum thread_state state = (enum thread_state)i;
 
-		if (!occurred[i] || !(options->states & 1u << i) || state == TS_UNKNOWN || flame_state_sampled(state) != sampled ||
+		if (!occurred[i] || !(options->states & 1u << i) || state == TS_UNKNOWN ||
+		    flame_state_sampled(state) != sampled ||
 		    (state == TS_GIL_WAIT && !(options->directions & FLAME_WAITER)))
 			continue;
 		text_separate(text, ", ");
@@ -44,31 +46,39 @@ static void name_states(struct text *text, const struct report *report, const st
 	}
 }
 
-static void add_sampled(struct notes *notes, const struct report *report, const struct view_options *options, const char *states)
+static void add_sampled(struct notes *notes, const struct report *report,
+			const struct view_options *options, const char *states)
 {
 	uint64_t samples = 0;
 
 	for (uint32_t i = 0; i < report->flame_count; i++)
-		if (options->states & 1u << report->flames[i].state && flame_state_sampled(report->flames[i].state))
+		if (options->states & 1u << report->flames[i].state &&
+		    flame_state_sampled(report->flames[i].state))
 			samples += report->flames[i].samples;
 	if (report->rate_hz)
-		add(notes, "samples: %s; the stacks are %" PRIu64 " samples at %" PRIu32 " Hz%s", states, samples, report->rate_hz,
-		    report->sampled_ns ? ", and part of the time is sampled too" : ", the time of each thread is exact");
+		add(notes, "samples: %s; the stacks are %" PRIu64 " samples at %" PRIu32 " Hz%s",
+		    states, samples, report->rate_hz,
+		    report->sampled_ns ? ", and part of the time is sampled too"
+				       : ", the time of each thread is exact");
 	else
-		add(notes, "samples: %s; the sampling clock was off, so most of it has no stack", states);
+		add(notes, "samples: %s; the sampling clock was off, so most of it has no stack",
+		    states);
 }
 
 /* Of the chosen time, how much has no stack. */
-static uint64_t without_stack(const struct report *report, const struct view_options *options, uint64_t *ret_total)
+static uint64_t without_stack(const struct report *report, const struct view_options *options,
+			      uint64_t *ret_total)
 {
-	bool waits = options->states & 1u << TS_GIL_WAIT, by_holder = waits && options->directions & FLAME_HOLDER;
+	bool waits = options->states & 1u << TS_GIL_WAIT,
+	     by_holder = waits && options->directions & FLAME_HOLDER;
 	uint64_t missing = 0;
 
 	*ret_total = 0;
 	for (uint32_t i = 0; i < report->flame_count; i++) {
 		const struct flame *flame = &report->flames[i];
 
-		if (!(options->states & 1u << flame->state) || (flame->state == TS_GIL_WAIT && !(options->directions & FLAME_WAITER)))
+		if (!(options->states & 1u << flame->state) ||
+		    (flame->state == TS_GIL_WAIT && !(options->directions & FLAME_WAITER)))
 			continue;
 		*ret_total += flame->ns;
 		missing += flame->stack ? 0 : flame->ns;
@@ -80,7 +90,8 @@ static uint64_t without_stack(const struct report *report, const struct view_opt
 	return missing;
 }
 
-unsigned view_flame_notes(const struct report *report, const struct view_options *options, struct view_note ret_notes[static VIEW_FLAME_NOTES])
+unsigned view_flame_notes(const struct report *report, const struct view_options *options,
+			  struct view_note ret_notes[static VIEW_FLAME_NOTES])
 {
 	struct notes notes = {ret_notes, 0};
 	struct text exact = {0}, sampled = {0};
@@ -96,27 +107,39 @@ unsigned view_flame_notes(const struct report *report, const struct view_options
 		add(&notes, "exact sums: %s", exact.bytes);
 	if (sampled.length)
 		add_sampled(&notes, report, options, sampled.bytes);
-	if (options->states & 1u << TS_GIL_WAIT && options->directions & FLAME_HOLDER && report->wait_flame_count)
-		add(&notes, "made_wait: exact sums of what others waited for the GIL; the holders' stacks are samples, one as a wait begins and one for every 5 ms of it");
+	if (options->states & 1u << TS_GIL_WAIT && options->directions & FLAME_HOLDER &&
+	    report->wait_flame_count)
+		add(&notes,
+		    "made_wait: exact sums of what others waited for the GIL; the holders' stacks "
+		    "are samples, one as a wait begins and one for every 5 ms of it");
 	if (missing)
-		add(&notes, "%.3g %% of this time has no stack: none was taken, or it could not be read", 100.0 * (double)missing / (double)total);
+		add(&notes,
+		    "%.3g %% of this time has no stack: none was taken, or it could not be read",
+		    100.0 * (double)missing / (double)total);
 	if (report->stack_evidence.full)
-		add(&notes, "there were more distinct stacks than the %u that are kept; the others are missing", DEFINE_STACKS_MAX);
+		add(&notes,
+		    "there were more distinct stacks than the %u that are kept; the others are "
+		    "missing",
+		    DEFINE_STACKS_MAX);
 	return notes.count;
 }
 
 void flame_title(const struct report *report, struct flame_title *ret_title)
 {
-	const struct process_info *info = report->process_count == 1 ? &report->processes[0].process->info : NULL;
+	const struct process_info *info = report->process_count == 1
+						  ? &report->processes[0].process->info
+						  : NULL;
 	char command[FLAME_TEXT_MAX], python[4 * sizeof(info->python)], duration[DURATION_TEXT_MAX];
 	const char *words = info ? command_of(info) : "";
 
 	duration_text(report->window.end - report->window.start, duration);
 	if (!info) {
-		snprintf(ret_title->text, sizeof(ret_title->text), "%u processes · %s", report->process_count, duration);
+		snprintf(ret_title->text, sizeof(ret_title->text), "%u processes · %s",
+			 report->process_count, duration);
 		return;
 	}
 	escape_text(command, sizeof(command), words, strlen(words));
 	escape_text(python, sizeof(python), info->python, sizeof(info->python));
-	snprintf(ret_title->text, sizeof(ret_title->text), "%s · pid %u · python %s · %s", command, info->pid, python, duration);
+	snprintf(ret_title->text, sizeof(ret_title->text), "%s · pid %u · python %s · %s", command,
+		 info->pid, python, duration);
 }

@@ -10,7 +10,8 @@
 #define NO_PARENT UINT32_MAX
 
 /* A node is found by its first two members. */
-_Static_assert(offsetof(struct flame_node, frame) == sizeof(uint32_t), "the key is the parent and the frame");
+_Static_assert(offsetof(struct flame_node, frame) == sizeof(uint32_t),
+	       "the key is the parent and the frame");
 
 static int node_of(struct table *nodes, uint32_t parent, uint32_t frame, uint32_t *ret_node)
 {
@@ -29,7 +30,8 @@ static struct flame_node *node_at(const struct table *nodes, uint32_t number)
 	return table_at(nodes, number);
 }
 
-static int add_row(struct table *nodes, const struct report *report, const struct flame_row *row, bool state, struct flame_index *index)
+static int add_row(struct table *nodes, const struct report *report, const struct flame_row *row,
+		   bool state, struct flame_index *index)
 {
 	struct flame_frame frames[FLAME_FRAMES_MAX];
 	struct flame_labels labels;
@@ -52,9 +54,12 @@ static int add_row(struct table *nodes, const struct report *report, const struc
 	return r;
 }
 
-int flame_tree_make(const struct report *report, const struct flame_row *rows, size_t count, bool state, struct flame_index *index, struct flame_tree *ret_tree)
+int flame_tree_make(const struct report *report, const struct flame_row *rows, size_t count,
+		    bool state, struct flame_index *index, struct flame_tree *ret_tree)
 {
-	struct table nodes = {.entry_bytes = sizeof(struct flame_node), .key_bytes = 2 * sizeof(uint32_t), .limit = UINT32_MAX / 4};
+	struct table nodes = {.entry_bytes = sizeof(struct flame_node),
+			      .key_bytes = 2 * sizeof(uint32_t),
+			      .limit = UINT32_MAX / 4};
 	uint32_t root;
 	int r = node_of(&nodes, NO_PARENT, 0, &root);
 

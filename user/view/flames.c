@@ -26,7 +26,8 @@ const char *flame_row_evidence(const struct report *report, const struct flame_r
 		return "evidence is missing";
 	if (!flame_state_sampled(row->state))
 		return "exact";
-	return report->sampled_ns ? "partly sampled time, sampled stacks" : "exact time, sampled stacks";
+	return report->sampled_ns ? "partly sampled time, sampled stacks"
+				  : "exact time, sampled stacks";
 }
 
 static int compare(uint64_t a, uint64_t b)
@@ -42,8 +43,11 @@ static int in_order(const void *a, const void *b)
 
 	r = r ? r : compare(x->by_holder, y->by_holder);
 	r = r ? r : compare(x->process->index, y->process->index);
-	r = r ? r : compare(x->thread ? x->thread->tid : UINT64_MAX, y->thread ? y->thread->tid : UINT64_MAX);
-	r = r ? r : compare((uintptr_t)x->thread, (uintptr_t)y->thread); /* a number that was used twice */
+	r = r ? r
+	      : compare(x->thread ? x->thread->tid : UINT64_MAX,
+			y->thread ? y->thread->tid : UINT64_MAX);
+	/* a number that was used twice */
+	r = r ? r : compare((uintptr_t)x->thread, (uintptr_t)y->thread);
 	return r ? r : compare(x->stack, y->stack);
 }
 
@@ -59,10 +63,14 @@ static size_t merge(struct flame_row *rows, size_t count)
 	return kept;
 }
 
-int flame_rows(const struct report *report, const struct view_options *options, struct flame_row **ret_rows, size_t *ret_count)
+int flame_rows(const struct report *report, const struct view_options *options,
+	       struct flame_row **ret_rows, size_t *ret_count)
 {
-	bool waits = options->states & 1u << TS_GIL_WAIT, by_waiter = options->directions & FLAME_WAITER, by_holder = options->directions & FLAME_HOLDER;
-	struct flame_row *rows = calloc((size_t)report->flame_count + report->wait_flame_count + 1, sizeof(*rows));
+	bool waits = options->states & 1u << TS_GIL_WAIT,
+	     by_waiter = options->directions & FLAME_WAITER,
+	     by_holder = options->directions & FLAME_HOLDER;
+	struct flame_row *rows = calloc((size_t)report->flame_count + report->wait_flame_count + 1,
+					sizeof(*rows));
 	size_t count = 0;
 
 	if (!rows)
@@ -70,14 +78,22 @@ int flame_rows(const struct report *report, const struct view_options *options, 
 	for (uint32_t i = 0; i < report->flame_count; i++) {
 		const struct flame *flame = &report->flames[i];
 
-		if (flame->ns && options->states & 1u << flame->state && (flame->state != TS_GIL_WAIT || by_waiter))
-			rows[count++] = (struct flame_row){flame->state, false, flame->thread->process, flame->thread, flame->stack, flame->ns};
+		if (flame->ns && options->states & 1u << flame->state &&
+		    (flame->state != TS_GIL_WAIT || by_waiter))
+			rows[count++] = (struct flame_row){flame->state,	   false,
+							   flame->thread->process, flame->thread,
+							   flame->stack,	   flame->ns};
 	}
 	for (uint32_t i = 0; waits && by_holder && i < report->wait_flame_count; i++) {
 		const struct wait_flame *flame = &report->wait_flames[i];
 
 		if (flame->ns)
-			rows[count++] = (struct flame_row){TS_GIL_WAIT, true, flame->waiter->process, flame->holder, flame->holder_stack, flame->ns};
+			rows[count++] = (struct flame_row){TS_GIL_WAIT,
+							   true,
+							   flame->waiter->process,
+							   flame->holder,
+							   flame->holder_stack,
+							   flame->ns};
 	}
 	qsort(rows, count, sizeof(*rows), in_order);
 	*ret_count = merge(rows, count);
@@ -89,13 +105,15 @@ size_t flame_rows_alike(const struct flame_row *rows, size_t count)
 {
 	size_t i = 0;
 
-	while (i < count && rows[i].state == rows[0].state && rows[i].by_holder == rows[0].by_holder)
+	while (i < count && rows[i].state == rows[0].state &&
+	       rows[i].by_holder == rows[0].by_holder)
 		i++;
 	return i;
 }
 
 /* A name of the target between words of ours. */
-static const char *label(char to[static FLAME_TEXT_MAX], const char *before, const char *name, const char *after)
+static const char *label(char to[static FLAME_TEXT_MAX], const char *before, const char *name,
+			 const char *after)
 {
 	char escaped[4 * DEFINE_TEXT_MAX];
 
@@ -109,10 +127,12 @@ static struct flame_frame process_frame(const struct flame_row *row, struct flam
 	char number[32];
 
 	snprintf(number, sizeof(number), " (%u)", row->process->info.pid);
-	return (struct flame_frame){.label = label(labels->process, "", command_of(&row->process->info), number)};
+	return (struct flame_frame){
+		.label = label(labels->process, "", command_of(&row->process->info), number)};
 }
 
-static struct flame_frame thread_frame(const struct report *report, const struct flame_row *row, struct flame_labels *labels)
+static struct flame_frame thread_frame(const struct report *report, const struct flame_row *row,
+				       struct flame_labels *labels)
 {
 	const char *name = row->thread ? thread_name(report, row->thread) : "";
 	char number[32];
@@ -120,23 +140,29 @@ static struct flame_frame thread_frame(const struct report *report, const struct
 	if (!row->thread)
 		return (struct flame_frame){.label = "[holder not known]"};
 	snprintf(number, sizeof(number), " (%u)", row->thread->tid);
-	return (struct flame_frame){.label = label(labels->thread, "", *name ? name : "thread", number)};
+	return (struct flame_frame){
+		.label = label(labels->thread, "", *name ? name : "thread", number)};
 }
 
 /* The same for all lines of the handler, so it has that of its definition. */
-static struct flame_frame handler_frame(const struct report *report, const struct flame_row *row, struct flame_labels *labels)
+static struct flame_frame handler_frame(const struct report *report, const struct flame_row *row,
+					struct flame_labels *labels)
 {
-	struct handler handler = report->finder ? handler_find(report->finder, report->names, row->stack) : (struct handler){0};
+	struct handler handler = report->finder
+					 ? handler_find(report->finder, report->names, row->stack)
+					 : (struct handler){0};
 	struct frame_words words = frame_words(report, &handler.frame);
 	char role[32];
 
 	if (handler.role == HANDLER_NONE || !words.function)
 		return (struct flame_frame){.label = "[no handler]"};
 	snprintf(role, sizeof(role), "%s ", handler_role_name(handler.role));
-	return (struct flame_frame){label(labels->handler, role, words.function, ""), handler.frame.function, words.defined};
+	return (struct flame_frame){label(labels->handler, role, words.function, ""),
+				    handler.frame.function, words.defined};
 }
 
-unsigned flame_frames(const struct report *report, const struct flame_row *row, bool state, struct flame_labels *labels,
+unsigned flame_frames(const struct report *report, const struct flame_row *row, bool state,
+		      struct flame_labels *labels,
 		      struct flame_frame frames[static FLAME_FRAMES_MAX])
 {
 	const struct definition *stack = stack_of(report, row->stack);
@@ -151,16 +177,19 @@ unsigned flame_frames(const struct report *report, const struct flame_row *row, 
 	for (uint32_t i = stack ? stack->stack.count : 0; i > 0; i--) {
 		const struct stack_frame *frame = &stack->stack.frames[i - 1];
 
-		frames[count++] = (struct flame_frame){frame->function ? NULL : "[unknown]", frame->function, frame->line};
+		frames[count++] = (struct flame_frame){frame->function ? NULL : "[unknown]",
+						       frame->function, frame->line};
 	}
 	if (state)
 		frames[count++] = (struct flame_frame){.label = flame_row_kind(row)};
 	return count;
 }
 
-void flame_words(const struct report *report, const struct flame_frame *frame, struct flame_words *ret_words)
+void flame_words(const struct report *report, const struct flame_frame *frame,
+		 struct flame_words *ret_words)
 {
-	struct frame_words words = frame_words(report, &(struct stack_frame){frame->function, frame->line});
+	struct frame_words words = frame_words(report,
+					       &(struct stack_frame){frame->function, frame->line});
 
 	label(ret_words->name, "", words.function ? words.function : "[unknown]", "");
 	if (frame->label) /* escaped already */

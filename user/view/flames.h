@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * flames.h - the rows of a flame graph as every format needs them: chosen, merged, in order, with their leading frames. Internal to the room.
+ * flames.h - the rows of a flame graph as every format needs them: chosen, merged, in order, with
+ * their leading frames. Internal to the room.
  */
 #ifndef GILSCOPE_VIEW_FLAMES_H
 #define GILSCOPE_VIEW_FLAMES_H
@@ -15,7 +16,8 @@
 /* Time of a thread in a state with a stack. */
 struct flame_row {
 	enum thread_state state;
-	bool by_holder; /* `state` is gil_wait, and not `thread` waited: others did while it held the GIL */
+	bool by_holder; /* `state` is gil_wait, and not `thread` waited: others did while it held
+			   the GIL */
 	const struct process *process;
 	const struct thread *thread; /* NULL: nobody certain held the GIL */
 	uint32_t stack;
@@ -23,9 +25,11 @@ struct flame_row {
 };
 
 /*
- * The rows of these states and directions: by state and direction, process, thread and stack, none twice. `ret_rows` is the caller's to free. 0 or -ENOMEM.
+ * The rows of these states and directions: by state and direction, process, thread and stack, none
+ * twice. `ret_rows` is the caller's to free. 0 or -ENOMEM.
  */
-int flame_rows(const struct report *report, const struct view_options *options, struct flame_row **ret_rows, size_t *ret_count);
+int flame_rows(const struct report *report, const struct view_options *options,
+	       struct flame_row **ret_rows, size_t *ret_count);
 /* How many of the rows at `rows` are of the first one's state and direction. */
 size_t flame_rows_alike(const struct flame_row *rows, size_t count);
 
@@ -47,8 +51,10 @@ struct flame_labels {
 	char process[FLAME_TEXT_MAX], thread[FLAME_TEXT_MAX], handler[FLAME_TEXT_MAX];
 };
 
-/* The frames of a row, outermost first; with `state` the last one is its kind. Returns how many. The labels are the caller's, and are escaped. */
-unsigned flame_frames(const struct report *report, const struct flame_row *row, bool state, struct flame_labels *labels,
+/* The frames of a row, outermost first; with `state` the last one is its kind. Returns how many.
+ * The labels are the caller's, and are escaped. */
+unsigned flame_frames(const struct report *report, const struct flame_row *row, bool state,
+		      struct flame_labels *labels,
 		      struct flame_frame frames[static FLAME_FRAMES_MAX]);
 
 /* What a frame is called and where it is, escaped. */
@@ -56,21 +62,25 @@ struct flame_words {
 	char name[FLAME_TEXT_MAX], file[FLAME_TEXT_MAX]; /* file "": it is a label only */
 	uint32_t line, defined;
 };
-void flame_words(const struct report *report, const struct flame_frame *frame, struct flame_words *ret_words);
+void flame_words(const struct report *report, const struct flame_frame *frame,
+		 struct flame_words *ret_words);
 
 /* Numbers frames, 0, 1, … in the order of their first appearance. */
 struct flame_index;
 struct flame_index *flame_index_new(void); /* NULL when memory is short */
 void flame_index_free(struct flame_index *index);
-/* The frame's number; `*ret_new` says that it is its first appearance. 0 or -ENOMEM. The label is copied. */
-int flame_index_add(struct flame_index *index, const struct flame_frame *frame, uint32_t *ret_number, bool *ret_new);
+/* The frame's number; `*ret_new` says that it is its first appearance. 0 or -ENOMEM. The label is
+ * copied. */
+int flame_index_add(struct flame_index *index, const struct flame_frame *frame,
+		    uint32_t *ret_number, bool *ret_new);
 uint32_t flame_index_count(const struct flame_index *index);
 /* The frame of a number below the count. */
 struct flame_frame flame_index_frame(const struct flame_index *index, uint32_t number);
 
-/* ── rows as a tree, for what is drawn (flame_tree.c) ── */
+/* ── rows as a tree, for what is drawn (flame_tree.c) ────────────────────── */
 
-/* Node 0 is the root and has no frame; every other one is a frame below its caller, which has a smaller number. */
+/* Node 0 is the root and has no frame; every other one is a frame below its caller, which has a
+ * smaller number. */
 struct flame_node {
 	uint32_t parent, frame; /* frame: its number in the index */
 	uint64_t self_ns, ns;	/* without and with what it called */
@@ -80,7 +90,8 @@ struct flame_tree {
 	uint32_t count;
 };
 /* The frames are added to `index`; `state` as for flame_frames(). 0 or -ENOMEM. */
-int flame_tree_make(const struct report *report, const struct flame_row *rows, size_t count, bool state, struct flame_index *index, struct flame_tree *ret_tree);
+int flame_tree_make(const struct report *report, const struct flame_row *rows, size_t count,
+		    bool state, struct flame_index *index, struct flame_tree *ret_tree);
 void flame_tree_done(struct flame_tree *tree);
 
 /* Whose recording it is: "uvicorn app:app · pid 4711 · python 3.11.2 · 10.0 s". Escaped. */
@@ -90,15 +101,19 @@ struct flame_title {
 void flame_title(const struct report *report, struct flame_title *ret_title);
 
 /*
- * The flame graph's page (flame_page.c; view/flame/assets/flame.js reads it) has a blob (assets.h) "head" of JSON:
+ * The flame graph's page (flame_page.c; view/flame/assets/flame.js reads it) has a blob (assets.h)
+ * "head" of JSON:
  *
- *   {"format": "gilscope.flame/1", "version": "…", "title": flame_title(), "processes": how many, "stacks": were any taken?, "notes": [view_flame_notes()],
- *    "graphs": [{"name": flame_row_kind(), "state": "gil_wait", "by": "waiter", "holder" or null, "evidence": "…", "ns": n, "blob": "graph-0" or null}],
- *    "frames": [[name, file, line, 1 if its file is the application's], …]}
+ *   {"format": "gilscope.flame/1", "version": "…", "title": flame_title(), "processes": how many,
+ * "stacks": were any taken?, "notes": [view_flame_notes()], "graphs": [{"name": flame_row_kind(),
+ * "state": "gil_wait", "by": "waiter", "holder" or null, "evidence": "…", "ns": n, "blob":
+ * "graph-0" or null}], "frames": [[name, file, line, 1 if its file is the application's], …]}
  *
- * A graph is there for every state and direction that was asked for; one without time has no blob. A blob of a graph is columns of varints (page.h) with the
- * nodes of its tree from number 1 on: count · how many nodes its caller lies before the one in front of it (0: that one; the root has number 0) · frame (place
- * in `frames`) · ns without what it called. Its leading frames are flame_frames()'s: the process, where there are several, the thread, and the handler.
+ * A graph is there for every state and direction that was asked for; one without time has no blob.
+ * A blob of a graph is columns of varints (page.h) with the nodes of its tree from number 1 on:
+ * count · how many nodes its caller lies before the one in front of it (0: that one; the root has
+ * number 0) · frame (place in `frames`) · ns without what it called. Its leading frames are
+ * flame_frames()'s: the process, where there are several, the thread, and the handler.
  */
 
 #endif

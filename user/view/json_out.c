@@ -44,7 +44,8 @@ json_t *json_text(const char *text)
 	json_t *value = json_string(text);
 	char escaped[4 * 1024 + 1];
 
-	return value ? value : json_string(escape_text(escaped, sizeof(escaped), text, strlen(text)));
+	return value ? value
+		     : json_string(escape_text(escaped, sizeof(escaped), text, strlen(text)));
 }
 
 json_t *json_text_or_null(const char *text)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * json_out.h - JSON that is written piece by piece, so that what grows with the findings needs no memory. Internal to the room.
+ * json_out.h - JSON that is written piece by piece, so that what grows with the findings needs no
+ * memory. Internal to the room.
  */
 #ifndef GILSCOPE_VIEW_JSON_OUT_H
 #define GILSCOPE_VIEW_JSON_OUT_H
@@ -19,7 +20,8 @@ struct json_out {
 
 /* Text as it stands. */
 void json_put(struct json_out *out, const char *text);
-/* Writes the value and gives it up. JSON_EMBED leaves the braces to the caller. NULL is a value that could not be made: -ENOMEM. */
+/* Writes the value and gives it up. JSON_EMBED leaves the braces to the caller. NULL is a value
+ * that could not be made: -ENOMEM. */
 void json_put_value(struct json_out *out, json_t *value, size_t flags);
 /* Opens element `index` of a list, on a line of its own. */
 void json_put_next(struct json_out *out, uint32_t index);
@@ -27,8 +29,8 @@ void json_put_next(struct json_out *out, uint32_t index);
 int json_out_finish(struct json_out *out);
 
 /*
- * Text of the target. JSON can say all of it (json_put_value() escapes what should not be seen raw) but for bytes that are not UTF-8: with such bytes
- * the text is escaped like everywhere else.
+ * Text of the target. JSON can say all of it (json_put_value() escapes what should not be seen raw)
+ * but for bytes that are not UTF-8: with such bytes the text is escaped like everywhere else.
  */
 json_t *json_text(const char *text);
 /* null for NULL. */
@@ -37,8 +39,10 @@ json_t *json_text_or_null(const char *text);
 json_t *json_words(const struct text *text);
 json_t *json_ns(uint64_t ns);
 
-/* A stall, and the recording as a whole without its processes, as the report says them: for views that show the same figures in another form. */
-json_t *json_stall(const struct report *report, const struct view_options *options, const struct stall *stall, const struct process *process);
+/* A stall, and the recording as a whole without its processes, as the report says them: for views
+ * that show the same figures in another form. */
+json_t *json_stall(const struct report *report, const struct view_options *options,
+		   const struct stall *stall, const struct process *process);
 json_t *json_recording(const struct report *report, const struct view_options *options);
 
 #endif

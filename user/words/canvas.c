@@ -82,7 +82,8 @@ void text_add_number_of(struct text *text, uint64_t count, const char *one, cons
 	text_add(text, NBSP "%s", count == 1 ? one : many);
 }
 
-/* One character: its code point and length. The bytes are valid UTF-8, for they come from escape_text() or from us. */
+/* One character: its code point and length. The bytes are valid UTF-8, for they come from
+ * escape_text() or from us. */
 static uint32_t character(const char *bytes, size_t *ret_length)
 {
 	const unsigned char *p = (const unsigned char *)bytes;
@@ -100,15 +101,18 @@ static uint32_t character(const char *bytes, size_t *ret_length)
 	return value;
 }
 
-/* wcwidth() needs a locale; the blocks that matter for names are few (Unicode, EastAsianWidth.txt). */
+/* wcwidth() needs a locale; the blocks that matter for names are few (Unicode, EastAsianWidth.txt).
+ */
 static unsigned character_width(uint32_t value)
 {
 	static const struct {
 		uint32_t first, last;
 		unsigned width;
 	} blocks[] = {
-		{0x0300, 0x036f, 0},   {0x200b, 0x200f, 0},   {0x20d0, 0x20ff, 0},     {0xfe00, 0xfe0f, 0},	{0x1100, 0x115f, 2},   {0x2e80, 0xa4cf, 2},
-		{0xac00, 0xd7a3, 2},   {0xf900, 0xfaff, 2},   {0xfe30, 0xfe6f, 2},     {0xff00, 0xff60, 2},	{0xffe0, 0xffe6, 2},   {0x1f300, 0x1f64f, 2},
+		{0x0300, 0x036f, 0},   {0x200b, 0x200f, 0},   {0x20d0, 0x20ff, 0},
+		{0xfe00, 0xfe0f, 0},   {0x1100, 0x115f, 2},   {0x2e80, 0xa4cf, 2},
+		{0xac00, 0xd7a3, 2},   {0xf900, 0xfaff, 2},   {0xfe30, 0xfe6f, 2},
+		{0xff00, 0xff60, 2},   {0xffe0, 0xffe6, 2},   {0x1f300, 0x1f64f, 2},
 		{0x1f680, 0x1f6ff, 2}, {0x1f900, 0x1f9ff, 2}, {0x20000, 0x3fffd, 2},
 	};
 
@@ -199,7 +203,8 @@ static void put_bytes(const struct canvas *canvas, const char *bytes, size_t len
 	}
 }
 
-void canvas_paragraph(const struct canvas *canvas, const char *first, unsigned indent, const struct text *text)
+void canvas_paragraph(const struct canvas *canvas, const char *first, unsigned indent,
+		      const struct text *text)
 {
 	const char *word = text->bytes;
 	unsigned column = indent;
@@ -247,7 +252,8 @@ void canvas_strong(const struct canvas *canvas, const char *bytes, unsigned colu
 	fputs(canvas->colour ? "\033[1m" : "", canvas->file);
 	put_bytes(canvas, bytes, strlen(bytes));
 	fputs(canvas->colour ? "\033[0m" : "", canvas->file);
-	canvas_cell(canvas, "", columns > text_width(bytes) ? columns - text_width(bytes) : 0, false);
+	canvas_cell(canvas, "", columns > text_width(bytes) ? columns - text_width(bytes) : 0,
+		    false);
 }
 
 void canvas_letter(const struct canvas *canvas, enum thread_state state, unsigned times)
@@ -262,7 +268,8 @@ void canvas_letter(const struct canvas *canvas, enum thread_state state, unsigne
 		fputs("\033[0m", canvas->file);
 }
 
-void canvas_bar(const struct canvas *canvas, const struct state_sums *sums, uint64_t whole, unsigned columns)
+void canvas_bar(const struct canvas *canvas, const struct state_sums *sums, uint64_t whole,
+		unsigned columns)
 {
 	uint64_t passed = 0;
 	unsigned drawn = 0;

@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * canvas.h - what the text view draws with: wrapped paragraphs, cells of a given width, bars of states. Internal to the room.
+ * canvas.h - what the text view draws with: wrapped paragraphs, cells of a given width, bars of
+ * states. Internal to the room.
  *
- * Widths are columns of a terminal. In texts a no-break space keeps a number and its unit on one line; it is printed as a blank.
+ * Widths are columns of a terminal. In texts a no-break space keeps a number and its unit on one
+ * line; it is printed as a blank.
  */
 #ifndef GILSCOPE_WORDS_CANVAS_H
 #define GILSCOPE_WORDS_CANVAS_H
@@ -41,23 +43,28 @@ void text_add_number_of(struct text *text, uint64_t count, const char *one, cons
 void text_add_name(struct text *text, const char *name, unsigned columns);
 /* The same with a name that is escaped already. */
 void text_add_cut(struct text *text, const char *escaped, unsigned columns);
-/* A path from the target, escaped, shortened from the left to at most `columns`, where there is a slash if that can be. */
+/* A path from the target, escaped, shortened from the left to at most `columns`, where there is a
+ * slash if that can be. */
 void text_add_path(struct text *text, const char *path, unsigned columns);
 
 /* Columns a text takes: two for East Asian wide characters, none for combining ones. */
 unsigned text_width(const char *bytes);
 
-/* Prints the text wrapped: the first line behind `first` (already as wide as `indent`), the others behind `indent` blanks. */
-void canvas_paragraph(const struct canvas *canvas, const char *first, unsigned indent, const struct text *text);
+/* Prints the text wrapped: the first line behind `first` (already as wide as `indent`), the others
+ * behind `indent` blanks. */
+void canvas_paragraph(const struct canvas *canvas, const char *first, unsigned indent,
+		      const struct text *text);
 void canvas_heading(const struct canvas *canvas, const struct text *text);
 /* Prints the text in `columns` columns, on the right when `right`. */
 void canvas_cell(const struct canvas *canvas, const char *bytes, unsigned columns, bool right);
 /* The same on the left, in bold type. */
 void canvas_strong(const struct canvas *canvas, const char *bytes, unsigned columns);
 /*
- * A bar of `columns` cells for `whole` ns: each state gets its share in its letter and colour, in the order of the enum; what is left over is blank.
+ * A bar of `columns` cells for `whole` ns: each state gets its share in its letter and colour, in
+ * the order of the enum; what is left over is blank.
  */
-void canvas_bar(const struct canvas *canvas, const struct state_sums *sums, uint64_t whole, unsigned columns);
+void canvas_bar(const struct canvas *canvas, const struct state_sums *sums, uint64_t whole,
+		unsigned columns);
 /* One letter of the bar's legend. */
 void canvas_letter(const struct canvas *canvas, enum thread_state state, unsigned times);
 

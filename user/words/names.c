@@ -5,18 +5,21 @@
 
 #include "base/duration.h"
 
-static const struct definition *definition_of(const struct report *report, enum definition_kind kind, uint32_t id)
+static const struct definition *definition_of(const struct report *report,
+					      enum definition_kind kind, uint32_t id)
 {
 	return report->names ? dictionary_find(report->names, kind, id) : NULL;
 }
 
 struct frame_words frame_words(const struct report *report, const struct stack_frame *frame)
 {
-	const struct definition *definition = definition_of(report, DEFINE_FUNCTION, frame->function);
+	const struct definition *definition = definition_of(report, DEFINE_FUNCTION,
+							    frame->function);
 
 	if (!definition)
 		return (struct frame_words){.file = ""};
-	return (struct frame_words){definition->function.name, definition->function.file, frame->line, definition->function.line};
+	return (struct frame_words){definition->function.name, definition->function.file,
+				    frame->line, definition->function.line};
 }
 
 const struct definition *stack_of(const struct report *report, uint32_t stack)
@@ -24,7 +27,8 @@ const struct definition *stack_of(const struct report *report, uint32_t stack)
 	return definition_of(report, DEFINE_STACK, stack);
 }
 
-const struct stack_frame *stack_innermost_of_application(const struct report *report, const struct definition *stack)
+const struct stack_frame *stack_innermost_of_application(const struct report *report,
+							 const struct definition *stack)
 {
 	for (uint32_t i = 0; stack && i < stack->stack.count; i++) {
 		struct frame_words words = frame_words(report, &stack->stack.frames[i]);
@@ -104,7 +108,8 @@ const char *command_of(const struct process_info *info)
 {
 	const char *command = without_directory(info->cmdline), *next = strchr(command, ' ');
 
-	if (!strncmp(command, "python", 6) && next && !strncmp(next, " -m ", 4) && next[4] && next[4] != ' ')
+	if (!strncmp(command, "python", 6) && next && !strncmp(next, " -m ", 4) && next[4] &&
+	    next[4] != ' ')
 		return next + 4;
 	if (!strncmp(command, "python", 6) && next && next[1] && next[1] != '-' && next[1] != ' ')
 		return without_directory(next + 1);

@@ -8,8 +8,10 @@
 #include "words/names.h"
 #include "words/palette.h"
 
-/* "blocked in clock_nanosleep", "waiting for the GIL, held by 'worker' (4712)": what `state` was, with the largest of what stands behind it. */
-static void add_doing(struct text *text, const struct report *report, const struct process *process, enum thread_state state, const struct breakdown *what)
+/* "blocked in clock_nanosleep", "waiting for the GIL, held by 'worker' (4712)": what `state` was,
+ * with the largest of what stands behind it. */
+static void add_doing(struct text *text, const struct report *report, const struct process *process,
+		      enum thread_state state, const struct breakdown *what)
 {
 	enum stop_kind kind;
 
@@ -25,8 +27,10 @@ static void add_doing(struct text *text, const struct report *report, const stru
 	}
 }
 
-/* ", in render (app.py:12), route; innermost dumps (…)"; where a thread waited for the GIL outside of any handler is of no interest. */
-static void add_place(struct text *text, const struct report *report, enum thread_state state, uint32_t stack, const struct handler *handler)
+/* ", in render (app.py:12), route; innermost dumps (…)"; where a thread waited for the GIL outside
+ * of any handler is of no interest. */
+static void add_place(struct text *text, const struct report *report, enum thread_state state,
+		      uint32_t stack, const struct handler *handler)
 {
 	size_t before = text->length;
 
@@ -47,7 +51,8 @@ static void add_place(struct text *text, const struct report *report, enum threa
 /* Evidence was missing for more than an instant. */
 static bool is_vague(const struct stall *stall)
 {
-	return !stall->whole && stall->what.states.ns[TS_UNKNOWN] >= (stall->end - stall->start) / 100;
+	return !stall->whole &&
+	       stall->what.states.ns[TS_UNKNOWN] >= (stall->end - stall->start) / 100;
 }
 
 /* "at least 1.23 s: mostly " */
@@ -55,10 +60,15 @@ static void add_length(struct text *text, const struct stall *stall, bool mostly
 {
 	text_add(text, "%s", is_vague(stall) ? "at least " : "");
 	text_add_duration(text, stall->end - stall->start);
-	text_add(text, ": %s", mostly || stall->what.states.ns[stall->cause] < (stall->end - stall->start) / 10 * 9 ? "mostly " : "");
+	text_add(text, ": %s",
+		 mostly || stall->what.states.ns[stall->cause] <
+					 (stall->end - stall->start) / 10 * 9
+			 ? "mostly "
+			 : "");
 }
 
-static void add_cause(struct text *text, const struct report *report, const struct process *process, const struct stall *stall)
+static void add_cause(struct text *text, const struct report *report, const struct process *process,
+		      const struct stall *stall)
 {
 	add_doing(text, report, process, stall->cause, &stall->what);
 	add_place(text, report, stall->cause, stall->stack, &stall->handler);
@@ -73,19 +83,24 @@ static uint32_t innermost_function(const struct report *report, uint32_t id)
 
 static bool same_handler(const struct ongoing *ongoing)
 {
-	return !ongoing->stack || ongoing->handler.frame.function == ongoing->stall.handler.frame.function;
+	return !ongoing->stack ||
+	       ongoing->handler.frame.function == ongoing->stall.handler.frame.function;
 }
 
 static bool same_place(const struct ongoing *ongoing)
 {
-	return same_handler(ongoing) && innermost_function(ongoing->report, ongoing->stack) == innermost_function(ongoing->report, ongoing->stall.stack);
+	return same_handler(ongoing) &&
+	       innermost_function(ongoing->report, ongoing->stack) ==
+		       innermost_function(ongoing->report, ongoing->stall.stack);
 }
 
 static bool is_elsewhere(const struct ongoing *ongoing)
 {
 	enum stop_kind kind;
 
-	return ongoing->state != ongoing->stall.cause || sysno_is_stop(ongoing->sysno) != breakdown_is_stopped(&ongoing->stall.what, &kind) || !same_handler(ongoing);
+	return ongoing->state != ongoing->stall.cause ||
+	       sysno_is_stop(ongoing->sysno) != breakdown_is_stopped(&ongoing->stall.what, &kind) ||
+	       !same_handler(ongoing);
 }
 
 /* What it is doing now, when that is another thing. */
@@ -93,7 +108,10 @@ static void add_now(struct text *text, const struct ongoing *ongoing)
 {
 	struct syscall_share syscall = {.sysno = ongoing->sysno};
 	struct blocker blocker = {.thread = ongoing->holder, .handler = ongoing->holder_handler};
-	struct breakdown what = {.syscalls = &syscall, .syscall_count = 1, .blockers = &blocker, .blocker_count = ongoing->holder != NULL};
+	struct breakdown what = {.syscalls = &syscall,
+				 .syscall_count = 1,
+				 .blockers = &blocker,
+				 .blocker_count = ongoing->holder != NULL};
 
 	if (sysno_is_stop(ongoing->sysno))
 		what.stop_ns[stop_kind_of(ongoing->sysno)] = 1;
@@ -103,12 +121,16 @@ static void add_now(struct text *text, const struct ongoing *ongoing)
 		add_place(text, ongoing->report, ongoing->state, ongoing->stack, &ongoing->handler);
 }
 
-/* "+3.420 s  the event loop of 'MainThread' (4711)": by the stall's begin, as the report lists it. */
-static void add_begin(struct text *text, const struct report *report, const struct loop *loop, const struct stall *stall)
+/* "+3.420 s  the event loop of 'MainThread' (4711)": by the stall's begin, as the report lists it.
+ */
+static void add_begin(struct text *text, const struct report *report, const struct loop *loop,
+		      const struct stall *stall)
 {
 	uint64_t after = stall->start - report->window.start;
 
-	text_add(text, "+%llu.%03llu" NBSP "s" NBSP " the event loop of ", (unsigned long long)(after / 1000000000), (unsigned long long)(after / 1000000 % 1000));
+	text_add(text, "+%llu.%03llu" NBSP "s" NBSP " the event loop of ",
+		 (unsigned long long)(after / 1000000000),
+		 (unsigned long long)(after / 1000000 % 1000));
 	text_add_thread(text, report, loop->thread);
 }
 
@@ -144,7 +166,8 @@ int print_ongoing(FILE *file, const struct ongoing *ongoing)
 	return show(file, &text);
 }
 
-int print_resumed(FILE *file, const struct report *report, const struct loop *loop, const struct stall *stall)
+int print_resumed(FILE *file, const struct report *report, const struct loop *loop,
+		  const struct stall *stall)
 {
 	struct text text = {0};
 

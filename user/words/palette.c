@@ -10,7 +10,8 @@ static const struct palette PALETTE[TS_COUNT] = {
 	[TS_BLOCKED] = {'B', 25, true, "#0072b2", "blocked in system calls"},
 	[TS_RUNNABLE] = {'R', 36, false, "#009e73", "waiting for a CPU"},
 	[TS_IDLE] = {'.', 252, false, "#d0d0d0", "idle in its own wait"},
-	[TS_UNKNOWN] = {'?', 240, true, "#585858", "in a state that is not known, because evidence is missing"},
+	[TS_UNKNOWN] = {'?', 240, true, "#585858",
+			"in a state that is not known, because evidence is missing"},
 };
 
 const struct palette *palette_of(enum thread_state state)

@@ -21,13 +21,15 @@ static int larger_first(const void *a, const void *b)
 
 	if (x->ns != y->ns)
 		return x->ns < y->ns ? 1 : -1;
-	return (x->handler.frame.function > y->handler.frame.function) - (x->handler.frame.function < y->handler.frame.function);
+	return (x->handler.frame.function > y->handler.frame.function) -
+	       (x->handler.frame.function < y->handler.frame.function);
 }
 
 static struct group *group_of(struct group *groups, uint32_t *count, const struct handler *handler)
 {
 	for (uint32_t i = 0; i < *count; i++)
-		if (groups[i].handler.role == handler->role && groups[i].handler.frame.function == handler->frame.function)
+		if (groups[i].handler.role == handler->role &&
+		    groups[i].handler.frame.function == handler->frame.function)
 			return &groups[i];
 	groups[*count] = (struct group){.handler = *handler};
 	return &groups[(*count)++];
@@ -45,8 +47,10 @@ static void add_group(struct text *text, const struct report *report, const stru
 	text_add_duration(text, group->longest_ns);
 }
 
-/* Only what the application ran: the loop itself always has something to do between its callbacks. Returns the parts in the groups. */
-static uint32_t group_parts(const struct stall *stall, struct group groups[static TURN_PARTS_MAX], uint32_t *ret_groups)
+/* Only what the application ran: the loop itself always has something to do between its callbacks.
+ * Returns the parts in the groups. */
+static uint32_t group_parts(const struct stall *stall, struct group groups[static TURN_PARTS_MAX],
+			    uint32_t *ret_groups)
 {
 	uint32_t parts = 0;
 
@@ -76,7 +80,8 @@ void text_add_parts(struct text *text, const struct report *report, const struct
 
 	if (parts < 2)
 		return;
-	text_add(text, "%s%u callbacks", stall->part_count == TURN_PARTS_MAX ? "at least " : "", parts);
+	text_add(text, "%s%u callbacks", stall->part_count == TURN_PARTS_MAX ? "at least " : "",
+		 parts);
 	if (resolution_ns) {
 		text_add(text, ", told apart to ");
 		text_add_duration(text, resolution_ns);

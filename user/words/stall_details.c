@@ -5,7 +5,7 @@
 #include "words/names.h"
 
 #define SHOWN_PARTS 3
-#define INDENT "      "
+#define INDENT	    "      "
 
 /* What is less than a hundredth of the stall explains nothing of it. */
 static bool matters(uint64_t ns, const struct stall *stall)
@@ -14,7 +14,8 @@ static bool matters(uint64_t ns, const struct stall *stall)
 }
 
 /* The states that matter, largest first, without `except` (TS_COUNT: with all). */
-void text_add_states(struct text *text, const struct state_sums *sums, const struct stall *stall, enum thread_state except)
+void text_add_states(struct text *text, const struct state_sums *sums, const struct stall *stall,
+		     enum thread_state except)
 {
 	bool used[TS_COUNT + 1] = {false};
 	size_t before = text->length;
@@ -24,12 +25,14 @@ void text_add_states(struct text *text, const struct state_sums *sums, const str
 		int next = -1;
 
 		for (int i = 0; i < TS_COUNT; i++)
-			if (!used[i] && matters(sums->ns[i], stall) && (next < 0 || sums->ns[i] > sums->ns[next]))
+			if (!used[i] && matters(sums->ns[i], stall) &&
+			    (next < 0 || sums->ns[i] > sums->ns[next]))
 				next = i;
 		if (next < 0)
 			return;
 		used[next] = true;
-		text_add(text, "%s%s" NBSP, text->length > before ? ", " : "", thread_state_name((enum thread_state)next));
+		text_add(text, "%s%s" NBSP, text->length > before ? ", " : "",
+			 thread_state_name((enum thread_state)next));
 		text_add_duration(text, sums->ns[next]);
 	}
 }
@@ -48,20 +51,23 @@ static bool has_function(const struct definition *stack, uint32_t function)
 	return false;
 }
 
-void text_add_innermost(struct text *text, const struct report *report, uint32_t id, const struct handler *handler)
+void text_add_innermost(struct text *text, const struct report *report, uint32_t id,
+			const struct handler *handler)
 {
 	const struct definition *stack = stack_of(report, id);
 	const struct stack_frame *frame = stack ? &stack->stack.frames[0] : NULL;
 
 	if (!frame)
 		return;
-	if (handler->role != HANDLER_NONE && (frame->function == handler->frame.function || !has_function(stack, handler->frame.function)))
+	if (handler->role != HANDLER_NONE && (frame->function == handler->frame.function ||
+					      !has_function(stack, handler->frame.function)))
 		return;
 	text_add(text, handler->role != HANDLER_NONE ? "; innermost " : "in ");
 	text_add_frame(text, report, frame);
 }
 
-/* What the loop's own thread was at: "in render (app.py:12), route, of task 'Task-7'; innermost dumps (…)". */
+/* What the loop's own thread was at: "in render (app.py:12), route, of task 'Task-7'; innermost
+ * dumps (…)". */
 static void add_own(struct text *text, const struct report *report, const struct stall *stall)
 {
 	const char *task = task_of(report, &stall->what, stall->stack);
@@ -92,12 +98,15 @@ static void add_garbage(struct text *text, const struct stall *stall)
 	text_add(text, " of it%s", what->gc_sampled ? " (by samples)" : "");
 }
 
-static void add_blockers(struct text *text, const struct report *report, const struct breakdown *what, const struct stall *stall)
+static void add_blockers(struct text *text, const struct report *report,
+			 const struct breakdown *what, const struct stall *stall)
 {
 	enum stop_kind kind;
 	uint32_t i;
 
-	for (i = 0; i < what->blocker_count && i < SHOWN_PARTS && matters(state_sums_total(&what->blockers[i].states), stall); i++) {
+	for (i = 0; i < what->blocker_count && i < SHOWN_PARTS &&
+		    matters(state_sums_total(&what->blockers[i].states), stall);
+	     i++) {
 		const struct blocker *blocker = &what->blockers[i];
 
 		text_add(text, i ? "; " : "GIL held by ");
@@ -114,17 +123,22 @@ static void add_blockers(struct text *text, const struct report *report, const s
 			text_add(text, ", garbage collection ");
 			text_add_duration(text, blocker->gc_ns);
 		}
-		text_add_innermost(text, report, stack_share_largest(blocker->stacks, blocker->stack_count), &blocker->handler);
+		text_add_innermost(text, report,
+				   stack_share_largest(blocker->stacks, blocker->stack_count),
+				   &blocker->handler);
 	}
 	if (i)
 		add_more(text, what->blocker_count - i);
 }
 
-static void add_syscalls(struct text *text, const struct process *process, const struct breakdown *what, const struct stall *stall)
+static void add_syscalls(struct text *text, const struct process *process,
+			 const struct breakdown *what, const struct stall *stall)
 {
 	uint32_t i, shown = 0, stops = 0;
 
-	for (i = 0; i < what->syscall_count && shown < SHOWN_PARTS && matters(what->syscalls[i].ns, stall); i++) {
+	for (i = 0;
+	     i < what->syscall_count && shown < SHOWN_PARTS && matters(what->syscalls[i].ns, stall);
+	     i++) {
 		if (sysno_is_stop(what->syscalls[i].sysno)) { /* add_stops() */
 			stops++;
 			continue;
@@ -148,11 +162,14 @@ static void add_stops(struct text *text, const struct breakdown *what, const str
 		}
 }
 
-static void add_occupants(struct text *text, const struct process *process, const struct breakdown *what, const struct stall *stall)
+static void add_occupants(struct text *text, const struct process *process,
+			  const struct breakdown *what, const struct stall *stall)
 {
 	uint32_t i;
 
-	for (i = 0; i < what->preempted_by_count && i < SHOWN_PARTS && matters(what->preempted_by[i].ns, stall); i++) {
+	for (i = 0; i < what->preempted_by_count && i < SHOWN_PARTS &&
+		    matters(what->preempted_by[i].ns, stall);
+	     i++) {
 		if (i)
 			text_add(text, ", ");
 		else
@@ -178,7 +195,8 @@ static void show_detail(const struct canvas *canvas, struct text *text)
 }
 
 /* A whole stack, innermost frame first. */
-static void show_stack(const struct canvas *canvas, const struct report *report, uint32_t id, const char *whose)
+static void show_stack(const struct canvas *canvas, const struct report *report, uint32_t id,
+		       const char *whose)
 {
 	const struct definition *stack = stack_of(report, id);
 	struct text text = {0};
@@ -198,8 +216,8 @@ static void show_stack(const struct canvas *canvas, const struct report *report,
 	}
 }
 
-void canvas_stall_details(const struct canvas *canvas, const struct report *report, const struct process *process,
-			const struct stall *stall)
+void canvas_stall_details(const struct canvas *canvas, const struct report *report,
+			  const struct process *process, const struct stall *stall)
 {
 	struct text text = {0};
 
@@ -219,9 +237,13 @@ void canvas_stall_details(const struct canvas *canvas, const struct report *repo
 	show_detail(canvas, &text);
 }
 
-void canvas_stall_stacks(const struct canvas *canvas, const struct report *report, const struct stall *stall)
+void canvas_stall_stacks(const struct canvas *canvas, const struct report *report,
+			 const struct stall *stall)
 {
 	show_stack(canvas, report, stall->stack, "");
 	for (uint32_t i = 0; i < stall->what.blocker_count && i < SHOWN_PARTS; i++)
-		show_stack(canvas, report, stack_share_largest(stall->what.blockers[i].stacks, stall->what.blockers[i].stack_count), " of the GIL's holder");
+		show_stack(canvas, report,
+			   stack_share_largest(stall->what.blockers[i].stacks,
+					       stall->what.blockers[i].stack_count),
+			   " of the GIL's holder");
 }

@@ -6,9 +6,9 @@
 #include "base/sysname.h"
 #include "words/names.h"
 
-#define THREAD_COLUMNS 64
+#define THREAD_COLUMNS	 64
 #define FUNCTION_COLUMNS 48
-#define PATH_COLUMNS 26
+#define PATH_COLUMNS	 26
 
 /* Linux cuts a thread's name to 15 bytes; from 3.14 on Python tells it its own. */
 static bool is_same_name(const char *python, const char *comm)
@@ -41,7 +41,8 @@ void text_add_thread(struct text *text, const struct report *report, const struc
 	text_add(text, "%u)", thread->tid);
 }
 
-void text_add_thread_name(struct text *text, const struct report *report, const struct thread *thread, unsigned columns, bool both)
+void text_add_thread_name(struct text *text, const struct report *report,
+			  const struct thread *thread, unsigned columns, bool both)
 {
 	const char *name = thread_name(report, thread);
 
@@ -52,7 +53,8 @@ void text_add_thread_name(struct text *text, const struct report *report, const 
 	}
 }
 
-void text_add_place(struct text *text, const struct report *report, const struct stack_frame *frame, unsigned columns)
+void text_add_place(struct text *text, const struct report *report, const struct stack_frame *frame,
+		    unsigned columns)
 {
 	struct frame_words words = frame_words(report, frame);
 	char line[16] = "";
@@ -63,7 +65,8 @@ void text_add_place(struct text *text, const struct report *report, const struct
 	text_add(text, "%s", line);
 }
 
-void text_add_function(struct text *text, const struct report *report, const struct stack_frame *frame, unsigned columns)
+void text_add_function(struct text *text, const struct report *report,
+		       const struct stack_frame *frame, unsigned columns)
 {
 	struct frame_words words = frame_words(report, frame);
 
@@ -136,7 +139,8 @@ void text_add_syscall(struct text *text, const struct process *process, int32_t 
 		text_add(text, "system call %d", sysno);
 }
 
-void text_add_occupant(struct text *text, const struct process *process, const struct cpu_share *share)
+void text_add_occupant(struct text *text, const struct process *process,
+		       const struct cpu_share *share)
 {
 	if (!share->tid) {
 		text_add(text, "nobody");
@@ -153,5 +157,6 @@ void text_add_occupant(struct text *text, const struct process *process, const s
 
 uint64_t text_window_ns(const struct report *report)
 {
-	return report->window.end > report->window.start ? report->window.end - report->window.start : 1;
+	return report->window.end > report->window.start ? report->window.end - report->window.start
+							 : 1;
 }

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
 """Starlette, FastAPI and bare applications under uvicorn."""
+
 import contextlib
 import http.client
 import socket
@@ -11,6 +12,7 @@ from recorder import here, helper
 def serve(app, loop, *requests, **config):
     """Runs the application in this thread until the requests are answered."""
     import uvicorn
+
     sock = socket.socket()
     sock.bind(("127.0.0.1", 0))
     sock.listen()
@@ -19,9 +21,15 @@ def serve(app, loop, *requests, **config):
     def ask():
         for request in requests:
             connection = http.client.HTTPConnection(*sock.getsockname(), timeout=20)
-            websocket = {"Connection": "Upgrade", "Upgrade": "websocket", "Sec-WebSocket-Key": "MDEyMzQ1Njc4OTAxMjM0NQ==",
-                         "Sec-WebSocket-Version": "13"}
-            connection.request("GET", request, headers=websocket if request.startswith("/websocket") else {})
+            websocket = {
+                "Connection": "Upgrade",
+                "Upgrade": "websocket",
+                "Sec-WebSocket-Key": "MDEyMzQ1Njc4OTAxMjM0NQ==",
+                "Sec-WebSocket-Version": "13",
+            }
+            connection.request(
+                "GET", request, headers=websocket if request.startswith("/websocket") else {}
+            )
             connection.getresponse().read(1 if request.startswith("/websocket") else None)
             connection.close()
         server.should_exit = True
@@ -51,6 +59,7 @@ class OuterMiddleware(PureMiddleware):
 def wsgi_mount():
     """Starlette's own adapter, where it still has one."""
     from starlette.routing import Mount
+
     try:
         from starlette.middleware.wsgi import WSGIMiddleware
     except ImportError:
@@ -134,14 +143,42 @@ def starlette_app():
         yield
         helper("task", "lifespan", "lifespan_end")
 
-    return Starlette(routes=[Route("/async", async_route), Route("/sync", sync_route), Route("/decorated", decorated_route),
-                             Route("/class", Endpoint), Route("/stream", stream_route), Route("/failing", failing), Mount("/raw", raw),
-                             WebSocketRoute("/websocket", websocket_route), WebSocketRoute("/websocket-class", SocketEndpoint), *wsgi_mount()],
-                     middleware=[Middleware(OuterMiddleware), Middleware(PureMiddleware), Middleware(Dispatched), Middleware(PureMiddleware)],
-                     exception_handlers={ValueError: handle_error}, lifespan=lifespan)
+    return Starlette(
+        routes=[
+            Route("/async", async_route),
+            Route("/sync", sync_route),
+            Route("/decorated", decorated_route),
+            Route("/class", Endpoint),
+            Route("/stream", stream_route),
+            Route("/failing", failing),
+            Mount("/raw", raw),
+            WebSocketRoute("/websocket", websocket_route),
+            WebSocketRoute("/websocket-class", SocketEndpoint),
+            *wsgi_mount(),
+        ],
+        middleware=[
+            Middleware(OuterMiddleware),
+            Middleware(PureMiddleware),
+            Middleware(Dispatched),
+            Middleware(PureMiddleware),
+        ],
+        exception_handlers={ValueError: handle_error},
+        lifespan=lifespan,
+    )
 
 
-STARLETTE_REQUESTS = "/async", "/sync", "/decorated", "/class", "/stream", "/failing", "/raw/x", "/websocket", "/websocket-class", "/wsgi/x"
+STARLETTE_REQUESTS = (
+    "/async",
+    "/sync",
+    "/decorated",
+    "/class",
+    "/stream",
+    "/failing",
+    "/raw/x",
+    "/websocket",
+    "/websocket-class",
+    "/wsgi/x",
+)
 FASTAPI_REQUESTS = "/async", "/sync", "/failing", "/broken", "/websocket"
 
 
@@ -183,8 +220,14 @@ def fastapi_app():
         helper("background", "background")
 
     @app.get("/async")
-    async def async_route(tasks: BackgroundTasks, a=Depends(nested_dependency), b=Depends(sync_dependency), c=Depends(yielding),
-                          d=Depends(sync_yielding), e=Depends(Callable())):
+    async def async_route(
+        tasks: BackgroundTasks,
+        a=Depends(nested_dependency),
+        b=Depends(sync_dependency),
+        c=Depends(yielding),
+        d=Depends(sync_yielding),
+        e=Depends(Callable()),
+    ):
         tasks.add_task(background)
         tasks.add_task(sync_background)
         helper("route", "async_route")
@@ -228,6 +271,7 @@ def fastapi_app():
         return await call_next(request)
 
     if hasattr(app, "on_event"):
+
         @app.on_event("startup")
         async def startup():
             helper("task", "startup")
@@ -235,6 +279,7 @@ def fastapi_app():
         @app.on_event("shutdown")
         def shutdown():
             helper("task", "shutdown")
+
     return app
 
 

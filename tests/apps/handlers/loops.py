@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
 """Threads, executors, and what a bare event loop runs."""
+
 import asyncio
 import concurrent.futures
 import functools
@@ -29,8 +30,12 @@ def in_executor():
 
 
 def threads():
-    for thread in (Subclassed(), threading.Thread(target=thread_target), threading.Timer(0, timer_function),
-                   threading.Thread(target=functools.partial(thread_target))):
+    for thread in (
+        Subclassed(),
+        threading.Thread(target=thread_target),
+        threading.Timer(0, timer_function),
+        threading.Thread(target=functools.partial(thread_target)),
+    ):
         thread.start()
         thread.join()
     with concurrent.futures.ThreadPoolExecutor(1) as pool:

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
 """Flask, Django and aiohttp, and WSGI servers."""
+
 import asyncio
 import http.client
 import os
@@ -16,6 +17,7 @@ from recorder import here, helper
 def flask_app():
     import flask
     import flask.views
+
     app = flask.Flask("app")
 
     @app.before_request
@@ -111,10 +113,17 @@ def django_views():
 
     class AsyncClassView(View):
         async def get(self, request):
-            helper("route" if recorder.suite == "django-asgi" else "task", "get", "async_class_view")
+            helper(
+                "route" if recorder.suite == "django-asgi" else "task", "get", "async_class_view"
+            )
             return HttpResponse("")
 
-    return [url("async", async_view), url("sync", sync_view), url("class", ClassView.as_view()), url("async-class", AsyncClassView.as_view())]
+    return [
+        url("async", async_view),
+        url("sync", sync_view),
+        url("class", ClassView.as_view()),
+        url("async-class", AsyncClassView.as_view()),
+    ]
 
 
 DJANGO_REQUESTS = "/async", "/sync", "/class", "/async-class"
@@ -124,6 +133,7 @@ def django_sync_middleware(get_response):
     def middleware(request):
         helper("middleware", "middleware", "sync_middleware")
         return get_response(request)
+
     return middleware
 
 
@@ -141,6 +151,7 @@ def django_setup():
         async def middleware(request):
             helper("middleware", "middleware", "async_middleware")
             return await get_response(request)
+
         return middleware
 
     class Mixed(MiddlewareMixin):
@@ -148,11 +159,22 @@ def django_setup():
             helper("middleware", "process_request")
 
     module = types.ModuleType("django_app")
-    module.both, module.Mixed, module.sync, module.urlpatterns = both, Mixed, django_sync_middleware, []
+    module.both, module.Mixed, module.sync, module.urlpatterns = (
+        both,
+        Mixed,
+        django_sync_middleware,
+        [],
+    )
     sys.modules["django_app"] = module
-    settings.configure(ALLOWED_HOSTS=["*"], ROOT_URLCONF="django_app", SECRET_KEY="x", LOGGING_CONFIG=None,
-                       MIDDLEWARE=["django_app.both", "django_app.Mixed", "django_app.sync", "django_app.both"])
+    settings.configure(
+        ALLOWED_HOSTS=["*"],
+        ROOT_URLCONF="django_app",
+        SECRET_KEY="x",
+        LOGGING_CONFIG=None,
+        MIDDLEWARE=["django_app.both", "django_app.Mixed", "django_app.sync", "django_app.both"],
+    )
     import django
+
     django.setup()
     module.urlpatterns += django_views()
 
@@ -196,12 +218,15 @@ def aiohttp_middlewares():
 
 async def aiohttp_serve(app):
     from aiohttp import web
+
     runner = web.AppRunner(app)
     await runner.setup()
     sock = socket.socket()
     sock.bind(("127.0.0.1", 0))
     await web.SockSite(runner, sock).start()
-    await asyncio.get_running_loop().run_in_executor(None, ask, sock.getsockname(), ("/handler", "/class"))
+    await asyncio.get_running_loop().run_in_executor(
+        None, ask, sock.getsockname(), ("/handler", "/class")
+    )
     await runner.cleanup()
 
 

@@ -1,11 +1,16 @@
 # SPDX-License-Identifier: MIT
 """Writes down who called."""
+
 import importlib.metadata
 import os
 import sys
 import threading
 
-PATHS = [(os.path.dirname(os.path.abspath(__file__)), "/srv/app"), (sys.prefix, "/srv/venv"), (sys.base_prefix, "/usr/local")]
+PATHS = [
+    (os.path.dirname(os.path.abspath(__file__)), "/srv/app"),
+    (sys.prefix, "/srv/venv"),
+    (sys.base_prefix, "/usr/local"),
+]
 if sys.prefix == sys.base_prefix:
     PATHS = PATHS[:1]
 PACKAGES = "fastapi starlette uvicorn uvloop anyio aiohttp django flask werkzeug gunicorn a2wsgi asgiref".split()
@@ -21,7 +26,7 @@ suite = ""  # what runs now
 def path(file):
     for real, common in PATHS:
         if file.startswith(real + "/"):
-            return common + file[len(real):]
+            return common + file[len(real) :]
     return file
 
 

@@ -61,7 +61,8 @@ static void percentiles_are_never_too_low_and_at_most_a_64th_too_high(void **sta
 		assert_int_equal(dist.sum_ns, sum);
 		assert_int_equal(dist.max_ns, values[count - 1]);
 		for (size_t i = 0; i < sizeof(shares) / sizeof(shares[0]); i++) {
-			uint64_t truth = true_percentile(values, count, shares[i]), found = dist_percentile(&dist, shares[i]);
+			uint64_t truth = true_percentile(values, count, shares[i]),
+				 found = dist_percentile(&dist, shares[i]);
 
 			assert_true(found >= truth);
 			assert_true(found - truth <= truth / 64);
@@ -110,7 +111,8 @@ static void growths_add_up_to_what_came_meanwhile(void **state)
 
 		for (int part = 0; part < 3; part++) {
 			for (uint64_t i = next_random(&random) % 100; i > 0; i--) {
-				uint64_t ns = next_random(&random) >> (20 + next_random(&random) % 40);
+				uint64_t ns = next_random(&random) >>
+					      (20 + next_random(&random) % 40);
 
 				assert_int_equal(dist_add(&all, ns), 0);
 				assert_int_equal(dist_add(&meanwhile, ns), 0);
@@ -123,7 +125,8 @@ static void growths_add_up_to_what_came_meanwhile(void **state)
 		assert_int_equal(sum.count, meanwhile.count);
 		assert_int_equal(sum.sum_ns, meanwhile.sum_ns);
 		for (int share = 0; share <= 100; share++)
-			assert_int_equal(dist_percentile(&sum, share / 100.0), dist_percentile(&meanwhile, share / 100.0));
+			assert_int_equal(dist_percentile(&sum, share / 100.0),
+					 dist_percentile(&meanwhile, share / 100.0));
 		dist_done(&sum);
 		dist_done(&meanwhile);
 	}

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The fold against hand-made calls of the model. The world below is one of fixed objects that stands in for the model's, so every order of calls can
- * be made, also those that the model would rarely produce.
+ * The fold against hand-made calls of the model. The world below is one of fixed objects that
+ * stands in for the model's, so every order of calls can be made, also those that the model would
+ * rarely produce.
  */
 #include <stdarg.h>
 #include <stddef.h>
@@ -33,7 +34,8 @@ struct process *world_next_process(const struct world *world, uint32_t *position
 
 struct thread *world_next_thread(const struct world *world, uint32_t *position)
 {
-	static struct thread *const threads[] = {&loop_thread, &worker, &second_worker, &stranger, NULL};
+	static struct thread *const threads[] = {&loop_thread, &worker, &second_worker, &stranger,
+						 NULL};
 
 	return threads[(*position)++];
 }
@@ -60,9 +62,16 @@ static int setup(void **state)
 	process = (struct process){.info = {.pid = 10}};
 	gil = (struct gil){.process = &process};
 	other_gil = (struct gil){.process = &process, .index = 1};
-	loop_thread = (struct thread){.process = &process, .tid = 10, .python = true, .gil = &gil, .loop = &loop, .cpu = CPU_NONE};
-	worker = (struct thread){.process = &process, .tid = 11, .python = true, .gil = &gil, .cpu = CPU_NONE};
-	second_worker = (struct thread){.process = &process, .tid = 12, .python = true, .gil = &gil, .cpu = CPU_NONE};
+	loop_thread = (struct thread){.process = &process,
+				      .tid = 10,
+				      .python = true,
+				      .gil = &gil,
+				      .loop = &loop,
+				      .cpu = CPU_NONE};
+	worker = (struct thread){
+		.process = &process, .tid = 11, .python = true, .gil = &gil, .cpu = CPU_NONE};
+	second_worker = (struct thread){
+		.process = &process, .tid = 12, .python = true, .gil = &gil, .cpu = CPU_NONE};
 	stranger = (struct thread){.process = &process, .tid = 13, .cpu = CPU_NONE};
 	loop = (struct loop){.thread = &loop_thread, .epfd = 3};
 	window = (struct world_window){.start = 0, .end = 1000 * MS};
@@ -79,7 +88,8 @@ static int teardown(void **state)
 	return 0;
 }
 
-/* When each thread's open interval began, by tid. As in the model, ts_state is that of the state: cutting an interval leaves it alone. */
+/* When each thread's open interval began, by tid. As in the model, ts_state is that of the state:
+ * cutting an interval leaves it alone. */
 static uint64_t opened[100];
 
 static void set_waiting(struct thread *thread, bool waits)
@@ -116,9 +126,15 @@ static void enter(struct thread *thread, enum thread_state state, uint64_t ts)
 
 static void told(struct thread *thread, enum thread_state state, uint64_t start, uint64_t end)
 {
-	struct interval interval = {.thread = thread, .state = state, .start = start, .end = end, .sysno = SYSNO_NONE, .cpu = CPU_NONE};
+	struct interval interval = {.thread = thread,
+				    .state = state,
+				    .start = start,
+				    .end = end,
+				    .sysno = SYSNO_NONE,
+				    .cpu = CPU_NONE};
 
-	if (thread_state_holds(state) || state == TS_GIL_WAIT || (thread->gil && thread->gil->holder == thread))
+	if (thread_state_holds(state) || state == TS_GIL_WAIT ||
+	    (thread->gil && thread->gil->holder == thread))
 		interval.gil = thread->gil;
 	interval.in_turn = thread->loop && thread->loop->in_turn;
 	sink.interval(sink.ctx, &interval);
@@ -141,7 +157,11 @@ static void turn_begins(uint64_t ts)
 
 static void turn_ends(uint64_t ts, bool whole, bool ongoing)
 {
-	struct turn turn = {.loop = &loop, .start = loop.ts_turn, .end = ts, .whole = whole, .ongoing = ongoing};
+	struct turn turn = {.loop = &loop,
+			    .start = loop.ts_turn,
+			    .end = ts,
+			    .whole = whole,
+			    .ongoing = ongoing};
 
 	loop.in_turn = false;
 	sink.turn(sink.ctx, &turn);
@@ -156,7 +176,8 @@ static const struct report *report(void)
 		for (uint32_t n = 0; n < found->processes[0].loops[i].stall_count; n++) {
 			const struct stall *stall = &found->processes[0].loops[i].stalls[n];
 
-			assert_int_equal(state_sums_total(&stall->what.states), stall->end - stall->start);
+			assert_int_equal(state_sums_total(&stall->what.states),
+					 stall->end - stall->start);
 		}
 	return found;
 }
@@ -221,7 +242,7 @@ static void cutting_intervals_changes_no_blame(void **state)
 	change(&worker, TS_PYTHON, 30 * MS); /* both are cut */
 	change(&loop_thread, TS_GIL_WAIT, 30 * MS);
 	change(&loop_thread, TS_GIL_WAIT, 35 * MS); /* only the wait is cut */
-	change(&worker, TS_PYTHON, 50 * MS); /* only the holder's interval is cut */
+	change(&worker, TS_PYTHON, 50 * MS);	    /* only the holder's interval is cut */
 	change(&worker, TS_NATIVE, 70 * MS);
 	change(&loop_thread, TS_PYTHON, 70 * MS);
 	change(&loop_thread, TS_IDLE, 71 * MS);
@@ -276,11 +297,25 @@ static void occupants_of_the_cpu_are_named_while_the_loop_was_ready(void **state
 		{.cpu = 3, .tid = 77, .pid = 77, .start = 0, .end = 40 * MS}, /* another CPU */
 		{.cpu = 2, .tid = 99, .pid = 98, .start = 0, .end = 40 * MS},
 		{.cpu = 2, .tid = 0, .pid = 0, .start = 40 * MS, .end = 45 * MS},
-		{.cpu = 2, .tid = 97, .pid = 98, .start = 45 * MS, .end = 60 * MS}, /* another thread of the same neighbour */
-		{.cpu = 2, .tid = 55, .pid = 55, .start = 50 * MS, .end = 60 * MS}, /* a second one at the same time is not believed */
+		{.cpu = 2,
+		 .tid = 97,
+		 .pid = 98,
+		 .start = 45 * MS,
+		 .end = 60 * MS}, /* another thread of the same neighbour */
+		{.cpu = 2,
+		 .tid = 55,
+		 .pid = 55,
+		 .start = 50 * MS,
+		 .end = 60 * MS}, /* a second one at the same time is not believed */
 	};
 	struct interval ready = {
-		.thread = &loop_thread, .state = TS_RUNNABLE, .start = 10 * MS, .end = 60 * MS, .cpu = 2, .throttled = true, .in_turn = true,
+		.thread = &loop_thread,
+		.state = TS_RUNNABLE,
+		.start = 10 * MS,
+		.end = 60 * MS,
+		.cpu = 2,
+		.throttled = true,
+		.in_turn = true,
 	};
 	const struct breakdown *what;
 
@@ -313,7 +348,8 @@ static void system_calls_add_up_by_number_and_stay_bounded(void **state)
 
 	turn_begins(0);
 	for (int i = 0; i < 1000; i++, ts += MS) {
-		struct interval asleep = {.thread = &loop_thread, .start = ts, .end = ts + MS, .in_turn = true};
+		struct interval asleep = {
+			.thread = &loop_thread, .start = ts, .end = ts + MS, .in_turn = true};
 
 		asleep.state = i % 2 ? TS_BLOCKED : TS_HELD_BLOCKED;
 		asleep.sysno = i < 300 ? 7 : i;
@@ -373,9 +409,16 @@ static void a_stall_is_reported_while_it_lasts_and_once_when_it_is_over(void **s
 
 static void holds_and_waits_are_counted_and_only_whole_ones_are_measured(void **state)
 {
-	struct hold hold = {.gil = &gil, .thread = &worker, .start = 0, .end = 10 * MS, .whole = true, .requested = true, .handoff = true};
+	struct hold hold = {.gil = &gil,
+			    .thread = &worker,
+			    .start = 0,
+			    .end = 10 * MS,
+			    .whole = true,
+			    .requested = true,
+			    .handoff = true};
 	struct hold half = {.gil = &gil, .thread = &worker, .start = 20 * MS, .end = 50 * MS};
-	struct gil_wait wait = {.gil = &gil, .thread = &second_worker, .start = 0, .end = 9 * MS, .whole = true};
+	struct gil_wait wait = {
+		.gil = &gil, .thread = &second_worker, .start = 0, .end = 9 * MS, .whole = true};
 	struct contention contention = {.gil = &gil, .start = 0, .end = 9 * MS};
 	const struct process_report *found;
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* What a live view shows is what came to the reports: sums of disjoint stretches of time, whatever comes and goes. */
+/* What a live view shows is what came to the reports: sums of disjoint stretches of time, whatever
+ * comes and goes. */
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -10,13 +11,14 @@
 
 #include "analysis/live/live.h"
 
-#define MS UINT64_C(1000000)
-#define STEP_MS 500
-#define THREADS 6
-#define HANDLERS 5
+#define MS	  UINT64_C(1000000)
+#define STEP_MS	  500
+#define THREADS	  6
+#define HANDLERS  5
 #define STEPS_MAX 400
 
-/* A report made by hand, of a run that is remembered step by step: sums[n] is what had come when step n ended. */
+/* A report made by hand, of a run that is remembered step by step: sums[n] is what had come when
+ * step n ended. */
 struct history {
 	struct report report;
 	struct process process;
@@ -58,16 +60,25 @@ static int setup(void **state)
 	run->loop.thread = &run->threads[0];
 	run->gil.process = &run->process;
 	for (uint32_t i = 0; i < THREADS; i++) {
-		run->threads[i] = (struct thread){.process = &run->process, .tid = 100 + i, .index = i, .python = true};
+		run->threads[i] = (struct thread){
+			.process = &run->process, .tid = 100 + i, .index = i, .python = true};
 		run->thread_reports[i].thread = &run->threads[i];
 	}
 	for (uint32_t i = 0; i < HANDLERS; i++)
-		run->blame[i].handler = (struct handler){.role = HANDLER_ROUTE, .frame = {i + 1, 1}};
+		run->blame[i].handler = (struct handler){.role = HANDLER_ROUTE,
+							 .frame = {i + 1, 1}};
 	run->gil_report.gil = &run->gil;
 	run->loop_report = (struct loop_report){.loop = &run->loop, .stalls = run->stalls};
-	run->process_report = (struct process_report){.process = &run->process, .gils = &run->gil_report, .gil_count = 1, .threads = run->thread_reports,
-						      .loops = &run->loop_report, .loop_count = 1};
-	run->report = (struct report){.processes = &run->process_report, .process_count = 1, .blame = run->blame, .stall_ns = 50 * MS,
+	run->process_report = (struct process_report){.process = &run->process,
+						      .gils = &run->gil_report,
+						      .gil_count = 1,
+						      .threads = run->thread_reports,
+						      .loops = &run->loop_report,
+						      .loop_count = 1};
+	run->report = (struct report){.processes = &run->process_report,
+				      .process_count = 1,
+				      .blame = run->blame,
+				      .stall_ns = 50 * MS,
 				      .window = {.start = 1000 * MS, .end = 1000 * MS}};
 	run->sums[0].end = 1000 * MS;
 	*state = run;
@@ -87,7 +98,8 @@ static int teardown(void **state)
 /* Threads appear one after the other; half of them stop to do anything later. */
 static void advance_threads(struct history *run)
 {
-	run->process_report.thread_count = run->steps / 7 + 1 < THREADS ? run->steps / 7 + 1 : THREADS;
+	run->process_report.thread_count = run->steps / 7 + 1 < THREADS ? run->steps / 7 + 1
+									: THREADS;
 	for (uint32_t i = 0; i < run->process_report.thread_count; i++) {
 		struct thread_report *thread = &run->thread_reports[i];
 
@@ -118,8 +130,13 @@ static void advance_loop(struct history *run)
 		uint64_t end = run->report.window.end - next_random(run, 100 * MS);
 
 		run->stalls[run->loop_report.stall_count++] = (struct stall){
-			.start = end - 60 * MS, .end = end, .whole = true, .cause = TS_PYTHON, .what.states.ns[TS_PYTHON] = 60 * MS,
-			.culprit = {.role = HANDLER_ROUTE, .frame = {1 + (uint32_t)next_random(run, HANDLERS), 7}}};
+			.start = end - 60 * MS,
+			.end = end,
+			.whole = true,
+			.cause = TS_PYTHON,
+			.what.states.ns[TS_PYTHON] = 60 * MS,
+			.culprit = {.role = HANDLER_ROUTE,
+				    .frame = {1 + (uint32_t)next_random(run, HANDLERS), 7}}};
 		run->loop_report.recent_ns = 60 * MS;
 	}
 }
@@ -171,7 +188,8 @@ static void check_threads(const struct history *run, const struct live_view *vie
 
 	assert_int_equal(view->moment_ns, run->sums[run->steps].end - run->sums[before].end);
 	for (uint32_t i = 0; i < THREADS; i++) {
-		const struct thread_report *then = &run->sums[before].threads[i], *now = &run->sums[run->steps].threads[i];
+		const struct thread_report *then = &run->sums[before].threads[i],
+					   *now = &run->sums[run->steps].threads[i];
 		const struct live_thread *thread = &view->threads[shown];
 
 		if (!memcmp(&then->states, &now->states, sizeof(now->states)))
@@ -179,15 +197,19 @@ static void check_threads(const struct history *run, const struct live_view *vie
 		assert_true(shown++ < view->thread_count);
 		assert_ptr_equal(thread->thread, &run->threads[i]);
 		for (int s = 0; s < TS_COUNT; s++)
-			assert_int_equal(thread->states.ns[s], now->states.ns[s] - then->states.ns[s]);
+			assert_int_equal(thread->states.ns[s],
+					 now->states.ns[s] - then->states.ns[s]);
 		assert_int_equal(thread->held_ns, now->held_ns - then->held_ns);
 		assert_int_equal(thread->waits, now->waits - then->waits);
 	}
 	assert_int_equal(view->thread_count, shown);
 	assert_int_equal(view->gil_count, 1);
-	assert_int_equal(view->gils[0].held_ns, run->sums[run->steps].gil.held_ns - run->sums[before].gil.held_ns);
-	assert_int_equal(view->gils[0].contended_ns, run->sums[run->steps].gil.contended_ns - run->sums[before].gil.contended_ns);
-	assert_int_equal(view->gils[0].handoffs, run->sums[run->steps].gil.handoffs - run->sums[before].gil.handoffs);
+	assert_int_equal(view->gils[0].held_ns,
+			 run->sums[run->steps].gil.held_ns - run->sums[before].gil.held_ns);
+	assert_int_equal(view->gils[0].contended_ns, run->sums[run->steps].gil.contended_ns -
+							     run->sums[before].gil.contended_ns);
+	assert_int_equal(view->gils[0].handoffs,
+			 run->sums[run->steps].gil.handoffs - run->sums[before].gil.handoffs);
 }
 
 static void check_loop(const struct history *run, const struct live_view *view)
@@ -198,19 +220,25 @@ static void check_loop(const struct history *run, const struct live_view *view)
 	assert_int_equal(view->while_ns, run->sums[run->steps].end - run->sums[before].end);
 	assert_int_equal(view->loop_count, 1);
 	assert_int_equal(view->step_count, run->steps - before);
-	assert_int_equal(view->loops[0].turn.count, run->sums[run->steps].turns - run->sums[before].turns);
-	assert_int_equal(view->loops[0].turn.sum_ns, run->sums[run->steps].turn_ns - run->sums[before].turn_ns);
+	assert_int_equal(view->loops[0].turn.count,
+			 run->sums[run->steps].turns - run->sums[before].turns);
+	assert_int_equal(view->loops[0].turn.sum_ns,
+			 run->sums[run->steps].turn_ns - run->sums[before].turn_ns);
 	for (uint32_t i = 0; i < view->step_count; i++) {
 		assert_int_equal(view->step_ends[i], run->sums[before + 1 + i].end);
-		assert_int_equal(view->loops[0].longest_ns[i], run->sums[before + 1 + i].longest_ns);
-		longest = view->loops[0].longest_ns[i] > longest ? view->loops[0].longest_ns[i] : longest;
+		assert_int_equal(view->loops[0].longest_ns[i],
+				 run->sums[before + 1 + i].longest_ns);
+		longest = view->loops[0].longest_ns[i] > longest ? view->loops[0].longest_ns[i]
+								 : longest;
 	}
 	assert_int_equal(view->loops[0].turn.max_ns, longest);
-	assert_int_equal(view->loops[0].stalls, run->sums[run->steps].stalls - run->sums[before].stalls);
+	assert_int_equal(view->loops[0].stalls,
+			 run->sums[run->steps].stalls - run->sums[before].stalls);
 	assert_int_equal(view->loops[0].stall_ns, view->loops[0].stalls * 60 * MS);
 	assert_int_equal(view->stall_count, view->loops[0].stalls);
 	for (uint32_t i = 0; i < view->stall_count; i++)
-		assert_int_equal(view->stalls[i]->stall.end, run->stalls[run->loop_report.stall_count - 1 - i].end);
+		assert_int_equal(view->stalls[i]->stall.end,
+				 run->stalls[run->loop_report.stall_count - 1 - i].end);
 }
 
 static void check_blame(const struct history *run, const struct live_view *view)
@@ -220,12 +248,16 @@ static void check_blame(const struct history *run, const struct live_view *view)
 	for (uint32_t i = 0; i < view->blame_count; i++) {
 		const struct blame *blame = &view->blame[i];
 		uint32_t handler = blame->handler.frame.function - 1;
-		const struct blame *then = &run->sums[before].blame[handler], *now = &run->sums[run->steps].blame[handler];
+		const struct blame *then = &run->sums[before].blame[handler],
+				   *now = &run->sums[run->steps].blame[handler];
 
 		assert_true(handler < HANDLERS);
-		assert_int_equal(blame->loop.ns[TS_PYTHON], now->loop.ns[TS_PYTHON] - then->loop.ns[TS_PYTHON]);
-		assert_int_equal(blame->elsewhere.ns[TS_PYTHON], now->elsewhere.ns[TS_PYTHON] - then->elsewhere.ns[TS_PYTHON]);
-		assert_int_equal(blame->made_loops_wait_ns, now->made_loops_wait_ns - then->made_loops_wait_ns);
+		assert_int_equal(blame->loop.ns[TS_PYTHON],
+				 now->loop.ns[TS_PYTHON] - then->loop.ns[TS_PYTHON]);
+		assert_int_equal(blame->elsewhere.ns[TS_PYTHON],
+				 now->elsewhere.ns[TS_PYTHON] - then->elsewhere.ns[TS_PYTHON]);
+		assert_int_equal(blame->made_loops_wait_ns,
+				 now->made_loops_wait_ns - then->made_loops_wait_ns);
 		assert_int_equal(blame->samples, now->samples - then->samples);
 		assert_int_equal(blame->stall_ns, blame->stalls * 60 * MS);
 		stalls += (uint32_t)blame->stalls;
@@ -233,7 +265,8 @@ static void check_blame(const struct history *run, const struct live_view *view)
 	assert_int_equal(stalls, view->loops[0].stalls);
 }
 
-/* Through three minutes, so that the ring goes round: every view is the difference of two reports. */
+/* Through three minutes, so that the ring goes round: every view is the difference of two reports.
+ */
 static void a_view_is_the_difference_of_two_reports(void **state)
 {
 	struct history *run = *state;
@@ -263,14 +296,16 @@ static void percentiles_are_those_of_the_last_minute(void **state)
 			continue;
 		assert_int_equal(live_view_make(run->live, &view), 0);
 		if (run->steps == 100)
-			assert_true(dist_percentile(&view.loops[0].turn, 0.999) >= run->loop_report.recent_ns);
+			assert_true(dist_percentile(&view.loops[0].turn, 0.999) >=
+				    run->loop_report.recent_ns);
 		else
 			assert_true(dist_percentile(&view.loops[0].turn, 1) <= 60 * MS);
 		live_view_done(&view);
 	}
 }
 
-/* While it lasts it is listed first, once, with its culprit so far, who may be another in the end. */
+/* While it lasts it is listed first, once, with its culprit so far, who may be another in the end.
+ */
 static void a_stall_that_goes_on_counts_once(void **state)
 {
 	struct history *run = *state;
@@ -279,7 +314,11 @@ static void a_stall_that_goes_on_counts_once(void **state)
 	struct live_view view;
 
 	run->loop_report.stall_count = 1;
-	*stall = (struct stall){.start = run->report.window.end, .ongoing = true, .whole = true, .cause = TS_BLOCKED, .culprit = {HANDLER_ROUTE, 0, {1, 5}}};
+	*stall = (struct stall){.start = run->report.window.end,
+				.ongoing = true,
+				.whole = true,
+				.cause = TS_BLOCKED,
+				.culprit = {HANDLER_ROUTE, 0, {1, 5}}};
 	for (int i = 0; i < 20; i++) {
 		run->report.window.end += STEP_MS * MS;
 		run->loop_report.recent_ns = run->report.window.end - stall->start;
@@ -324,8 +363,12 @@ static void too_many_stalls_are_counted(void **state)
 		for (uint32_t i = 0; i < 200; i++) {
 			uint64_t end = run->report.window.end - STEP_MS * MS + (i + 1) * MS;
 
-			run->stalls[run->loop_report.stall_count++] =
-				(struct stall){.start = end - MS, .end = end, .whole = true, .cause = TS_NATIVE, .what.states.ns[TS_NATIVE] = MS};
+			run->stalls[run->loop_report.stall_count++] = (struct stall){
+				.start = end - MS,
+				.end = end,
+				.whole = true,
+				.cause = TS_NATIVE,
+				.what.states.ns[TS_NATIVE] = MS};
 			made++;
 		}
 		assert_int_equal(live_update(run->live, &run->report), 0);
@@ -373,8 +416,10 @@ static void too_many_handlers_are_one(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup_teardown(a_view_is_the_difference_of_two_reports, setup, teardown),
-		cmocka_unit_test_setup_teardown(percentiles_are_those_of_the_last_minute, setup, teardown),
+		cmocka_unit_test_setup_teardown(a_view_is_the_difference_of_two_reports, setup,
+						teardown),
+		cmocka_unit_test_setup_teardown(percentiles_are_those_of_the_last_minute, setup,
+						teardown),
 		cmocka_unit_test_setup_teardown(a_stall_that_goes_on_counts_once, setup, teardown),
 		cmocka_unit_test_setup_teardown(too_many_stalls_are_counted, setup, teardown),
 		cmocka_unit_test_setup_teardown(too_many_handlers_are_one, setup, teardown),

@@ -4,7 +4,7 @@
  */
 #include "tests/sim/named.h"
 
-/* ── a turn ──────────────────────────────────────────────────────────────────────────────────────────────────────── */
+/* ── a turn ──────────────────────────────────────────────────────────────── */
 
 static void time_off_the_cpu_is_the_stacks_that_was_taken_when_it_began(void **state)
 {
@@ -44,7 +44,7 @@ static void time_on_a_cpu_is_the_next_samples_and_the_last_ones_at_the_end(void 
 	take(12 * MS, A); /* 2 ms without the GIL, before the first sample */
 	stack(14 * MS, A, CLOCK, IN_ALPHA);
 	stack(24 * MS, A, CLOCK, IN_ALPHA_DUMPS);
-	stack(44 * MS, A, CLOCK, IN_BETA); /* just near enough */
+	stack(44 * MS, A, CLOCK, IN_BETA);  /* just near enough */
 	stack(65 * MS, A, CLOCK, IN_ALPHA); /* too far from the one before */
 	stall = stall_until(70 * MS);
 	assert_int_equal(SHARE(&stall->what, IN_ALPHA, TS_NATIVE), 2 * MS);
@@ -76,7 +76,8 @@ static void a_turn_without_samples_has_no_stack(void **state)
 	const struct stall *stall;
 
 	begin_names();
-	stack(9 * MS + MS / 2, A, CLOCK, IN_SELECT); /* late for the instant at 10: counts there, before the turn */
+	/* late for the instant at 10: counts there, before the turn */
+	stack(9 * MS + MS / 2, A, CLOCK, IN_SELECT);
 	stall = stall_until(67 * MS);
 	assert_int_equal(stall->stack, 0);
 	assert_int_equal(stall->handler.role, HANDLER_NONE);
@@ -92,7 +93,9 @@ static void tasks_that_run_one_after_the_other_are_parts(void **state)
 	for (uint64_t n = 0; n < 10; n++) {
 		sample((14 + n * 12) * MS, A, CLOCK, IN_ALPHA, 7 + (uint32_t)n, 1000 + n);
 		sample((18 + n * 12) * MS, A, CLOCK, IN_ALPHA_DUMPS, 7 + (uint32_t)n, 1000 + n);
-		sample((22 + n * 12) * MS, A, CLOCK, n == 4 ? 0 : IN_ALPHA, 7 + (uint32_t)n, 1000 + n); /* one could not be read */
+		/* one could not be read */
+		sample((22 + n * 12) * MS, A, CLOCK, n == 4 ? 0 : IN_ALPHA, 7 + (uint32_t)n,
+		       1000 + n);
 	}
 	stall = stall_until(130 * MS);
 	assert_int_equal(stall->part_count, 11);
@@ -148,12 +151,13 @@ static void parts_and_stacks_stay_bounded(void **state)
 	stall = stall_until(3011 * MS);
 	assert_int_equal(stall->part_count, TURN_PARTS_MAX);
 	assert_int_equal(stall->parts[TURN_PARTS_MAX - 1].handler.role, HANDLER_NONE);
-	assert_int_equal(stall->parts[TURN_PARTS_MAX - 1].states.ns[TS_NATIVE], (3001 - (TURN_PARTS_MAX - 1)) * MS);
+	assert_int_equal(stall->parts[TURN_PARTS_MAX - 1].states.ns[TS_NATIVE],
+			 (3001 - (TURN_PARTS_MAX - 1)) * MS);
 	assert_true(stall->what.stack_count <= 1100);
 	assert_true(SHARE(&stall->what, 0, TS_NATIVE) > 1900 * MS);
 }
 
-/* ── waiting for the GIL ─────────────────────────────────────────────────────────────────────────────────────────── */
+/* ── waiting for the GIL ─────────────────────────────────────────────────── */
 
 /* A waits from 20 to 80, B holds until 70, C from 71 to 79. */
 static void make_wait(bool samples)
@@ -202,7 +206,8 @@ static void holders_stacks_say_who_made_the_loop_wait(void **state)
 	assert_int_equal(blocker->handler.frame.function, JOB);
 	blocker = &stall->what.blockers[1];
 	assert_int_equal(blocker->thread->tid, C);
-	assert_int_equal(SHARE(blocker, IN_ALPHA, TS_PYTHON), 8 * MS); /* what came before its first sample, too */
+	/* what came before its first sample, too */
+	assert_int_equal(SHARE(blocker, IN_ALPHA, TS_PYTHON), 8 * MS);
 	assert_int_equal(blocker->handler.frame.function, ALPHA);
 	assert_int_equal(flame_ns(A, IN_SELECT, TS_GIL_WAIT, true), 60 * MS);
 }
@@ -307,7 +312,7 @@ static void what_a_thread_did_unseen_has_no_stack(void **state)
 	assert_int_equal(SHARE(&stall->what, 0, TS_UNKNOWN), 20 * MS);
 }
 
-/* ── over the window ─────────────────────────────────────────────────────────────────────────────────────────────── */
+/* ── over the window ─────────────────────────────────────────────────────── */
 
 static void over_the_window_the_clock_alone_says_what_ran(void **state)
 {
@@ -365,7 +370,7 @@ static void what_was_taken_is_counted(void **state)
 	assert_false(found->stack_evidence.full);
 }
 
-/* ── the garbage collector ───────────────────────────────────────────────────────────────────────────────────────── */
+/* ── the garbage collector ───────────────────────────────────────────────── */
 
 static void collections_are_told_apart_by_their_begins_and_ends(void **state)
 {
@@ -408,10 +413,11 @@ static void collections_may_be_seen_by_samples_alone(void **state)
 	assert_true(stall->what.gc_sampled);
 	assert_int_equal(stall->what.gc_ns, (10 + 10) * MS);
 	assert_int_equal(stall->what.blockers[0].gc_ns, 24 * MS);
-	assert_int_equal(blame_of(ALPHA)->gc_ns, 20 * MS + 1); /* it had the GIL for a moment before the turn */
+	/* it had the GIL for a moment before the turn */
+	assert_int_equal(blame_of(ALPHA)->gc_ns, 20 * MS + 1);
 }
 
-/* ── while feeding goes on ───────────────────────────────────────────────────────────────────────────────────────── */
+/* ── while feeding goes on ───────────────────────────────────────────────── */
 
 static void looking_on_changes_nothing(void **state)
 {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What must always add up in a report, held against simulated worlds (tests/sim/gilsim.h): stalls, blockers, parts and flames by stack. And reports made
- * while feeding goes on change nothing.
+ * What must always add up in a report, held against simulated worlds (tests/sim/gilsim.h): stalls,
+ * blockers, parts and flames by stack. And reports made while feeding goes on change nothing.
  *
  * ANALYSIS_SEED=n runs one seed, ANALYSIS_SEEDS=n so many of each kind.
  */
@@ -20,7 +20,8 @@ static void define_threads(void)
 	names = dictionary_new();
 	assert_non_null(names);
 	for (uint32_t id = 1; id < SIM_PID + SIM_TIDS; id++) {
-		define_function(id, "function", id % 2 ? "/srv/app.py" : "/usr/lib/python3/abc.py", id);
+		define_function(id, "function", id % 2 ? "/srv/app.py" : "/usr/lib/python3/abc.py",
+				id);
 		define_stack(id, (struct stack_frame){id, id}, (struct stack_frame){0});
 	}
 }
@@ -38,20 +39,28 @@ static uint64_t shares_digest(uint64_t seed, const struct stack_share *shares, u
 
 	for (uint32_t i = 0; i < count; i++)
 		for (unsigned int n = 0; n < TS_COUNT; n++)
-			digest += mix(mix(mix(mix(seed, shares[i].stack), shares[i].task), shares[i].root), n) * shares[i].states.ns[n];
+			digest += mix(mix(mix(mix(seed, shares[i].stack), shares[i].task),
+					  shares[i].root),
+				      n) *
+				  shares[i].states.ns[n];
 	return digest;
 }
 
 static uint64_t stall_digest(const struct stall *stall)
 {
-	uint64_t digest = mix(stall->start, stall->end) + shares_digest(1, stall->what.stacks, stall->what.stack_count);
+	uint64_t digest = mix(stall->start, stall->end) +
+			  shares_digest(1, stall->what.stacks, stall->what.stack_count);
 
 	for (uint32_t i = 0; i < stall->what.blocker_count; i++)
-		digest += shares_digest(stall->what.blockers[i].thread->tid, stall->what.blockers[i].stacks, stall->what.blockers[i].stack_count);
+		digest += shares_digest(stall->what.blockers[i].thread->tid,
+					stall->what.blockers[i].stacks,
+					stall->what.blockers[i].stack_count);
 	for (uint32_t i = 0; i < stall->part_count; i++) {
 		const struct turn_part *part = &stall->parts[i];
 
-		digest += mix(mix(mix(part->start, part->end), part->handler.frame.function), part->stack) * state_sums_total(&part->states);
+		digest += mix(mix(mix(part->start, part->end), part->handler.frame.function),
+			      part->stack) *
+			  state_sums_total(&part->states);
 	}
 	return mix(mix(digest, stall->stack), stall->handler.frame.function);
 }
@@ -64,18 +73,25 @@ static uint64_t sums_digest(const struct report *report)
 	for (uint32_t i = 0; i < report->flame_count; i++) {
 		const struct flame *flame = &report->flames[i];
 
-		digest += mix(mix(mix(flame->thread->tid, flame->stack), flame->state), flame->in_turn) * (flame->ns + flame->samples);
+		digest += mix(mix(mix(flame->thread->tid, flame->stack), flame->state),
+			      flame->in_turn) *
+			  (flame->ns + flame->samples);
 	}
 	for (uint32_t i = 0; i < report->wait_flame_count; i++) {
 		const struct wait_flame *wait = &report->wait_flames[i];
 
-		digest += mix(mix(mix(wait->waiter->tid, wait->holder ? wait->holder->tid : 0), wait->waiter_stack), wait->holder_stack) * wait->ns;
+		digest += mix(mix(mix(wait->waiter->tid, wait->holder ? wait->holder->tid : 0),
+				  wait->waiter_stack),
+			      wait->holder_stack) *
+			  wait->ns;
 	}
 	for (uint32_t l = 0; l < report->processes[0].loop_count; l++) {
 		const struct loop_report *loop = &report->processes[0].loops[l];
 
-		digest = mix(digest, state_sums_total(&loop->stalled.states) + loop->turn.count + loop->longest_ns);
-		digest += shares_digest(loop->loop->thread->tid, loop->stalled.stacks, loop->stalled.stack_count);
+		digest = mix(digest, state_sums_total(&loop->stalled.states) + loop->turn.count +
+					     loop->longest_ns);
+		digest += shares_digest(loop->loop->thread->tid, loop->stalled.stacks,
+					loop->stalled.stack_count);
 	}
 	return digest;
 }
@@ -88,7 +104,8 @@ static uint64_t digest_of(const struct report *report)
 		for (uint32_t s = 0; s < report->processes[0].loops[l].stall_count; s++)
 			digest += stall_digest(&report->processes[0].loops[l].stalls[s]);
 	for (uint32_t i = 0; i < report->blame_count; i++)
-		digest = mix(digest, report->blame[i].handler.frame.function) + report->blame[i].stall_ns + report->blame[i].made_wait_ns;
+		digest = mix(digest, report->blame[i].handler.frame.function) +
+			 report->blame[i].stall_ns + report->blame[i].made_wait_ns;
 	return digest;
 }
 
@@ -118,9 +135,14 @@ static void check_blame(const struct report *report)
 	uint64_t on_loop = 0, waits = 0, blamed = 0, blamed_waits = 0;
 
 	for (uint32_t i = 0; i < report->flame_count; i++)
-		on_loop += report->flames[i].in_turn && handler_find(NULL, names, report->flames[i].stack).role ? report->flames[i].ns : 0;
+		on_loop += report->flames[i].in_turn &&
+					   handler_find(NULL, names, report->flames[i].stack).role
+				   ? report->flames[i].ns
+				   : 0;
 	for (uint32_t i = 0; i < report->wait_flame_count; i++)
-		waits += handler_find(NULL, names, report->wait_flames[i].holder_stack).role ? report->wait_flames[i].ns : 0;
+		waits += handler_find(NULL, names, report->wait_flames[i].holder_stack).role
+				 ? report->wait_flames[i].ns
+				 : 0;
 	for (uint32_t i = 0; i < report->blame_count; i++) {
 		blamed += state_sums_total(&report->blame[i].loop);
 		blamed_waits += report->blame[i].made_wait_ns;
@@ -140,14 +162,17 @@ static int on_ongoing(void *ctx, const struct ongoing *ongoing)
 		if (process->loops[l].loop == ongoing->loop && process->loops[l].stall_count)
 			last = &process->loops[l].stalls[process->loops[l].stall_count - 1];
 	assert_non_null(last);
-	assert_true(last->ongoing && ongoing->stall.ongoing && ongoing->stall.end == *(uint64_t *)ctx);
+	assert_true(last->ongoing && ongoing->stall.ongoing &&
+		    ongoing->stall.end == *(uint64_t *)ctx);
 	assert_int_equal(stall_digest(last), stall_digest(&ongoing->stall));
 	assert_int_equal(last->cause, ongoing->stall.cause);
 	assert_int_equal(ongoing->state, thread->state);
-	assert_true(!ongoing->loop->possible && report_builder_stalled(builder, ongoing->stall.end));
+	assert_true(!ongoing->loop->possible &&
+		    report_builder_stalled(builder, ongoing->stall.end));
 	/* stacks are numbered as the threads that they are of */
 	assert_true(!ongoing->stack || ongoing->stack == thread->tid);
-	assert_true(!ongoing->holder_stack || (ongoing->state == TS_GIL_WAIT && ongoing->holder_stack == ongoing->holder->tid));
+	assert_true(!ongoing->holder_stack || (ongoing->state == TS_GIL_WAIT &&
+					       ongoing->holder_stack == ongoing->holder->tid));
 	totals.ongoing++;
 	totals.standing += ongoing->stack != 0;
 	totals.holders += ongoing->holder_stack != 0;
@@ -191,7 +216,8 @@ struct digest {
 /* Looks at any instant up to which all has been fed, as a live command does. */
 static struct digest run_once(struct sim *sim, bool partial, const char *gc, enum looks looks)
 {
-	const struct stream_head head = {.version = "0.1.0", .mode = "exact", .stacks = true, .rate_hz = 10000000};
+	const struct stream_head head = {
+		.version = "0.1.0", .mode = "exact", .stacks = true, .rate_hz = 10000000};
 	struct process_info info = {.pid = SIM_PID, .gil_enabled = true};
 	struct stream_sink sink;
 	struct digest digest;
@@ -225,7 +251,9 @@ static void run_seeds(bool partial, uint32_t losses, const char *gc)
 {
 	static struct sim sim;
 	const char *one = getenv("ANALYSIS_SEED"), *many = getenv("ANALYSIS_SEEDS");
-	uint64_t first = one ? strtoull(one, NULL, 0) : 1, seeds = one ? 1 : many ? strtoull(many, NULL, 0) : 60;
+	uint64_t first = one ? strtoull(one, NULL, 0) : 1, seeds = one	  ? 1
+								   : many ? strtoull(many, NULL, 0)
+									  : 60;
 
 	memset(&totals, 0, sizeof(totals));
 	for (uint64_t seed = first; seed < first + seeds; seed++) {
@@ -238,24 +266,34 @@ static void run_seeds(bool partial, uint32_t losses, const char *gc)
 		often = run_once(&sim, partial, gc, LOOK_OFTEN);
 		forgetful = run_once(&sim, partial, gc, LOOK_AND_FORGET);
 		if (never.sums != often.sums || never.stalls != often.stalls)
-			fail_msg("ANALYSIS_SEED=%llu: looking on has changed the report", (unsigned long long)seed);
+			fail_msg("ANALYSIS_SEED=%llu: looking on has changed the report",
+				 (unsigned long long)seed);
 		if (never.sums != forgetful.sums)
-			fail_msg("ANALYSIS_SEED=%llu: forgetting has changed the sums", (unsigned long long)seed);
+			fail_msg("ANALYSIS_SEED=%llu: forgetting has changed the sums",
+				 (unsigned long long)seed);
 		sim_done(&sim);
 	}
 	if (getenv("ANALYSIS_VERBOSE"))
-		fprintf(stderr, "ongoing %llu standing %llu holders %llu forgotten %llu\n", (unsigned long long)totals.ongoing,
-			(unsigned long long)totals.standing, (unsigned long long)totals.holders, (unsigned long long)totals.forgotten);
+		fprintf(stderr, "ongoing %llu standing %llu holders %llu forgotten %llu\n",
+			(unsigned long long)totals.ongoing, (unsigned long long)totals.standing,
+			(unsigned long long)totals.holders, (unsigned long long)totals.forgotten);
 	if (getenv("ANALYSIS_VERBOSE"))
-		fprintf(stderr, "stalls %llu parts %llu blockers %llu moved %llu stacks %llu waits %llu gc %llu known %llu blame %llu\n",
-			(unsigned long long)totals.stalls, (unsigned long long)totals.parts, (unsigned long long)totals.blockers,
-			(unsigned long long)totals.moved, (unsigned long long)totals.stacks, (unsigned long long)totals.waits,
-			(unsigned long long)totals.gc_ns, (unsigned long long)totals.known_ns, (unsigned long long)totals.blame);
+		fprintf(stderr,
+			"stalls %llu parts %llu blockers %llu moved %llu stacks %llu waits %llu gc "
+			"%llu known %llu blame %llu\n",
+			(unsigned long long)totals.stalls, (unsigned long long)totals.parts,
+			(unsigned long long)totals.blockers, (unsigned long long)totals.moved,
+			(unsigned long long)totals.stacks, (unsigned long long)totals.waits,
+			(unsigned long long)totals.gc_ns, (unsigned long long)totals.known_ns,
+			(unsigned long long)totals.blame);
 	if (one)
 		return;
-	assert_true(totals.stalls > seeds && totals.parts > totals.stalls && totals.stacks > totals.stalls && totals.waits > seeds);
-	assert_true(totals.ongoing > seeds && totals.standing > seeds && totals.holders > 0 && totals.forgotten > seeds);
-	assert_true(totals.blockers > seeds && totals.moved > seeds && totals.known_ns > seeds && totals.blame > seeds);
+	assert_true(totals.stalls > seeds && totals.parts > totals.stalls &&
+		    totals.stacks > totals.stalls && totals.waits > seeds);
+	assert_true(totals.ongoing > seeds && totals.standing > seeds && totals.holders > 0 &&
+		    totals.forgotten > seeds);
+	assert_true(totals.blockers > seeds && totals.moved > seeds && totals.known_ns > seeds &&
+		    totals.blame > seeds);
 }
 
 static void everything_adds_up(void **state)
@@ -279,7 +317,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_teardown(everything_adds_up, teardown),
 		cmocka_unit_test_teardown(everything_adds_up_with_losses, teardown),
-		cmocka_unit_test_teardown(everything_adds_up_with_contended_transitions_alone, teardown),
+		cmocka_unit_test_teardown(everything_adds_up_with_contended_transitions_alone,
+					  teardown),
 	};
 
 	return cmocka_run_group_tests_name("analysis_random", tests, NULL, NULL);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Spans against the report of the same simulated world: gapless, merged, and the same time for every thread, state and stack.
+ * Spans against the report of the same simulated world: gapless, merged, and the same time for
+ * every thread, state and stack.
  *
  * SPANS_SEED=n runs one seed, SPANS_SEEDS=n so many of each kind.
  */
@@ -90,7 +91,12 @@ static void on_turn(void *ctx, const struct turn *turn)
 		told.loops[i].longest = turn->end - turn->start;
 }
 
-static const struct span_sink SINK = {.state = on_state, .stack = on_stack, .clock = on_clock, .hold = on_hold, .wait = on_wait, .turn = on_turn};
+static const struct span_sink SINK = {.state = on_state,
+				      .stack = on_stack,
+				      .clock = on_clock,
+				      .hold = on_hold,
+				      .wait = on_wait,
+				      .turn = on_turn};
 
 static void forget(void)
 {
@@ -102,7 +108,7 @@ static void forget(void)
 	memset(&told, 0, sizeof(told));
 }
 
-/* ── one thread ──────────────────────────────────────────────────────────────────────────────────────────────────── */
+/* ── one thread ──────────────────────────────────────────────────────────── */
 
 static bool on_cpu(enum thread_state state)
 {
@@ -121,20 +127,24 @@ static void check_states(uint32_t index, const struct sim *sim)
 		if (!i)
 			continue;
 		assert_int_equal(at[i].start, at[i - 1].end);
-		assert_false(at[i].state == at[i - 1].state && at[i].gil == at[i - 1].gil && at[i].sysno == at[i - 1].sysno && at[i].cpu == at[i - 1].cpu &&
-			     at[i].throttled == at[i - 1].throttled && at[i].sampled == at[i - 1].sampled && at[i].gc == at[i - 1].gc &&
+		assert_false(at[i].state == at[i - 1].state && at[i].gil == at[i - 1].gil &&
+			     at[i].sysno == at[i - 1].sysno && at[i].cpu == at[i - 1].cpu &&
+			     at[i].throttled == at[i - 1].throttled &&
+			     at[i].sampled == at[i - 1].sampled && at[i].gc == at[i - 1].gc &&
 			     at[i].generation == at[i - 1].generation);
 	}
 	if (!count)
 		return;
 	assert_true(at[0].start >= sim->begin);
-	assert_true(at[count - 1].end == sim->end || (at[0].thread->gone && at[count - 1].end < sim->end));
+	assert_true(at[count - 1].end == sim->end ||
+		    (at[0].thread->gone && at[count - 1].end < sim->end));
 }
 
 static void check_stacks(uint32_t index)
 {
 	const struct stack_span *at = told.threads[index].stacks.at;
-	uint32_t count = told.threads[index].stacks.count, states = told.threads[index].states.count;
+	uint32_t count = told.threads[index].stacks.count,
+		 states = told.threads[index].states.count;
 
 	assert_int_equal(count > 0, states > 0);
 	for (uint32_t i = 0; i < count; i++) {
@@ -144,7 +154,8 @@ static void check_stacks(uint32_t index)
 		if (!i)
 			continue;
 		assert_int_equal(at[i].start, at[i - 1].end);
-		assert_false(at[i].stack == at[i - 1].stack && at[i].task == at[i - 1].task && at[i].sampled == at[i - 1].sampled);
+		assert_false(at[i].stack == at[i - 1].stack && at[i].task == at[i - 1].task &&
+			     at[i].sampled == at[i - 1].sampled);
 	}
 	if (!count)
 		return;
@@ -152,18 +163,21 @@ static void check_stacks(uint32_t index)
 	assert_int_equal(at[count - 1].end, told.threads[index].states.at[states - 1].end);
 }
 
-/* A sample of the clock is in a stretch on a CPU, or at its end, and that has its stack unless it is too long for one sample. */
+/* A sample of the clock is in a stretch on a CPU, or at its end, and that has its stack unless it
+ * is too long for one sample. */
 static void check_clock(uint32_t index)
 {
 	const struct sample *clock = told.threads[index].clock.at;
-	const struct stack_span *at = told.threads[index].stacks.at, *end = at + told.threads[index].stacks.count;
+	const struct stack_span *at = told.threads[index].stacks.at,
+				*end = at + told.threads[index].stacks.count;
 
 	for (uint32_t i = 0; i < told.threads[index].clock.count; i++) {
 		assert_true(!i || clock[i].ts >= clock[i - 1].ts);
 		assert_true(clock[i].flags & EVF_STACK_CLOCK);
 		while (at < end && at->end < clock[i].ts)
 			at++;
-		if (at < end && at->end == clock[i].ts && at->sampled && at->end - at->start <= 4 * (1000000000 / SPANNED_HZ)) {
+		if (at < end && at->end == clock[i].ts && at->sampled &&
+		    at->end - at->start <= 4 * (1000000000 / SPANNED_HZ)) {
 			assert_int_equal(at->stack, clock[i].stack);
 			totals.sampled++;
 		}
@@ -182,7 +196,8 @@ static void check_sums(const struct spanned *s, const struct thread_report *repo
 	while (i < told.threads[index].states.count && k < told.threads[index].stacks.count) {
 		const struct interval *state = &told.threads[index].states.at[i];
 		const struct stack_span *stack = &told.threads[index].stacks.at[k];
-		uint64_t from = state->start > stack->start ? state->start : stack->start, to = state->end < stack->end ? state->end : stack->end;
+		uint64_t from = state->start > stack->start ? state->start : stack->start,
+			 to = state->end < stack->end ? state->end : stack->end;
 
 		assert_int_equal(stack->sampled, on_cpu(state->state));
 		ns[state->state][stack->stack] += to - from;
@@ -191,7 +206,8 @@ static void check_sums(const struct spanned *s, const struct thread_report *repo
 	}
 	for (uint32_t f = 0; f < s->report->flame_count; f++)
 		if (s->report->flames[f].thread == report->thread)
-			flames[s->report->flames[f].state][s->report->flames[f].stack] += s->report->flames[f].ns;
+			flames[s->report->flames[f].state][s->report->flames[f].stack] +=
+				s->report->flames[f].ns;
 	for (int state = 0; state < TS_COUNT; state++) {
 		struct state_sums sums = {0};
 
@@ -200,10 +216,15 @@ static void check_sums(const struct spanned *s, const struct thread_report *repo
 			if (on_cpu((enum thread_state)state))
 				on += stack ? ns[state][stack] : 0;
 			else if (ns[state][stack] != flames[state][stack])
-				fail_msg("thread %u, %s, stack %u: spans have %llu ns, the report %llu", report->thread->tid,
-					 thread_state_name((enum thread_state)state), stack, (unsigned long long)ns[state][stack],
+				fail_msg("thread %u, %s, stack %u: spans have %llu ns, the report "
+					 "%llu",
+					 report->thread->tid,
+					 thread_state_name((enum thread_state)state), stack,
+					 (unsigned long long)ns[state][stack],
 					 (unsigned long long)flames[state][stack]);
-			totals.off_cpu += stack && !on_cpu((enum thread_state)state) ? ns[state][stack] : 0;
+			totals.off_cpu += stack && !on_cpu((enum thread_state)state)
+						  ? ns[state][stack]
+						  : 0;
 		}
 		assert_int_equal(sums.ns[state], report->states.ns[state]);
 	}
@@ -211,7 +232,7 @@ static void check_sums(const struct spanned *s, const struct thread_report *repo
 	totals.on_cpu += on;
 }
 
-/* ── one world ───────────────────────────────────────────────────────────────────────────────────────────────────── */
+/* ── one world ───────────────────────────────────────────────────────────── */
 
 static void check_gils_and_loops(const struct process_report *process)
 {
@@ -222,7 +243,8 @@ static void check_gils_and_loops(const struct process_report *process)
 	for (uint32_t l = 0; l < process->loop_count; l++) {
 		uint32_t i = 0;
 
-		while (i < LOOPS && told.loops[i].loop && told.loops[i].loop != process->loops[l].loop)
+		while (i < LOOPS && told.loops[i].loop &&
+		       told.loops[i].loop != process->loops[l].loop)
 			i++;
 		assert_int_equal(told.loops[i].count, process->loops[l].turn.count);
 		assert_int_equal(told.loops[i].longest, process->loops[l].longest_ns);
@@ -258,7 +280,9 @@ static void run_seeds(bool partial, uint32_t losses)
 {
 	static struct sim sim;
 	const char *one = getenv("SPANS_SEED"), *many = getenv("SPANS_SEEDS");
-	uint64_t first = one ? strtoull(one, NULL, 0) : 1, seeds = one ? 1 : many ? strtoull(many, NULL, 0) : 60;
+	uint64_t first = one ? strtoull(one, NULL, 0) : 1, seeds = one	  ? 1
+								   : many ? strtoull(many, NULL, 0)
+									  : 60;
 
 	memset(&totals, 0, sizeof(totals));
 	for (uint64_t seed = first; seed < first + seeds; seed++) {
@@ -269,13 +293,15 @@ static void run_seeds(bool partial, uint32_t losses)
 		sim_lose(&sim, losses ? sim_random(&sim, losses) : 0);
 		digest = run_once(&sim, partial, 0);
 		if (run_once(&sim, partial, 37) != digest)
-			fail_msg("SPANS_SEED=%llu: cuts have changed the spans", (unsigned long long)seed);
+			fail_msg("SPANS_SEED=%llu: cuts have changed the spans",
+				 (unsigned long long)seed);
 		sim_done(&sim);
 	}
 	forget();
 	if (one)
 		return;
-	assert_true(totals.off_cpu > seeds && totals.on_cpu > seeds && totals.sampled > seeds && totals.clocks > seeds && totals.turns > seeds);
+	assert_true(totals.off_cpu > seeds && totals.on_cpu > seeds && totals.sampled > seeds &&
+		    totals.clocks > seeds && totals.turns > seeds);
 }
 
 static void spans_equal_the_report(void **state)
@@ -293,7 +319,7 @@ static void spans_equal_the_report_with_contended_transitions_alone(void **state
 	run_seeds(true, 12);
 }
 
-/* ── by hand ─────────────────────────────────────────────────────────────────────────────────────────────────────── */
+/* ── by hand ─────────────────────────────────────────────────────────────── */
 
 static struct thread thread;
 static char shown[1024];
@@ -302,24 +328,32 @@ static void show_stack(void *ctx, const struct stack_span *span)
 {
 	size_t length = strlen(shown);
 
-	snprintf(shown + length, sizeof(shown) - length, "%llu-%llu %u.%u%s\n", (unsigned long long)span->start, (unsigned long long)span->end, span->stack,
+	snprintf(shown + length, sizeof(shown) - length, "%llu-%llu %u.%u%s\n",
+		 (unsigned long long)span->start, (unsigned long long)span->end, span->stack,
 		 span->task, span->sampled ? " sampled" : "");
 }
 
-static void ran(const struct model_sink *sink, uint64_t start, uint64_t end, enum thread_state state)
+static void ran(const struct model_sink *sink, uint64_t start, uint64_t end,
+		enum thread_state state)
 {
-	sink->interval(sink->ctx, &(struct interval){.thread = &thread, .state = state, .start = start, .end = end});
+	sink->interval(
+		sink->ctx,
+		&(struct interval){.thread = &thread, .state = state, .start = start, .end = end});
 	thread.state = state;
 }
 
 static void seen(const struct model_sink *sink, uint64_t ts, uint32_t stack, uint8_t flags)
 {
-	sink->sample(sink->ctx, &(struct sample){.thread = &thread, .ts = ts, .stack = stack, .task = 9, .flags = flags});
+	sink->sample(
+		sink->ctx,
+		&(struct sample){
+			.thread = &thread, .ts = ts, .stack = stack, .task = 9, .flags = flags});
 }
 
 static void stretches_belong_to_the_next_sample(void **state)
 {
-	struct spans *spans = spans_new((struct span_sink){.stack = show_stack}, 100000000); /* a sample is good for 40 ns */
+	/* a sample is good for 40 ns */
+	struct spans *spans = spans_new((struct span_sink){.stack = show_stack}, 100000000);
 	const struct model_sink sink = spans_sink(spans);
 
 	shown[0] = '\0';
@@ -328,9 +362,9 @@ static void stretches_belong_to_the_next_sample(void **state)
 	ran(&sink, 10, 20, TS_PYTHON);
 	ran(&sink, 20, 30, TS_NATIVE);
 	seen(&sink, 30, 2, EVF_STACK_CLOCK);
-	ran(&sink, 30, 35, TS_NATIVE); /* behind the last: still there */
+	ran(&sink, 30, 35, TS_NATIVE);	 /* behind the last: still there */
 	ran(&sink, 35, 40, TS_RUNNABLE); /* no sample said where */
-	ran(&sink, 40, 100, TS_PYTHON); /* too much for one */
+	ran(&sink, 40, 100, TS_PYTHON);	 /* too much for one */
 	seen(&sink, 100, 3, EVF_STACK_SLEEP);
 	ran(&sink, 100, 150, TS_BLOCKED);
 	ran(&sink, 150, 160, TS_RUNNABLE);
@@ -340,12 +374,14 @@ static void stretches_belong_to_the_next_sample(void **state)
 	ran(&sink, 190, 200, TS_PYTHON);
 	seen(&sink, 200, 0, EVF_STACK_CLOCK); /* could not be read, and its task means nothing */
 	assert_int_equal(spans_finish(spans), 0);
-	assert_string_equal(shown, "0-10 1.9 sampled\n10-35 2.9 sampled\n35-40 0.0\n40-100 0.0 sampled\n100-160 3.9\n160-170 0.0 sampled\n170-190 0.0\n"
+	assert_string_equal(shown, "0-10 1.9 sampled\n10-35 2.9 sampled\n35-40 0.0\n40-100 0.0 "
+				   "sampled\n100-160 3.9\n160-170 0.0 sampled\n170-190 0.0\n"
 				   "190-200 0.0 sampled\n");
 	spans_free(spans);
 }
 
-/* What a waiter sees of the holder says nothing about where the holder will sleep; a sample while it waits does not move what it waits in. */
+/* What a waiter sees of the holder says nothing about where the holder will sleep; a sample while
+ * it waits does not move what it waits in. */
 static void where_a_thread_stands_stays(void **state)
 {
 	struct spans *spans = spans_new((struct span_sink){.stack = show_stack}, 100000000);

@@ -29,7 +29,8 @@ static bool add(struct element **table, struct element *element, uint32_t key)
 	return !HASH_FAILED(element);
 }
 
-/* The table and its buckets are two allocations; without either there is no table, and nothing is lost by it. */
+/* The table and its buckets are two allocations; without either there is no table, and nothing is
+ * lost by it. */
 static void an_addition_fails_and_the_process_lives(void **state)
 {
 	struct element elements[1000] = {0}, *table = NULL, *found;
@@ -40,7 +41,8 @@ static void an_addition_fails_and_the_process_lives(void **state)
 		assert_false(add(&table, &elements[0], key));
 		assert_null(table);
 	}
-	/* room for the first table only, not for a larger one: additions may fail, what is in stays in */
+	/* room for the first table only, not for a larger one: additions may fail, what is in stays
+	 * in */
 	allocations_left = 2;
 	for (uint32_t i = 0; i < 1000; i++)
 		failed += !add(&table, &elements[i], i);
@@ -56,7 +58,8 @@ static void an_addition_fails_and_the_process_lives(void **state)
 
 int main(void)
 {
-	const struct CMUnitTest tests[] = {cmocka_unit_test(an_addition_fails_and_the_process_lives)};
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(an_addition_fails_and_the_process_lives)};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

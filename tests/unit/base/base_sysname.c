@@ -16,16 +16,11 @@ static void system_calls_have_the_numbers_of_their_machine(void **state)
 		int32_t sysno;
 		const char *name;
 	} cases[] = {
-		{"x86_64", 0, "read"},
-		{"x86_64", 74, "fsync"},
-		{"x86_64", 202, "futex"},
-		{"x86_64", 230, "clock_nanosleep"},
-		{"x86_64", 232, "epoll_wait"},
-		{"aarch64", 22, "epoll_pwait"},
-		{"aarch64", 80, "fstat"},
-		{"aarch64", 82, "fsync"},
-		{"aarch64", 98, "futex"},
-		{"aarch64", 115, "clock_nanosleep"},
+		{"x86_64", 0, "read"},	       {"x86_64", 74, "fsync"},
+		{"x86_64", 202, "futex"},      {"x86_64", 230, "clock_nanosleep"},
+		{"x86_64", 232, "epoll_wait"}, {"aarch64", 22, "epoll_pwait"},
+		{"aarch64", 80, "fstat"},      {"aarch64", 82, "fsync"},
+		{"aarch64", 98, "futex"},      {"aarch64", 115, "clock_nanosleep"},
 	};
 
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)

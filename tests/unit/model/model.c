@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The model's rules about GILs and scheduling, one small sequence of events each. docs/model.md has the rules in words; model_sim.c holds the
- * whole against simulated worlds.
+ * The model's rules about GILs and scheduling, one small sequence of events each. docs/model.md has
+ * the rules in words; model_sim.c holds the whole against simulated worlds.
  */
 #include "tests/sim/told.h"
 
-/* ── the GIL ─────────────────────────────────────────────────────────────────────────────────────────────────────── */
+/* ── the GIL ─────────────────────────────────────────────────────────────── */
 
 static void a_thread_is_python_between_take_and_drop(void **state)
 {
@@ -226,7 +226,8 @@ static void a_thread_holds_one_gil_at_a_time(void **state)
 	take(110, A);
 	FEED(OBSERVE, observe, 120, 0, 1, EVF_OBSERVE_LOCKED, .holder = A);
 	FEED(TAKE, take, 130, A, 1, 0);
-	assert_int_equal(violations(), 0); /* of the first; the second's TAKE is what does not fit */
+	/* of the first; the second's TAKE is what does not fit */
+	assert_int_equal(violations(), 0);
 	expect(140, "1",
 	       "100-110 1 unknown\n"
 	       "110-130 1 unknown\n"
@@ -309,7 +310,7 @@ static void who_waits_for_a_gil_that_is_switched_off_goes_on_without(void **stat
 	       "131-150 1 native\n");
 }
 
-/* ── scheduling ──────────────────────────────────────────────────────────────────────────────────────────────────── */
+/* ── scheduling ──────────────────────────────────────────────────────────── */
 
 static void a_thread_that_python_does_not_know_has_no_gil(void **state)
 {
@@ -444,7 +445,7 @@ static void a_snapshot_older_than_a_fact_is_not_used(void **state)
 	       "100-150 2 unknown\n");
 }
 
-/* ── partial GILs ────────────────────────────────────────────────────────────────────────────────────────────────── */
+/* ── partial GILs ────────────────────────────────────────────────────────── */
 
 static void an_acquisition_is_certain_only_while_somebody_waits(void **state)
 {
@@ -560,39 +561,40 @@ static void a_look_that_may_be_from_before_the_sleep_settles_nothing(void **stat
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	    cmocka_unit_test(a_thread_is_python_between_take_and_drop),
-	    cmocka_unit_test(a_wait_lasts_from_the_first_wait_to_the_take),
-	    cmocka_unit_test(a_holder_off_cpu_is_held_blocked_or_held_runnable),
-	    cmocka_unit_test(a_wait_that_may_have_begun_earlier_is_not_whole),
-	    cmocka_unit_test(a_take_while_another_holds_is_a_violation),
-	    cmocka_unit_test(a_drop_settles_an_unknown_gil_and_claims_nothing_backwards),
-	    cmocka_unit_test(a_wait_for_a_free_gil_is_a_violation),
-	    cmocka_unit_test(an_observation_names_the_holder_and_settles_who_sleeps),
-	    cmocka_unit_test(an_observation_from_before_a_transition_is_not_used),
-	    cmocka_unit_test(a_holder_seen_in_the_act_of_taking_is_no_violation),
-	    cmocka_unit_test(a_thread_that_waits_in_a_snapshot_waits_since_then),
-	    cmocka_unit_test(who_enters_an_epoll_wait_does_not_wait_for_the_gil),
-	    cmocka_unit_test(two_gils_must_both_be_certain_before_a_sleeper_has_none),
-	    cmocka_unit_test(a_thread_holds_one_gil_at_a_time),
-	    cmocka_unit_test(a_gil_declared_late_makes_doubtful_who_seemed_to_have_none),
-	    cmocka_unit_test(a_gil_that_is_off_is_nobodys_until_it_is_switched_on),
-	    cmocka_unit_test(a_gil_that_is_off_is_not_the_only_one),
-	    cmocka_unit_test(who_waits_for_a_gil_that_is_switched_off_goes_on_without),
-	    cmocka_unit_test(a_thread_that_python_does_not_know_has_no_gil),
-	    cmocka_unit_test(a_wake_up_of_a_running_thread_means_nothing),
-	    cmocka_unit_test(a_wake_up_of_a_thread_in_an_unknown_state_settles_nothing),
-	    cmocka_unit_test(a_throttled_thread_is_marked),
-	    cmocka_unit_test(who_acts_is_on_a_cpu_and_a_missed_fact_makes_its_time_unknown),
-	    cmocka_unit_test(an_untold_switch_makes_only_the_time_since_the_last_told_one_unknown),
-	    cmocka_unit_test(an_untold_switch_does_not_end_a_wait_for_the_gil),
-	    cmocka_unit_test(who_has_the_cpu_is_told_before_the_thread_that_waited_for_it),
-	    cmocka_unit_test(a_snapshot_older_than_a_fact_is_not_used),
-	    cmocka_unit_test(an_acquisition_is_certain_only_while_somebody_waits),
-	    cmocka_unit_test(a_look_at_the_switch_holds_for_the_whole_sleep),
-	    cmocka_unit_test(a_sleep_without_a_look_is_unknown),
-	    cmocka_unit_test(a_definite_look_of_a_waiter_makes_the_holder_certain),
-	    cmocka_unit_test(a_look_without_the_mutex_makes_no_holder_on_a_cpu_certain),
-	    cmocka_unit_test(a_look_that_may_be_from_before_the_sleep_settles_nothing),
+		cmocka_unit_test(a_thread_is_python_between_take_and_drop),
+		cmocka_unit_test(a_wait_lasts_from_the_first_wait_to_the_take),
+		cmocka_unit_test(a_holder_off_cpu_is_held_blocked_or_held_runnable),
+		cmocka_unit_test(a_wait_that_may_have_begun_earlier_is_not_whole),
+		cmocka_unit_test(a_take_while_another_holds_is_a_violation),
+		cmocka_unit_test(a_drop_settles_an_unknown_gil_and_claims_nothing_backwards),
+		cmocka_unit_test(a_wait_for_a_free_gil_is_a_violation),
+		cmocka_unit_test(an_observation_names_the_holder_and_settles_who_sleeps),
+		cmocka_unit_test(an_observation_from_before_a_transition_is_not_used),
+		cmocka_unit_test(a_holder_seen_in_the_act_of_taking_is_no_violation),
+		cmocka_unit_test(a_thread_that_waits_in_a_snapshot_waits_since_then),
+		cmocka_unit_test(who_enters_an_epoll_wait_does_not_wait_for_the_gil),
+		cmocka_unit_test(two_gils_must_both_be_certain_before_a_sleeper_has_none),
+		cmocka_unit_test(a_thread_holds_one_gil_at_a_time),
+		cmocka_unit_test(a_gil_declared_late_makes_doubtful_who_seemed_to_have_none),
+		cmocka_unit_test(a_gil_that_is_off_is_nobodys_until_it_is_switched_on),
+		cmocka_unit_test(a_gil_that_is_off_is_not_the_only_one),
+		cmocka_unit_test(who_waits_for_a_gil_that_is_switched_off_goes_on_without),
+		cmocka_unit_test(a_thread_that_python_does_not_know_has_no_gil),
+		cmocka_unit_test(a_wake_up_of_a_running_thread_means_nothing),
+		cmocka_unit_test(a_wake_up_of_a_thread_in_an_unknown_state_settles_nothing),
+		cmocka_unit_test(a_throttled_thread_is_marked),
+		cmocka_unit_test(who_acts_is_on_a_cpu_and_a_missed_fact_makes_its_time_unknown),
+		cmocka_unit_test(
+			an_untold_switch_makes_only_the_time_since_the_last_told_one_unknown),
+		cmocka_unit_test(an_untold_switch_does_not_end_a_wait_for_the_gil),
+		cmocka_unit_test(who_has_the_cpu_is_told_before_the_thread_that_waited_for_it),
+		cmocka_unit_test(a_snapshot_older_than_a_fact_is_not_used),
+		cmocka_unit_test(an_acquisition_is_certain_only_while_somebody_waits),
+		cmocka_unit_test(a_look_at_the_switch_holds_for_the_whole_sleep),
+		cmocka_unit_test(a_sleep_without_a_look_is_unknown),
+		cmocka_unit_test(a_definite_look_of_a_waiter_makes_the_holder_certain),
+		cmocka_unit_test(a_look_without_the_mutex_makes_no_holder_on_a_cpu_certain),
+		cmocka_unit_test(a_look_that_may_be_from_before_the_sleep_settles_nothing),
 	};
 
 	return cmocka_run_group_tests_name("model", tests, NULL, NULL);

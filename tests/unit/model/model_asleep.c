@@ -1,13 +1,15 @@
 /* SPDX-License-Identifier: MIT */
-/* The model's rules about odd sleeps: on the GIL's own futexes, and of threads that are stopped from outside. */
+/* The model's rules about odd sleeps: on the GIL's own futexes, and of threads that are stopped
+ * from outside. */
 #include "tests/sim/told.h"
 
 static void out_as(uint64_t ts, uint32_t tid, uint8_t flags)
 {
-	FEED(SWITCH_OUT, switch_out, ts, tid, 0, flags, .sysno = flags & EVF_SWITCH_OUT_SYSCALL ? FUTEX : 0);
+	FEED(SWITCH_OUT, switch_out, ts, tid, 0, flags,
+	     .sysno = flags & EVF_SWITCH_OUT_SYSCALL ? FUTEX : 0);
 }
 
-#define ON_MUTEX (EVF_SWITCH_OUT_SYSCALL | EVF_SWITCH_OUT_GIL_MUTEX)
+#define ON_MUTEX    (EVF_SWITCH_OUT_SYSCALL | EVF_SWITCH_OUT_GIL_MUTEX)
 #define ON_HANDOVER (EVF_SWITCH_OUT_SYSCALL | EVF_SWITCH_OUT_HANDOVER)
 
 static void who_sleeps_on_the_gils_mutex_waits_for_the_gil_from_there_on(void **state)
@@ -57,7 +59,9 @@ static void in_the_handover_a_thread_waits_only_while_it_sleeps(void **state)
 	       "170-180 1 blocked sys0\n");
 }
 
-static void a_holder_on_the_gils_mutex_is_asleep_with_the_gil_and_in_no_system_call_of_the_applications(void **state)
+static void
+a_holder_on_the_gils_mutex_is_asleep_with_the_gil_and_in_no_system_call_of_the_applications(
+	void **state)
 {
 	begin();
 	take(110, A);
@@ -120,7 +124,8 @@ static void who_is_stopped_when_it_is_first_seen_is_stopped(void **state)
 	       "hold 120-130 1\n");
 }
 
-/* It need not have waited for long enough to pass WAIT: for the GIL's mutex (as A), or not at all (as B). */
+/* It need not have waited for long enough to pass WAIT: for the GIL's mutex (as A), or not at all
+ * (as B). */
 static void who_finds_the_gil_switched_off_goes_on_without(void **state)
 {
 	begin();
@@ -129,7 +134,8 @@ static void who_finds_the_gil_switched_off_goes_on_without(void **state)
 	drop(111, A);
 	in(101, B, 1);
 	take(112, B);
-	FEED(SWITCH_OUT, switch_out, 120, A, 0, EVF_SWITCH_OUT_SYSCALL | EVF_SWITCH_OUT_GIL_MUTEX, .sysno = 202, .gil = 0);
+	FEED(SWITCH_OUT, switch_out, 120, A, 0, EVF_SWITCH_OUT_SYSCALL | EVF_SWITCH_OUT_GIL_MUTEX,
+	     .sysno = 202, .gil = 0);
 	drop(130, B);
 	FEED(WAIT_END, wait_end, 131, B, 0, EVF_WAIT_END_OFF);
 	wake(132, A, 0);
@@ -152,7 +158,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(who_sleeps_on_the_gils_mutex_waits_for_the_gil_from_there_on),
 		cmocka_unit_test(in_the_handover_a_thread_waits_only_while_it_sleeps),
-		cmocka_unit_test(a_holder_on_the_gils_mutex_is_asleep_with_the_gil_and_in_no_system_call_of_the_applications),
+		cmocka_unit_test(
+			a_holder_on_the_gils_mutex_is_asleep_with_the_gil_and_in_no_system_call_of_the_applications),
 		cmocka_unit_test(who_is_seen_on_the_gils_mutex_may_be_waiting_or_holding),
 		cmocka_unit_test(who_finds_the_gil_switched_off_goes_on_without),
 		cmocka_unit_test(what_stops_a_thread_is_told_and_no_system_call),

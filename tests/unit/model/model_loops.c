@@ -4,7 +4,7 @@
  */
 #include "tests/sim/told.h"
 
-/* ── loops ───────────────────────────────────────────────────────────────────────────────────────────────────────── */
+/* ── loops ───────────────────────────────────────────────────────────────── */
 
 /* A runs the loop, out of its wait, without the GIL, from 110 on. */
 static void begin_loop(void)
@@ -146,7 +146,8 @@ static void a_descriptor_declared_during_the_wait_makes_the_loop_at_once(void **
 	       "turn 140-150 1 ongoing\n");
 }
 
-/* asyncio looks into its descriptor before it runs the first callback, so that is known to be a loop's only inside the first turn. */
+/* asyncio looks into its descriptor before it runs the first callback, so that is known to be a
+ * loop's only inside the first turn. */
 static void the_first_turn_of_a_loop_that_begins_is_told_from_where_it_is_known(void **state)
 {
 	begin();
@@ -214,7 +215,8 @@ static void a_closed_descriptors_number_may_mean_another_file(void **state)
 	       "160-170 1 native cpu0\n");
 }
 
-/* By another thread: what its loop does is not known from there. And in a loss only what the number means counts. */
+/* By another thread: what its loop does is not known from there. And in a loss only what the number
+ * means counts. */
 static void whoever_closes_a_descriptor_ends_the_loop(void **state)
 {
 	begin_loop();
@@ -269,7 +271,7 @@ static void a_loop_that_waits_elsewhere_long_enough_runs_there(void **state)
 	       "turn 1380001120-1400000120 1 whole\n");
 }
 
-/* ── losses ──────────────────────────────────────────────────────────────────────────────────────────────────────── */
+/* ── losses ──────────────────────────────────────────────────────────────── */
 
 static void a_loss_makes_everything_unknown_over_its_span(void **state)
 {
@@ -360,7 +362,7 @@ static void a_possible_turn_is_none_when_the_loop_proves_to_have_waited(void **s
 	       "160-170 1 unknown\n");
 }
 
-/* ── lives ───────────────────────────────────────────────────────────────────────────────────────────────────────── */
+/* ── lives ───────────────────────────────────────────────────────────────── */
 
 static void a_thread_that_is_born_is_told_from_then_on_and_until_its_exit(void **state)
 {
@@ -429,7 +431,9 @@ static void names_are_kept_for_threads_and_strangers(void **state)
 
 	begin();
 	/* the kernel ends a name with a zero, a recording need not */
-	FEED(COMM, comm, 110, A, 0, 0, .pid = PID, .comm = {{'0', '1', '2', '3', '4', '5', '6', '7', '8', '9', 'a', 'b', 'c', 'd', 'e', 'f'}});
+	FEED(COMM, comm, 110, A, 0, 0, .pid = PID,
+	     .comm = {{'0', '1', '2', '3', '4', '5', '6', '7', '8', '9', 'a', 'b', 'c', 'd', 'e',
+		       'f'}});
 	FEED(COMM, comm, 110, 777, 0, 0, .pid = 77, .comm = {"stranger"});
 	assert_string_equal(world_thread(world, A)->comm, "0123456789abcdef");
 	assert_string_equal(world_comm(world, 777), "stranger");
@@ -442,28 +446,29 @@ static void names_are_kept_for_threads_and_strangers(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	    cmocka_unit_test(a_turn_begins_with_the_wake_up_and_ends_at_the_next_wait),
-	    cmocka_unit_test(a_spurious_wake_up_is_no_turn),
-	    cmocka_unit_test(an_untold_wake_up_begins_a_turn_that_is_not_whole),
-	    cmocka_unit_test(a_wait_on_another_descriptor_neither_begins_nor_ends_a_turn),
-	    cmocka_unit_test(a_loop_asleep_in_a_snapshot_is_idle_and_its_first_turn_is_whole),
-	    cmocka_unit_test(a_descriptor_declared_during_the_wait_makes_the_loop_at_once),
-	    cmocka_unit_test(the_first_turn_of_a_loop_that_begins_is_told_from_where_it_is_known),
-	    cmocka_unit_test(the_last_turn_ends_when_the_descriptor_is_closed),
-	    cmocka_unit_test(a_closed_descriptors_number_may_mean_another_file),
-	    cmocka_unit_test(whoever_closes_a_descriptor_ends_the_loop),
-	    cmocka_unit_test(a_turn_is_ongoing_at_the_end),
-	    cmocka_unit_test(a_loop_that_waits_elsewhere_long_enough_runs_there),
-	    cmocka_unit_test(a_loss_makes_everything_unknown_over_its_span),
-	    cmocka_unit_test(losses_overlap),
-	    cmocka_unit_test(a_thread_unknown_to_python_may_have_passed_a_site_in_a_loss),
-	    cmocka_unit_test(a_turn_is_cut_by_a_loss_and_goes_on_as_a_lower_bound),
-	    cmocka_unit_test(a_possible_turn_is_none_when_the_loop_proves_to_have_waited),
-	    cmocka_unit_test(a_thread_that_is_born_is_told_from_then_on_and_until_its_exit),
-	    cmocka_unit_test(a_process_that_exits_ends_its_threads),
-	    cmocka_unit_test(nothing_is_told_before_the_window),
-	    cmocka_unit_test(events_from_the_past_count_now),
-	    cmocka_unit_test(names_are_kept_for_threads_and_strangers),
+		cmocka_unit_test(a_turn_begins_with_the_wake_up_and_ends_at_the_next_wait),
+		cmocka_unit_test(a_spurious_wake_up_is_no_turn),
+		cmocka_unit_test(an_untold_wake_up_begins_a_turn_that_is_not_whole),
+		cmocka_unit_test(a_wait_on_another_descriptor_neither_begins_nor_ends_a_turn),
+		cmocka_unit_test(a_loop_asleep_in_a_snapshot_is_idle_and_its_first_turn_is_whole),
+		cmocka_unit_test(a_descriptor_declared_during_the_wait_makes_the_loop_at_once),
+		cmocka_unit_test(
+			the_first_turn_of_a_loop_that_begins_is_told_from_where_it_is_known),
+		cmocka_unit_test(the_last_turn_ends_when_the_descriptor_is_closed),
+		cmocka_unit_test(a_closed_descriptors_number_may_mean_another_file),
+		cmocka_unit_test(whoever_closes_a_descriptor_ends_the_loop),
+		cmocka_unit_test(a_turn_is_ongoing_at_the_end),
+		cmocka_unit_test(a_loop_that_waits_elsewhere_long_enough_runs_there),
+		cmocka_unit_test(a_loss_makes_everything_unknown_over_its_span),
+		cmocka_unit_test(losses_overlap),
+		cmocka_unit_test(a_thread_unknown_to_python_may_have_passed_a_site_in_a_loss),
+		cmocka_unit_test(a_turn_is_cut_by_a_loss_and_goes_on_as_a_lower_bound),
+		cmocka_unit_test(a_possible_turn_is_none_when_the_loop_proves_to_have_waited),
+		cmocka_unit_test(a_thread_that_is_born_is_told_from_then_on_and_until_its_exit),
+		cmocka_unit_test(a_process_that_exits_ends_its_threads),
+		cmocka_unit_test(nothing_is_told_before_the_window),
+		cmocka_unit_test(events_from_the_past_count_now),
+		cmocka_unit_test(names_are_kept_for_threads_and_strangers),
 	};
 
 	return cmocka_run_group_tests_name("model_loops", tests, NULL, NULL);

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The model's rules about stacks, runs of the garbage collector, and what Python itself says of loops and names.
+ * The model's rules about stacks, runs of the garbage collector, and what Python itself says of
+ * loops and names.
  */
 #include "tests/sim/told.h"
 
-/* ── stacks ──────────────────────────────────────────────────────────────────────────────────────────────────────── */
+/* ── stacks ──────────────────────────────────────────────────────────────── */
 
 static void a_stack_is_told_behind_its_threads_time_up_to_then(void **state)
 {
@@ -140,7 +141,7 @@ static void stacks_are_told_only_where_facts_count(void **state)
 	       "150-160 1 unknown\n");
 }
 
-/* ── the garbage collector ───────────────────────────────────────────────────────────────────────────────────────── */
+/* ── the garbage collector ───────────────────────────────────────────────── */
 
 static void collections_cut_intervals_and_are_named_by_generation(void **state)
 {
@@ -191,7 +192,7 @@ static void a_collection_ends_with_the_evidence_and_at_the_loops_own_wait(void *
 	       "160-170 1 native cpu0\n");
 }
 
-/* ── who runs a loop ─────────────────────────────────────────────────────────────────────────────────────────────── */
+/* ── who runs a loop ─────────────────────────────────────────────────────── */
 
 static const struct loop *loop_of(uint32_t tid)
 {
@@ -347,7 +348,7 @@ static void a_second_loop_wins_by_behaviour_and_the_first_is_back_at_once(void *
 	finish();
 }
 
-/* ── names ───────────────────────────────────────────────────────────────────────────────────────────────────────── */
+/* ── names ───────────────────────────────────────────────────────────────── */
 
 static void threads_have_the_name_that_python_gave_them_last(void **state)
 {

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The model's doubts about the GIL's sites: what no CPython could bring about is told, and what one could is not.
+ * The model's doubts about the GIL's sites: what no CPython could bring about is told, and what one
+ * could is not.
  */
 #include "tests/sim/told.h"
 
@@ -23,7 +24,8 @@ static void finish(enum sites_fault expected)
 static void begin_with_process(bool enabled)
 {
 	begin();
-	world_sink(world).process(world, &(struct process_info){.pid = PID, .gil_enabled = enabled});
+	world_sink(world).process(world,
+				  &(struct process_info){.pid = PID, .gil_enabled = enabled});
 }
 
 static void a_gil_that_is_dropped_and_never_taken(void **state)

@@ -91,7 +91,8 @@ static void whoever_does_not_return_is_not_waited_for(void **state)
 
 static int computes(void *ctx, int line)
 {
-	for (uint64_t until = clock_now_ns() + (BOUNDED_WAIT_S + 2) * NS_PER_S; clock_now_ns() < until;)
+	for (uint64_t until = clock_now_ns() + (BOUNDED_WAIT_S + 2) * NS_PER_S;
+	     clock_now_ns() < until;)
 		;
 	return 7;
 }

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* target_child.h - processes as truth for the tests of the target room: starting Pythons, listening to what they say of themselves, taking snapshots. */
+/* target_child.h - processes as truth for the tests of the target room: starting Pythons, listening
+ * to what they say of themselves, taking snapshots. */
 #ifndef GILSCOPE_TESTS_TARGET_CHILD_H
 #define GILSCOPE_TESTS_TARGET_CHILD_H
 
@@ -97,10 +98,12 @@ static inline void target_freep(struct target **target)
 	target_free(*target);
 }
 
-/* Calls `test` for each Python that is installed, or was built by tests/matrix/run, whose minor version is in the range. */
+/* Calls `test` for each Python that is installed, or was built by tests/matrix/run, whose minor
+ * version is in the range. */
 static inline void for_each_python(int minor_min, int minor_max, void (*test)(const char *program))
 {
-	static const char *const patterns[] = {DEBIAN_PYTHON, "~/.pyenv/versions/3.*/bin/python3", "build/matrix/built-*/bin/python3"};
+	static const char *const patterns[] = {DEBIAN_PYTHON, "~/.pyenv/versions/3.*/bin/python3",
+					       "build/matrix/built-*/bin/python3"};
 	int tested = 0;
 
 	for (size_t p = 0; p < sizeof(patterns) / sizeof(patterns[0]); p++) {
@@ -109,7 +112,8 @@ static inline void for_each_python(int minor_min, int minor_max, void (*test)(co
 		if (glob(patterns[p], GLOB_TILDE, NULL, &found))
 			continue;
 		for (size_t i = 0; i < found.gl_pathc; i++) {
-			_cleanup_(child_kill) struct child child = python(found.gl_pathv[i], "import sys; print(sys.version_info[1])");
+			_cleanup_(child_kill) struct child child = python(
+				found.gl_pathv[i], "import sys; print(sys.version_info[1])");
 			int minor = atoi(line_of(&child));
 
 			if (minor < minor_min || minor > minor_max)
@@ -121,7 +125,8 @@ static inline void for_each_python(int minor_min, int minor_max, void (*test)(co
 		globfree(&found);
 	}
 	if (!tested) {
-		print_message("           no Python from 3.%d to 3.%d is installed\n", minor_min, minor_max);
+		print_message("           no Python from 3.%d to 3.%d is installed\n", minor_min,
+			      minor_max);
 		skip();
 	}
 }
@@ -138,7 +143,8 @@ static inline int event_keep(void *ctx, const union event *event)
 	struct events *events = ctx;
 
 	assert_true(events->count < 512);
-	assert_true(event->hdr.ts >= (events->count ? events->list[events->count - 1].hdr.ts : events->ts_begin));
+	assert_true(event->hdr.ts >=
+		    (events->count ? events->list[events->count - 1].hdr.ts : events->ts_begin));
 	assert_true(event->hdr.ts <= clock_now_ns());
 	events->list[events->count++] = *event;
 	return 0;
@@ -156,7 +162,8 @@ static inline int snapshot(struct target *target, struct events *events)
 	return target_snapshot(target, gil_numbers, &sink);
 }
 
-static inline const union event *event_of(const struct events *events, unsigned int type, uint32_t tid)
+static inline const union event *event_of(const struct events *events, unsigned int type,
+					  uint32_t tid)
 {
 	for (uint32_t i = 0; i < events->count; i++)
 		if (events->list[i].hdr.type == type && events->list[i].hdr.tid == tid)

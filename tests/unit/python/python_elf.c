@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* ELF files that were made to cost their reader time or memory: sparse, so that they cost their author nothing. */
+/* ELF files that were made to cost their reader time or memory: sparse, so that they cost their
+ * author nothing. */
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -24,10 +25,20 @@ static void put(int fd, uint64_t offset, const void *bytes, size_t size)
 /* A file of one segment that is code; its sections are put by the caller. */
 static int file_begin(uint16_t sections, uint16_t names)
 {
-	Elf64_Ehdr header = {.e_ident = {0x7f, 'E', 'L', 'F', ELFCLASS64, ELFDATA2LSB, EV_CURRENT}, .e_type = ET_DYN, .e_machine = ELF_MACHINE,
-			     .e_version = EV_CURRENT, .e_phoff = sizeof(header), .e_shoff = SECTIONS, .e_ehsize = sizeof(header),
-			     .e_phentsize = sizeof(Elf64_Phdr), .e_phnum = 1, .e_shentsize = sizeof(Elf64_Shdr), .e_shnum = sections, .e_shstrndx = names};
-	Elf64_Phdr load = {.p_type = PT_LOAD, .p_flags = PF_R | PF_X, .p_filesz = 4096, .p_memsz = 4096};
+	Elf64_Ehdr header = {.e_ident = {0x7f, 'E', 'L', 'F', ELFCLASS64, ELFDATA2LSB, EV_CURRENT},
+			     .e_type = ET_DYN,
+			     .e_machine = ELF_MACHINE,
+			     .e_version = EV_CURRENT,
+			     .e_phoff = sizeof(header),
+			     .e_shoff = SECTIONS,
+			     .e_ehsize = sizeof(header),
+			     .e_phentsize = sizeof(Elf64_Phdr),
+			     .e_phnum = 1,
+			     .e_shentsize = sizeof(Elf64_Shdr),
+			     .e_shnum = sections,
+			     .e_shstrndx = names};
+	Elf64_Phdr load = {
+		.p_type = PT_LOAD, .p_flags = PF_R | PF_X, .p_filesz = 4096, .p_memsz = 4096};
 	int fd = memfd_create("elf", MFD_CLOEXEC);
 
 	assert_true(fd >= 0);
@@ -41,12 +52,22 @@ static void section(int fd, uint32_t index, const Elf64_Shdr *header)
 	put(fd, SECTIONS + index * sizeof(*header), header, sizeof(*header));
 }
 
-/* `count` symbols that all have the name at offset 1 of a table of strings, which is `text`, repeated up to `bytes`. */
+/* `count` symbols that all have the name at offset 1 of a table of strings, which is `text`,
+ * repeated up to `bytes`. */
 static int many_symbols(uint32_t type, uint32_t count, const char *text, uint64_t bytes)
 {
-	Elf64_Shdr symbols = {.sh_type = type, .sh_offset = TABLES, .sh_size = count * sizeof(Elf64_Sym), .sh_link = 2, .sh_entsize = sizeof(Elf64_Sym)};
-	Elf64_Shdr strings = {.sh_type = SHT_STRTAB, .sh_offset = TABLES + symbols.sh_size, .sh_size = bytes + 2};
-	Elf64_Sym symbol = {.st_name = 1, .st_info = ELF64_ST_INFO(STB_GLOBAL, STT_FUNC), .st_shndx = 1, .st_value = 64, .st_size = 16};
+	Elf64_Shdr symbols = {.sh_type = type,
+			      .sh_offset = TABLES,
+			      .sh_size = count * sizeof(Elf64_Sym),
+			      .sh_link = 2,
+			      .sh_entsize = sizeof(Elf64_Sym)};
+	Elf64_Shdr strings = {
+		.sh_type = SHT_STRTAB, .sh_offset = TABLES + symbols.sh_size, .sh_size = bytes + 2};
+	Elf64_Sym symbol = {.st_name = 1,
+			    .st_info = ELF64_ST_INFO(STB_GLOBAL, STT_FUNC),
+			    .st_shndx = 1,
+			    .st_value = 64,
+			    .st_size = 16};
 	int fd = file_begin(3, 2);
 
 	section(fd, 1, &symbols);
@@ -79,7 +100,8 @@ static void a_name_is_read_as_far_as_it_can_be_one_of_ours(void **state)
 	assert_int_equal(symbol.st_value, 64);
 	assert_int_equal(elf_image_symbol(&image, SHT_DYNSYM, "_PyRun", &symbol), -ENOENT);
 	close(fd);
-	fd = many_symbols(SHT_DYNSYM, 20000, "AAAAAAAAAAAAAAAA", 16 << 20); /* held: 20000 names of 16 MB are 320 GB to compare */
+	/* held: 20000 names of 16 MB are 320 GB to compare */
+	fd = many_symbols(SHT_DYNSYM, 20000, "AAAAAAAAAAAAAAAA", 16 << 20);
 	assert_int_equal(elf_image_open(fd, &budget, &image), 0);
 	assert_int_equal(elf_image_symbols(&image, SHT_DYNSYM, count, &seen), 0);
 	assert_int_equal(seen, 19999);
@@ -94,8 +116,13 @@ static void a_table_that_does_not_end_spends_the_budget(void **state)
 	GElf_Sym symbol;
 	int fd = many_symbols(SHT_DYNSYM, 1, "A", 1);
 	/* a terabyte of symbols, and one of names: not held, each name a read of its own */
-	Elf64_Shdr symbols = {.sh_type = SHT_DYNSYM, .sh_offset = TABLES, .sh_size = UINT64_C(24) << 36, .sh_link = 2, .sh_entsize = sizeof(Elf64_Sym)};
-	Elf64_Shdr strings = {.sh_type = SHT_STRTAB, .sh_offset = TABLES, .sh_size = UINT64_C(1) << 40};
+	Elf64_Shdr symbols = {.sh_type = SHT_DYNSYM,
+			      .sh_offset = TABLES,
+			      .sh_size = UINT64_C(24) << 36,
+			      .sh_link = 2,
+			      .sh_entsize = sizeof(Elf64_Sym)};
+	Elf64_Shdr strings = {
+		.sh_type = SHT_STRTAB, .sh_offset = TABLES, .sh_size = UINT64_C(1) << 40};
 
 	section(fd, 1, &symbols);
 	section(fd, 2, &strings);
@@ -109,7 +136,11 @@ static void a_table_that_does_not_end_spends_the_budget(void **state)
 static void tables_over_each_other_are_charged_one_by_one(void **state)
 {
 	struct elf_budget budget = {ELF_BUDGET_BYTES};
-	Elf64_Shdr table = {.sh_type = SHT_RELA, .sh_offset = TABLES, .sh_size = (200 << 20) / 24 * 24, .sh_link = 1, .sh_entsize = sizeof(Elf64_Rela)};
+	Elf64_Shdr table = {.sh_type = SHT_RELA,
+			    .sh_offset = TABLES,
+			    .sh_size = (200 << 20) / 24 * 24,
+			    .sh_link = 1,
+			    .sh_entsize = sizeof(Elf64_Rela)};
 	struct gc_sites gc_sites;
 	struct elf_sites sites;
 	struct elf_image image;

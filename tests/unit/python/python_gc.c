@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Where an image says that its collector works: ELF files made up here, with notes of probe points and with symbols. */
+/* Where an image says that its collector works: ELF files made up here, with notes of probe points
+ * and with symbols. */
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -11,9 +12,17 @@
 
 #include "python/interpreter/gc_sites.h"
 
-enum { CODE = 0x1000, CODE_BYTES = 0x1000, BASE = 0x400000, PROBES = 0x1800, NOTE_BASE = 0x400a00, FILE_BYTES = 0x4000 };
+enum {
+	CODE = 0x1000,
+	CODE_BYTES = 0x1000,
+	BASE = 0x400000,
+	PROBES = 0x1800,
+	NOTE_BASE = 0x400a00,
+	FILE_BYTES = 0x4000
+};
 
-/* A file of one loaded segment at CODE, which is BASE + CODE in memory; notes, symbols and names are put behind it. */
+/* A file of one loaded segment at CODE, which is BASE + CODE in memory; notes, symbols and names
+ * are put behind it. */
 static struct file {
 	uint8_t bytes[FILE_BYTES];
 	uint8_t notes[4096];
@@ -31,10 +40,13 @@ static void begin(void)
 	file.name_bytes = 1;
 }
 
-/* A probe point's note, as sys/sdt.h writes it. `moved`: the file was moved that far after it was linked. */
-static void note(const char *provider, const char *name, uint64_t vaddr, uint64_t semaphore, const char *arguments, uint64_t moved)
+/* A probe point's note, as sys/sdt.h writes it. `moved`: the file was moved that far after it was
+ * linked. */
+static void note(const char *provider, const char *name, uint64_t vaddr, uint64_t semaphore,
+		 const char *arguments, uint64_t moved)
 {
-	uint64_t addresses[] = {vaddr - moved, NOTE_BASE - moved, semaphore ? semaphore - moved : 0};
+	uint64_t addresses[] = {vaddr - moved, NOTE_BASE - moved,
+				semaphore ? semaphore - moved : 0};
 	const char *texts[] = {provider, name, arguments};
 	Elf64_Nhdr header = {8, sizeof(addresses), 3};
 	uint8_t *at = file.notes + file.note_bytes + sizeof(header);
@@ -51,8 +63,11 @@ static void note(const char *provider, const char *name, uint64_t vaddr, uint64_
 
 static void symbol(const char *name, int type, uint64_t vaddr)
 {
-	file.symbols[file.symbol_count++] = (Elf64_Sym){.st_name = (uint32_t)file.name_bytes, .st_info = ELF64_ST_INFO(STB_LOCAL, type),
-							.st_shndx = type == STT_FILE ? SHN_ABS : 1, .st_value = vaddr, .st_size = 16};
+	file.symbols[file.symbol_count++] = (Elf64_Sym){.st_name = (uint32_t)file.name_bytes,
+							.st_info = ELF64_ST_INFO(STB_LOCAL, type),
+							.st_shndx = type == STT_FILE ? SHN_ABS : 1,
+							.st_value = vaddr,
+							.st_size = 16};
 	strcpy(file.names + file.name_bytes, name);
 	file.name_bytes += strlen(name) + 1;
 }
@@ -68,16 +83,37 @@ static uint64_t put(size_t *at, const void *bytes, size_t size)
 
 static struct gc_sites sites(unsigned int minor)
 {
-	static const char section_names[] = "\0.note.stapsdt\0.stapsdt.base\0.symtab\0.strtab\0.shstrtab";
-	Elf64_Ehdr header = {.e_ident = {0x7f, 'E', 'L', 'F', ELFCLASS64, ELFDATA2LSB, EV_CURRENT}, .e_type = ET_EXEC, .e_machine = ELF_MACHINE,
-			     .e_version = EV_CURRENT, .e_phoff = 64, .e_ehsize = 64, .e_phentsize = 56, .e_phnum = 1, .e_shentsize = 64, .e_shnum = 6,
+	static const char section_names[] =
+		"\0.note.stapsdt\0.stapsdt.base\0.symtab\0.strtab\0.shstrtab";
+	Elf64_Ehdr header = {.e_ident = {0x7f, 'E', 'L', 'F', ELFCLASS64, ELFDATA2LSB, EV_CURRENT},
+			     .e_type = ET_EXEC,
+			     .e_machine = ELF_MACHINE,
+			     .e_version = EV_CURRENT,
+			     .e_phoff = 64,
+			     .e_ehsize = 64,
+			     .e_phentsize = 56,
+			     .e_phnum = 1,
+			     .e_shentsize = 64,
+			     .e_shnum = 6,
 			     .e_shstrndx = 5};
-	Elf64_Phdr load = {.p_type = PT_LOAD, .p_flags = PF_R | PF_X, .p_offset = CODE, .p_vaddr = BASE + CODE, .p_filesz = CODE_BYTES,
+	Elf64_Phdr load = {.p_type = PT_LOAD,
+			   .p_flags = PF_R | PF_X,
+			   .p_offset = CODE,
+			   .p_vaddr = BASE + CODE,
+			   .p_filesz = CODE_BYTES,
 			   .p_memsz = CODE_BYTES};
 	Elf64_Shdr sections[6] = {
 		[1] = {.sh_name = 1, .sh_type = SHT_NOTE, .sh_size = file.note_bytes},
-		[2] = {.sh_name = 15, .sh_type = SHT_PROGBITS, .sh_addr = NOTE_BASE, .sh_offset = CODE, .sh_size = 1},
-		[3] = {.sh_name = 29, .sh_type = SHT_SYMTAB, .sh_size = file.symbol_count * sizeof(Elf64_Sym), .sh_link = 4, .sh_entsize = sizeof(Elf64_Sym)},
+		[2] = {.sh_name = 15,
+		       .sh_type = SHT_PROGBITS,
+		       .sh_addr = NOTE_BASE,
+		       .sh_offset = CODE,
+		       .sh_size = 1},
+		[3] = {.sh_name = 29,
+		       .sh_type = SHT_SYMTAB,
+		       .sh_size = file.symbol_count * sizeof(Elf64_Sym),
+		       .sh_link = 4,
+		       .sh_entsize = sizeof(Elf64_Sym)},
 		[4] = {.sh_name = 37, .sh_type = SHT_STRTAB, .sh_size = file.name_bytes},
 		[5] = {.sh_name = 45, .sh_type = SHT_STRTAB, .sh_size = sizeof(section_names)},
 	};
@@ -144,7 +180,11 @@ static void a_moved_file_keeps_its_probe_points(void **state)
 
 static void probe_points_that_do_not_fit_are_passed_over(void **state)
 {
-	static const uint64_t start[][2] = {{BASE + CODE + CODE_BYTES, 0}, {BASE, 0}, {BASE + CODE, BASE + CODE + CODE_BYTES}, {BASE + CODE, 1}, {0, 0}};
+	static const uint64_t start[][2] = {{BASE + CODE + CODE_BYTES, 0},
+					    {BASE, 0},
+					    {BASE + CODE, BASE + CODE + CODE_BYTES},
+					    {BASE + CODE, 1},
+					    {0, 0}};
 	struct gc_sites found;
 
 	for (size_t i = 0; i < sizeof(start) / sizeof(start[0]); i++) {

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The target room against a process that lies. A child of this program passes for a CPython 3.9: it has the runtime's section, the version's text and
- * functions that look like take_gil and drop_gil; what its memory says is the test's choice.
+ * The target room against a process that lies. A child of this program passes for a CPython 3.9: it
+ * has the runtime's section, the version's text and functions that look like take_gil and drop_gil;
+ * what its memory says is the test's choice.
  */
 #include <stdarg.h>
 #include <stddef.h>
@@ -27,8 +28,16 @@
 enum { RUNTIME_HEAD = 32 / 8, RUNTIME_GIL = 352 / 8, INTERP_NEXT = 0, INTERP_THREADS = 1 };
 enum { TSTATE_NEXT = 1, TSTATE_INTERP = 2, TSTATE_DICT = 152 / 8, TSTATE_THREAD_ID = 176 / 8 };
 enum { INTERP_MODULES = 856 / 8 };
-/* … and in its GIL, which begins like this wherever conditions and mutexes are as large as they like */
-enum { GIL_INTERVAL, GIL_LAST_HOLDER, GIL_LOCKED, GIL_SWITCH_NUMBER, GIL_COND, GIL_MUTEX = GIL_COND + sizeof(pthread_cond_t) / 8 };
+/* … and in its GIL, which begins like this wherever conditions and mutexes are as large as they
+ * like */
+enum {
+	GIL_INTERVAL,
+	GIL_LAST_HOLDER,
+	GIL_LOCKED,
+	GIL_SWITCH_NUMBER,
+	GIL_COND,
+	GIL_MUTEX = GIL_COND + sizeof(pthread_cond_t) / 8
+};
 
 static uint64_t runtime[82] __attribute__((section(".PyRuntime"))) = {1};
 static char version[250] = "3.9.18 (main, Jan  1 2026, 00:00:00) \n[GCC 12.2.0]";
@@ -94,7 +103,8 @@ static void child_kill(pid_t *pid)
 	waitpid(*pid, NULL, 0);
 }
 
-/* Starts the liar with the memory as it is now, plus `in_child`, which runs in it and gets the number of its second thread. */
+/* Starts the liar with the memory as it is now, plus `in_child`, which runs in it and gets the
+ * number of its second thread. */
 static pid_t liar(void (*in_child)(uint32_t other))
 {
 	char byte;
@@ -214,7 +224,8 @@ static void a_holder_is_not_named_when_there_are_two_answers(void **state)
 	assert_int_equal(seen.holder, 0);
 }
 
-/* take_gil sets `locked` before `last_holder`: in between, the last holder is the one before. Both with the mutex held. */
+/* take_gil sets `locked` before `last_holder`: in between, the last holder is the one before. Both
+ * with the mutex held. */
 static void a_holder_is_not_named_while_the_gil_changes_hands(void **state)
 {
 	struct seen seen;
@@ -249,13 +260,16 @@ static void lists_that_are_circles_end(void **state)
 static void pointers_to_nowhere_are_no_harm(void **state)
 {
 	void *closed = mmap(NULL, 1 << 16, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-	const uint64_t nowhere[] = {8, (uintptr_t)closed, UINT64_C(0x8000000000000000), UINT64_MAX - 8, UINT64_MAX};
+	const uint64_t nowhere[] = {8, (uintptr_t)closed, UINT64_C(0x8000000000000000),
+				    UINT64_MAX - 8, UINT64_MAX};
 
 	mprotect(closed, 1 << 16, PROT_NONE);
 	for (size_t i = 0; i < sizeof(nowhere) / sizeof(nowhere[0]); i++) {
-		uint64_t *const places[] = {&interpreter[INTERP_NEXT], &interpreter[INTERP_THREADS], &tstate[TSTATE_NEXT],
-					    &tstate[TSTATE_THREAD_ID], &tstate[TSTATE_INTERP], &runtime[RUNTIME_GIL + GIL_LAST_HOLDER],
-					    &runtime[RUNTIME_HEAD]};
+		uint64_t *const places[] = {
+			&interpreter[INTERP_NEXT], &interpreter[INTERP_THREADS],
+			&tstate[TSTATE_NEXT],	   &tstate[TSTATE_THREAD_ID],
+			&tstate[TSTATE_INTERP],	   &runtime[RUNTIME_GIL + GIL_LAST_HOLDER],
+			&runtime[RUNTIME_HEAD]};
 
 		for (size_t p = 0; p < sizeof(places) / sizeof(places[0]); p++) {
 			struct seen seen;
@@ -283,8 +297,10 @@ struct str {
 	char text[40];
 };
 
-static uint64_t str_type[40] = {[21] = 1 << 28}, int_type[40] = {[21] = 1 << 24}, dict_type[40] = {[21] = 1 << 29};
-static uint64_t holder_type[40] = {0, 0, 0, (uintptr_t) "_RunningLoopHolder"}, loop_type[40] = {0, 0, 0, (uintptr_t) "Loop"};
+static uint64_t str_type[40] = {[21] = 1 << 28}, int_type[40] = {[21] = 1 << 24},
+		dict_type[40] = {[21] = 1 << 29};
+static uint64_t holder_type[40] = {0, 0, 0, (uintptr_t)"_RunningLoopHolder"},
+		loop_type[40] = {0, 0, 0, (uintptr_t)"Loop"};
 static uint64_t holder[4], loop[2], module[3], thread_type[40] = {[36] = 16}, thread_object[3];
 static uint64_t integer[4];
 static struct str text_key, text_name;
@@ -292,7 +308,9 @@ static uint64_t text_dicts[5][6], text_keys[5][6 + 3];
 
 static uint64_t text(struct str *str, const char *text)
 {
-	*str = (struct str){.type = (uintptr_t)str_type, .length = strlen(text), .state = 1 << 2 | 1 << 5 | 1 << 6};
+	*str = (struct str){.type = (uintptr_t)str_type,
+			    .length = strlen(text),
+			    .state = 1 << 2 | 1 << 5 | 1 << 6};
 	memcpy(str->text, text, strlen(text));
 	return (uintptr_t)str;
 }
@@ -303,11 +321,14 @@ static uint64_t dict(int index, uint64_t key, uint64_t value)
 	uint64_t keys[] = {1, 8, 0, 0, 1, 0, 0, key, value};
 
 	memcpy(text_keys[index], keys, sizeof(keys));
-	memcpy(text_dicts[index], (uint64_t[]){1, (uintptr_t)dict_type, 1, 1, (uintptr_t)text_keys[index], 0}, sizeof(text_dicts[index]));
+	memcpy(text_dicts[index],
+	       (uint64_t[]){1, (uintptr_t)dict_type, 1, 1, (uintptr_t)text_keys[index], 0},
+	       sizeof(text_dicts[index]));
 	return (uintptr_t)text_dicts[index];
 }
 
-/* An honest Python 3.9 with one thread of one name, which runs a loop of no known kind. The words that lead there are handed out to be spoilt. */
+/* An honest Python 3.9 with one thread of one name, which runs a loop of no known kind. The words
+ * that lead there are handed out to be spoilt. */
 static void honest_objects(void)
 {
 	static struct str names[5];
@@ -315,12 +336,17 @@ static void honest_objects(void)
 
 	honest_memory();
 	memcpy(holder, (uint64_t[]){1, (uintptr_t)holder_type, (uintptr_t)loop, 0}, sizeof(holder));
-	tstate[TSTATE_DICT] = dict(0, text(&names[0], "__asyncio_running_event_loop__"), (uintptr_t)holder);
-	memcpy(integer, (uint64_t[]){1, (uintptr_t)int_type, ident >> 30 ? 2 : 1, (ident & 0x3fffffff) | ident >> 30 << 32}, sizeof(integer));
+	tstate[TSTATE_DICT] = dict(0, text(&names[0], "__asyncio_running_event_loop__"),
+				   (uintptr_t)holder);
+	memcpy(integer,
+	       (uint64_t[]){1, (uintptr_t)int_type, ident >> 30 ? 2 : 1,
+			    (ident & 0x3fffffff) | ident >> 30 << 32},
+	       sizeof(integer));
 	loop[1] = (uintptr_t)loop_type;
 	thread_object[1] = (uintptr_t)thread_type;
 	thread_object[2] = dict(1, text(&text_key, "_name"), text(&text_name, "worker"));
-	module[2] = dict(3, text(&names[2], "_active"), dict(2, (uintptr_t)integer, (uintptr_t)thread_object));
+	module[2] = dict(3, text(&names[2], "_active"),
+			 dict(2, (uintptr_t)integer, (uintptr_t)thread_object));
 	interpreter[INTERP_MODULES] = dict(4, text(&names[3], "threading"), (uintptr_t)module);
 }
 
@@ -360,15 +386,29 @@ static void an_honest_process_tells_its_loop_and_name(void **state)
 	assert_int_equal(seen.loops_run, 0);
 }
 
-/* What leads to the loop, and what leads to the name: when one of these is wrong, nothing is told of it, and of the other all the same. */
+/* What leads to the loop, and what leads to the name: when one of these is wrong, nothing is told
+ * of it, and of the other all the same. */
 static void objects_that_are_none_are_told_of_nothing(void **state)
 {
-	uint64_t *const to_loop[] = {&tstate[TSTATE_DICT], &text_keys[0][8], &text_dicts[0][1], &text_dicts[0][4], &holder[1], &holder[2], &loop[1]};
-	uint64_t *const to_name[] = {&interpreter[INTERP_MODULES], &text_keys[4][8], &text_dicts[4][4], &module[2], &text_keys[3][8], &text_keys[2][7],
-				     &text_keys[2][8], &thread_object[1], &thread_object[2], &text_keys[1][8], &text_name.type, &integer[1]};
+	uint64_t *const to_loop[] = {
+		&tstate[TSTATE_DICT], &text_keys[0][8], &text_dicts[0][1], &text_dicts[0][4],
+		&holder[1],	      &holder[2],	&loop[1]};
+	uint64_t *const to_name[] = {&interpreter[INTERP_MODULES],
+				     &text_keys[4][8],
+				     &text_dicts[4][4],
+				     &module[2],
+				     &text_keys[3][8],
+				     &text_keys[2][7],
+				     &text_keys[2][8],
+				     &thread_object[1],
+				     &thread_object[2],
+				     &text_keys[1][8],
+				     &text_name.type,
+				     &integer[1]};
 	static uint64_t zeros[128], garbage[128];
 	const uint64_t wrong[] = {8, (uintptr_t)zeros, (uintptr_t)garbage, UINT64_MAX - 7};
-	size_t loops = sizeof(to_loop) / sizeof(to_loop[0]), names = sizeof(to_name) / sizeof(to_name[0]);
+	size_t loops = sizeof(to_loop) / sizeof(to_loop[0]),
+	       names = sizeof(to_name) / sizeof(to_name[0]);
 
 	memset(garbage, 0x80, sizeof(garbage));
 	for (size_t i = 0; i < (loops + names) * 4; i++) {

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Reading Python objects from memory that lies: the objects are this test's own, laid out as the versions lay them out, and then spoilt. */
+/* Reading Python objects from memory that lies: the objects are this test's own, laid out as the
+ * versions lay them out, and then spoilt. */
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -18,7 +19,12 @@
 
 #define ADDRESS(thing) ((uint64_t)(uintptr_t)(thing))
 
-static struct code_layout layout = {.type = 8, .type_name = 24, .unicode_length = 16, .unicode_state = 32, .unicode_ascii = 40, .unicode_compact = 56};
+static struct code_layout layout = {.type = 8,
+				    .type_name = 24,
+				    .unicode_length = 16,
+				    .unicode_state = 32,
+				    .unicode_ascii = 40,
+				    .unicode_compact = 56};
 
 static struct objects objects(unsigned int minor)
 {
@@ -26,9 +32,19 @@ static struct objects objects(unsigned int minor)
 }
 
 /* Words of a type object */
-enum { TYPE_NAME = 3, TYPE_BASICSIZE = 4, TYPE_FLAGS = 21, TYPE_BASE = 32, TYPE_DICTOFFSET = 36, TYPE_KEYS_311 = 109, TYPE_KEYS_312 = 110, TYPE_WORDS = 120 };
+enum {
+	TYPE_NAME = 3,
+	TYPE_BASICSIZE = 4,
+	TYPE_FLAGS = 21,
+	TYPE_BASE = 32,
+	TYPE_DICTOFFSET = 36,
+	TYPE_KEYS_311 = 109,
+	TYPE_KEYS_312 = 110,
+	TYPE_WORDS = 120
+};
 
-static uint64_t str_type[TYPE_WORDS], int_type[TYPE_WORDS], dict_type[TYPE_WORDS], class[TYPE_WORDS];
+static uint64_t str_type[TYPE_WORDS], int_type[TYPE_WORDS], dict_type[TYPE_WORDS],
+	class[TYPE_WORDS];
 
 static void types(void)
 {
@@ -48,14 +64,17 @@ struct str {
 
 static struct str *ascii(struct str *str, const char *text)
 {
-	*str = (struct str){.type = ADDRESS(str_type), .length = strlen(text), .state = 1 << 2 | 1 << 5 | 1 << 6};
+	*str = (struct str){.type = ADDRESS(str_type),
+			    .length = strlen(text),
+			    .state = 1 << 2 | 1 << 5 | 1 << 6};
 	memcpy(str->rest, text, strlen(text));
 	return str;
 }
 
 static struct str *wide(struct str *str, unsigned int kind, const void *characters, size_t count)
 {
-	*str = (struct str){.type = ADDRESS(str_type), .length = count, .state = kind << 2 | 1 << 5};
+	*str = (struct str){
+		.type = ADDRESS(str_type), .length = count, .state = kind << 2 | 1 << 5};
 	memcpy(str->rest + 16, characters, count * kind);
 	return str;
 }
@@ -66,20 +85,32 @@ static void texts_of_every_width_become_utf8(void **state)
 	char text[64];
 	struct str str;
 
-	assert_int_equal(object_text(&o, ADDRESS(ascii(&str, "MainThread")), text, sizeof(text)), 0);
+	assert_int_equal(object_text(&o, ADDRESS(ascii(&str, "MainThread")), text, sizeof(text)),
+			 0);
 	assert_string_equal(text, "MainThread");
 	assert_int_equal(object_text(&o, ADDRESS(ascii(&str, "")), text, sizeof(text)), 0);
 	assert_string_equal(text, "");
-	assert_int_equal(object_text(&o, ADDRESS(wide(&str, 1, "W\xf6rker", 6)), text, sizeof(text)), 0);
+	assert_int_equal(
+		object_text(&o, ADDRESS(wide(&str, 1, "W\xf6rker", 6)), text, sizeof(text)), 0);
 	assert_string_equal(text, "W\xc3\xb6rker");
-	assert_int_equal(object_text(&o, ADDRESS(wide(&str, 2, (uint16_t[]){0x65e5, 0xd800, 'x', 0x7ff}, 4)), text, sizeof(text)), 0);
+	assert_int_equal(
+		object_text(&o, ADDRESS(wide(&str, 2, (uint16_t[]){0x65e5, 0xd800, 'x', 0x7ff}, 4)),
+			    text, sizeof(text)),
+		0);
 	assert_string_equal(text, "\xe6\x97\xa5\xef\xbf\xbdx\xdf\xbf");
-	assert_int_equal(object_text(&o, ADDRESS(wide(&str, 4, (uint32_t[]){0x1f600, 0x110000, 'y'}, 3)), text, sizeof(text)), 0);
+	assert_int_equal(
+		object_text(&o, ADDRESS(wide(&str, 4, (uint32_t[]){0x1f600, 0x110000, 'y'}, 3)),
+			    text, sizeof(text)),
+		0);
 	assert_string_equal(text, "\xf0\x9f\x98\x80\xef\xbf\xbdy");
 	/* cut at a whole character */
-	assert_int_equal(object_text(&o, ADDRESS(wide(&str, 2, (uint16_t[]){'a', 0x65e5, 'b'}, 3)), text, 4), 0);
+	assert_int_equal(
+		object_text(&o, ADDRESS(wide(&str, 2, (uint16_t[]){'a', 0x65e5, 'b'}, 3)), text, 4),
+		0);
 	assert_string_equal(text, "a");
-	assert_int_equal(object_text(&o, ADDRESS(wide(&str, 2, (uint16_t[]){'a', 0x65e5, 'b'}, 3)), text, 5), 0);
+	assert_int_equal(
+		object_text(&o, ADDRESS(wide(&str, 2, (uint16_t[]){'a', 0x65e5, 'b'}, 3)), text, 5),
+		0);
 	assert_string_equal(text, "a\xe6\x97\xa5");
 }
 
@@ -106,7 +137,8 @@ static void what_is_no_text_is_none(void **state)
 /* A text that says it is longer than its memory; and one whose name ends with its page. */
 static void no_text_is_read_beyond_its_memory(void **state)
 {
-	uint8_t *pages = mmap(NULL, 8192, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	uint8_t *pages = mmap(NULL, 8192, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1,
+			      0);
 	struct objects o = objects(12);
 	char text[64];
 	struct str *str = (struct str *)(pages + 4096 - 48);
@@ -119,10 +151,12 @@ static void no_text_is_read_beyond_its_memory(void **state)
 	str->length = 9;
 	assert_int_equal(object_text(&o, ADDRESS(str), text, sizeof(text)), -EFAULT);
 	memcpy(pages + 4096 - 4, "end", 4);
-	assert_int_equal(memory_read_text(getpid(), ADDRESS(pages + 4096 - 4), text, sizeof(text)), 0);
+	assert_int_equal(memory_read_text(getpid(), ADDRESS(pages + 4096 - 4), text, sizeof(text)),
+			 0);
 	assert_string_equal(text, "end");
 	pages[4095] = 'x';
-	assert_int_equal(memory_read_text(getpid(), ADDRESS(pages + 4096 - 4), text, sizeof(text)), -EFAULT);
+	assert_int_equal(memory_read_text(getpid(), ADDRESS(pages + 4096 - 4), text, sizeof(text)),
+			 -EFAULT);
 	assert_int_equal(memory_read_text(getpid(), ADDRESS(pages + 4096 - 4), text, 4), 0);
 	assert_string_equal(text, "end");
 	munmap(pages, 4096);
@@ -136,7 +170,8 @@ struct integer {
 static void ints_are_read_in_both_forms(void **state)
 {
 	struct objects o310 = objects(10), o312 = objects(12);
-	struct integer integer = {.type = ADDRESS(int_type), .digits = {0x2345678, 0x3ffffff0, 0xf}};
+	struct integer integer = {.type = ADDRESS(int_type),
+				  .digits = {0x2345678, 0x3ffffff0, 0xf}};
 	uint64_t value;
 
 	integer.size = 2;
@@ -185,13 +220,21 @@ static struct str key_a, key_b, key_c;
 
 static struct keys_310 old_keys(void)
 {
-	return (struct keys_310){.size = 8, .count = 3, .entries = {{9, ADDRESS(&key_a), 0xa}, {9, ADDRESS(&key_b), 0}, {9, ADDRESS(&key_c), 0xc}}};
+	return (struct keys_310){.size = 8,
+				 .count = 3,
+				 .entries = {{9, ADDRESS(&key_a), 0xa},
+					     {9, ADDRESS(&key_b), 0},
+					     {9, ADDRESS(&key_c), 0xc}}};
 }
 
 static struct keys_311 new_keys(void)
 {
-	return (struct keys_311){.log2_size = 3, .log2_index_bytes = 3, .kind = 1, .count = 3,
-				 .entries = {{ADDRESS(&key_a), 0xa}, {ADDRESS(&key_b), 0}, {ADDRESS(&key_c), 0xc}}};
+	return (struct keys_311){
+		.log2_size = 3,
+		.log2_index_bytes = 3,
+		.kind = 1,
+		.count = 3,
+		.entries = {{ADDRESS(&key_a), 0xa}, {ADDRESS(&key_b), 0}, {ADDRESS(&key_c), 0xc}}};
 }
 
 static void keys(void)
@@ -212,7 +255,8 @@ static void a_dict_is_searched_in_every_form(void **state)
 
 	assert_int_equal(object_dict_get(&o310, ADDRESS(&dict), "_name", &value), 0);
 	assert_int_equal(value, 0xc);
-	assert_int_equal(object_dict_get(&o310, ADDRESS(&dict), "_nam", &value), -ENOENT); /* deleted */
+	/* deleted */
+	assert_int_equal(object_dict_get(&o310, ADDRESS(&dict), "_nam", &value), -ENOENT);
 	assert_int_equal(object_dict_get(&o310, ADDRESS(&dict), "_names", &value), -ENOENT);
 	dict.values = ADDRESS(values);
 	assert_int_equal(object_dict_get(&o310, ADDRESS(&dict), "_nam", &value), 0);
@@ -248,7 +292,8 @@ static void a_dict_that_lies_about_its_size_is_not_believed(void **state)
 		if (object_dict_visit(&o310, ADDRESS(&dict), forever, &count) == 0)
 			assert_true(size <= 1 << 15); /* stack memory behind it is readable */
 		old.size = UINT64_MAX;
-		assert_int_equal(object_dict_visit(&o310, ADDRESS(&dict), forever, &count), -EINVAL);
+		assert_int_equal(object_dict_visit(&o310, ADDRESS(&dict), forever, &count),
+				 -EINVAL);
 	}
 	dict.keys = ADDRESS(&new);
 	for (int log2 = 0; log2 < 256; log2++) {
@@ -306,7 +351,8 @@ static void what_cannot_be_read_of_many_is_zeros(void **state)
 
 	for (int i = 0; i < COUNT; i++) {
 		numbers[i][0] = numbers[i][1] = (uint64_t)i + 1;
-		addresses[i] = i % 7 == 3 || i == 0 || i == COUNT - 1 ? (uint64_t)i : ADDRESS(numbers[i]);
+		addresses[i] = i % 7 == 3 || i == 0 || i == COUNT - 1 ? (uint64_t)i
+								      : ADDRESS(numbers[i]);
 	}
 	memset(found, 0xff, sizeof(found));
 	memory_read_each(getpid(), addresses, COUNT, found, sizeof(found[0]));

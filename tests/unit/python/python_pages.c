@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Memory of a process that nobody answers for: whoever reads it anyway sleeps until the child is killed, by an alarm. */
+/* Memory of a process that nobody answers for: whoever reads it anyway sleeps until the child is
+ * killed, by an alarm. */
 #include "tests/unit/python/python_child.h"
 
 #include <inttypes.h>
@@ -18,9 +19,12 @@ static const char *const SCRIPT =
 	"import ctypes, errno, fcntl, os, struct, sys, threading\n"
 	"libc = ctypes.CDLL(None, use_errno=True)\n"
 	"libc.mmap.restype = ctypes.c_void_p\n"
-	"libc.mmap.argtypes = [ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int, ctypes.c_int, ctypes.c_int, ctypes.c_long]\n"
-	"def uffd():\n" /* missing pages of a shared mapping wait for whoever holds the descriptor */
-	"    fd = libc.syscall(323 if os.uname().machine == 'x86_64' else 282, os.O_CLOEXEC | os.O_NONBLOCK)\n"
+	"libc.mmap.argtypes = [ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int, ctypes.c_int, "
+	"ctypes.c_int, ctypes.c_long]\n"
+	"def uffd():\n" /* missing pages of a shared mapping wait for whoever holds the descriptor
+			 */
+	"    fd = libc.syscall(323 if os.uname().machine == 'x86_64' else 282, os.O_CLOEXEC | "
+	"os.O_NONBLOCK)\n"
 	"    if fd < 0: return 0\n"
 	"    fcntl.ioctl(fd, 0xc018aa3f, struct.pack('QQQ', 0xAA, 0, 0))\n"
 	"    p = libc.mmap(None, 8192, 3, 0x22, -1, 0)\n"
@@ -29,17 +33,23 @@ static const char *const SCRIPT =
 	"def fuse():\n" /* a file system with one file, whose contents are never sent */
 	"    try: fd = os.open('/dev/fuse', os.O_RDWR)\n"
 	"    except OSError: return 0\n"
-	"    if libc.mount(b'never', d.encode(), b'fuse', 0, b'fd=%d,rootmode=40000,user_id=0,group_id=0' % fd): return 0\n"
-	"    def attr(ino, mode, size): return struct.pack('<QQQQQQIIIIIIIIII', ino, size, 8, 0, 0, 0, 0, 0, 0, mode, 1, 0, 0, 0, 4096, 0)\n"
+	"    if libc.mount(b'never', d.encode(), b'fuse', 0, "
+	"b'fd=%d,rootmode=40000,user_id=0,group_id=0' % fd): return 0\n"
+	"    def attr(ino, mode, size): return struct.pack('<QQQQQQIIIIIIIIII', ino, size, 8, 0, "
+	"0, 0, 0, 0, 0, mode, 1, 0, 0, 0, 4096, 0)\n"
 	"    def serve():\n"
 	"        while True:\n"
 	"            try: q = os.read(fd, 1 << 17)\n"
 	"            except OSError: return\n"
 	"            _, op, uniq, node = struct.unpack_from('<IIQQ', q)\n"
-	"            def reply(b=b'', e=0): os.write(fd, struct.pack('<IiQ', 16 + len(b), e, uniq) + b)\n"
-	"            if op == 26: reply(struct.pack('<IIIIHHIIHHIIIHHI', 7, 31, 65536, 0, 16, 12, 65536, 1, 256, 0, 0, 0, 0, 0, 0, 0).ljust(64, b'\\0')[:64])\n"
-	"            elif op == 1: reply(struct.pack('<QQQQII', 2, 0, 3600, 3600, 0, 0) + attr(2, 0o100755, 8192))\n"
-	"            elif op == 3: reply(struct.pack('<QII', 3600, 0, 0) + (attr(1, 0o40755, 0) if node == 1 else attr(2, 0o100755, 8192)))\n"
+	"            def reply(b=b'', e=0): os.write(fd, struct.pack('<IiQ', 16 + len(b), e, uniq) "
+	"+ b)\n"
+	"            if op == 26: reply(struct.pack('<IIIIHHIIHHIIIHHI', 7, 31, 65536, 0, 16, 12, "
+	"65536, 1, 256, 0, 0, 0, 0, 0, 0, 0).ljust(64, b'\\0')[:64])\n"
+	"            elif op == 1: reply(struct.pack('<QQQQII', 2, 0, 3600, 3600, 0, 0) + attr(2, "
+	"0o100755, 8192))\n"
+	"            elif op == 3: reply(struct.pack('<QII', 3600, 0, 0) + (attr(1, 0o40755, 0) if "
+	"node == 1 else attr(2, 0o100755, 8192)))\n"
 	"            elif op in (14, 27): reply(struct.pack('<QII', 1, 0, 0))\n"
 	"            elif op not in (2, 15, 36, 42): reply(e=-errno.ENOSYS)\n"
 	"    threading.Thread(target=serve, daemon=True).start()\n"
@@ -90,8 +100,11 @@ static void only_what_nobody_is_asked_for_is_read(void **state)
 	char arguments[64];
 
 	assert_non_null(mkdtemp(directory));
-	child = spawn(DEBIAN_PYTHON, (char *[]){DEBIAN_PYTHON, "-c", (char *)SCRIPT, directory, NULL}, NULL);
-	assert_int_equal(sscanf(line_of(&child), "%" SCNu64 " %" SCNu64 " %" SCNu64, &touched, &waiting[0], &waiting[1]), 3);
+	child = spawn(DEBIAN_PYTHON,
+		      (char *[]){DEBIAN_PYTHON, "-c", (char *)SCRIPT, directory, NULL}, NULL);
+	assert_int_equal(sscanf(line_of(&child), "%" SCNu64 " %" SCNu64 " %" SCNu64, &touched,
+				&waiting[0], &waiting[1]),
+			 3);
 	server = child.pid;
 	signal(SIGALRM, on_alarm);
 	alarm(20);
@@ -103,7 +116,8 @@ static void only_what_nobody_is_asked_for_is_read(void **state)
 	assert_int_equal(pages_unread(), unread); /* nothing is there */
 	assert_int_equal(proc_cmdline(child.pid, arguments, sizeof(arguments)), 0);
 	assert_memory_equal(arguments, DEBIAN_PYTHON " -c ", sizeof(DEBIAN_PYTHON " -c ") - 1);
-	if (waiting[0]) { /* private memory that is not there is zeros, whoever would be asked for it */
+	/* private memory that is not there is zeros, whoever would be asked for it */
+	if (waiting[0]) {
 		assert_int_equal(memory_read_u64(child.pid, waiting[0], &value), 0);
 		assert_int_equal(value, 0);
 	}
@@ -113,7 +127,8 @@ static void only_what_nobody_is_asked_for_is_read(void **state)
 	}
 	assert_int_equal(memory_read_u64(child.pid, waiting[1], &value), -EBUSY);
 	assert_int_equal(pages_unread(), unread + 1);
-	memory_read_each(child.pid, (uint64_t[]){touched + 4088, waiting[1], touched + 4088}, 3, words, sizeof(words[0]));
+	memory_read_each(child.pid, (uint64_t[]){touched + 4088, waiting[1], touched + 4088}, 3,
+			 words, sizeof(words[0]));
 	assert_int_equal(words[0], 7);
 	assert_int_equal(words[1], 0);
 	assert_int_equal(words[2], 7);
@@ -124,25 +139,27 @@ static void only_what_nobody_is_asked_for_is_read(void **state)
 }
 
 /* Maps a file that it does not read. */
-static const char *const MAPS_FILE =
-	"import ctypes, os, sys\n"
-	"libc = ctypes.CDLL(None)\n"
-	"libc.mmap.restype = ctypes.c_void_p\n"
-	"f = os.open(sys.argv[1] + '/file', os.O_RDWR | os.O_CREAT)\n"
-	"os.write(f, b'12345678' * 1024)\n"
-	"os.chroot(sys.argv[1])\n"
-	"print(libc.mmap(None, 8192, 1, 2, f, 0), flush=True)\n"
-	"sys.stdin.read()\n";
+static const char *const MAPS_FILE = "import ctypes, os, sys\n"
+				     "libc = ctypes.CDLL(None)\n"
+				     "libc.mmap.restype = ctypes.c_void_p\n"
+				     "f = os.open(sys.argv[1] + '/file', os.O_RDWR | os.O_CREAT)\n"
+				     "os.write(f, b'12345678' * 1024)\n"
+				     "os.chroot(sys.argv[1])\n"
+				     "print(libc.mmap(None, 8192, 1, 2, f, 0), flush=True)\n"
+				     "sys.stdin.read()\n";
 
 enum { NO_MOUNTS = 77 };
 
-/* 0: it can be read from within that directory, which is no mount point, with nothing mounted but proc. */
+/* 0: it can be read from within that directory, which is no mount point, with nothing mounted but
+ * proc. */
 static int read_inside(const char *directory, pid_t pid, uint64_t address)
 {
 	uint64_t value;
 
 	/* where the root is no mount point either, mounts cannot be kept from others */
-	if (chdir(directory) || unshare(CLONE_NEWNS) || mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) || mount("proc", "proc", "proc", 0, NULL))
+	if (chdir(directory) || unshare(CLONE_NEWNS) ||
+	    mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) ||
+	    mount("proc", "proc", "proc", 0, NULL))
 		return NO_MOUNTS;
 	if (chroot(".") || memory_read_u64(pid, address, &value))
 		return 1;
@@ -161,7 +178,8 @@ static void files_of_a_root_that_is_no_mount_point_are_read(void **state)
 	snprintf(file, sizeof(file), "%s/file", directory);
 	snprintf(proc, sizeof(proc), "%s/proc", directory);
 	assert_int_equal(mkdir(proc, 0700), 0);
-	child = spawn(DEBIAN_PYTHON, (char *[]){DEBIAN_PYTHON, "-c", (char *)MAPS_FILE, directory, NULL}, NULL);
+	child = spawn(DEBIAN_PYTHON,
+		      (char *[]){DEBIAN_PYTHON, "-c", (char *)MAPS_FILE, directory, NULL}, NULL);
 	if (!geteuid())
 		assert_int_equal(sscanf(line_of(&child), "%" SCNu64, &address), 1);
 	reader = fork();
@@ -197,7 +215,8 @@ static void a_look_may_not_take_longer_than_it_is_allowed(void **state)
 /* The last of all, for it is never taken back. */
 static void after_an_interrupt_little_more_is_looked_at(void **state)
 {
-	_cleanup_(child_kill) struct child child = python(DEBIAN_PYTHON, "import sys; print(1, flush=True); sys.stdin.read()");
+	_cleanup_(child_kill) struct child child = python(
+		DEBIAN_PYTHON, "import sys; print(1, flush=True); sys.stdin.read()");
 	_cleanup_(target_freep) struct target *target = NULL;
 	uint64_t value = 0, here = 5, begun;
 	static struct events events;
@@ -210,7 +229,8 @@ static void after_an_interrupt_little_more_is_looked_at(void **state)
 	assert_false(pages_over());
 	assert_int_equal(snapshot(target, &events), 0);
 	assert_int_equal(memory_read_u64(getpid(), (uintptr_t)&here, &value), 0);
-	for (begun = (uint64_t)clock(); (uint64_t)clock() - begun < 2 * PAGES_ALLOW_END_NS / (NS_PER_S / CLOCKS_PER_SEC);)
+	for (begun = (uint64_t)clock();
+	     (uint64_t)clock() - begun < 2 * PAGES_ALLOW_END_NS / (NS_PER_S / CLOCKS_PER_SEC);)
 		;
 	assert_true(pages_over());
 	assert_int_equal(snapshot(target, &events), -EINTR);

@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: MIT */
-/* The target room against real processes: every Python that is installed runs a script that says of itself what is true. */
+/* The target room against real processes: every Python that is installed runs a script that says of
+ * itself what is true. */
 #include "tests/unit/python/python_child.h"
 
 static void examine(const char *program)
 {
-	_cleanup_(child_kill) struct child child =
-		python(program, "import sys, time; print(sys.hexversion, '%d.%d.%d' % sys.version_info[:3], "
-				"int(getattr(sys, '_is_gil_enabled', lambda: 1)()), flush=True); time.sleep(60)");
+	_cleanup_(child_kill) struct child child = python(
+		program,
+		"import sys, time; print(sys.hexversion, '%d.%d.%d' % sys.version_info[:3], "
+		"int(getattr(sys, '_is_gil_enabled', lambda: 1)()), flush=True); time.sleep(60)");
 	_cleanup_(target_freep) struct target *target = NULL;
 	unsigned int hex = 0;
 	char version[32] = "";
@@ -23,7 +25,8 @@ static void examine(const char *program)
 	assert_int_equal(target->gil_count, 1);
 	assert_int_equal(target->gils[0].interpreter, 0);
 	assert_true(target->info.take >= 1 && target->info.drop >= 1 && target->info.wait >= 1);
-	assert_int_equal(target->info.take + target->info.drop + target->info.wait, target->site_count);
+	assert_int_equal(target->info.take + target->info.drop + target->info.wait,
+			 target->site_count);
 	assert_string_equal(target->info.method, "scan");
 	assert_string_equal(target->info.confidence, "exact");
 	assert_int_equal(access(target->image_path, R_OK), 0);
@@ -51,10 +54,12 @@ static void every_python_is_examined_right(void **state)
 	for_each_python(8, 15, examine);
 }
 
-/* At each site there is a call of the right function in the process's memory, and `after` is the next instruction. */
+/* At each site there is a call of the right function in the process's memory, and `after` is the
+ * next instruction. */
 static void sites_are_calls(const char *program)
 {
-	_cleanup_(child_kill) struct child child = python(program, "import time; print(1, flush=True); time.sleep(60)");
+	_cleanup_(child_kill) struct child child = python(
+		program, "import time; print(1, flush=True); time.sleep(60)");
 	_cleanup_(target_freep) struct target *target = NULL;
 	_cleanup_(closep) int image = -1, memory = -1;
 	char path[64];
@@ -70,10 +75,12 @@ static void sites_are_calls(const char *program)
 		uint8_t in_file[8], in_memory[8];
 
 		assert_int_equal(pread(image, in_file, 8, (off_t)site->offset), 8);
-		assert_int_equal(pread(memory, in_memory, 8, (off_t)(site->vaddr + target->image_bias)), 8);
+		assert_int_equal(
+			pread(memory, in_memory, 8, (off_t)(site->vaddr + target->image_bias)), 8);
 		assert_memory_equal(in_file, in_memory, 8);
 #if defined(__x86_64__)
-		assert_true((in_file[0] == 0xe8 && site->after == site->offset + 5) || (in_file[0] == 0xff && site->after == site->offset + 6));
+		assert_true((in_file[0] == 0xe8 && site->after == site->offset + 5) ||
+			    (in_file[0] == 0xff && site->after == site->offset + 6));
 #endif
 	}
 }
@@ -118,7 +125,8 @@ static void holder_named(const char *program)
 	if (!target->info.gil_enabled)
 		return;
 	wait_until_held(target, &events);
-	/* the other thread runs into the wait soon, and sleeps there but for moments every 5 ms; on a busy machine longer ones */
+	/* the other thread runs into the wait soon, and sleeps there but for moments every 5 ms; on
+	 * a busy machine longer ones */
 	for (int i = 0; i < 5000 && (i < 20 || waiters < 10); i++) {
 		const union event *observe, *main_state;
 
@@ -127,8 +135,10 @@ static void holder_named(const char *program)
 		assert_non_null(observe);
 		assert_int_equal(observe->hdr.aux, 40);
 		assert_int_equal(observe->hdr.flags, EVF_OBSERVE_LOCKED);
-		/* the waiter passes through the GIL's mutex every 5 ms; then the holder may stay unnamed, but never be another */
-		assert_true(observe->observe.holder == 0 || observe->observe.holder == target->info.pid);
+		/* the waiter passes through the GIL's mutex every 5 ms; then the holder may stay
+		 * unnamed, but never be another */
+		assert_true(observe->observe.holder == 0 ||
+			    observe->observe.holder == target->info.pid);
 		main_state = event_of(&events, EV_STATE, target->info.pid);
 		assert_int_equal(main_state->hdr.flags, EVF_STATE_ASLEEP | EVF_STATE_SYSCALL);
 		for (uint32_t k = 0; k < events.count; k++) {
@@ -153,12 +163,14 @@ static void the_thread_that_sleeps_with_the_gil_is_named(void **state)
 
 static void a_holder_is_never_a_thread_without_python(void **state)
 {
-	_cleanup_(child_kill) struct child child = python(DEBIAN_PYTHON, "import threading\n"
-									 "def spin():\n"
-									 "    while True: pass\n"
-									 "for i in range(3): threading.Thread(target=spin, daemon=True).start()\n"
-									 "print(1, flush=True)\n"
-									 "spin()\n");
+	_cleanup_(child_kill) struct child child = python(
+		DEBIAN_PYTHON,
+		"import threading\n"
+		"def spin():\n"
+		"    while True: pass\n"
+		"for i in range(3): threading.Thread(target=spin, daemon=True).start()\n"
+		"print(1, flush=True)\n"
+		"spin()\n");
 	_cleanup_(target_freep) struct target *target = NULL;
 	static struct events events;
 	uint32_t named = 0;
@@ -174,7 +186,8 @@ static void a_holder_is_never_a_thread_without_python(void **state)
 			continue;
 		named++;
 		assert_non_null(event_of(&events, EV_THREAD, observe->observe.holder));
-		/* whoever holds it does not wait for it, or the two looks are further apart than a hand-over */
+		/* whoever holds it does not wait for it, or the two looks are further apart than a
+		 * hand-over */
 		assert_true(observe->hdr.flags & EVF_OBSERVE_LOCKED);
 	}
 	assert_true(named >= 100);
@@ -182,14 +195,15 @@ static void a_holder_is_never_a_thread_without_python(void **state)
 
 static void loops_found(const char *program)
 {
-	_cleanup_(child_kill) struct child child =
-		python(program, "import asyncio, os, select, socket\n"
-				"loop = asyncio.new_event_loop()\n"
-				"other = select.epoll()\n"
-				"server = socket.socket(); server.bind(('127.0.0.1', 0)); server.listen()\n"
-				"other.register(server)\n"
-				"print(loop._selector.fileno(), other.fileno(), flush=True)\n"
-				"loop.run_until_complete(asyncio.sleep(60))\n");
+	_cleanup_(child_kill) struct child child = python(
+		program,
+		"import asyncio, os, select, socket\n"
+		"loop = asyncio.new_event_loop()\n"
+		"other = select.epoll()\n"
+		"server = socket.socket(); server.bind(('127.0.0.1', 0)); server.listen()\n"
+		"other.register(server)\n"
+		"print(loop._selector.fileno(), other.fileno(), flush=True)\n"
+		"loop.run_until_complete(asyncio.sleep(60))\n");
 	_cleanup_(target_freep) struct target *target = NULL;
 	static struct events events;
 	struct stream_sink sink = {.event = event_keep, .ctx = &events};
@@ -224,21 +238,23 @@ static void the_loops_epoll_descriptor_is_known_by_its_wake_up_channel(void **st
 
 static void uvloop_and_asyncio_in_one_process_are_told_apart(void **state)
 {
-	_cleanup_(child_kill) struct child child =
-		python(DEBIAN_PYTHON, "import sys\n"
-				      "try: import uvloop\n"
-				      "except ImportError: print('none', flush=True); sys.exit()\n"
-				      "import asyncio, os, threading\n"
-				      "def run(loop): loop.run_until_complete(asyncio.sleep(60))\n"
-				      "link = lambda fd: os.path.realpath('/proc/self/fd/%d' % fd)\n"
-				      "fds = lambda: {fd for fd in range(64) if link(fd).endswith('[eventpoll]')}\n"
-				      "plain = asyncio.SelectorEventLoop()\n"
-				      "plain.add_reader(os.eventfd(0), print)\n"
-				      "uv = uvloop.new_event_loop()\n"
-				      "one = plain._selector.fileno()\n"
-				      "(two,) = fds() - {one}\n"
-				      "for loop in plain, uv: threading.Thread(target=run, args=(loop,), daemon=True).start()\n"
-				      "import time; time.sleep(0.2); print(one, two, flush=True); time.sleep(60)\n");
+	_cleanup_(child_kill) struct child child = python(
+		DEBIAN_PYTHON,
+		"import sys\n"
+		"try: import uvloop\n"
+		"except ImportError: print('none', flush=True); sys.exit()\n"
+		"import asyncio, os, threading\n"
+		"def run(loop): loop.run_until_complete(asyncio.sleep(60))\n"
+		"link = lambda fd: os.path.realpath('/proc/self/fd/%d' % fd)\n"
+		"fds = lambda: {fd for fd in range(64) if link(fd).endswith('[eventpoll]')}\n"
+		"plain = asyncio.SelectorEventLoop()\n"
+		"plain.add_reader(os.eventfd(0), print)\n"
+		"uv = uvloop.new_event_loop()\n"
+		"one = plain._selector.fileno()\n"
+		"(two,) = fds() - {one}\n"
+		"for loop in plain, uv: threading.Thread(target=run, args=(loop,), "
+		"daemon=True).start()\n"
+		"import time; time.sleep(0.2); print(one, two, flush=True); time.sleep(60)\n");
 	_cleanup_(target_freep) struct target *target = NULL;
 	static struct events events;
 	uint32_t plain, uv;
@@ -258,11 +274,12 @@ static void uvloop_and_asyncio_in_one_process_are_told_apart(void **state)
 
 static void new_interpreter(const char *program)
 {
-	_cleanup_(child_kill) struct child child = python(program, "try: import _xxsubinterpreters as interpreters\n"
-								   "except ImportError: import _interpreters as interpreters\n"
-								   "import sys, time\n"
-								   "print(1, flush=True); sys.stdin.readline()\n"
-								   "kept = interpreters.create(); print(2, flush=True); time.sleep(60)\n");
+	_cleanup_(child_kill) struct child child = python(
+		program, "try: import _xxsubinterpreters as interpreters\n"
+			 "except ImportError: import _interpreters as interpreters\n"
+			 "import sys, time\n"
+			 "print(1, flush=True); sys.stdin.readline()\n"
+			 "kept = interpreters.create(); print(2, flush=True); time.sleep(60)\n");
 	_cleanup_(target_freep) struct target *target = NULL;
 	static struct events events;
 

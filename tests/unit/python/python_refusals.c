@@ -17,7 +17,8 @@ static void assert_refused(pid_t pid, enum exit_status status, const char *words
 
 static void refused_version(const char *program)
 {
-	_cleanup_(child_kill) struct child child = python(program, "import time; print(1, flush=True); time.sleep(60)");
+	_cleanup_(child_kill) struct child child = python(
+		program, "import time; print(1, flush=True); time.sleep(60)");
 
 	line_of(&child);
 	assert_refused(child.pid, EXIT_UNSUPPORTED, "3.8 to 3.15");
@@ -30,7 +31,8 @@ static void older_versions_are_refused_in_words(void **state)
 
 static void a_process_without_python_is_refused(void **state)
 {
-	_cleanup_(child_kill) struct child child = spawn("/bin/sleep", (char *[]){"sleep", "60", NULL}, NULL);
+	_cleanup_(child_kill) struct child child = spawn("/bin/sleep",
+							 (char *[]){"sleep", "60", NULL}, NULL);
 
 	usleep(50000);
 	assert_refused(child.pid, EXIT_UNSUPPORTED, "no Python");
@@ -70,7 +72,8 @@ static void a_process_that_is_gone_or_ending_is_refused(void **state)
 
 static void without_the_right_the_capability_is_named(void **state)
 {
-	_cleanup_(child_kill) struct child child = python(DEBIAN_PYTHON, "import time; print(1, flush=True); time.sleep(60)");
+	_cleanup_(child_kill) struct child child = python(
+		DEBIAN_PYTHON, "import time; print(1, flush=True); time.sleep(60)");
 	pid_t pid;
 	int status;
 
@@ -85,7 +88,9 @@ static void without_the_right_the_capability_is_named(void **state)
 		struct target *target;
 		int err = setuid(65534) ? 0 : target_open(child.pid, &diag, &target);
 
-		_exit(err == -EACCES || err == -EPERM ? diag.status == EXIT_NOT_PERMITTED && strstr(diag.what, "CAP_SYS_PTRACE") : 2);
+		_exit(err == -EACCES || err == -EPERM ? diag.status == EXIT_NOT_PERMITTED &&
+								strstr(diag.what, "CAP_SYS_PTRACE")
+						      : 2);
 	}
 	waitpid(pid, &status, 0);
 	assert_int_equal(status, 1 << 8);
@@ -93,10 +98,11 @@ static void without_the_right_the_capability_is_named(void **state)
 
 static void a_thread_is_not_taken_for_a_process(void **state)
 {
-	_cleanup_(child_kill) struct child child =
-		python(DEBIAN_PYTHON, "import threading, time\n"
-				      "def f(): print(threading.get_native_id(), flush=True); time.sleep(60)\n"
-				      "threading.Thread(target=f).start()\n");
+	_cleanup_(child_kill) struct child child = python(
+		DEBIAN_PYTHON,
+		"import threading, time\n"
+		"def f(): print(threading.get_native_id(), flush=True); time.sleep(60)\n"
+		"threading.Thread(target=f).start()\n");
 
 	assert_refused(atoi(line_of(&child)), EXIT_FAILED, "a thread");
 }
@@ -113,7 +119,10 @@ static void a_deleted_and_replaced_executable_is_reached(void **state)
 	snprintf(path, sizeof(path), "%s/python3", directory);
 	snprintf(command, sizeof(command), "cp -L " DEBIAN_PYTHON " %s", path);
 	assert_int_equal(system(command), 0);
-	child = spawn(path, (char *[]){path, "-c", "import time; print(1, flush=True); time.sleep(60)", NULL}, "/usr");
+	child = spawn(
+		path,
+		(char *[]){path, "-c", "import time; print(1, flush=True); time.sleep(60)", NULL},
+		"/usr");
 	line_of(&child);
 	unlink(path);
 	target = open_target(child.pid);
@@ -130,26 +139,28 @@ static void a_deleted_and_replaced_executable_is_reached(void **state)
 	rmdir(directory);
 }
 
-/* Its list of interpreters leads into a page that only a userfaultfd supplies. That page is not read, and a modified build is not the reason. */
+/* Its list of interpreters leads into a page that only a userfaultfd supplies. That page is not
+ * read, and a modified build is not the reason. */
 static void memory_that_is_not_read_is_the_reason(void **state)
 {
 	_cleanup_(child_kill) struct child child = python(
-		DEBIAN_PYTHON, "import ctypes, fcntl, mmap, os, struct, sys, time\n"
-			       "libc = ctypes.CDLL(None)\n"
-			       "fd = libc.syscall(323 if os.uname().machine == 'x86_64' else 282, os.O_CLOEXEC)\n"
-			       "try: file = os.open('/dev/shm', os.O_RDWR | os.O_TMPFILE)\n"
-			       "except OSError: file = -1\n"
-			       "if fd < 0 or file < 0: print(0, flush=True); sys.exit()\n"
-			       "os.ftruncate(file, 4096)\n"
-			       "area = mmap.mmap(file, 4096)\n"
-			       "page = ctypes.addressof(ctypes.c_char.from_buffer(area))\n"
-			       "fcntl.ioctl(fd, 0xc018aa3f, struct.pack('QQQ', 0xAA, 0, 0))\n"
-			       "fcntl.ioctl(fd, 0xc020aa00, struct.pack('QQQQ', page, 4096, 1, 0))\n"
-			       "ctypes.pythonapi.PyInterpreterState_Head.restype = ctypes.c_void_p\n"
-			       "head = ctypes.pythonapi.PyInterpreterState_Head()\n"
-			       "runtime = (ctypes.c_uint64 * 128).in_dll(ctypes.pythonapi, '_PyRuntime')\n"
-			       "for i in (i for i in range(128) if runtime[i] == head): runtime[i] = page\n"
-			       "print(1, flush=True); time.sleep(60)\n");
+		DEBIAN_PYTHON,
+		"import ctypes, fcntl, mmap, os, struct, sys, time\n"
+		"libc = ctypes.CDLL(None)\n"
+		"fd = libc.syscall(323 if os.uname().machine == 'x86_64' else 282, os.O_CLOEXEC)\n"
+		"try: file = os.open('/dev/shm', os.O_RDWR | os.O_TMPFILE)\n"
+		"except OSError: file = -1\n"
+		"if fd < 0 or file < 0: print(0, flush=True); sys.exit()\n"
+		"os.ftruncate(file, 4096)\n"
+		"area = mmap.mmap(file, 4096)\n"
+		"page = ctypes.addressof(ctypes.c_char.from_buffer(area))\n"
+		"fcntl.ioctl(fd, 0xc018aa3f, struct.pack('QQQ', 0xAA, 0, 0))\n"
+		"fcntl.ioctl(fd, 0xc020aa00, struct.pack('QQQQ', page, 4096, 1, 0))\n"
+		"ctypes.pythonapi.PyInterpreterState_Head.restype = ctypes.c_void_p\n"
+		"head = ctypes.pythonapi.PyInterpreterState_Head()\n"
+		"runtime = (ctypes.c_uint64 * 128).in_dll(ctypes.pythonapi, '_PyRuntime')\n"
+		"for i in (i for i in range(128) if runtime[i] == head): runtime[i] = page\n"
+		"print(1, flush=True); time.sleep(60)\n");
 
 	if (!atoi(line_of(&child))) {
 		print_message("           no userfaultfd for pages of /dev/shm\n");
@@ -160,7 +171,8 @@ static void memory_that_is_not_read_is_the_reason(void **state)
 
 static void a_snapshot_of_a_process_that_ended_fails(void **state)
 {
-	struct child child = python(DEBIAN_PYTHON, "import time; print(1, flush=True); time.sleep(60)");
+	struct child child = python(DEBIAN_PYTHON,
+				    "import time; print(1, flush=True); time.sleep(60)");
 	_cleanup_(target_freep) struct target *target = NULL;
 	static struct events events;
 

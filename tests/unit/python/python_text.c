@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* The parts of the target room that need no process: texts, version buffers, debug offsets, machine code, ELF headers. */
+/* The parts of the target room that need no process: texts, version buffers, debug offsets, machine
+ * code, ELF headers. */
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -29,7 +30,11 @@ static void the_start_time_is_read_past_any_name(void **state)
 {
 	struct proc_stat stat;
 
-	assert_int_equal(proc_stat_parse("7 (a) b) S 3) R 1 7 7 0 -1 4194304 1 2 3 4 5 6 7 8 20 0 1 0 987654 22 33", &stat), 0);
+	assert_int_equal(
+		proc_stat_parse(
+			"7 (a) b) S 3) R 1 7 7 0 -1 4194304 1 2 3 4 5 6 7 8 20 0 1 0 987654 22 33",
+			&stat),
+		0);
 	assert_int_equal(stat.state, 'R');
 	assert_int_equal(stat.start_time, 987654);
 	assert_int_equal(proc_stat_parse("7 (cut off) S 1 7 7 0", &stat), -EINVAL);
@@ -43,15 +48,20 @@ static void the_version_buffer_is_found_in_data(void **state)
 {
 	uint32_t hex = 0;
 
-	assert_int_equal(SEARCH("xx\0\0003.9.2 (default, Feb 28 2021, 17:03:44) \n[GCC 10.2.1 20210110]\0yy", &hex), 0);
+	assert_int_equal(
+		SEARCH("xx\0\0003.9.2 (default, Feb 28 2021, 17:03:44) \n[GCC 10.2.1 20210110]\0yy",
+		       &hex),
+		0);
 	assert_int_equal(hex, 0x030902f0);
 	assert_int_equal(SEARCH("3.10.13 (main, Jan  1 2026, 00:00:00) [GCC 12.2.0]\0", &hex), 0);
 	assert_int_equal(hex, 0x030a0df0);
-	assert_int_equal(SEARCH("\0003.10.0rc2+ (main, Jan  1 2026, 00:00:00) [Clang 14.0.6 ]\0", &hex), 0);
+	assert_int_equal(
+		SEARCH("\0003.10.0rc2+ (main, Jan  1 2026, 00:00:00) [Clang 14.0.6 ]\0", &hex), 0);
 	assert_int_equal(hex, 0x030a00c2);
 	/* twice the same is one; two that differ are none */
 	assert_int_equal(SEARCH("\0003.8.1 (a, b) \n[c]\0\0003.8.1 (a, b) \n[c]\0", &hex), 0);
-	assert_int_equal(SEARCH("\0003.8.1 (a, b) \n[c]\0\0003.8.2 (a, b) \n[c]\0", &hex), -ENODATA);
+	assert_int_equal(SEARCH("\0003.8.1 (a, b) \n[c]\0\0003.8.2 (a, b) \n[c]\0", &hex),
+			 -ENODATA);
 }
 
 static void other_texts_are_no_version(void **state)
@@ -59,8 +69,9 @@ static void other_texts_are_no_version(void **state)
 	uint32_t hex = 0;
 
 	assert_int_equal(SEARCH("\0003.8.1\0", &hex), -ENODATA);
-	assert_int_equal(SEARCH("\0003.8.1 (a, b) \n[c", &hex), -ENODATA);	/* not terminated */
-	assert_int_equal(SEARCH("\0/lib/3.8.1 (a, b) \n[c]\0", &hex), -ENODATA); /* inside another text */
+	assert_int_equal(SEARCH("\0003.8.1 (a, b) \n[c", &hex), -ENODATA); /* not terminated */
+	/* inside another text */
+	assert_int_equal(SEARCH("\0/lib/3.8.1 (a, b) \n[c]\0", &hex), -ENODATA);
 	assert_int_equal(SEARCH("\0003.8.1111 (a, b) \n[c]\0", &hex), -ENODATA);
 	assert_int_equal(SEARCH("\0003.8.1 (a, b) by c\0", &hex), -ENODATA);
 	assert_int_equal(SEARCH("", &hex), -ENODATA);
@@ -110,7 +121,8 @@ static void debug_offsets_of_314(uint64_t words[WORDS])
 	words[96 / 8] = 7688;
 	words[208 / 8] = 72;
 	for (size_t i = 0; i < 6; i++) {
-		static const uint16_t frame[] = {88, 8, 0, 56, 80, 74}, code[] = {216, 112, 120, 128, 136, 68};
+		static const uint16_t frame[] = {88, 8, 0, 56, 80, 74},
+				      code[] = {216, 112, 120, 128, 136, 68};
 
 		words[248 / 8 + i] = frame[i];
 		words[312 / 8 + i] = code[i];
@@ -147,7 +159,8 @@ static void a_free_threaded_build_has_another_gil(void **state)
 
 	debug_offsets_of_314(words);
 	words[2] = 1;
-	assert_int_equal(layout_parse_debug_offsets(words, WORDS, 0x030e0af0, 316616, &layout), -ENOTSUP);
+	assert_int_equal(layout_parse_debug_offsets(words, WORDS, 0x030e0af0, 316616, &layout),
+			 -ENOTSUP);
 	words[144 / 8] += 8;
 	words[152 / 8] += 8;
 	assert_int_equal(layout_parse_debug_offsets(words, WORDS, 0x030e0af0, 316616, &layout), 0);
@@ -157,9 +170,11 @@ static void a_free_threaded_build_has_another_gil(void **state)
 	assert_int_equal(layout.gil.last_holder, 16);
 	assert_int_equal(layout.gil.locked, 24);
 	assert_int_equal(layout.gil.cond, 40);
-	assert_int_equal(layout.gil.switch_cond - layout.gil.cond, sizeof(pthread_cond_t) + sizeof(pthread_mutex_t));
+	assert_int_equal(layout.gil.switch_cond - layout.gil.cond,
+			 sizeof(pthread_cond_t) + sizeof(pthread_mutex_t));
 	words[136 / 8] = 208;
-	assert_int_equal(layout_parse_debug_offsets(words, WORDS, 0x030e0af0, 316616, &layout), -ENOTSUP);
+	assert_int_equal(layout_parse_debug_offsets(words, WORDS, 0x030e0af0, 316616, &layout),
+			 -ENOTSUP);
 }
 
 static void debug_offsets_give_the_frames(void **state)
@@ -204,7 +219,8 @@ static void debug_offsets_give_the_frames(void **state)
 	assert_int_equal(stack.code_copies, 200);
 	assert_int_equal(code.unicode_shift, 6);
 	words[304 / 8] = 88;
-	assert_int_equal(stacks_parse_debug_offsets(words, WORDS, 0x030e0af0, &stack, &code), -ENOTSUP);
+	assert_int_equal(stacks_parse_debug_offsets(words, WORDS, 0x030e0af0, &stack, &code),
+			 -ENOTSUP);
 }
 
 static void frames_of_debug_offsets_that_do_not_fit_are_refused(void **state)
@@ -213,9 +229,14 @@ static void frames_of_debug_offsets_that_do_not_fit_are_refused(void **state)
 		unsigned int byte;
 		uint64_t value;
 	} spoilt[] = {
-		{208, 832}, {208, 73}, {256, 88}, {264, UINT64_MAX}, {272, 4}, {248, UINT64_MAX}, {288, 88}, {320, 216}, {312, UINT64_C(1) << 40},
-		{384, 207}, {344, 48}, {344, 208}, {320, 40}, {328, 144}, {352, 40}, {408, 16}, {656, 256}, {88, 225864}, {608, 40},
-		{640, 72}, {624, 33}, {632, 64},
+		{208, 832},	   {208, 73},  {256, 88},
+		{264, UINT64_MAX}, {272, 4},   {248, UINT64_MAX},
+		{288, 88},	   {320, 216}, {312, UINT64_C(1) << 40},
+		{384, 207},	   {344, 48},  {344, 208},
+		{320, 40},	   {328, 144}, {352, 40},
+		{408, 16},	   {656, 256}, {88, 225864},
+		{608, 40},	   {640, 72},  {624, 33},
+		{632, 64},
 	};
 	uint64_t words[WORDS];
 	struct stack_layout stack;
@@ -224,11 +245,15 @@ static void frames_of_debug_offsets_that_do_not_fit_are_refused(void **state)
 	for (size_t i = 0; i < sizeof(spoilt) / sizeof(spoilt[0]); i++) {
 		debug_offsets_of_314(words);
 		words[spoilt[i].byte / 8] = spoilt[i].value;
-		assert_int_equal(stacks_parse_debug_offsets(words, WORDS, 0x030e0af0, &stack, &code), -ENOTSUP);
+		assert_int_equal(
+			stacks_parse_debug_offsets(words, WORDS, 0x030e0af0, &stack, &code),
+			-ENOTSUP);
 	}
 	debug_offsets_of_314(words);
-	assert_int_equal(stacks_parse_debug_offsets(words, WORDS - 1, 0x030e0af0, &stack, &code), -ENOTSUP);
-	/* a larger object header, as free-threaded builds have it, moves the span with the fields */
+	assert_int_equal(stacks_parse_debug_offsets(words, WORDS - 1, 0x030e0af0, &stack, &code),
+			 -ENOTSUP);
+	/* a larger object header, as free-threaded builds have it, moves the span with the fields
+	 */
 	for (size_t i = 320 / 8; i <= 352 / 8; i++)
 		words[i] += 16;
 	words[312 / 8] = 232;
@@ -239,13 +264,18 @@ static void frames_of_debug_offsets_that_do_not_fit_are_refused(void **state)
 
 static void asyncio_says_where_its_loops_and_tasks_are(void **state)
 {
-	const uint64_t good[ASYNCIO_DEBUG_WORDS] = {160, 136, 96, 108, 109, 128, 144, 225864, 10880, 936, 864, 872, 880};
+	const uint64_t good[ASYNCIO_DEBUG_WORDS] = {160,    136,   96,	108, 109, 128, 144,
+						    225864, 10880, 936, 864, 872, 880};
 	static const struct {
 		unsigned int word;
 		uint64_t value;
-	} spoilt[] = {{0, 136}, {0, UINT64_MAX}, {1, 137}, {1, 0}, {9, 864}, {9, UINT64_C(1) << 40}, {10, 936}, {10, 872}, {11, UINT64_MAX}, {11, 0}};
+	} spoilt[] = {{0, 136},	 {0, UINT64_MAX}, {1, 137},
+		      {1, 0},	 {9, 864},	  {9, UINT64_C(1) << 40},
+		      {10, 936}, {10, 872},	  {11, UINT64_MAX},
+		      {11, 0}};
 	struct target_private private = {0};
-	struct target target = {.private = &private, .stack = {.tstate_task = STACK_NONE, .task_name = STACK_NONE}};
+	struct target target = {.private = &private,
+				.stack = {.tstate_task = STACK_NONE, .task_name = STACK_NONE}};
 	uint64_t words[ASYNCIO_DEBUG_WORDS];
 
 	for (size_t i = 0; i < sizeof(spoilt) / sizeof(spoilt[0]); i++) {
@@ -268,19 +298,41 @@ static void a_collections_generation_is_found_where_the_note_says(void **state)
 		int number, base, value;
 	} arguments[] = {
 #if defined(__x86_64__)
-		{"-4@%ebp", 6, -1, 0},	      {"-4@%r12d", 12, -1, 0}, {"-4@%rdi -8@%rsi", -2, -1, 0}, {"-4@$2", -1, -1, 2},	    {"-4@$-1", -1, -1, -1},
-		{"-4@112(%rsp)", -2, 7, 112}, {"-4@(%rax)", -2, 0, 0}, {"-4@-228(%rbp)", -2, 6, -228}, {"8@-16(%rbp)", -2, -1, 0},
-		{"-4@8(%rax,%rbx,4)", -2, -1, 0}, {"-4@x(%rip)", -2, -1, 0}, {"-4@4(%rip)", -2, -1, 0}, {"-4@%xmm0", -2, -1, 0}, {"-4@99999999999(%rsp)", -2, -1, 0},
-		{"-4@8(%rsp", -2, -1, 0}, {"-4@8%rsp)", -2, -1, 0}, {"-4@$", -2, -1, 0}, {"-4@$2x", -2, -1, 0},
+		{"-4@%ebp", 6, -1, 0},
+		{"-4@%r12d", 12, -1, 0},
+		{"-4@%rdi -8@%rsi", -2, -1, 0},
+		{"-4@$2", -1, -1, 2},
+		{"-4@$-1", -1, -1, -1},
+		{"-4@112(%rsp)", -2, 7, 112},
+		{"-4@(%rax)", -2, 0, 0},
+		{"-4@-228(%rbp)", -2, 6, -228},
+		{"8@-16(%rbp)", -2, -1, 0},
+		{"-4@8(%rax,%rbx,4)", -2, -1, 0},
+		{"-4@x(%rip)", -2, -1, 0},
+		{"-4@4(%rip)", -2, -1, 0},
+		{"-4@%xmm0", -2, -1, 0},
+		{"-4@99999999999(%rsp)", -2, -1, 0},
+		{"-4@8(%rsp", -2, -1, 0},
+		{"-4@8%rsp)", -2, -1, 0},
+		{"-4@$", -2, -1, 0},
+		{"-4@$2x", -2, -1, 0},
 #else
-		{"-4@w19", 19, -1, 0}, {"-4@2", -1, -1, 2}, {"-4@[sp, 28]", -2, 31, 28}, {"-4@[x29]", -2, 29, 0}, {"-4@x31", -2, -1, 0},
+		{"-4@w19", 19, -1, 0},
+		{"-4@2", -1, -1, 2},
+		{"-4@[sp, 28]", -2, 31, 28},
+		{"-4@[x29]", -2, 29, 0},
+		{"-4@x31", -2, -1, 0},
 #endif
-		{"", -2, -1, 0}, {"-4@", -2, -1, 0}, {"-4", -2, -1, 0},
-		{"-4@00000000000000000000000000000000000000000000000000000000000000000000000000000", -2, -1, 0},
+		{"", -2, -1, 0},
+		{"-4@", -2, -1, 0},
+		{"-4", -2, -1, 0},
+		{"-4@00000000000000000000000000000000000000000000000000000000000000000000000000000",
+		 -2, -1, 0},
 	};
 
 	for (size_t i = 0; i < sizeof(arguments) / sizeof(arguments[0]); i++) {
-		struct gc_site site = {.generation_register = 99, .generation_base = 99, .generation = 99};
+		struct gc_site site = {
+			.generation_register = 99, .generation_base = 99, .generation = 99};
 
 		gc_argument_parse(arguments[i].text, &site);
 		assert_int_equal(site.generation_register, arguments[i].number);
@@ -295,8 +347,10 @@ static void debug_offsets_that_do_not_fit_are_refused(void **state)
 		unsigned int word;
 		uint64_t value;
 	} spoilt[] = {
-		{0, 0}, {1, 0x030e0bf0}, {2, 2}, {24 / 8, 316617}, {48 / 8, 7000}, {48 / 8, UINT64_MAX}, {176 / 8, 100}, {144 / 8, 7801},
-		{152 / 8, 7784}, {64 / 8, 7273}, {40 / 8, UINT64_MAX},
+		{0, 0},		  {1, 0x030e0bf0},	{2, 2},
+		{24 / 8, 316617}, {48 / 8, 7000},	{48 / 8, UINT64_MAX},
+		{176 / 8, 100},	  {144 / 8, 7801},	{152 / 8, 7784},
+		{64 / 8, 7273},	  {40 / 8, UINT64_MAX},
 	};
 	uint64_t words[WORDS];
 	struct layout layout;
@@ -304,19 +358,29 @@ static void debug_offsets_that_do_not_fit_are_refused(void **state)
 	for (size_t i = 0; i < sizeof(spoilt) / sizeof(spoilt[0]); i++) {
 		debug_offsets_of_314(words);
 		words[spoilt[i].word] = spoilt[i].value;
-		assert_int_equal(layout_parse_debug_offsets(words, WORDS, 0x030e0af0, 316616, &layout), -ENOTSUP);
+		assert_int_equal(
+			layout_parse_debug_offsets(words, WORDS, 0x030e0af0, 316616, &layout),
+			-ENOTSUP);
 	}
 	debug_offsets_of_314(words);
-	assert_int_equal(layout_parse_debug_offsets(words, 10, 0x030e0af0, 316616, &layout), -ENOTSUP);
+	assert_int_equal(layout_parse_debug_offsets(words, 10, 0x030e0af0, 316616, &layout),
+			 -ENOTSUP);
 	/* nor is one version taken for its neighbour */
 	words[1] = 0x030d05f0;
-	assert_int_equal(layout_parse_debug_offsets(words, WORDS, 0x030d05f0, 316616, &layout), -ENOTSUP);
+	assert_int_equal(layout_parse_debug_offsets(words, WORDS, 0x030d05f0, 316616, &layout),
+			 -ENOTSUP);
 }
 
 /* No table is read beyond its rows, whatever version is asked for. */
 static void versions_without_a_row_are_refused(void **state)
 {
-	const unsigned int others[] = {0, PYTHON_MINOR_MIN - 1, PYTHON_MINOR_MIN, PYTHON_MINOR_ROWS, PYTHON_MINOR_MAX + 1, PYTHON_MINOR_MAX + 2, 255};
+	const unsigned int others[] = {0,
+				       PYTHON_MINOR_MIN - 1,
+				       PYTHON_MINOR_MIN,
+				       PYTHON_MINOR_ROWS,
+				       PYTHON_MINOR_MAX + 1,
+				       PYTHON_MINOR_MAX + 2,
+				       255};
 	uint64_t words[WORDS];
 	struct layout layout;
 	struct stack_layout stack;
@@ -328,11 +392,16 @@ static void versions_without_a_row_are_refused(void **state)
 
 		debug_offsets_of_314(words);
 		words[1] = hex;
-		assert_int_equal(layout_parse_debug_offsets(words, WORDS, hex, 316616, &layout), -ENOTSUP);
-		assert_int_equal(stacks_parse_debug_offsets(words, WORDS, hex, &stack, &code), -ENOTSUP);
-		assert_int_equal(layout_read(getpid(), hex, (uintptr_t)words, 0, &layout), row ? 0 : -ENOTSUP);
+		assert_int_equal(layout_parse_debug_offsets(words, WORDS, hex, 316616, &layout),
+				 -ENOTSUP);
+		assert_int_equal(stacks_parse_debug_offsets(words, WORDS, hex, &stack, &code),
+				 -ENOTSUP);
+		assert_int_equal(layout_read(getpid(), hex, (uintptr_t)words, 0, &layout),
+				 row ? 0 : -ENOTSUP);
 		layout = (struct layout){0};
-		assert_int_equal(stacks_layout_read(getpid(), hex, (uintptr_t)words, &layout, &stack, &code), row ? 0 : -ENOTSUP);
+		assert_int_equal(
+			stacks_layout_read(getpid(), hex, (uintptr_t)words, &layout, &stack, &code),
+			row ? 0 : -ENOTSUP);
 	}
 }
 
@@ -350,7 +419,8 @@ static int call_keep(void *ctx, const struct call *call)
 	return 0;
 }
 
-/* As gdb shows them of a CPython of each kind: glibc's mutex has 48 bytes on arm64 and 40 on x86-64, musl's 40 on both. */
+/* As gdb shows them of a CPython of each kind: glibc's mutex has 48 bytes on arm64 and 40 on
+ * x86-64, musl's 40 on both. */
 static void the_gil_is_laid_out_by_the_targets_c_library(void **state)
 {
 #if defined(__aarch64__)
@@ -373,17 +443,18 @@ static void calls_are_found_in_x86_64_code(void **state)
 {
 	/* at 0x1000: two kinds of stub for the slot at 0x2000, then code that uses them */
 	static const uint8_t bytes[] = {
-		0xff, 0x25, 0xfa, 0x0f, 0x00, 0x00,				  /* 1000: jmp *0x2000 */
-		0x90, 0x90,							  /* 1006 */
-		0xf3, 0x0f, 0x1e, 0xfa, 0xf2, 0xff, 0x25, 0xed, 0x0f, 0x00, 0x00, /* 1008: endbr64; bnd jmp *0x2000 */
-		0xe8, 0xe8, 0xff, 0xff, 0xff,					  /* 1013: call 1000 */
-		0xe8, 0xeb, 0xff, 0xff, 0xff,					  /* 1018: call 1008 */
-		0xe8, 0x00, 0x00, 0x00, 0x00,					  /* 101d: call elsewhere */
-		0xff, 0x15, 0xd8, 0x0f, 0x00, 0x00,				  /* 1022: call *0x2000 */
-		0xff, 0x15, 0xd9, 0x0f, 0x00, 0x00,				  /* 1028: call *0x2007 */
-		0xe9, 0xcd, 0xff, 0xff, 0xff,					  /* 102e: jmp 1000 */
-		0x0f, 0x84, 0xda, 0xff, 0xff, 0xff,				  /* 1033: je 1013 */
-		0xe8, 0xc2, 0xff, 0xff,						  /* cut off */
+		0xff, 0x25, 0xfa, 0x0f, 0x00, 0x00, /* 1000: jmp *0x2000 */
+		0x90, 0x90,			    /* 1006 */
+		0xf3, 0x0f, 0x1e, 0xfa, 0xf2, 0xff,
+		0x25, 0xed, 0x0f, 0x00, 0x00,	    /* 1008: endbr64; bnd jmp *0x2000 */
+		0xe8, 0xe8, 0xff, 0xff, 0xff,	    /* 1013: call 1000 */
+		0xe8, 0xeb, 0xff, 0xff, 0xff,	    /* 1018: call 1008 */
+		0xe8, 0x00, 0x00, 0x00, 0x00,	    /* 101d: call elsewhere */
+		0xff, 0x15, 0xd8, 0x0f, 0x00, 0x00, /* 1022: call *0x2000 */
+		0xff, 0x15, 0xd9, 0x0f, 0x00, 0x00, /* 1028: call *0x2007 */
+		0xe9, 0xcd, 0xff, 0xff, 0xff,	    /* 102e: jmp 1000 */
+		0x0f, 0x84, 0xda, 0xff, 0xff, 0xff, /* 1033: je 1013 */
+		0xe8, 0xc2, 0xff, 0xff,		    /* cut off */
 	};
 	const struct code code = {bytes, sizeof(bytes), 0x1000};
 	struct places slots = {0}, stubs = {0};
@@ -458,13 +529,15 @@ __attribute__((noinline)) void fake_drop_gil(void)
 	pthread_mutex_unlock(&mutex);
 }
 
-static bool site_within(const struct elf_image *image, const struct elf_sites *sites, enum site_kind kind, const char *function)
+static bool site_within(const struct elf_image *image, const struct elf_sites *sites,
+			enum site_kind kind, const char *function)
 {
 	GElf_Sym symbol;
 
 	assert_int_equal(elf_image_symbol(image, SHT_SYMTAB, function, &symbol), 0);
 	for (uint32_t i = 0; i < sites->count; i++)
-		if (sites->list[i].kind == kind && sites->list[i].vaddr - symbol.st_value < symbol.st_size)
+		if (sites->list[i].kind == kind &&
+		    sites->list[i].vaddr - symbol.st_value < symbol.st_size)
 			return true;
 	return false;
 }

@@ -6,7 +6,8 @@
 
 static struct definition function(uint32_t id, const char *name, const char *file, uint32_t line)
 {
-	return (struct definition){.kind = DEFINE_FUNCTION, .id = id, .function = {name, file, line}};
+	return (struct definition){
+		.kind = DEFINE_FUNCTION, .id = id, .function = {name, file, line}};
 }
 
 static struct definition text(uint32_t id, const char *bytes)
@@ -65,8 +66,11 @@ static void the_largest_and_the_smallest_survive(void **state)
 	define(sink, function(1, longest, longest, UINT32_MAX));
 	define(sink, function(2, "", "", 0));
 	define(sink, function(3, all, all, 1));
-	define(sink, (struct definition){.kind = DEFINE_STACK, .id = 1, .stack = {frames, DEFINE_FRAMES_MAX, true}});
-	define(sink, (struct definition){.kind = DEFINE_STACK, .id = 2, .stack = {frames, 1, false}});
+	define(sink, (struct definition){.kind = DEFINE_STACK,
+					 .id = 1,
+					 .stack = {frames, DEFINE_FRAMES_MAX, true}});
+	define(sink,
+	       (struct definition){.kind = DEFINE_STACK, .id = 2, .stack = {frames, 1, false}});
 	define(sink, text(1, longest));
 	define(sink, text(2, ""));
 	define(sink, text(3, all));
@@ -108,7 +112,8 @@ static unsigned int chunks_of_definitions(const struct bytes *bytes)
 	unsigned int definitions = 0, events = 0;
 	struct trace_chunk chunk;
 
-	for (size_t at = sizeof(struct trace_preamble); at < bytes->length; at += sizeof(chunk) + chunk.length) {
+	for (size_t at = sizeof(struct trace_preamble); at < bytes->length;
+	     at += sizeof(chunk) + chunk.length) {
 		memcpy(&chunk, bytes->at + at, sizeof(chunk));
 		definitions += chunk.type == TRACE_DEFINITIONS;
 		events += chunk.type == TRACE_EVENTS;
@@ -125,7 +130,8 @@ static void many_definitions_stand_before_the_events_that_came_with_them(void **
 	struct bytes bytes;
 
 	for (uint32_t id = 1; id <= 30000; id++) {
-		union event event = {.python_name = {.hdr = {.ts = id, .type = EV_PYTHON_NAME}, .text = id}};
+		union event event = {
+			.python_name = {.hdr = {.ts = id, .type = EV_PYTHON_NAME}, .text = id}};
 		char name[32];
 
 		snprintf(name, sizeof(name), "Thread-%u", id);
@@ -143,8 +149,11 @@ static void what_no_reader_would_take_cannot_be_written(void **state)
 {
 	static const struct stack_frame frames[] = {{1, 1}};
 	const struct definition wrong[] = {
-		function(2, "f", "f.py", 1), text(0, "t"), {.kind = DEFINE_KINDS, .id = 1},
-		{.kind = DEFINE_STACK, .id = 1, .stack = {frames, 1, false}}, {.kind = DEFINE_STACK, .id = 1, .stack = {frames, 0, false}},
+		function(2, "f", "f.py", 1),
+		text(0, "t"),
+		{.kind = DEFINE_KINDS, .id = 1},
+		{.kind = DEFINE_STACK, .id = 1, .stack = {frames, 1, false}},
+		{.kind = DEFINE_STACK, .id = 1, .stack = {frames, 0, false}},
 	};
 
 	for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++) {
@@ -181,9 +190,10 @@ static void an_error_of_the_sink_stops_reading_and_comes_back(void **state)
 	kept_done(&after);
 }
 
-/* ── by hand ─────────────────────────────────────────────────────────────────────────────────────────────────────── */
+/* ── by hand ─────────────────────────────────────────────────────────────── */
 
-static void put_record(struct bytes *block, uint8_t kind, uint8_t flags, const void *body, size_t size)
+static void put_record(struct bytes *block, uint8_t kind, uint8_t flags, const void *body,
+		       size_t size)
 {
 	struct trace_definition record = {kind, flags, (uint16_t)size};
 
@@ -210,8 +220,8 @@ static int read_definitions(const struct bytes *block, struct stream_sink sink, 
 }
 
 /* One function, then the record in question, as parts of one block. */
-static int read_record(const struct trace_definitions *head, struct trace_definition record, const void *body, size_t cut, struct kept *kept,
-		       struct diag *diag)
+static int read_record(const struct trace_definitions *head, struct trace_definition record,
+		       const void *body, size_t cut, struct kept *kept, struct diag *diag)
 {
 	struct bytes block = {0};
 	int err;
@@ -273,13 +283,18 @@ static void damaged_definitions_are_refused(void **state)
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
 		struct kept kept = {0};
 		struct diag diag = {0};
-		struct trace_definition record = {cases[i].kind, i % 2 ? 0xff : 0xfe, (uint16_t)cases[i].size};
-		int err = read_record(&cases[i].head, record, cases[i].body, cases[i].cut, &kept, &diag);
+		struct trace_definition record = {cases[i].kind, i % 2 ? 0xff : 0xfe,
+						  (uint16_t)cases[i].size};
+		int err = read_record(&cases[i].head, record, cases[i].body, cases[i].cut, &kept,
+				      &diag);
 
-		if (err != (cases[i].why ? -EBADMSG : 0) || (err && !strstr(diag.what, cases[i].why)))
+		if (err != (cases[i].why ? -EBADMSG : 0) ||
+		    (err && !strstr(diag.what, cases[i].why)))
 			fail_msg("case %zu: %d, %s", i, err, diag.what);
-		assert_true(err || (kept.defined == 2 && kept.definitions[0].line == 5 && strcmp(kept.definitions[0].texts[1], "f.py") == 0));
-		assert_true(kept.defined < 2 || kept.definitions[1].cut == (cases[i].kind == DEFINE_STACK && i % 2));
+		assert_true(err || (kept.defined == 2 && kept.definitions[0].line == 5 &&
+				    strcmp(kept.definitions[0].texts[1], "f.py") == 0));
+		assert_true(kept.defined < 2 ||
+			    kept.definitions[1].cut == (cases[i].kind == DEFINE_STACK && i % 2));
 		kept_done(&kept);
 	}
 }
@@ -331,8 +346,11 @@ static void there_are_never_more_than_the_limit(void **state)
 		put(&block, &head, sizeof(head));
 		for (uint32_t i = 0; i < count; i++)
 			put_record(&block, DEFINE_TEXT, 0, "", 1);
-		assert_int_equal(read_definitions(&block, (struct stream_sink){.ctx = &seen, .define = count_define}, &diag),
-				 count == DEFINE_TEXTS_MAX ? 0 : -EBADMSG);
+		assert_int_equal(
+			read_definitions(&block,
+					 (struct stream_sink){.ctx = &seen, .define = count_define},
+					 &diag),
+			count == DEFINE_TEXTS_MAX ? 0 : -EBADMSG);
 		assert_true(count == DEFINE_TEXTS_MAX || strstr(diag.what, "too many definitions"));
 		assert_int_equal(seen, DEFINE_TEXTS_MAX);
 		free(block.at);
@@ -341,7 +359,8 @@ static void there_are_never_more_than_the_limit(void **state)
 
 static void a_decompression_bomb_is_refused(void **state)
 {
-	struct bytes block = {calloc(1, TRACE_BLOCK_MAX + 1), TRACE_BLOCK_MAX + 1, TRACE_BLOCK_MAX + 1};
+	struct bytes block = {calloc(1, TRACE_BLOCK_MAX + 1), TRACE_BLOCK_MAX + 1,
+			      TRACE_BLOCK_MAX + 1};
 	struct diag diag = {0};
 
 	assert_int_equal(read_definitions(&block, (struct stream_sink){0}, &diag), -EBADMSG);
@@ -352,9 +371,12 @@ static void a_decompression_bomb_is_refused(void **state)
 /* Format 1.0 had neither definitions nor the head's members about stacks. */
 static void a_trace_of_the_first_version_is_read(void **state)
 {
-	static const struct trace_preamble preamble = {.magic = TRACE_MAGIC, .major = 1, .minor = 0};
-	static const struct trace_block head = {.ts_base = 1000, .events = 1, .kinds = 1, .step_width = 1, .kind_width = 1};
-	static const char process[] = "{\"pid\": 7, \"cmdline\": \"app\", \"python\": \"3.11.2\", \"gil_enabled\": true}";
+	static const struct trace_preamble preamble = {
+		.magic = TRACE_MAGIC, .major = 1, .minor = 0};
+	static const struct trace_block head = {
+		.ts_base = 1000, .events = 1, .kinds = 1, .step_width = 1, .kind_width = 1};
+	static const char process[] =
+		"{\"pid\": 7, \"cmdline\": \"app\", \"python\": \"3.11.2\", \"gil_enabled\": true}";
 	struct bytes block = {0}, bytes = {0};
 	struct trace_outcome outcome;
 	struct kept kept = {0};
@@ -379,7 +401,7 @@ static void a_trace_of_the_first_version_is_read(void **state)
 	kept_done(&kept);
 }
 
-/* ── the twin ────────────────────────────────────────────────────────────────────────────────────────────────────── */
+/* ── the twin ────────────────────────────────────────────────────────────── */
 
 static char *script_of(const struct kept *kept)
 {

@@ -28,8 +28,11 @@ static struct process_info process_of(const char *text)
 /* As versions before stacks wrote them. */
 static void old_heads_and_processes_are_read_and_had_no_stacks(void **state)
 {
-	struct stream_head head = head_of("{\"version\": \"0.1.0\", \"mode\": \"exact\", \"kernel\": \"6.1\", \"realtime_ns\": 5, \"monotonic_ns\": 6}");
-	struct process_info info = process_of("{\"pid\": 7, \"python\": \"3.11.2\", \"gil_enabled\": true, \"machine\": \"x86_64\"}");
+	struct stream_head head = head_of(
+		"{\"version\": \"0.1.0\", \"mode\": \"exact\", \"kernel\": \"6.1\", "
+		"\"realtime_ns\": 5, \"monotonic_ns\": 6}");
+	struct process_info info = process_of("{\"pid\": 7, \"python\": \"3.11.2\", "
+					      "\"gil_enabled\": true, \"machine\": \"x86_64\"}");
 
 	assert_false(head.stacks);
 	assert_int_equal(head.rate_hz, 0);
@@ -53,7 +56,8 @@ static void every_member_survives(void **state)
 	for (int i = 0; i < 200; i++) {
 		struct stream_head head = random_head(), head_again;
 		struct process_info info = random_process();
-		struct item before = {.is_process = true, .info = info}, after = {.is_process = true};
+		struct item before = {.is_process = true, .info = info},
+			    after = {.is_process = true};
 
 		assert_int_equal(describe_head(&head, text), 0);
 		head_again = head_of(text);
@@ -83,11 +87,14 @@ static void what_a_head_cannot_be_is_named(void **state)
 	char why[DESCRIBE_WHY_MAX], text[DESCRIBE_TEXT_MAX];
 
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
-		assert_int_equal(parse_head(cases[i].text, strlen(cases[i].text), true, &head, why), -EINVAL);
+		assert_int_equal(parse_head(cases[i].text, strlen(cases[i].text), true, &head, why),
+				 -EINVAL);
 		if (strcmp(why, cases[i].why) != 0)
 			fail_msg("%s is said to be: %s", cases[i].text, why);
 	}
-	assert_int_equal(parse_process("{\"pid\": 1, \"gc\": true}", 22, true, &(struct process_info){0}, why), -EINVAL);
+	assert_int_equal(parse_process("{\"pid\": 1, \"gc\": true}", 22, true,
+				       &(struct process_info){0}, why),
+			 -EINVAL);
 	assert_string_equal(why, "\"gc\" must be a string");
 	assert_int_equal(head.rate_hz, 5);
 	assert_int_equal(parse_head("{\"rate\": 1, \"rate_hz\": 199}", 27, false, &head, why), 0);
@@ -95,14 +102,17 @@ static void what_a_head_cannot_be_is_named(void **state)
 	assert_int_equal(describe_head(&too_far, text), -EOVERFLOW);
 }
 
-/* What `= {0}` empties in every version of C is the first member: it must be as large as the union. The compiler refuses the designator if it is not. */
+/* What `= {0}` empties in every version of C is the first member: it must be as large as the union.
+ * The compiler refuses the designator if it is not. */
 static void an_event_is_empty_as_a_whole(void **state)
 {
 	union event last = {{[sizeof(union event) / sizeof(uint64_t) - 1] = 1}}, empty;
 
 	memset(&empty, 0xff, sizeof(empty));
 	empty = (union event){0};
-	assert_int_equal(((const unsigned char *)&last)[sizeof(last) - sizeof(uint64_t)] + ((const unsigned char *)&last)[sizeof(last) - 1], 1);
+	assert_int_equal(((const unsigned char *)&last)[sizeof(last) - sizeof(uint64_t)] +
+				 ((const unsigned char *)&last)[sizeof(last) - 1],
+			 1);
 	for (size_t i = 0; i < sizeof(empty); i++)
 		assert_int_equal(((const unsigned char *)&empty)[i], 0);
 }

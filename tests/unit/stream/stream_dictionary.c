@@ -5,12 +5,15 @@
 
 static struct definition function(uint32_t id, const char *name, const char *file)
 {
-	return (struct definition){.kind = DEFINE_FUNCTION, .id = id, .function = {.name = name, .file = file, .line = 7}};
+	return (struct definition){.kind = DEFINE_FUNCTION,
+				   .id = id,
+				   .function = {.name = name, .file = file, .line = 7}};
 }
 
 static struct definition stack(uint32_t id, const struct stack_frame *frames, uint32_t count)
 {
-	return (struct definition){.kind = DEFINE_STACK, .id = id, .stack = {.frames = frames, .count = count}};
+	return (struct definition){
+		.kind = DEFINE_STACK, .id = id, .stack = {.frames = frames, .count = count}};
 }
 
 static struct definition text(uint32_t id, const char *bytes)
@@ -57,7 +60,8 @@ static void what_is_defined_is_found_by_its_number(void **state)
 /* What is refused changes nothing: the next right one is taken. */
 static void what_cannot_be_is_refused(void **state)
 {
-	static const struct stack_frame frames[DEFINE_FRAMES_MAX + 1] = {{0, 0}, {1, 5}}, unknown[] = {{1, 1}, {2, 1}};
+	static const struct stack_frame frames[DEFINE_FRAMES_MAX + 1] = {{0, 0}, {1, 5}},
+								   unknown[] = {{1, 1}, {2, 1}};
 	struct dictionary *dictionary = dictionary_new();
 	struct definition of_no_kind = {.kind = DEFINE_KINDS, .id = 1};
 
@@ -88,14 +92,18 @@ static void what_cannot_be_is_refused(void **state)
 
 static void so_many_of_a_kind_and_no_more(void **state)
 {
-	static const uint32_t limits[] = {DEFINE_FUNCTIONS_MAX, DEFINE_STACKS_MAX, DEFINE_TEXTS_MAX};
+	static const uint32_t limits[] = {DEFINE_FUNCTIONS_MAX, DEFINE_STACKS_MAX,
+					  DEFINE_TEXTS_MAX};
 	static const struct stack_frame frame = {1, 1};
 	struct dictionary *dictionary = dictionary_new();
 	uint64_t bytes;
 
 	for (int kind = 0; kind < DEFINE_KINDS; kind++) {
 		for (uint32_t id = 1; id <= limits[kind] + 1; id++) {
-			struct definition definition = kind == DEFINE_FUNCTION ? function(id, "f", "f.py") : kind == DEFINE_STACK ? stack(id, &frame, 1) : text(id, "t");
+			struct definition definition = kind == DEFINE_FUNCTION
+							       ? function(id, "f", "f.py")
+						       : kind == DEFINE_STACK ? stack(id, &frame, 1)
+									      : text(id, "t");
 
 			if (define(dictionary, definition) != (id <= limits[kind] ? 0 : -EBADMSG))
 				fail_msg("%s %u", definition_name(kind), id);
@@ -104,7 +112,8 @@ static void so_many_of_a_kind_and_no_more(void **state)
 	}
 	/* 427636 definitions, and the frames and texts of each */
 	bytes = dictionary_bytes(dictionary);
-	assert_true(bytes >= 427636 * sizeof(struct definition) && bytes <= 427636 * (sizeof(struct definition) + 64));
+	assert_true(bytes >= 427636 * sizeof(struct definition) &&
+		    bytes <= 427636 * (sizeof(struct definition) + 64));
 	dictionary_free(dictionary);
 }
 
@@ -118,7 +127,8 @@ static void texts_are_copied_byte_for_byte_and_cut_at_their_limit(void **state)
 		all[i] = (char)(i + 1); /* every byte, and the NUL at the end */
 	assert_int_equal(define(dictionary, function(1, all, all + 100)), 0);
 	assert_string_equal(dictionary_find(dictionary, DEFINE_FUNCTION, 1)->function.name, all);
-	assert_string_equal(dictionary_find(dictionary, DEFINE_FUNCTION, 1)->function.file, all + 100);
+	assert_string_equal(dictionary_find(dictionary, DEFINE_FUNCTION, 1)->function.file,
+			    all + 100);
 	assert_int_equal(dictionary_find(dictionary, DEFINE_FUNCTION, 1)->function.line, 7);
 	memset(all, 'x', sizeof(all));
 	assert_int_equal(dictionary_find(dictionary, DEFINE_FUNCTION, 1)->function.name[0], 1);
@@ -127,7 +137,8 @@ static void texts_are_copied_byte_for_byte_and_cut_at_their_limit(void **state)
 	memset(longer, 0xff, sizeof(longer));
 	longer[sizeof(longer) - 1] = '\0';
 	assert_int_equal(define(dictionary, text(1, longer)), 0);
-	assert_int_equal(strlen(dictionary_find(dictionary, DEFINE_TEXT, 1)->text), DEFINE_TEXT_MAX - 1);
+	assert_int_equal(strlen(dictionary_find(dictionary, DEFINE_TEXT, 1)->text),
+			 DEFINE_TEXT_MAX - 1);
 	assert_true(dictionary_bytes(dictionary) >= bytes + DEFINE_TEXT_MAX);
 	dictionary_free(dictionary);
 }

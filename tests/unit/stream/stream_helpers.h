@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * stream_helpers.h - for the tests of user/stream: a sink that keeps what it gets, and random streams.
+ * stream_helpers.h - for the tests of user/stream: a sink that keeps what it gets, and random
+ * streams.
  */
 #ifndef GILSCOPE_TESTS_STREAM_HELPERS_H
 #define GILSCOPE_TESTS_STREAM_HELPERS_H
@@ -46,7 +47,8 @@ struct kept {
 	struct definition_counts counts;
 	struct stream_head head;
 	unsigned int heads;
-	size_t fail_at, fail_define_at; /* when not 0: this item or definition is refused with -ECANCELED */
+	size_t fail_at,
+		fail_define_at; /* when not 0: this item or definition is refused with -ECANCELED */
 };
 
 static inline int keep(struct kept *kept, const union event *event, const struct process_info *info)
@@ -89,7 +91,8 @@ static inline int keep_define(void *ctx, const struct definition *definition)
 	kept->counts.of[definition->kind]++;
 	if (kept->defined == kept->define_room) {
 		kept->define_room = kept->define_room ? 2 * kept->define_room : 64;
-		kept->definitions = realloc(kept->definitions, kept->define_room * sizeof(*kept->definitions));
+		kept->definitions = realloc(kept->definitions,
+					    kept->define_room * sizeof(*kept->definitions));
 		assert_non_null(kept->definitions);
 	}
 	copy = &kept->definitions[kept->defined++];
@@ -136,11 +139,15 @@ static inline bool same_item(const struct item *a, const struct item *b)
 {
 	if (a->is_process != b->is_process)
 		return false;
-	return memcmp(&a->event, &b->event, sizeof(a->event)) == 0 && a->info.pid == b->info.pid && strcmp(a->info.cmdline, b->info.cmdline) == 0 &&
-	       strcmp(a->info.python, b->info.python) == 0 && a->info.gil_enabled == b->info.gil_enabled &&
+	return memcmp(&a->event, &b->event, sizeof(a->event)) == 0 && a->info.pid == b->info.pid &&
+	       strcmp(a->info.cmdline, b->info.cmdline) == 0 &&
+	       strcmp(a->info.python, b->info.python) == 0 &&
+	       a->info.gil_enabled == b->info.gil_enabled &&
 	       strcmp(a->info.method, b->info.method) == 0 &&
-	       strcmp(a->info.confidence, b->info.confidence) == 0 && a->info.take == b->info.take && a->info.drop == b->info.drop &&
-	       a->info.wait == b->info.wait && strcmp(a->info.image, b->info.image) == 0 && strcmp(a->info.machine, b->info.machine) == 0 && strcmp(a->info.gc, b->info.gc) == 0;
+	       strcmp(a->info.confidence, b->info.confidence) == 0 &&
+	       a->info.take == b->info.take && a->info.drop == b->info.drop &&
+	       a->info.wait == b->info.wait && strcmp(a->info.image, b->info.image) == 0 &&
+	       strcmp(a->info.machine, b->info.machine) == 0 && strcmp(a->info.gc, b->info.gc) == 0;
 }
 
 /* The definition as it was given; lives as long as the copy. */
@@ -164,8 +171,9 @@ static inline struct definition kept_definition(const struct kept_definition *co
 
 static inline bool same_definition(const struct kept_definition *a, const struct kept_definition *b)
 {
-	return a->kind == b->kind && a->id == b->id && a->line == b->line && a->count == b->count && a->cut == b->cut &&
-	       memcmp(a->frames, b->frames, sizeof(a->frames)) == 0 && memcmp(a->texts, b->texts, sizeof(a->texts)) == 0;
+	return a->kind == b->kind && a->id == b->id && a->line == b->line && a->count == b->count &&
+	       a->cut == b->cut && memcmp(a->frames, b->frames, sizeof(a->frames)) == 0 &&
+	       memcmp(a->texts, b->texts, sizeof(a->texts)) == 0;
 }
 
 /* Definitions may come earlier than they did, but never later. */
@@ -177,9 +185,11 @@ static inline void assert_prefix(const struct kept *prefix, const struct kept *w
 			fail_msg("item %zu differs", i);
 	assert_true(prefix->defined <= whole->defined);
 	for (size_t i = 0; i < prefix->defined; i++)
-		if (!same_definition(&prefix->definitions[i], &whole->definitions[i]) || prefix->definitions[i].after > whole->definitions[i].after)
+		if (!same_definition(&prefix->definitions[i], &whole->definitions[i]) ||
+		    prefix->definitions[i].after > whole->definitions[i].after)
 			fail_msg("definition %zu differs or comes too late", i);
-	if (prefix->defined < whole->defined && whole->definitions[prefix->defined].after < prefix->length)
+	if (prefix->defined < whole->defined &&
+	    whole->definitions[prefix->defined].after < prefix->length)
 		fail_msg("definition %zu is missing", prefix->defined);
 }
 
@@ -217,7 +227,8 @@ static inline union event random_event(unsigned int type)
 	const struct event_schema *schema = event_schema(type);
 	union event event = {0};
 
-	event.hdr = (struct event_hdr){random_bits(), (wire_u32)random_bits(), (wire_u8)type, (wire_u8)random_bits(), (wire_u16)random_bits()};
+	event.hdr = (struct event_hdr){random_bits(), (wire_u32)random_bits(), (wire_u8)type,
+				       (wire_u8)random_bits(), (wire_u16)random_bits()};
 	for (const struct event_field *field = schema->fields; field->name; field++) {
 		uint64_t words[2] = {random_bits(), random_bits()};
 		size_t size = field->type == FIELD_comm ? 16 : field->type == FIELD_u64 ? 8 : 4;
@@ -229,13 +240,18 @@ static inline union event random_event(unsigned int type)
 
 static inline void random_text(char *to, size_t size)
 {
-	static const char *const pieces[] = {"python3", "\"", "\\", "\\x41", "\n\t", "\x1b[31m", "\xff\xfe", "好", "\xe2\x80\xae", " {}", "\x7f"};
+	static const char *const pieces[] = {"python3",	     "\"",	 "\\",	     "\\x41",
+					     "\n\t",	     "\x1b[31m", "\xff\xfe", "好",
+					     "\xe2\x80\xae", " {}",	 "\x7f"};
 	size_t length = random_u64() % size;
 
 	memset(to, 0, size);
 	for (size_t i = 0; i < length;) {
 		char byte[2] = {(char)(1 + random_u64() % 255), '\0'};
-		const char *piece = random_u64() % 2 ? byte : pieces[random_u64() % (sizeof(pieces) / sizeof(pieces[0]))];
+		const char *piece =
+			random_u64() % 2
+				? byte
+				: pieces[random_u64() % (sizeof(pieces) / sizeof(pieces[0]))];
 
 		for (; *piece && i < length; i++)
 			to[i] = *piece++;
@@ -244,7 +260,8 @@ static inline void random_text(char *to, size_t size)
 
 static inline struct process_info random_process(void)
 {
-	struct process_info info = {.pid = (uint32_t)random_u64() | 1, .gil_enabled = random_u64() & 1};
+	struct process_info info = {.pid = (uint32_t)random_u64() | 1,
+				    .gil_enabled = random_u64() & 1};
 
 	info.take = (uint32_t)random_bits();
 	info.drop = (uint32_t)random_bits();
@@ -261,7 +278,8 @@ static inline struct process_info random_process(void)
 
 static inline struct stream_head random_head(void)
 {
-	struct stream_head head = {.realtime_ns = random_u64() >> 1, .monotonic_ns = random_bits() >> 1};
+	struct stream_head head = {.realtime_ns = random_u64() >> 1,
+				   .monotonic_ns = random_bits() >> 1};
 
 	random_text(head.version, sizeof(head.version));
 	random_text(head.mode, sizeof(head.mode));
@@ -283,7 +301,9 @@ static inline void random_define(struct kept *kept)
 	made.cut = random_u64() & 1;
 	made.count = 1 + (uint32_t)(random_u64() % (random_u64() % 4 ? 20 : DEFINE_FRAMES_MAX));
 	for (uint32_t i = 0; i < made.count; i++)
-		made.frames[i] = (struct stack_frame){(uint32_t)(random_u64() % (kept->counts.of[DEFINE_FUNCTION] + 1)), (uint32_t)random_bits()};
+		made.frames[i] = (struct stack_frame){
+			(uint32_t)(random_u64() % (kept->counts.of[DEFINE_FUNCTION] + 1)),
+			(uint32_t)random_bits()};
 	random_text(made.texts[0], random_u64() % 4 ? 30 : DEFINE_TEXT_MAX);
 	random_text(made.texts[1], random_u64() % 4 ? 30 : DEFINE_TEXT_MAX);
 	definition = kept_definition(&made);
@@ -312,7 +332,8 @@ static inline void random_stream(struct kept *kept, size_t length)
 	}
 }
 
-/* Item `i` with the definitions before it, of which *next is the first; also when there is no item `i` any more, as after the last. */
+/* Item `i` with the definitions before it, of which *next is the first; also when there is no item
+ * `i` any more, as after the last. */
 static inline int play_one(const struct kept *kept, size_t i, size_t *next, struct stream_sink sink)
 {
 	int err = 0;
@@ -324,7 +345,8 @@ static inline int play_one(const struct kept *kept, size_t i, size_t *next, stru
 	}
 	if (err || i == kept->length)
 		return err;
-	return kept->items[i].is_process ? sink_process(&sink, &kept->items[i].info) : sink_event(&sink, &kept->items[i].event);
+	return kept->items[i].is_process ? sink_process(&sink, &kept->items[i].info)
+					 : sink_event(&sink, &kept->items[i].event);
 }
 
 static inline int play(const struct kept *kept, struct stream_sink sink)
@@ -354,7 +376,8 @@ struct bytes {
 	size_t length, room;
 };
 
-static inline int read_trace(const unsigned char *bytes, size_t length, struct kept *kept, struct trace_outcome *ret_outcome, struct diag *diag)
+static inline int read_trace(const unsigned char *bytes, size_t length, struct kept *kept,
+			     struct trace_outcome *ret_outcome, struct diag *diag)
 {
 	FILE *file = length ? fmemopen((void *)bytes, length, "r") : fopen("/dev/null", "r");
 	int err;

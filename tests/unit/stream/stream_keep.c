@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* That what is kept is right or unknown is proved in model_sim.c; here: that it is a stream, what it begins with, and that it stays small. */
+/* That what is kept is right or unknown is proved in model_sim.c; here: that it is a stream, what
+ * it begins with, and that it stays small. */
 #define keep_sink kept_sink /* the helpers' own, of another kind */
 #include "stream_helpers.h"
 #undef keep_sink
@@ -10,7 +11,15 @@
 
 #define MS UINT64_C(1000000)
 
-enum { PID = 100, LOOP = 100, WORKER = 101, OTHER_PID = 200, EPFD = 5, NANOSLEEP = 230, EPOLL_WAIT = 232 };
+enum {
+	PID = 100,
+	LOOP = 100,
+	WORKER = 101,
+	OTHER_PID = 200,
+	EPFD = 5,
+	NANOSLEEP = 230,
+	EPOLL_WAIT = 232
+};
 
 static struct keep *memory;
 static struct dictionary *names;
@@ -23,8 +32,13 @@ static void push(union event event)
 	assert_int_equal(sink_event(&sink, &event), 0);
 }
 
-#define PUSH(type_, name, ts_, tid_, aux_, flags_, ...)                                                                                              \
-	push((union event){.name = {.hdr = {.ts = (ts_), .tid = (tid_), .type = EV_##type_, .aux = (aux_), .flags = (flags_)}, ##__VA_ARGS__}})
+#define PUSH(type_, name, ts_, tid_, aux_, flags_, ...)                                            \
+	push((union event){.name = {.hdr = {.ts = (ts_),                                           \
+					    .tid = (tid_),                                         \
+					    .type = EV_##type_,                                    \
+					    .aux = (aux_),                                         \
+					    .flags = (flags_)},                                    \
+				    ##__VA_ARGS__}})
 
 static void push_process(uint32_t pid)
 {
@@ -55,9 +69,14 @@ static int setup(void **state)
 
 	names = dictionary_new();
 	assert_non_null(names);
-	dictionary_define(names, &(struct definition){.kind = DEFINE_TEXT, .id = 1, .text = "a worker"});
-	dictionary_define(names, &(struct definition){.kind = DEFINE_FUNCTION, .id = 1, .function = {"nap", "/srv/app.py", 10}});
-	dictionary_define(names, &(struct definition){.kind = DEFINE_STACK, .id = 1, .stack = {&frame, 1, false}});
+	dictionary_define(names,
+			  &(struct definition){.kind = DEFINE_TEXT, .id = 1, .text = "a worker"});
+	dictionary_define(names, &(struct definition){.kind = DEFINE_FUNCTION,
+						      .id = 1,
+						      .function = {"nap", "/srv/app.py", 10}});
+	dictionary_define(
+		names,
+		&(struct definition){.kind = DEFINE_STACK, .id = 1, .stack = {&frame, 1, false}});
 	return 0;
 }
 
@@ -135,7 +154,8 @@ static void it_begins_where_the_while_does_and_ends_where_time_has_come(void **s
 	assert_int_equal(count(EV_COMM, &last), 1);
 	assert_string_equal(last.comm.comm.text, "worker");
 	assert_int_equal(count(EV_PYTHON_NAME, NULL), 1);
-	while (written.items[window].is_process || written.items[window].event.hdr.type != EV_WINDOW)
+	while (written.items[window].is_process ||
+	       written.items[window].event.hdr.type != EV_WINDOW)
 		window++;
 	assert_int_equal(written.items[window].event.hdr.ts, 900 * MS);
 	for (size_t i = window + 1; i < written.length; i++)
@@ -175,7 +195,8 @@ static void who_is_gone_is_forgotten(void **state)
 		PUSH(TAKE, take, ts + 1, tid, 0, 0);
 		PUSH(DROP, drop, ts + 2, tid, 0, 0);
 		PUSH(THREAD_EXIT, thread_exit, ts + 3, tid, 0, 0);
-		PUSH(THREAD, thread, ts + 4, tid, 0, 0, .pid = PID); /* read by a snapshot before it was gone */
+		/* read by a snapshot before it was gone */
+		PUSH(THREAD, thread, ts + 4, tid, 0, 0, .pid = PID);
 	}
 	push_process(OTHER_PID);
 	PUSH(GIL, gil, 100 * MS, OTHER_PID, 1, 0, .address = 0x2000);
@@ -207,7 +228,8 @@ static void a_loss_that_lasts_into_the_while_stays_one(void **state)
 	takes(2 * MS, 4 * MS, MS);
 	PUSH(LOST, lost, 5 * MS, 0, 0, 0, .count = 7, .last_ts = 25 * MS);
 	PUSH(TAKE, take, 6 * MS, WORKER, 0, 0);
-	PUSH(SWITCH_OUT, switch_out, 30 * MS, WORKER, 0, EVF_SWITCH_OUT_SYSCALL, .sysno = NANOSLEEP);
+	PUSH(SWITCH_OUT, switch_out, 30 * MS, WORKER, 0, EVF_SWITCH_OUT_SYSCALL,
+	     .sysno = NANOSLEEP);
 	write_and_read();
 	assert_int_equal(count(EV_LOST, &last), 1);
 	assert_true(last.hdr.ts == 20 * MS && last.lost.last_ts == 25 * MS && last.lost.count == 7);
@@ -216,7 +238,8 @@ static void a_loss_that_lasts_into_the_while_stays_one(void **state)
 	write_and_read();
 	assert_int_equal(count(EV_LOST, NULL), 0);
 	assert_int_equal(count(EV_SWITCH_OUT, NULL), 1);
-	assert_int_equal(count(EV_OBSERVE, NULL), 0); /* who has the GIL since the loss is not known */
+	/* who has the GIL since the loss is not known */
+	assert_int_equal(count(EV_OBSERVE, NULL), 0);
 }
 
 /* The report of what is kept. */
@@ -282,7 +305,8 @@ static int take_process(void *ctx, const struct process_info *info)
 static void before_a_window_there_is_nothing_and_errors_come_back(void **state)
 {
 	int left;
-	const struct stream_sink to = {.process = take_process, .event = refuse_event, .ctx = &left};
+	const struct stream_sink to = {
+		.process = take_process, .event = refuse_event, .ctx = &left};
 
 	memory = keep_new(MS, 0, false);
 	assert_int_equal(keep_begin(memory), 0);

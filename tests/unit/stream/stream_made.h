@@ -21,7 +21,8 @@ static inline void put(struct bytes *bytes, const void *from, size_t length)
 	bytes->length += length;
 }
 
-static inline void put_chunk(struct bytes *bytes, uint32_t type, const void *payload, uint32_t length)
+static inline void put_chunk(struct bytes *bytes, uint32_t type, const void *payload,
+			     uint32_t length)
 {
 	struct trace_chunk chunk = {.type = type, .length = length};
 
@@ -32,7 +33,8 @@ static inline void put_chunk(struct bytes *bytes, uint32_t type, const void *pay
 
 static inline void put_start(struct bytes *bytes)
 {
-	static const struct trace_preamble preamble = {.magic = TRACE_MAGIC, .major = TRACE_MAJOR, .minor = 77};
+	static const struct trace_preamble preamble = {
+		.magic = TRACE_MAGIC, .major = TRACE_MAJOR, .minor = 77};
 
 	put(bytes, &preamble, sizeof(preamble));
 	put_chunk(bytes, TRACE_HEAD, "{\"mode\": \"exact\", \"colour\": 7}", 30);

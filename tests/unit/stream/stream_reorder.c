@@ -17,8 +17,10 @@ static union event take_at(uint64_t ts, uint32_t tid)
 	return (union event){.hdr = {.ts = ts, .tid = tid, .type = EV_TAKE}};
 }
 
-/* Streams with inversions that the window covers, advanced now and then, come out as qsort() would have them, equal times in order of arrival. */
-static void compare_with_sort(uint32_t length, uint64_t dur_inversion, uint64_t every, uint32_t max_step)
+/* Streams with inversions that the window covers, advanced now and then, come out as qsort() would
+ * have them, equal times in order of arrival. */
+static void compare_with_sort(uint32_t length, uint64_t dur_inversion, uint64_t every,
+			      uint32_t max_step)
 {
 	union event *sorted = calloc(length, sizeof(*sorted));
 	struct kept kept = {0};
@@ -29,7 +31,10 @@ static void compare_with_sort(uint32_t length, uint64_t dur_inversion, uint64_t 
 	assert_non_null(sorted);
 	for (uint32_t i = 0; i < length; i++) {
 		ts += random_u64() % max_step;
-		sorted[i] = take_at(ts - (random_u64() % every == 0 && dur_inversion ? random_u64() % dur_inversion : 0), i);
+		sorted[i] = take_at(ts - (random_u64() % every == 0 && dur_inversion
+						  ? random_u64() % dur_inversion
+						  : 0),
+				    i);
 		assert_int_equal(sink_event(&sink, &sorted[i]), 0);
 		if (random_u64() % 100 == 0)
 			assert_int_equal(reorder_advance(reorder, ts), 0);
@@ -51,14 +56,16 @@ static void it_sorts_like_qsort_and_keeps_the_order_of_equals(void **state)
 	compare_with_sort(20000, 0, 1, 3);
 	compare_with_sort(20000, 5, 1, 2);	/* many equal times */
 	compare_with_sort(20000, 1000, 8, 100); /* as CPUs do */
-	compare_with_sort(20000, 20000, 3, 4);	/* far beyond what is inserted into the ring: the heap */
-	compare_with_sort(20000, 1000, 2, 2);	/* heap and ring with many equal times */
+	/* far beyond what is inserted into the ring: the heap */
+	compare_with_sort(20000, 20000, 3, 4);
+	compare_with_sort(20000, 1000, 2, 2); /* heap and ring with many equal times */
 	compare_with_sort(20000, 100000, 1, 5);
 }
 
 /*
- * A stack comes before the switch or the wait that it was taken for, with the same time: the model needs it first. `between` and `before` later events
- * decide whether each of the two is inserted into the ring or goes to the heap.
+ * A stack comes before the switch or the wait that it was taken for, with the same time: the model
+ * needs it first. `between` and `before` later events decide whether each of the two is inserted
+ * into the ring or goes to the heap.
  */
 static void pairs_of_one_time_keep_their_order(uint32_t before, uint32_t between)
 {
@@ -153,23 +160,32 @@ static void late_events_leave_one_lost_in_their_place(void **state)
 	event = take_at(2000, 4);
 	sink_event(&sink, &event);
 	reorder_flush(reorder);
-	event = (union event){.lost = {.hdr = {.ts = 1200, .type = EV_LOST, .flags = EVF_LOST_MISSED}, .count = 7, .last_ts = 2500}};
+	event = (union event){
+		.lost = {.hdr = {.ts = 1200, .type = EV_LOST, .flags = EVF_LOST_MISSED},
+			 .count = 7,
+			 .last_ts = 2500}};
 	sink_event(&sink, &event); /* a loss that is told late stays the loss it is */
 	reorder_flush(reorder);
 
 	assert_int_equal(kept.length, 5);
-	event = (union event){.lost = {.hdr = {.ts = 1000, .type = EV_LOST, .flags = EVF_LOST_LATE}, .count = 3, .last_ts = 1000}};
+	event = (union event){.lost = {.hdr = {.ts = 1000, .type = EV_LOST, .flags = EVF_LOST_LATE},
+				       .count = 3,
+				       .last_ts = 1000}};
 	assert_memory_equal(&kept.items[1].event, &event, sizeof(event));
 	assert_int_equal(kept.items[2].event.hdr.tid, 3);
 	assert_int_equal(kept.items[3].event.hdr.tid, 4);
-	event = (union event){.lost = {.hdr = {.ts = 2000, .type = EV_LOST, .flags = EVF_LOST_MISSED}, .count = 7, .last_ts = 2500}};
+	event = (union event){
+		.lost = {.hdr = {.ts = 2000, .type = EV_LOST, .flags = EVF_LOST_MISSED},
+			 .count = 7,
+			 .last_ts = 2500}};
 	assert_memory_equal(&kept.items[4].event, &event, sizeof(event));
 	assert_int_equal(reorder_late(reorder), 3);
 	reorder_free(reorder);
 	kept_done(&kept);
 }
 
-/* Also while nothing comes. Who was told that time is over can rely on it: nothing older goes on any more. */
+/* Also while nothing comes. Who was told that time is over can rely on it: nothing older goes on
+ * any more. */
 static void what_has_been_reached_stays_behind(void **state)
 {
 	struct kept kept = {0};
@@ -205,12 +221,14 @@ static void chaos_comes_out_in_order_and_complete(void **state)
 	for (int round = 0; round < 200; round++) {
 		struct kept kept = {0};
 		uint32_t max_events = (uint32_t)(random_u64() % 600);
-		struct reorder *reorder = reorder_new(keep_sink(&kept), random_u64() % 300, max_events);
+		struct reorder *reorder = reorder_new(keep_sink(&kept), random_u64() % 300,
+						      max_events);
 		struct stream_sink sink = reorder_sink(reorder);
 		uint64_t lost = 0;
 
 		for (uint32_t i = 0; i < 3000; i++) {
-			union event event = take_at(random_u64() % 1000 + (round % 2 ? i : 3000 - i), i);
+			union event event = take_at(
+				random_u64() % 1000 + (round % 2 ? i : 3000 - i), i);
 
 			assert_int_equal(sink_event(&sink, &event), 0);
 			assert_true(i + 1 <= kept.length + max_events + reorder_late(reorder));
@@ -219,8 +237,11 @@ static void chaos_comes_out_in_order_and_complete(void **state)
 		}
 		reorder_flush(reorder);
 		for (size_t i = 0; i < kept.length; i++) {
-			lost += kept.items[i].event.hdr.type == EV_LOST ? kept.items[i].event.lost.count - 1 : 0;
-			assert_true(!i || kept.items[i - 1].event.hdr.ts <= kept.items[i].event.hdr.ts);
+			lost += kept.items[i].event.hdr.type == EV_LOST
+					? kept.items[i].event.lost.count - 1
+					: 0;
+			assert_true(!i ||
+				    kept.items[i - 1].event.hdr.ts <= kept.items[i].event.hdr.ts);
 		}
 		assert_int_equal(kept.length + lost, 3000);
 		reorder_free(reorder);
@@ -235,8 +256,10 @@ static void errors_of_the_next_sink_come_back(void **state)
 	struct stream_sink sink = reorder_sink(reorder);
 
 	for (uint32_t i = 0; i < 4; i++)
-		assert_int_equal(sink_event(&sink, &(union event){.hdr = {.ts = i, .type = EV_TAKE}}), 0);
-	assert_int_equal(sink_event(&sink, &(union event){.hdr = {.ts = 5, .type = EV_TAKE}}), -ECANCELED);
+		assert_int_equal(
+			sink_event(&sink, &(union event){.hdr = {.ts = i, .type = EV_TAKE}}), 0);
+	assert_int_equal(sink_event(&sink, &(union event){.hdr = {.ts = 5, .type = EV_TAKE}}),
+			 -ECANCELED);
 	assert_int_equal(reorder_flush(reorder), -ECANCELED);
 	assert_int_equal(sink_process(&sink, &(struct process_info){.pid = 1}), -ECANCELED);
 	reorder_free(reorder);
@@ -262,7 +285,8 @@ static void a_tee_feeds_both_until_one_fails(void **state)
 	assert_identical(&first, &second);
 	assert_int_equal(second.length, 2);
 	assert_int_equal(second.defined, 1);
-	tee.first = (struct stream_sink){keep_process, keep_event, &first, NULL}; /* has no use for definitions */
+	/* has no use for definitions */
+	tee.first = (struct stream_sink){keep_process, keep_event, &first, NULL};
 	assert_int_equal(sink_define(&sink, &text), 0);
 	assert_int_equal(second.defined, 2);
 	kept_done(&first);

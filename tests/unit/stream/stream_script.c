@@ -49,7 +49,8 @@ static void every_event_survives_a_script_bit_for_bit(void **state)
 static void the_longest_description_of_a_process_fits_a_line(void **state)
 {
 	struct kept before = {0}, after = {0};
-	struct process_info info = {.pid = UINT32_MAX, .take = UINT32_MAX, .drop = UINT32_MAX, .wait = UINT32_MAX};
+	struct process_info info = {
+		.pid = UINT32_MAX, .take = UINT32_MAX, .drop = UINT32_MAX, .wait = UINT32_MAX};
 	struct diag diag = {0};
 	size_t length;
 	char *text;
@@ -75,8 +76,10 @@ static void the_longest_definitions_fit_a_line(void **state)
 	struct kept before = {0}, after = {0};
 	struct stack_frame frames[DEFINE_FRAMES_MAX];
 	char longest[DEFINE_TEXT_MAX], longer[DEFINE_TEXT_MAX + 1];
-	struct definition function = {.kind = DEFINE_FUNCTION, .id = 1, .function = {longest, longest, UINT32_MAX}};
-	struct definition stack = {.kind = DEFINE_STACK, .id = 1, .stack = {frames, DEFINE_FRAMES_MAX, true}};
+	struct definition function = {
+		.kind = DEFINE_FUNCTION, .id = 1, .function = {longest, longest, UINT32_MAX}};
+	struct definition stack = {
+		.kind = DEFINE_STACK, .id = 1, .stack = {frames, DEFINE_FRAMES_MAX, true}};
 	struct definition cut = {.kind = DEFINE_TEXT, .id = 1, .text = longer};
 	struct diag diag = {0};
 	size_t length;
@@ -121,7 +124,8 @@ static void one_frame_too_many_is_refused(void **state)
 static void a_script_looks_as_documented(void **state)
 {
 	static const char expected[] =
-		"gilscope-script 1 {\"version\": \"0.1.0\", \"mode\": \"exact\", \"kernel\": \"\", \"realtime_ns\": 0, \"monotonic_ns\": 0, "
+		"gilscope-script 1 {\"version\": \"0.1.0\", \"mode\": \"exact\", \"kernel\": \"\", "
+		"\"realtime_ns\": 0, \"monotonic_ns\": 0, "
 		"\"stacks\": false, \"rate_hz\": 0}\n"
 		"function 1 line=12 name=Handler.get file=/srv/my\\x20app.py\n"
 		"function 2 line=0 name=<lambda> file=\n"
@@ -136,24 +140,23 @@ static void a_script_looks_as_documented(void **state)
 		"1000.000140000 4711 epoll_enter epfd=5 timeout_ms=-1\n"
 		"1000.000150000 4711 gil gil=1 address=0x7f0000001000\n"
 		"1000.000160000 0 window aux=7 end flags=0xf0\n";
-	static const char typed[] =
-		"# a comment\n"
-		"\n"
-		"gilscope-script 1 {\"version\":\"0.1.0\",\"mode\":\"exact\"}\n"
-		"function 1 file=/srv/my\\x20app.py line=0xc name=Handler.get\n"
-		" function\t2 name=<lambda> \n"
-		"stack 1 1:15\t 0:0 2:0xffffffff \n"
-		"stack 2 cut 1:16\n"
-		"text 1 text=Aufgabe\\x20f\u00fcr\\x0A\\xff=5\n"
-		"text 2\n"
-		"1000 4711 take\n"
-		"1000 4711 stack wait root=139637976731648 task=1 stack=1\n"
-		"  1000.00012   4711\tswitch_out sysno=0xe6 syscall cpu=0x1  \n"
-		"# another\n"
-		"1000.000130000 4712 comm comm=AnyIO\\x20worker pid=4711\n"
-		"1000.00014 4711 epoll_enter timeout_ms=-1 epfd=5 aux=0\n"
-		"1000.00015 4711 gil address=139637976731648 gil=1\n"
-		"1000.00016 0 window flags=240 end aux=7";
+	static const char typed[] = "# a comment\n"
+				    "\n"
+				    "gilscope-script 1 {\"version\":\"0.1.0\",\"mode\":\"exact\"}\n"
+				    "function 1 file=/srv/my\\x20app.py line=0xc name=Handler.get\n"
+				    " function\t2 name=<lambda> \n"
+				    "stack 1 1:15\t 0:0 2:0xffffffff \n"
+				    "stack 2 cut 1:16\n"
+				    "text 1 text=Aufgabe\\x20f\u00fcr\\x0A\\xff=5\n"
+				    "text 2\n"
+				    "1000 4711 take\n"
+				    "1000 4711 stack wait root=139637976731648 task=1 stack=1\n"
+				    "  1000.00012   4711\tswitch_out sysno=0xe6 syscall cpu=0x1  \n"
+				    "# another\n"
+				    "1000.000130000 4712 comm comm=AnyIO\\x20worker pid=4711\n"
+				    "1000.00014 4711 epoll_enter timeout_ms=-1 epfd=5 aux=0\n"
+				    "1000.00015 4711 gil address=139637976731648 gil=1\n"
+				    "1000.00016 0 window flags=240 end aux=7";
 	struct kept kept = {0};
 	struct diag diag = {0};
 	size_t length;
@@ -177,11 +180,15 @@ static void assert_named(const struct wrong_line *cases, size_t count)
 		struct kept kept = {0};
 		struct diag diag = {0};
 		char text[512];
-		int length = snprintf(text, sizeof(text), "gilscope-script 1 {}\n1.0 1 take\n%s\n2.0 1 drop\n", cases[i].line);
+		int length = snprintf(text, sizeof(text),
+				      "gilscope-script 1 {}\n1.0 1 take\n%s\n2.0 1 drop\n",
+				      cases[i].line);
 
 		assert_int_equal(read_text(text, (size_t)length, &kept, &diag), -EINVAL);
-		if (!strstr(diag.what, cases[i].what) || strncmp(diag.what, "line 3: ", 8) != 0 || !strstr(diag.hint, cases[i].hint))
-			fail_msg("'%s' is said to be: %s (%s)", cases[i].line, diag.what, diag.hint);
+		if (!strstr(diag.what, cases[i].what) || strncmp(diag.what, "line 3: ", 8) != 0 ||
+		    !strstr(diag.hint, cases[i].hint))
+			fail_msg("'%s' is said to be: %s (%s)", cases[i].line, diag.what,
+				 diag.hint);
 		assert_int_equal(diag.status, EXIT_FAILED);
 		assert_int_equal(kept.length, 1);
 		kept_done(&kept);
@@ -217,7 +224,8 @@ static void what_is_wrong_is_named_with_its_line(void **state)
 		{"1 1 switch_out sysno=2147483648", "sysno='2147483648' is not a number", ""},
 		{"1 1 switch_out sysno=-2147483649", "sysno='-2147483649' is not a number", ""},
 		{"1 1 observe holder=4294967296", "holder='4294967296' is not", ""},
-		{"1 1 gil address=18446744073709551616", "is not a number of 0 to 18446744073709551615", ""},
+		{"1 1 gil address=18446744073709551616",
+		 "is not a number of 0 to 18446744073709551615", ""},
 		{"1 1 comm comm=12345678901234567", "longer than 16 bytes", ""},
 		{"1 1 comm comm=\\x4", "backslash that is not", ""},
 		{"1 1 comm comm=a b", "comm has no flag 'b'", "pid="},
@@ -230,7 +238,8 @@ static void what_is_wrong_is_named_with_its_line(void **state)
 		{"process {\"pid\": 1, \"pid\": 2}", "duplicate", ""},
 		{"process {\"pid\": 1, \"colour\": 2}", "\"colour\" is not known", ""},
 		{"process {\"pid\": 1, \"python\": 3}", "\"python\" must be a string", ""},
-		{"process {\"pid\": 1, \"python\": \"01234567890123456789012345678901\"}", "\"python\" is too long", ""},
+		{"process {\"pid\": 1, \"python\": \"01234567890123456789012345678901\"}",
+		 "\"python\" is too long", ""},
 		{"process {\"pid\": 1, \"python\": \"\\\\q\"}", "\"python\" has a backslash", ""},
 		{"process {\"pid\": 1, \"python\": \"\\\\x00\"}", "\"python\" has a NUL", ""},
 		{"process {\"pid\": 1, \"gil_enabled\": 1}", "must be true or false", ""},
@@ -296,9 +305,11 @@ static void what_is_no_script_is_refused(void **state)
 	struct diag diag = {0};
 
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
-		assert_int_equal(read_text(cases[i].text, cases[i].length, &kept, &diag), cases[i].err);
+		assert_int_equal(read_text(cases[i].text, cases[i].length, &kept, &diag),
+				 cases[i].err);
 		assert_non_null(strstr(diag.what, cases[i].what));
-		assert_int_equal(diag.status, cases[i].err == -ENOTSUP ? EXIT_UNSUPPORTED : EXIT_FAILED);
+		assert_int_equal(diag.status,
+				 cases[i].err == -ENOTSUP ? EXIT_UNSUPPORTED : EXIT_FAILED);
 		assert_int_equal(kept.length, 0);
 	}
 	memset(longest, 'x', sizeof(longest));

@@ -97,7 +97,8 @@ static void a_trace_cut_off_anywhere_gives_what_was_whole(void **state)
 		struct trace_outcome outcome = {0};
 		struct kept after = {0};
 		struct diag diag = {0};
-		unsigned char *exact = malloc(length ? length : 1); /* so that the sanitizer sees a byte too far */
+		/* so that the sanitizer sees a byte too far */
+		unsigned char *exact = malloc(length ? length : 1);
 		int err;
 
 		memcpy(exact, bytes.at, length);
@@ -133,7 +134,8 @@ static void damage_anywhere_is_noticed_and_never_delivered(void **state)
 
 		bytes.at[at] ^= (unsigned char)(1u << random_u64() % 8);
 		err = read_trace(bytes.at, bytes.length, &after, &outcome, &diag);
-		/* the preamble's minor number and reserve mean nothing to this version; all else is an error, or looks cut off by a wrong length */
+		/* the preamble's minor number and reserve mean nothing to this version; all else is
+		 * an error, or looks cut off by a wrong length */
 		assert_true((at >= 10 && at < 16) == outcome.complete);
 		assert_true(err == 0 || diag.what[0]);
 		assert_true(err != -EBADMSG || outcome.events == events_of(&after));
@@ -171,7 +173,7 @@ static void random_damage_never_crashes_the_reader(void **state)
 	kept_done(&before);
 }
 
-/* ── errors from outside ─────────────────────────────────────────────────────────────────────────────────────────── */
+/* ── errors from outside ─────────────────────────────────────────────────── */
 
 static int refuse_head(void *ctx, const struct stream_head *head)
 {
@@ -192,7 +194,8 @@ static void errors_of_sinks_stop_reading_and_come_back(void **state)
 	assert_int_equal(after.length, 149);
 	assert_int_equal(diag.status, EXIT_FAILED);
 	file = fmemopen(bytes.at, bytes.length, "r");
-	assert_int_equal(trace_read(file, refuse_head, &diag, keep_sink(&after), &diag, &outcome), -ENOTSUP);
+	assert_int_equal(trace_read(file, refuse_head, &diag, keep_sink(&after), &diag, &outcome),
+			 -ENOTSUP);
 	assert_string_equal(diag.what, "this mode is unheard of");
 	fclose(file);
 	free(bytes.at);
@@ -260,7 +263,8 @@ static void a_disk_that_fills_up_leaves_a_readable_trace(void **state)
 				err = trace_writer_flush(writer);
 		}
 		assert_true(!err || err == -ENOSPC);
-		assert_true(!err || sink_event(&sink, &before.items[0].event) == -ENOSPC || before.items[0].is_process);
+		assert_true(!err || sink_event(&sink, &before.items[0].event) == -ENOSPC ||
+			    before.items[0].is_process);
 		err = trace_writer_finish(writer, &diag);
 		assert_true(!err || (err == -ENOSPC && diag.hint[0]));
 		trace_writer_free(writer);

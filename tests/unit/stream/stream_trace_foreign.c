@@ -14,8 +14,20 @@ struct four {
 };
 
 static const struct four four = {
-	.head = {.ts_base = 1000, .events = 4, .kinds = 3, .step_width = 1, .kind_width = 1, .tables = 2},
-	.kinds = {{1, 2, 3}, {0}, {0}, {0}, {EV_TAKE, 200, EV_SWITCH_OUT}, {0, 0, EVF_SWITCH_OUT_SYSCALL}, {0, 0, 9}, {0}},
+	.head = {.ts_base = 1000,
+		 .events = 4,
+		 .kinds = 3,
+		 .step_width = 1,
+		 .kind_width = 1,
+		 .tables = 2},
+	.kinds = {{1, 2, 3},
+		  {0},
+		  {0},
+		  {0},
+		  {EV_TAKE, 200, EV_SWITCH_OUT},
+		  {0, 0, EVF_SWITCH_OUT_SYSCALL},
+		  {0, 0, 9},
+		  {0}},
 	.steps = {0, 20, 20, 3},
 	.indexes = {0, 1, 1, 2},
 	.unknown = {.type = 200, .width = 3, .rows = 2},
@@ -38,7 +50,8 @@ static struct bytes four_block(const struct four *from)
 	return block;
 }
 
-static int read_four(const struct four *from, size_t cut, struct kept *kept, struct trace_outcome *ret_outcome, struct diag *diag)
+static int read_four(const struct four *from, size_t cut, struct kept *kept,
+		     struct trace_outcome *ret_outcome, struct diag *diag)
 {
 	struct bytes block = four_block(from), bytes = {0};
 	int err;
@@ -58,7 +71,9 @@ static int read_four(const struct four *from, size_t cut, struct kept *kept, str
 static void what_a_newer_minor_version_adds_is_skipped_and_counted(void **state)
 {
 	union event take = {.hdr = {.ts = 1000, .tid = 1, .type = EV_TAKE}};
-	union event out = {.switch_out = {.hdr = {1018, 3, EV_SWITCH_OUT, EVF_SWITCH_OUT_SYSCALL, 9}, .sysno = 232}};
+	union event out = {
+		.switch_out = {.hdr = {1018, 3, EV_SWITCH_OUT, EVF_SWITCH_OUT_SYSCALL, 9},
+			       .sysno = 232}};
 	struct trace_outcome outcome;
 	struct kept kept = {0};
 	struct diag diag = {0};
@@ -78,19 +93,38 @@ static void what_a_newer_minor_version_adds_is_skipped_and_counted(void **state)
 
 static void impossible_blocks_are_refused(void **state)
 {
-#define CASE(change) \
-	({ \
-		struct four f = four; \
-		change; \
-		f; \
+#define CASE(change)                                                                               \
+	({                                                                                         \
+		struct four f = four;                                                              \
+		change;                                                                            \
+		f;                                                                                 \
 	})
 	const struct four cases[] = {
-		CASE(f.head.events = 0), CASE(f.head.events = 5), CASE(f.head.events = 3), CASE(f.head.events = UINT32_MAX),
-		CASE(f.head.kinds = 0), CASE(f.head.kinds = TRACE_KINDS_MAX + 1), CASE(f.head.kinds = 2), CASE(f.head.step_width = 0),
-		CASE(f.head.step_width = 9), CASE(f.head.kind_width = 0), CASE(f.head.kind_width = 5), CASE(f.head.kind_width = 4),
-		CASE(f.head.tables = 1), CASE(f.head.tables = 3), CASE(f.indexes[3] = 3), CASE(f.known.type = 200), CASE(f.known.type = 201),
-		CASE(f.known.width = 0), CASE(f.known.width = 257), CASE(f.known.rows = 0), CASE(f.known.rows = 2), CASE(f.known.rows = UINT32_MAX),
-		CASE(f.indexes[0] = 2), CASE(f.unknown.type = EV_SWITCH_OUT), CASE((f.indexes[3] = 1, f.head.tables = 1)),
+		CASE(f.head.events = 0),
+		CASE(f.head.events = 5),
+		CASE(f.head.events = 3),
+		CASE(f.head.events = UINT32_MAX),
+		CASE(f.head.kinds = 0),
+		CASE(f.head.kinds = TRACE_KINDS_MAX + 1),
+		CASE(f.head.kinds = 2),
+		CASE(f.head.step_width = 0),
+		CASE(f.head.step_width = 9),
+		CASE(f.head.kind_width = 0),
+		CASE(f.head.kind_width = 5),
+		CASE(f.head.kind_width = 4),
+		CASE(f.head.tables = 1),
+		CASE(f.head.tables = 3),
+		CASE(f.indexes[3] = 3),
+		CASE(f.known.type = 200),
+		CASE(f.known.type = 201),
+		CASE(f.known.width = 0),
+		CASE(f.known.width = 257),
+		CASE(f.known.rows = 0),
+		CASE(f.known.rows = 2),
+		CASE(f.known.rows = UINT32_MAX),
+		CASE(f.indexes[0] = 2),
+		CASE(f.unknown.type = EV_SWITCH_OUT),
+		CASE((f.indexes[3] = 1, f.head.tables = 1)),
 	};
 
 	for (size_t i = 0; i <= sizeof(cases) / sizeof(cases[0]); i++) {
@@ -136,7 +170,8 @@ static void a_decompression_bomb_is_refused(void **state)
 	struct diag diag = {0};
 
 	put_start(&bytes);
-	put_chunk(&bytes, TRACE_EVENTS, payload, (uint32_t)ZSTD_compress(payload, room, zeros, length, 1));
+	put_chunk(&bytes, TRACE_EVENTS, payload,
+		  (uint32_t)ZSTD_compress(payload, room, zeros, length, 1));
 	assert_int_equal(read_trace(bytes.at, bytes.length, &kept, &outcome, &diag), -EBADMSG);
 	assert_non_null(strstr(diag.what, "tells no size"));
 	free(zeros);

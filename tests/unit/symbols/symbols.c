@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Code objects as a hostile process would make them, in this process's own memory; and the limits of what is kept. */
+/* Code objects as a hostile process would make them, in this process's own memory; and the limits
+ * of what is kept. */
 #include "symbols_helpers.h"
 
 #include <pthread.h>
@@ -37,13 +38,29 @@ enum { COMPACT = 1 << 5, ASCII = 1 << 6, KIND_1 = 1 << 2, KIND_2 = 2 << 2, KIND_
 
 #define AT(member) ((int32_t)offsetof(struct page, member))
 static const struct stack_layout stack_layout = {
-	.instr_kind = STACK_LASTI_BYTES, .code_span = offsetof(struct page, code.first_line), .code_weak = 1, .code_name_word = 9, .code_linetable_word = 10,
-	.unicode_hash = 24, .bytes_size = 16,
+	.instr_kind = STACK_LASTI_BYTES,
+	.code_span = offsetof(struct page, code.first_line),
+	.code_weak = 1,
+	.code_name_word = 9,
+	.code_linetable_word = 10,
+	.unicode_hash = 24,
+	.bytes_size = 16,
 };
 static const struct code_layout code_layout = {
-	.type = 8, .type_name = 24, .filename = AT(code.file), .name = AT(code.name), .qualname = -1, .linetable = AT(code.lines),
-	.firstlineno = AT(code.first_line), .unicode_length = 16, .unicode_state = 32, .unicode_ascii = 48, .unicode_compact = 72, .bytes_size = 16,
-	.bytes_data = 32, .lines = LINES_LNOTAB,
+	.type = 8,
+	.type_name = 24,
+	.filename = AT(code.file),
+	.name = AT(code.name),
+	.qualname = -1,
+	.linetable = AT(code.lines),
+	.firstlineno = AT(code.first_line),
+	.unicode_length = 16,
+	.unicode_state = 32,
+	.unicode_ascii = 48,
+	.unicode_compact = 72,
+	.bytes_size = 16,
+	.bytes_data = 32,
+	.lines = LINES_LNOTAB,
 };
 
 struct fake {
@@ -90,7 +107,9 @@ static void fake_init(struct fake *fake)
 	put_page(fake->page);
 	fake->pid = (uint32_t)getpid();
 	heard_init(&fake->heard);
-	assert_int_equal(symbols_add_process(fake->heard.symbols, fake->pid, &stack_layout, &code_layout), 0);
+	assert_int_equal(
+		symbols_add_process(fake->heard.symbols, fake->pid, &stack_layout, &code_layout),
+		0);
 }
 
 static void fake_done(struct fake *fake)
@@ -119,30 +138,35 @@ static struct shared_frame frame_of(const struct fake *fake, uint32_t lasti)
 	uint64_t span[CODE_SPAN_WORDS];
 
 	memcpy(span, &fake->page->code.first_line, sizeof(span));
-	return (struct shared_frame){.code = address(&fake->page->code), .lasti = lasti, .check = check_with(fake->page, span)};
+	return (struct shared_frame){.code = address(&fake->page->code),
+				     .lasti = lasti,
+				     .check = check_with(fake->page, span)};
 }
 
 /* What the page gives now; it is read again in any case. */
 static struct stack_frame look(struct fake *fake, uint32_t lasti)
 {
-	assert_int_equal(symbols_add_process(fake->heard.symbols, fake->pid, &stack_layout, &code_layout), 0);
+	assert_int_equal(
+		symbols_add_process(fake->heard.symbols, fake->pid, &stack_layout, &code_layout),
+		0);
 	return resolved_frame(&fake->heard, fake->pid, frame_of(fake, lasti));
 }
 
 static const char *name_of(const struct fake *fake, struct stack_frame frame)
 {
-	const struct definition *function = dictionary_find(fake->heard.dictionary, DEFINE_FUNCTION, frame.function);
+	const struct definition *function = dictionary_find(fake->heard.dictionary, DEFINE_FUNCTION,
+							    frame.function);
 
 	return function ? function->function.name : NULL;
 }
 
 /* One thing about the page is changed: the frame is missing. And put right again: it is there. */
-#define assert_missing_with(fake, change)                                                                                                            \
-	do {                                                                                                                                         \
-		put_page((fake)->page);                                                                                                              \
-		assert_string_equal(name_of(fake, look(fake, 0)), "function");                                                                       \
-		change;                                                                                                                              \
-		assert_int_equal(look(fake, 0).function, 0);                                                                                         \
+#define assert_missing_with(fake, change)                                                          \
+	do {                                                                                       \
+		put_page((fake)->page);                                                            \
+		assert_string_equal(name_of(fake, look(fake, 0)), "function");                     \
+		change;                                                                            \
+		assert_int_equal(look(fake, 0).function, 0);                                       \
 	} while (0)
 
 static void what_is_no_code_object_is_missing(void **state)
@@ -159,8 +183,9 @@ static void what_is_no_code_object_is_missing(void **state)
 	assert_missing_with(&fake, page->type.name = address(page) + 4096 - 4);
 	assert_missing_with(&fake, strcpy(page->type_name, "cod"));
 	assert_missing_with(&fake, strcpy(page->type_name, "codes"));
-	assert_missing_with(&fake, page->code.count = 0);			    /* freed … */
-	assert_missing_with(&fake, page->code.count = address(page));		    /* … and linked to another free one */
+	assert_missing_with(&fake, page->code.count = 0); /* freed … */
+	/* … and linked to another free one */
+	assert_missing_with(&fake, page->code.count = address(page));
 	assert_missing_with(&fake, page->code.count = UINT64_MAX);
 	put_page(page);
 	page->code.count = 0xffff0000c0000000; /* immortal, with flags (3.14) */
@@ -177,7 +202,8 @@ static void names_that_cannot_be_read_are_missing(void **state)
 	assert_missing_with(&fake, page->code.name = 0);
 	assert_missing_with(&fake, page->code.name = NO_ADDRESS);
 	assert_missing_with(&fake, page->code.name = UINT64_MAX - 20);
-	assert_missing_with(&fake, page->code.name = address(page) + 4096 - 56); /* its characters run into what cannot be read */
+	/* its characters run into what cannot be read */
+	assert_missing_with(&fake, page->code.name = address(page) + 4096 - 56);
 	assert_missing_with(&fake, page->code.file = 0);
 	assert_missing_with(&fake, page->name.length = UINT64_MAX);
 	assert_missing_with(&fake, page->name.length = (uint64_t)INT64_MAX + 1);
@@ -198,7 +224,8 @@ static void a_name_longer_than_can_be_is_cut(void **state)
 	name = name_of(&fake, look(&fake, 0));
 	assert_memory_equal(name, "function\xef\xbf\xbd", 11);
 	assert_true(strlen(name) < DEFINE_TEXT_MAX && strlen(name) > DEFINE_TEXT_MAX - 4);
-	assert_string_equal(name + strlen(name) - 3, "\xef\xbf\xbd"); /* the page is filled with zeros: NUL is no character of a text */
+	/* the page is filled with zeros: NUL is no character of a text */
+	assert_string_equal(name + strlen(name) - 3, "\xef\xbf\xbd");
 }
 
 static void characters_become_valid_text(void **state)
@@ -209,21 +236,28 @@ static void characters_become_valid_text(void **state)
 
 	fake_init(&fake);
 	name = &fake.page->name;
-	memcpy((char *)name + 48, "a\xff\0\x80" "b", 5); /* claims to be ASCII */
+	memcpy((char *)name + 48,
+	       "a\xff\0\x80"
+	       "b",
+	       5); /* claims to be ASCII */
 	name->length = 5;
-	assert_string_equal(name_of(&fake, look(&fake, 0)), "a\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd" "b");
+	assert_string_equal(name_of(&fake, look(&fake, 0)), "a\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd"
+							    "b");
 	data = (char *)name + 72;
 	name->state = COMPACT | KIND_1;
 	memcpy(data, "\xff\x80", 2);
 	name->length = 2;
 	assert_string_equal(name_of(&fake, look(&fake, 0)), "ÿ\xc2\x80");
 	name->state = COMPACT | KIND_2;
-	memcpy(data, (uint16_t[]){0x41, 0xd83d, 0xde00, 0xffff, 0x20ac}, 10); /* a pair of surrogates is two lone ones in Python */
+	/* a pair of surrogates is two lone ones in Python */
+	memcpy(data, (uint16_t[]){0x41, 0xd83d, 0xde00, 0xffff, 0x20ac}, 10);
 	name->length = 5;
-	assert_string_equal(name_of(&fake, look(&fake, 0)), "A\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbf€");
+	assert_string_equal(name_of(&fake, look(&fake, 0)),
+			    "A\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbf€");
 	name->state = COMPACT | KIND_4;
 	memcpy(data, (uint32_t[]){0x1f600, 0x10ffff, 0x110000, 0xffffffff, 0xdfff}, 20);
-	assert_string_equal(name_of(&fake, look(&fake, 0)), "😀\xf4\x8f\xbf\xbf\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd");
+	assert_string_equal(name_of(&fake, look(&fake, 0)),
+			    "😀\xf4\x8f\xbf\xbf\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd");
 	name->length = 0;
 	assert_string_equal(name_of(&fake, look(&fake, 0)), "");
 }
@@ -232,7 +266,8 @@ static void line_tables_are_bounded(void **state)
 {
 	_cleanup_(fake_done) struct fake fake;
 	size_t room = 32 + SYMBOLS_LINETABLE_MAX + 4096;
-	uint64_t *table = mmap(NULL, room, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	uint64_t *table = mmap(NULL, room, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1,
+			       0);
 
 	fake_init(&fake);
 	assert_int_equal(look(&fake, 0).line, 10);
@@ -241,7 +276,8 @@ static void line_tables_are_bounded(void **state)
 	assert_int_equal(look(&fake, (uint32_t)-1).line, 10);
 	assert_int_equal(look(&fake, (uint32_t)-2).line, 0);
 	assert_missing_with(&fake, fake.page->code.lines = 0);
-	assert_missing_with(&fake, fake.page->code.lines = address(fake.page) + 4096 - 34); /* runs into what cannot be read */
+	/* runs into what cannot be read */
+	assert_missing_with(&fake, fake.page->code.lines = address(fake.page) + 4096 - 34);
 	assert_missing_with(&fake, fake.page->lines.size = 5000);
 	put_page(fake.page);
 	fake.page->lines.size = UINT64_MAX; /* known to be too long before anything is read */
@@ -263,11 +299,14 @@ static void line_tables_are_bounded(void **state)
 
 static void lines_of_any_bytes(void **state)
 {
-	static const uint8_t unending[] = {0xf0, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x7f}, half[] = {2, 1, 2};
-	static const uint8_t far[] = {0xe8, 0x7f, 0x7f, 0x7f, 0x7f, 0x7f, 0x3f}, no_begin[] = {0x00, 0x00, 0xe8, 0x02};
+	static const uint8_t unending[] = {0xf0, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x7f},
+			     half[] = {2, 1, 2};
+	static const uint8_t far[] = {0xe8, 0x7f, 0x7f, 0x7f, 0x7f, 0x7f, 0x3f},
+			     no_begin[] = {0x00, 0x00, 0xe8, 0x02};
 
 	assert_int_equal(lines_find(LINES_311, unending, sizeof(unending), 10, 0), 0);
-	assert_int_equal(lines_find(LINES_311, far, sizeof(far), 10, 0), 0); /* no line has such a number */
+	/* no line has such a number */
+	assert_int_equal(lines_find(LINES_311, far, sizeof(far), 10, 0), 0);
 	assert_int_equal(lines_find(LINES_311, no_begin, sizeof(no_begin), 10, 2), 11);
 	assert_int_equal(lines_find(LINES_311, NULL, 0, 10, 0), 0);
 	assert_int_equal(lines_find(LINES_310, half, sizeof(half), 10, 1), 11);
@@ -288,7 +327,8 @@ static void another_type_is_told_from_one_that_was_proven(void **state)
 	assert_int_equal(resolved_frame(&fake.heard, fake.pid, frame_of(&fake, 0)).function, 0);
 }
 
-/* A thread puts one code object in the place of another again and again, their names at one address too, while they are read. */
+/* A thread puts one code object in the place of another again and again, their names at one address
+ * too, while they are read. */
 static struct {
 	struct page *page;
 	volatile uint32_t generation;
@@ -355,7 +395,9 @@ static void offsets_that_make_no_sense_read_nothing(void **state)
 	assert_int_equal(symbols_add_process(fake.heard.symbols, fake.pid, &stack_layout, &bad), 0);
 	assert_int_equal(resolved_frame(&fake.heard, fake.pid, frame_of(&fake, 0)).function, 0);
 	bad = (struct code_layout){0};
-	assert_int_equal(symbols_add_process(fake.heard.symbols, fake.pid, &(struct stack_layout){0}, &bad), 0);
+	assert_int_equal(
+		symbols_add_process(fake.heard.symbols, fake.pid, &(struct stack_layout){0}, &bad),
+		0);
 	assert_int_equal(resolved_frame(&fake.heard, fake.pid, frame_of(&fake, 0)).function, 0);
 }
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Handlers: stacks of real applications (symbols_handler.stacks, written by tests/apps/handlers) and made ones, and whose file is whose. */
+/* Handlers: stacks of real applications (symbols_handler.stacks, written by tests/apps/handlers)
+ * and made ones, and whose file is whose. */
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -37,8 +38,13 @@ static uint32_t define_function(struct names *names, const char *name, const cha
 {
 	uint32_t id = dictionary_count(names->dictionary, DEFINE_FUNCTION) + 1;
 
-	assert_int_equal(dictionary_define(names->dictionary, &(struct definition){.kind = DEFINE_FUNCTION, .id = id,
-										    .function = {.name = name, .file = file, .line = id}}), 0);
+	assert_int_equal(
+		dictionary_define(
+			names->dictionary,
+			&(struct definition){.kind = DEFINE_FUNCTION,
+					     .id = id,
+					     .function = {.name = name, .file = file, .line = id}}),
+		0);
 	return id;
 }
 
@@ -46,8 +52,12 @@ static uint32_t define_stack(struct names *names, const struct stack_frame *fram
 {
 	uint32_t id = dictionary_count(names->dictionary, DEFINE_STACK) + 1;
 
-	assert_int_equal(dictionary_define(names->dictionary,
-					   &(struct definition){.kind = DEFINE_STACK, .id = id, .stack = {.frames = frames, .count = count}}), 0);
+	assert_int_equal(dictionary_define(
+				 names->dictionary,
+				 &(struct definition){.kind = DEFINE_STACK,
+						      .id = id,
+						      .stack = {.frames = frames, .count = count}}),
+			 0);
 	return id;
 }
 
@@ -58,34 +68,40 @@ static const char *last_part(const char *name)
 
 static const char *function_name(const struct names *names, uint32_t function)
 {
-	const struct definition *definition = dictionary_find(names->dictionary, DEFINE_FUNCTION, function);
+	const struct definition *definition = dictionary_find(names->dictionary, DEFINE_FUNCTION,
+							      function);
 
 	return definition ? definition->function.name : "";
 }
 
-/* ── real stacks ─────────────────────────────────────────────────────────────────────────────────────────────────── */
+/* ── real stacks ─────────────────────────────────────────────────────────── */
 
-/* "stack CASE ROLE HANDLER N N …": the N count from `first` on. Returns false and says so when something else is found. */
+/* "stack CASE ROLE HANDLER N N …": the N count from `first` on. Returns false and says so when
+ * something else is found. */
 static bool real_stack(struct names *names, char *line, uint32_t first)
 {
 	struct stack_frame frames[DEFINE_FRAMES_MAX];
-	const char *at = strtok(line, " \n") ? strtok(NULL, " \n") : NULL, *role = strtok(NULL, " \n"), *wanted = strtok(NULL, " \n"), *word;
+	const char *at = strtok(line, " \n") ? strtok(NULL, " \n") : NULL,
+		   *role = strtok(NULL, " \n"), *wanted = strtok(NULL, " \n"), *word;
 	struct handler handler;
 	uint32_t count = 0, stack;
 
 	while ((word = strtok(NULL, " \n"))) {
 		assert_true(count < DEFINE_FRAMES_MAX);
-		frames[count] = (struct stack_frame){.function = first + (uint32_t)atoi(word), .line = count};
+		frames[count] = (struct stack_frame){.function = first + (uint32_t)atoi(word),
+						     .line = count};
 		count++;
 	}
 	assert_true(count);
 	stack = define_stack(names, frames, count);
 	handler = handler_find(names->finder, names->dictionary, stack);
-	if (strcmp(handler_role_name(handler.role), role) == 0 && strcmp(last_part(function_name(names, handler.frame.function)), wanted) == 0) {
+	if (strcmp(handler_role_name(handler.role), role) == 0 &&
+	    strcmp(last_part(function_name(names, handler.frame.function)), wanted) == 0) {
 		assert_memory_equal(&handler.frame, &frames[handler.index], sizeof(handler.frame));
 		return true;
 	}
-	print_message("           %s: %s %s, not %s %s\n", at, handler_role_name(handler.role), function_name(names, handler.frame.function), role, wanted);
+	print_message("           %s: %s %s, not %s %s\n", at, handler_role_name(handler.role),
+		      function_name(names, handler.frame.function), role, wanted);
 	return false;
 }
 
@@ -108,7 +124,8 @@ static void every_function_that_a_person_would_name_is_found(void **state)
 
 			*path++ = '\0';
 			path[strcspn(path, "\n")] = '\0';
-			assert_int_equal(define_function(&names, name, path), first + (uint32_t)atoi(line + 9));
+			assert_int_equal(define_function(&names, name, path),
+					 first + (uint32_t)atoi(line + 9));
 		} else {
 			stacks++;
 			wrong += !real_stack(&names, line, first);
@@ -118,12 +135,13 @@ static void every_function_that_a_person_would_name_is_found(void **state)
 	assert_int_equal(wrong, 0);
 }
 
-/* ── made stacks ─────────────────────────────────────────────────────────────────────────────────────────────────── */
+/* ── made stacks ─────────────────────────────────────────────────────────── */
 
-#define SITE "/srv/venv/lib/python3.11/site-packages/"
+#define SITE   "/srv/venv/lib/python3.11/site-packages/"
 #define STDLIB "/usr/lib/python3.11/"
 
-/* Name and file of frames, innermost first, up to an entry without name; "?" is a frame that could not be read. */
+/* Name and file of frames, innermost first, up to an entry without name; "?" is a frame that could
+ * not be read. */
 struct place {
 	const char *name, *file;
 };
@@ -140,7 +158,8 @@ static const struct place worker[] = {{"_WorkItem.run", STDLIB "concurrent/futur
 				      {"Thread._bootstrap_inner", STDLIB "threading.py"},
 				      {0}};
 
-static struct handler made_stack(struct names *names, const struct place *inner, const struct place *outer)
+static struct handler made_stack(struct names *names, const struct place *inner,
+				 const struct place *outer)
 {
 	struct stack_frame frames[32];
 	const struct place *parts[] = {inner, outer};
@@ -148,11 +167,16 @@ static struct handler made_stack(struct names *names, const struct place *inner,
 
 	for (int part = 0; part < 2; part++)
 		for (const struct place *place = parts[part]; place && place->name; place++)
-			frames[count++] = (struct stack_frame){strcmp(place->name, "?") ? define_function(names, place->name, place->file) : 0, 7};
+			frames[count++] = (struct stack_frame){
+				strcmp(place->name, "?")
+					? define_function(names, place->name, place->file)
+					: 0,
+				7};
 	return handler_find(names->finder, names->dictionary, define_stack(names, frames, count));
 }
 
-static void assert_handler(struct names *names, const struct place *inner, const struct place *outer, enum handler_role role, uint32_t index)
+static void assert_handler(struct names *names, const struct place *inner,
+			   const struct place *outer, enum handler_role role, uint32_t index)
 {
 	struct handler handler = made_stack(names, inner, outer);
 
@@ -169,8 +193,12 @@ static void assert_handler(struct names *names, const struct place *inner, const
 static void without_a_rule_it_is_the_innermost_frame_of_the_application(void **state)
 {
 	_cleanup_(names_done) struct names names;
-	static const struct place plain[] = {{"sleep", STDLIB "x.py"}, {"helper", "/srv/app/a.py"}, {"main", "/srv/app/a.py"}, {0}};
-	static const struct place library[] = {{"sleep", STDLIB "x.py"}, {"get", SITE "requests/api.py"}, {0}};
+	static const struct place plain[] = {{"sleep", STDLIB "x.py"},
+					     {"helper", "/srv/app/a.py"},
+					     {"main", "/srv/app/a.py"},
+					     {0}};
+	static const struct place library[] = {
+		{"sleep", STDLIB "x.py"}, {"get", SITE "requests/api.py"}, {0}};
 
 	names_init(&names);
 	assert_handler(&names, plain, NULL, HANDLER_FRAME, 1);
@@ -182,10 +210,15 @@ static void without_a_rule_it_is_the_innermost_frame_of_the_application(void **s
 static void the_library_that_a_handler_calls_does_not_matter(void **state)
 {
 	_cleanup_(names_done) struct names names;
-	static const struct place route[] = {{"read", STDLIB "ssl.py"},		   {"get", SITE "requests/api.py"},
-					     {"hook", "/srv/app/hooks.py"},	   {"send", SITE "requests/sessions.py"},
-					     {"fetch", "/srv/app/a.py"},	   {"route", "/srv/app/a.py"},
-					     {"wrapper", SITE "limits/decorate.py"}, {"run_endpoint_function", SITE "fastapi/routing.py"}, {0}};
+	static const struct place route[] = {{"read", STDLIB "ssl.py"},
+					     {"get", SITE "requests/api.py"},
+					     {"hook", "/srv/app/hooks.py"},
+					     {"send", SITE "requests/sessions.py"},
+					     {"fetch", "/srv/app/a.py"},
+					     {"route", "/srv/app/a.py"},
+					     {"wrapper", SITE "limits/decorate.py"},
+					     {"run_endpoint_function", SITE "fastapi/routing.py"},
+					     {0}};
 
 	names_init(&names);
 	assert_handler(&names, route, loop, HANDLER_ROUTE, 5);
@@ -194,11 +227,19 @@ static void the_library_that_a_handler_calls_does_not_matter(void **state)
 static void the_innermost_rule_with_something_inside_wins(void **state)
 {
 	_cleanup_(names_done) struct names names;
-	/* a sync route that runs a loop of its own, with a library's coroutine and with one of its own */
-	static const struct place library[] = {{"recv", SITE "httpx/x.py"},		 {"Handle._run", STDLIB "asyncio/events.py"},
-					       {"Runner.run", STDLIB "asyncio/runners.py"}, {"route", "/srv/app/a.py"}, {0}};
-	static const struct place own[] = {{"recv", SITE "httpx/x.py"}, {"inner", "/srv/app/a.py"}, {"Handle._run", STDLIB "asyncio/events.py"},
-					   {"Runner.run", STDLIB "asyncio/runners.py"}, {"route", "/srv/app/a.py"}, {0}};
+	/* a sync route that runs a loop of its own, with a library's coroutine and with one of its
+	 * own */
+	static const struct place library[] = {{"recv", SITE "httpx/x.py"},
+					       {"Handle._run", STDLIB "asyncio/events.py"},
+					       {"Runner.run", STDLIB "asyncio/runners.py"},
+					       {"route", "/srv/app/a.py"},
+					       {0}};
+	static const struct place own[] = {{"recv", SITE "httpx/x.py"},
+					   {"inner", "/srv/app/a.py"},
+					   {"Handle._run", STDLIB "asyncio/events.py"},
+					   {"Runner.run", STDLIB "asyncio/runners.py"},
+					   {"route", "/srv/app/a.py"},
+					   {0}};
 
 	names_init(&names);
 	assert_handler(&names, library, worker, HANDLER_EXECUTOR, 3);
@@ -209,18 +250,27 @@ static void who_started_the_loop_is_not_to_blame_for_it(void **state)
 {
 	_cleanup_(names_done) struct names names;
 	static const struct place idle[] = {{"EpollSelector.select", STDLIB "selectors.py"}, {0}};
-	static const struct place server[] = {{"data_received", SITE "uvicorn/protocols/http/h11_impl.py"}, {0}};
+	static const struct place server[] = {
+		{"data_received", SITE "uvicorn/protocols/http/h11_impl.py"}, {0}};
 
-	static const struct place own_loop[] = {{"EpollSelector.select", STDLIB "selectors.py"},
-						{"BaseEventLoop._run_once", STDLIB "asyncio/base_events.py"},
-						{"BaseEventLoop.run_forever", STDLIB "asyncio/base_events.py"}, {"main", "/srv/app/a.py"}, {0}};
-	static const struct place gunicorn_idle[] = {{"SyncWorker.wait", SITE "gunicorn/workers/sync.py"},
-						     {"Worker.init_process", SITE "gunicorn/workers/base.py"},
-						     {"<module>", "/srv/venv/bin/gunicorn"}, {0}};
-	static const struct place gunicorn_loading[] = {{"load_model", "/srv/app/a.py"}, {"<module>", "/srv/app/a.py"},
-							{"import_app", SITE "gunicorn/util.py"},
-							{"Worker.init_process", SITE "gunicorn/workers/base.py"},
-							{"<module>", "/srv/venv/bin/gunicorn"}, {0}};
+	static const struct place own_loop[] = {
+		{"EpollSelector.select", STDLIB "selectors.py"},
+		{"BaseEventLoop._run_once", STDLIB "asyncio/base_events.py"},
+		{"BaseEventLoop.run_forever", STDLIB "asyncio/base_events.py"},
+		{"main", "/srv/app/a.py"},
+		{0}};
+	static const struct place gunicorn_idle[] = {
+		{"SyncWorker.wait", SITE "gunicorn/workers/sync.py"},
+		{"Worker.init_process", SITE "gunicorn/workers/base.py"},
+		{"<module>", "/srv/venv/bin/gunicorn"},
+		{0}};
+	static const struct place gunicorn_loading[] = {
+		{"load_model", "/srv/app/a.py"},
+		{"<module>", "/srv/app/a.py"},
+		{"import_app", SITE "gunicorn/util.py"},
+		{"Worker.init_process", SITE "gunicorn/workers/base.py"},
+		{"<module>", "/srv/venv/bin/gunicorn"},
+		{0}};
 
 	names_init(&names);
 	assert_handler(&names, idle, loop + 1, HANDLER_NONE, 0);
@@ -234,12 +284,14 @@ static void who_started_the_loop_is_not_to_blame_for_it(void **state)
 static void who_hands_on_is_not_to_blame_for_the_framework(void **state)
 {
 	_cleanup_(names_done) struct names names;
-	static const struct place serialize[] = {{"serialize_response", SITE "fastapi/routing.py"},
-						 {"get_request_handler.<locals>.app", SITE "fastapi/routing.py"},
-						 {"Router.__call__", SITE "starlette/routing.py"},
-						 {"ExceptionMiddleware.__call__", SITE "starlette/middleware/exceptions.py"},
-						 {"Timing.__call__", "/srv/app/a.py"},
-						 {"ServerErrorMiddleware.__call__", SITE "starlette/middleware/errors.py"}, {0}};
+	static const struct place serialize[] = {
+		{"serialize_response", SITE "fastapi/routing.py"},
+		{"get_request_handler.<locals>.app", SITE "fastapi/routing.py"},
+		{"Router.__call__", SITE "starlette/routing.py"},
+		{"ExceptionMiddleware.__call__", SITE "starlette/middleware/exceptions.py"},
+		{"Timing.__call__", "/srv/app/a.py"},
+		{"ServerErrorMiddleware.__call__", SITE "starlette/middleware/errors.py"},
+		{0}};
 
 	names_init(&names);
 	assert_handler(&names, serialize, loop, HANDLER_NONE, 0);
@@ -249,10 +301,14 @@ static void who_hands_on_is_not_to_blame_for_the_framework(void **state)
 static void what_lies_deeper_than_a_rule_that_wants_it_next_has_no_role(void **state)
 {
 	_cleanup_(names_done) struct names names;
-	static const struct place custom[] = {{"sleep", STDLIB "x.py"}, {"deep", "/srv/app/a.py"}, {"endpoint", "/srv/app/a.py"},
-					      {"handle", SITE "routers/custom.py"},
-					      {"ExceptionMiddleware.__call__", SITE "starlette/middleware/exceptions.py"},
-					      {"Timing.__call__", "/srv/app/a.py"}, {0}};
+	static const struct place custom[] = {
+		{"sleep", STDLIB "x.py"},
+		{"deep", "/srv/app/a.py"},
+		{"endpoint", "/srv/app/a.py"},
+		{"handle", SITE "routers/custom.py"},
+		{"ExceptionMiddleware.__call__", SITE "starlette/middleware/exceptions.py"},
+		{"Timing.__call__", "/srv/app/a.py"},
+		{0}};
 
 	names_init(&names);
 	assert_handler(&names, custom, loop, HANDLER_FRAME, 1);
@@ -262,8 +318,14 @@ static void what_lies_deeper_than_a_rule_that_wants_it_next_has_no_role(void **s
 static void what_is_missing_is_not_guessed(void **state)
 {
 	_cleanup_(names_done) struct names names;
-	static const struct place handler[] = {{"helper", "/srv/app/a.py"}, {"?", ""}, {"run_endpoint_function", SITE "fastapi/routing.py"}, {0}};
-	static const struct place deeper[] = {{"?", ""}, {"route", "/srv/app/a.py"}, {"run_endpoint_function", SITE "fastapi/routing.py"}, {0}};
+	static const struct place handler[] = {{"helper", "/srv/app/a.py"},
+					       {"?", ""},
+					       {"run_endpoint_function", SITE "fastapi/routing.py"},
+					       {0}};
+	static const struct place deeper[] = {{"?", ""},
+					      {"route", "/srv/app/a.py"},
+					      {"run_endpoint_function", SITE "fastapi/routing.py"},
+					      {0}};
 	static const struct place fallback[] = {{"?", ""}, {"main", "/srv/app/a.py"}, {0}};
 	static const struct place outside[] = {{"main", "/srv/app/a.py"}, {"?", ""}, {0}};
 	static const struct place all[] = {{"?", ""}, {"?", ""}, {0}};
@@ -280,9 +342,13 @@ static void what_is_missing_is_not_guessed(void **state)
 static void the_applications_own_code_is_no_framework(void **state)
 {
 	_cleanup_(names_done) struct names names;
-	static const struct place exit[] = {{"cleanup", "/srv/fastapi/app.py"}, {"AsyncExitStack.__aexit__", STDLIB "contextlib.py"},
-					    {"main", "/srv/fastapi/app.py"}, {0}};
-	static const struct place call[] = {{"helper", "/srv/starlette/middleware/a.py"}, {"Auth.__call__", "/srv/starlette/middleware/a.py"}, {0}};
+	static const struct place exit[] = {{"cleanup", "/srv/fastapi/app.py"},
+					    {"AsyncExitStack.__aexit__", STDLIB "contextlib.py"},
+					    {"main", "/srv/fastapi/app.py"},
+					    {0}};
+	static const struct place call[] = {{"helper", "/srv/starlette/middleware/a.py"},
+					    {"Auth.__call__", "/srv/starlette/middleware/a.py"},
+					    {0}};
 
 	names_init(&names);
 	assert_handler(&names, exit, loop, HANDLER_TASK, 2);
@@ -292,10 +358,18 @@ static void the_applications_own_code_is_no_framework(void **state)
 static void middlewares_that_call_each_other_are_passed(void **state)
 {
 	_cleanup_(names_done) struct names names;
-	static const struct place asgi[] = {{"helper", "/srv/app/a.py"},	   {"Auth.__call__", "/srv/app/a.py"}, {"Timing.__call__", "/srv/app/b.py"},
-					    {"ServerErrorMiddleware.__call__", SITE "starlette/middleware/errors.py"}, {0}};
-	static const struct place aiohttp[] = {{"helper", "/srv/app/a.py"},	     {"view", "/srv/app/a.py"}, {"auth_middleware", "/srv/app/a.py"},
-					       {"errors.<locals>.middleware", "/srv/app/a.py"}, {"Application._handle", SITE "aiohttp/web_app.py"}, {0}};
+	static const struct place asgi[] = {
+		{"helper", "/srv/app/a.py"},
+		{"Auth.__call__", "/srv/app/a.py"},
+		{"Timing.__call__", "/srv/app/b.py"},
+		{"ServerErrorMiddleware.__call__", SITE "starlette/middleware/errors.py"},
+		{0}};
+	static const struct place aiohttp[] = {{"helper", "/srv/app/a.py"},
+					       {"view", "/srv/app/a.py"},
+					       {"auth_middleware", "/srv/app/a.py"},
+					       {"errors.<locals>.middleware", "/srv/app/a.py"},
+					       {"Application._handle", SITE "aiohttp/web_app.py"},
+					       {0}};
 
 	names_init(&names);
 	assert_handler(&names, asgi, loop, HANDLER_MIDDLEWARE, 1);
@@ -306,7 +380,8 @@ static void middlewares_that_call_each_other_are_passed(void **state)
 static void a_task_without_a_coroutine_is_a_callback(void **state)
 {
 	_cleanup_(names_done) struct names names;
-	static const enum handler_role roles[] = {HANDLER_TASK, HANDLER_CALLBACK, HANDLER_CALLBACK, HANDLER_ROUTE};
+	static const enum handler_role roles[] = {HANDLER_TASK, HANDLER_CALLBACK, HANDLER_CALLBACK,
+						  HANDLER_ROUTE};
 	struct stack_frame frames[2] = {0};
 	uint32_t route, runs, plain, coroutine;
 
@@ -321,27 +396,56 @@ static void a_task_without_a_coroutine_is_a_callback(void **state)
 		frames[0] = (struct stack_frame){n == 0 ? coroutine : plain, 7 + n};
 		frames[1] = (struct stack_frame){n < 3 ? runs : route, 7};
 		stack = define_stack(&names, frames, 2);
-		handler_note(names.finder, names.dictionary, stack, n == 1 || n == 3 ? 0 : 4096); /* 2: it has called a generator */
+		/* 2: it has called a generator */
+		handler_note(names.finder, names.dictionary, stack, n == 1 || n == 3 ? 0 : 4096);
 		handler_note(names.finder, names.dictionary, UINT32_MAX, 0);
-		assert_int_equal(handler_find(names.finder, names.dictionary, stack).role, roles[n]);
+		assert_int_equal(handler_find(names.finder, names.dictionary, stack).role,
+				 roles[n]);
 	}
 }
 
-/* ── whose file ──────────────────────────────────────────────────────────────────────────────────────────────────── */
+/* ── whose file ──────────────────────────────────────────────────────────── */
 
 static void files_of_the_application_and_of_libraries(void **state)
 {
 	static const char *const application[] = {
-		"/srv/app/main.py", "main.py", "./app/main.py", "../main.py", "", "<string>", "<stdin>", "<ipython-input-1-0>", "/usr/share/thing/run.py",
-		"/home/me/python3.11/app.py", "/srv/lib/app/python3.11.py", "/srv/site-packages.py", "/srv/lib/python3.11", "/srv/lib/python3.x/app.py",
-		"/srv/lib/python3/app.py", "/srv/my-site-packages/app.py", "/opt/lib/python31/app.py", "/srv/xlib/python3.11/app.py", "/srv/приложение/é.py",
+		"/srv/app/main.py",
+		"main.py",
+		"./app/main.py",
+		"../main.py",
+		"",
+		"<string>",
+		"<stdin>",
+		"<ipython-input-1-0>",
+		"/usr/share/thing/run.py",
+		"/home/me/python3.11/app.py",
+		"/srv/lib/app/python3.11.py",
+		"/srv/site-packages.py",
+		"/srv/lib/python3.11",
+		"/srv/lib/python3.x/app.py",
+		"/srv/lib/python3/app.py",
+		"/srv/my-site-packages/app.py",
+		"/opt/lib/python31/app.py",
+		"/srv/xlib/python3.11/app.py",
+		"/srv/приложение/é.py",
 	};
 	static const char *const library[] = {
-		STDLIB "asyncio/events.py", "/usr/lib64/python3.9/ssl.py", "/usr/local/lib/python3.13/threading.py", SITE "fastapi/routing.py",
-		"/usr/lib/python3/dist-packages/fastapi/routing.py", "/opt/pyenv/versions/3.11.7/lib/python3.11/asyncio/tasks.py",
-		"/opt/conda/lib/python3.12/site-packages/numpy/__init__.py", "/usr/lib/python311.zip/os.py", "/usr/lib/python3.13t/os.py",
-		"venv/lib/python3.11/site-packages/x.py", "lib/python3.11/os.py", "<frozen importlib._bootstrap>", "<frozen runpy>",
-		"<attrs generated init app.Model>", "<decorator-gen-12>", "<__array_function__ internals>",
+		STDLIB "asyncio/events.py",
+		"/usr/lib64/python3.9/ssl.py",
+		"/usr/local/lib/python3.13/threading.py",
+		SITE "fastapi/routing.py",
+		"/usr/lib/python3/dist-packages/fastapi/routing.py",
+		"/opt/pyenv/versions/3.11.7/lib/python3.11/asyncio/tasks.py",
+		"/opt/conda/lib/python3.12/site-packages/numpy/__init__.py",
+		"/usr/lib/python311.zip/os.py",
+		"/usr/lib/python3.13t/os.py",
+		"venv/lib/python3.11/site-packages/x.py",
+		"lib/python3.11/os.py",
+		"<frozen importlib._bootstrap>",
+		"<frozen runpy>",
+		"<attrs generated init app.Model>",
+		"<decorator-gen-12>",
+		"<__array_function__ internals>",
 	};
 	struct handler_finder *finder = handler_finder_new(NULL, 0);
 
@@ -356,7 +460,8 @@ static void files_of_the_application_and_of_libraries(void **state)
 
 static void what_a_person_says_is_the_application_is(void **state)
 {
-	static const char *const roots[] = {SITE "shop", SITE "tool.py", "/usr/lib/python3/dist-packages/shop//"};
+	static const char *const roots[] = {SITE "shop", SITE "tool.py",
+					    "/usr/lib/python3/dist-packages/shop//"};
 	struct handler_finder *finder = handler_finder_new(roots, 3);
 
 	assert_true(handler_is_application(finder, SITE "shop/views.py"));

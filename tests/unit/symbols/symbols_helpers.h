@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* symbols_helpers.h - stacks as the probes would send them, made by hand, and a dictionary that hears what becomes of them. */
+/* symbols_helpers.h - stacks as the probes would send them, made by hand, and a dictionary that
+ * hears what becomes of them. */
 #ifndef GILSCOPE_TESTS_SYMBOLS_HELPERS_H
 #define GILSCOPE_TESTS_SYMBOLS_HELPERS_H
 
@@ -38,7 +39,8 @@ static inline void heard_done(struct heard *heard)
 	dictionary_free(heard->dictionary);
 }
 
-/* What the probes would compute for the code object that is at `address` now; written from the words of bpf/shared.h. */
+/* What the probes would compute for the code object that is at `address` now; written from the
+ * words of bpf/shared.h. */
 static inline uint32_t check_of(pid_t pid, const struct stack_layout *layout, uint64_t address)
 {
 	uint64_t span[CODE_SPAN_WORDS], weak[4], hash = 0x67696c73636f7065;
@@ -47,8 +49,14 @@ static inline uint32_t check_of(pid_t pid, const struct stack_layout *layout, ui
 	for (int i = 0; i < CODE_SPAN_WORDS; i++)
 		hash = shared_mix(hash, span[i]);
 	if (layout->code_weak) {
-		assert_int_equal(memory_read_u64(pid, span[layout->code_name_word] + layout->unicode_hash, &weak[0]), 0);
-		assert_int_equal(memory_read(pid, span[layout->code_linetable_word] + layout->bytes_size, &weak[1], 24), 0);
+		assert_int_equal(
+			memory_read_u64(pid, span[layout->code_name_word] + layout->unicode_hash,
+					&weak[0]),
+			0);
+		assert_int_equal(memory_read(pid,
+					     span[layout->code_linetable_word] + layout->bytes_size,
+					     &weak[1], 24),
+				 0);
 		for (int i = 0; i < 4; i++)
 			hash = shared_mix(hash, weak[i]);
 	}
@@ -57,23 +65,29 @@ static inline uint32_t check_of(pid_t pid, const struct stack_layout *layout, ui
 
 static inline struct shared_stack stack_of(struct heard *heard, uint32_t pid, uint32_t count)
 {
-	return (struct shared_stack){.hdr = {.type = RING_STACK, .tid = pid, .aux = (uint16_t)count}, .pid = pid, .hash = ++heard->last_hash};
+	return (struct shared_stack){
+		.hdr = {.type = RING_STACK, .tid = pid, .aux = (uint16_t)count},
+		.pid = pid,
+		.hash = ++heard->last_hash};
 }
 
 /* The definition that a stack becomes. */
-static inline const struct definition *resolved(struct heard *heard, const struct shared_stack *stack)
+static inline const struct definition *resolved(struct heard *heard,
+						const struct shared_stack *stack)
 {
 	const struct definition *definition;
 
 	assert_int_equal(symbols_stack(heard->symbols, stack), 0);
-	definition = dictionary_find(heard->dictionary, DEFINE_STACK, symbols_stack_id(heard->symbols, stack->hash));
+	definition = dictionary_find(heard->dictionary, DEFINE_STACK,
+				     symbols_stack_id(heard->symbols, stack->hash));
 	assert_non_null(definition);
 	assert_int_equal(definition->stack.count, stack->hdr.aux);
 	return definition;
 }
 
 /* … of one frame. */
-static inline struct stack_frame resolved_frame(struct heard *heard, uint32_t pid, struct shared_frame frame)
+static inline struct stack_frame resolved_frame(struct heard *heard, uint32_t pid,
+						struct shared_frame frame)
 {
 	struct shared_stack stack = stack_of(heard, pid, 1);
 

@@ -4,9 +4,11 @@
 
 #include <sys/mman.h>
 
-/* A code object whose name, line and line table say what the test wants, in this process's memory: 3.10's forms in a layout of its own. */
+/* A code object whose name, line and line table say what the test wants, in this process's
+ * memory: 3.10's forms in a layout of its own. */
 struct object {
-	uint64_t count, type, lines, name, file, span[CODE_SPAN_WORDS]; /* span[0]: the first line */
+	uint64_t count, type, lines, name, file,
+		span[CODE_SPAN_WORDS]; /* span[0]: the first line */
 };
 struct string {
 	uint64_t count, type, length;
@@ -24,10 +26,23 @@ static struct {
 } memory;
 
 #define AT(member) ((int32_t)offsetof(struct object, member))
-static const struct stack_layout stack_layout = {.instr_kind = STACK_LASTI_UNITS, .code_span = AT(span)};
+static const struct stack_layout stack_layout = {.instr_kind = STACK_LASTI_UNITS,
+						 .code_span = AT(span)};
 static const struct code_layout code_layout = {
-	.type = 8, .type_name = 24, .filename = AT(file), .name = AT(name), .qualname = -1, .linetable = AT(lines), .firstlineno = AT(span),
-	.unicode_length = 16, .unicode_state = 24, .unicode_ascii = 32, .unicode_compact = 32, .bytes_size = 16, .bytes_data = 24, .lines = LINES_310,
+	.type = 8,
+	.type_name = 24,
+	.filename = AT(file),
+	.name = AT(name),
+	.qualname = -1,
+	.linetable = AT(lines),
+	.firstlineno = AT(span),
+	.unicode_length = 16,
+	.unicode_state = 24,
+	.unicode_ascii = 32,
+	.unicode_compact = 32,
+	.bytes_size = 16,
+	.bytes_data = 24,
+	.lines = LINES_310,
 };
 
 static uint64_t address(const void *object)
@@ -48,8 +63,12 @@ static void start(struct heard *heard)
 	static const char code[] = "code";
 
 	memory.type[3] = address(code);
-	memory.code = (struct object){.count = 1, .type = address(memory.type), .lines = address(&memory.lines), .name = address(&memory.name),
-				      .file = address(&memory.file), .span = {1}};
+	memory.code = (struct object){.count = 1,
+				      .type = address(memory.type),
+				      .lines = address(&memory.lines),
+				      .name = address(&memory.name),
+				      .file = address(&memory.file),
+				      .span = {1}};
 	put_string(&memory.name, "f");
 	put_string(&memory.file, "a.py");
 	memory.lines.size = 1000;
@@ -58,15 +77,21 @@ static void start(struct heard *heard)
 		memory.lines.bytes[i + 1] = 1;
 	}
 	heard_init(heard);
-	assert_int_equal(symbols_add_process(heard->symbols, (uint32_t)getpid(), &stack_layout, &code_layout), 0);
+	assert_int_equal(symbols_add_process(heard->symbols, (uint32_t)getpid(), &stack_layout,
+					     &code_layout),
+			 0);
 }
 
 static struct shared_frame frame_at(uint32_t line)
 {
-	return (struct shared_frame){.code = address(&memory.code), .lasti = (line - 2) * 2, .check = check_of(getpid(), &stack_layout, address(&memory.code))};
+	return (struct shared_frame){
+		.code = address(&memory.code),
+		.lasti = (line - 2) * 2,
+		.check = check_of(getpid(), &stack_layout, address(&memory.code))};
 }
 
-static uint32_t two_frames(struct heard *heard, const struct shared_frame *frame, uint32_t one, uint32_t two)
+static uint32_t two_frames(struct heard *heard, const struct shared_frame *frame, uint32_t one,
+			   uint32_t two)
 {
 	struct shared_stack stack = stack_of(heard, (uint32_t)getpid(), 2);
 
@@ -94,7 +119,9 @@ static void the_same_is_defined_once(void **state)
 	assert_int_equal(id, 1);
 	resolved(&heard, &stack); /* sent again */
 	stack.hash++;		  /* of another process that runs the same program */
-	assert_int_equal(symbols_add_process(heard.symbols, (uint32_t)getpid(), &stack_layout, &code_layout), 0);
+	assert_int_equal(
+		symbols_add_process(heard.symbols, (uint32_t)getpid(), &stack_layout, &code_layout),
+		0);
 	resolved(&heard, &stack);
 	assert_int_equal(symbols_stack_id(heard.symbols, stack.hash), 1);
 	assert_int_equal(symbols_status(heard.symbols).reads, 2);
@@ -127,13 +154,16 @@ static void stacks_have_an_end(void **state)
 		assert_int_equal(two_frames(&heard, &frame, i / 400, i % 400), i + 1);
 	assert_int_equal(symbols_status(heard.symbols).refused, 0);
 	for (uint32_t i = 0; i < 500; i++)
-		assert_int_equal(two_frames(&heard, &frame, 450, i % 250), 0); /* half of them by another hash */
+		/* half of them by another hash */
+		assert_int_equal(two_frames(&heard, &frame, 450, i % 250), 0);
 	heard.last_hash -= 500;
 	for (uint32_t i = 0; i < 500; i++)
-		assert_int_equal(two_frames(&heard, &frame, 450, i % 250), 0); /* the probes forgot, and sent them again */
+		/* the probes forgot, and sent them again */
+		assert_int_equal(two_frames(&heard, &frame, 450, i % 250), 0);
 	assert_int_equal(symbols_status(heard.symbols).refused, 500);
 	assert_int_equal(symbols_status(heard.symbols).stacks, DEFINE_STACKS_MAX);
-	assert_int_equal(two_frames(&heard, &frame, 3, 7), 3 * 400 + 7 + 1); /* known ones stay known */
+	/* known ones stay known */
+	assert_int_equal(two_frames(&heard, &frame, 3, 7), 3 * 400 + 7 + 1);
 	/* hashes are forgotten, the oldest first, but not those that are in use */
 	full_bytes = symbols_status(heard.symbols).bytes;
 	for (uint32_t i = 0; i < 300000; i++) {
@@ -150,15 +180,18 @@ static void stacks_have_an_end(void **state)
 #define OBJECTS 70000
 
 /* A stack of 100 code objects from `first` on, which become functions with lines from `line` on. */
-static const struct definition *hundred(struct heard *heard, struct object *objects, uint32_t first, uint32_t line)
+static const struct definition *hundred(struct heard *heard, struct object *objects, uint32_t first,
+					uint32_t line)
 {
 	struct shared_stack stack = stack_of(heard, (uint32_t)getpid(), 100);
 
 	for (uint32_t i = 0; i < 100; i++) {
 		objects[first + i] = memory.code;
 		objects[first + i].span[0] = line + i;
-		stack.frames[i] = (struct shared_frame){.code = address(&objects[first + i]), .lasti = UINT32_MAX,
-							.check = check_of(getpid(), &stack_layout, address(&objects[first + i]))};
+		stack.frames[i] = (struct shared_frame){
+			.code = address(&objects[first + i]),
+			.lasti = UINT32_MAX,
+			.check = check_of(getpid(), &stack_layout, address(&objects[first + i]))};
 	}
 	return resolved(heard, &stack);
 }
@@ -173,20 +206,29 @@ static void functions_and_code_objects_have_an_end(void **state)
 	assert_non_null(objects);
 	start(&heard);
 	for (; count < DEFINE_FUNCTIONS_MAX + 300; count += 100) {
-		const struct definition *stack = hundred(&heard, objects, count % OBJECTS, count + 1);
+		const struct definition *stack = hundred(&heard, objects, count % OBJECTS,
+							 count + 1);
 
 		for (uint32_t i = 0; i < 100; i++)
-			assert_int_equal(stack->stack.frames[i].function, count + i < DEFINE_FUNCTIONS_MAX ? count + i + 1 : 0);
+			assert_int_equal(stack->stack.frames[i].function,
+					 count + i < DEFINE_FUNCTIONS_MAX ? count + i + 1 : 0);
 	}
 	/* of distinct stacks: in one some, and once all */
-	assert_int_equal(symbols_status(heard.symbols).frames_missing, 100 - DEFINE_FUNCTIONS_MAX % 100 + 100);
+	assert_int_equal(symbols_status(heard.symbols).frames_missing,
+			 100 - DEFINE_FUNCTIONS_MAX % 100 + 100);
 	assert_true(symbols_status(heard.symbols).bytes < 192u << 20);
 	reads = symbols_status(heard.symbols).reads;
 	assert_int_equal(reads, count);
 	/* the last 65536 code objects are kept, and the line tables of as many as fit */
-	assert_int_equal(hundred(&heard, objects, (count - 60000) % OBJECTS, count - 60000 + 1)->stack.frames[7].function, count - 60000 + 8);
+	assert_int_equal(hundred(&heard, objects, (count - 60000) % OBJECTS, count - 60000 + 1)
+				 ->stack.frames[7]
+				 .function,
+			 count - 60000 + 8);
 	assert_int_equal(symbols_status(heard.symbols).reads, reads);
-	assert_int_equal(hundred(&heard, objects, (count - 68000) % OBJECTS, count - 68000 + 1)->stack.frames[7].function, count - 68000 + 8);
+	assert_int_equal(hundred(&heard, objects, (count - 68000) % OBJECTS, count - 68000 + 1)
+				 ->stack.frames[7]
+				 .function,
+			 count - 68000 + 8);
 	assert_int_equal(symbols_status(heard.symbols).reads, reads + 100);
 	free(objects);
 }
@@ -235,21 +277,48 @@ static void texts_are_clean_and_have_an_end(void **state)
 	memset(text.bytes, 'x', SHARED_TEXT_MAX);
 	memcpy(text.bytes + SHARED_TEXT_MAX - 2, "\xe5\x90", 2);
 	assert_int_equal(symbols_text(heard.symbols, &text), 0);
-	assert_int_equal(strlen(dictionary_find(heard.dictionary, DEFINE_TEXT, symbols_text_id(heard.symbols, 8))->text), SHARED_TEXT_MAX - 2);
+	assert_int_equal(strlen(dictionary_find(heard.dictionary, DEFINE_TEXT,
+						symbols_text_id(heard.symbols, 8))
+					->text),
+			 SHARED_TEXT_MAX - 2);
 	text.hash = 9; /* characters of two bytes */
 	text.hdr.flags = 2;
 	text.hdr.aux = 6;
-	memcpy(text.bytes, "\x21\x04" "\x0d\x54" "\x00\xd8", 6);
+	memcpy(text.bytes,
+	       "\x21\x04"
+	       "\x0d\x54"
+	       "\x00\xd8",
+	       6);
 	assert_int_equal(symbols_text(heard.symbols, &text), 0);
-	assert_string_equal(dictionary_find(heard.dictionary, DEFINE_TEXT, symbols_text_id(heard.symbols, 9))->text, "С名\xef\xbf\xbd");
+	assert_string_equal(
+		dictionary_find(heard.dictionary, DEFINE_TEXT, symbols_text_id(heard.symbols, 9))
+			->text,
+		"С名\xef\xbf\xbd");
 	text.hash = 10; /* and of four, cut within the second */
 	text.hdr.flags = 4;
-	memcpy(text.bytes, "\x0d\xf4\x01\x00" "\x0d", 5);
+	memcpy(text.bytes,
+	       "\x0d\xf4\x01\x00"
+	       "\x0d",
+	       5);
 	assert_int_equal(symbols_text(heard.symbols, &text), 0);
-	assert_string_equal(dictionary_find(heard.dictionary, DEFINE_TEXT, symbols_text_id(heard.symbols, 10))->text, "\xf0\x9f\x90\x8d");
-	assert_int_equal(symbols_name(heard.symbols, "a\xff" "b\xc0\x80" "c\xed\xa0\x80" "d\xf4\x90\x80\x80" "e\xe5\x90", &id), 0);
-	assert_string_equal(dictionary_find(heard.dictionary, DEFINE_TEXT, id)->text, "a\xef\xbf\xbd" "b\xef\xbf\xbd\xef\xbf\xbd"
-			    "c\xef\xbf\xbd" "d\xef\xbf\xbd" "e\xef\xbf\xbd");
+	assert_string_equal(
+		dictionary_find(heard.dictionary, DEFINE_TEXT, symbols_text_id(heard.symbols, 10))
+			->text,
+		"\xf0\x9f\x90\x8d");
+	assert_int_equal(symbols_name(heard.symbols,
+				      "a\xff"
+				      "b\xc0\x80"
+				      "c\xed\xa0\x80"
+				      "d\xf4\x90\x80\x80"
+				      "e\xe5\x90",
+				      &id),
+			 0);
+	assert_string_equal(dictionary_find(heard.dictionary, DEFINE_TEXT, id)->text,
+			    "a\xef\xbf\xbd"
+			    "b\xef\xbf\xbd\xef\xbf\xbd"
+			    "c\xef\xbf\xbd"
+			    "d\xef\xbf\xbd"
+			    "e\xef\xbf\xbd");
 	memset(longer, 0, sizeof(longer));
 	for (size_t i = 0; i + 3 < sizeof(longer); i += 3)
 		memcpy(longer + i, "名", 3);
@@ -264,7 +333,7 @@ static void texts_are_clean_and_have_an_end(void **state)
 	assert_int_equal(id, 1);
 }
 
-/* ── a sink that fails ───────────────────────────────────────────────────────────────────────────────────────────── */
+/* ── a sink that fails ───────────────────────────────────────────────────── */
 
 static int refusals;
 
@@ -281,8 +350,11 @@ static void what_the_sink_refuses_is_not_defined(void **state)
 
 	start(&heard);
 	symbols_free(heard.symbols);
-	heard.symbols = symbols_new((struct stream_sink){.define = refuse_then_hear, .ctx = &heard});
-	assert_int_equal(symbols_add_process(heard.symbols, (uint32_t)getpid(), &stack_layout, &code_layout), 0);
+	heard.symbols = symbols_new(
+		(struct stream_sink){.define = refuse_then_hear, .ctx = &heard});
+	assert_int_equal(
+		symbols_add_process(heard.symbols, (uint32_t)getpid(), &stack_layout, &code_layout),
+		0);
 	stack = stack_of(&heard, (uint32_t)getpid(), 1);
 	stack.frames[0] = frame_at(2);
 	refusals = 1; /* the function */

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Code objects of real processes: every installed Python tells of many of its own what is true (tests/apps/code_objects.py), and each must come out so. */
+/* Code objects of real processes: every installed Python tells of many of its own what is true
+ * (tests/apps/code_objects.py), and each must come out so. */
 #include "symbols_helpers.h"
 
 #include <jansson.h>
@@ -26,7 +27,8 @@ static void truth_init(struct truth *truth, const char *program, const char *whi
 	_cleanup_(freep) char *line = NULL;
 	size_t room = 0;
 
-	truth->child = spawn(program, (char *[]){(char *)program, (char *)SCRIPT, (char *)which, NULL}, NULL);
+	truth->child = spawn(
+		program, (char *[]){(char *)program, (char *)SCRIPT, (char *)which, NULL}, NULL);
 	truth->codes = json_array();
 	for (;;) {
 		json_t *code;
@@ -43,13 +45,16 @@ static void truth_init(struct truth *truth, const char *program, const char *whi
 	truth->target = open_target(truth->child.pid);
 	assert_true(truth->target->stack.runtime);
 	heard_init(&truth->heard);
-	assert_int_equal(symbols_add_process(truth->heard.symbols, (uint32_t)truth->child.pid, &truth->target->stack, &truth->target->code), 0);
+	assert_int_equal(symbols_add_process(truth->heard.symbols, (uint32_t)truth->child.pid,
+					     &truth->target->stack, &truth->target->code),
+			 0);
 }
 
 /* Has the child run a statement. */
 static void make(struct truth *truth, const char *statement)
 {
-	assert_int_equal(write(truth->child.to, statement, strlen(statement)), (ssize_t)strlen(statement));
+	assert_int_equal(write(truth->child.to, statement, strlen(statement)),
+			 (ssize_t)strlen(statement));
 	assert_int_equal(write(truth->child.to, "\n", 1), 1);
 	assert_string_equal(line_of(&truth->child), "done");
 }
@@ -68,7 +73,10 @@ static struct shared_frame frame_of(struct truth *truth, const json_t *code, uin
 {
 	uint64_t address = number(code, "code");
 
-	return (struct shared_frame){.code = address, .lasti = lasti, .check = check_of(truth->child.pid, &truth->target->stack, address)};
+	return (struct shared_frame){
+		.code = address,
+		.lasti = lasti,
+		.check = check_of(truth->child.pid, &truth->target->stack, address)};
 }
 
 static uint32_t true_line(const json_t *code, uint32_t lasti)
@@ -77,7 +85,8 @@ static uint32_t true_line(const json_t *code, uint32_t lasti)
 	uint32_t line = 0;
 	size_t i;
 
-	json_array_foreach(lines, i, pair) {
+	json_array_foreach(lines, i, pair)
+	{
 		if (json_integer_value(json_array_get(pair, 0)) > lasti)
 			break;
 		line = (uint32_t)json_integer_value(json_array_get(pair, 1));
@@ -85,16 +94,19 @@ static uint32_t true_line(const json_t *code, uint32_t lasti)
 	return line;
 }
 
-static void assert_frame(const struct truth *truth, const json_t *code, struct stack_frame frame, uint32_t line)
+static void assert_frame(const struct truth *truth, const json_t *code, struct stack_frame frame,
+			 uint32_t line)
 {
-	const struct definition *function = dictionary_find(truth->heard.dictionary, DEFINE_FUNCTION, frame.function);
+	const struct definition *function = dictionary_find(truth->heard.dictionary,
+							    DEFINE_FUNCTION, frame.function);
 
 	assert_non_null(function);
 	assert_string_equal(function->function.name, text(code, "name"));
 	assert_string_equal(function->function.file, text(code, "file"));
 	assert_int_equal(function->function.line, number(code, "first"));
 	if (frame.line != line)
-		fail_msg("%s of %s: line %u, not %u", text(code, "name"), text(code, "file"), frame.line, line);
+		fail_msg("%s of %s: line %u, not %u", text(code, "name"), text(code, "file"),
+			 frame.line, line);
 }
 
 /* All its instructions, as stacks of up to 128 frames. */
@@ -111,7 +123,8 @@ static void assert_code(struct truth *truth, const json_t *code)
 			stack.frames[stack.hdr.aux++] = frame;
 		found = resolved(&truth->heard, &stack);
 		for (uint32_t i = 0; i < stack.hdr.aux; i++)
-			assert_frame(truth, code, found->stack.frames[i], true_line(code, stack.frames[i].lasti));
+			assert_frame(truth, code, found->stack.frames[i],
+				     true_line(code, stack.frames[i].lasti));
 	}
 }
 
@@ -123,11 +136,11 @@ static void all_right(const char *program)
 
 	truth_init(&truth, program, "all");
 	assert_true(json_array_size(truth.codes) > 100);
-	json_array_foreach(truth.codes, i, code)
-		assert_code(&truth, code);
+	json_array_foreach(truth.codes, i, code) assert_code(&truth, code);
 	assert_int_equal(symbols_status(truth.heard.symbols).frames_missing, 0);
 	/* each function once, though some code objects are alike */
-	assert_true(dictionary_count(truth.heard.dictionary, DEFINE_FUNCTION) <= json_array_size(truth.codes));
+	assert_true(dictionary_count(truth.heard.dictionary, DEFINE_FUNCTION) <=
+		    json_array_size(truth.codes));
 	assert_int_equal(symbols_status(truth.heard.symbols).reads, json_array_size(truth.codes));
 }
 
@@ -145,13 +158,28 @@ static void instructions_without_a_place(const char *program)
 	truth_init(&truth, program, "few");
 	code = json_array_get(truth.codes, 5);
 	created = truth.target->stack.instr_kind == STACK_INSTR ? (uint32_t)-2 : UINT32_MAX;
-	assert_frame(&truth, code, resolved_frame(&truth.heard, (uint32_t)truth.child.pid, frame_of(&truth, code, created)), (uint32_t)number(code, "first"));
-	assert_frame(&truth, code, resolved_frame(&truth.heard, (uint32_t)truth.child.pid, frame_of(&truth, code, (uint32_t)-4)), 0);
-	assert_frame(&truth, code, resolved_frame(&truth.heard, (uint32_t)truth.child.pid, frame_of(&truth, code, 0x80000000)), 0);
+	assert_frame(&truth, code,
+		     resolved_frame(&truth.heard, (uint32_t)truth.child.pid,
+				    frame_of(&truth, code, created)),
+		     (uint32_t)number(code, "first"));
+	assert_frame(&truth, code,
+		     resolved_frame(&truth.heard, (uint32_t)truth.child.pid,
+				    frame_of(&truth, code, (uint32_t)-4)),
+		     0);
+	assert_frame(&truth, code,
+		     resolved_frame(&truth.heard, (uint32_t)truth.child.pid,
+				    frame_of(&truth, code, 0x80000000)),
+		     0);
 	if (truth.target->stack.instr_kind == STACK_INSTR)
-		assert_frame(&truth, code, resolved_frame(&truth.heard, (uint32_t)truth.child.pid, frame_of(&truth, code, UINT32_MAX)), 0);
+		assert_frame(&truth, code,
+			     resolved_frame(&truth.heard, (uint32_t)truth.child.pid,
+					    frame_of(&truth, code, UINT32_MAX)),
+			     0);
 	if (truth.target->code.lines != LINES_LNOTAB) /* its last line goes on for ever */
-		assert_frame(&truth, code, resolved_frame(&truth.heard, (uint32_t)truth.child.pid, frame_of(&truth, code, 0x7fffffff)), 0);
+		assert_frame(&truth, code,
+			     resolved_frame(&truth.heard, (uint32_t)truth.child.pid,
+					    frame_of(&truth, code, 0x7fffffff)),
+			     0);
 }
 
 static void an_unknown_instruction_has_no_line_and_a_new_frame_the_first(void **state)
@@ -184,9 +212,11 @@ static void nothing_else_is_taken_for_it(const char *program)
 	assert_int_equal(resolved_frame(&truth.heard, pid, wrong).function, 0);
 	wrong.code = UINT64_MAX - 8;
 	assert_int_equal(resolved_frame(&truth.heard, pid, wrong).function, 0);
-	assert_int_equal(resolved_frame(&truth.heard, pid + 1, frame).function, 0); /* no process that was named */
+	/* no process that was named */
+	assert_int_equal(resolved_frame(&truth.heard, pid + 1, frame).function, 0);
 	assert_int_equal(symbols_status(truth.heard.symbols).reads, 0);
-	assert_int_equal(symbols_status(truth.heard.symbols).stacks, 1); /* all of them are the same: one frame that is missing */
+	/* all of them are the same: one frame that is missing */
+	assert_int_equal(symbols_status(truth.heard.symbols).stacks, 1);
 	assert_int_equal(symbols_status(truth.heard.symbols).frames_missing, 1);
 	assert_frame(&truth, code, resolved_frame(&truth.heard, pid, frame), true_line(code, 0));
 }
@@ -213,7 +243,8 @@ static void known_after_it_is_gone(const char *program)
 	kill(truth.child.pid, SIGKILL);
 	waitid(P_PID, (id_t)pid, NULL, WEXITED | WNOWAIT);
 	kept.lasti = (uint32_t)number(code, "bytes") - 2;
-	assert_frame(&truth, code, resolved_frame(&truth.heard, pid, kept), true_line(code, kept.lasti));
+	assert_frame(&truth, code, resolved_frame(&truth.heard, pid, kept),
+		     true_line(code, kept.lasti));
 	assert_int_equal(resolved_frame(&truth.heard, pid, late).function, 0);
 	symbols_remove_process(truth.heard.symbols, pid);
 	kept.lasti = 2;
@@ -231,8 +262,10 @@ static json_t *make_code(struct truth *truth, int i)
 	char statement[128], line[1024];
 	json_t *code;
 
-	snprintf(statement, sizeof(statement), "c = made('def n%d(): pass', 'f%d').co_consts[0]; tell(c)\n", i, i);
-	assert_int_equal(write(truth->child.to, statement, strlen(statement)), (ssize_t)strlen(statement));
+	snprintf(statement, sizeof(statement),
+		 "c = made('def n%d(): pass', 'f%d').co_consts[0]; tell(c)\n", i, i);
+	assert_int_equal(write(truth->child.to, statement, strlen(statement)),
+			 (ssize_t)strlen(statement));
 	assert_non_null(fgets(line, sizeof(line), truth->child.from));
 	code = json_loads(line, 0, NULL);
 	assert_non_null(code);
@@ -240,7 +273,8 @@ static json_t *make_code(struct truth *truth, int i)
 	return code;
 }
 
-/* One after another at the same addresses: what is freed is missing, before something else is there and after, and what is there is not taken for it. */
+/* One after another at the same addresses: what is freed is missing, before something else is there
+ * and after, and what is there is not taken for it. */
 static void freed_code(const char *program)
 {
 	_cleanup_(truth_done) struct truth truth;
@@ -255,13 +289,22 @@ static void freed_code(const char *program)
 
 		for (uint32_t k = 0; k < count; k++) {
 			reused += frame.code == freed[k].code;
-			assert_int_equal(resolved_frame(&truth.heard, (uint32_t)truth.child.pid, freed[k]).function, 0);
+			assert_int_equal(
+				resolved_frame(&truth.heard, (uint32_t)truth.child.pid, freed[k])
+					.function,
+				0);
 		}
 		if (i % 2) /* only then it is kept by us */
-			assert_frame(&truth, code, resolved_frame(&truth.heard, (uint32_t)truth.child.pid, frame), true_line(code, 0));
-		make(&truth, "del c; gc.collect()"); /* free-threaded, its count is not the last word */
+			assert_frame(&truth, code,
+				     resolved_frame(&truth.heard, (uint32_t)truth.child.pid, frame),
+				     true_line(code, 0));
+		/* free-threaded, its count is not the last word */
+		make(&truth, "del c; gc.collect()");
 		if (i % 2 == 0)
-			assert_int_equal(resolved_frame(&truth.heard, (uint32_t)truth.child.pid, freed[count++] = frame).function, 0);
+			assert_int_equal(resolved_frame(&truth.heard, (uint32_t)truth.child.pid,
+							freed[count++] = frame)
+						 .function,
+					 0);
 		json_decref(code);
 	}
 	assert_true(reused > 0);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * page_reader.h - reads a timeline page by what view/page/page.h says, with nothing of what writes it. Whatever is not as it should be fails the test.
+ * page_reader.h - reads a timeline page by what view/page/page.h says, with nothing of what writes
+ * it. Whatever is not as it should be fails the test.
  */
 #ifndef TESTS_UNIT_PAGE_READER_H
 #define TESTS_UNIT_PAGE_READER_H
@@ -14,7 +15,7 @@
 #include "view/page/page.h"
 
 #define BEGIN "<script type=\"application/octet-stream\" id=\""
-#define END "</script>\n"
+#define END   "</script>\n"
 
 struct page {
 	char *text;
@@ -30,7 +31,8 @@ struct blob {
 
 static inline unsigned int digit(char c)
 {
-	static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+	static const char digits[] =
+		"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
 	const char *at = c ? strchr(digits, c) : NULL;
 
 	if (!at)
@@ -45,8 +47,12 @@ static inline unsigned char *from_base64(const char *text, size_t length, size_t
 
 	assert_int_equal(length % 4, 0);
 	for (size_t i = 0; i < length; i += 4) {
-		unsigned int pad = i + 4 < length || text[i + 3] != '=' ? 0 : text[i + 2] == '=' ? 2 : 1;
-		unsigned int four = digit(text[i]) << 18 | digit(text[i + 1]) << 12 | (pad > 1 ? 0 : digit(text[i + 2]) << 6) | (pad ? 0 : digit(text[i + 3]));
+		unsigned int pad = i + 4 < length || text[i + 3] != '=' ? 0
+				   : text[i + 2] == '='			? 2
+									: 1;
+		unsigned int four = digit(text[i]) << 18 | digit(text[i + 1]) << 12 |
+				    (pad > 1 ? 0 : digit(text[i + 2]) << 6) |
+				    (pad ? 0 : digit(text[i + 3]));
 
 		for (unsigned int n = 0; n < 3 - pad; n++)
 			bytes[count++] = (unsigned char)(four >> (16 - 8 * n));

@@ -16,7 +16,8 @@ static size_t printed_size;
 
 static struct canvas canvas_open(unsigned columns)
 {
-	struct canvas canvas = {.file = open_memstream(&printed, &printed_size), .columns = columns};
+	struct canvas canvas = {.file = open_memstream(&printed, &printed_size),
+				.columns = columns};
 
 	assert_non_null(canvas.file);
 	return canvas;
@@ -36,8 +37,17 @@ static void shares_are_never_rounded_to_all_or_nothing(void **state)
 		uint64_t part, whole;
 		const char *text;
 	} cases[] = {
-		{0, 0, "0 %"}, {0, 5, "0 %"}, {5, 5, "100 %"}, {1, 1000000, "<0.1 %"}, {1, 100, "1.0 %"}, {994, 10000, "9.9 %"},
-		{9949, 100000, "9.9 %"}, {995, 10000, "10 %"}, {99, 100, "99 %"}, {9960, 10000, "99.6 %"}, {999999, 1000000, "99.9 %"},
+		{0, 0, "0 %"},
+		{0, 5, "0 %"},
+		{5, 5, "100 %"},
+		{1, 1000000, "<0.1 %"},
+		{1, 100, "1.0 %"},
+		{994, 10000, "9.9 %"},
+		{9949, 100000, "9.9 %"},
+		{995, 10000, "10 %"},
+		{99, 100, "99 %"},
+		{9960, 10000, "99.6 %"},
+		{999999, 1000000, "99.9 %"},
 	};
 
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
@@ -81,7 +91,7 @@ static void names_are_escaped_and_cut_to_columns(void **state)
 		unsigned columns;
 		const char *text;
 	} cases[] = {
-		{"uvicorn", 7, "uvicorn"}, {"uvicorn", 6, "uvico…"}, {"好好好", 5, "好好…"},
+		{"uvicorn", 7, "uvicorn"}, {"uvicorn", 6, "uvico…"},   {"好好好", 5, "好好…"},
 		{"好好好", 4, "好…"},	   {"\x1b[2J", 7, "\\x1b[2J"}, {"\xff", 4, "\\xff"},
 	};
 
@@ -138,17 +148,22 @@ static void states_differ_in_letter_and_colour(void **state)
 {
 	for (int a = 0; a < TS_COUNT; a++)
 		for (int b = 0; b < a; b++) {
-			assert_int_not_equal(palette_of((enum thread_state)a)->letter, palette_of((enum thread_state)b)->letter);
-			assert_int_not_equal(palette_of((enum thread_state)a)->ansi, palette_of((enum thread_state)b)->ansi);
-			assert_string_not_equal(palette_of((enum thread_state)a)->hex, palette_of((enum thread_state)b)->hex);
+			assert_int_not_equal(palette_of((enum thread_state)a)->letter,
+					     palette_of((enum thread_state)b)->letter);
+			assert_int_not_equal(palette_of((enum thread_state)a)->ansi,
+					     palette_of((enum thread_state)b)->ansi);
+			assert_string_not_equal(palette_of((enum thread_state)a)->hex,
+						palette_of((enum thread_state)b)->hex);
 		}
 	assert_ptr_equal(palette_of((enum thread_state)77), palette_of(TS_UNKNOWN));
 }
 
 static void a_full_disk_is_no_success(void **state)
 {
-	static const struct view *const views[] = {&view_text, &view_json, &view_speedscope, &view_pprof};
-	const struct report report = {.version = "0.1.0", .mode = "exact", .window = {.start = 1, .end = 2}};
+	static const struct view *const views[] = {&view_text, &view_json, &view_speedscope,
+						   &view_pprof};
+	const struct report report = {
+		.version = "0.1.0", .mode = "exact", .window = {.start = 1, .end = 2}};
 	const struct view_options options = {0};
 
 	for (size_t i = 0; i < sizeof(views) / sizeof(views[0]); i++) {

@@ -29,15 +29,22 @@ static const char *show_with(const struct ongoing *ongoing, const struct stall *
 	free(shown);
 	file = open_memstream(&shown, &size);
 	assert_non_null(file);
-	assert_int_equal(ongoing ? print_ongoing(file, ongoing) : print_resumed(file, &made.report, &made.loop, over), 0);
+	assert_int_equal(ongoing ? print_ongoing(file, ongoing)
+				 : print_resumed(file, &made.report, &made.loop, over),
+			 0);
 	fclose(file);
 	return shown;
 }
 
 static struct ongoing ongoing_of(const struct stall *stall)
 {
-	struct ongoing ongoing = {.report = &made.report, .loop = &made.loop, .stall = *stall, .state = stall->cause, .stack = stall->stack,
-				  .sysno = SYSNO_NONE, .handler = stall->handler};
+	struct ongoing ongoing = {.report = &made.report,
+				  .loop = &made.loop,
+				  .stall = *stall,
+				  .state = stall->cause,
+				  .stack = stall->stack,
+				  .sysno = SYSNO_NONE,
+				  .handler = stall->handler};
 
 	ongoing.stall.ongoing = true;
 	return ongoing;
@@ -51,11 +58,15 @@ static void what_most_of_it_was_is_said(void **state)
 	ongoing.stall.what.syscall_count = 1;
 	snprintf(made.process.info.machine, sizeof(made.process.info.machine), "x86_64");
 	assert_string_equal(show_with(&ongoing, NULL),
-			    "gilscope: +0.062 s  the event loop of 'uvicorn' (100) has been stalled for 80.0 ms: blocked in clock_nanosleep, in "
-			    "async_sleep_blocking (…/routes/app.py:71), route; innermost sum_up (…/dist-packages/lib.py:31)\n");
+			    "gilscope: +0.062 s  the event loop of 'uvicorn' (100) has been "
+			    "stalled for 80.0 ms: blocked in clock_nanosleep, in "
+			    "async_sleep_blocking (…/routes/app.py:71), route; innermost sum_up "
+			    "(…/dist-packages/lib.py:31)\n");
 	assert_string_equal(show_with(NULL, &made.stalls[1]),
-			    "gilscope: +0.062 s  the event loop of 'uvicorn' (100) goes on after 80.0 ms: blocked in system calls, in "
-			    "async_sleep_blocking (…/routes/app.py:71), route; innermost sum_up (…/dist-packages/lib.py:31)\n");
+			    "gilscope: +0.062 s  the event loop of 'uvicorn' (100) goes on after "
+			    "80.0 ms: blocked in system calls, in "
+			    "async_sleep_blocking (…/routes/app.py:71), route; innermost sum_up "
+			    "(…/dist-packages/lib.py:31)\n");
 }
 
 static void what_goes_on_now_is_told_apart(void **state)
@@ -65,16 +76,21 @@ static void what_goes_on_now_is_told_apart(void **state)
 	ongoing.state = TS_GIL_WAIT;
 	ongoing.holder = &made.worker;
 	ongoing.holder_handler = made_handler(1, 12, HANDLER_EXECUTOR);
-	assert_string_equal(show_with(&ongoing, NULL),
-			    "gilscope: +0.062 s  the event loop of 'uvicorn' (100) has been stalled for 80.0 ms: mostly blocked in system calls, in "
-			    "async_sleep_blocking (…/routes/app.py:71), route; innermost sum_up (…/dist-packages/lib.py:31); now waiting for the GIL, held by work "
-			    "(…/dist-packages/lib.py:12) in 'AnyIO worker thread' (python3, 101)\n");
+	assert_string_equal(
+		show_with(&ongoing, NULL),
+		"gilscope: +0.062 s  the event loop of 'uvicorn' (100) has been stalled for 80.0 "
+		"ms: mostly blocked in system calls, in "
+		"async_sleep_blocking (…/routes/app.py:71), route; innermost sum_up "
+		"(…/dist-packages/lib.py:31); now waiting for the GIL, held by work "
+		"(…/dist-packages/lib.py:12) in 'AnyIO worker thread' (python3, 101)\n");
 	/* and in another function */
 	ongoing.state = TS_PYTHON;
 	ongoing.stack = 1;
 	ongoing.handler = (struct handler){0};
 	ongoing.holder = NULL;
-	assert_non_null(strstr(show_with(&ongoing, NULL), "; now running Python, or C code that keeps the GIL, in sum_up (…/dist-packages/lib.py:31)\n"));
+	assert_non_null(strstr(show_with(&ongoing, NULL),
+			       "; now running Python, or C code that keeps the "
+			       "GIL, in sum_up (…/dist-packages/lib.py:31)\n"));
 	/* nobody certain has the GIL */
 	ongoing.state = TS_GIL_WAIT;
 	assert_non_null(strstr(show_with(&ongoing, NULL), "; now waiting for the GIL\n"));
@@ -84,18 +100,24 @@ static void what_is_not_known_is_said(void **state)
 {
 	struct ongoing ongoing = ongoing_of(&made.stalls[0]);
 
-	assert_string_equal(show_with(&ongoing, NULL),
-			    "gilscope: +0.000 s  the event loop of 'uvicorn' (100) has been stalled for 62.0 ms: waiting for the GIL, held by work "
-			    "(…/dist-packages/lib.py:12) in 'AnyIO worker thread' (python3, 101)\n");
+	assert_string_equal(
+		show_with(&ongoing, NULL),
+		"gilscope: +0.000 s  the event loop of 'uvicorn' (100) has been stalled for 62.0 "
+		"ms: waiting for the GIL, held by work "
+		"(…/dist-packages/lib.py:12) in 'AnyIO worker thread' (python3, 101)\n");
 	ongoing.stall.whole = false;
 	ongoing.stall.what.states.ns[TS_UNKNOWN] = 2 * MS;
-	assert_non_null(strstr(show_with(&ongoing, NULL), " has been stalled for at least 62.0 ms: waiting"));
+	assert_non_null(strstr(show_with(&ongoing, NULL),
+			       " has been stalled for at least 62.0 ms: waiting"));
 	/* a moment of it changes nothing */
 	ongoing.stall.what.states.ns[TS_UNKNOWN] = MS / 10;
-	assert_non_null(strstr(show_with(&ongoing, NULL), " has been stalled for 62.0 ms: waiting"));
+	assert_non_null(
+		strstr(show_with(&ongoing, NULL), " has been stalled for 62.0 ms: waiting"));
 	ongoing.stall.cause = ongoing.state = TS_UNKNOWN;
 	ongoing.stall.stack = ongoing.stack = 9999; /* defined nowhere */
-	assert_non_null(strstr(show_with(&ongoing, NULL), ": mostly in a state that is not known, because evidence is missing\n"));
+	assert_non_null(
+		strstr(show_with(&ongoing, NULL),
+		       ": mostly in a state that is not known, because evidence is missing\n"));
 }
 
 static void a_hostile_name_stays_on_one_line(void **state)
@@ -107,7 +129,8 @@ static void a_hostile_name_stays_on_one_line(void **state)
 	show_with(&ongoing, NULL);
 	assert_ptr_equal(strchr(shown, '\n'), shown + strlen(shown) - 1);
 	assert_null(strchr(shown, '\x1b'));
-	assert_non_null(strstr(shown, "the event loop of 'a;b\\x0a\\x1b[2J\\x5c\\xff' (uvicorn, 100) has"));
+	assert_non_null(
+		strstr(shown, "the event loop of 'a;b\\x0a\\x1b[2J\\x5c\\xff' (uvicorn, 100) has"));
 	assert_non_null(strstr(shown, ", in a;b\\x0a\\x1b[2J\\x5c\\xff ("));
 }
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The timeline page: its blobs are decoded again, by what page.h says and with nothing of page.c, and hold the spans that went in and the figures of the report.
+ * The timeline page: its blobs are decoded again, by what page.h says and with nothing of page.c,
+ * and hold the spans that went in and the figures of the report.
  *
  * PAGE_SEED=n runs one seed, PAGE_SEEDS=n so many of each kind.
  */
@@ -10,26 +11,29 @@
 
 #include "page_reader.h"
 
-/* ── making one ──────────────────────────────────────────────────────────────────────────────────────────────────── */
+/* ── making one ──────────────────────────────────────────────────────────── */
 
 /* What went in, to compare with: stretches by thread and stack, samples of the clock. */
 enum { THREADS = 256, STACKS = SIM_PID + SIM_TIDS, CLOCKS = 1 << 12 };
 static struct fed {
 	struct span_sink to;
-	uint64_t stack_ns[THREADS][STACKS], task_ns[THREADS][STACKS], gc_ns[THREADS], throttled_ns[THREADS], sysno_ns[THREADS];
+	uint64_t stack_ns[THREADS][STACKS], task_ns[THREADS][STACKS], gc_ns[THREADS],
+		throttled_ns[THREADS], sysno_ns[THREADS];
 	struct sample clocks[CLOCKS];
 	uint32_t clock_count;
 } fed;
 
 static void on_state(void *ctx, const struct interval *span)
 {
-	bool asleep = span->state == TS_BLOCKED || span->state == TS_HELD_BLOCKED || span->state == TS_IDLE;
+	bool asleep = span->state == TS_BLOCKED || span->state == TS_HELD_BLOCKED ||
+		      span->state == TS_IDLE;
 	uint64_t ns = span->end - span->start;
 
 	assert_true(span->thread->index < THREADS);
 	fed.gc_ns[span->thread->index] += span->gc ? ns : 0;
 	fed.throttled_ns[span->thread->index] += span->throttled ? ns : 0;
-	fed.sysno_ns[span->thread->index] += asleep ? ns * (uint64_t)(span->sysno - SYSNO_FIRST) : 0;
+	fed.sysno_ns[span->thread->index] += asleep ? ns * (uint64_t)(span->sysno - SYSNO_FIRST)
+						    : 0;
 	fed.to.state(fed.to.ctx, span);
 }
 
@@ -66,7 +70,13 @@ static void draw(struct spanned *s, const struct sim *sim, bool partial, struct 
 	assert_non_null(drawing);
 	memset(&fed, 0, sizeof(fed));
 	fed.to = drawing_page.sink(drawing);
-	spanned_begin(s, (struct span_sink){.state = on_state, .stack = on_stack, .clock = on_clock, .hold = on_hold, .turn = on_turn}, partial);
+	spanned_begin(s,
+		      (struct span_sink){.state = on_state,
+					 .stack = on_stack,
+					 .clock = on_clock,
+					 .hold = on_hold,
+					 .turn = on_turn},
+		      partial);
 	spanned_feed(s, sim, 0);
 	assert_int_equal(drawing_page.finish(drawing, s->report), 0);
 	drawing_page.free(drawing);
@@ -74,15 +84,18 @@ static void draw(struct spanned *s, const struct sim *sim, bool partial, struct 
 	page_open(page);
 }
 
-/* ── what stacks mean ────────────────────────────────────────────────────────────────────────────────────────────── */
+/* ── what stacks mean ────────────────────────────────────────────────────── */
 
 static const char *function_name(const struct page *page, uint64_t function)
 {
-	return json_string_value(json_array_get(json_array_get(json_object_get(page->head, "functions"), function), 0));
+	return json_string_value(json_array_get(
+		json_array_get(json_object_get(page->head, "functions"), function), 0));
 }
 
-/* A stack's id (tests/sim/spanned.h) from the name of its innermost function; all its frames must be those of that id. */
-static uint32_t stack_id(const struct page *page, const struct stacks *stacks, const struct spanned *s, uint64_t stack)
+/* A stack's id (tests/sim/spanned.h) from the name of its innermost function; all its frames must
+ * be those of that id. */
+static uint32_t stack_id(const struct page *page, const struct stacks *stacks,
+			 const struct spanned *s, uint64_t stack)
 {
 	const struct definition *definition;
 	struct handler handler;
@@ -91,13 +104,19 @@ static uint32_t stack_id(const struct page *page, const struct stacks *stacks, c
 	if (!stack)
 		return 0;
 	assert_true(stack <= stacks->count);
-	assert_int_equal(sscanf(function_name(page, stacks->functions[stacks->nodes[stack - 1] - 1]), "function_%u", &id), 1);
+	assert_int_equal(
+		sscanf(function_name(page, stacks->functions[stacks->nodes[stack - 1] - 1]),
+		       "function_%u", &id),
+		1);
 	definition = dictionary_find(s->names, DEFINE_STACK, id);
-	for (uint64_t node = stacks->nodes[stack - 1]; node; node = stacks->parents[node - 1], depth++) {
+	for (uint64_t node = stacks->nodes[stack - 1]; node;
+	     node = stacks->parents[node - 1], depth++) {
 		const struct stack_frame *frame = &definition->stack.frames[depth];
 
 		assert_true(depth < definition->stack.count && stacks->parents[node - 1] < node);
-		assert_string_equal(function_name(page, stacks->functions[node - 1]), dictionary_find(s->names, DEFINE_FUNCTION, frame->function)->function.name);
+		assert_string_equal(
+			function_name(page, stacks->functions[node - 1]),
+			dictionary_find(s->names, DEFINE_FUNCTION, frame->function)->function.name);
 		assert_int_equal(stacks->lines[node - 1], frame->line);
 	}
 	assert_int_equal(depth, definition->stack.count);
@@ -105,8 +124,10 @@ static uint32_t stack_id(const struct page *page, const struct stacks *stacks, c
 	handler = handler_find(s->finder, s->names, id);
 	assert_int_equal(stacks->roles[stack - 1], handler.role);
 	if (handler.role != HANDLER_NONE)
-		assert_string_equal(function_name(page, stacks->handlers[stack - 1]),
-				    dictionary_find(s->names, DEFINE_FUNCTION, handler.frame.function)->function.name);
+		assert_string_equal(
+			function_name(page, stacks->handlers[stack - 1]),
+			dictionary_find(s->names, DEFINE_FUNCTION, handler.frame.function)
+				->function.name);
 	else
 		assert_int_equal(stacks->handlers[stack - 1], 0);
 	return id;
@@ -117,10 +138,12 @@ static void no_node_twice(const struct stacks *stacks)
 {
 	for (uint64_t a = 0; a < stacks->node_count; a++)
 		for (uint64_t b = 0; b < a; b++)
-			assert_false(stacks->parents[a] == stacks->parents[b] && stacks->functions[a] == stacks->functions[b] && stacks->lines[a] == stacks->lines[b]);
+			assert_false(stacks->parents[a] == stacks->parents[b] &&
+				     stacks->functions[a] == stacks->functions[b] &&
+				     stacks->lines[a] == stacks->lines[b]);
 }
 
-/* ── lanes against the report ────────────────────────────────────────────────────────────────────────────────────── */
+/* ── lanes against the report ────────────────────────────────────────────── */
 
 static struct totals {
 	uint64_t states, stacks, tasks, clocks, holds, turns, sampled_ns, gc_ns, syscalls, handoffs;
@@ -133,11 +156,13 @@ static bool has_call(unsigned char byte)
 	return state == TS_BLOCKED || state == TS_HELD_BLOCKED || state == TS_IDLE;
 }
 
-static void check_states(const struct page *page, const struct spanned *s, const json_t *entry, const struct thread_report *report)
+static void check_states(const struct page *page, const struct spanned *s, const json_t *entry,
+			 const struct thread_report *report)
 {
 	struct blob blob = lane_of(page, entry, "states");
 	struct state_sums sums = {0};
-	uint64_t count = varint(&blob), at = count ? varint(&blob) : 0, sampled = 0, gc = 0, throttled = 0, calls = 0;
+	uint64_t count = varint(&blob), at = count ? varint(&blob) : 0, sampled = 0, gc = 0,
+		 throttled = 0, calls = 0;
 	unsigned char *byte = bytes(&blob, count);
 	uint64_t *length = varints(&blob, count);
 
@@ -157,7 +182,8 @@ static void check_states(const struct page *page, const struct spanned *s, const
 	assert_int_equal(gc, fed.gc_ns[report->thread->index]);
 	assert_int_equal(throttled, fed.throttled_ns[report->thread->index]);
 	assert_int_equal(calls, fed.sysno_ns[report->thread->index]);
-	assert_true(!count || at == s->report->window.end - s->report->window.start || (report->thread->gone && at < s->report->window.end - s->report->window.start));
+	assert_true(!count || at == s->report->window.end - s->report->window.start ||
+		    (report->thread->gone && at < s->report->window.end - s->report->window.start));
 	totals.states += count;
 	totals.sampled_ns += sampled;
 	totals.gc_ns += gc;
@@ -166,7 +192,9 @@ static void check_states(const struct page *page, const struct spanned *s, const
 	free(length);
 }
 
-static void check_stacks(const struct page *page, const struct stacks *stacks, const struct spanned *s, const json_t *entry, const struct thread_report *report)
+static void check_stacks(const struct page *page, const struct stacks *stacks,
+			 const struct spanned *s, const json_t *entry,
+			 const struct thread_report *report)
 {
 	struct blob blob = lane_of(page, entry, "stacks");
 	uint64_t count = varint(&blob), ns[STACKS] = {0}, tasks[STACKS] = {0}, total = 0;
@@ -179,11 +207,13 @@ static void check_stacks(const struct page *page, const struct stacks *stacks, c
 	task = varints(&blob, count);
 	all_read(&blob);
 	for (uint64_t i = 0; i < count; i++) {
-		const char *text = json_string_value(json_array_get(json_object_get(page->head, "texts"), task[i]));
+		const char *text = json_string_value(
+			json_array_get(json_object_get(page->head, "texts"), task[i]));
 		uint32_t id = 0;
 
 		assert_non_null(text);
-		assert_int_equal(task[i] ? sscanf(text, "function_%u", &id) : (int)strlen(text), task[i] ? 1 : 0);
+		assert_int_equal(task[i] ? sscanf(text, "function_%u", &id) : (int)strlen(text),
+				 task[i] ? 1 : 0);
 		tasks[id] += length[i];
 		ns[stack_id(page, stacks, s, stack[i])] += length[i];
 		total += length[i];
@@ -199,7 +229,8 @@ static void check_stacks(const struct page *page, const struct stacks *stacks, c
 	free(task);
 }
 
-static void check_clock(const struct page *page, const struct stacks *stacks, const struct spanned *s, const json_t *entry, const struct thread *thread)
+static void check_clock(const struct page *page, const struct stacks *stacks,
+			const struct spanned *s, const json_t *entry, const struct thread *thread)
 {
 	struct blob blob = lane_of(page, entry, "clock");
 	uint64_t count = varint(&blob), at = s->report->window.start, i = 0;
@@ -229,11 +260,13 @@ static uint32_t index_of_thread(const struct process_report *process, const stru
 	return i;
 }
 
-static void check_holds(const struct page *page, const struct process_report *process, const json_t *entry, const struct gil_report *report, uint64_t *holds)
+static void check_holds(const struct page *page, const struct process_report *process,
+			const json_t *entry, const struct gil_report *report, uint64_t *holds)
 {
 	struct blob blob = lane_of(page, entry, "holds");
 	uint64_t count = varint(&blob), held = 0, handoffs = 0, forced = 0, whole = 0, end = 0;
-	uint64_t *gap = varints(&blob, count), *length = varints(&blob, count), *thread = varints(&blob, count);
+	uint64_t *gap = varints(&blob, count), *length = varints(&blob, count),
+		 *thread = varints(&blob, count);
 	unsigned char *flags = bytes(&blob, count);
 
 	all_read(&blob);
@@ -259,7 +292,8 @@ static void check_holds(const struct page *page, const struct process_report *pr
 	free(flags);
 }
 
-static void check_turns(const struct page *page, const json_t *entry, const struct loop_report *report, uint64_t origin)
+static void check_turns(const struct page *page, const json_t *entry,
+			const struct loop_report *report, uint64_t origin)
 {
 	struct blob blob = lane_of(page, entry, "turns");
 	uint64_t count = varint(&blob), at = origin, longest = 0, whole = 0, stalls = 0;
@@ -272,8 +306,10 @@ static void check_turns(const struct page *page, const json_t *entry, const stru
 		longest = length[i] > longest ? length[i] : longest;
 		whole += (flags[i] & (PAGE_TURN_WHOLE | PAGE_TURN_ONGOING)) == PAGE_TURN_WHOLE;
 		if (stalls < report->stall_count && report->stalls[stalls].start == at) {
-			assert_int_equal(length[i], report->stalls[stalls].end - report->stalls[stalls].start);
-			assert_int_equal(report->stalls[stalls].ongoing, (flags[i] & PAGE_TURN_ONGOING) != 0);
+			assert_int_equal(length[i],
+					 report->stalls[stalls].end - report->stalls[stalls].start);
+			assert_int_equal(report->stalls[stalls].ongoing,
+					 (flags[i] & PAGE_TURN_ONGOING) != 0);
 			stalls++;
 		}
 		at += length[i];
@@ -290,13 +326,17 @@ static void check_turns(const struct page *page, const json_t *entry, const stru
 static void check_page(const struct page *page, const struct spanned *s)
 {
 	const struct process_report *process = &s->report->processes[0];
-	const json_t *threads = json_object_get(page->head, "threads"), *gils = json_object_get(page->head, "gils"), *loops = json_object_get(page->head, "loops");
+	const json_t *threads = json_object_get(page->head, "threads"),
+		     *gils = json_object_get(page->head, "gils"),
+		     *loops = json_object_get(page->head, "loops");
 	struct stacks stacks = stacks_of(page);
 	uint64_t holds[THREADS] = {0};
 
 	no_node_twice(&stacks);
-	assert_int_equal(strtoull(string(page->head, "origin_ns"), NULL, 10), s->report->window.start);
-	assert_int_equal(number(page->head, "end_ns"), s->report->window.end - s->report->window.start);
+	assert_int_equal(strtoull(string(page->head, "origin_ns"), NULL, 10),
+			 s->report->window.start);
+	assert_int_equal(number(page->head, "end_ns"),
+			 s->report->window.end - s->report->window.start);
 	assert_int_equal(json_array_size(threads), process->thread_count);
 	assert_int_equal(json_array_size(gils), process->gil_count);
 	assert_int_equal(json_array_size(loops), process->loop_count);
@@ -304,7 +344,8 @@ static void check_page(const struct page *page, const struct spanned *s)
 		const json_t *entry = json_array_get(threads, i);
 
 		assert_int_equal(number(entry, "tid"), process->threads[i].thread->tid);
-		assert_int_equal(json_is_true(json_object_get(entry, "gone")), process->threads[i].thread->gone);
+		assert_int_equal(json_is_true(json_object_get(entry, "gone")),
+				 process->threads[i].thread->gone);
 		check_states(page, s, entry, &process->threads[i]);
 		check_stacks(page, &stacks, s, entry, &process->threads[i]);
 		check_clock(page, &stacks, s, entry, process->threads[i].thread);
@@ -314,8 +355,10 @@ static void check_page(const struct page *page, const struct spanned *s)
 	for (uint32_t i = 0; i < process->thread_count; i++)
 		assert_int_equal(holds[i], process->threads[i].holds);
 	for (uint32_t i = 0; i < process->loop_count; i++) {
-		assert_int_equal(number(json_array_get(loops, i), "thread"), index_of_thread(process, process->loops[i].loop->thread));
-		check_turns(page, json_array_get(loops, i), &process->loops[i], s->report->window.start);
+		assert_int_equal(number(json_array_get(loops, i), "thread"),
+				 index_of_thread(process, process->loops[i].loop->thread));
+		check_turns(page, json_array_get(loops, i), &process->loops[i],
+			    s->report->window.start);
 	}
 	stacks_done(&stacks);
 }
@@ -324,7 +367,9 @@ static void run_seeds(bool partial, uint32_t losses)
 {
 	static struct sim sim;
 	const char *one = getenv("PAGE_SEED"), *many = getenv("PAGE_SEEDS");
-	uint64_t first = one ? strtoull(one, NULL, 0) : 1, seeds = one ? 1 : many ? strtoull(many, NULL, 0) : 20;
+	uint64_t first = one ? strtoull(one, NULL, 0) : 1, seeds = one	  ? 1
+								   : many ? strtoull(many, NULL, 0)
+									  : 20;
 
 	memset(&totals, 0, sizeof(totals));
 	for (uint64_t seed = first; seed < first + seeds; seed++) {
@@ -343,8 +388,10 @@ static void run_seeds(bool partial, uint32_t losses)
 	}
 	if (one)
 		return;
-	assert_true(totals.states > seeds && totals.stacks > seeds && totals.tasks > seeds && totals.clocks > seeds && totals.holds > seeds);
-	assert_true(totals.turns > seeds && totals.gc_ns > seeds && totals.syscalls > seeds && totals.handoffs > seeds);
+	assert_true(totals.states > seeds && totals.stacks > seeds && totals.tasks > seeds &&
+		    totals.clocks > seeds && totals.holds > seeds);
+	assert_true(totals.turns > seeds && totals.gc_ns > seeds && totals.syscalls > seeds &&
+		    totals.handoffs > seeds);
 	assert_int_equal(totals.sampled_ns > 0, partial);
 }
 

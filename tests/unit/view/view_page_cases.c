@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Timeline pages of little: hostile names, nothing at all, spans that nobody would send, a full disk. */
+/* Timeline pages of little: hostile names, nothing at all, spans that nobody would send, a full
+ * disk. */
 #include "tests/sim/spanned.h"
 
 #include <errno.h>
@@ -7,10 +8,15 @@
 
 #include "page_reader.h"
 
-#define EVIL "</script><script>alert(1)</script><!-- data --><img src=x onerror=\"alert('1')\">\xff\xe2\x80\xae\n"
-#define FEED(type_, name, ts_, tid_, flags_, ...)                                                                                                    \
-	assert_int_equal(world_feed(s.world, &(union event){.name = {.hdr = {.ts = (ts_), .tid = (tid_), .type = EV_##type_, .flags = (flags_)},     \
-								    ##__VA_ARGS__}}),                                                                \
+#define EVIL                                                                                       \
+	"</script><script>alert(1)</script><!-- data --><img src=x "                               \
+	"onerror=\"alert('1')\">\xff\xe2\x80\xae\n"
+#define FEED(type_, name, ts_, tid_, flags_, ...)                                                  \
+	assert_int_equal(world_feed(s.world, &(union event){.name = {.hdr = {.ts = (ts_),          \
+									     .tid = (tid_),        \
+									     .type = EV_##type_,   \
+									     .flags = (flags_)},   \
+								     ##__VA_ARGS__}}),             \
 			 0)
 
 /* The page without what is in its blobs, and without their ids. To be freed. */
@@ -28,7 +34,8 @@ static char *outside_of_blobs(const struct page *page)
 static void define_evil(struct dictionary *names)
 {
 	struct stack_frame frames[] = {{1, 7}, {0, 0}};
-	struct definition function = {.kind = DEFINE_FUNCTION, .id = 1, .function = {EVIL, EVIL, UINT32_MAX}};
+	struct definition function = {
+		.kind = DEFINE_FUNCTION, .id = 1, .function = {EVIL, EVIL, UINT32_MAX}};
 	struct definition stack = {.kind = DEFINE_STACK, .id = 1, .stack = {frames, 2, true}};
 	struct definition text = {.kind = DEFINE_TEXT, .id = 1, .text = EVIL};
 
@@ -44,7 +51,8 @@ static void draw_little(struct page *page, bool process, bool one, uint64_t begi
 	FILE *file = open_memstream(&page->text, &page->length);
 	struct stream_head head = spanned_head;
 	struct drawing *drawing;
-	struct process_info info = {.pid = 1, .cmdline = EVIL, .python = "</script><b>", .gil_enabled = true};
+	struct process_info info = {
+		.pid = 1, .cmdline = EVIL, .python = "</script><b>", .gil_enabled = true};
 	struct stream_sink to;
 
 	define_evil(s.names);
@@ -96,13 +104,17 @@ static void names_are_data(void **state)
 	function = json_array_get(json_object_get(page.head, "functions"), 1);
 	shown = json_string_value(json_array_get(function, 0));
 	/* it cannot be said in JSON, so it is escaped */
-	assert_string_equal(shown, "</script><script>alert(1)</script><!-- data --><img src=x onerror=\"alert('1')\">\\xff\\xe2\\x80\\xae\\x0a");
+	assert_string_equal(shown, "</script><script>alert(1)</script><!-- data --><img src=x "
+				   "onerror=\"alert('1')\">\\xff\\xe2\\x80\\xae\\x0a");
 	assert_string_equal(json_string_value(json_array_get(function, 1)), shown);
 	assert_int_equal(json_integer_value(json_array_get(function, 2)), UINT32_MAX);
 	assert_string_equal(string(thread, "comm"), "</script><b>");
 	assert_string_equal(string(thread, "python_name"), shown);
-	assert_string_equal(json_string_value(json_array_get(json_object_get(page.head, "texts"), 1)), shown);
-	assert_string_equal(string(json_array_get(json_object_get(page.head, "processes"), 0), "cmdline"), shown);
+	assert_string_equal(
+		json_string_value(json_array_get(json_object_get(page.head, "texts"), 1)), shown);
+	assert_string_equal(
+		string(json_array_get(json_object_get(page.head, "processes"), 0), "cmdline"),
+		shown);
 	free(outside);
 	free(outside_empty);
 	page_done(&page);
@@ -131,7 +143,8 @@ static void nothing_is_a_page_too(void **state)
 	}
 }
 
-/* The window's begin is what times are counted from, 0 included, and the time of day goes with it. */
+/* The window's begin is what times are counted from, 0 included, and the time of day goes with it.
+ */
 static void times_are_those_of_the_window(void **state)
 {
 	static const uint64_t begins[] = {0, 1000, UINT64_C(1) << 62};
@@ -149,7 +162,8 @@ static void times_are_those_of_the_window(void **state)
 		assert_int_equal(number(json_object_get(page.report, "window"), "start_ns"), 0);
 		assert_int_equal(number(json_object_get(page.report, "window"), "end_ns"), 100);
 		if (begins[i])
-			assert_int_equal(strtoull(string(page.report, "origin_ns"), NULL, 10), begins[i]);
+			assert_int_equal(strtoull(string(page.report, "origin_ns"), NULL, 10),
+					 begins[i]);
 		blob = lane_of(&page, thread, "states");
 		assert_true(varint(&blob) > 0);
 		assert_int_equal(varint(&blob), 0);
@@ -163,10 +177,19 @@ static void times_are_those_of_the_window(void **state)
 	}
 }
 
-static void told(const struct span_sink *sink, struct thread *thread, uint64_t start, int32_t sysno, uint16_t cpu)
+static void told(const struct span_sink *sink, struct thread *thread, uint64_t start, int32_t sysno,
+		 uint16_t cpu)
 {
-	sink->state(sink->ctx, &(struct interval){.thread = thread, .state = TS_BLOCKED, .start = start, .end = start + 10, .sysno = sysno, .cpu = cpu});
-	sink->stack(sink->ctx, &(struct stack_span){.thread = thread, .start = start, .end = start + 10, .sampled = cpu != CPU_NONE});
+	sink->state(sink->ctx, &(struct interval){.thread = thread,
+						  .state = TS_BLOCKED,
+						  .start = start,
+						  .end = start + 10,
+						  .sysno = sysno,
+						  .cpu = cpu});
+	sink->stack(sink->ctx, &(struct stack_span){.thread = thread,
+						    .start = start,
+						    .end = start + 10,
+						    .sampled = cpu != CPU_NONE});
 }
 
 /* What a lane does not tell makes no difference in it; the system call does. */
@@ -175,8 +198,12 @@ static void entries_differ_in_what_they_tell(void **state)
 	struct process process = {.info = {.pid = 1}};
 	struct thread thread = {.process = &process, .tid = 1, .index = 3};
 	struct thread_report threads[] = {{.thread = &thread}};
-	struct process_report processes[] = {{.process = &process, .threads = threads, .thread_count = 1}};
-	struct report report = {.names = dictionary_new(), .window = {.start = 10, .end = 60}, .processes = processes, .process_count = 1};
+	struct process_report processes[] = {
+		{.process = &process, .threads = threads, .thread_count = 1}};
+	struct report report = {.names = dictionary_new(),
+				.window = {.start = 10, .end = 60},
+				.processes = processes,
+				.process_count = 1};
 	struct page page;
 	FILE *file = open_memstream(&page.text, &page.length);
 	struct drawing *drawing = drawing_page.begin(file, &spanned_head, report.names, NULL);
@@ -193,7 +220,10 @@ static void entries_differ_in_what_they_tell(void **state)
 	fclose(file);
 	page_open(&page);
 	blob = lane_of(&page, json_array_get(json_object_get(page.head, "threads"), 0), "states");
-	for (const uint64_t *at = (const uint64_t[]){4, 0, TS_BLOCKED, TS_BLOCKED, TS_BLOCKED, TS_BLOCKED, 20, 10, 10, 10, 13, 14, 5, UINT64_C(0x80000005), 0}, *end = at + 14;
+	for (const uint64_t *
+		     at = (const uint64_t[]){4, 0, TS_BLOCKED, TS_BLOCKED, TS_BLOCKED, TS_BLOCKED,
+					     20, 10, 10, 10, 13, 14, 5, UINT64_C(0x80000005), 0},
+		    *end = at + 14;
 	     at < end; at++)
 		assert_int_equal(varint(&blob), *at);
 	all_read(&blob);
@@ -221,7 +251,10 @@ static void spans_out_of_order_are_refused(void **state)
 		for (uint64_t start = 20; kind == 0 && start < 100; start += 30)
 			told(&sink, &thread, start, 7, 1); /* a gap */
 		for (uint64_t start = 100; kind == 1 && start > 0; start -= 50)
-			sink.hold(sink.ctx, &(struct hold){.gil = (struct gil *)&gil, .thread = &thread, .start = start, .end = start + 10});
+			sink.hold(sink.ctx, &(struct hold){.gil = (struct gil *)&gil,
+							   .thread = &thread,
+							   .start = start,
+							   .end = start + 10});
 		for (uint64_t start = 100; kind == 2 && start > 0; start -= 50)
 			sink.clock(sink.ctx, &(struct sample){.thread = &thread, .ts = start});
 		assert_int_equal(drawing_page.finish(drawing, &report), -EBADMSG);

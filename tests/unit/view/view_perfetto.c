@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* What the golden scripts do not have: long and many names, losses that overlap, threads and loops that turn out to be something else. */
+/* What the golden scripts do not have: long and many names, losses that overlap, threads and loops
+ * that turn out to be something else. */
 #include "view_made.h"
 
 #include "view/export/perfetto.h"
@@ -56,10 +57,16 @@ static Perfetto__Trace *finished(void)
 
 static void state_of(struct thread *thread, uint64_t start, uint64_t end)
 {
-	spans.state(spans.ctx, &(struct interval){.thread = thread, .state = TS_NATIVE, .start = start * MS, .end = end * MS, .cpu = CPU_NONE, .sysno = SYSNO_NONE});
+	spans.state(spans.ctx, &(struct interval){.thread = thread,
+						  .state = TS_NATIVE,
+						  .start = start * MS,
+						  .end = end * MS,
+						  .cpu = CPU_NONE,
+						  .sysno = SYSNO_NONE});
 }
 
-/* The names that descriptions of threads with this number had, from the first to the last, with commas. */
+/* The names that descriptions of threads with this number had, from the first to the last, with
+ * commas. */
 static void assert_names(const Perfetto__Trace *trace, int64_t tid, const char *expected)
 {
 	char names[256] = "";
@@ -86,10 +93,12 @@ static void names_that_do_not_change_are_told_once(void **state)
 	perfetto__trace__free_unpacked(trace, NULL);
 }
 
-/* Perfetto gives a name to whoever had the number last, so the last to be told must be the last to have it. */
+/* Perfetto gives a name to whoever had the number last, so the last to be told must be the last to
+ * have it. */
 static void the_last_name_of_the_last_thread_with_a_number_is_told_last(void **state)
 {
-	struct thread next = {.process = &made.process, .tid = 101, .index = 2, .comm = "next", .cpu = CPU_NONE};
+	struct thread next = {
+		.process = &made.process, .tid = 101, .index = 2, .comm = "next", .cpu = CPU_NONE};
 	Perfetto__Trace *trace;
 
 	made.worker.python_name = 0;
@@ -124,7 +133,10 @@ static void what_proved_to_be_no_loop_is_called_so(void **state)
 {
 	Perfetto__Trace *trace;
 
-	spans.turn(spans.ctx, &(struct turn){.loop = &made.loop, .start = 1000 * MS, .end = 1010 * MS, .whole = true});
+	spans.turn(spans.ctx, &(struct turn){.loop = &made.loop,
+					     .start = 1000 * MS,
+					     .end = 1010 * MS,
+					     .whole = true});
 	made.process_report.loop_count = 0;
 	trace = finished();
 	assert_track(trace, "turns of what proved to be no event loop", 2);
@@ -135,17 +147,23 @@ static void a_loop_keeps_its_name(void **state)
 {
 	Perfetto__Trace *trace;
 
-	spans.turn(spans.ctx, &(struct turn){.loop = &made.loop, .start = 1000 * MS, .end = 1010 * MS, .whole = true});
+	spans.turn(spans.ctx, &(struct turn){.loop = &made.loop,
+					     .start = 1000 * MS,
+					     .end = 1010 * MS,
+					     .whole = true});
 	trace = finished();
 	assert_track(trace, "turns of the event loop", 1);
 	perfetto__trace__free_unpacked(trace, NULL);
 }
 
-/* ── losses ──────────────────────────────────────────────────────────────────────────────────────────────────────── */
+/* ── losses ──────────────────────────────────────────────────────────────── */
 
 static void losses_that_overlap_are_one_and_none_reaches_beyond_the_window(void **state)
 {
-	static const struct loss losses[] = {{1010 * MS, 1050 * MS, 3}, {1020 * MS, 1030 * MS, 4}, {1050 * MS, 1060 * MS, 5}, {1200 * MS, 1400 * MS, 7}};
+	static const struct loss losses[] = {{1010 * MS, 1050 * MS, 3},
+					     {1020 * MS, 1030 * MS, 4},
+					     {1050 * MS, 1060 * MS, 5},
+					     {1200 * MS, 1400 * MS, 7}};
 	static const uint64_t expected[][3] = {{1010, 1060, 12}, {1200, 1300, 7}};
 	Perfetto__Trace *trace;
 	unsigned found = 0;
@@ -162,26 +180,29 @@ static void losses_that_overlap_are_one_and_none_reaches_beyond_the_window(void 
 		assert_int_equal(trace->packet[i]->timestamp, expected[found][0] * MS);
 		assert_int_equal(event->debug_annotations[0]->int_value, expected[found][2]);
 		assert_int_equal(trace->packet[i + 1]->timestamp, expected[found++][1] * MS);
-		assert_int_equal(trace->packet[i + 1]->track_event->type, PERFETTO__TRACK_EVENT__TYPE__TYPE_SLICE_END);
+		assert_int_equal(trace->packet[i + 1]->track_event->type,
+				 PERFETTO__TRACK_EVENT__TYPE__TYPE_SLICE_END);
 	}
 	assert_int_equal(found, 2);
 	perfetto__trace__free_unpacked(trace, NULL);
 }
 
-/* ── frames ──────────────────────────────────────────────────────────────────────────────────────────────────────── */
+/* ── frames ──────────────────────────────────────────────────────────────── */
 
 static void the_deepest_stack_has_all_its_frames_and_says_that_it_was_cut(void **state)
 {
 	size_t begun = 0, ended = 0, cut = 0;
 	Perfetto__Trace *trace;
 
-	spans.stack(spans.ctx, &(struct stack_span){&made.worker, 1000 * MS, 1010 * MS, DEEP, 0, false});
+	spans.stack(spans.ctx,
+		    &(struct stack_span){&made.worker, 1000 * MS, 1010 * MS, DEEP, 0, false});
 	made.process_report.loop_count = 0;
 	trace = finished();
 	for (size_t i = 0; i < trace->n_packet; i++) {
 		const Perfetto__TracePacket *packet = trace->packet[i];
 
-		if (!packet->track_event || packet->timestamp > 1010 * MS || packet->track_event->name)
+		if (!packet->track_event || packet->timestamp > 1010 * MS ||
+		    packet->track_event->name)
 			continue;
 		begun += packet->track_event->type == PERFETTO__TRACK_EVENT__TYPE__TYPE_SLICE_BEGIN;
 		ended += packet->track_event->type == PERFETTO__TRACK_EVENT__TYPE__TYPE_SLICE_END;
@@ -198,15 +219,19 @@ static size_t frames_at(const Perfetto__Trace *trace, uint64_t ms, Perfetto__Tra
 	size_t count = 0;
 
 	for (size_t i = 0; i < trace->n_packet; i++)
-		count += trace->packet[i]->track_event && trace->packet[i]->timestamp == ms * MS && trace->packet[i]->track_event->type == type;
+		count += trace->packet[i]->track_event && trace->packet[i]->timestamp == ms * MS &&
+			 trace->packet[i]->track_event->type == type;
 	return count;
 }
 
-/* The same but for the line of the innermost frame; then the same in a task; then what has nothing in common. */
+/* The same but for the line of the innermost frame; then the same in a task; then what has nothing
+ * in common. */
 static void what_two_stacks_have_in_common_goes_on(void **state)
 {
-	static const size_t expected[][2] = {{2, 0}, {1, 1}, {2, 2}, {2, 2}, {0, 2}}; /* begun, ended at 10, 20, … */
-	uint32_t later = made_stack(&made, (struct stack_frame[]){{2, 33}, {1, 12}}, 2, false), task = made_text(&made, "Task-8");
+	/* begun, ended at 10, 20, … */
+	static const size_t expected[][2] = {{2, 0}, {1, 1}, {2, 2}, {2, 2}, {0, 2}};
+	uint32_t later = made_stack(&made, (struct stack_frame[]){{2, 33}, {1, 12}}, 2, false),
+		 task = made_text(&made, "Task-8");
 	const struct stack_span stacks[] = {{&made.worker, 10 * MS, 20 * MS, 1, 0, false},
 					    {&made.worker, 20 * MS, 30 * MS, later, 0, true},
 					    {&made.worker, 30 * MS, 40 * MS, later, task, true},
@@ -217,13 +242,17 @@ static void what_two_stacks_have_in_common_goes_on(void **state)
 		spans.stack(spans.ctx, &stacks[i]);
 	trace = finished();
 	for (size_t i = 0; i < sizeof(expected) / sizeof(expected[0]); i++) {
-		assert_int_equal(frames_at(trace, 10 * (i + 1), PERFETTO__TRACK_EVENT__TYPE__TYPE_SLICE_BEGIN), expected[i][0]);
-		assert_int_equal(frames_at(trace, 10 * (i + 1), PERFETTO__TRACK_EVENT__TYPE__TYPE_SLICE_END), expected[i][1]);
+		assert_int_equal(frames_at(trace, 10 * (i + 1),
+					   PERFETTO__TRACK_EVENT__TYPE__TYPE_SLICE_BEGIN),
+				 expected[i][0]);
+		assert_int_equal(
+			frames_at(trace, 10 * (i + 1), PERFETTO__TRACK_EVENT__TYPE__TYPE_SLICE_END),
+			expected[i][1]);
 	}
 	perfetto__trace__free_unpacked(trace, NULL);
 }
 
-/* ── much ────────────────────────────────────────────────────────────────────────────────────────────────────────── */
+/* ── much ────────────────────────────────────────────────────────────────── */
 
 /* Every byte of it takes four when it is shown. */
 static const char *long_name(void)
@@ -234,7 +263,8 @@ static const char *long_name(void)
 	return name;
 }
 
-static const Perfetto__DebugAnnotation *annotation_of(const Perfetto__TrackEvent *event, const char *name)
+static const Perfetto__DebugAnnotation *annotation_of(const Perfetto__TrackEvent *event,
+						      const char *name)
 {
 	for (size_t i = 0; i < event->n_debug_annotations; i++)
 		if (!strcmp(event->debug_annotations[i]->name, name))
@@ -259,7 +289,9 @@ static void a_stall_may_be_larger_than_the_buffer(void **state)
 			stack = annotation_of(trace->packet[i]->track_event, "stack");
 	assert_non_null(stack);
 	assert_int_equal(stack->n_array_values, DEFINE_FRAMES_MAX);
-	assert_int_equal(strlen(stack->array_values[DEFINE_FRAMES_MAX - 1]->dict_entries[0]->string_value), 4 * (DEFINE_TEXT_MAX - 1));
+	assert_int_equal(
+		strlen(stack->array_values[DEFINE_FRAMES_MAX - 1]->dict_entries[0]->string_value),
+		4 * (DEFINE_TEXT_MAX - 1));
 	perfetto__trace__free_unpacked(trace, NULL);
 }
 
@@ -291,14 +323,17 @@ static void every_text_is_there_also_beyond_those_that_are_interned(void **state
 
 			assert_true(iid <= TEXTS && !interned[iid]);
 			interned[iid] = true;
-			assert_int_equal(atoi(data->debug_annotation_string_values[0]->name) + 1, (int)iid);
+			assert_int_equal(atoi(data->debug_annotation_string_values[0]->name) + 1,
+					 (int)iid);
 		}
 		if (!event)
 			continue;
 		in_full += event->debug_annotations[0]->string_value != NULL;
-		assert_true(event->debug_annotations[0]->string_value || interned[event->debug_annotations[0]->string_value_iid]);
-		seen[event->debug_annotations[0]->string_value ? (uint64_t)atoi(event->debug_annotations[0]->string_value)
-							       : event->debug_annotations[0]->string_value_iid - 1] = true;
+		assert_true(event->debug_annotations[0]->string_value ||
+			    interned[event->debug_annotations[0]->string_value_iid]);
+		seen[event->debug_annotations[0]->string_value
+			     ? (uint64_t)atoi(event->debug_annotations[0]->string_value)
+			     : event->debug_annotations[0]->string_value_iid - 1] = true;
 	}
 	for (int i = 0; i < TEXTS; i++)
 		assert_true(seen[i]);
@@ -317,7 +352,10 @@ static void every_place_is_there_also_beyond_those_that_are_interned(void **stat
 	for (uint32_t line = 1; line <= PLACES; line++) {
 		const struct stack_frame frame = {1, line};
 
-		perfetto_instant(perfetto, &(struct perfetto_event){.track = 1, .ts = line, .name = NAME_TURN, .frame = &frame});
+		perfetto_instant(perfetto, &(struct perfetto_event){.track = 1,
+								    .ts = line,
+								    .name = NAME_TURN,
+								    .frame = &frame});
 	}
 	assert_int_equal(perfetto_finish(perfetto), 0);
 	perfetto_free(perfetto);
@@ -326,9 +364,12 @@ static void every_place_is_there_also_beyond_those_that_are_interned(void **stat
 		const Perfetto__InternedData *data = trace->packet[i]->interned_data;
 		const Perfetto__TrackEvent *event = trace->packet[i]->track_event;
 
-		interned += data && data->n_source_locations && data->source_locations[0]->line_number == data->source_locations[0]->iid;
+		interned += data && data->n_source_locations &&
+			    data->source_locations[0]->line_number ==
+				    data->source_locations[0]->iid;
 		if (event && event->source_location)
-			in_full += event->source_location->line_number == trace->packet[i]->timestamp;
+			in_full += event->source_location->line_number ==
+				   trace->packet[i]->timestamp;
 		else if (event)
 			referred += event->source_location_iid == trace->packet[i]->timestamp;
 	}
@@ -341,16 +382,28 @@ static void every_place_is_there_also_beyond_those_that_are_interned(void **stat
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup_teardown(names_that_do_not_change_are_told_once, setup, teardown),
-		cmocka_unit_test_setup_teardown(the_last_name_of_the_last_thread_with_a_number_is_told_last, setup, teardown),
-		cmocka_unit_test_setup_teardown(what_proved_to_be_no_loop_is_called_so, setup, teardown),
+		cmocka_unit_test_setup_teardown(names_that_do_not_change_are_told_once, setup,
+						teardown),
+		cmocka_unit_test_setup_teardown(
+			the_last_name_of_the_last_thread_with_a_number_is_told_last, setup,
+			teardown),
+		cmocka_unit_test_setup_teardown(what_proved_to_be_no_loop_is_called_so, setup,
+						teardown),
 		cmocka_unit_test_setup_teardown(a_loop_keeps_its_name, setup, teardown),
-		cmocka_unit_test_setup_teardown(losses_that_overlap_are_one_and_none_reaches_beyond_the_window, setup, teardown),
-		cmocka_unit_test_setup_teardown(the_deepest_stack_has_all_its_frames_and_says_that_it_was_cut, setup, teardown),
-		cmocka_unit_test_setup_teardown(what_two_stacks_have_in_common_goes_on, setup, teardown),
-		cmocka_unit_test_setup_teardown(a_stall_may_be_larger_than_the_buffer, setup, teardown),
-		cmocka_unit_test_setup_teardown(every_text_is_there_also_beyond_those_that_are_interned, setup, teardown),
-		cmocka_unit_test_setup_teardown(every_place_is_there_also_beyond_those_that_are_interned, setup, teardown),
+		cmocka_unit_test_setup_teardown(
+			losses_that_overlap_are_one_and_none_reaches_beyond_the_window, setup,
+			teardown),
+		cmocka_unit_test_setup_teardown(
+			the_deepest_stack_has_all_its_frames_and_says_that_it_was_cut, setup,
+			teardown),
+		cmocka_unit_test_setup_teardown(what_two_stacks_have_in_common_goes_on, setup,
+						teardown),
+		cmocka_unit_test_setup_teardown(a_stall_may_be_larger_than_the_buffer, setup,
+						teardown),
+		cmocka_unit_test_setup_teardown(
+			every_text_is_there_also_beyond_those_that_are_interned, setup, teardown),
+		cmocka_unit_test_setup_teardown(
+			every_place_is_there_also_beyond_those_that_are_interned, setup, teardown),
 	};
 
 	return cmocka_run_group_tests_name("view_perfetto", tests, NULL, NULL);

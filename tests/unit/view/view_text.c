@@ -29,7 +29,8 @@ static const char *show(struct view_options options)
 	return shown;
 }
 
-/* With line ends and runs of blanks made one blank, so that it does not matter where a paragraph was wrapped. */
+/* With line ends and runs of blanks made one blank, so that it does not matter where a paragraph
+ * was wrapped. */
 static bool says(const char *text, const char *words)
 {
 	char *flat = strdup(text), *to = flat;
@@ -66,7 +67,8 @@ static void the_first_screen_says_who_starves_the_loop(void **state)
 		"  work                                    ·  60.0 ms       1  62.0 ms  62.0 ms\n"
 		"    /usr/lib/python3/dist-packages/lib.py:10 · in a thread pool · made other\n"
 		"    threads wait 1.24 s\n"
-		"  a;b\\x0a\\x1b[2J\\x5c\\xff            1.00 ms        ·       ·        ·        ·\n"
+		"  a;b\\x0a\\x1b[2J\\x5c\\xff            1.00 ms        ·       ·        ·        "
+		"·\n"
 		"    …/python3/dist-packages/a;b\\x0a\\x1b[2J\\x5c\\xff.py:1\n"
 		"  and 10 more functions: ran on the loop for 10.0 µs together, made it wait\n"
 		"  20.0 µs\n";
@@ -80,14 +82,21 @@ static void the_first_screen_says_who_starves_the_loop(void **state)
 static void a_process_is_called_by_its_application(void **state)
 {
 	static const char *const cases[][2] = {
-		{"/usr/bin/python3 /usr/bin/uvicorn app:app", "uvicorn app:app · pid"}, {"python3 -m uvicorn app:app", "uvicorn app:app · pid"},
-		{"/opt/my app/python3.12 -X dev x.py", "my app/python3.12 -X dev x.py · pid"}, {"/usr/sbin/gunicorn", "gunicorn · pid"},
-		{"python3", "python3 · pid"}, {"python3 -m ", "python3 -m  · pid"}, {"", "? · pid"},
+		{"/usr/bin/python3 /usr/bin/uvicorn app:app", "uvicorn app:app · pid"},
+		{"python3 -m uvicorn app:app", "uvicorn app:app · pid"},
+		{"/opt/my app/python3.12 -X dev x.py", "my app/python3.12 -X dev x.py · pid"},
+		{"/usr/sbin/gunicorn", "gunicorn · pid"},
+		{"python3", "python3 · pid"},
+		{"python3 -m ", "python3 -m  · pid"},
+		{"", "? · pid"},
 	};
 
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
-		snprintf(made.process.info.cmdline, sizeof(made.process.info.cmdline), "%s", cases[i][0]);
-		assert_int_equal(strncmp(show((struct view_options){0}), cases[i][1], strlen(cases[i][1])), 0);
+		snprintf(made.process.info.cmdline, sizeof(made.process.info.cmdline), "%s",
+			 cases[i][0]);
+		assert_int_equal(
+			strncmp(show((struct view_options){0}), cases[i][1], strlen(cases[i][1])),
+			0);
 	}
 }
 
@@ -95,11 +104,16 @@ static void the_verdict_counts_only_what_is_blamed(void **state)
 {
 	made.blame[1].stalls = 0;
 	made.blame[1].stall_ns = 0;
-	assert_true(says(show((struct view_options){0}), "Two functions starve your event loop: they caused 2 of 3 stalls, 182 ms of 262 ms."));
+	assert_true(says(show((struct view_options){0}),
+			 "Two functions starve your event loop: they "
+			 "caused 2 of 3 stalls, 182 ms of 262 ms."));
 	made.blame[0].stalls = made.blame[2].stalls = 0;
-	assert_true(says(show((struct view_options){0}), "No function of the application is to blame for most of any stall. What each did:"));
+	assert_true(says(show((struct view_options){0}),
+			 "No function of the application is to blame "
+			 "for most of any stall. What each did:"));
 	made.loop_report.stall_count = 0;
-	assert_true(says(show((struct view_options){0}), "No function starved your event loop. What each cost it:"));
+	assert_true(says(show((struct view_options){0}),
+			 "No function starved your event loop. What each cost it:"));
 	made.report.blame_count = 0;
 	assert_false(says(show((struct view_options){0}), "FUNCTIONS"));
 }
@@ -108,13 +122,18 @@ static void a_stall_names_who_held_the_gil_and_where(void **state)
 {
 	const char *text = show((struct view_options){.columns = 100});
 
-	assert_true(says(text, "GIL held by work (…/dist-packages/lib.py:12), route, running in 'AnyIO worker thread' (python3, 101): python 60.0 ms; "
+	assert_true(says(text, "GIL held by work (…/dist-packages/lib.py:12), route, running in "
+			       "'AnyIO worker thread' (python3, 101): python 60.0 ms; "
 			       "innermost sum_up (…/dist-packages/lib.py:31)"));
-	assert_true(says(text, "in async_sleep_blocking (…/routes/app.py:71), route, of task 'Task-7'; innermost sum_up (…/dist-packages/lib.py:31)"));
-	assert_true(says(text, "12 callbacks, told apart to 5.03 ms: tick (…/routes/app.py:92) 8 times, 80.0 ms in all, longest 10.0 ms; "
-			       "async_sleep_blocking (…/routes/app.py:92) 4 times, 40.0 ms in all, longest 10.0 ms"));
+	assert_true(says(text, "in async_sleep_blocking (…/routes/app.py:71), route, of task "
+			       "'Task-7'; innermost sum_up (…/dist-packages/lib.py:31)"));
+	assert_true(says(text, "12 callbacks, told apart to 5.03 ms: tick (…/routes/app.py:92) 8 "
+			       "times, 80.0 ms in all, longest 10.0 ms; "
+			       "async_sleep_blocking (…/routes/app.py:92) 4 times, 40.0 ms in all, "
+			       "longest 10.0 ms"));
 	assert_true(says(text, "garbage collection 31.0 ms of it (by samples)"));
-	assert_true(says(text, "work (…/dist-packages/lib.py:12) in 'AnyIO worker thread' (python3, 101) ran Python"));
+	assert_true(says(text, "work (…/dist-packages/lib.py:12) in 'AnyIO worker thread' "
+			       "(python3, 101) ran Python"));
 	assert_false(says(text, "innermost frame first"));
 }
 
@@ -122,7 +141,8 @@ static void a_remedy_names_only_who_did_it(void **state)
 {
 	const char *text = show((struct view_options){0});
 
-	assert_true(says(text, "tick (…/routes/app.py:92) ran Python, or C code that keeps the GIL, for too long"));
+	assert_true(says(text, "tick (…/routes/app.py:92) ran Python, or C code that keeps the "
+			       "GIL, for too long"));
 	assert_true(says(text, "async_sleep_blocking (…/routes/app.py:71) makes a blocking call"));
 	made.stalls[2].part_count = 2;
 	made.stalls[1].part_count = 0;
@@ -135,8 +155,10 @@ static void all_shows_whole_stacks_and_every_function(void **state)
 {
 	const char *text = show((struct view_options){.columns = 100, .all = true});
 
-	assert_true(says(text, "stack of the GIL's holder, innermost frame first: sum_up (…/dist-packages/lib.py:31) work (…/dist-packages/lib.py:12)"));
-	assert_true(says(text, "stack, innermost frame first: a function that could not be read a;b\\x0a\\x1b[2J"));
+	assert_true(says(text, "stack of the GIL's holder, innermost frame first: sum_up "
+			       "(…/dist-packages/lib.py:31) work (…/dist-packages/lib.py:12)"));
+	assert_true(says(text, "stack, innermost frame first: a function that could not be read "
+			       "a;b\\x0a\\x1b[2J"));
 	assert_false(says(text, "more functions"));
 }
 
@@ -144,7 +166,8 @@ static void what_is_sampled_or_missing_is_said_only_when_it_is_so(void **state)
 {
 	const char *text = show((struct view_options){0});
 
-	assert_true(says(text, "is sampled at 199 Hz, so its time there is right to about 5.03 ms a time"));
+	assert_true(says(
+		text, "is sampled at 199 Hz, so its time there is right to about 5.03 ms a time"));
 	assert_false(says(text, "could not be read;"));
 	assert_false(says(text, "distinct stacks"));
 	assert_false(says(text, "by the way it waits"));
@@ -155,7 +178,8 @@ static void what_is_sampled_or_missing_is_said_only_when_it_is_so(void **state)
 	made.report.rate_hz = 0;
 	made.loop.by_behaviour = true;
 	text = show((struct view_options){0});
-	assert_true(says(text, "20 Python stacks of 2 000 could not be read; that time is counted to no function."));
+	assert_true(says(text, "20 Python stacks of 2 000 could not be read; that time is counted "
+			       "to no function."));
 	assert_true(says(text, "1 stack was taken of a thread that ran on meanwhile"));
 	assert_true(says(text, "There were more distinct stacks than the 100 000 that are kept"));
 	assert_true(says(text, "'uvicorn' (100): an event loop by the way it waits"));
@@ -166,14 +190,16 @@ static void what_is_sampled_or_missing_is_said_only_when_it_is_so(void **state)
 	assert_false(says(text, "sampling clock"));
 }
 
-/* Whatever the width: no line is longer, none ends in blanks, and nothing that harms a terminal comes through. */
+/* Whatever the width: no line is longer, none ends in blanks, and nothing that harms a terminal
+ * comes through. */
 static void lines_keep_their_width(void **state)
 {
 	for (unsigned columns = 60; columns <= 160; columns += 4) {
 		char *rest = NULL;
 
 		show((struct view_options){.columns = columns, .all = columns % 8 == 0});
-		for (char *line = strtok_r(shown, "\n", &rest); line; line = strtok_r(NULL, "\n", &rest)) {
+		for (char *line = strtok_r(shown, "\n", &rest); line;
+		     line = strtok_r(NULL, "\n", &rest)) {
 			assert_true(text_width(line) <= columns);
 			assert_true(line[strlen(line) - 1] != ' ');
 			for (const char *c = line; *c; c++)
@@ -189,8 +215,14 @@ static void a_path_is_shortened_from_the_left(void **state)
 		unsigned columns;
 		const char *text;
 	} cases[] = {
-		{"/srv/app.py", 11, "/srv/app.py"}, {"/srv/app.py", 10, "…/app.py"}, {"/srv/app.py", 5, "…p.py"},	 {"a/好好/b.py", 8, "…/b.py"},
-		{"ab/好好/b.py", 11, "…/好好/b.py"}, {"<string>", 8, "<string>"},	 {"/a/\x1b[2J.py", 12, "…/\\x1b[2J.py"}, {"/好好好.py", 6, "…好.py"},
+		{"/srv/app.py", 11, "/srv/app.py"},
+		{"/srv/app.py", 10, "…/app.py"},
+		{"/srv/app.py", 5, "…p.py"},
+		{"a/好好/b.py", 8, "…/b.py"},
+		{"ab/好好/b.py", 11, "…/好好/b.py"},
+		{"<string>", 8, "<string>"},
+		{"/a/\x1b[2J.py", 12, "…/\\x1b[2J.py"},
+		{"/好好好.py", 6, "…好.py"},
 	};
 
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
@@ -205,13 +237,19 @@ static void a_path_is_shortened_from_the_left(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup_teardown(the_first_screen_says_who_starves_the_loop, setup, teardown),
-		cmocka_unit_test_setup_teardown(a_process_is_called_by_its_application, setup, teardown),
-		cmocka_unit_test_setup_teardown(the_verdict_counts_only_what_is_blamed, setup, teardown),
-		cmocka_unit_test_setup_teardown(a_stall_names_who_held_the_gil_and_where, setup, teardown),
+		cmocka_unit_test_setup_teardown(the_first_screen_says_who_starves_the_loop, setup,
+						teardown),
+		cmocka_unit_test_setup_teardown(a_process_is_called_by_its_application, setup,
+						teardown),
+		cmocka_unit_test_setup_teardown(the_verdict_counts_only_what_is_blamed, setup,
+						teardown),
+		cmocka_unit_test_setup_teardown(a_stall_names_who_held_the_gil_and_where, setup,
+						teardown),
 		cmocka_unit_test_setup_teardown(a_remedy_names_only_who_did_it, setup, teardown),
-		cmocka_unit_test_setup_teardown(all_shows_whole_stacks_and_every_function, setup, teardown),
-		cmocka_unit_test_setup_teardown(what_is_sampled_or_missing_is_said_only_when_it_is_so, setup, teardown),
+		cmocka_unit_test_setup_teardown(all_shows_whole_stacks_and_every_function, setup,
+						teardown),
+		cmocka_unit_test_setup_teardown(
+			what_is_sampled_or_missing_is_said_only_when_it_is_so, setup, teardown),
 		cmocka_unit_test_setup_teardown(lines_keep_their_width, setup, teardown),
 		cmocka_unit_test(a_path_is_shortened_from_the_left),
 	};

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* The live view's screen, drawn into ncurses' own memory and read back. What a real terminal makes of it is tests/live/test_top.py. */
+/* The live view's screen, drawn into ncurses' own memory and read back. What a real terminal makes
+ * of it is tests/live/test_top.py. */
 #include "view_made.h"
 
 #include <curses.h>
@@ -22,7 +23,10 @@ static char screen[160 * LINE_MAX_ * 4];
 
 static int open_tui(const char *term, bool plain, const char *locale)
 {
-	struct tui_options options = {.in = in = fopen("/dev/null", "r"), .out = out = fopen("/dev/null", "w"), .term = term, .plain = plain};
+	struct tui_options options = {.in = in = fopen("/dev/null", "r"),
+				      .out = out = fopen("/dev/null", "w"),
+				      .term = term,
+				      .plain = plain};
 	struct diag diag = {0};
 
 	if (!setlocale(LC_CTYPE, locale))
@@ -109,9 +113,12 @@ static void the_lists_have_the_figures(void **state)
 	assert_shows("3 stalls in the last 0 s, 262 ms in all, worst 120 ms; 47 % of that running");
 	assert_shows("1 by tick (");
 	assert_shows("LOOP  uvicorn ");
-	assert_shows(">  -0 s     120 ms  python        PPPPPPPPPP tick …/application/routes/app.py:92");
-	assert_shows("  -0 s    80.0 ms  blocked       BBBBBBBBBB async_sleep_blocking …/app.py:71, …");
-	assert_shows("  -0 s    62.0 ms  gil_wait      WWWWWWWWWW work …/dist-packages/lib.py:12 in …");
+	assert_shows(
+		">  -0 s     120 ms  python        PPPPPPPPPP tick …/application/routes/app.py:92");
+	assert_shows(
+		"  -0 s    80.0 ms  blocked       BBBBBBBBBB async_sleep_blocking …/app.py:71, …");
+	assert_shows(
+		"  -0 s    62.0 ms  gil_wait      WWWWWWWWWW work …/dist-packages/lib.py:12 in …");
 	assert_shows("STALLS 3 newest first");
 	assert_shows("AnyIO worker thread     101 ");
 	assert_shows("nothing lost");
@@ -225,10 +232,14 @@ static void hostile_names_are_escaped(void **state)
 		assert_true(*c == '\n' || (unsigned char)*c >= ' ');
 }
 
-/* Whatever the size and whatever is pressed: nothing is drawn outside, and everything ends (the sanitizers watch). */
+/* Whatever the size and whatever is pressed: nothing is drawn outside, and everything ends (the
+ * sanitizers watch). */
 static void any_size_and_any_key_will_do(void **state)
 {
-	static const int keys[] = {KEY_UP, KEY_DOWN, KEY_NPAGE, KEY_PPAGE, KEY_HOME, KEY_END, '\t', KEY_BTAB, '\r', 27, 's', 'h', 'q', 'p', '+', '-', 'r', 'x', KEY_RESIZE};
+	static const int keys[] = {KEY_UP,  KEY_DOWN, KEY_NPAGE, KEY_PPAGE, KEY_HOME,
+				   KEY_END, '\t',     KEY_BTAB,	 '\r',	    27,
+				   's',	    'h',      'q',	 'p',	    '+',
+				   '-',	    'r',      'x',	 KEY_RESIZE};
 	uint64_t random = 88172645463325252u;
 
 	open_tui("xterm-256color", false, "C.UTF-8");

@@ -79,9 +79,10 @@ void live_free(struct live *live)
 	free(live);
 }
 
-/* ── threads and GILs ────────────────────────────────────────────────────────────────────────────────────────────── */
+/* ── threads and GILs ────────────────────────────────────────────────────── */
 
-/* Sums wrap rather than to saturate: one that went back (a thread's time was given to another handler) is made up for by the step that it came from. */
+/* Sums wrap rather than to saturate: one that went back (a thread's time was given to another
+ * handler) is made up for by the step that it came from. */
 static bool sums_since(struct state_sums *sums, const struct state_sums *before)
 {
 	bool any = false;
@@ -95,8 +96,14 @@ static bool sums_since(struct state_sums *sums, const struct state_sums *before)
 
 static int step_thread(struct live *live, struct step *step, const struct thread_report *report)
 {
-	struct live_thread sums = {.thread = report->thread, .gil = report->thread->gil, .states = report->states, .held_ns = report->held_ns, .waits = report->waits,
-				   .forced_drops = report->forced_drops, .now = report->thread->state, .ts_now = report->thread->ts_state,
+	struct live_thread sums = {.thread = report->thread,
+				   .gil = report->thread->gil,
+				   .states = report->states,
+				   .held_ns = report->held_ns,
+				   .waits = report->waits,
+				   .forced_drops = report->forced_drops,
+				   .now = report->thread->state,
+				   .ts_now = report->thread->ts_state,
 				   .gone = report->thread->gone};
 	struct live_thread *before, delta = sums;
 	void *found;
@@ -117,8 +124,14 @@ static int step_thread(struct live *live, struct step *step, const struct thread
 static int step_gil(struct live *live, struct step *step, const struct gil_report *report)
 {
 	const struct gil *gil = report->gil;
-	struct live_gil sums = {.gil = gil, .held_ns = report->held_ns, .contended_ns = report->contended_ns, .handoffs = report->handoffs,
-				.forced = report->forced, .holder = gil->holder, .free = gil->free, .waiters = gil->waiters};
+	struct live_gil sums = {.gil = gil,
+				.held_ns = report->held_ns,
+				.contended_ns = report->contended_ns,
+				.handoffs = report->handoffs,
+				.forced = report->forced,
+				.holder = gil->holder,
+				.free = gil->free,
+				.waiters = gil->waiters};
 	struct live_gil *before, delta = sums;
 	void *found;
 	int r = table_get(&live->gils, &sums.gil, &found);
@@ -135,9 +148,10 @@ static int step_gil(struct live *live, struct step *step, const struct gil_repor
 	return 0;
 }
 
-/* ── loops and their stalls ──────────────────────────────────────────────────────────────────────────────────────── */
+/* ── loops and their stalls ──────────────────────────────────────────────── */
 
-static int stall_copy(const struct stall *from, const struct loop *loop, uint64_t ts_step, struct live_stall **ret_copy)
+static int stall_copy(const struct stall *from, const struct loop *loop, uint64_t ts_step,
+		      struct live_stall **ret_copy)
 {
 	struct live_stall *copy = calloc(1, sizeof(*copy));
 	int r;
@@ -150,7 +164,8 @@ static int stall_copy(const struct stall *from, const struct loop *loop, uint64_
 	r = breakdown_copy(&from->what, &copy->stall.what);
 	if (r < 0)
 		copy->stall.what = (struct breakdown){0};
-	else if (from->part_count && !(copy->stall.parts = calloc(from->part_count, sizeof(*from->parts))))
+	else if (from->part_count &&
+		 !(copy->stall.parts = calloc(from->part_count, sizeof(*from->parts))))
 		r = -ENOMEM;
 	if (r < 0) {
 		live_stall_put(copy);
@@ -186,7 +201,8 @@ static void keep(struct live *live, struct live_stall *stall)
 {
 	if (live->stall_count == LIVE_STALLS_MAX) {
 		live_stall_put(live->stalls[0]);
-		memmove(live->stalls, live->stalls + 1, (LIVE_STALLS_MAX - 1) * sizeof(struct live_stall *));
+		memmove(live->stalls, live->stalls + 1,
+			(LIVE_STALLS_MAX - 1) * sizeof(struct live_stall *));
 		live->stall_count--;
 	}
 	live->stalls[live->stall_count++] = stall;
@@ -231,7 +247,8 @@ int live_charge(struct table *blame, const struct stall *stall)
 	return 0;
 }
 
-static int step_stall(struct live *live, struct step *step, struct loop_step *loop, const struct stall *stall)
+static int step_stall(struct live *live, struct step *step, struct loop_step *loop,
+		      const struct stall *stall)
 {
 	uint64_t dur = stall->end - stall->start;
 	struct live_stall *copy;
@@ -247,8 +264,10 @@ static int step_stall(struct live *live, struct step *step, struct loop_step *lo
 	return live_charge(&live->step_blame, stall);
 }
 
-/* Those that are over since the last step, and the one that goes on. (One that the end of the window cut goes on for ever.) */
-static int step_stalls(struct live *live, struct step *step, struct loop_sums *sums, struct loop_step *loop, const struct loop_report *report)
+/* Those that are over since the last step, and the one that goes on. (One that the end of the
+ * window cut goes on for ever.) */
+static int step_stalls(struct live *live, struct step *step, struct loop_sums *sums,
+		       struct loop_step *loop, const struct loop_report *report)
 {
 	uint64_t ts_last = sums->ts_stalls;
 	uint32_t first = report->stall_count;
@@ -291,7 +310,7 @@ static int step_loop(struct live *live, struct step *step, const struct loop_rep
 	return step_stalls(live, step, sums, loop, report);
 }
 
-/* ── handlers ────────────────────────────────────────────────────────────────────────────────────────────────────── */
+/* ── handlers ────────────────────────────────────────────────────────────── */
 
 static bool blame_since(struct blame *blame, const struct blame *before)
 {
@@ -302,10 +321,12 @@ static bool blame_since(struct blame *blame, const struct blame *before)
 	blame->made_wait_ns -= before->made_wait_ns;
 	blame->gc_ns -= before->gc_ns;
 	blame->samples -= before->samples;
-	return any || blame->made_loops_wait_ns || blame->made_wait_ns || blame->gc_ns || blame->samples;
+	return any || blame->made_loops_wait_ns || blame->made_wait_ns || blame->gc_ns ||
+	       blame->samples;
 }
 
-/* Stalls are charged one by one: a report's own count takes one that goes on from one culprit and gives it to another. */
+/* Stalls are charged one by one: a report's own count takes one that goes on from one culprit and
+ * gives it to another. */
 static int step_handler(struct live *live, const struct blame *report)
 {
 	struct handler_entry *before;
@@ -343,33 +364,39 @@ static int step_blame(struct live *live, struct step *step, const struct report 
 	}
 	if (step->blame) {
 		step->blame_count = live->step_blame.count;
-		memcpy(step->blame, live->step_blame.entries, step->blame_count * sizeof(*step->blame));
+		memcpy(step->blame, live->step_blame.entries,
+		       step->blame_count * sizeof(*step->blame));
 	}
 	return r;
 }
 
-/* ── steps ───────────────────────────────────────────────────────────────────────────────────────────────────────── */
+/* ── steps ───────────────────────────────────────────────────────────────── */
 
 /* What is older than the last while goes, with its stalls. */
 static void forget(struct live *live, uint64_t now)
 {
 	uint32_t gone = 0, stalls = 0;
 
-	while (gone < live->step_count && (live->step_count - gone == LIVE_STEPS || live->steps[gone].end + LIVE_WHILE_NS <= now))
+	while (gone < live->step_count && (live->step_count - gone == LIVE_STEPS ||
+					   live->steps[gone].end + LIVE_WHILE_NS <= now))
 		step_done(&live->steps[gone++]);
 	live->step_count -= gone;
 	memmove(live->steps, live->steps + gone, live->step_count * sizeof(*live->steps));
-	for (uint32_t i = 0; i < live->step_count && live->steps[i].end + LIVE_MOMENT_NS <= now; i++)
+	for (uint32_t i = 0; i < live->step_count && live->steps[i].end + LIVE_MOMENT_NS <= now;
+	     i++)
 		step_forget_moment(&live->steps[i]);
-	while (stalls < live->stall_count && (!live->step_count || live->stalls[stalls]->ts_step < live->steps[0].end))
+	while (stalls < live->stall_count &&
+	       (!live->step_count || live->stalls[stalls]->ts_step < live->steps[0].end))
 		live_stall_put(live->stalls[stalls++]);
 	live->stall_count -= stalls;
-	memmove(live->stalls, live->stalls + stalls, live->stall_count * sizeof(struct live_stall *));
+	memmove(live->stalls, live->stalls + stalls,
+		live->stall_count * sizeof(struct live_stall *));
 }
 
 static int take_about(struct live *live, const struct report *report)
 {
-	const struct process **processes = reallocarray(NULL, report->process_count + 1, sizeof(*processes));
+	const struct process **processes = reallocarray(NULL, report->process_count + 1,
+							sizeof(*processes));
 
 	if (!processes)
 		return -ENOMEM;
@@ -383,7 +410,8 @@ static int take_about(struct live *live, const struct report *report)
 	live->about.blame = NULL;
 	live->about.flames = NULL;
 	live->about.wait_flames = NULL;
-	live->about.process_count = live->about.blame_count = live->about.flame_count = live->about.wait_flame_count = 0;
+	live->about.process_count = live->about.blame_count = live->about.flame_count =
+		live->about.wait_flame_count = 0;
 	return 0;
 }
 
@@ -431,7 +459,8 @@ int live_update(struct live *live, const struct report *report)
 
 	forget(live, report->window.end);
 	step = &live->steps[live->step_count++];
-	*step = (struct step){.start = live->about.window.end ? live->about.window.end : report->window.start,
+	*step = (struct step){.start = live->about.window.end ? live->about.window.end
+							      : report->window.start,
 			      .end = report->window.end,
 			      .lost = report->window.lost - live->about.window.lost,
 			      .unknown_ns = report->unknown_ns - live->about.unknown_ns,

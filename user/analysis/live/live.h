@@ -1,11 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * live.h - what a live view shows of the last while: what came to the sums of a report since an earlier one.
+ * live.h - what a live view shows of the last while: what came to the sums of a report since an
+ * earlier one.
  *
- * Every report becomes a step: what came to it since the report before, exactly, so steps add up to what their whole stretch of time brought. The steps of
- * the last minute are kept. Memory is bounded by the loops and the handlers that ran in that minute and the threads of the last seconds; of stalls at
- * most LIVE_STALLS_MAX are kept (the others are counted). The objects that a view points to are the model's, everything else is its own, so it may
- * be looked at while the fold goes on.
+ * Every report becomes a step: what came to it since the report before, exactly, so steps add up to
+ * what their whole stretch of time brought. The steps of the last minute are kept. Memory is
+ * bounded by the loops and the handlers that ran in that minute and the threads of the last
+ * seconds; of stalls at most LIVE_STALLS_MAX are kept (the others are counted). The objects that a
+ * view points to are the model's, everything else is its own, so it may be looked at while the fold
+ * goes on.
  */
 #ifndef GILSCOPE_ANALYSIS_LIVE_LIVE_H
 #define GILSCOPE_ANALYSIS_LIVE_LIVE_H
@@ -14,9 +17,12 @@
 
 #define LIVE_WHILE_NS  UINT64_C(60000000000) /* of turns, stalls and handlers */
 #define LIVE_MOMENT_NS UINT64_C(5000000000)  /* of threads and GILs */
-#define LIVE_STEPS     128		     /* steps kept at most; reports should come at least LIVE_WHILE_NS / 120 apart */
+#define LIVE_STEPS                                                                                 \
+	128 /* steps kept at most; reports should come at least LIVE_WHILE_NS / 120 apart */
 #define LIVE_STALLS_MAX 512
-#define LIVE_HANDLERS_MAX 1024		     /* handlers with something new in one step; the others count as one, with function 0 */
+#define LIVE_HANDLERS_MAX                                                                          \
+	1024 /* handlers with something new in one step; the others count as one, with function 0  \
+	      */
 
 /* All structs that a table gathers have their key first. */
 struct live_thread {
@@ -32,18 +38,20 @@ struct live_thread {
 struct live_gil {
 	const struct gil *gil;
 	uint64_t held_ns, contended_ns, handoffs, forced; /* of the last seconds */
-	const struct thread *holder; /* now; NULL: nobody certain … */
-	bool free;		     /* … or certainly nobody */
-	uint32_t waiters;	     /* now */
+	const struct thread *holder;			  /* now; NULL: nobody certain … */
+	bool free;					  /* … or certainly nobody */
+	uint32_t waiters;				  /* now */
 };
 
 struct live_loop {
 	const struct loop *loop;
-	struct dist turn;	    /* whole turns that ended in the last while; max_ns also of those that are not whole, or go on */
-	uint64_t longest_ns[LIVE_STEPS]; /* by step, as turn.max_ns; the latest step is the last one of step_count */
-	uint32_t stalls;	    /* ended in the last while, or go on */
+	struct dist turn; /* whole turns that ended in the last while; max_ns also of those that are
+			     not whole, or go on */
+	uint64_t longest_ns[LIVE_STEPS]; /* by step, as turn.max_ns; the latest step is the last one
+					    of step_count */
+	uint32_t stalls;		 /* ended in the last while, or go on */
 	uint64_t stall_ns, worst_ns;
-	struct state_sums stalled;  /* where their time went */
+	struct state_sums stalled; /* where their time went */
 	bool ongoing;
 };
 
@@ -51,27 +59,30 @@ struct live_loop {
 struct live_stall {
 	const struct loop *loop;
 	struct stall stall;
-	struct ongoing ongoing; /* of one that goes on: what its thread is doing now; with no report, loop and stall */
-	uint64_t ts_step; /* end of the step that brought it */
-	uint32_t users;	  /* internal */
+	struct ongoing ongoing; /* of one that goes on: what its thread is doing now; with no
+				   report, loop and stall */
+	uint64_t ts_step;	/* end of the step that brought it */
+	uint32_t users;		/* internal */
 };
 
 struct live_view {
-	struct report about;		/* everything but the lists of the report, which are empty */
-	uint64_t while_ns, moment_ns;	/* how long the steps go back in fact; 0: no step yet */
+	struct report about;	      /* everything but the lists of the report, which are empty */
+	uint64_t while_ns, moment_ns; /* how long the steps go back in fact; 0: no step yet */
 	uint64_t lost, unknown_ns, thread_ns; /* in the last while */
 	const struct process **processes;
 	uint32_t process_count;
-	struct live_thread *threads;	/* in order of appearance; none that went before the last seconds */
+	struct live_thread
+		*threads; /* in order of appearance; none that went before the last seconds */
 	uint32_t thread_count;
 	struct live_gil *gils;
 	uint32_t gil_count;
 	struct live_loop *loops;
 	uint32_t loop_count, step_count;
 	uint64_t step_ends[LIVE_STEPS];
-	struct live_stall **stalls;	/* those that go on first, then the latest first */
+	struct live_stall **stalls; /* those that go on first, then the latest first */
 	uint32_t stall_count, stalls_left_out;
-	struct blame *blame;		/* worst first; of the last while, with the stalls above and those left out */
+	struct blame *blame; /* worst first; of the last while, with the stalls above and those left
+				out */
 	uint32_t blame_count;
 };
 
@@ -80,16 +91,18 @@ struct live;
 struct live *live_new(void);
 void live_free(struct live *live);
 
-/* A new step: what came to this report since the last one. Reports must be of one builder, in order. 0 or -ENOMEM: then some figures are too small. */
+/* A new step: what came to this report since the last one. Reports must be of one builder, in
+ * order. 0 or -ENOMEM: then some figures are too small. */
 int live_update(struct live *live, const struct report *report);
 
 /*
- * For report_builder_ongoing(), right after the update: what the threads of stalled loops are doing now. Without it that is what the stall was mostly.
- * `ctx` is the struct live.
+ * For report_builder_ongoing(), right after the update: what the threads of stalled loops are doing
+ * now. Without it that is what the stall was mostly. `ctx` is the struct live.
  */
 int live_ongoing(void *ctx, const struct ongoing *ongoing);
 
-/* The last while, as of the last update. The view is to be given back; live may be updated meanwhile, not freed. 0 or -ENOMEM. */
+/* The last while, as of the last update. The view is to be given back; live may be updated
+ * meanwhile, not freed. 0 or -ENOMEM. */
 int live_view_make(struct live *live, struct live_view *ret_view);
 void live_view_done(struct live_view *view);
 

@@ -21,7 +21,8 @@ struct loop_step {
 struct step {
 	uint64_t start, end;
 	uint64_t lost, unknown_ns, thread_ns;
-	struct live_thread *threads; /* those with something new, as the handlers; the loops of the report */
+	struct live_thread
+		*threads; /* those with something new, as the handlers; the loops of the report */
 	struct live_gil *gils;
 	struct loop_step *loops;
 	struct handler_entry *blame;
@@ -31,7 +32,7 @@ struct step {
 /* A loop as of the last report. */
 struct loop_sums {
 	const struct loop *loop;
-	bool present;	    /* in it */
+	bool present;		 /* in it */
 	struct live_loop *shown; /* while a view is made: its place there; NULL: none */
 	struct dist turn;
 	uint64_t ts_stalls; /* stalls that end later are new */
@@ -41,7 +42,7 @@ struct loop_sums {
 struct live {
 	/* the sums as of the last report: struct live_thread, live_gil, loop_sums, handler_entry */
 	struct table threads, gils, loops, blame;
-	struct table step_blame; /* of the step that is being made; empty in between */
+	struct table step_blame;       /* of the step that is being made; empty in between */
 	struct step steps[LIVE_STEPS]; /* oldest first */
 	uint32_t step_count;
 	struct live_stall *stalls[LIVE_STALLS_MAX]; /* that are over, oldest first */
@@ -53,7 +54,8 @@ struct live {
 
 /* Adds a stall to what its culprit did; nothing when it has none. 0 or -ENOMEM. */
 int live_charge(struct table *blame, const struct stall *stall);
-/* The entry of a handler in a table of handler_entry; that of all others when there are too many. NULL when memory is short. */
+/* The entry of a handler in a table of handler_entry; that of all others when there are too many.
+ * NULL when memory is short. */
 struct blame *live_blame_of(struct table *blame, const struct handler *handler);
 
 #endif

@@ -17,7 +17,7 @@ static void *entries_of(struct table *table, uint32_t *ret_count)
 	return entries;
 }
 
-/* ── threads and GILs: the last seconds ──────────────────────────────────────────────────────────────────────────── */
+/* ── threads and GILs: the last seconds ──────────────────────────────────── */
 
 static int by_appearance(const void *a, const void *b)
 {
@@ -80,7 +80,8 @@ static int add_gil(struct live *live, struct table *gils, const struct live_gil 
 
 static int add_moment(struct live *live, struct live_view *view)
 {
-	struct table threads = TABLE(struct live_thread, thread, UINT32_MAX / 4), gils = TABLE(struct live_gil, gil, UINT32_MAX / 4);
+	struct table threads = TABLE(struct live_thread, thread, UINT32_MAX / 4),
+		     gils = TABLE(struct live_gil, gil, UINT32_MAX / 4);
 	int r = 0;
 
 	for (uint32_t n = 0; n < live->step_count && r == 0; n++) {
@@ -103,7 +104,7 @@ static int add_moment(struct live *live, struct live_view *view)
 	return r;
 }
 
-/* ── loops and handlers: the last while ──────────────────────────────────────────────────────────────────────────── */
+/* ── loops and handlers: the last while ──────────────────────────────────── */
 
 static int add_loop_step(struct live_loop *loop, uint32_t n, const struct loop_step *step)
 {
@@ -212,11 +213,15 @@ static void floor_at_zero(uint64_t *sum)
 		*sum = 0;
 }
 
-/* At the line of its definition, as in a report: some of what is added up came with a stall, at the line that ran. */
+/* At the line of its definition, as in a report: some of what is added up came with a stall, at the
+ * line that ran. */
 static void define(const struct live_view *view, struct handler *handler)
 {
-	const struct definition *function =
-		view->about.names ? dictionary_find(view->about.names, DEFINE_FUNCTION, handler->frame.function) : NULL;
+	const struct definition *function = view->about.names
+						    ? dictionary_find(view->about.names,
+								      DEFINE_FUNCTION,
+								      handler->frame.function)
+						    : NULL;
 
 	handler->index = 0;
 	handler->frame.line = function ? function->function.line : 0;
@@ -258,7 +263,7 @@ static int add_blame(const struct live *live, struct live_view *view)
 	return r;
 }
 
-/* ── stalls ──────────────────────────────────────────────────────────────────────────────────────────────────────── */
+/* ── stalls ──────────────────────────────────────────────────────────────── */
 
 static void add_stall(struct live_view *view, struct live_stall *stall)
 {
@@ -267,7 +272,8 @@ static void add_stall(struct live_view *view, struct live_stall *stall)
 
 static int earliest_first(const void *a, const void *b)
 {
-	const struct live_stall *x = *(struct live_stall *const *)a, *y = *(struct live_stall *const *)b;
+	const struct live_stall *x = *(struct live_stall *const *)a,
+				*y = *(struct live_stall *const *)b;
 
 	return (x->stall.start > y->stall.start) - (x->stall.start < y->stall.start);
 }
@@ -276,7 +282,8 @@ static int add_stalls(const struct live *live, struct live_view *view)
 {
 	uint32_t counted = 0, ongoing;
 
-	view->stalls = calloc(live->stall_count + live->loops.count + 1, sizeof(struct live_stall *));
+	view->stalls = calloc(live->stall_count + live->loops.count + 1,
+			      sizeof(struct live_stall *));
 	if (!view->stalls)
 		return -ENOMEM;
 	for (uint32_t i = 0; i < live->loops.count; i++) {
@@ -297,7 +304,7 @@ static int add_stalls(const struct live *live, struct live_view *view)
 	return 0;
 }
 
-/* ── the view ────────────────────────────────────────────────────────────────────────────────────────────────────── */
+/* ── the view ────────────────────────────────────────────────────────────── */
 
 static int add_about(const struct live *live, struct live_view *view)
 {

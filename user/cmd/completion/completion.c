@@ -13,7 +13,7 @@
 
 #define PROGRAM_MAX 4096
 
-/* ── what an argument is, by the word that --help has for it ─────────────────────────────────────────────────────── */
+/* ── what an argument is, by the word that --help has for it ─────────────── */
 
 static const char *state_name(unsigned int i)
 {
@@ -21,18 +21,18 @@ static const char *state_name(unsigned int i)
 }
 
 static const struct completion_kind KINDS[] = {
-    {"DUR", COMPLETE_NOTHING, NULL},
-    {"HZ", COMPLETE_NOTHING, NULL},
-    {"MIB", COMPLETE_NOTHING, NULL},
-    {"FILE", COMPLETE_FILE, NULL},
-    {"FILE.html", COMPLETE_FILE, NULL},
-    {"DIR", COMPLETE_FILE, NULL}, /* of --app-root, which takes the file of a module, too */
-    {"PID", COMPLETE_PID, NULL},
-    {"COMMAND", COMPLETE_COMMAND, NULL},
-    {"FORMAT", COMPLETE_WORD, export_format_name},
-    {"WHEN", COMPLETE_WORD, cmd_colour_name},
-    {"STATE,...", COMPLETE_WORDS, state_name},
-    {"waiter|holder", COMPLETE_WORD, flames_direction_name},
+	{"DUR", COMPLETE_NOTHING, NULL},
+	{"HZ", COMPLETE_NOTHING, NULL},
+	{"MIB", COMPLETE_NOTHING, NULL},
+	{"FILE", COMPLETE_FILE, NULL},
+	{"FILE.html", COMPLETE_FILE, NULL},
+	{"DIR", COMPLETE_FILE, NULL}, /* of --app-root, which takes the file of a module, too */
+	{"PID", COMPLETE_PID, NULL},
+	{"COMMAND", COMPLETE_COMMAND, NULL},
+	{"FORMAT", COMPLETE_WORD, export_format_name},
+	{"WHEN", COMPLETE_WORD, cmd_colour_name},
+	{"STATE,...", COMPLETE_WORDS, state_name},
+	{"waiter|holder", COMPLETE_WORD, flames_direction_name},
 };
 static const struct completion_kind NOTHING = {"", COMPLETE_NOTHING, NULL};
 
@@ -44,8 +44,8 @@ const struct completion_kind *completion_kind(const char *argument)
 	return NULL;
 }
 
-/* "PID...", "[FILE]", "-p PID\n-- COMMAND [ARG...]": the first word in capitals that stands by itself or behind "--" says what is taken without an
- * option. */
+/* "PID...", "[FILE]", "-p PID\n-- COMMAND [ARG...]": the first word in capitals that stands by
+ * itself or behind "--" says what is taken without an option. */
 const struct completion_kind *completion_rest(const struct command *command)
 {
 	const char *text = command->argp->args_doc;
@@ -59,11 +59,14 @@ const struct completion_kind *completion_rest(const struct command *command)
 	return completion_kind(word) ? completion_kind(word) : &NOTHING;
 }
 
-void completion_options(const struct argp *argp, completion_option_fn *put, FILE *file, const struct command *command)
+void completion_options(const struct argp *argp, completion_option_fn *put, FILE *file,
+			const struct command *command)
 {
-	for (const struct argp_option *option = argp->options; option && (option->name || option->key || option->doc); option++) {
+	for (const struct argp_option *option = argp->options;
+	     option && (option->name || option->key || option->doc); option++) {
 		if (option->name && !(option->flags & OPTION_HIDDEN))
-			put(file, command, option, option->arg ? completion_kind(option->arg) : &NOTHING);
+			put(file, command, option,
+			    option->arg ? completion_kind(option->arg) : &NOTHING);
 	}
 	for (const struct argp_child *child = argp->children; child && child->argp; child++)
 		completion_options(child->argp, put, file, command);
@@ -91,32 +94,39 @@ void completion_text(FILE *file, const char *text, const char *escaped)
 	}
 }
 
-/* An option whose argument is of no kind above would be completed wrongly, and nobody would see it. */
+/* An option whose argument is of no kind above would be completed wrongly, and nobody would see it.
+ */
 static const char *unknown_argument(const struct argp *argp)
 {
 	const char *unknown = NULL;
 
-	for (const struct argp_option *option = argp->options; option && (option->name || option->key || option->doc); option++)
-		if (option->arg && !(option->flags & OPTION_HIDDEN) && !completion_kind(option->arg))
+	for (const struct argp_option *option = argp->options;
+	     option && (option->name || option->key || option->doc); option++)
+		if (option->arg && !(option->flags & OPTION_HIDDEN) &&
+		    !completion_kind(option->arg))
 			return option->arg;
-	for (const struct argp_child *child = argp->children; !unknown && child && child->argp; child++)
+	for (const struct argp_child *child = argp->children; !unknown && child && child->argp;
+	     child++)
 		unknown = unknown_argument(child->argp);
 	return unknown;
 }
 
-int completion_write(FILE *file, const char *shell, const struct command *const commands[], size_t count)
+int completion_write(FILE *file, const char *shell, const struct command *const commands[],
+		     size_t count)
 {
 	static const struct {
 		const char *name;
 		void (*write)(FILE *file, const struct command *const commands[], size_t count);
-	} shells[] = {{"bash", completion_bash}, {"zsh", completion_zsh}, {"fish", completion_fish}};
+	} shells[] = {
+		{"bash", completion_bash}, {"zsh", completion_zsh}, {"fish", completion_fish}};
 
 	for (size_t i = 0; i < count; i++) {
 		const char *unknown = unknown_argument(commands[i]->argp);
 
 		if (unknown) {
 			fprintf(stderr,
-				"gilscope: completion of %s does not know what the argument %s is; it is to be named in user/cmd/completion/completion.c.\n",
+				"gilscope: completion of %s does not know what the argument %s is; "
+				"it is to be named in user/cmd/completion/completion.c.\n",
 				commands[i]->name, unknown);
 			return EXIT_FAILED;
 		}
@@ -127,18 +137,22 @@ int completion_write(FILE *file, const char *shell, const struct command *const 
 			return EXIT_OK;
 		}
 	}
-	fprintf(stderr, "gilscope: there is no completion for '%s'; write --completion bash, zsh or fish.\n", shell);
+	fprintf(stderr,
+		"gilscope: there is no completion for '%s'; write --completion bash, zsh or "
+		"fish.\n",
+		shell);
 	return EXIT_USAGE;
 }
 
-/* ── processes ───────────────────────────────────────────────────────────────────────────────────────────────────── */
+/* ── processes ───────────────────────────────────────────────────────────── */
 
 static bool names_python(const char *path)
 {
 	const char *base = strrchr(path, '/');
 
 	base = base ? base + 1 : path;
-	return !strncmp(base, "python", strlen("python")) || !strncmp(base, "uvicorn", strlen("uvicorn")) ||
+	return !strncmp(base, "python", strlen("python")) ||
+	       !strncmp(base, "uvicorn", strlen("uvicorn")) ||
 	       !strncmp(base, "gunicorn", strlen("gunicorn"));
 }
 
@@ -168,9 +182,11 @@ void completion_pids(FILE *file)
 		char cmdline[128], shown[4 * sizeof(cmdline)];
 		int pid = atoi(entry->d_name);
 
-		if (pid < 1 || proc_cmdline(pid, cmdline, sizeof(cmdline)) < 0 || !*cmdline || !is_python(pid, cmdline))
+		if (pid < 1 || proc_cmdline(pid, cmdline, sizeof(cmdline)) < 0 || !*cmdline ||
+		    !is_python(pid, cmdline))
 			continue;
-		fprintf(file, "%d\t%s\n", pid, escape_text(shown, sizeof(shown), cmdline, strlen(cmdline)));
+		fprintf(file, "%d\t%s\n", pid,
+			escape_text(shown, sizeof(shown), cmdline, strlen(cmdline)));
 	}
 	if (proc)
 		closedir(proc);

@@ -1,22 +1,28 @@
 /* SPDX-License-Identifier: MIT */
 #include "cmd/completion/completion_shells.h"
 
-/* Needs nothing of the package bash-completion but to be loaded by it. `mapfile` and not $(…): a file's name may have blanks in it. */
+/* Needs nothing of the package bash-completion but to be loaded by it. `mapfile` and not $(…): a
+ * file's name may have blanks in it. */
 static const char HELPERS[] =
-    "_gilscope_words()\n{\n\tmapfile -t COMPREPLY < <(compgen -W \"$1\" -- \"$2\")\n}\n"
-    "_gilscope_list()\n{\n\tlocal done=\n\t[[ $2 != *,* ]] || done=${2%,*},\n\tmapfile -t COMPREPLY < <(compgen -P \"$done\" -W \"$1\" -- "
-    "\"${2##*,}\")\n"
-    "\tcompopt -o nospace 2>/dev/null\n}\n"
-    "_gilscope_files()\n{\n\tcompopt -o filenames 2>/dev/null\n\tmapfile -t COMPREPLY < <(compgen -f -- \"$1\")\n}\n"
-    /* compgen -W expands its words, so nothing but numbers may get there */
-    "_gilscope_pids()\n{\n\t_gilscope_words \"$(\"$1\" --pids 2>/dev/null | sed -n 's/^\\([0-9][0-9]*\\)\\t.*/\\1/p')\" \"$2\"\n}\n";
+	"_gilscope_words()\n{\n\tmapfile -t COMPREPLY < <(compgen -W \"$1\" -- \"$2\")\n}\n"
+	"_gilscope_list()\n{\n\tlocal done=\n\t[[ $2 != *,* ]] || done=${2%,*},\n\tmapfile -t "
+	"COMPREPLY < <(compgen -P \"$done\" -W \"$1\" -- "
+	"\"${2##*,}\")\n"
+	"\tcompopt -o nospace 2>/dev/null\n}\n"
+	"_gilscope_files()\n{\n\tcompopt -o filenames 2>/dev/null\n\tmapfile -t COMPREPLY < "
+	"<(compgen -f -- \"$1\")\n}\n"
+	/* compgen -W expands its words, so nothing but numbers may get there */
+	"_gilscope_pids()\n{\n\t_gilscope_words \"$(\"$1\" --pids 2>/dev/null | sed -n "
+	"'s/^\\([0-9][0-9]*\\)\\t.*/\\1/p')\" \"$2\"\n}\n";
 
 static const char HEAD[] = "_gilscope()\n{\n"
-			   "\tlocal program=$1 current=${COMP_WORDS[COMP_CWORD]} before=${COMP_WORDS[COMP_CWORD-1]} i\n"
+			   "\tlocal program=$1 current=${COMP_WORDS[COMP_CWORD]} "
+			   "before=${COMP_WORDS[COMP_CWORD-1]} i\n"
 			   "\tCOMPREPLY=()\n"
 			   "\t# bash takes = for a word of its own\n"
 			   "\tif [[ $current == = ]]; then\n\t\tcurrent= before+==\n"
-			   "\telif [[ $before == = && $COMP_CWORD -gt 2 ]]; then\n\t\tbefore=${COMP_WORDS[COMP_CWORD-2]}=\n\tfi\n";
+			   "\telif [[ $before == = && $COMP_CWORD -gt 2 ]]; "
+			   "then\n\t\tbefore=${COMP_WORDS[COMP_CWORD-2]}=\n\tfi\n";
 
 static void put_value(FILE *file, const struct completion_kind *kind)
 {
@@ -38,7 +44,8 @@ static void put_value(FILE *file, const struct completion_kind *kind)
 	}
 }
 
-static void put_argument(FILE *file, const struct command *command, const struct argp_option *option, const struct completion_kind *kind)
+static void put_argument(FILE *file, const struct command *command,
+			 const struct argp_option *option, const struct completion_kind *kind)
 {
 	if (!option->arg)
 		return;
@@ -53,7 +60,8 @@ static void put_argument(FILE *file, const struct command *command, const struct
 	fputs("; return ;;\n", file);
 }
 
-static void put_name(FILE *file, const struct command *command, const struct argp_option *option, const struct completion_kind *kind)
+static void put_name(FILE *file, const struct command *command, const struct argp_option *option,
+		     const struct completion_kind *kind)
 {
 	if (completion_letter(option))
 		fprintf(file, " -%c", completion_letter(option));
@@ -66,9 +74,12 @@ static void put_command(FILE *file, const struct command *command)
 
 	fprintf(file, "\t%s)\n", command->name);
 	if (rest->what == COMPLETE_COMMAND) { /* what is behind -- has options of its own */
-		fputs("\t\tfor ((i = 2; i < COMP_CWORD; i++)); do\n\t\t\t[[ ${COMP_WORDS[i]} == -- ]] || continue\n"
-		      "\t\t\tif ((i == COMP_CWORD - 1)); then\n\t\t\t\tmapfile -t COMPREPLY < <(compgen -c -- \"$current\")\n"
-		      "\t\t\telse\n\t\t\t\t_gilscope_files \"$current\"\n\t\t\tfi\n\t\t\treturn\n\t\tdone\n",
+		fputs("\t\tfor ((i = 2; i < COMP_CWORD; i++)); do\n\t\t\t[[ ${COMP_WORDS[i]} == -- "
+		      "]] || continue\n"
+		      "\t\t\tif ((i == COMP_CWORD - 1)); then\n\t\t\t\tmapfile -t COMPREPLY < "
+		      "<(compgen -c -- \"$current\")\n"
+		      "\t\t\telse\n\t\t\t\t_gilscope_files "
+		      "\"$current\"\n\t\t\tfi\n\t\t\treturn\n\t\tdone\n",
 		      file);
 	}
 	fputs("\t\tcase $before in\n", file);
@@ -88,7 +99,8 @@ void completion_bash(FILE *file, const struct command *const commands[], size_t 
 	fputs("\tif ((COMP_CWORD == 1)); then\n\t\t_gilscope_words '", file);
 	for (size_t i = 0; i < count; i++)
 		fprintf(file, "%s ", commands[i]->name);
-	fputs("--help --version' \"$current\"\n\t\treturn\n\tfi\n\tcase ${COMP_WORDS[1]} in\n", file);
+	fputs("--help --version' \"$current\"\n\t\treturn\n\tfi\n\tcase ${COMP_WORDS[1]} in\n",
+	      file);
 	for (size_t i = 0; i < count; i++)
 		put_command(file, commands[i]);
 	fputs("\tesac\n}\ncomplete -F _gilscope gilscope\n", file);

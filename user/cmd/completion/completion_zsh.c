@@ -28,20 +28,22 @@ static void put_action(FILE *file, const struct completion_kind *kind)
 	}
 }
 
-static void put_spec(FILE *file, const char *dashes, const char *name, const char *value, const struct argp_option *option,
-		     const struct completion_kind *kind)
+static void put_spec(FILE *file, const char *dashes, const char *name, const char *value,
+		     const struct argp_option *option, const struct completion_kind *kind)
 {
 	fprintf(file, " \\\n\t\t\t'*%s%s%s[", dashes, name, value);
 	completion_text(file, option->doc, "[]:");
 	fputc(']', file);
 	if (option->arg) {
-		fprintf(file, ":%s%s:", option->flags & OPTION_ARG_OPTIONAL ? ":" : "", option->arg);
+		fprintf(file, ":%s%s:", option->flags & OPTION_ARG_OPTIONAL ? ":" : "",
+			option->arg);
 		put_action(file, kind);
 	}
 	fputc('\'', file);
 }
 
-static void put_option(FILE *file, const struct command *command, const struct argp_option *option, const struct completion_kind *kind)
+static void put_option(FILE *file, const struct command *command, const struct argp_option *option,
+		       const struct completion_kind *kind)
 {
 	bool optional = option->flags & OPTION_ARG_OPTIONAL;
 	const char letter[] = {completion_letter(option), 0};
@@ -58,7 +60,8 @@ static void put_command(FILE *file, const struct command *command)
 	fprintf(file, "\t\t%s)\n\t\t\t_arguments -s -S '--help[Show the options]'", command->name);
 	completion_options(command->argp, put_option, file, command);
 	if (rest->what != COMPLETE_NOTHING) {
-		fprintf(file, " \\\n\t\t\t'*:%s%s:", rest->what == COMPLETE_COMMAND ? "::" : "", rest->argument);
+		fprintf(file, " \\\n\t\t\t'*:%s%s:", rest->what == COMPLETE_COMMAND ? "::" : "",
+			rest->argument);
 		put_action(file, rest);
 		fputc('\'', file);
 	}
@@ -67,11 +70,15 @@ static void put_command(FILE *file, const struct command *command)
 
 void completion_zsh(FILE *file, const struct command *const commands[], size_t count)
 {
-	fputs("#compdef gilscope\n# zsh completion of gilscope, written by gilscope --completion zsh\n\n"
-	      "_gilscope_pids()\n{\n\tlocal -a pids\n\tpids=(${(f)\"$(_call_program pids $program --pids 2>/dev/null)\"})\n"
+	fputs("#compdef gilscope\n# zsh completion of gilscope, written by gilscope --completion "
+	      "zsh\n\n"
+	      "_gilscope_pids()\n{\n\tlocal -a pids\n\tpids=(${(f)\"$(_call_program pids $program "
+	      "--pids 2>/dev/null)\"})\n"
 	      "\tpids=(${pids/$'\\t'/:})\n\t_describe -V 'Python process' pids\n}\n\n"
-	      "_gilscope()\n{\n\tlocal curcontext=$curcontext program=$words[1] state line\n\tlocal -a known\n"
-	      "\t_arguments -C -S '(- *)--help[Show the commands]' '(- *)--version[Show the version]' '1:command:->command' '*::argument:->rest'\n"
+	      "_gilscope()\n{\n\tlocal curcontext=$curcontext program=$words[1] state "
+	      "line\n\tlocal -a known\n"
+	      "\t_arguments -C -S '(- *)--help[Show the commands]' '(- *)--version[Show the "
+	      "version]' '1:command:->command' '*::argument:->rest'\n"
 	      "\tcase $state in\n\tcommand)\n\t\tknown=(\n",
 	      file);
 	for (size_t i = 0; i < count; i++) {

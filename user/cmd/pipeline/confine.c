@@ -22,7 +22,7 @@
 #include "base/cleanup.h"
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
-#define CAPS 64 /* as many as a set has bits */
+#define CAPS	     64 /* as many as a set has bits */
 
 #if defined(__has_feature)
 #if __has_feature(address_sanitizer)
@@ -43,7 +43,7 @@ void confine_write_into(int where)
 	folder = where;
 }
 
-/* ── capabilities ────────────────────────────────────────────────────────────────────────────────────────────────── */
+/* ── capabilities ────────────────────────────────────────────────────────── */
 
 /* Bits of capabilities. */
 #define BIT(cap) (1ull << (cap))
@@ -86,7 +86,8 @@ static void close_ways_back(void)
 /* With the rights that are to stay. */
 static bool can_write(void)
 {
-	return folder == NOWHERE || !faccessat(folder, ".", W_OK | X_OK, AT_EACCESS) || errno != EACCES;
+	return folder == NOWHERE || !faccessat(folder, ".", W_OK | X_OK, AT_EACCESS) ||
+	       errno != EACCES;
 }
 
 static void drop_caps(unsigned long long keep, bool (*can_go_on)(void *ctx), void *ctx)
@@ -108,33 +109,123 @@ static void drop_caps(unsigned long long keep, bool (*can_go_on)(void *ctx), voi
 	set_caps(keep, keep);
 }
 
-/* ── system calls ────────────────────────────────────────────────────────────────────────────────────────────────── */
+/* ── system calls ────────────────────────────────────────────────────────── */
 
 /*
- * Of reading, computing, writing and ending. ncurses 6.5 and later set the ids that files are opened with to their own before they read a terminal's
- * description; without CAP_SETUID there is nothing else to set. Names that this architecture or libseccomp does not know are left out.
+ * Of reading, computing, writing and ending. ncurses 6.5 and later set the ids that files are
+ * opened with to their own before they read a terminal's description; without CAP_SETUID there is
+ * nothing else to set. Names that this architecture or libseccomp does not know are left out.
  */
 static const char *const CALLS[] = {
-	"access", "brk", "clock_getres", "clock_gettime", "clock_nanosleep", "close", "dup", "dup2", "dup3", "epoll_ctl", "epoll_pwait",
-	"epoll_pwait2", "epoll_wait", "exit", "exit_group", "faccessat", "faccessat2", "fadvise64", "fallocate", "fchmod", "fcntl", "fdatasync",
-	"flock", "fstat", "fstatfs", "fsync", "ftruncate", "futex", "getcwd", "getdents64", "getegid", "geteuid", "getgid", "getpgid", "getpgrp",
-	"getpid", "getppid", "getrandom", "gettid", "gettimeofday", "getuid", "link", "linkat", "lseek", "lstat", "madvise", "memfd_create", "mmap",
-	"mprotect", "mremap", "munmap", "nanosleep", "newfstatat", "poll", "ppoll", "pread64", "preadv", "pselect6", "pwrite64", "pwritev", "read",
-	"readlink", "readlinkat", "readv", "rename", "renameat", "renameat2", "restart_syscall", "rt_sigaction", "rt_sigprocmask", "rt_sigreturn",
-	"rt_sigtimedwait", "sched_getaffinity", "sched_yield", "select", "setfsgid", "setfsuid", "setitimer", "sigaltstack", "stat",
-	"statfs", "statx", "sysinfo", "time", "timer_create", "timer_delete", "timer_settime", "umask", "uname", "unlink", "unlinkat", "wait4", "waitid", "write", "writev",
+	"access",
+	"brk",
+	"clock_getres",
+	"clock_gettime",
+	"clock_nanosleep",
+	"close",
+	"dup",
+	"dup2",
+	"dup3",
+	"epoll_ctl",
+	"epoll_pwait",
+	"epoll_pwait2",
+	"epoll_wait",
+	"exit",
+	"exit_group",
+	"faccessat",
+	"faccessat2",
+	"fadvise64",
+	"fallocate",
+	"fchmod",
+	"fcntl",
+	"fdatasync",
+	"flock",
+	"fstat",
+	"fstatfs",
+	"fsync",
+	"ftruncate",
+	"futex",
+	"getcwd",
+	"getdents64",
+	"getegid",
+	"geteuid",
+	"getgid",
+	"getpgid",
+	"getpgrp",
+	"getpid",
+	"getppid",
+	"getrandom",
+	"gettid",
+	"gettimeofday",
+	"getuid",
+	"link",
+	"linkat",
+	"lseek",
+	"lstat",
+	"madvise",
+	"memfd_create",
+	"mmap",
+	"mprotect",
+	"mremap",
+	"munmap",
+	"nanosleep",
+	"newfstatat",
+	"poll",
+	"ppoll",
+	"pread64",
+	"preadv",
+	"pselect6",
+	"pwrite64",
+	"pwritev",
+	"read",
+	"readlink",
+	"readlinkat",
+	"readv",
+	"rename",
+	"renameat",
+	"renameat2",
+	"restart_syscall",
+	"rt_sigaction",
+	"rt_sigprocmask",
+	"rt_sigreturn",
+	"rt_sigtimedwait",
+	"sched_getaffinity",
+	"sched_yield",
+	"select",
+	"setfsgid",
+	"setfsuid",
+	"setitimer",
+	"sigaltstack",
+	"stat",
+	"statfs",
+	"statx",
+	"sysinfo",
+	"time",
+	"timer_create",
+	"timer_delete",
+	"timer_settime",
+	"umask",
+	"uname",
+	"unlink",
+	"unlinkat",
+	"wait4",
+	"waitid",
+	"write",
+	"writev",
 };
 static const char *const OBSERVER_CALLS[] = {"process_vm_readv"};
 
 /* On what is open. A terminal can be set and asked, not typed into (TIOCSTI). */
 static const unsigned long IOCTLS[] = {
-	TCGETS, TCSETS, TCSETSW, TCSETSF, TCFLSH, TIOCGWINSZ, TIOCGPGRP, FIONREAD,
+	TCGETS,	 TCSETS,  TCSETSW,  TCSETSF,  TCFLSH, TIOCGWINSZ, TIOCGPGRP, FIONREAD,
 #ifdef TCGETS2
 	TCGETS2, TCSETS2, TCSETSW2, TCSETSF2,
 #endif
 };
 static const unsigned long OBSERVER_IOCTLS[] = {PERF_EVENT_IOC_ENABLE, PERF_EVENT_IOC_DISABLE};
-static const unsigned int BPF_COMMANDS[] = {BPF_MAP_LOOKUP_ELEM, BPF_MAP_UPDATE_ELEM, BPF_MAP_DELETE_ELEM, BPF_MAP_GET_NEXT_KEY, BPF_OBJ_GET_INFO_BY_FD};
+static const unsigned int BPF_COMMANDS[] = {BPF_MAP_LOOKUP_ELEM, BPF_MAP_UPDATE_ELEM,
+					    BPF_MAP_DELETE_ELEM, BPF_MAP_GET_NEXT_KEY,
+					    BPF_OBJ_GET_INFO_BY_FD};
 
 static void allow(scmp_filter_ctx filter, const char *const *names, size_t count)
 {
@@ -150,7 +241,8 @@ static void allow_ioctls(scmp_filter_ctx filter, const unsigned long *requests, 
 {
 	/* the kernel looks at 32 bits of it, and musl sends it sign-extended */
 	for (size_t i = 0; i < count; i++)
-		seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(ioctl), 1, SCMP_A1(SCMP_CMP_MASKED_EQ, UINT32_MAX, requests[i]));
+		seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(ioctl), 1,
+				 SCMP_A1(SCMP_CMP_MASKED_EQ, UINT32_MAX, requests[i]));
 }
 
 /* To read, or a file that is new. */
@@ -158,11 +250,15 @@ static void allow_opening(scmp_filter_ctx filter)
 {
 	const unsigned int created = O_CREAT | O_EXCL, changed = O_ACCMODE | O_CREAT | O_TRUNC;
 
-	seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(openat), 1, SCMP_A2(SCMP_CMP_MASKED_EQ, changed, O_RDONLY));
-	seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(openat), 1, SCMP_A2(SCMP_CMP_MASKED_EQ, created, created));
+	seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(openat), 1,
+			 SCMP_A2(SCMP_CMP_MASKED_EQ, changed, O_RDONLY));
+	seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(openat), 1,
+			 SCMP_A2(SCMP_CMP_MASKED_EQ, created, created));
 #ifdef __NR_open
-	seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(open), 1, SCMP_A1(SCMP_CMP_MASKED_EQ, changed, O_RDONLY));
-	seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(open), 1, SCMP_A1(SCMP_CMP_MASKED_EQ, created, created));
+	seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(open), 1,
+			 SCMP_A1(SCMP_CMP_MASKED_EQ, changed, O_RDONLY));
+	seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(open), 1,
+			 SCMP_A1(SCMP_CMP_MASKED_EQ, created, created));
 #endif
 }
 
@@ -175,20 +271,27 @@ static void filter_calls(bool observer)
 		allow(filter, CALLS, COUNT(CALLS));
 		allow_ioctls(filter, IOCTLS, COUNT(IOCTLS));
 		allow_opening(filter);
-		/* a signal to oneself, which ends a process as that signal does; and stops it: ncurses' handler of Ctrl-Z, with kill() */
-		seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(tgkill), 1, SCMP_A0(SCMP_CMP_MASKED_EQ, UINT32_MAX, (scmp_datum_t)getpid()));
-		seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(kill), 1, SCMP_A0(SCMP_CMP_MASKED_EQ, UINT32_MAX, (scmp_datum_t)getpid()));
+		/* a signal to oneself, which ends a process as that signal does; and stops it:
+		 * ncurses' handler of Ctrl-Z, with kill() */
+		seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(tgkill), 1,
+				 SCMP_A0(SCMP_CMP_MASKED_EQ, UINT32_MAX, (scmp_datum_t)getpid()));
+		seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(kill), 1,
+				 SCMP_A0(SCMP_CMP_MASKED_EQ, UINT32_MAX, (scmp_datum_t)getpid()));
 		if (observer) {
 			allow(filter, OBSERVER_CALLS, COUNT(OBSERVER_CALLS));
 			allow_ioctls(filter, OBSERVER_IOCTLS, COUNT(OBSERVER_IOCTLS));
 			for (size_t i = 0; i < COUNT(BPF_COMMANDS); i++)
-				seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(bpf), 1, SCMP_A0(SCMP_CMP_MASKED_EQ, UINT32_MAX, BPF_COMMANDS[i]));
+				seccomp_rule_add(
+					filter, SCMP_ACT_ALLOW, SCMP_SYS(bpf), 1,
+					SCMP_A0(SCMP_CMP_MASKED_EQ, UINT32_MAX, BPF_COMMANDS[i]));
 		}
 		err = seccomp_load(filter);
 		seccomp_release(filter);
 	}
 	if (err)
-		fprintf(stderr, "gilscope: no filter of system calls, which is one safeguard less (%s).\n", strerror(-err));
+		fprintf(stderr,
+			"gilscope: no filter of system calls, which is one safeguard less (%s).\n",
+			strerror(-err));
 }
 
 static void confine(unsigned long long keep, bool observer, bool (*can_go_on)(void *ctx), void *ctx)
@@ -211,5 +314,6 @@ void confine_reader(void)
 
 void confine_observer(bool (*can_go_on)(void *ctx), void *ctx)
 {
-	confine(BIT(CAP_SYS_PTRACE) | BIT(CAP_DAC_READ_SEARCH) | BIT(CAP_CHECKPOINT_RESTORE), true, can_go_on, ctx);
+	confine(BIT(CAP_SYS_PTRACE) | BIT(CAP_DAC_READ_SEARCH) | BIT(CAP_CHECKPOINT_RESTORE), true,
+		can_go_on, ctx);
 }

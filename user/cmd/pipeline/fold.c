@@ -27,7 +27,8 @@ static int build(void *ctx, const struct stream_head *head)
 }
 
 /* What was whole before the damage is worth a report; that there is damage is said first. */
-static int forgive_damage(int err, const struct pipeline *pipeline, const struct diag *diag, bool *ret_damaged)
+static int forgive_damage(int err, const struct pipeline *pipeline, const struct diag *diag,
+			  bool *ret_damaged)
 {
 	if (err != -EBADMSG || !pipeline->reorder)
 		return err;
@@ -37,7 +38,8 @@ static int forgive_damage(int err, const struct pipeline *pipeline, const struct
 	return 0;
 }
 
-int fold_file(struct pipeline *pipeline, const char *path, uint64_t stall_ns, struct diag *diag, const struct report **ret_report, bool *ret_damaged)
+int fold_file(struct pipeline *pipeline, const char *path, uint64_t stall_ns, struct diag *diag,
+	      const struct report **ret_report, bool *ret_damaged)
 {
 	_cleanup_(fclosep) FILE *file = NULL;
 	struct build what = {.pipeline = pipeline, .stall_ns = stall_ns};
@@ -56,7 +58,8 @@ int fold_file(struct pipeline *pipeline, const char *path, uint64_t stall_ns, st
 	ended = world_window(pipeline->world).ended;
 	if (!ended)
 		world_end(pipeline->world, world_window(pipeline->world).end);
-	if (report_builder_finish(pipeline->builder, pipeline->world, damaged || !ended || !outcome.complete, ret_report) < 0)
+	if (report_builder_finish(pipeline->builder, pipeline->world,
+				  damaged || !ended || !outcome.complete, ret_report) < 0)
 		return diag_set(diag, EXIT_FAILED, -ENOMEM, "no memory for the report");
 	*ret_damaged = damaged;
 	return 0;

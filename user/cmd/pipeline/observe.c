@@ -15,10 +15,10 @@
 #include "cmd/pipeline/confine.h"
 #include "python/target.h"
 
-#define POLL_MS 20		       /* how long a record waits in the ring at most */
+#define POLL_MS	    20 /* how long a record waits in the ring at most */
 #define PROGRESS_NS (200 * NS_PER_MS)
-#define TICK_NS (100 * NS_PER_MS)
-#define FLUSH_NS NS_PER_S	       /* a recording that is killed loses no more than this */
+#define TICK_NS	    (100 * NS_PER_MS)
+#define FLUSH_NS    NS_PER_S /* a recording that is killed loses no more than this */
 
 DEFINE_CLEANUP(capture_free, struct capture *, capture_free, NULL)
 
@@ -41,7 +41,8 @@ void observe_add_pid(struct observe_options *options, const char *text, struct a
 static uint32_t stack_kinds(char *text, struct argp_state *state)
 {
 	char *const names[] = {"sleep", "preempt", "wait", "holder", NULL};
-	static const uint32_t bits[] = {EVF_STACK_SLEEP, EVF_STACK_PREEMPT, EVF_STACK_WAIT, EVF_STACK_HOLDER};
+	static const uint32_t bits[] = {EVF_STACK_SLEEP, EVF_STACK_PREEMPT, EVF_STACK_WAIT,
+					EVF_STACK_HOLDER};
 	uint32_t kinds = 0;
 	char *unknown;
 
@@ -94,15 +95,20 @@ static const struct argp_option OPTIONS[] = {
 	{"pid", 'p', "PID", 0, "Observe this process; may repeat", 0},
 	{"duration", 'd', "DUR", 0, "Observe this long (until Ctrl-C or the process ends)", 0},
 	{"quiet", 'q', NULL, 0, "Do not show progress, nor stalls while they last", 0},
-	{"rate", OPTION_RATE, "HZ", 0, "Sample the Python stacks of threads on a CPU so often a second; 0 for not at all (199)", 0},
-	{"no-stacks", OPTION_NO_STACKS, NULL, 0, "Take no Python stacks: which thread, but not which function", 0},
-	{"stack-kinds", OPTION_STACK_KINDS, "KIND,...", OPTION_HIDDEN, "Only these stacks (sleep, preempt, wait, holder), to measure what each kind costs", 0},
+	{"rate", OPTION_RATE, "HZ", 0,
+	 "Sample the Python stacks of threads on a CPU so often a second; 0 for not at all (199)",
+	 0},
+	{"no-stacks", OPTION_NO_STACKS, NULL, 0,
+	 "Take no Python stacks: which thread, but not which function", 0},
+	{"stack-kinds", OPTION_STACK_KINDS, "KIND,...", OPTION_HIDDEN,
+	 "Only these stacks (sleep, preempt, wait, holder), to measure what each kind costs", 0},
 	{"ring-size", OPTION_RING, "MIB", 0, "Room for records that are not read yet (8)", 0},
 	{0},
 };
 const struct argp observe_argp = {OPTIONS, parse, NULL, NULL, NULL, NULL, NULL};
 
-/* Only while observing is there a result that a signal must not destroy; before and after, the first one ends the process, wherever it is. */
+/* Only while observing is there a result that a signal must not destroy; before and after, the
+ * first one ends the process, wherever it is. */
 static volatile sig_atomic_t phase;
 enum { PHASE_SETUP, PHASE_OBSERVING, PHASE_SHOWING };
 static void (*last_deed)(void);
@@ -163,20 +169,24 @@ static uint64_t worst_turn(const struct pipeline *pipeline, uint64_t now)
 			continue;
 		if (loop->longest > worst)
 			worst = loop->longest;
-		if (loop->in_turn && !loop->possible && now > loop->ts_turn && now - loop->ts_turn > worst)
+		if (loop->in_turn && !loop->possible && now > loop->ts_turn &&
+		    now - loop->ts_turn > worst)
 			worst = now - loop->ts_turn;
 	}
 	return worst;
 }
 
-static void show_progress(const struct pipeline *pipeline, const struct capture *capture, uint64_t start, uint64_t now)
+static void show_progress(const struct pipeline *pipeline, const struct capture *capture,
+			  uint64_t start, uint64_t now)
 {
 	struct capture_status status = capture_status(capture);
 	char worst[DURATION_TEXT_MAX];
 
-	fprintf(stderr, "\r\033[K%5.1f s  %" PRIu64 " events  %" PRIu64 " lost", (double)(now - start) / (double)NS_PER_S, status.events, status.lost);
+	fprintf(stderr, "\r\033[K%5.1f s  %" PRIu64 " events  %" PRIu64 " lost",
+		(double)(now - start) / (double)NS_PER_S, status.events, status.lost);
 	if (pipeline->world)
-		fprintf(stderr, "  longest turn %s", duration_text(worst_turn(pipeline, now), worst));
+		fprintf(stderr, "  longest turn %s",
+			duration_text(worst_turn(pipeline, now), worst));
 	fprintf(stderr, "  (Ctrl-C to stop)");
 	fflush(stderr);
 }
@@ -195,7 +205,8 @@ static bool is_due(uint64_t *last, uint64_t now, uint64_t period)
 	return true;
 }
 
-static int do_chores(const struct observation *observation, struct capture *capture, struct chores *chores, uint64_t start, uint64_t now)
+static int do_chores(const struct observation *observation, struct capture *capture,
+		     struct chores *chores, uint64_t start, uint64_t now)
 {
 	struct pipeline *pipeline = observation->pipeline;
 	uint64_t ts_known = reorder_reached(pipeline->reorder);
@@ -225,7 +236,8 @@ static int run(struct observation *observation, struct capture *capture)
 
 		if (dur_ns && now - start >= dur_ns)
 			break;
-		err = capture_poll(capture, left < POLL_MS * NS_PER_MS ? (int)(left / NS_PER_MS) + 1 : POLL_MS);
+		err = capture_poll(capture, left < POLL_MS * NS_PER_MS ? (int)(left / NS_PER_MS) + 1
+								       : POLL_MS);
 		if (!err)
 			err = do_chores(observation, capture, &chores, start, now);
 	}
@@ -234,7 +246,8 @@ static int run(struct observation *observation, struct capture *capture)
 	return err;
 }
 
-static int add_targets(const struct observation *observation, struct capture *capture, struct diag *diag)
+static int add_targets(const struct observation *observation, struct capture *capture,
+		       struct diag *diag)
 {
 	for (uint32_t i = 0; i < observation->options->pid_count; i++) {
 		struct target *target;
@@ -257,12 +270,21 @@ static void tell_end(const struct observation *observation)
 		fprintf(stderr, "gilscope: the process %s; this is what was seen until then.\n",
 			status->execed ? "became another program (exec)" : "exited");
 	if (status->lost)
-		fprintf(stderr, "gilscope: %" PRIu64 " events were lost; what they would have told is 'unknown'. A larger --ring-size may help.\n", status->lost);
+		fprintf(stderr,
+			"gilscope: %" PRIu64 " events were lost; what they would have told is "
+			"'unknown'. A larger --ring-size may help.\n",
+			status->lost);
 	if (observation->late)
-		fprintf(stderr, "gilscope: %" PRIu64 " events came too late to be put in order; what they would have told is 'unknown'. More CPU time for gilscope may help.\n",
+		fprintf(stderr,
+			"gilscope: %" PRIu64
+			" events came too late to be put in order; what they would have told is "
+			"'unknown'. More CPU time for gilscope may help.\n",
 			observation->late);
 	if (status->missed)
-		fprintf(stderr, "gilscope: the kernel skipped %" PRIu64 " probe hits; what they would have told is 'unknown'.\n", status->missed);
+		fprintf(stderr,
+			"gilscope: the kernel skipped %" PRIu64
+			" probe hits; what they would have told is 'unknown'.\n",
+			status->missed);
 }
 
 void observe_head(const struct observe_options *options, struct stream_head *head)
@@ -272,14 +294,18 @@ void observe_head(const struct observe_options *options, struct stream_head *hea
 	head->rate_hz = head->stacks && options->rate_hz && features_clock() ? options->rate_hz : 0;
 }
 
-static struct capture_options capture_options(const struct observe_options *options, const struct features *features)
+static struct capture_options capture_options(const struct observe_options *options,
+					      const struct features *features)
 {
 	const struct feature *sampling = &features->list[FEATURE_CLOCK];
-	struct capture_options how = {.ring_bytes = options->ring_bytes, .stacks = !options->no_stacks, .rate_hz = options->rate_hz,
+	struct capture_options how = {.ring_bytes = options->ring_bytes,
+				      .stacks = !options->no_stacks,
+				      .rate_hz = options->rate_hz,
 				      .stack_kinds = options->stack_kinds};
 
 	if (how.stacks && how.rate_hz && !sampling->available) {
-		fprintf(stderr, "gilscope: no sampling clock (%s); %s.\n", sampling->found, sampling->remedy);
+		fprintf(stderr, "gilscope: no sampling clock (%s); %s.\n", sampling->found,
+			sampling->remedy);
 		how.rate_hz = 0;
 	}
 	return how;
@@ -320,5 +346,7 @@ int observe(struct observation *observation, struct diag *diag)
 	tell_end(observation);
 	if (!err)
 		err = stopped;
-	return err ? diag_set(diag, EXIT_FAILED, err, "the observation ended early: %s", strerror(-err)) : 0;
+	return err ? diag_set(diag, EXIT_FAILED, err, "the observation ended early: %s",
+			      strerror(-err))
+		   : 0;
 }

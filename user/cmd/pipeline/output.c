@@ -14,13 +14,15 @@
 
 static const int SIGNALS[] = {SIGINT, SIGTERM, SIGHUP};
 
-/* For the signal handler: the file that is not whole, in its folder, or "". One is written at a time. */
+/* For the signal handler: the file that is not whole, in its folder, or "". One is written at a
+ * time. */
 static char unfinished[NAME_MAX + 1];
 static int unfinished_folder;
 
 static int failed(const struct output *output, int err, struct diag *diag)
 {
-	return diag_set(diag, EXIT_FAILED, err, "cannot write %s: %s", output->name, strerror(-err));
+	return diag_set(diag, EXIT_FAILED, err, "cannot write %s: %s", output->name,
+			strerror(-err));
 }
 
 static void on_signal(int number)
@@ -44,7 +46,8 @@ static void catch_signals(const struct output *output)
 	}
 }
 
-/* From here on they wait, so that none comes between a file's birth and catch_signals(). Returns what was blocked before. */
+/* From here on they wait, so that none comes between a file's birth and catch_signals(). Returns
+ * what was blocked before. */
 static sigset_t hold_signals(void)
 {
 	sigset_t held, before;
@@ -56,14 +59,16 @@ static sigset_t hold_signals(void)
 	return before;
 }
 
-/* ── the file beside ─────────────────────────────────────────────────────────────────────────────────────────────── */
+/* ── the file beside ─────────────────────────────────────────────────────── */
 
-/* Does the open file have this name still? While its lock is held nobody else takes the name away. */
+/* Does the open file have this name still? While its lock is held nobody else takes the name away.
+ */
 static bool has_name(int fd, int folder, const char *name)
 {
 	struct stat open, named;
 
-	return !fstat(fd, &open) && !fstatat(folder, name, &named, AT_SYMLINK_NOFOLLOW) && open.st_dev == named.st_dev && open.st_ino == named.st_ino;
+	return !fstat(fd, &open) && !fstatat(folder, name, &named, AT_SYMLINK_NOFOLLOW) &&
+	       open.st_dev == named.st_dev && open.st_ino == named.st_ino;
 }
 
 /* What somebody left there. 0 when it is gone; -EBUSY when it is being written. */
@@ -73,10 +78,15 @@ static int remove_stale(int folder, const char *name)
 	struct stat there;
 
 	if (fd < 0)
-		return errno == ENOENT ? 0 : errno == ELOOP && !unlinkat(folder, name, 0) ? 0 : -errno;
-	if (!fstat(fd, &there) && S_ISREG(there.st_mode) && flock(fd, LOCK_EX | LOCK_NB) && errno == EWOULDBLOCK)
+		return errno == ENOENT				      ? 0
+		       : errno == ELOOP && !unlinkat(folder, name, 0) ? 0
+								      : -errno;
+	if (!fstat(fd, &there) && S_ISREG(there.st_mode) && flock(fd, LOCK_EX | LOCK_NB) &&
+	    errno == EWOULDBLOCK)
 		err = -EBUSY;
-	else if (!has_name(fd, folder, name)) /* another process removed it before it was locked, and what has the name now is that one's */
+	/* another process removed it before it was locked, and what has the name now is that one's
+	 */
+	else if (!has_name(fd, folder, name))
 		err = -EBUSY;
 	else if (unlinkat(folder, name, 0) && errno != ENOENT)
 		err = -errno;
@@ -119,7 +129,8 @@ static const char *last_part(const char *path)
 	return slash ? slash + 1 : path;
 }
 
-/* Opens the folder of `path`, which takes no right but to find it. Returns its descriptor, or -errno. */
+/* Opens the folder of `path`, which takes no right but to find it. Returns its descriptor, or
+ * -errno. */
 static int open_folder(const char *path)
 {
 	char folder[PATH_MAX];
@@ -143,7 +154,8 @@ static void forget(struct output *output)
 	output->temporary[0] = '\0';
 }
 
-/* The folder is open, and the name is set, if and only if there is such a file. Returns its descriptor, or -errno. */
+/* The folder is open, and the name is set, if and only if there is such a file. Returns its
+ * descriptor, or -errno. */
 static int open_beside(struct output *output)
 {
 	const char *name = last_part(output->path);
@@ -173,18 +185,20 @@ static int begin_beside(struct output *output, struct diag *diag)
 		return fd;
 	}
 	if (fd < 0)
-		return diag_set(diag, EXIT_FAILED, fd, "cannot create %s: %s", output->path, strerror(-fd));
+		return diag_set(diag, EXIT_FAILED, fd, "cannot create %s: %s", output->path,
+				strerror(-fd));
 	output->file = fdopen(fd, "w");
 	if (!output->file) {
 		close(fd);
 		output_done(output);
-		return diag_set(diag, EXIT_FAILED, -ENOMEM, "cannot create %s: %s", output->path, strerror(ENOMEM));
+		return diag_set(diag, EXIT_FAILED, -ENOMEM, "cannot create %s: %s", output->path,
+				strerror(ENOMEM));
 	}
 	confine_write_into(output->folder);
 	return 0;
 }
 
-/* ── beginning ───────────────────────────────────────────────────────────────────────────────────────────────────── */
+/* ── beginning ───────────────────────────────────────────────────────────── */
 
 static bool is_system_link(const char *path)
 {
@@ -195,23 +209,29 @@ static bool is_same(const struct stat *there, const char *input)
 {
 	struct stat in;
 
-	return input && !(strcmp(input, "-") ? stat(input, &in) : fstat(STDIN_FILENO, &in)) && in.st_dev == there->st_dev && in.st_ino == there->st_ino;
+	return input && !(strcmp(input, "-") ? stat(input, &in) : fstat(STDIN_FILENO, &in)) &&
+	       in.st_dev == there->st_dev && in.st_ino == there->st_ino;
 }
 
-/* What is there already may not be what is replaced. 1: it is written as it comes; 0: it is a file, or nothing; or -errno with a diag. */
-static int look_at_place(const char *path, const char *input, struct stat *ret_there, struct diag *diag)
+/* What is there already may not be what is replaced. 1: it is written as it comes; 0: it is a file,
+ * or nothing; or -errno with a diag. */
+static int look_at_place(const char *path, const char *input, struct stat *ret_there,
+			 struct diag *diag)
 {
 	struct stat there;
 
 	if (lstat(path, &there))
 		return 0;
-	if (S_ISLNK(there.st_mode) && (!is_system_link(path) || stat(path, &there) || S_ISREG(there.st_mode) || S_ISBLK(there.st_mode))) {
-		diag_set(diag, EXIT_FAILED, -ELOOP, "%s is a symbolic link, and nothing is written through one", path);
+	if (S_ISLNK(there.st_mode) && (!is_system_link(path) || stat(path, &there) ||
+				       S_ISREG(there.st_mode) || S_ISBLK(there.st_mode))) {
+		diag_set(diag, EXIT_FAILED, -ELOOP,
+			 "%s is a symbolic link, and nothing is written through one", path);
 		diag_hint(diag, "name the file itself with -o, or remove the link");
 		return -ELOOP;
 	}
 	if (S_ISDIR(there.st_mode))
-		return diag_set(diag, EXIT_FAILED, -EISDIR, "cannot create %s: %s", path, strerror(EISDIR));
+		return diag_set(diag, EXIT_FAILED, -EISDIR, "cannot create %s: %s", path,
+				strerror(EISDIR));
 	*ret_there = there;
 	if (!S_ISREG(there.st_mode))
 		return 1;
@@ -223,12 +243,13 @@ static int look_at_place(const char *path, const char *input, struct stat *ret_t
 }
 
 /*
- * Opens what was looked at. By now its name may be a link to a file that matters: so nothing is made or cut off by opening, and what was opened must be
- * what was there. NULL with errno.
+ * Opens what was looked at. By now its name may be a link to a file that matters: so nothing is
+ * made or cut off by opening, and what was opened must be what was there. NULL with errno.
  */
 static FILE *open_as_it_comes(const char *path, const struct stat *there)
 {
-	int fd = open(path, O_WRONLY | O_CLOEXEC | O_NOCTTY | (is_system_link(path) ? 0 : O_NOFOLLOW));
+	int fd = open(path,
+		      O_WRONLY | O_CLOEXEC | O_NOCTTY | (is_system_link(path) ? 0 : O_NOFOLLOW));
 	FILE *file = NULL;
 	struct stat opened;
 
@@ -260,7 +281,9 @@ int output_begin(struct output *output, const char *path, const char *input, str
 	if (!as_it_comes)
 		return begin_beside(output, diag);
 	output->file = open_as_it_comes(path, &there);
-	return output->file ? 0 : diag_set(diag, EXIT_FAILED, -errno, "cannot create %s: %s", path, strerror(errno));
+	return output->file ? 0
+			    : diag_set(diag, EXIT_FAILED, -errno, "cannot create %s: %s", path,
+				       strerror(errno));
 }
 
 int output_begin_fresh(struct output *output, const char *path, struct diag *diag)
@@ -269,18 +292,20 @@ int output_begin_fresh(struct output *output, const char *path, struct diag *dia
 
 	*output = (struct output){.name = path, .path = path, .fresh = true};
 	if (!lstat(path, &there))
-		return diag_set(diag, EXIT_FAILED, -EEXIST, "cannot create %s: %s", path, strerror(EEXIST));
+		return diag_set(diag, EXIT_FAILED, -EEXIST, "cannot create %s: %s", path,
+				strerror(EEXIST));
 	return begin_beside(output, diag);
 }
 
-/* ── the end ─────────────────────────────────────────────────────────────────────────────────────────────────────── */
+/* ── the end ─────────────────────────────────────────────────────────────── */
 
 static int put_in_place(const struct output *output)
 {
 	const char *name = last_part(output->path);
 	int folder = output->folder;
 
-	if (output->fresh && renameat2(folder, output->temporary, folder, name, RENAME_NOREPLACE) == 0)
+	if (output->fresh &&
+	    renameat2(folder, output->temporary, folder, name, RENAME_NOREPLACE) == 0)
 		return 0;
 	/* not every file system has that */
 	if (output->fresh && (errno != EINVAL || !faccessat(folder, name, F_OK, 0)))
@@ -293,7 +318,8 @@ int output_end(struct output *output, struct diag *diag)
 	FILE *file = output->file;
 	int err = fflush(file) || ferror(file) ? errno ? -errno : -EIO : 0;
 
-	/* in its place before it is closed, for that gives up the lock; written before it is there, for a network's or quota's refusal may come late */
+	/* in its place before it is closed, for that gives up the lock; written before it is there,
+	 * for a network's or quota's refusal may come late */
 	if (!err && output->temporary[0])
 		err = fsync(fileno(file)) ? -errno : put_in_place(output);
 	if (!err)

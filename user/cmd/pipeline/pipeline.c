@@ -10,7 +10,7 @@
 #include "base/duration.h"
 
 /* events held at most, 80 bytes each; a live source's window normally has a few thousand */
-#define REORDER_EVENTS_LIVE (1u << 20)
+#define REORDER_EVENTS_LIVE   (1u << 20)
 #define REORDER_EVENTS_REPLAY (1u << 14)
 
 void pipeline_live_head(struct stream_head *head)
@@ -29,14 +29,16 @@ void pipeline_live_head(struct stream_head *head)
 }
 
 /* Where the model tells its intervals: to the fold, and to the drawing if there is one. */
-static int model_sink(struct pipeline *pipeline, const struct stream_head *head, struct model_sink *ret_sink)
+static int model_sink(struct pipeline *pipeline, const struct stream_head *head,
+		      struct model_sink *ret_sink)
 {
 	const struct drawing_kind *kind = pipeline->drawing_kind;
 
 	*ret_sink = report_builder_sink(pipeline->builder);
 	if (!kind)
 		return 0;
-	pipeline->drawing = kind->begin(pipeline->drawing_file, head, pipeline->dictionary, pipeline->finder);
+	pipeline->drawing = kind->begin(pipeline->drawing_file, head, pipeline->dictionary,
+					pipeline->finder);
 	if (pipeline->drawing)
 		pipeline->spans = spans_new(kind->sink(pipeline->drawing), head->rate_hz);
 	if (!pipeline->spans)
@@ -46,16 +48,19 @@ static int model_sink(struct pipeline *pipeline, const struct stream_head *head,
 	return 0;
 }
 
-int pipeline_fold(struct pipeline *pipeline, const struct stream_head *head, uint64_t stall_ns, struct diag *diag)
+int pipeline_fold(struct pipeline *pipeline, const struct stream_head *head, uint64_t stall_ns,
+		  struct diag *diag)
 {
 	struct model_sink sink;
 
 	pipeline->head = *head;
 	pipeline->stall_ns = stall_ns;
 	pipeline->dictionary = dictionary_new();
-	pipeline->finder = handler_finder_new(pipeline->names.app_roots, pipeline->names.app_root_count);
+	pipeline->finder = handler_finder_new(pipeline->names.app_roots,
+					      pipeline->names.app_root_count);
 	if (pipeline->dictionary && pipeline->finder)
-		pipeline->builder = report_builder_new(stall_ns, head, pipeline->dictionary, pipeline->finder);
+		pipeline->builder = report_builder_new(stall_ns, head, pipeline->dictionary,
+						       pipeline->finder);
 	if (pipeline->builder && !model_sink(pipeline, head, &sink))
 		pipeline->world = world_new(sink, strcmp(head->mode, "exact") != 0);
 	return pipeline->world ? 0 : diag_set(diag, EXIT_FAILED, -ENOMEM, "no memory");
@@ -67,7 +72,9 @@ int pipeline_draw(struct pipeline *pipeline, const struct report *report, struct
 
 	if (!err)
 		err = pipeline->drawing_kind->finish(pipeline->drawing, report);
-	return err ? diag_set(diag, EXIT_FAILED, err, "cannot write the %s: %s", pipeline->drawing_kind->name, strerror(-err)) : 0;
+	return err ? diag_set(diag, EXIT_FAILED, err, "cannot write the %s: %s",
+			      pipeline->drawing_kind->name, strerror(-err))
+		   : 0;
 }
 
 int pipeline_front(struct pipeline *pipeline, bool live, struct diag *diag)
@@ -75,20 +82,25 @@ int pipeline_front(struct pipeline *pipeline, bool live, struct diag *diag)
 	struct stream_sink next;
 
 	if (pipeline->world && pipeline->trace) {
-		/* the file first: when the disk is full the fold has seen nothing that the file has not */
-		pipeline->tee = (struct tee){trace_writer_sink(pipeline->trace), world_sink(pipeline->world)};
+		/* the file first: when the disk is full the fold has seen nothing that the file has
+		 * not */
+		pipeline->tee = (struct tee){trace_writer_sink(pipeline->trace),
+					     world_sink(pipeline->world)};
 		next = tee_sink(&pipeline->tee);
 	} else if (pipeline->world && pipeline->keep) {
-		pipeline->tee = (struct tee){keep_sink(pipeline->keep), world_sink(pipeline->world)};
+		pipeline->tee = (struct tee){keep_sink(pipeline->keep),
+					     world_sink(pipeline->world)};
 		next = tee_sink(&pipeline->tee);
 	} else {
-		next = pipeline->trace ? trace_writer_sink(pipeline->trace) : world_sink(pipeline->world);
+		next = pipeline->trace ? trace_writer_sink(pipeline->trace)
+				       : world_sink(pipeline->world);
 	}
 	if (pipeline->world) {
 		pipeline->stage = (struct dictionary_stage){pipeline->dictionary, next};
 		next = dictionary_sink(&pipeline->stage);
 	}
-	pipeline->reorder = reorder_new(next, REORDER_WINDOW_NS, live ? REORDER_EVENTS_LIVE : REORDER_EVENTS_REPLAY);
+	pipeline->reorder = reorder_new(next, REORDER_WINDOW_NS,
+					live ? REORDER_EVENTS_LIVE : REORDER_EVENTS_REPLAY);
 	return pipeline->reorder ? 0 : diag_set(diag, EXIT_FAILED, -ENOMEM, "no memory");
 }
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * pipeline.h - the one pipeline of all commands: a source in front, reorder → (tee → trace) → model → fold → report behind.
+ * pipeline.h - the one pipeline of all commands: a source in front, reorder → (tee → trace) → model
+ * → fold → report behind.
  */
 #ifndef GILSCOPE_CMD_PIPELINE_PIPELINE_H
 #define GILSCOPE_CMD_PIPELINE_PIPELINE_H
@@ -27,7 +28,8 @@ struct pipeline {
 	struct handler_finder *finder;
 	struct dictionary_stage stage;
 	struct names_options names; /* set before pipeline_fold() */
-	const struct drawing_kind *drawing_kind; /* set before, too, with the file, if there is to be one */
+	const struct drawing_kind
+		*drawing_kind; /* set before, too, with the file, if there is to be one */
 	FILE *drawing_file;
 	struct drawing *drawing;
 	struct spans *spans;
@@ -41,15 +43,17 @@ struct pipeline {
 void pipeline_live_head(struct stream_head *head);
 
 /* Builds what ends in a report. The head must be known. 0 or -ENOMEM with a diag. */
-int pipeline_fold(struct pipeline *pipeline, const struct stream_head *head, uint64_t stall_ns, struct diag *diag);
+int pipeline_fold(struct pipeline *pipeline, const struct stream_head *head, uint64_t stall_ns,
+		  struct diag *diag);
 
 /* Ends the drawing, after the report has been made: 0, or -errno with a diag. */
 int pipeline_draw(struct pipeline *pipeline, const struct report *report, struct diag *diag);
 
 /*
- * Puts the reorder stage in front of what has been built: of `world`, of `trace`, or of both; or of `keep` and `world`. A live source brings a window's worth of events at once
- * and tells how far they reach; a recording is in order already (but for scripts written by hand) and tells nothing, so the stage's room is all it
- * holds back, and is small.
+ * Puts the reorder stage in front of what has been built: of `world`, of `trace`, or of both; or of
+ * `keep` and `world`. A live source brings a window's worth of events at once and tells how far
+ * they reach; a recording is in order already (but for scripts written by hand) and tells nothing,
+ * so the stage's room is all it holds back, and is small.
  */
 int pipeline_front(struct pipeline *pipeline, bool live, struct diag *diag);
 

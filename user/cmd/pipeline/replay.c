@@ -17,7 +17,8 @@ int replay_open(const char *path, struct diag *diag, FILE **ret_file)
 	if (!file) {
 		diag_set(diag, EXIT_FAILED, -errno, "cannot open %s: %s", path, strerror(errno));
 		if (errno == ENOENT)
-			diag_hint(diag, "make a recording first: sudo gilscope record -p PID -o %s", path);
+			diag_hint(diag, "make a recording first: sudo gilscope record -p PID -o %s",
+				  path);
 		return -errno;
 	}
 	*ret_file = file;
@@ -25,20 +26,23 @@ int replay_open(const char *path, struct diag *diag, FILE **ret_file)
 	return 0;
 }
 
-/* A look at the first bytes that leaves them to be read: a pipe cannot go back, so the buffer is made large enough to hold what ungetc cannot. */
+/* A look at the first bytes that leaves them to be read: a pipe cannot go back, so the buffer is
+ * made large enough to hold what ungetc cannot. */
 static size_t peek(FILE *file, char *bytes, size_t length)
 {
 	size_t count = fread(bytes, 1, length, file);
 
 	if (fseek(file, -(long)count, SEEK_CUR) == 0)
 		return count;
-	/* glibc takes back as many characters as its buffer holds, and these were just read into it */
+	/* glibc takes back as many characters as its buffer holds, and these were just read into it
+	 */
 	for (size_t i = count; i > 0; i--)
 		ungetc((unsigned char)bytes[i - 1], file);
 	return count;
 }
 
-int replay(FILE *file, const char *path, int (*head)(void *ctx, const struct stream_head *), void *head_ctx, struct stream_sink sink, struct diag *diag,
+int replay(FILE *file, const char *path, int (*head)(void *ctx, const struct stream_head *),
+	   void *head_ctx, struct stream_sink sink, struct diag *diag,
 	   struct trace_outcome *ret_outcome)
 {
 	char first[RECOGNISE_BYTES];
@@ -53,7 +57,8 @@ int replay(FILE *file, const char *path, int (*head)(void *ctx, const struct str
 	}
 	if (!err)
 		return 0;
-	diag_set(diag, inner.status ? inner.status : EXIT_FAILED, err, "%s: %s", path, inner.what[0] ? inner.what : strerror(-err));
+	diag_set(diag, inner.status ? inner.status : EXIT_FAILED, err, "%s: %s", path,
+		 inner.what[0] ? inner.what : strerror(-err));
 	if (inner.hint[0])
 		diag_hint(diag, "%s", inner.hint);
 	return err;

@@ -34,7 +34,8 @@ static int begin(struct output *output, struct diag *diag, char ret_name[static 
 	return err;
 }
 
-static int write_trace(FILE *file, const struct keep *keep, const struct dictionary *dictionary, const struct stream_head *head, struct diag *diag)
+static int write_trace(FILE *file, const struct keep *keep, const struct dictionary *dictionary,
+		       const struct stream_head *head, struct diag *diag)
 {
 	_cleanup_(trace_writer_freep) struct trace_writer *writer = NULL;
 	int err = trace_writer_new(file, head, diag, &writer), finished;
@@ -50,10 +51,13 @@ static int write_trace(FILE *file, const struct keep *keep, const struct diction
 	finished = trace_writer_finish(writer, diag);
 	if (finished)
 		return finished;
-	return err ? diag_set(diag, EXIT_FAILED, err, "cannot write the recording: %s", strerror(-err)) : 0;
+	return err ? diag_set(diag, EXIT_FAILED, err, "cannot write the recording: %s",
+			      strerror(-err))
+		   : 0;
 }
 
-int snapshot_write(const struct keep *keep, const struct dictionary *dictionary, const struct stream_head *head, struct diag *diag,
+int snapshot_write(const struct keep *keep, const struct dictionary *dictionary,
+		   const struct stream_head *head, struct diag *diag,
 		   char ret_name[static SNAPSHOT_NAME_MAX])
 {
 	struct output output;

@@ -11,10 +11,11 @@
 #define SNAPSHOT_NAME_MAX 64
 
 /*
- * Writes to a new file in the current directory, named after the time of day; no file is ever written over, and what could not be written whole is removed.
- * 0, or -errno with a diag.
+ * Writes to a new file in the current directory, named after the time of day; no file is ever
+ * written over, and what could not be written whole is removed. 0, or -errno with a diag.
  */
-int snapshot_write(const struct keep *keep, const struct dictionary *dictionary, const struct stream_head *head, struct diag *diag,
+int snapshot_write(const struct keep *keep, const struct dictionary *dictionary,
+		   const struct stream_head *head, struct diag *diag,
 		   char ret_name[static SNAPSHOT_NAME_MAX]);
 
 #endif

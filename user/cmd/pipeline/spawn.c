@@ -20,12 +20,13 @@
 #include "base/interrupt.h"
 #include "python/target.h"
 
-#define TRY_MS 10
-#define PATIENCE_NS (20 * NS_PER_S) /* how long a command may take to become Python */
-#define GRACE_NS (5 * NS_PER_S) /* between SIGTERM and SIGKILL */
-#define CHILDREN_MAX 1024	/* that are looked at in one round; there are more rounds */
+#define TRY_MS	     10
+#define PATIENCE_NS  (20 * NS_PER_S) /* how long a command may take to become Python */
+#define GRACE_NS     (5 * NS_PER_S)  /* between SIGTERM and SIGKILL */
+#define CHILDREN_MAX 1024	     /* that are looked at in one round; there are more rounds */
 
-/* What the keeper tells over the line: what became of the start, and once more when the command has exited. */
+/* What the keeper tells over the line: what became of the start, and once more when the command has
+ * exited. */
 struct message {
 	pid_t pid;
 	int err;
@@ -36,9 +37,10 @@ static void sleep_ms(long ms)
 	nanosleep(&(struct timespec){.tv_sec = ms / 1000, .tv_nsec = ms % 1000 * 1000000}, NULL);
 }
 
-/* ── the keeper ──────────────────────────────────────────────────────────────────────────────────────────────────── */
+/* ── the keeper ──────────────────────────────────────────────────────────── */
 
-/* Forks and execs. The error of a failed exec comes back through a pipe that a successful one closes. */
+/* Forks and execs. The error of a failed exec comes back through a pipe that a successful one
+ * closes. */
 static int start(char **argv, pid_t *ret_pid)
 {
 	_cleanup_(closep) int reader = -1, writer = -1;
@@ -53,7 +55,7 @@ static int start(char **argv, pid_t *ret_pid)
 	if (pid < 0)
 		return -errno;
 	if (!pid) {
-		signal(SIGPIPE, SIG_DFL); /* gilscope ignores it */
+		signal(SIGPIPE, SIG_DFL);	  /* gilscope ignores it */
 		prctl(PR_SET_PDEATHSIG, SIGTERM); /* should somebody kill the keeper */
 		if (getppid() != keeper)
 			_exit(126);
@@ -76,7 +78,8 @@ static bool has_exited(pid_t pid)
 {
 	siginfo_t info = {0};
 
-	return waitid(P_PID, (id_t)pid, &info, WEXITED | WNOHANG | WNOWAIT) == 0 && info.si_pid == pid;
+	return waitid(P_PID, (id_t)pid, &info, WEXITED | WNOHANG | WNOWAIT) == 0 &&
+	       info.si_pid == pid;
 }
 
 /* The caller has one thread, so one list has them all: the command, and what lost its parent. */
@@ -98,7 +101,8 @@ static bool is_in(const pid_t *list, int count, pid_t pid)
 	return false;
 }
 
-/* Asks every child once, and whoever becomes one when its parent ends; then lets them have no choice. */
+/* Asks every child once, and whoever becomes one when its parent ends; then lets them have no
+ * choice. */
 static void end_children(pid_t command)
 {
 	static pid_t asked[CHILDREN_MAX], now[CHILDREN_MAX];
@@ -108,14 +112,17 @@ static void end_children(pid_t command)
 	asked[asked_count++] = command;
 	kill(command, SIGTERM);
 	kill(command, SIGCONT); /* one that is stopped does not hear */
-	/* what cannot be killed (another user's, asleep in the kernel) is not waited for without end */
-	for (pid_t ended; (ended = waitpid(-1, NULL, WNOHANG)) >= 0 && (dur_ns = clock_now_ns() - begun) < 2 * GRACE_NS;) {
+	/* what cannot be killed (another user's, asleep in the kernel) is not waited for without
+	 * end */
+	for (pid_t ended; (ended = waitpid(-1, NULL, WNOHANG)) >= 0 &&
+			  (dur_ns = clock_now_ns() - begun) < 2 * GRACE_NS;) {
 		int count = ended ? 0 : list_children(now);
 
 		for (int i = 0; i < count; i++) {
 			if (dur_ns >= GRACE_NS) {
 				kill(now[i], SIGKILL);
-			} else if (asked_count < CHILDREN_MAX && !is_in(asked, asked_count, now[i])) {
+			} else if (asked_count < CHILDREN_MAX &&
+				   !is_in(asked, asked_count, now[i])) {
 				asked[asked_count++] = now[i];
 				kill(now[i], SIGTERM);
 				kill(now[i], SIGCONT);
@@ -126,7 +133,8 @@ static void end_children(pid_t command)
 	}
 }
 
-/* Returns when gilscope has closed its end. The command's number stays its own until then: it is not collected. */
+/* Returns when gilscope has closed its end. The command's number stays its own until then: it is
+ * not collected. */
 static void watch(int line, pid_t command)
 {
 	static pid_t list[CHILDREN_MAX];
@@ -165,7 +173,8 @@ static _Noreturn void keep(int line, char **argv)
 	prctl(PR_SET_CHILD_SUBREAPER, 1);
 	interrupt_forget_handlers();
 	message.err = start(argv, &message.pid);
-	/* keys of the terminal are meant for gilscope and the command; gilscope's end is this one's */
+	/* keys of the terminal are meant for gilscope and the command; gilscope's end is this one's
+	 */
 	for (size_t i = 0; i < sizeof(ignored) / sizeof(ignored[0]); i++)
 		signal(ignored[i], SIG_IGN);
 	nowhere = open("/dev/null", O_RDWR | O_CLOEXEC);
@@ -178,7 +187,7 @@ static _Noreturn void keep(int line, char **argv)
 	_exit(0);
 }
 
-/* ── gilscope ────────────────────────────────────────────────────────────────────────────────────────────────────── */
+/* ── gilscope ────────────────────────────────────────────────────────────── */
 
 /* The keeper, and through it the command. The line says as its first word whether there is one. */
 static int start_kept(char **argv, struct spawned *ret_spawned)
@@ -225,11 +234,13 @@ int spawn_python(char **argv, struct diag *diag, struct spawned *ret_spawned)
 {
 	struct spawned spawned = {0};
 	struct diag last = {0};
-	uint64_t begun = clock_now_ns(); /* a look takes its time, and more of it where files do not answer */
+	/* a look takes its time, and more of it where files do not answer */
+	uint64_t begun = clock_now_ns();
 	int err = start_kept(argv, &spawned);
 
 	if (err)
-		return diag_set(diag, EXIT_FAILED, err, "cannot start %s: %s", argv[0], strerror(-err));
+		return diag_set(diag, EXIT_FAILED, err, "cannot start %s: %s", argv[0],
+				strerror(-err));
 	while (!is_over(&spawned)) {
 		struct target *target;
 
@@ -244,11 +255,13 @@ int spawn_python(char **argv, struct diag *diag, struct spawned *ret_spawned)
 		sleep_ms(TRY_MS);
 	}
 	if (is_over(&spawned)) {
-		diag_set(diag, EXIT_FAILED, -ESRCH, "%s exited before it could be observed", argv[0]);
+		diag_set(diag, EXIT_FAILED, -ESRCH, "%s exited before it could be observed",
+			 argv[0]);
 	} else {
 		*diag = last;
 		if (!diag->hint[0])
-			diag_hint(diag, "the command itself must become Python; start wrappers by hand and attach to the Python process");
+			diag_hint(diag, "the command itself must become Python; start wrappers by "
+					"hand and attach to the Python process");
 	}
 	spawn_end(&spawned);
 	return err ? err : -ESRCH;

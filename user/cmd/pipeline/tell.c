@@ -32,17 +32,21 @@ static struct told_stall *find(const struct teller *teller, const struct loop *l
 	return told;
 }
 
-/* Whoever does not read what is told must not hold up the observation: then the line is left out. */
+/* Whoever does not read what is told must not hold up the observation: then the line is left out.
+ */
 static void put(const char *line, size_t length)
 {
 	struct pollfd out = {.fd = STDERR_FILENO, .events = POLLOUT};
 
-	if (poll(&out, 1, 0) == 1 && out.revents & POLLOUT && write(STDERR_FILENO, line, length) < 0)
+	if (poll(&out, 1, 0) == 1 && out.revents & POLLOUT &&
+	    write(STDERR_FILENO, line, length) < 0)
 		return; /* with stderr gone there is nobody to tell */
 }
 
-/* `ongoing` is NULL when the stall is over. On a terminal the progress line, which has no end, gives way; it comes again. */
-static int tell(const struct ongoing *ongoing, const struct report *report, const struct loop *loop, const struct stall *stall)
+/* `ongoing` is NULL when the stall is over. On a terminal the progress line, which has no end,
+ * gives way; it comes again. */
+static int tell(const struct ongoing *ongoing, const struct report *report, const struct loop *loop,
+		const struct stall *stall)
 {
 	_cleanup_(freep) char *line = NULL;
 	size_t length;
@@ -64,7 +68,8 @@ static int tell(const struct ongoing *ongoing, const struct report *report, cons
 static bool is_due(const struct told_stall *told, const struct stall *stall)
 {
 	uint64_t since = stall->end - told->ts_told;
-	bool changed = told->cause != stall->cause || told->handler != stall->handler.frame.function;
+	bool changed = told->cause != stall->cause ||
+		       told->handler != stall->handler.frame.function;
 
 	return since >= told->gap_ns || (changed && since >= told->gap_ns / 4);
 }
@@ -80,7 +85,10 @@ static int on_ongoing(void *ctx, const struct ongoing *ongoing)
 		told = calloc(1, sizeof(*told));
 		if (!told)
 			return -ENOMEM;
-		*told = (struct told_stall){.next = teller->told, .loop = ongoing->loop, .start = stall->start, .gap_ns = AGAIN_NS};
+		*told = (struct told_stall){.next = teller->told,
+					    .loop = ongoing->loop,
+					    .start = stall->start,
+					    .gap_ns = AGAIN_NS};
 		teller->told = told;
 	}
 	told->lasts = true;
@@ -97,7 +105,9 @@ static int on_ongoing(void *ctx, const struct ongoing *ongoing)
 /* Tells what is over, and drops it. 0 or -ENOMEM. */
 static int tell_ends(struct teller *teller)
 {
-	const struct report report = {.window = world_window(teller->pipeline->world), .names = teller->pipeline->dictionary, .finder = teller->pipeline->finder};
+	const struct report report = {.window = world_window(teller->pipeline->world),
+				      .names = teller->pipeline->dictionary,
+				      .finder = teller->pipeline->finder};
 	int err = 0;
 
 	for (struct told_stall **link = &teller->told, *told; (told = *link);) {
@@ -126,7 +136,8 @@ int teller_tick(void *ctx, uint64_t ts_known)
 	/* the world is cut only when there is something to tell */
 	if (report_builder_stalled(pipeline->builder, ts_known)) {
 		world_cut(pipeline->world, ts_known);
-		err = report_builder_ongoing(pipeline->builder, pipeline->world, on_ongoing, teller);
+		err = report_builder_ongoing(pipeline->builder, pipeline->world, on_ongoing,
+					     teller);
 	}
 	if (!err)
 		err = tell_ends(teller);

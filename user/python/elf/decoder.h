@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * decoder.h - finds calls of imported functions in machine code, per architecture. Not a disassembler: it knows the few encodings in which compilers
- * and linkers write a call, and looks for those whose operand is exactly the import's stub or GOT slot.
+ * decoder.h - finds calls of imported functions in machine code, per architecture. Not a
+ * disassembler: it knows the few encodings in which compilers and linkers write a call, and looks
+ * for those whose operand is exactly the import's stub or GOT slot.
  */
 #ifndef GILSCOPE_PYTHON_ELF_DECODER_H
 #define GILSCOPE_PYTHON_ELF_DECODER_H
@@ -19,7 +20,8 @@ struct code {
 	uint64_t vaddr;
 };
 
-/* A place that leads to an import: its GOT slot (a word of data), or a stub in the PLT (code that jumps through the slot). */
+/* A place that leads to an import: its GOT slot (a word of data), or a stub in the PLT (code that
+ * jumps through the slot). */
 struct place {
 	uint64_t vaddr;
 	enum import import;
@@ -50,11 +52,15 @@ struct call {
 struct decoder {
 	/* Finds the stubs that jump through the slots. */
 	void (*stubs)(const struct code *code, const struct places *slots, struct places *stubs);
-	/* Finds calls to stubs and calls through slots until `found` returns non-zero, and returns that. */
-	int (*calls)(const struct code *code, const struct places *slots, const struct places *stubs,
-		     int (*found)(void *ctx, const struct call *call), void *ctx);
-	/* Is there a direct jump, conditional or not, from [from, from_end) of the code to an address in [to, to_end)? */
-	bool (*jumps)(const struct code *code, uint64_t from, uint64_t from_end, uint64_t to, uint64_t to_end);
+	/* Finds calls to stubs and calls through slots until `found` returns non-zero, and returns
+	 * that. */
+	int (*calls)(const struct code *code, const struct places *slots,
+		     const struct places *stubs, int (*found)(void *ctx, const struct call *call),
+		     void *ctx);
+	/* Is there a direct jump, conditional or not, from [from, from_end) of the code to an
+	 * address in [to, to_end)? */
+	bool (*jumps)(const struct code *code, uint64_t from, uint64_t from_end, uint64_t to,
+		      uint64_t to_end);
 };
 
 extern const struct decoder decoder_x86_64;

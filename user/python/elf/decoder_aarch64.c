@@ -46,24 +46,34 @@ static void stubs(const struct code *code, const struct places *slots, struct pl
 	}
 }
 
-static int calls(const struct code *code, const struct places *slots, const struct places *stub_places,
-		 int (*found)(void *ctx, const struct call *call), void *ctx)
+static int calls(const struct code *code, const struct places *slots,
+		 const struct places *stub_places, int (*found)(void *ctx, const struct call *call),
+		 void *ctx)
 {
 	for (size_t at = 0; at + 4 <= code->size; at += 4) {
 		uint32_t word = word_at(code, at);
-		bool link = (word & 0xfc000000) == 0x94000000, jump = (word & 0xfc000000) == 0x14000000;
-		const struct place *stub = link || jump ? places_find(stub_places, code->vaddr + at + branch_offset(word, 0, 26)) : NULL;
+		bool link = (word & 0xfc000000) == 0x94000000,
+		     jump = (word & 0xfc000000) == 0x14000000;
+		const struct place *stub = link || jump
+						   ? places_find(stub_places,
+								 code->vaddr + at +
+									 branch_offset(word, 0, 26))
+						   : NULL;
 		int ret = 0;
 
 		if (stub)
-			ret = found(ctx, &(struct call){.vaddr = code->vaddr + at, .length = 4, .jump = jump, .import = stub->import});
+			ret = found(ctx, &(struct call){.vaddr = code->vaddr + at,
+							.length = 4,
+							.jump = jump,
+							.import = stub->import});
 		if (ret)
 			return ret;
 	}
 	return 0;
 }
 
-static bool jumps(const struct code *code, uint64_t from, uint64_t from_end, uint64_t to, uint64_t to_end)
+static bool jumps(const struct code *code, uint64_t from, uint64_t from_end, uint64_t to,
+		  uint64_t to_end)
 {
 	if (from < code->vaddr || from_end - code->vaddr > code->size || from_end < from)
 		return false;
@@ -73,7 +83,8 @@ static bool jumps(const struct code *code, uint64_t from, uint64_t from_end, uin
 
 		if ((word & 0xfc000000) == 0x14000000) /* b */
 			target += branch_offset(word, 0, 26);
-		else if ((word & 0xff000000) == 0x54000000 || (word & 0x7e000000) == 0x34000000) /* b.cond, cbz, cbnz */
+		/* b.cond, cbz, cbnz */
+		else if ((word & 0xff000000) == 0x54000000 || (word & 0x7e000000) == 0x34000000)
 			target += branch_offset(word, 5, 19);
 		else if ((word & 0x7e000000) == 0x36000000) /* tbz, tbnz */
 			target += branch_offset(word, 5, 14);

@@ -27,10 +27,13 @@ static uint64_t relative(const struct code *code, size_t at)
 	return code->vaddr + at + 4 + (uint64_t)(int64_t)displacement;
 }
 
-/* The next `byte` at or behind `at` that `room` more bytes follow; code->size when there is none. */
+/* The next `byte` at or behind `at` that `room` more bytes follow; code->size when there is none.
+ */
 static size_t next_byte(const struct code *code, size_t at, uint8_t byte, size_t room)
 {
-	const uint8_t *found = at + room < code->size ? memchr(code->bytes + at, byte, code->size - at - room) : NULL;
+	const uint8_t *found = at + room < code->size
+				       ? memchr(code->bytes + at, byte, code->size - at - room)
+				       : NULL;
 
 	return found ? (size_t)(found - code->bytes) : code->size;
 }
@@ -39,9 +42,13 @@ static void stubs(const struct code *code, const struct places *slots, struct pl
 {
 	static const uint8_t endbr64[4] = {0xf3, 0x0f, 0x1e, 0xfa};
 
-	/* [endbr64] [bnd] jmp *slot(%rip): called at its first byte, so every place where it may begin is a stub */
-	for (size_t at = next_byte(code, 0, 0xff, 5); at < code->size; at = next_byte(code, at + 1, 0xff, 5)) {
-		const struct place *slot = code->bytes[at + 1] == 0x25 ? places_find(slots, relative(code, at + 2)) : NULL;
+	/* [endbr64] [bnd] jmp *slot(%rip): called at its first byte, so every place where it may
+	 * begin is a stub */
+	for (size_t at = next_byte(code, 0, 0xff, 5); at < code->size;
+	     at = next_byte(code, at + 1, 0xff, 5)) {
+		const struct place *slot = code->bytes[at + 1] == 0x25
+						   ? places_find(slots, relative(code, at + 2))
+						   : NULL;
 		size_t start = at;
 
 		if (!slot)
@@ -49,16 +56,18 @@ static void stubs(const struct code *code, const struct places *slots, struct pl
 		places_add(ret_stubs, code->vaddr + start, slot->import);
 		if (start >= 1 && code->bytes[start - 1] == 0xf2)
 			places_add(ret_stubs, code->vaddr + --start, slot->import);
-		if (start >= sizeof(endbr64) && memcmp(code->bytes + start - sizeof(endbr64), endbr64, sizeof(endbr64)) == 0)
+		if (start >= sizeof(endbr64) &&
+		    memcmp(code->bytes + start - sizeof(endbr64), endbr64, sizeof(endbr64)) == 0)
 			places_add(ret_stubs, code->vaddr + start - sizeof(endbr64), slot->import);
 	}
 }
 
 /* call rel32 (0xe8) and jmp rel32 (0xe9) */
-static int direct_calls(const struct code *code, uint8_t opcode, const struct places *stub_places, int (*found)(void *ctx, const struct call *call),
-			void *ctx)
+static int direct_calls(const struct code *code, uint8_t opcode, const struct places *stub_places,
+			int (*found)(void *ctx, const struct call *call), void *ctx)
 {
-	for (size_t at = next_byte(code, 0, opcode, 4); at < code->size; at = next_byte(code, at + 1, opcode, 4)) {
+	for (size_t at = next_byte(code, 0, opcode, 4); at < code->size;
+	     at = next_byte(code, at + 1, opcode, 4)) {
 		const struct place *stub = places_find(stub_places, relative(code, at + 1));
 		struct call call = {.vaddr = code->vaddr + at, .length = 5, .jump = opcode == 0xe9};
 		int ret;
@@ -73,24 +82,32 @@ static int direct_calls(const struct code *code, uint8_t opcode, const struct pl
 	return 0;
 }
 
-static int calls(const struct code *code, const struct places *slots, const struct places *stub_places,
-		 int (*found)(void *ctx, const struct call *call), void *ctx)
+static int calls(const struct code *code, const struct places *slots,
+		 const struct places *stub_places, int (*found)(void *ctx, const struct call *call),
+		 void *ctx)
 {
 	int ret = direct_calls(code, 0xe8, stub_places, found, ctx);
 
 	if (!ret)
 		ret = direct_calls(code, 0xe9, stub_places, found, ctx);
-	/* call *slot(%rip), as -fno-plt writes it. Its jmp looks like a stub's, and is not needed: no GIL site is a tail call */
-	for (size_t at = next_byte(code, 0, 0xff, 5); !ret && at < code->size; at = next_byte(code, at + 1, 0xff, 5)) {
-		const struct place *slot = code->bytes[at + 1] == 0x15 ? places_find(slots, relative(code, at + 2)) : NULL;
+	/* call *slot(%rip), as -fno-plt writes it. Its jmp looks like a stub's, and is not needed:
+	 * no GIL site is a tail call */
+	for (size_t at = next_byte(code, 0, 0xff, 5); !ret && at < code->size;
+	     at = next_byte(code, at + 1, 0xff, 5)) {
+		const struct place *slot = code->bytes[at + 1] == 0x15
+						   ? places_find(slots, relative(code, at + 2))
+						   : NULL;
 
 		if (slot)
-			ret = found(ctx, &(struct call){.vaddr = code->vaddr + at, .length = 6, .import = slot->import});
+			ret = found(ctx, &(struct call){.vaddr = code->vaddr + at,
+							.length = 6,
+							.import = slot->import});
 	}
 	return ret;
 }
 
-static bool jumps(const struct code *code, uint64_t from, uint64_t from_end, uint64_t to, uint64_t to_end)
+static bool jumps(const struct code *code, uint64_t from, uint64_t from_end, uint64_t to,
+		  uint64_t to_end)
 {
 	if (from < code->vaddr || from_end - code->vaddr > code->size || from_end < from)
 		return false;

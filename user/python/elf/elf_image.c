@@ -65,19 +65,21 @@ bool elf_image_spend(const struct elf_image *image, uint64_t bytes)
 /* Bytes of the file. -EFAULT: it does not have them; or the budget is spent. */
 static int image_bytes(const struct elf_image *image, uint64_t offset, void *to, size_t length)
 {
-	if (offset > image->size || length > image->size - offset || !elf_image_spend(image, length < ELF_READ_LEAST ? ELF_READ_LEAST : length))
+	if (offset > image->size || length > image->size - offset ||
+	    !elf_image_spend(image, length < ELF_READ_LEAST ? ELF_READ_LEAST : length))
 		return -EFAULT;
 	return read_exactly(image->fd, offset, to, length);
 }
 
 static int load_add(struct elf_image *image, const Elf64_Phdr *header)
 {
-	struct elf_load load = {header->p_vaddr,	     header->p_offset,	       header->p_filesz, header->p_memsz,
-				header->p_flags & PF_X, header->p_flags & PF_W};
+	struct elf_load load = {header->p_vaddr, header->p_offset,	 header->p_filesz,
+				header->p_memsz, header->p_flags & PF_X, header->p_flags & PF_W};
 
 	if (image->load_count == ELF_LOADS_MAX)
 		return -ENOEXEC;
-	if (load.offset > image->size || load.file_size > image->size - load.offset || load.vaddr + load.file_size < load.vaddr)
+	if (load.offset > image->size || load.file_size > image->size - load.offset ||
+	    load.vaddr + load.file_size < load.vaddr)
 		return -ENOEXEC;
 	image->loads[image->load_count++] = load;
 	return 0;
@@ -116,7 +118,8 @@ int elf_image_open(int fd, struct elf_budget *budget, struct elf_image *ret_imag
 	if (fstat(fd, &stat))
 		return -errno;
 	image.size = (uint64_t)stat.st_size;
-	if (!S_ISREG(stat.st_mode) || image_bytes(&image, 0, &header, sizeof(header)) || header_kind(&header) != ELF_USABLE)
+	if (!S_ISREG(stat.st_mode) || image_bytes(&image, 0, &header, sizeof(header)) ||
+	    header_kind(&header) != ELF_USABLE)
 		return -ENOEXEC;
 	/* extended numbering: the number of sections would be any, and no Python has 65280 */
 	if (header.e_shnum == 0 && header.e_shoff != 0)
@@ -131,12 +134,14 @@ int elf_image_open(int fd, struct elf_budget *budget, struct elf_image *ret_imag
 	return 0;
 }
 
-static const struct elf_load *load_of(const struct elf_image *image, uint64_t vaddr, uint64_t length)
+static const struct elf_load *load_of(const struct elf_image *image, uint64_t vaddr,
+				      uint64_t length)
 {
 	for (uint32_t i = 0; i < image->load_count; i++) {
 		const struct elf_load *load = &image->loads[i];
 
-		if (vaddr >= load->vaddr && vaddr - load->vaddr <= load->file_size && length <= load->file_size - (vaddr - load->vaddr))
+		if (vaddr >= load->vaddr && vaddr - load->vaddr <= load->file_size &&
+		    length <= load->file_size - (vaddr - load->vaddr))
 			return load;
 	}
 	return NULL;
@@ -146,7 +151,8 @@ int elf_image_read(const struct elf_image *image, uint64_t vaddr, void *to, size
 {
 	const struct elf_load *load = load_of(image, vaddr, length);
 
-	return load ? image_bytes(image, load->offset + (vaddr - load->vaddr), to, length) : -EFAULT;
+	return load ? image_bytes(image, load->offset + (vaddr - load->vaddr), to, length)
+		    : -EFAULT;
 }
 
 uint64_t elf_image_offset(const struct elf_image *image, uint64_t vaddr)
@@ -159,13 +165,15 @@ uint64_t elf_image_offset(const struct elf_image *image, uint64_t vaddr)
 static bool section_at(const struct elf_image *image, uint64_t index, Elf64_Shdr *ret_header)
 {
 	return index < image->section_count && image->sections <= image->size &&
-	       !image_bytes(image, image->sections + index * sizeof(*ret_header), ret_header, sizeof(*ret_header));
+	       !image_bytes(image, image->sections + index * sizeof(*ret_header), ret_header,
+			    sizeof(*ret_header));
 }
 
 /* Does the file have all that the header says? */
 static bool content_is_there(const struct elf_image *image, const Elf64_Shdr *header)
 {
-	return header->sh_type != SHT_NOBITS && header->sh_offset <= image->size && header->sh_size <= image->size - header->sh_offset;
+	return header->sh_type != SHT_NOBITS && header->sh_offset <= image->size &&
+	       header->sh_size <= image->size - header->sh_offset;
 }
 
 /* A table of strings; held, unless it is large. */
@@ -185,13 +193,15 @@ static bool strings_open(const struct elf_image *image, uint64_t index, struct s
 	struct strings strings = {.image = image};
 	Elf64_Shdr header;
 
-	if (!section_at(image, index, &header) || header.sh_type != SHT_STRTAB || !content_is_there(image, &header))
+	if (!section_at(image, index, &header) || header.sh_type != SHT_STRTAB ||
+	    !content_is_there(image, &header))
 		return false;
 	strings.offset = header.sh_offset;
 	strings.size = header.sh_size;
 	if (strings.size <= STRINGS_HELD_MAX) {
 		strings.held = malloc(strings.size + 1);
-		if (!strings.held || image_bytes(image, strings.offset, strings.held, strings.size)) {
+		if (!strings.held ||
+		    image_bytes(image, strings.offset, strings.held, strings.size)) {
 			free(strings.held);
 			return false;
 		}
@@ -214,7 +224,8 @@ static bool string_at(const struct strings *strings, uint64_t at, char to[ELF_NA
 	else if (image_bytes(strings->image, strings->offset + at, to, length))
 		return false;
 	ends = memchr(to, 0, length);
-	/* a longer one than is wanted ends somewhere, or not at all: it is none of those that are looked for */
+	/* a longer one than is wanted ends somewhere, or not at all: it is none of those that are
+	 * looked for */
 	if (!ends && length < ELF_NAME_MAX)
 		return false;
 	to[ELF_NAME_MAX - 1] = 0;
@@ -235,34 +246,46 @@ static void symbols_done(struct symbols *symbols)
 	free(symbols->held);
 }
 
-static bool symbols_open(const struct elf_image *image, const Elf64_Shdr *header, struct symbols *ret_symbols)
+static bool symbols_open(const struct elf_image *image, const Elf64_Shdr *header,
+			 struct symbols *ret_symbols)
 {
-	struct symbols symbols = {.image = image, .offset = header->sh_offset, .count = header->sh_size / sizeof(Elf64_Sym)};
+	struct symbols symbols = {.image = image,
+				  .offset = header->sh_offset,
+				  .count = header->sh_size / sizeof(Elf64_Sym)};
 
-	if (!content_is_there(image, header) || header->sh_entsize != sizeof(Elf64_Sym) || header->sh_size % sizeof(Elf64_Sym) ||
+	if (!content_is_there(image, header) || header->sh_entsize != sizeof(Elf64_Sym) ||
+	    header->sh_size % sizeof(Elf64_Sym) ||
 	    !strings_open(image, header->sh_link, &symbols.strings))
 		return false;
 	*ret_symbols = symbols;
 	return true;
 }
 
-/* Reads entries from `index` on, as many as there are, at most AT_ONCE. 0: none, or they cannot be read. */
-static size_t entries_read(const struct elf_image *image, uint64_t offset, uint64_t count, uint64_t index, void *to, size_t size)
+/* Reads entries from `index` on, as many as there are, at most AT_ONCE. 0: none, or they cannot be
+ * read. */
+static size_t entries_read(const struct elf_image *image, uint64_t offset, uint64_t count,
+			   uint64_t index, void *to, size_t size)
 {
 	size_t number = index >= count ? 0 : count - index < AT_ONCE ? count - index : AT_ONCE;
 
 	return number && !image_bytes(image, offset + index * size, to, number * size) ? number : 0;
 }
 
-static int symbols_visit(const struct symbols *symbols, int (*visit)(void *ctx, const char *name, const GElf_Sym *symbol), void *ctx)
+static int symbols_visit(const struct symbols *symbols,
+			 int (*visit)(void *ctx, const char *name, const GElf_Sym *symbol),
+			 void *ctx)
 {
 	Elf64_Sym list[AT_ONCE];
 	char name[ELF_NAME_MAX];
 	size_t got;
 
-	for (uint64_t at = 0; (got = entries_read(symbols->image, symbols->offset, symbols->count, at, list, sizeof(*list))); at += got) {
+	for (uint64_t at = 0; (got = entries_read(symbols->image, symbols->offset, symbols->count,
+						  at, list, sizeof(*list)));
+	     at += got) {
 		for (size_t i = at ? 0 : 1; i < got; i++) {
-			int ret = string_at(&symbols->strings, list[i].st_name, name) && *name ? visit(ctx, name, &list[i]) : 0;
+			int ret = string_at(&symbols->strings, list[i].st_name, name) && *name
+					  ? visit(ctx, name, &list[i])
+					  : 0;
 
 			if (ret)
 				return ret;
@@ -271,7 +294,8 @@ static int symbols_visit(const struct symbols *symbols, int (*visit)(void *ctx, 
 	return 0;
 }
 
-int elf_image_symbols(const struct elf_image *image, uint32_t table, int (*visit)(void *ctx, const char *name, const GElf_Sym *symbol), void *ctx)
+int elf_image_symbols(const struct elf_image *image, uint32_t table,
+		      int (*visit)(void *ctx, const char *name, const GElf_Sym *symbol), void *ctx)
 {
 	Elf64_Shdr header;
 
@@ -279,7 +303,8 @@ int elf_image_symbols(const struct elf_image *image, uint32_t table, int (*visit
 		_cleanup_(symbols_done) struct symbols symbols = {0};
 
 		if (header.sh_type == table && symbols_open(image, &header, &symbols))
-			return symbols_visit(&symbols, visit, ctx); /* there is at most one of each */
+			/* there is at most one of each */
+			return symbols_visit(&symbols, visit, ctx);
 	}
 	return 0;
 }
@@ -299,7 +324,8 @@ static int symbol_match(void *ctx, const char *name, const GElf_Sym *symbol)
 	return 1;
 }
 
-int elf_image_symbol(const struct elf_image *image, uint32_t table, const char *name, GElf_Sym *ret_symbol)
+int elf_image_symbol(const struct elf_image *image, uint32_t table, const char *name,
+		     GElf_Sym *ret_symbol)
 {
 	struct wanted wanted = {.name = name};
 
@@ -324,19 +350,24 @@ static bool symbol_at(const struct symbols *symbols, uint64_t index, Elf64_Sym *
 	if (index >= symbols->count)
 		return false;
 	if (!symbols->held)
-		return !image_bytes(symbols->image, symbols->offset + index * sizeof(*ret_symbol), ret_symbol, sizeof(*ret_symbol));
+		return !image_bytes(symbols->image, symbols->offset + index * sizeof(*ret_symbol),
+				    ret_symbol, sizeof(*ret_symbol));
 	*ret_symbol = symbols->held[index];
 	return true;
 }
 
-static int relocations_visit(const struct symbols *symbols, const Elf64_Shdr *header, int (*visit)(void *ctx, const char *name, uint64_t slot), void *ctx)
+static int relocations_visit(const struct symbols *symbols, const Elf64_Shdr *header,
+			     int (*visit)(void *ctx, const char *name, uint64_t slot), void *ctx)
 {
 	const struct elf_image *image = symbols->image;
 	Elf64_Rela list[AT_ONCE];
 	char name[ELF_NAME_MAX];
 	size_t got;
 
-	for (uint64_t at = 0; (got = entries_read(image, header->sh_offset, header->sh_size / sizeof(*list), at, list, sizeof(*list))); at += got) {
+	for (uint64_t at = 0;
+	     (got = entries_read(image, header->sh_offset, header->sh_size / sizeof(*list), at,
+				 list, sizeof(*list)));
+	     at += got) {
 		for (size_t i = 0; i < got; i++) {
 			uint64_t index = ELF64_R_SYM(list[i].r_info);
 			Elf64_Sym symbol;
@@ -344,7 +375,9 @@ static int relocations_visit(const struct symbols *symbols, const Elf64_Shdr *he
 
 			if (!index || !symbol_at(symbols, index, &symbol))
 				continue;
-			ret = string_at(&symbols->strings, symbol.st_name, name) && *name ? visit(ctx, name, list[i].r_offset) : 0;
+			ret = string_at(&symbols->strings, symbol.st_name, name) && *name
+				      ? visit(ctx, name, list[i].r_offset)
+				      : 0;
 			if (ret)
 				return ret;
 		}
@@ -352,7 +385,8 @@ static int relocations_visit(const struct symbols *symbols, const Elf64_Shdr *he
 	return 0;
 }
 
-int elf_image_imports(const struct elf_image *image, int (*visit)(void *ctx, const char *name, uint64_t slot), void *ctx)
+int elf_image_imports(const struct elf_image *image,
+		      int (*visit)(void *ctx, const char *name, uint64_t slot), void *ctx)
 {
 	Elf64_Shdr header, symbol_header;
 
@@ -360,8 +394,10 @@ int elf_image_imports(const struct elf_image *image, int (*visit)(void *ctx, con
 		_cleanup_(symbols_done) struct symbols symbols = {0};
 		int ret;
 
-		if (header.sh_type != SHT_RELA || header.sh_entsize != sizeof(Elf64_Rela) || header.sh_size % sizeof(Elf64_Rela) ||
-		    !content_is_there(image, &header) || !section_at(image, header.sh_link, &symbol_header) || symbol_header.sh_type != SHT_DYNSYM ||
+		if (header.sh_type != SHT_RELA || header.sh_entsize != sizeof(Elf64_Rela) ||
+		    header.sh_size % sizeof(Elf64_Rela) || !content_is_there(image, &header) ||
+		    !section_at(image, header.sh_link, &symbol_header) ||
+		    symbol_header.sh_type != SHT_DYNSYM ||
 		    !symbols_open(image, &symbol_header, &symbols))
 			continue;
 		symbols_hold(&symbols);
@@ -385,7 +421,8 @@ static bool section_named(const struct elf_image *image, const char *name, Elf64
 	return false;
 }
 
-int elf_image_section(const struct elf_image *image, const char *name, uint64_t *ret_vaddr, uint64_t *ret_size)
+int elf_image_section(const struct elf_image *image, const char *name, uint64_t *ret_vaddr,
+		      uint64_t *ret_size)
 {
 	Elf64_Shdr header;
 
@@ -396,7 +433,8 @@ int elf_image_section(const struct elf_image *image, const char *name, uint64_t 
 	return 0;
 }
 
-int elf_image_section_bytes(const struct elf_image *image, const char *name, uint8_t **ret_bytes, size_t *ret_size)
+int elf_image_section_bytes(const struct elf_image *image, const char *name, uint8_t **ret_bytes,
+			    size_t *ret_size)
 {
 	_cleanup_(freep) uint8_t *bytes = NULL;
 	Elf64_Shdr header;

@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * elf_image.h - a 64-bit ELF file of this machine's architecture. The file is hostile: every offset and size in it is checked, and nothing of it is
- * mapped, for whoever owns the file can cut it off while we read. Tables are read in pieces of some kilobytes and never held as a whole (libelf would:
- * <gelf.h> gives the names of types and constants only), and all reading is charged to a budget, for tables may be many, overlap, and be sparse.
+ * elf_image.h - a 64-bit ELF file of this machine's architecture. The file is hostile: every offset
+ * and size in it is checked, and nothing of it is mapped, for whoever owns the file can cut it off
+ * while we read. Tables are read in pieces of some kilobytes and never held as a whole (libelf
+ * would: <gelf.h> gives the names of types and constants only), and all reading is charged to a
+ * budget, for tables may be many, overlap, and be sparse.
  */
 #ifndef GILSCOPE_PYTHON_ELF_ELF_IMAGE_H
 #define GILSCOPE_PYTHON_ELF_ELF_IMAGE_H
@@ -21,8 +23,10 @@ struct elf_load {
 };
 
 /*
- * What may still be read of files, in bytes; a small read costs ELF_READ_LEAST of them, which is about its time. One budget for all files that are looked
- * at on one occasion. When it is spent, every read fails, so what was found by then is not the whole truth: ask elf_budget_spent() at the end.
+ * What may still be read of files, in bytes; a small read costs ELF_READ_LEAST of them, which is
+ * about its time. One budget for all files that are looked at on one occasion. When it is spent,
+ * every read fails, so what was found by then is not the whole truth: ask elf_budget_spent() at the
+ * end.
  */
 struct elf_budget {
 	uint64_t left;
@@ -38,15 +42,16 @@ struct elf_image {
 	uint32_t section_count, section_names;
 	struct elf_load loads[ELF_LOADS_MAX];
 	uint32_t load_count;
-	uint64_t eh_frame_hdr, eh_frame_hdr_size; /* vaddr of the table of functions; size 0: there is none */
+	uint64_t eh_frame_hdr,
+		eh_frame_hdr_size; /* vaddr of the table of functions; size 0: there is none */
 };
 
 /* e_machine of the machine we run on, and its name as uname(1) says it. */
 #if defined(__x86_64__)
-#define ELF_MACHINE EM_X86_64
+#define ELF_MACHINE	 EM_X86_64
 #define ELF_MACHINE_NAME "x86_64"
 #elif defined(__aarch64__)
-#define ELF_MACHINE EM_AARCH64
+#define ELF_MACHINE	 EM_AARCH64
 #define ELF_MACHINE_NAME "aarch64"
 #else
 #error "gilscope knows x86_64 and aarch64"
@@ -56,39 +61,49 @@ struct elf_image {
 enum elf_kind { ELF_NOT, ELF_32BIT, ELF_FOREIGN, ELF_USABLE };
 enum elf_kind elf_kind_of(int fd);
 
-/* The descriptor and the budget stay the caller's and must outlive the image, which owns nothing. -ENOEXEC: not an ELF file we can use. */
+/* The descriptor and the budget stay the caller's and must outlive the image, which owns nothing.
+ * -ENOEXEC: not an ELF file we can use. */
 int elf_image_open(int fd, struct elf_budget *budget, struct elf_image *ret_image);
 
-/* Charges work that was done on what had been read. False: the budget is spent, and the work is to be left undone. */
+/* Charges work that was done on what had been read. False: the budget is spent, and the work is to
+ * be left undone. */
 bool elf_image_spend(const struct elf_image *image, uint64_t bytes);
 static inline bool elf_budget_spent(const struct elf_budget *budget)
 {
 	return budget->left == 0;
 }
 
-/* Reads bytes that the file holds for a range of addresses (not the zeros behind them); -EFAULT when it does not hold all of them. */
+/* Reads bytes that the file holds for a range of addresses (not the zeros behind them); -EFAULT
+ * when it does not hold all of them. */
 int elf_image_read(const struct elf_image *image, uint64_t vaddr, void *to, size_t length);
 
 /* File offset of an address, or UINT64_MAX. */
 uint64_t elf_image_offset(const struct elf_image *image, uint64_t vaddr);
 
 /*
- * Calls `visit` for every named symbol of a table (SHT_DYNSYM or SHT_SYMTAB) until it returns non-zero, and returns that; 0 at the end. The first
- * ELF_NAME_MAX - 1 bytes of a name must do.
+ * Calls `visit` for every named symbol of a table (SHT_DYNSYM or SHT_SYMTAB) until it returns
+ * non-zero, and returns that; 0 at the end. The first ELF_NAME_MAX - 1 bytes of a name must do.
  */
 enum { ELF_NAME_MAX = 256 };
-int elf_image_symbols(const struct elf_image *image, uint32_t table, int (*visit)(void *ctx, const char *name, const GElf_Sym *symbol), void *ctx);
+int elf_image_symbols(const struct elf_image *image, uint32_t table,
+		      int (*visit)(void *ctx, const char *name, const GElf_Sym *symbol), void *ctx);
 
 /* A defined symbol; -ENOENT. */
-int elf_image_symbol(const struct elf_image *image, uint32_t table, const char *name, GElf_Sym *ret_symbol);
+int elf_image_symbol(const struct elf_image *image, uint32_t table, const char *name,
+		     GElf_Sym *ret_symbol);
 
-/* Calls `visit` for every relocation against an imported symbol: the GOT slot's address and the symbol's name. As elf_image_symbols(). */
-int elf_image_imports(const struct elf_image *image, int (*visit)(void *ctx, const char *name, uint64_t slot), void *ctx);
+/* Calls `visit` for every relocation against an imported symbol: the GOT slot's address and the
+ * symbol's name. As elf_image_symbols(). */
+int elf_image_imports(const struct elf_image *image,
+		      int (*visit)(void *ctx, const char *name, uint64_t slot), void *ctx);
 
-/* A section's content, also of one that is not loaded; the bytes are the caller's to free. -ENOENT; -EFAULT when its header lies. */
-int elf_image_section_bytes(const struct elf_image *image, const char *name, uint8_t **ret_bytes, size_t *ret_size);
+/* A section's content, also of one that is not loaded; the bytes are the caller's to free. -ENOENT;
+ * -EFAULT when its header lies. */
+int elf_image_section_bytes(const struct elf_image *image, const char *name, uint8_t **ret_bytes,
+			    size_t *ret_size);
 
 /* A section's address range; -ENOENT. */
-int elf_image_section(const struct elf_image *image, const char *name, uint64_t *ret_vaddr, uint64_t *ret_size);
+int elf_image_section(const struct elf_image *image, const char *name, uint64_t *ret_vaddr,
+		      uint64_t *ret_size);
 
 #endif

@@ -11,7 +11,8 @@
 
 enum {
 	CODE_BYTES_MAX = 256 << 20,
-	CALLS_MAX = 4096, /* Python has about a dozen; an application in the same file may have some of its own */
+	CALLS_MAX = 4096, /* Python has about a dozen; an application in the same file may have some
+			     of its own */
 };
 
 struct found {
@@ -57,7 +58,8 @@ static int codes_read(struct scan *scan)
 		bytes = malloc(load->file_size);
 		if (!bytes)
 			return -ENOMEM;
-		scan->codes[scan->code_count++] = (struct code){bytes, load->file_size, load->vaddr};
+		scan->codes[scan->code_count++] = (struct code){bytes, load->file_size,
+								load->vaddr};
 		err = elf_image_read(scan->image, load->vaddr, bytes, load->file_size);
 		if (err)
 			return err;
@@ -81,10 +83,12 @@ static int call_found(void *ctx, const struct call *call)
 	struct scan *scan = ctx;
 	struct found found = {.call = *call};
 
-	/* Code lies in functions; the same bytes elsewhere are data, and probing them would corrupt it. */
+	/* Code lies in functions; the same bytes elsewhere are data, and probing them would corrupt
+	 * it. */
 	if (functions_find(&scan->functions, call->vaddr, &found.function))
 		return 0;
-	/* take_gil and drop_gil unlock the GIL's mutex after each of these calls, so a tail call is none of theirs. */
+	/* take_gil and drop_gil unlock the GIL's mutex after each of these calls, so a tail call is
+	 * none of theirs. */
 	if (call->jump) {
 		scan->tail_signal = true;
 		return 0;
@@ -106,7 +110,8 @@ static int calls_find(struct scan *scan)
 	if (places_full(&scan->slots) || places_full(&scan->stubs))
 		return -E2BIG;
 	for (uint32_t i = 0; i < scan->code_count; i++) {
-		int err = DECODER.calls(&scan->codes[i], &scan->slots, &scan->stubs, call_found, scan);
+		int err = DECODER.calls(&scan->codes[i], &scan->slots, &scan->stubs, call_found,
+					scan);
 
 		if (err)
 			return err;
@@ -116,9 +121,11 @@ static int calls_find(struct scan *scan)
 
 enum { JUMPS_COST = 32, JUMPS_LEAST = 16 }; /* CPython needs some thousands of such bytes */
 
-static bool jumps(const struct scan *scan, uint64_t from, uint64_t from_end, uint64_t to, uint64_t to_end)
+static bool jumps(const struct scan *scan, uint64_t from, uint64_t from_end, uint64_t to,
+		  uint64_t to_end)
 {
-	/* ranges of functions may overlap in a hostile file, and each be all of its code; decoding a byte takes as long as reading some */
+	/* ranges of functions may overlap in a hostile file, and each be all of its code; decoding
+	 * a byte takes as long as reading some */
 	if (!elf_image_spend(scan->image, (from_end - from + JUMPS_LEAST) * JUMPS_COST))
 		return false;
 	for (uint32_t i = 0; i < scan->code_count; i++)
@@ -127,14 +134,17 @@ static bool jumps(const struct scan *scan, uint64_t from, uint64_t from_end, uin
 	return false;
 }
 
-/* `part` was split off `function` by the compiler, as a cold part: jumped into, and jumping back behind the start, where no tail call goes. */
-static bool is_part_of(const struct scan *scan, const struct function *part, const struct function *function)
+/* `part` was split off `function` by the compiler, as a cold part: jumped into, and jumping back
+ * behind the start, where no tail call goes. */
+static bool is_part_of(const struct scan *scan, const struct function *part,
+		       const struct function *function)
 {
 	return jumps(scan, function->start, function->end, part->start, part->end) &&
 	       jumps(scan, part->start, part->end, function->start + 1, function->end);
 }
 
-static bool same_function(const struct scan *scan, const struct function *a, const struct function *b)
+static bool same_function(const struct scan *scan, const struct function *a,
+			  const struct function *b)
 {
 	return a->start == b->start || is_part_of(scan, a, b) || is_part_of(scan, b, a);
 }
@@ -166,8 +176,8 @@ static int caller_found(void *ctx, const struct call *call)
 }
 
 /*
- * Who waits is take_gil, unless the compiler was told not to inline: then it is PyCOND_TIMEDWAIT (Python/condvar.h), which take_gil calls (debug builds,
- * -O0), and nobody else that signals does.
+ * Who waits is take_gil, unless the compiler was told not to inline: then it is PyCOND_TIMEDWAIT
+ * (Python/condvar.h), which take_gil calls (debug builds, -O0), and nobody else that signals does.
  */
 static int take_gil_find(struct scan *scan)
 {
@@ -200,7 +210,9 @@ static int site_compare(const void *a, const void *b)
 
 static int sites_make(const struct scan *scan, struct elf_sites *ret_sites)
 {
-	struct elf_sites sites = {.list = calloc(scan->found_count + 1, sizeof(*sites.list)), .doubtful = scan->tail_signal, .wait_apart = scan->wait_apart};
+	struct elf_sites sites = {.list = calloc(scan->found_count + 1, sizeof(*sites.list)),
+				  .doubtful = scan->tail_signal,
+				  .wait_apart = scan->wait_apart};
 
 	if (!sites.list)
 		return -ENOMEM;
@@ -208,7 +220,9 @@ static int sites_make(const struct scan *scan, struct elf_sites *ret_sites)
 		const struct found *found = &scan->found[i];
 		struct gil_site *site = &sites.list[sites.count++];
 
-		site->kind = found->call.import == IMPORT_TIMEDWAIT ? SITE_WAIT : found->in_take ? SITE_TAKE : SITE_DROP;
+		site->kind = found->call.import == IMPORT_TIMEDWAIT ? SITE_WAIT
+			     : found->in_take			    ? SITE_TAKE
+								    : SITE_DROP;
 		site->vaddr = found->call.vaddr;
 		site->offset = elf_image_offset(scan->image, site->vaddr);
 		site->after = site->offset + found->call.length;
@@ -226,24 +240,28 @@ void elf_sites_done(struct elf_sites *sites)
 }
 
 /*
- * Symbols are only a second opinion: take_gil's sites must lie in a function of that name, whatever the compiler appended to it, and no DROP may. Of one
- * that waits in a function of its own, only the others.
+ * Symbols are only a second opinion: take_gil's sites must lie in a function of that name, whatever
+ * the compiler appended to it, and no DROP may. Of one that waits in a function of its own, only
+ * the others.
  */
 static int symbol_check(void *ctx, const char *name, const GElf_Sym *symbol)
 {
 	static const char take[] = "take_gil";
 	struct elf_sites *sites = ctx;
 
-	if (GELF_ST_TYPE(symbol->st_info) != STT_FUNC || symbol->st_shndx == SHN_UNDEF || symbol->st_size == 0)
+	if (GELF_ST_TYPE(symbol->st_info) != STT_FUNC || symbol->st_shndx == SHN_UNDEF ||
+	    symbol->st_size == 0)
 		return 0;
 	for (uint32_t i = 0; i < sites->count; i++) {
 		const struct gil_site *site = &sites->list[i];
-		char next = strncmp(name, take, sizeof(take) - 1) == 0 ? name[sizeof(take) - 1] : 'x';
+		char next = strncmp(name, take, sizeof(take) - 1) == 0 ? name[sizeof(take) - 1]
+								       : 'x';
 		bool is_take = next == 0 || next == '.';
 
 		if (sites->wait_apart && site->kind == SITE_WAIT)
 			continue;
-		if (site->vaddr - symbol->st_value < symbol->st_size && is_take != (site->kind != SITE_DROP))
+		if (site->vaddr - symbol->st_value < symbol->st_size &&
+		    is_take != (site->kind != SITE_DROP))
 			sites->doubtful = true;
 	}
 	return 0;
@@ -269,20 +287,31 @@ int elf_scan(const struct elf_image *image, struct diag *diag, struct elf_sites 
 	int err = scan_run(&scan, &sites);
 
 	if (err == -ENODATA)
-		return diag_set(diag, EXIT_UNSUPPORTED, -ENOTSUP, "the Python image has no .eh_frame_hdr: its functions cannot be told apart");
+		return diag_set(diag, EXIT_UNSUPPORTED, -ENOTSUP,
+				"the Python image has no .eh_frame_hdr: its functions cannot be "
+				"told apart");
 	if (err == -E2BIG)
-		return diag_set(diag, EXIT_UNSUPPORTED, -ENOTSUP, "the Python image has more than %d waits for and signals of conditions", CALLS_MAX);
+		return diag_set(
+			diag, EXIT_UNSUPPORTED, -ENOTSUP,
+			"the Python image has more than %d waits for and signals of conditions",
+			CALLS_MAX);
 	if (err == -ENOMEM)
-		return diag_set(diag, EXIT_FAILED, err, "not enough memory to scan the Python image");
+		return diag_set(diag, EXIT_FAILED, err,
+				"not enough memory to scan the Python image");
 	if (err)
-		return diag_set(diag, EXIT_UNSUPPORTED, -ENOTSUP, "the Python image cannot be scanned for its GIL sites: %s", strerror(-err));
+		return diag_set(diag, EXIT_UNSUPPORTED, -ENOTSUP,
+				"the Python image cannot be scanned for its GIL sites: %s",
+				strerror(-err));
 	if (!scan.slots.count)
 		return diag_set(diag, EXIT_UNSUPPORTED, -ENOTSUP,
-				"the Python image does not import pthread_cond_timedwait: it is linked fully statically");
+				"the Python image does not import pthread_cond_timedwait: it is "
+				"linked fully statically");
 	if (!sites.number[SITE_WAIT] || !sites.number[SITE_TAKE] || !sites.number[SITE_DROP])
 		return diag_set(diag, EXIT_UNSUPPORTED, -ENOTSUP,
-				"the Python image does not look like CPython's GIL: %u places wait for it, %u take it, %u drop it",
-				sites.number[SITE_WAIT], sites.number[SITE_TAKE], sites.number[SITE_DROP]);
+				"the Python image does not look like CPython's GIL: %u places wait "
+				"for it, %u take it, %u drop it",
+				sites.number[SITE_WAIT], sites.number[SITE_TAKE],
+				sites.number[SITE_DROP]);
 	elf_image_symbols(image, SHT_SYMTAB, symbol_check, &sites);
 	*ret_sites = STEAL(sites, (struct elf_sites){0});
 	return 0;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * elf_scan.h - finds the GIL's call sites in a Python image (target.h says how), needing no symbols.
+ * elf_scan.h - finds the GIL's call sites in a Python image (target.h says how), needing no
+ * symbols.
  */
 #ifndef GILSCOPE_PYTHON_ELF_ELF_SCAN_H
 #define GILSCOPE_PYTHON_ELF_ELF_SCAN_H
@@ -17,7 +18,8 @@ struct elf_sites {
 	uint32_t count;
 	uint32_t number[SITE_KINDS];
 	bool wait_apart; /* WAIT lies in a function that take_gil calls */
-	bool doubtful; /* the file's own symbols (where it has them) disagree, or a signal is sent by a tail call, which cannot be a GIL site */
+	bool doubtful;	 /* the file's own symbols (where it has them) disagree, or a signal is sent
+			    by a tail call, which cannot be a GIL site */
 };
 
 /* EXIT_UNSUPPORTED when the image has no such sites; the diag says what is missing. */

@@ -15,8 +15,8 @@ enum {
 	FORMAT_SDATA8 = 0x0c,
 	FORMAT_MASK = 0x0f,
 	FUNCTIONS_MAX = 8 << 20,
-	TABLE_ENCODING = 0x3b, /* relative to the table, sdata4 */
-	COUNT_ENCODING = 0x03, /* udata4 */
+	TABLE_ENCODING = 0x3b,	 /* relative to the table, sdata4 */
+	COUNT_ENCODING = 0x03,	 /* udata4 */
 	POINTER_ENCODING = 0x1b, /* relative to itself, sdata4 */
 };
 
@@ -32,13 +32,15 @@ int functions_read(const struct elf_image *image, struct functions *ret_function
 	uint64_t bytes;
 	int32_t(*table)[2];
 
-	if (image->eh_frame_hdr_size < sizeof(header) || elf_image_read(image, image->eh_frame_hdr, &header, sizeof(header)))
+	if (image->eh_frame_hdr_size < sizeof(header) ||
+	    elf_image_read(image, image->eh_frame_hdr, &header, sizeof(header)))
 		return -ENODATA;
-	if (header.version != 1 || header.pointer_encoding != POINTER_ENCODING || header.count_encoding != COUNT_ENCODING ||
-	    header.table_encoding != TABLE_ENCODING)
+	if (header.version != 1 || header.pointer_encoding != POINTER_ENCODING ||
+	    header.count_encoding != COUNT_ENCODING || header.table_encoding != TABLE_ENCODING)
 		return -ENODATA;
 	bytes = (uint64_t)header.count * sizeof(*table);
-	if (header.count == 0 || header.count > FUNCTIONS_MAX || bytes > image->eh_frame_hdr_size - sizeof(header) || bytes > image->size)
+	if (header.count == 0 || header.count > FUNCTIONS_MAX ||
+	    bytes > image->eh_frame_hdr_size - sizeof(header) || bytes > image->size)
 		return -ENODATA;
 	table = malloc(bytes);
 	if (!table)
@@ -47,7 +49,8 @@ int functions_read(const struct elf_image *image, struct functions *ret_function
 		free(table);
 		return -ENODATA;
 	}
-	*ret_functions = (struct functions){.image = image, .base = image->eh_frame_hdr, .count = header.count, .table = table};
+	*ret_functions = (struct functions){
+		.image = image, .base = image->eh_frame_hdr, .count = header.count, .table = table};
 	return 0;
 }
 
@@ -64,16 +67,19 @@ static size_t skip_leb128(const uint8_t *bytes, size_t at, size_t size)
 	return at + 1;
 }
 
-/* Size of the two pointers in the descriptions that belong to this common entry; 0 for an encoding that no linker writes. */
+/* Size of the two pointers in the descriptions that belong to this common entry; 0 for an encoding
+ * that no linker writes. */
 static size_t pointer_size(const struct elf_image *image, uint64_t cie)
 {
 	uint8_t bytes[64] = {0};
-	const size_t size = sizeof(bytes) - 8; /* long enough for any augmentation, and then we need not look at the entry's length */
+	/* long enough for any augmentation, and then we need not look at the entry's length */
+	const size_t size = sizeof(bytes) - 8;
 	const char *augmentation = (const char *)bytes + 9;
 	uint8_t encoding = FORMAT_ABSOLUTE;
 	size_t at = 9;
 
-	/* length, id (0), version, augmentation, code and data alignment, return register, augmentation's length and data */
+	/* length, id (0), version, augmentation, code and data alignment, return register,
+	 * augmentation's length and data */
 	if (elf_image_read(image, cie, bytes, size) || bytes[8] != 1 || augmentation[0] != 'z')
 		return 0;
 	at += strnlen(augmentation, size - at) + 1;
@@ -86,7 +92,10 @@ static size_t pointer_size(const struct elf_image *image, uint64_t cie)
 		else if (*p == 'L')
 			at++;
 		else if (*p == 'P')
-			at += 1 + ((bytes[at] & FORMAT_MASK) == FORMAT_SDATA4 || (bytes[at] & FORMAT_MASK) == FORMAT_UDATA4 ? 4 : 8);
+			at += 1 + ((bytes[at] & FORMAT_MASK) == FORMAT_SDATA4 ||
+						   (bytes[at] & FORMAT_MASK) == FORMAT_UDATA4
+					   ? 4
+					   : 8);
 		else if (*p != 'S' && *p != 'B')
 			return 0;
 	}
@@ -112,7 +121,8 @@ static int description_length(const struct elf_image *image, uint64_t fde, uint6
 	uint64_t length = 0;
 	size_t size;
 
-	if (elf_image_read(image, fde, head, sizeof(head)) || head[0] < 8 || head[0] >= UINT32_MAX - 16 || head[1] == 0)
+	if (elf_image_read(image, fde, head, sizeof(head)) || head[0] < 8 ||
+	    head[0] >= UINT32_MAX - 16 || head[1] == 0)
 		return -ENODATA;
 	size = pointer_size(image, fde + 4 - head[1]);
 	if (size == 0 || elf_image_read(image, fde + 8 + size, &length, size))
@@ -138,7 +148,9 @@ int functions_find(const struct functions *functions, uint64_t vaddr, struct fun
 	if (low == 0)
 		return -ENOENT;
 	start = functions->base + (uint64_t)(int64_t)functions->table[low - 1][0];
-	if (description_length(functions->image, functions->base + (uint64_t)(int64_t)functions->table[low - 1][1], &length))
+	if (description_length(functions->image,
+			       functions->base + (uint64_t)(int64_t)functions->table[low - 1][1],
+			       &length))
 		return -ENOENT;
 	if (vaddr < start || vaddr - start >= length || start + length < start)
 		return -ENOENT;

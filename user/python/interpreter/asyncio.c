@@ -29,7 +29,8 @@ int asyncio_parse(const uint64_t words[ASYNCIO_DEBUG_WORDS], struct target *targ
 	uint32_t loop = debug_field(&r, THREAD_STATE_LOOP, state_bytes, 8);
 	uint32_t task = debug_field(&r, THREAD_STATE_TASK, state_bytes, 8);
 
-	if (r.bad || task_bytes > STRUCT_BYTES_MAX || state_bytes > STRUCT_BYTES_MAX || !name || !loop || !task || loop == task)
+	if (r.bad || task_bytes > STRUCT_BYTES_MAX || state_bytes > STRUCT_BYTES_MAX || !name ||
+	    !loop || !task || loop == task)
 		return -EINVAL;
 	target->private->tstate_loop = loop;
 	target->stack.tstate_task = (uint16_t)task;
@@ -46,7 +47,8 @@ void asyncio_examine_image(struct target *target, const struct image *image)
 {
 	uint64_t words[ASYNCIO_DEBUG_WORDS], vaddr, size;
 
-	if (examined(target) || elf_image_section(&image->elf, ".AsyncioDebug", &vaddr, &size) || size != sizeof(words) ||
+	if (examined(target) || elf_image_section(&image->elf, ".AsyncioDebug", &vaddr, &size) ||
+	    size != sizeof(words) ||
 	    memory_read((pid_t)target->info.pid, vaddr + image->bias, words, sizeof(words)))
 		return;
 	(void)asyncio_parse(words, target);
@@ -56,7 +58,8 @@ static bool is_module(const struct mapping *mapping)
 {
 	const char *slash = strrchr(mapping->path, '/');
 
-	return mapping->executable && mapping->inode && slash && strncmp(slash + 1, "_asyncio.", 9) == 0;
+	return mapping->executable && mapping->inode && slash &&
+	       strncmp(slash + 1, "_asyncio.", 9) == 0;
 }
 
 void asyncio_examine_modules(struct target *target)
@@ -67,10 +70,12 @@ void asyncio_examine_modules(struct target *target)
 
 	if (examined(target) || mappings_read(pid, &mappings))
 		return;
-	for (size_t i = 0; i < mappings.count && !examined(target) && !elf_budget_spent(&budget); i++) {
+	for (size_t i = 0; i < mappings.count && !examined(target) && !elf_budget_spent(&budget);
+	     i++) {
 		_cleanup_(image_done) struct image image = {.fd = -1, .elf.fd = -1};
 
-		if (is_module(&mappings.list[i]) && image_open(pid, &mappings.list[i], &budget, &image) == 0)
+		if (is_module(&mappings.list[i]) &&
+		    image_open(pid, &mappings.list[i], &budget, &image) == 0)
 			asyncio_examine_image(target, &image);
 	}
 }

@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * asyncio.h - where asyncio's C part keeps what it says of itself from 3.14 on: struct Py_AsyncioModuleDebugOffsets in a section .AsyncioDebug
- * (Modules/_asynciomodule.c) of the module's file (3.14), or of Python's own image when the module is linked in (3.15, some builds of 3.14).
+ * asyncio.h - where asyncio's C part keeps what it says of itself from 3.14 on: struct
+ * Py_AsyncioModuleDebugOffsets in a section .AsyncioDebug (Modules/_asynciomodule.c) of the
+ * module's file (3.14), or of Python's own image when the module is linked in (3.15, some builds
+ * of 3.14).
  */
 #ifndef GILSCOPE_PYTHON_INTERPRETER_ASYNCIO_H
 #define GILSCOPE_PYTHON_INTERPRETER_ASYNCIO_H
@@ -9,7 +11,8 @@
 #include "python/image.h"
 #include "python/target.h"
 
-/* Looks in Python's image; nothing is filled when it is not there, or in a version that has none. */
+/* Looks in Python's image; nothing is filled when it is not there, or in a version that has none.
+ */
 void asyncio_examine_image(struct target *target, const struct image *image);
 
 /* Looks for the module among the process's mappings, unless it was found already. */

@@ -25,15 +25,16 @@ enum {
 	/* before an instance with a managed dict (pycore_object.h) */
 	MANAGED_DICT = 24,
 	MANAGED_DICT_FREE_THREADED = 8, /* no words of the garbage collector are in between */
-	MANAGED_VALUES = 32, /* 3.11 */
-	KEYS_GENERAL = 0,    /* dk_kind */
+	MANAGED_VALUES = 32,		/* 3.11 */
+	KEYS_GENERAL = 0,		/* dk_kind */
 };
 
 struct dict_head {
 	uint64_t used, version, keys, values;
 };
 
-/* The entries of a keys object, read: pairs of key and value, where a split dict's values stand elsewhere. */
+/* The entries of a keys object, read: pairs of key and value, where a split dict's values stand
+ * elsewhere. */
 struct entries {
 	uint64_t *words;
 	size_t count;
@@ -58,7 +59,8 @@ static int keys_read_310(pid_t pid, uint64_t address, struct entries *entries, u
 
 	if (err)
 		return err;
-	if (!keys.size || keys.size & (keys.size - 1) || keys.size > ENTRIES_MAX * 2 || keys.entries > keys.size)
+	if (!keys.size || keys.size & (keys.size - 1) || keys.size > ENTRIES_MAX * 2 ||
+	    keys.entries > keys.size)
 		return -EINVAL;
 	index_bytes = keys.size <= UINT8_MAX ? 1 : keys.size <= UINT16_MAX ? 2 : 4;
 	*ret_at = address + sizeof(keys) + keys.size * index_bytes;
@@ -83,11 +85,13 @@ static int keys_read_311(pid_t pid, uint64_t address, struct entries *entries, u
 
 	if (err)
 		return err;
-	if (keys.log2_size > 20 || keys.log2_index_bytes > 24 || keys.entries > UINT64_C(1) << keys.log2_size)
+	if (keys.log2_size > 20 || keys.log2_index_bytes > 24 ||
+	    keys.entries > UINT64_C(1) << keys.log2_size)
 		return -EINVAL;
 	*ret_at = address + sizeof(keys) + (UINT64_C(1) << keys.log2_index_bytes);
 	entries->count = keys.entries;
-	entries->step = keys.kind == KEYS_GENERAL ? 3 : 2; /* where all keys are str the hash is left out */
+	/* where all keys are str the hash is left out */
+	entries->step = keys.kind == KEYS_GENERAL ? 3 : 2;
 	entries->key = keys.kind == KEYS_GENERAL ? 1 : 0;
 	return 0;
 }
@@ -96,7 +100,8 @@ static int entries_read(const struct objects *objects, uint64_t keys, struct ent
 {
 	_cleanup_(entries_done) struct entries entries = {0};
 	uint64_t at;
-	int err = (objects->minor >= 11 ? keys_read_311 : keys_read_310)(objects->pid, keys, &entries, &at);
+	int err = (objects->minor >= 11 ? keys_read_311 : keys_read_310)(objects->pid, keys,
+									 &entries, &at);
 
 	if (err)
 		return err;
@@ -105,7 +110,9 @@ static int entries_read(const struct objects *objects, uint64_t keys, struct ent
 	entries.words = calloc(entries.count + 1, entries.step * sizeof(uint64_t));
 	if (!entries.words)
 		return -ENOMEM;
-	err = entries.count ? memory_read(objects->pid, at, entries.words, entries.count * entries.step * sizeof(uint64_t)) : 0;
+	err = entries.count ? memory_read(objects->pid, at, entries.words,
+					  entries.count * entries.step * sizeof(uint64_t))
+			    : 0;
 	if (err)
 		return err;
 	*ret_entries = STEAL(entries, (struct entries){0});
@@ -135,7 +142,9 @@ static int head_read(const struct objects *objects, uint64_t dict, struct dict_h
 		err = memory_read_u64(objects->pid, type + objects->header + TYPE_FLAGS, &flags);
 	if (!err && !(flags >> FLAG_DICT & 1))
 		err = -EINVAL;
-	return err ? err : memory_read(objects->pid, dict + objects->header + DICT_HEAD, ret_head, sizeof(*ret_head));
+	return err ? err
+		   : memory_read(objects->pid, dict + objects->header + DICT_HEAD, ret_head,
+				 sizeof(*ret_head));
 }
 
 /* From 3.13 on some bytes about the values stand in front of them (struct _dictvalues). */
@@ -156,7 +165,8 @@ static int dict_read(const struct objects *objects, uint64_t dict, struct entrie
 			return err;
 		err_entries = entries_read(objects, head.keys, &entries);
 		if (!err_entries && head.values)
-			err_entries = values_join(objects->pid, values_of(objects, head.values), &entries);
+			err_entries = values_join(objects->pid, values_of(objects, head.values),
+						  &entries);
 		err = head_read(objects, dict, &again);
 		if (err)
 			return err;
@@ -170,7 +180,8 @@ static int dict_read(const struct objects *objects, uint64_t dict, struct entrie
 	return -EAGAIN;
 }
 
-int object_dict_visit(const struct objects *objects, uint64_t dict, int (*visit)(void *ctx, uint64_t key, uint64_t value), void *ctx)
+int object_dict_visit(const struct objects *objects, uint64_t dict,
+		      int (*visit)(void *ctx, uint64_t key, uint64_t value), void *ctx)
 {
 	_cleanup_(entries_done) struct entries entries = {0};
 	int err = dict_read(objects, dict, &entries);
@@ -185,18 +196,23 @@ int object_dict_visit(const struct objects *objects, uint64_t dict, int (*visit)
 }
 
 /*
- * The entry whose key is a str of these ASCII characters. Keys are many and reads dear: all are read at once, as long as the wanted one would be, and
- * that one has a str's header and these characters is proof enough. -ENOENT.
+ * The entry whose key is a str of these ASCII characters. Keys are many and reads dear: all are
+ * read at once, as long as the wanted one would be, and that one has a str's header and these
+ * characters is proof enough. -ENOENT.
  */
-static int find(const struct objects *objects, const struct entries *entries, const char *name, size_t *ret_index)
+static int find(const struct objects *objects, const struct entries *entries, const char *name,
+		size_t *ret_index)
 {
 	const struct code_layout *layout = objects->layout;
-	size_t length = strlen(name), header = (size_t)layout->unicode_ascii, size = header + length;
+	size_t length = strlen(name), header = (size_t)layout->unicode_ascii,
+	       size = header + length;
 	const uint32_t compact_ascii = STATE_COMPACT_ASCII << layout->unicode_shift;
 	_cleanup_(freep) uint64_t *keys = calloc(entries->count + 1, sizeof(*keys));
 	_cleanup_(freep) char *bytes = NULL;
 
-	if (layout->unicode_ascii > STR_HEADER_MAX || layout->unicode_state + 4 > layout->unicode_ascii || layout->unicode_length + 8 > layout->unicode_ascii)
+	if (layout->unicode_ascii > STR_HEADER_MAX ||
+	    layout->unicode_state + 4 > layout->unicode_ascii ||
+	    layout->unicode_length + 8 > layout->unicode_ascii)
 		return -EINVAL;
 	bytes = calloc(entries->count + 1, size);
 	if (!keys || !bytes)
@@ -211,7 +227,8 @@ static int find(const struct objects *objects, const struct entries *entries, co
 
 		memcpy(&found, str + layout->unicode_length, sizeof(found));
 		memcpy(&state, str + layout->unicode_state, sizeof(state));
-		if (found != length || (state & compact_ascii) != compact_ascii || memcmp(str + header, name, length) != 0)
+		if (found != length || (state & compact_ascii) != compact_ascii ||
+		    memcmp(str + header, name, length) != 0)
 			continue;
 		*ret_index = i;
 		return 0;
@@ -219,7 +236,8 @@ static int find(const struct objects *objects, const struct entries *entries, co
 	return -ENOENT;
 }
 
-int object_dict_get(const struct objects *objects, uint64_t dict, const char *key, uint64_t *ret_value)
+int object_dict_get(const struct objects *objects, uint64_t dict, const char *key,
+		    uint64_t *ret_value)
 {
 	_cleanup_(entries_done) struct entries entries = {0};
 	size_t index;
@@ -240,18 +258,22 @@ int object_dict_get(const struct objects *objects, uint64_t dict, const char *ke
 /* PyHeapTypeObject.ht_cached_keys: the keys that the instances of a class share */
 static int cached_keys(const struct objects *objects, uint64_t type, uint64_t *ret_keys)
 {
-	static const uint16_t offsets[] = {[11] = 872, [12] = 880, [13] = 880, [14] = 880, [15] = 888};
+	static const uint16_t offsets[] = {
+		[11] = 872, [12] = 880, [13] = 880, [14] = 880, [15] = 888};
 	VERSION_TABLE(offsets, PYTHON_MINOR_MAX);
 	uint64_t flags;
 	int err = memory_read_u64(objects->pid, type + objects->header + TYPE_FLAGS, &flags);
 
 	if (!err && !(flags >> FLAG_HEAPTYPE & 1))
 		err = -EINVAL;
-	return err ? err : memory_read_u64(objects->pid, type + objects->header + offsets[objects->minor], ret_keys);
+	return err ? err
+		   : memory_read_u64(objects->pid, type + objects->header + offsets[objects->minor],
+				     ret_keys);
 }
 
 /* An attribute among the values that stand in a class's common order. */
-static int values_get(const struct objects *objects, uint64_t type, uint64_t values, const char *name, uint64_t *ret_value)
+static int values_get(const struct objects *objects, uint64_t type, uint64_t values,
+		      const char *name, uint64_t *ret_value)
 {
 	_cleanup_(entries_done) struct entries entries = {0};
 	uint64_t keys, value;
@@ -277,8 +299,10 @@ static unsigned int managed_dict(const struct objects *objects)
 	return objects->header ? MANAGED_DICT_FREE_THREADED : MANAGED_DICT;
 }
 
-/* 3.13 on: a dict when the instance has one, else values inside it, behind its fields (struct _dictvalues: capacity, size, embedded, valid). */
-static int inline_get(const struct objects *objects, uint64_t object, uint64_t type, const char *name, uint64_t *ret_value)
+/* 3.13 on: a dict when the instance has one, else values inside it, behind its fields (struct
+ * _dictvalues: capacity, size, embedded, valid). */
+static int inline_get(const struct objects *objects, uint64_t object, uint64_t type,
+		      const char *name, uint64_t *ret_value)
 {
 	uint64_t dict, size, flags;
 	uint8_t head[4];
@@ -298,7 +322,8 @@ static int inline_get(const struct objects *objects, uint64_t object, uint64_t t
 	return values_get(objects, type, object + size + 8, name, ret_value);
 }
 
-static int managed_get(const struct objects *objects, uint64_t object, uint64_t type, const char *name, uint64_t *ret_value)
+static int managed_get(const struct objects *objects, uint64_t object, uint64_t type,
+		       const char *name, uint64_t *ret_value)
 {
 	uint64_t dict = 0, values = 0;
 	int err;
@@ -308,7 +333,8 @@ static int managed_get(const struct objects *objects, uint64_t object, uint64_t 
 	err = memory_read_u64(objects->pid, object - managed_dict(objects), &dict);
 	if (!err && objects->minor == 11) {
 		err = memory_read_u64(objects->pid, object - MANAGED_VALUES, &values);
-	} else if (!err && dict & 1) { /* 3.12: one word for both, where values have the low bit set (PyDictOrValues) */
+		/* 3.12: one word for both, where values have the low bit set (PyDictOrValues) */
+	} else if (!err && dict & 1) {
 		values = dict + 1;
 		dict = 0;
 	}
@@ -319,7 +345,8 @@ static int managed_get(const struct objects *objects, uint64_t object, uint64_t 
 	return dict ? object_dict_get(objects, dict, name, ret_value) : -ENOENT;
 }
 
-int object_attribute(const struct objects *objects, uint64_t object, const char *name, uint64_t *ret_value)
+int object_attribute(const struct objects *objects, uint64_t object, const char *name,
+		     uint64_t *ret_value)
 {
 	enum { OFFSET_MAX = 1 << 16 };
 	uint64_t type, flags, offset, dict;

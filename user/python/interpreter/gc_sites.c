@@ -26,7 +26,8 @@ static bool add(struct gc_sites *sites, const struct elf_image *image, struct gc
 	bool executable = false;
 
 	for (uint32_t i = 0; i < image->load_count; i++)
-		executable |= image->loads[i].executable && site.vaddr - image->loads[i].vaddr < image->loads[i].file_size;
+		executable |= image->loads[i].executable &&
+			      site.vaddr - image->loads[i].vaddr < image->loads[i].file_size;
 	site.offset = elf_image_offset(image, site.vaddr);
 	if (!executable || site.offset == UINT64_MAX || sites->count == GC_SITES_MAX)
 		return false;
@@ -45,15 +46,18 @@ static bool complete(const struct gc_sites *sites)
 	return begin && end;
 }
 
-/* ── probe points ──────────────────────────────────────────────────────────────────────────────────────────────────── */
+/* ── probe points ────────────────────────────────────────────────────────── */
 
 #if defined(__x86_64__)
-/* DWARF's numbers (System V ABI, AMD64 supplement, figure 3.36), under the names of the whole and of the lower half */
+/* DWARF's numbers (System V ABI, AMD64 supplement, figure 3.36), under the names of the whole and
+ * of the lower half */
 static int register_number(const char *name)
 {
 	static const char *const names[][2] = {
-		{"rax", "eax"}, {"rdx", "edx"},	 {"rcx", "ecx"},   {"rbx", "ebx"},   {"rsi", "esi"},   {"rdi", "edi"},   {"rbp", "ebp"},   {"rsp", "esp"},
-		{"r8", "r8d"},	{"r9", "r9d"}, {"r10", "r10d"}, {"r11", "r11d"}, {"r12", "r12d"}, {"r13", "r13d"}, {"r14", "r14d"}, {"r15", "r15d"},
+		{"rax", "eax"},	 {"rdx", "edx"},  {"rcx", "ecx"},  {"rbx", "ebx"},
+		{"rsi", "esi"},	 {"rdi", "edi"},  {"rbp", "ebp"},  {"rsp", "esp"},
+		{"r8", "r8d"},	 {"r9", "r9d"},	  {"r10", "r10d"}, {"r11", "r11d"},
+		{"r12", "r12d"}, {"r13", "r13d"}, {"r14", "r14d"}, {"r15", "r15d"},
 	};
 
 	for (int i = 0; i < (int)(sizeof(names) / sizeof(names[0])); i++)
@@ -117,7 +121,8 @@ static bool memory_operand(char *text, const char **ret_register, const char **r
 
 void gc_argument_parse(const char *text, struct gc_site *site)
 {
-	/* sys/sdt.h: what is no register and no number would need an expression's value, or an index */
+	/* sys/sdt.h: what is no register and no number would need an expression's value, or an
+	 * index */
 	const char *base, *distance, *at = strchr(text, '@');
 	char operand[ARGUMENT_TEXT_MAX];
 	int32_t value;
@@ -146,13 +151,15 @@ void gc_argument_parse(const char *text, struct gc_site *site)
 #endif
 		site->generation_register = GENERATION_CONSTANT;
 		site->generation = value;
-	} else if (memory_operand(operand, &base, &distance) && register_number(base) >= 0 && constant(distance, &value)) {
+	} else if (memory_operand(operand, &base, &distance) && register_number(base) >= 0 &&
+		   constant(distance, &value)) {
 		site->generation_base = (int8_t)register_number(base);
 		site->generation = value;
 	}
 }
 
-/* A note's description: addresses of the probe point, of section .stapsdt.base when the file was linked, and of the counter; then three texts. */
+/* A note's description: addresses of the probe point, of section .stapsdt.base when the file was
+ * linked, and of the counter; then three texts. */
 struct probe {
 	uint64_t vaddr, base, semaphore;
 	const char *provider, *name, *arguments;
@@ -160,7 +167,8 @@ struct probe {
 
 static const char *next_text(const char **at, const char *end)
 {
-	const char *text = *at, *terminator = text < end ? memchr(text, 0, (size_t)(end - text)) : NULL;
+	const char *text = *at,
+		   *terminator = text < end ? memchr(text, 0, (size_t)(end - text)) : NULL;
 
 	if (!terminator)
 		return NULL;
@@ -170,7 +178,8 @@ static const char *next_text(const char **at, const char *end)
 
 static bool probe_parse(const uint8_t *bytes, size_t size, struct probe *ret_probe)
 {
-	const char *at = (const char *)bytes + 3 * sizeof(uint64_t), *end = (const char *)bytes + size;
+	const char *at = (const char *)bytes + 3 * sizeof(uint64_t),
+		   *end = (const char *)bytes + size;
 	struct probe probe;
 
 	if (size < 3 * sizeof(uint64_t))
@@ -185,11 +194,14 @@ static bool probe_parse(const uint8_t *bytes, size_t size, struct probe *ret_pro
 	return probe.arguments;
 }
 
-static bool probe_add(struct gc_sites *sites, const struct elf_image *image, const struct probe *probe, uint64_t moved)
+static bool probe_add(struct gc_sites *sites, const struct elf_image *image,
+		      const struct probe *probe, uint64_t moved)
 {
-	struct gc_site site = {.vaddr = probe->vaddr + moved, .end = strcmp(probe->name, "gc__done") == 0};
+	struct gc_site site = {.vaddr = probe->vaddr + moved,
+			       .end = strcmp(probe->name, "gc__done") == 0};
 
-	if (strcmp(probe->provider, "python") != 0 || (!site.end && strcmp(probe->name, "gc__start") != 0))
+	if (strcmp(probe->provider, "python") != 0 ||
+	    (!site.end && strcmp(probe->name, "gc__start") != 0))
 		return true;
 	gc_argument_parse(site.end ? "" : probe->arguments, &site);
 	if (probe->semaphore) {
@@ -200,15 +212,16 @@ static bool probe_add(struct gc_sites *sites, const struct elf_image *image, con
 	return add(sites, image, site);
 }
 
-/* One odd probe point of ours spoils them all, for half of the collections would be worse than none. */
+/* One odd probe point of ours spoils them all, for half of the collections would be worse than
+ * none. */
 static void find_probes(const struct elf_image *image, struct gc_sites *sites)
 {
 	_cleanup_(freep) uint8_t *bytes = NULL;
 	uint64_t base = 0, base_size;
 	size_t size, at = 0;
 
-	if (elf_image_section_bytes(image, ".note.stapsdt", &bytes, &size) || size > NOTE_BYTES_MAX ||
-	    elf_image_section(image, ".stapsdt.base", &base, &base_size))
+	if (elf_image_section_bytes(image, ".note.stapsdt", &bytes, &size) ||
+	    size > NOTE_BYTES_MAX || elf_image_section(image, ".stapsdt.base", &base, &base_size))
 		return;
 	while (at < size && size - at >= sizeof(Elf64_Nhdr)) {
 		Elf64_Nhdr note;
@@ -220,8 +233,10 @@ static void find_probes(const struct elf_image *image, struct gc_sites *sites)
 		description = name + ((uint64_t)note.n_namesz + 3) / 4 * 4;
 		if (description > size || note.n_descsz > size - description)
 			break;
-		if (note.n_type == NOTE_STAPSDT && note.n_namesz == 8 && memcmp(bytes + name, "stapsdt", 8) == 0 &&
-		    probe_parse(bytes + description, note.n_descsz, &probe) && !probe_add(sites, image, &probe, base - probe.base)) {
+		if (note.n_type == NOTE_STAPSDT && note.n_namesz == 8 &&
+		    memcmp(bytes + name, "stapsdt", 8) == 0 &&
+		    probe_parse(bytes + description, note.n_descsz, &probe) &&
+		    !probe_add(sites, image, &probe, base - probe.base)) {
 			sites->count = 0;
 			return;
 		}
@@ -231,7 +246,7 @@ static void find_probes(const struct elf_image *image, struct gc_sites *sites)
 		sites->count = 0;
 }
 
-/* ── symbols ───────────────────────────────────────────────────────────────────────────────────────────────────────── */
+/* ── symbols ─────────────────────────────────────────────────────────────── */
 
 struct search {
 	const struct elf_image *image;
@@ -241,7 +256,8 @@ struct search {
 	bool in_file, bad;
 };
 
-/* Copies of a function that stand for it: "collect.constprop.0", "gc_collect_main.isra.0.lto_priv.1"; but not its parts ".cold", ".part.0". */
+/* Copies of a function that stand for it: "collect.constprop.0",
+ * "gc_collect_main.isra.0.lto_priv.1"; but not its parts ".cold", ".part.0". */
 static bool is_copy(const char *suffix)
 {
 	static const char *const kinds[] = {".constprop.", ".isra.", ".lto_priv."};
@@ -251,7 +267,8 @@ static bool is_copy(const char *suffix)
 
 		for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]) && !length; i++)
 			if (strncmp(suffix, kinds[i], strlen(kinds[i])) == 0)
-				length = strlen(kinds[i]) + strspn(suffix + strlen(kinds[i]), "0123456789");
+				length = strlen(kinds[i]) +
+					 strspn(suffix + strlen(kinds[i]), "0123456789");
 		if (!length)
 			return false;
 		suffix += length;
@@ -264,12 +281,15 @@ static int visit_symbol(void *ctx, const char *name, const GElf_Sym *symbol)
 	struct search *search = ctx;
 	size_t length = strlen(search->name);
 	bool copy = strncmp(name, search->name, length) == 0 && name[length];
-	struct gc_site site = {.vaddr = symbol->st_value, .generation_base = BASE_NONE, .generation_register = REGISTER_ARGUMENT_2};
+	struct gc_site site = {.vaddr = symbol->st_value,
+			       .generation_base = BASE_NONE,
+			       .generation_register = REGISTER_ARGUMENT_2};
 
 	if (GELF_ST_TYPE(symbol->st_info) == STT_FILE)
 		search->in_file = search->file && strcmp(name, search->file) == 0;
-	if (GELF_ST_TYPE(symbol->st_info) != STT_FUNC || symbol->st_shndx == SHN_UNDEF || strncmp(name, search->name, length) != 0 ||
-	    !is_copy(name + length) || (search->file && !search->in_file))
+	if (GELF_ST_TYPE(symbol->st_info) != STT_FUNC || symbol->st_shndx == SHN_UNDEF ||
+	    strncmp(name, search->name, length) != 0 || !is_copy(name + length) ||
+	    (search->file && !search->in_file))
 		return 0;
 	if (copy) /* the compiler may have left arguments out */
 		site.generation_register = GENERATION_UNKNOWN;
@@ -295,7 +315,10 @@ static void find_symbols(const struct elf_image *image, unsigned int minor, stru
 	};
 
 	for (size_t i = 0; i < sizeof(collectors) / sizeof(collectors[0]) && !sites->count; i++) {
-		struct search search = {.image = image, .sites = sites, .name = collectors[i].name, .file = collectors[i].file};
+		struct search search = {.image = image,
+					.sites = sites,
+					.name = collectors[i].name,
+					.file = collectors[i].file};
 
 		if (minor < collectors[i].minor_min || minor > collectors[i].minor_max)
 			continue;

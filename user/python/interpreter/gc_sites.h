@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * gc_sites.h - where a Python image begins and ends a garbage collection (struct gc_site): its static probe points gc__start and gc__done, which
- * distributions build in (--with-dtrace; Include/pydtrace.d, notes as in systemtap's sys/sdt.h), or the collector's entry and return by its symbol.
+ * gc_sites.h - where a Python image begins and ends a garbage collection (struct gc_site): its
+ * static probe points gc__start and gc__done, which distributions build in (--with-dtrace;
+ * Include/pydtrace.d, notes as in systemtap's sys/sdt.h), or the collector's entry and return by
+ * its symbol.
  */
 #ifndef GILSCOPE_PYTHON_INTERPRETER_GC_SITES_H
 #define GILSCOPE_PYTHON_INTERPRETER_GC_SITES_H
@@ -13,12 +15,14 @@ enum { GC_SITES_MAX = 32 };
 
 struct gc_sites {
 	struct gc_site list[GC_SITES_MAX];
-	uint32_t count; /* 0: the image says nothing, or does not say both beginning and end, or has more than fit */
+	uint32_t count; /* 0: the image says nothing, or does not say both beginning and end, or has
+			   more than fit */
 };
 
 void gc_sites_find(const struct elf_image *image, unsigned int minor, struct gc_sites *ret_sites);
 
-/* Where a probe point's first argument is, from the note's text: "-4@%ebp", "-4@$2", "-4@112(%rsp)" (x86-64); "-4@w19", "-4@2", "-4@[sp, 28]" (arm64). */
+/* Where a probe point's first argument is, from the note's text: "-4@%ebp", "-4@$2", "-4@112(%rsp)"
+ * (x86-64); "-4@w19", "-4@2", "-4@[sp, 28]" (arm64). */
 void gc_argument_parse(const char *text, struct gc_site *site);
 
 #endif

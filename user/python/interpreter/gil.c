@@ -32,8 +32,13 @@ struct gil_layout gil_layout_of(bool free_threaded)
 #define AT(field) (unsigned short)(first + offsetof(struct gil_with, field))
 	return (struct gil_layout){
 		.enabled = free_threaded ? offsetof(struct gil_without, enabled) : GIL_NO_FIELD,
-		.interval = AT(interval), .last_holder = AT(last_holder), .locked = AT(locked), .switch_number = AT(switch_number),
-		.cond = AT(cond), .mutex = AT(mutex), .switch_cond = AT(switch_cond),
+		.interval = AT(interval),
+		.last_holder = AT(last_holder),
+		.locked = AT(locked),
+		.switch_number = AT(switch_number),
+		.cond = AT(cond),
+		.mutex = AT(mutex),
+		.switch_cond = AT(switch_cond),
 		.size = (unsigned short)(first + sizeof(struct gil_with)),
 	};
 #undef AT
@@ -41,10 +46,13 @@ struct gil_layout gil_layout_of(bool free_threaded)
 
 void gil_layout_for_musl(struct gil_layout *layout)
 {
-	enum { MUSL_MUTEX_BYTES = 40 }; /* arch/aarch64 and arch/x86_64/bits/alltypes.h.in, pthread_mutex_t: int[10]; pthread_cond_t is int[12], as glibc's */
+	/* arch/aarch64 and arch/x86_64/bits/alltypes.h.in, pthread_mutex_t: int[10]; pthread_cond_t
+	 * is int[12], as glibc's */
+	enum { MUSL_MUTEX_BYTES = 40 };
 	unsigned short excess = sizeof(pthread_mutex_t) - MUSL_MUTEX_BYTES;
 
-	_Static_assert(sizeof(pthread_mutex_t) >= MUSL_MUTEX_BYTES && sizeof(pthread_cond_t) == 48, "another C library");
+	_Static_assert(sizeof(pthread_mutex_t) >= MUSL_MUTEX_BYTES && sizeof(pthread_cond_t) == 48,
+		       "another C library");
 	layout->switch_cond -= excess;
 	layout->size -= 2 * excess;
 }
@@ -63,7 +71,8 @@ struct gil_words gil_words_of(const struct gil_layout *layout, const uint8_t *by
 	return words;
 }
 
-int gil_words_read(pid_t pid, const struct gil_layout *layout, uint64_t address, struct gil_words *ret_words)
+int gil_words_read(pid_t pid, const struct gil_layout *layout, uint64_t address,
+		   struct gil_words *ret_words)
 {
 	uint8_t bytes[GIL_BYTES_MAX];
 	int err = memory_read(pid, address, bytes, layout->size);

@@ -12,8 +12,9 @@
 #include "python/interpreter/gil_layout.h"
 
 /*
- * The layout in a build with or without --disable-gil. The order of the fields is the same from 3.8 to 3.15; the sizes of condition variables and
- * mutexes are those of the C library that gilscope was compiled with.
+ * The layout in a build with or without --disable-gil. The order of the fields is the same from 3.8
+ * to 3.15; the sizes of condition variables and mutexes are those of the C library that gilscope
+ * was compiled with.
  */
 struct gil_layout gil_layout_of(bool free_threaded);
 
@@ -25,13 +26,15 @@ struct gil_words {
 	uint64_t interval_us, last_holder, switch_number;
 	int32_t locked;
 	int32_t enabled; /* 1 in a build that always has a GIL */
-	uint64_t mutex;	 /* the first word of its mutex: 0 while nobody is inside take_gil or drop_gil */
+	uint64_t mutex;	 /* the first word of its mutex: 0 while nobody is inside take_gil or
+			    drop_gil */
 };
 
 /* `bytes` are layout->size bytes. */
 struct gil_words gil_words_of(const struct gil_layout *layout, const uint8_t *bytes);
 
 /* Errors as memory_read(). */
-int gil_words_read(pid_t pid, const struct gil_layout *layout, uint64_t address, struct gil_words *ret_words);
+int gil_words_read(pid_t pid, const struct gil_layout *layout, uint64_t address,
+		   struct gil_words *ret_words);
 
 #endif

@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * gil_layout.h - where the fields of a GIL are (struct _gil_runtime_state, CPython's Include/internal/pycore_gil.h), and how a pending drop request is
- * read. The layout differs between targets: free-threaded builds have one field more, and the sizes in between are the C library's (python/interpreter/gil.h makes
- * it). The probes get it with every GIL. Shared with BPF, so it includes nothing and has fixed types.
+ * gil_layout.h - where the fields of a GIL are (struct _gil_runtime_state, CPython's
+ * Include/internal/pycore_gil.h), and how a pending drop request is read. The layout differs
+ * between targets: free-threaded builds have one field more, and the sizes in between are the C
+ * library's (python/interpreter/gil.h makes it). The probes get it with every GIL. Shared with BPF,
+ * so it includes nothing and has fixed types.
  */
 #ifndef GILSCOPE_PYTHON_INTERPRETER_GIL_LAYOUT_H
 #define GILSCOPE_PYTHON_INTERPRETER_GIL_LAYOUT_H
@@ -11,10 +13,11 @@
 
 /* Offsets in bytes */
 struct gil_layout {
-	unsigned short enabled;	      /* int: 0 while it is switched off; GIL_NO_FIELD in a build that always has a GIL */
-	unsigned short interval;      /* unsigned long, µs */
-	unsigned short last_holder;   /* PyThreadState * */
-	unsigned short locked;	      /* int: -1 before creation, 0, 1 */
+	unsigned short enabled;	    /* int: 0 while it is switched off; GIL_NO_FIELD in a build that
+				       always has a GIL */
+	unsigned short interval;    /* unsigned long, µs */
+	unsigned short last_holder; /* PyThreadState * */
+	unsigned short locked;	    /* int: -1 before creation, 0, 1 */
 	unsigned short switch_number; /* unsigned long */
 	unsigned short cond;	      /* pthread_cond_t that waiters sleep on */
 	unsigned short mutex;	      /* pthread_mutex_t of `cond` and of the fields above */
@@ -23,11 +26,14 @@ struct gil_layout {
 	unsigned short spare[3];
 };
 
-/* Where a pending drop request can be read when a DROP is seen (who asked: ceval_gil.h, SET_GIL_DROP_REQUEST). */
+/* Where a pending drop request can be read when a DROP is seen (who asked: ceval_gil.h,
+ * SET_GIL_DROP_REQUEST). */
 enum drop_request_kind {
 	DROP_REQUEST_UNKNOWN,
-	DROP_REQUEST_ADDRESS, /* int at a fixed address (3.8: _PyRuntime; 3.9 to 3.11: main interpreter) */
-	DROP_REQUEST_INTERP,  /* int at tstate->interp + offset (3.12; correct for 3.9 to 3.11 too) */
+	DROP_REQUEST_ADDRESS, /* int at a fixed address (3.8: _PyRuntime; 3.9 to 3.11: main
+				 interpreter) */
+	DROP_REQUEST_INTERP,  /* int at tstate->interp + offset (3.12; correct for 3.9 to 3.11 too)
+			       */
 	DROP_REQUEST_TSTATE,  /* bit 0 of the word at tstate + offset (3.13 on) */
 };
 

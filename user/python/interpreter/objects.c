@@ -16,7 +16,8 @@ enum {
 	TYPE_BASE = 232,
 	FLAG_LONG = 24, /* Py_TPFLAGS_LONG_SUBCLASS */
 	FLAG_UNICODE = 28,
-	FREE_THREADED_HEADER = 16, /* ob_tid, ob_ref_local, ob_ref_shared … instead of ob_refcnt (Include/object.h, Py_GIL_DISABLED) */
+	FREE_THREADED_HEADER = 16, /* ob_tid, ob_ref_local, ob_ref_shared … instead of ob_refcnt
+				      (Include/object.h, Py_GIL_DISABLED) */
 	INT_SIZE = 16, /* ob_size, the digits' number with the sign; from 3.12 on lv_tag */
 	INT_DIGITS = 24,
 	INT_DIGIT_BITS = 30,
@@ -24,7 +25,9 @@ enum {
 
 struct objects objects_of(const struct target *target)
 {
-	return (struct objects){.pid = (pid_t)target->info.pid, .minor = version_minor(target->version_hex), .layout = &target->code,
+	return (struct objects){.pid = (pid_t)target->info.pid,
+				.minor = version_minor(target->version_hex),
+				.layout = &target->code,
 				.header = target->free_threaded ? FREE_THREADED_HEADER : 0};
 }
 
@@ -36,7 +39,8 @@ static int type_of(const struct objects *objects, uint64_t object, uint64_t *ret
 static int type_name(const struct objects *objects, uint64_t type, char *to, size_t size)
 {
 	uint64_t address;
-	int err = memory_read_u64(objects->pid, type + (uint64_t)objects->layout->type_name, &address);
+	int err = memory_read_u64(objects->pid, type + (uint64_t)objects->layout->type_name,
+				  &address);
 
 	if (!err)
 		err = memory_read_text(objects->pid, address, to, size);
@@ -54,7 +58,9 @@ static bool has_flag(const struct objects *objects, uint64_t object, unsigned in
 	uint64_t type, flags;
 
 	return !type_of(objects, object, &type) &&
-	       !memory_read_u64(objects->pid, type + (uint64_t)objects->layout->type_name + TYPE_FLAGS, &flags) && flags >> flag & 1;
+	       !memory_read_u64(objects->pid,
+				type + (uint64_t)objects->layout->type_name + TYPE_FLAGS, &flags) &&
+	       flags >> flag & 1;
 }
 
 int object_type_name(const struct objects *objects, uint64_t object, char *to, size_t size)
@@ -65,7 +71,8 @@ int object_type_name(const struct objects *objects, uint64_t object, char *to, s
 	return err ? err : type_name(objects, type, to, size);
 }
 
-int object_type_visit(const struct objects *objects, uint64_t object, int (*visit)(void *ctx, const char *name), void *ctx)
+int object_type_visit(const struct objects *objects, uint64_t object,
+		      int (*visit)(void *ctx, const char *name), void *ctx)
 {
 	char name[TYPE_NAME_BYTES];
 	uint64_t type;
@@ -76,7 +83,9 @@ int object_type_visit(const struct objects *objects, uint64_t object, int (*visi
 		if (!err)
 			err = visit(ctx, name);
 		if (!err)
-			err = memory_read_u64(objects->pid, type + (uint64_t)objects->layout->type_name + TYPE_BASE, &type);
+			err = memory_read_u64(
+				objects->pid,
+				type + (uint64_t)objects->layout->type_name + TYPE_BASE, &type);
 	}
 	return err;
 }
@@ -138,8 +147,10 @@ static void text_of(const uint8_t *bytes, unsigned int kind, size_t count, char 
 	to[done] = 0;
 }
 
-/* Where a compact str's characters are. Others are made by C code only (PyUnicode_FromUnicode), or are instances of subclasses. */
-static int characters(const struct objects *objects, uint64_t object, uint64_t *ret_address, unsigned int *ret_kind, uint64_t *ret_count)
+/* Where a compact str's characters are. Others are made by C code only (PyUnicode_FromUnicode), or
+ * are instances of subclasses. */
+static int characters(const struct objects *objects, uint64_t object, uint64_t *ret_address,
+		      unsigned int *ret_kind, uint64_t *ret_count)
 {
 	const struct code_layout *layout = objects->layout;
 	bool compact, ascii;
@@ -147,7 +158,8 @@ static int characters(const struct objects *objects, uint64_t object, uint64_t *
 	int err = memory_read_u32(objects->pid, object + (uint64_t)layout->unicode_state, &state);
 
 	if (!err)
-		err = memory_read_u64(objects->pid, object + (uint64_t)layout->unicode_length, ret_count);
+		err = memory_read_u64(objects->pid, object + (uint64_t)layout->unicode_length,
+				      ret_count);
 	if (err)
 		return err;
 	state >>= layout->unicode_shift;
@@ -155,7 +167,9 @@ static int characters(const struct objects *objects, uint64_t object, uint64_t *
 	compact = state >> 5 & 1;
 	ascii = state >> 6 & 1;
 	*ret_address = object + (uint64_t)(ascii ? layout->unicode_ascii : layout->unicode_compact);
-	return compact && (*ret_kind == 1 || (!ascii && (*ret_kind == 2 || *ret_kind == 4))) ? 0 : -EINVAL;
+	return compact && (*ret_kind == 1 || (!ascii && (*ret_kind == 2 || *ret_kind == 4)))
+		       ? 0
+		       : -EINVAL;
 }
 
 int object_text(const struct objects *objects, uint64_t object, char *to, size_t size)
@@ -163,7 +177,9 @@ int object_text(const struct objects *objects, uint64_t object, char *to, size_t
 	uint8_t bytes[TEXT_CHARACTERS_MAX * 4];
 	uint64_t address, count;
 	unsigned int kind;
-	int err = has_flag(objects, object, FLAG_UNICODE) ? characters(objects, object, &address, &kind, &count) : -EINVAL;
+	int err = has_flag(objects, object, FLAG_UNICODE)
+			  ? characters(objects, object, &address, &kind, &count)
+			  : -EINVAL;
 
 	if (!err && count > INT64_MAX)
 		err = -EINVAL;
@@ -184,7 +200,10 @@ int object_int(const struct objects *objects, uint64_t object, uint64_t *ret_val
 	enum { DIGITS_MAX = 3 };
 	uint32_t digits[DIGITS_MAX] = {0};
 	uint64_t size, value = 0;
-	int err = has_flag(objects, object, FLAG_LONG) ? memory_read_u64(objects->pid, object + objects->header + INT_SIZE, &size) : -EINVAL;
+	int err = has_flag(objects, object, FLAG_LONG)
+			  ? memory_read_u64(objects->pid, object + objects->header + INT_SIZE,
+					    &size)
+			  : -EINVAL;
 
 	if (!err && objects->minor >= 12) {
 		if (size & 3 && (size & 3) != 1)
@@ -194,7 +213,8 @@ int object_int(const struct objects *objects, uint64_t object, uint64_t *ret_val
 	if (!err && size > DIGITS_MAX)
 		err = -EINVAL;
 	if (!err && size)
-		err = memory_read(objects->pid, object + objects->header + INT_DIGITS, digits, size * sizeof(digits[0]));
+		err = memory_read(objects->pid, object + objects->header + INT_DIGITS, digits,
+				  size * sizeof(digits[0]));
 	if (err)
 		return err;
 	for (int i = DIGITS_MAX - 1; i >= 0; i--) {

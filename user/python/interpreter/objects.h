@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * objects.h - reads a few kinds of Python objects in a process's memory: str, int, dict, and attributes of instances. The process runs on meanwhile
- * and may lie: sizes are bounded, no pointer is followed more often than its depth is known beforehand, and a dict that changed under the reader is
- * read again.
+ * objects.h - reads a few kinds of Python objects in a process's memory: str, int, dict, and
+ * attributes of instances. The process runs on meanwhile and may lie: sizes are bounded, no pointer
+ * is followed more often than its depth is known beforehand, and a dict that changed under the
+ * reader is read again.
  *
  * Layouts: Objects/dict-common.h (3.8 to 3.10), Include/internal/
  * pycore_dict.h (3.11 on) and pycore_object.h, Include/cpython/unicodeobject.h, longintrepr.h.
@@ -19,36 +20,45 @@
 
 struct objects {
 	pid_t pid;
-	unsigned int minor; /* of the Python version */
-	unsigned int header; /* bytes that PyObject has more than in a build with a GIL: everything behind it lies so much farther */
+	unsigned int minor;  /* of the Python version */
+	unsigned int header; /* bytes that PyObject has more than in a build with a GIL: everything
+				behind it lies so much farther */
 	const struct code_layout *layout;
 };
 
 /* What the objects of a target are read with; valid as long as the target. */
 struct objects objects_of(const struct target *target);
 
-/* The name in the object's type: "dict", "uvloop.loop.Loop". Errors as memory_read(); -EINVAL when it is no name. */
+/* The name in the object's type: "dict", "uvloop.loop.Loop". Errors as memory_read(); -EINVAL when
+ * it is no name. */
 int object_type_name(const struct objects *objects, uint64_t object, char *to, size_t size);
 
 /*
- * Calls `visit` with the names of the object's type and of the types it derives from (tp_base), outwards, until it returns non-zero, and returns
- * that; 0 at the end.
+ * Calls `visit` with the names of the object's type and of the types it derives from (tp_base),
+ * outwards, until it returns non-zero, and returns that; 0 at the end.
  */
-int object_type_visit(const struct objects *objects, uint64_t object, int (*visit)(void *ctx, const char *name), void *ctx);
+int object_type_visit(const struct objects *objects, uint64_t object,
+		      int (*visit)(void *ctx, const char *name), void *ctx);
 
-/* A str as UTF-8, cut at a whole character to size - 1 bytes and terminated; lone surrogates become U+FFFD. -EINVAL: it is no str. */
+/* A str as UTF-8, cut at a whole character to size - 1 bytes and terminated; lone surrogates become
+ * U+FFFD. -EINVAL: it is no str. */
 int object_text(const struct objects *objects, uint64_t object, char *to, size_t size);
 
 /* An int that fits in 64 bits and is not negative. -EINVAL: it is none. */
 int object_int(const struct objects *objects, uint64_t object, uint64_t *ret_value);
 
-/* A dict's items in their order: keys and values are objects. `visit` may end it by returning non-zero, which is returned. -EAGAIN: it changed. */
-int object_dict_visit(const struct objects *objects, uint64_t dict, int (*visit)(void *ctx, uint64_t key, uint64_t value), void *ctx);
+/* A dict's items in their order: keys and values are objects. `visit` may end it by returning
+ * non-zero, which is returned. -EAGAIN: it changed. */
+int object_dict_visit(const struct objects *objects, uint64_t dict,
+		      int (*visit)(void *ctx, uint64_t key, uint64_t value), void *ctx);
 
-/* The value of a key that is an ASCII str. -ENOENT: the dict does not have it; -EAGAIN: it changed all the time. */
-int object_dict_get(const struct objects *objects, uint64_t dict, const char *key, uint64_t *ret_value);
+/* The value of a key that is an ASCII str. -ENOENT: the dict does not have it; -EAGAIN: it changed
+ * all the time. */
+int object_dict_get(const struct objects *objects, uint64_t dict, const char *key,
+		    uint64_t *ret_value);
 
 /* The attribute in an instance's own dict, or in the values that stand for it. -ENOENT. */
-int object_attribute(const struct objects *objects, uint64_t object, const char *name, uint64_t *ret_value);
+int object_attribute(const struct objects *objects, uint64_t object, const char *name,
+		     uint64_t *ret_value);
 
 #endif

@@ -9,7 +9,8 @@
 #include "python/process/memory.h"
 #include "python/interpreter/runtime.h"
 
-static int interpreter_read(pid_t pid, const struct layout *layout, uint64_t runtime, uint64_t address, struct interpreter *ret_interpreter)
+static int interpreter_read(pid_t pid, const struct layout *layout, uint64_t runtime,
+			    uint64_t address, struct interpreter *ret_interpreter)
 {
 	struct interpreter interpreter = {.address = address, .gil = runtime + layout->runtime_gil};
 	uint64_t id;
@@ -32,7 +33,8 @@ static bool known(const struct interpreter *list, int count, uint64_t address)
 	return false;
 }
 
-int runtime_interpreters(pid_t pid, const struct layout *layout, uint64_t runtime, struct interpreter *list)
+int runtime_interpreters(pid_t pid, const struct layout *layout, uint64_t runtime,
+			 struct interpreter *list)
 {
 	uint64_t address;
 	int count = 0, err = memory_read_u64(pid, runtime + layout->runtime_head, &address);
@@ -56,13 +58,15 @@ int runtime_interpreters(pid_t pid, const struct layout *layout, uint64_t runtim
 	return list[0].gil ? count : -EAGAIN;
 }
 
-int runtime_thread_state(pid_t pid, const struct layout *layout, uint64_t address, struct thread_state *ret_state)
+int runtime_thread_state(pid_t pid, const struct layout *layout, uint64_t address,
+			 struct thread_state *ret_state)
 {
 	struct thread_state state = {.address = address};
 	int err = memory_read_u64(pid, address + layout->tstate_thread_id, &state.thread_id);
 
 	if (!err && layout->tstate_native_thread_id >= 0)
-		err = memory_read_u64(pid, address + (uint64_t)layout->tstate_native_thread_id, &state.native_thread_id);
+		err = memory_read_u64(pid, address + (uint64_t)layout->tstate_native_thread_id,
+				      &state.native_thread_id);
 	if (!err)
 		*ret_state = state;
 	return err;
@@ -73,7 +77,8 @@ struct thread_states {
 	int count, room;
 };
 
-/* Room for one more. What a few threads need is small: a snapshot must not wait for the pages of a list that could hold them all. */
+/* Room for one more. What a few threads need is small: a snapshot must not wait for the pages of a
+ * list that could hold them all. */
 static bool states_grow(struct thread_states *states)
 {
 	int room = states->room ? 2 * states->room : 64;
@@ -90,7 +95,8 @@ static bool states_grow(struct thread_states *states)
 }
 
 /* One interpreter's threads. THREAD_STATES_MAX bounds them and ends cycles. */
-static int threads_walk(pid_t pid, const struct layout *layout, uint64_t interpreter, struct thread_states *states)
+static int threads_walk(pid_t pid, const struct layout *layout, uint64_t interpreter,
+			struct thread_states *states)
 {
 	uint64_t address;
 	int err = memory_read_u64(pid, interpreter + layout->interp_threads, &address);
@@ -107,9 +113,11 @@ static int threads_walk(pid_t pid, const struct layout *layout, uint64_t interpr
 	return 0;
 }
 
-int runtime_thread_states(pid_t pid, const struct layout *layout, uint64_t runtime, struct thread_state **ret_list)
+int runtime_thread_states(pid_t pid, const struct layout *layout, uint64_t runtime,
+			  struct thread_state **ret_list)
 {
-	_cleanup_(freep) struct interpreter *interpreters = calloc(INTERPRETERS_MAX, sizeof(*interpreters));
+	_cleanup_(freep) struct interpreter *interpreters = calloc(INTERPRETERS_MAX,
+								   sizeof(*interpreters));
 	struct thread_states states = {0};
 	int interpreter_count, err = 0;
 
@@ -130,23 +138,28 @@ int runtime_thread_states(pid_t pid, const struct layout *layout, uint64_t runti
 
 static bool gil_plausible(const struct gil_words *words)
 {
-	const uint64_t interval_max_us = UINT64_C(3600) * 1000 * 1000, switches_max = UINT64_C(1) << 40;
+	const uint64_t interval_max_us = UINT64_C(3600) * 1000 * 1000, switches_max = UINT64_C(1)
+										      << 40;
 
-	return words->interval_us > 0 && words->interval_us <= interval_max_us && (words->locked == 0 || words->locked == 1) &&
-	       words->switch_number < switches_max && words->enabled >= 0;
+	return words->interval_us > 0 && words->interval_us <= interval_max_us &&
+	       (words->locked == 0 || words->locked == 1) && words->switch_number < switches_max &&
+	       words->enabled >= 0;
 }
 
 /* A thread state in memory, whose interpreter is one of those that the runtime lists. */
-static bool holder_plausible(pid_t pid, const struct layout *layout, uint64_t holder, const struct interpreter *interpreters, int count)
+static bool holder_plausible(pid_t pid, const struct layout *layout, uint64_t holder,
+			     const struct interpreter *interpreters, int count)
 {
 	uint64_t interpreter;
 
-	return holder && memory_read_u64(pid, holder + layout->tstate_interp, &interpreter) == 0 && known(interpreters, count, interpreter);
+	return holder && memory_read_u64(pid, holder + layout->tstate_interp, &interpreter) == 0 &&
+	       known(interpreters, count, interpreter);
 }
 
 static enum gil_verdict verdict(const struct gil_words *claimed, int hits, bool hit_claimed)
 {
-	if (claimed->locked == -1 || (claimed->interval_us == 0 && claimed->locked == 0 && claimed->switch_number == 0))
+	if (claimed->locked == -1 ||
+	    (claimed->interval_us == 0 && claimed->locked == 0 && claimed->switch_number == 0))
 		return GIL_ABSENT;
 	if (!gil_plausible(claimed))
 		return GIL_WRONG;
@@ -157,10 +170,12 @@ static enum gil_verdict verdict(const struct gil_words *claimed, int hits, bool 
 	return hits == 1 ? GIL_PROVEN : GIL_PLAUSIBLE;
 }
 
-int runtime_calibrate(pid_t pid, uint64_t runtime, uint64_t runtime_size, uint64_t gil, const struct layout *layout, enum gil_verdict *ret_verdict)
+int runtime_calibrate(pid_t pid, uint64_t runtime, uint64_t runtime_size, uint64_t gil,
+		      const struct layout *layout, enum gil_verdict *ret_verdict)
 {
 	enum { INTERVAL_DEFAULT_US = 5000, RUNTIME_BYTES_MAX = 16 << 20 };
-	_cleanup_(freep) struct interpreter *interpreters = calloc(INTERPRETERS_MAX, sizeof(*interpreters));
+	_cleanup_(freep) struct interpreter *interpreters = calloc(INTERPRETERS_MAX,
+								   sizeof(*interpreters));
 	_cleanup_(freep) uint8_t *bytes = NULL;
 	const struct gil_layout *gil_layout = &layout->gil;
 	struct gil_words words, claimed;

@@ -19,12 +19,14 @@ enum {
 
 bool version_supported(uint32_t hex)
 {
-	return hex >> 24 == 3 && version_minor(hex) >= PYTHON_MINOR_MIN && version_minor(hex) <= PYTHON_MINOR_MAX;
+	return hex >> 24 == 3 && version_minor(hex) >= PYTHON_MINOR_MIN &&
+	       version_minor(hex) <= PYTHON_MINOR_MAX;
 }
 
 void version_text(uint32_t hex, char *to, size_t size)
 {
-	static const char *const levels[16] = {[LEVEL_ALPHA] = "a", [LEVEL_BETA] = "b", [LEVEL_CANDIDATE] = "rc"};
+	static const char *const levels[16] = {
+		[LEVEL_ALPHA] = "a", [LEVEL_BETA] = "b", [LEVEL_CANDIDATE] = "rc"};
 	const char *level = levels[hex >> 4 & 0xf];
 	int length = snprintf(to, size, "%u.%u.%u", hex >> 24, version_minor(hex), hex >> 8 & 0xff);
 
@@ -60,7 +62,8 @@ static uint32_t release_level(const char **p, const char *end)
 	return serial < 0 || serial > 15 ? 0 : level << 4 | (uint32_t)serial;
 }
 
-/* "3.9.2 (default, Feb 28 2021, 17:03:44) \n[GCC 10.2.1 20210110]", terminated; 0 when the bytes are something else. */
+/* "3.9.2 (default, Feb 28 2021, 17:03:44) \n[GCC 10.2.1 20210110]", terminated; 0 when the bytes
+ * are something else. */
 static uint32_t version_parse(const char *p, const char *end)
 {
 	const char *terminator = memchr(p, 0, (size_t)(end - p));
@@ -97,7 +100,8 @@ int version_search(const char *bytes, size_t size, uint32_t *ret_hex)
 	for (const char *dot = bytes; (dot = memchr(dot, '.', (size_t)(end - dot))); dot++) {
 		uint32_t found = 0;
 
-		if (dot > bytes && dot[-1] >= '2' && dot[-1] <= '9' && (dot - 1 == bytes || dot[-2] < '!' || dot[-2] > '~'))
+		if (dot > bytes && dot[-1] >= '2' && dot[-1] <= '9' &&
+		    (dot - 1 == bytes || dot[-2] < '!' || dot[-2] > '~'))
 			found = version_parse(dot - 1, end);
 		if (found && hex && found != hex)
 			return -ENODATA;
@@ -110,7 +114,8 @@ int version_search(const char *bytes, size_t size, uint32_t *ret_hex)
 	return 0;
 }
 
-static int version_from_data(pid_t pid, const struct elf_image *image, uint64_t bias, uint32_t *ret_hex)
+static int version_from_data(pid_t pid, const struct elf_image *image, uint64_t bias,
+			     uint32_t *ret_hex)
 {
 	for (uint32_t i = 0; i < image->load_count; i++) {
 		const struct elf_load *load = &image->loads[i];
@@ -137,7 +142,8 @@ int version_read(pid_t pid, const struct elf_image *image, uint64_t bias, uint32
 	uint64_t value;
 	int err;
 
-	if (elf_image_symbol(image, SHT_DYNSYM, "Py_Version", &symbol) || symbol.st_size != sizeof(value))
+	if (elf_image_symbol(image, SHT_DYNSYM, "Py_Version", &symbol) ||
+	    symbol.st_size != sizeof(value))
 		return version_from_data(pid, image, bias, ret_hex);
 	err = memory_read_u64(pid, symbol.st_value + bias, &value);
 	if (err)

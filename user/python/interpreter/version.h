@@ -14,15 +14,19 @@
 
 enum {
 	PYTHON_MINOR_MIN = 8,
-	PYTHON_MINOR_ROWS = 12, /* up to it offsets are rows of constants; later versions have _Py_DebugOffsets */
+	PYTHON_MINOR_ROWS = 12, /* up to it offsets are rows of constants; later versions have
+				   _Py_DebugOffsets */
 	PYTHON_MINOR_MAX = 15,
 };
 
 /*
- * Stands behind every table that is indexed by minor version. Who raises PYTHON_MINOR_MAX learns from the compiler which tables are to be filled from the
- * new version's headers first; no version is looked up without version_supported().
+ * Stands behind every table that is indexed by minor version. Who raises PYTHON_MINOR_MAX learns
+ * from the compiler which tables are to be filled from the new version's headers first; no version
+ * is looked up without version_supported().
  */
-#define VERSION_TABLE(table, last) _Static_assert(sizeof(table) / sizeof((table)[0]) == (last) + 1, #table " has no row for the last version")
+#define VERSION_TABLE(table, last)                                                                 \
+	_Static_assert(sizeof(table) / sizeof((table)[0]) == (last) + 1,                           \
+		       #table " has no row for the last version")
 
 static inline unsigned int version_minor(uint32_t hex)
 {
@@ -41,8 +45,9 @@ static inline bool version_has_debug_offsets(uint32_t hex)
 void version_text(uint32_t hex, char *to, size_t size);
 
 /*
- * PY_VERSION_HEX of the process. From 3.11 on the exported constant Py_Version; before that the buffer that Py_GetVersion() fills when the
- * interpreter starts (Python/getversion.c: "3.9.2 (default, …) \n[GCC …]"), found in the image's own data. -ENODATA: there is no such text, or
+ * PY_VERSION_HEX of the process. From 3.11 on the exported constant Py_Version; before that the
+ * buffer that Py_GetVersion() fills when the interpreter starts (Python/getversion.c: "3.9.2
+ * (default, …) \n[GCC …]"), found in the image's own data. -ENODATA: there is no such text, or
  * several that differ; or the error of reading the memory.
  */
 int version_read(pid_t pid, const struct elf_image *image, uint64_t bias, uint32_t *ret_hex);

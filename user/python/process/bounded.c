@@ -31,7 +31,7 @@ struct shared {
 
 static struct shared *mine; /* in the child */
 
-/* ── the child ───────────────────────────────────────────────────────────────────────────────────────────────────── */
+/* ── the child ───────────────────────────────────────────────────────────── */
 
 bool bounded_inside(void)
 {
@@ -59,7 +59,8 @@ int bounded_send(int line, const void *bytes, size_t length)
 	const char *from = bytes;
 
 	while (length) {
-		struct iovec part = {.iov_base = (void *)(uintptr_t)from, .iov_len = length < 1 << 20 ? length : 1 << 20};
+		struct iovec part = {.iov_base = (void *)(uintptr_t)from,
+				     .iov_len = length < 1 << 20 ? length : 1 << 20};
 		int sent = send_all(line, &(struct msghdr){.msg_iov = &part, .msg_iovlen = 1});
 
 		if (sent < 0)
@@ -78,12 +79,18 @@ union control {
 
 int bounded_send_fd(int line, int fd)
 {
-	struct iovec part = {.iov_base = "f", .iov_len = 1}; /* a descriptor does not travel alone */
+	/* a descriptor does not travel alone */
+	struct iovec part = {.iov_base = "f", .iov_len = 1};
 	union control control = {0};
-	struct msghdr message = {.msg_iov = &part, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof(control)};
+	struct msghdr message = {.msg_iov = &part,
+				 .msg_iovlen = 1,
+				 .msg_control = &control,
+				 .msg_controllen = sizeof(control)};
 	int sent;
 
-	control.header = (struct cmsghdr){.cmsg_len = CMSG_LEN(sizeof(int)), .cmsg_level = SOL_SOCKET, .cmsg_type = SCM_RIGHTS};
+	control.header = (struct cmsghdr){.cmsg_len = CMSG_LEN(sizeof(int)),
+					  .cmsg_level = SOL_SOCKET,
+					  .cmsg_type = SCM_RIGHTS};
 	memcpy(CMSG_DATA(&control.header), &fd, sizeof(fd));
 	sent = send_all(line, &message);
 	return sent < 0 ? sent : 0;
@@ -107,7 +114,8 @@ static int by_number(const void *a, const void *b)
 	return *(const int *)a - *(const int *)b;
 }
 
-/* Whoever reads our output must not wait for its end because a child sleeps; nor may a lock or a probe outlive us by it. */
+/* Whoever reads our output must not wait for its end because a child sleeps; nor may a lock or a
+ * probe outlive us by it. */
 static void close_others(int line, const int *keep, uint32_t keep_count)
 {
 	int list[BOUNDED_KEEP_MAX + 1], nowhere = open("/dev/null", O_RDWR | O_CLOEXEC);
@@ -128,7 +136,8 @@ static void close_others(int line, const int *keep, uint32_t keep_count)
 	close_from_to(first, ~0u);
 }
 
-static _Noreturn void be_child(pid_t parent, struct shared *shared, bounded_work *work, void *ctx, int line, const int *keep, uint32_t keep_count)
+static _Noreturn void be_child(pid_t parent, struct shared *shared, bounded_work *work, void *ctx,
+			       int line, const int *keep, uint32_t keep_count)
 {
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	if (getppid() != parent)
@@ -143,7 +152,7 @@ static _Noreturn void be_child(pid_t parent, struct shared *shared, bounded_work
 	_exit(0);
 }
 
-/* ── the parent ──────────────────────────────────────────────────────────────────────────────────────────────────── */
+/* ── the parent ──────────────────────────────────────────────────────────── */
 
 static int keep_bytes(struct bounded_answer *answer, const void *bytes, size_t length)
 {
@@ -176,7 +185,10 @@ static int receive(int line, struct bounded_answer *answer)
 	unsigned char bytes[16384];
 	struct iovec part = {.iov_base = bytes, .iov_len = sizeof(bytes)};
 	union control control = {0};
-	struct msghdr message = {.msg_iov = &part, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof(control)};
+	struct msghdr message = {.msg_iov = &part,
+				 .msg_iovlen = 1,
+				 .msg_control = &control,
+				 .msg_controllen = sizeof(control)};
 	ssize_t got = recvmsg(line, &message, MSG_CMSG_CLOEXEC);
 	int err, fd;
 
@@ -184,7 +196,9 @@ static int receive(int line, struct bounded_answer *answer)
 		return got < 0 && errno != EINTR ? -errno : got < 0;
 	if (message.msg_flags & MSG_CTRUNC)
 		return -EMFILE;
-	if (message.msg_controllen) { /* the byte that came with the descriptor is the last one, what was sent before may be in front of it (unix(7)) */
+	/* the byte that came with the descriptor is the last one, what was sent before may be in
+	 * front of it (unix(7)) */
+	if (message.msg_controllen) {
 		memcpy(&fd, CMSG_DATA(&control.header), sizeof(fd));
 		err = keep_fd(answer, fd);
 		if (err)
@@ -217,7 +231,8 @@ static int collect(int line, pid_t child, struct bounded_answer *answer)
 			more = receive(line, answer);
 		else if (ready < 0 && errno != EINTR)
 			more = -errno;
-		else if (!ready && is_asleep(child) && (asleep_ms += LOOK_MS) >= BOUNDED_WAIT_S * 1000)
+		else if (!ready && is_asleep(child) &&
+			 (asleep_ms += LOOK_MS) >= BOUNDED_WAIT_S * 1000)
 			more = -ETIMEDOUT;
 	}
 	return more;
@@ -235,9 +250,11 @@ static void end(pid_t child)
 	}
 }
 
-int bounded_run(bounded_work *work, void *ctx, const int *keep, uint32_t keep_count, struct bounded_answer *ret_answer)
+int bounded_run(bounded_work *work, void *ctx, const int *keep, uint32_t keep_count,
+		struct bounded_answer *ret_answer)
 {
-	struct shared *shared = mmap(NULL, sizeof(*shared), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	struct shared *shared = mmap(NULL, sizeof(*shared), PROT_READ | PROT_WRITE,
+				     MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	_cleanup_(closep) int ours = -1, theirs = -1;
 	pid_t parent = getpid(), child;
 	int line[2], err;
@@ -245,7 +262,9 @@ int bounded_run(bounded_work *work, void *ctx, const int *keep, uint32_t keep_co
 	*ret_answer = (struct bounded_answer){0};
 	if (shared == MAP_FAILED)
 		return -errno;
-	err = keep_count > BOUNDED_KEEP_MAX ? -E2BIG : socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, line) ? -errno : 0;
+	err = keep_count > BOUNDED_KEEP_MAX				 ? -E2BIG
+	      : socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, line) ? -errno
+									 : 0;
 	if (!err) {
 		ours = line[0];
 		theirs = line[1];
@@ -263,7 +282,8 @@ int bounded_run(bounded_work *work, void *ctx, const int *keep, uint32_t keep_co
 		if (!err && !shared->returned)
 			err = -ECHILD;
 		ret_answer->err = shared->err;
-		snprintf(ret_answer->at, sizeof(ret_answer->at), "%.*s", (int)sizeof(shared->at) - 1, shared->at);
+		snprintf(ret_answer->at, sizeof(ret_answer->at), "%.*s",
+			 (int)sizeof(shared->at) - 1, shared->at);
 	}
 	munmap(shared, sizeof(*shared));
 	return err;

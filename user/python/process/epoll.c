@@ -16,7 +16,15 @@ enum { DESCRIPTORS_MAX = 1 << 18 };
 
 DEFINE_CLEANUP(closedir, DIR *, closedir, NULL)
 
-enum descriptor_kind { FD_OTHER, FD_EPOLL, FD_EVENTFD, FD_PIPE, FD_PIPE_TO_ITSELF, FD_SOCKET, FD_SOCKET_PAIR };
+enum descriptor_kind {
+	FD_OTHER,
+	FD_EPOLL,
+	FD_EVENTFD,
+	FD_PIPE,
+	FD_PIPE_TO_ITSELF,
+	FD_SOCKET,
+	FD_SOCKET_PAIR
+};
 
 struct descriptor {
 	uint32_t fd;
@@ -25,8 +33,8 @@ struct descriptor {
 };
 
 /*
- * The descriptors of a process, by number. FD_PIPE_TO_ITSELF: a pipe both of whose ends are in the process. FD_SOCKET_PAIR: a connected unix socket without
- * a name, as socketpair(2) makes it.
+ * The descriptors of a process, by number. FD_PIPE_TO_ITSELF: a pipe both of whose ends are in the
+ * process. FD_SOCKET_PAIR: a connected unix socket without a name, as socketpair(2) makes it.
  */
 struct descriptors {
 	struct descriptor *list;
@@ -71,7 +79,9 @@ static struct descriptor *find_fd(const struct descriptors *descriptors, uint32_
 {
 	struct descriptor key = {.fd = fd};
 
-	return descriptors->count ? bsearch(&key, descriptors->list, descriptors->count, sizeof(key), by_fd) : NULL;
+	return descriptors->count
+		       ? bsearch(&key, descriptors->list, descriptors->count, sizeof(key), by_fd)
+		       : NULL;
 }
 
 static int descriptors_list(pid_t pid, struct descriptors *descriptors)
@@ -89,20 +99,24 @@ static int descriptors_list(pid_t pid, struct descriptors *descriptors)
 		if (pages_over())
 			return -EINTR;
 		char link[64];
-		ssize_t length = entry->d_name[0] == '.' ? -1 : readlinkat(dirfd(dir), entry->d_name, link, sizeof(link) - 1);
+		ssize_t length = entry->d_name[0] == '.' ? -1
+							 : readlinkat(dirfd(dir), entry->d_name,
+								      link, sizeof(link) - 1);
 
 		if (length < 0)
 			continue;
 		link[length] = 0;
 		if (descriptors->count == room) {
-			struct descriptor *list = reallocarray(descriptors->list, room ? room * 2 : 64, sizeof(*list));
+			struct descriptor *list = reallocarray(descriptors->list,
+							       room ? room * 2 : 64, sizeof(*list));
 
 			if (!list)
 				return -ENOMEM;
 			descriptors->list = list;
 			room = room ? room * 2 : 64;
 		}
-		descriptors->list[descriptors->count++] = descriptor_parse((uint32_t)strtoul(entry->d_name, NULL, 10), link);
+		descriptors->list[descriptors->count++] = descriptor_parse(
+			(uint32_t)strtoul(entry->d_name, NULL, 10), link);
 	}
 	return 0;
 }
@@ -113,11 +127,14 @@ static void pipes_mark(struct descriptors *descriptors)
 	struct descriptor *list = descriptors->list;
 
 	for (uint32_t i = 0; i + 1 < descriptors->count; i++)
-		if (list[i + 1].kind == FD_PIPE && (list[i].kind == FD_PIPE || list[i].kind == FD_PIPE_TO_ITSELF) && list[i].inode == list[i + 1].inode)
+		if (list[i + 1].kind == FD_PIPE &&
+		    (list[i].kind == FD_PIPE || list[i].kind == FD_PIPE_TO_ITSELF) &&
+		    list[i].inode == list[i + 1].inode)
 			list[i].kind = list[i + 1].kind = FD_PIPE_TO_ITSELF;
 }
 
-/* Tells which sockets are ends of unnamed pairs; the list must be sorted by inode. /proc/PID/net is the process's own network namespace. */
+/* Tells which sockets are ends of unnamed pairs; the list must be sorted by inode. /proc/PID/net is
+ * the process's own network namespace. */
 static void sockets_mark(pid_t pid, struct descriptors *descriptors)
 {
 	_cleanup_(fclosep) FILE *file = NULL;
@@ -134,9 +151,13 @@ static void sockets_mark(pid_t pid, struct descriptors *descriptors)
 		char name[2];
 
 		/* Num: RefCount Protocol Flags Type St Inode [Path] */
-		if (sscanf(line, "%*s %*x %*x %*x %*x %x %" SCNu64 " %1s", &state, &key.inode, name) != 2 || state != CONNECTED)
+		if (sscanf(line, "%*s %*x %*x %*x %*x %x %" SCNu64 " %1s", &state, &key.inode,
+			   name) != 2 ||
+		    state != CONNECTED)
 			continue;
-		found = descriptors->count ? bsearch(&key, descriptors->list, descriptors->count, sizeof(key), by_inode) : NULL;
+		found = descriptors->count ? bsearch(&key, descriptors->list, descriptors->count,
+						     sizeof(key), by_inode)
+					   : NULL;
 		if (!found || found->kind != FD_SOCKET)
 			continue;
 		found->kind = FD_SOCKET_PAIR;
@@ -157,13 +178,13 @@ static int descriptors_read(pid_t pid, struct descriptors *descriptors)
 	return 0;
 }
 
-
 /* What an epoll descriptor watches that a wake-up channel is made of. */
 struct watched {
 	bool eventfd, pipe, socket_pair;
 };
 
-static int watched_read(pid_t pid, uint32_t epfd, const struct descriptors *descriptors, struct watched *ret_watched)
+static int watched_read(pid_t pid, uint32_t epfd, const struct descriptors *descriptors,
+			struct watched *ret_watched)
 {
 	_cleanup_(fclosep) FILE *file = NULL;
 	_cleanup_(freep) char *line = NULL;
@@ -187,11 +208,13 @@ static int watched_read(pid_t pid, uint32_t epfd, const struct descriptors *desc
 		if (!descriptor)
 			continue;
 		/* the number may mean another file by now than the one that is watched */
-		if (descriptor->inode && inode_text && sscanf(inode_text, " ino:%" SCNx64, &inode) == 1 && inode != descriptor->inode)
+		if (descriptor->inode && inode_text &&
+		    sscanf(inode_text, " ino:%" SCNx64, &inode) == 1 && inode != descriptor->inode)
 			continue;
 		watched.eventfd |= descriptor->kind == FD_EVENTFD;
 		watched.pipe |= descriptor->kind == FD_PIPE_TO_ITSELF;
-		watched.socket_pair |= descriptor->kind == FD_SOCKET_PAIR && descriptors->sockets_paired > 1;
+		watched.socket_pair |= descriptor->kind == FD_SOCKET_PAIR &&
+				       descriptors->sockets_paired > 1;
 	}
 	*ret_watched = watched;
 	return 0;
@@ -216,9 +239,11 @@ static uint32_t kind_of(const struct watched *watched, bool uvloop)
 	return watched->socket_pair ? LOOP_ASYNCIO : LOOP_UNKNOWN;
 }
 
-static int emit(const struct target *target, uint32_t epfd, const struct descriptors *descriptors, bool uvloop, const struct stream_sink *sink)
+static int emit(const struct target *target, uint32_t epfd, const struct descriptors *descriptors,
+		bool uvloop, const struct stream_sink *sink)
 {
-	union event event = {.epoll = {.hdr = {.type = EV_EPOLL, .tid = target->info.pid}, .epfd = epfd}};
+	union event event = {
+		.epoll = {.hdr = {.type = EV_EPOLL, .tid = target->info.pid}, .epfd = epfd}};
 	struct watched watched = {0};
 
 	if (watched_read((pid_t)target->info.pid, epfd, descriptors, &watched))

@@ -2,8 +2,9 @@
 /*
  * epoll.h - which epoll descriptors of a process belong to event loops, and to whose.
  *
- * Every event loop has a channel by which other threads and signal handlers wake it, both ends of which are in the process. asyncio's is a socket
- * pair (selector_events.py, _make_self_pipe). libuv's, and so uvloop's, are an eventfd for wake-ups and a pipe for signals (src/unix/async.c,
+ * Every event loop has a channel by which other threads and signal handlers wake it, both ends of
+ * which are in the process. asyncio's is a socket pair (selector_events.py, _make_self_pipe).
+ * libuv's, and so uvloop's, are an eventfd for wake-ups and a pipe for signals (src/unix/async.c,
  * signal.c; made with the loop).
  */
 #ifndef GILSCOPE_PYTHON_PROCESS_EPOLL_H
@@ -11,7 +12,8 @@
 
 #include "python/target.h"
 
-/* EPOLL for every epoll descriptor of the process. 0 or -errno; nothing when its descriptors may not be read. */
+/* EPOLL for every epoll descriptor of the process. 0 or -errno; nothing when its descriptors may
+ * not be read. */
 int epoll_emit_all(const struct target *target, const struct stream_sink *sink);
 
 #endif

@@ -75,7 +75,12 @@ void memory_read_each(pid_t pid, const uint64_t *addresses, size_t count, void *
 			uint64_t address = addresses[done + i];
 
 			/* what may not be touched is address 0, which cannot be read */
-			remote[i] = (struct iovec){.iov_base = (void *)(uintptr_t)(pages_answer(pid, address, size, &seen) ? address : 0), .iov_len = size};
+			remote[i] = (struct iovec){
+				.iov_base = (void *)(uintptr_t)(pages_answer(pid, address, size,
+									     &seen)
+									? address
+									: 0),
+				.iov_len = size};
 		}
 		got = process_vm_readv(pid, &local, 1, remote, now, 0);
 		done += got < 0 ? 0 : (size_t)got / size;
@@ -93,7 +98,8 @@ int memory_read_text(pid_t pid, uint64_t address, char *to, size_t size)
 
 	/* what lies in the next page is touched only when the text goes on into it */
 	while (done + 1 < size) {
-		size_t room = size - 1 - done, here = PAGE_BYTES - (address + done) % PAGE_BYTES, length = here < room ? here : room;
+		size_t room = size - 1 - done, here = PAGE_BYTES - (address + done) % PAGE_BYTES,
+		       length = here < room ? here : room;
 		int err = memory_read(pid, address + done, to + done, length);
 
 		if (err)

@@ -16,7 +16,7 @@
 #include "python/process/bounded.h"
 #include "python/process/proc.h"
 
-/* ── time ─────────────────────────────────────────────────────────────────────────────────────────────────────────── */
+/* ── time ────────────────────────────────────────────────────────────────── */
 
 static uint64_t until_ns; /* of our CPU time; 0: no limit */
 
@@ -49,14 +49,17 @@ static bool is_allowed(void)
 	return !pages_over() && (!until_ns || cpu_now_ns() < until_ns);
 }
 
-/* ── page map ─────────────────────────────────────────────────────────────────────────────────────────────────────── */
+/* ── page map ────────────────────────────────────────────────────────────── */
 
-#define MAP_PRESENT	(UINT64_C(1) << 63)
-#define MAP_SWAPPED	(UINT64_C(1) << 62)
-#define MAP_UFFD_WP	(UINT64_C(1) << 57) /* with MAP_SWAPPED also of a page that was never there (PTE_MARKER_UFFD_WP) */
+#define MAP_PRESENT (UINT64_C(1) << 63)
+#define MAP_SWAPPED (UINT64_C(1) << 62)
+#define MAP_UFFD_WP                                                                                \
+	(UINT64_C(1)                                                                               \
+	 << 57) /* with MAP_SWAPPED also of a page that was never there (PTE_MARKER_UFFD_WP) */
 enum { MAP_AT_ONCE = 512 };
 
-/* The page map read last stays open, for reads of a process come by the thousand. It ends with the address space that it was opened for. */
+/* The page map read last stays open, for reads of a process come by the thousand. It ends with the
+ * address space that it was opened for. */
 static struct {
 	pid_t pid;
 	int fd;
@@ -87,7 +90,8 @@ static size_t map_read(pid_t pid, uint64_t page, size_t count, uint64_t *entries
 
 		if (try && map_open(pid) < 0)
 			return 0;
-		got = pread(last.fd, entries, count * sizeof(*entries), (off_t)(page * sizeof(*entries)));
+		got = pread(last.fd, entries, count * sizeof(*entries),
+			    (off_t)(page * sizeof(*entries)));
 		if (got > 0)
 			return (size_t)got / sizeof(*entries);
 	}
@@ -106,7 +110,7 @@ uint64_t pages_unread(void)
 	return unread;
 }
 
-/* ── file systems ─────────────────────────────────────────────────────────────────────────────────────────────────── */
+/* ── file systems ────────────────────────────────────────────────────────── */
 
 enum filesystem { FS_UNKNOWN, FS_FINE, FS_MEMORY, FS_REMOTE, FS_WAITS };
 
@@ -116,13 +120,16 @@ static bool same_user_namespace(pid_t pid)
 	char path[64];
 
 	snprintf(path, sizeof(path), "/proc/%d/ns/user", pid);
-	return !stat("/proc/self/ns/user", &ours) && !stat(path, &theirs) && ours.st_dev == theirs.st_dev && ours.st_ino == theirs.st_ino;
+	return !stat("/proc/self/ns/user", &ours) && !stat(path, &theirs) &&
+	       ours.st_dev == theirs.st_dev && ours.st_ino == theirs.st_ino;
 }
 
 static enum filesystem filesystem_named(const char *name, pid_t pid)
 {
-	static const char *const in_memory[] = {"tmpfs", "devtmpfs", "ramfs", "rootfs", "hugetlbfs"};
-	static const char *const remote[] = {"nfs", "nfs4", "cifs", "smb3", "9p", "virtiofs", "ceph", "afs", "lustre", "gfs2", "ocfs2"};
+	static const char *const in_memory[] = {"tmpfs", "devtmpfs", "ramfs", "rootfs",
+						"hugetlbfs"};
+	static const char *const remote[] = {"nfs",  "nfs4", "cifs",   "smb3", "9p",   "virtiofs",
+					     "ceph", "afs",  "lustre", "gfs2", "ocfs2"};
 
 	if (!strcmp(name, "fuse") || !strncmp(name, "fuse.", 5) || !strcmp(name, "fuseblk"))
 		return FS_WAITS;
@@ -156,7 +163,8 @@ static enum filesystem filesystem_in(const char *path, pid_t pid, uint64_t devic
 		unsigned int major, minor;
 		char name[64];
 
-		if (!behind || sscanf(line, "%*d %*d %u:%u", &major, &minor) != 2 || sscanf(behind, " - %63s", name) != 1)
+		if (!behind || sscanf(line, "%*d %*d %u:%u", &major, &minor) != 2 ||
+		    sscanf(behind, " - %63s", name) != 1)
 			continue;
 		if (makedev(major, minor) == device)
 			return filesystem_named(name, pid);
@@ -167,8 +175,9 @@ static enum filesystem filesystem_in(const char *path, pid_t pid, uint64_t devic
 }
 
 /*
- * Each process's table has only the mounts below its root directory (fs/proc_namespace.c, show_mountinfo). A process in a chroot whose root is no mount
- * point does not see the file system that its own program is on, and no more do we, if we run there, too; the first process does.
+ * Each process's table has only the mounts below its root directory (fs/proc_namespace.c,
+ * show_mountinfo). A process in a chroot whose root is no mount point does not see the file system
+ * that its own program is on, and no more do we, if we run there, too; the first process does.
  */
 static enum filesystem filesystem_of(pid_t pid, uint64_t device)
 {
@@ -192,9 +201,10 @@ bool pages_file_answers(pid_t pid, uint64_t device)
 	return false;
 }
 
-/* ── what is absent ───────────────────────────────────────────────────────────────────────────────────────────────── */
+/* ── what is absent ──────────────────────────────────────────────────────── */
 
-/* Registered with a userfaultfd: missing pages, minor faults or write-protection (fs/proc/task_mmu.c, show_smap_vma_flags). */
+/* Registered with a userfaultfd: missing pages, minor faults or write-protection
+ * (fs/proc/task_mmu.c, show_smap_vma_flags). */
 static bool is_registered(pid_t pid, uint64_t start)
 {
 	_cleanup_(fclosep) FILE *file = NULL;
@@ -238,7 +248,8 @@ static void find_mapping(pid_t pid, uint64_t address, struct pages_seen *seen)
 {
 	_cleanup_(mappings_done) struct mappings mappings = {0};
 
-	*seen = (struct pages_seen){0, UINT64_MAX, PAGE_WAITS, is_allowed() ? mappings_read(pid, &mappings) : -ETIME};
+	*seen = (struct pages_seen){0, UINT64_MAX, PAGE_WAITS,
+				    is_allowed() ? mappings_read(pid, &mappings) : -ETIME};
 	if (seen->err)
 		return;
 	seen->err = -EFAULT;
@@ -253,12 +264,13 @@ static void find_mapping(pid_t pid, uint64_t address, struct pages_seen *seen)
 			seen->end = mapping->start;
 			return;
 		}
-		*seen = (struct pages_seen){mapping->start, mapping->end, absent(pid, mapping), mapping->readable ? -EBUSY : -EFAULT};
+		*seen = (struct pages_seen){mapping->start, mapping->end, absent(pid, mapping),
+					    mapping->readable ? -EBUSY : -EFAULT};
 		return;
 	}
 }
 
-/* ── both ─────────────────────────────────────────────────────────────────────────────────────────────────────────── */
+/* ── both ────────────────────────────────────────────────────────────────── */
 
 /* Without a mapping that would be the next one's, too. */
 static enum page waits(struct pages_seen *seen, int err)
@@ -267,7 +279,8 @@ static enum page waits(struct pages_seen *seen, int err)
 	return PAGE_WAITS;
 }
 
-enum page pages_look(pid_t pid, uint64_t address, size_t length, struct pages_seen *seen, size_t *ret_length)
+enum page pages_look(pid_t pid, uint64_t address, size_t length, struct pages_seen *seen,
+		     size_t *ret_length)
 {
 	enum { LOOKS = 32 }; /* time is asked for now and then */
 	static unsigned int looks;

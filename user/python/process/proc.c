@@ -91,7 +91,8 @@ bool proc_may_trace(void)
 	return capng_have_capability(CAPNG_EFFECTIVE, CAP_SYS_PTRACE);
 }
 
-/* The arguments lie in the process's own memory, and the kernel reads them there. Fields 48 and 49 of its stat say where; to us, as we may trace it. */
+/* The arguments lie in the process's own memory, and the kernel reads them there. Fields 48 and 49
+ * of its stat say where; to us, as we may trace it. */
 static bool arguments_answer(pid_t pid)
 {
 	struct pages_seen seen = {0};
@@ -105,7 +106,9 @@ static bool arguments_answer(pid_t pid)
 		p = strchr(p + 1, ' ');
 	if (!p || sscanf(p, " %" SCNu64 " %" SCNu64, &from, &end) != 2)
 		return false;
-	return end <= from || pages_answer(pid, from, end - from < ARGUMENTS_MAX ? end - from : ARGUMENTS_MAX, &seen);
+	return end <= from ||
+	       pages_answer(pid, from, end - from < ARGUMENTS_MAX ? end - from : ARGUMENTS_MAX,
+			    &seen);
 }
 
 int proc_cmdline(pid_t pid, char *to, size_t size)
@@ -136,8 +139,8 @@ static int mapping_parse(char *line, struct mapping *ret_mapping)
 	char perms[5];
 	int path = 0;
 
-	if (sscanf(line, "%" SCNx64 "-%" SCNx64 " %4s %" SCNx64 " %x:%x %" SCNu64 " %n", &m.start, &m.end, perms, &m.offset, &major, &minor, &m.inode,
-		   &path) != 7)
+	if (sscanf(line, "%" SCNx64 "-%" SCNx64 " %4s %" SCNx64 " %x:%x %" SCNu64 " %n", &m.start,
+		   &m.end, perms, &m.offset, &major, &minor, &m.inode, &path) != 7)
 		return -EINVAL;
 	m.device = makedev(major, minor);
 	m.readable = perms[0] == 'r';

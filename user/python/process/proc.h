@@ -19,18 +19,22 @@ struct proc_stat {
 	uint64_t start_time; /* field 22 */
 };
 
-/* `path` is a stat file's, of a process or a thread. The name in it may hold any bytes, also ')' and blanks. */
+/* `path` is a stat file's, of a process or a thread. The name in it may hold any bytes, also ')'
+ * and blanks. */
 int proc_stat_read(const char *path, struct proc_stat *ret_stat);
 /* The same from the file's text; -EINVAL when it is not one. */
 int proc_stat_parse(const char *text, struct proc_stat *ret_stat);
 
-/* A number from a line "Key:\t1\t2\t3" of a status file: the last one on the line (NSpid: the innermost namespace's). */
+/* A number from a line "Key:\t1\t2\t3" of a status file: the last one on the line (NSpid: the
+ * innermost namespace's). */
 int proc_status_last(const char *path, const char *key, uint32_t *ret_value);
 
-/* Has this process CAP_SYS_PTRACE in effect? (In a user namespace of its own that says nothing about the processes outside.) */
+/* Has this process CAP_SYS_PTRACE in effect? (In a user namespace of its own that says nothing
+ * about the processes outside.) */
 bool proc_may_trace(void);
 
-/* Arguments joined by blanks. Empty for a kernel thread, and when they cannot be read without waiting (pages.h). 0 or -errno. */
+/* Arguments joined by blanks. Empty for a kernel thread, and when they cannot be read without
+ * waiting (pages.h). 0 or -errno. */
 int proc_cmdline(pid_t pid, char *to, size_t size);
 
 struct mapping {
@@ -47,7 +51,8 @@ struct mappings {
 	size_t count;
 };
 
-/* 0 or -errno (-EACCES without the right to trace the process). -E2BIG when there are absurdly many. */
+/* 0 or -errno (-EACCES without the right to trace the process). -E2BIG when there are absurdly
+ * many. */
 int mappings_read(pid_t pid, struct mappings *ret_mappings);
 void mappings_done(struct mappings *mappings);
 

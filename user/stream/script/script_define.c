@@ -10,7 +10,9 @@ static const struct kind {
 	const char *texts[2], *number; /* keys: of its texts, of its number */
 	const char *hint;
 } kinds[DEFINE_KINDS] = {
-	[DEFINE_FUNCTION] = {{"name", "file"}, "line", "a function is: function ID line=… name=… file=…"},
+	[DEFINE_FUNCTION] = {{"name", "file"},
+			     "line",
+			     "a function is: function ID line=… name=… file=…"},
 	[DEFINE_STACK] = {.hint = "a stack is: stack ID [cut] FUNCTION:LINE …, innermost first"},
 	[DEFINE_TEXT] = {{"text"}, .hint = "a text is: text ID text=…"},
 };
@@ -21,14 +23,16 @@ struct values {
 	uint64_t number;
 };
 
-static int text_parse(struct script_reader *reader, const char *key, const char *value, char text[static DEFINE_TEXT_MAX])
+static int text_parse(struct script_reader *reader, const char *key, const char *value,
+		      char text[static DEFINE_TEXT_MAX])
 {
 	int length = unescape_text(text, DEFINE_TEXT_MAX, value);
 
 	if (length < 0)
 		return script_wrong(reader, "%s= has a backslash that is not \\xHH", key);
 	if (length == DEFINE_TEXT_MAX)
-		return script_wrong(reader, "%s= is longer than %d bytes", key, DEFINE_TEXT_MAX - 1);
+		return script_wrong(reader, "%s= is longer than %d bytes", key,
+				    DEFINE_TEXT_MAX - 1);
 	if (memchr(text, '\0', (size_t)length))
 		return script_wrong(reader, "%s= has a NUL in it", key);
 	text[length] = '\0';
@@ -40,7 +44,8 @@ static bool is_key(const char *key, const char *word)
 	return key && strcmp(key, word) == 0;
 }
 
-static int values_parse(struct script_reader *reader, const struct kind *kind, char *rest, struct values *values)
+static int values_parse(struct script_reader *reader, const struct kind *kind, char *rest,
+			struct values *values)
 {
 	unsigned int seen = 0, bit;
 
@@ -52,9 +57,13 @@ static int values_parse(struct script_reader *reader, const struct kind *kind, c
 			continue;
 		if (value)
 			*value++ = '\0';
-		bit = is_key(kind->texts[0], key) ? 1 : is_key(kind->texts[1], key) ? 2 : is_key(kind->number, key) ? 4 : 0;
+		bit = is_key(kind->texts[0], key)   ? 1
+		      : is_key(kind->texts[1], key) ? 2
+		      : is_key(kind->number, key)   ? 4
+						    : 0;
 		if (!value || !bit) {
-			err = script_wrong(reader, "'%s' does not belong to this definition", script_shown(word, key));
+			err = script_wrong(reader, "'%s' does not belong to this definition",
+					   script_shown(word, key));
 			diag_hint(reader->diag, "%s", kind->hint);
 			return err;
 		}
@@ -80,14 +89,16 @@ static bool frame_parse(char *word, struct stack_frame *ret_frame)
 	if (!line)
 		return false;
 	*line = '\0';
-	valid = script_unsigned(word, UINT32_MAX, &function) && script_unsigned(line + 1, UINT32_MAX, &number);
+	valid = script_unsigned(word, UINT32_MAX, &function) &&
+		script_unsigned(line + 1, UINT32_MAX, &number);
 	*line = ':'; /* for the message */
 	if (valid)
 		*ret_frame = (struct stack_frame){(uint32_t)function, (uint32_t)number};
 	return valid;
 }
 
-static int frames_parse(struct script_reader *reader, char *rest, struct definition *definition, struct stack_frame frames[static DEFINE_FRAMES_MAX])
+static int frames_parse(struct script_reader *reader, char *rest, struct definition *definition,
+			struct stack_frame frames[static DEFINE_FRAMES_MAX])
 {
 	definition->stack.frames = frames;
 	for (char *word; (word = strsep(&rest, SCRIPT_BLANKS));) {
@@ -96,14 +107,17 @@ static int frames_parse(struct script_reader *reader, char *rest, struct definit
 
 		if (!*word)
 			continue;
-		if (strcmp(word, "cut") == 0 && !definition->stack.count && !definition->stack.cut) {
+		if (strcmp(word, "cut") == 0 && !definition->stack.count &&
+		    !definition->stack.cut) {
 			definition->stack.cut = true;
 			continue;
 		}
 		if (definition->stack.count == DEFINE_FRAMES_MAX)
-			return script_wrong(reader, "a stack has more than %d frames", DEFINE_FRAMES_MAX);
+			return script_wrong(reader, "a stack has more than %d frames",
+					    DEFINE_FRAMES_MAX);
 		if (!frame_parse(word, &frames[definition->stack.count])) {
-			err = script_wrong(reader, "'%s' is not a frame", script_shown(shown, word));
+			err = script_wrong(reader, "'%s' is not a frame",
+					   script_shown(shown, word));
 			diag_hint(reader->diag, "%s", kinds[DEFINE_STACK].hint);
 			return err;
 		}
@@ -123,12 +137,14 @@ int script_definition_parse(struct script_reader *reader, enum definition_kind k
 	int err;
 
 	if (!script_unsigned(id, UINT32_MAX, &number)) {
-		err = script_wrong(reader, "'%s' is not the number of a %s", script_shown(word, id), definition_name(kind));
+		err = script_wrong(reader, "'%s' is not the number of a %s", script_shown(word, id),
+				   definition_name(kind));
 		diag_hint(reader->diag, "%s", kinds[kind].hint);
 		return err;
 	}
 	definition.id = (uint32_t)number;
-	err = kind == DEFINE_STACK ? frames_parse(reader, text, &definition, frames) : values_parse(reader, &kinds[kind], text, &values);
+	err = kind == DEFINE_STACK ? frames_parse(reader, text, &definition, frames)
+				   : values_parse(reader, &kinds[kind], text, &values);
 	if (err)
 		return err;
 	if (kind == DEFINE_FUNCTION) {

@@ -46,7 +46,8 @@ static void hint_keys(struct diag *diag, const struct event_schema *schema)
 	char *end = diag->hint + sizeof(diag->hint), *at = diag->hint;
 
 #define SAY(...) (at += at < end ? snprintf(at, (size_t)(end - at), __VA_ARGS__) : 0)
-	SAY("after %s may come: %s=, flags=", schema->name, strcmp(schema->aux, "-") == 0 ? "aux" : schema->aux);
+	SAY("after %s may come: %s=, flags=", schema->name,
+	    strcmp(schema->aux, "-") == 0 ? "aux" : schema->aux);
 	for (const struct event_flag *flag = schema->flags; flag->name; flag++)
 		SAY(", %s", flag->name);
 	for (const struct event_field *field = schema->fields; field->name; field++)
@@ -60,12 +61,16 @@ static void hint_events(struct diag *diag)
 
 	for (unsigned int type = 0; type < EV_COUNT; type++)
 		if (event_name(type) && at < end)
-			at += snprintf(at, (size_t)(end - at), "%s%s", at == diag->hint ? "the events are: " : ", ", event_name(type));
+			at += snprintf(at, (size_t)(end - at), "%s%s",
+				       at == diag->hint ? "the events are: " : ", ",
+				       event_name(type));
 }
 
-static int field_parse(struct script_reader *reader, const struct event_field *field, const char *value, union event *event)
+static int field_parse(struct script_reader *reader, const struct event_field *field,
+		       const char *value, union event *event)
 {
-	char *at = (char *)event + field->offset, text[sizeof(wire_comm) + 1], word[SCRIPT_SHOWN_MAX];
+	char *at = (char *)event + field->offset, text[sizeof(wire_comm) + 1],
+	     word[SCRIPT_SHOWN_MAX];
 	uint64_t u64;
 	int32_t s32;
 	int length, err;
@@ -73,21 +78,26 @@ static int field_parse(struct script_reader *reader, const struct event_field *f
 	switch (field->type) {
 	case FIELD_u32:
 	case FIELD_u64:
-		err = script_number(reader, field->name, value, field->type == FIELD_u32 ? UINT32_MAX : UINT64_MAX, &u64);
+		err = script_number(reader, field->name, value,
+				    field->type == FIELD_u32 ? UINT32_MAX : UINT64_MAX, &u64);
 		if (!err)
 			memcpy(at, &u64, field->type == FIELD_u32 ? 4 : 8);
 		return err;
 	case FIELD_s32:
 		if (!signed_parse(value, &s32))
-			return script_wrong(reader, "%s='%s' is not a number of -2147483648 to 2147483647", field->name, script_shown(word, value));
+			return script_wrong(reader,
+					    "%s='%s' is not a number of -2147483648 to 2147483647",
+					    field->name, script_shown(word, value));
 		memcpy(at, &s32, sizeof(s32));
 		return 0;
 	case FIELD_comm:
 		length = unescape_text(text, sizeof(text), value);
 		if (length < 0)
-			return script_wrong(reader, "%s='%s' has a backslash that is not \\xHH", field->name, script_shown(word, value));
+			return script_wrong(reader, "%s='%s' has a backslash that is not \\xHH",
+					    field->name, script_shown(word, value));
 		if ((size_t)length > sizeof(wire_comm))
-			return script_wrong(reader, "%s='%s' is longer than 16 bytes", field->name, script_shown(word, value));
+			return script_wrong(reader, "%s='%s' is longer than 16 bytes", field->name,
+					    script_shown(word, value));
 		memcpy(at, text, (size_t)length);
 		return 0;
 	}
@@ -95,7 +105,8 @@ static int field_parse(struct script_reader *reader, const struct event_field *f
 }
 
 /* flags=: the bits that have no name, so that every set of flags is written in one way only. */
-static int flags_parse(struct script_reader *reader, const struct event_schema *schema, const char *value, union event *event)
+static int flags_parse(struct script_reader *reader, const struct event_schema *schema,
+		       const char *value, union event *event)
 {
 	uint64_t number;
 	int err = script_number(reader, "flags", value, UINT8_MAX, &number);
@@ -104,18 +115,22 @@ static int flags_parse(struct script_reader *reader, const struct event_schema *
 		return err;
 	for (const struct event_flag *flag = schema->flags; flag->name; flag++)
 		if (number & 1u << flag->bit)
-			return script_wrong(reader, "flags=%s has the bit of '%s', which is to be written by its name", value, flag->name);
+			return script_wrong(
+				reader,
+				"flags=%s has the bit of '%s', which is to be written by its name",
+				value, flag->name);
 	event->hdr.flags |= (uint8_t)number;
 	return 0;
 }
 
 #define SEEN_FIELDS 8 /* bits below are those of the flags */
-#define SEEN_FLAGS (UINT64_C(1) << 62)
-#define SEEN_AUX (UINT64_C(1) << 63)
+#define SEEN_FLAGS  (UINT64_C(1) << 62)
+#define SEEN_AUX    (UINT64_C(1) << 63)
 
-/* One word after the event's name; `value` is NULL when it has no '='. ret_seen is the bit that it may set once. */
-static int word_parse(struct script_reader *reader, const struct event_schema *schema, const char *key, const char *value, union event *event,
-		      uint64_t *ret_seen)
+/* One word after the event's name; `value` is NULL when it has no '='. ret_seen is the bit that it
+ * may set once. */
+static int word_parse(struct script_reader *reader, const struct event_schema *schema,
+		      const char *key, const char *value, union event *event, uint64_t *ret_seen)
 {
 	char word[SCRIPT_SHOWN_MAX];
 	uint64_t number;
@@ -145,12 +160,14 @@ static int word_parse(struct script_reader *reader, const struct event_schema *s
 		*ret_seen = SEEN_FLAGS;
 		return flags_parse(reader, schema, value, event);
 	}
-	err = script_wrong(reader, "%s has no %s '%s'", schema->name, value ? "field" : "flag", script_shown(word, key));
+	err = script_wrong(reader, "%s has no %s '%s'", schema->name, value ? "field" : "flag",
+			   script_shown(word, key));
 	hint_keys(reader->diag, schema);
 	return err;
 }
 
-static int words_parse(struct script_reader *reader, const struct event_schema *schema, char *rest, union event *event)
+static int words_parse(struct script_reader *reader, const struct event_schema *schema, char *rest,
+		       union event *event)
 {
 	uint64_t seen = 0, seen_now = 0;
 
@@ -174,20 +191,24 @@ static int words_parse(struct script_reader *reader, const struct event_schema *
 
 int script_event_parse(struct script_reader *reader, char *text)
 {
-	char *time = script_next_word(&text), *tid = script_next_word(&text), *name = script_next_word(&text), word[SCRIPT_SHOWN_MAX];
+	char *time = script_next_word(&text), *tid = script_next_word(&text),
+	     *name = script_next_word(&text), word[SCRIPT_SHOWN_MAX];
 	union event event = {0};
 	int type = event_type(name), err;
 	uint64_t number;
 
 	if (!time_parse(time, &number)) {
 		err = script_wrong(reader, "'%s' is not a time", script_shown(word, time));
-		diag_hint(reader->diag, "a line begins with seconds.nanoseconds, below 18446744073.709551616; or with process, function, stack, text or #");
+		diag_hint(reader->diag,
+			  "a line begins with seconds.nanoseconds, below 18446744073.709551616; or "
+			  "with process, function, stack, text or #");
 		return err;
 	}
 	event.hdr.ts = number;
 	if (!script_unsigned(tid, UINT32_MAX, &number)) {
 		err = script_wrong(reader, "'%s' is not a tid", script_shown(word, tid));
-		diag_hint(reader->diag, "after the time comes the tid, a number of 0 to 4294967295");
+		diag_hint(reader->diag,
+			  "after the time comes the tid, a number of 0 to 4294967295");
 		return err;
 	}
 	event.hdr.tid = (uint32_t)number;

@@ -21,17 +21,19 @@ int script_wrong(struct script_reader *reader, const char *format, ...)
 	va_start(args, format);
 	vsnprintf(what, sizeof(what), format, args);
 	va_end(args);
-	return diag_set(reader->diag, EXIT_FAILED, -EINVAL, "line %" PRIu64 ": %s", reader->line, what);
+	return diag_set(reader->diag, EXIT_FAILED, -EINVAL, "line %" PRIu64 ": %s", reader->line,
+			what);
 }
 
 int script_stopped(struct script_reader *reader, int err)
 {
 	if (err && reader->diag->status == EXIT_OK)
-		diag_set(reader->diag, EXIT_FAILED, err, "line %" PRIu64 ": cannot go on: %s", reader->line, strerror(-err));
+		diag_set(reader->diag, EXIT_FAILED, err, "line %" PRIu64 ": cannot go on: %s",
+			 reader->line, strerror(-err));
 	return err;
 }
 
-/* ── words ───────────────────────────────────────────────────────────────────────────────────────────────────────── */
+/* ── words ───────────────────────────────────────────────────────────────── */
 
 const char *script_shown(char text[static SCRIPT_SHOWN_MAX], const char *word)
 {
@@ -55,7 +57,8 @@ bool script_unsigned(const char *word, uint64_t max, uint64_t *ret_value)
 	const char *digits = word + (hexadecimal ? 2 : 0);
 	unsigned long long value;
 
-	if (!*digits || digits[strspn(digits, hexadecimal ? "0123456789abcdefABCDEF" : "0123456789")])
+	if (!*digits ||
+	    digits[strspn(digits, hexadecimal ? "0123456789abcdefABCDEF" : "0123456789")])
 		return false;
 	errno = 0;
 	value = strtoull(digits, NULL, hexadecimal ? 16 : 10);
@@ -65,16 +68,18 @@ bool script_unsigned(const char *word, uint64_t max, uint64_t *ret_value)
 	return true;
 }
 
-int script_number(struct script_reader *reader, const char *key, const char *value, uint64_t max, uint64_t *ret_number)
+int script_number(struct script_reader *reader, const char *key, const char *value, uint64_t max,
+		  uint64_t *ret_number)
 {
 	char word[SCRIPT_SHOWN_MAX];
 
 	if (script_unsigned(value, max, ret_number))
 		return 0;
-	return script_wrong(reader, "%s='%s' is not a number of 0 to %" PRIu64, key, script_shown(word, value), max);
+	return script_wrong(reader, "%s='%s' is not a number of 0 to %" PRIu64, key,
+			    script_shown(word, value), max);
 }
 
-/* ── lines ───────────────────────────────────────────────────────────────────────────────────────────────────────── */
+/* ── lines ───────────────────────────────────────────────────────────────── */
 
 static int head_parse(struct script_reader *reader, char *text)
 {
@@ -85,12 +90,14 @@ static int head_parse(struct script_reader *reader, char *text)
 
 	if (strcmp(name, HEAD) != 0) {
 		err = script_wrong(reader, "this is not a gilscope script");
-		diag_hint(reader->diag, "a script begins with the line: " HEAD " 1 {\"version\": \"…\", \"mode\": \"…\"}");
+		diag_hint(reader->diag, "a script begins with the line: " HEAD
+					" 1 {\"version\": \"…\", \"mode\": \"…\"}");
 		return err;
 	}
 	version = script_next_word(&text);
 	if (strcmp(version, "1") != 0) {
-		diag_set(reader->diag, EXIT_UNSUPPORTED, -ENOTSUP, "the script has format '%s', and this version reads format 1",
+		diag_set(reader->diag, EXIT_UNSUPPORTED, -ENOTSUP,
+			 "the script has format '%s', and this version reads format 1",
 			 script_shown(word, version));
 		diag_hint(reader->diag, "read it with a newer gilscope");
 		return -ENOTSUP;
@@ -113,7 +120,8 @@ static int process_parse(struct script_reader *reader, const char *text)
 
 static bool is_word(const char *text, const char *word)
 {
-	return strcspn(text, SCRIPT_BLANKS) == strlen(word) && strncmp(text, word, strlen(word)) == 0;
+	return strcspn(text, SCRIPT_BLANKS) == strlen(word) &&
+	       strncmp(text, word, strlen(word)) == 0;
 }
 
 static int line_parse(struct script_reader *reader)
@@ -128,7 +136,8 @@ static int line_parse(struct script_reader *reader)
 		return process_parse(reader, text + 7);
 	for (enum definition_kind kind = 0; kind < DEFINE_KINDS; kind++)
 		if (is_word(text, definition_name(kind)))
-			return script_definition_parse(reader, kind, text + strlen(definition_name(kind)));
+			return script_definition_parse(reader, kind,
+						       text + strlen(definition_name(kind)));
 	return script_event_parse(reader, text);
 }
 
@@ -143,19 +152,23 @@ static int next_line(struct script_reader *reader, bool *ret_some)
 		if (!c)
 			return script_wrong(reader, "a NUL, which no script has");
 		if (length == sizeof(reader->text) - 1)
-			return script_wrong(reader, "longer than %zu bytes", sizeof(reader->text) - 1);
+			return script_wrong(reader, "longer than %zu bytes",
+					    sizeof(reader->text) - 1);
 		reader->text[length++] = (char)c;
 	}
 	if (c == EOF && ferror(reader->file))
-		return diag_set(reader->diag, EXIT_FAILED, errno ? -errno : -EIO, "cannot read the script: %s", strerror(errno ? errno : EIO));
+		return diag_set(reader->diag, EXIT_FAILED, errno ? -errno : -EIO,
+				"cannot read the script: %s", strerror(errno ? errno : EIO));
 	reader->text[length] = '\0';
 	*ret_some = c != EOF || length;
 	return 0;
 }
 
-int script_read(FILE *file, int (*head)(void *ctx, const struct stream_head *), void *head_ctx, struct stream_sink sink, struct diag *diag)
+int script_read(FILE *file, int (*head)(void *ctx, const struct stream_head *), void *head_ctx,
+		struct stream_sink sink, struct diag *diag)
 {
-	struct script_reader reader = {.file = file, .head = head, .head_ctx = head_ctx, .sink = sink, .diag = diag};
+	struct script_reader reader = {
+		.file = file, .head = head, .head_ctx = head_ctx, .sink = sink, .diag = diag};
 	int err;
 
 	diag->status = EXIT_OK;
@@ -169,11 +182,13 @@ int script_read(FILE *file, int (*head)(void *ctx, const struct stream_head *), 
 			return err;
 	}
 	if (!err && !reader.has_head)
-		return diag_set(diag, EXIT_FAILED, -EINVAL, "the script has no head: a line " HEAD " 1 {…}");
+		return diag_set(diag, EXIT_FAILED, -EINVAL,
+				"the script has no head: a line " HEAD " 1 {…}");
 	return err;
 }
 
 bool script_recognise(const char *bytes, size_t length)
 {
-	return (length && bytes[0] == '#') || (length >= strlen(HEAD) && memcmp(bytes, HEAD, strlen(HEAD)) == 0);
+	return (length && bytes[0] == '#') ||
+	       (length >= strlen(HEAD) && memcmp(bytes, HEAD, strlen(HEAD)) == 0);
 }

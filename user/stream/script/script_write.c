@@ -60,7 +60,10 @@ static bool is_address(const struct event_field *field)
 static void write_field(FILE *file, const struct event_field *field, const union event *event)
 {
 	static const union event zero;
-	static const size_t sizes[] = {[FIELD_u32] = 4, [FIELD_s32] = 4, [FIELD_u64] = 8, [FIELD_comm] = sizeof(wire_comm)};
+	static const size_t sizes[] = {[FIELD_u32] = 4,
+				       [FIELD_s32] = 4,
+				       [FIELD_u64] = 8,
+				       [FIELD_comm] = sizeof(wire_comm)};
 	const char *at = (const char *)event + field->offset;
 	size_t length = sizes[field->type];
 	uint64_t u64 = 0;
@@ -96,7 +99,8 @@ static int write_event(void *ctx, const union event *event)
 	if (!schema)
 		return -EINVAL;
 	errno = 0;
-	fprintf(file, "%llu.%09llu %u %s", event->hdr.ts / NS_PER_S, event->hdr.ts % NS_PER_S, event->hdr.tid, schema->name);
+	fprintf(file, "%llu.%09llu %u %s", event->hdr.ts / NS_PER_S, event->hdr.ts % NS_PER_S,
+		event->hdr.tid, schema->name);
 	if (strcmp(schema->aux, "-") != 0)
 		fprintf(file, " %s=%u", schema->aux, event->hdr.aux);
 	else if (event->hdr.aux)
@@ -123,16 +127,19 @@ static int write_define(void *ctx, const struct definition *definition)
 	fprintf(file, "%s %u", definition_name(definition->kind), definition->id);
 	if (definition->kind == DEFINE_FUNCTION) {
 		fprintf(file, " line=%u name=", definition->function.line);
-		write_word(file, definition->function.name, definition_text_length(definition->function.name));
+		write_word(file, definition->function.name,
+			   definition_text_length(definition->function.name));
 		fputs(" file=", file);
-		write_word(file, definition->function.file, definition_text_length(definition->function.file));
+		write_word(file, definition->function.file,
+			   definition_text_length(definition->function.file));
 	} else if (definition->kind == DEFINE_TEXT) {
 		fputs(" text=", file);
 		write_word(file, definition->text, definition_text_length(definition->text));
 	} else {
 		fputs(definition->stack.cut ? " cut" : "", file);
 		for (uint32_t i = 0; i < definition->stack.count; i++)
-			fprintf(file, " %u:%u", definition->stack.frames[i].function, definition->stack.frames[i].line);
+			fprintf(file, " %u:%u", definition->stack.frames[i].function,
+				definition->stack.frames[i].line);
 	}
 	return written(file, fputc('\n', file));
 }

@@ -8,7 +8,7 @@
 
 struct trace_decoder {
 	ZSTD_DCtx *zstd;
-	unsigned char *block;	   /* `room` bytes, as the largest block so far needed */
+	unsigned char *block; /* `room` bytes, as the largest block so far needed */
 	size_t room;
 	const unsigned char *next; /* what is not taken yet of the block … */
 	size_t left;		   /* … and its length */
@@ -66,7 +66,8 @@ static const char *take_tables(struct trace_decoder *decoder)
 		if (!bytes)
 			return "a table is cut off";
 		memcpy(&table, bytes, sizeof(table));
-		if (!table.width || table.width > 256 || !table.rows || table.rows > decoder->head.events || decoder->tables[table.type].column)
+		if (!table.width || table.width > 256 || !table.rows ||
+		    table.rows > decoder->head.events || decoder->tables[table.type].column)
 			return "a table has impossible sizes or comes twice";
 		column = take(decoder, (size_t)table.width * table.rows);
 		if (!column)
@@ -86,7 +87,8 @@ static const char *dissect(struct trace_decoder *decoder, const unsigned char *b
 	memcpy(head, block, sizeof(*head));
 	decoder->next = block + sizeof(*head);
 	decoder->left = size - sizeof(*head);
-	if (!head->events || head->events > TRACE_BLOCK_EVENTS_MAX || !head->kinds || head->kinds > TRACE_KINDS_MAX)
+	if (!head->events || head->events > TRACE_BLOCK_EVENTS_MAX || !head->kinds ||
+	    head->kinds > TRACE_KINDS_MAX)
 		return "a block has an impossible number of events";
 	if (!head->step_width || head->step_width > 8 || !head->kind_width || head->kind_width > 4)
 		return "a block has an impossible width of a column";
@@ -99,7 +101,8 @@ static const char *dissect(struct trace_decoder *decoder, const unsigned char *b
 }
 
 /* Number `i` of a column of `count` numbers of `width` bytes. */
-static inline uint64_t number_at(const unsigned char *column, uint32_t count, uint32_t width, uint32_t i)
+static inline uint64_t number_at(const unsigned char *column, uint32_t count, uint32_t width,
+				 uint32_t i)
 {
 	uint64_t number = 0;
 
@@ -108,7 +111,8 @@ static inline uint64_t number_at(const unsigned char *column, uint32_t count, ui
 	return number;
 }
 
-/* Fills the event's fields from its table. A newer version may have appended fields, an older one may lack some: those are 0. */
+/* Fills the event's fields from its table. A newer version may have appended fields, an older one
+ * may lack some: those are 0. */
 static const char *take_payload(struct table *table, uint32_t size, union event *event)
 {
 	uint32_t width = table->width < size ? table->width : size;
@@ -117,11 +121,14 @@ static const char *take_payload(struct table *table, uint32_t size, union event 
 	if (row >= table->rows)
 		return "a table has too few rows";
 	for (uint32_t at = 0; at < width; at += 8)
-		event->words[2 + at / 8] = number_at(table->column + (size_t)at * table->rows, table->rows, width - at < 8 ? width - at : 8, row);
+		event->words[2 + at / 8] = number_at(table->column + (size_t)at * table->rows,
+						     table->rows, width - at < 8 ? width - at : 8,
+						     row);
 	return NULL;
 }
 
-static int deliver(struct trace_decoder *decoder, const struct stream_sink *sink, struct trace_decoded *decoded, const char **ret_why)
+static int deliver(struct trace_decoder *decoder, const struct stream_sink *sink,
+		   struct trace_decoded *decoded, const char **ret_why)
 {
 	const struct trace_block *head = &decoder->head;
 	uint64_t ts = head->ts_base;
@@ -143,7 +150,9 @@ static int deliver(struct trace_decoder *decoder, const struct stream_sink *sink
 			decoded->skipped++;
 			continue;
 		}
-		*ret_why = size > sizeof(event.hdr) ? take_payload(&decoder->tables[event.hdr.type], size - sizeof(event.hdr), &event) : NULL;
+		*ret_why = size > sizeof(event.hdr) ? take_payload(&decoder->tables[event.hdr.type],
+								   size - sizeof(event.hdr), &event)
+						    : NULL;
 		if (*ret_why)
 			return -EBADMSG;
 		err = sink_event(sink, &event);
@@ -155,14 +164,15 @@ static int deliver(struct trace_decoder *decoder, const struct stream_sink *sink
 	return 0;
 }
 
-int trace_decompress(struct trace_decoder *decoder, const void *payload, uint32_t length, const unsigned char **ret_block, size_t *ret_size,
-		     const char **ret_why)
+int trace_decompress(struct trace_decoder *decoder, const void *payload, uint32_t length,
+		     const unsigned char **ret_block, size_t *ret_size, const char **ret_why)
 {
 	unsigned long long size = ZSTD_getFrameContentSize(payload, length);
 	size_t got;
 
 	*ret_why = NULL;
-	if (size == ZSTD_CONTENTSIZE_ERROR || size == ZSTD_CONTENTSIZE_UNKNOWN || size > TRACE_BLOCK_MAX)
+	if (size == ZSTD_CONTENTSIZE_ERROR || size == ZSTD_CONTENTSIZE_UNKNOWN ||
+	    size > TRACE_BLOCK_MAX)
 		return *ret_why = "a block tells no size or an impossible one", -EBADMSG;
 	if (size > decoder->room) {
 		free(decoder->block);
@@ -179,7 +189,8 @@ int trace_decompress(struct trace_decoder *decoder, const void *payload, uint32_
 	return 0;
 }
 
-int trace_decode(struct trace_decoder *decoder, const void *payload, uint32_t length, const struct stream_sink *sink, struct trace_decoded *decoded,
+int trace_decode(struct trace_decoder *decoder, const void *payload, uint32_t length,
+		 const struct stream_sink *sink, struct trace_decoded *decoded,
 		 const char **ret_why)
 {
 	const unsigned char *block;

@@ -63,13 +63,16 @@ static const void *take(struct span *span, size_t length)
 /* The text up to its NUL, or NULL when that is not within the bounds. */
 static const char *take_text(struct span *span)
 {
-	const unsigned char *end = memchr(span->at, '\0', span->left < DEFINE_TEXT_MAX ? span->left : DEFINE_TEXT_MAX);
+	const unsigned char *end = memchr(
+		span->at, '\0', span->left < DEFINE_TEXT_MAX ? span->left : DEFINE_TEXT_MAX);
 
 	return end ? take(span, (size_t)(end - span->at) + 1) : NULL;
 }
 
-/* The next record's definition; its texts lie in the block, its frames in `frames`. NULL, or what is wrong. */
-static const char *take_definition(struct span *block, const struct definition_counts *known, struct stack_frame frames[static DEFINE_FRAMES_MAX],
+/* The next record's definition; its texts lie in the block, its frames in `frames`. NULL, or what
+ * is wrong. */
+static const char *take_definition(struct span *block, const struct definition_counts *known,
+				   struct stack_frame frames[static DEFINE_FRAMES_MAX],
 				   struct definition *ret)
 {
 	struct trace_definition record;
@@ -86,7 +89,8 @@ static const char *take_definition(struct span *block, const struct definition_c
 		return "a definition is of no kind";
 	*ret = (struct definition){.kind = record.kind, .id = known->of[record.kind] + 1};
 	if (record.kind == DEFINE_STACK) {
-		if (record.size % sizeof(*frames) || record.size > DEFINE_FRAMES_MAX * sizeof(*frames))
+		if (record.size % sizeof(*frames) ||
+		    record.size > DEFINE_FRAMES_MAX * sizeof(*frames))
 			return "a stack has an impossible size";
 		ret->stack.frames = memcpy(frames, body.at, record.size);
 		ret->stack.count = record.size / sizeof(*frames);
@@ -103,11 +107,13 @@ static const char *take_definition(struct span *block, const struct definition_c
 	memcpy(&ret->function.line, bytes, sizeof(ret->function.line));
 	ret->function.name = take_text(&body);
 	ret->function.file = ret->function.name ? take_text(&body) : NULL;
-	return ret->function.file && !body.left ? NULL : "a function's texts do not end where they should";
+	return ret->function.file && !body.left ? NULL
+						: "a function's texts do not end where they should";
 }
 
-int trace_decode_definitions(struct trace_decoder *decoder, const void *payload, uint32_t length, const struct stream_sink *sink,
-			     struct definition_counts *known, const char **ret_why)
+int trace_decode_definitions(struct trace_decoder *decoder, const void *payload, uint32_t length,
+			     const struct stream_sink *sink, struct definition_counts *known,
+			     const char **ret_why)
 {
 	struct stack_frame frames[DEFINE_FRAMES_MAX];
 	struct trace_definitions head;

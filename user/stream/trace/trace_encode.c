@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Columns of bytes, because the noise of a stream is in the low bytes of its times alone: laid together and compressed on their own, everything else
- * nearly vanishes. Tid, type, flags and aux of an event are one number, the index of a "kind", since they depend on each other.
+ * Columns of bytes, because the noise of a stream is in the low bytes of its times alone: laid
+ * together and compressed on their own, everything else nearly vanishes. Tid, type, flags and aux
+ * of an event are one number, the index of a "kind", since they depend on each other.
  */
 #include "stream/trace/trace_format.h"
 
@@ -13,7 +14,8 @@
 #define LEVEL 1 /* higher ones cost twice the time for some percent */
 
 #define SLOT_BITS 17 /* twice as many as a block has kinds */
-_Static_assert(1u << SLOT_BITS >= 2 * TRACE_WRITE_EVENTS && TRACE_WRITE_EVENTS <= TRACE_KINDS_MAX, "every event may be of its own kind");
+_Static_assert(1u << SLOT_BITS >= 2 * TRACE_WRITE_EVENTS && TRACE_WRITE_EVENTS <= TRACE_KINDS_MAX,
+	       "every event may be of its own kind");
 
 struct slot {
 	uint64_t kind;
@@ -21,7 +23,9 @@ struct slot {
 	uint32_t index;
 };
 
-#define BLOCK_SIZE (sizeof(struct trace_block) + EV_COUNT * sizeof(struct trace_table) + (size_t)TRACE_WRITE_EVENTS * (8 + 8 + 4 + EVENT_PAYLOAD_MAX))
+#define BLOCK_SIZE                                                                                 \
+	(sizeof(struct trace_block) + EV_COUNT * sizeof(struct trace_table) +                      \
+	 (size_t)TRACE_WRITE_EVENTS * (8 + 8 + 4 + EVENT_PAYLOAD_MAX))
 _Static_assert(BLOCK_SIZE <= TRACE_BLOCK_MAX, "a reader takes our blocks");
 /* every plane may cost the header of a block that was not worth compressing */
 #define PAYLOAD_SIZE (ZSTD_COMPRESSBOUND(BLOCK_SIZE) + 4096)
@@ -48,7 +52,8 @@ struct trace_encoder *trace_encoder_new(void)
 	if (!encoder)
 		return NULL;
 	encoder->zstd = ZSTD_createCCtx();
-	if (!encoder->zstd || ZSTD_isError(ZSTD_CCtx_setParameter(encoder->zstd, ZSTD_c_compressionLevel, LEVEL))) {
+	if (!encoder->zstd ||
+	    ZSTD_isError(ZSTD_CCtx_setParameter(encoder->zstd, ZSTD_c_compressionLevel, LEVEL))) {
 		trace_encoder_free(encoder);
 		return NULL;
 	}
@@ -63,17 +68,21 @@ void trace_encoder_free(struct trace_encoder *encoder)
 	free(encoder);
 }
 
-static int append(struct trace_encoder *encoder, const void *bytes, size_t length, ZSTD_EndDirective directive)
+static int append(struct trace_encoder *encoder, const void *bytes, size_t length,
+		  ZSTD_EndDirective directive)
 {
 	ZSTD_inBuffer in = {bytes, length, 0};
 	size_t left = ZSTD_compressStream2(encoder->zstd, &encoder->out, &in, directive);
 
 	/* the buffer holds the worst case, so one call does it all */
-	return ZSTD_isError(left) || in.pos < in.size || (directive != ZSTD_e_continue && left) ? -EIO : 0;
+	return ZSTD_isError(left) || in.pos < in.size || (directive != ZSTD_e_continue && left)
+		       ? -EIO
+		       : 0;
 }
 
 /* Every plane is flushed to a block of zstd's of its own, so that each has its own statistics. */
-static int append_column(struct trace_encoder *encoder, const void *numbers, uint32_t count, uint32_t stride, uint32_t width)
+static int append_column(struct trace_encoder *encoder, const void *numbers, uint32_t count,
+			 uint32_t stride, uint32_t width)
 {
 	int err = 0;
 
@@ -108,7 +117,8 @@ static uint8_t width_of(uint64_t largest)
 }
 
 /* Fills steps, kinds and indexes. */
-static struct trace_block survey(struct trace_encoder *encoder, const union event *events, uint32_t count, uint32_t rows[static EV_COUNT])
+static struct trace_block survey(struct trace_encoder *encoder, const union event *events,
+				 uint32_t count, uint32_t rows[static EV_COUNT])
 {
 	struct trace_block block = {.ts_base = events->hdr.ts, .events = count};
 	uint64_t ts = block.ts_base, bits = 0;
@@ -139,7 +149,8 @@ static struct trace_block survey(struct trace_encoder *encoder, const union even
 /* Bytes of the block before compression. */
 static size_t block_size(const struct trace_block *block, const uint32_t rows[static EV_COUNT])
 {
-	size_t size = sizeof(*block) + (size_t)block->kinds * sizeof(uint64_t) + (size_t)block->events * (block->step_width + block->kind_width);
+	size_t size = sizeof(*block) + (size_t)block->kinds * sizeof(uint64_t) +
+		      (size_t)block->events * (block->step_width + block->kind_width);
 
 	size += block->tables * sizeof(struct trace_table);
 	for (uint32_t type = 0; type < EV_COUNT; type++)
@@ -148,7 +159,8 @@ static size_t block_size(const struct trace_block *block, const uint32_t rows[st
 	return size;
 }
 
-static int append_tables(struct trace_encoder *encoder, const union event *events, uint32_t count, const uint32_t rows[static EV_COUNT])
+static int append_tables(struct trace_encoder *encoder, const union event *events, uint32_t count,
+			 const uint32_t rows[static EV_COUNT])
 {
 	unsigned char *start[EV_COUNT], *end[EV_COUNT], *free_row = encoder->rows;
 	int err = 0;
@@ -172,12 +184,14 @@ static int append_tables(struct trace_encoder *encoder, const union event *event
 		table.width = (uint16_t)(event_size(type) - sizeof(struct event_hdr));
 		err = append(encoder, &table, sizeof(table), ZSTD_e_continue);
 		if (!err)
-			err = append_column(encoder, start[type], table.rows, table.width, table.width);
+			err = append_column(encoder, start[type], table.rows, table.width,
+					    table.width);
 	}
 	return err;
 }
 
-int trace_encode(struct trace_encoder *encoder, const union event *events, uint32_t count, const void **ret_payload, uint32_t *ret_length)
+int trace_encode(struct trace_encoder *encoder, const union event *events, uint32_t count,
+		 const void **ret_payload, uint32_t *ret_length)
 {
 	uint32_t rows[EV_COUNT] = {0};
 	struct trace_block block = survey(encoder, events, count, rows);
@@ -190,11 +204,14 @@ int trace_encode(struct trace_encoder *encoder, const union event *events, uint3
 	encoder->out = (ZSTD_outBuffer){encoder->payload, sizeof(encoder->payload), 0};
 	err = append(encoder, &block, sizeof(block), ZSTD_e_continue);
 	if (!err)
-		err = append_column(encoder, encoder->kinds, block.kinds, sizeof(uint64_t), sizeof(uint64_t));
+		err = append_column(encoder, encoder->kinds, block.kinds, sizeof(uint64_t),
+				    sizeof(uint64_t));
 	if (!err)
-		err = append_column(encoder, encoder->steps, count, sizeof(uint64_t), block.step_width);
+		err = append_column(encoder, encoder->steps, count, sizeof(uint64_t),
+				    block.step_width);
 	if (!err)
-		err = append_column(encoder, encoder->indexes, count, sizeof(uint32_t), block.kind_width);
+		err = append_column(encoder, encoder->indexes, count, sizeof(uint32_t),
+				    block.kind_width);
 	if (!err)
 		err = append_tables(encoder, events, count, rows);
 	if (!err)
@@ -206,14 +223,17 @@ int trace_encode(struct trace_encoder *encoder, const union event *events, uint3
 	return 0;
 }
 
-int trace_encode_definitions(struct trace_encoder *encoder, const void *block, size_t size, const void **ret_payload, uint32_t *ret_length)
+int trace_encode_definitions(struct trace_encoder *encoder, const void *block, size_t size,
+			     const void **ret_payload, uint32_t *ret_length)
 {
 	size_t length;
 
-	_Static_assert(sizeof(encoder->payload) >= ZSTD_COMPRESSBOUND(TRACE_WRITE_DEFINITIONS), "the worst case fits");
+	_Static_assert(sizeof(encoder->payload) >= ZSTD_COMPRESSBOUND(TRACE_WRITE_DEFINITIONS),
+		       "the worst case fits");
 	if (ZSTD_isError(ZSTD_CCtx_reset(encoder->zstd, ZSTD_reset_session_only)))
 		return -EIO;
-	length = ZSTD_compress2(encoder->zstd, encoder->payload, sizeof(encoder->payload), block, size);
+	length = ZSTD_compress2(encoder->zstd, encoder->payload, sizeof(encoder->payload), block,
+				size);
 	if (ZSTD_isError(length))
 		return -EIO;
 	*ret_payload = encoder->payload;

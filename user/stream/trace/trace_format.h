@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * trace_format.h - what writer and reader of traces share. docs/trace-format.md is the description; this is its arithmetic.
+ * trace_format.h - what writer and reader of traces share. docs/trace-format.md is the description;
+ * this is its arithmetic.
  */
 #ifndef GILSCOPE_STREAM_TRACE_TRACE_FORMAT_H
 #define GILSCOPE_STREAM_TRACE_TRACE_FORMAT_H
@@ -10,14 +11,16 @@
 #include "stream/definition.h"
 #include "stream/stream.h"
 
-/* Numbers are copied as they stand in memory; every machine with BPF that gilscope runs on is one of these. */
+/* Numbers are copied as they stand in memory; every machine with BPF that gilscope runs on is one
+ * of these. */
 _Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "the format is little-endian");
 
 #define TRACE_MAGIC "GILSCOPE"
 #define TRACE_MAJOR 1 /* readers refuse a newer one */
 #define TRACE_MINOR 1 /* for additions that older readers can skip */
 
-/* Eight characters without an end: GCC from 15 on warns of a string that is cut unless it is told. */
+/* Eight characters without an end: GCC from 15 on warns of a string that is cut unless it is told.
+ */
 #if __has_attribute(nonstring)
 #define NONSTRING __attribute__((nonstring))
 #else
@@ -31,36 +34,40 @@ struct trace_preamble {
 };
 
 enum trace_chunk_type {
-	TRACE_HEAD = 1,	   /* JSON, the first chunk */
-	TRACE_PROCESS = 2, /* JSON */
-	TRACE_EVENTS = 3,  /* a zstd frame with a block of events */
-	TRACE_END = 4,	   /* u64: number of events in the trace */
+	TRACE_HEAD = 1,	       /* JSON, the first chunk */
+	TRACE_PROCESS = 2,     /* JSON */
+	TRACE_EVENTS = 3,      /* a zstd frame with a block of events */
+	TRACE_END = 4,	       /* u64: number of events in the trace */
 	TRACE_DEFINITIONS = 5, /* a zstd frame with a block of definitions (from 1.1 on) */
 };
 
 struct trace_chunk {
 	uint32_t type;
 	uint32_t length; /* of the payload that follows, bytes */
-	uint32_t crc;	 /* CRC-32 (zlib's) of type, length and payload: a wrong type would make a reader skip events unnoticed */
+	uint32_t crc;	 /* CRC-32 (zlib's) of type, length and payload: a wrong type would make a
+			    reader skip events unnoticed */
 };
 
-#define TRACE_CHUNK_MAX (4u << 20)  /* no payload is longer */
-#define TRACE_BLOCK_MAX (16u << 20) /* no block is larger when decompressed */
+#define TRACE_CHUNK_MAX	       (4u << 20)  /* no payload is longer */
+#define TRACE_BLOCK_MAX	       (16u << 20) /* no block is larger when decompressed */
 #define TRACE_BLOCK_EVENTS_MAX (1u << 20)
-#define TRACE_KINDS_MAX (1u << 16)
+#define TRACE_KINDS_MAX	       (1u << 16)
 
-/* A block: this, then columns. A column of N numbers of W bytes is W planes of N bytes: all lowest bytes first. */
+/* A block: this, then columns. A column of N numbers of W bytes is W planes of N bytes: all lowest
+ * bytes first. */
 struct trace_block {
-	uint64_t ts_base;    /* what the first event's step adds to */
-	uint32_t events;     /* 1 … TRACE_BLOCK_EVENTS_MAX */
-	uint32_t kinds;	     /* 1 … TRACE_KINDS_MAX: different second words of an event (tid, type, flags, aux), a column of 8 bytes */
-	uint8_t step_width;  /* 1 … 8: bytes of a step of ts, zigzag, a column of `events` */
-	uint8_t kind_width;  /* 1 … 4: bytes of an index into the kinds, a column of `events` */
-	uint16_t tables;     /* number of payload tables that follow */
-	uint32_t reserved;   /* 0; ignored */
+	uint64_t ts_base;   /* what the first event's step adds to */
+	uint32_t events;    /* 1 … TRACE_BLOCK_EVENTS_MAX */
+	uint32_t kinds;	    /* 1 … TRACE_KINDS_MAX: different second words of an event (tid, type,
+			       flags, aux), a column of 8 bytes */
+	uint8_t step_width; /* 1 … 8: bytes of a step of ts, zigzag, a column of `events` */
+	uint8_t kind_width; /* 1 … 4: bytes of an index into the kinds, a column of `events` */
+	uint16_t tables;    /* number of payload tables that follow */
+	uint32_t reserved;  /* 0; ignored */
 };
 
-/* A table: this, then a column of `rows` payloads, in the order of their events. One per type that has a payload. */
+/* A table: this, then a column of `rows` payloads, in the order of their events. One per type that
+ * has a payload. */
 struct trace_table {
 	uint8_t type;
 	uint8_t reserved;
@@ -68,15 +75,17 @@ struct trace_table {
 	uint32_t rows;
 };
 
-/* A block of definitions: this, then `count` records in the order in which the stream defined them. Their ids follow from this and from their order. */
+/* A block of definitions: this, then `count` records in the order in which the stream defined them.
+ * Their ids follow from this and from their order. */
 struct trace_definitions {
-	uint32_t next[DEFINE_KINDS]; /* of each kind, the id that its first definition in the block has or would have: tells when a chunk is missing */
+	uint32_t next[DEFINE_KINDS]; /* of each kind, the id that its first definition in the block
+					has or would have: tells when a chunk is missing */
 	uint32_t count;
 };
 
 /*
- * A record: this, then `size` bytes. A function: u32 line, name, file; a stack: frames of u32 function, u32 line; a text: the text. Names, files and
- * texts end with a NUL.
+ * A record: this, then `size` bytes. A function: u32 line, name, file; a stack: frames of u32
+ * function, u32 line; a text: the text. Names, files and texts end with a NUL.
  */
 struct trace_definition {
 	uint8_t kind;  /* 0 function, 1 stack, 2 text */
@@ -85,14 +94,22 @@ struct trace_definition {
 };
 #define TRACE_STACK_CUT 1 /* there are more frames outside */
 
-_Static_assert(DEFINE_FUNCTION == 0 && DEFINE_STACK == 1 && DEFINE_TEXT == 2 && DEFINE_KINDS == 3, "part of the format");
-_Static_assert(sizeof(struct trace_definitions) == 16 && sizeof(struct trace_definition) == 4 && sizeof(struct stack_frame) == 8, "part of the format");
+_Static_assert(DEFINE_FUNCTION == 0 && DEFINE_STACK == 1 && DEFINE_TEXT == 2 && DEFINE_KINDS == 3,
+	       "part of the format");
+_Static_assert(sizeof(struct trace_definitions) == 16 && sizeof(struct trace_definition) == 4 &&
+		       sizeof(struct stack_frame) == 8,
+	       "part of the format");
 
-#define TRACE_DEFINITION_MAX (sizeof(struct trace_definition) + sizeof(uint32_t) + 2 * DEFINE_TEXT_MAX)
-_Static_assert(TRACE_DEFINITION_MAX >= sizeof(struct trace_definition) + DEFINE_FRAMES_MAX * sizeof(struct stack_frame), "of any kind");
+#define TRACE_DEFINITION_MAX                                                                       \
+	(sizeof(struct trace_definition) + sizeof(uint32_t) + 2 * DEFINE_TEXT_MAX)
+_Static_assert(TRACE_DEFINITION_MAX >= sizeof(struct trace_definition) +
+					       DEFINE_FRAMES_MAX * sizeof(struct stack_frame),
+	       "of any kind");
 
-_Static_assert(sizeof(struct trace_preamble) == 16 && sizeof(struct trace_chunk) == 12, "part of the format");
-_Static_assert(sizeof(struct trace_block) == 24 && sizeof(struct trace_table) == 8, "part of the format");
+_Static_assert(sizeof(struct trace_preamble) == 16 && sizeof(struct trace_chunk) == 12,
+	       "part of the format");
+_Static_assert(sizeof(struct trace_block) == 24 && sizeof(struct trace_table) == 8,
+	       "part of the format");
 
 static inline uint32_t trace_chunk_crc(const struct trace_chunk *chunk, const void *payload)
 {
@@ -107,12 +124,16 @@ static inline uint32_t trace_chunk_crc(const struct trace_chunk *chunk, const vo
 struct trace_encoder;
 struct trace_encoder *trace_encoder_new(void);
 void trace_encoder_free(struct trace_encoder *encoder);
-/* Compresses 1 … TRACE_WRITE_EVENTS events of known types; the result belongs to the encoder and lives until the next call. -ENOMEM, -EIO. */
-int trace_encode(struct trace_encoder *encoder, const union event *events, uint32_t count, const void **ret_payload, uint32_t *ret_length);
+/* Compresses 1 … TRACE_WRITE_EVENTS events of known types; the result belongs to the encoder and
+ * lives until the next call. -ENOMEM, -EIO. */
+int trace_encode(struct trace_encoder *encoder, const union event *events, uint32_t count,
+		 const void **ret_payload, uint32_t *ret_length);
 
 /* Compresses a block of 1 … TRACE_WRITE_DEFINITIONS bytes; the result as above. */
-int trace_encode_definitions(struct trace_encoder *encoder, const void *block, size_t size, const void **ret_payload, uint32_t *ret_length);
-/* Writes the record of a definition without fault to the end of a block. Returns its size, at most TRACE_DEFINITION_MAX. */
+int trace_encode_definitions(struct trace_encoder *encoder, const void *block, size_t size,
+			     const void **ret_payload, uint32_t *ret_length);
+/* Writes the record of a definition without fault to the end of a block. Returns its size, at most
+ * TRACE_DEFINITION_MAX. */
 size_t trace_put_definition(unsigned char *to, const struct definition *definition);
 
 struct trace_decoder;
@@ -125,21 +146,24 @@ struct trace_decoded {
 };
 
 /*
- * Delivers the events of a payload, hostile as it may be, and adds to `decoded`. -EBADMSG when it is damaged (ret_why says how); with ret_why NULL it
- * is -ENOMEM or the sink's error.
+ * Delivers the events of a payload, hostile as it may be, and adds to `decoded`. -EBADMSG when it
+ * is damaged (ret_why says how); with ret_why NULL it is -ENOMEM or the sink's error.
  */
-int trace_decode(struct trace_decoder *decoder, const void *payload, uint32_t length, const struct stream_sink *sink, struct trace_decoded *decoded,
+int trace_decode(struct trace_decoder *decoder, const void *payload, uint32_t length,
+		 const struct stream_sink *sink, struct trace_decoded *decoded,
 		 const char **ret_why);
 
 /*
- * The same for a payload of definitions: delivers them and counts them in `known`, which has those that came before. In any number of chunks there are
- * never more than definition_fault() allows.
+ * The same for a payload of definitions: delivers them and counts them in `known`, which has those
+ * that came before. In any number of chunks there are never more than definition_fault() allows.
  */
-int trace_decode_definitions(struct trace_decoder *decoder, const void *payload, uint32_t length, const struct stream_sink *sink,
-			     struct definition_counts *known, const char **ret_why);
+int trace_decode_definitions(struct trace_decoder *decoder, const void *payload, uint32_t length,
+			     const struct stream_sink *sink, struct definition_counts *known,
+			     const char **ret_why);
 
-/* A payload's block, which belongs to the decoder and lives until the next call. 0, -EBADMSG with ret_why, or -ENOMEM. */
-int trace_decompress(struct trace_decoder *decoder, const void *payload, uint32_t length, const unsigned char **ret_block, size_t *ret_size,
-		     const char **ret_why);
+/* A payload's block, which belongs to the decoder and lives until the next call. 0, -EBADMSG with
+ * ret_why, or -ENOMEM. */
+int trace_decompress(struct trace_decoder *decoder, const void *payload, uint32_t length,
+		     const unsigned char **ret_block, size_t *ret_size, const char **ret_why);
 
 #endif

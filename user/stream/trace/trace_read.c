@@ -20,7 +20,7 @@ struct reader {
 	struct stream_sink sink;
 	struct diag *diag;
 	struct trace_decoder *decoder;
-	unsigned char *payload;	       /* `room` bytes, as the longest chunk so far needed */
+	unsigned char *payload; /* `room` bytes, as the longest chunk so far needed */
 	size_t room;
 	uint64_t offset, chunk_offset; /* bytes read; start of the chunk at hand */
 	bool has_head, complete;
@@ -43,22 +43,28 @@ static int read_bytes(struct reader *reader, void *to, size_t length)
 		return 0;
 	if (!ferror(reader->file))
 		return CUT_OFF;
-	return diag_set(reader->diag, EXIT_FAILED, errno ? -errno : -EIO, "cannot read the trace: %s", strerror(errno ? errno : EIO));
+	return diag_set(reader->diag, EXIT_FAILED, errno ? -errno : -EIO,
+			"cannot read the trace: %s", strerror(errno ? errno : EIO));
 }
 
 static int damaged(struct reader *reader, const char *why)
 {
-	diag_set(reader->diag, EXIT_FAILED, -EBADMSG, "the trace is damaged in the chunk at byte %" PRIu64 ": %s; the %" PRIu64 " events before are good",
+	diag_set(reader->diag, EXIT_FAILED, -EBADMSG,
+		 "the trace is damaged in the chunk at byte %" PRIu64 ": %s; the %" PRIu64
+		 " events before are good",
 		 reader->chunk_offset, why, reader->decoded.events);
 	diag_hint(reader->diag, "copy the file again from where it was recorded, or record again");
 	return -EBADMSG;
 }
 
-/* An error of the head's callback or the sink: theirs to explain, and said in general when they did not. */
+/* An error of the head's callback or the sink: theirs to explain, and said in general when they did
+ * not. */
 static int stopped(struct reader *reader, int err)
 {
 	if (err && reader->diag->status == EXIT_OK)
-		diag_set(reader->diag, EXIT_FAILED, err, "cannot go on after event %" PRIu64 " of the trace: %s", reader->decoded.events, strerror(-err));
+		diag_set(reader->diag, EXIT_FAILED, err,
+			 "cannot go on after event %" PRIu64 " of the trace: %s",
+			 reader->decoded.events, strerror(-err));
 	return err;
 }
 
@@ -88,7 +94,8 @@ static int read_process(struct reader *reader, uint32_t length)
 static int read_events(struct reader *reader, uint32_t length)
 {
 	const char *why;
-	int err = trace_decode(reader->decoder, reader->payload, length, &reader->sink, &reader->decoded, &why);
+	int err = trace_decode(reader->decoder, reader->payload, length, &reader->sink,
+			       &reader->decoded, &why);
 
 	return err && why ? damaged(reader, why) : stopped(reader, err);
 }
@@ -96,7 +103,8 @@ static int read_events(struct reader *reader, uint32_t length)
 static int read_definitions(struct reader *reader, uint32_t length)
 {
 	const char *why;
-	int err = trace_decode_definitions(reader->decoder, reader->payload, length, &reader->sink, &reader->defined, &why);
+	int err = trace_decode_definitions(reader->decoder, reader->payload, length, &reader->sink,
+					   &reader->defined, &why);
 
 	return err && why ? damaged(reader, why) : stopped(reader, err);
 }
@@ -180,8 +188,9 @@ static int read_preamble(struct reader *reader)
 	}
 	if (preamble.major == TRACE_MAJOR)
 		return 0;
-	diag_set(reader->diag, EXIT_UNSUPPORTED, -ENOTSUP, "the trace has format %u.%u, and this version reads format %u", preamble.major, preamble.minor,
-		 TRACE_MAJOR);
+	diag_set(reader->diag, EXIT_UNSUPPORTED, -ENOTSUP,
+		 "the trace has format %u.%u, and this version reads format %u", preamble.major,
+		 preamble.minor, TRACE_MAJOR);
 	diag_hint(reader->diag, "read it with a newer gilscope");
 	return -ENOTSUP;
 }
@@ -194,15 +203,21 @@ static int read_all(struct reader *reader)
 		err = read_chunk(reader);
 	/* without its head, what is left of the file says nothing */
 	if (err == CUT_OFF && !reader->has_head)
-		return diag_set(reader->diag, EXIT_FAILED, -EINVAL, "the trace is cut off before its head: nothing was recorded");
+		return diag_set(reader->diag, EXIT_FAILED, -EINVAL,
+				"the trace is cut off before its head: nothing was recorded");
 	return err == CUT_OFF ? 0 : err;
 }
 
-int trace_read(FILE *file, int (*head)(void *ctx, const struct stream_head *), void *head_ctx, struct stream_sink sink, struct diag *diag,
-	       struct trace_outcome *ret_outcome)
+int trace_read(FILE *file, int (*head)(void *ctx, const struct stream_head *), void *head_ctx,
+	       struct stream_sink sink, struct diag *diag, struct trace_outcome *ret_outcome)
 {
 	_cleanup_(trace_decoder_freep) struct trace_decoder *decoder = trace_decoder_new();
-	struct reader reader = {.file = file, .head = head, .head_ctx = head_ctx, .sink = sink, .diag = diag, .decoder = decoder};
+	struct reader reader = {.file = file,
+				.head = head,
+				.head_ctx = head_ctx,
+				.sink = sink,
+				.diag = diag,
+				.decoder = decoder};
 	int err;
 
 	if (!decoder)
@@ -211,6 +226,8 @@ int trace_read(FILE *file, int (*head)(void *ctx, const struct stream_head *), v
 	err = read_all(&reader);
 	free(reader.payload);
 	if (!err || err == -EBADMSG)
-		*ret_outcome = (struct trace_outcome){reader.complete, reader.decoded.events, reader.decoded.skipped, reader.decoded.last_ts};
+		*ret_outcome = (struct trace_outcome){reader.complete, reader.decoded.events,
+						      reader.decoded.skipped,
+						      reader.decoded.last_ts};
 	return err;
 }

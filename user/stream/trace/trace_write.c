@@ -12,7 +12,8 @@
 struct trace_writer {
 	FILE *file;
 	struct trace_encoder *encoder;
-	int err;	 /* the first; nothing is written after it, so that the file ends with what is whole */
+	int err; /* the first; nothing is written after it, so that the file ends with what is whole
+		  */
 	uint64_t events; /* in all */
 	uint32_t held;
 	union event buffer[TRACE_WRITE_EVENTS];
@@ -46,7 +47,8 @@ static int write_flush(struct trace_writer *writer)
 	return writer->err;
 }
 
-static int write_chunk(struct trace_writer *writer, enum trace_chunk_type type, const void *payload, uint32_t length)
+static int write_chunk(struct trace_writer *writer, enum trace_chunk_type type, const void *payload,
+		       uint32_t length)
 {
 	struct trace_chunk chunk = {.type = type, .length = length};
 
@@ -64,7 +66,8 @@ static int write_definitions(struct trace_writer *writer)
 	if (writer->err || !writer->block.count)
 		return writer->err;
 	memcpy(writer->records, &writer->block, sizeof(writer->block));
-	err = trace_encode_definitions(writer->encoder, writer->records, writer->records_end, &payload, &length);
+	err = trace_encode_definitions(writer->encoder, writer->records, writer->records_end,
+				       &payload, &length);
 	if (err)
 		return note(writer, err);
 	writer->block.count = 0;
@@ -129,7 +132,8 @@ static int write_define(void *ctx, const struct definition *definition)
 			writer->block.next[kind] = writer->defined.of[kind] + 1;
 		writer->records_end = sizeof(writer->block);
 	}
-	writer->records_end += trace_put_definition(writer->records + writer->records_end, definition);
+	writer->records_end += trace_put_definition(writer->records + writer->records_end,
+						    definition);
 	writer->block.count++;
 	writer->defined.of[definition->kind]++;
 	if (writer->records_end + TRACE_DEFINITION_MAX <= sizeof(writer->records))
@@ -140,15 +144,19 @@ static int write_define(void *ctx, const struct definition *definition)
 
 static int say(const struct trace_writer *writer, struct diag *diag)
 {
-	diag_set(diag, EXIT_FAILED, writer->err, "cannot write the trace: %s", strerror(-writer->err));
+	diag_set(diag, EXIT_FAILED, writer->err, "cannot write the trace: %s",
+		 strerror(-writer->err));
 	if (writer->err == -ENOSPC || writer->err == -EDQUOT || writer->err == -EFBIG)
-		diag_hint(diag, "free some space or choose another place with -o; what was written so far can be read");
+		diag_hint(diag, "free some space or choose another place with -o; what was written "
+				"so far can be read");
 	return writer->err;
 }
 
-int trace_writer_new(FILE *file, const struct stream_head *head, struct diag *diag, struct trace_writer **ret_writer)
+int trace_writer_new(FILE *file, const struct stream_head *head, struct diag *diag,
+		     struct trace_writer **ret_writer)
 {
-	struct trace_preamble preamble = {.magic = TRACE_MAGIC, .major = TRACE_MAJOR, .minor = TRACE_MINOR};
+	struct trace_preamble preamble = {
+		.magic = TRACE_MAGIC, .major = TRACE_MAJOR, .minor = TRACE_MINOR};
 	struct trace_writer *writer = calloc(1, sizeof(*writer));
 	char text[DESCRIBE_TEXT_MAX];
 

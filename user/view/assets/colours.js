@@ -5,18 +5,50 @@
  */
 "use strict";
 
-const STATE_NAMES = ["python", "native", "gil_wait", "held_blocked", "held_runnable", "blocked", "runnable", "idle", "unknown"];
+const STATE_NAMES = [
+	"python",
+	"native",
+	"gil_wait",
+	"held_blocked",
+	"held_runnable",
+	"blocked",
+	"runnable",
+	"idle",
+	"unknown",
+];
 
 const STATE_LOOKS = {
-	python: {colour: "#e69f00", dark: false, doing: "running Python, or C code that keeps the GIL"},
-	native: {colour: "#56b4e9", dark: false, doing: "running C code or system calls without the GIL"},
-	gil_wait: {colour: "#d55e00", dark: true, pattern: "rising", doing: "waiting for the GIL"},
-	held_blocked: {colour: "#cc79a7", dark: false, pattern: "falling", doing: "asleep while holding the GIL"},
-	held_runnable: {colour: "#f0e442", dark: false, doing: "holding the GIL but waiting for a CPU"},
-	blocked: {colour: "#0072b2", dark: true, doing: "blocked in system calls"},
-	runnable: {colour: "#009e73", dark: false, doing: "waiting for a CPU"},
-	idle: {colour: "#d0d0d0", dark: false, doing: "idle in its own wait"},
-	unknown: {colour: "#585858", dark: true, pattern: "crossed", doing: "in a state that is not known, because evidence is missing"},
+	python: {
+		colour: "#e69f00",
+		dark: false,
+		doing: "running Python, or C code that keeps the GIL",
+	},
+	native: {
+		colour: "#56b4e9",
+		dark: false,
+		doing: "running C code or system calls without the GIL",
+	},
+	gil_wait: { colour: "#d55e00", dark: true, pattern: "rising", doing: "waiting for the GIL" },
+	held_blocked: {
+		colour: "#cc79a7",
+		dark: false,
+		pattern: "falling",
+		doing: "asleep while holding the GIL",
+	},
+	held_runnable: {
+		colour: "#f0e442",
+		dark: false,
+		doing: "holding the GIL but waiting for a CPU",
+	},
+	blocked: { colour: "#0072b2", dark: true, doing: "blocked in system calls" },
+	runnable: { colour: "#009e73", dark: false, doing: "waiting for a CPU" },
+	idle: { colour: "#d0d0d0", dark: false, doing: "idle in its own wait" },
+	unknown: {
+		colour: "#585858",
+		dark: true,
+		pattern: "crossed",
+		doing: "in a state that is not known, because evidence is missing",
+	},
 };
 
 function stateLook(name) {
@@ -25,10 +57,12 @@ function stateLook(name) {
 
 /* A tile of hatching over a state's colour, for canvas; `ratio` device pixels a CSS pixel. Null where the colour is enough. */
 function statePattern(context, name, ratio) {
-	const look = stateLook(name), size = Math.round(6 * ratio), tile = document.createElement("canvas"), pen = tile.getContext("2d");
+	const look = stateLook(name),
+		size = Math.round(6 * ratio),
+		tile = document.createElement("canvas"),
+		pen = tile.getContext("2d");
 
-	if (!look.pattern)
-		return null;
+	if (!look.pattern) return null;
 	tile.width = tile.height = size;
 	pen.fillStyle = look.colour;
 	pen.fillRect(0, 0, size, size);
@@ -51,9 +85,14 @@ function statePattern(context, name, ratio) {
 
 /* The same for elements: a value for the property `background`. */
 function stateBackground(name) {
-	const look = stateLook(name), ink = look.dark ? "rgb(255 255 255 / 34%)" : "rgb(0 0 0 / 26%)";
-	const stripes = angle => `repeating-linear-gradient(${angle}deg, ${ink} 0 1px, transparent 1px 4.24px)`;
-	const layers = {rising: [stripes(-45)], falling: [stripes(45)], crossed: [stripes(45), stripes(-45)]}[look.pattern] || [];
+	const look = stateLook(name),
+		ink = look.dark ? "rgb(255 255 255 / 34%)" : "rgb(0 0 0 / 26%)";
+	const stripes = (angle) =>
+		`repeating-linear-gradient(${angle}deg, ${ink} 0 1px, transparent 1px 4.24px)`;
+	const layers =
+		{ rising: [stripes(-45)], falling: [stripes(45)], crossed: [stripes(45), stripes(-45)] }[
+			look.pattern
+		] || [];
 
 	return [...layers, look.colour].join(", ");
 }
@@ -62,8 +101,20 @@ function stateBackground(name) {
  * Threads, by their place in the recording: the same in every view of it. Hues stand apart from those that mean states; beyond these they repeat, and
  * the names in boxes and tooltips tell them apart.
  */
-const THREAD_COLOURS = ["#4269d0", "#3ca951", "#a463f2", "#c2703d", "#1d9a9a", "#b04a8b", "#7d8b2f", "#6b86b3", "#9c6b4e", "#4f7a5b", "#8064a2",
-	"#b55d60"];
+const THREAD_COLOURS = [
+	"#4269d0",
+	"#3ca951",
+	"#a463f2",
+	"#c2703d",
+	"#1d9a9a",
+	"#b04a8b",
+	"#7d8b2f",
+	"#6b86b3",
+	"#9c6b4e",
+	"#4f7a5b",
+	"#8064a2",
+	"#b55d60",
+];
 
 function threadColour(number) {
 	return THREAD_COLOURS[number % THREAD_COLOURS.length];
@@ -72,9 +123,8 @@ function threadColour(number) {
 function textHash(text) {
 	let hash = 2166136261;
 
-	for (let i = 0; i < text.length; i++)
-		hash = Math.imul(hash ^ text.charCodeAt(i), 16777619);
-	return (hash ^ hash >>> 15) >>> 0;
+	for (let i = 0; i < text.length; i++) hash = Math.imul(hash ^ text.charCodeAt(i), 16777619);
+	return (hash ^ (hash >>> 15)) >>> 0;
 }
 
 /*
@@ -82,9 +132,14 @@ function textHash(text) {
  * the states.
  */
 function functionColour(name, file, dark) {
-	const hue = textHash(file || name) % 360, shade = textHash(name) % 7 - 3;
+	const hue = textHash(file || name) % 360,
+		shade = (textHash(name) % 7) - 3;
 
-	return file ? `hsl(${hue} ${dark ? 26 : 44}% ${(dark ? 33 : 83) + shade * 1.4}%)` : dark ? "#3a414a" : "#dfe3e8";
+	return file
+		? `hsl(${hue} ${dark ? 26 : 44}% ${(dark ? 33 : 83) + shade * 1.4}%)`
+		: dark
+			? "#3a414a"
+			: "#dfe3e8";
 }
 
 function darkTheme() {

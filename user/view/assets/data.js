@@ -11,8 +11,7 @@ class DamagedData extends Error {}
 async function blobBytes(id) {
 	const element = document.getElementById(id);
 
-	if (!element)
-		throw new DamagedData(`The page's data is not complete: '${id}' is missing.`);
+	if (!element) throw new DamagedData(`The page's data is not complete: '${id}' is missing.`);
 	const packed = base64Bytes(element.textContent);
 
 	element.textContent = "";
@@ -22,12 +21,11 @@ async function blobBytes(id) {
 }
 
 function base64Bytes(text) {
-	if (Uint8Array.fromBase64)
-		return Uint8Array.fromBase64(text);
-	const binary = atob(text), bytes = new Uint8Array(binary.length);
+	if (Uint8Array.fromBase64) return Uint8Array.fromBase64(text);
+	const binary = atob(text),
+		bytes = new Uint8Array(binary.length);
 
-	for (let i = 0; i < binary.length; i++)
-		bytes[i] = binary.charCodeAt(i);
+	for (let i = 0; i < binary.length; i++) bytes[i] = binary.charCodeAt(i);
 	return bytes;
 }
 
@@ -45,7 +43,9 @@ class ColumnReader {
 	/* One varint. Beyond 28 bits by multiplication: shifts have 32. */
 	number() {
 		const bytes = this.bytes;
-		let value = 0, factor = 1, byte;
+		let value = 0,
+			factor = 1,
+			byte;
 
 		do {
 			if (this.at >= bytes.length || factor > 2 ** 56)
@@ -68,11 +68,13 @@ class ColumnReader {
 
 	/* The next `count` varints into `to`, from `first` on. */
 	numbers(count, to, first = 0) {
-		const bytes = this.bytes, end = bytes.length;
+		const bytes = this.bytes,
+			end = bytes.length;
 		let at = this.at;
 
 		for (let i = first; i < first + count; i++) {
-			let byte = bytes[at++], value = byte & 0x7f;
+			let byte = bytes[at++],
+				value = byte & 0x7f;
 
 			if (byte > 0x7f) {
 				byte = bytes[at++];
@@ -88,8 +90,7 @@ class ColumnReader {
 			}
 			to[i] = value;
 		}
-		if (at > end)
-			throw new DamagedData("The page's data is shorter than it says.");
+		if (at > end) throw new DamagedData("The page's data is shorter than it says.");
 		this.at = at;
 		return to;
 	}
@@ -106,7 +107,8 @@ class ColumnReader {
 /* What stack numbers mean: a tree of frames, and stacks as nodes of it. */
 class Stacks {
 	constructor(bytes, functions) {
-		const reader = new ColumnReader(bytes), nodes = reader.count();
+		const reader = new ColumnReader(bytes),
+			nodes = reader.count();
 
 		this.functions = functions;
 		this.parent = reader.numbers(nodes, new Uint32Array(nodes + 1), 1);
@@ -135,25 +137,27 @@ class Stacks {
 	frame(node) {
 		const [name, file] = this.functions[this.function[node]];
 
-		return {name: name || "?", file, line: this.line[node], function: this.function[node]};
+		return { name: name || "?", file, line: this.line[node], function: this.function[node] };
 	}
 
 	/* The nodes of a stack, outermost first. */
 	path(stack) {
 		const nodes = [];
 
-		for (let node = this.node[stack]; node; node = this.parent[node])
-			nodes.push(node);
+		for (let node = this.node[stack]; node; node = this.parent[node]) nodes.push(node);
 		return nodes.reverse();
 	}
 }
 
 function readStates(bytes, calls) {
-	const reader = new ColumnReader(bytes), count = reader.count(), starts = new Float64Array(count + 1);
+	const reader = new ColumnReader(bytes),
+		count = reader.count(),
+		starts = new Float64Array(count + 1);
 	let sleeps = 0;
 
 	starts[0] = count ? reader.number() : 0;
-	const flags = reader.take(count), kinds = new Uint8Array(count);
+	const flags = reader.take(count),
+		kinds = new Uint8Array(count);
 
 	reader.numbers(count, starts, 1);
 	addUp(starts);
@@ -163,17 +167,18 @@ function readStates(bytes, calls) {
 		kinds[i] = Math.min(kind, STATE_NAMES.length - 1);
 		sleeps += calls[kind];
 	}
-	return {starts, kinds, flags, calls: reader.numbers(sleeps, new Uint32Array(sleeps))};
+	return { starts, kinds, flags, calls: reader.numbers(sleeps, new Uint32Array(sleeps)) };
 }
 
 /* Lengths behind a start become points in time. */
 function addUp(starts) {
-	for (let i = 1, at = starts[0]; i < starts.length; i++)
-		starts[i] = at += starts[i];
+	for (let i = 1, at = starts[0]; i < starts.length; i++) starts[i] = at += starts[i];
 }
 
 function readStackSpans(bytes, stacks) {
-	const reader = new ColumnReader(bytes), count = reader.count(), starts = new Float64Array(count + 1);
+	const reader = new ColumnReader(bytes),
+		count = reader.count(),
+		starts = new Float64Array(count + 1);
 
 	starts[0] = count ? reader.number() : 0;
 	reader.numbers(count, starts, 1);
@@ -181,17 +186,19 @@ function readStackSpans(bytes, stacks) {
 	const numbers = reader.numbers(count, new Uint32Array(count));
 
 	checkBelow(numbers, stacks);
-	return {starts, stacks: numbers, tasks: reader.numbers(count, new Uint32Array(count))};
+	return { starts, stacks: numbers, tasks: reader.numbers(count, new Uint32Array(count)) };
 }
 
 function readClock(bytes, stacks) {
-	const reader = new ColumnReader(bytes), count = reader.count(), times = reader.numbers(count, new Float64Array(count));
+	const reader = new ColumnReader(bytes),
+		count = reader.count(),
+		times = reader.numbers(count, new Float64Array(count));
 
 	addUp(times);
 	const numbers = reader.numbers(count, new Uint32Array(count));
 
 	checkBelow(numbers, stacks);
-	return {times, stacks: numbers};
+	return { times, stacks: numbers };
 }
 
 function checkBelow(numbers, limit) {
@@ -204,14 +211,19 @@ function checkBelow(numbers, limit) {
  * Holds and turns: what is between them is in no column, so entries for that are made. `owner` is 0 there, else the thread's number + 1 (turns: 1).
  */
 function readBoxes(bytes, end, threads) {
-	const reader = new ColumnReader(bytes), count = reader.count();
-	const gaps = reader.numbers(count, new Float64Array(count)), lengths = reader.numbers(count, new Float64Array(count));
-	const owners = threads ? reader.numbers(count, new Uint32Array(count)) : null, marks = reader.take(count);
-	const starts = new Float64Array(2 * count + 2), owner = new Uint16Array(2 * count + 1), flags = new Uint8Array(2 * count + 1);
-	let at = 0, fill = 0;
+	const reader = new ColumnReader(bytes),
+		count = reader.count();
+	const gaps = reader.numbers(count, new Float64Array(count)),
+		lengths = reader.numbers(count, new Float64Array(count));
+	const owners = threads ? reader.numbers(count, new Uint32Array(count)) : null,
+		marks = reader.take(count);
+	const starts = new Float64Array(2 * count + 2),
+		owner = new Uint16Array(2 * count + 1),
+		flags = new Uint8Array(2 * count + 1);
+	let at = 0,
+		fill = 0;
 
-	if (owners)
-		checkBelow(owners, threads);
+	if (owners) checkBelow(owners, threads);
 	for (let i = 0; i < count; i++) {
 		if (gaps[i]) {
 			starts[fill++] = at;
@@ -222,8 +234,12 @@ function readBoxes(bytes, end, threads) {
 		flags[fill++] = marks[i];
 		at += lengths[i];
 	}
-	if (at < end)
-		starts[fill++] = at;
+	if (at < end) starts[fill++] = at;
 	starts[fill] = Math.max(at, end);
-	return {starts: starts.subarray(0, fill + 1), owner: owner.subarray(0, fill), flags: flags.subarray(0, fill), count};
+	return {
+		starts: starts.subarray(0, fill + 1),
+		owner: owner.subarray(0, fill),
+		flags: flags.subarray(0, fill),
+		count,
+	};
 }

@@ -21,12 +21,10 @@ const FLAME_LEAST_PX = 0.5; // what is narrower is not drawn
 const FLAME_ZOOM_MS = 180;
 
 /* <tag class=…>text</tag> in a parent; everything the component shows is made here, so nothing of it can be markup. */
-function flameElement(parent, tag, className, text = "")
-{
+function flameElement(parent, tag, className, text = "") {
 	const element = document.createElement(tag);
 
-	if (className)
-		element.className = className;
+	if (className) element.className = className;
 	element.textContent = text;
 	parent.append(element);
 	return element;
@@ -35,11 +33,11 @@ function flameElement(parent, tag, className, text = "")
 class FlameGraph {
 	constructor(element, options) {
 		this.element = element;
-		this.options = {title: () => [], onselect: () => {}, role: () => "frame", ...options};
-		this.layout = new FlameLayout({name: "", ns: 0, self: 0, children: []});
+		this.options = { title: () => [], onselect: () => {}, role: () => "frame", ...options };
+		this.layout = new FlameLayout({ name: "", ns: 0, self: 0, children: [] });
 		this.zoomed = this.layout.root;
 		this.focused = this.layout.root;
-		this.range = {start: 0, end: 1};
+		this.range = { start: 0, end: 1 };
 		this.history = [];
 		this.upwards = false;
 		this.needle = "";
@@ -66,7 +64,10 @@ class FlameGraph {
 		this.view.tabIndex = 0;
 		this.view.setAttribute("role", "application");
 		this.view.setAttribute("aria-roledescription", "flame graph");
-		this.view.setAttribute("aria-label", "Flame graph. Arrows move from frame to frame, Enter zooms, Escape goes back; the table has the same figures.");
+		this.view.setAttribute(
+			"aria-label",
+			"Flame graph. Arrows move from frame to frame, Enter zooms, Escape goes back; the table has the same figures.",
+		);
 		this.canvas = flameElement(this.view, "canvas");
 		this.context = this.canvas.getContext("2d");
 		this.hoverMark = flameElement(this.view, "div", "flamegraph-hover");
@@ -85,14 +86,14 @@ class FlameGraph {
 	listen() {
 		const redraw = () => this.redraw();
 
-		this.view.addEventListener("mousemove", event => this.hover(event));
+		this.view.addEventListener("mousemove", (event) => this.hover(event));
 		this.view.addEventListener("mouseleave", () => this.hover(null));
-		this.view.addEventListener("click", event => this.click(event));
-		this.view.addEventListener("keydown", event => this.key(event));
+		this.view.addEventListener("click", (event) => this.click(event));
+		this.view.addEventListener("keydown", (event) => this.key(event));
 		this.view.addEventListener("focus", () => this.mark());
 		this.view.addEventListener("blur", () => this.mark());
 		this.searchBox.addEventListener("input", () => this.search(this.searchBox.value));
-		this.searchBox.addEventListener("keydown", event => this.searchKey(event));
+		this.searchBox.addEventListener("keydown", (event) => this.searchKey(event));
 		this.flipButton.addEventListener("click", () => this.flip(!this.upwards));
 		this.tableButton.addEventListener("click", () => this.showTable(this.table.hidden));
 		new ResizeObserver(redraw).observe(this.view);
@@ -102,13 +103,14 @@ class FlameGraph {
 
 	/* Shows another tree; zoomed to the frame that has the path of the one before. */
 	show(root) {
-		const zoomed = this.zoomed, focused = this.focused;
+		const zoomed = this.zoomed,
+			focused = this.focused;
 
 		this.layout = new FlameLayout(root);
 		this.zoomed = this.layout.likest(zoomed);
 		this.focused = this.layout.likest(focused);
 		this.history = [];
-		this.range = {start: this.zoomed.start, end: this.zoomed.end};
+		this.range = { start: this.zoomed.start, end: this.zoomed.end };
 		this.find();
 		this.update();
 	}
@@ -117,35 +119,32 @@ class FlameGraph {
 	zoom(node) {
 		const box = this.layout.boxOf(node);
 
-		if (box)
-			this.zoomTo(box, true);
+		if (box) this.zoomTo(box, true);
 	}
 
 	/* To where it was zoomed before. False when there is nothing to go back to. */
 	back() {
-		const before = this.history.pop() ?? (this.zoomed === this.layout.root ? null : this.layout.root);
+		const before =
+			this.history.pop() ?? (this.zoomed === this.layout.root ? null : this.layout.root);
 
-		if (before)
-			this.zoomTo(before, false);
+		if (before) this.zoomTo(before, false);
 		return Boolean(before);
 	}
 
 	/* Marks the frames whose function or file contains the text; returns {count, ns}, in ns nothing is counted twice. */
 	search(text) {
 		this.needle = text.trim().toLowerCase();
-		if (this.searchBox.value.trim().toLowerCase() !== this.needle)
-			this.searchBox.value = text;
+		if (this.searchBox.value.trim().toLowerCase() !== this.needle) this.searchBox.value = text;
 		this.find();
 		this.redraw();
-		return {count: this.found.size, ns: this.layout.covered(this.found, this.layout.root)};
+		return { count: this.found.size, ns: this.layout.covered(this.found, this.layout.root) };
 	}
 
 	flip(upwards) {
 		this.upwards = upwards;
 		this.flipButton.setAttribute("aria-pressed", String(upwards));
 		this.redraw();
-		if (upwards)
-			this.view.scrollTop = this.view.scrollHeight;
+		if (upwards) this.view.scrollTop = this.view.scrollHeight;
 	}
 
 	showTable(shown) {
@@ -164,8 +163,7 @@ class FlameGraph {
 	// ── what is shown ──────────────────────────────────────────────────────────────────────────────────────────────────────
 
 	zoomTo(box, remember) {
-		if (remember && box !== this.zoomed)
-			this.history.push(this.zoomed);
+		if (remember && box !== this.zoomed) this.history.push(this.zoomed);
 		this.zoomed = box;
 		this.focused = box;
 		this.update();
@@ -173,15 +171,28 @@ class FlameGraph {
 
 	/* After another tree or another zoom. */
 	update() {
-		const from = {...this.range}, to = {start: this.zoomed.start, end: Math.max(this.zoomed.end, this.zoomed.start + 1)}, begin = performance.now();
-		const still = matchMedia("(prefers-reduced-motion: reduce)").matches || (from.start === to.start && from.end === to.end);
-		const step = now => {
-			const passed = still ? 1 : Math.min(1, (now - begin) / FLAME_ZOOM_MS), eased = 1 - (1 - Math.max(0, passed)) ** 3;
+		const from = { ...this.range },
+			to = {
+				start: this.zoomed.start,
+				end: Math.max(this.zoomed.end, this.zoomed.start + 1),
+			},
+			begin = performance.now();
+		const still =
+			matchMedia("(prefers-reduced-motion: reduce)").matches ||
+			(from.start === to.start && from.end === to.end);
+		const step = (now) => {
+			const passed = still ? 1 : Math.min(1, (now - begin) / FLAME_ZOOM_MS),
+				eased = 1 - (1 - Math.max(0, passed)) ** 3;
 
-			this.range = passed === 1 ? to : {start: from.start + (to.start - from.start) * eased, end: from.end + (to.end - from.end) * eased};
+			this.range =
+				passed === 1
+					? to
+					: {
+							start: from.start + (to.start - from.start) * eased,
+							end: from.end + (to.end - from.end) * eased,
+						};
 			this.redraw();
-			if (passed < 1)
-				this.moving = requestAnimationFrame(step);
+			if (passed < 1) this.moving = requestAnimationFrame(step);
 		};
 
 		cancelAnimationFrame(this.moving);
@@ -193,7 +204,8 @@ class FlameGraph {
 
 	/* all ▸ … ▸ the three innermost frames down to the one that is zoomed to; each leads there. */
 	updateTrail() {
-		const path = this.layout.path(this.zoomed), skipped = Math.max(0, path.length - 5);
+		const path = this.layout.path(this.zoomed),
+			skipped = Math.max(0, path.length - 5);
 
 		this.trail.replaceChildren();
 		path.forEach((box, at) => {
@@ -203,23 +215,31 @@ class FlameGraph {
 				return;
 			}
 			if (at)
-				flameElement(this.trail, "span", "flamegraph-to", "▸").setAttribute("aria-hidden", "true");
+				flameElement(this.trail, "span", "flamegraph-to", "▸").setAttribute(
+					"aria-hidden",
+					"true",
+				);
 			const button = flameElement(this.trail, "button", "", box.node.name);
 
 			button.type = "button";
-			if (box === this.zoomed)
-				button.setAttribute("aria-current", "true");
+			if (box === this.zoomed) button.setAttribute("aria-current", "true");
 			button.addEventListener("click", () => this.zoomTo(box, true));
 		});
-		flameElement(this.trail, "span", "flamegraph-zoomed", this.zoomed === this.layout.root ? durationText(this.zoomed.node.ns) :
-			`${durationText(this.zoomed.node.ns)}, ${percentText(this.zoomed.node.ns, this.layout.root.node.ns)}`);
+		flameElement(
+			this.trail,
+			"span",
+			"flamegraph-zoomed",
+			this.zoomed === this.layout.root
+				? durationText(this.zoomed.node.ns)
+				: `${durationText(this.zoomed.node.ns)}, ${percentText(this.zoomed.node.ns, this.layout.root.node.ns)}`,
+		);
 	}
 
 	find() {
-		const needle = this.needle, known = new Map();
-		const matches = text => {
-			if (!known.has(text))
-				known.set(text, text.toLowerCase().includes(needle));
+		const needle = this.needle,
+			known = new Map();
+		const matches = (text) => {
+			if (!known.has(text)) known.set(text, text.toLowerCase().includes(needle));
 			return known.get(text);
 		};
 
@@ -231,22 +251,30 @@ class FlameGraph {
 	}
 
 	sayFound() {
-		const whole = this.layout.root, ns = this.layout.covered(this.found, whole);
+		const whole = this.layout.root,
+			ns = this.layout.covered(this.found, whole);
 
 		this.element.classList.toggle("flamegraph-searching", Boolean(this.needle));
-		this.searchShare.textContent = !this.needle ? "" : !this.found.size ? "not found" :
-			`${percentText(ns, whole.node.ns)} matched, ${durationText(ns)}`;
+		this.searchShare.textContent = !this.needle
+			? ""
+			: !this.found.size
+				? "not found"
+				: `${percentText(ns, whole.node.ns)} matched, ${durationText(ns)}`;
 	}
 
 	/* What a box says of itself, a line each: its name, its place, its time, what the caller of the component knows. */
 	words(box) {
-		const {node} = box, root = this.layout.root.node, lines = [node.name], times = [`${durationText(node.ns)} (${exactText(node.ns)})`];
+		const { node } = box,
+			root = this.layout.root.node,
+			lines = [node.name],
+			times = [`${durationText(node.ns)} (${exactText(node.ns)})`];
 
-		if (node.file)
-			lines.push(node.line ? `${node.file}:${node.line}` : node.file);
+		if (node.file) lines.push(node.line ? `${node.file}:${node.line}` : node.file);
 		times.push(`${percentText(node.ns, root.ns)} of all`);
 		if (this.zoomed !== this.layout.root)
-			times.push(`${percentText(Math.min(node.ns, this.zoomed.node.ns), this.zoomed.node.ns)} of what is zoomed to`);
+			times.push(
+				`${percentText(Math.min(node.ns, this.zoomed.node.ns), this.zoomed.node.ns)} of what is zoomed to`,
+			);
 		lines.push(times.join(" · "));
 		if (node.self && node.self !== node.ns)
 			lines.push(`${durationText(node.self)} of it in itself`);
@@ -261,21 +289,32 @@ class FlameGraph {
 
 	/* The box in CSS pixels; what is outside of the range lies outside of the canvas. */
 	place(box) {
-		const scale = this.width / (this.range.end - this.range.start), row = this.upwards ? this.rowCount - 1 - box.depth : box.depth;
+		const scale = this.width / (this.range.end - this.range.start),
+			row = this.upwards ? this.rowCount - 1 - box.depth : box.depth;
 
-		return {x: (box.start - this.range.start) * scale, y: row * FLAME_ROW_PX, width: box.node.ns * scale, height: FLAME_ROW_PX};
+		return {
+			x: (box.start - this.range.start) * scale,
+			y: row * FLAME_ROW_PX,
+			width: box.node.ns * scale,
+			height: FLAME_ROW_PX,
+		};
 	}
 
 	redraw() {
 		const ratio = devicePixelRatio || 1;
 
 		this.width = this.view.clientWidth;
-		if (!this.width)
-			return;
+		if (!this.width) return;
 		/* with the scroll bar, so that whether there is one does not change how many rows there are */
-		this.rowCount = this.layout.depthIn(this.zoomed, FLAME_LEAST_PX * (this.zoomed.end - this.zoomed.start) / this.view.offsetWidth);
+		this.rowCount = this.layout.depthIn(
+			this.zoomed,
+			(FLAME_LEAST_PX * (this.zoomed.end - this.zoomed.start)) / this.view.offsetWidth,
+		);
 		this.height = this.rowCount * FLAME_ROW_PX;
-		if (this.canvas.width !== Math.round(this.width * ratio) || this.canvas.height !== Math.round(this.height * ratio)) {
+		if (
+			this.canvas.width !== Math.round(this.width * ratio) ||
+			this.canvas.height !== Math.round(this.height * ratio)
+		) {
 			this.canvas.width = Math.round(this.width * ratio);
 			this.canvas.height = Math.round(this.height * ratio);
 			this.canvas.style.height = `${this.height}px`;
@@ -288,10 +327,10 @@ class FlameGraph {
 	}
 
 	readStyle() {
-		const style = getComputedStyle(this.view), font = `${style.fontWeight} ${style.fontSize} ${style.fontFamily}`;
+		const style = getComputedStyle(this.view),
+			font = `${style.fontWeight} ${style.fontSize} ${style.fontFamily}`;
 
-		if (font !== this.font)
-			this.widths.clear();
+		if (font !== this.font) this.widths.clear();
 		this.font = font;
 		this.ink = style.color;
 		this.markColour = style.getPropertyValue("--mark") || "Mark";
@@ -304,24 +343,42 @@ class FlameGraph {
 	drawBelow(box, scale) {
 		this.drawBox(box);
 		for (const child of this.layout.children(box))
-			if (child.node.ns * scale >= FLAME_LEAST_PX && child.end > this.range.start && child.start < this.range.end)
+			if (
+				child.node.ns * scale >= FLAME_LEAST_PX &&
+				child.end > this.range.start &&
+				child.start < this.range.end
+			)
 				this.drawBelow(child, scale);
 	}
 
 	/* Wide boxes have a gap between them; of narrow ones it would leave nothing. */
 	drawBox(box) {
-		const {x, y, width} = this.place(box), left = Math.max(0, x), right = Math.min(this.width, x + width), context = this.context;
-		const found = this.needle && this.found.has(box), faded = this.needle && !found, above = box.depth < this.zoomed.depth;
+		const { x, y, width } = this.place(box),
+			left = Math.max(0, x),
+			right = Math.min(this.width, x + width),
+			context = this.context;
+		const found = this.needle && this.found.has(box),
+			faded = this.needle && !found,
+			above = box.depth < this.zoomed.depth;
 
 		context.globalAlpha = faded ? 0.35 : above ? 0.55 : 1;
 		context.fillStyle = found ? this.markColour : this.options.colour(box.node);
 		const ink = faded || above ? this.ink : this.inkOn(context.fillStyle);
 
-		context.fillRect(left, y, Math.max(right - left - (width > 4 ? 1 : 0), FLAME_LEAST_PX), FLAME_ROW_PX - 1);
+		context.fillRect(
+			left,
+			y,
+			Math.max(right - left - (width > 4 ? 1 : 0), FLAME_LEAST_PX),
+			FLAME_ROW_PX - 1,
+		);
 		if (right - left > 24) {
 			context.globalAlpha = faded ? 0.6 : above ? 0.8 : 1;
 			context.fillStyle = ink;
-			context.fillText(this.fitting(box.node.name, right - left - 9), left + 4, y + FLAME_ROW_PX / 2);
+			context.fillText(
+				this.fitting(box.node.name, right - left - 9),
+				left + 4,
+				y + FLAME_ROW_PX / 2,
+			);
 		}
 		context.globalAlpha = 1;
 	}
@@ -329,32 +386,35 @@ class FlameGraph {
 	/* Black or white, whichever is easier to read on this colour; a canvas gives colours back as #rrggbb. */
 	inkOn(colour) {
 		if (!this.inks.has(colour)) {
-			const part = at => (parseInt(colour.slice(at, at + 2), 16) / 255) ** 2.2;
+			const part = (at) => (parseInt(colour.slice(at, at + 2), 16) / 255) ** 2.2;
 
-			this.inks.set(colour, 0.2126 * part(1) + 0.7152 * part(3) + 0.0722 * part(5) > 0.2 ? "#101418" : "#ffffff");
+			this.inks.set(
+				colour,
+				0.2126 * part(1) + 0.7152 * part(3) + 0.0722 * part(5) > 0.2
+					? "#101418"
+					: "#ffffff",
+			);
 		}
 		return this.inks.get(colour);
 	}
 
 	widthOf(text) {
-		if (!this.widths.has(text))
-			this.widths.set(text, this.context.measureText(text).width);
+		if (!this.widths.has(text)) this.widths.set(text, this.context.measureText(text).width);
 		return this.widths.get(text);
 	}
 
 	/* As much of the text as fits, in whole characters; of a qualified name that does not fit the last part. */
 	fitting(text, room) {
-		if (this.widthOf(text) <= room)
-			return text;
-		const last = text.slice(text.lastIndexOf(".") + 1), width = this.widthOf(last), characters = Array.from(last);
+		if (this.widthOf(text) <= room) return text;
+		const last = text.slice(text.lastIndexOf(".") + 1),
+			width = this.widthOf(last),
+			characters = Array.from(last);
 
-		if (width <= room)
-			return last;
-		for (let count = Math.floor(characters.length * room / width) + 1; count > 1; count--) {
+		if (width <= room) return last;
+		for (let count = Math.floor((characters.length * room) / width) + 1; count > 1; count--) {
 			const part = `${characters.slice(0, count).join("")}…`;
 
-			if (this.context.measureText(part).width <= room)
-				return part;
+			if (this.context.measureText(part).width <= room) return part;
 		}
 		return "";
 	}
@@ -366,8 +426,10 @@ class FlameGraph {
 	}
 
 	outline(mark, box) {
-		const {x, y, width} = box && box.depth < this.rowCount ? this.place(box) : {x: 0, y: 0, width: -1};
-		const left = Math.max(0, x), right = Math.min(this.width, x + width);
+		const { x, y, width } =
+			box && box.depth < this.rowCount ? this.place(box) : { x: 0, y: 0, width: -1 };
+		const left = Math.max(0, x),
+			right = Math.min(this.width, x + width);
 
 		mark.hidden = right < left;
 		mark.style.transform = `translate(${left}px, ${y}px)`;
@@ -378,8 +440,12 @@ class FlameGraph {
 	// ── mouse and keyboard ─────────────────────────────────────────────────────────────────────────────────────────────────
 
 	boxAt(event) {
-		const {left, top} = this.canvas.getBoundingClientRect(), y = Math.floor((event.clientY - top) / FLAME_ROW_PX);
-		const depth = this.upwards ? this.rowCount - 1 - y : y, at = this.range.start + (event.clientX - left) / this.width * (this.range.end - this.range.start);
+		const { left, top } = this.canvas.getBoundingClientRect(),
+			y = Math.floor((event.clientY - top) / FLAME_ROW_PX);
+		const depth = this.upwards ? this.rowCount - 1 - y : y,
+			at =
+				this.range.start +
+				((event.clientX - left) / this.width) * (this.range.end - this.range.start);
 
 		return depth >= 0 && depth < this.rowCount ? this.layout.boxIn(depth, at) : null;
 	}
@@ -390,15 +456,13 @@ class FlameGraph {
 		if (box !== this.hovered) {
 			this.hovered = box;
 			this.tip.replaceChildren();
-			for (const line of box ? this.words(box) : [])
-				flameElement(this.tip, "div", "", line);
+			for (const line of box ? this.words(box) : []) flameElement(this.tip, "div", "", line);
 			this.mark();
 		}
 		this.tip.hidden = !box;
 		this.view.classList.toggle("flamegraph-over", Boolean(box));
-		if (!box)
-			return;
-		const {width, height} = this.tip.getBoundingClientRect();
+		if (!box) return;
+		const { width, height } = this.tip.getBoundingClientRect();
 
 		this.tip.style.left = `${Math.max(4, Math.min(event.clientX + 14, innerWidth - width - 8))}px`;
 		this.tip.style.top = `${event.clientY + 20 + height > innerHeight ? Math.max(4, event.clientY - height - 12) : event.clientY + 20}px`;
@@ -407,8 +471,7 @@ class FlameGraph {
 	click(event) {
 		const box = this.boxAt(event);
 
-		if (box)
-			this.choose(box);
+		if (box) this.choose(box);
 	}
 
 	choose(box) {
@@ -419,18 +482,23 @@ class FlameGraph {
 	}
 
 	focus(box) {
-		if (!box)
-			return;
+		if (!box) return;
 		this.focused = box;
 		this.say(box);
 		if (box.start < this.range.start || box.end > this.range.end)
-			this.range = {start: Math.min(box.start, this.range.start), end: Math.max(box.end, this.range.end)};
+			this.range = {
+				start: Math.min(box.start, this.range.start),
+				end: Math.max(box.end, this.range.end),
+			};
 		this.redraw();
-		this.focusMark.scrollIntoView({block: "nearest"});
+		this.focusMark.scrollIntoView({ block: "nearest" });
 	}
 
 	key(event) {
-		const layout = this.layout, box = this.focused, inwards = this.upwards ? "ArrowUp" : "ArrowDown", outwards = this.upwards ? "ArrowDown" : "ArrowUp";
+		const layout = this.layout,
+			box = this.focused,
+			inwards = this.upwards ? "ArrowUp" : "ArrowDown",
+			outwards = this.upwards ? "ArrowDown" : "ArrowUp";
 		const actions = {
 			[inwards]: () => this.focus(layout.widestChild(box)),
 			[outwards]: () => this.focus(box.parent),
@@ -450,7 +518,10 @@ class FlameGraph {
 
 	/* Enter goes to the widest match; Escape ends the search. */
 	searchKey(event) {
-		const widest = [...this.found].reduce((best, box) => best && best.node.ns >= box.node.ns ? best : box, null);
+		const widest = [...this.found].reduce(
+			(best, box) => (best && best.node.ns >= box.node.ns ? best : box),
+			null,
+		);
 
 		if (event.key === "Enter" && widest) {
 			this.view.focus();

@@ -6,42 +6,53 @@
  */
 class FlameLayout {
 	constructor(root) {
-		this.root = {node: root, parent: null, depth: 0, at: 0, start: 0, end: root.ns, below: null};
+		this.root = {
+			node: root,
+			parent: null,
+			depth: 0,
+			at: 0,
+			start: 0,
+			end: root.ns,
+			below: null,
+		};
 	}
 
 	/* From left to right. */
 	children(box) {
-		if (box.below)
-			return box.below;
+		if (box.below) return box.below;
 		let start = box.start;
 
 		box.below = [];
 		for (const node of box.node.children) {
-			if (!node.ns)
-				continue;
-			box.below.push({node, parent: box, depth: box.depth + 1, at: box.below.length, start, end: start + node.ns, below: null});
+			if (!node.ns) continue;
+			box.below.push({
+				node,
+				parent: box,
+				depth: box.depth + 1,
+				at: box.below.length,
+				start,
+				end: start + node.ns,
+				below: null,
+			});
 			start += node.ns;
 		}
 		return box.below;
 	}
 
 	/* Every box, callers first. */
-	* all() {
+	*all() {
 		const rest = [this.root];
 
 		while (rest.length) {
 			const box = rest.pop();
 
 			yield box;
-			for (const child of this.children(box))
-				rest.push(child);
+			for (const child of this.children(box)) rest.push(child);
 		}
 	}
 
 	boxOf(node) {
-		for (const box of this.all())
-			if (box.node === node)
-				return box;
+		for (const box of this.all()) if (box.node === node) return box;
 		return null;
 	}
 
@@ -49,41 +60,43 @@ class FlameLayout {
 	boxIn(depth, point) {
 		let box = this.root;
 
-		while (box && box.depth < depth)
-			box = this.childOver(box, point);
+		while (box && box.depth < depth) box = this.childOver(box, point);
 		return box && box.start <= point && box.end > point ? box : null;
 	}
 
 	childOver(box, point) {
 		const below = this.children(box);
-		let low = 0, high = below.length;
+		let low = 0,
+			high = below.length;
 
 		while (low < high) {
 			const middle = (low + high) >> 1;
 
-			if (below[middle].end > point)
-				high = middle;
-			else
-				low = middle + 1;
+			if (below[middle].end > point) high = middle;
+			else low = middle + 1;
 		}
 		return low < below.length && below[low].start <= point ? below[low] : null;
 	}
 
 	widestChild(box) {
-		return this.children(box).reduce((best, child) => best && best.node.ns >= child.node.ns ? best : child, null);
+		return this.children(box).reduce(
+			(best, child) => (best && best.node.ns >= child.node.ns ? best : child),
+			null,
+		);
 	}
 
 	/* The next box of the same depth, to the right (1) or to the left (-1). */
 	neighbour(box, step) {
-		if (!box.parent)
-			return null;
+		if (!box.parent) return null;
 		const beside = this.children(box.parent)[box.at + step];
 
-		if (beside)
-			return beside;
-		for (let above = this.neighbour(box.parent, step); above; above = this.neighbour(above, step))
-			if (this.children(above).length)
-				return this.children(above).at(step > 0 ? 0 : -1);
+		if (beside) return beside;
+		for (
+			let above = this.neighbour(box.parent, step);
+			above;
+			above = this.neighbour(above, step)
+		)
+			if (this.children(above).length) return this.children(above).at(step > 0 ? 0 : -1);
 		return null;
 	}
 
@@ -91,8 +104,7 @@ class FlameLayout {
 	path(box) {
 		const path = [];
 
-		for (let at = box; at; at = at.parent)
-			path.unshift(at);
+		for (let at = box; at; at = at.parent) path.unshift(at);
 		return path;
 	}
 
@@ -100,11 +112,15 @@ class FlameLayout {
 	likest(other) {
 		let here = this.root;
 
-		for (const {node} of this.path(other).slice(1)) {
-			const next = this.children(here).find(child => child.node.name === node.name && child.node.file === node.file && child.node.line === node.line);
+		for (const { node } of this.path(other).slice(1)) {
+			const next = this.children(here).find(
+				(child) =>
+					child.node.name === node.name &&
+					child.node.file === node.file &&
+					child.node.line === node.line,
+			);
 
-			if (!next)
-				break;
+			if (!next) break;
 			here = next;
 		}
 		return here;
@@ -119,9 +135,7 @@ class FlameLayout {
 			const next = rest.pop();
 
 			deepest = Math.max(deepest, next.depth);
-			for (const child of this.children(next))
-				if (child.node.ns >= least)
-					rest.push(child);
+			for (const child of this.children(next)) if (child.node.ns >= least) rest.push(child);
 		}
 		return deepest + 1;
 	}
@@ -133,10 +147,12 @@ class FlameLayout {
 		for (const box of boxes) {
 			let above = box.parent;
 
-			while (above && !boxes.has(above))
-				above = above.parent;
+			while (above && !boxes.has(above)) above = above.parent;
 			if (!above)
-				ns += Math.max(0, Math.min(box.end, inside.end) - Math.max(box.start, inside.start));
+				ns += Math.max(
+					0,
+					Math.min(box.end, inside.end) - Math.max(box.start, inside.start),
+				);
 		}
 		return ns;
 	}

@@ -25,47 +25,64 @@ class FlameTable {
 
 	/* Sums of the functions below a box, most first. */
 	functions(box) {
-		const sums = new Map(), running = new Set(), role = node => this.graph.options.role(node);
-		const visit = node => {
-			const key = `${node.name}\n${node.file ?? ""}`, inside = running.has(key), frame = role(node) === "frame";
-			const sum = sums.get(key) ?? {name: node.name, file: node.file ?? "", self: 0, total: 0};
+		const sums = new Map(),
+			running = new Set(),
+			role = (node) => this.graph.options.role(node);
+		const visit = (node) => {
+			const key = `${node.name}\n${node.file ?? ""}`,
+				inside = running.has(key),
+				frame = role(node) === "frame";
+			const sum = sums.get(key) ?? {
+				name: node.name,
+				file: node.file ?? "",
+				self: 0,
+				total: 0,
+			};
 
 			if (frame) {
 				sums.set(key, sum);
-				sum.self += node.children.reduce((own, child) => role(child) === "part" ? own + child.ns : own, node.self);
+				sum.self += node.children.reduce(
+					(own, child) => (role(child) === "part" ? own + child.ns : own),
+					node.self,
+				);
 				sum.total += inside ? 0 : node.ns;
 				running.add(key);
 			}
 			node.children.forEach(visit);
-			if (frame && !inside)
-				running.delete(key);
+			if (frame && !inside) running.delete(key);
 		};
 
-		if (box.depth)
-			visit(box.node);
-		else
-			box.node.children.forEach(visit);
-		return [...sums.values()].sort((a, b) => b[this.order] - a[this.order] || b.total - a.total);
+		if (box.depth) visit(box.node);
+		else box.node.children.forEach(visit);
+		return [...sums.values()].sort(
+			(a, b) => b[this.order] - a[this.order] || b.total - a.total,
+		);
 	}
 
 	update() {
-		if (this.hidden)
-			return;
-		const box = this.graph.zoomed, functions = this.functions(box), table = document.createElement("table");
+		if (this.hidden) return;
+		const box = this.graph.zoomed,
+			functions = this.functions(box),
+			table = document.createElement("table");
 
 		this.caption(table, functions.length);
 		this.head(table);
 		const body = flameElement(table, "tbody", "");
 
-		for (const sum of functions.slice(0, FLAME_TABLE_ROWS))
-			this.row(body, sum, box.node.ns);
+		for (const sum of functions.slice(0, FLAME_TABLE_ROWS)) this.row(body, sum, box.node.ns);
 		this.element.replaceChildren(table);
 	}
 
 	caption(table, count) {
-		const shown = Math.min(count, FLAME_TABLE_ROWS), by = this.order === "self" ? "time in themselves" : "time with what they called";
+		const shown = Math.min(count, FLAME_TABLE_ROWS),
+			by = this.order === "self" ? "time in themselves" : "time with what they called";
 
-		flameElement(table, "caption", "", `${shown === count ? `All ${count}` : `The first ${shown} of ${count}`} functions by ${by}`);
+		flameElement(
+			table,
+			"caption",
+			"",
+			`${shown === count ? `All ${count}` : `The first ${shown} of ${count}`} functions by ${by}`,
+		);
 	}
 
 	head(table) {
@@ -73,8 +90,12 @@ class FlameTable {
 
 		flameElement(row, "th", "", "Function").scope = "col";
 		flameElement(row, "th", "", "File").scope = "col";
-		for (const [order, words] of [["self", "Itself"], ["total", "With what it called"]]) {
-			const cell = flameElement(row, "th", "flamegraph-number"), button = flameElement(cell, "button", "", words);
+		for (const [order, words] of [
+			["self", "Itself"],
+			["total", "With what it called"],
+		]) {
+			const cell = flameElement(row, "th", "flamegraph-number"),
+				button = flameElement(cell, "button", "", words);
 
 			cell.scope = "col";
 			cell.colSpan = 2;
@@ -90,7 +111,8 @@ class FlameTable {
 
 	/* The name searches for itself, so that the graph shows where it is. */
 	row(body, sum, whole) {
-		const row = flameElement(body, "tr", ""), button = flameElement(flameElement(row, "td", ""), "button", "", sum.name);
+		const row = flameElement(body, "tr", ""),
+			button = flameElement(flameElement(row, "td", ""), "button", "", sum.name);
 
 		button.type = "button";
 		button.title = "Search for it in the flame graph";

@@ -9,8 +9,7 @@ const NO_BREAK_SPACE = "\u00a0";
 function fixed(value, digits) {
 	const scaled = value * 10 ** digits;
 
-	if (scaled % 1 !== 0.5 || !Number.isInteger(value * 8))
-		return value.toFixed(digits);
+	if (scaled % 1 !== 0.5 || !Number.isInteger(value * 8)) return value.toFixed(digits);
 	const below = Math.floor(scaled);
 
 	return ((below % 2 ? below + 1 : below) / 10 ** digits).toFixed(digits);
@@ -18,10 +17,13 @@ function fixed(value, digits) {
 
 /* "4.96 ms", "315 ms", "2m03s": three digits are enough to read. */
 function durationText(ns) {
-	const scales = [[1e9, "s"], [1e6, "ms"], [1e3, "µs"]];
+	const scales = [
+		[1e9, "s"],
+		[1e6, "ms"],
+		[1e3, "µs"],
+	];
 
-	if (ns < 0)
-		return "-" + durationText(-ns);
+	if (ns < 0) return "-" + durationText(-ns);
 	if (ns >= 100e9) {
 		const seconds = Math.floor(ns / 1e9);
 
@@ -53,13 +55,15 @@ function manyText(count, one, many) {
 
 /* "91 %", "8.9 %", "<0.1 %"; never "100 %" of what is not all, as in the text report. */
 function percentText(part, whole) {
-	const percent = whole > 0 ? part / whole * 100 : 0;
+	const percent = whole > 0 ? (part / whole) * 100 : 0;
 
-	if (part <= 0 || part === whole)
-		return (part > 0 ? "100" : "0") + NO_BREAK_SPACE + "%";
-	if (percent < 0.1)
-		return "<0.1" + NO_BREAK_SPACE + "%";
-	return fixed(Math.min(percent, 99.9), percent < 9.95 || percent >= 99.5 ? 1 : 0) + NO_BREAK_SPACE + "%";
+	if (part <= 0 || part === whole) return (part > 0 ? "100" : "0") + NO_BREAK_SPACE + "%";
+	if (percent < 0.1) return "<0.1" + NO_BREAK_SPACE + "%";
+	return (
+		fixed(Math.min(percent, 99.9), percent < 9.95 || percent >= 99.5 ? 1 : 0) +
+		NO_BREAK_SPACE +
+		"%"
+	);
 }
 
 /*
@@ -68,14 +72,18 @@ function percentText(part, whole) {
 function timeText(ns, step) {
 	let digits = 3;
 
-	while (digits < 9 && 10 ** (9 - digits) > (step || 1e6))
-		digits++;
+	while (digits < 9 && 10 ** (9 - digits) > (step || 1e6)) digits++;
 	return pointText(ns, digits);
 }
 
 function pointText(ns, digits) {
-	const whole = Math.round(ns), unit = 10 ** (9 - digits), cut = Math.round(whole / unit) * unit;
-	const seconds = Math.floor(cut / 1e9), rest = String(cut - seconds * 1e9).padStart(9, "0").slice(0, digits);
+	const whole = Math.round(ns),
+		unit = 10 ** (9 - digits),
+		cut = Math.round(whole / unit) * unit;
+	const seconds = Math.floor(cut / 1e9),
+		rest = String(cut - seconds * 1e9)
+			.padStart(9, "0")
+			.slice(0, digits);
 	const groups = rest.replace(/(\d{3})(?=\d)/g, "$1" + THIN_SPACE);
 
 	return "+" + seconds + (digits ? "." + groups : "") + NO_BREAK_SPACE + "s";
@@ -91,8 +99,11 @@ function exactTimeText(ns) {
  * by byte, as in the text report.
  */
 function plainText(text) {
-	return text.replace(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu, character =>
-		[...new TextEncoder().encode(character)].map(byte => "\\x" + byte.toString(16).padStart(2, "0")).join(""));
+	return text.replace(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu, (character) =>
+		[...new TextEncoder().encode(character)]
+			.map((byte) => "\\x" + byte.toString(16).padStart(2, "0"))
+			.join(""),
+	);
 }
 
 /* "app.py" of "/srv/shop/app.py" */

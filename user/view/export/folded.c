@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Stacks as flamegraph.pl and its kin read them: one a line, its frames separated by semicolons, then a blank and the nanoseconds. */
+/* Stacks as flamegraph.pl and its kin read them: one a line, its frames separated by semicolons,
+ * then a blank and the nanoseconds. */
 #include <errno.h>
 #include <inttypes.h>
 #include <stdlib.h>

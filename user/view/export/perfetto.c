@@ -1,13 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The recording as a trace for Perfetto: what spans.h tells becomes slices and counters while it comes in, the stalls come from the report at the end.
+ * The recording as a trace for Perfetto: what spans.h tells becomes slices and counters while it
+ * comes in, the stalls come from the report at the end.
  *
- *   process ┬ GIL: who held it, and at the begin of each wait an instant "waited for by …", to which a flow leads from the waiter's slice
- *           ├ counter: how many wait for the GIL
- *           └ thread: its states ┬ Python frames, one inside the other
- *                                └ for a loop's thread: turns, stalls, counter: the length of the turn
- *   the recording, with what the report says of it as a whole
- *   losses
+ *   process ┬ GIL: who held it, and at the begin of each wait an instant "waited for by …", to
+ * which a flow leads from the waiter's slice ├ counter: how many wait for the GIL └ thread: its
+ * states ┬ Python frames, one inside the other └ for a loop's thread: turns, stalls, counter: the
+ * length of the turn the recording, with what the report says of it as a whole losses
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -28,17 +27,26 @@
 struct frames {
 	uint64_t end; /* of the stack that is open */
 	uint32_t count, task;
-	struct stack_frame open[FRAMES_MAX]; /* outermost first; function MARK_…: no frame, but a mark */
+	struct stack_frame
+		open[FRAMES_MAX]; /* outermost first; function MARK_…: no frame, but a mark */
 };
 
 /* The tracks of one process, thread, GIL or loop. */
-enum { TRACK_FIRST, TRACK_FRAMES = 1, TRACK_WAITERS = 1, TRACK_STALLS = 1, TRACK_TURN_LENGTH, TRACKS };
+enum {
+	TRACK_FIRST,
+	TRACK_FRAMES = 1,
+	TRACK_WAITERS = 1,
+	TRACK_STALLS = 1,
+	TRACK_TURN_LENGTH,
+	TRACKS
+};
 struct owner {
 	UT_hash_handle hh;
 	const void *of;
 	uint64_t tracks; /* the first; 0: it could not be made */
 	/* of a thread */
-	char comm[sizeof(((struct thread *)0)->comm)]; /* what it was called when its names were interned … */
+	/* what it was called when its names were interned … */
+	char comm[sizeof(((struct thread *)0)->comm)];
 	uint32_t python_name;
 	bool renamed;		      /* … which has changed once */
 	uint64_t name, waited_for_by; /* interned */
@@ -52,14 +60,16 @@ struct drawing {
 	uint32_t rate_hz;
 	struct owner *processes, *threads, *gils, *loops; /* by address, in order of appearance */
 	uint64_t recording, losses, flows; /* tracks, and how many flows there were */
-	struct loss loss; /* the latest, those that overlap with it added */
+	struct loss loss;		   /* the latest, those that overlap with it added */
 	bool lost;
 };
 
-/* ── who has tracks ──────────────────────────────────────────────────────────────────────────────────────────────── */
+/* ── who has tracks ──────────────────────────────────────────────────────── */
 
-/* The owner with this address; a new one has its numbers, and is to be described. NULL when memory is short. */
-static struct owner *owner_of(struct drawing *drawing, struct owner **owners, const void *of, bool *ret_new)
+/* The owner with this address; a new one has its numbers, and is to be described. NULL when memory
+ * is short. */
+static struct owner *owner_of(struct drawing *drawing, struct owner **owners, const void *of,
+			      bool *ret_new)
 {
 	struct owner *owner;
 
@@ -89,7 +99,8 @@ static void free_owners(struct owner **owners)
 {
 	struct owner *owner, *next;
 
-	HASH_ITER(hh, *owners, owner, next) {
+	HASH_ITER(hh, *owners, owner, next)
+	{
 		HASH_DEL(*owners, owner);
 		free(owner->frames);
 		free(owner);
@@ -108,7 +119,8 @@ static uint64_t process_track(struct drawing *drawing, const struct process *pro
 	struct owner *owner = owner_of(drawing, &drawing->processes, process, &new);
 	Perfetto__TrackDescriptor track = PERFETTO__TRACK_DESCRIPTOR__INIT;
 	Perfetto__ProcessDescriptor descriptor = PERFETTO__PROCESS_DESCRIPTOR__INIT;
-	char command[FLAME_TEXT_MAX], cmdline[4 * sizeof(process->info.cmdline) + 1], *line[] = {cmdline};
+	char command[FLAME_TEXT_MAX], cmdline[4 * sizeof(process->info.cmdline) + 1],
+		*line[] = {cmdline};
 
 	if (!owner || !new)
 		return owner ? owner->tracks : 0;
@@ -155,7 +167,8 @@ static void name_thread(struct drawing *drawing, struct owner *owner)
 	escape(name, thread_name(&drawing->names, thread));
 	snprintf(of_slices, sizeof(of_slices), "%s (%u)", *name ? name : "thread", thread->tid);
 	owner->name = perfetto_new_name(drawing->perfetto, of_slices);
-	snprintf(of_slices, sizeof(of_slices), "waited for by %s (%u)", *name ? name : "thread", thread->tid);
+	snprintf(of_slices, sizeof(of_slices), "waited for by %s (%u)", *name ? name : "thread",
+		 thread->tid);
 	owner->waited_for_by = perfetto_new_name(drawing->perfetto, of_slices);
 }
 
@@ -171,7 +184,8 @@ static struct owner *thread_owner(struct drawing *drawing, const struct thread *
 		process_track(drawing, thread->process);
 		describe_thread(drawing, owner);
 		name_thread(drawing, owner);
-	} else if (owner->python_name != thread->python_name || strcmp(owner->comm, thread->comm) != 0) {
+	} else if (owner->python_name != thread->python_name ||
+		   strcmp(owner->comm, thread->comm) != 0) {
 		owner->renamed = true;
 		name_thread(drawing, owner);
 	}
@@ -190,12 +204,15 @@ static uint64_t gil_track(struct drawing *drawing, const struct gil *gil, int wh
 	process = process_track(drawing, gil->process);
 	snprintf(name, sizeof(name), "GIL of interpreter %u", gil->interpreter);
 	snprintf(description, sizeof(description),
-		 "Who certainly held the GIL at 0x%llx. Where there is no slice it was free, or it is not known who had it. forced: ended because a waiter asked for "
-		 "it. handoff: another thread had it before. whole false: evidence began or ended inside.",
+		 "Who certainly held the GIL at 0x%llx. Where there is no slice it was free, or it "
+		 "is not known who had it. forced: ended because a waiter asked for "
+		 "it. handoff: another thread had it before. whole false: evidence began or ended "
+		 "inside.",
 		 (unsigned long long)gil->address);
 	perfetto_describe_child(drawing->perfetto, owner->tracks, process, name, description);
 	snprintf(name, sizeof(name), "waiting for the GIL of interpreter %u", gil->interpreter);
-	perfetto_describe_counter(drawing->perfetto, owner->tracks + TRACK_WAITERS, process, name, PERFETTO__COUNTER_DESCRIPTOR__UNIT__UNIT_COUNT);
+	perfetto_describe_counter(drawing->perfetto, owner->tracks + TRACK_WAITERS, process, name,
+				  PERFETTO__COUNTER_DESCRIPTOR__UNIT__UNIT_COUNT);
 	return owner->tracks + (unsigned)which;
 }
 
@@ -209,26 +226,34 @@ static uint64_t loop_track(struct drawing *drawing, const struct loop *loop, int
 	thread = thread_owner(drawing, loop->thread);
 	if (!thread)
 		return 0;
-	perfetto_describe_child(drawing->perfetto, owner->tracks, thread->tracks, "turns of the event loop", NULL);
-	perfetto_describe_child(drawing->perfetto, owner->tracks + TRACK_STALLS, thread->tracks, "stalls of the event loop", NULL);
-	perfetto_describe_counter(drawing->perfetto, owner->tracks + TRACK_TURN_LENGTH, thread->tracks, "length of the event loop's turn",
+	perfetto_describe_child(drawing->perfetto, owner->tracks, thread->tracks,
+				"turns of the event loop", NULL);
+	perfetto_describe_child(drawing->perfetto, owner->tracks + TRACK_STALLS, thread->tracks,
+				"stalls of the event loop", NULL);
+	perfetto_describe_counter(drawing->perfetto, owner->tracks + TRACK_TURN_LENGTH,
+				  thread->tracks, "length of the event loop's turn",
 				  PERFETTO__COUNTER_DESCRIPTOR__UNIT__UNIT_TIME_NS);
 	return owner->tracks + (unsigned)which;
 }
 
-/* ── states ──────────────────────────────────────────────────────────────────────────────────────────────────────── */
+/* ── states ──────────────────────────────────────────────────────────────── */
 
-static void add_syscall(struct drawing *drawing, struct perfetto_event *event, const struct interval *span, char number[static 32])
+static void add_syscall(struct drawing *drawing, struct perfetto_event *event,
+			const struct interval *span, char number[static 32])
 {
-	const char *name = span->sysno < 0 ? sysno_word(span->sysno) : sysname(span->thread->process->info.machine, span->sysno);
+	const char *name = span->sysno < 0
+				   ? sysno_word(span->sysno)
+				   : sysname(span->thread->process->info.machine, span->sysno);
 
-	if (span->state != TS_BLOCKED && span->state != TS_HELD_BLOCKED && span->state != TS_IDLE && !sysno_is_stop(span->sysno))
+	if (span->state != TS_BLOCKED && span->state != TS_HELD_BLOCKED && span->state != TS_IDLE &&
+	    !sysno_is_stop(span->sysno))
 		return;
 	snprintf(number, 32, "syscall_%d", span->sysno);
 	perfetto_text(drawing->perfetto, event, KEY_SYSCALL, name ? name : number);
 }
 
-static void add_state_facts(struct drawing *drawing, struct perfetto_event *event, const struct interval *span, char generation[static 32])
+static void add_state_facts(struct drawing *drawing, struct perfetto_event *event,
+			    const struct interval *span, char generation[static 32])
 {
 	if (span->cpu != CPU_NONE)
 		perfetto_number(event, KEY_CPU, span->cpu);
@@ -239,10 +264,12 @@ static void add_state_facts(struct drawing *drawing, struct perfetto_event *even
 	if (!span->gc)
 		return;
 	snprintf(generation, 32, "generation %u", span->generation);
-	perfetto_text(drawing->perfetto, event, KEY_GC, span->generation == GC_GENERATION_UNKNOWN ? "unknown" : generation);
+	perfetto_text(drawing->perfetto, event, KEY_GC,
+		      span->generation == GC_GENERATION_UNKNOWN ? "unknown" : generation);
 }
 
-/* The slice of the waiter comes first, so that a reader that takes what is simultaneous in our order meets the flow's begin first. */
+/* The slice of the waiter comes first, so that a reader that takes what is simultaneous in our
+ * order meets the flow's begin first. */
 static void on_state(void *ctx, const struct interval *span)
 {
 	struct drawing *drawing = ctx;
@@ -260,33 +287,41 @@ static void on_state(void *ctx, const struct interval *span)
 	perfetto_end(drawing->perfetto, owner->tracks, span->end);
 	if (!event.flow_to)
 		return;
-	event = (struct perfetto_event){.ts = span->start, .name = owner->waited_for_by, .flow_at = event.flow_to};
+	event = (struct perfetto_event){
+		.ts = span->start, .name = owner->waited_for_by, .flow_at = event.flow_to};
 	event.track = gil_track(drawing, span->gil, TRACK_FIRST);
 	perfetto_instant(drawing->perfetto, &event);
 }
 
-/* ── frames ──────────────────────────────────────────────────────────────────────────────────────────────────────── */
+/* ── frames ──────────────────────────────────────────────────────────────── */
 
 static void describe_frames(struct drawing *drawing, const struct owner *owner)
 {
 	char name[64], description[256];
 
-	snprintf(name, sizeof(name), "Python frames (on a CPU: sampled at %u Hz)", drawing->rate_hz);
+	snprintf(name, sizeof(name), "Python frames (on a CPU: sampled at %u Hz)",
+		 drawing->rate_hz);
 	snprintf(description, sizeof(description),
-		 "What was executing. Exact while the thread was off the CPU or waited for the GIL; on a CPU as of the next sample of a clock with %u Hz.",
+		 "What was executing. Exact while the thread was off the CPU or waited for the "
+		 "GIL; on a CPU as of the next sample of a clock with %u Hz.",
 		 drawing->rate_hz);
 	perfetto_describe_child(drawing->perfetto, owner->tracks + TRACK_FRAMES, owner->tracks,
 				drawing->rate_hz ? name : "Python frames (on a CPU: not sampled)",
-				drawing->rate_hz ? description : "What was executing. Exact; known only while the thread was off the CPU or waited for the GIL.");
+				drawing->rate_hz
+					? description
+					: "What was executing. Exact; known only while the thread "
+					  "was off the CPU or waited for the GIL.");
 }
 
-static void close_frames(struct drawing *drawing, const struct owner *owner, uint32_t keep, uint64_t ts)
+static void close_frames(struct drawing *drawing, const struct owner *owner, uint32_t keep,
+			 uint64_t ts)
 {
 	for (; owner->frames->count > keep; owner->frames->count--)
 		perfetto_end(drawing->perfetto, owner->tracks + TRACK_FRAMES, ts);
 }
 
-static void open_frame(struct drawing *drawing, const struct owner *owner, const struct stack_frame *frame, uint64_t ts)
+static void open_frame(struct drawing *drawing, const struct owner *owner,
+		       const struct stack_frame *frame, uint64_t ts)
 {
 	struct frames *frames = owner->frames;
 	struct perfetto_event event = {.track = owner->tracks + TRACK_FRAMES, .ts = ts};
@@ -308,13 +343,15 @@ static void open_frame(struct drawing *drawing, const struct owner *owner, const
 }
 
 /* A stack as it is drawn, outermost first. Returns how many. */
-static uint32_t frames_of(const struct drawing *drawing, uint32_t stack, struct stack_frame frames[static FRAMES_MAX])
+static uint32_t frames_of(const struct drawing *drawing, uint32_t stack,
+			  struct stack_frame frames[static FRAMES_MAX])
 {
 	const struct definition *definition = stack_of(&drawing->names, stack);
 	uint32_t count = 0;
 
 	if (!definition || definition->stack.cut)
-		frames[count++] = (struct stack_frame){.function = definition ? MARK_CUT : MARK_UNKNOWN};
+		frames[count++] = (struct stack_frame){.function = definition ? MARK_CUT
+									      : MARK_UNKNOWN};
 	for (uint32_t i = definition ? definition->stack.count : 0; i > 0; i--)
 		frames[count++] = definition->stack.frames[i - 1];
 	return count;
@@ -332,7 +369,8 @@ static bool frames_ready(struct drawing *drawing, struct owner *owner)
 	return owner->frames;
 }
 
-/* What two stacks have in common goes on. A frame that is at another line has called something else, so it is another slice; a task has its own. */
+/* What two stacks have in common goes on. A frame that is at another line has called something
+ * else, so it is another slice; a task has its own. */
 static void on_stack(void *ctx, const struct stack_span *span)
 {
 	struct drawing *drawing = ctx;
@@ -345,7 +383,8 @@ static void on_stack(void *ctx, const struct stack_span *span)
 		return;
 	frames = owner->frames;
 	count = frames_of(drawing, span->stack, next);
-	while (same < count && same < frames->count && frames->task == span->task && next[same].function == frames->open[same].function &&
+	while (same < count && same < frames->count && frames->task == span->task &&
+	       next[same].function == frames->open[same].function &&
 	       next[same].line == frames->open[same].line)
 		same++;
 	close_frames(drawing, owner, same, span->start);
@@ -355,7 +394,7 @@ static void on_stack(void *ctx, const struct stack_span *span)
 		open_frame(drawing, owner, &next[i], span->start);
 }
 
-/* ── GILs and loops ──────────────────────────────────────────────────────────────────────────────────────────────── */
+/* ── GILs and loops ──────────────────────────────────────────────────────── */
 
 static void on_hold(void *ctx, const struct hold *hold)
 {
@@ -387,7 +426,9 @@ static void on_waiters(void *ctx, const struct gil *gil, uint64_t ts)
 static void on_turn(void *ctx, const struct turn *turn)
 {
 	struct drawing *drawing = ctx;
-	struct perfetto_event event = {.track = loop_track(drawing, turn->loop, TRACK_FIRST), .ts = turn->start, .name = NAME_TURN};
+	struct perfetto_event event = {.track = loop_track(drawing, turn->loop, TRACK_FIRST),
+				       .ts = turn->start,
+				       .name = NAME_TURN};
 
 	if (!turn->whole)
 		perfetto_flag(&event, KEY_WHOLE, false);
@@ -395,11 +436,12 @@ static void on_turn(void *ctx, const struct turn *turn)
 		perfetto_flag(&event, KEY_ONGOING, true);
 	perfetto_begin(drawing->perfetto, &event);
 	perfetto_end(drawing->perfetto, event.track, turn->end);
-	perfetto_count(drawing->perfetto, event.track + TRACK_TURN_LENGTH, turn->start, turn->end - turn->start);
+	perfetto_count(drawing->perfetto, event.track + TRACK_TURN_LENGTH, turn->start,
+		       turn->end - turn->start);
 	perfetto_count(drawing->perfetto, event.track + TRACK_TURN_LENGTH, turn->end, 0);
 }
 
-/* ── the recording ───────────────────────────────────────────────────────────────────────────────────────────────── */
+/* ── the recording ───────────────────────────────────────────────────────── */
 
 static void put_loss(struct drawing *drawing, uint64_t end)
 {
@@ -409,12 +451,14 @@ static void put_loss(struct drawing *drawing, uint64_t end)
 		return;
 	if (!drawing->losses) {
 		drawing->losses = perfetto_track(drawing->perfetto);
-		perfetto_describe_child(drawing->perfetto, drawing->losses, 0, "gilscope: lost events", NULL);
+		perfetto_describe_child(drawing->perfetto, drawing->losses, 0,
+					"gilscope: lost events", NULL);
 	}
 	event.track = drawing->losses;
 	perfetto_number(&event, KEY_EVENTS, drawing->loss.count);
 	perfetto_begin(drawing->perfetto, &event);
-	perfetto_end(drawing->perfetto, event.track, drawing->loss.end < end ? drawing->loss.end : end);
+	perfetto_end(drawing->perfetto, event.track,
+		     drawing->loss.end < end ? drawing->loss.end : end);
 }
 
 /* Every CPU's ring loses for itself, so losses may overlap, which slices must not. */
@@ -432,7 +476,7 @@ static void on_loss(void *ctx, const struct loss *loss)
 	drawing->lost = true;
 }
 
-/* ── begin and end ───────────────────────────────────────────────────────────────────────────────────────────────── */
+/* ── begin and end ───────────────────────────────────────────────────────── */
 
 static void free_drawing(struct drawing *drawing)
 {
@@ -446,7 +490,8 @@ static void free_drawing(struct drawing *drawing)
 	free(drawing);
 }
 
-static struct drawing *begin(FILE *file, const struct stream_head *head, const struct dictionary *names, struct handler_finder *finder)
+static struct drawing *begin(FILE *file, const struct stream_head *head,
+			     const struct dictionary *names, struct handler_finder *finder)
 {
 	struct drawing *drawing = calloc(1, sizeof(*drawing));
 
@@ -461,7 +506,8 @@ static struct drawing *begin(FILE *file, const struct stream_head *head, const s
 		return NULL;
 	}
 	drawing->recording = perfetto_track(drawing->perfetto);
-	perfetto_describe_child(drawing->perfetto, drawing->recording, 0, "gilscope: the recording", NULL);
+	perfetto_describe_child(drawing->perfetto, drawing->recording, 0, "gilscope: the recording",
+				NULL);
 	return drawing;
 }
 
@@ -476,7 +522,8 @@ static struct span_sink sink(struct drawing *drawing)
 				  .ctx = drawing};
 }
 
-/* Whoever was renamed meanwhile is known by its last name. A number may be another thread's now, so then all are told again, in their order. */
+/* Whoever was renamed meanwhile is known by its last name. A number may be another thread's now, so
+ * then all are told again, in their order. */
 static void finish_threads(struct drawing *drawing)
 {
 	bool renamed = false;
@@ -486,7 +533,8 @@ static void finish_threads(struct drawing *drawing)
 
 		if (owner->frames)
 			close_frames(drawing, owner, 0, owner->frames->end);
-		renamed |= owner->renamed || owner->python_name != thread->python_name || strcmp(owner->comm, thread->comm);
+		renamed |= owner->renamed || owner->python_name != thread->python_name ||
+			   strcmp(owner->comm, thread->comm);
 	}
 	for (struct owner *owner = renamed ? drawing->threads : NULL; owner; owner = owner->hh.next)
 		describe_thread(drawing, owner);
@@ -502,22 +550,26 @@ static bool reported(const struct report *report, const struct loop *loop)
 	return false;
 }
 
-/* What looked like a loop may have turned out to be none, when its turns had been written already. */
+/* What looked like a loop may have turned out to be none, when its turns had been written already.
+ */
 static void finish_loops(struct drawing *drawing, const struct report *report)
 {
 	for (const struct owner *owner = drawing->loops; owner; owner = owner->hh.next) {
 		const struct loop *loop = owner->of;
 
 		if (!reported(report, loop))
-			perfetto_describe_child(drawing->perfetto, owner->tracks, thread_owner(drawing, loop->thread)->tracks, "turns of what proved to be no event loop",
-						NULL);
+			perfetto_describe_child(drawing->perfetto, owner->tracks,
+						thread_owner(drawing, loop->thread)->tracks,
+						"turns of what proved to be no event loop", NULL);
 	}
 	for (uint32_t p = 0; p < report->process_count; p++)
 		for (uint32_t i = 0; i < report->processes[p].loop_count; i++) {
 			const struct loop_report *loop = &report->processes[p].loops[i];
 
 			for (uint32_t n = 0; n < loop->stall_count; n++)
-				perfetto_put_stall(drawing->perfetto, loop_track(drawing, loop->loop, TRACK_STALLS), report, &loop->stalls[n],
+				perfetto_put_stall(drawing->perfetto,
+						   loop_track(drawing, loop->loop, TRACK_STALLS),
+						   report, &loop->stalls[n],
 						   report->processes[p].process);
 		}
 }
@@ -531,4 +583,8 @@ static int finish(struct drawing *drawing, const struct report *report)
 	return perfetto_finish(drawing->perfetto);
 }
 
-const struct drawing_kind drawing_perfetto = {.name = "perfetto trace", .begin = begin, .sink = sink, .finish = finish, .free = free_drawing};
+const struct drawing_kind drawing_perfetto = {.name = "perfetto trace",
+					      .begin = begin,
+					      .sink = sink,
+					      .finish = finish,
+					      .free = free_drawing};

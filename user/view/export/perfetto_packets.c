@@ -7,8 +7,11 @@
 #include "view/export/perfetto.h"
 
 #define SEQUENCE 1
-#define ROOM	 (1u << 18) /* of the buffer in front of the file; a packet that is larger goes past it */
-#define SMALL	 1024	    /* no packet without texts is larger: at most PERFETTO_FACTS_MAX annotations and a dozen numbers */
+#define ROOM                                                                                       \
+	(1u << 18) /* of the buffer in front of the file; a packet that is larger goes past it */
+#define SMALL                                                                                      \
+	1024 /* no packet without texts is larger: at most PERFETTO_FACTS_MAX annotations and a    \
+		dozen numbers */
 /* so many are interned; what is beyond is written out each time */
 #define TEXTS_MAX  16384
 #define PLACES_MAX 262144
@@ -18,7 +21,8 @@ struct perfetto {
 	int error; /* the first */
 	uint8_t *buffer;
 	size_t used;
-	struct report names;	    /* of which only the dictionary is there: what frame_words() and its like need before there is a report */
+	struct report names; /* of which only the dictionary is there: what frame_words() and its
+				like need before there is a report */
 	uint64_t tracks, new_names; /* given so far */
 	uint8_t *functions;	    /* a bit for each: its name is interned */
 	struct flame_index *places, *texts;
@@ -30,7 +34,7 @@ void perfetto_fail(struct perfetto *perfetto, int error)
 		perfetto->error = error;
 }
 
-/* ── packets ─────────────────────────────────────────────────────────────────────────────────────────────────────── */
+/* ── packets ─────────────────────────────────────────────────────────────── */
 
 static void write_out(struct perfetto *perfetto, const uint8_t *bytes, size_t size)
 {
@@ -55,7 +59,8 @@ static void put_large(struct perfetto *perfetto, const Perfetto__Trace *trace, s
 	free(bytes);
 }
 
-/* A file of packets is a Trace: messages that stand one behind the other are one. A packet of numbers only is `small`: most are, and need not be measured first. */
+/* A file of packets is a Trace: messages that stand one behind the other are one. A packet of
+ * numbers only is `small`: most are, and need not be measured first. */
 static void put_packet(struct perfetto *perfetto, Perfetto__TracePacket *packet, bool small)
 {
 	Perfetto__Trace trace = PERFETTO__TRACE__INIT;
@@ -93,12 +98,13 @@ static void put_interned(struct perfetto *perfetto, Perfetto__InternedData *data
 	put(perfetto, &packet);
 }
 
-/* ── the begin of every trace ────────────────────────────────────────────────────────────────────────────────────── */
+/* ── the begin of every trace ────────────────────────────────────────────── */
 
 static const char *const KEYS[KEY_COUNT] = {
-	[KEY_CPU] = "cpu",	     [KEY_SYSCALL] = "syscall", [KEY_THROTTLED] = "throttled", [KEY_SAMPLED] = "sampled",
-	[KEY_GC] = "gc",	     [KEY_FORCED] = "forced",	[KEY_HANDOFF] = "handoff",     [KEY_WHOLE] = "whole",
-	[KEY_ONGOING] = "ongoing",   [KEY_TASK] = "task",	[KEY_EVENTS] = "events",
+	[KEY_CPU] = "cpu",	   [KEY_SYSCALL] = "syscall", [KEY_THROTTLED] = "throttled",
+	[KEY_SAMPLED] = "sampled", [KEY_GC] = "gc",	      [KEY_FORCED] = "forced",
+	[KEY_HANDOFF] = "handoff", [KEY_WHOLE] = "whole",     [KEY_ONGOING] = "ongoing",
+	[KEY_TASK] = "task",	   [KEY_EVENTS] = "events",
 };
 
 static void put_sequence(struct perfetto *perfetto)
@@ -107,13 +113,15 @@ static void put_sequence(struct perfetto *perfetto)
 	Perfetto__TracePacketDefaults defaults = PERFETTO__TRACE_PACKET_DEFAULTS__INIT;
 	Perfetto__InternedData data = PERFETTO__INTERNED_DATA__INIT;
 	static const char *const others[] = {"turn", "[cut]", "[unknown]", "lost events"};
-	Perfetto__Interned names[NAME_FREE - 1], keys[KEY_COUNT], *name_list[NAME_FREE - 1], *key_list[KEY_COUNT];
+	Perfetto__Interned names[NAME_FREE - 1], keys[KEY_COUNT], *name_list[NAME_FREE - 1],
+		*key_list[KEY_COUNT];
 
 	for (int i = 0; i < NAME_FREE - 1; i++) {
 		perfetto__interned__init(&names[i]);
 		names[i].has_iid = true;
 		names[i].iid = NAME_STATES + (uint64_t)i;
-		names[i].name = (char *)(i < TS_COUNT ? thread_state_name((enum thread_state)i) : others[i - TS_COUNT]);
+		names[i].name = (char *)(i < TS_COUNT ? thread_state_name((enum thread_state)i)
+						      : others[i - TS_COUNT]);
 		name_list[i] = &names[i];
 	}
 	for (int i = 0; i < KEY_COUNT; i++) {
@@ -133,7 +141,8 @@ static void put_sequence(struct perfetto *perfetto)
 	packet.trace_packet_defaults = &defaults;
 	packet.has_first_packet_on_sequence = packet.first_packet_on_sequence = true;
 	packet.has_sequence_flags = true;
-	packet.sequence_flags = PERFETTO__TRACE_PACKET__SEQUENCE_FLAGS__SEQ_INCREMENTAL_STATE_CLEARED;
+	packet.sequence_flags =
+		PERFETTO__TRACE_PACKET__SEQUENCE_FLAGS__SEQ_INCREMENTAL_STATE_CLEARED;
 	put(perfetto, &packet);
 }
 
@@ -160,7 +169,8 @@ static void put_clocks(struct perfetto *perfetto, const struct stream_head *head
 	put(perfetto, &packet);
 }
 
-struct perfetto *perfetto_new(FILE *file, const struct stream_head *head, const struct dictionary *names)
+struct perfetto *perfetto_new(FILE *file, const struct stream_head *head,
+			      const struct dictionary *names)
 {
 	struct perfetto *perfetto = calloc(1, sizeof(*perfetto));
 
@@ -200,7 +210,7 @@ int perfetto_finish(struct perfetto *perfetto)
 	return perfetto->error;
 }
 
-/* ── tracks ──────────────────────────────────────────────────────────────────────────────────────────────────────── */
+/* ── tracks ──────────────────────────────────────────────────────────────── */
 
 uint64_t perfetto_track(struct perfetto *perfetto)
 {
@@ -215,7 +225,8 @@ void perfetto_describe(struct perfetto *perfetto, const Perfetto__TrackDescripto
 	put(perfetto, &packet);
 }
 
-static void describe(struct perfetto *perfetto, Perfetto__TrackDescriptor *track, uint64_t uuid, uint64_t parent, const char *name)
+static void describe(struct perfetto *perfetto, Perfetto__TrackDescriptor *track, uint64_t uuid,
+		     uint64_t parent, const char *name)
 {
 	track->has_uuid = true;
 	track->uuid = uuid;
@@ -223,11 +234,13 @@ static void describe(struct perfetto *perfetto, Perfetto__TrackDescriptor *track
 	track->parent_uuid = parent;
 	track->name = (char *)name;
 	track->has_sibling_merge_behavior = true;
-	track->sibling_merge_behavior = PERFETTO__TRACK_DESCRIPTOR__SIBLING_MERGE_BEHAVIOR__SIBLING_MERGE_BEHAVIOR_NONE;
+	track->sibling_merge_behavior =
+		PERFETTO__TRACK_DESCRIPTOR__SIBLING_MERGE_BEHAVIOR__SIBLING_MERGE_BEHAVIOR_NONE;
 	perfetto_describe(perfetto, track);
 }
 
-void perfetto_describe_child(struct perfetto *perfetto, uint64_t track, uint64_t parent, const char *name, const char *description)
+void perfetto_describe_child(struct perfetto *perfetto, uint64_t track, uint64_t parent,
+			     const char *name, const char *description)
 {
 	Perfetto__TrackDescriptor descriptor = PERFETTO__TRACK_DESCRIPTOR__INIT;
 
@@ -235,7 +248,8 @@ void perfetto_describe_child(struct perfetto *perfetto, uint64_t track, uint64_t
 	describe(perfetto, &descriptor, track, parent, name);
 }
 
-void perfetto_describe_counter(struct perfetto *perfetto, uint64_t track, uint64_t parent, const char *name, Perfetto__CounterDescriptor__Unit unit)
+void perfetto_describe_counter(struct perfetto *perfetto, uint64_t track, uint64_t parent,
+			       const char *name, Perfetto__CounterDescriptor__Unit unit)
 {
 	Perfetto__TrackDescriptor descriptor = PERFETTO__TRACK_DESCRIPTOR__INIT;
 	Perfetto__CounterDescriptor counter = PERFETTO__COUNTER_DESCRIPTOR__INIT;
@@ -246,18 +260,22 @@ void perfetto_describe_counter(struct perfetto *perfetto, uint64_t track, uint64
 	describe(perfetto, &descriptor, track, parent, name);
 }
 
-/* ── events ──────────────────────────────────────────────────────────────────────────────────────────────────────── */
+/* ── events ──────────────────────────────────────────────────────────────── */
 
 static bool has_no_text(const Perfetto__TrackEvent *event)
 {
 	for (size_t i = 0; i < event->n_debug_annotations; i++)
-		if (event->debug_annotations[i]->string_value || event->debug_annotations[i]->name || event->debug_annotations[i]->n_dict_entries ||
+		if (event->debug_annotations[i]->string_value ||
+		    event->debug_annotations[i]->name ||
+		    event->debug_annotations[i]->n_dict_entries ||
 		    event->debug_annotations[i]->n_array_values)
 			return false;
-	return !event->name && !event->source_location && event->n_debug_annotations <= PERFETTO_FACTS_MAX;
+	return !event->name && !event->source_location &&
+	       event->n_debug_annotations <= PERFETTO_FACTS_MAX;
 }
 
-static void put_event(struct perfetto *perfetto, Perfetto__TrackEvent *event, Perfetto__TrackEvent__Type type, uint64_t track, uint64_t ts, bool refers)
+static void put_event(struct perfetto *perfetto, Perfetto__TrackEvent *event,
+		      Perfetto__TrackEvent__Type type, uint64_t track, uint64_t ts, bool refers)
 {
 	Perfetto__TracePacket packet = PERFETTO__TRACE_PACKET__INIT;
 
@@ -297,7 +315,8 @@ static void annotate(Perfetto__DebugAnnotation *annotation, const struct perfett
 }
 
 /* The number of something in an index, from 1 on; 0 when memory is short. */
-static uint64_t number_of(struct perfetto *perfetto, struct flame_index *index, const struct flame_frame *frame, bool *ret_new)
+static uint64_t number_of(struct perfetto *perfetto, struct flame_index *index,
+			  const struct flame_frame *frame, bool *ret_new)
 {
 	uint32_t number = 0;
 
@@ -309,17 +328,21 @@ static uint64_t number_of(struct perfetto *perfetto, struct flame_index *index, 
 	return (uint64_t)number + 1;
 }
 
-static void fill_place(const struct perfetto *perfetto, Perfetto__SourceLocation *place, const struct stack_frame *frame, struct flame_words *words)
+static void fill_place(const struct perfetto *perfetto, Perfetto__SourceLocation *place,
+		       const struct stack_frame *frame, struct flame_words *words)
 {
-	flame_words(&perfetto->names, &(struct flame_frame){NULL, frame->function, frame->line}, words);
+	flame_words(&perfetto->names, &(struct flame_frame){NULL, frame->function, frame->line},
+		    words);
 	perfetto__source_location__init(place);
 	place->file_name = words->file;
 	place->has_line_number = words->line != 0;
 	place->line_number = words->line;
 }
 
-/* Where a frame is: the number of a place that is interned, or the place itself. A frame that could not be read has none. */
-static void put_place(struct perfetto *perfetto, Perfetto__TrackEvent *event, const struct stack_frame *frame, Perfetto__SourceLocation *place,
+/* Where a frame is: the number of a place that is interned, or the place itself. A frame that could
+ * not be read has none. */
+static void put_place(struct perfetto *perfetto, Perfetto__TrackEvent *event,
+		      const struct stack_frame *frame, Perfetto__SourceLocation *place,
 		      struct flame_words *words)
 {
 	Perfetto__InternedData data = PERFETTO__INTERNED_DATA__INIT;
@@ -333,7 +356,9 @@ static void put_place(struct perfetto *perfetto, Perfetto__TrackEvent *event, co
 		return;
 	}
 	event->has_source_location_iid = true;
-	event->source_location_iid = number_of(perfetto, perfetto->places, &(struct flame_frame){NULL, frame->function, frame->line}, &new);
+	event->source_location_iid = number_of(
+		perfetto, perfetto->places,
+		&(struct flame_frame){NULL, frame->function, frame->line}, &new);
 	if (!new)
 		return;
 	fill_place(perfetto, place, frame, words);
@@ -344,7 +369,8 @@ static void put_place(struct perfetto *perfetto, Perfetto__TrackEvent *event, co
 	put_interned(perfetto, &data);
 }
 
-static void put_named(struct perfetto *perfetto, const struct perfetto_event *event, Perfetto__TrackEvent__Type type)
+static void put_named(struct perfetto *perfetto, const struct perfetto_event *event,
+		      Perfetto__TrackEvent__Type type)
 {
 	Perfetto__TrackEvent what = PERFETTO__TRACK_EVENT__INIT;
 	Perfetto__DebugAnnotation annotations[PERFETTO_FACTS_MAX], *list[PERFETTO_FACTS_MAX];
@@ -398,15 +424,17 @@ void perfetto_count(struct perfetto *perfetto, uint64_t track, uint64_t ts, uint
 
 void perfetto_flag(struct perfetto_event *event, enum perfetto_key key, bool flag)
 {
-	event->facts[event->fact_count++] = (struct perfetto_fact){.key = key, .kind = FACT_FLAG, .value = flag};
+	event->facts[event->fact_count++] = (struct perfetto_fact){
+		.key = key, .kind = FACT_FLAG, .value = flag};
 }
 
 void perfetto_number(struct perfetto_event *event, enum perfetto_key key, uint64_t number)
 {
-	event->facts[event->fact_count++] = (struct perfetto_fact){.key = key, .kind = FACT_NUMBER, .value = (int64_t)number};
+	event->facts[event->fact_count++] = (struct perfetto_fact){
+		.key = key, .kind = FACT_NUMBER, .value = (int64_t)number};
 }
 
-/* ── what is interned ────────────────────────────────────────────────────────────────────────────────────────────── */
+/* ── what is interned ────────────────────────────────────────────────────── */
 
 static void intern_name(struct perfetto *perfetto, uint64_t iid, const char *name)
 {
@@ -421,7 +449,8 @@ static void intern_name(struct perfetto *perfetto, uint64_t iid, const char *nam
 	put_interned(perfetto, &data);
 }
 
-/* Functions have the even numbers, everything else the odd ones: none is large, and no function needs to be looked for. */
+/* Functions have the even numbers, everything else the odd ones: none is large, and no function
+ * needs to be looked for. */
 uint64_t perfetto_function(struct perfetto *perfetto, uint32_t function)
 {
 	uint64_t iid = (NAME_FREE / 2 + 1 + (uint64_t)function) * 2;
@@ -445,7 +474,8 @@ uint64_t perfetto_new_name(struct perfetto *perfetto, const char *name)
 	return iid;
 }
 
-void perfetto_text(struct perfetto *perfetto, struct perfetto_event *event, enum perfetto_key key, const char *text)
+void perfetto_text(struct perfetto *perfetto, struct perfetto_event *event, enum perfetto_key key,
+		   const char *text)
 {
 	Perfetto__InternedData data = PERFETTO__INTERNED_DATA__INIT;
 	Perfetto__Interned interned = PERFETTO__INTERNED__INIT, *list[] = {&interned};
@@ -453,11 +483,13 @@ void perfetto_text(struct perfetto *perfetto, struct perfetto_event *event, enum
 	bool new;
 
 	if (flame_index_count(perfetto->texts) >= TEXTS_MAX) {
-		event->facts[event->fact_count++] = (struct perfetto_fact){.key = key, .kind = FACT_WORDS, .words = text};
+		event->facts[event->fact_count++] = (struct perfetto_fact){
+			.key = key, .kind = FACT_WORDS, .words = text};
 		return;
 	}
 	number = number_of(perfetto, perfetto->texts, &(struct flame_frame){.label = text}, &new);
-	event->facts[event->fact_count++] = (struct perfetto_fact){.key = key, .kind = FACT_TEXT, .value = (int64_t)number};
+	event->facts[event->fact_count++] = (struct perfetto_fact){
+		.key = key, .kind = FACT_TEXT, .value = (int64_t)number};
 	if (!new)
 		return;
 	interned.has_iid = true;

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* What the report says, as annotations: its JSON, so that the figures and their names are the same. */
+/* What the report says, as annotations: its JSON, so that the figures and their names are the same.
+ */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -9,7 +10,7 @@
 #include "view/json_out.h"
 #include "view/export/perfetto.h"
 
-/* ── JSON as annotations ─────────────────────────────────────────────────────────────────────────────────────────── */
+/* ── JSON as annotations ─────────────────────────────────────────────────── */
 
 /* Some of an annotation's parts, each of its own memory. */
 struct parts {
@@ -21,7 +22,8 @@ static void free_parts(struct parts *parts);
 
 static void free_annotation(Perfetto__DebugAnnotation *annotation)
 {
-	struct parts entries = {annotation->dict_entries, annotation->n_dict_entries}, values = {annotation->array_values, annotation->n_array_values};
+	struct parts entries = {annotation->dict_entries, annotation->n_dict_entries},
+		     values = {annotation->array_values, annotation->n_array_values};
 
 	free_parts(&entries);
 	free_parts(&values);
@@ -47,7 +49,8 @@ static char *escaped(const char *text)
 
 static bool is_nothing(const json_t *value)
 {
-	return json_is_null(value) || (json_is_array(value) && !json_array_size(value)) || (json_is_object(value) && !json_object_size(value));
+	return json_is_null(value) || (json_is_array(value) && !json_array_size(value)) ||
+	       (json_is_object(value) && !json_object_size(value));
 }
 
 static int make_parts(const json_t *value, struct parts *ret_parts);
@@ -90,10 +93,12 @@ static int add_part(struct parts *parts, const char *key, const json_t *value)
 	return key && !part->name ? -ENOMEM : fill(part, value);
 }
 
-/* The elements of a list or an object. What is made is the caller's to free, also after an error. */
+/* The elements of a list or an object. What is made is the caller's to free, also after an error.
+ */
 static int make_parts(const json_t *value, struct parts *ret_parts)
 {
-	size_t size = json_is_array(value) ? json_array_size(value) : json_object_size(value), index;
+	size_t size = json_is_array(value) ? json_array_size(value) : json_object_size(value),
+	       index;
 	const char *key;
 	json_t *element;
 	int err = 0;
@@ -106,14 +111,16 @@ static int make_parts(const json_t *value, struct parts *ret_parts)
 			err = err ? err : add_part(ret_parts, NULL, element);
 		return err;
 	}
-	json_object_foreach((json_t *)value, key, element)
-		if (!is_nothing(element) && !(json_is_integer(element) && !json_integer_value(element)))
-			err = err ? err : add_part(ret_parts, key, element);
+	json_object_foreach((json_t *)value, key,
+			    element) if (!is_nothing(element) && !(json_is_integer(element) &&
+								   !json_integer_value(element)))
+		err = err ? err : add_part(ret_parts, key, element);
 	return err;
 }
 
 /* A slice with a value, which is given up, as its annotations. */
-static void put_slice(struct perfetto *perfetto, uint64_t track, uint64_t start, uint64_t end, const char *name, json_t *value)
+static void put_slice(struct perfetto *perfetto, uint64_t track, uint64_t start, uint64_t end,
+		      const char *name, json_t *value)
 {
 	struct perfetto_event event = {.track = track, .ts = start, .text = name};
 	struct parts parts = {0};
@@ -130,24 +137,29 @@ static void put_slice(struct perfetto *perfetto, uint64_t track, uint64_t start,
 	json_decref(value);
 }
 
-/* ── what is said ────────────────────────────────────────────────────────────────────────────────────────────────── */
+/* ── what is said ────────────────────────────────────────────────────────── */
 
-void perfetto_put_stall(struct perfetto *perfetto, uint64_t track, const struct report *report, const struct stall *stall, const struct process *process)
+void perfetto_put_stall(struct perfetto *perfetto, uint64_t track, const struct report *report,
+			const struct stall *stall, const struct process *process)
 {
 	const char *more = stall->ongoing ? " so far" : stall->whole ? "" : " or more";
 	const struct view_options options = {0};
 	char name[64], length[DURATION_TEXT_MAX];
 
-	snprintf(name, sizeof(name), "stall: %s %s%s", thread_state_name(stall->cause), duration_text(stall->end - stall->start, length), more);
-	put_slice(perfetto, track, stall->start, stall->end, name, json_stall(report, &options, stall, process));
+	snprintf(name, sizeof(name), "stall: %s %s%s", thread_state_name(stall->cause),
+		 duration_text(stall->end - stall->start, length), more);
+	put_slice(perfetto, track, stall->start, stall->end, name,
+		  json_stall(report, &options, stall, process));
 }
 
 void perfetto_put_recording(struct perfetto *perfetto, uint64_t track, const struct report *report)
 {
 	const struct view_options options = {0};
-	const struct perfetto_event cut = {.track = track, .ts = report->window.end, .text = "the recording is cut off here"};
+	const struct perfetto_event cut = {
+		.track = track, .ts = report->window.end, .text = "the recording is cut off here"};
 
-	put_slice(perfetto, track, report->window.start, report->window.end, "recording", json_recording(report, &options));
+	put_slice(perfetto, track, report->window.start, report->window.end, "recording",
+		  json_recording(report, &options));
 	if (report->truncated)
 		perfetto_instant(perfetto, &cut);
 }

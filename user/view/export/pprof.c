@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Flames for pprof: gzip of a Profile message. Protobuf messages that stand one behind the other are merged by the reader, so the Profile is written in
- * pieces, a sample, location or text at a time, and needs no memory that grows with the rows.
+ * Flames for pprof: gzip of a Profile message. Protobuf messages that stand one behind the other
+ * are merged by the reader, so the Profile is written in pieces, a sample, location or text at a
+ * time, and needs no memory that grows with the rows.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -34,7 +35,8 @@ static void deflate_some(struct pprof *pprof, const uint8_t *data, size_t length
 		pprof->deflate.next_out = room;
 		pprof->deflate.avail_out = sizeof(room);
 		deflate(&pprof->deflate, flush);
-		if (!pprof->error && fwrite(room, 1, sizeof(room) - pprof->deflate.avail_out, pprof->file) != sizeof(room) - pprof->deflate.avail_out)
+		if (!pprof->error && fwrite(room, 1, sizeof(room) - pprof->deflate.avail_out,
+					    pprof->file) != sizeof(room) - pprof->deflate.avail_out)
 			pprof->error = -EIO;
 	} while (!pprof->deflate.avail_out);
 }
@@ -62,7 +64,17 @@ static int64_t put_text(struct pprof *pprof, const char *text)
 }
 
 /* The texts that every profile begins with. */
-enum { TEXT_EMPTY, TEXT_TIME, TEXT_NANOSECONDS, TEXT_THREAD, TEXT_HANDLER, TEXT_STATE, TEXT_MADE_WAIT, TEXT_STATES, TEXT_FIRST = TEXT_STATES + TS_COUNT };
+enum {
+	TEXT_EMPTY,
+	TEXT_TIME,
+	TEXT_NANOSECONDS,
+	TEXT_THREAD,
+	TEXT_HANDLER,
+	TEXT_STATE,
+	TEXT_MADE_WAIT,
+	TEXT_STATES,
+	TEXT_FIRST = TEXT_STATES + TS_COUNT
+};
 /* … and behind them two for each function, its name and its file. */
 static int64_t text_of_function(uint32_t function)
 {
@@ -71,7 +83,8 @@ static int64_t text_of_function(uint32_t function)
 
 static void put_fixed_texts(struct pprof *pprof)
 {
-	static const char *const texts[] = {"", "time", "nanoseconds", "thread", "handler", "state", "made_wait"};
+	static const char *const texts[] = {"",	       "time",	"nanoseconds", "thread",
+					    "handler", "state", "made_wait"};
 
 	for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++)
 		put_text(pprof, texts[i]);
@@ -105,7 +118,8 @@ static uint32_t put_function(struct pprof *pprof, const struct flame_frame *fram
 }
 
 /* The id of a frame's location. `ret_function` is the number of its function. */
-static uint64_t put_location(struct pprof *pprof, const struct flame_frame *frame, uint32_t *ret_function)
+static uint64_t put_location(struct pprof *pprof, const struct flame_frame *frame,
+			     uint32_t *ret_function)
 {
 	Pprof__Profile piece = PPROF__PROFILE__INIT;
 	Pprof__Location location = PPROF__LOCATION__INIT, *locations[] = {&location};
@@ -133,12 +147,14 @@ static void put_sample(struct pprof *pprof, const struct flame_row *row)
 {
 	Pprof__Profile piece = PPROF__PROFILE__INIT;
 	Pprof__Sample sample = PPROF__SAMPLE__INIT, *samples[] = {&sample};
-	Pprof__Label thread = PPROF__LABEL__INIT, handler = PPROF__LABEL__INIT, state = PPROF__LABEL__INIT, *labels[] = {&thread, &handler, &state};
+	Pprof__Label thread = PPROF__LABEL__INIT, handler = PPROF__LABEL__INIT,
+		     state = PPROF__LABEL__INIT, *labels[] = {&thread, &handler, &state};
 	struct flame_frame frames[FLAME_FRAMES_MAX];
 	uint64_t ids[FLAME_FRAMES_MAX];
 	uint32_t functions[FLAME_FRAMES_MAX];
 	struct flame_labels words;
-	unsigned depth = flame_frames(pprof->report, row, false, &words, frames), first = pprof->report->process_count > 1;
+	unsigned depth = flame_frames(pprof->report, row, false, &words, frames),
+		 first = pprof->report->process_count > 1;
 	int64_t ns = row->ns > INT64_MAX ? INT64_MAX : (int64_t)row->ns;
 
 	for (unsigned i = 0; i < depth; i++)
@@ -200,10 +216,16 @@ static int write_rows(struct pprof *pprof, const struct view_options *options)
 
 static int show_pprof(FILE *file, const struct report *report, const struct view_options *options)
 {
-	struct pprof pprof = {.packed = {.append = append}, .file = file, .report = report, .locations = flame_index_new(), .functions = flame_index_new()};
+	struct pprof pprof = {.packed = {.append = append},
+			      .file = file,
+			      .report = report,
+			      .locations = flame_index_new(),
+			      .functions = flame_index_new()};
 	int r = -ENOMEM;
 
-	if (pprof.locations && pprof.functions && deflateInit2(&pprof.deflate, Z_DEFAULT_COMPRESSION, Z_DEFLATED, GZIP, 8, Z_DEFAULT_STRATEGY) == Z_OK) {
+	if (pprof.locations && pprof.functions &&
+	    deflateInit2(&pprof.deflate, Z_DEFAULT_COMPRESSION, Z_DEFLATED, GZIP, 8,
+			 Z_DEFAULT_STRATEGY) == Z_OK) {
 		r = write_rows(&pprof, options);
 		deflateEnd(&pprof.deflate);
 	}

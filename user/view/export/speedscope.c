@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Flames for https://www.speedscope.app: a profile for each state, all of them over one list of frames. */
+/* Flames for https://www.speedscope.app: a profile for each state, all of them over one list of
+ * frames. */
 #include <errno.h>
 #include <stdlib.h>
 
@@ -25,7 +26,8 @@ static void put_sample(struct speedscope *speedscope, const struct flame_row *ro
 		bool new;
 
 		if (flame_index_add(speedscope->index, &frames[i], &frame, &new) < 0)
-			speedscope->out.error = speedscope->out.error ? speedscope->out.error : -ENOMEM;
+			speedscope->out.error = speedscope->out.error ? speedscope->out.error
+								      : -ENOMEM;
 		else
 			json_array_append_new(sample, json_integer(frame));
 	}
@@ -41,10 +43,13 @@ static void put_profile(struct speedscope *speedscope, const struct flame_row *r
 
 	for (size_t i = 0; i < count; i++)
 		total += rows[i].ns;
-	snprintf(name, sizeof(name), "%s: %s", flame_row_kind(rows), flame_row_evidence(speedscope->report, rows));
+	snprintf(name, sizeof(name), "%s: %s", flame_row_kind(rows),
+		 flame_row_evidence(speedscope->report, rows));
 	json_put(&speedscope->out, "{");
 	json_put_value(&speedscope->out,
-		       json_pack("{s:s, s:s, s:s, s:i, s:o}", "type", "sampled", "name", name, "unit", "nanoseconds", "startValue", 0, "endValue", json_ns(total)),
+		       json_pack("{s:s, s:s, s:s, s:i, s:o}", "type", "sampled", "name", name,
+				 "unit", "nanoseconds", "startValue", 0, "endValue",
+				 json_ns(total)),
 		       JSON_EMBED);
 	json_put(&speedscope->out, ", \"samples\": [");
 	for (size_t i = 0; i < count; i++)
@@ -77,8 +82,9 @@ static void put_rows(struct speedscope *speedscope, const struct flame_row *rows
 
 	json_put(&speedscope->out, "{");
 	json_put_value(&speedscope->out,
-		       json_pack("{s:s, s:s, s:s}", "$schema", "https://www.speedscope.app/file-format-schema.json", "exporter", "gilscope " GILSCOPE_VERSION,
-				 "name", "gilscope"),
+		       json_pack("{s:s, s:s, s:s}", "$schema",
+				 "https://www.speedscope.app/file-format-schema.json", "exporter",
+				 "gilscope " GILSCOPE_VERSION, "name", "gilscope"),
 		       JSON_EMBED);
 	json_put(&speedscope->out, ",\n\"profiles\": [");
 	for (size_t i = 0, alike; i < count; i += alike) {
@@ -96,9 +102,11 @@ static void put_rows(struct speedscope *speedscope, const struct flame_row *rows
 	json_put(&speedscope->out, "]}}\n");
 }
 
-static int show_speedscope(FILE *file, const struct report *report, const struct view_options *options)
+static int show_speedscope(FILE *file, const struct report *report,
+			   const struct view_options *options)
 {
-	struct speedscope speedscope = {.out = {.file = file}, .report = report, .index = flame_index_new()};
+	struct speedscope speedscope = {
+		.out = {.file = file}, .report = report, .index = flame_index_new()};
 	_cleanup_(freep) struct flame_row *rows = NULL;
 	size_t count;
 	int r = speedscope.index ? flame_rows(report, options, &rows, &count) : -ENOMEM;

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* The flame graph's page: a tree for each state and direction, all of them over one list of frames; flames.h has the format. */
+/* The flame graph's page: a tree for each state and direction, all of them over one list of frames;
+ * flames.h has the format. */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -34,9 +35,11 @@ static void list_graphs(struct flame_page *page)
 		if (!(page->options->states & 1u << i))
 			continue;
 		if (!waits || page->options->directions & FLAME_WAITER)
-			page->graphs[page->graph_count++].kind = (struct flame_row){.state = (enum thread_state)i};
+			page->graphs[page->graph_count++].kind = (struct flame_row){
+				.state = (enum thread_state)i};
 		if (waits && page->options->directions & FLAME_HOLDER)
-			page->graphs[page->graph_count++].kind = (struct flame_row){.state = (enum thread_state)i, .by_holder = true};
+			page->graphs[page->graph_count++].kind = (struct flame_row){
+				.state = (enum thread_state)i, .by_holder = true};
 	}
 }
 
@@ -78,7 +81,8 @@ static int put_graphs(FILE *file, struct flame_page *page)
 		size_t alike = at < count ? flame_rows_alike(rows + at, count - at) : 0;
 		struct flame_tree tree;
 
-		if (!alike || rows[at].state != graph->kind.state || rows[at].by_holder != graph->kind.by_holder)
+		if (!alike || rows[at].state != graph->kind.state ||
+		    rows[at].by_holder != graph->kind.by_holder)
 			continue;
 		r = flame_tree_make(page->report, rows + at, alike, false, page->index, &tree);
 		if (r < 0)
@@ -97,19 +101,25 @@ static json_t *graph_json(const struct flame_page *page, unsigned number)
 	char id[32];
 
 	snprintf(id, sizeof(id), "graph-%u", number);
-	return json_pack("{s:s, s:s, s:o, s:s, s:o, s:o}", "name", flame_row_kind(&graph->kind), "state", thread_state_name(graph->kind.state), "by",
-			 graph->kind.state != TS_GIL_WAIT ? json_null() : json_string(graph->kind.by_holder ? "holder" : "waiter"), "evidence",
-			 flame_row_evidence(page->report, &graph->kind), "ns", json_ns(graph->ns), "blob", graph->ns ? json_string(id) : json_null());
+	return json_pack("{s:s, s:s, s:o, s:s, s:o, s:o}", "name", flame_row_kind(&graph->kind),
+			 "state", thread_state_name(graph->kind.state), "by",
+			 graph->kind.state != TS_GIL_WAIT
+				 ? json_null()
+				 : json_string(graph->kind.by_holder ? "holder" : "waiter"),
+			 "evidence", flame_row_evidence(page->report, &graph->kind), "ns",
+			 json_ns(graph->ns), "blob", graph->ns ? json_string(id) : json_null());
 }
 
 static json_t *frame_json(const struct report *report, const struct flame_frame *frame)
 {
-	const struct frame_words plain = frame_words(report, &(struct stack_frame){frame->function, frame->line});
+	const struct frame_words plain = frame_words(
+		report, &(struct stack_frame){frame->function, frame->line});
 	struct flame_words words;
 
 	flame_words(report, frame, &words);
 	return json_pack("[s, s, i, i]", words.name, words.file, (int)words.line,
-			 words.file[0] && report->finder && handler_is_application(report->finder, plain.file));
+			 words.file[0] && report->finder &&
+				 handler_is_application(report->finder, plain.file));
 }
 
 static void put_head(struct json_out *out, const struct flame_page *page)
@@ -122,7 +132,8 @@ static void put_head(struct json_out *out, const struct flame_page *page)
 	flame_title(report, &title);
 	json_put(out, "{");
 	json_put_value(out,
-		       json_pack("{s:s, s:s, s:s, s:i, s:b}", "format", "gilscope.flame/1", "version", GILSCOPE_VERSION, "title", title.text, "processes",
+		       json_pack("{s:s, s:s, s:s, s:i, s:b}", "format", "gilscope.flame/1",
+				 "version", GILSCOPE_VERSION, "title", title.text, "processes",
 				 (int)report->process_count, "stacks", report->stacks),
 		       JSON_EMBED);
 	json_put(out, ",\n\"notes\": [");

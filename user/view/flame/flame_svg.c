@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The flame graph as a picture: a self-contained SVG without a script, for documents. What a box is says its <title>, which browsers show when the mouse is on
- * it. Its colours are those of assets/flamesvg.css, light and dark; those of the states are palette.c's.
+ * The flame graph as a picture: a self-contained SVG without a script, for documents. What a box is
+ * says its <title>, which browsers show when the mouse is on it. Its colours are those of
+ * assets/flamesvg.css, light and dark; those of the states are palette.c's.
  */
 #include <errno.h>
 #include <inttypes.h>
@@ -16,12 +17,12 @@
 #include "words/palette.h"
 
 /* CSS pixels */
-#define WIDTH	    1200
-#define MARGIN	    10
-#define ROW	    18
-#define COLUMN	    6.75 /* of 11px monospace, the widest of the fonts that are usual */
-#define HEAD	    52
-#define LEAST	    0.4 /* what is narrower would only be a shade, and is left out */
+#define WIDTH	     1200
+#define MARGIN	     10
+#define ROW	     18
+#define COLUMN	     6.75 /* of 11px monospace, the widest of the fonts that are usual */
+#define HEAD	     52
+#define LEAST	     0.4 /* what is narrower would only be a shade, and is left out */
 #define NOTE_COLUMNS 170
 
 #define HUES 12 /* classes of the style sheet */
@@ -32,15 +33,16 @@ struct svg {
 	const struct view_options *options;
 	struct flame_index *index;
 	struct flame_tree tree;
-	uint32_t *order;  /* nodes, by parent, the largest first */
-	uint32_t *first;  /* by node: where its children begin in `order`; one more at the end */
-	unsigned depth;	  /* rows that are drawn */
-	bool states;	  /* the innermost frames are states */
+	uint32_t *order; /* nodes, by parent, the largest first */
+	uint32_t *first; /* by node: where its children begin in `order`; one more at the end */
+	unsigned depth;	 /* rows that are drawn */
+	bool states;	 /* the innermost frames are states */
 	uint64_t sums[TS_COUNT];
-	double scale;	  /* pixels a nanosecond */
+	double scale; /* pixels a nanosecond */
 };
 
-/* Text of the target, which escape_text() has been over, between two tags or in an attribute. U+FFFE and U+FFFF are no characters of XML. */
+/* Text of the target, which escape_text() has been over, between two tags or in an attribute.
+ * U+FFFE and U+FFFF are no characters of XML. */
 static void put_text(FILE *file, const char *text)
 {
 	for (; *text; text++)
@@ -61,7 +63,8 @@ static void put_text(FILE *file, const char *text)
 
 static int larger_first(const void *a, const void *b, void *ctx)
 {
-	const struct flame_node *x = &((const struct flame_node *)ctx)[*(const uint32_t *)a], *y = &((const struct flame_node *)ctx)[*(const uint32_t *)b];
+	const struct flame_node *x = &((const struct flame_node *)ctx)[*(const uint32_t *)a],
+				*y = &((const struct flame_node *)ctx)[*(const uint32_t *)b];
 
 	if (x->parent != y->parent)
 		return x->parent < y->parent ? -1 : 1;
@@ -97,14 +100,17 @@ static unsigned depth_of(const struct svg *svg, uint32_t node)
 
 	for (uint32_t i = svg->first[node]; i < svg->first[node + 1]; i++) {
 		const struct flame_node *child = &svg->tree.nodes[svg->order[i]];
-		unsigned depth = (double)child->ns * svg->scale < LEAST ? 0 : depth_of(svg, svg->order[i]);
+		unsigned depth = (double)child->ns * svg->scale < LEAST
+					 ? 0
+					 : depth_of(svg, svg->order[i]);
 
 		deepest = depth > deepest ? depth : deepest;
 	}
 	return deepest + 1;
 }
 
-/* Of a qualified name that is too long for its box the last part; nothing of what would be dots only. */
+/* Of a qualified name that is too long for its box the last part; nothing of what would be dots
+ * only. */
 static void put_label(const struct svg *svg, const char *name, double x, double y, double width)
 {
 	unsigned columns = width > 8 ? (unsigned)((width - 8) / COLUMN) : 0;
@@ -121,7 +127,8 @@ static void put_label(const struct svg *svg, const char *name, double x, double 
 	fputs("</text>", svg->file);
 }
 
-static void put_title(const struct svg *svg, const struct flame_node *node, const struct flame_words *words)
+static void put_title(const struct svg *svg, const struct flame_node *node,
+		      const struct flame_words *words)
 {
 	struct text text = {0};
 
@@ -144,7 +151,8 @@ static void put_title(const struct svg *svg, const struct flame_node *node, cons
 	fputs("</title>", svg->file);
 }
 
-/* The hue is the file's, so that what belongs together looks alike: functionColour() of assets/colours.js, as far as there are classes for it. */
+/* The hue is the file's, so that what belongs together looks alike: functionColour() of
+ * assets/colours.js, as far as there are classes for it. */
 static unsigned hue_of(const char *text)
 {
 	uint32_t hash = 2166136261;
@@ -163,20 +171,27 @@ static enum thread_state state_named(const char *name)
 	return (enum thread_state)i;
 }
 
-/* Opens the group of a box: what it is coloured with. `leading` is a thread, a process or a handler, or that a stack is not known. */
-static void put_group(const struct svg *svg, const struct flame_frame *frame, const struct flame_words *words, bool state, bool leading)
+/* Opens the group of a box: what it is coloured with. `leading` is a thread, a process or a
+ * handler, or that a stack is not known. */
+static void put_group(const struct svg *svg, const struct flame_frame *frame,
+		      const struct flame_words *words, bool state, bool leading)
 {
-	const struct frame_words plain = frame_words(svg->report, &(struct stack_frame){frame->function, frame->line});
+	const struct frame_words plain = frame_words(
+		svg->report, &(struct stack_frame){frame->function, frame->line});
 
 	if (state) {
 		const struct palette *palette = palette_of(state_named(words->name));
 
-		fprintf(svg->file, "<g class=\"%s\" fill=\"%s\">", palette->dark ? "dark" : "light", palette->hex);
+		fprintf(svg->file, "<g class=\"%s\" fill=\"%s\">", palette->dark ? "dark" : "light",
+			palette->hex);
 	} else if (leading || !words->file[0]) {
 		fprintf(svg->file, "<g class=\"%s\">", words->file[0] ? "handler" : "lead");
 	} else {
 		fprintf(svg->file, "<g class=\"h%u%s\">", hue_of(words->file),
-			svg->report->finder && handler_is_application(svg->report->finder, plain.file) ? " app" : "");
+			svg->report->finder &&
+					handler_is_application(svg->report->finder, plain.file)
+				? " app"
+				: "");
 	}
 }
 
@@ -192,7 +207,8 @@ static void put_box(const struct svg *svg, uint32_t number, unsigned depth, doub
 	flame_words(svg->report, &frame, &words);
 	put_group(svg, &frame, &words, state, depth < (svg->report->process_count > 1 ? 3 : 2));
 	put_title(svg, node, &words);
-	fprintf(svg->file, "<rect x=\"%.2f\" y=\"%.1f\" width=\"%.2f\" height=\"%d\" rx=\"1\"/>", x, y, width > 3 ? width - 0.8 : width, ROW - 1);
+	fprintf(svg->file, "<rect x=\"%.2f\" y=\"%.1f\" width=\"%.2f\" height=\"%d\" rx=\"1\"/>", x,
+		y, width > 3 ? width - 0.8 : width, ROW - 1);
 	put_label(svg, words.name, x, y, width);
 	fputs("</g>\n", svg->file);
 }
@@ -230,7 +246,9 @@ static void put_head(const struct svg *svg, const struct flame_title *title)
 		text_separate(&states, ", ");
 		text_add(&states, "%s ", thread_state_name((enum thread_state)i));
 		if (i == TS_GIL_WAIT)
-			text_add(&states, svg->options->directions & FLAME_HOLDER ? "(by who held the GIL) " : "(by who waited) ");
+			text_add(&states, svg->options->directions & FLAME_HOLDER
+						  ? "(by who held the GIL) "
+						  : "(by who waited) ");
 		text_add_duration(&states, svg->sums[i]);
 	}
 	put_line(svg, "soft", 41, states.bytes);
@@ -239,7 +257,8 @@ static void put_head(const struct svg *svg, const struct flame_title *title)
 static void put_why_empty(const struct svg *svg)
 {
 	put_line(svg, "soft", HEAD + 18,
-		 svg->report->flame_count ? "No thread was in such a state in this recording." : "There is nothing in this recording.");
+		 svg->report->flame_count ? "No thread was in such a state in this recording."
+					  : "There is nothing in this recording.");
 }
 
 /* The document; the tree is in order. */
@@ -247,16 +266,20 @@ static void put_document(const struct svg *svg, const struct asset *style)
 {
 	struct view_note notes[VIEW_FLAME_NOTES];
 	unsigned note_count = view_flame_notes(svg->report, svg->options, notes);
-	unsigned foot = HEAD + (svg->tree.nodes[0].ns ? svg->depth : 2) * ROW, height = foot + 10 + 16 * note_count;
+	unsigned foot = HEAD + (svg->tree.nodes[0].ns ? svg->depth : 2) * ROW,
+		 height = foot + 10 + 16 * note_count;
 	struct flame_title title;
 
 	flame_title(svg->report, &title);
-	fprintf(svg->file, "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"%d\" height=\"%u\" viewBox=\"0 0 %d %u\" role=\"img\">\n<title>Flame graph: ", WIDTH,
-		height, WIDTH, height);
+	fprintf(svg->file,
+		"<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"%d\" height=\"%u\" viewBox=\"0 "
+		"0 %d %u\" role=\"img\">\n<title>Flame graph: ",
+		WIDTH, height, WIDTH, height);
 	put_text(svg->file, title.text);
 	fputs("</title>\n<style>\n", svg->file);
 	fwrite(style->bytes, 1, style->length, svg->file);
-	fprintf(svg->file, "</style>\n<rect class=\"ground\" width=\"%d\" height=\"%u\"/>\n", WIDTH, height);
+	fprintf(svg->file, "</style>\n<rect class=\"ground\" width=\"%d\" height=\"%u\"/>\n", WIDTH,
+		height);
 	put_head(svg, &title);
 	if (svg->tree.nodes[0].ns)
 		put_children(svg, 0, 0, MARGIN);
@@ -295,7 +318,8 @@ static int make_tree(struct svg *svg)
 static int show_svg(FILE *file, const struct report *report, const struct view_options *options)
 {
 	const struct asset *style = asset_find("flamesvg.css");
-	struct svg svg = {.file = file, .report = report, .options = options, .index = flame_index_new()};
+	struct svg svg = {
+		.file = file, .report = report, .options = options, .index = flame_index_new()};
 	int r = !style ? -ENOENT : svg.index ? make_tree(&svg) : -ENOMEM;
 
 	if (!r)

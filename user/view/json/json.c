@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* The report as JSON, schema gilscope.report/1 (docs/report.schema.json). Lists are written one object a line, so a long report needs no memory. */
+/* The report as JSON, schema gilscope.report/1 (docs/report.schema.json). Lists are written one
+ * object a line, so a long report needs no memory. */
 #include <inttypes.h>
 #include <string.h>
 
@@ -27,14 +28,17 @@ static json_t *states_json(const struct state_sums *sums, bool holding_only)
 
 	for (int i = 0; i < TS_COUNT; i++)
 		if (!holding_only || thread_state_holds((enum thread_state)i) || sums->ns[i])
-			json_object_set_new(states, thread_state_name((enum thread_state)i), json_ns(sums->ns[i]));
+			json_object_set_new(states, thread_state_name((enum thread_state)i),
+					    json_ns(sums->ns[i]));
 	return states;
 }
 
 static json_t *dist_json(const struct dist *dist)
 {
-	return json_pack("{s:o, s:o, s:o, s:o, s:o}", "count", json_ns(dist->count), "p50_ns", json_ns(dist_percentile(dist, 0.5)), "p90_ns",
-			 json_ns(dist_percentile(dist, 0.9)), "p99_ns", json_ns(dist_percentile(dist, 0.99)), "max_ns", json_ns(dist->max_ns));
+	return json_pack("{s:o, s:o, s:o, s:o, s:o}", "count", json_ns(dist->count), "p50_ns",
+			 json_ns(dist_percentile(dist, 0.5)), "p90_ns",
+			 json_ns(dist_percentile(dist, 0.9)), "p99_ns",
+			 json_ns(dist_percentile(dist, 0.99)), "max_ns", json_ns(dist->max_ns));
 }
 
 static json_t *gil_json(const struct gil_report *gil)
@@ -42,17 +46,23 @@ static json_t *gil_json(const struct gil_report *gil)
 	char address[24];
 
 	snprintf(address, sizeof(address), "0x%llx", (unsigned long long)gil->gil->address);
-	return json_pack("{s:s, s:I, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "address", address, "interpreter", (json_int_t)gil->gil->interpreter,
-			 "held_ns", json_ns(gil->held_ns), "contended_ns", json_ns(gil->contended_ns), "handoffs", json_ns(gil->handoffs), "forced",
-			 json_ns(gil->forced), "hold", dist_json(&gil->hold), "wait", dist_json(&gil->wait), "violations",
+	return json_pack("{s:s, s:I, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "address", address,
+			 "interpreter", (json_int_t)gil->gil->interpreter, "held_ns",
+			 json_ns(gil->held_ns), "contended_ns", json_ns(gil->contended_ns),
+			 "handoffs", json_ns(gil->handoffs), "forced", json_ns(gil->forced), "hold",
+			 dist_json(&gil->hold), "wait", dist_json(&gil->wait), "violations",
 			 json_ns(gil->gil->violations));
 }
 
 static json_t *thread_json(const struct report *report, const struct thread_report *thread)
 {
-	return json_pack("{s:I, s:o, s:o, s:b, s:b, s:o, s:o, s:o, s:o, s:o}", "tid", (json_int_t)thread->thread->tid, "name",
-			 json_text(thread->thread->comm), "python_name", json_text_or_null(text_of(report, thread->thread->python_name)), "loop", thread->thread->loop != NULL, "gone", thread->thread->gone, "states",
-			 states_json(&thread->states, false), "holds", json_ns(thread->holds), "waits", json_ns(thread->waits), "forced_drops",
+	return json_pack("{s:I, s:o, s:o, s:b, s:b, s:o, s:o, s:o, s:o, s:o}", "tid",
+			 (json_int_t)thread->thread->tid, "name", json_text(thread->thread->comm),
+			 "python_name",
+			 json_text_or_null(text_of(report, thread->thread->python_name)), "loop",
+			 thread->thread->loop != NULL, "gone", thread->thread->gone, "states",
+			 states_json(&thread->states, false), "holds", json_ns(thread->holds),
+			 "waits", json_ns(thread->waits), "forced_drops",
 			 json_ns(thread->forced_drops), "sampled_ns", json_ns(thread->sampled_ns));
 }
 
@@ -60,8 +70,9 @@ static json_t *frame_json(const struct report *report, const struct stack_frame 
 {
 	struct frame_words words = frame_words(report, frame);
 
-	return json_pack("{s:o, s:o, s:I}", "function", json_text(words.function ? words.function : "?"), "file", json_text(words.file), "line",
-			 (json_int_t)words.line);
+	return json_pack("{s:o, s:o, s:I}", "function",
+			 json_text(words.function ? words.function : "?"), "file",
+			 json_text(words.file), "line", (json_int_t)words.line);
 }
 
 static json_t *stack_json(const struct report *report, uint32_t id)
@@ -89,15 +100,21 @@ static json_t *blocker_json(const struct report *report, const struct blocker *b
 {
 	const struct thread *thread = blocker->thread;
 
-	return json_pack("{s:I, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "tid", (json_int_t)thread->tid, "thread", json_text(thread->comm), "python_name",
-			 json_text_or_null(text_of(report, thread->python_name)), "ns", json_ns(state_sums_total(&blocker->states)), "states",
-			 states_json(&blocker->states, true), "stack", stack_json(report, stack_share_largest(blocker->stacks, blocker->stack_count)), "handler",
-			 handler_json(report, &blocker->handler), "gc_ns", json_ns(blocker->gc_ns));
+	return json_pack(
+		"{s:I, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "tid", (json_int_t)thread->tid,
+		"thread", json_text(thread->comm), "python_name",
+		json_text_or_null(text_of(report, thread->python_name)), "ns",
+		json_ns(state_sums_total(&blocker->states)), "states",
+		states_json(&blocker->states, true), "stack",
+		stack_json(report, stack_share_largest(blocker->stacks, blocker->stack_count)),
+		"handler", handler_json(report, &blocker->handler), "gc_ns",
+		json_ns(blocker->gc_ns));
 }
 
 static json_t *syscall_json(const struct syscall_share *share, const char *machine)
 {
-	const char *name = share->sysno < 0 ? sysno_word(share->sysno) : sysname(machine, share->sysno);
+	const char *name = share->sysno < 0 ? sysno_word(share->sysno)
+					    : sysname(machine, share->sysno);
 	char number[32];
 
 	snprintf(number, sizeof(number), "syscall_%d", share->sysno);
@@ -106,19 +123,27 @@ static json_t *syscall_json(const struct syscall_share *share, const char *machi
 
 static json_t *occupant_json(const struct cpu_share *share)
 {
-	const char *comm = !share->tid ? "idle" : share->tid == TID_OTHERS ? "(others)" : share->comm;
+	const char *comm = !share->tid		      ? "idle"
+			   : share->tid == TID_OTHERS ? "(others)"
+						      : share->comm;
 
-	return json_pack("{s:I, s:I, s:o, s:o}", "pid", (json_int_t)share->pid, "tid", share->tid == TID_OTHERS ? (json_int_t)0 : (json_int_t)share->tid,
-			 "comm", json_text(comm), "ns", json_ns(share->ns));
+	return json_pack("{s:I, s:I, s:o, s:o}", "pid", (json_int_t)share->pid, "tid",
+			 share->tid == TID_OTHERS ? (json_int_t)0 : (json_int_t)share->tid, "comm",
+			 json_text(comm), "ns", json_ns(share->ns));
 }
 
-static json_t *part_json(const struct report *report, const struct view_options *options, const struct turn_part *part)
+static json_t *part_json(const struct report *report, const struct view_options *options,
+			 const struct turn_part *part)
 {
-	return json_pack("{s:o, s:o, s:o, s:o, s:o}", "handler", handler_json(report, &part->handler), "task", json_text_or_null(text_of(report, part->task)),
-			 "start_ns", time_json(options, part->start), "end_ns", time_json(options, part->end), "states", states_json(&part->states, false));
+	return json_pack("{s:o, s:o, s:o, s:o, s:o}", "handler",
+			 handler_json(report, &part->handler), "task",
+			 json_text_or_null(text_of(report, part->task)), "start_ns",
+			 time_json(options, part->start), "end_ns", time_json(options, part->end),
+			 "states", states_json(&part->states, false));
 }
 
-static json_t *remedy_json(const struct report *report, const struct process *process, const struct stall *stall)
+static json_t *remedy_json(const struct report *report, const struct process *process,
+			   const struct stall *stall)
 {
 	struct text text = {0};
 
@@ -133,52 +158,76 @@ static json_t *stopped_by_json(const struct breakdown *what)
 
 	for (int i = 0; i < STOP_KINDS; i++)
 		if (what->stop_ns[i])
-			json_object_set_new(kinds, sysno_word(SYSNO_STOPPED - i), json_ns(what->stop_ns[i]));
+			json_object_set_new(kinds, sysno_word(SYSNO_STOPPED - i),
+					    json_ns(what->stop_ns[i]));
 	return kinds;
 }
 
-json_t *json_stall(const struct report *report, const struct view_options *options, const struct stall *stall, const struct process *process)
+json_t *json_stall(const struct report *report, const struct view_options *options,
+		   const struct stall *stall, const struct process *process)
 {
 	const struct breakdown *what = &stall->what;
-	json_t *blockers = json_array(), *syscalls = json_array(), *occupants = json_array(), *parts = json_array();
+	json_t *blockers = json_array(), *syscalls = json_array(), *occupants = json_array(),
+	       *parts = json_array();
 
 	for (uint32_t i = 0; i < what->blocker_count; i++)
 		json_array_append_new(blockers, blocker_json(report, &what->blockers[i]));
 	for (uint32_t i = 0; i < what->syscall_count; i++)
-		json_array_append_new(syscalls, syscall_json(&what->syscalls[i], process->info.machine));
+		json_array_append_new(syscalls,
+				      syscall_json(&what->syscalls[i], process->info.machine));
 	for (uint32_t i = 0; i < what->preempted_by_count; i++)
 		json_array_append_new(occupants, occupant_json(&what->preempted_by[i]));
 	for (uint32_t i = 0; i < stall->part_count; i++)
 		json_array_append_new(parts, part_json(report, options, &stall->parts[i]));
-	return json_pack("{s:o, s:o, s:b, s:b, s:o, s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:b, s:o, s:o}", "start_ns", time_json(options, stall->start),
-			 "end_ns", time_json(options, stall->end), "ongoing", stall->ongoing, "whole", stall->whole, "states", states_json(&what->states, false),
-			 "cause", thread_state_name(stall->cause), "remedy", remedy_json(report, process, stall), "stack", stack_json(report, stall->stack), "handler",
-			 handler_json(report, &stall->handler), "task", json_text_or_null(task_of(report, what, stall->stack)), "parts", parts,
-			 "resolution_ns", json_ns(stall_resolution_ns(report, stall)), "blockers", blockers, "syscalls", syscalls, "preempted_by", occupants,
-			 "throttled_ns", json_ns(what->throttled_ns), "gc_ns", json_ns(what->gc_ns), "gc_sampled", what->gc_sampled, "stopped_ns",
-			 json_ns(breakdown_stopped_ns(what)), "stopped_by", stopped_by_json(what));
+	return json_pack("{s:o, s:o, s:b, s:b, s:o, s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, "
+			 "s:o, s:o, s:o, s:b, s:o, s:o}",
+			 "start_ns", time_json(options, stall->start), "end_ns",
+			 time_json(options, stall->end), "ongoing", stall->ongoing, "whole",
+			 stall->whole, "states", states_json(&what->states, false), "cause",
+			 thread_state_name(stall->cause), "remedy",
+			 remedy_json(report, process, stall), "stack",
+			 stack_json(report, stall->stack), "handler",
+			 handler_json(report, &stall->handler), "task",
+			 json_text_or_null(task_of(report, what, stall->stack)), "parts", parts,
+			 "resolution_ns", json_ns(stall_resolution_ns(report, stall)), "blockers",
+			 blockers, "syscalls", syscalls, "preempted_by", occupants, "throttled_ns",
+			 json_ns(what->throttled_ns), "gc_ns", json_ns(what->gc_ns), "gc_sampled",
+			 what->gc_sampled, "stopped_ns", json_ns(breakdown_stopped_ns(what)),
+			 "stopped_by", stopped_by_json(what));
 }
 
-static json_t *blame_json(const struct report *report, const struct view_options *options, const struct blame *blame)
+static json_t *blame_json(const struct report *report, const struct view_options *options,
+			  const struct blame *blame)
 {
-	return json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "handler", handler_json(report, &blame->handler), "loop_states",
-			 states_json(&blame->loop, false), "elsewhere_states", states_json(&blame->elsewhere, false), "made_loops_wait_ns",
-			 json_ns(blame->made_loops_wait_ns), "made_wait_ns", json_ns(blame->made_wait_ns), "gc_ns", json_ns(blame->gc_ns), "stalls",
-			 json_ns(blame->stalls), "stall_ns", json_ns(blame->stall_ns), "worst_ns", json_ns(blame->worst_ns), "worst_start_ns",
-			 blame->stalls ? time_json(options, blame->ts_worst) : json_null(), "samples", json_ns(blame->samples));
+	return json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "handler",
+			 handler_json(report, &blame->handler), "loop_states",
+			 states_json(&blame->loop, false), "elsewhere_states",
+			 states_json(&blame->elsewhere, false), "made_loops_wait_ns",
+			 json_ns(blame->made_loops_wait_ns), "made_wait_ns",
+			 json_ns(blame->made_wait_ns), "gc_ns", json_ns(blame->gc_ns), "stalls",
+			 json_ns(blame->stalls), "stall_ns", json_ns(blame->stall_ns), "worst_ns",
+			 json_ns(blame->worst_ns), "worst_start_ns",
+			 blame->stalls ? time_json(options, blame->ts_worst) : json_null(),
+			 "samples", json_ns(blame->samples));
 }
 
-static void put_loop(struct json_out *out, const struct report *report, const struct view_options *options, const struct loop_report *loop,
+static void put_loop(struct json_out *out, const struct report *report,
+		     const struct view_options *options, const struct loop_report *loop,
 		     const struct process *process)
 {
-	static const char *const kinds[] = {[LOOP_UNKNOWN] = "unknown", [LOOP_ASYNCIO] = "asyncio", [LOOP_UVLOOP] = "uvloop"};
+	static const char *const kinds[] = {
+		[LOOP_UNKNOWN] = "unknown", [LOOP_ASYNCIO] = "asyncio", [LOOP_UVLOOP] = "uvloop"};
 	enum loop_kind kind = loop->loop->kind;
 
 	json_put(out, "{");
 	json_put_value(out,
-		 json_pack("{s:I, s:s, s:s, s:o, s:o, s:o}", "tid", (json_int_t)loop->loop->thread->tid, "kind",
-			   kind <= LOOP_UVLOOP ? kinds[kind] : "unknown", "evidence", loop->loop->by_behaviour ? "behaviour" : "python", "turns", json_ns(loop->turn.count), "turn", dist_json(&loop->turn), "longest_ns", json_ns(loop->longest_ns)),
-		 JSON_EMBED);
+		       json_pack("{s:I, s:s, s:s, s:o, s:o, s:o}", "tid",
+				 (json_int_t)loop->loop->thread->tid, "kind",
+				 kind <= LOOP_UVLOOP ? kinds[kind] : "unknown", "evidence",
+				 loop->loop->by_behaviour ? "behaviour" : "python", "turns",
+				 json_ns(loop->turn.count), "turn", dist_json(&loop->turn),
+				 "longest_ns", json_ns(loop->longest_ns)),
+		       JSON_EMBED);
 	json_put(out, ", \"stalls\": [");
 	for (uint32_t i = 0; i < loop->stall_count; i++) {
 		json_put_next(out, i);
@@ -194,13 +243,17 @@ static void put_loop(struct json_out *out, const struct report *report, const st
 
 static json_t *sites_json(const struct process *process)
 {
-	static const char *const faults[] = {[SITES_NO_TAKE] = "never_taken", [SITES_NO_DROP] = "never_released", [SITES_NO_HIT] = "never_passed"};
+	static const char *const faults[] = {[SITES_NO_TAKE] = "never_taken",
+					     [SITES_NO_DROP] = "never_released",
+					     [SITES_NO_HIT] = "never_passed"};
 	const struct process_info *info = &process->info;
 	const char *fault = faults[process->sites_fault];
 
-	json_t *value = json_pack("{s:o, s:o, s:I, s:I, s:I}", "method", word_json(info->method), "confidence",
-			 fault ? json_string("unknown") : word_json(info->confidence), "take", (json_int_t)info->take, "drop", (json_int_t)info->drop, "wait",
-			 (json_int_t)info->wait);
+	json_t *value = json_pack("{s:o, s:o, s:I, s:I, s:I}", "method", word_json(info->method),
+				  "confidence",
+				  fault ? json_string("unknown") : word_json(info->confidence),
+				  "take", (json_int_t)info->take, "drop", (json_int_t)info->drop,
+				  "wait", (json_int_t)info->wait);
 
 	if (fault)
 		json_object_set_new(value, "fault", json_string(fault));
@@ -211,12 +264,14 @@ static json_t *process_json(const struct process *process)
 {
 	const struct process_info *info = &process->info;
 
-	return json_pack("{s:I, s:o, s:o, s:s, s:o, s:o}", "pid", (json_int_t)info->pid, "cmdline", json_text(info->cmdline), "python",
-			 json_text(info->python), "gil", info->gil_enabled ? "on" : "off", "gc", json_text(*info->gc ? info->gc : "none"), "sites",
-			 sites_json(process));
+	return json_pack("{s:I, s:o, s:o, s:s, s:o, s:o}", "pid", (json_int_t)info->pid, "cmdline",
+			 json_text(info->cmdline), "python", json_text(info->python), "gil",
+			 info->gil_enabled ? "on" : "off", "gc",
+			 json_text(*info->gc ? info->gc : "none"), "sites", sites_json(process));
 }
 
-static void put_process(struct json_out *out, const struct report *report, const struct view_options *options, const struct process_report *process)
+static void put_process(struct json_out *out, const struct report *report,
+			const struct view_options *options, const struct process_report *process)
 {
 	json_put(out, "{");
 	json_put_value(out, process_json(process->process), JSON_EMBED);
@@ -251,7 +306,9 @@ static json_t *not_measured_json(const struct report *report)
 	json_t *fields = json_array();
 
 	if (!report->stacks)
-		for (const char *const *field = (const char *const[]){"blame", "handler", "parts", "stack", "task", NULL}; *field; field++)
+		for (const char *const *field = (const char *const[]){"blame", "handler", "parts",
+								      "stack", "task", NULL};
+		     *field; field++)
 			json_array_append_new(fields, json_string(*field));
 	if (!gc_measured(report))
 		json_array_append_new(fields, json_string("gc_ns"));
@@ -260,13 +317,18 @@ static json_t *not_measured_json(const struct report *report)
 
 static json_t *evidence_json(const struct report *report)
 {
-	json_t *evidence =
-		json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:{s:o, s:o, s:o, s:I, s:b}}", "events", json_ns(report->window.events), "lost",
-			 json_ns(report->window.lost), "late", json_ns(report->window.late), "missed", json_ns(report->window.missed), "unknown_ns",
-			 json_ns(report->unknown_ns), "sampled_ns", json_ns(report->sampled_ns), "thread_ns", json_ns(report->thread_ns), "gaps", json_ns(report->window.gaps), "contradictions",
-			 json_ns(report->window.contradictions), "stacks", "taken", json_ns(report->stack_evidence.taken), "missing",
-			 json_ns(report->stack_evidence.missing), "torn", json_ns(report->stack_evidence.torn), "distinct",
-			 (json_int_t)report->stack_evidence.distinct, "full", report->stack_evidence.full);
+	json_t *evidence = json_pack(
+		"{s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:{s:o, s:o, s:o, s:I, s:b}}",
+		"events", json_ns(report->window.events), "lost", json_ns(report->window.lost),
+		"late", json_ns(report->window.late), "missed", json_ns(report->window.missed),
+		"unknown_ns", json_ns(report->unknown_ns), "sampled_ns",
+		json_ns(report->sampled_ns), "thread_ns", json_ns(report->thread_ns), "gaps",
+		json_ns(report->window.gaps), "contradictions",
+		json_ns(report->window.contradictions), "stacks", "taken",
+		json_ns(report->stack_evidence.taken), "missing",
+		json_ns(report->stack_evidence.missing), "torn",
+		json_ns(report->stack_evidence.torn), "distinct",
+		(json_int_t)report->stack_evidence.distinct, "full", report->stack_evidence.full);
 
 	if (evidence && report->window.unread)
 		json_object_set_new(evidence, "unread", json_ns(report->window.unread));
@@ -275,10 +337,15 @@ static json_t *evidence_json(const struct report *report)
 
 json_t *json_recording(const struct report *report, const struct view_options *options)
 {
-	json_t *value = json_pack("{s:s, s:o, s:o, s:{s:o, s:o}, s:o, s:b, s:b, s:o, s:I, s:o}", "schema", "gilscope.report/1", "version", json_text(report->version),
-			 "mode", word_json(report->mode), "window", "start_ns", time_json(options, report->window.start), "end_ns", time_json(options, report->window.end),
-			 "evidence", evidence_json(report), "partial", report_partial(report), "truncated", report->truncated, "not_measured",
-			 not_measured_json(report), "rate_hz", (json_int_t)report->rate_hz, "stall_ns", json_ns(report->stall_ns));
+	json_t *value = json_pack("{s:s, s:o, s:o, s:{s:o, s:o}, s:o, s:b, s:b, s:o, s:I, s:o}",
+				  "schema", "gilscope.report/1", "version",
+				  json_text(report->version), "mode", word_json(report->mode),
+				  "window", "start_ns", time_json(options, report->window.start),
+				  "end_ns", time_json(options, report->window.end), "evidence",
+				  evidence_json(report), "partial", report_partial(report),
+				  "truncated", report->truncated, "not_measured",
+				  not_measured_json(report), "rate_hz", (json_int_t)report->rate_hz,
+				  "stall_ns", json_ns(report->stall_ns));
 	char origin[24];
 
 	snprintf(origin, sizeof(origin), "%" PRIu64, options->origin_ns);

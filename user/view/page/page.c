@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* One page that holds the whole recording: the spans go into columns while it is read, the report and what numbers mean are added at the end. */
+/* One page that holds the whole recording: the spans go into columns while it is read, the report
+ * and what numbers mean are added at the end. */
 #include "base/hash.h"
 #include "view/page/page_parts.h"
 
@@ -55,7 +56,7 @@ static int check(struct drawing *drawing, int r)
 	return r;
 }
 
-/* ── lanes ───────────────────────────────────────────────────────────────────────────────────────────────────────── */
+/* ── lanes ───────────────────────────────────────────────────────────────── */
 
 static struct thread_lanes *thread_lanes(struct drawing *drawing, const struct thread *thread)
 {
@@ -90,7 +91,8 @@ static struct page_lane *object_find(const struct object_lanes *lanes, const voi
 	return found ? &found->lane : NULL;
 }
 
-static struct page_lane *object_lane(struct drawing *drawing, struct object_lanes *lanes, const void *object)
+static struct page_lane *object_lane(struct drawing *drawing, struct object_lanes *lanes,
+				     const void *object)
 {
 	struct object_lane *found = lanes->latest;
 
@@ -140,7 +142,7 @@ static int begin_behind_gap(struct page_lane *lane, uint64_t start, uint64_t end
 	return r || !count ? r : column_add(&lane->columns[0], start - before);
 }
 
-/* ── spans ───────────────────────────────────────────────────────────────────────────────────────────────────────── */
+/* ── spans ───────────────────────────────────────────────────────────────── */
 
 /* Only of these states the page says the system call. */
 static bool has_sysno(enum thread_state state)
@@ -148,7 +150,8 @@ static bool has_sysno(enum thread_state state)
 	return state == TS_BLOCKED || state == TS_HELD_BLOCKED || state == TS_IDLE;
 }
 
-static int put_state(struct drawing *drawing, struct page_lane *lane, const struct state_entry *entry)
+static int put_state(struct drawing *drawing, struct page_lane *lane,
+		     const struct state_entry *entry)
 {
 	enum thread_state state = (enum thread_state)(entry->byte & PAGE_STATE_MASK);
 	int r = begin_next(lane, entry->start, entry->end);
@@ -168,14 +171,16 @@ static void on_state(void *ctx, const struct interval *span)
 {
 	const struct state_entry entry = {
 		span->start, span->end, has_sysno(span->state) ? span->sysno : SYSNO_NONE,
-		(unsigned char)(span->state | (span->gc ? PAGE_STATE_GC : 0) | (span->throttled ? PAGE_STATE_THROTTLED : 0) |
+		(unsigned char)(span->state | (span->gc ? PAGE_STATE_GC : 0) |
+				(span->throttled ? PAGE_STATE_THROTTLED : 0) |
 				(span->sampled ? PAGE_STATE_SAMPLED : 0))};
 	struct drawing *drawing = ctx;
 	struct thread_lanes *lanes = thread_lanes(drawing, span->thread);
 
 	if (!lanes)
 		return;
-	if (lanes->state.end == entry.start && lanes->state.byte == entry.byte && lanes->state.sysno == entry.sysno) {
+	if (lanes->state.end == entry.start && lanes->state.byte == entry.byte &&
+	    lanes->state.sysno == entry.sysno) {
 		lanes->state.end = entry.end;
 		return;
 	}
@@ -201,10 +206,14 @@ static void on_stack(void *ctx, const struct stack_span *span)
 	struct drawing *drawing = ctx;
 	struct thread_lanes *lanes = thread_lanes(drawing, span->thread);
 
-	if (!lanes || check(drawing, numbering_get(&drawing->stacks, drawing->names, DEFINE_STACK, span->stack, &entry.stack)) < 0 ||
-	    check(drawing, numbering_get(&drawing->texts, drawing->names, DEFINE_TEXT, span->task, &entry.task)) < 0)
+	if (!lanes ||
+	    check(drawing, numbering_get(&drawing->stacks, drawing->names, DEFINE_STACK,
+					 span->stack, &entry.stack)) < 0 ||
+	    check(drawing, numbering_get(&drawing->texts, drawing->names, DEFINE_TEXT, span->task,
+					 &entry.task)) < 0)
 		return;
-	if (lanes->stack.end == entry.start && lanes->stack.stack == entry.stack && lanes->stack.task == entry.task) {
+	if (lanes->stack.end == entry.start && lanes->stack.stack == entry.stack &&
+	    lanes->stack.task == entry.task) {
 		lanes->stack.end = entry.end;
 		return;
 	}
@@ -219,7 +228,9 @@ static void on_clock(void *ctx, const struct sample *sample)
 	struct thread_lanes *lanes = thread_lanes(drawing, sample->thread);
 	uint32_t stack;
 
-	if (!lanes || check(drawing, numbering_get(&drawing->stacks, drawing->names, DEFINE_STACK, sample->stack, &stack)) < 0 ||
+	if (!lanes ||
+	    check(drawing, numbering_get(&drawing->stacks, drawing->names, DEFINE_STACK,
+					 sample->stack, &stack)) < 0 ||
 	    check(drawing, begin_behind_gap(&lanes->clock, sample->ts, sample->ts)) < 0)
 		return;
 	check(drawing, column_add(&lanes->clock.columns[1], stack));
@@ -229,12 +240,15 @@ static void on_hold(void *ctx, const struct hold *hold)
 {
 	struct drawing *drawing = ctx;
 	struct page_lane *lane = object_lane(drawing, &drawing->gils, hold->gil);
-	int flags = (hold->whole ? PAGE_HOLD_WHOLE : 0) | (hold->requested ? PAGE_HOLD_REQUESTED : 0) | (hold->handoff ? PAGE_HOLD_HANDOFF : 0);
+	int flags = (hold->whole ? PAGE_HOLD_WHOLE : 0) |
+		    (hold->requested ? PAGE_HOLD_REQUESTED : 0) |
+		    (hold->handoff ? PAGE_HOLD_HANDOFF : 0);
 
 	if (!lane || check(drawing, begin_behind_gap(lane, hold->start, hold->end)) < 0)
 		return;
 	check(drawing, column_add(&lane->columns[1], hold->end - hold->start));
-	check(drawing, column_add(&lane->columns[2], hold->thread->index)); /* until the report's numbers are known */
+	/* until the report's numbers are known */
+	check(drawing, column_add(&lane->columns[2], hold->thread->index));
 	check(drawing, column_add_byte(&lane->columns[3], (unsigned char)flags));
 }
 
@@ -250,16 +264,22 @@ static void on_turn(void *ctx, const struct turn *turn)
 	check(drawing, column_add_byte(&lane->columns[2], (unsigned char)flags));
 }
 
-/* ── begin and end ───────────────────────────────────────────────────────────────────────────────────────────────── */
+/* ── begin and end ───────────────────────────────────────────────────────── */
 
-static struct drawing *page_begin(FILE *file, const struct stream_head *head, const struct dictionary *names, struct handler_finder *finder)
+static struct drawing *page_begin(FILE *file, const struct stream_head *head,
+				  const struct dictionary *names, struct handler_finder *finder)
 {
 	struct drawing *drawing = calloc(1, sizeof(*drawing));
 
 	if (!drawing)
 		return NULL;
 	*drawing = (struct drawing){.file = file, .head = *head, .names = names, .finder = finder};
-	drawing->sink = (struct span_sink){.state = on_state, .stack = on_stack, .clock = on_clock, .hold = on_hold, .turn = on_turn, .ctx = drawing};
+	drawing->sink = (struct span_sink){.state = on_state,
+					   .stack = on_stack,
+					   .clock = on_clock,
+					   .hold = on_hold,
+					   .turn = on_turn,
+					   .ctx = drawing};
 	return drawing;
 }
 
@@ -272,7 +292,8 @@ static void object_lanes_done(struct object_lanes *lanes)
 {
 	struct object_lane *lane, *next;
 
-	HASH_ITER(hh, lanes->table, lane, next) {
+	HASH_ITER(hh, lanes->table, lane, next)
+	{
 		HASH_DEL(lanes->table, lane);
 		page_lane_done(&lane->lane);
 		free(lane);
@@ -314,7 +335,8 @@ static int write_report(FILE *file, const struct report *report)
 
 	if (!blob)
 		return -ENOMEM;
-	shown = view_json.show(blob, report, &(struct view_options){.origin_ns = report->window.start});
+	shown = view_json.show(blob, report,
+			       &(struct view_options){.origin_ns = report->window.start});
 	r = page_blob_end(blob);
 	return r ? r : shown;
 }
@@ -322,16 +344,21 @@ static int write_report(FILE *file, const struct report *report)
 static int write_head(FILE *file, const struct ending *ending)
 {
 	const struct drawing *drawing = ending->drawing;
-	const struct page_head head = {&drawing->head,	   ending->report,	drawing->names, &ending->stacks.functions,
+	const struct page_head head = {&drawing->head,	ending->report,
+				       drawing->names,	&ending->stacks.functions,
 				       &drawing->texts, drawing->syscalls};
 
 	return page_head_write(file, &head);
 }
 
-static int write_thread(FILE *file, const struct drawing *drawing, const struct thread *thread, uint32_t number, uint64_t origin)
+static int write_thread(FILE *file, const struct drawing *drawing, const struct thread *thread,
+			uint32_t number, uint64_t origin)
 {
 	static const struct thread_lanes none;
-	const struct thread_lanes *found = thread->index < drawing->thread_room ? drawing->threads[thread->index] : NULL, *lanes = found ? found : &none;
+	const struct thread_lanes *found = thread->index < drawing->thread_room
+						   ? drawing->threads[thread->index]
+						   : NULL,
+				  *lanes = found ? found : &none;
 	int r = page_lane_write(file, 3 * number, &lanes->states, origin);
 
 	if (!r)
@@ -352,8 +379,9 @@ static int number_holders(const struct ending *ending, struct page_lane *lane)
 	return r;
 }
 
-static int write_objects(FILE *file, const struct ending *ending, const struct process_report *process, const struct page_counts *counts, uint32_t *gil,
-			 uint32_t *loop)
+static int write_objects(FILE *file, const struct ending *ending,
+			 const struct process_report *process, const struct page_counts *counts,
+			 uint32_t *gil, uint32_t *loop)
 {
 	static const struct page_lane none;
 	const struct drawing *drawing = ending->drawing;
@@ -366,12 +394,14 @@ static int write_objects(FILE *file, const struct ending *ending, const struct p
 		if (lane)
 			r = number_holders(ending, lane);
 		if (!r)
-			r = page_lane_write(file, page_lane_of_gil(counts, *gil), lane ? lane : &none, origin);
+			r = page_lane_write(file, page_lane_of_gil(counts, *gil),
+					    lane ? lane : &none, origin);
 	}
 	for (uint32_t i = 0; !r && i < process->loop_count; i++, (*loop)++) {
 		const struct page_lane *lane = object_find(&drawing->loops, process->loops[i].loop);
 
-		r = page_lane_write(file, page_lane_of_loop(counts, *loop), lane ? lane : &none, origin);
+		r = page_lane_write(file, page_lane_of_loop(counts, *loop), lane ? lane : &none,
+				    origin);
 	}
 	return r;
 }
@@ -392,7 +422,8 @@ static int write_data(FILE *file, void *ctx)
 		const struct process_report *process = &report->processes[p];
 
 		for (uint32_t i = 0; !r && i < process->thread_count; i++)
-			r = write_thread(file, ending->drawing, process->threads[i].thread, thread++, report->window.start);
+			r = write_thread(file, ending->drawing, process->threads[i].thread,
+					 thread++, report->window.start);
 		if (!r)
 			r = write_objects(file, ending, process, &counts, &gil, &loop);
 	}
@@ -437,7 +468,8 @@ static int page_finish(struct drawing *drawing, const struct report *report)
 	put_rest(drawing);
 	r = drawing->error;
 	if (!r)
-		r = page_stacks_make(&drawing->stacks, drawing->names, drawing->finder, &ending.stacks);
+		r = page_stacks_make(&drawing->stacks, drawing->names, drawing->finder,
+				     &ending.stacks);
 	if (!r)
 		r = number_threads(&ending);
 	if (!r)

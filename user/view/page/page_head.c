@@ -42,7 +42,8 @@ static json_t *title_json(const struct report *report)
 		return json_string("gilscope");
 	snprintf(title, sizeof(title), "%s", command_of(&report->processes[0].process->info));
 	if (report->process_count > 1)
-		snprintf(title + strlen(title), sizeof(title) - strlen(title), " and %u more", report->process_count - 1);
+		snprintf(title + strlen(title), sizeof(title) - strlen(title), " and %u more",
+			 report->process_count - 1);
 	return json_text(title);
 }
 
@@ -103,14 +104,18 @@ static json_t *caveats_json(const struct report *report)
 static json_t *beginning_json(const struct page_head *head)
 {
 	const struct report *report = head->report;
-	uint64_t origin = report->window.start, realtime = head->head->realtime_ns - head->head->monotonic_ns + origin;
+	uint64_t origin = report->window.start,
+		 realtime = head->head->realtime_ns - head->head->monotonic_ns + origin;
 
-	return json_pack("{s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "format", "gilscope.page/1", "origin_ns", exact_json(origin), "end_ns",
-			 json_ns(report->window.end - origin), "realtime_ns", head->head->realtime_ns ? exact_json(realtime) : json_null(), "version",
-			 json_text(report->version), "title", title_json(report), "verdict", verdict_json(report), "caveats", caveats_json(report));
+	return json_pack("{s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "format", "gilscope.page/1",
+			 "origin_ns", exact_json(origin), "end_ns",
+			 json_ns(report->window.end - origin), "realtime_ns",
+			 head->head->realtime_ns ? exact_json(realtime) : json_null(), "version",
+			 json_text(report->version), "title", title_json(report), "verdict",
+			 verdict_json(report), "caveats", caveats_json(report));
 }
 
-/* ── the lists ───────────────────────────────────────────────────────────────────────────────────────────────────── */
+/* ── the lists ───────────────────────────────────────────────────────────── */
 
 static uint32_t number_of_gil(const struct report *report, const struct gil *gil, bool *ret_found)
 {
@@ -128,20 +133,25 @@ static uint32_t number_of_gil(const struct report *report, const struct gil *gil
 
 static json_t *process_json(const struct process_info *info)
 {
-	return json_pack("{s:I, s:o, s:o}", "pid", (json_int_t)info->pid, "cmdline", json_text(info->cmdline), "python", json_text(info->python));
+	return json_pack("{s:I, s:o, s:o}", "pid", (json_int_t)info->pid, "cmdline",
+			 json_text(info->cmdline), "python", json_text(info->python));
 }
 
-static json_t *thread_json(const struct report *report, uint32_t process, const struct thread *thread, uint32_t number)
+static json_t *thread_json(const struct report *report, uint32_t process,
+			   const struct thread *thread, uint32_t number)
 {
 	struct text name = {0};
 	bool found;
 	uint32_t gil = number_of_gil(report, thread->gil, &found);
 
 	text_add_thread(&name, report, thread);
-	return json_pack("{s:I, s:I, s:o, s:o, s:o, s:b, s:b, s:I, s:I, s:I, s:I}", "process", (json_int_t)process, "tid", (json_int_t)thread->tid, "name",
-			 json_words(&name), "comm", json_text(thread->comm), "python_name", json_text_or_null(text_of(report, thread->python_name)),
-			 "loop", thread->loop != NULL, "gone", thread->gone, "gil", found ? (json_int_t)gil : (json_int_t)-1, "states",
-			 (json_int_t)3 * number, "stacks", (json_int_t)3 * number + 1, "clock", (json_int_t)3 * number + 2);
+	return json_pack("{s:I, s:I, s:o, s:o, s:o, s:b, s:b, s:I, s:I, s:I, s:I}", "process",
+			 (json_int_t)process, "tid", (json_int_t)thread->tid, "name",
+			 json_words(&name), "comm", json_text(thread->comm), "python_name",
+			 json_text_or_null(text_of(report, thread->python_name)), "loop",
+			 thread->loop != NULL, "gone", thread->gone, "gil",
+			 found ? (json_int_t)gil : (json_int_t)-1, "states", (json_int_t)3 * number,
+			 "stacks", (json_int_t)3 * number + 1, "clock", (json_int_t)3 * number + 2);
 }
 
 static json_t *gil_json(uint32_t process, const struct gil *gil, uint32_t lane)
@@ -149,8 +159,8 @@ static json_t *gil_json(uint32_t process, const struct gil *gil, uint32_t lane)
 	char address[24];
 
 	snprintf(address, sizeof(address), "0x%llx", (unsigned long long)gil->address);
-	return json_pack("{s:I, s:s, s:I, s:I}", "process", (json_int_t)process, "address", address, "interpreter", (json_int_t)gil->interpreter, "holds",
-			 (json_int_t)lane);
+	return json_pack("{s:I, s:s, s:I, s:I}", "process", (json_int_t)process, "address", address,
+			 "interpreter", (json_int_t)gil->interpreter, "holds", (json_int_t)lane);
 }
 
 static void put_processes(struct json_out *out, const struct report *report)
@@ -170,11 +180,15 @@ static void put_threads(struct json_out *out, const struct report *report)
 	for (uint32_t p = 0; p < report->process_count; p++)
 		for (uint32_t i = 0; i < report->processes[p].thread_count; i++, number++) {
 			json_put_next(out, number);
-			json_put_value(out, thread_json(report, p, report->processes[p].threads[i].thread, number), 0);
+			json_put_value(out,
+				       thread_json(report, p,
+						   report->processes[p].threads[i].thread, number),
+				       0);
 		}
 }
 
-static void put_gils(struct json_out *out, const struct report *report, const struct page_counts *counts)
+static void put_gils(struct json_out *out, const struct report *report,
+		     const struct page_counts *counts)
 {
 	uint32_t number = 0;
 
@@ -182,12 +196,17 @@ static void put_gils(struct json_out *out, const struct report *report, const st
 	for (uint32_t p = 0; p < report->process_count; p++)
 		for (uint32_t i = 0; i < report->processes[p].gil_count; i++, number++) {
 			json_put_next(out, number);
-			json_put_value(out, gil_json(p, report->processes[p].gils[i].gil, page_lane_of_gil(counts, number)), 0);
+			json_put_value(out,
+				       gil_json(p, report->processes[p].gils[i].gil,
+						page_lane_of_gil(counts, number)),
+				       0);
 		}
 }
 
-/* It is there: the report has the thread of every loop that it has. Mostly not far behind that of the loop before. */
-static uint32_t number_of_thread(const struct process_report *process, const struct thread *thread, uint32_t before)
+/* It is there: the report has the thread of every loop that it has. Mostly not far behind that of
+ * the loop before. */
+static uint32_t number_of_thread(const struct process_report *process, const struct thread *thread,
+				 uint32_t before)
 {
 	uint32_t i = before;
 
@@ -196,7 +215,8 @@ static uint32_t number_of_thread(const struct process_report *process, const str
 	return i;
 }
 
-static void put_loops(struct json_out *out, const struct report *report, const struct page_counts *counts)
+static void put_loops(struct json_out *out, const struct report *report,
+		      const struct page_counts *counts)
 {
 	uint32_t number = 0, threads = 0;
 
@@ -209,31 +229,41 @@ static void put_loops(struct json_out *out, const struct report *report, const s
 			thread = number_of_thread(process, process->loops[i].loop->thread, thread);
 
 			json_put_next(out, number);
-			json_put_value(out, json_pack("{s:I, s:I}", "thread", (json_int_t)(threads + thread), "turns", (json_int_t)page_lane_of_loop(counts, number)), 0);
+			json_put_value(out,
+				       json_pack("{s:I, s:I}", "thread",
+						 (json_int_t)(threads + thread), "turns",
+						 (json_int_t)page_lane_of_loop(counts, number)),
+				       0);
 		}
 		threads += process->thread_count;
 	}
 	json_put(out, "]");
 }
 
-/* ── what numbers stand for ──────────────────────────────────────────────────────────────────────────────────────── */
+/* ── what numbers stand for ──────────────────────────────────────────────── */
 
 static void put_functions(struct json_out *out, const struct page_head *head)
 {
 	json_put(out, ",\n\"functions\": [\n[\"\", \"\", 0]");
 	for (uint32_t i = 0; i < head->functions->count; i++) {
-		const struct definition *definition = dictionary_find(head->names, DEFINE_FUNCTION, head->functions->ids[i]);
+		const struct definition *definition = dictionary_find(head->names, DEFINE_FUNCTION,
+								      head->functions->ids[i]);
 
 		json_put(out, ",\n");
 		json_put_value(out,
-			       json_pack("[o, o, I]", json_text(definition->function.name), json_text(definition->function.file),
+			       json_pack("[o, o, I]", json_text(definition->function.name),
+					 json_text(definition->function.file),
 					 (json_int_t)definition->function.line),
 			       0);
 	}
 	json_put(out, "],\n\"texts\": [\n\"\"");
 	for (uint32_t i = 0; i < head->texts->count; i++) {
 		json_put(out, ",\n");
-		json_put_value(out, json_text(dictionary_find(head->names, DEFINE_TEXT, head->texts->ids[i])->text), JSON_ENCODE_ANY);
+		json_put_value(
+			out,
+			json_text(dictionary_find(head->names, DEFINE_TEXT, head->texts->ids[i])
+					  ->text),
+			JSON_ENCODE_ANY);
 	}
 	json_put(out, "]");
 }

@@ -7,7 +7,7 @@
 
 #include "view/page/page.h"
 
-/* ── columns (page_lane.c) ── */
+/* ── columns (page_lane.c) ───────────────────────────────────────────────── */
 
 /* Varints or bytes, one behind the other. A zeroed one is empty. Adding is 0 or -ENOMEM. */
 struct column {
@@ -23,8 +23,9 @@ void column_write(FILE *file, const struct column *column);
 void column_done(struct column *column);
 
 /*
- * A lane of entries in order of time. Where its first entry begins is known only in relation to an origin, so that is kept apart: the column of gaps, or the
- * start in front of the columns, begins with it when the lane is written.
+ * A lane of entries in order of time. Where its first entry begins is known only in relation to an
+ * origin, so that is kept apart: the column of gaps, or the start in front of the columns, begins
+ * with it when the lane is written.
  */
 struct page_lane {
 	uint64_t count, first, end; /* ns; `end` of the latest entry */
@@ -34,18 +35,20 @@ struct page_lane {
 int page_lane_write(FILE *file, uint32_t number, const struct page_lane *lane, uint64_t origin);
 void page_lane_done(struct page_lane *lane);
 
-/* ── numbers in order of appearance (page_stacks.c) ── */
+/* ── numbers in order of appearance (page_stacks.c) ──────────────────────── */
 
 struct numbering {
 	uint32_t *numbers; /* by id; 0: none yet */
 	uint32_t *ids;	   /* by number - 1 */
 	uint32_t count, number_room, id_room;
 };
-/* The number of what the dictionary has under this id: 1, 2, …; 0 for what it does not have. 0 or -ENOMEM. */
-int numbering_get(struct numbering *numbering, const struct dictionary *names, enum definition_kind kind, uint32_t id, uint32_t *ret_number);
+/* The number of what the dictionary has under this id: 1, 2, …; 0 for what it does not have. 0 or
+ * -ENOMEM. */
+int numbering_get(struct numbering *numbering, const struct dictionary *names,
+		  enum definition_kind kind, uint32_t id, uint32_t *ret_number);
 void numbering_done(struct numbering *numbering);
 
-/* ── stacks (page_stacks.c) ── */
+/* ── stacks (page_stacks.c) ──────────────────────────────────────────────── */
 
 struct page_stacks {
 	struct numbering functions;
@@ -55,11 +58,12 @@ struct page_stacks {
 	struct column nodes, cut, handlers, roles;
 };
 /* What the stacks mean. 0 or -ENOMEM. */
-int page_stacks_make(const struct numbering *stacks, const struct dictionary *names, struct handler_finder *finder, struct page_stacks *ret_stacks);
+int page_stacks_make(const struct numbering *stacks, const struct dictionary *names,
+		     struct handler_finder *finder, struct page_stacks *ret_stacks);
 int page_stacks_write(FILE *file, const struct page_stacks *stacks);
 void page_stacks_done(struct page_stacks *stacks);
 
-/* ── head (page_head.c) ── */
+/* ── head (page_head.c) ──────────────────────────────────────────────────── */
 
 #define PAGE_SYSCALLS 1024 /* higher numbers have no name on any machine */
 
@@ -71,7 +75,8 @@ struct page_head {
 	const bool *syscalls; /* by number: occurred */
 };
 
-/* How lanes are numbered: three for each thread, then those of the GILs, then those of the loops, all in the report's order. */
+/* How lanes are numbered: three for each thread, then those of the GILs, then those of the loops,
+ * all in the report's order. */
 struct page_counts {
 	uint32_t threads, gils, loops;
 };

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Stacks share most of their frames: sorted with the outermost frame first, each adds to a tree only what those before it have not. */
+/* Stacks share most of their frames: sorted with the outermost frame first, each adds to a tree
+ * only what those before it have not. */
 #include "view/page/page_parts.h"
 
 #include <errno.h>
@@ -8,7 +9,7 @@
 #include "base/cleanup.h"
 #include "view/assets.h"
 
-/* ── numbers ─────────────────────────────────────────────────────────────────────────────────────────────────────── */
+/* ── numbers ─────────────────────────────────────────────────────────────── */
 
 static int grow(uint32_t **list, uint32_t *room, uint32_t needed)
 {
@@ -29,7 +30,8 @@ static int grow(uint32_t **list, uint32_t *room, uint32_t needed)
 	return 0;
 }
 
-int numbering_get(struct numbering *numbering, const struct dictionary *names, enum definition_kind kind, uint32_t id, uint32_t *ret_number)
+int numbering_get(struct numbering *numbering, const struct dictionary *names,
+		  enum definition_kind kind, uint32_t id, uint32_t *ret_number)
 {
 	if (id < numbering->number_room && numbering->numbers[id]) {
 		*ret_number = numbering->numbers[id];
@@ -39,7 +41,8 @@ int numbering_get(struct numbering *numbering, const struct dictionary *names, e
 	if (!names || !dictionary_find(names, kind, id))
 		return 0;
 	/* the dictionary bounds what ids there are */
-	if (grow(&numbering->numbers, &numbering->number_room, id + 1) < 0 || grow(&numbering->ids, &numbering->id_room, numbering->count + 1) < 0)
+	if (grow(&numbering->numbers, &numbering->number_room, id + 1) < 0 ||
+	    grow(&numbering->ids, &numbering->id_room, numbering->count + 1) < 0)
 		return -ENOMEM;
 	numbering->ids[numbering->count] = id;
 	*ret_number = numbering->numbers[id] = ++numbering->count;
@@ -53,7 +56,7 @@ void numbering_done(struct numbering *numbering)
 	*numbering = (struct numbering){0};
 }
 
-/* ── the tree ────────────────────────────────────────────────────────────────────────────────────────────────────── */
+/* ── the tree ────────────────────────────────────────────────────────────── */
 
 struct entry {
 	const struct definition *stack;
@@ -70,7 +73,8 @@ static uint32_t common_depth(const struct definition *a, const struct definition
 {
 	uint32_t depth = 0;
 
-	while (depth < a->stack.count && depth < b->stack.count && frame_at(a, depth)->function == frame_at(b, depth)->function &&
+	while (depth < a->stack.count && depth < b->stack.count &&
+	       frame_at(a, depth)->function == frame_at(b, depth)->function &&
 	       frame_at(a, depth)->line == frame_at(b, depth)->line)
 		depth++;
 	return depth;
@@ -95,10 +99,12 @@ static int outermost_first(const void *a, const void *b)
 	return r ? r : compare(frame_at(x->stack, depth)->line, frame_at(y->stack, depth)->line);
 }
 
-static int add_node(struct page_stacks *stacks, const struct dictionary *names, uint32_t parent, const struct stack_frame *frame)
+static int add_node(struct page_stacks *stacks, const struct dictionary *names, uint32_t parent,
+		    const struct stack_frame *frame)
 {
 	uint32_t function;
-	int r = numbering_get(&stacks->functions, names, DEFINE_FUNCTION, frame->function, &function);
+	int r = numbering_get(&stacks->functions, names, DEFINE_FUNCTION, frame->function,
+			      &function);
 
 	if (!r)
 		r = column_add(&stacks->parents, parent);
@@ -111,14 +117,17 @@ static int add_node(struct page_stacks *stacks, const struct dictionary *names, 
 }
 
 /* The entries become the tree's nodes; `nodes` gets each stack's innermost one, by its number. */
-static int make_tree(struct page_stacks *stacks, const struct dictionary *names, const struct entry *entries, uint32_t count, uint32_t *nodes)
+static int make_tree(struct page_stacks *stacks, const struct dictionary *names,
+		     const struct entry *entries, uint32_t count, uint32_t *nodes)
 {
-	uint32_t path[DEFINE_FRAMES_MAX + 1] = {0}; /* of the entry before; by depth, the root first */
+	/* of the entry before; by depth, the root first */
+	uint32_t path[DEFINE_FRAMES_MAX + 1] = {0};
 
 	for (uint32_t i = 0; i < count; i++) {
 		const struct definition *stack = entries[i].stack;
 
-		for (uint32_t depth = i ? common_depth(entries[i - 1].stack, stack) : 0; depth < stack->stack.count; depth++) {
+		for (uint32_t depth = i ? common_depth(entries[i - 1].stack, stack) : 0;
+		     depth < stack->stack.count; depth++) {
 			int r = add_node(stacks, names, path[depth], frame_at(stack, depth));
 
 			if (r < 0)
@@ -130,18 +139,21 @@ static int make_tree(struct page_stacks *stacks, const struct dictionary *names,
 	return 0;
 }
 
-/* ── the stacks ──────────────────────────────────────────────────────────────────────────────────────────────────── */
+/* ── the stacks ──────────────────────────────────────────────────────────── */
 
-static int add_stack(struct page_stacks *stacks, const struct dictionary *names, struct handler_finder *finder, uint32_t id, uint32_t node)
+static int add_stack(struct page_stacks *stacks, const struct dictionary *names,
+		     struct handler_finder *finder, uint32_t id, uint32_t node)
 {
 	struct handler handler = finder ? handler_find(finder, names, id) : (struct handler){0};
 	uint32_t function;
-	int r = numbering_get(&stacks->functions, names, DEFINE_FUNCTION, handler.frame.function, &function);
+	int r = numbering_get(&stacks->functions, names, DEFINE_FUNCTION, handler.frame.function,
+			      &function);
 
 	if (!r)
 		r = column_add(&stacks->nodes, node);
 	if (!r)
-		r = column_add_byte(&stacks->cut, dictionary_find(names, DEFINE_STACK, id)->stack.cut);
+		r = column_add_byte(&stacks->cut,
+				    dictionary_find(names, DEFINE_STACK, id)->stack.cut);
 	if (!r)
 		r = column_add(&stacks->handlers, function);
 	if (!r)
@@ -150,7 +162,8 @@ static int add_stack(struct page_stacks *stacks, const struct dictionary *names,
 	return r;
 }
 
-int page_stacks_make(const struct numbering *numbers, const struct dictionary *names, struct handler_finder *finder, struct page_stacks *stacks)
+int page_stacks_make(const struct numbering *numbers, const struct dictionary *names,
+		     struct handler_finder *finder, struct page_stacks *stacks)
 {
 	_cleanup_(freep) struct entry *entries = calloc(numbers->count + 1, sizeof(*entries));
 	_cleanup_(freep) uint32_t *nodes = calloc(numbers->count + 1, sizeof(*nodes));
@@ -160,7 +173,8 @@ int page_stacks_make(const struct numbering *numbers, const struct dictionary *n
 	if (!entries || !nodes)
 		return -ENOMEM;
 	for (uint32_t i = 0; i < numbers->count; i++)
-		entries[i] = (struct entry){dictionary_find(names, DEFINE_STACK, numbers->ids[i]), i + 1};
+		entries[i] = (struct entry){dictionary_find(names, DEFINE_STACK, numbers->ids[i]),
+					    i + 1};
 	qsort(entries, numbers->count, sizeof(*entries), outermost_first);
 	r = make_tree(stacks, names, entries, numbers->count, nodes);
 	for (uint32_t i = 0; !r && i < numbers->count; i++)
@@ -170,8 +184,10 @@ int page_stacks_make(const struct numbering *numbers, const struct dictionary *n
 
 int page_stacks_write(FILE *file, const struct page_stacks *stacks)
 {
-	const struct column *const tree[] = {&stacks->parents, &stacks->node_functions, &stacks->lines};
-	const struct column *const list[] = {&stacks->nodes, &stacks->cut, &stacks->handlers, &stacks->roles};
+	const struct column *const tree[] = {&stacks->parents, &stacks->node_functions,
+					     &stacks->lines};
+	const struct column *const list[] = {&stacks->nodes, &stacks->cut, &stacks->handlers,
+					     &stacks->roles};
 	struct column nodes = {0}, count = {0};
 	FILE *blob = NULL;
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* The report as one page for the person on call: the verdict first, then the figures it rests on. */
+/* The report as one page for the person on call: the verdict first, then the figures it rests on.
+ */
 #include "view/text/text.h"
 
 #include <errno.h>
@@ -46,7 +47,8 @@ static void show_head(const struct text_page *page)
 	if (report->process_count == 1) {
 		add_process(&rest, &report->processes[0].process->info, 1);
 		used = text_width(rest.bytes) + text_width(evidence.bytes) + 3;
-		add_process(&line, &report->processes[0].process->info, page->canvas.columns > used + 12 ? page->canvas.columns - used : 12);
+		add_process(&line, &report->processes[0].process->info,
+			    page->canvas.columns > used + 12 ? page->canvas.columns - used : 12);
 	} else {
 		text_add_number_of(&line, report->process_count, "process", "processes");
 	}
@@ -96,7 +98,8 @@ static int show_process(const struct text_page *page, const struct process_repor
 		struct text line = {0};
 
 		fputc('\n', page->canvas.file);
-		add_process(&line, &process->process->info, page->canvas.columns > 60 ? page->canvas.columns - 40 : 20);
+		add_process(&line, &process->process->info,
+			    page->canvas.columns > 60 ? page->canvas.columns - 40 : 20);
 		canvas_heading(&page->canvas, &line);
 	}
 	fputc('\n', page->canvas.file);
@@ -117,7 +120,11 @@ static int show_text(FILE *file, const struct report *report, const struct view_
 {
 	unsigned columns = options->columns ? options->columns : 100;
 	struct text_page page = {
-		.canvas = {.file = file, .columns = columns < 60 ? 60 : columns > 160 ? 160 : columns, .colour = options->colour},
+		.canvas = {.file = file,
+			   .columns = columns < 60    ? 60
+				      : columns > 160 ? 160
+						      : columns,
+			   .colour = options->colour},
 		.report = report,
 		.all = options->all,
 	};

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * text.h - the sections of the text view, in the order of the page. Internal to the room. Every section ends its last line.
+ * text.h - the sections of the text view, in the order of the page. Internal to the room. Every
+ * section ends its last line.
  */
 #ifndef GILSCOPE_VIEW_TEXT_TEXT_H
 #define GILSCOPE_VIEW_TEXT_TEXT_H

@@ -4,9 +4,9 @@
 
 #include "words/names.h"
 
-#define SHOWN_FUNCTIONS 10
+#define SHOWN_FUNCTIONS	 10
 #define NAME_COLUMNS_MAX 40
-#define GAP 1
+#define GAP		 1
 
 /* A figure of a function. `upper` and `lower` are its title. */
 struct figure {
@@ -59,8 +59,11 @@ static void add_worst(struct text *text, const struct blame *blame)
 }
 
 static const struct figure FIGURES[] = {
-	{"ran on", "the loop", 10, add_on_loop}, {"made it", "wait", 9, add_made_wait}, {"", "stalls", 8, add_stall_count},
-	{"", "in all", 9, add_stall_time},	 {"", "worst", 9, add_worst},
+	{"ran on", "the loop", 10, add_on_loop},
+	{"made it", "wait", 9, add_made_wait},
+	{"", "stalls", 8, add_stall_count},
+	{"", "in all", 9, add_stall_time},
+	{"", "worst", 9, add_worst},
 };
 #define FIGURE_COUNT (sizeof(FIGURES) / sizeof(FIGURES[0]))
 
@@ -86,7 +89,8 @@ static void table_fit(struct table *table)
 		struct text name = {0};
 		unsigned width;
 
-		text_add_function(&name, report, &report->blame[i].handler.frame, room < NAME_COLUMNS_MAX ? room : NAME_COLUMNS_MAX);
+		text_add_function(&name, report, &report->blame[i].handler.frame,
+				  room < NAME_COLUMNS_MAX ? room : NAME_COLUMNS_MAX);
 		width = text_width(name.bytes);
 		table->name_columns = width > table->name_columns ? width : table->name_columns;
 		if (state_sums_total(&report->blame[i].loop) > table->whole_ns)
@@ -99,7 +103,8 @@ static void table_fit(struct table *table)
 static void show_titles(const struct table *table, bool upper)
 {
 	const struct canvas *canvas = &table->page->canvas;
-	unsigned blanks = 2 + table->name_columns + GAP + table->bar_columns; /* not printed yet, so that no line ends in blanks */
+	/* not printed yet, so that no line ends in blanks */
+	unsigned blanks = 2 + table->name_columns + GAP + table->bar_columns;
 
 	for (size_t i = 0; i < FIGURE_COUNT; i++) {
 		const char *title = upper ? FIGURES[i].upper : FIGURES[i].lower;
@@ -163,7 +168,8 @@ static void show_rest(const struct text_page *page, uint32_t shown)
 		made_wait += page->report->blame[i].made_loops_wait_ns;
 	}
 	text_add(&text, "and ");
-	text_add_number_of(&text, page->report->blame_count - shown, "more function", "more functions");
+	text_add_number_of(&text, page->report->blame_count - shown, "more function",
+			   "more functions");
 	text_add(&text, ": ran on the loop for ");
 	text_add_duration(&text, loop);
 	text_add(&text, " together");
@@ -174,7 +180,8 @@ static void show_rest(const struct text_page *page, uint32_t shown)
 	canvas_paragraph(&page->canvas, "  ", 2, &text);
 }
 
-/* A function that caused no stall and cost the loops less than a thousandth of the time is not worth a line. */
+/* A function that caused no stall and cost the loops less than a thousandth of the time is not
+ * worth a line. */
 static uint32_t count_shown(const struct text_page *page)
 {
 	const struct report *report = page->report;
@@ -183,14 +190,17 @@ static uint32_t count_shown(const struct text_page *page)
 	if (page->all)
 		return report->blame_count;
 	for (uint32_t i = 0; i < report->blame_count; i++)
-		if (report->blame[i].stalls || state_sums_total(&report->blame[i].loop) + report->blame[i].made_loops_wait_ns > text_window_ns(report) / 1000)
+		if (report->blame[i].stalls ||
+		    state_sums_total(&report->blame[i].loop) + report->blame[i].made_loops_wait_ns >
+			    text_window_ns(report) / 1000)
 			shown = i + 1;
 	return shown < SHOWN_FUNCTIONS ? shown : SHOWN_FUNCTIONS;
 }
 
 static void show_table(const struct text_page *page)
 {
-	const struct text heading = {.bytes = "FUNCTIONS, by what they cost the event loop", .length = 43};
+	const struct text heading = {.bytes = "FUNCTIONS, by what they cost the event loop",
+				     .length = 43};
 	struct table table = {.page = page, .shown = count_shown(page)};
 	struct state_sums all = {0};
 
@@ -227,7 +237,8 @@ static uint32_t count_stalls(const struct report *report, uint64_t *ret_ns, uint
 
 static void add_functions(struct text *text, uint32_t count)
 {
-	static const char *const words[] = {"", "One", "Two", "Three", "Four", "Five", "Six", "Seven", "Eight", "Nine", "Ten"};
+	static const char *const words[] = {"",	   "One",   "Two",   "Three", "Four", "Five",
+					    "Six", "Seven", "Eight", "Nine",  "Ten"};
 
 	if (count < sizeof(words) / sizeof(words[0]))
 		text_add(text, "%s", words[count]);
@@ -249,7 +260,8 @@ static void add_verdict(struct text *text, const struct report *report)
 		blamed_ns += report->blame[i].stall_ns;
 	}
 	if (!culprits && stalls) {
-		text_add(text, "No function of the application is to blame for most of any stall. What each did:");
+		text_add(text, "No function of the application is to blame for most of any stall. "
+			       "What each did:");
 		return;
 	}
 	if (!culprits) {

@@ -9,7 +9,8 @@ static void hear_verdict(void *ctx, const struct text *paragraph)
 
 void text_verdict(const struct text_page *page, const struct process_report *process)
 {
-	verdict_tell(page->report, process, &(struct listener){hear_verdict, (void *)&page->canvas});
+	verdict_tell(page->report, process,
+		     &(struct listener){hear_verdict, (void *)&page->canvas});
 }
 
 struct section {
@@ -35,7 +36,8 @@ static const struct stall *worst_of(const struct process_report *process, enum t
 		for (uint32_t n = 0; n < process->loops[i].stall_count; n++) {
 			const struct stall *stall = &process->loops[i].stalls[n];
 
-			if (stall->cause == cause && (!worst || stall->end - stall->start > worst->end - worst->start))
+			if (stall->cause == cause &&
+			    (!worst || stall->end - stall->start > worst->end - worst->start))
 				worst = stall;
 		}
 	return worst;
@@ -55,7 +57,8 @@ void text_remedies(const struct text_page *page, const struct process_report *pr
 			continue;
 		begin_section(&section);
 		remedy_add(&text, page->report, process->process, worst);
-		snprintf(first, sizeof(first), "  %-13s ", thread_state_name((enum thread_state)cause));
+		snprintf(first, sizeof(first), "  %-13s ",
+			 thread_state_name((enum thread_state)cause));
 		canvas_paragraph(&page->canvas, first, 16, &text);
 	}
 }

@@ -9,7 +9,7 @@
 #include "words/stall.h"
 
 #define SHOWN_STALLS 10
-#define INDENT "      "
+#define INDENT	     "      "
 
 static uint64_t stall_ns(const struct stall *stall)
 {
@@ -18,21 +18,25 @@ static uint64_t stall_ns(const struct stall *stall)
 
 static int longer_first(const void *a, const void *b)
 {
-	const struct stall *x = *(const struct stall *const *)a, *y = *(const struct stall *const *)b;
+	const struct stall *x = *(const struct stall *const *)a,
+			   *y = *(const struct stall *const *)b;
 
 	if (stall_ns(x) != stall_ns(y))
 		return stall_ns(x) < stall_ns(y) ? 1 : -1;
 	return (x->start > y->start) - (x->start < y->start);
 }
 
-/* When, how long, the cause with its share, the split; the other states behind it where they fit, else on a line of their own. */
-static void show_stall(const struct text_page *page, const struct process *process, const struct stall *stall)
+/* When, how long, the cause with its share, the split; the other states behind it where they fit,
+ * else on a line of their own. */
+static void show_stall(const struct text_page *page, const struct process *process,
+		       const struct stall *stall)
 {
 	struct text when = {0}, length = {0}, cause = {0}, rest = {0};
 	uint64_t after = stall->start - page->report->window.start;
 	unsigned bar = page->canvas.columns >= 100 ? 24 : 12;
 
-	text_add(&when, "+%llu.%03llu" NBSP "s", (unsigned long long)(after / 1000000000), (unsigned long long)(after / 1000000 % 1000));
+	text_add(&when, "+%llu.%03llu" NBSP "s", (unsigned long long)(after / 1000000000),
+		 (unsigned long long)(after / 1000000 % 1000));
 	text_add(&length, stall->whole && !stall->ongoing ? "" : "≥" NBSP);
 	text_add_duration(&length, stall_ns(stall));
 	text_add(&cause, "%s" NBSP, thread_state_name(stall->cause));
@@ -57,7 +61,8 @@ static void show_stall(const struct text_page *page, const struct process *proce
 		canvas_stall_stacks(&page->canvas, page->report, stall);
 }
 
-static void show_heading(const struct text_page *page, const struct loop_report *loop, uint32_t shown)
+static void show_heading(const struct text_page *page, const struct loop_report *loop,
+			 uint32_t shown)
 {
 	struct text heading = {0};
 
@@ -71,9 +76,11 @@ static void show_heading(const struct text_page *page, const struct loop_report 
 	canvas_heading(&page->canvas, &heading);
 }
 
-static int show_loop(const struct text_page *page, const struct process *process, const struct loop_report *loop)
+static int show_loop(const struct text_page *page, const struct process *process,
+		     const struct loop_report *loop)
 {
-	uint32_t shown = page->all || loop->stall_count <= SHOWN_STALLS ? loop->stall_count : SHOWN_STALLS;
+	uint32_t shown = page->all || loop->stall_count <= SHOWN_STALLS ? loop->stall_count
+									: SHOWN_STALLS;
 	_cleanup_(freep) const struct stall **order = calloc(loop->stall_count, sizeof(*order));
 
 	if (!order)
@@ -90,7 +97,8 @@ static int show_loop(const struct text_page *page, const struct process *process
 int text_stalls(const struct text_page *page, const struct process_report *process)
 {
 	for (uint32_t i = 0; i < process->loop_count; i++)
-		if (process->loops[i].stall_count && show_loop(page, process->process, &process->loops[i]) < 0)
+		if (process->loops[i].stall_count &&
+		    show_loop(page, process->process, &process->loops[i]) < 0)
 			return -ENOMEM;
 	return 0;
 }

@@ -9,20 +9,22 @@
 #include "base/duration.h"
 
 #define SHOWN_THREADS 10
-#define NAME_COLUMNS 28
+#define NAME_COLUMNS  28
 
 /* A column of the table: a state's share of the window, or a count. */
 struct column {
 	const char *title;
 	enum thread_state state; /* TS_COUNT: a count */
 	size_t offset;		 /* of the count in struct thread_report */
-	unsigned keep;		 /* the lowest goes first when the table is too wide; a state that never occurred has no column at all */
+	unsigned keep; /* the lowest goes first when the table is too wide; a state that never
+			  occurred has no column at all */
 	bool shown;
 	unsigned width;
 };
 
 #define STATE(title, state, keep) {title, state, 0, keep, false, 7}
-#define COUNT(title, field, keep) {title, TS_COUNT, offsetof(struct thread_report, field), keep, true, 7}
+#define COUNT(title, field, keep)                                                                  \
+	{title, TS_COUNT, offsetof(struct thread_report, field), keep, true, 7}
 static const struct column COLUMNS[] = {
 	STATE("python", TS_PYTHON, 9),
 	STATE("held_blocked", TS_HELD_BLOCKED, 7),
@@ -48,7 +50,8 @@ struct table {
 
 static int busiest_first(const void *a, const void *b)
 {
-	const struct thread_report *x = *(const struct thread_report *const *)a, *y = *(const struct thread_report *const *)b;
+	const struct thread_report *x = *(const struct thread_report *const *)a,
+				   *y = *(const struct thread_report *const *)b;
 	uint64_t wait_x = x->states.ns[TS_GIL_WAIT], wait_y = y->states.ns[TS_GIL_WAIT];
 
 	if (x->held_ns != y->held_ns)
@@ -58,10 +61,12 @@ static int busiest_first(const void *a, const void *b)
 	return (x->thread->tid > y->thread->tid) - (x->thread->tid < y->thread->tid);
 }
 
-/* Python's name, beside it the kernel's where that is another and there is room, and what the thread is. */
+/* Python's name, beside it the kernel's where that is another and there is room, and what the
+ * thread is. */
 static void add_title(struct text *text, const struct text_page *page, const struct thread *thread)
 {
-	text_add_thread_name(text, page->report, thread, NAME_COLUMNS - 8, page->canvas.columns >= 100);
+	text_add_thread_name(text, page->report, thread, NAME_COLUMNS - 8,
+			     page->canvas.columns >= 100);
 	text_add(text, " %u%s", thread->tid, thread->loop ? " loop" : thread->gone ? " gone" : "");
 }
 
@@ -74,7 +79,8 @@ static unsigned table_width(const struct table *table)
 	return width;
 }
 
-static void add_value(struct text *text, const struct column *column, const struct thread_report *row, uint64_t window_ns)
+static void add_value(struct text *text, const struct column *column,
+		      const struct thread_report *row, uint64_t window_ns)
 {
 	uint64_t value;
 	double share;
@@ -94,7 +100,8 @@ static void add_value(struct text *text, const struct column *column, const stru
 		text_add(text, "%.1f", share);
 }
 
-/* Makes the columns wide enough for their titles, of which an underscore ends the upper line, and for a row's values. */
+/* Makes the columns wide enough for their titles, of which an underscore ends the upper line, and
+ * for a row's values. */
 static void table_widen(struct table *table, const struct thread_report *row)
 {
 	struct text title = {0};
@@ -114,7 +121,8 @@ static void table_widen(struct table *table, const struct thread_report *row)
 		width = 2 + text_width(lower ? lower + 1 : column->title);
 		column->width = width > column->width ? width : column->width;
 		/* what would be <0.1 in every row is not worth a column */
-		if (column->state != TS_COUNT && row->states.ns[column->state] >= table->window_ns / 2000)
+		if (column->state != TS_COUNT &&
+		    row->states.ns[column->state] >= table->window_ns / 2000)
 			column->shown = true;
 	}
 }
@@ -130,7 +138,8 @@ static void table_fit(struct table *table)
 			continue;
 		}
 		for (size_t i = 0; i < COLUMN_COUNT; i++)
-			if (table->columns[i].shown && (!victim || table->columns[i].keep < victim->keep))
+			if (table->columns[i].shown &&
+			    (!victim || table->columns[i].keep < victim->keep))
 				victim = &table->columns[i];
 		if (!victim)
 			return;
@@ -142,7 +151,8 @@ static void table_fit(struct table *table)
 static void show_titles(const struct table *table, bool upper)
 {
 	const struct canvas *canvas = &table->page->canvas;
-	unsigned blanks = 2 + table->name_columns + 1; /* not printed yet, so that no line ends in blanks */
+	/* not printed yet, so that no line ends in blanks */
+	unsigned blanks = 2 + table->name_columns + 1;
 	bool any = !upper;
 
 	for (size_t i = 0; i < COLUMN_COUNT; i++)
@@ -162,7 +172,8 @@ static void show_titles(const struct table *table, bool upper)
 		if (!column->shown)
 			continue;
 		if (lower)
-			text_add(&title, "%.*s", upper ? (int)(lower + 1 - column->title) : 32, upper ? column->title : lower + 1);
+			text_add(&title, "%.*s", upper ? (int)(lower + 1 - column->title) : 32,
+				 upper ? column->title : lower + 1);
 		else if (!upper)
 			text_add(&title, "%s", column->title);
 		blanks += column->width;
@@ -210,7 +221,8 @@ static void show_row(const struct table *table, const struct thread_report *row)
 	fputc('\n', canvas->file);
 }
 
-static void show_rest(const struct table *table, const struct thread_report **rows, uint32_t shown, uint32_t count)
+static void show_rest(const struct table *table, const struct thread_report **rows, uint32_t shown,
+		      uint32_t count)
 {
 	uint64_t held = 0, waited = 0;
 	struct text text = {0};
@@ -248,8 +260,10 @@ static uint32_t order_rows(const struct process_report *process, const struct th
 
 int text_threads(const struct text_page *page, const struct process_report *process)
 {
-	_cleanup_(freep) const struct thread_report **rows = calloc(process->thread_count + 1, sizeof(*rows));
-	struct table table = {.page = page, .window_ns = text_window_ns(page->report), .bar_columns = 12};
+	_cleanup_(freep) const struct thread_report **rows = calloc(process->thread_count + 1,
+								    sizeof(*rows));
+	struct table table = {
+		.page = page, .window_ns = text_window_ns(page->report), .bar_columns = 12};
 	uint32_t count, shown;
 
 	if (!rows)

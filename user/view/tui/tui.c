@@ -15,8 +15,8 @@
 #include "view/tui/tui_terminal.h"
 
 #define COLUMNS_MIN 60
-#define ROWS_MIN 12
-#define ESCAPE_MS 50 /* a lone Esc is taken for one after so long */
+#define ROWS_MIN    12
+#define ESCAPE_MS   50 /* a lone Esc is taken for one after so long */
 
 struct tui {
 	SCREEN *screen;
@@ -25,9 +25,13 @@ struct tui {
 
 static void init_colours(struct tui *tui)
 {
-	static const short states[TS_COUNT] = {COLOR_YELLOW, COLOR_CYAN, COLOR_RED, COLOR_MAGENTA, COLOR_YELLOW, COLOR_BLUE, COLOR_GREEN, -1, -1};
+	static const short states[TS_COUNT] = {COLOR_YELLOW,  COLOR_CYAN,   COLOR_RED,
+					       COLOR_MAGENTA, COLOR_YELLOW, COLOR_BLUE,
+					       COLOR_GREEN,   -1,	    -1};
 	static const short threads256[TUI_THREAD_COLOURS] = {110, 150, 180, 139, 73, 174, 146, 108};
-	static const short threads[TUI_THREAD_COLOURS] = {COLOR_CYAN, COLOR_GREEN, COLOR_YELLOW, COLOR_MAGENTA, COLOR_BLUE, COLOR_RED, COLOR_WHITE, COLOR_CYAN};
+	static const short threads[TUI_THREAD_COLOURS] = {COLOR_CYAN,	 COLOR_GREEN, COLOR_YELLOW,
+							  COLOR_MAGENTA, COLOR_BLUE,  COLOR_RED,
+							  COLOR_WHITE,	 COLOR_CYAN};
 	bool many;
 
 	if (!has_colors() || start_color() == ERR || use_default_colors() == ERR)
@@ -40,13 +44,15 @@ static void init_colours(struct tui *tui)
 	for (int i = 0; i < TS_COUNT; i++) {
 		const struct palette *palette = palette_of((enum thread_state)i);
 
-		init_pair((short)(TUI_STATES + i), many ? (palette->dark ? 231 : 16) : COLOR_BLACK, many ? palette->ansi : states[i]);
+		init_pair((short)(TUI_STATES + i), many ? (palette->dark ? 231 : 16) : COLOR_BLACK,
+			  many ? palette->ansi : states[i]);
 	}
 	/* most of most bars, and of no interest */
 	init_pair(TUI_STATES + TS_IDLE, many ? 245 : -1, -1);
 	init_pair(TUI_STATES + TS_UNKNOWN, -1, -1);
 	for (int i = 0; i < TUI_THREAD_COLOURS; i++)
-		init_pair((short)(TUI_THREADS + i), many ? 16 : COLOR_BLACK, many ? threads256[i] : threads[i]);
+		init_pair((short)(TUI_THREADS + i), many ? 16 : COLOR_BLACK,
+			  many ? threads256[i] : threads[i]);
 }
 
 int tui_check(struct diag *diag)
@@ -54,7 +60,8 @@ int tui_check(struct diag *diag)
 	return terminal_check(NULL, stdin, stdout, true, diag);
 }
 
-/* A terminal that tells its size knows it better than LINES and COLUMNS, which a shell or a library once set, and which ncurses would believe for ever. */
+/* A terminal that tells its size knows it better than LINES and COLUMNS, which a shell or a library
+ * once set, and which ncurses would believe for ever. */
 static void forget_size_of_environment(FILE *out)
 {
 	struct winsize size;
@@ -102,7 +109,8 @@ void tui_free(struct tui *tui)
 	if (!tui)
 		return;
 	set_term(tui->screen);
-	/* where the screen stays as it is (a terminal with one only), what comes next begins on an empty line */
+	/* where the screen stays as it is (a terminal with one only), what comes next begins on an
+	 * empty line */
 	move(LINES - 1, 0);
 	clrtoeol();
 	refresh();
@@ -114,7 +122,7 @@ void tui_free(struct tui *tui)
 	free(tui);
 }
 
-/* ── what is shown ───────────────────────────────────────────────────────────────────────────────────────────────── */
+/* ── what is shown ───────────────────────────────────────────────────────── */
 
 void tui_take(struct tui *tui, struct live_view *view)
 {
@@ -138,7 +146,8 @@ void tui_tell(struct tui *tui, const char *format, ...)
 }
 
 /* The most urgent of what there is to say beside the figures. */
-static int add_status(struct text *text, const struct tui_page *page, const struct tui_status *status)
+static int add_status(struct text *text, const struct tui_page *page,
+		      const struct tui_status *status)
 {
 	const struct live_view *view = &page->view;
 	const struct report *about = &view->about;
@@ -159,7 +168,8 @@ static int add_status(struct text *text, const struct tui_page *page, const stru
 		return TUI_WARNING;
 	}
 	if (about->stack_evidence.full) {
-		text_add(text, "Nothing lost; but there were too many distinct stacks, functions of later ones are not known.");
+		text_add(text, "Nothing lost; but there were too many distinct stacks, functions "
+			       "of later ones are not known.");
 		return TUI_WARNING;
 	}
 	text_add(text, "nothing lost");
@@ -182,16 +192,22 @@ static int add_status(struct text *text, const struct tui_page *page, const stru
 
 static void draw_keys(const struct tui_page *page, int y)
 {
-	static const char *const lists[] = {"Tab", "list", "Enter", "details", "s", "sort", "p", "pause", "+-", "stall", "r", "record", "h", "help", "q", "quit"};
-	static const char *const sheets[] = {"Up Down", "scroll", "Esc", "back", "p", "pause", "r", "record", "h", "help", "q", "back"};
+	static const char *const lists[] = {"Tab", "list",  "Enter", "details", "s", "sort",
+					    "p",   "pause", "+-",    "stall",	"r", "record",
+					    "h",   "help",  "q",     "quit"};
+	static const char *const sheets[] = {"Up Down", "scroll", "Esc", "back", "p", "pause",
+					     "r",	"record", "h",	 "help", "q", "back"};
 	bool sheet = page->sheet != TUI_LISTS;
-	size_t count = sheet ? sizeof(sheets) / sizeof(sheets[0]) : sizeof(lists) / sizeof(lists[0]);
+	size_t count = sheet ? sizeof(sheets) / sizeof(sheets[0])
+			     : sizeof(lists) / sizeof(lists[0]);
 	int x = 1;
 
 	for (size_t i = 0; i < count; i++) {
 		const char *word = sheet ? sheets[i] : lists[i];
 
-		x += tui_put(&page->paint, y, x, page->paint.columns - x, i % 2 ? TUI_PLAIN : TUI_STRONG, word) + (i % 2 ? 2 : 1);
+		x += tui_put(&page->paint, y, x, page->paint.columns - x,
+			     i % 2 ? TUI_PLAIN : TUI_STRONG, word) +
+		     (i % 2 ? 2 : 1);
 	}
 }
 
@@ -205,7 +221,9 @@ void tui_draw(struct tui *tui, const struct tui_status *status)
 	getmaxyx(stdscr, page->paint.rows, page->paint.columns);
 	erase();
 	if (page->paint.rows < ROWS_MIN || page->paint.columns < COLUMNS_MIN) {
-		tui_put_wrapped(&page->paint, 0, 0, page->paint.columns, page->paint.rows, TUI_PLAIN, "The window is too small: 60 columns and 12 rows at least.");
+		tui_put_wrapped(&page->paint, 0, 0, page->paint.columns, page->paint.rows,
+				TUI_PLAIN,
+				"The window is too small: 60 columns and 12 rows at least.");
 		refresh();
 		return;
 	}
@@ -215,7 +233,8 @@ void tui_draw(struct tui *tui, const struct tui_status *status)
 	} else {
 		tui_title(page, status);
 		if (tui_sheet(page, 1, page->paint.rows - 3) < 0)
-			tui_put(&page->paint, 2, 1, page->paint.columns, TUI_ALARM, "no memory to show this");
+			tui_put(&page->paint, 2, 1, page->paint.columns, TUI_ALARM,
+				"no memory to show this");
 	}
 	style = add_status(&text, page, status);
 	tui_put(&page->paint, page->paint.rows - 2, 1, page->paint.columns - 2, style, text.bytes);
@@ -223,7 +242,7 @@ void tui_draw(struct tui *tui, const struct tui_status *status)
 	refresh();
 }
 
-/* ── keys ────────────────────────────────────────────────────────────────────────────────────────────────────────── */
+/* ── keys ────────────────────────────────────────────────────────────────── */
 
 static enum tui_command command_of_key(int key)
 {
@@ -231,13 +250,40 @@ static enum tui_command command_of_key(int key)
 		int key;
 		enum tui_command command;
 	} KEYS[] = {
-		{'q', COMMAND_QUIT},	   {'Q', COMMAND_QUIT},	       {27, COMMAND_BACK},	   {KEY_LEFT, COMMAND_BACK},   {KEY_BACKSPACE, COMMAND_BACK},
-		{127, COMMAND_BACK},	   {KEY_ENTER, COMMAND_OPEN},  {'\r', COMMAND_OPEN},	   {'\n', COMMAND_OPEN},       {KEY_RIGHT, COMMAND_OPEN},
-		{KEY_UP, COMMAND_UP},	   {'k', COMMAND_UP},	       {KEY_DOWN, COMMAND_DOWN},   {'j', COMMAND_DOWN},	       {KEY_PPAGE, COMMAND_PAGE_UP},
-		{KEY_NPAGE, COMMAND_PAGE_DOWN}, {KEY_HOME, COMMAND_FIRST}, {'g', COMMAND_FIRST},   {KEY_END, COMMAND_LAST},    {'G', COMMAND_LAST},
-		{'\t', COMMAND_NEXT_LIST}, {KEY_BTAB, COMMAND_PREVIOUS_LIST}, {'s', COMMAND_SORT}, {'p', COMMAND_PAUSE},       {' ', COMMAND_PAUSE},
-		{'+', COMMAND_THRESHOLD_UP}, {'=', COMMAND_THRESHOLD_UP}, {'-', COMMAND_THRESHOLD_DOWN}, {'r', COMMAND_RECORD}, {'h', COMMAND_HELP},
-		{'?', COMMAND_HELP},	   {KEY_F(1), COMMAND_HELP},   {KEY_RESIZE, COMMAND_NONE}, {12, COMMAND_REPAINT},
+		{'q', COMMAND_QUIT},
+		{'Q', COMMAND_QUIT},
+		{27, COMMAND_BACK},
+		{KEY_LEFT, COMMAND_BACK},
+		{KEY_BACKSPACE, COMMAND_BACK},
+		{127, COMMAND_BACK},
+		{KEY_ENTER, COMMAND_OPEN},
+		{'\r', COMMAND_OPEN},
+		{'\n', COMMAND_OPEN},
+		{KEY_RIGHT, COMMAND_OPEN},
+		{KEY_UP, COMMAND_UP},
+		{'k', COMMAND_UP},
+		{KEY_DOWN, COMMAND_DOWN},
+		{'j', COMMAND_DOWN},
+		{KEY_PPAGE, COMMAND_PAGE_UP},
+		{KEY_NPAGE, COMMAND_PAGE_DOWN},
+		{KEY_HOME, COMMAND_FIRST},
+		{'g', COMMAND_FIRST},
+		{KEY_END, COMMAND_LAST},
+		{'G', COMMAND_LAST},
+		{'\t', COMMAND_NEXT_LIST},
+		{KEY_BTAB, COMMAND_PREVIOUS_LIST},
+		{'s', COMMAND_SORT},
+		{'p', COMMAND_PAUSE},
+		{' ', COMMAND_PAUSE},
+		{'+', COMMAND_THRESHOLD_UP},
+		{'=', COMMAND_THRESHOLD_UP},
+		{'-', COMMAND_THRESHOLD_DOWN},
+		{'r', COMMAND_RECORD},
+		{'h', COMMAND_HELP},
+		{'?', COMMAND_HELP},
+		{KEY_F(1), COMMAND_HELP},
+		{KEY_RESIZE, COMMAND_NONE},
+		{12, COMMAND_REPAINT},
 	};
 
 	for (size_t i = 0; i < sizeof(KEYS) / sizeof(KEYS[0]); i++)

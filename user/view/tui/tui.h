@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * tui.h - the live view on a terminal: draws a live_view, and turns keys into what the command is asked to do. It owns the terminal while it exists.
+ * tui.h - the live view on a terminal: draws a live_view, and turns keys into what the command is
+ * asked to do. It owns the terminal while it exists.
  *
- * Works from 80×24 up (smaller ones show what fits), with 256, 8 or no colours, in UTF-8 or in ASCII where the locale has no more. Colour never stands alone.
+ * Works from 80×24 up (smaller ones show what fits), with 256, 8 or no colours, in UTF-8 or in
+ * ASCII where the locale has no more. Colour never stands alone.
  */
 #ifndef GILSCOPE_VIEW_TUI_TUI_H
 #define GILSCOPE_VIEW_TUI_TUI_H
@@ -31,14 +33,16 @@ struct tui_status {
 int tui_check(struct diag *diag);
 
 /*
- * Takes over the terminal. 0, or -errno with a diag: -ENOTTY when there is no terminal, or none that can be drawn on. setlocale() has been called.
+ * Takes over the terminal. 0, or -errno with a diag: -ENOTTY when there is no terminal, or none
+ * that can be drawn on. setlocale() has been called.
  */
 int tui_new(const struct tui_options *options, struct diag *diag, struct tui **ret_tui);
 /* Gives the terminal back as it was. NULL is fine. */
 void tui_free(struct tui *tui);
 
 /*
- * Gives the terminal back at once, for a signal handler of a process that ends with it. Nothing happens when no tui has a terminal.
+ * Gives the terminal back at once, for a signal handler of a process that ends with it. Nothing
+ * happens when no tui has a terminal.
  */
 void tui_restore(void);
 
@@ -50,8 +54,8 @@ void tui_tell(struct tui *tui, const char *format, ...) __attribute__((format(pr
 void tui_draw(struct tui *tui, const struct tui_status *status);
 
 enum tui_action {
-	TUI_IDLE,  /* no key was waiting */
-	TUI_DRAW,  /* something changed on the screen only: draw it */
+	TUI_IDLE, /* no key was waiting */
+	TUI_DRAW, /* something changed on the screen only: draw it */
 	TUI_QUIT,
 	TUI_PAUSE, /* or go on */
 	TUI_THRESHOLD_UP,

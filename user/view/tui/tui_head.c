@@ -9,8 +9,8 @@
 #include "words/names.h"
 
 #define LABEL_COLUMNS 6
-#define HOLDERS_MAX 8
-#define STEP_NS (NS_PER_S / 2) /* of a sparkline, at least */
+#define HOLDERS_MAX   8
+#define STEP_NS	      (NS_PER_S / 2) /* of a sparkline, at least */
 
 void tui_title(const struct tui_page *page, const struct tui_status *status)
 {
@@ -18,15 +18,22 @@ void tui_title(const struct tui_page *page, const struct tui_status *status)
 	struct text left = {0}, right = {0};
 	int width;
 
-	text_add(&right, "%s stall ≥ ", status->ended ? "[ended] " : status->paused ? "[paused] " : "");
+	text_add(&right, "%s stall ≥ ",
+		 status->ended	  ? "[ended] "
+		 : status->paused ? "[paused] "
+				  : "");
 	text_add_duration(&right, view->about.stall_ns);
 	text_add(&right, " · ");
-	text_add(&right, "%llu" NBSP "s ", (unsigned long long)((view->about.window.end - view->about.window.start) / NS_PER_S));
+	text_add(&right, "%llu" NBSP "s ",
+		 (unsigned long long)((view->about.window.end - view->about.window.start) /
+				      NS_PER_S));
 	width = tui_width(&page->paint, right.bytes);
 	text_add(&left, " gilscope top · ");
 	if (view->process_count == 1) {
 		text_add(&left, "pid %u · ", view->processes[0]->info.pid);
-		text_add_name(&left, command_of(&view->processes[0]->info), (unsigned)(page->paint.columns - width - tui_width(&page->paint, left.bytes) - 2));
+		text_add_name(&left, command_of(&view->processes[0]->info),
+			      (unsigned)(page->paint.columns - width -
+					 tui_width(&page->paint, left.bytes) - 2));
 	} else {
 		text_add_number_of(&left, view->process_count, "process", "processes");
 	}
@@ -35,7 +42,7 @@ void tui_title(const struct tui_page *page, const struct tui_status *status)
 	tui_put_right(&page->paint, 0, page->paint.columns - width, width, TUI_TITLE, right.bytes);
 }
 
-/* ── loops ───────────────────────────────────────────────────────────────────────────────────────────────────────── */
+/* ── loops ───────────────────────────────────────────────────────────────── */
 
 static void add_turns(struct text *text, const struct live_loop *loop)
 {
@@ -47,7 +54,8 @@ static void add_turns(struct text *text, const struct live_loop *loop)
 		text_add(text, "  ");
 	}
 	if (loop->turn.max_ns) {
-		text_add(text, "max %s", loop->ongoing && loop->worst_ns == loop->turn.max_ns ? "≥" NBSP : "");
+		text_add(text, "max %s",
+			 loop->ongoing && loop->worst_ns == loop->turn.max_ns ? "≥" NBSP : "");
 		text_add_duration(text, loop->turn.max_ns);
 	} else {
 		text_add(text, "no turn");
@@ -61,10 +69,12 @@ static void add_turns(struct text *text, const struct live_loop *loop)
 }
 
 /* The bins stand still while time goes on, so that a line moves and does not flicker. */
-static void show_sparkline(const struct tui_page *page, const struct live_loop *loop, int y, int x, int columns)
+static void show_sparkline(const struct tui_page *page, const struct live_loop *loop, int y, int x,
+			   int columns)
 {
 	const struct live_view *view = &page->view;
-	uint64_t bin_ns = (LIVE_WHILE_NS / (uint64_t)columns + STEP_NS - 1) / STEP_NS * STEP_NS, last, longest[512] = {0};
+	uint64_t bin_ns = (LIVE_WHILE_NS / (uint64_t)columns + STEP_NS - 1) / STEP_NS * STEP_NS,
+		 last, longest[512] = {0};
 
 	if (!view->step_count || columns > 512)
 		return;
@@ -76,7 +86,8 @@ static void show_sparkline(const struct tui_page *page, const struct live_loop *
 			longest[age] = loop->longest_ns[i];
 	}
 	for (int i = 0; i < columns; i++)
-		tui_height(&page->paint, y, x + columns - 1 - i, longest[i], view->about.stall_ns ? view->about.stall_ns : 1);
+		tui_height(&page->paint, y, x + columns - 1 - i, longest[i],
+			   view->about.stall_ns ? view->about.stall_ns : 1);
 }
 
 static int show_loop(const struct tui_page *page, const struct live_loop *loop, int y)
@@ -90,7 +101,8 @@ static int show_loop(const struct tui_page *page, const struct live_loop *loop, 
 	add_turns(&turns, loop);
 	tui_put(paint, y, 0, LABEL_COLUMNS, TUI_STRONG, "LOOP");
 	x += tui_put(paint, y, x, paint->columns - x, TUI_PLAIN, name.bytes);
-	tui_put(paint, y, x + 1, paint->columns - x - 1, loop->ongoing ? TUI_ALARM : TUI_STRONG, turns.bytes);
+	tui_put(paint, y, x + 1, paint->columns - x - 1, loop->ongoing ? TUI_ALARM : TUI_STRONG,
+		turns.bytes);
 	columns = columns > LIVE_STEPS - 8 ? LIVE_STEPS - 8 : columns;
 	tui_put(paint, y + 1, LABEL_COLUMNS, 8, TUI_FAINT, "longest");
 	show_sparkline(page, loop, y + 1, LABEL_COLUMNS + 9, columns);
@@ -100,7 +112,10 @@ static int show_loop(const struct tui_page *page, const struct live_loop *loop, 
 
 static int show_loops(const struct tui_page *page, int y)
 {
-	uint32_t room = page->paint.rows < 30 ? 2 : page->paint.rows < 45 ? 4 : 8, shown = page->view.loop_count < room ? page->view.loop_count : room;
+	uint32_t room = page->paint.rows < 30	? 2
+			: page->paint.rows < 45 ? 4
+						: 8,
+		 shown = page->view.loop_count < room ? page->view.loop_count : room;
 	int rows = 0;
 
 	for (uint32_t i = 0; i < shown; i++)
@@ -110,18 +125,20 @@ static int show_loops(const struct tui_page *page, int y)
 
 		text_add(&text, "and ");
 		text_add_number_of(&text, page->view.loop_count - shown, "more loop", "more loops");
-		tui_put(&page->paint, y + rows++, LABEL_COLUMNS, page->paint.columns - LABEL_COLUMNS, TUI_FAINT, text.bytes);
+		tui_put(&page->paint, y + rows++, LABEL_COLUMNS,
+			page->paint.columns - LABEL_COLUMNS, TUI_FAINT, text.bytes);
 	}
 	return rows;
 }
 
-/* ── the GIL ─────────────────────────────────────────────────────────────────────────────────────────────────────── */
+/* ── the GIL ─────────────────────────────────────────────────────────────── */
 
 struct holders {
 	const struct live_thread *threads[HOLDERS_MAX]; /* most first */
 	uint32_t count;
-	uint64_t others_ns; /* held by the rest */
-	uint64_t free_ns, unknown_ns; /* the rest; it may have been held while the state of one of its threads is unknown, at most so long */
+	uint64_t others_ns;	      /* held by the rest */
+	uint64_t free_ns, unknown_ns; /* the rest; it may have been held while the state of one of
+					 its threads is unknown, at most so long */
 };
 
 static void add_holder(struct holders *holders, const struct live_thread *thread)
@@ -136,7 +153,8 @@ static void add_holder(struct holders *holders, const struct live_thread *thread
 	}
 	if (holders->count == HOLDERS_MAX)
 		holders->others_ns += holders->threads[--holders->count]->held_ns;
-	memmove(&holders->threads[at + 1], &holders->threads[at], (holders->count - at) * sizeof(const struct live_thread *));
+	memmove(&holders->threads[at + 1], &holders->threads[at],
+		(holders->count - at) * sizeof(const struct live_thread *));
 	holders->threads[at] = thread;
 	holders->count++;
 }
@@ -152,7 +170,8 @@ static uint64_t unknown_ns(const struct live_thread *thread)
 	return unknown > held ? unknown - held : 0;
 }
 
-static void find_holders(const struct live_view *view, const struct live_gil *gil, struct holders *holders)
+static void find_holders(const struct live_view *view, const struct live_gil *gil,
+			 struct holders *holders)
 {
 	for (uint32_t i = 0; i < view->thread_count; i++) {
 		const struct live_thread *thread = &view->threads[i];
@@ -174,8 +193,10 @@ static int thread_style(const struct live_thread *thread)
 	return TUI_THREADS + (int)(thread->thread->index % TUI_THREAD_COLOURS);
 }
 
-/* One letter for each thread, '+' for the others, '?' for what is not known, dots for what is left. */
-static void show_shares(const struct tui_page *page, const struct holders *holders, int y, int x, int columns)
+/* One letter for each thread, '+' for the others, '?' for what is not known, dots for what is left.
+ */
+static void show_shares(const struct tui_page *page, const struct holders *holders, int y, int x,
+			int columns)
 {
 	uint64_t whole = page->view.moment_ns, passed = 0;
 	int drawn = 0;
@@ -184,11 +205,16 @@ static void show_shares(const struct tui_page *page, const struct holders *holde
 		bool thread = i < holders->count, others = i == holders->count;
 		int end;
 
-		passed += thread ? holders->threads[i]->held_ns : others ? holders->others_ns : holders->unknown_ns;
+		passed += thread   ? holders->threads[i]->held_ns
+			  : others ? holders->others_ns
+				   : holders->unknown_ns;
 		end = (int)((double)passed * columns / (double)whole + 0.5);
 		end = end > columns ? columns : end;
-		tui_repeat(&page->paint, y, x + drawn, end - drawn, thread ? thread_style(holders->threads[i]) : TUI_PLAIN,
-			   thread ? (char)('a' + i) : others ? '+' : '?');
+		tui_repeat(&page->paint, y, x + drawn, end - drawn,
+			   thread ? thread_style(holders->threads[i]) : TUI_PLAIN,
+			   thread   ? (char)('a' + i)
+			   : others ? '+'
+				    : '?');
 		drawn = end;
 	}
 	tui_repeat(&page->paint, y, x + drawn, columns - drawn, TUI_FAINT, '.');
@@ -200,7 +226,8 @@ static void add_share_of_moment(struct text *text, const struct live_view *view,
 }
 
 /* Returns where the next one goes; nothing is shown that does not fit. */
-static int put_legend(const struct tui_page *page, int y, int x, int style, char letter, const char *words)
+static int put_legend(const struct tui_page *page, int y, int x, int style, char letter,
+		      const char *words)
 {
 	if (x + 2 + tui_width(&page->paint, words) > page->paint.columns)
 		return page->paint.columns;
@@ -228,7 +255,8 @@ static void show_legend(const struct tui_page *page, const struct holders *holde
 		text_add_thread_name(&text, &view->about, holders->threads[i]->thread, 24, false);
 		text_add(&text, " ");
 		add_share_of_moment(&text, view, holders->threads[i]->held_ns);
-		x = put_legend(page, y, x, thread_style(holders->threads[i]), (char)('a' + i), text.bytes);
+		x = put_legend(page, y, x, thread_style(holders->threads[i]), (char)('a' + i),
+			       text.bytes);
 	}
 }
 
@@ -245,11 +273,13 @@ static int show_gil(const struct tui_page *page, const struct live_gil *gil, int
 	text_add(&text, "  waited for ");
 	add_share_of_moment(&text, view, gil->contended_ns);
 	if (gil->waiters)
-		text_add(&text, "  %u" NBSP "%s now", gil->waiters, gil->waiters == 1 ? "waits" : "wait");
+		text_add(&text, "  %u" NBSP "%s now", gil->waiters,
+			 gil->waiters == 1 ? "waits" : "wait");
 	width = tui_width(&page->paint, text.bytes);
 	tui_put(&page->paint, y, 0, LABEL_COLUMNS, TUI_STRONG, "GIL");
 	show_shares(page, &holders, y, LABEL_COLUMNS, page->paint.columns - LABEL_COLUMNS - width);
-	tui_put_right(&page->paint, y, page->paint.columns - width, width, gil->waiters ? TUI_WARNING : TUI_PLAIN, text.bytes);
+	tui_put_right(&page->paint, y, page->paint.columns - width, width,
+		      gil->waiters ? TUI_WARNING : TUI_PLAIN, text.bytes);
 	show_legend(page, &holders, y + 1);
 	return 2;
 }
@@ -283,7 +313,10 @@ int tui_head(const struct tui_page *page, const struct tui_status *status)
 		quiet &= !page->view.loops[i].stalls;
 	/* always as many rows, so that the lists stay where they are */
 	tui_put_wrapped(&page->paint, y, 0, page->paint.columns, rows,
-			tui_alarming(&page->view) ? TUI_ALARM : quiet ? TUI_GOOD : TUI_WARNING, verdict.bytes);
+			tui_alarming(&page->view) ? TUI_ALARM
+			: quiet			  ? TUI_GOOD
+						  : TUI_WARNING,
+			verdict.bytes);
 	y += rows;
 	y += show_loops(page, y);
 	return y + show_gils(page, y);

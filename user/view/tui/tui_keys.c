@@ -34,7 +34,9 @@ static void select_entry(struct tui_page *page, uint32_t selected)
 {
 	page->panes[page->focus].selected = selected;
 	if (page->focus == PANE_STALLS)
-		choose(page, selected && selected < page->view.stall_count ? page->view.stalls[selected] : NULL);
+		choose(page, selected && selected < page->view.stall_count
+				     ? page->view.stalls[selected]
+				     : NULL);
 }
 
 static void move(struct tui_page *page, int64_t by)
@@ -49,7 +51,10 @@ static void move(struct tui_page *page, int64_t by)
 
 static void scroll_sheet(struct tui_page *page, int64_t by)
 {
-	int64_t last = page->sheet_lines > page->sheet_rows ? (int64_t)page->sheet_lines - page->sheet_rows : 0, to = (int64_t)page->scroll + by;
+	int64_t last = page->sheet_lines > page->sheet_rows
+			       ? (int64_t)page->sheet_lines - page->sheet_rows
+			       : 0,
+		to = (int64_t)page->scroll + by;
 
 	page->scroll = (uint32_t)(to < 0 ? 0 : to > last ? last : to);
 }
@@ -64,7 +69,8 @@ static struct live_stall *worst_of(const struct tui_page *page, const struct bla
 	for (uint32_t i = 0; i < page->view.stall_count; i++) {
 		const struct stall *stall = &page->view.stalls[i]->stall;
 
-		if (stall->start == blame->ts_worst && stall->culprit.frame.function == blame->handler.frame.function)
+		if (stall->start == blame->ts_worst &&
+		    stall->culprit.frame.function == blame->handler.frame.function)
 			return page->view.stalls[i];
 	}
 	return NULL;
@@ -81,8 +87,9 @@ static void open_sheet(struct tui_page *page)
 		stall = worst_of(page, &page->view.blame[selected]);
 	if (!stall) {
 		say(page, page->focus == PANE_STALLS ? "There is no stall to look at."
-			  : page->focus == PANE_FUNCTIONS ? "It is to blame for no stall of the last minute."
-							  : "Details are of stalls; Tab goes to their list.");
+			  : page->focus == PANE_FUNCTIONS
+				  ? "It is to blame for no stall of the last minute."
+				  : "Details are of stalls; Tab goes to their list.");
 		return;
 	}
 	choose(page, stall);
@@ -199,6 +206,7 @@ enum tui_action tui_obey(struct tui_page *page, enum tui_command command)
 	case COMMAND_RECORD:
 		return TUI_RECORD;
 	default:
-		return page->sheet == TUI_LISTS ? obey_lists(page, command) : obey_sheet(page, command);
+		return page->sheet == TUI_LISTS ? obey_lists(page, command)
+						: obey_sheet(page, command);
 	}
 }

@@ -50,7 +50,8 @@ static const char *likeness(wchar_t sign)
 	}
 }
 
-/* The next character; always goes on by at least a byte. UTF-8 is read by hand: in an ASCII locale mbrtowc() knows none. */
+/* The next character; always goes on by at least a byte. UTF-8 is read by hand: in an ASCII locale
+ * mbrtowc() knows none. */
 static const char *next_character(const char *text, wchar_t *ret_sign)
 {
 	const unsigned char *p = (const unsigned char *)text;
@@ -69,10 +70,11 @@ static const char *next_character(const char *text, wchar_t *ret_sign)
 }
 
 /*
- * Turns the beginning of a text that takes at most `columns` into what the terminal can show, at most `room` characters. Returns its columns, and whether
- * that was all.
+ * Turns the beginning of a text that takes at most `columns` into what the terminal can show, at
+ * most `room` characters. Returns its columns, and whether that was all.
  */
-static int convert(const struct tui_paint *paint, const char *text, int columns, wchar_t *to, int room, int *ret_count, bool *ret_whole)
+static int convert(const struct tui_paint *paint, const char *text, int columns, wchar_t *to,
+		   int room, int *ret_count, bool *ret_whole)
 {
 	int used = 0, count = 0;
 
@@ -134,14 +136,16 @@ int tui_put(const struct tui_paint *paint, int y, int x, int columns, int style,
 	return used;
 }
 
-void tui_put_right(const struct tui_paint *paint, int y, int x, int columns, int style, const char *text)
+void tui_put_right(const struct tui_paint *paint, int y, int x, int columns, int style,
+		   const char *text)
 {
 	int width = tui_width(paint, text);
 
 	tui_put(paint, y, x + (width < columns ? columns - width : 0), columns, style, text);
 }
 
-int tui_put_wrapped(const struct tui_paint *paint, int y, int x, int columns, int rows, int style, const char *text)
+int tui_put_wrapped(const struct tui_paint *paint, int y, int x, int columns, int rows, int style,
+		    const char *text)
 {
 	int row = 0, column = 0, last = 0;
 
@@ -165,7 +169,8 @@ int tui_put_wrapped(const struct tui_paint *paint, int y, int x, int columns, in
 		text += length + strspn(text + length, " ");
 	}
 	if (*text) /* where it was cut */
-		tui_put(paint, y + rows - 1, x + (last < columns ? last : columns - 1), 1, style, paint->utf8 ? "…" : "~");
+		tui_put(paint, y + rows - 1, x + (last < columns ? last : columns - 1), 1, style,
+			paint->utf8 ? "…" : "~");
 	return row < rows ? row + (column > 0) : rows;
 }
 
@@ -181,7 +186,8 @@ void tui_repeat(const struct tui_paint *paint, int y, int x, int columns, int st
 	attrset(A_NORMAL);
 }
 
-void tui_bar(const struct tui_paint *paint, int y, int x, int columns, const struct state_sums *sums, uint64_t whole)
+void tui_bar(const struct tui_paint *paint, int y, int x, int columns,
+	     const struct state_sums *sums, uint64_t whole)
 {
 	uint64_t passed = 0;
 	int drawn = 0;
@@ -193,14 +199,16 @@ void tui_bar(const struct tui_paint *paint, int y, int x, int columns, const str
 		passed += sums->ns[i];
 		end = (int)((double)passed * columns / (double)whole + 0.5);
 		end = end > columns ? columns : end;
-		tui_repeat(paint, y, x + drawn, end - drawn, TUI_STATES + i, palette_of((enum thread_state)i)->letter);
+		tui_repeat(paint, y, x + drawn, end - drawn, TUI_STATES + i,
+			   palette_of((enum thread_state)i)->letter);
 		drawn = end;
 	}
 }
 
 void tui_height(const struct tui_paint *paint, int y, int x, uint64_t value, uint64_t threshold)
 {
-	static const char *const signs[] = {"▁", "▂", "▃", "▄", "▅", "▆", "▇", "█"}, *const ascii[] = {".", ":", "-", "=", "+", "*", "#", "@"};
+	static const char *const signs[] = {"▁", "▂", "▃", "▄", "▅", "▆", "▇", "█"},
+				 *const ascii[] = {".", ":", "-", "=", "+", "*", "#", "@"};
 	static const uint64_t times[] = {3, 10, 30}, below[] = {6, 36, 216};
 	bool over = value >= threshold;
 	int height = over ? HEIGHTS / 2 : HEIGHTS / 2 - 1;
@@ -210,5 +218,6 @@ void tui_height(const struct tui_paint *paint, int y, int x, uint64_t value, uin
 	for (size_t i = 0; i < sizeof(times) / sizeof(times[0]); i++)
 		if (over ? value / times[i] >= threshold : value < threshold / below[i])
 			height += over ? 1 : -1;
-	tui_put(paint, y, x, 1, over ? TUI_ALARM : TUI_GOOD, paint->utf8 ? signs[height] : ascii[height]);
+	tui_put(paint, y, x, 1, over ? TUI_ALARM : TUI_GOOD,
+		paint->utf8 ? signs[height] : ascii[height]);
 }

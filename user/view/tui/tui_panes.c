@@ -9,7 +9,7 @@
 #include "words/names.h"
 #include "words/palette.h"
 
-/* ── orders ──────────────────────────────────────────────────────────────────────────────────────────────────────── */
+/* ── orders ──────────────────────────────────────────────────────────────── */
 
 static int larger_first(uint64_t a, uint64_t b)
 {
@@ -23,7 +23,8 @@ static uint64_t stall_length(const struct live_stall *stall)
 
 static int stalls_newest(const void *a, const void *b)
 {
-	const struct live_stall *x = *(struct live_stall *const *)a, *y = *(struct live_stall *const *)b;
+	const struct live_stall *x = *(struct live_stall *const *)a,
+				*y = *(struct live_stall *const *)b;
 
 	if (x->stall.ongoing != y->stall.ongoing)
 		return x->stall.ongoing ? -1 : 1;
@@ -32,7 +33,8 @@ static int stalls_newest(const void *a, const void *b)
 
 static int stalls_longest(const void *a, const void *b)
 {
-	const struct live_stall *x = *(struct live_stall *const *)a, *y = *(struct live_stall *const *)b;
+	const struct live_stall *x = *(struct live_stall *const *)a,
+				*y = *(struct live_stall *const *)b;
 	int order = larger_first(stall_length(x), stall_length(y));
 
 	if (x->stall.ongoing != y->stall.ongoing)
@@ -42,11 +44,13 @@ static int stalls_longest(const void *a, const void *b)
 
 static int stalls_cause(const void *a, const void *b)
 {
-	const struct live_stall *x = *(struct live_stall *const *)a, *y = *(struct live_stall *const *)b;
+	const struct live_stall *x = *(struct live_stall *const *)a,
+				*y = *(struct live_stall *const *)b;
 
 	if (x->stall.ongoing != y->stall.ongoing)
 		return x->stall.ongoing ? -1 : 1;
-	return x->stall.cause != y->stall.cause ? (int)x->stall.cause - (int)y->stall.cause : stalls_longest(a, b);
+	return x->stall.cause != y->stall.cause ? (int)x->stall.cause - (int)y->stall.cause
+						: stalls_longest(a, b);
 }
 
 /* What it took from the loops, as the report orders them. */
@@ -54,16 +58,17 @@ static uint64_t cost(const struct blame *blame)
 {
 	const uint64_t *ns = blame->loop.ns;
 
-	return ns[TS_PYTHON] + ns[TS_NATIVE] + ns[TS_HELD_BLOCKED] + ns[TS_BLOCKED] + blame->made_loops_wait_ns;
+	return ns[TS_PYTHON] + ns[TS_NATIVE] + ns[TS_HELD_BLOCKED] + ns[TS_BLOCKED] +
+	       blame->made_loops_wait_ns;
 }
 
-#define BY(name, type, figure)                                                                                                                       \
-	static int name(const void *a, const void *b)                                                                                                \
-	{                                                                                                                                            \
-		const type *x = a, *y = b;                                                                                                           \
-		int order = larger_first(figure(x), figure(y));                                                                                      \
-                                                                                                                                                     \
-		return order ? order : tie_##name(x, y);                                                                                             \
+#define BY(name, type, figure)                                                                     \
+	static int name(const void *a, const void *b)                                              \
+	{                                                                                          \
+		const type *x = a, *y = b;                                                         \
+		int order = larger_first(figure(x), figure(y));                                    \
+                                                                                                   \
+		return order ? order : tie_##name(x, y);                                           \
 	}
 
 static int tie(const struct blame *x, const struct blame *y)
@@ -72,15 +77,15 @@ static int tie(const struct blame *x, const struct blame *y)
 
 	return order ? order : larger_first(y->handler.frame.function, x->handler.frame.function);
 }
-#define tie_by_cost tie
-#define tie_by_loop tie
-#define tie_by_wait tie
+#define tie_by_cost   tie
+#define tie_by_loop   tie
+#define tie_by_wait   tie
 #define tie_by_stalls tie
-#define tie_by_worst tie
-#define loop_of(x) state_sums_total(&(x)->loop)
-#define wait_of(x) (x)->made_loops_wait_ns
-#define stalls_of(x) (x)->stall_ns
-#define worst_of(x) (x)->worst_ns
+#define tie_by_worst  tie
+#define loop_of(x)    state_sums_total(&(x)->loop)
+#define wait_of(x)    (x)->made_loops_wait_ns
+#define stalls_of(x)  (x)->stall_ns
+#define worst_of(x)   (x)->worst_ns
 BY(by_cost, struct blame, cost)
 BY(by_loop, struct blame, loop_of)
 BY(by_wait, struct blame, wait_of)
@@ -91,12 +96,12 @@ static int tie_thread(const struct live_thread *x, const struct live_thread *y)
 {
 	return larger_first(y->thread->index, x->thread->index);
 }
-#define tie_by_held tie_thread
+#define tie_by_held   tie_thread
 #define tie_by_waited tie_thread
-#define tie_by_cpu tie_thread
-#define held_of(x) (x)->held_ns
-#define waited_of(x) (x)->states.ns[TS_GIL_WAIT]
-#define cpu_of(x) ((x)->states.ns[TS_PYTHON] + (x)->states.ns[TS_NATIVE])
+#define tie_by_cpu    tie_thread
+#define held_of(x)    (x)->held_ns
+#define waited_of(x)  (x)->states.ns[TS_GIL_WAIT]
+#define cpu_of(x)     ((x)->states.ns[TS_PYTHON] + (x)->states.ns[TS_NATIVE])
 BY(by_held, struct live_thread, held_of)
 BY(by_waited, struct live_thread, waited_of)
 BY(by_cpu, struct live_thread, cpu_of)
@@ -113,9 +118,18 @@ static const struct order {
 	const char *words;
 	int (*compare)(const void *a, const void *b);
 } ORDERS[PANES][SORTS_MAX] = {
-	{{"newest first", stalls_newest}, {"longest first", stalls_longest}, {"by cause", stalls_cause}},
-	{{"by cost to the loop", by_cost}, {"by time on it", by_loop}, {"by wait made", by_wait}, {"by stalls", by_stalls}, {"by worst stall", by_worst}},
-	{{"by GIL", by_held}, {"by wait for it", by_waited}, {"by CPU", by_cpu}, {"by number", by_number}},
+	{{"newest first", stalls_newest},
+	 {"longest first", stalls_longest},
+	 {"by cause", stalls_cause}},
+	{{"by cost to the loop", by_cost},
+	 {"by time on it", by_loop},
+	 {"by wait made", by_wait},
+	 {"by stalls", by_stalls},
+	 {"by worst stall", by_worst}},
+	{{"by GIL", by_held},
+	 {"by wait for it", by_waited},
+	 {"by CPU", by_cpu},
+	 {"by number", by_number}},
 };
 
 unsigned tui_pane_sorts(enum pane pane)
@@ -144,12 +158,15 @@ void tui_pane_sort(struct tui_page *page, enum pane pane)
 
 uint32_t tui_pane_count(const struct tui_page *page, enum pane pane)
 {
-	return pane == PANE_STALLS ? page->view.stall_count : pane == PANE_FUNCTIONS ? page->view.blame_count : page->view.thread_count;
+	return pane == PANE_STALLS	? page->view.stall_count
+	       : pane == PANE_FUNCTIONS ? page->view.blame_count
+					: page->view.thread_count;
 }
 
-/* ── rows ────────────────────────────────────────────────────────────────────────────────────────────────────────── */
+/* ── rows ────────────────────────────────────────────────────────────────── */
 
-static void put_duration(const struct tui_page *page, int y, int x, int columns, int style, const char *before, uint64_t ns)
+static void put_duration(const struct tui_page *page, int y, int x, int columns, int style,
+			 const char *before, uint64_t ns)
 {
 	struct text text = {0};
 
@@ -166,16 +183,21 @@ static void stall_row(const struct tui_page *page, uint32_t i, int y)
 {
 	const struct live_stall *live = page->view.stalls[i];
 	const struct stall *stall = &live->stall;
-	int wide = page->paint.columns >= 110 ? 20 : 10, x = 35 + wide, style = stall->ongoing ? TUI_ALARM : TUI_PLAIN;
-	uint64_t age = page->view.about.window.end > stall->end ? page->view.about.window.end - stall->end : 0;
+	int wide = page->paint.columns >= 110 ? 20 : 10, x = 35 + wide,
+	    style = stall->ongoing ? TUI_ALARM : TUI_PLAIN;
+	uint64_t age = page->view.about.window.end > stall->end
+			       ? page->view.about.window.end - stall->end
+			       : 0;
 	struct text when = {0}, what = {0};
 
 	if (stall->ongoing)
 		text_add(&when, "now");
 	else
-		text_add(&when, "-%llu" NBSP "s", (unsigned long long)((age + NS_PER_S / 2) / NS_PER_S));
+		text_add(&when, "-%llu" NBSP "s",
+			 (unsigned long long)((age + NS_PER_S / 2) / NS_PER_S));
 	tui_put_right(&page->paint, y, 1, 6, style, when.bytes);
-	put_duration(page, y, 8, 10, style == TUI_PLAIN ? TUI_STRONG : style, stall->ongoing || !stall->whole ? "≥" NBSP : "", stall_length(live));
+	put_duration(page, y, 8, 10, style == TUI_PLAIN ? TUI_STRONG : style,
+		     stall->ongoing || !stall->whole ? "≥" NBSP : "", stall_length(live));
 	tui_put(&page->paint, y, 20, 13, style, thread_state_name(stall->cause));
 	tui_bar(&page->paint, y, 34, wide, &stall->what.states, stall_length(live));
 	tui_add_stall(&what, &page->view, live, (unsigned)(page->paint.columns - x));
@@ -199,12 +221,14 @@ static void function_row(const struct tui_page *page, uint32_t i, int y)
 	put_duration(page, y, x, 9, TUI_PLAIN, "", state_sums_total(&blame->loop));
 	put_duration(page, y, x + 9, 10, TUI_PLAIN, "", blame->made_loops_wait_ns);
 	text_add_count(&stalls, blame->stalls);
-	tui_put_right(&page->paint, y, x + 19, 7, blame->stalls ? TUI_STRONG : TUI_FAINT, blame->stalls ? stalls.bytes : "·");
+	tui_put_right(&page->paint, y, x + 19, 7, blame->stalls ? TUI_STRONG : TUI_FAINT,
+		      blame->stalls ? stalls.bytes : "·");
 	put_duration(page, y, x + 26, 9, TUI_PLAIN, "", blame->stall_ns);
 	put_duration(page, y, x + 35, 9, TUI_PLAIN, "", blame->worst_ns);
 }
 
-static void put_share(const struct tui_page *page, int y, int x, int columns, uint64_t part, uint64_t whole)
+static void put_share(const struct tui_page *page, int y, int x, int columns, uint64_t part,
+		      uint64_t whole)
 {
 	struct text text = {0};
 
@@ -227,17 +251,20 @@ static void thread_row(const struct tui_page *page, uint32_t i, int y)
 	uint64_t whole = state_sums_total(&thread->states);
 	struct text name = {0}, tid = {0};
 
-	text_add_thread_name(&name, &page->view.about, thread->thread, (unsigned)name_columns(page) - 1, false);
+	text_add_thread_name(&name, &page->view.about, thread->thread,
+			     (unsigned)name_columns(page) - 1, false);
 	text_add(&tid, "%u", thread->thread->tid);
-	tui_put(&page->paint, y, 2, name_columns(page), thread->gone ? TUI_FAINT : TUI_PLAIN, name.bytes);
+	tui_put(&page->paint, y, 2, name_columns(page), thread->gone ? TUI_FAINT : TUI_PLAIN,
+		name.bytes);
 	tui_put_right(&page->paint, y, x, 7, TUI_PLAIN, tid.bytes);
-	tui_put(&page->paint, y, x + 8, 13, thread->now == TS_GIL_WAIT ? TUI_WARNING : TUI_PLAIN, thread->gone ? "gone" : thread_state_name(thread->now));
+	tui_put(&page->paint, y, x + 8, 13, thread->now == TS_GIL_WAIT ? TUI_WARNING : TUI_PLAIN,
+		thread->gone ? "gone" : thread_state_name(thread->now));
 	put_share(page, y, x + 21, 7, thread->held_ns, whole);
 	put_share(page, y, x + 28, 7, thread->states.ns[TS_GIL_WAIT], whole);
 	tui_bar(&page->paint, y, x + 37, bar > 60 ? 60 : bar, &thread->states, whole);
 }
 
-/* ── headings ────────────────────────────────────────────────────────────────────────────────────────────────────── */
+/* ── headings ────────────────────────────────────────────────────────────── */
 
 static void show_heading(const struct tui_page *page, enum pane pane, int y)
 {
@@ -251,7 +278,9 @@ static void show_heading(const struct tui_page *page, enum pane pane, int y)
 	text_add(&text, " %s", names[pane]);
 	if (tui_pane_count(page, pane)) {
 		text_add(&text, " ");
-		text_add_count(&text, tui_pane_count(page, pane) + (pane == PANE_STALLS ? page->view.stalls_left_out : 0));
+		text_add_count(&text,
+			       tui_pane_count(page, pane) +
+				       (pane == PANE_STALLS ? page->view.stalls_left_out : 0));
 		text_add(&text, " %s", ORDERS[pane][page->panes[pane].sort].words);
 	}
 	if (pane == PANE_STALLS && page->view.stalls_left_out) {
@@ -264,7 +293,8 @@ static void show_heading(const struct tui_page *page, enum pane pane, int y)
 	style = pane == page->focus ? TUI_TITLE : TUI_FAINT;
 	x = paint->columns - FIGURE_COLUMNS;
 	for (size_t i = 0; pane == PANE_FUNCTIONS && i < sizeof(ends) / sizeof(ends[0]); i++)
-		tui_put_right(paint, y, x + (i ? ends[i - 1] : 0), ends[i] - (i ? ends[i - 1] : 0), style, figures[i]);
+		tui_put_right(paint, y, x + (i ? ends[i - 1] : 0), ends[i] - (i ? ends[i - 1] : 0),
+			      style, figures[i]);
 	x = 2 + name_columns(page);
 	if (pane == PANE_THREADS) {
 		tui_put(paint, y, x + 8, 13, style, "now");
@@ -281,7 +311,10 @@ static void show_nothing(const struct tui_page *page, enum pane pane, int y)
 	if (pane == PANE_STALLS)
 		text_add(&text, "none");
 	else if (pane == PANE_FUNCTIONS)
-		text_add(&text, page->view.about.stacks ? "none seen on the loop, or holding the GIL while it waited" : "no Python stacks are taken");
+		text_add(&text,
+			 page->view.about.stacks
+				 ? "none seen on the loop, or holding the GIL while it waited"
+				 : "no Python stacks are taken");
 	else
 		text_add(&text, "none seen yet");
 	tui_put(&page->paint, y, 2, page->paint.columns - 2, TUI_FAINT, text.bytes);
@@ -289,7 +322,8 @@ static void show_nothing(const struct tui_page *page, enum pane pane, int y)
 
 static void show_pane(struct tui_page *page, enum pane pane, int y, int rows)
 {
-	static void (*const row[PANES])(const struct tui_page *, uint32_t, int) = {stall_row, function_row, thread_row};
+	static void (*const row[PANES])(const struct tui_page *, uint32_t,
+					int) = {stall_row, function_row, thread_row};
 	struct pane_state *state = &page->panes[pane];
 	uint32_t count = tui_pane_count(page, pane), room = rows > 1 ? (uint32_t)rows - 1 : 0;
 

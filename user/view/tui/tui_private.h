@@ -24,9 +24,10 @@ struct tui_page {
 	struct live_view view;
 	enum pane focus;
 	struct pane_state panes[PANES];
-	struct live_stall *chosen; /* in the list of stalls; our own user of it; NULL: the first one, whichever that is */
+	struct live_stall *chosen; /* in the list of stalls; our own user of it; NULL: the first
+				      one, whichever that is */
 	enum { TUI_LISTS, TUI_STALL, TUI_HELP } sheet;
-	uint32_t scroll;	   /* lines of the sheet above the screen */
+	uint32_t scroll;		  /* lines of the sheet above the screen */
 	uint32_t sheet_lines, sheet_rows; /* as drawn last */
 	char message[256];
 };
@@ -35,9 +36,11 @@ struct tui_page {
 void tui_add_verdict(struct text *text, const struct live_view *view);
 bool tui_alarming(const struct live_view *view); /* a stall goes on */
 /* In about so many columns. */
-void tui_add_stall(struct text *text, const struct live_view *view, const struct live_stall *stall, unsigned columns);
+void tui_add_stall(struct text *text, const struct live_view *view, const struct live_stall *stall,
+		   unsigned columns);
 /* "function file:line", the function whole where that can be. */
-void tui_add_frame(struct text *text, const struct report *report, const struct stack_frame *frame, unsigned columns);
+void tui_add_frame(struct text *text, const struct report *report, const struct stack_frame *frame,
+		   unsigned columns);
 const struct process *tui_process_of(const struct live_stall *stall);
 
 /* tui_keys.c: what keys do to the page */

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* A sheet over the lists: everything about one stall, in the words of the text report; or the help. */
+/* A sheet over the lists: everything about one stall, in the words of the text report; or the help.
+ */
 #include "view/tui/tui_private.h"
 
 #include <errno.h>
@@ -65,7 +66,9 @@ static void add_state(struct sheet *sheet, enum thread_state state, uint64_t ns,
 	tui_put_right(paint, y, NAME_COLUMNS + 11, 8, TUI_PLAIN, share.bytes);
 	bar = bar > 60 ? 60 : bar;
 	if (bar > 0 && whole)
-		tui_repeat(paint, y, NAME_COLUMNS + 21, (int)((double)ns * bar / (double)whole + 0.5), TUI_STATES + (int)state, palette_of(state)->letter);
+		tui_repeat(paint, y, NAME_COLUMNS + 21,
+			   (int)((double)ns * bar / (double)whole + 0.5), TUI_STATES + (int)state,
+			   palette_of(state)->letter);
 }
 
 static void add_split(struct sheet *sheet, const struct stall *stall)
@@ -84,13 +87,15 @@ static void add_split(struct sheet *sheet, const struct stall *stall)
 }
 
 /* What canvas_paragraph() makes of a text, or else what the text view says of the stall. */
-static int add_paragraphs(struct sheet *sheet, const struct live_stall *live, const struct text *text, bool stacks)
+static int add_paragraphs(struct sheet *sheet, const struct live_stall *live,
+			  const struct text *text, bool stacks)
 {
 	_cleanup_(freep) char *bytes = NULL;
 	size_t size;
 	FILE *file = open_memstream(&bytes, &size);
 	int columns = sheet->page->paint.columns - 2;
-	const struct canvas canvas = {.file = file, .columns = columns > 40 ? (unsigned)columns : 40};
+	const struct canvas canvas = {.file = file,
+				      .columns = columns > 40 ? (unsigned)columns : 40};
 	const struct report *report = &sheet->page->view.about;
 
 	if (!file)
@@ -121,9 +126,11 @@ static int add_stall(struct sheet *sheet, const struct live_stall *live)
 	add_line(sheet, stall->ongoing ? TUI_ALARM : TUI_STRONG, title.bytes);
 	text_add(&when, "event loop of ");
 	text_add_thread(&when, report, live->loop->thread);
-	text_add(&when, "; began at +%.3f" NBSP "s", (double)(stall->start - report->window.start) / (double)NS_PER_S);
+	text_add(&when, "; began at +%.3f" NBSP "s",
+		 (double)(stall->start - report->window.start) / (double)NS_PER_S);
 	if (!stall->ongoing && report->window.end > stall->end)
-		text_add(&when, ", ended %.0f" NBSP "s" NBSP "ago", (double)(report->window.end - stall->end) / (double)NS_PER_S);
+		text_add(&when, ", ended %.0f" NBSP "s" NBSP "ago",
+			 (double)(report->window.end - stall->end) / (double)NS_PER_S);
 	r = add_paragraphs(sheet, live, &when, false);
 	if (r < 0)
 		return r;
@@ -168,11 +175,14 @@ static void add_help(struct sheet *sheet)
 		int y = next_row(sheet);
 		struct text text = {0};
 
-		text_add(&text, "%-14s %s", thread_state_name((enum thread_state)i), palette_of((enum thread_state)i)->doing);
+		text_add(&text, "%-14s %s", thread_state_name((enum thread_state)i),
+			 palette_of((enum thread_state)i)->doing);
 		if (y < 0)
 			continue;
-		tui_repeat(&sheet->page->paint, y, 1, 1, TUI_STATES + i, palette_of((enum thread_state)i)->letter);
-		tui_put(&sheet->page->paint, y, 3, sheet->page->paint.columns - 3, TUI_PLAIN, text.bytes);
+		tui_repeat(&sheet->page->paint, y, 1, 1, TUI_STATES + i,
+			   palette_of((enum thread_state)i)->letter);
+		tui_put(&sheet->page->paint, y, 3, sheet->page->paint.columns - 3, TUI_PLAIN,
+			text.bytes);
 	}
 }
 
@@ -182,7 +192,9 @@ int tui_sheet(struct tui_page *page, int y, int rows)
 	int r = 0;
 
 	if (page->scroll && page->scroll + (uint32_t)rows > page->sheet_lines)
-		page->scroll = page->sheet_lines > (uint32_t)rows ? page->sheet_lines - (uint32_t)rows : 0;
+		page->scroll = page->sheet_lines > (uint32_t)rows
+				       ? page->sheet_lines - (uint32_t)rows
+				       : 0;
 	if (page->sheet == TUI_HELP)
 		add_help(&sheet);
 	else if (page->chosen)

@@ -13,7 +13,8 @@
 #include "view/tui/tui.h"
 
 #ifdef __SANITIZE_ADDRESS__
-/* For the sanitizer build: ncurses keeps memory of a terminal that was closed (6.6 does, 6.4 does not). */
+/* For the sanitizer build: ncurses keeps memory of a terminal that was closed (6.6 does, 6.4 does
+ * not). */
 const char *__lsan_default_suppressions(void);
 const char *__lsan_default_suppressions(void)
 {
@@ -91,7 +92,8 @@ static bool is_like_xterm(const char *term)
 	return false;
 }
 
-/* Where the system describes no terminals (a container that holds nothing but gilscope), the usual ones are drawn on by a description brought along. */
+/* Where the system describes no terminals (a container that holds nothing but gilscope), the usual
+ * ones are drawn on by a description brought along. */
 static int set_up(const char *term, int fd)
 {
 	static const char description[] =
@@ -101,7 +103,8 @@ static int set_up(const char *term, int fd)
 
 	if (setupterm(term, fd, &error) == OK)
 		return 0;
-	if (!is_like_xterm(term) || setenv("TERMINFO", description, 1) || setenv("TERM", "xterm-256color", 1))
+	if (!is_like_xterm(term) || setenv("TERMINFO", description, 1) ||
+	    setenv("TERM", "xterm-256color", 1))
 		return -ENOTTY;
 	return setupterm(NULL, fd, &error) == OK ? 0 : -ENOTTY;
 }
@@ -119,12 +122,19 @@ int terminal_check(const char *kind, FILE *in, FILE *out, bool is_standard, stru
 	bool able;
 
 	if (is_standard && (!isatty(fileno(in)) || !isatty(fileno(out))))
-		return refuse(diag, "top draws on a terminal, and standard input and output are none%s", "");
+		return refuse(diag,
+			      "top draws on a terminal, and standard input and output are none%s",
+			      "");
 	if (!term || !*term)
-		return refuse(diag, "top draws on a terminal, and TERM does not say of which kind%s", "");
+		return refuse(diag,
+			      "top draws on a terminal, and TERM does not say of which kind%s", "");
 	if (set_up(term, fileno(out)) < 0)
-		return refuse(diag, "top cannot draw here: nothing is known of a terminal of the kind TERM=%.64s", term);
+		return refuse(diag,
+			      "top cannot draw here: nothing is known of a terminal of the kind "
+			      "TERM=%.64s",
+			      term);
 	able = cursor_address != NULL;
 	del_curterm(cur_term);
-	return able ? 0 : refuse(diag, "top cannot draw on a terminal of the kind TERM=%.64s", term);
+	return able ? 0
+		    : refuse(diag, "top cannot draw on a terminal of the kind TERM=%.64s", term);
 }

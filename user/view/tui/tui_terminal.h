@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * tui_terminal.h - is there a terminal to draw on, and how is it given back in a hurry. Internal to the room.
+ * tui_terminal.h - is there a terminal to draw on, and how is it given back in a hurry. Internal to
+ * the room.
  */
 #ifndef GILSCOPE_VIEW_TUI_TUI_TERMINAL_H
 #define GILSCOPE_VIEW_TUI_TUI_TERMINAL_H
@@ -10,7 +11,8 @@
 
 #include "base/diag.h"
 
-/* Can the terminal be drawn on? `kind` NULL: $TERM. 0, or -ENOTTY with a diag that says what it lacks. */
+/* Can the terminal be drawn on? `kind` NULL: $TERM. 0, or -ENOTTY with a diag that says what it
+ * lacks. */
 int terminal_check(const char *kind, FILE *in, FILE *out, bool is_standard, struct diag *diag);
 /* Keeps what tui_restore() needs: before ncurses changes the terminal … */
 void terminal_save_modes(FILE *in);

@@ -35,12 +35,14 @@ static const struct live_stall *ongoing_of(const struct live_view *view)
 	const struct live_stall *longest = NULL;
 
 	for (uint32_t i = 0; i < view->stall_count; i++)
-		if (view->stalls[i]->stall.ongoing && (!longest || view->stalls[i]->stall.start < longest->stall.start))
+		if (view->stalls[i]->stall.ongoing &&
+		    (!longest || view->stalls[i]->stall.start < longest->stall.start))
 			longest = view->stalls[i];
 	return longest;
 }
 
-static void add_ongoing(struct text *text, const struct live_view *view, const struct live_stall *live)
+static void add_ongoing(struct text *text, const struct live_view *view,
+			const struct live_stall *live)
 {
 	struct ongoing ongoing = live->ongoing;
 	uint32_t others = 0;
@@ -72,7 +74,8 @@ static const struct blame *worst_culprit(const struct live_view *view)
 	const struct blame *worst = NULL;
 
 	for (uint32_t i = 0; i < view->blame_count; i++)
-		if (view->blame[i].handler.role && view->blame[i].stall_ns && (!worst || view->blame[i].stall_ns > worst->stall_ns))
+		if (view->blame[i].handler.role && view->blame[i].stall_ns &&
+		    (!worst || view->blame[i].stall_ns > worst->stall_ns))
 			worst = &view->blame[i];
 	return worst;
 }
@@ -120,7 +123,8 @@ static void add_no_stall(struct text *text, const struct live_view *view)
 	uint64_t longest = 0;
 
 	for (uint32_t i = 0; i < view->loop_count; i++)
-		longest = view->loops[i].turn.max_ns > longest ? view->loops[i].turn.max_ns : longest;
+		longest = view->loops[i].turn.max_ns > longest ? view->loops[i].turn.max_ns
+							       : longest;
 	text_add(text, "No stall of ");
 	text_add_duration(text, view->about.stall_ns);
 	text_add(text, " or longer in the last ");
@@ -155,7 +159,8 @@ void tui_add_verdict(struct text *text, const struct live_view *view)
 	if (gil_off(view))
 		text_add(text, "The GIL was off at first (free-threaded Python). ");
 	if (!view->loop_count)
-		text_add(text, "No event loop was seen so far: either there is none, or it never got back to its wait while we looked.");
+		text_add(text, "No event loop was seen so far: either there is none, or it never "
+			       "got back to its wait while we looked.");
 	else if (ongoing)
 		add_ongoing(text, view, ongoing);
 	else if (stalls)
@@ -166,12 +171,14 @@ void tui_add_verdict(struct text *text, const struct live_view *view)
 
 #define PLACE_COLUMNS 13
 
-void tui_add_frame(struct text *text, const struct report *report, const struct stack_frame *frame, unsigned columns)
+void tui_add_frame(struct text *text, const struct report *report, const struct stack_frame *frame,
+		   unsigned columns)
 {
 	size_t before = text->length;
 	unsigned used;
 
-	text_add_function(text, report, frame, columns > PLACE_COLUMNS + 8 ? columns - PLACE_COLUMNS : 8);
+	text_add_function(text, report, frame,
+			  columns > PLACE_COLUMNS + 8 ? columns - PLACE_COLUMNS : 8);
 	used = text_width(text->bytes + before) + 1;
 	if (columns < used + 6)
 		return;
@@ -180,7 +187,8 @@ void tui_add_frame(struct text *text, const struct report *report, const struct 
 }
 
 /* Where the loop itself was: its handler, else the innermost function of the stack. */
-static void add_own(struct text *text, const struct report *report, const struct stall *stall, unsigned columns)
+static void add_own(struct text *text, const struct report *report, const struct stall *stall,
+		    unsigned columns)
 {
 	const struct definition *stack = stack_of(report, stall->stack);
 
@@ -190,7 +198,8 @@ static void add_own(struct text *text, const struct report *report, const struct
 		tui_add_frame(text, report, &stack->stack.frames[0], columns);
 }
 
-static void add_holder(struct text *text, const struct report *report, const struct breakdown *what, unsigned columns)
+static void add_holder(struct text *text, const struct report *report, const struct breakdown *what,
+		       unsigned columns)
 {
 	const struct blocker *blocker = &what->blockers[0];
 
@@ -223,7 +232,8 @@ static void add_no_cpu(struct text *text, const struct process *process, const s
 	text_add_occupant(text, process, &what->preempted_by[0]);
 }
 
-void tui_add_stall(struct text *text, const struct live_view *view, const struct live_stall *live, unsigned columns)
+void tui_add_stall(struct text *text, const struct live_view *view, const struct live_stall *live,
+		   unsigned columns)
 {
 	const struct breakdown *what = &live->stall.what;
 	const struct process *process = tui_process_of(live);
@@ -242,7 +252,8 @@ void tui_add_stall(struct text *text, const struct live_view *view, const struct
 	case TS_HELD_BLOCKED:
 		add_own(text, &view->about, &live->stall, own);
 		text_separate(text, ", ");
-		text_add_syscall(text, process, what->syscall_count ? what->syscalls[0].sysno : SYSNO_UNKNOWN);
+		text_add_syscall(text, process,
+				 what->syscall_count ? what->syscalls[0].sysno : SYSNO_UNKNOWN);
 		return;
 	case TS_RUNNABLE:
 	case TS_HELD_RUNNABLE:

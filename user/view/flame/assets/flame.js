@@ -16,15 +16,16 @@ class FlamePage {
 		this.empty = document.getElementById("empty");
 		this.dark = darkTheme();
 		this.graph = new FlameGraph(document.getElementById("graph"), {
-			colour: node => this.colour(node),
-			title: node => this.title(node),
-			role: ({kind}) => kind === "state" ? "part" : LEADING.includes(kind) ? "group" : "frame",
+			colour: (node) => this.colour(node),
+			title: (node) => this.title(node),
+			role: ({ kind }) =>
+				kind === "state" ? "part" : LEADING.includes(kind) ? "group" : "frame",
 		});
 	}
 
 	/* The graphs' columns, by name; they are small, so all of them are read at once. */
 	async read() {
-		for (const {name, blob} of this.head.graphs)
+		for (const { name, blob } of this.head.graphs)
 			if (blob)
 				this.flames.set(name, readFlames(await blobBytes(blob), this.head.frames.length));
 	}
@@ -32,13 +33,13 @@ class FlamePage {
 	start() {
 		document.getElementById("title").textContent = this.head.title;
 		document.title = `Flame graph · ${this.head.title}`;
-		this.total = this.entries("waiter").reduce((sum, {ns}) => sum + ns, 0);
+		this.total = this.entries("waiter").reduce((sum, { ns }) => sum + ns, 0);
 		this.listStates();
 		for (const note of this.head.notes)
 			flameElement(document.getElementById("notes"), "p", "", `${note}.`);
 		this.form.addEventListener("change", () => this.show());
-		this.form.addEventListener("submit", event => event.preventDefault());
-		document.addEventListener("keydown", event => this.key(event));
+		this.form.addEventListener("submit", (event) => event.preventDefault());
+		document.addEventListener("keydown", (event) => this.key(event));
 		for (const query of ["(prefers-color-scheme: dark)", "print"])
 			matchMedia(query).addEventListener("change", () => this.recolour());
 		this.show();
@@ -46,17 +47,22 @@ class FlamePage {
 
 	/* What there is of every state; waiting for the GIL, of which there may be two, by whom it is asked for. */
 	entries(by) {
-		const {graphs} = this.head, both = graphs.filter(graph => graph.by).length > 1;
+		const { graphs } = this.head,
+			both = graphs.filter((graph) => graph.by).length > 1;
 
-		return graphs.filter(graph => !both || !graph.by || graph.by === by);
+		return graphs.filter((graph) => !both || !graph.by || graph.by === by);
 	}
 
 	/* A box for each state, with what its threads spent in it together. */
 	listStates() {
-		const all = this.entries("waiter"), some = all.length === STATE_NAMES.length && all.some(({state, ns}) => ns && !QUIET_STATES.includes(state));
+		const all = this.entries("waiter"),
+			some =
+				all.length === STATE_NAMES.length &&
+				all.some(({ state, ns }) => ns && !QUIET_STATES.includes(state));
 
-		for (const {state, ns} of all) {
-			const label = flameElement(document.getElementById("states"), "label", "state"), box = flameElement(label, "input", "");
+		for (const { state, ns } of all) {
+			const label = flameElement(document.getElementById("states"), "label", "state"),
+				box = flameElement(label, "input", "");
 
 			box.type = "checkbox";
 			box.name = "state";
@@ -81,34 +87,51 @@ class FlamePage {
 	chosen() {
 		const states = new FormData(this.form).getAll("state");
 
-		return this.entries(this.form.elements.by.value).filter(({state, ns}) => ns && states.includes(state));
+		return this.entries(this.form.elements.by.value).filter(
+			({ state, ns }) => ns && states.includes(state),
+		);
 	}
 
 	show() {
-		const chosen = this.chosen(), {threads, handlers, lines} = this.form.elements;
-		const graphs = chosen.map(entry => ({state: entry.state, flames: this.flames.get(entry.name)}));
+		const chosen = this.chosen(),
+			{ threads, handlers, lines } = this.form.elements;
+		const graphs = chosen.map((entry) => ({
+			state: entry.state,
+			flames: this.flames.get(entry.name),
+		}));
 		const name = chosen.length === 1 ? chosen[0].name : "all";
 
 		this.evidence = chosen.length === 1 ? chosen[0].evidence : "";
-		document.getElementById("by").hidden = this.head.graphs.filter(graph => graph.by).length < 2 || !chosen.some(({by}) => by);
+		document.getElementById("by").hidden =
+			this.head.graphs.filter((graph) => graph.by).length < 2 || !chosen.some(({ by }) => by);
 		this.drawBar(chosen);
 		this.empty.textContent = this.whyEmpty(chosen);
 		this.empty.hidden = !this.empty.textContent;
 		document.getElementById("graph").hidden = !chosen.length;
-		if (!chosen.length)
-			return;
-		const together = {threads: threads.checked, handlers: handlers.checked, lines: lines.checked};
+		if (!chosen.length) return;
+		const together = {
+			threads: threads.checked,
+			handlers: handlers.checked,
+			lines: lines.checked,
+		};
 
-		this.graph.show(new FlameTree(graphs, this.head.frames, this.leading, this.functions, together).root(name));
+		this.graph.show(
+			new FlameTree(graphs, this.head.frames, this.leading, this.functions, together).root(
+				name,
+			),
+		);
 	}
 
 	/* Why there is nothing, or not what one looks for; "" when there is. */
 	whyEmpty(chosen) {
 		if (!this.total)
-			return `No thread was ${this.entries("waiter").map(({state}) => stateLook(state).doing).join(", or ")} in this recording.`;
-		if (!chosen.length)
-			return "No state is chosen.";
-		return this.head.stacks ? "" : "No stacks were taken in this recording: this is the threads' time only.";
+			return `No thread was ${this.entries("waiter")
+				.map(({ state }) => stateLook(state).doing)
+				.join(", or ")} in this recording.`;
+		if (!chosen.length) return "No state is chosen.";
+		return this.head.stacks
+			? ""
+			: "No stacks were taken in this recording: this is the threads' time only.";
 	}
 
 	/* All the threads' time, by state: what is chosen is a part of. */
@@ -116,8 +139,12 @@ class FlamePage {
 		const bar = document.getElementById("bar");
 
 		bar.replaceChildren();
-		for (const {state, ns} of this.entries("waiter")) {
-			const part = flameElement(bar, "span", chosen.some(entry => entry.state === state) ? "" : "out");
+		for (const { state, ns } of this.entries("waiter")) {
+			const part = flameElement(
+				bar,
+				"span",
+				chosen.some((entry) => entry.state === state) ? "" : "out",
+			);
 
 			part.style.flexGrow = ns;
 			part.style.background = stateBackground(state);
@@ -126,20 +153,16 @@ class FlamePage {
 	}
 
 	colour(node) {
-		if (node.kind === "state")
-			return stateLook(node.name).colour;
-		if (node.kind === "application")
-			return functionColour(node.name, node.file, this.dark);
+		if (node.kind === "state") return stateLook(node.name).colour;
+		if (node.kind === "application") return functionColour(node.name, node.file, this.dark);
 		if (node.kind === "library")
 			return `hsl(${textHash(node.file) % 360} ${this.dark ? "8% 24%" : "16% 92%"})`;
-		if (node.kind === "handler" && node.file)
-			return this.dark ? "#2f3f5f" : "#d3dff5";
+		if (node.kind === "handler" && node.file) return this.dark ? "#2f3f5f" : "#d3dff5";
 		return this.dark ? "#3a414a" : "#d9dee4";
 	}
 
 	title(node) {
-		if (node.kind === "state")
-			return [stateLook(node.name).doing];
+		if (node.kind === "state") return [stateLook(node.name).doing];
 		return node.kind === "root" && this.evidence ? [this.evidence] : [];
 	}
 
@@ -149,15 +172,20 @@ class FlamePage {
 	}
 
 	key(event) {
-		if (event.key !== "/" || event.target.matches("input[type=search]") || event.ctrlKey || event.altKey || event.metaKey)
+		if (
+			event.key !== "/" ||
+			event.target.matches("input[type=search]") ||
+			event.ctrlKey ||
+			event.altKey ||
+			event.metaKey
+		)
 			return;
 		this.graph.searchBox.focus();
 		event.preventDefault();
 	}
 }
 
-async function startFlamePage()
-{
+async function startFlamePage() {
 	try {
 		const page = new FlamePage(await blobJson("head"));
 
@@ -166,7 +194,8 @@ async function startFlamePage()
 		performance.mark("gilscope-loaded");
 		window.flamePage = page;
 	} catch (error) {
-		document.getElementById("empty").textContent = `The flame graph cannot be shown: ${error.message}`;
+		document.getElementById("empty").textContent =
+			`The flame graph cannot be shown: ${error.message}`;
 		throw error;
 	}
 }

@@ -10,11 +10,14 @@
  * A graph's nodes, from number 1 on, number 0 is the root: {frame, self, ns, depth, first, below}. The children of node n are below[first[n]] to
  * below[first[n + 1] - 1].
  */
-function readFlames(bytes, frames)
-{
-	const reader = new ColumnReader(bytes), count = reader.count();
-	const parent = reader.numbers(count, new Uint32Array(count + 1), 1), frame = reader.numbers(count, new Uint32Array(count + 1), 1);
-	const self = reader.numbers(count, new Float64Array(count + 1), 1), ns = self.slice(), depth = new Uint16Array(count + 1);
+function readFlames(bytes, frames) {
+	const reader = new ColumnReader(bytes),
+		count = reader.count();
+	const parent = reader.numbers(count, new Uint32Array(count + 1), 1),
+		frame = reader.numbers(count, new Uint32Array(count + 1), 1);
+	const self = reader.numbers(count, new Float64Array(count + 1), 1),
+		ns = self.slice(),
+		depth = new Uint16Array(count + 1);
 
 	for (let i = 1; i <= count; i++) {
 		if (parent[i] >= i || frame[i] >= frames)
@@ -22,37 +25,34 @@ function readFlames(bytes, frames)
 		parent[i] = i - 1 - parent[i];
 		depth[i] = depth[parent[i]] + 1;
 	}
-	for (let i = count; i > 0; i--)
-		ns[parent[i]] += ns[i];
-	return {frame, self, ns, depth, ...flameChildren(parent, count)};
+	for (let i = count; i > 0; i--) ns[parent[i]] += ns[i];
+	return { frame, self, ns, depth, ...flameChildren(parent, count) };
 }
 
 /* Nodes in the order of their parents, and where in it each parent's begin. */
-function flameChildren(parent, count)
-{
-	const first = new Uint32Array(count + 2), below = new Uint32Array(count), fill = new Uint32Array(count + 1);
+function flameChildren(parent, count) {
+	const first = new Uint32Array(count + 2),
+		below = new Uint32Array(count),
+		fill = new Uint32Array(count + 1);
 
-	for (let i = 1; i <= count; i++)
-		first[parent[i] + 1]++;
+	for (let i = 1; i <= count; i++) first[parent[i] + 1]++;
 	for (let i = 0; i <= count; i++) {
 		first[i + 1] += first[i];
 		fill[i] = first[i];
 	}
-	for (let i = 1; i <= count; i++)
-		below[fill[parent[i]]++] = i;
-	return {first, below};
+	for (let i = 1; i <= count; i++) below[fill[parent[i]]++] = i;
+	return { first, below };
 }
 
 /* A node for FlameGraph. `kind`: root, process, thread, handler, note (in place of a stack), application, library or state. */
 class FlameNode {
 	constructor(tree, what, ns, sources) {
-		Object.assign(this, what, {tree, ns, sources, self: 0, parts: null});
-		for (const [flames, number] of sources)
-			this.self += tree.several ? 0 : flames.self[number];
+		Object.assign(this, what, { tree, ns, sources, self: 0, parts: null });
+		for (const [flames, number] of sources) this.self += tree.several ? 0 : flames.self[number];
 	}
 
 	get children() {
-		return this.parts ??= this.tree.childrenOf(this);
+		return (this.parts ??= this.tree.childrenOf(this));
 	}
 }
 
@@ -62,15 +62,20 @@ class FlameTree {
 	 * `together`: {threads, handlers, lines}; `functions`: flameFunctions().
 	 */
 	constructor(graphs, frames, leading, functions, together) {
-		Object.assign(this, {frames, leading, functions, together, several: graphs.length > 1});
-		this.states = new Map(graphs.map(({state, flames}) => [flames, state]));
+		Object.assign(this, { frames, leading, functions, together, several: graphs.length > 1 });
+		this.states = new Map(graphs.map(({ state, flames }) => [flames, state]));
 		this.graphs = graphs;
 	}
 
 	root(name) {
-		const ns = this.graphs.reduce((sum, {flames}) => sum + flames.ns[0], 0);
+		const ns = this.graphs.reduce((sum, { flames }) => sum + flames.ns[0], 0);
 
-		return new FlameNode(this, {name, file: "", line: 0, kind: "root"}, ns, this.spread(this.graphs.map(({flames}) => [flames, 0])));
+		return new FlameNode(
+			this,
+			{ name, file: "", line: 0, kind: "root" },
+			ns,
+			this.spread(this.graphs.map(({ flames }) => [flames, 0])),
+		);
 	}
 
 	kind(flames, number) {
@@ -79,7 +84,10 @@ class FlameTree {
 
 	/* Are all of this kind put together, so that what is below them is below their callers? */
 	dropped(kind) {
-		return (kind === "thread" && this.together.threads) || (kind === "handler" && this.together.handlers);
+		return (
+			(kind === "thread" && this.together.threads) ||
+			(kind === "handler" && this.together.handlers)
+		);
 	}
 
 	/* Nodes of graphs with those of their children that are not to be seen. */
@@ -95,44 +103,53 @@ class FlameTree {
 		return sources;
 	}
 
-	childrenOf({kind, sources}) {
-		const found = new Map(), states = new Map();
+	childrenOf({ kind, sources }) {
+		const found = new Map(),
+			states = new Map();
 
-		if (kind === "state")
-			return [];
+		if (kind === "state") return [];
 		for (const [flames, number] of sources) {
 			for (let at = flames.first[number]; at < flames.first[number + 1]; at++)
 				this.collect(found, flames, flames.below[at]);
 			if (this.several && flames.self[number])
 				states.set(flames, (states.get(flames) ?? 0) + flames.self[number]);
 		}
-		const nodes = [...found.values()].map(child => new FlameNode(this, this.frame(child), child.ns, this.spread(child.sources)));
+		const nodes = [...found.values()].map(
+			(child) => new FlameNode(this, this.frame(child), child.ns, this.spread(child.sources)),
+		);
 
-		for (const [flames, ns] of states)
-			nodes.push(this.state(this.states.get(flames), ns));
-		return nodes.sort((a, b) => b.ns - a.ns || (a.name < b.name ? -1 : a.name > b.name ? 1 : a.line - b.line));
+		for (const [flames, ns] of states) nodes.push(this.state(this.states.get(flames), ns));
+		return nodes.sort(
+			(a, b) => b.ns - a.ns || (a.name < b.name ? -1 : a.name > b.name ? 1 : a.line - b.line),
+		);
 	}
 
 	collect(found, flames, number) {
-		const kind = this.kind(flames, number), frame = flames.frame[number], key = this.together.lines ? this.functions[frame] : frame;
+		const kind = this.kind(flames, number),
+			frame = flames.frame[number],
+			key = this.together.lines ? this.functions[frame] : frame;
 
-		if (this.dropped(kind))
-			return;
-		const child = found.get(key) ?? {frame, kind, ns: 0, sources: []};
+		if (this.dropped(kind)) return;
+		const child = found.get(key) ?? { frame, kind, ns: 0, sources: [] };
 
 		found.set(key, child);
 		child.ns += flames.ns[number];
 		child.sources.push([flames, number]);
 	}
 
-	frame({frame, kind}) {
+	frame({ frame, kind }) {
 		const [name, file, line, application] = this.frames[frame];
 
-		return {name, file, line: this.together.lines ? 0 : line, kind: kind || (!file ? "note" : application ? "application" : "library")};
+		return {
+			name,
+			file,
+			line: this.together.lines ? 0 : line,
+			kind: kind || (!file ? "note" : application ? "application" : "library"),
+		};
 	}
 
 	state(name, ns) {
-		const node = new FlameNode(this, {name, file: "", line: 0, kind: "state"}, ns, []);
+		const node = new FlameNode(this, { name, file: "", line: 0, kind: "state" }, ns, []);
 
 		node.self = ns;
 		return node;
@@ -140,15 +157,13 @@ class FlameTree {
 }
 
 /* For every frame the first one that is the same function, whatever its line. */
-function flameFunctions(frames)
-{
+function flameFunctions(frames) {
 	const numbers = new Map();
 
 	return frames.map(([name, file], number) => {
 		const key = `${name}\n${file}`;
 
-		if (!numbers.has(key))
-			numbers.set(key, number);
+		if (!numbers.has(key)) numbers.set(key, number);
 		return numbers.get(key);
 	});
 }

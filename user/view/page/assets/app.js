@@ -2,7 +2,8 @@
 /* The timeline: what window is shown, what is chosen, and who has to draw when that changes. */
 "use strict";
 
-const MOVE_MS = 220, LINK_MS = 200;
+const MOVE_MS = 220,
+	LINK_MS = 200;
 
 class Timeline {
 	constructor(recording) {
@@ -14,15 +15,24 @@ class Timeline {
 		this.over = new Over(byId("over"), recording);
 		this.overview = new Overview(byId("overview-picture"), recording);
 		this.ruler = new Ruler(byId("ruler-picture"));
-		const actions = {choose: thing => this.choose(thing), show: (from, until) => this.showRoom(from, until),
-			chooseStall: id => this.chooseStall(id),
-			reveal: thread => this.reveal(thread), redraw: () => this.redraw()};
+		const actions = {
+			choose: (thing) => this.choose(thing),
+			show: (from, until) => this.showRoom(from, until),
+			chooseStall: (id) => this.chooseStall(id),
+			reveal: (thread) => this.reveal(thread),
+			redraw: () => this.redraw(),
+		};
 
 		this.tooltip = new Tooltip(recording, byId("tooltip"));
 		this.details = new Details(recording, byId("details"), actions);
 		this.stalls = new StallList(recording, byId("stalls"), byId("stalls-title"), actions);
 		this.search = new Search(recording, byId("search"), byId("search-results"), actions);
-		this.flame = new WindowFlame(recording, byId("flame-graph"), byId("flame-tools"), byId("flame-window"));
+		this.flame = new WindowFlame(
+			recording,
+			byId("flame-graph"),
+			byId("flame-tools"),
+			byId("flame-window"),
+		);
 		this.layout = new Layout(recording, byId("labels"), () => this.redraw());
 		this.input = new Input(this);
 		this.tabs = new Tabs(() => this.refreshPanels());
@@ -50,12 +60,13 @@ class Timeline {
 	// ── drawing ────────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 	resize() {
-		const width = byId("pictures").clientWidth, height = this.lanes.clientHeight;
+		const width = byId("pictures").clientWidth,
+			height = this.lanes.clientHeight;
 
-		if (!width || !height)
-			return;
+		if (!width || !height) return;
 		byId("pictures").style.height = `${height}px`;
-		byId("overview-row").style.paddingRight = byId("ruler-row").style.paddingRight = `${this.lanes.offsetWidth - this.lanes.clientWidth}px`;
+		byId("overview-row").style.paddingRight = byId("ruler-row").style.paddingRight =
+			`${this.lanes.offsetWidth - this.lanes.clientWidth}px`;
 		this.view.width = width;
 		this.height = height;
 		this.overview.draw(byId("overview").clientWidth, byId("overview").clientHeight);
@@ -72,23 +83,41 @@ class Timeline {
 	}
 
 	drawPicture() {
-		const begin = performance.now(), {view, layout} = this, scroll = this.lanes.scrollTop;
+		const begin = performance.now(),
+			{ view, layout } = this,
+			scroll = this.lanes.scrollTop;
 
 		cancelAnimationFrame(this.frame);
 		this.frame = null;
-		this.picture.draw({view, layout, scroll, width: view.width, height: this.height, search: this.search.nodes ? this.search : null});
+		this.picture.draw({
+			view,
+			layout,
+			scroll,
+			width: view.width,
+			height: this.height,
+			search: this.search.nodes ? this.search : null,
+		});
 		this.ruler.draw(view, view.width, byId("ruler").clientHeight);
 		this.placeWindow();
 		this.drawOver();
-		performance.measure("gilscope-redraw", {start: begin, end: performance.now()});
+		performance.measure("gilscope-redraw", { start: begin, end: performance.now() });
 	}
 
 	drawOver() {
-		const {view, layout, hover, selection, pointer} = this;
+		const { view, layout, hover, selection, pointer } = this;
 
 		cancelAnimationFrame(this.overFrame);
 		this.overFrame = null;
-		this.over.draw({view, layout, scroll: this.lanes.scrollTop, width: view.width, height: this.height, hover, selection, pointer});
+		this.over.draw({
+			view,
+			layout,
+			scroll: this.lanes.scrollTop,
+			width: view.width,
+			height: this.height,
+			hover,
+			selection,
+			pointer,
+		});
 		const label = byId("crosshair-time");
 
 		label.hidden = !pointer;
@@ -99,7 +128,9 @@ class Timeline {
 	}
 
 	placeWindow() {
-		const {from, until, end, whole, span} = this.view, left = from / end * 100, right = until / end * 100;
+		const { from, until, end, whole, span } = this.view,
+			left = (from / end) * 100,
+			right = (until / end) * 100;
 
 		byId("overview-before").style.width = `${left}%`;
 		byId("overview-after").style.left = `${right}%`;
@@ -107,7 +138,10 @@ class Timeline {
 		byId("overview-window").style.width = `${right - left}%`;
 		byId("overview").classList.toggle("whole", whole);
 		byId("overview").setAttribute("aria-valuenow", Math.round(left));
-		byId("overview").setAttribute("aria-valuetext", `${timeText(from, span / 100)} to ${timeText(until, span / 100)}`);
+		byId("overview").setAttribute(
+			"aria-valuetext",
+			`${timeText(from, span / 100)} to ${timeText(until, span / 100)}`,
+		);
 		byId("window-text").textContent = durationText(span);
 	}
 
@@ -122,24 +156,27 @@ class Timeline {
 
 	/* There in a moment, so that one sees where one is going. */
 	moveTo(from, until) {
-		const target = new View(this.view.end), start = {from: this.view.from, until: this.view.until}, begin = performance.now();
+		const target = new View(this.view.end),
+			start = { from: this.view.from, until: this.view.until },
+			begin = performance.now();
 
 		target.set(from, until);
 		if (matchMedia("(prefers-reduced-motion: reduce)").matches) {
 			this.setWindow(target.from, target.until);
 			return;
 		}
-		const step = now => {
-			const passed = Math.min(1, Math.max(0, now - begin) / MOVE_MS), eased = 1 - (1 - passed) ** 3;
+		const step = (now) => {
+			const passed = Math.min(1, Math.max(0, now - begin) / MOVE_MS),
+				eased = 1 - (1 - passed) ** 3;
 
-			this.view.set(start.from + (target.from - start.from) * eased, start.until + (target.until - start.until) * eased);
-			if (passed === 1)
-				this.view.set(target.from, target.until);
+			this.view.set(
+				start.from + (target.from - start.from) * eased,
+				start.until + (target.until - start.until) * eased,
+			);
+			if (passed === 1) this.view.set(target.from, target.until);
 			this.drawPicture();
-			if (passed < 1)
-				this.moving = requestAnimationFrame(step);
-			else
-				this.changed();
+			if (passed < 1) this.moving = requestAnimationFrame(step);
+			else this.changed();
 		};
 
 		cancelAnimationFrame(this.moving);
@@ -148,23 +185,26 @@ class Timeline {
 	}
 
 	zoomBy(factor) {
-		this.setWindow(...this.view.zoomed(this.pointer ? this.pointer.x : this.view.width / 2, factor));
+		this.setWindow(
+			...this.view.zoomed(this.pointer ? this.pointer.x : this.view.width / 2, factor),
+		);
 	}
 
 	panBy(share) {
-		this.setWindow(this.view.from + share * this.view.span, this.view.until + share * this.view.span);
+		this.setWindow(
+			this.view.from + share * this.view.span,
+			this.view.until + share * this.view.span,
+		);
 	}
 
 	/* The whole recording; from there back to the window before. */
 	fit() {
-		const {from, until, whole, end} = this.view, before = this.beforeFit;
+		const { from, until, whole, end } = this.view,
+			before = this.beforeFit;
 
-		if (!whole)
-			this.beforeFit = {from, until};
-		if (!whole || !before)
-			this.moveTo(0, end);
-		else
-			this.moveTo(before.from, before.until);
+		if (!whole) this.beforeFit = { from, until };
+		if (!whole || !before) this.moveTo(0, end);
+		else this.moveTo(before.from, before.until);
 	}
 
 	/* With some room around it. */
@@ -190,8 +230,7 @@ class Timeline {
 	refreshPanels() {
 		if (!this.selection || this.selection.kind === "thread")
 			this.details.show(this.selection, this.view);
-		if (this.tabs.flameShown)
-			this.flame.changed(this.view);
+		if (this.tabs.flameShown) this.flame.changed(this.view);
 	}
 
 	// ── the choice ─────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -200,36 +239,46 @@ class Timeline {
 		this.selection = thing;
 		this.details.show(thing, this.view);
 		byId("details").scrollTop = 0;
-		byId("announcement").textContent = thing ? byId("details").querySelector("h3").textContent : "";
+		byId("announcement").textContent = thing
+			? byId("details").querySelector("h3").textContent
+			: "";
 		byId("details-close").hidden = !thing;
 		this.stalls.mark(thing && thing.kind === "stall" ? thing.stall : null);
-		if (thing)
-			this.tabs.show("details");
+		if (thing) this.tabs.show("details");
 		this.redrawOver();
 		this.changed();
 	}
 
 	/* A stall from the list: chosen, and shown if it cannot be seen well. */
 	chooseStall(id) {
-		const {start_ns: from, end_ns: until, thread} = this.recording.stalls[id];
+		const { start_ns: from, end_ns: until, thread } = this.recording.stalls[id];
 
-		this.choose({kind: "stall", stall: id});
+		this.choose({ kind: "stall", stall: id });
 		this.reveal(thread);
-		if (until - from < this.view.span * 0.04 || from < this.view.from || until > this.view.until)
+		if (
+			until - from < this.view.span * 0.04 ||
+			from < this.view.from ||
+			until > this.view.until
+		)
 			this.moveTo(from - (until - from) * 0.6, until + (until - from) * 0.6);
 	}
 
 	/* The next stall in time, from the chosen one or from the middle of the window. */
 	stepStall(direction) {
-		const {stalls} = this.recording, sorted = this.stallsByTime ??= [...stalls].sort(STALL_ORDERS.time.compare),
+		const { stalls } = this.recording,
+			sorted = (this.stallsByTime ??= [...stalls].sort(STALL_ORDERS.time.compare)),
 			middle = (this.view.from + this.view.until) / 2;
-		const chosen = this.selection?.kind === "stall" ? sorted.findIndex(stall => stall.id === this.selection.stall) : -1;
+		const chosen =
+			this.selection?.kind === "stall"
+				? sorted.findIndex((stall) => stall.id === this.selection.stall)
+				: -1;
 		let next = chosen + direction;
 
-		if (!sorted.length)
-			return;
+		if (!sorted.length) return;
 		if (chosen < 0) {
-			const ahead = sorted.findIndex(stall => stall.start_ns >= (this.view.whole ? 0 : middle));
+			const ahead = sorted.findIndex(
+				(stall) => stall.start_ns >= (this.view.whole ? 0 : middle),
+			);
 
 			next = direction > 0 ? ahead : (ahead < 0 ? sorted.length : ahead) - 1;
 		}
@@ -238,35 +287,46 @@ class Timeline {
 
 	/* Scrolls a thread's lanes into sight. */
 	reveal(thread) {
-		const group = this.layout.groupOfThread(thread), top = this.lanes.scrollTop;
+		const group = this.layout.groupOfThread(thread),
+			top = this.lanes.scrollTop;
 
-		if (!group.open)
-			this.layout.toggle(group, true);
-		if (group.y < top)
-			this.lanes.scrollTop = group.y;
+		if (!group.open) this.layout.toggle(group, true);
+		if (group.y < top) this.lanes.scrollTop = group.y;
 		else if (group.y + group.height > top + this.height)
 			this.lanes.scrollTop = Math.min(group.y, group.y + group.height - this.height);
 	}
 
 	escape() {
-		if (this.selection)
-			this.choose(null);
-		else if (this.search.nodes)
-			this.search.clear();
+		if (this.selection) this.choose(null);
+		else if (this.search.nodes) this.search.clear();
 	}
 
 	point(place) {
-		this.pointer = place && {x: place.x, y: place.y};
-		this.hover = place && thingAt(this.recording, this.view, this.layout, place.x, place.y + this.lanes.scrollTop);
+		this.pointer = place && { x: place.x, y: place.y };
+		this.hover =
+			place &&
+			thingAt(
+				this.recording,
+				this.view,
+				this.layout,
+				place.x,
+				place.y + this.lanes.scrollTop,
+			);
 		if (this.hover) {
-			const near = this.view.span / this.view.width, time = this.view.timeAt(place.x),
+			const near = this.view.span / this.view.width,
+				time = this.view.timeAt(place.x),
 				row = this.layout.rowAt(place.y + this.lanes.scrollTop);
 
 			const holder = holderDuring(this.recording, this.hover),
-				target = holder && this.layout.rowOf("states", this.recording.threads[holder.thread]);
+				target =
+					holder && this.layout.rowOf("states", this.recording.threads[holder.thread]);
 
-			this.tooltip.show(this.hover, time, {row, from: Math.max(0, time - near), until: time + near},
-				{x: place.clientX, y: place.clientY, above: Boolean(target && target.y > row.y)});
+			this.tooltip.show(
+				this.hover,
+				time,
+				{ row, from: Math.max(0, time - near), until: time + near },
+				{ x: place.clientX, y: place.clientY, above: Boolean(target && target.y > row.y) },
+			);
 		} else {
 			this.tooltip.hide();
 		}
@@ -274,25 +334,37 @@ class Timeline {
 	}
 
 	click(place) {
-		this.choose(thingAt(this.recording, this.view, this.layout, place.x, place.y + this.lanes.scrollTop));
+		this.choose(
+			thingAt(
+				this.recording,
+				this.view,
+				this.layout,
+				place.x,
+				place.y + this.lanes.scrollTop,
+			),
+		);
 	}
 
 	/* A stall near there; the overview is narrow, so a few pixels count. */
 	clickOverview(time) {
-		const near = this.view.end / this.view.width * 4,
-			stall = this.recording.stalls.find(stall => time >= stall.start_ns - near && time < stall.end_ns + near);
+		const near = (this.view.end / this.view.width) * 4,
+			stall = this.recording.stalls.find(
+				(stall) => time >= stall.start_ns - near && time < stall.end_ns + near,
+			);
 
-		if (stall)
-			this.chooseStall(stall.id);
+		if (stall) this.chooseStall(stall.id);
 	}
 
 	// ── the link ───────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 	/* #t=from-until&s=stall.3: a view that can be kept. The whole recording with nothing chosen has none. */
 	writeLink() {
-		const {from, until, whole} = this.view, parts = [whole ? "" : `t=${from}-${until}`,
-			this.selection ? `s=${thingAddress(this.selection)}` : "",
-			this.tabs.chosen === "flame" ? "tab=flame" : ""].filter(Boolean);
+		const { from, until, whole } = this.view,
+			parts = [
+				whole ? "" : `t=${from}-${until}`,
+				this.selection ? `s=${thingAddress(this.selection)}` : "",
+				this.tabs.chosen === "flame" ? "tab=flame" : "",
+			].filter(Boolean);
 
 		this.link = parts.length ? `#${parts.join("&")}` : "";
 		if (this.link !== location.hash)
@@ -301,21 +373,25 @@ class Timeline {
 
 	/* What cannot be understood is left out: a link may be of another recording. */
 	readLink() {
-		const parts = new Map(location.hash.slice(1).split("&").map(part => part.split("="))),
+		const parts = new Map(
+				location.hash
+					.slice(1)
+					.split("&")
+					.map((part) => part.split("=")),
+			),
 			[, from, until] = /^(\d{1,16})-(\d{1,16})$/.exec(parts.get("t") || "") || [];
 		const thing = thingOf(this.recording, parts.get("s") || "");
 
-		if (location.hash === (this.link || ""))
-			return;
+		if (location.hash === (this.link || "")) return;
 		if (Number(until) > Number(from) && Number(from) < this.view.end)
 			this.setWindow(Number(from), Number(until));
-		else
-			this.setWindow(0, this.view.end);
+		else this.setWindow(0, this.view.end);
 		this.choose(thing);
 		if (thing && (thing.kind === "stall" || thing.thread !== undefined))
-			this.reveal(thing.kind === "stall" ? this.recording.stalls[thing.stall].thread : thing.thread);
-		if (parts.get("tab") === "flame")
-			this.tabs.show("flame");
+			this.reveal(
+				thing.kind === "stall" ? this.recording.stalls[thing.stall].thread : thing.thread,
+			);
+		if (parts.get("tab") === "flame") this.tabs.show("flame");
 	}
 }
 
@@ -327,9 +403,9 @@ class Tabs {
 		this.names = ["details", "flame"];
 		for (const name of this.names) {
 			byId(`tab-${name}`).addEventListener("click", () => this.show(name));
-			byId(`tab-${name}`).addEventListener("keydown", event => {
+			byId(`tab-${name}`).addEventListener("keydown", (event) => {
 				if (event.key === "ArrowLeft" || event.key === "ArrowRight") {
-					this.show(this.names.find(other => other !== name));
+					this.show(this.names.find((other) => other !== name));
 					byId(`tab-${this.chosen}`).focus();
 				}
 			});
@@ -351,7 +427,6 @@ class Tabs {
 			byId(`tab-${other}`).tabIndex = other === name ? 0 : -1;
 		}
 		byId("panels").dataset.tab = name;
-		if (before && before !== name)
-			this.onchange();
+		if (before && before !== name) this.onchange();
 	}
 }

@@ -12,121 +12,313 @@ class StallDetails {
 		const length = stall.end_ns - stall.start_ns;
 
 		return [
-			element("div", {class: "details-head"},
-				element("h3", {}, stateSwatch(stall.cause), "Stall of ", durationElement(length, {"data-figure": "length"}),
-				element("span", {class: "soft"}, ` · ${stall.cause} · `), this.time(stall.start_ns, "start")), this.marks(stall)),
-			stall.remedy ? element("p", {class: "remedy", "data-figure": "remedy"}, stall.remedy) : null,
+			element(
+				"div",
+				{ class: "details-head" },
+				element(
+					"h3",
+					{},
+					stateSwatch(stall.cause),
+					"Stall of ",
+					durationElement(length, { "data-figure": "length" }),
+					element("span", { class: "soft" }, ` · ${stall.cause} · `),
+					this.time(stall.start_ns, "start"),
+				),
+				this.marks(stall),
+			),
+			stall.remedy
+				? element("p", { class: "remedy", "data-figure": "remedy" }, stall.remedy)
+				: null,
 			this.place(stall),
 			this.states("Where the time went", stall.states, length),
 			this.blockers(stall),
-			this.shares("Stopped from outside", Object.entries(stall.stopped_by || {}), length, "stopped"),
-			this.shares("Slept in", stall.syscalls.map(({name, ns}) => [element("code", {}, name), ns]), length, "syscall"),
-			this.shares("The CPU was taken by", stall.preempted_by.map(entry => [this.occupant(entry), entry.ns]), length, "preempted"),
+			this.shares(
+				"Stopped from outside",
+				Object.entries(stall.stopped_by || {}),
+				length,
+				"stopped",
+			),
+			this.shares(
+				"Slept in",
+				stall.syscalls.map(({ name, ns }) => [element("code", {}, name), ns]),
+				length,
+				"syscall",
+			),
+			this.shares(
+				"The CPU was taken by",
+				stall.preempted_by.map((entry) => [this.occupant(entry), entry.ns]),
+				length,
+				"preempted",
+			),
 			this.extras(stall),
 			this.parts(stall),
-			stall.stack.length ? element("section", {}, element("h4", {}, "Stack that most of it was spent in"),
-				stackElement(stall.stack, stall.handler)) : null,
-			element("p", {class: "soft small"}, `${exactTimeText(stall.start_ns)} to ${exactTimeText(stall.end_ns)}, loop of ${this.recording.threadText(stall.thread)}`),
+			stall.stack.length
+				? element(
+						"section",
+						{},
+						element("h4", {}, "Stack that most of it was spent in"),
+						stackElement(stall.stack, stall.handler),
+					)
+				: null,
+			element(
+				"p",
+				{ class: "soft small" },
+				`${exactTimeText(stall.start_ns)} to ${exactTimeText(stall.end_ns)}, loop of ${this.recording.threadText(stall.thread)}`,
+			),
 		].filter(Boolean);
 	}
 
 	time(ns, figure) {
-		return element("span", {class: "figure", "data-figure": figure, "data-ns": ns, title: exactTimeText(ns)}, timeText(ns));
+		return element(
+			"span",
+			{ class: "figure", "data-figure": figure, "data-ns": ns, title: exactTimeText(ns) },
+			timeText(ns),
+		);
 	}
 
 	marks(stall) {
-		const marks = [stall.ongoing ? "had not ended when the recording did" : "",
-			stall.whole === false ? "evidence is missing at its end or begin: at least this long" : ""];
+		const marks = [
+			stall.ongoing ? "had not ended when the recording did" : "",
+			stall.whole === false
+				? "evidence is missing at its end or begin: at least this long"
+				: "",
+		];
 
-		return marks.some(Boolean) ? element("p", {class: "note"}, marks.filter(Boolean).join("; ")) : null;
+		return marks.some(Boolean)
+			? element("p", { class: "note" }, marks.filter(Boolean).join("; "))
+			: null;
 	}
 
 	/* The handler, and its task. */
 	place(stall) {
-		if (!stall.handler && !stall.task)
-			return null;
-		return element("p", {class: "place"}, stall.handler ?
-			[element("span", {class: "badge"}, roleText(stall.handler.role)), " ",
-			frameElement(stall.handler, {"data-figure": "handler"})] : null,
-			stall.task ? element("span", {class: "soft"}, " in task ", element("code", {"data-figure": "task"}, stall.task)) : null);
+		if (!stall.handler && !stall.task) return null;
+		return element(
+			"p",
+			{ class: "place" },
+			stall.handler
+				? [
+						element("span", { class: "badge" }, roleText(stall.handler.role)),
+						" ",
+						frameElement(stall.handler, { "data-figure": "handler" }),
+					]
+				: null,
+			stall.task
+				? element(
+						"span",
+						{ class: "soft" },
+						" in task ",
+						element("code", { "data-figure": "task" }, stall.task),
+					)
+				: null,
+		);
 	}
 
 	states(title, states, whole) {
 		const entries = stateEntries(states);
 
-		return element("section", {}, element("h4", {}, title), stateBar(entries, whole),
-			element("ul", {class: "shares"}, entries.map(([state, ns]) => element("li", {}, stateElement(state),
-				durationElement(ns, {"data-figure": `states.${state}`}),
-				element("span", {class: "soft"}, percentText(ns, whole))))));
+		return element(
+			"section",
+			{},
+			element("h4", {}, title),
+			stateBar(entries, whole),
+			element(
+				"ul",
+				{ class: "shares" },
+				entries.map(([state, ns]) =>
+					element(
+						"li",
+						{},
+						stateElement(state),
+						durationElement(ns, { "data-figure": `states.${state}` }),
+						element("span", { class: "soft" }, percentText(ns, whole)),
+					),
+				),
+			),
+		);
 	}
 
 	shares(title, entries, whole, figure) {
-		if (!entries.length)
-			return null;
-		return element("section", {}, element("h4", {}, title), element("ul", {class: "shares plain"}, entries.map(([words, ns]) =>
-			element("li", {}, element("span", {}, words), durationElement(ns, {"data-figure": figure}),
-				element("span", {class: "soft"}, percentText(ns, whole))))));
+		if (!entries.length) return null;
+		return element(
+			"section",
+			{},
+			element("h4", {}, title),
+			element(
+				"ul",
+				{ class: "shares plain" },
+				entries.map(([words, ns]) =>
+					element(
+						"li",
+						{},
+						element("span", {}, words),
+						durationElement(ns, { "data-figure": figure }),
+						element("span", { class: "soft" }, percentText(ns, whole)),
+					),
+				),
+			),
+		);
 	}
 
-	occupant({pid, tid, comm}) {
-		return !pid && comm === "idle" ? "nobody: it idled" : `${comm || "?"} (${pid}${tid && tid !== pid ? `, thread ${tid}` : ""})`;
+	occupant({ pid, tid, comm }) {
+		return !pid && comm === "idle"
+			? "nobody: it idled"
+			: `${comm || "?"} (${pid}${tid && tid !== pid ? `, thread ${tid}` : ""})`;
 	}
 
 	blockers(stall) {
-		if (!stall.blockers.length)
-			return null;
-		return element("section", {}, element("h4", {}, "Held the GIL meanwhile"),
-			stall.blockers.map(blocker => this.blocker(blocker, stall)));
+		if (!stall.blockers.length) return null;
+		return element(
+			"section",
+			{},
+			element("h4", {}, "Held the GIL meanwhile"),
+			stall.blockers.map((blocker) => this.blocker(blocker, stall)),
+		);
 	}
 
 	blocker(blocker, stall) {
-		const entries = stateEntries(blocker.states), process = this.recording.threads[stall.thread].process;
-		const thread = this.recording.threads.find(other => other.process === process && other.tid === blocker.tid);
-		const name = thread ? thread.name : `${blocker.python_name || blocker.thread} (${blocker.tid})`;
+		const entries = stateEntries(blocker.states),
+			process = this.recording.threads[stall.thread].process;
+		const thread = this.recording.threads.find(
+			(other) => other.process === process && other.tid === blocker.tid,
+		);
+		const name = thread
+			? thread.name
+			: `${blocker.python_name || blocker.thread} (${blocker.tid})`;
 
-		return element("div", {class: "blocker"},
-			element("div", {class: "blocker-head"},
-				thread ? element("button", {type: "button", class: "link",
-				onclick: () => this.actions.choose({kind: "thread", thread: thread.number})},
-				threadSwatch(thread.number), name) : name, durationElement(blocker.ns, {"data-figure": "blocker"})),
-			element("ul", {class: "shares"}, entries.map(([state, ns]) => element("li", {}, stateElement(state),
-				durationElement(ns, {"data-figure": `blocker.${state}`}))),
-				blocker.gc_ns ? element("li", {}, element("span", {}, "of it collecting garbage"),
-					durationElement(blocker.gc_ns, {"data-figure": "blocker.gc"})) : null),
-			blocker.handler ? element("p", {class: "place"}, element("span", {class: "badge"}, roleText(blocker.handler.role)), " ",
-				frameElement(blocker.handler)) : null,
-			blocker.stack.length ? stackElement(blocker.stack, blocker.handler, 3) : null);
+		return element(
+			"div",
+			{ class: "blocker" },
+			element(
+				"div",
+				{ class: "blocker-head" },
+				thread
+					? element(
+							"button",
+							{
+								type: "button",
+								class: "link",
+								onclick: () =>
+									this.actions.choose({ kind: "thread", thread: thread.number }),
+							},
+							threadSwatch(thread.number),
+							name,
+						)
+					: name,
+				durationElement(blocker.ns, { "data-figure": "blocker" }),
+			),
+			element(
+				"ul",
+				{ class: "shares" },
+				entries.map(([state, ns]) =>
+					element(
+						"li",
+						{},
+						stateElement(state),
+						durationElement(ns, { "data-figure": `blocker.${state}` }),
+					),
+				),
+				blocker.gc_ns
+					? element(
+							"li",
+							{},
+							element("span", {}, "of it collecting garbage"),
+							durationElement(blocker.gc_ns, { "data-figure": "blocker.gc" }),
+						)
+					: null,
+			),
+			blocker.handler
+				? element(
+						"p",
+						{ class: "place" },
+						element("span", { class: "badge" }, roleText(blocker.handler.role)),
+						" ",
+						frameElement(blocker.handler),
+					)
+				: null,
+			blocker.stack.length ? stackElement(blocker.stack, blocker.handler, 3) : null,
+		);
 	}
 
 	extras(stall) {
-		const rows = [[stall.throttled_ns, "throttled", "of it ready to run, but the cgroup's CPU quota was used up"],
-			[stall.gc_ns, "gc", `of it collecting garbage${stall.gc_sampled ? " (made of samples)" : ""}`]].filter(([ns]) => ns);
+		const rows = [
+			[
+				stall.throttled_ns,
+				"throttled",
+				"of it ready to run, but the cgroup's CPU quota was used up",
+			],
+			[
+				stall.gc_ns,
+				"gc",
+				`of it collecting garbage${stall.gc_sampled ? " (made of samples)" : ""}`,
+			],
+		].filter(([ns]) => ns);
 
-		return rows.length ? element("ul", {class: "shares plain"}, rows.map(([ns, figure, words]) =>
-			element("li", {}, element("span", {}, words), durationElement(ns, {"data-figure": figure})))) : null;
+		return rows.length
+			? element(
+					"ul",
+					{ class: "shares plain" },
+					rows.map(([ns, figure, words]) =>
+						element(
+							"li",
+							{},
+							element("span", {}, words),
+							durationElement(ns, { "data-figure": figure }),
+						),
+					),
+				)
+			: null;
 	}
 
 	/* What ran in the turn, in order of time. One part says nothing that was not said. */
 	parts(stall) {
-		if (stall.parts.length < 2)
-			return null;
-		const rows = stall.parts.map(part => {
+		if (stall.parts.length < 2) return null;
+		const rows = stall.parts.map((part) => {
 			const ns = Object.values(part.states).reduce((sum, more) => sum + more, 0);
 
-			return [element("button", {type: "button", class: "link figure", "data-ns": part.start_ns, "data-figure": "part.start",
-				title: `${exactTimeText(part.start_ns)} to ${exactTimeText(part.end_ns)}`,
-				onclick: () => this.actions.show(part.start_ns, part.end_ns)}, timeText(part.start_ns)),
-			part.handler ? frameElement(part.handler) : element("span", {class: "soft"}, "no handler: the loop itself, or not known"),
-			durationElement(ns, {"data-figure": "part"}), stateBar(stateEntries(part.states), ns), part.task || ""];
+			return [
+				element(
+					"button",
+					{
+						type: "button",
+						class: "link figure",
+						"data-ns": part.start_ns,
+						"data-figure": "part.start",
+						title: `${exactTimeText(part.start_ns)} to ${exactTimeText(part.end_ns)}`,
+						onclick: () => this.actions.show(part.start_ns, part.end_ns),
+					},
+					timeText(part.start_ns),
+				),
+				part.handler
+					? frameElement(part.handler)
+					: element(
+							"span",
+							{ class: "soft" },
+							"no handler: the loop itself, or not known",
+						),
+				durationElement(ns, { "data-figure": "part" }),
+				stateBar(stateEntries(part.states), ns),
+				part.task || "",
+			];
 		});
-		const resolution = stall.resolution_ns ? `, told apart to ${durationText(stall.resolution_ns)}` : "";
+		const resolution = stall.resolution_ns
+			? `, told apart to ${durationText(stall.resolution_ns)}`
+			: "";
 
-		return element("section", {}, element("h4", {}, `What ran in this turn${resolution}`),
-			figureTable("Parts of the turn", ["from", "function", "time", "states", "task"], rows, {class: "figures parts"}));
+		return element(
+			"section",
+			{},
+			element("h4", {}, `What ran in this turn${resolution}`),
+			figureTable("Parts of the turn", ["from", "function", "time", "states", "task"], rows, {
+				class: "figures parts",
+			}),
+		);
 	}
 }
 
 /* A handler's role as the text report says it. */
 function roleText(role) {
-	return {executor: "in a thread pool", background: "background task", frame: "function"}[role] || role;
+	return (
+		{ executor: "in a thread pool", background: "background task", frame: "function" }[role] ||
+		role
+	);
 }

@@ -2,11 +2,17 @@
 /* What the keys do, what the colours mean, and what is exact. */
 "use strict";
 
-const HELP_KEYS = [["w  s", "zoom in and out (also the wheel, about the pointer)"], ["a  d", "go left and right (also dragging, Shift + wheel)"],
+const HELP_KEYS = [
+	["w  s", "zoom in and out (also the wheel, about the pointer)"],
+	["a  d", "go left and right (also dragging, Shift + wheel)"],
 	["f", "the whole recording; again: back"],
-	["n  p", "next and previous stall"], ["/", "search functions, files and threads"], ["Enter", "next place that was found"],
-		["Esc", "nothing chosen: the totals of the window"],
-	["z", "zoom to what is chosen"], ["?", "this help"]];
+	["n  p", "next and previous stall"],
+	["/", "search functions, files and threads"],
+	["Enter", "next place that was found"],
+	["Esc", "nothing chosen: the totals of the window"],
+	["z", "zoom to what is chosen"],
+	["?", "this help"],
+];
 
 const HELP_NOTES = [
 	"Point at anything: exact figures, to the nanosecond. A click shows all that is known of it below.",
@@ -19,14 +25,48 @@ const HELP_NOTES = [
 
 function buildHelp(dialog) {
 	dialog.replaceChildren(
-		element("div", {class: "help-head"}, element("h2", {id: "help-title"}, "Reading this page"),
-			element("button", {class: "quiet-button", type: "button", "aria-label": "Close", onclick: () => dialog.close()}, "✕")),
-		element("dl", {class: "keys"}, HELP_KEYS.flatMap(([keys, words]) => [element("dt", {},
-			keys.split("  ").map(key => element("kbd", {}, key))), element("dd", {}, words)])),
-		element("dl", {class: "state-list"}, STATE_NAMES.flatMap(name => [element("dt", {}, stateElement(name)),
-			element("dd", {}, stateLook(name).doing)])),
-		element("ul", {}, HELP_NOTES.map(note => element("li", {}, note))));
-	dialog.addEventListener("click", event => event.target === dialog && dialog.close());
+		element(
+			"div",
+			{ class: "help-head" },
+			element("h2", { id: "help-title" }, "Reading this page"),
+			element(
+				"button",
+				{
+					class: "quiet-button",
+					type: "button",
+					"aria-label": "Close",
+					onclick: () => dialog.close(),
+				},
+				"✕",
+			),
+		),
+		element(
+			"dl",
+			{ class: "keys" },
+			HELP_KEYS.flatMap(([keys, words]) => [
+				element(
+					"dt",
+					{},
+					keys.split("  ").map((key) => element("kbd", {}, key)),
+				),
+				element("dd", {}, words),
+			]),
+		),
+		element(
+			"dl",
+			{ class: "state-list" },
+			STATE_NAMES.flatMap((name) => [
+				element("dt", {}, stateElement(name)),
+				element("dd", {}, stateLook(name).doing),
+			]),
+		),
+		element(
+			"ul",
+			{},
+			HELP_NOTES.map((note) => element("li", {}, note)),
+		),
+	);
+	dialog.addEventListener("click", (event) => event.target === dialog && dialog.close());
 }
 
 function buildLegend(root) {

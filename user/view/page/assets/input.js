@@ -2,7 +2,9 @@
 /* Mouse, wheel, touch and keys. What they mean is the timeline's; here is only how they are told apart. */
 "use strict";
 
-const CLICK_PX = 4, KEY_ZOOM = 0.7, KEY_PAN = 0.15;
+const CLICK_PX = 4,
+	KEY_ZOOM = 0.7,
+	KEY_PAN = 0.15;
 
 class Input {
 	constructor(timeline) {
@@ -10,115 +12,155 @@ class Input {
 		this.listenPictures(byId("pictures"));
 		this.listenOverview(byId("overview"));
 		this.listenDivider(byId("divider"));
-		document.addEventListener("keydown", event => this.key(event));
-		for (const [id, action] of [["fit", () => timeline.fit()], ["zoom-in", () => timeline.zoomBy(KEY_ZOOM)],
+		document.addEventListener("keydown", (event) => this.key(event));
+		for (const [id, action] of [
+			["fit", () => timeline.fit()],
+			["zoom-in", () => timeline.zoomBy(KEY_ZOOM)],
 			["zoom-out", () => timeline.zoomBy(1 / KEY_ZOOM)],
-			["stall-before", () => timeline.stepStall(-1)], ["stall-after", () => timeline.stepStall(1)],
-				["help-button", () => byId("help").showModal()]])
+			["stall-before", () => timeline.stepStall(-1)],
+			["stall-after", () => timeline.stepStall(1)],
+			["help-button", () => byId("help").showModal()],
+		])
 			byId(id).addEventListener("click", action);
 	}
 
 	/* Dragging moves time left and right and the lanes up and down; a click chooses. */
 	listenPictures(root) {
-		const {timeline} = this;
+		const { timeline } = this;
 
-		root.addEventListener("wheel", event => this.wheel(event), {passive: false});
-		root.addEventListener("pointermove", event => this.drag ? this.move(event) : timeline.point(this.place(event)));
+		root.addEventListener("wheel", (event) => this.wheel(event), { passive: false });
+		root.addEventListener("pointermove", (event) =>
+			this.drag ? this.move(event) : timeline.point(this.place(event)),
+		);
 		root.addEventListener("pointerleave", () => timeline.point(null));
-		root.addEventListener("pointerdown", event => {
-			if (event.button || event.target.closest("button"))
-				return;
+		root.addEventListener("pointerdown", (event) => {
+			if (event.button || event.target.closest("button")) return;
 			root.setPointerCapture(event.pointerId);
-			this.drag = {x: event.clientX, y: event.clientY, from: timeline.view.from, scroll: timeline.lanes.scrollTop, moved: false};
+			this.drag = {
+				x: event.clientX,
+				y: event.clientY,
+				from: timeline.view.from,
+				scroll: timeline.lanes.scrollTop,
+				moved: false,
+			};
 		});
-		root.addEventListener("pointerup", event => {
+		root.addEventListener("pointerup", (event) => {
 			const clicked = this.drag && !this.drag.moved;
 
 			this.drag = null;
 			root.classList.remove("dragging");
-			if (clicked)
-				timeline.click(this.place(event));
+			if (clicked) timeline.click(this.place(event));
 		});
-		root.addEventListener("pointercancel", () => this.drag = null);
+		root.addEventListener("pointercancel", () => (this.drag = null));
 		root.addEventListener("dblclick", () => timeline.zoomToSelection());
 	}
 
 	place(event) {
-		const {left, top} = byId("pictures").getBoundingClientRect();
+		const { left, top } = byId("pictures").getBoundingClientRect();
 
-		return {x: event.clientX - left, y: event.clientY - top, clientX: event.clientX, clientY: event.clientY};
+		return {
+			x: event.clientX - left,
+			y: event.clientY - top,
+			clientX: event.clientX,
+			clientY: event.clientY,
+		};
 	}
 
 	move(event) {
-		const {timeline, drag} = this, dx = event.clientX - drag.x, dy = event.clientY - drag.y;
+		const { timeline, drag } = this,
+			dx = event.clientX - drag.x,
+			dy = event.clientY - drag.y;
 
 		drag.moved ||= Math.hypot(dx, dy) > CLICK_PX;
-		if (!drag.moved)
-			return;
+		if (!drag.moved) return;
 		byId("pictures").classList.add("dragging");
 		timeline.point(null);
 		timeline.lanes.scrollTop = drag.scroll - dy;
-		const from = drag.from - dx / timeline.view.width * timeline.view.span;
+		const from = drag.from - (dx / timeline.view.width) * timeline.view.span;
 
 		timeline.setWindow(from, from + timeline.view.span);
 	}
 
 	/* The wheel zooms about the pointer; sideways, or with Shift, it moves. */
 	wheel(event) {
-		const {timeline} = this, unit = event.deltaMode ? 16 : 1,
-			dx = (event.shiftKey ? event.deltaX || event.deltaY : event.deltaX) * unit, dy = event.deltaY * unit;
+		const { timeline } = this,
+			unit = event.deltaMode ? 16 : 1,
+			dx = (event.shiftKey ? event.deltaX || event.deltaY : event.deltaX) * unit,
+			dy = event.deltaY * unit;
 
 		event.preventDefault();
 		if (event.shiftKey || Math.abs(dx) > Math.abs(dy)) {
-			const shift = dx / timeline.view.width * timeline.view.span;
+			const shift = (dx / timeline.view.width) * timeline.view.span;
 
 			timeline.setWindow(timeline.view.from + shift, timeline.view.until + shift);
 		} else {
-			timeline.setWindow(...timeline.view.zoomed(this.place(event).x, Math.exp(Math.max(-120, Math.min(120, dy)) * 0.0022)));
+			timeline.setWindow(
+				...timeline.view.zoomed(
+					this.place(event).x,
+					Math.exp(Math.max(-120, Math.min(120, dy)) * 0.0022),
+				),
+			);
 		}
 		timeline.point(this.place(event));
 	}
 
 	/* In the overview a drag chooses a window; its edges and its middle can be dragged, too. */
 	listenOverview(root) {
-		const {timeline} = this, timeAt = event => {
-			const {left, width} = root.getBoundingClientRect();
+		const { timeline } = this,
+			timeAt = (event) => {
+				const { left, width } = root.getBoundingClientRect();
 
-			return Math.min(1, Math.max(0, (event.clientX - left) / width)) * timeline.view.end;
-		};
+				return Math.min(1, Math.max(0, (event.clientX - left) / width)) * timeline.view.end;
+			};
 
-		root.addEventListener("pointerdown", event => {
-			if (event.button)
-				return;
-			const time = timeAt(event), {from, until, whole, end} = timeline.view, near = end / root.clientWidth * 5;
-			const edge = !whole && Math.abs(time - from) < near ? "from" : !whole && Math.abs(time - until) < near ? "until" : "";
+		root.addEventListener("pointerdown", (event) => {
+			if (event.button) return;
+			const time = timeAt(event),
+				{ from, until, whole, end } = timeline.view,
+				near = (end / root.clientWidth) * 5;
+			const edge =
+				!whole && Math.abs(time - from) < near
+					? "from"
+					: !whole && Math.abs(time - until) < near
+						? "until"
+						: "";
 
 			root.setPointerCapture(event.pointerId);
-			this.choice = {anchor: edge === "from" ? until : edge === "until" ? from : time,
-				inside: !edge && !whole && time > from && time < until, from, until, x: event.clientX, moved: Boolean(edge)};
+			this.choice = {
+				anchor: edge === "from" ? until : edge === "until" ? from : time,
+				inside: !edge && !whole && time > from && time < until,
+				from,
+				until,
+				x: event.clientX,
+				moved: Boolean(edge),
+			};
 		});
-		root.addEventListener("pointermove", event => {
-			const {choice} = this, time = timeAt(event);
+		root.addEventListener("pointermove", (event) => {
+			const { choice } = this,
+				time = timeAt(event);
 
-			if (!choice)
-				return;
+			if (!choice) return;
 			choice.moved ||= Math.abs(event.clientX - choice.x) > CLICK_PX;
 			if (choice.moved && choice.inside)
-				timeline.setWindow(choice.from + time - choice.anchor, choice.until + time - choice.anchor);
+				timeline.setWindow(
+					choice.from + time - choice.anchor,
+					choice.until + time - choice.anchor,
+				);
 			else if (choice.moved)
 				timeline.setWindow(Math.min(choice.anchor, time), Math.max(choice.anchor, time));
 		});
-		root.addEventListener("pointerup", event => {
-			const {choice} = this, {span, whole} = timeline.view, time = timeAt(event);
+		root.addEventListener("pointerup", (event) => {
+			const { choice } = this,
+				{ span, whole } = timeline.view,
+				time = timeAt(event);
 
 			this.choice = null;
 			if (choice && !choice.moved && !whole)
 				timeline.moveTo(time - span / 2, time + span / 2);
-			else if (choice && !choice.moved)
-				timeline.clickOverview(time);
+			else if (choice && !choice.moved) timeline.clickOverview(time);
 		});
-		root.addEventListener("keydown", event => {
-			const steps = {ArrowLeft: -1, ArrowRight: 1};
+		root.addEventListener("keydown", (event) => {
+			const steps = { ArrowLeft: -1, ArrowRight: 1 };
 
 			if (steps[event.key]) {
 				event.preventDefault();
@@ -128,22 +170,29 @@ class Input {
 	}
 
 	listenDivider(divider) {
-		const set = share => {
-			document.documentElement.style.setProperty("--lanes-share", Math.min(0.9, Math.max(0.15, share)));
+		const set = (share) => {
+			document.documentElement.style.setProperty(
+				"--lanes-share",
+				Math.min(0.9, Math.max(0.15, share)),
+			);
 			divider.setAttribute("aria-valuenow", Math.round(share * 100));
 			this.timeline.resize();
 		};
-		const share = () => Number(getComputedStyle(document.documentElement).getPropertyValue("--lanes-share"));
+		const share = () =>
+			Number(getComputedStyle(document.documentElement).getPropertyValue("--lanes-share"));
 
-		divider.addEventListener("pointerdown", event => divider.setPointerCapture(event.pointerId));
-		divider.addEventListener("pointermove", event => {
-			const top = byId("lanes").getBoundingClientRect().top, bottom = byId("panels").getBoundingClientRect().bottom;
+		divider.addEventListener("pointerdown", (event) =>
+			divider.setPointerCapture(event.pointerId),
+		);
+		divider.addEventListener("pointermove", (event) => {
+			const top = byId("lanes").getBoundingClientRect().top,
+				bottom = byId("panels").getBoundingClientRect().bottom;
 
 			if (divider.hasPointerCapture(event.pointerId))
 				set((event.clientY - top) / (bottom - top));
 		});
-		divider.addEventListener("keydown", event => {
-			const steps = {ArrowUp: -0.05, ArrowDown: 0.05};
+		divider.addEventListener("keydown", (event) => {
+			const steps = { ArrowUp: -0.05, ArrowDown: 0.05 };
 
 			if (steps[event.key]) {
 				event.preventDefault();
@@ -154,14 +203,31 @@ class Input {
 
 	/* Keys are the timeline's wherever nothing else wants them. */
 	key(event) {
-		const {timeline} = this, keys = {w: () => timeline.zoomBy(KEY_ZOOM), s: () => timeline.zoomBy(1 / KEY_ZOOM),
-			a: () => timeline.panBy(-KEY_PAN), d: () => timeline.panBy(KEY_PAN),
-			f: () => timeline.fit(), n: () => timeline.stepStall(1), p: () => timeline.stepStall(-1),
-				z: () => timeline.zoomToSelection(), "?": () => byId("help").showModal(),
-			"/": () => byId("search").focus(), Escape: () => timeline.escape()};
-		const typing = event.target.closest?.("input, select, textarea"), action = Object.hasOwn(keys, event.key) ? keys[event.key] : null;
+		const { timeline } = this,
+			keys = {
+				w: () => timeline.zoomBy(KEY_ZOOM),
+				s: () => timeline.zoomBy(1 / KEY_ZOOM),
+				a: () => timeline.panBy(-KEY_PAN),
+				d: () => timeline.panBy(KEY_PAN),
+				f: () => timeline.fit(),
+				n: () => timeline.stepStall(1),
+				p: () => timeline.stepStall(-1),
+				z: () => timeline.zoomToSelection(),
+				"?": () => byId("help").showModal(),
+				"/": () => byId("search").focus(),
+				Escape: () => timeline.escape(),
+			};
+		const typing = event.target.closest?.("input, select, textarea"),
+			action = Object.hasOwn(keys, event.key) ? keys[event.key] : null;
 
-		if (event.ctrlKey || event.metaKey || event.altKey || typing || byId("help").open || !action)
+		if (
+			event.ctrlKey ||
+			event.metaKey ||
+			event.altKey ||
+			typing ||
+			byId("help").open ||
+			!action
+		)
 			return;
 		event.preventDefault();
 		action();

@@ -21,15 +21,18 @@ class Lane {
 	}
 
 	addUp() {
-		const {starts, kinds, kindCount, count} = this, blocks = (count >> this.shift) + 1, step = 1 << this.shift;
-		const sums = new Float64Array((blocks + 1) * kindCount), running = new Float64Array(kindCount);
+		const { starts, kinds, kindCount, count } = this,
+			blocks = (count >> this.shift) + 1,
+			step = 1 << this.shift;
+		const sums = new Float64Array((blocks + 1) * kindCount),
+			running = new Float64Array(kindCount);
 
 		for (let block = 0; block <= blocks; block++) {
-			const first = block * step, last = Math.min(count, first + step);
+			const first = block * step,
+				last = Math.min(count, first + step);
 
 			sums.set(running, block * kindCount);
-			for (let i = first; i < last; i++)
-				running[kinds[i]] += starts[i + 1] - starts[i];
+			for (let i = first; i < last; i++) running[kinds[i]] += starts[i + 1] - starts[i];
 		}
 		this.blockSums = sums;
 	}
@@ -39,7 +42,9 @@ class Lane {
 	 */
 	indexAt(time, hint = 0) {
 		const starts = this.starts;
-		let low = hint, step = 1, high;
+		let low = hint,
+			step = 1,
+			high;
 
 		while (low + step < this.count && starts[low + step] <= time) {
 			low += step;
@@ -49,10 +54,8 @@ class Lane {
 		while (high - low > 1) {
 			const middle = (low + high) >>> 1;
 
-			if (starts[middle] <= time)
-				low = middle;
-			else
-				high = middle;
+			if (starts[middle] <= time) low = middle;
+			else high = middle;
 		}
 		return low;
 	}
@@ -63,11 +66,13 @@ class Lane {
 
 	/* Adds to `to` how long every kind lasted in [from, until), which begins in entry `first` and ends in `last`. */
 	addBetween(from, until, first, last, to) {
-		const {starts, kinds, kindCount, shift, blockSums} = this;
+		const { starts, kinds, kindCount, shift, blockSums } = this;
 		let i = first;
 
 		if (last - first > 3 << shift) {
-			const low = (first >> shift) + 1, high = last >> shift, edge = low << shift;
+			const low = (first >> shift) + 1,
+				high = last >> shift,
+				edge = low << shift;
 
 			for (; i < edge; i++)
 				to[kinds[i]] += starts[i + 1] - (starts[i] < from ? from : starts[i]);
@@ -76,16 +81,18 @@ class Lane {
 			i = high << shift;
 		}
 		for (; i <= last; i++) {
-			const start = starts[i] < from ? from : starts[i], end = starts[i + 1] > until ? until : starts[i + 1];
+			const start = starts[i] < from ? from : starts[i],
+				end = starts[i + 1] > until ? until : starts[i + 1];
 
-			if (end > start)
-				to[kinds[i]] += end - start;
+			if (end > start) to[kinds[i]] += end - start;
 		}
 	}
 
 	/* How long every kind lasted in a window. */
 	sums(from, until) {
-		const to = new Float64Array(this.kindCount), a = Math.max(from, this.begin), b = Math.min(until, this.end);
+		const to = new Float64Array(this.kindCount),
+			a = Math.max(from, this.begin),
+			b = Math.min(until, this.end);
 
 		if (this.count && b > a) {
 			const first = this.indexAt(a);
@@ -100,15 +107,16 @@ class Lane {
 	 * them.
 	 */
 	longest(from, until, mask, most = 4096) {
-		let best = -1, length = 0;
+		let best = -1,
+			length = 0;
 
-		if (!this.count || until <= this.begin || from >= this.end)
-			return -1;
-		const first = this.indexAt(Math.max(from, this.begin)), last = this.indexAt(Math.min(until, this.end), first),
+		if (!this.count || until <= this.begin || from >= this.end) return -1;
+		const first = this.indexAt(Math.max(from, this.begin)),
+			last = this.indexAt(Math.min(until, this.end), first),
 			stride = Math.max(1, Math.ceil((last - first) / most));
 
 		for (let i = first; i <= last; i += stride)
-			if (mask >> this.kinds[i] & 1 && this.starts[i + 1] - this.starts[i] > length) {
+			if ((mask >> this.kinds[i]) & 1 && this.starts[i + 1] - this.starts[i] > length) {
 				best = i;
 				length = this.starts[i + 1] - this.starts[i];
 			}
@@ -116,19 +124,26 @@ class Lane {
 	}
 }
 
-const SLEEPING = STATE_NAMES.map(name => name === "blocked" || name === "held_blocked" || name === "idle" ? 1 : 0);
-const STATE_GC = 0x10, STATE_THROTTLED = 0x20, STATE_SAMPLED = 0x40;
-const HOLD_WHOLE = 1, HOLD_REQUESTED = 2, HOLD_HANDOFF = 4, TURN_WHOLE = 1, TURN_ONGOING = 2;
+const SLEEPING = STATE_NAMES.map((name) =>
+	name === "blocked" || name === "held_blocked" || name === "idle" ? 1 : 0,
+);
+const STATE_GC = 0x10,
+	STATE_THROTTLED = 0x20,
+	STATE_SAMPLED = 0x40;
+const HOLD_WHOLE = 1,
+	HOLD_REQUESTED = 2,
+	HOLD_HANDOFF = 4,
+	TURN_WHOLE = 1,
+	TURN_ONGOING = 2;
 
 class StateLane extends Lane {
-	constructor({starts, kinds, flags, calls}) {
+	constructor({ starts, kinds, flags, calls }) {
 		super(starts, kinds, STATE_NAMES.length);
 		this.flags = flags;
 		this.calls = calls;
 		this.callsBefore = new Uint32Array((this.count >> 8) + 1);
 		for (let i = 0, fill = 0; i < this.count; i++) {
-			if (!(i & 255))
-				this.callsBefore[i >> 8] = fill;
+			if (!(i & 255)) this.callsBefore[i >> 8] = fill;
 			fill += SLEEPING[kinds[i]];
 		}
 	}
@@ -137,10 +152,8 @@ class StateLane extends Lane {
 	call(index) {
 		let fill = this.callsBefore[index >> 8];
 
-		if (!SLEEPING[this.kinds[index]])
-			return null;
-		for (let i = index & ~255; i < index; i++)
-			fill += SLEEPING[this.kinds[i]];
+		if (!SLEEPING[this.kinds[index]]) return null;
+		for (let i = index & ~255; i < index; i++) fill += SLEEPING[this.kinds[i]];
 		return this.calls[fill] - 6;
 	}
 }
@@ -152,22 +165,26 @@ class StateLane extends Lane {
 const HOLDER_SLOTS = 24;
 
 class HoldLane extends Lane {
-	constructor({starts, owner, flags, count}, threadCount) {
-		const held = new Float64Array(threadCount + 1), kinds = new Uint8Array(owner.length);
+	constructor({ starts, owner, flags, count }, threadCount) {
+		const held = new Float64Array(threadCount + 1),
+			kinds = new Uint8Array(owner.length);
 
-		for (let i = 0; i < owner.length; i++)
-			held[owner[i]] += starts[i + 1] - starts[i];
-		const slots = [...held.keys()].filter(thread => thread && held[thread]).sort((a, b) => held[b] - held[a]);
-		const slotOf = new Uint8Array(threadCount + 1), others = slots.length > HOLDER_SLOTS;
+		for (let i = 0; i < owner.length; i++) held[owner[i]] += starts[i + 1] - starts[i];
+		const slots = [...held.keys()]
+			.filter((thread) => thread && held[thread])
+			.sort((a, b) => held[b] - held[a]);
+		const slotOf = new Uint8Array(threadCount + 1),
+			others = slots.length > HOLDER_SLOTS;
 
-		slots.forEach((thread, place) => slotOf[thread] = Math.min(place, HOLDER_SLOTS - 1) + 1);
-		for (let i = 0; i < owner.length; i++)
-			kinds[i] = slotOf[owner[i]];
+		slots.forEach((thread, place) => (slotOf[thread] = Math.min(place, HOLDER_SLOTS - 1) + 1));
+		for (let i = 0; i < owner.length; i++) kinds[i] = slotOf[owner[i]];
 		super(starts, kinds, Math.min(slots.length, HOLDER_SLOTS) + 1);
 		this.owner = owner;
 		this.flags = flags;
 		this.holds = count;
-		this.slots = slots.slice(0, HOLDER_SLOTS).map((thread, place) => others && place === HOLDER_SLOTS - 1 ? -1 : thread - 1);
+		this.slots = slots
+			.slice(0, HOLDER_SLOTS)
+			.map((thread, place) => (others && place === HOLDER_SLOTS - 1 ? -1 : thread - 1));
 		this.held = held.subarray(1);
 	}
 
@@ -177,14 +194,20 @@ class HoldLane extends Lane {
 	}
 }
 
-const TURN_NONE = 0, TURN_SHORT = 1, TURN_STALL = 2;
+const TURN_NONE = 0,
+	TURN_SHORT = 1,
+	TURN_STALL = 2;
 
 class TurnLane extends Lane {
-	constructor({starts, owner, flags, count}, stallNs) {
+	constructor({ starts, owner, flags, count }, stallNs) {
 		const kinds = new Uint8Array(owner.length);
 
 		for (let i = 0; i < owner.length; i++)
-			kinds[i] = !owner[i] ? TURN_NONE : starts[i + 1] - starts[i] >= stallNs ? TURN_STALL : TURN_SHORT;
+			kinds[i] = !owner[i]
+				? TURN_NONE
+				: starts[i + 1] - starts[i] >= stallNs
+					? TURN_STALL
+					: TURN_SHORT;
 		super(starts, kinds, 3);
 		this.flags = flags;
 		this.turns = count;
@@ -192,43 +215,53 @@ class TurnLane extends Lane {
 
 	/* The longest turn that overlaps each of `columns` equal parts of a window: its length. */
 	longestBy(from, until, columns) {
-		const lengths = new Float64Array(columns), scale = columns / (until - from), {starts, kinds} = this;
+		const lengths = new Float64Array(columns),
+			scale = columns / (until - from),
+			{ starts, kinds } = this;
 
 		for (let i = this.indexAt(from); i < this.count && starts[i] < until; i++) {
-			if (!kinds[i])
-				continue;
-			const length = starts[i + 1] - starts[i], last = Math.min(columns - 1, Math.floor((starts[i + 1] - from) * scale));
+			if (!kinds[i]) continue;
+			const length = starts[i + 1] - starts[i],
+				last = Math.min(columns - 1, Math.floor((starts[i + 1] - from) * scale));
 
-			for (let column = Math.max(0, Math.floor((starts[i] - from) * scale)); column <= last; column++)
-				if (length > lengths[column])
-					lengths[column] = length;
+			for (
+				let column = Math.max(0, Math.floor((starts[i] - from) * scale));
+				column <= last;
+				column++
+			)
+				if (length > lengths[column]) lengths[column] = length;
 		}
 		return lengths;
 	}
 }
 
-const WAITING_LANES_MOST = 16, WAITERS_MOST = 255;
+const WAITING_LANES_MOST = 16,
+	WAITERS_MOST = 255;
 
 /* How many of the lanes' threads wait for the GIL: kind is that number. */
 function waitersLane(lanes, end) {
-	const wait = STATE_NAMES.indexOf("gil_wait"), begins = [], ends = [];
+	const wait = STATE_NAMES.indexOf("gil_wait"),
+		begins = [],
+		ends = [];
 
-	for (const {starts, kinds, count} of lanes)
+	for (const { starts, kinds, count } of lanes)
 		for (let i = 0; i < count; i++)
 			if (kinds[i] === wait) {
 				begins.push(starts[i]);
 				ends.push(starts[i + 1]);
 			}
-	const up = Float64Array.from(begins).sort(), down = Float64Array.from(ends).sort(), starts = [0], kinds = [];
+	const up = Float64Array.from(begins).sort(),
+		down = Float64Array.from(ends).sort(),
+		starts = [0],
+		kinds = [];
 	let waiting = 0;
 
 	for (let i = 0, j = 0; j < down.length;) {
-		const time = i < up.length && up[i] <= down[j] ? up[i] : down[j], before = waiting;
+		const time = i < up.length && up[i] <= down[j] ? up[i] : down[j],
+			before = waiting;
 
-		for (; i < up.length && up[i] === time; i++)
-			waiting++;
-		for (; j < down.length && down[j] === time; j++)
-			waiting--;
+		for (; i < up.length && up[i] === time; i++) waiting++;
+		for (; j < down.length && down[j] === time; j++) waiting--;
 		if (time > starts[starts.length - 1] && waiting !== before) {
 			kinds.push(Math.min(WAITERS_MOST, before));
 			starts.push(time);
@@ -243,7 +276,7 @@ function waitersLane(lanes, end) {
 
 /* Which stack a thread had. For drawing, a pyramid says which entry of every 16, 256, … is the longest. */
 class StackLane {
-	constructor({starts, stacks, tasks}) {
+	constructor({ starts, stacks, tasks }) {
 		this.starts = starts;
 		this.stacks = stacks;
 		this.tasks = tasks;
@@ -262,7 +295,8 @@ class StackLane {
 	}
 
 	level(below, size) {
-		const level = new Uint32Array(size), last = below ? below.length : this.count;
+		const level = new Uint32Array(size),
+			last = below ? below.length : this.count;
 
 		for (let i = 0; i < size; i++) {
 			let best = below ? below[i * 16] : i * 16;
@@ -270,8 +304,7 @@ class StackLane {
 			for (let j = i * 16 + 1; j < Math.min(last, i * 16 + 16); j++) {
 				const entry = below ? below[j] : j;
 
-				if (this.lengthOf(entry) > this.lengthOf(best))
-					best = entry;
+				if (this.lengthOf(entry) > this.lengthOf(best)) best = entry;
 			}
 			level[i] = best;
 		}
@@ -281,20 +314,17 @@ class StackLane {
 	/* The longest of the entries first … last. */
 	longestOf(first, last) {
 		let best = first;
-		const offer = entry => {
-			if (this.lengthOf(entry) > this.lengthOf(best))
-				best = entry;
+		const offer = (entry) => {
+			if (this.lengthOf(entry) > this.lengthOf(best)) best = entry;
 		};
 
 		for (let height = 0; first <= last; height++, first >>>= 4, last >>>= 4) {
-			const level = height ? this.levels[height - 1] : null, top = height === this.levels.length;
+			const level = height ? this.levels[height - 1] : null,
+				top = height === this.levels.length;
 
-			while (first <= last && (top || first & 15))
-				offer(level ? level[first++] : first++);
-			while (first <= last && (last & 15) !== 15)
-				offer(level ? level[last--] : last--);
-			if (first > last)
-				break;
+			while (first <= last && (top || first & 15)) offer(level ? level[first++] : first++);
+			while (first <= last && (last & 15) !== 15) offer(level ? level[last--] : last--);
+			if (first > last) break;
 		}
 		return best;
 	}

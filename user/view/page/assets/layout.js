@@ -2,9 +2,17 @@
 /* Where the lanes are: groups (a GIL, a thread) from top to bottom, each with rows. And the labels beside them, which are real buttons. */
 "use strict";
 
-const HOLD_ROW_PX = 24, WAITERS_ROW_PX = 14, TURN_ROW_PX = 17, STATE_ROW_PX = 20, SLIM_ROW_PX = 14, FLAME_ROW_HEIGHT_PX = 15;
-const GROUP_PADDING_PX = 5, ROW_GAP_PX = 2, LABEL_PX = 46;
-const FLAME_ROWS_MOST = 6, OPEN_THREADS_MOST = 5;
+const HOLD_ROW_PX = 24,
+	WAITERS_ROW_PX = 14,
+	TURN_ROW_PX = 17,
+	STATE_ROW_PX = 20,
+	SLIM_ROW_PX = 14,
+	FLAME_ROW_HEIGHT_PX = 15;
+const GROUP_PADDING_PX = 5,
+	ROW_GAP_PX = 2,
+	LABEL_PX = 46;
+const FLAME_ROWS_MOST = 6,
+	OPEN_THREADS_MOST = 5;
 
 class Layout {
 	constructor(recording, labels, onchange) {
@@ -17,17 +25,30 @@ class Layout {
 	}
 
 	makeGroups() {
-		const {recording} = this, busy = thread => recording.heldBy(thread) > recording.end / 200;
-		const open = new Set(recording.threadsInOrder().filter(thread => thread.loop || busy(thread)).slice(0, OPEN_THREADS_MOST));
+		const { recording } = this,
+			busy = (thread) => recording.heldBy(thread) > recording.end / 200;
+		const open = new Set(
+			recording
+				.threadsInOrder()
+				.filter((thread) => thread.loop || busy(thread))
+				.slice(0, OPEN_THREADS_MOST),
+		);
 		const few = recording.threads.length <= 3;
 
 		recording.processes.forEach((process, number) => {
 			if (recording.severalProcesses)
-				this.groups.push({kind: "process", process: number, open: true});
-			for (const gil of recording.gils.filter(gil => gil.process === number))
-				this.groups.push({kind: "gil", gil, open: true});
-			for (const thread of recording.threadsInOrder().filter(thread => thread.process === number))
-				this.groups.push({kind: "thread", thread, open: few || open.has(thread), whole: false});
+				this.groups.push({ kind: "process", process: number, open: true });
+			for (const gil of recording.gils.filter((gil) => gil.process === number))
+				this.groups.push({ kind: "gil", gil, open: true });
+			for (const thread of recording
+				.threadsInOrder()
+				.filter((thread) => thread.process === number))
+				this.groups.push({
+					kind: "thread",
+					thread,
+					open: few || open.has(thread),
+					whole: false,
+				});
 		});
 	}
 
@@ -42,11 +63,14 @@ class Layout {
 			const first = this.rows.length;
 
 			for (const [kind, height, more] of this.rowsOf(group)) {
-				this.rows.push({kind, y, height, group, ...more});
+				this.rows.push({ kind, y, height, group, ...more });
 				y += height + ROW_GAP_PX;
 			}
 			group.rows = this.rows.slice(first);
-			y = Math.max(y - ROW_GAP_PX + GROUP_PADDING_PX, group.y + (group.kind === "process" ? 26 : group.open ? LABEL_PX : 0));
+			y = Math.max(
+				y - ROW_GAP_PX + GROUP_PADDING_PX,
+				group.y + (group.kind === "process" ? 26 : group.open ? LABEL_PX : 0),
+			);
 			group.height = y - group.y;
 		}
 		this.height = y;
@@ -54,32 +78,48 @@ class Layout {
 	}
 
 	rowsOf(group) {
-		const thread = group.thread, gil = group.gil;
+		const thread = group.thread,
+			gil = group.gil;
 
-		if (group.kind === "process")
-			return [];
+		if (group.kind === "process") return [];
 		if (group.kind === "gil")
-			return group.open ? [["hold", HOLD_ROW_PX, {gil}], ["waiters", WAITERS_ROW_PX, {gil}]] : [["hold", SLIM_ROW_PX, {gil}]];
-		if (!group.open)
-			return [["states", SLIM_ROW_PX, {thread}]];
+			return group.open
+				? [
+						["hold", HOLD_ROW_PX, { gil }],
+						["waiters", WAITERS_ROW_PX, { gil }],
+					]
+				: [["hold", SLIM_ROW_PX, { gil }]];
+		if (!group.open) return [["states", SLIM_ROW_PX, { thread }]];
 		const tall = this.recording.stacks.count === 1 && thread.loopNumber === undefined;
-		const loop = this.recording.loops[thread.loopNumber], depth = thread.rows ? thread.rows.depths[Number(group.whole)] : 0;
+		const loop = this.recording.loops[thread.loopNumber],
+			depth = thread.rows ? thread.rows.depths[Number(group.whole)] : 0;
 		const shown = group.whole ? depth : Math.min(depth, FLAME_ROWS_MOST);
 
-		return [...loop ? [["turns", TURN_ROW_PX, {loop}]] : [], ["states", tall ? LABEL_PX - 2 * GROUP_PADDING_PX : STATE_ROW_PX, {thread}],
-			...shown ? [["flame", shown * FLAME_ROW_HEIGHT_PX, {thread, whole: group.whole, shown}]] : []];
+		return [
+			...(loop ? [["turns", TURN_ROW_PX, { loop }]] : []),
+			["states", tall ? LABEL_PX - 2 * GROUP_PADDING_PX : STATE_ROW_PX, { thread }],
+			...(shown
+				? [["flame", shown * FLAME_ROW_HEIGHT_PX, { thread, whole: group.whole, shown }]]
+				: []),
+		];
 	}
 
 	rowAt(y) {
-		return this.rows.find(row => y >= row.y && y < row.y + row.height) || null;
+		return this.rows.find((row) => y >= row.y && y < row.y + row.height) || null;
 	}
 
 	rowOf(kind, owner) {
-		return this.rows.find(row => row.kind === kind && (row.thread === owner || row.gil === owner || row.loop === owner)) || null;
+		return (
+			this.rows.find(
+				(row) =>
+					row.kind === kind &&
+					(row.thread === owner || row.gil === owner || row.loop === owner),
+			) || null
+		);
 	}
 
 	groupOfThread(number) {
-		return this.groups.find(group => group.thread?.number === number);
+		return this.groups.find((group) => group.thread?.number === number);
 	}
 
 	toggle(group, open = !group.open) {
@@ -92,17 +132,24 @@ class Layout {
 
 	placeLabels() {
 		this.labels.style.height = `${this.height}px`;
-		document.documentElement.style.setProperty("--lanes-height", `${Math.max(150, this.height + 1)}px`);
+		document.documentElement.style.setProperty(
+			"--lanes-height",
+			`${Math.max(150, this.height + 1)}px`,
+		);
 		for (const group of this.groups) {
-			if (!group.label || group.labelOpen !== `${group.open} ${group.whole} ${group.rows.length}`) {
+			if (
+				!group.label ||
+				group.labelOpen !== `${group.open} ${group.whole} ${group.rows.length}`
+			) {
 				const made = this.makeLabel(group),
-					focused = group.label?.contains(document.activeElement) && document.activeElement.dataset.role;
+					focused =
+						group.label?.contains(document.activeElement) &&
+						document.activeElement.dataset.role;
 
 				group.label ? group.label.replaceWith(made) : this.labels.append(made);
 				group.label = made;
 				group.labelOpen = `${group.open} ${group.whole} ${group.rows.length}`;
-				if (focused)
-					made.querySelector(`[data-role="${focused}"]`)?.focus();
+				if (focused) made.querySelector(`[data-role="${focused}"]`)?.focus();
 			}
 			group.label.style.top = `${group.y}px`;
 			group.label.style.height = `${group.height}px`;
@@ -113,64 +160,108 @@ class Layout {
 	}
 
 	makeLabel(group) {
-		const label = element("div", {class: `lane-label lane-${group.kind}${group.open ? "" : " closed"}`, "data-kind": group.kind});
+		const label = element("div", {
+			class: `lane-label lane-${group.kind}${group.open ? "" : " closed"}`,
+			"data-kind": group.kind,
+		});
 
 		if (group.kind === "process")
-			label.append(element("span", {class: "lane-name"}, this.processText(group.process)));
-		else
-			label.append(this.toggleButton(group), this.factsOf(group));
+			label.append(element("span", { class: "lane-name" }, this.processText(group.process)));
+		else label.append(this.toggleButton(group), this.factsOf(group));
 		if (group.thread) {
 			label.dataset.thread = group.thread.number;
 			label.classList.toggle("looped", group.thread.loopNumber !== undefined && group.open);
 		}
-		group.captions = group.open ? group.rows.map(row => this.caption(group, row)) : [];
+		group.captions = group.open ? group.rows.map((row) => this.caption(group, row)) : [];
 		label.append(...group.captions.filter(Boolean));
 		return label;
 	}
 
 	toggleButton(group) {
-		const name = group.kind === "gil" ? this.gilText(group.gil) : group.open ? group.thread.python_name || group.thread.comm ||
-			"thread" : group.thread.short;
+		const name =
+			group.kind === "gil"
+				? this.gilText(group.gil)
+				: group.open
+					? group.thread.python_name || group.thread.comm || "thread"
+					: group.thread.short;
 
-		return element("button", {class: "lane-toggle", type: "button", "data-role": "toggle", "aria-expanded": String(group.open),
-			title: group.thread ? group.thread.name : name,
-			onclick: () => this.toggle(group)}, element("span", {class: "chevron", "aria-hidden": "true"}),
-		group.thread ? threadSwatch(group.thread.number) : null, element("span", {class: "lane-name"}, name));
+		return element(
+			"button",
+			{
+				class: "lane-toggle",
+				type: "button",
+				"data-role": "toggle",
+				"aria-expanded": String(group.open),
+				title: group.thread ? group.thread.name : name,
+				onclick: () => this.toggle(group),
+			},
+			element("span", { class: "chevron", "aria-hidden": "true" }),
+			group.thread ? threadSwatch(group.thread.number) : null,
+			element("span", { class: "lane-name" }, name),
+		);
 	}
 
 	factsOf(group) {
 		if (group.kind === "gil")
-			return element("span", {class: "lane-facts"}, `held ${percentText(group.gil.figures.held_ns, this.recording.end)}`);
-		const {thread} = group, figures = thread.figures;
+			return element(
+				"span",
+				{ class: "lane-facts" },
+				`held ${percentText(group.gil.figures.held_ns, this.recording.end)}`,
+			);
+		const { thread } = group,
+			figures = thread.figures;
 
-		return element("span", {class: "lane-facts"}, thread.loop ? element("span", {class: "badge"}, "loop") : null,
-			thread.gone ? element("span", {class: "badge quiet"}, "gone") : null,
-				element("span", {class: "lane-tid"}, String(thread.tid)),
-			element("span", {class: "lane-share", title: `${exactText(figures.states.python)} running Python`},
-				`${percentText(figures.states.python, this.recording.end)}${group.open ? " python" : ""}`));
+		return element(
+			"span",
+			{ class: "lane-facts" },
+			thread.loop ? element("span", { class: "badge" }, "loop") : null,
+			thread.gone ? element("span", { class: "badge quiet" }, "gone") : null,
+			element("span", { class: "lane-tid" }, String(thread.tid)),
+			element(
+				"span",
+				{
+					class: "lane-share",
+					title: `${exactText(figures.states.python)} running Python`,
+				},
+				`${percentText(figures.states.python, this.recording.end)}${group.open ? " python" : ""}`,
+			),
+		);
 	}
 
 	caption(group, row) {
-		const names = {hold: "", waiters: "waiting", turns: "turns", states: "", flame: ""};
+		const names = { hold: "", waiters: "waiting", turns: "turns", states: "", flame: "" };
 
 		if (row.kind === "flame")
-			return element("button", {class: "lane-caption", type: "button", "data-role": "whole", "aria-pressed": String(group.whole),
-				title: group.whole ? "Show stacks from the handler inwards" : "Show stacks with all their frames", onclick: () => {
-					group.whole = !group.whole;
-					this.place();
-					this.onchange();
-				}}, group.whole ? "fewer frames" : "all frames");
-		return names[row.kind] ? element("span", {class: "lane-caption"}, names[row.kind]) : null;
+			return element(
+				"button",
+				{
+					class: "lane-caption",
+					type: "button",
+					"data-role": "whole",
+					"aria-pressed": String(group.whole),
+					title: group.whole
+						? "Show stacks from the handler inwards"
+						: "Show stacks with all their frames",
+					onclick: () => {
+						group.whole = !group.whole;
+						this.place();
+						this.onchange();
+					},
+				},
+				group.whole ? "fewer frames" : "all frames",
+			);
+		return names[row.kind] ? element("span", { class: "lane-caption" }, names[row.kind]) : null;
 	}
 
 	gilText(gil) {
-		const several = this.recording.gils.filter(other => other.process === gil.process).length > 1;
+		const several =
+			this.recording.gils.filter((other) => other.process === gil.process).length > 1;
 
 		return several ? `GIL ${gil.interpreter}` : "GIL";
 	}
 
 	processText(number) {
-		const {pid, cmdline} = this.recording.processes[number];
+		const { pid, cmdline } = this.recording.processes[number];
 
 		return `process ${pid} · ${cmdline}`;
 	}

@@ -12,49 +12,71 @@ class Recording {
 		this.coming = new Map(); /* blobs of lanes that were asked for and not yet taken in */
 		this.processes = report.processes;
 		this.severalProcesses = report.processes.length > 1;
-		this.sleeps = head.states.map(state => SLEEPING[STATE_NAMES.indexOf(state)] || 0);
-		this.threads = this.joined(head.threads, "threads",
-			(thread, figures) => ({...thread, figures, short: this.shortName(thread, head.threads)}));
-		this.gils = this.joined(head.gils, "gils", (gil, figures) => ({...gil, figures}));
-		this.loops = this.joined(head.loops, "loops", (loop, figures) => ({...loop, figures, process: head.threads[loop.thread].process}));
-		this.stalls = this.loops.flatMap(loop => loop.figures.stalls.map((stall, number) => ({...stall, loop: loop.number, number,
-			thread: loop.thread})));
-		this.stalls.forEach((stall, number) => stall.id = number);
-		this.hasTurns = this.loops.some(loop => loop.figures.longest_ns);
+		this.sleeps = head.states.map((state) => SLEEPING[STATE_NAMES.indexOf(state)] || 0);
+		this.threads = this.joined(head.threads, "threads", (thread, figures) => ({
+			...thread,
+			figures,
+			short: this.shortName(thread, head.threads),
+		}));
+		this.gils = this.joined(head.gils, "gils", (gil, figures) => ({ ...gil, figures }));
+		this.loops = this.joined(head.loops, "loops", (loop, figures) => ({
+			...loop,
+			figures,
+			process: head.threads[loop.thread].process,
+		}));
+		this.stalls = this.loops.flatMap((loop) =>
+			loop.figures.stalls.map((stall, number) => ({
+				...stall,
+				loop: loop.number,
+				number,
+				thread: loop.thread,
+			})),
+		);
+		this.stalls.forEach((stall, number) => (stall.id = number));
+		this.hasTurns = this.loops.some((loop) => loop.figures.longest_ns);
 		this.checkNames();
 	}
 
 	static async read() {
 		const [report, head] = await Promise.all([blobJson("report"), blobJson("head")]);
 
-		if (head.format !== "gilscope.page/1" || STATE_NAMES.some((name, number) => head.states[number] !== name))
+		if (
+			head.format !== "gilscope.page/1" ||
+			STATE_NAMES.some((name, number) => head.states[number] !== name)
+		)
 			throw new DamagedData("This page's data is of a format that it does not know.");
-		head.functions = head.functions.map(([name, file, line]) => [plainText(name), plainText(file), line]);
+		head.functions = head.functions.map(([name, file, line]) => [
+			plainText(name),
+			plainText(file),
+			line,
+		]);
 		return new Recording(report, head, new Stacks(await blobBytes("stacks"), head.functions));
 	}
 
 	/* The head's lists are those of the report, in its order. */
 	joined(list, kind, make) {
-		const figures = this.report.processes.flatMap(process => process[kind]);
+		const figures = this.report.processes.flatMap((process) => process[kind]);
 
 		if (figures.length !== list.length)
 			throw new DamagedData(`The page's data and its report do not have the same ${kind}.`);
-		return list.map((entry, number) => ({number, ...make(entry, figures[number])}));
+		return list.map((entry, number) => ({ number, ...make(entry, figures[number]) }));
 	}
 
 	checkNames() {
 		for (const thread of this.threads)
 			if (!this.processes[thread.process])
 				throw new DamagedData("A thread of the page's data has no process.");
-		for (const loop of this.loops)
-			this.threads[loop.thread].loopNumber = loop.number;
+		for (const loop of this.loops) this.threads[loop.thread].loopNumber = loop.number;
 	}
 
 	/* What it is called in boxes: its tid is said only where the name alone does not tell it from others. */
 	shortName(thread, threads) {
-		const nameOf = other => plainText(other.python_name || other.comm || "thread"), name = nameOf(thread);
+		const nameOf = (other) => plainText(other.python_name || other.comm || "thread"),
+			name = nameOf(thread);
 
-		return threads.some(other => other !== thread && nameOf(other) === name) ? `${name} ${thread.tid}` : name;
+		return threads.some((other) => other !== thread && nameOf(other) === name)
+			? `${name} ${thread.tid}`
+			: name;
 	}
 
 	threadText(number) {
@@ -62,25 +84,35 @@ class Recording {
 	}
 
 	callText(number) {
-		const none = {"-1": "no system call (a page fault)", "-2": "a system call that is not known", "-3": "stopped from outside, by a signal",
-			"-4": "stopped from outside, by a debugger or tracer", "-5": "frozen from outside, with its cgroup or the system",
-			"-6": "the GIL's own mutex"};
+		const none = {
+			"-1": "no system call (a page fault)",
+			"-2": "a system call that is not known",
+			"-3": "stopped from outside, by a signal",
+			"-4": "stopped from outside, by a debugger or tracer",
+			"-5": "frozen from outside, with its cgroup or the system",
+			"-6": "the GIL's own mutex",
+		};
 
 		return none[number] || this.head.syscalls[number] || `system call ${number}`;
 	}
 
 	/* Loops first, then by how long they had the GIL. */
 	threadsInOrder() {
-		return [...this.threads].sort((a, b) => a.process - b.process || b.loop - a.loop || this.heldBy(b) - this.heldBy(a) ||
-			a.number - b.number);
+		return [...this.threads].sort(
+			(a, b) =>
+				a.process - b.process ||
+				b.loop - a.loop ||
+				this.heldBy(b) - this.heldBy(a) ||
+				a.number - b.number,
+		);
 	}
 
-	heldBy({figures: {states}}) {
+	heldBy({ figures: { states } }) {
 		return states.python + states.held_blocked + states.held_runnable;
 	}
 
 	threadsOf(gil) {
-		return this.threads.filter(thread => thread.gil === gil.number);
+		return this.threads.filter((thread) => thread.gil === gil.number);
 	}
 
 	// ── lanes ──────────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -89,36 +121,45 @@ class Recording {
 	prefetch() {
 		const threads = this.threadsInOrder().slice(0, 4);
 
-		for (const lane of [...this.gils.map(gil => gil.holds), ...this.loops.map(loop => loop.turns),
-			...threads.flatMap(({states, stacks, clock}) => [states, stacks, clock])])
+		for (const lane of [
+			...this.gils.map((gil) => gil.holds),
+			...this.loops.map((loop) => loop.turns),
+			...threads.flatMap(({ states, stacks, clock }) => [states, stacks, clock]),
+		])
 			this.lane(lane).catch(() => {}); /* whoever wants it is told */
 	}
 
 	lane(number) {
-		if (!this.coming.has(number))
-			this.coming.set(number, blobBytes(`lane-${number}`));
+		if (!this.coming.has(number)) this.coming.set(number, blobBytes(`lane-${number}`));
 		return this.coming.get(number);
 	}
 
 	async readHolds(gil) {
-		gil.holdLane = new HoldLane(readBoxes(await this.lane(gil.holds), this.end, this.threads.length), this.threads.length);
+		gil.holdLane = new HoldLane(
+			readBoxes(await this.lane(gil.holds), this.end, this.threads.length),
+			this.threads.length,
+		);
 		this.coming.delete(gil.holds);
 	}
 
 	async readTurns(loop) {
-		loop.turnLane = new TurnLane(readBoxes(await this.lane(loop.turns), this.end, 0), this.report.stall_ns);
+		loop.turnLane = new TurnLane(
+			readBoxes(await this.lane(loop.turns), this.end, 0),
+			this.report.stall_ns,
+		);
 		this.coming.delete(loop.turns);
 	}
 
 	async readThread(thread) {
-		const [states, stacks, clock] = await Promise.all([thread.states, thread.stacks, thread.clock].map(lane => this.lane(lane)));
+		const [states, stacks, clock] = await Promise.all(
+			[thread.states, thread.stacks, thread.clock].map((lane) => this.lane(lane)),
+		);
 
 		thread.stateLane = new StateLane(readStates(states, this.sleeps));
 		thread.stackLane = new StackLane(readStackSpans(stacks, this.stacks.count));
 		thread.clockLane = readClock(clock, this.stacks.count);
 		thread.rows = new FlameRows(this.stacks, thread.stackLane);
-		for (const lane of [thread.states, thread.stacks, thread.clock])
-			this.coming.delete(lane);
+		for (const lane of [thread.states, thread.stacks, thread.clock]) this.coming.delete(lane);
 	}
 
 	/*
@@ -128,12 +169,13 @@ class Recording {
 	countWaiters(gil) {
 		const lanes = this.waitingLanes(gil);
 
-		if (lanes.length > WAITING_LANES_MOST)
-			gil.waitersLane = waitersLane(lanes, this.end);
+		if (lanes.length > WAITING_LANES_MOST) gil.waitersLane = waitersLane(lanes, this.end);
 	}
 
 	waitingLanes(gil) {
-		return this.threadsOf(gil).filter(thread => thread.stateLane && thread.figures.states.gil_wait).map(thread => thread.stateLane);
+		return this.threadsOf(gil)
+			.filter((thread) => thread.stateLane && thread.figures.states.gil_wait)
+			.map((thread) => thread.stateLane);
 	}
 
 	// ── sums ───────────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -147,20 +189,34 @@ class Recording {
 
 	/* Nanoseconds that threads held a GIL in a window: [thread or -1 for others, ns], most first. */
 	holders(gil, from, until) {
-		const lane = this.gils[gil].holdLane, sums = lane ? lane.sums(from, until) : [];
+		const lane = this.gils[gil].holdLane,
+			sums = lane ? lane.sums(from, until) : [];
 
-		return lane ? lane.slots.map((thread, slot) => [thread, sums[slot + 1]]).filter(([, ns]) => ns).sort((a, b) => b[1] - a[1]) : [];
+		return lane
+			? lane.slots
+					.map((thread, slot) => [thread, sums[slot + 1]])
+					.filter(([, ns]) => ns)
+					.sort((a, b) => b[1] - a[1])
+			: [];
 	}
 
 	/* The holds that overlap a wait of a thread: [index, ns of the overlap] in order of time, at most `most`. */
 	holdsDuring(thread, from, until, most = 1000) {
-		const gil = this.gils[this.threads[thread].gil], lane = gil?.holdLane, found = [];
+		const gil = this.gils[this.threads[thread].gil],
+			lane = gil?.holdLane,
+			found = [];
 
-		for (let i = lane && lane.count ? lane.indexAt(from) : Infinity; lane && i < lane.count && lane.starts[i] < until &&
-			found.length < most; i++)
+		for (
+			let i = lane && lane.count ? lane.indexAt(from) : Infinity;
+			lane && i < lane.count && lane.starts[i] < until && found.length < most;
+			i++
+		)
 			if (lane.owner[i] && lane.starts[i + 1] > from)
-				found.push([i, Math.min(until, lane.starts[i + 1]) - Math.max(from, lane.starts[i])]);
-		return {gil, lane, found};
+				found.push([
+					i,
+					Math.min(until, lane.starts[i + 1]) - Math.max(from, lane.starts[i]),
+				]);
+		return { gil, lane, found };
 	}
 }
 
@@ -174,16 +230,19 @@ class FlameRows {
 		this.paths = [new Map(), new Map()];
 		this.used = usedStacks(lane.stacks, stacks.count);
 		this.common = this.commonDepth();
-		this.depths = [this.usualDepth(lane), this.used.reduce((most, stack) => Math.max(most, this.depth(stack, true)), 0)];
+		this.depths = [
+			this.usualDepth(lane),
+			this.used.reduce((most, stack) => Math.max(most, this.depth(stack, true)), 0),
+		];
 	}
 
 	/* The depth that holds all stacks of all but a fiftieth of the time: a rare deep one makes no room that is mostly empty. */
 	usualDepth(lane) {
-		const times = new Float64Array(this.stacks.count), byDepth = [];
+		const times = new Float64Array(this.stacks.count),
+			byDepth = [];
 		let rest = 0;
 
-		for (let i = 0; i < lane.count; i++)
-			times[lane.stacks[i]] += lane.lengthOf(i);
+		for (let i = 0; i < lane.count; i++) times[lane.stacks[i]] += lane.lengthOf(i);
 		for (const stack of this.used) {
 			const depth = this.depth(stack, false);
 
@@ -192,38 +251,33 @@ class FlameRows {
 		}
 		let depth = byDepth.length - 1;
 
-		for (; depth > 0 && (byDepth[depth] || 0) <= rest; depth--)
-			rest -= byDepth[depth] || 0;
+		for (; depth > 0 && (byDepth[depth] || 0) <= rest; depth--) rest -= byDepth[depth] || 0;
 		return Math.max(0, depth);
 	}
 
 	/* How many outer frames all stacks share, the innermost frame of the shortest one not among them. */
 	commonDepth() {
-		const {parent, depth, node} = this.stacks;
+		const { parent, depth, node } = this.stacks;
 		let shared = -1;
 
 		for (const stack of this.used) {
 			let here = parent[node[stack]];
 
 			for (shared = shared < 0 ? here : shared; shared !== here;)
-				if (depth[shared] > depth[here])
-					shared = parent[shared];
-				else
-					here = parent[here];
+				if (depth[shared] > depth[here]) shared = parent[shared];
+				else here = parent[here];
 		}
 		return shared > 0 ? depth[shared] : 0;
 	}
 
 	/* How many outer frames are left out. */
 	skipped(stack, whole) {
-		const {parent, depth, node, handler} = this.stacks;
+		const { parent, depth, node, handler } = this.stacks;
 		let skipped = -1;
 
-		if (whole)
-			return 0;
+		if (whole) return 0;
 		for (let here = handler[stack] ? node[stack] : 0; here; here = parent[here])
-			if (this.stacks.function[here] === handler[stack])
-				skipped = depth[here] - 1;
+			if (this.stacks.function[here] === handler[stack]) skipped = depth[here] - 1;
 		return skipped < 0 ? Math.min(this.common, depth[node[stack]] - 1) : skipped;
 	}
 
@@ -237,19 +291,17 @@ class FlameRows {
 		let path = known.get(stack);
 
 		if (!path)
-			known.set(stack, path = this.stacks.path(stack).slice(this.skipped(stack, whole)));
+			known.set(stack, (path = this.stacks.path(stack).slice(this.skipped(stack, whole))));
 		return path;
 	}
 }
 
 /* The numbers of the stacks that occur, without that of the one that is not known. */
 function usedStacks(numbers, count) {
-	const seen = new Uint8Array(count), used = [];
+	const seen = new Uint8Array(count),
+		used = [];
 
-	for (let i = 0; i < numbers.length; i++)
-		seen[numbers[i]] = 1;
-	for (let stack = 1; stack < count; stack++)
-		if (seen[stack])
-			used.push(stack);
+	for (let i = 0; i < numbers.length; i++) seen[numbers[i]] = 1;
+	for (let stack = 1; stack < count; stack++) if (seen[stack]) used.push(stack);
 	return used;
 }

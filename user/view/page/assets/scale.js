@@ -29,17 +29,18 @@ class View {
 	}
 
 	x(time) {
-		return (time - this.from) / this.span * this.width;
+		return ((time - this.from) / this.span) * this.width;
 	}
 
 	timeAt(x) {
-		return this.from + x / this.width * this.span;
+		return this.from + (x / this.width) * this.span;
 	}
 
 	/* The window with what is at x staying there, and `factor` times as much of time. */
 	zoomed(x, factor) {
-		const at = this.timeAt(x), span = Math.min(this.end, Math.max(LEAST_WINDOW_NS, this.span * factor)),
-			from = at - x / this.width * span;
+		const at = this.timeAt(x),
+			span = Math.min(this.end, Math.max(LEAST_WINDOW_NS, this.span * factor)),
+			from = at - (x / this.width) * span;
 
 		return [from, from + span];
 	}
@@ -47,12 +48,16 @@ class View {
 
 /* Ticks for a ruler: whole multiples of 1, 2 or 5 times a power of ten, at least `room` pixels apart. */
 function ticks(view, room) {
-	const least = Math.max(1, view.span / view.width * room), power = 10 ** Math.floor(Math.log10(least));
-	const step = [1, 2, 5, 10].map(factor => factor * power).find(candidate => candidate >= least * 0.999), times = [];
+	const least = Math.max(1, (view.span / view.width) * room),
+		power = 10 ** Math.floor(Math.log10(least));
+	const step = [1, 2, 5, 10]
+			.map((factor) => factor * power)
+			.find((candidate) => candidate >= least * 0.999),
+		times = [];
 
 	for (let number = Math.ceil(view.from / step); number * step <= view.until; number++)
 		times.push(number * step);
-	return {step, times};
+	return { step, times };
 }
 
 /* What a tick is called: only as many digits as the step needs. */

@@ -10,23 +10,23 @@ class Search {
 		this.input = input;
 		this.results = results;
 		this.actions = actions;
-		this.nodes = null;  /* 1 for the nodes that are found, while something is searched for */
+		this.nodes = null; /* 1 for the nodes that are found, while something is searched for */
 		this.at = -1;
 		input.addEventListener("input", () => this.search(input.value));
-		input.addEventListener("keydown", event => this.key(event));
+		input.addEventListener("keydown", (event) => this.key(event));
 		input.addEventListener("focus", () => this.open(Boolean(input.value)));
 		input.addEventListener("blur", () => setTimeout(() => this.open(false), 150));
 	}
 
 	/* How long every function was in a stack, and which stacks of which threads there are; made when it is first needed. */
 	functionTimes() {
-		const {stacks, threads, lanesComplete} = this.recording;
+		const { stacks, threads, lanesComplete } = this.recording;
 
-		if (this.times && this.timesComplete)
-			return this.times;
-		const byStack = new Float64Array(stacks.count), byNode = new Float64Array(stacks.parent.length);
+		if (this.times && this.timesComplete) return this.times;
+		const byStack = new Float64Array(stacks.count),
+			byNode = new Float64Array(stacks.parent.length);
 
-		for (const {stackLane: lane} of threads)
+		for (const { stackLane: lane } of threads)
 			for (let i = 0; lane && i < lane.count; i++)
 				byStack[lane.stacks[i]] += lane.lengthOf(i);
 		for (let stack = 1; stack < stacks.count; stack++)
@@ -35,49 +35,73 @@ class Search {
 			byNode[stacks.parent[node]] += byNode[node];
 		this.times = new Float64Array(stacks.functions.length);
 		for (let node = 1; node < byNode.length; node++)
-			if (!this.isRecursion(node))
-				this.times[stacks.function[node]] += byNode[node];
+			if (!this.isRecursion(node)) this.times[stacks.function[node]] += byNode[node];
 		this.timesComplete = lanesComplete;
 		return this.times;
 	}
 
 	/* Is the function of a node among its callers, too? Then its time is counted there. */
 	isRecursion(node) {
-		const {parent, function: numbers} = this.recording.stacks;
+		const { parent, function: numbers } = this.recording.stacks;
 
 		for (let here = parent[node], steps = 0; here && steps < 128; here = parent[here], steps++)
-			if (numbers[here] === numbers[node])
-				return true;
+			if (numbers[here] === numbers[node]) return true;
 		return false;
 	}
 
 	search(text) {
-		const words = text.trim().toLowerCase(), {stacks, threads} = this.recording;
+		const words = text.trim().toLowerCase(),
+			{ stacks, threads } = this.recording;
 
 		this.words = words;
 		this.found = [];
 		this.nodes = null;
 		this.at = -1;
 		if (words) {
-			const matching = new Uint8Array(stacks.functions.length), times = this.functionTimes(), files = new Map();
+			const matching = new Uint8Array(stacks.functions.length),
+				times = this.functionTimes(),
+				files = new Map();
 
 			stacks.functions.forEach(([name, file], number) => {
-				const inName = name.toLowerCase().includes(words), inFile = file.toLowerCase().includes(words);
+				const inName = name.toLowerCase().includes(words),
+					inFile = file.toLowerCase().includes(words);
 
 				matching[number] = number && (inName || inFile) ? 1 : 0;
 				if (number && inName)
-					this.found.push({kind: "function", functions: [number], name,
-						place: placeText(file, stacks.functions[number][2]), title: file, ns: times[number]});
-				if (number && inFile)
-					files.set(file, [...files.get(file) || [], number]);
+					this.found.push({
+						kind: "function",
+						functions: [number],
+						name,
+						place: placeText(file, stacks.functions[number][2]),
+						title: file,
+						ns: times[number],
+					});
+				if (number && inFile) files.set(file, [...(files.get(file) || []), number]);
 			});
 			for (const [file, functions] of files)
-				this.found.push({kind: "file", functions, name: baseName(file), place: file, title: file,
-					ns: functions.reduce((most, number) => Math.max(most, times[number]), 0)});
+				this.found.push({
+					kind: "file",
+					functions,
+					name: baseName(file),
+					place: file,
+					title: file,
+					ns: functions.reduce((most, number) => Math.max(most, times[number]), 0),
+				});
 			this.found.sort((a, b) => b.ns - a.ns);
-			this.found.unshift(...threads.filter(thread => `${thread.name} ${thread.comm} ${thread.tid}`.toLowerCase().includes(words))
-				.map(thread => ({kind: "thread", thread: thread.number, name: thread.name, place: "", title: thread.name,
-					ns: null})));
+			this.found.unshift(
+				...threads
+					.filter((thread) =>
+						`${thread.name} ${thread.comm} ${thread.tid}`.toLowerCase().includes(words),
+					)
+					.map((thread) => ({
+						kind: "thread",
+						thread: thread.number,
+						name: thread.name,
+						place: "",
+						title: thread.name,
+						ns: null,
+					})),
+			);
 			this.mark(matching);
 		}
 		this.show();
@@ -86,28 +110,50 @@ class Search {
 
 	/* Marks the nodes of these functions, and of the stacks those that have one. */
 	mark(matching) {
-		const {stacks} = this.recording, inherited = new Uint8Array(stacks.parent.length);
+		const { stacks } = this.recording,
+			inherited = new Uint8Array(stacks.parent.length);
 
 		this.nodes = new Uint8Array(stacks.parent.length);
 		for (let node = 1; node < this.nodes.length; node++) {
 			this.nodes[node] = matching[stacks.function[node]];
 			inherited[node] = this.nodes[node] | inherited[stacks.parent[node]];
 		}
-		this.stackMatches = Uint8Array.from(stacks.node, node => inherited[node]);
+		this.stackMatches = Uint8Array.from(stacks.node, (node) => inherited[node]);
 	}
 
 	show() {
 		const shown = this.found.slice(0, RESULTS_MOST);
 
-		this.results.replaceChildren(...shown.map((result, place) => element("div",
-			{class: "result", role: "option", id: `result-${place}`, "data-kind": result.kind, title: result.title,
-			"aria-selected": "false", onpointerdown: event => event.preventDefault(), onclick: () => this.choose(place)},
-				element("span", {class: "badge quiet"}, result.kind),
-		element("code", {class: "result-name"}, result.name), element("span", {class: "result-place"}, result.place),
-			result.ns === null ? null : element("span", {class: "result-time"}, durationText(result.ns)))),
-		element("div", {class: "result-note"}, this.found.length ?
-			`${this.found.length > shown.length ? `${countText(this.found.length - shown.length)} more · ` : ""}Enter: next place in time · Shift+Enter: the one before · Esc: end` :
-			`Nothing is called like that.`));
+		this.results.replaceChildren(
+			...shown.map((result, place) =>
+				element(
+					"div",
+					{
+						class: "result",
+						role: "option",
+						id: `result-${place}`,
+						"data-kind": result.kind,
+						title: result.title,
+						"aria-selected": "false",
+						onpointerdown: (event) => event.preventDefault(),
+						onclick: () => this.choose(place),
+					},
+					element("span", { class: "badge quiet" }, result.kind),
+					element("code", { class: "result-name" }, result.name),
+					element("span", { class: "result-place" }, result.place),
+					result.ns === null
+						? null
+						: element("span", { class: "result-time" }, durationText(result.ns)),
+				),
+			),
+			element(
+				"div",
+				{ class: "result-note" },
+				this.found.length
+					? `${this.found.length > shown.length ? `${countText(this.found.length - shown.length)} more · ` : ""}Enter: next place in time · Shift+Enter: the one before · Esc: end`
+					: `Nothing is called like that.`,
+			),
+		);
 		this.open(Boolean(this.words));
 	}
 
@@ -120,8 +166,10 @@ class Search {
 		const options = this.results.querySelectorAll("[role=option]");
 
 		this.at = options.length ? (place + options.length) % options.length : -1;
-		options.forEach((option, number) => option.setAttribute("aria-selected", String(number === this.at)));
-		options[this.at]?.scrollIntoView({block: "nearest"});
+		options.forEach((option, number) =>
+			option.setAttribute("aria-selected", String(number === this.at)),
+		);
+		options[this.at]?.scrollIntoView({ block: "nearest" });
 		this.input.setAttribute("aria-activedescendant", this.at < 0 ? "" : `result-${this.at}`);
 	}
 
@@ -130,15 +178,14 @@ class Search {
 
 		this.point(place);
 		if (result.kind === "thread") {
-			this.actions.choose({kind: "thread", thread: result.thread});
+			this.actions.choose({ kind: "thread", thread: result.thread });
 			this.actions.reveal(result.thread);
 			this.open(false);
 			return;
 		}
 		const matching = new Uint8Array(this.recording.stacks.functions.length);
 
-		for (const number of result.functions)
-			matching[number] = 1;
+		for (const number of result.functions) matching[number] = 1;
 		this.mark(matching);
 		this.go(1, true);
 		this.actions.redraw();
@@ -148,15 +195,21 @@ class Search {
 	go(direction, longest = false) {
 		const places = this.nodes ? this.places() : [];
 
-		if (!places.length)
-			return;
+		if (!places.length) return;
 		if (longest) {
-			this.place = places.reduce((best, place) => place.until - place.from > best.until - best.from ? place : best);
+			this.place = places.reduce((best, place) =>
+				place.until - place.from > best.until - best.from ? place : best,
+			);
 		} else {
 			const from = this.place ? this.place.from : -1,
-				ahead = places.filter(place => direction > 0 ? place.from > from : place.from < from);
+				ahead = places.filter((place) =>
+					direction > 0 ? place.from > from : place.from < from,
+				);
 
-			this.place = direction > 0 ? ahead[0] || places[0] : ahead[ahead.length - 1] || places[places.length - 1];
+			this.place =
+				direction > 0
+					? ahead[0] || places[0]
+					: ahead[ahead.length - 1] || places[places.length - 1];
 		}
 		this.actions.choose(this.thing(this.place));
 		this.actions.show(this.place.from, this.place.until);
@@ -166,14 +219,19 @@ class Search {
 	places() {
 		const places = [];
 
-		for (const {number, stackLane: lane} of this.recording.threads)
+		for (const { number, stackLane: lane } of this.recording.threads)
 			for (let i = 0, open = null; lane && i < lane.count; i++) {
 				if (!this.stackMatches[lane.stacks[i]]) {
 					open = null;
 				} else if (open) {
 					open.until = lane.starts[i + 1];
 				} else {
-					open = {thread: number, index: i, from: lane.starts[i], until: lane.starts[i + 1]};
+					open = {
+						thread: number,
+						index: i,
+						from: lane.starts[i],
+						until: lane.starts[i + 1],
+					};
 					places.push(open);
 				}
 			}
@@ -181,10 +239,11 @@ class Search {
 	}
 
 	/* The outermost of the found frames there. */
-	thing({thread, index}) {
-		const {stacks, threads} = this.recording, path = stacks.path(threads[thread].stackLane.stacks[index]);
+	thing({ thread, index }) {
+		const { stacks, threads } = this.recording,
+			path = stacks.path(threads[thread].stackLane.stacks[index]);
 
-		return {kind: "frame", thread, index, node: path.find(node => this.nodes[node])};
+		return { kind: "frame", thread, index, node: path.find((node) => this.nodes[node]) };
 	}
 
 	key(event) {
@@ -193,15 +252,17 @@ class Search {
 		else if (event.key === "Enter" && this.at >= 0 && !this.results.hidden) {
 			this.choose(this.at);
 			this.open(false);
-		} else if (event.key === "Enter" && this.found?.[0]?.kind === "thread" && !this.results.hidden)
+		} else if (
+			event.key === "Enter" &&
+			this.found?.[0]?.kind === "thread" &&
+			!this.results.hidden
+		)
 			this.choose(0);
-		else if (event.key === "Enter")
-			this.go(event.shiftKey ? -1 : 1, !this.place);
+		else if (event.key === "Enter") this.go(event.shiftKey ? -1 : 1, !this.place);
 		else if (event.key === "Escape") {
 			this.clear();
 			this.input.blur();
-		} else
-			return;
+		} else return;
 		event.preventDefault();
 		event.stopPropagation();
 	}

@@ -5,13 +5,22 @@
  */
 "use strict";
 
-const STALLS_AT_ONCE = 200, STALL_ROWS_MOST = 4000; /* the latter only to show where a stall chosen elsewhere is in the list */
+const STALLS_AT_ONCE = 200,
+	STALL_ROWS_MOST = 4000; /* the latter only to show where a stall chosen elsewhere is in the list */
 
 const STALL_ORDERS = {
-	length: {name: "longest first", compare: (a, b) => (b.end_ns - b.start_ns) - (a.end_ns - a.start_ns) || a.start_ns - b.start_ns},
-	time: {name: "by time", compare: (a, b) => a.start_ns - b.start_ns || a.id - b.id},
-	cause: {name: "by cause", compare: (a, b) => STATE_NAMES.indexOf(a.cause) - STATE_NAMES.indexOf(b.cause) ||
-		(b.end_ns - b.start_ns) - (a.end_ns - a.start_ns)},
+	length: {
+		name: "longest first",
+		compare: (a, b) =>
+			b.end_ns - b.start_ns - (a.end_ns - a.start_ns) || a.start_ns - b.start_ns,
+	},
+	time: { name: "by time", compare: (a, b) => a.start_ns - b.start_ns || a.id - b.id },
+	cause: {
+		name: "by cause",
+		compare: (a, b) =>
+			STATE_NAMES.indexOf(a.cause) - STATE_NAMES.indexOf(b.cause) ||
+			b.end_ns - b.start_ns - (a.end_ns - a.start_ns),
+	},
 };
 
 class StallList {
@@ -21,12 +30,14 @@ class StallList {
 		this.actions = actions;
 		this.order = "length";
 		this.several = recording.loops.length > 1;
-		title.textContent = recording.stalls.length ? manyText(recording.stalls.length, "stall") : "Stalls";
+		title.textContent = recording.stalls.length
+			? manyText(recording.stalls.length, "stall")
+			: "Stalls";
 		this.build();
 	}
 
 	build() {
-		const {recording} = this;
+		const { recording } = this;
 
 		if (!recording.stalls.length) {
 			this.root.replaceChildren(this.nothing());
@@ -36,34 +47,85 @@ class StallList {
 		this.shown = 0;
 		this.rows = new Map();
 		this.body = element("tbody");
-		this.root.replaceChildren(element("table", {class: "stalls"},
-			element("caption", {class: "unseen"}, `Stalls of the event loop, ${STALL_ORDERS[this.order].name}`),
-			element("thead", {}, element("tr", {}, this.headCell("length", "Length"), this.headCell("cause", "Cause"),
-				element("th", {scope: "col"}, "What ran"), this.headCell("time", "At"))), this.body));
+		this.root.replaceChildren(
+			element(
+				"table",
+				{ class: "stalls" },
+				element(
+					"caption",
+					{ class: "unseen" },
+					`Stalls of the event loop, ${STALL_ORDERS[this.order].name}`,
+				),
+				element(
+					"thead",
+					{},
+					element(
+						"tr",
+						{},
+						this.headCell("length", "Length"),
+						this.headCell("cause", "Cause"),
+						element("th", { scope: "col" }, "What ran"),
+						this.headCell("time", "At"),
+					),
+				),
+				this.body,
+			),
+		);
 		this.more();
-		this.root.onscroll = () => this.root.scrollTop + this.root.clientHeight > this.root.scrollHeight - 200 && this.more();
+		this.root.onscroll = () =>
+			this.root.scrollTop + this.root.clientHeight > this.root.scrollHeight - 200 &&
+			this.more();
 		this.mark(this.marked);
 	}
 
 	nothing() {
-		const {recording} = this, turns = recording.loops.reduce((sum, loop) => sum + loop.figures.turns, 0),
+		const { recording } = this,
+			turns = recording.loops.reduce((sum, loop) => sum + loop.figures.turns, 0),
 			threshold = durationText(recording.report.stall_ns);
 
 		if (!recording.loops.length)
-			return element("p", {class: "note"}, "No event loop was seen in this recording, so there are no turns and no stalls. The lanes show who held the GIL and what the threads did.");
-		return element("p", {class: "note"}, `No turn of the event loop took ${threshold} or longer; there were ${manyText(turns, "turn")}.`);
+			return element(
+				"p",
+				{ class: "note" },
+				"No event loop was seen in this recording, so there are no turns and no stalls. The lanes show who held the GIL and what the threads did.",
+			);
+		return element(
+			"p",
+			{ class: "note" },
+			`No turn of the event loop took ${threshold} or longer; there were ${manyText(turns, "turn")}.`,
+		);
 	}
 
 	headCell(order, words) {
 		const sorted = this.order === order;
 
-		return element("th", {scope: "col", "aria-sort": sorted ? (order === "length" ? "descending" : "ascending") : null},
-			element("button", {type: "button", class: "sort", "data-order": order, title: `Sort ${STALL_ORDERS[order].name}`,
-				onclick: () => {
-				this.order = order;
-				this.build();
-				this.root.querySelector(`[data-order="${order}"]`).focus();
-			}}, words, element("span", {"aria-hidden": "true"}, sorted ? (order === "length" ? " ▾" : " ▴") : "")));
+		return element(
+			"th",
+			{
+				scope: "col",
+				"aria-sort": sorted ? (order === "length" ? "descending" : "ascending") : null,
+			},
+			element(
+				"button",
+				{
+					type: "button",
+					class: "sort",
+					"data-order": order,
+					title: `Sort ${STALL_ORDERS[order].name}`,
+					onclick: () => {
+						this.order = order;
+						this.build();
+						this.root.querySelector(`[data-order="${order}"]`).focus();
+					},
+				},
+				words,
+				element(
+					"span",
+					{ "aria-hidden": "true" },
+					sorted ? (order === "length" ? " ▾" : " ▴") : "",
+				),
+			),
+		);
 	}
 
 	more() {
@@ -77,33 +139,74 @@ class StallList {
 	}
 
 	row(stall) {
-		const length = stall.end_ns - stall.start_ns, what = stall.handler || stall.stack[0],
+		const length = stall.end_ns - stall.start_ns,
+			what = stall.handler || stall.stack[0],
 			choose = () => this.actions.chooseStall(stall.id);
-		const blocker = stall.cause === "gil_wait" && stall.blockers[0], culprit = blocker?.handler || what;
+		const blocker = stall.cause === "gil_wait" && stall.blockers[0],
+			culprit = blocker?.handler || what;
 
-		return element("tr", {"data-stall": stall.id, onclick: choose},
-			element("td", {}, element("button", {type: "button", class: "stall-button", "data-ns": length, title: exactText(length),
-				"aria-label": `Stall of ${durationText(length)}, ${stall.cause}${culprit ? `, ${culprit.function}` : ""}, at ${timeText(stall.start_ns)}`}, durationText(length), stall.ongoing ? "+" : "")),
+		return element(
+			"tr",
+			{ "data-stall": stall.id, onclick: choose },
+			element(
+				"td",
+				{},
+				element(
+					"button",
+					{
+						type: "button",
+						class: "stall-button",
+						"data-ns": length,
+						title: exactText(length),
+						"aria-label": `Stall of ${durationText(length)}, ${stall.cause}${culprit ? `, ${culprit.function}` : ""}, at ${timeText(stall.start_ns)}`,
+					},
+					durationText(length),
+					stall.ongoing ? "+" : "",
+				),
+			),
 			element("td", {}, stateElement(stall.cause)),
-			element("td", {class: "what"}, culprit ? frameElement(culprit) :
-				element("span", {class: "soft"}, blocker ? blocker.python_name || blocker.thread : "not known"),
-				blocker ? element("span", {class: "soft"}, " held it") : null,
-					this.several ? element("span", {class: "soft"}, ` · ${this.recording.threads[stall.thread].tid}`) : null),
-			element("td", {class: "at", title: exactTimeText(stall.start_ns)}, timeText(stall.start_ns)));
+			element(
+				"td",
+				{ class: "what" },
+				culprit
+					? frameElement(culprit)
+					: element(
+							"span",
+							{ class: "soft" },
+							blocker ? blocker.python_name || blocker.thread : "not known",
+						),
+				blocker ? element("span", { class: "soft" }, " held it") : null,
+				this.several
+					? element(
+							"span",
+							{ class: "soft" },
+							` · ${this.recording.threads[stall.thread].tid}`,
+						)
+					: null,
+			),
+			element(
+				"td",
+				{ class: "at", title: exactTimeText(stall.start_ns) },
+				timeText(stall.start_ns),
+			),
+		);
 	}
 
 	/* Shows which stall is chosen; null for none. */
 	mark(id) {
 		this.marked = id;
-		if (!this.rows)
-			return;
-		while (id !== null && id !== undefined && !this.rows.has(id) && this.shown < Math.min(this.sorted.length, STALL_ROWS_MOST))
+		if (!this.rows) return;
+		while (
+			id !== null &&
+			id !== undefined &&
+			!this.rows.has(id) &&
+			this.shown < Math.min(this.sorted.length, STALL_ROWS_MOST)
+		)
 			this.more();
 		for (const [number, row] of this.rows) {
 			row.classList.toggle("chosen", number === id);
 			row.querySelector("button").setAttribute("aria-pressed", String(number === id));
 		}
-		if (this.rows.has(id))
-			this.rows.get(id).scrollIntoView({block: "nearest"});
+		if (this.rows.has(id)) this.rows.get(id).scrollIntoView({ block: "nearest" });
 	}
 }

@@ -3,12 +3,21 @@
 "use strict";
 
 function showHead(recording) {
-	const {head, report} = recording, {evidence} = report, process = recording.processes.length === 1 ? recording.processes[0] : null,
+	const { head, report } = recording,
+		{ evidence } = report,
+		process = recording.processes.length === 1 ? recording.processes[0] : null,
 		caveats = head.caveats || [];
-	const facts = [process ? `pid ${process.pid}` : manyText(recording.processes.length, "process", "processes"),
-		process ? `python ${process.python || "?"}` : "", durationText(recording.end),
-		`${countText(evidence.events)} events`, evidence.lost ? `${countText(evidence.lost)} lost` : "nothing lost",
-			timeOfDay(head.realtime_ns), report.truncated ? "the recording was cut off" : ""].filter(Boolean);
+	const facts = [
+		process
+			? `pid ${process.pid}`
+			: manyText(recording.processes.length, "process", "processes"),
+		process ? `python ${process.python || "?"}` : "",
+		durationText(recording.end),
+		`${countText(evidence.events)} events`,
+		evidence.lost ? `${countText(evidence.lost)} lost` : "nothing lost",
+		timeOfDay(head.realtime_ns),
+		report.truncated ? "the recording was cut off" : "",
+	].filter(Boolean);
 
 	document.title = plainText(`${head.title} · gilscope`);
 	byId("title").textContent = plainText(head.title || "gilscope");
@@ -16,35 +25,55 @@ function showHead(recording) {
 	byId("facts").textContent = facts.join(" · ");
 	byId("verdict").textContent = plainText(head.verdict || "");
 	byId("overview-name").textContent = recording.hasTurns ? "Length of turns" : "GIL";
-	byId("overview-scale").textContent = recording.hasTurns ? `dashes: ${durationText(report.stall_ns)}` : "";
+	byId("overview-scale").textContent = recording.hasTurns
+		? `dashes: ${durationText(report.stall_ns)}`
+		: "";
 	byId("caveats-box").hidden = !caveats.length;
 	byId("caveats-button").textContent = report.partial ? "Partly not known" : "Not known";
 	byId("caveats-button").classList.toggle("warning", Boolean(report.partial));
-	byId("caveats").replaceChildren(element("ul", {}, caveats.map(words => element("li", {}, words))));
-	const open = shown => {
+	byId("caveats").replaceChildren(
+		element(
+			"ul",
+			{},
+			caveats.map((words) => element("li", {}, words)),
+		),
+	);
+	const open = (shown) => {
 		byId("caveats").hidden = !shown;
 		byId("caveats-button").setAttribute("aria-expanded", String(shown));
 	};
 
 	byId("caveats-button").addEventListener("click", () => open(byId("caveats").hidden));
-	document.addEventListener("pointerdown", event => event.target.closest("#caveats-box") || open(false));
-	byId("caveats-box").addEventListener("keydown", event => event.key === "Escape" && open(false));
+	document.addEventListener(
+		"pointerdown",
+		(event) => event.target.closest("#caveats-box") || open(false),
+	);
+	byId("caveats-box").addEventListener(
+		"keydown",
+		(event) => event.key === "Escape" && open(false),
+	);
 }
 
 /* When it began, in the reader's time zone. */
 function timeOfDay(realtime) {
 	const ms = Number(BigInt(realtime || 0) / 1000000n);
 
-	return ms > 0 ? new Date(ms).toLocaleString(undefined, {dateStyle: "medium", timeStyle: "medium"}) : "";
+	return ms > 0
+		? new Date(ms).toLocaleString(undefined, { dateStyle: "medium", timeStyle: "medium" })
+		: "";
 }
 
 /* The stalls as text, for paper. */
 function preparePrint(recording, root) {
-	const details = new StallDetails(recording, {choose: () => {}, show: () => {}}),
+	const details = new StallDetails(recording, { choose: () => {}, show: () => {} }),
 		stalls = [...recording.stalls].sort(STALL_ORDERS.length.compare);
 
-	root.replaceChildren(...stalls.slice(0, 30).map(stall => element("article", {}, details.show(stall))),
-		stalls.length > 30 ? element("p", {}, `${countText(stalls.length - 30)} shorter stalls are left out.`) : "");
+	root.replaceChildren(
+		...stalls.slice(0, 30).map((stall) => element("article", {}, details.show(stall))),
+		stalls.length > 30
+			? element("p", {}, `${countText(stalls.length - 30)} shorter stalls are left out.`)
+			: "",
+	);
 }
 
 /*
@@ -52,28 +81,36 @@ function preparePrint(recording, root) {
  * and drawn as soon as it is there; the rest comes in slices between which the page can be used.
  */
 async function readLanes(timeline) {
-	const {recording, layout} = timeline, threads = layout.groups.filter(group => group.thread);
-	const inSight = () => threads.filter(group => !group.thread.stateLane &&
-		group.y < timeline.lanes.scrollTop + timeline.height).map(group => group.thread);
-	const read = async thread => {
+	const { recording, layout } = timeline,
+		threads = layout.groups.filter((group) => group.thread);
+	const inSight = () =>
+		threads
+			.filter(
+				(group) =>
+					!group.thread.stateLane && group.y < timeline.lanes.scrollTop + timeline.height,
+			)
+			.map((group) => group.thread);
+	const read = async (thread) => {
 		await recording.readThread(thread);
 		layout.place();
 		timeline.redraw();
 	};
 
-	await Promise.all([...recording.gils.map(gil => recording.readHolds(gil)), ...recording.loops.map(loop => recording.readTurns(loop))]);
-	for (let wanted; (wanted = inSight()).length;)
-		await Promise.all(wanted.map(read));
+	await Promise.all([
+		...recording.gils.map((gil) => recording.readHolds(gil)),
+		...recording.loops.map((loop) => recording.readTurns(loop)),
+	]);
+	for (let wanted; (wanted = inSight()).length;) await Promise.all(wanted.map(read));
 	timeline.resize();
 	byId("progress").hidden = true;
-	performance.measure("gilscope-loaded", {start: 0, end: performance.now()});
+	performance.measure("gilscope-loaded", { start: 0, end: performance.now() });
 	performance.mark("gilscope-loaded");
-	for (const {thread} of threads)
+	for (const { thread } of threads)
 		if (!thread.stateLane) {
 			await read(thread);
-			await new Promise(resolve => setTimeout(resolve));
+			await new Promise((resolve) => setTimeout(resolve));
 		}
-	recording.gils.forEach(gil => recording.countWaiters(gil));
+	recording.gils.forEach((gil) => recording.countWaiters(gil));
 	recording.lanesComplete = true;
 	timeline.readLink();
 	timeline.refreshPanels();
@@ -83,31 +120,70 @@ async function readLanes(timeline) {
 
 /* For tests and the curious: what is shown, and the sums it is made of. Nothing of it changes anything. */
 function publish(timeline) {
-	const {recording, view} = timeline;
+	const { recording, view } = timeline;
 
 	return Object.freeze({
-		get ready() { return Boolean(recording.lanesComplete); },
-		get window() { return {from: view.from, until: view.until, end: view.end, width: view.width}; },
-		get selection() { return timeline.selection ? thingAddress(timeline.selection) : null; },
-		get hover() { return timeline.hover ? thingAddress(timeline.hover) : null; },
-		get drawnLanes() { return timeline.picture.drawnRows; },
-		get rows() {
-			return timeline.layout.rows.map(({kind, y, height, thread, gil, loop}) => ({kind, y, height,
-				owner: (thread || gil || loop).number}));
+		get ready() {
+			return Boolean(recording.lanesComplete);
 		},
-		get report() { return structuredClone(recording.report); },
-		sums: (thread, from, until) => Object.fromEntries([...recording.sums(thread, from, until)].map((ns, state) => [STATE_NAMES[state],
-			ns])),
+		get window() {
+			return { from: view.from, until: view.until, end: view.end, width: view.width };
+		},
+		get selection() {
+			return timeline.selection ? thingAddress(timeline.selection) : null;
+		},
+		get hover() {
+			return timeline.hover ? thingAddress(timeline.hover) : null;
+		},
+		get drawnLanes() {
+			return timeline.picture.drawnRows;
+		},
+		get rows() {
+			return timeline.layout.rows.map(({ kind, y, height, thread, gil, loop }) => ({
+				kind,
+				y,
+				height,
+				owner: (thread || gil || loop).number,
+			}));
+		},
+		get report() {
+			return structuredClone(recording.report);
+		},
+		sums: (thread, from, until) =>
+			Object.fromEntries(
+				[...recording.sums(thread, from, until)].map((ns, state) => [
+					STATE_NAMES[state],
+					ns,
+				]),
+			),
 		holders: (gil, from, until) => recording.holders(gil, from, until),
 		/* [thread, state, frames from the outermost in, ns] */
-		flames: (from, until) => recording.threads.flatMap(thread => [...windowStacks(thread, from, until,
-			2 ** STATE_NAMES.length - 1)].flatMap(([stack, sums]) =>
-			[...sums].map((ns, state) => [thread.number, STATE_NAMES[state],
-				stackFrames(recording.stacks, stack).map(([frame]) => frame), ns]).filter(([, , , ns]) => ns))),
-		xOf: time => view.x(time),
+		flames: (from, until) =>
+			recording.threads.flatMap((thread) =>
+				[...windowStacks(thread, from, until, 2 ** STATE_NAMES.length - 1)].flatMap(
+					([stack, sums]) =>
+						[...sums]
+							.map((ns, state) => [
+								thread.number,
+								STATE_NAMES[state],
+								stackFrames(recording.stacks, stack).map(([frame]) => frame),
+								ns,
+							])
+							.filter(([, , , ns]) => ns),
+				),
+			),
+		xOf: (time) => view.x(time),
 		measure: Object.freeze({
-			get loaded() { return performance.getEntriesByName("gilscope-loaded", "measure")[0]?.duration ?? null; },
-			get redraws() { return performance.getEntriesByName("gilscope-redraw").map(entry => entry.duration); },
+			get loaded() {
+				return (
+					performance.getEntriesByName("gilscope-loaded", "measure")[0]?.duration ?? null
+				);
+			},
+			get redraws() {
+				return performance
+					.getEntriesByName("gilscope-redraw")
+					.map((entry) => entry.duration);
+			},
 			clear: () => performance.clearMeasures("gilscope-redraw"),
 		}),
 	});
@@ -124,12 +200,15 @@ async function start() {
 		const timeline = new Timeline(recording);
 
 		timeline.details.show(null, timeline.view);
-		Object.defineProperty(window, "gilscope", {value: publish(timeline), enumerable: true});
+		Object.defineProperty(window, "gilscope", { value: publish(timeline), enumerable: true });
 		await readLanes(timeline);
 	} catch (error) {
 		byId("progress").hidden = false;
 		byId("progress").classList.add("failed");
-		byId("progress").textContent = error instanceof DamagedData ? error.message : `This page could not be drawn: ${error.message}`;
+		byId("progress").textContent =
+			error instanceof DamagedData
+				? error.message
+				: `This page could not be drawn: ${error.message}`;
 		throw error;
 	}
 }

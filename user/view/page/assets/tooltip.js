@@ -14,10 +14,11 @@ class Tooltip {
 	}
 
 	/* `above`: what is below the pointer is to be seen. */
-	show(thing, time, column, {x, y, above}) {
+	show(thing, time, column, { x, y, above }) {
 		this.root.replaceChildren(...this.lines(thing, time, column));
 		this.root.hidden = false;
-		const {width, height} = this.root.getBoundingClientRect(), up = (above && y > height + 20) || y + 18 + height > innerHeight;
+		const { width, height } = this.root.getBoundingClientRect(),
+			up = (above && y > height + 20) || y + 18 + height > innerHeight;
 
 		this.root.style.left = `${x + 16 + width > innerWidth ? Math.max(4, x - width - 12) : x + 16}px`;
 		this.root.style.top = `${up ? Math.max(4, y - height - 14) : y + 18}px`;
@@ -26,87 +27,157 @@ class Tooltip {
 	/* `column`: {row, from, until}, the stretch of time that the pixel stands for. */
 	lines(thing, time, column) {
 		const [from, until] = thingTimes(this.recording, thing),
-			kinds = {hold: "holdLines", state: "stateLines", turn: "turnLines", stall: "stallLines", frame: "frameLines"};
+			kinds = {
+				hold: "holdLines",
+				state: "stateLines",
+				turn: "turnLines",
+				stall: "stallLines",
+				frame: "frameLines",
+			};
 
-		return [...this[kinds[thing.kind]](thing, until - from), this.length(until - from),
-			element("div", {class: "tip-times"}, `from ${exactTimeText(from)}`),
-			...this.columnLines(thing, column)];
+		return [
+			...this[kinds[thing.kind]](thing, until - from),
+			this.length(until - from),
+			element("div", { class: "tip-times" }, `from ${exactTimeText(from)}`),
+			...this.columnLines(thing, column),
+		];
 	}
 
 	length(ns) {
-		return element("div", {class: "tip-length"}, element("b", {}, durationText(ns)),
-			ns >= 1000 ? element("span", {class: "soft"}, ` ${exactText(ns)}`) : null);
+		return element(
+			"div",
+			{ class: "tip-length" },
+			element("b", {}, durationText(ns)),
+			ns >= 1000 ? element("span", { class: "soft" }, ` ${exactText(ns)}`) : null,
+		);
 	}
 
 	head(...children) {
-		return element("div", {class: "tip-head"}, children);
+		return element("div", { class: "tip-head" }, children);
 	}
 
 	line(...children) {
-		return element("div", {class: "tip-line"}, children);
+		return element("div", { class: "tip-line" }, children);
 	}
 
 	holdLines(thing) {
-		const lane = laneOf(this.recording, thing), flags = lane.flags[thing.index], thread = lane.holder(thing.index);
-		const notes = [flags & HOLD_REQUESTED ? "let go because another thread asked for it" : "",
-			flags & HOLD_WHOLE ? "" : "longer than was seen"].filter(Boolean);
+		const lane = laneOf(this.recording, thing),
+			flags = lane.flags[thing.index],
+			thread = lane.holder(thing.index);
+		const notes = [
+			flags & HOLD_REQUESTED ? "let go because another thread asked for it" : "",
+			flags & HOLD_WHOLE ? "" : "longer than was seen",
+		].filter(Boolean);
 
-		return [this.head(threadSwatch(thread), "GIL held by ", this.recording.threadText(thread)), ...notes.map(note => this.line(note))];
+		return [
+			this.head(threadSwatch(thread), "GIL held by ", this.recording.threadText(thread)),
+			...notes.map((note) => this.line(note)),
+		];
 	}
 
 	stateLines(thing) {
-		const lane = laneOf(this.recording, thing), state = STATE_NAMES[lane.kinds[thing.index]], flags = lane.flags[thing.index],
+		const lane = laneOf(this.recording, thing),
+			state = STATE_NAMES[lane.kinds[thing.index]],
+			flags = lane.flags[thing.index],
 			call = lane.call(thing.index);
-		const holder = holderDuring(this.recording, thing), lines = [this.head(stateSwatch(state), state), this.line(stateLook(state).doing)];
+		const holder = holderDuring(this.recording, thing),
+			lines = [this.head(stateSwatch(state), state), this.line(stateLook(state).doing)];
 
 		if (call !== null)
 			lines.push(this.line("in ", element("code", {}, this.recording.callText(call))));
 		if (holder)
-			lines.push(this.line("held by ", threadSwatch(holder.thread), this.recording.threadText(holder.thread), " for ",
-				durationText(holder.ns), " of it"));
-		for (const [flag, words] of [[STATE_GC, "collecting garbage"], [STATE_THROTTLED, "the cgroup's CPU quota was used up"],
-			[STATE_SAMPLED, "python and native told apart by samples only"]])
-			if (flags & flag)
-				lines.push(this.line(words));
+			lines.push(
+				this.line(
+					"held by ",
+					threadSwatch(holder.thread),
+					this.recording.threadText(holder.thread),
+					" for ",
+					durationText(holder.ns),
+					" of it",
+				),
+			);
+		for (const [flag, words] of [
+			[STATE_GC, "collecting garbage"],
+			[STATE_THROTTLED, "the cgroup's CPU quota was used up"],
+			[STATE_SAMPLED, "python and native told apart by samples only"],
+		])
+			if (flags & flag) lines.push(this.line(words));
 		return lines;
 	}
 
 	turnLines(thing) {
 		const flags = laneOf(this.recording, thing).flags[thing.index];
 
-		return [this.head("Turn of the event loop"), ...flags & TURN_ONGOING ? [this.line("had not ended when the recording did")] :
-			flags & TURN_WHOLE ? [] : [this.line("longer than was seen")]];
+		return [
+			this.head("Turn of the event loop"),
+			...(flags & TURN_ONGOING
+				? [this.line("had not ended when the recording did")]
+				: flags & TURN_WHOLE
+					? []
+					: [this.line("longer than was seen")]),
+		];
 	}
 
 	stallLines(thing) {
 		const stall = this.recording.stalls[thing.stall];
 
-		return [this.head(stateSwatch(stall.cause), `Stall: ${stall.cause}`), stall.handler ? this.line(frameElement(stall.handler)) : null,
-			...stateEntries(stall.states).slice(0,
-				4).map(([state, ns]) => this.line(stateSwatch(state), `${state} ${durationText(ns)}`))].filter(Boolean);
+		return [
+			this.head(stateSwatch(stall.cause), `Stall: ${stall.cause}`),
+			stall.handler ? this.line(frameElement(stall.handler)) : null,
+			...stateEntries(stall.states)
+				.slice(0, 4)
+				.map(([state, ns]) =>
+					this.line(stateSwatch(state), `${state} ${durationText(ns)}`),
+				),
+		].filter(Boolean);
 	}
 
 	frameLines(thing) {
-		const frame = this.recording.stacks.frame(thing.node), thread = this.recording.threads[thing.thread], lane = thread.stackLane;
-		const state = STATE_NAMES[thread.stateLane.kinds[thread.stateLane.indexAt(lane.starts[thing.index])]],
+		const frame = this.recording.stacks.frame(thing.node),
+			thread = this.recording.threads[thing.thread],
+			lane = thread.stackLane;
+		const state =
+				STATE_NAMES[
+					thread.stateLane.kinds[thread.stateLane.indexAt(lane.starts[thing.index])]
+				],
 			task = this.recording.head.texts[lane.tasks[thing.index]];
 
-		return [this.head(element("code", {}, frame.name)),
-			this.line(element("code", {}, (frame.file || "?") + (frame.line ? `:${frame.line}` : ""))),
+		return [
+			this.head(element("code", {}, frame.name)),
+			this.line(
+				element("code", {}, (frame.file || "?") + (frame.line ? `:${frame.line}` : "")),
+			),
 			task ? this.line("task ", element("code", {}, task)) : null,
-			this.line(state === "python" || state === "native" ? "on a CPU: made of samples" : `${state}: exact`)].filter(Boolean);
+			this.line(
+				state === "python" || state === "native"
+					? "on a CPU: made of samples"
+					: `${state}: exact`,
+			),
+		].filter(Boolean);
 	}
 
 	/* Where many entries share the pixel: what is in it. */
-	columnLines(thing, {row, from, until}) {
+	columnLines(thing, { row, from, until }) {
 		const lane = thing.kind === "state" ? laneOf(this.recording, thing) : null;
 
 		if (!lane || row.kind !== "states" || lane.indexAt(until) - lane.indexAt(from) < 3)
 			return [];
-		const sums = [...lane.sums(from, until)].map((ns, state) => [STATE_NAMES[state],
-			ns]).filter(([, ns]) => ns).sort((a, b) => b[1] - a[1]);
+		const sums = [...lane.sums(from, until)]
+			.map((ns, state) => [STATE_NAMES[state], ns])
+			.filter(([, ns]) => ns)
+			.sort((a, b) => b[1] - a[1]);
 
-		return [element("div", {class: "tip-rule"}, `the longest of ${countText(lane.indexAt(until) - lane.indexAt(from) + 1)} around here, in ${durationText(until - from)}:`),
-			...sums.slice(0, 5).map(([state, ns]) => this.line(stateSwatch(state), `${state} ${percentText(ns, until - from)}`))];
+		return [
+			element(
+				"div",
+				{ class: "tip-rule" },
+				`the longest of ${countText(lane.indexAt(until) - lane.indexAt(from) + 1)} around here, in ${durationText(until - from)}:`,
+			),
+			...sums
+				.slice(0, 5)
+				.map(([state, ns]) =>
+					this.line(stateSwatch(state), `${state} ${percentText(ns, until - from)}`),
+				),
+		];
 	}
 }

@@ -6,72 +6,86 @@
  */
 "use strict";
 
-const STATE_PYTHON = STATE_NAMES.indexOf("python"), STATE_NATIVE = STATE_NAMES.indexOf("native");
-const FLAME_CHOICES = [["running", "running (python, native)", ["python", "native"]], ["all", "all states", STATE_NAMES],
-	...STATE_NAMES.map(name => [name, name, [name]])];
+const STATE_PYTHON = STATE_NAMES.indexOf("python"),
+	STATE_NATIVE = STATE_NAMES.indexOf("native");
+const FLAME_CHOICES = [
+	["running", "running (python, native)", ["python", "native"]],
+	["all", "all states", STATE_NAMES],
+	...STATE_NAMES.map((name) => [name, name, [name]]),
+];
 
 /*
  * Nanoseconds by stack and state of a thread in a window: a map of stacks (0: none) to sums by state. `mask`: a bit for every state that is wanted.
  */
 function windowStacks(thread, from, until, mask) {
-	const byStack = new Map(), {stateLane: states, stackLane: stacks} = thread, told = new Float64Array(STATE_NAMES.length);
+	const byStack = new Map(),
+		{ stateLane: states, stackLane: stacks } = thread,
+		told = new Float64Array(STATE_NAMES.length);
 	const add = (stack, state, ns) => {
 		let sums = byStack.get(stack);
 
-		if (!sums)
-			byStack.set(stack, sums = new Float64Array(STATE_NAMES.length));
+		if (!sums) byStack.set(stack, (sums = new Float64Array(STATE_NAMES.length)));
 		sums[state] += ns;
 		told[state] += ns;
 	};
 
-	if (!states || !states.count)
-		return byStack;
-	if (mask & ~(1 << STATE_PYTHON | 1 << STATE_NATIVE))
-		addOffCpu(states, stacks, Math.max(from, states.begin), Math.min(until, states.end),
-			mask & ~(1 << STATE_PYTHON | 1 << STATE_NATIVE), add);
-	if (mask & (1 << STATE_PYTHON | 1 << STATE_NATIVE))
+	if (!states || !states.count) return byStack;
+	if (mask & ~((1 << STATE_PYTHON) | (1 << STATE_NATIVE)))
+		addOffCpu(
+			states,
+			stacks,
+			Math.max(from, states.begin),
+			Math.min(until, states.end),
+			mask & ~((1 << STATE_PYTHON) | (1 << STATE_NATIVE)),
+			add,
+		);
+	if (mask & ((1 << STATE_PYTHON) | (1 << STATE_NATIVE)))
 		addOnCpu(thread, from, until, mask, add);
-	states.sums(from, until).forEach((ns, state) => mask >> state & 1 && ns > told[state] && add(0, state, ns - told[state]));
+	states
+		.sums(from, until)
+		.forEach(
+			(ns, state) =>
+				(mask >> state) & 1 && ns > told[state] && add(0, state, ns - told[state]),
+		);
 	return byStack;
 }
 
 function addOffCpu(states, stacks, from, until, mask, add) {
-	if (until <= from || !stacks.count)
-		return;
-	for (let i = states.indexAt(from), j = stacks.indexAt(from); i < states.count && states.starts[i] < until; i++) {
-		if (!(mask >> states.kinds[i] & 1))
-			continue;
-		const begin = Math.max(from, states.starts[i]), end = Math.min(until, states.starts[i + 1]);
+	if (until <= from || !stacks.count) return;
+	for (
+		let i = states.indexAt(from), j = stacks.indexAt(from);
+		i < states.count && states.starts[i] < until;
+		i++
+	) {
+		if (!((mask >> states.kinds[i]) & 1)) continue;
+		const begin = Math.max(from, states.starts[i]),
+			end = Math.min(until, states.starts[i + 1]);
 
 		for (j = stacks.indexAt(begin, j); j < stacks.count && stacks.starts[j] < end; j++) {
 			const ns = Math.min(end, stacks.starts[j + 1]) - Math.max(begin, stacks.starts[j]);
 
-			if (ns > 0)
-				add(stacks.stacks[j], states.kinds[i], ns);
-			if (stacks.starts[j + 1] >= end)
-				break;
+			if (ns > 0) add(stacks.stacks[j], states.kinds[i], ns);
+			if (stacks.starts[j + 1] >= end) break;
 		}
 	}
 }
 
 /* The first sample after the window stands for its last part. */
-function addOnCpu({stateLane: states, clockLane: clock}, from, until, mask, add) {
-	let low = 0, high = clock.times.length;
+function addOnCpu({ stateLane: states, clockLane: clock }, from, until, mask, add) {
+	let low = 0,
+		high = clock.times.length;
 
 	while (low < high) {
 		const middle = (low + high) >>> 1;
 
-		if (clock.times[middle] <= from)
-			low = middle + 1;
-		else
-			high = middle;
+		if (clock.times[middle] <= from) low = middle + 1;
+		else high = middle;
 	}
 	for (let i = low, at = from; i < clock.times.length && at < until; at = clock.times[i++]) {
 		const sums = clock.stacks[i] ? states.sums(at, Math.min(until, clock.times[i])) : [];
 
 		for (const state of [STATE_PYTHON, STATE_NATIVE])
-			if (mask >> state & 1 && sums[state])
-				add(clock.stacks[i], state, sums[state]);
+			if ((mask >> state) & 1 && sums[state]) add(clock.stacks[i], state, sums[state]);
 	}
 }
 
@@ -79,13 +93,27 @@ class WindowFlame {
 	constructor(recording, root, tools, title) {
 		this.recording = recording;
 		this.title = title;
-		this.graph = new FlameGraph(root, {colour: node => node.state ? stateLook(node.state).colour :
-			functionColour(node.name, node.file, darkTheme()), title: node => this.words(node), role: node => node.node < 0 ? "group" : "frame"});
-		this.states = element("select", {id: "flame-states", "aria-label": "States", onchange: () => this.update()},
-			FLAME_CHOICES.map(([value, words]) => element("option", {value}, words)));
-		this.threads = element("select", {id: "flame-threads", "aria-label": "Threads", onchange: () => this.update()},
-			element("option", {value: ""}, "all threads"),
-			recording.threadsInOrder().map(thread => element("option", {value: thread.number}, thread.name)));
+		this.graph = new FlameGraph(root, {
+			colour: (node) =>
+				node.state
+					? stateLook(node.state).colour
+					: functionColour(node.name, node.file, darkTheme()),
+			title: (node) => this.words(node),
+			role: (node) => (node.node < 0 ? "group" : "frame"),
+		});
+		this.states = element(
+			"select",
+			{ id: "flame-states", "aria-label": "States", onchange: () => this.update() },
+			FLAME_CHOICES.map(([value, words]) => element("option", { value }, words)),
+		);
+		this.threads = element(
+			"select",
+			{ id: "flame-threads", "aria-label": "Threads", onchange: () => this.update() },
+			element("option", { value: "" }, "all threads"),
+			recording
+				.threadsInOrder()
+				.map((thread) => element("option", { value: thread.number }, thread.name)),
+		);
 		tools.append(this.states, this.threads);
 	}
 
@@ -102,23 +130,30 @@ class WindowFlame {
 	}
 
 	update() {
-		if (!this.view || !this.recording.lanesComplete)
-			return;
-		const {from, until} = this.view, names = FLAME_CHOICES.find(([value]) => value === this.states.value)[2];
-		const mask = names.reduce((bits, name) => bits | 1 << STATE_NAMES.indexOf(name), 0), only = this.threads.value;
-		const threads = this.recording.threads.filter(thread => only === "" || thread.number === Number(only));
+		if (!this.view || !this.recording.lanesComplete) return;
+		const { from, until } = this.view,
+			names = FLAME_CHOICES.find(([value]) => value === this.states.value)[2];
+		const mask = names.reduce((bits, name) => bits | (1 << STATE_NAMES.indexOf(name)), 0),
+			only = this.threads.value;
+		const threads = this.recording.threads.filter(
+			(thread) => only === "" || thread.number === Number(only),
+		);
 
 		clearTimeout(this.timer);
-		this.title.textContent = this.view.whole ? "of the whole recording" : `of ${durationText(until - from)}`;
+		this.title.textContent = this.view.whole
+			? "of the whole recording"
+			: `of ${durationText(until - from)}`;
 		this.root = this.tree(threads, from, until, mask);
 		this.graph.show(this.root);
 	}
 
 	tree(threads, from, until, mask) {
-		const root = flameNode("all", "", 0, 0), nodes = new Map();
+		const root = flameNode("all", "", 0, 0),
+			nodes = new Map();
 
 		for (const thread of threads) {
-			const top = threads.length > 1 ? flameNode(thread.name, "", 0, -1 - thread.number) : root;
+			const top =
+				threads.length > 1 ? flameNode(thread.name, "", 0, -1 - thread.number) : root;
 
 			for (const [stack, sums] of windowStacks(thread, from, until, mask)) {
 				const ns = sums.reduce((all, more) => all + more, 0);
@@ -144,7 +179,7 @@ class WindowFlame {
 			let here = nodes.get(key);
 
 			if (!here) {
-				nodes.set(key, here = flameNode(frame.name, frame.file, frame.line, node));
+				nodes.set(key, (here = flameNode(frame.name, frame.file, frame.line, node)));
 				above.children.push(here);
 			}
 			addTo(here, sums, ns);
@@ -154,8 +189,11 @@ class WindowFlame {
 	}
 
 	words(node) {
-		return [...node.states].map((ns, state) => [STATE_NAMES[state],
-			ns]).filter(([, ns]) => ns).sort((a, b) => b[1] - a[1]).map(([state, ns]) => `${state} ${durationText(ns)}`);
+		return [...node.states]
+			.map((ns, state) => [STATE_NAMES[state], ns])
+			.filter(([, ns]) => ns)
+			.sort((a, b) => b[1] - a[1])
+			.map(([state, ns]) => `${state} ${durationText(ns)}`);
 	}
 }
 
@@ -164,20 +202,32 @@ class WindowFlame {
  * is not known.
  */
 function stackFrames(stacks, stack) {
-	const label = name => [[{name, file: "", line: 0}, 0]];
+	const label = (name) => [[{ name, file: "", line: 0 }, 0]];
 
-	return stack ? [...stacks.cut[stack] ? label("[cut]") : [], ...stacks.path(stack).map(node => [stacks.frame(node), node])] :
-		label("[no stack]");
+	return stack
+		? [
+				...(stacks.cut[stack] ? label("[cut]") : []),
+				...stacks.path(stack).map((node) => [stacks.frame(node), node]),
+			]
+		: label("[no stack]");
 }
 
 function flameNode(name, file, line, node) {
-	return {name, file, line, node, ns: 0, self: 0, children: [], states: new Float64Array(STATE_NAMES.length)};
+	return {
+		name,
+		file,
+		line,
+		node,
+		ns: 0,
+		self: 0,
+		children: [],
+		states: new Float64Array(STATE_NAMES.length),
+	};
 }
 
 function addTo(node, sums, ns) {
 	node.ns += ns;
-	for (let state = 0; state < sums.length; state++)
-		node.states[state] += sums[state];
+	for (let state = 0; state < sums.length; state++) node.states[state] += sums[state];
 }
 
 /* By name, so that a frame stays where it is when the window moves. */
@@ -187,7 +237,15 @@ function sortFlames(root) {
 	while (open.length) {
 		const node = open.pop();
 
-		node.children.sort((a, b) => a.node < 0 || b.node < 0 ? b.ns - a.ns : a.name < b.name ? -1 : a.name > b.name ? 1 : a.line - b.line);
+		node.children.sort((a, b) =>
+			a.node < 0 || b.node < 0
+				? b.ns - a.ns
+				: a.name < b.name
+					? -1
+					: a.name > b.name
+						? 1
+						: a.line - b.line,
+		);
 		open.push(...node.children);
 	}
 }

@@ -9,21 +9,25 @@
 /* Boxes of one picture, by kind. Neighbours of equal height become one. */
 class Boxes {
 	constructor(kindCount) {
-		this.lists = Array.from({length: kindCount}, () => []);
+		this.lists = Array.from({ length: kindCount }, () => []);
 	}
 
 	clear() {
-		for (const list of this.lists)
-			list.length = 0;
+		for (const list of this.lists) list.length = 0;
 	}
 
 	add(kind, x, y, width, height) {
-		const list = this.lists[kind], at = list.length - 4;
+		const list = this.lists[kind],
+			at = list.length - 4;
 
-		if (at >= 0 && list[at] + list[at + 2] === x && list[at + 1] === y && list[at + 3] === height)
+		if (
+			at >= 0 &&
+			list[at] + list[at + 2] === x &&
+			list[at + 1] === y &&
+			list[at + 3] === height
+		)
 			list[at + 2] += width;
-		else
-			list.push(x, y, width, height);
+		else list.push(x, y, width, height);
 	}
 
 	/* `looks`: by kind {colour, pattern}; a pattern is for boxes in which it can be seen. */
@@ -31,14 +35,12 @@ class Boxes {
 		this.lists.forEach((list, kind) => {
 			const look = looks[kind];
 
-			if (!list.length || !look)
-				return;
+			if (!list.length || !look) return;
 			context.fillStyle = look.colour;
 			for (let i = 0; i < list.length; i += 4)
 				if (!look.pattern || list[i + 2] < patternFrom)
 					context.fillRect(list[i], list[i + 1], list[i + 2], list[i + 3]);
-			if (!look.pattern)
-				return;
+			if (!look.pattern) return;
 			context.fillStyle = look.pattern;
 			for (let i = 0; i < list.length; i += 4)
 				if (list[i + 2] >= patternFrom)
@@ -53,24 +55,29 @@ class Boxes {
  * is wide enough for words.
  */
 function collectShares(boxes, lane, view, place, order, low, wideFrom, onwide) {
-	const {y, height, columns} = place, {starts, kinds, kindCount} = lane, nsPerColumn = view.span / columns,
+	const { y, height, columns } = place,
+		{ starts, kinds, kindCount } = lane,
+		nsPerColumn = view.span / columns,
 		shares = new Float64Array(kindCount);
-	let column = Math.max(0, Math.floor((lane.begin - view.from) / nsPerColumn)), entry = 0;
+	let column = Math.max(0, Math.floor((lane.begin - view.from) / nsPerColumn)),
+		entry = 0;
 	const run = (kind, first, last) => {
 		const tall = low[kind] ?? height;
 
-		if (tall > 0)
-			boxes.add(kind, first, y + height - tall, last - first, tall);
+		if (tall > 0) boxes.add(kind, first, y + height - tall, last - first, tall);
 	};
 
 	while (lane.count && column < columns) {
-		const from = view.from + column * nsPerColumn, until = from + nsPerColumn;
+		const from = view.from + column * nsPerColumn,
+			until = from + nsPerColumn;
 
-		if (from >= lane.end)
-			break;
+		if (from >= lane.end) break;
 		entry = lane.indexAt(from, entry);
 		if (starts[entry + 1] >= until) {
-			const last = Math.min(columns, Math.max(column + 1, Math.floor((starts[entry + 1] - view.from) / nsPerColumn)));
+			const last = Math.min(
+				columns,
+				Math.max(column + 1, Math.floor((starts[entry + 1] - view.from) / nsPerColumn)),
+			);
 
 			run(kinds[entry], column, last);
 			if (onwide && last - column >= wideFrom)
@@ -91,17 +98,16 @@ function collectShares(boxes, lane, view, place, order, low, wideFrom, onwide) {
 	}
 }
 
-function stackShares(boxes, shares, whole, column, {y, height}, order, low) {
-	let sum = 0, bottom = 0;
+function stackShares(boxes, shares, whole, column, { y, height }, order, low) {
+	let sum = 0,
+		bottom = 0;
 
 	for (const kind of order) {
-		if (!shares[kind] || low[kind] !== undefined)
-			continue;
+		if (!shares[kind] || low[kind] !== undefined) continue;
 		sum += shares[kind];
-		const top = Math.round(sum / whole * height);
+		const top = Math.round((sum / whole) * height);
 
-		if (top > bottom)
-			boxes.add(kind, column, y + height - top, 1, top - bottom);
+		if (top > bottom) boxes.add(kind, column, y + height - top, 1, top - bottom);
 		bottom = Math.max(bottom, top);
 	}
 	for (const kind of order)
@@ -138,8 +144,7 @@ class Canvas {
 	font(size, weight = "") {
 		const font = `${weight} ${size * this.ratio}px ${themeValue("--font")}`;
 
-		if (this.currentFont !== font)
-			this.textWidths.clear();
+		if (this.currentFont !== font) this.textWidths.clear();
 		this.currentFont = this.context.font = font;
 		this.context.textBaseline = "middle";
 	}
@@ -148,22 +153,21 @@ class Canvas {
 		let width = this.textWidths.get(text);
 
 		if (width === undefined) {
-			if (this.textWidths.size > 20000)
-				this.textWidths.clear();
-			this.textWidths.set(text, width = this.context.measureText(text).width);
+			if (this.textWidths.size > 20000) this.textWidths.clear();
+			this.textWidths.set(text, (width = this.context.measureText(text).width));
 		}
 		return width;
 	}
 
 	/* As much of a text as fits: of a function's qualified name that does not the last part, then its begin. */
 	fitting(text, room, qualified) {
-		if (this.textWidth(text) <= room)
-			return text;
-		const last = qualified ? text.slice(text.lastIndexOf(".") + 1) : text, width = this.textWidth(last), characters = Array.from(last);
+		if (this.textWidth(text) <= room) return text;
+		const last = qualified ? text.slice(text.lastIndexOf(".") + 1) : text,
+			width = this.textWidth(last),
+			characters = Array.from(last);
 
-		if (width <= room)
-			return last;
-		const count = Math.floor(characters.length * (room - this.textWidth("…")) / width);
+		if (width <= room) return last;
+		const count = Math.floor((characters.length * (room - this.textWidth("…"))) / width);
 
 		return count > 1 ? characters.slice(0, count).join("") + "…" : "";
 	}

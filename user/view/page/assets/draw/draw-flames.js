@@ -21,7 +21,8 @@ class FlameDrawer {
 		let colour = this.colours[number];
 
 		if (!colour) {
-			const [name, file] = this.stacks.functions[number], {context} = this.picture;
+			const [name, file] = this.stacks.functions[number],
+				{ context } = this.picture;
 
 			context.fillStyle = functionColour(name, file, darkTheme());
 			this.colours[number] = colour = context.fillStyle;
@@ -31,18 +32,27 @@ class FlameDrawer {
 
 	/* Neighbouring columns with one stack and, of asleep and awake, the same: [stack, asleep, first column, last + 1]. */
 	runs(thread, view, columns) {
-		const lane = thread.stackLane, states = thread.stateLane, nsPerColumn = view.span / columns, runs = [];
-		let column = Math.max(0, Math.floor((lane.begin - view.from) / nsPerColumn)), entry = 0, state = 0;
+		const lane = thread.stackLane,
+			states = thread.stateLane,
+			nsPerColumn = view.span / columns,
+			runs = [];
+		let column = Math.max(0, Math.floor((lane.begin - view.from) / nsPerColumn)),
+			entry = 0,
+			state = 0;
 
 		while (lane.count && column < columns) {
-			const from = view.from + column * nsPerColumn, until = from + nsPerColumn;
-			let last = column + 1, shown = 0;
+			const from = view.from + column * nsPerColumn,
+				until = from + nsPerColumn;
+			let last = column + 1,
+				shown = 0;
 
-			if (from >= lane.end)
-				break;
+			if (from >= lane.end) break;
 			entry = lane.indexAt(from, entry);
 			if (lane.starts[entry + 1] >= until) {
-				last = Math.min(columns, Math.max(last, Math.floor((lane.starts[entry + 1] - view.from) / nsPerColumn)));
+				last = Math.min(
+					columns,
+					Math.max(last, Math.floor((lane.starts[entry + 1] - view.from) / nsPerColumn)),
+				);
 				shown = entry;
 			} else {
 				shown = lane.longestOf(entry, lane.indexAt(until, entry));
@@ -55,22 +65,42 @@ class FlameDrawer {
 	}
 
 	draw(row, view, place, search) {
-		const runs = this.runs(row.thread, view, place.columns), height = this.picture.px(FLAME_ROW_HEIGHT_PX), {rows} = row.thread;
-		const paths = runs.map(([stack]) => stack ? rows.path(stack, row.whole) : null);
+		const runs = this.runs(row.thread, view, place.columns),
+			height = this.picture.px(FLAME_ROW_HEIGHT_PX),
+			{ rows } = row.thread;
+		const paths = runs.map(([stack]) => (stack ? rows.path(stack, row.whole) : null));
 
 		for (let depth = 0; depth < row.shown; depth++) {
 			let at = 0;
 
 			while (at < runs.length) {
-				const node = paths[at]?.[depth], asleep = runs[at][1], first = runs[at][2];
-				let last = runs[at][3], next = at + 1;
+				const node = paths[at]?.[depth],
+					asleep = runs[at][1],
+					first = runs[at][2];
+				let last = runs[at][3],
+					next = at + 1;
 
-				for (; next < runs.length && paths[next]?.[depth] === node && runs[next][1] === asleep &&
-					runs[next][2] === last; next++)
+				for (
+					;
+					next < runs.length &&
+					paths[next]?.[depth] === node &&
+					runs[next][1] === asleep &&
+					runs[next][2] === last;
+					next++
+				)
 					last = runs[next][3];
 				if (node)
-					this.drawBox(node, asleep, first, last - first,
-						{y: place.y + depth * height, height: height - Math.max(1, Math.floor(this.picture.ratio))}, search);
+					this.drawBox(
+						node,
+						asleep,
+						first,
+						last - first,
+						{
+							y: place.y + depth * height,
+							height: height - Math.max(1, Math.floor(this.picture.ratio)),
+						},
+						search,
+					);
 				at = next;
 			}
 		}
@@ -78,15 +108,28 @@ class FlameDrawer {
 
 	/* Wide boxes have a gap between them; of narrow ones it would leave nothing. */
 	drawBox(node, asleep, x, width, place, search) {
-		const {context, ratio} = this.picture, number = this.stacks.function[node], found = search?.nodes[node];
+		const { context, ratio } = this.picture,
+			number = this.stacks.function[node],
+			found = search?.nodes[node];
 
 		context.globalAlpha = search && !found ? 0.22 : asleep ? 0.5 : 1;
 		context.fillStyle = found ? themeValue("--found") : this.colourOf(number);
-		context.fillRect(x, place.y, width - (width > 3 * ratio ? Math.max(1, Math.floor(ratio)) : 0), place.height);
+		context.fillRect(
+			x,
+			place.y,
+			width - (width > 3 * ratio ? Math.max(1, Math.floor(ratio)) : 0),
+			place.height,
+		);
 		context.globalAlpha = search && !found ? 0.5 : asleep ? 0.72 : 1;
 		if (width > 26 * ratio)
-			this.picture.words(this.stacks.functions[number][0] || "?", x, width, place,
-				found ? themeValue("--mark-text") : themeValue("--flame-text"), true);
+			this.picture.words(
+				this.stacks.functions[number][0] || "?",
+				x,
+				width,
+				place,
+				found ? themeValue("--mark-text") : themeValue("--flame-text"),
+				true,
+			);
 		context.globalAlpha = 1;
 	}
 }
@@ -96,6 +139,5 @@ function addRun(runs, stack, asleep, first, last) {
 
 	if (before && before[0] === stack && before[1] === asleep && before[3] === first)
 		before[3] = last;
-	else
-		runs.push([stack, asleep, first, last]);
+	else runs.push([stack, asleep, first, last]);
 }

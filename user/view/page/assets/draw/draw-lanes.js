@@ -3,9 +3,20 @@
 "use strict";
 
 /* From the bottom up: what has the GIL, what wants it, what runs without, what waits for a CPU, what sleeps. */
-const STATE_ORDER = ["python", "held_blocked", "held_runnable", "gil_wait", "native", "runnable", "blocked", "unknown",
-	"idle"].map(name => STATE_NAMES.indexOf(name));
-const STATE_IDLE = STATE_NAMES.indexOf("idle"), STATE_GIL_WAIT = STATE_NAMES.indexOf("gil_wait"), STATE_BLOCKED = STATE_NAMES.indexOf("blocked");
+const STATE_ORDER = [
+	"python",
+	"held_blocked",
+	"held_runnable",
+	"gil_wait",
+	"native",
+	"runnable",
+	"blocked",
+	"unknown",
+	"idle",
+].map((name) => STATE_NAMES.indexOf(name));
+const STATE_IDLE = STATE_NAMES.indexOf("idle"),
+	STATE_GIL_WAIT = STATE_NAMES.indexOf("gil_wait"),
+	STATE_BLOCKED = STATE_NAMES.indexOf("blocked");
 const WIDE_PX = 34;
 
 class Picture extends Canvas {
@@ -21,58 +32,70 @@ class Picture extends Canvas {
 	prepare() {
 		const key = `${this.ratio} ${themeValue("--surface")}`;
 
-		if (this.prepared === key)
-			return;
+		if (this.prepared === key) return;
 		this.prepared = key;
-		const looks = alpha => STATE_NAMES.map(name => ({colour: stateLook(name).colour,
-			pattern: statePattern(this.context, name, this.ratio), ...alpha[name]}));
+		const looks = (alpha) =>
+			STATE_NAMES.map((name) => ({
+				colour: stateLook(name).colour,
+				pattern: statePattern(this.context, name, this.ratio),
+				...alpha[name],
+			}));
 
 		/* A thread that is no loop may sleep as long as it likes: that is drawn paler. */
-		this.loopLooks = looks({idle: {colour: themeValue("--idle")}});
-		this.threadLooks = looks({idle: {colour: themeValue("--idle")}, blocked: {colour: themeValue("--asleep")}});
+		this.loopLooks = looks({ idle: { colour: themeValue("--idle") } });
+		this.threadLooks = looks({
+			idle: { colour: themeValue("--idle") },
+			blocked: { colour: themeValue("--asleep") },
+		});
 		this.flames.forget();
 	}
 
-	draw({view, layout, scroll, width, height, search}) {
+	draw({ view, layout, scroll, width, height, search }) {
 		this.fit(width, height);
 		this.prepare();
 		this.font(11);
 		this.drawnRows = 0;
 		this.drawGrid(view, layout, scroll);
 		for (const row of layout.rows) {
-			if (row.y + row.height <= scroll || row.y >= scroll + height)
-				continue;
-			const place = {y: this.px(row.y - scroll), height: this.px(row.height), columns: this.columns};
+			if (row.y + row.height <= scroll || row.y >= scroll + height) continue;
+			const place = {
+				y: this.px(row.y - scroll),
+				height: this.px(row.height),
+				columns: this.columns,
+			};
 
 			this.drawRow(row, view, place, search);
 		}
 	}
 
 	drawRow(row, view, place, search) {
-		const ready = row.gil ? row.gil.holdLane : row.loop ? row.loop.turnLane : row.thread.stateLane;
+		const ready = row.gil
+			? row.gil.holdLane
+			: row.loop
+				? row.loop.turnLane
+				: row.thread.stateLane;
 
-		if (!ready)
-			return;
+		if (!ready) return;
 		this.drawnRows++;
-		if (row.kind === "hold")
-			this.drawHolds(row.gil, view, place);
-		else if (row.kind === "waiters")
-			this.drawWaiters(row.gil, view, place);
-		else if (row.kind === "turns")
-			this.drawTurns(row.loop, view, place);
-		else if (row.kind === "states")
-			this.drawStates(row.thread, view, place);
-		else
-			this.flames.draw(row, view, place, search);
+		if (row.kind === "hold") this.drawHolds(row.gil, view, place);
+		else if (row.kind === "waiters") this.drawWaiters(row.gil, view, place);
+		else if (row.kind === "turns") this.drawTurns(row.loop, view, place);
+		else if (row.kind === "states") this.drawStates(row.thread, view, place);
+		else this.flames.draw(row, view, place, search);
 	}
 
 	/* Lines at the ruler's ticks, and between the groups. */
 	drawGrid(view, layout, scroll) {
-		const {context} = this;
+		const { context } = this;
 
 		context.fillStyle = themeValue("--grid");
 		for (const time of ticks(view, 110).times)
-			context.fillRect(Math.round(view.x(time) * this.ratio), 0, Math.max(1, Math.floor(this.ratio)), this.rows);
+			context.fillRect(
+				Math.round(view.x(time) * this.ratio),
+				0,
+				Math.max(1, Math.floor(this.ratio)),
+				this.rows,
+			);
 		context.fillStyle = themeValue("--line");
 		for (const group of layout.groups)
 			context.fillRect(0, this.px(group.y + group.height - scroll) - 1, this.columns, 1);
@@ -82,51 +105,108 @@ class Picture extends Canvas {
 		const room = Math.min(x + width, this.columns) - Math.max(x, 0) - 8 * this.ratio,
 			shown = room > 12 * this.ratio ? this.fitting(text, room, qualified) : "";
 
-		if (!shown)
-			return;
+		if (!shown) return;
 		this.context.fillStyle = colour;
-		this.context.fillText(shown, Math.max(x, 0) + 4 * this.ratio, place.y + place.height / 2 + this.ratio * 0.5);
+		this.context.fillText(
+			shown,
+			Math.max(x, 0) + 4 * this.ratio,
+			place.y + place.height / 2 + this.ratio * 0.5,
+		);
 	}
 
 	drawHolds(gil, view, place) {
-		const lane = gil.holdLane, order = Array.from({length: lane.kindCount}, (_, kind) => kind), labels = [];
-		const boxes = new Boxes(lane.kindCount), low = [0], {threads} = this.recording;
+		const lane = gil.holdLane,
+			order = Array.from({ length: lane.kindCount }, (_, kind) => kind),
+			labels = [];
+		const boxes = new Boxes(lane.kindCount),
+			low = [0],
+			{ threads } = this.recording;
 
-		collectShares(boxes, lane, view, place, order, low, WIDE_PX * this.ratio,
-			(kind, x, width, entry) => kind && labels.push([x, width, lane.holder(entry)]));
-		boxes.paint(this.context, order.map(kind => kind ?
-			{colour: lane.slots[kind - 1] < 0 ? "#888888" : threadColour(lane.slots[kind - 1])} : null), 0);
+		collectShares(
+			boxes,
+			lane,
+			view,
+			place,
+			order,
+			low,
+			WIDE_PX * this.ratio,
+			(kind, x, width, entry) => kind && labels.push([x, width, lane.holder(entry)]),
+		);
+		boxes.paint(
+			this.context,
+			order.map((kind) =>
+				kind
+					? {
+							colour:
+								lane.slots[kind - 1] < 0
+									? "#888888"
+									: threadColour(lane.slots[kind - 1]),
+						}
+					: null,
+			),
+			0,
+		);
 		for (const [x, width, thread] of labels)
 			this.words(threads[thread].short, x, width, place, "#ffffff");
 	}
 
 	/* How many threads waited for the GIL, on average, in every column: exact, for it is made of the threads' own sums. */
 	drawWaiters(gil, view, place) {
-		const lanes = this.recording.waitingLanes(gil), weights = new Float64Array(STATE_NAMES.length), boxes = new Boxes(1);
-		const sums = new Float64Array(this.columns), most = Math.max(1, Math.min(8, lanes.length)), scale = this.columns / view.span / most;
+		const lanes = this.recording.waitingLanes(gil),
+			weights = new Float64Array(STATE_NAMES.length),
+			boxes = new Boxes(1);
+		const sums = new Float64Array(this.columns),
+			most = Math.max(1, Math.min(8, lanes.length)),
+			scale = this.columns / view.span / most;
 
 		weights[STATE_GIL_WAIT] = 1;
 		if (gil.waitersLane)
-			addColumns(sums, gil.waitersLane, view, Float64Array.from({length: WAITERS_MOST + 1}, (_, waiters) => waiters));
+			addColumns(
+				sums,
+				gil.waitersLane,
+				view,
+				Float64Array.from({ length: WAITERS_MOST + 1 }, (_, waiters) => waiters),
+			);
 		else
 			for (const lane of lanes.slice(0, lanes.length > WAITING_LANES_MOST ? 0 : lanes.length))
 				addColumns(sums, lane, view, weights);
 		for (let column = 0; column < this.columns; column++) {
-			const height = Math.min(place.height, Math.ceil(sums[column] * scale * place.height - 0.02));
+			const height = Math.min(
+				place.height,
+				Math.ceil(sums[column] * scale * place.height - 0.02),
+			);
 
-			if (height > 0)
-				boxes.add(0, column, place.y + place.height - height, 1, height);
+			if (height > 0) boxes.add(0, column, place.y + place.height - height, 1, height);
 		}
-		boxes.paint(this.context, [{colour: stateLook("gil_wait").colour}], 0);
+		boxes.paint(this.context, [{ colour: stateLook("gil_wait").colour }], 0);
 	}
 
 	drawTurns(loop, view, place) {
-		const {context} = this, looks = [null, {colour: themeValue("--turn")}, {colour: themeValue("--turn-stall")}], boxes = new Boxes(3),
+		const { context } = this,
+			looks = [
+				null,
+				{ colour: themeValue("--turn") },
+				{ colour: themeValue("--turn-stall") },
+			],
+			boxes = new Boxes(3),
 			labels = [];
 
-		collectShares(boxes, loop.turnLane, view, place, [TURN_STALL, TURN_SHORT, TURN_NONE], [0], WIDE_PX * this.ratio,
+		collectShares(
+			boxes,
+			loop.turnLane,
+			view,
+			place,
+			[TURN_STALL, TURN_SHORT, TURN_NONE],
+			[0],
+			WIDE_PX * this.ratio,
 			(kind, x, width, entry) =>
-			kind === TURN_SHORT && labels.push([x, width, durationText(loop.turnLane.starts[entry + 1] - loop.turnLane.starts[entry])]));
+				kind === TURN_SHORT &&
+				labels.push([
+					x,
+					width,
+					durationText(loop.turnLane.starts[entry + 1] - loop.turnLane.starts[entry]),
+				]),
+		);
 		boxes.paint(context, looks, 0);
 		for (const [x, width, text] of labels)
 			this.words(text, x, width, place, themeValue("--text"));
@@ -135,78 +215,122 @@ class Picture extends Canvas {
 
 	/* Stalls have their cause's colour around them and, where there is room, what happened in words. */
 	drawStalls(loop, view, place) {
-		const {context, ratio} = this, scale = this.columns / view.span, line = Math.max(2, Math.round(2 * ratio));
+		const { context, ratio } = this,
+			scale = this.columns / view.span,
+			line = Math.max(2, Math.round(2 * ratio));
 		let before = -1;
 
 		for (const stall of this.recording.stalls) {
-			if (stall.loop !== loop.number || stall.end_ns <= view.from || stall.start_ns >= view.until)
+			if (
+				stall.loop !== loop.number ||
+				stall.end_ns <= view.from ||
+				stall.start_ns >= view.until
+			)
 				continue;
 			const left = Math.round((stall.start_ns - view.from) * scale),
 				right = Math.max(left + line, Math.round((stall.end_ns - view.from) * scale));
 
-			if (right <= before)
-				continue;
+			if (right <= before) continue;
 			before = right;
-			const look = stateLook(stall.cause), x = Math.max(-line, left), width = Math.min(this.columns + line, right) - x;
+			const look = stateLook(stall.cause),
+				x = Math.max(-line, left),
+				width = Math.min(this.columns + line, right) - x;
 
 			context.fillStyle = look.colour;
 			context.fillRect(x, place.y, width, place.height);
 			if (width > 4 * line) {
 				context.fillStyle = themeValue("--surface");
 				context.globalAlpha = 0.86;
-				context.fillRect(x + line, place.y + line, width - 2 * line, place.height - 2 * line);
+				context.fillRect(
+					x + line,
+					place.y + line,
+					width - 2 * line,
+					place.height - 2 * line,
+				);
 				context.globalAlpha = 1;
-				this.words(`${durationText(stall.end_ns - stall.start_ns)} ${stall.cause}${stall.handler ? " · " + stall.handler.function : ""}`,
-					x + line, width - 2 * line, place, themeValue("--text"));
+				this.words(
+					`${durationText(stall.end_ns - stall.start_ns)} ${stall.cause}${stall.handler ? " · " + stall.handler.function : ""}`,
+					x + line,
+					width - 2 * line,
+					place,
+					themeValue("--text"),
+				);
 			}
 		}
 	}
 
 	drawStates(thread, view, place) {
-		const lane = thread.stateLane, boxes = this.stateBoxes, low = [], labels = [], collections = [],
+		const lane = thread.stateLane,
+			boxes = this.stateBoxes,
+			low = [],
+			labels = [],
+			collections = [],
 			looks = thread.loop ? this.loopLooks : this.threadLooks;
 
 		low[STATE_IDLE] = Math.max(2, this.px(3));
 		boxes.clear();
-		collectShares(boxes, lane, view, place, STATE_ORDER, low, 2 * this.ratio, (kind, x, width, entry) => {
-			if (lane.flags[entry] & STATE_GC)
-				collections.push([x, width]);
-			if (width > WIDE_PX * this.ratio)
-				labels.push([x, width, kind, entry]);
-		});
+		collectShares(
+			boxes,
+			lane,
+			view,
+			place,
+			STATE_ORDER,
+			low,
+			2 * this.ratio,
+			(kind, x, width, entry) => {
+				if (lane.flags[entry] & STATE_GC) collections.push([x, width]);
+				if (width > WIDE_PX * this.ratio) labels.push([x, width, kind, entry]);
+			},
+		);
 		boxes.paint(this.context, looks, 5 * this.ratio);
 		this.context.fillStyle = "rgb(0 0 0 / 62%)";
 		for (const [x, width] of collections)
 			this.context.fillRect(x, place.y + place.height - this.px(3), width, this.px(3));
-		if (place.height < 16 * this.ratio)
-			return;
+		if (place.height < 16 * this.ratio) return;
 		for (const [x, width, kind, entry] of labels)
-			if (kind !== STATE_IDLE)
-				this.stateWords(thread, lane, x, width, kind, entry, place);
+			if (kind !== STATE_IDLE) this.stateWords(thread, lane, x, width, kind, entry, place);
 	}
 
 	stateWords(thread, lane, x, width, kind, entry, place) {
-		const call = lane.call(entry), name = STATE_NAMES[kind], pale = kind === STATE_BLOCKED && !thread.loop;
+		const call = lane.call(entry),
+			name = STATE_NAMES[kind],
+			pale = kind === STATE_BLOCKED && !thread.loop;
 		const gc = lane.flags[entry] & STATE_GC ? " · garbage collection" : "";
 
-		this.words(call !== null && call >= 0 ? `${name} · ${this.recording.callText(call)}${gc}` : name + gc, x, width, place,
-			pale ? themeValue("--text-soft") : stateLook(name).dark ? "#ffffff" : "#1a1a1a");
+		this.words(
+			call !== null && call >= 0
+				? `${name} · ${this.recording.callText(call)}${gc}`
+				: name + gc,
+			x,
+			width,
+			place,
+			pale ? themeValue("--text-soft") : stateLook(name).dark ? "#ffffff" : "#1a1a1a",
+		);
 	}
 }
 
 /* Adds to every column how long a lane was of each kind in it, times the kind's weight. */
 function addColumns(sums, lane, view, weights) {
-	const columns = sums.length, nsPerColumn = view.span / columns, shares = new Float64Array(lane.kindCount);
-	let column = Math.max(0, Math.floor((lane.begin - view.from) / nsPerColumn)), entry = 0;
+	const columns = sums.length,
+		nsPerColumn = view.span / columns,
+		shares = new Float64Array(lane.kindCount);
+	let column = Math.max(0, Math.floor((lane.begin - view.from) / nsPerColumn)),
+		entry = 0;
 
 	while (lane.count && column < columns) {
-		const from = view.from + column * nsPerColumn, until = from + nsPerColumn;
+		const from = view.from + column * nsPerColumn,
+			until = from + nsPerColumn;
 
-		if (from >= lane.end)
-			break;
+		if (from >= lane.end) break;
 		entry = lane.indexAt(from, entry);
 		if (lane.starts[entry + 1] >= until) {
-			const last = Math.min(columns, Math.max(column + 1, Math.floor((lane.starts[entry + 1] - view.from) / nsPerColumn)));
+			const last = Math.min(
+				columns,
+				Math.max(
+					column + 1,
+					Math.floor((lane.starts[entry + 1] - view.from) / nsPerColumn),
+				),
+			);
 
 			for (; column < last; column++)
 				sums[column] += nsPerColumn * weights[lane.kinds[entry]];

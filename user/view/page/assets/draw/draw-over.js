@@ -8,16 +8,23 @@ class Over extends Canvas {
 		this.recording = recording;
 	}
 
-	draw({view, layout, scroll, width, height, hover, selection, pointer}) {
+	draw({ view, layout, scroll, width, height, hover, selection, pointer }) {
 		this.fit(width, height);
-		this.scene = {view, layout, scroll, width, height};
-		const wait = [hover, selection].find(thing => thing && holderDuring(this.recording, thing)), pair = wait && this.pair(wait);
+		this.scene = { view, layout, scroll, width, height };
+		const wait = [hover, selection].find(
+				(thing) => thing && holderDuring(this.recording, thing),
+			),
+			pair = wait && this.pair(wait);
 
-		if (pair && wait === hover)
-			this.veil(pair);
+		if (pair && wait === hover) this.veil(pair);
 		if (pointer) {
 			this.context.fillStyle = themeValue("--crosshair");
-			this.context.fillRect(this.px(pointer.x), 0, Math.max(1, Math.floor(this.ratio)), this.rows);
+			this.context.fillRect(
+				this.px(pointer.x),
+				0,
+				Math.max(1, Math.floor(this.ratio)),
+				this.rows,
+			);
 		}
 		if (selection)
 			for (const box of thingBoxes(this.recording, view, layout, selection))
@@ -25,67 +32,121 @@ class Over extends Canvas {
 		if (hover && !sameThing(hover, selection))
 			for (const box of thingBoxes(this.recording, view, layout, hover))
 				this.outline(box, themeValue("--text"), 1);
-		if (pair)
-			this.arrow(pair);
+		if (pair) this.arrow(pair);
 	}
 
 	/* A wait and the holds that made it last: boxes of the wait, of the GIL lane, of the holder's lanes. */
 	pair(wait) {
-		const {view, layout} = this.scene, holder = holderDuring(this.recording, wait), lane = this.recording.gils[holder.gil].holdLane;
-		const states = layout.rowOf("states", this.recording.threads[holder.thread]), [from, until] = thingTimes(this.recording, wait);
-		const holds = holder.all.slice(0, 200).filter(([index]) => lane.holder(index) === holder.thread)
-			.map(([index]) => [Math.max(lane.starts[index], from), Math.min(lane.starts[index + 1], until)]);
-		const box = (row, [a, b]) => ({x: view.x(a), y: row.y, width: Math.max(1, view.x(b) - view.x(a)), height: row.height});
+		const { view, layout } = this.scene,
+			holder = holderDuring(this.recording, wait),
+			lane = this.recording.gils[holder.gil].holdLane;
+		const states = layout.rowOf("states", this.recording.threads[holder.thread]),
+			[from, until] = thingTimes(this.recording, wait);
+		const holds = holder.all
+			.slice(0, 200)
+			.filter(([index]) => lane.holder(index) === holder.thread)
+			.map(([index]) => [
+				Math.max(lane.starts[index], from),
+				Math.min(lane.starts[index + 1], until),
+			]);
+		const box = (row, [a, b]) => ({
+			x: view.x(a),
+			y: row.y,
+			width: Math.max(1, view.x(b) - view.x(a)),
+			height: row.height,
+		});
 		const row = layout.rowOf("hold", this.recording.gils[holder.gil]);
 
-		return {wait: thingBoxes(this.recording, view, layout, wait)[0], holder,
-			main: [Math.max(lane.starts[holder.index], from), Math.min(lane.starts[holder.index + 1], until)],
-			holds: row ? holds.map(times => box(row, times)) : [], states: states ? holds.map(times => box(states, times)) : [],
-				target: states || row};
+		return {
+			wait: thingBoxes(this.recording, view, layout, wait)[0],
+			holder,
+			main: [
+				Math.max(lane.starts[holder.index], from),
+				Math.min(lane.starts[holder.index + 1], until),
+			],
+			holds: row ? holds.map((times) => box(row, times)) : [],
+			states: states ? holds.map((times) => box(states, times)) : [],
+			target: states || row,
+		};
 	}
 
-	veil({wait, holds, states}) {
-		const {context} = this;
+	veil({ wait, holds, states }) {
+		const { context } = this;
 
 		context.fillStyle = themeValue("--veil");
 		context.fillRect(0, 0, this.columns, this.rows);
-		for (const {x, y, width, height} of [wait, ...holds, ...states].filter(Boolean))
-			context.clearRect(this.px(x), this.px(y - this.scene.scroll), Math.max(1, this.px(width)), this.px(height));
+		for (const { x, y, width, height } of [wait, ...holds, ...states].filter(Boolean))
+			context.clearRect(
+				this.px(x),
+				this.px(y - this.scene.scroll),
+				Math.max(1, this.px(width)),
+				this.px(height),
+			);
 	}
 
-	outline({x, y, width, height}, colour, line) {
-		const {context, scene} = this, left = Math.max(-4, x), right = Math.min(scene.width + 4, x + Math.max(width, 2)),
+	outline({ x, y, width, height }, colour, line) {
+		const { context, scene } = this,
+			left = Math.max(-4, x),
+			right = Math.min(scene.width + 4, x + Math.max(width, 2)),
 			thick = this.px(line);
 
-		if (right <= left)
-			return;
+		if (right <= left) return;
 		context.strokeStyle = colour;
 		context.lineWidth = thick;
-		context.strokeRect(this.px(left) - thick / 2, this.px(y - scene.scroll) - thick / 2, this.px(right - left) + thick,
-			this.px(height) + thick);
+		context.strokeRect(
+			this.px(left) - thick / 2,
+			this.px(y - scene.scroll) - thick / 2,
+			this.px(right - left) + thick,
+			this.px(height) + thick,
+		);
 	}
 
-	arrow({wait, main, target}) {
-		const {context, ratio, scene} = this, {view, scroll, width} = scene;
+	arrow({ wait, main, target }) {
+		const { context, ratio, scene } = this,
+			{ view, scroll, width } = scene;
 
-		if (!wait || !target)
-			return;
-		const middle = (from, until) => Math.min(width - 8, Math.max(8, (Math.max(0, view.x(from)) + Math.min(width, view.x(until))) / 2));
-		const above = target.y < wait.y, x1 = Math.min(width - 8,
-			Math.max(8, Math.max(0, wait.x) + Math.min(24, Math.min(wait.x + wait.width, width) - Math.max(0, wait.x)) / 2));
+		if (!wait || !target) return;
+		const middle = (from, until) =>
+			Math.min(
+				width - 8,
+				Math.max(8, (Math.max(0, view.x(from)) + Math.min(width, view.x(until))) / 2),
+			);
+		const above = target.y < wait.y,
+			x1 = Math.min(
+				width - 8,
+				Math.max(
+					8,
+					Math.max(0, wait.x) +
+						Math.min(24, Math.min(wait.x + wait.width, width) - Math.max(0, wait.x)) /
+							2,
+				),
+			);
 		/* between lanes that are close the arrow leads from middle to middle: it needs some height to be seen as one */
-		const gap = above ? wait.y - target.y - target.height : target.y - wait.y - wait.height, into = gap < 24 ? 0.5 : 0;
-		const x2 = middle(...main), y1 = wait.y + wait.height * (above ? into : 1 - into) - scroll,
+		const gap = above ? wait.y - target.y - target.height : target.y - wait.y - wait.height,
+			into = gap < 24 ? 0.5 : 0;
+		const x2 = middle(...main),
+			y1 = wait.y + wait.height * (above ? into : 1 - into) - scroll,
 			y2 = target.y + target.height * (above ? 1 - into : into) - scroll;
-		const bend = Math.min(60, Math.abs(y2 - y1) / 2 + 8) * (above ? -1 : 1), tip = 6 * (above ? 1 : -1);
+		const bend = Math.min(60, Math.abs(y2 - y1) / 2 + 8) * (above ? -1 : 1),
+			tip = 6 * (above ? 1 : -1);
 
-		for (const [colour, line] of [[themeValue("--surface"), 5], [themeValue("--text"), 1.75]]) {
+		for (const [colour, line] of [
+			[themeValue("--surface"), 5],
+			[themeValue("--text"), 1.75],
+		]) {
 			context.strokeStyle = context.fillStyle = colour;
 			context.lineWidth = line * ratio;
 			context.lineCap = "round";
 			context.beginPath();
 			context.moveTo(x1 * ratio, y1 * ratio);
-			context.bezierCurveTo(x1 * ratio, (y1 + bend) * ratio, x2 * ratio, (y2 - bend) * ratio, x2 * ratio, (y2 + tip) * ratio);
+			context.bezierCurveTo(
+				x1 * ratio,
+				(y1 + bend) * ratio,
+				x2 * ratio,
+				(y2 - bend) * ratio,
+				x2 * ratio,
+				(y2 + tip) * ratio,
+			);
 			context.stroke();
 		}
 		context.beginPath();

@@ -14,28 +14,42 @@ class Overview extends Canvas {
 	draw(width, height) {
 		this.fit(width, height);
 		if (this.recording.hasTurns)
-			this.drawTurns(this.recording.loops.filter(loop => loop.turnLane));
-		else
-			this.drawHolds();
+			this.drawTurns(this.recording.loops.filter((loop) => loop.turnLane));
+		else this.drawHolds();
 	}
 
 	drawTurns(loops) {
-		const {context, recording, columns, rows} = this, longest = new Float64Array(columns), stallNs = recording.report.stall_ns;
+		const { context, recording, columns, rows } = this,
+			longest = new Float64Array(columns),
+			stallNs = recording.report.stall_ns;
 
 		for (const loop of loops)
-			loop.turnLane.longestBy(0, recording.end,
-				columns).forEach((length, column) => longest[column] = Math.max(longest[column], length));
-		const most = longest.reduce((a, b) => Math.max(a, b), stallNs * 2), least = Math.min(1e5, stallNs / 10);
-		const heightOf = length => length <= least ? this.px(1) :
-			this.px(1) + Math.round(Math.log(length / least) / Math.log(most / least) * (rows - this.px(3)));
+			loop.turnLane
+				.longestBy(0, recording.end, columns)
+				.forEach((length, column) => (longest[column] = Math.max(longest[column], length)));
+		const most = longest.reduce((a, b) => Math.max(a, b), stallNs * 2),
+			least = Math.min(1e5, stallNs / 10);
+		const heightOf = (length) =>
+			length <= least
+				? this.px(1)
+				: this.px(1) +
+					Math.round(
+						(Math.log(length / least) / Math.log(most / least)) * (rows - this.px(3)),
+					);
 
 		context.fillStyle = themeValue("--overview-bar");
 		for (let column = 0; column < columns; column++)
 			if (longest[column])
-				context.fillRect(column, rows - heightOf(longest[column]), 1, heightOf(longest[column]));
+				context.fillRect(
+					column,
+					rows - heightOf(longest[column]),
+					1,
+					heightOf(longest[column]),
+				);
 		this.drawThreshold(rows - heightOf(stallNs));
 		for (const stall of [...recording.stalls].sort(STALL_ORDERS.length.compare)) {
-			const x = Math.round(stall.start_ns / recording.end * columns), right = Math.round(stall.end_ns / recording.end * columns);
+			const x = Math.round((stall.start_ns / recording.end) * columns),
+				right = Math.round((stall.end_ns / recording.end) * columns);
 			const height = heightOf(stall.end_ns - stall.start_ns);
 
 			const width = Math.max(this.px(2), right - x);
@@ -51,7 +65,7 @@ class Overview extends Canvas {
 	}
 
 	drawThreshold(y) {
-		const {context} = this;
+		const { context } = this;
 
 		context.fillStyle = themeValue("--line-strong");
 		for (let x = 0; x < this.columns; x += this.px(6))
@@ -60,32 +74,58 @@ class Overview extends Canvas {
 
 	/* Without a loop: who held the GIL. */
 	drawHolds() {
-		const {recording, context, columns, rows} = this, gil = recording.gils.find(gil => gil.holdLane && gil.holdLane.holds),
+		const { recording, context, columns, rows } = this,
+			gil = recording.gils.find((gil) => gil.holdLane && gil.holdLane.holds),
 			view = new View(recording.end);
 
-		if (!gil)
-			return;
-		const lane = gil.holdLane, order = Array.from({length: lane.kindCount}, (_, kind) => kind), boxes = new Boxes(lane.kindCount);
+		if (!gil) return;
+		const lane = gil.holdLane,
+			order = Array.from({ length: lane.kindCount }, (_, kind) => kind),
+			boxes = new Boxes(lane.kindCount);
 
-		collectShares(boxes, lane, view, {y: this.px(3), height: rows - this.px(3), columns}, order, [0]);
-		boxes.paint(context, order.map(kind => kind ? {colour: lane.slots[kind - 1] < 0 ? "#888888" : threadColour(lane.slots[kind - 1])} :
-			null), 0);
+		collectShares(
+			boxes,
+			lane,
+			view,
+			{ y: this.px(3), height: rows - this.px(3), columns },
+			order,
+			[0],
+		);
+		boxes.paint(
+			context,
+			order.map((kind) =>
+				kind
+					? {
+							colour:
+								lane.slots[kind - 1] < 0
+									? "#888888"
+									: threadColour(lane.slots[kind - 1]),
+						}
+					: null,
+			),
+			0,
+		);
 	}
 }
 
 class Ruler extends Canvas {
 	draw(view, width, height) {
-		const {context} = this;
+		const { context } = this;
 
 		this.fit(width, height);
 		this.font(10.5);
-		const {step, times} = ticks(view, 110);
+		const { step, times } = ticks(view, 110);
 
 		for (const time of times) {
 			const x = Math.round(view.x(time) * this.ratio);
 
 			context.fillStyle = themeValue("--line-strong");
-			context.fillRect(x, this.rows - this.px(6), Math.max(1, Math.floor(this.ratio)), this.px(6));
+			context.fillRect(
+				x,
+				this.rows - this.px(6),
+				Math.max(1, Math.floor(this.ratio)),
+				this.px(6),
+			);
 			context.fillStyle = themeValue("--text-soft");
 			context.fillText(tickText(time, step), x + this.px(4), this.rows / 2 - this.px(1));
 		}
