@@ -52,8 +52,8 @@ static __always_inline struct shared_gil *gil_with(__u64 condition, __u16 kind, 
 }
 
 /* … that is `kind` and no other. */
-static __always_inline struct shared_gil *gil_of(__u64 condition, __u16 kind, __u64 ts,
-						 __u64 pid_tgid)
+static __always_inline struct shared_gil *gil_of_condition(__u64 condition, __u16 kind, __u64 ts,
+							   __u64 pid_tgid)
 {
 	struct shared_gil *gil = gil_with(condition, kind, ts, pid_tgid);
 
@@ -109,7 +109,7 @@ SEC("uprobe")
 int BPF_KPROBE(gil_drop, __u64 cond)
 {
 	__u64 ts = bpf_ktime_get_ns(), me = bpf_get_current_pid_tgid();
-	struct shared_gil *gil = gil_of(cond, CONDITION_COND, ts, me);
+	struct shared_gil *gil = gil_of_condition(cond, CONDITION_COND, ts, me);
 	bool requested = false;
 
 	if (!gil)
@@ -146,7 +146,7 @@ SEC("uprobe")
 int BPF_KPROBE(gil_wait, __u64 cond)
 {
 	__u64 ts = bpf_ktime_get_ns(), me = bpf_get_current_pid_tgid();
-	const struct shared_gil *gil = gil_of(cond, CONDITION_COND, ts, me);
+	const struct shared_gil *gil = gil_of_condition(cond, CONDITION_COND, ts, me);
 	struct thread_note *note;
 
 	if (!gil)

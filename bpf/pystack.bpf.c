@@ -21,7 +21,7 @@ enum {
  * What tells a code object from others (shared.h), kept as long as it lives. Where a code object
  * was seen to go nothing is kept any more: a stack read just then may still show the one that went.
  */
-struct code_key {
+struct process_code {
 	__u64 address;
 	__u32 process;
 	__u32 spare;
@@ -33,7 +33,7 @@ struct code_note {
 
 struct {
 	__uint(type, BPF_MAP_TYPE_LRU_HASH);
-	__type(key, struct code_key);
+	__type(key, struct process_code);
 	__type(value, struct code_note);
 	__uint(max_entries, 65536);
 } codes SEC(".maps");
@@ -170,7 +170,7 @@ static __always_inline int read_check(struct walk *walk, __u64 code, __u32 *ret_
 
 static __always_inline __u32 code_check(struct walk *walk, __u64 code)
 {
-	struct code_key key = {.address = code, .process = walk->python.process};
+	struct process_code key = {.address = code, .process = walk->python.process};
 	const struct code_note *known = key.process ? bpf_map_lookup_elem(&codes, &key) : 0;
 	struct code_note note = {};
 
@@ -509,7 +509,7 @@ int BPF_KPROBE(code_gone, __u64 code)
 {
 	__u32 tgid = bpf_get_current_pid_tgid() >> 32;
 	const struct shared_python *python = bpf_map_lookup_elem(&pythons, &tgid);
-	struct code_key key = {.address = code};
+	struct process_code key = {.address = code};
 	struct code_note note = {.gone = 1};
 
 	if (!python || !python->process)

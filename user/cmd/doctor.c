@@ -185,7 +185,7 @@ static void print_findings(const struct findings *findings)
 /* ── JSON ────────────────────────────────────────────────────────────────── */
 
 /* A string of the target's: escaped first, so that it is UTF-8 whatever it was. */
-static json_t *json_text(const char *text)
+static json_t *text_json(const char *text)
 {
 	char shown[4 * 1024];
 
@@ -223,10 +223,10 @@ static json_t *target_json(const struct target *target, const struct census *cen
 	}
 	return json_pack("{s:i, s:o, s:s, s:s, s:b, s:o, s:{s:s, s:s, s:i, s:i, s:i}, s:o, s:b, "
 			 "s:{s:i, s:i}, s:{s:i, s:i}}",
-			 "pid", info->pid, "cmdline", json_text(info->cmdline), "python",
+			 "pid", info->pid, "cmdline", text_json(info->cmdline), "python",
 			 info->python, "gil", info->gil_enabled ? "on" : "off",
 			 "free_threaded_build", target->free_threaded, "image",
-			 json_text(info->image), "sites", "method", info->method, "confidence",
+			 text_json(info->image), "sites", "method", info->method, "confidence",
 			 info->confidence, "take", info->take, "drop", info->drop, "wait",
 			 info->wait, "gils", gils, "gil_proven", target->gil_proven, "threads",
 			 "all", census->threads, "python", census->python, "loops", "descriptors",
@@ -243,8 +243,8 @@ static int print_json(const struct findings *findings)
 		features_json(&findings->features), "process",
 		findings->target ? target_json(findings->target, &findings->census) : json_null(),
 		"problem",
-		status ? json_pack("{s:o, s:o, s:i}", "what", json_text(diag->what), "hint",
-				   json_text(diag->hint), "status", (int)status)
+		status ? json_pack("{s:o, s:o, s:i}", "what", text_json(diag->what), "hint",
+				   text_json(diag->hint), "status", (int)status)
 		       : json_null());
 
 	return root && !json_dumpf(root, stdout, JSON_INDENT(2)) && puts("") >= 0 ? 0 : -EIO;

@@ -101,8 +101,8 @@ static int kind_of_name(void *ctx, const char *name)
 
 /* A thread runs a loop when it does so in one of its interpreters; it does not when that is known
  * of all. */
-static int emit(struct target *target, const struct threads *threads, const struct thread *thread,
-		const struct stream_sink *sink)
+static int emit_runs_loop(struct target *target, const struct threads *threads,
+			  const struct target_thread *thread, const struct stream_sink *sink)
 {
 	union event event = {.runs_loop = {.hdr = {.type = EV_RUNS_LOOP, .tid = thread->tid},
 					   .kind = LOOP_UNKNOWN}};
@@ -134,14 +134,16 @@ int loops_emit_all(struct target *target, const struct threads *threads,
 		return 0;
 	asyncio_examine_modules(target);
 	for (uint32_t i = 0; !err && i < threads->count && !pages_over(); i++)
-		err = threads->list[i].python ? emit(target, threads, &threads->list[i], sink) : 0;
+		err = threads->list[i].python
+			      ? emit_runs_loop(target, threads, &threads->list[i], sink)
+			      : 0;
 	return err;
 }
 
 int target_describe_loop(struct target *target, uint32_t tid, const struct stream_sink *sink)
 {
 	_cleanup_(threads_done) struct threads threads = {0};
-	const struct thread *thread;
+	const struct target_thread *thread;
 	int err;
 
 	if (!target->stack.runtime)
@@ -152,5 +154,5 @@ int target_describe_loop(struct target *target, uint32_t tid, const struct strea
 		return err == -ENOMEM ? err : 0;
 	asyncio_examine_modules(target);
 	thread = threads_find(&threads, tid);
-	return thread && thread->python ? emit(target, &threads, thread, sink) : 0;
+	return thread && thread->python ? emit_runs_loop(target, &threads, thread, sink) : 0;
 }

@@ -36,7 +36,7 @@ static int by_ident(const void *a, const void *b)
 }
 
 /* All thread states of one thread have the same ident. */
-static uint32_t take(struct threads *threads, uint64_t ident)
+static uint32_t take_tid(struct threads *threads, uint64_t ident)
 {
 	struct python_thread key = {.ident = ident}, *list = threads->python;
 	struct python_thread *found = threads->python_count
@@ -66,7 +66,7 @@ static int name_thread(void *ctx, uint64_t key, uint64_t value)
 	    object_attribute(&naming->objects, value, "_name", &name) ||
 	    object_text(&naming->objects, name, text, sizeof(text)))
 		return 0;
-	tid = take(&naming->threads, ident);
+	tid = take_tid(&naming->threads, ident);
 	if (tid)
 		naming->err = naming->name(naming->ctx, tid, text);
 	return naming->err;

@@ -53,7 +53,7 @@ static int examine(void *ctx, int line)
 }
 
 /* The next part of what came; false when it is not all there. */
-static bool take(struct bounded_answer *answer, size_t *at, void *to, size_t length)
+static bool take_bytes(struct bounded_answer *answer, size_t *at, void *to, size_t length)
 {
 	if (length > answer->length - *at)
 		return false;
@@ -67,7 +67,7 @@ static void *take_list(struct bounded_answer *answer, size_t *at, uint32_t count
 {
 	void *list = calloc(count ? count : 1, size);
 
-	if (list && !take(answer, at, list, count * size)) {
+	if (list && !take_bytes(answer, at, list, count * size)) {
 		free(list);
 		list = NULL;
 	}
@@ -79,7 +79,7 @@ static struct target *receive_target(struct bounded_answer *answer, size_t at)
 	_cleanup_(target_freep) struct target *target = calloc(1, sizeof(*target));
 	struct found found;
 
-	if (!target || !take(answer, &at, &found, sizeof(found)))
+	if (!target || !take_bytes(answer, &at, &found, sizeof(found)))
 		return NULL;
 	*target = found.target;
 	target->private = calloc(1, sizeof(*target->private));
@@ -124,7 +124,7 @@ int target_open(pid_t pid, struct diag *diag, struct target **ret_target)
 	if (err)
 		return diag_set(diag, EXIT_FAILED, err, "process %d could not be examined: %s", pid,
 				strerror(-err));
-	if (!take(&answer, &at, diag, sizeof(*diag)))
+	if (!take_bytes(&answer, &at, diag, sizeof(*diag)))
 		return diag_set(diag, EXIT_FAILED, -ENOMEM, "not enough memory");
 	if (answer.err)
 		return answer.err;

@@ -29,7 +29,7 @@ static uint32_t span(uint64_t from_ns, uint64_t to_ns)
 	return to_ns - from_ns < UINT32_MAX ? (uint32_t)(to_ns - from_ns) : UINT32_MAX;
 }
 
-static int emit_thread(const struct snapshot *snapshot, const struct thread *thread)
+static int emit_thread(const struct snapshot *snapshot, const struct target_thread *thread)
 {
 	uint32_t pid = snapshot->target->info.pid;
 	union event event = {.thread = {.hdr = {.type = EV_THREAD,
@@ -121,7 +121,7 @@ static void state_parse(const struct snapshot *snapshot, const char *text, struc
 	}
 }
 
-static int emit_state(const struct snapshot *snapshot, const struct thread *thread)
+static int emit_state(const struct snapshot *snapshot, const struct target_thread *thread)
 {
 	union event event = {.state = {.hdr = {.type = EV_STATE, .tid = thread->tid}}};
 	uint32_t pid = snapshot->target->info.pid;
@@ -171,7 +171,7 @@ static int emit_observe(const struct snapshot *snapshot, uint32_t index)
 	struct gil_words look, again;
 
 	for (int try = 0; try < TRIES; try++) {
-		const struct thread *holder;
+		const struct target_thread *holder;
 
 		before = clock_now_ns();
 		if (gil_words_read((pid_t)target->info.pid, layout, address, &look) ||

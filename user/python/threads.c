@@ -24,14 +24,14 @@ DEFINE_CLEANUP(closedir, DIR *, closedir, NULL)
 
 static int by_nstid(const void *a, const void *b)
 {
-	const struct thread *x = a, *y = b;
+	const struct target_thread *x = a, *y = b;
 
 	return (x->nstid > y->nstid) - (x->nstid < y->nstid);
 }
 
-static struct thread *find(const struct threads *threads, uint64_t nstid)
+static struct target_thread *find(const struct threads *threads, uint64_t nstid)
 {
-	struct thread key = {.nstid = (uint32_t)nstid};
+	struct target_thread key = {.nstid = (uint32_t)nstid};
 
 	if (nstid == 0 || nstid > INT32_MAX || !threads->count)
 		return NULL;
@@ -50,7 +50,7 @@ static int list_tasks(pid_t pid, struct threads *threads)
 	if (!dir)
 		return errno == ENOENT ? -ESRCH : -errno;
 	while ((entry = readdir(dir)) && threads->count < THREADS_MAX) {
-		struct thread thread = {.tid = (uint32_t)strtoul(entry->d_name, NULL, 10)};
+		struct target_thread thread = {.tid = (uint32_t)strtoul(entry->d_name, NULL, 10)};
 
 		if (!thread.tid)
 			continue;
@@ -60,8 +60,8 @@ static int list_tasks(pid_t pid, struct threads *threads)
 		if (proc_status_last(path, "NSpid", &thread.nstid) == -ENOENT)
 			continue; /* gone */
 		if (threads->count == room) {
-			struct thread *list = reallocarray(threads->list, room ? room * 2 : 64,
-							   sizeof(*list));
+			struct target_thread *list = reallocarray(
+				threads->list, room ? room * 2 : 64, sizeof(*list));
 
 			if (!list)
 				return -ENOMEM;
@@ -159,8 +159,8 @@ static int32_t pthread_tid_find(const struct threads *threads, const struct pthr
 	return best && !doubt ? (int32_t)(best_word * 4) : -1;
 }
 
-static struct thread *thread_of(const struct threads *threads, const struct target *target,
-				const struct thread_state *state)
+static struct target_thread *thread_of(const struct threads *threads, const struct target *target,
+				       const struct python_thread_state *state)
 {
 	uint32_t nstid;
 
@@ -174,7 +174,7 @@ static struct thread *thread_of(const struct threads *threads, const struct targ
 }
 
 static int pthread_tid_calibrate(const struct target *target, struct threads *threads,
-				 const struct thread_state *states, int count)
+				 const struct python_thread_state *states, int count)
 {
 	_cleanup_(freep) struct pthreads *pthreads = calloc(1, sizeof(*pthreads));
 
@@ -188,7 +188,7 @@ static int pthread_tid_calibrate(const struct target *target, struct threads *th
 
 static int mark_python(const struct target *target, struct threads *threads)
 {
-	_cleanup_(freep) struct thread_state *states = NULL;
+	_cleanup_(freep) struct python_thread_state *states = NULL;
 	int count = runtime_thread_states((pid_t)target->info.pid, &target->private->layout,
 					  target->runtime, &states);
 	int err = count == -ENOMEM ? -ENOMEM : 0;
@@ -200,7 +200,7 @@ static int mark_python(const struct target *target, struct threads *threads)
 		err = threads->python ? 0 : -ENOMEM;
 	}
 	for (int i = 0; !err && i < count; i++) {
-		struct thread *thread = thread_of(threads, target, &states[i]);
+		struct target_thread *thread = thread_of(threads, target, &states[i]);
 
 		if (!thread)
 			continue;
@@ -234,7 +234,7 @@ void threads_done(struct threads *threads)
 	*threads = (struct threads){0};
 }
 
-const struct thread *threads_find(const struct threads *threads, uint32_t tid)
+const struct target_thread *threads_find(const struct threads *threads, uint32_t tid)
 {
 	for (uint32_t i = 0; i < threads->count; i++)
 		if (threads->list[i].tid == tid)
@@ -242,10 +242,10 @@ const struct thread *threads_find(const struct threads *threads, uint32_t tid)
 	return NULL;
 }
 
-const struct thread *threads_of_state(const struct threads *threads, const struct target *target,
-				      uint64_t address)
+const struct target_thread *threads_of_state(const struct threads *threads,
+					     const struct target *target, uint64_t address)
 {
-	struct thread_state state;
+	struct python_thread_state state;
 
 	if (runtime_thread_state((pid_t)target->info.pid, &target->private->layout, address,
 				 &state))

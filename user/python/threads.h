@@ -15,7 +15,7 @@
 
 #include "python/interpreter/runtime.h"
 
-struct thread {
+struct target_thread {
 	uint32_t tid;	      /* as our /proc shows it */
 	uint32_t nstid;	      /* in the process's own PID namespace; 0: not known */
 	bool python;	      /* some PyThreadState is this thread's */
@@ -31,7 +31,7 @@ struct python_thread {
 };
 
 struct threads {
-	struct thread *list; /* by nstid */
+	struct target_thread *list; /* by nstid */
 	uint32_t count;
 	struct python_thread
 		*python; /* those whose thread is certain, of the main interpreter first */
@@ -52,10 +52,10 @@ int threads_read(const struct target *target, struct threads *ret_threads);
 void threads_done(struct threads *threads);
 
 /* The thread of this number; NULL. */
-const struct thread *threads_find(const struct threads *threads, uint32_t tid);
+const struct target_thread *threads_find(const struct threads *threads, uint32_t tid);
 
 /* The thread of a PyThreadState at an address, read now; NULL unless it is certain. */
-const struct thread *threads_of_state(const struct threads *threads, const struct target *target,
-				      uint64_t address);
+const struct target_thread *threads_of_state(const struct threads *threads,
+					     const struct target *target, uint64_t address);
 
 #endif

@@ -11,7 +11,7 @@
 
 enum kind { KIND_TEXT, KIND_U32, KIND_U64, KIND_BOOL };
 
-struct member {
+struct json_member {
 	const char *name;
 	enum kind kind;
 	size_t offset, size;
@@ -20,7 +20,7 @@ struct member {
 #define MEMBER(type, member, kind)                                                                 \
 	{#member, kind, offsetof(type, member), sizeof(((type *)0)->member)}
 
-static const struct member head_members[] = {
+static const struct json_member head_members[] = {
 	MEMBER(struct stream_head, version, KIND_TEXT),
 	MEMBER(struct stream_head, mode, KIND_TEXT),
 	MEMBER(struct stream_head, kernel, KIND_TEXT),
@@ -31,7 +31,7 @@ static const struct member head_members[] = {
 	{NULL, 0, 0, 0},
 };
 
-static const struct member process_members[] = {
+static const struct json_member process_members[] = {
 	MEMBER(struct process_info, pid, KIND_U32),
 	MEMBER(struct process_info, cmdline, KIND_TEXT),
 	MEMBER(struct process_info, python, KIND_TEXT),
@@ -49,7 +49,7 @@ static const struct member process_members[] = {
 
 #define TEXT_MAX sizeof(((struct process_info *)0)->cmdline)
 
-static json_t *member_json(const struct member *member, const char *from)
+static json_t *member_json(const struct json_member *member, const char *from)
 {
 	char text[4 * TEXT_MAX + 1];
 	uint64_t u64;
@@ -70,7 +70,7 @@ static json_t *member_json(const struct member *member, const char *from)
 	return NULL;
 }
 
-static int describe(const struct member *members, const void *from,
+static int describe(const struct json_member *members, const void *from,
 		    char ret_text[static DESCRIBE_TEXT_MAX])
 {
 	_cleanup_(json_decrefp) json_t *object = json_object();
@@ -78,7 +78,7 @@ static int describe(const struct member *members, const void *from,
 
 	if (!object)
 		return -ENOMEM;
-	for (const struct member *member = members; member->name; member++)
+	for (const struct json_member *member = members; member->name; member++)
 		if (json_object_set_new(object, member->name,
 					member_json(member, (const char *)from + member->offset)))
 			return -ENOMEM;
@@ -110,7 +110,7 @@ static int wrong(char ret_why[static DESCRIBE_WHY_MAX], const char *name, const 
 	return -EINVAL;
 }
 
-static int text_parse(const struct member *member, const json_t *value, char *to,
+static int text_parse(const struct json_member *member, const json_t *value, char *to,
 		      char ret_why[static DESCRIBE_WHY_MAX])
 {
 	char text[TEXT_MAX];
@@ -129,7 +129,7 @@ static int text_parse(const struct member *member, const json_t *value, char *to
 	return 0;
 }
 
-static int member_parse(const struct member *member, const json_t *value, char *to,
+static int member_parse(const struct json_member *member, const json_t *value, char *to,
 			char ret_why[static DESCRIBE_WHY_MAX])
 {
 	json_int_t number = json_integer_value(value);
@@ -154,7 +154,8 @@ static int member_parse(const struct member *member, const json_t *value, char *
 	return 0;
 }
 
-static const struct member *member_find(const struct member *members, const char *name)
+static const struct json_member *json_member_find(const struct json_member *members,
+						  const char *name)
 {
 	for (; members->name; members++)
 		if (strcmp(members->name, name) == 0)
@@ -163,7 +164,7 @@ static const struct member *member_find(const struct member *members, const char
 }
 
 /* `to` holds what missing members are. */
-static int parse(const struct member *members, const char *text, size_t length, bool strict,
+static int parse(const struct json_member *members, const char *text, size_t length, bool strict,
 		 void *to, char ret_why[static DESCRIBE_WHY_MAX])
 {
 	json_error_t error;
@@ -183,7 +184,7 @@ static int parse(const struct member *members, const char *text, size_t length, 
 	}
 	json_object_foreach(object, name, value)
 	{
-		const struct member *member = member_find(members, name);
+		const struct json_member *member = json_member_find(members, name);
 		int err = 0;
 
 		if (member)

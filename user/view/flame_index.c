@@ -52,7 +52,7 @@ struct flame_frame flame_index_frame(const struct flame_index *index, uint32_t n
 	return frame;
 }
 
-static int grow(struct flame_index *index)
+static int index_grow(struct flame_index *index)
 {
 	uint32_t room = index->room ? 2 * index->room : 64;
 	struct entry **entries = index->count < index->room ? index->entries
@@ -66,9 +66,9 @@ static int grow(struct flame_index *index)
 	return 0;
 }
 
-static int add(struct flame_index *index, const char *key, size_t length, bool labelled)
+static int index_add(struct flame_index *index, const char *key, size_t length, bool labelled)
 {
-	struct entry *entry = grow(index) < 0 ? NULL : calloc(1, sizeof(*entry) + length);
+	struct entry *entry = index_grow(index) < 0 ? NULL : calloc(1, sizeof(*entry) + length);
 
 	if (!entry)
 		return -ENOMEM;
@@ -95,7 +95,7 @@ int flame_index_add(struct flame_index *index, const struct flame_frame *frame,
 	memcpy(key + sizeof(frame->function), &frame->line, sizeof(frame->line));
 	memcpy(key + NUMBERS, frame->label ? frame->label : "", length - NUMBERS);
 	HASH_FIND(hh, index->table, key, length, entry);
-	if (!entry && add(index, key, length, frame->label) < 0)
+	if (!entry && index_add(index, key, length, frame->label) < 0)
 		return -ENOMEM;
 	*ret_new = !entry;
 	*ret_number = entry ? entry->number : index->count - 1;

@@ -15,8 +15,9 @@ struct notes {
 	unsigned count;
 };
 
-static void add(struct notes *notes, const char *format, ...) __attribute__((format(printf, 2, 3)));
-static void add(struct notes *notes, const char *format, ...)
+static void notes_add(struct notes *notes, const char *format, ...)
+	__attribute__((format(printf, 2, 3)));
+static void notes_add(struct notes *notes, const char *format, ...)
 {
 	va_list args;
 
@@ -56,13 +57,15 @@ static void add_sampled(struct notes *notes, const struct report *report,
 		    flame_state_sampled(report->flames[i].state))
 			samples += report->flames[i].samples;
 	if (report->rate_hz)
-		add(notes, "samples: %s; the stacks are %" PRIu64 " samples at %" PRIu32 " Hz%s",
-		    states, samples, report->rate_hz,
-		    report->sampled_ns ? ", and part of the time is sampled too"
-				       : ", the time of each thread is exact");
+		notes_add(notes,
+			  "samples: %s; the stacks are %" PRIu64 " samples at %" PRIu32 " Hz%s",
+			  states, samples, report->rate_hz,
+			  report->sampled_ns ? ", and part of the time is sampled too"
+					     : ", the time of each thread is exact");
 	else
-		add(notes, "samples: %s; the sampling clock was off, so most of it has no stack",
-		    states);
+		notes_add(notes,
+			  "samples: %s; the sampling clock was off, so most of it has no stack",
+			  states);
 }
 
 /* Of the chosen time, how much has no stack. */
@@ -98,29 +101,31 @@ unsigned view_flame_notes(const struct report *report, const struct view_options
 	uint64_t total, missing = without_stack(report, options, &total);
 
 	if (!report->stacks) {
-		add(&notes, "no stacks were taken in this recording");
+		notes_add(&notes, "no stacks were taken in this recording");
 		return notes.count;
 	}
 	name_states(&exact, report, options, false);
 	name_states(&sampled, report, options, true);
 	if (exact.length)
-		add(&notes, "exact sums: %s", exact.bytes);
+		notes_add(&notes, "exact sums: %s", exact.bytes);
 	if (sampled.length)
 		add_sampled(&notes, report, options, sampled.bytes);
 	if (options->states & 1u << TS_GIL_WAIT && options->directions & FLAME_HOLDER &&
 	    report->wait_flame_count)
-		add(&notes,
-		    "made_wait: exact sums of what others waited for the GIL; the holders' stacks "
-		    "are samples, one as a wait begins and one for every 5 ms of it");
+		notes_add(&notes, "made_wait: exact sums of what others waited for the GIL; the "
+				  "holders' stacks "
+				  "are samples, one as a wait begins and one for every 5 ms of it");
 	if (missing)
-		add(&notes,
-		    "%.3g %% of this time has no stack: none was taken, or it could not be read",
-		    100.0 * (double)missing / (double)total);
+		notes_add(&notes,
+			  "%.3g %% of this time has no stack: none was taken, or it could not be "
+			  "read",
+			  100.0 * (double)missing / (double)total);
 	if (report->stack_evidence.full)
-		add(&notes,
-		    "there were more distinct stacks than the %u that are kept; the others are "
-		    "missing",
-		    DEFINE_STACKS_MAX);
+		notes_add(
+			&notes,
+			"there were more distinct stacks than the %u that are kept; the others are "
+			"missing",
+			DEFINE_STACKS_MAX);
 	return notes.count;
 }
 

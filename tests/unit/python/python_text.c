@@ -456,7 +456,7 @@ static void calls_are_found_in_x86_64_code(void **state)
 		0x0f, 0x84, 0xda, 0xff, 0xff, 0xff, /* 1033: je 1013 */
 		0xe8, 0xc2, 0xff, 0xff,		    /* cut off */
 	};
-	const struct code code = {bytes, sizeof(bytes), 0x1000};
+	const struct machine_code code = {bytes, sizeof(bytes), 0x1000};
 	struct places slots = {0}, stubs = {0};
 	struct calls calls = {0};
 
@@ -492,7 +492,7 @@ static void calls_are_found_in_aarch64_code(void **state)
 		0x17fffff9, /* 101c: b 1000 */
 		0x54ffffa0, /* 1020: b.eq 1014 */
 	};
-	const struct code code = {(const uint8_t *)words, sizeof(words), 0x1000};
+	const struct machine_code code = {(const uint8_t *)words, sizeof(words), 0x1000};
 	struct places slots = {0}, stubs = {0};
 	struct calls calls = {0};
 

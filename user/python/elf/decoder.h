@@ -14,7 +14,7 @@
 enum import { IMPORT_TIMEDWAIT, IMPORT_SIGNAL, IMPORTS };
 
 /* A run of code as it lies in the file. */
-struct code {
+struct machine_code {
 	const uint8_t *bytes;
 	size_t size;
 	uint64_t vaddr;
@@ -22,7 +22,7 @@ struct code {
 
 /* A place that leads to an import: its GOT slot (a word of data), or a stub in the PLT (code that
  * jumps through the slot). */
-struct place {
+struct import_place {
 	uint64_t vaddr;
 	enum import import;
 };
@@ -30,13 +30,13 @@ struct place {
 enum { PLACES_MAX = 64 };
 
 struct places {
-	struct place list[PLACES_MAX];
+	struct import_place list[PLACES_MAX];
 	uint32_t count;
 };
 
 /* Appends; what does not fit is dropped and makes places_full() true. */
 void places_add(struct places *places, uint64_t vaddr, enum import import);
-const struct place *places_find(const struct places *places, uint64_t vaddr);
+const struct import_place *places_find(const struct places *places, uint64_t vaddr);
 static inline bool places_full(const struct places *places)
 {
 	return places->count >= PLACES_MAX;
@@ -51,16 +51,17 @@ struct call {
 
 struct decoder {
 	/* Finds the stubs that jump through the slots. */
-	void (*stubs)(const struct code *code, const struct places *slots, struct places *stubs);
+	void (*stubs)(const struct machine_code *code, const struct places *slots,
+		      struct places *stubs);
 	/* Finds calls to stubs and calls through slots until `found` returns non-zero, and returns
 	 * that. */
-	int (*calls)(const struct code *code, const struct places *slots,
+	int (*calls)(const struct machine_code *code, const struct places *slots,
 		     const struct places *stubs, int (*found)(void *ctx, const struct call *call),
 		     void *ctx);
 	/* Is there a direct jump, conditional or not, from [from, from_end) of the code to an
 	 * address in [to, to_end)? */
-	bool (*jumps)(const struct code *code, uint64_t from, uint64_t from_end, uint64_t to,
-		      uint64_t to_end);
+	bool (*jumps)(const struct machine_code *code, uint64_t from, uint64_t from_end,
+		      uint64_t to, uint64_t to_end);
 };
 
 extern const struct decoder decoder_x86_64;

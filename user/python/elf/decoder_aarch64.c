@@ -4,7 +4,7 @@
 
 #include "python/elf/decoder.h"
 
-static uint32_t word_at(const struct code *code, size_t at)
+static uint32_t word_at(const struct machine_code *code, size_t at)
 {
 	uint32_t word;
 
@@ -19,7 +19,7 @@ static uint64_t branch_offset(uint32_t word, unsigned int shift, unsigned int bi
 }
 
 /* adrp x16, page; ldr x17, [x16, #low]: the address that is loaded, or 0 */
-static uint64_t loaded_from(const struct code *code, size_t at)
+static uint64_t loaded_from(const struct machine_code *code, size_t at)
 {
 	uint32_t adrp = word_at(code, at), ldr = word_at(code, at + 4);
 	uint64_t page = (code->vaddr + at) & ~UINT64_C(0xfff);
@@ -31,12 +31,13 @@ static uint64_t loaded_from(const struct code *code, size_t at)
 	return page + (ldr >> 10 & 0xfff) * 8;
 }
 
-static void stubs(const struct code *code, const struct places *slots, struct places *ret_stubs)
+static void stubs(const struct machine_code *code, const struct places *slots,
+		  struct places *ret_stubs)
 {
 	static const uint32_t bti_c = 0xd503245f;
 
 	for (size_t at = 0; at + 8 <= code->size; at += 4) {
-		const struct place *slot = places_find(slots, loaded_from(code, at));
+		const struct import_place *slot = places_find(slots, loaded_from(code, at));
 
 		if (!slot)
 			continue;
@@ -46,7 +47,7 @@ static void stubs(const struct code *code, const struct places *slots, struct pl
 	}
 }
 
-static int calls(const struct code *code, const struct places *slots,
+static int calls(const struct machine_code *code, const struct places *slots,
 		 const struct places *stub_places, int (*found)(void *ctx, const struct call *call),
 		 void *ctx)
 {
@@ -54,11 +55,10 @@ static int calls(const struct code *code, const struct places *slots,
 		uint32_t word = word_at(code, at);
 		bool link = (word & 0xfc000000) == 0x94000000,
 		     jump = (word & 0xfc000000) == 0x14000000;
-		const struct place *stub = link || jump
-						   ? places_find(stub_places,
-								 code->vaddr + at +
-									 branch_offset(word, 0, 26))
-						   : NULL;
+		const struct import_place *stub =
+			link || jump ? places_find(stub_places,
+						   code->vaddr + at + branch_offset(word, 0, 26))
+				     : NULL;
 		int ret = 0;
 
 		if (stub)
@@ -72,7 +72,7 @@ static int calls(const struct code *code, const struct places *slots,
 	return 0;
 }
 
-static bool jumps(const struct code *code, uint64_t from, uint64_t from_end, uint64_t to,
+static bool jumps(const struct machine_code *code, uint64_t from, uint64_t from_end, uint64_t to,
 		  uint64_t to_end)
 {
 	if (from < code->vaddr || from_end - code->vaddr > code->size || from_end < from)

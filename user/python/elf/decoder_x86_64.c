@@ -7,10 +7,10 @@
 void places_add(struct places *places, uint64_t vaddr, enum import import)
 {
 	if (!places_full(places))
-		places->list[places->count++] = (struct place){vaddr, import};
+		places->list[places->count++] = (struct import_place){vaddr, import};
 }
 
-const struct place *places_find(const struct places *places, uint64_t vaddr)
+const struct import_place *places_find(const struct places *places, uint64_t vaddr)
 {
 	for (uint32_t i = 0; i < places->count; i++)
 		if (places->list[i].vaddr == vaddr)
@@ -19,7 +19,7 @@ const struct place *places_find(const struct places *places, uint64_t vaddr)
 }
 
 /* Where the 32-bit displacement at `at`, the last part of its instruction, points to. */
-static uint64_t relative(const struct code *code, size_t at)
+static uint64_t relative(const struct machine_code *code, size_t at)
 {
 	int32_t displacement;
 
@@ -29,7 +29,7 @@ static uint64_t relative(const struct code *code, size_t at)
 
 /* The next `byte` at or behind `at` that `room` more bytes follow; code->size when there is none.
  */
-static size_t next_byte(const struct code *code, size_t at, uint8_t byte, size_t room)
+static size_t next_byte(const struct machine_code *code, size_t at, uint8_t byte, size_t room)
 {
 	const uint8_t *found = at + room < code->size
 				       ? memchr(code->bytes + at, byte, code->size - at - room)
@@ -38,7 +38,8 @@ static size_t next_byte(const struct code *code, size_t at, uint8_t byte, size_t
 	return found ? (size_t)(found - code->bytes) : code->size;
 }
 
-static void stubs(const struct code *code, const struct places *slots, struct places *ret_stubs)
+static void stubs(const struct machine_code *code, const struct places *slots,
+		  struct places *ret_stubs)
 {
 	static const uint8_t endbr64[4] = {0xf3, 0x0f, 0x1e, 0xfa};
 
@@ -46,9 +47,10 @@ static void stubs(const struct code *code, const struct places *slots, struct pl
 	 * begin is a stub */
 	for (size_t at = next_byte(code, 0, 0xff, 5); at < code->size;
 	     at = next_byte(code, at + 1, 0xff, 5)) {
-		const struct place *slot = code->bytes[at + 1] == 0x25
-						   ? places_find(slots, relative(code, at + 2))
-						   : NULL;
+		const struct import_place *slot = code->bytes[at + 1] == 0x25
+							  ? places_find(slots,
+									relative(code, at + 2))
+							  : NULL;
 		size_t start = at;
 
 		if (!slot)
@@ -63,12 +65,13 @@ static void stubs(const struct code *code, const struct places *slots, struct pl
 }
 
 /* call rel32 (0xe8) and jmp rel32 (0xe9) */
-static int direct_calls(const struct code *code, uint8_t opcode, const struct places *stub_places,
+static int direct_calls(const struct machine_code *code, uint8_t opcode,
+			const struct places *stub_places,
 			int (*found)(void *ctx, const struct call *call), void *ctx)
 {
 	for (size_t at = next_byte(code, 0, opcode, 4); at < code->size;
 	     at = next_byte(code, at + 1, opcode, 4)) {
-		const struct place *stub = places_find(stub_places, relative(code, at + 1));
+		const struct import_place *stub = places_find(stub_places, relative(code, at + 1));
 		struct call call = {.vaddr = code->vaddr + at, .length = 5, .jump = opcode == 0xe9};
 		int ret;
 
@@ -82,7 +85,7 @@ static int direct_calls(const struct code *code, uint8_t opcode, const struct pl
 	return 0;
 }
 
-static int calls(const struct code *code, const struct places *slots,
+static int calls(const struct machine_code *code, const struct places *slots,
 		 const struct places *stub_places, int (*found)(void *ctx, const struct call *call),
 		 void *ctx)
 {
@@ -94,9 +97,10 @@ static int calls(const struct code *code, const struct places *slots,
 	 * no GIL site is a tail call */
 	for (size_t at = next_byte(code, 0, 0xff, 5); !ret && at < code->size;
 	     at = next_byte(code, at + 1, 0xff, 5)) {
-		const struct place *slot = code->bytes[at + 1] == 0x15
-						   ? places_find(slots, relative(code, at + 2))
-						   : NULL;
+		const struct import_place *slot = code->bytes[at + 1] == 0x15
+							  ? places_find(slots,
+									relative(code, at + 2))
+							  : NULL;
 
 		if (slot)
 			ret = found(ctx, &(struct call){.vaddr = code->vaddr + at,
@@ -106,7 +110,7 @@ static int calls(const struct code *code, const struct places *slots,
 	return ret;
 }
 
-static bool jumps(const struct code *code, uint64_t from, uint64_t from_end, uint64_t to,
+static bool jumps(const struct machine_code *code, uint64_t from, uint64_t from_end, uint64_t to,
 		  uint64_t to_end)
 {
 	if (from < code->vaddr || from_end - code->vaddr > code->size || from_end < from)

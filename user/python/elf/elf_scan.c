@@ -24,7 +24,7 @@ struct found {
 struct scan {
 	const struct elf_image *image;
 	struct functions functions;
-	struct code codes[ELF_LOADS_MAX];
+	struct machine_code codes[ELF_LOADS_MAX];
 	uint32_t code_count;
 	struct places slots, stubs;
 	struct found *found;
@@ -58,8 +58,8 @@ static int codes_read(struct scan *scan)
 		bytes = malloc(load->file_size);
 		if (!bytes)
 			return -ENOMEM;
-		scan->codes[scan->code_count++] = (struct code){bytes, load->file_size,
-								load->vaddr};
+		scan->codes[scan->code_count++] = (struct machine_code){bytes, load->file_size,
+									load->vaddr};
 		err = elf_image_read(scan->image, load->vaddr, bytes, load->file_size);
 		if (err)
 			return err;

@@ -11,8 +11,8 @@ enum {
 	NOTE_BYTES_MAX = 1 << 20,
 	NOTE_STAPSDT = 3, /* type of a note of "stapsdt" */
 	ARGUMENT_TEXT_MAX = 64,
-	GENERATION_UNKNOWN = -2,
-	GENERATION_CONSTANT = -1,
+	REGISTER_UNKNOWN = -2,
+	REGISTER_NONE = -1,
 	BASE_NONE = -1,
 #if defined(__x86_64__)
 	REGISTER_ARGUMENT_2 = 4, /* rsi */
@@ -127,7 +127,7 @@ void gc_argument_parse(const char *text, struct gc_site *site)
 	char operand[ARGUMENT_TEXT_MAX];
 	int32_t value;
 
-	site->generation_register = GENERATION_UNKNOWN;
+	site->generation_register = REGISTER_UNKNOWN;
 	site->generation_base = BASE_NONE;
 	site->generation = 0;
 	/* an int, signed */
@@ -138,7 +138,7 @@ void gc_argument_parse(const char *text, struct gc_site *site)
 	if (*operand == '%') {
 		int number = register_number(operand + 1);
 
-		site->generation_register = (int8_t)(number < 0 ? GENERATION_UNKNOWN : number);
+		site->generation_register = (int8_t)(number < 0 ? REGISTER_UNKNOWN : number);
 		return;
 	}
 	if (*operand == '$' && constant(operand + 1, &value)) {
@@ -149,7 +149,7 @@ void gc_argument_parse(const char *text, struct gc_site *site)
 	}
 	if (constant(operand, &value)) {
 #endif
-		site->generation_register = GENERATION_CONSTANT;
+		site->generation_register = REGISTER_NONE;
 		site->generation = value;
 	} else if (memory_operand(operand, &base, &distance) && register_number(base) >= 0 &&
 		   constant(distance, &value)) {
@@ -292,11 +292,11 @@ static int visit_symbol(void *ctx, const char *name, const GElf_Sym *symbol)
 	    (search->file && !search->in_file))
 		return 0;
 	if (copy) /* the compiler may have left arguments out */
-		site.generation_register = GENERATION_UNKNOWN;
+		site.generation_register = REGISTER_UNKNOWN;
 	if (!add(search->sites, search->image, site))
 		search->bad = true;
 	site.end = site.at_return = true;
-	site.generation_register = GENERATION_UNKNOWN;
+	site.generation_register = REGISTER_UNKNOWN;
 	if (!add(search->sites, search->image, site))
 		search->bad = true;
 	return search->bad;

@@ -59,9 +59,9 @@ int runtime_interpreters(pid_t pid, const struct layout *layout, uint64_t runtim
 }
 
 int runtime_thread_state(pid_t pid, const struct layout *layout, uint64_t address,
-			 struct thread_state *ret_state)
+			 struct python_thread_state *ret_state)
 {
-	struct thread_state state = {.address = address};
+	struct python_thread_state state = {.address = address};
 	int err = memory_read_u64(pid, address + layout->tstate_thread_id, &state.thread_id);
 
 	if (!err && layout->tstate_native_thread_id >= 0)
@@ -73,7 +73,7 @@ int runtime_thread_state(pid_t pid, const struct layout *layout, uint64_t addres
 }
 
 struct thread_states {
-	struct thread_state *list;
+	struct python_thread_state *list;
 	int count, room;
 };
 
@@ -82,7 +82,7 @@ struct thread_states {
 static bool states_grow(struct thread_states *states)
 {
 	int room = states->room ? 2 * states->room : 64;
-	struct thread_state *list;
+	struct python_thread_state *list;
 
 	if (states->count < states->room)
 		return true;
@@ -114,7 +114,7 @@ static int threads_walk(pid_t pid, const struct layout *layout, uint64_t interpr
 }
 
 int runtime_thread_states(pid_t pid, const struct layout *layout, uint64_t runtime,
-			  struct thread_state **ret_list)
+			  struct python_thread_state **ret_list)
 {
 	_cleanup_(freep) struct interpreter *interpreters = calloc(INTERPRETERS_MAX,
 								   sizeof(*interpreters));

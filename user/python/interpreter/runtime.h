@@ -21,7 +21,7 @@ struct interpreter {
 int runtime_interpreters(pid_t pid, const struct layout *layout, uint64_t runtime,
 			 struct interpreter *list);
 
-struct thread_state {
+struct python_thread_state {
 	uint64_t address;
 	uint64_t thread_id;	   /* pthread_self() */
 	uint64_t native_thread_id; /* gettid() in the process's PID namespace; 0: this version does
@@ -31,9 +31,9 @@ struct thread_state {
 /* All thread states of all interpreters. The list is the caller's to free. Returns their number or
  * -errno. */
 int runtime_thread_states(pid_t pid, const struct layout *layout, uint64_t runtime,
-			  struct thread_state **ret_list);
+			  struct python_thread_state **ret_list);
 int runtime_thread_state(pid_t pid, const struct layout *layout, uint64_t address,
-			 struct thread_state *ret_state);
+			 struct python_thread_state *ret_state);
 
 /* What the memory where the main GIL should be says about the layout. */
 enum gil_verdict {

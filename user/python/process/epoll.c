@@ -26,7 +26,7 @@ enum descriptor_kind {
 	FD_SOCKET_PAIR
 };
 
-struct descriptor {
+struct open_descriptor {
 	uint32_t fd;
 	enum descriptor_kind kind;
 	uint64_t inode; /* of a pipe or socket */
@@ -37,7 +37,7 @@ struct descriptor {
  * process. FD_SOCKET_PAIR: a connected unix socket without a name, as socketpair(2) makes it.
  */
 struct descriptors {
-	struct descriptor *list;
+	struct open_descriptor *list;
 	uint32_t count, sockets_paired;
 };
 
@@ -46,9 +46,9 @@ static void descriptors_done(struct descriptors *descriptors)
 	free(descriptors->list);
 }
 
-static struct descriptor descriptor_parse(uint32_t fd, const char *link)
+static struct open_descriptor descriptor_parse(uint32_t fd, const char *link)
 {
-	struct descriptor descriptor = {.fd = fd};
+	struct open_descriptor descriptor = {.fd = fd};
 
 	if (strcmp(link, "anon_inode:[eventpoll]") == 0)
 		descriptor.kind = FD_EPOLL;
@@ -63,21 +63,21 @@ static struct descriptor descriptor_parse(uint32_t fd, const char *link)
 
 static int by_fd(const void *a, const void *b)
 {
-	const struct descriptor *x = a, *y = b;
+	const struct open_descriptor *x = a, *y = b;
 
 	return (x->fd > y->fd) - (x->fd < y->fd);
 }
 
 static int by_inode(const void *a, const void *b)
 {
-	const struct descriptor *x = a, *y = b;
+	const struct open_descriptor *x = a, *y = b;
 
 	return (x->inode > y->inode) - (x->inode < y->inode);
 }
 
-static struct descriptor *find_fd(const struct descriptors *descriptors, uint32_t fd)
+static struct open_descriptor *find_fd(const struct descriptors *descriptors, uint32_t fd)
 {
-	struct descriptor key = {.fd = fd};
+	struct open_descriptor key = {.fd = fd};
 
 	return descriptors->count
 		       ? bsearch(&key, descriptors->list, descriptors->count, sizeof(key), by_fd)
@@ -107,8 +107,8 @@ static int descriptors_list(pid_t pid, struct descriptors *descriptors)
 			continue;
 		link[length] = 0;
 		if (descriptors->count == room) {
-			struct descriptor *list = reallocarray(descriptors->list,
-							       room ? room * 2 : 64, sizeof(*list));
+			struct open_descriptor *list = reallocarray(
+				descriptors->list, room ? room * 2 : 64, sizeof(*list));
 
 			if (!list)
 				return -ENOMEM;
@@ -124,7 +124,7 @@ static int descriptors_list(pid_t pid, struct descriptors *descriptors)
 /* Tells which pipes have both ends here; the list must be sorted by inode. */
 static void pipes_mark(struct descriptors *descriptors)
 {
-	struct descriptor *list = descriptors->list;
+	struct open_descriptor *list = descriptors->list;
 
 	for (uint32_t i = 0; i + 1 < descriptors->count; i++)
 		if (list[i + 1].kind == FD_PIPE &&
@@ -146,7 +146,7 @@ static void sockets_mark(pid_t pid, struct descriptors *descriptors)
 	file = fopen(path, "re");
 	while (file && !pages_over() && getline(&line, &size, file) > 0) {
 		enum { CONNECTED = 3 };
-		struct descriptor key = {0}, *found;
+		struct open_descriptor key = {0}, *found;
 		unsigned int state;
 		char name[2];
 
@@ -197,7 +197,7 @@ static int watched_read(pid_t pid, uint32_t epfd, const struct descriptors *desc
 	if (!file)
 		return -errno;
 	while (!pages_over() && getline(&line, &size, file) > 0) {
-		const struct descriptor *descriptor;
+		const struct open_descriptor *descriptor;
 		const char *inode_text = strstr(line, " ino:");
 		uint64_t inode;
 		uint32_t fd;
@@ -239,8 +239,9 @@ static uint32_t kind_of(const struct watched *watched, bool uvloop)
 	return watched->socket_pair ? LOOP_ASYNCIO : LOOP_UNKNOWN;
 }
 
-static int emit(const struct target *target, uint32_t epfd, const struct descriptors *descriptors,
-		bool uvloop, const struct stream_sink *sink)
+static int emit_epoll(const struct target *target, uint32_t epfd,
+		      const struct descriptors *descriptors, bool uvloop,
+		      const struct stream_sink *sink)
 {
 	union event event = {
 		.epoll = {.hdr = {.type = EV_EPOLL, .tid = target->info.pid}, .epfd = epfd}};
@@ -267,7 +268,7 @@ int epoll_emit_all(const struct target *target, const struct stream_sink *sink)
 	for (uint32_t i = 0; i < descriptors.count && !pages_over(); i++) {
 		if (descriptors.list[i].kind != FD_EPOLL)
 			continue;
-		err = emit(target, descriptors.list[i].fd, &descriptors, uvloop, sink);
+		err = emit_epoll(target, descriptors.list[i].fd, &descriptors, uvloop, sink);
 		if (err)
 			return err;
 	}
@@ -278,7 +279,7 @@ int target_describe_epoll(struct target *target, uint32_t epfd, const struct str
 {
 	_cleanup_(descriptors_done) struct descriptors descriptors = {0};
 	pid_t pid = (pid_t)target->info.pid;
-	const struct descriptor *descriptor;
+	const struct open_descriptor *descriptor;
 	int err = descriptors_read(pid, &descriptors);
 
 	if (err)
@@ -286,5 +287,5 @@ int target_describe_epoll(struct target *target, uint32_t epfd, const struct str
 	descriptor = find_fd(&descriptors, epfd);
 	if (!descriptor || descriptor->kind != FD_EPOLL)
 		return 0;
-	return emit(target, epfd, &descriptors, has_uvloop(pid), sink);
+	return emit_epoll(target, epfd, &descriptors, has_uvloop(pid), sink);
 }

@@ -14,7 +14,7 @@ struct trace_decoder {
 	size_t left;		   /* … and its length */
 	struct trace_block head;
 	const unsigned char *kinds, *steps, *indexes; /* columns in the block */
-	struct table {
+	struct event_table {
 		const unsigned char *column; /* NULL when there is none */
 		uint32_t rows, width, next;  /* next: the row of the next event */
 	} tables[256];
@@ -44,7 +44,7 @@ void trace_decoder_free(struct trace_decoder *decoder)
 }
 
 /* The next `length` bytes of the block, or NULL. */
-static const unsigned char *take(struct trace_decoder *decoder, size_t length)
+static const unsigned char *block_take(struct trace_decoder *decoder, size_t length)
 {
 	const unsigned char *taken = decoder->next;
 
@@ -59,7 +59,7 @@ static const char *take_tables(struct trace_decoder *decoder)
 {
 	memset(decoder->tables, 0, sizeof(decoder->tables));
 	for (uint32_t i = 0; i < decoder->head.tables; i++) {
-		const unsigned char *bytes = take(decoder, sizeof(struct trace_table));
+		const unsigned char *bytes = block_take(decoder, sizeof(struct trace_table));
 		struct trace_table table;
 		const unsigned char *column;
 
@@ -69,10 +69,11 @@ static const char *take_tables(struct trace_decoder *decoder)
 		if (!table.width || table.width > 256 || !table.rows ||
 		    table.rows > decoder->head.events || decoder->tables[table.type].column)
 			return "a table has impossible sizes or comes twice";
-		column = take(decoder, (size_t)table.width * table.rows);
+		column = block_take(decoder, (size_t)table.width * table.rows);
 		if (!column)
 			return "a table is cut off";
-		decoder->tables[table.type] = (struct table){column, table.rows, table.width, 0};
+		decoder->tables[table.type] = (struct event_table){column, table.rows, table.width,
+								   0};
 	}
 	return decoder->left ? "there are bytes after the last table" : NULL;
 }
@@ -92,9 +93,9 @@ static const char *dissect(struct trace_decoder *decoder, const unsigned char *b
 		return "a block has an impossible number of events";
 	if (!head->step_width || head->step_width > 8 || !head->kind_width || head->kind_width > 4)
 		return "a block has an impossible width of a column";
-	decoder->kinds = take(decoder, (size_t)head->kinds * 8);
-	decoder->steps = take(decoder, (size_t)head->events * head->step_width);
-	decoder->indexes = take(decoder, (size_t)head->events * head->kind_width);
+	decoder->kinds = block_take(decoder, (size_t)head->kinds * 8);
+	decoder->steps = block_take(decoder, (size_t)head->events * head->step_width);
+	decoder->indexes = block_take(decoder, (size_t)head->events * head->kind_width);
 	if (!decoder->kinds || !decoder->steps || !decoder->indexes)
 		return "a block is shorter than its columns";
 	return take_tables(decoder);
@@ -113,7 +114,7 @@ static inline uint64_t number_at(const unsigned char *column, uint32_t count, ui
 
 /* Fills the event's fields from its table. A newer version may have appended fields, an older one
  * may lack some: those are 0. */
-static const char *take_payload(struct table *table, uint32_t size, union event *event)
+static const char *take_payload(struct event_table *table, uint32_t size, union event *event)
 {
 	uint32_t width = table->width < size ? table->width : size;
 	uint32_t row = table->next++;

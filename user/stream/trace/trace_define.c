@@ -49,7 +49,7 @@ struct span {
 	size_t left;
 };
 
-static const void *take(struct span *span, size_t length)
+static const void *span_take(struct span *span, size_t length)
 {
 	const void *taken = span->at;
 
@@ -66,7 +66,7 @@ static const char *take_text(struct span *span)
 	const unsigned char *end = memchr(
 		span->at, '\0', span->left < DEFINE_TEXT_MAX ? span->left : DEFINE_TEXT_MAX);
 
-	return end ? take(span, (size_t)(end - span->at) + 1) : NULL;
+	return end ? span_take(span, (size_t)(end - span->at) + 1) : NULL;
 }
 
 /* The next record's definition; its texts lie in the block, its frames in `frames`. NULL, or what
@@ -76,13 +76,13 @@ static const char *take_definition(struct span *block, const struct definition_c
 				   struct definition *ret)
 {
 	struct trace_definition record;
-	const void *bytes = take(block, sizeof(record));
+	const void *bytes = span_take(block, sizeof(record));
 	struct span body;
 
 	if (!bytes)
 		return "a definition is cut off";
 	memcpy(&record, bytes, sizeof(record));
-	body = (struct span){take(block, record.size), record.size};
+	body = (struct span){span_take(block, record.size), record.size};
 	if (!body.at)
 		return "a definition is cut off";
 	if (record.kind >= DEFINE_KINDS)
@@ -101,7 +101,7 @@ static const char *take_definition(struct span *block, const struct definition_c
 		ret->text = take_text(&body);
 		return ret->text && !body.left ? NULL : "a text does not end where it should";
 	}
-	bytes = take(&body, sizeof(ret->function.line));
+	bytes = span_take(&body, sizeof(ret->function.line));
 	if (!bytes)
 		return "a function is too short";
 	memcpy(&ret->function.line, bytes, sizeof(ret->function.line));
@@ -123,7 +123,7 @@ int trace_decode_definitions(struct trace_decoder *decoder, const void *payload,
 
 	if (err)
 		return err;
-	bytes = take(&block, sizeof(head));
+	bytes = span_take(&block, sizeof(head));
 	if (!bytes)
 		return *ret_why = "a block is shorter than its header", -EBADMSG;
 	memcpy(&head, bytes, sizeof(head));

@@ -10,7 +10,7 @@
 #include "view/flames.h"
 
 /* Escaped text has no control characters; the semicolon is this format's own. */
-static void put_text(FILE *file, const char *text)
+static void put_name(FILE *file, const char *text)
 {
 	for (;;) {
 		size_t length = strcspn(text, ";");
@@ -28,11 +28,11 @@ static void put_frame(FILE *file, const struct report *report, const struct flam
 	struct flame_words words;
 
 	flame_words(report, frame, &words);
-	put_text(file, words.name);
+	put_name(file, words.name);
 	if (!words.file[0])
 		return;
 	fputs(" (", file);
-	put_text(file, words.file);
+	put_name(file, words.file);
 	fprintf(file, words.line ? ":%u)" : ")", words.line);
 }
 

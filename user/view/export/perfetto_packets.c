@@ -13,8 +13,8 @@
 	1024 /* no packet without texts is larger: at most PERFETTO_FACTS_MAX annotations and a    \
 		dozen numbers */
 /* so many are interned; what is beyond is written out each time */
-#define TEXTS_MAX  16384
-#define PLACES_MAX 262144
+#define TEXTS_MAX	  16384
+#define SOURCE_PLACES_MAX 262144
 
 struct perfetto {
 	FILE *file;
@@ -83,7 +83,7 @@ static void put_packet(struct perfetto *perfetto, Perfetto__TracePacket *packet,
 		put_large(perfetto, &trace, size);
 }
 
-static void put(struct perfetto *perfetto, Perfetto__TracePacket *packet)
+static void put_ordinary(struct perfetto *perfetto, Perfetto__TracePacket *packet)
 {
 	put_packet(perfetto, packet, false);
 }
@@ -95,7 +95,7 @@ static void put_interned(struct perfetto *perfetto, Perfetto__InternedData *data
 	packet.has_sequence_flags = true;
 	packet.sequence_flags = PERFETTO__TRACE_PACKET__SEQUENCE_FLAGS__SEQ_NEEDS_INCREMENTAL_STATE;
 	packet.interned_data = data;
-	put(perfetto, &packet);
+	put_ordinary(perfetto, &packet);
 }
 
 /* ── the begin of every trace ────────────────────────────────────────────── */
@@ -143,7 +143,7 @@ static void put_sequence(struct perfetto *perfetto)
 	packet.has_sequence_flags = true;
 	packet.sequence_flags =
 		PERFETTO__TRACE_PACKET__SEQUENCE_FLAGS__SEQ_INCREMENTAL_STATE_CLEARED;
-	put(perfetto, &packet);
+	put_ordinary(perfetto, &packet);
 }
 
 /* Which clock all times are of, and what time of day it was; a script may not know that. */
@@ -166,7 +166,7 @@ static void put_clocks(struct perfetto *perfetto, const struct stream_head *head
 	snapshot.has_primary_trace_clock = true;
 	snapshot.primary_trace_clock = PERFETTO__BUILTIN_CLOCK__BUILTIN_CLOCK_MONOTONIC;
 	packet.clock_snapshot = &snapshot;
-	put(perfetto, &packet);
+	put_ordinary(perfetto, &packet);
 }
 
 struct perfetto *perfetto_new(FILE *file, const struct stream_head *head,
@@ -222,7 +222,7 @@ void perfetto_describe(struct perfetto *perfetto, const Perfetto__TrackDescripto
 	Perfetto__TracePacket packet = PERFETTO__TRACE_PACKET__INIT;
 
 	packet.track_descriptor = (Perfetto__TrackDescriptor *)track;
-	put(perfetto, &packet);
+	put_ordinary(perfetto, &packet);
 }
 
 static void describe(struct perfetto *perfetto, Perfetto__TrackDescriptor *track, uint64_t uuid,
@@ -350,7 +350,7 @@ static void put_place(struct perfetto *perfetto, Perfetto__TrackEvent *event,
 
 	if (!dictionary_find(perfetto->names.names, DEFINE_FUNCTION, frame->function))
 		return;
-	if (flame_index_count(perfetto->places) >= PLACES_MAX) {
+	if (flame_index_count(perfetto->places) >= SOURCE_PLACES_MAX) {
 		fill_place(perfetto, place, frame, words);
 		event->source_location = place;
 		return;

@@ -46,20 +46,20 @@ static void append(ProtobufCBuffer *buffer, size_t length, const uint8_t *data)
 	deflate_some((struct pprof *)buffer, data, length, Z_NO_FLUSH);
 }
 
-static void put(struct pprof *pprof, const Pprof__Profile *piece)
+static void put_piece(struct pprof *pprof, const Pprof__Profile *piece)
 {
 	pprof__profile__pack_to_buffer(piece, &pprof->packed);
 }
 
 /* Adds to the string table. Returns the index. */
-static int64_t put_text(struct pprof *pprof, const char *text)
+static int64_t add_string(struct pprof *pprof, const char *text)
 {
 	Pprof__Profile piece = PPROF__PROFILE__INIT;
 	char *texts[] = {(char *)text};
 
 	piece.n_string_table = 1;
 	piece.string_table = texts;
-	put(pprof, &piece);
+	put_piece(pprof, &piece);
 	return pprof->texts++;
 }
 
@@ -87,9 +87,9 @@ static void put_fixed_texts(struct pprof *pprof)
 					    "handler", "state", "made_wait"};
 
 	for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++)
-		put_text(pprof, texts[i]);
+		add_string(pprof, texts[i]);
 	for (int i = 0; i < TS_COUNT; i++)
-		put_text(pprof, thread_state_name((enum thread_state)i));
+		add_string(pprof, thread_state_name((enum thread_state)i));
 }
 
 /* The function of a frame, whatever its line. Its id is its number plus one. */
@@ -108,12 +108,12 @@ static uint32_t put_function(struct pprof *pprof, const struct flame_frame *fram
 		return number;
 	flame_words(pprof->report, &of_any_line, &words);
 	function.id = number + 1;
-	function.name = put_text(pprof, words.name);
-	function.filename = put_text(pprof, words.file);
+	function.name = add_string(pprof, words.name);
+	function.filename = add_string(pprof, words.file);
 	function.start_line = words.defined;
 	piece.n_function = 1;
 	piece.function = functions;
-	put(pprof, &piece);
+	put_piece(pprof, &piece);
 	return number;
 }
 
@@ -139,11 +139,11 @@ static uint64_t put_location(struct pprof *pprof, const struct flame_frame *fram
 	location.line = lines;
 	piece.n_location = 1;
 	piece.location = locations;
-	put(pprof, &piece);
+	put_piece(pprof, &piece);
 	return location.id;
 }
 
-static void put_sample(struct pprof *pprof, const struct flame_row *row)
+static void add_sample(struct pprof *pprof, const struct flame_row *row)
 {
 	Pprof__Profile piece = PPROF__PROFILE__INIT;
 	Pprof__Sample sample = PPROF__SAMPLE__INIT, *samples[] = {&sample};
@@ -173,7 +173,7 @@ static void put_sample(struct pprof *pprof, const struct flame_row *row)
 	sample.label = labels;
 	piece.n_sample = 1;
 	piece.sample = samples;
-	put(pprof, &piece);
+	put_piece(pprof, &piece);
 }
 
 /* What the samples are, how long it took, and behind the last function what is exact. */
@@ -191,9 +191,9 @@ static void put_frame_of_profile(struct pprof *pprof, const struct view_options 
 	piece.duration_nanos = (int64_t)(pprof->report->window.end - pprof->report->window.start);
 	piece.n_comment = view_flame_notes(pprof->report, options, notes);
 	for (size_t i = 0; i < piece.n_comment; i++)
-		comments[i] = put_text(pprof, notes[i].text);
+		comments[i] = add_string(pprof, notes[i].text);
 	piece.comment = comments;
-	put(pprof, &piece);
+	put_piece(pprof, &piece);
 }
 
 static int write_rows(struct pprof *pprof, const struct view_options *options)
@@ -206,7 +206,7 @@ static int write_rows(struct pprof *pprof, const struct view_options *options)
 		return r;
 	put_fixed_texts(pprof);
 	for (size_t i = 0; i < count; i++)
-		put_sample(pprof, &rows[i]);
+		add_sample(pprof, &rows[i]);
 	put_frame_of_profile(pprof, options);
 	deflate_some(pprof, NULL, 0, Z_FINISH);
 	if (!pprof->error && fflush(pprof->file) == EOF)

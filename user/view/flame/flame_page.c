@@ -122,7 +122,7 @@ static json_t *frame_json(const struct report *report, const struct flame_frame 
 				 handler_is_application(report->finder, plain.file));
 }
 
-static void put_head(struct json_out *out, const struct flame_page *page)
+static void put_page_head(struct json_out *out, const struct flame_page *page)
 {
 	const struct report *report = page->report;
 	struct view_note notes[VIEW_FLAME_NOTES];
@@ -167,7 +167,7 @@ static int put_data(FILE *file, void *ctx)
 	out.file = page_blob_begin(file, "head");
 	if (!out.file)
 		return -ENOMEM;
-	put_head(&out, page);
+	put_page_head(&out, page);
 	ended = page_blob_end(out.file);
 	return out.error ? out.error : ended;
 }

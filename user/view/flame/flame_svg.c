@@ -234,7 +234,7 @@ static void put_line(const struct svg *svg, const char *class, double y, const c
 }
 
 /* "gil_wait (by who held the GIL) 50.0 ms, blocked 35.0 ms": what of the recording is shown. */
-static void put_head(const struct svg *svg, const struct flame_title *title)
+static void put_svg_head(const struct svg *svg, const struct flame_title *title)
 {
 	struct text states = {0}, cut = {0};
 
@@ -280,7 +280,7 @@ static void put_document(const struct svg *svg, const struct asset *style)
 	fwrite(style->bytes, 1, style->length, svg->file);
 	fprintf(svg->file, "</style>\n<rect class=\"ground\" width=\"%d\" height=\"%u\"/>\n", WIDTH,
 		height);
-	put_head(svg, &title);
+	put_svg_head(svg, &title);
 	if (svg->tree.nodes[0].ns)
 		put_children(svg, 0, 0, MARGIN);
 	else

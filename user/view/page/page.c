@@ -49,7 +49,7 @@ struct drawing {
 	int error;
 };
 
-static int check(struct drawing *drawing, int r)
+static int keep_error(struct drawing *drawing, int r)
 {
 	if (r < 0 && !drawing->error)
 		drawing->error = r;
@@ -68,7 +68,7 @@ static struct thread_lanes *thread_lanes(struct drawing *drawing, const struct t
 		struct thread_lanes **grown = reallocarray(drawing->threads, room, sizeof(*grown));
 
 		if (!grown) {
-			check(drawing, -ENOMEM);
+			keep_error(drawing, -ENOMEM);
 			return NULL;
 		}
 		for (uint32_t i = drawing->thread_room; i < room; i++)
@@ -79,7 +79,7 @@ static struct thread_lanes *thread_lanes(struct drawing *drawing, const struct t
 	if (!drawing->threads[thread->index])
 		drawing->threads[thread->index] = calloc(1, sizeof(**drawing->threads));
 	if (!drawing->threads[thread->index])
-		check(drawing, -ENOMEM);
+		keep_error(drawing, -ENOMEM);
 	return drawing->threads[thread->index];
 }
 
@@ -108,7 +108,7 @@ static struct page_lane *object_lane(struct drawing *drawing, struct object_lane
 		}
 	}
 	if (!found) {
-		check(drawing, -ENOMEM);
+		keep_error(drawing, -ENOMEM);
 		return NULL;
 	}
 	lanes->latest = found;
@@ -185,7 +185,7 @@ static void on_state(void *ctx, const struct interval *span)
 		return;
 	}
 	if (lanes->state.start < lanes->state.end)
-		check(drawing, put_state(drawing, &lanes->states, &lanes->state));
+		keep_error(drawing, put_state(drawing, &lanes->states, &lanes->state));
 	lanes->state = entry;
 }
 
@@ -207,10 +207,10 @@ static void on_stack(void *ctx, const struct stack_span *span)
 	struct thread_lanes *lanes = thread_lanes(drawing, span->thread);
 
 	if (!lanes ||
-	    check(drawing, numbering_get(&drawing->stacks, drawing->names, DEFINE_STACK,
-					 span->stack, &entry.stack)) < 0 ||
-	    check(drawing, numbering_get(&drawing->texts, drawing->names, DEFINE_TEXT, span->task,
-					 &entry.task)) < 0)
+	    keep_error(drawing, numbering_get(&drawing->stacks, drawing->names, DEFINE_STACK,
+					      span->stack, &entry.stack)) < 0 ||
+	    keep_error(drawing, numbering_get(&drawing->texts, drawing->names, DEFINE_TEXT,
+					      span->task, &entry.task)) < 0)
 		return;
 	if (lanes->stack.end == entry.start && lanes->stack.stack == entry.stack &&
 	    lanes->stack.task == entry.task) {
@@ -218,7 +218,7 @@ static void on_stack(void *ctx, const struct stack_span *span)
 		return;
 	}
 	if (lanes->stack.start < lanes->stack.end)
-		check(drawing, put_stack(&lanes->stacks, &lanes->stack));
+		keep_error(drawing, put_stack(&lanes->stacks, &lanes->stack));
 	lanes->stack = entry;
 }
 
@@ -229,11 +229,11 @@ static void on_clock(void *ctx, const struct sample *sample)
 	uint32_t stack;
 
 	if (!lanes ||
-	    check(drawing, numbering_get(&drawing->stacks, drawing->names, DEFINE_STACK,
-					 sample->stack, &stack)) < 0 ||
-	    check(drawing, begin_behind_gap(&lanes->clock, sample->ts, sample->ts)) < 0)
+	    keep_error(drawing, numbering_get(&drawing->stacks, drawing->names, DEFINE_STACK,
+					      sample->stack, &stack)) < 0 ||
+	    keep_error(drawing, begin_behind_gap(&lanes->clock, sample->ts, sample->ts)) < 0)
 		return;
-	check(drawing, column_add(&lanes->clock.columns[1], stack));
+	keep_error(drawing, column_add(&lanes->clock.columns[1], stack));
 }
 
 static void on_hold(void *ctx, const struct hold *hold)
@@ -244,12 +244,12 @@ static void on_hold(void *ctx, const struct hold *hold)
 		    (hold->requested ? PAGE_HOLD_REQUESTED : 0) |
 		    (hold->handoff ? PAGE_HOLD_HANDOFF : 0);
 
-	if (!lane || check(drawing, begin_behind_gap(lane, hold->start, hold->end)) < 0)
+	if (!lane || keep_error(drawing, begin_behind_gap(lane, hold->start, hold->end)) < 0)
 		return;
-	check(drawing, column_add(&lane->columns[1], hold->end - hold->start));
+	keep_error(drawing, column_add(&lane->columns[1], hold->end - hold->start));
 	/* until the report's numbers are known */
-	check(drawing, column_add(&lane->columns[2], hold->thread->index));
-	check(drawing, column_add_byte(&lane->columns[3], (unsigned char)flags));
+	keep_error(drawing, column_add(&lane->columns[2], hold->thread->index));
+	keep_error(drawing, column_add_byte(&lane->columns[3], (unsigned char)flags));
 }
 
 static void on_turn(void *ctx, const struct turn *turn)
@@ -258,10 +258,10 @@ static void on_turn(void *ctx, const struct turn *turn)
 	struct page_lane *lane = object_lane(drawing, &drawing->loops, turn->loop);
 	int flags = (turn->whole ? PAGE_TURN_WHOLE : 0) | (turn->ongoing ? PAGE_TURN_ONGOING : 0);
 
-	if (!lane || check(drawing, begin_behind_gap(lane, turn->start, turn->end)) < 0)
+	if (!lane || keep_error(drawing, begin_behind_gap(lane, turn->start, turn->end)) < 0)
 		return;
-	check(drawing, column_add(&lane->columns[1], turn->end - turn->start));
-	check(drawing, column_add_byte(&lane->columns[2], (unsigned char)flags));
+	keep_error(drawing, column_add(&lane->columns[1], turn->end - turn->start));
+	keep_error(drawing, column_add_byte(&lane->columns[2], (unsigned char)flags));
 }
 
 /* ── begin and end ───────────────────────────────────────────────────────── */
@@ -436,9 +436,9 @@ static void put_rest(struct drawing *drawing)
 		struct thread_lanes *lanes = drawing->threads[i];
 
 		if (lanes && lanes->state.start < lanes->state.end)
-			check(drawing, put_state(drawing, &lanes->states, &lanes->state));
+			keep_error(drawing, put_state(drawing, &lanes->states, &lanes->state));
 		if (lanes && lanes->stack.start < lanes->stack.end)
-			check(drawing, put_stack(&lanes->stacks, &lanes->stack));
+			keep_error(drawing, put_stack(&lanes->stacks, &lanes->stack));
 	}
 }
 

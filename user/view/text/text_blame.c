@@ -15,7 +15,7 @@ struct figure {
 	void (*add)(struct text *text, const struct blame *blame);
 };
 
-struct table {
+struct blame_table {
 	const struct text_page *page;
 	uint32_t shown;
 	unsigned name_columns, bar_columns;
@@ -77,7 +77,7 @@ static unsigned figures_width(void)
 }
 
 /* Functions of one name are told apart by the place below them. */
-static void table_fit(struct table *table)
+static void blame_table_fit(struct blame_table *table)
 {
 	const struct report *report = table->page->report;
 	unsigned columns = table->page->canvas.columns, room;
@@ -100,7 +100,7 @@ static void table_fit(struct table *table)
 		table->bar_columns = 0;
 }
 
-static void show_titles(const struct table *table, bool upper)
+static void show_blame_titles(const struct blame_table *table, bool upper)
 {
 	const struct canvas *canvas = &table->page->canvas;
 	/* not printed yet, so that no line ends in blanks */
@@ -119,7 +119,7 @@ static void show_titles(const struct table *table, bool upper)
 }
 
 /* Where it is and what it is called from, and what else it cost. */
-static void show_place(const struct table *table, const struct blame *blame)
+static void show_place(const struct blame_table *table, const struct blame *blame)
 {
 	const struct text_page *page = table->page;
 	const char *role = text_role(blame->handler.role);
@@ -139,7 +139,7 @@ static void show_place(const struct table *table, const struct blame *blame)
 	canvas_paragraph(&page->canvas, "    ", 4, &text);
 }
 
-static void show_row(const struct table *table, const struct blame *blame)
+static void show_blame_row(const struct blame_table *table, const struct blame *blame)
 {
 	const struct canvas *canvas = &table->page->canvas;
 	struct text name = {0};
@@ -158,7 +158,7 @@ static void show_row(const struct table *table, const struct blame *blame)
 	show_place(table, blame);
 }
 
-static void show_rest(const struct text_page *page, uint32_t shown)
+static void show_blame_rest(const struct text_page *page, uint32_t shown)
 {
 	uint64_t loop = 0, made_wait = 0;
 	struct text text = {0};
@@ -201,21 +201,21 @@ static void show_table(const struct text_page *page)
 {
 	const struct text heading = {.bytes = "FUNCTIONS, by what they cost the event loop",
 				     .length = 43};
-	struct table table = {.page = page, .shown = count_shown(page)};
+	struct blame_table table = {.page = page, .shown = count_shown(page)};
 	struct state_sums all = {0};
 
-	table_fit(&table);
+	blame_table_fit(&table);
 	fputc('\n', page->canvas.file);
 	canvas_heading(&page->canvas, &heading);
-	show_titles(&table, true);
-	show_titles(&table, false);
+	show_blame_titles(&table, true);
+	show_blame_titles(&table, false);
 	for (uint32_t i = 0; i < table.shown; i++) {
-		show_row(&table, &page->report->blame[i]);
+		show_blame_row(&table, &page->report->blame[i]);
 		for (int s = 0; s < TS_COUNT; s++)
 			all.ns[s] += table.bar_columns ? page->report->blame[i].loop.ns[s] : 0;
 	}
 	if (table.shown < page->report->blame_count)
-		show_rest(page, table.shown);
+		show_blame_rest(page, table.shown);
 	text_legend(page, &all);
 }
 

@@ -12,7 +12,7 @@
 #define NAME_COLUMNS  28
 
 /* A column of the table: a state's share of the window, or a count. */
-struct column {
+struct thread_column {
 	const char *title;
 	enum thread_state state; /* TS_COUNT: a count */
 	size_t offset;		 /* of the count in struct thread_report */
@@ -25,7 +25,7 @@ struct column {
 #define STATE(title, state, keep) {title, state, 0, keep, false, 7}
 #define COUNT(title, field, keep)                                                                  \
 	{title, TS_COUNT, offsetof(struct thread_report, field), keep, true, 7}
-static const struct column COLUMNS[] = {
+static const struct thread_column COLUMNS[] = {
 	STATE("python", TS_PYTHON, 9),
 	STATE("held_blocked", TS_HELD_BLOCKED, 7),
 	STATE("held_runnable", TS_HELD_RUNNABLE, 6),
@@ -41,11 +41,11 @@ static const struct column COLUMNS[] = {
 };
 #define COLUMN_COUNT (sizeof(COLUMNS) / sizeof(COLUMNS[0]))
 
-struct table {
+struct thread_table {
 	const struct text_page *page;
 	uint64_t window_ns;
 	unsigned name_columns, bar_columns;
-	struct column columns[COLUMN_COUNT];
+	struct thread_column columns[COLUMN_COUNT];
 };
 
 static int busiest_first(const void *a, const void *b)
@@ -70,7 +70,7 @@ static void add_title(struct text *text, const struct text_page *page, const str
 	text_add(text, " %u%s", thread->tid, thread->loop ? " loop" : thread->gone ? " gone" : "");
 }
 
-static unsigned table_width(const struct table *table)
+static unsigned thread_table_width(const struct thread_table *table)
 {
 	unsigned width = 2 + table->name_columns + 1 + table->bar_columns;
 
@@ -79,7 +79,7 @@ static unsigned table_width(const struct table *table)
 	return width;
 }
 
-static void add_value(struct text *text, const struct column *column,
+static void add_value(struct text *text, const struct thread_column *column,
 		      const struct thread_report *row, uint64_t window_ns)
 {
 	uint64_t value;
@@ -102,7 +102,7 @@ static void add_value(struct text *text, const struct column *column,
 
 /* Makes the columns wide enough for their titles, of which an underscore ends the upper line, and
  * for a row's values. */
-static void table_widen(struct table *table, const struct thread_report *row)
+static void thread_table_widen(struct thread_table *table, const struct thread_report *row)
 {
 	struct text title = {0};
 	unsigned width;
@@ -111,7 +111,7 @@ static void table_widen(struct table *table, const struct thread_report *row)
 	width = text_width(title.bytes);
 	table->name_columns = width > table->name_columns ? width : table->name_columns;
 	for (size_t i = 0; i < COLUMN_COUNT; i++) {
-		struct column *column = &table->columns[i];
+		struct thread_column *column = &table->columns[i];
 		const char *lower = strchr(column->title, '_');
 		struct text value = {0};
 
@@ -128,10 +128,10 @@ static void table_widen(struct table *table, const struct thread_report *row)
 }
 
 /* Leaves out what matters least, until the table fits. */
-static void table_fit(struct table *table)
+static void thread_table_fit(struct thread_table *table)
 {
-	while (table_width(table) > table->page->canvas.columns) {
-		struct column *victim = NULL;
+	while (thread_table_width(table) > table->page->canvas.columns) {
+		struct thread_column *victim = NULL;
 
 		if (table->bar_columns > 8) {
 			table->bar_columns--;
@@ -148,7 +148,7 @@ static void table_fit(struct table *table)
 }
 
 /* One line of the two of the titles. */
-static void show_titles(const struct table *table, bool upper)
+static void show_thread_titles(const struct thread_table *table, bool upper)
 {
 	const struct canvas *canvas = &table->page->canvas;
 	/* not printed yet, so that no line ends in blanks */
@@ -165,7 +165,7 @@ static void show_titles(const struct table *table, bool upper)
 	}
 	blanks = upper ? blanks + table->bar_columns : 0;
 	for (size_t i = 0; i < COLUMN_COUNT; i++) {
-		const struct column *column = &table->columns[i];
+		const struct thread_column *column = &table->columns[i];
 		const char *lower = strchr(column->title, '_');
 		struct text title = {0};
 
@@ -185,7 +185,7 @@ static void show_titles(const struct table *table, bool upper)
 	fputc('\n', canvas->file);
 }
 
-static void show_title(const struct table *table)
+static void show_title(const struct thread_table *table)
 {
 	struct text heading = {0};
 
@@ -193,11 +193,11 @@ static void show_title(const struct table *table)
 	text_add(&heading, "THREADS, in %% of ");
 	text_add_duration(&heading, table->window_ns);
 	canvas_heading(&table->page->canvas, &heading);
-	show_titles(table, true);
-	show_titles(table, false);
+	show_thread_titles(table, true);
+	show_thread_titles(table, false);
 }
 
-static void show_row(const struct table *table, const struct thread_report *row)
+static void show_thread_row(const struct thread_table *table, const struct thread_report *row)
 {
 	const struct canvas *canvas = &table->page->canvas;
 	struct state_sums held = {0};
@@ -221,8 +221,8 @@ static void show_row(const struct table *table, const struct thread_report *row)
 	fputc('\n', canvas->file);
 }
 
-static void show_rest(const struct table *table, const struct thread_report **rows, uint32_t shown,
-		      uint32_t count)
+static void show_thread_rest(const struct thread_table *table, const struct thread_report **rows,
+			     uint32_t shown, uint32_t count)
 {
 	uint64_t held = 0, waited = 0;
 	struct text text = {0};
@@ -262,7 +262,7 @@ int text_threads(const struct text_page *page, const struct process_report *proc
 {
 	_cleanup_(freep) const struct thread_report **rows = calloc(process->thread_count + 1,
 								    sizeof(*rows));
-	struct table table = {
+	struct thread_table table = {
 		.page = page, .window_ns = text_window_ns(page->report), .bar_columns = 12};
 	uint32_t count, shown;
 
@@ -275,13 +275,13 @@ int text_threads(const struct text_page *page, const struct process_report *proc
 	shown = page->all || count <= SHOWN_THREADS + 1 ? count : SHOWN_THREADS;
 	memcpy(table.columns, COLUMNS, sizeof(COLUMNS));
 	for (uint32_t i = 0; i < shown; i++)
-		table_widen(&table, rows[i]);
-	table_fit(&table);
+		thread_table_widen(&table, rows[i]);
+	thread_table_fit(&table);
 	show_title(&table);
 	for (uint32_t i = 0; i < shown; i++)
-		show_row(&table, rows[i]);
+		show_thread_row(&table, rows[i]);
 	if (shown < count)
-		show_rest(&table, rows, shown, count);
+		show_thread_rest(&table, rows, shown, count);
 	return 0;
 }
 

@@ -141,7 +141,7 @@ struct holders {
 					 its threads is unknown, at most so long */
 };
 
-static void add_holder(struct holders *holders, const struct live_thread *thread)
+static void holders_add(struct holders *holders, const struct live_thread *thread)
 {
 	uint32_t at = holders->count;
 
@@ -177,7 +177,7 @@ static void find_holders(const struct live_view *view, const struct live_gil *gi
 		const struct live_thread *thread = &view->threads[i];
 
 		if (thread->gil == gil->gil && thread->held_ns)
-			add_holder(holders, thread);
+			holders_add(holders, thread);
 		/* who has it for certain is not among those that might have it */
 		if (thread->thread->process == gil->gil->process)
 			holders->unknown_ns += unknown_ns(thread);

@@ -77,20 +77,20 @@ static int tie(const struct blame *x, const struct blame *y)
 
 	return order ? order : larger_first(y->handler.frame.function, x->handler.frame.function);
 }
-#define tie_by_cost   tie
-#define tie_by_loop   tie
-#define tie_by_wait   tie
-#define tie_by_stalls tie
-#define tie_by_worst  tie
-#define loop_of(x)    state_sums_total(&(x)->loop)
-#define wait_of(x)    (x)->made_loops_wait_ns
-#define stalls_of(x)  (x)->stall_ns
-#define worst_of(x)   (x)->worst_ns
+#define tie_by_cost    tie
+#define tie_by_loop    tie
+#define tie_by_wait    tie
+#define tie_by_stalls  tie
+#define tie_by_worst   tie
+#define loop_ns_of(x)  state_sums_total(&(x)->loop)
+#define wait_ns_of(x)  (x)->made_loops_wait_ns
+#define stalls_of(x)   (x)->stall_ns
+#define worst_ns_of(x) (x)->worst_ns
 BY(by_cost, struct blame, cost)
-BY(by_loop, struct blame, loop_of)
-BY(by_wait, struct blame, wait_of)
+BY(by_loop, struct blame, loop_ns_of)
+BY(by_wait, struct blame, wait_ns_of)
 BY(by_stalls, struct blame, stalls_of)
-BY(by_worst, struct blame, worst_of)
+BY(by_worst, struct blame, worst_ns_of)
 
 static int tie_thread(const struct live_thread *x, const struct live_thread *y)
 {
