@@ -15,7 +15,7 @@
 #include "symbols/handler.h"
 #include "symbols/lines.h"
 #include "symbols/symbols.h"
-#include "symbols/text.h"
+#include "symbols/str_text.h"
 
 #define BLOCK 16384
 

@@ -11,13 +11,14 @@ struct caveats {
 	const struct listener *to;
 };
 
-static void tell(const struct caveats *caveats, const struct text *text)
+static void tell(const struct caveats *caveats, const struct text_buffer *text)
 {
 	caveats->to->hear(caveats->to->ctx, text);
 }
 
 /* Losses of a special kind, in brackets; `*opened` when there was one before. */
-static void add_kind_of_loss(struct text *text, uint64_t count, const char *what, bool *opened)
+static void add_kind_of_loss(struct text_buffer *text, uint64_t count, const char *what,
+			     bool *opened)
 {
 	if (!count)
 		return;
@@ -31,7 +32,7 @@ static void add_kind_of_loss(struct text *text, uint64_t count, const char *what
 static void tell_losses(const struct caveats *caveats)
 {
 	const struct report *report = caveats->report;
-	struct text text = {0};
+	struct text_buffer text = {0};
 	bool opened = false;
 
 	if (report->window.lost) {
@@ -58,7 +59,7 @@ static void tell_losses(const struct caveats *caveats)
 static void tell_unwhole(const struct caveats *caveats)
 {
 	const struct report *report = caveats->report;
-	struct text text = {0};
+	struct text_buffer text = {0};
 	uint32_t count = 0;
 
 	for (uint32_t p = 0; p < report->process_count; p++)
@@ -77,7 +78,7 @@ static void tell_unwhole(const struct caveats *caveats)
 static void tell_left_out(const struct caveats *caveats)
 {
 	const struct report *report = caveats->report;
-	struct text text = {0};
+	struct text_buffer text = {0};
 	uint64_t count = 0;
 
 	for (uint32_t p = 0; p < report->process_count; p++)
@@ -96,7 +97,7 @@ static void tell_left_out(const struct caveats *caveats)
 static void tell_untold(const struct caveats *caveats)
 {
 	const struct world_window *window = &caveats->report->window;
-	struct text text = {0};
+	struct text_buffer text = {0};
 
 	if (window->gaps) {
 		text_add_number_of(&text, window->gaps, "time the kernel did not tell a switch",
@@ -106,7 +107,7 @@ static void tell_untold(const struct caveats *caveats)
 		tell(caveats, &text);
 	}
 	if (window->contradictions) {
-		text = (struct text){0};
+		text = (struct text_buffer){0};
 		text_add_number_of(&text, window->contradictions, "time", "times");
 		text_add(&text, " a thread did something that an untold event must have come "
 				"before; its time until then is unknown.");
@@ -123,7 +124,7 @@ static void tell_contradictions(const struct caveats *caveats)
 		for (uint32_t i = 0; i < report->processes[p].gil_count; i++)
 			violations += report->processes[p].gils[i].gil->violations;
 	if (violations) {
-		struct text text = {0};
+		struct text_buffer text = {0};
 
 		text_add_number_of(&text, violations, "time", "times");
 		text_add(&text, " facts about the GIL contradicted each other; its holder counts "
@@ -131,7 +132,7 @@ static void tell_contradictions(const struct caveats *caveats)
 		tell(caveats, &text);
 	}
 	if (report->window.foreign) {
-		struct text text = {0};
+		struct text_buffer text = {0};
 
 		text_add_number_of(&text, report->window.foreign, "event", "events");
 		text_add(&text, " concerned a GIL that is not known, of a sub-interpreter perhaps; "
@@ -152,7 +153,7 @@ static void tell_sites(const struct caveats *caveats)
 
 	for (uint32_t p = 0; p < caveats->report->process_count; p++) {
 		const struct process *process = caveats->report->processes[p].process;
-		struct text text = {0};
+		struct text_buffer text = {0};
 
 		if (!process->sites_fault)
 			continue;
@@ -170,7 +171,7 @@ static void tell_method(const struct caveats *caveats)
 	const struct report *report = caveats->report;
 
 	if (report->sampled_ns) {
-		struct text text = {0};
+		struct text_buffer text = {0};
 
 		text_add(&text, "python and native were told apart by samples for ");
 		text_add_share(&text, report->sampled_ns, report->thread_ns);
@@ -181,7 +182,7 @@ static void tell_method(const struct caveats *caveats)
 	}
 	for (uint32_t p = 0; p < report->process_count; p++) {
 		const struct process_info *info = &report->processes[p].process->info;
-		struct text text = {0};
+		struct text_buffer text = {0};
 
 		if (strcmp(info->confidence, "approximate") != 0)
 			continue;
@@ -197,7 +198,7 @@ static void tell_stack_losses(const struct caveats *caveats)
 {
 	const struct report *report = caveats->report;
 	uint64_t missing = report->stack_evidence.missing, torn = report->stack_evidence.torn;
-	struct text text = {0};
+	struct text_buffer text = {0};
 
 	if (missing) {
 		text_add_number_of(&text, missing, "Python stack", "Python stacks");
@@ -207,7 +208,7 @@ static void tell_stack_losses(const struct caveats *caveats)
 		tell(caveats, &text);
 	}
 	if (torn) {
-		text = (struct text){0};
+		text = (struct text_buffer){0};
 		text_add_count(&text, torn);
 		text_add(&text, torn == 1 ? " stack was" : " stacks were");
 		text_add(&text, " taken of a thread that ran on meanwhile, and the innermost "
@@ -215,7 +216,7 @@ static void tell_stack_losses(const struct caveats *caveats)
 		tell(caveats, &text);
 	}
 	if (report->stack_evidence.full) {
-		text = (struct text){0};
+		text = (struct text_buffer){0};
 		text_add(&text, "There were more distinct stacks than the ");
 		text_add_count(&text, DEFINE_STACKS_MAX);
 		text_add(&text, " that are kept; what ran in the later ones is not known.");
@@ -226,7 +227,7 @@ static void tell_stack_losses(const struct caveats *caveats)
 /* What would have been looked up there is missing, whatever it is. */
 static void tell_unread(const struct caveats *caveats)
 {
-	struct text text = {0};
+	struct text_buffer text = {0};
 
 	if (!caveats->report->window.unread)
 		return;
@@ -251,7 +252,7 @@ static bool any_stall(const struct report *report)
 static void tell_stacks(const struct caveats *caveats)
 {
 	const struct report *report = caveats->report;
-	struct text text = {0};
+	struct text_buffer text = {0};
 
 	if (!report->stacks) {
 		text_add(&text,
@@ -279,7 +280,7 @@ static void tell_stacks(const struct caveats *caveats)
 static void tell_guessed_loops(const struct caveats *caveats)
 {
 	const struct report *report = caveats->report;
-	struct text text = {0};
+	struct text_buffer text = {0};
 
 	for (uint32_t p = 0; p < report->process_count; p++)
 		for (uint32_t i = 0; i < report->processes[p].loop_count; i++) {
@@ -303,7 +304,7 @@ void caveats_tell(const struct report *report, const struct listener *to)
 	const struct caveats caveats = {report, to};
 
 	if (report->window.full) {
-		struct text text = {0};
+		struct text_buffer text = {0};
 
 		text_add(&text,
 			 "There were more than %u %s, which is all that a report can have; what "
@@ -313,7 +314,7 @@ void caveats_tell(const struct report *report, const struct listener *to)
 		text_add(&text, " after the begin is missing.");
 		tell(&caveats, &text);
 	} else if (report->truncated) {
-		struct text text = {0};
+		struct text_buffer text = {0};
 
 		text_add(&text, "The recording was cut off; what came later than ");
 		text_add_duration(&text, text_window_ns(report));

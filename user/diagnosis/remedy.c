@@ -71,7 +71,8 @@ static bool handler_did_it(const struct stall *stall)
 	return stall->handler.role != HANDLER_NONE && ns * 2 >= stall->what.states.ns[stall->cause];
 }
 
-static void add_subject(struct text *text, const struct report *report, const struct stall *stall)
+static void add_subject(struct text_buffer *text, const struct report *report,
+			const struct stall *stall)
 {
 	if (handler_did_it(stall))
 		text_add_frame(text, report, &stall->handler.frame);
@@ -79,7 +80,7 @@ static void add_subject(struct text *text, const struct report *report, const st
 		text_add(text, "A handler");
 }
 
-static void add_in_handler(struct text *text, const struct report *report,
+static void add_in_handler(struct text_buffer *text, const struct report *report,
 			   const struct stall *stall)
 {
 	if (!handler_did_it(stall))
@@ -88,7 +89,7 @@ static void add_in_handler(struct text *text, const struct report *report,
 	text_add_frame(text, report, &stall->handler.frame);
 }
 
-static void add_blocked(struct text *text, const struct report *report,
+static void add_blocked(struct text_buffer *text, const struct report *report,
 			const struct process *process, const struct stall *stall)
 {
 	const struct breakdown *what = &stall->what;
@@ -116,7 +117,7 @@ static void add_blocked(struct text *text, const struct report *report,
 
 /* Nothing in the process did it, so there is nothing to change there: who did, and why, has to be
  * looked for. */
-static void add_stopped(struct text *text, enum stop_kind kind, uint64_t ns)
+static void add_stopped(struct text_buffer *text, enum stop_kind kind, uint64_t ns)
 {
 	static const char *const who[STOP_KINDS] = {
 		[STOP_SIGNAL] = "by a signal (SIGSTOP, SIGTSTP): look for who sent it, such as a "
@@ -132,7 +133,7 @@ static void add_stopped(struct text *text, enum stop_kind kind, uint64_t ns)
 	text_add(text, " %s. It is nothing that its code did.", who[kind]);
 }
 
-static void add_gil_wait(struct text *text, const struct report *report,
+static void add_gil_wait(struct text_buffer *text, const struct report *report,
 			 const struct breakdown *what)
 {
 	struct state_sums by_state = {0};
@@ -180,7 +181,7 @@ static void add_gil_wait(struct text *text, const struct report *report,
 	}
 }
 
-static void add_no_cpu(struct text *text, const struct process *process,
+static void add_no_cpu(struct text_buffer *text, const struct process *process,
 		       const struct breakdown *what)
 {
 	const struct cpu_share *first = what->preempted_by_count && what->preempted_by[0].tid
@@ -206,7 +207,7 @@ static void add_no_cpu(struct text *text, const struct process *process,
 			       "(cpuset, nice).");
 }
 
-static void add_garbage(struct text *text, const struct stall *stall)
+static void add_garbage(struct text_buffer *text, const struct stall *stall)
 {
 	if (stall->what.gc_ns * 2 > stall->end - stall->start)
 		text_add(text, " Most of it was garbage collection: call gc.freeze() when "
@@ -214,8 +215,8 @@ static void add_garbage(struct text *text, const struct stall *stall)
 			       "fewer objects that refer to each other.");
 }
 
-void remedy_add(struct text *text, const struct report *report, const struct process *process,
-		const struct stall *stall)
+void remedy_add(struct text_buffer *text, const struct report *report,
+		const struct process *process, const struct stall *stall)
 {
 	const struct breakdown *what = &stall->what;
 	enum stop_kind kind;

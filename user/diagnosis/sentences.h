@@ -12,7 +12,7 @@
 
 /* Where paragraphs go, one call each. */
 struct listener {
-	void (*hear)(void *ctx, const struct text *paragraph);
+	void (*hear)(void *ctx, const struct text_buffer *paragraph);
 	void *ctx;
 };
 
@@ -24,7 +24,7 @@ void verdict_tell(const struct report *report, const struct process_report *proc
 void caveats_tell(const struct report *report, const struct listener *to);
 
 /* Adds what to do about a stall: general by its cause, sharper where its facts allow. */
-void remedy_add(struct text *text, const struct report *report, const struct process *process,
-		const struct stall *stall);
+void remedy_add(struct text_buffer *text, const struct report *report,
+		const struct process *process, const struct stall *stall);
 
 #endif

@@ -5,7 +5,8 @@
 #include "words/palette.h"
 #include "words/stall.h"
 
-static void add_loop(struct text *text, const struct report *report, const struct loop_report *loop)
+static void add_loop(struct text_buffer *text, const struct report *report,
+		     const struct loop_report *loop)
 {
 	text_add(text, "the event loop of ");
 	text_add_thread(text, report, loop->loop->thread);
@@ -26,7 +27,7 @@ static uint64_t longest_stall(const struct loop_report *loop, bool *ret_ongoing)
 }
 
 /* The state behind the first, when it is more than a sixth. */
-static void add_second(struct text *text, const struct report *report,
+static void add_second(struct text_buffer *text, const struct report *report,
 		       const struct process *process, enum thread_state first,
 		       const struct breakdown *what)
 {
@@ -43,7 +44,7 @@ static void add_second(struct text *text, const struct report *report,
 	text_add_culprit(text, report, process, second, what);
 }
 
-static void add_stalls(struct text *text, const struct report *report,
+static void add_stalls(struct text_buffer *text, const struct report *report,
 		       const struct process *process, const struct loop_report *loop)
 {
 	const struct breakdown *what = &loop->stalled;
@@ -93,7 +94,7 @@ static uint64_t unknown_of(const struct process_report *process, const struct th
 	return 0;
 }
 
-static void add_no_stall(struct text *text, const struct report *report,
+static void add_no_stall(struct text_buffer *text, const struct report *report,
 			 const struct process_report *process, const struct loop_report *loop)
 {
 	uint64_t unknown = unknown_of(process, loop->loop->thread);
@@ -119,7 +120,7 @@ static void add_no_stall(struct text *text, const struct report *report,
 	}
 }
 
-static void add_no_loop(struct text *text)
+static void add_no_loop(struct text_buffer *text)
 {
 	text_add(text, "No event loop was seen: no thread came to wait in epoll on a descriptor "
 		       "that a loop would have. Either this process runs none, or "
@@ -129,7 +130,7 @@ static void add_no_loop(struct text *text)
 
 /* Whether it stayed off is another matter: importing an extension module switches it on for a
  * while, or for good (PEP 703). */
-static void add_gil_off(struct text *text, const struct report *report,
+static void add_gil_off(struct text_buffer *text, const struct report *report,
 			const struct process_report *process)
 {
 	uint64_t held = 0;
@@ -152,19 +153,19 @@ void verdict_tell(const struct report *report, const struct process_report *proc
 		  const struct listener *to)
 {
 	if (!process->process->info.gil_enabled) {
-		struct text text = {0};
+		struct text_buffer text = {0};
 
 		add_gil_off(&text, report, process);
 		to->hear(to->ctx, &text);
 	}
 	if (!process->loop_count) {
-		struct text text = {0};
+		struct text_buffer text = {0};
 
 		add_no_loop(&text);
 		to->hear(to->ctx, &text);
 	}
 	for (uint32_t i = 0; i < process->loop_count; i++) {
-		struct text text = {0};
+		struct text_buffer text = {0};
 
 		if (process->loops[i].stall_count)
 			add_stalls(&text, report, process->process, &process->loops[i]);

@@ -8,7 +8,7 @@
 #include "bpf/shared.h"
 #include "base/cleanup.h"
 #include "symbols/symbols.h"
-#include "symbols/text.h"
+#include "symbols/str_text.h"
 #include "python/process/memory.h"
 
 #define HEAD_MAX                                                                                   \
@@ -151,11 +151,11 @@ static int read_lines(pid_t pid, const struct code_layout *layout, uint64_t addr
 static int read_texts(pid_t pid, const struct code_layout *layout, const unsigned char *head,
 		      struct code *code)
 {
-	int err = text_read(pid, layout,
-			    word_at(head, layout->qualname >= 0 ? layout->qualname : layout->name),
-			    code->name);
+	int err = str_read(pid, layout,
+			   word_at(head, layout->qualname >= 0 ? layout->qualname : layout->name),
+			   code->name);
 
-	return err ? err : text_read(pid, layout, word_at(head, layout->filename), code->file);
+	return err ? err : str_read(pid, layout, word_at(head, layout->filename), code->file);
 }
 
 int code_read(pid_t pid, const struct stack_layout *stack, const struct code_layout *layout,

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
-#include "symbols/private.h"
+#include "symbols/symbols_internal.h"
 
 #include <errno.h>
 #include <stdlib.h>
 
 #include "symbols/lines.h"
-#include "symbols/text.h"
+#include "symbols/str_text.h"
 #include "python/process/pages.h"
 
 struct symbol_process {
@@ -18,8 +18,8 @@ struct symbol_process {
 };
 
 struct symbols {
-	struct registry registry;
-	struct numbers *stacks, *texts; /* apart, because asking changes their order */
+	struct definitions definitions;
+	struct id_cache *stacks, *texts; /* apart, because asking changes their order */
 	struct codes codes;
 	struct symbol_process *processes; /* by pid */
 	struct symbols_status status; /* what is counted; symbols_status() adds what can be asked */
@@ -31,7 +31,7 @@ struct symbols *symbols_new(struct stream_sink sink)
 
 	if (!symbols)
 		return NULL;
-	symbols->registry.sink = sink;
+	symbols->definitions.sink = sink;
 	symbols->stacks = calloc(1, sizeof(*symbols->stacks));
 	symbols->texts = calloc(1, sizeof(*symbols->texts));
 	if (symbols->stacks && symbols->texts)
@@ -52,9 +52,9 @@ void symbols_free(struct symbols *symbols)
 		free(process);
 	}
 	codes_done(&symbols->codes);
-	numbers_free(symbols->stacks);
-	numbers_free(symbols->texts);
-	registry_done(&symbols->registry);
+	id_cache_free(symbols->stacks);
+	id_cache_free(symbols->texts);
+	definitions_done(&symbols->definitions);
 	free(symbols);
 }
 
@@ -111,8 +111,8 @@ static int find_code(struct symbols *symbols, struct symbol_process *process,
 	if (err)
 		return err == -ENOMEM ? err : 0;
 	symbols->status.reads++;
-	err = registry_function(&symbols->registry, code.name, code.file, code.first_line,
-				&function);
+	err = definitions_function(&symbols->definitions, code.name, code.file, code.first_line,
+				   &function);
 	if (err) {
 		free(code.lines);
 		return err;
@@ -161,20 +161,21 @@ static int resolve(struct symbols *symbols, struct symbol_process *process,
 int symbols_stack(struct symbols *symbols, const struct shared_stack *stack)
 {
 	uint32_t count = stack->hdr.aux < DEFINE_FRAMES_MAX ? stack->hdr.aux : DEFINE_FRAMES_MAX;
-	uint32_t pid = stack->pid, id, defined = registry_count(&symbols->registry, DEFINE_STACK);
+	uint32_t pid = stack->pid, id,
+		 defined = definitions_count(&symbols->definitions, DEFINE_STACK);
 	struct stack_frame frames[DEFINE_FRAMES_MAX];
 	struct symbol_process *process;
 	int err = 0;
 
-	if (!count || !stack->hash || numbers_find(symbols->stacks, stack->hash, &id))
+	if (!count || !stack->hash || id_cache_find(symbols->stacks, stack->hash, &id))
 		return 0;
 	HASH_FIND(hh, symbols->processes, &pid, sizeof(pid), process);
 	pages_allow(PAGES_ALLOW_STACK_NS);
 	for (uint32_t i = 0; i < count && !err; i++)
 		err = resolve(symbols, process, &stack->frames[i], &frames[i]);
 	if (!err)
-		err = registry_stack(&symbols->registry, frames, count,
-				     stack->hdr.flags & SHARED_STACK_CUT, &id);
+		err = definitions_stack(&symbols->definitions, frames, count,
+					stack->hdr.flags & SHARED_STACK_CUT, &id);
 	if (err)
 		return err;
 	if (!id)
@@ -182,14 +183,14 @@ int symbols_stack(struct symbols *symbols, const struct shared_stack *stack)
 	else if (id > defined)
 		for (uint32_t i = 0; i < count; i++)
 			symbols->status.frames_missing += !frames[i].function;
-	return numbers_keep(symbols->stacks, stack->hash, id);
+	return id_cache_keep(symbols->stacks, stack->hash, id);
 }
 
 uint32_t symbols_stack_id(const struct symbols *symbols, uint64_t hash)
 {
 	uint32_t id;
 
-	return numbers_find(symbols->stacks, hash, &id) ? id : 0;
+	return id_cache_find(symbols->stacks, hash, &id) ? id : 0;
 }
 
 /* ── texts ───────────────────────────────────────────────────────────────── */
@@ -202,14 +203,14 @@ int symbols_text(struct symbols *symbols, const struct shared_text *text)
 	uint32_t id;
 	int err;
 
-	if (!text->hash || numbers_find(symbols->texts, text->hash, &id))
+	if (!text->hash || id_cache_find(symbols->texts, text->hash, &id))
 		return 0;
 	if (kind == 1 || kind == 2 || kind == 4)
-		text_of_characters(text->bytes, kind, length / kind, clean);
+		str_decode(text->bytes, kind, length / kind, clean);
 	else
 		text_clean(text->bytes, length, length == SHARED_TEXT_MAX, clean);
-	err = registry_text(&symbols->registry, clean, &id);
-	return err ? err : numbers_keep(symbols->texts, text->hash, id);
+	err = definitions_text(&symbols->definitions, clean, &id);
+	return err ? err : id_cache_keep(symbols->texts, text->hash, id);
 }
 
 int symbols_name(struct symbols *symbols, const char *text, uint32_t *ret_id)
@@ -217,22 +218,22 @@ int symbols_name(struct symbols *symbols, const char *text, uint32_t *ret_id)
 	char clean[DEFINE_TEXT_MAX];
 
 	text_clean(text, strlen(text), false, clean);
-	return registry_text(&symbols->registry, clean, ret_id);
+	return definitions_text(&symbols->definitions, clean, ret_id);
 }
 
 uint32_t symbols_text_id(const struct symbols *symbols, uint64_t hash)
 {
 	uint32_t id;
 
-	return numbers_find(symbols->texts, hash, &id) ? id : 0;
+	return id_cache_find(symbols->texts, hash, &id) ? id : 0;
 }
 
 struct symbols_status symbols_status(const struct symbols *symbols)
 {
 	struct symbols_status status = symbols->status;
 
-	status.stacks = registry_count(&symbols->registry, DEFINE_STACK);
-	status.bytes = symbols->registry.bytes + symbols->stacks->bytes + symbols->texts->bytes +
+	status.stacks = definitions_count(&symbols->definitions, DEFINE_STACK);
+	status.bytes = symbols->definitions.bytes + symbols->stacks->bytes + symbols->texts->bytes +
 		       symbols->codes.bytes;
 	return status;
 }

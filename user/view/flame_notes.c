@@ -28,7 +28,7 @@ static void notes_add(struct notes *notes, const char *format, ...)
 }
 
 /* "blocked, idle": the chosen states that occurred and are sampled, or are not. */
-static void name_states(struct text *text, const struct report *report,
+static void name_states(struct text_buffer *text, const struct report *report,
 			const struct view_options *options, bool sampled)
 {
 	bool occurred[TS_COUNT] = {false};
@@ -97,7 +97,7 @@ unsigned view_flame_notes(const struct report *report, const struct view_options
 			  struct view_note ret_notes[static VIEW_FLAME_NOTES])
 {
 	struct notes notes = {ret_notes, 0};
-	struct text exact = {0}, sampled = {0};
+	struct text_buffer exact = {0}, sampled = {0};
 	uint64_t total, missing = without_stack(report, options, &total);
 
 	if (!report->stacks) {

@@ -151,7 +151,7 @@ static struct flame_frame handler_frame(const struct report *report, const struc
 	struct handler handler = report->finder
 					 ? handler_find(report->finder, report->names, row->stack)
 					 : (struct handler){0};
-	struct frame_words words = frame_words(report, &handler.frame);
+	struct frame_names words = frame_names(report, &handler.frame);
 	char role[32];
 
 	if (handler.role == HANDLER_NONE || !words.function)
@@ -188,7 +188,7 @@ unsigned flame_frames(const struct report *report, const struct flame_row *row, 
 void flame_words(const struct report *report, const struct flame_frame *frame,
 		 struct flame_words *ret_words)
 {
-	struct frame_words words = frame_words(report,
+	struct frame_names words = frame_names(report,
 					       &(struct stack_frame){frame->function, frame->line});
 
 	label(ret_words->name, "", words.function ? words.function : "[unknown]", "");

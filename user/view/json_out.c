@@ -53,9 +53,9 @@ json_t *json_text_or_null(const char *text)
 	return text ? json_text(text) : json_null();
 }
 
-json_t *json_words(const struct text *text)
+json_t *json_words(const struct text_buffer *text)
 {
-	struct text plain = {0};
+	struct text_buffer plain = {0};
 
 	for (size_t i = 0; i < text->length; i++)
 		if (!strncmp(text->bytes + i, NBSP, sizeof(NBSP) - 1)) {
@@ -67,7 +67,7 @@ json_t *json_words(const struct text *text)
 	return json_text(plain.bytes);
 }
 
-json_t *json_ns(uint64_t ns)
+json_t *json_uint(uint64_t ns)
 {
 	return json_integer(ns > INT64_MAX ? INT64_MAX : (json_int_t)ns);
 }

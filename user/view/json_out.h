@@ -36,8 +36,8 @@ json_t *json_text(const char *text);
 /* null for NULL. */
 json_t *json_text_or_null(const char *text);
 /* Words of ours, with blanks for no-break spaces. */
-json_t *json_words(const struct text *text);
-json_t *json_ns(uint64_t ns);
+json_t *json_words(const struct text_buffer *text);
+json_t *json_uint(uint64_t ns);
 
 /* A stall, and the recording as a whole without its processes, as the report says them: for views
  * that show the same figures in another form. */

@@ -9,7 +9,7 @@
 #include "base/escape.h"
 #include "words/palette.h"
 
-void text_add(struct text *text, const char *format, ...)
+void text_add(struct text_buffer *text, const char *format, ...)
 {
 	size_t room = sizeof(text->bytes) - text->length;
 	va_list args;
@@ -33,13 +33,13 @@ void text_add(struct text *text, const char *format, ...)
 	text->bytes[text->length] = '\0';
 }
 
-void text_separate(struct text *text, const char *separator)
+void text_separate(struct text_buffer *text, const char *separator)
 {
 	if (text->length)
 		text_add(text, "%s", separator);
 }
 
-void text_add_duration(struct text *text, uint64_t ns)
+void text_add_duration(struct text_buffer *text, uint64_t ns)
 {
 	char duration[DURATION_TEXT_MAX], *unit;
 
@@ -51,7 +51,7 @@ void text_add_duration(struct text *text, uint64_t ns)
 		text_add(text, "%s", duration);
 }
 
-void text_add_share(struct text *text, uint64_t part, uint64_t whole)
+void text_add_share(struct text_buffer *text, uint64_t part, uint64_t whole)
 {
 	double share = whole ? 100.0 * (double)part / (double)whole : 0;
 
@@ -67,7 +67,7 @@ void text_add_share(struct text *text, uint64_t part, uint64_t whole)
 		text_add(text, "%.1f" NBSP "%%", share > 99.9 ? 99.9 : share);
 }
 
-void text_add_count(struct text *text, uint64_t count)
+void text_add_count(struct text_buffer *text, uint64_t count)
 {
 	char digits[24];
 	int length = snprintf(digits, sizeof(digits), "%" PRIu64, count);
@@ -76,7 +76,7 @@ void text_add_count(struct text *text, uint64_t count)
 		text_add(text, "%s%c", i && (length - i) % 3 == 0 ? NBSP : "", digits[i]);
 }
 
-void text_add_number_of(struct text *text, uint64_t count, const char *one, const char *many)
+void text_add_number_of(struct text_buffer *text, uint64_t count, const char *one, const char *many)
 {
 	text_add_count(text, count);
 	text_add(text, NBSP "%s", count == 1 ? one : many);
@@ -146,7 +146,7 @@ static size_t beginning(const char *bytes, unsigned columns)
 	return used;
 }
 
-void text_add_cut(struct text *text, const char *escaped, unsigned columns)
+void text_add_cut(struct text_buffer *text, const char *escaped, unsigned columns)
 {
 	if (text_width(escaped) <= columns)
 		text_add(text, "%s", escaped);
@@ -154,14 +154,14 @@ void text_add_cut(struct text *text, const char *escaped, unsigned columns)
 		text_add(text, "%.*s…", (int)beginning(escaped, columns - 1), escaped);
 }
 
-void text_add_name(struct text *text, const char *name, unsigned columns)
+void text_add_name(struct text_buffer *text, const char *name, unsigned columns)
 {
 	char shown[4 * 1024 + 1];
 
 	text_add_cut(text, escape_text(shown, sizeof(shown), name, strlen(name)), columns);
 }
 
-void text_add_path(struct text *text, const char *path, unsigned columns)
+void text_add_path(struct text_buffer *text, const char *path, unsigned columns)
 {
 	char shown[4 * 1024 + 1];
 	const char *rest = shown;
@@ -204,14 +204,14 @@ static void put_bytes(const struct canvas *canvas, const char *bytes, size_t len
 }
 
 void canvas_paragraph(const struct canvas *canvas, const char *first, unsigned indent,
-		      const struct text *text)
+		      const struct text_buffer *text)
 {
 	const char *word = text->bytes;
 	unsigned column = indent;
 
 	fputs(first, canvas->file);
 	while (*word) {
-		struct text one = {0};
+		struct text_buffer one = {0};
 		size_t length = strcspn(word, " ");
 		unsigned width;
 
@@ -231,7 +231,7 @@ void canvas_paragraph(const struct canvas *canvas, const char *first, unsigned i
 	fputc('\n', canvas->file);
 }
 
-void canvas_heading(const struct canvas *canvas, const struct text *text)
+void canvas_heading(const struct canvas *canvas, const struct text_buffer *text)
 {
 	fputs(canvas->colour ? "\033[1m" : "", canvas->file);
 	put_bytes(canvas, text->bytes, text->length);

@@ -4,7 +4,7 @@
 #include "words/names.h"
 
 /* "sync_cpu (app.py:12) in 'AnyIO worker thread' (4718)" */
-static void add_blocker(struct text *text, const struct report *report,
+static void add_blocker(struct text_buffer *text, const struct report *report,
 			const struct blocker *blocker)
 {
 	if (blocker->handler.role != HANDLER_NONE) {
@@ -14,8 +14,9 @@ static void add_blocker(struct text *text, const struct report *report,
 	text_add_thread(text, report, blocker->thread);
 }
 
-void text_add_culprit(struct text *text, const struct report *report, const struct process *process,
-		      enum thread_state state, const struct breakdown *what)
+void text_add_culprit(struct text_buffer *text, const struct report *report,
+		      const struct process *process, enum thread_state state,
+		      const struct breakdown *what)
 {
 	if (state == TS_GIL_WAIT && what->blocker_count && !breakdown_holders_known(what)) {
 		text_add(text, ", held by threads that are not known for most of it");

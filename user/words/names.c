@@ -11,14 +11,14 @@ static const struct definition *definition_of(const struct report *report,
 	return report->names ? dictionary_find(report->names, kind, id) : NULL;
 }
 
-struct frame_words frame_words(const struct report *report, const struct stack_frame *frame)
+struct frame_names frame_names(const struct report *report, const struct stack_frame *frame)
 {
 	const struct definition *definition = definition_of(report, DEFINE_FUNCTION,
 							    frame->function);
 
 	if (!definition)
-		return (struct frame_words){.file = ""};
-	return (struct frame_words){definition->function.name, definition->function.file,
+		return (struct frame_names){.file = ""};
+	return (struct frame_names){definition->function.name, definition->function.file,
 				    frame->line, definition->function.line};
 }
 
@@ -31,7 +31,7 @@ const struct stack_frame *stack_innermost_of_application(const struct report *re
 							 const struct definition *stack)
 {
 	for (uint32_t i = 0; stack && i < stack->stack.count; i++) {
-		struct frame_words words = frame_words(report, &stack->stack.frames[i]);
+		struct frame_names words = frame_names(report, &stack->stack.frames[i]);
 
 		if (words.function && handler_is_application(report->finder, words.file))
 			return &stack->stack.frames[i];

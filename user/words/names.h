@@ -12,13 +12,13 @@
 #include "analysis/report.h"
 
 /* A frame in words. */
-struct frame_words {
+struct frame_names {
 	const char *function; /* NULL: the frame is there, but its code could not be read */
 	const char *file;     /* "" with a function that is NULL */
 	uint32_t line;	      /* 0: not known */
 	uint32_t defined;     /* line of the function's definition */
 };
-struct frame_words frame_words(const struct report *report, const struct stack_frame *frame);
+struct frame_names frame_names(const struct report *report, const struct stack_frame *frame);
 
 /* The definition of a stack, or NULL. */
 const struct definition *stack_of(const struct report *report, uint32_t stack);

@@ -10,8 +10,9 @@
 
 /* "blocked in clock_nanosleep", "waiting for the GIL, held by 'worker' (4712)": what `state` was,
  * with the largest of what stands behind it. */
-static void add_doing(struct text *text, const struct report *report, const struct process *process,
-		      enum thread_state state, const struct breakdown *what)
+static void add_doing(struct text_buffer *text, const struct report *report,
+		      const struct process *process, enum thread_state state,
+		      const struct breakdown *what)
 {
 	enum stop_kind kind;
 
@@ -29,8 +30,8 @@ static void add_doing(struct text *text, const struct report *report, const stru
 
 /* ", in render (app.py:12), route; innermost dumps (…)"; where a thread waited for the GIL outside
  * of any handler is of no interest. */
-static void add_place(struct text *text, const struct report *report, enum thread_state state,
-		      uint32_t stack, const struct handler *handler)
+static void add_place(struct text_buffer *text, const struct report *report,
+		      enum thread_state state, uint32_t stack, const struct handler *handler)
 {
 	size_t before = text->length;
 
@@ -56,7 +57,7 @@ static bool is_vague(const struct stall *stall)
 }
 
 /* "at least 1.23 s: mostly " */
-static void add_length(struct text *text, const struct stall *stall, bool mostly)
+static void add_length(struct text_buffer *text, const struct stall *stall, bool mostly)
 {
 	text_add(text, "%s", is_vague(stall) ? "at least " : "");
 	text_add_duration(text, stall->end - stall->start);
@@ -67,8 +68,8 @@ static void add_length(struct text *text, const struct stall *stall, bool mostly
 			 : "");
 }
 
-static void add_cause(struct text *text, const struct report *report, const struct process *process,
-		      const struct stall *stall)
+static void add_cause(struct text_buffer *text, const struct report *report,
+		      const struct process *process, const struct stall *stall)
 {
 	add_doing(text, report, process, stall->cause, &stall->what);
 	add_place(text, report, stall->cause, stall->stack, &stall->handler);
@@ -104,7 +105,7 @@ static bool is_elsewhere(const struct ongoing *ongoing)
 }
 
 /* What it is doing now, when that is another thing. */
-static void add_now(struct text *text, const struct ongoing *ongoing)
+static void add_now(struct text_buffer *text, const struct ongoing *ongoing)
 {
 	struct syscall_share syscall = {.sysno = ongoing->sysno};
 	struct blocker blocker = {.thread = ongoing->holder, .handler = ongoing->holder_handler};
@@ -123,8 +124,8 @@ static void add_now(struct text *text, const struct ongoing *ongoing)
 
 /* "+3.420 s  the event loop of 'MainThread' (4711)": by the stall's begin, as the report lists it.
  */
-static void add_begin(struct text *text, const struct report *report, const struct loop *loop,
-		      const struct stall *stall)
+static void add_begin(struct text_buffer *text, const struct report *report,
+		      const struct loop *loop, const struct stall *stall)
 {
 	uint64_t after = stall->start - report->window.start;
 
@@ -134,7 +135,7 @@ static void add_begin(struct text *text, const struct report *report, const stru
 	text_add_thread(text, report, loop->thread);
 }
 
-static int show(FILE *file, const struct text *text)
+static int show(FILE *file, const struct text_buffer *text)
 {
 	const struct canvas canvas = {.file = file, .columns = UINT_MAX};
 
@@ -142,7 +143,7 @@ static int show(FILE *file, const struct text *text)
 	return ferror(file) ? -EIO : 0;
 }
 
-void text_add_ongoing(struct text *text, const struct ongoing *ongoing)
+void text_add_ongoing(struct text_buffer *text, const struct ongoing *ongoing)
 {
 	const struct stall *stall = &ongoing->stall;
 
@@ -155,7 +156,7 @@ void text_add_ongoing(struct text *text, const struct ongoing *ongoing)
 int print_ongoing(FILE *file, const struct ongoing *ongoing)
 {
 	const struct stall *stall = &ongoing->stall;
-	struct text text = {0};
+	struct text_buffer text = {0};
 
 	add_begin(&text, ongoing->report, ongoing->loop, stall);
 	text_add(&text, " has been stalled for ");
@@ -169,7 +170,7 @@ int print_ongoing(FILE *file, const struct ongoing *ongoing)
 int print_resumed(FILE *file, const struct report *report, const struct loop *loop,
 		  const struct stall *stall)
 {
-	struct text text = {0};
+	struct text_buffer text = {0};
 
 	add_begin(&text, report, loop, stall);
 	text_add(&text, " goes on after ");

@@ -35,7 +35,8 @@ static struct group *group_of(struct group *groups, uint32_t *count, const struc
 	return &groups[(*count)++];
 }
 
-static void add_group(struct text *text, const struct report *report, const struct group *group)
+static void add_group(struct text_buffer *text, const struct report *report,
+		      const struct group *group)
 {
 	text_add_frame(text, report, &group->handler.frame);
 	text_add(text, " ");
@@ -72,7 +73,8 @@ static uint32_t group_parts(const struct stall *stall, struct group groups[stati
 	return parts;
 }
 
-void text_add_parts(struct text *text, const struct report *report, const struct stall *stall)
+void text_add_parts(struct text_buffer *text, const struct report *report,
+		    const struct stall *stall)
 {
 	struct group groups[TURN_PARTS_MAX];
 	uint32_t count, i, parts = group_parts(stall, groups, &count);

@@ -14,8 +14,8 @@ static bool matters(uint64_t ns, const struct stall *stall)
 }
 
 /* The states that matter, largest first, without `except` (TS_COUNT: with all). */
-void text_add_states(struct text *text, const struct state_sums *sums, const struct stall *stall,
-		     enum thread_state except)
+void text_add_states(struct text_buffer *text, const struct state_sums *sums,
+		     const struct stall *stall, enum thread_state except)
 {
 	bool used[TS_COUNT + 1] = {false};
 	size_t before = text->length;
@@ -37,7 +37,7 @@ void text_add_states(struct text *text, const struct state_sums *sums, const str
 	}
 }
 
-static void add_more(struct text *text, uint32_t count)
+static void add_more(struct text_buffer *text, uint32_t count)
 {
 	if (count)
 		text_add(text, ", %u" NBSP "more", count);
@@ -51,7 +51,7 @@ static bool has_function(const struct definition *stack, uint32_t function)
 	return false;
 }
 
-void text_add_innermost(struct text *text, const struct report *report, uint32_t id,
+void text_add_innermost(struct text_buffer *text, const struct report *report, uint32_t id,
 			const struct handler *handler)
 {
 	const struct definition *stack = stack_of(report, id);
@@ -68,7 +68,8 @@ void text_add_innermost(struct text *text, const struct report *report, uint32_t
 
 /* What the loop's own thread was at: "in render (app.py:12), route, of task 'Task-7'; innermost
  * dumps (…)". */
-static void add_own(struct text *text, const struct report *report, const struct stall *stall)
+static void add_own(struct text_buffer *text, const struct report *report,
+		    const struct stall *stall)
 {
 	const char *task = task_of(report, &stall->what, stall->stack);
 
@@ -87,7 +88,7 @@ static void add_own(struct text *text, const struct report *report, const struct
 	text_add_innermost(text, report, stall->stack, &stall->handler);
 }
 
-static void add_garbage(struct text *text, const struct stall *stall)
+static void add_garbage(struct text_buffer *text, const struct stall *stall)
 {
 	const struct breakdown *what = &stall->what;
 
@@ -98,7 +99,7 @@ static void add_garbage(struct text *text, const struct stall *stall)
 	text_add(text, " of it%s", what->gc_sampled ? " (by samples)" : "");
 }
 
-static void add_blockers(struct text *text, const struct report *report,
+static void add_blockers(struct text_buffer *text, const struct report *report,
 			 const struct breakdown *what, const struct stall *stall)
 {
 	enum stop_kind kind;
@@ -131,7 +132,7 @@ static void add_blockers(struct text *text, const struct report *report,
 		add_more(text, what->blocker_count - i);
 }
 
-static void add_syscalls(struct text *text, const struct process *process,
+static void add_syscalls(struct text_buffer *text, const struct process *process,
 			 const struct breakdown *what, const struct stall *stall)
 {
 	uint32_t i, shown = 0, stops = 0;
@@ -152,7 +153,8 @@ static void add_syscalls(struct text *text, const struct process *process,
 		add_more(text, what->syscall_count - shown - stops);
 }
 
-static void add_stops(struct text *text, const struct breakdown *what, const struct stall *stall)
+static void add_stops(struct text_buffer *text, const struct breakdown *what,
+		      const struct stall *stall)
 {
 	for (int i = 0; i < STOP_KINDS; i++)
 		if (matters(what->stop_ns[i], stall)) {
@@ -162,7 +164,7 @@ static void add_stops(struct text *text, const struct breakdown *what, const str
 		}
 }
 
-static void add_occupants(struct text *text, const struct process *process,
+static void add_occupants(struct text_buffer *text, const struct process *process,
 			  const struct breakdown *what, const struct stall *stall)
 {
 	uint32_t i;
@@ -187,11 +189,11 @@ static void add_occupants(struct text *text, const struct process *process,
 	}
 }
 
-static void show_detail(const struct canvas *canvas, struct text *text)
+static void show_detail(const struct canvas *canvas, struct text_buffer *text)
 {
 	if (text->length)
 		canvas_paragraph(canvas, INDENT, sizeof(INDENT) - 1, text);
-	*text = (struct text){0};
+	*text = (struct text_buffer){0};
 }
 
 /* A whole stack, innermost frame first. */
@@ -199,7 +201,7 @@ static void show_stack(const struct canvas *canvas, const struct report *report,
 		       const char *whose)
 {
 	const struct definition *stack = stack_of(report, id);
-	struct text text = {0};
+	struct text_buffer text = {0};
 
 	if (!stack)
 		return;
@@ -208,7 +210,7 @@ static void show_stack(const struct canvas *canvas, const struct report *report,
 	for (uint32_t i = 0; i < stack->stack.count; i++) {
 		text_add_frame(&text, report, &stack->stack.frames[i]);
 		canvas_paragraph(canvas, INDENT "  ", sizeof(INDENT) + 1, &text);
-		text = (struct text){0};
+		text = (struct text_buffer){0};
 	}
 	if (stack->stack.cut) {
 		text_add(&text, "… and more");
@@ -219,7 +221,7 @@ static void show_stack(const struct canvas *canvas, const struct report *report,
 void canvas_stall_details(const struct canvas *canvas, const struct report *report,
 			  const struct process *process, const struct stall *stall)
 {
-	struct text text = {0};
+	struct text_buffer text = {0};
 
 	add_own(&text, report, stall);
 	show_detail(canvas, &text);

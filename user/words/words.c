@@ -23,7 +23,8 @@ static bool has_two_names(const struct report *report, const struct thread *thre
 	return name != thread->comm && !is_same_name(name, thread->comm);
 }
 
-void text_add_thread(struct text *text, const struct report *report, const struct thread *thread)
+void text_add_thread(struct text_buffer *text, const struct report *report,
+		     const struct thread *thread)
 {
 	const char *name = thread_name(report, thread);
 
@@ -41,7 +42,7 @@ void text_add_thread(struct text *text, const struct report *report, const struc
 	text_add(text, "%u)", thread->tid);
 }
 
-void text_add_thread_name(struct text *text, const struct report *report,
+void text_add_thread_name(struct text_buffer *text, const struct report *report,
 			  const struct thread *thread, unsigned columns, bool both)
 {
 	const char *name = thread_name(report, thread);
@@ -53,10 +54,10 @@ void text_add_thread_name(struct text *text, const struct report *report,
 	}
 }
 
-void text_add_place(struct text *text, const struct report *report, const struct stack_frame *frame,
-		    unsigned columns)
+void text_add_place(struct text_buffer *text, const struct report *report,
+		    const struct stack_frame *frame, unsigned columns)
 {
-	struct frame_words words = frame_words(report, frame);
+	struct frame_names words = frame_names(report, frame);
 	char line[16] = "";
 
 	if (words.line)
@@ -65,17 +66,18 @@ void text_add_place(struct text *text, const struct report *report, const struct
 	text_add(text, "%s", line);
 }
 
-void text_add_function(struct text *text, const struct report *report,
+void text_add_function(struct text_buffer *text, const struct report *report,
 		       const struct stack_frame *frame, unsigned columns)
 {
-	struct frame_words words = frame_words(report, frame);
+	struct frame_names words = frame_names(report, frame);
 
 	text_add_name(text, words.function ? words.function : "?", columns);
 }
 
-void text_add_frame(struct text *text, const struct report *report, const struct stack_frame *frame)
+void text_add_frame(struct text_buffer *text, const struct report *report,
+		    const struct stack_frame *frame)
 {
-	if (!frame_words(report, frame).function) {
+	if (!frame_names(report, frame).function) {
 		text_add(text, "a function that could not be read");
 		return;
 	}
@@ -101,7 +103,8 @@ const char *text_role(enum handler_role role)
 	return role < HANDLER_ROLES ? words[role] : NULL;
 }
 
-void text_add_handler(struct text *text, const struct report *report, const struct handler *handler)
+void text_add_handler(struct text_buffer *text, const struct report *report,
+		      const struct handler *handler)
 {
 	const char *role = text_role(handler->role);
 
@@ -121,7 +124,7 @@ const char *text_stop(enum stop_kind kind)
 	return words[kind];
 }
 
-void text_add_syscall(struct text *text, const struct process *process, int32_t sysno)
+void text_add_syscall(struct text_buffer *text, const struct process *process, int32_t sysno)
 {
 	const char *name = sysname(process->info.machine, sysno);
 
@@ -139,7 +142,7 @@ void text_add_syscall(struct text *text, const struct process *process, int32_t 
 		text_add(text, "system call %d", sysno);
 }
 
-void text_add_occupant(struct text *text, const struct process *process,
+void text_add_occupant(struct text_buffer *text, const struct process *process,
 		       const struct cpu_share *share)
 {
 	if (!share->tid) {

@@ -52,7 +52,7 @@ static void shares_are_never_rounded_to_all_or_nothing(void **state)
 
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
 		struct canvas canvas = canvas_open(80);
-		struct text text = {0};
+		struct text_buffer text = {0};
 
 		text_add_share(&text, cases[i].part, cases[i].whole);
 		canvas_cell(&canvas, text.bytes, 0, false);
@@ -63,7 +63,7 @@ static void shares_are_never_rounded_to_all_or_nothing(void **state)
 static void counts_are_grouped_by_three(void **state)
 {
 	struct canvas canvas = canvas_open(80);
-	struct text text = {0};
+	struct text_buffer text = {0};
 
 	text_add_number_of(&text, 1, "stall", "stalls");
 	text_add(&text, ", ");
@@ -96,7 +96,7 @@ static void names_are_escaped_and_cut_to_columns(void **state)
 	};
 
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
-		struct text text = {0};
+		struct text_buffer text = {0};
 
 		text_add_name(&text, cases[i].name, cases[i].columns);
 		assert_string_equal(text.bytes, cases[i].text);
@@ -106,7 +106,7 @@ static void names_are_escaped_and_cut_to_columns(void **state)
 
 static void a_text_that_is_too_long_is_cut_at_a_whole_character(void **state)
 {
-	struct text text = {0};
+	struct text_buffer text = {0};
 
 	while (text.length < sizeof(text.bytes) - 3)
 		text_add(&text, "x");
@@ -122,7 +122,7 @@ static void a_text_that_is_too_long_is_cut_at_a_whole_character(void **state)
 static void paragraphs_wrap_between_words_and_not_inside_quantities(void **state)
 {
 	struct canvas canvas = canvas_open(20);
-	struct text text = {0};
+	struct text_buffer text = {0};
 
 	text_add(&text, "it took the loop 12" NBSP "ms to say naïve things");
 	canvas_paragraph(&canvas, "  ", 2, &text);

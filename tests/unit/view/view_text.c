@@ -226,7 +226,7 @@ static void a_path_is_shortened_from_the_left(void **state)
 	};
 
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
-		struct text text = {0};
+		struct text_buffer text = {0};
 
 		text_add_path(&text, cases[i].path, cases[i].columns);
 		assert_string_equal(text.bytes, cases[i].text);

@@ -21,7 +21,7 @@ struct perfetto {
 	int error; /* the first */
 	uint8_t *buffer;
 	size_t used;
-	struct report names; /* of which only the dictionary is there: what frame_words() and its
+	struct report names; /* of which only the dictionary is there: what frame_names() and its
 				like need before there is a report */
 	uint64_t tracks, new_names; /* given so far */
 	uint8_t *functions;	    /* a bit for each: its name is interned */

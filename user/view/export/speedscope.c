@@ -49,7 +49,7 @@ static void put_profile(struct speedscope *speedscope, const struct flame_row *r
 	json_put_value(&speedscope->out,
 		       json_pack("{s:s, s:s, s:s, s:i, s:o}", "type", "sampled", "name", name,
 				 "unit", "nanoseconds", "startValue", 0, "endValue",
-				 json_ns(total)),
+				 json_uint(total)),
 		       JSON_EMBED);
 	json_put(&speedscope->out, ", \"samples\": [");
 	for (size_t i = 0; i < count; i++)
@@ -57,7 +57,7 @@ static void put_profile(struct speedscope *speedscope, const struct flame_row *r
 	json_put(&speedscope->out, "],\n\"weights\": [");
 	for (size_t i = 0; i < count; i++) {
 		json_put_next(&speedscope->out, (uint32_t)i);
-		json_put_value(&speedscope->out, json_ns(rows[i].ns), JSON_ENCODE_ANY);
+		json_put_value(&speedscope->out, json_uint(rows[i].ns), JSON_ENCODE_ANY);
 	}
 	json_put(&speedscope->out, "]}");
 }

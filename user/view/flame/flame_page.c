@@ -107,12 +107,12 @@ static json_t *graph_json(const struct flame_page *page, unsigned number)
 				 ? json_null()
 				 : json_string(graph->kind.by_holder ? "holder" : "waiter"),
 			 "evidence", flame_row_evidence(page->report, &graph->kind), "ns",
-			 json_ns(graph->ns), "blob", graph->ns ? json_string(id) : json_null());
+			 json_uint(graph->ns), "blob", graph->ns ? json_string(id) : json_null());
 }
 
 static json_t *frame_json(const struct report *report, const struct flame_frame *frame)
 {
-	const struct frame_words plain = frame_words(
+	const struct frame_names plain = frame_names(
 		report, &(struct stack_frame){frame->function, frame->line});
 	struct flame_words words;
 

@@ -115,7 +115,7 @@ static void put_label(const struct svg *svg, const char *name, double x, double 
 {
 	unsigned columns = width > 8 ? (unsigned)((width - 8) / COLUMN) : 0;
 	const char *last = strrchr(name, '.');
-	struct text text = {0};
+	struct text_buffer text = {0};
 
 	if (text_width(name) > columns && last && last[1])
 		name = last + 1;
@@ -130,7 +130,7 @@ static void put_label(const struct svg *svg, const char *name, double x, double 
 static void put_title(const struct svg *svg, const struct flame_node *node,
 		      const struct flame_words *words)
 {
-	struct text text = {0};
+	struct text_buffer text = {0};
 
 	text_add_duration(&text, node->ns);
 	text_add(&text, " (");
@@ -176,7 +176,7 @@ static enum thread_state state_named(const char *name)
 static void put_group(const struct svg *svg, const struct flame_frame *frame,
 		      const struct flame_words *words, bool state, bool leading)
 {
-	const struct frame_words plain = frame_words(
+	const struct frame_names plain = frame_names(
 		svg->report, &(struct stack_frame){frame->function, frame->line});
 
 	if (state) {
@@ -236,7 +236,7 @@ static void put_line(const struct svg *svg, const char *class, double y, const c
 /* "gil_wait (by who held the GIL) 50.0 ms, blocked 35.0 ms": what of the recording is shown. */
 static void put_svg_head(const struct svg *svg, const struct flame_title *title)
 {
-	struct text states = {0}, cut = {0};
+	struct text_buffer states = {0}, cut = {0};
 
 	text_add_cut(&cut, title->text, NOTE_COLUMNS - 30);
 	put_line(svg, "title", 22, cut.bytes);
@@ -286,7 +286,7 @@ static void put_document(const struct svg *svg, const struct asset *style)
 	else
 		put_why_empty(svg);
 	for (unsigned i = 0; i < note_count; i++) {
-		struct text cut = {0};
+		struct text_buffer cut = {0};
 
 		text_add_cut(&cut, notes[i].text, NOTE_COLUMNS);
 		put_line(svg, "soft", foot + 16 * (i + 1), cut.bytes);

@@ -19,7 +19,7 @@ static json_t *word_json(const char *word)
 /* A point in time. */
 static json_t *time_json(const struct view_options *options, uint64_t ts)
 {
-	return json_ns(ts - options->origin_ns);
+	return json_uint(ts - options->origin_ns);
 }
 
 static json_t *states_json(const struct state_sums *sums, bool holding_only)
@@ -29,16 +29,16 @@ static json_t *states_json(const struct state_sums *sums, bool holding_only)
 	for (int i = 0; i < TS_COUNT; i++)
 		if (!holding_only || thread_state_holds((enum thread_state)i) || sums->ns[i])
 			json_object_set_new(states, thread_state_name((enum thread_state)i),
-					    json_ns(sums->ns[i]));
+					    json_uint(sums->ns[i]));
 	return states;
 }
 
 static json_t *dist_json(const struct dist *dist)
 {
-	return json_pack("{s:o, s:o, s:o, s:o, s:o}", "count", json_ns(dist->count), "p50_ns",
-			 json_ns(dist_percentile(dist, 0.5)), "p90_ns",
-			 json_ns(dist_percentile(dist, 0.9)), "p99_ns",
-			 json_ns(dist_percentile(dist, 0.99)), "max_ns", json_ns(dist->max_ns));
+	return json_pack("{s:o, s:o, s:o, s:o, s:o}", "count", json_uint(dist->count), "p50_ns",
+			 json_uint(dist_percentile(dist, 0.5)), "p90_ns",
+			 json_uint(dist_percentile(dist, 0.9)), "p99_ns",
+			 json_uint(dist_percentile(dist, 0.99)), "max_ns", json_uint(dist->max_ns));
 }
 
 static json_t *gil_json(const struct gil_report *gil)
@@ -48,27 +48,27 @@ static json_t *gil_json(const struct gil_report *gil)
 	snprintf(address, sizeof(address), "0x%llx", (unsigned long long)gil->gil->address);
 	return json_pack("{s:s, s:I, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "address", address,
 			 "interpreter", (json_int_t)gil->gil->interpreter, "held_ns",
-			 json_ns(gil->held_ns), "contended_ns", json_ns(gil->contended_ns),
-			 "handoffs", json_ns(gil->handoffs), "forced", json_ns(gil->forced), "hold",
-			 dist_json(&gil->hold), "wait", dist_json(&gil->wait), "violations",
-			 json_ns(gil->gil->violations));
+			 json_uint(gil->held_ns), "contended_ns", json_uint(gil->contended_ns),
+			 "handoffs", json_uint(gil->handoffs), "forced", json_uint(gil->forced),
+			 "hold", dist_json(&gil->hold), "wait", dist_json(&gil->wait), "violations",
+			 json_uint(gil->gil->violations));
 }
 
 static json_t *thread_json(const struct report *report, const struct thread_report *thread)
 {
-	return json_pack("{s:I, s:o, s:o, s:b, s:b, s:o, s:o, s:o, s:o, s:o}", "tid",
-			 (json_int_t)thread->thread->tid, "name", json_text(thread->thread->comm),
-			 "python_name",
-			 json_text_or_null(text_of(report, thread->thread->python_name)), "loop",
-			 thread->thread->loop != NULL, "gone", thread->thread->gone, "states",
-			 states_json(&thread->states, false), "holds", json_ns(thread->holds),
-			 "waits", json_ns(thread->waits), "forced_drops",
-			 json_ns(thread->forced_drops), "sampled_ns", json_ns(thread->sampled_ns));
+	return json_pack(
+		"{s:I, s:o, s:o, s:b, s:b, s:o, s:o, s:o, s:o, s:o}", "tid",
+		(json_int_t)thread->thread->tid, "name", json_text(thread->thread->comm),
+		"python_name", json_text_or_null(text_of(report, thread->thread->python_name)),
+		"loop", thread->thread->loop != NULL, "gone", thread->thread->gone, "states",
+		states_json(&thread->states, false), "holds", json_uint(thread->holds), "waits",
+		json_uint(thread->waits), "forced_drops", json_uint(thread->forced_drops),
+		"sampled_ns", json_uint(thread->sampled_ns));
 }
 
 static json_t *frame_json(const struct report *report, const struct stack_frame *frame)
 {
-	struct frame_words words = frame_words(report, frame);
+	struct frame_names words = frame_names(report, frame);
 
 	return json_pack("{s:o, s:o, s:I}", "function",
 			 json_text(words.function ? words.function : "?"), "file",
@@ -104,11 +104,11 @@ static json_t *blocker_json(const struct report *report, const struct blocker *b
 		"{s:I, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "tid", (json_int_t)thread->tid,
 		"thread", json_text(thread->comm), "python_name",
 		json_text_or_null(text_of(report, thread->python_name)), "ns",
-		json_ns(state_sums_total(&blocker->states)), "states",
+		json_uint(state_sums_total(&blocker->states)), "states",
 		states_json(&blocker->states, true), "stack",
 		stack_json(report, stack_share_largest(blocker->stacks, blocker->stack_count)),
 		"handler", handler_json(report, &blocker->handler), "gc_ns",
-		json_ns(blocker->gc_ns));
+		json_uint(blocker->gc_ns));
 }
 
 static json_t *syscall_json(const struct syscall_share *share, const char *machine)
@@ -118,7 +118,7 @@ static json_t *syscall_json(const struct syscall_share *share, const char *machi
 	char number[32];
 
 	snprintf(number, sizeof(number), "syscall_%d", share->sysno);
-	return json_pack("{s:s, s:o}", "name", name ? name : number, "ns", json_ns(share->ns));
+	return json_pack("{s:s, s:o}", "name", name ? name : number, "ns", json_uint(share->ns));
 }
 
 static json_t *occupant_json(const struct cpu_share *share)
@@ -129,7 +129,7 @@ static json_t *occupant_json(const struct cpu_share *share)
 
 	return json_pack("{s:I, s:I, s:o, s:o}", "pid", (json_int_t)share->pid, "tid",
 			 share->tid == TID_OTHERS ? (json_int_t)0 : (json_int_t)share->tid, "comm",
-			 json_text(comm), "ns", json_ns(share->ns));
+			 json_text(comm), "ns", json_uint(share->ns));
 }
 
 static json_t *part_json(const struct report *report, const struct view_options *options,
@@ -145,7 +145,7 @@ static json_t *part_json(const struct report *report, const struct view_options 
 static json_t *remedy_json(const struct report *report, const struct process *process,
 			   const struct stall *stall)
 {
-	struct text text = {0};
+	struct text_buffer text = {0};
 
 	remedy_add(&text, report, process, stall);
 	return json_words(&text);
@@ -159,7 +159,7 @@ static json_t *stopped_by_json(const struct breakdown *what)
 	for (int i = 0; i < STOP_KINDS; i++)
 		if (what->stop_ns[i])
 			json_object_set_new(kinds, sysno_word(SYSNO_STOPPED - i),
-					    json_ns(what->stop_ns[i]));
+					    json_uint(what->stop_ns[i]));
 	return kinds;
 }
 
@@ -179,21 +179,21 @@ json_t *json_stall(const struct report *report, const struct view_options *optio
 		json_array_append_new(occupants, occupant_json(&what->preempted_by[i]));
 	for (uint32_t i = 0; i < stall->part_count; i++)
 		json_array_append_new(parts, part_json(report, options, &stall->parts[i]));
-	return json_pack("{s:o, s:o, s:b, s:b, s:o, s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, "
-			 "s:o, s:o, s:o, s:b, s:o, s:o}",
-			 "start_ns", time_json(options, stall->start), "end_ns",
-			 time_json(options, stall->end), "ongoing", stall->ongoing, "whole",
-			 stall->whole, "states", states_json(&what->states, false), "cause",
-			 thread_state_name(stall->cause), "remedy",
-			 remedy_json(report, process, stall), "stack",
-			 stack_json(report, stall->stack), "handler",
-			 handler_json(report, &stall->handler), "task",
-			 json_text_or_null(task_of(report, what, stall->stack)), "parts", parts,
-			 "resolution_ns", json_ns(stall_resolution_ns(report, stall)), "blockers",
-			 blockers, "syscalls", syscalls, "preempted_by", occupants, "throttled_ns",
-			 json_ns(what->throttled_ns), "gc_ns", json_ns(what->gc_ns), "gc_sampled",
-			 what->gc_sampled, "stopped_ns", json_ns(breakdown_stopped_ns(what)),
-			 "stopped_by", stopped_by_json(what));
+	return json_pack(
+		"{s:o, s:o, s:b, s:b, s:o, s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, "
+		"s:o, s:o, s:o, s:b, s:o, s:o}",
+		"start_ns", time_json(options, stall->start), "end_ns",
+		time_json(options, stall->end), "ongoing", stall->ongoing, "whole", stall->whole,
+		"states", states_json(&what->states, false), "cause",
+		thread_state_name(stall->cause), "remedy", remedy_json(report, process, stall),
+		"stack", stack_json(report, stall->stack), "handler",
+		handler_json(report, &stall->handler), "task",
+		json_text_or_null(task_of(report, what, stall->stack)), "parts", parts,
+		"resolution_ns", json_uint(stall_resolution_ns(report, stall)), "blockers",
+		blockers, "syscalls", syscalls, "preempted_by", occupants, "throttled_ns",
+		json_uint(what->throttled_ns), "gc_ns", json_uint(what->gc_ns), "gc_sampled",
+		what->gc_sampled, "stopped_ns", json_uint(breakdown_stopped_ns(what)), "stopped_by",
+		stopped_by_json(what));
 }
 
 static json_t *blame_json(const struct report *report, const struct view_options *options,
@@ -203,12 +203,12 @@ static json_t *blame_json(const struct report *report, const struct view_options
 			 handler_json(report, &blame->handler), "loop_states",
 			 states_json(&blame->loop, false), "elsewhere_states",
 			 states_json(&blame->elsewhere, false), "made_loops_wait_ns",
-			 json_ns(blame->made_loops_wait_ns), "made_wait_ns",
-			 json_ns(blame->made_wait_ns), "gc_ns", json_ns(blame->gc_ns), "stalls",
-			 json_ns(blame->stalls), "stall_ns", json_ns(blame->stall_ns), "worst_ns",
-			 json_ns(blame->worst_ns), "worst_start_ns",
+			 json_uint(blame->made_loops_wait_ns), "made_wait_ns",
+			 json_uint(blame->made_wait_ns), "gc_ns", json_uint(blame->gc_ns), "stalls",
+			 json_uint(blame->stalls), "stall_ns", json_uint(blame->stall_ns),
+			 "worst_ns", json_uint(blame->worst_ns), "worst_start_ns",
 			 blame->stalls ? time_json(options, blame->ts_worst) : json_null(),
-			 "samples", json_ns(blame->samples));
+			 "samples", json_uint(blame->samples));
 }
 
 static void put_loop(struct json_out *out, const struct report *report,
@@ -225,8 +225,8 @@ static void put_loop(struct json_out *out, const struct report *report,
 				 (json_int_t)loop->loop->thread->tid, "kind",
 				 kind <= LOOP_UVLOOP ? kinds[kind] : "unknown", "evidence",
 				 loop->loop->by_behaviour ? "behaviour" : "python", "turns",
-				 json_ns(loop->turn.count), "turn", dist_json(&loop->turn),
-				 "longest_ns", json_ns(loop->longest_ns)),
+				 json_uint(loop->turn.count), "turn", dist_json(&loop->turn),
+				 "longest_ns", json_uint(loop->longest_ns)),
 		       JSON_EMBED);
 	json_put(out, ", \"stalls\": [");
 	for (uint32_t i = 0; i < loop->stall_count; i++) {
@@ -236,7 +236,7 @@ static void put_loop(struct json_out *out, const struct report *report,
 	json_put(out, "]");
 	if (loop->stalls_left_out) {
 		json_put(out, ", \"stalls_left_out\": ");
-		json_put_value(out, json_ns(loop->stalls_left_out), JSON_ENCODE_ANY);
+		json_put_value(out, json_uint(loop->stalls_left_out), JSON_ENCODE_ANY);
 	}
 	json_put(out, "}");
 }
@@ -319,19 +319,19 @@ static json_t *evidence_json(const struct report *report)
 {
 	json_t *evidence = json_pack(
 		"{s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:{s:o, s:o, s:o, s:I, s:b}}",
-		"events", json_ns(report->window.events), "lost", json_ns(report->window.lost),
-		"late", json_ns(report->window.late), "missed", json_ns(report->window.missed),
-		"unknown_ns", json_ns(report->unknown_ns), "sampled_ns",
-		json_ns(report->sampled_ns), "thread_ns", json_ns(report->thread_ns), "gaps",
-		json_ns(report->window.gaps), "contradictions",
-		json_ns(report->window.contradictions), "stacks", "taken",
-		json_ns(report->stack_evidence.taken), "missing",
-		json_ns(report->stack_evidence.missing), "torn",
-		json_ns(report->stack_evidence.torn), "distinct",
+		"events", json_uint(report->window.events), "lost", json_uint(report->window.lost),
+		"late", json_uint(report->window.late), "missed", json_uint(report->window.missed),
+		"unknown_ns", json_uint(report->unknown_ns), "sampled_ns",
+		json_uint(report->sampled_ns), "thread_ns", json_uint(report->thread_ns), "gaps",
+		json_uint(report->window.gaps), "contradictions",
+		json_uint(report->window.contradictions), "stacks", "taken",
+		json_uint(report->stack_evidence.taken), "missing",
+		json_uint(report->stack_evidence.missing), "torn",
+		json_uint(report->stack_evidence.torn), "distinct",
 		(json_int_t)report->stack_evidence.distinct, "full", report->stack_evidence.full);
 
 	if (evidence && report->window.unread)
-		json_object_set_new(evidence, "unread", json_ns(report->window.unread));
+		json_object_set_new(evidence, "unread", json_uint(report->window.unread));
 	return evidence;
 }
 
@@ -345,7 +345,7 @@ json_t *json_recording(const struct report *report, const struct view_options *o
 				  evidence_json(report), "partial", report_partial(report),
 				  "truncated", report->truncated, "not_measured",
 				  not_measured_json(report), "rate_hz", (json_int_t)report->rate_hz,
-				  "stall_ns", json_ns(report->stall_ns));
+				  "stall_ns", json_uint(report->stall_ns));
 	char origin[24];
 
 	snprintf(origin, sizeof(origin), "%" PRIu64, options->origin_ns);

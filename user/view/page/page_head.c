@@ -54,7 +54,7 @@ struct verdict {
 	uint32_t pid; /* 0: of the only one */
 };
 
-static void hear_verdict(void *ctx, const struct text *paragraph)
+static void hear_verdict(void *ctx, const struct text_buffer *paragraph)
 {
 	struct verdict *verdict = ctx;
 	json_t *words = json_words(paragraph);
@@ -88,7 +88,7 @@ static json_t *verdict_json(const struct report *report)
 	return text;
 }
 
-static void hear_caveat(void *ctx, const struct text *paragraph)
+static void hear_caveat(void *ctx, const struct text_buffer *paragraph)
 {
 	json_array_append_new(ctx, json_words(paragraph));
 }
@@ -109,7 +109,7 @@ static json_t *beginning_json(const struct page_head *head)
 
 	return json_pack("{s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "format", "gilscope.page/1",
 			 "origin_ns", exact_json(origin), "end_ns",
-			 json_ns(report->window.end - origin), "realtime_ns",
+			 json_uint(report->window.end - origin), "realtime_ns",
 			 head->head->realtime_ns ? exact_json(realtime) : json_null(), "version",
 			 json_text(report->version), "title", title_json(report), "verdict",
 			 verdict_json(report), "caveats", caveats_json(report));
@@ -140,7 +140,7 @@ static json_t *process_json(const struct process_info *info)
 static json_t *thread_json(const struct report *report, uint32_t process,
 			   const struct thread *thread, uint32_t number)
 {
-	struct text name = {0};
+	struct text_buffer name = {0};
 	bool found;
 	uint32_t gil = number_of_gil(report, thread->gil, &found);
 

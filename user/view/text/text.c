@@ -11,7 +11,7 @@
 
 #define SEPARATOR " · "
 
-static void add_process(struct text *text, const struct process_info *info, unsigned columns)
+static void add_process(struct text_buffer *text, const struct process_info *info, unsigned columns)
 {
 	text_add_name(text, command_of(info), columns);
 	text_add(text, SEPARATOR "pid %u", info->pid);
@@ -21,7 +21,7 @@ static void add_process(struct text *text, const struct process_info *info, unsi
 	}
 }
 
-static void add_evidence(struct text *text, const struct report *report)
+static void add_evidence(struct text_buffer *text, const struct report *report)
 {
 	text_add_duration(text, text_window_ns(report));
 	text_add(text, SEPARATOR);
@@ -40,7 +40,7 @@ static void add_evidence(struct text *text, const struct report *report)
 static void show_head(const struct text_page *page)
 {
 	const struct report *report = page->report;
-	struct text evidence = {0}, rest = {0}, line = {0};
+	struct text_buffer evidence = {0}, rest = {0}, line = {0};
 	unsigned used;
 
 	add_evidence(&evidence, report);
@@ -95,7 +95,7 @@ static int show_process(const struct text_page *page, const struct process_repor
 	int r;
 
 	if (page->report->process_count > 1) {
-		struct text line = {0};
+		struct text_buffer line = {0};
 
 		fputc('\n', page->canvas.file);
 		add_process(&line, &process->process->info,

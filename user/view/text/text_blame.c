@@ -12,7 +12,7 @@
 struct figure {
 	const char *upper, *lower;
 	unsigned width;
-	void (*add)(struct text *text, const struct blame *blame);
+	void (*add)(struct text_buffer *text, const struct blame *blame);
 };
 
 struct blame_table {
@@ -22,7 +22,7 @@ struct blame_table {
 	uint64_t whole_ns; /* what a full bar stands for */
 };
 
-static void add_duration_or_dot(struct text *text, uint64_t ns)
+static void add_duration_or_dot(struct text_buffer *text, uint64_t ns)
 {
 	if (ns)
 		text_add_duration(text, ns);
@@ -30,17 +30,17 @@ static void add_duration_or_dot(struct text *text, uint64_t ns)
 		text_add(text, "·");
 }
 
-static void add_on_loop(struct text *text, const struct blame *blame)
+static void add_on_loop(struct text_buffer *text, const struct blame *blame)
 {
 	add_duration_or_dot(text, state_sums_total(&blame->loop));
 }
 
-static void add_made_wait(struct text *text, const struct blame *blame)
+static void add_made_wait(struct text_buffer *text, const struct blame *blame)
 {
 	add_duration_or_dot(text, blame->made_loops_wait_ns);
 }
 
-static void add_stall_count(struct text *text, const struct blame *blame)
+static void add_stall_count(struct text_buffer *text, const struct blame *blame)
 {
 	if (blame->stalls)
 		text_add_count(text, blame->stalls);
@@ -48,12 +48,12 @@ static void add_stall_count(struct text *text, const struct blame *blame)
 		text_add(text, "·");
 }
 
-static void add_stall_time(struct text *text, const struct blame *blame)
+static void add_stall_time(struct text_buffer *text, const struct blame *blame)
 {
 	add_duration_or_dot(text, blame->stall_ns);
 }
 
-static void add_worst(struct text *text, const struct blame *blame)
+static void add_worst(struct text_buffer *text, const struct blame *blame)
 {
 	add_duration_or_dot(text, blame->worst_ns);
 }
@@ -86,7 +86,7 @@ static void blame_table_fit(struct blame_table *table)
 	room = columns - 2 - GAP - table->bar_columns - figures_width();
 	table->name_columns = 8;
 	for (uint32_t i = 0; i < table->shown; i++) {
-		struct text name = {0};
+		struct text_buffer name = {0};
 		unsigned width;
 
 		text_add_function(&name, report, &report->blame[i].handler.frame,
@@ -123,7 +123,7 @@ static void show_place(const struct blame_table *table, const struct blame *blam
 {
 	const struct text_page *page = table->page;
 	const char *role = text_role(blame->handler.role);
-	struct text text = {0};
+	struct text_buffer text = {0};
 
 	text_add_place(&text, page->report, &blame->handler.frame, page->canvas.columns - 26);
 	if (role)
@@ -142,14 +142,14 @@ static void show_place(const struct blame_table *table, const struct blame *blam
 static void show_blame_row(const struct blame_table *table, const struct blame *blame)
 {
 	const struct canvas *canvas = &table->page->canvas;
-	struct text name = {0};
+	struct text_buffer name = {0};
 
 	text_add_function(&name, table->page->report, &blame->handler.frame, table->name_columns);
 	fputs("  ", canvas->file);
 	canvas_strong(canvas, name.bytes, table->name_columns + GAP);
 	canvas_bar(canvas, &blame->loop, table->whole_ns, table->bar_columns);
 	for (size_t i = 0; i < FIGURE_COUNT; i++) {
-		struct text value = {0};
+		struct text_buffer value = {0};
 
 		FIGURES[i].add(&value, blame);
 		canvas_cell(canvas, value.bytes, FIGURES[i].width, true);
@@ -161,7 +161,7 @@ static void show_blame_row(const struct blame_table *table, const struct blame *
 static void show_blame_rest(const struct text_page *page, uint32_t shown)
 {
 	uint64_t loop = 0, made_wait = 0;
-	struct text text = {0};
+	struct text_buffer text = {0};
 
 	for (uint32_t i = shown; i < page->report->blame_count; i++) {
 		loop += state_sums_total(&page->report->blame[i].loop);
@@ -199,8 +199,8 @@ static uint32_t count_shown(const struct text_page *page)
 
 static void show_table(const struct text_page *page)
 {
-	const struct text heading = {.bytes = "FUNCTIONS, by what they cost the event loop",
-				     .length = 43};
+	const struct text_buffer heading = {.bytes = "FUNCTIONS, by what they cost the event loop",
+					    .length = 43};
 	struct blame_table table = {.page = page, .shown = count_shown(page)};
 	struct state_sums all = {0};
 
@@ -235,7 +235,7 @@ static uint32_t count_stalls(const struct report *report, uint64_t *ret_ns, uint
 	return count;
 }
 
-static void add_functions(struct text *text, uint32_t count)
+static void add_functions(struct text_buffer *text, uint32_t count)
 {
 	static const char *const words[] = {"",	   "One",   "Two",   "Three", "Four", "Five",
 					    "Six", "Seven", "Eight", "Nine",  "Ten"};
@@ -248,7 +248,7 @@ static void add_functions(struct text *text, uint32_t count)
 }
 
 /* "Three functions starve your event loop: they caused 11 of its 12 stalls, 3.40 s of 3.55 s." */
-static void add_verdict(struct text *text, const struct report *report)
+static void add_verdict(struct text_buffer *text, const struct report *report)
 {
 	uint64_t stall_ns, blamed_ns = 0, blamed = 0;
 	uint32_t culprits = 0, loops, stalls = count_stalls(report, &stall_ns, &loops);
@@ -288,7 +288,7 @@ static void add_verdict(struct text *text, const struct report *report)
 
 void text_blame(const struct text_page *page)
 {
-	struct text verdict = {0};
+	struct text_buffer verdict = {0};
 
 	if (!page->report->blame_count)
 		return;

@@ -2,7 +2,7 @@
 /* The sections that are prose. */
 #include "view/text/text.h"
 
-static void hear_verdict(void *ctx, const struct text *paragraph)
+static void hear_verdict(void *ctx, const struct text_buffer *paragraph)
 {
 	canvas_paragraph(ctx, "  ", 2, paragraph);
 }
@@ -15,7 +15,7 @@ void text_verdict(const struct text_page *page, const struct process_report *pro
 
 struct section {
 	const struct canvas *canvas;
-	const struct text *heading; /* until it has been shown */
+	const struct text_buffer *heading; /* until it has been shown */
 };
 
 static void begin_section(struct section *section)
@@ -45,12 +45,12 @@ static const struct stall *worst_of(const struct process_report *process, enum t
 
 void text_remedies(const struct text_page *page, const struct process_report *process)
 {
-	const struct text heading = {.bytes = "WHAT TO DO", .length = 10};
+	const struct text_buffer heading = {.bytes = "WHAT TO DO", .length = 10};
 	struct section section = {&page->canvas, &heading};
 
 	for (int cause = 0; cause < TS_COUNT; cause++) {
 		const struct stall *worst = worst_of(process, (enum thread_state)cause);
-		struct text text = {0};
+		struct text_buffer text = {0};
 		char first[32];
 
 		if (!worst)
@@ -63,7 +63,7 @@ void text_remedies(const struct text_page *page, const struct process_report *pr
 	}
 }
 
-static void hear_caveat(void *ctx, const struct text *paragraph)
+static void hear_caveat(void *ctx, const struct text_buffer *paragraph)
 {
 	struct section *section = ctx;
 
@@ -73,7 +73,7 @@ static void hear_caveat(void *ctx, const struct text *paragraph)
 
 void text_caveats(const struct text_page *page)
 {
-	const struct text heading = {.bytes = "NOT KNOWN", .length = 9};
+	const struct text_buffer heading = {.bytes = "NOT KNOWN", .length = 9};
 	struct section section = {&page->canvas, &heading};
 
 	caveats_tell(page->report, &(struct listener){hear_caveat, &section});

@@ -31,7 +31,7 @@ static int longer_first(const void *a, const void *b)
 static void show_stall(const struct text_page *page, const struct process *process,
 		       const struct stall *stall)
 {
-	struct text when = {0}, length = {0}, cause = {0}, rest = {0};
+	struct text_buffer when = {0}, length = {0}, cause = {0}, rest = {0};
 	uint64_t after = stall->start - page->report->window.start;
 	unsigned bar = page->canvas.columns >= 100 ? 24 : 12;
 
@@ -64,7 +64,7 @@ static void show_stall(const struct text_page *page, const struct process *proce
 static void show_heading(const struct text_page *page, const struct loop_report *loop,
 			 uint32_t shown)
 {
-	struct text heading = {0};
+	struct text_buffer heading = {0};
 
 	fputc('\n', page->canvas.file);
 	if (shown < loop_stall_count(loop))

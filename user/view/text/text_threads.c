@@ -63,7 +63,8 @@ static int busiest_first(const void *a, const void *b)
 
 /* Python's name, beside it the kernel's where that is another and there is room, and what the
  * thread is. */
-static void add_title(struct text *text, const struct text_page *page, const struct thread *thread)
+static void add_title(struct text_buffer *text, const struct text_page *page,
+		      const struct thread *thread)
 {
 	text_add_thread_name(text, page->report, thread, NAME_COLUMNS - 8,
 			     page->canvas.columns >= 100);
@@ -79,7 +80,7 @@ static unsigned thread_table_width(const struct thread_table *table)
 	return width;
 }
 
-static void add_value(struct text *text, const struct thread_column *column,
+static void add_value(struct text_buffer *text, const struct thread_column *column,
 		      const struct thread_report *row, uint64_t window_ns)
 {
 	uint64_t value;
@@ -104,7 +105,7 @@ static void add_value(struct text *text, const struct thread_column *column,
  * for a row's values. */
 static void thread_table_widen(struct thread_table *table, const struct thread_report *row)
 {
-	struct text title = {0};
+	struct text_buffer title = {0};
 	unsigned width;
 
 	add_title(&title, table->page, row->thread);
@@ -113,7 +114,7 @@ static void thread_table_widen(struct thread_table *table, const struct thread_r
 	for (size_t i = 0; i < COLUMN_COUNT; i++) {
 		struct thread_column *column = &table->columns[i];
 		const char *lower = strchr(column->title, '_');
-		struct text value = {0};
+		struct text_buffer value = {0};
 
 		add_value(&value, column, row, table->window_ns);
 		width = 2 + text_width(value.bytes);
@@ -167,7 +168,7 @@ static void show_thread_titles(const struct thread_table *table, bool upper)
 	for (size_t i = 0; i < COLUMN_COUNT; i++) {
 		const struct thread_column *column = &table->columns[i];
 		const char *lower = strchr(column->title, '_');
-		struct text title = {0};
+		struct text_buffer title = {0};
 
 		if (!column->shown)
 			continue;
@@ -187,7 +188,7 @@ static void show_thread_titles(const struct thread_table *table, bool upper)
 
 static void show_title(const struct thread_table *table)
 {
-	struct text heading = {0};
+	struct text_buffer heading = {0};
 
 	fputc('\n', table->page->canvas.file);
 	text_add(&heading, "THREADS, in %% of ");
@@ -201,7 +202,7 @@ static void show_thread_row(const struct thread_table *table, const struct threa
 {
 	const struct canvas *canvas = &table->page->canvas;
 	struct state_sums held = {0};
-	struct text title = {0};
+	struct text_buffer title = {0};
 
 	for (int i = 0; i < TS_COUNT; i++)
 		held.ns[i] = thread_state_holds((enum thread_state)i) ? row->states.ns[i] : 0;
@@ -213,7 +214,7 @@ static void show_thread_row(const struct thread_table *table, const struct threa
 	canvas_bar(canvas, &held, table->window_ns, table->bar_columns);
 	for (size_t i = 0; i < COLUMN_COUNT; i++)
 		if (table->columns[i].shown) {
-			struct text value = {0};
+			struct text_buffer value = {0};
 
 			add_value(&value, &table->columns[i], row, table->window_ns);
 			canvas_cell(canvas, value.bytes, table->columns[i].width, true);
@@ -225,7 +226,7 @@ static void show_thread_rest(const struct thread_table *table, const struct thre
 			     uint32_t shown, uint32_t count)
 {
 	uint64_t held = 0, waited = 0;
-	struct text text = {0};
+	struct text_buffer text = {0};
 
 	for (uint32_t i = shown; i < count; i++) {
 		held += rows[i]->held_ns;
@@ -287,7 +288,7 @@ int text_threads(const struct text_page *page, const struct process_report *proc
 
 static void show_dist(const struct canvas *canvas, const char *first, const struct dist *dist)
 {
-	struct text text = {0};
+	struct text_buffer text = {0};
 
 	if (!dist->count) {
 		text_add(&text, "–");
@@ -307,7 +308,7 @@ static void show_dist(const struct canvas *canvas, const char *first, const stru
 static void show_gil(const struct text_page *page, const struct gil_report *gil, bool many)
 {
 	uint64_t window_ns = text_window_ns(page->report);
-	struct text heading = {0}, text = {0};
+	struct text_buffer heading = {0}, text = {0};
 
 	fputc('\n', page->canvas.file);
 	text_add(&heading, many ? "GIL of interpreter %u" : "GIL", gil->gil->interpreter);

@@ -146,7 +146,7 @@ void tui_tell(struct tui *tui, const char *format, ...)
 }
 
 /* The most urgent of what there is to say beside the figures. */
-static int add_status(struct text *text, const struct tui_page *page,
+static int add_status(struct text_buffer *text, const struct tui_page *page,
 		      const struct tui_status *status)
 {
 	const struct live_view *view = &page->view;
@@ -214,7 +214,7 @@ static void draw_keys(const struct tui_page *page, int y)
 void tui_draw(struct tui *tui, const struct tui_status *status)
 {
 	struct tui_page *page = &tui->page;
-	struct text text = {0};
+	struct text_buffer text = {0};
 	int y, style;
 
 	set_term(tui->screen);

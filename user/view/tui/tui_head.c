@@ -15,7 +15,7 @@
 void tui_title(const struct tui_page *page, const struct tui_status *status)
 {
 	const struct live_view *view = &page->view;
-	struct text left = {0}, right = {0};
+	struct text_buffer left = {0}, right = {0};
 	int width;
 
 	text_add(&right, "%s stall ≥ ",
@@ -44,7 +44,7 @@ void tui_title(const struct tui_page *page, const struct tui_status *status)
 
 /* ── loops ───────────────────────────────────────────────────────────────── */
 
-static void add_turns(struct text *text, const struct live_loop *loop)
+static void add_turns(struct text_buffer *text, const struct live_loop *loop)
 {
 	if (loop->turn.count) {
 		text_add(text, "p50 ");
@@ -94,7 +94,7 @@ static int show_loop(const struct tui_page *page, const struct live_loop *loop, 
 {
 	const struct tui_paint *paint = &page->paint;
 	int columns = paint->columns - LABEL_COLUMNS - 14, x = LABEL_COLUMNS;
-	struct text name = {0}, turns = {0};
+	struct text_buffer name = {0}, turns = {0};
 
 	text_add_thread_name(&name, &page->view.about, loop->loop->thread, 20, false);
 	text_add(&name, " ");
@@ -121,7 +121,7 @@ static int show_loops(const struct tui_page *page, int y)
 	for (uint32_t i = 0; i < shown; i++)
 		rows += show_loop(page, &page->view.loops[i], y + rows);
 	if (shown < page->view.loop_count) {
-		struct text text = {0};
+		struct text_buffer text = {0};
 
 		text_add(&text, "and ");
 		text_add_number_of(&text, page->view.loop_count - shown, "more loop", "more loops");
@@ -220,7 +220,7 @@ static void show_shares(const struct tui_page *page, const struct holders *holde
 	tui_repeat(&page->paint, y, x + drawn, columns - drawn, TUI_FAINT, '.');
 }
 
-static void add_share_of_moment(struct text *text, const struct live_view *view, uint64_t ns)
+static void add_share_of_moment(struct text_buffer *text, const struct live_view *view, uint64_t ns)
 {
 	text_add_share(text, ns > view->moment_ns ? view->moment_ns : ns, view->moment_ns);
 }
@@ -239,7 +239,7 @@ static int put_legend(const struct tui_page *page, int y, int x, int style, char
 static void show_legend(const struct tui_page *page, const struct holders *holders, int y)
 {
 	const struct live_view *view = &page->view;
-	struct text free_words = {0}, unknown = {0};
+	struct text_buffer free_words = {0}, unknown = {0};
 	int x = LABEL_COLUMNS;
 
 	text_add(&free_words, "free ");
@@ -250,7 +250,7 @@ static void show_legend(const struct tui_page *page, const struct holders *holde
 	if (holders->unknown_ns)
 		x = put_legend(page, y, x, TUI_PLAIN, '?', unknown.bytes);
 	for (uint32_t i = 0; i < holders->count; i++) {
-		struct text text = {0};
+		struct text_buffer text = {0};
 
 		text_add_thread_name(&text, &view->about, holders->threads[i]->thread, 24, false);
 		text_add(&text, " ");
@@ -264,7 +264,7 @@ static int show_gil(const struct tui_page *page, const struct live_gil *gil, int
 {
 	const struct live_view *view = &page->view;
 	struct holders holders = {0};
-	struct text text = {0};
+	struct text_buffer text = {0};
 	int width;
 
 	find_holders(view, gil, &holders);
@@ -303,7 +303,7 @@ static int show_gils(const struct tui_page *page, int y)
 
 int tui_head(const struct tui_page *page, const struct tui_status *status)
 {
-	struct text verdict = {0};
+	struct text_buffer verdict = {0};
 	bool quiet = true;
 	int y = 1, rows = page->paint.rows < 30 ? 2 : 3;
 

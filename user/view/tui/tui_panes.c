@@ -168,7 +168,7 @@ uint32_t tui_pane_count(const struct tui_page *page, enum pane pane)
 static void put_duration(const struct tui_page *page, int y, int x, int columns, int style,
 			 const char *before, uint64_t ns)
 {
-	struct text text = {0};
+	struct text_buffer text = {0};
 
 	if (ns)
 		text_add(&text, "%s", before);
@@ -188,7 +188,7 @@ static void stall_row(const struct tui_page *page, uint32_t i, int y)
 	uint64_t age = page->view.about.window.end > stall->end
 			       ? page->view.about.window.end - stall->end
 			       : 0;
-	struct text when = {0}, what = {0};
+	struct text_buffer when = {0}, what = {0};
 
 	if (stall->ongoing)
 		text_add(&when, "now");
@@ -210,7 +210,7 @@ static void function_row(const struct tui_page *page, uint32_t i, int y)
 {
 	const struct blame *blame = &page->view.blame[i];
 	int x = page->paint.columns - FIGURE_COLUMNS;
-	struct text name = {0}, stalls = {0};
+	struct text_buffer name = {0}, stalls = {0};
 
 	if (!blame->handler.frame.function) {
 		text_add(&name, "many others");
@@ -230,7 +230,7 @@ static void function_row(const struct tui_page *page, uint32_t i, int y)
 static void put_share(const struct tui_page *page, int y, int x, int columns, uint64_t part,
 		      uint64_t whole)
 {
-	struct text text = {0};
+	struct text_buffer text = {0};
 
 	if (part)
 		text_add_share(&text, part > whole ? whole : part, whole);
@@ -249,7 +249,7 @@ static void thread_row(const struct tui_page *page, uint32_t i, int y)
 	const struct live_thread *thread = &page->view.threads[i];
 	int x = 2 + name_columns(page), bar = page->paint.columns - x - 38;
 	uint64_t whole = state_sums_total(&thread->states);
-	struct text name = {0}, tid = {0};
+	struct text_buffer name = {0}, tid = {0};
 
 	text_add_thread_name(&name, &page->view.about, thread->thread,
 			     (unsigned)name_columns(page) - 1, false);
@@ -272,7 +272,7 @@ static void show_heading(const struct tui_page *page, enum pane pane, int y)
 	static const char *const figures[] = {"on loop", "made wait", "stalls", "in all", "worst"};
 	static const int ends[] = {9, 19, 26, 35, 44};
 	const struct tui_paint *paint = &page->paint;
-	struct text text = {0};
+	struct text_buffer text = {0};
 	int style = pane == page->focus ? TUI_TITLE : TUI_STRONG, x;
 
 	text_add(&text, " %s", names[pane]);
@@ -306,7 +306,7 @@ static void show_heading(const struct tui_page *page, enum pane pane, int y)
 
 static void show_nothing(const struct tui_page *page, enum pane pane, int y)
 {
-	struct text text = {0};
+	struct text_buffer text = {0};
 
 	if (pane == PANE_STALLS)
 		text_add(&text, "none");

@@ -33,14 +33,14 @@ struct tui_page {
 };
 
 /* tui_words.c: what is wrong, and what a stall is about */
-void tui_add_verdict(struct text *text, const struct live_view *view);
+void tui_add_verdict(struct text_buffer *text, const struct live_view *view);
 bool tui_alarming(const struct live_view *view); /* a stall goes on */
 /* In about so many columns. */
-void tui_add_stall(struct text *text, const struct live_view *view, const struct live_stall *stall,
-		   unsigned columns);
+void tui_add_stall(struct text_buffer *text, const struct live_view *view,
+		   const struct live_stall *stall, unsigned columns);
 /* "function file:line", the function whole where that can be. */
-void tui_add_frame(struct text *text, const struct report *report, const struct stack_frame *frame,
-		   unsigned columns);
+void tui_add_frame(struct text_buffer *text, const struct report *report,
+		   const struct stack_frame *frame, unsigned columns);
 const struct process *tui_process_of(const struct live_stall *stall);
 
 /* tui_keys.c: what keys do to the page */

@@ -55,7 +55,7 @@ static void add_state(struct sheet *sheet, enum thread_state state, uint64_t ns,
 {
 	const struct tui_paint *paint = &sheet->page->paint;
 	int y = next_row(sheet), bar = paint->columns - NAME_COLUMNS - 24;
-	struct text length = {0}, share = {0};
+	struct text_buffer length = {0}, share = {0};
 
 	if (y < 0)
 		return;
@@ -88,7 +88,7 @@ static void add_split(struct sheet *sheet, const struct stall *stall)
 
 /* What canvas_paragraph() makes of a text, or else what the text view says of the stall. */
 static int add_paragraphs(struct sheet *sheet, const struct live_stall *live,
-			  const struct text *text, bool stacks)
+			  const struct text_buffer *text, bool stacks)
 {
 	_cleanup_(freep) char *bytes = NULL;
 	size_t size;
@@ -116,7 +116,7 @@ static int add_stall(struct sheet *sheet, const struct live_stall *live)
 {
 	const struct report *report = &sheet->page->view.about;
 	const struct stall *stall = &live->stall;
-	struct text title = {0}, when = {0}, remedy = {0};
+	struct text_buffer title = {0}, when = {0}, remedy = {0};
 	int r;
 
 	text_add(&title, "%s of ", stall->ongoing ? "STALL that goes on," : "STALL");
@@ -173,7 +173,7 @@ static void add_help(struct sheet *sheet)
 	add_line(sheet, TUI_STRONG, "STATES OF A THREAD");
 	for (int i = 0; i < TS_COUNT; i++) {
 		int y = next_row(sheet);
-		struct text text = {0};
+		struct text_buffer text = {0};
 
 		text_add(&text, "%-14s %s", thread_state_name((enum thread_state)i),
 			 palette_of((enum thread_state)i)->doing);

@@ -24,7 +24,7 @@ bool tui_alarming(const struct live_view *view)
 	return false;
 }
 
-static void add_seconds(struct text *text, uint64_t ns)
+static void add_seconds(struct text_buffer *text, uint64_t ns)
 {
 	text_add(text, "%llu" NBSP "s", (unsigned long long)((ns + NS_PER_S / 2) / NS_PER_S));
 }
@@ -41,7 +41,7 @@ static const struct live_stall *ongoing_of(const struct live_view *view)
 	return longest;
 }
 
-static void add_ongoing(struct text *text, const struct live_view *view,
+static void add_ongoing(struct text_buffer *text, const struct live_view *view,
 			const struct live_stall *live)
 {
 	struct ongoing ongoing = live->ongoing;
@@ -80,7 +80,7 @@ static const struct blame *worst_culprit(const struct live_view *view)
 	return worst;
 }
 
-static void add_stalls(struct text *text, const struct live_view *view, uint32_t stalls)
+static void add_stalls(struct text_buffer *text, const struct live_view *view, uint32_t stalls)
 {
 	const struct blame *culprit = worst_culprit(view);
 	struct state_sums states = {0};
@@ -118,7 +118,7 @@ static void add_stalls(struct text *text, const struct live_view *view, uint32_t
 	text_add(text, ".");
 }
 
-static void add_no_stall(struct text *text, const struct live_view *view)
+static void add_no_stall(struct text_buffer *text, const struct live_view *view)
 {
 	uint64_t longest = 0;
 
@@ -149,7 +149,7 @@ static bool gil_off(const struct live_view *view)
 	return view->process_count > 0;
 }
 
-void tui_add_verdict(struct text *text, const struct live_view *view)
+void tui_add_verdict(struct text_buffer *text, const struct live_view *view)
 {
 	const struct live_stall *ongoing = ongoing_of(view);
 	uint32_t stalls = 0;
@@ -171,8 +171,8 @@ void tui_add_verdict(struct text *text, const struct live_view *view)
 
 #define PLACE_COLUMNS 13
 
-void tui_add_frame(struct text *text, const struct report *report, const struct stack_frame *frame,
-		   unsigned columns)
+void tui_add_frame(struct text_buffer *text, const struct report *report,
+		   const struct stack_frame *frame, unsigned columns)
 {
 	size_t before = text->length;
 	unsigned used;
@@ -187,8 +187,8 @@ void tui_add_frame(struct text *text, const struct report *report, const struct 
 }
 
 /* Where the loop itself was: its handler, else the innermost function of the stack. */
-static void add_own(struct text *text, const struct report *report, const struct stall *stall,
-		    unsigned columns)
+static void add_own(struct text_buffer *text, const struct report *report,
+		    const struct stall *stall, unsigned columns)
 {
 	const struct definition *stack = stack_of(report, stall->stack);
 
@@ -198,8 +198,8 @@ static void add_own(struct text *text, const struct report *report, const struct
 		tui_add_frame(text, report, &stack->stack.frames[0], columns);
 }
 
-static void add_holder(struct text *text, const struct report *report, const struct breakdown *what,
-		       unsigned columns)
+static void add_holder(struct text_buffer *text, const struct report *report,
+		       const struct breakdown *what, unsigned columns)
 {
 	const struct blocker *blocker = &what->blockers[0];
 
@@ -216,7 +216,8 @@ static void add_holder(struct text *text, const struct report *report, const str
 	text_add_thread_name(text, report, blocker->thread, 32, false);
 }
 
-static void add_no_cpu(struct text *text, const struct process *process, const struct stall *stall)
+static void add_no_cpu(struct text_buffer *text, const struct process *process,
+		       const struct stall *stall)
 {
 	const struct breakdown *what = &stall->what;
 
@@ -232,8 +233,8 @@ static void add_no_cpu(struct text *text, const struct process *process, const s
 	text_add_occupant(text, process, &what->preempted_by[0]);
 }
 
-void tui_add_stall(struct text *text, const struct live_view *view, const struct live_stall *live,
-		   unsigned columns)
+void tui_add_stall(struct text_buffer *text, const struct live_view *view,
+		   const struct live_stall *live, unsigned columns)
 {
 	const struct breakdown *what = &live->stall.what;
 	const struct process *process = tui_process_of(live);

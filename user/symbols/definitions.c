@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "symbols/private.h"
+#include "symbols/symbols_internal.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -17,29 +17,29 @@ static const uint32_t limits[DEFINE_KINDS] = {
 	[DEFINE_TEXT] = DEFINE_TEXTS_MAX,
 };
 
-void registry_done(struct registry *registry)
+void definitions_done(struct definitions *definitions)
 {
 	for (int kind = 0; kind < DEFINE_KINDS; kind++) {
 		struct interned *entry, *next;
 
-		HASH_ITER(hh, registry->known[kind], entry, next)
+		HASH_ITER(hh, definitions->known[kind], entry, next)
 		{
-			HASH_DEL(registry->known[kind], entry);
+			HASH_DEL(definitions->known[kind], entry);
 			free(entry);
 		}
 	}
 }
 
-uint32_t registry_count(const struct registry *registry, enum definition_kind kind)
+uint32_t definitions_count(const struct definitions *definitions, enum definition_kind kind)
 {
-	return HASH_COUNT(registry->known[kind]);
+	return HASH_COUNT(definitions->known[kind]);
 }
 
 /* Gives the definition the id of the same content, or the next one. */
-static int intern(struct registry *registry, const void *content, uint32_t length,
+static int intern(struct definitions *definitions, const void *content, uint32_t length,
 		  struct definition *definition)
 {
-	struct interned **known = &registry->known[definition->kind], *entry;
+	struct interned **known = &definitions->known[definition->kind], *entry;
 	int err;
 
 	HASH_FIND(hh, *known, content, length, entry);
@@ -56,18 +56,18 @@ static int intern(struct registry *registry, const void *content, uint32_t lengt
 		free(entry);
 		return -ENOMEM;
 	}
-	err = sink_define(&registry->sink, definition);
+	err = sink_define(&definitions->sink, definition);
 	if (err) {
 		HASH_DEL(*known, entry);
 		free(entry);
 		return err;
 	}
-	registry->bytes += sizeof(*entry) + length;
+	definitions->bytes += sizeof(*entry) + length;
 	return 0;
 }
 
-int registry_function(struct registry *registry, const char *name, const char *file, uint32_t line,
-		      uint32_t *ret_id)
+int definitions_function(struct definitions *definitions, const char *name, const char *file,
+			 uint32_t line, uint32_t *ret_id)
 {
 	struct definition definition = {.kind = DEFINE_FUNCTION,
 					.function = {.name = name, .file = file, .line = line}};
@@ -79,15 +79,15 @@ int registry_function(struct registry *registry, const char *name, const char *f
 	memcpy(content, &line, sizeof(line));
 	memcpy(content + sizeof(line), name, name_size);
 	memcpy(content + sizeof(line) + name_size, file, file_size);
-	err = intern(registry, content, (uint32_t)(sizeof(line) + name_size + file_size),
+	err = intern(definitions, content, (uint32_t)(sizeof(line) + name_size + file_size),
 		     &definition);
 	if (!err)
 		*ret_id = definition.id;
 	return err;
 }
 
-int registry_stack(struct registry *registry, const struct stack_frame *frames, uint32_t count,
-		   bool cut, uint32_t *ret_id)
+int definitions_stack(struct definitions *definitions, const struct stack_frame *frames,
+		      uint32_t count, bool cut, uint32_t *ret_id)
 {
 	struct definition definition = {.kind = DEFINE_STACK,
 					.stack = {.frames = frames, .count = count, .cut = cut}};
@@ -97,16 +97,17 @@ int registry_stack(struct registry *registry, const struct stack_frame *frames, 
 	memcpy(content, frames, count * sizeof(*frames));
 	/* no function's: whether it is cut is part of the content */
 	content[count] = (struct stack_frame){.function = UINT32_MAX};
-	err = intern(registry, content, (count + cut) * (uint32_t)sizeof(*frames), &definition);
+	err = intern(definitions, content, (count + cut) * (uint32_t)sizeof(*frames), &definition);
 	if (!err)
 		*ret_id = definition.id;
 	return err;
 }
 
-int registry_text(struct registry *registry, const char *text, uint32_t *ret_id)
+int definitions_text(struct definitions *definitions, const char *text, uint32_t *ret_id)
 {
 	struct definition definition = {.kind = DEFINE_TEXT, .text = text};
-	int err = intern(registry, text, (uint32_t)strnlen(text, DEFINE_TEXT_MAX - 1), &definition);
+	int err = intern(definitions, text, (uint32_t)strnlen(text, DEFINE_TEXT_MAX - 1),
+			 &definition);
 
 	if (!err)
 		*ret_id = definition.id;

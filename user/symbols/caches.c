@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "symbols/private.h"
+#include "symbols/symbols_internal.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -9,68 +9,68 @@
 
 /* The probes remember the last 16384 hashes that they sent (bpf/), roughly in order of use: what
  * they still remember must be known here. */
-#define NUMBERS_MAX (8u * 16384)
+#define ID_CACHE_MAX (8u * 16384)
 
-struct number {
+struct cached_id {
 	uint64_t hash;
 	uint32_t id;
-	struct number *prev, *next;
+	struct cached_id *prev, *next;
 	UT_hash_handle hh;
 };
 
-static void number_free(struct numbers *numbers, struct number *number)
+static void cached_id_free(struct id_cache *cache, struct cached_id *entry)
 {
-	free(number);
-	numbers->bytes -= sizeof(*number);
+	free(entry);
+	cache->bytes -= sizeof(*entry);
 }
 
-void numbers_free(struct numbers *numbers)
+void id_cache_free(struct id_cache *cache)
 {
-	struct number *number, *next;
+	struct cached_id *entry, *next;
 
-	if (!numbers)
+	if (!cache)
 		return;
-	HASH_ITER(hh, numbers->known, number, next)
+	HASH_ITER(hh, cache->known, entry, next)
 	{
-		HASH_DEL(numbers->known, number);
-		number_free(numbers, number);
+		HASH_DEL(cache->known, entry);
+		cached_id_free(cache, entry);
 	}
-	free(numbers);
+	free(cache);
 }
 
-bool numbers_find(struct numbers *numbers, uint64_t hash, uint32_t *ret_id)
+bool id_cache_find(struct id_cache *cache, uint64_t hash, uint32_t *ret_id)
 {
-	struct number *number;
+	struct cached_id *entry;
 
-	HASH_FIND(hh, numbers->known, &hash, sizeof(hash), number);
-	if (!number)
+	HASH_FIND(hh, cache->known, &hash, sizeof(hash), entry);
+	if (!entry)
 		return false;
-	DL_DELETE(numbers->by_use, number);
-	DL_APPEND(numbers->by_use, number);
-	*ret_id = number->id;
+	DL_DELETE(cache->by_use, entry);
+	DL_APPEND(cache->by_use, entry);
+	*ret_id = entry->id;
 	return true;
 }
 
-int numbers_keep(struct numbers *numbers, uint64_t hash, uint32_t id)
+int id_cache_keep(struct id_cache *cache, uint64_t hash, uint32_t id)
 {
-	struct number *number = calloc(1, sizeof(*number)), *oldest = numbers->by_use;
+	struct cached_id *entry = calloc(1, sizeof(*entry)), *oldest = cache->by_use;
 
-	if (!number)
+	if (!entry)
 		return -ENOMEM;
-	if (HASH_COUNT(numbers->known) == NUMBERS_MAX) {
-		DL_DELETE(numbers->by_use, oldest);
-		HASH_DEL(numbers->known, oldest);
-		number_free(numbers, oldest);
+	if (HASH_COUNT(cache->known) == ID_CACHE_MAX) {
+		DL_DELETE(cache->by_use, oldest);
+		HASH_DEL(cache->known, oldest);
+		cached_id_free(cache, oldest);
 	}
-	numbers->bytes += sizeof(*number);
-	number->hash = hash;
-	number->id = id;
-	HASH_ADD(hh, numbers->known, hash, sizeof(hash), number);
-	if (HASH_FAILED(number)) {
-		number_free(numbers, number);
+	cache->bytes += sizeof(*entry);
+	entry->hash = hash;
+	entry->id = id;
+	HASH_ADD(hh, cache->known, hash, sizeof(hash), entry);
+	if (HASH_FAILED(entry)) {
+		cached_id_free(cache, entry);
 		return -ENOMEM;
 	}
-	DL_APPEND(numbers->by_use, number);
+	DL_APPEND(cache->by_use, entry);
 	return 0;
 }
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "symbols/text.h"
+#include "symbols/str_text.h"
 
 #include <errno.h>
 #include <string.h>
@@ -42,8 +42,7 @@ static uint32_t unit_at(const unsigned char *unit, unsigned int kind)
 	return c;
 }
 
-void text_of_characters(const void *characters, unsigned int kind, size_t count,
-			char to[DEFINE_TEXT_MAX])
+void str_decode(const void *characters, unsigned int kind, size_t count, char to[DEFINE_TEXT_MAX])
 {
 	size_t used = 0;
 
@@ -55,8 +54,8 @@ void text_of_characters(const void *characters, unsigned int kind, size_t count,
 	to[used] = '\0';
 }
 
-int text_read(pid_t pid, const struct code_layout *layout, uint64_t address,
-	      char to[DEFINE_TEXT_MAX])
+int str_read(pid_t pid, const struct code_layout *layout, uint64_t address,
+	     char to[DEFINE_TEXT_MAX])
 {
 	unsigned char units[DEFINE_TEXT_MAX * 4];
 	uint64_t length;
@@ -85,7 +84,7 @@ int text_read(pid_t pid, const struct code_layout *layout, uint64_t address,
 	if (ascii)
 		text_clean((const char *)units, length, false, to);
 	else
-		text_of_characters(units, kind, length, to);
+		str_decode(units, kind, length, to);
 	return 0;
 }
 

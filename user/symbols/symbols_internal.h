@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * private.h - the parts of struct symbols: symbols.c resolves; registry.c gives numbers to what is
- * defined, each thing once; kept.c keeps what may be forgotten again: code objects that were read,
- * and what the probes' hashes stand for.
+ * symbols_internal.h - the parts of struct symbols: symbols.c resolves; definitions.c gives ids to
+ * what is defined, each thing once; caches.c keeps what may be forgotten again: code objects that
+ * were read, and what the probes' hashes stand for.
  */
-#ifndef GILSCOPE_SYMBOLS_PRIVATE_H
-#define GILSCOPE_SYMBOLS_PRIVATE_H
+#ifndef GILSCOPE_SYMBOLS_INTERNAL_H
+#define GILSCOPE_SYMBOLS_INTERNAL_H
 
 #include "base/hash.h"
 #include "symbols/code.h"
@@ -13,34 +13,34 @@
 
 /* ── definitions: for ever ───────────────────────────────────────────────── */
 
-struct registry {
+struct definitions {
 	struct stream_sink sink;
 	struct interned *known[DEFINE_KINDS]; /* by content */
 	uint64_t bytes;
 };
 
-void registry_done(struct registry *registry);
-uint32_t registry_count(const struct registry *registry, enum definition_kind kind);
+void definitions_done(struct definitions *definitions);
+uint32_t definitions_count(const struct definitions *definitions, enum definition_kind kind);
 /* Defines these, unless they are defined already. ret_id is 0 when there is no room. 0, -ENOMEM or
  * the sink's error. */
-int registry_function(struct registry *registry, const char *name, const char *file, uint32_t line,
-		      uint32_t *ret_id);
-int registry_stack(struct registry *registry, const struct stack_frame *frames, uint32_t count,
-		   bool cut, uint32_t *ret_id);
-int registry_text(struct registry *registry, const char *text, uint32_t *ret_id);
+int definitions_function(struct definitions *definitions, const char *name, const char *file,
+			 uint32_t line, uint32_t *ret_id);
+int definitions_stack(struct definitions *definitions, const struct stack_frame *frames,
+		      uint32_t count, bool cut, uint32_t *ret_id);
+int definitions_text(struct definitions *definitions, const char *text, uint32_t *ret_id);
 
 /* ── what may be forgotten: the longest unused first ─────────────────────── */
 
 /* From a hash of the probes to the definition. */
-struct numbers {
-	struct number *known;  /* by hash */
-	struct number *by_use; /* the longest unused first */
+struct id_cache {
+	struct cached_id *known;  /* by hash */
+	struct cached_id *by_use; /* the longest unused first */
 	uint64_t bytes;
 };
 
-void numbers_free(struct numbers *numbers); /* accepts NULL */
-bool numbers_find(struct numbers *numbers, uint64_t hash, uint32_t *ret_id);
-int numbers_keep(struct numbers *numbers, uint64_t hash, uint32_t id);
+void id_cache_free(struct id_cache *cache); /* accepts NULL */
+bool id_cache_find(struct id_cache *cache, uint64_t hash, uint32_t *ret_id);
+int id_cache_keep(struct id_cache *cache, uint64_t hash, uint32_t id);
 
 /* One code object is kept for an address: where thousands follow each other at one, their checks of
  * 32 bits would no longer tell them all apart. */
