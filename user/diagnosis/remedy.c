@@ -215,6 +215,41 @@ static void add_garbage(struct text_buffer *text, const struct stall *stall)
 			       "fewer objects that refer to each other.");
 }
 
+static void add_native(struct text *text, const struct report *report,
+		       const struct process *process, const struct stall *stall)
+{
+	add_subject(text, report, stall);
+	if (process->info.gil_enabled) {
+		text_add(text, " ran C code without the GIL, or a long system call, on the loop: "
+			       "call that through run_in_executor() (asyncio.to_thread), "
+			       "it then runs beside the loop.");
+		return;
+	}
+	text_add(text, " ran too long on the loop: split it up with awaits, or call it "
+		       "through run_in_executor() (asyncio.to_thread); with the "
+		       "GIL off, Python code runs beside the loop, too.");
+	add_garbage(text, stall);
+}
+
+static void add_held_blocked(struct text *text, const struct report *report,
+			     const struct process *process, const struct stall *stall)
+{
+	const struct breakdown *what = &stall->what;
+
+	if (what->syscall_count && what->syscalls[0].sysno == SYSNO_GIL) {
+		text_add(text, "The loop could not let go of the GIL, for others that want it "
+			       "had its mutex: run fewer threads, or give the process more CPU.");
+		return;
+	}
+	text_add_syscall(text, process,
+			 what->syscall_count ? what->syscalls[0].sysno : SYSNO_UNKNOWN);
+	add_in_handler(text, report, stall);
+	text_add(text, ": a call slept with the GIL, so no thread could run. The extension "
+		       "must release the GIL around it "
+		       "(Py_BEGIN_ALLOW_THREADS); only then does it help to move the call "
+		       "to a thread.");
+}
+
 void remedy_add(struct text_buffer *text, const struct report *report,
 		const struct process *process, const struct stall *stall)
 {
@@ -235,36 +270,13 @@ void remedy_add(struct text_buffer *text, const struct report *report,
 		add_garbage(text, stall);
 		break;
 	case TS_NATIVE:
-		add_subject(text, report, stall);
-		if (process->info.gil_enabled) {
-			text_add(text,
-				 " ran C code without the GIL, or a long system call, on the loop: "
-				 "call that through run_in_executor() (asyncio.to_thread), "
-				 "it then runs beside the loop.");
-			break;
-		}
-		text_add(text, " ran too long on the loop: split it up with awaits, or call it "
-			       "through run_in_executor() (asyncio.to_thread); with the "
-			       "GIL off, Python code runs beside the loop, too.");
-		add_garbage(text, stall);
+		add_native(text, report, process, stall);
 		break;
 	case TS_GIL_WAIT:
 		add_gil_wait(text, report, what);
 		break;
 	case TS_HELD_BLOCKED:
-		if (what->syscall_count && what->syscalls[0].sysno == SYSNO_GIL) {
-			text_add(text,
-				 "The loop could not let go of the GIL, for others that want it "
-				 "had its mutex: run fewer threads, or give the process more CPU.");
-			return;
-		}
-		text_add_syscall(text, process,
-				 what->syscall_count ? what->syscalls[0].sysno : SYSNO_UNKNOWN);
-		add_in_handler(text, report, stall);
-		text_add(text, ": a call slept with the GIL, so no thread could run. The extension "
-			       "must release the GIL around it "
-			       "(Py_BEGIN_ALLOW_THREADS); only then does it help to move the call "
-			       "to a thread.");
+		add_held_blocked(text, report, process, stall);
 		break;
 	case TS_HELD_RUNNABLE:
 	case TS_RUNNABLE:

@@ -235,18 +235,38 @@ static int read_record(const struct trace_definitions *head, struct trace_defini
 	return err;
 }
 
+/* Two definitions, of which the second is of this kind and may be damaged. */
+struct damaged {
+	struct trace_definitions head;
+	uint8_t kind;
+	const void *body;
+	size_t size, cut;
+	const char *why; /* NULL: nothing is wrong */
+};
+
+static void check_damaged(const struct damaged *damaged, size_t i)
+{
+	struct kept kept = {0};
+	struct diag diag = {0};
+	struct trace_definition record = {damaged->kind, i % 2 ? 0xff : 0xfe,
+					  (uint16_t)damaged->size};
+	int err = read_record(&damaged->head, record, damaged->body, damaged->cut, &kept, &diag);
+
+	if (err != (damaged->why ? -EBADMSG : 0) || (err && !strstr(diag.what, damaged->why)))
+		fail_msg("case %zu: %d, %s", i, err, diag.what);
+	assert_true(err || (kept.defined == 2 && kept.definitions[0].line == 5 &&
+			    strcmp(kept.definitions[0].texts[1], "f.py") == 0));
+	assert_true(kept.defined < 2 ||
+		    kept.definitions[1].cut == (damaged->kind == DEFINE_STACK && i % 2));
+	kept_done(&kept);
+}
+
 static void damaged_definitions_are_refused(void **state)
 {
 	static const struct trace_definitions two = {{1, 1, 1}, 2};
 	static const unsigned char zeros[(DEFINE_FRAMES_MAX + 1) * 8];
 	unsigned char longer[DEFINE_TEXT_MAX + 1];
-	const struct {
-		struct trace_definitions head;
-		uint8_t kind;
-		const void *body;
-		size_t size, cut;
-		const char *why; /* NULL: nothing is wrong */
-	} cases[] = {
+	const struct damaged cases[] = {
 		{two, DEFINE_STACK, "\1\0\0\0\2\0\0\0", 8, 0, NULL},
 		{two, DEFINE_STACK, zeros, DEFINE_FRAMES_MAX * 8, 0, NULL},
 		{two, DEFINE_STACK, zeros, (DEFINE_FRAMES_MAX + 1) * 8, 0, "impossible size"},
@@ -281,21 +301,7 @@ static void damaged_definitions_are_refused(void **state)
 	memset(longer, 'x', sizeof(longer) - 1);
 	longer[sizeof(longer) - 1] = '\0';
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
-		struct kept kept = {0};
-		struct diag diag = {0};
-		struct trace_definition record = {cases[i].kind, i % 2 ? 0xff : 0xfe,
-						  (uint16_t)cases[i].size};
-		int err = read_record(&cases[i].head, record, cases[i].body, cases[i].cut, &kept,
-				      &diag);
-
-		if (err != (cases[i].why ? -EBADMSG : 0) ||
-		    (err && !strstr(diag.what, cases[i].why)))
-			fail_msg("case %zu: %d, %s", i, err, diag.what);
-		assert_true(err || (kept.defined == 2 && kept.definitions[0].line == 5 &&
-				    strcmp(kept.definitions[0].texts[1], "f.py") == 0));
-		assert_true(kept.defined < 2 ||
-			    kept.definitions[1].cut == (cases[i].kind == DEFINE_STACK && i % 2));
-		kept_done(&kept);
+		check_damaged(&cases[i], i);
 	}
 }
 

@@ -256,11 +256,15 @@ static void line_tables_have_an_end(void **state)
 	free(lines);
 }
 
-static void texts_are_clean_and_have_an_end(void **state)
+static const char *text_of(const struct heard *heard, uint32_t id)
+{
+	return dictionary_find(heard->dictionary, DEFINE_TEXT, id)->text;
+}
+
+static void texts_of_the_probes_are_clean(void **state)
 {
 	_cleanup_(heard_done) struct heard heard;
 	struct shared_text text = {.hdr = {.type = RING_TEXT}, .hash = 7};
-	char longer[3 * DEFINE_TEXT_MAX];
 	uint32_t id = 99;
 
 	heard_init(&heard);
@@ -268,7 +272,7 @@ static void texts_are_clean_and_have_an_end(void **state)
 	memcpy(text.bytes, "Task-1xyz", 9);
 	assert_int_equal(symbols_text(heard.symbols, &text), 0);
 	assert_int_equal(symbols_text_id(heard.symbols, 7), 1);
-	assert_string_equal(dictionary_find(heard.dictionary, DEFINE_TEXT, 1)->text, "Task-1");
+	assert_string_equal(text_of(&heard, 1), "Task-1");
 	assert_int_equal(symbols_name(heard.symbols, "Task-1", &id), 0);
 	assert_int_equal(id, 1);
 	assert_int_equal(symbols_text_id(heard.symbols, 8), 0);
@@ -277,9 +281,7 @@ static void texts_are_clean_and_have_an_end(void **state)
 	memset(text.bytes, 'x', SHARED_TEXT_MAX);
 	memcpy(text.bytes + SHARED_TEXT_MAX - 2, "\xe5\x90", 2);
 	assert_int_equal(symbols_text(heard.symbols, &text), 0);
-	assert_int_equal(strlen(dictionary_find(heard.dictionary, DEFINE_TEXT,
-						symbols_text_id(heard.symbols, 8))
-					->text),
+	assert_int_equal(strlen(text_of(&heard, symbols_text_id(heard.symbols, 8))),
 			 SHARED_TEXT_MAX - 2);
 	text.hash = 9; /* characters of two bytes */
 	text.hdr.flags = 2;
@@ -290,10 +292,7 @@ static void texts_are_clean_and_have_an_end(void **state)
 	       "\x00\xd8",
 	       6);
 	assert_int_equal(symbols_text(heard.symbols, &text), 0);
-	assert_string_equal(
-		dictionary_find(heard.dictionary, DEFINE_TEXT, symbols_text_id(heard.symbols, 9))
-			->text,
-		"С名\xef\xbf\xbd");
+	assert_string_equal(text_of(&heard, symbols_text_id(heard.symbols, 9)), "С名\xef\xbf\xbd");
 	text.hash = 10; /* and of four, cut within the second */
 	text.hdr.flags = 4;
 	memcpy(text.bytes,
@@ -301,10 +300,19 @@ static void texts_are_clean_and_have_an_end(void **state)
 	       "\x0d",
 	       5);
 	assert_int_equal(symbols_text(heard.symbols, &text), 0);
-	assert_string_equal(
-		dictionary_find(heard.dictionary, DEFINE_TEXT, symbols_text_id(heard.symbols, 10))
-			->text,
-		"\xf0\x9f\x90\x8d");
+	assert_string_equal(text_of(&heard, symbols_text_id(heard.symbols, 10)),
+			    "\xf0\x9f\x90\x8d");
+}
+
+static void names_are_clean_and_have_an_end(void **state)
+{
+	_cleanup_(heard_done) struct heard heard;
+	char longer[3 * DEFINE_TEXT_MAX] = {0};
+	uint32_t id;
+
+	heard_init(&heard);
+	assert_int_equal(symbols_name(heard.symbols, "Task-1", &id), 0);
+	assert_int_equal(id, 1);
 	assert_int_equal(symbols_name(heard.symbols,
 				      "a\xff"
 				      "b\xc0\x80"
@@ -313,17 +321,15 @@ static void texts_are_clean_and_have_an_end(void **state)
 				      "e\xe5\x90",
 				      &id),
 			 0);
-	assert_string_equal(dictionary_find(heard.dictionary, DEFINE_TEXT, id)->text,
-			    "a\xef\xbf\xbd"
-			    "b\xef\xbf\xbd\xef\xbf\xbd"
-			    "c\xef\xbf\xbd"
-			    "d\xef\xbf\xbd"
-			    "e\xef\xbf\xbd");
-	memset(longer, 0, sizeof(longer));
+	assert_string_equal(text_of(&heard, id), "a\xef\xbf\xbd"
+						 "b\xef\xbf\xbd\xef\xbf\xbd"
+						 "c\xef\xbf\xbd"
+						 "d\xef\xbf\xbd"
+						 "e\xef\xbf\xbd");
 	for (size_t i = 0; i + 3 < sizeof(longer); i += 3)
 		memcpy(longer + i, "名", 3);
 	assert_int_equal(symbols_name(heard.symbols, longer, &id), 0);
-	assert_int_equal(strlen(dictionary_find(heard.dictionary, DEFINE_TEXT, id)->text), 1023);
+	assert_int_equal(strlen(text_of(&heard, id)), 1023);
 	for (uint32_t i = id + 1; i <= DEFINE_TEXTS_MAX + 5; i++) {
 		snprintf(longer, sizeof(longer), "text %u", i);
 		assert_int_equal(symbols_name(heard.symbols, longer, &id), 0);
@@ -381,7 +387,8 @@ int main(void)
 		cmocka_unit_test(stacks_have_an_end),
 		cmocka_unit_test(functions_and_code_objects_have_an_end),
 		cmocka_unit_test(line_tables_have_an_end),
-		cmocka_unit_test(texts_are_clean_and_have_an_end),
+		cmocka_unit_test(texts_of_the_probes_are_clean),
+		cmocka_unit_test(names_are_clean_and_have_an_end),
 		cmocka_unit_test(what_the_sink_refuses_is_not_defined),
 	};
 

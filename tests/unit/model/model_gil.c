@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The model's rules about GILs and scheduling, one small sequence of events each. docs/model.md has
- * the rules in words; model_sim.c holds the whole against simulated worlds.
+ * The model's rules about GILs, one small sequence of events each. docs/model.md has the rules in
+ * words; model_sim.c checks the whole model against simulated worlds.
  */
 #include "tests/sim/told.h"
 
@@ -310,141 +310,6 @@ static void who_waits_for_a_gil_that_is_switched_off_goes_on_without(void **stat
 	       "131-150 1 native\n");
 }
 
-/* ── scheduling ──────────────────────────────────────────────────────────── */
-
-static void a_thread_that_python_does_not_know_has_no_gil(void **state)
-{
-	begin();
-	in(110, X, 0);
-	take(120, X);
-	expect(130, "9",
-	       "100-110 9 unknown\n"
-	       "110-120 9 native cpu0\n"
-	       "120-130 9 python cpu0\n"
-	       "hold 120-130 9\n");
-}
-
-static void a_wake_up_of_a_running_thread_means_nothing(void **state)
-{
-	begin();
-	in(110, X, 0);
-	wake(120, X, 1);
-	migrate(125, X, 1);
-	out(130, X, READ);
-	migrate(135, X, 1);
-	wake(140, X, 1);
-	migrate(150, X, 2);
-	expect(160, "9",
-	       "100-110 9 unknown\n"
-	       "110-130 9 native cpu0\n"
-	       "130-140 9 blocked sys0\n"
-	       "140-150 9 runnable cpu1\n"
-	       "150-160 9 runnable cpu2\n");
-}
-
-static void a_wake_up_of_a_thread_in_an_unknown_state_settles_nothing(void **state)
-{
-	begin();
-	wake(110, X, 1);
-	in(120, X, 1);
-	expect(130, "9",
-	       "100-120 9 unknown\n"
-	       "120-130 9 native cpu1\n");
-}
-
-static void a_throttled_thread_is_marked(void **state)
-{
-	begin();
-	in(110, X, 0);
-	FEED(SWITCH_OUT, switch_out, 120, X, 0, EVF_SWITCH_OUT_RUNNABLE | EVF_SWITCH_OUT_THROTTLED);
-	expect(130, "9",
-	       "100-110 9 unknown\n"
-	       "110-120 9 native cpu0\n"
-	       "120-130 9 runnable cpu0 throttled\n");
-}
-
-static void who_acts_is_on_a_cpu_and_a_missed_fact_makes_its_time_unknown(void **state)
-{
-	begin();
-	in(110, A, 0);
-	take(120, A);
-	out(130, A, READ);
-	drop(140, A);
-	assert_int_equal(world_window(world).contradictions, 1);
-	expect(150, "1",
-	       "100-120 1 unknown\n"
-	       "120-130 1 python cpu0\n"
-	       "130-140 1 unknown holds\n"
-	       "hold 120-140 1 whole\n"
-	       "140-150 1 native\n");
-}
-
-static void an_untold_switch_makes_only_the_time_since_the_last_told_one_unknown(void **state)
-{
-	begin();
-	in(110, A, 0);
-	take(120, A);
-	out(130, A, READ);
-	FEED(GAP, gap, 145, A, 1, 0, .since = 140);
-	drop(150, A);
-	assert_int_equal(world_window(world).gaps, 1);
-	assert_int_equal(world_window(world).contradictions, 0);
-	expect(160, "1",
-	       "100-120 1 unknown\n"
-	       "120-130 1 python cpu0\n"
-	       "130-140 1 held_blocked sys0\n"
-	       "140-145 1 unknown holds\n"
-	       "145-150 1 python cpu1\n"
-	       "hold 120-150 1 whole\n"
-	       "150-160 1 native cpu1\n");
-}
-
-static void an_untold_switch_does_not_end_a_wait_for_the_gil(void **state)
-{
-	begin();
-	take(105, B);
-	in(110, A, 0);
-	wait(120, A);
-	out(121, A, FUTEX);
-	FEED(GAP, gap, 145, A, 1, 0, .since = 140);
-	wait_end(146, A, true);
-	expect(160, "1",
-	       "100-120 1 unknown\n"
-	       "120-160 1 gil_wait\n"
-	       "wait 120-160 1\n"
-	       "contention 120-160\n");
-}
-
-static void who_has_the_cpu_is_told_before_the_thread_that_waited_for_it(void **state)
-{
-	begin();
-	in(110, X, 0);
-	run(120, 0, 77);
-	preempt(120, X, 0);
-	run(130, 0, 0);
-	run_end(150, 0);
-	in(150, X, 0);
-	expect(160, "9",
-	       "100-110 9 unknown\n"
-	       "110-120 9 native cpu0\n"
-	       "run 120-130 cpu0 77/77\n"
-	       "run 130-150 cpu0 0/0\n"
-	       "120-150 9 runnable cpu0\n"
-	       "150-160 9 native cpu0\n");
-}
-
-static void a_snapshot_older_than_a_fact_is_not_used(void **state)
-{
-	begin();
-	in(120, X, 0);
-	asleep(130, X, 10, 0);
-	asleep(140, B, 50, 0); /* may be from before the window */
-	expect(150, "29",
-	       "100-120 9 unknown\n"
-	       "120-150 9 native cpu0\n"
-	       "100-150 2 unknown\n");
-}
-
 /* ── partial GILs ────────────────────────────────────────────────────────── */
 
 static void an_acquisition_is_certain_only_while_somebody_waits(void **state)
@@ -579,16 +444,6 @@ int main(void)
 		cmocka_unit_test(a_gil_that_is_off_is_nobodys_until_it_is_switched_on),
 		cmocka_unit_test(a_gil_that_is_off_is_not_the_only_one),
 		cmocka_unit_test(who_waits_for_a_gil_that_is_switched_off_goes_on_without),
-		cmocka_unit_test(a_thread_that_python_does_not_know_has_no_gil),
-		cmocka_unit_test(a_wake_up_of_a_running_thread_means_nothing),
-		cmocka_unit_test(a_wake_up_of_a_thread_in_an_unknown_state_settles_nothing),
-		cmocka_unit_test(a_throttled_thread_is_marked),
-		cmocka_unit_test(who_acts_is_on_a_cpu_and_a_missed_fact_makes_its_time_unknown),
-		cmocka_unit_test(
-			an_untold_switch_makes_only_the_time_since_the_last_told_one_unknown),
-		cmocka_unit_test(an_untold_switch_does_not_end_a_wait_for_the_gil),
-		cmocka_unit_test(who_has_the_cpu_is_told_before_the_thread_that_waited_for_it),
-		cmocka_unit_test(a_snapshot_older_than_a_fact_is_not_used),
 		cmocka_unit_test(an_acquisition_is_certain_only_while_somebody_waits),
 		cmocka_unit_test(a_look_at_the_switch_holds_for_the_whole_sleep),
 		cmocka_unit_test(a_sleep_without_a_look_is_unknown),
@@ -597,5 +452,5 @@ int main(void)
 		cmocka_unit_test(a_look_that_may_be_from_before_the_sleep_settles_nothing),
 	};
 
-	return cmocka_run_group_tests_name("model", tests, NULL, NULL);
+	return cmocka_run_group_tests_name("model_gil", tests, NULL, NULL);
 }
