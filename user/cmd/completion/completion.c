@@ -24,6 +24,7 @@ static const struct completion_kind KINDS[] = {
 	{"DUR", COMPLETE_NOTHING, NULL},
 	{"HZ", COMPLETE_NOTHING, NULL},
 	{"MIB", COMPLETE_NOTHING, NULL},
+	{"FD", COMPLETE_NOTHING, NULL},
 	{"FILE", COMPLETE_FILE, NULL},
 	{"FILE.html", COMPLETE_FILE, NULL},
 	{"DIR", COMPLETE_FILE, NULL}, /* of --app-root, which takes the file of a module, too */

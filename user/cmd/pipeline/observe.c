@@ -13,6 +13,7 @@
 #include "base/interrupt.h"
 #include "cmd/cmd.h"
 #include "cmd/pipeline/confine.h"
+#include "cmd/pipeline/ready.h"
 #include "python/target.h"
 
 #define POLL_MS	    20 /* how long a record waits in the ring at most */
@@ -22,7 +23,7 @@
 
 DEFINE_CLEANUP(capture_free, struct capture *, capture_free, NULL)
 
-enum { OPTION_RING = 512, OPTION_RATE, OPTION_NO_STACKS, OPTION_STACK_KINDS };
+enum { OPTION_RING = 512, OPTION_RATE, OPTION_NO_STACKS, OPTION_STACK_KINDS, OPTION_READY };
 
 void observe_add_pid(struct observe_options *options, const char *text, struct argp_state *state)
 {
@@ -57,6 +58,18 @@ static uint32_t stack_kinds(char *text, struct argp_state *state)
 	return kinds;
 }
 
+static int ready_fd(const char *text, struct argp_state *state)
+{
+	int fd = ready_take(text);
+
+	if (fd < 0)
+		argp_error(state,
+			   "--ready-fd takes the number of a descriptor that is open for writing, "
+			   "from 3 on, not '%s'",
+			   text);
+	return fd;
+}
+
 static error_t parse(int key, char *arg, struct argp_state *state)
 {
 	struct observe_options *options = state->input;
@@ -86,6 +99,9 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 	case OPTION_STACK_KINDS:
 		options->stack_kinds = stack_kinds(arg, state);
 		return 0;
+	case OPTION_READY:
+		options->ready_fd = ready_fd(arg, state);
+		return 0;
 	default:
 		return ARGP_ERR_UNKNOWN;
 	}
@@ -103,6 +119,9 @@ static const struct argp_option OPTIONS[] = {
 	{"stack-kinds", OPTION_STACK_KINDS, "KIND,...", OPTION_HIDDEN,
 	 "Only these stacks (sleep, preempt, wait, holder), to measure what each kind costs", 0},
 	{"ring-size", OPTION_RING, "MIB", 0, "Room for records that are not read yet (8)", 0},
+	{"ready-fd", OPTION_READY, "FD", 0,
+	 "When the observation has begun, write the line 'ready' to this descriptor and close it",
+	 0},
 	{0},
 };
 const struct argp observe_argp = {OPTIONS, parse, NULL, NULL, NULL, NULL, NULL};
@@ -337,6 +356,7 @@ int observe(struct observation *observation, struct diag *diag)
 		return err;
 	phase = PHASE_OBSERVING;
 	confine_observer(may_go_on, capture);
+	ready_report(observation->options->ready_fd);
 	err = run(observation, capture);
 	if (err > 0)
 		err = 0;

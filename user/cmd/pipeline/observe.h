@@ -22,6 +22,7 @@ struct observe_options {
 	bool no_stacks;
 	uint32_t stack_kinds; /* capture.h; 0: all */
 	bool quiet;	      /* no progress, and no stalls while they last */
+	int ready_fd;	      /* where it is reported that the observation has begun; 0: nowhere */
 };
 extern const struct argp observe_argp;
 

@@ -18,6 +18,7 @@
 #include "base/diag.h"
 #include "base/duration.h"
 #include "base/interrupt.h"
+#include "python/process/bounded.h"
 #include "python/target.h"
 
 #define TRY_MS	     10
@@ -167,7 +168,6 @@ static _Noreturn void keep(int line, char **argv)
 {
 	static const int ignored[] = {SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGTSTP, SIGTTOU};
 	struct message message = {0};
-	int nowhere;
 
 	prctl(PR_SET_NAME, "gilscope-keeper");
 	prctl(PR_SET_CHILD_SUBREAPER, 1);
@@ -177,9 +177,7 @@ static _Noreturn void keep(int line, char **argv)
 	 */
 	for (size_t i = 0; i < sizeof(ignored) / sizeof(ignored[0]); i++)
 		signal(ignored[i], SIG_IGN);
-	nowhere = open("/dev/null", O_RDWR | O_CLOEXEC);
-	for (int fd = 0; nowhere >= 0 && fd <= STDERR_FILENO; fd++)
-		dup2(nowhere, fd);
+	bounded_close_others(line, NULL, 0);
 	if (send(line, &message, sizeof(message), MSG_NOSIGNAL) == sizeof(message) && !message.err)
 		watch(line, message.pid);
 	if (!message.err)

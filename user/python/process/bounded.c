@@ -114,9 +114,7 @@ static int by_number(const void *a, const void *b)
 	return *(const int *)a - *(const int *)b;
 }
 
-/* Whoever reads our output must not wait for its end because a child sleeps; nor may a lock or a
- * probe outlive us by it. */
-static void close_others(int line, const int *keep, uint32_t keep_count)
+void bounded_close_others(int line, const int *keep, uint32_t keep_count)
 {
 	int list[BOUNDED_KEEP_MAX + 1], nowhere = open("/dev/null", O_RDWR | O_CLOEXEC);
 	unsigned int first = STDERR_FILENO + 1;
@@ -145,7 +143,7 @@ static _Noreturn void be_child(pid_t parent, struct shared *shared, bounded_work
 	prctl(PR_SET_NAME, "gilscope-reader");
 	interrupt_forget_handlers();
 	mine = shared;
-	close_others(line, keep, keep_count);
+	bounded_close_others(line, keep, keep_count);
 	mine->err = work(ctx, line);
 	mine->returned = true;
 	shutdown(line, SHUT_WR); /* closing what else is open may take its time */

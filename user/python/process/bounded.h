@@ -56,6 +56,13 @@ int bounded_send_fd(int line, int fd);
  * child. */
 void bounded_at(const char *text);
 
+/*
+ * For a child process that outlives the moment: closes every descriptor but `line` and those to
+ * keep, and makes the standard streams /dev/null. Whoever reads our output must not wait for its
+ * end because a child sleeps; nor may a lock or a probe outlive us by it.
+ */
+void bounded_close_others(int line, const int *keep, uint32_t keep_count);
+
 /* Is this such a child? Then it may wait. */
 bool bounded_inside(void);
 
