@@ -6,10 +6,8 @@ import sys
 
 import pytest
 
-sys.path[:0] = [
-    os.path.dirname(os.path.abspath(__file__)),
-    os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "apps"),
-]
+HERE = os.path.dirname(os.path.abspath(__file__))
+sys.path[:0] = [os.path.join(HERE, "kit"), os.path.join(os.path.dirname(HERE), "apps")]
 
 import harness
 

@@ -8,7 +8,7 @@ import sys
 import tempfile
 
 HERE = os.path.dirname(os.path.abspath(__file__))
-sys.path[:0] = [os.path.join(os.path.dirname(HERE), name) for name in ("live", "apps")]
+sys.path[:0] = [os.path.join(os.path.dirname(HERE), name) for name in ("live/kit", "apps")]
 
 import comparison
 import harness

@@ -22,7 +22,7 @@ from pathlib import Path
 
 import pytest
 
-sys.path[:0] = [str(Path(__file__).parent), str(Path(__file__).parents[1] / "live")]
+sys.path[:0] = [str(Path(__file__).parent), str(Path(__file__).parents[1] / "live/kit")]
 
 import harness
 import roots

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* The live view's screen, drawn into ncurses' own memory and read back. What a real terminal makes
- * of it is tests/live/test_top.py. */
+ * of it is tests/live/commands/test_top.py. */
 #include "view_made.h"
 
 #include <curses.h>

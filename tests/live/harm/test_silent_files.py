@@ -12,7 +12,6 @@ import pytest
 import conftest
 import harness
 
-HERE = os.path.dirname(os.path.abspath(__file__))
 SOURCE = """
 import time
 def computes():
@@ -33,7 +32,7 @@ class SilentFileSystem(harness.App):
         super().__init__(
             [
                 harness.DEBIAN_PYTHON,
-                os.path.join(HERE, "silent_fs.py"),
+                os.path.join(os.path.dirname(harness.__file__), "silent_fs.py"),
                 mountpoint,
                 os.path.realpath(harness.DEBIAN_PYTHON),
             ],
