@@ -3,8 +3,9 @@
 
     python3 traffic.py PORT [SECONDS]
 
-Every path is asked for by one client that pauses between its requests, so the load is bounded: no more than one request per path at a time. The
-client of /ping is the innocent one: what it waits for, beyond a millisecond or two, is other people's work.
+Every path is asked for by one client that pauses between its requests, so the load is bounded: no
+more than one request per path at a time. The client of /ping is the innocent one: what it waits
+for, beyond a millisecond or two, is other people's work.
 """
 
 import asyncio
@@ -54,7 +55,8 @@ async def main(port, seconds):
     print(f"{'path':26}{'requests':>9}{'median':>11}{'slowest':>11}")
     for (path, _), durations in zip(MIX, results):
         print(
-            f"{path:26}{len(durations):9}{sorted(durations)[len(durations) // 2] * 1e3:8.1f} ms{max(durations) * 1e3:8.1f} ms"
+            f"{path:26}{len(durations):9}{sorted(durations)[len(durations) // 2] * 1e3:8.1f} "
+            f"ms{max(durations) * 1e3:8.1f} ms"
         )
 
 

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
-# What people install: the program with its pages, one static file, and what that is packed into. Included by the Makefile.
+# What people install: the program with its pages, one static file, and what that is packed into.
+# Included by the Makefile.
 
 .PHONY: static deb wheel image install uninstall check-packages
 #? static   one file that runs on any Linux from 5.8 on: build/gilscope-static
@@ -12,16 +13,20 @@ DIST := $(B)/dist
 STATIC := $(B)/gilscope-static
 # the machine that the compiler compiles for: x86_64, aarch64
 CPU = $(firstword $(subst -, ,$(shell $(CC) -dumpmachine)))
-# Pages and completion come from the tables of --help. When the program is for another machine, NATIVE is one for this machine.
+# Pages and completion come from the tables of --help. When the program is for another machine,
+# NATIVE is one for this machine.
 NATIVE ?= $(B)/gilscope
-# What has no date of its own gets the last commit's, so that the same source makes the same packages.
+# What has no date of its own gets the last commit's, so that the same source makes the same
+# packages.
 DATED = SOURCE_DATE_EPOCH=$${SOURCE_DATE_EPOCH:-$$(git log -1 --format=%ct 2>/dev/null || date +%s)}
 
-# ── one static file ──────────────────────────────────────────────────────────────────────────────────────────────────
+# ── one static file ───────────────────────────────────────────────────────────────────────────────
 static: $(STATIC)
-# It is relocatable, so that its addresses are as random as other programs'. The linker names its inputs: whose licences go with it is asked there.
-# Newer libelf.a and libz.a both define crc32(), the same function: zlib's comes first, and then libelf's is not taken.
-# glibc's look-ups of users would need its shared libraries at run time. The one caller is libcap-ng's capng_change_id(), which gilscope does not call.
+# It is relocatable, so that its addresses are as random as other programs'. The linker names its
+# inputs: whose licences go with it is asked there. Newer libelf.a and libz.a both define crc32(),
+# the same function: zlib's comes first, and then libelf's is not taken. glibc's look-ups of users
+# would need its shared libraries at run time. The one caller is libcap-ng's capng_change_id(),
+# which gilscope does not call.
 NSS := initgroups\|getpwuid\|getpwuid_r\|getgrouplist
 $(B)/elf_gap.a: packaging/elf_gap.c
 	$(call say,AR,$@)$(CC) $(CFLAGS) -c -o $(@:.a=.o) $< && rm -f $@ && $(AR) rcs $@ $(@:.a=.o)
@@ -31,7 +36,7 @@ $(STATIC): $(call objects,plain,$(CAPTURE)) $(call rooms_of,plain) | $(B)/elf_ga
 $(STATIC).notices: $(STATIC) packaging/notices
 	$(call say,GEN,$@)packaging/notices text $(STATIC).inputs > $@.tmp && mv $@.tmp $@
 
-# ── installing ───────────────────────────────────────────────────────────────────────────────────────────────────────
+# ── installing ────────────────────────────────────────────────────────────────────────────────────
 $(B)/man: $(NATIVE)
 	$(call say,MAN,$@)rm -rf $@ && mkdir $@ && $(NATIVE) --man > $@/gilscope.1 && \
 		for command in $$($(NATIVE) --commands); do $(NATIVE) --man $$command > $@/gilscope-$$command.1 || exit 1; done
@@ -57,8 +62,9 @@ uninstall:
 		set -x; rm -f $(DESTDIR)$(MAN_DIR)/gilscope.1 $$(printf '$(DESTDIR)$(MAN_DIR)/gilscope-%s.1 ' $$commands) $(DESTDIR)$(BASH_DIR)/gilscope \
 		$(DESTDIR)$(ZSH_DIR)/_gilscope $(DESTDIR)$(FISH_DIR)/gilscope.fish $(DESTDIR)$(PREFIX)/bin/gilscope
 
-# ── packages ─────────────────────────────────────────────────────────────────────────────────────────────────────────
-# All of them carry the static program: one package for every release, and nothing to be missing on a server.
+# ── packages ──────────────────────────────────────────────────────────────────────────────────────
+# All of them carry the static program: one package for every release, and nothing to be missing on
+# a server.
 deb: $(STATIC) $(STATIC).notices
 	@rm -rf $(B)/deb && $(MAKE) --no-print-directory install PROGRAM=$(STATIC) NATIVE=$(NATIVE) DESTDIR=$(B)/deb PREFIX=/usr ZSH_DIR=/usr/share/zsh/vendor-completions > /dev/null
 	$(call say,DEB,$(DIST))$(DATED) packaging/deb $(B)/deb $(CPU) $(VERSION) $(STATIC) $(DIST)

@@ -3,13 +3,15 @@
 
     python churn_truth.py COMMAND FILE
 
-Says "ready", waits for a line on standard input, does it, writes the record to FILE and says "ok". The record is pairs of u64, little-endian, in the
-order of time, and each number lived from its time to the next one's:
+Says "ready", waits for a line on standard input, does it, writes the record to FILE and says "ok".
+The record is pairs of u64, little-endian, in the order of time, and each number lived from its time
+to the next one's:
 
-    functions N   N functions one after another; the one with number n is called n<n> and its code is on line n + 1 of "<n<n>>". Now and then one
-                  sleeps or keeps the GIL, which another thread wants all the time. Rows (number, time)
-    threads S     as many threads as possible for S seconds, that run functions t<n> for a moment. Rows (number * 2**32 + tid, time of its begin), then
-                  (the same, time of its end)
+    functions N   N functions one after another; the one with number n is called n<n> and its code
+                  is on line n + 1 of "<n<n>>". Now and then one sleeps or keeps the GIL, which
+                  another thread wants all the time. Rows (number, time)
+    threads S     as many threads as possible for S seconds, that run functions t<n> for a moment.
+                  Rows (number * 2**32 + tid, time of its begin), then (the same, time of its end)
 
 Standard library only, Python 3.8 and later.
 """
@@ -48,7 +50,8 @@ def nap():
 
 
 def make(number):
-    """A function of that name. Mostly by replacing what is in a code object, which is fast, now and then by the compiler."""
+    """A function of that name. Mostly by replacing what is in a code object, which is fast, now and
+    then by the compiler."""
     name, file = f"n{number}", f"<n{number}>"
     if number % COMPILE_EVERY == 0:
         namespace = {}

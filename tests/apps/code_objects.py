@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: MIT
-"""Code objects of every kind, and what is true of them, for tests/unit/symbols/symbols_python.c: one JSON object a line, then an empty line; ends with its stdin.
-With the argument `few` only those of some functions.
+"""Code objects of every kind, and what is true of them, for tests/unit/symbols/symbols_python.c:
+one JSON object a line, then an empty line; ends with its stdin. With the argument `few` only those
+of some functions.
 
-Every instruction's line comes from the interpreter itself (PyCode_Addr2Line, which tracebacks use). Runs on Python 3.8 to 3.15.
+Every instruction's line comes from the interpreter itself (PyCode_Addr2Line, which tracebacks use).
+Runs on Python 3.8 to 3.15.
 """
 
 import ctypes
@@ -114,7 +116,8 @@ def made(source, file="<string>"):
 
 
 def line_jumps():
-    """Exec'd code whose lines go back, leap by more than 127 and 255 both ways, and stay for more than 255 bytes of instructions."""
+    """Exec'd code whose lines go back, leap by more than 127 and 255 both ways, and stay for more
+    than 255 bytes of instructions."""
     import ast
 
     for leap in (1, 100, 127, 128, 129, 254, 255, 256, 300, 511, 512, 513, 5000, 70000, 1000000):

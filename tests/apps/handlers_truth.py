@@ -1,8 +1,11 @@
 # SPDX-License-Identifier: MIT
-"""A FastAPI application in which every way there is to be called does something that its event loop has to wait for, in a function of its own.
+"""A FastAPI application in which every way there is to be called does something that its event loop
+has to wait for, in a function of its own.
 
-Run as `uvicorn handlers_truth:app --loop asyncio|uvloop`. GET /NAME lets the function NAME do it, whatever way that is called, GET /marks returns the
-marks so far. On the loop it sleeps; in a worker thread it sleeps with the GIL, for which the loop waits, because `heartbeat` always has something to do.
+Run as `uvicorn handlers_truth:app --loop asyncio|uvloop`. GET /NAME lets the function NAME do it,
+whatever way that is called, GET /marks returns the marks so far. On the loop it sleeps; in a worker
+thread it sleeps with the GIL, for which the loop waits, because `heartbeat` always has something to
+do.
 """
 
 import asyncio
@@ -55,7 +58,7 @@ async def start():
     app.state.heartbeat = asyncio.ensure_future(heartbeat())
 
 
-# ── routes ──────────────────────────────────────────────────────────────────────────────────────────────────────────
+# ── routes ────────────────────────────────────────────────────────────────────────────────────────
 
 
 @app.get("/async_route")
@@ -68,7 +71,8 @@ def helper_of_a_route():
 
 
 def block_for_another():
-    """The application's own frames between the route and the work do not count: the route is the handler."""
+    """The application's own frames between the route and the work do not count: the route is the
+    handler."""
     with truth.mark(
         "deep_route", "blocked", place=DEEP_PLACE, handler=marks.caller("route", depth=2)
     ):
@@ -97,7 +101,7 @@ class Resource:
         block("route")
 
 
-# ── dependencies ────────────────────────────────────────────────────────────────────────────────────────────────────
+# ── dependencies ──────────────────────────────────────────────────────────────────────────────────
 
 
 async def async_dependency():
@@ -122,7 +126,7 @@ app.get("/sync_dependency", dependencies=[fastapi.Depends(sync_dependency)])(not
 app.get("/yielding_dependency", dependencies=[fastapi.Depends(yielding_dependency)])(nothing)
 
 
-# ── background tasks ────────────────────────────────────────────────────────────────────────────────────────────────
+# ── background tasks ──────────────────────────────────────────────────────────────────────────────
 
 
 async def async_background():
@@ -143,7 +147,7 @@ async def with_sync_background(tasks: fastapi.BackgroundTasks):
     tasks.add_task(sync_background)
 
 
-# ── middleware ──────────────────────────────────────────────────────────────────────────────────────────────────────
+# ── middleware ────────────────────────────────────────────────────────────────────────────────────
 
 
 @app.middleware("http")
@@ -176,7 +180,7 @@ for path in ("function_middleware", "dispatch", "__call__"):
     app.get("/" + path)(nothing)
 
 
-# ── threads and executors ───────────────────────────────────────────────────────────────────────────────────────────
+# ── threads and executors ─────────────────────────────────────────────────────────────────────────
 
 
 def in_executor():
@@ -225,7 +229,7 @@ async def with_worker():
     Worker().start()
 
 
-# ── callbacks and tasks ─────────────────────────────────────────────────────────────────────────────────────────────
+# ── callbacks and tasks ───────────────────────────────────────────────────────────────────────────
 
 
 def in_callback():
@@ -268,7 +272,7 @@ async def with_task():
         await asyncio.create_task(in_task())
 
 
-# ────────────────────────────────────────────────────────────────────────────────────────────────────────────────────
+# ──────────────────────────────────────────────────────────────────────────────────────────────────
 
 
 @app.get("/ping")

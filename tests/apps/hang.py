@@ -3,8 +3,10 @@
 
     python hang.py --loop asyncio|uvloop
 
-Reads commands "CAUSE SECONDS" or "CAUSE forever" from standard input. Answers with {"t0_ns": …} when the hang begins and, if it ends, with {"t1_ns": …}.
-CAUSE is python (a loop of bytecode), blocked (time.sleep), lock (a lock that nobody gives back), or gil_wait (C code in the thread `hog` keeps the GIL).
+Reads commands "CAUSE SECONDS" or "CAUSE forever" from standard input. Answers with {"t0_ns": …}
+when the hang begins and, if it ends, with {"t1_ns": …}. CAUSE is python (a loop of bytecode),
+blocked (time.sleep), lock (a lock that nobody gives back), or gil_wait (C code in the thread `hog`
+keeps the GIL).
 """
 
 import argparse

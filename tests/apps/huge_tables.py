@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""Stacks that take long to look up: 60 new functions deep every time, each with a line table of a megabyte. Says "ready" and goes on."""
+"""Stacks that take long to look up: 60 new functions deep every time, each with a line table of a
+megabyte. Says "ready" and goes on."""
 
 import collections
 import time

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""A bare event loop that does known work and marks it: the reference for the edges of stalls, with no framework in between.
+"""A bare event loop that does known work and marks it: the reference for the edges of stalls, with
+no framework in between.
 
     python loop_truth.py --loop asyncio|uvloop
 
@@ -11,10 +12,12 @@ Reads commands from standard input, one a line, and answers each with one line w
     yield N       starts N threads that give up the GIL and take it again as fast as they can
     marks         all marks as one line of JSON
 
-With polls.c preloaded the marks also say when the poll before them returned and when the next one was entered.
+With polls.c preloaded the marks also say when the poll before them returned and when the next one
+was entered.
 
-A mark's first instant is the first thing in the only callback of its turn, and its last instant the last: before each piece of work the loop makes
-one turn with nothing to wait for, so the turn of the work begins when a poll returns at once, not with a wake-up.
+A mark's first instant is the first thing in the only callback of its turn, and its last instant the
+last: before each piece of work the loop makes one turn with nothing to wait for, so the turn of the
+work begins when a poll returns at once, not with a wake-up.
 """
 
 import argparse
@@ -39,7 +42,8 @@ class Poll(ctypes.Structure):
 
 
 def note_turns(rows):
-    """Adds to the short marks where their turns began and ended, as polls.c saw it; nothing when that is not loaded."""
+    """Adds to the short marks where their turns began and ended, as polls.c saw it; nothing when
+    that is not loaded."""
     try:
         count = ctypes.c_uint64.in_dll(ctypes.CDLL(None), "polls_count").value
     except ValueError:
@@ -84,7 +88,8 @@ class Server:
             self.in_own_turn(self.work, name)
 
     def in_own_turn(self, function, *arguments):
-        """Two hops, because uvloop runs what the first one schedules before it polls, asyncio after."""
+        """Two hops, because uvloop runs what the first one schedules before it polls, asyncio
+        after."""
         self.loop.call_soon(self.loop.call_soon, function, *arguments)
 
     def work(self, name):

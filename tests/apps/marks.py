@@ -1,11 +1,13 @@
 # SPDX-License-Identifier: MIT
 """The truth an application writes about itself, to be laid over what gilscope says.
 
-A mark is a stretch of one thread's life with a known cause. Its times are time.monotonic_ns(), the clock of gilscope's records. Marking must not
-disturb what is marked: a mark costs two clock readings on each side and one append to a list; nothing is written before the end.
+A mark is a stretch of one thread's life with a known cause. Its times are time.monotonic_ns(), the
+clock of gilscope's records. Marking must not disturb what is marked: a mark costs two clock
+readings on each side and one append to a list; nothing is written before the end.
 
-A *place* is where a stack must show the work: {"function", "file", "lines"}, the function's name as the version has it (qualified from 3.11 on) and the
-lines that it may be at. A *handler* is {"function", "file", "role"}.
+A *place* is where a stack must show the work: {"function", "file", "lines"}, the function's name as
+the version has it (qualified from 3.11 on) and the lines that it may be at. A *handler* is
+{"function", "file", "role"}.
 """
 
 import dis
@@ -21,7 +23,8 @@ def name_of(code):
 
 
 def place(function, at=None):
-    """The place of a function or code object: any line of its own, or the only one that contains the text `at`."""
+    """The place of a function or code object: any line of its own, or the only one that contains
+    the text `at`."""
     code = getattr(function, "__code__", function)
     lines = sorted({line for _, line in dis.findlinestarts(code) if line})
     if at:
@@ -55,7 +58,8 @@ class Mark:
 
     t0_ns, t1_ns    the first and the last instant inside
     cpu_ns          CPU time the thread used between them
-    from_ns         when the cause began, if that is later than t0_ns (the handler first has to set its trap)
+    from_ns         when the cause began, if that is later than t0_ns (the handler first has to set
+                    its trap)
     blocker         tid of the thread that is to blame, 0 for none
     place           of the innermost frame of the application in this thread; None: it is not known
     handler         whose work it is; None: it is not known

@@ -1,16 +1,19 @@
 # SPDX-License-Identifier: MIT
-"""A bare event loop like loop_truth.py that says whose work it was: waits for many holders, turns of many tasks, garbage, and totals.
+"""A bare event loop like loop_truth.py that says whose work it was: waits for many holders, turns
+of many tasks, garbage, and totals.
 
     python names_truth.py --loop asyncio|uvloop
 
 Commands beside those of loop_truth.py, each answered with one line:
 
-    waits N       N waits for the GIL of 15 to 40 ms each, caused by HOLDERS in turn, in threads of their own and in a pool
+    waits N       N waits for the GIL of 15 to 40 ms each, caused by HOLDERS in turn, in threads of
+                  their own and in a pool
     long N        the same, of 200 to 300 ms each
     crowd N       N times CROWD threads compute while the loop wants the GIL again and again
     turns N       N turns, each with ten tasks of PART_S that became ready together
     blocks N      N callbacks each of the functions that sleep and that compute
-    garbage G     makes garbage and collects generation G in one callback; -1: makes so much that the collector comes by itself
+    garbage G     makes garbage and collects generation G in one callback; -1: makes so much that
+                  the collector comes by itself
     collections   what gc.callbacks saw, as one line of JSON: [[tid, t0_ns, t1_ns, generation], …]
 
 Standard library only, Python 3.8 and later.
@@ -38,7 +41,7 @@ CROWD_S = 0.1
 SHORT_S, LONG_S = (0.015, 0.04), (0.2, 0.3)
 
 
-# ── holders: each keeps the GIL in one call into C, after which there is nothing to clean up ────────────────────────
+# ── holders: each keeps the GIL in one call into C, after which there is nothing to clean up ──────
 
 
 def per_second(function, argument):
@@ -102,7 +105,8 @@ HOLDERS = {
 
 
 class Job:
-    """One hold of the GIL. The loop waits for `gate`, which opens when the holder has the GIL and is about to keep it."""
+    """One hold of the GIL. The loop waits for `gate`, which opens when the holder has the GIL and
+    is about to keep it."""
 
     def __init__(self, takes_s):
         self.takes_s, self.gate, self.mark = takes_s, threading.Lock(), None
@@ -115,7 +119,7 @@ class Job:
         self.gate.release()
 
 
-# ── crowd: threads that only compute ────────────────────────────────────────────────────────────────────────────────
+# ── crowd: threads that only compute ──────────────────────────────────────────────────────────────
 
 
 def crowd_red(end_ns, tids):
@@ -139,7 +143,7 @@ def crowd_blue(end_ns, tids):
 CROWD = (crowd_red, crowd_green, crowd_blue)
 
 
-# ── what a turn consists of ─────────────────────────────────────────────────────────────────────────────────────────
+# ── what a turn consists of ───────────────────────────────────────────────────────────────────────
 
 
 def busy(seconds):
@@ -212,7 +216,8 @@ class Server(loop_truth.Server):
             super().execute(command)
 
     def repeat(self, step, arguments):
-        """Each step in a turn of its own, with pauses between; then the answer. Without a step the arguments are callbacks themselves."""
+        """Each step in a turn of its own, with pauses between; then the answer. Without a step the
+        arguments are callbacks themselves."""
         arguments = iter(arguments)
 
         def following():
@@ -253,7 +258,8 @@ class Server(loop_truth.Server):
             job.gate.acquire()
 
     def crowd(self, number):
-        """They compute until a time that has been set, and the loop has to stand in line whenever it has slept."""
+        """They compute until a time that has been set, and the loop has to stand in line whenever
+        it has slept."""
         tids, end_ns = {}, time.monotonic_ns() + int(CROWD_S * 1e9)
         threads = [threading.Thread(target=function, args=(end_ns, tids)) for function in CROWD]
         for thread in threads:
@@ -353,7 +359,8 @@ async def serve():
 
 
 def main():
-    """As most programs do it, with asyncio.run: under uvloop that is what tells that a callback is one."""
+    """As most programs do it, with asyncio.run: under uvloop that is what tells that a callback is
+    one."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--loop", choices=("asyncio", "uvloop"), default="asyncio")
     if parser.parse_args().loop == "asyncio":

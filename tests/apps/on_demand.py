@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""An event loop that stalls when it is told to, for as long as it is told, in a function that is known. Reads commands from standard input:
+"""An event loop that stalls when it is told to, for as long as it is told, in a function that is
+known. Reads commands from standard input:
 
 nap SECONDS     the loop's thread sleeps in nap()
 spin SECONDS    it computes in spin()

@@ -3,8 +3,10 @@
 
     python roles_truth.py --loop asyncio|uvloop
 
-The main thread, `loop two` and `петля 3` run loops, which tick; `again` runs one, pauses, and runs another one; `poller` waits with an epoll descriptor of
-its own for an eventfd, like a loop, but is none; `worker` is called `renamed` when it is told to `rename`. Commands, each answered with one line:
+The main thread, `loop two` and `петля 3` run loops, which tick; `again` runs one, pauses, and runs
+another one; `poller` waits with an epoll descriptor of its own for an eventfd, like a loop, but is
+none; `worker` is called `renamed` when it is told to `rename`. Commands, each answered with one
+line:
 
     roles         {tid: {"name": str, "loops": "asyncio" | "uvloop" | null}} as one line of JSON
     again         `again` stops its loop and starts another one

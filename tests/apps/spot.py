@@ -1,9 +1,11 @@
 # SPDX-License-Identifier: MIT
 """A place in the code that writes down its own Python stack and stays there for a while.
 
-A row is {"shape", "kind", "fleeting", "tid", "t0_ns", "t1_ns", "stack": [[function, file, line], …]}, innermost frame first; for gil_wait it has "hog_ns"
-and "hog_end_ns", between which the other thread is at its place. Between t0_ns and t1_ns the thread is in a call into C that the innermost frame makes,
-or on the last steps of `note` or the first ones of `done`, which have frames of their own.
+A row is {"shape", "kind", "fleeting", "tid", "t0_ns", "t1_ns", "stack": [[function, file, line],
+…]}, innermost frame first; for gil_wait it has "hog_ns" and "hog_end_ns", between which the other
+thread is at its place. Between t0_ns and t1_ns the thread is in a call into C that the innermost
+frame makes, or on the last steps of `note` or the first ones of `done`, which have frames of their
+own.
 """
 
 import functools
@@ -35,7 +37,8 @@ def stack_of(frame):
 
 
 class Spot:
-    """What the shapes do at their innermost place, on one line: (spot.note(), spot.act(), spot.done()).
+    """What the shapes do at their innermost place, on one line: (spot.note(), spot.act(),
+    spot.done()).
 
     `act` is a callable without a Python frame of its own, another one for every kind:
 
@@ -149,7 +152,8 @@ def shape(function):
 
 
 def fleeting(function):
-    """A shape some of whose code is freed as soon as it has run, perhaps before anybody could look it up."""
+    """A shape some of whose code is freed as soon as it has run, perhaps before anybody could look
+    it up."""
     FLEETING.add(function.__name__)
     return shape(function)
 

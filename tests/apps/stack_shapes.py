@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: MIT
-"""Every kind of frame there is, each with (spot.note(), spot.act(), spot.done()) at its innermost place exactly once; see spot.py.
+"""Every kind of frame there is, each with (spot.note(), spot.act(), spot.done()) at its innermost
+place exactly once; see spot.py.
 
-The lines are the truth's business: the frames tell themselves. Standard library only, Python 3.8 and later.
+The lines are the truth's business: the frames tell themselves. Standard library only, Python 3.8
+and later.
 """
 
 import contextlib
@@ -21,7 +23,7 @@ DEEPER_THAN_ANY = 300
 sys.setrecursionlimit(10 * DEEPER_THAN_ANY)
 
 
-# ── functions ───────────────────────────────────────────────────────────────────────────────────────────────────────
+# ── functions ─────────────────────────────────────────────────────────────────────────────────────
 
 
 @shape
@@ -109,7 +111,10 @@ def far_down():
 def backwards():
     """Line numbers that fall inside one expression."""
     namespace = {"spot": spot, "inside": lambda value, more: value}
-    source = "def back():\n    return inside(\n        inside(1,\n            2),\n        (spot.note(), spot.act(), spot.done())\n    )\n"
+    source = (
+        "def back():\n    return inside(\n        inside(1,\n            2),\n"
+        "        (spot.note(), spot.act(), spot.done())\n    )\n"
+    )
     exec(kept(compile(source, "back.py", "exec")), namespace)
     namespace["back"]()
 
@@ -142,7 +147,7 @@ def many_locals():
     namespace["many"]()
 
 
-# ── comprehensions: frames of their own before 3.12 ─────────────────────────────────────────────────────────────────
+# ── comprehensions: frames of their own before 3.12 ───────────────────────────────────────────────
 
 
 @shape
@@ -165,7 +170,7 @@ def nested_comprehension():
     return [[(spot.note(), spot.act(), spot.done()) for _ in range(1)] for _ in (lambda: [1])()]
 
 
-# ── classes ─────────────────────────────────────────────────────────────────────────────────────────────────────────
+# ── classes ───────────────────────────────────────────────────────────────────────────────────────
 
 
 @shape
@@ -295,7 +300,7 @@ def finalizer():
     del value
 
 
-# ── blocks ──────────────────────────────────────────────────────────────────────────────────────────────────────────
+# ── blocks ────────────────────────────────────────────────────────────────────────────────────────
 
 
 @shape
@@ -343,7 +348,7 @@ def context_manager():
         pass
 
 
-# ── code made at run time ───────────────────────────────────────────────────────────────────────────────────────────
+# ── code made at run time ─────────────────────────────────────────────────────────────────────────
 
 
 @fleeting
@@ -437,7 +442,7 @@ def imported_module():
     import_module("imported", "(spot.note(), spot.act(), spot.done())")
 
 
-# ── C in between ────────────────────────────────────────────────────────────────────────────────────────────────────
+# ── C in between ──────────────────────────────────────────────────────────────────────────────────
 
 
 def _two(*_):
@@ -508,7 +513,7 @@ def deep_through_c():
     down(30)
 
 
-# ── threads ─────────────────────────────────────────────────────────────────────────────────────────────────────────
+# ── threads ───────────────────────────────────────────────────────────────────────────────────────
 
 
 @shape

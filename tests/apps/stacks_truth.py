@@ -1,11 +1,13 @@
 # SPDX-License-Identifier: MIT
-"""Writes down its own Python stack in every kind of frame there is (stack_shapes.py, async_shapes.py): gilscope must see the same, frame by frame.
+"""Writes down its own Python stack in every kind of frame there is (stack_shapes.py,
+async_shapes.py): gilscope must see the same, frame by frame.
 
     python stacks_truth.py --loop asyncio|uvloop
 
-Commands, one a line on standard input, each answered with one line: `run KIND…` goes through all shapes once per kind (spot.py), `rows` tells what was
-written down as one line of JSON: {"rows": [ROW, …], "waiter": tid of the thread that waits for the GIL in rows of the kind `held`, "hog" and "hog_tid":
-stack and tid of the holder in those of `gil_wait`}.
+Commands, one a line on standard input, each answered with one line: `run KIND…` goes through all
+shapes once per kind (spot.py), `rows` tells what was written down as one line of JSON: {"rows":
+[ROW, …], "waiter": tid of the thread that waits for the GIL in rows of the kind `held`, "hog" and
+"hog_tid": stack and tid of the holder in those of `gil_wait`}.
 """
 
 import argparse

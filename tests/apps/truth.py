@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""A FastAPI application that does in its routes what applications do wrong, and marks it: one route per cause (work.py), and what must be no stall.
+"""A FastAPI application that does in its routes what applications do wrong, and marks it: one route
+per cause (work.py), and what must be no stall.
 
 Run by the tests as `uvicorn truth:app --loop asyncio|uvloop`. GET /marks returns the marks so far.
 """
@@ -21,7 +22,7 @@ truth = marks.Marks()
 pool = concurrent.futures.ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn"))
 
 
-# ── stalls: each of these blocks the loop ───────────────────────────────────────────────────────────────────────────
+# ── stalls: each of these blocks the loop ─────────────────────────────────────────────────────────
 
 
 @app.get("/time_sleep")
@@ -121,7 +122,7 @@ async def hog_asleep():
     work.run(truth, "hog_asleep", "route")
 
 
-# ── no stalls: the loop goes on meanwhile ───────────────────────────────────────────────────────────────────────────
+# ── no stalls: the loop goes on meanwhile ─────────────────────────────────────────────────────────
 
 
 @app.get("/def_sleep")
@@ -152,7 +153,8 @@ async def pool_regex():
 
 @app.get("/warm")
 async def warm():
-    """Starts the pool's process and the thread pools, so that the tests' window holds no start-up work."""
+    """Starts the pool's process and the thread pools, so that the tests' window holds no start-up
+    work."""
     await asyncio.get_running_loop().run_in_executor(pool, work.regex, None)
     await asyncio.get_running_loop().run_in_executor(None, time.sleep, 0)
 

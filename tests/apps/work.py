@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: MIT
 """Work whose effect on the thread that does it is known: one function for every cause of a stall.
 
-Used by truth.py (FastAPI) and loop_truth.py (a bare event loop). Standard library only, Python 3.8 and later. Every function takes about TAKES_NS,
-well above the thresholds the tests use, and gets the Mark it runs under, so that it can add what only it knows.
+Used by truth.py (FastAPI) and loop_truth.py (a bare event loop). Standard library only, Python 3.8
+and later. Every function takes about TAKES_NS, well above the thresholds the tests use, and gets
+the Mark it runs under, so that it can add what only it knows.
 
 The causes are the words of gilscope's report: python, native, gil_wait, held_blocked, blocked.
 """
@@ -63,9 +64,11 @@ def best_of(function, tries=3):
     return min(durations)
 
 
-# A search that fails at every position after having run to the end: n²/2 steps inside one call into C that never lets go of the GIL.
+# A search that fails at every position after having run to the end: n²/2 steps inside one call into
+# C that never lets go of the GIL.
 PATTERN = re.compile("a*b")
-# pbkdf2_hmac and compress release the GIL while they compute. Sizes that take TAKES_S follow from a short trial.
+# pbkdf2_hmac and compress release the GIL while they compute. Sizes that take TAKES_S follow from a
+# short trial.
 TEXT = "a" * int(5000 * (TAKES_S / best_of(lambda: PATTERN.search("a" * 5000))) ** 0.5)
 ROUNDS = int(
     20000 * TAKES_S / best_of(lambda: hashlib.pbkdf2_hmac("sha256", b"secret", b"salt", 20000))
@@ -81,7 +84,7 @@ SLOW_PORT = int(
 helper = Helper()
 
 
-# ── blocked: asleep without the GIL ─────────────────────────────────────────────────────────────────────────────────
+# ── blocked: asleep without the GIL ───────────────────────────────────────────────────────────────
 
 
 def time_sleep(mark):
@@ -89,7 +92,8 @@ def time_sleep(mark):
 
 
 def socket_wait(mark):
-    """What requests and urllib do: connect, send, and sit in recv until the other side has an answer."""
+    """What requests and urllib do: connect, send, and sit in recv until the other side has an
+    answer."""
     connection = http.client.HTTPConnection("127.0.0.1", SLOW_PORT)
     connection.request("GET", "/")
     connection.getresponse().read()
@@ -97,7 +101,8 @@ def socket_wait(mark):
 
 
 def file_fsync(mark):
-    """Sleeps as far as the disk makes it sleep; the rest is the kernel's own work, on a CPU and without the GIL."""
+    """Sleeps as far as the disk makes it sleep; the rest is the kernel's own work, on a CPU and
+    without the GIL."""
     end = time.monotonic_ns() + TAKES_NS
     with tempfile.TemporaryFile(dir=os.environ.get("TRUTH_DISK", "/var/tmp"), buffering=0) as file:
         while time.monotonic_ns() < end:
@@ -148,7 +153,7 @@ def nested_epoll(mark):
     os.close(writer)
 
 
-# ── python, held_blocked, native ────────────────────────────────────────────────────────────────────────────────────
+# ── python, held_blocked, native ──────────────────────────────────────────────────────────────────
 
 
 def python_loop(mark):
@@ -181,11 +186,12 @@ def compress(mark):
     zlib.compress(BUFFER, 9)
 
 
-# ── gil_wait: somebody else has the GIL ─────────────────────────────────────────────────────────────────────────────
+# ── gil_wait: somebody else has the GIL ───────────────────────────────────────────────────────────
 
 
 def hog_python(mark):
-    """A thread that only computes gives the GIL up every 5 ms when asked. Who needs it again and again waits 5 ms again and again."""
+    """A thread that only computes gives the GIL up every 5 ms when asked. Who needs it again and
+    again waits 5 ms again and again."""
     stop = []
 
     def hog():
@@ -224,10 +230,12 @@ def hog_asleep(mark):
 
 
 class Work:
-    """cause: what the report must say. syscalls: names of which one must lead its list. blocker: the state that the blocker must mostly be in.
+    """cause: what the report must say. syscalls: names of which one must lead its list. blocker:
+    the state that the blocker must mostly be in.
 
-    slack: share of the mark that may belong to another state by the work's own construction. callbacks: how often it is scheduled into one turn.
-    at: text of the line where nearly all of the time goes by, else it is any line of the function; `function` may be named if it is another one.
+    slack: share of the mark that may belong to another state by the work's own construction.
+    callbacks: how often it is scheduled into one turn. at: text of the line where nearly all of the
+    time goes by, else it is any line of the function; `function` may be named if it is another one.
     holder: place of who has the GIL meanwhile.
     """
 
@@ -306,7 +314,8 @@ def run(marks, name, role):
 
 
 def run_callbacks(loop, marks, name, done):
-    """Schedules the work's callbacks at once, so that the loop runs them all in one turn, under one mark; then calls done()."""
+    """Schedules the work's callbacks at once, so that the loop runs them all in one turn, under one
+    mark; then calls done()."""
     work = WORK[name]
 
     def step(number):

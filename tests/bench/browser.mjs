@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
-// How long a page takes to open, and to draw anew when it is moved: browser.mjs PAGE ROUNDS. Prints {"loaded": [ms, …], "complete": [ms, …], "pan": [ms, …]}.
+// How long a page takes to open, and to draw anew when it is moved: browser.mjs PAGE ROUNDS. Prints
+// {"loaded": [ms, …], "complete": [ms, …], "pan": [ms, …]}.
 import { open, quit } from "../browser/harness.mjs";
 
 const [file, rounds] = process.argv.slice(2),
@@ -7,7 +8,8 @@ const [file, rounds] = process.argv.slice(2),
 const STEPS = 60,
 	PIXELS = 9;
 
-/* Drags the lanes to the left and back, as a hand would; the drawing's own measure of every redraw. */
+/* Drags the lanes to the left and back, as a hand would; the drawing's own measure of every
+ * redraw. */
 async function pan(page) {
 	const box = await page.locator("#pictures").boundingBox(),
 		y = box.y + box.height / 2;

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""What all benchmarks share: processes and their CPU time, gilscope at work, medians, rows of a table."""
+"""What all benchmarks share: processes and their CPU time, gilscope at work, medians, rows of a
+table."""
 
 import contextlib
 import json
@@ -27,7 +28,8 @@ class Trouble(Exception):
 
 
 class Row:
-    """A line of the table. `values` are repeated measurements of the same thing; `form` gives unit and digits; `met(median)` tells about the goal."""
+    """A line of the table. `values` are repeated measurements of the same thing; `form` gives unit
+    and digits; `met(median)` tells about the goal."""
 
     def __init__(self, what, values, form, goal="", met=None):
         values = values if isinstance(values, list) else [values]
@@ -43,12 +45,13 @@ class Row:
         return [self.what, self.value, self.spread, self.goal, self.met]
 
 
-# ── processes ───────────────────────────────────────────────────────────────────────────────────────────────────────
+# ── processes ─────────────────────────────────────────────────────────────────────────────────────
 
 
 @contextlib.contextmanager
 def child(*argv, **popen):
-    """A process that does not outlive the block. It has a session of its own, so that Ctrl-C reaches it only through us."""
+    """A process that does not outlive the block. It has a session of its own, so that Ctrl-C
+    reaches it only through us."""
     environment = {**os.environ, "PYTHONDONTWRITEBYTECODE": "1"}
     process = subprocess.Popen(
         [str(word) for word in argv], env=environment, start_new_session=True, **popen
@@ -68,7 +71,8 @@ def child(*argv, **popen):
 
 
 def cpu_ns(pid):
-    """CPU time of all threads of a process, user and system: from the scheduler, finer than the clock ticks of /proc/PID/stat."""
+    """CPU time of all threads of a process, user and system: from the scheduler, finer than the
+    clock ticks of /proc/PID/stat."""
     total = 0
     for task in os.listdir(f"/proc/{pid}/task"):
         with contextlib.suppress(FileNotFoundError, ProcessLookupError):
@@ -109,11 +113,12 @@ def free_port():
         return probe.getsockname()[1]
 
 
-# ── gilscope ────────────────────────────────────────────────────────────────────────────────────────────────────────
+# ── gilscope ──────────────────────────────────────────────────────────────────────────────────────
 
 
 class Observer:
-    """gilscope observing a process, from the moment (`since`) its probes are in place; finish() is Ctrl-C."""
+    """gilscope observing a process, from the moment (`since`) its probes are in place; finish() is
+    Ctrl-C."""
 
     def __init__(self, *arguments):
         self.process = subprocess.Popen(
@@ -148,11 +153,13 @@ class Observer:
             time.sleep(0.02)
         self.process.kill()
         raise Trouble(
-            f"gilscope did not attach: {self.process.communicate()[1].decode(errors='replace').strip()}"
+            "gilscope did not attach: "
+            f"{self.process.communicate()[1].decode(errors='replace').strip()}"
         )
 
     def finish(self):
-        """Sets `stdout`, `stderr`, `cpu_ns` (of its whole life), `observed_s`, and `exit_s`, the seconds from Ctrl-C to the exit."""
+        """Sets `stdout`, `stderr`, `cpu_ns` (of its whole life), `observed_s`, and `exit_s`, the
+        seconds from Ctrl-C to the exit."""
         begin = time.monotonic()
         self.observed_s = begin - self.since
         self.process.send_signal(signal.SIGINT)
@@ -198,7 +205,7 @@ def attach(pids, *arguments):
     return Observer("attach", *pids, "--json", *arguments)
 
 
-# ── applications ────────────────────────────────────────────────────────────────────────────────────────────────────
+# ── applications ──────────────────────────────────────────────────────────────────────────────────
 
 
 class Server:

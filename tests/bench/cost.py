@@ -32,7 +32,7 @@ def between(before, after):
     return (before + after) / 2
 
 
-# ── request ─────────────────────────────────────────────────────────────────────────────────────────────────────────
+# ── request ───────────────────────────────────────────────────────────────────────────────────────
 
 
 def observed_window(server, observe, seconds, path):
@@ -52,7 +52,8 @@ def observed_window(server, observe, seconds, path):
 
 
 def route(server, options, path, goal):
-    """Windows on one server: without, with, without, …; each window with gilscope is compared with its two neighbours."""
+    """Windows on one server: without, with, without, …; each window with gilscope is compared with
+    its two neighbours."""
     rows, bare = [], []
     found = {"record": ([], [], []), "attach": ([], [], [])}
     server.load(1, path)
@@ -65,7 +66,8 @@ def route(server, options, path, goal):
         bare.append(server.cost(options.seconds, path))
         ratio = cost / between(*bare[-2:])
         print(
-            f"  {name} {cost / 1e3:.2f} µs, without {bare[-2] / 1e3:.2f} and {bare[-1] / 1e3:.2f} µs a request: {ratio:.3f}",
+            f"  {name} {cost / 1e3:.2f} µs, without {bare[-2] / 1e3:.2f} and "
+            f"{bare[-1] / 1e3:.2f} µs a request: {ratio:.3f}",
             flush=True,
         )
         for values, value in zip(found[name], (ratio, share * 100, relative * 100)):
@@ -104,7 +106,7 @@ def work(options):
         return route(server, options, "/work", 1.03)
 
 
-# ── cycle ───────────────────────────────────────────────────────────────────────────────────────────────────────────
+# ── cycle ─────────────────────────────────────────────────────────────────────────────────────────
 
 
 @contextlib.contextmanager
@@ -125,7 +127,8 @@ def gilscope(pid):
 
 
 def cycle(options):
-    """A GIL cycle (one drop and one take) in a call that does little else: bare, with traps that do nothing, bare, with gilscope, …"""
+    """A GIL cycle (one drop and one take) in a call that does little else: bare, with traps that do
+    nothing, bare, with gilscope, …"""
     bare, added = [], {traps: [], gilscope: []}
     with Spin() as spin:
         spin.ns_per_call(options.calls)
@@ -157,11 +160,12 @@ def cycle(options):
     ]
 
 
-# ── bystander ───────────────────────────────────────────────────────────────────────────────────────────────────────
+# ── bystander ─────────────────────────────────────────────────────────────────────────────────────
 
 
 def bystander(options):
-    """What a process pays that nobody observes: a system call that does nothing, while gilscope observes another process, and while it does not."""
+    """What a process pays that nobody observes: a system call that does nothing, while gilscope
+    observes another process, and while it does not."""
     bare, added = [], []
     with Spin() as observed, Spin("syscall") as spin:
         spin.ns_per_call(options.calls)
@@ -178,7 +182,7 @@ def bystander(options):
     ]
 
 
-# ── rate ────────────────────────────────────────────────────────────────────────────────────────────────────────────
+# ── rate ──────────────────────────────────────────────────────────────────────────────────────────
 
 
 class Fastest:
@@ -218,7 +222,10 @@ def rate_rows(processes, threads, ways, seconds):
                 statistics.median(result[0] for result in results),
                 sum(result[1] for result in results),
             )
-            what = f"{processes} process{'es' * (processes > 1)} of {threads} thread{'s' * (threads > 1)}, `{name}`: {events / 1e3:.0f} k events/s"
+            what = (
+                f"{processes} process{'es' * (processes > 1)} of {threads} "
+                f"thread{'s' * (threads > 1)}, `{name}`: {events / 1e3:.0f} k events/s"
+            )
             print(f"  {what}, {lost} lost", flush=True)
             yield Row(
                 f"{what}, CPU for one",
@@ -230,7 +237,8 @@ def rate_rows(processes, threads, ways, seconds):
 
 
 def rate(options):
-    """How many events a second are collected without loss when the GIL changes hands as fast as it can, and what one costs gilscope's process."""
+    """How many events a second are collected without loss when the GIL changes hands as fast as it
+    can, and what one costs gilscope's process."""
     with tempfile.TemporaryDirectory(dir=BUILD) as folder:
         ways = {
             "record -o /dev/null": lambda *pids: record(pids, *LONG),
@@ -244,7 +252,7 @@ def rate(options):
         ]
 
 
-# ── start ───────────────────────────────────────────────────────────────────────────────────────────────────────────
+# ── start ─────────────────────────────────────────────────────────────────────────────────────────
 
 
 def window_begin(trace):
@@ -258,7 +266,8 @@ def window_begin(trace):
 
 
 def attach_once(pid, trace):
-    """(ms of wall time from the start of gilscope to the begin of its window, ms of its CPU in all)"""
+    """(ms of wall time from the start of gilscope to the begin of its window, ms of its CPU in
+    all)"""
     begin = time.monotonic_ns()
     used_ns = run(GILSCOPE, "record", "-p", pid, "-d", "1ms", "-o", trace)
     return (window_begin(trace) - begin) / 1e6, used_ns / 1e6
@@ -274,7 +283,8 @@ def stop_once(server, observe, load_s):
 
 
 def start(options):
-    """From the start of gilscope to the first event, and from Ctrl-C to its exit; wall time, so only a quiet machine tells it right."""
+    """From the start of gilscope to the first event, and from Ctrl-C to its exit; wall time, so
+    only a quiet machine tells it right."""
     with Server() as server, tempfile.TemporaryDirectory(dir=BUILD) as folder:
         starts = [
             attach_once(server.pid, Path(folder) / "start.gsc") for _ in range(2 * options.rounds)

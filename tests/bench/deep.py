@@ -1,9 +1,11 @@
 # SPDX-License-Identifier: MIT
-"""Does one thing over and over with a stack of a given depth, so that what taking that stack costs can be measured.
+"""Does one thing over and over with a stack of a given depth, so that what taking that stack costs
+can be measured.
 
     deep.py sleep|wait|compute DEPTH
 
-`sleep` goes to sleep for a moment, thousands of times a second. `wait` has two threads fight for the GIL, both that deep. `compute` only computes.
+`sleep` goes to sleep for a moment, thousands of times a second. `wait` has two threads fight for
+the GIL, both that deep. `compute` only computes.
 """
 
 import sys

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""A stand-in for wrk: asks 127.0.0.1:PORT for PATH for SECONDS, one request at a time on each connection, and prints how many were answered.
+"""A stand-in for wrk: asks 127.0.0.1:PORT for PATH for SECONDS, one request at a time on each
+connection, and prints how many were answered.
 
 load.py PORT CONNECTIONS SECONDS PATH
 """

@@ -29,7 +29,8 @@ def cycles_of(trace):
 
 
 def make(trace, folder):
-    """Rows about making the files: each measured in turns with `gilscope report` of the same recording."""
+    """Rows about making the files: each measured in turns with `gilscope report` of the same
+    recording."""
     part = CYCLES / cycles_of(trace)
     ratios, seconds = ({name: [] for name in FORMS} for _ in range(2))
     peaks, sizes, file = {}, {}, Path(folder) / "made.html"
@@ -71,14 +72,16 @@ def make(trace, folder):
 
 
 def browse(folder, events):
-    """Rows about a page of a minute of 20 000 GIL cycles a second in Chromium, in real time: a person waits for it."""
+    """Rows about a page of a minute of 20 000 GIL cycles a second in Chromium, in real time: a
+    person waits for it."""
     trace, page = Path(folder) / "minute.gsc", Path(folder) / "minute.html"
     run(BUILD / "bench/make_trace", events, trace, "stacks")
     run(GILSCOPE, "timeline", "-o", page, trace)
     found = json.loads(output("node", Path(__file__).with_name("browser.mjs"), page, 5))
     return [
         Row(
-            f"that minute's page ({page.stat().st_size / 1e6:.0f} MB) in Chromium: opened, what is in sight drawn",
+            f"that minute's page ({page.stat().st_size / 1e6:.0f} MB) in Chromium: opened, "
+            "what is in sight drawn",
             found["loaded"],
             "{:.0f} ms",
             "≤ 2 s",

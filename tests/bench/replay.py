@@ -77,7 +77,7 @@ def replay(options):
     ]
 
 
-# ── size ────────────────────────────────────────────────────────────────────────────────────────────────────────────
+# ── size ──────────────────────────────────────────────────────────────────────────────────────────
 
 
 def size_row(what, trace, events, seconds=None):
@@ -128,11 +128,12 @@ def size(options):
     return rows
 
 
-# ── memory ──────────────────────────────────────────────────────────────────────────────────────────────────────────
+# ── memory ────────────────────────────────────────────────────────────────────────────────────────
 
 
 def peak_kib(*argv):
-    """VmHWM, looked at until the end. (ru_maxrss would count what this process used between fork and exec.)"""
+    """VmHWM, looked at until the end. (ru_maxrss would count what this process used between fork
+    and exec.)"""
     peak = 0
     with child(*argv, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
         status = Path(f"/proc/{process.pid}/status")
@@ -158,7 +159,8 @@ def observing_kib(observe):
 
 
 def memory(options):
-    """The most memory that gilscope has at a time: `report` on recordings of different lengths, and while it observes."""
+    """The most memory that gilscope has at a time: `report` on recordings of different lengths, and
+    while it observes."""
     peaks = []
     with tempfile.TemporaryDirectory(dir=BUILD) as folder:
         for millions in (1, 10, 30):

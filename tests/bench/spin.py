@@ -1,9 +1,11 @@
 # SPDX-License-Identifier: MIT
-"""Calls a function that does next to nothing as fast as Python can: `cycle` lets go of the GIL and takes it again, `syscall` does not.
+"""Calls a function that does next to nothing as fast as Python can: `cycle` lets go of the GIL and
+takes it again, `syscall` does not.
 
     spin.py cycle|syscall
 
-Reads commands: a number runs that many calls and answers with the nanoseconds of CPU they took; "threads N" starts N threads that never stop.
+Reads commands: a number runs that many calls and answers with the nanoseconds of CPU they took;
+"threads N" starts N threads that never stop.
 """
 
 import collections
@@ -15,7 +17,8 @@ import time
 
 
 FUNCTIONS = {
-    # lseek() on /dev/null. os.sched_yield() is as quick, but lets neighbours have the CPU, whose switches would then be counted as the GIL's.
+    # lseek() on /dev/null. os.sched_yield() is as quick, but lets neighbours have the CPU, whose
+    # switches would then be counted as the GIL's.
     "cycle": open("/dev/null", "rb", buffering=0).tell,
     # a system call without a release of the GIL
     "syscall": os.getppid,

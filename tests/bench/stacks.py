@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""What taking a Python stack costs: the probes' own run time, as the kernel measures it (kernel.bpf_stats_enabled), with and without stacks."""
+"""What taking a Python stack costs: the probes' own run time, as the kernel measures it
+(kernel.bpf_stats_enabled), with and without stacks."""
 
 import contextlib
 import json
@@ -17,7 +18,8 @@ KINDS = (
     (
         "wait",
         "gil_wait",
-        "a thread waits for the GIL (every 5 ms: the holder's stack; at first its own too), {} frames deep",
+        "a thread waits for the GIL (every 5 ms: the holder's stack; at first its own too), {} "
+        "frames deep",
     ),
     ("compute", "on_clock", "the clock hits a thread, {} frames deep"),
 )
@@ -70,7 +72,8 @@ def cost(pid, program, seconds, *arguments):
 
 
 def stack(options):
-    """The probes' own time where a stack is taken. `on_switch` runs for every switch of the machine, so its mean is over sleeps and others alike."""
+    """The probes' own time where a stack is taken. `on_switch` runs for every switch of the
+    machine, so its mean is over sleeps and others alike."""
     rows = []
     with statistics_on():
         for function, program, what in KINDS:

@@ -82,7 +82,8 @@ const colourAt = (page, { left, y }) =>
 			return [
 				...canvas
 					.getContext("2d")
-					.getImageData((x + 2 - place.left) * ratio, (top - 8 - place.top) * ratio, 1, 1).data,
+					.getImageData((x + 2 - place.left) * ratio, (top - 8 - place.top) * ratio, 1, 1)
+					.data,
 			].slice(0, 3);
 		},
 		{ x: left, top: y },
@@ -256,7 +257,8 @@ test("the table has the same figures as text", async () => {
 		.locator(".flamegraph-table tbody tr")
 		.evaluateAll((all) => all.map((row) => [...row.cells].map((cell) => cell.textContent)));
 	const dumps = rows.find(([name]) => name === "dumps");
-	/* 38.88 ms python and 0.12 ms native, which are parts of it; threads and handlers are no functions */
+	/* 38.88 ms python and 0.12 ms native, which are parts of it; threads and handlers are no
+	 * functions */
 	assert.deepEqual(dumps.map((text) => text.replaceAll(/\s/g, " ")).slice(1, 3), [
 		"/usr/lib/python3.11/json/__init__.py",
 		"39.0 ms",
@@ -280,7 +282,8 @@ test("threads, handlers and lines are put together without losing anything", asy
 	await settled(page);
 	assert.equal(exact(await status(page)), total);
 	assert.equal(
-		(await boxes(page, "MainThread (100)")).length + (await boxes(page, "callback tick")).length,
+		(await boxes(page, "MainThread (100)")).length +
+			(await boxes(page, "callback tick")).length,
 		0,
 	);
 	const runs = await boxes(page, "run");
@@ -386,7 +389,8 @@ test("the picture shows in light and dark, with hostile names too", async () => 
 			);
 			assert.equal(
 				await page.evaluate(
-					() => document.querySelectorAll("parsererror, script, img, foreignObject").length,
+					() =>
+						document.querySelectorAll("parsererror, script, img, foreignObject").length,
 				),
 				0,
 			);

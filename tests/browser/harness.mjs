@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
-// What the browser tests share: pages made by gilscope, opened in Debian's Chromium, with every request and every complaint written down.
+// What the browser tests share: pages made by gilscope, opened in Debian's Chromium, with every
+// request and every complaint written down.
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
 import { mkdtempSync, rmSync } from "node:fs";
@@ -19,7 +20,8 @@ const { chromium } = createRequire(path.join(MODULES, "/"))("playwright-core");
 export const folder = mkdtempSync(path.join(tmpdir(), "gilscope-browser-"));
 process.on("exit", () => rmSync(folder, { recursive: true, force: true }));
 
-// Runs gilscope; a report that says it is partial (5) is one all the same. Returns its standard output.
+// Runs gilscope; a report that says it is partial (5) is one all the same. Returns its standard
+// output.
 export function gilscope(...words) {
 	const result = spawnSync(GILSCOPE, words, { encoding: "utf8", maxBuffer: 1 << 30 });
 	assert.ok(
@@ -56,8 +58,9 @@ export async function quit() {
 }
 
 /*
- * Opens a file in a page of its own: {page, complaints, requests}. `complaints` has whatever came on the console as an error or a warning and every exception,
- * `requests` every address that was asked for other than the file itself; neither is let out to the network.
+ * Opens a file in a page of its own: {page, complaints, requests}. `complaints` has whatever came
+ * on the console as an error or a warning and every exception, `requests` every address that was
+ * asked for other than the file itself; neither is let out to the network.
  */
 export async function open(file, { fragment = "", ...context } = {}) {
 	const pages = await (
@@ -70,7 +73,8 @@ export async function open(file, { fragment = "", ...context } = {}) {
 
 	page.on(
 		"console",
-		(message) => ["error", "warning"].includes(message.type()) && complaints.push(message.text()),
+		(message) =>
+			["error", "warning"].includes(message.type()) && complaints.push(message.text()),
 	);
 	page.on("pageerror", (error) => complaints.push(String(error)));
 	await pages.route("**", (route) => {

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
-// What the timeline page computes, without a browser: random lanes against the simplest way to say what they should be, and how figures are written.
+// What the timeline page computes, without a browser: random lanes against the simplest way to say
+// what they should be, and how figures are written.
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import path from "node:path";
@@ -131,7 +132,8 @@ test("the longest stack of a stretch", () => {
 				found = lane.longestOf(first, last);
 			let length = 0;
 
-			for (let i = first; i <= last; i++) length = Math.max(length, starts[i + 1] - starts[i]);
+			for (let i = first; i <= last; i++)
+				length = Math.max(length, starts[i + 1] - starts[i]);
 			assert.ok(found >= first && found <= last);
 			assert.equal(lane.lengthOf(found), length, `${first} to ${last} of ${count}`);
 		}
@@ -215,7 +217,8 @@ test("flames of a window add up to its states, over any cut", () => {
 		(_, i) =>
 			(spans.starts[i] =
 				(begin +
-					((spans.starts[i] - spans.begin) * (kinds.end - begin)) / (spans.end - spans.begin)) |
+					((spans.starts[i] - spans.begin) * (kinds.end - begin)) /
+						(spans.end - spans.begin)) |
 				0),
 	);
 	spans.starts[spans.count] = kinds.end;
@@ -227,7 +230,10 @@ test("flames of a window add up to its states, over any cut", () => {
 			tasks: new Uint32Array(700),
 		}),
 		clockLane: {
-			times: Float64Array.from({ length: 200 }, () => begin + random(kinds.end - begin)).sort(),
+			times: Float64Array.from(
+				{ length: 200 },
+				() => begin + random(kinds.end - begin),
+			).sort(),
 			stacks: Uint32Array.from({ length: 200 }, () => random(5)),
 		},
 	};
@@ -249,7 +255,10 @@ test("flames of a window add up to its states, over any cut", () => {
 		assert.deepEqual(sorted(parts), sorted(whole));
 		for (const [state, ns] of plainSums(kinds, cuts[0], cuts[3]).entries())
 			assert.equal(
-				[...whole].reduce((sum, [key, more]) => sum + (key.endsWith(` ${state}`) ? more : 0), 0),
+				[...whole].reduce(
+					(sum, [key, more]) => sum + (key.endsWith(` ${state}`) ? more : 0),
+					0,
+				),
 				ns,
 			);
 	}
@@ -281,7 +290,10 @@ test("numbers of every size, and data that ends too early", () => {
 		}
 	const reader = new ColumnReader(Uint8Array.from(bytes));
 
-	assert.deepEqual([...reader.numbers(numbers.length, new Float64Array(numbers.length))], numbers);
+	assert.deepEqual(
+		[...reader.numbers(numbers.length, new Float64Array(numbers.length))],
+		numbers,
+	);
 	reader.at = 0;
 	assert.deepEqual(
 		numbers.map(() => reader.number()),
@@ -352,7 +364,10 @@ test("durations, percentages and times are written as in the report", () => {
 	for (const [ns, text] of Object.entries(durations))
 		assert.equal(page.durationText(Number(ns)).replace("\u00a0", " "), text);
 	assert.equal(page.exactText(5616993123).replace(/[\u00a0\u202f]/g, " "), "5 616 993 123 ns");
-	assert.equal(page.exactTimeText(5616993123).replace(/[\u00a0\u202f]/g, " "), "+5.616 993 123 s");
+	assert.equal(
+		page.exactTimeText(5616993123).replace(/[\u00a0\u202f]/g, " "),
+		"+5.616 993 123 s",
+	);
 	assert.equal(page.percentText(1, 3).replace("\u00a0", " "), "33 %");
 	assert.equal(page.percentText(1, 30000).replace("\u00a0", " "), "<0.1 %");
 	assert.equal(

@@ -35,7 +35,9 @@ describe("the picture", () => {
 					["gil_wait", "#d55e00"],
 					["blocked", "#0072b2"],
 				]) {
-					assert.ok(threadsOf(json).some((thread) => thread.loop && thread.states[state] > 1e6));
+					assert.ok(
+						threadsOf(json).some((thread) => thread.loop && thread.states[state] > 1e6),
+					);
 					assert.ok(
 						(await inked(page, "picture", { colour, y, height })) > 0.1,
 						`${state} is drawn in its colour`,
@@ -72,7 +74,12 @@ describe("the picture", () => {
 		"from a wait an arrow leads to the holder, and all else is dimmed",
 		async (page, json) => {
 			const stall = stallsOf(json)[0],
-				wait = await placeOf(page, "states", 0, stall.start_ns - json.window.start_ns + 40e6);
+				wait = await placeOf(
+					page,
+					"states",
+					0,
+					stall.start_ns - json.window.start_ns + 40e6,
+				);
 			const over = () => inked(page, "over");
 
 			assert.equal(await over(), 0);
@@ -105,7 +112,12 @@ describe("the picture", () => {
 		async (page, json) => {
 			const stall = stallsOf(json)[1],
 				origin = json.window.start_ns,
-				place = await placeOf(page, "states", 0, (stall.start_ns + stall.end_ns) / 2 - origin);
+				place = await placeOf(
+					page,
+					"states",
+					0,
+					(stall.start_ns + stall.end_ns) / 2 - origin,
+				);
 
 			await page.mouse.move(place.x, place.y);
 			assert.match(
@@ -127,8 +139,15 @@ describe("the picture", () => {
 				await page.locator("#details").innerText(),
 				/GIL held by .*AnyIO worker thread.*101/,
 			);
-			const frame = await placeOf(page, "flame", 0, (stall.start_ns + stall.end_ns) / 2 - origin),
-				{ height } = (await rowsOf(page)).find(({ kind, owner }) => kind === "flame" && !owner);
+			const frame = await placeOf(
+					page,
+					"flame",
+					0,
+					(stall.start_ns + stall.end_ns) / 2 - origin,
+				),
+				{ height } = (await rowsOf(page)).find(
+					({ kind, owner }) => kind === "flame" && !owner,
+				);
 
 			await page.mouse.click(frame.x, frame.y - height / 2 + 6);
 			assert.match(await selectionOf(page), /^frame\.0\.\d+\.\d+$/);
@@ -221,7 +240,10 @@ describe("use", () => {
 		await page.waitForFunction(
 			() => window.gilscope.window.until - window.gilscope.window.from < 1e8,
 		);
-		assert.ok(Math.abs((await timeAt(300)) - before) < 10, "what is under the pointer stays there");
+		assert.ok(
+			Math.abs((await timeAt(300)) - before) < 10,
+			"what is under the pointer stays there",
+		);
 		const anchor = await timeAt(300);
 
 		await page.mouse.down();
@@ -241,9 +263,12 @@ describe("use", () => {
 		await page.mouse.up();
 		const { from, until } = await windowOf(page);
 
-		assert.ok(Math.abs(from - end * 0.25) < end / 500 && Math.abs(until - end * 0.5) < end / 500);
+		assert.ok(
+			Math.abs(from - end * 0.25) < end / 500 && Math.abs(until - end * 0.5) < end / 500,
+		);
 		await page.waitForFunction(
-			(span) => document.querySelector("#details [data-figure=window]").dataset.ns === String(span),
+			(span) =>
+				document.querySelector("#details [data-figure=window]").dataset.ns === String(span),
 			until - from,
 		);
 		const shown = await page.$$eval("#details .totals [data-thread]", (found) =>
@@ -258,7 +283,9 @@ describe("use", () => {
 			shown.sort(),
 			sums
 				.flatMap((states, thread) =>
-					Object.entries(nonZero(states)).map(([state, ns]) => [thread, state, ns].join()),
+					Object.entries(nonZero(states)).map(([state, ns]) =>
+						[thread, state, ns].join(),
+					),
 				)
 				.sort(),
 		);
@@ -268,7 +295,8 @@ describe("use", () => {
 		const results = () =>
 			page.$$eval("#search-results .result", (found) =>
 				found.map(
-					(result) => `${result.dataset.kind} ${result.querySelector(".result-name").textContent}`,
+					(result) =>
+						`${result.dataset.kind} ${result.querySelector(".result-name").textContent}`,
 				),
 			);
 
@@ -348,7 +376,10 @@ describe("use", () => {
 				assert.ok(
 					names.some((label) =>
 						label.includes(
-							(thread.python_name ?? thread.name).replace(/[\x00-\x1f\u202e][\s\S]*/, ""),
+							(thread.python_name ?? thread.name).replace(
+								/[\x00-\x1f\u202e][\s\S]*/,
+								"",
+							),
 						),
 					),
 					thread.name,
@@ -370,19 +401,23 @@ describe("use", () => {
 			await page.locator("#search").fill("<");
 		});
 
-	on("blame", "the flame graph is that of the window and of what is chosen", async (page, json) => {
-		await page.locator("#tab-flame").click();
-		await page.locator("#flame-states").selectOption("blocked");
-		await page.locator("#flame-threads").selectOption("0");
-		await page.waitForFunction(() =>
-			document.querySelector("#flame-graph").textContent.includes("80.0"),
-		);
-		await page.locator("#flame-graph .flamegraph-totable").click();
-		const text = await page.locator("#flame-graph").innerText();
+	on(
+		"blame",
+		"the flame graph is that of the window and of what is chosen",
+		async (page, json) => {
+			await page.locator("#tab-flame").click();
+			await page.locator("#flame-states").selectOption("blocked");
+			await page.locator("#flame-threads").selectOption("0");
+			await page.waitForFunction(() =>
+				document.querySelector("#flame-graph").textContent.includes("80.0"),
+			);
+			await page.locator("#flame-graph .flamegraph-totable").click();
+			const text = await page.locator("#flame-graph").innerText();
 
-		assert.match(text, /async_sleep_blocking/);
-		assert.equal(threadsOf(json)[0].states.blocked, 79990000);
-	});
+			assert.match(text, /async_sleep_blocking/);
+			assert.equal(threadsOf(json)[0].states.blocked, 79990000);
+		},
+	);
 
 	on("blame", "on paper there are the stalls as text", async (page, json) => {
 		await page.evaluate(() => window.dispatchEvent(new Event("beforeprint")));

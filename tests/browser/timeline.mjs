@@ -51,8 +51,8 @@ export const nonZero = (states) =>
 	Object.fromEntries(Object.entries(states).filter(([, ns]) => ns));
 
 /*
- * The share of a canvas, or of a strip of it, with about a colour (#rrggbb), or with any at all. Read from a copy: reading is what a canvas is slow
- * at.
+ * The share of a canvas, or of a strip of it, with about a colour (#rrggbb), or with any at all.
+ * Read from a copy: reading is what a canvas is slow at.
  */
 export function inked(page, canvas, { colour = "", y = 0, height = 0 } = {}) {
 	return page.evaluate(

@@ -53,7 +53,9 @@ describe("every golden script", () => {
 				const sums = (from, until) =>
 					page.evaluate(
 						([count, a, b]) =>
-							Array.from({ length: count }, (_, thread) => window.gilscope.sums(thread, a, b)),
+							Array.from({ length: count }, (_, thread) =>
+								window.gilscope.sums(thread, a, b),
+							),
 						[threadsOf(json).length, from, until],
 					);
 				const whole = await sums(0, end),
@@ -73,7 +75,9 @@ describe("every golden script", () => {
 						),
 					),
 				);
-				for (const [number, gil] of json.processes.flatMap((process) => process.gils).entries()) {
+				for (const [number, gil] of json.processes
+					.flatMap((process) => process.gils)
+					.entries()) {
 					const holders = await page.evaluate(
 						([at, until]) => window.gilscope.holders(at, 0, until),
 						[number, end],
@@ -100,7 +104,9 @@ describe("figures", () => {
 		);
 
 		assert.deepEqual(shown.map(String).sort(), wanted.map(String).sort());
-		assert.deepEqual(await figures(page, "window"), [json.window.end_ns - json.window.start_ns]);
+		assert.deepEqual(await figures(page, "window"), [
+			json.window.end_ns - json.window.start_ns,
+		]);
 		assert.deepEqual(await figures(page, "held"), [json.processes[0].gils[0].held_ns]);
 	});
 
@@ -154,7 +160,10 @@ describe("figures", () => {
 					await figures(page, "preempted"),
 					stall.preempted_by.map(({ ns }) => ns),
 				);
-				assert.deepEqual(await figures(page, "throttled"), [stall.throttled_ns].filter(Boolean));
+				assert.deepEqual(
+					await figures(page, "throttled"),
+					[stall.throttled_ns].filter(Boolean),
+				);
 				assert.deepEqual(await figures(page, "gc"), [stall.gc_ns].filter(Boolean));
 				assert.deepEqual(
 					await figures(page, "part"),
@@ -228,7 +237,11 @@ describe("figures", () => {
 				const [, stack, ns] = /^(.*) (\d+)$/.exec(line),
 					frames = stack.split(";");
 
-				add(wanted, [/\((\d+)\)$/.exec(frames[0])[1], ...frames.slice(2)].join(";"), Number(ns));
+				add(
+					wanted,
+					[/\((\d+)\)$/.exec(frames[0])[1], ...frames.slice(2)].join(";"),
+					Number(ns),
+				);
 			}
 			const json = report(script("blame"));
 			const collect = async (map, from, until) => {

@@ -1,8 +1,10 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: MIT
-"""Recordings made to be expensive: what is in them is two things multiplied, as many of each as the recording is long.
+"""Recordings made to be expensive: what is in them is two things multiplied, as many of each as the
+recording is long.
 
-usage: crafted.py KIND COUNT > FILE.script     (KIND: a function below; COUNT: about a fraction of its lines)
+usage: crafted.py KIND COUNT > FILE.script     (KIND: a function below; COUNT: about a fraction of
+                                               its lines)
 """
 
 import sys

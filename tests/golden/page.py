@@ -50,7 +50,8 @@ def blobs(text):
 
 
 class Page:
-    """`blobs` by id, `outside` is the text around them, and what lanes say with times from the window's begin."""
+    """`blobs` by id, `outside` is the text around them, and what lanes say with times from the
+    window's begin."""
 
     def __init__(self, text):
         self.blobs = blobs(text)
@@ -82,7 +83,8 @@ class Page:
         return columns, columns.number()
 
     def frames(self, stack):
-        """Of a stack by its number: [{function, file, line}], innermost first; [] when it is not known."""
+        """Of a stack by its number: [{function, file, line}], innermost first; [] when it is not
+        known."""
         frames, node = [], self.stacks[stack][0] if stack else 0
         while node:
             node, function, line = self.nodes[node]

@@ -85,7 +85,8 @@ def plain(annotation, interned):
 
 
 class Trace:
-    """What a reader keeps of the packets. That everything is defined before it is referred to shows while they are read."""
+    """What a reader keeps of the packets. That everything is defined before it is referred to
+    shows while they are read."""
 
     def __init__(self, packets):
         self.tracks, self.events, self.clocks = {}, [], None

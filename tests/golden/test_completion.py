@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""Completion in real shells: bash, zsh and fish, each with what gilscope --completion writes for it."""
+"""Completion in real shells: bash, zsh and fish, each with what gilscope --completion writes for
+it."""
 
 import os
 import pty
@@ -16,14 +17,16 @@ import pytest
 GILSCOPE = Path(__file__).resolve().parents[2] / os.environ.get("B", "build") / "gilscope"
 SHELLS = ("bash", "zsh", "fish")
 WAIT_S = 20
-# A gilscope that knows of one process, of which the title would do harm where a shell took it for its own, and otherwise says what it was called with.
+# A gilscope that knows of one process, of which the title would do harm where a shell took it for
+# its own, and otherwise says what it was called with.
 STAND_IN = r"""#!/bin/sh
 case $1 in
 --pids) printf '4711\tpython3 $(touch harm) `touch harm` : [x]\n815\tuvicorn app:app\n' ;;
 *) for word; do printf '<%s>' "$word"; done; echo '<end>' ;;
 esac
 """
-# what is typed, with a tab where something is to be completed; and what gilscope is then called with
+# what is typed, with a tab where something is to be completed; and what gilscope is then called
+# with
 CASES = [
     ("att\t--js\t", ["attach", "--json"]),
     ("attach -d 10s 47\t", ["attach", "-d", "10s", "4711"]),
@@ -68,7 +71,8 @@ def environment(folder):
 
 
 class Terminal:
-    """An interactive shell. Without a prompt of its own, so that what is read can be told from what was typed."""
+    """An interactive shell. Without a prompt of its own, so that what is read can be told from what
+    was typed."""
 
     START = {
         "bash": ["bash", "--noprofile", "--norc", "-i"],
@@ -76,7 +80,8 @@ class Terminal:
     }
     SETUP = {
         "bash": "bind 'set bell-style none'; PS1=; PS2=; source ./_gilscope; echo rea''dy\n",
-        "zsh": "fpath=($PWD $fpath); autoload -Uz compinit; compinit -u -d $PWD/dump; unsetopt beep zle_bracketed_paste; PS1=; echo rea''dy\n",
+        "zsh": "fpath=($PWD $fpath); autoload -Uz compinit; compinit -u -d $PWD/dump; unsetopt "
+        "beep zle_bracketed_paste; PS1=; echo rea''dy\n",
     }
 
     def __init__(self, shell, folder):
@@ -153,7 +158,10 @@ def offered(name, folder, command):
     if name == "fish":
         return set(fish_candidates(folder, f"gilscope {command} --"))
     if name == "bash":
-        script = "source ./_gilscope; COMP_WORDS=(gilscope $1 --); COMP_CWORD=2; _gilscope gilscope; printf '%s\\n' \"${COMPREPLY[@]}\""
+        script = (
+            "source ./_gilscope; COMP_WORDS=(gilscope $1 --); COMP_CWORD=2; _gilscope gilscope; "
+            "printf '%s\\n' \"${COMPREPLY[@]}\""
+        )
         return set(
             subprocess.run(
                 ["bash", "-c", script, "bash", command],

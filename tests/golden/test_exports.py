@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""The scripts with stacks, exported as flames: compared with NAME.folded, NAME.holders.folded, NAME.speedscope.json and NAME.pprof, and with the report."""
+"""The scripts with stacks, exported as flames: compared with NAME.folded, NAME.holders.folded,
+NAME.speedscope.json and NAME.pprof, and with the report."""
 
 import gzip
 import json
@@ -64,7 +65,8 @@ def decoded(profile):
 
 
 def parse_folded(text):
-    """As flamegraph.pl does: what stands behind the last blank is the weight, semicolons separate frames."""
+    """As flamegraph.pl does: what stands behind the last blank is the weight, semicolons separate
+    frames."""
     stacks = []
     for line in text.splitlines():
         stack, weight = re.fullmatch(r"(.+) (\d+)", line).groups()

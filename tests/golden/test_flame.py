@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""`gilscope flame`: the picture compared with NAME.flame.svg; page and picture compared with a flame graph that is made here of the folded stacks."""
+"""`gilscope flame`: the picture compared with NAME.flame.svg; page and picture compared with a
+flame graph that is made here of the folded stacks."""
 
 import base64
 import json
@@ -40,7 +41,8 @@ def picture(tmp_path):
 
 
 def folded(script, *options):
-    """A flame graph of the folded stacks: {path: [time with what was called, time without]}, in order of appearance."""
+    """A flame graph of the folded stacks: {path: [time with what was called, time without]}, in
+    order of appearance."""
     nodes = {}
     for frames, weight in parse_folded(export(script, "folded", *options)[0].decode()):
         for depth in range(1, len(frames) + 1):

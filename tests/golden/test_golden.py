@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: MIT
-"""Every NAME.script of cases/ is reported as text and as JSON and compared with NAME.txt and NAME.json; the JSON must also keep the contract's laws.
+"""Every NAME.script of cases/ is reported as text and as JSON and compared with NAME.txt and
+NAME.json; the JSON must also keep the contract's laws.
 
-A new case is a new script: tests/golden/run --update writes what is expected, and a person reads it before it is committed.
+A new case is a new script: tests/golden/run --update writes what is expected, and a person reads it
+before it is committed.
 """
 
 import difflib
@@ -74,7 +76,8 @@ def test_the_exit_status_says_whether_the_report_is_partial(script):
 
 
 def test_sites_that_are_not_what_they_were_taken_for_are_told(script):
-    """Only where facts say so, for an innocent Python must not be accused; and with --json on stderr too, for whoever keeps only figures."""
+    """Only where facts say so, for an innocent Python must not be accused; and with --json on
+    stderr too, for whoever keeps only figures."""
     text, _ = report(script, "--json")
     found = [process["sites"] for process in json.loads(text)["processes"]]
     told = subprocess.run(

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""What make finds out before it builds: a bpftool that works, and the machine that is compiled for."""
+"""What make finds out before it builds: a bpftool that works, and the machine that is compiled
+for."""
 
 import os
 import shutil
@@ -11,7 +12,10 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 # as Ubuntu's: a script that refuses when the running kernel's own package is not installed
 WRAPPER = '#!/bin/sh\necho "WARNING: bpftool not found for kernel 6.8.0-45" >&2\nexit 2\n'
-OLD = '#!/bin/sh\n[ "$1" = version ] && echo bpftool v5.4\necho "Usage: bpftool gen skeleton FILE" >&2\n'
+OLD = (
+    '#!/bin/sh\n[ "$1" = version ] && echo bpftool v5.4\n'
+    'echo "Usage: bpftool gen skeleton FILE" >&2\n'
+)
 
 
 def program(path, text):
@@ -39,15 +43,22 @@ def test_a_bpftool_that_does_not_work_is_passed_over(tmp_path, text):
 
 @pytest.mark.skipif(not shutil.which("unshare") or os.geteuid(), reason="needs a mount namespace")
 def test_the_one_of_linux_tools_is_found_or_the_packages_are_named(tmp_path):
-    """Ubuntu's layout: the wrapper where the program should be, the program below /usr/lib/linux-tools-VERSION; then without it."""
+    """Ubuntu's layout: the wrapper where the program should be, the program below
+    /usr/lib/linux-tools-VERSION; then without it."""
     found = subprocess.run(
         [ROOT / "tools/find-bpftool"], capture_output=True, text=True, check=True
     ).stdout.strip()
     program(tmp_path / "wrapper", WRAPPER)
-    script = f"""mount --make-rprivate / && mkdir {tmp_path}/up {tmp_path}/work && mount -t tmpfs none {tmp_path}/up && mkdir {tmp_path}/up/up {tmp_path}/up/work
-cp {found} {tmp_path}/up/real && mount -t overlay -o lowerdir=/usr/lib,upperdir={tmp_path}/up/up,workdir={tmp_path}/up/work none /usr/lib || exit 77
-mkdir -p /usr/lib/linux-tools-6.8.0-31 && cp {tmp_path}/up/real /usr/lib/linux-tools-6.8.0-31/bpftool
-for place in /usr/sbin /usr/bin /usr/local/sbin; do [ ! -e $place/bpftool ] || mount --bind {tmp_path}/wrapper $place/bpftool; done
+    script = f"""mount --make-rprivate / &&
+mkdir {tmp_path}/up {tmp_path}/work && mount -t tmpfs none {tmp_path}/up &&
+mkdir {tmp_path}/up/up {tmp_path}/up/work
+cp {found} {tmp_path}/up/real && mount -t overlay \\
+  -o lowerdir=/usr/lib,upperdir={tmp_path}/up/up,workdir={tmp_path}/up/work none /usr/lib || exit 77
+mkdir -p /usr/lib/linux-tools-6.8.0-31 &&
+cp {tmp_path}/up/real /usr/lib/linux-tools-6.8.0-31/bpftool
+for place in /usr/sbin /usr/bin /usr/local/sbin; do
+  [ ! -e $place/bpftool ] || mount --bind {tmp_path}/wrapper $place/bpftool
+done
 {ROOT}/tools/find-bpftool; rm /usr/lib/linux-tools-6.8.0-31/bpftool; {ROOT}/tools/find-bpftool"""
     done = subprocess.run(
         ["unshare", "--mount", "sh", "-c", script],

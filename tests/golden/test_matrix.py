@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""What of tests/matrix needs no guest and no network: which kernels and Pythons are chosen, and how a part of a table is replaced."""
+"""What of tests/matrix needs no guest and no network: which kernels and Pythons are chosen, and how
+a part of a table is replaced."""
 
 import importlib.machinery
 import importlib.util

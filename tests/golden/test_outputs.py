@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""Files that commands write: whole or not at all, never through a link, never over what is read, by one writer at a time."""
+"""Files that commands write: whole or not at all, never through a link, never over what is read, by
+one writer at a time."""
 
 import fcntl
 import os

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""The timeline page of every script: what its lanes say is what `report --json` says, to the nanosecond, and its words are those of the text report.
+"""The timeline page of every script: what its lanes say is what `report --json` says, to the
+nanosecond, and its words are those of the text report.
 
 The page is read by page.py. The build with sanitizers must write the very same bytes.
 """
@@ -294,7 +295,8 @@ def test_words_are_those_of_the_text_report(script, page, found):
 
 
 def test_names_are_nowhere_but_in_blobs(page):
-    """What is around the blobs is the same for every recording, and nothing in it asks for anything from elsewhere."""
+    """What is around the blobs is the same for every recording, and nothing in it asks for anything
+    from elsewhere."""
     assert page.outside == Page(timeline(CASES / "quiet.script")[0].decode()).outside
 
 
@@ -317,7 +319,7 @@ def test_the_build_with_sanitizers_writes_the_same(script):
     assert timeline(script, program=SANITIZED) == timeline(script)
 
 
-# ── the command ─────────────────────────────────────────────────────────────────────────────────────────────────────
+# ── the command ───────────────────────────────────────────────────────────────────────────────────
 
 
 def run(*arguments, **options):

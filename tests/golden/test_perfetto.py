@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""Every NAME.script exported for Perfetto: read by protoc with our .proto, checked as a trace, compared with the report; for some with NAME.perfetto."""
+"""Every NAME.script exported for Perfetto: read by protoc with our .proto, checked as a trace,
+compared with the report; for some with NAME.perfetto."""
 
 import json
 import re
@@ -56,7 +57,7 @@ def length(slices):
     return sum(each["end"] - each["ts"] for each in slices)
 
 
-# ── the trace by itself ──────────────────────────────────────────────────────────────────────────────────────────────
+# ── the trace by itself ───────────────────────────────────────────────────────────────────────────
 
 
 @pytest.mark.parametrize("script", EXPECTED, ids=lambda path: path.stem)
@@ -131,7 +132,7 @@ def test_names_harm_no_terminal(trace):
     )
 
 
-# ── the trace and the report ─────────────────────────────────────────────────────────────────────────────────────────
+# ── the trace and the report ──────────────────────────────────────────────────────────────────────
 
 
 def test_states_are_those_of_the_report(trace, found):
@@ -314,7 +315,8 @@ def stacks_of(trace, track):
 
 
 def test_frames_have_no_gaps_and_are_those_of_the_flames(script, trace, found):
-    """On a CPU a flame graph spreads a state's time over its samples, and here a stretch is that of the next sample; all else is exact in both."""
+    """On a CPU a flame graph spreads a state's time over its samples, and here a stretch is that
+    of the next sample; all else is exact in both."""
     tracks = {uuid: trace.named("Python frames.*", uuid) for uuid in trace.threads()}
     if '"stacks": true' not in script.read_text():
         assert not any(tracks.values())
@@ -336,11 +338,14 @@ def test_frames_have_no_gaps_and_are_those_of_the_flames(script, trace, found):
     assert sums == flames
 
 
-# ── what is not in the scripts ───────────────────────────────────────────────────────────────────────────────────────
+# ── what is not in the scripts ────────────────────────────────────────────────────────────────────
 
 
 def test_the_time_of_day_is_there(tmp_path):
-    head = '{"version": "0.1.0", "mode": "exact", "realtime_ns": 1700000000123456789, "monotonic_ns": 100000000000}'
+    head = (
+        '{"version": "0.1.0", "mode": "exact", "realtime_ns": 1700000000123456789, "monotonic_ns": '
+        "100000000000}"
+    )
     script = tmp_path / "now.script"
     script.write_text(
         (CASES / "quiet.script").read_text().replace('{"version": "0.1.0", "mode": "exact"}', head)

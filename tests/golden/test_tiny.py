@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""Recordings of many small things: time grows as the recording does, memory is bounded, and what is beyond a limit is said."""
+"""Recordings of many small things: time grows as the recording does, memory is bounded, and what is
+beyond a limit is said."""
 
 import json
 import os
@@ -71,7 +72,8 @@ def test_four_times_as_much_takes_four_times_as_many_steps(tmp_path, kind, comma
         steps(command, write(tmp_path / f"{n}.script", made, n))
         for made, n in (("comms", 0), (kind, count), (kind, 4 * count))
     )
-    # sorting, and what is made when it is first needed, is more than linear by little; a product would be 16
+    # sorting, and what is made when it is first needed, is more than linear by little; a product
+    # would be 16
     assert large - none < 6 * (small - none), (none, small, large)
 
 

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""Names with every kind of character that is not seen or that changes what is beside it: none of them is raw in anything that gilscope writes."""
+"""Names with every kind of character that is not seen or that changes what is beside it: none of
+them is raw in anything that gilscope writes."""
 
 import gzip
 import json

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""Fixtures of the live tests. They observe real processes with BPF, which needs root: else they are skipped, in continuous integration they fail."""
+"""Fixtures of the live tests. They observe real processes with BPF, which needs root: else they are
+skipped, in continuous integration they fail."""
 
 import os
 import sys

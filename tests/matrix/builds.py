@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""CPythons that no distribution here has, built once from Debian's sources and kept below build/matrix: free-threaded, and with nothing inlined."""
+"""CPythons that no distribution here has, built once from Debian's sources and kept below
+build/matrix: free-threaded, and with nothing inlined."""
 
 import glob
 import os
@@ -9,7 +10,8 @@ import sys
 
 import debian
 
-# label: suite and package of the source, arguments of configure. Where they are is harness.built_pythons().
+# label: suite and package of the source, arguments of configure. Where they are is
+# harness.built_pythons().
 BUILDS = {
     "3.13t": ("trixie", "python3.13", ["--disable-gil"]),
     "3.14t": ("unstable", "python3.14", ["--disable-gil"]),
@@ -32,7 +34,8 @@ def source(log, folder, suite, package):
 
 
 def build(label, root):
-    """Builds it below `root` unless it is there. The path of the interpreter, or None when it cannot be had; the log beside it says why."""
+    """Builds it below `root` unless it is there. The path of the interpreter, or None when it
+    cannot be had; the log beside it says why."""
     prefix = os.path.join(root, "built-" + label)
     python = os.path.join(prefix, "bin", "python3")
     if os.path.exists(python):

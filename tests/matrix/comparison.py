@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""How right gilscope is with one interpreter and one kind of loop: the causes of stalls and their names, and stacks compared frame by frame."""
+"""How right gilscope is with one interpreter and one kind of loop: the causes of stalls and their
+names, and stacks compared frame by frame."""
 
 import os
 
@@ -11,7 +12,8 @@ PROMISED_EDGE_NS = 100_000
 
 
 def compare(loop, python, script, port, folder):
-    """What was found, as a dictionary of plain values. "faults" are sentences: the promises that were not kept.
+    """What was found, as a dictionary of plain values. "faults" are sentences: the promises that
+    were not kept.
 
     `folder`: where there is room for a recording.
     """

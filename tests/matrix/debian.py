@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""Packages of other suites and architectures of Debian, from the mirror that this system itself uses. The system's own apt is left as it is."""
+"""Packages of other suites and architectures of Debian, from the mirror that this system itself
+uses. The system's own apt is left as it is."""
 
 import glob
 import os
@@ -16,7 +17,8 @@ class Missing(Exception):
 
 
 def run(command, **options):
-    """Its standard output. Missing, with the last line of what it said, when it fails or is not installed."""
+    """Its standard output. Missing, with the last line of what it said, when it fails or is not
+    installed."""
     try:
         done = subprocess.run(
             command,
@@ -38,7 +40,8 @@ def run(command, **options):
 
 
 def mirror():
-    """Of the sources that apt has, in the form of Debian 13 (a file of paragraphs) or the older one (lines)."""
+    """Of the sources that apt has, in the form of Debian 13 (a file of paragraphs) or the older one
+    (lines)."""
     for path in ["/etc/apt/sources.list", *sorted(glob.glob("/etc/apt/sources.list.d/*"))]:
         if not os.path.isfile(path):
             continue
@@ -68,7 +71,8 @@ def version_key(text):
 
 
 class Archive:
-    """One suite for one architecture, with lists and a cache below `folder`. `kind`: "deb-src" for its sources."""
+    """One suite for one architecture, with lists and a cache below `folder`. `kind`: "deb-src" for
+    its sources."""
 
     def __init__(self, folder, suite, architecture, kind="deb"):
         self._folder = os.path.join(os.path.abspath(folder), f"{suite}-{architecture}" + kind[3:])
@@ -119,7 +123,8 @@ class Archive:
             os.remove(os.path.join(debs, deb))
 
     def source(self, name, folder):
-        """Downloads the source of this package into the folder: the path of the archive its authors published."""
+        """Downloads the source of this package into the folder: the path of the archive its authors
+        published."""
         run(["apt-get", *self._options, "source", "--download-only", name], cwd=folder)
         (archive,) = glob.glob(os.path.join(folder, "*.orig.tar.*[xg]z"))
         return archive

@@ -1,9 +1,12 @@
 # SPDX-License-Identifier: MIT
 """A virtual machine that boots a kernel with a root, runs one command in it and ends.
 
-Emulated, not virtualized: it needs no /dev/kvm and runs any architecture. Its clock counts instructions, one a nanosecond, and jumps over idle time, so what happens when does not
-depend on what else the machine does: half-microsecond truths hold there, two guests side by side are as exact as one, and a CPU never stands still while the clock goes on.
-It is a slow computer (an instruction a nanosecond is a tenth of what a machine of today does) with one CPU: before 8.1, qemu cannot bring up a second one with such a clock.
+Emulated, not virtualized: it needs no /dev/kvm and runs any architecture. Its clock counts
+instructions, one a nanosecond, and jumps over idle time, so what happens when does not depend on
+what else the machine does: half-microsecond truths hold there, two guests side by side are as exact
+as one, and a CPU never stands still while the clock goes on. It is a slow computer (an instruction
+a nanosecond is a tenth of what a machine of today does) with one CPU: before 8.1, qemu cannot bring
+up a second one with such a clock.
 """
 
 import re

@@ -1,6 +1,7 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: MIT
-"""Runs in a guest of tests/matrix/guests: compares with both kinds of loop and prints a line of JSON for each."""
+"""Runs in a guest of tests/matrix/guests: compares with both kinds of loop and prints a line of
+JSON for each."""
 
 import json
 import os

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""Debian's kernels for virtual machines, and the initial file systems that bring them up to a root on a disk."""
+"""Debian's kernels for virtual machines, and the initial file systems that bring them up to a root
+on a disk."""
 
 import lzma
 import os
@@ -9,7 +10,8 @@ import tempfile
 
 import debian
 
-# The series that gilscope is run on: the oldest and the newest to be had, and those that distributions keep for years.
+# The series that gilscope is run on: the oldest and the newest to be had, and those that
+# distributions keep for years.
 SERIES = ("5.10", "6.1", "6.12", "6.18", "newest")
 SERIES_ARM64 = ("6.1",)
 SUITES = {
@@ -20,15 +22,21 @@ MODULES = ("virtio_pci", "virtio_mmio", "virtio_blk", "ext4", "virtio_rng")
 
 INIT = """#!/bin/busybox sh
 say() { /bin/busybox echo "$@"; }
-/bin/busybox mount -t proc proc /proc && /bin/busybox mount -t sysfs sysfs /sys && /bin/busybox mount -t devtmpfs dev /dev
-for module in $(/bin/busybox cat /modules/order); do /bin/busybox insmod /modules/$module || say "no module $module"; done
+/bin/busybox mount -t proc proc /proc &&
+/bin/busybox mount -t sysfs sysfs /sys &&
+/bin/busybox mount -t devtmpfs dev /dev
+for module in $(/bin/busybox cat /modules/order); do
+	/bin/busybox insmod /modules/$module || say "no module $module"
+done
 /bin/busybox mount -t ext4 /dev/vda /root || { say "no root"; /bin/busybox poweroff -f; }
 cd /root
 for place in proc sys dev; do /bin/busybox mount -o move /$place /root/$place; done
 /bin/busybox mount -t tmpfs tmp tmp; /bin/busybox mount -t tmpfs run run
 /bin/busybox mkdir -p dev/shm dev/pts
 /bin/busybox mount -t tmpfs shm dev/shm; /bin/busybox mount -t devpts pts dev/pts
-/bin/busybox mount -t bpf bpf sys/fs/bpf; /bin/busybox mount -t tracefs tracing sys/kernel/tracing; /bin/busybox mount -t cgroup2 cgroup sys/fs/cgroup
+/bin/busybox mount -t bpf bpf sys/fs/bpf
+/bin/busybox mount -t tracefs tracing sys/kernel/tracing
+/bin/busybox mount -t cgroup2 cgroup sys/fs/cgroup
 /bin/busybox ifconfig lo 127.0.0.1 up
 export PATH=/usr/sbin:/usr/bin:/sbin:/bin HOME=/root LANG=C.UTF-8
 /bin/busybox chroot . /bin/bash -c "$(/bin/busybox cat /command)" 2>&1
@@ -54,7 +62,8 @@ class Kernel:
         self.image = next(path for path in places if os.path.exists(path))
 
     def _modules(self):
-        """Files of the modules that are needed, and of what they need, in an order in which they can be loaded."""
+        """Files of the modules that are needed, and of what they need, in an order in which they
+        can be loaded."""
         debian.run(["depmod", "-b", self._base, self.release])
         found = []
         for module in MODULES:

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
-"""Roots for guests: the suite this system is made of, for either architecture, with what gilscope is built and tested with. Nothing in them was configured,
-so that no program of another architecture has to run."""
+"""Roots for guests: the suite this system is made of, for either architecture, with what gilscope
+is built and tested with. Nothing in them was configured, so that no program of another architecture
+has to run."""
 
 import os
 import shutil

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""Writes the tables of docs/support.md. Every row has its date: a run of all writes the table anew, a run of some puts its own rows in the place of older ones."""
+"""Writes the tables of docs/support.md. Every row has its date: a run of all writes the table anew,
+a run of some puts its own rows in the place of older ones."""
 
 import datetime
 import os
@@ -15,7 +16,8 @@ FOUND = {
     "result": "result",
     "date": "date",
 }
-# the first columns, up to and with "loop", say what was run: a row is replaced by one that has the same there
+# the first columns, up to and with "loop", say what was run: a row is replaced by one that has the
+# same there
 PYTHONS = {
     "interpreter": "interpreter",
     "loop": "loop",

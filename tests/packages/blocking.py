@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""An event loop with one blocking call, which it makes for every line that it reads, and whose own times it then prints. Needs nothing but Python."""
+"""An event loop with one blocking call, which it makes for every line that it reads, and whose own
+times it then prints. Needs nothing but Python."""
 
 import asyncio
 import json

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""Folders that programs take for /: the one that holds nothing but a program, and bare Debian releases, kept below build/packages."""
+"""Folders that programs take for /: the one that holds nothing but a program, and bare Debian
+releases, kept below build/packages."""
 
 import os
 import shutil
@@ -25,7 +26,8 @@ def run(root, *command, **options):
 
 
 def scratch(folder, program):
-    """A root with the program at /gilscope and nothing else. No musl system can be had from Debian; to a static program it looks like this one."""
+    """A root with the program at /gilscope and nothing else. No musl system can be had from Debian;
+    to a static program it looks like this one."""
     for name in ("proc", "sys", "out"):
         (folder / name).mkdir()
     shutil.copy(program, folder / "gilscope")
@@ -38,7 +40,8 @@ def mirror():
 
 
 def debian(suite):
-    """A minimal root of that release with python3 and what makes virtual environments, made once. A RuntimeError says why there is none."""
+    """A minimal root of that release with python3 and what makes virtual environments, made once. A
+    RuntimeError says why there is none."""
     folder = PACKAGES / f"root-{suite}"
     if not (folder / ".complete").exists():
         if not shutil.which("debootstrap"):
@@ -64,7 +67,8 @@ def debian(suite):
 
 
 def web(root):
-    """Puts FastAPI and uvicorn as PyPI has them into /opt/web of a Debian root, once. A RuntimeError says why they are not there."""
+    """Puts FastAPI and uvicorn as PyPI has them into /opt/web of a Debian root, once. A
+    RuntimeError says why they are not there."""
     folder = root / "opt/web"
     if (folder / ".complete").exists():
         return

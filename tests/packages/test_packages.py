@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""What people install works where there is nothing else: the static file, the Debian package, the wheel, the image; and install and uninstall."""
+"""What people install works where there is nothing else: the static file, the Debian package, the
+wheel, the image; and install and uninstall."""
 
 import base64
 import csv
@@ -49,7 +50,8 @@ def version():
 
 
 def make(*words, **variables):
-    """Runs make with what is built taken as it is, whatever compiler and flags it was built with."""
+    """Runs make with what is built taken as it is, whatever compiler and flags it was built
+    with."""
     build = os.environ.get("B", "build")
     old = [
         word
@@ -113,7 +115,8 @@ def assert_right(report, begin, end):
 
 
 class Served(harness.WebApp):
-    """served.py in the virtual environment of a root (roots.web), so with FastAPI and uvicorn as PyPI has them."""
+    """served.py in the virtual environment of a root (roots.web), so with FastAPI and uvicorn as
+    PyPI has them."""
 
     def __init__(self, root):
         shutil.copy(Path(__file__).with_name("served.py"), root / "tmp")
@@ -170,7 +173,7 @@ def assert_doctor(outcome):
     )
 
 
-# ── the static file ─────────────────────────────────────────────────────────────────────────────────────────────────
+# ── the static file ───────────────────────────────────────────────────────────────────────────────
 
 
 def program_headers(data):
@@ -255,7 +258,8 @@ def until_written(fd, text):
 
 
 def on_a_terminal(command, term, until, characters="C", meanwhile=lambda pid, fd: None):
-    """What a program wrote to a terminal until it had written that, and its exit status after it was quit. `meanwhile` is called in between."""
+    """What a program wrote to a terminal until it had written that, and its exit status after it
+    was quit. `meanwhile` is called in between."""
     pid, fd = pty.fork()
     if pid == 0:
         os.execvpe(command[0], command, {**os.environ, "TERM": term, "LC_ALL": characters})
@@ -275,7 +279,8 @@ def on_a_terminal(command, term, until, characters="C", meanwhile=lambda pid, fd
 
 
 def top_under_its_filter(root, program, app, term="xterm", characters="C"):
-    """top in its views and after a change of the terminal's size, while its filter of system calls is in place. What it wrote until its first view."""
+    """top in its views and after a change of the terminal's size, while its filter of system calls
+    is in place. What it wrote until its first view."""
 
     def use(pid, fd):
         status = dict(
@@ -318,7 +323,7 @@ def test_top_refuses_a_terminal_that_nobody_knows(tmp_path):
     assert status == 2 and b"TERM=nosuch" in seen
 
 
-# ── the wheel ───────────────────────────────────────────────────────────────────────────────────────────────────────
+# ── the wheel ─────────────────────────────────────────────────────────────────────────────────────
 
 
 def test_the_wheel_is_whole():
@@ -412,7 +417,7 @@ def test_pip_installs_the_wheel_and_removes_it(tmp_path):
     assert not [name for name in set(files(venv)) - before if "__pycache__" not in name]
 
 
-# ── the Debian package, install and uninstall ───────────────────────────────────────────────────────────────────────
+# ── the Debian package, install and uninstall ─────────────────────────────────────────────────────
 
 
 def test_the_package_depends_on_nothing_and_brings_everything(tmp_path):
@@ -482,7 +487,7 @@ def test_uninstall_removes_what_install_put(tmp_path):
     assert again.returncode != 0 and "PREFIX" in again.stderr
 
 
-# ── the image ───────────────────────────────────────────────────────────────────────────────────────────────────────
+# ── the image ─────────────────────────────────────────────────────────────────────────────────────
 
 
 @needs_root

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""The packages in bare Debian releases without a compiler, where Python is theirs. Only with --roots (make check-packages): the roots take minutes."""
+"""The packages in bare Debian releases without a compiler, where Python is theirs. Only with
+--roots (make check-packages): the roots take minutes."""
 
 import gzip
 import shutil
@@ -44,12 +45,14 @@ def root(request):
 
 
 def try_all(root, program):
-    """doctor, attach, record, top, and every reader, with the release's own Python as the target."""
+    """doctor, attach, record, top, and every reader, with the release's own Python as the
+    target."""
     with Blocking(root) as app:
         assert_doctor(roots.run(root, program, "doctor", app.pid))
         attach(roots.inside(root, program), app)
         record(root, program, app)
-        # the release's own descriptions of terminals and of UTF-8, which are not those of the C library that is in the program
+        # the release's own descriptions of terminals and of UTF-8, which are not those of the C
+        # library that is in the program
         seen = top_under_its_filter(root, program, app, "xterm-256color", "C.UTF-8")
         assert any(
             character > "\u2000"
@@ -60,7 +63,8 @@ def try_all(root, program):
 
 
 def kept_files(root):
-    """What is in a root, without what is written as it is used: what the package manager knows and logs, compiled Python."""
+    """What is in a root, without what is written as it is used: what the package manager knows and
+    logs, compiled Python."""
     written = ("proc", "sys", "dev", "tmp", "out", "var/lib/dpkg", "var/log")
     return {
         name for name in files(root) if not name.startswith(written) and "__pycache__" not in name
@@ -82,11 +86,13 @@ def test_the_debian_package(root):
         root,
         "bash",
         "-c",
-        "source /usr/share/bash-completion/completions/gilscope; COMP_WORDS=(gilscope at); COMP_CWORD=1; "
+        "source /usr/share/bash-completion/completions/gilscope; COMP_WORDS=(gilscope at); "
+        "COMP_CWORD=1; "
         "_gilscope gilscope; echo ${COMPREPLY[@]}",
     )
     assert candidates.stdout == "attach\n"
-    # minimal images leave manual pages out (dpkg's path-exclude); a bare root of debootstrap does not
+    # minimal images leave manual pages out (dpkg's path-exclude); a bare root of debootstrap does
+    # not
     assert gzip.decompress(
         (root / "usr/share/man/man1/gilscope-attach.1.gz").read_bytes()
     ).startswith(b".TH")

@@ -1,10 +1,13 @@
 # SPDX-License-Identifier: MIT
-"""Stacks of applications under real frameworks, taken inside the functions that a person would name: the data of tests/unit/symbols/symbols_handler.c.
+"""Stacks of applications under real frameworks, taken inside the functions that a person would
+name: the data of tests/unit/symbols/symbols_handler.c.
 
-    python tests/apps/handlers >> tests/unit/symbols/symbols_handler.stacks      for every Python with its frameworks; what is not installed is left out
+    python tests/apps/handlers >> tests/unit/symbols/symbols_handler.stacks      for every Python
+    with its frameworks; what is not installed is left out
 
-Format, a text: `environment WORDS` · `function N NAME<tab>FILE` · `stack CASE ROLE HANDLER N N …`, innermost function first; numbers count within an
-environment. Paths are replaced by those of common installations. Runs on Python 3.8 and later.
+Format, a text: `environment WORDS` · `function N NAME<tab>FILE` · `stack CASE ROLE HANDLER N N …`,
+innermost function first; numbers count within an environment. Paths are replaced by those of common
+installations. Runs on Python 3.8 and later.
 """
 
 import asyncio

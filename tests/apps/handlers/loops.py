@@ -56,7 +56,8 @@ def callback():
 
 
 class Protocol(asyncio.Protocol):
-    """Called through methods of asyncio's transport, or directly by the loop like a task: connection_made, and all by uvloop, which has no frames."""
+    """Called through methods of asyncio's transport, or directly by the loop like a task:
+    connection_made, and all by uvloop, which has no frames."""
 
     def connection_made(self, transport):
         here("task")

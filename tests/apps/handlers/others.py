@@ -239,7 +239,8 @@ def ask(address, requests):
 
 
 def gunicorn_serve(app, requests, **options):
-    """The worker is a child that writes what it finds to our output; it goes on counting functions in a range of its own."""
+    """The worker is a child that writes what it finds to our output; it goes on counting
+    functions in a range of its own."""
     from gunicorn.app.base import BaseApplication
 
     class Application(BaseApplication):

@@ -13,7 +13,10 @@ PATHS = [
 ]
 if sys.prefix == sys.base_prefix:
     PATHS = PATHS[:1]
-PACKAGES = "fastapi starlette uvicorn uvloop anyio aiohttp django flask werkzeug gunicorn a2wsgi asgiref".split()
+PACKAGES = (
+    "fastapi starlette uvicorn uvloop anyio aiohttp django flask werkzeug gunicorn a2wsgi "
+    "asgiref".split()
+)
 
 functions = {}
 taken = set()
@@ -31,7 +34,8 @@ def path(file):
 
 
 def here(role, handler=None, case=None):
-    """The stack of the caller is one of this role; `handler` is the function to be found, the caller when not told."""
+    """The stack of the caller is one of this role; `handler` is the function to be found, the
+    caller when not told."""
     frame = sys._getframe(1)
     handler = handler or frame.f_code.co_name
     numbers = []

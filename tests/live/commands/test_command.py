@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""`record -- COMMAND` never leaves its command behind, nor what the command has started, however gilscope ends; and takes nothing from it."""
+"""`record -- COMMAND` never leaves its command behind, nor what the command has started, however
+gilscope ends; and takes nothing from it."""
 
 import contextlib
 import os
@@ -11,7 +12,8 @@ import pytest
 
 import harness
 
-# forks two workers, one from a thread, and one of these forks again and leaves its parent; prints all of them
+# forks two workers, one from a thread, and one of these forks again and leaves its parent; prints
+# all of them
 TREE = """
 import os, signal, sys, threading, time
 def worker(stubborn):
@@ -29,7 +31,9 @@ def leave():
     os.setsid()
     os._exit(0)
 pids = [os.getpid(), fork(worker, sys.argv[2] == "stubborn")]
-thread = threading.Thread(target=lambda: pids.append(fork(worker, False))); thread.start(); thread.join()
+thread = threading.Thread(target=lambda: pids.append(fork(worker, False)))
+thread.start()
+thread.join()
 os.waitpid(fork(leave), 0)
 open(sys.argv[1], "a").write("".join(f"{pid}\\n" for pid in pids) + "ready\\n")
 time.sleep(60)
@@ -144,8 +148,12 @@ def test_nohup_is_heeded(sleeper):
 
 
 def test_the_command_keeps_what_it_would_have_had(tmp_path):
-    """Capabilities, no_new_privs, filter, signal dispositions and mask: as if a shell had started it."""
-    source = "import sys, time\nopen(sys.argv[1], 'w').write(open('/proc/self/status').read())\ntime.sleep(float(sys.argv[2]))"
+    """Capabilities, no_new_privs, filter, signal dispositions and mask: as if a shell had started
+    it."""
+    source = (
+        "import sys, time\nopen(sys.argv[1], 'w').write(open('/proc/self/status').read())\n"
+        "time.sleep(float(sys.argv[2]))"
+    )
     words = (
         "CapEff",
         "CapPrm",

@@ -9,7 +9,8 @@ import harness
 
 
 def test_stacks_that_take_long_to_look_up_are_left(tmp_path):
-    """Every stack is sixty megabytes to read, and there are hundreds a second: the reader never catches up."""
+    """Every stack is sixty megabytes to read, and there are hundreds a second: the reader never
+    catches up."""
     with harness.App(
         [harness.DEBIAN_PYTHON, os.path.join(harness.APPS, "huge_tables.py")], stdout=-1
     ) as app:

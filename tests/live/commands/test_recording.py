@@ -46,7 +46,10 @@ def test_the_text_script_of_a_recording_reports_the_same(recorded, tmp_path):
 
 def test_a_recorded_command_is_run_to_its_end(tmp_path):
     path = tmp_path / "command.gsc"
-    source = "import threading, time\nt = threading.Thread(target=time.sleep, args=(3,)); t.start(); t.join(); raise SystemExit(7)"
+    source = (
+        "import threading, time\nt = threading.Thread(target=time.sleep, args=(3,)); t.start(); "
+        "t.join(); raise SystemExit(7)"
+    )
     done = harness.gilscope("record", "-o", path, "--", harness.DEBIAN_PYTHON, "-c", source)
     assert done.status in (0, 7), done
     (process,) = report(path)["processes"]

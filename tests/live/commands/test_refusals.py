@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""Every refusal says its true reason, and what could not be looked at is "not checked": as nobody, as root of a user namespace, without /sys, out of descriptors."""
+"""Every refusal says its true reason, and what could not be looked at is "not checked": as nobody,
+as root of a user namespace, without /sys, out of descriptors."""
 
 import contextlib
 import json
@@ -162,7 +163,8 @@ def test_a_process_that_must_not_be_read(gilscope):
 
 
 def has_loaded(process):
-    """The programs are in the kernel, the ring is mapped and polled; next the target is examined and its probes are set."""
+    """The programs are in the kernel, the ring is mapped and polled; next the target is examined
+    and its probes are set."""
     with contextlib.suppress(OSError):
         return any(
             os.readlink(f"/proc/{process.pid}/fd/{fd}") == "anon_inode:[eventpoll]"

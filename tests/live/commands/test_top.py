@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""gilscope top in a real terminal, tmux's: what it shows of stalls that were made on purpose, what its keys do, and that it leaves the terminal as it was."""
+"""gilscope top in a real terminal, tmux's: what it shows of stalls that were made on purpose, what
+its keys do, and that it leaves the terminal as it was."""
 
 import contextlib
 import glob
@@ -54,7 +55,10 @@ class Terminal:
             "top",
             *map(str, arguments),
         ]
-        command = f"{'set -m; ' if jobs else ''}trap : INT; echo BEFORE; stty -g > before; echo $$ > shell; {shlex.join(words)}; echo status $?; stty -g > after; echo AFTER; exec cat"
+        command = (
+            f"{'set -m; ' if jobs else ''}trap : INT; echo BEFORE; stty -g > before; echo $$ > "
+            f"shell; {shlex.join(words)}; echo status $?; stty -g > after; echo AFTER; exec cat"
+        )
         self._tmux(
             "-f",
             "/dev/null",
@@ -403,7 +407,8 @@ def test_signals_give_the_terminal_back(app, top, tmp_path, numbers, status):
 
 
 def test_losses_are_said_in_the_end(tmp_path):
-    """As attach, record and report say them, by the exit status too. Records get lost by the thousand while top is stopped, and nobody empties the ring."""
+    """As attach, record and report say them, by the exit status too. Records get lost by the
+    thousand while top is stopped, and nobody empties the ring."""
     with harness.RawApp("asyncio") as app:
         app.call("yield 2")
         with Terminal(tmp_path, "--ring-size", 1, app.pid) as top:

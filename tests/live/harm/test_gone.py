@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""A process that is gone leaves nothing behind in the probes: its PID is used again some day, by somebody who is not observed."""
+"""A process that is gone leaves nothing behind in the probes: its PID is used again some day, by
+somebody who is not observed."""
 
 import contextlib
 import json

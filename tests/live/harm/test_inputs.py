@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""Whatever gilscope is given, it ends with the promised exit status and one clear sentence, never with a crash or a lie."""
+"""Whatever gilscope is given, it ends with the promised exit status and one clear sentence, never
+with a crash or a lie."""
 
 import os
 import shutil
@@ -36,7 +37,7 @@ def trace(sleeper, tmp_path):
     return path
 
 
-# ── targets ─────────────────────────────────────────────────────────────────────────────────────────────────────────
+# ── targets ───────────────────────────────────────────────────────────────────────────────────────
 
 
 def test_a_pid_that_is_gone():
@@ -93,7 +94,7 @@ def test_a_stopped_target_can_be_observed(sleeper):
     laws.check_laws(outcome.report)
 
 
-# ── options ─────────────────────────────────────────────────────────────────────────────────────────────────────────
+# ── options ───────────────────────────────────────────────────────────────────────────────────────
 
 
 @pytest.mark.unprivileged
@@ -127,7 +128,7 @@ def test_every_command_has_help_with_an_example(command):
     ), outcome
 
 
-# ── recordings ──────────────────────────────────────────────────────────────────────────────────────────────────────
+# ── recordings ────────────────────────────────────────────────────────────────────────────────────
 
 
 @pytest.mark.unprivileged
@@ -216,7 +217,7 @@ def test_a_place_that_cannot_be_written(sleeper, tmp_path):
     )
 
 
-# ── permission ──────────────────────────────────────────────────────────────────────────────────────────────────────
+# ── permission ────────────────────────────────────────────────────────────────────────────────────
 
 
 @pytest.fixture
@@ -240,7 +241,7 @@ def test_without_privileges_the_missing_capability_is_named(public_binary, owner
     expect(harness.Outcome(done.returncode, done.stdout, done.stderr), NOT_PERMITTED, "CAP_")
 
 
-# ── the end of an observation ───────────────────────────────────────────────────────────────────────────────────────
+# ── the end of an observation ─────────────────────────────────────────────────────────────────────
 
 
 def test_the_first_ctrl_c_prints_the_result(sleeper):
@@ -276,7 +277,8 @@ def test_a_stall_that_goes_on_at_the_end_is_reported_as_ongoing():
 
 
 def test_a_second_ctrl_c_breaks_off(sleeper):
-    """The reader of stdout does not read, so that the result cannot be delivered: the second Ctrl-C must end that."""
+    """The reader of stdout does not read, so that the result cannot be delivered: the second Ctrl-C
+    must end that."""
     reader, writer = os.pipe()
     os.set_blocking(writer, False)
     try:

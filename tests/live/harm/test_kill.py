@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""gilscope killed at any moment leaves the target alone: every request answered, no probe behind, the same cost as before."""
+"""gilscope killed at any moment leaves the target alone: every request answered, no probe behind,
+the same cost as before."""
 
 import random
 import time
@@ -41,7 +42,8 @@ def test_a_killed_gilscope_leaves_nothing_behind():
         assert harness.text_differences(app.pid) == 0, f"seed {seed}"
         cost_after = cpu_per_request(app)
     print(
-        f"{load.statuses[200]} requests served while gilscope was killed {KILLS} times, {attached} times with probes in place; "
+        f"{load.statuses[200]} requests served while gilscope was killed {KILLS} times, "
+        f"{attached} times with probes in place; "
         f"CPU per request {cost_before:.0f} us before, {cost_after:.0f} us after (seed {seed})"
     )
     assert attached >= KILLS / 10, "hardly ever attached: the moments are badly chosen"

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""What gilscope gives up for good, and that nothing is missing from what it keeps: docs/security.md."""
+"""What gilscope gives up for good, and that nothing is missing from what it keeps:
+docs/security.md."""
 
 import contextlib
 import os
@@ -30,7 +31,8 @@ MAPS_WANT_RIGHTS = (
 )
 NOBODY = pwd.getpwnam("nobody")
 
-# what happens late: threads, their names, loops, descriptors, a garbage collection, interpreters, modules; told to on standard input
+# what happens late: threads, their names, loops, descriptors, a garbage collection, interpreters,
+# modules; told to on standard input
 LATE = """
 import sys, threading, time
 print("ready", flush=True)
@@ -161,8 +163,11 @@ sys.stdin.readline()
 try: import _interpreters as interpreters
 except ImportError: import _xxsubinterpreters as interpreters
 other = interpreters.create()
-work = "import time\\nend = time.monotonic() + 0.6\\nwhile time.monotonic() < end: sum(range(1000)); time.sleep(0.001)"
-worker = threading.Thread(target=interpreters.run_string, args=(other, work)); worker.start(); worker.join()
+work = "import time\\nend = time.monotonic() + 0.6\\n"
+work += "while time.monotonic() < end: sum(range(1000)); time.sleep(0.001)"
+worker = threading.Thread(target=interpreters.run_string, args=(other, work))
+worker.start()
+worker.join()
 print("done", flush=True)
 time.sleep(60)
 """
@@ -188,7 +193,8 @@ time.sleep(60)
     ids=["BPF and PERFMON", "SYS_ADMIN"],
 )
 def test_with_few_capabilities_from_the_start(tmp_path, given):
-    """Of another user, who has no more than it takes. The target is root's. The bounding set is out of reach without CAP_SETPCAP, and does not matter then."""
+    """Of another user, who has no more than it takes. The target is root's. The bounding set is out
+    of reach without CAP_SETPCAP, and does not matter then."""
     program = tmp_path / "gilscope"
     shutil.copy(harness.GILSCOPE, program)
     open_way_to(tmp_path)
@@ -229,7 +235,8 @@ def test_with_few_capabilities_from_the_start(tmp_path, given):
 
 
 def test_another_users_process(tmp_path):
-    """Root without CAP_DAC_OVERRIDE observes a process of somebody else, and writes into that user's folder."""
+    """Root without CAP_DAC_OVERRIDE observes a process of somebody else, and writes into that
+    user's folder."""
     folder = tmp_path / "home"
     folder.mkdir(mode=0o700)
     open_way_to(tmp_path)
@@ -257,7 +264,8 @@ def test_another_users_process(tmp_path):
 
 @pytest.mark.parametrize("owner", [NOBODY.pw_uid, 0], ids=["the user's", "root's"])
 def test_a_folder_below_another_users_closed_one(tmp_path, owner):
-    """With the rights that are left in the end root cannot find the way any more, whoever's the folder itself is."""
+    """With the rights that are left in the end root cannot find the way any more, whoever's the
+    folder itself is."""
     home = tmp_path / "home"
     folder = home / "results"
     folder.mkdir(parents=True)

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""Python on a file system that stops answering: gilscope ends all the same, says why, and leaves nothing that anybody waits for."""
+"""Python on a file system that stops answering: gilscope ends all the same, says why, and leaves
+nothing that anybody waits for."""
 
 import contextlib
 import os
@@ -148,7 +149,8 @@ address = ctypes.addressof(ctypes.c_char.from_buffer(page))
 ctypes.pythonapi.PyInterpreterState_Head.restype = ctypes.c_void_p
 print('ready', flush=True)
 sys.stdin.readline()
-ctypes.c_uint64.from_address(ctypes.pythonapi.PyInterpreterState_Head()).value = address    # PyInterpreterState.next, up to 3.11
+# PyInterpreterState.next, up to 3.11
+ctypes.c_uint64.from_address(ctypes.pythonapi.PyInterpreterState_Head()).value = address
 threading.Thread(target=time.sleep, args=(60,), daemon=True).start()
 time.sleep(60)
 """

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""The judgement of names and stacks: what is right is accepted, what is wrong is noticed, and what is missing is told from both."""
+"""The judgement of names and stacks: what is right is accepted, what is wrong is noticed, and what
+is missing is told from both."""
 
 import copy
 
@@ -104,7 +105,7 @@ def test_missing_names_are_told_from_wrong_ones(change):
     assert judged(change) == (0, 1, 0)
 
 
-# ── scripts and stacks ──────────────────────────────────────────────────────────────────────────────────────────────
+# ── scripts and stacks ────────────────────────────────────────────────────────────────────────────
 
 SCRIPT = r"""# a comment
 gilscope-script 1 {"version": "0.1.0"}

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""The live tests' own judgement: it accepts a right report and notices each way in which one can be wrong."""
+"""The live tests' own judgement: it accepts a right report and notices each way in which one can be
+wrong."""
 
 import copy
 import json
@@ -37,7 +38,8 @@ def blame(handler, loop_states, elsewhere_states, waited_ns, stall_ns):
 
 
 def report():
-    """A window of 100 ms in which the loop waited 40 ms for a thread that held the GIL for 60 ms."""
+    """A window of 100 ms in which the loop waited 40 ms for a thread that held the GIL for 60
+    ms."""
     route, job = frame("route", 5, role="route"), frame("job", 9, role="thread")
     parts = [
         {

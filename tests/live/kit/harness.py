@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""What the live tests share: applications under test, gilscope runs against them, and the comparison of a report with an application's own marks."""
+"""What the live tests share: applications under test, gilscope runs against them, and the
+comparison of a report with an application's own marks."""
 
 import contextlib
 import functools
@@ -26,7 +27,7 @@ PATIENCE = float(
 )  # how many times longer everything may take: an emulated machine is slow
 
 
-# ── applications ────────────────────────────────────────────────────────────────────────────────────────────────────
+# ── applications ──────────────────────────────────────────────────────────────────────────────────
 
 
 class App:
@@ -212,9 +213,11 @@ def compile_polls(compiler, path):
 
 
 def undisturbed():
-    """Prefix of a command that goes before everything else on the machine, so that what it marks is what it does and not what it waited for; and of
-    the gilscope that observes it, whose buffer such an application would else fill while others have the rest of the CPUs. Nothing on a machine with one
-    CPU: real-time threads of one priority do not preempt each other, so one that computes until another tells it to stop would compute for ever."""
+    """Prefix of a command that goes before everything else on the machine, so that what it marks is
+    what it does and not what it waited for; and of the gilscope that observes it, whose buffer such
+    an application would else fill while others have the rest of the CPUs. Nothing on a machine with
+    one CPU: real-time threads of one priority do not preempt each other, so one that computes until
+    another tells it to stop would compute for ever."""
     if len(os.sched_getaffinity(0)) == 1:
         return ()
     prefix = ("chrt", "-f", "10")
@@ -233,7 +236,8 @@ def free_port():
 
 @contextlib.contextmanager
 def slow_server():
-    """An HTTP server in this process, which is another one than the application's, that takes its time. Yields its port."""
+    """An HTTP server in this process, which is another one than the application's, that takes its
+    time. Yields its port."""
 
     class Handler(http.server.BaseHTTPRequestHandler):
         def do_GET(self):
@@ -255,7 +259,8 @@ def slow_server():
 
 
 class Load:
-    """Threads that ask a WebApp for one path without a pause, each on one connection, until stopped. `statuses` counts the answers."""
+    """Threads that ask a WebApp for one path without a pause, each on one connection, until
+    stopped. `statuses` counts the answers."""
 
     def __init__(self, app, path="/ping", threads=2):
         self._app, self._path, self._stop = app, path, threading.Event()
@@ -301,7 +306,10 @@ class Load:
 class Neighbours:
     """Processes named "neighbour" that keep one CPU busy."""
 
-    SOURCE = "open('/proc/self/comm', 'w').write('neighbour'); print('ready', flush=True)\nwhile True: pass"
+    SOURCE = (
+        "open('/proc/self/comm', 'w').write('neighbour'); print('ready', flush=True)\n"
+        "while True: pass"
+    )
 
     def __init__(self, cpu, count):
         self._apps = [Script(self.SOURCE, prefix=("taskset", "-c", str(cpu))) for _ in range(count)]
@@ -426,7 +434,7 @@ def gil_is_on(python):
     )
 
 
-# ── gilscope ────────────────────────────────────────────────────────────────────────────────────────────────────────
+# ── gilscope ──────────────────────────────────────────────────────────────────────────────────────
 
 
 class Outcome:
@@ -438,7 +446,10 @@ class Outcome:
         return json.loads(self.stdout)
 
     def __repr__(self):
-        return f"exit status {self.status}\n--- stderr\n{self.stderr}\n--- stdout\n{self.stdout[:4000]}"
+        return (
+            f"exit status {self.status}\n--- stderr\n{self.stderr}\n--- stdout\n"
+            f"{self.stdout[:4000]}"
+        )
 
 
 def gilscope(*arguments, timeout=30, prefix=(), **popen):
@@ -454,7 +465,8 @@ def gilscope(*arguments, timeout=30, prefix=(), **popen):
 
 
 class Running:
-    """gilscope observing: from the moment its probes are in place until finish(), which is Ctrl-C."""
+    """gilscope observing: from the moment its probes are in place until finish(), which is
+    Ctrl-C."""
 
     def __init__(self, *arguments, wait=True, prefix=(), **popen):
         self.process = subprocess.Popen(
@@ -524,9 +536,11 @@ def attach(app, *arguments, stall="20ms"):
 
 
 def orphans():
-    """BPF programs and links in the kernel that no living process has open, and uprobes of tracefs: what a dead gilscope would have left behind."""
+    """BPF programs and links in the kernel that no living process has open, and uprobes of tracefs:
+    what a dead gilscope would have left behind."""
     tool = shutil.which("bpftool") or "/usr/sbin/bpftool"
-    # what exists before who has it: else something that is being made meanwhile would look left behind
+    # what exists before who has it: else something that is being made meanwhile would look left
+    # behind
     existing = {
         (kind, entry["id"])
         for kind in ("prog", "link")
@@ -554,7 +568,8 @@ def orphans():
 
 
 def text_differences(pid, image_pattern="python"):
-    """Bytes of the Python image's code that differ in the process from the file: breakpoints, when somebody has set any."""
+    """Bytes of the Python image's code that differ in the process from the file: breakpoints, when
+    somebody has set any."""
     differences = 0
     with open(f"/proc/{pid}/maps") as maps, open(f"/proc/{pid}/mem", "rb", buffering=0) as memory:
         for line in maps:

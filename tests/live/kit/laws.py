@@ -71,7 +71,8 @@ def check_thread(thread, window_ns, alive):
     assert covered <= window_ns, f"thread {thread['tid']} has more states than the window has time"
     if alive:
         assert covered == window_ns, (
-            f"the states of thread {thread['tid']} add up to {covered} ns of a window of {window_ns} ns"
+            f"the states of thread {thread['tid']} add up to {covered} ns of a window of "
+            f"{window_ns} ns"
         )
 
 
@@ -160,9 +161,11 @@ def check_blame(report):
 
 
 def check_evidence(outcome):
-    """A quiet test loses nothing, and says so with its exit status; and but for the first moments it knows everything.
+    """A quiet test loses nothing, and says so with its exit status; and but for the first moments
+    it knows everything.
 
-    Some hypervisors' guests do not see every switch of their own threads (ftrace misses the same ones), so a little may be unknown all the same.
+    Some hypervisors' guests do not see every switch of their own threads (ftrace misses the same
+    ones), so a little may be unknown all the same.
     """
     evidence = outcome.report["evidence"]
     assert evidence["lost"] == 0 and evidence["late"] == 0, outcome
@@ -186,7 +189,10 @@ def stalls_of(report):
 
 def describe(stall):
     states = {state: round(ns / 1e6, 2) for state, ns in stall["states"].items() if ns}
-    return f"{(stall['end_ns'] - stall['start_ns']) / 1e6:.2f} ms, {stall['cause']}, ms by state {states}"
+    return (
+        f"{(stall['end_ns'] - stall['start_ns']) / 1e6:.2f} ms, {stall['cause']}, ms by state "
+        f"{states}"
+    )
 
 
 def the_stall(report, mark):
@@ -210,7 +216,8 @@ def without_cpu_ns(stall):
 
 
 def expected_causes(mark):
-    """A cause "a|b" is settled by the CPU time the thread used: a when that is most of the mark, b when it is not, either when it is a toss-up."""
+    """A cause "a|b" is settled by the CPU time the thread used: a when that is most of the mark, b
+    when it is not, either when it is a toss-up."""
     on_cpu, _, asleep = mark.cause.partition("|")
     share = mark.cpu_ns / mark.length_ns
     return [
@@ -226,8 +233,8 @@ def expected_causes(mark):
 def check_cause(stall, mark, work):
     """The right cause, and as much of it as the mark says.
 
-    The turn is a little longer than the mark, so there may be that much more of it; and there may be less by what the machine took away, and by what
-    the report itself calls unknown.
+    The turn is a little longer than the mark, so there may be that much more of it; and there may
+    be less by what the machine took away, and by what the report itself calls unknown.
     """
     cause, story = stall["cause"], f"{mark}: {describe(stall)}"
     assert cause in expected_causes(mark), f"{story}, expected {mark.cause}"
@@ -235,7 +242,8 @@ def check_cause(stall, mark, work):
     most = mark.t1_ns - mark.from_ns
     least = most * (1 - work.slack) - without_cpu_ns(stall) - stall["states"].get("unknown", 0)
     if cause in ("blocked", "held_blocked"):
-        # what surrounds the sleeps inside the mark ran on a CPU: as long as the kernel accounts for, and what a hypervisor took of that
+        # what surrounds the sleeps inside the mark ran on a CPU: as long as the kernel accounts
+        # for, and what a hypervisor took of that
         on_cpu = stall["states"].get("python", 0) + stall["states"].get("native", 0)
         least -= min(on_cpu, mark.cpu_ns + STOLEN * mark.length_ns)
     tolerance = max(CAUSE_TOLERANCE * most, CAUSE_TOLERANCE_NS)
@@ -245,7 +253,8 @@ def check_cause(stall, mark, work):
     )
     if cause in ("python", "native") or "|" in mark.cause:
         on_cpu = stall["states"].get("python", 0) + stall["states"].get("native", 0)
-        # the kernel's account of a thread's CPU time starts at its wake-up rather than its switch, and so errs by some us a switch
+        # the kernel's account of a thread's CPU time starts at its wake-up rather than its switch,
+        # and so errs by some us a switch
         tolerance = max(CAUSE_TOLERANCE * mark.cpu_ns, 1_000_000) + (
             0.03 * mark.length_ns if "|" in mark.cause else 0
         )
@@ -259,7 +268,8 @@ def check_cause(stall, mark, work):
 
 
 def check_details(report, stall, mark, work):
-    """Who and what: the system call slept in, the holder waited for. Where evidence is missing (as the report itself says) nobody is blamed."""
+    """Who and what: the system call slept in, the holder waited for. Where evidence is missing (as
+    the report itself says) nobody is blamed."""
     assert not stall["stopped_ns"], (
         f"{mark}: stopped by {stall['stopped_by']}, but nobody stopped it"
     )

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""How right gilscope is on one interpreter: one short recording of tests/apps/loop_truth.py, compared with its marks."""
+"""How right gilscope is on one interpreter: one short recording of tests/apps/loop_truth.py,
+compared with its marks."""
 
 import collections
 import os
@@ -19,7 +20,8 @@ def percentile(values, share):
 
 
 def edge_errors(report, marks):
-    """For each mark how much earlier its stall begins, and how much later it ends, than the turn as the loop saw it, or else than the mark."""
+    """For each mark how much earlier its stall begins, and how much later it ends, than the turn as
+    the loop saw it, or else than the mark."""
     errors = []
     for mark in marks:
         stall = laws.the_stall(report, mark)
@@ -44,10 +46,12 @@ def takes_and_drops(script):
 
 
 class Measurement:
-    """What one interpreter gave. `faults` are sentences; without any everything promised was kept."""
+    """What one interpreter gave. `faults` are sentences; without any everything promised was
+    kept."""
 
     def __init__(self, app, short=40, loop="asyncio", gil=True):
-        """`short`: how many turns to measure the edges with. `gil`: whether the interpreter has one that is on."""
+        """`short`: how many turns to measure the edges with. `gil`: whether the interpreter has one
+        that is on."""
         self._loop, self._gil = loop, gil
         self._work = [name for name in work.WORK if gil or work.WORK[name].cause != "gil_wait"]
         with tempfile.TemporaryDirectory() as folder:

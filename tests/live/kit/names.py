@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: MIT
-"""Whose fault, which line: the names in a report laid over the places and handlers that the application's marks tell.
+"""Whose fault, which line: the names in a report laid over the places and handlers that the
+application's marks tell.
 
-A wrong name is an AssertionError. One that is not there is `Missing`, an AssertionError of its own, so that it can be counted apart.
+A wrong name is an AssertionError. One that is not there is `Missing`, an AssertionError of its own,
+so that it can be counted apart.
 """
 
 import os
@@ -42,7 +44,8 @@ def check_place(stack, place, story):
         and frame["line"] in place["lines"]
     )
     assert right, (
-        f"{story}: {[shown(one) for one in stack]}, it was {place['function']} in {place['file']}, lines {place['lines']}"
+        f"{story}: {[shown(one) for one in stack]}, it was {place['function']} in "
+        f"{place['file']}, lines {place['lines']}"
     )
 
 
@@ -61,7 +64,8 @@ def check_holder(stall, mark):
     """Function, line and handler of who had the GIL meanwhile."""
     blocker = next((one for one in stall["blockers"] if one["tid"] == mark.blocker), None)
     assert blocker, (
-        f"{mark}: thread {mark.blocker} is not among the blockers {[one['tid'] for one in stall['blockers']]}"
+        f"{mark}: thread {mark.blocker} is not among the blockers "
+        f"{[one['tid'] for one in stall['blockers']]}"
     )
     check_place(blocker["stack"], mark.holder["place"], f"{mark}, holder")
     check_handler(blocker["handler"], mark.holder["handler"], f"{mark}, holder")
@@ -70,8 +74,9 @@ def check_holder(stall, mark):
 def check_stall(stall, mark, ruled=True):
     """Function, line and handler of a stall, and of who had the GIL meanwhile.
 
-    Not `ruled`: a plain callback of a uvloop that the application itself runs, of which no frame tells how it was called; then the innermost frame of
-    the application may stand in for the handler.
+    Not `ruled`: a plain callback of a uvloop that the application itself runs, of which no frame
+    tells how it was called; then the innermost frame of the application may stand in for the
+    handler.
     """
     innermost = {"function": mark.place["function"], "file": mark.place["file"], "role": "frame"}
     check_place(stall["stack"], mark.place, f"{mark}, culprit")
@@ -102,4 +107,7 @@ class Tally:
         return self.right + len(self.missing) + len(self.wrong)
 
     def __str__(self):
-        return f"{self.right} of {self.total} right, {len(self.missing)} missing, {len(self.wrong)} wrong"
+        return (
+            f"{self.right} of {self.total} right, {len(self.missing)} missing, {len(self.wrong)} "
+            "wrong"
+        )

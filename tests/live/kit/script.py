@@ -19,12 +19,16 @@ class Frame:
 
 
 class Stack:
-    """One that was taken. frames: innermost first, None where nothing could be read; flags: their names in docs/trace-format.md; task: a text or ""."""
+    """One that was taken. frames: innermost first, None where nothing could be read; flags: their
+    names in docs/trace-format.md; task: a text or ""."""
 
     __slots__ = ("ts", "tid", "flags", "frames", "cut", "task", "root")
 
     def __repr__(self):
-        return f"{self.ts} {self.tid} {' '.join(sorted(self.flags))}: {self.frames}{' (cut)' if self.cut else ''}"
+        return (
+            f"{self.ts} {self.tid} {' '.join(sorted(self.flags))}: "
+            f"{self.frames}{' (cut)' if self.cut else ''}"
+        )
 
 
 def unescape(word):
@@ -38,9 +42,11 @@ def nanoseconds(seconds):
 
 
 class Script:
-    """stacks: all of them in the order of their times. names: {tid: [names in Python]}. holder(ts): tid of who has the GIL then, or 0.
+    """stacks: all of them in the order of their times. names: {tid: [names in Python]}. holder(ts):
+    tid of who has the GIL then, or 0.
 
-    waits, sleeps: {tid: [times]} when a thread began to wait for the GIL, and when it went to sleep.
+    waits, sleeps: {tid: [times]} when a thread began to wait for the GIL, and when it went to
+    sleep.
     """
 
     def __init__(self, text):

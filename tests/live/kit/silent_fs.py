@@ -4,9 +4,10 @@
 
 usage: silent_fs.py MOUNTPOINT FILE
 
-A line on standard input names the requests that are not answered any more: `getattr`, `open`, `read`, `flush`. A word and a number, `read 40`: from the
-fortieth of them on. What is not answered has been read from /dev/fuse, so whoever asked cannot even be killed. Ends, and with it the file system, when
-standard input does.
+A line on standard input names the requests that are not answered any more: `getattr`, `open`,
+`read`, `flush`. A word and a number, `read 40`: from the fortieth of them on. What is not answered
+has been read from /dev/fuse, so whoever asked cannot even be killed. Ends, and with it the file
+system, when standard input does.
 """
 
 import ctypes

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""Stacks that gilscope took, laid over those that an application wrote down (tests/apps/spot.py)."""
+"""Stacks that gilscope took, laid over those that an application wrote down
+(tests/apps/spot.py)."""
 
 import collections
 import os
@@ -24,7 +25,8 @@ OWN = (
 
 
 def as_seen(text):
-    """What gilscope may know of a text: what is no character is U+FFFD, and what is too long is cut."""
+    """What gilscope may know of a text: what is no character is U+FFFD, and what is too long is
+    cut."""
     shown = "".join("\ufffd" if 0xD800 <= ord(char) < 0xE000 else char for char in text).encode()
     return shown[:TEXT_BYTES].decode(errors="ignore")
 
@@ -51,7 +53,8 @@ def frame_differs(seen, true):
 def compare(stack, truth):
     """How a stack differs from the truth: None, "missing", or a sentence that says what is wrong.
 
-    A torn one may lack frames at its inner end. One deeper than DEEPEST is cut at the outer end, and says so.
+    A torn one may lack frames at its inner end. One deeper than DEEPEST is cut at the outer end,
+    and says so.
     """
     if stack.frames is None:
         return "missing"
@@ -62,7 +65,10 @@ def compare(stack, truth):
             return f"cut to {len(stack.frames)} frames of {len(truth)}"
         truth = truth[:DEEPEST]
     if len(stack.frames) != len(truth):
-        return f"{len(stack.frames)} frames instead of {len(truth)}: {stack.frames[:4]} … {stack.frames[-2:]}, true are {truth[:4]} … {truth[-2:]}"
+        return (
+            f"{len(stack.frames)} frames instead of {len(truth)}: {stack.frames[:4]} … "
+            f"{stack.frames[-2:]}, true are {truth[:4]} … {truth[-2:]}"
+        )
     found = [(frame_differs(*pair), pair) for pair in zip(stack.frames, truth)]
     for differs, (seen, true) in found:
         if differs == "wrong":
@@ -73,8 +79,9 @@ def compare(stack, truth):
 class Comparison:
     """Of all stacks that were taken while the application was at one of its rows.
 
-    wrong: sentences. right, missing: numbers of stacks. due: number of rows that a stack must have been taken at, without: those of them that have no
-    right one. What is missing of code that is freed as soon as it has run is counted in `gone` only.
+    wrong: sentences. right, missing: numbers of stacks. due: number of rows that a stack must have
+    been taken at, without: those of them that have no right one. What is missing of code that is
+    freed as soon as it has run is counted in `gone` only.
     """
 
     def __init__(self, text, answer):
@@ -112,7 +119,8 @@ class Comparison:
             self.without.append(f"{row['shape']}, {row['kind']}")
 
     def _due(self, row, waiter):
-        """Did happen what a stack of this kind is taken for? On a busy machine not every wait for the GIL comes about."""
+        """Did happen what a stack of this kind is taken for? On a busy machine not every wait
+        for the GIL comes about."""
         if row["kind"] == "native":
             return True
         moments = {
@@ -127,7 +135,8 @@ class Comparison:
         )
 
     def _of_holder(self, stacks, tid):
-        """Those that waiters took of the thread when it had the GIL: it may have had to let others have it for a moment."""
+        """Those that waiters took of the thread when it had the GIL: it may have had to let
+        others have it for a moment."""
         return [
             stack
             for stack in stacks
@@ -151,7 +160,8 @@ class Comparison:
 
     def __str__(self):
         return (
-            f"{self.right} stacks right, {len(self.wrong)} wrong, {self.missing} missing, {self.gone} of code that is gone; "
+            f"{self.right} stacks right, {len(self.wrong)} wrong, {self.missing} missing, "
+            f"{self.gone} of code that is gone; "
             f"{len(self.without)} of {self.due} places without one"
         )
 

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""tests/apps/handlers_truth.py under gilscope: everything that a FastAPI application can have its loop wait for, each once, and who is to be named."""
+"""tests/apps/handlers_truth.py under gilscope: everything that a FastAPI application can have its
+loop wait for, each once, and who is to be named."""
 
 import time
 

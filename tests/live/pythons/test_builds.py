@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""CPythons as no distribution here builds them: free-threaded, with the GIL off, on, and switched while observed; and with nothing inlined."""
+"""CPythons as no distribution here builds them: free-threaded, with the GIL off, on, and switched
+while observed; and with nothing inlined."""
 
 import os
 import re
@@ -29,7 +30,8 @@ def spin(release):
 for _ in range({SPINNERS}): threading.Thread(target=spin, args=[%s], daemon=True).start()
 print("ready", flush=True)
 """
-# An extension module whose import switches the GIL on, and off again since it declares that it needs none.
+# An extension module whose import switches the GIL on, and off again since it declares that it
+# needs none.
 TRANSIENT = (
     SPIN % "os.sched_yield"
     + f"""
@@ -94,7 +96,8 @@ def test_stacks_of_a_build_equal_its_own(label, tmp_path):
 
 
 class Switching:
-    """A free-threaded Python that runs `source`, recorded while it does what it was told by a line."""
+    """A free-threaded Python that runs `source`, recorded while it does what it was told by a
+    line."""
 
     def __init__(self, source, folder, line, after_s=0.0):
         trace = os.path.join(folder, "switching.gsc")
@@ -133,7 +136,8 @@ class Switching:
 
 
 def stuck(script):
-    """Threads that slept on the GIL's mutex, of which nothing more is told of the GIL although they go on."""
+    """Threads that slept on the GIL's mutex, of which nothing more is told of the GIL although they
+    go on."""
     asleep, found = set(), set()
     for line in script.splitlines():
         _, tid, kind, *rest = line.split(maxsplit=3) + [""] * 3
@@ -171,7 +175,8 @@ def test_an_import_that_switches_the_gil_on_for_good(tmp_path):
         [
             python,
             "-c",
-            "import sysconfig as s; print(s.get_path('include')); print(s.get_config_var('EXT_SUFFIX'))",
+            "import sysconfig as s; print(s.get_path('include')); "
+            "print(s.get_config_var('EXT_SUFFIX'))",
         ],
         capture_output=True,
         text=True,

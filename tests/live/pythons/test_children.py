@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""Children of an observed process inherit its memory, with the breakpoints in it, but not the observer: they must live, during it and after."""
+"""Children of an observed process inherit its memory, with the breakpoints in it, but not the
+observer: they must live, during it and after."""
 
 import ast
 import os
@@ -9,7 +10,8 @@ import time
 import harness
 import laws
 
-# Forks one child after another; each uses the GIL a lot and ends with status 7. The first one stays until its parent's end. SIGUSR1: tell the statuses.
+# Forks one child after another; each uses the GIL a lot and ends with status 7. The first one stays
+# until its parent's end. SIGUSR1: tell the statuses.
 FORKING = """
 import collections, os, signal, sys, threading, time
 statuses = collections.Counter()

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""Code and threads that are gone before anybody can look them up: what is not known is missing, never another's name."""
+"""Code and threads that are gone before anybody can look them up: what is not known is missing,
+never another's name."""
 
 import array
 import bisect
@@ -16,7 +17,8 @@ HOLDER_LAG_NS = 100_000  # a holder runs on while its stack is read
 
 
 class Churn(harness.App):
-    """tests/apps/churn_truth.py; `run` records one command and gives the text script and the application's record."""
+    """tests/apps/churn_truth.py; `run` records one command and gives the text script and the
+    application's record."""
 
     def __init__(self, path, python=harness.DEBIAN_PYTHON):
         self._path = path
@@ -47,7 +49,8 @@ class Churn(harness.App):
 def number_of(frame, letter):
     """The number in the frame's name; file and line must agree with it. None: not such a function.
 
-    The line is that of the `def` before the function's own first instruction, and 0 when not even that was executed.
+    The line is that of the `def` before the function's own first instruction, and 0 when not even
+    that was executed.
     """
     found = re.fullmatch(letter + r"(\d+)", frame.function) or re.fullmatch(
         rf"<{letter}(\d+)>", frame.file
@@ -86,7 +89,10 @@ class Verdict:
                 self.wrong.append(f"{error}: {stack!r}")
 
     def __str__(self):
-        return f"{self.right} short-lived frames right, {len(self.wrong)} wrong, {self.missing} stacks with something missing"
+        return (
+            f"{self.right} short-lived frames right, {len(self.wrong)} wrong, {self.missing} "
+            "stacks with something missing"
+        )
 
 
 @pytest.mark.parametrize(
@@ -112,7 +118,8 @@ def test_a_function_that_lived_for_microseconds_is_right_or_missing(label, tmp_p
             )
             found.add(stack, "n", lambda number: first <= number <= last)
     print(
-        f"{label}: {len(taken)} stacks of {len(numbers)} functions in {(times[-1] - times[0]) / 1e9:.1f} s: {found}"
+        f"{label}: {len(taken)} stacks of {len(numbers)} functions in "
+        f"{(times[-1] - times[0]) / 1e9:.1f} s: {found}"
     )
     assert not found.wrong
     assert found.right > 1000

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""The GIL's holder runs on while its stack is read: frames that were not on the stack together are never shown together."""
+"""The GIL's holder runs on while its stack is read: frames that were not on the stack together are
+never shown together."""
 
 import collections
 
@@ -8,8 +9,9 @@ import pytest
 import harness
 import script
 
-# fa and fb lie at the same place, called from ga and gb, which lie at the same place and take turns with gc, which calls nothing, every few hundred ns.
-# Code that is freed is followed at once by other code at the same address; its functions' names say which of them belong together.
+# fa and fb lie at the same place, called from ga and gb, which lie at the same place and take turns
+# with gc, which calls nothing, every few hundred ns. Code that is freed is followed at once by
+# other code at the same address; its functions' names say which of them belong together.
 APPLICATION = r'''
 import sys, threading, time
 
@@ -106,11 +108,14 @@ def test_no_stack_is_put_together(label, what, tmp_path):
     read = [stack for stack in holders if stack.frames]
     torn = sum("torn" in stack.flags for stack in holders)
     print(
-        f"{label}, {what}: {len(stacks)} stacks, {len(holders)} of holders, {torn} torn, {len(holders) - len(read)} not read; wrong: {wrong}"
+        f"{label}, {what}: {len(stacks)} stacks, {len(holders)} of holders, {torn} torn, "
+        f"{len(holders) - len(read)} not read; wrong: {wrong}"
     )
     assert not wrong
-    # A holder that does nothing but call and return is the worst case. Up to 3.10 its frames are objects of their own that are freed at every return, and
-    # a stack of which nothing can be proven is missing: 12 to 14 % of them on a quiet machine, less where the holder is slowed down by neighbours.
+    # A holder that does nothing but call and return is the worst case. Up to 3.10 its frames are
+    # objects of their own that are freed at every return, and a stack of which nothing can be
+    # proven is missing: 12 to 14 % of them on a quiet machine, less where the holder is slowed down
+    # by neighbours.
     old = label.startswith(("pyenv-3.8.", "pyenv-3.9.", "pyenv-3.10."))
     assert len(holders) > 100 and len(read) > (0.75 if old else 0.9) * len(holders)
     assert {"wait", "holder", "clock"} <= set().union(*(stack.flags for stack in stacks))

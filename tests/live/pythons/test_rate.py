@@ -11,7 +11,8 @@ import laws
 
 @pytest.mark.parametrize("threads", [1, 2])
 def test_nothing_is_lost_at_100_000_cycles_a_second(threads):
-    # Two real-time threads leave the reader of the records no CPU on a machine of two: at most one is undisturbed.
+    # Two real-time threads leave the reader of the records no CPU on a machine of two: at most one
+    # is undisturbed.
     prefix = harness.undisturbed() if threads == 1 else ()
     with harness.RawApp("asyncio", prefix=prefix) as app:
         app.call(f"yield {threads}")
@@ -24,7 +25,8 @@ def test_nothing_is_lost_at_100_000_cycles_a_second(threads):
     holds = sum(thread["holds"] for thread in outcome.report["processes"][0]["threads"])
     rate = holds / (window["end_ns"] - window["start_ns"]) * 1e9
     print(
-        f"{threads} threads: {rate:.0f} cycles a second, {outcome.report['evidence']['events']} events"
+        f"{threads} threads: {rate:.0f} cycles a second, "
+        f"{outcome.report['evidence']['events']} events"
     )
     if threads == 1:
         assert rate > 100_000, "not the load that this test is about"

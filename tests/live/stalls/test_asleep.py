@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""What sleeps are not the application's: a process that is stopped from outside, and the GIL's own futexes. And the first turn of a loop that begins while observed."""
+"""What sleeps are not the application's: a process that is stopped from outside, and the GIL's own
+futexes. And the first turn of a loop that begins while observed."""
 
 import contextlib
 import ctypes

@@ -59,6 +59,9 @@ def test_a_used_up_quota_is_told_from_neighbours():
     assert throttled > 100_000_000, "the quota did not bite: the test's own fault"
     assert stall["cause"] == "held_runnable", laws.describe(stall)
     # the kernel counts until the group may run again, the stall until the thread does
-    story = f"{laws.describe(stall)}, throttled {stall['throttled_ns'] / 1e6:.2f} ms, by the kernel's count {throttled / 1e6:.2f} ms"
+    story = (
+        f"{laws.describe(stall)}, throttled {stall['throttled_ns'] / 1e6:.2f} ms, by the kernel's "
+        f"count {throttled / 1e6:.2f} ms"
+    )
     assert 0.95 * throttled <= stall["throttled_ns"] + stall["states"].get("unknown", 0), story
     assert stall["throttled_ns"] <= 1.1 * throttled + 20_000_000, story

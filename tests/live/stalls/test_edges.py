@@ -9,7 +9,8 @@ import names
 from measure import edge_errors, percentile
 
 COUNT = 200
-# promised are 100 us; seen from inside the application, at its own calls of epoll_wait, it is about one
+# promised are 100 us; seen from inside the application, at its own calls of epoll_wait, it is about
+# one
 PROMISE_NS = 20_000
 
 
@@ -29,7 +30,8 @@ def test_edges_are_within_100_us_of_the_marks(loop):
     errors = edge_errors(outcome.report, marks)
     middle, high = percentile(errors, 0.5), percentile(errors, 0.99)
     print(
-        f"{loop}: {len(errors)} edges, p50 {middle / 1e3:.1f} us, p99 {high / 1e3:.1f} us, max {max(errors) / 1e3:.1f} us"
+        f"{loop}: {len(errors)} edges, p50 {middle / 1e3:.1f} us, p99 {high / 1e3:.1f} us, max "
+        f"{max(errors) / 1e3:.1f} us"
     )
     assert len(marks) == COUNT and all(mark.turn_t0_ns for mark in marks)
     assert high <= PROMISE_NS

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""Whose fault it was, in a FastAPI application: the function that a person would name, in whatever way it was called."""
+"""Whose fault it was, in a FastAPI application: the function that a person would name, in whatever
+way it was called."""
 
 import pytest
 

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""The begin and the end of event loops: the application marks what it does before, in, between and after them."""
+"""The begin and the end of event loops: the application marks what it does before, in, between and
+after them."""
 
 import json
 
@@ -35,7 +36,8 @@ print(json.dumps(marks), flush=True)
 time.sleep(0.3)
 """
 
-# a descriptor also ends when another one is given its number: by dup2(), or by dup3() if it is not to be inherited
+# a descriptor also ends when another one is given its number: by dup2(), or by dup3() if it is not
+# to be inherited
 REPLACES = """
 import asyncio, json, os, sys, time
 nowhere = os.open("/dev/null", os.O_RDONLY)
@@ -56,7 +58,8 @@ os._exit(0)
 
 
 def observed(source, loop):
-    """The marks of a program that begins when it is observed, and the report about it until it has ended."""
+    """The marks of a program that begins when it is observed, and the report about it until it has
+    ended."""
     with harness.App(
         [harness.DEBIAN_PYTHON, "-c", source, loop], stdin=-1, stdout=-1, text=True
     ) as app:

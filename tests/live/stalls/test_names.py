@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""Whose fault it was, on bare event loops: holders of the GIL, parts of turns, the garbage collector, and the totals of the table of blame."""
+"""Whose fault it was, on bare event loops: holders of the GIL, parts of turns, the garbage
+collector, and the totals of the table of blame."""
 
 import collections
 import os
@@ -53,7 +54,7 @@ def near(value, expected, share=EXACT, least_ns=EXACT_NS):
     return abs(value - expected) <= max(share * expected, least_ns)
 
 
-# ── holders ─────────────────────────────────────────────────────────────────────────────────────────────────────────
+# ── holders ───────────────────────────────────────────────────────────────────────────────────────
 
 
 def test_the_holder_is_named_in_99_of_100_contended_waits(waits):
@@ -74,7 +75,8 @@ def test_the_holder_is_named_in_99_of_100_contended_waits(waits):
 
 @pytest.mark.parametrize("loop", ["asyncio", "uvloop"])
 def test_the_table_tells_how_long_each_holder_made_the_loop_wait(loop):
-    """Long waits, because each also has a beginning and an end that are not the holder's: until its thread is on, and from its drop to the take."""
+    """Long waits, because each also has a beginning and an end that are not the holder's: until its
+    thread is on, and from its drop to the take."""
     recording = Recording(loop, [f"long {LONG_WAITS}"])
     blame, expected = recording.blame(), collections.Counter()
     for mark in recording.marks:
@@ -134,11 +136,12 @@ def test_each_of_a_crowd_is_named(loop):
     assert tally.total >= CROWDS and tally.right >= HOLDERS_RIGHT * tally.total, tally.missing
 
 
-# ── parts of turns ──────────────────────────────────────────────────────────────────────────────────────────────────
+# ── parts of turns ────────────────────────────────────────────────────────────────────────────────
 
 
 def told_apart(stall, mark):
-    """Is there a part of the right handler that covers most of the mark and reaches beyond it by no more than the clock's period?"""
+    """Is there a part of the right handler that covers most of the mark and reaches beyond it by no
+    more than the clock's period?"""
     for part in stall["parts"]:
         if not part["handler"] or part["handler"]["function"] != mark.handler["function"]:
             continue
@@ -184,7 +187,7 @@ def test_ten_short_tasks_in_one_turn_are_not_one_culprit(loop):
         assert row["handler"]["role"] == "task" and row["worst_ns"] < 200 * MS
 
 
-# ── garbage ─────────────────────────────────────────────────────────────────────────────────────────────────────────
+# ── garbage ───────────────────────────────────────────────────────────────────────────────────────
 
 
 @pytest.mark.parametrize("label", harness.supported_pythons())
@@ -231,7 +234,7 @@ def test_time_in_the_garbage_collector_is_told(label):
         )
 
 
-# ── totals ──────────────────────────────────────────────────────────────────────────────────────────────────────────
+# ── totals ────────────────────────────────────────────────────────────────────────────────────────
 
 
 @pytest.mark.parametrize("loop", ["asyncio", "uvloop"])

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""Stalls are told while they last: by attach and record, on stderr, in time, with what the loop is doing; also when they never end."""
+"""Stalls are told while they last: by attach and record, on stderr, in time, with what the loop is
+doing; also when they never end."""
 
 import contextlib
 import json
@@ -19,13 +20,18 @@ HANG = os.path.join(harness.APPS, "hang.py")
 CAUSES = ["python", "blocked", "lock", "gil_wait"]
 STATES = {"python": "python", "blocked": "blocked", "lock": "blocked", "gil_wait": "gil_wait"}
 WORDS = {
-    "python": r"running Python, or C code that keeps the GIL, in handler \(\S*hang\.py:\d+\), task; innermost python \(\S*hang\.py:\d+\)",
-    "blocked": r"blocked in (clock_nanosleep|select|pselect6), in handler \(\S*hang\.py:\d+\), task; innermost blocked \(\S*hang\.py:\d+\)",
-    "lock": r"blocked in futex, in handler \(\S*hang\.py:\d+\), task; innermost lock \(\S*hang\.py:\d+\)",
-    "gil_wait": r"waiting for the GIL, held by hog \(\S*hang\.py:\d+\) in '(hog|python3)' \([^)]*\), in handler \(\S*hang\.py:\d+\), task; innermost",
+    "python": r"running Python, or C code that keeps the GIL, in handler \(\S*hang\.py:\d+\), "
+    r"task; innermost python \(\S*hang\.py:\d+\)",
+    "blocked": r"blocked in (clock_nanosleep|select|pselect6), in handler \(\S*hang\.py:\d+\), "
+    r"task; innermost blocked \(\S*hang\.py:\d+\)",
+    "lock": r"blocked in futex, in handler \(\S*hang\.py:\d+\), task; innermost lock "
+    r"\(\S*hang\.py:\d+\)",
+    "gil_wait": r"waiting for the GIL, held by hog \(\S*hang\.py:\d+\) in '(hog|python3)' "
+    r"\([^)]*\), in handler \(\S*hang\.py:\d+\), task; innermost",
 }
 LINE = re.compile(
-    r"gilscope: \+(\d+\.\d+) s  the event loop of 'MainThread' \((?:\S+, )?(\d+)\) (has been stalled for|goes on after) (.*)\n"
+    r"gilscope: \+(\d+\.\d+) s  the event loop of 'MainThread' \((?:\S+, )?(\d+)\) (has been "
+    r"stalled for|goes on after) (.*)\n"
 )
 THRESHOLD_NS = 50_000_000
 IN_TIME_NS = THRESHOLD_NS + 200_000_000

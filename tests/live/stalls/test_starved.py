@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""gilscope with hardly any CPU time of its own: the end of the window is there, and all commands agree on what was lost."""
+"""gilscope with hardly any CPU time of its own: the end of the window is there, and all commands
+agree on what was lost."""
 
 import contextlib
 import json

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""A FastAPI application marks what it does to its event loop; the report must say the same: every stall, its edges, its cause, and nothing else."""
+"""A FastAPI application marks what it does to its event loop; the report must say the same: every
+stall, its edges, its cause, and nothing else."""
 
 import time
 

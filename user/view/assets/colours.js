@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
- * What everything is coloured with. The states have the colours of user/words/palette.c, in the terminal, in documents and here: Okabe and Ito's hues,
- * which colour-blind readers can tell apart. Where colour alone would carry meaning there is a pattern, too, and text names what it is.
+ * What everything is coloured with. The states have the colours of user/words/palette.c, in the
+ * terminal, in documents and here: Okabe and Ito's hues, which colour-blind readers can tell apart.
+ * Where colour alone would carry meaning there is a pattern, too, and text names what it is.
  */
 "use strict";
 
@@ -55,7 +56,8 @@ function stateLook(name) {
 	return STATE_LOOKS[name] || STATE_LOOKS.unknown;
 }
 
-/* A tile of hatching over a state's colour, for canvas; `ratio` device pixels a CSS pixel. Null where the colour is enough. */
+/* A tile of hatching over a state's colour, for canvas; `ratio` device pixels a CSS pixel. Null
+ * where the colour is enough. */
 function statePattern(context, name, ratio) {
 	const look = stateLook(name),
 		size = Math.round(6 * ratio),
@@ -98,8 +100,9 @@ function stateBackground(name) {
 }
 
 /*
- * Threads, by their place in the recording: the same in every view of it. Hues stand apart from those that mean states; beyond these they repeat, and
- * the names in boxes and tooltips tell them apart.
+ * Threads, by their place in the recording: the same in every view of it. Hues stand apart from
+ * those that mean states; beyond these they repeat, and the names in boxes and tooltips tell them
+ * apart.
  */
 const THREAD_COLOURS = [
 	"#4269d0",
@@ -128,8 +131,8 @@ function textHash(text) {
 }
 
 /*
- * Functions: the hue is the file's, so that what belongs together looks alike; the lightness differs a little by name. Quiet ones: they stand beside
- * the states.
+ * Functions: the hue is the file's, so that what belongs together looks alike; the lightness
+ * differs a little by name. Quiet ones: they stand beside the states.
  */
 function functionColour(name, file, dark) {
 	const hue = textHash(file || name) % 360,

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
- * Reads what the page carries (user/view/page/page.h): blobs of compressed columns, into typed arrays. All times are nanoseconds since the origin, as
- * numbers: exact up to 2^53. The data is the target's: whatever does not fit is an error that says so, and no text in it is ever markup.
+ * Reads what the page carries (user/view/page/page.h): blobs of compressed columns, into typed
+ * arrays. All times are nanoseconds since the origin, as numbers: exact up to 2^53. The data is the
+ * target's: whatever does not fit is an error that says so, and no text in it is ever markup.
  */
 "use strict";
 
@@ -208,7 +209,8 @@ function checkBelow(numbers, limit) {
 }
 
 /*
- * Holds and turns: what is between them is in no column, so entries for that are made. `owner` is 0 there, else the thread's number + 1 (turns: 1).
+ * Holds and turns: what is between them is in no column, so entries for that are made. `owner` is 0
+ * there, else the thread's number + 1 (turns: 1).
  */
 function readBoxes(bytes, end, threads) {
 	const reader = new ColumnReader(bytes),

@@ -1,26 +1,33 @@
 // SPDX-License-Identifier: MIT
 "use strict";
 /*
- * A flame graph on a canvas, for any tree of {name, file, line, ns, self, children: [...]}: the width of a box is its time, and below it (or above it) is what
- * it called. It looks as flamegraph.css says; what it needs is in the element it is given, and all texts of the tree are shown as text only.
+ * A flame graph on a canvas, for any tree of {name, file, line, ns, self, children: [...]}: the
+ * width of a box is its time, and below it (or above it) is what it called. It looks as
+ * flamegraph.css says; what it needs is in the element it is given, and all texts of the tree are
+ * shown as text only.
  *
- *   const graph = new FlameGraph(element, {
- *           colour: node => "#e69f00",          any CSS colour
- *           title: node => ["a line", …],       what a tooltip says beside name, place and times (optional)
- *           onselect: node => …,                a frame was clicked, or chosen with Enter (optional)
- *           role: node => "frame",              "part": not a function but what its caller did; "group": what functions are grouped by (optional)
- *   });
- *   graph.show(root);                           the tree; the frame that was zoomed to stays so, if it is still there
+ * const graph = new FlameGraph(element, {
+ *            colour: node => "#e69f00",          any CSS colour
+ *            title: node => ["a line", …],       what a tooltip says beside name, place and times
+ *                                                (optional)
+ *            onselect: node => …,                a frame was clicked, or chosen with Enter
+ *                                                (optional)
+ *            role: node => "frame",              "part": not a function but what its caller did;
+ *                                                "group": what functions are grouped by (optional)
+ * });
+ * graph.show(root);                           the tree; the frame that was zoomed to stays so, if
+ *                                             it is still there
  *
- * Children are drawn in the order they have. Files: flamegraph.js (what is shown), flamelayout.js (where the boxes are), flametable.js (the same as text), and
- * format.js of all pages.
+ * Children are drawn in the order they have. Files: flamegraph.js (what is shown), flamelayout.js
+ * (where the boxes are), flametable.js (the same as text), and format.js of all pages.
  */
 
 const FLAME_ROW_PX = 20;
 const FLAME_LEAST_PX = 0.5; // what is narrower is not drawn
 const FLAME_ZOOM_MS = 180;
 
-/* <tag class=…>text</tag> in a parent; everything the component shows is made here, so nothing of it can be markup. */
+/* <tag class=…>text</tag> in a parent; everything the component shows is made here, so nothing of
+ * it can be markup. */
 function flameElement(parent, tag, className, text = "") {
 	const element = document.createElement(tag);
 
@@ -131,7 +138,8 @@ class FlameGraph {
 		return Boolean(before);
 	}
 
-	/* Marks the frames whose function or file contains the text; returns {count, ns}, in ns nothing is counted twice. */
+	/* Marks the frames whose function or file contains the text; returns {count, ns}, in ns nothing
+	 * is counted twice. */
 	search(text) {
 		this.needle = text.trim().toLowerCase();
 		if (this.searchBox.value.trim().toLowerCase() !== this.needle) this.searchBox.value = text;
@@ -153,14 +161,15 @@ class FlameGraph {
 		this.table.update();
 	}
 
-	/* Where a node is drawn, in CSS pixels from the upper left of the canvas; null when it is not. */
+	/* Where a node is drawn, in CSS pixels from the upper left of the canvas; null when it is
+	 * not. */
 	locate(node) {
 		const box = this.layout.boxOf(node);
 
 		return box && this.place(box);
 	}
 
-	// ── what is shown ──────────────────────────────────────────────────────────────────────────────────────────────────────
+	// ── what is shown ────────────────────────────────────────────────────────────────────────────
 
 	zoomTo(box, remember) {
 		if (remember && box !== this.zoomed) this.history.push(this.zoomed);
@@ -262,7 +271,8 @@ class FlameGraph {
 				: `${percentText(ns, whole.node.ns)} matched, ${durationText(ns)}`;
 	}
 
-	/* What a box says of itself, a line each: its name, its place, its time, what the caller of the component knows. */
+	/* What a box says of itself, a line each: its name, its place, its time, what the caller of the
+	 * component knows. */
 	words(box) {
 		const { node } = box,
 			root = this.layout.root.node,
@@ -285,7 +295,7 @@ class FlameGraph {
 		this.status.textContent = this.words(box).join("  ·  ");
 	}
 
-	// ── drawing ────────────────────────────────────────────────────────────────────────────────────────────────────────────
+	// ── drawing ──────────────────────────────────────────────────────────────────────────────────
 
 	/* The box in CSS pixels; what is outside of the range lies outside of the canvas. */
 	place(box) {
@@ -305,7 +315,8 @@ class FlameGraph {
 
 		this.width = this.view.clientWidth;
 		if (!this.width) return;
-		/* with the scroll bar, so that whether there is one does not change how many rows there are */
+		/* with the scroll bar, so that whether there is one does not change how many rows there
+		 * are */
 		this.rowCount = this.layout.depthIn(
 			this.zoomed,
 			(FLAME_LEAST_PX * (this.zoomed.end - this.zoomed.start)) / this.view.offsetWidth,
@@ -383,7 +394,8 @@ class FlameGraph {
 		context.globalAlpha = 1;
 	}
 
-	/* Black or white, whichever is easier to read on this colour; a canvas gives colours back as #rrggbb. */
+	/* Black or white, whichever is easier to read on this colour; a canvas gives colours back as
+	 * #rrggbb. */
 	inkOn(colour) {
 		if (!this.inks.has(colour)) {
 			const part = (at) => (parseInt(colour.slice(at, at + 2), 16) / 255) ** 2.2;
@@ -403,7 +415,8 @@ class FlameGraph {
 		return this.widths.get(text);
 	}
 
-	/* As much of the text as fits, in whole characters; of a qualified name that does not fit the last part. */
+	/* As much of the text as fits, in whole characters; of a qualified name that does not fit the
+	 * last part. */
 	fitting(text, room) {
 		if (this.widthOf(text) <= room) return text;
 		const last = text.slice(text.lastIndexOf(".") + 1),
@@ -437,7 +450,7 @@ class FlameGraph {
 		mark.style.height = `${FLAME_ROW_PX - 1}px`;
 	}
 
-	// ── mouse and keyboard ─────────────────────────────────────────────────────────────────────────────────────────────────
+	// ── mouse and keyboard ───────────────────────────────────────────────────────────────────────
 
 	boxAt(event) {
 		const { left, top } = this.canvas.getBoundingClientRect(),

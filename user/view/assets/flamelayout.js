@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: MIT
 "use strict";
 /*
- * Where the boxes of a flame graph are. Their unit is the nanosecond, so zooming changes nothing here. A box is {node, parent, depth, at (its place among its
- * parent's children), start, end}. Boxes are made when they are asked for: of a million frames few are ever wide enough to be seen.
+ * Where the boxes of a flame graph are. Their unit is the nanosecond, so zooming changes nothing
+ * here. A box is {node, parent, depth, at (its place among its parent's children), start, end}.
+ * Boxes are made when they are asked for: of a million frames few are ever wide enough to be seen.
  */
 class FlameLayout {
 	constructor(root) {
@@ -108,7 +109,8 @@ class FlameLayout {
 		return path;
 	}
 
-	/* The box of this tree that has the path of a box of another one, or as much of it as there is. */
+	/* The box of this tree that has the path of a box of another one, or as much of it as there
+	 * is. */
 	likest(other) {
 		let here = this.root;
 
@@ -126,7 +128,8 @@ class FlameLayout {
 		return here;
 	}
 
-	/* How many rows there are down to the deepest below a box, when what is shorter than `least` does not count. */
+	/* How many rows there are down to the deepest below a box, when what is shorter than `least`
+	 * does not count. */
 	depthIn(box, least) {
 		const rest = [box];
 		let deepest = box.depth;
@@ -140,7 +143,8 @@ class FlameLayout {
 		return deepest + 1;
 	}
 
-	/* Time of these boxes inside of another one, nothing twice: what has one of them above it does not count. */
+	/* Time of these boxes inside of another one, nothing twice: what has one of them above it does
+	 * not count. */
 	covered(boxes, inside) {
 		let ns = 0;
 

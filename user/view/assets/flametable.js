@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: MIT
 "use strict";
 /*
- * The frames of a flame graph as a table, for those who do not see it and those who look for one function: by function, all its lines and all its places
- * together, in what is zoomed to. `total` counts a function that calls itself once. What is no function (FlameGraph's `role`) has no row: parts belong to the
- * frame they are in.
+ * The frames of a flame graph as a table, for those who do not see it and those who look for one
+ * function: by function, all its lines and all its places together, in what is zoomed to. `total`
+ * counts a function that calls itself once. What is no function (FlameGraph's `role`) has no row:
+ * parts belong to the frame they are in.
  */
 const FLAME_TABLE_ROWS = 100;
 

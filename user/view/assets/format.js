@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
-/* How figures are written: the same words as in the text report, and always a way to the exact nanoseconds. */
+/* How figures are written: the same words as in the text report, and always a way to the exact
+ * nanoseconds. */
 "use strict";
 
 const THIN_SPACE = "\u202f";
@@ -95,8 +96,8 @@ function exactTimeText(ns) {
 }
 
 /*
- * What the target wrote, made harmless to read: characters that are not seen, that move what is beside them or turn the line around become \xHH, byte
- * by byte, as in the text report.
+ * What the target wrote, made harmless to read: characters that are not seen, that move what is
+ * beside them or turn the line around become \xHH, byte by byte, as in the text report.
  */
 function plainText(text) {
 	return text.replace(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu, (character) =>

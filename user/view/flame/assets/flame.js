@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: MIT
 "use strict";
-/* The page of `gilscope flame`: which states are shown, and how; what is shown then is FlameGraph's. */
+/* The page of `gilscope flame`: which states are shown, and how; what is shown then is
+ * FlameGraph's. */
 
 const LEADING = ["process", "thread", "handler"];
-/* chosen at first, where all states are there: what a thread that waits for work does would be most of the picture */
+/* chosen at first, where all states are there: what a thread that waits for work does would be most
+ * of the picture */
 const QUIET_STATES = ["blocked", "idle"];
 
 class FlamePage {
@@ -45,7 +47,8 @@ class FlamePage {
 		this.show();
 	}
 
-	/* What there is of every state; waiting for the GIL, of which there may be two, by whom it is asked for. */
+	/* What there is of every state; waiting for the GIL, of which there may be two, by whom it is
+	 * asked for. */
 	entries(by) {
 		const { graphs } = this.head,
 			both = graphs.filter((graph) => graph.by).length > 1;

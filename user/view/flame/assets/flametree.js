@@ -1,14 +1,15 @@
 // SPDX-License-Identifier: MIT
 "use strict";
 /*
- * The trees that a flame graph's page carries (user/view/flames.h), and one tree made of those that are chosen: what has the same callers is one, the leading
- * frames and lines are put together if that is wanted, and where there are several states the innermost frame says which. A node's children are put together
- * when somebody looks at them.
+ * The trees that a flame graph's page carries (user/view/flames.h), and one tree made of those that
+ * are chosen: what has the same callers is one, the leading frames and lines are put together if
+ * that is wanted, and where there are several states the innermost frame says which. A node's
+ * children are put together when somebody looks at them.
  */
 
 /*
- * A graph's nodes, from number 1 on, number 0 is the root: {frame, self, ns, depth, first, below}. The children of node n are below[first[n]] to
- * below[first[n + 1] - 1].
+ * A graph's nodes, from number 1 on, number 0 is the root: {frame, self, ns, depth, first, below}.
+ * The children of node n are below[first[n]] to below[first[n + 1] - 1].
  */
 function readFlames(bytes, frames) {
 	const reader = new ColumnReader(bytes),
@@ -44,7 +45,8 @@ function flameChildren(parent, count) {
 	return { first, below };
 }
 
-/* A node for FlameGraph. `kind`: root, process, thread, handler, note (in place of a stack), application, library or state. */
+/* A node for FlameGraph. `kind`: root, process, thread, handler, note (in place of a stack),
+ * application, library or state. */
 class FlameNode {
 	constructor(tree, what, ns, sources) {
 		Object.assign(this, what, { tree, ns, sources, self: 0, parts: null });
@@ -58,8 +60,9 @@ class FlameNode {
 
 class FlameTree {
 	/*
-	 * `graphs`: [{state, flames: readFlames(), …}, …]; `frames` as in the page's head; `leading`: what the frames of the first rows are, from the outermost on;
-	 * `together`: {threads, handlers, lines}; `functions`: flameFunctions().
+	 * `graphs`: [{state, flames: readFlames(), …}, …]; `frames` as in the page's head; `leading`:
+	 * what the frames of the first rows are, from the outermost on; `together`: {threads, handlers,
+	 * lines}; `functions`: flameFunctions().
 	 */
 	constructor(graphs, frames, leading, functions, together) {
 		Object.assign(this, { frames, leading, functions, together, several: graphs.length > 1 });

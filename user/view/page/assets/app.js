@@ -57,7 +57,7 @@ class Timeline {
 		byId("details-close").addEventListener("click", () => this.choose(null));
 	}
 
-	// ── drawing ────────────────────────────────────────────────────────────────────────────────────────────────────────────
+	// ── drawing ──────────────────────────────────────────────────────────────────────────────────
 
 	resize() {
 		const width = byId("pictures").clientWidth,
@@ -145,7 +145,7 @@ class Timeline {
 		byId("window-text").textContent = durationText(span);
 	}
 
-	// ── the window ─────────────────────────────────────────────────────────────────────────────────────────────────────────
+	// ── the window ───────────────────────────────────────────────────────────────────────────────
 
 	setWindow(from, until) {
 		cancelAnimationFrame(this.moving);
@@ -233,7 +233,7 @@ class Timeline {
 		if (this.tabs.flameShown) this.flame.changed(this.view);
 	}
 
-	// ── the choice ─────────────────────────────────────────────────────────────────────────────────────────────────────────
+	// ── the choice ───────────────────────────────────────────────────────────────────────────────
 
 	choose(thing) {
 		this.selection = thing;
@@ -355,9 +355,10 @@ class Timeline {
 		if (stall) this.chooseStall(stall.id);
 	}
 
-	// ── the link ───────────────────────────────────────────────────────────────────────────────────────────────────────────
+	// ── the link ─────────────────────────────────────────────────────────────────────────────────
 
-	/* #t=from-until&s=stall.3: a view that can be kept. The whole recording with nothing chosen has none. */
+	/* #t=from-until&s=stall.3: a view that can be kept. The whole recording with nothing chosen has
+	 * none. */
 	writeLink() {
 		const { from, until, whole } = this.view,
 			parts = [

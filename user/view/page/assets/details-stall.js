@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
-/* A stall in all its parts: what `report --json` says of it, every figure of it, with the remedy first. */
+/* A stall in all its parts: what `report --json` says of it, every figure of it, with the remedy
+ * first. */
 "use strict";
 
 class StallDetails {

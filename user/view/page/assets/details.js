@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
-/* The details of what is chosen: a stall, a turn, a state, a hold, a frame, a thread; or, with nothing chosen, the totals of the window. */
+/* The details of what is chosen: a stall, a turn, a state, a hold, a frame, a thread; or, with
+ * nothing chosen, the totals of the window. */
 "use strict";
 
 class Details {
@@ -292,7 +293,8 @@ class Details {
 		const first = inside ? lane.indexAt(Math.max(from, lane.begin)) : 0,
 			last = inside ? lane.indexAt(Math.max(lane.begin, until - 1), first) : 0;
 
-		/* of many entries the longest is quick to find, of few the one with the longest part inside is right */
+		/* of many entries the longest is quick to find, of few the one with the longest part inside
+		 * is right */
 		let best = inside ? lane.longestOf(first, last) : -1,
 			part = 0;
 
@@ -395,7 +397,7 @@ class Details {
 		];
 	}
 
-	// ── totals ─────────────────────────────────────────────────────────────────────────────────────────────────────────────
+	// ── totals ───────────────────────────────────────────────────────────────────────────────────
 
 	totals(view) {
 		const { recording } = this,

@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: MIT
-/* Elements. All that the page shows is made here, and texts are only ever set as text: no name of the target can be markup. */
+/* Elements. All that the page shows is made here, and texts are only ever set as text: no name of
+ * the target can be markup. */
 "use strict";
 
-/* element("p", {class: "note", title: "…", onclick: f}, "text", otherElement, …); children that are null or "" are left out. */
+/* element("p", {class: "note", title: "…", onclick: f}, "text", otherElement, …); children that are
+ * null or "" are left out. */
 function element(tag, properties = {}, ...children) {
 	const made = document.createElement(tag);
 

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
- * What is at a point of the picture, and what is chosen. A thing is {kind, …}: hold (gil, index), state (thread, index), turn (loop, index), frame
- * (thread, index, node), stall (stall), thread (thread). It has a place in time, an address for the fragment, and boxes in the picture.
+ * What is at a point of the picture, and what is chosen. A thing is {kind, …}: hold (gil, index),
+ * state (thread, index), turn (loop, index), frame (thread, index, node), stall (stall), thread
+ * (thread). It has a place in time, an address for the fragment, and boxes in the picture.
  */
 "use strict";
 
@@ -114,7 +115,8 @@ function isBelow(stacks, stack, node) {
 	return here === node && node > 0;
 }
 
-/* The thing at a point: x in CSS pixels, y from the top of all lanes. Of several in a pixel it is the longest. */
+/* The thing at a point: x in CSS pixels, y from the top of all lanes. Of several in a pixel it is
+ * the longest. */
 function thingAt(recording, view, layout, x, y) {
 	const row = layout.rowAt(y),
 		time = view.timeAt(x),
@@ -229,7 +231,8 @@ function thingBoxes(recording, view, layout, thing) {
 	return [];
 }
 
-/* Who had the GIL most while a thread waited for it: {gil, thread, index of the hold, ns}; null when it is no wait, or nobody is certain. */
+/* Who had the GIL most while a thread waited for it: {gil, thread, index of the hold, ns}; null
+ * when it is no wait, or nobody is certain. */
 function holderDuring(recording, thing) {
 	const lane = thing.kind === "state" ? laneOf(recording, thing) : null;
 

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
-/* Mouse, wheel, touch and keys. What they mean is the timeline's; here is only how they are told apart. */
+/* Mouse, wheel, touch and keys. What they mean is the timeline's; here is only how they are told
+ * apart. */
 "use strict";
 
 const CLICK_PX = 4,

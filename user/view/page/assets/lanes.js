@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: MIT
 /*
- * Lanes: what is drawn over time, as series without gaps. Each keeps how long every kind lasted up to every block of entries, so the sums of any
- * window are exact to the nanosecond and cost a search and a few steps, however many entries lie in it; drawing a pixel column of a minute costs as
- * much as of a millisecond.
+ * Lanes: what is drawn over time, as series without gaps. Each keeps how long every kind lasted up
+ * to every block of entries, so the sums of any window are exact to the nanosecond and cost a
+ * search and a few steps, however many entries lie in it; drawing a pixel column of a minute costs
+ * as much as of a millisecond.
  */
 "use strict";
 
@@ -15,7 +16,8 @@ class Lane {
 		this.count = kinds.length;
 		this.begin = starts[0];
 		this.end = starts[this.count];
-		/* blocks of at least twice as many entries as kinds: the sums take no more room than the entries */
+		/* blocks of at least twice as many entries as kinds: the sums take no more room than the
+		 * entries */
 		this.shift = Math.max(5, Math.ceil(Math.log2(2 * kindCount)));
 		this.addUp();
 	}
@@ -38,7 +40,8 @@ class Lane {
 	}
 
 	/*
-	 * The entry at an instant, clipped to the lane; the last one that begins at or before it. `hint`: an entry at or before the one looked for.
+	 * The entry at an instant, clipped to the lane; the last one that begins at or before it.
+	 * `hint`: an entry at or before the one looked for.
 	 */
 	indexAt(time, hint = 0) {
 		const starts = this.starts;
@@ -64,7 +67,8 @@ class Lane {
 		return this.count > 0 && time >= this.begin && time < this.end;
 	}
 
-	/* Adds to `to` how long every kind lasted in [from, until), which begins in entry `first` and ends in `last`. */
+	/* Adds to `to` how long every kind lasted in [from, until), which begins in entry `first` and
+	 * ends in `last`. */
 	addBetween(from, until, first, last, to) {
 		const { starts, kinds, kindCount, shift, blockSums } = this;
 		let i = first;
@@ -103,8 +107,8 @@ class Lane {
 	}
 
 	/*
-	 * The longest entry that overlaps a window and is of one of the kinds in the bit mask; -1 when there is none. Looks at no more than `most` of
-	 * them.
+	 * The longest entry that overlaps a window and is of one of the kinds in the bit mask; -1 when
+	 * there is none. Looks at no more than `most` of them.
 	 */
 	longest(from, until, mask, most = 4096) {
 		let best = -1,
@@ -148,7 +152,8 @@ class StateLane extends Lane {
 		}
 	}
 
-	/* The system call that a thread slept in: its number, -1 none, -2 not known; null where it did not sleep. */
+	/* The system call that a thread slept in: its number, -1 none, -2 not known; null where it did
+	 * not sleep. */
 	call(index) {
 		let fill = this.callsBefore[index >> 8];
 
@@ -159,8 +164,8 @@ class StateLane extends Lane {
 }
 
 /*
- * Who held a GIL: kind 0 is nobody, or nobody certain; the others are the threads in `slots`, of which the last is all others where there are too
- * many.
+ * Who held a GIL: kind 0 is nobody, or nobody certain; the others are the threads in `slots`, of
+ * which the last is all others where there are too many.
  */
 const HOLDER_SLOTS = 24;
 
@@ -274,7 +279,8 @@ function waitersLane(lanes, end) {
 	return new Lane(Float64Array.from(starts), Uint8Array.from(kinds), WAITERS_MOST + 1);
 }
 
-/* Which stack a thread had. For drawing, a pyramid says which entry of every 16, 256, … is the longest. */
+/* Which stack a thread had. For drawing, a pyramid says which entry of every 16, 256, … is the
+ * longest. */
 class StackLane {
 	constructor({ starts, stacks, tasks }) {
 		this.starts = starts;

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
-/* Where the lanes are: groups (a GIL, a thread) from top to bottom, each with rows. And the labels beside them, which are real buttons. */
+/* Where the lanes are: groups (a GIL, a thread) from top to bottom, each with rows. And the labels
+ * beside them, which are real buttons. */
 "use strict";
 
 const HOLD_ROW_PX = 24,
@@ -52,7 +53,8 @@ class Layout {
 		});
 	}
 
-	/* Every row's place. Called again whenever a group was opened or closed, or a thread's stacks were read. */
+	/* Every row's place. Called again whenever a group was opened or closed, or a thread's stacks
+	 * were read. */
 	place() {
 		let y = 0;
 
@@ -128,7 +130,7 @@ class Layout {
 		this.onchange();
 	}
 
-	// ── labels ─────────────────────────────────────────────────────────────────────────────────────────────────────────────
+	// ── labels ───────────────────────────────────────────────────────────────────────────────────
 
 	placeLabels() {
 		this.labels.style.height = `${this.height}px`;

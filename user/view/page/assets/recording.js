@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
-/* The recording: the report, who was in it, and the lanes. Lanes are read one by one, those that are seen first before the others. */
+/* The recording: the report, who was in it, and the lanes. Lanes are read one by one, those that
+ * are seen first before the others. */
 "use strict";
 
 class Recording {
@@ -69,7 +70,8 @@ class Recording {
 		for (const loop of this.loops) this.threads[loop.thread].loopNumber = loop.number;
 	}
 
-	/* What it is called in boxes: its tid is said only where the name alone does not tell it from others. */
+	/* What it is called in boxes: its tid is said only where the name alone does not tell it from
+	 * others. */
 	shortName(thread, threads) {
 		const nameOf = (other) => plainText(other.python_name || other.comm || "thread"),
 			name = nameOf(thread);
@@ -115,7 +117,7 @@ class Recording {
 		return this.threads.filter((thread) => thread.gil === gil.number);
 	}
 
-	// ── lanes ──────────────────────────────────────────────────────────────────────────────────────────────────────────────
+	// ── lanes ────────────────────────────────────────────────────────────────────────────────────
 
 	/* Lanes that will be wanted soon: they are unpacked beside whatever else is done meanwhile. */
 	prefetch() {
@@ -163,8 +165,8 @@ class Recording {
 	}
 
 	/*
-	 * For a GIL that very many threads wait for: how many did, as a lane of its own, for to add up all of theirs for every picture takes too
-	 * long.
+	 * For a GIL that very many threads wait for: how many did, as a lane of its own, for to add up
+	 * all of theirs for every picture takes too long.
 	 */
 	countWaiters(gil) {
 		const lanes = this.waitingLanes(gil);
@@ -178,7 +180,7 @@ class Recording {
 			.map((thread) => thread.stateLane);
 	}
 
-	// ── sums ───────────────────────────────────────────────────────────────────────────────────────────────────────────────
+	// ── sums ─────────────────────────────────────────────────────────────────────────────────────
 
 	/* Nanoseconds by state of a thread in a window. */
 	sums(thread, from, until) {
@@ -187,7 +189,8 @@ class Recording {
 		return lane ? lane.sums(from, until) : new Float64Array(STATE_NAMES.length);
 	}
 
-	/* Nanoseconds that threads held a GIL in a window: [thread or -1 for others, ns], most first. */
+	/* Nanoseconds that threads held a GIL in a window: [thread or -1 for others, ns], most
+	 * first. */
 	holders(gil, from, until) {
 		const lane = this.gils[gil].holdLane,
 			sums = lane ? lane.sums(from, until) : [];
@@ -200,7 +203,8 @@ class Recording {
 			: [];
 	}
 
-	/* The holds that overlap a wait of a thread: [index, ns of the overlap] in order of time, at most `most`. */
+	/* The holds that overlap a wait of a thread: [index, ns of the overlap] in order of time, at
+	 * most `most`. */
 	holdsDuring(thread, from, until, most = 1000) {
 		const gil = this.gils[this.threads[thread].gil],
 			lane = gil?.holdLane,
@@ -221,8 +225,9 @@ class Recording {
 }
 
 /*
- * What a flame lane shows of a stack. All of it would fill the screen with the framework's frames. So a stack with a handler is shown from there
- * inwards, any other without the frames that all stacks of the thread begin with; all frames are shown on demand.
+ * What a flame lane shows of a stack. All of it would fill the screen with the framework's frames.
+ * So a stack with a handler is shown from there inwards, any other without the frames that all
+ * stacks of the thread begin with; all frames are shown on demand.
  */
 class FlameRows {
 	constructor(stacks, lane) {
@@ -236,7 +241,8 @@ class FlameRows {
 		];
 	}
 
-	/* The depth that holds all stacks of all but a fiftieth of the time: a rare deep one makes no room that is mostly empty. */
+	/* The depth that holds all stacks of all but a fiftieth of the time: a rare deep one makes no
+	 * room that is mostly empty. */
 	usualDepth(lane) {
 		const times = new Float64Array(this.stacks.count),
 			byDepth = [];
@@ -255,7 +261,8 @@ class FlameRows {
 		return Math.max(0, depth);
 	}
 
-	/* How many outer frames all stacks share, the innermost frame of the shortest one not among them. */
+	/* How many outer frames all stacks share, the innermost frame of the shortest one not among
+	 * them. */
 	commonDepth() {
 		const { parent, depth, node } = this.stacks;
 		let shared = -1;

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
-/* The chosen window, and how time becomes pixels. Its ends are whole nanoseconds, so that what is summed over it is exact. */
+/* The chosen window, and how time becomes pixels. Its ends are whole nanoseconds, so that what is
+ * summed over it is exact. */
 "use strict";
 
 const LEAST_WINDOW_NS = 100;
@@ -46,7 +47,8 @@ class View {
 	}
 }
 
-/* Ticks for a ruler: whole multiples of 1, 2 or 5 times a power of ten, at least `room` pixels apart. */
+/* Ticks for a ruler: whole multiples of 1, 2 or 5 times a power of ten, at least `room` pixels
+ * apart. */
 function ticks(view, room) {
 	const least = Math.max(1, (view.span / view.width) * room),
 		power = 10 ** Math.floor(Math.log10(least));

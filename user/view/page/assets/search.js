@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
-/* Search for functions, files and threads. What is found is marked in the flame lanes, and one can go from one to the next. */
+/* Search for functions, files and threads. What is found is marked in the flame lanes, and one can
+ * go from one to the next. */
 "use strict";
 
 const RESULTS_MOST = 40;
@@ -18,7 +19,8 @@ class Search {
 		input.addEventListener("blur", () => setTimeout(() => this.open(false), 150));
 	}
 
-	/* How long every function was in a stack, and which stacks of which threads there are; made when it is first needed. */
+	/* How long every function was in a stack, and which stacks of which threads there are; made
+	 * when it is first needed. */
 	functionTimes() {
 		const { stacks, threads, lanesComplete } = this.recording;
 
@@ -191,7 +193,8 @@ class Search {
 		this.actions.redraw();
 	}
 
-	/* To the next place in time where something that was found begins; the first time, to the longest one. */
+	/* To the next place in time where something that was found begins; the first time, to the
+	 * longest one. */
 	go(direction, longest = false) {
 		const places = this.nodes ? this.places() : [];
 

@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: MIT
 /*
- * The list of stalls: a table with a button in every row, so that keyboards and screen readers reach all of them. Long lists are made as they are
- * scrolled to.
+ * The list of stalls: a table with a button in every row, so that keyboards and screen readers
+ * reach all of them. Long lists are made as they are scrolled to.
  */
 "use strict";
 
 const STALLS_AT_ONCE = 200,
-	STALL_ROWS_MOST = 4000; /* the latter only to show where a stall chosen elsewhere is in the list */
+	/* the latter only to show where a stall chosen elsewhere is in the list */
+	STALL_ROWS_MOST = 4000;
 
 const STALL_ORDERS = {
 	length: {

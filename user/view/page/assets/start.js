@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
-/* Begins: reads what is seen first, draws it, reads the rest. And what others may look at: `window.gilscope`. */
+/* Begins: reads what is seen first, draws it, reads the rest. And what others may look at:
+ * `window.gilscope`. */
 "use strict";
 
 function showHead(recording) {
@@ -77,8 +78,9 @@ function preparePrint(recording, root) {
 }
 
 /*
- * The GILs and loops, then the threads from top to bottom. What is in sight is asked for at once, so that one is unpacked while another is taken in,
- * and drawn as soon as it is there; the rest comes in slices between which the page can be used.
+ * The GILs and loops, then the threads from top to bottom. What is in sight is asked for at once,
+ * so that one is unpacked while another is taken in, and drawn as soon as it is there; the rest
+ * comes in slices between which the page can be used.
  */
 async function readLanes(timeline) {
 	const { recording, layout } = timeline,
@@ -118,7 +120,8 @@ async function readLanes(timeline) {
 	performance.mark("gilscope-complete");
 }
 
-/* For tests and the curious: what is shown, and the sums it is made of. Nothing of it changes anything. */
+/* For tests and the curious: what is shown, and the sums it is made of. Nothing of it changes
+ * anything. */
 function publish(timeline) {
 	const { recording, view } = timeline;
 

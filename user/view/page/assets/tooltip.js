@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
-/* What is said of the thing under the mouse: exact figures, in a few lines. The details say more. */
+/* What is said of the thing under the mouse: exact figures, in a few lines. The details say
+ * more. */
 "use strict";
 
 class Tooltip {

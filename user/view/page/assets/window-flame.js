@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
- * The flame graph of the chosen window. Off the CPU, and waiting for the GIL, time and stack are both facts, so the two lanes are laid over each
- * other. On a CPU a sample of the clock stands for all that its thread has done there since the sample before, as in the report; what no sample
+ * The flame graph of the chosen window. Off the CPU, and waiting for the GIL, time and stack are
+ * both facts, so the two lanes are laid over each other. On a CPU a sample of the clock stands for
+ * all that its thread has done there since the sample before, as in the report; what no sample
  * stands for has no stack.
  */
 "use strict";
@@ -15,7 +16,8 @@ const FLAME_CHOICES = [
 ];
 
 /*
- * Nanoseconds by stack and state of a thread in a window: a map of stacks (0: none) to sums by state. `mask`: a bit for every state that is wanted.
+ * Nanoseconds by stack and state of a thread in a window: a map of stacks (0: none) to sums by
+ * state. `mask`: a bit for every state that is wanted.
  */
 function windowStacks(thread, from, until, mask) {
 	const byStack = new Map(),
@@ -198,8 +200,8 @@ class WindowFlame {
 }
 
 /*
- * The frames of a stack from the outermost in, with their nodes. As in the report: [cut] stands for frames further out, [no stack] for a stack that
- * is not known.
+ * The frames of a stack from the outermost in, with their nodes. As in the report: [cut] stands for
+ * frames further out, [no stack] for a stack that is not known.
  */
 function stackFrames(stacks, stack) {
 	const label = (name) => [[{ name, file: "", line: 0 }, 0]];

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: MIT
 /*
- * What all drawings are made of. Boxes are collected by colour and painted colour by colour, on whole device pixels, so that edges are crisp. A pixel
- * column in which several entries lie is shared between their kinds by time: nothing is left out and nothing is exaggerated, however far one zooms
- * out.
+ * What all drawings are made of. Boxes are collected by colour and painted colour by colour, on
+ * whole device pixels, so that edges are crisp. A pixel column in which several entries lie is
+ * shared between their kinds by time: nothing is left out and nothing is exaggerated, however far
+ * one zooms out.
  */
 "use strict";
 
@@ -50,9 +51,10 @@ class Boxes {
 }
 
 /*
- * Collects a lane's boxes. `place`: {y, height, columns} in device pixels, `order`: the kinds from the bottom up, `low`: kinds that are drawn as a
- * line of so many pixels at the bottom (or not at all), because nothing happens there. `onwide(kind, x, width, entry)` is called for every entry that
- * is wide enough for words.
+ * Collects a lane's boxes. `place`: {y, height, columns} in device pixels, `order`: the kinds from
+ * the bottom up, `low`: kinds that are drawn as a line of so many pixels at the bottom (or not at
+ * all), because nothing happens there. `onwide(kind, x, width, entry)` is called for every entry
+ * that is wide enough for words.
  */
 function collectShares(boxes, lane, view, place, order, low, wideFrom, onwide) {
 	const { y, height, columns } = place,
@@ -115,7 +117,8 @@ function stackShares(boxes, shares, whole, column, { y, height }, order, low) {
 			boxes.add(kind, column, y + height - low[kind], 1, low[kind] - bottom);
 }
 
-/* A picture on a canvas as sharp as the screen. `fit()` before drawing; then drawing is in device pixels, `ratio` of them in a CSS pixel. */
+/* A picture on a canvas as sharp as the screen. `fit()` before drawing; then drawing is in device
+ * pixels, `ratio` of them in a CSS pixel. */
 class Canvas {
 	constructor(canvas) {
 		this.canvas = canvas;
@@ -159,7 +162,8 @@ class Canvas {
 		return width;
 	}
 
-	/* As much of a text as fits: of a function's qualified name that does not the last part, then its begin. */
+	/* As much of a text as fits: of a function's qualified name that does not the last part, then
+	 * its begin. */
 	fitting(text, room, qualified) {
 		if (this.textWidth(text) <= room) return text;
 		const last = qualified ? text.slice(text.lastIndexOf(".") + 1) : text,

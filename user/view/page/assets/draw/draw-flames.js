@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * Flame lanes: which functions a thread was in over time, callers above what they called. A pixel column shows the longest of the stacks that lie in
- * it.
+ * Flame lanes: which functions a thread was in over time, callers above what they called. A pixel
+ * column shows the longest of the stacks that lie in it.
  */
 "use strict";
 
@@ -30,7 +30,8 @@ class FlameDrawer {
 		return colour;
 	}
 
-	/* Neighbouring columns with one stack and, of asleep and awake, the same: [stack, asleep, first column, last + 1]. */
+	/* Neighbouring columns with one stack and, of asleep and awake, the same: [stack, asleep, first
+	 * column, last + 1]. */
 	runs(thread, view, columns) {
 		const lane = thread.stackLane,
 			states = thread.stateLane,

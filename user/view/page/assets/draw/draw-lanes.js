@@ -2,7 +2,8 @@
 /* The picture: all lanes that are in sight, over the chosen window. */
 "use strict";
 
-/* From the bottom up: what has the GIL, what wants it, what runs without, what waits for a CPU, what sleeps. */
+/* From the bottom up: what has the GIL, what wants it, what runs without, what waits for a CPU,
+ * what sleeps. */
 const STATE_ORDER = [
 	"python",
 	"held_blocked",
@@ -150,7 +151,8 @@ class Picture extends Canvas {
 			this.words(threads[thread].short, x, width, place, "#ffffff");
 	}
 
-	/* How many threads waited for the GIL, on average, in every column: exact, for it is made of the threads' own sums. */
+	/* How many threads waited for the GIL, on average, in every column: exact, for it is made of
+	 * the threads' own sums. */
 	drawWaiters(gil, view, place) {
 		const lanes = this.recording.waitingLanes(gil),
 			weights = new Float64Array(STATE_NAMES.length),
@@ -213,7 +215,8 @@ class Picture extends Canvas {
 		this.drawStalls(loop, view, place);
 	}
 
-	/* Stalls have their cause's colour around them and, where there is room, what happened in words. */
+	/* Stalls have their cause's colour around them and, where there is room, what happened in
+	 * words. */
 	drawStalls(loop, view, place) {
 		const { context, ratio } = this,
 			scale = this.columns / view.span,

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * The whole recording at a glance: how long the loops' turns were, on a logarithmic scale, stalls in their cause's colour. And the ruler of the
- * chosen window.
+ * The whole recording at a glance: how long the loops' turns were, on a logarithmic scale, stalls
+ * in their cause's colour. And the ruler of the chosen window.
  */
 "use strict";
 
