@@ -15,7 +15,7 @@
 #include "symbols/handler.h"
 #include "symbols/lines.h"
 #include "symbols/symbols.h"
-#include "symbols/str_text.h"
+#include "base/utf8.h"
 
 #define BLOCK 16384
 
@@ -230,7 +230,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	for (uint32_t i = 0; i < 3; i++)
 		lines_find((int)(data[0] >> 4 & 3), data + 1, size - 1,
 			   size < 8 ? UINT32_MAX : data[1], i * i * i * 300);
-	text_clean((const char *)data, size, data[0] & 1, clean);
+	utf8_clean((const char *)data, size, data[0] & 1, clean, sizeof(clean));
 	must_be_text(clean);
 	resolve(data + 1, size - 1, data[0] % 4);
 	return 0;

@@ -8,6 +8,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/utf8.h"
+
 /* Controls, format characters (among them the bidirectional ones, which let a name rewrite the line
  * it stands in), separators of lines and paragraphs. */
 static bool is_unseen(uint32_t character)
@@ -30,30 +32,16 @@ static bool is_unseen(uint32_t character)
 	return low < sizeof(ranges) / sizeof(ranges[0]) && character >= ranges[low].first;
 }
 
-/* Length of the UTF-8 character at `p`; 0 when there is none (RFC 3629: no overlong forms, no
- * surrogates, nothing above U+10FFFF). */
-static size_t character_length(const unsigned char *p, size_t left, uint32_t *ret_character)
+/* Length of the UTF-8 character at `p`; 0 when that is not one. */
+static size_t character_length(const char *p, size_t left, uint32_t *ret_character)
 {
-	static const uint32_t least[] = {0, 0, 0x80, 0x800, 0x10000};
-	size_t length = p[0] < 0x80 ? 1 : p[0] >= 0xf0 ? 4 : p[0] >= 0xe0 ? 3 : 2;
-	uint32_t value = length == 1 ? p[0] : p[0] & (0x7fu >> length);
+	size_t length = utf8_decode(p, left, ret_character);
 
-	if (p[0] >= 0xf8 || (p[0] >= 0x80 && p[0] < 0xc0) || length > left)
-		return 0;
-	for (size_t i = 1; i < length; i++) {
-		if ((p[i] & 0xc0) != 0x80)
-			return 0;
-		value = value << 6 | (p[i] & 0x3f);
-	}
-	if (length > 1 &&
-	    (value < least[length] || value > 0x10ffff || (value >= 0xd800 && value < 0xe000)))
-		return 0;
-	*ret_character = value;
-	return length;
+	return length <= left && length && utf8_is_character(*ret_character) ? length : 0;
 }
 
-/* The same of one that can be shown as it is. */
-static size_t plain_length(const unsigned char *p, size_t left)
+/* The same of a character that can be shown as it is. */
+static size_t plain_length(const char *p, size_t left)
 {
 	uint32_t character = 0;
 	size_t length = character_length(p, left, &character);
@@ -68,7 +56,7 @@ char *escape_text(char *to, size_t size, const char *from, size_t length)
 	if (!size)
 		return to;
 	for (size_t i = 0; i < length && from[i];) {
-		size_t whole = plain_length((const unsigned char *)from + i, length - i);
+		size_t whole = plain_length(from + i, length - i);
 
 		if (used + (whole ? whole : 4) >= size)
 			break;
@@ -87,10 +75,10 @@ char *escape_text(char *to, size_t size, const char *from, size_t length)
 
 static int hex_value(char c)
 {
-	return isdigit((unsigned char)c) ? c - '0'
-	       : c >= 'a' && c <= 'f'	 ? c - 'a' + 10
-	       : c >= 'A' && c <= 'F'	 ? c - 'A' + 10
-					 : -1;
+	static const char digits[] = "0123456789abcdef";
+	const char *at = c ? strchr(digits, tolower((unsigned char)c)) : NULL;
+
+	return at ? (int)(at - digits) : -1;
 }
 
 int unescape_text(char *to, size_t size, const char *from)
@@ -127,7 +115,7 @@ int escape_json(FILE *file, const char *json, size_t length)
 	for (size_t i = 0; i < length; i += whole) {
 		uint32_t character = 0;
 
-		whole = character_length((const unsigned char *)json + i, length - i, &character);
+		whole = character_length(json + i, length - i, &character);
 		if (!whole)
 			return -EINVAL;
 		if (character < 0x7f || !is_unseen(character))

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* What the report cannot know, said as plainly as what it knows. */
-#include "diagnosis/sentences.h"
+#include "diagnosis/diagnosis.h"
 
 #include <string.h>
 
@@ -8,12 +8,12 @@
 
 struct caveats {
 	const struct report *report;
-	const struct listener *to;
+	const struct paragraph_sink *sink;
 };
 
-static void tell(const struct caveats *caveats, const struct text_buffer *text)
+static void emit(const struct caveats *caveats, const struct text_buffer *text)
 {
-	caveats->to->hear(caveats->to->ctx, text);
+	caveats->sink->put(caveats->sink->ctx, text);
 }
 
 /* Losses of a special kind, in brackets; `*opened` when there was one before. */
@@ -29,7 +29,7 @@ static void add_kind_of_loss(struct text_buffer *text, uint64_t count, const cha
 	*opened = true;
 }
 
-static void tell_losses(const struct caveats *caveats)
+static void emit_losses(const struct caveats *caveats)
 {
 	const struct report *report = caveats->report;
 	struct text_buffer text = {0};
@@ -46,17 +46,17 @@ static void tell_losses(const struct caveats *caveats)
 		text_add_share(&text, report->unknown_ns, report->thread_ns);
 		text_add(&text, " of the threads' time is unknown. What is reported as known does "
 				"not rest on what was lost.");
-		tell(caveats, &text);
+		emit(caveats, &text);
 	} else if (report->unknown_ns > report->thread_ns / 100) {
 		text_add_share(&text, report->unknown_ns, report->thread_ns);
 		text_add(&text, " of the threads' time is unknown though nothing was lost: a "
 				"thread counts as unknown until it first shows itself, and where "
 				"facts contradict each other.");
-		tell(caveats, &text);
+		emit(caveats, &text);
 	}
 }
 
-static void tell_unwhole(const struct caveats *caveats)
+static void emit_unwhole(const struct caveats *caveats)
 {
 	const struct report *report = caveats->report;
 	struct text_buffer text = {0};
@@ -72,10 +72,10 @@ static void tell_unwhole(const struct caveats *caveats)
 	text_add_number_of(&text, count, "stall was", "stalls were");
 	text_add(&text, " longer than what we saw of it, because evidence began or ended inside: "
 			"marked ≥.");
-	tell(caveats, &text);
+	emit(caveats, &text);
 }
 
-static void tell_left_out(const struct caveats *caveats)
+static void emit_left_out(const struct caveats *caveats)
 {
 	const struct report *report = caveats->report;
 	struct text_buffer text = {0};
@@ -90,11 +90,11 @@ static void tell_left_out(const struct caveats *caveats)
 	text_add(&text, " not listed, none longer than ");
 	text_add_duration(&text, report->left_out_ns);
 	text_add(&text, ": a report lists the longest, and has the others in its sums.");
-	tell(caveats, &text);
+	emit(caveats, &text);
 }
 
 /* The kernel itself left out a switch or a wake-up. */
-static void tell_untold(const struct caveats *caveats)
+static void emit_untold(const struct caveats *caveats)
 {
 	const struct world_window *window = &caveats->report->window;
 	struct text_buffer text = {0};
@@ -104,18 +104,18 @@ static void tell_untold(const struct caveats *caveats)
 				   "times the kernel did not tell a switch");
 		text_add(&text, "; the thread counts as unknown from the switch before on that CPU "
 				"(a millisecond or so).");
-		tell(caveats, &text);
+		emit(caveats, &text);
 	}
 	if (window->contradictions) {
 		text = (struct text_buffer){0};
 		text_add_number_of(&text, window->contradictions, "time", "times");
 		text_add(&text, " a thread did something that an untold event must have come "
 				"before; its time until then is unknown.");
-		tell(caveats, &text);
+		emit(caveats, &text);
 	}
 }
 
-static void tell_contradictions(const struct caveats *caveats)
+static void emit_contradictions(const struct caveats *caveats)
 {
 	const struct report *report = caveats->report;
 	uint64_t violations = 0;
@@ -129,7 +129,7 @@ static void tell_contradictions(const struct caveats *caveats)
 		text_add_number_of(&text, violations, "time", "times");
 		text_add(&text, " facts about the GIL contradicted each other; its holder counts "
 				"as unknown from there to the next certain fact.");
-		tell(caveats, &text);
+		emit(caveats, &text);
 	}
 	if (report->window.foreign) {
 		struct text_buffer text = {0};
@@ -137,11 +137,11 @@ static void tell_contradictions(const struct caveats *caveats)
 		text_add_number_of(&text, report->window.foreign, "event", "events");
 		text_add(&text, " concerned a GIL that is not known, of a sub-interpreter perhaps; "
 				"its threads' states rest on the scheduler alone.");
-		tell(caveats, &text);
+		emit(caveats, &text);
 	}
 }
 
-static void tell_sites(const struct caveats *caveats)
+static void emit_sites(const struct caveats *caveats)
 {
 	static const char *const sayings[] = {
 		[SITES_NO_TAKE] =
@@ -162,11 +162,11 @@ static void tell_sites(const struct caveats *caveats)
 			 "who holds the GIL is unknown; please report it with the "
 			 "output of gilscope doctor %u.",
 			 process->info.pid, sayings[process->sites_fault], process->info.pid);
-		tell(caveats, &text);
+		emit(caveats, &text);
 	}
 }
 
-static void tell_method(const struct caveats *caveats)
+static void emit_method(const struct caveats *caveats)
 {
 	const struct report *report = caveats->report;
 
@@ -178,7 +178,7 @@ static void tell_method(const struct caveats *caveats)
 		text_add(&text, " of the threads' time (mode ");
 		text_add_name(&text, report->mode, 15);
 		text_add(&text, "); everything else is traced.");
-		tell(caveats, &text);
+		emit(caveats, &text);
 	}
 	for (uint32_t p = 0; p < report->process_count; p++) {
 		const struct process_info *info = &report->processes[p].process->info;
@@ -190,11 +190,11 @@ static void tell_method(const struct caveats *caveats)
 			 info->pid);
 		text_add_name(&text, info->method, 15);
 		text_add(&text, "); its figures may be off.");
-		tell(caveats, &text);
+		emit(caveats, &text);
 	}
 }
 
-static void tell_stack_losses(const struct caveats *caveats)
+static void emit_stack_losses(const struct caveats *caveats)
 {
 	const struct report *report = caveats->report;
 	uint64_t missing = report->stack_evidence.missing, torn = report->stack_evidence.torn;
@@ -205,7 +205,7 @@ static void tell_stack_losses(const struct caveats *caveats)
 		text_add(&text, " of ");
 		text_add_count(&text, report->stack_evidence.taken);
 		text_add(&text, " could not be read; that time is counted to no function.");
-		tell(caveats, &text);
+		emit(caveats, &text);
 	}
 	if (torn) {
 		text = (struct text_buffer){0};
@@ -213,19 +213,19 @@ static void tell_stack_losses(const struct caveats *caveats)
 		text_add(&text, torn == 1 ? " stack was" : " stacks were");
 		text_add(&text, " taken of a thread that ran on meanwhile, and the innermost "
 				"functions are left out.");
-		tell(caveats, &text);
+		emit(caveats, &text);
 	}
 	if (report->stack_evidence.full) {
 		text = (struct text_buffer){0};
 		text_add(&text, "There were more distinct stacks than the ");
 		text_add_count(&text, DEFINE_STACKS_MAX);
 		text_add(&text, " that are kept; what ran in the later ones is not known.");
-		tell(caveats, &text);
+		emit(caveats, &text);
 	}
 }
 
 /* What would have been looked up there is missing, whatever it is. */
-static void tell_unread(const struct caveats *caveats)
+static void emit_unread(const struct caveats *caveats)
 {
 	struct text_buffer text = {0};
 
@@ -236,7 +236,7 @@ static void tell_unread(const struct caveats *caveats)
 			"need not answer (FUSE, userfaultfd), or because it took too "
 			"long. Functions, names of threads and what Python says of its loops may "
 			"be missing.");
-	tell(caveats, &text);
+	emit(caveats, &text);
 }
 
 static bool any_stall(const struct report *report)
@@ -249,7 +249,7 @@ static bool any_stall(const struct report *report)
 }
 
 /* How well functions are known. */
-static void tell_stacks(const struct caveats *caveats)
+static void emit_stacks(const struct caveats *caveats)
 {
 	const struct report *report = caveats->report;
 	struct text_buffer text = {0};
@@ -257,10 +257,10 @@ static void tell_stacks(const struct caveats *caveats)
 	if (!report->stacks) {
 		text_add(&text,
 			 "No Python stacks were taken: functions, files and lines are missing.");
-		tell(caveats, &text);
+		emit(caveats, &text);
 		return;
 	}
-	tell_stack_losses(caveats);
+	emit_stack_losses(caveats);
 	if (!report->blame_count && !any_stall(report))
 		return;
 	if (report->rate_hz) {
@@ -274,10 +274,10 @@ static void tell_stacks(const struct caveats *caveats)
 		text_add(&text, "The sampling clock was off: which function was on a CPU is known "
 				"only where it then slept or waited.");
 	}
-	tell(caveats, &text);
+	emit(caveats, &text);
 }
 
-static void tell_guessed_loops(const struct caveats *caveats)
+static void emit_guessed_loops(const struct caveats *caveats)
 {
 	const struct report *report = caveats->report;
 	struct text_buffer text = {0};
@@ -296,12 +296,12 @@ static void tell_guessed_loops(const struct caveats *caveats)
 	text_add(
 		&text,
 		": an event loop by the way it waits; Python's own word for it was not to be had.");
-	tell(caveats, &text);
+	emit(caveats, &text);
 }
 
-void caveats_tell(const struct report *report, const struct listener *to)
+void caveats_paragraphs(const struct report *report, const struct paragraph_sink *sink)
 {
-	const struct caveats caveats = {report, to};
+	const struct caveats caveats = {.report = report, .sink = sink};
 
 	if (report->window.full) {
 		struct text_buffer text = {0};
@@ -312,23 +312,23 @@ void caveats_tell(const struct report *report, const struct listener *to)
 			 report->window.limit, report->window.full);
 		text_add_duration(&text, text_window_ns(report));
 		text_add(&text, " after the begin is missing.");
-		tell(&caveats, &text);
+		emit(&caveats, &text);
 	} else if (report->truncated) {
 		struct text_buffer text = {0};
 
 		text_add(&text, "The recording was cut off; what came later than ");
 		text_add_duration(&text, text_window_ns(report));
 		text_add(&text, " after its begin is missing.");
-		tell(&caveats, &text);
+		emit(&caveats, &text);
 	}
-	tell_losses(&caveats);
-	tell_unwhole(&caveats);
-	tell_left_out(&caveats);
-	tell_untold(&caveats);
-	tell_contradictions(&caveats);
-	tell_sites(&caveats);
-	tell_method(&caveats);
-	tell_guessed_loops(&caveats);
-	tell_unread(&caveats);
-	tell_stacks(&caveats);
+	emit_losses(&caveats);
+	emit_unwhole(&caveats);
+	emit_left_out(&caveats);
+	emit_untold(&caveats);
+	emit_contradictions(&caveats);
+	emit_sites(&caveats);
+	emit_method(&caveats);
+	emit_guessed_loops(&caveats);
+	emit_unread(&caveats);
+	emit_stacks(&caveats);
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "diagnosis/sentences.h"
+#include "diagnosis/diagnosis.h"
 
 #include <string.h>
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "diagnosis/sentences.h"
+#include "diagnosis/diagnosis.h"
 
 #include "base/duration.h"
 #include "words/palette.h"
@@ -149,20 +149,20 @@ static void add_gil_off(struct text_buffer *text, const struct report *report,
 		       "unless the module declares that it needs none.");
 }
 
-void verdict_tell(const struct report *report, const struct process_report *process,
-		  const struct listener *to)
+void verdict_paragraphs(const struct report *report, const struct process_report *process,
+			const struct paragraph_sink *sink)
 {
 	if (!process->process->info.gil_enabled) {
 		struct text_buffer text = {0};
 
 		add_gil_off(&text, report, process);
-		to->hear(to->ctx, &text);
+		sink->put(sink->ctx, &text);
 	}
 	if (!process->loop_count) {
 		struct text_buffer text = {0};
 
 		add_no_loop(&text);
-		to->hear(to->ctx, &text);
+		sink->put(sink->ctx, &text);
 	}
 	for (uint32_t i = 0; i < process->loop_count; i++) {
 		struct text_buffer text = {0};
@@ -173,6 +173,6 @@ void verdict_tell(const struct report *report, const struct process_report *proc
 			add_no_stall(&text, report, process, &process->loops[i]);
 		if (text.bytes[0] == 't')
 			text.bytes[0] = 'T';
-		to->hear(to->ctx, &text);
+		sink->put(sink->ctx, &text);
 	}
 }

@@ -8,7 +8,7 @@
 #include "bpf/shared.h"
 #include "base/cleanup.h"
 #include "symbols/symbols.h"
-#include "symbols/str_text.h"
+#include "python/interpreter/objects.h"
 #include "python/process/memory.h"
 
 #define HEAD_MAX                                                                                   \
@@ -148,14 +148,23 @@ static int read_lines(pid_t pid, const struct code_layout *layout, uint64_t addr
 	return 0;
 }
 
+/* -EBADMSG: not a compact str, as every name of a code object is. */
+static int read_name(pid_t pid, const struct code_layout *layout, uint64_t address,
+		     char to[DEFINE_TEXT_MAX])
+{
+	int err = str_read(pid, layout, address, to, DEFINE_TEXT_MAX);
+
+	return err == -EINVAL ? -EBADMSG : err;
+}
+
 static int read_texts(pid_t pid, const struct code_layout *layout, const unsigned char *head,
 		      struct code *code)
 {
-	int err = str_read(pid, layout,
-			   word_at(head, layout->qualname >= 0 ? layout->qualname : layout->name),
-			   code->name);
+	int err = read_name(pid, layout,
+			    word_at(head, layout->qualname >= 0 ? layout->qualname : layout->name),
+			    code->name);
 
-	return err ? err : str_read(pid, layout, word_at(head, layout->filename), code->file);
+	return err ? err : read_name(pid, layout, word_at(head, layout->filename), code->file);
 }
 
 int code_read(pid_t pid, const struct stack_layout *stack, const struct code_layout *layout,

@@ -4,9 +4,9 @@
 #include <errno.h>
 #include <stdlib.h>
 
-#include "symbols/lines.h"
-#include "symbols/str_text.h"
+#include "base/utf8.h"
 #include "python/process/pages.h"
+#include "symbols/lines.h"
 
 struct symbol_process {
 	uint32_t pid;
@@ -206,9 +206,9 @@ int symbols_text(struct symbols *symbols, const struct shared_text *text)
 	if (!text->hash || id_cache_find(symbols->texts, text->hash, &id))
 		return 0;
 	if (kind == 1 || kind == 2 || kind == 4)
-		str_decode(text->bytes, kind, length / kind, clean);
+		utf8_from_units(text->bytes, kind, length / kind, clean, sizeof(clean));
 	else
-		text_clean(text->bytes, length, length == SHARED_TEXT_MAX, clean);
+		utf8_clean(text->bytes, length, length == SHARED_TEXT_MAX, clean, sizeof(clean));
 	err = definitions_text(&symbols->definitions, clean, &id);
 	return err ? err : id_cache_keep(symbols->texts, text->hash, id);
 }
@@ -217,7 +217,7 @@ int symbols_name(struct symbols *symbols, const char *text, uint32_t *ret_id)
 {
 	char clean[DEFINE_TEXT_MAX];
 
-	text_clean(text, strlen(text), false, clean);
+	utf8_clean(text, strlen(text), false, clean, sizeof(clean));
 	return definitions_text(&symbols->definitions, clean, ret_id);
 }
 

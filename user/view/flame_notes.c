@@ -6,7 +6,7 @@
 
 #include "base/duration.h"
 #include "base/escape.h"
-#include "words/canvas.h"
+#include "words/text_buffer.h"
 #include "view/flames.h"
 #include "words/names.h"
 

@@ -10,7 +10,7 @@
 #include <stdint.h>
 #include <stdio.h>
 
-#include "words/canvas.h"
+#include "words/text_buffer.h"
 #include "view/view.h"
 
 struct json_out {

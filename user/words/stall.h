@@ -6,6 +6,7 @@
 #ifndef GILSCOPE_WORDS_STALL_H
 #define GILSCOPE_WORDS_STALL_H
 
+#include "words/canvas.h"
 #include "words/words.h"
 
 /* Adds ", mostly held by 'AnyIO worker thread' (4718)": who or what stands behind the state that

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "words/words.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include "base/sysname.h"

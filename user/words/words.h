@@ -1,43 +1,44 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * words.h - threads, functions, system calls as people read them, for all views that speak.
- * Internal to the room.
- *
- * What comes from the target is escaped, and cut when it is long.
+ * words.h - threads, functions and system calls as people read them, for every view that prints
+ * text. Each function appends to a text; what comes from the target is escaped, and cut if long.
  */
 #ifndef GILSCOPE_WORDS_WORDS_H
 #define GILSCOPE_WORDS_WORDS_H
 
-#include "words/canvas.h"
+#include "analysis/report.h"
+#include "words/text_buffer.h"
 
 /* Adds a thread as 'name' (tid), with the kernel's name where Python has another, or as "thread
  * 4711" when its name is not known. */
 void text_add_thread(struct text_buffer *text, const struct report *report,
 		     const struct thread *thread);
-/* The same without quotes and number, in about so many columns; `both`: with the kernel's name. */
+/* The same without quotes and tid, in about `columns`; `both`: with the kernel's name, too. */
 void text_add_thread_name(struct text_buffer *text, const struct report *report,
 			  const struct thread *thread, unsigned columns, bool both);
 /* Adds a frame as "function (file:line)". */
 void text_add_frame(struct text_buffer *text, const struct report *report,
 		    const struct stack_frame *frame);
-/* Its parts: the function, and "file:line", in at most so many columns. */
+/* The parts of that: the function, and "file:line", each in at most `columns`. */
 void text_add_function(struct text_buffer *text, const struct report *report,
 		       const struct stack_frame *frame, unsigned columns);
 void text_add_place(struct text_buffer *text, const struct report *report,
 		    const struct stack_frame *frame, unsigned columns);
-/* Adds a handler, which is one, as "function (file:line), route". */
+/* Adds a handler (not HANDLER_NONE) as "function (file:line), route". */
 void text_add_handler(struct text_buffer *text, const struct report *report,
 		      const struct handler *handler);
-/* What a role is called; NULL for those that say nothing. */
+/* What a handler's role is called; NULL for the roles that need no mention. */
 const char *text_role(enum handler_role role);
-/* Adds what a system call is called, for people: its name, "system call 999", "a page fault". */
 /* "stopped from outside, by a signal" */
 const char *text_stop(enum stop_kind kind);
+/* Adds the name of a system call, "system call 999" without one, or what a negative number stands
+ * for: "a page fault". */
 void text_add_syscall(struct text_buffer *text, const struct process *process, int32_t sysno);
-/* Adds the task that had a CPU for which a thread of `process` waited; "nobody" for an idle one. */
+/* Adds the task that had the CPU while a thread of `process` waited for one; "nobody" if it was
+ * idle. */
 void text_add_occupant(struct text_buffer *text, const struct process *process,
 		       const struct cpu_share *share);
-/* Time of the window, not 0. */
+/* The length of the observed window; at least 1, so that it can be divided by. */
 uint64_t text_window_ns(const struct report *report);
 
 #endif

@@ -7,7 +7,6 @@
 #include <sys/mman.h>
 
 #include "symbols/lines.h"
-#include "symbols/str_text.h"
 
 #define NO_ADDRESS 0xdead000000000ull
 

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/utf8.h"
 #include "python/process/memory.h"
 #include "python/interpreter/objects.h"
 #include "python/interpreter/version.h"
@@ -90,109 +91,45 @@ int object_type_visit(const struct objects *objects, uint64_t object,
 	return err;
 }
 
-static size_t utf8(uint32_t c, char bytes[4])
+int str_read(pid_t pid, const struct code_layout *layout, uint64_t object, char *to, size_t size)
 {
-	if (c > 0x10ffff || (c >= 0xd800 && c < 0xe000))
-		c = 0xfffd;
-	if (c < 0x80) {
-		bytes[0] = (char)c;
-		return 1;
-	}
-	if (c < 0x800) {
-		bytes[0] = (char)(0xc0 | c >> 6);
-		bytes[1] = (char)(0x80 | (c & 0x3f));
-		return 2;
-	}
-	if (c < 0x10000) {
-		bytes[0] = (char)(0xe0 | c >> 12);
-		bytes[1] = (char)(0x80 | (c >> 6 & 0x3f));
-		bytes[2] = (char)(0x80 | (c & 0x3f));
-		return 3;
-	}
-	bytes[0] = (char)(0xf0 | c >> 18);
-	bytes[1] = (char)(0x80 | (c >> 12 & 0x3f));
-	bytes[2] = (char)(0x80 | (c >> 6 & 0x3f));
-	bytes[3] = (char)(0x80 | (c & 0x3f));
-	return 4;
-}
-
-static uint32_t character_at(const uint8_t *bytes, unsigned int kind, size_t index)
-{
-	uint32_t wide;
-	uint16_t narrow;
-
-	if (kind == 1)
-		return bytes[index];
-	if (kind == 2) {
-		memcpy(&narrow, bytes + index * 2, 2);
-		return narrow;
-	}
-	memcpy(&wide, bytes + index * 4, 4);
-	return wide;
-}
-
-static void text_of(const uint8_t *bytes, unsigned int kind, size_t count, char *to, size_t size)
-{
-	size_t done = 0;
-
-	for (size_t i = 0; i < count; i++) {
-		char character[4];
-		size_t length = utf8(character_at(bytes, kind, i), character);
-
-		if (done + length >= size)
-			break;
-		memcpy(to + done, character, length);
-		done += length;
-	}
-	to[done] = 0;
-}
-
-/* Where a compact str's characters are. Others are made by C code only (PyUnicode_FromUnicode), or
- * are instances of subclasses. */
-static int characters(const struct objects *objects, uint64_t object, uint64_t *ret_address,
-		      unsigned int *ret_kind, uint64_t *ret_count)
-{
-	const struct code_layout *layout = objects->layout;
+	uint8_t bytes[TEXT_CHARACTERS_MAX * 4];
+	uint64_t count;
+	uint32_t state, kind;
 	bool compact, ascii;
-	uint32_t state;
-	int err = memory_read_u32(objects->pid, object + (uint64_t)layout->unicode_state, &state);
+	int err = memory_read_u32(pid, object + (uint64_t)layout->unicode_state, &state);
 
 	if (!err)
-		err = memory_read_u64(objects->pid, object + (uint64_t)layout->unicode_length,
-				      ret_count);
+		err = memory_read_u64(pid, object + (uint64_t)layout->unicode_length, &count);
 	if (err)
 		return err;
+	/* state: interned (2 bits or a byte), kind (3 bits), compact, ascii */
 	state >>= layout->unicode_shift;
-	*ret_kind = state >> 2 & 7;
+	kind = state >> 2 & 7;
 	compact = state >> 5 & 1;
 	ascii = state >> 6 & 1;
-	*ret_address = object + (uint64_t)(ascii ? layout->unicode_ascii : layout->unicode_compact);
-	return compact && (*ret_kind == 1 || (!ascii && (*ret_kind == 2 || *ret_kind == 4)))
-		       ? 0
-		       : -EINVAL;
+	if (!compact || count > INT64_MAX || (kind != 1 && (ascii || (kind != 2 && kind != 4))))
+		return -EINVAL;
+	if (count > TEXT_CHARACTERS_MAX)
+		count = TEXT_CHARACTERS_MAX;
+	if (count >= size)
+		count = size - 1; /* no character is shorter than a byte */
+	object += (uint64_t)(ascii ? layout->unicode_ascii : layout->unicode_compact);
+	err = count ? memory_read(pid, object, bytes, count * kind) : 0;
+	if (err)
+		return err;
+	if (ascii) /* or what only claims to be */
+		utf8_clean((const char *)bytes, count, false, to, size);
+	else
+		utf8_from_units(bytes, kind, count, to, size);
+	return 0;
 }
 
 int object_text(const struct objects *objects, uint64_t object, char *to, size_t size)
 {
-	uint8_t bytes[TEXT_CHARACTERS_MAX * 4];
-	uint64_t address, count;
-	unsigned int kind;
-	int err = has_flag(objects, object, FLAG_UNICODE)
-			  ? characters(objects, object, &address, &kind, &count)
-			  : -EINVAL;
-
-	if (!err && count > INT64_MAX)
-		err = -EINVAL;
-	if (err)
-		return err;
-	if (count > TEXT_CHARACTERS_MAX)
-		count = TEXT_CHARACTERS_MAX;
-	if (count > size)
-		count = size; /* no character is shorter than a byte */
-	err = count ? memory_read(objects->pid, address, bytes, count * kind) : 0;
-	if (!err)
-		text_of(bytes, kind, count, to, size);
-	return err;
+	return has_flag(objects, object, FLAG_UNICODE)
+		       ? str_read(objects->pid, objects->layout, object, to, size)
+		       : -EINVAL;
 }
 
 int object_int(const struct objects *objects, uint64_t object, uint64_t *ret_value)

@@ -40,8 +40,16 @@ int object_type_name(const struct objects *objects, uint64_t object, char *to, s
 int object_type_visit(const struct objects *objects, uint64_t object,
 		      int (*visit)(void *ctx, const char *name), void *ctx);
 
-/* A str as UTF-8, cut at a whole character to size - 1 bytes and terminated; lone surrogates become
- * U+FFFD. -EINVAL: it is no str. */
+/*
+ * Reads a compact str at `object` as UTF-8 (Include/cpython/unicodeobject.h), cut at a whole
+ * character to size - 1 bytes and terminated. What is not a character (lone surrogates) and NUL
+ * become U+FFFD. Does not check the object's type. -EINVAL: not a compact str; only instances of
+ * subclasses, and before 3.12 the legacy strings of PyUnicode_FromUnicode(), are not. Other errors
+ * as memory_read().
+ */
+int str_read(pid_t pid, const struct code_layout *layout, uint64_t object, char *to, size_t size);
+
+/* The same for an object that need not be a str. -EINVAL: it is not. */
 int object_text(const struct objects *objects, uint64_t object, char *to, size_t size);
 
 /* An int that fits in 64 bits and is not negative. -EINVAL: it is none. */

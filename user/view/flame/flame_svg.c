@@ -11,7 +11,7 @@
 
 #include "base/cleanup.h"
 #include "view/assets.h"
-#include "words/canvas.h"
+#include "words/text_buffer.h"
 #include "view/flames.h"
 #include "words/names.h"
 #include "words/palette.h"

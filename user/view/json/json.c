@@ -8,7 +8,7 @@
 #include "base/sysname.h"
 #include "view/json_out.h"
 #include "words/names.h"
-#include "diagnosis/sentences.h"
+#include "diagnosis/diagnosis.h"
 #include "view/view.h"
 
 static json_t *word_json(const char *word)

@@ -11,7 +11,7 @@
 #include "view/assets.h"
 #include "view/json_out.h"
 #include "words/names.h"
-#include "diagnosis/sentences.h"
+#include "diagnosis/diagnosis.h"
 
 struct page_counts page_counts(const struct report *report)
 {
@@ -54,7 +54,7 @@ struct verdict {
 	uint32_t pid; /* 0: of the only one */
 };
 
-static void hear_verdict(void *ctx, const struct text_buffer *paragraph)
+static void put_verdict(void *ctx, const struct text_buffer *paragraph)
 {
 	struct verdict *verdict = ctx;
 	json_t *words = json_words(paragraph);
@@ -81,14 +81,15 @@ static json_t *verdict_json(const struct report *report)
 		const struct process_report *process = &report->processes[p];
 
 		verdict.pid = report->process_count > 1 ? process->process->info.pid : 0;
-		verdict_tell(report, process, &(struct listener){hear_verdict, &verdict});
+		verdict_paragraphs(report, process,
+				   &(struct paragraph_sink){put_verdict, &verdict});
 	}
 	text = fclose(verdict.file) ? NULL : json_string(bytes);
 	free(bytes);
 	return text;
 }
 
-static void hear_caveat(void *ctx, const struct text_buffer *paragraph)
+static void put_caveat(void *ctx, const struct text_buffer *paragraph)
 {
 	json_array_append_new(ctx, json_words(paragraph));
 }
@@ -97,7 +98,7 @@ static json_t *caveats_json(const struct report *report)
 {
 	json_t *caveats = json_array();
 
-	caveats_tell(report, &(struct listener){hear_caveat, caveats});
+	caveats_paragraphs(report, &(struct paragraph_sink){put_caveat, caveats});
 	return caveats;
 }
 

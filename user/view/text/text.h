@@ -6,7 +6,8 @@
 #ifndef GILSCOPE_VIEW_TEXT_TEXT_H
 #define GILSCOPE_VIEW_TEXT_TEXT_H
 
-#include "diagnosis/sentences.h"
+#include "diagnosis/diagnosis.h"
+#include "words/canvas.h"
 #include "view/view.h"
 
 struct text_page {

@@ -2,15 +2,15 @@
 /* The sections that are prose. */
 #include "view/text/text.h"
 
-static void hear_verdict(void *ctx, const struct text_buffer *paragraph)
+static void put_verdict(void *ctx, const struct text_buffer *paragraph)
 {
 	canvas_paragraph(ctx, "  ", 2, paragraph);
 }
 
 void text_verdict(const struct text_page *page, const struct process_report *process)
 {
-	verdict_tell(page->report, process,
-		     &(struct listener){hear_verdict, (void *)&page->canvas});
+	verdict_paragraphs(page->report, process,
+			   &(struct paragraph_sink){put_verdict, (void *)&page->canvas});
 }
 
 struct section {
@@ -63,7 +63,7 @@ void text_remedies(const struct text_page *page, const struct process_report *pr
 	}
 }
 
-static void hear_caveat(void *ctx, const struct text_buffer *paragraph)
+static void put_caveat(void *ctx, const struct text_buffer *paragraph)
 {
 	struct section *section = ctx;
 
@@ -76,5 +76,5 @@ void text_caveats(const struct text_page *page)
 	const struct text_buffer heading = {.bytes = "NOT KNOWN", .length = 9};
 	struct section section = {&page->canvas, &heading};
 
-	caveats_tell(page->report, &(struct listener){hear_caveat, &section});
+	caveats_paragraphs(page->report, &(struct paragraph_sink){put_caveat, &section});
 }

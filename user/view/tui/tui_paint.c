@@ -6,6 +6,7 @@
 #include <string.h>
 #include <wchar.h>
 
+#include "base/utf8.h"
 #include "words/palette.h"
 
 #define HEIGHTS 8
@@ -50,22 +51,16 @@ static const char *likeness(wchar_t sign)
 	}
 }
 
-/* The next character; always goes on by at least a byte. UTF-8 is read by hand: in an ASCII locale
- * mbrtowc() knows none. */
+/* The next character, '?' for what is not one; advances by at least one byte. Not mbrtowc(), which
+ * knows no UTF-8 in an ASCII locale. */
 static const char *next_character(const char *text, wchar_t *ret_sign)
 {
-	const unsigned char *p = (const unsigned char *)text;
-	int length = p[0] < 0x80 ? 1 : p[0] >= 0xf0 ? 4 : p[0] >= 0xe0 ? 3 : p[0] >= 0xc0 ? 2 : 0;
-	uint32_t value = length == 1 ? p[0] : p[0] & (0x7fu >> length);
+	uint32_t value;
+	size_t length = utf8_decode(text, SIZE_MAX, &value);
 
-	for (int i = 1; i < length; i++) {
-		if ((p[i] & 0xc0) != 0x80) {
-			length = 0;
-			break;
-		}
-		value = value << 6 | (p[i] & 0x3f);
-	}
-	*ret_sign = !length || value > 0x10ffff ? L'?' : value == 0xa0 ? L' ' : (wchar_t)value;
+	if (!length || value > 0x10ffff)
+		value = '?';
+	*ret_sign = value == 0xa0 ? L' ' : (wchar_t)value;
 	return text + (length ? length : 1);
 }
 

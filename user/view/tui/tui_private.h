@@ -6,7 +6,7 @@
 #define GILSCOPE_VIEW_TUI_TUI_PRIVATE_H
 
 #include "analysis/live/live.h"
-#include "diagnosis/sentences.h"
+#include "diagnosis/diagnosis.h"
 #include "words/stall.h"
 #include "view/tui/tui.h"
 #include "view/tui/tui_paint.h"

@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * diagnosis.h - what follows from a report, as paragraphs: the verdict on a process's event loops,
+ * what to do about a stall, and the caveats. Every view that prints text prints these, so all of
+ * them say the same.
+ *
+ * Pure: each function reads a finished report and has no state. Paragraphs are plain text in UTF-8:
+ * not wrapped, without colour, with a no-break space (NBSP) between a number and its unit, and with
+ * everything that came from the target escaped (words/words.h).
+ *
+ * Nothing here fails: a paragraph that does not fit into struct text_buffer is cut.
+ */
+#ifndef GILSCOPE_DIAGNOSIS_DIAGNOSIS_H
+#define GILSCOPE_DIAGNOSIS_DIAGNOSIS_H
+
+#include "words/words.h"
+
+/* Receives the paragraphs in the order in which they are to be read. A paragraph is valid during
+ * the call only. */
+struct paragraph_sink {
+	void (*put)(void *ctx, const struct text_buffer *paragraph);
+	void *ctx;
+};
+
+/*
+ * Whether the event loops of `process` were held up, and by what: one paragraph for each loop, or
+ * one that no loop was found; before them one about the GIL, if Python was started without it.
+ */
+void verdict_paragraphs(const struct report *report, const struct process_report *process,
+			const struct paragraph_sink *sink);
+
+/*
+ * What the report does not know, and how far its figures can be trusted: one paragraph for each
+ * kind of lost or missing data. No paragraph at all means that nothing is missing.
+ */
+void caveats_paragraphs(const struct report *report, const struct paragraph_sink *sink);
+
+/*
+ * Appends what to do about `stall`, a stall of one of the loops of `process`, in a sentence or
+ * two: by its cause, and more specific where the system call, the CPU's other users or the blocking
+ * thread are known.
+ */
+void remedy_add(struct text_buffer *text, const struct report *report,
+		const struct process *process, const struct stall *stall);
+
+#endif
