@@ -215,7 +215,7 @@ static void add_garbage(struct text_buffer *text, const struct stall *stall)
 			       "fewer objects that refer to each other.");
 }
 
-static void add_native(struct text *text, const struct report *report,
+static void add_native(struct text_buffer *text, const struct report *report,
 		       const struct process *process, const struct stall *stall)
 {
 	add_subject(text, report, stall);
@@ -231,7 +231,7 @@ static void add_native(struct text *text, const struct report *report,
 	add_garbage(text, stall);
 }
 
-static void add_held_blocked(struct text *text, const struct report *report,
+static void add_held_blocked(struct text_buffer *text, const struct report *report,
 			     const struct process *process, const struct stall *stall)
 {
 	const struct breakdown *what = &stall->what;
