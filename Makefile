@@ -1,13 +1,15 @@
 # SPDX-License-Identifier: MIT
-# gilscope: see README.md. `make help` lists the targets. Everything built is below build/; V=1 shows the commands.
+# gilscope: see README.md. `make help` lists the targets. Everything built is below build/; V=1
+# shows the commands.
 
-.PHONY: all help check demo bench install clean deps lint fuzz matrix unit live
+.PHONY: all help check demo bench install clean deps lint format fuzz matrix unit live
 
 CC ?= cc
 TARGET := $(firstword $(subst -, ,$(shell $(CC) -dumpmachine 2>/dev/null)))
 BPF_ARCH_x86_64 := x86
 BPF_ARCH_aarch64 := arm64
-CLANG ?= $(firstword $(notdir $(wildcard /usr/bin/clang)) $(notdir $(shell ls -v /usr/bin/clang-[0-9]* 2>/dev/null | tail -n 1)) clang)
+CLANG ?= $(firstword $(notdir $(wildcard /usr/bin/clang)) \
+	$(notdir $(shell ls -v /usr/bin/clang-[0-9]* 2>/dev/null | tail -n 1)) clang)
 # false: tools/find-bpftool has said what to install
 BPFTOOL ?= $(or $(shell tools/find-bpftool),false)
 PROTOC_C ?= protoc-c
@@ -15,11 +17,14 @@ PYTHON ?= /usr/bin/python3
 PREFIX ?= /usr/local
 B := build
 
-# the manual pages are what the program says of itself, so a program for another machine has none until it is there
+# The manual pages are printed by the program itself, so a cross-compiled one has none until it runs
+# on its own machine.
 all: $(B)/gilscope $(if $(filter $(TARGET),$(shell uname -m)),$(B)/man)
 
-VERSION := $(shell sed -n 's/^## \[\{0,1\}\([0-9][0-9.]*\).*/\1/p' CHANGELOG.md 2>/dev/null | head -n 1)
-WARN := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wundef -Wvla -Wno-unused-parameter
+VERSION := $(shell sed -n 's/^## \[\{0,1\}\([0-9][0-9.]*\).*/\1/p' CHANGELOG.md 2>/dev/null | \
+	head -n 1)
+WARN := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wundef -Wvla \
+	-Wno-unused-parameter
 CPPFLAGS += -D_GNU_SOURCE -DGILSCOPE_VERSION='"$(VERSION)"' -Iuser -I. -I$(B)/gen
 CFLAGS ?= -O2 -g
 CFLAGS += -std=gnu11 $(WARN)
@@ -31,7 +36,8 @@ Q := @
 say = @printf '  %-7s %s\n' $(1) $(2);
 endif
 
-# ── user space: one archive per room, in three flavours: plain, with sanitizers, and counting its steps ─────────────
+# ── user space: one archive per room, in three flavours ───────────────────────────────────────────
+# plain, with sanitizers (asan), and counting the basic blocks that it runs (steps)
 ROOMS := base python stream model symbols analysis words diagnosis view
 room_sources = $(wildcard user/$(1)/*.c user/$(1)/*/*.c)
 objects = $(patsubst %.c,$(B)/$(1)/%.o,$(2))
@@ -40,14 +46,17 @@ ASSETS := $(wildcard $(foreach ext,js css html,user/view/assets/*.$(ext) user/vi
 
 define flavour
 $(B)/$(1)/%.o: %.c $(B)/config
-	$$(call say,CC,$$<)mkdir -p $$(@D) && $$(CC) $$(CPPFLAGS) $$(CFLAGS) $(2) -MMD -MP -c -o $$@ $$<
+	$$(call say,CC,$$<)mkdir -p $$(@D) && \
+		$$(CC) $$(CPPFLAGS) $$(CFLAGS) $(2) -MMD -MP -c -o $$@ $$<
 $(B)/$(1)/gen/%.o: $(B)/gen/%.c $(B)/config
-	$$(call say,CC,$$<)mkdir -p $$(@D) && $$(CC) $$(CPPFLAGS) $$(CFLAGS) $(2) -MMD -MP -c -o $$@ $$<
+	$$(call say,CC,$$<)mkdir -p $$(@D) && \
+		$$(CC) $$(CPPFLAGS) $$(CFLAGS) $(2) -MMD -MP -c -o $$@ $$<
 $(B)/$(1)/libview.a: $(B)/$(1)/gen/pprof.pb-c.o $(B)/$(1)/gen/perfetto.pb-c.o $(B)/$(1)/gen/assets.o
 $(B)/$(1)/gen/assets.o: $(B)/gen/assets.S $(ASSETS)
 	$$(call say,AS,$$<)mkdir -p $$(@D) && $$(CC) -c -o $$@ $$<
 $(B)/$(1)/user/view/export/pprof.o: $(B)/gen/pprof.pb-c.h
-$(patsubst %,$(B)/$(1)/user/view/export/%.o,perfetto perfetto_packets perfetto_report): $(B)/gen/perfetto.pb-c.h
+$(patsubst %,$(B)/$(1)/user/view/export/%.o,perfetto perfetto_packets perfetto_report): \
+	$(B)/gen/perfetto.pb-c.h
 $(foreach room,$(ROOMS),
 $(B)/$(1)/lib$(room).a: $(call objects,$(1),$(call room_sources,$(room)))
 	$$(call say,AR,$$@)rm -f $$@ && mkdir -p $$(@D) && $$(AR) rcs $$@ $$^
@@ -57,7 +66,8 @@ $(eval $(call flavour,plain,))
 $(eval $(call flavour,asan,$(SANITIZE)))
 $(eval $(call flavour,steps,-fsanitize-coverage=trace-pc))
 # libraries from the last room to the first, as the linker needs them
-rooms_of = $(foreach room,view diagnosis words analysis model symbols python stream base,$(B)/$(1)/lib$(room).a)
+LINKED := view diagnosis words analysis model symbols python stream base
+rooms_of = $(foreach room,$(LINKED),$(B)/$(1)/lib$(room).a)
 
 # capture knows libbpf and the skeleton, so its objects wait for that
 CAPTURE := $(call room_sources,capture) $(call room_sources,cmd) user/main.c
@@ -69,7 +79,8 @@ $(B)/gilscope-asan: $(call objects,asan,$(CAPTURE)) $(call rooms_of,asan)
 	$(call say,LD,$@)$(CC) $(CFLAGS) $(SANITIZE) $(LDFLAGS) -o $@ $^ $(LDLIBS)
 
 # tests/steps.c says how much the program does
-$(B)/gilscope-steps: $(call objects,steps,$(CAPTURE)) $(call rooms_of,steps) $(B)/plain/tests/steps.o
+$(B)/gilscope-steps: $(call objects,steps,$(CAPTURE)) $(call rooms_of,steps) \
+	$(B)/plain/tests/steps.o
 	$(call say,LD,$@)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LDLIBS)
 
 $(patsubst %,$(B)/%/user/base/sysname.o,plain asan steps): $(B)/gen/sysnames.inc
@@ -87,43 +98,60 @@ $(B)/gen/assets.S: tools/gen-assets FORCE
 $(B)/gen/%.pb-c.c $(B)/gen/%.pb-c.h &: user/view/export/%.proto
 	$(call say,PROTO,$<)mkdir -p $(B)/gen && $(PROTOC_C) -Iuser/view/export --c_out=$(B)/gen $<
 
-# ── BPF: compiled one by one, linked into one object, turned into a skeleton ────────────────────────────────────────
-# for the machine that the compiler compiles for, which need not be this one; bpftool and clang run here
-BPF_ARCH = $(or $(BPF_ARCH_$(TARGET)),$(error gilscope is built for x86_64 and aarch64, but '$(CC)' compiles for $(or $(TARGET),nothing that it says)))
+# ── BPF: compiled one by one, linked into one object, turned into a skeleton ──────────────────────
+# for the machine that the compiler compiles for, which need not be this one; bpftool and clang run
+# here
+BPF_ARCH = $(or $(BPF_ARCH_$(TARGET)),$(error gilscope is built for x86_64 and aarch64, but \
+	'$(CC)' compiles for $(or $(TARGET),nothing that it says)))
+BPF_CC = $(CLANG) -target bpf -D__TARGET_ARCH_$(BPF_ARCH) -mcpu=v3 -O2 -g -Wall -Wextra \
+	-Wno-unused-parameter -I. -MMD -MP
 BPF_OBJECTS := $(patsubst bpf/%.bpf.c,$(B)/bpf/%.o,$(wildcard bpf/*.bpf.c))
 $(B)/bpf/%.o: bpf/%.bpf.c $(B)/config
-	$(call say,BPF,$<)mkdir -p $(@D) && $(CLANG) -target bpf -D__TARGET_ARCH_$(BPF_ARCH) -mcpu=v3 -O2 -g -Wall -Wextra -Wno-unused-parameter -I. -MMD -MP -c -o $@ $<
+	$(call say,BPF,$<)mkdir -p $(@D) && $(BPF_CC) -c -o $@ $<
 $(B)/bpf/gilscope.bpf.o: $(BPF_OBJECTS)
 	$(call say,BPFLINK,$@)$(BPFTOOL) gen object $@ $^
 $(B)/gen/gilscope.skel.h: $(B)/bpf/gilscope.bpf.o
-	$(call say,SKEL,$@)mkdir -p $(@D) && $(BPFTOOL) gen skeleton $< name gilscope_bpf > $@.tmp && mv $@.tmp $@
+	$(call say,SKEL,$@)mkdir -p $(@D) && \
+		$(BPFTOOL) gen skeleton $< name gilscope_bpf > $@.tmp && mv $@.tmp $@
 
-# ── tests ────────────────────────────────────────────────────────────────────────────────────────────────────────────
-# tests/unit/NAME.c is a cmocka program; it is linked against the rooms right of the kernel, in the sanitizer build
+# ── tests ─────────────────────────────────────────────────────────────────────────────────────────
+# tests/unit/ROOM/NAME.c is a cmocka program; it is linked against the rooms right of the kernel, in
+# the sanitizer build
 UNIT := $(patsubst tests/unit/%.c,$(B)/unit/%,$(wildcard tests/unit/*/*.c))
 $(B)/unit/%: tests/unit/%.c $(call rooms_of,asan) $(B)/config
-	$(call say,UNIT,$<)mkdir -p $(@D) && $(CC) $(CPPFLAGS) $(CFLAGS) $(SANITIZE) -MMD -MP -MF $@.d -o $@ $< $(call rooms_of,asan) $(filter-out -lbpf,$(LDLIBS)) -lcmocka -lm
+	$(call say,UNIT,$<)mkdir -p $(@D) && \
+		$(CC) $(CPPFLAGS) $(CFLAGS) $(SANITIZE) -MMD -MP -MF $@.d -o $@ $< \
+		$(call rooms_of,asan) $(filter-out -lbpf,$(LDLIBS)) -lcmocka -lm
 
 $(B)/unit/view/view_flames: $(B)/gen/pprof.pb-c.h
 $(B)/unit/view/view_perfetto: $(B)/gen/perfetto.pb-c.h
 
-# tests/fuzz/NAME.c defines LLVMFuzzerTestOneInput; the rooms are compiled once more, for libFuzzer to see which way an input takes
+# tests/fuzz/NAME.c defines LLVMFuzzerTestOneInput; the rooms are compiled once more, for libFuzzer
+# to see which way an input takes
 FUZZ := $(patsubst tests/fuzz/%.c,$(B)/fuzz/%,$(wildcard tests/fuzz/*.c))
-FUZZ_OBJECTS := $(call objects,fuzz,$(foreach room,base python stream model symbols analysis,$(call room_sources,$(room))))
-FUZZ_CC = $(CLANG) $(CPPFLAGS) -O1 -g -std=gnu11 -fsanitize=address,undefined -fno-sanitize-recover=undefined
+FUZZ_ROOMS := base python stream model symbols analysis
+FUZZ_OBJECTS := $(call objects,fuzz,$(foreach room,$(FUZZ_ROOMS),$(call room_sources,$(room))))
+FUZZ_CC = $(CLANG) $(CPPFLAGS) -O1 -g -std=gnu11 -fsanitize=address,undefined \
+	-fno-sanitize-recover=undefined
 $(B)/fuzz/user/%.o: user/%.c $(B)/config
 	$(call say,CC,$<)mkdir -p $(@D) && $(FUZZ_CC) -fsanitize=fuzzer-no-link -MMD -MP -c -o $@ $<
 $(B)/fuzz/user/base/sysname.o: $(B)/gen/sysnames.inc
 $(B)/fuzz/%: tests/fuzz/%.c $(FUZZ_OBJECTS) $(B)/config
-	$(call say,FUZZ,$<)mkdir -p $(@D) && $(FUZZ_CC) -fsanitize=fuzzer -MMD -MP -MF $(B)/fuzz/user/$*.d -o $@ $< $(FUZZ_OBJECTS) $(filter-out -lbpf,$(LDLIBS))
+	$(call say,FUZZ,$<)mkdir -p $(@D) && \
+		$(FUZZ_CC) -fsanitize=fuzzer -MMD -MP -MF $(B)/fuzz/user/$*.d -o $@ $< \
+		$(FUZZ_OBJECTS) $(filter-out -lbpf,$(LDLIBS))
 
-# Both commands of the README set everything up by themselves; what they need is built by a second make, which then finds it installed.
+# Both commands of the README set everything up by themselves; what they need is built by a second
+# make, which then finds it installed.
 quietly = @V=$(V) tools/quietly
 check: deps-test
-	$(quietly) $(B)/build.log 'Building, with sanitizers and fuzzers (2 to 8 minutes; log: $(B)/build.log)' $(MAKE) --no-print-directory -j$$(nproc) check-build
+	$(quietly) $(B)/build.log \
+		'Building, with sanitizers and fuzzers (2 to 8 minutes; log: $(B)/build.log)' \
+		$(MAKE) --no-print-directory -j$$(nproc) check-build
 	@B=$(B) tools/check $(STAGES)
 demo: deps-demo
-	$(quietly) $(B)/build.log 'Building gilscope (about a minute; log: $(B)/build.log)' $(MAKE) --no-print-directory -j$$(nproc) $(B)/gilscope
+	$(quietly) $(B)/build.log 'Building gilscope (about a minute; log: $(B)/build.log)' \
+		$(MAKE) --no-print-directory -j$$(nproc) $(B)/gilscope
 	@$$([ "$$(id -u)" -eq 0 ] || echo sudo) examples/demo $(B)/gilscope
 deps-%:
 	@tools/install-deps $*
@@ -137,13 +165,21 @@ live: $(B)/gilscope
 	@B=$(B) tools/check live
 lint:
 	@B=$(B) tools/check lint
+format: deps-test
+	@tools/format
 fuzz: $(FUZZ) $(B)/gilscope $(B)/gilscope-asan
 	@B=$(B) FUZZ_SECONDS=$${FUZZ_SECONDS:-600} tools/check fuzz
-# all of it, or with ONLY=text what has that in its name: a Python, or a kernel and machine such as 6.1-amd64, newest-amd64, 6.1-arm64
+# all of it, or with ONLY=text what has that in its name: a Python, or a kernel and machine such as
+# 6.1-amd64, newest-amd64, 6.1-arm64
 matrix: deps-matrix
 	@$(MAKE) --no-print-directory $(B)/gilscope
-	@tests/matrix/run --only '$(ONLY)'; run=$$?; tests/matrix/guests --only '$(ONLY)'; guests=$$?; \
-		case $$run-$$guests in 77-77) echo "make matrix: nothing is called '$(ONLY)'" >&2; exit 1 ;; 0-0 | 0-77 | 77-0) ;; *) exit 1 ;; esac
+	@tests/matrix/run --only '$(ONLY)'; run=$$?; \
+		tests/matrix/guests --only '$(ONLY)'; guests=$$?; \
+		case $$run-$$guests in \
+		77-77) echo "make matrix: nothing is called '$(ONLY)'" >&2; exit 1 ;; \
+		0-0 | 0-77 | 77-0) ;; \
+		*) exit 1 ;; \
+		esac
 
 help:
 	@sed -n 's/^#? //p' Makefile packaging/packages.mk
@@ -151,22 +187,29 @@ help:
 #? check    install what is missing, build, run all tests (STAGES='unit lint fuzz golden live')
 #? demo     install what is missing, build, run the example application and observe it
 #? bench    measure costs and speeds; writes the tables of docs/overhead.md
-#? matrix   run the live tests on every CPython, kernel and machine that can be had (ONLY=text: some); writes the tables of docs/support.md
+#? matrix   run the live tests on every CPython, kernel and machine that can be had (ONLY=text:
+#?          some); writes the tables of docs/support.md
 #? fuzz     run the fuzzers for FUZZ_SECONDS each (600)
-#? lint     who includes whom, sizes, licences
+#? lint     who includes whom, sizes, licences, format
+#? format   lay out all code as lint wants it (clang-format, ruff, prettier)
 #? install  to PREFIX (/usr/local), with DESTDIR; uninstall removes it
 #? deps     install the distribution's packages that building and testing needs
 #? clean    remove build/
 
-# ── benchmarks: tests/bench/NAME.c becomes build/bench/NAME; tools/bench drives them ─────────────────────────────────
-BENCH := $(patsubst tests/bench/%.c,$(B)/bench/%,$(filter-out %/simulation.c %.bpf.c,$(wildcard tests/bench/*.c)))
-$(B)/bench/%: tests/bench/%.c tests/bench/simulation.c tests/bench/simulation.h $(call rooms_of,plain) $(B)/config
-	$(call say,BENCH,$<)mkdir -p $(@D) && $(CC) $(CPPFLAGS) -Itests/bench $(CFLAGS) -MMD -MP -MF $@.d -o $@ $< tests/bench/simulation.c $(call rooms_of,plain) $(LDLIBS) -lm
+# ── benchmarks: tests/bench/NAME.c becomes build/bench/NAME; tools/bench drives them ──────────────
+BENCH := $(patsubst tests/bench/%.c,$(B)/bench/%, \
+	$(filter-out %/simulation.c %.bpf.c,$(wildcard tests/bench/*.c)))
+SIMULATION := tests/bench/simulation.c tests/bench/simulation.h
+$(B)/bench/%: tests/bench/%.c $(SIMULATION) $(call rooms_of,plain) $(B)/config
+	$(call say,BENCH,$<)mkdir -p $(@D) && \
+		$(CC) $(CPPFLAGS) -Itests/bench $(CFLAGS) -MMD -MP -MF $@.d -o $@ $< \
+		tests/bench/simulation.c $(call rooms_of,plain) $(LDLIBS) -lm
 $(B)/bench/trap: $(B)/gen/trap.skel.h
 $(B)/bpf/bench/trap.o: tests/bench/trap.bpf.c $(B)/config
-	$(call say,BPF,$<)mkdir -p $(@D) && $(CLANG) -target bpf -D__TARGET_ARCH_$(BPF_ARCH) -mcpu=v3 -O2 -g -Wall -Wextra -Wno-unused-parameter -I. -MMD -MP -c -o $@ $<
+	$(call say,BPF,$<)mkdir -p $(@D) && $(BPF_CC) -c -o $@ $<
 $(B)/gen/trap.skel.h: $(B)/bpf/bench/trap.o
-	$(call say,SKEL,$@)mkdir -p $(@D) && $(BPFTOOL) gen skeleton $< name trap_bpf > $@.tmp && mv $@.tmp $@
+	$(call say,SKEL,$@)mkdir -p $(@D) && \
+		$(BPFTOOL) gen skeleton $< name trap_bpf > $@.tmp && mv $@.tmp $@
 bench: deps-test
 	@$(MAKE) --no-print-directory $(B)/gilscope bench-programs
 	@B=$(B) tools/bench
@@ -176,7 +219,8 @@ bench-programs: $(BENCH)
 # Everything is rebuilt when the flags change.
 CONFIG := $(CC) $(CPPFLAGS) $(CFLAGS) $(CLANG)
 $(B)/config: FORCE
-	@mkdir -p $(@D); printf '%s\n' '$(subst ','\'',$(CONFIG))' | cmp -s - $@ || printf '%s\n' '$(subst ','\'',$(CONFIG))' > $@
+	@mkdir -p $(@D); flags='$(subst ','\'',$(CONFIG))'; \
+		printf '%s\n' "$$flags" | cmp -s - $@ || printf '%s\n' "$$flags" > $@
 .PHONY: FORCE
 FORCE:
 
@@ -185,5 +229,6 @@ include packaging/packages.mk
 clean:
 	rm -rf $(B)
 
-DEPENDENCY_DIRS := $(wildcard $(B)/plain $(B)/asan $(B)/steps $(B)/bpf $(B)/unit $(B)/fuzz/user $(B)/bench)
+DEPENDENCY_DIRS := $(wildcard \
+	$(patsubst %,$(B)/%,plain asan steps bpf unit fuzz/user bench))
 -include $(if $(DEPENDENCY_DIRS),$(shell find $(DEPENDENCY_DIRS) -type f -name '*.d'))

@@ -31,17 +31,25 @@ NSS := initgroups\|getpwuid\|getpwuid_r\|getgrouplist
 $(B)/elf_gap.a: packaging/elf_gap.c
 	$(call say,AR,$@)$(CC) $(CFLAGS) -c -o $(@:.a=.o) $< && rm -f $@ && $(AR) rcs $@ $(@:.a=.o)
 $(STATIC): $(call objects,plain,$(CAPTURE)) $(call rooms_of,plain) | $(B)/elf_gap.a
-	$(call say,STATIC,$@)LC_ALL=C $(CC) $(CFLAGS) -static-pie $(LDFLAGS) -s -Wl,--trace -o $@ $^ -Wl,--undefined=crc32_z -lz $(LDLIBS) $(B)/elf_gap.a > $@.inputs 2> $@.log; status=$$?; \
-		grep -v -e "in function .capng_change_id" -e "warning: Using '\($(NSS)\)' in statically" $@.log >&2; exit $$status
+	$(call say,STATIC,$@)LC_ALL=C \
+		$(CC) $(CFLAGS) -static-pie $(LDFLAGS) -s -Wl,--trace -o $@ $^ \
+		-Wl,--undefined=crc32_z -lz $(LDLIBS) $(B)/elf_gap.a \
+		> $@.inputs 2> $@.log; status=$$?; \
+		grep -v -e "in function .capng_change_id" \
+		-e "warning: Using '\($(NSS)\)' in statically" $@.log >&2; exit $$status
 $(STATIC).notices: $(STATIC) packaging/notices
 	$(call say,GEN,$@)packaging/notices text $(STATIC).inputs > $@.tmp && mv $@.tmp $@
 
 # ── installing ────────────────────────────────────────────────────────────────────────────────────
 $(B)/man: $(NATIVE)
 	$(call say,MAN,$@)rm -rf $@ && mkdir $@ && $(NATIVE) --man > $@/gilscope.1 && \
-		for command in $$($(NATIVE) --commands); do $(NATIVE) --man $$command > $@/gilscope-$$command.1 || exit 1; done
+		for command in $$($(NATIVE) --commands); do \
+			$(NATIVE) --man $$command > $@/gilscope-$$command.1 || exit 1; \
+		done
 $(B)/completion: $(NATIVE)
-	$(call say,GEN,$@)rm -rf $@ && mkdir $@ && for shell in bash zsh fish; do $(NATIVE) --completion $$shell > $@/$$shell || exit 1; done
+	$(call say,GEN,$@)rm -rf $@ && mkdir $@ && for shell in bash zsh fish; do \
+			$(NATIVE) --completion $$shell > $@/$$shell || exit 1; \
+		done
 
 # where the shells look: distributions have places of their own for what their packages bring
 BASH_DIR ?= $(PREFIX)/share/bash-completion/completions
@@ -58,22 +66,35 @@ install: $(PROGRAM) $(B)/man $(B)/completion
 	install -D -m 644 $(B)/completion/fish $(DESTDIR)$(FISH_DIR)/gilscope.fish
 # The program that is there knows which pages came with it.
 uninstall:
-	@commands=$$($(DESTDIR)$(PREFIX)/bin/gilscope --commands) || { echo 'No gilscope that runs is in $(DESTDIR)$(PREFIX)/bin; name the PREFIX it was installed with.' >&2; exit 1; }; \
-		set -x; rm -f $(DESTDIR)$(MAN_DIR)/gilscope.1 $$(printf '$(DESTDIR)$(MAN_DIR)/gilscope-%s.1 ' $$commands) $(DESTDIR)$(BASH_DIR)/gilscope \
-		$(DESTDIR)$(ZSH_DIR)/_gilscope $(DESTDIR)$(FISH_DIR)/gilscope.fish $(DESTDIR)$(PREFIX)/bin/gilscope
+	@commands=$$($(DESTDIR)$(PREFIX)/bin/gilscope --commands) || { \
+			printf '%s' 'No gilscope that runs is in $(DESTDIR)$(PREFIX)/bin; ' >&2; \
+			echo 'name the PREFIX it was installed with.' >&2; \
+			exit 1; \
+		}; \
+		set -x; rm -f $(DESTDIR)$(MAN_DIR)/gilscope.1 \
+		$$(printf '$(DESTDIR)$(MAN_DIR)/gilscope-%s.1 ' $$commands) \
+		$(DESTDIR)$(BASH_DIR)/gilscope $(DESTDIR)$(ZSH_DIR)/_gilscope \
+		$(DESTDIR)$(FISH_DIR)/gilscope.fish $(DESTDIR)$(PREFIX)/bin/gilscope
 
 # ── packages ──────────────────────────────────────────────────────────────────────────────────────
 # All of them carry the static program: one package for every release, and nothing to be missing on
 # a server.
 deb: $(STATIC) $(STATIC).notices
-	@rm -rf $(B)/deb && $(MAKE) --no-print-directory install PROGRAM=$(STATIC) NATIVE=$(NATIVE) DESTDIR=$(B)/deb PREFIX=/usr ZSH_DIR=/usr/share/zsh/vendor-completions > /dev/null
+	@rm -rf $(B)/deb && $(MAKE) --no-print-directory install PROGRAM=$(STATIC) \
+		NATIVE=$(NATIVE) DESTDIR=$(B)/deb PREFIX=/usr \
+		ZSH_DIR=/usr/share/zsh/vendor-completions > /dev/null
 	$(call say,DEB,$(DIST))$(DATED) packaging/deb $(B)/deb $(CPU) $(VERSION) $(STATIC) $(DIST)
 wheel: $(STATIC) $(STATIC).notices $(B)/man $(B)/completion
 	$(call say,WHEEL,$(DIST))$(DATED) $(PYTHON) packaging/wheel $(B) $(CPU) $(VERSION) $(DIST)
-IMAGE_TOOL ?= $(firstword $(foreach tool,buildah podman docker,$(if $(shell command -v $(tool)),$(tool))))
+IMAGE_TOOL ?= $(firstword $(foreach tool,buildah podman docker,\
+	$(if $(shell command -v $(tool)),$(tool))))
 image: $(STATIC) $(STATIC).notices
-	@[ -n "$(IMAGE_TOOL)" ] || { echo 'No tool that builds images is here. Install buildah, podman or docker.' >&2; exit 1; }
-	$(IMAGE_TOOL) build $(IMAGE_FLAGS) --build-arg BINARY=$(STATIC) -f Containerfile -t gilscope:$(VERSION) -t gilscope:latest .
+	@[ -n "$(IMAGE_TOOL)" ] || { \
+		echo 'No tool that builds images is here. Install buildah, podman or docker.' >&2; \
+		exit 1; \
+	}
+	$(IMAGE_TOOL) build $(IMAGE_FLAGS) --build-arg BINARY=$(STATIC) -f Containerfile \
+		-t gilscope:$(VERSION) -t gilscope:latest .
 check-build: static deb wheel
 check-packages: static deb wheel
 	@B=$(B) tests/packages/run
