@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Dual MIT/GPL
 /*
- * clock.bpf.c - samples of the threads on a CPU: a software clock of each CPU, which does not tick
- * while the CPU idles.
+ * clock.bpf.c - samples of the threads on CPUs: one software clock per CPU, which does not tick
+ * while the CPU is idle.
  */
 #include "pystack.bpf.h"
 
@@ -14,7 +14,7 @@ int on_clock(void *ctx)
 		return 0;
 	tstate = pystack_current(ts, 0);
 	if (tstate)
-		pystack_tell(ts, tstate, EVF_STACK_CLOCK, 0);
+		pystack_send(ts, tstate, EVF_STACK_CLOCK, 0);
 	return 0;
 }
 

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: Dual MIT/GPL */
 /*
- * common.bpf.h - what the probes share: knobs set before loading, maps, and the way a record leaves
+ * common.bpf.h - what the probes share: settings made before loading, maps, and how a record leaves
  * the kernel.
  *
- * Probes stamp facts. They filter by process, stamp the time first, write one small record, and
- * never judge. A record that finds no room is counted per CPU with the span of time it belongs to.
+ * Probes stamp facts: they filter by process, take the time first, write one small record, and
+ * never judge. Records for which the ring has no room are counted per CPU, with the span of time
+ * that they fall in.
  */
 #ifndef GILSCOPE_COMMON_BPF_H
 #define GILSCOPE_COMMON_BPF_H
@@ -16,11 +17,11 @@
 #include "wire.h"
 #include "shared.h"
 
-extern int enabled; /* nothing is told before all probes are in place */
+extern int enabled; /* nothing is sent before all probes are in place */
 extern const volatile __u32
-	wake_bytes; /* so many unread bytes wake the reader: a quarter of the ring */
-extern unsigned int
-	loss_slot; /* which half of `losses` counts now; user space flips it and reads the other */
+	wake_bytes; /* the reader is woken from this many unread bytes on: a quarter of the ring */
+extern unsigned int loss_slot; /* the half of `losses` that counts now; user space flips it and
+				  reads the other */
 
 struct {
 	__uint(type, BPF_MAP_TYPE_RINGBUF);
@@ -53,16 +54,14 @@ struct thread_note {
 	__u64 wait_cond; /* condition variable of the GIL whose wait it is in, or 0 */
 	__u64 tstate;	 /* its PyThreadState when last looked for, or 0 */
 	__u64 pointer;	 /* its thread pointer; 0: not asked yet */
-	__u64 search_tstate,
-		search_interp; /* how far a search for tstate is: the next to look at */
-	__u64 asked;	       /* when tstate was looked for */
-	__u32 patience;	       /* ns until it is looked for again */
-	__u32 epfd;	       /* descriptor + 1 of the epoll wait it is in, or 0 */
-	__u32 waited_epfd;     /* … and of its last one, until it closes that */
-	__u16 cpu;	       /* CPU + 1 it waits for, or 0 */
-	__u8 wait_goes_on;     /* the wait for the GIL that WAIT_END ended did not end it: a WAIT
-				  follows */
-	__u8 runs_loop;	       /* it has slept on a loop's descriptor */
+	__u64 search_tstate, search_interp; /* progress of a search for tstate: what to read next */
+	__u64 asked;			    /* when tstate was last searched for */
+	__u32 retry_ns;			    /* back-off before tstate is searched for again */
+	__u32 epfd;			    /* descriptor + 1 of the epoll wait it is in, or 0 */
+	__u32 waited_epfd;		    /* … of its last one, until the thread closes that */
+	__u16 cpu;			    /* CPU + 1 that it waits for, or 0 */
+	__u8 wait_goes_on; /* the last WAIT_END did not end its wait for the GIL: a WAIT follows */
+	__u8 runs_loop;	   /* it has slept on a loop's descriptor */
 };
 
 struct {
@@ -84,7 +83,7 @@ static __always_inline bool is_target(__u32 tgid)
 	return enabled && bpf_map_lookup_elem(&targets, &tgid);
 }
 
-/* The thread's note, made when missing; NULL only when the map is full. */
+/* The thread's note, created if missing; NULL only if the map is full. */
 static __always_inline struct thread_note *note_of(__u32 tid)
 {
 	struct thread_note *note = bpf_map_lookup_elem(&notes, &tid);
@@ -109,10 +108,12 @@ static __always_inline void count_loss(__u64 ts)
 }
 
 /*
- * Sends a record. The reader is not woken for it (an interrupt on the target's CPU for every
- * handful of records would be the largest part of what probing costs): it looks by itself every few
- * milliseconds, and is woken only when the ring is a quarter full. `size` is a constant where this
- * is inlined; reserving and filling is a third cheaper than bpf_ringbuf_output().
+ * Sends a record without waking the reader: an interrupt on the target's CPU for every handful of
+ * records would be most of the cost of probing. The reader polls every few milliseconds, and is
+ * woken only when a quarter of the ring is full.
+ *
+ * `size` is a constant wherever this is inlined. Reserving and filling costs a third less than
+ * bpf_ringbuf_output().
  */
 static __always_inline void emit(void *record, __u32 size)
 {
@@ -124,25 +125,25 @@ static __always_inline void emit(void *record, __u32 size)
 		count_loss(((struct event_hdr *)record)->ts);
 		return;
 	}
-	/* else it is copied byte by byte */
+	/* without the known alignment, the copy goes byte by byte */
 	__builtin_memcpy(__builtin_assume_aligned(place, 8), record, size);
 	bpf_ringbuf_submit(place, flags);
 }
 
-/* What a CPU is doing; kept for all tasks, told only while a traced thread waits for the CPU. */
+/* What a CPU is doing: kept for all tasks, reported only while a traced thread waits for it. */
 struct cpu_note {
-	__s32 waiting; /* traced threads that wait for this CPU */
-	__u32 told;    /* user space knows who has it */
+	__s32 waiting;	/* traced threads that wait for this CPU */
+	__u32 reported; /* user space has been told who is on it */
 	__u32 tid, tgid;
 	__u64 comm[2];
-	__u64 ts; /* of the last switch; 0 = none was seen yet */
+	__u64 ts; /* of the last switch; 0: none seen yet */
 };
 
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__type(key, __u32);
 	__type(value, struct cpu_note);
-	__uint(max_entries, SHARED_MAX_CPUS); /* cut to the machine's number before loading */
+	__uint(max_entries, SHARED_MAX_CPUS); /* reduced to the machine's CPUs before loading */
 } cpus SEC(".maps") __weak;
 
 static __always_inline struct cpu_note *cpu_note_of(__u32 cpu)
@@ -150,7 +151,7 @@ static __always_inline struct cpu_note *cpu_note_of(__u32 cpu)
 	return bpf_map_lookup_elem(&cpus, &cpu);
 }
 
-/* A thread no longer waits for the CPU it waited for, if it did. */
+/* The thread stops waiting for a CPU, if it did. */
 static __always_inline void stop_waiting(struct thread_note *thread)
 {
 	struct cpu_note *note = thread && thread->cpu ? cpu_note_of(thread->cpu - 1) : 0;
@@ -165,9 +166,10 @@ static __always_inline void stop_waiting(struct thread_note *thread)
 	{.ts = (when), .tid = (who), .type = EV_##event, .flags = (bits), .aux = (small)}
 
 /*
- * Whoever acts on a CPU is whom the last switch on it has put there. If not, a switch was not told:
- * some virtual machines' kernels leave out one now and then (docs/decisions.md). Then the thread's
- * state is unknown since that last switch, and no longer.
+ * A thread that acts on a CPU must be the one that the last switch put there. If it is not, the
+ * kernel did not report a switch, as happens now and then in some virtual machines
+ * (docs/decisions.md). The thread's state is then unknown since that last switch, and no longer
+ * than that.
  */
 static __always_inline void check_presence(__u64 ts, __u32 cpu, struct cpu_note *note, __u32 tid)
 {
@@ -182,7 +184,7 @@ static __always_inline void check_presence(__u64 ts, __u32 cpu, struct cpu_note 
 	emit(&record, sizeof(record));
 }
 
-/* … for the current thread, in a probe it has run into */
+/* The same for the current thread, in a probe that it has run into. */
 static __always_inline void check_current(__u64 ts, __u32 tid)
 {
 	__u32 cpu = bpf_get_smp_processor_id();

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Dual MIT/GPL
 /*
- * gc.bpf.c - garbage collections, where the build has probe points or symbols for them
+ * gc.bpf.c - garbage collections, in builds that have probe points or symbols for them
  * (user/python/target.h, struct gc_site).
  */
 #include "common.bpf.h"

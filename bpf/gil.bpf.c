@@ -1,16 +1,16 @@
 // SPDX-License-Identifier: Dual MIT/GPL
 /*
- * gil.bpf.c - the GIL's sites: uprobes on the `call` instructions of take_gil and drop_gil
- * (user/python/target.h says which and why).
+ * gil.bpf.c - the GIL's sites: uprobes on `call` instructions in take_gil and drop_gil
+ * (user/python/target.h says which, and why).
  *
- * At those calls the first argument is a condition variable inside the GIL: it tells the GIL, and
- * TAKE from DROP. It counts only when user space knows it as one of a GIL of this process: a
- * library in the same file may use condition variables of its own.
+ * The first argument of those calls is a condition variable inside the GIL, which identifies the
+ * GIL and distinguishes TAKE from DROP. Calls whose argument does not belong to a known GIL of the
+ * process are ignored: a library in the same file may have condition variables of its own.
  */
 #include "pystack.bpf.h"
 
-/* What is no known GIL: told once, so that user space can look whether a new interpreter has come.
- */
+/* Condition variables of no known GIL, each reported once, so that user space can look for a new
+ * interpreter. */
 struct {
 	__uint(type, BPF_MAP_TYPE_LRU_HASH);
 	__type(key, struct shared_gil_key);
@@ -18,8 +18,8 @@ struct {
 	__uint(max_entries, 1024);
 } unknown_gils SEC(".maps");
 
-static __always_inline void tell_unknown(struct shared_gil_key *key, __u16 condition, __u64 ts,
-					 __u32 tid)
+static __always_inline void emit_unknown_gil(struct shared_gil_key *key, __u16 condition, __u64 ts,
+					     __u32 tid)
 {
 	const struct shared_target *target = bpf_map_lookup_elem(&targets, &key->tgid);
 	__u8 told = 1;
@@ -33,7 +33,8 @@ static __always_inline void tell_unknown(struct shared_gil_key *key, __u16 condi
 	emit(&record, sizeof(record));
 }
 
-/* The GIL that `condition` is a condition variable of, mostly `kind`; NULL: it is not known. */
+/* The GIL to which the condition variable belongs; NULL if unknown. `kind` is the one that the
+ * calling site usually passes. */
 static __always_inline struct shared_gil *gil_with(__u64 condition, __u16 kind, __u64 ts,
 						   __u64 pid_tgid)
 {
@@ -44,14 +45,14 @@ static __always_inline struct shared_gil *gil_with(__u64 condition, __u16 kind, 
 		return 0;
 	gil = bpf_map_lookup_elem(&gils, &key);
 	if (!gil) {
-		tell_unknown(&key, kind, ts, (__u32)pid_tgid);
+		emit_unknown_gil(&key, kind, ts, (__u32)pid_tgid);
 		return 0;
 	}
 	check_current(ts, (__u32)pid_tgid);
 	return gil;
 }
 
-/* … that is `kind` and no other. */
+/* The same, but NULL if the condition variable is not of this kind. */
 static __always_inline struct shared_gil *gil_of_condition(__u64 condition, __u16 kind, __u64 ts,
 							   __u64 pid_tgid)
 {
@@ -62,8 +63,8 @@ static __always_inline struct shared_gil *gil_of_condition(__u64 condition, __u1
 
 /*
  * take_gil signals `switch_cond` when it has the GIL. In a free-threaded build it signals `cond`,
- * for the others, when it finds the GIL switched off; who had only slept on the GIL's mutex until
- * then has not passed WAIT.
+ * for the other waiters, when it finds that the GIL has been switched off; a thread that until then
+ * slept only on the GIL's mutex never passed WAIT.
  */
 SEC("uprobe")
 int BPF_KPROBE(gil_take, __u64 condition)
@@ -82,7 +83,8 @@ int BPF_KPROBE(gil_take, __u64 condition)
 	return 0;
 }
 
-/* Is a drop request set for the thread that drops this GIL now? (It is still last_holder.) */
+/* Whether a drop request is set for the thread that is dropping this GIL (and still is
+ * last_holder). */
 static __always_inline bool drop_requested(const struct shared_gil *gil)
 {
 	__u64 tstate = 0, word = gil->drop_request;
@@ -126,19 +128,19 @@ int BPF_KPROBE(gil_drop, __u64 cond)
 }
 
 /*
- * Whom a thread waits for, and doing what: its own stack when the wait begins, the holder's every
- * time. The GIL's mutex is held here, so the holder cannot give the GIL up while it is looked at.
+ * Sends the stacks of a wait: the waiter's own when the wait begins, the holder's at every WAIT.
+ * The GIL's mutex is held here, so the holder cannot release the GIL while its stack is being read.
  */
-static __always_inline void tell_stacks(__u64 ts, const struct shared_gil *gil, bool first)
+static __always_inline void send_wait_stacks(__u64 ts, const struct shared_gil *gil, bool first)
 {
 	__u64 holder = 0;
 
 	if (first && stack_kinds & EVF_STACK_WAIT)
-		pystack_tell(ts, pystack_current(ts, 1), EVF_STACK_WAIT, gil->index);
+		pystack_send(ts, pystack_current(ts, 1), EVF_STACK_WAIT, gil->index);
 	if (stack_kinds & EVF_STACK_HOLDER) {
 		bpf_probe_read_user(&holder, sizeof(holder),
 				    (void *)(gil->address + gil->layout.last_holder));
-		pystack_tell(ts, holder, EVF_STACK_HOLDER, gil->index);
+		pystack_send(ts, holder, EVF_STACK_HOLDER, gil->index);
 	}
 }
 
@@ -154,15 +156,15 @@ int BPF_KPROBE(gil_wait, __u64 cond)
 	note = note_of((__u32)me);
 	if (note)
 		note->wait_cond = cond;
-	tell_stacks(ts, gil, !note || !note->wait_goes_on);
+	send_wait_stacks(ts, gil, !note || !note->wait_goes_on);
 
 	struct ev_wait record = {.hdr = HDR(WAIT, ts, (__u32)me, gil->index, 0)};
 	emit(&record, sizeof(record));
 	return 0;
 }
 
-/* Switched off? Read with the mutex held and the GIL free, when nobody can switch it off: only its
- * holder does. */
+/* Whether the GIL is switched off. It is read with the mutex held and the GIL free; only a holder
+ * switches it off. */
 static __always_inline bool is_off(const struct shared_gil *gil)
 {
 	__u32 on = 1;
@@ -172,7 +174,7 @@ static __always_inline bool is_off(const struct shared_gil *gil)
 	return !on;
 }
 
-/* The instruction behind WAIT's call: the GIL's mutex is held again, so `locked` is definite. */
+/* The instruction after WAIT's call: the GIL's mutex is held again, so `locked` is definite. */
 SEC("uprobe")
 int gil_wait_end(struct pt_regs *ctx)
 {

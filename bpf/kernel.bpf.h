@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: Dual MIT/GPL */
 /*
- * kernel.bpf.h - the few kernel types and fields the probes read. Only the named fields matter:
- * preserve_access_index lets libbpf find their real offsets in the running kernel's BTF, so this
- * replaces a generated vmlinux.h and says at a glance what gilscope depends on.
+ * kernel.bpf.h - the few kernel types and fields that the probes read. Only the named fields
+ * matter: preserve_access_index lets libbpf find their real offsets in the running kernel's BTF. So
+ * this replaces a generated vmlinux.h, and shows at a glance what gilscope depends on.
  *
- * Integers are unsigned here wherever the kernel's value is not negative: libbpf adapts a load to a
- * field that has become narrower or wider only if both sides are unsigned; any other mismatch makes
- * the kernel refuse the program. A flag that may become a bit field is read with
+ * Integers are unsigned wherever the kernel's value is never negative: libbpf adapts a load to a
+ * field that has become narrower or wider only if both sides are unsigned; with any other mismatch
+ * the kernel refuses the program. A flag that may become a bit field is read with
  * BPF_CORE_READ_BITFIELD.
  */
 #ifndef GILSCOPE_KERNEL_BPF_H
@@ -24,7 +24,7 @@ typedef __u16 __be16;
 typedef __u32 __be32;
 typedef __u32 __wsum;
 
-/* makes bpf_tracing.h use the kernel's names of registers */
+/* makes bpf_tracing.h use the kernel's register names */
 #define __VMLINUX_H__
 
 #define bool  _Bool
@@ -68,7 +68,7 @@ struct signal_struct {
 };
 
 struct cfs_rq {
-	int throttle_count; /* this queue and the ones above it that are out of quota */
+	int throttle_count; /* this queue and those above it that have used up their quota */
 };
 
 struct sched_entity {
@@ -79,8 +79,7 @@ struct thread_info {
 	__u32 cpu; /* since 5.16 (bcf9033e5449 "sched: move CPU field back into thread_info") */
 };
 
-/* where a thread's own data is (the register that libc's pthread_self() is made of), as of its last
- * switch */
+/* the thread pointer (the register behind libc's pthread_self()), as of the last switch */
 struct thread_struct {
 #if defined(__TARGET_ARCH_x86)
 	unsigned long fsbase;
@@ -99,7 +98,7 @@ struct task_struct {
 	unsigned int flags;   /* PF_… */
 	unsigned long jobctl; /* JOBCTL_… */
 	void *stack;	      /* its kernel stack */
-	unsigned frozen : 1;  /* counts as stopped with its cgroup (v2), since 5.2 */
+	unsigned frozen : 1;  /* counts as stopped along with its cgroup (v2), since 5.2 */
 	int pid;	      /* tid, initial namespace */
 	int tgid;
 	char comm[16];

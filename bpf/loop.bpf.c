@@ -1,16 +1,16 @@
 // SPDX-License-Identifier: Dual MIT/GPL
 /*
- * loop.bpf.c - the waits of event loops: entering and leaving epoll_wait, epoll_pwait and
- * epoll_pwait2; and their end, when the descriptor is closed.
+ * loop.bpf.c - the waits of event loops: entry to and exit from epoll_wait, epoll_pwait and
+ * epoll_pwait2, and the closing of their descriptors.
  *
- * The tracepoints of all system calls, sifted by number first, are reached in one of two ways. Raw
- * tracepoints need no tracefs and cost a few nanoseconds for the other calls. But a tracing program
- * runs once at a time on a CPU (kernel/trace/bpf_trace.c, __bpf_trace_run), and in 7.2 preemption
- * stays on in it (include/linux/tracepoint.h, tracepoint_srcu): while thread A is preempted inside
- * of it, whatever thread B passes on that CPU is skipped and only counted
- * (bpf_prog_info.recursion_misses). The perf events of the same tracepoints turn preemption off
- * (include/trace/perf.h), those of single calls do not (trace_call_bpf_faultable). So there the
- * perf events are used, where tracefs tells their numbers.
+ * The tracepoints of all system calls, filtered by number first, are attached in one of two ways.
+ * Raw tracepoints need no tracefs and cost other calls a few nanoseconds. But a tracing program
+ * does not nest on a CPU (kernel/trace/bpf_trace.c, __bpf_trace_run), and since 7.2 preemption
+ * stays enabled while it runs (include/linux/tracepoint.h, tracepoint_srcu): thread A is preempted
+ * inside the program, thread B makes a system call on the same CPU, and B's events are skipped and
+ * only counted (bpf_prog_info.recursion_misses). The perf events of the same tracepoints disable
+ * preemption (include/trace/perf.h); those of individual calls do not (trace_call_bpf_faultable).
+ * On such kernels the perf events are used, if tracefs says what their numbers are.
  */
 #include "pystack.bpf.h"
 
@@ -47,11 +47,12 @@ static __always_inline bool is_epoll_wait(long sysno)
 
 static __always_inline __s32 timeout_ms(long sysno, __u64 argument)
 {
-	/* a pointer to a timespec: not worth a read of user memory */
+	/* epoll_pwait2 has a pointer to a timespec: not worth a read of user memory */
 	return sysno == SYS_EPOLL_PWAIT2 ? -2 : (__s32)argument;
 }
 
-/* Who closes a descriptor of a loop's has it told no more than once: it is forgotten here. */
+/* The thread closes a descriptor: reported if it is an event loop's, or the one that the thread
+ * waited on last. Both are forgotten here, so each is reported once. */
 static __always_inline int close_descriptor(__u32 fd)
 {
 	__u64 ts = bpf_ktime_get_ns(), me = bpf_get_current_pid_tgid();
@@ -127,8 +128,8 @@ static __always_inline int enter(long sysno, __u64 argument0, __u64 argument3)
 	return sysno == SYS_CLOSE ? close_descriptor((__u32)argument0) : 0;
 }
 
-/* dup2 and dup3 close what had the number that they return, unless it is that of the descriptor
- * itself. Told when they succeeded, for they may not. */
+/* dup2 and dup3 close the descriptor whose number they return, unless both numbers are the same.
+ * Reported on success only. */
 static __always_inline int leave(long sysno, __u64 argument0, long ret)
 {
 	if (is_epoll_wait(sysno))
@@ -151,7 +152,7 @@ int BPF_PROG(on_sys_exit, struct pt_regs *regs, long ret)
 	return leave(SYSNO(regs), ARG0(regs), ret);
 }
 
-/* What the perf events hand over: events/raw_syscalls/sys_enter/format and sys_exit/format in
+/* Contents of the perf events: events/raw_syscalls/sys_enter/format and sys_exit/format in
  * tracefs. */
 struct sys_enter_event {
 	__u64 common;

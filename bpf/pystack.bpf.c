@@ -1,25 +1,26 @@
 // SPDX-License-Identifier: Dual MIT/GPL
 /*
- * pystack.bpf.c - walks the frames of a Python thread (CPython 3.8 to 3.15) by the offsets that
- * user space hands in.
+ * pystack.bpf.c - walks the frames of a Python thread (CPython 3.8 to 3.15), by offsets that user
+ * space provides.
  *
- * Everything read is the target's and may be anything: every read may fail, every list has a limit,
- * every index is masked. What a loop does in one round is a global function of its own: the
- * verifier looks at it once and not for every round.
+ * Everything read belongs to the target and may be anything: every read may fail, every list has a
+ * limit, every index is masked. The body of each long loop is a global function, which the verifier
+ * checks once rather than once per round.
  */
 #include "pywalk.bpf.h"
 
 const volatile __u32 stack_kinds = 0;
 
 enum {
-	STEPS_MAX = 300, /* frames looked at, with the shims between them */
-	WINDOW = 1024,	 /* bytes read at once where frames lie side by side */
+	STEPS_MAX = 300, /* frames read, including shims between them */
+	WINDOW = 1024,	 /* bytes read at once where frames are adjacent */
 	PAGE = 4096,
 };
 
 /*
- * What tells a code object from others (shared.h), kept as long as it lives. Where a code object
- * was seen to go nothing is kept any more: a stack read just then may still show the one that went.
+ * The check that distinguishes a code object from others at its address (shared.h), cached while
+ * the object lives. Once an object at this address has been freed nothing is cached any more: a
+ * stack that is being read at that moment may still contain the freed one.
  */
 struct process_code {
 	__u64 address;
@@ -41,9 +42,10 @@ struct {
 /* ── the walk ────────────────────────────────────────────────────────────── */
 
 /*
- * A walk that nobody is at. Only what runs on this CPU can meddle: an interrupt, or another task
- * after a preemption. Whoever sees its own count alone has it: of two that count at once, the
- * second sees two, and at worst both do.
+ * Claims a free walk of this CPU; returns its slot, or -1. Contention comes only from what
+ * interrupts or preempts the current task here. The claimer is whoever sees users == 1 after
+ * incrementing it: if two increment it at the same time, the second sees 2, and at worst both do
+ * and both move on.
  */
 __noinline int pystack_begin(void)
 {
@@ -65,7 +67,7 @@ static __always_inline void walk_end(struct walk *walk)
 	__sync_fetch_and_add(&walk->users, -1);
 }
 
-/* The field at this offset of the frame, from its lowest byte on. */
+/* The field at this offset of the frame; its lowest bytes are valid. */
 static __always_inline __u64 field(const struct walk *walk, __u16 offset)
 {
 	return walk->words[(walk->base + offset / 8) % WINDOW_WORDS] >> offset % 8 * 8;
@@ -78,9 +80,9 @@ static __always_inline void forget_window(struct walk *walk)
 }
 
 /*
- * Has a frame's fields in `words`. A read of user memory costs the same for eight bytes and for a
- * thousand, and frames of plain functions lie side by side, callees above callers (from 3.11 on):
- * where the last one was near, what lies beyond it is read too.
+ * Reads a frame's fields into `words`. One read of user memory costs as much for a thousand bytes
+ * as for eight, and from 3.11 on frames of plain functions are adjacent, callees above callers. So
+ * when the previous frame was near, what lies beyond this one is read along with it.
  */
 static __always_inline int load_frame(struct walk *walk, __u64 frame)
 {
@@ -116,8 +118,7 @@ static __always_inline int load_frame(struct walk *walk, __u64 frame)
 	return 0;
 }
 
-/* Where the instructions begin that the loaded frame executes: those in the code object, or the
- * thread's own copy of them. */
+/* Where the loaded frame's instructions begin: in the code object, or in the thread's own copy. */
 static __always_inline __u64 instructions_of(const struct walk *walk, __u64 code)
 {
 	const struct shared_python *python = &walk->python;
@@ -139,7 +140,7 @@ static __always_inline __u32 instruction(const struct walk *walk, __u64 code)
 		if (python->layout.instr_kind == STACK_LASTI_UNITS)
 			bytes *= 2;
 	}
-	return bytes > 16 << 20 ? 0xffffffff : bytes; /* also what is negative: it has not begun */
+	return bytes > 16 << 20 ? 0xffffffff : bytes; /* also if negative: it has not started yet */
 }
 
 static __always_inline int read_check(struct walk *walk, __u64 code, __u32 *ret_check)
@@ -155,7 +156,7 @@ static __always_inline int read_check(struct walk *walk, __u64 code, __u32 *ret_
 		hash = shared_mix(hash,
 				  read_word(walk->span[python->layout.code_name_word % SPAN_WORDS] +
 					    python->layout.unicode_hash));
-		/* what cannot be read is zeroed */
+		/* the helper zeroes what it cannot read */
 		err |= bpf_probe_read_user(
 			line_table, sizeof(line_table),
 			(void *)(walk->span[python->layout.code_linetable_word % SPAN_WORDS] +
@@ -201,7 +202,8 @@ static __always_inline bool is_generator(const struct walk *walk)
 	return python->generator != STACK_NONE && field(walk, python->generator);
 }
 
-/* The next frame; 1: there is none, 2: too deep, or not to be read: there are more outside */
+/* The next frame. 1: there is none; 2: the stack is too deep or cannot be read, so there are more
+ * frames outside. */
 __noinline int pystack_walk(__u32 slot)
 {
 	struct walk *walk = walk_at(slot);
@@ -230,9 +232,9 @@ __noinline int pystack_walk(__u32 slot)
 	return 0;
 }
 
-/* ── the holder runs on while it is read ─────────────────────────────────── */
+/* ── the holder runs while it is read ────────────────────────────────────── */
 
-/* Is the frame, which has been loaded, what was kept of it? */
+/* Whether the loaded frame is still what was kept of it. */
 __noinline int pystack_is_kept(__u32 slot, __u32 index)
 {
 	struct walk *walk = walk_at(slot);
@@ -246,9 +248,9 @@ __noinline int pystack_is_kept(__u32 slot, __u32 index)
 }
 
 /*
- * Reads the frames again, from the outermost inward: as long as code and caller are what they were,
- * frame by frame, the stack was really like that. A frame that has gone on to another instruction
- * has ended the call it was in, so what is inside of it is another call's.
+ * Reads a frame again, from the outermost inward. As long as code object and caller are unchanged,
+ * frame by frame, the stack really was like that. A frame that is at another instruction has
+ * returned from the call that it was in, so the frames inside it belong to another call.
  */
 __noinline int pystack_compare(__u32 slot, __u32 index)
 {
@@ -271,15 +273,14 @@ __noinline int pystack_compare(__u32 slot, __u32 index)
 }
 
 /*
- * Memory of a frame that was left stays as it is until another one is laid over it. So after that:
- * the innermost frame of now, or one of its callers, is among those kept, and what is inside of
- * that one is left. At the same place there may be another call's frame by now, so that one is read
- * once more, after it was seen to be there. A holder that has gone deeper than that meanwhile is
- * not followed.
+ * A popped frame keeps its contents until its memory is reused. So after the comparison: walk
+ * outward from the current innermost frame to one that was kept; everything inside that one has
+ * returned and is dropped. Its memory may by now hold another call's frame, so it is read once more
+ * after it was reached. A holder that is now more than NEAR frames deeper is not followed.
  */
 enum { NEAR = 16 };
 
-/* A frame's place among the innermost of those kept; NEAR: it is not there */
+/* Index of a frame among the innermost of those kept; NEAR: not among them. */
 __noinline int pystack_place(__u32 slot, __u64 frame)
 {
 	const struct walk *walk = walk_at(slot);
@@ -290,7 +291,7 @@ __noinline int pystack_place(__u32 slot, __u64 frame)
 	return NEAR;
 }
 
-__noinline int pystack_drop_left(__u32 slot, __u64 tstate)
+__noinline int pystack_drop_returned(__u32 slot, __u64 tstate)
 {
 	struct walk *walk = walk_at(slot);
 	__u64 frame;
@@ -317,8 +318,8 @@ __noinline int pystack_drop_left(__u32 slot, __u64 tstate)
 	return 0;
 }
 
-/* Moves what is left to the front. */
-__noinline int pystack_leave_out(__u32 slot)
+/* Removes the frames inside `first`. */
+__noinline int pystack_remove_inner(__u32 slot)
 {
 	struct walk *walk = walk_at(slot);
 	__u32 first;
@@ -347,8 +348,8 @@ __noinline __u64 pystack_hash(__u32 slot)
 
 	if (!walk)
 		return 0;
-	/* forked workers may have different code at the same address, as like as two of the same
-	 * age can be */
+	/* forked workers may have different code objects at one address, as similar as two objects
+	 * of the same age can be */
 	hash = shared_mix(walk->stack.hdr.flags, bpf_get_current_pid_tgid() >> 32);
 	for (__u32 i = 0; i < SHARED_FRAMES_MAX; i++) {
 		const struct shared_frame *frame = &walk->stack.frames[i];
@@ -412,11 +413,11 @@ static __noinline int walk_frames(struct walk *walk, __u32 slot, __u64 tstate)
 }
 
 /*
- * Two callers that take turns at one place, in less time than the stack takes to read, can be taken
- * for each other's: what was read of the callee was the one's, of the caller the other's, and each
- * again when compared. Once more, where it matters: at the inner end.
+ * Race: A() and B() alternately call f() from the same frame address, faster than one walk. Both
+ * the walk and the comparison may combine f's frame as called by A with the caller's frame of B. So
+ * the two innermost frames that are left are compared once more.
  */
-static __noinline int look_again(struct walk *walk, __u32 slot, __u64 tstate)
+static __noinline int recheck_innermost(struct walk *walk, __u32 slot, __u64 tstate)
 {
 	__u32 index = walk->first;
 
@@ -425,7 +426,7 @@ static __noinline int look_again(struct walk *walk, __u32 slot, __u64 tstate)
 		return 0;
 	if (index < walk->count)
 		pystack_compare(slot, index);
-	return pystack_drop_left(slot, tstate);
+	return pystack_drop_returned(slot, tstate);
 }
 
 static __noinline int drop_changed(struct walk *walk, __u32 slot, __u64 tstate)
@@ -436,10 +437,10 @@ static __noinline int drop_changed(struct walk *walk, __u32 slot, __u64 tstate)
 	for (int i = 0; i < SHARED_FRAMES_MAX; i++)
 		if (pystack_compare(slot, --index))
 			break;
-	pystack_drop_left(slot, tstate);
-	look_again(walk, slot, tstate);
+	pystack_drop_returned(slot, tstate);
+	recheck_innermost(walk, slot, tstate);
 	if (walk->first)
-		pystack_leave_out(slot);
+		pystack_remove_inner(slot);
 	return walk->first;
 }
 
@@ -453,7 +454,7 @@ static __always_inline void take(struct walk *walk, __u32 slot, struct shared_sa
 		sample->hdr.flags |= EVF_STACK_TORN;
 	sample->stack = send_stack(walk, slot, sample->hdr.ts);
 	sample->root = walk->root;
-	/* what was there is gone, or could not be read: not the same as nothing */
+	/* the frames have returned or could not be read: not the same as having none */
 	if (sample->stack == SHARED_STACK_EMPTY &&
 	    (sample->hdr.flags & EVF_STACK_TORN || walk->stack.hdr.flags))
 		sample->stack = 0;
@@ -475,7 +476,7 @@ static __always_inline void send_sample(const struct shared_sample *sample)
 		loss->samples++;
 }
 
-__noinline int pystack_tell(__u64 ts, __u64 tstate, __u32 flags, __u32 gil)
+__noinline int pystack_send(__u64 ts, __u64 tstate, __u32 flags, __u32 gil)
 {
 	__u64 me = bpf_get_current_pid_tgid();
 	__u32 tgid = me >> 32;
@@ -503,7 +504,7 @@ __noinline int pystack_tell(__u64 ts, __u64 tstate, __u32 flags, __u32 gil)
 	return 0;
 }
 
-/* A code object goes: PyCode_Type.tp_dealloc. */
+/* A code object is freed: PyCode_Type.tp_dealloc. */
 SEC("uprobe")
 int BPF_KPROBE(code_gone, __u64 code)
 {

@@ -1,17 +1,18 @@
 /* SPDX-License-Identifier: Dual MIT/GPL */
 /*
- * pystack.bpf.h - Python stacks, for the probes that take them: whose, when, and sent as a sample.
+ * pystack.bpf.h - takes Python stacks for the probes, and sends them as samples.
  *
- * The functions are global: the kernel verifies each once for a program, however often it is
- * called. They act on the current task's process, whose memory is the one that can be read.
+ * The functions are global, so the kernel verifies each once per program, however often it is
+ * called. They read the memory of the current task's process, the only one that can be read.
  */
 #ifndef GILSCOPE_PYSTACK_BPF_H
 #define GILSCOPE_PYSTACK_BPF_H
 
 #include "common.bpf.h"
 
-extern const volatile __u32 stack_kinds; /* EVF_STACK_SLEEP, _PREEMPT, _WAIT, _HOLDER, _CLOCK: which
-					    are taken; the code of the others is not even loaded */
+extern const volatile __u32
+	stack_kinds; /* EVF_STACK_SLEEP, _PREEMPT, _WAIT, _HOLDER, _CLOCK: the kinds that are taken;
+			the code for the others is not even loaded */
 
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
@@ -30,13 +31,13 @@ struct {
 /* ── pythread.bpf.c ──────────────────────────────────────────────────────── */
 
 /*
- * The current thread's PyThreadState, or 0 when it has none. A thread that has none is asked again
- * after a while that doubles up to a second, and at once with `insist`.
+ * The current thread's PyThreadState, or 0 if it has none. For a thread that had none, the search
+ * is repeated after a back-off that doubles up to one second, and at once with `insist`.
  */
 extern __u64 pystack_current(__u64 ts, __u32 insist);
 
-/* Does the thread with this state hold the main interpreter's GIL? (One of another interpreter's
- * own GIL is not recognized.) */
+/* Whether the thread with this state holds the main interpreter's GIL. (The GIL of another
+ * interpreter is not recognized.) */
 extern int pystack_holds_gil(__u64 tstate);
 
 /* ── pystack.bpf.c ───────────────────────────────────────────────────────── */
@@ -44,9 +45,9 @@ extern int pystack_holds_gil(__u64 tstate);
 /*
  * Takes the stack of a PyThreadState of the current process and sends it, before the record that
  * the caller sends with the same `ts`. `flags` are those of STACK; with EVF_STACK_HOLDER the thread
- * may be running on. Returns 0.
+ * may be running meanwhile. Returns 0.
  */
-extern int pystack_tell(__u64 ts, __u64 tstate, __u32 flags, __u32 gil);
+extern int pystack_send(__u64 ts, __u64 tstate, __u32 flags, __u32 gil);
 
 static __always_inline __u64 read_word(__u64 address)
 {
@@ -55,7 +56,7 @@ static __always_inline __u64 read_word(__u64 address)
 	return bpf_probe_read_user(&word, sizeof(word), (void *)address) ? 0 : word;
 }
 
-/* The innermost frame of a thread state, of Python's or between them; 0: it has none */
+/* The innermost frame of a thread state, Python's or a shim; 0: it has none. */
 static __always_inline __u64 first_frame(const struct shared_python *python, __u64 tstate)
 {
 	__u64 frame = read_word(tstate + python->layout.tstate_frame);

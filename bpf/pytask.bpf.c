@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Dual MIT/GPL
 /*
- * pytask.bpf.c - the name of the asyncio task that runs in a thread (3.14 on, where the thread's
- * state says which it is).
+ * pytask.bpf.c - the name of the asyncio task that runs in a thread (since 3.14, where the thread
+ * state points to it).
  */
 #include "pywalk.bpf.h"
 
-/* Objects as they are in these versions, with the GIL: Include/object.h, Include/cpython/object.h,
+/* Object layouts of these versions, with the GIL: Include/object.h, Include/cpython/object.h,
  * Include/cpython/longintrepr.h. */
 enum {
 	OBJECT_TYPE = 8,
@@ -19,8 +19,8 @@ enum {
 	TEXT_ASCII = 1 << 6,
 };
 
-/* A task without a name of its own has a number until somebody asks for its name
- * (Modules/_asynciomodule.c, _asyncio_Task___init___impl). */
+/* A task that was given no name has a number until its name is asked for (Modules/_asynciomodule.c,
+ * _asyncio_Task___init___impl). */
 static __always_inline __u32 number_text(struct shared_text *text, __u64 name)
 {
 	__u64 tag = read_word(name + LONG_TAG), digits = 1;

@@ -1,16 +1,17 @@
 // SPDX-License-Identifier: Dual MIT/GPL
 /*
- * pythread.bpf.c - which of Python's thread states is the current thread's.
+ * pythread.bpf.c - finds the PyThreadState of the current thread.
  *
- * Python's own list is searched once for a thread, and what was found is proven at every use.
+ * The interpreter's list is searched once per thread; what was found is verified at every use.
  */
 #include "pystack.bpf.h"
 
 enum {
-	STATES_MAX = 288, /* thread states and interpreters looked at: new ones are in front */
-	PATIENCE_FIRST = 20000, /* ns; a new thread may sleep before its state has its id, and again
+	STATES_MAX = 288, /* thread states and interpreters read by one search; new ones are at the
+			     front */
+	RETRY_NS_FIRST = 20000, /* a new thread may sleep before its state has its id, and again
 				   right after */
-	PATIENCE_MAX = 1000000000,
+	RETRY_NS_MAX = 1000000000,
 };
 
 static __always_inline __u64 thread_pointer(void)
@@ -25,9 +26,9 @@ static __always_inline __u64 thread_pointer(void)
 }
 
 /*
- * PyThreadState.thread_id is pthread_self(). On x86 that is the thread pointer itself; on arm64
- * libc keeps its descriptor of the thread right below the thread pointer, as large as it likes, and
- * no other thread's is as near.
+ * PyThreadState.thread_id is pthread_self(). On x86 that is the thread pointer itself. On arm64
+ * libc keeps its descriptor of the thread right below the thread pointer; its size varies, but no
+ * other thread's descriptor is as near.
  */
 static __always_inline bool is_thread(const struct shared_python *python, __u64 tstate,
 				      __u64 pointer)
@@ -41,8 +42,8 @@ static __always_inline bool is_thread(const struct shared_python *python, __u64 
 #endif
 }
 
-/* One step of the search, which lives in the thread's note; not 0: it is over. What came between, a
- * clock's tick, may have searched itself: no harm. */
+/* One step of the search, whose progress is in the thread's note; non-zero when it is over. A clock
+ * tick in between may run a search of its own on the same note, which does no harm. */
 __noinline int pystack_search(void)
 {
 	__u64 me = bpf_get_current_pid_tgid();
@@ -74,8 +75,8 @@ __noinline int pystack_search(void)
 	return 0;
 }
 
-/* A thread that has been in several interpreters has several states: the newest one with frames,
- * else the newest. */
+/* A thread that has been in several interpreters has several states. Takes the newest that has
+ * frames, else the newest. */
 static __always_inline void find_state(const struct shared_python *python, struct thread_note *note)
 {
 	note->tstate = 0;
@@ -105,14 +106,14 @@ __noinline __u64 pystack_current(__u64 ts, __u32 insist)
 		return 0;
 	if (note->tstate && is_thread(python, note->tstate, note->pointer))
 		return note->tstate;
-	if (!insist && note->asked && ts - note->asked < note->patience)
+	if (!insist && note->asked && ts - note->asked < note->retry_ns)
 		return 0;
 	find_state(python, note);
 	note->asked = ts;
-	if (note->tstate || !note->patience)
-		note->patience = PATIENCE_FIRST;
-	else if (note->patience < PATIENCE_MAX)
-		note->patience *= 2;
+	if (note->tstate || !note->retry_ns)
+		note->retry_ns = RETRY_NS_FIRST;
+	else if (note->retry_ns < RETRY_NS_MAX)
+		note->retry_ns *= 2;
 	return note->tstate;
 }
 

@@ -1,30 +1,30 @@
 /* SPDX-License-Identifier: Dual MIT/GPL */
-/* pywalk.bpf.h - a stack while it is read, for the files that do it. */
+/* pywalk.bpf.h - a stack while it is being read, for the files that do so. */
 #ifndef GILSCOPE_PYWALK_BPF_H
 #define GILSCOPE_PYWALK_BPF_H
 
 #include "pystack.bpf.h"
 
 enum {
-	WALKS = 4, /* walks that may be under way on one CPU: one that was preempted, and those that
-		      came between */
+	WALKS = 4, /* walks in progress on one CPU: those that were preempted or interrupted, and
+		      the latest */
 	SPAN_WORDS = 16,
-	WINDOW_WORDS = 256, /* room for a window of frames and one frame */
+	WINDOW_WORDS = 256, /* a window of frames, and one frame more */
 };
 
-/* A walk under way. Too large for the stack, so each CPU has some. */
+/* A walk in progress. Too large for the BPF stack, so every CPU has some. */
 struct walk {
-	struct shared_python python; /* a copy: looking it up for every frame would take longer */
-	__u32 users;		     /* 1: whoever counted it up has it */
+	struct shared_python python; /* a copy: a lookup for every frame would take longer */
+	__u32 users;		     /* the claimer is whoever sees 1 after incrementing it */
 	__u32 count;		     /* of frames */
 	__u64 next;		     /* frame to read */
 	__u64 root;
-	__u32 root_index; /* of the frame that is the root */
-	__u32 first;	  /* frames inside of this one have changed meanwhile */
+	__u32 root_index; /* index of the root frame */
+	__u32 first;	  /* frames inside this index have changed since they were read */
 	__u64 window;	  /* address of `words` */
 	__u64 window_bytes;
-	__u64 loaded;		   /* address of the piece of the frame that was looked at last, */
-	__u64 base;		   /* and where in `words` it is */
+	__u64 loaded;		   /* address of the part of a frame that was read last, … */
+	__u64 base;		   /* … and its index in `words` */
 	__u64 words[WINDOW_WORDS]; /* of frames */
 	__u64 span[SPAN_WORDS];	   /* of a code object */
 	__u64 address[SHARED_FRAMES_MAX];
@@ -40,7 +40,7 @@ struct {
 	__uint(max_entries, WALKS);
 } walks SEC(".maps") __weak;
 
-/* What was sent already, by hash. */
+/* Hashes of stacks and texts that have been sent. */
 struct {
 	__uint(type, BPF_MAP_TYPE_LRU_HASH);
 	__type(key, __u64);
@@ -54,9 +54,9 @@ static __always_inline struct walk *walk_at(__u32 slot)
 }
 
 /*
- * Sends a stack or a text unless that was done before, and wakes the reader, who must read code
- * objects before they vanish. Two CPUs may both send it; what matters is that it is in the ring
- * before the first sample that names it. False: no room.
+ * Sends a stack or a text unless it has been sent before, and wakes the reader, which must read
+ * code objects before they are freed. Two CPUs may both send it; what matters is that it is in the
+ * ring before the first sample that refers to it. Returns false if there is no room.
  */
 static __always_inline bool send_once(__u64 hash, void *record, __u32 size)
 {
@@ -72,8 +72,8 @@ static __always_inline bool send_once(__u64 hash, void *record, __u32 size)
 
 /* ── pytask.bpf.c ────────────────────────────────────────────────────────── */
 
-/* Hash of the name of the task that runs in the thread, which has been sent; 0: none runs, or its
- * name cannot be had. */
+/* Hash of the name of the task that runs in the thread; the name has been sent. 0: no task runs, or
+ * its name cannot be read. */
 extern __u64 pystack_task(__u32 slot, __u64 ts, __u64 tstate);
 
 #endif

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Dual MIT/GPL
 /*
  * sched.bpf.c - the scheduler: when a traced thread runs, sleeps, is woken or waits for a CPU, and
- * who has the CPU it waits for; births, deaths and names of threads.
+ * which task has that CPU; threads that begin, exit or change their names.
  */
 #include "pystack.bpf.h"
 
@@ -14,7 +14,7 @@ unsigned int loss_slot = 0;
 
 #define TASK_PID(task) ((__u32)(task)->pid)
 
-/* Names that user space knows already. */
+/* Names that user space has been sent. */
 struct comm_note {
 	__u64 comm[2];
 };
@@ -26,7 +26,7 @@ struct {
 	__uint(max_entries, 4096);
 } names SEC(".maps");
 
-static __always_inline void tell_comm(__u64 ts, __u32 tid, __u32 tgid, const __u64 comm[2])
+static __always_inline void emit_comm(__u64 ts, __u32 tid, __u32 tgid, const __u64 comm[2])
 {
 	struct comm_note *known = bpf_map_lookup_elem(&names, &tid),
 			 now = {.comm = {comm[0], comm[1]}};
@@ -40,20 +40,20 @@ static __always_inline void tell_comm(__u64 ts, __u32 tid, __u32 tgid, const __u
 	emit(&record, sizeof(record));
 }
 
-/* Tells who has the CPU, or with `end` that it is not told any longer. */
-static __always_inline void tell_run(__u64 ts, __u32 cpu, struct cpu_note *note, bool end)
+/* Reports who has the CPU, or with `end` that it is no longer reported. */
+static __always_inline void emit_run(__u64 ts, __u32 cpu, struct cpu_note *note, bool end)
 {
 	struct ev_run record = {.hdr = HDR(RUN, ts, note->tid, cpu, end ? EVF_RUN_END : 0),
 				.pid = note->tgid};
 
 	if (!end && note->tid)
-		tell_comm(ts, note->tid, note->tgid, note->comm);
+		emit_comm(ts, note->tid, note->tgid, note->comm);
 	emit(&record, sizeof(record));
-	note->told = !end;
+	note->reported = !end;
 }
 
-/* A thread starts to wait for a CPU. `thread` may be NULL, when there is no room for notes: then
- * nobody is told who has the CPU meanwhile. */
+/* The thread starts to wait for a CPU. `thread` may be NULL if there is no room for notes; then it
+ * is not reported who has the CPU meanwhile. */
 static __always_inline struct cpu_note *wait_for_cpu(struct thread_note *thread, __u32 cpu)
 {
 	struct cpu_note *note = cpu_note_of(cpu);
@@ -65,14 +65,14 @@ static __always_inline struct cpu_note *wait_for_cpu(struct thread_note *thread,
 	return note;
 }
 
-/* … for one that another task may have. If it idles, the thread will have it in a moment, and that
- * is not worth telling. */
+/* The same for a CPU that another task may have. If it is idle, the thread will get it in a moment,
+ * which is not worth a record. */
 static __always_inline void wait_for_other_cpu(__u64 ts, struct thread_note *thread, __u32 cpu)
 {
 	struct cpu_note *note = wait_for_cpu(thread, cpu);
 
-	if (note && !note->told && note->tid)
-		tell_run(ts, cpu, note, false);
+	if (note && !note->reported && note->tid)
+		emit_run(ts, cpu, note, false);
 }
 
 static __always_inline bool is_throttled(struct task_struct *task)
@@ -101,13 +101,15 @@ static __always_inline __u64 task_state(struct task_struct *task)
 }
 
 /*
- * Who stops a task that goes to sleep, if it is somebody outside: SWITCH_OUT's flag for it. The
- * freezer has three faces: of its own state (6.1, f5d39b020809 "freezer,sched: Rewrite core freezer
- * logic") or flag for the system's and cgroup v1's (the bit means nothing for tasks of user space
- * later), and for cgroup v2 a trap on the way back to user space (kernel/signal.c,
- * do_freezer_trap()), in which the task looks like any other that sleeps. `frozen` alone does not
- * mean that somebody froze it: who waits for a vfork child counts as frozen all the time
- * (kernel/fork.c, wait_for_vfork_done()).
+ * The flag of SWITCH_OUT for what stops a task from outside, as the task goes to sleep; 0 when
+ * nothing does. The freezer comes in three forms: a state of its own (since 6.1, f5d39b020809
+ * "freezer,sched: Rewrite core freezer logic"); before that, a flag, for the system's freezer and
+ * cgroup v1's (later that bit means nothing for user-space tasks); and for cgroup v2 a trap on the
+ * way back to user space (kernel/signal.c, do_freezer_trap()), in which the task looks like any
+ * other sleeper.
+ *
+ * `frozen` alone does not mean that somebody froze the task: one that waits for a vfork child
+ * counts as frozen all the time (kernel/fork.c, wait_for_vfork_done()).
  */
 static __always_inline __u8 stop_of(struct task_struct *task, __u64 state)
 {
@@ -130,7 +132,8 @@ static __always_inline __u32 task_cpu(struct task_struct *task)
 	return ((struct task_struct___before_5_16 *)task)->cpu;
 }
 
-/* What the entry of a system call leaves, and what tells it from an exception's frame. */
+/* What the entry of a system call leaves in the registers, and what distinguishes it from an
+ * exception's frame. */
 #if defined(__TARGET_ARCH_x86)
 struct entry {
 	unsigned long argument, sysno, return_address, address, result;
@@ -147,8 +150,9 @@ struct entry {
 #define DIRECTLY(regs, field) ((regs)->field)
 
 /*
- * Those of the current task. Before 5.15 (dd6e10fbd9fb "bpf: Add bpf_task_pt_regs() helper") they
- * are looked for where the kernel's task_pt_regs() has them: at the very end of its stack.
+ * The registers of the current task. Kernels before 5.15 (dd6e10fbd9fb "bpf: Add bpf_task_pt_regs()
+ * helper") have no helper: they are read from where task_pt_regs() finds them, at the very end of
+ * the task's kernel stack.
  */
 static __always_inline struct entry entry_regs(void)
 {
@@ -166,10 +170,10 @@ static __always_inline struct entry entry_regs(void)
 }
 
 /*
- * The system call the current task is in. An exception's frame looks alike, with an error code
- * where the number is; but only a system call has the marks of its entry: on x86 `syscall` leaves
- * the return address in rcx, and entry sets rax to -ENOSYS until the call returns. On arm64 every
- * other entry from user space (mode 0) sets syscallno to NO_SYSCALL, which is -1
+ * The system call that the current task is in. An exception's frame looks alike, with an error code
+ * in place of the number, but only a system call bears the marks of its entry. On x86, `syscall`
+ * leaves the return address in rcx, and the entry code sets rax to -ENOSYS until the call returns.
+ * On arm64, every other entry from user space (mode 0) sets syscallno to NO_SYSCALL, -1
  * (arch/arm64/kernel/entry.S, kernel_entry).
  */
 static __always_inline bool in_syscall(__s32 *ret_sysno, __u64 *ret_argument)
@@ -186,7 +190,7 @@ static __always_inline bool in_syscall(__s32 *ret_sysno, __u64 *ret_argument)
 #endif
 }
 
-/* In the wait of its own loop: it has nothing to do, and its stack says nothing. */
+/* The thread waits for its own event loop: it is idle, and its stack is of no interest. */
 static __always_inline bool is_idle(struct thread_note *note, __u32 tgid)
 {
 	struct shared_loop_key key = {.tgid = tgid, .epfd = note->epfd - 1};
@@ -198,11 +202,11 @@ static __always_inline bool is_idle(struct thread_note *note, __u32 tgid)
 }
 
 /*
- * The stack of a thread that goes to sleep; and of one that loses its CPU, if that keeps others
- * waiting: it holds the GIL or runs a loop. While it waits for the GIL nothing moves, and its stack
- * was told when the wait began.
+ * Sends the stack of a thread that goes to sleep, or of one that loses its CPU if others wait for
+ * it: it holds the GIL or runs an event loop. A thread that waits for the GIL does not move, and
+ * its stack was sent when the wait began.
  */
-static __always_inline void tell_stack(__u64 ts, struct task_struct *task, bool runnable)
+static __always_inline void send_stack_of(__u64 ts, struct task_struct *task, bool runnable)
 {
 	struct thread_note *note;
 	__u64 tstate;
@@ -215,7 +219,7 @@ static __always_inline void tell_stack(__u64 ts, struct task_struct *task, bool 
 	tstate = pystack_current(ts, 0);
 	if (!tstate || (runnable && !note->runs_loop && !pystack_holds_gil(tstate)))
 		return;
-	pystack_tell(ts, tstate, runnable ? EVF_STACK_PREEMPT : EVF_STACK_SLEEP, 0);
+	pystack_send(ts, tstate, runnable ? EVF_STACK_PREEMPT : EVF_STACK_SLEEP, 0);
 }
 
 static __always_inline bool is_futex(__s32 sysno)
@@ -227,8 +231,8 @@ static __always_inline bool is_futex(__s32 sysno)
 #endif
 }
 
-/* Asleep on a futex: one of a GIL's own? */
-static __always_inline void tell_gil_futex(struct ev_switch_out *record, __u32 tgid, __u64 address)
+/* A sleep on a futex: marks it if the futex is part of a GIL. */
+static __always_inline void mark_gil_futex(struct ev_switch_out *record, __u32 tgid, __u64 address)
 {
 	struct shared_gil_list *list = bpf_map_lookup_elem(&gil_lists, &tgid);
 
@@ -244,7 +248,7 @@ static __always_inline void tell_gil_futex(struct ev_switch_out *record, __u32 t
 	}
 }
 
-static __always_inline void tell_switch_out(__u64 ts, __u32 cpu, struct task_struct *task,
+static __always_inline void emit_switch_out(__u64 ts, __u32 cpu, struct task_struct *task,
 					    bool runnable, __u8 stop)
 {
 	struct ev_switch_out record = {.hdr = HDR(SWITCH_OUT, ts, TASK_PID(task), cpu, stop)};
@@ -255,7 +259,7 @@ static __always_inline void tell_switch_out(__u64 ts, __u32 cpu, struct task_str
 	else
 		record.sysno = 0;
 	if (!runnable && record.hdr.flags & EVF_SWITCH_OUT_SYSCALL && is_futex(record.sysno))
-		tell_gil_futex(&record, task->tgid, argument);
+		mark_gil_futex(&record, task->tgid, argument);
 	if (runnable) {
 		record.hdr.flags |= EVF_SWITCH_OUT_RUNNABLE;
 		if (is_throttled(task))
@@ -289,16 +293,16 @@ int BPF_PROG(on_switch, bool preempt, struct task_struct *prev, struct task_stru
 		stop_waiting(note_of(TASK_PID(next)));
 	if (out && runnable)
 		wait_for_cpu(note_of(TASK_PID(prev)), cpu);
-	/* before the records of the threads themselves, so that whoever's wait ends or begins here
-	 * finds the occupant told up to here */
+	/* before the threads' own records, so that a wait that ends or begins here finds the
+	 * occupant reported up to this instant */
 	if (note->waiting > 0)
-		tell_run(ts, cpu, note, false);
-	else if (note->told)
-		tell_run(ts, cpu, note, true);
+		emit_run(ts, cpu, note, false);
+	else if (note->reported)
+		emit_run(ts, cpu, note, true);
 
 	if (out) {
-		tell_stack(ts, prev, runnable);
-		tell_switch_out(ts, cpu, prev, runnable, runnable ? 0 : stop_of(prev, state));
+		send_stack_of(ts, prev, runnable);
+		emit_switch_out(ts, cpu, prev, runnable, runnable ? 0 : stop_of(prev, state));
 	}
 	if (in) {
 		struct ev_switch_in record = {.hdr = HDR(SWITCH_IN, ts, TASK_PID(next), cpu, 0)};
@@ -312,7 +316,7 @@ static __always_inline int wake(struct task_struct *task, __u8 flags)
 	__u64 ts = bpf_ktime_get_ns();
 	__u32 cpu = task_cpu(task);
 
-	/* a task that is woken before it has gone to sleep just runs on */
+	/* a task that is woken before it has gone to sleep just keeps running */
 	if (!is_target(task->tgid) || task->on_cpu)
 		return 0;
 	if (is_throttled(task))
@@ -324,8 +328,8 @@ static __always_inline int wake(struct task_struct *task, __u8 flags)
 	return 0;
 }
 
-/* sched_wakeup and not sched_waking: it comes after the task's switch to sleep on every kernel, and
- * knows the CPU the task will wait for */
+/* sched_wakeup rather than sched_waking: on every kernel it follows the task's switch to sleep, and
+ * the CPU on which the task will wait is known. */
 SEC("tp_btf/sched_wakeup")
 int BPF_PROG(on_wakeup, struct task_struct *task)
 {
@@ -348,7 +352,7 @@ int BPF_PROG(on_migrate, struct task_struct *task, int cpu)
 	if (!is_target(task->tgid))
 		return 0;
 	thread = bpf_map_lookup_elem(&notes, &tid);
-	/* one that sleeps is being placed for its wake-up, which follows and says where */
+	/* a sleeping task is being placed for its wake-up, which follows and names the CPU */
 	if (!thread || !thread->cpu)
 		return 0;
 	stop_waiting(thread);
@@ -364,7 +368,7 @@ int BPF_PROG(on_fork, struct task_struct *parent, struct task_struct *child)
 {
 	__u64 ts = bpf_ktime_get_ns(), comm[2];
 
-	/* a thread of a traced process; what a new process is good for is user space's to decide */
+	/* only threads of traced processes; what to do about a new process is up to user space */
 	if (child->tgid != parent->tgid || !is_target(child->tgid))
 		return 0;
 
@@ -372,7 +376,7 @@ int BPF_PROG(on_fork, struct task_struct *parent, struct task_struct *child)
 				   .pid = child->tgid};
 	emit(&record, sizeof(record));
 	__builtin_memcpy(comm, child->comm, sizeof(comm));
-	tell_comm(ts, TASK_PID(child), child->tgid, comm);
+	emit_comm(ts, TASK_PID(child), child->tgid, comm);
 	return 0;
 }
 
@@ -384,7 +388,7 @@ int BPF_PROG(on_rename, struct task_struct *task, const char *name)
 	if (!is_target(task->tgid))
 		return 0;
 	bpf_probe_read_kernel_str(comm, sizeof(comm), name);
-	tell_comm(ts, TASK_PID(task), task->tgid, comm);
+	emit_comm(ts, TASK_PID(task), task->tgid, comm);
 	return 0;
 }
 
@@ -419,7 +423,7 @@ int BPF_PROG(on_exec, struct task_struct *task)
 
 	if (!is_target(tgid))
 		return 0;
-	/* its address space is another now: none of the addresses known mean anything */
+	/* the address space is new: all known addresses are stale */
 	bpf_map_delete_elem(&targets, &tgid);
 	bpf_map_delete_elem(&pythons, &tgid);
 	bpf_map_delete_elem(&gil_lists, &tgid);

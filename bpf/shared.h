@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * shared.h - the maps' types: what user space hands to the probes and what it reads from them
- * besides the ring (capture/ fills and reads them), and the ring's records that are no events yet:
- * stacks and texts as the probes saw them, which symbols/ turns into definitions.
+ * shared.h - the types of the maps that capture/ fills and reads, and the ring's records that are
+ * not events yet: stacks and texts as the probes saw them, from which symbols/ makes definitions.
  */
 #ifndef GILSCOPE_SHARED_H
 #define GILSCOPE_SHARED_H
@@ -25,8 +24,7 @@ struct shared_target {
 
 /*
  * A GIL is looked up by what its sites are passed: the address of one of its two condition
- * variables. So what the call means follows from which one it is, and no offset in the GIL is known
- * to the probes before.
+ * variables. Which one it is says what the call means, so the probes need no offset within the GIL.
  */
 struct shared_gil_key {
 	wire_u64 condition;
@@ -37,7 +35,7 @@ struct shared_gil_key {
 enum {
 	CONDITION_COND,
 	CONDITION_SWITCH
-}; /* waiters sleep on it, DROP signals it; TAKE signals it */
+}; /* COND: waiters sleep on it, DROP signals it. SWITCH: TAKE signals it. */
 
 struct shared_gil {
 	wire_u64 address;	/* of the GIL */
@@ -45,15 +43,15 @@ struct shared_gil {
 	wire_s32 tstate_interp; /* PyThreadState.interp */
 	wire_u16 drop_request_kind;
 	wire_u16 index;	    /* the stream's index of this GIL */
-	wire_u16 condition; /* which one this entry is for */
-	wire_u16 pending;   /* with COND: a waiter ran out of patience since the last DROP: the drop
-			       request is worth reading */
+	wire_u16 condition; /* CONDITION_…: the one that this entry is for */
+	wire_u16 pending;   /* with COND: a waiter has waited out the switch interval since the last
+			       DROP, so the drop request is worth reading */
 	struct gil_layout layout;
 	wire_u32 spare;
 };
 
-/* The GILs of a process, to tell their own futexes from others. What finds no room is not told
- * apart. */
+/* The GILs of a process, to distinguish their futexes from others. GILs beyond SHARED_GIL_LIST_MAX
+ * are not distinguished. */
 #define SHARED_GIL_LIST_MAX 16
 struct shared_gil_list {
 	wire_u32 count;
@@ -61,7 +59,7 @@ struct shared_gil_list {
 	struct shared_gil_span {
 		wire_u64 address;
 		wire_u32 size;
-		wire_u16 handover; /* offset of the part for the forced hand-over */
+		wire_u16 handover; /* offset of the part for the forced handoff */
 		wire_u16 index;
 	} gils[SHARED_GIL_LIST_MAX];
 };
@@ -69,31 +67,30 @@ struct shared_gil_list {
 /* Records of one CPU that found no room in the ring. */
 struct shared_loss {
 	wire_u64 count, first_ts, last_ts;
-	wire_u64 samples; /* samples are not among `count`: without them nothing that is known
-			     becomes wrong */
+	wire_u64 samples; /* samples are not part of `count`: losing them falsifies nothing */
 };
 
-/* A process whose stacks can be read: its layout, and what follows from it, worked out once. */
+/* A process whose stacks can be read: its layout, and values derived from it in advance. */
 struct shared_python {
 	struct stack_layout layout;
-	wire_u64 code_mask; /* takes the tags off a frame's code */
+	wire_u64 code_mask; /* removes the tag bits from a frame's code pointer */
 	wire_u64 gil;	    /* address of the main interpreter's GIL */
 	struct gil_layout gil_layout;
-	wire_u16 frame_first; /* frames are read in one piece that begins here … */
-	wire_u16 frame_bytes; /* … and is so long, at most SHARED_FRAME_BYTES_MAX */
+	wire_u16 frame_first; /* a frame is read in one piece, from here … */
+	wire_u16 frame_bytes; /* … of this length, at most SHARED_FRAME_BYTES_MAX */
 	wire_u16 previous, code, instr, owner, generator,
-		copy;	  /* where in that piece; STACK_NONE as in the layout */
-	wire_u32 process; /* its number in this capture; 0: nothing tells when a code object goes,
-			     so what was seen of it must not be kept */
+		copy;	  /* offsets in that piece; STACK_NONE as in the layout */
+	wire_u32 process; /* its number in this capture; 0: nothing reports freed code objects, so
+			     their checks must not be cached */
 };
 #define SHARED_FRAME_BYTES_MAX 120
 
-/* A descriptor that a loop waits on. */
+/* An epoll descriptor of an event loop. */
 struct shared_loop_key {
 	wire_u32 tgid, epfd;
 };
 
-/* Where a garbage collection begins: which generation it is of. */
+/* Where a garbage collection begins, and how to read its generation there. */
 struct shared_gc_key {
 	wire_u64 address; /* in the process */
 	wire_u32 tgid;
@@ -101,7 +98,7 @@ struct shared_gc_key {
 };
 struct shared_gc {
 	wire_u32 kind;
-	wire_s32 generation;  /* the constant, or the distance from the address in the register */
+	wire_s32 generation;  /* the constant, or the offset from the address in the register */
 	wire_s32 regs_offset; /* of the register in struct pt_regs */
 	wire_u32 spare;
 };
@@ -113,9 +110,9 @@ enum { GENERATION_UNKNOWN, GENERATION_CONSTANT, GENERATION_REGISTER, GENERATION_
 #define SHARED_TEXT_MAX	  64
 
 /*
- * Types of ring records besides EV_…; they never leave capture/. A stack or text is sent once,
- * before the first record that names it by its hash, and again when the probes have forgotten that
- * they sent it.
+ * Types of ring records in addition to EV_…; they never leave capture/. A stack or text is sent
+ * once, before the first record that refers to it by its hash, and again when the probes have
+ * forgotten that they sent it.
  */
 enum {
 	RING_STACK = 240,  /* struct shared_stack, only as many frames as `count` says */
@@ -126,34 +123,33 @@ enum {
 struct shared_frame {
 	wire_u64 code;	/* address of the code object */
 	wire_u32 lasti; /* offset of the instruction in bytes; UINT32_MAX: not known */
-	wire_u32 check; /* shared_check() of the code object as it was then: who reads it later can
-			   tell whether it still is that one */
+	wire_u32 check; /* shared_check() of the code object at that time: a later reader can tell
+			   whether it is still the same one */
 };
 
 struct shared_stack {
 	struct event_hdr
-		hdr;   /* tid: whose; aux: number of frames; flags bit 0: there are more outside */
+		hdr;   /* tid: whose; aux: number of frames; flags bit 0: more frames outside */
 	wire_u64 hash; /* of the process and all frames; never 0 or SHARED_STACK_EMPTY */
 	wire_u32 pid;
 	wire_u32 spare;
 	struct shared_frame frames[SHARED_FRAMES_MAX]; /* innermost first */
 };
 #define SHARED_STACK_CUT   1
-#define SHARED_STACK_EMPTY 1 /* in a sample: the thread has no frames, nothing is missing */
+#define SHARED_STACK_EMPTY 1 /* in a sample: the thread has no frames; nothing is missing */
 #define SHARED_STACK_BYTES(count)                                                                  \
 	(__builtin_offsetof(struct shared_stack, frames) + (count) * sizeof(struct shared_frame))
 
 struct shared_text {
-	struct event_hdr
-		hdr;   /* aux: number of bytes; flags: 0, or how many of them a character has */
-	wire_u64 hash; /* never 0 */
-	char bytes[SHARED_TEXT_MAX]; /* UTF-8, or characters as Python's str has them; cut when
+	struct event_hdr hdr;	     /* aux: number of bytes; flags: 0, or bytes per character */
+	wire_u64 hash;		     /* never 0 */
+	char bytes[SHARED_TEXT_MAX]; /* UTF-8 if flags is 0, else units of Python's str; cut if
 					longer */
 };
 
 struct shared_sample {
 	struct event_hdr hdr; /* as in STACK */
-	wire_u64 stack, task; /* hashes; 0 = none */
+	wire_u64 stack, task; /* hashes; 0: none */
 	wire_u64 root;
 };
 
@@ -164,12 +160,12 @@ static inline __attribute__((always_inline)) wire_u64 shared_mix(wire_u64 hash, 
 }
 
 /*
- * What tells code objects apart that follow each other at one address. The probes and symbols/
- * compute the same, over the CODE_SPAN_WORDS words at stack_layout.code_span in their order, and
- * with code_weak, unless the build is free-threaded, after them over the hash of the name (the word
- * at unicode_hash of the object that word code_name_word of the span points to), and the line
- * table's first three words from bytes_size on (its size, its hash, its first eight bytes; word
- * code_linetable_word points to it); words that cannot be read count as 0.
+ * Distinguishes code objects that follow each other at one address. The probes and symbols/ compute
+ * the same value: over the CODE_SPAN_WORDS words at stack_layout.code_span, in order; then, with
+ * code_weak and unless the build is free-threaded, over the hash of the name (the word at
+ * unicode_hash of the object that word code_name_word of the span points to) and the first three
+ * words of the line table from bytes_size on (its size, its hash, its first eight bytes; word
+ * code_linetable_word points to it). Words that cannot be read count as 0.
  */
 #define SHARED_CHECK_BEGIN 0x67696c73636f7065ull
 static inline __attribute__((always_inline)) wire_u32 shared_check_end(wire_u64 hash)

@@ -2,8 +2,8 @@
 /*
  * wire.h - the records that travel from the kernel to user space, and into traces.
  *
- * The only header that BPF programs and user space share; it includes nothing and uses fixed-width
- * types only. Records are facts ("TAKE at t by tid on gil g"), never interpretations. All times are
+ * Includes nothing and uses fixed-width types only, for BPF programs and user space share it.
+ * Records are facts ("TAKE at t by tid on gil g"), never interpretations. All times are
  * CLOCK_MONOTONIC nanoseconds. All tids and pids are those of the initial PID namespace.
  *
  * A record is a header and the event's fields; its size depends on its type alone (event_size()).
@@ -28,7 +28,7 @@ struct event_hdr {
 	wire_u32 tid;  /* whom it is about (events.def says, per event) */
 	wire_u8 type;  /* EV_… */
 	wire_u8 flags; /* bits of the event */
-	wire_u16 aux;  /* small number: a gil's index, a cpu */
+	wire_u16 aux;  /* a small number: a GIL's index, a CPU */
 };
 
 #define EVENT(id, NAME, name, aux, tid, doc) EV_##NAME = id,
@@ -53,8 +53,8 @@ enum {
 	;
 #include "events.def"
 
-/* `words` is the first and covers all, so that `= {0}` empties the whole: from C23 on (GCC 15) it
- * promises that for the first member only. */
+/* `words` comes first and covers everything, so that `= {0}` clears all of it: since C23 (GCC 15)
+ * that is guaranteed for the first member only. */
 union event {
 	wire_u64 words[(16 + EVENT_PAYLOAD_MAX) / 8];
 	struct event_hdr hdr;
