@@ -42,6 +42,14 @@ static void open_standard_streams(void)
 		close(fd);
 }
 
+static int run(const struct command *command, int argc, char **argv)
+{
+	struct options options;
+
+	options_parse(command, argc, argv, &options);
+	return command->run(&options);
+}
+
 int main(int argc, char **argv)
 {
 	const char *name = argc > 1 ? argv[1] : NULL;
@@ -76,7 +84,7 @@ int main(int argc, char **argv)
 	}
 	for (size_t i = 0; i < COMMAND_COUNT; i++) {
 		if (!strcmp(name, COMMANDS[i]->name))
-			return COMMANDS[i]->run(argc - 1, argv + 1);
+			return run(COMMANDS[i], argc - 1, argv + 1);
 		if (!strcmp(name, "--man") && !strcmp(argv[2], COMMANDS[i]->name)) {
 			man_write_command(stdout, COMMANDS[i]);
 			return EXIT_OK;

@@ -12,11 +12,6 @@
 #include "cmd/cmd.h"
 #include "python/target.h"
 
-struct options {
-	uint32_t pid;
-	bool json;
-};
-
 /* What the snapshot of a target shows. */
 struct census {
 	unsigned int threads, python, loop_waits, loop_descriptors, unnamed_holders;
@@ -252,56 +247,19 @@ static int print_json(const struct findings *findings)
 
 /* ── the command ─────────────────────────────────────────────────────────── */
 
-static error_t parse(int key, char *arg, struct argp_state *state)
+static int run(struct options *options)
 {
-	struct options *options = state->input;
-
-	switch (key) {
-	case 'j':
-		options->json = true;
-		return 0;
-	case ARGP_KEY_ARG:
-		if (options->pid)
-			argp_error(state, "one process at a time");
-		options->pid = cmd_pid(arg, state);
-		return 0;
-	default:
-		return ARGP_ERR_UNKNOWN;
-	}
-}
-
-static const struct argp_option OPTIONS[] = {
-	{"json", 'j', NULL, 0, "Print the findings as JSON, schema gilscope.doctor/1", 0},
-	{0},
-};
-static const struct argp ARGP = {
-	OPTIONS,
-	parse,
-	"[PID]",
-	"Say what works here and with this process, what does not, and what to do about it. Loads "
-	"the probes to see whether the kernel takes them; "
-	"attaches nothing."
-	"\vExample:\n  sudo gilscope doctor $(pgrep -f uvicorn | head -1)",
-	NULL,
-	NULL,
-	NULL,
-};
-
-static int run(int argc, char **argv)
-{
-	struct options options = {0};
 	struct findings findings = {0};
 	int status, err = 0;
 
-	cmd_parse(&ARGP, argc, argv, &options);
-	findings.has_target = options.pid != 0;
-	findings.pid = options.pid;
+	findings.has_target = options->observe.pid_count > 0;
+	findings.pid = options->observe.pids[0];
 	features_probe(&findings.features);
 	features_try_programs(&findings.features);
 	(void)features_require(&findings.features, &findings.system);
 	if (findings.has_target)
 		examine_target(&findings);
-	if (options.json)
+	if (options->json)
 		err = print_json(&findings);
 	else
 		print_findings(&findings);
@@ -310,6 +268,24 @@ static int run(int argc, char **argv)
 	return status;
 }
 
-const struct command command_doctor = {"doctor", "[PID] [--json]",
-				       "say what works here, and what to do about the rest", run,
-				       &ARGP};
+static const struct option_use OPTIONS[] = {
+	{.id = OPTION_JSON,
+	 .doc = "Print the findings as JSON, schema gilscope.doctor/1",
+	 .letter = 'j'},
+	{0},
+};
+
+const struct command command_doctor = {
+	.name = "doctor",
+	.arguments = "[PID] [--json]",
+	.summary = "say what works here, and what to do about the rest",
+	.args_doc = "[PID]",
+	.doc = "Say what works here and with this process, what does not, and what to do about it. "
+	       "Loads "
+	       "the probes to see whether the kernel takes them; "
+	       "attaches nothing."
+	       "\vExample:\n  sudo gilscope doctor $(pgrep -f uvicorn | head -1)",
+	.options = OPTIONS,
+	.rest = options_rest_process,
+	.run = run,
+};

@@ -10,55 +10,6 @@
 
 #define DEFAULT_PAGE "gilscope-flame.html"
 
-struct options {
-	const char *file, *output;
-	struct flames_options flames;
-	struct names_options *names;
-};
-
-static error_t parse(int key, char *arg, struct argp_state *state)
-{
-	struct options *options = state->input;
-
-	switch (key) {
-	case ARGP_KEY_INIT:
-		state->child_inputs[0] = &options->flames;
-		state->child_inputs[1] = options->names;
-		state->child_inputs[2] = &options->file;
-		return 0;
-	case 'o':
-		options->output = arg;
-		return 0;
-	default:
-		return ARGP_ERR_UNKNOWN;
-	}
-}
-
-static const struct argp_option OPTIONS[] = {
-	{"output", 'o', "FILE", 0,
-	 "Write a page (.html) or a picture (.svg) to this file (" DEFAULT_PAGE
-	 "; - is the standard output, a page)",
-	 0},
-	{0},
-};
-static const struct argp_child CHILDREN[] = {
-	{&flames_argp, 0, NULL, 0}, {&names_argp, 0, NULL, 0}, {&recording_argp, 0, NULL, 0}, {0}};
-static const struct argp ARGP = {
-	OPTIONS,
-	parse,
-	"[FILE]",
-	"Draw where each thread spent its time, by state and Python stack, from a recording "
-	"(" DEFAULT_FILE "; - is the standard input): as a page for the "
-	"browser that can be zoomed and searched and has all states to choose from, or as a "
-	"picture for documents, of all states but idle and blocked unless told. "
-	"Both are one file and need nothing else."
-	"\vExample, a picture of who made others wait for the GIL:\n  gilscope flame monday.gsc "
-	"--state gil_wait --by holder -o gil.svg",
-	CHILDREN,
-	NULL,
-	NULL,
-};
-
 static bool ends_with(const char *text, const char *end)
 {
 	size_t length = strlen(text), rest = strlen(end);
@@ -85,10 +36,10 @@ static int choose_view(const struct options *options, struct view_options *how,
 	}
 	how->states = picture ? PICTURE_STATES : (1u << TS_COUNT) - 1;
 	how->directions = picture ? FLAME_WAITER : FLAME_WAITER | FLAME_HOLDER;
-	if (options->flames.states)
-		how->states = options->flames.states;
-	if (options->flames.directions)
-		how->directions = options->flames.directions;
+	if (options->states)
+		how->states = options->states;
+	if (options->directions)
+		how->directions = options->directions;
 	*ret_view = picture ? &view_flame_svg : &view_flame_page;
 	return 0;
 }
@@ -103,9 +54,10 @@ static int draw(struct pipeline *pipeline, struct output *output, const struct o
 	int err = choose_view(options, &how, &view, diag);
 
 	if (!err)
-		err = output_begin(output, options->output, options->file, diag);
+		err = output_begin(output, options->output, options->recording, diag);
 	if (!err)
-		err = fold_file(pipeline, options->file, STALL_DEFAULT_NS, diag, &report, &damaged);
+		err = fold_file(pipeline, options->recording, STALL_DEFAULT_NS, diag, &report,
+				&damaged);
 	if (err)
 		return err;
 	err = view->show(output->file, report, &how);
@@ -122,17 +74,15 @@ static int draw(struct pipeline *pipeline, struct output *output, const struct o
 	return 0;
 }
 
-static int run(int argc, char **argv)
+static int run(struct options *options)
 {
-	struct pipeline pipeline = {0};
-	struct options options = {.output = DEFAULT_PAGE, .names = &pipeline.names};
+	struct pipeline pipeline = {.names = options->names};
 	struct output output = {0};
 	struct diag diag = {0};
 	bool partial = false;
 	int status;
 
-	cmd_parse(&ARGP, argc, argv, &options);
-	if (draw(&pipeline, &output, &options, &diag, &partial))
+	if (draw(&pipeline, &output, options, &diag, &partial))
 		status = cmd_fail(&diag);
 	else
 		status = partial ? EXIT_PARTIAL : EXIT_OK;
@@ -141,5 +91,30 @@ static int run(int argc, char **argv)
 	return status;
 }
 
-const struct command command_flame = {"flame", "[FILE] [-o FILE.html|.svg]",
-				      "draw a flame graph by state", run, &ARGP};
+static const struct option_use OPTIONS[] = {
+	{.id = OPTION_OUTPUT,
+	 .doc = "Write a page (.html) or a picture (.svg) to this file (" DEFAULT_PAGE
+		"; - is the standard output, a page)"},
+	FLAME_OPTIONS,
+	{.id = OPTION_APP_ROOT},
+	{0},
+};
+
+const struct command command_flame = {
+	.name = "flame",
+	.arguments = "[FILE] [-o FILE.html|.svg]",
+	.summary = "draw a flame graph by state",
+	.args_doc = "[FILE]",
+	.doc = "Draw where each thread spent its time, by state and Python stack, from a recording "
+	       "(" DEFAULT_FILE "; - is the standard input): as a page for the "
+	       "browser that can be zoomed and searched and has all states to choose from, or as a "
+	       "picture for documents, of all states but idle and blocked unless told. "
+	       "Both are one file and need nothing else."
+	       "\vExample, a picture of who made others wait for the GIL:\n  gilscope flame "
+	       "monday.gsc "
+	       "--state gil_wait --by holder -o gil.svg",
+	.options = OPTIONS,
+	.output = DEFAULT_PAGE,
+	.rest = options_rest_recording,
+	.run = run,
+};

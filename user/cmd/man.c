@@ -26,10 +26,14 @@ static void put_line(FILE *file, const char *text)
 	fputc('\n', file);
 }
 
-static void put_options(FILE *file, const struct argp *argp)
+static void put_options(FILE *file, const struct command *command)
 {
-	for (const struct argp_option *option = argp->options;
-	     option && (option->name || option->key || option->doc); option++) {
+	struct argp_option list[OPTIONS_MAX];
+	size_t count = options_of(command, list);
+
+	for (const struct argp_option *option = list; option < list + count; option++) {
+		if (!option->name) /* a heading */
+			continue;
 		fputs(".TP\n\\fB", file);
 		if (isascii(option->key) && isprint(option->key))
 			fprintf(file, "\\-%c\\fR, \\fB", option->key);
@@ -44,20 +48,18 @@ static void put_options(FILE *file, const struct argp *argp)
 		fputc('\n', file);
 		put_line(file, option->doc);
 	}
-	for (const struct argp_child *child = argp->children; child && child->argp; child++)
-		put_options(file, child->argp);
 }
 
 /* argp's document: what stands before \v; after it come notes and the example. */
 static void put_description(FILE *file, const struct command *command)
 {
-	put(file, command->argp->doc, strcspn(command->argp->doc, "\v"));
+	put(file, command->doc, strcspn(command->doc, "\v"));
 	fputc('\n', file);
 }
 
 static void put_example(FILE *file, const struct command *command)
 {
-	const char *after = strchr(command->argp->doc, '\v');
+	const char *after = strchr(command->doc, '\v');
 
 	if (!after)
 		return;
@@ -98,12 +100,12 @@ void man_write_command(FILE *file, const struct command *command)
 	put_line(file, command->arguments);
 	fputs(".SH DESCRIPTION\n", file);
 	put_description(file, command);
-	if (strchr(command->argp->doc, '\v')) {
+	if (strchr(command->doc, '\v')) {
 		fputs(".SH EXAMPLE\n", file);
 		put_example(file, command);
 	}
 	fputs(".SH OPTIONS\n", file);
-	put_options(file, command->argp);
+	put_options(file, command);
 	put_statuses(file);
 	fputs(".SH SEE ALSO\n.BR gilscope (1)\n", file);
 }
@@ -128,7 +130,7 @@ void man_write(FILE *file, const struct command *const commands[], size_t count)
 		fprintf(file, ".SS gilscope %s ", commands[i]->name);
 		put_line(file, commands[i]->arguments);
 		put_description(file, commands[i]);
-		put_options(file, commands[i]->argp);
+		put_options(file, commands[i]);
 		put_example(file, commands[i]);
 	}
 	put_statuses(file);

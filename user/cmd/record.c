@@ -13,67 +13,6 @@
 #include "cmd/pipeline/spawn.h"
 #include "cmd/pipeline/tell.h"
 
-enum { OPTION_STALL = 768 };
-
-struct options {
-	struct observe_options observe;
-	uint64_t stall_ns;
-	char **command;
-	const char *output;
-};
-
-static error_t parse(int key, char *arg, struct argp_state *state)
-{
-	struct options *options = state->input;
-
-	switch (key) {
-	case ARGP_KEY_INIT:
-		state->child_inputs[0] = &options->observe;
-		return 0;
-	case 'o':
-		options->output = arg;
-		return 0;
-	case OPTION_STALL:
-		options->stall_ns = cmd_duration(arg, state);
-		return 0;
-	case ARGP_KEY_ARGS:
-		options->command = state->argv + state->next;
-		return 0;
-	case ARGP_KEY_END:
-		if (!options->observe.pid_count == !options->command)
-			argp_error(state, options->command ? "either -p PID or a command, not both"
-							   : "what? Give -p PID, or -- COMMAND");
-		return 0;
-	default:
-		return ARGP_ERR_UNKNOWN;
-	}
-}
-
-static const struct argp_option OPTIONS[] = {
-	{"stall", OPTION_STALL, "DUR", 0,
-	 "Tell turns of the event loop while they last from this length on (50ms); all are "
-	 "recorded",
-	 0},
-	{"output", 'o', "FILE", 0,
-	 "Write to this file (" DEFAULT_FILE "); while it is written it is FILE" OUTPUT_PARTIAL
-	 ", which can be read too",
-	 0},
-	{0},
-};
-static const struct argp_child CHILDREN[] = {{&observe_argp, 0, NULL, 0}, {0}};
-static const struct argp ARGP = {
-	OPTIONS,
-	parse,
-	"-p PID\n-- COMMAND [ARG...]",
-	"Write every take and drop of the GIL, every switch and every turn of the event loop to a "
-	"file, to be looked at later, here or elsewhere."
-	"\vA command that gilscope started is ended with the recording.\n\nExample:\n  sudo "
-	"gilscope record -p 4711 -d 30s -o monday.gsc",
-	CHILDREN,
-	NULL,
-	NULL,
-};
-
 /* The failure of a file, with its name. */
 static int name_file(const struct diag *of, int err, const char *path, struct diag *diag)
 {
@@ -213,23 +152,37 @@ static int record(struct options *options, struct pipeline *pipeline, struct out
 	return err;
 }
 
-static int run(int argc, char **argv)
+static error_t rest(struct options *options, int key, char *arg, struct argp_state *state)
 {
-	struct options options = {.output = DEFAULT_FILE, .stall_ns = STALL_DEFAULT_NS};
+	switch (key) {
+	case ARGP_KEY_ARGS:
+		options->command = state->argv + state->next;
+		return 0;
+	case ARGP_KEY_END:
+		if (!options->observe.pid_count == !options->command)
+			argp_error(state, options->command ? "either -p PID or a command, not both"
+							   : "what? Give -p PID, or -- COMMAND");
+		return 0;
+	default:
+		return ARGP_ERR_UNKNOWN;
+	}
+}
+
+static int run(struct options *options)
+{
 	struct pipeline pipeline = {0};
 	struct output output = {0};
 	struct diag diag = {0};
 	struct spawned child = {0};
 	int err = 0, status;
 
-	cmd_parse(&ARGP, argc, argv, &options);
 	observe_catch_signals(NULL);
-	if (options.command) {
-		err = spawn_python(options.command, &diag, &child);
-		options.observe.pids[options.observe.pid_count++] = (uint32_t)child.pid;
+	if (options->command) {
+		err = spawn_python(options->command, &diag, &child);
+		options->observe.pids[options->observe.pid_count++] = (uint32_t)child.pid;
 	}
 	if (!err)
-		err = record(&options, &pipeline, &output, &diag);
+		err = record(options, &pipeline, &output, &diag);
 	status = err ? cmd_fail(&diag) : (int)diag.status;
 	spawn_end(&child);
 	output_done(&output);
@@ -237,5 +190,29 @@ static int run(int argc, char **argv)
 	return status;
 }
 
-const struct command command_record = {"record", "-p PID | -- COMMAND... [-o FILE]",
-				       "write a recording", run, &ARGP};
+static const struct option_use OPTIONS[] = {
+	{.id = OPTION_STALL,
+	 .doc = "Tell turns of the event loop while they last from this length on (50ms); all are "
+		"recorded"},
+	{.id = OPTION_OUTPUT,
+	 .doc = "Write to this file (" DEFAULT_FILE
+		"); while it is written it is FILE" OUTPUT_PARTIAL ", which can be read too"},
+	OBSERVE_OPTIONS,
+	{0},
+};
+
+const struct command command_record = {
+	.name = "record",
+	.arguments = "-p PID | -- COMMAND... [-o FILE]",
+	.summary = "write a recording",
+	.args_doc = "-p PID\n-- COMMAND [ARG...]",
+	.doc = "Write every take and drop of the GIL, every switch and every turn of the event "
+	       "loop to a "
+	       "file, to be looked at later, here or elsewhere."
+	       "\vA command that gilscope started is ended with the recording.\n\nExample:\n  sudo "
+	       "gilscope record -p 4711 -d 30s -o monday.gsc",
+	.options = OPTIONS,
+	.output = DEFAULT_FILE,
+	.rest = rest,
+	.run = run,
+};

@@ -11,58 +11,6 @@
 #define DEFAULT_PAGE "gilscope.html"
 #define LARGE_BYTES  300000000.0 /* browsers have trouble with texts of half a gigabyte */
 
-struct options {
-	const char *file, *output;
-	uint64_t stall_ns;
-	struct names_options *names;
-};
-
-enum { OPTION_STALL = 256 };
-
-static error_t parse(int key, char *arg, struct argp_state *state)
-{
-	struct options *options = state->input;
-
-	switch (key) {
-	case ARGP_KEY_INIT:
-		state->child_inputs[0] = options->names;
-		state->child_inputs[1] = &options->file;
-		return 0;
-	case 'o':
-		options->output = arg;
-		return 0;
-	case OPTION_STALL:
-		options->stall_ns = cmd_duration(arg, state);
-		return 0;
-	default:
-		return ARGP_ERR_UNKNOWN;
-	}
-}
-
-static const struct argp_option OPTIONS[] = {
-	{"output", 'o', "FILE.html", 0,
-	 "Write the page to this file (" DEFAULT_PAGE "; - is the standard output)", 0},
-	{"stall", OPTION_STALL, "DUR", 0,
-	 "Call a turn of the event loop a stall from this length on (50ms)", 0},
-	{0},
-};
-static const struct argp_child CHILDREN[] = {
-	{&names_argp, 0, NULL, 0}, {&recording_argp, 0, NULL, 0}, {0}};
-static const struct argp ARGP = {
-	OPTIONS,
-	parse,
-	"[FILE]",
-	"Draw a recording (" DEFAULT_FILE
-	"; - is the standard input) as a page for the browser: who had the GIL, what every thread "
-	"was doing and in which "
-	"function, the turns and stalls of the event loops. The page is one file and needs nothing "
-	"else, no network either."
-	"\vExample:\n  gilscope timeline monday.gsc -o monday.html",
-	CHILDREN,
-	NULL,
-	NULL,
-};
-
 /* How large it is, and what to do with it. */
 static void say_done(const char *path, const struct stat *page)
 {
@@ -87,7 +35,7 @@ static int write_page(struct pipeline *pipeline, struct output *output,
 
 	pipeline->drawing_kind = &drawing_page;
 	pipeline->drawing_file = output->file;
-	err = fold_file(pipeline, options->file, options->stall_ns, diag, &report, &damaged);
+	err = fold_file(pipeline, options->recording, options->stall_ns, diag, &report, &damaged);
 	if (!err)
 		err = pipeline_draw(pipeline, report, diag);
 	if (!err && !fflush(output->file) && output->file != stdout)
@@ -101,20 +49,17 @@ static int write_page(struct pipeline *pipeline, struct output *output,
 	return 0;
 }
 
-static int run(int argc, char **argv)
+static int run(struct options *options)
 {
-	struct pipeline pipeline = {0};
-	struct options options = {
-		.output = DEFAULT_PAGE, .stall_ns = STALL_DEFAULT_NS, .names = &pipeline.names};
+	struct pipeline pipeline = {.names = options->names};
 	struct output output;
 	struct diag diag = {0};
 	bool partial = false;
 	int err, status = EXIT_OK;
 
-	cmd_parse(&ARGP, argc, argv, &options);
-	err = output_begin(&output, options.output, options.file, &diag);
+	err = output_begin(&output, options->output, options->recording, &diag);
 	if (!err)
-		err = write_page(&pipeline, &output, &options, &diag, &partial);
+		err = write_page(&pipeline, &output, options, &diag, &partial);
 	if (err)
 		status = cmd_fail(&diag);
 	else if (partial)
@@ -124,5 +69,29 @@ static int run(int argc, char **argv)
 	return status;
 }
 
-const struct command command_timeline = {"timeline", "[FILE] [-o FILE.html]",
-					 "draw a recording as a page for the browser", run, &ARGP};
+static const struct option_use OPTIONS[] = {
+	{.id = OPTION_OUTPUT,
+	 .doc = "Write the page to this file (" DEFAULT_PAGE "; - is the standard output)",
+	 .arg = "FILE.html"},
+	{.id = OPTION_STALL},
+	{.id = OPTION_APP_ROOT},
+	{0},
+};
+
+const struct command command_timeline = {
+	.name = "timeline",
+	.arguments = "[FILE] [-o FILE.html]",
+	.summary = "draw a recording as a page for the browser",
+	.args_doc = "[FILE]",
+	.doc = "Draw a recording (" DEFAULT_FILE "; - is the standard input) as a page for the "
+	       "browser: who had the GIL, what every thread "
+	       "was doing and in which "
+	       "function, the turns and stalls of the event loops. The page is one file and needs "
+	       "nothing "
+	       "else, no network either."
+	       "\vExample:\n  gilscope timeline monday.gsc -o monday.html",
+	.options = OPTIONS,
+	.output = DEFAULT_PAGE,
+	.rest = options_rest_recording,
+	.run = run,
+};

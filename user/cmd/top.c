@@ -23,15 +23,8 @@
 	(10 * NS_PER_S) /* so that what is kept begins with facts of those who sleep, too */
 #define KEY_MS 100	/* how long is waited for a key when there is nothing else to do */
 
-struct options {
-	uint64_t stall_ns;
-	bool plain;
-	struct names_options *names;
-	struct observe_options observe;
-};
-
 struct top {
-	struct options options;
+	const struct options *options;
 	struct pipeline pipeline;
 	struct observation observation;
 	struct live *live;
@@ -41,58 +34,6 @@ struct top {
 	int stderr_fd; /* where messages go in the end; -1 while they go there … */
 	int messages;  /* … and not into this file, so that they do not garble the screen */
 	struct diag diag;
-};
-
-enum { OPTION_STALL = 1024, OPTION_PLAIN };
-
-static error_t parse(int key, char *arg, struct argp_state *state)
-{
-	struct options *options = state->input;
-
-	switch (key) {
-	case ARGP_KEY_INIT:
-		state->child_inputs[0] = &options->observe;
-		state->child_inputs[1] = options->names;
-		return 0;
-	case ARGP_KEY_ARG:
-		observe_add_pid(&options->observe, arg, state);
-		return 0;
-	case OPTION_STALL:
-		options->stall_ns = cmd_duration(arg, state);
-		return 0;
-	case OPTION_PLAIN:
-		options->plain = true;
-		return 0;
-	case ARGP_KEY_END:
-		if (!options->observe.pid_count)
-			argp_error(state, "which process? Give its PID");
-		return 0;
-	default:
-		return ARGP_ERR_UNKNOWN;
-	}
-}
-
-static const struct argp_option OPTIONS[] = {
-	{"stall", OPTION_STALL, "DUR", 0,
-	 "Call a turn of the event loop a stall from this length on (50ms); + and - change it", 0},
-	{"no-color", OPTION_PLAIN, NULL, 0, "No colours", 0},
-	{0},
-};
-static const struct argp_child CHILDREN[] = {
-	{&observe_argp, 0, NULL, 0}, {&names_argp, 0, NULL, 1}, {0}};
-static const struct argp ARGP = {
-	OPTIONS,
-	parse,
-	"PID...",
-	"Watch a running Python process: what its event loop and its GIL do now, and what they did "
-	"in the last minute."
-	"\vKeys: Tab and arrows choose, Enter tells all about a stall, s sorts, p pauses, + and - "
-	"change the threshold, r writes the last 30 s to a recording, "
-	"h helps, q quits. The process is neither changed nor stopped.\n\nExample, a uvicorn "
-	"worker:\n  sudo gilscope top $(pgrep -f uvicorn | head -1)",
-	CHILDREN,
-	NULL,
-	NULL,
 };
 
 /* ── the terminal ────────────────────────────────────────────────────────── */
@@ -148,12 +89,12 @@ static bool want_plain(const struct options *options)
 {
 	const char *no_color = getenv("NO_COLOR");
 
-	return options->plain || (no_color && *no_color);
+	return options->colour == COLOUR_NEVER || (no_color && *no_color);
 }
 
 static int open_screen(struct top *top)
 {
-	const struct tui_options how = {.plain = want_plain(&top->options)};
+	const struct tui_options how = {.plain = want_plain(top->options)};
 	int err = tui_new(&how, &top->diag, &top->tui);
 
 	if (err)
@@ -321,8 +262,8 @@ static int start(struct top *top)
 	struct stream_head head;
 	int err;
 
-	observe_head(&top->options.observe, &head);
-	err = pipeline_fold(&top->pipeline, &head, top->options.stall_ns, &top->diag);
+	observe_head(&top->options->observe, &head);
+	err = pipeline_fold(&top->pipeline, &head, top->options->stall_ns, &top->diag);
 	if (err)
 		return err;
 	report_builder_without_flames(top->pipeline.builder);
@@ -364,17 +305,15 @@ static int judge(struct top *top, bool *ret_partial)
 	return 0;
 }
 
-static int run(int argc, char **argv)
+static int run(struct options *options)
 {
-	struct top top = {.options = {.stall_ns = STALL_DEFAULT_NS}, .stderr_fd = -1};
+	struct top top = {.options = options, .pipeline.names = options->names, .stderr_fd = -1};
 	bool partial = false;
 	int err, status;
 
 	use_character_set();
-	top.options.names = &top.pipeline.names;
-	cmd_parse(&ARGP, argc, argv, &top.options);
-	top.options.observe.quiet = true;
-	top.observation = (struct observation){.options = &top.options.observe,
+	options->observe.quiet = true;
+	top.observation = (struct observation){.options = &options->observe,
 					       .pipeline = &top.pipeline,
 					       .tick = on_tick,
 					       .tick_ctx = &top,
@@ -397,4 +336,31 @@ static int run(int argc, char **argv)
 	return status;
 }
 
-const struct command command_top = {"top", "PID", "watch a process live", run, &ARGP};
+static const struct option_use OPTIONS[] = {
+	{.id = OPTION_STALL,
+	 .doc = "Call a turn of the event loop a stall from this length on (50ms); + and - change "
+		"it"},
+	{.id = OPTION_NO_COLOUR},
+	OBSERVE_OPTIONS,
+	{.id = OPTION_APP_ROOT, .group = 1},
+	{0},
+};
+
+const struct command command_top = {
+	.name = "top",
+	.arguments = "PID",
+	.summary = "watch a process live",
+	.args_doc = "PID...",
+	.doc = "Watch a running Python process: what its event loop and its GIL do now, and what "
+	       "they did "
+	       "in the last minute."
+	       "\vKeys: Tab and arrows choose, Enter tells all about a stall, s sorts, p pauses, + "
+	       "and - "
+	       "change the threshold, r writes the last 30 s to a recording, "
+	       "h helps, q quits. The process is neither changed nor stopped.\n\nExample, a "
+	       "uvicorn "
+	       "worker:\n  sudo gilscope top $(pgrep -f uvicorn | head -1)",
+	.options = OPTIONS,
+	.rest = options_rest_processes,
+	.run = run,
+};

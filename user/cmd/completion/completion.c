@@ -31,9 +31,9 @@ static const struct completion_kind KINDS[] = {
 	{"PID", COMPLETE_PID, NULL},
 	{"COMMAND", COMPLETE_COMMAND, NULL},
 	{"FORMAT", COMPLETE_WORD, export_format_name},
-	{"WHEN", COMPLETE_WORD, cmd_colour_name},
+	{"WHEN", COMPLETE_WORD, options_colour_name},
 	{"STATE,...", COMPLETE_WORDS, state_name},
-	{"waiter|holder", COMPLETE_WORD, flames_direction_name},
+	{"waiter|holder", COMPLETE_WORD, options_direction_name},
 };
 static const struct completion_kind NOTHING = {"", COMPLETE_NOTHING, NULL};
 
@@ -49,7 +49,7 @@ const struct completion_kind *completion_kind(const char *argument)
  * itself or behind "--" says what is taken without an option. */
 const struct completion_kind *completion_rest(const struct command *command)
 {
-	const char *text = command->argp->args_doc;
+	const char *text = command->args_doc;
 	const char *after = text ? strstr(text, "-- ") : NULL;
 	char word[32];
 
@@ -60,17 +60,15 @@ const struct completion_kind *completion_rest(const struct command *command)
 	return completion_kind(word) ? completion_kind(word) : &NOTHING;
 }
 
-void completion_options(const struct argp *argp, completion_option_fn *put, FILE *file,
-			const struct command *command)
+void completion_options(const struct command *command, completion_option_fn *put, FILE *file)
 {
-	for (const struct argp_option *option = argp->options;
-	     option && (option->name || option->key || option->doc); option++) {
+	struct argp_option list[OPTIONS_MAX];
+	size_t count = options_of(command, list);
+
+	for (const struct argp_option *option = list; option < list + count; option++)
 		if (option->name && !(option->flags & OPTION_HIDDEN))
 			put(file, command, option,
 			    option->arg ? completion_kind(option->arg) : &NOTHING);
-	}
-	for (const struct argp_child *child = argp->children; child && child->argp; child++)
-		completion_options(child->argp, put, file, command);
 }
 
 char completion_letter(const struct argp_option *option)
@@ -97,19 +95,16 @@ void completion_text(FILE *file, const char *text, const char *escaped)
 
 /* An option whose argument is of no kind above would be completed wrongly, and nobody would see it.
  */
-static const char *unknown_argument(const struct argp *argp)
+static const char *unknown_argument(const struct command *command)
 {
-	const char *unknown = NULL;
+	struct argp_option list[OPTIONS_MAX];
+	size_t count = options_of(command, list);
 
-	for (const struct argp_option *option = argp->options;
-	     option && (option->name || option->key || option->doc); option++)
+	for (const struct argp_option *option = list; option < list + count; option++)
 		if (option->arg && !(option->flags & OPTION_HIDDEN) &&
 		    !completion_kind(option->arg))
 			return option->arg;
-	for (const struct argp_child *child = argp->children; !unknown && child && child->argp;
-	     child++)
-		unknown = unknown_argument(child->argp);
-	return unknown;
+	return NULL;
 }
 
 int completion_write(FILE *file, const char *shell, const struct command *const commands[],
@@ -122,7 +117,7 @@ int completion_write(FILE *file, const char *shell, const struct command *const 
 		{"bash", completion_bash}, {"zsh", completion_zsh}, {"fish", completion_fish}};
 
 	for (size_t i = 0; i < count; i++) {
-		const char *unknown = unknown_argument(commands[i]->argp);
+		const char *unknown = unknown_argument(commands[i]);
 
 		if (unknown) {
 			fprintf(stderr,

@@ -83,9 +83,9 @@ static void put_command(FILE *file, const struct command *command)
 		      file);
 	}
 	fputs("\t\tcase $before in\n", file);
-	completion_options(command->argp, put_argument, file, command);
+	completion_options(command, put_argument, file);
 	fputs("\t\tesac\n\t\tif [[ $current == -* ]]; then\n\t\t\t_gilscope_words '--help", file);
-	completion_options(command->argp, put_name, file, command);
+	completion_options(command, put_name, file);
 	fputs("' \"$current\"\n\t\telse\n\t\t\t", file);
 	put_value(file, rest);
 	fputs("\n\t\tfi\n\t\t;;\n", file);

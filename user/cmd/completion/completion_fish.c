@@ -67,7 +67,7 @@ void completion_fish(FILE *file, const struct command *const commands[], size_t 
 			commands[i]->name);
 		completion_text(file, commands[i]->summary, "\\");
 		fputs("'\n", file);
-		completion_options(commands[i]->argp, put_option, file, commands[i]);
+		completion_options(commands[i], put_option, file);
 		if (rest->what == COMPLETE_NOTHING)
 			continue;
 		fprintf(file, "complete -c gilscope -n '__gilscope_in %s%s'", commands[i]->name,

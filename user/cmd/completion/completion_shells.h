@@ -27,13 +27,11 @@ const struct completion_kind *completion_kind(const char *argument);
 /* What the command takes besides options. */
 const struct completion_kind *completion_rest(const struct command *command);
 
-/* Calls `put` for every option that --help has, of the command's own table and of the shared ones.
- * `kind` is COMPLETE_NOTHING without an argument. */
+/* Calls `put` for every option that --help has. `kind` is COMPLETE_NOTHING without an argument. */
 typedef void completion_option_fn(FILE *file, const struct command *command,
 				  const struct argp_option *option,
 				  const struct completion_kind *kind);
-void completion_options(const struct argp *argp, completion_option_fn *put, FILE *file,
-			const struct command *command);
+void completion_options(const struct command *command, completion_option_fn *put, FILE *file);
 
 /* The option's letter, 0 without one. */
 char completion_letter(const struct argp_option *option);

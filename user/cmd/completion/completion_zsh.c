@@ -58,7 +58,7 @@ static void put_command(FILE *file, const struct command *command)
 	const struct completion_kind *rest = completion_rest(command);
 
 	fprintf(file, "\t\t%s)\n\t\t\t_arguments -s -S '--help[Show the options]'", command->name);
-	completion_options(command->argp, put_option, file, command);
+	completion_options(command, put_option, file);
 	if (rest->what != COMPLETE_NOTHING) {
 		fprintf(file, " \\\n\t\t\t'*:%s%s:", rest->what == COMPLETE_COMMAND ? "::" : "",
 			rest->argument);

@@ -5,13 +5,11 @@
 #include <inttypes.h>
 #include <signal.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "base/duration.h"
 #include "base/interrupt.h"
-#include "cmd/cmd.h"
 #include "cmd/pipeline/confine.h"
 #include "cmd/pipeline/ready.h"
 #include "python/target.h"
@@ -22,109 +20,6 @@
 #define FLUSH_NS    NS_PER_S /* a recording that is killed loses no more than this */
 
 DEFINE_CLEANUP(capture_free, struct capture *, capture_free, NULL)
-
-enum { OPTION_RING = 512, OPTION_RATE, OPTION_NO_STACKS, OPTION_STACK_KINDS, OPTION_READY };
-
-void observe_add_pid(struct observe_options *options, const char *text, struct argp_state *state)
-{
-	uint32_t pid = cmd_pid(text, state);
-
-	for (uint32_t i = 0; i < options->pid_count; i++)
-		if (options->pids[i] == pid)
-			argp_error(state, "process %u is named twice", pid);
-	if (options->pid_count == OBSERVE_PIDS_MAX)
-		argp_error(state, "more than %d processes", OBSERVE_PIDS_MAX);
-	else
-		options->pids[options->pid_count++] = pid;
-}
-
-/* Names as the flags of STACK have them. */
-static uint32_t stack_kinds(char *text, struct argp_state *state)
-{
-	char *const names[] = {"sleep", "preempt", "wait", "holder", NULL};
-	static const uint32_t bits[] = {EVF_STACK_SLEEP, EVF_STACK_PREEMPT, EVF_STACK_WAIT,
-					EVF_STACK_HOLDER};
-	uint32_t kinds = 0;
-	char *unknown;
-
-	while (*text) {
-		int which = getsubopt(&text, names, &unknown);
-
-		if (which < 0)
-			argp_error(state, "'%s' is no kind of stack", unknown);
-		else
-			kinds |= bits[which];
-	}
-	return kinds;
-}
-
-static int ready_fd(const char *text, struct argp_state *state)
-{
-	int fd = ready_take(text);
-
-	if (fd < 0)
-		argp_error(state,
-			   "--ready-fd takes the number of a descriptor that is open for writing, "
-			   "from 3 on, not '%s'",
-			   text);
-	return fd;
-}
-
-static error_t parse(int key, char *arg, struct argp_state *state)
-{
-	struct observe_options *options = state->input;
-
-	switch (key) {
-	case ARGP_KEY_INIT:
-		options->rate_hz = CAPTURE_RATE_HZ;
-		return 0;
-	case 'p':
-		observe_add_pid(options, arg, state);
-		return 0;
-	case 'd':
-		options->dur_ns = cmd_duration(arg, state);
-		return 0;
-	case 'q':
-		options->quiet = true;
-		return 0;
-	case OPTION_RING:
-		options->ring_bytes = cmd_mebibytes(arg, state);
-		return 0;
-	case OPTION_RATE:
-		options->rate_hz = cmd_hertz(arg, CAPTURE_RATE_MAX, state);
-		return 0;
-	case OPTION_NO_STACKS:
-		options->no_stacks = true;
-		return 0;
-	case OPTION_STACK_KINDS:
-		options->stack_kinds = stack_kinds(arg, state);
-		return 0;
-	case OPTION_READY:
-		options->ready_fd = ready_fd(arg, state);
-		return 0;
-	default:
-		return ARGP_ERR_UNKNOWN;
-	}
-}
-
-static const struct argp_option OPTIONS[] = {
-	{"pid", 'p', "PID", 0, "Observe this process; may repeat", 0},
-	{"duration", 'd', "DUR", 0, "Observe this long (until Ctrl-C or the process ends)", 0},
-	{"quiet", 'q', NULL, 0, "Do not show progress, nor stalls while they last", 0},
-	{"rate", OPTION_RATE, "HZ", 0,
-	 "Sample the Python stacks of threads on a CPU so often a second; 0 for not at all (199)",
-	 0},
-	{"no-stacks", OPTION_NO_STACKS, NULL, 0,
-	 "Take no Python stacks: which thread, but not which function", 0},
-	{"stack-kinds", OPTION_STACK_KINDS, "KIND,...", OPTION_HIDDEN,
-	 "Only these stacks (sleep, preempt, wait, holder), to measure what each kind costs", 0},
-	{"ring-size", OPTION_RING, "MIB", 0, "Room for records that are not read yet (8)", 0},
-	{"ready-fd", OPTION_READY, "FD", 0,
-	 "When the observation has begun, write the line 'ready' to this descriptor and close it",
-	 0},
-	{0},
-};
-const struct argp observe_argp = {OPTIONS, parse, NULL, NULL, NULL, NULL, NULL};
 
 /* Only while observing is there a result that a signal must not destroy; before and after, the
  * first one ends the process, wherever it is. */

@@ -6,13 +6,12 @@
 #ifndef GILSCOPE_CMD_PIPELINE_OBSERVE_H
 #define GILSCOPE_CMD_PIPELINE_OBSERVE_H
 
-#include <argp.h>
 #include "capture/capture.h"
 #include "cmd/pipeline/pipeline.h"
 
 #define OBSERVE_PIDS_MAX 64
 
-/* Whom to observe and how; an argp child with this as its input. */
+/* Whom to observe and how. */
 struct observe_options {
 	uint32_t pids[OBSERVE_PIDS_MAX];
 	uint32_t pid_count;
@@ -24,10 +23,6 @@ struct observe_options {
 	bool quiet;	      /* no progress, and no stalls while they last */
 	int ready_fd;	      /* where it is reported that the observation has begun; 0: nowhere */
 };
-extern const struct argp observe_argp;
-
-/* For argp parsers: one process more, or a usage error. */
-void observe_add_pid(struct observe_options *options, const char *text, struct argp_state *state);
 
 /* The head of a stream that is observed with these options. */
 void observe_head(const struct observe_options *options, struct stream_head *head);

@@ -10,12 +10,19 @@
 #include "analysis/report.h"
 #include "base/cleanup.h"
 #include "base/diag.h"
-#include "cmd/cmd.h"
 #include "model/tee.h"
 #include "stream/keep.h"
 #include "stream/reorder.h"
 #include "stream/trace/trace.h"
 #include "view/drawing.h"
+
+/* How names are found. */
+#define APP_ROOTS_MAX 64
+struct names_options {
+	const char
+		*app_roots[APP_ROOTS_MAX]; /* directories and files of the application's own code */
+	unsigned int app_root_count;
+};
 
 /* Any part may be missing: a recording has no fold, a report no trace. */
 struct pipeline {

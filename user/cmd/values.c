@@ -1,0 +1,149 @@
+/* SPDX-License-Identifier: MIT */
+#include "cmd/values.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/duration.h"
+#include "cmd/pipeline/ready.h"
+#include "view/view.h"
+
+uint64_t value_duration(const char *text, struct argp_state *state)
+{
+	uint64_t ns = 0;
+
+	if (duration_parse(text, &ns) < 0)
+		argp_error(state, "'%s' is not a duration; write 10s, 250ms or 1m30s", text);
+	return ns;
+}
+
+uint32_t value_pid(const char *text, struct argp_state *state)
+{
+	char *end;
+	unsigned long pid = strtoul(text, &end, 10);
+
+	if (*text < '0' || *text > '9' || *end || pid < 1 || pid > INT32_MAX)
+		argp_error(state, "'%s' is not a process number", text);
+	return (uint32_t)pid;
+}
+
+uint32_t value_hertz(const char *text, uint32_t most, struct argp_state *state)
+{
+	char *end;
+	unsigned long hertz = strtoul(text, &end, 10);
+
+	if (*text < '0' || *text > '9' || *end || hertz > most)
+		argp_error(state, "'%s' is not a rate of 0 to %u Hz", text, most);
+	return (uint32_t)hertz;
+}
+
+uint32_t value_mebibytes(const char *text, struct argp_state *state)
+{
+	char *end;
+	unsigned long mebibytes = strtoul(text, &end, 10);
+
+	if (*text < '0' || *text > '9' || *end || mebibytes < 1 || mebibytes > 1024)
+		argp_error(state, "'%s' is not a size of 1 to 1024 MiB", text);
+	return (uint32_t)mebibytes << 20;
+}
+
+int value_ready_fd(const char *text, struct argp_state *state)
+{
+	int fd = ready_take(text);
+
+	if (fd < 0)
+		argp_error(state,
+			   "--ready-fd takes the number of a descriptor that is open for writing, "
+			   "from 3 on, not '%s'",
+			   text);
+	return fd;
+}
+
+const char *options_colour_name(unsigned int i)
+{
+	static const char *const names[] = {
+		[COLOUR_AUTO] = "auto", [COLOUR_ALWAYS] = "always", [COLOUR_NEVER] = "never"};
+
+	return i < sizeof(names) / sizeof(names[0]) ? names[i] : NULL;
+}
+
+enum colour value_colour(const char *text, struct argp_state *state)
+{
+	for (unsigned int i = 0; options_colour_name(i); i++)
+		if (!strcmp(options_colour_name(i), text))
+			return (enum colour)i;
+	argp_error(state, "--color takes auto, always or never, not '%s'", text);
+	return COLOUR_AUTO;
+}
+
+uint32_t value_stack_kinds(char *text, struct argp_state *state)
+{
+	char *const names[] = {"sleep", "preempt", "wait", "holder", NULL};
+	static const uint32_t bits[] = {EVF_STACK_SLEEP, EVF_STACK_PREEMPT, EVF_STACK_WAIT,
+					EVF_STACK_HOLDER};
+	uint32_t kinds = 0;
+	char *unknown;
+
+	while (*text) {
+		int which = getsubopt(&text, names, &unknown);
+
+		if (which < 0)
+			argp_error(state, "'%s' is no kind of stack", unknown);
+		else
+			kinds |= bits[which];
+	}
+	return kinds;
+}
+
+/* The state of this name; TS_COUNT when there is none. */
+static unsigned int state_named(const char *name, size_t length)
+{
+	for (unsigned int i = 0; i < TS_COUNT; i++) {
+		const char *other = thread_state_name((enum thread_state)i);
+
+		if (strlen(other) == length && !strncmp(other, name, length))
+			return i;
+	}
+	return TS_COUNT;
+}
+
+unsigned int value_states(const char *text, struct argp_state *state)
+{
+	unsigned int states = 0;
+
+	for (const char *word = text;; word += strcspn(word, ",") + 1) {
+		size_t length = strcspn(word, ",");
+		unsigned int i = state_named(word, length);
+
+		if (i == TS_COUNT)
+			argp_error(state,
+				   "'%.*s' is not a state; the states are python, native, "
+				   "gil_wait, held_blocked, held_runnable, blocked, runnable, idle "
+				   "and unknown",
+				   (int)length, word);
+		states |= 1u << i;
+		if (!word[length])
+			return states;
+	}
+}
+
+static const struct {
+	const char *name;
+	enum flame_direction direction;
+} DIRECTIONS[] = {{"waiter", FLAME_WAITER}, {"holder", FLAME_HOLDER}};
+#define DIRECTION_COUNT (sizeof(DIRECTIONS) / sizeof(DIRECTIONS[0]))
+
+const char *options_direction_name(unsigned int i)
+{
+	return i < DIRECTION_COUNT ? DIRECTIONS[i].name : NULL;
+}
+
+unsigned int value_direction(const char *text, struct argp_state *state)
+{
+	for (size_t i = 0; i < DIRECTION_COUNT; i++)
+		if (!strcmp(DIRECTIONS[i].name, text))
+			return DIRECTIONS[i].direction;
+	argp_error(state, "--by takes waiter or holder, not '%s'", text);
+	return 0;
+}
