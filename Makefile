@@ -186,9 +186,9 @@ help:
 #? all      build/gilscope
 #? check    install what is missing, build, run all tests (STAGES='unit lint fuzz golden live')
 #? demo     install what is missing, build, run the example application and observe it
-#? bench    measure costs and speeds; writes the tables of docs/overhead.md
+#? bench    measure costs and speeds; writes the tables of docs/evidence/overhead.md
 #? matrix   run the live tests on every CPython, kernel and machine that can be had (ONLY=text:
-#?          some); writes the tables of docs/support.md
+#?          some); writes the tables of docs/evidence/support.md
 #? fuzz     run the fuzzers for FUZZ_SECONDS each (600)
 #? lint     who includes whom, sizes, licences, format
 #? format   lay out all code as lint wants it (clang-format, ruff, prettier)

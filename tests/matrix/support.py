@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Writes the tables of docs/support.md. Every row has its date: a run of all writes the table anew,
+"""Writes the tables of docs/evidence/support.md. Every row has its date: a run of all writes the table anew,
 a run of some puts its own rows in the place of older ones."""
 
 import datetime
@@ -7,7 +7,7 @@ import os
 import re
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
-DOCUMENT = os.path.join(ROOT, "docs", "support.md")
+DOCUMENT = os.path.join(ROOT, "docs", "evidence", "support.md")
 FOUND = {
     "stalls": "stalls found",
     "right": "causes right",

@@ -64,8 +64,8 @@ struct blocker {
 
 /*
  * Time by stack. Where a stack is exact (asleep, waiting for the GIL) so is the time; on a CPU it
- * is that of the samples (docs/accuracy.md, "Where the time of a stack comes from"). Only where
- * stacks were taken (report.stacks).
+ * is that of the samples (docs/evidence/accuracy.md, "Where the time of a stack comes from"). Only
+ * where stacks were taken (report.stacks).
  */
 struct stack_share {
 	uint32_t stack; /* definition; 0: no stack was taken in time, or there were too many to tell

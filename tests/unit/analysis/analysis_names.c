@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Where in Python the time went: the rules of docs/accuracy.md, one small stream each.
+ * Where in Python the time went: the rules of docs/evidence/accuracy.md, one small stream each.
  */
 #include "tests/sim/named.h"
 
