@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * definition.h - what a definition must be like, in one place for all that write, read and keep
+ * definition.h - what a valid definition is, in one place for all code that writes, reads or stores
  * them.
  */
 #ifndef GILSCOPE_STREAM_DEFINITION_H
@@ -18,17 +18,16 @@ struct definition_counts {
 };
 
 /*
- * NULL when the definition may follow those that are counted, or what is wrong with it, fit for a
- * terminal: its kind is unknown, its id is not the next one of its kind or beyond the kind's limit,
- * it has too few or too many frames, or a frame's function is not defined. Whoever takes the
- * definition counts it: counts->of[kind]++. Texts can't be wrong: they are what
+ * NULL if the definition may follow those counted, else what is wrong with it, fit for a terminal:
+ * its kind is unknown, its id is not the next one of its kind or is beyond the kind's limit, it has
+ * no frames or too many, or a frame's function is not defined. The caller counts the definitions
+ * that it accepts: counts->of[kind]++. Texts cannot be wrong: they are what
  * definition_text_length() makes of them.
  */
 const char *definition_fault(const struct definition_counts *counts,
 			     const struct definition *definition);
 
-/* Bytes of a name, a file or a text, without the terminator: what is longer than DEFINE_TEXT_MAX
- * allows is cut there. */
+/* Length of a name, a file or a text without the terminator, cut to what DEFINE_TEXT_MAX allows. */
 size_t definition_text_length(const char *text);
 
 #endif

@@ -163,7 +163,7 @@ static const struct json_member *json_member_find(const struct json_member *memb
 	return NULL;
 }
 
-/* `to` holds what missing members are. */
+/* `to` holds the values of missing members. */
 static int parse(const struct json_member *members, const char *text, size_t length, bool strict,
 		 void *to, char ret_why[static DESCRIBE_WHY_MAX])
 {

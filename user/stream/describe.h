@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * describe.h - the head and the processes of a stream as JSON objects, the form that traces and
- * scripts keep them in.
+ * describe.h - the head and the processes of a stream as JSON objects, the form in which traces and
+ * scripts hold them.
  *
- * The members are named as in stream.h. Texts are escaped as by escape_text(), because JSON has no
- * way to say a byte that is not UTF-8. What is missing is 0 or empty, but for gil_enabled, which is
- * then true; "pid" must be there.
+ * Members are named as in stream.h. Texts are escaped as by escape_text(), because JSON cannot
+ * express bytes that are not UTF-8. A missing member is 0 or empty, except that gil_enabled is then
+ * true and "pid" is required.
  */
 #ifndef GILSCOPE_STREAM_DESCRIBE_H
 #define GILSCOPE_STREAM_DESCRIBE_H

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Nearly everything arrives in order or some places too early, so a sorted ring with insertion from
- * its tail costs next to nothing. Whatever would have to move far goes to a heap instead, which
- * keeps the worst case (a hostile file) at O(log n). Of equal timestamps the ring's go first: had
- * an event of the ring come after one of the heap, it would have had to move as far, and would be
- * in the heap too.
+ * Nearly all events arrive in order or a few places too early, so a sorted ring with insertion from
+ * its tail costs next to nothing. An event that would have to move far goes to a heap instead,
+ * which keeps the worst case (a hostile file) at O(log n). Among equal timestamps the ring's events
+ * come first. That is their order of arrival: a ring event that arrived after one in the heap would
+ * have had to move as far, and would be in the heap, too.
  */
 #include "stream/reorder.h"
 
@@ -21,16 +21,15 @@ struct reorder {
 	struct stream_sink next;
 	uint64_t window_ns;
 	uint32_t max_events;
-	uint64_t ts_gone; /* what is older is late: time of the last event that went on, or how far
-			     the source's promise reaches */
+	uint64_t ts_gone; /* anything older is late: the time of the last event passed on, or how
+			     far the source has promised to be complete */
 	uint64_t late;
-	struct ev_lost
-		lost; /* the late ones that did not go on yet as a loss; none when its count is 0 */
+	struct ev_lost lost; /* late events not yet passed on as a loss; none if its count is 0 */
 
-	union event *ring; /* sorted; as many as a power of two */
+	union event *ring; /* sorted; a power of two */
 	uint64_t mask, head, tail;
 
-	struct straggler *heap; /* binary, the oldest in front */
+	struct straggler *heap; /* a binary heap, the oldest first */
 	uint64_t heap_length, number;
 };
 
@@ -68,7 +67,7 @@ static void heap_pop(struct reorder *reorder)
 	reorder->heap[place] = *last;
 }
 
-/* False when the event would have to move too far. */
+/* Returns false if the event would have to move too far. */
 static bool ring_insert(struct reorder *reorder, const union event *event)
 {
 	uint64_t least = reorder->tail - reorder->head > INSERT_MAX ? reorder->tail - INSERT_MAX
@@ -99,7 +98,7 @@ static const union event *oldest(const struct reorder *reorder)
 	return ring;
 }
 
-static int tell_lost(struct reorder *reorder)
+static int emit_lost(struct reorder *reorder)
 {
 	union event event = {.lost = reorder->lost};
 
@@ -112,7 +111,7 @@ static int tell_lost(struct reorder *reorder)
 static int pass_oldest(struct reorder *reorder)
 {
 	union event event = *oldest(reorder);
-	int err = tell_lost(reorder);
+	int err = emit_lost(reorder);
 
 	if (reorder->heap_length && oldest(reorder) == &reorder->heap->event)
 		heap_pop(reorder);
@@ -134,8 +133,8 @@ static void note_late(struct reorder *reorder)
 	lost->count++;
 }
 
-/* Losses that are told late remain what they are, as many and as long; only what has gone on cannot
- * be taken back. */
+/* A loss that arrives late keeps its count and its length; it begins at `ts`, since what has been
+ * passed on cannot be taken back. */
 static union event loss_from(uint64_t ts, const union event *event)
 {
 	union event loss = *event;
@@ -191,7 +190,7 @@ struct reorder *reorder_new(struct stream_sink next, uint64_t window_ns, uint32_
 		return NULL;
 	while (places <= max_events)
 		places *= 2;
-	/* not touched before it is used, so what is never held costs no memory */
+	/* untouched memory is not allocated, so this costs only what is held */
 	reorder->ring = malloc(places * sizeof(*reorder->ring));
 	reorder->heap = malloc(((uint64_t)max_events + 1) * sizeof(*reorder->heap));
 	if (!reorder->ring || !reorder->heap) {
@@ -222,7 +221,7 @@ struct stream_sink reorder_sink(struct reorder *reorder)
 int reorder_advance(struct reorder *reorder, uint64_t ts)
 {
 	const union event *event;
-	int err = tell_lost(reorder);
+	int err = emit_lost(reorder);
 
 	while (!err && (event = oldest(reorder)) && event->hdr.ts < ts &&
 	       ts - event->hdr.ts > reorder->window_ns)
@@ -239,7 +238,7 @@ uint64_t reorder_reached(const struct reorder *reorder)
 
 int reorder_flush(struct reorder *reorder)
 {
-	int err = tell_lost(reorder);
+	int err = emit_lost(reorder);
 
 	while (!err && oldest(reorder))
 		err = pass_oldest(reorder);

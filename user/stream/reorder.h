@@ -1,44 +1,44 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * reorder.h - puts events of several CPUs into the order of their timestamps, in bounded memory.
+ * reorder.h - sorts the events of several CPUs by timestamp, in bounded memory.
  *
- * Records are stamped before their place in the ring is reserved, so neighbours may be exchanged:
- * by microseconds usually, by as long as a preemption at worst. The stage holds events until the
- * source promises by reorder_advance() that it has delivered all there was up to a time; then
- * whatever is older than that time minus the window goes on. An event that is older than what has
- * gone on already is late: its fact can no longer be used, so it is counted and a LOST event with
- * its `late` flag takes its place, for the model must not go on as if it had not been. A LOST event
- * that is late itself is none of these: it begins where the stage is.
+ * A record is stamped before its place in the ring is reserved, so neighbours may be swapped:
+ * usually by microseconds, at worst by the length of a preemption. The stage holds events until the
+ * source promises, with reorder_advance(), that it has delivered everything up to a time; events
+ * older than that time minus the window are then passed on. An event that is older than one already
+ * passed on is late. It can no longer be used, so it is counted, and a LOST event with the `late`
+ * flag takes its place, for the model must know that something is missing. A LOST event that is
+ * late is not counted: it is moved to the stage's current time.
  */
 #ifndef GILSCOPE_STREAM_REORDER_H
 #define GILSCOPE_STREAM_REORDER_H
 
 #include "stream/stream.h"
 
-/* Window that covers a preemption between stamping and reserving; costs only latency and 40 bytes
- * an event held. */
+/* Covers a preemption between stamping and reserving; costs only latency, and 40 bytes per event
+ * held. */
 #define REORDER_WINDOW_NS (20 * 1000 * 1000)
 
 struct reorder;
 
-/* `max_events` bounds the memory: when that many are held, the oldest go on early. NULL when memory
+/* `max_events` bounds the memory: beyond it, the oldest events are passed on early. NULL if memory
  * is short. */
 struct reorder *reorder_new(struct stream_sink next, uint64_t window_ns, uint32_t max_events);
 void reorder_free(struct reorder *reorder);
 
-/* The stage as a sink. Descriptions of processes and definitions pass at once. */
+/* The stage as a sink. Processes and definitions are passed on at once. */
 struct stream_sink reorder_sink(struct reorder *reorder);
 
-/* All events up to `ts` have been pushed (but for those in flight, which the window covers). 0 or
- * the next sink's error. */
+/* Promises that all events up to `ts` have been pushed (except those in flight, which the window
+ * covers). 0 or the next sink's error. */
 int reorder_advance(struct reorder *reorder, uint64_t ts);
 
-/* Lets everything go on; at the end of a stream. */
+/* Passes everything on; at the end of a stream. */
 int reorder_flush(struct reorder *reorder);
 
 /*
- * Everything older than this has gone on: an event that comes with an older stamp is late. It
- * advances with reorder_advance(), also while no event comes; 0 before the first.
+ * Everything older than this has been passed on: an event with an older timestamp will be late.
+ * Advances with reorder_advance(), even when there are no events; 0 before the first call.
  */
 uint64_t reorder_reached(const struct reorder *reorder);
 

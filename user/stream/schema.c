@@ -5,7 +5,7 @@
 #include <stddef.h>
 #include <string.h>
 
-/* FIELD() is told the event's name in capitals only, the structs have it in small letters. */
+/* FIELD() has the event's name in capitals only; the structs are named in lower case. */
 #define EVENT(id, NAME, name, aux, tid, doc) typedef struct ev_##name struct_##NAME;
 #include "bpf/events.def"
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * schema.h - the events of bpf/events.def as data: what a parser, a printer or a table of them
- * needs to know, in one place.
+ * schema.h - the events of bpf/events.def as data: all that parsers, printers and tables need to
+ * know.
  */
 #ifndef GILSCOPE_STREAM_SCHEMA_H
 #define GILSCOPE_STREAM_SCHEMA_H
@@ -26,8 +26,8 @@ struct event_field {
 
 struct event_schema {
 	const char *name;
-	const char *aux; /* what hdr.aux means; "-" = nothing, it is 0 */
-	const char *tid; /* whose hdr.tid is; "-" = nobody's, it is 0 */
+	const char *aux; /* what hdr.aux means; "-": nothing, it is 0 */
+	const char *tid; /* whose tid hdr.tid is; "-": nobody's, it is 0 */
 	const char *doc;
 	const struct event_flag *flags;
 	const struct event_field *fields;

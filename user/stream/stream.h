@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * stream.h - what flows: descriptions of processes and events, pushed from a source (capture, trace
- * file, text script) into a sink.
+ * stream.h - what flows: descriptions of processes, definitions and events, pushed from a source
+ * (capture, trace file, text script) into a sink.
  *
- * A stream is `process` for every process before its first event, `define` for every function,
- * stack and text before the first event or definition that refers to it (how much earlier means
- * nothing), and events. After the reorder stage events come in the order of their timestamps; a
- * stream begins with the events that declare threads and GILs and with WINDOW, and ends with
- * WINDOW(end) unless it was cut off. Sinks chain: reorder and tee are sinks that feed other sinks.
+ * A stream consists of `process` for every process, before its first event; `define` for every
+ * function, stack and text, before the first event or definition that refers to it (how much
+ * earlier is not significant); and events. After the reorder stage, events are ordered by their
+ * timestamps. A stream starts with the events that declare threads and GILs, then WINDOW, and ends
+ * with WINDOW(end) unless it was cut off. Sinks chain: reorder and tee are sinks that feed other
+ * sinks.
  */
 #ifndef GILSCOPE_STREAM_STREAM_H
 #define GILSCOPE_STREAM_STREAM_H
@@ -18,34 +19,34 @@
 
 struct diag;
 
-/* What is known of a traced process from its files and memory. Strings are the target's: hostile
- * text, valid UTF-8 or not, escaped only when shown. */
+/* What is known of a traced process from its files and memory. Strings come from the target:
+ * hostile text, valid UTF-8 or not, escaped only when shown. */
 struct process_info {
 	uint32_t pid;	     /* initial PID namespace */
-	char cmdline[1024];  /* arguments joined by spaces, cut when longer */
+	char cmdline[1024];  /* arguments joined by spaces, cut if longer */
 	char python[32];     /* "3.11.2" */
 	bool gil_enabled;    /* false on a free-threaded build whose GIL is off */
 	char method[16];     /* how the GIL's sites were found: "symbols", "scan" or "futex" */
 	char confidence[16]; /* "exact" or "approximate" */
 	uint32_t take, drop, wait; /* number of sites */
-	char image[256];	   /* path of the Python image as the target sees it */
-	char machine[16];	   /* "x86_64", "aarch64": whose system call numbers `sysno` are */
-	char gc[16]; /* how garbage collections are seen: "probes" (GC_BEGIN, GC_END), "samples"
+	char image[256];	   /* path of the Python image, as the target sees it */
+	char machine[16];	   /* decides which system call `sysno` is */
+	char gc[16]; /* how garbage collections are observed: "probes" (GC_BEGIN, GC_END), "samples"
 			(STACK with `gc`), "" not at all */
 };
 
 /*
- * What events refer to by number. Each kind counts its own ids from 1 without gaps, in the order of
- * definition; 0 stands for what is not known. They hold for the whole stream and for all its
- * processes. Names and files are the target's: hostile text.
+ * What events refer to by number. Each kind has ids of its own, from 1 without gaps, in the order
+ * of definition; 0 stands for unknown. They are valid for the whole stream and all its processes.
+ * Names and files come from the target: hostile text.
  */
 enum definition_kind { DEFINE_FUNCTION, DEFINE_STACK, DEFINE_TEXT, DEFINE_KINDS };
 
 #define DEFINE_TEXT_MAX                                                                            \
-	1024 /* bytes of a name, a file or a text, terminator included; whoever keeps or writes    \
-		longer ones cuts them */
+	1024 /* bytes of a name, a file or a text, terminator included; longer ones are cut by any \
+		code that stores or writes them */
 #define DEFINE_FRAMES_MAX    128    /* frames of a stack; deeper ones are cut at the outer end */
-#define DEFINE_FUNCTIONS_MAX 262144 /* so many of a kind; what is beyond has id 0 */
+#define DEFINE_FUNCTIONS_MAX 262144 /* at most this many of a kind; the rest have id 0 */
 #define DEFINE_STACKS_MAX    100000
 #define DEFINE_TEXTS_MAX     65536
 
@@ -73,13 +74,12 @@ struct definition {
 };
 
 struct stream_sink {
-	/* All return 0 or -errno, which stops the source and is what the source returns. The
-	 * arguments live as long as the call. */
+	/* All return 0 or -errno, which stops the source and becomes its result. Arguments are
+	 * valid during the call only. */
 	int (*process)(void *ctx, const struct process_info *info);
 	int (*event)(void *ctx, const union event *event);
 	void *ctx;
-	int (*define)(void *ctx,
-		      const struct definition *definition); /* NULL: it has no use for them */
+	int (*define)(void *ctx, const struct definition *definition); /* NULL: ignored */
 };
 
 static inline int sink_process(const struct stream_sink *sink, const struct process_info *info)
@@ -104,16 +104,16 @@ struct tee {
 };
 struct stream_sink tee_sink(struct tee *tee);
 
-/* Names, generated from events.def. NULL for an unknown type. */
+/* Name of an event type, from events.def. NULL if unknown. */
 const char *event_name(unsigned int type);
 
 /* Facts about a recording that are not events; kept in the head of a trace and of a script. */
 struct stream_head {
-	char version[32];      /* gilscope's version that recorded */
+	char version[32];      /* version of gilscope that recorded it */
 	char mode[16];	       /* "exact", "edges" or "futex" */
 	char kernel[96];       /* uname: release and machine */
 	uint64_t realtime_ns;  /* CLOCK_REALTIME … */
-	uint64_t monotonic_ns; /* … and CLOCK_MONOTONIC at the same instant, to give times of day */
+	uint64_t monotonic_ns; /* at the same instant, to derive times of day */
 	bool stacks;	       /* Python stacks were taken */
 	uint32_t rate_hz;      /* of the sampling clock; 0: it was off */
 };

@@ -7,7 +7,7 @@
 #include "base/escape.h"
 
 static const struct kind {
-	const char *texts[2], *number; /* keys: of its texts, of its number */
+	const char *texts[2], *number; /* keys of its texts and of its number */
 	const char *hint;
 } kinds[DEFINE_KINDS] = {
 	[DEFINE_FUNCTION] = {{"name", "file"},
@@ -17,7 +17,7 @@ static const struct kind {
 	[DEFINE_TEXT] = {{"text"}, .hint = "a text is: text ID text=…"},
 };
 
-/* Where the kinds with keys find their values. */
+/* Where the values of those keys go. */
 struct values {
 	char texts[2][DEFINE_TEXT_MAX];
 	uint64_t number;

@@ -40,7 +40,7 @@ static bool time_parse(char *word, uint64_t *ret_ns)
 	return !__builtin_mul_overflow(s, NS_PER_S, &s) && !__builtin_add_overflow(s, ns, ret_ns);
 }
 
-/* What a line of this event may hold, into the hint. */
+/* Puts the keys that the event's lines may have into the hint. */
 static void hint_keys(struct diag *diag, const struct event_schema *schema)
 {
 	char *end = diag->hint + sizeof(diag->hint), *at = diag->hint;
@@ -104,7 +104,7 @@ static int field_parse(struct script_reader *reader, const struct event_field *f
 	return -EINVAL;
 }
 
-/* flags=: the bits that have no name, so that every set of flags is written in one way only. */
+/* flags=: only bits without a name, so that there is one way to write any set of flags. */
 static int flags_parse(struct script_reader *reader, const struct event_schema *schema,
 		       const char *value, union event *event)
 {
@@ -123,12 +123,12 @@ static int flags_parse(struct script_reader *reader, const struct event_schema *
 	return 0;
 }
 
-#define SEEN_FIELDS 8 /* bits below are those of the flags */
+#define SEEN_FIELDS 8 /* the bits below are for the flags */
 #define SEEN_FLAGS  (UINT64_C(1) << 62)
 #define SEEN_AUX    (UINT64_C(1) << 63)
 
-/* One word after the event's name; `value` is NULL when it has no '='. ret_seen is the bit that it
- * may set once. */
+/* A word after the event's name; `value` is NULL if it has no '='. ret_seen is the bit that the
+ * word sets, at most once per line. */
 static int word_parse(struct script_reader *reader, const struct event_schema *schema,
 		      const char *key, const char *value, union event *event, uint64_t *ret_seen)
 {

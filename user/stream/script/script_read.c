@@ -50,7 +50,7 @@ char *script_next_word(char **text)
 	return word;
 }
 
-/* strtoull() alone would take signs, blanks and octal. */
+/* strtoull() alone would accept signs, blanks and octal. */
 bool script_unsigned(const char *word, uint64_t max, uint64_t *ret_value)
 {
 	bool hexadecimal = word[0] == '0' && word[1] == 'x';
@@ -141,7 +141,7 @@ static int line_parse(struct script_reader *reader)
 	return script_event_parse(reader, text);
 }
 
-/* Reads the next line, if there is one. fgets() would not tell a NUL from an end. */
+/* Reads the next line, if any. Not fgets(), which cannot distinguish a NUL from an end. */
 static int next_line(struct script_reader *reader, bool *ret_some)
 {
 	size_t length = 0;

@@ -34,7 +34,7 @@ static int write_process(void *ctx, const struct process_info *info)
 	return err ? err : written(ctx, fprintf(ctx, "process %s\n", text));
 }
 
-/* One word: escape_text() leaves blanks and stops at NUL; here they are escaped too. */
+/* Writes one word. escape_text() keeps blanks and stops at NUL; here both are escaped, too. */
 static void write_word(FILE *file, const char *bytes, size_t length)
 {
 	char shown[4 * DEFINE_TEXT_MAX];
@@ -83,7 +83,7 @@ static void write_field(FILE *file, const struct event_field *field, const union
 		fprintf(file, "%" PRId32, s32);
 		break;
 	case FIELD_comm:
-		while (!at[length - 1]) /* NULs at the end are what is not given */
+		while (!at[length - 1]) /* NULs at the end are implied */
 			length--;
 		write_word(file, at, length);
 		break;

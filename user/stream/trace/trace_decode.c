@@ -8,14 +8,14 @@
 
 struct trace_decoder {
 	ZSTD_DCtx *zstd;
-	unsigned char *block; /* `room` bytes, as the largest block so far needed */
+	unsigned char *block; /* `room` bytes, enough for the largest block so far */
 	size_t room;
-	const unsigned char *next; /* what is not taken yet of the block … */
+	const unsigned char *next; /* the rest of the block … */
 	size_t left;		   /* … and its length */
 	struct trace_block head;
 	const unsigned char *kinds, *steps, *indexes; /* columns in the block */
 	struct event_table {
-		const unsigned char *column; /* NULL when there is none */
+		const unsigned char *column; /* NULL if there is none */
 		uint32_t rows, width, next;  /* next: the row of the next event */
 	} tables[256];
 };
@@ -78,7 +78,7 @@ static const char *take_tables(struct trace_decoder *decoder)
 	return decoder->left ? "there are bytes after the last table" : NULL;
 }
 
-/* Finds the columns of a block; NULL, or what is wrong with it. */
+/* Locates the columns of a block. NULL, or what is wrong with it. */
 static const char *dissect(struct trace_decoder *decoder, const unsigned char *block, size_t size)
 {
 	struct trace_block *head = &decoder->head;
@@ -101,7 +101,7 @@ static const char *dissect(struct trace_decoder *decoder, const unsigned char *b
 	return take_tables(decoder);
 }
 
-/* Number `i` of a column of `count` numbers of `width` bytes. */
+/* The i-th number of a column of `count` numbers of `width` bytes. */
 static inline uint64_t number_at(const unsigned char *column, uint32_t count, uint32_t width,
 				 uint32_t i)
 {
@@ -112,8 +112,8 @@ static inline uint64_t number_at(const unsigned char *column, uint32_t count, ui
 	return number;
 }
 
-/* Fills the event's fields from its table. A newer version may have appended fields, an older one
- * may lack some: those are 0. */
+/* Fills the event's fields from its table. A newer version may have appended fields; an older one
+ * may lack some, which are 0. */
 static const char *take_payload(struct event_table *table, uint32_t size, union event *event)
 {
 	uint32_t width = table->width < size ? table->width : size;

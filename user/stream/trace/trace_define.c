@@ -43,7 +43,7 @@ size_t trace_put_definition(unsigned char *to, const struct definition *definiti
 	return sizeof(record) + size;
 }
 
-/* What is not taken yet of a block or of a record. */
+/* The rest of a block or of a record. */
 struct span {
 	const unsigned char *at;
 	size_t left;
@@ -60,7 +60,7 @@ static const void *span_take(struct span *span, size_t length)
 	return taken;
 }
 
-/* The text up to its NUL, or NULL when that is not within the bounds. */
+/* The text up to its NUL, or NULL if there is none within the bounds. */
 static const char *take_text(struct span *span)
 {
 	const unsigned char *end = memchr(
@@ -69,8 +69,8 @@ static const char *take_text(struct span *span)
 	return end ? span_take(span, (size_t)(end - span->at) + 1) : NULL;
 }
 
-/* The next record's definition; its texts lie in the block, its frames in `frames`. NULL, or what
- * is wrong. */
+/* Reads the next record. The definition's texts are in the block, its frames in `frames`. NULL, or
+ * what is wrong. */
 static const char *take_definition(struct span *block, const struct definition_counts *known,
 				   struct stack_frame frames[static DEFINE_FRAMES_MAX],
 				   struct definition *ret)

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Columns of bytes, because the noise of a stream is in the low bytes of its times alone: laid
- * together and compressed on their own, everything else nearly vanishes. Tid, type, flags and aux
- * of an event are one number, the index of a "kind", since they depend on each other.
+ * The block is stored as columns of bytes: the noise of a stream is confined to the low bytes of
+ * its timestamps, and with those together and compressed separately everything else nearly
+ * vanishes. Tid, type, flags and aux of an event depend on each other, so they are stored as one
+ * number, the index of a "kind".
  */
 #include "stream/trace/trace_format.h"
 
@@ -11,15 +12,15 @@
 #include <string.h>
 #include <zstd.h>
 
-#define LEVEL 1 /* higher ones cost twice the time for some percent */
+#define LEVEL 1 /* higher levels take twice the time and save a few percent */
 
-#define SLOT_BITS 17 /* twice as many as a block has kinds */
+#define SLOT_BITS 17 /* twice as many slots as a block has kinds */
 _Static_assert(1u << SLOT_BITS >= 2 * TRACE_WRITE_EVENTS && TRACE_WRITE_EVENTS <= TRACE_KINDS_MAX,
 	       "every event may be of its own kind");
 
 struct slot {
 	uint64_t kind;
-	uint32_t round; /* the block in which the slot was used: no clearing */
+	uint32_t round; /* the block in which the slot was used last: saves clearing the table */
 	uint32_t index;
 };
 
@@ -27,7 +28,7 @@ struct slot {
 	(sizeof(struct trace_block) + EV_COUNT * sizeof(struct trace_table) +                      \
 	 (size_t)TRACE_WRITE_EVENTS * (8 + 8 + 4 + EVENT_PAYLOAD_MAX))
 _Static_assert(BLOCK_SIZE <= TRACE_BLOCK_MAX, "a reader takes our blocks");
-/* every plane may cost the header of a block that was not worth compressing */
+/* every plane may need the header of a block that could not be compressed */
 #define PAYLOAD_SIZE (ZSTD_COMPRESSBOUND(BLOCK_SIZE) + 4096)
 _Static_assert(PAYLOAD_SIZE <= TRACE_CHUNK_MAX, "a reader takes our chunks");
 
@@ -74,13 +75,13 @@ static int append(struct trace_encoder *encoder, const void *bytes, size_t lengt
 	ZSTD_inBuffer in = {bytes, length, 0};
 	size_t left = ZSTD_compressStream2(encoder->zstd, &encoder->out, &in, directive);
 
-	/* the buffer holds the worst case, so one call does it all */
+	/* the buffer holds the worst case, so one call is enough */
 	return ZSTD_isError(left) || in.pos < in.size || (directive != ZSTD_e_continue && left)
 		       ? -EIO
 		       : 0;
 }
 
-/* Every plane is flushed to a block of zstd's of its own, so that each has its own statistics. */
+/* Every plane is flushed to a zstd block of its own, so that it has its own statistics. */
 static int append_column(struct trace_encoder *encoder, const void *numbers, uint32_t count,
 			 uint32_t stride, uint32_t width)
 {
@@ -123,7 +124,7 @@ static struct trace_block survey(struct trace_encoder *encoder, const union even
 	struct trace_block block = {.ts_base = events->hdr.ts, .events = count};
 	uint64_t ts = block.ts_base, bits = 0;
 
-	/* rounds begin at 1, and when they start again nothing may be left of the old ones */
+	/* rounds start at 1; when they wrap, nothing of the old ones may be left */
 	if (!++encoder->round) {
 		memset(encoder->slots, 0, sizeof(encoder->slots));
 		encoder->round = 1;
@@ -197,7 +198,7 @@ int trace_encode(struct trace_encoder *encoder, const union event *events, uint3
 	struct trace_block block = survey(encoder, events, count, rows);
 	int err;
 
-	/* zstd fails at the end when the size was not right */
+	/* zstd fails at the end if the size was wrong */
 	if (ZSTD_isError(ZSTD_CCtx_reset(encoder->zstd, ZSTD_reset_session_only)) ||
 	    ZSTD_isError(ZSTD_CCtx_setPledgedSrcSize(encoder->zstd, block_size(&block, rows))))
 		return -EIO;

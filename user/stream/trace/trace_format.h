@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * trace_format.h - what writer and reader of traces share. docs/trace-format.md is the description;
- * this is its arithmetic.
+ * trace_format.h - the layout that the writer and the reader of traces share, as C.
+ * docs/trace-format.md describes it.
  */
 #ifndef GILSCOPE_STREAM_TRACE_TRACE_FORMAT_H
 #define GILSCOPE_STREAM_TRACE_TRACE_FORMAT_H
@@ -11,16 +11,15 @@
 #include "stream/definition.h"
 #include "stream/stream.h"
 
-/* Numbers are copied as they stand in memory; every machine with BPF that gilscope runs on is one
- * of these. */
+/* Numbers are copied as they are in memory; all machines on which gilscope runs are
+ * little-endian. */
 _Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "the format is little-endian");
 
 #define TRACE_MAGIC "GILSCOPE"
 #define TRACE_MAJOR 1 /* readers refuse a newer one */
 #define TRACE_MINOR 1 /* for additions that older readers can skip */
 
-/* Eight characters without an end: GCC from 15 on warns of a string that is cut unless it is told.
- */
+/* Eight characters without a terminator: since GCC 15 that is a warning without the attribute. */
 #if __has_attribute(nonstring)
 #define NONSTRING __attribute__((nonstring))
 #else
@@ -43,9 +42,9 @@ enum trace_chunk_type {
 
 struct trace_chunk {
 	uint32_t type;
-	uint32_t length; /* of the payload that follows, bytes */
-	uint32_t crc;	 /* CRC-32 (zlib's) of type, length and payload: a wrong type would make a
-			    reader skip events unnoticed */
+	uint32_t length; /* bytes of the payload that follows */
+	uint32_t crc; /* CRC-32 (zlib's) of type, length and payload; the type is included because a
+			 reader would silently skip events under a wrong one */
 };
 
 #define TRACE_CHUNK_MAX	       (4u << 20)  /* no payload is longer */
@@ -56,7 +55,7 @@ struct trace_chunk {
 /* A block: this, then columns. A column of N numbers of W bytes is W planes of N bytes: all lowest
  * bytes first. */
 struct trace_block {
-	uint64_t ts_base;   /* what the first event's step adds to */
+	uint64_t ts_base;   /* what the first event's step is added to */
 	uint32_t events;    /* 1 … TRACE_BLOCK_EVENTS_MAX */
 	uint32_t kinds;	    /* 1 … TRACE_KINDS_MAX: different second words of an event (tid, type,
 			       flags, aux), a column of 8 bytes */
@@ -66,8 +65,8 @@ struct trace_block {
 	uint32_t reserved;  /* 0; ignored */
 };
 
-/* A table: this, then a column of `rows` payloads, in the order of their events. One per type that
- * has a payload. */
+/* A table: this, then a column of `rows` payloads, in the order of their events. There is one for
+ * every type that has a payload. */
 struct trace_table {
 	uint8_t type;
 	uint8_t reserved;
@@ -75,11 +74,11 @@ struct trace_table {
 	uint32_t rows;
 };
 
-/* A block of definitions: this, then `count` records in the order in which the stream defined them.
- * Their ids follow from this and from their order. */
+/* A block of definitions: this, then `count` records in the order in which the stream defined them,
+ * from which their ids follow. */
 struct trace_definitions {
-	uint32_t next[DEFINE_KINDS]; /* of each kind, the id that its first definition in the block
-					has or would have: tells when a chunk is missing */
+	uint32_t next[DEFINE_KINDS]; /* for each kind, the id that its first definition in the block
+					has or would have; reveals a missing chunk */
 	uint32_t count;
 };
 
@@ -116,23 +115,23 @@ static inline uint32_t trace_chunk_crc(const struct trace_chunk *chunk, const vo
 	return (uint32_t)crc32(crc32(0, (const unsigned char *)chunk, 8), payload, chunk->length);
 }
 
-/* Events that the writer collects before it writes a chunk. */
+/* The writer collects this many events for a chunk. */
 #define TRACE_WRITE_EVENTS (1u << 16)
-/* Bytes of definitions that the writer collects before it writes a chunk. */
+/* The writer collects this many bytes of definitions for a chunk. */
 #define TRACE_WRITE_DEFINITIONS (1u << 18)
 
 struct trace_encoder;
 struct trace_encoder *trace_encoder_new(void);
 void trace_encoder_free(struct trace_encoder *encoder);
-/* Compresses 1 … TRACE_WRITE_EVENTS events of known types; the result belongs to the encoder and
- * lives until the next call. -ENOMEM, -EIO. */
+/* Compresses 1 … TRACE_WRITE_EVENTS events of known types. The result belongs to the encoder, and
+ * is valid until the next call. -ENOMEM, -EIO. */
 int trace_encode(struct trace_encoder *encoder, const union event *events, uint32_t count,
 		 const void **ret_payload, uint32_t *ret_length);
 
-/* Compresses a block of 1 … TRACE_WRITE_DEFINITIONS bytes; the result as above. */
+/* Compresses a block of 1 … TRACE_WRITE_DEFINITIONS bytes; the same applies to the result. */
 int trace_encode_definitions(struct trace_encoder *encoder, const void *block, size_t size,
 			     const void **ret_payload, uint32_t *ret_length);
-/* Writes the record of a definition without fault to the end of a block. Returns its size, at most
+/* Appends the record of a valid definition to a block. Returns its size, at most
  * TRACE_DEFINITION_MAX. */
 size_t trace_put_definition(unsigned char *to, const struct definition *definition);
 
@@ -142,27 +141,28 @@ void trace_decoder_free(struct trace_decoder *decoder);
 
 struct trace_decoded {
 	uint64_t events, skipped; /* delivered; of unknown type */
-	uint64_t last_ts;	  /* of the last one delivered, when there was one */
+	uint64_t last_ts;	  /* of the last one delivered, if any */
 };
 
 /*
- * Delivers the events of a payload, hostile as it may be, and adds to `decoded`. -EBADMSG when it
- * is damaged (ret_why says how); with ret_why NULL it is -ENOMEM or the sink's error.
+ * Delivers the events of a payload, which may be hostile, and adds to `decoded`. -EBADMSG if it is
+ * damaged (ret_why says how); -ENOMEM or the sink's error, with ret_why NULL.
  */
 int trace_decode(struct trace_decoder *decoder, const void *payload, uint32_t length,
 		 const struct stream_sink *sink, struct trace_decoded *decoded,
 		 const char **ret_why);
 
 /*
- * The same for a payload of definitions: delivers them and counts them in `known`, which has those
- * that came before. In any number of chunks there are never more than definition_fault() allows.
+ * The same for a payload of definitions: delivers them and counts them in `known`, which holds the
+ * counts of earlier ones. However many chunks there are, no more than definition_fault() allows get
+ * through.
  */
 int trace_decode_definitions(struct trace_decoder *decoder, const void *payload, uint32_t length,
 			     const struct stream_sink *sink, struct definition_counts *known,
 			     const char **ret_why);
 
-/* A payload's block, which belongs to the decoder and lives until the next call. 0, -EBADMSG with
- * ret_why, or -ENOMEM. */
+/* Decompresses a payload's block, which belongs to the decoder and is valid until the next call. 0,
+ * -EBADMSG with ret_why, or -ENOMEM. */
 int trace_decompress(struct trace_decoder *decoder, const void *payload, uint32_t length,
 		     const unsigned char **ret_block, size_t *ret_size, const char **ret_why);
 

@@ -20,15 +20,15 @@ struct reader {
 	struct stream_sink sink;
 	struct diag *diag;
 	struct trace_decoder *decoder;
-	unsigned char *payload; /* `room` bytes, as the longest chunk so far needed */
+	unsigned char *payload; /* `room` bytes, enough for the longest chunk so far */
 	size_t room;
-	uint64_t offset, chunk_offset; /* bytes read; start of the chunk at hand */
+	uint64_t offset, chunk_offset; /* bytes read; start of the current chunk */
 	bool has_head, complete;
 	struct trace_decoded decoded;
 	struct definition_counts defined;
 };
 
-/* What ends reading without being an error: the file ends, though its trace does not. */
+/* Ends reading without being an error: the file ends before its trace does. */
 #define CUT_OFF 1
 
 /* 0, CUT_OFF or -errno. */
@@ -57,8 +57,8 @@ static int damaged(struct reader *reader, const char *why)
 	return -EBADMSG;
 }
 
-/* An error of the head's callback or the sink: theirs to explain, and said in general when they did
- * not. */
+/* Passes on an error of the head's callback or the sink, with a general message if they left the
+ * diag empty. */
 static int stopped(struct reader *reader, int err)
 {
 	if (err && reader->diag->status == EXIT_OK)
@@ -170,7 +170,7 @@ static int read_chunk(struct reader *reader)
 	case TRACE_END:
 		return read_end(reader, chunk.length);
 	default:
-		return 0; /* of a newer version, that an older one may skip */
+		return 0; /* a chunk of a newer version, which an older reader may skip */
 	}
 }
 
@@ -201,7 +201,7 @@ static int read_all(struct reader *reader)
 
 	while (!err && !reader->complete)
 		err = read_chunk(reader);
-	/* without its head, what is left of the file says nothing */
+	/* nothing after a missing head can be interpreted */
 	if (err == CUT_OFF && !reader->has_head)
 		return diag_set(reader->diag, EXIT_FAILED, -EINVAL,
 				"the trace is cut off before its head: nothing was recorded");

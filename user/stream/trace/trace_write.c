@@ -12,15 +12,15 @@
 struct trace_writer {
 	FILE *file;
 	struct trace_encoder *encoder;
-	int err; /* the first; nothing is written after it, so that the file ends with what is whole
-		  */
-	uint64_t events; /* in all */
+	int err; /* the first error; nothing is written after it, so that the file ends with what is
+		    intact */
+	uint64_t events; /* total */
 	uint32_t held;
 	union event buffer[TRACE_WRITE_EVENTS];
 	struct definition_counts defined;
-	struct trace_definitions block; /* of the definitions that are held */
+	struct trace_definitions block; /* for the definitions that are held */
 	size_t records_end;
-	unsigned char records[TRACE_WRITE_DEFINITIONS]; /* room for `block`, then their records */
+	unsigned char records[TRACE_WRITE_DEFINITIONS]; /* space for `block`, then the records */
 };
 
 /* Remembers the first error. */
@@ -74,7 +74,7 @@ static int write_definitions(struct trace_writer *writer)
 	return write_chunk(writer, TRACE_DEFINITIONS, payload, length);
 }
 
-/* Writes all that is held: the definitions first, for the events may refer to them. */
+/* Writes everything that is held: definitions first, since the events may refer to them. */
 static int write_held(struct trace_writer *writer)
 {
 	const void *payload;
