@@ -1,0 +1,375 @@
+# SPDX-License-Identifier: MIT
+"""What must hold of every JSON report: it is compared with the script that it was made of, with the
+same report at another threshold, and with itself. Only the few reports that together have every
+field are compared byte for byte (test_golden.py)."""
+
+import json
+import re
+from collections import Counter, defaultdict
+
+import pytest
+
+from test_golden import SCRIPTS, WITH_JSON, report
+
+THREAD_STATES = "python native gil_wait held_blocked held_runnable blocked runnable idle unknown"
+ROLES = "route dependency background middleware callback timer task executor thread frame"
+NO_DISTRIBUTION = {"count": 0, "p50_ns": 0, "p90_ns": 0, "p99_ns": 0, "max_ns": 0}
+BUCKET = 1 / 32  # how much more than the value a percentile may be told to be
+
+
+def unescape(word):
+    return re.sub(r"\\x([0-9a-f]{2})", lambda match: chr(int(match[1], 16)), word)
+
+
+def nanoseconds(seconds):
+    whole, _, part = seconds.partition(".")
+    return int(whole) * 10**9 + int(part.ljust(9, "0"))
+
+
+class Script:
+    """What a text script says, read without gilscope. events: (ns, tid, kind, words, fields)."""
+
+    def __init__(self, path):
+        self.processes, self.events, self.texts, self.functions = [], [], {}, {}
+        for line in path.read_text().splitlines():
+            words = line.split(" ")
+            if words[0] == "gilscope-script":
+                self.header = json.loads(line.split(" ", 2)[2])
+            elif words[0] == "process":
+                self.processes.append(json.loads(line.split(" ", 1)[1]))
+            elif words[0] in ("text", "function"):
+                fields = dict(word.split("=", 1) for word in words[2:])
+                if words[0] == "text":
+                    self.texts[int(words[1])] = unescape(fields["text"])
+                else:
+                    self.functions[unescape(fields["name"])] = unescape(fields["file"])
+            elif re.match(r"\d+\.\d+ ", line):
+                ns, tid, kind, *rest = words
+                fields = dict(word.split("=", 1) for word in rest if "=" in word)
+                flags = {word for word in rest if "=" not in word}
+                self.events.append((nanoseconds(ns), int(tid), kind, flags, fields))
+
+    def of(self, kind):
+        return [event for event in self.events if event[2] == kind]
+
+
+@pytest.fixture(params=SCRIPTS, ids=lambda path: path.stem)
+def script(request):
+    return request.param
+
+
+@pytest.fixture
+def found(script):
+    return json.loads(report(script, "--json")[0])
+
+
+@pytest.fixture
+def every(script):
+    """The same with every turn as a stall."""
+    return json.loads(report(script, "--json", "--stall", "1ns")[0])
+
+
+@pytest.fixture
+def source(script):
+    return Script(script)
+
+
+def loops_of(found):
+    return [loop for process in found["processes"] for loop in process["loops"]]
+
+
+def stalls_of(found):
+    return [stall for loop in loops_of(found) for stall in loop["stalls"]]
+
+
+def length(stall):
+    return stall["end_ns"] - stall["start_ns"]
+
+
+def fields_of(value, path=""):
+    """The names of all fields, with the way to each."""
+    if isinstance(value, dict):
+        for key, inner in value.items():
+            yield f"{path}.{key}"
+            yield from fields_of(inner, f"{path}.{key}")
+    elif isinstance(value, list):
+        for inner in value:
+            yield from fields_of(inner, path)
+
+
+def test_those_that_are_compared_have_every_field():
+    def fields(scripts):
+        reports = [json.loads(report(script, "--json")[0]) for script in scripts]
+        return {field for found in reports for field in fields_of(found)}
+
+    assert fields(SCRIPTS) - fields(WITH_JSON) == set()
+
+
+# ── with the script ──────────────────────────────────────────────────────────────────────────────
+
+
+def test_the_head_is_that_of_the_recording(source, found):
+    assert found["schema"] == "gilscope.report/1" and found["stall_ns"] == 50_000_000
+    for key in ("version", "mode"):
+        assert found[key] == source.header[key]
+    assert found["rate_hz"] == source.header.get("rate_hz", 0)
+    (begin,) = [event[0] for event in source.of("window")][:1] or [source.events[0][0]]
+    assert found["window"]["start_ns"] == begin
+    assert begin < found["window"]["end_ns"] <= source.events[-1][0]
+
+
+def test_processes_are_those_of_the_recording(source, found):
+    assert len(found["processes"]) == len(source.processes)
+    for process, known in zip(found["processes"], source.processes):
+        for key in ("pid", "python"):
+            assert process[key] == known[key]
+        assert process["gc"] == known.get("gc", "none")
+        assert ("gc_ns" in found["not_measured"]) == all(
+            not each.get("gc") for each in source.processes
+        )
+        sites = process["sites"]
+        for key in ("take", "drop", "wait", "method"):
+            assert sites[key] == known[key]
+        assert sites["confidence"] == ("unknown" if "fault" in sites else known["confidence"])
+        gils = {
+            (event[4]["address"], int(event[4].get("interpreter", 0))) for event in source.of("gil")
+        }
+        assert {(gil["address"], gil["interpreter"]) for gil in process["gils"]} <= gils
+    assert (set(found["not_measured"]) == {"gc_ns"}) <= source.header.get("stacks", False)
+
+
+def test_threads_are_those_of_the_recording(source, found):
+    pids = {tid: int(fields["pid"]) for _, tid, _, _, fields in source.of("thread")}
+    names = {tid: unescape(fields["comm"]) for _, tid, _, _, fields in source.of("comm")}
+    python = {
+        tid: source.texts.get(int(fields.get("text", 0)))
+        for _, tid, _, _, fields in source.of("python_name")
+    }
+    gone = {tid for _, tid, *_ in source.of("thread_exit")}
+    for process in found["processes"]:
+        for thread in process["threads"]:
+            tid = thread["tid"]
+            assert pids[tid] == process["pid"]
+            assert thread["gone"] == (tid in gone)
+            assert set(thread["states"]) == set(THREAD_STATES.split())
+            for told, known in (("name", names), ("python_name", python)):
+                told = thread[told] or ""
+                assert len(told) == len(known.get(tid) or "") or not known.get(tid, "").isascii()
+        assert {loop["tid"] for loop in process["loops"]} == {
+            thread["tid"] for thread in process["threads"] if thread["loop"]
+        }
+
+
+def test_what_is_counted_is_in_the_script(source, found):
+    """Where nothing is missing, every acquisition in the window is a hold, and so on."""
+    evidence = found["evidence"]
+    assert evidence["stacks"]["taken"] == len(source.of("stack"))
+    assert evidence["stacks"]["torn"] == sum("torn" in event[3] for event in source.of("stack"))
+    assert evidence["lost"] == sum(int(event[4]["count"]) for event in source.of("lost"))
+    for process in found["processes"]:
+        tids = {thread["tid"] for thread in process["threads"]}
+        gils, threads = process["gils"], process["threads"]
+        assert sum(gil["forced"] for gil in gils) == sum(
+            thread["forced_drops"] for thread in threads
+        )
+        if evidence["lost"] or evidence["contradictions"] or found["mode"] != "exact":
+            continue
+        if "fault" in process["sites"]:
+            continue
+        takes = Counter(tid for _, tid, *_ in source.of("take") if tid in tids)
+        forced = Counter(
+            tid for _, tid, _, flags, _ in source.of("drop") if tid in tids and "requested" in flags
+        )
+        for thread in threads:
+            # who has the GIL as the window begins did not take it in there
+            assert thread["holds"] - takes[thread["tid"]] in (0, 1)
+            assert thread["forced_drops"] == forced[thread["tid"]]
+        assert sum(gil["hold"]["count"] for gil in gils) <= sum(
+            thread["holds"] for thread in threads
+        )
+
+
+def pairs(source, opening, closing):
+    """(begin, end) of what the first kind of event begins and the second of the thread ends."""
+    begun = {}
+    for ns, tid, kind, *_ in source.events:
+        if kind in closing and tid in begun:
+            yield begun.pop(tid), ns
+        if kind in opening:
+            begun.setdefault(tid, ns)
+
+
+def expect_distribution(told, lengths):
+    """Percentiles are nearest ranks, told by the end of their bucket and never beyond the
+    greatest."""
+    lengths = sorted(lengths)
+    assert told["count"] == len(lengths)
+    if not lengths:
+        assert told == NO_DISTRIBUTION
+        return
+    assert told["max_ns"] == lengths[-1]
+    for percent in (50, 90, 99):
+        true = lengths[-(-percent * len(lengths) // 100) - 1]
+        assert true <= told[f"p{percent}_ns"] <= min(true * (1 + BUCKET) + 1, lengths[-1]), percent
+
+
+def test_holds_and_waits_are_those_of_the_script(source, found):
+    evidence = found["evidence"]
+    gils = [gil for process in found["processes"] for gil in process["gils"]]
+    certain = found["mode"] == "exact" and not evidence["lost"] and not evidence["contradictions"]
+    if not certain or len(gils) != 1 or gils[0]["violations"]:
+        for gil in gils:
+            assert_ordered(gil["hold"])
+            assert_ordered(gil["wait"])
+        return
+    holds = [end - begin for begin, end in pairs(source, ["take"], ["drop"])]
+    expect_distribution(gils[0]["hold"], holds)
+    if any(event[3] & {"gil_mutex", "handover"} for event in source.of("switch_out")):
+        return  # sleeps on the GIL's own futexes are waits, too
+    waits = [end - begin for begin, end in pairs(source, ["wait"], ["take"])]
+    expect_distribution(gils[0]["wait"], waits)
+
+
+def assert_ordered(told):
+    assert 0 <= told["p50_ns"] <= told["p90_ns"] <= told["p99_ns"] <= told["max_ns"]
+    assert told["count"] or told == NO_DISTRIBUTION
+
+
+# ── with every turn ──────────────────────────────────────────────────────────────────────────────
+
+
+def test_turns_are_the_stalls_of_a_threshold_that_all_are_longer_than(found, every):
+    for loop, all_of_it in zip(loops_of(found), loops_of(every)):
+        lengths = [length(stall) for stall in all_of_it["stalls"]]
+        whole = [length(stall) for stall in all_of_it["stalls"] if stall["whole"]]
+        assert loop["turns"] == loop["turn"]["count"]
+        expect_distribution(loop["turn"], whole)
+        assert loop["longest_ns"] == max(lengths, default=0)
+
+
+def test_a_stall_is_its_parts(every):
+    for stall in stalls_of(every):
+        assert set(stall["states"]) == set(THREAD_STATES.split())
+        for part in stall["parts"]:
+            assert stall["start_ns"] <= part["start_ns"] < part["end_ns"] <= stall["end_ns"]
+            assert sum(part["states"].values()) <= part["end_ns"] - part["start_ns"]
+        for state, ns in stall["states"].items():
+            parts = [part["states"][state] for part in stall["parts"]]
+            assert not parts or sum(parts) == ns, state
+        stopped = sum(stall["stopped_by"].values())
+        assert stall["stopped_ns"] == stopped
+        told = {call["name"]: call["ns"] for call in stall["syscalls"]}
+        for kind, ns in stall["stopped_by"].items():
+            assert told.get(kind, 0) <= ns
+        assert 0 <= stall["gc_ns"] <= length(stall)
+        assert len({blocker["tid"] for blocker in stall["blockers"]}) == len(stall["blockers"])
+        assert stall["remedy"].endswith((".", ":")) or stall["remedy"] == ""
+
+
+def handlers_of(found):
+    for stall in stalls_of(found):
+        yield from [stall["handler"], *(part["handler"] for part in stall["parts"])]
+        yield from (blocker["handler"] for blocker in stall["blockers"])
+    yield from (row["handler"] for row in found["blame"])
+
+
+def frames_of(found):
+    for stall in stalls_of(found):
+        yield from stall["stack"]
+        for blocker in stall["blockers"]:
+            yield from blocker["stack"]
+    yield from filter(None, handlers_of(found))
+
+
+def test_frames_are_functions_of_the_script(source, every):
+    for frame in frames_of(every):
+        if frame["function"] == "?":
+            continue
+        name, file = frame["function"], frame["file"]
+        if not name.isascii() or not file.isascii():
+            continue
+        assert source.functions.get(name) == file, frame
+        assert frame["line"] >= 0 and frame.get("role", "frame") in ROLES.split()
+
+
+def test_a_stall_is_in_its_handlers_stack(every):
+    """Two rules: the handler of a stall is a frame of its stack, and so is that of a blocker."""
+    for stall in stalls_of(every):
+        for one in [stall, *stall["blockers"]]:
+            if one["handler"] and one["stack"]:
+                known = [(frame["function"], frame["file"]) for frame in one["stack"]]
+                assert (one["handler"]["function"], one["handler"]["file"]) in known
+
+
+# ── blame ────────────────────────────────────────────────────────────────────────────────────────
+
+
+def key_of(handler):
+    return handler["function"], handler["file"], handler["role"]
+
+
+def culprit_of(stall):
+    """Whose stall it is in the table of blame: who held the GIL longest while the loop waited for
+    it, or else the loop's own handler. Nobody's if somebody outside stopped them."""
+    if "stopped from outside" in stall["remedy"]:
+        return None
+    if stall["cause"] == "gil_wait":
+        return stall["blockers"][0]["handler"] if stall["blockers"] else None
+    return stall["handler"]
+
+
+@pytest.mark.parametrize("threshold", ["50ms", "1ns"])
+def test_the_table_of_blame_adds_up_the_stalls(script, threshold):
+    found = json.loads(report(script, "--json", "--stall", threshold)[0])
+    stalls = defaultdict(list)
+    for stall in stalls_of(found):
+        culprit = culprit_of(stall)
+        if culprit:
+            stalls[key_of(culprit)].append(stall)
+    rows = {key_of(row["handler"]): row for row in found["blame"]}
+    assert len(rows) == len(found["blame"])
+    for key, row in rows.items():
+        own = stalls.pop(key, [])
+        lengths = [length(stall) for stall in own]
+        assert row["stalls"] == len(own), key
+        assert row["stall_ns"] == sum(lengths) and row["worst_ns"] == max(lengths, default=0)
+        worst = [stall["start_ns"] for stall in own if length(stall) == row["worst_ns"]]
+        assert row["worst_start_ns"] in (worst or [None])
+        assert row["made_loops_wait_ns"] <= row["made_wait_ns"]
+    assert not stalls, "stalls of handlers that are not in the table"
+
+
+def test_blame_is_not_more_than_there_was(found):
+    """Of each state, all rows together have no more than all threads, and of turns no more than the
+    loops."""
+    threads = [thread for process in found["processes"] for thread in process["threads"]]
+    for state in THREAD_STATES.split():
+        loops, elsewhere = (
+            sum(row[key][state] for row in found["blame"])
+            for key in ("loop_states", "elsewhere_states")
+        )
+        there = [(thread["loop"], thread["states"][state]) for thread in threads]
+        assert loops <= sum(ns for is_loop, ns in there if is_loop), state
+        assert loops + elsewhere <= sum(ns for _, ns in there), state
+    waited = sum(thread["states"]["gil_wait"] for thread in threads)
+    assert sum(row["made_wait_ns"] for row in found["blame"]) <= waited
+    of_loops = sum(thread["states"]["gil_wait"] for thread in threads if thread["loop"])
+    assert sum(row["made_loops_wait_ns"] for row in found["blame"]) <= of_loops
+    assert sum(row["samples"] for row in found["blame"]) <= found["evidence"]["stacks"]["taken"]
+
+
+def test_contention_lies_within_the_waits(found):
+    for process in found["processes"]:
+        waited = [thread["states"]["gil_wait"] for thread in process["threads"]]
+        contended = sum(gil["contended_ns"] for gil in process["gils"])
+        assert contended <= sum(waited)
+        if (
+            found["evidence"]["lost"] == 0
+            and found["mode"] == "exact"
+            and len(process["gils"]) == 1
+        ):
+            assert contended >= max(waited, default=0)
+        for gil in process["gils"]:
+            # between two threads' holds lies a handoff
+            assert gil["handoffs"] <= sum(thread["holds"] for thread in process["threads"])
+            assert gil["hold"]["max_ns"] <= gil["held_ns"] or gil["violations"]
