@@ -6,6 +6,7 @@ import contextlib
 import json
 import os
 import re
+import select
 import shutil
 import signal
 import socket
@@ -117,45 +118,26 @@ def free_port():
 
 
 class Observer:
-    """gilscope observing a process, from the moment (`since`) its probes are in place; finish() is
-    Ctrl-C."""
+    """gilscope observing a process, from the moment (`since`) at which it says that it is ready;
+    finish() is Ctrl-C."""
 
-    def __init__(self, *arguments):
+    def __init__(self, command, *arguments):
+        reader, writer = os.pipe()
         self.process = subprocess.Popen(
-            [str(GILSCOPE), *map(str, arguments)],
+            [str(GILSCOPE), command, "--ready-fd", str(writer), *map(str, arguments)],
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             start_new_session=True,
+            pass_fds=[writer],
         )
         self.pid = self.process.pid
-        self._await_probes()
-
-    def _probes(self):
-        count = 0
-        with contextlib.suppress(FileNotFoundError):
-            for name in os.listdir(f"/proc/{self.pid}/fd"):
-                with contextlib.suppress(FileNotFoundError):
-                    count += bool(
-                        re.search("bpf.link|perf_event", os.readlink(f"/proc/{self.pid}/fd/{name}"))
-                    )
-        return count
-
-    def _await_probes(self):
-        """They are all there when their number has stopped growing."""
-        last, since, deadline = 0, time.monotonic(), time.monotonic() + 15
-        while time.monotonic() < deadline and self.process.poll() is None:
-            count = self._probes()
-            if count != last or count == 0:
-                last, since = count, time.monotonic()
-            elif time.monotonic() - since > 0.25:
-                self.since = since
-                return
-            time.sleep(0.02)
-        self.process.kill()
-        raise Trouble(
-            "gilscope did not attach: "
-            f"{self.process.communicate()[1].decode(errors='replace').strip()}"
-        )
+        os.close(writer)
+        with open(reader, "rb") as ready:
+            if not select.select([ready], [], [], 15)[0] or ready.readline() != b"ready\n":
+                self.process.kill()
+                stderr = self.process.communicate()[1].decode(errors="replace")
+                raise Trouble(f"gilscope did not attach: {stderr.strip()}")
+        self.since = time.monotonic()
 
     def finish(self):
         """Sets `stdout`, `stderr`, `cpu_ns` (of its whole life), `observed_s`, and `exit_s`, the

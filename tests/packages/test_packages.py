@@ -132,22 +132,8 @@ class Served(harness.WebApp):
         return self.get("/block")
 
 
-class Running(harness.Running):
-    """The same of another gilscope than the one that is tested elsewhere."""
-
-    def __init__(self, program, *arguments):
-        self.process = subprocess.Popen(
-            [*program, *map(str, arguments)],
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-        self.pid = self.process.pid
-        self._await_probes()
-
-
 def attach(program, app):
-    with Running(program, "attach", app.pid, "-d", "60s", "--json") as running:
+    with harness.Running("attach", app.pid, "-d", "60s", "--json", program=program) as running:
         begin, end = app.block()
         outcome = running.finish()
     assert outcome.status == 0, outcome
@@ -156,8 +142,8 @@ def attach(program, app):
 
 def record(root, program, app):
     """Makes /out/here.gsc there."""
-    with Running(
-        roots.inside(root, program), "record", "-p", app.pid, "-o", "/out/here.gsc"
+    with harness.Running(
+        "record", "-p", app.pid, "-o", "/out/here.gsc", program=roots.inside(root, program)
     ) as running:
         begin, end = app.block()
         outcome = running.finish()

@@ -10,6 +10,7 @@ import http.server
 import json
 import os
 import re
+import select
 import shutil
 import signal
 import socket
@@ -465,46 +466,39 @@ def gilscope(*arguments, timeout=30, prefix=(), **popen):
 
 
 class Running:
-    """gilscope observing: from the moment its probes are in place until finish(), which is
-    Ctrl-C."""
+    """gilscope observing, from the moment at which it says that it is ready until finish(), which
+    is Ctrl-C. Not `wait`: from its start; ready() waits later, or whoever reads `reader`."""
 
-    def __init__(self, *arguments, wait=True, prefix=(), **popen):
+    def __init__(self, command, *arguments, program=(GILSCOPE,), wait=True, prefix=(), **popen):
+        self.reader, writer = os.pipe()
+        tell = ["--ready-fd", str(writer)] if command in ("attach", "record", "top") else []
         self.process = subprocess.Popen(
-            [*prefix, GILSCOPE, *map(str, arguments)],
+            [*prefix, *program, command, *tell, *map(str, arguments)],
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
+            pass_fds=[writer, *popen.pop("pass_fds", ())],
             **popen,
         )
+        os.close(writer)
         self.pid = self.process.pid
-        if wait:
-            self._await_probes()
+        if wait and not self.ready(15):
+            self.process.kill()
+            stdout, stderr = self.process.communicate()
+            self._close()
+            raise RuntimeError(
+                f"gilscope did not attach: {Outcome(self.process.returncode, stdout, stderr)!r}"
+            )
 
-    def _links(self):
-        count = 0
-        with contextlib.suppress(FileNotFoundError):
-            for name in os.listdir(f"/proc/{self.pid}/fd"):
-                with contextlib.suppress(FileNotFoundError):
-                    count += bool(
-                        re.search("bpf.link|perf_event", os.readlink(f"/proc/{self.pid}/fd/{name}"))
-                    )
-        return count
+    def ready(self, seconds=0):
+        """Whether everything is seen from now on; waits for that so long, or until it ends."""
+        readable, _, _ = select.select([self.reader], [], [], seconds * PATIENCE)
+        return bool(readable) and os.read(self.reader, 64) == b"ready\n"
 
-    def _await_probes(self):
-        """Attached when the number of its links has stopped growing."""
-        last, since, deadline = 0, time.monotonic(), time.monotonic() + 15 * PATIENCE
-        while time.monotonic() < deadline and self.process.poll() is None:
-            links = self._links()
-            if links != last or links == 0:
-                last, since = links, time.monotonic()
-            elif time.monotonic() - since > 0.3 * PATIENCE:
-                return
-            time.sleep(0.02)
-        self.process.kill()
-        stdout, stderr = self.process.communicate()
-        raise RuntimeError(
-            f"gilscope did not attach: {Outcome(self.process.returncode, stdout, stderr)!r}"
-        )
+    def _close(self):
+        if self.reader is not None:
+            os.close(self.reader)
+            self.reader = None
 
     def signal(self, number=signal.SIGINT):
         self.process.send_signal(number)
@@ -529,6 +523,7 @@ class Running:
         if self.process.poll() is None:
             self.process.kill()
             self.process.communicate()
+        self._close()
 
 
 def attach(app, *arguments, stall="20ms"):
@@ -587,8 +582,3 @@ def text_differences(pid, image_pattern="python"):
                 else 0
             )
     return differences
-
-
-def cpu_seconds(pid):
-    fields = read(f"/proc/{pid}/stat").rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")

@@ -10,37 +10,24 @@ import pytest
 
 import harness
 
+pytestmark = pytest.mark.beside
+
 WAIT_S = 30
 
 
-class Ready:
-    """A pipe whose writing end is gilscope's; this process keeps none."""
-
-    def __init__(self):
-        self.reader, self.writer = os.pipe()
-
-    def options(self):
-        return ("--ready-fd", self.writer)
-
-    def popen(self):
-        return {"pass_fds": [self.writer]}
-
-    def read(self):
-        """All that is written until every copy of the writing end is closed."""
-        os.close(self.writer)
-        text = b""
-        while select.select([self.reader], [], [], WAIT_S * harness.PATIENCE)[0]:
-            piece = os.read(self.reader, 64)
-            if not piece:
-                os.close(self.reader)
-                return text.decode()
-            text += piece
-        raise AssertionError(f"after {text!r} the descriptor is still open")
+def all_of(reader):
+    """All that is written until every copy of the writing end is closed."""
+    text = b""
+    while select.select([reader], [], [], WAIT_S * harness.PATIENCE)[0]:
+        piece = os.read(reader, 64)
+        if not piece:
+            return text.decode()
+        text += piece
+    raise AssertionError(f"after {text!r} the descriptor is still open")
 
 
 def test_what_happens_after_the_line_is_seen():
     """The stall is asked for at once, so it begins when the probes would be half set."""
-    ready = Ready()
     with harness.RawApp("asyncio") as app:
         with harness.Running(
             "attach",
@@ -48,11 +35,9 @@ def test_what_happens_after_the_line_is_seen():
             "--stall",
             "20ms",
             "--json",
-            *ready.options(),
             wait=False,
-            **ready.popen(),
         ) as running:
-            assert ready.read() == "ready\n"
+            assert all_of(running.reader) == "ready\n"
             app.call("time_sleep")
             (mark,) = [mark for mark in app.marks() if mark.name == "time_sleep"]
             outcome = running.finish()
@@ -67,38 +52,36 @@ def test_what_happens_after_the_line_is_seen():
 
 
 def test_no_command_and_no_keeper_keeps_it_open(tmp_path):
-    ready = Ready()
     source = "import time\nwhile True: time.sleep(0.01)"
     with harness.Running(
         "record",
         "-o",
         tmp_path / "x.gsc",
-        *ready.options(),
         "--",
         harness.DEBIAN_PYTHON,
         "-c",
         source,
         wait=False,
-        **ready.popen(),
     ) as running:
-        assert ready.read() == "ready\n"
+        assert all_of(running.reader) == "ready\n"
         assert running.process.poll() is None
         outcome = running.finish()
     assert outcome.status == 0, outcome
 
 
 def test_top_reports_it_too(sleeper):
-    ready, (terminal, ours) = Ready(), pty.openpty()
+    (reader, writer), (terminal, ours) = os.pipe(), pty.openpty()
     with subprocess.Popen(
-        [harness.GILSCOPE, "top", *map(str, ready.options()), str(sleeper.pid)],
+        [harness.GILSCOPE, "top", "--ready-fd", str(writer), str(sleeper.pid)],
         stdin=ours,
         stdout=ours,
         stderr=ours,
         env={**os.environ, "TERM": "xterm"},
-        **ready.popen(),
+        pass_fds=[writer],
     ) as top:
         os.close(ours)
-        assert ready.read() == "ready\n"
+        os.close(writer)
+        assert all_of(reader) == "ready\n"
         os.write(terminal, b"q")
         while True:
             try:
@@ -108,16 +91,14 @@ def test_top_reports_it_too(sleeper):
                 break
         assert top.wait(WAIT_S) == 0
     os.close(terminal)
+    os.close(reader)
 
 
 @pytest.mark.unprivileged
 def test_a_failure_before_ends_the_file_without_the_line():
-    ready = Ready()
     with harness.App(["sleep", "60"]) as app:
-        with harness.Running(
-            "attach", app.pid, *ready.options(), wait=False, **ready.popen()
-        ) as running:
-            assert ready.read() == ""
+        with harness.Running("attach", app.pid, wait=False) as running:
+            assert all_of(running.reader) == ""
             outcome = running.result()
     assert outcome.status in (3, 4), outcome
 
