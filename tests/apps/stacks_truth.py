@@ -15,7 +15,7 @@ import asyncio
 import json
 import sys
 
-import async_shapes  # noqa: F401: declares shapes
+import async_shapes  # noqa: F401 (declares shapes)
 import stack_shapes  # noqa: F401
 from spot import SHAPES, spot
 

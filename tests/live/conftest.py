@@ -15,6 +15,9 @@ import harness
 
 def pytest_configure(config):
     config.addinivalue_line("markers", "unprivileged: needs neither root nor BPF")
+    config.addinivalue_line(
+        "markers", "beside: holds whatever else the machine does, so tools/check runs two at a time"
+    )
 
 
 def unavailable(reason):

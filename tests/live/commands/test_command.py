@@ -12,6 +12,8 @@ import pytest
 
 import harness
 
+pytestmark = pytest.mark.beside
+
 # forks two workers, one from a thread, and one of these forks again and leaves its parent; prints
 # all of them
 TREE = """

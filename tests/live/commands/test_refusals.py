@@ -14,6 +14,8 @@ import pytest
 
 import harness
 
+pytestmark = pytest.mark.beside
+
 NOBODY = ("setpriv", "--reuid", "65534", "--regid", "65534", "--clear-groups")
 USER_NAMESPACE = ("unshare", "--user", "--map-root-user")
 NO_SYS = ("unshare", "--mount", "sh", "-c", 'umount -l /sys && exec "$@"', "-")

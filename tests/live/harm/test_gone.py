@@ -10,7 +10,11 @@ import signal
 import subprocess
 import time
 
+import pytest
+
 import harness
+
+pytestmark = pytest.mark.beside
 
 BPFTOOL = shutil.which("bpftool") or "/usr/sbin/bpftool"
 MAPS = ("targets", "pythons", "gils", "loop_fds", "gc_sites")

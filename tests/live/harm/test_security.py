@@ -17,6 +17,8 @@ import pytest
 
 import harness
 
+pytestmark = pytest.mark.beside
+
 CAP_DAC_READ_SEARCH, CAP_SYS_PTRACE, CAP_SYS_ADMIN, CAP_BPF, CAP_CHECKPOINT_RESTORE = (
     2,
     19,

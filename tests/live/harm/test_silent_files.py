@@ -13,6 +13,8 @@ import pytest
 import conftest
 import harness
 
+pytestmark = pytest.mark.beside
+
 SOURCE = """
 import time
 def computes():

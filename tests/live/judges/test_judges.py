@@ -11,7 +11,7 @@ import names
 import script
 import stacks
 
-pytestmark = pytest.mark.unprivileged
+pytestmark = [pytest.mark.unprivileged, pytest.mark.beside]
 
 WORK = {"function": "work", "file": "/app/work.py", "lines": [7, 8]}
 HOLD = {"function": "Ledger.hold", "file": "/app/work.py", "lines": [20]}

@@ -11,7 +11,7 @@ import harness
 import laws
 import work
 
-pytestmark = pytest.mark.unprivileged
+pytestmark = [pytest.mark.unprivileged, pytest.mark.beside]
 
 DIST = {"count": 1, "p50_ns": 5, "p90_ns": 5, "p99_ns": 5, "max_ns": 5}
 MS = 1_000_000

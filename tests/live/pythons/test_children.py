@@ -7,8 +7,12 @@ import os
 import signal
 import time
 
+import pytest
+
 import harness
 import laws
+
+pytestmark = pytest.mark.beside
 
 # Forks one child after another; each uses the GIL a lot and ends with status 7. The first one stays
 # until its parent's end. SIGUSR1: tell the statuses.

@@ -12,6 +12,8 @@ import pytest
 import harness
 import script
 
+pytestmark = pytest.mark.beside
+
 FUNCTIONS, FEWER_FUNCTIONS, THREADS_S = 1_000_000, 250_000, 3
 HOLDER_LAG_NS = 100_000  # a holder runs on while its stack is read
 

@@ -9,6 +9,8 @@ import pytest
 import harness
 import script
 
+pytestmark = pytest.mark.beside
+
 # fa and fb lie at the same place, called from ga and gb, which lie at the same place and take turns
 # with gc, which calls nothing, every few hundred ns. Code that is freed is followed at once by
 # other code at the same address; its functions' names say which of them belong together.
@@ -99,7 +101,9 @@ class Runs(harness.App):
 def test_no_stack_is_put_together(label, what, tmp_path):
     trace = tmp_path / "holders.gsc"
     with Runs(PYTHONS[label], what) as app:
-        done = harness.gilscope("record", "-p", app.pid, "-d", "3s", "-o", trace, "--rate", "997")
+        done = harness.gilscope(
+            "record", "-p", app.pid, "-d", "1500ms", "-o", trace, "--rate", "997"
+        )
     assert done.status in (0, 5), done
     text = harness.gilscope("export", trace, "--format", "script")
     stacks = script.Script(text.stdout).stacks
