@@ -2,7 +2,8 @@
 # gilscope: see README.md. `make help` lists the targets. Everything built is below build/; V=1
 # shows the commands.
 
-.PHONY: all help check demo bench install clean deps lint format fuzz matrix unit live
+.PHONY: all help check demo bench install clean deps lint format compile-commands hooks fuzz \
+	matrix unit live
 
 CC ?= cc
 TARGET := $(firstword $(subst -, ,$(shell $(CC) -dumpmachine 2>/dev/null)))
@@ -167,6 +168,13 @@ lint:
 	@B=$(B) tools/check lint
 format: deps-test
 	@tools/format
+# what editors, clangd and clang-tidy read; generated sources are made first
+compile-commands: $(B)/gilscope
+	@$(MAKE) --no-print-directory --dry-run --always-make V=1 \
+		$(B)/gilscope $(UNIT) $(FUZZ) $(BENCH) | tools/compile-commands > $@.tmp
+	@mv $@.tmp compile_commands.json
+hooks:
+	git config core.hooksPath tools/hooks
 fuzz: $(FUZZ) $(B)/gilscope $(B)/gilscope-asan
 	@B=$(B) FUZZ_SECONDS=$${FUZZ_SECONDS:-600} tools/check fuzz
 # all of it, or with ONLY=text what has that in its name: a Python, or a kernel and machine such as
@@ -192,6 +200,8 @@ help:
 #? fuzz     run the fuzzers for FUZZ_SECONDS each (600)
 #? lint     who includes whom, sizes, licences, format
 #? format   lay out all code as lint wants it (clang-format, ruff, prettier)
+#? compile-commands  write compile_commands.json, for editors and clang-tidy
+#? hooks    check the format of what is committed, by a hook of git
 #? install  to PREFIX (/usr/local), with DESTDIR; uninstall removes it
 #? deps     install the distribution's packages that building and testing needs
 #? clean    remove build/
