@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * cleanup.h - resources that belong to a scope: `_cleanup_(fclosep) FILE *f = NULL;` is closed when
- * the scope is left, however it is left. A cleanup function gets a pointer to the variable. STEAL()
- * hands the resource on and disarms the cleanup.
+ * cleanup.h - resources bound to a scope: `_cleanup_(fclosep) FILE *f = NULL;` is closed when the
+ * scope is left, in whatever way. A cleanup function gets a pointer to the variable. STEAL() passes
+ * the resource on and disarms the cleanup.
  */
 #ifndef GILSCOPE_BASE_CLEANUP_H
 #define GILSCOPE_BASE_CLEANUP_H

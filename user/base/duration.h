@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * duration.h - lengths of time as people write them: 10s, 250ms, 1m30s, 500us.
+ * duration.h - durations as people write them: 10s, 250ms, 1m30s, 500us.
  */
 #ifndef GILSCOPE_BASE_DURATION_H
 #define GILSCOPE_BASE_DURATION_H
@@ -14,17 +14,17 @@
 
 /*
  * Parses one or more NUMBER UNIT pairs (ns, us, ms, s, m, h), each number a decimal with or without
- * a fraction; "0" needs no unit. Returns 0, or -EINVAL for anything else, also for what does not
- * fit 64 bits of nanoseconds.
+ * a fraction; "0" needs no unit. Returns 0, or -EINVAL for anything else, including what does not
+ * fit into 64 bits of nanoseconds.
  */
 int duration_parse(const char *text, uint64_t *ret_ns);
 
 #define DURATION_TEXT_MAX 24
-/* Writes a length for people, three significant digits: "812 ms", "1.23 s", "45.6 µs", "2m05s".
- * Returns `text`. */
+/* Formats a duration for people, with three significant digits: "812 ms", "1.23 s", "45.6 µs",
+ * "2m05s". Returns `text`. */
 char *duration_text(uint64_t ns, char text[static DURATION_TEXT_MAX]);
 
-/* Now, on the clock of all records. */
+/* Now, by CLOCK_MONOTONIC, the clock of all records. */
 uint64_t clock_now_ns(void);
 
 #endif

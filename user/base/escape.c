@@ -10,8 +10,8 @@
 
 #include "base/utf8.h"
 
-/* Controls, format characters (among them the bidirectional ones, which let a name rewrite the line
- * it stands in), separators of lines and paragraphs. */
+/* Controls, format characters (including the bidirectional ones, with which a name could rewrite
+ * the line that it appears in), line and paragraph separators. */
 static bool is_unseen(uint32_t character)
 {
 	static const struct {
@@ -98,7 +98,7 @@ int unescape_text(char *to, size_t size, const char *from)
 	return (int)used;
 }
 
-/* Writes the unseen character as JSON has it: above U+FFFF as a pair of surrogates. */
+/* Writes the invisible character as JSON has it: above U+FFFF as a pair of surrogates. */
 static void put_unseen(FILE *file, uint32_t character)
 {
 	if (character > 0xffff)

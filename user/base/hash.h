@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * hash.h - uthash as everybody here includes it: when memory is short an addition fails, and
- * HASH_FAILED() says so, while uthash left to itself ends the process.
+ * hash.h - uthash, to be included in this way only: if memory is short, an addition fails and
+ * HASH_FAILED() says so, whereas uthash by default ends the process.
  */
 #ifndef GILSCOPE_BASE_HASH_H
 #define GILSCOPE_BASE_HASH_H
@@ -10,7 +10,7 @@
 #define uthash_nonfatal_oom(element) ((void)(element)) /* the handle's table stays NULL */
 #include <uthash.h>
 
-/* Right after HASH_ADD…: the element is not in the table, for want of memory. */
+/* To be asked right after HASH_ADD…: the element is not in the table, because memory is short. */
 #define HASH_FAILED(element) (!(element)->hh.tbl)
 
 #endif

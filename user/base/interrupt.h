@@ -1,18 +1,18 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * interrupt.h - whether the user wants the program to end (SIGINT, SIGTERM, SIGHUP). Raised by a
- * signal handler, read by what loops for long: a flag of the process, because a signal is one.
+ * signal handler, polled by long loops. A global flag, because signals belong to the process.
  */
 #ifndef GILSCOPE_BASE_INTERRUPT_H
 #define GILSCOPE_BASE_INTERRUPT_H
 
 #include <stdbool.h>
 
-/* Async-signal-safe. Never taken back. */
+/* Async-signal-safe. Never reset. */
 void interrupt_raise(void);
 bool interrupted(void);
 
-/* In a child: our handlers are not its own. What was ignored stays so. */
+/* For a child, which must not inherit our handlers. Signals that were ignored stay ignored. */
 void interrupt_forget_handlers(void);
 
 #endif

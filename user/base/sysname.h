@@ -8,7 +8,7 @@
 
 #include <stdint.h>
 
-/* The name without "sys_", or NULL when the number or the machine is not known. */
+/* The name without "sys_", or NULL if the number or the machine is unknown. */
 const char *sysname(const char *machine, int32_t sysno);
 
 #endif

@@ -7,8 +7,8 @@
 
 /* ── hashes ──────────────────────────────────────────────────────────────── */
 
-/* The probes remember the last 16384 hashes that they sent (bpf/), roughly in order of use: what
- * they still remember must be known here. */
+/* The probes remember the last 16384 hashes that they sent (bpf/pywalk.bpf.h, `sent`), roughly by
+ * recent use. Everything that they remember must be known here. */
 #define ID_CACHE_MAX (8u * 16384)
 
 struct cached_id {

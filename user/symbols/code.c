@@ -12,11 +12,11 @@
 #include "python/process/memory.h"
 
 #define HEAD_MAX                                                                                   \
-	512 /* bytes of a code object that hold all we read; CPython's have up to 216 before the   \
-	       instructions */
+	512 /* enough for the fields that are read; CPython's code objects have up to 216 bytes    \
+	       before the instructions */
 #define FIELD_MAX 65536
 
-/* Bytes from the begin of a code object to the end of what we read of it. */
+/* Bytes from the start of a code object to the end of the fields that are read. */
 static size_t head_size(const struct stack_layout *stack, const struct code_layout *layout)
 {
 	const int32_t fields[] = {layout->type,	    layout->filename,  layout->name,
@@ -56,11 +56,11 @@ static uint64_t word_at(const unsigned char *head, int32_t offset)
 }
 
 /*
- * Memory that was freed keeps its contents for a while, but not its first words: a deallocated
- * object has the count 0, and the allocators then put a link there (pymalloc: Objects/obmalloc.c)
- * or a link and a key (glibc, over the type too). A count is never as large as an address, though
- * from 3.14 on flags are in its upper 16 bits (Include/object.h). Free-threaded objects have the
- * two counts ob_ref_local and ob_ref_shared, the latter above two bits.
+ * Freed memory keeps its contents for a while, but not its first words: a deallocated object has a
+ * reference count of 0, and the allocators then store a link there (pymalloc: Objects/obmalloc.c),
+ * or a link and a key (glibc, which also overwrites the type). A count is never as large as an
+ * address, though since 3.14 there are flags in its upper 16 bits (Include/object.h). Free-threaded
+ * objects have two counts, ob_ref_local and ob_ref_shared, the latter above two bits of flags.
  */
 static bool alive(const unsigned char *head, const struct stack_layout *stack,
 		  const struct code_layout *layout)
@@ -94,8 +94,8 @@ static int check_type(pid_t pid, const struct code_layout *layout, uint64_t addr
 	return 0;
 }
 
-/* The same sum as in the probes (bpf/shared.h). For them what cannot be read is 0; here it is an
- * error, the object is gone. */
+/* The same sum as in the probes (bpf/shared.h). They count words that cannot be read as 0; here
+ * those are an error, since the object is gone. */
 static int check_sum(pid_t pid, const struct stack_layout *stack, const unsigned char *head,
 		     uint32_t *ret_check)
 {
@@ -190,7 +190,7 @@ int code_read(pid_t pid, const struct stack_layout *stack, const struct code_lay
 	if (err)
 		return err;
 	memcpy(&ret_code->first_line, head + layout->firstlineno, sizeof(ret_code->first_line));
-	/* names and table were its own only if it is still there: it holds references to them as
+	/* names and line table belong to it only if it still exists: it holds references to them as
 	 * long as it lives, and never changes */
 	err = memory_read(pid, address, again, size);
 	if (!err && (!alive(again, stack, layout) ||

@@ -35,7 +35,7 @@ uint32_t definitions_count(const struct definitions *definitions, enum definitio
 	return HASH_COUNT(definitions->known[kind]);
 }
 
-/* Gives the definition the id of the same content, or the next one. */
+/* Gives the definition the id of an equal one, else the next id. */
 static int intern(struct definitions *definitions, const void *content, uint32_t length,
 		  struct definition *definition)
 {
@@ -95,7 +95,7 @@ int definitions_stack(struct definitions *definitions, const struct stack_frame 
 	int err;
 
 	memcpy(content, frames, count * sizeof(*frames));
-	/* no function's: whether it is cut is part of the content */
+	/* not a function: `cut` is part of the content */
 	content[count] = (struct stack_frame){.function = UINT32_MAX};
 	err = intern(definitions, content, (count + cut) * (uint32_t)sizeof(*frames), &definition);
 	if (!err)

@@ -3,8 +3,8 @@
 
 #include "python/target.h"
 
-/* What is no line number any more is no line: sums of deltas stay far inside of int64_t, because a
- * table has at most SYMBOLS_LINETABLE_MAX bytes. */
+/* Values outside the range of line numbers count as no line. Sums of deltas stay far inside
+ * int64_t, because a table has at most SYMBOLS_LINETABLE_MAX bytes. */
 static uint32_t line_number(int64_t line)
 {
 	return line > 0 && line <= INT32_MAX ? (uint32_t)line : 0;
@@ -24,7 +24,7 @@ static uint32_t find_lnotab(const uint8_t *table, size_t bytes, int64_t line, ui
 	return line_number(line);
 }
 
-/* 3.10: the same pairs, the lines counting for the code behind them; -128: that code has no line
+/* 3.10: the same pairs, where the lines apply to the code after them; -128: that code has no line
  * (PEP 626; Objects/lnotab_notes.txt of 3.10). */
 static uint32_t find_310(const uint8_t *table, size_t bytes, int64_t line, uint32_t offset)
 {
@@ -42,8 +42,8 @@ static uint32_t find_310(const uint8_t *table, size_t bytes, int64_t line, uint3
 	return 0;
 }
 
-/* A signed number of groups of six bits, the lowest first, bit 6 saying that more follow; the sign
- * is bit 0. */
+/* A signed number in groups of six bits, the lowest first; bit 6: more follow; bit 0 of the value
+ * is the sign. */
 static int64_t signed_varint(const uint8_t *p, const uint8_t *end)
 {
 	uint64_t value = 0;
@@ -56,8 +56,8 @@ static int64_t signed_varint(const uint8_t *p, const uint8_t *end)
 	return value & 1 ? -(int64_t)(value >> 1) : (int64_t)(value >> 1);
 }
 
-/* 3.11 on: entries that begin with a byte that has bit 7: four bits of kind, three of length in
- * units of two bytes (Objects/locations.md). */
+/* 3.11 on: each entry begins with a byte that has bit 7 set, four bits of kind, and three bits of
+ * length in units of two bytes (Objects/locations.md). */
 static uint32_t find_311(const uint8_t *table, size_t bytes, int64_t line, uint32_t offset)
 {
 	enum { ONE_LINE = 10, NO_COLUMNS = 13, LONG = 14, NONE = 15 };

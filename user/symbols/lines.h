@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * lines.h - from an instruction to its line, by the three forms of line tables that CPython 3.8
+ * lines.h - finds the line of an instruction, in the three formats of line tables that CPython 3.8
  * to 3.15 have.
  */
 #ifndef GILSCOPE_SYMBOLS_LINES_H
@@ -10,9 +10,9 @@
 #include <stdint.h>
 
 /*
- * The line of the instruction at `offset` (bytes from the first instruction); 0: the table gives it
- * none. `form` is code_layout.lines, `first_line` that of the code object. The table may be any
- * bytes: the answer is then any line, found in one pass over them.
+ * The line of the instruction at `offset` (bytes from the first instruction); 0 if the table gives
+ * it none. `form` is code_layout.lines, `first_line` that of the code object. The table may contain
+ * any bytes: then the result is some line, found in one pass.
  */
 uint32_t lines_find(int form, const uint8_t *table, size_t bytes, uint32_t first_line,
 		    uint32_t offset);

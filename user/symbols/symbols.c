@@ -10,7 +10,7 @@
 
 struct symbol_process {
 	uint32_t pid;
-	bool readable; /* the offsets make sense */
+	bool readable; /* the offsets are plausible */
 	struct stack_layout stack;
 	struct code_layout code;
 	uint64_t code_type; /* address of the code type; 0 until a code object was read */
@@ -19,10 +19,10 @@ struct symbol_process {
 
 struct symbols {
 	struct definitions definitions;
-	struct id_cache *stacks, *texts; /* apart, because asking changes their order */
+	struct id_cache *stacks, *texts; /* two, because lookups change their order */
 	struct codes codes;
 	struct symbol_process *processes; /* by pid */
-	struct symbols_status status; /* what is counted; symbols_status() adds what can be asked */
+	struct symbols_status status;	  /* counters; symbols_status() adds the rest */
 };
 
 struct symbols *symbols_new(struct stream_sink sink)
@@ -94,7 +94,7 @@ void symbols_remove_process(struct symbols *symbols, uint32_t pid)
 
 /* ── stacks ──────────────────────────────────────────────────────────────── */
 
-/* *ret_kept is NULL when the code object cannot be read (any more). */
+/* *ret_kept is NULL if the code object cannot be read (any more). */
 static int find_code(struct symbols *symbols, struct symbol_process *process,
 		     const struct shared_frame *frame, const struct kept_code **ret_kept)
 {
@@ -121,9 +121,9 @@ static int find_code(struct symbols *symbols, struct symbol_process *process,
 }
 
 /*
- * A frame that has not begun: f_lasti is -1 (up to 3.10), prev_instr is one before the first
- * instruction (3.11, 3.12). Python calls that the first line (PyCode_Addr2Line). The probes make
- * UINT32_MAX of the former, and of what makes no sense; an f_lasti never does the latter.
+ * Whether a frame has not started: f_lasti is -1 (up to 3.10), prev_instr is one before the first
+ * instruction (3.11, 3.12). Python reports the first line for these (PyCode_Addr2Line). The probes
+ * send UINT32_MAX for the former and for implausible values, which an f_lasti never is.
  */
 static bool not_begun(const struct stack_layout *layout, uint32_t lasti)
 {

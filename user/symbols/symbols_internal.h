@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * symbols_internal.h - the parts of struct symbols: symbols.c resolves; definitions.c gives ids to
- * what is defined, each thing once; caches.c keeps what may be forgotten again: code objects that
- * were read, and what the probes' hashes stand for.
+ * symbols_internal.h - the parts of struct symbols: symbols.c resolves stacks; definitions.c gives
+ * every distinct definition an id; caches.c holds what may be evicted: code objects that were read,
+ * and the ids for the hashes of the probes.
  */
 #ifndef GILSCOPE_SYMBOLS_INTERNAL_H
 #define GILSCOPE_SYMBOLS_INTERNAL_H
@@ -11,7 +11,7 @@
 #include "symbols/code.h"
 #include "symbols/symbols.h"
 
-/* ── definitions: for ever ───────────────────────────────────────────────── */
+/* ── definitions: never evicted ──────────────────────────────────────────── */
 
 struct definitions {
 	struct stream_sink sink;
@@ -21,20 +21,20 @@ struct definitions {
 
 void definitions_done(struct definitions *definitions);
 uint32_t definitions_count(const struct definitions *definitions, enum definition_kind kind);
-/* Defines these, unless they are defined already. ret_id is 0 when there is no room. 0, -ENOMEM or
- * the sink's error. */
+/* Define a function, a stack or a text, unless the same one is defined already. ret_id is 0 if
+ * there is no room. 0, -ENOMEM or the sink's error. */
 int definitions_function(struct definitions *definitions, const char *name, const char *file,
 			 uint32_t line, uint32_t *ret_id);
 int definitions_stack(struct definitions *definitions, const struct stack_frame *frames,
 		      uint32_t count, bool cut, uint32_t *ret_id);
 int definitions_text(struct definitions *definitions, const char *text, uint32_t *ret_id);
 
-/* ── what may be forgotten: the longest unused first ─────────────────────── */
+/* ── caches: evicted by least recent use ─────────────────────────────────── */
 
-/* From a hash of the probes to the definition. */
+/* Ids of definitions, by the hashes of the probes. */
 struct id_cache {
 	struct cached_id *known;  /* by hash */
-	struct cached_id *by_use; /* the longest unused first */
+	struct cached_id *by_use; /* the least recently used first */
 	uint64_t bytes;
 };
 
@@ -42,8 +42,8 @@ void id_cache_free(struct id_cache *cache); /* accepts NULL */
 bool id_cache_find(struct id_cache *cache, uint64_t hash, uint32_t *ret_id);
 int id_cache_keep(struct id_cache *cache, uint64_t hash, uint32_t id);
 
-/* One code object is kept for an address: where thousands follow each other at one, their checks of
- * 32 bits would no longer tell them all apart. */
+/* One code object is cached per address. If thousands succeeded each other at one address, their
+ * 32-bit checks could no longer distinguish all of them. */
 struct code_key {
 	uint64_t address;
 	uint64_t pid;
@@ -65,9 +65,9 @@ struct codes {
 };
 
 void codes_done(struct codes *codes);
-/* NULL: not known, or it was another one. */
+/* NULL: not cached, or it is a different one. */
 const struct kept_code *codes_find(struct codes *codes, const struct code_key *key, uint32_t check);
-/* Takes over code->lines in any case. 0 or -ENOMEM. */
+/* Takes ownership of code->lines in any case. 0 or -ENOMEM. */
 int codes_keep(struct codes *codes, const struct code_key *key, uint32_t check, uint32_t function,
 	       struct code *code, const struct kept_code **ret_kept);
 void codes_forget(struct codes *codes, uint32_t pid);

@@ -91,7 +91,7 @@ void canvas_bar(const struct canvas *canvas, const struct state_sums *sums, uint
 	uint64_t passed = 0;
 	unsigned drawn = 0;
 
-	/* cells are dealt out by the running sum, so that rounding never adds up */
+	/* cells are assigned by the running sum, so that rounding errors do not add up */
 	for (int i = 0; i < TS_COUNT && whole; i++) {
 		unsigned end;
 

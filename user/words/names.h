@@ -1,19 +1,18 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * names.h - what the numbers of a report stand for: frames, threads, tasks, processes. Internal to
- * the room.
+ * names.h - what the ids in a report stand for: frames, threads, tasks, processes.
  *
- * All texts are the target's: hostile, and valid UTF-8 or not. A view escapes them in the way of
- * its format. They live as long as the report.
+ * All texts come from the target: hostile, and valid UTF-8 or not. Every view escapes them as its
+ * format requires. They live as long as the report.
  */
 #ifndef GILSCOPE_WORDS_NAMES_H
 #define GILSCOPE_WORDS_NAMES_H
 
 #include "analysis/report.h"
 
-/* A frame in words. */
+/* A frame by its names. */
 struct frame_names {
-	const char *function; /* NULL: the frame is there, but its code could not be read */
+	const char *function; /* NULL: the frame exists, but its code could not be read */
 	const char *file;     /* "" with a function that is NULL */
 	uint32_t line;	      /* 0: not known */
 	uint32_t defined;     /* line of the function's definition */
@@ -22,31 +21,30 @@ struct frame_names frame_names(const struct report *report, const struct stack_f
 
 /* The definition of a stack, or NULL. */
 const struct definition *stack_of(const struct report *report, uint32_t stack);
-/* Where in a stack most of a share of time was spent is the application's business: its innermost
- * frame of the application, or NULL. */
+/* The innermost application frame of a stack, or NULL. */
 const struct stack_frame *stack_innermost_of_application(const struct report *report,
 							 const struct definition *stack);
 
-/* The stack with the largest share, of those that are known; 0 when there is none. */
+/* The stack with the largest share, of those that are known; 0 if there is none. */
 uint32_t stack_share_largest(const struct stack_share *shares, uint32_t count);
 
-/* What stands in formats for SYSNO_NONE and the like (a `sysno` below 0). */
+/* How machine-readable formats name SYSNO_NONE and the like (a `sysno` below 0). */
 const char *sysno_word(int32_t sysno);
 
-/* A text by its number; NULL when there is none. */
+/* A text by its id; NULL if there is none. */
 const char *text_of(const struct report *report, uint32_t text);
 /* The thread's name in Python, else the kernel's; "" when neither is known. */
 const char *thread_name(const struct report *report, const struct thread *thread);
-/* Name of the asyncio task in which a stack was taken, with the largest share of `what`; NULL when
- * there is none. */
+/* Name of the asyncio task in which a stack was taken, the one with the largest share of `what`;
+ * NULL if there is none. */
 const char *task_of(const struct report *report, const struct breakdown *what, uint32_t stack);
 
-/* "/usr/bin/python3 /usr/bin/uvicorn app:app" and "python3 -m uvicorn app:app" are known to people
- * as "uvicorn app:app". */
+/* The command line as people call it: "uvicorn app:app" for "/usr/bin/python3 /usr/bin/uvicorn
+ * app:app" and for "python3 -m uvicorn app:app". */
 const char *command_of(const struct process_info *info);
 
-/* How finely what ran in a stall was told apart: 0 when nothing in it was sampled, else the period
- * of the sampling clock; all of it without a clock. */
+/* How precisely the functions of a stall are known: 0 if nothing in it was sampled, else the period
+ * of the sampling clock, or the whole stall without a clock. */
 uint64_t stall_resolution_ns(const struct report *report, const struct stall *stall);
 
 #endif

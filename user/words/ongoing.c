@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Stalls while they last, a line each. */
+/* Ongoing stalls, one line each. */
 #include "words/stall.h"
 
 #include <errno.h>
@@ -8,8 +8,8 @@
 #include "words/names.h"
 #include "words/palette.h"
 
-/* "blocked in clock_nanosleep", "waiting for the GIL, held by 'worker' (4712)": what `state` was,
- * with the largest of what stands behind it. */
+/* "blocked in clock_nanosleep", "waiting for the GIL, held by 'worker' (4712)": the state, and the
+ * largest item behind it. */
 static void add_doing(struct text_buffer *text, const struct report *report,
 		      const struct process *process, enum thread_state state,
 		      const struct breakdown *what)
@@ -28,8 +28,8 @@ static void add_doing(struct text_buffer *text, const struct report *report,
 	}
 }
 
-/* ", in render (app.py:12), route; innermost dumps (…)"; where a thread waited for the GIL outside
- * of any handler is of no interest. */
+/* ", in render (app.py:12), route; innermost dumps (…)". Where a thread waited for the GIL outside
+ * any handler is of no interest. */
 static void add_place(struct text_buffer *text, const struct report *report,
 		      enum thread_state state, uint32_t stack, const struct handler *handler)
 {
@@ -49,7 +49,7 @@ static void add_place(struct text_buffer *text, const struct report *report,
 	}
 }
 
-/* Evidence was missing for more than an instant. */
+/* Data is missing for more than an instant. */
 static bool is_vague(const struct stall *stall)
 {
 	return !stall->whole &&
@@ -104,7 +104,7 @@ static bool is_elsewhere(const struct ongoing *ongoing)
 	       !same_handler(ongoing);
 }
 
-/* What it is doing now, when that is another thing. */
+/* What the thread does now, if that differs. */
 static void add_now(struct text_buffer *text, const struct ongoing *ongoing)
 {
 	struct syscall_share syscall = {.sysno = ongoing->sysno};
@@ -122,8 +122,7 @@ static void add_now(struct text_buffer *text, const struct ongoing *ongoing)
 		add_place(text, ongoing->report, ongoing->state, ongoing->stack, &ongoing->handler);
 }
 
-/* "+3.420 s  the event loop of 'MainThread' (4711)": by the stall's begin, as the report lists it.
- */
+/* "+3.420 s the event loop of 'MainThread' (4711)": the stall's start, as the report lists it. */
 static void add_begin(struct text_buffer *text, const struct report *report,
 		      const struct loop *loop, const struct stall *stall)
 {

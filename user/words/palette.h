@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * palette.h - how a thread state looks everywhere: its letter, its colour on a terminal and on a
- * page, and its words.
+ * page, and its description.
  *
- * The hues are those of Okabe and Ito's set, which colour-blind readers can tell apart. States with
- * the GIL are warm, states without it cold; to wait for the GIL, what this tool is about, has the
- * strongest one. Colour never stands alone: on a terminal every cell carries the letter.
+ * The hues are those of Okabe and Ito's set, which colour-blind readers can distinguish. States
+ * with the GIL are warm, states without it cold; waiting for the GIL, the subject of this tool, has
+ * the strongest one. Colour is never the only sign: on a terminal every cell carries the letter.
  */
 #ifndef GILSCOPE_WORDS_PALETTE_H
 #define GILSCOPE_WORDS_PALETTE_H

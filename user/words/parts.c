@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* A turn that held several callbacks: ten of 12 ms are not one culprit of 120 ms. */
+/* A turn with several callbacks: ten of 12 ms each are not one culprit of 120 ms. */
 #include "words/stall.h"
 
 #include <stdlib.h>
@@ -48,8 +48,8 @@ static void add_group(struct text_buffer *text, const struct report *report,
 	text_add_duration(text, group->longest_ns);
 }
 
-/* Only what the application ran: the loop itself always has something to do between its callbacks.
- * Returns the parts in the groups. */
+/* Groups the parts by handler. Only the application's: the loop itself always does something
+ * between callbacks. Returns the number of parts in the groups. */
 static uint32_t group_parts(const struct stall *stall, struct group groups[static TURN_PARTS_MAX],
 			    uint32_t *ret_groups)
 {

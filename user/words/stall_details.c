@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* One stall in words: what ran, who held the GIL, what it slept in, who had the CPU. */
+/* One stall in words: what ran, who held the GIL, which calls it slept in, who had the CPU. */
 #include "words/stall.h"
 
 #include "words/names.h"
@@ -7,7 +7,7 @@
 #define SHOWN_PARTS 3
 #define INDENT	    "      "
 
-/* What is less than a hundredth of the stall explains nothing of it. */
+/* Less than a hundredth of the stall explains nothing. */
 static bool matters(uint64_t ns, const struct stall *stall)
 {
 	return ns && ns >= (stall->end - stall->start) / 100;

@@ -26,7 +26,7 @@ void text_add(struct text_buffer *text, const char *format, ...)
 		return;
 	}
 	text->length = sizeof(text->bytes) - 1;
-	/* a cut character would be no UTF-8 */
+	/* half a character would not be UTF-8 */
 	while (text->length && ((unsigned char)text->bytes[text->length - 1] & 0xc0) == 0x80)
 		text->length--;
 	if (text->length && (unsigned char)text->bytes[text->length - 1] >= 0xc0)
