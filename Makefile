@@ -43,7 +43,9 @@ ROOMS := base python stream model symbols analysis words diagnosis view
 room_sources = $(wildcard user/$(1)/*.c user/$(1)/*/*.c)
 objects = $(patsubst %.c,$(B)/$(1)/%.o,$(2))
 
-ASSETS := $(wildcard $(foreach ext,js css html,user/view/assets/*.$(ext) user/view/*/assets/*.$(ext) user/view/*/assets/*/*.$(ext)))
+# what pages are made of; constants.* are what they have in common with C
+CONSTANTS := $(B)/gen/constants.js $(B)/gen/constants.css
+ASSETS := $(CONSTANTS) $(wildcard $(foreach ext,js css html,user/view/assets/*.$(ext) user/view/*/assets/*.$(ext) user/view/*/assets/*/*.$(ext)))
 
 define flavour
 $(B)/$(1)/%.o: %.c $(B)/config
@@ -91,6 +93,9 @@ $(B)/gen/sysnames.inc: tools/gen-sysnames
 $(patsubst %,$(B)/%/user/view/tui/tui_terminal.o,plain asan steps): $(B)/gen/terminfo.inc
 $(B)/gen/terminfo.inc:
 	$(call say,GEN,$@)mkdir -p $(@D) && infocmp -0 -Q1 xterm-256color | sed -n 's/^hex:[0-9A-F]*$$/"&"/p' > $@.tmp && grep -q hex $@.tmp && mv $@.tmp $@
+
+$(CONSTANTS): $(B)/gen/constants.%: tools/gen-constants user/model/states.def user/words/palette.def user/view/page/page.def
+	$(call say,GEN,$@)mkdir -p $(@D) && $< $* $(CC) > $@.tmp && mv $@.tmp $@
 
 # the list of assets changes without a file that could be newer
 $(B)/gen/assets.S: tools/gen-assets FORCE

@@ -6,7 +6,7 @@ import { readFileSync } from "node:fs";
 import path from "node:path";
 import { test } from "node:test";
 import vm from "node:vm";
-import { ROOT } from "./harness.mjs";
+import { BUILD, ROOT } from "./harness.mjs";
 
 const NAMES = [
 	"Lane",
@@ -33,18 +33,20 @@ const NAMES = [
 	"tickText",
 	"windowStacks",
 	"STATE_NAMES",
-	"STATE_LOOKS",
 ];
 const files = [
-	"assets/format",
-	"assets/colours",
-	"assets/data",
-	"page/assets/lanes",
-	"page/assets/scale",
-	"page/assets/draw/draw-base",
-	"page/assets/draw/draw-lanes",
-	"page/assets/window-flame",
-].map((name) => readFileSync(path.join(ROOT, `user/view/${name}.js`), "utf8"));
+	path.join(BUILD, "gen/constants.js"),
+	...[
+		"assets/format",
+		"assets/colours",
+		"assets/data",
+		"page/assets/lanes",
+		"page/assets/scale",
+		"page/assets/draw/draw-base",
+		"page/assets/draw/draw-lanes",
+		"page/assets/window-flame",
+	].map((name) => path.join(ROOT, `user/view/${name}.js`)),
+].map((file) => readFileSync(file, "utf8"));
 const page = vm.runInNewContext(`${files.join("\n")}\n({${NAMES.join(", ")}})`, {
 	console,
 	TextEncoder,
@@ -374,18 +376,4 @@ test("durations, percentages and times are written as in the report", () => {
 		page.plainText("a\u001b[31m\u202e\nb</script>"),
 		"a\\x1b[31m\\xe2\\x80\\xae\\x0ab</script>",
 	);
-});
-
-test("the states have the colours that user/words/palette.c gives them", () => {
-	const palette = readFileSync(path.join(ROOT, "user/words/palette.c"), "utf8");
-	const found = [
-		...palette.matchAll(/\[TS_(\w+)\] = \{'(.)', \d+, (true|false), "(#\w+)", "([^"]+)"\}/g),
-	];
-
-	assert.equal(found.length, page.STATE_NAMES.length);
-	for (const [, name, , dark, hex, doing] of found) {
-		const look = page.STATE_LOOKS[name.toLowerCase()];
-
-		assert.deepEqual([look.colour, look.dark, look.doing], [hex, dark === "true", doing]);
-	}
 });

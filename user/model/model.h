@@ -30,40 +30,45 @@
 #include <stdint.h>
 #include "stream/stream.h"
 
-/* What a thread is doing; the contract's words are thread_state_name(). */
+/* What a thread is doing: states.def describes each. */
 enum thread_state {
-	TS_PYTHON,	  /* on a CPU, holding the GIL */
-	TS_NATIVE,	  /* on a CPU, not holding the GIL, not waiting for it */
-	TS_GIL_WAIT,	  /* wants the GIL: from its first WAIT to its TAKE, on or off CPU */
-	TS_HELD_BLOCKED,  /* asleep, holding the GIL */
-	TS_HELD_RUNNABLE, /* ready to run, holding the GIL, not on a CPU */
-	TS_BLOCKED,	  /* asleep without the GIL */
-	TS_RUNNABLE,	  /* ready to run without the GIL, not on a CPU */
-	TS_IDLE,	  /* an event loop's thread asleep in the wait of its own loop */
-	TS_UNKNOWN,	  /* evidence missing */
+#define STATE(NAME, name, holds, sleeps, doc) TS_##NAME,
+#include "model/states.def"
 	TS_COUNT
 };
 
+/* The identifier in reports ("gil_wait"); NULL for what is not a state. */
 const char *thread_state_name(enum thread_state state);
-/* The states that mean holding. Who is in one of the others does not hold, but for TS_UNKNOWN:
+/* The states that mean holding. A thread in one of the others does not hold, except in TS_UNKNOWN:
  * interval_holds(). */
 static inline bool thread_state_holds(enum thread_state state)
 {
-	return state == TS_PYTHON || state == TS_HELD_BLOCKED || state == TS_HELD_RUNNABLE;
+	switch (state) {
+#define STATE(NAME, name, holds, sleeps, doc)                                                      \
+	case TS_##NAME:                                                                            \
+		return holds;
+#include "model/states.def"
+	default:
+		return false;
+	}
+}
+/* The states with a system call, or one of SYSNO_…. */
+static inline bool thread_state_sleeps(enum thread_state state)
+{
+	switch (state) {
+#define STATE(NAME, name, holds, sleeps, doc)                                                      \
+	case TS_##NAME:                                                                            \
+		return sleeps;
+#include "model/states.def"
+	default:
+		return false;
+	}
 }
 
-/* What a thread sleeps in when that is no system call with a number. */
+/* What a thread sleeps in when that is not a system call with a number. */
 enum {
-	SYSNO_NONE = -1, /* not in a system call: a page fault */
-	SYSNO_UNKNOWN = -2,
-	/* stopped from outside: the system call that it was in, if any, is over or is begun again
-	   afterwards */
-	SYSNO_STOPPED = -3, /* by a signal (SIGSTOP) */
-	SYSNO_TRACED = -4,  /* by its tracer (gdb, strace) */
-	SYSNO_FROZEN = -5,  /* with its cgroup or the whole system */
-	SYSNO_GIL =
-		-6, /* a futex of the GIL's own; of a holder the mutex, which it needs to drop it */
-	SYSNO_FIRST = SYSNO_GIL
+#define SYSNO(NAME, number, doc) SYSNO_##NAME = (number),
+#include "model/states.def"
 };
 static inline bool sysno_is_stop(int32_t sysno)
 {

@@ -11,15 +11,8 @@
 const char *thread_state_name(enum thread_state state)
 {
 	static const char *const names[TS_COUNT] = {
-		[TS_PYTHON] = "python",
-		[TS_NATIVE] = "native",
-		[TS_GIL_WAIT] = "gil_wait",
-		[TS_HELD_BLOCKED] = "held_blocked",
-		[TS_HELD_RUNNABLE] = "held_runnable",
-		[TS_BLOCKED] = "blocked",
-		[TS_RUNNABLE] = "runnable",
-		[TS_IDLE] = "idle",
-		[TS_UNKNOWN] = "unknown",
+#define STATE(NAME, name, holds, sleeps, doc) [TS_##NAME] = #name,
+#include "model/states.def"
 	};
 
 	return state < TS_COUNT ? names[state] : NULL;

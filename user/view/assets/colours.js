@@ -1,56 +1,10 @@
 // SPDX-License-Identifier: MIT
 /*
- * What everything is coloured with. The states have the colours of user/words/palette.c, in the
- * terminal, in documents and here: Okabe and Ito's hues, which colour-blind readers can tell apart.
- * Where colour alone would carry meaning there is a pattern, too, and text names what it is.
+ * Colours of states, threads and functions. Those of the states are user/words/palette.def's, as on
+ * terminals and in pictures: Okabe and Ito's hues, which colour-blind readers can distinguish.
+ * Where colour alone would carry meaning a pattern is added, and text names the state.
  */
 "use strict";
-
-const STATE_NAMES = [
-	"python",
-	"native",
-	"gil_wait",
-	"held_blocked",
-	"held_runnable",
-	"blocked",
-	"runnable",
-	"idle",
-	"unknown",
-];
-
-const STATE_LOOKS = {
-	python: {
-		colour: "#e69f00",
-		dark: false,
-		doing: "running Python, or C code that keeps the GIL",
-	},
-	native: {
-		colour: "#56b4e9",
-		dark: false,
-		doing: "running C code or system calls without the GIL",
-	},
-	gil_wait: { colour: "#d55e00", dark: true, pattern: "rising", doing: "waiting for the GIL" },
-	held_blocked: {
-		colour: "#cc79a7",
-		dark: false,
-		pattern: "falling",
-		doing: "asleep while holding the GIL",
-	},
-	held_runnable: {
-		colour: "#f0e442",
-		dark: false,
-		doing: "holding the GIL but waiting for a CPU",
-	},
-	blocked: { colour: "#0072b2", dark: true, doing: "blocked in system calls" },
-	runnable: { colour: "#009e73", dark: false, doing: "waiting for a CPU" },
-	idle: { colour: "#d0d0d0", dark: false, doing: "idle in its own wait" },
-	unknown: {
-		colour: "#585858",
-		dark: true,
-		pattern: "crossed",
-		doing: "in a state that is not known, because evidence is missing",
-	},
-};
 
 function stateLook(name) {
 	return STATE_LOOKS[name] || STATE_LOOKS.unknown;
@@ -64,7 +18,7 @@ function statePattern(context, name, ratio) {
 		tile = document.createElement("canvas"),
 		pen = tile.getContext("2d");
 
-	if (!look.pattern) return null;
+	if (look.pattern === "none") return null;
 	tile.width = tile.height = size;
 	pen.fillStyle = look.colour;
 	pen.fillRect(0, 0, size, size);

@@ -163,7 +163,7 @@ function readStates(bytes, calls) {
 	reader.numbers(count, starts, 1);
 	addUp(starts);
 	for (let i = 0; i < count; i++) {
-		const kind = flags[i] & 0x0f;
+		const kind = flags[i] & PAGE_STATE_MASK;
 
 		kinds[i] = Math.min(kind, STATE_NAMES.length - 1);
 		sleeps += calls[kind];

@@ -144,12 +144,6 @@ static int begin_behind_gap(struct page_lane *lane, uint64_t start, uint64_t end
 
 /* ── spans ───────────────────────────────────────────────────────────────── */
 
-/* Only of these states the page says the system call. */
-static bool has_sysno(enum thread_state state)
-{
-	return state == TS_BLOCKED || state == TS_HELD_BLOCKED || state == TS_IDLE;
-}
-
 static int put_state(struct drawing *drawing, struct page_lane *lane,
 		     const struct state_entry *entry)
 {
@@ -160,7 +154,7 @@ static int put_state(struct drawing *drawing, struct page_lane *lane,
 		r = column_add_byte(&lane->columns[0], entry->byte);
 	if (!r)
 		r = column_add(&lane->columns[1], entry->end - entry->start);
-	if (r || !has_sysno(state))
+	if (r || !thread_state_sleeps(state))
 		return r;
 	if (entry->sysno >= 0 && entry->sysno < PAGE_SYSCALLS)
 		drawing->syscalls[entry->sysno] = true;
@@ -170,7 +164,7 @@ static int put_state(struct drawing *drawing, struct page_lane *lane,
 static void on_state(void *ctx, const struct interval *span)
 {
 	const struct state_entry entry = {
-		span->start, span->end, has_sysno(span->state) ? span->sysno : SYSNO_NONE,
+		span->start, span->end, thread_state_sleeps(span->state) ? span->sysno : SYSNO_NONE,
 		(unsigned char)(span->state | (span->gc ? PAGE_STATE_GC : 0) |
 				(span->throttled ? PAGE_STATE_THROTTLED : 0) |
 				(span->sampled ? PAGE_STATE_SAMPLED : 0))};

@@ -108,7 +108,7 @@ static json_t *beginning_json(const struct page_head *head)
 	uint64_t origin = report->window.start,
 		 realtime = head->head->realtime_ns - head->head->monotonic_ns + origin;
 
-	return json_pack("{s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "format", "gilscope.page/1",
+	return json_pack("{s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "format", PAGE_FORMAT,
 			 "origin_ns", exact_json(origin), "end_ns",
 			 json_uint(report->window.end - origin), "realtime_ns",
 			 head->head->realtime_ns ? exact_json(realtime) : json_null(), "version",

@@ -103,15 +103,15 @@ class Details {
 			this.facts(from, until, [
 				[
 					"begin",
-					flags & HOLD_HANDOFF
+					flags & PAGE_HOLD_HANDOFF
 						? "another thread had it before"
 						: "the same thread had it before, or nobody certain",
 				],
 				[
 					"end",
-					flags & HOLD_REQUESTED
+					flags & PAGE_HOLD_REQUESTED
 						? "let go because another thread asked for it"
-						: flags & HOLD_WHOLE
+						: flags & PAGE_HOLD_WHOLE
 							? "let go by itself"
 							: "not seen: at least this long",
 				],
@@ -171,9 +171,11 @@ class Details {
 				call !== null
 					? ["asleep in", element("code", {}, this.recording.callText(call))]
 					: null,
-				flags & STATE_GC ? ["garbage", "a collection was running"] : null,
-				flags & STATE_THROTTLED ? ["quota", "the cgroup's CPU quota was used up"] : null,
-				flags & STATE_SAMPLED
+				flags & PAGE_STATE_GC ? ["garbage", "a collection was running"] : null,
+				flags & PAGE_STATE_THROTTLED
+					? ["quota", "the cgroup's CPU quota was used up"]
+					: null,
+				flags & PAGE_STATE_SAMPLED
 					? ["evidence", "python and native told apart by samples only"]
 					: null,
 			]),
@@ -242,9 +244,9 @@ class Details {
 			this.head("Turn of the loop of ", this.threadButton(loop.thread)),
 			this.zoomButton(from, until),
 			this.facts(from, until, [
-				flags & TURN_ONGOING
+				flags & PAGE_TURN_ONGOING
 					? ["end", "it had not ended when the recording did"]
-					: flags & TURN_WHOLE
+					: flags & PAGE_TURN_WHOLE
 						? null
 						: ["evidence", "missing at an end: at least this long"],
 			]),

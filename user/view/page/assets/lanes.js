@@ -128,18 +128,6 @@ class Lane {
 	}
 }
 
-const SLEEPING = STATE_NAMES.map((name) =>
-	name === "blocked" || name === "held_blocked" || name === "idle" ? 1 : 0,
-);
-const STATE_GC = 0x10,
-	STATE_THROTTLED = 0x20,
-	STATE_SAMPLED = 0x40;
-const HOLD_WHOLE = 1,
-	HOLD_REQUESTED = 2,
-	HOLD_HANDOFF = 4,
-	TURN_WHOLE = 1,
-	TURN_ONGOING = 2;
-
 class StateLane extends Lane {
 	constructor({ starts, kinds, flags, calls }) {
 		super(starts, kinds, STATE_NAMES.length);
@@ -148,7 +136,7 @@ class StateLane extends Lane {
 		this.callsBefore = new Uint32Array((this.count >> 8) + 1);
 		for (let i = 0, fill = 0; i < this.count; i++) {
 			if (!(i & 255)) this.callsBefore[i >> 8] = fill;
-			fill += SLEEPING[kinds[i]];
+			fill += STATE_SLEEPS[kinds[i]];
 		}
 	}
 
@@ -157,9 +145,9 @@ class StateLane extends Lane {
 	call(index) {
 		let fill = this.callsBefore[index >> 8];
 
-		if (!SLEEPING[this.kinds[index]]) return null;
-		for (let i = index & ~255; i < index; i++) fill += SLEEPING[this.kinds[i]];
-		return this.calls[fill] - 6;
+		if (!STATE_SLEEPS[this.kinds[index]]) return null;
+		for (let i = index & ~255; i < index; i++) fill += STATE_SLEEPS[this.kinds[i]];
+		return this.calls[fill] + SYSNO_FIRST;
 	}
 }
 
@@ -245,13 +233,12 @@ const WAITING_LANES_MOST = 16,
 
 /* How many of the lanes' threads wait for the GIL: kind is that number. */
 function waitersLane(lanes, end) {
-	const wait = STATE_NAMES.indexOf("gil_wait"),
-		begins = [],
+	const begins = [],
 		ends = [];
 
 	for (const { starts, kinds, count } of lanes)
 		for (let i = 0; i < count; i++)
-			if (kinds[i] === wait) {
+			if (kinds[i] === STATE_GIL_WAIT) {
 				begins.push(starts[i]);
 				ends.push(starts[i + 1]);
 			}

@@ -13,7 +13,7 @@ class Recording {
 		this.coming = new Map(); /* blobs of lanes that were asked for and not yet taken in */
 		this.processes = report.processes;
 		this.severalProcesses = report.processes.length > 1;
-		this.sleeps = head.states.map((state) => SLEEPING[STATE_NAMES.indexOf(state)] || 0);
+		this.sleeps = head.states.map((_, state) => STATE_SLEEPS[state] || 0);
 		this.threads = this.joined(head.threads, "threads", (thread, figures) => ({
 			...thread,
 			figures,
@@ -42,7 +42,7 @@ class Recording {
 		const [report, head] = await Promise.all([blobJson("report"), blobJson("head")]);
 
 		if (
-			head.format !== "gilscope.page/1" ||
+			head.format !== PAGE_FORMAT_NAME ||
 			STATE_NAMES.some((name, number) => head.states[number] !== name)
 		)
 			throw new DamagedData("This page's data is of a format that it does not know.");
@@ -87,12 +87,12 @@ class Recording {
 
 	callText(number) {
 		const none = {
-			"-1": "no system call (a page fault)",
-			"-2": "a system call that is not known",
-			"-3": "stopped from outside, by a signal",
-			"-4": "stopped from outside, by a debugger or tracer",
-			"-5": "frozen from outside, with its cgroup or the system",
-			"-6": "the GIL's own mutex",
+			[SYSNO_NONE]: "no system call (a page fault)",
+			[SYSNO_UNKNOWN]: "a system call that is not known",
+			[SYSNO_STOPPED]: "stopped from outside, by a signal",
+			[SYSNO_TRACED]: "stopped from outside, by a debugger or tracer",
+			[SYSNO_FROZEN]: "frozen from outside, with its cgroup or the system",
+			[SYSNO_GIL]: "the GIL's own mutex",
 		};
 
 		return none[number] || this.head.syscalls[number] || `system call ${number}`;
@@ -110,7 +110,10 @@ class Recording {
 	}
 
 	heldBy({ figures: { states } }) {
-		return states.python + states.held_blocked + states.held_runnable;
+		return STATE_NAMES.reduce(
+			(sum, name, state) => sum + (STATE_HOLDS[state] ? states[name] : 0),
+			0,
+		);
 	}
 
 	threadsOf(gil) {

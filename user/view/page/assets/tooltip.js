@@ -66,8 +66,8 @@ class Tooltip {
 			flags = lane.flags[thing.index],
 			thread = lane.holder(thing.index);
 		const notes = [
-			flags & HOLD_REQUESTED ? "let go because another thread asked for it" : "",
-			flags & HOLD_WHOLE ? "" : "longer than was seen",
+			flags & PAGE_HOLD_REQUESTED ? "let go because another thread asked for it" : "",
+			flags & PAGE_HOLD_WHOLE ? "" : "longer than was seen",
 		].filter(Boolean);
 
 		return [
@@ -98,9 +98,9 @@ class Tooltip {
 				),
 			);
 		for (const [flag, words] of [
-			[STATE_GC, "collecting garbage"],
-			[STATE_THROTTLED, "the cgroup's CPU quota was used up"],
-			[STATE_SAMPLED, "python and native told apart by samples only"],
+			[PAGE_STATE_GC, "collecting garbage"],
+			[PAGE_STATE_THROTTLED, "the cgroup's CPU quota was used up"],
+			[PAGE_STATE_SAMPLED, "python and native told apart by samples only"],
 		])
 			if (flags & flag) lines.push(this.line(words));
 		return lines;
@@ -111,9 +111,9 @@ class Tooltip {
 
 		return [
 			this.head("Turn of the event loop"),
-			...(flags & TURN_ONGOING
+			...(flags & PAGE_TURN_ONGOING
 				? [this.line("had not ended when the recording did")]
-				: flags & TURN_WHOLE
+				: flags & PAGE_TURN_WHOLE
 					? []
 					: [this.line("longer than was seen")]),
 		];

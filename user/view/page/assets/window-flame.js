@@ -7,8 +7,6 @@
  */
 "use strict";
 
-const STATE_PYTHON = STATE_NAMES.indexOf("python"),
-	STATE_NATIVE = STATE_NAMES.indexOf("native");
 const FLAME_CHOICES = [
 	["running", "running (python, native)", ["python", "native"]],
 	["all", "all states", STATE_NAMES],

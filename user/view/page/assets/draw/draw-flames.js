@@ -59,7 +59,13 @@ class FlameDrawer {
 				shown = lane.longestOf(entry, lane.indexAt(until, entry));
 			}
 			state = states.indexAt(Math.max(lane.starts[shown], view.from), state);
-			addRun(runs, lane.stacks[shown], Boolean(SLEEPING[states.kinds[state]]), column, last);
+			addRun(
+				runs,
+				lane.stacks[shown],
+				Boolean(STATE_SLEEPS[states.kinds[state]]),
+				column,
+				last,
+			);
 			column = last;
 		}
 		return runs;

@@ -5,19 +5,16 @@
 /* From the bottom up: what has the GIL, what wants it, what runs without, what waits for a CPU,
  * what sleeps. */
 const STATE_ORDER = [
-	"python",
-	"held_blocked",
-	"held_runnable",
-	"gil_wait",
-	"native",
-	"runnable",
-	"blocked",
-	"unknown",
-	"idle",
-].map((name) => STATE_NAMES.indexOf(name));
-const STATE_IDLE = STATE_NAMES.indexOf("idle"),
-	STATE_GIL_WAIT = STATE_NAMES.indexOf("gil_wait"),
-	STATE_BLOCKED = STATE_NAMES.indexOf("blocked");
+	STATE_PYTHON,
+	STATE_HELD_BLOCKED,
+	STATE_HELD_RUNNABLE,
+	STATE_GIL_WAIT,
+	STATE_NATIVE,
+	STATE_RUNNABLE,
+	STATE_BLOCKED,
+	STATE_UNKNOWN,
+	STATE_IDLE,
+];
 const WIDE_PX = 34;
 
 class Picture extends Canvas {
@@ -281,7 +278,7 @@ class Picture extends Canvas {
 			low,
 			2 * this.ratio,
 			(kind, x, width, entry) => {
-				if (lane.flags[entry] & STATE_GC) collections.push([x, width]);
+				if (lane.flags[entry] & PAGE_STATE_GC) collections.push([x, width]);
 				if (width > WIDE_PX * this.ratio) labels.push([x, width, kind, entry]);
 			},
 		);
@@ -298,7 +295,7 @@ class Picture extends Canvas {
 		const call = lane.call(entry),
 			name = STATE_NAMES[kind],
 			pale = kind === STATE_BLOCKED && !thread.loop;
-		const gc = lane.flags[entry] & STATE_GC ? " · garbage collection" : "";
+		const gc = lane.flags[entry] & PAGE_STATE_GC ? " · garbage collection" : "";
 
 		this.words(
 			call !== null && call >= 0
