@@ -168,8 +168,8 @@ static __always_inline void stop_waiting(struct thread_note *thread)
 /*
  * A thread that acts on a CPU must be the one that the last switch put there. If it is not, the
  * kernel did not report a switch, as happens now and then in some virtual machines
- * (docs/decisions.md). The thread's state is then unknown since that last switch, and no longer
- * than that.
+ * (docs/decisions/probes.md#switches-that-the-kernel-does-not-report). The thread's state is then
+ * unknown since that last switch, and no longer than that.
  */
 static __always_inline void check_presence(__u64 ts, __u32 cpu, struct cpu_note *note, __u32 tid)
 {

@@ -16,7 +16,7 @@ const struct asset *asset_find(const char *name)
 	return NULL;
 }
 
-#define LEVEL	    4 /* of compression; docs/decisions.md */
+#define LEVEL	    4 /* docs/decisions/pages.md#a-pages-data-cannot-be-markup */
 #define INCLUDE	    "<!-- include "
 #define INCLUDE_END " -->\n"
 #define DATA	    "<!-- data -->\n"
