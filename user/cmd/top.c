@@ -14,6 +14,7 @@
 #include "cmd/pipeline/confine.h"
 #include "cmd/pipeline/observe.h"
 #include "cmd/pipeline/snapshot.h"
+#include "model/checkpoint.h"
 #include "view/tui/tui.h"
 
 #define REFRESH_NS (500 * NS_PER_MS)
@@ -268,7 +269,7 @@ static int start(struct top *top)
 		return err;
 	report_builder_without_flames(top->pipeline.builder);
 	top->live = live_new();
-	top->pipeline.keep = keep_new(KEEP_NS, KEEP_BYTES, false);
+	top->pipeline.keep = keep_new(KEEP_NS, KEEP_BYTES, checkpoint_state(false));
 	if (!top->live || !top->pipeline.keep)
 		return diag_set(&top->diag, EXIT_FAILED, -ENOMEM, "no memory");
 	return pipeline_front(&top->pipeline, true, &top->diag);

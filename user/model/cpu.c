@@ -154,6 +154,9 @@ static void sched_out(struct world *w, struct thread_machine *t, const struct ev
 
 	if (t->sched != SCHED_RUNNING && t->sched != SCHED_UNKNOWN)
 		sched_contradict(w, t, ts);
+	t->out = *event;
+	if (t->off_stack.hdr.ts != event->hdr.ts)
+		t->off_stack.hdr.type = 0;
 	if (flags & EVF_SWITCH_OUT_RUNNABLE) {
 		t->throttled = flags & EVF_SWITCH_OUT_THROTTLED;
 		sched_set(w, t, SCHED_READY, event->hdr.aux, ts);

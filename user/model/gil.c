@@ -91,6 +91,7 @@ void gil_hold_begin(struct world *w, struct gil_machine *g, struct thread_machin
 	g->hold_handoff = g->previous && g->previous != &t->pub;
 	g->previous = &t->pub;
 	relation_set(t, REL_HOLDING);
+	t->wait_stack.hdr.type = 0;
 	t->pub.gil = &g->pub;
 	if (w->partial)
 		edges_see(w, g, t, ts);
@@ -173,6 +174,7 @@ static void wait_end(struct world *w, struct thread_machine *t, uint64_t ts, boo
 								   .whole = whole};
 	relation_set(t, REL_UNKNOWN);
 	t->in_handover = false;
+	t->wait_stack.hdr.type = 0;
 	DL_DELETE2(g->pub.waiting, &t->pub, prev_waiting, next_waiting);
 	t->pub.next_waiting = NULL;
 	g->pub.waiters--;

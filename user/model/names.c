@@ -57,6 +57,10 @@ void stack_feed(struct world *w, const struct ev_stack *event, uint64_t ts)
 		return;
 	}
 	t->pub.python = true; /* only what Python knows has a stack */
+	if (flags & EVF_STACK_WAIT)
+		t->wait_stack = *event;
+	else if (flags & (EVF_STACK_SLEEP | EVF_STACK_PREEMPT))
+		t->off_stack = *event;
 	if (flags & (EVF_STACK_SLEEP | EVF_STACK_PREEMPT | EVF_STACK_WAIT | EVF_STACK_CLOCK)) {
 		act(w, t, ts);
 		thread_update(w, t, ts);

@@ -43,6 +43,7 @@ struct process_entry {
 	struct gil_machine *gil_list;		 /* all declared, retired ones too */
 	uint32_t gils, certain, off; /* GILs declared, and of those with a certain holder or
 					certainly free, and switched off */
+	bool described;		     /* process.info is the stream's own */
 	bool pending; /* partial: there may be threads that are `none` when the GIL is seen with
 			 somebody else */
 	bool partial;
@@ -147,6 +148,12 @@ struct thread_machine {
 	uint64_t former; /* the loop it ran before lost to a rival, and had the descriptor of this
 			    number (0: none did) … */
 	uint32_t former_epfd; /* … and this one in the process */
+
+	/* Not needed for any state, only for a checkpoint. Type 0: there is none. */
+	uint32_t nstid;
+	struct ev_switch_out out;   /* how it went off the CPU, if a SWITCH_OUT told */
+	struct ev_stack off_stack;  /* taken then */
+	struct ev_stack wait_stack; /* taken when it began to wait for the GIL */
 };
 
 struct cpu {
@@ -178,7 +185,7 @@ struct told {
 };
 
 struct comm {
-	uint32_t tid;
+	uint32_t tid, pid;
 	char text[17];
 	UT_hash_handle hh;
 };
@@ -193,8 +200,9 @@ struct world {
 	bool blind; /* a loss (or the begin) is not over yet: world_see() is due at the first event
 		       from ts_facts on */
 	uint64_t now, ts_begin;
-	uint64_t ts_facts; /* facts count from here on */
-	uint64_t ts_seen;  /* since the latest loss (or begin) was over */
+	uint64_t ts_facts;   /* facts count from here on */
+	uint64_t ts_seen;    /* since the latest loss (or begin) was over */
+	uint64_t loss_count; /* events missing in the loss that ts_facts is the end of */
 	uint64_t events, lost, late, missed, contradictions, gaps, foreign, unread;
 
 	struct thread_machine *cache[CACHE_SIZE];

@@ -118,6 +118,7 @@ int comm_feed(struct world *w, const struct ev_comm *event)
 			return -ENOMEM;
 		}
 	}
+	comm->pid = event->pid;
 	memcpy(comm->text, event->comm.text, 16);
 	return 0;
 }

@@ -325,6 +325,7 @@ int thread_feed(struct world *w, const struct ev_thread *event, uint64_t ts)
 		if (r < 0)
 			return r;
 	}
+	t->nstid = event->nstid;
 	relate(w, t, event, ts);
 	thread_update(w, t, ts);
 	return 0;
@@ -359,6 +360,7 @@ void thread_forget(struct world *w, struct thread_machine *t, uint64_t ts)
 	t->seen = false;
 	loop_break(w, t, ts, false);
 	t->place = PLACE_UNKNOWN;
+	t->out.hdr.type = t->off_stack.hdr.type = t->wait_stack.hdr.type = 0;
 	t->rival_waits = 0;
 	sites_forget_thread(t);
 	gc_set(w, t, 0, GC_GENERATION_UNKNOWN, ts);

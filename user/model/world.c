@@ -134,8 +134,10 @@ static void lose(struct world *w, uint64_t ts, uint64_t last_ts, uint64_t count)
 	uint64_t end = last_ts > ts ? last_ts : ts, facts = end < UINT64_MAX ? end + 1 : end;
 
 	forget_touched(w, ts);
-	if (facts > w->ts_facts)
+	if (facts > w->ts_facts) {
 		w->ts_facts = facts;
+		w->loss_count = count;
+	}
 	w->blind = w->begun;
 	if (w->begun && w->sink.loss)
 		w->sink.loss(w->sink.ctx, &(struct loss){ts, end, count});
@@ -209,8 +211,10 @@ static int feed_process(void *ctx, const struct process_info *info)
 
 	if (w->ended)
 		return 0;
-	if (r == 0)
+	if (r == 0) {
 		process->pub.info = *info;
+		process->described = true;
+	}
 	return end_when_full(w, r);
 }
 

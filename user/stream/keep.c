@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * keep.c - events in chunks, packed by their size. What is too old goes on into who.c, one by one,
- * so that what is kept begins where the while does.
+ * keep.c - events in chunks, packed by their size. What is too old goes on into the state, one by
+ * one, so that what is kept begins where the window does.
  */
 #include "stream/keep.h"
 
@@ -9,9 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "stream/who.h"
-
-#define CHUNKS		16 /* of a while that is full; the memory bound is kept to one of them */
+#define CHUNKS		16 /* of a window that is full; the memory bound is kept to one of them */
 #define CHUNK_BYTES_MAX (256u << 10)
 
 /* A process among the events: a header of type 0, and where its description is. */
@@ -28,29 +26,28 @@ struct chunk {
 };
 
 struct keep {
-	uint64_t while_ns;
+	uint64_t window_ns;
 	size_t max_bytes, chunk_bytes, bytes;
 	struct chunk *first, *last;
-	struct who *who; /* as of the begin of what is kept */
+	struct stream_state state; /* as of the begin of what is kept */
 	bool begun;
 	uint64_t ts_begin, ts_known;
 };
 
-struct keep *keep_new(uint64_t while_ns, size_t max_bytes, bool partial)
+struct keep *keep_new(uint64_t window_ns, size_t max_bytes, struct stream_state state)
 {
-	struct keep *keep = calloc(1, sizeof(*keep));
+	struct keep *keep = state.sink.ctx ? calloc(1, sizeof(*keep)) : NULL;
 
-	if (!keep)
+	if (!keep) {
+		state.free(state.sink.ctx);
 		return NULL;
-	keep->while_ns = while_ns;
+	}
+	keep->state = state;
+	keep->window_ns = window_ns;
 	keep->max_bytes = max_bytes > KEEP_BYTES_MIN ? max_bytes : KEEP_BYTES_MIN;
 	keep->chunk_bytes = keep->max_bytes / CHUNKS < CHUNK_BYTES_MAX ? keep->max_bytes / CHUNKS
 								       : CHUNK_BYTES_MAX;
-	keep->who = who_new(partial);
-	if (keep->who)
-		return keep;
-	keep_free(keep);
-	return NULL;
+	return keep;
 }
 
 /* ── records ─────────────────────────────────────────────────────────────── */
@@ -135,9 +132,9 @@ static int fold_record(struct keep *keep, struct chunk *chunk)
 	chunk->begin += record_size(hdr);
 	if (hdr->type) {
 		read_event(chunk, at, &event);
-		return who_event(keep->who, &event);
+		return sink_event(&keep->state.sink, &event);
 	}
-	err = who_process(keep->who, info_at(chunk->bytes + at));
+	err = sink_process(&keep->state.sink, info_at(chunk->bytes + at));
 	free(info_at(chunk->bytes + at));
 	return err;
 }
@@ -167,8 +164,8 @@ static int let_go(struct keep *keep)
 {
 	int err = 0;
 
-	if (keep->ts_known > keep->while_ns && keep->ts_known - keep->while_ns > keep->ts_begin)
-		err = begin_at(keep, keep->ts_known - keep->while_ns);
+	if (keep->ts_known > keep->window_ns && keep->ts_known - keep->window_ns > keep->ts_begin)
+		err = begin_at(keep, keep->ts_known - keep->window_ns);
 	while (!err && keep->bytes > keep->max_bytes && keep->first->next)
 		err = begin_at(keep, keep->first->ts_last);
 	return err;
@@ -190,7 +187,7 @@ static int on_process(void *ctx, const struct process_info *info)
 	int err;
 
 	if (!keep->begun)
-		return who_process(keep->who, info);
+		return sink_process(&keep->state.sink, info);
 	record.info = malloc(sizeof(*record.info));
 	if (!record.info)
 		return -ENOMEM;
@@ -202,14 +199,13 @@ static int on_process(void *ctx, const struct process_info *info)
 }
 
 /* The window's bounds are not kept: it begins where what is kept does. */
-static int on_window(struct keep *keep, const struct ev_window *window)
+static int on_window(struct keep *keep, const union event *window)
 {
 	if (keep->begun || window->hdr.flags & EVF_WINDOW_END)
 		return keep_advance(keep, window->hdr.ts);
 	keep->begun = true;
 	keep->ts_begin = keep->ts_known = window->hdr.ts;
-	who_forget(keep->who); /* facts count from here on */
-	return 0;
+	return sink_event(&keep->state.sink, window); /* facts count from here on */
 }
 
 static int on_event(void *ctx, const union event *event)
@@ -218,11 +214,11 @@ static int on_event(void *ctx, const union event *event)
 	int err;
 
 	if (event->hdr.type == EV_WINDOW)
-		return on_window(keep, &event->window);
+		return on_window(keep, event);
 	if (!event_size(event->hdr.type))
 		return 0;
 	if (!keep->begun)
-		return who_event(keep->who, event);
+		return sink_event(&keep->state.sink, event);
 	err = append(keep, event, event_size(event->hdr.type), event->hdr.ts);
 	return err ? err : keep_advance(keep, event->hdr.ts);
 }
@@ -271,7 +267,7 @@ int keep_write(const struct keep *keep, const struct dictionary *dictionary,
 	int err = keep->begun ? write_definitions(dictionary, to) : -EAGAIN;
 
 	if (!err)
-		err = who_write(keep->who, keep->ts_begin, to);
+		err = keep->state.write(keep->state.sink.ctx, keep->ts_begin, to);
 	for (const struct chunk *chunk = keep->first; chunk && !err; chunk = chunk->next)
 		for (size_t at = chunk->begin; at < chunk->length && !err;
 		     at += record_size(header_at(chunk, at)))
@@ -292,6 +288,6 @@ void keep_free(struct keep *keep)
 				free(info_at(chunk->bytes + at));
 		drop_first(keep);
 	}
-	who_free(keep->who);
+	keep->state.free(keep->state.sink.ctx);
 	free(keep);
 }

@@ -97,6 +97,18 @@ static inline int sink_define(const struct stream_sink *sink, const struct defin
 	return sink->define ? sink->define(sink->ctx, definition) : 0;
 }
 
+/*
+ * What follows a stream and can describe the state that it has reached. Whoever is given one owns
+ * it, and ends it with free(sink.ctx).
+ */
+struct stream_state {
+	struct stream_sink sink;
+	/* Pushes the state as of `ts`, which all that was fed is not later than, as the beginning
+	 * of a stream up to its WINDOW and what holds then. 0 or the sink's error. */
+	int (*write)(const void *ctx, uint64_t ts, const struct stream_sink *to);
+	void (*free)(void *ctx);
+};
+
 /* Feeds two sinks, `first` before `second`; the first error wins and `second` is then not fed. Owns
  * nothing. */
 struct tee {

@@ -5,6 +5,7 @@
  *
  * MODEL_SIM_SEED=n runs one seed, MODEL_SIM_SEEDS=n so many of each kind. A failure names its seed.
  */
+#include "model/checkpoint.h"
 #include "stream/keep.h"
 #include "tests/unit/model/model_truth.h"
 
@@ -113,7 +114,7 @@ static void keep_last(struct sim *sim)
 {
 	const struct stream_sink to = {.process = push_process, .event = push_event, .ctx = sim};
 	struct keep *keep = keep_new(sim_random(sim, (uint32_t)(sim->end - sim->begin)), 0,
-				     sim->partial);
+				     checkpoint_state(sim->partial));
 	struct stream_sink sink;
 
 	assert_non_null(keep);

@@ -7,6 +7,7 @@
 
 #include "analysis/report.h"
 #include "base/diag.h"
+#include "model/checkpoint.h"
 #include "stream/keep.h"
 
 #define MS UINT64_C(1000000)
@@ -51,7 +52,7 @@ static void push_process(uint32_t pid)
 /* A process with a loop and a worker; the window begins at 1 ms. */
 static void begin(uint64_t while_ns, size_t max_bytes)
 {
-	memory = keep_new(while_ns, max_bytes, false);
+	memory = keep_new(while_ns, max_bytes, checkpoint_state(false));
 	assert_non_null(memory);
 	push_process(PID);
 	PUSH(GIL, gil, 1, PID, 0, 0, .address = 0x1000);
@@ -308,7 +309,7 @@ static void before_a_window_there_is_nothing_and_errors_come_back(void **state)
 	const struct stream_sink to = {
 		.process = take_process, .event = refuse_event, .ctx = &left};
 
-	memory = keep_new(MS, 0, false);
+	memory = keep_new(MS, 0, checkpoint_state(false));
 	assert_int_equal(keep_begin(memory), 0);
 	assert_int_equal(keep_write(memory, names, &to), -EAGAIN);
 	keep_free(memory);

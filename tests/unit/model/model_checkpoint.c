@@ -1,0 +1,264 @@
+/* SPDX-License-Identifier: MIT */
+/* What a checkpoint carries over into a world that begins with it; that all of it is right is
+ * proved in model_checkpoint_sim.c. */
+#include "model/checkpoint.h"
+#include "tests/sim/told.h"
+
+enum { NANOSLEEP = 230, CPU = 2 };
+
+/* From here on `world` is one that has only the checkpoint as of `ts`. */
+static void carry_on(uint64_t ts)
+{
+	const struct model_sink sink = {.interval = on_interval,
+					.sample = on_sample,
+					.hold = on_hold,
+					.wait = on_wait,
+					.contention = on_contention,
+					.run = on_run,
+					.turn_begin = on_turn_begin,
+					.turn_cancel = on_turn_cancel,
+					.turn = on_turn};
+	struct world *before = world;
+	struct stream_sink to;
+
+	told[0] = '\0';
+	world = world_new(sink, false);
+	assert_non_null(world);
+	to = world_sink(world);
+	assert_int_equal(world_checkpoint(before, ts, &to), 0);
+	world_free(before);
+}
+
+static void a_sleeper_has_its_stack_and_its_system_call(void **state)
+{
+	begin();
+	in(110, A, CPU);
+	leave(120, A, OTHER);
+	take(125, A);
+	drop(126, A);
+	stack(130, A, EVF_STACK_SLEEP, 5);
+	out(130, A, NANOSLEEP);
+	carry_on(1000);
+	wake(1100, A, CPU);
+	expect(1200, "1",
+	       "sample 1000 1 stack5 task7 root8 flags1\n"
+	       "1000-1001 1 unknown\n"
+	       "1001-1100 1 blocked sys230\n"
+	       "1100-1200 1 runnable cpu2\n");
+}
+
+static void what_only_a_snapshot_showed_is_a_snapshot_again(void **state)
+{
+	begin();
+	asleep(110, A, 5, EVF_STATE_SYSCALL);
+	asleep(110, B, 5, EVF_STATE_GIL_WAIT | EVF_STATE_SYSCALL);
+	thread(110, C, EVF_THREAD_PYTHON);
+	observe(120, 0, C, 5, EVF_OBSERVE_DEFINITE);
+	carry_on(1000);
+	expect(1200, "12",
+	       "1000-1001 1 unknown\n"
+	       "1000-1001 2 unknown\n"
+	       "1001-1200 2 gil_wait\n"
+	       "1001-1200 1 blocked sys0\n"
+	       "wait 1001-1200 2\n"
+	       "contention 1001-1200\n");
+}
+
+static void a_holder_and_who_waits_for_it_with_its_stack(void **state)
+{
+	begin();
+	in(110, B, 1);
+	take(120, B);
+	in(130, A, CPU);
+	stack(140, A, EVF_STACK_WAIT, 5);
+	wait(140, A);
+	out(150, A, FUTEX);
+	carry_on(1000);
+	drop(1100, B);
+	wake(1100, A, CPU);
+	take(1200, A);
+	expect(1300, "12",
+	       "sample 1000 1 stack5 task7 root8 flags4 gil\n"
+	       "1000-1100 2 python cpu1\n"
+	       "hold 1000-1100 2\n"
+	       "1000-1200 1 gil_wait\n"
+	       "wait 1000-1200 1\n"
+	       "contention 1000-1200\n"
+	       "1200-1300 1 python\n"
+	       "1100-1300 2 native cpu1\n"
+	       "hold 1200-1300 1 handoff\n");
+}
+
+static void a_turn_in_progress_begins_there_and_the_next_is_whole(void **state)
+{
+	begin();
+	runs(105, A, 0, true, LOOP_ASYNCIO);
+	in(110, A, CPU);
+	enter(110, A, EPFD);
+	leave(120, A, EPFD);
+	carry_on(1000);
+	assert_false(world_thread(world, A)->loop->by_behaviour);
+	assert_int_equal(world_thread(world, A)->loop->kind, LOOP_ASYNCIO);
+	enter(1100, A, EPFD);
+	leave(1200, A, EPFD);
+	enter(1300, A, EPFD);
+	expect(1400, "1",
+	       "begin 1000 1 possible\n"
+	       "cancel 1\n"
+	       "begin 1000 1\n"
+	       "1000-1100 1 unknown turn\n"
+	       "turn 1000-1100 1\n"
+	       "1100-1200 1 unknown\n"
+	       "begin 1200 1\n"
+	       "1200-1300 1 unknown turn\n"
+	       "turn 1200-1300 1 whole\n"
+	       "1300-1400 1 unknown\n");
+}
+
+static void a_loop_woken_in_its_wait_has_no_whole_turn(void **state)
+{
+	begin();
+	in(110, A, CPU);
+	enter(110, A, EPFD);
+	out(120, A, EPOLL_WAIT);
+	wake(900, A, CPU);
+	carry_on(1000);
+	assert_true(world_thread(world, A)->loop->by_behaviour);
+	in(1100, A, CPU);
+	leave(1200, A, EPFD);
+	enter(1300, A, EPFD);
+	expect(1400, "1",
+	       "begin 1000 1 possible\n"
+	       "1000-1100 1 unknown turn\n"
+	       "1100-1200 1 unknown turn\n"
+	       "cancel 1\n"
+	       "begin 1200 1\n"
+	       "1200-1300 1 unknown turn\n"
+	       "turn 1200-1300 1\n"
+	       "1300-1400 1 unknown\n");
+}
+
+static void who_runs_no_loop_runs_none_afterwards(void **state)
+{
+	begin();
+	enter(110, A, EPFD);
+	runs(120, A, 0, false, LOOP_UNKNOWN);
+	enter(130, B, EPFD);
+	runs(140, B, 0, false, LOOP_UNKNOWN);
+	enter(150, B, OTHER); /* and waits on another one now */
+	carry_on(1000);
+	leave(1100, A, EPFD);
+	enter(1200, A, EPFD);
+	leave(1300, A, EPFD);
+	leave(1300, B, OTHER);
+	enter(1400, B, EPFD);
+	assert_null(world_thread(world, A)->loop);
+	assert_null(world_thread(world, B)->loop);
+	expect(1500, "", "");
+}
+
+static void a_collection_goes_on(void **state)
+{
+	begin();
+	in(110, A, CPU);
+	take(120, A);
+	gc_begin(130, A, 1);
+	gc_begin(140, A, 2); /* asked for by a finalizer */
+	carry_on(1000);
+	gc_end(1100, A);
+	gc_end(1200, A);
+	expect(1300, "1",
+	       "1000-1200 1 python cpu2 gc1\n"
+	       "1200-1300 1 python cpu2\n"
+	       "hold 1000-1300 1\n");
+}
+
+static void names_and_processes(void **state)
+{
+	uint32_t position = 0;
+
+	begin();
+	FEED(COMM, comm, 110, A, 0, 0, .pid = PID, .comm = {"worker"});
+	FEED(COMM, comm, 110, 77, 0, 0, .pid = 70, .comm = {"stranger"});
+	FEED(PYTHON_NAME, python_name, 110, A, 0, 0, .text = 3);
+	thread_gone(120, B);
+	carry_on(1000);
+	assert_string_equal(world_thread(world, A)->comm, "worker");
+	assert_int_equal(world_thread(world, A)->python_name, 3);
+	assert_true(world_thread(world, A)->python);
+	assert_false(world_thread(world, X)->python);
+	assert_string_equal(world_comm(world, 77), "stranger");
+	assert_null(world_thread(world, B));
+	assert_int_equal(world_next_gil(world, &position)->address, 0x1000);
+	expect(1100, "", "");
+}
+
+static void a_loss_goes_on_and_nothing_is_known_of_a_world_that_ended(void **state)
+{
+	begin();
+	in(110, A, CPU);
+	lost(500, 1500);
+	carry_on(1000);
+	in(1200, A, CPU);
+	in(1600, A, CPU);
+	assert_int_equal(world_window(world).lost, 1);
+	take(1700, A);
+	window(1800, true);
+	carry_on(2000);
+	expect(2100, "1", "2000-2100 1 unknown\n");
+}
+
+/* More threads than a world takes in come and go. */
+static void a_state_outlives_all_limits(void **state)
+{
+	struct stream_state follower = checkpoint_state(false);
+	struct stream_sink to;
+
+	begin();
+	to = world_sink(world);
+	assert_non_null(follower.sink.ctx);
+#define PUSH(type_, name, ts_, tid_, flags_, ...)                                                  \
+	assert_int_equal(                                                                          \
+		sink_event(&follower.sink, &(union event){.name = {.hdr = {.ts = (ts_),            \
+									   .tid = (tid_),          \
+									   .type = EV_##type_,     \
+									   .flags = (flags_)},     \
+								   ##__VA_ARGS__}}),               \
+		0)
+	PUSH(GIL, gil, 0, PID, 0, .address = 0x1000);
+	PUSH(THREAD, thread, 0, A, EVF_THREAD_PYTHON, .pid = PID);
+	PUSH(WINDOW, window, 100, 0, 0);
+	for (uint32_t n = 0; n < WORLD_THREADS_MAX + 1000; n++) {
+		PUSH(THREAD, thread, 200 + n, 1000 + n, EVF_THREAD_NEW, .pid = PID);
+		PUSH(THREAD_EXIT, thread_exit, 200 + n, 1000 + n, 0);
+	}
+	PUSH(SWITCH_IN, switch_in, 300000, A, 0);
+	PUSH(TAKE, take, 300001, A, 0);
+	world_free(world);
+	told[0] = '\0';
+	world = world_new((struct model_sink){.interval = on_interval, .hold = on_hold}, false);
+	to = world_sink(world);
+	assert_int_equal(follower.write(follower.sink.ctx, 400000, &to), 0);
+	follower.free(follower.sink.ctx);
+	expect(500000, "1",
+	       "400000-500000 1 python cpu0\n"
+	       "hold 400000-500000 1\n");
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_sleeper_has_its_stack_and_its_system_call),
+		cmocka_unit_test(what_only_a_snapshot_showed_is_a_snapshot_again),
+		cmocka_unit_test(a_holder_and_who_waits_for_it_with_its_stack),
+		cmocka_unit_test(a_turn_in_progress_begins_there_and_the_next_is_whole),
+		cmocka_unit_test(a_loop_woken_in_its_wait_has_no_whole_turn),
+		cmocka_unit_test(who_runs_no_loop_runs_none_afterwards),
+		cmocka_unit_test(a_collection_goes_on),
+		cmocka_unit_test(names_and_processes),
+		cmocka_unit_test(a_loss_goes_on_and_nothing_is_known_of_a_world_that_ended),
+		cmocka_unit_test(a_state_outlives_all_limits),
+	};
+
+	return cmocka_run_group_tests_name("model_checkpoint", tests, NULL, NULL);
+}

@@ -1,0 +1,365 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * checkpoint.c - the state of a world as events.
+ *
+ * Every event that is written is one that the world's own rules (docs/model.md) turn back into what
+ * it was made from. What must come in which order is said where it is written.
+ */
+#include "model/checkpoint.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "model/private.h"
+
+#define GC_DEPTH_MAX 8 /* collections inside each other; deeper ones are not written */
+
+/* Where it goes, and when; the first error stops it. */
+struct writing {
+	const struct world *world;
+	const struct stream_sink *to;
+	uint64_t ts;
+	int err;
+};
+
+static void put(struct writing *writing, union event event)
+{
+	if (writing->err || !event.hdr.type)
+		return;
+	event.hdr.ts = writing->ts;
+	writing->err = sink_event(writing->to, &event);
+}
+
+/* An event of a thread, with what is given of its payload. */
+#define PUT(writing, type_, name, thread, aux_, flags_, ...)                                       \
+	put(writing, (union event){.name = {.hdr = {.type = EV_##type_,                            \
+						    .tid = (thread)->pub.tid,                      \
+						    .aux = (wire_u16)(aux_),                       \
+						    .flags = (wire_u8)(flags_)},                   \
+					    ##__VA_ARGS__}})
+
+/*
+ * A thread that Python does not know has nothing to do with a GIL when it is declared, so it is
+ * declared only if that is so. Else it is as if it had not been heard of yet.
+ */
+static bool is_written(const struct thread_machine *t)
+{
+	return !t->pub.gone && (t->pub.python || t->relation == REL_NONE);
+}
+
+static void for_threads(struct writing *writing,
+			void (*write)(struct writing *writing, const struct thread_machine *t))
+{
+	const struct list *threads = &writing->world->threads;
+
+	for (uint32_t i = 0; i < threads->count && !writing->err; i++)
+		if (is_written(threads->items[i]))
+			write(writing, threads->items[i]);
+}
+
+/* ── what there is ───────────────────────────────────────────────────────── */
+
+static void write_processes(struct writing *writing)
+{
+	for (uint32_t i = 0; i < writing->world->processes.count && !writing->err; i++) {
+		const struct process_entry *process = process_at(writing->world, i);
+
+		if (process->described && !process->pub.gone)
+			writing->err = sink_process(writing->to, &process->pub.info);
+	}
+}
+
+static void write_gils(struct writing *writing)
+{
+	for (uint32_t i = 0; i < writing->world->gils.count; i++) {
+		const struct gil_machine *g = gil_at(writing->world, i);
+
+		if (!g->retired && !g->pub.process->gone)
+			put(writing, (union event){.gil = {.hdr = {.type = EV_GIL,
+								   .tid = g->pub.process->info.pid,
+								   .aux = g->pub.index},
+							   .address = g->pub.address,
+							   .interpreter = g->pub.interpreter}});
+	}
+}
+
+static void write_comm(struct writing *writing, uint32_t tid, uint32_t pid, const char *text)
+{
+	union event event = {.comm = {.hdr = {.type = EV_COMM, .tid = tid}, .pid = pid}};
+
+	memcpy(event.comm.comm.text, text, sizeof(event.comm.comm.text));
+	put(writing, event);
+}
+
+/* Names of tasks that are nobody's thread; those of threads that are gone are not needed. */
+static void write_foreign_comms(struct writing *writing)
+{
+	const struct thread_machine *t;
+
+	for (const struct comm *comm = writing->world->comms; comm; comm = comm->hh.next) {
+		HASH_FIND(hh, writing->world->by_tid, &comm->tid, sizeof(comm->tid), t);
+		if (!t)
+			write_comm(writing, comm->tid, comm->pid, comm->text);
+	}
+}
+
+static void declare_thread(struct writing *writing, const struct thread_machine *t)
+{
+	uint32_t pid = t->pub.process->info.pid;
+
+	PUT(writing, THREAD, thread, t, 0, t->pub.python ? EVF_THREAD_PYTHON : 0, .pid = pid,
+	    .nstid = t->nstid);
+	if (t->pub.comm[0])
+		write_comm(writing, t->pub.tid, pid, t->pub.comm);
+	if (t->pub.python_name)
+		PUT(writing, PYTHON_NAME, python_name, t, 0, 0, .text = t->pub.python_name);
+}
+
+/* ── who runs which loop ─────────────────────────────────────────────────── */
+
+/* In front of the window a wait says what a thread waits on, and not that it is there. */
+static void write_wait_on(struct writing *writing, const struct thread_machine *t, uint32_t epfd)
+{
+	PUT(writing, EPOLL_ENTER, epoll_enter, t, 0, 0, .epfd = epfd, .timeout_ms = -2);
+}
+
+static const struct descriptor *first_declared(const struct process_entry *process)
+{
+	const struct descriptor *d = process->descriptors;
+
+	while (d && !d->declared)
+		d = d->hh.next;
+	return d;
+}
+
+/*
+ * Comes before the descriptors are declared, so that nobody is taken to run a loop for such a wait.
+ * That a thread runs none counts only of one that waits on a loop's descriptor (RUNS_LOOP); which
+ * one does not matter.
+ */
+static void write_wait_without_loop(struct writing *writing, const struct thread_machine *t)
+{
+	const struct descriptor *d = t->waited;
+
+	if (t->pub.loop)
+		return;
+	if (t->runs == RUNS_NO && (!d || !d->declared))
+		d = first_declared(process_of(t));
+	if (d)
+		write_wait_on(writing, t, d->epfd);
+}
+
+static void write_descriptors(struct writing *writing)
+{
+	for (uint32_t i = 0; i < writing->world->processes.count; i++) {
+		const struct process_entry *process = process_at(writing->world, i);
+
+		for (const struct descriptor *d = process->descriptors; d && !process->pub.gone;
+		     d = d->hh.next)
+			if (d->declared)
+				put(writing,
+				    (union event){.epoll = {.hdr = {.type = EV_EPOLL,
+								    .tid = process->pub.info.pid,
+								    .flags = EVF_EPOLL_WAKEUP},
+							    .epfd = d->epfd,
+							    .kind = d->kind}});
+	}
+}
+
+/* What Python's own state said first: a loop that is run `by_behaviour` for all that would be
+ * Python's word otherwise. */
+static void write_loop(struct writing *writing, const struct thread_machine *t)
+{
+	bool python = t->runs != RUNS_UNTOLD && !(t->pub.loop && t->pub.loop->by_behaviour);
+
+	if (python)
+		PUT(writing, RUNS_LOOP, runs_loop, t, 0,
+		    t->runs == RUNS_YES ? EVF_RUNS_LOOP_YES : 0, .kind = t->runs_kind);
+	if (t->pub.loop)
+		write_wait_on(writing, t, t->pub.loop->epfd);
+	else if (t->runs == RUNS_NO && t->waited)
+		write_wait_on(writing, t, t->waited->epfd);
+}
+
+static void write_declarations(struct writing *writing)
+{
+	write_processes(writing);
+	write_gils(writing);
+	write_foreign_comms(writing);
+	for_threads(writing, declare_thread);
+	for_threads(writing, write_wait_without_loop);
+	write_descriptors(writing);
+	for_threads(writing, write_loop);
+}
+
+/* ── what it does ────────────────────────────────────────────────────────── */
+
+static void write_cpus(struct writing *writing)
+{
+	const struct cpu *cpus = writing->world->cpus;
+
+	for (uint32_t i = 0; i < writing->world->cpu_count; i++)
+		if (cpus[i].known)
+			put(writing, (union event){.run = {.hdr = {.type = EV_RUN,
+								   .tid = cpus[i].tid,
+								   .aux = (wire_u16)i},
+							   .pid = cpus[i].pid}});
+}
+
+/* A thread that only a snapshot showed asleep does nothing that a fact could say: write_state(). */
+static bool only_snapshot(const struct thread_machine *t)
+{
+	return t->sched == SCHED_ASLEEP && !t->out.hdr.type;
+}
+
+/*
+ * Was the thread woken in a wait that is its loop's, or may turn out to be one's? Then since when
+ * its turn lasts could not be said, and the wait is left out.
+ */
+static bool is_woken_in_wait(const struct thread_machine *t)
+{
+	return t->place == PLACE_INSIDE && t->slept && t->sched != SCHED_ASLEEP &&
+	       (!t->pub.loop || loop_waits(t));
+}
+
+/* Collections come behind what shows the thread outside of its loop's wait, which they do too, and
+ * in front of another wait inside of them. */
+static void write_gc(struct writing *writing, const struct thread_machine *t)
+{
+	unsigned int generation = t->open.generation == GC_GENERATION_UNKNOWN ? UINT16_MAX
+									      : t->open.generation;
+
+	for (uint32_t i = 0; i < t->gc_depth && t->gc_depth <= GC_DEPTH_MAX; i++)
+		PUT(writing, GC_BEGIN, gc_begin, t, generation, 0);
+}
+
+/* Where the thread is and what it has to do with a GIL. In front of a wait nothing may say that the
+ * thread did not wait before, or it would be a whole one. */
+static void write_place(struct writing *writing, const struct thread_machine *t)
+{
+	bool no_wait = !(t->relation & REL_WAITING);
+
+	if (t->place == PLACE_OUTSIDE && t->pub.loop && no_wait)
+		PUT(writing, EPOLL_EXIT, epoll_exit, t, 0, 0, .epfd = t->pub.loop->epfd);
+	if (is_woken_in_wait(t)) /* a collection, too, would show it outside */
+		return;
+	write_gc(writing, t);
+	if (t->place == PLACE_INSIDE && no_wait)
+		PUT(writing, EPOLL_ENTER, epoll_enter, t, 0, 0, .epfd = t->epfd, .timeout_ms = -2);
+}
+
+/* The stack in which it sleeps or is ready to run is that in which it began to wait, if it waits on
+ * the GIL's mutex. */
+static void write_wait(struct writing *writing, const struct thread_machine *t)
+{
+	struct ev_stack stack = t->wait_stack;
+
+	if (!stack.hdr.type && thread_is_off(t)) {
+		stack = t->off_stack;
+		stack.hdr.flags = EVF_STACK_WAIT;
+		stack.hdr.aux = t->pub.gil->index;
+	}
+	put(writing, (union event){.stack = stack});
+	PUT(writing, WAIT, wait, t, t->pub.gil->index, 0);
+}
+
+static void write_off(struct writing *writing, const struct thread_machine *t)
+{
+	if (t->sched == SCHED_ASLEEP)
+		put(writing, (union event){.switch_out = t->out});
+	else
+		PUT(writing, SWITCH_OUT, switch_out, t, t->pub.cpu,
+		    EVF_SWITCH_OUT_RUNNABLE | (t->throttled ? EVF_SWITCH_OUT_THROTTLED : 0));
+}
+
+/* As if it had come to what it does at this instant. */
+static void write_thread(struct writing *writing, const struct thread_machine *t)
+{
+	bool waits = t->relation == REL_WAITING && !t->in_handover;
+
+	if (t->sched == SCHED_UNKNOWN || only_snapshot(t))
+		return;
+	if (t->sched == SCHED_RUNNING && t->pub.cpu != CPU_NONE)
+		PUT(writing, SWITCH_IN, switch_in, t, t->pub.cpu, 0);
+	write_place(writing, t);
+	if (waits)
+		write_wait(writing, t);
+	if (!thread_is_off(t))
+		return;
+	if (!waits)
+		put(writing, (union event){.stack = t->off_stack});
+	write_off(writing, t);
+}
+
+static void write_owners(struct writing *writing)
+{
+	for (uint32_t i = 0; i < writing->world->gils.count; i++) {
+		const struct gil_machine *g = gil_at(writing->world, i);
+		unsigned int flags = g->weak ? 0 : EVF_OBSERVE_DEFINITE;
+
+		if (g->retired || g->pub.process->gone || !(g->pub.holder || g->pub.free))
+			continue;
+		flags |= g->pub.holder ? EVF_OBSERVE_LOCKED : g->off ? EVF_OBSERVE_OFF : 0;
+		put(writing,
+		    (union event){.observe = {.hdr = {.type = EV_OBSERVE,
+						      .aux = g->pub.index,
+						      .flags = (wire_u8)flags},
+					      .holder = g->pub.holder ? g->pub.holder->tid : 0}});
+	}
+}
+
+static unsigned int sleep_flags(const struct thread_machine *t)
+{
+	switch (t->sysno) {
+	case SYSNO_STOPPED:
+		return EVF_STATE_STOPPED;
+	case SYSNO_TRACED:
+		return EVF_STATE_TRACED;
+	case SYSNO_GIL:
+		return EVF_STATE_GIL_MUTEX;
+	default:
+		return t->sysno >= 0 ? EVF_STATE_SYSCALL : 0;
+	}
+}
+
+/*
+ * Who sleeps; behind all facts, for it says of the others that they do not wait for the GIL. Where
+ * it is not known whether the thread is in an epoll wait, nothing may be said.
+ */
+static void write_state(struct writing *writing, const struct thread_machine *t)
+{
+	bool waits = t->relation == REL_WAITING, inside = t->place == PLACE_INSIDE;
+	unsigned int flags = EVF_STATE_ASLEEP | sleep_flags(t) | (inside ? EVF_STATE_EPOLL : 0) |
+			     (waits ? EVF_STATE_GIL_WAIT : 0);
+	bool sure = waits ? only_snapshot(t)
+			  : !(t->relation & REL_WAITING) ||
+				    (only_snapshot(t) && t->sysno == SYSNO_GIL);
+
+	if (t->sched != SCHED_ASLEEP || t->place == PLACE_UNKNOWN || !sure)
+		return;
+	PUT(writing, STATE, state, t, waits ? t->pub.gil->index : 0, flags,
+	    .sysno = t->sysno >= 0 ? t->sysno : 0, .epfd = inside ? t->epfd : 0);
+}
+
+int world_checkpoint(const struct world *w, uint64_t ts, const struct stream_sink *to)
+{
+	struct writing writing = {.world = w, .to = to, .ts = ts};
+
+	write_declarations(&writing);
+	put(&writing, (union event){.window = {.hdr = {.type = EV_WINDOW}}});
+	if (w->ended) /* it was full, and knows nothing since */
+		return writing.err;
+	if (w->ts_facts > ts) {
+		put(&writing, (union event){.lost = {.hdr = {.type = EV_LOST},
+						     .count = w->loss_count,
+						     .last_ts = w->ts_facts - 1}});
+		return writing.err;
+	}
+	write_cpus(&writing);
+	for_threads(&writing, write_thread);
+	write_owners(&writing);
+	writing.ts = ts + 1;
+	for_threads(&writing, write_state);
+	return writing.err;
+}
