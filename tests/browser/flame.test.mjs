@@ -149,7 +149,7 @@ test("nobody is shown at first who waits for work", async () => {
 	await asked.close();
 });
 
-test("waiting for the GIL is shown by who waited or by who held it, and weighs the same", async () => {
+test("waiting for the GIL by waiter or by holder weighs the same", async () => {
 	const { page, close } = await openFlame(BLAME),
 		waited = states(BLAME).gil_wait;
 	await only(page, "gil_wait");

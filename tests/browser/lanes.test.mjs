@@ -175,7 +175,8 @@ test("columns are shared by time", () => {
 				if (entries > 2)
 					assert.ok(
 						Math.abs(heights[kind] / height - share) <= 0.0011,
-						`column ${column}: kind ${kind} has ${heights[kind] / height}, should have ${share}`,
+						`column ${column}: kind ${kind} has ${heights[kind] / height}, ` +
+							`should have ${share}`,
 					);
 				else if (heights[kind])
 					assert.ok(share >= 0.499, "an edge between two belongs to the larger one");

@@ -296,7 +296,8 @@ describe("use", () => {
 			page.$$eval("#search-results .result", (found) =>
 				found.map(
 					(result) =>
-						`${result.dataset.kind} ${result.querySelector(".result-name").textContent}`,
+						`${result.dataset.kind} ` +
+						`${result.querySelector(".result-name").textContent}`,
 				),
 			);
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // The figures of the timeline page, in a real browser: those of `report --json`, to the nanosecond.
 import assert from "node:assert/strict";
-import { after, describe, test } from "node:test";
+import { after, describe } from "node:test";
 import { gilscope, quit, report, script } from "./harness.mjs";
 import {
 	STATES,

@@ -22,7 +22,11 @@ async function blobBytes(id) {
 }
 
 function base64Bytes(text) {
-	if (Uint8Array.fromBase64) return Uint8Array.fromBase64(text);
+	const { fromBase64 } = /** @type {any} */ (
+		Uint8Array
+	); /* not in every browser, nor in ES2023 */
+
+	if (fromBase64) return fromBase64.call(Uint8Array, text);
 	const binary = atob(text),
 		bytes = new Uint8Array(binary.length);
 

@@ -73,7 +73,8 @@ class FlameGraph {
 		this.view.setAttribute("aria-roledescription", "flame graph");
 		this.view.setAttribute(
 			"aria-label",
-			"Flame graph. Arrows move from frame to frame, Enter zooms, Escape goes back; the table has the same figures.",
+			"Flame graph. Arrows move from frame to frame, Enter zooms, Escape goes " +
+				"back; the table has the same figures.",
 		);
 		this.canvas = flameElement(this.view, "canvas");
 		this.context = this.canvas.getContext("2d");
@@ -240,7 +241,8 @@ class FlameGraph {
 			"flamegraph-zoomed",
 			this.zoomed === this.layout.root
 				? durationText(this.zoomed.node.ns)
-				: `${durationText(this.zoomed.node.ns)}, ${percentText(this.zoomed.node.ns, this.layout.root.node.ns)}`,
+				: `${durationText(this.zoomed.node.ns)}, ` +
+						`${percentText(this.zoomed.node.ns, this.layout.root.node.ns)}`,
 		);
 	}
 
@@ -283,7 +285,8 @@ class FlameGraph {
 		times.push(`${percentText(node.ns, root.ns)} of all`);
 		if (this.zoomed !== this.layout.root)
 			times.push(
-				`${percentText(Math.min(node.ns, this.zoomed.node.ns), this.zoomed.node.ns)} of what is zoomed to`,
+				`${percentText(Math.min(node.ns, this.zoomed.node.ns), this.zoomed.node.ns)} ` +
+					"of what is zoomed to",
 			);
 		lines.push(times.join(" · "));
 		if (node.self && node.self !== node.ns)
@@ -475,10 +478,13 @@ class FlameGraph {
 		this.tip.hidden = !box;
 		this.view.classList.toggle("flamegraph-over", Boolean(box));
 		if (!box) return;
-		const { width, height } = this.tip.getBoundingClientRect();
+		const { width, height } = this.tip.getBoundingClientRect(),
+			left = Math.max(4, Math.min(event.clientX + 14, innerWidth - width - 8)),
+			below = event.clientY + 20,
+			fits = below + height <= innerHeight;
 
-		this.tip.style.left = `${Math.max(4, Math.min(event.clientX + 14, innerWidth - width - 8))}px`;
-		this.tip.style.top = `${event.clientY + 20 + height > innerHeight ? Math.max(4, event.clientY - height - 12) : event.clientY + 20}px`;
+		this.tip.style.left = `${left}px`;
+		this.tip.style.top = `${fits ? below : Math.max(4, event.clientY - height - 12)}px`;
 	}
 
 	click(event) {

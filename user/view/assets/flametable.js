@@ -82,7 +82,8 @@ class FlameTable {
 			table,
 			"caption",
 			"",
-			`${shown === count ? `All ${count}` : `The first ${shown} of ${count}`} functions by ${by}`,
+			`${shown === count ? `All ${count}` : `The first ${shown} of ${count}`} ` +
+				`functions by ${by}`,
 		);
 	}
 

@@ -18,6 +18,7 @@ function fixed(value, digits) {
 
 /* "4.96 ms", "315 ms", "2m03s": three digits are enough to read. */
 function durationText(ns) {
+	/** @type {[number, string][]} */
 	const scales = [
 		[1e9, "s"],
 		[1e6, "ms"],

@@ -14,7 +14,8 @@ class FlamePage {
 		this.leading = head.processes > 1 ? LEADING : LEADING.slice(1);
 		this.functions = flameFunctions(head.frames);
 		this.flames = new Map();
-		this.form = document.getElementById("choice");
+		this.form = /** @type {HTMLFormElement} */ (document.getElementById("choice"));
+		this.controls = /** @type {Record<string, any>} */ (this.form.elements);
 		this.empty = document.getElementById("empty");
 		this.dark = darkTheme();
 		this.graph = new FlameGraph(document.getElementById("graph"), {
@@ -75,14 +76,18 @@ class FlamePage {
 			flameElement(label, "span", "swatch").style.background = stateBackground(state);
 			flameElement(label, "span", "name", state);
 			flameElement(label, "span", "sum", ns ? durationText(ns) : "–");
-			label.title = `${stateLook(state).doing}\n${exactText(ns)}, ${percentText(ns, this.total)} of the threads' time\nDouble click: only this`;
+			label.title =
+				`${stateLook(state).doing}\n${exactText(ns)}, ${percentText(ns, this.total)} ` +
+				"of the threads' time\nDouble click: only this";
 			label.classList.toggle("none", !ns);
 			label.addEventListener("dblclick", () => this.only(state));
 		}
 	}
 
 	only(state) {
-		for (const box of this.form.querySelectorAll("[name=state]"))
+		for (const box of /** @type {NodeListOf<HTMLInputElement>} */ (
+			this.form.querySelectorAll("[name=state]")
+		))
 			box.checked = box.value === state;
 		this.show();
 	}
@@ -90,14 +95,14 @@ class FlamePage {
 	chosen() {
 		const states = new FormData(this.form).getAll("state");
 
-		return this.entries(this.form.elements.by.value).filter(
+		return this.entries(this.controls.by.value).filter(
 			({ state, ns }) => ns && states.includes(state),
 		);
 	}
 
 	show() {
 		const chosen = this.chosen(),
-			{ threads, handlers, lines } = this.form.elements;
+			{ threads, handlers, lines } = this.controls;
 		const graphs = chosen.map((entry) => ({
 			state: entry.state,
 			flames: this.flames.get(entry.name),
@@ -195,8 +200,8 @@ async function startFlamePage() {
 		await page.read();
 		page.start();
 		performance.mark("gilscope-loaded");
-		window.flamePage = page;
-	} catch (error) {
+		Object.defineProperty(window, "flamePage", { value: page });
+	} catch (/** @type {any} */ error) {
 		document.getElementById("empty").textContent =
 			`The flame graph cannot be shown: ${error.message}`;
 		throw error;

@@ -49,7 +49,15 @@ function flameChildren(parent, count) {
  * application, library or state. */
 class FlameNode {
 	constructor(tree, what, ns, sources) {
-		Object.assign(this, what, { tree, ns, sources, self: 0, parts: null });
+		this.name = what.name;
+		this.file = what.file;
+		this.line = what.line;
+		this.kind = what.kind;
+		this.tree = tree;
+		this.ns = ns;
+		this.sources = sources;
+		this.self = 0;
+		this.parts = null;
 		for (const [flames, number] of sources) this.self += tree.several ? 0 : flames.self[number];
 	}
 
@@ -65,7 +73,11 @@ class FlameTree {
 	 * lines}; `functions`: flameFunctions().
 	 */
 	constructor(graphs, frames, leading, functions, together) {
-		Object.assign(this, { frames, leading, functions, together, several: graphs.length > 1 });
+		this.frames = frames;
+		this.leading = leading;
+		this.functions = functions;
+		this.together = together;
+		this.several = graphs.length > 1;
 		this.states = new Map(graphs.map(({ state, flames }) => [flames, state]));
 		this.graphs = graphs;
 	}

@@ -11,6 +11,7 @@ class Timeline {
 		this.view = new View(recording.end);
 		this.lanes = byId("lanes");
 		this.selection = this.hover = this.pointer = null;
+		this.stallsByTime = null; /* made when somebody steps through them */
 		this.picture = new Picture(byId("picture"), recording);
 		this.over = new Over(byId("over"), recording);
 		this.overview = new Overview(byId("overview-picture"), recording);
@@ -123,7 +124,10 @@ class Timeline {
 		label.hidden = !pointer;
 		if (pointer) {
 			label.textContent = timeText(view.timeAt(pointer.x), view.span / view.width).slice(1);
-			label.style.left = `${Math.min(view.width - label.offsetWidth, Math.max(0, pointer.x - label.offsetWidth / 2))}px`;
+			const width = label.offsetWidth,
+				left = Math.max(0, pointer.x - width / 2);
+
+			label.style.left = `${Math.min(view.width - width, left)}px`;
 		}
 	}
 
@@ -137,7 +141,7 @@ class Timeline {
 		byId("overview-window").style.left = `${left}%`;
 		byId("overview-window").style.width = `${right - left}%`;
 		byId("overview").classList.toggle("whole", whole);
-		byId("overview").setAttribute("aria-valuenow", Math.round(left));
+		byId("overview").setAttribute("aria-valuenow", String(Math.round(left)));
 		byId("overview").setAttribute(
 			"aria-valuetext",
 			`${timeText(from, span / 100)} to ${timeText(until, span / 100)}`,
@@ -323,7 +327,6 @@ class Timeline {
 
 			this.tooltip.show(
 				this.hover,
-				time,
 				{ row, from: Math.max(0, time - near), until: time + near },
 				{ x: place.clientX, y: place.clientY, above: Boolean(target && target.y > row.y) },
 			);
@@ -349,7 +352,7 @@ class Timeline {
 	clickOverview(time) {
 		const near = (this.view.end / this.view.width) * 4,
 			stall = this.recording.stalls.find(
-				(stall) => time >= stall.start_ns - near && time < stall.end_ns + near,
+				({ start_ns: from, end_ns: until }) => time >= from - near && time < until + near,
 			);
 
 		if (stall) this.chooseStall(stall.id);
@@ -378,7 +381,7 @@ class Timeline {
 				location.hash
 					.slice(1)
 					.split("&")
-					.map((part) => part.split("=")),
+					.map((part) => /** @type {[string, string]} */ (part.split("="))),
 			),
 			[, from, until] = /^(\d{1,16})-(\d{1,16})$/.exec(parts.get("t") || "") || [];
 		const thing = thingOf(this.recording, parts.get("s") || "");

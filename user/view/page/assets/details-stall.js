@@ -64,7 +64,8 @@ class StallDetails {
 			element(
 				"p",
 				{ class: "soft small" },
-				`${exactTimeText(stall.start_ns)} to ${exactTimeText(stall.end_ns)}, loop of ${this.recording.threadText(stall.thread)}`,
+				`${exactTimeText(stall.start_ns)} to ${exactTimeText(stall.end_ns)}, ` +
+					`loop of ${this.recording.threadText(stall.thread)}`,
 			),
 		].filter(Boolean);
 	}
@@ -100,7 +101,7 @@ class StallDetails {
 				? [
 						element("span", { class: "badge" }, roleText(stall.handler.role)),
 						" ",
-						frameElement(stall.handler, { "data-figure": "handler" }),
+						placedFrame(stall.handler, { "data-figure": "handler" }),
 					]
 				: null,
 			stall.task
@@ -233,7 +234,7 @@ class StallDetails {
 						{ class: "place" },
 						element("span", { class: "badge" }, roleText(blocker.handler.role)),
 						" ",
-						frameElement(blocker.handler),
+						placedFrame(blocker.handler),
 					)
 				: null,
 			blocker.stack.length ? stackElement(blocker.stack, blocker.handler, 3) : null,
@@ -290,7 +291,7 @@ class StallDetails {
 					timeText(part.start_ns),
 				),
 				part.handler
-					? frameElement(part.handler)
+					? placedFrame(part.handler)
 					: element(
 							"span",
 							{ class: "soft" },

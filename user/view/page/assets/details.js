@@ -179,13 +179,13 @@ class Details {
 					? ["evidence", "python and native told apart by samples only"]
 					: null,
 			]),
-			state === "gil_wait" ? this.holders(thing, holder) : null,
+			state === "gil_wait" ? this.holders(holder) : null,
 			this.stackAt(thing.thread, from, until),
 		].filter(Boolean);
 	}
 
 	/* Who had the GIL during a wait. */
-	holders(thing, holder) {
+	holders(holder) {
 		if (!holder)
 			return element("p", { class: "note" }, "Who held the GIL meanwhile is not certain.");
 		const sums = new Map(),
@@ -375,7 +375,8 @@ class Details {
 				thread.gone ? element("span", { class: "badge quiet" }, "gone") : null,
 			),
 			this.stateSection(
-				`In ${view.whole ? "the whole recording" : "the chosen window"} (${durationText(view.span)})`,
+				`In ${view.whole ? "the whole recording" : "the chosen window"} ` +
+					`(${durationText(view.span)})`,
 				sums,
 				covered,
 			),
@@ -455,7 +456,9 @@ class Details {
 
 		for (const [thread, ns] of holders) {
 			const part = element("span", {
-				title: `${thread < 0 ? "other threads" : this.recording.threadText(thread)} ${durationText(ns)}`,
+				title:
+					`${thread < 0 ? "other threads" : this.recording.threadText(thread)} ` +
+					`${durationText(ns)}`,
 			});
 
 			part.style.background = thread < 0 ? "#888888" : threadColour(thread);
@@ -503,7 +506,9 @@ class Details {
 				? element(
 						"p",
 						{ class: "soft small" },
-						`waited for ${percentText(gil.figures.contended_ns, view.span)} of the time · ${manyText(gil.figures.handoffs, "change")} of holder · ${manyText(gil.figures.forced, "forced drop")}`,
+						`waited for ${percentText(gil.figures.contended_ns, view.span)} ` +
+							`of the time · ${manyText(gil.figures.handoffs, "change")} of ` +
+							`holder · ${manyText(gil.figures.forced, "forced drop")}`,
 					)
 				: null,
 		);

@@ -126,7 +126,7 @@ function figureTable(caption, heads, rows, properties = {}) {
 }
 
 /* A frame: function, and where it is. */
-function frameElement(frame, properties = {}) {
+function placedFrame(frame, properties = {}) {
 	const place = placeText(frame.file, frame.line),
 		whole = (frame.file || "?") + (frame.line ? ":" + frame.line : "");
 
@@ -150,7 +150,7 @@ function stackElement(stack, handler, shown = 6) {
 						? "handler"
 						: null,
 			},
-			frameElement(frame),
+			placedFrame(frame),
 		),
 	);
 	const list = element("ol", { class: "stack" }, items.slice(0, shown));

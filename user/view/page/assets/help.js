@@ -15,12 +15,18 @@ const HELP_KEYS = [
 ];
 
 const HELP_NOTES = [
-	"Point at anything: exact figures, to the nanosecond. A click shows all that is known of it below.",
-	"Zoomed out, a column of pixels is shared between the states in it by time, bottom to top in the order of the legend. Nothing is left out.",
-	"Above a thread's functions is its state. What it did off the CPU, and what it waited in, is exact; on a CPU functions are samples of a clock.",
-	"A dark line at the bottom of a state says that the thread was collecting garbage. A thread that is no loop is drawn paler while it is blocked: nobody waits for it.",
-	"A flame lane shows stacks from the handler inwards; “all frames” shows them from the outermost frame. A column shows the longest stack in it.",
-	"Drag in the overview to choose a window; the totals, the flame graph and the address of this page follow. The address can be kept and shared.",
+	"Point at anything: exact figures, to the nanosecond. A click shows all that is " +
+		"known of it below.",
+	"Zoomed out, a column of pixels is shared between the states in it by time, bottom " +
+		"to top in the order of the legend. Nothing is left out.",
+	"Above a thread's functions is its state. What it did off the CPU, and what it " +
+		"waited in, is exact; on a CPU functions are samples of a clock.",
+	"A dark line at the bottom of a state says that the thread was collecting garbage. A " +
+		"thread that is no loop is drawn paler while it is blocked: nobody waits for it.",
+	"A flame lane shows stacks from the handler inwards; “all frames” shows them from " +
+		"the outermost frame. A column shows the longest stack in it.",
+	"Drag in the overview to choose a window; the totals, the flame graph and the " +
+		"address of this page follow. The address can be kept and shared.",
 ];
 
 function buildHelp(dialog) {

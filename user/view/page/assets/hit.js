@@ -146,7 +146,7 @@ function thingAt(recording, view, layout, x, y) {
 			thread: row.thread.number,
 			index,
 		}));
-	return row.kind === "flame" ? frameAt(recording, row, time, near, y) : null;
+	return row.kind === "flame" ? frameAt(row, time, near, y) : null;
 }
 
 function rowReady(row) {
@@ -171,7 +171,7 @@ function entryAt(lane, time, near, mask, thing) {
 	return index < 0 ? null : thing(index);
 }
 
-function frameAt(recording, row, time, near, y) {
+function frameAt(row, time, near, y) {
 	const lane = row.thread.stackLane,
 		depth = Math.floor((y - row.y) / FLAME_ROW_HEIGHT_PX);
 

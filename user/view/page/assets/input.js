@@ -10,19 +10,22 @@ const CLICK_PX = 4,
 class Input {
 	constructor(timeline) {
 		this.timeline = timeline;
+		this.help = /** @type {HTMLDialogElement} */ (byId("help"));
 		this.listenPictures(byId("pictures"));
 		this.listenOverview(byId("overview"));
 		this.listenDivider(byId("divider"));
 		document.addEventListener("keydown", (event) => this.key(event));
-		for (const [id, action] of [
+		/** @type {[string, () => void][]} */
+		const buttons = [
 			["fit", () => timeline.fit()],
 			["zoom-in", () => timeline.zoomBy(KEY_ZOOM)],
 			["zoom-out", () => timeline.zoomBy(1 / KEY_ZOOM)],
 			["stall-before", () => timeline.stepStall(-1)],
 			["stall-after", () => timeline.stepStall(1)],
-			["help-button", () => byId("help").showModal()],
-		])
-			byId(id).addEventListener("click", action);
+			["help-button", () => this.help.showModal()],
+		];
+
+		for (const [id, action] of buttons) byId(id).addEventListener("click", action);
 	}
 
 	/* Dragging moves time left and right and the lanes up and down; a click chooses. */
@@ -174,9 +177,9 @@ class Input {
 		const set = (share) => {
 			document.documentElement.style.setProperty(
 				"--lanes-share",
-				Math.min(0.9, Math.max(0.15, share)),
+				String(Math.min(0.9, Math.max(0.15, share))),
 			);
-			divider.setAttribute("aria-valuenow", Math.round(share * 100));
+			divider.setAttribute("aria-valuenow", String(Math.round(share * 100)));
 			this.timeline.resize();
 		};
 		const share = () =>
@@ -214,21 +217,14 @@ class Input {
 				n: () => timeline.stepStall(1),
 				p: () => timeline.stepStall(-1),
 				z: () => timeline.zoomToSelection(),
-				"?": () => byId("help").showModal(),
+				"?": () => this.help.showModal(),
 				"/": () => byId("search").focus(),
 				Escape: () => timeline.escape(),
 			};
 		const typing = event.target.closest?.("input, select, textarea"),
 			action = Object.hasOwn(keys, event.key) ? keys[event.key] : null;
 
-		if (
-			event.ctrlKey ||
-			event.metaKey ||
-			event.altKey ||
-			typing ||
-			byId("help").open ||
-			!action
-		)
+		if (event.ctrlKey || event.metaKey || event.altKey || typing || this.help.open || !action)
 			return;
 		event.preventDefault();
 		action();

@@ -36,14 +36,14 @@ class Layout {
 		);
 		const few = recording.threads.length <= 3;
 
-		recording.processes.forEach((process, number) => {
+		recording.processes.forEach((_, number) => {
 			if (recording.severalProcesses)
 				this.groups.push({ kind: "process", process: number, open: true });
-			for (const gil of recording.gils.filter((gil) => gil.process === number))
+			for (const gil of recording.gils.filter(({ process }) => process === number))
 				this.groups.push({ kind: "gil", gil, open: true });
 			for (const thread of recording
 				.threadsInOrder()
-				.filter((thread) => thread.process === number))
+				.filter(({ process }) => process === number))
 				this.groups.push({
 					kind: "thread",
 					thread,
@@ -79,6 +79,10 @@ class Layout {
 		this.placeLabels();
 	}
 
+	/**
+	 * The rows of a group: what each shows, its height, and whose it is.
+	 * @returns {any[][]}
+	 */
 	rowsOf(group) {
 		const thread = group.thread,
 			gil = group.gil;
@@ -146,7 +150,7 @@ class Layout {
 				const made = this.makeLabel(group),
 					focused =
 						group.label?.contains(document.activeElement) &&
-						document.activeElement.dataset.role;
+						document.activeElement.getAttribute("data-role");
 
 				group.label ? group.label.replaceWith(made) : this.labels.append(made);
 				group.label = made;
@@ -225,7 +229,8 @@ class Layout {
 					class: "lane-share",
 					title: `${exactText(figures.states.python)} running Python`,
 				},
-				`${percentText(figures.states.python, this.recording.end)}${group.open ? " python" : ""}`,
+				percentText(figures.states.python, this.recording.end) +
+					(group.open ? " python" : ""),
 			),
 		);
 	}

@@ -124,7 +124,8 @@ class Search {
 	}
 
 	show() {
-		const shown = this.found.slice(0, RESULTS_MOST);
+		const shown = this.found.slice(0, RESULTS_MOST),
+			more = this.found.length - shown.length;
 
 		this.results.replaceChildren(
 			...shown.map((result, place) =>
@@ -152,7 +153,8 @@ class Search {
 				"div",
 				{ class: "result-note" },
 				this.found.length
-					? `${this.found.length > shown.length ? `${countText(this.found.length - shown.length)} more · ` : ""}Enter: next place in time · Shift+Enter: the one before · Esc: end`
+					? (more > 0 ? `${countText(more)} more · ` : "") +
+							"Enter: next place in time · Shift+Enter: the one before · Esc: end"
 					: `Nothing is called like that.`,
 			),
 		);

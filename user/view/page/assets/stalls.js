@@ -88,12 +88,14 @@ class StallList {
 			return element(
 				"p",
 				{ class: "note" },
-				"No event loop was seen in this recording, so there are no turns and no stalls. The lanes show who held the GIL and what the threads did.",
+				"No event loop was seen in this recording, so there are no turns and no " +
+					"stalls. The lanes show who held the GIL and what the threads did.",
 			);
 		return element(
 			"p",
 			{ class: "note" },
-			`No turn of the event loop took ${threshold} or longer; there were ${manyText(turns, "turn")}.`,
+			`No turn of the event loop took ${threshold} or longer; there were ` +
+				`${manyText(turns, "turn")}.`,
 		);
 	}
 
@@ -159,7 +161,10 @@ class StallList {
 						class: "stall-button",
 						"data-ns": length,
 						title: exactText(length),
-						"aria-label": `Stall of ${durationText(length)}, ${stall.cause}${culprit ? `, ${culprit.function}` : ""}, at ${timeText(stall.start_ns)}`,
+						"aria-label":
+							`Stall of ${durationText(length)}, ` +
+							`${stall.cause}${culprit ? `, ${culprit.function}` : ""}, at ` +
+							`${timeText(stall.start_ns)}`,
 					},
 					durationText(length),
 					stall.ongoing ? "+" : "",
@@ -170,7 +175,7 @@ class StallList {
 				"td",
 				{ class: "what" },
 				culprit
-					? frameElement(culprit)
+					? placedFrame(culprit)
 					: element(
 							"span",
 							{ class: "soft" },

@@ -47,7 +47,7 @@ function showHead(recording) {
 	byId("caveats-button").addEventListener("click", () => open(byId("caveats").hidden));
 	document.addEventListener(
 		"pointerdown",
-		(event) => event.target.closest("#caveats-box") || open(false),
+		(event) => /** @type {Element} */ (event.target).closest("#caveats-box") || open(false),
 	);
 	byId("caveats-box").addEventListener(
 		"keydown",
@@ -205,7 +205,7 @@ async function start() {
 		timeline.details.show(null, timeline.view);
 		Object.defineProperty(window, "gilscope", { value: publish(timeline), enumerable: true });
 		await readLanes(timeline);
-	} catch (error) {
+	} catch (/** @type {any} */ error) {
 		byId("progress").hidden = false;
 		byId("progress").classList.add("failed");
 		byId("progress").textContent =

@@ -15,18 +15,19 @@ class Tooltip {
 	}
 
 	/* `above`: what is below the pointer is to be seen. */
-	show(thing, time, column, { x, y, above }) {
-		this.root.replaceChildren(...this.lines(thing, time, column));
+	show(thing, column, { x, y, above }) {
+		this.root.replaceChildren(...this.lines(thing, column));
 		this.root.hidden = false;
 		const { width, height } = this.root.getBoundingClientRect(),
 			up = (above && y > height + 20) || y + 18 + height > innerHeight;
+		const left = x + 16 + width > innerWidth ? Math.max(4, x - width - 12) : x + 16;
 
-		this.root.style.left = `${x + 16 + width > innerWidth ? Math.max(4, x - width - 12) : x + 16}px`;
+		this.root.style.left = `${left}px`;
 		this.root.style.top = `${up ? Math.max(4, y - height - 14) : y + 18}px`;
 	}
 
 	/* `column`: {row, from, until}, the stretch of time that the pixel stands for. */
-	lines(thing, time, column) {
+	lines(thing, column) {
 		const [from, until] = thingTimes(this.recording, thing),
 			kinds = {
 				hold: "holdLines",
@@ -97,12 +98,14 @@ class Tooltip {
 					" of it",
 				),
 			);
-		for (const [flag, words] of [
+		/** @type {[number, string][]} */
+		const marks = [
 			[PAGE_STATE_GC, "collecting garbage"],
 			[PAGE_STATE_THROTTLED, "the cgroup's CPU quota was used up"],
 			[PAGE_STATE_SAMPLED, "python and native told apart by samples only"],
-		])
-			if (flags & flag) lines.push(this.line(words));
+		];
+
+		for (const [flag, words] of marks) if (flags & flag) lines.push(this.line(words));
 		return lines;
 	}
 
@@ -124,7 +127,7 @@ class Tooltip {
 
 		return [
 			this.head(stateSwatch(stall.cause), `Stall: ${stall.cause}`),
-			stall.handler ? this.line(frameElement(stall.handler)) : null,
+			stall.handler ? this.line(placedFrame(stall.handler)) : null,
 			...stateEntries(stall.states)
 				.slice(0, 4)
 				.map(([state, ns]) =>
@@ -172,7 +175,9 @@ class Tooltip {
 			element(
 				"div",
 				{ class: "tip-rule" },
-				`the longest of ${countText(lane.indexAt(until) - lane.indexAt(from) + 1)} around here, in ${durationText(until - from)}:`,
+				"the longest of " +
+					`${countText(lane.indexAt(until) - lane.indexAt(from) + 1)} around here, ` +
+					`in ${durationText(until - from)}:`,
 			),
 			...sums
 				.slice(0, 5)

@@ -7,6 +7,7 @@
  */
 "use strict";
 
+/** @type {any[][]} */
 const FLAME_CHOICES = [
 	["running", "running (python, native)", ["python", "native"]],
 	["all", "all states", STATE_NAMES],

@@ -249,7 +249,8 @@ class Picture extends Canvas {
 				);
 				context.globalAlpha = 1;
 				this.words(
-					`${durationText(stall.end_ns - stall.start_ns)} ${stall.cause}${stall.handler ? " · " + stall.handler.function : ""}`,
+					`${durationText(stall.end_ns - stall.start_ns)} ` +
+						`${stall.cause}${stall.handler ? " · " + stall.handler.function : ""}`,
 					x + line,
 					width - 2 * line,
 					place,

@@ -75,7 +75,7 @@ class Overview extends Canvas {
 	/* Without a loop: who held the GIL. */
 	drawHolds() {
 		const { recording, context, columns, rows } = this,
-			gil = recording.gils.find((gil) => gil.holdLane && gil.holdLane.holds),
+			gil = recording.gils.find(({ holdLane }) => holdLane?.holds),
 			view = new View(recording.end);
 
 		if (!gil) return;
