@@ -43,7 +43,7 @@ const folded = (recording, words) =>
 const status = (page) => page.locator(".flamegraph-status").innerText();
 // "60.0 ms (60 010 000 ns)": the exact part.
 const exact = (text) => Number(text.match(/\(([\d\s\u202f\u00a0]+)ns\)/)[1].replaceAll(/\D/g, ""));
-// The zoom is moved to, not jumped to.
+// Waits for the end of the zoom's animation.
 const settled = (page) =>
 	page.waitForFunction(() => {
 		const { range, zoomed } = window.flamePage.graph;
@@ -320,7 +320,7 @@ test("it grows upwards, follows the window's size and the theme", async () => {
 	await close();
 });
 
-// What a function and a thread of a target may be called; as a script writes it.
+// Names of a function and a thread as a hostile target may choose them, as a script writes them.
 const EVIL = '</script><img\\x20src=x\\x20onerror="window.evil=1">&lt;&amp;\\x27]]>\\xef\\xbf\\xbe';
 const EVIL_SHOWN = '</script><img src=x onerror="window.evil=1">&lt;&amp;\']]>\ufffe';
 

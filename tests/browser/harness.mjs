@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 // What the browser tests share: pages made by gilscope, opened in Debian's Chromium, with every
-// request and every complaint written down.
+// request and every complaint recorded.
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
 import { mkdtempSync, rmSync } from "node:fs";
@@ -16,12 +16,11 @@ export const GOLDEN = path.join(ROOT, "tests/golden/cases");
 export const MODULES = path.join(BUILD, "browser/node_modules");
 const { chromium } = createRequire(path.join(MODULES, "/"))("playwright-core");
 
-// A folder that is gone when the tests are over.
+// Removed when the tests are over.
 export const folder = mkdtempSync(path.join(tmpdir(), "gilscope-browser-"));
 process.on("exit", () => rmSync(folder, { recursive: true, force: true }));
 
-// Runs gilscope; a report that says it is partial (5) is one all the same. Returns its standard
-// output.
+// Runs gilscope; a partial report (status 5) is accepted. Returns its standard output.
 export function gilscope(...words) {
 	const result = spawnSync(GILSCOPE, words, { encoding: "utf8", maxBuffer: 1 << 30 });
 	assert.ok(
@@ -58,9 +57,9 @@ export async function quit() {
 }
 
 /*
- * Opens a file in a page of its own: {page, complaints, requests}. `complaints` has whatever came
- * on the console as an error or a warning and every exception, `requests` every address that was
- * asked for other than the file itself; neither is let out to the network.
+ * Opens a file in a page of its own: {page, complaints, requests}. `complaints` has all console
+ * errors, warnings and exceptions, `requests` every address requested other than the file itself;
+ * none of these reaches the network.
  */
 export async function open(file, { fragment = "", ...context } = {}) {
 	const pages = await (

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// What the timeline page computes, without a browser: random lanes against the simplest way to say
-// what they should be, and how figures are written.
+// What the timeline page computes, without a browser: random lanes against a naive implementation,
+// and how figures are written.
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import path from "node:path";

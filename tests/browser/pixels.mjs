@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 import { launch } from "./harness.mjs";
 
-// What a picture of the page is made of: how many different colours, and how light its upper left
-// corner is (0 to 255).
+// The number of colours in a picture of the page, and the lightness (0 to 255) of its upper left
+// corner.
 export async function colours(page) {
 	const picture = (await page.screenshot()).toString("base64"),
 		blank = await (await launch()).newPage();

@@ -17,7 +17,7 @@ async function openProfile(file) {
 	const page = await (await launch()).newPage({ viewport: { width: 1280, height: 800 } }),
 		complaints = [],
 		outside = [];
-	// what a driver for WebGL without a graphics card says of its speed is no fault
+	// a WebGL driver's remark about its speed without a graphics card is not a fault
 	page.on(
 		"console",
 		(message) =>

@@ -26,7 +26,7 @@ export async function timeline(name, options = {}) {
 	return opened;
 }
 
-/* Runs with a page and says afterwards that nothing was complained of and nothing was asked for. */
+/* Runs a check with a page, and asserts that there were no complaints and no requests. */
 export function on(name, words, check, options) {
 	test(`${name}: ${words}`, async () => {
 		const opened = await timeline(name, options);
@@ -50,10 +50,8 @@ export const rowsOf = (page) => page.evaluate(() => window.gilscope.rows);
 export const nonZero = (states) =>
 	Object.fromEntries(Object.entries(states).filter(([, ns]) => ns));
 
-/*
- * The share of a canvas, or of a strip of it, with about a colour (#rrggbb), or with any at all.
- * Read from a copy: reading is what a canvas is slow at.
- */
+/* The share of a canvas, or of a strip of it, with about a colour (#rrggbb), or with any at all.
+ * Reads a copy: reading a canvas makes it slow. */
 export function inked(page, canvas, { colour = "", y = 0, height = 0 } = {}) {
 	return page.evaluate(
 		([id, hex, from, rows]) => {

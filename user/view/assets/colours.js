@@ -10,8 +10,8 @@ function stateLook(name) {
 	return STATE_LOOKS[name] || STATE_LOOKS.unknown;
 }
 
-/* A tile of hatching over a state's colour, for canvas; `ratio` device pixels a CSS pixel. Null
- * where the colour is enough. */
+/* A tile of hatching over a state's colour, for canvas; `ratio` is device pixels per CSS pixel.
+ * Null for states without a pattern. */
 function statePattern(context, name, ratio) {
 	const look = stateLook(name),
 		size = Math.round(6 * ratio),
@@ -39,7 +39,7 @@ function statePattern(context, name, ratio) {
 	return context.createPattern(tile, "repeat");
 }
 
-/* The same for elements: a value for the property `background`. */
+/* The same for elements: a value for the `background` property. */
 function stateBackground(name) {
 	const look = stateLook(name),
 		ink = look.dark ? "rgb(255 255 255 / 34%)" : "rgb(0 0 0 / 26%)";
@@ -54,9 +54,9 @@ function stateBackground(name) {
 }
 
 /*
- * Threads, by their place in the recording: the same in every view of it. Hues stand apart from
- * those that mean states; beyond these they repeat, and the names in boxes and tooltips tell them
- * apart.
+ * Colours of threads, by their place in the recording: the same in every view of it. The hues
+ * differ from those of the states; after these they repeat, and the names in boxes and tooltips
+ * distinguish the threads.
  */
 const THREAD_COLOURS = [
 	"#4269d0",
@@ -84,10 +84,8 @@ function textHash(text) {
 	return (hash ^ (hash >>> 15)) >>> 0;
 }
 
-/*
- * Functions: the hue is the file's, so that what belongs together looks alike; the lightness
- * differs a little by name. Quiet ones: they stand beside the states.
- */
+/* Colours of functions: the hue comes from the file, so that related functions look alike; the
+ * lightness varies a little by name. They are muted so as not to compete with the states. */
 function functionColour(name, file, dark) {
 	const hue = textHash(file || name) % 360,
 		shade = (textHash(name) % 7) - 3;

@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: MIT
 /*
- * Reads what the page carries (user/view/page/page.h): blobs of compressed columns, into typed
- * arrays. All times are nanoseconds since the origin, as numbers: exact up to 2^53. The data is the
- * target's: whatever does not fit is an error that says so, and no text in it is ever markup.
+ * Reads the page's data (user/view/page/page.h): blobs of compressed columns, into typed arrays.
+ * All times are nanoseconds since the origin, as numbers: exact up to 2^53. The data comes from the
+ * target: whatever does not fit is reported as an error, and no text in it is ever markup.
  */
 "use strict";
 
 class DamagedData extends Error {}
 
-/* A blob's bytes; its text is let go of. */
+/* A blob's bytes. Its text is released. */
 async function blobBytes(id) {
 	const element = document.getElementById(id);
 
@@ -38,14 +38,14 @@ async function blobJson(id) {
 	return JSON.parse(new TextDecoder().decode(await blobBytes(id)));
 }
 
-/* Columns one after the other. */
+/* A sequence of columns. */
 class ColumnReader {
 	constructor(bytes) {
 		this.bytes = bytes;
 		this.at = 0;
 	}
 
-	/* One varint. Beyond 28 bits by multiplication: shifts have 32. */
+	/* One varint. Bits above 28 are added by multiplication: shifts work on 32 bits. */
 	number() {
 		const bytes = this.bytes;
 		let value = 0,
@@ -62,7 +62,7 @@ class ColumnReader {
 		return value;
 	}
 
-	/* How many entries there are; each has a byte at least. */
+	/* The number of entries; each takes at least one byte. */
 	count() {
 		const count = this.number();
 
@@ -100,7 +100,7 @@ class ColumnReader {
 		return to;
 	}
 
-	/* The next `count` bytes, not copied. */
+	/* The next `count` bytes, as a view. */
 	take(count) {
 		if (this.at + count > this.bytes.length)
 			throw new DamagedData("The page's data is shorter than it says.");
@@ -109,7 +109,7 @@ class ColumnReader {
 	}
 }
 
-/* What stack numbers mean: a tree of frames, and stacks as nodes of it. */
+/* The meaning of stack numbers: a tree of frames, and stacks as its nodes. */
 class Stacks {
 	constructor(bytes, functions) {
 		const reader = new ColumnReader(bytes),
@@ -175,7 +175,7 @@ function readStates(bytes, calls) {
 	return { starts, kinds, flags, calls: reader.numbers(sleeps, new Uint32Array(sleeps)) };
 }
 
-/* Lengths behind a start become points in time. */
+/* Turns lengths behind a start into points in time. */
 function addUp(starts) {
 	for (let i = 1, at = starts[0]; i < starts.length; i++) starts[i] = at += starts[i];
 }
@@ -212,10 +212,8 @@ function checkBelow(numbers, limit) {
 			throw new DamagedData("The page's data points to what is not there.");
 }
 
-/*
- * Holds and turns: what is between them is in no column, so entries for that are made. `owner` is 0
- * there, else the thread's number + 1 (turns: 1).
- */
+/* Holds and turns. The gaps between them are in no column, so entries are made for them: `owner` is
+ * 0 there, otherwise the thread's number + 1 (turns: 1). */
 function readBoxes(bytes, end, threads) {
 	const reader = new ColumnReader(bytes),
 		count = reader.count();

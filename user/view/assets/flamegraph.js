@@ -26,8 +26,8 @@ const FLAME_ROW_PX = 20;
 const FLAME_LEAST_PX = 0.5; // what is narrower is not drawn
 const FLAME_ZOOM_MS = 180;
 
-/* <tag class=…>text</tag> in a parent; everything the component shows is made here, so nothing of
- * it can be markup. */
+/* <tag class=…>text</tag> in a parent. Everything the component shows is made here, so none of it
+ * can be markup. */
 function flameElement(parent, tag, className, text = "") {
 	const element = document.createElement(tag);
 
@@ -109,7 +109,7 @@ class FlameGraph {
 			matchMedia(query).addEventListener("change", redraw);
 	}
 
-	/* Shows another tree; zoomed to the frame that has the path of the one before. */
+	/* Shows another tree, zoomed to the frame with the same path as before. */
 	show(root) {
 		const zoomed = this.zoomed,
 			focused = this.focused;
@@ -123,14 +123,14 @@ class FlameGraph {
 		this.update();
 	}
 
-	/* Zooms to a node of the tree that is shown. */
+	/* Zooms to a node of the tree shown. */
 	zoom(node) {
 		const box = this.layout.boxOf(node);
 
 		if (box) this.zoomTo(box, true);
 	}
 
-	/* To where it was zoomed before. False when there is nothing to go back to. */
+	/* Back to the previous zoom. False when there is none. */
 	back() {
 		const before =
 			this.history.pop() ?? (this.zoomed === this.layout.root ? null : this.layout.root);
@@ -139,8 +139,8 @@ class FlameGraph {
 		return Boolean(before);
 	}
 
-	/* Marks the frames whose function or file contains the text; returns {count, ns}, in ns nothing
-	 * is counted twice. */
+	/* Marks the frames whose function or file contains the text; returns {count, ns}. Nested
+	 * matches are counted once in ns. */
 	search(text) {
 		this.needle = text.trim().toLowerCase();
 		if (this.searchBox.value.trim().toLowerCase() !== this.needle) this.searchBox.value = text;
@@ -162,8 +162,8 @@ class FlameGraph {
 		this.table.update();
 	}
 
-	/* Where a node is drawn, in CSS pixels from the upper left of the canvas; null when it is
-	 * not. */
+	/* Where a node is drawn, in CSS pixels from the upper left of the canvas; null when it is not
+	 * drawn. */
 	locate(node) {
 		const box = this.layout.boxOf(node);
 
@@ -179,7 +179,7 @@ class FlameGraph {
 		this.update();
 	}
 
-	/* After another tree or another zoom. */
+	/* After a new tree or a new zoom. */
 	update() {
 		const from = { ...this.range },
 			to = {
@@ -212,7 +212,7 @@ class FlameGraph {
 		step(begin);
 	}
 
-	/* all ▸ … ▸ the three innermost frames down to the one that is zoomed to; each leads there. */
+	/* all ▸ … ▸ the three innermost frames down to the zoomed one; each is a link to it. */
 	updateTrail() {
 		const path = this.layout.path(this.zoomed),
 			skipped = Math.max(0, path.length - 5);
@@ -273,8 +273,7 @@ class FlameGraph {
 				: `${percentText(ns, whole.node.ns)} matched, ${durationText(ns)}`;
 	}
 
-	/* What a box says of itself, a line each: its name, its place, its time, what the caller of the
-	 * component knows. */
+	/* The lines of a box's tooltip: name, place, time, and what the component's caller adds. */
 	words(box) {
 		const { node } = box,
 			root = this.layout.root.node,
@@ -300,7 +299,7 @@ class FlameGraph {
 
 	// ── drawing ──────────────────────────────────────────────────────────────────────────────────
 
-	/* The box in CSS pixels; what is outside of the range lies outside of the canvas. */
+	/* The box in CSS pixels; parts outside the range lie outside the canvas. */
 	place(box) {
 		const scale = this.width / (this.range.end - this.range.start),
 			row = this.upwards ? this.rowCount - 1 - box.depth : box.depth;
@@ -318,8 +317,7 @@ class FlameGraph {
 
 		this.width = this.view.clientWidth;
 		if (!this.width) return;
-		/* with the scroll bar, so that whether there is one does not change how many rows there
-		 * are */
+		/* measured with the scroll bar, so that its presence does not change the number of rows */
 		this.rowCount = this.layout.depthIn(
 			this.zoomed,
 			(FLAME_LEAST_PX * (this.zoomed.end - this.zoomed.start)) / this.view.offsetWidth,
@@ -353,7 +351,7 @@ class FlameGraph {
 		this.inks = new Map();
 	}
 
-	/* A box and what it called; what is too narrow has nothing below it that is wide enough. */
+	/* A box and its callees. A box that is too narrow has no callee wide enough to draw. */
 	drawBelow(box, scale) {
 		this.drawBox(box);
 		for (const child of this.layout.children(box))
@@ -365,7 +363,7 @@ class FlameGraph {
 				this.drawBelow(child, scale);
 	}
 
-	/* Wide boxes have a gap between them; of narrow ones it would leave nothing. */
+	/* Only wide boxes have a gap between them: narrow ones would vanish. */
 	drawBox(box) {
 		const { x, y, width } = this.place(box),
 			left = Math.max(0, x),
@@ -418,8 +416,8 @@ class FlameGraph {
 		return this.widths.get(text);
 	}
 
-	/* As much of the text as fits, in whole characters; of a qualified name that does not fit the
-	 * last part. */
+	/* As many whole characters of the text as fit; of a qualified name that does not fit, the last
+	 * part. */
 	fitting(text, room) {
 		if (this.widthOf(text) <= room) return text;
 		const last = text.slice(text.lastIndexOf(".") + 1),
@@ -435,7 +433,7 @@ class FlameGraph {
 		return "";
 	}
 
-	/* The outlines of what the mouse is on, and of the focused frame. */
+	/* Outlines of the frame under the mouse and of the focused frame. */
 	mark() {
 		this.outline(this.hoverMark, this.hovered);
 		this.outline(this.focusMark, document.activeElement === this.view ? this.focused : null);

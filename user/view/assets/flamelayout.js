@@ -3,7 +3,7 @@
 /*
  * Where the boxes of a flame graph are. Their unit is the nanosecond, so zooming changes nothing
  * here. A box is {node, parent, depth, at (its place among its parent's children), start, end}.
- * Boxes are made when they are asked for: of a million frames few are ever wide enough to be seen.
+ * Boxes are created on demand: of a million frames few are ever wide enough to be seen.
  */
 class FlameLayout {
 	constructor(root) {
@@ -57,7 +57,7 @@ class FlameLayout {
 		return null;
 	}
 
-	/* At a depth, the box over a point. */
+	/* The box at a depth that covers a point. */
 	boxIn(depth, point) {
 		let box = this.root;
 
@@ -86,7 +86,7 @@ class FlameLayout {
 		);
 	}
 
-	/* The next box of the same depth, to the right (1) or to the left (-1). */
+	/* The next box at the same depth, to the right (1) or to the left (-1). */
 	neighbour(box, step) {
 		if (!box.parent) return null;
 		const beside = this.children(box.parent)[box.at + step];
@@ -109,8 +109,8 @@ class FlameLayout {
 		return path;
 	}
 
-	/* The box of this tree that has the path of a box of another one, or as much of it as there
-	 * is. */
+	/* The box of this tree with the path of a box of another tree, or the longest part of it that
+	 * exists. */
 	likest(other) {
 		let here = this.root;
 
@@ -128,8 +128,8 @@ class FlameLayout {
 		return here;
 	}
 
-	/* How many rows there are down to the deepest below a box, when what is shorter than `least`
-	 * does not count. */
+	/* The number of rows down to the deepest box below this one, ignoring boxes shorter than
+	 * `least`. */
 	depthIn(box, least) {
 		const rest = [box];
 		let deepest = box.depth;
@@ -143,8 +143,7 @@ class FlameLayout {
 		return deepest + 1;
 	}
 
-	/* Time of these boxes inside of another one, nothing twice: what has one of them above it does
-	 * not count. */
+	/* Time of these boxes inside another one. A box below another of them is not counted again. */
 	covered(boxes, inside) {
 		let ns = 0;
 

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: MIT
 "use strict";
 /*
- * The frames of a flame graph as a table, for those who do not see it and those who look for one
- * function: by function, all its lines and all its places together, in what is zoomed to. `total`
- * counts a function that calls itself once. What is no function (FlameGraph's `role`) has no row:
- * parts belong to the frame they are in.
+ * The frames of a flame graph as a table, for people who cannot see it or look for one function.
+ * Rows are functions, with all lines and all places together, within the zoomed frame. `total`
+ * counts a recursive function once. What is not a function (FlameGraph's `role`) has no row: parts
+ * belong to the frame they are in.
  */
 const FLAME_TABLE_ROWS = 100;
 
@@ -24,7 +24,7 @@ class FlameTable {
 		this.element.hidden = hidden;
 	}
 
-	/* Sums of the functions below a box, most first. */
+	/* Sums of the functions below a box, largest first. */
 	functions(box) {
 		const sums = new Map(),
 			running = new Set(),
@@ -111,7 +111,7 @@ class FlameTable {
 		}
 	}
 
-	/* The name searches for itself, so that the graph shows where it is. */
+	/* The name is a button that searches for it, so that the graph shows where it is. */
 	row(body, sum, whole) {
 		const row = flameElement(body, "tr", ""),
 			button = flameElement(flameElement(row, "td", ""), "button", "", sum.name);

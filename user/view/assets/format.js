@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: MIT
-/* How figures are written: the same words as in the text report, and always a way to the exact
- * nanoseconds. */
+/*
+ * How figures are written: as in the text report, and always with access to the exact nanoseconds.
+ */
 "use strict";
 
 const THIN_SPACE = "\u202f";
 const NO_BREAK_SPACE = "\u00a0";
 
-/* A number that is just between two written ones goes to the even one, as C's printf does. */
+/* Ties are rounded to even, as C's printf does. */
 function fixed(value, digits) {
 	const scaled = value * 10 ** digits;
 
@@ -16,7 +17,7 @@ function fixed(value, digits) {
 	return ((below % 2 ? below + 1 : below) / 10 ** digits).toFixed(digits);
 }
 
-/* "4.96 ms", "315 ms", "2m03s": three digits are enough to read. */
+/* "4.96 ms", "315 ms", "2m03s": three significant digits. */
 function durationText(ns) {
 	/** @type {[number, string][]} */
 	const scales = [
@@ -55,7 +56,7 @@ function manyText(count, one, many) {
 	return countText(count) + NO_BREAK_SPACE + (count === 1 ? one : many || one + "s");
 }
 
-/* "91 %", "8.9 %", "<0.1 %"; never "100 %" of what is not all, as in the text report. */
+/* "91 %", "8.9 %", "<0.1 %"; never "100 %" for less than all, as in the text report. */
 function percentText(part, whole) {
 	const percent = whole > 0 ? (part / whole) * 100 : 0;
 
@@ -68,9 +69,8 @@ function percentText(part, whole) {
 	);
 }
 
-/*
- * A point in time, so exact that neighbours `step` ns apart differ: "+1.23 s", "+1.234 567 s".
- */
+/* A point in time with enough digits for neighbours `step` ns apart to differ: "+1.23 s", "+1.234
+ * 567 s". */
 function timeText(ns, step) {
 	let digits = 3;
 
@@ -91,15 +91,13 @@ function pointText(ns, digits) {
 	return "+" + seconds + (digits ? "." + groups : "") + NO_BREAK_SPACE + "s";
 }
 
-/* "+5.616 993 123 s": nothing left out. */
+/* "+5.616 993 123 s": all digits. */
 function exactTimeText(ns) {
 	return pointText(ns, 9);
 }
 
-/*
- * What the target wrote, made harmless to read: characters that are not seen, that move what is
- * beside them or turn the line around become \xHH, byte by byte, as in the text report.
- */
+/* Text of the target, made safe to read: invisible characters, and those that move or reverse the
+ * text around them, become \xHH, byte by byte, as in the text report. */
 function plainText(text) {
 	return text.replace(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu, (character) =>
 		[...new TextEncoder().encode(character)]
@@ -113,7 +111,7 @@ function baseName(path) {
 	return path.slice(path.lastIndexOf("/") + 1);
 }
 
-/* "app.py:12", "?" when the file is not known. */
+/* "app.py:12", "?" when the file is unknown. */
 function placeText(file, line) {
 	return (file ? baseName(file) : "?") + (line ? ":" + line : "");
 }

@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: MIT
 "use strict";
-/* The page of `gilscope flame`: which states are shown, and how; what is shown then is
- * FlameGraph's. */
+/*
+ * The page of `gilscope flame`: which states are shown, and how. The graph itself is FlameGraph's.
+ */
 
 const LEADING = ["process", "thread", "handler"];
-/* chosen at first, where all states are there: what a thread that waits for work does would be most
- * of the picture */
+/* not selected at first when all states are available: threads waiting for work would fill most of
+ * the picture */
 const QUIET_STATES = ["blocked", "idle"];
 
 class FlamePage {
@@ -26,7 +27,7 @@ class FlamePage {
 		});
 	}
 
-	/* The graphs' columns, by name; they are small, so all of them are read at once. */
+	/* Reads the graphs' columns, by name; they are small, so all are read at once. */
 	async read() {
 		for (const { name, blob } of this.head.graphs)
 			if (blob)
@@ -48,8 +49,8 @@ class FlamePage {
 		this.show();
 	}
 
-	/* What there is of every state; waiting for the GIL, of which there may be two, by whom it is
-	 * asked for. */
+	/* The graphs of every state; of waiting for the GIL, which may have two, the one asked for by
+	 * `by`. */
 	entries(by) {
 		const { graphs } = this.head,
 			both = graphs.filter((graph) => graph.by).length > 1;
@@ -57,7 +58,7 @@ class FlamePage {
 		return graphs.filter((graph) => !both || !graph.by || graph.by === by);
 	}
 
-	/* A box for each state, with what its threads spent in it together. */
+	/* A check box for each state, with the total time of its threads. */
 	listStates() {
 		const all = this.entries("waiter"),
 			some =
@@ -130,7 +131,7 @@ class FlamePage {
 		);
 	}
 
-	/* Why there is nothing, or not what one looks for; "" when there is. */
+	/* Why there is nothing to show, or less than expected; "" otherwise. */
 	whyEmpty(chosen) {
 		if (!this.total)
 			return `No thread was ${this.entries("waiter")
@@ -142,7 +143,7 @@ class FlamePage {
 			: "No stacks were taken in this recording: this is the threads' time only.";
 	}
 
-	/* All the threads' time, by state: what is chosen is a part of. */
+	/* All the threads' time by state, with the selected part marked. */
 	drawBar(chosen) {
 		const bar = document.getElementById("bar");
 

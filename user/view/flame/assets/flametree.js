@@ -1,16 +1,14 @@
 // SPDX-License-Identifier: MIT
 "use strict";
 /*
- * The trees that a flame graph's page carries (user/view/flames.h), and one tree made of those that
- * are chosen: what has the same callers is one, the leading frames and lines are put together if
- * that is wanted, and where there are several states the innermost frame says which. A node's
- * children are put together when somebody looks at them.
+ * The trees in a flame graph's page (user/view/flames.h), and one tree merged from the selected
+ * ones: frames with the same callers are merged, leading frames and lines are merged on request,
+ * and with several states the innermost frame is the state. A node's children are merged when they
+ * are first used.
  */
 
-/*
- * A graph's nodes, from number 1 on, number 0 is the root: {frame, self, ns, depth, first, below}.
- * The children of node n are below[first[n]] to below[first[n + 1] - 1].
- */
+/* A graph's nodes, numbered from 1; number 0 is the root: {frame, self, ns, depth, first, below}.
+ * The children of node n are below[first[n]] to below[first[n + 1] - 1]. */
 function readFlames(bytes, frames) {
 	const reader = new ColumnReader(bytes),
 		count = reader.count();
@@ -30,7 +28,7 @@ function readFlames(bytes, frames) {
 	return { frame, self, ns, depth, ...flameChildren(parent, count) };
 }
 
-/* Nodes in the order of their parents, and where in it each parent's begin. */
+/* Nodes ordered by parent, and where each parent's begin in that order. */
 function flameChildren(parent, count) {
 	const first = new Uint32Array(count + 2),
 		below = new Uint32Array(count),
@@ -97,7 +95,7 @@ class FlameTree {
 		return this.leading[flames.depth[number] - 1];
 	}
 
-	/* Are all of this kind put together, so that what is below them is below their callers? */
+	/* Are all nodes of this kind merged away, so that their children move up to their callers? */
 	dropped(kind) {
 		return (
 			(kind === "thread" && this.together.threads) ||
@@ -105,7 +103,7 @@ class FlameTree {
 		);
 	}
 
-	/* Nodes of graphs with those of their children that are not to be seen. */
+	/* Adds to these nodes of graphs those of their descendants that stand in for hidden nodes. */
 	spread(sources) {
 		if (this.together.threads || this.together.handlers)
 			for (let i = 0; i < sources.length; i++) {
@@ -171,7 +169,7 @@ class FlameTree {
 	}
 }
 
-/* For every frame the first one that is the same function, whatever its line. */
+/* For every frame the first one of the same function, whatever its line. */
 function flameFunctions(frames) {
 	const numbers = new Map();
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/* The timeline: what window is shown, what is chosen, and who has to draw when that changes. */
+/* The timeline: the window shown, the selection, and what is redrawn when they change. */
 "use strict";
 
 const MOVE_MS = 220,
@@ -11,7 +11,7 @@ class Timeline {
 		this.view = new View(recording.end);
 		this.lanes = byId("lanes");
 		this.selection = this.hover = this.pointer = null;
-		this.stallsByTime = null; /* made when somebody steps through them */
+		this.stallsByTime = null; /* sorted on first use */
 		this.picture = new Picture(byId("picture"), recording);
 		this.over = new Over(byId("over"), recording);
 		this.overview = new Overview(byId("overview-picture"), recording);
@@ -74,7 +74,7 @@ class Timeline {
 		this.drawPicture();
 	}
 
-	/* Soon: once for all that changed until the next frame. */
+	/* Redraws once, on the next frame, for all changes until then. */
 	redraw() {
 		this.frame ??= requestAnimationFrame(() => this.drawPicture());
 	}
@@ -158,7 +158,7 @@ class Timeline {
 		this.changed();
 	}
 
-	/* There in a moment, so that one sees where one is going. */
+	/* Moves there in a short animation, so that the direction is visible. */
 	moveTo(from, until) {
 		const target = new View(this.view.end),
 			start = { from: this.view.from, until: this.view.until },
@@ -201,7 +201,7 @@ class Timeline {
 		);
 	}
 
-	/* The whole recording; from there back to the window before. */
+	/* The whole recording; from there, back to the previous window. */
 	fit() {
 		const { from, until, whole, end } = this.view,
 			before = this.beforeFit;
@@ -211,7 +211,7 @@ class Timeline {
 		else this.moveTo(before.from, before.until);
 	}
 
-	/* With some room around it. */
+	/* Shows a stretch of time with some room around it. */
 	showRoom(from, until) {
 		const room = Math.max(until - from, LEAST_WINDOW_NS) * 0.25;
 
@@ -223,7 +223,8 @@ class Timeline {
 			this.showRoom(...thingTimes(this.recording, this.selection));
 	}
 
-	/* After the window or the choice: what costs more than a frame waits until it rests. */
+	/* After a change of the window or the selection. What takes longer than a frame waits until it
+	 * rests. */
 	changed() {
 		clearTimeout(this.panelTimer);
 		this.panelTimer = setTimeout(() => this.refreshPanels(), 90);
@@ -253,7 +254,7 @@ class Timeline {
 		this.changed();
 	}
 
-	/* A stall from the list: chosen, and shown if it cannot be seen well. */
+	/* Selects a stall of the list, and moves there if it is hard to see. */
 	chooseStall(id) {
 		const { start_ns: from, end_ns: until, thread } = this.recording.stalls[id];
 
@@ -267,7 +268,7 @@ class Timeline {
 			this.moveTo(from - (until - from) * 0.6, until + (until - from) * 0.6);
 	}
 
-	/* The next stall in time, from the chosen one or from the middle of the window. */
+	/* The next stall in time, from the selected one or from the middle of the window. */
 	stepStall(direction) {
 		const { stalls } = this.recording,
 			sorted = (this.stallsByTime ??= [...stalls].sort(STALL_ORDERS.time.compare)),
@@ -289,7 +290,7 @@ class Timeline {
 		this.chooseStall(sorted[(next + sorted.length) % sorted.length].id);
 	}
 
-	/* Scrolls a thread's lanes into sight. */
+	/* Scrolls a thread's lanes into view. */
 	reveal(thread) {
 		const group = this.layout.groupOfThread(thread),
 			top = this.lanes.scrollTop;
@@ -348,7 +349,7 @@ class Timeline {
 		);
 	}
 
-	/* A stall near there; the overview is narrow, so a few pixels count. */
+	/* Selects a stall near there. The overview is narrow, so a few pixels are allowed. */
 	clickOverview(time) {
 		const near = (this.view.end / this.view.width) * 4,
 			stall = this.recording.stalls.find(
@@ -360,8 +361,8 @@ class Timeline {
 
 	// ── the link ─────────────────────────────────────────────────────────────────────────────────
 
-	/* #t=from-until&s=stall.3: a view that can be kept. The whole recording with nothing chosen has
-	 * none. */
+	/* #t=from-until&s=stall.3: a view that can be bookmarked. The whole recording without a
+	 * selection has no fragment. */
 	writeLink() {
 		const { from, until, whole } = this.view,
 			parts = [
@@ -375,7 +376,7 @@ class Timeline {
 			history.replaceState(null, "", this.link || location.href.split("#")[0]);
 	}
 
-	/* What cannot be understood is left out: a link may be of another recording. */
+	/* Invalid parts are ignored: a link may belong to another recording. */
 	readLink() {
 		const parts = new Map(
 				location.hash
@@ -399,7 +400,7 @@ class Timeline {
 	}
 }
 
-/* Details and the flame graph share a place; where there is room for both, both are shown. */
+/* Details and the flame graph share a panel; where there is room for both, both are shown. */
 class Tabs {
 	constructor(onchange) {
 		this.onchange = onchange;

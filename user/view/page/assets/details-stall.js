@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: MIT
-/* A stall in all its parts: what `report --json` says of it, every figure of it, with the remedy
- * first. */
+/* A stall in full: every figure that `report --json` has of it, with the remedy first. */
 "use strict";
 
 class StallDetails {
@@ -271,7 +270,7 @@ class StallDetails {
 			: null;
 	}
 
-	/* What ran in the turn, in order of time. One part says nothing that was not said. */
+	/* What ran in the turn, in order of time. A single part adds nothing. */
 	parts(stall) {
 		if (stall.parts.length < 2) return null;
 		const rows = stall.parts.map((part) => {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-/* The details of what is chosen: a stall, a turn, a state, a hold, a frame, a thread; or, with
- * nothing chosen, the totals of the window. */
+/* The details of the selection: a stall, a turn, a state, a hold, a frame or a thread; without a
+ * selection, the totals of the window. */
 "use strict";
 
 class Details {
@@ -85,7 +85,7 @@ class Details {
 		);
 	}
 
-	/* In lists, where names stand close together. */
+	/* For lists, where names are close together. */
 	shortButton(number) {
 		return this.threadButton(number, this.recording.threads[number].short);
 	}
@@ -295,8 +295,8 @@ class Details {
 		const first = inside ? lane.indexAt(Math.max(from, lane.begin)) : 0,
 			last = inside ? lane.indexAt(Math.max(lane.begin, until - 1), first) : 0;
 
-		/* of many entries the longest is quick to find, of few the one with the longest part inside
-		 * is right */
+		/* among many entries the longest is fast to find; among few, the one with the longest part
+		 * inside is right */
 		let best = inside ? lane.longestOf(first, last) : -1,
 			part = 0;
 
@@ -410,7 +410,7 @@ class Details {
 		const states = STATE_NAMES.filter((_, state) => threads.some(([, sums]) => sums[state]));
 
 		if (!recording.lanesComplete)
-			/* sums of half a recording would be wrong ones */
+			/* sums of half a recording would be wrong */
 			return [element("p", { class: "note" }, "Reading the recording …")];
 		const shown = threads.filter(([, sums]) => sums.some(Boolean)).slice(0, 200);
 

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: MIT
-/* Elements. All that the page shows is made here, and texts are only ever set as text: no name of
+/* Elements. Everything the page shows is made here, and texts are only ever set as text: no name of
  * the target can be markup. */
 "use strict";
 
 /* element("p", {class: "note", title: "…", onclick: f}, "text", otherElement, …); children that are
- * null or "" are left out. */
+ * null or "" are skipped. */
 function element(tag, properties = {}, ...children) {
 	const made = document.createElement(tag);
 
@@ -32,7 +32,7 @@ function byId(id) {
 	return document.getElementById(id);
 }
 
-/* A length of time: three digits to read, and all of them for who points at it, or compares. */
+/* A length of time: three digits to read; all of them in the tooltip and in data-ns. */
 function durationElement(ns, properties = {}) {
 	return element(
 		"span",
@@ -65,7 +65,7 @@ function stateElement(state) {
 	);
 }
 
-/* A bar of shares: entries of [state, ns]. It says in words what it shows. */
+/* A bar of shares: entries of [state, ns]. Its label describes it in words. */
 function stateBar(entries, whole, properties = {}) {
 	const shown = entries.filter(([, ns]) => ns > 0),
 		words = shown.map(([state, ns]) => `${state} ${durationText(ns)}`).join(", ");
@@ -87,7 +87,7 @@ function stateBar(entries, whole, properties = {}) {
 	return bar;
 }
 
-/* An object of nanoseconds by state as entries that are not nothing, largest first. */
+/* Nanoseconds by state as entries [state, ns], without zeros, largest first. */
 function stateEntries(states) {
 	return Object.entries(states)
 		.filter(([, ns]) => ns > 0)
@@ -125,7 +125,7 @@ function figureTable(caption, heads, rows, properties = {}) {
 	);
 }
 
-/* A frame: function, and where it is. */
+/* A frame: its function and place. */
 function placedFrame(frame, properties = {}) {
 	const place = placeText(frame.file, frame.line),
 		whole = (frame.file || "?") + (frame.line ? ":" + frame.line : "");
@@ -139,7 +139,7 @@ function placedFrame(frame, properties = {}) {
 	);
 }
 
-/* A stack, innermost frame first; what is beyond a few frames is folded away. */
+/* A stack, innermost frame first; all but a few frames are folded away. */
 function stackElement(stack, handler, shown = 6) {
 	const items = stack.map((frame) =>
 		element(

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /*
- * What is at a point of the picture, and what is chosen. A thing is {kind, …}: hold (gil, index),
+ * What is at a point of the picture, and the selection. A thing is {kind, …}: hold (gil, index),
  * state (thread, index), turn (loop, index), frame (thread, index, node), stall (stall), thread
  * (thread). It has a place in time, an address for the fragment, and boxes in the picture.
  */
@@ -23,7 +23,7 @@ function sameThing(a, b) {
 	return a === b || Boolean(a && b && thingAddress(a) === thingAddress(b));
 }
 
-/* The thing of an address, or null: a link may be of another recording. */
+/* The thing with an address, or null: a link may belong to another recording. */
 function thingOf(recording, address) {
 	const [kind, ...numbers] = address.split("."),
 		keys = THING_KEYS[kind],
@@ -76,7 +76,7 @@ function laneOf(recording, thing) {
 	return null;
 }
 
-/* When it was: [begin, end]. Of a frame: as long as it was there without a break. */
+/* When a thing was: [begin, end]. Of a frame: as long as it was in the stack without a break. */
 function thingTimes(recording, thing) {
 	const lane = laneOf(recording, thing);
 
@@ -87,7 +87,7 @@ function thingTimes(recording, thing) {
 	let first = thing.index,
 		last = thing.index;
 
-	/* a frame that was there for long is looked at in steps that do not take long */
+	/* bounded, for frames that last through very many entries */
 	for (
 		let steps = 0;
 		steps < 100000 &&
@@ -115,8 +115,8 @@ function isBelow(stacks, stack, node) {
 	return here === node && node > 0;
 }
 
-/* The thing at a point: x in CSS pixels, y from the top of all lanes. Of several in a pixel it is
- * the longest. */
+/* The thing at a point: x in CSS pixels, y from the top of all lanes. Of several in one pixel, the
+ * longest. */
 function thingAt(recording, view, layout, x, y) {
 	const row = layout.rowAt(y),
 		time = view.timeAt(x),
@@ -184,7 +184,7 @@ function frameAt(row, time, near, y) {
 	return node ? { kind: "frame", thread: row.thread.number, index, node } : null;
 }
 
-/* Where it is in the picture: boxes {x, y, width, height}, y from the top of all lanes. */
+/* Where a thing is in the picture: boxes {x, y, width, height}, y from the top of all lanes. */
 function thingBoxes(recording, view, layout, thing) {
 	const [from, until] = thingTimes(recording, thing),
 		x = view.x(from),
@@ -231,8 +231,8 @@ function thingBoxes(recording, view, layout, thing) {
 	return [];
 }
 
-/* Who had the GIL most while a thread waited for it: {gil, thread, index of the hold, ns}; null
- * when it is no wait, or nobody is certain. */
+/* Who held the GIL longest while a thread waited for it: {gil, thread, index of the hold, ns}; null
+ * when the thing is not a wait, or no holder is certain. */
 function holderDuring(recording, thing) {
 	const lane = thing.kind === "state" ? laneOf(recording, thing) : null;
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
-/* Mouse, wheel, touch and keys. What they mean is the timeline's; here is only how they are told
- * apart. */
+/*
+ * Mouse, wheel, touch and keys. This file only distinguishes gestures; the timeline acts on them.
+ */
 "use strict";
 
 const CLICK_PX = 4,
@@ -28,7 +29,7 @@ class Input {
 		for (const [id, action] of buttons) byId(id).addEventListener("click", action);
 	}
 
-	/* Dragging moves time left and right and the lanes up and down; a click chooses. */
+	/* Dragging pans time horizontally and scrolls the lanes vertically; a click selects. */
 	listenPictures(root) {
 		const { timeline } = this;
 
@@ -85,7 +86,7 @@ class Input {
 		timeline.setWindow(from, from + timeline.view.span);
 	}
 
-	/* The wheel zooms about the pointer; sideways, or with Shift, it moves. */
+	/* The wheel zooms at the pointer; sideways, or with Shift, it pans. */
 	wheel(event) {
 		const { timeline } = this,
 			unit = event.deltaMode ? 16 : 1,
@@ -108,7 +109,7 @@ class Input {
 		timeline.point(this.place(event));
 	}
 
-	/* In the overview a drag chooses a window; its edges and its middle can be dragged, too. */
+	/* In the overview a drag chooses a window; its edges and its middle can be dragged as well. */
 	listenOverview(root) {
 		const { timeline } = this,
 			timeAt = (event) => {
@@ -205,7 +206,7 @@ class Input {
 		});
 	}
 
-	/* Keys are the timeline's wherever nothing else wants them. */
+	/* Keys go to the timeline unless something else has the focus that needs them. */
 	key(event) {
 		const { timeline } = this,
 			keys = {

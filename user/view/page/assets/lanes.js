@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT
 /*
- * Lanes: what is drawn over time, as series without gaps. Each keeps how long every kind lasted up
- * to every block of entries, so the sums of any window are exact to the nanosecond and cost a
- * search and a few steps, however many entries lie in it; drawing a pixel column of a minute costs
- * as much as of a millisecond.
+ * Lanes: what is drawn over time, as series without gaps. Each keeps the time of every kind up to
+ * every block of entries, so that the sums of any window are exact to the nanosecond and cost a
+ * search and a few steps, however many entries it has. Drawing a pixel column of a minute costs as
+ * much as one of a millisecond.
  */
 "use strict";
 
@@ -16,8 +16,8 @@ class Lane {
 		this.count = kinds.length;
 		this.begin = starts[0];
 		this.end = starts[this.count];
-		/* blocks of at least twice as many entries as kinds: the sums take no more room than the
-		 * entries */
+		/* blocks have at least twice as many entries as there are kinds: the sums take no more
+		 * memory than the entries */
 		this.shift = Math.max(5, Math.ceil(Math.log2(2 * kindCount)));
 		this.addUp();
 	}
@@ -39,10 +39,8 @@ class Lane {
 		this.blockSums = sums;
 	}
 
-	/*
-	 * The entry at an instant, clipped to the lane; the last one that begins at or before it.
-	 * `hint`: an entry at or before the one looked for.
-	 */
+	/* The entry at an instant, clipped to the lane: the last one that begins at or before it.
+	 * `hint`: an entry at or before the result. */
 	indexAt(time, hint = 0) {
 		const starts = this.starts;
 		let low = hint,
@@ -67,8 +65,8 @@ class Lane {
 		return this.count > 0 && time >= this.begin && time < this.end;
 	}
 
-	/* Adds to `to` how long every kind lasted in [from, until), which begins in entry `first` and
-	 * ends in `last`. */
+	/* Adds to `to` the time of every kind in [from, until), which begins in entry `first` and ends
+	 * in `last`. */
 	addBetween(from, until, first, last, to) {
 		const { starts, kinds, kindCount, shift, blockSums } = this;
 		let i = first;
@@ -92,7 +90,7 @@ class Lane {
 		}
 	}
 
-	/* How long every kind lasted in a window. */
+	/* The time of every kind in a window. */
 	sums(from, until) {
 		const to = new Float64Array(this.kindCount),
 			a = Math.max(from, this.begin),
@@ -106,10 +104,8 @@ class Lane {
 		return to;
 	}
 
-	/*
-	 * The longest entry that overlaps a window and is of one of the kinds in the bit mask; -1 when
-	 * there is none. Looks at no more than `most` of them.
-	 */
+	/* The longest entry that overlaps a window and is of one of the kinds in the bit mask; -1 for
+	 * none. Samples at most `most` entries. */
 	longest(from, until, mask, most = 4096) {
 		let best = -1,
 			length = 0;
@@ -140,8 +136,9 @@ class StateLane extends Lane {
 		}
 	}
 
-	/* The system call that a thread slept in: its number, -1 none, -2 not known; null where it did
-	 * not sleep. */
+	/*
+	 * The system call that a thread slept in: its number or SYSNO_…; null where it did not sleep.
+	 */
 	call(index) {
 		let fill = this.callsBefore[index >> 8];
 
@@ -151,10 +148,8 @@ class StateLane extends Lane {
 	}
 }
 
-/*
- * Who held a GIL: kind 0 is nobody, or nobody certain; the others are the threads in `slots`, of
- * which the last is all others where there are too many.
- */
+/* Who held a GIL: kind 0 is nobody, or no certain holder; the others are the threads in `slots`.
+ * With too many threads the last slot stands for all others. */
 const HOLDER_SLOTS = 24;
 
 class HoldLane extends Lane {
@@ -206,7 +201,7 @@ class TurnLane extends Lane {
 		this.turns = count;
 	}
 
-	/* The longest turn that overlaps each of `columns` equal parts of a window: its length. */
+	/* The length of the longest turn that overlaps each of `columns` equal parts of a window. */
 	longestBy(from, until, columns) {
 		const lengths = new Float64Array(columns),
 			scale = columns / (until - from),
@@ -231,7 +226,7 @@ class TurnLane extends Lane {
 const WAITING_LANES_MOST = 16,
 	WAITERS_MOST = 255;
 
-/* How many of the lanes' threads wait for the GIL: kind is that number. */
+/* How many of the lanes' threads wait for the GIL; the kind is that number. */
 function waitersLane(lanes, end) {
 	const begins = [],
 		ends = [];
@@ -266,8 +261,7 @@ function waitersLane(lanes, end) {
 	return new Lane(Float64Array.from(starts), Uint8Array.from(kinds), WAITERS_MOST + 1);
 }
 
-/* Which stack a thread had. For drawing, a pyramid says which entry of every 16, 256, … is the
- * longest. */
+/* A thread's stacks. For drawing, a pyramid has the longest of every 16, 256, … entries. */
 class StackLane {
 	constructor({ starts, stacks, tasks }) {
 		this.starts = starts;

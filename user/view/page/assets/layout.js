@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-/* Where the lanes are: groups (a GIL, a thread) from top to bottom, each with rows. And the labels
- * beside them, which are real buttons. */
+/* Where the lanes are: groups (a GIL, a thread) from top to bottom, each with rows. And their
+ * labels, which are real buttons. */
 "use strict";
 
 const HOLD_ROW_PX = 24,
@@ -53,8 +53,8 @@ class Layout {
 		});
 	}
 
-	/* Every row's place. Called again whenever a group was opened or closed, or a thread's stacks
-	 * were read. */
+	/* Places every row. Called again when a group is opened or closed, or a thread's stacks have
+	 * been read. */
 	place() {
 		let y = 0;
 

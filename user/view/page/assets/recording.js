@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-/* The recording: the report, who was in it, and the lanes. Lanes are read one by one, those that
- * are seen first before the others. */
+/* The recording: the report, its threads, GILs and loops, and the lanes. Lanes are read one by one,
+ * visible ones first. */
 "use strict";
 
 class Recording {
@@ -10,7 +10,7 @@ class Recording {
 		this.stacks = stacks;
 		this.end = head.end_ns;
 		this.lanesComplete = false;
-		this.coming = new Map(); /* blobs of lanes that were asked for and not yet taken in */
+		this.coming = new Map(); /* blobs of lanes requested and not yet used */
 		this.processes = report.processes;
 		this.severalProcesses = report.processes.length > 1;
 		this.sleeps = head.states.map((_, state) => STATE_SLEEPS[state] || 0);
@@ -54,7 +54,7 @@ class Recording {
 		return new Recording(report, head, new Stacks(await blobBytes("stacks"), head.functions));
 	}
 
-	/* The head's lists are those of the report, in its order. */
+	/* The head's lists match those of the report, in its order. */
 	joined(list, kind, make) {
 		const figures = this.report.processes.flatMap((process) => process[kind]);
 
@@ -70,8 +70,7 @@ class Recording {
 		for (const loop of this.loops) this.threads[loop.thread].loopNumber = loop.number;
 	}
 
-	/* What it is called in boxes: its tid is said only where the name alone does not tell it from
-	 * others. */
+	/* The name in boxes. The tid is added only where the name alone is ambiguous. */
 	shortName(thread, threads) {
 		const nameOf = (other) => plainText(other.python_name || other.comm || "thread"),
 			name = nameOf(thread);
@@ -98,7 +97,7 @@ class Recording {
 		return none[number] || this.head.syscalls[number] || `system call ${number}`;
 	}
 
-	/* Loops first, then by how long they had the GIL. */
+	/* Loops first, then by time holding the GIL. */
 	threadsInOrder() {
 		return [...this.threads].sort(
 			(a, b) =>
@@ -122,7 +121,7 @@ class Recording {
 
 	// ── lanes ────────────────────────────────────────────────────────────────────────────────────
 
-	/* Lanes that will be wanted soon: they are unpacked beside whatever else is done meanwhile. */
+	/* Starts unpacking the lanes that will be needed first. */
 	prefetch() {
 		const threads = this.threadsInOrder().slice(0, 4);
 
@@ -131,7 +130,7 @@ class Recording {
 			...this.loops.map((loop) => loop.turns),
 			...threads.flatMap(({ states, stacks, clock }) => [states, stacks, clock]),
 		])
-			this.lane(lane).catch(() => {}); /* whoever wants it is told */
+			this.lane(lane).catch(() => {}); /* reported to the caller that awaits it */
 	}
 
 	lane(number) {
@@ -167,10 +166,8 @@ class Recording {
 		for (const lane of [thread.states, thread.stacks, thread.clock]) this.coming.delete(lane);
 	}
 
-	/*
-	 * For a GIL that very many threads wait for: how many did, as a lane of its own, for to add up
-	 * all of theirs for every picture takes too long.
-	 */
+	/* For a GIL with very many waiters: their number as a lane of its own, as adding up all their
+	 * lanes for every picture takes too long. */
 	countWaiters(gil) {
 		const lanes = this.waitingLanes(gil);
 
@@ -206,8 +203,8 @@ class Recording {
 			: [];
 	}
 
-	/* The holds that overlap a wait of a thread: [index, ns of the overlap] in order of time, at
-	 * most `most`. */
+	/* The holds that overlap a wait of a thread: [index, ns of the overlap] in order of time,
+	 * `most` of them at most. */
 	holdsDuring(thread, from, until, most = 1000) {
 		const gil = this.gils[this.threads[thread].gil],
 			lane = gil?.holdLane,
@@ -228,9 +225,9 @@ class Recording {
 }
 
 /*
- * What a flame lane shows of a stack. All of it would fill the screen with the framework's frames.
- * So a stack with a handler is shown from there inwards, any other without the frames that all
- * stacks of the thread begin with; all frames are shown on demand.
+ * What a flame lane shows of a stack. All of it would fill the screen with frames of the framework,
+ * so a stack with a handler is shown from the handler inwards, any other without the frames that
+ * all stacks of the thread share. All frames are shown on demand.
  */
 class FlameRows {
 	constructor(stacks, lane) {
@@ -244,8 +241,8 @@ class FlameRows {
 		];
 	}
 
-	/* The depth that holds all stacks of all but a fiftieth of the time: a rare deep one makes no
-	 * room that is mostly empty. */
+	/* The depth that is enough for 98 % of the time: a rare deep stack does not reserve rows that
+	 * are mostly empty. */
 	usualDepth(lane) {
 		const times = new Float64Array(this.stacks.count),
 			byDepth = [];
@@ -264,8 +261,8 @@ class FlameRows {
 		return Math.max(0, depth);
 	}
 
-	/* How many outer frames all stacks share, the innermost frame of the shortest one not among
-	 * them. */
+	/* The number of outer frames that all stacks share, not counting the innermost frame of the
+	 * shortest. */
 	commonDepth() {
 		const { parent, depth, node } = this.stacks;
 		let shared = -1;
@@ -280,7 +277,7 @@ class FlameRows {
 		return shared > 0 ? depth[shared] : 0;
 	}
 
-	/* How many outer frames are left out. */
+	/* The number of outer frames left out. */
 	skipped(stack, whole) {
 		const { parent, depth, node, handler } = this.stacks;
 		let skipped = -1;
@@ -295,7 +292,7 @@ class FlameRows {
 		return this.stacks.depth[this.stacks.node[stack]] - this.skipped(stack, whole);
 	}
 
-	/* The nodes that are shown of a stack, outermost first. */
+	/* The nodes shown of a stack, outermost first. */
 	path(stack, whole) {
 		const known = this.paths[Number(whole)];
 		let path = known.get(stack);
@@ -306,7 +303,7 @@ class FlameRows {
 	}
 }
 
-/* The numbers of the stacks that occur, without that of the one that is not known. */
+/* The numbers of the stacks that occur, without the unknown one. */
 function usedStacks(numbers, count) {
 	const seen = new Uint8Array(count),
 		used = [];

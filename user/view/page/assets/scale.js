@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-/* The chosen window, and how time becomes pixels. Its ends are whole nanoseconds, so that what is
- * summed over it is exact. */
+/* The chosen window, and how time maps to pixels. Its ends are whole nanoseconds, so that sums over
+ * it are exact. */
 "use strict";
 
 const LEAST_WINDOW_NS = 100;
@@ -21,7 +21,7 @@ class View {
 		return this.from === 0 && this.until === this.end;
 	}
 
-	/* The nearest window that is inside the recording. */
+	/* The nearest window inside the recording. */
 	set(from, until) {
 		const span = Math.min(this.end, Math.max(LEAST_WINDOW_NS, Math.round(until - from)));
 
@@ -37,7 +37,7 @@ class View {
 		return this.from + (x / this.width) * this.span;
 	}
 
-	/* The window with what is at x staying there, and `factor` times as much of time. */
+	/* The window `factor` times as long that keeps the time at x in place. */
 	zoomed(x, factor) {
 		const at = this.timeAt(x),
 			span = Math.min(this.end, Math.max(LEAST_WINDOW_NS, this.span * factor)),
@@ -62,7 +62,7 @@ function ticks(view, room) {
 	return { step, times };
 }
 
-/* What a tick is called: only as many digits as the step needs. */
+/* A tick's label, with as many digits as the step needs. */
 function tickText(time, step) {
 	const digits = Math.max(0, Math.min(9, 9 - Math.floor(Math.log10(step) + 1e-9)));
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-/* Search for functions, files and threads. What is found is marked in the flame lanes, and one can
- * go from one to the next. */
+/* Search for functions, files and threads. Matches are marked in the flame lanes and can be stepped
+ * through. */
 "use strict";
 
 const RESULTS_MOST = 40;
@@ -11,7 +11,7 @@ class Search {
 		this.input = input;
 		this.results = results;
 		this.actions = actions;
-		this.nodes = null; /* 1 for the nodes that are found, while something is searched for */
+		this.nodes = null; /* 1 for the nodes found, while a search is active */
 		this.at = -1;
 		input.addEventListener("input", () => this.search(input.value));
 		input.addEventListener("keydown", (event) => this.key(event));
@@ -19,8 +19,8 @@ class Search {
 		input.addEventListener("blur", () => setTimeout(() => this.open(false), 150));
 	}
 
-	/* How long every function was in a stack, and which stacks of which threads there are; made
-	 * when it is first needed. */
+	/* Every function's time in stacks, and which stacks of which threads there are; computed on
+	 * first use. */
 	functionTimes() {
 		const { stacks, threads, lanesComplete } = this.recording;
 
@@ -42,7 +42,7 @@ class Search {
 		return this.times;
 	}
 
-	/* Is the function of a node among its callers, too? Then its time is counted there. */
+	/* Is the node's function among its callers as well? Then its time is counted there. */
 	isRecursion(node) {
 		const { parent, function: numbers } = this.recording.stacks;
 
@@ -110,7 +110,7 @@ class Search {
 		this.actions.redraw();
 	}
 
-	/* Marks the nodes of these functions, and of the stacks those that have one. */
+	/* Marks the nodes of these functions, and the stacks that contain one. */
 	mark(matching) {
 		const { stacks } = this.recording,
 			inherited = new Uint8Array(stacks.parent.length);
@@ -195,8 +195,7 @@ class Search {
 		this.actions.redraw();
 	}
 
-	/* To the next place in time where something that was found begins; the first time, to the
-	 * longest one. */
+	/* Goes to the next place in time where a match begins; the first time, to the longest one. */
 	go(direction, longest = false) {
 		const places = this.nodes ? this.places() : [];
 
@@ -220,7 +219,7 @@ class Search {
 		this.actions.show(this.place.from, this.place.until);
 	}
 
-	/* Where in time something is found: stretches of a thread without a break, in order. */
+	/* Where in time the matches are: stretches of a thread without a break, in order. */
 	places() {
 		const places = [];
 
@@ -243,7 +242,7 @@ class Search {
 		return places.sort((a, b) => a.from - b.from);
 	}
 
-	/* The outermost of the found frames there. */
+	/* The outermost match there. */
 	thing({ thread, index }) {
 		const { stacks, threads } = this.recording,
 			path = stacks.path(threads[thread].stackLane.stacks[index]);

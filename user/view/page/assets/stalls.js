@@ -1,12 +1,10 @@
 // SPDX-License-Identifier: MIT
-/*
- * The list of stalls: a table with a button in every row, so that keyboards and screen readers
- * reach all of them. Long lists are made as they are scrolled to.
- */
+/* The list of stalls: a table with a button in every row, so that keyboards and screen readers
+ * reach all of them. Rows of long lists are added on scrolling. */
 "use strict";
 
 const STALLS_AT_ONCE = 200,
-	/* the latter only to show where a stall chosen elsewhere is in the list */
+	/* the latter only to reveal a stall selected elsewhere */
 	STALL_ROWS_MOST = 4000;
 
 const STALL_ORDERS = {
@@ -198,7 +196,7 @@ class StallList {
 		);
 	}
 
-	/* Shows which stall is chosen; null for none. */
+	/* Marks the selected stall; null for none. */
 	mark(id) {
 		this.marked = id;
 		if (!this.rows) return;

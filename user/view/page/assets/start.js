@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/* Begins: reads what is seen first, draws it, reads the rest. And what others may look at:
+/* Start: reads what is visible first, draws it, reads the rest. And the interface for tests:
  * `window.gilscope`. */
 "use strict";
 
@@ -78,9 +78,9 @@ function preparePrint(recording, root) {
 }
 
 /*
- * The GILs and loops, then the threads from top to bottom. What is in sight is asked for at once,
- * so that one is unpacked while another is taken in, and drawn as soon as it is there; the rest
- * comes in slices between which the page can be used.
+ * Reads the GILs and loops, then the threads from top to bottom. Visible threads are requested at
+ * once, so that one is unpacked while another is processed, and each is drawn as soon as it is
+ * read. The rest is read in slices, between which the page stays responsive.
  */
 async function readLanes(timeline) {
 	const { recording, layout } = timeline,
@@ -120,8 +120,7 @@ async function readLanes(timeline) {
 	performance.mark("gilscope-complete");
 }
 
-/* For tests and the curious: what is shown, and the sums it is made of. Nothing of it changes
- * anything. */
+/* For tests and for exploring: what is shown, and the sums behind it. Read only. */
 function publish(timeline) {
 	const { recording, view } = timeline;
 

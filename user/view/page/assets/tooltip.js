@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: MIT
-/* What is said of the thing under the mouse: exact figures, in a few lines. The details say
- * more. */
+/* The tooltip of the thing under the mouse: exact figures in a few lines. The details have more. */
 "use strict";
 
 class Tooltip {
@@ -14,7 +13,7 @@ class Tooltip {
 		this.shown = null;
 	}
 
-	/* `above`: what is below the pointer is to be seen. */
+	/* `above`: keep what is below the pointer visible. */
 	show(thing, column, { x, y, above }) {
 		this.root.replaceChildren(...this.lines(thing, column));
 		this.root.hidden = false;
@@ -26,7 +25,7 @@ class Tooltip {
 		this.root.style.top = `${up ? Math.max(4, y - height - 14) : y + 18}px`;
 	}
 
-	/* `column`: {row, from, until}, the stretch of time that the pixel stands for. */
+	/* `column`: {row, from, until}, the stretch of time that the pixel covers. */
 	lines(thing, column) {
 		const [from, until] = thingTimes(this.recording, thing),
 			kinds = {
@@ -160,7 +159,7 @@ class Tooltip {
 		].filter(Boolean);
 	}
 
-	/* Where many entries share the pixel: what is in it. */
+	/* What a pixel shared by many entries contains. */
 	columnLines(thing, { row, from, until }) {
 		const lane = thing.kind === "state" ? laneOf(this.recording, thing) : null;
 

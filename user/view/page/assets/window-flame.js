@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT
 /*
- * The flame graph of the chosen window. Off the CPU, and waiting for the GIL, time and stack are
- * both facts, so the two lanes are laid over each other. On a CPU a sample of the clock stands for
- * all that its thread has done there since the sample before, as in the report; what no sample
- * stands for has no stack.
+ * The flame graph of the chosen window. Off the CPU and while waiting for the GIL, time and stack
+ * are both facts, so the two lanes are intersected. On a CPU a sample of the clock stands for all
+ * the thread's time there since the previous sample, as in the report; time without a sample has no
+ * stack.
  */
 "use strict";
 
@@ -14,10 +14,8 @@ const FLAME_CHOICES = [
 	...STATE_NAMES.map((name) => [name, name, [name]]),
 ];
 
-/*
- * Nanoseconds by stack and state of a thread in a window: a map of stacks (0: none) to sums by
- * state. `mask`: a bit for every state that is wanted.
- */
+/* Nanoseconds by stack and state of a thread in a window: a map of stacks (0: none) to sums by
+ * state. `mask`: a bit for every state included. */
 function windowStacks(thread, from, until, mask) {
 	const byStack = new Map(),
 		{ stateLane: states, stackLane: stacks } = thread,
@@ -71,7 +69,7 @@ function addOffCpu(states, stacks, from, until, mask, add) {
 	}
 }
 
-/* The first sample after the window stands for its last part. */
+/* The first sample after the window covers its last part. */
 function addOnCpu({ stateLane: states, clockLane: clock }, from, until, mask, add) {
 	let low = 0,
 		high = clock.times.length;
@@ -118,7 +116,7 @@ class WindowFlame {
 		tools.append(this.states, this.threads);
 	}
 
-	/* A while after the window's last change: it is not made for every step of a drag. */
+	/* Updates once the window rests, not for every step of a drag. */
 	changed(view) {
 		this.view = view;
 		clearTimeout(this.timer);
@@ -198,10 +196,8 @@ class WindowFlame {
 	}
 }
 
-/*
- * The frames of a stack from the outermost in, with their nodes. As in the report: [cut] stands for
- * frames further out, [no stack] for a stack that is not known.
- */
+/* The frames of a stack from the outermost in, with their nodes. As in the report, [cut] stands for
+ * frames further out and [no stack] for an unknown stack. */
 function stackFrames(stacks, stack) {
 	const label = (name) => [[{ name, file: "", line: 0 }, 0]];
 

@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
- * What all drawings are made of. Boxes are collected by colour and painted colour by colour, on
- * whole device pixels, so that edges are crisp. A pixel column in which several entries lie is
- * shared between their kinds by time: nothing is left out and nothing is exaggerated, however far
- * one zooms out.
+ * What all drawings share. Boxes are collected by colour and painted colour by colour, on whole
+ * device pixels, so that edges are crisp. A pixel column with several entries is divided among
+ * their kinds by time: nothing is left out or exaggerated at any zoom.
  */
 "use strict";
 
@@ -31,7 +30,7 @@ class Boxes {
 		else list.push(x, y, width, height);
 	}
 
-	/* `looks`: by kind {colour, pattern}; a pattern is for boxes in which it can be seen. */
+	/* `looks`: by kind {colour, pattern}; patterns are only for boxes wide enough to show them. */
 	paint(context, looks, patternFrom) {
 		this.lists.forEach((list, kind) => {
 			const look = looks[kind];
@@ -51,10 +50,10 @@ class Boxes {
 }
 
 /*
- * Collects a lane's boxes. `place`: {y, height, columns} in device pixels, `order`: the kinds from
- * the bottom up, `low`: kinds that are drawn as a line of so many pixels at the bottom (or not at
- * all), because nothing happens there. `onwide(kind, x, width, entry)` is called for every entry
- * that is wide enough for words.
+ * Collects a lane's boxes. `place`: {y, height, columns} in device pixels; `order`: the kinds from
+ * the bottom up; `low`: kinds drawn as a line of so many pixels at the bottom (0: not at all),
+ * because nothing happens there. `onwide(kind, x, width, entry)` is called for every entry wide
+ * enough for a label.
  */
 function collectShares(boxes, lane, view, place, order, low, wideFrom, onwide) {
 	const { y, height, columns } = place,
@@ -117,8 +116,8 @@ function stackShares(boxes, shares, whole, column, { y, height }, order, low) {
 			boxes.add(kind, column, y + height - low[kind], 1, low[kind] - bottom);
 }
 
-/* A picture on a canvas as sharp as the screen. `fit()` before drawing; then drawing is in device
- * pixels, `ratio` of them in a CSS pixel. */
+/* A picture on a canvas, as sharp as the screen. Call `fit()` before drawing; drawing is in device
+ * pixels, `ratio` of them per CSS pixel. */
 class Canvas {
 	constructor(canvas) {
 		this.canvas = canvas;
@@ -162,8 +161,8 @@ class Canvas {
 		return width;
 	}
 
-	/* As much of a text as fits: of a function's qualified name that does not the last part, then
-	 * its begin. */
+	/* As much of a text as fits. Of a qualified name that does not fit: its last part, then the
+	 * beginning of that. */
 	fitting(text, room, qualified) {
 		if (this.textWidth(text) <= room) return text;
 		const last = qualified ? text.slice(text.lastIndexOf(".") + 1) : text,

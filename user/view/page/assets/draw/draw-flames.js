@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: MIT
-/*
- * Flame lanes: which functions a thread was in over time, callers above what they called. A pixel
- * column shows the longest of the stacks that lie in it.
- */
+/* Flame lanes: the functions of a thread over time, callers above callees. A pixel column shows the
+ * longest of its stacks. */
 "use strict";
 
 class FlameDrawer {
@@ -16,7 +14,7 @@ class FlameDrawer {
 		this.colours = [];
 	}
 
-	/* As #rrggbb, which a canvas reads fastest. */
+	/* As #rrggbb, which canvas parses fastest. */
 	colourOf(number) {
 		let colour = this.colours[number];
 
@@ -30,8 +28,8 @@ class FlameDrawer {
 		return colour;
 	}
 
-	/* Neighbouring columns with one stack and, of asleep and awake, the same: [stack, asleep, first
-	 * column, last + 1]. */
+	/* Runs of neighbouring columns with the same stack and the same of asleep and awake: [stack,
+	 * asleep, first column, last + 1]. */
 	runs(thread, view, columns) {
 		const lane = thread.stackLane,
 			states = thread.stateLane,
@@ -113,7 +111,7 @@ class FlameDrawer {
 		}
 	}
 
-	/* Wide boxes have a gap between them; of narrow ones it would leave nothing. */
+	/* Only wide boxes have a gap between them: narrow ones would vanish. */
 	drawBox(node, asleep, x, width, place, search) {
 		const { context, ratio } = this.picture,
 			number = this.stacks.function[node],

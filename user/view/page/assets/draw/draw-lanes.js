@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT
-/* The picture: all lanes that are in sight, over the chosen window. */
+/* The picture: all lanes in view, over the chosen window. */
 "use strict";
 
-/* From the bottom up: what has the GIL, what wants it, what runs without, what waits for a CPU,
- * what sleeps. */
+/* From the bottom up: holding the GIL, waiting for it, running without it, waiting for a CPU,
+ * asleep. */
 const STATE_ORDER = [
 	STATE_PYTHON,
 	STATE_HELD_BLOCKED,
@@ -39,7 +39,7 @@ class Picture extends Canvas {
 				...alpha[name],
 			}));
 
-		/* A thread that is no loop may sleep as long as it likes: that is drawn paler. */
+		/* A thread that is not a loop may sleep as long as it likes, so that is drawn paler. */
 		this.loopLooks = looks({ idle: { colour: themeValue("--idle") } });
 		this.threadLooks = looks({
 			idle: { colour: themeValue("--idle") },
@@ -148,8 +148,8 @@ class Picture extends Canvas {
 			this.words(threads[thread].short, x, width, place, "#ffffff");
 	}
 
-	/* How many threads waited for the GIL, on average, in every column: exact, for it is made of
-	 * the threads' own sums. */
+	/* How many threads waited for the GIL, on average, in every column: exact, as it is computed
+	 * from the threads' own sums. */
 	drawWaiters(gil, view, place) {
 		const lanes = this.recording.waitingLanes(gil),
 			weights = new Float64Array(STATE_NAMES.length),
@@ -212,8 +212,7 @@ class Picture extends Canvas {
 		this.drawStalls(loop, view, place);
 	}
 
-	/* Stalls have their cause's colour around them and, where there is room, what happened in
-	 * words. */
+	/* Stalls are outlined in the colour of their cause and, where there is room, labelled. */
 	drawStalls(loop, view, place) {
 		const { context, ratio } = this,
 			scale = this.columns / view.span,
@@ -310,7 +309,7 @@ class Picture extends Canvas {
 	}
 }
 
-/* Adds to every column how long a lane was of each kind in it, times the kind's weight. */
+/* Adds to every column the time of each kind in it, times the kind's weight. */
 function addColumns(sums, lane, view, weights) {
 	const columns = sums.length,
 		nsPerColumn = view.span / columns,

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-/* What lies over the picture and changes with the mouse: crosshair, what is pointed at and chosen,
- * and the arrow from a wait to who had the GIL. */
+/* Overlay of the picture, redrawn with the mouse: crosshair, hover, selection, and the arrow from a
+ * wait to the holder of the GIL. */
 "use strict";
 
 class Over extends Canvas {
@@ -36,7 +36,7 @@ class Over extends Canvas {
 		if (pair) this.arrow(pair);
 	}
 
-	/* A wait and the holds that made it last: boxes of the wait, of the GIL lane, of the holder's
+	/* A wait and the holds that caused it: boxes of the wait, of the GIL's lane, of the holder's
 	 * lanes. */
 	pair(wait) {
 		const { view, layout } = this.scene,
@@ -123,8 +123,8 @@ class Over extends Canvas {
 							2,
 				),
 			);
-		/* between lanes that are close the arrow leads from middle to middle: it needs some height
-		 * to be seen as one */
+		/* between close lanes the arrow goes from middle to middle: it needs some height to be
+		 * visible */
 		const gap = above ? wait.y - target.y - target.height : target.y - wait.y - wait.height,
 			into = gap < 24 ? 0.5 : 0;
 		const x2 = middle(...main),

@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: MIT
-/*
- * The whole recording at a glance: how long the loops' turns were, on a logarithmic scale, stalls
- * in their cause's colour. And the ruler of the chosen window.
- */
+/* The whole recording at a glance: the lengths of the loops' turns on a logarithmic scale, stalls
+ * in the colour of their cause. And the ruler of the chosen window. */
 "use strict";
 
 class Overview extends Canvas {
