@@ -2,7 +2,7 @@
 /*
  * The flame graph as a picture: a self-contained SVG without a script, for documents. What a box is
  * says its <title>, which browsers show when the mouse is on it. Its colours are those of
- * assets/flamesvg.css, light and dark; those of the states are palette.c's.
+ * assets/flamesvg.css, light and dark; those of the states are palette.def's.
  */
 #include <errno.h>
 #include <inttypes.h>
