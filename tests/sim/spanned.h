@@ -15,7 +15,6 @@
 
 #include "analysis/report.h"
 #include "analysis/spans.h"
-#include "model/tee.h"
 #include "tests/sim/gilrun.h"
 
 #define SPANNED_HZ 10000000 /* a sample is good for 400 ns: there are stretches that are longer */
@@ -29,10 +28,8 @@ struct spanned {
 	struct report_builder *builder;
 	struct world *world;
 	struct spans *spans;
-	struct model_tee tee;
 	const struct report *report;
 	uint64_t clocks; /* samples of the clock that the model told */
-	struct model_tee counted;
 };
 
 static inline void spanned_sample(void *ctx, const struct sample *sample)
@@ -80,13 +77,14 @@ static inline void spanned_begin(struct spanned *s, struct span_sink sink, bool 
 	struct stream_sink to;
 
 	s->builder = report_builder_new(300, &spanned_head, s->names, s->finder);
-	s->spans = spans_new(sink, SPANNED_HZ);
 	assert_non_null(s->builder);
+	s->spans = spans_new(sink, report_builder_attribution(s->builder));
 	assert_non_null(s->spans);
-	s->tee = (struct model_tee){report_builder_sink(s->builder), spans_sink(s->spans)};
-	s->counted = (struct model_tee){{.sample = spanned_sample, .ctx = s},
-					model_tee_sink(&s->tee)};
-	s->world = world_new(model_tee_sink(&s->counted), partial);
+	assert_int_equal(attribution_add(report_builder_attribution(s->builder),
+					 (struct stretch_sink){
+						 .model = {.sample = spanned_sample, .ctx = s}}),
+			 0);
+	s->world = world_new(report_builder_sink(s->builder), partial);
 	assert_non_null(s->world);
 	to = world_sink(s->world);
 	assert_int_equal(sink_process(&to, &info), 0);

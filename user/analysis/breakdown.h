@@ -20,13 +20,6 @@
 #define BLOCKERS_MIN   16    /* … and that many, however many loops share … */
 #define BLOCKERS_TOTAL 65536 /* … these, so that memory does not grow with loops times blockers */
 
-/* A sample, as something that time can be added to. All 0: no stack is known. */
-struct stack_ref {
-	uint32_t stack, task;
-	uint64_t root;
-	bool gc; /* the collector was at work */
-};
-
 void state_sums_add(struct state_sums *sums, const struct state_sums *from);
 
 /* Each adds `ns` to its entry. 0 or -ENOMEM. `ref` may be NULL: stacks are not kept. */

@@ -1,13 +1,45 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * flames.c - time by thread, state and stack, and waiting for the GIL by who waited for whom, as
- * the report shows them: what was told with a stack, and the rest of each thread's state without
- * one. So the sums are those of the threads' states, exactly.
+ * flames.c - time by thread, state and stack, and waiting for the GIL by who waited for whom: what
+ * came with a stack, and in the report the rest of each thread's state without one. So the sums are
+ * those of the threads' states, exactly.
  */
 #include <errno.h>
 #include <stdlib.h>
 
 #include "analysis/fold.h"
+
+static void add(struct report_builder *builder, struct thread_fold *thread, uint32_t stack,
+		const struct stretch_part *part)
+{
+	struct flame_entry key = {.key = {.thread = thread->report.thread,
+					  .stack = stack,
+					  .state = (uint16_t)part->state,
+					  .in_turn = part->in_turn}},
+			   *entry;
+	void *found;
+	int r;
+
+	if (!part->ns && !part->samples)
+		return;
+	r = table_get(&builder->flames, &key.key, &found);
+	if (r < 0) {
+		check(builder, r == -ENOSPC ? 0 : r); /* too many: its time stays without a stack */
+		return;
+	}
+	entry = found;
+	entry->time.ns += part->ns;
+	entry->time.gc_ns += part->gc_ns;
+	entry->samples += part->samples;
+	thread->told_ns[part->state][part->in_turn] += part->ns;
+}
+
+void flames_add(struct report_builder *builder, struct thread_fold *thread,
+		const struct stretch *stretch)
+{
+	for (uint32_t n = 0; n < stretch->part_count && stretch->ref->stack; n++)
+		add(builder, thread, stretch->ref->stack, &stretch->parts[n]);
+}
 
 /* The rest of the thread's time in the state; 0 also if more was told than there is, which the
  * model's order of calls rules out. */

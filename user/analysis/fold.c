@@ -100,15 +100,17 @@ static void on_loop(void *ctx, struct loop *loop)
 }
 
 static void add_to_turn(struct report_builder *builder, struct loop_fold *loop,
-			const struct thread_fold *thread, const struct interval *i)
+			const struct interval *i)
 {
 	uint64_t dur = i->end - i->start;
 
 	/* who had the CPU counts when it is certain that the thread was ready for it all the time
 	 */
-	if (i->state == TS_RUNNABLE || i->state == TS_HELD_RUNNABLE)
-		check(builder, breakdown_merge(&loop->now, &loop->meanwhile));
-	breakdown_reset(&loop->meanwhile);
+	if (loop->meanwhile.preempted_by_count) {
+		if (i->state == TS_RUNNABLE || i->state == TS_HELD_RUNNABLE)
+			check(builder, breakdown_merge(&loop->now, &loop->meanwhile));
+		breakdown_reset(&loop->meanwhile);
+	}
 	loop->now.states.ns[i->state] += dur;
 	if (i->state == TS_BLOCKED || i->state == TS_HELD_BLOCKED)
 		check(builder, breakdown_add_syscall(&loop->now, i->sysno, dur));
@@ -118,16 +120,21 @@ static void add_to_turn(struct report_builder *builder, struct loop_fold *loop,
 		loop->now.stop_ns[stop_kind_of(i->sysno)] += dur;
 	if (i->gc)
 		loop->now.gc_ns += gc_share(i->thread->process, true, NULL, i->state, dur);
-	if (builder->report.stacks)
-		check(builder, turn_interval(builder, &loop->stacks, i,
-					     sysno_is_stop(i->sysno) ? &(struct stack_ref){0}
-								     : &thread->still));
+}
+
+/* The loop that the thread runs, if that is in a turn. */
+static struct loop_fold *loop_in_turn(const struct thread *thread)
+{
+	struct loop_fold *loop = thread->loop ? thread->loop->data : NULL;
+
+	return loop && loop->in_turn ? loop : NULL;
 }
 
 static void on_interval(void *ctx, const struct interval *i)
 {
 	struct report_builder *builder = ctx;
 	struct thread_fold *thread = thread_fold(builder, i->thread);
+	struct loop_fold *loop = i->in_turn ? loop_in_turn(i->thread) : NULL;
 	uint64_t dur = i->end - i->start;
 
 	if (!thread)
@@ -140,42 +147,56 @@ static void on_interval(void *ctx, const struct interval *i)
 		thread->report.held_ns += dur;
 	if (i->in_turn)
 		thread->turn_ns[i->state] += dur;
-	if (builder->report.stacks)
-		stacks_interval(builder, thread, i);
-	/* a holder is a holder, also while it is unknown what it does */
 	if (i->state == TS_GIL_WAIT)
 		waits_waited(builder, thread, i);
-	else if (i->gil && i->gil->waiters)
-		waits_held(builder, thread, i);
-	if (i->in_turn && i->thread->loop && i->thread->loop->data) {
-		struct loop_fold *loop = i->thread->loop->data;
-
-		if (loop->in_turn)
-			add_to_turn(builder, loop, thread, i);
-	}
+	if (loop)
+		add_to_turn(builder, loop, i);
 }
 
+/* Before the stretches that the sample settles, so that their handlers are found with it. */
 static void on_sample(void *ctx, const struct sample *sample)
 {
-	struct stack_ref ref = {sample->stack, sample->task, sample->root,
-				sample->flags & EVF_STACK_GC};
 	struct report_builder *builder = ctx;
-	struct thread_fold *thread = thread_fold(builder, sample->thread);
-	struct loop_fold *loop = sample->thread->loop ? sample->thread->loop->data : NULL;
+	struct report *report = &builder->report;
 
-	builder->report.stack_evidence.taken++;
-	builder->report.stack_evidence.missing += !sample->stack;
-	builder->report.stack_evidence.torn += (sample->flags & EVF_STACK_TORN) != 0;
-	if (!thread || !builder->report.stacks)
+	report->stack_evidence.taken++;
+	report->stack_evidence.missing += !sample->stack;
+	report->stack_evidence.torn += (sample->flags & EVF_STACK_TORN) != 0;
+	if (report->stacks && report->finder && report->names)
+		handler_note(report->finder, report->names, sample->stack,
+			     sample->stack ? sample->root : 0);
+}
+
+static void on_stretch(void *ctx, const struct stretch *stretch)
+{
+	struct report_builder *builder = ctx;
+	struct thread_fold *thread = thread_fold(builder, stretch->thread);
+	struct loop_fold *loop = loop_in_turn(stretch->thread);
+
+	if (!thread)
 		return;
-	if (!ref.stack) /* what it was doing is not known, whatever else is */
-		ref = (struct stack_ref){0};
-	if (builder->report.finder && builder->report.names)
-		handler_note(builder->report.finder, builder->report.names, ref.stack, ref.root);
-	waits_sample(builder, thread, sample, &ref);
-	stacks_sample(builder, thread, sample, &ref);
-	if (loop && loop->in_turn)
-		check(builder, turn_sample(builder, &loop->stacks, sample->thread->process, &ref));
+	switch (stretch->policy) {
+	case ATTRIBUTION_STILL:
+		flames_add(builder, thread, stretch);
+		if (loop && stretch->interval->in_turn)
+			check(builder, turn_add(builder, &loop->stacks, stretch));
+		break;
+	case ATTRIBUTION_TURN:
+		if (loop)
+			check(builder, turn_add(builder, &loop->stacks, stretch));
+		break;
+	case ATTRIBUTION_CLOCK:
+		flames_add(builder, thread, stretch);
+		break;
+	case ATTRIBUTION_HOLD:
+		waits_held(builder, stretch);
+		break;
+	case ATTRIBUTION_HOLD_EARLIER:
+		waits_held_earlier(builder, stretch);
+		break;
+	case ATTRIBUTION_LANE:
+		break;
+	}
 }
 
 static void on_hold(void *ctx, const struct hold *hold)
@@ -299,7 +320,7 @@ int stall_make(struct report_builder *builder, const struct loop_fold *loop, str
 		return r;
 	stall->cause = state_sums_largest(&stall->what.states);
 	if (builder->report.stacks)
-		r = turn_fill(builder, &loop->stacks, loop->loop->thread->process, stall);
+		r = turn_fill(builder, &loop->stacks, loop->loop->thread, stall);
 	if (r == 0)
 		r = handlers_of_blockers(builder, &stall->what);
 	breakdown_sort(&stall->what);
@@ -353,20 +374,28 @@ static void on_turn_cancel(void *ctx, struct loop *loop)
 		fold->in_turn = false;
 }
 
-struct model_sink report_builder_sink(struct report_builder *builder)
+/* What the builder receives of its stage. */
+struct stretch_sink fold_sink(struct report_builder *builder)
 {
-	return (struct model_sink){
-		.thread = on_thread,
-		.loop = on_loop,
-		.interval = on_interval,
-		.sample = on_sample,
-		.hold = on_hold,
-		.wait = on_wait,
-		.contention = on_contention,
-		.run = on_run,
-		.turn_begin = on_turn_begin,
-		.turn = on_turn,
-		.turn_cancel = on_turn_cancel,
-		.ctx = builder,
-	};
+	uint32_t policies = ATTRIBUTION_BIT(ATTRIBUTION_HOLD);
+
+	if (builder->report.stacks)
+		policies |= ATTRIBUTION_BIT(ATTRIBUTION_STILL) | ATTRIBUTION_BIT(ATTRIBUTION_TURN) |
+			    ATTRIBUTION_BIT(ATTRIBUTION_CLOCK) |
+			    ATTRIBUTION_BIT(ATTRIBUTION_HOLD_EARLIER);
+	return (struct stretch_sink){.model = {.thread = on_thread,
+					       .loop = on_loop,
+					       .interval = on_interval,
+					       .sample = on_sample,
+					       .hold = on_hold,
+					       .wait = on_wait,
+					       .contention = on_contention,
+					       .run = on_run,
+					       .turn_begin = on_turn_begin,
+					       .turn = on_turn,
+					       .turn_cancel = on_turn_cancel,
+					       .ctx = builder},
+				     .stretch = on_stretch,
+				     .policies = policies,
+				     .ctx = builder};
 }

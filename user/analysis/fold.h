@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * fold.h - what the fold keeps while the model runs. Internal to the room; fold.c writes it, with
- * stacks.c and waits.c, report.c makes the report of it, with flames.c and blame.c.
+ * flames.c and waits.c, report.c makes the report of it, with flames.c and blame.c.
  *
  * Every object of the model carries its part in `data`. The builder owns the parts and frees them
  * through its lists, so it may outlive the world.
@@ -9,6 +9,7 @@
 #ifndef GILSCOPE_ANALYSIS_FOLD_H
 #define GILSCOPE_ANALYSIS_FOLD_H
 
+#include "analysis/attribution.h"
 #include "analysis/breakdown.h"
 #include "analysis/report.h"
 #include "analysis/table.h"
@@ -18,30 +19,14 @@ struct time {
 	uint64_t ns, gc_ns;
 };
 
-/* A stretch of a hold, while somebody waited, of which no stack is known yet. */
-struct early {
-	uint64_t start, end;
-	enum thread_state state;
-	bool gc;
-};
-#define EARLY_MAX 16
-
 struct thread_fold {
 	struct thread_fold *next;
 	struct thread_report report;
 	bool had_loop;
 	uint64_t turn_ns[TS_COUNT]; /* of report.states: inside turns */
 	uint64_t told_ns[TS_COUNT]
-			[2]; /* of report.states: in `flames`, with a stack; [1]: inside turns */
-	struct time
-		cpu[2][2]; /* python, native since the last sample of the clock, in_turn as above */
-	struct stack_ref
-		still;	       /* of a thread off the CPU or waiting for the GIL: where it stands */
+			[2];   /* of report.states: in `flames`, with a stack; [1]: inside turns */
 	int32_t sysno;	       /* of the latest interval */
-	bool hold_sampled;     /* a stack was taken since it has the GIL … */
-	struct stack_ref hold; /* … the latest */
-	struct early *early;   /* … or not yet: EARLY_MAX, made when first needed */
-	uint32_t early_count;
 	uint64_t waited_ns;    /* of the wait interval that is open: told in `waits` */
 	uint64_t wait_told_ns; /* of all its waits: told in `waits` */
 	uint32_t wait_entry;   /* number of the one of `waits` that was told last: mostly it is the
@@ -103,8 +88,8 @@ struct handler_entry {
 struct report_builder {
 	uint64_t stall_ns;
 	bool without_flames;
-	uint64_t valid_ns; /* on a CPU, so far from a sample its stack is the thread's */
-	int error;	   /* the first, -ENOMEM: the callbacks cannot return it */
+	struct attribution *attribution;
+	int error; /* the first, -ENOMEM: the callbacks cannot return it */
 	struct thread_fold *threads;
 	struct gil_fold *gils;
 	struct process_fold *processes;
@@ -137,6 +122,9 @@ static inline struct thread_fold *thread_fold(struct report_builder *builder, st
 	return thread->data ? thread->data : thread_fold_new(builder, thread);
 }
 
+/* fold.c: what the builder takes of its stage. */
+struct stretch_sink fold_sink(struct report_builder *builder);
+
 /* Makes sure that there is room for two more entries in the loop's stalls: one to keep, one spare.
  * 0 or -ENOMEM. */
 int loop_fold_reserve(struct loop_fold *loop);
@@ -162,34 +150,23 @@ void name_occupants(const struct world *world, struct breakdown *what);
  * were none either. */
 bool loop_was_none(const struct loop_fold *loop);
 
-/*
- * How much of `ns` in this state is collecting garbage: by the traced begins and ends (`traced`),
- * or in a process whose collections are seen by samples alone, by the sample that the time belongs
- * to. (The collector's flag is the interpreter's, so only who has the GIL can be at it.)
- */
-static inline uint64_t gc_share(const struct process *process, bool traced,
-				const struct stack_ref *ref, enum thread_state state, uint64_t ns)
+/* Where a thread stands that is off the CPU or waits for the GIL; not known in a recording without
+ * stacks. */
+static inline struct stack_ref still_of(const struct report_builder *builder,
+					const struct thread *thread)
 {
-	if (process->info.gc[0] == 's')
-		return ref && ref->gc && thread_state_holds(state) ? ns : 0;
-	return traced ? ns : 0;
+	return builder->report.stacks ? attribution_still(builder->attribution, thread)
+				      : (struct stack_ref){0};
 }
 
-/* Samples of a thread on a CPU that are further apart than this are not what a clock of that rate
- * made. */
-uint64_t sample_valid_ns(uint32_t rate_hz);
+/* flames.c: a stretch of ATTRIBUTION_STILL or ATTRIBUTION_CLOCK */
+void flames_add(struct report_builder *builder, struct thread_fold *thread,
+		const struct stretch *stretch);
 
-/* stacks.c: what the thread's samples say of its time over the window */
-void stacks_interval(struct report_builder *builder, struct thread_fold *thread,
-		     const struct interval *i);
-void stacks_sample(struct report_builder *builder, struct thread_fold *thread,
-		   const struct sample *sample, const struct stack_ref *ref);
-
-/* waits.c: who made whom wait for the GIL */
-void waits_held(struct report_builder *builder, struct thread_fold *holder,
-		const struct interval *i);
-void waits_sample(struct report_builder *builder, struct thread_fold *holder,
-		  const struct sample *sample, const struct stack_ref *ref);
+/* waits.c: who made whom wait for the GIL. Stretches of ATTRIBUTION_HOLD and
+ * ATTRIBUTION_HOLD_EARLIER, and an interval of a thread that waited */
+void waits_held(struct report_builder *builder, const struct stretch *stretch);
+void waits_held_earlier(struct report_builder *builder, const struct stretch *stretch);
 void waits_waited(struct report_builder *builder, struct thread_fold *waiter,
 		  const struct interval *i);
 

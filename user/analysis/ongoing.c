@@ -57,19 +57,18 @@ static void look(const struct report_builder *builder, const struct loop_fold *l
 {
 	const struct thread *thread = loop->loop->thread;
 	const struct thread_fold *fold = thread->data;
-	const struct thread_fold *holder;
 	bool on_cpu = thread->state == TS_PYTHON || thread->state == TS_NATIVE;
 
 	ongoing->state = thread->state;
 	ongoing->sysno = fold->sysno;
-	ongoing->stack = on_cpu ? turn_latest(builder, &loop->stacks).stack : fold->still.stack;
+	ongoing->stack = (on_cpu ? attribution_turn_latest(builder->attribution, thread)
+				 : attribution_still(builder->attribution, thread))
+				 .stack;
 	ongoing->handler = handler_of(builder, ongoing->stack);
 	if (thread->state != TS_GIL_WAIT || !thread->gil || !thread->gil->holder)
 		return;
 	ongoing->holder = thread->gil->holder;
-	holder = ongoing->holder->data;
-	if (holder && holder->hold_sampled)
-		ongoing->holder_stack = holder->hold.stack;
+	ongoing->holder_stack = attribution_hold(builder->attribution, ongoing->holder).stack;
 	ongoing->holder_handler = handler_of(builder, ongoing->holder_stack);
 }
 

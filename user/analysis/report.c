@@ -7,13 +7,6 @@
 
 #include "analysis/fold.h"
 
-#define CLOCK_PERIODS_VALID 4
-
-uint64_t sample_valid_ns(uint32_t rate_hz)
-{
-	return rate_hz ? CLOCK_PERIODS_VALID * UINT64_C(1000000000) / rate_hz : 0;
-}
-
 static void tables_init(struct report_builder *builder)
 {
 	builder->flames = TABLE(struct flame_entry, key, FLAMES_MAX);
@@ -35,11 +28,26 @@ struct report_builder *report_builder_new(uint64_t stall_ns, const struct stream
 	builder->report.finder = finder;
 	builder->report.stacks = head->stacks;
 	builder->report.rate_hz = head->rate_hz;
-	builder->valid_ns = sample_valid_ns(head->rate_hz);
 	tables_init(builder);
 	memcpy(builder->report.version, head->version, sizeof(builder->report.version) - 1);
 	memcpy(builder->report.mode, head->mode, sizeof(builder->report.mode) - 1);
+	builder->attribution = attribution_new(head->rate_hz);
+	if (!builder->attribution ||
+	    attribution_add(builder->attribution, fold_sink(builder)) < 0) {
+		report_builder_free(builder);
+		return NULL;
+	}
 	return builder;
+}
+
+struct model_sink report_builder_sink(struct report_builder *builder)
+{
+	return attribution_sink(builder->attribution);
+}
+
+struct attribution *report_builder_attribution(struct report_builder *builder)
+{
+	return builder->attribution;
 }
 
 void report_builder_threshold(struct report_builder *builder, uint64_t stall_ns)
@@ -98,12 +106,6 @@ static void process_fold_free(struct process_fold *process)
 	free(process);
 }
 
-static void thread_fold_free(struct thread_fold *thread)
-{
-	free(thread->early);
-	free(thread);
-}
-
 static void gil_fold_free(struct gil_fold *gil)
 {
 	dist_done(&gil->report.hold);
@@ -124,11 +126,12 @@ void report_builder_free(struct report_builder *builder)
 	report_clear(&builder->report);
 	LIST_FREE(builder->processes, process_fold_free);
 	LIST_FREE(builder->gils, gil_fold_free);
-	LIST_FREE(builder->threads, thread_fold_free);
+	LIST_FREE(builder->threads, free);
 	table_done(&builder->flames);
 	table_done(&builder->waits);
 	table_done(&builder->handlers);
 	table_done(&builder->left_out);
+	attribution_free(builder->attribution);
 	free(builder);
 }
 
@@ -283,7 +286,7 @@ int report_builder_finish(struct report_builder *builder, const struct world *wo
 			  const struct report **ret_report)
 {
 	struct report *report = &builder->report;
-	int r = builder->error;
+	int r = builder->error ? builder->error : attribution_error(builder->attribution);
 
 	if (r < 0)
 		return r;

@@ -10,6 +10,7 @@
 #ifndef GILSCOPE_ANALYSIS_REPORT_H
 #define GILSCOPE_ANALYSIS_REPORT_H
 
+#include "analysis/attribution.h"
 #include "analysis/dist.h"
 #include "model/model.h"
 #include "stream/dictionary.h"
@@ -274,8 +275,10 @@ void report_builder_threshold(struct report_builder *builder, uint64_t stall_ns)
 /* Reports come without flames and wait_flames from now on: for views that want a report often and
  * show none. What is blamed on handlers stays. */
 void report_builder_without_flames(struct report_builder *builder);
-/* The model's sink that folds into the builder. */
+/* The model's sink that folds into the builder: its stage of attribution.h. */
 struct model_sink report_builder_sink(struct report_builder *builder);
+/* The stage itself, for others to receive its stretches, too. It lives as long as the builder. */
+struct attribution *report_builder_attribution(struct report_builder *builder);
 
 /*
  * The findings so far, after world_end() or world_cut(); may be called again and again while

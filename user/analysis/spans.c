@@ -4,22 +4,15 @@
 #include <errno.h>
 #include <stdlib.h>
 
-#include "analysis/breakdown.h"
-#include "analysis/fold.h"
-
-/* What of a thread is kept back. A span without length is none. */
+/* Pending spans of one thread, not emitted yet. Zero-length spans are never emitted. */
 struct thread_spans {
 	struct interval state;
 	struct stack_span stack;
-	struct stack_span running; /* on a CPU since the last sample, its stack not known yet */
-	struct stack_ref last;	   /* the latest sample since the thread came to a CPU … */
-	bool sampled;		   /* … if there was one */
-	struct stack_ref still;	   /* off the CPU, or waiting for the GIL: where it stands */
 };
 
 struct spans {
 	struct span_sink sink;
-	uint64_t valid_ns;
+	struct attribution *attribution;
 	struct thread_spans **threads; /* by thread.index; NULL where none was seen yet */
 	uint32_t room;
 	int error;
@@ -74,11 +67,15 @@ static void tell_state(const struct spans *spans, const struct interval *span)
 		spans->sink.state(spans->sink.ctx, span);
 }
 
-static void add_state(const struct spans *spans, struct thread_spans *thread,
-		      const struct interval *i)
+static void on_interval(void *ctx, const struct interval *i)
 {
-	struct interval *open = &thread->state;
+	struct spans *spans = ctx;
+	struct thread_spans *thread = thread_spans(spans, i->thread);
+	struct interval *open;
 
+	if (!thread)
+		return;
+	open = &thread->state;
 	if (open->thread && open->end == i->start && same_state(open, i)) {
 		open->end = i->end;
 		return;
@@ -111,74 +108,23 @@ static void add_stack(const struct spans *spans, struct thread_spans *thread,
 	*open = *span;
 }
 
-/* What ran without a stack so far was there; too much time for one sample is nobody's. */
-static void settle(const struct spans *spans, struct thread_spans *thread,
-		   const struct stack_ref *ref)
-{
-	struct stack_span *running = &thread->running;
-
-	if (ref && running->end - running->start <= spans->valid_ns) {
-		running->stack = ref->stack;
-		running->task = ref->stack ? ref->task : 0;
-	}
-	add_stack(spans, thread, running);
-	*running = (struct stack_span){0};
-}
-
-/* The thread leaves the CPU, or the recording ends. */
-static void settle_rest(const struct spans *spans, struct thread_spans *thread)
-{
-	settle(spans, thread, thread->sampled ? &thread->last : NULL);
-	thread->sampled = false;
-}
-
-static void on_interval(void *ctx, const struct interval *i)
+static void on_stretch(void *ctx, const struct stretch *stretch)
 {
 	struct spans *spans = ctx;
-	struct thread_spans *thread = thread_spans(spans, i->thread);
-	struct stack_ref still;
+	struct thread_spans *thread = thread_spans(spans, stretch->thread);
+	const struct stack_span span = {.thread = stretch->thread,
+					.start = stretch->start,
+					.end = stretch->end,
+					.stack = stretch->ref->stack,
+					.task = stretch->ref->task,
+					.sampled = stretch->policy != ATTRIBUTION_STILL};
 
 	if (!thread)
 		return;
-	add_state(spans, thread, i);
-	if (i->state == TS_PYTHON || i->state == TS_NATIVE) {
-		if (!thread->running.thread || thread->running.end != i->start)
-			thread->running = (struct stack_span){
-				.thread = i->thread, .start = i->start, .sampled = true};
-		thread->running.end = i->end;
-		thread->still = (struct stack_ref){0};
-		return;
-	}
-	settle_rest(spans, thread);
-	if (i->state == TS_UNKNOWN && !i->still)
-		thread->still = (struct stack_ref){0};
-	still = thread->still;
-	if (sysno_is_stop(i->sysno))
-		still = (struct stack_ref){0};
-	add_stack(
-		spans, thread,
-		&(struct stack_span){i->thread, i->start, i->end, still.stack, still.task, false});
-}
-
-/* The same rules as in stacks.c, so that a graph made of spans and one made of the report agree. */
-static void on_sample(void *ctx, const struct sample *sample)
-{
-	const unsigned int stays = EVF_STACK_SLEEP | EVF_STACK_PREEMPT | EVF_STACK_WAIT;
-	struct stack_ref ref = {.stack = sample->stack, .task = sample->stack ? sample->task : 0};
-	struct spans *spans = ctx;
-	struct thread_spans *thread = thread_spans(spans, sample->thread);
-
-	if (!thread)
-		return;
-	settle(spans, thread, &ref);
-	thread->last = ref;
-	thread->sampled = true;
-	if (sample->flags & EVF_STACK_HOLDER)
-		return;
-	if (sample->flags & EVF_STACK_CLOCK && spans->sink.clock)
-		spans->sink.clock(spans->sink.ctx, sample);
-	if (sample->flags & stays && (sample->thread->state != TS_GIL_WAIT || !thread->still.stack))
-		thread->still = ref;
+	if (stretch->policy == ATTRIBUTION_STILL || stretch->policy == ATTRIBUTION_LANE)
+		add_stack(spans, thread, &span);
+	else if (stretch->policy == ATTRIBUTION_CLOCK && spans->sink.clock)
+		spans->sink.clock(spans->sink.ctx, &span);
 }
 
 /* ── what passes as it is ────────────────────────────────────────────────── */
@@ -223,28 +169,36 @@ static void on_loss(void *ctx, const struct loss *loss)
 		spans->sink.loss(spans->sink.ctx, loss);
 }
 
-struct model_sink spans_sink(struct spans *spans)
-{
-	return (struct model_sink){.interval = on_interval,
-				   .sample = on_sample,
-				   .hold = on_hold,
-				   .wait = on_wait,
-				   .turn = on_turn,
-				   .waiters = on_waiters,
-				   .loss = on_loss,
-				   .ctx = spans};
-}
-
 /* ── begin and end ───────────────────────────────────────────────────────── */
 
-struct spans *spans_new(struct span_sink sink, uint32_t rate_hz)
+static struct stretch_sink stretches(struct spans *spans)
+{
+	return (struct stretch_sink){.model = {.interval = on_interval,
+					       .hold = on_hold,
+					       .wait = on_wait,
+					       .turn = on_turn,
+					       .waiters = on_waiters,
+					       .loss = on_loss,
+					       .ctx = spans},
+				     .stretch = on_stretch,
+				     .policies = ATTRIBUTION_BIT(ATTRIBUTION_STILL) |
+						 ATTRIBUTION_BIT(ATTRIBUTION_LANE) |
+						 ATTRIBUTION_BIT(ATTRIBUTION_CLOCK),
+				     .ctx = spans};
+}
+
+struct spans *spans_new(struct span_sink sink, struct attribution *attribution)
 {
 	struct spans *spans = calloc(1, sizeof(*spans));
 
 	if (!spans)
 		return NULL;
 	spans->sink = sink;
-	spans->valid_ns = sample_valid_ns(rate_hz);
+	spans->attribution = attribution;
+	if (attribution_add(attribution, stretches(spans)) < 0) {
+		free(spans);
+		return NULL;
+	}
 	return spans;
 }
 
@@ -260,16 +214,16 @@ void spans_free(struct spans *spans)
 
 int spans_finish(struct spans *spans)
 {
+	attribution_finish(spans->attribution);
 	for (uint32_t i = 0; i < spans->room; i++) {
 		struct thread_spans *thread = spans->threads[i];
 
 		if (!thread)
 			continue;
-		settle_rest(spans, thread);
 		tell_stack(spans, &thread->stack);
 		tell_state(spans, &thread->state);
 		thread->stack = (struct stack_span){0};
 		thread->state = (struct interval){0};
 	}
-	return spans->error;
+	return spans->error ? spans->error : attribution_error(spans->attribution);
 }

@@ -3,21 +3,18 @@
  * spans.h - the recording as spans, for those who draw it: what state every thread was in, which
  * stack it had, who held which GIL, what turns the loops made.
  *
- * A stage between the model and a drawing. It merges what the model had to cut, and says over time
- * what samples say at instants. Its memory is bounded by the threads. Per thread and kind the spans
- * come in order of time and do not overlap; between threads and kinds there is no order.
+ * Between the stage of attribution.h and a drawing. It merges what the model had to cut, and passes
+ * on the stretches of ATTRIBUTION_STILL and ATTRIBUTION_LANE as one lane of stacks. Its memory is
+ * bounded by the threads. Per thread and kind the spans come in order of time and do not overlap;
+ * between threads and kinds there is no order.
  */
 #ifndef GILSCOPE_ANALYSIS_SPANS_H
 #define GILSCOPE_ANALYSIS_SPANS_H
 
-#include "model/model.h"
+#include "analysis/attribution.h"
 
-/*
- * Where in Python a thread was. Off the CPU, and while it waits for the GIL, that is exact. On a
- * CPU (`sampled`) a stretch belongs to the next sample in it or at its end, what is behind the last
- * one to that; a stretch without a sample, or further from one than the clock could be, has stack
- * 0.
- */
+/* Where in Python a thread was; on a CPU (`sampled`) by the policy ATTRIBUTION_LANE or
+ * ATTRIBUTION_CLOCK. */
 struct stack_span {
 	struct thread *thread;
 	uint64_t start, end;
@@ -36,8 +33,8 @@ struct span_sink {
 		void *ctx,
 		const struct stack_span *span); /* neighbours differ in stack, task or sampled */
 	void (*clock)(void *ctx,
-		      const struct sample *
-			      sample); /* a sample of the clock: the thread's stack now, on a CPU */
+		      const struct stack_span *span); /* ATTRIBUTION_CLOCK: a sample at `end`, for
+							 all on a CPU since the one before */
 	void (*hold)(void *ctx,
 		     const struct hold *hold); /* per GIL in order of time and without overlap */
 	void (*wait)(void *ctx, const struct gil_wait *wait);
@@ -52,12 +49,12 @@ struct span_sink {
 
 struct spans;
 
-/* `rate_hz`: of the recording's clock, 0 = none. NULL when memory is short. */
-struct spans *spans_new(struct span_sink sink, uint32_t rate_hz);
+/* Receives the stretches of `attribution` from now on, which must outlive it. NULL when memory is
+ * short. */
+struct spans *spans_new(struct span_sink sink, struct attribution *attribution);
 void spans_free(struct spans *spans);
-struct model_sink spans_sink(struct spans *spans);
 
-/* Tells what is still kept back; after world_end(). 0, or -ENOMEM when memory was short meanwhile:
+/* Emits what is still held back; after world_end(). 0, or -ENOMEM when memory was short meanwhile:
  * then spans are missing. */
 int spans_finish(struct spans *spans);
 

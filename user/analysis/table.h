@@ -13,13 +13,18 @@
 #include <stddef.h>
 #include <stdint.h>
 
+/* Where an entry is, at the place that its key hashes to or behind it. */
+struct table_slot {
+	uint32_t number; /* 1 + the entry's number; 0: empty */
+	uint32_t hash;	 /* of its key: most others are told apart without looking at them */
+};
+
 struct table {
 	size_t entry_bytes, key_bytes;
 	uint32_t limit; /* of entries */
 	uint32_t count, room;
 	void *entries;
-	uint32_t *slots; /* 1 + an entry's number, at the place that its key hashes to or behind it;
-			    twice as many as `room`, a power of two */
+	struct table_slot *slots; /* twice as many as `room`, a power of two */
 };
 
 #define TABLE(type, key, limit_)                                                                   \

@@ -7,17 +7,12 @@
 
 #include "analysis/fold.h"
 
-static const enum thread_state on_cpu[2] = {TS_PYTHON, TS_NATIVE};
-
 void turn_begin(struct turn_stacks *turn)
 {
 	turn->shares.entry_bytes = sizeof(struct turn_share);
 	turn->shares.key_bytes = sizeof(((struct turn_share *)0)->key);
 	table_reset(&turn->shares);
 	turn->parts.count = turn->parts.current = turn->parts.unknown = 0;
-	turn->sampled = false;
-	turn->last = (struct stack_ref){0};
-	turn->start = turn->end = turn->ns[0] = turn->ns[1] = turn->gc_ns[0] = turn->gc_ns[1] = 0;
 }
 
 void turn_done(struct turn_stacks *turn)
@@ -100,60 +95,27 @@ static struct turn_share *share_of(struct turn_stacks *turn, uint32_t part,
 }
 
 static int add(const struct report_builder *builder, struct turn_stacks *turn,
-	       const struct stack_ref *ref, uint64_t start, uint64_t end, enum thread_state state,
-	       uint64_t ns, uint64_t gc_ns)
+	       const struct stretch *stretch, const struct stretch_part *part)
 {
-	struct turn_share *share = share_of(turn, parts_add(builder, &turn->parts, ref, start, end),
-					    ref);
+	uint32_t number = parts_add(builder, &turn->parts, stretch->ref, stretch->start,
+				    stretch->end);
+	struct turn_share *share = share_of(turn, number, stretch->ref);
 
 	if (!share)
 		return -ENOMEM;
-	share->states.ns[state] += ns;
-	share->gc_ns += gc_ns;
+	share->states.ns[part->state] += part->ns;
+	share->gc_ns += part->gc_ns;
 	return 0;
 }
 
-/* Whose the time is that was kept back, if the next that is known is `ref`. */
-static struct stack_ref owner(const struct report_builder *builder, const struct turn_stacks *turn,
-			      const struct stack_ref *ref)
+int turn_add(const struct report_builder *builder, struct turn_stacks *turn,
+	     const struct stretch *stretch)
 {
-	return turn->ns[0] + turn->ns[1] <= builder->valid_ns ? *ref : (struct stack_ref){0};
-}
+	int err = 0;
 
-int turn_interval(struct report_builder *builder, struct turn_stacks *turn,
-		  const struct interval *i, const struct stack_ref *still)
-{
-	uint64_t ns = i->end - i->start;
-	int n = i->state == TS_NATIVE;
-
-	if (i->state != on_cpu[n])
-		return add(builder, turn, still, i->start, i->end, i->state, ns,
-			   gc_share(i->thread->process, i->gc, still, i->state, ns));
-	if (!turn->ns[0] && !turn->ns[1])
-		turn->start = i->start;
-	turn->end = i->end;
-	turn->ns[n] += ns;
-	turn->gc_ns[n] += i->gc ? ns : 0;
-	return 0;
-}
-
-int turn_sample(struct report_builder *builder, struct turn_stacks *turn,
-		const struct process *process, const struct stack_ref *ref)
-{
-	struct stack_ref whose = owner(builder, turn, ref);
-	int r = 0;
-
-	for (int n = 0; n < 2 && !r; n++)
-		if (turn->ns[n])
-			r = add(builder, turn, &whose, turn->start, turn->end, on_cpu[n],
-				turn->ns[n],
-				turn->gc_ns[n]
-					? turn->gc_ns[n]
-					: gc_share(process, false, &whose, on_cpu[n], turn->ns[n]));
-	turn->ns[0] = turn->ns[1] = turn->gc_ns[0] = turn->gc_ns[1] = 0;
-	turn->last = *ref;
-	turn->sampled = true;
-	return r;
+	for (uint32_t n = 0; n < stretch->part_count && !err; n++)
+		err = add(builder, turn, stretch, &stretch->parts[n]);
+	return err;
 }
 
 /* ── the end ─────────────────────────────────────────────────────────────── */
@@ -188,38 +150,34 @@ static int by_start(const void *a, const void *b)
 	return r ? r : compare(x->end, y->end);
 }
 
-struct stack_ref turn_latest(const struct report_builder *builder, const struct turn_stacks *turn)
-{
-	return turn->sampled ? owner(builder, turn, &turn->last) : (struct stack_ref){0};
-}
-
-/* All shares, with what was kept back, and room for that. NULL when memory is short. */
+/* All shares, with the rest of the turn, and room for that. NULL when memory is short. */
 static struct turn_share *shares_so_far(const struct report_builder *builder,
-					const struct turn_stacks *turn,
-					const struct process *process, struct turn_parts *parts,
-					uint32_t *ret_count)
+					const struct turn_stacks *turn, struct thread *thread,
+					struct turn_parts *parts, uint32_t *ret_count)
 {
-	struct stack_ref whose = turn_latest(builder, turn);
-	struct turn_share *shares = reallocarray(NULL, turn->shares.count + 2, sizeof(*shares));
+	struct turn_share *shares = reallocarray(NULL, turn->shares.count + STRETCH_PARTS_MAX,
+						 sizeof(*shares));
+	struct stretch_part pieces[STRETCH_PARTS_MAX];
 	uint32_t count = turn->shares.count;
+	struct stack_ref ref;
+	struct stretch rest;
 
 	if (!shares)
 		return NULL;
 	if (count)
 		memcpy(shares, turn->shares.entries, count * sizeof(*shares));
-	for (int n = 0; n < 2; n++) {
-		struct turn_share *share = &shares[count];
+	*ret_count = count;
+	if (!attribution_turn_rest(builder->attribution, thread, &rest, &ref, pieces))
+		return shares;
+	for (uint32_t n = 0; n < rest.part_count; n++) {
+		struct turn_share *share = &shares[count++];
 
-		if (!turn->ns[n])
-			continue;
-		*share = (struct turn_share){
-			.key = {.stack = whose.stack, .task = whose.task, .root = whose.root}};
-		share->key.part = parts_add(builder, parts, &whose, turn->start, turn->end);
-		share->states.ns[on_cpu[n]] = turn->ns[n];
-		share->gc_ns = turn->gc_ns[n]
-				       ? turn->gc_ns[n]
-				       : gc_share(process, false, &whose, on_cpu[n], turn->ns[n]);
-		count++;
+		*share = (struct turn_share){.key = {.stack = rest.ref->stack,
+						     .task = rest.ref->task,
+						     .root = rest.ref->root},
+					     .gc_ns = pieces[n].gc_ns};
+		share->key.part = parts_add(builder, parts, rest.ref, rest.start, rest.end);
+		share->states.ns[pieces[n].state] = pieces[n].ns;
 	}
 	*ret_count = count;
 	return shares;
@@ -274,13 +232,13 @@ static uint32_t fill_stacks(struct stack_share *stacks, uint32_t *ret_largest,
 	return n;
 }
 
-int turn_fill(struct report_builder *builder, const struct turn_stacks *turn,
-	      const struct process *process, struct stall *stall)
+int turn_fill(struct report_builder *builder, const struct turn_stacks *turn, struct thread *thread,
+	      struct stall *stall)
 {
 	struct turn_parts parts = turn->parts;
 	struct breakdown *what = &stall->what;
 	uint32_t count = 0;
-	struct turn_share *shares = shares_so_far(builder, turn, process, &parts, &count);
+	struct turn_share *shares = shares_so_far(builder, turn, thread, &parts, &count);
 
 	if (!shares)
 		return -ENOMEM;
@@ -298,7 +256,7 @@ int turn_fill(struct report_builder *builder, const struct turn_stacks *turn,
 	free(shares);
 	memcpy(stall->parts, parts.list, parts.count * sizeof(*stall->parts));
 	stall->part_count = parts.count;
-	what->gc_sampled = process->info.gc[0] == 's';
+	what->gc_sampled = thread->process->info.gc[0] == 's';
 	if (what->gc_sampled)
 		for (uint32_t i = 0; i < what->stack_count; i++)
 			what->gc_ns += what->stacks[i].gc_ns;

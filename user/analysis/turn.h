@@ -3,9 +3,7 @@
  * turn.h - where in Python a turn in progress spends its time: by stack, and by what ran one after
  * the other. Internal to the room.
  *
- * Time off the CPU and time of waiting comes with its stack. Time on a CPU is kept back until the
- * next sample and belongs to that, or to the last one when the turn ends; when it is longer than
- * `valid_ns` (report_builder) its stack is not known.
+ * A fold over the stretches of ATTRIBUTION_STILL and ATTRIBUTION_TURN (attribution.h).
  *
  * A turn allocates nothing once the table has grown.
  */
@@ -38,29 +36,18 @@ struct turn_share {
 struct turn_stacks {
 	struct table shares; /* turn_share */
 	struct turn_parts parts;
-	bool sampled;
-	struct stack_ref last; /* the latest sample */
-	/* on a CPU since then */
-	uint64_t start, end, ns[2]; /* python, native */
-	uint64_t gc_ns[2];	    /* of them, as traced */
 };
 
 void turn_begin(struct turn_stacks *turn);
 void turn_done(struct turn_stacks *turn);
 
-/* An interval of the loop's thread; `still` is the stack it has when it is off the CPU or waits. 0
- * or -ENOMEM. */
-int turn_interval(struct report_builder *builder, struct turn_stacks *turn,
-		  const struct interval *i, const struct stack_ref *still);
-int turn_sample(struct report_builder *builder, struct turn_stacks *turn,
-		const struct process *process, const struct stack_ref *ref);
-
-/* Where a thread on a CPU is, as far as samples tell. */
-struct stack_ref turn_latest(const struct report_builder *builder, const struct turn_stacks *turn);
+/* Adds a stretch of the loop's thread. 0 or -ENOMEM. */
+int turn_add(const struct report_builder *builder, struct turn_stacks *turn,
+	     const struct stretch *stretch);
 
 /* Fills the stall's what.stacks and what is made of them, as if the turn ended now. The turn may go
  * on. 0 or -ENOMEM. */
-int turn_fill(struct report_builder *builder, const struct turn_stacks *turn,
-	      const struct process *process, struct stall *stall);
+int turn_fill(struct report_builder *builder, const struct turn_stacks *turn, struct thread *thread,
+	      struct stall *stall);
 
 #endif

@@ -6,8 +6,7 @@
  * for that GIL just now, and to the waits of every thread that does. Holders are told before
  * waiters (model.h), so no wait is over before its holder's part has come here.
  *
- * Its stack is the holder's latest since it has the GIL. What comes before the first is told
- * without a stack, remembered, and moved when that is taken.
+ * A stretch without a stack may come again with one (ATTRIBUTION_HOLD_EARLIER); then it moves.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -38,7 +37,7 @@ static void wait_add(struct report_builder *builder, struct thread_fold *fold,
 		     const struct thread *waiter, const struct thread *holder,
 		     uint32_t holder_stack, uint64_t ns)
 {
-	uint32_t stack = fold->still.stack;
+	uint32_t stack = still_of(builder, waiter).stack;
 	struct wait_entry *entry = fold->wait_entry < builder->waits.count
 					   ? table_at(&builder->waits, fold->wait_entry)
 					   : NULL;
@@ -71,20 +70,6 @@ static bool waits_for(const struct thread *waiter, const struct gil *gil)
 	return waiter->state == TS_GIL_WAIT && waiter->gil == gil;
 }
 
-static void remember(struct report_builder *builder, struct thread_fold *holder,
-		     const struct interval *i)
-{
-	struct early *last = holder->early_count ? &holder->early[holder->early_count - 1] : NULL;
-
-	if (last && last->end == i->start && last->state == i->state && last->gc == i->gc)
-		last->end = i->end;
-	else if (!holder->early && !(holder->early = calloc(EARLY_MAX, sizeof(*holder->early))))
-		check(builder, -ENOMEM);
-	else if (holder->early_count < EARLY_MAX)
-		holder->early[holder->early_count++] = (struct early){i->start, i->end, i->state,
-								      i->gc};
-}
-
 static void blame(struct report_builder *builder, const struct interval *i, struct thread *waiter,
 		  const struct stack_ref *ref)
 {
@@ -109,29 +94,22 @@ static void blame(struct report_builder *builder, const struct interval *i, stru
 		      breakdown_add_stop(&loop->now, i->thread, stop_kind_of(i->sysno), ns));
 }
 
-void waits_held(struct report_builder *builder, struct thread_fold *holder,
-		const struct interval *i)
+void waits_held(struct report_builder *builder, const struct stretch *stretch)
 {
-	bool stopped = sysno_is_stop(i->sysno); /* then it is nothing that its code does */
-	const struct stack_ref *ref = builder->report.stacks ? holder->hold_sampled && !stopped
-								       ? &holder->hold
-								       : &(struct stack_ref){0}
-							     : NULL;
-
+	const struct interval *i = stretch->interval;
+	const struct stack_ref *ref = builder->report.stacks ? stretch->ref : NULL;
 	struct thread *waiter = i->gil->waiting;
 
 	for (uint32_t n = 0; waiter && n < WAITERS_MAX; waiter = waiter->next_waiting, n++)
 		if (waits_for(waiter, i->gil))
 			blame(builder, i, waiter, ref);
-	if (ref && !holder->hold_sampled && !stopped)
-		remember(builder, holder, i);
 }
 
 /* The waiter waited during this: its time moves from stack 0 to `ref`. */
-static void move(struct report_builder *builder, const struct thread *holder,
-		 const struct early *early, const struct thread *waiter,
-		 const struct stack_ref *ref)
+static void move(struct report_builder *builder, const struct interval *early,
+		 const struct thread *waiter, const struct stack_ref *ref)
 {
+	const struct thread *holder = early->thread;
 	uint64_t from = later(early->start, waiter->ts_state), ns;
 	struct thread_fold *fold = waiter->data;
 	struct wait_entry *entry;
@@ -139,7 +117,7 @@ static void move(struct report_builder *builder, const struct thread *holder,
 
 	if (!fold || from >= early->end)
 		return;
-	entry = wait_of(builder, waiter, fold->still.stack, holder, 0);
+	entry = wait_of(builder, waiter, still_of(builder, waiter).stack, holder, 0);
 	ns = early->end - from;
 	if (entry && ref->stack && entry->ns >= ns) {
 		entry->ns -= ns;
@@ -156,24 +134,14 @@ static void move(struct report_builder *builder, const struct thread *holder,
 			       gc_share(holder->process, early->gc, ref, early->state, ns), ref));
 }
 
-void waits_sample(struct report_builder *builder, struct thread_fold *holder,
-		  const struct sample *sample, const struct stack_ref *ref)
+void waits_held_earlier(struct report_builder *builder, const struct stretch *stretch)
 {
-	const struct thread *thread = sample->thread;
-	const struct gil *gil = thread->gil;
+	const struct gil *gil = stretch->thread->gil;
+	const struct thread *waiter = gil->waiting;
 
-	if (!gil || gil->holder != thread)
-		return;
-	for (uint32_t n = 0; n < holder->early_count; n++) {
-		const struct thread *waiter = gil->waiting;
-
-		for (uint32_t i = 0; waiter && i < WAITERS_MAX; waiter = waiter->next_waiting, i++)
-			if (waits_for(waiter, gil))
-				move(builder, thread, &holder->early[n], waiter, ref);
-	}
-	holder->early_count = 0;
-	holder->hold_sampled = true;
-	holder->hold = *ref;
+	for (uint32_t n = 0; waiter && n < WAITERS_MAX; waiter = waiter->next_waiting, n++)
+		if (waits_for(waiter, gil))
+			move(builder, stretch->interval, waiter, stretch->ref);
 }
 
 void waits_waited(struct report_builder *builder, struct thread_fold *waiter,
@@ -181,9 +149,9 @@ void waits_waited(struct report_builder *builder, struct thread_fold *waiter,
 {
 	uint64_t ns = i->end - i->start;
 
-	/* what nobody certain is to blame for; without a stack it need not be told, it is what is
-	 * left */
-	if (ns > waiter->waited_ns && waiter->still.stack)
+	/* Waiting time without a known holder. Not stored when the waiter's stack is unknown:
+	 * report_flames() derives it as the remainder. */
+	if (ns > waiter->waited_ns && still_of(builder, i->thread).stack)
 		wait_add(builder, waiter, i->thread, NULL, 0, ns - waiter->waited_ns);
 	waiter->waited_ns = 0;
 }

@@ -68,11 +68,19 @@ static int setup(void **state)
 				      .gil = &gil,
 				      .loop = &loop,
 				      .cpu = CPU_NONE};
-	worker = (struct thread){
-		.process = &process, .tid = 11, .python = true, .gil = &gil, .cpu = CPU_NONE};
-	second_worker = (struct thread){
-		.process = &process, .tid = 12, .python = true, .gil = &gil, .cpu = CPU_NONE};
-	stranger = (struct thread){.process = &process, .tid = 13, .cpu = CPU_NONE};
+	worker = (struct thread){.process = &process,
+				 .tid = 11,
+				 .index = 1,
+				 .python = true,
+				 .gil = &gil,
+				 .cpu = CPU_NONE};
+	second_worker = (struct thread){.process = &process,
+					.tid = 12,
+					.index = 2,
+					.python = true,
+					.gil = &gil,
+					.cpu = CPU_NONE};
+	stranger = (struct thread){.process = &process, .tid = 13, .index = 3, .cpu = CPU_NONE};
 	loop = (struct loop){.thread = &loop_thread, .epfd = 3};
 	window = (struct world_window){.start = 0, .end = 1000 * MS};
 	builder = report_builder_new(50 * MS, &head, NULL, NULL);

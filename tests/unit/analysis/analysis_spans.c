@@ -17,7 +17,7 @@ static struct told {
 	struct {
 		SIM_VECTOR(struct interval) states;
 		SIM_VECTOR(struct stack_span) stacks;
-		SIM_VECTOR(struct sample) clock;
+		SIM_VECTOR(struct stack_span) clock;
 	} threads[THREADS];
 	struct {
 		const struct gil *gil;
@@ -51,9 +51,9 @@ static void on_stack(void *ctx, const struct stack_span *span)
 	SIM_PUSH(told.threads[span->thread->index].stacks, *span);
 }
 
-static void on_clock(void *ctx, const struct sample *sample)
+static void on_clock(void *ctx, const struct stack_span *span)
 {
-	SIM_PUSH(told.threads[sample->thread->index].clock, *sample);
+	SIM_PUSH(told.threads[span->thread->index].clock, *span);
 	told.clocks++;
 }
 
@@ -167,16 +167,16 @@ static void check_stacks(uint32_t index)
  * is too long for one sample. */
 static void check_clock(uint32_t index)
 {
-	const struct sample *clock = told.threads[index].clock.at;
+	const struct stack_span *clock = told.threads[index].clock.at;
 	const struct stack_span *at = told.threads[index].stacks.at,
 				*end = at + told.threads[index].stacks.count;
 
 	for (uint32_t i = 0; i < told.threads[index].clock.count; i++) {
-		assert_true(!i || clock[i].ts >= clock[i - 1].ts);
-		assert_true(clock[i].flags & EVF_STACK_CLOCK);
-		while (at < end && at->end < clock[i].ts)
+		assert_true(!i || clock[i].end >= clock[i - 1].end);
+		assert_true(clock[i].sampled && clock[i].start <= clock[i].end);
+		while (at < end && at->end < clock[i].end)
 			at++;
-		if (at < end && at->end == clock[i].ts && at->sampled &&
+		if (at < end && at->end == clock[i].end && at->sampled &&
 		    at->end - at->start <= 4 * (1000000000 / SPANNED_HZ)) {
 			assert_int_equal(at->stack, clock[i].stack);
 			totals.sampled++;
@@ -321,7 +321,8 @@ static void spans_equal_the_report_with_contended_transitions_alone(void **state
 
 /* ── by hand ─────────────────────────────────────────────────────────────── */
 
-static struct thread thread;
+static struct process process;
+static struct thread thread = {.process = &process};
 static char shown[1024];
 
 static void show_stack(void *ctx, const struct stack_span *span)
@@ -353,8 +354,9 @@ static void seen(const struct model_sink *sink, uint64_t ts, uint32_t stack, uin
 static void stretches_belong_to_the_next_sample(void **state)
 {
 	/* a sample is good for 40 ns */
-	struct spans *spans = spans_new((struct span_sink){.stack = show_stack}, 100000000);
-	const struct model_sink sink = spans_sink(spans);
+	struct attribution *stage = attribution_new(100000000);
+	struct spans *spans = spans_new((struct span_sink){.stack = show_stack}, stage);
+	const struct model_sink sink = attribution_sink(stage);
 
 	shown[0] = '\0';
 	ran(&sink, 0, 10, TS_PYTHON);
@@ -378,14 +380,16 @@ static void stretches_belong_to_the_next_sample(void **state)
 				   "sampled\n100-160 3.9\n160-170 0.0 sampled\n170-190 0.0\n"
 				   "190-200 0.0 sampled\n");
 	spans_free(spans);
+	attribution_free(stage);
 }
 
 /* What a waiter sees of the holder says nothing about where the holder will sleep; a sample while
  * it waits does not move what it waits in. */
 static void where_a_thread_stands_stays(void **state)
 {
-	struct spans *spans = spans_new((struct span_sink){.stack = show_stack}, 100000000);
-	const struct model_sink sink = spans_sink(spans);
+	struct attribution *stage = attribution_new(100000000);
+	struct spans *spans = spans_new((struct span_sink){.stack = show_stack}, stage);
+	const struct model_sink sink = attribution_sink(stage);
 
 	shown[0] = '\0';
 	ran(&sink, 0, 10, TS_PYTHON);
@@ -400,6 +404,7 @@ static void where_a_thread_stands_stays(void **state)
 	assert_int_equal(spans_finish(spans), 0);
 	assert_string_equal(shown, "0-10 1.9 sampled\n10-20 1.9\n20-30 3.9 sampled\n30-50 3.9\n");
 	spans_free(spans);
+	attribution_free(stage);
 }
 
 int main(void)

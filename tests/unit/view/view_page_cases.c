@@ -60,9 +60,8 @@ static void draw_little(struct page *page, bool process, bool one, uint64_t begi
 	drawing = drawing_page.begin(file, &head, s.names, s.finder);
 	memset(&head, 0, sizeof(head)); /* it is not needed any more */
 	s.builder = report_builder_new(1, &spanned_head, s.names, s.finder);
-	s.spans = spans_new(drawing_page.sink(drawing), SPANNED_HZ);
-	s.tee = (struct model_tee){report_builder_sink(s.builder), spans_sink(s.spans)};
-	s.world = world_new(model_tee_sink(&s.tee), false);
+	s.spans = spans_new(drawing_page.sink(drawing), report_builder_attribution(s.builder));
+	s.world = world_new(report_builder_sink(s.builder), false);
 	to = world_sink(s.world);
 	if (process)
 		assert_int_equal(sink_process(&to, &info), 0);
@@ -256,7 +255,7 @@ static void spans_out_of_order_are_refused(void **state)
 							   .start = start,
 							   .end = start + 10});
 		for (uint64_t start = 100; kind == 2 && start > 0; start -= 50)
-			sink.clock(sink.ctx, &(struct sample){.thread = &thread, .ts = start});
+			sink.clock(sink.ctx, &(struct stack_span){.thread = &thread, .end = start});
 		assert_int_equal(drawing_page.finish(drawing, &report), -EBADMSG);
 		drawing_page.free(drawing);
 		fclose(file);

@@ -28,31 +28,24 @@ void pipeline_live_head(struct stream_head *head)
 	head->realtime_ns = (uint64_t)now.tv_sec * NS_PER_S + (uint64_t)now.tv_nsec;
 }
 
-/* Where the model tells its intervals: to the fold, and to the drawing if there is one. */
-static int model_sink(struct pipeline *pipeline, const struct stream_head *head,
-		      struct model_sink *ret_sink)
+/* A drawing, if there is one, receives what the report's fold does. */
+static int begin_drawing(struct pipeline *pipeline, const struct stream_head *head)
 {
 	const struct drawing_kind *kind = pipeline->drawing_kind;
 
-	*ret_sink = report_builder_sink(pipeline->builder);
 	if (!kind)
 		return 0;
 	pipeline->drawing = kind->begin(pipeline->drawing_file, head, pipeline->dictionary,
 					pipeline->finder);
 	if (pipeline->drawing)
-		pipeline->spans = spans_new(kind->sink(pipeline->drawing), head->rate_hz);
-	if (!pipeline->spans)
-		return -ENOMEM;
-	pipeline->model_tee = (struct model_tee){*ret_sink, spans_sink(pipeline->spans)};
-	*ret_sink = model_tee_sink(&pipeline->model_tee);
-	return 0;
+		pipeline->spans = spans_new(kind->sink(pipeline->drawing),
+					    report_builder_attribution(pipeline->builder));
+	return pipeline->spans ? 0 : -ENOMEM;
 }
 
 int pipeline_fold(struct pipeline *pipeline, const struct stream_head *head, uint64_t stall_ns,
 		  struct diag *diag)
 {
-	struct model_sink sink;
-
 	pipeline->head = *head;
 	pipeline->stall_ns = stall_ns;
 	pipeline->dictionary = dictionary_new();
@@ -61,8 +54,9 @@ int pipeline_fold(struct pipeline *pipeline, const struct stream_head *head, uin
 	if (pipeline->dictionary && pipeline->finder)
 		pipeline->builder = report_builder_new(stall_ns, head, pipeline->dictionary,
 						       pipeline->finder);
-	if (pipeline->builder && !model_sink(pipeline, head, &sink))
-		pipeline->world = world_new(sink, strcmp(head->mode, "exact") != 0);
+	if (pipeline->builder && !begin_drawing(pipeline, head))
+		pipeline->world = world_new(report_builder_sink(pipeline->builder),
+					    strcmp(head->mode, "exact") != 0);
 	return pipeline->world ? 0 : diag_set(diag, EXIT_FAILED, -ENOMEM, "no memory");
 }
 

@@ -10,7 +10,6 @@
 #include "analysis/report.h"
 #include "base/cleanup.h"
 #include "base/diag.h"
-#include "model/tee.h"
 #include "stream/keep.h"
 #include "stream/reorder.h"
 #include "stream/trace/trace.h"
@@ -40,7 +39,6 @@ struct pipeline {
 	FILE *drawing_file;
 	struct drawing *drawing;
 	struct spans *spans;
-	struct model_tee model_tee;
 	struct keep *keep; /* the last while, fed besides the world; set before pipeline_front() */
 	struct trace_writer *trace;
 	struct tee tee;

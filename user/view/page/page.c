@@ -216,16 +216,16 @@ static void on_stack(void *ctx, const struct stack_span *span)
 	lanes->stack = entry;
 }
 
-static void on_clock(void *ctx, const struct sample *sample)
+static void on_clock(void *ctx, const struct stack_span *span)
 {
 	struct drawing *drawing = ctx;
-	struct thread_lanes *lanes = thread_lanes(drawing, sample->thread);
+	struct thread_lanes *lanes = thread_lanes(drawing, span->thread);
 	uint32_t stack;
 
 	if (!lanes ||
 	    keep_error(drawing, numbering_get(&drawing->stacks, drawing->names, DEFINE_STACK,
-					      sample->stack, &stack)) < 0 ||
-	    keep_error(drawing, begin_behind_gap(&lanes->clock, sample->ts, sample->ts)) < 0)
+					      span->stack, &stack)) < 0 ||
+	    keep_error(drawing, begin_behind_gap(&lanes->clock, span->end, span->end)) < 0)
 		return;
 	keep_error(drawing, column_add(&lanes->clock.columns[1], stack));
 }

@@ -1,0 +1,593 @@
+/* SPDX-License-Identifier: MIT */
+#include "analysis/attribution.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define CLOCK_PERIODS_VALID 4
+
+struct cpu_time {
+	uint64_t start, end; /* equal: nothing */
+	struct {
+		uint64_t ns, gc_ns;
+	} part[2][2]; /* python, native; outside of turns, inside */
+};
+
+/* Time on a CPU that waits for the sample that it belongs to, under one policy. */
+struct pending {
+	struct cpu_time time;
+	struct stack_ref last; /* the latest sample so far … */
+	bool sampled;	       /* … if there was one */
+};
+
+/* What the stage knows of a thread. */
+struct thread_attribution {
+	struct thread *thread;
+	struct stack_ref
+		still; /* of a thread off the CPU or waiting for the GIL: where it stands */
+	struct cpu_time recent; /* on a CPU since the last sample, all inside of a turn or all
+				   outside; not yet among … */
+	bool recent_in_turn;
+	struct pending lane, turn, clock; /* … these */
+	const struct loop *loop;	  /* in a turn of this; NULL: in none */
+	bool hold_sampled;		  /* a stack was taken since it has the GIL … */
+	struct stack_ref hold;		  /* … the latest */
+	struct interval *early; /* … or not yet: ATTRIBUTION_EARLY_MAX, made when first needed */
+	uint32_t early_count;
+};
+
+struct attribution {
+	struct stretch_sink *sinks;
+	uint32_t sink_count;
+	uint32_t policies;		     /* that any of them wants */
+	uint64_t valid_ns;		     /* more time than this is too much for one sample */
+	struct thread_attribution **threads; /* by thread.index; NULL where none was seen yet */
+	uint32_t room;
+	int error;
+};
+
+static const struct stack_ref NOT_KNOWN = {0};
+
+static bool is_on_cpu(enum thread_state state)
+{
+	return state == TS_PYTHON || state == TS_NATIVE;
+}
+
+/* ── threads ─────────────────────────────────────────────────────────────── */
+
+static int reserve(struct attribution *a, uint32_t index)
+{
+	uint32_t room = a->room ? a->room : 16;
+	struct thread_attribution **grown;
+
+	while (room <= index)
+		room *= 2;
+	grown = reallocarray(a->threads, room, sizeof(*grown));
+	if (!grown)
+		return -ENOMEM;
+	memset(grown + a->room, 0, (room - a->room) * sizeof(*grown));
+	a->threads = grown;
+	a->room = room;
+	return 0;
+}
+
+static const struct thread_attribution *find(const struct attribution *a,
+					     const struct thread *thread)
+{
+	return thread->index < a->room ? a->threads[thread->index] : NULL;
+}
+
+static struct thread_attribution *create(struct attribution *a, struct thread *thread)
+{
+	struct thread_attribution *made = calloc(1, sizeof(*made));
+
+	if (!made || (thread->index >= a->room && reserve(a, thread->index) < 0)) {
+		free(made);
+		a->error = -ENOMEM;
+		return NULL;
+	}
+	made->thread = thread;
+	return a->threads[thread->index] = made;
+}
+
+/* Made when first needed; NULL when memory is short. */
+static inline struct thread_attribution *get(struct attribution *a, struct thread *thread)
+{
+	if (thread->index < a->room && a->threads[thread->index])
+		return a->threads[thread->index];
+	return create(a, thread);
+}
+
+/* ── stretches ───────────────────────────────────────────────────────────── */
+
+static void emit(const struct attribution *a, const struct stretch *stretch)
+{
+	for (uint32_t n = 0; n < a->sink_count; n++)
+		if (a->sinks[n].policies & ATTRIBUTION_BIT(stretch->policy))
+			a->sinks[n].stretch(a->sinks[n].ctx, stretch);
+}
+
+static bool is_wanted(const struct attribution *a, enum attribution_policy policy)
+{
+	return a->policies & ATTRIBUTION_BIT(policy);
+}
+
+static void emit_interval(const struct attribution *a, enum attribution_policy policy,
+			  const struct interval *i, const struct stack_ref *ref)
+{
+	uint64_t ns = i->end - i->start;
+	const struct stretch_part part = {
+		.state = i->state,
+		.in_turn = i->in_turn,
+		.ns = ns,
+		.gc_ns = gc_share(i->thread->process, i->gc, ref, i->state, ns)};
+
+	if (!is_wanted(a, policy))
+		return;
+	emit(a, &(struct stretch){.policy = policy,
+				  .thread = i->thread,
+				  .start = i->start,
+				  .end = i->end,
+				  .ref = ref,
+				  .parts = &part,
+				  .part_count = 1,
+				  .interval = i});
+}
+
+static bool is_empty(const struct cpu_time *time)
+{
+	return time->start == time->end;
+}
+
+static void recent_add(struct cpu_time *recent, const struct interval *i)
+{
+	uint64_t ns = i->end - i->start;
+	int native = i->state == TS_NATIVE;
+
+	if (is_empty(recent))
+		recent->start = i->start;
+	recent->end = i->end;
+	recent->part[native][i->in_turn].ns += ns;
+	recent->part[native][i->in_turn].gc_ns += i->gc ? ns : 0;
+}
+
+static void add_time(struct cpu_time *time, const struct cpu_time *more)
+{
+	if (is_empty(time))
+		time->start = more->start;
+	time->end = more->end;
+	for (int n = 0; n < STRETCH_PARTS_MAX; n++) {
+		time->part[n / 2][n % 2].ns += more->part[n / 2][n % 2].ns;
+		time->part[n / 2][n % 2].gc_ns += more->part[n / 2][n % 2].gc_ns;
+	}
+}
+
+/* Brings the recent time to where it waits for its sample. */
+static void distribute(const struct attribution *a, struct thread_attribution *thread)
+{
+	const struct cpu_time *recent = &thread->recent;
+
+	if (is_empty(recent))
+		return;
+	if (is_wanted(a, ATTRIBUTION_LANE))
+		add_time(&thread->lane.time, recent);
+	if (is_wanted(a, ATTRIBUTION_CLOCK))
+		add_time(&thread->clock.time, recent);
+	if (thread->loop && thread->recent_in_turn)
+		add_time(&thread->turn.time, recent);
+	thread->recent = (struct cpu_time){0};
+}
+
+/* The time in the turn that waits for its sample. */
+static struct cpu_time turn_time(const struct thread_attribution *thread)
+{
+	struct cpu_time time = thread->turn.time;
+
+	if (thread->loop && thread->recent_in_turn && !is_empty(&thread->recent))
+		add_time(&time, &thread->recent);
+	return time;
+}
+
+static uint64_t time_ns(const struct cpu_time *time)
+{
+	return time->part[0][0].ns + time->part[0][1].ns + time->part[1][0].ns +
+	       time->part[1][1].ns;
+}
+
+/* Whose the pending time is under a bounded policy, if the sample that stands for it is `ref`. */
+static struct stack_ref bounded(const struct attribution *a, const struct cpu_time *time,
+				const struct stack_ref *ref)
+{
+	return time_ns(time) <= a->valid_ns ? *ref : NOT_KNOWN;
+}
+
+/* The same at the end of what the policy looks at: the last sample stands for the rest. */
+static struct stack_ref bounded_last(const struct attribution *a, const struct cpu_time *time,
+				     const struct pending *pending)
+{
+	return pending->sampled ? bounded(a, time, &pending->last) : NOT_KNOWN;
+}
+
+/* The time as a stretch that is at `ref`. `now` is the part that the sample itself counts
+ * in; NULL: it does not count. */
+static struct stretch time_stretch(const struct cpu_time *time, struct thread *thread,
+				   const struct stack_ref *ref, enum attribution_policy policy,
+				   const struct stretch_part *now,
+				   struct stretch_part parts[STRETCH_PARTS_MAX])
+{
+	struct stretch stretch = {.policy = policy,
+				  .thread = thread,
+				  .start = time->start,
+				  .end = time->end,
+				  .ref = ref,
+				  .parts = parts};
+
+	for (int n = 0; n < STRETCH_PARTS_MAX; n++) {
+		struct stretch_part part = {.state = n / 2 ? TS_NATIVE : TS_PYTHON,
+					    .in_turn = n % 2,
+					    .ns = time->part[n / 2][n % 2].ns,
+					    .gc_ns = time->part[n / 2][n % 2].gc_ns};
+
+		part.samples = now && now->state == part.state && now->in_turn == part.in_turn;
+		if (!part.ns && !part.samples)
+			continue;
+		if (!part.gc_ns)
+			part.gc_ns = gc_share(thread->process, false, ref, part.state, part.ns);
+		parts[stretch.part_count++] = part;
+	}
+	return stretch;
+}
+
+static void settle(const struct attribution *a, struct pending *pending, struct thread *thread,
+		   const struct stack_ref *ref, enum attribution_policy policy,
+		   const struct stretch_part *now)
+{
+	struct stretch_part parts[STRETCH_PARTS_MAX];
+	struct stretch stretch = time_stretch(&pending->time, thread, ref, policy, now, parts);
+
+	emit(a, &stretch);
+	pending->time = (struct cpu_time){0};
+}
+
+/* ── the policies ────────────────────────────────────────────────────────── */
+
+/* Of the bounded policies, for which a sample of any kind counts. */
+static void bounded_sample(const struct attribution *a, struct pending *pending,
+			   struct thread *thread, const struct stack_ref *ref,
+			   enum attribution_policy policy)
+{
+	struct stack_ref whose = bounded(a, &pending->time, ref);
+
+	if (!is_empty(&pending->time))
+		settle(a, pending, thread, &whose, policy, NULL);
+	pending->last = *ref;
+	pending->sampled = true;
+}
+
+/* The thread leaves the CPU, or the recording ends. */
+static void lane_end(const struct attribution *a, struct thread_attribution *thread)
+{
+	struct pending *lane = &thread->lane;
+	struct stack_ref whose;
+
+	distribute(a, thread);
+	whose = bounded_last(a, &lane->time, lane);
+	if (!is_empty(&lane->time))
+		settle(a, lane, thread->thread, &whose, ATTRIBUTION_LANE, NULL);
+	lane->sampled = false;
+}
+
+/* Also with no time to stand for: where the samples were taken counts, too. */
+static void clock_sample(const struct attribution *a, struct pending *clock, struct thread *thread,
+			 const struct stack_ref *ref, uint64_t ts)
+{
+	const struct stretch_part now = {.state = thread->state,
+					 .in_turn = thread->loop && thread->loop->in_turn};
+
+	if (is_empty(&clock->time))
+		clock->time.start = ts;
+	clock->time.end = ts;
+	settle(a, clock, thread, ref, ATTRIBUTION_CLOCK, &now);
+}
+
+static void hold_remember(struct attribution *a, struct thread_attribution *holder,
+			  const struct interval *i)
+{
+	struct interval *last = holder->early_count ? &holder->early[holder->early_count - 1]
+						    : NULL;
+
+	if (last && last->end == i->start && last->state == i->state && last->gc == i->gc)
+		last->end = i->end;
+	else if (!holder->early &&
+		 !(holder->early = calloc(ATTRIBUTION_EARLY_MAX, sizeof(*holder->early))))
+		a->error = -ENOMEM;
+	else if (holder->early_count < ATTRIBUTION_EARLY_MAX)
+		holder->early[holder->early_count++] = *i;
+}
+
+static void hold_interval(struct attribution *a, struct thread_attribution *holder,
+			  const struct interval *i)
+{
+	bool stopped = sysno_is_stop(i->sysno); /* then it is nothing that its code does */
+
+	emit_interval(a, ATTRIBUTION_HOLD, i,
+		      holder->hold_sampled && !stopped ? &holder->hold : &NOT_KNOWN);
+	if (!holder->hold_sampled && !stopped)
+		hold_remember(a, holder, i);
+}
+
+static void hold_sample(const struct attribution *a, struct thread_attribution *holder,
+			const struct stack_ref *ref)
+{
+	for (uint32_t n = 0; n < holder->early_count; n++)
+		emit_interval(a, ATTRIBUTION_HOLD_EARLIER, &holder->early[n], ref);
+	holder->early_count = 0;
+	holder->hold_sampled = true;
+	holder->hold = *ref;
+}
+
+/* ── from the model ──────────────────────────────────────────────────────── */
+
+#define PASS(a, callback, ...)                                                                     \
+	do {                                                                                       \
+		for (uint32_t n_ = 0; n_ < (a)->sink_count; n_++)                                  \
+			if ((a)->sinks[n_].model.callback)                                         \
+				(a)->sinks[n_].model.callback((a)->sinks[n_].model.ctx,            \
+							      __VA_ARGS__);                        \
+	} while (0)
+
+static void still_interval(const struct attribution *a, struct thread_attribution *thread,
+			   const struct interval *i)
+{
+	if (is_wanted(a, ATTRIBUTION_LANE))
+		lane_end(a, thread);
+	if (i->state == TS_UNKNOWN && !i->still)
+		thread->still = NOT_KNOWN;
+	emit_interval(a, ATTRIBUTION_STILL, i,
+		      sysno_is_stop(i->sysno) ? &NOT_KNOWN : &thread->still);
+}
+
+static void cpu_interval(const struct attribution *a, struct thread_attribution *thread,
+			 const struct interval *i)
+{
+	if (thread->recent_in_turn != i->in_turn)
+		distribute(a, thread);
+	thread->recent_in_turn = i->in_turn;
+	recent_add(&thread->recent, i);
+	thread->still = NOT_KNOWN;
+}
+
+static void on_interval(void *ctx, const struct interval *i)
+{
+	struct attribution *a = ctx;
+	struct thread_attribution *thread = get(a, i->thread);
+
+	PASS(a, interval, i);
+	if (!thread)
+		return;
+	if (!i->gil || i->state == TS_GIL_WAIT) { /* no hold goes on beyond this */
+		thread->hold_sampled = false;
+		thread->early_count = 0;
+	}
+	if (is_on_cpu(i->state))
+		cpu_interval(a, thread, i);
+	else
+		still_interval(a, thread, i);
+	/* a holder is a holder, also while it is unknown what it does */
+	if (interval_holds(i) && i->gil->waiters)
+		hold_interval(a, thread, i);
+}
+
+static void on_sample(void *ctx, const struct sample *sample)
+{
+	const unsigned int stays = EVF_STACK_SLEEP | EVF_STACK_PREEMPT | EVF_STACK_WAIT;
+	struct attribution *a = ctx;
+	struct thread *now = sample->thread;
+	struct thread_attribution *thread = get(a, now);
+	struct stack_ref ref = NOT_KNOWN; /* without a stack all else means nothing, too */
+
+	PASS(a, sample, sample);
+	if (!thread)
+		return;
+	if (sample->stack)
+		ref = (struct stack_ref){.stack = sample->stack,
+					 .task = sample->task,
+					 .root = sample->root,
+					 .gc = sample->flags & EVF_STACK_GC};
+	distribute(a, thread);
+	if (now->gil && now->gil->holder == now)
+		hold_sample(a, thread, &ref);
+	if (thread->loop && thread->loop == now->loop)
+		bounded_sample(a, &thread->turn, now, &ref, ATTRIBUTION_TURN);
+	if (is_wanted(a, ATTRIBUTION_LANE))
+		bounded_sample(a, &thread->lane, now, &ref, ATTRIBUTION_LANE);
+	if (sample->flags & EVF_STACK_HOLDER)
+		return;
+	if (sample->flags & EVF_STACK_CLOCK)
+		clock_sample(a, &thread->clock, now, &ref, sample->ts);
+	/* who waits for the GIL stands where it began to wait, whatever it does meanwhile */
+	if (sample->flags & stays && (now->state != TS_GIL_WAIT || !thread->still.stack))
+		thread->still = ref;
+}
+
+static void on_turn_begin(void *ctx, struct loop *loop)
+{
+	struct attribution *a = ctx;
+	struct thread_attribution *thread = get(a, loop->thread);
+
+	PASS(a, turn_begin, loop);
+	if (!thread)
+		return;
+	distribute(a, thread);
+	thread->turn = (struct pending){0};
+	thread->loop = loop;
+}
+
+static void turn_end(struct attribution *a, const struct loop *loop)
+{
+	struct thread_attribution *thread = get(a, loop->thread);
+
+	if (!thread || thread->loop != loop)
+		return;
+	distribute(a, thread);
+	thread->loop = NULL;
+}
+
+/* Those who are told may still ask for its rest. */
+static void on_turn(void *ctx, const struct turn *turn)
+{
+	PASS((struct attribution *)ctx, turn, turn);
+	turn_end(ctx, turn->loop);
+}
+
+static void on_turn_cancel(void *ctx, struct loop *loop)
+{
+	PASS((struct attribution *)ctx, turn_cancel, loop);
+	turn_end(ctx, loop);
+}
+
+#define FORWARD(callback, type)                                                                    \
+	static void on_##callback(void *ctx, type *what)                                           \
+	{                                                                                          \
+		PASS((struct attribution *)ctx, callback, what);                                   \
+	}
+
+FORWARD(thread, struct thread)
+FORWARD(loop, struct loop)
+FORWARD(hold, const struct hold)
+FORWARD(wait, const struct gil_wait)
+FORWARD(contention, const struct contention)
+FORWARD(loss, const struct loss)
+FORWARD(run, const struct run)
+
+static void on_waiters(void *ctx, const struct gil *gil, uint64_t ts)
+{
+	PASS((struct attribution *)ctx, waiters, gil, ts);
+}
+
+/* What nobody receives the model need not emit. */
+#define PASS_IF_WANTED(a, sink, callback)                                                          \
+	do {                                                                                       \
+		for (uint32_t n_ = 0; n_ < (a)->sink_count; n_++)                                  \
+			if ((a)->sinks[n_].model.callback)                                         \
+				(sink)->callback = on_##callback;                                  \
+	} while (0)
+
+struct model_sink attribution_sink(struct attribution *attribution)
+{
+	struct model_sink sink = {.interval = on_interval,
+				  .sample = on_sample,
+				  .turn_begin = on_turn_begin,
+				  .turn = on_turn,
+				  .turn_cancel = on_turn_cancel,
+				  .ctx = attribution};
+
+	PASS_IF_WANTED(attribution, &sink, thread);
+	PASS_IF_WANTED(attribution, &sink, loop);
+	PASS_IF_WANTED(attribution, &sink, hold);
+	PASS_IF_WANTED(attribution, &sink, wait);
+	PASS_IF_WANTED(attribution, &sink, contention);
+	PASS_IF_WANTED(attribution, &sink, waiters);
+	PASS_IF_WANTED(attribution, &sink, loss);
+	PASS_IF_WANTED(attribution, &sink, run);
+	return sink;
+}
+
+/* ── begin, questions, end ───────────────────────────────────────────────── */
+
+struct attribution *attribution_new(uint32_t rate_hz)
+{
+	struct attribution *a = calloc(1, sizeof(*a));
+
+	if (a && rate_hz)
+		a->valid_ns = CLOCK_PERIODS_VALID * UINT64_C(1000000000) / rate_hz;
+	return a;
+}
+
+void attribution_free(struct attribution *attribution)
+{
+	if (!attribution)
+		return;
+	for (uint32_t n = 0; n < attribution->room; n++) {
+		if (attribution->threads[n])
+			free(attribution->threads[n]->early);
+		free(attribution->threads[n]);
+	}
+	free(attribution->threads);
+	free(attribution->sinks);
+	free(attribution);
+}
+
+int attribution_add(struct attribution *attribution, struct stretch_sink sink)
+{
+	struct stretch_sink *grown = reallocarray(attribution->sinks, attribution->sink_count + 1,
+						  sizeof(*grown));
+
+	if (!grown)
+		return -ENOMEM;
+	attribution->sinks = grown;
+	attribution->sinks[attribution->sink_count++] = sink;
+	attribution->policies |= sink.policies;
+	return 0;
+}
+
+int attribution_error(const struct attribution *attribution)
+{
+	return attribution->error;
+}
+
+void attribution_finish(struct attribution *attribution)
+{
+	for (uint32_t n = 0; n < attribution->room; n++) {
+		struct thread_attribution *thread = attribution->threads[n];
+
+		if (thread)
+			lane_end(attribution, thread);
+	}
+}
+
+struct stack_ref attribution_still(const struct attribution *attribution,
+				   const struct thread *thread)
+{
+	const struct thread_attribution *found = find(attribution, thread);
+
+	return found ? found->still : NOT_KNOWN;
+}
+
+struct stack_ref attribution_hold(const struct attribution *attribution,
+				  const struct thread *thread)
+{
+	const struct thread_attribution *found = find(attribution, thread);
+
+	return found && found->hold_sampled ? found->hold : NOT_KNOWN;
+}
+
+struct stack_ref attribution_turn_latest(const struct attribution *attribution,
+					 const struct thread *thread)
+{
+	const struct thread_attribution *found = find(attribution, thread);
+	struct cpu_time time;
+
+	if (!found)
+		return NOT_KNOWN;
+	time = turn_time(found);
+	return bounded_last(attribution, &time, &found->turn);
+}
+
+bool attribution_turn_rest(const struct attribution *attribution, struct thread *thread,
+			   struct stretch *ret_stretch, struct stack_ref *ref,
+			   struct stretch_part parts[STRETCH_PARTS_MAX])
+{
+	const struct thread_attribution *found = find(attribution, thread);
+	struct cpu_time time;
+
+	if (!found)
+		return false;
+	time = turn_time(found);
+	if (is_empty(&time))
+		return false;
+	*ref = bounded_last(attribution, &time, &found->turn);
+	*ret_stretch = time_stretch(&time, thread, ref, ATTRIBUTION_TURN, NULL, parts);
+	return true;
+}
