@@ -25,7 +25,7 @@ size_t utf8_decode(const char *bytes, size_t left, uint32_t *ret_value)
 	return length;
 }
 
-size_t utf8_encode(uint32_t value, char to[4])
+size_t utf8_write(uint32_t value, char to[4])
 {
 	uint32_t c = utf8_is_character(value) ? value : UTF8_REPLACEMENT;
 	size_t length = 1 + (c >= 0x80) + (c >= 0x800) + (c >= 0x10000);
@@ -59,7 +59,7 @@ static uint32_t unit_at(const unsigned char *units, unsigned unit_bytes, size_t 
 static bool append(char *to, size_t size, size_t *used, uint32_t value)
 {
 	char character[4];
-	size_t length = utf8_encode(value ? value : UTF8_REPLACEMENT, character);
+	size_t length = utf8_write(value ? value : UTF8_REPLACEMENT, character);
 
 	if (*used + length >= size)
 		return false;

@@ -26,7 +26,7 @@ static inline bool utf8_is_character(uint32_t value)
 size_t utf8_decode(const char *bytes, size_t left, uint32_t *ret_value);
 
 /* Encodes one character, U+FFFD for what is not one. Returns its length. */
-size_t utf8_encode(uint32_t value, char to[4]);
+size_t utf8_write(uint32_t value, char to[4]);
 
 /*
  * Encodes `count` units of `unit_bytes` (1, 2 or 4), the native form of Python's str: Latin-1,

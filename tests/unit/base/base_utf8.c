@@ -33,7 +33,7 @@ static void the_ends_of_every_length_encode_and_decode(void **state)
 		size_t length = strlen(cases[i].bytes);
 		uint32_t value;
 
-		assert_int_equal(utf8_encode(cases[i].value, bytes), length);
+		assert_int_equal(utf8_write(cases[i].value, bytes), length);
 		assert_memory_equal(bytes, cases[i].bytes, length);
 		assert_int_equal(utf8_decode(cases[i].bytes, length, &value), length);
 		assert_int_equal(value, cases[i].value);
@@ -47,7 +47,7 @@ static void what_is_no_character_is_encoded_as_its_replacement(void **state)
 	for (size_t i = 0; i < sizeof(values) / sizeof(values[0]); i++) {
 		char bytes[4];
 
-		assert_int_equal(utf8_encode(values[i], bytes), 3);
+		assert_int_equal(utf8_write(values[i], bytes), 3);
 		assert_memory_equal(bytes, FFFD, 3);
 	}
 }
