@@ -138,16 +138,16 @@ int blame_left_out(struct report_builder *builder, const struct stall *stall);
 /* Makes the stall of the turn in progress, as if it ended now; start, end and the like are the
  * caller's. 0 or -ENOMEM. */
 int stall_make(struct report_builder *builder, const struct loop_fold *loop, struct stall *stall);
-/* The same with all of it. 1: it is a stall; 0: it is none yet; or -ENOMEM. The stall is empty
- * unless there is one. */
+/* Builds a complete `stall` from the turn in progress. 1: it exceeds the threshold; 0: it does not
+ * (the stall is left as it is); or -ENOMEM. */
 int stall_make_ongoing(struct report_builder *builder, const struct loop_fold *loop,
 		       struct stall *stall);
 void stall_done(struct stall *stall);
 /* Names of tasks become known late (COMM), so those still missing are asked for with every report.
  */
 void name_occupants(const struct world *world, struct breakdown *what);
-/* It looked like a loop until Python said that it was none: the turns it seemed to make meanwhile
- * were none either. */
+/* True when Python says that what was taken for a loop is not one; the turns it seemed to make do
+ * not count. */
 bool loop_was_none(const struct loop_fold *loop);
 
 /* Where a thread stands that is off the CPU or waits for the GIL; not known in a recording without

@@ -81,8 +81,8 @@ void live_free(struct live *live)
 
 /* ── threads and GILs ────────────────────────────────────────────────────── */
 
-/* Sums wrap rather than to saturate: one that went back (a thread's time was given to another
- * handler) is made up for by the step that it came from. */
+/* Deltas use unsigned wrap-around: a negative delta in one step cancels the positive one in the
+ * step that first counted the time. */
 static bool sums_since(struct state_sums *sums, const struct state_sums *before)
 {
 	bool any = false;

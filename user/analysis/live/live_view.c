@@ -206,7 +206,7 @@ static int add_blame_step(struct table *table, const struct step *step)
 	return 0;
 }
 
-/* A sum that went back over the whole while is none. */
+/* Clamp to 0: a cumulative sum may decrease when time is re-attributed. */
 static void floor_at_zero(uint64_t *sum)
 {
 	if (*sum > INT64_MAX)
