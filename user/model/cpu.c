@@ -165,10 +165,8 @@ static void sched_out(struct world *w, struct thread_machine *t, const struct ev
 	t->sysno = sleeps_in(event);
 	sched_set(w, t, SCHED_ASLEEP, CPU_NONE, ts);
 	loop_sleep(w, t);
-	if (flags & (EVF_SWITCH_OUT_GIL_MUTEX | EVF_SWITCH_OUT_HANDOVER) &&
-	    event->gil < w->gil_room && w->gil_by_index[event->gil])
-		relation_sleep(w, w->gil_by_index[event->gil], t, flags & EVF_SWITCH_OUT_HANDOVER,
-			       ts);
+	if (flags & (EVF_SWITCH_OUT_GIL_MUTEX | EVF_SWITCH_OUT_HANDOVER) && gil_find(w, event->gil))
+		relation_sleep(w, gil_find(w, event->gil), t, flags & EVF_SWITCH_OUT_HANDOVER, ts);
 }
 
 /*

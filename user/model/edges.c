@@ -201,14 +201,13 @@ static void see_observer(struct world *w, struct thread_machine *t, uint64_t ts)
 	thread_update(w, t, ts);
 }
 
-void edges_observe(struct world *w, struct gil_machine *g, const struct ev_observe *event,
-		   uint64_t ts)
+void edges_observe(struct world *w, struct gil_machine *g, struct thread_machine *observer,
+		   const struct ev_observe *event, uint64_t ts)
 {
 	bool locked = event->hdr.flags & EVF_OBSERVE_LOCKED,
 	     definite = event->hdr.flags & EVF_OBSERVE_DEFINITE;
 	struct thread_machine *holder = locked && event->holder ? thread_find(w, event->holder)
 								: NULL;
-	struct thread_machine *observer = event->hdr.tid ? thread_find(w, event->hdr.tid) : NULL;
 	uint64_t since = event->span_ns < ts ? ts - event->span_ns : 0;
 
 	if (since < w->ts_facts || g->ts_fact >= since)

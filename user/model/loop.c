@@ -11,15 +11,15 @@
 #include <errno.h>
 #include <stdlib.h>
 
-/* A thread whose loop's descriptor is not waited on during so many waits and so long on another
- * loop's descriptor runs that one. */
+/* After RIVAL_WAITS waits that span RIVAL_NS on another loop's descriptor, with none on its own, a
+ * thread is taken to run the other loop. */
 #define RIVAL_WAITS 64
 #define RIVAL_NS    UINT64_C(1000000000)
 
 static void turn_begin(struct world *w, struct loop_machine *l, uint64_t ts, bool whole,
 		       bool possible)
 {
-	/* here, even if one that was none was in progress */
+	/* cut here even when a tentative turn is in progress, which is cancelled then */
 	thread_cut(w, machine_of(l->pub.thread), ts);
 	l->pub.in_turn = true;
 	l->pub.possible = possible;
@@ -357,9 +357,9 @@ static void runs_no(struct world *w, struct thread_machine *t, uint64_t since, u
 		loop_leave(w, t, ts);
 }
 
-int loop_told(struct world *w, const struct ev_runs_loop *event, uint64_t ts)
+int loop_told(struct world *w, struct thread_machine *t, const struct ev_runs_loop *event,
+	      uint64_t ts)
 {
-	struct thread_machine *t = thread_find(w, event->hdr.tid);
 	uint64_t since = event->span_ns < ts ? ts - event->span_ns : 0;
 
 	if (!t || (t->runs != RUNS_UNTOLD && since < t->ts_runs) || since < t->ts_closed)

@@ -277,8 +277,9 @@ struct model_sink {
 	void (*turn_begin)(void *ctx,
 			   struct loop *loop); /* before the first interval of the turn is closed */
 	void (*turn)(void *ctx, const struct turn *turn);
-	void (*turn_cancel)(void *ctx, struct loop *loop); /* what was begun was no turn: the loop
-							      went back to sleep, or had waited */
+	/* Takes back the turn that turn_begin() announced: a spurious wake-up, or a possible turn
+	 * that was disproved. */
+	void (*turn_cancel)(void *ctx, struct loop *loop);
 	void *ctx;
 };
 

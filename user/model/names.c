@@ -33,24 +33,23 @@ static void tell(struct world *w, const struct ev_stack *event, struct thread_ma
 }
 
 /* The GIL that hdr.aux means, if it is one of the thread's process. */
-static struct gil *stack_gil(const struct world *w, const struct ev_stack *event,
-			     const struct thread_machine *t)
+static struct gil *stack_gil(const struct subject *subject)
 {
-	struct gil_machine *g = event->hdr.aux < w->gil_room ? w->gil_by_index[event->hdr.aux]
-							     : NULL;
+	struct gil_machine *g = subject->gil;
 
-	return g && g->pub.process == t->pub.process ? &g->pub : NULL;
+	return g && g->pub.process == subject->thread->pub.process ? &g->pub : NULL;
 }
 
-void stack_feed(struct world *w, const struct ev_stack *event, uint64_t ts)
+void stack_feed(struct world *w, const struct subject *subject, const struct ev_stack *event,
+		uint64_t ts)
 {
-	struct thread_machine *t = thread_find(w, event->hdr.tid);
+	struct thread_machine *t = subject->thread;
 	unsigned int flags = event->hdr.flags;
 	struct gil *gil;
 
 	if (!t || !world_counts(w, ts))
 		return;
-	gil = flags & (EVF_STACK_HOLDER | EVF_STACK_WAIT) ? stack_gil(w, event, t) : NULL;
+	gil = flags & (EVF_STACK_HOLDER | EVF_STACK_WAIT) ? stack_gil(subject) : NULL;
 	if (flags & EVF_STACK_HOLDER) {
 		if (gil && gil->holder && gil->holder != &t->pub)
 			tell(w, event, machine_of(gil->holder), t, gil, ts);
@@ -84,9 +83,8 @@ void gc_set(struct world *w, struct thread_machine *t, uint32_t depth, uint8_t g
 	t->open.generation = generation;
 }
 
-void gc_feed(struct world *w, const union event *event, uint64_t ts)
+void gc_feed(struct world *w, struct thread_machine *t, const union event *event, uint64_t ts)
 {
-	struct thread_machine *t = thread_find(w, event->hdr.tid);
 	bool begin = event->hdr.type == EV_GC_BEGIN;
 
 	if (!t || !world_counts(w, ts))
@@ -107,10 +105,8 @@ void gc_feed(struct world *w, const union event *event, uint64_t ts)
 		t->gc_depth--;
 }
 
-void name_feed(struct world *w, const struct ev_python_name *event)
+void name_feed(struct thread_machine *t, const struct ev_python_name *event)
 {
-	struct thread_machine *t = thread_find(w, event->hdr.tid);
-
 	if (!t)
 		return;
 	t->pub.python = true;

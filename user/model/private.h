@@ -184,6 +184,12 @@ struct told {
 	};
 };
 
+/* Whom an event is about, looked up once when it is fed: world_feed(). */
+struct subject {
+	struct thread_machine *thread; /* living, of hdr.tid; NULL: none, or hdr.tid is no thread */
+	struct gil_machine *gil;       /* of hdr.aux; NULL: none, or hdr.aux is no GIL */
+};
+
 struct comm {
 	uint32_t tid, pid;
 	char text[17];
@@ -285,6 +291,12 @@ static inline struct process_entry *process_at(const struct world *w, uint32_t i
 	return w->processes.items[i];
 }
 
+/* The GIL that this index means now, or NULL. */
+static inline struct gil_machine *gil_find(const struct world *w, uint32_t index)
+{
+	return index < w->gil_room ? w->gil_by_index[index] : NULL;
+}
+
 static inline struct gil_machine *gil_at(const struct world *w, uint32_t i)
 {
 	return w->gils.items[i];
@@ -307,13 +319,14 @@ int world_reserve(struct world *w,
 int process_get(struct world *w, uint32_t pid,
 		struct process_entry *
 			*ret_process); /* the latest of that pid that is not gone, or a new one */
-int comm_feed(struct world *w, const struct ev_comm *event);
+int comm_feed(struct world *w, struct thread_machine *t, const struct ev_comm *event);
 void foreign_count(struct world *w, struct thread_machine *t, uint64_t address);
 void foreign_explain(struct world *w, const struct ev_gil *event);
 
 /* thread.c */
 struct thread_machine *thread_find(struct world *w, uint32_t tid); /* living, or NULL */
-int thread_feed(struct world *w, const struct ev_thread *event, uint64_t ts);
+int thread_feed(struct world *w, struct thread_machine *t, const struct ev_thread *event,
+		uint64_t ts);
 int thread_new(struct world *w, struct process_entry *process, uint32_t tid, uint64_t ts,
 	       struct thread_machine **ret_thread);
 void thread_touch(struct world *w,
@@ -401,18 +414,19 @@ void edges_off(struct world *w, struct thread_machine *t, uint64_t ts);
 void edges_unsee(struct thread_machine *t); /* it has no GIL */
 void edges_feed(struct world *w, struct gil_machine *g, struct thread_machine *t,
 		const union event *event, uint64_t ts);
-void edges_observe(struct world *w, struct gil_machine *g, const struct ev_observe *event,
-		   uint64_t ts);
+void edges_observe(struct world *w, struct gil_machine *g, struct thread_machine *observer,
+		   const struct ev_observe *event, uint64_t ts);
 
 /* names.c */
-void stack_feed(struct world *w, const struct ev_stack *event, uint64_t ts);
+void stack_feed(struct world *w, const struct subject *subject, const struct ev_stack *event,
+		uint64_t ts);
 void gc_set(struct world *w, struct thread_machine *t, uint32_t depth, uint8_t generation,
 	    uint64_t ts);
-void gc_feed(struct world *w, const union event *event, uint64_t ts);
-void name_feed(struct world *w, const struct ev_python_name *event);
+void gc_feed(struct world *w, struct thread_machine *t, const union event *event, uint64_t ts);
+void name_feed(struct thread_machine *t, const struct ev_python_name *event);
 
 /* loop.c */
-int loop_told(struct world *w, const struct ev_runs_loop *event,
+int loop_told(struct world *w, struct thread_machine *t, const struct ev_runs_loop *event,
 	      uint64_t ts); /* Python's own state */
 int loop_declare(struct world *w, const struct ev_epoll *event, uint64_t ts);
 int loop_meet(struct world *w, struct thread_machine *t, uint32_t epfd,

@@ -94,10 +94,9 @@ int process_get(struct world *w, uint32_t pid, struct process_entry **ret_proces
 	return 0;
 }
 
-int comm_feed(struct world *w, const struct ev_comm *event)
+int comm_feed(struct world *w, struct thread_machine *t, const struct ev_comm *event)
 {
 	uint32_t tid = event->hdr.tid;
-	struct thread_machine *t = thread_find(w, tid);
 	struct comm *comm;
 
 	if (t)

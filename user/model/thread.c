@@ -308,9 +308,9 @@ static void relate(struct world *w, struct thread_machine *t, const struct ev_th
 		relation_set(t, REL_NONE);
 }
 
-int thread_feed(struct world *w, const struct ev_thread *event, uint64_t ts)
+int thread_feed(struct world *w, struct thread_machine *t, const struct ev_thread *event,
+		uint64_t ts)
 {
-	struct thread_machine *t = thread_find(w, event->hdr.tid);
 	int r;
 
 	if (is_ghost(w, event, ts))

@@ -237,19 +237,21 @@ static void process_exit(struct world *w, uint32_t pid, uint64_t ts)
 
 /* A thread that passes a GIL site is one of that GIL's process, whether it has been declared or
  * not. */
-static int feed_gil(struct world *w, const union event *event, uint64_t ts)
+static int feed_gil(struct world *w, const struct subject *subject, const union event *event,
+		    uint64_t ts)
 {
-	struct gil_machine *g = event->hdr.aux < w->gil_room ? w->gil_by_index[event->hdr.aux]
-							     : NULL;
-	struct thread_machine *t = thread_find(w, event->hdr.tid);
+	struct gil_machine *g = subject->gil;
+	struct thread_machine *t = subject->thread;
 	int r;
 
 	if (!g || g->pub.process->gone)
 		return 0;
 	gil_touch(w, g);
 	if (event->hdr.type == EV_OBSERVE) {
-		if (world_counts(w, ts))
-			(w->partial ? edges_observe : gil_observe)(w, g, &event->observe, ts);
+		if (world_counts(w, ts) && w->partial)
+			edges_observe(w, g, event->hdr.tid ? t : NULL, &event->observe, ts);
+		else if (world_counts(w, ts))
+			gil_observe(w, g, &event->observe, ts);
 		return 0;
 	}
 	if (!t || t->pub.process != g->pub.process) {
@@ -267,10 +269,9 @@ static int feed_gil(struct world *w, const union event *event, uint64_t ts)
 	return 0;
 }
 
-static void feed_sched(struct world *w, const union event *event, uint64_t ts)
+static void feed_sched(struct world *w, struct thread_machine *t, const union event *event,
+		       uint64_t ts)
 {
-	struct thread_machine *t = thread_find(w, event->hdr.tid);
-
 	if (!t || !world_counts(w, ts))
 		return;
 	t->ts_fact = ts;
@@ -291,10 +292,9 @@ static void prove_in_syscall(struct world *w, struct thread_machine *t, uint64_t
 	relation_exclude_waiting(w, t);
 }
 
-static void feed_close(struct world *w, const struct ev_epoll_close *event, uint64_t ts)
+static void feed_close(struct world *w, struct thread_machine *t,
+		       const struct ev_epoll_close *event, uint64_t ts)
 {
-	struct thread_machine *t = thread_find(w, event->hdr.tid);
-
 	if (t && world_counts(w, ts)) {
 		prove_in_syscall(w, t, ts);
 		loop_prove_outside(w, t, ts);
@@ -304,9 +304,9 @@ static void feed_close(struct world *w, const struct ev_epoll_close *event, uint
 		loop_close(w, t, event->epfd, ts);
 }
 
-static int feed_epoll(struct world *w, const union event *event, uint64_t ts)
+static int feed_epoll(struct world *w, struct thread_machine *t, const union event *event,
+		      uint64_t ts)
 {
-	struct thread_machine *t = thread_find(w, event->hdr.tid);
 	bool enter = event->hdr.type == EV_EPOLL_ENTER;
 	uint32_t epfd = enter ? event->epoll_enter.epfd : event->epoll_exit.epfd;
 	int r;
@@ -324,9 +324,10 @@ static int feed_epoll(struct world *w, const union event *event, uint64_t ts)
 
 /* A snapshot counts only if no fact of the thread has come since it may have been taken; and of
  * what is known, facts know better. */
-static int feed_state(struct world *w, const struct ev_state *event, uint64_t ts)
+static int feed_state(struct world *w, const struct subject *subject, const struct ev_state *event,
+		      uint64_t ts)
 {
-	struct thread_machine *t = thread_find(w, event->hdr.tid);
+	struct thread_machine *t = subject->thread;
 	uint64_t since = event->span_ns < ts ? ts - event->span_ns : 0;
 	unsigned int flags = event->hdr.flags;
 	int r;
@@ -351,18 +352,15 @@ static int feed_state(struct world *w, const struct ev_state *event, uint64_t ts
 	}
 	loop_snapshot(w, t, flags & EVF_STATE_EPOLL, event->epfd);
 	if (!(flags & EVF_STATE_GIL_MUTEX)) /* there it may be waiting, or holding */
-		relation_snapshot(
-			w, t, event->hdr.aux < w->gil_room ? w->gil_by_index[event->hdr.aux] : NULL,
-			flags & EVF_STATE_GIL_WAIT, ts);
+		relation_snapshot(w, t, subject->gil, flags & EVF_STATE_GIL_WAIT, ts);
 	thread_update(w, t, ts);
 	return 0;
 }
 
 /* A site of a GIL that is not known: the thread may have that one from here on. */
-static void feed_unknown_gil(struct world *w, const struct ev_unknown_gil *event, uint64_t ts)
+static void feed_unknown_gil(struct world *w, struct thread_machine *t,
+			     const struct ev_unknown_gil *event, uint64_t ts)
 {
-	struct thread_machine *t = thread_find(w, event->hdr.tid);
-
 	if (!t)
 		return;
 	foreign_count(w, t, event->address);
@@ -377,36 +375,40 @@ static void feed_unknown_gil(struct world *w, const struct ev_unknown_gil *event
 
 /* ── feeding ─────────────────────────────────────────────────────────────── */
 
-static int feed_cpu(struct world *w, const union event *event, uint64_t ts)
+static int feed_cpu(struct world *w, struct thread_machine *t, const union event *event,
+		    uint64_t ts)
 {
 	int r = cpu_ensure(w, event->hdr.aux);
 
 	if (r < 0)
 		return r;
 	if (event->hdr.type != EV_RUN)
-		feed_sched(w, event, ts);
+		feed_sched(w, t, event, ts);
 	else if (world_counts(w, ts))
 		cpu_run(w, &event->run, ts);
 	return 0;
 }
 
-static int dispatch_names(struct world *w, const union event *event, uint64_t ts)
+static int dispatch_names(struct world *w, const struct subject *subject, const union event *event,
+			  uint64_t ts)
 {
+	struct thread_machine *t = subject->thread;
+
 	switch (event->hdr.type) {
 	case EV_STACK:
-		stack_feed(w, &event->stack, ts);
+		stack_feed(w, subject, &event->stack, ts);
 		return 0;
 	case EV_GC_BEGIN:
 	case EV_GC_END:
-		gc_feed(w, event, ts);
+		gc_feed(w, t, event, ts);
 		return 0;
 	case EV_RUNS_LOOP:
-		return loop_told(w, &event->runs_loop, ts);
+		return loop_told(w, t, &event->runs_loop, ts);
 	case EV_PYTHON_NAME:
-		name_feed(w, &event->python_name);
+		name_feed(t, &event->python_name);
 		return 0;
 	case EV_EPOLL_CLOSE:
-		feed_close(w, &event->epoll_close, ts);
+		feed_close(w, t, &event->epoll_close, ts);
 		return 0;
 	case EV_UNREAD:
 		w->unread += event->unread.count;
@@ -416,9 +418,10 @@ static int dispatch_names(struct world *w, const union event *event, uint64_t ts
 	}
 }
 
-static int dispatch(struct world *w, const union event *event, uint64_t ts)
+static int dispatch(struct world *w, const struct subject *subject, const union event *event,
+		    uint64_t ts)
 {
-	struct thread_machine *t;
+	struct thread_machine *t = subject->thread;
 
 	switch (event->hdr.type) {
 	case EV_TAKE:
@@ -426,28 +429,27 @@ static int dispatch(struct world *w, const union event *event, uint64_t ts)
 	case EV_WAIT:
 	case EV_WAIT_END:
 	case EV_OBSERVE:
-		return feed_gil(w, event, ts);
+		return feed_gil(w, subject, event, ts);
 	case EV_SWITCH_IN:
 	case EV_SWITCH_OUT:
 	case EV_WAKE:
 	case EV_MIGRATE:
 	case EV_RUN:
 	case EV_GAP:
-		return feed_cpu(w, event, ts);
+		return feed_cpu(w, t, event, ts);
 	case EV_EPOLL_ENTER:
 	case EV_EPOLL_EXIT:
-		return feed_epoll(w, event, ts);
+		return feed_epoll(w, t, event, ts);
 	case EV_EPOLL:
 		return loop_declare(w, &event->epoll, ts);
 	case EV_GIL:
 		foreign_explain(w, &event->gil);
 		return gil_declare(w, &event->gil, ts);
 	case EV_THREAD:
-		return thread_feed(w, &event->thread, ts);
+		return thread_feed(w, t, &event->thread, ts);
 	case EV_COMM:
-		return comm_feed(w, &event->comm);
+		return comm_feed(w, t, &event->comm);
 	case EV_THREAD_EXIT:
-		t = thread_find(w, event->hdr.tid);
 		if (t)
 			thread_exit(w, t, ts);
 		return 0;
@@ -455,7 +457,7 @@ static int dispatch(struct world *w, const union event *event, uint64_t ts)
 		process_exit(w, event->hdr.tid, ts);
 		return 0;
 	case EV_STATE:
-		return feed_state(w, &event->state, ts);
+		return feed_state(w, subject, &event->state, ts);
 	case EV_LOST:
 		w->lost += event->lost.count;
 		w->late += event->hdr.flags & EVF_LOST_LATE ? event->lost.count : 0;
@@ -469,15 +471,43 @@ static int dispatch(struct world *w, const union event *event, uint64_t ts)
 			world_end(w, ts);
 		return 0;
 	case EV_UNKNOWN_GIL:
-		feed_unknown_gil(w, &event->unknown_gil, ts);
+		feed_unknown_gil(w, t, &event->unknown_gil, ts);
 		return 0;
 	default:
-		return dispatch_names(w, event, ts);
+		return dispatch_names(w, subject, event, ts);
 	}
+}
+
+/* hdr.tid is a process, another task or nothing of these; that of all others is a thread. */
+static bool is_of_thread(const union event *event)
+{
+	switch (event->hdr.type) {
+	case EV_RUN:
+	case EV_EPOLL:
+	case EV_GIL:
+	case EV_PROCESS_EXIT:
+	case EV_LOST:
+	case EV_WINDOW:
+	case EV_UNREAD:
+		return false;
+	default:
+		return true;
+	}
+}
+
+static struct subject subject_of(struct world *w, const union event *event)
+{
+	bool gil = event->hdr.type <= EV_OBSERVE || event->hdr.type == EV_STATE ||
+		   event->hdr.type == EV_STACK;
+
+	return (struct subject){.thread = is_of_thread(event) ? thread_find(w, event->hdr.tid)
+							      : NULL,
+				.gil = gil ? gil_find(w, event->hdr.aux) : NULL};
 }
 
 int world_feed(struct world *w, const union event *event)
 {
+	struct subject subject;
 	int r;
 
 	if (w->ended)
@@ -487,7 +517,8 @@ int world_feed(struct world *w, const union event *event)
 		w->now = event->hdr.ts;
 	if (event->hdr.type != EV_LOST && w->blind && w->now >= w->ts_facts)
 		see(w, w->ts_facts);
-	r = end_when_full(w, dispatch(w, event, w->now));
+	subject = subject_of(w, event);
+	r = end_when_full(w, dispatch(w, &subject, event, w->now));
 	if (w->queue_count)
 		flush(w);
 	return r;
