@@ -13,15 +13,14 @@ static int run(struct options *options)
 	struct observation observation = {
 		.options = &options->observe, .pipeline = &pipeline, .tick_ctx = &teller};
 	const struct report *report;
-	struct stream_head head;
 	struct diag diag = {0};
 	int err, status;
 
 	observe_catch_signals(NULL);
-	observe_head(&options->observe, &head);
+	observe_head(&options->observe, &pipeline.head);
 	if (!options->observe.quiet)
 		observation.tick = teller_tick;
-	err = pipeline_fold(&pipeline, &head, options->stall_ns, &diag);
+	err = pipeline_append_fold(&pipeline, options->stall_ns, &diag);
 	if (!err)
 		err = pipeline_front(&pipeline, true, &diag);
 	if (!err)

@@ -30,7 +30,7 @@ static int open_trace(const struct options *options, struct pipeline *pipeline,
 
 	if (err)
 		return err;
-	err = trace_writer_new(output->file, &pipeline->head, &trouble, &pipeline->trace);
+	err = pipeline_append_trace(pipeline, output->file, &trouble);
 	return err ? name_file(&trouble, err, output->name, diag) : 0;
 }
 
@@ -58,11 +58,9 @@ static int build(const struct options *options, struct pipeline *pipeline, struc
 	int err;
 
 	observe_head(&options->observe, &pipeline->head);
-	err = options->observe.quiet
-		      ? 0
-		      : pipeline_fold(pipeline, &pipeline->head, options->stall_ns, diag);
-	if (!err)
-		err = open_trace(options, pipeline, output, diag);
+	err = open_trace(options, pipeline, output, diag);
+	if (!err && !options->observe.quiet)
+		err = pipeline_append_fold(pipeline, options->stall_ns, diag);
 	return err ? err : pipeline_front(pipeline, true, diag);
 }
 

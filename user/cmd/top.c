@@ -14,7 +14,6 @@
 #include "cmd/pipeline/confine.h"
 #include "cmd/pipeline/observe.h"
 #include "cmd/pipeline/snapshot.h"
-#include "model/checkpoint.h"
 #include "view/tui/tui.h"
 
 #define REFRESH_NS (500 * NS_PER_MS)
@@ -224,9 +223,9 @@ static int obey_keys(struct top *top, int wait_ms)
 static int on_tick(void *ctx, uint64_t ts_known)
 {
 	struct top *top = ctx;
-	int err = keep_advance(top->pipeline.keep, ts_known);
+	int err = 0;
 
-	if (!err && !top->tui)
+	if (!top->tui)
 		err = open_screen(top);
 	if (!err && ts_known - top->ts_shown >= REFRESH_NS) {
 		top->ts_shown = ts_known;
@@ -260,17 +259,17 @@ static int stay(struct top *top)
 
 static int start(struct top *top)
 {
-	struct stream_head head;
 	int err;
 
-	observe_head(&top->options->observe, &head);
-	err = pipeline_fold(&top->pipeline, &head, top->options->stall_ns, &top->diag);
+	observe_head(&top->options->observe, &top->pipeline.head);
+	err = pipeline_append_history(&top->pipeline, KEEP_NS, KEEP_BYTES, &top->diag);
+	if (!err)
+		err = pipeline_append_fold(&top->pipeline, top->options->stall_ns, &top->diag);
 	if (err)
 		return err;
 	report_builder_without_flames(top->pipeline.builder);
 	top->live = live_new();
-	top->pipeline.keep = keep_new(KEEP_NS, KEEP_BYTES, checkpoint_state(false));
-	if (!top->live || !top->pipeline.keep)
+	if (!top->live)
 		return diag_set(&top->diag, EXIT_FAILED, -ENOMEM, "no memory");
 	return pipeline_front(&top->pipeline, true, &top->diag);
 }

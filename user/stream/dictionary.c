@@ -135,29 +135,22 @@ uint64_t dictionary_bytes(const struct dictionary *dictionary)
 	return dictionary->bytes;
 }
 
-static int stage_process(void *ctx, const struct process_info *info)
+static int take_process(void *ctx, const struct process_info *info)
 {
-	const struct dictionary_stage *stage = ctx;
-
-	return sink_process(&stage->next, info);
+	return 0;
 }
 
-static int stage_event(void *ctx, const union event *event)
+static int take_event(void *ctx, const union event *event)
 {
-	const struct dictionary_stage *stage = ctx;
-
-	return sink_event(&stage->next, event);
+	return 0;
 }
 
-static int stage_define(void *ctx, const struct definition *definition)
+static int take_definition(void *ctx, const struct definition *definition)
 {
-	const struct dictionary_stage *stage = ctx;
-	int err = dictionary_define(stage->dictionary, definition);
-
-	return err ? err : sink_define(&stage->next, definition);
+	return dictionary_define(ctx, definition);
 }
 
-struct stream_sink dictionary_sink(struct dictionary_stage *stage)
+struct stream_sink dictionary_sink(struct dictionary *dictionary)
 {
-	return (struct stream_sink){stage_process, stage_event, stage, stage_define};
+	return (struct stream_sink){take_process, take_event, dictionary, take_definition};
 }

@@ -29,11 +29,7 @@ const struct definition *dictionary_find(const struct dictionary *dictionary,
 uint32_t dictionary_count(const struct dictionary *dictionary, enum definition_kind kind);
 uint64_t dictionary_bytes(const struct dictionary *dictionary); /* approximate memory use */
 
-/* A stage that stores the definitions and passes everything on. Owns neither pointer. */
-struct dictionary_stage {
-	struct dictionary *dictionary;
-	struct stream_sink next;
-};
-struct stream_sink dictionary_sink(struct dictionary_stage *stage);
+/* Keeps the definitions of a stream. */
+struct stream_sink dictionary_sink(struct dictionary *dictionary);
 
 #endif

@@ -7,8 +7,8 @@
  * function, stack and text, before the first event or definition that refers to it (how much
  * earlier is not significant); and events. After the reorder stage, events are ordered by their
  * timestamps. A stream starts with the events that declare threads and GILs, then WINDOW, and ends
- * with WINDOW(end) unless it was cut off. Sinks chain: reorder and tee are sinks that feed other
- * sinks.
+ * with WINDOW(end) unless it was cut off. Sinks chain: reorder and stages (stage.h)
+ * feed others.
  */
 #ifndef GILSCOPE_STREAM_STREAM_H
 #define GILSCOPE_STREAM_STREAM_H
@@ -108,13 +108,6 @@ struct stream_state {
 	int (*write)(const void *ctx, uint64_t ts, const struct stream_sink *to);
 	void (*free)(void *ctx);
 };
-
-/* Feeds two sinks, `first` before `second`; the first error wins and `second` is then not fed. Owns
- * nothing. */
-struct tee {
-	struct stream_sink first, second;
-};
-struct stream_sink tee_sink(struct tee *tee);
 
 /* Name of an event type, from events.def. NULL if unknown. */
 const char *event_name(unsigned int type);

@@ -267,32 +267,6 @@ static void errors_of_the_next_sink_come_back(void **state)
 	kept_done(&kept);
 }
 
-static void a_tee_feeds_both_until_one_fails(void **state)
-{
-	struct kept first = {.fail_at = 3, .fail_define_at = 2}, second = {0};
-	struct definition text = {.kind = DEFINE_TEXT, .id = 1, .text = "main"};
-	struct tee tee = {keep_sink(&first), keep_sink(&second)};
-	struct stream_sink sink = tee_sink(&tee);
-	union event event = take_at(1, 1);
-
-	assert_int_equal(sink_process(&sink, &(struct process_info){.pid = 1}), 0);
-	assert_int_equal(sink_event(&sink, &event), 0);
-	assert_int_equal(sink_event(&sink, &event), -ECANCELED);
-	assert_int_equal(sink_process(&sink, &(struct process_info){.pid = 1}), -ECANCELED);
-	assert_int_equal(sink_define(&sink, &text), 0);
-	text.id++;
-	assert_int_equal(sink_define(&sink, &text), -ECANCELED);
-	assert_identical(&first, &second);
-	assert_int_equal(second.length, 2);
-	assert_int_equal(second.defined, 1);
-	/* has no use for definitions */
-	tee.first = (struct stream_sink){keep_process, keep_event, &first, NULL};
-	assert_int_equal(sink_define(&sink, &text), 0);
-	assert_int_equal(second.defined, 2);
-	kept_done(&first);
-	kept_done(&second);
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -304,7 +278,6 @@ int main(void)
 		cmocka_unit_test(what_has_been_reached_stays_behind),
 		cmocka_unit_test(chaos_comes_out_in_order_and_complete),
 		cmocka_unit_test(errors_of_the_next_sink_come_back),
-		cmocka_unit_test(a_tee_feeds_both_until_one_fails),
 	};
 
 	return cmocka_run_group_tests_name("reorder", tests, NULL, NULL);

@@ -17,8 +17,10 @@ struct build {
 static int build(void *ctx, const struct stream_head *head)
 {
 	struct build *what = ctx;
-	int err = pipeline_fold(what->pipeline, head, what->stall_ns, &what->diag);
+	int err;
 
+	what->pipeline->head = *head;
+	err = pipeline_append_fold(what->pipeline, what->stall_ns, &what->diag);
 	if (!err)
 		err = pipeline_front(what->pipeline, false, &what->diag);
 	if (!err)

@@ -25,7 +25,7 @@ DEFINE_CLEANUP(capture_free, struct capture *, capture_free, NULL)
  * first one ends the process, wherever it is. */
 static volatile sig_atomic_t phase;
 enum { PHASE_SETUP, PHASE_OBSERVING, PHASE_SHOWING };
-static void (*last_deed)(void);
+static void (*on_second_signal)(void);
 
 static void on_signal(int signal)
 {
@@ -36,8 +36,8 @@ static void on_signal(int signal)
 		interrupt_raise();
 		return;
 	}
-	if (last_deed)
-		last_deed();
+	if (on_second_signal)
+		on_second_signal();
 	if (phase == PHASE_SETUP) {
 		written = write(STDERR_FILENO, words, sizeof(words) - 1);
 		(void)written;
@@ -59,7 +59,7 @@ void observe_catch_signals(void (*last)(void))
 {
 	struct sigaction action = {.sa_handler = on_signal}, before;
 
-	last_deed = last;
+	on_second_signal = last;
 	sigaction(SIGINT, &action, NULL);
 	sigaction(SIGTERM, &action, NULL);
 	/* nohup says that it is to be ignored */
@@ -105,8 +105,8 @@ static void show_progress(const struct pipeline *pipeline, const struct capture 
 	fflush(stderr);
 }
 
-/* What is done now and then, and when it was done last. */
-struct chores {
+/* What is done periodically: when it was done last. */
+struct periodic {
 	uint64_t shown, ticked, flushed, looked;
 	bool progress;
 };
@@ -119,20 +119,23 @@ static bool is_due(uint64_t *last, uint64_t now, uint64_t period)
 	return true;
 }
 
-static int do_chores(const struct observation *observation, struct capture *capture,
-		     struct chores *chores, uint64_t start, uint64_t now)
+static int run_periodic(const struct observation *observation, struct capture *capture,
+			struct periodic *periodic, uint64_t start, uint64_t now)
 {
 	struct pipeline *pipeline = observation->pipeline;
 	uint64_t ts_known = reorder_reached(pipeline->reorder);
 	int err = 0;
 
-	if (pipeline->trace && is_due(&chores->flushed, now, FLUSH_NS))
-		err = trace_writer_flush(pipeline->trace);
-	if (is_due(&chores->looked, now, observation->look_again_ns))
+	if (is_due(&periodic->flushed, now, FLUSH_NS))
+		err = stages_flush(&pipeline->stages);
+	if (is_due(&periodic->looked, now, observation->look_again_ns))
 		capture_look_again(capture);
-	if (!err && observation->tick && ts_known && is_due(&chores->ticked, now, TICK_NS))
-		err = observation->tick(observation->tick_ctx, ts_known);
-	if (chores->progress && is_due(&chores->shown, now, PROGRESS_NS))
+	if (!err && ts_known && is_due(&periodic->ticked, now, TICK_NS)) {
+		err = stages_advance(&pipeline->stages, ts_known);
+		if (!err && observation->tick)
+			err = observation->tick(observation->tick_ctx, ts_known);
+	}
+	if (periodic->progress && is_due(&periodic->shown, now, PROGRESS_NS))
 		show_progress(pipeline, capture, start, now);
 	return err;
 }
@@ -141,10 +144,10 @@ static int do_chores(const struct observation *observation, struct capture *capt
 static int run(struct observation *observation, struct capture *capture)
 {
 	uint64_t start = clock_now_ns(), dur_ns = observation->options->dur_ns;
-	struct chores chores = {.ticked = start, .flushed = start, .looked = start};
+	struct periodic periodic = {.ticked = start, .flushed = start, .looked = start};
 	int err = 0;
 
-	chores.progress = isatty(STDERR_FILENO) && !observation->options->quiet;
+	periodic.progress = isatty(STDERR_FILENO) && !observation->options->quiet;
 	while (!err && !interrupted() && capture_status(capture).targets) {
 		uint64_t now = clock_now_ns(), left = dur_ns ? dur_ns - (now - start) : UINT64_MAX;
 
@@ -153,9 +156,9 @@ static int run(struct observation *observation, struct capture *capture)
 		err = capture_poll(capture, left < POLL_MS * NS_PER_MS ? (int)(left / NS_PER_MS) + 1
 								       : POLL_MS);
 		if (!err)
-			err = do_chores(observation, capture, &chores, start, now);
+			err = run_periodic(observation, capture, &periodic, start, now);
 	}
-	if (chores.progress)
+	if (periodic.progress)
 		fprintf(stderr, "\r\033[K");
 	return err;
 }

@@ -8,6 +8,7 @@
 #include <time.h>
 
 #include "base/duration.h"
+#include "model/checkpoint.h"
 
 /* events held at most, 80 bytes each; a live source's window normally has a few thousand */
 #define REORDER_EVENTS_LIVE   (1u << 20)
@@ -43,8 +44,8 @@ static int begin_drawing(struct pipeline *pipeline, const struct stream_head *he
 	return pipeline->spans ? 0 : -ENOMEM;
 }
 
-int pipeline_fold(struct pipeline *pipeline, const struct stream_head *head, uint64_t stall_ns,
-		  struct diag *diag)
+static int fold_new(struct pipeline *pipeline, const struct stream_head *head, uint64_t stall_ns,
+		    struct diag *diag)
 {
 	pipeline->head = *head;
 	pipeline->stall_ns = stall_ns;
@@ -71,38 +72,10 @@ int pipeline_draw(struct pipeline *pipeline, const struct report *report, struct
 		   : 0;
 }
 
-int pipeline_front(struct pipeline *pipeline, bool live, struct diag *diag)
+static void fold_free(void *self)
 {
-	struct stream_sink next;
+	struct pipeline *pipeline = self;
 
-	if (pipeline->world && pipeline->trace) {
-		/* the file first: when the disk is full the fold has seen nothing that the file has
-		 * not */
-		pipeline->tee = (struct tee){trace_writer_sink(pipeline->trace),
-					     world_sink(pipeline->world)};
-		next = tee_sink(&pipeline->tee);
-	} else if (pipeline->world && pipeline->keep) {
-		pipeline->tee = (struct tee){keep_sink(pipeline->keep),
-					     world_sink(pipeline->world)};
-		next = tee_sink(&pipeline->tee);
-	} else {
-		next = pipeline->trace ? trace_writer_sink(pipeline->trace)
-				       : world_sink(pipeline->world);
-	}
-	if (pipeline->world) {
-		pipeline->stage = (struct dictionary_stage){pipeline->dictionary, next};
-		next = dictionary_sink(&pipeline->stage);
-	}
-	pipeline->reorder = reorder_new(next, REORDER_WINDOW_NS,
-					live ? REORDER_EVENTS_LIVE : REORDER_EVENTS_REPLAY);
-	return pipeline->reorder ? 0 : diag_set(diag, EXIT_FAILED, -ENOMEM, "no memory");
-}
-
-void pipeline_done(struct pipeline *pipeline)
-{
-	reorder_free(pipeline->reorder);
-	trace_writer_free(pipeline->trace);
-	keep_free(pipeline->keep);
 	spans_free(pipeline->spans);
 	if (pipeline->drawing)
 		pipeline->drawing_kind->free(pipeline->drawing);
@@ -111,4 +84,90 @@ void pipeline_done(struct pipeline *pipeline)
 	world_free(pipeline->world);
 	handler_finder_free(pipeline->finder);
 	dictionary_free(pipeline->dictionary);
+}
+
+static int append(struct pipeline *pipeline, struct stage stage, struct diag *diag)
+{
+	int err = stages_append(&pipeline->stages, stage);
+
+	return err ? diag_set(diag, EXIT_FAILED, err, "no memory") : 0;
+}
+
+int pipeline_append_fold(struct pipeline *pipeline, uint64_t stall_ns, struct diag *diag)
+{
+	const struct stream_head head = pipeline->head;
+	int err = fold_new(pipeline, &head, stall_ns, diag);
+
+	if (err) {
+		fold_free(pipeline);
+		return err;
+	}
+	/* names first: the model's listeners look them up */
+	err = append(pipeline, (struct stage){.sink = dictionary_sink(pipeline->dictionary)}, diag);
+	return err ? err
+		   : append(pipeline,
+			    (struct stage){.self = pipeline,
+					   .sink = world_sink(pipeline->world),
+					   .free = fold_free},
+			    diag);
+}
+
+static int flush_trace(void *self)
+{
+	return trace_writer_flush(self);
+}
+
+static void free_trace(void *self)
+{
+	trace_writer_free(self);
+}
+
+int pipeline_append_trace(struct pipeline *pipeline, FILE *file, struct diag *diag)
+{
+	int err = trace_writer_new(file, &pipeline->head, diag, &pipeline->trace);
+
+	return err ? err
+		   : append(pipeline,
+			    (struct stage){.self = pipeline->trace,
+					   .sink = trace_writer_sink(pipeline->trace),
+					   .flush = flush_trace,
+					   .free = free_trace},
+			    diag);
+}
+
+static int advance_history(void *self, uint64_t ts_known)
+{
+	return keep_advance(self, ts_known);
+}
+
+static void free_history(void *self)
+{
+	keep_free(self);
+}
+
+int pipeline_append_history(struct pipeline *pipeline, uint64_t while_ns, size_t max_bytes,
+			    struct diag *diag)
+{
+	pipeline->keep = keep_new(while_ns, max_bytes, checkpoint_state(false));
+	if (!pipeline->keep)
+		return diag_set(diag, EXIT_FAILED, -ENOMEM, "no memory");
+	return append(pipeline,
+		      (struct stage){.self = pipeline->keep,
+				     .sink = keep_sink(pipeline->keep),
+				     .advance = advance_history,
+				     .free = free_history},
+		      diag);
+}
+
+int pipeline_front(struct pipeline *pipeline, bool live, struct diag *diag)
+{
+	pipeline->reorder = reorder_new(stages_sink(&pipeline->stages), REORDER_WINDOW_NS,
+					live ? REORDER_EVENTS_LIVE : REORDER_EVENTS_REPLAY);
+	return pipeline->reorder ? 0 : diag_set(diag, EXIT_FAILED, -ENOMEM, "no memory");
+}
+
+void pipeline_done(struct pipeline *pipeline)
+{
+	reorder_free(pipeline->reorder);
+	stages_done(&pipeline->stages);
 }
