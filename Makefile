@@ -60,11 +60,15 @@ $(B)/$(1)/gen/assets.o: $(B)/gen/assets.S $(ASSETS)
 $(B)/$(1)/user/view/export/pprof.o: $(B)/gen/pprof.pb-c.h
 $(patsubst %,$(B)/$(1)/user/view/export/%.o,perfetto perfetto_packets perfetto_report): \
 	$(B)/gen/perfetto.pb-c.h
-$(foreach room,$(ROOMS),
+endef
+# one archive per room of a flavour
+define archives
+$(foreach room,$(2),
 $(B)/$(1)/lib$(room).a: $(call objects,$(1),$(call room_sources,$(room)))
 	$$(call say,AR,$$@)rm -f $$@ && mkdir -p $$(@D) && $$(AR) rcs $$@ $$^
 )
 endef
+$(foreach name,plain asan steps,$(eval $(call archives,$(name),$(ROOMS))))
 $(eval $(call flavour,plain,))
 $(eval $(call flavour,asan,$(SANITIZE)))
 $(eval $(call flavour,steps,-fsanitize-coverage=trace-pc))
@@ -135,17 +139,18 @@ $(B)/unit/view/view_perfetto: $(B)/gen/perfetto.pb-c.h
 # tests/fuzz/NAME.c defines LLVMFuzzerTestOneInput; the rooms are compiled once more, for libFuzzer
 # to see which way an input takes
 FUZZ := $(patsubst tests/fuzz/%.c,$(B)/fuzz/%,$(wildcard tests/fuzz/*.c))
-FUZZ_ROOMS := base python stream model symbols analysis
-FUZZ_OBJECTS := $(call objects,fuzz,$(foreach room,$(FUZZ_ROOMS),$(call room_sources,$(room))))
+FUZZ_ROOMS := analysis model symbols python stream base
+FUZZ_ARCHIVES := $(patsubst %,$(B)/fuzz/lib%.a,$(FUZZ_ROOMS))
+$(eval $(call archives,fuzz,$(FUZZ_ROOMS)))
 FUZZ_CC = $(CLANG) $(CPPFLAGS) -O1 -g -std=gnu11 -fsanitize=address,undefined \
 	-fno-sanitize-recover=undefined
 $(B)/fuzz/user/%.o: user/%.c $(B)/config
 	$(call say,CC,$<)mkdir -p $(@D) && $(FUZZ_CC) -fsanitize=fuzzer-no-link -MMD -MP -c -o $@ $<
 $(B)/fuzz/user/base/sysname.o: $(B)/gen/sysnames.inc
-$(B)/fuzz/%: tests/fuzz/%.c $(FUZZ_OBJECTS) $(B)/config
+$(B)/fuzz/%: tests/fuzz/%.c $(FUZZ_ARCHIVES) $(B)/config
 	$(call say,FUZZ,$<)mkdir -p $(@D) && \
 		$(FUZZ_CC) -fsanitize=fuzzer -MMD -MP -MF $(B)/fuzz/user/$*.d -o $@ $< \
-		$(FUZZ_OBJECTS) $(filter-out -lbpf,$(LDLIBS))
+		$(FUZZ_ARCHIVES) $(filter-out -lbpf,$(LDLIBS))
 
 # Both commands of the README set everything up by themselves; what they need is built by a second
 # make, which then finds it installed.

@@ -55,7 +55,8 @@ def lock(seconds):
 
 def gil_wait(seconds):
     begun = threading.Event()
-    text = "a" * int(LENGTH * (seconds / TAKES_S) ** 0.5)
+    # rather longer than asked for: how fast the search is varies with what else the machine does
+    text = "a" * int(LENGTH * (1.4 * seconds / TAKES_S) ** 0.5)
     threading.Thread(target=hog, args=(text, begun), name="hog", daemon=True).start()
     begun.wait()  # when it is woken it has to wait for the GIL
 

@@ -474,11 +474,9 @@ class Running:
         tell = ["--ready-fd", str(writer)] if command in ("attach", "record", "top") else []
         self.process = subprocess.Popen(
             [*prefix, *program, command, *tell, *map(str, arguments)],
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
             text=True,
             pass_fds=[writer, *popen.pop("pass_fds", ())],
-            **popen,
+            **{"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, **popen},
         )
         os.close(writer)
         self.pid = self.process.pid

@@ -3,11 +3,13 @@
 doing; also when they never end."""
 
 import contextlib
+import functools
 import json
 import os
 import pty
 import re
 import subprocess
+import tempfile
 import threading
 import time
 
@@ -34,8 +36,6 @@ LINE = re.compile(
     r"stalled for|goes on after) (.*)\n"
 )
 THRESHOLD_NS = 50_000_000
-IN_TIME_NS = THRESHOLD_NS + 200_000_000
-MACHINE_NS = 250_000_000  # what other processes of a busy machine may take from gilscope
 
 
 class Watched(harness.Running):
@@ -71,25 +71,63 @@ class Watched(harness.Running):
 
 @pytest.fixture
 def app(loop):
-    with harness.RawApp(loop, script=HANG, prefix=harness.undisturbed()) as running:
+    with hanging(loop) as running:
         yield running
 
 
-@pytest.fixture
-def observe(command, tmp_path):
-    """What starts to observe, and what gives the report of it."""
-    path = tmp_path / "hang.gsc"
-    if command == "attach":
-        return lambda app: Watched("attach", app.pid, "--json"), lambda outcome: outcome.report
-    return lambda app: Watched(
-        "record", "-p", app.pid, "-o", path
-    ), lambda outcome: harness.gilscope("report", path, "--json").report
+def hanging(loop):
+    return harness.RawApp(loop, script=HANG, prefix=harness.undisturbed())
 
 
+OBSERVERS = {"asyncio": ("attach", "record"), "uvloop": ("attach",)}
 LEGS = pytest.mark.parametrize(
-    "loop, command", [("asyncio", "attach"), ("uvloop", "attach"), ("asyncio", "record")]
+    "loop, command", [(loop, command) for loop in OBSERVERS for command in OBSERVERS[loop]]
 )
 ASYNCIO = pytest.mark.parametrize("loop", ["asyncio"])
+
+
+class Observed:
+    """What one observer reported: lines while it observed, and its report at the end."""
+
+    def __init__(self, app, command, folder):
+        self._path = os.path.join(folder, "hang.gsc")
+        options = ("-o", self._path, "-p") if command == "record" else ("--json",)
+        self.running = Watched(command, *options, app.pid)
+
+    def finish(self):
+        self.asked_ns = time.monotonic_ns()
+        self.done = self.running.finish()
+        self.ended_ns = time.monotonic_ns()
+        self.told = self.running.told()
+        assert self.done.status == 0, self.done
+        if os.path.exists(self._path):
+            self.report = harness.gilscope("report", self._path, "--json").report
+        else:
+            self.report = self.done.report
+
+
+@functools.lru_cache(maxsize=None)
+def observed(loop, cause, seconds):
+    """One stall under all observers of that loop: {command: Observed}, its begin, and its end if it
+    has one."""
+    t1_ns = None
+    with contextlib.ExitStack() as stack:
+        folder = stack.enter_context(tempfile.TemporaryDirectory())
+        app = stack.enter_context(hanging(loop))
+        found = {command: Observed(app, command, folder) for command in OBSERVERS[loop]}
+        for one in found.values():
+            stack.enter_context(one.running)
+        t0_ns = app.answer(f"{cause} {seconds}")["t0_ns"]
+        for one in found.values():
+            one.first = one.running.await_told(2)
+        if seconds != "forever":
+            t1_ns = json.loads(app.process.stdout.readline())["t1_ns"]
+            for one in found.values():
+                one.running.await_told(3)
+        for one in found.values():
+            one.finish()
+        assert app.process.poll() is None
+    return found, t0_ns, t1_ns
 
 
 def the_stall(report):
@@ -110,30 +148,22 @@ def length_ns(text):
 def check_first(told, cause, t0_ns):
     ns, line = told[0]
     assert line[3] == "has been stalled for"
-    assert THRESHOLD_NS <= ns - t0_ns + 5_000_000 and ns - t0_ns <= IN_TIME_NS + MACHINE_NS, (
-        ns - t0_ns
-    ) / 1e6
+    assert THRESHOLD_NS <= ns - t0_ns + 5_000_000, (ns - t0_ns) / 1e6
     assert length_ns(line[4]) <= ns - t0_ns + 5_000_000
     assert any(re.search(WORDS[cause], later[4]) for _, later in told), told
 
 
 @LEGS
 @pytest.mark.parametrize("cause", CAUSES)
-def test_a_stall_is_told_while_it_lasts_and_when_it_ends(app, observe, cause):
-    begin, report_of = observe
-    with begin(app) as running:
-        t0_ns = app.answer(f"{cause} 1.6")["t0_ns"]
-        told = running.await_told(2)
-        assert not any(line[3] == "goes on after" for _, line in told[:2])
-        t1_ns = json.loads(app.process.stdout.readline())["t1_ns"]
-        assert told[1][0] < t1_ns
-        told = running.await_told(3)
-        done = running.finish()
+def test_a_stall_is_told_while_it_lasts_and_when_it_ends(loop, command, cause):
+    found, t0_ns, t1_ns = observed(loop, cause, "1.6")
+    told, first, report = found[command].told, found[command].first, found[command].report
+    assert not any(line[3] == "goes on after" for _, line in first[:2])
+    assert first[1][0] < t1_ns
     check_first(told, cause, t0_ns)
     assert told[-1][1][3] == "goes on after"
     assert abs(length_ns(told[-1][1][4]) - (t1_ns - t0_ns)) < 20_000_000
-    assert done.status == 0, done
-    stall = the_stall(report_of(done))
+    stall = the_stall(report)
     assert stall["cause"] == STATES[cause] and not stall["ongoing"]
     assert stall["start_ns"] <= t0_ns and t1_ns <= stall["end_ns"]
     assert told[0][1][1] == told[-1][1][1]  # the stall's begin, as the report has it
@@ -141,22 +171,14 @@ def test_a_stall_is_told_while_it_lasts_and_when_it_ends(app, observe, cause):
 
 @LEGS
 @pytest.mark.parametrize("cause", CAUSES)
-def test_a_handler_that_never_returns_is_seen(app, observe, cause):
-    begin, report_of = observe
-    with begin(app) as running:
-        t0_ns = app.answer(f"{cause} forever")["t0_ns"]
-        told = running.await_told(2)
-        asked_ns = time.monotonic_ns()
-        done = running.finish()
-        ended_ns = time.monotonic_ns()
-    check_first(told, cause, t0_ns)
-    assert app.process.poll() is None
-    assert done.status == 0, done
-    report = report_of(done)
-    laws.check_laws(report)
-    stall = the_stall(report)
+def test_a_handler_that_never_returns_is_seen(loop, command, cause):
+    found, t0_ns, _ = observed(loop, cause, "forever")
+    one = found[command]
+    check_first(one.told, cause, t0_ns)
+    laws.check_laws(one.report)
+    stall = the_stall(one.report)
     assert stall["ongoing"] and stall["cause"] == STATES[cause]
-    assert stall["start_ns"] <= t0_ns and asked_ns <= stall["end_ns"] <= ended_ns
+    assert stall["start_ns"] <= t0_ns and one.asked_ns <= stall["end_ns"] <= one.ended_ns
     assert stall["handler"]["function"] == "handler" and stall["handler"]["role"] == "task"
 
 
@@ -164,10 +186,10 @@ def test_a_handler_that_never_returns_is_seen(app, observe, cause):
 def test_an_hour_is_not_told_every_second(app):
     with Watched("attach", app.pid, "--json") as running:
         t0_ns = app.answer("blocked forever")["t0_ns"]
-        time.sleep(7.5)
+        time.sleep(4.5)
         done = running.finish()
     times = [(ns - t0_ns) / 1e9 for ns, _ in running.told()]
-    assert len(times) == 4, times  # at the threshold, and 1, 2 and 4 s after the one before
+    assert len(times) == 3, times  # at the threshold, 1 and 2 s after the one before, then 4
     assert done.report["stall_ns"] == THRESHOLD_NS
 
 
@@ -227,15 +249,10 @@ def test_who_does_not_read_what_is_told_does_not_hold_up_the_observation(app):
         while True:
             os.write(writer, b"x" * 512)
     os.set_blocking(writer, True)
-    process = subprocess.Popen(
-        [harness.GILSCOPE, "attach", str(app.pid), "-d", "4s", "--json"],
-        stdout=subprocess.PIPE,
-        stderr=writer,
-    )
-    os.close(writer)
-    time.sleep(1.5)  # until its probes are in place
-    app.answer("blocked 0.5")
-    stdout, _ = process.communicate(timeout=20)
-    os.close(reader)
-    assert process.returncode == 0
+    with harness.Running("attach", app.pid, "-d", "2s", "--json", stderr=writer) as running:
+        os.close(writer)
+        app.answer("blocked 0.5")
+        stdout, _ = running.process.communicate(timeout=20)
+        os.close(reader)
+        assert running.process.returncode == 0
     assert the_stall(json.loads(stdout))["cause"] == "blocked"
