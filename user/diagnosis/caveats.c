@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* What the report cannot know, said as plainly as what it knows. */
+/* What the report does not know. */
 #include "diagnosis/diagnosis.h"
 
 #include <string.h>
@@ -16,7 +16,7 @@ static void emit(const struct caveats *caveats, const struct text_buffer *text)
 	caveats->sink->put(caveats->sink->ctx, text);
 }
 
-/* Losses of a special kind, in brackets; `*opened` when there was one before. */
+/* Losses of a special kind, in parentheses; `*opened`: another kind came before. */
 static void add_kind_of_loss(struct text_buffer *text, uint64_t count, const char *what,
 			     bool *opened)
 {
@@ -93,7 +93,7 @@ static void emit_left_out(const struct caveats *caveats)
 	emit(caveats, &text);
 }
 
-/* The kernel itself left out a switch or a wake-up. */
+/* The kernel itself did not report a switch or a wake-up. */
 static void emit_untold(const struct caveats *caveats)
 {
 	const struct world_window *window = &caveats->report->window;
@@ -224,7 +224,7 @@ static void emit_stack_losses(const struct caveats *caveats)
 	}
 }
 
-/* What would have been looked up there is missing, whatever it is. */
+/* Whatever would have been read there is missing. */
 static void emit_unread(const struct caveats *caveats)
 {
 	struct text_buffer text = {0};
@@ -248,7 +248,7 @@ static bool any_stall(const struct report *report)
 	return false;
 }
 
-/* How well functions are known. */
+/* How complete and precise the functions are. */
 static void emit_stacks(const struct caveats *caveats)
 {
 	const struct report *report = caveats->report;

@@ -5,7 +5,7 @@
 
 #include "base/sysname.h"
 
-/* What a blocking call usually is in Python code, by the system call it ends in. */
+/* What a blocking call usually means in Python code, by the system call that it ends in. */
 static const struct blocking {
 	const char *names; /* blank-separated */
 	const char *remedy;
@@ -30,7 +30,7 @@ static const struct blocking {
 	 "a handler waits in a poll of its own: await instead, or run it in a thread"},
 };
 
-/* … where PyMutex and the stop of the world wait by the same futexes as locks (CPython's
+/* Without the GIL, PyMutex and stop-the-world wait by the same futexes as locks (CPython's
  * Python/parking_lot.c). */
 static const char FUTEX_WITHOUT_GIL[] =
 	"a lock, a queue or another thread's result is waited for, or, with the GIL off, an object "
@@ -48,7 +48,7 @@ static bool listed(const char *names, const char *name)
 	return false;
 }
 
-/* NULL: nothing is known of such calls. */
+/* NULL: no advice for such calls. */
 static const char *blocking_remedy(const struct process *process, const char *name)
 {
 	if (strncmp(name, "futex", 5) == 0 && !process->info.gil_enabled)
@@ -59,7 +59,7 @@ static const char *blocking_remedy(const struct process *process, const char *na
 	return NULL;
 }
 
-/* The stall's handler may have had most of the stall and yet not have done what was its cause. */
+/* The handler may have had most of the stall without being its cause. */
 static bool handler_did_it(const struct stall *stall)
 {
 	uint64_t ns = 0;
@@ -115,8 +115,8 @@ static void add_blocked(struct text_buffer *text, const struct report *report,
 	text_add(text, "): use the async equivalent, or call it in a thread (asyncio.to_thread).");
 }
 
-/* Nothing in the process did it, so there is nothing to change there: who did, and why, has to be
- * looked for. */
+/* Nothing in the process is to blame, so there is nothing to change in it: the reader has to find
+ * out who stopped it, and why. */
 static void add_stopped(struct text_buffer *text, enum stop_kind kind, uint64_t ns)
 {
 	static const char *const who[STOP_KINDS] = {
@@ -142,7 +142,7 @@ static void add_gil_wait(struct text_buffer *text, const struct report *report,
 	for (uint32_t i = 0; i < what->blocker_count; i++)
 		for (int s = 0; s < TS_COUNT; s++)
 			by_state.ns[s] += what->blockers[i].states.ns[s];
-	/* who had it for a part is not to be blamed for the whole */
+	/* a thread that had it for a part must not be blamed for the whole */
 	if (!breakdown_holders_known(what)) {
 		text_add(text, "Other threads had the GIL; which ones is not known%s.",
 			 what->blocker_count ? " for most of that time" : "");

@@ -26,7 +26,7 @@ static uint64_t longest_stall(const struct loop_report *loop, bool *ret_ongoing)
 	return longest;
 }
 
-/* The state behind the first, when it is more than a sixth. */
+/* The second largest state, if it is more than a sixth. */
 static void add_second(struct text_buffer *text, const struct report *report,
 		       const struct process *process, enum thread_state first,
 		       const struct breakdown *what)
@@ -128,8 +128,8 @@ static void add_no_loop(struct text_buffer *text)
 		       "and while there is work to do; who had the GIL is below.");
 }
 
-/* Whether it stayed off is another matter: importing an extension module switches it on for a
- * while, or for good (PEP 703). */
+/* The GIL may not have stayed off: importing an extension module switches it on for a while, or for
+ * good (PEP 703). */
 static void add_gil_off(struct text_buffer *text, const struct report *report,
 			const struct process_report *process)
 {

@@ -28,7 +28,7 @@ static int put(FILE *file, const char *bytes, size_t length)
 	return fwrite(bytes, 1, length, file) == length ? 0 : errno ? -errno : -EIO;
 }
 
-/* The asset that a line includes, or NULL: it is a line like any other. */
+/* The asset that a line includes; NULL for an ordinary line. */
 static const struct asset *included(const char *line, size_t length)
 {
 	char name[64];
@@ -77,8 +77,8 @@ struct blob {
 	unsigned char out[PIECE];
 };
 
-/* Three bytes become four characters, so pieces of a multiple of three bytes can be written one
- * behind the other. */
+/* Three bytes become four characters, so pieces whose length is a multiple of three can be written
+ * one after the other. */
 static int put_base64(FILE *file, const unsigned char *bytes, size_t length)
 {
 	static const char digits[] =
@@ -99,7 +99,7 @@ static int put_base64(FILE *file, const unsigned char *bytes, size_t length)
 	return put(file, text, fill);
 }
 
-/* What is there goes out piece by piece. */
+/* Writes what has been compressed so far. */
 static int blob_deflate(struct blob *blob, int flush)
 {
 	z_stream *stream = &blob->stream;
@@ -131,7 +131,7 @@ static ssize_t blob_write(void *cookie, const char *bytes, size_t length)
 		blob->stream.avail_in = piece;
 		left -= piece;
 		if (blob_deflate(blob, Z_NO_FLUSH) < 0)
-			return 0; /* stdio's word for a failure */
+			return 0; /* signals a failure to stdio */
 	}
 	return (ssize_t)length;
 }

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * drawing.h - views that show the recording itself, span by span, and not only what is folded of
- * it. They are fed while it is read, and finished with the report: all figures that are in the
- * report they take from there.
+ * drawing.h - views that show the recording itself, span by span, not only a summary. They are fed
+ * while it is read and finished with the report, from which they take all figures that it contains.
  */
 #ifndef GILSCOPE_VIEW_DRAWING_H
 #define GILSCOPE_VIEW_DRAWING_H
@@ -14,15 +13,15 @@ struct drawing;
 
 struct drawing_kind {
 	const char *name;
-	/* Begins to draw into `file`, which stays the caller's, as do the names. NULL when memory
-	 * is short. */
+	/* Starts to draw into `file`. The file and the names remain the caller's. NULL if memory is
+	 * short. */
 	struct drawing *(*begin)(FILE *file, const struct stream_head *head,
 				 const struct dictionary *names, struct handler_finder *finder);
-	/* Where the spans go. What fails there is said by finish(). */
+	/* Receives the spans. Its errors are reported by finish(). */
 	struct span_sink (*sink)(struct drawing *drawing);
-	/* The rest, after the last span. 0, or -errno: -ENOMEM, or of a failed write. */
+	/* Writes the rest, after the last span. 0, or -errno: -ENOMEM, or of a failed write. */
 	int (*finish)(struct drawing *drawing, const struct report *report);
-	void (*free)(struct drawing *drawing); /* NULL is fine */
+	void (*free)(struct drawing *drawing); /* accepts NULL */
 };
 
 extern const struct drawing_kind drawing_page; /* one self-contained HTML page, page.h */

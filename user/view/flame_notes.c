@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* What a flame graph must say of itself: which of it is exact, and what it is missing. */
+/* What a flame graph says about itself: which of it is exact, and what is missing. */
 #include <inttypes.h>
 #include <stdarg.h>
 #include <string.h>
@@ -27,7 +27,7 @@ static void notes_add(struct notes *notes, const char *format, ...)
 	notes->count++;
 }
 
-/* "blocked, idle": the chosen states that occurred and are sampled, or are not. */
+/* "blocked, idle": the selected states that occurred and are sampled, or are not. */
 static void name_states(struct text_buffer *text, const struct report *report,
 			const struct view_options *options, bool sampled)
 {
@@ -68,7 +68,7 @@ static void add_sampled(struct notes *notes, const struct report *report,
 			  states);
 }
 
-/* Of the chosen time, how much has no stack. */
+/* How much of the selected time has no stack. */
 static uint64_t without_stack(const struct report *report, const struct view_options *options,
 			      uint64_t *ret_total)
 {

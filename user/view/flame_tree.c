@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The rows of a flame graph put together: what has the same callers is one. */
+/* The rows of a flame graph as a tree: frames with the same callers become one node. */
 #include <errno.h>
 #include <stddef.h>
 #include <stdlib.h>

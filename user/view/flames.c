@@ -35,7 +35,7 @@ static int compare(uint64_t a, uint64_t b)
 	return (a > b) - (a < b);
 }
 
-/* Only what is the same in all of this may be one row. */
+/* Only entries that agree in all of this are one row. */
 static int in_order(const void *a, const void *b)
 {
 	const struct flame_row *x = a, *y = b;
@@ -46,7 +46,7 @@ static int in_order(const void *a, const void *b)
 	r = r ? r
 	      : compare(x->thread ? x->thread->tid : UINT64_MAX,
 			y->thread ? y->thread->tid : UINT64_MAX);
-	/* a number that was used twice */
+	/* a tid that was used twice */
 	r = r ? r : compare((uintptr_t)x->thread, (uintptr_t)y->thread);
 	return r ? r : compare(x->stack, y->stack);
 }
@@ -111,7 +111,7 @@ size_t flame_rows_alike(const struct flame_row *rows, size_t count)
 	return i;
 }
 
-/* A name of the target between words of ours. */
+/* A name from the target between words of ours. */
 static const char *label(char to[static FLAME_TEXT_MAX], const char *before, const char *name,
 			 const char *after)
 {
@@ -144,7 +144,7 @@ static struct flame_frame thread_frame(const struct report *report, const struct
 		.label = label(labels->thread, "", *name ? name : "thread", number)};
 }
 
-/* The same for all lines of the handler, so it has that of its definition. */
+/* The same for all lines of the handler, so the line is that of its definition. */
 static struct flame_frame handler_frame(const struct report *report, const struct flame_row *row,
 					struct flame_labels *labels)
 {
@@ -192,7 +192,7 @@ void flame_words(const struct report *report, const struct flame_frame *frame,
 					       &(struct stack_frame){frame->function, frame->line});
 
 	label(ret_words->name, "", words.function ? words.function : "[unknown]", "");
-	if (frame->label) /* escaped already */
+	if (frame->label) /* already escaped */
 		snprintf(ret_words->name, sizeof(ret_words->name), "%s", frame->label);
 	label(ret_words->file, "", words.file, "");
 	ret_words->line = words.line;

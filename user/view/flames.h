@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * flames.h - the rows of a flame graph as every format needs them: chosen, merged, in order, with
- * their leading frames. Internal to the room.
+ * flames.h - the rows of a flame graph as every format needs them: selected, merged and sorted,
+ * with their leading frames.
  */
 #ifndef GILSCOPE_VIEW_FLAMES_H
 #define GILSCOPE_VIEW_FLAMES_H
@@ -10,56 +10,56 @@
 
 /* process, thread, handler, [cut], the stack, the state */
 #define FLAME_FRAMES_MAX (DEFINE_FRAMES_MAX + 5)
-/* a name or a file, every byte of it escaped, with a few words around it */
+/* a name or a file with every byte escaped, and a few words around it */
 #define FLAME_TEXT_MAX (4 * DEFINE_TEXT_MAX + 64)
 
 /* Time of a thread in a state with a stack. */
 struct flame_row {
 	enum thread_state state;
-	bool by_holder; /* `state` is gil_wait, and not `thread` waited: others did while it held
-			   the GIL */
+	bool by_holder; /* `state` is gil_wait, and it was not `thread` that waited: others did
+			   while it held the GIL */
 	const struct process *process;
-	const struct thread *thread; /* NULL: nobody certain held the GIL */
+	const struct thread *thread; /* NULL: the holder of the GIL is unknown */
 	uint32_t stack;
 	uint64_t ns;
 };
 
 /*
- * The rows of these states and directions: by state and direction, process, thread and stack, none
- * twice. `ret_rows` is the caller's to free. 0 or -ENOMEM.
+ * The rows of these states and directions, sorted by state and direction, process, thread and
+ * stack, each once. The caller frees `ret_rows`. 0 or -ENOMEM.
  */
 int flame_rows(const struct report *report, const struct view_options *options,
 	       struct flame_row **ret_rows, size_t *ret_count);
-/* How many of the rows at `rows` are of the first one's state and direction. */
+/* How many of the rows from `rows` on have the state and direction of the first one. */
 size_t flame_rows_alike(const struct flame_row *rows, size_t count);
 
 /* The state's name; "made_wait" for rows by holder. */
 const char *flame_row_kind(const struct flame_row *row);
-/* What can be trusted: "exact", "exact time, sampled stacks". */
+/* How reliable the rows are: "exact", "exact time, sampled stacks". */
 const char *flame_row_evidence(const struct report *report, const struct flame_row *row);
-/* Is this thread in this state on a CPU, so that its stacks are those of a sampling clock? */
+/* Whether a thread in this state is on a CPU, so that its stacks come from the sampling clock. */
 bool flame_state_sampled(enum thread_state state);
 
-/* A frame: a function of the dictionary, or a label, or a label with the function behind it. */
+/* A frame: a function in the dictionary, or a label, or a label with the function after it. */
 struct flame_frame {
 	const char *label;
 	uint32_t function, line;
 };
 
-/* Room for what the leading frames of a row are called. */
+/* Space for the labels of a row's leading frames. */
 struct flame_labels {
 	char process[FLAME_TEXT_MAX], thread[FLAME_TEXT_MAX], handler[FLAME_TEXT_MAX];
 };
 
-/* The frames of a row, outermost first; with `state` the last one is its kind. Returns how many.
- * The labels are the caller's, and are escaped. */
+/* The frames of a row, outermost first; with `state`, the last one is its kind. Returns how many.
+ * The labels are written to the caller's space, escaped. */
 unsigned flame_frames(const struct report *report, const struct flame_row *row, bool state,
 		      struct flame_labels *labels,
 		      struct flame_frame frames[static FLAME_FRAMES_MAX]);
 
-/* What a frame is called and where it is, escaped. */
+/* The name of a frame and where it is, escaped. */
 struct flame_words {
-	char name[FLAME_TEXT_MAX], file[FLAME_TEXT_MAX]; /* file "": it is a label only */
+	char name[FLAME_TEXT_MAX], file[FLAME_TEXT_MAX]; /* file "": only a label */
 	uint32_t line, defined;
 };
 void flame_words(const struct report *report, const struct flame_frame *frame,
@@ -69,21 +69,21 @@ void flame_words(const struct report *report, const struct flame_frame *frame,
 struct flame_index;
 struct flame_index *flame_index_new(void); /* NULL when memory is short */
 void flame_index_free(struct flame_index *index);
-/* The frame's number; `*ret_new` says that it is its first appearance. 0 or -ENOMEM. The label is
+/* The number of a frame; `*ret_new`: it has just been assigned. 0 or -ENOMEM. The label is
  * copied. */
 int flame_index_add(struct flame_index *index, const struct flame_frame *frame,
 		    uint32_t *ret_number, bool *ret_new);
 uint32_t flame_index_count(const struct flame_index *index);
-/* The frame of a number below the count. */
+/* The frame with a number below the count. */
 struct flame_frame flame_index_frame(const struct flame_index *index, uint32_t number);
 
 /* ── rows as a tree, for what is drawn (flame_tree.c) ────────────────────── */
 
-/* Node 0 is the root and has no frame; every other one is a frame below its caller, which has a
+/* Node 0 is the root and has no frame. Every other node is a frame below its caller, which has a
  * smaller number. */
 struct flame_node {
 	uint32_t parent, frame; /* frame: its number in the index */
-	uint64_t self_ns, ns;	/* without and with what it called */
+	uint64_t self_ns, ns;	/* without and with its callees */
 };
 struct flame_tree {
 	struct flame_node *nodes;
@@ -101,19 +101,20 @@ struct flame_title {
 void flame_title(const struct report *report, struct flame_title *ret_title);
 
 /*
- * The flame graph's page (flame_page.c; view/flame/assets/flame.js reads it) has a blob (assets.h)
- * "head" of JSON:
+ * The flame graph's page (flame_page.c writes it, view/flame/assets/flame.js reads it) has a blob
+ * (assets.h) "head" of JSON:
  *
- *   {"format": "gilscope.flame/1", "version": "…", "title": flame_title(), "processes": how many,
- * "stacks": were any taken?, "notes": [view_flame_notes()], "graphs": [{"name": flame_row_kind(),
- * "state": "gil_wait", "by": "waiter", "holder" or null, "evidence": "…", "ns": n, "blob":
- * "graph-0" or null}], "frames": [[name, file, line, 1 if its file is the application's], …]}
+ *   {"format": "gilscope.flame/1", "version": "…", "title": flame_title(),
+ *    "processes": how many, "stacks": were any taken?, "notes": [view_flame_notes()],
+ *    "graphs": [{"name": flame_row_kind(), "state": "gil_wait", "by": "waiter", "holder" or null,
+ *                "evidence": "…", "ns": n, "blob": "graph-0" or null}],
+ *    "frames": [[name, file, line, 1 if its file is the application's], …]}
  *
- * A graph is there for every state and direction that was asked for; one without time has no blob.
- * A blob of a graph is columns of varints (page.h) with the nodes of its tree from number 1 on:
- * count · how many nodes its caller lies before the one in front of it (0: that one; the root has
- * number 0) · frame (place in `frames`) · ns without what it called. Its leading frames are
- * flame_frames()'s: the process, where there are several, the thread, and the handler.
+ * There is a graph for every state and direction requested; one without time has no blob. A graph's
+ * blob contains columns of varints (page.h) for the nodes of its tree from number 1 on: count · how
+ * far its caller is before the preceding node (0: that one; the root has number 0) · frame (index
+ * in `frames`) · ns without its callees. The leading frames are those of flame_frames(): the
+ * process, if there are several, the thread, and the handler.
  */
 
 #endif

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * json_out.h - JSON that is written piece by piece, so that what grows with the findings needs no
- * memory. Internal to the room.
+ * json_out.h - writes JSON piece by piece, so that lists that grow with the findings need no
+ * memory.
  */
 #ifndef GILSCOPE_VIEW_JSON_OUT_H
 #define GILSCOPE_VIEW_JSON_OUT_H
@@ -15,32 +15,32 @@
 
 struct json_out {
 	FILE *file;
-	int error; /* the first; what is put after it is dropped */
+	int error; /* the first one; everything after it is dropped */
 };
 
-/* Text as it stands. */
+/* Writes text verbatim. */
 void json_put(struct json_out *out, const char *text);
-/* Writes the value and gives it up. JSON_EMBED leaves the braces to the caller. NULL is a value
- * that could not be made: -ENOMEM. */
+/* Writes the value and releases it. JSON_EMBED leaves the braces to the caller. NULL stands for a
+ * value that could not be made: -ENOMEM. */
 void json_put_value(struct json_out *out, json_t *value, size_t flags);
-/* Opens element `index` of a list, on a line of its own. */
+/* Starts element `index` of a list, on a new line. */
 void json_put_next(struct json_out *out, uint32_t index);
 /* Flushes. 0 or the first error. */
 int json_out_finish(struct json_out *out);
 
 /*
- * Text of the target. JSON can say all of it (json_put_value() escapes what should not be seen raw)
- * but for bytes that are not UTF-8: with such bytes the text is escaped like everywhere else.
+ * A text from the target. JSON can express it (json_put_value() escapes what should not be seen
+ * raw) unless it has bytes that are not UTF-8; then it is escaped as everywhere else.
  */
 json_t *json_text(const char *text);
 /* null for NULL. */
 json_t *json_text_or_null(const char *text);
-/* Words of ours, with blanks for no-break spaces. */
+/* Our own words, with blanks for no-break spaces. */
 json_t *json_words(const struct text_buffer *text);
 json_t *json_uint(uint64_t ns);
 
-/* A stall, and the recording as a whole without its processes, as the report says them: for views
- * that show the same figures in another form. */
+/* A stall, and the recording as a whole without its processes, as in the report: for views that
+ * show the same figures in another form. */
 json_t *json_stall(const struct report *report, const struct view_options *options,
 		   const struct stall *stall, const struct process *process);
 json_t *json_recording(const struct report *report, const struct view_options *options);

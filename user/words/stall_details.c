@@ -13,7 +13,7 @@ static bool matters(uint64_t ns, const struct stall *stall)
 	return ns && ns >= (stall->end - stall->start) / 100;
 }
 
-/* The states that matter, largest first, without `except` (TS_COUNT: with all). */
+/* The states that matter, largest first, without `except` (TS_COUNT: all of them). */
 void text_add_states(struct text_buffer *text, const struct state_sums *sums,
 		     const struct stall *stall, enum thread_state except)
 {
@@ -66,8 +66,8 @@ void text_add_innermost(struct text_buffer *text, const struct report *report, u
 	text_add_frame(text, report, frame);
 }
 
-/* What the loop's own thread was at: "in render (app.py:12), route, of task 'Task-7'; innermost
- * dumps (…)". */
+/* What the loop's own thread did: "in render (app.py:12), route, of task 'Task-7'; innermost dumps
+ * (…)". */
 static void add_own(struct text_buffer *text, const struct report *report,
 		    const struct stall *stall)
 {
@@ -140,7 +140,7 @@ static void add_syscalls(struct text_buffer *text, const struct process *process
 	for (i = 0;
 	     i < what->syscall_count && shown < SHOWN_PARTS && matters(what->syscalls[i].ns, stall);
 	     i++) {
-		if (sysno_is_stop(what->syscalls[i].sysno)) { /* add_stops() */
+		if (sysno_is_stop(what->syscalls[i].sysno)) { /* see add_stops() */
 			stops++;
 			continue;
 		}

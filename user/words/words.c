@@ -11,7 +11,7 @@
 #define FUNCTION_COLUMNS 48
 #define PATH_COLUMNS	 26
 
-/* Linux cuts a thread's name to 15 bytes; from 3.14 on Python tells it its own. */
+/* Linux cuts a thread's name to 15 bytes; since 3.14 Python sets the kernel's name, too. */
 static bool is_same_name(const char *python, const char *comm)
 {
 	return !*comm || !strncmp(python, comm, strlen(comm) < 15 ? strlen(comm) + 1 : 15);

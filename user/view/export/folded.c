@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Stacks as flamegraph.pl and its kin read them: one a line, its frames separated by semicolons,
- * then a blank and the nanoseconds. */
+/* Stacks in the format of flamegraph.pl and similar tools: one per line, frames separated by
+ * semicolons, then a blank and the nanoseconds. */
 #include <errno.h>
 #include <inttypes.h>
 #include <stdlib.h>
@@ -9,7 +9,7 @@
 #include "base/cleanup.h"
 #include "view/flames.h"
 
-/* Escaped text has no control characters; the semicolon is this format's own. */
+/* Escaped text has no control characters; the semicolon is special in this format. */
 static void put_name(FILE *file, const char *text)
 {
 	for (;;) {

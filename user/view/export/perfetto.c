@@ -1,12 +1,16 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The recording as a trace for Perfetto: what spans.h tells becomes slices and counters while it
- * comes in, the stalls come from the report at the end.
+ * The recording as a trace for Perfetto: spans (spans.h) become slices and counters while the
+ * recording is read; the stalls come from the report at the end. Tracks:
  *
- *   process ┬ GIL: who held it, and at the begin of each wait an instant "waited for by …", to
- * which a flow leads from the waiter's slice ├ counter: how many wait for the GIL └ thread: its
- * states ┬ Python frames, one inside the other └ for a loop's thread: turns, stalls, counter: the
- * length of the turn the recording, with what the report says of it as a whole losses
+ *   process ┬ GIL: who held it; where a wait begins, an instant "waited for by …",
+ *           │      to which a flow leads from the waiter's slice
+ *           ├ counter: how many wait for the GIL
+ *           └ thread: its states ┬ Python frames, nested
+ *                                └ of a thread with a loop: turns, stalls,
+ *                                  counter: the length of the turn
+ *   the recording, with the report's figures for it as a whole
+ *   losses
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -18,20 +22,20 @@
 #include "words/names.h"
 #include "view/export/perfetto.h"
 
-/* Frames of functions, and in front of them the mark of a stack that was cut or is not known. */
+/* Frames, preceded by a mark if the stack was cut or is unknown. */
 #define FRAMES_MAX   (DEFINE_FRAMES_MAX + 1)
 #define MARK_UNKNOWN UINT32_MAX
 #define MARK_CUT     (UINT32_MAX - 1)
 
-/* What of a thread's stack is open. */
+/* The slices of a thread's stack that are open. */
 struct frames {
-	uint64_t end; /* of the stack that is open */
+	uint64_t end; /* end of the open stack */
 	uint32_t count, task;
 	struct stack_frame
-		open[FRAMES_MAX]; /* outermost first; function MARK_…: no frame, but a mark */
+		open[FRAMES_MAX]; /* outermost first; function MARK_…: not a frame but a mark */
 };
 
-/* The tracks of one process, thread, GIL or loop. */
+/* The tracks of a process, thread, GIL or loop. */
 enum {
 	TRACK_FIRST,
 	TRACK_FRAMES = 1,
@@ -43,9 +47,9 @@ enum {
 struct owner {
 	UT_hash_handle hh;
 	const void *of;
-	uint64_t tracks; /* the first; 0: it could not be made */
+	uint64_t tracks; /* the first; 0: could not be created */
 	/* of a thread */
-	/* what it was called when its names were interned … */
+	/* its name when that was interned … */
 	char comm[sizeof(((struct thread *)0)->comm)];
 	uint32_t python_name;
 	bool renamed;		      /* … which has changed once */
@@ -55,19 +59,19 @@ struct owner {
 
 struct drawing {
 	struct perfetto *perfetto;
-	struct report names; /* of which only the dictionary is there, before there is a report */
+	struct report names; /* before there is a report, only its dictionary is valid */
 	bool stacks;
 	uint32_t rate_hz;
 	struct owner *processes, *threads, *gils, *loops; /* by address, in order of appearance */
-	uint64_t recording, losses, flows; /* tracks, and how many flows there were */
-	struct loss loss;		   /* the latest, those that overlap with it added */
+	uint64_t recording, losses, flows;		  /* tracks, and the number of flows */
+	struct loss loss; /* the latest, merged with those that overlap it */
 	bool lost;
 };
 
 /* ── who has tracks ──────────────────────────────────────────────────────── */
 
-/* The owner with this address; a new one has its numbers, and is to be described. NULL when memory
- * is short. */
+/* The owner with this address. A new one has its track numbers, and must still be described. NULL
+ * if memory is short. */
 static struct owner *owner_of(struct drawing *drawing, struct owner **owners, const void *of,
 			      bool *ret_new)
 {
@@ -112,7 +116,7 @@ static void escape(char to[static FLAME_TEXT_MAX], const char *text)
 	escape_text(to, FLAME_TEXT_MAX, text, strlen(text));
 }
 
-/* 0 when memory is short. */
+/* 0 if memory is short. */
 static uint64_t process_track(struct drawing *drawing, const struct process *process)
 {
 	bool new;
@@ -156,7 +160,7 @@ static void describe_thread(struct drawing *drawing, const struct owner *owner)
 	perfetto_describe(drawing->perfetto, &track);
 }
 
-/* "uvicorn (4711)" with words in front; names may change, so these are those of now. */
+/* "uvicorn (4711)" after words of ours, by its current name, which may change. */
 static void name_thread(struct drawing *drawing, struct owner *owner)
 {
 	const struct thread *thread = owner->of;
@@ -268,8 +272,8 @@ static void add_state_facts(struct drawing *drawing, struct perfetto_event *even
 		      span->generation == GC_GENERATION_UNKNOWN ? "unknown" : generation);
 }
 
-/* The slice of the waiter comes first, so that a reader that takes what is simultaneous in our
- * order meets the flow's begin first. */
+/* The waiter's slice comes first, so that a reader that keeps our order for simultaneous events
+ * sees the flow begin first. */
 static void on_state(void *ctx, const struct interval *span)
 {
 	struct drawing *drawing = ctx;
@@ -342,7 +346,7 @@ static void open_frame(struct drawing *drawing, const struct owner *owner,
 	frames->open[frames->count++] = *frame;
 }
 
-/* A stack as it is drawn, outermost first. Returns how many. */
+/* A stack as drawn, outermost frame first. Returns the number of frames. */
 static uint32_t frames_of(const struct drawing *drawing, uint32_t stack,
 			  struct stack_frame frames[static FRAMES_MAX])
 {
@@ -369,8 +373,8 @@ static bool frames_ready(struct drawing *drawing, struct owner *owner)
 	return owner->frames;
 }
 
-/* What two stacks have in common goes on. A frame that is at another line has called something
- * else, so it is another slice; a task has its own. */
+/* What two stacks have in common stays open. A frame at another line has made another call, so it
+ * is another slice; a task has slices of its own. */
 static void on_stack(void *ctx, const struct stack_span *span)
 {
 	struct drawing *drawing = ctx;
@@ -461,7 +465,7 @@ static void put_loss(struct drawing *drawing, uint64_t end)
 		     drawing->loss.end < end ? drawing->loss.end : end);
 }
 
-/* Every CPU's ring loses for itself, so losses may overlap, which slices must not. */
+/* Every CPU loses on its own, so losses may overlap, but slices must not. */
 static void on_loss(void *ctx, const struct loss *loss)
 {
 	struct drawing *drawing = ctx;
@@ -522,8 +526,8 @@ static struct span_sink sink(struct drawing *drawing)
 				  .ctx = drawing};
 }
 
-/* Whoever was renamed meanwhile is known by its last name. A number may be another thread's now, so
- * then all are told again, in their order. */
+/* A renamed thread is known by its last name. If its tid was reused, the name would go to another
+ * thread, so then all of them are described again, in order. */
 static void finish_threads(struct drawing *drawing)
 {
 	bool renamed = false;
@@ -550,8 +554,7 @@ static bool reported(const struct report *report, const struct loop *loop)
 	return false;
 }
 
-/* What looked like a loop may have turned out to be none, when its turns had been written already.
- */
+/* A thread may turn out not to be a loop after its turns have been written. */
 static void finish_loops(struct drawing *drawing, const struct report *report)
 {
 	for (const struct owner *owner = drawing->loops; owner; owner = owner->hh.next) {

@@ -1,18 +1,18 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * perfetto.h - a trace for https://ui.perfetto.dev, packet by packet. Internal to the room.
+ * perfetto.h - writes a trace for https://ui.perfetto.dev, packet by packet.
  *
- * All packets are of one sequence (trusted_packet_sequence_id). What is said again and again is
- * interned: names, names of annotations and their texts, places in the source. It is defined right
- * before its first use, so a reader needs no look ahead. Descriptions of tracks come before the
- * first event on the track, because Perfetto's trace_processor looks them up for counters while it
- * reads; names of threads that become known later are told again at the end, which it takes as the
- * thread's name for the whole trace, since it reads all packets before it sorts their events by
- * time. So events of different tracks may come in any order, those of one at the same instant in
- * the order in which they are to be seen.
+ * All packets belong to one sequence (trusted_packet_sequence_id). Whatever is repeated is
+ * interned: names, names of annotations and their texts, source locations. An interned item is
+ * defined right before its first use, so readers need not look ahead. Tracks are described before
+ * their first event, because Perfetto's trace_processor looks them up for counters while it reads.
+ * Names of threads that become known later are sent again at the end; trace_processor uses the last
+ * one for the whole trace, since it reads all packets before it sorts their events by time. For the
+ * same reason events of different tracks may come in any order; those of one track at the same
+ * instant come in the order in which they are to be shown.
  *
- * Memory is bounded: of places and texts only so many are interned, what is beyond is written out
- * each time. Names of the target are escaped.
+ * Memory is bounded: only so many locations and texts are interned, further ones are written out
+ * each time. Names from the target are escaped.
  */
 #ifndef GILSCOPE_VIEW_EXPORT_PERFETTO_H
 #define GILSCOPE_VIEW_EXPORT_PERFETTO_H
@@ -21,7 +21,7 @@
 #include "view/drawing.h"
 #include "view/flames.h"
 
-/* Names of annotations: PERFETTO_KEY_NAMES has the words. */
+/* Names of annotations; PERFETTO_KEY_NAMES are their texts. */
 enum perfetto_key {
 	KEY_CPU,
 	KEY_SYSCALL,
@@ -37,12 +37,12 @@ enum perfetto_key {
 	KEY_COUNT
 };
 
-/* What an event's annotation says; as many as an event has here at most. */
+/* An annotation of an event; an event here has at most this many. */
 struct perfetto_fact {
 	enum perfetto_key key;
 	enum { FACT_FLAG, FACT_NUMBER, FACT_TEXT, FACT_WORDS } kind;
-	int64_t value;	   /* or the number of an interned text … */
-	const char *words; /* … or, with FACT_WORDS, one that is not */
+	int64_t value;	   /* or the id of an interned text … */
+	const char *words; /* … or, with FACT_WORDS, one that is not interned */
 };
 #define PERFETTO_FACTS_MAX 4
 
@@ -71,46 +71,45 @@ struct perfetto_event {
 
 struct perfetto;
 
-/* Writes to `file`, which stays the caller's. NULL when memory is short. Begins with what every
- * trace has. */
+/* Writes to `file`, which remains the caller's, and starts with what every trace has. NULL if
+ * memory is short. */
 struct perfetto *perfetto_new(FILE *file, const struct stream_head *head,
 			      const struct dictionary *names);
 void perfetto_free(struct perfetto *perfetto);
-/* Writes what is left. 0, or the first error of all. */
+/* Writes the rest. 0, or the first error that occurred. */
 int perfetto_finish(struct perfetto *perfetto);
-/* Says that something failed; the first counts. */
+/* Records a failure; the first one counts. */
 void perfetto_fail(struct perfetto *perfetto, int error);
 
-/* A number for a track that is not given again. */
+/* A new number for a track. */
 uint64_t perfetto_track(struct perfetto *perfetto);
 void perfetto_describe(struct perfetto *perfetto, const Perfetto__TrackDescriptor *track);
-/* Describes a track below another one, 0 = none. The description may be NULL. */
+/* Describes a track below another one (0: none). The description may be NULL. */
 void perfetto_describe_child(struct perfetto *perfetto, uint64_t track, uint64_t parent,
 			     const char *name, const char *description);
-/* The same of a counter. */
+/* The same for a counter. */
 void perfetto_describe_counter(struct perfetto *perfetto, uint64_t track, uint64_t parent,
 			       const char *name, Perfetto__CounterDescriptor__Unit unit);
 
-/* A slice lasts from its begin to its end on the same track; slices of a track may only be one
- * inside the other. */
+/* A slice lasts from its begin to its end on the same track. Slices of one track must be nested. */
 void perfetto_begin(struct perfetto *perfetto, const struct perfetto_event *event);
 void perfetto_end(struct perfetto *perfetto, uint64_t track, uint64_t ts);
 void perfetto_instant(struct perfetto *perfetto, const struct perfetto_event *event);
 void perfetto_count(struct perfetto *perfetto, uint64_t track, uint64_t ts, uint64_t value);
 
-/* Adds to the facts of an event, for which there is room. */
+/* Adds to the facts of an event, which must have space for it. */
 void perfetto_flag(struct perfetto_event *event, enum perfetto_key key, bool flag);
 void perfetto_number(struct perfetto_event *event, enum perfetto_key key, uint64_t number);
-/* `text` is ours, or escaped, and lives until the event is written. */
+/* `text` is ours or escaped, and must live until the event is written. */
 void perfetto_text(struct perfetto *perfetto, struct perfetto_event *event, enum perfetto_key key,
 		   const char *text);
 
-/* Interned names: of a function, and a new one of whatever is told (escaped). */
+/* Interned names: of a function, and a new one for any escaped text. */
 uint64_t perfetto_function(struct perfetto *perfetto, uint32_t function);
 uint64_t perfetto_new_name(struct perfetto *perfetto, const char *name);
 
-/* Slices with all that the report says of a stall and of the recording as a whole; what is 0, empty
- * or null there is left out. */
+/* Slices with everything that the report says about a stall and about the recording as a whole;
+ * values that are 0, empty or null are left out. */
 void perfetto_put_stall(struct perfetto *perfetto, uint64_t track, const struct report *report,
 			const struct stall *stall, const struct process *process);
 void perfetto_put_recording(struct perfetto *perfetto, uint64_t track, const struct report *report);

@@ -7,12 +7,11 @@
 #include "view/export/perfetto.h"
 
 #define SEQUENCE 1
-#define ROOM                                                                                       \
-	(1u << 18) /* of the buffer in front of the file; a packet that is larger goes past it */
+#define ROOM	 (1u << 18) /* of the buffer before the file; a larger packet bypasses it */
 #define SMALL                                                                                      \
 	1024 /* no packet without texts is larger: at most PERFETTO_FACTS_MAX annotations and a    \
 		dozen numbers */
-/* so many are interned; what is beyond is written out each time */
+/* this many are interned; further ones are written out each time */
 #define TEXTS_MAX	  16384
 #define SOURCE_PLACES_MAX 262144
 
@@ -21,10 +20,10 @@ struct perfetto {
 	int error; /* the first */
 	uint8_t *buffer;
 	size_t used;
-	struct report names; /* of which only the dictionary is there: what frame_names() and its
-				like need before there is a report */
+	struct report names; /* only its dictionary is valid, which frame_names() and the like need
+				before there is a report */
 	uint64_t tracks, new_names; /* given so far */
-	uint8_t *functions;	    /* a bit for each: its name is interned */
+	uint8_t *functions;	    /* one bit for each: its name has been interned */
 	struct flame_index *places, *texts;
 };
 
@@ -59,8 +58,8 @@ static void put_large(struct perfetto *perfetto, const Perfetto__Trace *trace, s
 	free(bytes);
 }
 
-/* A file of packets is a Trace: messages that stand one behind the other are one. A packet of
- * numbers only is `small`: most are, and need not be measured first. */
+/* A file of packets is a Trace: concatenated protobuf messages are one message. Most packets have
+ * only numbers (`small`), and need not be measured first. */
 static void put_packet(struct perfetto *perfetto, Perfetto__TracePacket *packet, bool small)
 {
 	Perfetto__Trace trace = PERFETTO__TRACE__INIT;
@@ -146,7 +145,8 @@ static void put_sequence(struct perfetto *perfetto)
 	put_ordinary(perfetto, &packet);
 }
 
-/* Which clock all times are of, and what time of day it was; a script may not know that. */
+/* The clock of all times, and the time of day at some instant of it, which a script may not
+ * know. */
 static void put_clocks(struct perfetto *perfetto, const struct stream_head *head)
 {
 	Perfetto__TracePacket packet = PERFETTO__TRACE_PACKET__INIT;
@@ -314,7 +314,7 @@ static void annotate(Perfetto__DebugAnnotation *annotation, const struct perfett
 	}
 }
 
-/* The number of something in an index, from 1 on; 0 when memory is short. */
+/* The number of an item in an index, from 1; 0 if memory is short. */
 static uint64_t number_of(struct perfetto *perfetto, struct flame_index *index,
 			  const struct flame_frame *frame, bool *ret_new)
 {
@@ -339,8 +339,8 @@ static void fill_place(const struct perfetto *perfetto, Perfetto__SourceLocation
 	place->line_number = words->line;
 }
 
-/* Where a frame is: the number of a place that is interned, or the place itself. A frame that could
- * not be read has none. */
+/* Where a frame is: the id of an interned location, or the location itself. A frame that could not
+ * be read has none. */
 static void put_place(struct perfetto *perfetto, Perfetto__TrackEvent *event,
 		      const struct stack_frame *frame, Perfetto__SourceLocation *place,
 		      struct flame_words *words)
@@ -449,8 +449,8 @@ static void intern_name(struct perfetto *perfetto, uint64_t iid, const char *nam
 	put_interned(perfetto, &data);
 }
 
-/* Functions have the even numbers, everything else the odd ones: none is large, and no function
- * needs to be looked for. */
+/* Functions have even ids and everything else odd ones: so all are small, and a function's needs no
+ * lookup. */
 uint64_t perfetto_function(struct perfetto *perfetto, uint32_t function)
 {
 	uint64_t iid = (NAME_FREE / 2 + 1 + (uint64_t)function) * 2;

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* What the report says, as annotations: its JSON, so that the figures and their names are the same.
- */
+/* The report as annotations. They are made of its JSON, so that figures and names are the same. */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -12,7 +11,7 @@
 
 /* ── JSON as annotations ─────────────────────────────────────────────────── */
 
-/* Some of an annotation's parts, each of its own memory. */
+/* Parts of an annotation, each allocated separately. */
 struct parts {
 	Perfetto__DebugAnnotation **list;
 	size_t count;
@@ -55,7 +54,7 @@ static bool is_nothing(const json_t *value)
 
 static int make_parts(const json_t *value, struct parts *ret_parts);
 
-/* A text, a number, an answer; or what is made of some. */
+/* A string, a number or a boolean; or a composite of some. */
 static int fill(Perfetto__DebugAnnotation *annotation, const json_t *value)
 {
 	struct parts parts = {0};
@@ -93,8 +92,7 @@ static int add_part(struct parts *parts, const char *key, const json_t *value)
 	return key && !part->name ? -ENOMEM : fill(part, value);
 }
 
-/* The elements of a list or an object. What is made is the caller's to free, also after an error.
- */
+/* The elements of a list or an object. The caller frees the result, even after an error. */
 static int make_parts(const json_t *value, struct parts *ret_parts)
 {
 	size_t size = json_is_array(value) ? json_array_size(value) : json_object_size(value),
@@ -118,7 +116,7 @@ static int make_parts(const json_t *value, struct parts *ret_parts)
 	return err;
 }
 
-/* A slice with a value, which is given up, as its annotations. */
+/* A slice with a value as its annotations; releases the value. */
 static void put_slice(struct perfetto *perfetto, uint64_t track, uint64_t start, uint64_t end,
 		      const char *name, json_t *value)
 {

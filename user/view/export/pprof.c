@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Flames for pprof: gzip of a Profile message. Protobuf messages that stand one behind the other
- * are merged by the reader, so the Profile is written in pieces, a sample, location or text at a
- * time, and needs no memory that grows with the rows.
+ * Flames for pprof: gzip of a Profile message. Readers merge concatenated protobuf messages, so the
+ * Profile is written in pieces, one sample, location or string at a time, and needs no memory that
+ * grows with the rows.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -13,10 +13,10 @@
 #include "pprof.pb-c.h"
 #include "view/flames.h"
 
-#define GZIP (15 + 16) /* deflateInit2(): the largest window, with gzip's head and trailer */
+#define GZIP (15 + 16) /* deflateInit2(): the largest window, with gzip's header and trailer */
 
 struct pprof {
-	ProtobufCBuffer packed; /* the first member: protobuf-c hands it back to append() */
+	ProtobufCBuffer packed; /* protobuf-c passes this back to append(): container_of() */
 	z_stream deflate;
 	FILE *file;
 	int error; /* the first */
@@ -63,7 +63,7 @@ static int64_t add_string(struct pprof *pprof, const char *text)
 	return pprof->texts++;
 }
 
-/* The texts that every profile begins with. */
+/* The strings with which every profile begins. */
 enum {
 	TEXT_EMPTY,
 	TEXT_TIME,
@@ -75,7 +75,7 @@ enum {
 	TEXT_STATES,
 	TEXT_FIRST = TEXT_STATES + TS_COUNT
 };
-/* … and behind them two for each function, its name and its file. */
+/* … followed by two for each function: its name and its file. */
 static int64_t text_of_function(uint32_t function)
 {
 	return TEXT_FIRST + 2 * (int64_t)function;
@@ -92,7 +92,7 @@ static void put_fixed_texts(struct pprof *pprof)
 		add_string(pprof, thread_state_name((enum thread_state)i));
 }
 
-/* The function of a frame, whatever its line. Its id is its number plus one. */
+/* The function of a frame, whatever its line. Its id is its number + 1. */
 static uint32_t put_function(struct pprof *pprof, const struct flame_frame *frame)
 {
 	const struct flame_frame of_any_line = {frame->label, frame->function, 0};
@@ -176,7 +176,8 @@ static void add_sample(struct pprof *pprof, const struct flame_row *row)
 	put_piece(pprof, &piece);
 }
 
-/* What the samples are, how long it took, and behind the last function what is exact. */
+/* What the samples are, how long the observation took, and, after the last function, which parts
+ * are exact. */
 static void put_frame_of_profile(struct pprof *pprof, const struct view_options *options)
 {
 	Pprof__Profile piece = PPROF__PROFILE__INIT;

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Flames for https://www.speedscope.app: a profile for each state, all of them over one list of
- * frames. */
+/* Flames for https://www.speedscope.app: a profile for each state, all over one list of frames. */
 #include <errno.h>
 #include <stdlib.h>
 
@@ -35,7 +34,7 @@ static void put_sample(struct speedscope *speedscope, const struct flame_row *ro
 	json_put_value(&speedscope->out, sample, JSON_COMPACT);
 }
 
-/* The rows are of one state. */
+/* All rows have the same state. */
 static void put_profile(struct speedscope *speedscope, const struct flame_row *rows, size_t count)
 {
 	uint64_t total = 0;

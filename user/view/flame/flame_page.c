@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* The flame graph's page: a tree for each state and direction, all of them over one list of frames;
- * flames.h has the format. */
+/* The flame graph's page: a tree for each state and direction, all over one list of frames. The
+ * format is in flames.h. */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -26,7 +26,7 @@ struct flame_page {
 	unsigned graph_count;
 };
 
-/* What was asked for, in the order of flame_rows(). */
+/* The graphs requested, in the order of flame_rows(). */
 static void list_graphs(struct flame_page *page)
 {
 	for (int i = 0; i < TS_COUNT; i++) {

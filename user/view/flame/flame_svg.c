@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The flame graph as a picture: a self-contained SVG without a script, for documents. What a box is
- * says its <title>, which browsers show when the mouse is on it. Its colours are those of
- * assets/flamesvg.css, light and dark; those of the states are palette.def's.
+ * The flame graph as a picture: a self-contained SVG without a script, for documents. The <title>
+ * of a box, which browsers show under the mouse, says what it is. Its colours are those of
+ * assets/flamesvg.css, light and dark; those of the states come from palette.def.
  */
 #include <errno.h>
 #include <inttypes.h>
@@ -20,9 +20,9 @@
 #define WIDTH	     1200
 #define MARGIN	     10
 #define ROW	     18
-#define COLUMN	     6.75 /* of 11px monospace, the widest of the fonts that are usual */
+#define COLUMN	     6.75 /* of 11px monospace, in the widest of the usual fonts */
 #define HEAD	     52
-#define LEAST	     0.4 /* what is narrower would only be a shade, and is left out */
+#define LEAST	     0.4 /* narrower boxes would only be a shade, and are left out */
 #define NOTE_COLUMNS 170
 
 #define HUES 12 /* classes of the style sheet */
@@ -33,16 +33,16 @@ struct svg {
 	const struct view_options *options;
 	struct flame_index *index;
 	struct flame_tree tree;
-	uint32_t *order; /* nodes, by parent, the largest first */
-	uint32_t *first; /* by node: where its children begin in `order`; one more at the end */
-	unsigned depth;	 /* rows that are drawn */
+	uint32_t *order; /* nodes by parent, the largest first */
+	uint32_t *first; /* by node: index of its first child in `order`; one more at the end */
+	unsigned depth;	 /* number of rows drawn */
 	bool states;	 /* the innermost frames are states */
 	uint64_t sums[TS_COUNT];
 	double scale; /* pixels a nanosecond */
 };
 
-/* Text of the target, which escape_text() has been over, between two tags or in an attribute.
- * U+FFFE and U+FFFF are no characters of XML. */
+/* Writes text from the target, already escaped by escape_text(), between two tags or in an
+ * attribute. U+FFFE and U+FFFF are not XML characters. */
 static void put_text(FILE *file, const char *text)
 {
 	for (; *text; text++)
@@ -73,7 +73,7 @@ static int larger_first(const void *a, const void *b, void *ctx)
 	return (x->frame > y->frame) - (x->frame < y->frame);
 }
 
-/* Children, the largest first: the eye begins on the left. */
+/* Children, the largest first: readers begin on the left. */
 static int put_in_order(struct svg *svg)
 {
 	uint32_t count = svg->tree.count, at = 0;
@@ -109,8 +109,7 @@ static unsigned depth_of(const struct svg *svg, uint32_t node)
 	return deepest + 1;
 }
 
-/* Of a qualified name that is too long for its box the last part; nothing of what would be dots
- * only. */
+/* If a qualified name is too long for its box, its last part; nothing if only dots would fit. */
 static void put_label(const struct svg *svg, const char *name, double x, double y, double width)
 {
 	unsigned columns = width > 8 ? (unsigned)((width - 8) / COLUMN) : 0;
@@ -151,7 +150,7 @@ static void put_title(const struct svg *svg, const struct flame_node *node,
 	fputs("</title>", svg->file);
 }
 
-/* The hue is the file's, so that what belongs together looks alike: functionColour() of
+/* The hue depends on the file, so that functions of one file look alike: functionColour() of
  * assets/colours.js, as far as there are classes for it. */
 static unsigned hue_of(const char *text)
 {
@@ -171,8 +170,8 @@ static enum thread_state state_named(const char *name)
 	return (enum thread_state)i;
 }
 
-/* Opens the group of a box: what it is coloured with. `leading` is a thread, a process or a
- * handler, or that a stack is not known. */
+/* Opens the group of a box, which colours it. `leading`: it is a thread, a process, a handler, or
+ * an unknown stack. */
 static void put_group(const struct svg *svg, const struct flame_frame *frame,
 		      const struct flame_words *words, bool state, bool leading)
 {
@@ -200,7 +199,7 @@ static void put_box(const struct svg *svg, uint32_t number, unsigned depth, doub
 	const struct flame_node *node = &svg->tree.nodes[number];
 	const struct flame_frame frame = flame_index_frame(svg->index, node->frame);
 	double width = (double)node->ns * svg->scale, y = HEAD + depth * ROW;
-	/* a state is where the stacks end: nothing is below it */
+	/* stacks end with a state: nothing is below it */
 	bool state = svg->states && svg->first[number] == svg->first[number + 1];
 	struct flame_words words;
 
@@ -233,7 +232,8 @@ static void put_line(const struct svg *svg, const char *class, double y, const c
 	fputs("</text>\n", svg->file);
 }
 
-/* "gil_wait (by who held the GIL) 50.0 ms, blocked 35.0 ms": what of the recording is shown. */
+/* "gil_wait (by who held the GIL) 50.0 ms, blocked 35.0 ms": the part of the recording that is
+ * shown. */
 static void put_svg_head(const struct svg *svg, const struct flame_title *title)
 {
 	struct text_buffer states = {0}, cut = {0};
@@ -261,7 +261,7 @@ static void put_why_empty(const struct svg *svg)
 					  : "There is nothing in this recording.");
 }
 
-/* The document; the tree is in order. */
+/* Writes the document; the tree has been sorted. */
 static void put_document(const struct svg *svg, const struct asset *style)
 {
 	struct view_note notes[VIEW_FLAME_NOTES];

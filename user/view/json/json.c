@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* The report as JSON, schema gilscope.report/1 (docs/report.schema.json). Lists are written one
- * object a line, so a long report needs no memory. */
+ * object per line, so a long report needs no memory. */
 #include <inttypes.h>
 #include <string.h>
 
@@ -151,7 +151,7 @@ static json_t *remedy_json(const struct report *report, const struct process *pr
 	return json_words(&text);
 }
 
-/* By who stops a thread from outside, in the words that `syscalls` has for it. */
+/* By what stops a thread from outside, in the words that `syscalls` has for it. */
 static json_t *stopped_by_json(const struct breakdown *what)
 {
 	json_t *kinds = json_object();

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* One page that holds the whole recording: the spans go into columns while it is read, the report
- * and what numbers mean are added at the end. */
+/* One page with the whole recording: spans are added to columns while it is read; the report and
+ * the meaning of ids are added at the end. */
 #include "base/hash.h"
 #include "view/page/page_parts.h"
 
@@ -18,14 +18,14 @@ struct stack_entry {
 	uint64_t start, end;
 	uint32_t stack, task;
 };
-/* The latest entries are kept back: spans may differ in what a lane does not tell. */
+/* The latest entries are held back: spans may differ in something that a lane does not show. */
 struct thread_lanes {
 	struct page_lane states, stacks, clock;
 	struct state_entry state;
 	struct stack_entry stack;
 };
 
-/* Of a GIL or a loop. */
+/* The lane of a GIL or a loop. */
 struct object_lane {
 	UT_hash_handle hh;
 	const void *object;
@@ -115,7 +115,7 @@ static struct page_lane *object_lane(struct drawing *drawing, struct object_lane
 	return &found->lane;
 }
 
-/* Opens an entry. What is not in order could not be drawn, and nobody sends such. */
+/* Starts an entry. Spans out of order could not be drawn, and never occur. */
 static int begin_entry(struct page_lane *lane, uint64_t start, uint64_t end)
 {
 	if (start > end || (lane->count && start < lane->end))
@@ -241,7 +241,7 @@ static void on_hold(void *ctx, const struct hold *hold)
 	if (!lane || keep_error(drawing, begin_behind_gap(lane, hold->start, hold->end)) < 0)
 		return;
 	keep_error(drawing, column_add(&lane->columns[1], hold->end - hold->start));
-	/* until the report's numbers are known */
+	/* until the report's indices are known */
 	keep_error(drawing, column_add(&lane->columns[2], hold->thread->index));
 	keep_error(drawing, column_add_byte(&lane->columns[3], (unsigned char)flags));
 }
@@ -314,12 +314,12 @@ static void page_free(struct drawing *drawing)
 	free(drawing);
 }
 
-/* What is at hand when everything is known. */
+/* What is needed to write the page. */
 struct ending {
 	struct drawing *drawing;
 	const struct report *report;
 	struct page_stacks stacks;
-	uint32_t *numbers; /* of the report's threads, by thread.index */
+	uint32_t *numbers; /* indices of the report's threads, by thread.index */
 };
 
 static int write_report(FILE *file, const struct report *report)
@@ -360,7 +360,8 @@ static int write_thread(FILE *file, const struct drawing *drawing, const struct 
 	return r ? r : page_lane_write(file, 3 * number + 2, &lanes->clock, origin);
 }
 
-/* The holders get their numbers in the report. All are there: who held a GIL is a Python thread. */
+/* Replaces holders by their indices in the report. All are there, since holders of a GIL are Python
+ * threads. */
 static int number_holders(const struct ending *ending, struct page_lane *lane)
 {
 	struct column numbered = {0};

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The head of a page: who is who, and what numbers stand for. */
+/* The head of a page: processes, threads, GILs and loops, and what ids stand for. */
 #include "view/page/page_parts.h"
 
 #include <errno.h>
@@ -47,11 +47,11 @@ static json_t *title_json(const struct report *report)
 	return json_text(title);
 }
 
-/* Of whom a verdict speaks needs to be said where there are several. */
+/* A verdict names its process if there are several. */
 struct verdict {
-	FILE *file; /* a line for each paragraph */
+	FILE *file; /* one line per paragraph */
 	bool begun;
-	uint32_t pid; /* 0: of the only one */
+	uint32_t pid; /* 0: there is only one */
 };
 
 static void put_verdict(void *ctx, const struct text_buffer *paragraph)
@@ -204,8 +204,8 @@ static void put_gils(struct json_out *out, const struct report *report,
 		}
 }
 
-/* It is there: the report has the thread of every loop that it has. Mostly not far behind that of
- * the loop before. */
+/* Always found: the report has the thread of each of its loops, usually not far after that of the
+ * loop before. */
 static uint32_t number_of_thread(const struct process_report *process, const struct thread *thread,
 				 uint32_t before)
 {
@@ -280,7 +280,7 @@ static json_t *words_json(void)
 	return json_pack("{s:o, s:o}", "roles", roles, "states", states);
 }
 
-/* The name of a system call, if it means the same in all processes. */
+/* The name of a system call, if it is the same in all processes. */
 static const char *syscall_name(const struct report *report, int32_t sysno)
 {
 	const char *name = NULL;

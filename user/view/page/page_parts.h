@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * page_parts.h - the parts that page.c puts together (page.h has the format). Internal to the room.
+ * page_parts.h - the parts of the page, which page.c puts together (page.h has the format).
  */
 #ifndef GILSCOPE_VIEW_PAGE_PAGE_PARTS_H
 #define GILSCOPE_VIEW_PAGE_PAGE_PARTS_H
@@ -9,29 +9,28 @@
 
 /* ── columns (page_lane.c) ───────────────────────────────────────────────── */
 
-/* Varints or bytes, one behind the other. A zeroed one is empty. Adding is 0 or -ENOMEM. */
+/* A sequence of varints or bytes. A zeroed one is empty. Adding returns 0 or -ENOMEM. */
 struct column {
 	unsigned char *bytes;
 	size_t length, room;
 };
 int column_add_byte(struct column *column, unsigned char value);
 int column_add(struct column *column, uint64_t value);
-/* The number at `*at`, which moves on to the next one. */
+/* The number at `*at`, which advances to the next one. */
 uint64_t column_next(const struct column *column, size_t *at);
-/* Writes it; what fails is said by the file. */
+/* Writes it; errors are left in `file`. */
 void column_write(FILE *file, const struct column *column);
 void column_done(struct column *column);
 
 /*
- * A lane of entries in order of time. Where its first entry begins is known only in relation to an
- * origin, so that is kept apart: the column of gaps, or the start in front of the columns, begins
- * with it when the lane is written.
+ * A lane of entries ordered by time. The start of its first entry is relative to an origin that is
+ * not known yet, so it is kept separately, and written as the first gap or before the columns.
  */
 struct page_lane {
 	uint64_t count, first, end; /* ns; `end` of the latest entry */
 	struct column columns[4];
 };
-/* As the blob "lane-NUMBER". 0 or -errno. */
+/* Writes the blob "lane-NUMBER". 0 or -errno. */
 int page_lane_write(FILE *file, uint32_t number, const struct page_lane *lane, uint64_t origin);
 void page_lane_done(struct page_lane *lane);
 
@@ -42,8 +41,7 @@ struct numbering {
 	uint32_t *ids;	   /* by number - 1 */
 	uint32_t count, number_room, id_room;
 };
-/* The number of what the dictionary has under this id: 1, 2, …; 0 for what it does not have. 0 or
- * -ENOMEM. */
+/* The number of a dictionary entry with this id: 1, 2, …; 0 if there is none. 0 or -ENOMEM. */
 int numbering_get(struct numbering *numbering, const struct dictionary *names,
 		  enum definition_kind kind, uint32_t id, uint32_t *ret_number);
 void numbering_done(struct numbering *numbering);
@@ -57,7 +55,7 @@ struct page_stacks {
 	uint32_t stack_count;
 	struct column nodes, cut, handlers, roles;
 };
-/* What the stacks mean. 0 or -ENOMEM. */
+/* Writes the blob "stacks". 0 or -ENOMEM. */
 int page_stacks_make(const struct numbering *stacks, const struct dictionary *names,
 		     struct handler_finder *finder, struct page_stacks *ret_stacks);
 int page_stacks_write(FILE *file, const struct page_stacks *stacks);
@@ -72,11 +70,11 @@ struct page_head {
 	const struct report *report;
 	const struct dictionary *names;
 	const struct numbering *functions, *texts;
-	const bool *syscalls; /* by number: occurred */
+	const bool *syscalls; /* by number: has occurred */
 };
 
-/* How lanes are numbered: three for each thread, then those of the GILs, then those of the loops,
- * all in the report's order. */
+/* The numbers of lanes: three for each thread, then those of the GILs, then those of the loops, all
+ * in the report's order. */
 struct page_counts {
 	uint32_t threads, gils, loops;
 };
@@ -90,7 +88,7 @@ static inline uint32_t page_lane_of_loop(const struct page_counts *counts, uint3
 	return 3 * counts->threads + counts->gils + loop;
 }
 
-/* The blob "head". 0 or -errno. */
+/* Writes the blob "head". 0 or -errno. */
 int page_head_write(FILE *file, const struct page_head *head);
 
 #endif

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Stacks share most of their frames: sorted with the outermost frame first, each adds to a tree
- * only what those before it have not. */
+/* Stacks share most of their frames: sorted by their outermost frames, each adds to a tree only
+ * what the ones before it lack. */
 #include "view/page/page_parts.h"
 
 #include <errno.h>
@@ -40,7 +40,7 @@ int numbering_get(struct numbering *numbering, const struct dictionary *names,
 	*ret_number = 0;
 	if (!names || !dictionary_find(names, kind, id))
 		return 0;
-	/* the dictionary bounds what ids there are */
+	/* ids are bounded by the dictionary */
 	if (grow(&numbering->numbers, &numbering->number_room, id + 1) < 0 ||
 	    grow(&numbering->ids, &numbering->id_room, numbering->count + 1) < 0)
 		return -ENOMEM;
@@ -63,7 +63,7 @@ struct entry {
 	uint32_t number;
 };
 
-/* Counted from the outermost one. */
+/* The index is counted from the outermost frame. */
 static const struct stack_frame *frame_at(const struct definition *stack, uint32_t depth)
 {
 	return &stack->stack.frames[stack->stack.count - 1 - depth];
@@ -116,11 +116,12 @@ static int add_node(struct page_stacks *stacks, const struct dictionary *names, 
 	return r;
 }
 
-/* The entries become the tree's nodes; `nodes` gets each stack's innermost one, by its number. */
+/* Turns the entries into nodes of the tree; `nodes` gets the innermost node of each stack, by the
+ * stack's number. */
 static int make_tree(struct page_stacks *stacks, const struct dictionary *names,
 		     const struct entry *entries, uint32_t count, uint32_t *nodes)
 {
-	/* of the entry before; by depth, the root first */
+	/* of the preceding entry; by depth, the root first */
 	uint32_t path[DEFINE_FRAMES_MAX + 1] = {0};
 
 	for (uint32_t i = 0; i < count; i++) {

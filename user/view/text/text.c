@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The report as one page for the person on call: the verdict first, then the figures it rests on.
- */
+/* The report as one page for the person on call: first the verdict, then the figures behind it. */
 #include "view/text/text.h"
 
 #include <errno.h>
@@ -36,7 +35,7 @@ static void add_evidence(struct text_buffer *text, const struct report *report)
 	text_add(text, " unknown");
 }
 
-/* The command line gets what the rest of the line leaves. */
+/* The command line gets the rest of the line. */
 static void show_head(const struct text_page *page)
 {
 	const struct report *report = page->report;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * text.h - the sections of the text view, in the order of the page. Internal to the room. Every
- * section ends its last line.
+ * text.h - the sections of the text view, in their order on the page. Every section ends with a
+ * newline.
  */
 #ifndef GILSCOPE_VIEW_TEXT_TEXT_H
 #define GILSCOPE_VIEW_TEXT_TEXT_H
@@ -16,20 +16,20 @@ struct text_page {
 	bool all;
 };
 
-/* Which functions starve the loops, and how; nothing when none was seen. */
+/* The functions that hold up the loops, and how; nothing if none was seen. */
 void text_blame(const struct text_page *page);
-/* Whether the event loops were starved, and by what, in two sentences a loop. */
+/* Whether the event loops were held up, and by what: two sentences for each loop. */
 void text_verdict(const struct text_page *page, const struct process_report *process);
 /* The threads by what they did with the GIL, the busiest first. 0 or -ENOMEM. */
 int text_threads(const struct text_page *page, const struct process_report *process);
 void text_gils(const struct text_page *page, const struct process_report *process);
-/* The stalls of every loop, longest first; nothing when there are none. 0 or -ENOMEM. */
+/* The stalls of every loop, longest first; nothing if there are none. 0 or -ENOMEM. */
 int text_stalls(const struct text_page *page, const struct process_report *process);
-/* One remedy for every cause that occurred; nothing when there is none. */
+/* One remedy for each cause that occurred; nothing if there is none. */
 void text_remedies(const struct text_page *page, const struct process_report *process);
-/* What the report does not know; nothing when it knows all. */
+/* What the report does not know; nothing if that is nothing. */
 void text_caveats(const struct text_page *page);
-/* Which letter means what, for the states that occurred. */
+/* The meaning of the letters, for the states that occurred. */
 void text_legend(const struct text_page *page, const struct state_sums *sums);
 
 #endif

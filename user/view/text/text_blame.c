@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The first screen: which functions of the application starve the event loops, and how. */
+/* The first screen: which of the application's functions hold up the event loops, and how. */
 #include "view/text/text.h"
 
 #include "words/names.h"
@@ -8,7 +8,7 @@
 #define NAME_COLUMNS_MAX 40
 #define GAP		 1
 
-/* A figure of a function. `upper` and `lower` are its title. */
+/* A column of figures. `upper` and `lower` are the two lines of its title. */
 struct figure {
 	const char *upper, *lower;
 	unsigned width;
@@ -19,7 +19,7 @@ struct blame_table {
 	const struct text_page *page;
 	uint32_t shown;
 	unsigned name_columns, bar_columns;
-	uint64_t whole_ns; /* what a full bar stands for */
+	uint64_t whole_ns; /* the time that a full bar stands for */
 };
 
 static void add_duration_or_dot(struct text_buffer *text, uint64_t ns)
@@ -76,7 +76,7 @@ static unsigned figures_width(void)
 	return width;
 }
 
-/* Functions of one name are told apart by the place below them. */
+/* Functions with the same name are distinguished by the location below them. */
 static void blame_table_fit(struct blame_table *table)
 {
 	const struct report *report = table->page->report;
@@ -118,7 +118,7 @@ static void show_blame_titles(const struct blame_table *table, bool upper)
 	fputc('\n', canvas->file);
 }
 
-/* Where it is and what it is called from, and what else it cost. */
+/* Where the function is, what called it, and what else it cost. */
 static void show_place(const struct blame_table *table, const struct blame *blame)
 {
 	const struct text_page *page = table->page;
@@ -180,8 +180,8 @@ static void show_blame_rest(const struct text_page *page, uint32_t shown)
 	canvas_paragraph(&page->canvas, "  ", 2, &text);
 }
 
-/* A function that caused no stall and cost the loops less than a thousandth of the time is not
- * worth a line. */
+/* A function that caused no stall and took less than a thousandth of the loops' time is not worth a
+ * line. */
 static uint32_t count_shown(const struct text_page *page)
 {
 	const struct report *report = page->report;
@@ -219,7 +219,7 @@ static void show_table(const struct text_page *page)
 	text_legend(page, &all);
 }
 
-/* Stalls of all loops, and their time. */
+/* The stalls of all loops, and their total time. */
 static uint32_t count_stalls(const struct report *report, uint64_t *ret_ns, uint32_t *ret_loops)
 {
 	uint32_t count = 0;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The sections that are prose. */
+/* The sections in prose. */
 #include "view/text/text.h"
 
 static void put_verdict(void *ctx, const struct text_buffer *paragraph)
@@ -15,7 +15,7 @@ void text_verdict(const struct text_page *page, const struct process_report *pro
 
 struct section {
 	const struct canvas *canvas;
-	const struct text_buffer *heading; /* until it has been shown */
+	const struct text_buffer *heading; /* NULL once it has been printed */
 };
 
 static void begin_section(struct section *section)
@@ -27,7 +27,7 @@ static void begin_section(struct section *section)
 	section->heading = NULL;
 }
 
-/* The worst of the process's stalls with this cause: its facts decide which remedy is named. */
+/* The longest of the process's stalls with this cause: its details determine the remedy. */
 static const struct stall *worst_of(const struct process_report *process, enum thread_state cause)
 {
 	const struct stall *worst = NULL;

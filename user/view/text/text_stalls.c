@@ -26,7 +26,7 @@ static int longer_first(const void *a, const void *b)
 	return (x->start > y->start) - (x->start < y->start);
 }
 
-/* When, how long, the cause with its share, the split; the other states behind it where they fit,
+/* When, how long, the cause with its share, and the split; the other states after it if they fit,
  * else on a line of their own. */
 static void show_stall(const struct text_page *page, const struct process *process,
 		       const struct stall *stall)

@@ -16,8 +16,8 @@ struct thread_column {
 	const char *title;
 	enum thread_state state; /* TS_COUNT: a count */
 	size_t offset;		 /* of the count in struct thread_report */
-	unsigned keep; /* the lowest goes first when the table is too wide; a state that never
-			  occurred has no column at all */
+	unsigned keep; /* the lowest is dropped first when the table is too wide; a state that never
+			  occurred has no column */
 	bool shown;
 	unsigned width;
 };
@@ -61,8 +61,8 @@ static int busiest_first(const void *a, const void *b)
 	return (x->thread->tid > y->thread->tid) - (x->thread->tid < y->thread->tid);
 }
 
-/* Python's name, beside it the kernel's where that is another and there is room, and what the
- * thread is. */
+/* Python's name, with the kernel's beside it if it differs and there is space, and what the thread
+ * is. */
 static void add_title(struct text_buffer *text, const struct text_page *page,
 		      const struct thread *thread)
 {
@@ -101,7 +101,7 @@ static void add_value(struct text_buffer *text, const struct thread_column *colu
 		text_add(text, "%.1f", share);
 }
 
-/* Makes the columns wide enough for their titles, of which an underscore ends the upper line, and
+/* Makes the columns wide enough for their titles (in which an underscore ends the upper line) and
  * for a row's values. */
 static void thread_table_widen(struct thread_table *table, const struct thread_report *row)
 {
@@ -121,14 +121,14 @@ static void thread_table_widen(struct thread_table *table, const struct thread_r
 		column->width = width > column->width ? width : column->width;
 		width = 2 + text_width(lower ? lower + 1 : column->title);
 		column->width = width > column->width ? width : column->width;
-		/* what would be <0.1 in every row is not worth a column */
+		/* a state below 0.1 in every row is not worth a column */
 		if (column->state != TS_COUNT &&
 		    row->states.ns[column->state] >= table->window_ns / 2000)
 			column->shown = true;
 	}
 }
 
-/* Leaves out what matters least, until the table fits. */
+/* Drops the least important columns until the table fits. */
 static void thread_table_fit(struct thread_table *table)
 {
 	while (thread_table_width(table) > table->page->canvas.columns) {
@@ -148,7 +148,7 @@ static void thread_table_fit(struct thread_table *table)
 	}
 }
 
-/* One line of the two of the titles. */
+/* One of the two lines of the titles. */
 static void show_thread_titles(const struct thread_table *table, bool upper)
 {
 	const struct canvas *canvas = &table->page->canvas;
@@ -206,7 +206,7 @@ static void show_thread_row(const struct thread_table *table, const struct threa
 
 	for (int i = 0; i < TS_COUNT; i++)
 		held.ns[i] = thread_state_holds((enum thread_state)i) ? row->states.ns[i] : 0;
-	if (row->held_ns > state_sums_total(&held)) /* with the GIL, in a state that is not known */
+	if (row->held_ns > state_sums_total(&held)) /* with the GIL, in an unknown state */
 		held.ns[TS_UNKNOWN] = row->held_ns - state_sums_total(&held);
 	add_title(&title, table->page, row->thread);
 	fputs("  ", canvas->file);
@@ -242,7 +242,7 @@ static void show_thread_rest(const struct thread_table *table, const struct thre
 	canvas_paragraph(&table->page->canvas, "  ", 2, &text);
 }
 
-/* The threads that run loops come first: they are what the report is about. */
+/* Threads with loops come first: the report is about them. */
 static uint32_t order_rows(const struct process_report *process, const struct thread_report **rows)
 {
 	uint32_t loops = 0, count = 0;
@@ -272,7 +272,7 @@ int text_threads(const struct text_page *page, const struct process_report *proc
 	count = order_rows(process, rows);
 	if (!count)
 		return 0;
-	/* a line that says "and 1 more" takes the place of that one */
+	/* a line saying "and 1 more" would take the place of that one */
 	shown = page->all || count <= SHOWN_THREADS + 1 ? count : SHOWN_THREADS;
 	memcpy(table.columns, COLUMNS, sizeof(COLUMNS));
 	for (uint32_t i = 0; i < shown; i++)

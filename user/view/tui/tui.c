@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The terminal: taken over, drawn, given back. Keys are in tui_keys.c. */
+/* Takes over the terminal, draws, and restores it. The keys are in tui_keys.c. */
 #include "view/tui/tui.h"
 
 #include <curses.h>
@@ -16,7 +16,7 @@
 
 #define COLUMNS_MIN 60
 #define ROWS_MIN    12
-#define ESCAPE_MS   50 /* a lone Esc is taken for one after so long */
+#define ESCAPE_MS   50 /* after this long, Esc is a key of its own */
 
 struct tui {
 	SCREEN *screen;
@@ -47,7 +47,7 @@ static void init_colours(struct tui *tui)
 		init_pair((short)(TUI_STATES + i), many ? (palette->dark ? 231 : 16) : COLOR_BLACK,
 			  many ? palette->ansi : states[i]);
 	}
-	/* most of most bars, and of no interest */
+	/* would fill most bars, and is of no interest */
 	init_pair(TUI_STATES + TS_IDLE, many ? 245 : -1, -1);
 	init_pair(TUI_STATES + TS_UNKNOWN, -1, -1);
 	for (int i = 0; i < TUI_THREAD_COLOURS; i++)
@@ -60,8 +60,8 @@ int tui_check(struct diag *diag)
 	return terminal_check(NULL, stdin, stdout, true, diag);
 }
 
-/* A terminal that tells its size knows it better than LINES and COLUMNS, which a shell or a library
- * once set, and which ncurses would believe for ever. */
+/* A terminal that reports its size is more reliable than LINES and COLUMNS, which a shell or a
+ * library once set, and which ncurses would believe for the process's lifetime. */
 static void forget_size_of_environment(FILE *out)
 {
 	struct winsize size;
@@ -109,8 +109,8 @@ void tui_free(struct tui *tui)
 	if (!tui)
 		return;
 	set_term(tui->screen);
-	/* where the screen stays as it is (a terminal with one only), what comes next begins on an
-	 * empty line */
+	/* if the screen stays (the terminal has only one), the following output starts on an empty
+	 * line */
 	move(LINES - 1, 0);
 	clrtoeol();
 	refresh();
@@ -145,7 +145,7 @@ void tui_tell(struct tui *tui, const char *format, ...)
 	va_end(args);
 }
 
-/* The most urgent of what there is to say beside the figures. */
+/* The most urgent message besides the figures. */
 static int add_status(struct text_buffer *text, const struct tui_page *page,
 		      const struct tui_status *status)
 {

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * tui.h - the live view on a terminal: draws a live_view, and turns keys into what the command is
- * asked to do. It owns the terminal while it exists.
+ * tui.h - the live view on a terminal: draws a live_view, and translates keys to requests to the
+ * command. It owns the terminal while it exists.
  *
- * Works from 80×24 up (smaller ones show what fits), with 256, 8 or no colours, in UTF-8 or in
- * ASCII where the locale has no more. Colour never stands alone.
+ * Works from 80×24 up (smaller terminals show what fits), with 256, 8 or no colours, in UTF-8, or
+ * in ASCII if the locale has nothing else. Colour is never the only sign.
  */
 #ifndef GILSCOPE_VIEW_TUI_TUI_H
 #define GILSCOPE_VIEW_TUI_TUI_H
@@ -19,34 +19,34 @@ struct tui;
 
 struct tui_options {
 	FILE *in, *out;	  /* a terminal; NULL: standard input and output */
-	const char *term; /* what kind; NULL: $TERM */
-	bool plain;	  /* no colours, also where there are some */
+	const char *term; /* its type; NULL: $TERM */
+	bool plain;	  /* no colours, even if the terminal has them */
 };
 
-/* What the command has to say beside the view. */
+/* Messages of the command beside the view. */
 struct tui_status {
 	bool paused;
-	const char *ended; /* the observation is over, and why; NULL: it goes on */
+	const char *ended; /* the observation has ended, and why; NULL: it is running */
 };
 
-/* Could tui_new() draw on standard output? 0, or -ENOTTY with a diag. */
+/* Whether tui_new() could draw on standard output. 0, or -ENOTTY with a diag. */
 int tui_check(struct diag *diag);
 
 /*
- * Takes over the terminal. 0, or -errno with a diag: -ENOTTY when there is no terminal, or none
- * that can be drawn on. setlocale() has been called.
+ * Takes over the terminal. 0, or -errno with a diag: -ENOTTY if there is no terminal, or none that
+ * can be drawn on. Call setlocale() before.
  */
 int tui_new(const struct tui_options *options, struct diag *diag, struct tui **ret_tui);
-/* Gives the terminal back as it was. NULL is fine. */
+/* Restores the terminal. Accepts NULL. */
 void tui_free(struct tui *tui);
 
 /*
- * Gives the terminal back at once, for a signal handler of a process that ends with it. Nothing
- * happens when no tui has a terminal.
+ * Restores the terminal at once, for the signal handler of a process that then exits. Does nothing
+ * if no tui has a terminal.
  */
 void tui_restore(void);
 
-/* What is shown from now on; the view becomes the tui's. */
+/* Sets the view to be shown; the tui takes ownership. */
 void tui_take(struct tui *tui, struct live_view *view);
 /* A message for the status line, until the next key. */
 void tui_tell(struct tui *tui, const char *format, ...) __attribute__((format(printf, 2, 3)));
@@ -55,12 +55,12 @@ void tui_draw(struct tui *tui, const struct tui_status *status);
 
 enum tui_action {
 	TUI_IDLE, /* no key was waiting */
-	TUI_DRAW, /* something changed on the screen only: draw it */
+	TUI_DRAW, /* only the screen has changed: draw it */
 	TUI_QUIT,
-	TUI_PAUSE, /* or go on */
+	TUI_PAUSE, /* or resume */
 	TUI_THRESHOLD_UP,
 	TUI_THRESHOLD_DOWN,
-	TUI_RECORD, /* write the last while to a file */
+	TUI_RECORD, /* write the history window to a file */
 };
 
 /* The next key, waiting at most `wait_ms` for one. */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The lines above the lists: who is looked at, what is wrong, the loops' turns, the GIL. */
+/* The lines above the lists: the target, what is wrong, the iterations of the loops, the GIL. */
 #include "view/tui/tui_private.h"
 
 #include <stdlib.h>
@@ -68,7 +68,7 @@ static void add_turns(struct text_buffer *text, const struct live_loop *loop)
 	}
 }
 
-/* The bins stand still while time goes on, so that a line moves and does not flicker. */
+/* The bins are fixed in time, so that a line moves instead of flickering. */
 static void show_sparkline(const struct tui_page *page, const struct live_loop *loop, int y, int x,
 			   int columns)
 {
@@ -136,9 +136,9 @@ static int show_loops(const struct tui_page *page, int y)
 struct holders {
 	const struct live_thread *threads[HOLDERS_MAX]; /* most first */
 	uint32_t count;
-	uint64_t others_ns;	      /* held by the rest */
-	uint64_t free_ns, unknown_ns; /* the rest; it may have been held while the state of one of
-					 its threads is unknown, at most so long */
+	uint64_t others_ns;	      /* held by the other threads */
+	uint64_t free_ns, unknown_ns; /* free; and possibly held, at most this long, while the state
+					 of one of its threads is unknown */
 };
 
 static void holders_add(struct holders *holders, const struct live_thread *thread)
@@ -159,7 +159,7 @@ static void holders_add(struct holders *holders, const struct live_thread *threa
 	holders->count++;
 }
 
-/* Of the thread's time, that in which it is not known whether it had the GIL. */
+/* The thread's time in which it is unknown whether it had the GIL. */
 static uint64_t unknown_ns(const struct live_thread *thread)
 {
 	uint64_t held = thread->held_ns, unknown = thread->states.ns[TS_UNKNOWN];
@@ -178,7 +178,7 @@ static void find_holders(const struct live_view *view, const struct live_gil *gi
 
 		if (thread->gil == gil->gil && thread->held_ns)
 			holders_add(holders, thread);
-		/* who has it for certain is not among those that might have it */
+		/* a known holder is not among those that may hold it */
 		if (thread->thread->process == gil->gil->process)
 			holders->unknown_ns += unknown_ns(thread);
 	}
@@ -193,8 +193,7 @@ static int thread_style(const struct live_thread *thread)
 	return TUI_THREADS + (int)(thread->thread->index % TUI_THREAD_COLOURS);
 }
 
-/* One letter for each thread, '+' for the others, '?' for what is not known, dots for what is left.
- */
+/* One letter per thread, '+' for the others, '?' for unknown, dots for the rest. */
 static void show_shares(const struct tui_page *page, const struct holders *holders, int y, int x,
 			int columns)
 {
@@ -225,7 +224,7 @@ static void add_share_of_moment(struct text_buffer *text, const struct live_view
 	text_add_share(text, ns > view->moment_ns ? view->moment_ns : ns, view->moment_ns);
 }
 
-/* Returns where the next one goes; nothing is shown that does not fit. */
+/* Returns where the next one goes; what does not fit is not drawn. */
 static int put_legend(const struct tui_page *page, int y, int x, int style, char letter,
 		      const char *words)
 {
@@ -235,7 +234,7 @@ static int put_legend(const struct tui_page *page, int y, int x, int style, char
 	return x + 2 + tui_put(&page->paint, y, x + 2, page->paint.columns, TUI_PLAIN, words) + 2;
 }
 
-/* Who is which letter, as many as fit. */
+/* The letters of the threads, as many as fit. */
 static void show_legend(const struct tui_page *page, const struct holders *holders, int y)
 {
 	const struct live_view *view = &page->view;
@@ -292,7 +291,7 @@ static int show_gils(const struct tui_page *page, int y)
 	for (uint32_t i = 0; i < page->view.gil_count && room; i++) {
 		const struct live_gil *gil = &page->view.gils[i];
 
-		/* one that nobody touched (a sub-interpreter's) only where there is no other */
+		/* one that was never used (a sub-interpreter's) only if there is no other */
 		if (!gil->held_ns && !gil->waiters && page->view.gil_count > 1)
 			continue;
 		rows += show_gil(page, gil, y + rows);
@@ -311,7 +310,7 @@ int tui_head(const struct tui_page *page, const struct tui_status *status)
 	tui_add_verdict(&verdict, &page->view);
 	for (uint32_t i = 0; i < page->view.loop_count; i++)
 		quiet &= !page->view.loops[i].stalls;
-	/* always as many rows, so that the lists stay where they are */
+	/* always the same number of rows, so that the lists do not move */
 	tui_put_wrapped(&page->paint, y, 0, page->paint.columns, rows,
 			tui_alarming(&page->view) ? TUI_ALARM
 			: quiet			  ? TUI_GOOD

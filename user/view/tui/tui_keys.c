@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* What the keys do to the page: choosing, scrolling, opening. */
+/* What the keys do: selecting, scrolling, opening. */
 #include "view/tui/tui_private.h"
 
 static bool same_stall(const struct live_stall *a, const struct live_stall *b)
@@ -24,12 +24,12 @@ void tui_find_chosen(struct tui_page *page)
 				page->panes[PANE_STALLS].selected = i;
 			return;
 		}
-	/* too old for the list; an open sheet keeps it */
+	/* no longer in the list; an open sheet keeps it */
 	if (page->sheet == TUI_LISTS)
 		choose(page, NULL);
 }
 
-/* In the first row one stays there, so that the list shows what comes. */
+/* The first row stays selected, so that new entries are seen. */
 static void select_entry(struct tui_page *page, uint32_t selected)
 {
 	page->panes[page->focus].selected = selected;
@@ -116,7 +116,7 @@ static void sort_next(struct tui_page *page)
 		choose(page, NULL);
 }
 
-/* How many lines a command goes down, where a page has so many; 0: it does not move. */
+/* How many lines a command moves down, with this many per page; 0: it does not move. */
 static int64_t steps_of(enum tui_command command, int64_t height)
 {
 	switch (command) {

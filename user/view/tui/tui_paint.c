@@ -11,7 +11,7 @@
 
 #define HEIGHTS 8
 
-/* The pairs are the styles' numbers; pair 0 is the terminal's own. */
+/* The numbers of the pairs are the styles'; pair 0 is the terminal's own. */
 static attr_t attributes(const struct tui_paint *paint, int style)
 {
 	bool colour = paint->colours > 0;
@@ -32,7 +32,7 @@ static attr_t attributes(const struct tui_paint *paint, int style)
 	}
 }
 
-/* Our own signs and what stands for them in ASCII. */
+/* Our own signs, and their replacements in ASCII. */
 static const char *likeness(wchar_t sign)
 {
 	switch (sign) {
@@ -65,8 +65,8 @@ static const char *next_character(const char *text, wchar_t *ret_sign)
 }
 
 /*
- * Turns the beginning of a text that takes at most `columns` into what the terminal can show, at
- * most `room` characters. Returns its columns, and whether that was all.
+ * Converts the beginning of a text, at most `columns` wide, to what the terminal can show, at most
+ * `room` characters. Returns its columns, and whether that was all of it.
  */
 static int convert(const struct tui_paint *paint, const char *text, int columns, wchar_t *to,
 		   int room, int *ret_count, bool *ret_whole)
@@ -187,7 +187,7 @@ void tui_bar(const struct tui_paint *paint, int y, int x, int columns,
 	uint64_t passed = 0;
 	int drawn = 0;
 
-	/* cells are dealt out by the running sum, so that rounding never adds up */
+	/* cells are assigned by the running sum, so that rounding errors do not add up */
 	for (int i = 0; i < TS_COUNT && whole; i++) {
 		int end;
 

@@ -53,7 +53,7 @@ static int stalls_cause(const void *a, const void *b)
 						: stalls_longest(a, b);
 }
 
-/* What it took from the loops, as the report orders them. */
+/* What a function cost the loops, as the report sorts them. */
 static uint64_t cost(const struct blame *blame)
 {
 	const uint64_t *ns = blame->loop.ns;
@@ -351,7 +351,7 @@ void tui_panes(struct tui_page *page, int y, int rows)
 {
 	int lower = rows / 4 > 4 ? rows / 4 : rows >= 12 ? 4 : 2, heights[PANES];
 
-	/* a list that needs less leaves its rows to the one in focus */
+	/* a list that needs fewer rows leaves them to the one in focus */
 	for (int i = 0; i < PANES; i++) {
 		uint32_t count = tui_pane_count(page, (enum pane)i);
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * tui_private.h - the parts of the live view's screen. Internal to the room.
+ * tui_private.h - the parts of the live view's screen.
  */
 #ifndef GILSCOPE_VIEW_TUI_TUI_PRIVATE_H
 #define GILSCOPE_VIEW_TUI_TUI_PRIVATE_H
@@ -18,27 +18,27 @@ struct pane_state {
 	unsigned sort;
 };
 
-/* What is shown, and where one is in it. */
+/* What is shown, and the position in it. */
 struct tui_page {
 	struct tui_paint paint;
 	struct live_view view;
 	enum pane focus;
 	struct pane_state panes[PANES];
-	struct live_stall *chosen; /* in the list of stalls; our own user of it; NULL: the first
-				      one, whichever that is */
+	struct live_stall *chosen; /* the one selected in the list of stalls, a reference of our
+				      own; NULL: whichever is first */
 	enum { TUI_LISTS, TUI_STALL, TUI_HELP } sheet;
-	uint32_t scroll;		  /* lines of the sheet above the screen */
+	uint32_t scroll;		  /* lines of the sheet scrolled out at the top */
 	uint32_t sheet_lines, sheet_rows; /* as drawn last */
 	char message[256];
 };
 
 /* tui_words.c: what is wrong, and what a stall is about */
 void tui_add_verdict(struct text_buffer *text, const struct live_view *view);
-bool tui_alarming(const struct live_view *view); /* a stall goes on */
-/* In about so many columns. */
+bool tui_alarming(const struct live_view *view); /* a stall is ongoing */
+/* In about `columns`. */
 void tui_add_stall(struct text_buffer *text, const struct live_view *view,
 		   const struct live_stall *stall, unsigned columns);
-/* "function file:line", the function whole where that can be. */
+/* "function file:line", with the function whole if possible. */
 void tui_add_frame(struct text_buffer *text, const struct report *report,
 		   const struct stack_frame *frame, unsigned columns);
 const struct process *tui_process_of(const struct live_stall *stall);
@@ -66,10 +66,10 @@ enum tui_command {
 	COMMAND_REPAINT,
 };
 enum tui_action tui_obey(struct tui_page *page, enum tui_command command);
-/* Finds the chosen stall in a new view. */
+/* Finds the selected stall in a new view. */
 void tui_find_chosen(struct tui_page *page);
 
-/* tui_head.c: the title; and with it all the lines above the lists. Returns how many. */
+/* tui_head.c: the title; and all the lines above the lists. Returns how many. */
 void tui_title(const struct tui_page *page, const struct tui_status *status);
 int tui_head(const struct tui_page *page, const struct tui_status *status);
 
@@ -77,10 +77,10 @@ int tui_head(const struct tui_page *page, const struct tui_status *status);
 uint32_t tui_pane_count(const struct tui_page *page, enum pane pane);
 unsigned tui_pane_sorts(enum pane pane);
 void tui_pane_sort(struct tui_page *page, enum pane pane);
-/* The three of them in these rows. */
+/* All three, in these rows. */
 void tui_panes(struct tui_page *page, int y, int rows);
 
-/* tui_sheet.c: a page of its own, for a stall or the help. 0 or -ENOMEM */
+/* tui_sheet.c: a page for a stall or the help. 0 or -ENOMEM */
 int tui_sheet(struct tui_page *page, int y, int rows);
 
 #endif

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* A sheet over the lists: everything about one stall, in the words of the text report; or the help.
- */
+/* A sheet over the lists: everything about one stall, in the words of the text report; or the
+ * help. */
 #include "view/tui/tui_private.h"
 
 #include <errno.h>
@@ -20,7 +20,7 @@ struct sheet {
 	uint32_t line; /* the next one */
 };
 
-/* Where the next line goes, or -1 when it is scrolled away or below the screen. */
+/* The row of the next line, or -1 if it is above or below the screen. */
 static int next_row(struct sheet *sheet)
 {
 	uint32_t line = sheet->line++;
@@ -38,7 +38,7 @@ static void add_line(struct sheet *sheet, int style, const char *text)
 		tui_put(&sheet->page->paint, y, 1, sheet->page->paint.columns - 1, style, text);
 }
 
-/* What the text view prints, line by line. */
+/* Paints what the text view prints, line by line. */
 static void add_lines(struct sheet *sheet, char *text)
 {
 	for (char *line = text, *end; *line; line = end + 1) {
@@ -50,7 +50,7 @@ static void add_lines(struct sheet *sheet, char *text)
 	}
 }
 
-/* A state, its time and share, and a bar of it. */
+/* A state with its time, its share, and a bar. */
 static void add_state(struct sheet *sheet, enum thread_state state, uint64_t ns, uint64_t whole)
 {
 	const struct tui_paint *paint = &sheet->page->paint;
@@ -86,7 +86,7 @@ static void add_split(struct sheet *sheet, const struct stall *stall)
 	}
 }
 
-/* What canvas_paragraph() makes of a text, or else what the text view says of the stall. */
+/* Paints a text as canvas_paragraph() prints it, or what the text view says about the stall. */
 static int add_paragraphs(struct sheet *sheet, const struct live_stall *live,
 			  const struct text_buffer *text, bool stacks)
 {

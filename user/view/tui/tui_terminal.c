@@ -13,8 +13,7 @@
 #include "view/tui/tui.h"
 
 #ifdef __SANITIZE_ADDRESS__
-/* For the sanitizer build: ncurses keeps memory of a terminal that was closed (6.6 does, 6.4 does
- * not). */
+/* For the sanitizer build: ncurses keeps memory of a closed terminal (6.6 does, 6.4 does not). */
 const char *__lsan_default_suppressions(void);
 const char *__lsan_default_suppressions(void)
 {
@@ -22,7 +21,7 @@ const char *__lsan_default_suppressions(void)
 }
 #endif
 
-/* What a signal handler needs to give the terminal back. There is one terminal. */
+/* What a signal handler needs to restore the terminal. There is only one terminal. */
 static struct {
 	volatile sig_atomic_t taken;
 	int in, out;
@@ -32,7 +31,7 @@ static struct {
 	size_t length;
 } saved;
 
-/* Adds a capability's string, without the delays for old terminals that tputs() would make. */
+/* Appends a capability's string, without the delays for old terminals that tputs() would add. */
 static void save_string(const char *capability)
 {
 	const char *string = tigetstr(capability);
@@ -81,7 +80,7 @@ void terminal_given_back(void)
 	saved.taken = 0;
 }
 
-/* The kinds that understand what xterm does, as far as top goes. */
+/* Terminal types that understand what xterm does, as far as top needs it. */
 static bool is_like_xterm(const char *term)
 {
 	static const char *const kinds[] = {"xterm", "screen", "tmux", "linux"};
@@ -92,8 +91,8 @@ static bool is_like_xterm(const char *term)
 	return false;
 }
 
-/* Where the system describes no terminals (a container that holds nothing but gilscope), the usual
- * ones are drawn on by a description brought along. */
+/* Where the system has no terminal descriptions (a container with nothing but gilscope), common
+ * terminals are drawn on by a built-in one. */
 static int set_up(const char *term, int fd)
 {
 	static const char description[] =

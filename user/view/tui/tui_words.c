@@ -29,7 +29,7 @@ static void add_seconds(struct text_buffer *text, uint64_t ns)
 	text_add(text, "%llu" NBSP "s", (unsigned long long)((ns + NS_PER_S / 2) / NS_PER_S));
 }
 
-/* The one that goes on longest. They come first in the view. */
+/* The longest ongoing stall; they come first in the view. */
 static const struct live_stall *ongoing_of(const struct live_view *view)
 {
 	const struct live_stall *longest = NULL;
@@ -68,7 +68,7 @@ static void add_ongoing(struct text_buffer *text, const struct live_view *view,
 	}
 }
 
-/* Whom most of the stalls' time is charged to. */
+/* The function to which most of the stalled time is charged. */
 static const struct blame *worst_culprit(const struct live_view *view)
 {
 	const struct blame *worst = NULL;
@@ -186,7 +186,7 @@ void tui_add_frame(struct text_buffer *text, const struct report *report,
 	text_add_place(text, report, frame, columns - used < 40 ? columns - used : 40);
 }
 
-/* Where the loop itself was: its handler, else the innermost function of the stack. */
+/* Where the loop itself was: its handler, else the innermost function of its stack. */
 static void add_own(struct text_buffer *text, const struct report *report,
 		    const struct stall *stall, unsigned columns)
 {
