@@ -56,7 +56,7 @@ static bool is_on_cpu(enum thread_state state)
 
 /* ── threads ─────────────────────────────────────────────────────────────── */
 
-static int reserve(struct attribution *a, uint32_t index)
+static int attribution_reserve(struct attribution *a, uint32_t index)
 {
 	uint32_t room = a->room ? a->room : 16;
 	struct thread_attribution **grown;
@@ -82,7 +82,7 @@ static struct thread_attribution *create(struct attribution *a, struct thread *t
 {
 	struct thread_attribution *made = calloc(1, sizeof(*made));
 
-	if (!made || (thread->index >= a->room && reserve(a, thread->index) < 0)) {
+	if (!made || (thread->index >= a->room && attribution_reserve(a, thread->index) < 0)) {
 		free(made);
 		a->error = -ENOMEM;
 		return NULL;
@@ -101,7 +101,7 @@ static inline struct thread_attribution *get(struct attribution *a, struct threa
 
 /* ── stretches ───────────────────────────────────────────────────────────── */
 
-static void emit(const struct attribution *a, const struct stretch *stretch)
+static void stretch_emit(const struct attribution *a, const struct stretch *stretch)
 {
 	for (uint32_t n = 0; n < a->sink_count; n++)
 		if (a->sinks[n].policies & ATTRIBUTION_BIT(stretch->policy))
@@ -125,14 +125,14 @@ static void emit_interval(const struct attribution *a, enum attribution_policy p
 
 	if (!is_wanted(a, policy))
 		return;
-	emit(a, &(struct stretch){.policy = policy,
-				  .thread = i->thread,
-				  .start = i->start,
-				  .end = i->end,
-				  .ref = ref,
-				  .parts = &part,
-				  .part_count = 1,
-				  .interval = i});
+	stretch_emit(a, &(struct stretch){.policy = policy,
+					  .thread = i->thread,
+					  .start = i->start,
+					  .end = i->end,
+					  .ref = ref,
+					  .parts = &part,
+					  .part_count = 1,
+					  .interval = i});
 }
 
 static bool is_empty(const struct cpu_time *time)
@@ -246,7 +246,7 @@ static void settle(const struct attribution *a, struct pending *pending, struct 
 	struct stretch_part parts[STRETCH_PARTS_MAX];
 	struct stretch stretch = time_stretch(&pending->time, thread, ref, policy, now, parts);
 
-	emit(a, &stretch);
+	stretch_emit(a, &stretch);
 	pending->time = (struct cpu_time){0};
 }
 

@@ -9,8 +9,8 @@
 
 #include "analysis/fold.h"
 
-static void add(struct report_builder *builder, struct thread_fold *thread, uint32_t stack,
-		const struct stretch_part *part)
+static void flame_add(struct report_builder *builder, struct thread_fold *thread, uint32_t stack,
+		      const struct stretch_part *part)
 {
 	struct flame_entry key = {.key = {.thread = thread->report.thread,
 					  .stack = stack,
@@ -38,7 +38,7 @@ void flames_add(struct report_builder *builder, struct thread_fold *thread,
 		const struct stretch *stretch)
 {
 	for (uint32_t n = 0; n < stretch->part_count && stretch->ref->stack; n++)
-		add(builder, thread, stretch->ref->stack, &stretch->parts[n]);
+		flame_add(builder, thread, stretch->ref->stack, &stretch->parts[n]);
 }
 
 /* The rest of the thread's time in the state; 0 also if more was told than there is, which the

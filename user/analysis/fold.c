@@ -4,11 +4,6 @@
 #include <errno.h>
 #include <stdlib.h>
 
-static uint64_t later(uint64_t a, uint64_t b)
-{
-	return a > b ? a : b;
-}
-
 /* The parts of the model's objects, made when first needed; NULL when memory is short. */
 
 static void *part_new(struct report_builder *builder, size_t size)
@@ -285,7 +280,7 @@ static void on_turn_begin(void *ctx, struct loop *loop)
 	breakdown_reset(&fold->now);
 	fold->now.blocker_max = blockers_max(ctx);
 	breakdown_reset(&fold->meanwhile);
-	turn_begin(&fold->stacks);
+	turn_stacks_begin(&fold->stacks);
 	fold->in_turn = true;
 	fold->ts_turn = fold->ts_preempted = loop->ts_turn;
 }

@@ -10,9 +10,9 @@
 #define GILSCOPE_ANALYSIS_FOLD_H
 
 #include "analysis/attribution.h"
-#include "analysis/breakdown.h"
+#include "analysis/sums/breakdown.h"
 #include "analysis/report.h"
-#include "analysis/table.h"
+#include "analysis/sums/table.h"
 #include "analysis/turn.h"
 
 struct time {
@@ -184,5 +184,10 @@ int handler_most(struct report_builder *builder, const struct stack_share *share
 int blame_worst_first(const void *a, const void *b);
 /* The handlers of all blockers. */
 int handlers_of_blockers(struct report_builder *builder, struct breakdown *what);
+
+static inline uint64_t later(uint64_t a, uint64_t b)
+{
+	return a > b ? a : b;
+}
 
 #endif

@@ -11,7 +11,7 @@
 #define GILSCOPE_ANALYSIS_REPORT_H
 
 #include "analysis/attribution.h"
-#include "analysis/dist.h"
+#include "analysis/sums/dist.h"
 #include "model/model.h"
 #include "stream/dictionary.h"
 #include "symbols/handler.h"

@@ -18,7 +18,7 @@ struct spans {
 	int error;
 };
 
-static int reserve(struct spans *spans, uint32_t index)
+static int spans_reserve(struct spans *spans, uint32_t index)
 {
 	uint32_t room = spans->room ? spans->room : 16;
 	struct thread_spans **grown;
@@ -39,7 +39,7 @@ static int reserve(struct spans *spans, uint32_t index)
 
 static struct thread_spans *thread_spans(struct spans *spans, const struct thread *thread)
 {
-	struct thread_spans **found = reserve(spans, thread->index) < 0
+	struct thread_spans **found = spans_reserve(spans, thread->index) < 0
 					      ? NULL
 					      : &spans->threads[thread->index];
 

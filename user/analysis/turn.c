@@ -7,7 +7,7 @@
 
 #include "analysis/fold.h"
 
-void turn_begin(struct turn_stacks *turn)
+void turn_stacks_begin(struct turn_stacks *turn)
 {
 	turn->shares.entry_bytes = sizeof(struct turn_share);
 	turn->shares.key_bytes = sizeof(((struct turn_share *)0)->key);
@@ -23,7 +23,7 @@ void turn_done(struct turn_stacks *turn)
 /* ── parts ───────────────────────────────────────────────────────────────── */
 
 /* With no room for another one, the last becomes the rest, of no handler. */
-static uint32_t part_new(struct turn_parts *parts, const struct turn_part *part)
+static uint32_t parts_append(struct turn_parts *parts, const struct turn_part *part)
 {
 	struct turn_part *last = &parts->list[TURN_PARTS_MAX - 1];
 
@@ -49,14 +49,14 @@ static uint32_t part_of(const struct report_builder *builder, struct turn_parts 
 
 	if (!ref->stack) {
 		if (!parts->unknown)
-			parts->unknown = part_new(
+			parts->unknown = parts_append(
 				parts, &(struct turn_part){.start = start, .end = start});
 		return parts->unknown;
 	}
 	part.handler = handler_of(builder, ref->stack);
 	if (!current || current->handler.frame.function != part.handler.frame.function ||
 	    current->root != part.root)
-		parts->current = part_new(parts, &part);
+		parts->current = parts_append(parts, &part);
 	return parts->current;
 }
 
@@ -94,8 +94,8 @@ static struct turn_share *share_of(struct turn_stacks *turn, uint32_t part,
 	return entry;
 }
 
-static int add(const struct report_builder *builder, struct turn_stacks *turn,
-	       const struct stretch *stretch, const struct stretch_part *part)
+static int part_add_stretch(const struct report_builder *builder, struct turn_stacks *turn,
+			    const struct stretch *stretch, const struct stretch_part *part)
 {
 	uint32_t number = parts_add(builder, &turn->parts, stretch->ref, stretch->start,
 				    stretch->end);
@@ -114,7 +114,7 @@ int turn_add(const struct report_builder *builder, struct turn_stacks *turn,
 	int err = 0;
 
 	for (uint32_t n = 0; n < stretch->part_count && !err; n++)
-		err = add(builder, turn, stretch, &stretch->parts[n]);
+		err = part_add_stretch(builder, turn, stretch, &stretch->parts[n]);
 	return err;
 }
 

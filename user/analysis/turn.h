@@ -10,8 +10,8 @@
 #ifndef GILSCOPE_ANALYSIS_TURN_H
 #define GILSCOPE_ANALYSIS_TURN_H
 
-#include "analysis/breakdown.h"
-#include "analysis/table.h"
+#include "analysis/sums/breakdown.h"
+#include "analysis/sums/table.h"
 
 #define TURN_SHARES_MAX 1024 /* what is beyond has stack 0 */
 
@@ -38,7 +38,7 @@ struct turn_stacks {
 	struct turn_parts parts;
 };
 
-void turn_begin(struct turn_stacks *turn);
+void turn_stacks_begin(struct turn_stacks *turn);
 void turn_done(struct turn_stacks *turn);
 
 /* Adds a stretch of the loop's thread. 0 or -ENOMEM. */

@@ -13,11 +13,6 @@
 
 #include "analysis/fold.h"
 
-static uint64_t later(uint64_t a, uint64_t b)
-{
-	return a > b ? a : b;
-}
-
 static struct wait_entry *wait_of(struct report_builder *builder, const struct thread *waiter,
 				  uint32_t waiter_stack, const struct thread *holder,
 				  uint32_t holder_stack)

@@ -8,7 +8,7 @@
 #include "cmd/pipeline/fold.h"
 #include "cmd/pipeline/output.h"
 
-#define DEFAULT_PAGE "gilscope-flame.html"
+#define FLAME_PAGE "gilscope-flame.html"
 
 static bool ends_with(const char *text, const char *end)
 {
@@ -93,7 +93,7 @@ static int run(struct options *options)
 
 static const struct option_use OPTIONS[] = {
 	{.id = OPTION_OUTPUT,
-	 .doc = "Write a page (.html) or a picture (.svg) to this file (" DEFAULT_PAGE
+	 .doc = "Write a page (.html) or a picture (.svg) to this file (" FLAME_PAGE
 		"; - is the standard output, a page)"},
 	FLAME_OPTIONS,
 	{.id = OPTION_APP_ROOT},
@@ -114,7 +114,7 @@ const struct command command_flame = {
 	       "monday.gsc "
 	       "--state gil_wait --by holder -o gil.svg",
 	.options = OPTIONS,
-	.output = DEFAULT_PAGE,
+	.output = FLAME_PAGE,
 	.rest = options_rest_recording,
 	.run = run,
 };

@@ -102,8 +102,9 @@ static int judge_file(const char *path, struct diag *diag, bool *ret_partial)
 }
 
 /* Whether so much was lost that `report` of the recording will call it partial. */
-static int judge(const struct options *options, const struct pipeline *pipeline,
-		 const struct observation *observation, struct diag *diag, bool *ret_partial)
+static int record_status(const struct options *options, const struct pipeline *pipeline,
+			 const struct observation *observation, struct diag *diag,
+			 bool *ret_partial)
 {
 	const struct report *report;
 
@@ -119,8 +120,8 @@ static int judge(const struct options *options, const struct pipeline *pipeline,
 	return 0;
 }
 
-static int record(struct options *options, struct pipeline *pipeline, struct output *output,
-		  struct diag *diag)
+static int record_to(struct options *options, struct pipeline *pipeline, struct output *output,
+		     struct diag *diag)
 {
 	struct teller teller = {.pipeline = pipeline, .forget = true};
 	struct observation observation = {
@@ -144,7 +145,7 @@ static int record(struct options *options, struct pipeline *pipeline, struct out
 		keep_rest(output, &observation.status);
 		return err;
 	}
-	err = judge(options, pipeline, &observation, diag, &partial);
+	err = record_status(options, pipeline, &observation, diag, &partial);
 	if (!err && partial)
 		diag->status = EXIT_PARTIAL;
 	return err;
@@ -180,7 +181,7 @@ static int run(struct options *options)
 		options->observe.pids[options->observe.pid_count++] = (uint32_t)child.pid;
 	}
 	if (!err)
-		err = record(options, &pipeline, &output, &diag);
+		err = record_to(options, &pipeline, &output, &diag);
 	status = err ? cmd_fail(&diag) : (int)diag.status;
 	spawn_end(&child);
 	output_done(&output);

@@ -8,8 +8,8 @@
 #include "cmd/pipeline/fold.h"
 #include "cmd/pipeline/output.h"
 
-#define DEFAULT_PAGE "gilscope.html"
-#define LARGE_BYTES  300000000.0 /* browsers have trouble with texts of half a gigabyte */
+#define TIMELINE_PAGE "gilscope.html"
+#define LARGE_BYTES   300000000.0 /* browsers have trouble with texts of half a gigabyte */
 
 /* How large it is, and what to do with it. */
 static void say_done(const char *path, const struct stat *page)
@@ -71,7 +71,7 @@ static int run(struct options *options)
 
 static const struct option_use OPTIONS[] = {
 	{.id = OPTION_OUTPUT,
-	 .doc = "Write the page to this file (" DEFAULT_PAGE "; - is the standard output)",
+	 .doc = "Write the page to this file (" TIMELINE_PAGE "; - is the standard output)",
 	 .arg = "FILE.html"},
 	{.id = OPTION_STALL},
 	{.id = OPTION_APP_ROOT},
@@ -91,7 +91,7 @@ const struct command command_timeline = {
 	       "else, no network either."
 	       "\vExample:\n  gilscope timeline monday.gsc -o monday.html",
 	.options = OPTIONS,
-	.output = DEFAULT_PAGE,
+	.output = TIMELINE_PAGE,
 	.rest = options_rest_recording,
 	.run = run,
 };

@@ -176,7 +176,7 @@ static void pause_or_go_on(struct top *top)
 				    : "");
 }
 
-static void record(struct top *top)
+static void record_window(struct top *top)
 {
 	uint64_t begin = keep_begin(top->pipeline.keep),
 		 now = world_window(top->pipeline.world).end;
@@ -211,7 +211,7 @@ static int obey_keys(struct top *top, int wait_ms)
 			change_threshold(top, action == TUI_THRESHOLD_UP);
 			break;
 		case TUI_RECORD:
-			record(top);
+			record_window(top);
 			break;
 		default:
 			break;
@@ -295,7 +295,7 @@ static void use_character_set(void)
 }
 
 /* As attach judges, over all that was observed. */
-static int judge(struct top *top, bool *ret_partial)
+static int top_status(struct top *top, bool *ret_partial)
 {
 	const struct report *report;
 
@@ -329,7 +329,7 @@ static int run(struct options *options)
 		err = stay(&top);
 	close_screen(&top);
 	if (!err)
-		err = judge(&top, &partial);
+		err = top_status(&top, &partial);
 	status = err ? cmd_fail(&top.diag) : partial ? EXIT_PARTIAL : EXIT_OK;
 	live_free(top.live);
 	pipeline_done(&top.pipeline);

@@ -11,7 +11,7 @@ struct caveats {
 	const struct paragraph_sink *sink;
 };
 
-static void emit(const struct caveats *caveats, const struct text_buffer *text)
+static void caveat_emit(const struct caveats *caveats, const struct text_buffer *text)
 {
 	caveats->sink->put(caveats->sink->ctx, text);
 }
@@ -46,13 +46,13 @@ static void emit_losses(const struct caveats *caveats)
 		text_add_share(&text, report->unknown_ns, report->thread_ns);
 		text_add(&text, " of the threads' time is unknown. What is reported as known does "
 				"not rest on what was lost.");
-		emit(caveats, &text);
+		caveat_emit(caveats, &text);
 	} else if (report->unknown_ns > report->thread_ns / 100) {
 		text_add_share(&text, report->unknown_ns, report->thread_ns);
 		text_add(&text, " of the threads' time is unknown though nothing was lost: a "
 				"thread counts as unknown until it first shows itself, and where "
 				"facts contradict each other.");
-		emit(caveats, &text);
+		caveat_emit(caveats, &text);
 	}
 }
 
@@ -72,7 +72,7 @@ static void emit_unwhole(const struct caveats *caveats)
 	text_add_number_of(&text, count, "stall was", "stalls were");
 	text_add(&text, " longer than what we saw of it, because evidence began or ended inside: "
 			"marked ≥.");
-	emit(caveats, &text);
+	caveat_emit(caveats, &text);
 }
 
 static void emit_left_out(const struct caveats *caveats)
@@ -90,7 +90,7 @@ static void emit_left_out(const struct caveats *caveats)
 	text_add(&text, " not listed, none longer than ");
 	text_add_duration(&text, report->left_out_ns);
 	text_add(&text, ": a report lists the longest, and has the others in its sums.");
-	emit(caveats, &text);
+	caveat_emit(caveats, &text);
 }
 
 /* The kernel itself did not report a switch or a wake-up. */
@@ -104,14 +104,14 @@ static void emit_untold(const struct caveats *caveats)
 				   "times the kernel did not tell a switch");
 		text_add(&text, "; the thread counts as unknown from the switch before on that CPU "
 				"(a millisecond or so).");
-		emit(caveats, &text);
+		caveat_emit(caveats, &text);
 	}
 	if (window->contradictions) {
 		text = (struct text_buffer){0};
 		text_add_number_of(&text, window->contradictions, "time", "times");
 		text_add(&text, " a thread did something that an untold event must have come "
 				"before; its time until then is unknown.");
-		emit(caveats, &text);
+		caveat_emit(caveats, &text);
 	}
 }
 
@@ -129,7 +129,7 @@ static void emit_contradictions(const struct caveats *caveats)
 		text_add_number_of(&text, violations, "time", "times");
 		text_add(&text, " facts about the GIL contradicted each other; its holder counts "
 				"as unknown from there to the next certain fact.");
-		emit(caveats, &text);
+		caveat_emit(caveats, &text);
 	}
 	if (report->window.foreign) {
 		struct text_buffer text = {0};
@@ -137,7 +137,7 @@ static void emit_contradictions(const struct caveats *caveats)
 		text_add_number_of(&text, report->window.foreign, "event", "events");
 		text_add(&text, " concerned a GIL that is not known, of a sub-interpreter perhaps; "
 				"its threads' states rest on the scheduler alone.");
-		emit(caveats, &text);
+		caveat_emit(caveats, &text);
 	}
 }
 
@@ -162,7 +162,7 @@ static void emit_sites(const struct caveats *caveats)
 			 "who holds the GIL is unknown; please report it with the "
 			 "output of gilscope doctor %u.",
 			 process->info.pid, sayings[process->sites_fault], process->info.pid);
-		emit(caveats, &text);
+		caveat_emit(caveats, &text);
 	}
 }
 
@@ -178,7 +178,7 @@ static void emit_method(const struct caveats *caveats)
 		text_add(&text, " of the threads' time (mode ");
 		text_add_name(&text, report->mode, 15);
 		text_add(&text, "); everything else is traced.");
-		emit(caveats, &text);
+		caveat_emit(caveats, &text);
 	}
 	for (uint32_t p = 0; p < report->process_count; p++) {
 		const struct process_info *info = &report->processes[p].process->info;
@@ -190,7 +190,7 @@ static void emit_method(const struct caveats *caveats)
 			 info->pid);
 		text_add_name(&text, info->method, 15);
 		text_add(&text, "); its figures may be off.");
-		emit(caveats, &text);
+		caveat_emit(caveats, &text);
 	}
 }
 
@@ -205,7 +205,7 @@ static void emit_stack_losses(const struct caveats *caveats)
 		text_add(&text, " of ");
 		text_add_count(&text, report->stack_evidence.taken);
 		text_add(&text, " could not be read; that time is counted to no function.");
-		emit(caveats, &text);
+		caveat_emit(caveats, &text);
 	}
 	if (torn) {
 		text = (struct text_buffer){0};
@@ -213,14 +213,14 @@ static void emit_stack_losses(const struct caveats *caveats)
 		text_add(&text, torn == 1 ? " stack was" : " stacks were");
 		text_add(&text, " taken of a thread that ran on meanwhile, and the innermost "
 				"functions are left out.");
-		emit(caveats, &text);
+		caveat_emit(caveats, &text);
 	}
 	if (report->stack_evidence.full) {
 		text = (struct text_buffer){0};
 		text_add(&text, "There were more distinct stacks than the ");
 		text_add_count(&text, DEFINE_STACKS_MAX);
 		text_add(&text, " that are kept; what ran in the later ones is not known.");
-		emit(caveats, &text);
+		caveat_emit(caveats, &text);
 	}
 }
 
@@ -236,7 +236,7 @@ static void emit_unread(const struct caveats *caveats)
 			"need not answer (FUSE, userfaultfd), or because it took too "
 			"long. Functions, names of threads and what Python says of its loops may "
 			"be missing.");
-	emit(caveats, &text);
+	caveat_emit(caveats, &text);
 }
 
 static bool any_stall(const struct report *report)
@@ -257,7 +257,7 @@ static void emit_stacks(const struct caveats *caveats)
 	if (!report->stacks) {
 		text_add(&text,
 			 "No Python stacks were taken: functions, files and lines are missing.");
-		emit(caveats, &text);
+		caveat_emit(caveats, &text);
 		return;
 	}
 	emit_stack_losses(caveats);
@@ -274,7 +274,7 @@ static void emit_stacks(const struct caveats *caveats)
 		text_add(&text, "The sampling clock was off: which function was on a CPU is known "
 				"only where it then slept or waited.");
 	}
-	emit(caveats, &text);
+	caveat_emit(caveats, &text);
 }
 
 static void emit_guessed_loops(const struct caveats *caveats)
@@ -296,7 +296,7 @@ static void emit_guessed_loops(const struct caveats *caveats)
 	text_add(
 		&text,
 		": an event loop by the way it waits; Python's own word for it was not to be had.");
-	emit(caveats, &text);
+	caveat_emit(caveats, &text);
 }
 
 void caveats_paragraphs(const struct report *report, const struct paragraph_sink *sink)
@@ -312,14 +312,14 @@ void caveats_paragraphs(const struct report *report, const struct paragraph_sink
 			 report->window.limit, report->window.full);
 		text_add_duration(&text, text_window_ns(report));
 		text_add(&text, " after the begin is missing.");
-		emit(&caveats, &text);
+		caveat_emit(&caveats, &text);
 	} else if (report->truncated) {
 		struct text_buffer text = {0};
 
 		text_add(&text, "The recording was cut off; what came later than ");
 		text_add_duration(&text, text_window_ns(report));
 		text_add(&text, " after its begin is missing.");
-		emit(&caveats, &text);
+		caveat_emit(&caveats, &text);
 	}
 	emit_losses(&caveats);
 	emit_unwhole(&caveats);

@@ -48,8 +48,8 @@ static bool is_written(const struct thread_machine *t)
 	return !t->pub.gone && (t->pub.python || t->relation == REL_NONE);
 }
 
-static void for_threads(struct writing *writing,
-			void (*write)(struct writing *writing, const struct thread_machine *t))
+static void write_threads(struct writing *writing,
+			  void (*write)(struct writing *writing, const struct thread_machine *t))
 {
 	const struct list *threads = &writing->world->threads;
 
@@ -187,10 +187,10 @@ static void write_declarations(struct writing *writing)
 	write_processes(writing);
 	write_gils(writing);
 	write_foreign_comms(writing);
-	for_threads(writing, declare_thread);
-	for_threads(writing, write_wait_without_loop);
+	write_threads(writing, declare_thread);
+	write_threads(writing, write_wait_without_loop);
 	write_descriptors(writing);
-	for_threads(writing, write_loop);
+	write_threads(writing, write_loop);
 }
 
 /* ── what it does ────────────────────────────────────────────────────────── */
@@ -357,9 +357,9 @@ int world_checkpoint(const struct world *w, uint64_t ts, const struct stream_sin
 		return writing.err;
 	}
 	write_cpus(&writing);
-	for_threads(&writing, write_thread);
+	write_threads(&writing, write_thread);
 	write_owners(&writing);
 	writing.ts = ts + 1;
-	for_threads(&writing, write_state);
+	write_threads(&writing, write_state);
 	return writing.err;
 }

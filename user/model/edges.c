@@ -94,8 +94,8 @@ static void acquire(struct world *w, struct gil_machine *g, struct thread_machin
 	g->ts_fact = ts;
 }
 
-static void drop(struct world *w, struct gil_machine *g, struct thread_machine *t, bool requested,
-		 uint64_t ts)
+static void edges_take_drop(struct world *w, struct gil_machine *g, struct thread_machine *t,
+			    bool requested, uint64_t ts)
 {
 	if (t->relation == REL_HOLDING && t->pub.gil == &g->pub) {
 		gil_hold_end(w, g, ts, true, requested);
@@ -120,7 +120,7 @@ void edges_feed(struct world *w, struct gil_machine *g, struct thread_machine *t
 
 	switch (event->hdr.type) {
 	case EV_DROP:
-		drop(w, g, t, flags & EVF_DROP_REQUESTED, ts);
+		edges_take_drop(w, g, t, flags & EVF_DROP_REQUESTED, ts);
 		break;
 	case EV_WAIT:
 		edges_unsee(t);

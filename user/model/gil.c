@@ -291,8 +291,8 @@ static void take(struct world *w, struct gil_machine *g, struct thread_machine *
 	g->weak = false;
 }
 
-static void drop(struct world *w, struct gil_machine *g, struct thread_machine *t, bool requested,
-		 uint64_t ts)
+static void exact_drop(struct world *w, struct gil_machine *g, struct thread_machine *t,
+		       bool requested, uint64_t ts)
 {
 	if (t->relation == REL_HOLDING && t->pub.gil == &g->pub) {
 		gil_hold_end(w, g, ts, true, requested);
@@ -361,7 +361,7 @@ void gil_feed(struct world *w, struct gil_machine *g, struct thread_machine *t,
 		g->ts_fact = ts;
 		break;
 	case EV_DROP:
-		drop(w, g, t, flags & EVF_DROP_REQUESTED, ts);
+		exact_drop(w, g, t, flags & EVF_DROP_REQUESTED, ts);
 		g->ts_fact = ts;
 		break;
 	case EV_WAIT:

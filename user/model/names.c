@@ -13,8 +13,8 @@ static void act(struct world *w, struct thread_machine *t, uint64_t ts)
 	t->ts_fact = ts;
 }
 
-static void tell(struct world *w, const struct ev_stack *event, struct thread_machine *t,
-		 struct thread_machine *seen_by, struct gil *gil, uint64_t ts)
+static void stack_emit(struct world *w, const struct ev_stack *event, struct thread_machine *t,
+		       struct thread_machine *seen_by, struct gil *gil, uint64_t ts)
 {
 	struct sample sample = {
 		.thread = &t->pub,
@@ -52,7 +52,7 @@ void stack_feed(struct world *w, const struct subject *subject, const struct ev_
 	gil = flags & (EVF_STACK_HOLDER | EVF_STACK_WAIT) ? stack_gil(subject) : NULL;
 	if (flags & EVF_STACK_HOLDER) {
 		if (gil && gil->holder && gil->holder != &t->pub)
-			tell(w, event, machine_of(gil->holder), t, gil, ts);
+			stack_emit(w, event, machine_of(gil->holder), t, gil, ts);
 		return;
 	}
 	t->pub.python = true; /* only what Python knows has a stack */
@@ -64,7 +64,7 @@ void stack_feed(struct world *w, const struct subject *subject, const struct ev_
 		act(w, t, ts);
 		thread_update(w, t, ts);
 	}
-	tell(w, event, t, NULL, gil, ts);
+	stack_emit(w, event, t, NULL, gil, ts);
 	sites_stack(w, t, event, ts);
 }
 

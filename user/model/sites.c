@@ -13,8 +13,8 @@ enum {
 };
 
 /* Nothing is known of its GILs any more, nor what its threads have to do with them. */
-static void doubt(struct world *w, struct process_entry *process, enum sites_fault fault,
-		  uint64_t ts)
+static void sites_accuse(struct world *w, struct process_entry *process, enum sites_fault fault,
+			 uint64_t ts)
 {
 	process->pub.sites_fault = fault;
 	for (struct gil_machine *g = process->gil_list; g; g = g->next)
@@ -37,9 +37,9 @@ void sites_fact(struct world *w, struct gil_machine *g, unsigned int type, unsig
 	g->ends += type == EV_WAIT_END && !(flags & (EVF_WAIT_END_LOCKED | EVF_WAIT_END_OFF));
 	process->passed |= g->takes || g->drops || g->ends;
 	if (!g->takes && (g->drops >= FACTS_ENOUGH || g->ends >= FACTS_ENOUGH))
-		doubt(w, process, SITES_NO_TAKE, ts);
+		sites_accuse(w, process, SITES_NO_TAKE, ts);
 	else if (!g->drops && g->takes >= FACTS_ENOUGH)
-		doubt(w, process, SITES_NO_DROP, ts);
+		sites_accuse(w, process, SITES_NO_DROP, ts);
 }
 
 void sites_forget(struct gil_machine *g)
@@ -69,5 +69,5 @@ void sites_stack(struct world *w, struct thread_machine *t, const struct ev_stac
 	    process->pub.sites_fault || process->passed)
 		return;
 	if (process->ran >= 2)
-		doubt(w, process, SITES_NO_HIT, ts);
+		sites_accuse(w, process, SITES_NO_HIT, ts);
 }

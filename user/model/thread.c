@@ -149,7 +149,7 @@ void thread_update(struct world *w, struct thread_machine *t, uint64_t ts)
 	}
 }
 
-static void doubt(struct thread_machine *t, struct gil *gil, bool still)
+static void gil_doubt(struct thread_machine *t, struct gil *gil, bool still)
 {
 	t->open.state = TS_UNKNOWN;
 	t->open.gil = gil;
@@ -162,7 +162,7 @@ static void doubt(struct thread_machine *t, struct gil *gil, bool still)
 
 void thread_doubt(struct thread_machine *t)
 {
-	doubt(t, NULL, false);
+	gil_doubt(t, NULL, false);
 }
 
 void thread_doubt_sched(struct world *w, struct thread_machine *t)
@@ -172,7 +172,7 @@ void thread_doubt_sched(struct world *w, struct thread_machine *t)
 	bool holds = t->relation == REL_HOLDING && (!w->partial || t->pub.gil->waiters);
 
 	if (t->open.state != TS_GIL_WAIT)
-		doubt(t, holds ? t->pub.gil : NULL, thread_is_off(t));
+		gil_doubt(t, holds ? t->pub.gil : NULL, thread_is_off(t));
 }
 
 /* ── lives ───────────────────────────────────────────────────────────────── */

@@ -11,7 +11,7 @@
 
 /* ── the queue ───────────────────────────────────────────────────────────── */
 
-static void tell(const struct model_sink *sink, const struct told *told)
+static void sink_emit(const struct model_sink *sink, const struct told *told)
 {
 	switch (told->kind) {
 	case TOLD_HOLD:
@@ -46,10 +46,10 @@ static void flush(struct world *w)
 {
 	for (uint32_t i = 0; i < w->queue_count; i++)
 		if (w->queue[i].kind <= TOLD_CONTENTION)
-			tell(&w->sink, &w->queue[i]);
+			sink_emit(&w->sink, &w->queue[i]);
 	for (uint32_t i = 0; i < w->queue_count; i++)
 		if (w->queue[i].kind > TOLD_CONTENTION)
-			tell(&w->sink, &w->queue[i]);
+			sink_emit(&w->sink, &w->queue[i]);
 	w->queue_count = 0;
 }
 

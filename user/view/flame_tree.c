@@ -4,7 +4,7 @@
 #include <stddef.h>
 #include <stdlib.h>
 
-#include "analysis/table.h"
+#include "analysis/sums/table.h"
 #include "view/flames.h"
 
 #define NO_PARENT UINT32_MAX

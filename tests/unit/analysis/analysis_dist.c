@@ -7,7 +7,7 @@
 #include <math.h>
 #include <stdlib.h>
 
-#include "analysis/dist.h"
+#include "analysis/sums/dist.h"
 
 static int compare(const void *a, const void *b)
 {

@@ -19,7 +19,7 @@ static struct fed {
 	struct span_sink to;
 	uint64_t stack_ns[THREADS][STACKS], task_ns[THREADS][STACKS], gc_ns[THREADS],
 		throttled_ns[THREADS], sysno_ns[THREADS];
-	struct sample clocks[CLOCKS];
+	struct stack_span clocks[CLOCKS];
 	uint32_t clock_count;
 } fed;
 
@@ -44,7 +44,7 @@ static void on_stack(void *ctx, const struct stack_span *span)
 	fed.to.stack(fed.to.ctx, span);
 }
 
-static void on_clock(void *ctx, const struct sample *sample)
+static void on_clock(void *ctx, const struct stack_span *sample)
 {
 	assert_true(fed.clock_count < CLOCKS);
 	fed.clocks[fed.clock_count++] = *sample;
@@ -242,7 +242,7 @@ static void check_clock(const struct page *page, const struct stacks *stacks,
 			continue;
 		assert_true(i < count);
 		at += gap[i];
-		assert_int_equal(at, fed.clocks[n].ts);
+		assert_int_equal(at, fed.clocks[n].end);
 		assert_int_equal(stack_id(page, stacks, s, stack[i++]), fed.clocks[n].stack);
 	}
 	assert_int_equal(i, count);

@@ -24,7 +24,7 @@ static const char HEAD[] = "_gilscope()\n{\n"
 			   "\telif [[ $before == = && $COMP_CWORD -gt 2 ]]; "
 			   "then\n\t\tbefore=${COMP_WORDS[COMP_CWORD-2]}=\n\tfi\n";
 
-static void put_value(FILE *file, const struct completion_kind *kind)
+static void bash_value(FILE *file, const struct completion_kind *kind)
 {
 	switch (kind->what) {
 	case COMPLETE_FILE:
@@ -56,7 +56,7 @@ static void put_argument(FILE *file, const struct command *command,
 		fprintf(file, "--%s | ", option->name);
 	}
 	fprintf(file, "--%s=) ", option->name);
-	put_value(file, kind);
+	bash_value(file, kind);
 	fputs("; return ;;\n", file);
 }
 
@@ -68,7 +68,7 @@ static void put_name(FILE *file, const struct command *command, const struct arg
 	fprintf(file, " --%s", option->name);
 }
 
-static void put_command(FILE *file, const struct command *command)
+static void bash_command(FILE *file, const struct command *command)
 {
 	const struct completion_kind *rest = completion_rest(command);
 
@@ -87,7 +87,7 @@ static void put_command(FILE *file, const struct command *command)
 	fputs("\t\tesac\n\t\tif [[ $current == -* ]]; then\n\t\t\t_gilscope_words '--help", file);
 	completion_options(command, put_name, file);
 	fputs("' \"$current\"\n\t\telse\n\t\t\t", file);
-	put_value(file, rest);
+	bash_value(file, rest);
 	fputs("\n\t\tfi\n\t\t;;\n", file);
 }
 
@@ -102,6 +102,6 @@ void completion_bash(FILE *file, const struct command *const commands[], size_t 
 	fputs("--help --version' \"$current\"\n\t\treturn\n\tfi\n\tcase ${COMP_WORDS[1]} in\n",
 	      file);
 	for (size_t i = 0; i < count; i++)
-		put_command(file, commands[i]);
+		bash_command(file, commands[i]);
 	fputs("\tesac\n}\ncomplete -F _gilscope gilscope\n", file);
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "cmd/completion/completion_shells.h"
 
-static void put_value(FILE *file, const struct completion_kind *kind)
+static void fish_value(FILE *file, const struct completion_kind *kind)
 {
 	switch (kind->what) {
 	case COMPLETE_FILE:
@@ -37,7 +37,7 @@ static void put_option(FILE *file, const struct command *command, const struct a
 		fprintf(file, " -s %c", completion_letter(option));
 	if (option->arg && !(option->flags & OPTION_ARG_OPTIONAL))
 		fputs(" -r", file);
-	put_value(file, kind);
+	fish_value(file, kind);
 	fputs(" -d '", file);
 	completion_text(file, option->doc, "\\");
 	fputs("'\n", file);
@@ -73,7 +73,7 @@ void completion_fish(FILE *file, const struct command *const commands[], size_t 
 		fprintf(file, "complete -c gilscope -n '__gilscope_in %s%s'", commands[i]->name,
 			rest->what == COMPLETE_COMMAND ? "; and contains -- -- (commandline -opc)"
 						       : "");
-		put_value(file, rest);
+		fish_value(file, rest);
 		fputc('\n', file);
 	}
 }

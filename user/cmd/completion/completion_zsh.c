@@ -53,7 +53,7 @@ static void put_option(FILE *file, const struct command *command, const struct a
 	put_spec(file, "--", option->name, !option->arg ? "" : optional ? "=-" : "=", option, kind);
 }
 
-static void put_command(FILE *file, const struct command *command)
+static void zsh_command(FILE *file, const struct command *command)
 {
 	const struct completion_kind *rest = completion_rest(command);
 
@@ -88,6 +88,6 @@ void completion_zsh(FILE *file, const struct command *const commands[], size_t c
 	}
 	fputs("\t\t)\n\t\t_describe command known\n\t\t;;\n\trest)\n\t\tcase $words[1] in\n", file);
 	for (size_t i = 0; i < count; i++)
-		put_command(file, commands[i]);
+		zsh_command(file, commands[i]);
 	fputs("\t\tesac\n\t\t;;\n\tesac\n}\n\n_gilscope \"$@\"\n", file);
 }

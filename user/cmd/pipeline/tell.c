@@ -65,7 +65,7 @@ static int tell(const struct ongoing *ongoing, const struct report *report, cons
 	return err;
 }
 
-static bool is_due(const struct told_stall *told, const struct stall *stall)
+static bool is_news(const struct told_stall *told, const struct stall *stall)
 {
 	uint64_t since = stall->end - told->ts_told;
 	bool changed = told->cause != stall->cause ||
@@ -92,7 +92,7 @@ static int on_ongoing(void *ctx, const struct ongoing *ongoing)
 		teller->told = told;
 	}
 	told->lasts = true;
-	if (!is_new && !is_due(told, stall))
+	if (!is_new && !is_news(told, stall))
 		return 0;
 	if (!is_new)
 		told->gap_ns *= 2;

@@ -11,7 +11,7 @@
 
 enum {
 	MINOR_MIN = 14,
-	STRUCT_BYTES_MAX = 1 << 15,
+	TASK_BYTES_MAX = 1 << 15,
 	MODULES_BYTES_MAX = 4 << 20,
 	/* struct Py_AsyncioModuleDebugOffsets, in bytes */
 	TASK_SIZE = 0,
@@ -29,7 +29,7 @@ int asyncio_parse(const uint64_t words[ASYNCIO_DEBUG_WORDS], struct target *targ
 	uint32_t loop = debug_field(&r, THREAD_STATE_LOOP, state_bytes, 8);
 	uint32_t task = debug_field(&r, THREAD_STATE_TASK, state_bytes, 8);
 
-	if (r.bad || task_bytes > STRUCT_BYTES_MAX || state_bytes > STRUCT_BYTES_MAX || !name ||
+	if (r.bad || task_bytes > TASK_BYTES_MAX || state_bytes > TASK_BYTES_MAX || !name ||
 	    !loop || !task || loop == task)
 		return -EINVAL;
 	target->private->tstate_loop = loop;

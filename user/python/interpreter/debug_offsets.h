@@ -23,6 +23,9 @@ struct debug_reader {
 	bool bad;
 };
 
+/* Where struct _Py_DebugOffsets says whether the build is free-threaded, in bytes. */
+enum { DEBUG_FREE_THREADED = 16 };
+
 static inline uint32_t debug_field(struct debug_reader *reader, unsigned int position,
 				   uint64_t struct_size, unsigned int alignment)
 {

@@ -15,7 +15,7 @@ enum {
 	STATE_COMPACT_ASCII = 3 << 5, /* PyASCIIObject.state */
 	/* PyTypeObject (Include/cpython/object.h) */
 	TYPE_BASICSIZE = 32,
-	TYPE_FLAGS = 168,
+	TYPE_FLAGS_OFFSET = 168,
 	TYPE_DICTOFFSET = 288,
 	FLAG_INLINE_VALUES = 2, /* Py_TPFLAGS_INLINE_VALUES, 3.13 on */
 	FLAG_MANAGED_DICT = 4,	/* Py_TPFLAGS_MANAGED_DICT, 3.11 on */
@@ -139,7 +139,8 @@ static int head_read(const struct objects *objects, uint64_t dict, struct dict_h
 	int err = memory_read_u64(objects->pid, dict + (uint64_t)objects->layout->type, &type);
 
 	if (!err)
-		err = memory_read_u64(objects->pid, type + objects->header + TYPE_FLAGS, &flags);
+		err = memory_read_u64(objects->pid, type + objects->header + TYPE_FLAGS_OFFSET,
+				      &flags);
 	if (!err && !(flags >> FLAG_DICT & 1))
 		err = -EINVAL;
 	return err ? err
@@ -262,7 +263,7 @@ static int cached_keys(const struct objects *objects, uint64_t type, uint64_t *r
 		[11] = 872, [12] = 880, [13] = 880, [14] = 880, [15] = 888};
 	VERSION_TABLE(offsets, PYTHON_MINOR_MAX);
 	uint64_t flags;
-	int err = memory_read_u64(objects->pid, type + objects->header + TYPE_FLAGS, &flags);
+	int err = memory_read_u64(objects->pid, type + objects->header + TYPE_FLAGS_OFFSET, &flags);
 
 	if (!err && !(flags >> FLAG_HEAPTYPE & 1))
 		err = -EINVAL;
@@ -310,7 +311,7 @@ static int inline_get(const struct objects *objects, uint64_t object, uint64_t t
 
 	if (err || dict)
 		return err ? err : object_dict_get(objects, dict, name, ret_value);
-	err = memory_read_u64(objects->pid, type + objects->header + TYPE_FLAGS, &flags);
+	err = memory_read_u64(objects->pid, type + objects->header + TYPE_FLAGS_OFFSET, &flags);
 	if (!err)
 		err = memory_read_u64(objects->pid, type + objects->header + TYPE_BASICSIZE, &size);
 	if (!err)
@@ -353,7 +354,8 @@ int object_attribute(const struct objects *objects, uint64_t object, const char 
 	int err = memory_read_u64(objects->pid, object + (uint64_t)objects->layout->type, &type);
 
 	if (!err)
-		err = memory_read_u64(objects->pid, type + objects->header + TYPE_FLAGS, &flags);
+		err = memory_read_u64(objects->pid, type + objects->header + TYPE_FLAGS_OFFSET,
+				      &flags);
 	if (err)
 		return err;
 	if (objects->minor >= 11 && flags >> FLAG_MANAGED_DICT & 1)

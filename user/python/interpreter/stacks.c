@@ -124,7 +124,7 @@ static const struct parts {
 	[15] = {88, 176, 208, 312, 376, 464, 480, 688, 712, 752},
 };
 VERSION_TABLE(parts, PYTHON_MINOR_MAX);
-enum { DEBUG_FREE_THREADED = 16, DEBUG_INTERP_BYTES = 48, STRUCT_BYTES_MAX = 1 << 15 };
+enum { DEBUG_INTERP_BYTES = 48, FRAME_BYTES_MAX = 1 << 15 };
 
 /* The field'th number of a part, whose first is the size of the structure. */
 static uint16_t part_field(struct debug_reader *reader, uint16_t part, unsigned int index,
@@ -132,7 +132,7 @@ static uint16_t part_field(struct debug_reader *reader, uint16_t part, unsigned 
 {
 	uint64_t bytes = reader->words[part / 8];
 
-	if (bytes > STRUCT_BYTES_MAX)
+	if (bytes > FRAME_BYTES_MAX)
 		reader->bad = true;
 	return (uint16_t)debug_field(reader, part + index * 8, bytes, alignment);
 }

@@ -22,19 +22,19 @@ struct thread_column {
 	unsigned width;
 };
 
-#define STATE(title, state, keep) {title, state, 0, keep, false, 7}
+#define STATE_COLUMN(title, state, keep) {title, state, 0, keep, false, 7}
 #define COUNT(title, field, keep)                                                                  \
 	{title, TS_COUNT, offsetof(struct thread_report, field), keep, true, 7}
 static const struct thread_column COLUMNS[] = {
-	STATE("python", TS_PYTHON, 9),
-	STATE("held_blocked", TS_HELD_BLOCKED, 7),
-	STATE("held_runnable", TS_HELD_RUNNABLE, 6),
-	STATE("gil_wait", TS_GIL_WAIT, 9),
-	STATE("native", TS_NATIVE, 9),
-	STATE("blocked", TS_BLOCKED, 8),
-	STATE("runnable", TS_RUNNABLE, 5),
-	STATE("idle", TS_IDLE, 8),
-	STATE("unknown", TS_UNKNOWN, 7),
+	STATE_COLUMN("python", TS_PYTHON, 9),
+	STATE_COLUMN("held_blocked", TS_HELD_BLOCKED, 7),
+	STATE_COLUMN("held_runnable", TS_HELD_RUNNABLE, 6),
+	STATE_COLUMN("gil_wait", TS_GIL_WAIT, 9),
+	STATE_COLUMN("native", TS_NATIVE, 9),
+	STATE_COLUMN("blocked", TS_BLOCKED, 8),
+	STATE_COLUMN("runnable", TS_RUNNABLE, 5),
+	STATE_COLUMN("idle", TS_IDLE, 8),
+	STATE_COLUMN("unknown", TS_UNKNOWN, 7),
 	COUNT("holds", holds, 4),
 	COUNT("waits", waits, 3),
 	COUNT("forced", forced_drops, 2),

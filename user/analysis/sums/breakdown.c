@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "analysis/breakdown.h"
+#include "analysis/sums/breakdown.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -64,7 +64,7 @@ bool breakdown_holders_known(const struct breakdown *what)
 }
 
 /* Makes room for one entry more; what is new is zero. */
-static int grow(void *entries, uint32_t count, uint32_t *room, size_t size)
+static int array_grow(void *entries, uint32_t count, uint32_t *room, size_t size)
 {
 	uint32_t wanted = *room ? *room * 2 : 4;
 	char *old, *grown;
@@ -89,7 +89,7 @@ static int grow(void *entries, uint32_t count, uint32_t *room, size_t size)
 
 /* The slot that has the thread, or the empty one where it belongs. Half of them are empty at least.
  */
-static uint32_t *slot_of(const struct breakdown *what, const struct thread *thread)
+static uint32_t *blocker_slot(const struct breakdown *what, const struct thread *thread)
 {
 	uint32_t mask = what->blocker_slot_count - 1, i = thread->index * 0x9e3779b1u & mask;
 
@@ -112,7 +112,7 @@ static int index_blockers(struct breakdown *what)
 	what->blocker_slots = slots;
 	what->blocker_slot_count = count;
 	for (uint32_t i = 0; i < what->blocker_count; i++)
-		*slot_of(what, what->blockers[i].thread) = i + 1;
+		*blocker_slot(what, what->blockers[i].thread) = i + 1;
 	what->blockers_indexed = true;
 	return 0;
 }
@@ -130,7 +130,7 @@ static struct blocker *blocker_find(struct breakdown *what, const struct thread 
 	if (i > LINEAR_MAX) {
 		if (!what->blockers_indexed && (*ret_err = index_blockers(what)) < 0)
 			return NULL;
-		i = *slot_of(what, thread);
+		i = *blocker_slot(what, thread);
 		return i ? &what->blockers[i - 1] : NULL;
 	}
 	while (i-- > 0)
@@ -152,8 +152,8 @@ static int blocker_of(struct breakdown *what, const struct thread *thread,
 		return err;
 	if (what->blocker_count >= (what->blocker_max ? what->blocker_max : BLOCKERS_MAX))
 		return -ENOSPC;
-	if (grow(&what->blockers, what->blocker_count, &what->blocker_room,
-		 sizeof(*what->blockers)) < 0)
+	if (array_grow(&what->blockers, what->blocker_count, &what->blocker_room,
+		       sizeof(*what->blockers)) < 0)
 		return -ENOMEM;
 	/* it may have been used before, and its list of stacks with it */
 	blocker = &what->blockers[what->blocker_count++];
@@ -161,7 +161,7 @@ static int blocker_of(struct breakdown *what, const struct thread *thread,
 		.thread = thread, .stacks = blocker->stacks, .stack_room = blocker->stack_room};
 	what->blockers_indexed &= room == what->blocker_room;
 	if (what->blockers_indexed)
-		*slot_of(what, thread) = what->blocker_count;
+		*blocker_slot(what, thread) = what->blocker_count;
 	*ret_blocker = blocker;
 	return 0;
 }
@@ -179,7 +179,7 @@ static struct stack_share *share_of(struct stack_share **shares, uint32_t *count
 			return &(*shares)[i];
 	if (*count >= BREAKDOWN_MAX && (ref->stack || ref->task || ref->root))
 		return share_of(shares, count, room, &none);
-	if (grow(shares, *count, room, sizeof(**shares)) < 0)
+	if (array_grow(shares, *count, room, sizeof(**shares)) < 0)
 		return NULL;
 	(*shares)[*count] = (struct stack_share){
 		.stack = ref->stack, .task = ref->task, .root = ref->root};
@@ -289,8 +289,8 @@ int breakdown_add_syscall(struct breakdown *what, int32_t sysno, uint64_t ns)
 		}
 	if (what->syscall_count >= BREAKDOWN_MAX && sysno != SYSNO_UNKNOWN)
 		return breakdown_add_syscall(what, SYSNO_UNKNOWN, ns);
-	if (grow(&what->syscalls, what->syscall_count, &what->syscall_room,
-		 sizeof(*what->syscalls)) < 0)
+	if (array_grow(&what->syscalls, what->syscall_count, &what->syscall_room,
+		       sizeof(*what->syscalls)) < 0)
 		return -ENOMEM;
 	what->syscalls[what->syscall_count++] = (struct syscall_share){.sysno = sysno, .ns = ns};
 	return 0;
@@ -307,8 +307,8 @@ int breakdown_add_occupant(struct breakdown *what, uint32_t tid, uint32_t pid, u
 		}
 	if (what->preempted_by_count >= BREAKDOWN_MAX && tid != TID_OTHERS)
 		return breakdown_add_occupant(what, TID_OTHERS, 0, ns);
-	if (grow(&what->preempted_by, what->preempted_by_count, &what->preempted_by_room,
-		 sizeof(*what->preempted_by)) < 0)
+	if (array_grow(&what->preempted_by, what->preempted_by_count, &what->preempted_by_room,
+		       sizeof(*what->preempted_by)) < 0)
 		return -ENOMEM;
 	what->preempted_by[what->preempted_by_count++] = (struct cpu_share){
 		.tid = tid, .pid = pid, .ns = ns};

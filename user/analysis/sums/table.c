@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "analysis/table.h"
+#include "analysis/sums/table.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -37,7 +37,7 @@ static struct table_slot *slot_of(const struct table *table, const void *key, ui
 	return &table->slots[i];
 }
 
-static int grow(struct table *table)
+static int table_grow(struct table *table)
 {
 	uint32_t room = table->room ? table->room * 2 : 16;
 	struct table_slot *slots = calloc(room, 2 * sizeof(*slots));
@@ -71,7 +71,7 @@ int table_get(struct table *table, const void *key, void **ret_entry)
 	if (table->count >= table->limit)
 		return -ENOSPC;
 	if (table->count == table->room) {
-		if (grow(table) < 0)
+		if (table_grow(table) < 0)
 			return -ENOMEM;
 		slot = slot_of(table, key, hash);
 	}

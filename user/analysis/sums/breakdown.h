@@ -8,8 +8,8 @@
  * others held up is nobody's), all others by BREAKDOWN_MAX. (Its own `stacks` a turn in progress
  * keeps elsewhere: stacks.h.)
  */
-#ifndef GILSCOPE_ANALYSIS_BREAKDOWN_H
-#define GILSCOPE_ANALYSIS_BREAKDOWN_H
+#ifndef GILSCOPE_ANALYSIS_SUMS_BREAKDOWN_H
+#define GILSCOPE_ANALYSIS_SUMS_BREAKDOWN_H
 
 #include <stddef.h>
 

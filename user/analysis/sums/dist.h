@@ -6,8 +6,8 @@
  * Buckets are log-linear: 64 per power of two, so every bucket's width is at most 1/64 of its lower
  * bound.
  */
-#ifndef GILSCOPE_ANALYSIS_DIST_H
-#define GILSCOPE_ANALYSIS_DIST_H
+#ifndef GILSCOPE_ANALYSIS_SUMS_DIST_H
+#define GILSCOPE_ANALYSIS_SUMS_DIST_H
 
 #include <stdint.h>
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "analysis/dist.h"
+#include "analysis/sums/dist.h"
 
 #include <errno.h>
 #include <stdlib.h>

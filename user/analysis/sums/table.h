@@ -7,8 +7,8 @@
  * padding. Adding allocates only when the table grows; entries may move then. A zeroed table with
  * the three sizes set is empty.
  */
-#ifndef GILSCOPE_ANALYSIS_TABLE_H
-#define GILSCOPE_ANALYSIS_TABLE_H
+#ifndef GILSCOPE_ANALYSIS_SUMS_TABLE_H
+#define GILSCOPE_ANALYSIS_SUMS_TABLE_H
 
 #include <stddef.h>
 #include <stdint.h>
