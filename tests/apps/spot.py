@@ -79,12 +79,9 @@ class Spot:
                 time.sleep(SHORT_S)
                 os.write(self._writer, b"x")
             else:
-                (
-                    self._hog_begins(),
-                    self._gate.release(),
-                    work.PATTERN.search(self._long),
-                    self._hog_ends(),
-                )
+                release, search = self._gate.release, work.PATTERN.search
+                # one line, whichever of these calls is the innermost one
+                self._hog_begins(), release(), search(self._long), self._hog_ends()
 
     def _hog_begins(self):
         self._row = self.rows[-1]
