@@ -30,24 +30,24 @@ void pipeline_live_head(struct stream_head *head)
 }
 
 /* A drawing, if there is one, receives what the report's fold does. */
-static int begin_drawing(struct pipeline *pipeline, const struct stream_head *head)
+static int begin_drawing(struct pipeline *pipeline)
 {
 	const struct drawing_kind *kind = pipeline->drawing_kind;
 
 	if (!kind)
 		return 0;
-	pipeline->drawing = kind->begin(pipeline->drawing_file, head, pipeline->dictionary,
-					pipeline->finder);
+	pipeline->drawing = kind->begin(pipeline->drawing_file, &pipeline->head,
+					pipeline->dictionary, pipeline->finder);
 	if (pipeline->drawing)
 		pipeline->spans = spans_new(kind->sink(pipeline->drawing),
 					    report_builder_attribution(pipeline->builder));
 	return pipeline->spans ? 0 : -ENOMEM;
 }
 
-static int fold_new(struct pipeline *pipeline, const struct stream_head *head, uint64_t stall_ns,
-		    struct diag *diag)
+static int fold_new(struct pipeline *pipeline, uint64_t stall_ns, struct diag *diag)
 {
-	pipeline->head = *head;
+	const struct stream_head *head = &pipeline->head;
+
 	pipeline->stall_ns = stall_ns;
 	pipeline->dictionary = dictionary_new();
 	pipeline->finder = handler_finder_new(pipeline->names.app_roots,
@@ -55,7 +55,7 @@ static int fold_new(struct pipeline *pipeline, const struct stream_head *head, u
 	if (pipeline->dictionary && pipeline->finder)
 		pipeline->builder = report_builder_new(stall_ns, head, pipeline->dictionary,
 						       pipeline->finder);
-	if (pipeline->builder && !begin_drawing(pipeline, head))
+	if (pipeline->builder && !begin_drawing(pipeline))
 		pipeline->world = world_new(report_builder_sink(pipeline->builder),
 					    strcmp(head->mode, "exact") != 0);
 	return pipeline->world ? 0 : diag_set(diag, EXIT_FAILED, -ENOMEM, "no memory");
@@ -95,21 +95,21 @@ static int append(struct pipeline *pipeline, struct stage stage, struct diag *di
 
 int pipeline_append_fold(struct pipeline *pipeline, uint64_t stall_ns, struct diag *diag)
 {
-	const struct stream_head head = pipeline->head;
-	int err = fold_new(pipeline, &head, stall_ns, diag);
+	int err = fold_new(pipeline, stall_ns, diag);
 
+	/* names first: the model's listeners look them up */
+	if (!err)
+		err = append(pipeline,
+			     (struct stage){.sink = dictionary_sink(pipeline->dictionary)}, diag);
 	if (err) {
 		fold_free(pipeline);
 		return err;
 	}
-	/* names first: the model's listeners look them up */
-	err = append(pipeline, (struct stage){.sink = dictionary_sink(pipeline->dictionary)}, diag);
-	return err ? err
-		   : append(pipeline,
-			    (struct stage){.self = pipeline,
-					   .sink = world_sink(pipeline->world),
-					   .free = fold_free},
-			    diag);
+	return append(pipeline,
+		      (struct stage){.self = pipeline,
+				     .sink = world_sink(pipeline->world),
+				     .free = fold_free},
+		      diag);
 }
 
 static int flush_trace(void *self)
