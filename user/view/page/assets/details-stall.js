@@ -30,7 +30,7 @@ class StallDetails {
 				? element("p", { class: "remedy", "data-figure": "remedy" }, stall.remedy)
 				: null,
 			this.place(stall),
-			this.states("Where the time went", stall.states, length),
+			stateSection("Where the time went", stateEntries(stall.states), length),
 			this.blockers(stall),
 			this.shares(
 				"Stopped from outside",
@@ -111,30 +111,6 @@ class StallDetails {
 						element("code", { "data-figure": "task" }, stall.task),
 					)
 				: null,
-		);
-	}
-
-	states(title, states, whole) {
-		const entries = stateEntries(states);
-
-		return element(
-			"section",
-			{},
-			element("h4", {}, title),
-			stateBar(entries, whole),
-			element(
-				"ul",
-				{ class: "shares" },
-				entries.map(([state, ns]) =>
-					element(
-						"li",
-						{},
-						stateElement(state),
-						durationElement(ns, { "data-figure": `states.${state}` }),
-						element("span", { class: "soft" }, percentText(ns, whole)),
-					),
-				),
-			),
 		);
 	}
 

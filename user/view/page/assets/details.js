@@ -116,7 +116,7 @@ class Details {
 							: "not seen: at least this long",
 				],
 			]),
-			this.stateSection(
+			this.sumsSection(
 				"What the holder did",
 				this.recording.sums(thread, from, until),
 				until - from,
@@ -250,7 +250,7 @@ class Details {
 						? null
 						: ["evidence", "missing at an end: at least this long"],
 			]),
-			this.stateSection(
+			this.sumsSection(
 				"Where the time went",
 				this.recording.sums(loop.thread, from, until),
 				until - from,
@@ -259,33 +259,11 @@ class Details {
 		].filter(Boolean);
 	}
 
-	stateSection(title, sums, whole) {
-		const entries = [...sums]
-			.map((ns, state) => [STATE_NAMES[state], ns])
-			.filter(([, ns]) => ns)
-			.sort((a, b) => b[1] - a[1]);
+	sumsSection(title, sums, whole) {
+		const states = Object.fromEntries([...sums].map((ns, state) => [STATE_NAMES[state], ns]));
+		const entries = stateEntries(states);
 
-		return entries.length
-			? element(
-					"section",
-					{},
-					element("h4", {}, title),
-					stateBar(entries, whole),
-					element(
-						"ul",
-						{ class: "shares" },
-						entries.map(([state, ns]) =>
-							element(
-								"li",
-								{},
-								stateElement(state),
-								durationElement(ns, { "data-figure": `states.${state}` }),
-								element("span", { class: "soft" }, percentText(ns, whole)),
-							),
-						),
-					),
-				)
-			: null;
+		return entries.length ? stateSection(title, entries, whole) : null;
 	}
 
 	/* The longest stack of a thread in a stretch of time. */
@@ -352,7 +330,7 @@ class Details {
 			),
 			this.zoomButton(from, until),
 			this.facts(from, until),
-			this.stateSection(
+			this.sumsSection(
 				"What the thread did meanwhile",
 				this.recording.sums(thing.thread, from, until),
 				until - from,
@@ -374,7 +352,7 @@ class Details {
 				thread.loop ? element("span", { class: "badge" }, "event loop") : null,
 				thread.gone ? element("span", { class: "badge quiet" }, "gone") : null,
 			),
-			this.stateSection(
+			this.sumsSection(
 				`In ${view.whole ? "the whole recording" : "the chosen window"} ` +
 					`(${durationText(view.span)})`,
 				sums,

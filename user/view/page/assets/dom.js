@@ -94,6 +94,29 @@ function stateEntries(states) {
 		.sort((a, b) => b[1] - a[1]);
 }
 
+/* How time divides among states: a heading, a bar, and a list of entries [state, ns]. */
+function stateSection(title, entries, whole) {
+	return element(
+		"section",
+		{},
+		element("h4", {}, title),
+		stateBar(entries, whole),
+		element(
+			"ul",
+			{ class: "shares" },
+			entries.map(([state, ns]) =>
+				element(
+					"li",
+					{},
+					stateElement(state),
+					durationElement(ns, { "data-figure": `states.${state}` }),
+					element("span", { class: "soft" }, percentText(ns, whole)),
+				),
+			),
+		),
+	);
+}
+
 /* A table of figures: head cells, then rows of cells; cells are elements or texts. */
 function figureTable(caption, heads, rows, properties = {}) {
 	return element(
