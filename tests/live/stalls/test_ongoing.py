@@ -61,6 +61,15 @@ class Watched(harness.Running):
         assert len(self.told()) >= count, self.lines
         return self.told()
 
+    def await_end(self, timeout=10):
+        """Until it is reported that the loop goes on."""
+        deadline = time.monotonic() + timeout
+        while time.monotonic() < deadline:
+            if any(line[3] == "goes on after" for _, line in self.told()):
+                return
+            time.sleep(0.01)
+        raise AssertionError(f"no end reported: {self.lines}")
+
     def result(self, timeout=30):
         """A reader is at work already, so communicate() must not be."""
         stdout = self.process.stdout.read()
@@ -123,7 +132,7 @@ def observed(loop, cause, seconds):
         if seconds != "forever":
             t1_ns = json.loads(app.process.stdout.readline())["t1_ns"]
             for one in found.values():
-                one.running.await_told(3)
+                one.running.await_end()
         for one in found.values():
             one.finish()
         assert app.process.poll() is None
