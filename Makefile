@@ -98,7 +98,8 @@ $(patsubst %,$(B)/%/user/view/tui/tui_terminal.o,plain asan steps): $(B)/gen/ter
 $(B)/gen/terminfo.inc:
 	$(call say,GEN,$@)mkdir -p $(@D) && infocmp -0 -Q1 xterm-256color | sed -n 's/^hex:[0-9A-F]*$$/"&"/p' > $@.tmp && grep -q hex $@.tmp && mv $@.tmp $@
 
-$(CONSTANTS): $(B)/gen/constants.%: tools/gen-constants user/model/states.def user/words/palette.def user/view/page/page.def
+$(CONSTANTS) $(B)/gen/constants.d.ts: $(B)/gen/constants.%: tools/gen-constants \
+		user/model/states.def user/words/palette.def $(wildcard user/view/*/*.def)
 	$(call say,GEN,$@)mkdir -p $(@D) && $< $* $(CC) > $@.tmp && mv $@.tmp $@
 
 # the list of assets changes without a file that could be newer

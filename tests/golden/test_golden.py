@@ -80,6 +80,22 @@ def test_json_keeps_its_schema(script):
     jsonschema.Draft202012Validator(schema).validate(json.loads(report(script, "--json")[0]))
 
 
+def properties(schema):
+    """The names of all properties that a schema knows."""
+    if isinstance(schema, dict):
+        yield from schema.get("properties", ())
+    for value in schema.values() if isinstance(schema, dict) else schema:
+        if isinstance(value, (dict, list)):
+            yield from properties(value)
+
+
+def test_the_schema_knows_every_key_that_is_written():
+    table = (ROOT / "user/view/json/report.def").read_text()
+    keys = set(re.findall(r"^\t(?:KEY|OPTIONAL|STREAMED)\((\w+)", table, re.M))
+    schema = json.loads((ROOT / "docs/report.schema.json").read_text())
+    assert keys - {"origin_ns"} == set(properties(schema))  # that one is for the page only
+
+
 def test_the_exit_status_says_whether_the_report_is_partial(script):
     text, status = report(script, "--json")
     evidence = json.loads(text)["evidence"]

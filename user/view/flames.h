@@ -102,13 +102,7 @@ void flame_title(const struct report *report, struct flame_title *ret_title);
 
 /*
  * The flame graph's page (flame_page.c writes it, view/flame/assets/flame.js reads it) has a blob
- * (assets.h) "head" of JSON:
- *
- *   {"format": "gilscope.flame/1", "version": "…", "title": flame_title(),
- *    "processes": how many, "stacks": were any taken?, "notes": [view_flame_notes()],
- *    "graphs": [{"name": flame_row_kind(), "state": "gil_wait", "by": "waiter", "holder" or null,
- *                "evidence": "…", "ns": n, "blob": "graph-0" or null}],
- *    "frames": [[name, file, line, 1 if its file is the application's], …]}
+ * (assets.h) "head" of JSON: one object, flame_head of flame/flame_head.def.
  *
  * There is a graph for every state and direction requested; one without time has no blob. A graph's
  * blob contains columns of varints (page.h) for the nodes of its tree from number 1 on: count · how

@@ -27,6 +27,14 @@ void json_put_value(struct json_out *out, json_t *value, size_t flags)
 	json_decref(value);
 }
 
+void json_put_key(struct json_out *out, const char *separator, const char *key)
+{
+	json_put(out, separator);
+	json_put(out, "\"");
+	json_put(out, key);
+	json_put(out, "\": ");
+}
+
 void json_put_next(struct json_out *out, uint32_t index)
 {
 	json_put(out, index ? ",\n" : "\n");
@@ -37,6 +45,29 @@ int json_out_finish(struct json_out *out)
 	if (!out->error && fflush(out->file) == EOF)
 		out->error = -errno;
 	return out->error;
+}
+
+/* A reference count that jansson leaves alone, as that of its own constants. */
+json_t json_left_out = {JSON_NULL, (size_t)-1};
+
+json_t *json_new(const struct json_key *keys, json_t *const *values)
+{
+	json_t *object = json_object();
+	bool failed = !object;
+
+	for (size_t i = 0; keys[i].name; i++) {
+		bool left_out = values[i] == JSON_LEFT_OUT;
+
+		if (left_out ? keys[i].kind == JSON_KEY_OPTIONAL
+			     : !values[i] && keys[i].kind == JSON_KEY_STREAMED)
+			continue;
+		if (left_out || json_object_set_new_nocheck(object, keys[i].name, values[i]) < 0)
+			failed = true;
+	}
+	if (!failed)
+		return object;
+	json_decref(object);
+	return NULL;
 }
 
 json_t *json_text(const char *text)

@@ -23,10 +23,31 @@ void json_put(struct json_out *out, const char *text);
 /* Writes the value and releases it. JSON_EMBED leaves the braces to the caller. NULL stands for a
  * value that could not be made: -ENOMEM. */
 void json_put_value(struct json_out *out, json_t *value, size_t flags);
+/* Starts the value of a key, behind `separator`, which may end what came before. The key is
+ * JSON_KEY(). */
+void json_put_key(struct json_out *out, const char *separator, const char *key);
 /* Starts element `index` of a list, on a new line. */
 void json_put_next(struct json_out *out, uint32_t index);
 /* Flushes. 0 or the first error. */
 int json_out_finish(struct json_out *out);
+
+/* A key of a table's object (json_table.h). */
+struct json_key {
+	const char *name; /* NULL ends the keys of an object */
+	enum { JSON_KEY_REQUIRED, JSON_KEY_OPTIONAL, JSON_KEY_STREAMED } kind;
+};
+
+/* The value of an optional key that is not written. */
+extern json_t json_left_out;
+#define JSON_LEFT_OUT (&json_left_out)
+
+/* A new object, whose keys' values are named: JSON_NEW(report_syscall, .name = …, .ns = …). It
+ * takes the values. NULL if one of them is, or if memory is short. */
+#define JSON_NEW(object, ...)                                                                      \
+	json_new(object##_keys, (json_t *const *)&(struct object##_object){__VA_ARGS__})
+json_t *json_new(const struct json_key *keys, json_t *const *values);
+/* The name of a key of a table's object. */
+#define JSON_KEY(object, key) (sizeof(((struct object##_object *)NULL)->key) ? #key : NULL)
 
 /*
  * A text from the target. JSON can express it (json_put_value() escapes what should not be seen

@@ -11,6 +11,9 @@
 #include "view/json_out.h"
 #include "words/names.h"
 
+#define JSON_TABLE "view/flame/flame_head.def"
+#include "view/json_table.h"
+
 #define GRAPHS_MAX (TS_COUNT + 1) /* gil_wait has two */
 
 struct graph {
@@ -98,16 +101,16 @@ static int put_graphs(FILE *file, struct flame_page *page)
 static json_t *graph_json(const struct flame_page *page, unsigned number)
 {
 	const struct graph *graph = &page->graphs[number];
+	const char *by = graph->kind.by_holder ? "holder" : "waiter";
 	char id[32];
 
 	snprintf(id, sizeof(id), "graph-%u", number);
-	return json_pack("{s:s, s:s, s:o, s:s, s:o, s:o}", "name", flame_row_kind(&graph->kind),
-			 "state", thread_state_name(graph->kind.state), "by",
-			 graph->kind.state != TS_GIL_WAIT
-				 ? json_null()
-				 : json_string(graph->kind.by_holder ? "holder" : "waiter"),
-			 "evidence", flame_row_evidence(page->report, &graph->kind), "ns",
-			 json_uint(graph->ns), "blob", graph->ns ? json_string(id) : json_null());
+	return JSON_NEW(flame_graph, .name = json_string(flame_row_kind(&graph->kind)),
+			.state = json_string(thread_state_name(graph->kind.state)),
+			.by = graph->kind.state == TS_GIL_WAIT ? json_string(by) : json_null(),
+			.evidence = json_string(flame_row_evidence(page->report, &graph->kind)),
+			.ns = json_uint(graph->ns),
+			.blob = graph->ns ? json_string(id) : json_null());
 }
 
 static json_t *frame_json(const struct report *report, const struct flame_frame *frame)
@@ -132,21 +135,26 @@ static void put_page_head(struct json_out *out, const struct flame_page *page)
 	flame_title(report, &title);
 	json_put(out, "{");
 	json_put_value(out,
-		       json_pack("{s:s, s:s, s:s, s:i, s:b}", "format", "gilscope.flame/1",
-				 "version", GILSCOPE_VERSION, "title", title.text, "processes",
-				 (int)report->process_count, "stacks", report->stacks),
+		       JSON_NEW(flame_head, .format = json_string("gilscope.flame/1"),
+				.version = json_string(GILSCOPE_VERSION),
+				.title = json_string(title.text),
+				.processes = json_integer(report->process_count),
+				.stacks = json_boolean(report->stacks)),
 		       JSON_EMBED);
-	json_put(out, ",\n\"notes\": [");
+	json_put_key(out, ",\n", JSON_KEY(flame_head, notes));
+	json_put(out, "[");
 	for (unsigned i = 0; i < note_count; i++) {
 		json_put_next(out, i);
 		json_put_value(out, json_text(notes[i].text), JSON_ENCODE_ANY);
 	}
-	json_put(out, "],\n\"graphs\": [");
+	json_put_key(out, "],\n", JSON_KEY(flame_head, graphs));
+	json_put(out, "[");
 	for (unsigned i = 0; i < page->graph_count; i++) {
 		json_put_next(out, i);
 		json_put_value(out, graph_json(page, i), 0);
 	}
-	json_put(out, "],\n\"frames\": [");
+	json_put_key(out, "],\n", JSON_KEY(flame_head, frames));
+	json_put(out, "[");
 	for (uint32_t i = 0; i < flame_index_count(page->index); i++) {
 		struct flame_frame frame = flame_index_frame(page->index, i);
 

@@ -11,6 +11,9 @@
 #include "diagnosis/diagnosis.h"
 #include "view/view.h"
 
+#define JSON_TABLE "view/json/report.def"
+#include "view/json_table.h"
+
 static json_t *word_json(const char *word)
 {
 	return json_text(*word ? word : "unknown");
@@ -35,10 +38,11 @@ static json_t *states_json(const struct state_sums *sums, bool holding_only)
 
 static json_t *dist_json(const struct dist *dist)
 {
-	return json_pack("{s:o, s:o, s:o, s:o, s:o}", "count", json_uint(dist->count), "p50_ns",
-			 json_uint(dist_percentile(dist, 0.5)), "p90_ns",
-			 json_uint(dist_percentile(dist, 0.9)), "p99_ns",
-			 json_uint(dist_percentile(dist, 0.99)), "max_ns", json_uint(dist->max_ns));
+	return JSON_NEW(report_dist, .count = json_uint(dist->count),
+			.p50_ns = json_uint(dist_percentile(dist, 0.5)),
+			.p90_ns = json_uint(dist_percentile(dist, 0.9)),
+			.p99_ns = json_uint(dist_percentile(dist, 0.99)),
+			.max_ns = json_uint(dist->max_ns));
 }
 
 static json_t *gil_json(const struct gil_report *gil)
@@ -46,33 +50,34 @@ static json_t *gil_json(const struct gil_report *gil)
 	char address[24];
 
 	snprintf(address, sizeof(address), "0x%llx", (unsigned long long)gil->gil->address);
-	return json_pack("{s:s, s:I, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "address", address,
-			 "interpreter", (json_int_t)gil->gil->interpreter, "held_ns",
-			 json_uint(gil->held_ns), "contended_ns", json_uint(gil->contended_ns),
-			 "handoffs", json_uint(gil->handoffs), "forced", json_uint(gil->forced),
-			 "hold", dist_json(&gil->hold), "wait", dist_json(&gil->wait), "violations",
-			 json_uint(gil->gil->violations));
+	return JSON_NEW(report_gil, .address = json_string(address),
+			.interpreter = json_integer(gil->gil->interpreter),
+			.held_ns = json_uint(gil->held_ns),
+			.contended_ns = json_uint(gil->contended_ns),
+			.handoffs = json_uint(gil->handoffs), .forced = json_uint(gil->forced),
+			.hold = dist_json(&gil->hold), .wait = dist_json(&gil->wait),
+			.violations = json_uint(gil->gil->violations));
 }
 
 static json_t *thread_json(const struct report *report, const struct thread_report *thread)
 {
-	return json_pack(
-		"{s:I, s:o, s:o, s:b, s:b, s:o, s:o, s:o, s:o, s:o}", "tid",
-		(json_int_t)thread->thread->tid, "name", json_text(thread->thread->comm),
-		"python_name", json_text_or_null(text_of(report, thread->thread->python_name)),
-		"loop", thread->thread->loop != NULL, "gone", thread->thread->gone, "states",
-		states_json(&thread->states, false), "holds", json_uint(thread->holds), "waits",
-		json_uint(thread->waits), "forced_drops", json_uint(thread->forced_drops),
-		"sampled_ns", json_uint(thread->sampled_ns));
+	return JSON_NEW(
+		report_thread, .tid = json_integer(thread->thread->tid),
+		.name = json_text(thread->thread->comm),
+		.python_name = json_text_or_null(text_of(report, thread->thread->python_name)),
+		.loop = json_boolean(thread->thread->loop != NULL),
+		.gone = json_boolean(thread->thread->gone),
+		.states = states_json(&thread->states, false), .holds = json_uint(thread->holds),
+		.waits = json_uint(thread->waits), .forced_drops = json_uint(thread->forced_drops),
+		.sampled_ns = json_uint(thread->sampled_ns));
 }
 
 static json_t *frame_json(const struct report *report, const struct stack_frame *frame)
 {
 	struct frame_names words = frame_names(report, frame);
 
-	return json_pack("{s:o, s:o, s:I}", "function",
-			 json_text(words.function ? words.function : "?"), "file",
-			 json_text(words.file), "line", (json_int_t)words.line);
+	return JSON_NEW(report_frame, .function = json_text(words.function ? words.function : "?"),
+			.file = json_text(words.file), .line = json_integer(words.line));
 }
 
 static json_t *stack_json(const struct report *report, uint32_t id)
@@ -87,28 +92,30 @@ static json_t *stack_json(const struct report *report, uint32_t id)
 
 static json_t *handler_json(const struct report *report, const struct handler *handler)
 {
-	json_t *value;
+	struct frame_names words;
 
 	if (handler->role == HANDLER_NONE)
 		return json_null();
-	value = frame_json(report, &handler->frame);
-	json_object_set_new(value, "role", json_string(handler_role_name(handler->role)));
-	return value;
+	words = frame_names(report, &handler->frame);
+	return JSON_NEW(report_handler,
+			.function = json_text(words.function ? words.function : "?"),
+			.file = json_text(words.file), .line = json_integer(words.line),
+			.role = json_string(handler_role_name(handler->role)));
 }
 
 static json_t *blocker_json(const struct report *report, const struct blocker *blocker)
 {
 	const struct thread *thread = blocker->thread;
 
-	return json_pack(
-		"{s:I, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "tid", (json_int_t)thread->tid,
-		"thread", json_text(thread->comm), "python_name",
-		json_text_or_null(text_of(report, thread->python_name)), "ns",
-		json_uint(state_sums_total(&blocker->states)), "states",
-		states_json(&blocker->states, true), "stack",
-		stack_json(report, stack_share_largest(blocker->stacks, blocker->stack_count)),
-		"handler", handler_json(report, &blocker->handler), "gc_ns",
-		json_uint(blocker->gc_ns));
+	return JSON_NEW(report_blocker, .tid = json_integer(thread->tid),
+			.thread = json_text(thread->comm),
+			.python_name = json_text_or_null(text_of(report, thread->python_name)),
+			.ns = json_uint(state_sums_total(&blocker->states)),
+			.states = states_json(&blocker->states, true),
+			.stack = stack_json(
+				report, stack_share_largest(blocker->stacks, blocker->stack_count)),
+			.handler = handler_json(report, &blocker->handler),
+			.gc_ns = json_uint(blocker->gc_ns));
 }
 
 static json_t *syscall_json(const struct syscall_share *share, const char *machine)
@@ -118,28 +125,28 @@ static json_t *syscall_json(const struct syscall_share *share, const char *machi
 	char number[32];
 
 	snprintf(number, sizeof(number), "syscall_%d", share->sysno);
-	return json_pack("{s:s, s:o}", "name", name ? name : number, "ns", json_uint(share->ns));
+	return JSON_NEW(report_syscall, .name = json_string(name ? name : number),
+			.ns = json_uint(share->ns));
 }
 
 static json_t *occupant_json(const struct cpu_share *share)
 {
-	const char *comm = !share->tid		      ? "idle"
-			   : share->tid == TID_OTHERS ? "(others)"
-						      : share->comm;
+	bool others = share->tid == TID_OTHERS;
+	const char *comm = others ? "(others)" : share->comm;
 
-	return json_pack("{s:I, s:I, s:o, s:o}", "pid", (json_int_t)share->pid, "tid",
-			 share->tid == TID_OTHERS ? (json_int_t)0 : (json_int_t)share->tid, "comm",
-			 json_text(comm), "ns", json_uint(share->ns));
+	return JSON_NEW(report_occupant, .pid = json_integer(share->pid),
+			.tid = json_integer(others ? 0 : share->tid),
+			.comm = json_text(share->tid ? comm : "idle"), .ns = json_uint(share->ns));
 }
 
 static json_t *part_json(const struct report *report, const struct view_options *options,
 			 const struct turn_part *part)
 {
-	return json_pack("{s:o, s:o, s:o, s:o, s:o}", "handler",
-			 handler_json(report, &part->handler), "task",
-			 json_text_or_null(text_of(report, part->task)), "start_ns",
-			 time_json(options, part->start), "end_ns", time_json(options, part->end),
-			 "states", states_json(&part->states, false));
+	return JSON_NEW(report_part, .handler = handler_json(report, &part->handler),
+			.task = json_text_or_null(text_of(report, part->task)),
+			.start_ns = time_json(options, part->start),
+			.end_ns = time_json(options, part->end),
+			.states = states_json(&part->states, false));
 }
 
 static json_t *remedy_json(const struct report *report, const struct process *process,
@@ -179,36 +186,36 @@ json_t *json_stall(const struct report *report, const struct view_options *optio
 		json_array_append_new(occupants, occupant_json(&what->preempted_by[i]));
 	for (uint32_t i = 0; i < stall->part_count; i++)
 		json_array_append_new(parts, part_json(report, options, &stall->parts[i]));
-	return json_pack(
-		"{s:o, s:o, s:b, s:b, s:o, s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, "
-		"s:o, s:o, s:o, s:b, s:o, s:o}",
-		"start_ns", time_json(options, stall->start), "end_ns",
-		time_json(options, stall->end), "ongoing", stall->ongoing, "whole", stall->whole,
-		"states", states_json(&what->states, false), "cause",
-		thread_state_name(stall->cause), "remedy", remedy_json(report, process, stall),
-		"stack", stack_json(report, stall->stack), "handler",
-		handler_json(report, &stall->handler), "task",
-		json_text_or_null(task_of(report, what, stall->stack)), "parts", parts,
-		"resolution_ns", json_uint(stall_resolution_ns(report, stall)), "blockers",
-		blockers, "syscalls", syscalls, "preempted_by", occupants, "throttled_ns",
-		json_uint(what->throttled_ns), "gc_ns", json_uint(what->gc_ns), "gc_sampled",
-		what->gc_sampled, "stopped_ns", json_uint(breakdown_stopped_ns(what)), "stopped_by",
-		stopped_by_json(what));
+	return JSON_NEW(
+		report_stall, .start_ns = time_json(options, stall->start),
+		.end_ns = time_json(options, stall->end), .ongoing = json_boolean(stall->ongoing),
+		.whole = json_boolean(stall->whole), .states = states_json(&what->states, false),
+		.cause = json_string(thread_state_name(stall->cause)),
+		.remedy = remedy_json(report, process, stall),
+		.stack = stack_json(report, stall->stack),
+		.handler = handler_json(report, &stall->handler),
+		.task = json_text_or_null(task_of(report, what, stall->stack)), .parts = parts,
+		.resolution_ns = json_uint(stall_resolution_ns(report, stall)),
+		.blockers = blockers, .syscalls = syscalls, .preempted_by = occupants,
+		.throttled_ns = json_uint(what->throttled_ns), .gc_ns = json_uint(what->gc_ns),
+		.gc_sampled = json_boolean(what->gc_sampled),
+		.stopped_ns = json_uint(breakdown_stopped_ns(what)),
+		.stopped_by = stopped_by_json(what));
 }
 
 static json_t *blame_json(const struct report *report, const struct view_options *options,
 			  const struct blame *blame)
 {
-	return json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "handler",
-			 handler_json(report, &blame->handler), "loop_states",
-			 states_json(&blame->loop, false), "elsewhere_states",
-			 states_json(&blame->elsewhere, false), "made_loops_wait_ns",
-			 json_uint(blame->made_loops_wait_ns), "made_wait_ns",
-			 json_uint(blame->made_wait_ns), "gc_ns", json_uint(blame->gc_ns), "stalls",
-			 json_uint(blame->stalls), "stall_ns", json_uint(blame->stall_ns),
-			 "worst_ns", json_uint(blame->worst_ns), "worst_start_ns",
-			 blame->stalls ? time_json(options, blame->ts_worst) : json_null(),
-			 "samples", json_uint(blame->samples));
+	return JSON_NEW(
+		report_blame, .handler = handler_json(report, &blame->handler),
+		.loop_states = states_json(&blame->loop, false),
+		.elsewhere_states = states_json(&blame->elsewhere, false),
+		.made_loops_wait_ns = json_uint(blame->made_loops_wait_ns),
+		.made_wait_ns = json_uint(blame->made_wait_ns), .gc_ns = json_uint(blame->gc_ns),
+		.stalls = json_uint(blame->stalls), .stall_ns = json_uint(blame->stall_ns),
+		.worst_ns = json_uint(blame->worst_ns),
+		.worst_start_ns = blame->stalls ? time_json(options, blame->ts_worst) : json_null(),
+		.samples = json_uint(blame->samples));
 }
 
 static void put_loop(struct json_out *out, const struct report *report,
@@ -220,22 +227,23 @@ static void put_loop(struct json_out *out, const struct report *report,
 	enum loop_kind kind = loop->loop->kind;
 
 	json_put(out, "{");
-	json_put_value(out,
-		       json_pack("{s:I, s:s, s:s, s:o, s:o, s:o}", "tid",
-				 (json_int_t)loop->loop->thread->tid, "kind",
-				 kind <= LOOP_UVLOOP ? kinds[kind] : "unknown", "evidence",
-				 loop->loop->by_behaviour ? "behaviour" : "python", "turns",
-				 json_uint(loop->turn.count), "turn", dist_json(&loop->turn),
-				 "longest_ns", json_uint(loop->longest_ns)),
-		       JSON_EMBED);
-	json_put(out, ", \"stalls\": [");
+	json_put_value(
+		out,
+		JSON_NEW(report_loop, .tid = json_integer(loop->loop->thread->tid),
+			 .kind = json_string(kind <= LOOP_UVLOOP ? kinds[kind] : "unknown"),
+			 .evidence = json_string(loop->loop->by_behaviour ? "behaviour" : "python"),
+			 .turns = json_uint(loop->turn.count), .turn = dist_json(&loop->turn),
+			 .longest_ns = json_uint(loop->longest_ns)),
+		JSON_EMBED);
+	json_put_key(out, ", ", JSON_KEY(report_loop, stalls));
+	json_put(out, "[");
 	for (uint32_t i = 0; i < loop->stall_count; i++) {
 		json_put_next(out, i);
 		json_put_value(out, json_stall(report, options, &loop->stalls[i], process), 0);
 	}
 	json_put(out, "]");
 	if (loop->stalls_left_out) {
-		json_put(out, ", \"stalls_left_out\": ");
+		json_put_key(out, ", ", JSON_KEY(report_loop, stalls_left_out));
 		json_put_value(out, json_uint(loop->stalls_left_out), JSON_ENCODE_ANY);
 	}
 	json_put(out, "}");
@@ -249,25 +257,22 @@ static json_t *sites_json(const struct process *process)
 	const struct process_info *info = &process->info;
 	const char *fault = faults[process->sites_fault];
 
-	json_t *value = json_pack("{s:o, s:o, s:I, s:I, s:I}", "method", word_json(info->method),
-				  "confidence",
-				  fault ? json_string("unknown") : word_json(info->confidence),
-				  "take", (json_int_t)info->take, "drop", (json_int_t)info->drop,
-				  "wait", (json_int_t)info->wait);
-
-	if (fault)
-		json_object_set_new(value, "fault", json_string(fault));
-	return value;
+	return JSON_NEW(report_sites, .method = word_json(info->method),
+			.confidence = fault ? json_string("unknown") : word_json(info->confidence),
+			.take = json_integer(info->take), .drop = json_integer(info->drop),
+			.wait = json_integer(info->wait),
+			.fault = fault ? json_string(fault) : JSON_LEFT_OUT);
 }
 
 static json_t *process_json(const struct process *process)
 {
 	const struct process_info *info = &process->info;
 
-	return json_pack("{s:I, s:o, s:o, s:s, s:o, s:o}", "pid", (json_int_t)info->pid, "cmdline",
-			 json_text(info->cmdline), "python", json_text(info->python), "gil",
-			 info->gil_enabled ? "on" : "off", "gc",
-			 json_text(*info->gc ? info->gc : "none"), "sites", sites_json(process));
+	return JSON_NEW(report_process, .pid = json_integer(info->pid),
+			.cmdline = json_text(info->cmdline), .python = json_text(info->python),
+			.gil = json_string(info->gil_enabled ? "on" : "off"),
+			.gc = json_text(*info->gc ? info->gc : "none"),
+			.sites = sites_json(process));
 }
 
 static void put_process(struct json_out *out, const struct report *report,
@@ -275,17 +280,20 @@ static void put_process(struct json_out *out, const struct report *report,
 {
 	json_put(out, "{");
 	json_put_value(out, process_json(process->process), JSON_EMBED);
-	json_put(out, ",\n\"gils\": [");
+	json_put_key(out, ",\n", JSON_KEY(report_process, gils));
+	json_put(out, "[");
 	for (uint32_t i = 0; i < process->gil_count; i++) {
 		json_put_next(out, i);
 		json_put_value(out, gil_json(&process->gils[i]), 0);
 	}
-	json_put(out, "],\n\"threads\": [");
+	json_put_key(out, "],\n", JSON_KEY(report_process, threads));
+	json_put(out, "[");
 	for (uint32_t i = 0; i < process->thread_count; i++) {
 		json_put_next(out, i);
 		json_put_value(out, thread_json(report, &process->threads[i]), 0);
 	}
-	json_put(out, "],\n\"loops\": [");
+	json_put_key(out, "],\n", JSON_KEY(report_process, loops));
+	json_put(out, "[");
 	for (uint32_t i = 0; i < process->loop_count; i++) {
 		json_put_next(out, i);
 		put_loop(out, report, options, &process->loops[i], process->process);
@@ -315,43 +323,45 @@ static json_t *not_measured_json(const struct report *report)
 	return fields;
 }
 
+static json_t *stack_evidence_json(const struct report *report)
+{
+	return JSON_NEW(report_stack_evidence, .taken = json_uint(report->stack_evidence.taken),
+			.missing = json_uint(report->stack_evidence.missing),
+			.torn = json_uint(report->stack_evidence.torn),
+			.distinct = json_integer(report->stack_evidence.distinct),
+			.full = json_boolean(report->stack_evidence.full));
+}
+
 static json_t *evidence_json(const struct report *report)
 {
-	json_t *evidence = json_pack(
-		"{s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:{s:o, s:o, s:o, s:I, s:b}}",
-		"events", json_uint(report->window.events), "lost", json_uint(report->window.lost),
-		"late", json_uint(report->window.late), "missed", json_uint(report->window.missed),
-		"unknown_ns", json_uint(report->unknown_ns), "sampled_ns",
-		json_uint(report->sampled_ns), "thread_ns", json_uint(report->thread_ns), "gaps",
-		json_uint(report->window.gaps), "contradictions",
-		json_uint(report->window.contradictions), "stacks", "taken",
-		json_uint(report->stack_evidence.taken), "missing",
-		json_uint(report->stack_evidence.missing), "torn",
-		json_uint(report->stack_evidence.torn), "distinct",
-		(json_int_t)report->stack_evidence.distinct, "full", report->stack_evidence.full);
-
-	if (evidence && report->window.unread)
-		json_object_set_new(evidence, "unread", json_uint(report->window.unread));
-	return evidence;
+	return JSON_NEW(
+		report_evidence, .events = json_uint(report->window.events),
+		.lost = json_uint(report->window.lost), .late = json_uint(report->window.late),
+		.missed = json_uint(report->window.missed),
+		.unknown_ns = json_uint(report->unknown_ns),
+		.sampled_ns = json_uint(report->sampled_ns),
+		.thread_ns = json_uint(report->thread_ns), .gaps = json_uint(report->window.gaps),
+		.contradictions = json_uint(report->window.contradictions),
+		.stacks = stack_evidence_json(report),
+		.unread = report->window.unread ? json_uint(report->window.unread) : JSON_LEFT_OUT);
 }
 
 json_t *json_recording(const struct report *report, const struct view_options *options)
 {
-	json_t *value = json_pack("{s:s, s:o, s:o, s:{s:o, s:o}, s:o, s:b, s:b, s:o, s:I, s:o}",
-				  "schema", "gilscope.report/1", "version",
-				  json_text(report->version), "mode", word_json(report->mode),
-				  "window", "start_ns", time_json(options, report->window.start),
-				  "end_ns", time_json(options, report->window.end), "evidence",
-				  evidence_json(report), "partial", report_partial(report),
-				  "truncated", report->truncated, "not_measured",
-				  not_measured_json(report), "rate_hz", (json_int_t)report->rate_hz,
-				  "stall_ns", json_uint(report->stall_ns));
 	char origin[24];
 
 	snprintf(origin, sizeof(origin), "%" PRIu64, options->origin_ns);
-	if (options->origin_ns)
-		json_object_set_new(value, "origin_ns", json_string(origin));
-	return value;
+	return JSON_NEW(
+		report_head, .schema = json_string("gilscope.report/1"),
+		.version = json_text(report->version), .mode = word_json(report->mode),
+		.window = JSON_NEW(report_window,
+				   .start_ns = time_json(options, report->window.start),
+				   .end_ns = time_json(options, report->window.end)),
+		.evidence = evidence_json(report), .partial = json_boolean(report_partial(report)),
+		.truncated = json_boolean(report->truncated),
+		.not_measured = not_measured_json(report), .rate_hz = json_integer(report->rate_hz),
+		.stall_ns = json_uint(report->stall_ns),
+		.origin_ns = options->origin_ns ? json_string(origin) : JSON_LEFT_OUT);
 }
 
 static int show_json(FILE *file, const struct report *report, const struct view_options *options)
@@ -360,12 +370,14 @@ static int show_json(FILE *file, const struct report *report, const struct view_
 
 	json_put(&out, "{");
 	json_put_value(&out, json_recording(report, options), JSON_EMBED);
-	json_put(&out, ",\n\"blame\": [");
+	json_put_key(&out, ",\n", JSON_KEY(report_head, blame));
+	json_put(&out, "[");
 	for (uint32_t i = 0; i < report->blame_count; i++) {
 		json_put_next(&out, i);
 		json_put_value(&out, blame_json(report, options, &report->blame[i]), 0);
 	}
-	json_put(&out, "],\n\"processes\": [");
+	json_put_key(&out, "],\n", JSON_KEY(report_head, processes));
+	json_put(&out, "[");
 	for (uint32_t i = 0; i < report->process_count; i++) {
 		json_put_next(&out, i);
 		put_process(&out, report, options, &report->processes[i]);

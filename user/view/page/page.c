@@ -353,11 +353,16 @@ static int write_thread(FILE *file, const struct drawing *drawing, const struct 
 						   ? drawing->threads[thread->index]
 						   : NULL,
 				  *lanes = found ? found : &none;
-	int r = page_lane_write(file, 3 * number, &lanes->states, origin);
+	const struct page_lane *list[PAGE_THREAD_LANES] = {
+		[PAGE_LANE_STATES] = &lanes->states,
+		[PAGE_LANE_STACKS] = &lanes->stacks,
+		[PAGE_LANE_CLOCK] = &lanes->clock,
+	};
+	int r = 0;
 
-	if (!r)
-		r = page_lane_write(file, 3 * number + 1, &lanes->stacks, origin);
-	return r ? r : page_lane_write(file, 3 * number + 2, &lanes->clock, origin);
+	for (uint32_t i = 0; !r && i < PAGE_THREAD_LANES; i++)
+		r = page_lane_write(file, page_lane_of_thread(number) + i, list[i], origin);
+	return r;
 }
 
 /* Replaces holders by their indices in the report. All are there, since holders of a GIL are Python

@@ -9,30 +9,11 @@
  *   report    the report as `report --json` has it, gilscope.report/1, but with all points in time
  *             relative to the window's start (JavaScript's numbers are exact up to 2^53, which a
  *             clock passes after 104 days), and `origin_ns` (a string: the start itself)
- *   head      JSON, below
+ *   head      JSON: what numbers stand for, and in which blob each lane is
  *   stacks    what stack numbers mean
  *   lane-N    columns of varints, N as the head has it
  *
- * head: {"format": PAGE_FORMAT, "origin_ns": "…", "end_ns": n,
- *        "realtime_ns": "…" or null (time of day at the origin, if known),
- *        "version": "…", "title": "uvicorn app:app …", "verdict": "a line for each loop",
- *        "caveats": ["what is unknown", …],
- *        "processes": [{"pid", "cmdline", "python"}],
- *        "threads":   [{"process": n, "tid", "name" (as in the text report), "comm",
- *                       "python_name": string or null, "loop": bool, "gone": bool,
- *                       "gil": n or -1 (the last it was seen with),
- *                       "states": lane, "stacks": lane, "clock": lane}],
- *        "gils":      [{"process": n, "address": "0x…", "interpreter": n, "holds": lane}],
- *        "loops":     [{"thread": n, "turns": lane}],
- *        "functions": [[name, file, line of definition], …]  (number 0 is what could not be read:
- *                      ["", "", 0]),
- *        "texts":     ["", …] (names of tasks; 0 is none),
- *        "roles":     ["none", "route", …] (enum handler_role),
- *        "states":    ["python", …] (enum thread_state),
- *        "syscalls":  {"230": "clock_nanosleep", …} (those that occur)}
- *
- * Numbers n are indices into these lists, in order of appearance. Threads, loops and GILs are those
- * of the report, in its order.
+ * head: one object, page_head of page_head.def.
  *
  * A blob of numbers begins with how many entries it has; then come its columns, one after the
  * other: varints (LEB128, unsigned, least significant group first) or single bytes. Times are ns.

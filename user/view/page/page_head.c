@@ -13,6 +13,9 @@
 #include "words/names.h"
 #include "diagnosis/diagnosis.h"
 
+#define JSON_TABLE "view/page/page_head.def"
+#include "view/json_table.h"
+
 struct page_counts page_counts(const struct report *report)
 {
 	struct page_counts counts = {0};
@@ -108,12 +111,12 @@ static json_t *beginning_json(const struct page_head *head)
 	uint64_t origin = report->window.start,
 		 realtime = head->head->realtime_ns - head->head->monotonic_ns + origin;
 
-	return json_pack("{s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "format", PAGE_FORMAT,
-			 "origin_ns", exact_json(origin), "end_ns",
-			 json_uint(report->window.end - origin), "realtime_ns",
-			 head->head->realtime_ns ? exact_json(realtime) : json_null(), "version",
-			 json_text(report->version), "title", title_json(report), "verdict",
-			 verdict_json(report), "caveats", caveats_json(report));
+	return JSON_NEW(page_head, .format = json_string(PAGE_FORMAT),
+			.origin_ns = exact_json(origin),
+			.end_ns = json_uint(report->window.end - origin),
+			.realtime_ns = head->head->realtime_ns ? exact_json(realtime) : json_null(),
+			.version = json_text(report->version), .title = title_json(report),
+			.verdict = verdict_json(report), .caveats = caveats_json(report));
 }
 
 /* ── the lists ───────────────────────────────────────────────────────────── */
@@ -134,8 +137,8 @@ static uint32_t number_of_gil(const struct report *report, const struct gil *gil
 
 static json_t *process_json(const struct process_info *info)
 {
-	return json_pack("{s:I, s:o, s:o}", "pid", (json_int_t)info->pid, "cmdline",
-			 json_text(info->cmdline), "python", json_text(info->python));
+	return JSON_NEW(page_process, .pid = json_integer(info->pid),
+			.cmdline = json_text(info->cmdline), .python = json_text(info->python));
 }
 
 static json_t *thread_json(const struct report *report, uint32_t process,
@@ -146,13 +149,15 @@ static json_t *thread_json(const struct report *report, uint32_t process,
 	uint32_t gil = number_of_gil(report, thread->gil, &found);
 
 	text_add_thread(&name, report, thread);
-	return json_pack("{s:I, s:I, s:o, s:o, s:o, s:b, s:b, s:I, s:I, s:I, s:I}", "process",
-			 (json_int_t)process, "tid", (json_int_t)thread->tid, "name",
-			 json_words(&name), "comm", json_text(thread->comm), "python_name",
-			 json_text_or_null(text_of(report, thread->python_name)), "loop",
-			 thread->loop != NULL, "gone", thread->gone, "gil",
-			 found ? (json_int_t)gil : (json_int_t)-1, "states", (json_int_t)3 * number,
-			 "stacks", (json_int_t)3 * number + 1, "clock", (json_int_t)3 * number + 2);
+	return JSON_NEW(
+		page_thread, .process = json_integer(process), .tid = json_integer(thread->tid),
+		.name = json_words(&name), .comm = json_text(thread->comm),
+		.python_name = json_text_or_null(text_of(report, thread->python_name)),
+		.loop = json_boolean(thread->loop != NULL), .gone = json_boolean(thread->gone),
+		.gil = json_integer(found ? (json_int_t)gil : -1),
+		.states = json_integer(page_lane_of_thread(number) + PAGE_LANE_STATES),
+		.stacks = json_integer(page_lane_of_thread(number) + PAGE_LANE_STACKS),
+		.clock = json_integer(page_lane_of_thread(number) + PAGE_LANE_CLOCK));
 }
 
 static json_t *gil_json(uint32_t process, const struct gil *gil, uint32_t lane)
@@ -160,13 +165,14 @@ static json_t *gil_json(uint32_t process, const struct gil *gil, uint32_t lane)
 	char address[24];
 
 	snprintf(address, sizeof(address), "0x%llx", (unsigned long long)gil->address);
-	return json_pack("{s:I, s:s, s:I, s:I}", "process", (json_int_t)process, "address", address,
-			 "interpreter", (json_int_t)gil->interpreter, "holds", (json_int_t)lane);
+	return JSON_NEW(page_gil, .process = json_integer(process), .address = json_string(address),
+			.interpreter = json_integer(gil->interpreter), .holds = json_integer(lane));
 }
 
 static void put_processes(struct json_out *out, const struct report *report)
 {
-	json_put(out, ",\n\"processes\": [");
+	json_put_key(out, ",\n", JSON_KEY(page_head, processes));
+	json_put(out, "[");
 	for (uint32_t p = 0; p < report->process_count; p++) {
 		json_put_next(out, p);
 		json_put_value(out, process_json(&report->processes[p].process->info), 0);
@@ -177,7 +183,8 @@ static void put_threads(struct json_out *out, const struct report *report)
 {
 	uint32_t number = 0;
 
-	json_put(out, "],\n\"threads\": [");
+	json_put_key(out, "],\n", JSON_KEY(page_head, threads));
+	json_put(out, "[");
 	for (uint32_t p = 0; p < report->process_count; p++)
 		for (uint32_t i = 0; i < report->processes[p].thread_count; i++, number++) {
 			json_put_next(out, number);
@@ -193,7 +200,8 @@ static void put_gils(struct json_out *out, const struct report *report,
 {
 	uint32_t number = 0;
 
-	json_put(out, "],\n\"gils\": [");
+	json_put_key(out, "],\n", JSON_KEY(page_head, gils));
+	json_put(out, "[");
 	for (uint32_t p = 0; p < report->process_count; p++)
 		for (uint32_t i = 0; i < report->processes[p].gil_count; i++, number++) {
 			json_put_next(out, number);
@@ -221,7 +229,8 @@ static void put_loops(struct json_out *out, const struct report *report,
 {
 	uint32_t number = 0, threads = 0;
 
-	json_put(out, "],\n\"loops\": [");
+	json_put_key(out, "],\n", JSON_KEY(page_head, loops));
+	json_put(out, "[");
 	for (uint32_t p = 0; p < report->process_count; p++) {
 		const struct process_report *process = &report->processes[p];
 		uint32_t thread = 0;
@@ -230,11 +239,11 @@ static void put_loops(struct json_out *out, const struct report *report,
 			thread = number_of_thread(process, process->loops[i].loop->thread, thread);
 
 			json_put_next(out, number);
-			json_put_value(out,
-				       json_pack("{s:I, s:I}", "thread",
-						 (json_int_t)(threads + thread), "turns",
-						 (json_int_t)page_lane_of_loop(counts, number)),
-				       0);
+			json_put_value(
+				out,
+				JSON_NEW(page_loop, .thread = json_integer(threads + thread),
+					 .turns = json_integer(page_lane_of_loop(counts, number))),
+				0);
 		}
 		threads += process->thread_count;
 	}
@@ -245,7 +254,8 @@ static void put_loops(struct json_out *out, const struct report *report,
 
 static void put_functions(struct json_out *out, const struct page_head *head)
 {
-	json_put(out, ",\n\"functions\": [\n[\"\", \"\", 0]");
+	json_put_key(out, ",\n", JSON_KEY(page_head, functions));
+	json_put(out, "[\n[\"\", \"\", 0]");
 	for (uint32_t i = 0; i < head->functions->count; i++) {
 		const struct definition *definition = dictionary_find(head->names, DEFINE_FUNCTION,
 								      head->functions->ids[i]);
@@ -257,7 +267,8 @@ static void put_functions(struct json_out *out, const struct page_head *head)
 					 (json_int_t)definition->function.line),
 			       0);
 	}
-	json_put(out, "],\n\"texts\": [\n\"\"");
+	json_put_key(out, "],\n", JSON_KEY(page_head, texts));
+	json_put(out, "[\n\"\"");
 	for (uint32_t i = 0; i < head->texts->count; i++) {
 		json_put(out, ",\n");
 		json_put_value(
@@ -269,15 +280,22 @@ static void put_functions(struct json_out *out, const struct page_head *head)
 	json_put(out, "]");
 }
 
-static json_t *words_json(void)
+static json_t *roles_json(void)
 {
-	json_t *roles = json_array(), *states = json_array();
+	json_t *roles = json_array();
 
 	for (int i = 0; i < HANDLER_ROLES; i++)
 		json_array_append_new(roles, json_string(handler_role_name((enum handler_role)i)));
+	return roles;
+}
+
+static json_t *state_names_json(void)
+{
+	json_t *states = json_array();
+
 	for (int i = 0; i < TS_COUNT; i++)
 		json_array_append_new(states, json_string(thread_state_name((enum thread_state)i)));
-	return json_pack("{s:o, s:o}", "roles", roles, "states", states);
+	return states;
 }
 
 /* The name of a system call, if it is the same in all processes. */
@@ -326,9 +344,11 @@ int page_head_write(FILE *file, const struct page_head *head)
 	put_gils(&out, head->report, &counts);
 	put_loops(&out, head->report, &counts);
 	put_functions(&out, head);
-	json_put(&out, ",\n");
-	json_put_value(&out, words_json(), JSON_EMBED);
-	json_put(&out, ",\n\"syscalls\": ");
+	json_put_key(&out, ",\n", JSON_KEY(page_head, roles));
+	json_put_value(&out, roles_json(), 0);
+	json_put_key(&out, ", ", JSON_KEY(page_head, states));
+	json_put_value(&out, state_names_json(), 0);
+	json_put_key(&out, ",\n", JSON_KEY(page_head, syscalls));
 	json_put_value(&out, syscalls_json(head), 0);
 	json_put(&out, "}\n");
 	put = json_out_finish(&out);

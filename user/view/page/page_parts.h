@@ -79,13 +79,19 @@ struct page_counts {
 	uint32_t threads, gils, loops;
 };
 struct page_counts page_counts(const struct report *report);
+enum { PAGE_LANE_STATES, PAGE_LANE_STACKS, PAGE_LANE_CLOCK, PAGE_THREAD_LANES };
+/* The first of a thread's lanes, which are in the order of the enum. */
+static inline uint32_t page_lane_of_thread(uint32_t thread)
+{
+	return PAGE_THREAD_LANES * thread;
+}
 static inline uint32_t page_lane_of_gil(const struct page_counts *counts, uint32_t gil)
 {
-	return 3 * counts->threads + gil;
+	return page_lane_of_thread(counts->threads) + gil;
 }
 static inline uint32_t page_lane_of_loop(const struct page_counts *counts, uint32_t loop)
 {
-	return 3 * counts->threads + counts->gils + loop;
+	return page_lane_of_gil(counts, counts->gils) + loop;
 }
 
 /* Writes the blob "head". 0 or -errno. */

@@ -10,6 +10,7 @@ const LEADING = ["process", "thread", "handler"];
 const QUIET_STATES = ["blocked", "idle"];
 
 class FlamePage {
+	/** @param {FlamePageHead} head */
 	constructor(head) {
 		this.head = head;
 		this.leading = head.processes > 1 ? LEADING : LEADING.slice(1);

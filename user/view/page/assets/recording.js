@@ -4,6 +4,11 @@
 "use strict";
 
 class Recording {
+	/**
+	 * @param {Report} report
+	 * @param {PageHead} head
+	 * @param {Stacks} stacks
+	 */
 	constructor(report, head, stacks) {
 		this.report = report;
 		this.head = head;
@@ -39,6 +44,7 @@ class Recording {
 	}
 
 	static async read() {
+		/** @type {[Report, PageHead]} */
 		const [report, head] = await Promise.all([blobJson("report"), blobJson("head")]);
 
 		if (
