@@ -478,31 +478,35 @@ static int dispatch(struct world *w, const struct subject *subject, const union 
 	}
 }
 
-/* hdr.tid is a process, another task or nothing of these; that of all others is a thread. */
-static bool is_of_thread(const union event *event)
+/* Whom an event is about, from what events.def says that its hdr.aux and hdr.tid are. */
+enum { OF_THREAD = 1, OF_GIL = 2 };
+
+static inline unsigned int kinds_of(const char *aux, const char *tid)
 {
-	switch (event->hdr.type) {
-	case EV_RUN:
-	case EV_EPOLL:
-	case EV_GIL:
-	case EV_PROCESS_EXIT:
-	case EV_LOST:
-	case EV_WINDOW:
-	case EV_UNREAD:
-		return false;
+	bool thread = !strcmp(tid, "thread") || !strcmp(tid, "observer") || !strcmp(tid, "task");
+
+	return (thread ? OF_THREAD : 0) | (strcmp(aux, "gil") ? 0 : OF_GIL);
+}
+
+/* The compiler makes a table of it. */
+static inline unsigned int subject_kinds(unsigned int type)
+{
+	switch (type) {
+#define EVENT(id, NAME, name, aux, tid, doc)                                                       \
+	case id:                                                                                   \
+		return kinds_of(#aux, #tid);
+#include "bpf/events.def"
 	default:
-		return true;
+		return 0;
 	}
 }
 
-static struct subject subject_of(struct world *w, const union event *event)
+static struct subject subject_of(struct world *w, const struct event_hdr *hdr)
 {
-	bool gil = event->hdr.type <= EV_OBSERVE || event->hdr.type == EV_STATE ||
-		   event->hdr.type == EV_STACK;
+	unsigned int of = subject_kinds(hdr->type);
 
-	return (struct subject){.thread = is_of_thread(event) ? thread_find(w, event->hdr.tid)
-							      : NULL,
-				.gil = gil ? gil_find(w, event->hdr.aux) : NULL};
+	return (struct subject){.thread = of & OF_THREAD ? thread_find(w, hdr->tid) : NULL,
+				.gil = of & OF_GIL ? gil_find(w, hdr->aux) : NULL};
 }
 
 int world_feed(struct world *w, const union event *event)
@@ -517,7 +521,7 @@ int world_feed(struct world *w, const union event *event)
 		w->now = event->hdr.ts;
 	if (event->hdr.type != EV_LOST && w->blind && w->now >= w->ts_facts)
 		see(w, w->ts_facts);
-	subject = subject_of(w, event);
+	subject = subject_of(w, &event->hdr);
 	r = end_when_full(w, dispatch(w, &subject, event, w->now));
 	if (w->queue_count)
 		flush(w);

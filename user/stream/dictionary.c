@@ -135,16 +135,6 @@ uint64_t dictionary_bytes(const struct dictionary *dictionary)
 	return dictionary->bytes;
 }
 
-static int take_process(void *ctx, const struct process_info *info)
-{
-	return 0;
-}
-
-static int take_event(void *ctx, const union event *event)
-{
-	return 0;
-}
-
 static int take_definition(void *ctx, const struct definition *definition)
 {
 	return dictionary_define(ctx, definition);
@@ -152,5 +142,5 @@ static int take_definition(void *ctx, const struct definition *definition)
 
 struct stream_sink dictionary_sink(struct dictionary *dictionary)
 {
-	return (struct stream_sink){take_process, take_event, dictionary, take_definition};
+	return (struct stream_sink){.define = take_definition, .ctx = dictionary};
 }

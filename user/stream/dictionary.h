@@ -29,7 +29,7 @@ const struct definition *dictionary_find(const struct dictionary *dictionary,
 uint32_t dictionary_count(const struct dictionary *dictionary, enum definition_kind kind);
 uint64_t dictionary_bytes(const struct dictionary *dictionary); /* approximate memory use */
 
-/* Keeps the definitions of a stream. */
+/* Keeps the definitions of a stream: the sink of a stage (stage.h). It takes nothing else. */
 struct stream_sink dictionary_sink(struct dictionary *dictionary);
 
 #endif

@@ -67,35 +67,59 @@ static void heap_pop(struct reorder *reorder)
 	reorder->heap[place] = *last;
 }
 
-/* Returns false if the event would have to move too far. */
+static union event *ring_at(const struct reorder *reorder, uint64_t place)
+{
+	return &reorder->ring[place & reorder->mask];
+}
+
+/* For an event that is older than the youngest in the ring. Returns false if it would have to move
+ * too far. */
 static bool ring_insert(struct reorder *reorder, const union event *event)
 {
-	uint64_t least = reorder->tail - reorder->head > INSERT_MAX ? reorder->tail - INSERT_MAX
-								    : reorder->head;
 	uint64_t place = reorder->tail;
+	uint64_t least = place - reorder->head > INSERT_MAX ? place - INSERT_MAX : reorder->head;
 
-	while (place > least && reorder->ring[(place - 1) & reorder->mask].hdr.ts > event->hdr.ts)
+	while (place > least && ring_at(reorder, place - 1)->hdr.ts > event->hdr.ts)
 		place--;
 	if (place == least && least > reorder->head &&
-	    reorder->ring[(place - 1) & reorder->mask].hdr.ts > event->hdr.ts)
+	    ring_at(reorder, place - 1)->hdr.ts > event->hdr.ts)
 		return false;
 	for (uint64_t i = reorder->tail; i > place; i--)
-		reorder->ring[i & reorder->mask] = reorder->ring[(i - 1) & reorder->mask];
-	reorder->ring[place & reorder->mask] = *event;
+		*ring_at(reorder, i) = *ring_at(reorder, i - 1);
+	*ring_at(reorder, place) = *event;
 	reorder->tail++;
 	return true;
 }
 
-/* The oldest event held, or NULL. */
-static const union event *oldest(const struct reorder *reorder)
+static bool ring_push(struct reorder *reorder, const union event *event)
 {
-	const union event *ring = reorder->tail > reorder->head
-					  ? &reorder->ring[reorder->head & reorder->mask]
-					  : NULL;
+	uint64_t tail = reorder->tail;
 
-	if (reorder->heap_length && (!ring || reorder->heap->event.hdr.ts < ring->hdr.ts))
-		return &reorder->heap->event;
-	return ring;
+	if (tail != reorder->head && ring_at(reorder, tail - 1)->hdr.ts > event->hdr.ts)
+		return ring_insert(reorder, event);
+	*ring_at(reorder, tail) = *event;
+	reorder->tail = tail + 1;
+	return true;
+}
+
+static bool is_empty(const struct reorder *reorder)
+{
+	return reorder->tail == reorder->head && !reorder->heap_length;
+}
+
+/* The oldest event held is the heap's; there is one. */
+static bool heap_is_next(const struct reorder *reorder)
+{
+	return reorder->heap_length &&
+	       (reorder->tail == reorder->head ||
+		reorder->heap->event.hdr.ts < ring_at(reorder, reorder->head)->hdr.ts);
+}
+
+/* Its time; there is one. */
+static uint64_t oldest_ts(const struct reorder *reorder)
+{
+	return heap_is_next(reorder) ? reorder->heap->event.hdr.ts
+				     : ring_at(reorder, reorder->head)->hdr.ts;
 }
 
 static int emit_lost(struct reorder *reorder)
@@ -108,17 +132,29 @@ static int emit_lost(struct reorder *reorder)
 	return sink_event(&reorder->next, &event);
 }
 
+static int pass_straggler(struct reorder *reorder)
+{
+	union event event = reorder->heap->event;
+
+	heap_pop(reorder);
+	reorder->ts_gone = event.hdr.ts;
+	return sink_event(&reorder->next, &event);
+}
+
+/* There is one. */
 static int pass_oldest(struct reorder *reorder)
 {
-	union event event = *oldest(reorder);
-	int err = emit_lost(reorder);
+	int err = reorder->lost.count ? emit_lost(reorder) : 0;
+	const union event *event;
 
-	if (reorder->heap_length && oldest(reorder) == &reorder->heap->event)
-		heap_pop(reorder);
-	else
-		reorder->head++;
-	reorder->ts_gone = event.hdr.ts;
-	return err ? err : sink_event(&reorder->next, &event);
+	if (err)
+		return err;
+	if (heap_is_next(reorder))
+		return pass_straggler(reorder);
+	/* its place is not used again before this returns */
+	event = ring_at(reorder, reorder->head++);
+	reorder->ts_gone = event->hdr.ts;
+	return sink_event(&reorder->next, event);
 }
 
 static void note_late(struct reorder *reorder)
@@ -145,26 +181,34 @@ static union event loss_from(uint64_t ts, const union event *event)
 	return loss;
 }
 
-static int reorder_event(void *ctx, const union event *event)
+static int reorder_timely_event(struct reorder *reorder, const union event *event)
 {
-	struct reorder *reorder = ctx;
-	bool is_late = event->hdr.ts < reorder->ts_gone;
-	union event loss;
-	int err = 0;
+	if (!ring_push(reorder, event))
+		heap_push(reorder, event);
+	if (reorder->tail - reorder->head + reorder->heap_length > reorder->max_events)
+		return pass_oldest(reorder);
+	return 0;
+}
 
-	if (is_late && event->hdr.type != EV_LOST) {
+/* An event that is older than one already passed on. */
+static int reorder_late_event(struct reorder *reorder, const union event *event)
+{
+	union event loss;
+
+	if (event->hdr.type != EV_LOST) {
 		note_late(reorder);
 		return 0;
 	}
-	if (is_late) {
-		loss = loss_from(reorder->ts_gone, event);
-		event = &loss;
-	}
-	if (!ring_insert(reorder, event))
-		heap_push(reorder, event);
-	if (reorder->tail - reorder->head + reorder->heap_length > reorder->max_events)
-		err = pass_oldest(reorder);
-	return err;
+	loss = loss_from(reorder->ts_gone, event);
+	return reorder_timely_event(reorder, &loss);
+}
+
+static int reorder_event(void *ctx, const union event *event)
+{
+	struct reorder *reorder = ctx;
+
+	return event->hdr.ts < reorder->ts_gone ? reorder_late_event(reorder, event)
+						: reorder_timely_event(reorder, event);
 }
 
 static int reorder_process(void *ctx, const struct process_info *info)
@@ -215,19 +259,21 @@ void reorder_free(struct reorder *reorder)
 
 struct stream_sink reorder_sink(struct reorder *reorder)
 {
-	return (struct stream_sink){reorder_process, reorder_event, reorder, reorder_define};
+	return (struct stream_sink){.process = reorder_process,
+				    .event = reorder_event,
+				    .ctx = reorder,
+				    .define = reorder_define};
 }
 
 int reorder_advance(struct reorder *reorder, uint64_t ts)
 {
-	const union event *event;
+	uint64_t due = ts > reorder->window_ns ? ts - reorder->window_ns : 0;
 	int err = emit_lost(reorder);
 
-	while (!err && (event = oldest(reorder)) && event->hdr.ts < ts &&
-	       ts - event->hdr.ts > reorder->window_ns)
+	while (!err && !is_empty(reorder) && oldest_ts(reorder) < due)
 		err = pass_oldest(reorder);
-	if (ts > reorder->window_ns && ts - reorder->window_ns > reorder->ts_gone)
-		reorder->ts_gone = ts - reorder->window_ns;
+	if (due > reorder->ts_gone)
+		reorder->ts_gone = due;
 	return err;
 }
 
@@ -240,7 +286,7 @@ int reorder_flush(struct reorder *reorder)
 {
 	int err = emit_lost(reorder);
 
-	while (!err && oldest(reorder))
+	while (!err && !is_empty(reorder))
 		err = pass_oldest(reorder);
 	return err;
 }

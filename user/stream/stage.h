@@ -13,8 +13,8 @@
 #include "stream/stream.h"
 
 struct stage {
-	void *self; /* argument of the functions below */
-	struct stream_sink sink;
+	void *self;		 /* argument of the functions below */
+	struct stream_sink sink; /* any of its functions may be NULL: it is not interested */
 	/* Everything older than `ts_known` has been fed, and nothing older will be; NULL: time
 	 * without events means nothing to it. 0 or -errno. */
 	int (*advance)(void *self, uint64_t ts_known);
@@ -27,6 +27,8 @@ struct stage {
 struct stages {
 	struct stage *list;
 	uint32_t count;
+	struct stream_sink *takers; /* sinks of the stages that take events … */
+	uint32_t taker_count;	    /* … of which there are so many */
 };
 
 /* From then on the stage belongs to the list. 0, or -ENOMEM: then it has been freed. */

@@ -2,6 +2,7 @@
 #include "stream_helpers.h"
 
 #include "stream/dictionary.h"
+#include "stream/stage.h"
 
 static struct definition function(uint32_t id, const char *name, const char *file)
 {
@@ -147,15 +148,19 @@ static void the_sink_keeps_what_is_defined(void **state)
 {
 	struct kept before = {0};
 	struct dictionary *dictionary = dictionary_new();
-	struct stream_sink sink = dictionary_sink(dictionary);
+	struct stages stages = {0};
+	struct stream_sink sink = stages_sink(&stages);
 	struct definition wrong = text(UINT32_MAX, "wrong");
 
 	random_stream(&before, 500);
 	assert_true(before.defined > 10);
+	assert_int_equal(
+		stages_append(&stages, (struct stage){.sink = dictionary_sink(dictionary)}), 0);
 	assert_int_equal(play(&before, sink), 0);
 	for (int kind = 0; kind < DEFINE_KINDS; kind++)
 		assert_int_equal(dictionary_count(dictionary, kind), before.counts.of[kind]);
 	assert_int_equal(sink_define(&sink, &wrong), -EBADMSG);
+	stages_done(&stages);
 	dictionary_free(dictionary);
 	kept_done(&before);
 }

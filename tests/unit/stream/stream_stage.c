@@ -135,6 +135,31 @@ static void what_a_stage_leaves_out_is_not_called(void **state)
 	assert_journal(&journal, "");
 }
 
+/* What takes no events, or no processes, is left out where it stands; the order remains. */
+static void who_takes_no_events_does_not_hide_others(void **state)
+{
+	struct journal journal = {0};
+	struct probe probes[] = {{&journal, 'a', 0, 0}, {&journal, 'b', 0, 0}};
+	union event event = {.hdr = {.ts = 1, .type = EV_TAKE}};
+	struct stage only_definitions = {.sink = {.define = probe_define, .ctx = &probes[0]}};
+	struct stages stages = {0};
+	struct stream_sink sink = stages_sink(&stages);
+
+	assert_int_equal(stages_append(&stages, only_definitions), 0);
+	assert_int_equal(sink_event(&sink, &event), 0);
+	assert_int_equal(sink_process(&sink, &(struct process_info){.pid = 1}), 0);
+	assert_journal(&journal, "");
+	assert_int_equal(stages_append(&stages, stage_of(&probes[1])), 0);
+	assert_int_equal(sink_event(&sink, &event), 0);
+	assert_int_equal(sink_process(&sink, &(struct process_info){.pid = 1}), 0);
+	assert_journal(&journal, "bb");
+	assert_int_equal(sink_define(&sink, &(struct definition){.kind = DEFINE_TEXT}), 0);
+	assert_journal(&journal, "ab");
+	probes[1].err = -ENOSPC;
+	assert_int_equal(sink_event(&sink, &event), -ENOSPC); /* of the only one that takes them */
+	stages_done(&stages);
+}
+
 static void free_dictionary(void *self)
 {
 	dictionary_free(self);
@@ -183,6 +208,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(any_number_is_fed_in_order_until_one_fails),
 		cmocka_unit_test(what_a_stage_leaves_out_is_not_called),
+		cmocka_unit_test(who_takes_no_events_does_not_hide_others),
 		cmocka_unit_test(a_file_and_others_have_the_same),
 	};
 
