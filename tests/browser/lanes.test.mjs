@@ -22,6 +22,7 @@ const NAMES = [
 	"ColumnReader",
 	"DamagedData",
 	"readBoxes",
+	"readClock",
 	"readStates",
 	"durationText",
 	"percentText",
@@ -211,35 +212,85 @@ test("how many wait, as a lane and added up by column", () => {
 	assert.ok(Math.abs(sum - whole) / whole < 1e-6);
 });
 
-test("flames of a window add up to its states, over any cut", () => {
+/* A thread with 2000 states, 700 stacks and 200 samples of the clock, in its states' time. */
+function randomThread() {
 	const kinds = randomLane(2000, 9),
 		spans = randomLane(700, 2),
-		begin = kinds.begin;
+		{ begin, end } = kinds,
+		scale = (end - begin) / (spans.end - spans.begin);
+	const stacks = (count) => Uint32Array.from({ length: count }, () => random(5)),
+		tasks = new Uint32Array(700);
 
 	spans.starts.forEach(
-		(_, i) =>
-			(spans.starts[i] =
-				(begin +
-					((spans.starts[i] - spans.begin) * (kinds.end - begin)) /
-						(spans.end - spans.begin)) |
-				0),
+		(start, i) => (spans.starts[i] = (begin + (start - spans.begin) * scale) | 0),
 	);
-	spans.starts[spans.count] = kinds.end;
-	const thread = {
+	spans.starts[spans.count] = end;
+	return {
 		stateLane: kinds,
-		stackLane: new StackLane({
-			starts: spans.starts,
-			stacks: Uint32Array.from(spans.kinds, () => random(5)),
-			tasks: new Uint32Array(700),
-		}),
-		clockLane: {
-			times: Float64Array.from(
-				{ length: 200 },
-				() => begin + random(kinds.end - begin),
+		stackLane: new StackLane({ starts: spans.starts, stacks: stacks(700), tasks }),
+		clockLane: new StackLane({
+			starts: Float64Array.from(
+				{ length: 201 },
+				(_, i) => i && begin + random(end - begin),
 			).sort(),
-			stacks: Uint32Array.from({ length: 200 }, () => random(5)),
-		},
+			stacks: stacks(200),
+			tasks,
+		}),
 	};
+}
+
+/* The stack of an entry of a lane at every instant, from one boundary of any lane to the next. */
+function plainFlames({ stateLane, stackLane, clockLane }, from, until) {
+	const cuts = new Set([from, until]),
+		sums = new Map(),
+		at = ({ starts, count }, time) => {
+			for (let i = 0; i < count; i++) if (starts[i] <= time && time < starts[i + 1]) return i;
+			return -1;
+		};
+
+	for (const { starts } of [stateLane, stackLane, clockLane])
+		for (const time of starts) if (time > from && time < until) cuts.add(time);
+	const times = [...cuts].sort((a, b) => a - b);
+
+	for (let i = 0; i + 1 < times.length; i++) {
+		const state = stateLane.kinds[at(stateLane, times[i])],
+			lane = ["python", "native"].includes(page.STATE_NAMES[state]) ? clockLane : stackLane,
+			stack = lane.stacks[at(lane, times[i])] ?? 0,
+			key = `${stack} ${state}`;
+
+		if (state !== undefined) sums.set(key, (sums.get(key) ?? 0) + times[i + 1] - times[i]);
+	}
+	return sums;
+}
+
+test("flames of a window are the stack of every instant", () => {
+	const thread = randomThread(),
+		{ begin, end } = thread.stateLane;
+
+	for (let round = 0; round < 12; round++) {
+		const [from, until] = round
+			? [random(end + 500), random(end + 500)].sort((a, b) => a - b)
+			: [begin - 100, end + 100];
+
+		for (const mask of [511, 3, 508, 1 << (round % 9)]) {
+			const found = new Map();
+
+			for (const [stack, sums] of page.windowStacks(thread, from, until, mask))
+				sums.forEach((ns, state) => ns && found.set(`${stack} ${state}`, ns));
+			assert.deepEqual(
+				[...found].sort(),
+				[...plainFlames(thread, from, until)]
+					.filter(([key]) => (mask >> Number(key.split(" ")[1])) & 1)
+					.sort(),
+				`${from} to ${until}, states ${mask}`,
+			);
+		}
+	}
+});
+
+test("flames of a window add up to its states, over any cut", () => {
+	const thread = randomThread(),
+		kinds = thread.stateLane;
 	const flames = (from, until, into = new Map()) => {
 		for (const [stack, sums] of page.windowStacks(thread, from, until, 511))
 			sums.forEach((ns, state) =>
@@ -335,7 +386,7 @@ test("lanes without entries", () => {
 					stacks: new Uint32Array(0),
 					tasks: new Uint32Array(0),
 				}),
-				clockLane: { times: new Float64Array(0), stacks: new Uint32Array(0) },
+				clockLane: new StackLane(page.readClock(Uint8Array.of(0), 3)),
 			},
 			0,
 			1000,

@@ -194,16 +194,17 @@ function readStackSpans(bytes, stacks) {
 	return { starts, stacks: numbers, tasks: reader.numbers(count, new Uint32Array(count)) };
 }
 
+/* Samples of the clock, as entries from the previous sample to each. */
 function readClock(bytes, stacks) {
 	const reader = new ColumnReader(bytes),
 		count = reader.count(),
-		times = reader.numbers(count, new Float64Array(count));
+		starts = reader.numbers(count, new Float64Array(count + 1), 1);
 
-	addUp(times);
+	addUp(starts);
 	const numbers = reader.numbers(count, new Uint32Array(count));
 
 	checkBelow(numbers, stacks);
-	return { times, stacks: numbers };
+	return { starts, stacks: numbers, tasks: new Uint32Array(0) };
 }
 
 function checkBelow(numbers, limit) {

@@ -167,7 +167,7 @@ class Recording {
 
 		thread.stateLane = new StateLane(readStates(states, this.sleeps));
 		thread.stackLane = new StackLane(readStackSpans(stacks, this.stacks.count));
-		thread.clockLane = readClock(clock, this.stacks.count);
+		thread.clockLane = new StackLane(readClock(clock, this.stacks.count));
 		thread.rows = new FlameRows(this.stacks, thread.stackLane);
 		for (const lane of [thread.states, thread.stacks, thread.clock]) this.coming.delete(lane);
 	}

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: MIT
 /*
- * The flame graph of the chosen window. Off the CPU and while waiting for the GIL, time and stack
- * are both facts, so the two lanes are intersected. On a CPU a sample of the clock stands for all
- * the thread's time there since the previous sample, as in the report; time without a sample has no
- * stack.
+ * The flame graph of the chosen window. A thread has two lanes of stacks: one of where it stands
+ * (facts off the CPU and while it waits for the GIL) and one of the clock's samples, each of which
+ * stands for all the thread's time on a CPU since the previous one. Which stack a stretch of time
+ * belongs to was decided when the lanes were made (user/analysis/attribution.h); here the lane of
+ * states is laid over them. Time that neither lane has a stack for has none.
  */
 "use strict";
 
@@ -14,77 +15,56 @@ const FLAME_CHOICES = [
 	...STATE_NAMES.map((name) => [name, name, [name]]),
 ];
 
+const ON_CPU_MASK = (1 << STATE_PYTHON) | (1 << STATE_NATIVE);
+
 /* Nanoseconds by stack and state of a thread in a window: a map of stacks (0: none) to sums by
  * state. `mask`: a bit for every state included. */
 function windowStacks(thread, from, until, mask) {
 	const byStack = new Map(),
-		{ stateLane: states, stackLane: stacks } = thread,
-		told = new Float64Array(STATE_NAMES.length);
+		{ stateLane: states, stackLane, clockLane } = thread,
+		known = new Float64Array(STATE_NAMES.length);
 	const add = (stack, state, ns) => {
 		let sums = byStack.get(stack);
 
 		if (!sums) byStack.set(stack, (sums = new Float64Array(STATE_NAMES.length)));
 		sums[state] += ns;
-		told[state] += ns;
+		known[state] += ns;
 	};
 
 	if (!states || !states.count) return byStack;
-	if (mask & ~((1 << STATE_PYTHON) | (1 << STATE_NATIVE)))
-		addOffCpu(
-			states,
-			stacks,
-			Math.max(from, states.begin),
-			Math.min(until, states.end),
-			mask & ~((1 << STATE_PYTHON) | (1 << STATE_NATIVE)),
-			add,
-		);
-	if (mask & ((1 << STATE_PYTHON) | (1 << STATE_NATIVE)))
-		addOnCpu(thread, from, until, mask, add);
+	overlay(states, stackLane, from, until, mask & ~ON_CPU_MASK, add);
+	overlay(states, clockLane, from, until, mask & ON_CPU_MASK, add);
 	states
 		.sums(from, until)
 		.forEach(
 			(ns, state) =>
-				(mask >> state) & 1 && ns > told[state] && add(0, state, ns - told[state]),
+				(mask >> state) & 1 && ns > known[state] && add(0, state, ns - known[state]),
 		);
 	return byStack;
 }
 
-function addOffCpu(states, stacks, from, until, mask, add) {
-	if (until <= from || !stacks.count) return;
+/* Calls add(stack, state, ns) for the time that each entry of a lane of stacks shares with each
+ * state of the mask. */
+function overlay(states, lane, from, until, mask, add) {
+	const begin = Math.max(from, states.begin, lane.begin),
+		end = Math.min(until, states.end, lane.end),
+		sums = new Float64Array(STATE_NAMES.length);
+
+	if (!mask || !lane.count || end <= begin) return;
 	for (
-		let i = states.indexAt(from), j = stacks.indexAt(from);
-		i < states.count && states.starts[i] < until;
-		i++
+		let j = lane.indexAt(begin), first = states.indexAt(begin);
+		j < lane.count && lane.starts[j] < end;
+		j++
 	) {
-		if (!((mask >> states.kinds[i]) & 1)) continue;
-		const begin = Math.max(from, states.starts[i]),
-			end = Math.min(until, states.starts[i + 1]);
+		const a = Math.max(begin, lane.starts[j]),
+			b = Math.min(end, lane.starts[j + 1]),
+			last = states.indexAt(b, first);
 
-		for (j = stacks.indexAt(begin, j); j < stacks.count && stacks.starts[j] < end; j++) {
-			const ns = Math.min(end, stacks.starts[j + 1]) - Math.max(begin, stacks.starts[j]);
-
-			if (ns > 0) add(stacks.stacks[j], states.kinds[i], ns);
-			if (stacks.starts[j + 1] >= end) break;
-		}
-	}
-}
-
-/* The first sample after the window covers its last part. */
-function addOnCpu({ stateLane: states, clockLane: clock }, from, until, mask, add) {
-	let low = 0,
-		high = clock.times.length;
-
-	while (low < high) {
-		const middle = (low + high) >>> 1;
-
-		if (clock.times[middle] <= from) low = middle + 1;
-		else high = middle;
-	}
-	for (let i = low, at = from; i < clock.times.length && at < until; at = clock.times[i++]) {
-		const sums = clock.stacks[i] ? states.sums(at, Math.min(until, clock.times[i])) : [];
-
-		for (const state of [STATE_PYTHON, STATE_NATIVE])
-			if ((mask >> state) & 1 && sums[state]) add(clock.stacks[i], state, sums[state]);
+		sums.fill(0);
+		states.addBetween(a, b, first, last, sums);
+		for (let state = 0; state < sums.length; state++)
+			if (sums[state] && (mask >> state) & 1) add(lane.stacks[j], state, sums[state]);
+		first = last;
 	}
 }
 
