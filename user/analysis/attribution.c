@@ -49,11 +49,6 @@ struct attribution {
 
 static const struct stack_ref NOT_KNOWN = {0};
 
-static bool is_on_cpu(enum thread_state state)
-{
-	return state == TS_PYTHON || state == TS_NATIVE;
-}
-
 /* ── threads ─────────────────────────────────────────────────────────────── */
 
 static int attribution_reserve(struct attribution *a, uint32_t index)
@@ -370,7 +365,7 @@ static void on_interval(void *ctx, const struct interval *i)
 		thread->hold_sampled = false;
 		thread->early_count = 0;
 	}
-	if (is_on_cpu(i->state))
+	if (thread_state_runs(i->state))
 		cpu_interval(a, thread, i);
 	else
 		still_interval(a, thread, i);

@@ -57,12 +57,12 @@ static void look(const struct report_builder *builder, const struct loop_fold *l
 {
 	const struct thread *thread = loop->loop->thread;
 	const struct thread_fold *fold = thread->data;
-	bool on_cpu = thread->state == TS_PYTHON || thread->state == TS_NATIVE;
 
 	ongoing->state = thread->state;
 	ongoing->sysno = fold->sysno;
-	ongoing->stack = (on_cpu ? attribution_turn_latest(builder->attribution, thread)
-				 : attribution_still(builder->attribution, thread))
+	ongoing->stack = (thread_state_runs(thread->state)
+				  ? attribution_turn_latest(builder->attribution, thread)
+				  : attribution_still(builder->attribution, thread))
 				 .stack;
 	ongoing->handler = handler_of(builder, ongoing->stack);
 	if (thread->state != TS_GIL_WAIT || !thread->gil || !thread->gil->holder)

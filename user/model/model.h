@@ -32,7 +32,7 @@
 
 /* What a thread is doing: states.def describes each. */
 enum thread_state {
-#define STATE(NAME, name, holds, sleeps, doc) TS_##NAME,
+#define STATE(NAME, ...) TS_##NAME,
 #include "model/states.def"
 	TS_COUNT
 };
@@ -44,7 +44,7 @@ const char *thread_state_name(enum thread_state state);
 static inline bool thread_state_holds(enum thread_state state)
 {
 	switch (state) {
-#define STATE(NAME, name, holds, sleeps, doc)                                                      \
+#define STATE(NAME, name, holds, sleeps, runs, doc)                                                \
 	case TS_##NAME:                                                                            \
 		return holds;
 #include "model/states.def"
@@ -56,9 +56,21 @@ static inline bool thread_state_holds(enum thread_state state)
 static inline bool thread_state_sleeps(enum thread_state state)
 {
 	switch (state) {
-#define STATE(NAME, name, holds, sleeps, doc)                                                      \
+#define STATE(NAME, name, holds, sleeps, runs, doc)                                                \
 	case TS_##NAME:                                                                            \
 		return sleeps;
+#include "model/states.def"
+	default:
+		return false;
+	}
+}
+/* The states in which a thread goes on in its code, so that only samples show where it is. */
+static inline bool thread_state_runs(enum thread_state state)
+{
+	switch (state) {
+#define STATE(NAME, name, holds, sleeps, runs, doc)                                                \
+	case TS_##NAME:                                                                            \
+		return runs;
 #include "model/states.def"
 	default:
 		return false;

@@ -11,7 +11,7 @@
 const char *thread_state_name(enum thread_state state)
 {
 	static const char *const names[TS_COUNT] = {
-#define STATE(NAME, name, holds, sleeps, doc) [TS_##NAME] = #name,
+#define STATE(NAME, name, ...) [TS_##NAME] = #name,
 #include "model/states.def"
 	};
 

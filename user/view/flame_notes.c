@@ -39,7 +39,7 @@ static void name_states(struct text_buffer *text, const struct report *report,
 		enum thread_state state = (enum thread_state)i;
 
 		if (!occurred[i] || !(options->states & 1u << i) || state == TS_UNKNOWN ||
-		    flame_state_sampled(state) != sampled ||
+		    thread_state_runs(state) != sampled ||
 		    (state == TS_GIL_WAIT && !(options->directions & FLAME_WAITER)))
 			continue;
 		text_separate(text, ", ");
@@ -54,7 +54,7 @@ static void add_sampled(struct notes *notes, const struct report *report,
 
 	for (uint32_t i = 0; i < report->flame_count; i++)
 		if (options->states & 1u << report->flames[i].state &&
-		    flame_state_sampled(report->flames[i].state))
+		    thread_state_runs(report->flames[i].state))
 			samples += report->flames[i].samples;
 	if (report->rate_hz)
 		notes_add(notes,

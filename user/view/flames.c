@@ -13,18 +13,13 @@ const char *flame_row_kind(const struct flame_row *row)
 	return row->by_holder ? "made_wait" : thread_state_name(row->state);
 }
 
-bool flame_state_sampled(enum thread_state state)
-{
-	return state == TS_PYTHON || state == TS_NATIVE;
-}
-
 const char *flame_row_evidence(const struct report *report, const struct flame_row *row)
 {
 	if (row->by_holder)
 		return "exact time, the holders' stacks are samples";
 	if (row->state == TS_UNKNOWN)
 		return "evidence is missing";
-	if (!flame_state_sampled(row->state))
+	if (!thread_state_runs(row->state))
 		return "exact";
 	return report->sampled_ns ? "partly sampled time, sampled stacks"
 				  : "exact time, sampled stacks";

@@ -37,8 +37,6 @@ size_t flame_rows_alike(const struct flame_row *rows, size_t count);
 const char *flame_row_kind(const struct flame_row *row);
 /* How reliable the rows are: "exact", "exact time, sampled stacks". */
 const char *flame_row_evidence(const struct report *report, const struct flame_row *row);
-/* Whether a thread in this state is on a CPU, so that its stacks come from the sampling clock. */
-bool flame_state_sampled(enum thread_state state);
 
 /* A frame: a function in the dictionary, or a label, or a label with the function after it. */
 struct flame_frame {

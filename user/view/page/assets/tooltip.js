@@ -139,10 +139,7 @@ class Tooltip {
 		const frame = this.recording.stacks.frame(thing.node),
 			thread = this.recording.threads[thing.thread],
 			lane = thread.stackLane;
-		const state =
-				STATE_NAMES[
-					thread.stateLane.kinds[thread.stateLane.indexAt(lane.starts[thing.index])]
-				],
+		const state = thread.stateLane.kinds[thread.stateLane.indexAt(lane.starts[thing.index])],
 			task = this.recording.head.texts[lane.tasks[thing.index]];
 
 		return [
@@ -152,9 +149,7 @@ class Tooltip {
 			),
 			task ? this.line("task ", element("code", {}, task)) : null,
 			this.line(
-				state === "python" || state === "native"
-					? "on a CPU: made of samples"
-					: `${state}: exact`,
+				STATE_RUNS[state] ? "on a CPU: made of samples" : `${STATE_NAMES[state]}: exact`,
 			),
 		].filter(Boolean);
 	}

@@ -10,12 +10,12 @@
 
 /** @type {any[][]} */
 const FLAME_CHOICES = [
-	["running", "running (python, native)", ["python", "native"]],
+	["running", "running (python, native)", STATE_NAMES.filter((_, state) => STATE_RUNS[state])],
 	["all", "all states", STATE_NAMES],
 	...STATE_NAMES.map((name) => [name, name, [name]]),
 ];
 
-const ON_CPU_MASK = (1 << STATE_PYTHON) | (1 << STATE_NATIVE);
+const ON_CPU_MASK = STATE_RUNS.reduce((mask, runs, state) => mask | (runs << state), 0);
 
 /* Nanoseconds by stack and state of a thread in a window: a map of stacks (0: none) to sums by
  * state. `mask`: a bit for every state included. */
