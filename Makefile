@@ -76,7 +76,7 @@ $(eval $(call flavour,steps,-fsanitize-coverage=trace-pc))
 LINKED := view diagnosis words analysis model symbols python stream base
 rooms_of = $(foreach room,$(LINKED),$(B)/$(1)/lib$(room).a)
 
-# capture knows libbpf and the skeleton, so its objects wait for that
+# capture and what includes it may know libbpf and the skeleton, so their objects wait for that
 CAPTURE := $(call room_sources,capture) $(call room_sources,cmd) user/main.c
 $(foreach flavour,plain asan steps,$(call objects,$(flavour),$(CAPTURE))): $(B)/gen/gilscope.skel.h
 
@@ -127,13 +127,18 @@ $(B)/gen/gilscope.skel.h: $(B)/bpf/gilscope.bpf.o
 
 # ── tests ─────────────────────────────────────────────────────────────────────────────────────────
 # tests/unit/ROOM/NAME.c is a cmocka program; it is linked against the rooms right of the kernel, in
-# the sanitizer build
+# the sanitizer build. Those of capture also against capture without its folder kernel/, and so
+# without libbpf
 UNIT := $(patsubst tests/unit/%.c,$(B)/unit/%,$(wildcard tests/unit/*/*.c))
 $(B)/unit/%: tests/unit/%.c $(call rooms_of,asan) $(B)/config
 	$(call say,UNIT,$<)mkdir -p $(@D) && \
 		$(CC) $(CPPFLAGS) $(CFLAGS) $(SANITIZE) -MMD -MP -MF $@.d -o $@ $< \
-		$(call rooms_of,asan) $(filter-out -lbpf,$(LDLIBS)) -lcmocka -lm
+		$(filter %/libcapture.a,$^) $(call rooms_of,asan) \
+		$(filter-out -lbpf,$(LDLIBS)) -lcmocka -lm
 
+$(filter $(B)/unit/capture/%,$(UNIT)): $(B)/asan/libcapture.a
+$(B)/asan/libcapture.a: $(call objects,asan,$(wildcard user/capture/*.c))
+	$(call say,AR,$@)rm -f $@ && mkdir -p $(@D) && $(AR) rcs $@ $^
 $(B)/unit/view/view_flames: $(B)/gen/pprof.pb-c.h
 $(B)/unit/view/view_perfetto: $(B)/gen/perfetto.pb-c.h
 

@@ -2,18 +2,27 @@
 #include "capture/private.h"
 
 #include <errno.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/epoll.h>
 #include <time.h>
 
 #include "base/cleanup.h"
 #include "base/diag.h"
-#include "base/duration.h"
-#include "capture/load.h"
+#include "capture/kernel/bpf_probes.h"
+
+#define SERVE_NS                                                                                   \
+	(10 * NS_PER_MS) /* of a poll, to read what was requested; the ring holds seconds */
 
 DEFINE_CLEANUP(capture_free, struct capture *, capture_free, NULL)
+
+static const struct process_reader target_reader = {
+	.alive = target_alive,
+	.refresh_gils = target_refresh_gils,
+	.snapshot = target_snapshot,
+	.describe_epoll = target_describe_epoll,
+	.describe_loop = target_describe_loop,
+	.thread_names = target_thread_names,
+};
 
 int capture_new(const struct features *features, const struct capture_options *options,
 		struct reorder *to, struct diag *diag, struct capture **ret_capture)
@@ -23,29 +32,22 @@ int capture_new(const struct features *features, const struct capture_options *o
 
 	if (!capture)
 		return diag_set(diag, EXIT_FAILED, -ENOMEM, "no memory");
-	capture->cpu_count = libbpf_num_possible_cpus();
-	if (capture->cpu_count < 1)
-		return diag_set(diag, EXIT_FAILED, capture->cpu_count,
-				"cannot tell the number of CPUs");
-	capture->loss = calloc((size_t)capture->cpu_count, sizeof(*capture->loss));
+	capture->reader = target_reader;
 	capture->reorder = to;
 	capture->sink = reorder_sink(to);
-	capture->symbols = symbols_new(capture->sink);
 	capture->options = *options;
 	if (!options->stacks)
 		capture->options.rate_hz = 0;
-	if (!capture->loss || !capture->symbols)
-		return diag_set(diag, EXIT_FAILED, -ENOMEM, "no memory");
-	capture->multi = features_have(features, FEATURE_UPROBE_MULTI);
-	err = load_programs(features, &capture->options, capture->cpu_count, diag,
-			    &capture->skeleton);
+	err = kernel_probes_load(features, &capture->options, capture_handle_record, capture, diag,
+				 &capture->kernel);
 	if (err)
 		return err;
-	capture->ring = ring_buffer__new(bpf_map__fd(capture->skeleton->maps.ring),
-					 capture_handle_record, capture, NULL);
-	if (!capture->ring)
-		return diag_set(diag, EXIT_FAILED, -errno, "cannot map the ring buffer: %s",
-				strerror(errno));
+	capture->probes = kernel_probes_interface(capture->kernel);
+	capture->cpu_count = kernel_probes_cpus(capture->kernel);
+	capture->losses = calloc(capture->cpu_count, sizeof(*capture->losses));
+	capture->symbols = symbols_new(capture->sink);
+	if (!capture->losses || !capture->symbols)
+		return diag_set(diag, EXIT_FAILED, -ENOMEM, "no memory");
 	*ret_capture = STEAL(capture, NULL);
 	return 0;
 }
@@ -56,21 +58,21 @@ void capture_free(struct capture *capture)
 
 	if (!capture)
 		return;
-	if (capture->skeleton && capture->skeleton->bss)
-		capture->skeleton->bss->enabled = 0;
-	for (uint32_t i = 0; i < capture->tracee_count; i++)
+	if (capture->kernel)
+		kernel_probes_enable(capture->kernel, false);
+	for (uint32_t i = 0; i < capture->tracee_count; i++) {
+		probes_remove_uprobes(&capture->probes, &capture->tracees[i]->uprobes);
 		tracee_free(capture->tracees[i]);
+	}
 	free(capture->tracees);
-	clocks_done(&capture->clocks);
-	ring_buffer__free(capture->ring);
-	gilscope_bpf__destroy(capture->skeleton);
+	kernel_probes_free(capture->kernel);
 	HASH_ITER(hh, capture->members, member, next)
 	{
 		HASH_DEL(capture->members, member);
 		free(member);
 	}
 	symbols_free(capture->symbols);
-	free(capture->loss);
+	free(capture->losses);
 	free(capture);
 }
 
@@ -93,46 +95,13 @@ int capture_add(struct capture *capture, struct target *target, struct diag *dia
 	list[capture->tracee_count++] = tracee;
 	err = tracee_declare_stacks(capture, tracee);
 	if (!err)
-		err = bpf_map__update_elem(capture->skeleton->maps.targets, &target->info.pid,
-					   sizeof(target->info.pid), &value, sizeof(value),
-					   BPF_ANY);
+		err = probes_set(&capture->probes, PROBES_TARGETS, &target->info.pid, &value);
 	if (err)
 		return diag_set(diag, EXIT_FAILED, err,
 				"cannot add process %u to the probes' list: %s", target->info.pid,
 				strerror(-err));
 	capture->status.targets++;
 	return tracee_attach(capture, tracee, diag);
-}
-
-/* The raw tracepoints; the uprobes have no place of their own and are left out by libbpf. */
-static int attach_tracepoints(struct capture *capture, struct diag *diag)
-{
-	int err = gilscope_bpf__attach(capture->skeleton);
-
-	if (!err)
-		return 0;
-	diag_set(diag, err == -EPERM ? EXIT_NOT_PERMITTED : EXIT_FAILED, err,
-		 "cannot attach to the kernel's tracepoints: %s (%s)", strerror(-err),
-		 load_last_words());
-	diag_hint(diag, "see gilscope doctor");
-	return err;
-}
-
-static int set_clocks(struct capture *capture, struct diag *diag)
-{
-	uint32_t rate_hz = capture->options.rate_hz;
-	int err = rate_hz ? clocks_set(&capture->clocks, capture->skeleton->progs.on_clock,
-				       capture->cpu_count, rate_hz)
-			  : 0;
-
-	if (!err)
-		return 0;
-	diag_set(diag, err == -EPERM || err == -EACCES ? EXIT_NOT_PERMITTED : EXIT_FAILED, err,
-		 "cannot set a sampling clock of %u Hz: %s", rate_hz, strerror(-err));
-	diag_hint(diag, err == -EINVAL ? "sysctl kernel.perf_event_max_sample_rate is the limit; a "
-					 "lower --rate, or 0 for none, will do"
-				       : "see gilscope doctor");
-	return err;
 }
 
 /* A process as the stream describes it: what is not sampled is not seen by samples. */
@@ -151,16 +120,15 @@ static int begin_window(struct capture *capture)
 	int err = sink_event(&capture->sink, &event);
 
 	capture_begin_misses(capture);
-	__atomic_store_n(&capture->skeleton->bss->enabled, 1, __ATOMIC_SEQ_CST);
+	capture->enabled = true;
+	kernel_probes_enable(capture->kernel, true);
 	return err;
 }
 
 int capture_start(struct capture *capture, struct diag *diag)
 {
-	int err = attach_tracepoints(capture, diag);
+	int err = kernel_probes_attach(capture->kernel, diag);
 
-	if (!err)
-		err = set_clocks(capture, diag);
 	if (err)
 		return err;
 	/* who is there, before the first record that speaks of it */
@@ -181,55 +149,13 @@ int capture_start(struct capture *capture, struct diag *diag)
 	return err ? diag_set(diag, EXIT_FAILED, err, "cannot begin: %s", strerror(-err)) : 0;
 }
 
-/* What the last records made necessary. A process that is just going away is no error: its exit is
- * on the way. */
-static int look_at_targets(struct capture *capture)
-{
-	for (uint32_t i = 0; i < capture->tracee_count; i++) {
-		struct tracee *tracee = capture->tracees[i];
-		uint32_t known = tracee->target->gil_count;
-		int err = 0;
-
-		if (tracee->gone)
-			continue;
-		if (tracee->look_for_gils && target_refresh_gils(tracee->target) > 0)
-			err = tracee_declare_gils(capture, tracee, known, clock_now_ns());
-		tracee->look_for_gils = false;
-		if (!err && tracee->look_again)
-			err = tracee_snapshot(capture, tracee, false);
-		if (!err && tracee->names_due && clock_now_ns() >= tracee->names_due)
-			err = tracee_names(capture, tracee);
-		/* that it ended may never be told, when records are lost */
-		if (err == -ESRCH && !target_alive(tracee->target)) {
-			tracee_gone(capture, tracee);
-			err = 0;
-		}
-		if (err && err != -ESRCH)
-			return err;
-	}
-	return 0;
-}
-
 int capture_poll(struct capture *capture, int timeout_ms)
 {
-	int err;
+	int err = timeout_ms ? kernel_probes_wait(capture->kernel, timeout_ms) : 0;
 
-	if (timeout_ms) {
-		struct epoll_event ready;
-
-		/* wakes early only when the ring fills up or a signal comes */
-		if (epoll_wait(ring_buffer__epoll_fd(capture->ring), &ready, 1, timeout_ms) < 0 &&
-		    errno != EINTR)
-			return -errno;
-	}
-	err = capture_drain(capture, clock_now_ns());
-	return err ? err : look_at_targets(capture);
-}
-
-void capture_look_again(struct capture *capture)
-{
-	for (uint32_t i = 0; i < capture->tracee_count; i++)
-		capture->tracees[i]->look_again = true;
+	if (!err)
+		err = capture_drain(capture, clock_now_ns());
+	return err ? err : capture_serve(capture, SERVE_NS);
 }
 
 /* Up to the end of the window, however long that takes, and no further: what is of the window finds
@@ -251,14 +177,15 @@ static int drain_last(struct capture *capture, uint64_t ts_end)
 int capture_stop(struct capture *capture)
 {
 	union event event = {.window = {.hdr = {.type = EV_WINDOW, .flags = EVF_WINDOW_END}}};
-	int err = 0;
+	int err = capture_serve(capture, UINT64_MAX);
 
 	/* threads are renamed without a trace */
 	for (uint32_t i = 0; i < capture->tracee_count && !err; i++)
 		if (!capture->tracees[i]->gone)
 			err = tracee_names(capture, capture->tracees[i]);
 	event.hdr.ts = clock_now_ns();
-	__atomic_store_n(&capture->skeleton->bss->enabled, 0, __ATOMIC_SEQ_CST);
+	capture->enabled = false;
+	kernel_probes_enable(capture->kernel, false);
 	if (err)
 		return err;
 	/* at once: what is fed after a drain that took long (a CPU quota is enough) would be late
@@ -271,16 +198,7 @@ int capture_stop(struct capture *capture)
 
 bool capture_may_go_on(const struct capture *capture)
 {
-	struct bpf_prog_info info = {0};
-	uint32_t size = sizeof(info), pid = 0;
-	struct shared_target value;
-	int err = bpf_map__lookup_elem(capture->skeleton->maps.targets, &pid, sizeof(pid), &value,
-				       sizeof(value), 0);
-
-	if (err && err != -ENOENT)
-		return false;
-	return !bpf_obj_get_info_by_fd(bpf_program__fd(capture->skeleton->progs.gil_take), &info,
-				       &size);
+	return kernel_probes_usable(capture->kernel);
 }
 
 struct capture_status capture_status(const struct capture *capture)

@@ -12,7 +12,7 @@
 
 #include <stdbool.h>
 #include <stdint.h>
-#include "capture/features.h"
+#include "capture/kernel/features.h"
 #include "stream/reorder.h"
 #include "python/target.h"
 

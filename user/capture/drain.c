@@ -2,147 +2,10 @@
 #include "capture/private.h"
 
 #include <errno.h>
-#include <stdlib.h>
+#include <stddef.h>
 #include <string.h>
 
-#include "base/duration.h"
 #include "python/process/pages.h"
-
-#define NAMES_AFTER_NS (200 * NS_PER_MS) /* a new thread has its name by then */
-
-struct member *member_find(const struct capture *capture, uint32_t tid)
-{
-	struct member *member;
-
-	HASH_FIND(hh, capture->members, &tid, sizeof(tid), member);
-	return member;
-}
-
-struct member *member_add(struct capture *capture, uint32_t tid, struct tracee *tracee)
-{
-	struct member *member = member_find(capture, tid);
-
-	if (!member) {
-		member = calloc(1, sizeof(*member));
-		if (!member)
-			return NULL;
-		member->tid = tid;
-		HASH_ADD(hh, capture->members, tid, sizeof(member->tid), member);
-		if (HASH_FAILED(member)) {
-			free(member);
-			return NULL;
-		}
-	}
-	member->tracee = tracee;
-	return member;
-}
-
-static struct tracee *tracee_of_thread(const struct capture *capture, uint32_t tid)
-{
-	const struct member *member = member_find(capture, tid);
-
-	return member ? member->tracee : NULL;
-}
-
-static struct tracee *tracee_of_process(const struct capture *capture, uint32_t pid)
-{
-	for (uint32_t i = 0; i < capture->tracee_count; i++)
-		if (!capture->tracees[i]->gone && capture->tracees[i]->target->info.pid == pid)
-			return capture->tracees[i];
-	return NULL;
-}
-
-static bool has_bit(const unsigned char *bits, uint32_t number)
-{
-	return bits[number / 8] >> number % 8 & 1;
-}
-
-/* A wait on an epoll descriptor: what kind of descriptor it is, and whether the thread runs a loop,
- * is asked at the first. */
-static int note_wait(struct capture *capture, const struct ev_epoll_enter *enter)
-{
-	struct member *member = member_find(capture, enter->hdr.tid);
-	struct tracee *tracee = member ? member->tracee : NULL;
-	struct tracee_stage stage = {.capture = capture, .tracee = tracee};
-	struct stream_sink sink = tracee_sink(&stage);
-	int err = 0;
-
-	if (!tracee || tracee->gone || enter->epfd >= EPFD_SEEN_MAX)
-		return 0;
-	if (!has_bit(tracee->epfd_seen, enter->epfd)) {
-		tracee->epfd_seen[enter->epfd / 8] |= (unsigned char)(1u << enter->epfd % 8);
-		err = target_describe_epoll(tracee->target, enter->epfd, &sink);
-	}
-	return err || !has_bit(tracee->epfd_loop, enter->epfd)
-		       ? err
-		       : tracee_ask_loop(capture, tracee, member);
-}
-
-/* The number is free for another descriptor, and the thread for another loop: both are asked for
- * anew. */
-static void note_close(const struct capture *capture, const struct ev_epoll_close *closed)
-{
-	struct member *member = member_find(capture, closed->hdr.tid);
-	unsigned char bit = (unsigned char)(1u << closed->epfd % 8);
-
-	if (!member)
-		return;
-	member->runs_loop = false;
-	member->loop_asked = 0;
-	if (closed->epfd >= EPFD_SEEN_MAX)
-		return;
-	member->tracee->epfd_seen[closed->epfd / 8] &= (unsigned char)~bit;
-	member->tracee->epfd_loop[closed->epfd / 8] &= (unsigned char)~bit;
-}
-
-static void names_later(struct tracee *tracee)
-{
-	if (tracee && !tracee->names_due)
-		tracee->names_due = clock_now_ns() + NAMES_AFTER_NS;
-}
-
-/* What a record means for the capture itself; the model has its own eyes. */
-static int note_record(struct capture *capture, const union event *event)
-{
-	struct tracee *tracee;
-	struct member *member;
-
-	switch (event->hdr.type) {
-	case EV_THREAD:
-		tracee = tracee_of_process(capture, event->thread.pid);
-		names_later(tracee);
-		return tracee && !member_add(capture, event->hdr.tid, tracee) ? -ENOMEM : 0;
-	case EV_COMM: /* newer versions give the kernel the Python name whenever it is set */
-		names_later(tracee_of_thread(capture, event->hdr.tid));
-		return 0;
-	case EV_THREAD_EXIT:
-		member = member_find(capture, event->hdr.tid);
-		if (member) {
-			HASH_DEL(capture->members, member);
-			free(member);
-		}
-		return 0;
-	case EV_PROCESS_EXIT:
-		tracee = tracee_of_process(capture, event->hdr.tid);
-		if (tracee && !tracee->gone) {
-			tracee_gone(capture, tracee);
-			capture->status.execed |= event->hdr.flags & EVF_PROCESS_EXIT_EXEC;
-		}
-		return 0;
-	case EV_UNKNOWN_GIL:
-		tracee = tracee_of_thread(capture, event->hdr.tid);
-		if (tracee)
-			tracee->look_for_gils = true;
-		return 0;
-	case EV_EPOLL_ENTER:
-		return note_wait(capture, &event->epoll_enter);
-	case EV_EPOLL_CLOSE:
-		note_close(capture, &event->epoll_close);
-		return 0;
-	default:
-		return 0;
-	}
-}
 
 static int handle_event(struct capture *capture, const void *data, size_t size)
 {
@@ -156,23 +19,34 @@ static int handle_event(struct capture *capture, const void *data, size_t size)
 		return -EPROTO;
 	capture->status.events++;
 	if (event.hdr.type >= EV_EPOLL_ENTER)
-		err = note_record(capture, &event);
+		err = capture_note(capture, &event);
 	return err ? err : sink_event(&capture->sink, &event);
+}
+
+/* A stack or text is resolved outside of the callback: that reads the process's memory. */
+static int hold(struct capture *capture, const void *data, size_t size)
+{
+	struct held_record *held = &capture->held;
+
+	if (size > sizeof(*held) - offsetof(struct held_record, hdr))
+		return -EPROTO;
+	memcpy(&held->hdr, data, size);
+	held->bytes = size;
+	return 0;
 }
 
 static int handle_record(struct capture *capture, const void *data, size_t size)
 {
 	const struct event_hdr *hdr = data;
 
-	/* records are told from ours by nothing but type and size; a mismatch would be a build that
-	 * mixes two versions */
+	/* records are distinguished from ours by nothing but type and size; a mismatch would be a
+	 * build that mixes two versions */
 	if (size < sizeof(*hdr))
 		return -EPROTO;
 	switch (hdr->type) {
 	case RING_STACK:
-		return capture_handle_stack(capture, data, size);
 	case RING_TEXT:
-		return capture_handle_text(capture, data, size);
+		return hold(capture, data, size);
 	case RING_SAMPLE:
 		return capture_handle_sample(capture, data, size);
 	default:
@@ -180,36 +54,48 @@ static int handle_record(struct capture *capture, const void *data, size_t size)
 	}
 }
 
-/* Probes that are faster than we are must not hold us here: with a record that lies behind the
- * window all that the horizon promises has come. */
+/* With a record behind the reorder window, everything that the horizon promises has come. Probes
+ * that are faster than we are must not keep us in one drain. */
+static bool is_beyond(const struct capture *capture, uint64_t ts)
+{
+	return ts > capture->horizon && ts - capture->horizon > REORDER_WINDOW_NS;
+}
+
 int capture_handle_record(void *ctx, void *data, size_t size)
 {
 	const struct event_hdr *hdr = data;
 	struct capture *capture = ctx;
 
 	capture->error = handle_record(capture, data, size);
-	if (!capture->error && hdr->ts > capture->horizon &&
-	    hdr->ts - capture->horizon > REORDER_WINDOW_NS)
-		return -EAGAIN;
-	return capture->error;
+	if (capture->error)
+		return capture->error;
+	return capture->held.bytes || is_beyond(capture, hdr->ts) ? -EAGAIN : 0;
 }
 
-/* Losses counted since the last look become LOST events. The probes count in the other slot
- * meanwhile. */
+/* Whatever refers to a stack or text comes behind it, so that is resolved first. */
+static int drain_ring(struct capture *capture)
+{
+	bool more = true;
+	int err = 0;
+
+	while (more && !err) {
+		probes_consume(&capture->probes);
+		err = capture->error;
+		more = capture->held.bytes && !is_beyond(capture, capture->held.hdr.ts);
+		if (!err)
+			err = capture_resolve_held(capture);
+	}
+	return err;
+}
+
+/* Losses counted since the last look become LOST events. */
 static int drain_losses(struct capture *capture)
 {
-	uint32_t slot = capture->skeleton->bss->loss_slot & 1;
-	size_t bytes = sizeof(*capture->loss) * (size_t)capture->cpu_count;
-	bool events = false, any = false;
-	int err;
+	bool lost = false;
+	int err = probes_take_losses(&capture->probes, capture->losses);
 
-	__atomic_store_n(&capture->skeleton->bss->loss_slot, !slot, __ATOMIC_SEQ_CST);
-	err = bpf_map__lookup_elem(capture->skeleton->maps.losses, &slot, sizeof(slot),
-				   capture->loss, bytes, 0);
-	if (err)
-		return err;
-	for (int cpu = 0; cpu < capture->cpu_count; cpu++) {
-		const struct shared_loss *loss = &capture->loss[cpu];
+	for (uint32_t cpu = 0; cpu < capture->cpu_count && !err; cpu++) {
+		const struct shared_loss *loss = &capture->losses[cpu];
 		union event event = {.lost = {
 					     .hdr = {.ts = loss->first_ts,
 						     .type = EV_LOST,
@@ -218,55 +104,23 @@ static int drain_losses(struct capture *capture)
 					     .last_ts = loss->last_ts,
 				     }};
 
-		any |= loss->count || loss->samples;
 		capture->status.stacks.taken += loss->samples;
 		capture->status.stacks.missing += loss->samples;
 		if (!loss->count)
 			continue;
-		events = true;
+		lost = true;
 		capture->status.lost += loss->count;
 		err = sink_event(&capture->sink, &event);
-		if (err)
-			return err;
 	}
-	if (!any)
-		return 0;
-	memset(capture->loss, 0, bytes);
-	if (events)
+	if (lost)
 		capture_look_again(capture);
-	return bpf_map__update_elem(capture->skeleton->maps.losses, &slot, sizeof(slot),
-				    capture->loss, bytes, BPF_ANY);
-}
-
-static uint64_t misses_of(const struct bpf_program *program)
-{
-	struct bpf_prog_info info = {0};
-	uint32_t size = sizeof(info);
-	int fd = bpf_program__fd(program);
-
-	return fd < 0 || bpf_obj_get_info_by_fd(fd, &info, &size) ? 0 : info.recursion_misses;
-}
-
-/* As the programs count them (bpf_prog_info.recursion_misses, kernel 5.12; before, none are
- * counted). */
-static struct misses misses_now(const struct capture *capture)
-{
-	const struct gilscope_bpf *skeleton = capture->skeleton;
-	struct misses misses = {.samples = misses_of(skeleton->progs.on_clock)};
-	struct bpf_program *program;
-
-	bpf_object__for_each_program(program, skeleton->obj)
-	{
-		if (program != skeleton->progs.on_clock)
-			misses.hits += misses_of(program);
-	}
-	return misses;
+	return err;
 }
 
 void capture_begin_misses(struct capture *capture)
 {
-	capture->misses = misses_now(capture);
-	capture->misses.ts = clock_now_ns();
+	capture->misses = probes_misses(&capture->probes);
+	capture->ts_misses = clock_now_ns();
 }
 
 /* Often enough for the stage to hold all that came since the last look: what has gone on cannot be
@@ -279,24 +133,24 @@ void capture_begin_misses(struct capture *capture)
  */
 static int drain_misses(struct capture *capture, uint64_t horizon)
 {
-	bool enabled = capture->skeleton->bss->enabled;
 	struct misses before = capture->misses, now;
-	union event event = {
-		.lost = {.hdr = {.ts = before.ts, .type = EV_LOST, .flags = EVF_LOST_MISSED}}};
+	union event event = {.lost = {.hdr = {.ts = capture->ts_misses,
+					      .type = EV_LOST,
+					      .flags = EVF_LOST_MISSED}}};
 	uint64_t ts = clock_now_ns();
 
-	if (enabled && ts - before.ts < MISSES_EVERY_NS)
+	if (capture->enabled && ts - capture->ts_misses < MISSES_EVERY_NS)
 		return 0;
-	now = misses_now(capture);
-	now.ts = ts;
+	now = probes_misses(&capture->probes);
 	capture->misses = now;
+	capture->ts_misses = ts;
 	capture->status.stacks.taken += now.samples - before.samples;
 	capture->status.stacks.missing += now.samples - before.samples;
 	event.lost.count = now.hits - before.hits;
 	if (!event.lost.count)
 		return 0;
 	/* the window's end belongs to it no more */
-	event.lost.last_ts = enabled ? clock_now_ns() : horizon - 1;
+	event.lost.last_ts = capture->enabled ? clock_now_ns() : horizon - 1;
 	if (event.hdr.ts > event.lost.last_ts)
 		event.hdr.ts = event.lost.last_ts;
 	capture->status.missed += event.lost.count;
@@ -329,8 +183,6 @@ int capture_drain(struct capture *capture, uint64_t horizon)
 	if (err)
 		return err;
 	capture->horizon = horizon;
-	ring_buffer__consume(capture->ring);
-	if (capture->error)
-		return capture->error;
-	return reorder_advance(capture->reorder, horizon);
+	err = drain_ring(capture);
+	return err ? err : reorder_advance(capture->reorder, horizon);
 }

@@ -1,85 +1,120 @@
 /* SPDX-License-Identifier: MIT */
-/* private.h - what capture's own files share. */
+/*
+ * private.h - what capture's own files share.
+ *
+ * A poll is two steps. capture_drain() moves records from the ring into the reorder stage; of those
+ * that call for a look at a process, capture_note() makes requests (requests.h). Then, with the
+ * ring empty, capture_serve() reads what was requested and inserts it into the stream as facts.
+ *
+ * What capture keeps about threads and descriptors is whom a record belongs to, and what it has
+ * already asked and been answered. What the events mean is the model's business.
+ */
 #ifndef GILSCOPE_CAPTURE_PRIVATE_H
 #define GILSCOPE_CAPTURE_PRIVATE_H
 
-#include <bpf/bpf.h>
-#include <bpf/libbpf.h>
+#include "base/duration.h"
 #include "base/hash.h"
-#include "bpf/shared.h"
 #include "capture/capture.h"
-#include "capture/clocks.h"
-#include "capture/uprobes.h"
-#include "gilscope.skel.h"
+#include "capture/probes.h"
+#include "capture/requests.h"
 #include "symbols/symbols.h"
 
-#define EPFD_SEEN_MAX 4096 /* what descriptors above it are is not known */
+#define EPFD_SEEN_MAX 4096 /* descriptors from here on are described by snapshots only */
+
+/* How a process is read: the functions of python/target.h, or a test's own. */
+struct process_reader {
+	bool (*alive)(const struct target *target);
+	int (*refresh_gils)(struct target *target);
+	int (*snapshot)(struct target *target, const uint16_t *gil_index,
+			const struct stream_sink *sink);
+	int (*describe_epoll)(struct target *target, uint32_t epfd, const struct stream_sink *sink);
+	int (*describe_loop)(struct target *target, uint32_t tid, const struct stream_sink *sink);
+	int (*thread_names)(struct target *target,
+			    int (*name)(void *ctx, uint32_t tid, const char *text), void *ctx);
+};
 
 /* A target in the capture. */
 struct tracee {
 	struct target *target;
 	uint16_t *gil_index; /* the stream's index of target->gils[i] */
 	struct uprobes uprobes;
-	unsigned char epfd_seen[EPFD_SEEN_MAX / 8];
-	unsigned char epfd_loop[EPFD_SEEN_MAX / 8]; /* those that watch a wake-up channel */
-	uint64_t names_due; /* when the threads' Python names are to be read; 0: not */
+	unsigned char epfd_seen[EPFD_SEEN_MAX / 8]; /* descriptors that were asked about */
+	unsigned char epfd_loop[EPFD_SEEN_MAX / 8]; /* … and belong to a loop */
 	bool gone;
-	bool look_again;    /* a snapshot is due */
-	bool look_for_gils; /* an unknown GIL was passed */
 };
 
-/* Which tracee a thread belongs to. */
+/* A thread of a tracee. */
 struct member {
 	uint32_t tid;
-	uint32_t name; /* text: what was told as its Python name */
+	uint32_t name; /* text: the Python name that the stream has for it */
 	struct tracee *tracee;
-	uint64_t loop_asked; /* when it was asked whether it runs a loop; 0: not yet */
-	bool runs_loop;
+	uint64_t loop_asked; /* when Python was asked whether it runs a loop; 0: not yet */
+	bool runs_loop;	     /* it does: need not be asked again */
 	UT_hash_handle hh;
 };
 
-/* Probe hits that the kernel has skipped up to `ts`, because a program was running already on that
- * CPU; those of the sampling clock are only samples. */
-struct misses {
-	uint64_t ts, hits, samples;
+/* A record that defines a stack or a text, copied out of the ring. */
+struct held_record {
+	size_t bytes; /* 0: there is none */
+	union {
+		struct event_hdr hdr;
+		struct shared_stack stack;
+		struct shared_text text;
+	};
 };
 
+struct kernel_probes;
+
 struct capture {
-	struct gilscope_bpf *skeleton;
-	struct ring_buffer *ring;
+	struct kernel_probes *kernel; /* what `probes` leads to */
+	struct probes probes;
+	struct process_reader reader;
 	struct reorder *reorder;
 	struct stream_sink sink; /* of the reorder stage */
 	struct tracee **tracees;
 	uint32_t tracee_count;
 	struct member *members;
+	struct requests requests;
 	uint16_t next_gil;
-	int cpu_count;
-	struct shared_loss *loss; /* one per CPU, a buffer */
+	uint32_t cpu_count;
+	struct shared_loss *losses; /* one per CPU, a buffer */
 	struct symbols *symbols;
 	struct capture_options options;
-	struct clocks clocks;
 	struct capture_status status;
-	uint64_t horizon;     /* up to where the drain in progress empties the ring */
-	struct misses misses; /* as of the last look */
-	uint64_t unread;      /* pages_unread() that the stream knows of */
-	int error;	      /* of the sink, remembered across the ring's callbacks */
-	bool multi;	      /* uprobes are set by program, not by site */
+	bool enabled;		 /* the window is open */
+	uint64_t horizon;	 /* up to where the drain in progress empties the ring */
+	struct misses misses;	 /* as of … */
+	uint64_t ts_misses;	 /* … this time */
+	uint64_t unread;	 /* pages_unread() that the stream knows of */
+	struct held_record held; /* to be resolved before the next record is consumed */
+	int error;		 /* of the ring's callback, for the drain that it belongs to */
 };
+
+/* ── tracee.c: processes and their threads ───────────────────────────────────────────────────────
+ */
 
 /* The sites' uprobes. */
 int tracee_attach(struct capture *capture, struct tracee *tracee, struct diag *diag);
 /* Hands the GILs target->gils[from …] to the probes and declares them in the stream at `ts`. */
 int tracee_declare_gils(struct capture *capture, struct tracee *tracee, uint32_t from, uint64_t ts);
 /* Every thread and descriptor as it is now. With `identity_only` the states are left out: they
- * cannot be used before the probes tell. */
+ * cannot be used before the probes report. */
 int tracee_snapshot(struct capture *capture, struct tracee *tracee, bool identity_only);
-/* The process has ended or become another program: takes away everything that the probes know by
+/* The process has ended or become another program: removes everything that the probes know under
  * its PID, its uprobes and its threads. */
 void tracee_gone(struct capture *capture, struct tracee *tracee);
 void tracee_free(struct tracee *tracee);
 
+/* NULL if there is none. Those of a process exclude one that is gone. */
+struct member *member_find(const struct capture *capture, uint32_t tid);
+struct tracee *tracee_of_process(const struct capture *capture, uint32_t pid);
+/* Finds it or makes it; a tid that was another process's belongs to `tracee` now. NULL: no memory.
+ */
+struct member *member_add(struct capture *capture, uint32_t tid, struct tracee *tracee);
+void member_remove(struct capture *capture, uint32_t tid);
+
 /*
- * What target/ tells of a process, on its way into the stream: the capture takes note of threads,
+ * What python/ reports about a process, on its way into the stream: capture takes note of threads,
  * of loops and of their descriptors. With `identity_only` states go no further.
  */
 struct tracee_stage {
@@ -89,28 +124,58 @@ struct tracee_stage {
 };
 struct stream_sink tracee_sink(struct tracee_stage *stage);
 
+static inline bool epfd_is_in(const unsigned char *set, uint32_t epfd)
+{
+	return epfd < EPFD_SEEN_MAX && set[epfd / 8] >> epfd % 8 & 1;
+}
+
+static inline void epfd_add(unsigned char *set, uint32_t epfd)
+{
+	set[epfd / 8] |= (unsigned char)(1u << epfd % 8);
+}
+
+static inline void epfd_drop(unsigned char *set, uint32_t epfd)
+{
+	set[epfd / 8] &= (unsigned char)~(1u << epfd % 8);
+}
+
+/* ── stacks.c ────────────────────────────────────────────────────────────────────────────────────
+ */
+
 /* Hands the probes what they need for the process's stacks and garbage collections. */
 int tracee_declare_stacks(struct capture *capture, struct tracee *tracee);
 void tracee_forget_gc_sites(struct capture *capture, struct tracee *tracee);
-/* Asks whether a thread that waits on a loop's descriptor runs a loop, unless that is known or was
- * asked a moment ago. */
-int tracee_ask_loop(struct capture *capture, struct tracee *tracee, struct member *member);
-/* Tells the threads' names in Python, as far as they have changed. */
+/* Reads the threads' names in Python and reports those that have changed. */
 int tracee_names(struct capture *capture, struct tracee *tracee);
 
-/* Records that are no events: 0, -EPROTO for one that this build's probes do not send, or the
- * sink's error. */
-int capture_handle_stack(struct capture *capture, const struct shared_stack *stack, size_t size);
-int capture_handle_text(struct capture *capture, const struct shared_text *text, size_t size);
+/* A sample from the ring. 0, -EPROTO for one that this build's probes do not send, or the sink's
+ * error. */
 int capture_handle_sample(struct capture *capture, const struct shared_sample *sample, size_t size);
+/* Resolves capture->held, if there is one, and defines it in the stream. Same errors. */
+int capture_resolve_held(struct capture *capture);
 
-/* Records and losses into the reorder stage, which then goes on to `horizon`: the time of the call
+/* ── drain.c ─────────────────────────────────────────────────────────────────────────────────────
+ */
+
+/* Records and losses into the reorder stage, which then advances to `horizon`: the time of the call
  * or an earlier one. */
 int capture_drain(struct capture *capture, uint64_t horizon);
 /* Hits that were skipped before the window are of no interest. */
 void capture_begin_misses(struct capture *capture);
+/* The ring's callback; `ctx` is the capture. Non-zero: capture_drain() has to do something before
+ * the next record. */
 int capture_handle_record(void *ctx, void *data, size_t size);
-struct member *member_find(const struct capture *capture, uint32_t tid);
-struct member *member_add(struct capture *capture, uint32_t tid, struct tracee *tracee);
+
+/* ── serve.c ─────────────────────────────────────────────────────────────────────────────────────
+ */
+
+/* Requests what a record calls for. Reads nothing. 0 or -ENOMEM. */
+int capture_note(struct capture *capture, const union event *event);
+/*
+ * Serves requests until none is due, or until `budget_ns` are spent after one of them; the rest
+ * stays for the next call. One is always served, so a single one may exceed the budget: python/ has
+ * limits of its own. A process that turns out to be gone is no error. 0 or the sink's error.
+ */
+int capture_serve(struct capture *capture, uint64_t budget_ns);
 
 #endif

@@ -4,10 +4,8 @@
 #include <string.h>
 #include <sys/user.h>
 
-#include "base/duration.h"
+#include "base/cleanup.h"
 #include "capture/private.h"
-
-#define ASK_AGAIN_NS NS_PER_S
 
 /* ── what the probes are told of a process ───────────────────────────────── */
 
@@ -110,9 +108,7 @@ static int declare_gc(struct capture *capture, const struct target *target)
 					    .tgid = target->info.pid};
 		struct shared_gc value = gc_of(site);
 		int err = site->end ? 0
-				    : bpf_map__update_elem(capture->skeleton->maps.gc_sites, &key,
-							   sizeof(key), &value, sizeof(value),
-							   BPF_ANY);
+				    : probes_set(&capture->probes, PROBES_GC_SITES, &key, &value);
 
 		if (err)
 			return err;
@@ -129,7 +125,7 @@ void tracee_forget_gc_sites(struct capture *capture, struct tracee *tracee)
 						       target->gc_sites[i].vaddr,
 					    .tgid = target->info.pid};
 
-		(void)bpf_map__delete_elem(capture->skeleton->maps.gc_sites, &key, sizeof(key), 0);
+		probes_remove(&capture->probes, PROBES_GC_SITES, &key);
 	}
 }
 
@@ -147,28 +143,10 @@ int tracee_declare_stacks(struct capture *capture, struct tracee *tracee)
 				  &target->code);
 	if (err)
 		return err;
-	return bpf_map__update_elem(capture->skeleton->maps.pythons, &target->info.pid,
-				    sizeof(target->info.pid), &python, sizeof(python), BPF_ANY);
+	return probes_set(&capture->probes, PROBES_PYTHONS, &target->info.pid, &python);
 }
 
 /* ── what Python itself knows of its threads ─────────────────────────────── */
-
-int tracee_ask_loop(struct capture *capture, struct tracee *tracee, struct member *member)
-{
-	struct tracee_stage stage = {.capture = capture, .tracee = tracee};
-	struct stream_sink sink = tracee_sink(&stage);
-	uint64_t now;
-	int err;
-
-	if (member->runs_loop)
-		return 0;
-	now = clock_now_ns();
-	if (member->loop_asked && now - member->loop_asked < ASK_AGAIN_NS)
-		return 0;
-	member->loop_asked = now;
-	err = target_describe_loop(tracee->target, member->tid, &sink);
-	return err == -ESRCH ? 0 : err;
-}
 
 struct naming {
 	struct capture *capture;
@@ -196,17 +174,14 @@ static int name_thread(void *ctx, uint32_t tid, const char *text)
 
 int tracee_names(struct capture *capture, struct tracee *tracee)
 {
-	struct naming naming = {capture, tracee};
-	int err;
-
-	tracee->names_due = 0;
-	err = target_thread_names(tracee->target, name_thread, &naming);
+	struct naming naming = {.capture = capture, .tracee = tracee};
+	int err = capture->reader.thread_names(tracee->target, name_thread, &naming);
 	return err == -ESRCH || err == -EINTR ? 0 : err;
 }
 
 /* ── what the ring brings ────────────────────────────────────────────────── */
 
-int capture_handle_stack(struct capture *capture, const struct shared_stack *stack, size_t size)
+static int resolve_stack(struct capture *capture, const struct shared_stack *stack, size_t size)
 {
 	if (size < SHARED_STACK_BYTES(1) || stack->hdr.aux > SHARED_FRAMES_MAX ||
 	    size != SHARED_STACK_BYTES(stack->hdr.aux))
@@ -214,11 +189,22 @@ int capture_handle_stack(struct capture *capture, const struct shared_stack *sta
 	return symbols_stack(capture->symbols, stack);
 }
 
-int capture_handle_text(struct capture *capture, const struct shared_text *text, size_t size)
+static int resolve_text(struct capture *capture, const struct shared_text *text, size_t size)
 {
 	if (size != sizeof(*text) || text->hdr.aux > SHARED_TEXT_MAX)
 		return -EPROTO;
 	return symbols_text(capture->symbols, text);
+}
+
+int capture_resolve_held(struct capture *capture)
+{
+	const struct held_record *held = &capture->held;
+	size_t bytes = STEAL(capture->held.bytes, 0);
+
+	if (!bytes)
+		return 0;
+	return held->hdr.type == RING_STACK ? resolve_stack(capture, &held->stack, bytes)
+					    : resolve_text(capture, &held->text, bytes);
 }
 
 int capture_handle_sample(struct capture *capture, const struct shared_sample *sample, size_t size)

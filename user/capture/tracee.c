@@ -9,11 +9,61 @@
 #include "base/duration.h"
 #include "python/process/bounded.h"
 
+/* ── threads ─────────────────────────────────────────────────────────────────────────────────────
+ */
+
+struct member *member_find(const struct capture *capture, uint32_t tid)
+{
+	struct member *member;
+
+	HASH_FIND(hh, capture->members, &tid, sizeof(tid), member);
+	return member;
+}
+
+struct member *member_add(struct capture *capture, uint32_t tid, struct tracee *tracee)
+{
+	struct member *member = member_find(capture, tid);
+
+	if (!member) {
+		member = calloc(1, sizeof(*member));
+		if (!member)
+			return NULL;
+		member->tid = tid;
+		HASH_ADD(hh, capture->members, tid, sizeof(member->tid), member);
+		if (HASH_FAILED(member)) {
+			free(member);
+			return NULL;
+		}
+	}
+	member->tracee = tracee;
+	return member;
+}
+
+void member_remove(struct capture *capture, uint32_t tid)
+{
+	struct member *member = member_find(capture, tid);
+
+	if (!member)
+		return;
+	HASH_DEL(capture->members, member);
+	free(member);
+}
+
+struct tracee *tracee_of_process(const struct capture *capture, uint32_t pid)
+{
+	for (uint32_t i = 0; i < capture->tracee_count; i++)
+		if (!capture->tracees[i]->gone && capture->tracees[i]->target->info.pid == pid)
+			return capture->tracees[i];
+	return NULL;
+}
+
+/* ── processes ───────────────────────────────────────────────────────────────────────────────────
+ */
+
 int tracee_attach(struct capture *capture, struct tracee *tracee, struct diag *diag)
 {
 	const struct target *target = tracee->target;
-	int err = uprobes_set(&tracee->uprobes, capture->skeleton, target, capture->options.stacks,
-			      capture->multi);
+	int err = probes_set_uprobes(&capture->probes, target, &tracee->uprobes);
 
 	if (!err)
 		return 0;
@@ -72,8 +122,7 @@ static int tell_probes(struct capture *capture, const struct target *target, uin
 		int err;
 
 		value.condition = i;
-		err = bpf_map__update_elem(capture->skeleton->maps.gils, &key, sizeof(key), &value,
-					   sizeof(value), BPF_ANY);
+		err = probes_set(&capture->probes, PROBES_GILS, &key, &value);
 		if (err)
 			return err;
 	}
@@ -89,14 +138,14 @@ static void untell_probes(struct capture *capture, const struct target *target, 
 		struct shared_gil_key key = {.condition = address + offsets[i],
 					     .tgid = target->info.pid};
 
-		(void)bpf_map__delete_elem(capture->skeleton->maps.gils, &key, sizeof(key), 0);
+		probes_remove(&capture->probes, PROBES_GILS, &key);
 	}
 }
 
 /* A PID is used again some day, and whoever has it then is nobody that is traced. */
 void tracee_gone(struct capture *capture, struct tracee *tracee)
 {
-	const struct gilscope_bpf *skeleton = capture->skeleton;
+	const struct probes *probes = &capture->probes;
 	const struct target *target = tracee->target;
 	uint32_t pid = target->info.pid;
 	struct member *member, *next;
@@ -104,18 +153,18 @@ void tracee_gone(struct capture *capture, struct tracee *tracee)
 	tracee->gone = true;
 	capture->status.targets--;
 	symbols_remove_process(capture->symbols, pid);
-	uprobes_done(&tracee->uprobes);
+	probes_remove_uprobes(probes, &tracee->uprobes);
 	/* of most of these there may be none: the probes drop the process themselves when it
 	 * executes another program */
-	(void)bpf_map__delete_elem(skeleton->maps.targets, &pid, sizeof(pid), 0);
-	(void)bpf_map__delete_elem(skeleton->maps.pythons, &pid, sizeof(pid), 0);
+	probes_remove(probes, PROBES_TARGETS, &pid);
+	probes_remove(probes, PROBES_PYTHONS, &pid);
 	for (uint32_t i = 0; i < target->gil_count; i++)
 		untell_probes(capture, target, target->gils[i].address);
 	for (uint32_t fd = 0; fd < EPFD_SEEN_MAX; fd++) {
 		struct shared_loop_key key = {.tgid = pid, .epfd = fd};
 
-		if (tracee->epfd_loop[fd / 8] >> fd % 8 & 1)
-			(void)bpf_map__delete_elem(skeleton->maps.loop_fds, &key, sizeof(key), 0);
+		if (epfd_is_in(tracee->epfd_loop, fd))
+			probes_remove(probes, PROBES_LOOP_FDS, &key);
 	}
 	tracee_forget_gc_sites(capture, tracee);
 	HASH_ITER(hh, capture->members, member, next)
@@ -140,8 +189,7 @@ static int list_gils(struct capture *capture, const struct tracee *tracee)
 							.size = target->layout.gil.size,
 							.handover = target->layout.gil.switch_cond,
 							.index = tracee->gil_index[i]};
-	return bpf_map__update_elem(capture->skeleton->maps.gil_lists, &target->info.pid,
-				    sizeof(target->info.pid), &list, sizeof(list), BPF_ANY);
+	return probes_set(&capture->probes, PROBES_GIL_LISTS, &target->info.pid, &list);
 }
 
 int tracee_declare_gils(struct capture *capture, struct tracee *tracee, uint32_t from, uint64_t ts)
@@ -175,20 +223,20 @@ int tracee_declare_gils(struct capture *capture, struct tracee *tracee, uint32_t
 
 static void note_descriptor(const struct tracee_stage *stage, const struct ev_epoll *epoll)
 {
+	const struct probes *probes = &stage->capture->probes;
 	struct shared_loop_key key = {.tgid = epoll->hdr.tid, .epfd = epoll->epfd};
-	unsigned char bit = (unsigned char)(1u << epoll->epfd % 8), value = 1;
+	uint8_t yes = 1;
 
-	if (epoll->epfd < EPFD_SEEN_MAX)
-		stage->tracee->epfd_seen[epoll->epfd / 8] |= bit;
+	/* the sleeps of a loop on a descriptor beyond are reported with their stacks, as below */
+	if (epoll->epfd >= EPFD_SEEN_MAX)
+		return;
+	epfd_add(stage->tracee->epfd_seen, epoll->epfd);
 	if (!(epoll->hdr.flags & EVF_EPOLL_WAKEUP))
 		return;
-	if (epoll->epfd >= EPFD_SEEN_MAX) /* its sleeps are told with their stacks, as below */
-		return;
-	stage->tracee->epfd_loop[epoll->epfd / 8] |= bit;
-	/* without room for it the loop's sleeps are told with their stacks, which is too much and
-	 * not wrong */
-	(void)bpf_map__update_elem(stage->capture->skeleton->maps.loop_fds, &key, sizeof(key),
-				   &value, sizeof(value), BPF_ANY);
+	epfd_add(stage->tracee->epfd_loop, epoll->epfd);
+	/* without room for it the loop's sleeps are reported with their stacks, which costs more
+	 * and is not wrong */
+	(void)probes_set(probes, PROBES_LOOP_FDS, &key, &yes);
 }
 
 static int stage_event(void *ctx, const union event *event)
@@ -241,8 +289,7 @@ int tracee_snapshot(struct capture *capture, struct tracee *tracee, bool identit
 	struct stream_sink sink = tracee_sink(&stage);
 	int err;
 
-	tracee->look_again = false;
-	err = target_snapshot(tracee->target, tracee->gil_index, &sink);
+	err = capture->reader.snapshot(tracee->target, tracee->gil_index, &sink);
 	if (err == -EINTR) /* the user wants to end, and it takes too long */
 		return 0;
 	return err || identity_only ? err : tracee_names(capture, tracee);
@@ -252,7 +299,6 @@ void tracee_free(struct tracee *tracee)
 {
 	if (!tracee)
 		return;
-	uprobes_done(&tracee->uprobes);
 	free(tracee->gil_index);
 	target_free(tracee->target);
 	free(tracee);

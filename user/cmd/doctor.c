@@ -8,7 +8,7 @@
 
 #include "base/cleanup.h"
 #include "base/escape.h"
-#include "capture/features.h"
+#include "capture/kernel/features.h"
 #include "cmd/cmd.h"
 #include "python/target.h"
 

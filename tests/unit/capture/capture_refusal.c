@@ -6,7 +6,7 @@
 #include <setjmp.h>
 #include <cmocka.h>
 
-#include "capture/refusal.c"
+#include "capture/kernel/refusal.c"
 
 static struct refusal note_all(const char *const messages[])
 {

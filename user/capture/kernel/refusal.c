@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "capture/refusal.h"
+#include "capture/kernel/refusal.h"
 
 #include <stdio.h>
 #include <string.h>

@@ -4,17 +4,13 @@
  * else one perf event for each site. They are set by a child process (python/process/bounded.h),
  * because the kernel reads the file for it.
  */
-#ifndef GILSCOPE_CAPTURE_UPROBES_H
-#define GILSCOPE_CAPTURE_UPROBES_H
+#ifndef GILSCOPE_CAPTURE_KERNEL_UPROBES_H
+#define GILSCOPE_CAPTURE_KERNEL_UPROBES_H
 
 #include <stdbool.h>
+#include "capture/probes.h"
 #include "gilscope.skel.h"
 #include "python/target.h"
-
-struct uprobes {
-	int *fds; /* a link or an event each, which ends with its descriptor */
-	uint32_t fd_count;
-};
 
 /* To be called before loading: the kernel wants to know how a program will be attached. */
 void uprobes_prepare(struct gilscope_bpf *skeleton, bool multi);

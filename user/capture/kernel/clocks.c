@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "capture/clocks.h"
+#include "capture/kernel/clocks.h"
 
 #include <errno.h>
 #include <linux/perf_event.h>

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-#include "capture/load.h"
+#include "capture/kernel/load.h"
 
+#include <bpf/libbpf.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -10,8 +11,10 @@
 
 #include "base/cleanup.h"
 #include "base/diag.h"
-#include "capture/private.h"
-#include "capture/refusal.h"
+#include "capture/capture.h"
+#include "capture/kernel/refusal.h"
+#include "capture/kernel/uprobes.h"
+#include "gilscope.skel.h"
 
 DEFINE_CLEANUP(gilscope_bpf__destroy, struct gilscope_bpf *, gilscope_bpf__destroy, NULL)
 

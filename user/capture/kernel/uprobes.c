@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "capture/uprobes.h"
+#include "capture/kernel/uprobes.h"
 
 #include <errno.h>
 #include <fcntl.h>

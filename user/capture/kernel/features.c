@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "capture/features.h"
+#include "capture/kernel/features.h"
 
 #include <bpf/bpf.h>
 #include <bpf/btf.h>
@@ -18,8 +18,8 @@
 
 #include "base/cleanup.h"
 #include "base/diag.h"
-#include "capture/clocks.h"
-#include "capture/load.h"
+#include "capture/kernel/clocks.h"
+#include "capture/kernel/load.h"
 
 DEFINE_CLEANUP(btf__free, struct btf *, btf__free, NULL)
 

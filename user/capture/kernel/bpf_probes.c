@@ -1,0 +1,258 @@
+/* SPDX-License-Identifier: MIT */
+#include "capture/kernel/bpf_probes.h"
+
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+
+#include "base/cleanup.h"
+#include "base/diag.h"
+#include "capture/kernel/clocks.h"
+#include "capture/kernel/load.h"
+#include "capture/kernel/uprobes.h"
+#include "gilscope.skel.h"
+
+struct kernel_probes {
+	struct gilscope_bpf *skeleton;
+	struct ring_buffer *ring;
+	struct clocks clocks;
+	struct bpf_map *maps[PROBES_MAPS];
+	struct shared_loss *no_losses; /* one per CPU: what a counter is reset to */
+	int cpu_count;
+	uint32_t rate_hz;
+	bool stacks, multi; /* multi: uprobes are set by program, not by site */
+};
+
+DEFINE_CLEANUP(kernel_probes_free, struct kernel_probes *, kernel_probes_free, NULL)
+
+/* ── loading and attaching ───────────────────────────────────────────────────────────────────────
+ */
+
+static void list_maps(struct kernel_probes *kernel)
+{
+	struct gilscope_bpf *skeleton = kernel->skeleton;
+
+	kernel->maps[PROBES_TARGETS] = skeleton->maps.targets;
+	kernel->maps[PROBES_PYTHONS] = skeleton->maps.pythons;
+	kernel->maps[PROBES_GILS] = skeleton->maps.gils;
+	kernel->maps[PROBES_GIL_LISTS] = skeleton->maps.gil_lists;
+	kernel->maps[PROBES_LOOP_FDS] = skeleton->maps.loop_fds;
+	kernel->maps[PROBES_GC_SITES] = skeleton->maps.gc_sites;
+}
+
+int kernel_probes_load(const struct features *features, const struct capture_options *options,
+		       int (*record)(void *ctx, void *data, size_t size), void *ctx,
+		       struct diag *diag, struct kernel_probes **ret_kernel)
+{
+	_cleanup_(kernel_probes_freep) struct kernel_probes *kernel = calloc(1, sizeof(*kernel));
+	int err;
+
+	if (!kernel)
+		return diag_set(diag, EXIT_FAILED, -ENOMEM, "no memory");
+	kernel->cpu_count = libbpf_num_possible_cpus();
+	if (kernel->cpu_count < 1)
+		return diag_set(diag, EXIT_FAILED, kernel->cpu_count,
+				"cannot tell the number of CPUs");
+	kernel->no_losses = calloc((size_t)kernel->cpu_count, sizeof(*kernel->no_losses));
+	if (!kernel->no_losses)
+		return diag_set(diag, EXIT_FAILED, -ENOMEM, "no memory");
+	kernel->stacks = options->stacks;
+	kernel->rate_hz = options->rate_hz;
+	kernel->multi = features_have(features, FEATURE_UPROBE_MULTI);
+	err = load_programs(features, options, kernel->cpu_count, diag, &kernel->skeleton);
+	if (err)
+		return err;
+	list_maps(kernel);
+	kernel->ring = ring_buffer__new(bpf_map__fd(kernel->skeleton->maps.ring), record, ctx,
+					NULL);
+	if (!kernel->ring) {
+		err = -errno;
+		return diag_set(diag, EXIT_FAILED, err, "cannot map the ring buffer: %s",
+				strerror(-err));
+	}
+	*ret_kernel = STEAL(kernel, NULL);
+	return 0;
+}
+
+void kernel_probes_free(struct kernel_probes *kernel)
+{
+	if (!kernel)
+		return;
+	if (kernel->skeleton && kernel->skeleton->bss)
+		kernel->skeleton->bss->enabled = 0;
+	clocks_done(&kernel->clocks);
+	ring_buffer__free(kernel->ring);
+	gilscope_bpf__destroy(kernel->skeleton);
+	free(kernel->no_losses);
+	free(kernel);
+}
+
+/* The raw tracepoints; the uprobes have no place of their own and are left out by libbpf. */
+static int attach_tracepoints(struct kernel_probes *kernel, struct diag *diag)
+{
+	int err = gilscope_bpf__attach(kernel->skeleton);
+
+	if (!err)
+		return 0;
+	diag_set(diag, err == -EPERM ? EXIT_NOT_PERMITTED : EXIT_FAILED, err,
+		 "cannot attach to the kernel's tracepoints: %s (%s)", strerror(-err),
+		 load_last_words());
+	diag_hint(diag, "see gilscope doctor");
+	return err;
+}
+
+static int set_clocks(struct kernel_probes *kernel, struct diag *diag)
+{
+	uint32_t rate_hz = kernel->rate_hz;
+	int err = rate_hz ? clocks_set(&kernel->clocks, kernel->skeleton->progs.on_clock,
+				       kernel->cpu_count, rate_hz)
+			  : 0;
+
+	if (!err)
+		return 0;
+	diag_set(diag, err == -EPERM || err == -EACCES ? EXIT_NOT_PERMITTED : EXIT_FAILED, err,
+		 "cannot set a sampling clock of %u Hz: %s", rate_hz, strerror(-err));
+	diag_hint(diag, err == -EINVAL ? "sysctl kernel.perf_event_max_sample_rate is the limit; a "
+					 "lower --rate, or 0 for none, will do"
+				       : "see gilscope doctor");
+	return err;
+}
+
+int kernel_probes_attach(struct kernel_probes *kernel, struct diag *diag)
+{
+	int err = attach_tracepoints(kernel, diag);
+
+	return err ? err : set_clocks(kernel, diag);
+}
+
+void kernel_probes_enable(struct kernel_probes *kernel, bool enabled)
+{
+	__atomic_store_n(&kernel->skeleton->bss->enabled, enabled, __ATOMIC_SEQ_CST);
+}
+
+uint32_t kernel_probes_cpus(const struct kernel_probes *kernel)
+{
+	return (uint32_t)kernel->cpu_count;
+}
+
+int kernel_probes_wait(const struct kernel_probes *kernel, int timeout_ms)
+{
+	struct epoll_event ready;
+	int count = epoll_wait(ring_buffer__epoll_fd(kernel->ring), &ready, 1, timeout_ms);
+
+	return count < 0 && errno != EINTR ? -errno : 0;
+}
+
+bool kernel_probes_usable(const struct kernel_probes *kernel)
+{
+	struct bpf_prog_info info = {0};
+	uint32_t size = sizeof(info), pid = 0;
+	struct shared_target value;
+	int err = bpf_map__lookup_elem(kernel->maps[PROBES_TARGETS], &pid, sizeof(pid), &value,
+				       sizeof(value), 0);
+
+	if (err && err != -ENOENT)
+		return false;
+	return !bpf_obj_get_info_by_fd(bpf_program__fd(kernel->skeleton->progs.gil_take), &info,
+				       &size);
+}
+
+/* ── struct probes ───────────────────────────────────────────────────────────────────────────────
+ */
+
+static void consume(void *ctx)
+{
+	const struct kernel_probes *kernel = ctx;
+
+	/* the callback's error is known to whoever returned it */
+	(void)ring_buffer__consume(kernel->ring);
+}
+
+/* The probes count in one of two slots, and in the other one from here on. */
+static int take_losses(void *ctx, struct shared_loss *ret_losses)
+{
+	struct kernel_probes *kernel = ctx;
+	size_t bytes = sizeof(*ret_losses) * (size_t)kernel->cpu_count;
+	uint32_t slot = kernel->skeleton->bss->loss_slot & 1;
+	int err;
+
+	__atomic_store_n(&kernel->skeleton->bss->loss_slot, !slot, __ATOMIC_SEQ_CST);
+	err = bpf_map__lookup_elem(kernel->skeleton->maps.losses, &slot, sizeof(slot), ret_losses,
+				   bytes, 0);
+	if (err || !memcmp(ret_losses, kernel->no_losses, bytes))
+		return err;
+	return bpf_map__update_elem(kernel->skeleton->maps.losses, &slot, sizeof(slot),
+				    kernel->no_losses, bytes, BPF_ANY);
+}
+
+/* As the programs count them (bpf_prog_info.recursion_misses, kernel 5.12; before, none are
+ * counted). */
+static uint64_t misses_of(const struct bpf_program *program)
+{
+	struct bpf_prog_info info = {0};
+	uint32_t size = sizeof(info);
+	int fd = bpf_program__fd(program);
+
+	return fd < 0 || bpf_obj_get_info_by_fd(fd, &info, &size) ? 0 : info.recursion_misses;
+}
+
+static struct misses misses(void *ctx)
+{
+	const struct kernel_probes *kernel = ctx;
+	const struct gilscope_bpf *skeleton = kernel->skeleton;
+	struct misses sum = {.samples = misses_of(skeleton->progs.on_clock)};
+	struct bpf_program *program;
+
+	bpf_object__for_each_program(program, skeleton->obj)
+	{
+		if (program != skeleton->progs.on_clock)
+			sum.hits += misses_of(program);
+	}
+	return sum;
+}
+
+static int set(void *ctx, enum probes_map map, const void *key, const void *value)
+{
+	const struct kernel_probes *kernel = ctx;
+	struct bpf_map *where = kernel->maps[map];
+
+	return bpf_map__update_elem(where, key, bpf_map__key_size(where), value,
+				    bpf_map__value_size(where), BPF_ANY);
+}
+
+static void remove_entry(void *ctx, enum probes_map map, const void *key)
+{
+	const struct kernel_probes *kernel = ctx;
+	struct bpf_map *where = kernel->maps[map];
+
+	(void)bpf_map__delete_elem(where, key, bpf_map__key_size(where), 0);
+}
+
+static int set_uprobes(void *ctx, const struct target *target, struct uprobes *ret_uprobes)
+{
+	const struct kernel_probes *kernel = ctx;
+
+	return uprobes_set(ret_uprobes, kernel->skeleton, target, kernel->stacks, kernel->multi);
+}
+
+static void remove_uprobes(void *ctx, struct uprobes *uprobes)
+{
+	uprobes_done(uprobes);
+}
+
+struct probes kernel_probes_interface(struct kernel_probes *kernel)
+{
+	return (struct probes){
+		.consume = consume,
+		.take_losses = take_losses,
+		.misses = misses,
+		.set = set,
+		.remove = remove_entry,
+		.set_uprobes = set_uprobes,
+		.remove_uprobes = remove_uprobes,
+		.ctx = kernel,
+	};
+}

@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * bpf_probes.h - the BPF programs, their maps and their ring in the kernel. Together with the rest
+ * of this folder the only code that knows libbpf; above it they are `struct probes`.
+ */
+#ifndef GILSCOPE_CAPTURE_KERNEL_BPF_PROBES_H
+#define GILSCOPE_CAPTURE_KERNEL_BPF_PROBES_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include "capture/capture.h"
+#include "capture/probes.h"
+
+struct kernel_probes;
+
+/*
+ * Loads the programs; nothing is attached. The ring's records go to `record`, whose non-zero result
+ * ends a probes_consume(). 0, or the diag says what is wrong.
+ */
+int kernel_probes_load(const struct features *features, const struct capture_options *options,
+		       int (*record)(void *ctx, void *data, size_t size), void *ctx,
+		       struct diag *diag, struct kernel_probes **ret_kernel);
+/* Stops and removes all of them. NULL is fine. */
+void kernel_probes_free(struct kernel_probes *kernel);
+
+/* Valid as long as `kernel`. */
+struct probes kernel_probes_interface(struct kernel_probes *kernel);
+/* Of the system, those that are off included: the length of probes_take_losses()'s result. */
+uint32_t kernel_probes_cpus(const struct kernel_probes *kernel);
+
+/* Attaches the raw tracepoints and the sampling clock. What is set stays set on failure. */
+int kernel_probes_attach(struct kernel_probes *kernel, struct diag *diag);
+/* Whether the probes report at all. One that is running while this changes may still do so. */
+void kernel_probes_enable(struct kernel_probes *kernel, bool enabled);
+
+/* Waits up to `timeout_ms` for the ring to fill up or for a signal. 0 or -errno. */
+int kernel_probes_wait(const struct kernel_probes *kernel, int timeout_ms);
+
+/* capture_may_go_on() */
+bool kernel_probes_usable(const struct kernel_probes *kernel);
+
+#endif

@@ -1,0 +1,232 @@
+/* SPDX-License-Identifier: MIT */
+#include "capture/private.h"
+
+#include <errno.h>
+
+#define NAMES_AFTER_NS (200 * NS_PER_MS) /* a new thread has set its name by then */
+#define ASK_AGAIN_NS   NS_PER_S
+
+/* ── what a record asks for ──────────────────────────────────────────────────────────────────────
+ */
+
+static void request_names(struct capture *capture, struct tracee *tracee, uint64_t ts)
+{
+	requests_put(&capture->requests, &(struct request){.tracee = tracee,
+							   .kind = REQUEST_NAMES,
+							   .due = ts + NAMES_AFTER_NS});
+}
+
+static void request(struct capture *capture, struct tracee *tracee, enum request_kind kind,
+		    uint64_t key)
+{
+	requests_put(&capture->requests,
+		     &(struct request){.tracee = tracee, .kind = kind, .key = key});
+}
+
+/* Python need not be asked about the thread: it is known to run a loop, or was asked a moment ago.
+ */
+static bool is_asked(const struct member *member, uint64_t now)
+{
+	return member->runs_loop || (member->loop_asked && now < member->loop_asked + ASK_AGAIN_NS);
+}
+
+/* A wait on an epoll descriptor: what kind of descriptor it is, and whether the thread runs a loop,
+ * is asked at the first. */
+static void note_wait(struct capture *capture, struct member *member,
+		      const struct ev_epoll_enter *enter)
+{
+	struct tracee *tracee = member->tracee;
+	bool seen = epfd_is_in(tracee->epfd_seen, enter->epfd);
+
+	if (enter->epfd >= EPFD_SEEN_MAX)
+		return;
+	if (!seen)
+		request(capture, tracee, REQUEST_EPOLL, enter->epfd);
+	/* whether that one is a loop's is known when this is served */
+	if ((!seen || epfd_is_in(tracee->epfd_loop, enter->epfd)) &&
+	    !is_asked(member, enter->hdr.ts))
+		request(capture, tracee, REQUEST_LOOP, request_loop_key(member->tid, enter->epfd));
+}
+
+/* From now on the number may mean another descriptor, and the thread may run another loop: both
+ * are asked about anew. */
+static void note_close(struct member *member, const struct ev_epoll_close *closed)
+{
+	member->runs_loop = false;
+	member->loop_asked = 0;
+	if (closed->epfd >= EPFD_SEEN_MAX)
+		return;
+	epfd_drop(member->tracee->epfd_seen, closed->epfd);
+	epfd_drop(member->tracee->epfd_loop, closed->epfd);
+}
+
+static int note_thread(struct capture *capture, const struct ev_thread *thread)
+{
+	struct tracee *tracee = tracee_of_process(capture, thread->pid);
+
+	if (!tracee)
+		return 0;
+	request_names(capture, tracee, thread->hdr.ts);
+	return member_add(capture, thread->hdr.tid, tracee) ? 0 : -ENOMEM;
+}
+
+static void note_end(struct capture *capture, const struct ev_process_exit *exit)
+{
+	struct tracee *tracee = tracee_of_process(capture, exit->hdr.tid);
+
+	if (!tracee)
+		return;
+	capture->status.execed |= exit->hdr.flags & EVF_PROCESS_EXIT_EXEC;
+	request(capture, tracee, REQUEST_GONE, 0);
+}
+
+static void note_of_member(struct capture *capture, struct member *member, const union event *event)
+{
+	switch (event->hdr.type) {
+	case EV_COMM: /* newer versions give the kernel the Python name whenever it is set */
+		request_names(capture, member->tracee, event->hdr.ts);
+		break;
+	case EV_UNKNOWN_GIL:
+		request(capture, member->tracee, REQUEST_GILS, 0);
+		break;
+	case EV_EPOLL_ENTER:
+		note_wait(capture, member, &event->epoll_enter);
+		break;
+	case EV_EPOLL_CLOSE:
+		note_close(member, &event->epoll_close);
+		break;
+	default:
+		break;
+	}
+}
+
+int capture_note(struct capture *capture, const union event *event)
+{
+	struct member *member;
+
+	switch (event->hdr.type) {
+	case EV_THREAD:
+		return note_thread(capture, &event->thread);
+	case EV_THREAD_EXIT:
+		member_remove(capture, event->hdr.tid);
+		return 0;
+	case EV_PROCESS_EXIT:
+		note_end(capture, &event->process_exit);
+		return 0;
+	case EV_COMM:
+	case EV_UNKNOWN_GIL:
+	case EV_EPOLL_ENTER:
+	case EV_EPOLL_CLOSE:
+		member = member_find(capture, event->hdr.tid);
+		if (member)
+			note_of_member(capture, member, event);
+		return 0;
+	default:
+		return 0;
+	}
+}
+
+void capture_look_again(struct capture *capture)
+{
+	for (uint32_t i = 0; i < capture->tracee_count; i++)
+		if (!capture->tracees[i]->gone)
+			request(capture, capture->tracees[i], REQUEST_SNAPSHOT, 0);
+}
+
+/* ── and what is read then ───────────────────────────────────────────────────────────────────────
+ */
+
+static int look_for_gils(struct capture *capture, struct tracee *tracee)
+{
+	uint32_t known = tracee->target->gil_count;
+
+	return capture->reader.refresh_gils(tracee->target) > 0
+		       ? tracee_declare_gils(capture, tracee, known, clock_now_ns())
+		       : 0;
+}
+
+/* GILs that are waited for come first, so that the snapshot can say who holds them. */
+static int take_snapshot(struct capture *capture, struct tracee *tracee)
+{
+	bool gils = requests_cancel(&capture->requests, tracee, REQUEST_GILS);
+	int err = gils ? look_for_gils(capture, tracee) : 0;
+
+	return err ? err : tracee_snapshot(capture, tracee, false);
+}
+
+static int describe_epoll(struct capture *capture, struct tracee *tracee, uint32_t epfd)
+{
+	struct tracee_stage stage = {.capture = capture, .tracee = tracee};
+	struct stream_sink sink = tracee_sink(&stage);
+
+	epfd_add(tracee->epfd_seen, epfd); /* even if there is no answer */
+	return capture->reader.describe_epoll(tracee->target, epfd, &sink);
+}
+
+static int ask_loop(struct capture *capture, struct tracee *tracee, uint64_t key)
+{
+	struct member *member = member_find(capture, (uint32_t)(key >> 32));
+	struct tracee_stage stage = {.capture = capture, .tracee = tracee};
+	struct stream_sink sink = tracee_sink(&stage);
+	uint64_t now = clock_now_ns();
+	int err;
+
+	if (!member || member->tracee != tracee || is_asked(member, now) ||
+	    !epfd_is_in(tracee->epfd_loop, (uint32_t)key))
+		return 0;
+	member->loop_asked = now;
+	err = capture->reader.describe_loop(tracee->target, member->tid, &sink);
+	return err == -ESRCH ? 0 : err;
+}
+
+static int serve(struct capture *capture, const struct request *next)
+{
+	struct tracee *tracee = next->tracee;
+
+	switch (next->kind) {
+	case REQUEST_EPOLL:
+		return describe_epoll(capture, tracee, (uint32_t)next->key);
+	case REQUEST_LOOP:
+		return ask_loop(capture, tracee, next->key);
+	case REQUEST_NAMES:
+		return tracee_names(capture, tracee);
+	case REQUEST_GILS:
+		return look_for_gils(capture, tracee);
+	case REQUEST_SNAPSHOT:
+		return take_snapshot(capture, tracee);
+	case REQUEST_GONE:
+		tracee_gone(capture, tracee);
+		return 0;
+	case REQUEST_KINDS:
+		break;
+	}
+	return -EINVAL;
+}
+
+/* A process that is just ending is no error. Its PROCESS_EXIT is on the way, but that may be lost,
+ * so a process that has ended is released without waiting for it. */
+static int serve_unless_gone(struct capture *capture, const struct request *next)
+{
+	int err = serve(capture, next);
+
+	if (err != -ESRCH)
+		return err;
+	if (!capture->reader.alive(next->tracee->target))
+		request(capture, next->tracee, REQUEST_GONE, 0);
+	return 0;
+}
+
+int capture_serve(struct capture *capture, uint64_t budget_ns)
+{
+	uint64_t start = clock_now_ns(), now = start;
+	struct request next;
+	int err = 0;
+
+	while (!err && requests_take(&capture->requests, now, &next)) {
+		err = serve_unless_gone(capture, &next);
+		now = clock_now_ns();
+		if (now - start >= budget_ns)
+			break;
+	}
+	return err;
+}
