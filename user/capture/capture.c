@@ -10,8 +10,8 @@
 #include "base/diag.h"
 #include "capture/kernel/bpf_probes.h"
 
-#define SERVE_NS                                                                                   \
-	(10 * NS_PER_MS) /* of a poll, to read what was requested; the ring holds seconds */
+/* How long a poll reads what was requested; the ring has room for seconds. */
+#define SERVE_NS (10 * NS_PER_MS)
 
 DEFINE_CLEANUP(capture_free, struct capture *, capture_free, NULL)
 
@@ -104,8 +104,8 @@ int capture_add(struct capture *capture, struct target *target, struct diag *dia
 	return tracee_attach(capture, tracee, diag);
 }
 
-/* A process as the stream describes it: what is not sampled is not seen by samples. */
-static int tell_process(const struct capture *capture, const struct target *target)
+/* Garbage collections that are recognised by samples are not seen without a sampling clock. */
+static int declare_process(const struct capture *capture, const struct target *target)
 {
 	struct process_info info = target->info;
 
@@ -131,9 +131,9 @@ int capture_start(struct capture *capture, struct diag *diag)
 
 	if (err)
 		return err;
-	/* who is there, before the first record that speaks of it */
+	/* processes and threads are declared before the first record that refers to them */
 	for (uint32_t i = 0; i < capture->tracee_count && !err; i++) {
-		err = tell_process(capture, capture->tracees[i]->target);
+		err = declare_process(capture, capture->tracees[i]->target);
 		if (!err)
 			err = tracee_declare_gils(capture, capture->tracees[i], 0, clock_now_ns());
 		if (!err)
@@ -158,8 +158,8 @@ int capture_poll(struct capture *capture, int timeout_ms)
 	return err ? err : capture_serve(capture, SERVE_NS);
 }
 
-/* Up to the end of the window, however long that takes, and no further: what is of the window finds
- * its place. */
+/* Drains up to the end of the window and no further, however long it takes, so that the stage
+ * still has room in time for every record of the window. */
 static int drain_last(struct capture *capture, uint64_t ts_end)
 {
 	uint64_t flight_ns = REORDER_WINDOW_NS, now;
@@ -179,7 +179,7 @@ int capture_stop(struct capture *capture)
 	union event event = {.window = {.hdr = {.type = EV_WINDOW, .flags = EVF_WINDOW_END}}};
 	int err = capture_serve(capture, UINT64_MAX);
 
-	/* threads are renamed without a trace */
+	/* no probe sees that a thread is renamed in Python */
 	for (uint32_t i = 0; i < capture->tracee_count && !err; i++)
 		if (!capture->tracees[i]->gone)
 			err = tracee_names(capture, capture->tracees[i]);
@@ -188,8 +188,7 @@ int capture_stop(struct capture *capture)
 	kernel_probes_enable(capture->kernel, false);
 	if (err)
 		return err;
-	/* at once: what is fed after a drain that took long (a CPU quota is enough) would be late
-	 */
+	/* before the drain: if that takes long (under a CPU quota, say), it would be late */
 	err = sink_event(&capture->sink, &event);
 	if (!err)
 		err = drain_last(capture, event.hdr.ts);

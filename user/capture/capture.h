@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * capture.h - the live source: loads the probes, sets them on targets, and pushes what they tell
- * into a reorder stage. The only room that knows libbpf.
+ * capture.h - the live source: loads the probes, attaches them to targets, and pushes what they
+ * report into a reorder stage. The only room that knows libbpf.
  *
- * The verbs in order are the phases: capture_new (load), capture_add (probes of a target),
- * capture_start, capture_poll …, capture_stop, capture_free. Everything attached hangs on file
- * descriptors of this process: when it dies, however it dies, the kernel removes every probe.
+ * Call the functions in this order: capture_new (load), capture_add (once per target),
+ * capture_start, capture_poll (repeatedly), capture_stop, capture_free. Everything attached is held
+ * by file descriptors of this process. When it dies, for whatever reason, the kernel removes every
+ * probe.
  */
 #ifndef GILSCOPE_CAPTURE_CAPTURE_H
 #define GILSCOPE_CAPTURE_CAPTURE_H
@@ -21,70 +22,73 @@ struct capture;
 
 #define CAPTURE_RING_BYTES (8u << 20) /* seconds of the fastest GIL */
 
-#define CAPTURE_RATE_HZ                                                                            \
-	199 /* of the sampling clock: no multiple of what programs do by their own clocks */
+/* Of the sampling clock. A prime, so that it does not run in step with timers of programs. */
+#define CAPTURE_RATE_HZ	 199
 #define CAPTURE_RATE_MAX 10000
 
 struct capture_options {
-	uint32_t
-		ring_bytes; /* 0 = CAPTURE_RING_BYTES, else rounded up to a power of two of pages */
-	bool stacks;	    /* take Python stacks */
-	uint32_t rate_hz; /* of the sampling clock; 0 = off; it takes stacks, so without `stacks` it
-			     is off too */
-	uint32_t stack_kinds; /* which stacks are taken: EVF_STACK_SLEEP, _PREEMPT, _WAIT, _HOLDER;
-				 0 = all of them. To measure what each costs */
+	/* 0 = CAPTURE_RING_BYTES; rounded up to a power of two of pages */
+	uint32_t ring_bytes;
+	bool stacks; /* take Python stacks */
+	/* of the sampling clock; 0 = off. It takes stacks, so it is off without `stacks` too */
+	uint32_t rate_hz;
+	/* which stacks are taken: EVF_STACK_SLEEP, _PREEMPT, _WAIT, _HOLDER; 0 = all of them. To
+	 * measure what each costs */
+	uint32_t stack_kinds;
 };
 
-/* Loads the programs. The reorder stage stays the caller's. */
+/* Loads the programs. The caller keeps the reorder stage. 0 or -errno with a diag, as all below
+ * that take one. */
 int capture_new(const struct features *features, const struct capture_options *options,
 		struct reorder *to, struct diag *diag, struct capture **ret_capture);
 
-/* Stops the probes and frees all; the targets passed to capture_add are freed too. NULL is fine. */
+/* Removes the probes and frees everything, the targets passed to capture_add included. NULL is
+ * fine. */
 void capture_free(struct capture *capture);
 
-/* Sets the GIL's and the garbage collector's probes on a target, which then belongs to the capture
- * (also on failure). */
+/* Attaches the probes of the GIL and of the garbage collector to a target. The capture owns the
+ * target from then on, even on failure. */
 int capture_add(struct capture *capture, struct target *target, struct diag *diag);
 
-/* Sets the system's probes, declares processes, GILs and threads, begins the window, and tells what
- * every thread is doing right now. */
+/* Attaches the system-wide probes, declares processes, GILs and threads, begins the window, and
+ * takes a snapshot of what every thread is doing. */
 int capture_start(struct capture *capture, struct diag *diag);
 
 /*
- * Waits up to `timeout_ms` for records (0: not at all), then moves all there are into the reorder
- * stage and lets it advance. Looks at the targets again where that became necessary: after losses,
- * for a descriptor or an interpreter seen first. 0, or the error of the stage's next sink.
+ * Waits up to `timeout_ms` for records (0: not at all), moves all of them into the reorder stage
+ * and lets it advance. Then reads the targets where the records call for it: a snapshot after a
+ * loss, a descriptor or an interpreter that is new. After 10 ms it finishes the read in progress
+ * and leaves the rest to the next poll. 0, or the error of the stage's next sink.
  */
 int capture_poll(struct capture *capture, int timeout_ms);
 
-/* The next poll takes a new snapshot of every target: for a stream of which only the last while is
- * kept. */
+/* Requests a new snapshot of every target, which the following polls take. For a stream of which
+ * only a history window is kept. */
 void capture_look_again(struct capture *capture);
 
-/* Ends the window: no probe tells any more, all records are moved, WINDOW(end) is sent, the stage
- * is flushed. */
+/* Ends the window: disables the probes, moves the remaining records, sends WINDOW(end) and flushes
+ * the stage. 0, or the error of the stage's next sink. */
 int capture_stop(struct capture *capture);
 
-/* False when the kernel refuses, with the rights of the moment, what observing goes on doing with
- * its own maps and programs. */
+/* False if the kernel refuses, with the capabilities that this process has now, to let it use the
+ * maps and programs that an observation needs. */
 bool capture_may_go_on(const struct capture *capture);
 
 struct capture_status {
 	uint64_t events; /* records moved */
 	uint64_t lost;	 /* records that found no room */
-	uint64_t missed; /* probe hits that the kernel did not run (recursion); a loss in the stream
-			  */
-	unsigned int targets; /* still there */
+	uint64_t missed; /* probe hits that the kernel skipped (recursion); losses in the stream */
+	unsigned int targets; /* that have not ended */
 	bool execed;	      /* a target became another program */
 	struct {
-		uint64_t taken;	   /* samples */
-		uint64_t missing;  /* … of them without a stack: it could not be read, or there was
-				      no room for it or for the sample */
+		uint64_t taken; /* samples */
+		/* samples without a stack: it could not be read, or there was no room for it or
+		 * for the sample */
+		uint64_t missing;
 		uint64_t distinct; /* stacks defined */
-		uint64_t refused; /* stacks for which there was no room any more (DEFINE_STACKS_MAX)
-				   */
-		uint64_t
-			frames_missing; /* frames of distinct stacks whose code could not be read */
+		uint64_t refused;  /* stacks beyond DEFINE_STACKS_MAX */
+		/* frames of distinct stacks whose code object could not be read */
+		uint64_t frames_missing;
 	} stacks;
 };
 struct capture_status capture_status(const struct capture *capture);

@@ -23,7 +23,7 @@ static int handle_event(struct capture *capture, const void *data, size_t size)
 	return err ? err : sink_event(&capture->sink, &event);
 }
 
-/* A stack or text is resolved outside of the callback: that reads the process's memory. */
+/* A stack or text is resolved outside the callback, because that reads the process's memory. */
 static int hold(struct capture *capture, const void *data, size_t size)
 {
 	struct held_record *held = &capture->held;
@@ -39,8 +39,7 @@ static int handle_record(struct capture *capture, const void *data, size_t size)
 {
 	const struct event_hdr *hdr = data;
 
-	/* records are distinguished from ours by nothing but type and size; a mismatch would be a
-	 * build that mixes two versions */
+	/* a mismatch of type and size means a build that mixes two versions */
 	if (size < sizeof(*hdr))
 		return -EPROTO;
 	switch (hdr->type) {
@@ -54,8 +53,8 @@ static int handle_record(struct capture *capture, const void *data, size_t size)
 	}
 }
 
-/* With a record behind the reorder window, everything that the horizon promises has come. Probes
- * that are faster than we are must not keep us in one drain. */
+/* A record beyond horizon and window proves that everything up to the horizon has come. The drain
+ * ends there, so that probes which are faster than the reader cannot keep it in one drain. */
 static bool is_beyond(const struct capture *capture, uint64_t ts)
 {
 	return ts > capture->horizon && ts - capture->horizon > REORDER_WINDOW_NS;
@@ -72,7 +71,8 @@ int capture_handle_record(void *ctx, void *data, size_t size)
 	return capture->held.bytes || is_beyond(capture, hdr->ts) ? -EAGAIN : 0;
 }
 
-/* Whatever refers to a stack or text comes behind it, so that is resolved first. */
+/* Records that refer to a stack or text come after it, so it is resolved before they are consumed.
+ */
 static int drain_ring(struct capture *capture)
 {
 	bool more = true;
@@ -88,7 +88,7 @@ static int drain_ring(struct capture *capture)
 	return err;
 }
 
-/* Losses counted since the last look become LOST events. */
+/* Losses counted since the last drain become LOST events. */
 static int drain_losses(struct capture *capture)
 {
 	bool lost = false;
@@ -123,13 +123,13 @@ void capture_begin_misses(struct capture *capture)
 	capture->ts_misses = clock_now_ns();
 }
 
-/* Often enough for the stage to hold all that came since the last look: what has gone on cannot be
- * unknown any more. */
+/* Often enough for the reorder stage to hold everything since the last look: what it has passed on
+ * cannot become unknown. */
 #define MISSES_EVERY_NS (REORDER_WINDOW_NS / 2)
 
 /*
- * Skipped hits are losses like others: the stream says so, and everybody who reads it. The kernel
- * counts those of all processes, and not when they were, so nothing is known since the last look.
+ * Skipped hits become LOST events too. The kernel counts those of all processes together and not
+ * when they happened, so everything since the last look is unknown.
  */
 static int drain_misses(struct capture *capture, uint64_t horizon)
 {
@@ -149,7 +149,7 @@ static int drain_misses(struct capture *capture, uint64_t horizon)
 	event.lost.count = now.hits - before.hits;
 	if (!event.lost.count)
 		return 0;
-	/* the window's end belongs to it no more */
+	/* WINDOW(end) itself must not be inside the loss */
 	event.lost.last_ts = capture->enabled ? clock_now_ns() : horizon - 1;
 	if (event.hdr.ts > event.lost.last_ts)
 		event.hdr.ts = event.lost.last_ts;
@@ -158,7 +158,7 @@ static int drain_misses(struct capture *capture, uint64_t horizon)
 	return sink_event(&capture->sink, &event);
 }
 
-/* Memory of the targets that was refused since the last drain, and that somebody may miss. */
+/* Memory of the targets that was not read since the last drain, although it perhaps could be. */
 static int drain_unread(struct capture *capture, uint64_t horizon)
 {
 	union event event = {.unread = {.hdr = {.ts = horizon - 1, .type = EV_UNREAD},
@@ -169,8 +169,9 @@ static int drain_unread(struct capture *capture, uint64_t horizon)
 }
 
 /*
- * The order matters: what was stamped before `horizon` is in the ring or counted as lost by now,
- * but for what is in flight on a CPU this instant, which the stage's window covers.
+ * Losses are read before the ring is emptied: records stamped before `horizon` are by now either
+ * in the ring or counted as lost, except for those in flight on a CPU, which the reorder window
+ * covers.
  */
 int capture_drain(struct capture *capture, uint64_t horizon)
 {

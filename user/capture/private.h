@@ -2,12 +2,12 @@
 /*
  * private.h - what capture's own files share.
  *
- * A poll is two steps. capture_drain() moves records from the ring into the reorder stage; of those
- * that call for a look at a process, capture_note() makes requests (requests.h). Then, with the
- * ring empty, capture_serve() reads what was requested and inserts it into the stream as facts.
+ * A poll has two steps. capture_drain() moves records from the ring into the reorder stage;
+ * capture_note() turns those that call for a read of a process into requests (requests.h). Then,
+ * with the ring empty, capture_serve() reads what was requested and inserts it into the stream.
  *
- * What capture keeps about threads and descriptors is whom a record belongs to, and what it has
- * already asked and been answered. What the events mean is the model's business.
+ * Of threads and descriptors capture keeps which process they belong to, and what it has already
+ * read about them, so as not to read it again. It does not interpret events; the model does.
  */
 #ifndef GILSCOPE_CAPTURE_PRIVATE_H
 #define GILSCOPE_CAPTURE_PRIVATE_H
@@ -38,7 +38,7 @@ struct tracee {
 	struct target *target;
 	uint16_t *gil_index; /* the stream's index of target->gils[i] */
 	struct uprobes uprobes;
-	unsigned char epfd_seen[EPFD_SEEN_MAX / 8]; /* descriptors that were asked about */
+	unsigned char epfd_seen[EPFD_SEEN_MAX / 8]; /* descriptors that have been read */
 	unsigned char epfd_loop[EPFD_SEEN_MAX / 8]; /* … and belong to a loop */
 	bool gone;
 };
@@ -49,7 +49,7 @@ struct member {
 	uint32_t name; /* text: the Python name that the stream has for it */
 	struct tracee *tracee;
 	uint64_t loop_asked; /* when Python was asked whether it runs a loop; 0: not yet */
-	bool runs_loop;	     /* it does: need not be asked again */
+	bool runs_loop;	     /* it does; Python need not be asked again */
 	UT_hash_handle hh;
 };
 
@@ -86,8 +86,8 @@ struct capture {
 	struct misses misses;	 /* as of … */
 	uint64_t ts_misses;	 /* … this time */
 	uint64_t unread;	 /* pages_unread() that the stream knows of */
-	struct held_record held; /* to be resolved before the next record is consumed */
-	int error;		 /* of the ring's callback, for the drain that it belongs to */
+	struct held_record held; /* is resolved before the next record is consumed */
+	int error;		 /* of the ring's callback, for drain_ring() */
 };
 
 /* ── tracee.c: processes and their threads ───────────────────────────────────────────────────────
@@ -169,12 +169,13 @@ int capture_handle_record(void *ctx, void *data, size_t size);
 /* ── serve.c ─────────────────────────────────────────────────────────────────────────────────────
  */
 
-/* Requests what a record calls for. Reads nothing. 0 or -ENOMEM. */
+/* Requests the reads that a record calls for; reads nothing itself. 0 or -ENOMEM. */
 int capture_note(struct capture *capture, const union event *event);
 /*
- * Serves requests until none is due, or until `budget_ns` are spent after one of them; the rest
- * stays for the next call. One is always served, so a single one may exceed the budget: python/ has
- * limits of its own. A process that turns out to be gone is no error. 0 or the sink's error.
+ * Serves requests until none is due or `budget_ns` are spent, which is checked after each; the rest
+ * is left to the next call. At least one is served. One that takes longer than the budget is
+ * finished; python/ has limits of its own. A process that turns out to be gone is not an error. 0
+ * or the sink's error.
  */
 int capture_serve(struct capture *capture, uint64_t budget_ns);
 

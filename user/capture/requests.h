@@ -1,27 +1,26 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * requests.h - what is to be read of the targets: a bounded queue between the ring's callback,
- * which only adds to it, and capture_serve(), which reads /proc and memory when the ring is empty.
+ * requests.h - what has to be read from the targets: a bounded queue between the ring's callback,
+ * which only adds to it, and capture_serve(), which reads /proc and memory once the ring is empty.
  *
- * Order. Requests are served in the order in which they came, with one exception: a snapshot
- * answers the requests for single descriptors and threads of its process, so it takes the place of
- * the first of them; the end of a process does the same with all of its requests. A request
- * therefore waits for those before it and for nothing else, and is served even when each tick has
- * time for only one.
+ * Order. Requests are served in the order of their arrival, with one exception: a snapshot answers
+ * all requests for single descriptors and threads of its process, so it replaces them and takes the
+ * place of the first; the end of a process does the same with all its requests. A request waits
+ * for those before it and for nothing else, and is served even if each poll has time for only one.
  *
- * Why the order of events stays right although a fact is read later than the record that asked for
- * it. A fact carries the time when it was read, and the reorder stage sorts by time:
- *  - Every record that the stage has seen by then was stamped earlier, so the fact comes behind all
- *    of them and is never late.
- *  - Records that are stamped while the fact is read are consumed by the next drain before the
- *    stage advances, so they are sorted in before or behind it, however long the reading takes.
- * What a fact says is true at its own time. If a thread waits on descriptor 5, closes it, and opens
- * another loop's descriptor 5 before the request is served, then the fact is about the second one
- * and comes behind the EPOLL_CLOSE of the first.
+ * Why the order of events stays right although a fact is read later than the record that called
+ * for it: a fact is stamped when it is read, and the reorder stage sorts by timestamp.
+ *  - Every record that the stage has received by then was stamped earlier. The fact comes after all
+ *    of them, and is never late.
+ *  - Records that are stamped while the fact is being read are consumed by the next drain before
+ *    the stage advances. They are sorted in before or after the fact, however long reading takes.
+ * A fact is true at its own time. Example: a thread waits on descriptor 5, closes it, and opens a
+ * new epoll descriptor 5; only then is the request served. The fact describes the new descriptor
+ * and comes after the EPOLL_CLOSE of the old one.
  *
- * Overflow. At most REQUESTS_MAX requests for single descriptors and threads are held. One more
- * becomes a snapshot of its process, which answers it too. All other kinds are held once per
- * process, and always have room.
+ * Overflow. The queue holds at most REQUESTS_MAX requests for single descriptors and threads. One
+ * more becomes a snapshot of its process, which answers it too. Requests of the other kinds are
+ * held once per process and always have room.
  */
 #ifndef GILSCOPE_CAPTURE_REQUESTS_H
 #define GILSCOPE_CAPTURE_REQUESTS_H
@@ -56,24 +55,24 @@ struct requests {
 	struct request list[REQUESTS_MAX + SHARED_MAX_TARGETS * (REQUEST_KINDS - REQUEST_NAMES)];
 };
 
-/* A thread that waits on an epoll descriptor. It is of interest only if the descriptor is a loop's,
- * which a request before this one may have to find out. */
+/* A thread that waits on an epoll descriptor. Served only if that belongs to a loop, which an
+ * earlier request may have to find out. */
 static inline uint64_t request_loop_key(uint32_t tid, uint32_t epfd)
 {
 	return (uint64_t)tid << 32 | epfd;
 }
 
 /*
- * Adds a request, unless the same one (tracee, kind, key) is there already, or one that answers it:
- * a snapshot answers EPOLL and LOOP, and nothing is asked of a process that is gone. Takes away
- * what the new one answers. Never fails: see "Overflow".
+ * Adds a request, unless the queue holds the same one (tracee, kind, key) or one that answers it: a
+ * snapshot answers EPOLL and LOOP, GONE makes all others pointless. Removes those that the new one
+ * answers. Cannot fail: see "Overflow".
  */
 void requests_put(struct requests *requests, const struct request *request);
 
-/* Takes the next request that is due at `now`. False: there is none. */
+/* Removes the next request that is due at `now` and returns it. False: there is none. */
 bool requests_take(struct requests *requests, uint64_t now, struct request *ret_request);
 
-/* Takes away a request of a kind that is held once per process. False: there was none. */
+/* Removes a request of a kind that is held once per process. False: there was none. */
 bool requests_cancel(struct requests *requests, const struct tracee *tracee,
 		     enum request_kind kind);
 

@@ -6,7 +6,7 @@
 #define NAMES_AFTER_NS (200 * NS_PER_MS) /* a new thread has set its name by then */
 #define ASK_AGAIN_NS   NS_PER_S
 
-/* ── what a record asks for ──────────────────────────────────────────────────────────────────────
+/* ── what a record calls for ──────────────────────────────────────────────────────────────────────
  */
 
 static void request_names(struct capture *capture, struct tracee *tracee, uint64_t ts)
@@ -23,15 +23,14 @@ static void request(struct capture *capture, struct tracee *tracee, enum request
 		     &(struct request){.tracee = tracee, .kind = kind, .key = key});
 }
 
-/* Python need not be asked about the thread: it is known to run a loop, or was asked a moment ago.
- */
+/* Is the thread known to run a loop, or was Python asked about it within the last second? */
 static bool is_asked(const struct member *member, uint64_t now)
 {
 	return member->runs_loop || (member->loop_asked && now < member->loop_asked + ASK_AGAIN_NS);
 }
 
-/* A wait on an epoll descriptor: what kind of descriptor it is, and whether the thread runs a loop,
- * is asked at the first. */
+/* The first wait on an epoll descriptor calls for two reads: what kind of descriptor it is, and
+ * whether the thread runs a loop. */
 static void note_wait(struct capture *capture, struct member *member,
 		      const struct ev_epoll_enter *enter)
 {
@@ -42,14 +41,14 @@ static void note_wait(struct capture *capture, struct member *member,
 		return;
 	if (!seen)
 		request(capture, tracee, REQUEST_EPOLL, enter->epfd);
-	/* whether that one is a loop's is known when this is served */
+	/* whether that belongs to a loop is known by the time this is served */
 	if ((!seen || epfd_is_in(tracee->epfd_loop, enter->epfd)) &&
 	    !is_asked(member, enter->hdr.ts))
 		request(capture, tracee, REQUEST_LOOP, request_loop_key(member->tid, enter->epfd));
 }
 
-/* From now on the number may mean another descriptor, and the thread may run another loop: both
- * are asked about anew. */
+/* From now on the number may mean another descriptor, and the thread may run another loop, so both
+ * are read again. */
 static void note_close(struct member *member, const struct ev_epoll_close *closed)
 {
 	member->runs_loop = false;
@@ -133,7 +132,7 @@ void capture_look_again(struct capture *capture)
 			request(capture, capture->tracees[i], REQUEST_SNAPSHOT, 0);
 }
 
-/* ── and what is read then ───────────────────────────────────────────────────────────────────────
+/* ── reading it ───────────────────────────────────────────────────────────────────────
  */
 
 static int look_for_gils(struct capture *capture, struct tracee *tracee)
@@ -145,7 +144,7 @@ static int look_for_gils(struct capture *capture, struct tracee *tracee)
 		       : 0;
 }
 
-/* GILs that are waited for come first, so that the snapshot can say who holds them. */
+/* New GILs first, so that the snapshot includes who holds them. */
 static int take_snapshot(struct capture *capture, struct tracee *tracee)
 {
 	bool gils = requests_cancel(&capture->requests, tracee, REQUEST_GILS);
@@ -203,8 +202,8 @@ static int serve(struct capture *capture, const struct request *next)
 	return -EINVAL;
 }
 
-/* A process that is just ending is no error. Its PROCESS_EXIT is on the way, but that may be lost,
- * so a process that has ended is released without waiting for it. */
+/* A process that is ending is not an error. Its PROCESS_EXIT is on the way but may be lost, so a
+ * process that has ended is released without waiting for it. */
 static int serve_unless_gone(struct capture *capture, const struct request *next)
 {
 	int err = serve(capture, next);

@@ -7,7 +7,8 @@
 #include "base/cleanup.h"
 #include "capture/private.h"
 
-/* ── what the probes are told of a process ───────────────────────────────── */
+/* ── what the probes need to know of a process ───────────────────────────────────────────────────
+ */
 
 static void include(uint32_t offset, uint32_t bytes, uint32_t *first, uint32_t *end)
 {
@@ -24,8 +25,8 @@ static uint16_t in_piece(uint32_t offset, uint32_t first)
 	return (uint16_t)(offset == STACK_NONE ? STACK_NONE : offset - first);
 }
 
-/* The fields of a frame lie together, so one read gets them all. False: not in this version, then
- * its stacks cannot be read. */
+/* The fields of a frame lie close together, so that one read gets all of them. False if they do
+ * not in this version; then stacks cannot be read. */
 static bool python_of(const struct target *target, struct shared_python *ret_python)
 {
 	const struct stack_layout *layout = &target->stack;
@@ -65,8 +66,8 @@ static bool python_of(const struct target *target, struct shared_python *ret_pyt
 	return true;
 }
 
-/* Where struct pt_regs has a register, by its DWARF number; the same as what ptrace shows of it.
- * -1: not there. */
+/* Offset of a register, given by its DWARF number, in struct pt_regs, which ptrace's
+ * user_regs_struct begins like. -1: not there. */
 static int32_t register_offset(int number)
 {
 #if defined(__x86_64__)
@@ -138,7 +139,7 @@ int tracee_declare_stacks(struct capture *capture, struct tracee *tracee)
 	if (err || !capture->options.stacks || !python_of(target, &python))
 		return err;
 	if (target->code_gone)
-		python.process = capture->tracee_count; /* from 1: it is in the list */
+		python.process = capture->tracee_count; /* from 1: it is in the list already */
 	err = symbols_add_process(capture->symbols, target->info.pid, &target->stack,
 				  &target->code);
 	if (err)
@@ -146,7 +147,8 @@ int tracee_declare_stacks(struct capture *capture, struct tracee *tracee)
 	return probes_set(&capture->probes, PROBES_PYTHONS, &target->info.pid, &python);
 }
 
-/* ── what Python itself knows of its threads ─────────────────────────────── */
+/* ── names of threads in Python ──────────────────────────────────────────────────────────────────
+ */
 
 struct naming {
 	struct capture *capture;
@@ -179,7 +181,8 @@ int tracee_names(struct capture *capture, struct tracee *tracee)
 	return err == -ESRCH || err == -EINTR ? 0 : err;
 }
 
-/* ── what the ring brings ────────────────────────────────────────────────── */
+/* ── stacks, texts and samples from the ring ─────────────────────────────────────────────────────
+ */
 
 static int resolve_stack(struct capture *capture, const struct shared_stack *stack, size_t size)
 {

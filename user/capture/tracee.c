@@ -67,8 +67,7 @@ int tracee_attach(struct capture *capture, struct tracee *tracee, struct diag *d
 
 	if (!err)
 		return 0;
-	/* the order of the questions: whatever failed while it ended, that it ended is the reason
-	 */
+	/* first: if the process has ended, that is why it failed */
 	if (!target_alive(target))
 		return diag_set(diag, EXIT_FAILED, -ESRCH,
 				"the process exited while the probes were set");
@@ -101,8 +100,8 @@ int tracee_attach(struct capture *capture, struct tracee *tracee, struct diag *d
 	return err;
 }
 
-/* Hands a GIL to the probes. */
-static int tell_probes(struct capture *capture, const struct target *target, uint64_t address)
+/* Makes a GIL known to the probes. */
+static int add_gil(struct capture *capture, const struct target *target, uint64_t address)
 {
 	const struct python_layout *layout = &target->layout;
 	struct shared_gil value = {
@@ -129,8 +128,7 @@ static int tell_probes(struct capture *capture, const struct target *target, uin
 	return 0;
 }
 
-/* Takes a GIL away from the probes. */
-static void untell_probes(struct capture *capture, const struct target *target, uint64_t address)
+static void remove_gil(struct capture *capture, const struct target *target, uint64_t address)
 {
 	uint16_t offsets[] = {target->layout.gil.cond, target->layout.gil.switch_cond};
 
@@ -142,7 +140,7 @@ static void untell_probes(struct capture *capture, const struct target *target, 
 	}
 }
 
-/* A PID is used again some day, and whoever has it then is nobody that is traced. */
+/* The PID may be used again, by a process that is not traced. */
 void tracee_gone(struct capture *capture, struct tracee *tracee)
 {
 	const struct probes *probes = &capture->probes;
@@ -154,12 +152,12 @@ void tracee_gone(struct capture *capture, struct tracee *tracee)
 	capture->status.targets--;
 	symbols_remove_process(capture->symbols, pid);
 	probes_remove_uprobes(probes, &tracee->uprobes);
-	/* of most of these there may be none: the probes drop the process themselves when it
-	 * executes another program */
+	/* most of these may be missing: when a process executes another program, the probes have
+	 * removed it themselves */
 	probes_remove(probes, PROBES_TARGETS, &pid);
 	probes_remove(probes, PROBES_PYTHONS, &pid);
 	for (uint32_t i = 0; i < target->gil_count; i++)
-		untell_probes(capture, target, target->gils[i].address);
+		remove_gil(capture, target, target->gils[i].address);
 	for (uint32_t fd = 0; fd < EPFD_SEEN_MAX; fd++) {
 		struct shared_loop_key key = {.tgid = pid, .epfd = fd};
 
@@ -176,7 +174,7 @@ void tracee_gone(struct capture *capture, struct tracee *tracee)
 	}
 }
 
-/* For the probes to tell the GILs' own futexes from others. */
+/* Lets the probes distinguish futexes inside a GIL from others. */
 static int list_gils(struct capture *capture, const struct tracee *tracee)
 {
 	const struct target *target = tracee->target;
@@ -209,7 +207,7 @@ int tracee_declare_gils(struct capture *capture, struct tracee *tracee, uint32_t
 					     .address = target->gils[i].address,
 					     .interpreter = target->gils[i].interpreter,
 				     }};
-		int err = tell_probes(capture, target, target->gils[i].address);
+		int err = add_gil(capture, target, target->gils[i].address);
 
 		if (err)
 			return err;
@@ -227,7 +225,7 @@ static void note_descriptor(const struct tracee_stage *stage, const struct ev_ep
 	struct shared_loop_key key = {.tgid = epoll->hdr.tid, .epfd = epoll->epfd};
 	uint8_t yes = 1;
 
-	/* the sleeps of a loop on a descriptor beyond are reported with their stacks, as below */
+	/* beyond, a loop's sleeps are reported with their stacks, as below */
 	if (epoll->epfd >= EPFD_SEEN_MAX)
 		return;
 	epfd_add(stage->tracee->epfd_seen, epoll->epfd);
@@ -290,7 +288,7 @@ int tracee_snapshot(struct capture *capture, struct tracee *tracee, bool identit
 	int err;
 
 	err = capture->reader.snapshot(tracee->target, tracee->gil_index, &sink);
-	if (err == -EINTR) /* the user wants to end, and it takes too long */
+	if (err == -EINTR) /* the user has pressed Ctrl-C, and reading takes too long */
 		return 0;
 	return err || identity_only ? err : tracee_names(capture, tracee);
 }

@@ -26,7 +26,7 @@ int clock_open(int cpu, uint32_t rate_hz)
 int clocks_set(struct clocks *clocks, const struct bpf_program *program, int cpu_count,
 	       uint32_t rate_hz)
 {
-	clocks->links = calloc((size_t)cpu_count, sizeof(struct bpf_link *));
+	clocks->links = calloc((size_t)cpu_count, sizeof(*clocks->links));
 	if (!clocks->links)
 		return -ENOMEM;
 	for (int cpu = 0; cpu < cpu_count; cpu++) {

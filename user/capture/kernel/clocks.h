@@ -15,13 +15,14 @@ struct clocks {
 	uint32_t count;
 };
 
-/* Opens one, not yet ticking. File descriptor or -errno: -ENODEV when the CPU is off. */
+/* Opens one that does not tick yet. Returns its descriptor or -errno; -ENODEV: the CPU is offline.
+ */
 int clock_open(int cpu, uint32_t rate_hz);
 
 /*
- * Makes `program` run `rate_hz` times a second on every CPU that is on now. On failure (-errno)
- * some may be set; clocks_done() removes them. -EINVAL: the kernel's limit
- * (kernel.perf_event_max_sample_rate) is lower.
+ * Makes `program` run `rate_hz` times a second on every CPU that is online now. On failure (-errno)
+ * some clocks may be set; clocks_done() removes them. -EINVAL: the rate exceeds the kernel's limit
+ * (kernel.perf_event_max_sample_rate).
  */
 int clocks_set(struct clocks *clocks, const struct bpf_program *program, int cpu_count,
 	       uint32_t rate_hz);

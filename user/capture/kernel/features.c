@@ -72,7 +72,7 @@ static const struct feature TABLE[FEATURE_COUNT] = {
 		 .purpose = "once the probes are in place; CAP_BPF too, unless its maps need it"},
 };
 
-/* where libbpf looks for what it needs of it */
+/* the files of tracefs that libbpf reads */
 static const char *const TRACEFS[] = {"/sys/kernel/tracing/events/raw_syscalls/sys_enter/id",
 				      "/sys/kernel/debug/tracing/events/raw_syscalls/sys_enter/id"};
 
@@ -87,7 +87,7 @@ static void __attribute__((format(printf, 3, 4))) found(struct feature *feature,
 	va_end(args);
 }
 
-/* Nothing is known, for a reason that says nothing about the kernel. */
+/* Not known, for a reason that says nothing about the kernel. */
 static void __attribute__((format(printf, 2, 3))) unchecked(struct feature *feature,
 							    const char *format, ...)
 {
@@ -124,7 +124,7 @@ static bool have_sysfs(void)
 	return on_file_system("/sys", SYSFS_MAGIC);
 }
 
-/* Is this one of the kernel's initial namespaces? 0, or -errno when it cannot be told. */
+/* Is this one of the kernel's initial namespaces? 0, or -errno if that cannot be determined. */
 static int initial_namespace(const char *path, ino_t initial, bool *ret_initial)
 {
 	struct stat st;
@@ -219,6 +219,7 @@ static void probe_btf(struct feature *feature, const struct btf *btf, int err)
 static void probe_lockdown(struct feature *feature)
 {
 	_cleanup_(fclosep) FILE *file = fopen("/sys/kernel/security/lockdown", "re");
+	int err = file ? 0 : -errno;
 	char line[128] = "";
 
 	if (file && fgets(line, sizeof(line), file)) {
@@ -226,30 +227,30 @@ static void probe_lockdown(struct feature *feature)
 		found(feature, !strstr(line, "[confidentiality]"), "%s", line);
 		remedy(feature, "confidentiality mode forbids BPF to read memory: boot with "
 				"lockdown=integrity or none");
-	} else if (!file && errno == ENOENT &&
-		   on_file_system("/sys/kernel/security", SECURITYFS_MAGIC)) {
+	} else if (err == -ENOENT && on_file_system("/sys/kernel/security", SECURITYFS_MAGIC)) {
 		found(feature, true, "not in force");
 	} else {
-		unchecked(feature, file || errno == ENOENT
+		unchecked(feature, !err || err == -ENOENT
 					   ? "securityfs is not mounted"
 					   : "/sys/kernel/security/lockdown cannot be read");
 	}
 }
 
-/* Not libbpf_probe_bpf_map_type(), which takes every failure for the kernel's ignorance. */
+/* Not libbpf_probe_bpf_map_type(), which takes every failure for a missing feature. */
 static void probe_ringbuf(struct feature *feature)
 {
-	int fd = bpf_map_create(BPF_MAP_TYPE_RINGBUF, NULL, 0, 0,
-				(unsigned int)sysconf(_SC_PAGESIZE), NULL);
+	unsigned int bytes = (unsigned int)sysconf(_SC_PAGESIZE);
+	int fd = bpf_map_create(BPF_MAP_TYPE_RINGBUF, NULL, 0, 0, bytes, NULL);
+	int err = fd < 0 ? -errno : 0;
 
-	if (fd >= 0) {
+	if (!err) {
 		found(feature, true, "yes");
 		close(fd);
-	} else if (errno == EINVAL) {
+	} else if (err == -EINVAL) {
 		found(feature, false, "the kernel has none");
 		remedy(feature, "needs kernel 5.8 or later");
 	} else {
-		unchecked(feature, "%s", errno == EPERM ? "not permitted" : strerror(errno));
+		unchecked(feature, "%s", err == -EPERM ? "not permitted" : strerror(-err));
 	}
 }
 
@@ -266,7 +267,7 @@ static void probe_uprobes(struct feature *feature)
 	remedy(feature, "needs a kernel with CONFIG_UPROBE_EVENTS");
 }
 
-/* Are these raw tracepoints in the kernel? Their prototypes are BTF types named btf_trace_NAME. */
+/* Raw tracepoints of the kernel have prototypes that are BTF types named btf_trace_NAME. */
 static void probe_tracepoints(struct feature *feature, const struct btf *btf,
 			      const char *const names[])
 {
@@ -352,9 +353,9 @@ static void probe_kernel_details(struct features *features, const struct btf *bt
 }
 
 /*
- * Can a thread be preempted inside of a tracing program? Where the lock of all tracepoints is an
- * SRCU domain. One of that name was there before 6.13 too, for something else; the tracepoints of
- * system calls came to be marked as faultable when it went.
+ * Can a thread be preempted while it runs a tracing program? It can in kernels in which an SRCU
+ * domain protects tracepoints. Before 6.13 there was an unrelated one of the same name; it was
+ * removed when the tracepoints of system calls were marked as faultable.
  */
 static bool has_preemptible_programs(const struct btf *btf)
 {
@@ -366,6 +367,7 @@ static void probe_tracefs(struct features *features, const struct btf *btf)
 {
 	struct feature *feature = &features->list[FEATURE_TRACEFS];
 	bool preemptible = has_preemptible_programs(btf), readable = false, mounted = false;
+	const char *state = "not mounted";
 
 	for (size_t i = 0; i < sizeof(TRACEFS) / sizeof(TRACEFS[0]); i++) {
 		mounted |= access(TRACEFS[i], F_OK) == 0;
@@ -375,10 +377,11 @@ static void probe_tracefs(struct features *features, const struct btf *btf)
 	if (preemptible)
 		feature->purpose = "every wait of an event loop, also while other threads are in "
 				   "the same probe (needed on this kernel)";
-	found(feature, readable || !preemptible,
-	      readable	? "mounted"
-	      : mounted ? "not readable"
-			: "not mounted");
+	if (readable)
+		state = "mounted";
+	else if (mounted)
+		state = "not readable";
+	found(feature, readable || !preemptible, "%s", state);
 	remedy(feature,
 	       "mount it, with mount -t tracefs tracefs /sys/kernel/tracing, and run as root; "
 	       "without it waits of event loops may be missed, and the time around is unknown");
@@ -410,22 +413,23 @@ bool features_clock(void)
 	return feature.available;
 }
 
-/* The filter itself is not set: it could not be taken off again. */
+/* The filter itself is not installed, because it could not be removed again. */
 static void probe_filter(struct feature *feature)
 {
 	const __u32 action = SECCOMP_RET_ERRNO;
+	int err = syscall(SYS_seccomp, SECCOMP_GET_ACTION_AVAIL, 0, &action) < 0 ? -errno : 0;
 
-	if (!syscall(SYS_seccomp, SECCOMP_GET_ACTION_AVAIL, 0, &action))
+	if (!err)
 		found(feature, true, "the kernel has it");
-	else if (errno == ENOSYS || errno == EINVAL || errno == EOPNOTSUPP)
+	else if (err == -ENOSYS || err == -EINVAL || err == -EOPNOTSUPP)
 		found(feature, false, "the kernel has none (CONFIG_SECCOMP_FILTER)");
 	else
-		unchecked(feature, "%s", strerror(errno));
+		unchecked(feature, "%s", strerror(-err));
 	remedy(feature, "gilscope works without it, with one safeguard less");
 }
 
-/* What cmd/pipeline/confine.c keeps, as far as it is there; and CAP_BPF, where the maps of an
- * observation prove to need it. */
+/* The capabilities that cmd/pipeline/confine.c keeps. It also keeps CAP_BPF if the maps of an
+ * observation turn out to need it. */
 static void probe_giving_up(struct feature *feature)
 {
 	static const struct {
@@ -502,7 +506,7 @@ void features_try_programs(struct features *features)
 		struct feature *lockdown = &features->list[FEATURE_LOCKDOWN];
 
 		found(feature, true, "accepted");
-		/* in confidentiality mode the verifier knows no helper that reads memory */
+		/* in confidentiality mode the verifier rejects helpers that read memory */
 		if (lockdown->unchecked) {
 			lockdown->unchecked = false;
 			found(lockdown, true, "programs that read memory load");
@@ -512,10 +516,11 @@ void features_try_programs(struct features *features)
 
 const char *feature_state(const struct feature *feature)
 {
-	return feature->available   ? "ok"
-	       : feature->unchecked ? "not_checked"
-	       : feature->required  ? "no"
-				    : "absent";
+	if (feature->available)
+		return "ok";
+	if (feature->unchecked)
+		return "not_checked";
+	return feature->required ? "no" : "absent";
 }
 
 int features_require(const struct features *features, struct diag *diag)
@@ -525,7 +530,7 @@ int features_require(const struct features *features, struct diag *diag)
 
 		if (!feature->required || feature->available || feature->unchecked)
 			continue;
-		if (feature->id == FEATURE_PROGRAMS) /* a whole sentence */
+		if (feature->id == FEATURE_PROGRAMS) /* `found` is a whole sentence */
 			diag_set(diag, feature->permission ? EXIT_NOT_PERMITTED : EXIT_FAILED, 0,
 				 "%s", feature->found);
 		else

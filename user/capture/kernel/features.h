@@ -39,24 +39,23 @@ struct feature {
 	const char *purpose; /* what it gives: "offsets of kernel structures" */
 	bool required;	     /* nothing works without it */
 	bool available;
-	bool unchecked;	  /* whether it is there cannot be said from here; `found` says why. Then it
-			     is not `available` */
-	bool permission;  /* it is missing for lack of a capability */
+	bool unchecked;	  /* could not be checked, `found` says why; then `available` is false */
+	bool permission;  /* unavailable for lack of a capability */
 	char found[400];  /* what was seen, or why it is not available */
 	char remedy[300]; /* what to do about it; "" when available */
 };
 
 struct features {
 	struct feature list[FEATURE_COUNT];
-	bool syscall_events; /* system calls are seen by perf events instead of raw tracepoints:
-				bpf/loop.bpf.c */
+	bool syscall_events; /* system calls are traced by perf events instead of raw tracepoints;
+				bpf/loop.bpf.c has the reason */
 };
 
 /* Examines the system. Loads and attaches nothing; takes milliseconds. */
 void features_probe(struct features *features);
 
-/* Loads all programs as an observation would, and drops them again: FEATURE_PROGRAMS, which is
- * unchecked without. Takes a second or so. */
+/* Fills FEATURE_PROGRAMS, which is unchecked until then: loads all programs as an observation
+ * would, and unloads them. Takes about a second. */
 void features_try_programs(struct features *features);
 
 /* "ok", "no" (required and missing), "absent" (missing, and it works without) or "not_checked" */
@@ -67,13 +66,13 @@ static inline bool features_have(const struct features *features, enum feature_i
 	return features->list[id].available;
 }
 
-/* FEATURE_CLOCK alone. */
+/* Whether FEATURE_CLOCK is available, without examining the rest. */
 bool features_clock(void);
 
 /*
- * The first required feature that is missing, as a diag (EXIT_NOT_PERMITTED or EXIT_FAILED); 0 when
- * none is. What could not be checked does not count: whether it is there shows when the probes are
- * loaded and set.
+ * Reports the first required feature that is missing as a diag (EXIT_NOT_PERMITTED or EXIT_FAILED)
+ * and returns -EPERM or -EOPNOTSUPP; 0 if none is missing. Features that could not be checked do
+ * not count as missing, because loading and attaching the probes will show whether they are.
  */
 int features_require(const struct features *features, struct diag *diag);
 

@@ -18,7 +18,7 @@
 
 DEFINE_CLEANUP(gilscope_bpf__destroy, struct gilscope_bpf *, gilscope_bpf__destroy, NULL)
 
-/* What libbpf says goes to these, and none of it is printed. */
+/* libbpf's warnings are kept here instead of being printed. */
 static char last_words[400];
 static struct refusal refusal;
 
@@ -51,7 +51,7 @@ static void raise_limit(__rlimit_resource_t resource, rlim_t wanted)
 		limit.rlim_max = wanted;
 	if (setrlimit(resource, &limit) == 0 || getrlimit(resource, &limit) < 0)
 		return;
-	limit.rlim_cur = limit.rlim_max; /* without CAP_SYS_RESOURCE as far as that */
+	limit.rlim_cur = limit.rlim_max; /* all that is possible without CAP_SYS_RESOURCE */
 	(void)setrlimit(resource, &limit);
 }
 
@@ -63,13 +63,12 @@ void load_prepare(void)
 }
 
 /*
- * Every program, map, link and clock is a descriptor. Asked beforehand, because libbpf takes an
- * EMFILE in one of its own trials for something that the kernel cannot, and fails with another
- * error.
+ * Every program, map, link and clock is a descriptor. Checked in advance, because libbpf takes an
+ * EMFILE during its own feature tests for a missing feature and then fails with another error.
  */
 static int check_descriptors(int cpu_count, struct diag *diag)
 {
-	/* what is open already, the ring, files of the target and of the output */
+	/* for what is open already, the ring, and files of the target and of the output */
 	const unsigned int spare = 32;
 	const struct gilscope_bpf *skeleton = NULL;
 	const unsigned int programs = sizeof(skeleton->progs) / sizeof(struct bpf_program *),
@@ -125,7 +124,7 @@ static uint32_t kinds_of(const struct capture_options *options)
 	return options->stack_kinds ? options->stack_kinds & all : all;
 }
 
-/* Why there are two ways to a system call is told in bpf/loop.bpf.c. */
+/* bpf/loop.bpf.c explains why there are two sets of programs for system calls. */
 static void choose_syscall_programs(struct gilscope_bpf *skeleton, const struct features *features)
 {
 	bpf_program__set_autoload(skeleton->progs.on_sys_enter, !features->syscall_events);
@@ -135,9 +134,9 @@ static void choose_syscall_programs(struct gilscope_bpf *skeleton, const struct 
 }
 
 /*
- * THREAD_SIZE of kernels before 5.15, for in those the registers of a system call are found by it:
- * arch/x86/include/asm/page_64_types.h, arch/arm64/include/asm/memory.h. One built with KASAN has
- * other stacks, and the marks of a system call are then not found.
+ * THREAD_SIZE, by which the probes find the registers of a system call in kernels before 5.15:
+ * arch/x86/include/asm/page_64_types.h, arch/arm64/include/asm/memory.h. Kernels built with KASAN
+ * have larger stacks, in which the registers are then not recognised.
  */
 static uint32_t kernel_stack_bytes(void)
 {
@@ -163,9 +162,11 @@ int load_programs(const struct features *features, const struct capture_options 
 	if (err)
 		return err;
 	skeleton = gilscope_bpf__open();
-	if (!skeleton)
-		return diag_set(diag, EXIT_FAILED, -errno, "cannot open the BPF programs: %s",
-				strerror(errno));
+	if (!skeleton) {
+		err = -errno;
+		return diag_set(diag, EXIT_FAILED, err, "cannot open the BPF programs: %s",
+				strerror(-err));
+	}
 	skeleton->rodata->have_task_regs = features_have(features, FEATURE_TASK_REGS);
 	skeleton->rodata->stack_bytes = kernel_stack_bytes();
 	uprobes_prepare(skeleton, features_have(features, FEATURE_UPROBE_MULTI));

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* load.h - the BPF programs into the kernel, and why not when it refuses them. */
+/* load.h - loads the BPF programs into the kernel, and reports why it refuses them. */
 #ifndef GILSCOPE_CAPTURE_LOAD_H
 #define GILSCOPE_CAPTURE_LOAD_H
 
@@ -9,9 +9,9 @@ struct features;
 struct gilscope_bpf;
 
 /*
- * Keeps libbpf from printing, and raises the limits that loading runs into as far as that is
- * allowed. What cannot be raised is no error here: before 5.11 maps count against RLIMIT_MEMLOCK,
- * later kernels do not care.
+ * Keeps libbpf from printing, and raises the resource limits that loading can exceed as far as
+ * permitted. A limit that cannot be raised is not an error here: only kernels before 5.11 count
+ * maps against RLIMIT_MEMLOCK.
  */
 void load_prepare(void);
 
@@ -20,10 +20,11 @@ void load_prepare(void);
 int load_programs(const struct features *features, const struct capture_options *options,
 		  int cpu_count, struct diag *diag, struct gilscope_bpf **ret_skeleton);
 
-/* Loads all of them, as an observation with its default options does, and drops them again. */
+/* Loads all of them, as an observation with default options does, and unloads them. 0 or -errno
+ * with a diag. */
 int load_try(const struct features *features, struct diag *diag);
 
-/* libbpf's last warning, one line, for a diag. */
+/* libbpf's last warning, its first line, for a diag. */
 const char *load_last_words(void);
 
 #endif

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * refusal.h - why the kernel refused the BPF programs, picked from what libbpf says while it loads
- * them: the program (or map), and the last line of the verifier's log that says something. Pure, so
- * that it is tested with the words of real kernels.
+ * refusal.h - why the kernel refused the BPF programs, extracted from libbpf's warnings: the
+ * program or map, and the last meaningful line of the verifier's log. Pure, so that it can be
+ * tested with the output of real kernels.
  */
 #ifndef GILSCOPE_CAPTURE_REFUSAL_H
 #define GILSCOPE_CAPTURE_REFUSAL_H
@@ -16,8 +16,8 @@ struct refusal {
 	bool verifier;	  /* `reason` is the verifier's */
 };
 
-/* Takes note of one warning of libbpf's, which may have many lines. The first program with a
- * verifier's log is the one that is reported. */
+/* Takes one warning of libbpf, which may have many lines. The first program with a verifier's log
+ * is the one that is reported. */
 void refusal_note(struct refusal *refusal, const char *message);
 
 #endif

@@ -20,11 +20,11 @@ struct uprobe_multi_attr {
 	uint32_t count, multi_flags, pid, spare;
 };
 
-/* A program and where in the image it goes. */
+/* A program and its sites in the image. */
 struct placement {
 	struct bpf_program *program;
 	uint64_t *offsets;
-	uint64_t *semaphores; /* where it has any: of each offset, 0 = none */
+	uint64_t *semaphores; /* of each offset; 0 = it has none */
 	uint32_t count, room;
 	bool at_return;
 };
@@ -101,10 +101,9 @@ static int place_sites(struct placement places[PLACEMENTS], const struct target 
 	for (uint32_t i = 0; i < target->gc_site_count && !err; i++) {
 		const struct gc_site *site = &target->gc_sites[i];
 
-		err = place(&places[!site->end	      ? AT_GC_BEGIN
-				    : site->at_return ? AT_GC_RETURN
-						      : AT_GC_END],
-			    site->offset, site->semaphore);
+		int end = site->at_return ? AT_GC_RETURN : AT_GC_END;
+
+		err = place(&places[site->end ? end : AT_GC_BEGIN], site->offset, site->semaphore);
 	}
 	if (!err && stacks && target->code_gone)
 		err = place(&places[AT_CODE_GONE], target->code_gone, 0);
@@ -114,17 +113,17 @@ static int place_sites(struct placement places[PLACEMENTS], const struct target 
 /* ── in a child ──────────────────────────────────────────────────────────── */
 
 /*
- * Brings what the kernel is going to read of the file into memory. For it reads the code around a
- * probe, and changes a probe point's counter, while it holds locks of the target's memory, and one
- * that every fork() of the system waits for (kernel/events/uprobes.c, register_for_each_vma()); a
- * file that does not answer must not be waited for there.
+ * Reads into the page cache what the kernel is going to read of the file. When it sets a probe, it
+ * reads the code there and changes a probe point's counter while it holds locks of the target's
+ * memory, and one that every fork() of the system waits for (kernel/events/uprobes.c,
+ * register_for_each_vma()). It must not wait there for a file system that does not answer.
  */
 static void bring_in(int fd, uint64_t offset)
 {
 	enum { INSTRUCTION_MAX = 16 };
 	uint64_t page = (uint64_t)sysconf(_SC_PAGESIZE), first = offset & ~(page - 1);
 
-	/* never taken back: it stays as long as the child */
+	/* never unmapped: the child is about to exit */
 	(void)!mmap(NULL, offset + INSTRUCTION_MAX - first, PROT_READ, MAP_PRIVATE | MAP_POPULATE,
 		    fd, (off_t)first);
 }
@@ -163,8 +162,8 @@ static int set_together(int line, const struct placement *where, const struct ta
 	return fd < 0 ? -errno : bounded_send_fd(line, fd);
 }
 
-/* The descriptor of such a link is all that holds it: of the perf event itself, or of a link that
- * holds the event (kernel 5.15). */
+/* Each descriptor keeps its probe in place: it is the perf event itself, or from kernel 5.15 on a
+ * link that holds the event. */
 static int set_one_by_one(int line, const struct placement *where, const struct target *target)
 {
 	for (uint32_t i = 0; i < where->count; i++) {
@@ -211,7 +210,7 @@ int uprobes_set(struct uprobes *uprobes, const struct gilscope_bpf *skeleton,
 	_cleanup_(freep) uint64_t *room = calloc(2 * PLACEMENTS * most, sizeof(*room));
 	_cleanup_(bounded_answer_done) struct bounded_answer answer = {0};
 	struct placement places[PLACEMENTS] = {0};
-	struct setting setting = {places, target, multi};
+	struct setting setting = {.places = places, .target = target, .multi = multi};
 	int programs[PLACEMENTS], err;
 
 	if (!room)

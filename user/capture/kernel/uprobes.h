@@ -12,7 +12,7 @@
 #include "gilscope.skel.h"
 #include "python/target.h"
 
-/* To be called before loading: the kernel wants to know how a program will be attached. */
+/* Must be called before loading, when the kernel has to know how a program will be attached. */
 void uprobes_prepare(struct gilscope_bpf *skeleton, bool multi);
 
 /* Sets the probes of all sites, with `stacks` also of those that stacks need; none on failure
