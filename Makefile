@@ -45,7 +45,8 @@ objects = $(patsubst %.c,$(B)/$(1)/%.o,$(2))
 
 # what pages are made of; constants.* are what they have in common with C
 CONSTANTS := $(B)/gen/constants.js $(B)/gen/constants.css
-ASSETS := $(CONSTANTS) $(wildcard $(foreach ext,js css html,user/view/assets/*.$(ext) user/view/*/assets/*.$(ext) user/view/*/assets/*/*.$(ext)))
+ASSETS := $(CONSTANTS) $(wildcard $(foreach ext,js css html, \
+	user/view/assets/*.$(ext) user/view/*/assets/*.$(ext) user/view/*/assets/*/*.$(ext)))
 
 define flavour
 $(B)/$(1)/%.o: %.c $(B)/config
@@ -96,7 +97,8 @@ $(B)/gen/sysnames.inc: tools/gen-sysnames
 
 $(patsubst %,$(B)/%/user/view/tui/tui_terminal.o,plain asan steps): $(B)/gen/terminfo.inc
 $(B)/gen/terminfo.inc:
-	$(call say,GEN,$@)mkdir -p $(@D) && infocmp -0 -Q1 xterm-256color | sed -n 's/^hex:[0-9A-F]*$$/"&"/p' > $@.tmp && grep -q hex $@.tmp && mv $@.tmp $@
+	$(call say,GEN,$@)mkdir -p $(@D) && infocmp -0 -Q1 xterm-256color | \
+		sed -n 's/^hex:[0-9A-F]*$$/"&"/p' > $@.tmp && grep -q hex $@.tmp && mv $@.tmp $@
 
 $(CONSTANTS) $(B)/gen/constants.d.ts: $(B)/gen/constants.%: tools/gen-constants \
 		user/model/states.def user/words/palette.def $(wildcard user/view/*/*.def)

@@ -22,6 +22,7 @@ BUILD = ROOT / os.environ.get("B", "build")
 GILSCOPE = Path(os.environ.get("GILSCOPE", BUILD / "gilscope")).resolve()
 PYTHON = "/usr/bin/python3"
 STATUS_PARTIAL = 5
+COLUMNS = 100  # of what is written into a document
 
 
 class Trouble(Exception):
@@ -39,7 +40,7 @@ class Row:
         self.value, self.spread = form.format(middle), ""
         if len(values) > 2:
             low, _, high = statistics.quantiles(values, n=4, method="inclusive")
-            self.spread = f"{form.format(low)} … {form.format(high)}"
+            self.spread = f"{form.split()[0].format(low)} … {form.format(high)}"
         self.met = "" if met is None else "yes" if met(middle) else "NO"
 
     def cells(self):

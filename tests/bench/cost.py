@@ -74,7 +74,7 @@ def route(server, options, path, goal):
             values.append(value)
     rows.append(
         Row(
-            "CPU of the server for one request, nobody observing",
+            "CPU of the server for a request, unobserved",
             [ns / 1e3 for ns in bare],
             "{:.1f} µs",
         )
@@ -147,7 +147,7 @@ def cycle(options):
         gilscope_ns / traps_ns for gilscope_ns, traps_ns in zip(added[gilscope], added[traps])
     ]
     return [
-        Row("a call of C code that releases the GIL (one drop, one take), bare", bare, "{:.0f} ns"),
+        Row("a call of C code that releases the GIL, bare", bare, "{:.0f} ns"),
         Row("two traps that do nothing add", added[traps], "{:.0f} ns"),
         Row("gilscope adds", added[gilscope], "{:.0f} ns"),
         Row(
@@ -223,15 +223,15 @@ def rate_rows(processes, threads, ways, seconds):
                 sum(result[1] for result in results),
             )
             what = (
-                f"{processes} process{'es' * (processes > 1)} of {threads} "
-                f"thread{'s' * (threads > 1)}, `{name}`: {events / 1e3:.0f} k events/s"
+                f"{processes} process{'es' * (processes > 1)}, {threads} "
+                f"thread{'s' * (threads > 1)}: `{name}`, {events / 1e3:.0f} k/s"
             )
             print(f"  {what}, {lost} lost", flush=True)
             yield Row(
-                f"{what}, CPU for one",
+                what,
                 [result[2] for result in results],
                 "{:.0f} ns",
-                f"none lost ({lost} were)",
+                "none lost",
                 lambda _: lost == 0,
             )
 

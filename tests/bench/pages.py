@@ -48,9 +48,9 @@ def make(trace, folder):
         for name in FORMS
         for row in (
             Row(
-                f"`gilscope {name}`: CPU time, of that of `gilscope report`",
+                f"`{name}`: CPU, of `report`'s",
                 ratios[name],
-                "{:.1f} times",
+                "{:.1f} ×",
             ),
             Row(
                 f"… for {CYCLES / 1e6:.1f} million GIL cycles",
@@ -66,7 +66,7 @@ def make(trace, folder):
                 f"≤ {MIB} MiB",
                 lambda value: value <= MIB,
             ),
-            Row("… size of the file, of that of the recording", sizes[name], "{:.2f} times"),
+            Row("… size of the file, of that of the recording", sizes[name], "{:.2f} ×"),
         )
     ]
 
@@ -80,8 +80,7 @@ def browse(folder, events):
     found = json.loads(output("node", Path(__file__).with_name("browser.mjs"), page, 5))
     return [
         Row(
-            f"that minute's page ({page.stat().st_size / 1e6:.0f} MB) in Chromium: opened, "
-            "what is in sight drawn",
+            f"page of a minute ({page.stat().st_size / 1e6:.0f} MB) in Chromium: drawn",
             found["loaded"],
             "{:.0f} ms",
             "≤ 2 s",

@@ -54,21 +54,19 @@ def replay(options):
         "model": "model",
         "model+fold": "model and report",
     }
-    what = (
-        f"`gilscope report`, {options.events / MILLION:g} million events: events per second of CPU"
-    )
+    what = "`gilscope report`, million events per second of CPU"
     return [
         Row(
             what,
             [options.events * 1e3 / ns for ns in used_ns],
-            "{:.2f} million",
-            "≥ 3 million",
+            "{:.2f}",
+            "≥ 3",
             lambda rate: rate >= 3,
         ),
         Row(
-            "`gilscope export --format script`: the same",
+            "`gilscope export --format script`, the same",
             [options.events * 1e3 / ns for ns in export_ns],
-            "{:.2f} million",
+            "{:.2f}",
         ),
         *(
             Row(f"a stage by itself: {names[stage]}, for an event", values, "{:.0f} ns")
@@ -82,7 +80,7 @@ def replay(options):
 
 def size_row(what, trace, events, seconds=None):
     size = trace.stat().st_size
-    more = f" ({size / 1e6 / seconds * 3600:.0f} MB an hour)" if seconds else ""
+    more = f" ({size / 1e6 / seconds * 3600:.0f} MB/h)" if seconds else ""
     return Row(what, size / events, "{:.2f} bytes" + more)
 
 
@@ -94,7 +92,7 @@ def recorded(what, folder, pid, act):
         took = time.monotonic() - begin
         observer.finish()
     return size_row(
-        f"{what}: {observer.events[0] / took / 1e3:.1f} k events/s, an event",
+        f"{what}, {observer.events[0] / took / 1e3:.1f} k/s: an event",
         trace,
         observer.events[0],
         took,
@@ -109,7 +107,7 @@ def size(options):
         with Server() as server:
             rows.append(
                 recorded(
-                    "trivial route under full load",
+                    "trivial route, full load",
                     folder,
                     server.pid,
                     lambda: server.load(seconds),
@@ -119,7 +117,7 @@ def size(options):
             traffic = [sys.executable, ROOT / "examples/traffic.py", server.port, seconds]
             rows.append(
                 recorded(
-                    "examples/app.py under examples/traffic.py",
+                    "`examples/app.py`",
                     folder,
                     server.pid,
                     lambda: output(*traffic),

@@ -15,12 +15,8 @@ DEPTHS = (10, 50, 120)
 # what the application does, whose probe that is, what the row says
 KINDS = (
     ("sleep", "on_switch", "a thread goes to sleep, {} frames deep"),
-    (
-        "wait",
-        "gil_wait",
-        "a thread waits for the GIL (every 5 ms: the holder's stack; at first its own too), {} "
-        "frames deep",
-    ),
+    # every 5 ms the holder's stack, at first its own too
+    ("wait", "gil_wait", "a thread waits for the GIL, {} frames deep"),
     ("compute", "on_clock", "the clock hits a thread, {} frames deep"),
 )
 SWITCH = Path("/proc/sys/kernel/bpf_stats_enabled")

@@ -48,33 +48,35 @@ def test_a_series_that_debian_has_not_is_missed():
         kernels.choose(PACKAGES, "5.15")
 
 
-def row(kernel, loop, faults=()):
-    return support.cells(
-        {"kernel": kernel, "machine": "amd64", "loop": loop, "faults": list(faults)}, support.GUESTS
-    )
+def row(kernel, loop, faults=(), **found):
+    return {"kernel": kernel, "loop": loop, "faults": list(faults), **found}
 
 
 def test_a_part_of_a_table_replaces_its_own_rows():
-    old = support.parse(
-        support.table(
-            [
-                list(support.GUESTS.values()),
-                row("6.1", "asyncio"),
-                row("6.1", "uvloop"),
-                row("5.10", "asyncio"),
-            ]
-        )
-    )
-    new = [row("6.1", "uvloop", ["a | b\nc", "d"]), row("7.2", "asyncio")]
-    merged = support.merge(old, new, support.GUESTS, whole=False)
-    assert [cells[:3] for cells in merged] == [
-        ["6.1", "amd64", "asyncio"],
-        ["6.1", "amd64", "uvloop"],
-        ["5.10", "amd64", "asyncio"],
-        ["7.2", "amd64", "asyncio"],
+    old = [
+        row("6.1", "asyncio"),
+        row("6.1", "uvloop", ["no longer"]),
+        row("5.10", "asyncio", ["e " * 80]),
     ]
-    assert merged[1][-2] == "a / b c … and 1 more" and merged[0][-2] == "as promised"
-    assert support.merge(old, new, support.GUESTS, whole=True) == new
+    new = [row("6.1", "uvloop", ["a | b\nc: c", "d"]), row("7.2", "asyncio")]
+    text = support.part_of_document("", old, support.GUESTS, whole=True)
+    merged = support.part_of_document(text, new, support.GUESTS, whole=False)
+    names = [("6.1", "asyncio"), ("6.1", "uvloop"), ("5.10", "asyncio"), ("7.2", "asyncio")]
+    assert [tuple(cells[:2]) for cells in support.parse(merged)] == names
+    assert [cells[-2] for cells in support.parse(merged)] == ["none", "2", "1", "none"]
+    assert support.parse_faults(merged) == [
+        ("5.10 asyncio", ("e " * 80)[:120].strip()),
+        ("6.1 uvloop", "a | b c: c"),
+        ("6.1 uvloop", "d"),
+    ]
+    whole = support.part_of_document(text, new, support.GUESTS, whole=True)
+    assert whole == support.part_of_document("", new, support.GUESTS, whole=True)
+
+
+def test_a_row_tells_what_was_not_found():
+    counts = {"stalls": "16/16", "right": "15/16", "names": "116/116", "stacks": "9/10"}
+    cells = support.cells(row("6.1", "asyncio", **counts), support.GUESTS)
+    assert cells[4] == "16, 15 of 16, 116, 9 of 10"
 
 
 def test_the_document_has_a_place_for_every_table():

@@ -1,53 +1,51 @@
 # SPDX-License-Identifier: MIT
-"""Writes the tables of docs/evidence/support.md. Every row has its date: a run of all writes the table anew,
-a run of some puts its own rows in the place of older ones."""
+"""Writes the tables of docs/evidence/support.md. Every row has its date: a run of all writes the
+table anew, a run of some puts its own rows in the place of older ones. What the faults of rows are
+is listed below their table."""
 
 import datetime
 import os
 import re
+import textwrap
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 DOCUMENT = os.path.join(ROOT, "docs", "evidence", "support.md")
-FOUND = {
-    "stalls": "stalls found",
-    "right": "causes right",
-    "names": "names right",
-    "stacks": "stacks right",
-    "result": "result",
-    "date": "date",
-}
+FOUND = ("stalls", "right", "names", "stacks")
 # the first columns, up to and with "loop", say what was run: a row is replaced by one that has the
 # same there
-PYTHONS = {
-    "interpreter": "interpreter",
-    "loop": "loop",
-    "python": "version",
-    "sites": "sites",
-    **FOUND,
-}
-GUESTS = {
-    "kernel": "kernel",
-    "machine": "machine",
-    "loop": "loop",
-    "python": "Python",
-    "sites": "sites",
-    **FOUND,
-}
-RESULT_LENGTH = 120
+PYTHONS = ("interpreter", "loop", "version", "sites", "found and right", "faults", "date")
+GUESTS = ("kernel", "loop", "Python", "sites", "found and right", "faults", "date")
+FAULT_LENGTH = 120
+COLUMNS = 100
+
+
+def count(ratio):
+    """16/16 is 16; 15/16 is 15 of 16."""
+    part, _, whole = str(ratio).partition("/")
+    return part if part == whole else f"{part} of {whole}" if whole else part
 
 
 def cells(row, columns):
-    faults = [" ".join(fault.replace("|", "/").split()) for fault in row["faults"]]
-    result = (
-        "as promised"
-        if not faults
-        else faults[0][:RESULT_LENGTH]
-        + (f" … and {len(faults) - 1} more" if len(faults) > 1 else "")
-    )
-    return [
-        str({**row, "result": result, "date": datetime.date.today()}.get(key, "–"))
-        for key in columns
-    ]
+    values = {
+        "version": row.get("python", "–"),
+        "Python": row.get("python", "–"),
+        "found and right": ", ".join(count(row.get(key, "–")) for key in FOUND),
+        "faults": str(len(row["faults"]) or "none"),
+        "date": str(datetime.date.today()),
+        "sites": str(row.get("sites", "–")).replace("scan ", ""),
+    }
+    return [str(values.get(column, row.get(column, "–"))) for column in columns]
+
+
+def key_of(line, columns):
+    """What was run, in the cells of a row."""
+    return " ".join(line[: columns.index("loop") + 1])
+
+
+def faults(row, columns):
+    """(what was run, what was wrong) for each fault of a row."""
+    key = key_of(cells(row, columns), columns)
+    return [(key, " ".join(fault.split())[:FAULT_LENGTH]) for fault in row["faults"]]
 
 
 def table(lines):
@@ -70,20 +68,37 @@ def parse(text):
     ][1:]
 
 
+def parse_faults(text):
+    """The list below a table, as faults() has it."""
+    entries = re.findall(r"^\* (.*(?:\n  .*)*)", text, re.MULTILINE)
+    return [tuple(" ".join(entry.split()).split(": ", 1)) for entry in entries]
+
+
 def merge(old, new, columns, whole):
-    names = list(columns).index("loop") + 1
-    by_name = {} if whole else {tuple(row[:names]): row for row in old if len(row) == len(columns)}
-    by_name.update({tuple(row[:names]): row for row in new})
-    return list(by_name.values())
+    by_key = {} if whole else {key_of(row, columns): row for row in old if len(row) == len(columns)}
+    by_key.update({key_of(row, columns): row for row in new})
+    return list(by_key.values())
+
+
+def part_of_document(old, rows, columns, whole):
+    """The table and the list of faults, made of the old text and of what was run."""
+    lines = [cells(row, columns) for row in rows]
+    keys = {key_of(line, columns) for line in lines}
+    found = [] if whole else [fault for fault in parse_faults(old) if fault[0] not in keys]
+    found += [fault for row in rows for fault in faults(row, columns)]
+    wrong = [
+        textwrap.fill(f"* {key}: {fault}", COLUMNS, subsequent_indent="  ") for key, fault in found
+    ]
+    made = table([list(columns), *merge(parse(old), lines, columns, whole)])
+    return "\n".join([made, *([""] if wrong else []), *wrong])
 
 
 def write(part, rows, columns, whole):
-    """Puts them into the part's table. `whole`: they are all there is."""
+    """Puts them into the part's place in the document. `whole`: they are all there is."""
     begin, end = f"<!-- matrix {part} -->", "<!-- /matrix -->"
     with open(DOCUMENT) as file:
         text = file.read()
     found = re.search(re.escape(begin) + "(.*?)" + re.escape(end), text, re.DOTALL)
-    merged = merge(parse(found[1]), [cells(row, columns) for row in rows], columns, whole)
-    made = table([list(columns.values()), *merged])
+    made = part_of_document(found[1], rows, columns, whole)
     with open(DOCUMENT, "w") as file:
         file.write(text[: found.start()] + f"{begin}\n{made}\n{end}" + text[found.end() :])

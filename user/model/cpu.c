@@ -98,11 +98,8 @@ void sched_set(struct world *w, struct thread_machine *t, enum sched sched, uint
 	was_off = thread_is_off(t);
 	t->sched = sched;
 	t->pub.cpu = cpu;
-	if (!was_off && thread_is_off(t)) {
-		t->ts_off = ts;
-		if (process_of(t)->partial)
-			edges_off(w, t, ts);
-	}
+	if (w->partial && !was_off)
+		edges_off(w, t, ts);
 	relation_list(t);
 	if (sched == SCHED_RUNNING && t->in_handover)
 		relation_handed_over(w, t, ts);

@@ -93,7 +93,7 @@ void gil_hold_begin(struct world *w, struct gil_machine *g, struct thread_machin
 	relation_set(t, REL_HOLDING);
 	t->wait_stack.hdr.type = 0;
 	t->pub.gil = &g->pub;
-	if (gil_is_partial(g))
+	if (w->partial)
 		edges_see(w, g, t, ts);
 }
 
@@ -184,7 +184,7 @@ static void wait_end(struct world *w, struct thread_machine *t, uint64_t ts, boo
 	if (g->ts_contention < ts)
 		world_tell(w, TOLD_CONTENTION)->contention = (struct contention){
 			.gil = &g->pub, .start = g->ts_contention, .end = ts};
-	if (gil_is_partial(g) && g->pub.holder)
+	if (w->partial && g->pub.holder)
 		thread_update(w, machine_of(g->pub.holder), ts); /* nobody watches it any more */
 }
 
@@ -211,7 +211,7 @@ void relation_handed_over(struct world *w, struct thread_machine *t, uint64_t ts
 void relation_sleep(struct world *w, struct gil_machine *g, struct thread_machine *t, bool handover,
 		    uint64_t ts)
 {
-	if (gil_is_partial(g) || g->pub.process != t->pub.process)
+	if (w->partial || g->pub.process != t->pub.process)
 		return;
 	if (!relation_known(t->relation))
 		relation_set(t, REL_UNKNOWN); /* it may have begun to wait now */
@@ -257,7 +257,7 @@ void relation_exclude_waiting(struct world *w, struct thread_machine *t)
 	if (relation_known(t->relation) || !(t->relation & REL_WAITING))
 		return;
 	relation_set(t, t->relation & ~(unsigned int)REL_WAITING);
-	if (process->partial)
+	if (w->partial)
 		process->pending = true;
 	else if (process->certain == process->gils && process->gils)
 		relation_set(t, REL_NONE);
@@ -511,7 +511,6 @@ static void doubt_relations(struct world *w, struct process_entry *process, uint
 
 int gil_declare(struct world *w, const struct ev_gil *event, uint64_t ts)
 {
-	enum evidence_mode mode = event->hdr.flags & EVF_GIL_EDGES ? MODE_EDGES : w->mode;
 	uint16_t index = event->hdr.aux;
 	struct process_entry *process;
 	struct gil_machine *g, *old;
@@ -523,8 +522,7 @@ int gil_declare(struct world *w, const struct ev_gil *event, uint64_t ts)
 	    list_room(&w->touched_gils, w->gils.count + 1) < 0)
 		return -ENOMEM;
 	old = w->gil_by_index[index];
-	if (old && old->pub.process == &process->pub && old->pub.address == event->address &&
-	    old->pub.mode == mode)
+	if (old && old->pub.process == &process->pub && old->pub.address == event->address)
 		return 0;
 	r = list_reserve_object(w, &w->gils, WORLD_GILS_MAX, "GILs");
 	if (r < 0)
@@ -537,8 +535,7 @@ int gil_declare(struct world *w, const struct ev_gil *event, uint64_t ts)
 			      .address = event->address,
 			      .interpreter = event->interpreter,
 			      .index = index,
-			      .mode = mode};
-	process->partial |= mode_is_partial(mode);
+			      .partial = w->partial};
 	process->gils++;
 	g->next = process->gil_list;
 	process->gil_list = g;

@@ -59,7 +59,7 @@ void sites_stack(struct world *w, struct thread_machine *t, const struct ev_stac
 {
 	struct process_entry *process = process_of(t);
 
-	if (process->partial || !event->stack || event->hdr.flags & EVF_STACK_TORN)
+	if (w->partial || !event->stack || event->hdr.flags & EVF_STACK_TORN)
 		return;
 	if (t->own_stack && t->own_stack != event->stack && t->moves < MOVES_ENOUGH)
 		process->ran += ++t->moves == MOVES_ENOUGH;

@@ -31,10 +31,10 @@ static enum thread_state asleep_state(const struct thread_machine *t, bool holds
 	return loop_waits(t) ? TS_IDLE : TS_BLOCKED;
 }
 
-static enum thread_state state_of(const struct thread_machine *t, bool *ret_sampled)
+static enum thread_state state_of(const struct world *w, const struct thread_machine *t,
+				  bool *ret_sampled)
 {
-	unsigned int relation = process_of(t)->partial ? edges_relation(t, ret_sampled)
-						       : t->relation;
+	unsigned int relation = w->partial ? edges_relation(t, ret_sampled) : t->relation;
 	bool holds = relation == REL_HOLDING;
 
 	if (relation == REL_WAITING)
@@ -53,10 +53,10 @@ static enum thread_state state_of(const struct thread_machine *t, bool *ret_samp
 	}
 }
 
-static void describe(struct thread_machine *t, struct interval *ret)
+static void describe(const struct world *w, struct thread_machine *t, struct interval *ret)
 {
 	bool sampled = false;
-	enum thread_state state = state_of(t, &sampled);
+	enum thread_state state = state_of(w, t, &sampled);
 
 	*ret = (struct interval){.thread = &t->pub,
 				 .state = state,
@@ -131,9 +131,9 @@ void thread_update(struct world *w, struct thread_machine *t, uint64_t ts)
 	uint8_t generation;
 	bool gc;
 
-	if (process_of(t)->partial)
+	if (w->partial)
 		edges_decay(w, t, ts);
-	describe(t, &next);
+	describe(w, t, &next);
 	if (same(&t->open, &next))
 		return;
 	thread_cut(w, t, ts);
@@ -169,8 +169,7 @@ void thread_doubt_sched(struct world *w, struct thread_machine *t)
 {
 	/* partial: without a waiter that watches it a holder is certain only while it is off the
 	 * CPU, and just that is in doubt */
-	bool holds = t->relation == REL_HOLDING &&
-		     (!gil_is_partial(gil_of(t)) || t->pub.gil->waiters);
+	bool holds = t->relation == REL_HOLDING && (!w->partial || t->pub.gil->waiters);
 
 	if (t->open.state != TS_GIL_WAIT)
 		gil_doubt(t, holds ? t->pub.gil : NULL, thread_is_off(t));
@@ -270,7 +269,7 @@ int thread_new(struct world *w, struct process_entry *process, uint32_t tid, uin
 	t->touched = true;
 	list_add(&w->touched, t);
 	relation_list(t);
-	describe(t, &t->open);
+	describe(w, t, &t->open);
 	t->open.generation = GC_GENERATION_UNKNOWN;
 	t->open.start = ts;
 	if (w->sink.thread)

@@ -248,7 +248,7 @@ static int feed_gil(struct world *w, const struct subject *subject, const union 
 		return 0;
 	gil_touch(w, g);
 	if (event->hdr.type == EV_OBSERVE) {
-		if (world_counts(w, ts) && gil_is_partial(g))
+		if (world_counts(w, ts) && w->partial)
 			edges_observe(w, g, event->hdr.tid ? t : NULL, &event->observe, ts);
 		else if (world_counts(w, ts))
 			gil_observe(w, g, &event->observe, ts);
@@ -265,7 +265,7 @@ static int feed_gil(struct world *w, const struct subject *subject, const union 
 	t->ts_fact = ts;
 	sched_prove(w, t, ts);
 	loop_prove_outside(w, t, ts);
-	(gil_is_partial(g) ? edges_feed : gil_feed)(w, g, t, event, ts);
+	(w->partial ? edges_feed : gil_feed)(w, g, t, event, ts);
 	return 0;
 }
 

@@ -20,7 +20,8 @@
 #include "bpf/events.def"
 
 #define EVENT(id, NAME, name, aux, tid, doc) static const struct event_field fields_##NAME[] = {
-#define FIELD(NAME, type, field, doc)	     {#field, FIELD_##type, offsetof(struct_##NAME, field), doc},
+
+#define FIELD(NAME, type, field, doc) {#field, FIELD_##type, offsetof(struct_##NAME, field), doc},
 #define EVENT_END(NAME)                                                                            \
 	{                                                                                          \
 		NULL, 0, 0, NULL                                                                   \

@@ -42,7 +42,7 @@ struct handler_rule {
 	const char *function; /* the end of the qualified name, starting after a dot; before
 				 Python 3.11 only the last part is compared */
 	const char *outer;    /* NULL; or what the next outer frame must be: the last part of its
-				 function's name, or a directory of its library's file ("fastapi/") */
+				 function's name, or a directory of its library ("fastapi/") */
 	enum handler_role role;
 	unsigned int flags; /* RULE_… */
 };

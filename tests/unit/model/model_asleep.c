@@ -59,9 +59,7 @@ static void in_the_handover_a_thread_waits_only_while_it_sleeps(void **state)
 	       "170-180 1 blocked sys0\n");
 }
 
-static void
-a_holder_on_the_gils_mutex_is_asleep_with_the_gil_and_in_no_system_call_of_the_applications(
-	void **state)
+static void a_holder_on_the_gils_mutex_is_asleep_with_the_gil_not_in_a_system_call(void **state)
 {
 	begin();
 	take(110, A);
@@ -159,7 +157,7 @@ int main(void)
 		cmocka_unit_test(who_sleeps_on_the_gils_mutex_waits_for_the_gil_from_there_on),
 		cmocka_unit_test(in_the_handover_a_thread_waits_only_while_it_sleeps),
 		cmocka_unit_test(
-			a_holder_on_the_gils_mutex_is_asleep_with_the_gil_and_in_no_system_call_of_the_applications),
+			a_holder_on_the_gils_mutex_is_asleep_with_the_gil_not_in_a_system_call),
 		cmocka_unit_test(who_is_seen_on_the_gils_mutex_may_be_waiting_or_holding),
 		cmocka_unit_test(who_finds_the_gil_switched_off_goes_on_without),
 		cmocka_unit_test(what_stops_a_thread_is_told_and_no_system_call),
