@@ -29,8 +29,8 @@ static void print_help(FILE *file)
 		      "the options.\n");
 }
 
-/* Whoever starts us with one of the standard streams closed must not find messages in the next file
- * that is opened. */
+/* If a standard stream is closed, the next file that is opened would get its number, and messages.
+ */
 static void open_standard_streams(void)
 {
 	int fd;
@@ -71,7 +71,7 @@ int main(int argc, char **argv)
 		man_write(stdout, COMMANDS, COMMAND_COUNT);
 		return EXIT_OK;
 	}
-	if (!strcmp(name, "--commands")) { /* for whoever makes the manual pages */
+	if (!strcmp(name, "--commands")) { /* for the Makefile, which makes the manual pages */
 		for (size_t i = 0; i < COMMAND_COUNT; i++)
 			puts(COMMANDS[i]->name);
 		return EXIT_OK;

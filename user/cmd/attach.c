@@ -4,14 +4,14 @@
 #include "base/duration.h"
 #include "cmd/cmd.h"
 #include "cmd/pipeline/observe.h"
-#include "cmd/pipeline/tell.h"
+#include "cmd/pipeline/announce.h"
 
 static int run(struct options *options)
 {
 	struct pipeline pipeline = {.names = options->names};
-	struct teller teller = {.pipeline = &pipeline};
+	struct announcer announcer = {.pipeline = &pipeline};
 	struct observation observation = {
-		.options = &options->observe, .pipeline = &pipeline, .tick_ctx = &teller};
+		.options = &options->observe, .pipeline = &pipeline, .tick_ctx = &announcer};
 	const struct report *report;
 	struct diag diag = {0};
 	int err, status;
@@ -19,7 +19,7 @@ static int run(struct options *options)
 	observe_catch_signals(NULL);
 	observe_head(&options->observe, &pipeline.head);
 	if (!options->observe.quiet)
-		observation.tick = teller_tick;
+		observation.tick = announcer_tick;
 	err = pipeline_append_fold(&pipeline, options->stall_ns, &diag);
 	if (!err)
 		err = pipeline_front(&pipeline, true, &diag);
@@ -29,7 +29,7 @@ static int run(struct options *options)
 		err = diag_set(&diag, EXIT_FAILED, -ENOMEM, "no memory for the report");
 	observe_shown_now();
 	status = err ? cmd_fail(&diag) : cmd_show(report, options);
-	teller_done(&teller);
+	announcer_done(&announcer);
 	pipeline_done(&pipeline);
 	return status;
 }

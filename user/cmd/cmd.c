@@ -27,8 +27,8 @@ static bool want_colour(const struct options *options)
 	       !(term && !strcmp(term, "dumb"));
 }
 
-/* What no one should overlook who reads but the figures. The text says it among its caveats. */
-static void tell_faults(const struct report *report)
+/* A warning for readers of the JSON report; the text has it among its caveats. */
+static void warn_of_faults(const struct report *report)
 {
 	for (uint32_t i = 0; i < report->process_count; i++) {
 		const struct process *process = report->processes[i].process;
@@ -51,7 +51,7 @@ int cmd_show(const struct report *report, const struct options *options)
 	if (isatty(STDOUT_FILENO) && !ioctl(STDOUT_FILENO, TIOCGWINSZ, &size))
 		how.columns = size.ws_col;
 	if (options->json)
-		tell_faults(report);
+		warn_of_faults(report);
 	err = view->show(stdout, report, &how);
 	if (!err && fflush(stdout))
 		err = -errno;

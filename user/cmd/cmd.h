@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * cmd.h - the commands: options in, pipeline wired, errors printed. The only room that knows all
- * the others, and the only one that prints messages.
+ * cmd.h - the commands: each takes its options, builds its pipeline, and prints results and errors.
+ * The only room that knows all the others, and the only one that prints messages.
  */
 #ifndef GILSCOPE_CMD_CMD_H
 #define GILSCOPE_CMD_CMD_H
@@ -14,11 +14,11 @@ struct command {
 	const char *name;
 	const char *arguments; /* "PID", "[FILE]": for the usage line */
 	const char *summary;   /* one line, for the list of commands */
-	const char *args_doc;  /* argp's: what it takes besides options */
-	const char *doc;       /* argp's: what it does, and behind \v notes and the example */
+	const char *args_doc;  /* argp's: its arguments besides options */
+	const char *doc;       /* argp's: what it does; after \v, notes and the example */
 	const struct option_use *options;
-	const char *output; /* where it writes unless told; NULL: to the standard output */
-	/* What is no option, and the end, as for an argp parser. */
+	const char *output; /* the file that it writes by default; NULL: the standard output */
+	/* Called as an argp parser for ARGP_KEY_… : arguments that are not options, and the end. */
 	error_t (*rest)(struct options *options, int key, char *arg, struct argp_state *state);
 	int (*run)(struct options *options); /* returns the exit status */
 };
@@ -26,13 +26,13 @@ struct command {
 extern const struct command command_attach, command_record, command_report, command_export,
 	command_top, command_timeline, command_flame, command_doctor;
 
-/* Prints a failure to stderr, what and what to do, and returns its exit status. */
+/* Prints a failure to stderr, what happened and what to do, and returns its exit status. */
 int cmd_fail(const struct diag *diag);
 
 #define FLAMES_STATES_DEFAULT (((1u << TS_COUNT) - 1) & ~(1u << TS_IDLE))
 
-/* Writes a report to stdout. Returns the exit status: EXIT_OK, EXIT_PARTIAL, or EXIT_FAILED when
- * stdout does not take it. */
+/* Writes a report to stdout. Returns the exit status: EXIT_OK, EXIT_PARTIAL, or EXIT_FAILED if that
+ * cannot be written. */
 int cmd_show(const struct report *report, const struct options *options);
 
 #endif

@@ -12,12 +12,12 @@
 #include "cmd/cmd.h"
 #include "python/target.h"
 
-/* What the snapshot of a target shows. */
+/* Counted in a snapshot of the target. */
 struct census {
 	unsigned int threads, python, loop_waits, loop_descriptors, unnamed_holders;
 };
 
-/* All that doctor finds; both views read it. */
+/* Everything that doctor finds out, for text and JSON. */
 struct findings {
 	struct features features;
 	struct diag system; /* the required feature that is missing, or status 0 */
@@ -73,9 +73,9 @@ static void examine_target(struct findings *findings)
 
 static enum exit_status verdict(const struct findings *findings)
 {
-	return findings->system.status ? findings->system.status
-	       : findings->has_target  ? findings->diag.status
-				       : EXIT_OK;
+	if (findings->system.status)
+		return findings->system.status;
+	return findings->has_target ? findings->diag.status : EXIT_OK;
 }
 
 /* ── text ────────────────────────────────────────────────────────────────── */
@@ -89,7 +89,8 @@ enum { FOUND_COLUMNS = 32 };
 
 static void print_found(const struct feature *feature)
 {
-	const char *mark = feature->available ? "ok" : feature->required ? "NO" : "--";
+	const char *missing = feature->required ? "NO" : "--";
+	const char *mark = feature->available ? "ok" : missing;
 
 	if (strlen(feature->found) <= FOUND_COLUMNS)
 		printf("  %s  %-18s %-*s %s\n", mark, feature->name, FOUND_COLUMNS, feature->found,
@@ -115,6 +116,9 @@ static void print_features(const struct features *features)
 
 static void print_target(const struct target *target, const struct census *census)
 {
+	const char *proof = target->gil_proven ? ", proven by its contents"
+					       : ", not proven (the switch interval was changed, "
+						 "or no thread has run yet)"; /* of the main GIL */
 	char text[600], shown[400];
 	const struct process_info *info = &target->info;
 
@@ -131,11 +135,7 @@ static void print_target(const struct target *target, const struct census *censu
 	print_line(true, "GIL sites", text);
 	for (uint32_t i = 0; i < target->gil_count; i++) {
 		snprintf(text, sizeof(text), "0x%" PRIx64 ", interpreter %u%s",
-			 target->gils[i].address, target->gils[i].interpreter,
-			 i		      ? ""
-			 : target->gil_proven ? ", proven by its contents"
-					      : ", not proven (the switch interval was changed, or "
-						"no thread has run yet)");
+			 target->gils[i].address, target->gils[i].interpreter, i ? "" : proof);
 		print_line(true, i ? "" : "GIL", text);
 	}
 	snprintf(text, sizeof(text), "%u, of which Python knows %u", census->threads,
@@ -179,7 +179,7 @@ static void print_findings(const struct findings *findings)
 
 /* ── JSON ────────────────────────────────────────────────────────────────── */
 
-/* A string of the target's: escaped first, so that it is UTF-8 whatever it was. */
+/* A string from the target, escaped, so that it is valid UTF-8. */
 static json_t *text_json(const char *text)
 {
 	char shown[4 * 1024];

@@ -5,29 +5,29 @@
 #include "base/cleanup.h"
 #include "base/duration.h"
 #include "cmd/cmd.h"
-#include "cmd/pipeline/fold.h"
+#include "cmd/pipeline/report_file.h"
 #include "cmd/pipeline/output.h"
 #include "cmd/pipeline/replay.h"
 #include "stream/script/script.h"
 
 struct format;
 
-/* A recording on its way into another form. */
+/* One export. */
 struct job {
 	const struct format *format;
 	const struct options *options;
 	FILE *to;
 	struct diag *diag;
 	struct pipeline pipeline;    /* of views and drawings */
-	struct stream_sink sink;     /* of a stream, from head() on */
-	struct trace_writer *writer; /* of its format `trace` */
+	struct stream_sink sink;     /* of the formats script and trace; set by head() */
+	struct trace_writer *writer; /* of the format trace */
 	bool partial;		     /* evidence was lost */
 };
 
 /*
- * A format is either another form of the recording itself, written while it is read: then head()
- * comes once, before job->sink is used, and finish() once at the end, unless something failed
- * before. Or it is a view of the report, or a drawing.
+ * A format is one of three kinds: the recording in another form, written while it is read (head()
+ * and finish()), a view of the report, or a drawing. head() is called once, before job->sink is
+ * used, and finish() once at the end, unless something has failed.
  */
 struct format {
 	const char *name;
@@ -35,7 +35,7 @@ struct format {
 	int (*head)(void *job, const struct stream_head *head);
 	int (*finish)(struct job *job);
 	const struct view *view;
-	unsigned int directions; /* of the view, unless told */
+	unsigned int directions; /* the view's default */
 	const struct drawing_kind *drawing;
 };
 
@@ -96,8 +96,8 @@ static int write_view(struct job *job)
 	const struct report *report;
 	bool damaged = false;
 	unsigned int count;
-	int err = fold_file(&job->pipeline, options->recording, STALL_DEFAULT_NS, job->diag,
-			    &report, &damaged);
+	int err = report_of_file(&job->pipeline, options->recording, STALL_DEFAULT_NS, job->diag,
+				 &report, &damaged);
 
 	if (err)
 		return err;
@@ -121,8 +121,8 @@ static int write_drawing(struct job *job)
 
 	job->pipeline.drawing_kind = job->format->drawing;
 	job->pipeline.drawing_file = job->to;
-	err = fold_file(&job->pipeline, job->options->recording, job->options->stall_ns, job->diag,
-			&report, &damaged);
+	err = report_of_file(&job->pipeline, job->options->recording, job->options->stall_ns,
+			     job->diag, &report, &damaged);
 	if (!err)
 		err = pipeline_draw(&job->pipeline, report, job->diag);
 	if (!err)
@@ -170,7 +170,7 @@ static int export_to(const struct format *format, const struct options *options,
 	return job.partial ? EXIT_PARTIAL : EXIT_OK;
 }
 
-/* Choices that make no sense for a format: 0, or -EINVAL with a diag. */
+/* Checks for options that make no sense with a format. 0, or -EINVAL with a diag. */
 static int refuse_choices(const struct format *format, const struct options *options,
 			  struct diag *diag)
 {

@@ -5,7 +5,7 @@
 
 #include "base/duration.h"
 #include "cmd/cmd.h"
-#include "cmd/pipeline/fold.h"
+#include "cmd/pipeline/report_file.h"
 #include "cmd/pipeline/output.h"
 
 #define FLAME_PAGE "gilscope-flame.html"
@@ -17,11 +17,11 @@ static bool ends_with(const char *text, const char *end)
 	return length > rest && !strcasecmp(text + length - rest, end);
 }
 
-/* A thread that waits for work is blocked, and there may be forty of them: a picture, which cannot
- * be asked for more, would show little else. */
+/* Without `blocked`: forty threads waiting for work would fill a picture, which unlike the page
+ * offers no choice of states. */
 #define PICTURE_STATES (((1u << TS_COUNT) - 1) & ~(1u << TS_IDLE | 1u << TS_BLOCKED))
 
-/* What the output is, by its name: the view, and what it shows unless told otherwise. */
+/* Chooses the view by the output's name, and what that shows by default. */
 static int choose_view(const struct options *options, struct view_options *how,
 		       const struct view **ret_view, struct diag *diag)
 {
@@ -56,8 +56,8 @@ static int draw(struct pipeline *pipeline, struct output *output, const struct o
 	if (!err)
 		err = output_begin(output, options->output, options->recording, diag);
 	if (!err)
-		err = fold_file(pipeline, options->recording, STALL_DEFAULT_NS, diag, &report,
-				&damaged);
+		err = report_of_file(pipeline, options->recording, STALL_DEFAULT_NS, diag, &report,
+				     &damaged);
 	if (err)
 		return err;
 	err = view->show(output->file, report, &how);

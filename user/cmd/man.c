@@ -5,7 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
-/* Text with what troff would take for itself made plain. */
+/* Writes text with troff's special characters escaped. */
 static void put(FILE *file, const char *text, size_t length)
 {
 	for (size_t i = 0; i < length && text[i]; i++) {
@@ -50,7 +50,7 @@ static void put_options(FILE *file, const struct command *command)
 	}
 }
 
-/* argp's document: what stands before \v; after it come notes and the example. */
+/* In argp's `doc` the description precedes \v; notes and the example follow it. */
 static void put_description(FILE *file, const struct command *command)
 {
 	put(file, command->doc, strcspn(command->doc, "\v"));

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * man.h - the manual page, made from the same tables as --help, so that it cannot say anything
- * else.
+ * man.h - the manual pages, made from the same tables as --help, so that they cannot differ.
  */
 #ifndef GILSCOPE_CMD_MAN_H
 #define GILSCOPE_CMD_MAN_H
@@ -9,9 +8,9 @@
 #include <stdio.h>
 #include "cmd/cmd.h"
 
-/* Writes gilscope(1) in troff's man macros; */
+/* Writes gilscope(1), in troff's man macros. */
 void man_write(FILE *file, const struct command *const commands[], size_t count);
-/* … and gilscope-COMMAND(1). */
+/* Writes gilscope-COMMAND(1). */
 void man_write_command(FILE *file, const struct command *command);
 
 #endif

@@ -65,8 +65,8 @@ SETTER(output, output = arg)
 
 static const struct declaration {
 	enum option_id id;
-	const char *name, *arg; /* `arg` says what it is (completion.c); NULL: none */
-	const char *doc;	/* as for most commands */
+	const char *name, *arg; /* `arg` names its kind (completion.c); NULL: no argument */
+	const char *doc;	/* NULL: every command has its own */
 	void (*set)(struct options *options, char *arg, struct argp_state *state);
 	int flags; /* argp's */
 } DECLARATIONS[] = {
@@ -229,7 +229,7 @@ void options_parse(const struct command *command, int argc, char **argv,
 			    .parser = parse,
 			    .args_doc = command->args_doc,
 			    .doc = command->doc};
-	struct parsing parsing = {command, ret_options};
+	struct parsing parsing = {.command = command, .options = ret_options};
 
 	*ret_options = (struct options){.observe = {.rate_hz = CAPTURE_RATE_HZ},
 					.stall_ns = STALL_DEFAULT_NS,
@@ -238,8 +238,7 @@ void options_parse(const struct command *command, int argc, char **argv,
 	snprintf(name, sizeof(name), "gilscope %s", argv[0]);
 	argv[0] = name;
 	argp_err_exit_status = EXIT_USAGE;
-	/* argp exits by itself: for --help with 0, for what it does not understand with EXIT_USAGE
-	 */
+	/* for --help and usage errors argp exits by itself */
 	if (argp_parse(&argp, argc, argv, ARGP_IN_ORDER, NULL, &parsing))
 		exit(EXIT_USAGE);
 }

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * options.h - every option of every command, declared once: its name, its argument, its help and
- * what it sets. A command lists those it takes (struct command in cmd.h); --help, the manual pages
- * and what shells complete are made from that list.
+ * what it sets. A command lists those that it takes (struct command in cmd.h); --help, the manual
+ * pages and shell completion are made from that list.
  */
 #ifndef GILSCOPE_CMD_OPTIONS_H
 #define GILSCOPE_CMD_OPTIONS_H
@@ -14,27 +14,27 @@
 #include "cmd/pipeline/pipeline.h"
 
 #define STALL_DEFAULT_NS (50 * NS_PER_MS)
-#define DEFAULT_FILE	 "gilscope.gsc" /* the recording that is written and read */
+#define DEFAULT_FILE	 "gilscope.gsc" /* the recording that is written and read by default */
 
 enum colour { COLOUR_AUTO, COLOUR_ALWAYS, COLOUR_NEVER };
 
-/* What a command line says. Texts are those of argv. */
+/* A parsed command line. Strings are those of argv. */
 struct options {
 	struct observe_options observe; /* its processes are also the arguments of attach and top */
 	struct names_options names;	/* --app-root */
 	uint64_t stall_ns;		/* STALL_DEFAULT_NS unless given */
 	bool stall_given;
-	bool json, all; /* how a report is shown … */
+	bool json, all; /* --json, --all */
 	enum colour colour;
 	unsigned int states;	 /* --state: bits, as in view_options; 0: not given */
 	unsigned int directions; /* --by: enum flame_direction; 0: not given */
 	const char *format;	 /* of export; NULL: not given */
-	const char *output;	 /* the command's unless given */
-	const char *recording;	 /* the one argument of most commands; DEFAULT_FILE */
+	const char *output;	 /* struct command's unless given */
+	const char *recording;	 /* the one argument of most commands; DEFAULT_FILE unless given */
 	char **command;		 /* record -- COMMAND; NULL: none */
 };
 
-/* Options with a letter are its character, as argp wants it. */
+/* Of options with a short form the id is that letter, as argp requires. */
 enum option_id {
 	OPTION_PID = 'p',
 	OPTION_DURATION = 'd',
@@ -54,19 +54,19 @@ enum option_id {
 	OPTION_APP_ROOT,
 	OPTION_STATE,
 	OPTION_BY,
-	OPTION_HEADING, /* not an option: `doc` stands above those that follow in the help */
+	OPTION_HEADING, /* not an option: `doc` is a heading for the next ones in the help */
 };
 
-/* An option as a command takes it. A list of them ends with an `id` of 0. */
+/* An option as one command takes it. A list of them ends with an `id` of 0. */
 struct option_use {
 	enum option_id id;
 	int group;	 /* of the help; a group's options are sorted by name */
-	const char *doc; /* what it means to this command; NULL: as for most */
-	const char *arg; /* what its argument is to this command; NULL: as for most */
-	char letter;	 /* a letter that only this command has for it; 0: none */
+	const char *doc; /* its help for this command; NULL: that of the declaration */
+	const char *arg; /* the name of its argument for this command; NULL: likewise */
+	char letter;	 /* a short form that only this command has; 0: none */
 };
 
-/* What all have that observe … */
+/* Of commands that observe … */
 #define OBSERVE_OPTIONS                                                                            \
 	{.id = OPTION_PID}, {.id = OPTION_DURATION}, {.id = OPTION_QUIET}, {.id = OPTION_RATE},    \
 		{.id = OPTION_NO_STACKS}, {.id = OPTION_STACK_KINDS}, {.id = OPTION_RING_SIZE},    \
@@ -87,24 +87,25 @@ struct option_use {
 
 struct command;
 
-/* For a command's `rest`, which argp calls for what is no option and at the end: processes (at
- * least one), one process or none, a recording. ARGP_ERR_UNKNOWN for other keys. */
+/* For a command's `rest`: at least one process; at most one process; at most one recording.
+ * ARGP_ERR_UNKNOWN for other keys. */
 error_t options_rest_processes(struct options *options, int key, char *arg,
 			       struct argp_state *state);
 error_t options_rest_process(struct options *options, int key, char *arg, struct argp_state *state);
 error_t options_rest_recording(struct options *options, int key, char *arg,
 			       struct argp_state *state);
 
-/* Fills argp's table of a command's options, headings included, the end not. Returns how many. */
+/* Fills argp's table of a command's options, including headings, without the end. Returns the
+ * number of entries. */
 #define OPTIONS_MAX 32
 size_t options_of(const struct command *command, struct argp_option list[static OPTIONS_MAX]);
 
-/* Parses a command line; argv[0] is the command's name. Ends the process for --help, and for what
- * it does not understand with EXIT_USAGE. */
+/* Parses a command line; argv[0] is the command's name. Exits after --help, and with EXIT_USAGE
+ * after a usage error. */
 void options_parse(const struct command *command, int argc, char **argv,
 		   struct options *ret_options);
 
-/* The words that an option takes, for completion: the ith, NULL after the last. */
+/* For completion: the ith word that an option takes; NULL after the last. */
 const char *options_colour_name(unsigned int i);    /* --color; i is an enum colour */
 const char *options_direction_name(unsigned int i); /* --by */
 const char *export_format_name(unsigned int i);	    /* --format */

@@ -7,13 +7,13 @@
 #include "base/duration.h"
 #include "cmd/cmd.h"
 #include "cmd/pipeline/confine.h"
-#include "cmd/pipeline/fold.h"
+#include "cmd/pipeline/report_file.h"
 #include "cmd/pipeline/observe.h"
 #include "cmd/pipeline/output.h"
 #include "cmd/pipeline/spawn.h"
-#include "cmd/pipeline/tell.h"
+#include "cmd/pipeline/announce.h"
 
-/* The failure of a file, with its name. */
+/* Copies the diag of a file's failure, with the file's name in front. */
 static int name_file(const struct diag *of, int err, const char *path, struct diag *diag)
 {
 	diag_set(diag, of->status, err, "%s: %.400s", path, of->what);
@@ -21,7 +21,6 @@ static int name_file(const struct diag *of, int err, const char *path, struct di
 	return err;
 }
 
-/* A pipe or a device will do as well. */
 static int open_trace(const struct options *options, struct pipeline *pipeline,
 		      struct output *output, struct diag *diag)
 {
@@ -34,7 +33,7 @@ static int open_trace(const struct options *options, struct pipeline *pipeline,
 	return err ? name_file(&trouble, err, output->name, diag) : 0;
 }
 
-static void tell_result(const char *path, long size, const struct capture_status *status)
+static void print_result(const char *path, long size, const struct capture_status *status)
 {
 	fprintf(stderr, "gilscope: %" PRIu64 " events", status->events);
 	if (size > 0)
@@ -42,7 +41,8 @@ static void tell_result(const char *path, long size, const struct capture_status
 	fprintf(stderr, " in %s; 'gilscope report %s' shows them.\n", path, path);
 }
 
-/* What was recorded before a failure can be read, but takes no other recording's place. */
+/* What was recorded before a failure is readable and kept, but does not replace another recording.
+ */
 static void keep_rest(struct output *output, const struct capture_status *status)
 {
 	const char *kept = status->events ? output_keep(output) : NULL;
@@ -51,7 +51,7 @@ static void keep_rest(struct output *output, const struct capture_status *status
 		fprintf(stderr, "gilscope: what was recorded until then is in %s.\n", kept);
 }
 
-/* The model runs besides, unless nobody wants to know what it finds. */
+/* With --quiet there is no model: it only serves to show progress and announce stalls. */
 static int build(const struct options *options, struct pipeline *pipeline, struct output *output,
 		 struct diag *diag)
 {
@@ -64,7 +64,7 @@ static int build(const struct options *options, struct pipeline *pipeline, struc
 	return err ? err : pipeline_front(pipeline, true, diag);
 }
 
-/* Puts the recording in its place, or says where it is. */
+/* Completes the recording and moves it to its place. 0, or -errno with a diag. */
 static int finish(struct pipeline *pipeline, struct output *output,
 		  const struct capture_status *status, struct diag *diag)
 {
@@ -77,12 +77,12 @@ static int finish(struct pipeline *pipeline, struct output *output,
 	size = ftell(output->file);
 	err = output_end(output, diag);
 	if (!err)
-		tell_result(output->name, size, status);
+		print_result(output->name, size, status);
 	return err;
 }
 
-/* Without a model the recording is read once for it; what cannot be read again may lack all that
- * matters. */
+/* For an observation without a model: reads the recording to find out whether it is partial. One
+ * that is not a file cannot be read again and is taken to be. */
 static int judge_file(const char *path, struct diag *diag, bool *ret_partial)
 {
 	struct pipeline pipeline = {0};
@@ -94,14 +94,14 @@ static int judge_file(const char *path, struct diag *diag, bool *ret_partial)
 	*ret_partial = true;
 	if (stat(path, &file) || !S_ISREG(file.st_mode))
 		return 0;
-	err = fold_file(&pipeline, path, STALL_DEFAULT_NS, diag, &report, &damaged);
+	err = report_of_file(&pipeline, path, STALL_DEFAULT_NS, diag, &report, &damaged);
 	if (!err)
 		*ret_partial = damaged || report_partial(report);
 	pipeline_done(&pipeline);
 	return err;
 }
 
-/* Whether so much was lost that `report` of the recording will call it partial. */
+/* Will `gilscope report` call this recording partial, because too much was lost? */
 static int record_status(const struct options *options, const struct pipeline *pipeline,
 			 const struct observation *observation, struct diag *diag,
 			 bool *ret_partial)
@@ -123,9 +123,9 @@ static int record_status(const struct options *options, const struct pipeline *p
 static int record_to(struct options *options, struct pipeline *pipeline, struct output *output,
 		     struct diag *diag)
 {
-	struct teller teller = {.pipeline = pipeline, .forget = true};
+	struct announcer announcer = {.pipeline = pipeline, .forget = true};
 	struct observation observation = {
-		.options = &options->observe, .pipeline = pipeline, .tick_ctx = &teller};
+		.options = &options->observe, .pipeline = pipeline, .tick_ctx = &announcer};
 	int err = build(options, pipeline, output, diag);
 	struct diag late = {0};
 	bool partial;
@@ -133,12 +133,12 @@ static int record_to(struct options *options, struct pipeline *pipeline, struct 
 	if (err)
 		return err;
 	if (!options->observe.quiet)
-		observation.tick = teller_tick;
+		observation.tick = announcer_tick;
 	err = observe(&observation, diag);
-	teller_done(&teller);
+	announcer_done(&announcer);
 	if (!err)
 		err = finish(pipeline, output, &observation.status, diag);
-	/* the file's trouble is the cause of whatever the observation says */
+	/* an error of the file is the cause of the observation's error */
 	else if (trace_writer_finish(pipeline->trace, &late))
 		name_file(&late, err, output->name, diag);
 	if (err) {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "base/duration.h"
 #include "cmd/cmd.h"
-#include "cmd/pipeline/fold.h"
+#include "cmd/pipeline/report_file.h"
 
 static int run(struct options *options)
 {
@@ -11,8 +11,8 @@ static int run(struct options *options)
 	bool damaged = false;
 	int status;
 
-	status = fold_file(&pipeline, options->recording, options->stall_ns, &diag, &report,
-			   &damaged)
+	status = report_of_file(&pipeline, options->recording, options->stall_ns, &diag, &report,
+				&damaged)
 			 ? cmd_fail(&diag)
 			 : cmd_show(report, options);
 	if (!status && damaged)

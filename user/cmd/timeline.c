@@ -5,14 +5,14 @@
 
 #include "base/duration.h"
 #include "cmd/cmd.h"
-#include "cmd/pipeline/fold.h"
+#include "cmd/pipeline/report_file.h"
 #include "cmd/pipeline/output.h"
 
 #define TIMELINE_PAGE "gilscope.html"
-#define LARGE_BYTES   300000000.0 /* browsers have trouble with texts of half a gigabyte */
+#define LARGE_BYTES   300000000.0 /* browsers have trouble with pages of half a gigabyte */
 
-/* How large it is, and what to do with it. */
-static void say_done(const char *path, const struct stat *page)
+/* Prints the page's size, and what to do with it. */
+static void print_next_step(const char *path, const struct stat *page)
 {
 	double size = (double)page->st_size;
 
@@ -35,7 +35,8 @@ static int write_page(struct pipeline *pipeline, struct output *output,
 
 	pipeline->drawing_kind = &drawing_page;
 	pipeline->drawing_file = output->file;
-	err = fold_file(pipeline, options->recording, options->stall_ns, diag, &report, &damaged);
+	err = report_of_file(pipeline, options->recording, options->stall_ns, diag, &report,
+			     &damaged);
 	if (!err)
 		err = pipeline_draw(pipeline, report, diag);
 	if (!err && !fflush(output->file) && output->file != stdout)
@@ -44,7 +45,7 @@ static int write_page(struct pipeline *pipeline, struct output *output,
 		err = output_end(output, diag);
 	if (err)
 		return err;
-	say_done(options->output, &page);
+	print_next_step(options->output, &page);
 	*ret_partial = damaged || report_partial(report);
 	return 0;
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The live view: observes, and shows the last minute twice a second. */
+/* The live view: observes, and twice a second shows the last minute. */
 #include <errno.h>
 #include <fcntl.h>
 #include <locale.h>
@@ -19,9 +19,9 @@
 #define REFRESH_NS (500 * NS_PER_MS)
 #define KEEP_NS	   (30 * NS_PER_S)
 #define KEEP_BYTES (64u << 20)
-#define LOOK_AGAIN_NS                                                                              \
-	(10 * NS_PER_S) /* so that what is kept begins with facts of those who sleep, too */
-#define KEY_MS 100	/* how long is waited for a key when there is nothing else to do */
+/* Interval of snapshots: by them the history window also has facts about threads that sleep. */
+#define LOOK_AGAIN_NS (10 * NS_PER_S)
+#define KEY_MS	      100 /* wait for a key, once the target has gone */
 
 struct top {
 	const struct options *options;
@@ -31,14 +31,16 @@ struct top {
 	struct tui *tui;
 	struct tui_status status;
 	uint64_t ts_shown;
-	int stderr_fd; /* where messages go in the end; -1 while they go there … */
-	int messages;  /* … and not into this file, so that they do not garble the screen */
+	/* While the screen is drawn, stderr is redirected to `messages`, and stderr_fd is the real
+	 * one; else -1. */
+	int stderr_fd;
+	int messages;
 	struct diag diag;
 };
 
 /* ── the terminal ────────────────────────────────────────────────────────── */
 
-/* A signal that ends the process gives the terminal back before. */
+/* Restores the terminal before a signal ends the process. */
 static void on_death(int number)
 {
 	tui_restore();
@@ -55,7 +57,7 @@ static void restore_on_death(void)
 		sigaction(numbers[i], &action, NULL);
 }
 
-/* Whatever is written to stderr while the screen is drawn is kept for afterwards. */
+/* Messages would garble the screen, so they are kept until it is closed. */
 static void hold_messages(struct top *top)
 {
 	top->messages = memfd_create("messages", MFD_CLOEXEC);
@@ -111,9 +113,9 @@ static void close_screen(struct top *top)
 	release_messages(top);
 }
 
-/* ── what is shown ───────────────────────────────────────────────────────── */
+/* ── the display ─────────────────────────────────────────────────────────── */
 
-/* A new step; shown unless paused. */
+/* Computes the next step; displays it unless paused. */
 static int update(struct top *top)
 {
 	struct pipeline *pipeline = &top->pipeline;
@@ -168,7 +170,7 @@ static void change_threshold(struct top *top, bool up)
 		 duration_text(ns, text));
 }
 
-static void pause_or_go_on(struct top *top)
+static void toggle_pause(struct top *top)
 {
 	top->status.paused = !top->status.paused;
 	tui_tell(top->tui, "%s",
@@ -191,8 +193,8 @@ static void record_window(struct top *top)
 			 name);
 }
 
-/* All keys that wait. 1: quit. */
-static int obey_keys(struct top *top, int wait_ms)
+/* Handles all pending keys, waiting up to wait_ms for the first. 1: quit; else 0. */
+static int handle_keys(struct top *top, int wait_ms)
 {
 	for (;;) {
 		enum tui_action action = tui_key(top->tui, wait_ms);
@@ -204,7 +206,7 @@ static int obey_keys(struct top *top, int wait_ms)
 		case TUI_QUIT:
 			return 1;
 		case TUI_PAUSE:
-			pause_or_go_on(top);
+			toggle_pause(top);
 			break;
 		case TUI_THRESHOLD_UP:
 		case TUI_THRESHOLD_DOWN:
@@ -234,10 +236,10 @@ static int on_tick(void *ctx, uint64_t ts_known)
 		if (!err)
 			tui_draw(top->tui, &top->status);
 	}
-	return err ? err : obey_keys(top, 0);
+	return err ? err : handle_keys(top, 0);
 }
 
-/* The target has gone; its last minute stays until somebody has seen it. */
+/* After the target has gone: shows its last minute until a key is pressed to quit. */
 static int stay(struct top *top)
 {
 	int err = 0, quit = 0;
@@ -253,7 +255,7 @@ static int stay(struct top *top)
 	if (!err)
 		tui_draw(top->tui, &top->status);
 	while (!err && !quit && !observe_interrupted())
-		quit = obey_keys(top, KEY_MS);
+		quit = handle_keys(top, KEY_MS);
 	return err;
 }
 
@@ -275,8 +277,8 @@ static int start(struct top *top)
 }
 
 /*
- * UTF-8 or not is all that counts. Other character sets stay unknown: their converters are shared
- * libraries of the system's C library, which a static program may not load.
+ * Only distinguishes UTF-8 from other character sets: the converters of those are shared libraries
+ * of the system's C library, which a static program cannot load.
  */
 static void use_character_set(void)
 {
@@ -285,8 +287,7 @@ static void use_character_set(void)
 	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
 		if (!names[i] || !*names[i])
 			continue;
-		/* one that the system has not, as ssh brings along from elsewhere, is UTF-8 all the
-		 * same */
+		/* a UTF-8 locale that this system lacks, such as ssh forwards, is UTF-8 too */
 		if ((strcasestr(names[i], "utf-8") || strcasestr(names[i], "utf8")) &&
 		    !setlocale(LC_CTYPE, ""))
 			setlocale(LC_CTYPE, "C.UTF-8");
@@ -294,7 +295,7 @@ static void use_character_set(void)
 	}
 }
 
-/* As attach judges, over all that was observed. */
+/* Is the whole observation partial, by the rule of attach? */
 static int top_status(struct top *top, bool *ret_partial)
 {
 	const struct report *report;
@@ -330,7 +331,9 @@ static int run(struct options *options)
 	close_screen(&top);
 	if (!err)
 		err = top_status(&top, &partial);
-	status = err ? cmd_fail(&top.diag) : partial ? EXIT_PARTIAL : EXIT_OK;
+	status = partial ? EXIT_PARTIAL : EXIT_OK;
+	if (err)
+		status = cmd_fail(&top.diag);
 	live_free(top.live);
 	pipeline_done(&top.pipeline);
 	return status;

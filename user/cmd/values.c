@@ -96,7 +96,7 @@ uint32_t value_stack_kinds(char *text, struct argp_state *state)
 	return kinds;
 }
 
-/* The state of this name; TS_COUNT when there is none. */
+/* TS_COUNT: there is no state of this name. */
 static unsigned int state_named(const char *name, size_t length)
 {
 	for (unsigned int i = 0; i < TS_COUNT; i++) {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * values.h - what options and arguments can be given. Each takes the text and returns the value;
- * what is not one is a usage error, which ends the process (argp_error()).
+ * values.h - the values of options and arguments. Each function takes the text and returns the
+ * value; an invalid one is a usage error, which ends the process (argp_error()).
  */
 #ifndef GILSCOPE_CMD_VALUES_H
 #define GILSCOPE_CMD_VALUES_H
@@ -13,10 +13,10 @@
 uint64_t value_duration(const char *text, struct argp_state *state);
 uint32_t value_pid(const char *text, struct argp_state *state);
 uint32_t value_hertz(const char *text, uint32_t most, struct argp_state *state);
-uint32_t value_mebibytes(const char *text, struct argp_state *state); /* as bytes */
+uint32_t value_mebibytes(const char *text, struct argp_state *state); /* returns bytes */
 int value_ready_fd(const char *text, struct argp_state *state);
 enum colour value_colour(const char *text, struct argp_state *state);
-/* "sleep,wait": bits of EVF_STACK_*. Cuts `text` into pieces. */
+/* "sleep,wait": bits of EVF_STACK_*. Modifies `text`. */
 uint32_t value_stack_kinds(char *text, struct argp_state *state);
 /* "python,gil_wait": bits, as in view_options */
 unsigned int value_states(const char *text, struct argp_state *state);

@@ -13,7 +13,7 @@
 
 #define PROGRAM_MAX 4096
 
-/* ── what an argument is, by the word that --help has for it ─────────────── */
+/* ── the kind of an argument, by its name in --help ──────────────────────── */
 
 static const char *state_name(unsigned int i)
 {
@@ -45,8 +45,8 @@ const struct completion_kind *completion_kind(const char *argument)
 	return NULL;
 }
 
-/* "PID...", "[FILE]", "-p PID\n-- COMMAND [ARG...]": the first word in capitals that stands by
- * itself or behind "--" says what is taken without an option. */
+/* args_doc is like "PID...", "[FILE]" or "-p PID\n-- COMMAND [ARG...]": the arguments are of the
+ * kind that the first word in capitals names, or the one after "--". */
 const struct completion_kind *completion_rest(const struct command *command)
 {
 	const char *text = command->args_doc;
@@ -93,8 +93,7 @@ void completion_text(FILE *file, const char *text, const char *escaped)
 	}
 }
 
-/* An option whose argument is of no kind above would be completed wrongly, and nobody would see it.
- */
+/* Finds an option whose argument is of none of the kinds above: it would be completed wrongly. */
 static const char *unknown_argument(const struct command *command)
 {
 	struct argp_option list[OPTIONS_MAX];
@@ -152,7 +151,8 @@ static bool names_python(const char *path)
 	       !strncmp(base, "gunicorn", strlen("gunicorn"));
 }
 
-/* By its file where that may be seen, and by its title, which the program can have changed. */
+/* By the name of its executable, if that may be read, or by its command line, which the program can
+ * change. */
 static bool is_python(pid_t pid, const char *cmdline)
 {
 	char path[64], program[PROGRAM_MAX];

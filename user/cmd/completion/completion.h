@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * completion.h - what a shell can complete, made from the same tables as --help: commands, options,
- * and what they take.
+ * completion.h - shell completion of commands, options and their arguments, made from the same
+ * tables as --help.
  */
 #ifndef GILSCOPE_CMD_COMPLETION_COMPLETION_H
 #define GILSCOPE_CMD_COMPLETION_COMPLETION_H
@@ -15,9 +15,9 @@ int completion_write(FILE *file, const char *shell, const struct command *const 
 		     size_t count);
 
 /*
- * Writes a line for each Python process that can be seen: its PID, a tab, its command line with
- * control characters escaped. The scripts call this. It is a suggestion: by the name of the
- * program, so that it needs no right to look into other people's processes.
+ * Writes a line for each process that is probably Python: its PID, a tab, its command line with
+ * control characters escaped. For the completion scripts. Goes by the name of the program, which
+ * needs no privileges.
  */
 void completion_pids(FILE *file);
 

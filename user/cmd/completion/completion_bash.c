@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "cmd/completion/completion_shells.h"
 
-/* Needs nothing of the package bash-completion but to be loaded by it. `mapfile` and not $(…): a
- * file's name may have blanks in it. */
+/* Uses nothing of the package bash-completion, which only loads it. `mapfile` instead of $(…),
+ * because file names may contain blanks. */
 static const char HELPERS[] =
 	"_gilscope_words()\n{\n\tmapfile -t COMPREPLY < <(compgen -W \"$1\" -- \"$2\")\n}\n"
 	"_gilscope_list()\n{\n\tlocal done=\n\t[[ $2 != *,* ]] || done=${2%,*},\n\tmapfile -t "
@@ -11,7 +11,7 @@ static const char HELPERS[] =
 	"\tcompopt -o nospace 2>/dev/null\n}\n"
 	"_gilscope_files()\n{\n\tcompopt -o filenames 2>/dev/null\n\tmapfile -t COMPREPLY < "
 	"<(compgen -f -- \"$1\")\n}\n"
-	/* compgen -W expands its words, so nothing but numbers may get there */
+	/* compgen -W expands its words, so only numbers may get there */
 	"_gilscope_pids()\n{\n\t_gilscope_words \"$(\"$1\" --pids 2>/dev/null | sed -n "
 	"'s/^\\([0-9][0-9]*\\)\\t.*/\\1/p')\" \"$2\"\n}\n";
 

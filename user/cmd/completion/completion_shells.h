@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * completion_shells.h - what the three writers of completion scripts (completion_bash.c,
- * completion_zsh.c, completion_fish.c) share.
+ * completion_shells.h - shared by the three writers of completion scripts (completion_bash.c,
+ * completion_zsh.c, completion_fish.c).
  */
 #ifndef GILSCOPE_CMD_COMPLETION_COMPLETION_SHELLS_H
 #define GILSCOPE_CMD_COMPLETION_COMPLETION_SHELLS_H
@@ -10,7 +10,7 @@
 #include "cmd/cmd.h"
 
 struct completion_kind {
-	const char *argument; /* as the option's table and --help have it */
+	const char *argument; /* its name in the table of options and in --help */
 	enum {
 		COMPLETE_NOTHING,
 		COMPLETE_FILE,
@@ -22,25 +22,26 @@ struct completion_kind {
 	const char *(*word)(unsigned int i); /* of WORD and WORDS: the ith, NULL after the last */
 };
 
-/* What an option's argument is; NULL when it is not known. */
+/* The kind of an option's argument, by its name; NULL: unknown. */
 const struct completion_kind *completion_kind(const char *argument);
-/* What the command takes besides options. */
+/* The kind of a command's arguments besides options. */
 const struct completion_kind *completion_rest(const struct command *command);
 
-/* Calls `put` for every option that --help has. `kind` is COMPLETE_NOTHING without an argument. */
+/* Calls `put` for every option that is in --help. `kind` is COMPLETE_NOTHING if it has no argument.
+ */
 typedef void completion_option_fn(FILE *file, const struct command *command,
 				  const struct argp_option *option,
 				  const struct completion_kind *kind);
 void completion_options(const struct command *command, completion_option_fn *put, FILE *file);
 
-/* The option's letter, 0 without one. */
+/* The option's short form; 0: none. */
 char completion_letter(const struct argp_option *option);
 
-/* The words of a kind, with blanks between. */
+/* Writes the words of a kind, separated by blanks. */
 void completion_words(FILE *file, const struct completion_kind *kind);
 
-/* A description inside single quotes, up to its first semicolon; `escaped` are characters that take
- * a backslash there. */
+/* Writes a description for use inside single quotes, up to its first semicolon; the characters in
+ * `escaped` get a backslash. */
 void completion_text(FILE *file, const char *text, const char *escaped);
 
 void completion_bash(FILE *file, const struct command *const commands[], size_t count);

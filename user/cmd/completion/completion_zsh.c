@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "cmd/completion/completion_shells.h"
 
-/* What _arguments (zshcompsys(1)) does to complete a value. */
+/* The action of _arguments (zshcompsys(1)) that completes a value. */
 static void put_action(FILE *file, const struct completion_kind *kind)
 {
 	switch (kind->what) {
@@ -45,12 +45,12 @@ static void put_spec(FILE *file, const char *dashes, const char *name, const cha
 static void put_option(FILE *file, const struct command *command, const struct argp_option *option,
 		       const struct completion_kind *kind)
 {
-	bool optional = option->flags & OPTION_ARG_OPTIONAL;
+	const char *value = option->flags & OPTION_ARG_OPTIONAL ? "=-" : "=";
 	const char letter[] = {completion_letter(option), 0};
 
 	if (*letter)
 		put_spec(file, "-", letter, option->arg ? "+" : "", option, kind);
-	put_spec(file, "--", option->name, !option->arg ? "" : optional ? "=-" : "=", option, kind);
+	put_spec(file, "--", option->name, option->arg ? value : "", option, kind);
 }
 
 static void zsh_command(FILE *file, const struct command *command)

@@ -26,7 +26,7 @@
 
 #if defined(__has_feature)
 #if __has_feature(address_sanitizer)
-#define __SANITIZE_ADDRESS__ 1 /* clang's word for it */
+#define __SANITIZE_ADDRESS__ 1 /* as gcc does */
 #endif
 #endif
 #ifdef __SANITIZE_ADDRESS__
@@ -71,7 +71,7 @@ static void set_caps(unsigned long long effective, unsigned long long permitted)
 	capng_apply(CAPNG_SELECT_CAPS);
 }
 
-/* Nothing that could give them back; while CAP_SETPCAP is there. */
+/* Closes every way to regain capabilities. Must run while CAP_SETPCAP is there. */
 static void close_ways_back(void)
 {
 	prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
@@ -83,7 +83,7 @@ static void close_ways_back(void)
 	capng_apply(CAPNG_SELECT_BOUNDS);
 }
 
-/* With the rights that are to stay. */
+/* Can files be created in `folder` with the capabilities that are kept? */
 static bool can_write(void)
 {
 	return folder == NOWHERE || !faccessat(folder, ".", W_OK | X_OK, AT_EACCESS) ||
@@ -112,9 +112,9 @@ static void drop_caps(unsigned long long keep, bool (*can_go_on)(void *ctx), voi
 /* ── system calls ────────────────────────────────────────────────────────── */
 
 /*
- * Of reading, computing, writing and ending. ncurses 6.5 and later set the ids that files are
- * opened with to their own before they read a terminal's description; without CAP_SETUID there is
- * nothing else to set. Names that this architecture or libseccomp does not know are left out.
+ * For reading, computing, writing and exiting. setfsuid and setfsgid are for ncurses 6.5 and later,
+ * which sets them before it reads a terminal's description; without CAP_SETUID that is harmless.
+ * Names that this architecture or libseccomp does not know are skipped.
  */
 static const char *const CALLS[] = {
 	"access",
@@ -215,7 +215,7 @@ static const char *const CALLS[] = {
 };
 static const char *const OBSERVER_CALLS[] = {"process_vm_readv"};
 
-/* On what is open. A terminal can be set and asked, not typed into (TIOCSTI). */
+/* Modes of a terminal can be read and set; TIOCSTI, which fakes input, is not allowed. */
 static const unsigned long IOCTLS[] = {
 	TCGETS,	 TCSETS,  TCSETSW,  TCSETSF,  TCFLSH, TIOCGWINSZ, TIOCGPGRP, FIONREAD,
 #ifdef TCGETS2
@@ -239,13 +239,13 @@ static void allow(scmp_filter_ctx filter, const char *const *names, size_t count
 
 static void allow_ioctls(scmp_filter_ctx filter, const unsigned long *requests, size_t count)
 {
-	/* the kernel looks at 32 bits of it, and musl sends it sign-extended */
+	/* the kernel uses 32 bits of it, and musl passes it sign-extended */
 	for (size_t i = 0; i < count; i++)
 		seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(ioctl), 1,
 				 SCMP_A1(SCMP_CMP_MASKED_EQ, UINT32_MAX, requests[i]));
 }
 
-/* To read, or a file that is new. */
+/* For reading, or creating a new file. */
 static void allow_opening(scmp_filter_ctx filter)
 {
 	const unsigned int created = O_CREAT | O_EXCL, changed = O_ACCMODE | O_CREAT | O_TRUNC;
@@ -271,8 +271,8 @@ static void filter_calls(bool observer)
 		allow(filter, CALLS, COUNT(CALLS));
 		allow_ioctls(filter, IOCTLS, COUNT(IOCTLS));
 		allow_opening(filter);
-		/* a signal to oneself, which ends a process as that signal does; and stops it:
-		 * ncurses' handler of Ctrl-Z, with kill() */
+		/* signals to oneself: to end the process by that signal, and to stop it, as
+		 * ncurses' handler of Ctrl-Z does with kill() */
 		seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(tgkill), 1,
 				 SCMP_A0(SCMP_CMP_MASKED_EQ, UINT32_MAX, (scmp_datum_t)getpid()));
 		seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(kill), 1,
@@ -301,7 +301,7 @@ static void confine(unsigned long long keep, bool observer, bool (*can_go_on)(vo
 	if (confined)
 		return;
 	confined = true;
-	tzset(); /* reads a file that is not there for everybody */
+	tzset(); /* reads a file that may not be readable afterwards */
 	drop_caps(keep, can_go_on, ctx);
 	if (!SANITIZED)
 		filter_calls(observer);

@@ -1,28 +1,31 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * confine.h - gives up, for good, what a command does not need any more. The only file that knows
- * libseccomp; docs/security.md says what for.
+ * confine.h - drops for good the privileges that a command does not need any more. The only file
+ * that knows libseccomp; docs/security.md explains what it protects from.
  *
- * Capabilities: what is not kept leaves all five sets (effective, permitted, inheritable, bounding,
- * ambient), the securebits say that uid 0 is nobody special any more, and no_new_privs that no
- * program can be started that is. An observer keeps, as far as it had them CAP_SYS_PTRACE memory
- * and /proc/PID of the targets (ptrace_may_access(), kernel/ptrace.c) CAP_DAC_READ_SEARCH
- * /proc/PID/fd and fdinfo of another user's process CAP_CHECKPOINT_RESTORE  /proc/PID/map_files:
- * which file a module that is loaded later is (fs/proc/base.c, proc_map_files_get_link()) CAP_BPF
- * or CAP_SYS_ADMIN where that is what there is: only if the kernel refuses our own maps without.
- * Kernels before 5.19 do where sysctl kernel.unprivileged_bpf_disabled is set (c8644cd0efe7). It is
- * tried, not told by the version. CAP_PERFMON is not needed once the probes are in place, and a
- * reader of recordings needs none.
+ * Capabilities: those that are not kept are removed from all five sets (effective, permitted,
+ * inheritable, bounding, ambient). The securebits take away the privileges of uid 0, and
+ * no_new_privs those of set-uid programs. An observer keeps, if it has them:
+ *  - CAP_SYS_PTRACE, for memory and /proc/PID of the targets (ptrace_may_access(),
+ *    kernel/ptrace.c);
+ *  - CAP_DAC_READ_SEARCH, for /proc/PID/fd and fdinfo of other users' processes;
+ *  - CAP_CHECKPOINT_RESTORE, for /proc/PID/map_files, by which a module that is loaded later is
+ *    identified (fs/proc/base.c, proc_map_files_get_link());
+ *  - CAP_BPF, or CAP_SYS_ADMIN instead of it, only if the kernel refuses access to our own maps
+ *    without it. Kernels before 5.19 do if sysctl kernel.unprivileged_bpf_disabled is set
+ *    (c8644cd0efe7). That is tried out, not derived from the version.
+ * CAP_PERFMON is not needed once the probes are in place. A reader of recordings keeps none.
  *
- * System calls: those of a list, the rest fail with EPERM: a call that is missing from the list
- * must not kill an observation in production; a test proves that none is. Files can be opened to be
- * read or made anew (O_CREAT and O_EXCL), never to change what is there: with CAP_SYS_PTRACE
- * /proc/PID/mem would be such a file. No sockets, no exec, no new processes, no ptrace; of bpf()
- * what works on maps that are open.
+ * System calls: only those on a list are allowed. The others fail with EPERM, so that a call that
+ * is missing from the list does not kill an observation in production; a test proves that none is
+ * missing. Files can be opened for reading or newly created (O_CREAT and O_EXCL), but existing ones
+ * cannot be changed: with CAP_SYS_PTRACE, /proc/PID/mem would be such a file. No sockets, no exec,
+ * no new processes, no ptrace; of bpf(), only commands on open maps.
  *
- * Nothing of this can fail a command. A part that the kernel or a missing CAP_SETPCAP does not
- * allow (the bounding set and the securebits need it) is left out; without the filter a line on
- * stderr says so. In builds with sanitizers there is no filter: they do as they like.
+ * None of this can make a command fail. Parts that the kernel or a missing CAP_SETPCAP does not
+ * allow (the bounding set and the securebits need it) are left out; if the filter cannot be
+ * installed, a line on stderr says so. Builds with sanitizers have no filter, since these use other
+ * system calls.
  */
 #ifndef GILSCOPE_CMD_PIPELINE_CONFINE_H
 #define GILSCOPE_CMD_PIPELINE_CONFINE_H
@@ -30,18 +33,18 @@
 #include <stdbool.h>
 
 /*
- * Files will be made or renamed in this folder after confining: a descriptor (O_PATH will do), open
- * until then, or AT_FDCWD. Where that takes the right to pass over permissions (root in a user's
- * home), the folder's owner is whom we write as from then on (fsuid), instead of keeping that
- * right. The last call counts.
+ * Announces that files will be created or renamed in this folder after confining: a descriptor (of
+ * O_PATH, too) that stays open, or AT_FDCWD. If that needs a capability (root in a user's home),
+ * the process writes as the folder's owner from then on (fsuid) instead of keeping the capability.
+ * The last call counts.
  */
 void confine_write_into(int folder);
 
-/* Before the first byte of a recording is read, with all files open. */
+/* To be called when all files are open, before the first byte of a recording is read. */
 void confine_reader(void);
 
-/* When the probes are in place. `can_go_on` tries with the rights of the moment what the
- * observation will do. */
+/* To be called when the probes are in place. `can_go_on` tries what the observation will do, with
+ * the capabilities of the moment. */
 void confine_observer(bool (*can_go_on)(void *ctx), void *ctx);
 
 #endif

@@ -21,8 +21,8 @@
 
 DEFINE_CLEANUP(capture_free, struct capture *, capture_free, NULL)
 
-/* Only while observing is there a result that a signal must not destroy; before and after, the
- * first one ends the process, wherever it is. */
+/* Only while observing is there a result that a signal must not destroy. Before and after, the
+ * first signal ends the process. */
 static volatile sig_atomic_t phase;
 enum { PHASE_SETUP, PHASE_OBSERVING, PHASE_SHOWING };
 static void (*on_second_signal)(void);
@@ -62,10 +62,10 @@ void observe_catch_signals(void (*last)(void))
 	on_second_signal = last;
 	sigaction(SIGINT, &action, NULL);
 	sigaction(SIGTERM, &action, NULL);
-	/* nohup says that it is to be ignored */
+	/* nohup has it ignored */
 	if (!sigaction(SIGHUP, NULL, &before) && before.sa_handler != SIG_IGN)
 		sigaction(SIGHUP, &action, NULL);
-	/* a reader that goes away shows as a failed write */
+	/* a reader that has gone shows as a failed write */
 	signal(SIGPIPE, SIG_IGN);
 }
 
@@ -105,7 +105,7 @@ static void show_progress(const struct pipeline *pipeline, const struct capture 
 	fflush(stderr);
 }
 
-/* What is done periodically: when it was done last. */
+/* When each periodic task was last done. */
 struct periodic {
 	uint64_t shown, ticked, flushed, looked;
 	bool progress;
@@ -140,7 +140,7 @@ static int run_periodic(const struct observation *observation, struct capture *c
 	return err;
 }
 
-/* 0 or what a tick returned when it is time to stop, or -errno. */
+/* 0, the positive result of a tick, or -errno. */
 static int run(struct observation *observation, struct capture *capture)
 {
 	uint64_t start = clock_now_ns(), dur_ns = observation->options->dur_ns;
@@ -178,8 +178,8 @@ static int add_targets(const struct observation *observation, struct capture *ca
 	return 0;
 }
 
-/* What the result does not say by itself. */
-static void tell_end(const struct observation *observation)
+/* Prints what the result itself does not include. */
+static void print_end(const struct observation *observation)
 {
 	const struct capture_status *status = &observation->status;
 
@@ -261,7 +261,7 @@ int observe(struct observation *observation, struct diag *diag)
 	stopped = capture_stop(capture);
 	observation->status = capture_status(capture);
 	observation->late = reorder_late(observation->pipeline->reorder);
-	tell_end(observation);
+	print_end(observation);
 	if (!err)
 		err = stopped;
 	return err ? diag_set(diag, EXIT_FAILED, err, "the observation ended early: %s",

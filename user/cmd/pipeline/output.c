@@ -14,8 +14,8 @@
 
 static const int SIGNALS[] = {SIGINT, SIGTERM, SIGHUP};
 
-/* For the signal handler: the file that is not whole, in its folder, or "". One is written at a
- * time. */
+/* For the signal handler: the incomplete file and its folder, or "". Only one is written at a time.
+ */
 static char unfinished[NAME_MAX + 1];
 static int unfinished_folder;
 
@@ -40,14 +40,14 @@ static void catch_signals(const struct output *output)
 	for (size_t i = 0; i < sizeof(SIGNALS) / sizeof(SIGNALS[0]); i++) {
 		struct sigaction now;
 
-		/* one that is ignored (nohup) or handled stays so */
+		/* signals that are ignored (nohup) or handled stay so */
 		if (!sigaction(SIGNALS[i], NULL, &now) && now.sa_handler == SIG_DFL)
 			sigaction(SIGNALS[i], &(struct sigaction){.sa_handler = on_signal}, NULL);
 	}
 }
 
-/* From here on they wait, so that none comes between a file's birth and catch_signals(). Returns
- * what was blocked before. */
+/* Blocks signals, so that none arrives between the creation of a file and catch_signals(). Returns
+ * the previous mask. */
 static sigset_t hold_signals(void)
 {
 	sigset_t held, before;
@@ -59,10 +59,9 @@ static sigset_t hold_signals(void)
 	return before;
 }
 
-/* ── the file beside ─────────────────────────────────────────────────────── */
+/* ── NAME.partial ────────────────────────────────────────────────────────── */
 
-/* Does the open file have this name still? While its lock is held nobody else takes the name away.
- */
+/* Does the open file still have this name? While it is locked, no other gilscope removes it. */
 static bool has_name(int fd, int folder, const char *name)
 {
 	struct stat open, named;
@@ -71,21 +70,22 @@ static bool has_name(int fd, int folder, const char *name)
 	       open.st_dev == named.st_dev && open.st_ino == named.st_ino;
 }
 
-/* What somebody left there. 0 when it is gone; -EBUSY when it is being written. */
+/* Removes a leftover file. 0 if there is none any more; -EBUSY: it is being written. */
 static int remove_stale(int folder, const char *name)
 {
 	int fd = openat(folder, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC), err = 0;
 	struct stat there;
 
-	if (fd < 0)
-		return errno == ENOENT				      ? 0
-		       : errno == ELOOP && !unlinkat(folder, name, 0) ? 0
-								      : -errno;
+	if (fd < 0) {
+		err = errno == ENOENT ? 0 : -errno;
+		if (err == -ELOOP) /* a symbolic link */
+			err = unlinkat(folder, name, 0) ? -errno : 0;
+		return err;
+	}
 	if (!fstat(fd, &there) && S_ISREG(there.st_mode) && flock(fd, LOCK_EX | LOCK_NB) &&
 	    errno == EWOULDBLOCK)
 		err = -EBUSY;
-	/* another process removed it before it was locked, and what has the name now is that one's
-	 */
+	/* another process removed it before we locked it; the name now belongs to its new file */
 	else if (!has_name(fd, folder, name))
 		err = -EBUSY;
 	else if (unlinkat(folder, name, 0) && errno != ENOENT)
@@ -94,7 +94,7 @@ static int remove_stale(int folder, const char *name)
 	return err;
 }
 
-/* A new file, locked; its owner's alone when that is root. Returns its descriptor, or -errno. */
+/* Creates a locked file; mode 0600 for root. Returns its descriptor, or -errno. */
 static int create_locked(int folder, const char *name)
 {
 	mode_t mode = geteuid() ? 0666 : 0600;
@@ -102,16 +102,16 @@ static int create_locked(int folder, const char *name)
 
 	if (fd < 0)
 		return errno == EEXIST ? -EBUSY : -errno;
-	/* where a file system has no locks there is none */
+	/* file systems without locks fail with another error */
 	if ((!flock(fd, LOCK_EX | LOCK_NB) || errno != EWOULDBLOCK) && has_name(fd, folder, name))
 		return fd;
-	/* another one took it for a leftover before it was locked, and removes it or has done so */
+	/* race: another process took our file for a leftover before we locked it, and removes it */
 	close(fd);
 	return -EBUSY;
 }
 
-/* The same, which a signal removes. */
-static int create_beside(const struct output *output)
+/* The same for NAME.partial, which a signal then removes. */
+static int create_partial(const struct output *output)
 {
 	sigset_t before = hold_signals();
 	int fd = create_locked(output->folder, output->temporary);
@@ -129,8 +129,8 @@ static const char *last_part(const char *path)
 	return slash ? slash + 1 : path;
 }
 
-/* Opens the folder of `path`, which takes no right but to find it. Returns its descriptor, or
- * -errno. */
+/* Opens the folder of `path` by O_PATH, for which it need not be readable. Returns its descriptor,
+ * or -errno. */
 static int open_folder(const char *path)
 {
 	char folder[PATH_MAX];
@@ -145,7 +145,7 @@ static int open_folder(const char *path)
 	return fd < 0 ? -errno : fd;
 }
 
-/* Nothing of it is to be removed any more. */
+/* There is no file any more that has to be removed. */
 static void forget(struct output *output)
 {
 	unfinished[0] = '\0';
@@ -154,9 +154,9 @@ static void forget(struct output *output)
 	output->temporary[0] = '\0';
 }
 
-/* The folder is open, and the name is set, if and only if there is such a file. Returns its
+/* Creates NAME.partial. `folder` is open and `temporary` set only on success. Returns its
  * descriptor, or -errno. */
-static int open_beside(struct output *output)
+static int open_partial(struct output *output)
 {
 	const char *name = last_part(output->path);
 	int fd;
@@ -169,15 +169,15 @@ static int open_beside(struct output *output)
 	sprintf(output->temporary, "%s" OUTPUT_PARTIAL, name);
 	fd = remove_stale(output->folder, output->temporary);
 	if (!fd)
-		fd = create_beside(output);
+		fd = create_partial(output);
 	if (fd < 0)
 		forget(output);
 	return fd;
 }
 
-static int begin_beside(struct output *output, struct diag *diag)
+static int begin_partial(struct output *output, struct diag *diag)
 {
-	int fd = open_beside(output);
+	int fd = open_partial(output);
 
 	if (fd == -EBUSY) {
 		diag_set(diag, EXIT_FAILED, fd, "another process is writing %s", output->path);
@@ -213,8 +213,8 @@ static bool is_same(const struct stat *there, const char *input)
 	       in.st_dev == there->st_dev && in.st_ino == there->st_ino;
 }
 
-/* What is there already may not be what is replaced. 1: it is written as it comes; 0: it is a file,
- * or nothing; or -errno with a diag. */
+/* Checks what is at `path` now. 0: nothing, or a file that may be replaced; 1: something that is
+ * written directly; or -errno with a diag. */
 static int look_at_place(const char *path, const char *input, struct stat *ret_there,
 			 struct diag *diag)
 {
@@ -243,31 +243,38 @@ static int look_at_place(const char *path, const char *input, struct stat *ret_t
 }
 
 /*
- * Opens what was looked at. By now its name may be a link to a file that matters: so nothing is
- * made or cut off by opening, and what was opened must be what was there. NULL with errno.
+ * Opens what look_at_place() found. Race: by now the name may be a link to an important file. So
+ * the file is neither created nor truncated, and it must be the one that was found. 0 or -errno.
  */
-static FILE *open_as_it_comes(const char *path, const struct stat *there)
+static int open_directly(const char *path, const struct stat *there, FILE **ret_file)
 {
 	int fd = open(path,
 		      O_WRONLY | O_CLOEXEC | O_NOCTTY | (is_system_link(path) ? 0 : O_NOFOLLOW));
-	FILE *file = NULL;
 	struct stat opened;
+	FILE *file;
+	int err;
 
 	if (fd < 0)
-		return NULL;
-	if (fstat(fd, &opened) || opened.st_dev != there->st_dev || opened.st_ino != there->st_ino)
-		errno = EAGAIN;
-	else
-		file = fdopen(fd, "w");
-	if (!file)
+		return -errno;
+	if (fstat(fd, &opened) || opened.st_dev != there->st_dev ||
+	    opened.st_ino != there->st_ino) {
 		close(fd);
-	return file;
+		return -EAGAIN;
+	}
+	file = fdopen(fd, "w");
+	if (!file) {
+		err = -errno;
+		close(fd);
+		return err;
+	}
+	*ret_file = file;
+	return 0;
 }
 
 int output_begin(struct output *output, const char *path, const char *input, struct diag *diag)
 {
 	struct stat there = {0};
-	int as_it_comes;
+	int directly, err;
 
 	*output = (struct output){.name = path, .path = path};
 	if (!path || !strcmp(path, "-")) {
@@ -275,15 +282,14 @@ int output_begin(struct output *output, const char *path, const char *input, str
 		output->file = stdout;
 		return 0;
 	}
-	as_it_comes = look_at_place(path, input, &there, diag);
-	if (as_it_comes < 0)
-		return as_it_comes;
-	if (!as_it_comes)
-		return begin_beside(output, diag);
-	output->file = open_as_it_comes(path, &there);
-	return output->file ? 0
-			    : diag_set(diag, EXIT_FAILED, -errno, "cannot create %s: %s", path,
-				       strerror(errno));
+	directly = look_at_place(path, input, &there, diag);
+	if (directly < 0)
+		return directly;
+	if (!directly)
+		return begin_partial(output, diag);
+	err = open_directly(path, &there, &output->file);
+	return err ? diag_set(diag, EXIT_FAILED, err, "cannot create %s: %s", path, strerror(-err))
+		   : 0;
 }
 
 int output_begin_fresh(struct output *output, const char *path, struct diag *diag)
@@ -294,7 +300,7 @@ int output_begin_fresh(struct output *output, const char *path, struct diag *dia
 	if (!lstat(path, &there))
 		return diag_set(diag, EXIT_FAILED, -EEXIST, "cannot create %s: %s", path,
 				strerror(EEXIST));
-	return begin_beside(output, diag);
+	return begin_partial(output, diag);
 }
 
 /* ── the end ─────────────────────────────────────────────────────────────── */
@@ -302,24 +308,35 @@ int output_begin_fresh(struct output *output, const char *path, struct diag *dia
 static int put_in_place(const struct output *output)
 {
 	const char *name = last_part(output->path);
-	int folder = output->folder;
+	int folder = output->folder, err;
 
-	if (output->fresh &&
-	    renameat2(folder, output->temporary, folder, name, RENAME_NOREPLACE) == 0)
-		return 0;
-	/* not every file system has that */
-	if (output->fresh && (errno != EINVAL || !faccessat(folder, name, F_OK, 0)))
-		return errno == EINVAL ? -EEXIST : -errno;
+	if (output->fresh) {
+		if (!renameat2(folder, output->temporary, folder, name, RENAME_NOREPLACE))
+			return 0;
+		err = -errno;
+		if (err != -EINVAL) /* of file systems without RENAME_NOREPLACE */
+			return err;
+		if (!faccessat(folder, name, F_OK, 0))
+			return -EEXIST;
+	}
 	return renameat(folder, output->temporary, folder, name) ? -errno : 0;
+}
+
+static int write_out(FILE *file)
+{
+	bool failed_before = ferror(file);
+	int err = fflush(file) || failed_before ? -errno : 0;
+
+	return failed_before && !err ? -EIO : err;
 }
 
 int output_end(struct output *output, struct diag *diag)
 {
 	FILE *file = output->file;
-	int err = fflush(file) || ferror(file) ? errno ? -errno : -EIO : 0;
+	int err = write_out(file);
 
-	/* in its place before it is closed, for that gives up the lock; written before it is there,
-	 * for a network's or quota's refusal may come late */
+	/* moved before it is closed, which releases the lock; synced before it is moved, because
+	 * network file systems and quotas may refuse late */
 	if (!err && output->temporary[0])
 		err = fsync(fileno(file)) ? -errno : put_in_place(output);
 	if (!err)

@@ -10,7 +10,7 @@
 #include "base/duration.h"
 #include "model/checkpoint.h"
 
-/* events held at most, 80 bytes each; a live source's window normally has a few thousand */
+/* Events held at most, 80 bytes each. A live source's window normally has a few thousand. */
 #define REORDER_EVENTS_LIVE   (1u << 20)
 #define REORDER_EVENTS_REPLAY (1u << 14)
 
@@ -29,7 +29,7 @@ void pipeline_live_head(struct stream_head *head)
 	head->realtime_ns = (uint64_t)now.tv_sec * NS_PER_S + (uint64_t)now.tv_nsec;
 }
 
-/* A drawing, if there is one, receives what the report's fold does. */
+/* A drawing, if there is one, gets the same intervals as the report's fold. */
 static int begin_drawing(struct pipeline *pipeline)
 {
 	const struct drawing_kind *kind = pipeline->drawing_kind;
@@ -79,7 +79,7 @@ static void fold_free(void *self)
 	spans_free(pipeline->spans);
 	if (pipeline->drawing)
 		pipeline->drawing_kind->free(pipeline->drawing);
-	/* the fold's data hangs on the world's objects, so the fold goes first */
+	/* the fold's data refers to objects of the world, so it is freed first */
 	report_builder_free(pipeline->builder);
 	world_free(pipeline->world);
 	handler_finder_free(pipeline->finder);
@@ -97,7 +97,7 @@ int pipeline_append_fold(struct pipeline *pipeline, uint64_t stall_ns, struct di
 {
 	int err = fold_new(pipeline, stall_ns, diag);
 
-	/* names first: the model's listeners look them up */
+	/* the dictionary first, because the fold looks names up in it */
 	if (!err)
 		err = append(pipeline,
 			     (struct stage){.sink = dictionary_sink(pipeline->dictionary)}, diag);

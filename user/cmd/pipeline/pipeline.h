@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * pipeline.h - the one pipeline of all commands: a source pushes into the reorder stage, which
+ * pipeline.h - the pipeline that all commands build: a source pushes into the reorder stage, which
  * feeds a list of stages (stream/stage.h): a recording, the history window, the model with its fold
- * and perhaps a drawing.
+ * and possibly a drawing.
  *
- * Built by appending, then pipeline_front(). What must have an event before the fold has seen it is
- * appended before it: when the disk is full, the fold knows nothing that the file does not have.
+ * Append the stages, then call pipeline_front(). Stages get each event in the order in which they
+ * were appended. The recording precedes the fold, so that when the disk is full the report contains
+ * nothing that is not in the file.
  */
 #ifndef GILSCOPE_CMD_PIPELINE_PIPELINE_H
 #define GILSCOPE_CMD_PIPELINE_PIPELINE_H
@@ -20,16 +21,16 @@
 #include "stream/trace/trace.h"
 #include "view/drawing.h"
 
-/* How names are found. */
+/* Which functions are the application's. */
 #define APP_ROOTS_MAX 64
 struct names_options {
-	const char
-		*app_roots[APP_ROOTS_MAX]; /* directories and files of the application's own code */
+	/* directories and files of the application's own code */
+	const char *app_roots[APP_ROOTS_MAX];
 	unsigned int app_root_count;
 };
 
-/* All zero to begin with, but for `names` and the drawing's kind and file. Parts that have not been
- * appended are NULL. */
+/* Initially all zero except for `names`, `drawing_kind` and `drawing_file`. Parts that have not
+ * been appended are NULL. */
 struct pipeline {
 	struct stream_head head; /* set before anything is appended */
 	uint64_t stall_ns;
@@ -43,8 +44,8 @@ struct pipeline {
 	struct dictionary *dictionary;
 	struct handler_finder *finder;
 	struct names_options names;
-	const struct drawing_kind *drawing_kind; /* NULL: nothing is drawn … */
-	FILE *drawing_file;			 /* … into this file */
+	const struct drawing_kind *drawing_kind; /* NULL: no drawing */
+	FILE *drawing_file;
 	struct drawing *drawing;
 	struct spans *spans;
 };
@@ -52,26 +53,25 @@ struct pipeline {
 /* Fills `head` for a live source. */
 void pipeline_live_head(struct stream_head *head);
 
-/* Each appends a part. 0, or -errno with a diag; the pipeline is then good for nothing but
- * pipeline_done(). */
+/* Each appends a part. 0, or -errno with a diag; then only pipeline_done() may be called. */
 
-/* The model and all that becomes a report, a drawing included. */
+/* The model, the report's builder, and the drawing if there is one. */
 int pipeline_append_fold(struct pipeline *pipeline, uint64_t stall_ns, struct diag *diag);
-/* A recording, written to `file`, which stays the caller's. trace_writer_finish() ends it. */
+/* A recording, written to `file`, which the caller keeps. trace_writer_finish() ends it. */
 int pipeline_append_trace(struct pipeline *pipeline, FILE *file, struct diag *diag);
 /* The history window: the last `while_ns` in at most `max_bytes` of memory (keep.h). */
 int pipeline_append_history(struct pipeline *pipeline, uint64_t while_ns, size_t max_bytes,
 			    struct diag *diag);
 
 /*
- * Creates the reorder stage in front of what has been appended. A live source brings a window's
- * worth of events at once and tells how far they reach; a recording is in order already (but for
- * scripts written by hand) and tells nothing, so the stage's room is all it holds back, and is
- * small.
+ * Creates the reorder stage in front of what has been appended. 0, or -errno with a diag. A live
+ * source delivers a window's worth of events at a time and then advances the stage. A recording is
+ * already in order, except for scripts written by hand, and never advances the stage. Events are
+ * then passed on only when its buffer is full, so that is small.
  */
 int pipeline_front(struct pipeline *pipeline, bool live, struct diag *diag);
 
-/* Ends the drawing, after the report has been made: 0, or -errno with a diag. */
+/* Ends the drawing, once the report exists. 0, or -errno with a diag. */
 int pipeline_draw(struct pipeline *pipeline, const struct report *report, struct diag *diag);
 
 void pipeline_done(struct pipeline *pipeline);

@@ -7,15 +7,15 @@
 #define GILSCOPE_CMD_PIPELINE_READY_H
 
 /*
- * Takes over the descriptor whose number is `text`: no program that gilscope starts inherits it.
- * Returns the descriptor, or -EBADF when there is none that is open for writing. The standard
- * streams are refused, for it is closed in the end.
+ * Takes over the descriptor whose number is `text`, so that no program started by gilscope inherits
+ * it. Returns the descriptor, or -EBADF if it is not open for writing. The standard streams are
+ * refused, because the descriptor will be closed.
  */
 int ready_take(const char *text);
 
 /*
- * Writes the line "ready" and closes the descriptor. What cannot be written at once is not waited
- * for: then a message on stderr says so. Does nothing with 0, which stands for none.
+ * Writes the line "ready" and closes the descriptor. Never blocks: if the line cannot be written at
+ * once, a message on stderr says so. Does nothing if fd is 0, which means none.
  */
 void ready_report(int fd);
 

@@ -15,27 +15,28 @@ int replay_open(const char *path, struct diag *diag, FILE **ret_file)
 	FILE *file = strcmp(path, "-") ? fopen(path, "re") : stdin;
 
 	if (!file) {
-		diag_set(diag, EXIT_FAILED, -errno, "cannot open %s: %s", path, strerror(errno));
-		if (errno == ENOENT)
+		int err = -errno;
+
+		diag_set(diag, EXIT_FAILED, err, "cannot open %s: %s", path, strerror(-err));
+		if (err == -ENOENT)
 			diag_hint(diag, "make a recording first: sudo gilscope record -p PID -o %s",
 				  path);
-		return -errno;
+		return err;
 	}
 	*ret_file = file;
 	confine_reader();
 	return 0;
 }
 
-/* A look at the first bytes that leaves them to be read: a pipe cannot go back, so the buffer is
- * made large enough to hold what ungetc cannot. */
+/* Reads the first bytes and puts them back, by ungetc where the file is a pipe. Returns how many.
+ */
 static size_t peek(FILE *file, char *bytes, size_t length)
 {
 	size_t count = fread(bytes, 1, length, file);
 
 	if (fseek(file, -(long)count, SEEK_CUR) == 0)
 		return count;
-	/* glibc takes back as many characters as its buffer holds, and these were just read into it
-	 */
+	/* glibc takes back as many characters as were just read into its buffer */
 	for (size_t i = count; i > 0; i--)
 		ungetc((unsigned char)bytes[i - 1], file);
 	return count;
@@ -66,20 +67,27 @@ int replay(FILE *file, const char *path, int (*head)(void *ctx, const struct str
 
 static int late_process(void *ctx, const struct process_info *info)
 {
-	return sink_process(*(struct stream_sink **)&ctx, info);
+	const struct stream_sink *to = ctx;
+
+	return sink_process(to, info);
 }
 
 static int late_event(void *ctx, const union event *event)
 {
-	return sink_event(*(struct stream_sink **)&ctx, event);
+	const struct stream_sink *to = ctx;
+
+	return sink_event(to, event);
 }
 
 static int late_define(void *ctx, const struct definition *definition)
 {
-	return sink_define(*(struct stream_sink **)&ctx, definition);
+	const struct stream_sink *to = ctx;
+
+	return sink_define(to, definition);
 }
 
 struct stream_sink replay_late_sink(struct stream_sink *to)
 {
-	return (struct stream_sink){late_process, late_event, to, late_define};
+	return (struct stream_sink){
+		.process = late_process, .event = late_event, .define = late_define, .ctx = to};
 }

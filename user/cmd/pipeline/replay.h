@@ -9,18 +9,18 @@
 #include "stream/trace/trace.h"
 
 /*
- * "-" is stdin. 0, or -errno with a diag that names the file. From then on the process can do
- * little else than read it (confine.h): whatever else is to be opened, open it before.
+ * "-" is stdin. 0, or -errno with a diag that names the file. Confines the process (confine.h), so
+ * open every other file first.
  */
 int replay_open(const char *path, struct diag *diag, FILE **ret_file);
 
-/* Reads to the end. `head` comes first. ret_outcome as trace_read's; a script is always complete.
- */
+/* Reads to the end. `head` is called first. ret_outcome is that of trace_read(); a script is always
+ * complete. 0, or -errno with a diag. */
 int replay(FILE *file, const char *path, int (*head)(void *ctx, const struct stream_head *),
 	   void *head_ctx, struct stream_sink sink, struct diag *diag,
 	   struct trace_outcome *ret_outcome);
 
-/* A sink that does not exist before the head is known: forwards to `*to`. */
+/* Forwards to `*to`, which may be set as late as in `head`. */
 struct stream_sink replay_late_sink(struct stream_sink *to);
 
 #endif

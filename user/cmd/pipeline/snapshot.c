@@ -13,7 +13,7 @@
 
 DEFINE_CLEANUP(trace_writer_free, struct trace_writer *, trace_writer_free, NULL)
 
-/* Two within a second get a number. */
+/* Several within one second are numbered. */
 static int begin(struct output *output, struct diag *diag, char ret_name[static SNAPSHOT_NAME_MAX])
 {
 	time_t now = time(NULL);
@@ -47,7 +47,7 @@ static int write_trace(FILE *file, const struct keep *keep, const struct diction
 	err = keep_write(keep, dictionary, &sink);
 	if (err == -EAGAIN)
 		return diag_set(diag, EXIT_FAILED, err, "nothing has been seen yet");
-	/* its error is the first of all, and has words */
+	/* the writer's error came first, and has a diag */
 	finished = trace_writer_finish(writer, diag);
 	if (finished)
 		return finished;

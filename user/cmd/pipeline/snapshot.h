@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * snapshot.h - writes the last while, which a live command keeps, to a recording.
+ * snapshot.h - writes the history window of a live command to a recording.
  */
 #ifndef GILSCOPE_CMD_PIPELINE_SNAPSHOT_H
 #define GILSCOPE_CMD_PIPELINE_SNAPSHOT_H
@@ -11,8 +11,8 @@
 #define SNAPSHOT_NAME_MAX 64
 
 /*
- * Writes to a new file in the current directory, named after the time of day; no file is ever
- * written over, and what could not be written whole is removed. 0, or -errno with a diag.
+ * Writes to a new file in the current directory, named after the time of day. No file is ever
+ * overwritten, and an incomplete one is removed. 0, or -errno with a diag.
  */
 int snapshot_write(const struct keep *keep, const struct dictionary *dictionary,
 		   const struct stream_head *head, struct diag *diag,

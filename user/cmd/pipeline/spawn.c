@@ -24,9 +24,9 @@
 #define TRY_MS	     10
 #define PATIENCE_NS  (20 * NS_PER_S) /* how long a command may take to become Python */
 #define GRACE_NS     (5 * NS_PER_S)  /* between SIGTERM and SIGKILL */
-#define CHILDREN_MAX 1024	     /* that are looked at in one round; there are more rounds */
+#define CHILDREN_MAX 1024	     /* handled per round; more are left to the next round */
 
-/* What the keeper tells over the line: what became of the start, and once more when the command has
+/* What the keeper sends over the line: the result of the start, and once more when the command has
  * exited. */
 struct message {
 	pid_t pid;
@@ -40,8 +40,7 @@ static void sleep_ms(long ms)
 
 /* ── the keeper ──────────────────────────────────────────────────────────── */
 
-/* Forks and execs. The error of a failed exec comes back through a pipe that a successful one
- * closes. */
+/* Forks and execs. A failed exec sends its error through a pipe, which a successful one closes. */
 static int start(char **argv, pid_t *ret_pid)
 {
 	_cleanup_(closep) int reader = -1, writer = -1;
@@ -57,7 +56,7 @@ static int start(char **argv, pid_t *ret_pid)
 		return -errno;
 	if (!pid) {
 		signal(SIGPIPE, SIG_DFL);	  /* gilscope ignores it */
-		prctl(PR_SET_PDEATHSIG, SIGTERM); /* should somebody kill the keeper */
+		prctl(PR_SET_PDEATHSIG, SIGTERM); /* if the keeper is killed */
 		if (getppid() != keeper)
 			_exit(126);
 		execvp(argv[0], argv);
@@ -83,7 +82,8 @@ static bool has_exited(pid_t pid)
 	       info.si_pid == pid;
 }
 
-/* The caller has one thread, so one list has them all: the command, and what lost its parent. */
+/* Lists the command and the processes that lost their parent. The list is of one thread's children,
+ * and the caller has only one. */
 static int list_children(pid_t list[static CHILDREN_MAX])
 {
 	_cleanup_(fclosep) FILE *file = fopen("/proc/thread-self/children", "re");
@@ -102,8 +102,8 @@ static bool is_in(const pid_t *list, int count, pid_t pid)
 	return false;
 }
 
-/* Asks every child once, and whoever becomes one when its parent ends; then lets them have no
- * choice. */
+/* Sends SIGTERM once to every child, and to those that become children when their parent ends;
+ * after GRACE_NS, SIGKILL. */
 static void end_children(pid_t command)
 {
 	static pid_t asked[CHILDREN_MAX], now[CHILDREN_MAX];
@@ -112,9 +112,9 @@ static void end_children(pid_t command)
 
 	asked[asked_count++] = command;
 	kill(command, SIGTERM);
-	kill(command, SIGCONT); /* one that is stopped does not hear */
-	/* what cannot be killed (another user's, asleep in the kernel) is not waited for without
-	 * end */
+	kill(command, SIGCONT); /* a stopped process does not handle SIGTERM */
+	/* there is a limit to waiting for what cannot be killed (another user's process, one in an
+	 * uninterruptible sleep) */
 	for (pid_t ended; (ended = waitpid(-1, NULL, WNOHANG)) >= 0 &&
 			  (dur_ns = clock_now_ns() - begun) < 2 * GRACE_NS;) {
 		int count = ended ? 0 : list_children(now);
@@ -134,15 +134,15 @@ static void end_children(pid_t command)
 	}
 }
 
-/* Returns when gilscope has closed its end. The command's number stays its own until then: it is
- * not collected. */
+/* Returns when gilscope has closed its end. The command is not reaped before, so that its PID is
+ * not used again. */
 static void watch(int line, pid_t command)
 {
 	static pid_t list[CHILDREN_MAX];
 	struct pollfd polled[2] = {{.fd = line, .events = POLLIN}, {.events = POLLIN}};
 	struct message gone = {.pid = command};
 	struct signalfd_siginfo info;
-	bool told = false;
+	bool reported = false;
 	sigset_t child;
 
 	sigemptyset(&child);
@@ -155,8 +155,8 @@ static void watch(int line, pid_t command)
 		for (int i = 0; i < count; i++)
 			if (list[i] != command)
 				waitpid(list[i], NULL, WNOHANG);
-		if (!told && has_exited(command))
-			told = send(line, &gone, sizeof(gone), MSG_NOSIGNAL) == sizeof(gone);
+		if (!reported && has_exited(command))
+			reported = send(line, &gone, sizeof(gone), MSG_NOSIGNAL) == sizeof(gone);
 		if (poll(polled, 2, -1) > 0 && polled[0].revents)
 			return;
 		while (read(polled[1].fd, &info, sizeof(info)) == sizeof(info))
@@ -173,8 +173,7 @@ static _Noreturn void keep(int line, char **argv)
 	prctl(PR_SET_CHILD_SUBREAPER, 1);
 	interrupt_forget_handlers();
 	message.err = start(argv, &message.pid);
-	/* keys of the terminal are meant for gilscope and the command; gilscope's end is this one's
-	 */
+	/* the terminal's signals are for gilscope and the command; the keeper ends with gilscope */
 	for (size_t i = 0; i < sizeof(ignored) / sizeof(ignored[0]); i++)
 		signal(ignored[i], SIG_IGN);
 	bounded_close_others(line, NULL, 0);
@@ -187,13 +186,13 @@ static _Noreturn void keep(int line, char **argv)
 
 /* ── gilscope ────────────────────────────────────────────────────────────── */
 
-/* The keeper, and through it the command. The line says as its first word whether there is one. */
+/* Starts the keeper, which starts the command. The first message reports whether that worked. */
 static int start_kept(char **argv, struct spawned *ret_spawned)
 {
 	struct spawned spawned = {0};
 	struct message message;
 	ssize_t length;
-	int ends[2];
+	int ends[2], err;
 
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) < 0)
 		return -errno;
@@ -203,11 +202,13 @@ static int start_kept(char **argv, struct spawned *ret_spawned)
 		close(ends[0]);
 		keep(ends[1], argv);
 	}
-	close(ends[1]);
 	if (spawned.keeper < 0) {
+		err = -errno;
 		close(ends[0]);
-		return -errno;
+		close(ends[1]);
+		return err;
 	}
+	close(ends[1]);
 	do
 		length = recv(spawned.line, &message, sizeof(message), 0);
 	while (length < 0 && errno == EINTR);
@@ -220,7 +221,7 @@ static int start_kept(char **argv, struct spawned *ret_spawned)
 	return 0;
 }
 
-/* The keeper has said so, or is gone itself. */
+/* The keeper has reported that the command has exited, or is gone itself. */
 static bool is_over(const struct spawned *spawned)
 {
 	struct pollfd line = {.fd = spawned->line, .events = POLLIN};
@@ -232,7 +233,7 @@ int spawn_python(char **argv, struct diag *diag, struct spawned *ret_spawned)
 {
 	struct spawned spawned = {0};
 	struct diag last = {0};
-	/* a look takes its time, and more of it where files do not answer */
+	/* a clock, not a count of tries: each takes time, and more where files do not answer */
 	uint64_t begun = clock_now_ns();
 	int err = start_kept(argv, &spawned);
 

@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: MIT */
-#include "cmd/pipeline/fold.h"
+#include "cmd/pipeline/report_file.h"
 
 #include <errno.h>
 
 #include "cmd/cmd.h"
 #include "cmd/pipeline/replay.h"
 
-/* The pipeline is built when the head says in which mode was recorded. */
+/* The pipeline is built when the head has been read, which says in what mode the recording was
+ * made.
+ */
 struct build {
 	struct pipeline *pipeline;
 	struct stream_sink front;
@@ -40,8 +42,8 @@ static int forgive_damage(int err, const struct pipeline *pipeline, const struct
 	return 0;
 }
 
-int fold_file(struct pipeline *pipeline, const char *path, uint64_t stall_ns, struct diag *diag,
-	      const struct report **ret_report, bool *ret_damaged)
+int report_of_file(struct pipeline *pipeline, const char *path, uint64_t stall_ns,
+		   struct diag *diag, const struct report **ret_report, bool *ret_damaged)
 {
 	_cleanup_(fclosep) FILE *file = NULL;
 	struct build what = {.pipeline = pipeline, .stall_ns = stall_ns};
