@@ -227,8 +227,8 @@ static bool is_woken_in_wait(const struct thread_machine *t)
  * in front of another wait inside of them. */
 static void write_gc(struct writing *writing, const struct thread_machine *t)
 {
-	unsigned int generation = t->open.generation == GC_GENERATION_UNKNOWN ? UINT16_MAX
-									      : t->open.generation;
+	unsigned int generation = t->generation == GC_GENERATION_UNKNOWN ? UINT16_MAX
+									 : t->generation;
 
 	for (uint32_t i = 0; i < t->gc_depth && t->gc_depth <= GC_DEPTH_MAX; i++)
 		PUT(writing, GC_BEGIN, gc_begin, t, generation, 0);

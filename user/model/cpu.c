@@ -98,6 +98,7 @@ void sched_set(struct world *w, struct thread_machine *t, enum sched sched, uint
 	was_off = thread_is_off(t);
 	t->sched = sched;
 	t->pub.cpu = cpu;
+	thread_moved(w, t);
 	if (w->partial && !was_off)
 		edges_off(w, t, ts);
 	relation_list(t);
@@ -151,6 +152,7 @@ static void sched_out(struct world *w, struct thread_machine *t, const struct ev
 		      uint64_t ts)
 {
 	unsigned int flags = event->hdr.flags;
+	struct gil_machine *g;
 
 	if (t->sched != SCHED_RUNNING && t->sched != SCHED_UNKNOWN)
 		sched_contradict(w, t, ts);
@@ -165,8 +167,11 @@ static void sched_out(struct world *w, struct thread_machine *t, const struct ev
 	t->sysno = sleeps_in(event);
 	sched_set(w, t, SCHED_ASLEEP, CPU_NONE, ts);
 	loop_sleep(w, t);
-	if (flags & (EVF_SWITCH_OUT_GIL_MUTEX | EVF_SWITCH_OUT_HANDOVER) && gil_find(w, event->gil))
-		relation_sleep(w, gil_find(w, event->gil), t, flags & EVF_SWITCH_OUT_HANDOVER, ts);
+	if (!(flags & (EVF_SWITCH_OUT_GIL_MUTEX | EVF_SWITCH_OUT_HANDOVER)))
+		return;
+	g = gil_find(w, event->gil);
+	if (g)
+		relation_sleep(w, g, t, flags & EVF_SWITCH_OUT_HANDOVER, ts);
 }
 
 /*
@@ -208,8 +213,13 @@ static void sched_gap(struct world *w, struct thread_machine *t, const struct ev
 	sched_set(w, t, SCHED_RUNNING, event->hdr.aux, ts);
 }
 
-void sched_feed(struct world *w, struct thread_machine *t, const union event *event, uint64_t ts)
+void sched_feed(struct world *w, const struct fact *fact)
 {
+	const union event *event = fact->event;
+	struct thread_machine *t = fact->thread;
+	uint64_t ts = fact->ts;
+
+	t->ts_fact = ts;
 	switch (event->hdr.type) {
 	case EV_SWITCH_IN:
 		if (t->sched == SCHED_RUNNING || t->sched == SCHED_ASLEEP)

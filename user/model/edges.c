@@ -21,26 +21,23 @@ unsigned int edges_relation(const struct thread_machine *t, bool *ret_sampled)
 	return t->seen_gil ? REL_HOLDING : REL_NONE;
 }
 
-void edges_unsee(struct thread_machine *t)
+void edges_unsee(struct world *w, struct thread_machine *t)
 {
 	if (t->seen_gil)
 		t->seen_gil->sampled = NULL;
 	t->seen_gil = NULL;
 	t->seen = true;
+	thread_moved(w, t);
 }
 
 /* Somebody looked: `holder` had the GIL, so whoever was seen with it before has not. */
-void edges_see(struct world *w, struct gil_machine *g, struct thread_machine *holder, uint64_t ts)
+void edges_see(struct world *w, struct gil_machine *g, struct thread_machine *holder)
 {
-	struct thread_machine *before = g->sampled;
-
-	if (before && before != holder) {
-		edges_unsee(before);
-		thread_update(w, before, ts);
-	}
+	if (g->sampled && g->sampled != holder)
+		edges_unsee(w, g->sampled);
 	if (!holder)
 		return;
-	edges_unsee(holder);
+	edges_unsee(w, holder);
 	holder->seen_gil = g;
 	holder->pub.gil = &g->pub;
 	holder->pub.python = true;
@@ -54,20 +51,20 @@ void edges_decay(struct world *w, struct thread_machine *t, uint64_t ts)
 	if (thread_is_off(t))
 		return;
 	if (t->relation == REL_NONE) {
-		relation_set(t, REL_NONE | REL_HOLDING);
-		edges_unsee(t);
+		relation_set(w, t, REL_NONE | REL_HOLDING);
+		edges_unsee(w, t);
 	} else if (t->relation == REL_HOLDING && t->pub.gil->waiters == 0) {
 		gil_unknown(w, gil_of(t), ts);
-		relation_set(t, REL_NONE | REL_HOLDING);
+		relation_set(w, t, REL_NONE | REL_HOLDING);
 	}
 }
 
 /* It was seen without the GIL, and cannot have taken it since. */
-static void settle_none(struct thread_machine *t)
+static void settle_none(struct world *w, struct thread_machine *t)
 {
 	/* with more than one GIL, it may have another one */
 	if (process_of(t)->gils == 1 && t->relation == (REL_NONE | REL_HOLDING) && thread_is_off(t))
-		relation_set(t, REL_NONE);
+		relation_set(w, t, REL_NONE);
 }
 
 void edges_off(struct world *w, struct thread_machine *t, uint64_t ts)
@@ -78,7 +75,7 @@ void edges_off(struct world *w, struct thread_machine *t, uint64_t ts)
 	if (t->ts_look != ts || t->relation != (REL_NONE | REL_HOLDING))
 		return;
 	if (!t->seen_gil)
-		settle_none(t);
+		settle_none(w, t);
 	else if (!t->seen_gil->pub.holder)
 		gil_hold_begin(w, t->seen_gil, t, ts, false);
 }
@@ -105,25 +102,27 @@ static void edges_take_drop(struct world *w, struct gil_machine *g, struct threa
 		if (g->pub.holder)
 			gil_violate(w, g, ts);
 	}
-	relation_set(t, REL_NONE);
+	relation_set(w, t, REL_NONE);
 	t->pub.gil = &g->pub;
-	edges_unsee(t);
-	edges_see(w, g, NULL, ts);
+	edges_unsee(w, t);
+	edges_see(w, g, NULL);
 	g->previous = &t->pub;
 	g->ts_fact = ts;
 }
 
-void edges_feed(struct world *w, struct gil_machine *g, struct thread_machine *t,
-		const union event *event, uint64_t ts)
+void edges_feed(struct world *w, const struct fact *fact)
 {
-	unsigned int flags = event->hdr.flags;
+	unsigned int flags = fact->event->hdr.flags;
+	struct thread_machine *t = fact->thread;
+	struct gil_machine *g = fact->gil;
+	uint64_t ts = fact->ts;
 
-	switch (event->hdr.type) {
+	switch (fact->event->hdr.type) {
 	case EV_DROP:
 		edges_take_drop(w, g, t, flags & EVF_DROP_REQUESTED, ts);
 		break;
 	case EV_WAIT:
-		edges_unsee(t);
+		edges_unsee(w, t);
 		relation_wait(w, g, t, false, ts);
 		break;
 	case EV_WAIT_END:
@@ -136,7 +135,6 @@ void edges_feed(struct world *w, struct gil_machine *g, struct thread_machine *t
 			acquire(w, g, t, ts);
 		break;
 	}
-	thread_update(w, t, ts);
 }
 
 /* ── looks ───────────────────────────────────────────────────────────────── */
@@ -157,18 +155,17 @@ static void see_holder(struct world *w, struct gil_machine *g, struct thread_mac
 		return;
 	}
 	/* who has it does not wait for it */
-	relation_set(t, t->relation & (REL_NONE | REL_HOLDING));
+	relation_set(w, t, t->relation & (REL_NONE | REL_HOLDING));
 	if (holds_still(g, t, definite, since, ts))
 		gil_hold_begin(w, g, t, ts, false);
 	else
-		edges_see(w, g, t, ts);
-	thread_update(w, t, ts);
+		edges_see(w, g, t);
 }
 
 /* Threads that have been off CPU since before the look, and are not the holder, have nothing to do
  * with the GIL. */
 static void settle_pending(struct world *w, struct process_entry *process,
-			   const struct thread_machine *holder, uint64_t since, uint64_t ts)
+			   const struct thread_machine *holder, uint64_t since)
 {
 	struct thread_machine *t, *next;
 
@@ -184,8 +181,7 @@ static void settle_pending(struct world *w, struct process_entry *process,
 			process->pending = true;
 			break;
 		}
-		settle_none(t);
-		thread_update(w, t, ts);
+		settle_none(w, t);
 	}
 }
 
@@ -195,25 +191,22 @@ static void see_observer(struct world *w, struct thread_machine *t, uint64_t ts)
 	if (t->relation == REL_HOLDING || t->relation == REL_WAITING)
 		return;
 	t->ts_look = ts;
-	edges_unsee(t);
+	edges_unsee(w, t);
 	if (t->ts_off == ts)
-		settle_none(t);
-	thread_update(w, t, ts);
+		settle_none(w, t);
 }
 
-void edges_observe(struct world *w, struct gil_machine *g, struct thread_machine *observer,
-		   const struct ev_observe *event, uint64_t ts)
+void edges_observe(struct world *w, const struct fact *fact, struct thread_machine *holder)
 {
+	const struct ev_observe *event = &fact->event->observe;
 	bool locked = event->hdr.flags & EVF_OBSERVE_LOCKED,
 	     definite = event->hdr.flags & EVF_OBSERVE_DEFINITE;
-	struct thread_machine *holder = locked && event->holder ? thread_find(w, event->holder)
-								: NULL;
-	uint64_t since = event->span_ns < ts ? ts - event->span_ns : 0;
+	struct thread_machine *observer = event->hdr.tid ? fact->thread : NULL;
+	struct gil_machine *g = fact->gil;
+	uint64_t ts = fact->ts, since = fact_since(fact, event->span_ns);
 
 	if (since < w->ts_facts || g->ts_fact >= since)
 		return;
-	if (holder && holder->pub.process != g->pub.process)
-		holder = NULL;
 	if (g->pub.holder) {
 		/* without the mutex, the word may run ahead of a transition that is just being
 		 * stamped */
@@ -223,7 +216,7 @@ void edges_observe(struct world *w, struct gil_machine *g, struct thread_machine
 	} else if (holder) {
 		see_holder(w, g, holder, definite, since, ts);
 	} else if (!locked) {
-		edges_see(w, g, NULL, ts);
+		edges_see(w, g, NULL);
 	}
 	if (locked && !event->holder)
 		return; /* anybody may be the holder */
@@ -231,5 +224,5 @@ void edges_observe(struct world *w, struct gil_machine *g, struct thread_machine
 		observer->ts_look = ts;
 	else if (observer && observer->pub.process == g->pub.process && since == ts)
 		see_observer(w, observer, ts);
-	settle_pending(w, (struct process_entry *)g->pub.process, holder, since, ts);
+	settle_pending(w, (struct process_entry *)g->pub.process, holder, since);
 }

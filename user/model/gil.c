@@ -43,10 +43,11 @@ void relation_list(struct thread_machine *t)
 	t->listed = list;
 }
 
-void relation_set(struct thread_machine *t, unsigned int relation)
+void relation_set(struct world *w, struct thread_machine *t, unsigned int relation)
 {
 	t->relation = relation;
 	relation_list(t);
+	thread_moved(w, t);
 }
 
 /* ── what ends is queued, to be told after the intervals ─────────────────── */
@@ -90,11 +91,11 @@ void gil_hold_begin(struct world *w, struct gil_machine *g, struct thread_machin
 	g->hold_whole = whole;
 	g->hold_handoff = g->previous && g->previous != &t->pub;
 	g->previous = &t->pub;
-	relation_set(t, REL_HOLDING);
+	relation_set(w, t, REL_HOLDING);
 	t->wait_stack.hdr.type = 0;
 	t->pub.gil = &g->pub;
 	if (w->partial)
-		edges_see(w, g, t, ts);
+		edges_see(w, g, t);
 }
 
 /* Ends the hold in progress; the caller says what the GIL and the thread are now. */
@@ -115,7 +116,7 @@ void gil_hold_end(struct world *w, struct gil_machine *g, uint64_t ts, bool whol
 void gil_unknown(struct world *w, struct gil_machine *g, uint64_t ts)
 {
 	if (g->pub.holder) {
-		relation_set(machine_of(g->pub.holder), REL_UNKNOWN);
+		relation_set(w, machine_of(g->pub.holder), REL_UNKNOWN);
 		gil_hold_end(w, g, ts, false, false);
 	}
 	g->pub.free = false;
@@ -133,10 +134,8 @@ void gil_violate(struct world *w, struct gil_machine *g, uint64_t ts)
 
 	g->pub.violations++;
 	if (holder)
-		thread_doubt(holder);
+		thread_doubt(w, holder);
 	gil_unknown(w, g, ts);
-	if (holder)
-		thread_update(w, holder, ts);
 }
 
 static void tell_waiters(const struct world *w, const struct gil_machine *g, uint64_t ts)
@@ -145,12 +144,12 @@ static void tell_waiters(const struct world *w, const struct gil_machine *g, uin
 		w->sink.waiters(w->sink.ctx, &g->pub, ts);
 }
 
-static void wait_begin(const struct world *w, struct thread_machine *t, struct gil_machine *g,
+static void wait_begin(struct world *w, struct thread_machine *t, struct gil_machine *g,
 		       uint64_t ts, bool whole)
 {
 	if (g->pub.waiters++ == 0)
 		g->ts_contention = ts;
-	relation_set(t, REL_WAITING);
+	relation_set(w, t, REL_WAITING);
 	t->pub.gil = &g->pub;
 	t->ts_wait = ts;
 	t->wait_whole = whole;
@@ -172,7 +171,7 @@ static void wait_end(struct world *w, struct thread_machine *t, uint64_t ts, boo
 								   .start = t->ts_wait,
 								   .end = ts,
 								   .whole = whole};
-	relation_set(t, REL_UNKNOWN);
+	relation_set(w, t, REL_UNKNOWN);
 	t->in_handover = false;
 	t->wait_stack.hdr.type = 0;
 	DL_DELETE2(g->pub.waiting, &t->pub, prev_waiting, next_waiting);
@@ -185,7 +184,7 @@ static void wait_end(struct world *w, struct thread_machine *t, uint64_t ts, boo
 		world_tell(w, TOLD_CONTENTION)->contention = (struct contention){
 			.gil = &g->pub, .start = g->ts_contention, .end = ts};
 	if (w->partial && g->pub.holder)
-		thread_update(w, machine_of(g->pub.holder), ts); /* nobody watches it any more */
+		edges_decay(w, machine_of(g->pub.holder), ts); /* nobody watches it any more */
 }
 
 void relation_acquire(struct world *w, struct thread_machine *t, uint64_t ts)
@@ -198,7 +197,7 @@ void relation_handed_over(struct world *w, struct thread_machine *t, uint64_t ts
 	/* as long as it is among those that wait: who has the GIL by now is told first */
 	thread_cut(w, t, ts);
 	wait_end(w, t, ts, true);
-	relation_set(t, REL_NONE);
+	relation_set(w, t, REL_NONE);
 }
 
 /*
@@ -214,7 +213,7 @@ void relation_sleep(struct world *w, struct gil_machine *g, struct thread_machin
 	if (w->partial || g->pub.process != t->pub.process)
 		return;
 	if (!relation_known(t->relation))
-		relation_set(t, REL_UNKNOWN); /* it may have begun to wait now */
+		relation_set(w, t, REL_UNKNOWN); /* it may have begun to wait now */
 	if (t->relation != REL_NONE)
 		return;
 	t->pub.python = true;
@@ -242,7 +241,7 @@ void relation_contradict(struct world *w, struct gil_machine *g, struct thread_m
 			 uint64_t ts)
 {
 	g->pub.violations++;
-	thread_doubt(t);
+	thread_doubt(w, t);
 	relation_leave(w, t, ts);
 }
 
@@ -256,23 +255,21 @@ void relation_exclude_waiting(struct world *w, struct thread_machine *t)
 
 	if (relation_known(t->relation) || !(t->relation & REL_WAITING))
 		return;
-	relation_set(t, t->relation & ~(unsigned int)REL_WAITING);
+	relation_set(w, t, t->relation & ~(unsigned int)REL_WAITING);
 	if (w->partial)
 		process->pending = true;
 	else if (process->certain == process->gils && process->gils)
-		relation_set(t, REL_NONE);
+		relation_set(w, t, REL_NONE);
 }
 
 /* A GIL of the process has become certain: those that were known not to wait, and hold none, have
  * nothing to do with any. */
-static void gil_settle(struct world *w, struct process_entry *process, uint64_t ts)
+static void gil_settle(struct world *w, struct process_entry *process)
 {
 	if (process->certain != process->gils)
 		return;
-	for (struct thread_machine *t; (t = process->open[OPEN_NOT_WAITING]);) {
-		relation_set(t, REL_NONE);
-		thread_update(w, t, ts);
-	}
+	for (struct thread_machine *t; (t = process->open[OPEN_NOT_WAITING]);)
+		relation_set(w, t, REL_NONE);
 }
 
 /* ── transitions ─────────────────────────────────────────────────────────── */
@@ -304,7 +301,7 @@ static void exact_drop(struct world *w, struct gil_machine *g, struct thread_mac
 		g->previous = &t->pub;
 	}
 	g->weak = false;
-	relation_set(t, REL_NONE);
+	relation_set(w, t, REL_NONE);
 	t->pub.gil = &g->pub;
 	g->pub.free = true;
 }
@@ -330,7 +327,7 @@ void relation_go_on(struct world *w, struct gil_machine *g, struct thread_machin
 		relation_wait(w, g, t, true, ts);
 		wait_end(w, t, ts, true);
 	}
-	relation_set(t, REL_NONE);
+	relation_set(w, t, REL_NONE);
 }
 
 /* WAIT and WAIT_END read the lock word with the GIL's mutex held. */
@@ -345,17 +342,18 @@ static void look(struct world *w, struct gil_machine *g, bool locked, uint64_t t
 	}
 }
 
-void gil_feed(struct world *w, struct gil_machine *g, struct thread_machine *t,
-	      const union event *event, uint64_t ts)
+void gil_feed(struct world *w, const struct fact *fact)
 {
-	unsigned int flags = event->hdr.flags;
+	unsigned int flags = fact->event->hdr.flags;
+	struct thread_machine *t = fact->thread;
+	struct gil_machine *g = fact->gil;
+	uint64_t ts = fact->ts;
 
-	if (!g->pub.process->sites_fault)
-		sites_fact(w, g, event->hdr.type, flags, ts);
+	sites_fact(w, fact);
 	if (g->pub.process->sites_fault)
 		return;
 	set_off(g, false);
-	switch (event->hdr.type) {
+	switch (fact->event->hdr.type) {
 	case EV_TAKE:
 		take(w, g, t, ts);
 		g->ts_fact = ts;
@@ -377,8 +375,7 @@ void gil_feed(struct world *w, struct gil_machine *g, struct thread_machine *t,
 		break;
 	}
 	recount(g);
-	thread_update(w, t, ts);
-	gil_settle(w, process_of(t), ts);
+	gil_settle(w, process_of(t));
 }
 
 /* ── snapshots ───────────────────────────────────────────────────────────── */
@@ -398,7 +395,6 @@ static void settle_by(struct world *w, struct gil_machine *g, struct thread_mach
 	if (holder) {
 		holder->pub.python = true;
 		gil_hold_begin(w, g, holder, ts, false);
-		thread_update(w, holder, ts);
 	} else {
 		g->pub.free = true;
 	}
@@ -406,31 +402,26 @@ static void settle_by(struct world *w, struct gil_machine *g, struct thread_mach
 
 /* The GIL is switched off. When all GILs of the process are, no thread holds one or waits for one.
  */
-static void settle_off(struct world *w, struct gil_machine *g, uint64_t ts)
+static void settle_off(struct world *w, struct gil_machine *g)
 {
 	struct process_entry *process = (struct process_entry *)g->pub.process;
 
 	set_off(g, true);
 	for (int list = 0; list < OPEN_NONE && process->off == process->gils; list++)
-		for (struct thread_machine *t; (t = process->open[list]);) {
-			relation_set(t, REL_NONE);
-			thread_update(w, t, ts);
-		}
+		for (struct thread_machine *t; (t = process->open[list]);)
+			relation_set(w, t, REL_NONE);
 }
 
-void gil_observe(struct world *w, struct gil_machine *g, const struct ev_observe *event,
-		 uint64_t ts)
+void gil_observe(struct world *w, const struct fact *fact, struct thread_machine *holder)
 {
+	const struct ev_observe *event = &fact->event->observe;
 	bool locked = event->hdr.flags & EVF_OBSERVE_LOCKED,
 	     definite = event->hdr.flags & EVF_OBSERVE_DEFINITE;
-	struct thread_machine *holder = locked && event->holder ? thread_find(w, event->holder)
-								: NULL;
-	uint64_t since = event->span_ns < ts ? ts - event->span_ns : 0;
+	struct gil_machine *g = fact->gil;
+	uint64_t ts = fact->ts, since = fact_since(fact, event->span_ns);
 
 	if (since < w->ts_facts || g->ts_fact >= since || g->pub.process->sites_fault)
 		return;
-	if (holder && holder->pub.process != g->pub.process)
-		holder = NULL;
 	if (is_certain(g)) {
 		/* without the mutex, the word may run ahead of a transition that is just being
 		 * stamped */
@@ -445,8 +436,8 @@ void gil_observe(struct world *w, struct gil_machine *g, const struct ev_observe
 	}
 	recount(g);
 	if (event->hdr.flags & EVF_OBSERVE_OFF && g->pub.free)
-		settle_off(w, g, ts);
-	gil_settle(w, (struct process_entry *)g->pub.process, ts);
+		settle_off(w, g);
+	gil_settle(w, (struct process_entry *)g->pub.process);
 }
 
 void relation_snapshot(struct world *w, struct thread_machine *t, struct gil_machine *g,
@@ -485,36 +476,31 @@ static int index_ensure(struct world *w, uint16_t index)
 /* The index means another GIL now. */
 static void retire(struct world *w, struct gil_machine *g, uint64_t ts)
 {
-	struct thread_machine *holder = g->pub.holder ? machine_of(g->pub.holder) : NULL;
-
 	gil_unknown(w, g, ts);
-	if (holder)
-		thread_update(w, holder, ts);
 	g->retired = true;
 	((struct process_entry *)g->pub.process)->gils--;
 }
 
 /* What was done with this GIL before it was declared was not seen: who seemed to have nothing to do
  * with any may hold this one. */
-static void doubt_relations(struct world *w, struct process_entry *process, uint64_t ts)
+static void doubt_relations(struct world *w, struct process_entry *process)
 {
 	struct thread_machine *t, *next;
 
 	DL_FOREACH_SAFE2(process->open[OPEN_NONE], t, next, next_open)
 	{
-		if (!t->pub.python)
-			continue;
-		relation_set(t, REL_UNKNOWN);
-		thread_update(w, t, ts);
+		if (t->pub.python)
+			relation_set(w, t, REL_UNKNOWN);
 	}
 }
 
-int gil_declare(struct world *w, const struct ev_gil *event, uint64_t ts)
+int gil_declare(struct world *w, const struct fact *fact)
 {
+	const struct ev_gil *event = &fact->event->gil;
+	struct process_entry *process = fact->process;
 	uint16_t index = event->hdr.aux;
-	struct process_entry *process;
 	struct gil_machine *g, *old;
-	int r = process_get(w, event->hdr.tid, &process);
+	int r = process ? 0 : process_get(w, event->hdr.tid, &process);
 
 	if (r < 0)
 		return r;
@@ -530,7 +516,7 @@ int gil_declare(struct world *w, const struct ev_gil *event, uint64_t ts)
 	if (!(g = calloc(1, sizeof(*g))))
 		return -ENOMEM;
 	if (old)
-		retire(w, old, ts);
+		retire(w, old, fact->ts);
 	g->pub = (struct gil){.process = &process->pub,
 			      .address = event->address,
 			      .interpreter = event->interpreter,
@@ -542,6 +528,6 @@ int gil_declare(struct world *w, const struct ev_gil *event, uint64_t ts)
 	w->gil_by_index[index] = g;
 	list_add(&w->gils, g);
 	if (w->begun)
-		doubt_relations(w, process, ts);
+		doubt_relations(w, process);
 	return 0;
 }

@@ -26,6 +26,7 @@ static void turn_begin(struct world *w, struct loop_machine *l, uint64_t ts, boo
 	l->pub.ts_turn = ts;
 	l->whole = whole;
 	world_tell(w, TOLD_TURN_BEGIN)->loop = &l->pub;
+	thread_moved(w, machine_of(l->pub.thread));
 }
 
 static void turn_cancel(struct world *w, struct loop_machine *l)
@@ -34,6 +35,7 @@ static void turn_cancel(struct world *w, struct loop_machine *l)
 		return;
 	l->pub.in_turn = l->pub.possible = false;
 	world_tell(w, TOLD_TURN_CANCEL)->loop = &l->pub;
+	thread_moved(w, machine_of(l->pub.thread));
 }
 
 static void turn_end(struct world *w, struct loop_machine *l, uint64_t ts, bool whole, bool ongoing)
@@ -53,6 +55,7 @@ static void turn_end(struct world *w, struct loop_machine *l, uint64_t ts, bool 
 						       .end = ts,
 						       .whole = whole,
 						       .ongoing = ongoing};
+	thread_moved(w, machine_of(l->pub.thread));
 }
 
 /* ── who runs a loop ─────────────────────────────────────────────────────── */
@@ -211,6 +214,7 @@ static int loop_run(struct world *w, struct thread_machine *t, struct descriptor
 	t->former = t->own ? t->own->number : 0;
 	t->former_epfd = t->own ? t->own->epfd : 0;
 	t->pub.loop = &l->pub;
+	thread_moved(w, t);
 	loop_own(t, d);
 	t->rival_waits = 0;
 	if (w->blind)
@@ -272,17 +276,17 @@ static int loop_adopt(struct world *w, struct thread_machine *t, struct descript
 		turn_begin(w, loop_of(t), ts, false, false);
 	else if (t->slept && t->sched != SCHED_ASLEEP)
 		turn_begin(w, loop_of(t), ts, false, false); /* it was woken before */
-	thread_update(w, t, ts);
 	return 0;
 }
 
-int loop_declare(struct world *w, const struct ev_epoll *event, uint64_t ts)
+int loop_declare(struct world *w, const struct fact *fact)
 {
+	const struct ev_epoll *event = &fact->event->epoll;
 	enum loop_kind kind = event->kind <= LOOP_UVLOOP ? (enum loop_kind)event->kind
 							 : LOOP_UNKNOWN;
-	struct process_entry *process;
+	struct process_entry *process = fact->process;
 	struct descriptor *d;
-	int r = process_get(w, event->hdr.tid, &process);
+	int r = process ? 0 : process_get(w, event->hdr.tid, &process);
 
 	if (r < 0 || !(event->hdr.flags & EVF_EPOLL_WAKEUP))
 		return r;
@@ -297,7 +301,7 @@ int loop_declare(struct world *w, const struct ev_epoll *event, uint64_t ts)
 	d->declared = true;
 	d->kind = kind;
 	for (struct thread_machine *t = d->waited; t && r == 0; t = t->next_waited)
-		r = loop_adopt(w, t, d, ts);
+		r = loop_adopt(w, t, d, fact->ts);
 	return r;
 }
 
@@ -305,14 +309,14 @@ int loop_declare(struct world *w, const struct ev_epoll *event, uint64_t ts)
 
 /* The thread runs its loop no more, or never did; when a turn in progress ended is not known, so it
  * is none. */
-static void loop_leave(struct world *w, struct thread_machine *t, uint64_t ts)
+static void loop_leave(struct world *w, struct thread_machine *t)
 {
 	turn_cancel(w, loop_of(t));
 	settle_kind(t);
 	t->pub.loop = NULL;
+	thread_moved(w, t);
 	loop_own(t, NULL);
 	t->former = 0;
-	thread_update(w, t, ts);
 }
 
 /* Has its loop taken the place of another one, whose descriptor is open still? */
@@ -345,7 +349,7 @@ static int runs_yes(struct world *w, struct thread_machine *t, enum loop_kind ki
  * waited there since before it was asked, is no loop of Python's, nor will be what else it waits
  * on, until Python says so.
  */
-static void runs_no(struct world *w, struct thread_machine *t, uint64_t since, uint64_t ts)
+static void runs_no(struct world *w, struct thread_machine *t, uint64_t since)
 {
 	bool had = t->runs == RUNS_YES,
 	     met = t->waited && t->waited->declared && t->ts_waited <= since;
@@ -354,13 +358,14 @@ static void runs_no(struct world *w, struct thread_machine *t, uint64_t since, u
 		return;
 	t->runs = had ? RUNS_UNTOLD : RUNS_NO;
 	if (t->pub.loop)
-		loop_leave(w, t, ts);
+		loop_leave(w, t);
 }
 
-int loop_told(struct world *w, struct thread_machine *t, const struct ev_runs_loop *event,
-	      uint64_t ts)
+int loop_told(struct world *w, const struct fact *fact)
 {
-	uint64_t since = event->span_ns < ts ? ts - event->span_ns : 0;
+	const struct ev_runs_loop *event = &fact->event->runs_loop;
+	struct thread_machine *t = fact->thread;
+	uint64_t ts = fact->ts, since = fact_since(fact, event->span_ns);
 
 	if (!t || (t->runs != RUNS_UNTOLD && since < t->ts_runs) || since < t->ts_closed)
 		return 0; /* it may be older than what is known */
@@ -370,7 +375,7 @@ int loop_told(struct world *w, struct thread_machine *t, const struct ev_runs_lo
 				event->kind <= LOOP_UVLOOP ? (enum loop_kind)event->kind
 							   : LOOP_UNKNOWN,
 				ts);
-	runs_no(w, t, since, ts);
+	runs_no(w, t, since);
 	return 0;
 }
 
@@ -384,8 +389,9 @@ static void loop_over(struct world *w, struct thread_machine *t, uint64_t ts)
 		turn_cancel(w, l);
 	else
 		turn_end(w, l, ts, true, false);
-	thread_update(w, t, ts); /* as long as it still has the loop, whose turn this is */
-	loop_leave(w, t, ts);
+	if (t->open.in_turn)
+		thread_cut(w, t, ts); /* as long as it still has the loop, whose turn this is */
+	loop_leave(w, t);
 	t->runs = RUNS_UNTOLD;
 	t->ts_closed = ts;
 }
@@ -429,7 +435,7 @@ static void contradict(struct world *w, struct thread_machine *t, uint64_t ts)
 	w->contradictions++;
 	/* the others do not rest on where it is */
 	if (t->open.state == TS_IDLE || t->open.state == TS_BLOCKED)
-		thread_doubt(t);
+		thread_doubt(w, t);
 	loop_break(w, t, ts, false);
 }
 
@@ -441,9 +447,9 @@ void loop_enter(struct world *w, struct thread_machine *t, uint32_t epfd, uint64
 	if (is_own(t, epfd)) {
 		turn_end(w, loop_of(t), ts, true, false);
 		/* no collection spans this: its end was missed */
-		gc_set(w, t, 0, GC_GENERATION_UNKNOWN, ts);
+		gc_set(w, t, 0, GC_GENERATION_UNKNOWN);
 	}
-	t->place = PLACE_INSIDE;
+	place_set(w, t, PLACE_INSIDE);
 	t->epfd = epfd;
 	t->slept = false;
 }
@@ -461,7 +467,7 @@ void loop_exit(struct world *w, struct thread_machine *t, uint32_t epfd, uint64_
 		turn_cancel(w, l);
 		turn_begin(w, l, ts, known, false);
 	}
-	t->place = PLACE_OUTSIDE;
+	place_set(w, t, PLACE_OUTSIDE);
 }
 
 void loop_prove_outside(struct world *w, struct thread_machine *t, uint64_t ts)
@@ -476,14 +482,14 @@ void loop_prove_outside(struct world *w, struct thread_machine *t, uint64_t ts)
 			turn_begin(w, loop_of(t), ts, false, false);
 	}
 	confirm(t);
-	t->place = PLACE_OUTSIDE;
+	place_set(w, t, PLACE_OUTSIDE);
 }
 
 void loop_snapshot(struct world *w, struct thread_machine *t, bool inside, uint32_t epfd)
 {
 	if (t->place != PLACE_UNKNOWN)
 		return;
-	t->place = inside ? PLACE_INSIDE : PLACE_OUTSIDE;
+	place_set(w, t, inside ? PLACE_INSIDE : PLACE_OUTSIDE);
 	t->epfd = epfd;
 	t->slept = true;
 	if (loop_waits(t))
@@ -549,7 +555,6 @@ void loop_see(struct world *w, struct thread_machine *t, uint64_t ts)
 	if (!t->pub.loop || t->place != PLACE_UNKNOWN || t->pub.loop->in_turn)
 		return;
 	turn_begin(w, loop_of(t), ts, false, true);
-	thread_update(w, t, ts);
 }
 
 void loop_break(struct world *w, struct thread_machine *t, uint64_t ts, bool ongoing)

@@ -33,23 +33,24 @@ static void stack_emit(struct world *w, const struct ev_stack *event, struct thr
 }
 
 /* The GIL that hdr.aux means, if it is one of the thread's process. */
-static struct gil *stack_gil(const struct subject *subject)
+static struct gil *stack_gil(const struct fact *fact)
 {
-	struct gil_machine *g = subject->gil;
+	struct gil_machine *g = fact->gil;
 
-	return g && g->pub.process == subject->thread->pub.process ? &g->pub : NULL;
+	return g && g->pub.process == fact->thread->pub.process ? &g->pub : NULL;
 }
 
-void stack_feed(struct world *w, const struct subject *subject, const struct ev_stack *event,
-		uint64_t ts)
+void stack_feed(struct world *w, const struct fact *fact)
 {
-	struct thread_machine *t = subject->thread;
+	const struct ev_stack *event = &fact->event->stack;
+	struct thread_machine *t = fact->thread;
 	unsigned int flags = event->hdr.flags;
+	uint64_t ts = fact->ts;
 	struct gil *gil;
 
 	if (!t || !world_counts(w, ts))
 		return;
-	gil = flags & (EVF_STACK_HOLDER | EVF_STACK_WAIT) ? stack_gil(subject) : NULL;
+	gil = flags & (EVF_STACK_HOLDER | EVF_STACK_WAIT) ? stack_gil(fact) : NULL;
 	if (flags & EVF_STACK_HOLDER) {
 		if (gil && gil->holder && gil->holder != &t->pub)
 			stack_emit(w, event, machine_of(gil->holder), t, gil, ts);
@@ -62,53 +63,45 @@ void stack_feed(struct world *w, const struct subject *subject, const struct ev_
 		t->off_stack = *event;
 	if (flags & (EVF_STACK_SLEEP | EVF_STACK_PREEMPT | EVF_STACK_WAIT | EVF_STACK_CLOCK)) {
 		act(w, t, ts);
-		thread_update(w, t, ts);
+		threads_derive(w, ts); /* the sample comes behind the intervals */
 	}
 	stack_emit(w, event, t, NULL, gil, ts);
-	sites_stack(w, t, event, ts);
+	sites_stack(w, fact);
 }
 
-/* The run of the collector is not part of what thread_update() compares, for it changes here alone.
- */
-void gc_set(struct world *w, struct thread_machine *t, uint32_t depth, uint8_t generation,
-	    uint64_t ts)
+void gc_set(struct world *w, struct thread_machine *t, uint32_t depth, uint8_t generation)
 {
-	bool gc = depth > 0;
-
+	if (t->gc_depth != depth || t->generation != generation)
+		thread_moved(w, t);
 	t->gc_depth = depth;
-	if (t->open.gc == gc && t->open.generation == generation)
-		return;
-	thread_cut(w, t, ts);
-	t->open.gc = gc;
-	t->open.generation = generation;
+	t->generation = generation;
 }
 
-void gc_feed(struct world *w, struct thread_machine *t, const union event *event, uint64_t ts)
+void gc_feed(struct world *w, const struct fact *fact)
 {
-	bool begin = event->hdr.type == EV_GC_BEGIN;
+	const struct event_hdr *hdr = &fact->event->hdr;
+	struct thread_machine *t = fact->thread;
 
-	if (!t || !world_counts(w, ts))
+	if (!t || !world_counts(w, fact->ts))
 		return;
-	act(w, t, ts);
-	loop_prove_outside(w, t, ts);
-	thread_update(w, t, ts);
-	if (begin && !t->gc_depth)
+	act(w, t, fact->ts);
+	loop_prove_outside(w, t, fact->ts);
+	if (hdr->type == EV_GC_BEGIN && !t->gc_depth)
 		gc_set(w, t, 1,
-		       event->hdr.aux < GC_GENERATION_UNKNOWN ? (uint8_t)event->hdr.aux
-							      : GC_GENERATION_UNKNOWN,
-		       ts);
-	else if (begin)
+		       hdr->aux < GC_GENERATION_UNKNOWN ? (uint8_t)hdr->aux
+							: GC_GENERATION_UNKNOWN);
+	else if (hdr->type == EV_GC_BEGIN)
 		t->gc_depth++;
 	else if (t->gc_depth == 1)
-		gc_set(w, t, 0, GC_GENERATION_UNKNOWN, ts);
+		gc_set(w, t, 0, GC_GENERATION_UNKNOWN);
 	else if (t->gc_depth)
 		t->gc_depth--;
 }
 
-void name_feed(struct thread_machine *t, const struct ev_python_name *event)
+void name_feed(const struct fact *fact)
 {
-	if (!t)
+	if (!fact->thread)
 		return;
-	t->pub.python = true;
-	t->pub.python_name = event->text;
+	fact->thread->pub.python = true;
+	fact->thread->pub.python_name = fact->event->python_name.text;
 }

@@ -3,10 +3,11 @@
  * private.h - what the files of the model share: the machines behind the public objects, and the
  * order in which they are told.
  *
- * For every event: cpu.c tells runs while it changes a thread's scheduling; gil.c and loop.c change
- * their machines and queue what is over (world.queue); thread_update() then compares the
- * combination with the thread's open interval and tells it when it differs; world_feed() flushes
- * the queue last.
+ * For every event: world_feed() looks up whom it is about (struct fact). The machines take it in:
+ * cpu.c emits runs while it changes a thread's scheduling, gil.c and loop.c queue what is over
+ * (world.queue), and each says whose machines have moved (thread_moved()). Behind them all
+ * threads_derive() compares, for each of these threads, what its machines say now with its open
+ * interval, and emits that when it differs. The queue is flushed last.
  */
 #ifndef GILSCOPE_MODEL_PRIVATE_H
 #define GILSCOPE_MODEL_PRIVATE_H
@@ -105,6 +106,7 @@ struct thread_machine {
 	unsigned int listed;
 	bool touched; /* in world.touched: something may be known of it, but for a possible turn */
 	bool unseen;  /* in world.unseen */
+	bool moved;   /* in world.moved */
 	struct interval open;
 
 	uint64_t ts_fact; /* last fact of its own that counted */
@@ -129,8 +131,9 @@ struct thread_machine {
 
 	uint32_t own_stack, moves; /* its last stack of its own, and how often that was another one,
 				      since the last loss: it ran Python */
-	uint32_t gc_depth; /* runs of the collector that it is inside of: a finalizer may ask for
-			      another one. `open` has the rest */
+	uint32_t gc_depth;  /* runs of the collector that it is inside of: a finalizer may ask for
+			       another one … */
+	uint8_t generation; /* … and that of the outermost; GC_GENERATION_UNKNOWN */
 
 	enum runs runs;
 	enum loop_kind runs_kind;
@@ -184,10 +187,15 @@ struct told {
 	};
 };
 
-/* Whom an event is about, looked up once when it is fed: world_feed(). */
-struct subject {
+/* An event and whom it is about, looked up once when it is fed: world_feed(). A loop is reached by
+ * its thread, a CPU by its number. */
+struct fact {
+	const union event *event;
+	uint64_t ts;		       /* of the event, or of a younger one that came before it */
 	struct thread_machine *thread; /* living, of hdr.tid; NULL: none, or hdr.tid is no thread */
 	struct gil_machine *gil;       /* of hdr.aux; NULL: none, or hdr.aux is no GIL */
+	struct process_entry
+		*process; /* living, of hdr.tid; NULL: none, or hdr.tid is no process */
 };
 
 struct comm {
@@ -220,6 +228,7 @@ struct world {
 	 * it: … */
 	struct list touched, touched_gils; /* … since the last one */
 	struct list unseen; /* threads whose loops may get a possible turn when the loss is over */
+	struct list moved;  /* threads whose machines have moved with this event */
 	uint16_t *touched_cpus;
 	uint32_t touched_cpu_count;
 	struct loop_machine *loop_by_key;
@@ -277,6 +286,28 @@ static inline bool relation_known(unsigned int relation)
 	return (relation & (relation - 1)) == 0;
 }
 
+/* A machine of the thread has moved, or its open interval has: its state is derived anew behind all
+ * machines. */
+static inline void thread_moved(struct world *w, struct thread_machine *t)
+{
+	if (t->moved)
+		return;
+	t->moved = true;
+	w->moved.items[w->moved.count++] = t; /* thread_new() has made room */
+}
+
+static inline void place_set(struct world *w, struct thread_machine *t, enum place place)
+{
+	t->place = place;
+	thread_moved(w, t);
+}
+
+/* The begin of the span before the event in which its snapshot was taken. */
+static inline uint64_t fact_since(const struct fact *fact, uint64_t span_ns)
+{
+	return span_ns < fact->ts ? fact->ts - span_ns : 0;
+}
+
 /* The queue has room: world_reserve() has seen to it. */
 static inline struct told *world_tell(struct world *w, enum told_kind kind)
 {
@@ -316,17 +347,16 @@ int list_reserve_object(
 	const char *what); /* -ENOSPC: there are so many; the world is full of `what` */
 int world_reserve(struct world *w,
 		  uint32_t objects); /* makes room in the queue, and counts so many more objects */
+struct process_entry *process_find(const struct world *w, uint32_t pid); /* living, or NULL */
 int process_get(struct world *w, uint32_t pid,
-		struct process_entry *
-			*ret_process); /* the latest of that pid that is not gone, or a new one */
-int comm_feed(struct world *w, struct thread_machine *t, const struct ev_comm *event);
+		struct process_entry **ret_process); /* the living one of that pid, or a new one */
+int comm_feed(struct world *w, const struct fact *fact);
 void foreign_count(struct world *w, struct thread_machine *t, uint64_t address);
 void foreign_explain(struct world *w, const struct ev_gil *event);
 
 /* thread.c */
 struct thread_machine *thread_find(struct world *w, uint32_t tid); /* living, or NULL */
-int thread_feed(struct world *w, struct thread_machine *t, const struct ev_thread *event,
-		uint64_t ts);
+int thread_feed(struct world *w, const struct fact *fact);
 int thread_new(struct world *w, struct process_entry *process, uint32_t tid, uint64_t ts,
 	       struct thread_machine **ret_thread);
 void thread_touch(struct world *w,
@@ -336,9 +366,9 @@ void thread_forget(struct world *w, struct thread_machine *t,
 		   uint64_t ts); /* a loss begins: everything about it is unknown */
 void thread_cut(struct world *w, struct thread_machine *t,
 		uint64_t ts); /* tells the open interval up to `ts`, and goes on */
-void thread_update(struct world *w, struct thread_machine *t,
-		   uint64_t ts); /* its machines may have changed */
+void threads_derive(struct world *w, uint64_t ts); /* the states of those that have moved */
 void thread_doubt(
+	struct world *w,
 	struct thread_machine *t); /* its open interval has proved wrong: it becomes unknown */
 /*
  * A switch of it was not told, so its open interval is wrong about its scheduling, and about
@@ -357,15 +387,13 @@ void sched_set(struct world *w, struct thread_machine *t, enum sched sched, uint
 	       uint64_t ts);
 void sched_prove(struct world *w, struct thread_machine *t,
 		 uint64_t ts); /* it does something, so it is on a CPU */
-void sched_feed(struct world *w, struct thread_machine *t, const union event *event, uint64_t ts);
+void sched_feed(struct world *w, const struct fact *fact); /* of a living thread */
 
 /* gil.c */
-int gil_declare(struct world *w, const struct ev_gil *event, uint64_t ts);
-void gil_feed(struct world *w, struct gil_machine *g, struct thread_machine *t,
-	      const union event *event, uint64_t ts);
-void gil_observe(struct world *w, struct gil_machine *g, const struct ev_observe *event,
-		 uint64_t ts);
-void relation_set(struct thread_machine *t, unsigned int relation);
+int gil_declare(struct world *w, const struct fact *fact);
+void gil_feed(struct world *w, const struct fact *fact);
+void gil_observe(struct world *w, const struct fact *fact, struct thread_machine *holder);
+void relation_set(struct world *w, struct thread_machine *t, unsigned int relation);
 void relation_list(
 	struct thread_machine *t); /* the thread goes to the list that it belongs to now */
 void gil_touch(struct world *w, struct gil_machine *g);
@@ -398,37 +426,30 @@ void relation_contradict(struct world *w, struct gil_machine *g, struct thread_m
 			 uint64_t ts);
 
 /* sites.c */
-void sites_fact(struct world *w, struct gil_machine *g, unsigned int type, unsigned int flags,
-		uint64_t ts); /* a site was passed */
-void sites_stack(struct world *w, struct thread_machine *t, const struct ev_stack *event,
-		 uint64_t ts);		  /* a thread's stack, taken by itself */
-void sites_forget(struct gil_machine *g); /* a loss begins */
+void sites_fact(struct world *w, const struct fact *fact);  /* a site was passed */
+void sites_stack(struct world *w, const struct fact *fact); /* a thread's stack, taken by itself */
+void sites_forget(struct gil_machine *g);		    /* a loss begins */
 void sites_forget_thread(struct thread_machine *t);
 
 /* edges.c: what is different with partial GILs */
 unsigned int edges_relation(const struct thread_machine *t, bool *ret_sampled);
-void edges_see(struct world *w, struct gil_machine *g, struct thread_machine *holder,
-	       uint64_t ts); /* NULL: nobody */
+void edges_see(struct world *w, struct gil_machine *g,
+	       struct thread_machine *holder); /* NULL: nobody */
 void edges_decay(struct world *w, struct thread_machine *t, uint64_t ts);
 void edges_off(struct world *w, struct thread_machine *t, uint64_t ts);
-void edges_unsee(struct thread_machine *t); /* it has no GIL */
-void edges_feed(struct world *w, struct gil_machine *g, struct thread_machine *t,
-		const union event *event, uint64_t ts);
-void edges_observe(struct world *w, struct gil_machine *g, struct thread_machine *observer,
-		   const struct ev_observe *event, uint64_t ts);
+void edges_unsee(struct world *w, struct thread_machine *t); /* it has no GIL */
+void edges_feed(struct world *w, const struct fact *fact);
+void edges_observe(struct world *w, const struct fact *fact, struct thread_machine *holder);
 
 /* names.c */
-void stack_feed(struct world *w, const struct subject *subject, const struct ev_stack *event,
-		uint64_t ts);
-void gc_set(struct world *w, struct thread_machine *t, uint32_t depth, uint8_t generation,
-	    uint64_t ts);
-void gc_feed(struct world *w, struct thread_machine *t, const union event *event, uint64_t ts);
-void name_feed(struct thread_machine *t, const struct ev_python_name *event);
+void stack_feed(struct world *w, const struct fact *fact);
+void gc_set(struct world *w, struct thread_machine *t, uint32_t depth, uint8_t generation);
+void gc_feed(struct world *w, const struct fact *fact);
+void name_feed(const struct fact *fact);
 
 /* loop.c */
-int loop_told(struct world *w, struct thread_machine *t, const struct ev_runs_loop *event,
-	      uint64_t ts); /* Python's own state */
-int loop_declare(struct world *w, const struct ev_epoll *event, uint64_t ts);
+int loop_told(struct world *w, const struct fact *fact); /* Python's own state */
+int loop_declare(struct world *w, const struct fact *fact);
 int loop_meet(struct world *w, struct thread_machine *t, uint32_t epfd,
 	      uint64_t ts); /* the thread waits on it: does it run a loop? */
 void loop_close(struct world *w, struct thread_machine *t, uint32_t epfd,

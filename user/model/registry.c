@@ -63,12 +63,26 @@ int world_reserve(struct world *w, uint32_t objects)
 
 /* ── who is who ──────────────────────────────────────────────────────────── */
 
+static struct process_entry *latest_process(const struct world *w, uint32_t pid)
+{
+	struct process_entry *process;
+
+	HASH_FIND(hh, w->by_pid, &pid, sizeof(pid), process);
+	return process;
+}
+
+struct process_entry *process_find(const struct world *w, uint32_t pid)
+{
+	struct process_entry *process = latest_process(w, pid);
+
+	return process && !process->pub.gone ? process : NULL;
+}
+
 int process_get(struct world *w, uint32_t pid, struct process_entry **ret_process)
 {
-	struct process_entry *process, *old;
+	struct process_entry *process, *old = latest_process(w, pid);
 	int r;
 
-	HASH_FIND(hh, w->by_pid, &pid, sizeof(pid), old);
 	if (old && !old->pub.gone) {
 		*ret_process = old;
 		return 0;
@@ -94,13 +108,14 @@ int process_get(struct world *w, uint32_t pid, struct process_entry **ret_proces
 	return 0;
 }
 
-int comm_feed(struct world *w, struct thread_machine *t, const struct ev_comm *event)
+int comm_feed(struct world *w, const struct fact *fact)
 {
+	const struct ev_comm *event = &fact->event->comm;
 	uint32_t tid = event->hdr.tid;
 	struct comm *comm;
 
-	if (t)
-		memcpy(t->pub.comm, event->comm.text, 16);
+	if (fact->thread)
+		memcpy(fact->thread->pub.comm, event->comm.text, 16);
 	HASH_FIND(hh, w->comms, &tid, sizeof(tid), comm);
 	if (!comm) {
 		if (HASH_COUNT(w->comms) >= COMM_MAX) {
@@ -206,6 +221,7 @@ void world_free(struct world *w)
 	free(w->touched.items);
 	free(w->touched_gils.items);
 	free(w->unseen.items);
+	free(w->moved.items);
 	free(w->touched_cpus);
 	free(w->gil_by_index);
 	free(w->cpus);

@@ -20,26 +20,28 @@ static void sites_accuse(struct world *w, struct process_entry *process, enum si
 	for (struct gil_machine *g = process->gil_list; g; g = g->next)
 		gil_unknown(w, g, ts);
 	for (struct thread_machine *t = process->threads; t; t = t->sibling) {
-		thread_doubt(t);
+		thread_doubt(w, t);
 		relation_leave(w, t, ts);
-		relation_set(t, REL_UNKNOWN);
-		thread_update(w, t, ts);
+		relation_set(w, t, REL_UNKNOWN);
 	}
 }
 
-void sites_fact(struct world *w, struct gil_machine *g, unsigned int type, unsigned int flags,
-		uint64_t ts)
+void sites_fact(struct world *w, const struct fact *fact)
 {
+	unsigned int type = fact->event->hdr.type, flags = fact->event->hdr.flags;
+	struct gil_machine *g = fact->gil;
 	struct process_entry *process = (struct process_entry *)g->pub.process;
 
+	if (process->pub.sites_fault || (g->takes && g->drops)) /* for good, or until a loss */
+		return;
 	g->takes += type == EV_TAKE;
 	g->drops += type == EV_DROP;
 	g->ends += type == EV_WAIT_END && !(flags & (EVF_WAIT_END_LOCKED | EVF_WAIT_END_OFF));
 	process->passed |= g->takes || g->drops || g->ends;
 	if (!g->takes && (g->drops >= FACTS_ENOUGH || g->ends >= FACTS_ENOUGH))
-		sites_accuse(w, process, SITES_NO_TAKE, ts);
+		sites_accuse(w, process, SITES_NO_TAKE, fact->ts);
 	else if (!g->drops && g->takes >= FACTS_ENOUGH)
-		sites_accuse(w, process, SITES_NO_DROP, ts);
+		sites_accuse(w, process, SITES_NO_DROP, fact->ts);
 }
 
 void sites_forget(struct gil_machine *g)
@@ -54,9 +56,10 @@ void sites_forget_thread(struct thread_machine *t)
 	t->own_stack = t->moves = 0;
 }
 
-void sites_stack(struct world *w, struct thread_machine *t, const struct ev_stack *event,
-		 uint64_t ts)
+void sites_stack(struct world *w, const struct fact *fact)
 {
+	const struct ev_stack *event = &fact->event->stack;
+	struct thread_machine *t = fact->thread;
 	struct process_entry *process = process_of(t);
 
 	if (w->partial || !event->stack || event->hdr.flags & EVF_STACK_TORN)
@@ -69,5 +72,5 @@ void sites_stack(struct world *w, struct thread_machine *t, const struct ev_stac
 	    process->pub.sites_fault || process->passed)
 		return;
 	if (process->ran >= 2)
-		sites_accuse(w, process, SITES_NO_HIT, ts);
+		sites_accuse(w, process, SITES_NO_HIT, fact->ts);
 }

@@ -20,83 +20,96 @@ const char *thread_state_name(enum thread_state state)
 
 /* ── the combination ─────────────────────────────────────────────────────── */
 
-static enum thread_state asleep_state(const struct thread_machine *t, bool holds)
+/* What the machines say of a thread: its interval, but for the bounds. */
+struct description {
+	struct gil *gil;
+	enum thread_state state;
+	int32_t sysno;
+	uint16_t cpu;
+	bool in_turn, throttled, sampled, still, gc;
+	uint8_t generation;
+};
+
+#define NOT_KNOWN {TS_UNKNOWN, TS_UNKNOWN, TS_UNKNOWN, TS_UNKNOWN}
+/* By relation and scheduling (unknown, running, ready, asleep): the table of docs/model.md. */
+static const uint8_t STATES[REL_UNKNOWN + 1][SCHED_ASLEEP + 1] = {
+	[REL_NONE] = {TS_UNKNOWN, TS_NATIVE, TS_RUNNABLE, TS_BLOCKED},
+	[REL_WAITING] = {TS_GIL_WAIT, TS_GIL_WAIT, TS_GIL_WAIT, TS_GIL_WAIT},
+	[REL_HOLDING] = {TS_UNKNOWN, TS_PYTHON, TS_HELD_RUNNABLE, TS_HELD_BLOCKED},
+	[REL_NONE | REL_WAITING] = NOT_KNOWN,
+	[REL_NONE | REL_HOLDING] = NOT_KNOWN,
+	[REL_WAITING | REL_HOLDING] = NOT_KNOWN,
+	[REL_UNKNOWN] = NOT_KNOWN,
+	[0] = NOT_KNOWN, /* a relation has at least one bit */
+};
+
+static inline enum thread_state state_of(const struct thread_machine *t, unsigned int relation)
 {
-	if (holds)
-		return TS_HELD_BLOCKED;
-	if (!t->pub.loop)
-		return TS_BLOCKED;
+	enum thread_state state = STATES[relation][t->sched];
+
+	if (state != TS_BLOCKED || !t->pub.loop)
+		return state;
 	if (t->place == PLACE_UNKNOWN)
 		return TS_UNKNOWN;
 	return loop_waits(t) ? TS_IDLE : TS_BLOCKED;
 }
 
-static enum thread_state state_of(const struct world *w, const struct thread_machine *t,
-				  bool *ret_sampled)
+/* That it is stopped is known whatever else is, and holds for whatever state. */
+static inline int32_t sysno_of(const struct thread_machine *t, enum thread_state state)
 {
-	unsigned int relation = w->partial ? edges_relation(t, ret_sampled) : t->relation;
-	bool holds = relation == REL_HOLDING;
-
-	if (relation == REL_WAITING)
-		return TS_GIL_WAIT;
-	if (!relation_known(relation))
-		return TS_UNKNOWN;
-	switch (t->sched) {
-	case SCHED_RUNNING:
-		return holds ? TS_PYTHON : TS_NATIVE;
-	case SCHED_READY:
-		return holds ? TS_HELD_RUNNABLE : TS_RUNNABLE;
-	case SCHED_ASLEEP:
-		return asleep_state(t, holds);
-	default:
-		return TS_UNKNOWN;
-	}
+	return t->sched == SCHED_ASLEEP && (thread_state_sleeps(state) || sysno_is_stop(t->sysno))
+		       ? t->sysno
+		       : SYSNO_NONE;
 }
 
-static void describe(const struct world *w, struct thread_machine *t, struct interval *ret)
+static inline struct description describe(const struct world *w, const struct thread_machine *t)
 {
+	struct description next = {.cpu = CPU_NONE};
 	bool sampled = false;
-	enum thread_state state = state_of(w, t, &sampled);
+	unsigned int relation = w->partial ? edges_relation(t, &sampled) : t->relation;
 
-	*ret = (struct interval){.thread = &t->pub,
-				 .state = state,
-				 .sysno = SYSNO_NONE,
-				 .cpu = CPU_NONE,
-				 .in_turn = t->pub.loop && t->pub.loop->in_turn};
-	switch (state) {
-	case TS_PYTHON:
-	case TS_NATIVE:
-		ret->cpu = t->pub.cpu;
-		ret->sampled = sampled;
-		break;
-	case TS_RUNNABLE:
-	case TS_HELD_RUNNABLE:
-		ret->cpu = t->pub.cpu;
-		ret->throttled = t->throttled;
-		break;
-	case TS_BLOCKED:
-	case TS_HELD_BLOCKED:
-	case TS_IDLE:
-		ret->sysno = t->sysno;
-		break;
-	default:
-		break;
+	next.state = state_of(t, relation);
+	next.sysno = sysno_of(t, next.state);
+	next.in_turn = t->pub.loop && t->pub.loop->in_turn;
+	next.gc = t->gc_depth > 0;
+	next.generation = t->generation;
+	if (next.state == TS_UNKNOWN) {
+		next.still = thread_is_off(t);
+		/* a certain holder is one even while it is not known what it does */
+		next.gil = t->relation == REL_HOLDING ? t->pub.gil : NULL;
+		return next;
 	}
-	/* that it is stopped is known whatever else is, and holds for whatever state */
-	if (t->sched == SCHED_ASLEEP && sysno_is_stop(t->sysno))
-		ret->sysno = t->sysno;
-	ret->still = state == TS_UNKNOWN && thread_is_off(t);
-	/* a certain holder is one even while it is not known what it does */
-	if (thread_state_holds(state) || state == TS_GIL_WAIT ||
-	    (state == TS_UNKNOWN && t->relation == REL_HOLDING))
-		ret->gil = t->pub.gil;
+	if (relation != REL_NONE)
+		next.gil = t->pub.gil;
+	if (next.state == TS_GIL_WAIT || t->sched == SCHED_ASLEEP)
+		return next;
+	next.cpu = t->pub.cpu;
+	next.throttled = t->sched == SCHED_READY && t->throttled;
+	next.sampled = sampled;
+	return next;
 }
 
-static bool same(const struct interval *a, const struct interval *b)
+static inline bool is_described(const struct interval *open, const struct description *next)
 {
-	return a->state == b->state && a->in_turn == b->in_turn && a->gil == b->gil &&
-	       a->sysno == b->sysno && a->cpu == b->cpu && a->throttled == b->throttled &&
-	       a->sampled == b->sampled && a->still == b->still;
+	return open->state == next->state && open->gil == next->gil && open->sysno == next->sysno &&
+	       open->cpu == next->cpu && open->in_turn == next->in_turn &&
+	       open->throttled == next->throttled && open->sampled == next->sampled &&
+	       open->still == next->still && open->gc == next->gc &&
+	       open->generation == next->generation;
+}
+
+static inline void open_set(struct interval *open, const struct description *next)
+{
+	open->state = next->state;
+	open->gil = next->gil;
+	open->sysno = next->sysno;
+	open->cpu = next->cpu;
+	open->in_turn = next->in_turn;
+	open->throttled = next->throttled;
+	open->sampled = next->sampled;
+	open->still = next->still;
+	open->gc = next->gc;
+	open->generation = next->generation;
 }
 
 static void cut_holder(struct world *w, const struct thread_machine *waiter,
@@ -125,31 +138,49 @@ void thread_cut(struct world *w, struct thread_machine *t, uint64_t ts)
 	open->start = ts;
 }
 
-void thread_update(struct world *w, struct thread_machine *t, uint64_t ts)
+static void derive(struct world *w, struct thread_machine *t, uint64_t ts)
 {
-	struct interval next;
-	uint8_t generation;
-	bool gc;
+	struct description next;
 
 	if (w->partial)
 		edges_decay(w, t, ts);
-	describe(w, t, &next);
-	if (same(&t->open, &next))
+	t->moved = false;
+	next = describe(w, t);
+	if (is_described(&t->open, &next))
 		return;
 	thread_cut(w, t, ts);
-	next.start = t->open.start;
-	gc = t->open.gc; /* not part of the combination: gc_set() */
-	generation = t->open.generation;
-	t->open = next;
-	t->open.gc = gc;
-	t->open.generation = generation;
-	if (t->pub.state != next.state) {
-		t->pub.state = next.state;
-		t->pub.ts_state = ts;
-	}
+	open_set(&t->open, &next);
+	if (t->pub.state == next.state)
+		return;
+	t->pub.state = next.state;
+	t->pub.ts_state = ts;
 }
 
-static void gil_doubt(struct thread_machine *t, struct gil *gil, bool still)
+__attribute__((noinline)) static void derive_many(struct world *w, uint32_t count, uint64_t ts)
+{
+	struct thread_machine **moved = (struct thread_machine **)w->moved.items;
+
+	/* what a waiter waited for is emitted before its wait */
+	for (uint32_t i = 0; i < count; i++)
+		if (interval_holds(&moved[i]->open))
+			derive(w, moved[i], ts);
+	for (uint32_t i = 0; i < count; i++)
+		if (moved[i]->moved)
+			derive(w, moved[i], ts);
+}
+
+void threads_derive(struct world *w, uint64_t ts)
+{
+	uint32_t count = w->moved.count;
+
+	w->moved.count = 0;
+	if (count == 1) /* nearly always */
+		derive(w, w->moved.items[0], ts);
+	else
+		derive_many(w, count, ts);
+}
+
+static void open_doubt(struct world *w, struct thread_machine *t, struct gil *gil, bool still)
 {
 	t->open.state = TS_UNKNOWN;
 	t->open.gil = gil;
@@ -158,11 +189,12 @@ static void gil_doubt(struct thread_machine *t, struct gil *gil, bool still)
 	t->open.cpu = CPU_NONE;
 	t->open.throttled = t->open.sampled = false;
 	t->pub.state = TS_UNKNOWN;
+	thread_moved(w, t);
 }
 
-void thread_doubt(struct thread_machine *t)
+void thread_doubt(struct world *w, struct thread_machine *t)
 {
-	gil_doubt(t, NULL, false);
+	open_doubt(w, t, NULL, false);
 }
 
 void thread_doubt_sched(struct world *w, struct thread_machine *t)
@@ -172,21 +204,26 @@ void thread_doubt_sched(struct world *w, struct thread_machine *t)
 	bool holds = t->relation == REL_HOLDING && (!w->partial || t->pub.gil->waiters);
 
 	if (t->open.state != TS_GIL_WAIT)
-		gil_doubt(t, holds ? t->pub.gil : NULL, thread_is_off(t));
+		open_doubt(w, t, holds ? t->pub.gil : NULL, thread_is_off(t));
 }
 
 /* ── lives ───────────────────────────────────────────────────────────────── */
 
-static struct thread_machine *find_any(struct world *w, uint32_t tid)
+static struct thread_machine *find_hashed(struct world *w, uint32_t tid)
 {
-	struct thread_machine **slot = &w->cache[tid % CACHE_SIZE], *t = *slot;
+	struct thread_machine *t;
 
-	if (t && t->pub.tid == tid)
-		return t;
 	HASH_FIND(hh, w->by_tid, &tid, sizeof(tid), t);
 	if (t)
-		*slot = t;
+		w->cache[tid % CACHE_SIZE] = t;
 	return t;
+}
+
+static inline struct thread_machine *find_any(struct world *w, uint32_t tid)
+{
+	struct thread_machine *t = w->cache[tid % CACHE_SIZE];
+
+	return t && t->pub.tid == tid ? t : find_hashed(w, tid);
 }
 
 struct thread_machine *thread_find(struct world *w, uint32_t tid)
@@ -208,7 +245,7 @@ void thread_touch(struct world *w, struct thread_machine *t)
 	list_add(&w->touched, t);
 	if (process->gils && process->off == process->gils && !relation_known(t->relation))
 		/* as of those that had been heard of when the GILs were seen to be off */
-		t->relation = REL_NONE;
+		relation_set(w, t, REL_NONE);
 	relation_list(t);
 	loop_refresh(w, t);
 	if (w->blind)
@@ -241,14 +278,22 @@ int thread_new(struct world *w, struct process_entry *process, uint32_t tid, uin
 	if (r < 0)
 		return r;
 	if (world_reserve(w, 1) < 0 || list_room(&w->touched, w->threads.count + 1) < 0 ||
-	    list_room(&w->unseen, w->threads.count + 1) < 0 || !(t = calloc(1, sizeof(*t))))
+	    list_room(&w->unseen, w->threads.count + 1) < 0 ||
+	    list_room(&w->moved, w->threads.count + 1) < 0 || !(t = calloc(1, sizeof(*t))))
 		return -ENOMEM;
 	t->pub = (struct thread){.process = &process->pub,
 				 .tid = tid,
 				 .state = TS_UNKNOWN,
 				 .ts_state = ts,
 				 .cpu = CPU_NONE};
-	relation_set(t, REL_UNKNOWN);
+	t->relation = REL_UNKNOWN;
+	t->generation = GC_GENERATION_UNKNOWN;
+	t->open = (struct interval){.thread = &t->pub,
+				    .state = TS_UNKNOWN,
+				    .start = ts,
+				    .sysno = SYSNO_NONE,
+				    .cpu = CPU_NONE,
+				    .generation = GC_GENERATION_UNKNOWN};
 	t->ts_fact = w->begun ? ts : 0;
 	HASH_FIND(hh, w->comms, &tid, sizeof(tid), comm);
 	if (comm && !old)
@@ -269,9 +314,6 @@ int thread_new(struct world *w, struct process_entry *process, uint32_t tid, uin
 	t->touched = true;
 	list_add(&w->touched, t);
 	relation_list(t);
-	describe(w, t, &t->open);
-	t->open.generation = GC_GENERATION_UNKNOWN;
-	t->open.start = ts;
 	if (w->sink.thread)
 		w->sink.thread(w->sink.ctx, &t->pub);
 	*ret_thread = t;
@@ -303,14 +345,16 @@ static void relate(struct world *w, struct thread_machine *t, const struct ev_th
 	if (ts < w->ts_facts || (is_new && first))
 		return;
 	if (is_new)
-		t->place = PLACE_OUTSIDE;
+		place_set(w, t, PLACE_OUTSIDE);
 	if (is_new || (!t->pub.python && t->relation == REL_UNKNOWN))
-		relation_set(t, REL_NONE);
+		relation_set(w, t, REL_NONE);
 }
 
-int thread_feed(struct world *w, struct thread_machine *t, const struct ev_thread *event,
-		uint64_t ts)
+int thread_feed(struct world *w, const struct fact *fact)
 {
+	const struct ev_thread *event = &fact->event->thread;
+	struct thread_machine *t = fact->thread;
+	uint64_t ts = fact->ts;
 	int r;
 
 	if (is_ghost(w, event, ts))
@@ -327,7 +371,6 @@ int thread_feed(struct world *w, struct thread_machine *t, const struct ev_threa
 	}
 	t->nstid = event->nstid;
 	relate(w, t, event, ts);
-	thread_update(w, t, ts);
 	return 0;
 }
 
@@ -338,7 +381,7 @@ void thread_exit(struct world *w, struct thread_machine *t, uint64_t ts)
 	thread_cut(w, t, ts);
 	sched_set(w, t, SCHED_UNKNOWN, CPU_NONE, ts);
 	relation_leave(w, t, ts);
-	edges_unsee(t);
+	edges_unsee(w, t);
 	loop_break(w, t, ts, false);
 	t->ts_fact = ts;
 	t->pub.gone = true;
@@ -355,16 +398,15 @@ void thread_forget(struct world *w, struct thread_machine *t, uint64_t ts)
 	sched_set(w, t, SCHED_UNKNOWN, CPU_NONE, ts);
 	if (t->relation == REL_WAITING)
 		relation_leave(w, t, ts);
-	relation_set(t, REL_UNKNOWN);
-	edges_unsee(t);
+	relation_set(w, t, REL_UNKNOWN);
+	edges_unsee(w, t);
 	t->seen = false;
 	loop_break(w, t, ts, false);
-	t->place = PLACE_UNKNOWN;
+	place_set(w, t, PLACE_UNKNOWN);
 	t->out.hdr.type = t->off_stack.hdr.type = t->wait_stack.hdr.type = 0;
 	t->rival_waits = 0;
 	sites_forget_thread(t);
-	gc_set(w, t, 0, GC_GENERATION_UNKNOWN, ts);
-	thread_update(w, t, ts);
+	gc_set(w, t, 0, GC_GENERATION_UNKNOWN);
 	t->touched = false;
 	relation_list(t);
 	loop_await(w, t);

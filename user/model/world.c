@@ -44,13 +44,28 @@ static void sink_emit(const struct model_sink *sink, const struct told *told)
 /* All about GILs before all about turns. */
 static void flush(struct world *w)
 {
-	for (uint32_t i = 0; i < w->queue_count; i++)
+	uint32_t count = w->queue_count;
+
+	w->queue_count = 0;
+	if (count == 1) {
+		sink_emit(&w->sink, w->queue);
+		return;
+	}
+	for (uint32_t i = 0; i < count; i++)
 		if (w->queue[i].kind <= TOLD_CONTENTION)
 			sink_emit(&w->sink, &w->queue[i]);
-	for (uint32_t i = 0; i < w->queue_count; i++)
+	for (uint32_t i = 0; i < count; i++)
 		if (w->queue[i].kind > TOLD_CONTENTION)
 			sink_emit(&w->sink, &w->queue[i]);
-	w->queue_count = 0;
+}
+
+/* An event is over, or a loss: what it changed is told. */
+static void settle(struct world *w, uint64_t ts)
+{
+	if (w->moved.count)
+		threads_derive(w, ts);
+	if (w->queue_count)
+		flush(w);
 }
 
 /* ── the whole world ─────────────────────────────────────────────────────── */
@@ -99,7 +114,7 @@ static void see(struct world *w, uint64_t ts)
 			loop_see(w, t, ts);
 	}
 	w->unseen.count = 0;
-	flush(w);
+	settle(w, ts);
 }
 
 /* Of what nothing was heard since the last loss, nothing is known. */
@@ -124,6 +139,7 @@ static void forget_touched(struct world *w, uint64_t ts)
 	for (uint32_t i = 0; i < w->touched.count; i++)
 		if (!threads[i]->pub.gone)
 			thread_forget(w, threads[i], ts);
+	threads_derive(w, ts);
 	w->touched.count = w->touched_gils.count = 0;
 }
 
@@ -218,12 +234,9 @@ static int feed_process(void *ctx, const struct process_info *info)
 	return end_when_full(w, r);
 }
 
-static void process_exit(struct world *w, uint32_t pid, uint64_t ts)
+static void process_exit(struct world *w, struct process_entry *process, uint64_t ts)
 {
-	struct process_entry *process;
-
-	HASH_FIND(hh, w->by_pid, &pid, sizeof(pid), process);
-	if (!process || process->pub.gone)
+	if (!process)
 		return;
 	for (const struct gil_machine *g = process->gil_list; g; g = g->next)
 		if (g->pub.holder)
@@ -235,48 +248,53 @@ static void process_exit(struct world *w, uint32_t pid, uint64_t ts)
 
 /* ── events of threads ───────────────────────────────────────────────────── */
 
+static void feed_observe(struct world *w, const struct fact *fact)
+{
+	const struct ev_observe *event = &fact->event->observe;
+	bool named = (event->hdr.flags & EVF_OBSERVE_LOCKED) && event->holder;
+	struct thread_machine *holder;
+
+	if (!world_counts(w, fact->ts))
+		return;
+	holder = named ? thread_find(w, event->holder) : NULL;
+	if (holder && holder->pub.process != fact->gil->pub.process)
+		holder = NULL;
+	(w->partial ? edges_observe : gil_observe)(w, fact, holder);
+}
+
 /* A thread that passes a GIL site is one of that GIL's process, whether it has been declared or
  * not. */
-static int feed_gil(struct world *w, const struct subject *subject, const union event *event,
-		    uint64_t ts)
+static int feed_gil(struct world *w, struct fact *fact)
 {
-	struct gil_machine *g = subject->gil;
-	struct thread_machine *t = subject->thread;
+	struct gil_machine *g = fact->gil;
+	struct thread_machine *t = fact->thread;
 	int r;
 
 	if (!g || g->pub.process->gone)
 		return 0;
-	gil_touch(w, g);
-	if (event->hdr.type == EV_OBSERVE) {
-		if (world_counts(w, ts) && w->partial)
-			edges_observe(w, g, event->hdr.tid ? t : NULL, &event->observe, ts);
-		else if (world_counts(w, ts))
-			gil_observe(w, g, &event->observe, ts);
+	if (!g->touched)
+		gil_touch(w, g);
+	if (fact->event->hdr.type == EV_OBSERVE) {
+		feed_observe(w, fact);
 		return 0;
 	}
 	if (!t || t->pub.process != g->pub.process) {
-		r = thread_new(w, (struct process_entry *)g->pub.process, event->hdr.tid, ts, &t);
+		r = thread_new(w, (struct process_entry *)g->pub.process, fact->event->hdr.tid,
+			       fact->ts, &t);
 		if (r < 0)
 			return r;
+		fact->thread = t;
 	}
 	t->pub.python = true;
-	if (!world_counts(w, ts))
+	if (!world_counts(w, fact->ts))
 		return 0;
-	t->ts_fact = ts;
-	sched_prove(w, t, ts);
-	loop_prove_outside(w, t, ts);
-	(w->partial ? edges_feed : gil_feed)(w, g, t, event, ts);
+	t->ts_fact = fact->ts;
+	if (t->sched != SCHED_RUNNING)
+		sched_prove(w, t, fact->ts);
+	if (t->place != PLACE_OUTSIDE)
+		loop_prove_outside(w, t, fact->ts);
+	(w->partial ? edges_feed : gil_feed)(w, fact);
 	return 0;
-}
-
-static void feed_sched(struct world *w, struct thread_machine *t, const union event *event,
-		       uint64_t ts)
-{
-	if (!t || !world_counts(w, ts))
-		return;
-	t->ts_fact = ts;
-	sched_feed(w, t, event, ts);
-	thread_update(w, t, ts);
 }
 
 /* It is in a system call, and neither in a wait for the GIL nor in any other. */
@@ -286,49 +304,61 @@ static void prove_in_syscall(struct world *w, struct thread_machine *t, uint64_t
 	sched_prove(w, t, ts);
 	if (t->relation == REL_WAITING) {
 		w->contradictions++;
-		thread_doubt(t);
+		thread_doubt(w, t);
 		relation_leave(w, t, ts);
 	}
 	relation_exclude_waiting(w, t);
 }
 
-static void feed_close(struct world *w, struct thread_machine *t,
-		       const struct ev_epoll_close *event, uint64_t ts)
+static void feed_close(struct world *w, const struct fact *fact)
 {
-	if (t && world_counts(w, ts)) {
-		prove_in_syscall(w, t, ts);
-		loop_prove_outside(w, t, ts);
-		thread_update(w, t, ts);
+	struct thread_machine *t = fact->thread;
+
+	if (t && world_counts(w, fact->ts)) {
+		prove_in_syscall(w, t, fact->ts);
+		loop_prove_outside(w, t, fact->ts);
 	}
 	if (t)
-		loop_close(w, t, event->epfd, ts);
+		loop_close(w, t, fact->event->epoll_close.epfd, fact->ts);
 }
 
-static int feed_epoll(struct world *w, struct thread_machine *t, const union event *event,
-		      uint64_t ts)
+static int feed_epoll(struct world *w, const struct fact *fact)
 {
-	bool enter = event->hdr.type == EV_EPOLL_ENTER;
-	uint32_t epfd = enter ? event->epoll_enter.epfd : event->epoll_exit.epfd;
+	bool enter = fact->event->hdr.type == EV_EPOLL_ENTER;
+	uint32_t epfd = enter ? fact->event->epoll_enter.epfd : fact->event->epoll_exit.epfd;
+	struct thread_machine *t = fact->thread;
 	int r;
 
 	if (!t)
 		return 0;
-	r = enter ? loop_meet(w, t, epfd, ts) : 0;
-	if (r < 0 || !world_counts(w, ts))
+	r = enter ? loop_meet(w, t, epfd, fact->ts) : 0;
+	if (r < 0 || !world_counts(w, fact->ts))
 		return r;
-	prove_in_syscall(w, t, ts);
-	(enter ? loop_enter : loop_exit)(w, t, epfd, ts);
-	thread_update(w, t, ts);
+	prove_in_syscall(w, t, fact->ts);
+	(enter ? loop_enter : loop_exit)(w, t, epfd, fact->ts);
 	return 0;
+}
+
+static int32_t sysno_of_state(const struct ev_state *event)
+{
+	unsigned int flags = event->hdr.flags;
+
+	if (flags & EVF_STATE_STOPPED)
+		return SYSNO_STOPPED;
+	if (flags & EVF_STATE_TRACED)
+		return SYSNO_TRACED;
+	if (flags & EVF_STATE_GIL_MUTEX)
+		return SYSNO_GIL;
+	return (flags & EVF_STATE_SYSCALL) && event->sysno >= 0 ? event->sysno : SYSNO_UNKNOWN;
 }
 
 /* A snapshot counts only if no fact of the thread has come since it may have been taken; and of
  * what is known, facts know better. */
-static int feed_state(struct world *w, const struct subject *subject, const struct ev_state *event,
-		      uint64_t ts)
+static int feed_state(struct world *w, const struct fact *fact)
 {
-	struct thread_machine *t = subject->thread;
-	uint64_t since = event->span_ns < ts ? ts - event->span_ns : 0;
+	const struct ev_state *event = &fact->event->state;
+	uint64_t since = fact_since(fact, event->span_ns);
+	struct thread_machine *t = fact->thread;
 	unsigned int flags = event->hdr.flags;
 	int r;
 
@@ -338,180 +368,164 @@ static int feed_state(struct world *w, const struct subject *subject, const stru
 	if (t->sched != SCHED_UNKNOWN && t->sched != SCHED_ASLEEP)
 		return 0;
 	if ((flags & EVF_STATE_EPOLL) && t->place == PLACE_UNKNOWN) {
-		r = loop_meet(w, t, event->epfd, ts);
+		r = loop_meet(w, t, event->epfd, fact->ts);
 		if (r < 0)
 			return r;
 	}
 	if (t->sched == SCHED_UNKNOWN) {
-		t->sysno = flags & EVF_STATE_STOPPED			      ? SYSNO_STOPPED
-			   : flags & EVF_STATE_TRACED			      ? SYSNO_TRACED
-			   : flags & EVF_STATE_GIL_MUTEX		      ? SYSNO_GIL
-			   : (flags & EVF_STATE_SYSCALL) && event->sysno >= 0 ? event->sysno
-									      : SYSNO_UNKNOWN;
-		sched_set(w, t, SCHED_ASLEEP, CPU_NONE, ts);
+		t->sysno = sysno_of_state(event);
+		sched_set(w, t, SCHED_ASLEEP, CPU_NONE, fact->ts);
 	}
 	loop_snapshot(w, t, flags & EVF_STATE_EPOLL, event->epfd);
 	if (!(flags & EVF_STATE_GIL_MUTEX)) /* there it may be waiting, or holding */
-		relation_snapshot(w, t, subject->gil, flags & EVF_STATE_GIL_WAIT, ts);
-	thread_update(w, t, ts);
+		relation_snapshot(w, t, fact->gil, flags & EVF_STATE_GIL_WAIT, fact->ts);
 	return 0;
 }
 
 /* A site of a GIL that is not known: the thread may have that one from here on. */
-static void feed_unknown_gil(struct world *w, struct thread_machine *t,
-			     const struct ev_unknown_gil *event, uint64_t ts)
+static void feed_unknown_gil(struct world *w, const struct fact *fact)
 {
+	struct thread_machine *t = fact->thread;
+
 	if (!t)
 		return;
-	foreign_count(w, t, event->address);
-	if (!world_counts(w, ts))
+	foreign_count(w, t, fact->event->unknown_gil.address);
+	if (!world_counts(w, fact->ts))
 		return;
-	t->ts_fact = ts;
-	sched_prove(w, t, ts);
+	t->ts_fact = fact->ts;
+	sched_prove(w, t, fact->ts);
 	if (t->relation == REL_NONE)
-		relation_set(t, REL_UNKNOWN);
-	thread_update(w, t, ts);
+		relation_set(w, t, REL_UNKNOWN);
 }
 
 /* ── feeding ─────────────────────────────────────────────────────────────── */
 
-static int feed_cpu(struct world *w, struct thread_machine *t, const union event *event,
-		    uint64_t ts)
+static int feed_cpu(struct world *w, const struct fact *fact)
 {
-	int r = cpu_ensure(w, event->hdr.aux);
+	int r = cpu_ensure(w, fact->event->hdr.aux);
 
-	if (r < 0)
+	if (r < 0 || !world_counts(w, fact->ts))
 		return r;
-	if (event->hdr.type != EV_RUN)
-		feed_sched(w, t, event, ts);
-	else if (world_counts(w, ts))
-		cpu_run(w, &event->run, ts);
+	if (fact->event->hdr.type == EV_RUN)
+		cpu_run(w, &fact->event->run, fact->ts);
+	else if (fact->thread)
+		sched_feed(w, fact);
 	return 0;
 }
 
-static int dispatch_names(struct world *w, const struct subject *subject, const union event *event,
-			  uint64_t ts)
+static void feed_lost(struct world *w, const struct ev_lost *event, uint64_t ts)
 {
-	struct thread_machine *t = subject->thread;
+	w->lost += event->count;
+	w->late += event->hdr.flags & EVF_LOST_LATE ? event->count : 0;
+	w->missed += event->hdr.flags & EVF_LOST_MISSED ? event->count : 0;
+	lose(w, ts, event->last_ts, event->count);
+}
 
-	switch (event->hdr.type) {
+static int dispatch_names(struct world *w, const struct fact *fact)
+{
+	switch (fact->event->hdr.type) {
 	case EV_STACK:
-		stack_feed(w, subject, &event->stack, ts);
+		stack_feed(w, fact);
 		return 0;
 	case EV_GC_BEGIN:
 	case EV_GC_END:
-		gc_feed(w, t, event, ts);
+		gc_feed(w, fact);
 		return 0;
 	case EV_RUNS_LOOP:
-		return loop_told(w, t, &event->runs_loop, ts);
+		return loop_told(w, fact);
 	case EV_PYTHON_NAME:
-		name_feed(t, &event->python_name);
+		name_feed(fact);
 		return 0;
 	case EV_EPOLL_CLOSE:
-		feed_close(w, t, &event->epoll_close, ts);
+		feed_close(w, fact);
 		return 0;
 	case EV_UNREAD:
-		w->unread += event->unread.count;
+		w->unread += fact->event->unread.count;
 		return 0;
 	default:
 		return 0;
 	}
 }
 
-static int dispatch(struct world *w, const struct subject *subject, const union event *event,
-		    uint64_t ts)
+static int dispatch(struct world *w, struct fact *fact)
 {
-	struct thread_machine *t = subject->thread;
-
-	switch (event->hdr.type) {
+	switch (fact->event->hdr.type) {
 	case EV_TAKE:
 	case EV_DROP:
 	case EV_WAIT:
 	case EV_WAIT_END:
 	case EV_OBSERVE:
-		return feed_gil(w, subject, event, ts);
+		return feed_gil(w, fact);
 	case EV_SWITCH_IN:
 	case EV_SWITCH_OUT:
 	case EV_WAKE:
 	case EV_MIGRATE:
 	case EV_RUN:
 	case EV_GAP:
-		return feed_cpu(w, t, event, ts);
+		return feed_cpu(w, fact);
 	case EV_EPOLL_ENTER:
 	case EV_EPOLL_EXIT:
-		return feed_epoll(w, t, event, ts);
+		return feed_epoll(w, fact);
 	case EV_EPOLL:
-		return loop_declare(w, &event->epoll, ts);
+		return loop_declare(w, fact);
 	case EV_GIL:
-		foreign_explain(w, &event->gil);
-		return gil_declare(w, &event->gil, ts);
+		foreign_explain(w, &fact->event->gil);
+		return gil_declare(w, fact);
 	case EV_THREAD:
-		return thread_feed(w, t, &event->thread, ts);
+		return thread_feed(w, fact);
 	case EV_COMM:
-		return comm_feed(w, t, &event->comm);
+		return comm_feed(w, fact);
 	case EV_THREAD_EXIT:
-		if (t)
-			thread_exit(w, t, ts);
+		if (fact->thread)
+			thread_exit(w, fact->thread, fact->ts);
 		return 0;
 	case EV_PROCESS_EXIT:
-		process_exit(w, event->hdr.tid, ts);
+		process_exit(w, fact->process, fact->ts);
 		return 0;
 	case EV_STATE:
-		return feed_state(w, subject, &event->state, ts);
+		return feed_state(w, fact);
 	case EV_LOST:
-		w->lost += event->lost.count;
-		w->late += event->hdr.flags & EVF_LOST_LATE ? event->lost.count : 0;
-		w->missed += event->hdr.flags & EVF_LOST_MISSED ? event->lost.count : 0;
-		lose(w, ts, event->lost.last_ts, event->lost.count);
+		feed_lost(w, &fact->event->lost, fact->ts);
 		return 0;
 	case EV_WINDOW:
-		if (!(event->hdr.flags & EVF_WINDOW_END))
-			window_begin(w, ts);
+		if (!(fact->event->hdr.flags & EVF_WINDOW_END))
+			window_begin(w, fact->ts);
 		else if (w->begun)
-			world_end(w, ts);
+			world_end(w, fact->ts);
 		return 0;
 	case EV_UNKNOWN_GIL:
-		feed_unknown_gil(w, t, &event->unknown_gil, ts);
+		feed_unknown_gil(w, fact);
 		return 0;
 	default:
-		return dispatch_names(w, subject, event, ts);
+		return dispatch_names(w, fact);
 	}
 }
 
 /* Whom an event is about, from what events.def says that its hdr.aux and hdr.tid are. */
-enum { OF_THREAD = 1, OF_GIL = 2 };
-
-static inline unsigned int kinds_of(const char *aux, const char *tid)
-{
-	bool thread = !strcmp(tid, "thread") || !strcmp(tid, "observer") || !strcmp(tid, "task");
-
-	return (thread ? OF_THREAD : 0) | (strcmp(aux, "gil") ? 0 : OF_GIL);
-}
-
-/* The compiler makes a table of it. */
-static inline unsigned int subject_kinds(unsigned int type)
-{
-	switch (type) {
+enum { OF_THREAD = 1, OF_GIL = 2, OF_PROCESS = 4 };
+#define IS(word, other) (__builtin_strcmp(word, other) == 0)
+static const uint8_t SUBJECTS[EV_COUNT] = {
 #define EVENT(id, NAME, name, aux, tid, doc)                                                       \
-	case id:                                                                                   \
-		return kinds_of(#aux, #tid);
+	[id] = (IS(#tid, "thread") || IS(#tid, "observer") || IS(#tid, "task") ? OF_THREAD : 0) |  \
+	       (IS(#tid, "process") ? OF_PROCESS : 0) | (IS(#aux, "gil") ? OF_GIL : 0),
 #include "bpf/events.def"
-	default:
-		return 0;
-	}
-}
+};
 
-static struct subject subject_of(struct world *w, const struct event_hdr *hdr)
+static inline struct fact fact_of(struct world *w, const union event *event)
 {
-	unsigned int of = subject_kinds(hdr->type);
+	const struct event_hdr *hdr = &event->hdr;
+	unsigned int of = hdr->type < EV_COUNT ? SUBJECTS[hdr->type] : 0;
 
-	return (struct subject){.thread = of & OF_THREAD ? thread_find(w, hdr->tid) : NULL,
-				.gil = of & OF_GIL ? gil_find(w, hdr->aux) : NULL};
+	return (struct fact){.event = event,
+			     .ts = w->now,
+			     .thread = of & OF_THREAD ? thread_find(w, hdr->tid) : NULL,
+			     .gil = of & OF_GIL ? gil_find(w, hdr->aux) : NULL,
+			     .process = of & OF_PROCESS ? process_find(w, hdr->tid) : NULL};
 }
 
 int world_feed(struct world *w, const union event *event)
 {
-	struct subject subject;
+	struct fact fact;
 	int r;
 
 	if (w->ended)
@@ -521,10 +535,10 @@ int world_feed(struct world *w, const union event *event)
 		w->now = event->hdr.ts;
 	if (event->hdr.type != EV_LOST && w->blind && w->now >= w->ts_facts)
 		see(w, w->ts_facts);
-	subject = subject_of(w, &event->hdr);
-	r = end_when_full(w, dispatch(w, &subject, event, w->now));
-	if (w->queue_count)
-		flush(w);
+	fact = fact_of(w, event);
+	r = end_when_full(w, dispatch(w, &fact));
+	if (!w->ended)
+		settle(w, w->now);
 	return r;
 }
 
