@@ -11,7 +11,7 @@ struct cpu_time {
 	uint64_t start, end; /* equal: nothing */
 	struct {
 		uint64_t ns, gc_ns;
-	} part[2][2]; /* python, native; outside of turns, inside */
+	} part[STRETCH_PARTS_MAX]; /* part_number(): by state, outside of turns and inside */
 };
 
 /* Time on a CPU that waits for the sample that it belongs to, under one policy. */
@@ -26,20 +26,16 @@ struct thread_attribution {
 	struct thread *thread;
 	struct stack_ref
 		still; /* of a thread off the CPU or waiting for the GIL: where it stands */
-	struct cpu_time recent; /* on a CPU since the last sample, all inside of a turn or all
-				   outside; not yet among … */
-	bool recent_in_turn;
-	struct pending lane, turn, clock; /* … these */
-	const struct loop *loop;	  /* in a turn of this; NULL: in none */
-	bool hold_sampled;		  /* a stack was taken since it has the GIL … */
-	struct stack_ref hold;		  /* … the latest */
-	struct interval *early; /* … or not yet: ATTRIBUTION_EARLY_MAX, made when first needed */
+	struct pending lane, turn, clock;
+	const struct loop *loop; /* in a turn of this; NULL: in none */
+	bool hold_sampled;	 /* a stack was taken since it has the GIL … */
+	struct stack_ref hold;	 /* … the latest */
+	struct interval *early;	 /* … or not yet: ATTRIBUTION_EARLY_MAX, made when first needed */
 	uint32_t early_count;
 };
 
 struct attribution {
-	struct stretch_sink *sinks;
-	uint32_t sink_count;
+	struct stretch_sink *sinks, *sinks_end;
 	uint32_t policies;		     /* that any of them wants */
 	uint64_t valid_ns;		     /* more time than this is too much for one sample */
 	struct thread_attribution **threads; /* by thread.index; NULL where none was seen yet */
@@ -96,16 +92,16 @@ static inline struct thread_attribution *get(struct attribution *a, struct threa
 
 /* ── stretches ───────────────────────────────────────────────────────────── */
 
-static void stretch_emit(const struct attribution *a, const struct stretch *stretch)
-{
-	for (uint32_t n = 0; n < a->sink_count; n++)
-		if (a->sinks[n].policies & ATTRIBUTION_BIT(stretch->policy))
-			a->sinks[n].stretch(a->sinks[n].ctx, stretch);
-}
-
-static bool is_wanted(const struct attribution *a, enum attribution_policy policy)
+static inline bool is_wanted(const struct attribution *a, enum attribution_policy policy)
 {
 	return a->policies & ATTRIBUTION_BIT(policy);
+}
+
+static inline void stretch_emit(const struct attribution *a, const struct stretch *stretch)
+{
+	for (const struct stretch_sink *sink = a->sinks; sink < a->sinks_end; sink++)
+		if (sink->policies & ATTRIBUTION_BIT(stretch->policy))
+			sink->stretch(sink->ctx, stretch);
 }
 
 static void emit_interval(const struct attribution *a, enum attribution_policy policy,
@@ -118,8 +114,6 @@ static void emit_interval(const struct attribution *a, enum attribution_policy p
 		.ns = ns,
 		.gc_ns = gc_share(i->thread->process, i->gc, ref, i->state, ns)};
 
-	if (!is_wanted(a, policy))
-		return;
 	stretch_emit(a, &(struct stretch){.policy = policy,
 					  .thread = i->thread,
 					  .start = i->start,
@@ -135,59 +129,27 @@ static bool is_empty(const struct cpu_time *time)
 	return time->start == time->end;
 }
 
-static void recent_add(struct cpu_time *recent, const struct interval *i)
+static inline unsigned int part_number(const struct interval *i)
+{
+	return (i->state == TS_NATIVE ? 2 : 0) + i->in_turn;
+}
+
+static inline void add_interval(struct cpu_time *time, const struct interval *i)
 {
 	uint64_t ns = i->end - i->start;
-	int native = i->state == TS_NATIVE;
+	unsigned int part = part_number(i);
 
-	if (is_empty(recent))
-		recent->start = i->start;
-	recent->end = i->end;
-	recent->part[native][i->in_turn].ns += ns;
-	recent->part[native][i->in_turn].gc_ns += i->gc ? ns : 0;
-}
-
-static void add_time(struct cpu_time *time, const struct cpu_time *more)
-{
 	if (is_empty(time))
-		time->start = more->start;
-	time->end = more->end;
-	for (int n = 0; n < STRETCH_PARTS_MAX; n++) {
-		time->part[n / 2][n % 2].ns += more->part[n / 2][n % 2].ns;
-		time->part[n / 2][n % 2].gc_ns += more->part[n / 2][n % 2].gc_ns;
-	}
-}
-
-/* Brings the recent time to where it waits for its sample. */
-static void distribute(const struct attribution *a, struct thread_attribution *thread)
-{
-	const struct cpu_time *recent = &thread->recent;
-
-	if (is_empty(recent))
-		return;
-	if (is_wanted(a, ATTRIBUTION_LANE))
-		add_time(&thread->lane.time, recent);
-	if (is_wanted(a, ATTRIBUTION_CLOCK))
-		add_time(&thread->clock.time, recent);
-	if (thread->loop && thread->recent_in_turn)
-		add_time(&thread->turn.time, recent);
-	thread->recent = (struct cpu_time){0};
-}
-
-/* The time in the turn that waits for its sample. */
-static struct cpu_time turn_time(const struct thread_attribution *thread)
-{
-	struct cpu_time time = thread->turn.time;
-
-	if (thread->loop && thread->recent_in_turn && !is_empty(&thread->recent))
-		add_time(&time, &thread->recent);
-	return time;
+		time->start = i->start;
+	time->end = i->end;
+	time->part[part].ns += ns;
+	if (i->gc)
+		time->part[part].gc_ns += ns;
 }
 
 static uint64_t time_ns(const struct cpu_time *time)
 {
-	return time->part[0][0].ns + time->part[0][1].ns + time->part[1][0].ns +
-	       time->part[1][1].ns;
+	return time->part[0].ns + time->part[1].ns + time->part[2].ns + time->part[3].ns;
 }
 
 /* Whose the pending time is under a bounded policy, if the sample that stands for it is `ref`. */
@@ -221,8 +183,8 @@ static struct stretch time_stretch(const struct cpu_time *time, struct thread *t
 	for (int n = 0; n < STRETCH_PARTS_MAX; n++) {
 		struct stretch_part part = {.state = n / 2 ? TS_NATIVE : TS_PYTHON,
 					    .in_turn = n % 2,
-					    .ns = time->part[n / 2][n % 2].ns,
-					    .gc_ns = time->part[n / 2][n % 2].gc_ns};
+					    .ns = time->part[n].ns,
+					    .gc_ns = time->part[n].gc_ns};
 
 		part.samples = now && now->state == part.state && now->in_turn == part.in_turn;
 		if (!part.ns && !part.samples)
@@ -252,10 +214,12 @@ static void bounded_sample(const struct attribution *a, struct pending *pending,
 			   struct thread *thread, const struct stack_ref *ref,
 			   enum attribution_policy policy)
 {
-	struct stack_ref whose = bounded(a, &pending->time, ref);
+	struct stack_ref whose;
 
-	if (!is_empty(&pending->time))
+	if (!is_empty(&pending->time)) {
+		whose = bounded(a, &pending->time, ref);
 		settle(a, pending, thread, &whose, policy, NULL);
+	}
 	pending->last = *ref;
 	pending->sampled = true;
 }
@@ -266,10 +230,10 @@ static void lane_end(const struct attribution *a, struct thread_attribution *thr
 	struct pending *lane = &thread->lane;
 	struct stack_ref whose;
 
-	distribute(a, thread);
-	whose = bounded_last(a, &lane->time, lane);
-	if (!is_empty(&lane->time))
+	if (!is_empty(&lane->time)) {
+		whose = bounded_last(a, &lane->time, lane);
 		settle(a, lane, thread->thread, &whose, ATTRIBUTION_LANE, NULL);
+	}
 	lane->sampled = false;
 }
 
@@ -308,7 +272,7 @@ static void hold_interval(struct attribution *a, struct thread_attribution *hold
 
 	emit_interval(a, ATTRIBUTION_HOLD, i,
 		      holder->hold_sampled && !stopped ? &holder->hold : &NOT_KNOWN);
-	if (!holder->hold_sampled && !stopped)
+	if (!holder->hold_sampled && !stopped && is_wanted(a, ATTRIBUTION_HOLD_EARLIER))
 		hold_remember(a, holder, i);
 }
 
@@ -326,10 +290,10 @@ static void hold_sample(const struct attribution *a, struct thread_attribution *
 
 #define PASS(a, callback, ...)                                                                     \
 	do {                                                                                       \
-		for (uint32_t n_ = 0; n_ < (a)->sink_count; n_++)                                  \
-			if ((a)->sinks[n_].model.callback)                                         \
-				(a)->sinks[n_].model.callback((a)->sinks[n_].model.ctx,            \
-							      __VA_ARGS__);                        \
+		for (const struct stretch_sink *sink_ = (a)->sinks; sink_ < (a)->sinks_end;        \
+		     sink_++)                                                                      \
+			if (sink_->model.callback)                                                 \
+				sink_->model.callback(sink_->model.ctx, __VA_ARGS__);              \
 	} while (0)
 
 static void still_interval(const struct attribution *a, struct thread_attribution *thread,
@@ -339,17 +303,20 @@ static void still_interval(const struct attribution *a, struct thread_attributio
 		lane_end(a, thread);
 	if (i->state == TS_UNKNOWN && !i->still)
 		thread->still = NOT_KNOWN;
-	emit_interval(a, ATTRIBUTION_STILL, i,
-		      sysno_is_stop(i->sysno) ? &NOT_KNOWN : &thread->still);
+	if (is_wanted(a, ATTRIBUTION_STILL))
+		emit_interval(a, ATTRIBUTION_STILL, i,
+			      sysno_is_stop(i->sysno) ? &NOT_KNOWN : &thread->still);
 }
 
 static void cpu_interval(const struct attribution *a, struct thread_attribution *thread,
 			 const struct interval *i)
 {
-	if (thread->recent_in_turn != i->in_turn)
-		distribute(a, thread);
-	thread->recent_in_turn = i->in_turn;
-	recent_add(&thread->recent, i);
+	if (is_wanted(a, ATTRIBUTION_CLOCK))
+		add_interval(&thread->clock.time, i);
+	if (is_wanted(a, ATTRIBUTION_LANE))
+		add_interval(&thread->lane.time, i);
+	if (i->in_turn && thread->loop)
+		add_interval(&thread->turn.time, i);
 	thread->still = NOT_KNOWN;
 }
 
@@ -390,7 +357,6 @@ static void on_sample(void *ctx, const struct sample *sample)
 					 .task = sample->task,
 					 .root = sample->root,
 					 .gc = sample->flags & EVF_STACK_GC};
-	distribute(a, thread);
 	if (now->gil && now->gil->holder == now)
 		hold_sample(a, thread, &ref);
 	if (thread->loop && thread->loop == now->loop)
@@ -399,7 +365,7 @@ static void on_sample(void *ctx, const struct sample *sample)
 		bounded_sample(a, &thread->lane, now, &ref, ATTRIBUTION_LANE);
 	if (sample->flags & EVF_STACK_HOLDER)
 		return;
-	if (sample->flags & EVF_STACK_CLOCK)
+	if (sample->flags & EVF_STACK_CLOCK && is_wanted(a, ATTRIBUTION_CLOCK))
 		clock_sample(a, &thread->clock, now, &ref, sample->ts);
 	/* who waits for the GIL stands where it began to wait, whatever it does meanwhile */
 	if (sample->flags & stays && (now->state != TS_GIL_WAIT || !thread->still.stack))
@@ -414,7 +380,6 @@ static void on_turn_begin(void *ctx, struct loop *loop)
 	PASS(a, turn_begin, loop);
 	if (!thread)
 		return;
-	distribute(a, thread);
 	thread->turn = (struct pending){0};
 	thread->loop = loop;
 }
@@ -423,10 +388,8 @@ static void turn_end(struct attribution *a, const struct loop *loop)
 {
 	struct thread_attribution *thread = get(a, loop->thread);
 
-	if (!thread || thread->loop != loop)
-		return;
-	distribute(a, thread);
-	thread->loop = NULL;
+	if (thread && thread->loop == loop)
+		thread->loop = NULL;
 }
 
 /* Those who are told may still ask for its rest. */
@@ -464,8 +427,9 @@ static void on_waiters(void *ctx, const struct gil *gil, uint64_t ts)
 /* What nobody receives the model need not emit. */
 #define PASS_IF_WANTED(a, sink, callback)                                                          \
 	do {                                                                                       \
-		for (uint32_t n_ = 0; n_ < (a)->sink_count; n_++)                                  \
-			if ((a)->sinks[n_].model.callback)                                         \
+		for (const struct stretch_sink *sink_ = (a)->sinks; sink_ < (a)->sinks_end;        \
+		     sink_++)                                                                      \
+			if (sink_->model.callback)                                                 \
 				(sink)->callback = on_##callback;                                  \
 	} while (0)
 
@@ -516,13 +480,14 @@ void attribution_free(struct attribution *attribution)
 
 int attribution_add(struct attribution *attribution, struct stretch_sink sink)
 {
-	struct stretch_sink *grown = reallocarray(attribution->sinks, attribution->sink_count + 1,
-						  sizeof(*grown));
+	size_t count = (size_t)(attribution->sinks_end - attribution->sinks);
+	struct stretch_sink *grown = reallocarray(attribution->sinks, count + 1, sizeof(*grown));
 
 	if (!grown)
 		return -ENOMEM;
+	grown[count] = sink;
 	attribution->sinks = grown;
-	attribution->sinks[attribution->sink_count++] = sink;
+	attribution->sinks_end = grown + count + 1;
 	attribution->policies |= sink.policies;
 	return 0;
 }
@@ -562,12 +527,8 @@ struct stack_ref attribution_turn_latest(const struct attribution *attribution,
 					 const struct thread *thread)
 {
 	const struct thread_attribution *found = find(attribution, thread);
-	struct cpu_time time;
 
-	if (!found)
-		return NOT_KNOWN;
-	time = turn_time(found);
-	return bounded_last(attribution, &time, &found->turn);
+	return found ? bounded_last(attribution, &found->turn.time, &found->turn) : NOT_KNOWN;
 }
 
 bool attribution_turn_rest(const struct attribution *attribution, struct thread *thread,
@@ -575,14 +536,11 @@ bool attribution_turn_rest(const struct attribution *attribution, struct thread 
 			   struct stretch_part parts[STRETCH_PARTS_MAX])
 {
 	const struct thread_attribution *found = find(attribution, thread);
-	struct cpu_time time;
+	const struct cpu_time *time = found ? &found->turn.time : NULL;
 
-	if (!found)
+	if (!time || is_empty(time))
 		return false;
-	time = turn_time(found);
-	if (is_empty(&time))
-		return false;
-	*ref = bounded_last(attribution, &time, &found->turn);
-	*ret_stretch = time_stretch(&time, thread, ref, ATTRIBUTION_TURN, NULL, parts);
+	*ref = bounded_last(attribution, time, &found->turn);
+	*ret_stretch = time_stretch(time, thread, ref, ATTRIBUTION_TURN, NULL, parts);
 	return true;
 }

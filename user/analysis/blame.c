@@ -21,11 +21,9 @@ struct handler handler_of(const struct report_builder *builder, uint32_t stack)
 static struct blame *entry_of(struct report_builder *builder, const struct handler *handler)
 {
 	struct handler_entry *entry;
-	void *found;
 
-	if (table_get(&builder->handlers, &handler->frame.function, &found) < 0)
+	if (handlers_get(&builder->handlers, &handler->frame.function, &entry))
 		return NULL;
-	entry = found;
 	/* one function may be met in several roles: the one that says most stays, and that a rule
 	 * found says more than that none did */
 	if (handler->role &&
@@ -165,15 +163,13 @@ int blame_left_out(struct report_builder *builder, const struct stall *stall)
 {
 	struct handler_entry *entry;
 	struct handler handler;
-	void *found;
 	int r = culprit(builder, stall, &handler);
 
 	if (r < 0 || !handler.role)
 		return r;
-	r = table_get(&builder->left_out, &handler.frame.function, &found);
+	r = handlers_get(&builder->left_out, &handler.frame.function, &entry);
 	if (r < 0)
 		return r;
-	entry = found;
 	entry->blame.handler = handler;
 	entry->blame.stalls++;
 	entry->blame.stall_ns += stall->end - stall->start;

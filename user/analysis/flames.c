@@ -17,17 +17,16 @@ static void flame_add(struct report_builder *builder, struct thread_fold *thread
 					  .state = (uint16_t)part->state,
 					  .in_turn = part->in_turn}},
 			   *entry;
-	void *found;
-	int r;
+	int err;
 
 	if (!part->ns && !part->samples)
 		return;
-	r = table_get(&builder->flames, &key.key, &found);
-	if (r < 0) {
-		check(builder, r == -ENOSPC ? 0 : r); /* too many: its time stays without a stack */
+	err = flames_get(&builder->flames, &key.key, &entry);
+	if (err) {
+		/* too many: its time stays without a stack */
+		check(builder, err == -ENOSPC ? 0 : err);
 		return;
 	}
-	entry = found;
 	entry->time.ns += part->ns;
 	entry->time.gc_ns += part->gc_ns;
 	entry->samples += part->samples;

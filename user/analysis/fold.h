@@ -12,8 +12,8 @@
 #include "analysis/attribution.h"
 #include "analysis/sums/breakdown.h"
 #include "analysis/report.h"
-#include "analysis/sums/table.h"
 #include "analysis/turn.h"
+#include "base/table.h"
 
 struct time {
 	uint64_t ns, gc_ns;
@@ -71,6 +71,8 @@ struct flame_entry {
 	struct time time;
 	uint64_t samples;
 };
+TABLE_OF(flames, struct flame_entry, key)
+
 struct wait_entry {
 	struct {
 		const struct thread *waiter, *holder; /* holder NULL: nobody certain */
@@ -78,12 +80,14 @@ struct wait_entry {
 	} key;
 	uint64_t ns;
 };
+TABLE_OF(waits, struct wait_entry, key)
 
-/* Of report_builder.handlers. */
+/* Of report_builder.handlers and .left_out. */
 struct handler_entry {
 	uint32_t function; /* 0: no handler */
 	struct blame blame;
 };
+TABLE_OF(handlers, struct handler_entry, function)
 
 struct report_builder {
 	uint64_t stall_ns;

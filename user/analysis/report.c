@@ -9,10 +9,10 @@
 
 static void tables_init(struct report_builder *builder)
 {
-	builder->flames = TABLE(struct flame_entry, key, FLAMES_MAX);
-	builder->waits = TABLE(struct wait_entry, key, FLAMES_MAX);
-	builder->left_out = TABLE(struct handler_entry, function, DEFINE_FUNCTIONS_MAX + 1);
-	builder->handlers = TABLE(struct handler_entry, function, DEFINE_FUNCTIONS_MAX + 1);
+	builder->flames = TABLE(struct flame_entry, FLAMES_MAX);
+	builder->waits = TABLE(struct wait_entry, FLAMES_MAX);
+	builder->left_out = TABLE(struct handler_entry, DEFINE_FUNCTIONS_MAX + 1);
+	builder->handlers = TABLE(struct handler_entry, DEFINE_FUNCTIONS_MAX + 1);
 }
 
 struct report_builder *report_builder_new(uint64_t stall_ns, const struct stream_head *head,

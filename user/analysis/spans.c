@@ -37,19 +37,24 @@ static int spans_reserve(struct spans *spans, uint32_t index)
 	return 0;
 }
 
-static struct thread_spans *thread_spans(struct spans *spans, const struct thread *thread)
+static struct thread_spans *spans_create(struct spans *spans, const struct thread *thread)
 {
-	struct thread_spans **found = spans_reserve(spans, thread->index) < 0
-					      ? NULL
-					      : &spans->threads[thread->index];
+	struct thread_spans *made = calloc(1, sizeof(*made));
 
-	if (found && !*found)
-		*found = calloc(1, sizeof(**found));
-	if (!found || !*found) {
+	if (!made || spans_reserve(spans, thread->index) < 0) {
+		free(made);
 		spans->error = -ENOMEM;
 		return NULL;
 	}
-	return *found;
+	return spans->threads[thread->index] = made;
+}
+
+/* Made when first needed; NULL when memory is short. */
+static inline struct thread_spans *spans_get(struct spans *spans, const struct thread *thread)
+{
+	if (thread->index < spans->room && spans->threads[thread->index])
+		return spans->threads[thread->index];
+	return spans_create(spans, thread);
 }
 
 /* ── states ──────────────────────────────────────────────────────────────── */
@@ -70,7 +75,7 @@ static void tell_state(const struct spans *spans, const struct interval *span)
 static void on_interval(void *ctx, const struct interval *i)
 {
 	struct spans *spans = ctx;
-	struct thread_spans *thread = thread_spans(spans, i->thread);
+	struct thread_spans *thread = spans_get(spans, i->thread);
 	struct interval *open;
 
 	if (!thread)
@@ -111,7 +116,7 @@ static void add_stack(const struct spans *spans, struct thread_spans *thread,
 static void on_stretch(void *ctx, const struct stretch *stretch)
 {
 	struct spans *spans = ctx;
-	struct thread_spans *thread = thread_spans(spans, stretch->thread);
+	struct thread_spans *thread = spans_get(spans, stretch->thread);
 	const struct stack_span span = {.thread = stretch->thread,
 					.start = stretch->start,
 					.end = stretch->end,

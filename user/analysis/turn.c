@@ -10,7 +10,6 @@
 void turn_stacks_begin(struct turn_stacks *turn)
 {
 	turn->shares.entry_bytes = sizeof(struct turn_share);
-	turn->shares.key_bytes = sizeof(((struct turn_share *)0)->key);
 	table_reset(&turn->shares);
 	turn->parts.count = turn->parts.current = turn->parts.unknown = 0;
 }
@@ -75,23 +74,23 @@ static uint32_t parts_add(const struct report_builder *builder, struct turn_part
 
 /* ── shares ──────────────────────────────────────────────────────────────── */
 
+TABLE_OF(shares, struct turn_share, key)
+
 static struct turn_share *share_of(struct turn_stacks *turn, uint32_t part,
 				   const struct stack_ref *ref)
 {
 	struct turn_share key = {
 		.key = {.part = part, .stack = ref->stack, .task = ref->task, .root = ref->root}};
-	void *entry = NULL;
-	int r;
+	struct turn_share *share;
 
 	turn->shares.limit = TURN_SHARES_MAX;
-	r = table_get(&turn->shares, &key.key, &entry);
-	if (r == -ENOSPC) {
+	if (shares_get(&turn->shares, &key.key, &share) == -ENOSPC) {
 		turn->shares.limit = TURN_SHARES_MAX + TURN_PARTS_MAX;
 		key.key.stack = key.key.task = 0;
 		key.key.root = 0;
-		r = table_get(&turn->shares, &key.key, &entry);
+		shares_get(&turn->shares, &key.key, &share);
 	}
-	return entry;
+	return share;
 }
 
 static int part_add_stretch(const struct report_builder *builder, struct turn_stacks *turn,

@@ -11,7 +11,7 @@
 #define GILSCOPE_ANALYSIS_TURN_H
 
 #include "analysis/sums/breakdown.h"
-#include "analysis/sums/table.h"
+#include "base/table.h"
 
 #define TURN_SHARES_MAX 1024 /* what is beyond has stack 0 */
 

@@ -18,13 +18,13 @@ static struct wait_entry *wait_of(struct report_builder *builder, const struct t
 				  uint32_t holder_stack)
 {
 	struct wait_entry key = {.key = {waiter, holder, waiter_stack, holder_stack}};
-	void *found = NULL;
-	int r = table_get(&builder->waits, &key.key, &found);
+	struct wait_entry *entry;
+	int err = waits_get(&builder->waits, &key.key, &entry);
 
-	if (r == -ENOSPC && (waiter_stack || holder_stack))
+	if (err == -ENOSPC && (waiter_stack || holder_stack))
 		return wait_of(builder, waiter, 0, holder, 0);
-	check(builder, r == -ENOSPC ? 0 : r);
-	return found;
+	check(builder, err == -ENOSPC ? 0 : err);
+	return entry;
 }
 
 /* With no room for it, the time stays with those whose holder is not known. */

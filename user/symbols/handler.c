@@ -17,11 +17,13 @@ struct handler_finder {
 	char **app_roots;
 	size_t *app_root_lengths;
 	unsigned int app_root_count;
-	struct kind *kinds;	  /* by function id */
-	struct handler *handlers; /* by stack id … */
-	bool *found;		  /* … where they have been determined */
-	bool *plain;		  /* by function id: called by a loop, and not a coroutine */
-	uint32_t kind_room, handler_room, plain_room;
+	struct kind *kinds; /* by function id */
+	struct found {
+		bool known;
+		struct handler handler;
+	} *found;    /* by stack id */
+	bool *plain; /* by function id: called by a loop, and not a coroutine */
+	uint32_t kind_room, found_room, plain_room;
 };
 
 const char *handler_role_name(enum handler_role role)
@@ -76,7 +78,6 @@ void handler_finder_free(struct handler_finder *finder)
 	free(finder->app_roots);
 	free(finder->app_root_lengths);
 	free(finder->kinds);
-	free(finder->handlers);
 	free(finder->found);
 	free(finder->plain);
 	free(finder);
@@ -245,16 +246,15 @@ static bool reserve(void **items, uint32_t *room, uint32_t index, size_t size)
 }
 
 /* Cached, unless memory is short. */
-static struct kind kind_get(struct handler_finder *finder, const struct definition *function)
+static inline struct kind kind_get(struct handler_finder *finder, const struct definition *function)
 {
-	bool kept = reserve((void **)&finder->kinds, &finder->kind_room, function->id,
-			    sizeof(*finder->kinds));
 	struct kind kind;
 
-	if (kept && finder->kinds[function->id].known)
+	if (function->id < finder->kind_room && finder->kinds[function->id].known)
 		return finder->kinds[function->id];
 	kind = kind_of(finder, function);
-	if (kept)
+	if (reserve((void **)&finder->kinds, &finder->kind_room, function->id,
+		    sizeof(*finder->kinds)))
 		finder->kinds[function->id] = kind;
 	return kind;
 }
@@ -364,31 +364,30 @@ static struct handler search_run(const struct search *search)
 	return fallback ? innermost_handler(search, &passed) : (struct handler){0};
 }
 
-/* Applies the rules; cached. */
-static struct handler found_by_rules(struct handler_finder *finder,
-				     const struct dictionary *dictionary, uint32_t stack)
+static struct handler apply_rules(struct handler_finder *finder,
+				  const struct dictionary *dictionary, uint32_t stack)
 {
 	const struct definition *definition = dictionary_find(dictionary, DEFINE_STACK, stack);
-	uint32_t found_room = finder->handler_room;
-	struct search search;
+	struct search search = {.finder = finder, .dictionary = dictionary};
 	struct handler handler;
-	bool kept;
 
 	if (!definition)
 		return (struct handler){0};
-	kept = reserve((void **)&finder->found, &found_room, stack, sizeof(*finder->found)) &&
-	       reserve((void **)&finder->handlers, &finder->handler_room, stack,
-		       sizeof(*finder->handlers));
-	if (kept && finder->found[stack])
-		return finder->handlers[stack];
-	search = (struct search){finder, dictionary, definition->stack.frames,
-				 definition->stack.count};
+	search.frames = definition->stack.frames;
+	search.count = definition->stack.count;
 	handler = search_run(&search);
-	if (kept) {
-		finder->handlers[stack] = handler;
-		finder->found[stack] = true;
-	}
+	if (reserve((void **)&finder->found, &finder->found_room, stack, sizeof(*finder->found)))
+		finder->found[stack] = (struct found){.known = true, .handler = handler};
 	return handler;
+}
+
+/* Cached, unless memory is short. */
+static inline struct handler found_by_rules(struct handler_finder *finder,
+					    const struct dictionary *dictionary, uint32_t stack)
+{
+	if (stack < finder->found_room && finder->found[stack].known)
+		return finder->found[stack].handler;
+	return apply_rules(finder, dictionary, stack);
 }
 
 /* A plain function may call a generator, whose frame is a root like a coroutine's. So only a sample

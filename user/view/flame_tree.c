@@ -4,7 +4,7 @@
 #include <stddef.h>
 #include <stdlib.h>
 
-#include "analysis/sums/table.h"
+#include "base/table.h"
 #include "view/flames.h"
 
 #define NO_PARENT UINT32_MAX
@@ -17,7 +17,7 @@ static int node_of(struct table *nodes, uint32_t parent, uint32_t frame, uint32_
 {
 	const uint32_t key[] = {parent, frame};
 	void *node;
-	int r = table_get(nodes, key, &node);
+	int r = table_get(nodes, key, sizeof(key), &node);
 
 	if (r < 0)
 		return r == -ENOSPC ? -ENOMEM : r;
@@ -57,9 +57,7 @@ static int add_row(struct table *nodes, const struct report *report, const struc
 int flame_tree_make(const struct report *report, const struct flame_row *rows, size_t count,
 		    bool state, struct flame_index *index, struct flame_tree *ret_tree)
 {
-	struct table nodes = {.entry_bytes = sizeof(struct flame_node),
-			      .key_bytes = 2 * sizeof(uint32_t),
-			      .limit = UINT32_MAX / 4};
+	struct table nodes = {.entry_bytes = sizeof(struct flame_node), .limit = UINT32_MAX / 4};
 	uint32_t root;
 	int r = node_of(&nodes, NO_PARENT, 0, &root);
 

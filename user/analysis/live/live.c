@@ -15,11 +15,11 @@ struct live *live_new(void)
 
 	if (!live)
 		return NULL;
-	live->threads = TABLE(struct live_thread, thread, OBJECTS_MAX);
-	live->gils = TABLE(struct live_gil, gil, OBJECTS_MAX);
-	live->loops = TABLE(struct loop_sums, loop, OBJECTS_MAX);
-	live->blame = TABLE(struct handler_entry, function, DEFINE_FUNCTIONS_MAX + 1);
-	live->step_blame = TABLE(struct handler_entry, function, LIVE_HANDLERS_MAX + 1);
+	live->threads = TABLE(struct live_thread, OBJECTS_MAX);
+	live->gils = TABLE(struct live_gil, OBJECTS_MAX);
+	live->loops = TABLE(struct loop_sums, OBJECTS_MAX);
+	live->blame = TABLE(struct handler_entry, DEFINE_FUNCTIONS_MAX + 1);
+	live->step_blame = TABLE(struct handler_entry, LIVE_HANDLERS_MAX + 1);
 	return live;
 }
 
@@ -106,12 +106,10 @@ static int step_thread(struct live *live, struct step *step, const struct thread
 				   .ts_now = report->thread->ts_state,
 				   .gone = report->thread->gone};
 	struct live_thread *before, delta = sums;
-	void *found;
-	int r = table_get(&live->threads, &sums.thread, &found);
+	int r = live_threads_get(&live->threads, &sums.thread, &before);
 
 	if (r < 0)
 		return r;
-	before = found;
 	delta.held_ns -= before->held_ns;
 	delta.waits -= before->waits;
 	delta.forced_drops -= before->forced_drops;
@@ -133,12 +131,10 @@ static int step_gil(struct live *live, struct step *step, const struct gil_repor
 				.free = gil->free,
 				.waiters = gil->waiters};
 	struct live_gil *before, delta = sums;
-	void *found;
-	int r = table_get(&live->gils, &sums.gil, &found);
+	int r = live_gils_get(&live->gils, &sums.gil, &before);
 
 	if (r < 0)
 		return r;
-	before = found;
 	delta.held_ns -= before->held_ns;
 	delta.contended_ns -= before->contended_ns;
 	delta.handoffs -= before->handoffs;
@@ -181,12 +177,10 @@ int live_ongoing(void *ctx, const struct ongoing *ongoing)
 {
 	struct live *live = ctx;
 	struct loop_sums *loop;
-	void *found;
-	int r = table_get(&live->loops, &ongoing->loop, &found);
+	int r = live_loops_get(&live->loops, &ongoing->loop, &loop);
 
 	if (r < 0)
 		return r;
-	loop = found;
 	if (!loop->ongoing || loop->ongoing->stall.start != ongoing->stall.start)
 		return 0;
 	loop->ongoing->ongoing = *ongoing;
@@ -212,17 +206,15 @@ struct blame *live_blame_of(struct table *blame, const struct handler *handler)
 {
 	const uint32_t others = 0;
 	struct handler_entry *entry;
-	void *found;
 	/* first, so that there is room for it when it is needed */
-	int r = table_get(blame, &others, &found);
+	int r = handlers_get(blame, &others, &entry);
 
 	if (r == 0)
-		r = table_get(blame, &handler->frame.function, &found);
+		r = handlers_get(blame, &handler->frame.function, &entry);
 	if (r == -ENOSPC)
-		r = table_get(blame, &others, &found);
+		r = handlers_get(blame, &others, &entry);
 	if (r < 0)
 		return NULL;
-	entry = found;
 	if (entry->function)
 		entry->blame.handler = *handler;
 	return &entry->blame;
@@ -295,12 +287,10 @@ static int step_loop(struct live *live, struct step *step, const struct loop_rep
 {
 	struct loop_step *loop = &step->loops[step->loop_count];
 	struct loop_sums *sums;
-	void *found;
-	int r = table_get(&live->loops, &report->loop, &found);
+	int r = live_loops_get(&live->loops, &report->loop, &sums);
 
 	if (r < 0)
 		return r;
-	sums = found;
 	sums->present = true;
 	*loop = (struct loop_step){.loop = report->loop, .longest_ns = report->recent_ns};
 	r = dist_grown(&sums->turn, &report->turn, &loop->turn);
@@ -331,12 +321,10 @@ static int step_handler(struct live *live, const struct blame *report)
 {
 	struct handler_entry *before;
 	struct blame delta = *report, *entry;
-	void *found;
-	int r = table_get(&live->blame, &report->handler.frame.function, &found);
+	int r = handlers_get(&live->blame, &report->handler.frame.function, &before);
 
 	if (r < 0)
 		return r;
-	before = found;
 	if (blame_since(&delta, &before->blame)) {
 		entry = live_blame_of(&live->step_blame, &report->handler);
 		if (!entry)

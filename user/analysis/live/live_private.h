@@ -39,6 +39,10 @@ struct loop_sums {
 	struct live_stall *ongoing;
 };
 
+TABLE_OF(live_threads, struct live_thread, thread)
+TABLE_OF(live_gils, struct live_gil, gil)
+TABLE_OF(live_loops, struct loop_sums, loop)
+
 struct live {
 	/* the sums as of the last report: struct live_thread, live_gil, loop_sums, handler_entry */
 	struct table threads, gils, loops, blame;

@@ -35,16 +35,11 @@ static int by_index(const void *a, const void *b)
 
 static int add_thread(struct live *live, struct table *threads, const struct live_thread *delta)
 {
-	const struct live_thread *latest;
-	struct live_thread *entry;
-	void *found;
+	struct live_thread *latest, *entry;
 
-	if (table_get(&live->threads, &delta->thread, &found) < 0)
+	if (live_threads_get(&live->threads, &delta->thread, &latest) < 0 ||
+	    live_threads_get(threads, &delta->thread, &entry) < 0)
 		return -ENOMEM;
-	latest = found;
-	if (table_get(threads, &delta->thread, &found) < 0)
-		return -ENOMEM;
-	entry = found;
 	entry->gil = latest->gil;
 	entry->now = latest->now;
 	entry->ts_now = latest->ts_now;
@@ -58,16 +53,11 @@ static int add_thread(struct live *live, struct table *threads, const struct liv
 
 static int add_gil(struct live *live, struct table *gils, const struct live_gil *delta)
 {
-	struct live_gil *entry;
-	const struct live_gil *latest;
-	void *found;
+	struct live_gil *latest, *entry;
 
-	if (table_get(&live->gils, &delta->gil, &found) < 0)
+	if (live_gils_get(&live->gils, &delta->gil, &latest) < 0 ||
+	    live_gils_get(gils, &delta->gil, &entry) < 0)
 		return -ENOMEM;
-	latest = found;
-	if (table_get(gils, &delta->gil, &found) < 0)
-		return -ENOMEM;
-	entry = found;
 	entry->holder = latest->holder;
 	entry->free = latest->free;
 	entry->waiters = latest->waiters;
@@ -80,8 +70,8 @@ static int add_gil(struct live *live, struct table *gils, const struct live_gil 
 
 static int add_moment(struct live *live, struct live_view *view)
 {
-	struct table threads = TABLE(struct live_thread, thread, UINT32_MAX / 4),
-		     gils = TABLE(struct live_gil, gil, UINT32_MAX / 4);
+	struct table threads = TABLE(struct live_thread, UINT32_MAX / 4),
+		     gils = TABLE(struct live_gil, UINT32_MAX / 4);
 	int r = 0;
 
 	for (uint32_t n = 0; n < live->step_count && r == 0; n++) {
@@ -124,11 +114,9 @@ static int add_loop_steps(struct live *live, uint32_t n)
 
 	for (uint32_t i = 0; i < live->steps[n].loop_count && r == 0; i++) {
 		const struct loop_step *step = &live->steps[n].loops[i];
-		const struct loop_sums *sums;
-		void *found;
+		struct loop_sums *sums;
 
-		r = table_get(&live->loops, &step->loop, &found);
-		sums = r < 0 ? NULL : found;
+		r = live_loops_get(&live->loops, &step->loop, &sums);
 		if (sums && sums->shown)
 			r = add_loop_step(sums->shown, n, step);
 	}
@@ -229,7 +217,7 @@ static void define(const struct live_view *view, struct handler *handler)
 
 static int add_blame(const struct live *live, struct live_view *view)
 {
-	struct table table = TABLE(struct handler_entry, function, DEFINE_FUNCTIONS_MAX + 2);
+	struct table table = TABLE(struct handler_entry, DEFINE_FUNCTIONS_MAX + 2);
 	int r = 0;
 
 	for (uint32_t n = 0; n < live->step_count && r == 0; n++)
