@@ -40,7 +40,7 @@ struct tracee {
 	struct uprobes uprobes;
 	unsigned char epfd_seen[EPFD_SEEN_MAX / 8]; /* descriptors that have been read */
 	unsigned char epfd_loop[EPFD_SEEN_MAX / 8]; /* … and belong to a loop */
-	bool gone;
+	bool gone; /* it has ended or become another program: is not read any more */
 };
 
 /* A thread of a tracee. */
@@ -100,9 +100,9 @@ int tracee_declare_gils(struct capture *capture, struct tracee *tracee, uint32_t
 /* Every thread and descriptor as it is now. With `identity_only` the states are left out: they
  * cannot be used before the probes report. */
 int tracee_snapshot(struct capture *capture, struct tracee *tracee, bool identity_only);
-/* The process has ended or become another program: removes everything that the probes know under
- * its PID, its uprobes and its threads. */
-void tracee_gone(struct capture *capture, struct tracee *tracee);
+/* Of a process that is gone: removes everything that the probes have under its PID, its uprobes and
+ * its threads. */
+void tracee_release(struct capture *capture, struct tracee *tracee);
 void tracee_free(struct tracee *tracee);
 
 /* NULL if there is none. Those of a process exclude one that is gone. */

@@ -69,14 +69,23 @@ static int note_thread(struct capture *capture, const struct ev_thread *thread)
 	return member_add(capture, thread->hdr.tid, tracee) ? 0 : -ENOMEM;
 }
 
-static void note_end(struct capture *capture, const struct ev_process_exit *exit)
+/* Counts at once, so that it does even at the end of the observation; what is held for the process
+ * is released later. */
+static void mark_gone(struct capture *capture, struct tracee *tracee)
+{
+	tracee->gone = true;
+	capture->status.targets--;
+	request(capture, tracee, REQUEST_GONE, 0);
+}
+
+static void note_exit(struct capture *capture, const struct ev_process_exit *exit)
 {
 	struct tracee *tracee = tracee_of_process(capture, exit->hdr.tid);
 
 	if (!tracee)
 		return;
 	capture->status.execed |= exit->hdr.flags & EVF_PROCESS_EXIT_EXEC;
-	request(capture, tracee, REQUEST_GONE, 0);
+	mark_gone(capture, tracee);
 }
 
 static void note_of_member(struct capture *capture, struct member *member, const union event *event)
@@ -110,7 +119,7 @@ int capture_note(struct capture *capture, const union event *event)
 		member_remove(capture, event->hdr.tid);
 		return 0;
 	case EV_PROCESS_EXIT:
-		note_end(capture, &event->process_exit);
+		note_exit(capture, &event->process_exit);
 		return 0;
 	case EV_COMM:
 	case EV_UNKNOWN_GIL:
@@ -194,7 +203,7 @@ static int serve(struct capture *capture, const struct request *next)
 	case REQUEST_SNAPSHOT:
 		return take_snapshot(capture, tracee);
 	case REQUEST_GONE:
-		tracee_gone(capture, tracee);
+		tracee_release(capture, tracee);
 		return 0;
 	case REQUEST_KINDS:
 		break;
@@ -211,7 +220,7 @@ static int serve_unless_gone(struct capture *capture, const struct request *next
 	if (err != -ESRCH)
 		return err;
 	if (!capture->reader.alive(next->tracee->target))
-		request(capture, next->tracee, REQUEST_GONE, 0);
+		mark_gone(capture, next->tracee);
 	return 0;
 }
 

@@ -141,15 +141,13 @@ static void remove_gil(struct capture *capture, const struct target *target, uin
 }
 
 /* The PID may be used again, by a process that is not traced. */
-void tracee_gone(struct capture *capture, struct tracee *tracee)
+void tracee_release(struct capture *capture, struct tracee *tracee)
 {
 	const struct probes *probes = &capture->probes;
 	const struct target *target = tracee->target;
 	uint32_t pid = target->info.pid;
 	struct member *member, *next;
 
-	tracee->gone = true;
-	capture->status.targets--;
 	symbols_remove_process(capture->symbols, pid);
 	probes_remove_uprobes(probes, &tracee->uprobes);
 	/* most of these may be missing: when a process executes another program, the probes have
