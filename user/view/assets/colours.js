@@ -6,17 +6,25 @@
  */
 "use strict";
 
+/** @param {string} name */
 function stateLook(name) {
 	return STATE_LOOKS[name] || STATE_LOOKS.unknown;
 }
 
+/* Every browser that can read this page has it. */
+/** @param {HTMLCanvasElement} canvas */
+function penOf(canvas) {
+	return /** @type {CanvasRenderingContext2D} */ (canvas.getContext("2d"));
+}
+
 /* A tile of hatching over a state's colour, for canvas; `ratio` is device pixels per CSS pixel.
  * Null for states without a pattern. */
+/** @param {CanvasRenderingContext2D} context @param {string} name @param {number} ratio */
 function statePattern(context, name, ratio) {
 	const look = stateLook(name),
 		size = Math.round(6 * ratio),
 		tile = document.createElement("canvas"),
-		pen = tile.getContext("2d");
+		pen = penOf(tile);
 
 	if (look.pattern === "none") return null;
 	tile.width = tile.height = size;
@@ -40,9 +48,11 @@ function statePattern(context, name, ratio) {
 }
 
 /* The same for elements: a value for the `background` property. */
+/** @param {string} name */
 function stateBackground(name) {
 	const look = stateLook(name),
 		ink = look.dark ? "rgb(255 255 255 / 34%)" : "rgb(0 0 0 / 26%)";
+	/** @param {number} angle */
 	const stripes = (angle) =>
 		`repeating-linear-gradient(${angle}deg, ${ink} 0 1px, transparent 1px 4.24px)`;
 	const layers =
@@ -73,10 +83,12 @@ const THREAD_COLOURS = [
 	"#b55d60",
 ];
 
+/** @param {number} number */
 function threadColour(number) {
 	return THREAD_COLOURS[number % THREAD_COLOURS.length];
 }
 
+/** @param {string} text */
 function textHash(text) {
 	let hash = 2166136261;
 
@@ -86,6 +98,7 @@ function textHash(text) {
 
 /* Colours of functions: the hue comes from the file, so that related functions look alike; the
  * lightness varies a little by name. They are muted so as not to compete with the states. */
+/** @param {string} name @param {string} file @param {boolean} dark */
 function functionColour(name, file, dark) {
 	const hue = textHash(file || name) % 360,
 		shade = (textHash(name) % 7) - 3;

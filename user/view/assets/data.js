@@ -8,7 +8,23 @@
 
 class DamagedData extends Error {}
 
+/**
+ * An element of the page, of this type.
+ * @template {HTMLElement} [T=HTMLElement]
+ * @param {string} id
+ * @param {new () => T} [type]
+ * @returns {T}
+ */
+function byId(id, type) {
+	const found = document.getElementById(id);
+
+	if (!(found instanceof (type ?? HTMLElement)))
+		throw new Error(`the page has no element '${id}'`);
+	return /** @type {T} */ (found);
+}
+
 /* A blob's bytes. Its text is released. */
+/** @param {string} id */
 async function blobBytes(id) {
 	const element = document.getElementById(id);
 
@@ -21,6 +37,7 @@ async function blobBytes(id) {
 	return new Uint8Array(await new Response(stream).arrayBuffer());
 }
 
+/** @param {string} text */
 function base64Bytes(text) {
 	const { fromBase64 } = /** @type {any} */ (
 		Uint8Array
@@ -34,12 +51,14 @@ function base64Bytes(text) {
 	return bytes;
 }
 
+/** @param {string} id */
 async function blobJson(id) {
 	return JSON.parse(new TextDecoder().decode(await blobBytes(id)));
 }
 
 /* A sequence of columns. */
 class ColumnReader {
+	/** @param {Uint8Array} bytes */
 	constructor(bytes) {
 		this.bytes = bytes;
 		this.at = 0;
@@ -72,6 +91,7 @@ class ColumnReader {
 	}
 
 	/* The next `count` varints into `to`, from `first` on. */
+	/** @template {NumberArray} T @param {number} count @param {T} to */
 	numbers(count, to, first = 0) {
 		const bytes = this.bytes,
 			end = bytes.length;
@@ -101,6 +121,7 @@ class ColumnReader {
 	}
 
 	/* The next `count` bytes, as a view. */
+	/** @param {number} count */
 	take(count) {
 		if (this.at + count > this.bytes.length)
 			throw new DamagedData("The page's data is shorter than it says.");
@@ -111,6 +132,7 @@ class ColumnReader {
 
 /* The meaning of stack numbers: a tree of frames, and stacks as its nodes. */
 class Stacks {
+	/** @param {Uint8Array} bytes @param {PageHead["functions"]} functions */
 	constructor(bytes, functions) {
 		const reader = new ColumnReader(bytes),
 			nodes = reader.count();
@@ -139,6 +161,7 @@ class Stacks {
 	}
 
 	/* Name, file and line of a node's frame. */
+	/** @param {number} node */
 	frame(node) {
 		const [name, file] = this.functions[this.function[node]];
 
@@ -146,6 +169,7 @@ class Stacks {
 	}
 
 	/* The nodes of a stack, outermost first. */
+	/** @param {number} stack */
 	path(stack) {
 		const nodes = [];
 
@@ -154,6 +178,7 @@ class Stacks {
 	}
 }
 
+/** @param {Uint8Array} bytes @param {number[]} calls */
 function readStates(bytes, calls) {
 	const reader = new ColumnReader(bytes),
 		count = reader.count(),
@@ -176,10 +201,12 @@ function readStates(bytes, calls) {
 }
 
 /* Turns lengths behind a start into points in time. */
+/** @param {Float64Array} starts */
 function addUp(starts) {
 	for (let i = 1, at = starts[0]; i < starts.length; i++) starts[i] = at += starts[i];
 }
 
+/** @param {Uint8Array} bytes @param {number} stacks */
 function readStackSpans(bytes, stacks) {
 	const reader = new ColumnReader(bytes),
 		count = reader.count(),
@@ -195,6 +222,7 @@ function readStackSpans(bytes, stacks) {
 }
 
 /* Samples of the clock, as entries from the previous sample to each. */
+/** @param {Uint8Array} bytes @param {number} stacks */
 function readClock(bytes, stacks) {
 	const reader = new ColumnReader(bytes),
 		count = reader.count(),
@@ -207,6 +235,7 @@ function readClock(bytes, stacks) {
 	return { starts, stacks: numbers, tasks: new Uint32Array(0) };
 }
 
+/** @param {Uint32Array} numbers @param {number} limit */
 function checkBelow(numbers, limit) {
 	for (let i = 0; i < numbers.length; i++)
 		if (numbers[i] >= limit)
@@ -215,6 +244,7 @@ function checkBelow(numbers, limit) {
 
 /* Holds and turns. The gaps between them are in no column, so entries are made for them: `owner` is
  * 0 there, otherwise the thread's number + 1 (turns: 1). */
+/** @param {Uint8Array} bytes @param {number} end @param {number} threads */
 function readBoxes(bytes, end, threads) {
 	const reader = new ColumnReader(bytes),
 		count = reader.count();

@@ -28,6 +28,12 @@ const FLAME_ZOOM_MS = 180;
 
 /* <tag class=…>text</tag> in a parent. Everything the component shows is made here, so none of it
  * can be markup. */
+/**
+ * @template {keyof HTMLElementTagNameMap} K
+ * @param {Element} parent
+ * @param {K} tag
+ * @param {string} className
+ */
 function flameElement(parent, tag, className, text = "") {
 	const element = document.createElement(tag);
 
@@ -38,36 +44,48 @@ function flameElement(parent, tag, className, text = "") {
 }
 
 class FlameGraph {
+	/** @param {HTMLElement} element @param {FlameOptions} options */
 	constructor(element, options) {
+		const tools = flameElement(element, "div", "flamegraph-tools");
+
 		this.element = element;
 		this.options = { title: () => [], onselect: () => {}, role: () => "frame", ...options };
 		this.layout = new FlameLayout({ name: "", ns: 0, self: 0, children: [] });
-		this.zoomed = this.layout.root;
-		this.focused = this.layout.root;
+		this.zoomed = this.focused = this.layout.root;
+		this.hovered = /** @type {FlameBox | null} */ (null);
 		this.range = { start: 0, end: 1 };
-		this.history = [];
+		this.history = /** @type {FlameBox[]} */ ([]);
 		this.upwards = false;
 		this.needle = "";
-		this.found = new Set();
-		this.widths = new Map();
-		this.build();
+		this.found = /** @type {Set<FlameBox>} */ (new Set());
+		this.width = this.height = this.rowCount = this.moving = 0;
+		this.font = this.ink = this.markColour = "";
+		this.widths = /** @type {Map<string, number>} */ (new Map());
+		this.inks = /** @type {Map<string, string>} */ (new Map());
+		this.trail = flameElement(tools, "nav", "flamegraph-trail");
+		this.searchShare = flameElement(tools, "output", "flamegraph-found");
+		this.searchBox = flameElement(tools, "input", "flamegraph-search");
+		this.flipButton = flameElement(tools, "button", "flamegraph-flip", "Grow upwards");
+		this.tableButton = flameElement(tools, "button", "flamegraph-totable", "Table");
+		this.view = flameElement(element, "div", "flamegraph-view");
+		this.canvas = flameElement(this.view, "canvas", "");
+		this.context = penOf(this.canvas);
+		this.hoverMark = flameElement(this.view, "div", "flamegraph-hover");
+		this.focusMark = flameElement(this.view, "div", "flamegraph-focus");
+		this.status = flameElement(element, "output", "flamegraph-status");
+		this.table = new FlameTable(element, this);
+		this.tip = flameElement(element, "div", "flamegraph-tip");
+		this.describe();
 		this.listen();
 	}
 
-	build() {
+	/* What the elements are, for browsers and screen readers. */
+	describe() {
 		this.element.classList.add("flamegraph");
-		const tools = flameElement(this.element, "div", "flamegraph-tools");
-
-		this.trail = flameElement(tools, "nav", "flamegraph-trail");
 		this.trail.setAttribute("aria-label", "Zoomed to");
-		this.searchShare = flameElement(tools, "output", "flamegraph-found");
-		this.searchBox = flameElement(tools, "input", "flamegraph-search");
 		this.searchBox.type = "search";
 		this.searchBox.placeholder = "Search function or file";
 		this.searchBox.setAttribute("aria-label", "Search in the flame graph");
-		this.flipButton = flameElement(tools, "button", "flamegraph-flip", "Grow upwards");
-		this.tableButton = flameElement(tools, "button", "flamegraph-totable", "Table");
-		this.view = flameElement(this.element, "div", "flamegraph-view");
 		this.view.tabIndex = 0;
 		this.view.setAttribute("role", "application");
 		this.view.setAttribute("aria-roledescription", "flame graph");
@@ -76,14 +94,7 @@ class FlameGraph {
 			"Flame graph. Arrows move from frame to frame, Enter zooms, Escape goes " +
 				"back; the table has the same figures.",
 		);
-		this.canvas = flameElement(this.view, "canvas");
-		this.context = this.canvas.getContext("2d");
-		this.hoverMark = flameElement(this.view, "div", "flamegraph-hover");
-		this.focusMark = flameElement(this.view, "div", "flamegraph-focus");
-		this.status = flameElement(this.element, "output", "flamegraph-status");
 		this.status.setAttribute("aria-live", "polite");
-		this.table = new FlameTable(this.element, this);
-		this.tip = flameElement(this.element, "div", "flamegraph-tip");
 		this.tip.setAttribute("aria-hidden", "true");
 		for (const button of [this.flipButton, this.tableButton]) {
 			button.type = "button";
@@ -110,6 +121,7 @@ class FlameGraph {
 	}
 
 	/* Shows another tree, zoomed to the frame with the same path as before. */
+	/** @param {FlameNodeLike} root */
 	show(root) {
 		const zoomed = this.zoomed,
 			focused = this.focused;
@@ -124,6 +136,7 @@ class FlameGraph {
 	}
 
 	/* Zooms to a node of the tree shown. */
+	/** @param {FlameNodeLike} node */
 	zoom(node) {
 		const box = this.layout.boxOf(node);
 
@@ -141,6 +154,7 @@ class FlameGraph {
 
 	/* Marks the frames whose function or file contains the text; returns {count, ns}. Nested
 	 * matches are counted once in ns. */
+	/** @param {string} text */
 	search(text) {
 		this.needle = text.trim().toLowerCase();
 		if (this.searchBox.value.trim().toLowerCase() !== this.needle) this.searchBox.value = text;
@@ -149,6 +163,7 @@ class FlameGraph {
 		return { count: this.found.size, ns: this.layout.covered(this.found, this.layout.root) };
 	}
 
+	/** @param {boolean} upwards */
 	flip(upwards) {
 		this.upwards = upwards;
 		this.flipButton.setAttribute("aria-pressed", String(upwards));
@@ -156,6 +171,7 @@ class FlameGraph {
 		if (upwards) this.view.scrollTop = this.view.scrollHeight;
 	}
 
+	/** @param {boolean} shown */
 	showTable(shown) {
 		this.table.hidden = !shown;
 		this.tableButton.setAttribute("aria-pressed", String(shown));
@@ -164,6 +180,7 @@ class FlameGraph {
 
 	/* Where a node is drawn, in CSS pixels from the upper left of the canvas; null when it is not
 	 * drawn. */
+	/** @param {FlameNodeLike} node */
 	locate(node) {
 		const box = this.layout.boxOf(node);
 
@@ -172,6 +189,7 @@ class FlameGraph {
 
 	// ── what is shown ────────────────────────────────────────────────────────────────────────────
 
+	/** @param {FlameBox} box @param {boolean} remember */
 	zoomTo(box, remember) {
 		if (remember && box !== this.zoomed) this.history.push(this.zoomed);
 		this.zoomed = box;
@@ -190,6 +208,7 @@ class FlameGraph {
 		const still =
 			matchMedia("(prefers-reduced-motion: reduce)").matches ||
 			(from.start === to.start && from.end === to.end);
+		/** @param {number} now */
 		const step = (now) => {
 			const passed = still ? 1 : Math.min(1, (now - begin) / FLAME_ZOOM_MS),
 				eased = 1 - (1 - Math.max(0, passed)) ** 3;
@@ -248,10 +267,13 @@ class FlameGraph {
 
 	find() {
 		const needle = this.needle,
-			known = new Map();
+			known = /** @type {Map<string, boolean>} */ (new Map());
+		/** @param {string} text */
 		const matches = (text) => {
-			if (!known.has(text)) known.set(text, text.toLowerCase().includes(needle));
-			return known.get(text);
+			let found = known.get(text);
+
+			if (found === undefined) known.set(text, (found = text.toLowerCase().includes(needle)));
+			return found;
 		};
 
 		this.found = new Set();
@@ -274,6 +296,7 @@ class FlameGraph {
 	}
 
 	/* The lines of a box's tooltip: name, place, time, and what the component's caller adds. */
+	/** @param {FlameBox} box */
 	words(box) {
 		const { node } = box,
 			root = this.layout.root.node,
@@ -293,6 +316,7 @@ class FlameGraph {
 		return [...lines, ...this.options.title(node)];
 	}
 
+	/** @param {FlameBox} box */
 	say(box) {
 		this.status.textContent = this.words(box).join("  ·  ");
 	}
@@ -300,6 +324,7 @@ class FlameGraph {
 	// ── drawing ──────────────────────────────────────────────────────────────────────────────────
 
 	/* The box in CSS pixels; parts outside the range lie outside the canvas. */
+	/** @param {FlameBox} box */
 	place(box) {
 		const scale = this.width / (this.range.end - this.range.start),
 			row = this.upwards ? this.rowCount - 1 - box.depth : box.depth;
@@ -352,6 +377,7 @@ class FlameGraph {
 	}
 
 	/* A box and its callees. A box that is too narrow has no callee wide enough to draw. */
+	/** @param {FlameBox} box @param {number} scale */
 	drawBelow(box, scale) {
 		this.drawBox(box);
 		for (const child of this.layout.children(box))
@@ -364,6 +390,7 @@ class FlameGraph {
 	}
 
 	/* Only wide boxes have a gap between them: narrow ones would vanish. */
+	/** @param {FlameBox} box */
 	drawBox(box) {
 		const { x, y, width } = this.place(box),
 			left = Math.max(0, x),
@@ -375,7 +402,7 @@ class FlameGraph {
 
 		context.globalAlpha = faded ? 0.35 : above ? 0.55 : 1;
 		context.fillStyle = found ? this.markColour : this.options.colour(box.node);
-		const ink = faded || above ? this.ink : this.inkOn(context.fillStyle);
+		const ink = faded || above ? this.ink : this.inkOn(String(context.fillStyle));
 
 		context.fillRect(
 			left,
@@ -397,27 +424,32 @@ class FlameGraph {
 
 	/* Black or white, whichever is easier to read on this colour; a canvas gives colours back as
 	 * #rrggbb. */
+	/** @param {string} colour */
 	inkOn(colour) {
-		if (!this.inks.has(colour)) {
-			const part = (at) => (parseInt(colour.slice(at, at + 2), 16) / 255) ** 2.2;
+		let ink = this.inks.get(colour);
 
-			this.inks.set(
-				colour,
-				0.2126 * part(1) + 0.7152 * part(3) + 0.0722 * part(5) > 0.2
-					? "#101418"
-					: "#ffffff",
-			);
+		if (!ink) {
+			/** @param {number} at */
+			const part = (at) => (parseInt(colour.slice(at, at + 2), 16) / 255) ** 2.2,
+				light = 0.2126 * part(1) + 0.7152 * part(3) + 0.0722 * part(5);
+
+			this.inks.set(colour, (ink = light > 0.2 ? "#101418" : "#ffffff"));
 		}
-		return this.inks.get(colour);
+		return ink;
 	}
 
+	/** @param {string} text */
 	widthOf(text) {
-		if (!this.widths.has(text)) this.widths.set(text, this.context.measureText(text).width);
-		return this.widths.get(text);
+		let width = this.widths.get(text);
+
+		if (width === undefined)
+			this.widths.set(text, (width = this.context.measureText(text).width));
+		return width;
 	}
 
 	/* As many whole characters of the text as fit; of a qualified name that does not fit, the last
 	 * part. */
+	/** @param {string} text @param {number} room */
 	fitting(text, room) {
 		if (this.widthOf(text) <= room) return text;
 		const last = text.slice(text.lastIndexOf(".") + 1),
@@ -439,6 +471,7 @@ class FlameGraph {
 		this.outline(this.focusMark, document.activeElement === this.view ? this.focused : null);
 	}
 
+	/** @param {HTMLElement} mark @param {FlameBox | null | undefined} box */
 	outline(mark, box) {
 		const { x, y, width } =
 			box && box.depth < this.rowCount ? this.place(box) : { x: 0, y: 0, width: -1 };
@@ -453,6 +486,7 @@ class FlameGraph {
 
 	// ── mouse and keyboard ───────────────────────────────────────────────────────────────────────
 
+	/** @param {MouseEvent} event */
 	boxAt(event) {
 		const { left, top } = this.canvas.getBoundingClientRect(),
 			y = Math.floor((event.clientY - top) / FLAME_ROW_PX);
@@ -464,6 +498,7 @@ class FlameGraph {
 		return depth >= 0 && depth < this.rowCount ? this.layout.boxIn(depth, at) : null;
 	}
 
+	/** @param {MouseEvent | null} event */
 	hover(event) {
 		const box = event && this.boxAt(event);
 
@@ -485,12 +520,14 @@ class FlameGraph {
 		this.tip.style.top = `${fits ? below : Math.max(4, event.clientY - height - 12)}px`;
 	}
 
+	/** @param {MouseEvent} event */
 	click(event) {
 		const box = this.boxAt(event);
 
 		if (box) this.choose(box);
 	}
 
+	/** @param {FlameBox} box */
 	choose(box) {
 		this.hovered = null;
 		this.tip.hidden = true;
@@ -498,6 +535,7 @@ class FlameGraph {
 		this.options.onselect(box.node);
 	}
 
+	/** @param {FlameBox | null} box */
 	focus(box) {
 		if (!box) return;
 		this.focused = box;
@@ -511,6 +549,7 @@ class FlameGraph {
 		this.focusMark.scrollIntoView({ block: "nearest" });
 	}
 
+	/** @param {KeyboardEvent} event */
 	key(event) {
 		const layout = this.layout,
 			box = this.focused,
@@ -534,11 +573,9 @@ class FlameGraph {
 	}
 
 	/* Enter goes to the widest match; Escape ends the search. */
+	/** @param {KeyboardEvent} event */
 	searchKey(event) {
-		const widest = [...this.found].reduce(
-			(best, box) => (best && best.node.ns >= box.node.ns ? best : box),
-			null,
-		);
+		const widest = widestOf([...this.found]);
 
 		if (event.key === "Enter" && widest) {
 			this.view.focus();

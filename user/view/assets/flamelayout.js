@@ -5,8 +5,19 @@
  * here. A box is {node, parent, depth, at (its place among its parent's children), start, end}.
  * Boxes are created on demand: of a million frames few are ever wide enough to be seen.
  */
+/* The one with the most time, the first of equals; null of none. */
+/** @param {FlameBox[]} boxes */
+function widestOf(boxes) {
+	let widest = boxes[0] ?? null;
+
+	for (const box of boxes) if (box.node.ns > widest.node.ns) widest = box;
+	return widest;
+}
+
 class FlameLayout {
+	/** @param {FlameNodeLike} root */
 	constructor(root) {
+		/** @type {FlameBox} */
 		this.root = {
 			node: root,
 			parent: null,
@@ -19,6 +30,7 @@ class FlameLayout {
 	}
 
 	/* From left to right. */
+	/** @param {FlameBox} box */
 	children(box) {
 		if (box.below) return box.below;
 		let start = box.start;
@@ -44,27 +56,28 @@ class FlameLayout {
 	*all() {
 		const rest = [this.root];
 
-		while (rest.length) {
-			const box = rest.pop();
-
+		for (let box; (box = rest.pop());) {
 			yield box;
 			for (const child of this.children(box)) rest.push(child);
 		}
 	}
 
+	/** @param {FlameNodeLike} node */
 	boxOf(node) {
 		for (const box of this.all()) if (box.node === node) return box;
 		return null;
 	}
 
 	/* The box at a depth that covers a point. */
+	/** @param {number} depth @param {number} point */
 	boxIn(depth, point) {
-		let box = this.root;
+		let box = /** @type {FlameBox | null} */ (this.root);
 
 		while (box && box.depth < depth) box = this.childOver(box, point);
 		return box && box.start <= point && box.end > point ? box : null;
 	}
 
+	/** @param {FlameBox} box @param {number} point */
 	childOver(box, point) {
 		const below = this.children(box);
 		let low = 0,
@@ -79,14 +92,13 @@ class FlameLayout {
 		return low < below.length && below[low].start <= point ? below[low] : null;
 	}
 
+	/** @param {FlameBox} box */
 	widestChild(box) {
-		return this.children(box).reduce(
-			(best, child) => (best && best.node.ns >= child.node.ns ? best : child),
-			null,
-		);
+		return widestOf(this.children(box));
 	}
 
 	/* The next box at the same depth, to the right (1) or to the left (-1). */
+	/** @param {FlameBox} box @param {number} step @returns {FlameBox | null} */
 	neighbour(box, step) {
 		if (!box.parent) return null;
 		const beside = this.children(box.parent)[box.at + step];
@@ -97,20 +109,23 @@ class FlameLayout {
 			above;
 			above = this.neighbour(above, step)
 		)
-			if (this.children(above).length) return this.children(above).at(step > 0 ? 0 : -1);
+			if (this.children(above).length)
+				return this.children(above).at(step > 0 ? 0 : -1) ?? null;
 		return null;
 	}
 
 	/* From the root to the box. */
+	/** @param {FlameBox} box */
 	path(box) {
-		const path = [];
+		const path = [box];
 
-		for (let at = box; at; at = at.parent) path.unshift(at);
+		for (let at = box.parent; at; at = at.parent) path.unshift(at);
 		return path;
 	}
 
 	/* The box of this tree with the path of a box of another tree, or the longest part of it that
 	 * exists. */
+	/** @param {FlameBox} other */
 	likest(other) {
 		let here = this.root;
 
@@ -130,13 +145,12 @@ class FlameLayout {
 
 	/* The number of rows down to the deepest box below this one, ignoring boxes shorter than
 	 * `least`. */
+	/** @param {FlameBox} box @param {number} least */
 	depthIn(box, least) {
 		const rest = [box];
 		let deepest = box.depth;
 
-		while (rest.length) {
-			const next = rest.pop();
-
+		for (let next; (next = rest.pop());) {
 			deepest = Math.max(deepest, next.depth);
 			for (const child of this.children(next)) if (child.node.ns >= least) rest.push(child);
 		}
@@ -144,6 +158,7 @@ class FlameLayout {
 	}
 
 	/* Time of these boxes inside another one. A box below another of them is not counted again. */
+	/** @param {Set<FlameBox>} boxes @param {FlameBox} inside */
 	covered(boxes, inside) {
 		let ns = 0;
 

@@ -9,9 +9,10 @@
 const FLAME_TABLE_ROWS = 100;
 
 class FlameTable {
+	/** @param {Element} parent @param {FlameGraph} graph */
 	constructor(parent, graph) {
 		this.graph = graph;
-		this.order = "self";
+		this.order = /** @type {"self" | "total"} */ ("self");
 		this.element = flameElement(parent, "div", "flamegraph-table");
 		this.element.hidden = true;
 	}
@@ -25,10 +26,12 @@ class FlameTable {
 	}
 
 	/* Sums of the functions below a box, largest first. */
+	/** @param {FlameBox} box */
 	functions(box) {
-		const sums = new Map(),
-			running = new Set(),
-			role = (node) => this.graph.options.role(node);
+		const sums = /** @type {Map<string, FlameSum>} */ (new Map()),
+			running = /** @type {Set<string>} */ (new Set()),
+			role = (/** @type {FlameNodeLike} */ node) => this.graph.options.role(node);
+		/** @param {FlameNodeLike} node */
 		const visit = (node) => {
 			const key = `${node.name}\n${node.file ?? ""}`,
 				inside = running.has(key),
@@ -74,6 +77,7 @@ class FlameTable {
 		this.element.replaceChildren(table);
 	}
 
+	/** @param {HTMLTableElement} table @param {number} count */
 	caption(table, count) {
 		const shown = Math.min(count, FLAME_TABLE_ROWS),
 			by = this.order === "self" ? "time in themselves" : "time with what they called";
@@ -87,15 +91,16 @@ class FlameTable {
 		);
 	}
 
+	/** @param {HTMLTableElement} table */
 	head(table) {
 		const row = flameElement(flameElement(table, "thead", ""), "tr", "");
 
 		flameElement(row, "th", "", "Function").scope = "col";
 		flameElement(row, "th", "", "File").scope = "col";
-		for (const [order, words] of [
+		for (const [order, words] of /** @type {["self" | "total", string][]} */ ([
 			["self", "Itself"],
 			["total", "With what it called"],
-		]) {
+		])) {
 			const cell = flameElement(row, "th", "flamegraph-number"),
 				button = flameElement(cell, "button", "", words);
 
@@ -106,12 +111,15 @@ class FlameTable {
 			button.addEventListener("click", () => {
 				this.order = order;
 				this.update();
-				this.element.querySelector("th[aria-sort=descending] button").focus();
+				/** @type {HTMLElement | null} */ (
+					this.element.querySelector("th[aria-sort=descending] button")
+				)?.focus();
 			});
 		}
 	}
 
 	/* The name is a button that searches for it, so that the graph shows where it is. */
+	/** @param {HTMLElement} body @param {FlameSum} sum @param {number} whole */
 	row(body, sum, whole) {
 		const row = flameElement(body, "tr", ""),
 			button = flameElement(flameElement(row, "td", ""), "button", "", sum.name);

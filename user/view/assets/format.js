@@ -8,6 +8,7 @@ const THIN_SPACE = "\u202f";
 const NO_BREAK_SPACE = "\u00a0";
 
 /* Ties are rounded to even, as C's printf does. */
+/** @param {number} value @param {number} digits */
 function fixed(value, digits) {
 	const scaled = value * 10 ** digits;
 
@@ -18,6 +19,7 @@ function fixed(value, digits) {
 }
 
 /* "4.96 ms", "315 ms", "2m03s": three significant digits. */
+/** @param {number} ns @returns {string} */
 function durationText(ns) {
 	/** @type {[number, string][]} */
 	const scales = [
@@ -42,21 +44,25 @@ function durationText(ns) {
 }
 
 /* "34 320" */
+/** @param {number} count */
 function countText(count) {
 	return String(count).replace(/\B(?=(\d{3})+$)/g, THIN_SPACE);
 }
 
 /* "5 616 993 123 ns" */
+/** @param {number} ns */
 function exactText(ns) {
 	return countText(ns) + NO_BREAK_SPACE + "ns";
 }
 
 /* "1 stall", "6 stalls" */
+/** @param {number} count @param {string} one @param {string} [many] */
 function manyText(count, one, many) {
 	return countText(count) + NO_BREAK_SPACE + (count === 1 ? one : many || one + "s");
 }
 
 /* "91 %", "8.9 %", "<0.1 %"; never "100 %" for less than all, as in the text report. */
+/** @param {number} part @param {number} whole */
 function percentText(part, whole) {
 	const percent = whole > 0 ? (part / whole) * 100 : 0;
 
@@ -71,6 +77,7 @@ function percentText(part, whole) {
 
 /* A point in time with enough digits for neighbours `step` ns apart to differ: "+1.23 s", "+1.234
  * 567 s". */
+/** @param {number} ns @param {number} [step] */
 function timeText(ns, step) {
 	let digits = 3;
 
@@ -78,6 +85,7 @@ function timeText(ns, step) {
 	return pointText(ns, digits);
 }
 
+/** @param {number} ns @param {number} digits */
 function pointText(ns, digits) {
 	const whole = Math.round(ns),
 		unit = 10 ** (9 - digits),
@@ -92,12 +100,14 @@ function pointText(ns, digits) {
 }
 
 /* "+5.616 993 123 s": all digits. */
+/** @param {number} ns */
 function exactTimeText(ns) {
 	return pointText(ns, 9);
 }
 
 /* Text of the target, made safe to read: invisible characters, and those that move or reverse the
  * text around them, become \xHH, byte by byte, as in the text report. */
+/** @param {string} text */
 function plainText(text) {
 	return text.replace(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu, (character) =>
 		[...new TextEncoder().encode(character)]
@@ -107,11 +117,13 @@ function plainText(text) {
 }
 
 /* "app.py" of "/srv/shop/app.py" */
+/** @param {string} path */
 function baseName(path) {
 	return path.slice(path.lastIndexOf("/") + 1);
 }
 
 /* "app.py:12", "?" when the file is unknown. */
+/** @param {string} file @param {number} line */
 function placeText(file, line) {
 	return (file ? baseName(file) : "?") + (line ? ":" + line : "");
 }

@@ -16,14 +16,15 @@ class FlamePage {
 		this.leading = head.processes > 1 ? LEADING : LEADING.slice(1);
 		this.functions = flameFunctions(head.frames);
 		this.flames = new Map();
-		this.form = /** @type {HTMLFormElement} */ (document.getElementById("choice"));
+		this.form = /** @type {HTMLFormElement} */ (byId("choice"));
 		this.controls = /** @type {Record<string, any>} */ (this.form.elements);
-		this.empty = document.getElementById("empty");
+		this.empty = byId("empty");
 		this.dark = darkTheme();
-		this.graph = new FlameGraph(document.getElementById("graph"), {
-			colour: (node) => this.colour(node),
-			title: (node) => this.title(node),
-			role: ({ kind }) =>
+		this.total = 0;
+		this.graph = new FlameGraph(byId("graph"), {
+			colour: (/** @type {FlameNode} */ node) => this.colour(node),
+			title: (/** @type {FlameNode} */ node) => this.title(node),
+			role: (/** @type {FlameNode} */ { kind }) =>
 				kind === "state" ? "part" : LEADING.includes(kind) ? "group" : "frame",
 		});
 	}
@@ -36,12 +37,11 @@ class FlamePage {
 	}
 
 	start() {
-		document.getElementById("title").textContent = this.head.title;
+		byId("title").textContent = this.head.title;
 		document.title = `Flame graph · ${this.head.title}`;
 		this.total = this.entries("waiter").reduce((sum, { ns }) => sum + ns, 0);
 		this.listStates();
-		for (const note of this.head.notes)
-			flameElement(document.getElementById("notes"), "p", "", `${note}.`);
+		for (const note of this.head.notes) flameElement(byId("notes"), "p", "", `${note}.`);
 		this.form.addEventListener("change", () => this.show());
 		this.form.addEventListener("submit", (event) => event.preventDefault());
 		document.addEventListener("keydown", (event) => this.key(event));
@@ -52,6 +52,7 @@ class FlamePage {
 
 	/* The graphs of every state; of waiting for the GIL, which may have two, the one asked for by
 	 * `by`. */
+	/** @param {string} by */
 	entries(by) {
 		const { graphs } = this.head,
 			both = graphs.filter((graph) => graph.by).length > 1;
@@ -67,7 +68,7 @@ class FlamePage {
 				all.some(({ state, ns }) => ns && !QUIET_STATES.includes(state));
 
 		for (const { state, ns } of all) {
-			const label = flameElement(document.getElementById("states"), "label", "state"),
+			const label = flameElement(byId("states"), "label", "state"),
 				box = flameElement(label, "input", "");
 
 			box.type = "checkbox";
@@ -86,6 +87,7 @@ class FlamePage {
 		}
 	}
 
+	/** @param {string} state */
 	only(state) {
 		for (const box of /** @type {NodeListOf<HTMLInputElement>} */ (
 			this.form.querySelectorAll("[name=state]")
@@ -112,12 +114,12 @@ class FlamePage {
 		const name = chosen.length === 1 ? chosen[0].name : "all";
 
 		this.evidence = chosen.length === 1 ? chosen[0].evidence : "";
-		document.getElementById("by").hidden =
+		byId("by").hidden =
 			this.head.graphs.filter((graph) => graph.by).length < 2 || !chosen.some(({ by }) => by);
 		this.drawBar(chosen);
 		this.empty.textContent = this.whyEmpty(chosen);
 		this.empty.hidden = !this.empty.textContent;
-		document.getElementById("graph").hidden = !chosen.length;
+		byId("graph").hidden = !chosen.length;
 		if (!chosen.length) return;
 		const together = {
 			threads: threads.checked,
@@ -133,6 +135,7 @@ class FlamePage {
 	}
 
 	/* Why there is nothing to show, or less than expected; "" otherwise. */
+	/** @param {FlamePageGraph[]} chosen */
 	whyEmpty(chosen) {
 		if (!this.total)
 			return `No thread was ${this.entries("waiter")
@@ -145,8 +148,9 @@ class FlamePage {
 	}
 
 	/* All the threads' time by state, with the selected part marked. */
+	/** @param {FlamePageGraph[]} chosen */
 	drawBar(chosen) {
-		const bar = document.getElementById("bar");
+		const bar = byId("bar");
 
 		bar.replaceChildren();
 		for (const { state, ns } of this.entries("waiter")) {
@@ -156,12 +160,13 @@ class FlamePage {
 				chosen.some((entry) => entry.state === state) ? "" : "out",
 			);
 
-			part.style.flexGrow = ns;
+			part.style.flexGrow = String(ns);
 			part.style.background = stateBackground(state);
 		}
 		bar.hidden = !this.total;
 	}
 
+	/** @param {FlameNode} node */
 	colour(node) {
 		if (node.kind === "state") return stateLook(node.name).colour;
 		if (node.kind === "application") return functionColour(node.name, node.file, this.dark);
@@ -171,6 +176,7 @@ class FlamePage {
 		return this.dark ? "#3a414a" : "#d9dee4";
 	}
 
+	/** @param {FlameNode} node */
 	title(node) {
 		if (node.kind === "state") return [stateLook(node.name).doing];
 		return node.kind === "root" && this.evidence ? [this.evidence] : [];
@@ -181,10 +187,11 @@ class FlamePage {
 		this.graph.redraw();
 	}
 
+	/** @param {KeyboardEvent} event */
 	key(event) {
 		if (
 			event.key !== "/" ||
-			event.target.matches("input[type=search]") ||
+			/** @type {Element} */ (event.target).matches("input[type=search]") ||
 			event.ctrlKey ||
 			event.altKey ||
 			event.metaKey
@@ -204,8 +211,7 @@ async function startFlamePage() {
 		performance.mark("gilscope-loaded");
 		Object.defineProperty(window, "flamePage", { value: page });
 	} catch (/** @type {any} */ error) {
-		document.getElementById("empty").textContent =
-			`The flame graph cannot be shown: ${error.message}`;
+		byId("empty").textContent = `The flame graph cannot be shown: ${error.message}`;
 		throw error;
 	}
 }

@@ -9,6 +9,7 @@
 
 /* A graph's nodes, numbered from 1; number 0 is the root: {frame, self, ns, depth, first, below}.
  * The children of node n are below[first[n]] to below[first[n + 1] - 1]. */
+/** @param {Uint8Array} bytes @param {number} frames */
 function readFlames(bytes, frames) {
 	const reader = new ColumnReader(bytes),
 		count = reader.count();
@@ -29,6 +30,7 @@ function readFlames(bytes, frames) {
 }
 
 /* Nodes ordered by parent, and where each parent's begin in that order. */
+/** @param {Uint32Array} parent @param {number} count */
 function flameChildren(parent, count) {
 	const first = new Uint32Array(count + 2),
 		below = new Uint32Array(count),
@@ -46,6 +48,12 @@ function flameChildren(parent, count) {
 /* A node for FlameGraph. `kind`: root, process, thread, handler, note (in place of a stack),
  * application, library or state. */
 class FlameNode {
+	/**
+	 * @param {FlameTree} tree
+	 * @param {{ name: string, file: string, line: number, kind: string }} what
+	 * @param {number} ns
+	 * @param {FlameSource[]} sources
+	 */
 	constructor(tree, what, ns, sources) {
 		this.name = what.name;
 		this.file = what.file;
@@ -55,10 +63,11 @@ class FlameNode {
 		this.ns = ns;
 		this.sources = sources;
 		this.self = 0;
-		this.parts = null;
+		this.parts = /** @type {FlameNode[] | null} */ (null);
 		for (const [flames, number] of sources) this.self += tree.several ? 0 : flames.self[number];
 	}
 
+	/** @returns {FlameNode[]} */
 	get children() {
 		return (this.parts ??= this.tree.childrenOf(this));
 	}
@@ -70,6 +79,13 @@ class FlameTree {
 	 * what the frames of the first rows are, from the outermost on; `together`: {threads, handlers,
 	 * lines}; `functions`: flameFunctions().
 	 */
+	/**
+	 * @param {{ state: StateName, flames: Flames }[]} graphs
+	 * @param {FlamePageHead["frames"]} frames
+	 * @param {string[]} leading
+	 * @param {number[]} functions
+	 * @param {{ threads: boolean, handlers: boolean, lines: boolean }} together
+	 */
 	constructor(graphs, frames, leading, functions, together) {
 		this.frames = frames;
 		this.leading = leading;
@@ -80,6 +96,7 @@ class FlameTree {
 		this.graphs = graphs;
 	}
 
+	/** @param {string} name */
 	root(name) {
 		const ns = this.graphs.reduce((sum, { flames }) => sum + flames.ns[0], 0);
 
@@ -91,11 +108,13 @@ class FlameTree {
 		);
 	}
 
+	/** @param {Flames} flames @param {number} number */
 	kind(flames, number) {
 		return this.leading[flames.depth[number] - 1];
 	}
 
 	/* Are all nodes of this kind merged away, so that their children move up to their callers? */
+	/** @param {string | undefined} kind */
 	dropped(kind) {
 		return (
 			(kind === "thread" && this.together.threads) ||
@@ -104,6 +123,7 @@ class FlameTree {
 	}
 
 	/* Adds to these nodes of graphs those of their descendants that stand in for hidden nodes. */
+	/** @param {FlameSource[]} sources */
 	spread(sources) {
 		if (this.together.threads || this.together.handlers)
 			for (let i = 0; i < sources.length; i++) {
@@ -116,9 +136,10 @@ class FlameTree {
 		return sources;
 	}
 
+	/** @param {FlameNode} shape */
 	childrenOf({ kind, sources }) {
-		const found = new Map(),
-			states = new Map();
+		const found = /** @type {Map<number, FlameChild>} */ (new Map()),
+			states = /** @type {Map<Flames, number>} */ (new Map());
 
 		if (kind === "state") return [];
 		for (const [flames, number] of sources) {
@@ -131,12 +152,14 @@ class FlameTree {
 			(child) => new FlameNode(this, this.frame(child), child.ns, this.spread(child.sources)),
 		);
 
-		for (const [flames, ns] of states) nodes.push(this.state(this.states.get(flames), ns));
+		for (const [flames, ns] of states)
+			nodes.push(this.state(this.states.get(flames) ?? "", ns));
 		return nodes.sort(
 			(a, b) => b.ns - a.ns || (a.name < b.name ? -1 : a.name > b.name ? 1 : a.line - b.line),
 		);
 	}
 
+	/** @param {Map<number, FlameChild>} found @param {Flames} flames @param {number} number */
 	collect(found, flames, number) {
 		const kind = this.kind(flames, number),
 			frame = flames.frame[number],
@@ -150,6 +173,7 @@ class FlameTree {
 		child.sources.push([flames, number]);
 	}
 
+	/** @param {FlameChild} shape */
 	frame({ frame, kind }) {
 		const [name, file, line, application] = this.frames[frame];
 
@@ -161,6 +185,7 @@ class FlameTree {
 		};
 	}
 
+	/** @param {string} name @param {number} ns */
 	state(name, ns) {
 		const node = new FlameNode(this, { name, file: "", line: 0, kind: "state" }, ns, []);
 
@@ -170,6 +195,7 @@ class FlameTree {
 }
 
 /* For every frame the first one of the same function, whatever its line. */
+/** @param {FlamePageHead["frames"]} frames */
 function flameFunctions(frames) {
 	const numbers = new Map();
 

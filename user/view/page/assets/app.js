@@ -6,28 +6,40 @@ const MOVE_MS = 220,
 	LINK_MS = 200;
 
 class Timeline {
+	/** @param {Recording} recording */
 	constructor(recording) {
 		this.recording = recording;
 		this.view = new View(recording.end);
 		this.lanes = byId("lanes");
-		this.selection = this.hover = this.pointer = null;
-		this.stallsByTime = null; /* sorted on first use */
-		this.picture = new Picture(byId("picture"), recording);
-		this.over = new Over(byId("over"), recording);
-		this.overview = new Overview(byId("overview-picture"), recording);
-		this.ruler = new Ruler(byId("ruler-picture"));
+		this.selection = this.hover = /** @type {Thing | null} */ (null);
+		this.pointer = /** @type {{ x: number, y: number } | null} */ (null);
+		this.height = 0;
+		this.frame = this.overFrame = /** @type {number | null} */ (null);
+		this.moving = 0; /* request of an animation's next frame */
+		/* sorted on first use */
+		this.stallsByTime = /** @type {Stall[] | null} */ (null);
+		this.picture = new Picture(byId("picture", HTMLCanvasElement), recording);
+		this.over = new Over(byId("over", HTMLCanvasElement), recording);
+		this.overview = new Overview(byId("overview-picture", HTMLCanvasElement), recording);
+		this.ruler = new Ruler(byId("ruler-picture", HTMLCanvasElement));
 		const actions = {
-			choose: (thing) => this.choose(thing),
-			show: (from, until) => this.showRoom(from, until),
-			chooseStall: (id) => this.chooseStall(id),
-			reveal: (thread) => this.reveal(thread),
+			choose: (/** @type {Thing | null} */ thing) => this.choose(thing),
+			show: (/** @type {number} */ from, /** @type {number} */ until) =>
+				this.showRoom(from, until),
+			chooseStall: (/** @type {number} */ id) => this.chooseStall(id),
+			reveal: (/** @type {number} */ thread) => this.reveal(thread),
 			redraw: () => this.redraw(),
 		};
 
 		this.tooltip = new Tooltip(recording, byId("tooltip"));
 		this.details = new Details(recording, byId("details"), actions);
 		this.stalls = new StallList(recording, byId("stalls"), byId("stalls-title"), actions);
-		this.search = new Search(recording, byId("search"), byId("search-results"), actions);
+		this.search = new Search(
+			recording,
+			byId("search", HTMLInputElement),
+			byId("search-results"),
+			actions,
+		);
 		this.flame = new WindowFlame(
 			recording,
 			byId("flame-graph"),
@@ -88,7 +100,7 @@ class Timeline {
 			{ view, layout } = this,
 			scroll = this.lanes.scrollTop;
 
-		cancelAnimationFrame(this.frame);
+		cancelAnimationFrame(this.frame ?? 0);
 		this.frame = null;
 		this.picture.draw({
 			view,
@@ -107,7 +119,7 @@ class Timeline {
 	drawOver() {
 		const { view, layout, hover, selection, pointer } = this;
 
-		cancelAnimationFrame(this.overFrame);
+		cancelAnimationFrame(this.overFrame ?? 0);
 		this.overFrame = null;
 		this.over.draw({
 			view,
@@ -151,6 +163,7 @@ class Timeline {
 
 	// ── the window ───────────────────────────────────────────────────────────────────────────────
 
+	/** @param {number} from @param {number} until */
 	setWindow(from, until) {
 		cancelAnimationFrame(this.moving);
 		this.view.set(from, until);
@@ -159,6 +172,7 @@ class Timeline {
 	}
 
 	/* Moves there in a short animation, so that the direction is visible. */
+	/** @param {number} from @param {number} until */
 	moveTo(from, until) {
 		const target = new View(this.view.end),
 			start = { from: this.view.from, until: this.view.until },
@@ -169,6 +183,7 @@ class Timeline {
 			this.setWindow(target.from, target.until);
 			return;
 		}
+		/** @param {number} now */
 		const step = (now) => {
 			const passed = Math.min(1, Math.max(0, now - begin) / MOVE_MS),
 				eased = 1 - (1 - passed) ** 3;
@@ -188,12 +203,14 @@ class Timeline {
 		this.moving = requestAnimationFrame(step);
 	}
 
+	/** @param {number} factor */
 	zoomBy(factor) {
 		this.setWindow(
 			...this.view.zoomed(this.pointer ? this.pointer.x : this.view.width / 2, factor),
 		);
 	}
 
+	/** @param {number} share */
 	panBy(share) {
 		this.setWindow(
 			this.view.from + share * this.view.span,
@@ -212,6 +229,7 @@ class Timeline {
 	}
 
 	/* Shows a stretch of time with some room around it. */
+	/** @param {number} from @param {number} until */
 	showRoom(from, until) {
 		const room = Math.max(until - from, LEAST_WINDOW_NS) * 0.25;
 
@@ -240,13 +258,13 @@ class Timeline {
 
 	// ── the choice ───────────────────────────────────────────────────────────────────────────────
 
+	/** @param {Thing | null} thing */
 	choose(thing) {
 		this.selection = thing;
 		this.details.show(thing, this.view);
 		byId("details").scrollTop = 0;
-		byId("announcement").textContent = thing
-			? byId("details").querySelector("h3").textContent
-			: "";
+		byId("announcement").textContent =
+			(thing && byId("details").querySelector("h3")?.textContent) ?? "";
 		byId("details-close").hidden = !thing;
 		this.stalls.mark(thing && thing.kind === "stall" ? thing.stall : null);
 		if (thing) this.tabs.show("details");
@@ -255,6 +273,7 @@ class Timeline {
 	}
 
 	/* Selects a stall of the list, and moves there if it is hard to see. */
+	/** @param {number} id */
 	chooseStall(id) {
 		const { start_ns: from, end_ns: until, thread } = this.recording.stalls[id];
 
@@ -269,13 +288,15 @@ class Timeline {
 	}
 
 	/* The next stall in time, from the selected one or from the middle of the window. */
+	/** @param {number} direction */
 	stepStall(direction) {
 		const { stalls } = this.recording,
+			{ selection } = this,
 			sorted = (this.stallsByTime ??= [...stalls].sort(STALL_ORDERS.time.compare)),
 			middle = (this.view.from + this.view.until) / 2;
 		const chosen =
-			this.selection?.kind === "stall"
-				? sorted.findIndex((stall) => stall.id === this.selection.stall)
+			selection?.kind === "stall"
+				? sorted.findIndex((stall) => stall.id === selection.stall)
 				: -1;
 		let next = chosen + direction;
 
@@ -291,10 +312,12 @@ class Timeline {
 	}
 
 	/* Scrolls a thread's lanes into view. */
+	/** @param {number} thread */
 	reveal(thread) {
 		const group = this.layout.groupOfThread(thread),
 			top = this.lanes.scrollTop;
 
+		if (!group) return;
 		if (!group.open) this.layout.toggle(group, true);
 		if (group.y < top) this.lanes.scrollTop = group.y;
 		else if (group.y + group.height > top + this.height)
@@ -306,22 +329,20 @@ class Timeline {
 		else if (this.search.nodes) this.search.clear();
 	}
 
+	/** @param {PointerPlace} place */
+	thingUnder({ x, y }) {
+		return thingAt(this.recording, this.view, this.layout, x, y + this.lanes.scrollTop);
+	}
+
+	/** @param {PointerPlace | null} place */
 	point(place) {
 		this.pointer = place && { x: place.x, y: place.y };
-		this.hover =
-			place &&
-			thingAt(
-				this.recording,
-				this.view,
-				this.layout,
-				place.x,
-				place.y + this.lanes.scrollTop,
-			);
-		if (this.hover) {
-			const near = this.view.span / this.view.width,
-				time = this.view.timeAt(place.x),
-				row = this.layout.rowAt(place.y + this.lanes.scrollTop);
+		this.hover = place && this.thingUnder(place);
+		const row = place && this.layout.rowAt(place.y + this.lanes.scrollTop);
 
+		if (place && row && this.hover) {
+			const near = this.view.span / this.view.width,
+				time = this.view.timeAt(place.x);
 			const holder = holderDuring(this.recording, this.hover),
 				target =
 					holder && this.layout.rowOf("states", this.recording.threads[holder.thread]);
@@ -337,19 +358,13 @@ class Timeline {
 		this.redrawOver();
 	}
 
+	/** @param {PointerPlace} place */
 	click(place) {
-		this.choose(
-			thingAt(
-				this.recording,
-				this.view,
-				this.layout,
-				place.x,
-				place.y + this.lanes.scrollTop,
-			),
-		);
+		this.choose(this.thingUnder(place));
 	}
 
 	/* Selects a stall near there. The overview is narrow, so a few pixels are allowed. */
+	/** @param {number} time */
 	clickOverview(time) {
 		const near = (this.view.end / this.view.width) * 4,
 			stall = this.recording.stalls.find(
@@ -384,7 +399,7 @@ class Timeline {
 					.split("&")
 					.map((part) => /** @type {[string, string]} */ (part.split("="))),
 			),
-			[, from, until] = /^(\d{1,16})-(\d{1,16})$/.exec(parts.get("t") || "") || [];
+			[, from = "", until = ""] = /^(\d{1,16})-(\d{1,16})$/.exec(parts.get("t") ?? "") ?? [];
 		const thing = thingOf(this.recording, parts.get("s") || "");
 
 		if (location.hash === (this.link || "")) return;
@@ -392,25 +407,25 @@ class Timeline {
 			this.setWindow(Number(from), Number(until));
 		else this.setWindow(0, this.view.end);
 		this.choose(thing);
-		if (thing && (thing.kind === "stall" || thing.thread !== undefined))
-			this.reveal(
-				thing.kind === "stall" ? this.recording.stalls[thing.stall].thread : thing.thread,
-			);
+		if (thing?.kind === "stall") this.reveal(this.recording.stalls[thing.stall].thread);
+		else if (thing && "thread" in thing) this.reveal(thing.thread);
 		if (parts.get("tab") === "flame") this.tabs.show("flame");
 	}
 }
 
 /* Details and the flame graph share a panel; where there is room for both, both are shown. */
 class Tabs {
+	/** @param {() => void} onchange */
 	constructor(onchange) {
 		this.onchange = onchange;
 		this.wide = matchMedia("(min-width: 1600px)");
 		this.names = ["details", "flame"];
+		this.chosen = "";
 		for (const name of this.names) {
 			byId(`tab-${name}`).addEventListener("click", () => this.show(name));
 			byId(`tab-${name}`).addEventListener("keydown", (event) => {
 				if (event.key === "ArrowLeft" || event.key === "ArrowRight") {
-					this.show(this.names.find((other) => other !== name));
+					this.show(this.names.find((other) => other !== name) ?? name);
 					byId(`tab-${this.chosen}`).focus();
 				}
 			});
@@ -423,6 +438,7 @@ class Tabs {
 		return this.wide.matches || this.chosen === "flame";
 	}
 
+	/** @param {string} name */
 	show(name) {
 		const before = this.chosen;
 

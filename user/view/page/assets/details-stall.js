@@ -3,11 +3,13 @@
 "use strict";
 
 class StallDetails {
+	/** @param {Recording} recording @param {Actions} actions */
 	constructor(recording, actions) {
 		this.recording = recording;
 		this.actions = actions;
 	}
 
+	/** @param {Stall} stall */
 	show(stall) {
 		const length = stall.end_ns - stall.start_ns;
 
@@ -66,9 +68,10 @@ class StallDetails {
 				`${exactTimeText(stall.start_ns)} to ${exactTimeText(stall.end_ns)}, ` +
 					`loop of ${this.recording.threadText(stall.thread)}`,
 			),
-		].filter(Boolean);
+		].filter((part) => part !== null);
 	}
 
+	/** @param {number} ns @param {string} figure */
 	time(ns, figure) {
 		return element(
 			"span",
@@ -77,6 +80,7 @@ class StallDetails {
 		);
 	}
 
+	/** @param {Stall} stall */
 	marks(stall) {
 		const marks = [
 			stall.ongoing ? "had not ended when the recording did" : "",
@@ -91,6 +95,7 @@ class StallDetails {
 	}
 
 	/* The handler, and its task. */
+	/** @param {Stall} stall */
 	place(stall) {
 		if (!stall.handler && !stall.task) return null;
 		return element(
@@ -114,6 +119,12 @@ class StallDetails {
 		);
 	}
 
+	/**
+	 * @param {string} title
+	 * @param {[Child, number][]} entries
+	 * @param {number} whole
+	 * @param {string} figure
+	 */
 	shares(title, entries, whole, figure) {
 		if (!entries.length) return null;
 		return element(
@@ -136,12 +147,14 @@ class StallDetails {
 		);
 	}
 
+	/** @param {ReportOccupant} shape */
 	occupant({ pid, tid, comm }) {
 		return !pid && comm === "idle"
 			? "nobody: it idled"
 			: `${comm || "?"} (${pid}${tid && tid !== pid ? `, thread ${tid}` : ""})`;
 	}
 
+	/** @param {Stall} stall */
 	blockers(stall) {
 		if (!stall.blockers.length) return null;
 		return element(
@@ -152,6 +165,7 @@ class StallDetails {
 		);
 	}
 
+	/** @param {ReportBlocker} blocker @param {Stall} stall */
 	blocker(blocker, stall) {
 		const entries = stateEntries(blocker.states),
 			process = this.recording.threads[stall.thread].process;
@@ -216,8 +230,10 @@ class StallDetails {
 		);
 	}
 
+	/** @param {Stall} stall */
 	extras(stall) {
-		const rows = [
+		/** @type {[ns: number, figure: string, words: string][]} */
+		const all = [
 			[
 				stall.throttled_ns,
 				"throttled",
@@ -228,7 +244,8 @@ class StallDetails {
 				"gc",
 				`of it collecting garbage${stall.gc_sampled ? " (made of samples)" : ""}`,
 			],
-		].filter(([ns]) => ns);
+		];
+		const rows = all.filter(([ns]) => ns);
 
 		return rows.length
 			? element(
@@ -247,6 +264,7 @@ class StallDetails {
 	}
 
 	/* What ran in the turn, in order of time. A single part adds nothing. */
+	/** @param {Stall} stall */
 	parts(stall) {
 		if (stall.parts.length < 2) return null;
 		const rows = stall.parts.map((part) => {
@@ -293,9 +311,14 @@ class StallDetails {
 }
 
 /* A handler's role as the text report says it. */
+/** @param {string} role */
 function roleText(role) {
-	return (
-		{ executor: "in a thread pool", background: "background task", frame: "function" }[role] ||
-		role
-	);
+	/** @type {Record<string, string>} */
+	const words = {
+		executor: "in a thread pool",
+		background: "background task",
+		frame: "function",
+	};
+
+	return words[role] || role;
 }

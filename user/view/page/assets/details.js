@@ -3,35 +3,46 @@
  * selection, the totals of the window. */
 "use strict";
 
-class Details {
+class Details extends DetailsPart {
+	/** @param {Recording} recording @param {HTMLElement} root @param {Actions} actions */
 	constructor(recording, root, actions) {
-		this.recording = recording;
+		super(recording, actions);
 		this.root = root;
-		this.actions = actions;
 		this.stallDetails = new StallDetails(recording, actions);
+		this.totals = new Totals(recording, actions);
 	}
 
+	/** @param {Thing | null} thing @param {View} view */
 	show(thing, view) {
-		const kinds = {
-			stall: () => this.stallDetails.show(this.recording.stalls[thing.stall]),
-			hold: () => this.hold(thing),
-			state: () => this.state(thing),
-			turn: () => this.turn(thing),
-			frame: () => this.frame(thing),
-			thread: () => this.thread(thing, view),
-		};
+		const parts = thing ? this.details(thing, view) : this.totals.show(view);
 
-		this.root.replaceChildren(...(thing ? kinds[thing.kind]() : this.totals(view)));
+		this.root.replaceChildren(...parts.filter((part) => part !== null));
 		this.root.dataset.shows = thing ? thingAddress(thing) : "totals";
 	}
 
-	head(...children) {
-		return element("div", { class: "details-head" }, element("h3", {}, children));
+	/** @param {Thing} thing @param {View} view @returns {(Node | null)[]} */
+	details(thing, view) {
+		switch (thing.kind) {
+			case "stall":
+				return this.stallDetails.show(this.recording.stalls[thing.stall]);
+			case "hold":
+				return this.hold(thing);
+			case "state":
+				return this.state(thing);
+			case "turn":
+				return this.turn(thing);
+			case "frame":
+				return this.frame(thing);
+			case "thread":
+				return this.thread(thing, view);
+		}
 	}
 
 	/* The facts of a stretch of time. */
+	/** @param {number} from @param {number} until @param {(Fact | null)[]} [more] */
 	facts(from, until, more = []) {
-		const rows = [
+		/** @type {(Fact | null)[]} */
+		const all = [
 			[
 				"length",
 				durationElement(until - from, { "data-figure": "length" }),
@@ -40,23 +51,26 @@ class Details {
 			["from", timeText(from), exactTimeText(from)],
 			["to", timeText(until), exactTimeText(until)],
 			...more,
-		].filter(Boolean);
+		];
 
 		return element(
 			"dl",
 			{ class: "facts" },
-			rows.flatMap(([name, value, exact]) => [
-				element("dt", {}, name),
-				element(
-					"dd",
-					{},
-					value,
-					exact ? element("span", { class: "soft" }, " ", exact) : null,
-				),
-			]),
+			all
+				.filter((row) => row !== null)
+				.flatMap(([name, value, exact]) => [
+					element("dt", {}, name),
+					element(
+						"dd",
+						{},
+						value,
+						exact ? element("span", { class: "soft" }, " ", exact) : null,
+					),
+				]),
 		);
 	}
 
+	/** @param {number} from @param {number} until */
 	zoomButton(from, until) {
 		const room = (until - from) * 0.15;
 
@@ -71,27 +85,9 @@ class Details {
 		);
 	}
 
-	threadButton(number, words = this.recording.threadText(number)) {
-		return element(
-			"button",
-			{
-				type: "button",
-				class: "link",
-				title: this.recording.threadText(number),
-				onclick: () => this.actions.choose({ kind: "thread", thread: number }),
-			},
-			threadSwatch(number),
-			words,
-		);
-	}
-
-	/* For lists, where names are close together. */
-	shortButton(number) {
-		return this.threadButton(number, this.recording.threads[number].short);
-	}
-
+	/** @param {HoldThing} thing */
 	hold(thing) {
-		const lane = laneOf(this.recording, thing),
+		const lane = this.recording.gils[thing.gil].holdLane,
 			thread = lane.holder(thing.index),
 			flags = lane.flags[thing.index],
 			[from, until] = thingTimes(this.recording, thing);
@@ -136,9 +132,10 @@ class Details {
 					)
 				: null,
 			this.stackAt(thread, from, until),
-		].filter(Boolean);
+		];
 	}
 
+	/** @param {number} gil @param {number} from @param {number} until */
 	waitsDuring(gil, from, until) {
 		return this.recording
 			.threadsOf(this.recording.gils[gil])
@@ -150,8 +147,9 @@ class Details {
 			.sort((a, b) => b[1] - a[1]);
 	}
 
+	/** @param {StateThing} thing */
 	state(thing) {
-		const lane = laneOf(this.recording, thing),
+		const lane = this.recording.threads[thing.thread].stateLane,
 			state = STATE_NAMES[lane.kinds[thing.index]],
 			flags = lane.flags[thing.index],
 			call = lane.call(thing.index);
@@ -181,10 +179,11 @@ class Details {
 			]),
 			state === "gil_wait" ? this.holders(holder) : null,
 			this.stackAt(thing.thread, from, until),
-		].filter(Boolean);
+		];
 	}
 
 	/* Who had the GIL during a wait. */
+	/** @param {Holder | null} holder */
 	holders(holder) {
 		if (!holder)
 			return element("p", { class: "note" }, "Who held the GIL meanwhile is not certain.");
@@ -196,7 +195,7 @@ class Details {
 		const longest = new Map(
 			[...sums.keys()].map((thread) => [
 				thread,
-				holder.all.find(([index]) => lane.holder(index) === thread)[0],
+				holder.all.find(([index]) => lane.holder(index) === thread)?.[0] ?? 0,
 			]),
 		);
 
@@ -224,7 +223,7 @@ class Details {
 										this.actions.choose({
 											kind: "hold",
 											gil: holder.gil,
-											index: longest.get(thread),
+											index: longest.get(thread) ?? 0,
 										}),
 								},
 								"its hold",
@@ -235,10 +234,11 @@ class Details {
 		);
 	}
 
+	/** @param {TurnThing} thing */
 	turn(thing) {
 		const [from, until] = thingTimes(this.recording, thing),
 			loop = this.recording.loops[thing.loop],
-			flags = laneOf(this.recording, thing).flags[thing.index];
+			flags = loop.turnLane.flags[thing.index];
 
 		return [
 			this.head("Turn of the loop of ", this.threadButton(loop.thread)),
@@ -256,17 +256,18 @@ class Details {
 				until - from,
 			),
 			this.stackAt(loop.thread, from, until),
-		].filter(Boolean);
+		];
 	}
 
+	/** @param {string} title @param {Float64Array} sums @param {number} whole */
 	sumsSection(title, sums, whole) {
-		const states = Object.fromEntries([...sums].map((ns, state) => [STATE_NAMES[state], ns]));
-		const entries = stateEntries(states);
+		const entries = sumEntries(sums);
 
 		return entries.length ? stateSection(title, entries, whole) : null;
 	}
 
 	/* The longest stack of a thread in a stretch of time. */
+	/** @param {number} number @param {number} from @param {number} until */
 	stackAt(number, from, until) {
 		const { stackLane: lane } = this.recording.threads[number],
 			inside = lane && lane.count && from < lane.end && until > lane.begin;
@@ -286,6 +287,7 @@ class Details {
 		return best >= 0 && lane.stacks[best] ? this.stackSection(lane, best) : null;
 	}
 
+	/** @param {StackLane} lane @param {number} index */
 	stackSection(lane, index, title = "Stack") {
 		const { stacks, head } = this.recording,
 			stack = lane.stacks[index],
@@ -314,10 +316,11 @@ class Details {
 		);
 	}
 
+	/** @param {FrameThing} thing */
 	frame(thing) {
 		const [from, until] = thingTimes(this.recording, thing),
 			frame = this.recording.stacks.frame(thing.node),
-			lane = laneOf(this.recording, thing);
+			lane = this.recording.threads[thing.thread].stackLane;
 
 		return [
 			this.head(element("code", {}, frame.name)),
@@ -339,6 +342,7 @@ class Details {
 		];
 	}
 
+	/** @param {ThreadThing} thing @param {View} view */
 	thread(thing, view) {
 		const thread = this.recording.threads[thing.thread],
 			sums = this.recording.sums(thing.thread, view.from, view.until),
@@ -376,189 +380,5 @@ class Details {
 				),
 			),
 		];
-	}
-
-	// ── totals ───────────────────────────────────────────────────────────────────────────────────
-
-	totals(view) {
-		const { recording } = this,
-			threads = recording
-				.threadsInOrder()
-				.map((thread) => [thread, recording.sums(thread.number, view.from, view.until)]);
-		const states = STATE_NAMES.filter((_, state) => threads.some(([, sums]) => sums[state]));
-
-		if (!recording.lanesComplete)
-			/* sums of half a recording would be wrong */
-			return [element("p", { class: "note" }, "Reading the recording …")];
-		const shown = threads.filter(([, sums]) => sums.some(Boolean)).slice(0, 200);
-
-		return [
-			this.head(
-				view.whole ? "The whole recording" : "The chosen window",
-				element("span", { class: "soft" }, " · "),
-				durationElement(view.span, { "data-figure": "window" }),
-				element(
-					"span",
-					{ class: "soft small" },
-					` · ${exactTimeText(view.from)} to ${exactTimeText(view.until)}`,
-				),
-			),
-			...recording.loops.map((loop) => this.loopTotals(loop, view)),
-			...recording.gils.map((gil) => this.gilTotals(gil, view)),
-			shown.length
-				? element(
-						"section",
-						{},
-						element("h4", {}, "Threads"),
-						this.threadTable(shown, states),
-					)
-				: element("p", { class: "note" }, "No Python thread was seen in this window."),
-			shown.length < threads.length && threads.length > 200
-				? element(
-						"p",
-						{ class: "soft small" },
-						`${countText(threads.length - shown.length)} more`,
-					)
-				: null,
-		].filter(Boolean);
-	}
-
-	gilTotals(gil, view) {
-		const holders = this.recording.holders(gil.number, view.from, view.until),
-			held = holders.reduce((sum, [, ns]) => sum + ns, 0);
-		const bar = element("div", {
-			class: "state-bar",
-			role: "img",
-			"aria-label": "Who held the GIL",
-		});
-
-		for (const [thread, ns] of holders) {
-			const part = element("span", {
-				title:
-					`${thread < 0 ? "other threads" : this.recording.threadText(thread)} ` +
-					`${durationText(ns)}`,
-			});
-
-			part.style.background = thread < 0 ? "#888888" : threadColour(thread);
-			part.style.flexGrow = ns / view.span;
-			bar.append(part);
-		}
-		const rest = element("span", {
-			class: "free",
-			title: `nobody, or not known ${durationText(view.span - held)}`,
-		});
-
-		rest.style.flexGrow = Math.max(0, 1 - held / view.span);
-		bar.append(rest);
-		const several =
-			this.recording.gils.length > 1
-				? ` of process ${this.recording.processes[gil.process].pid}`
-				: "";
-
-		return element(
-			"section",
-			{ class: "gil-totals", "data-gil": gil.number },
-			element(
-				"h4",
-				{},
-				`GIL${several}: held ${percentText(held, view.span)}, `,
-				durationElement(held, { "data-figure": "held" }),
-			),
-			bar,
-			element(
-				"ul",
-				{ class: "shares" },
-				holders
-					.slice(0, 8)
-					.map(([thread, ns]) =>
-						element(
-							"li",
-							{},
-							thread < 0 ? "other threads" : this.shortButton(thread),
-							durationElement(ns),
-							element("span", { class: "soft" }, percentText(ns, view.span)),
-						),
-					),
-			),
-			view.whole
-				? element(
-						"p",
-						{ class: "soft small" },
-						`waited for ${percentText(gil.figures.contended_ns, view.span)} ` +
-							`of the time · ${manyText(gil.figures.handoffs, "change")} of ` +
-							`holder · ${manyText(gil.figures.forced, "forced drop")}`,
-					)
-				: null,
-		);
-	}
-
-	loopTotals(loop, view) {
-		const stalls = this.recording.stalls.filter(
-			(stall) =>
-				stall.loop === loop.number &&
-				stall.start_ns < view.until &&
-				stall.end_ns > view.from,
-		);
-		const worst = stalls.reduce(
-				(most, stall) => Math.max(most, stall.end_ns - stall.start_ns),
-				0,
-			),
-			{ turn, turns } = loop.figures;
-
-		return element(
-			"section",
-			{ "data-loop": loop.number },
-			element(
-				"p",
-				{},
-				"Loop of ",
-				this.shortButton(loop.thread),
-				": ",
-				stalls.length
-					? [`${manyText(stalls.length, "stall")}, the longest `, durationElement(worst)]
-					: "no stall",
-				view.whole && turns
-					? [
-							` · ${manyText(turns, "turn")}: half of them up to `,
-							durationElement(turn.p50_ns),
-							", 99 % up to ",
-							durationElement(turn.p99_ns),
-						]
-					: null,
-			),
-		);
-	}
-
-	threadTable(threads, states) {
-		return figureTable(
-			"Time of the threads in the window, by state",
-			[
-				"thread",
-				"",
-				...states.map((state) =>
-					element(
-						"span",
-						{ class: "state", title: stateLook(state).doing },
-						stateSwatch(state),
-						state,
-					),
-				),
-			],
-			threads.map(([thread, sums]) => [
-				this.shortButton(thread.number),
-				stateBar(
-					[...sums].map((ns, state) => [STATE_NAMES[state], ns]),
-					sums.reduce((sum, ns) => sum + ns, 0),
-				),
-				...states.map((state) => {
-					const ns = sums[STATE_NAMES.indexOf(state)];
-
-					return ns
-						? durationElement(ns, { "data-thread": thread.number, "data-state": state })
-						: element("span", { class: "nothing" }, "·");
-				}),
-			]),
-			{ class: "figures totals" },
-		);
 	}
 }

@@ -3,8 +3,14 @@
  * the target can be markup. */
 "use strict";
 
-/* element("p", {class: "note", title: "…", onclick: f}, "text", otherElement, …); children that are
- * null or "" are skipped. */
+/**
+ * element("p", {class: "note", title: "…", onclick: f}, "text", otherElement, …); children that are
+ * null or "" are skipped.
+ * @template {keyof HTMLElementTagNameMap} K
+ * @param {K} tag
+ * @param {Properties} properties
+ * @param {Child[]} children
+ */
 function element(tag, properties = {}, ...children) {
 	const made = document.createElement(tag);
 
@@ -17,22 +23,17 @@ function element(tag, properties = {}, ...children) {
 					? ""
 					: typeof value === "string"
 						? value.split("\n").map(plainText).join("\n")
-						: value,
+						: String(value),
 			);
-	made.append(
-		...children
-			.flat()
-			.filter((child) => child !== null && child !== undefined && child !== "")
-			.map((child) => (typeof child === "string" ? plainText(child) : child)),
-	);
+	for (const child of /** @type {Child[]} */ (children.flat()))
+		if (child instanceof Node) made.append(child);
+		else if (child !== null && child !== undefined && child !== "")
+			made.append(typeof child === "string" ? plainText(child) : String(child));
 	return made;
 }
 
-function byId(id) {
-	return document.getElementById(id);
-}
-
 /* A length of time: three digits to read; all of them in the tooltip and in data-ns. */
+/** @param {number} ns @param {Properties} [properties] */
 function durationElement(ns, properties = {}) {
 	return element(
 		"span",
@@ -42,6 +43,7 @@ function durationElement(ns, properties = {}) {
 }
 
 /* A square in a state's colour and pattern. */
+/** @param {string} state */
 function stateSwatch(state) {
 	const swatch = element("span", { class: "swatch", "aria-hidden": "true" });
 
@@ -49,6 +51,7 @@ function stateSwatch(state) {
 	return swatch;
 }
 
+/** @param {number} thread */
 function threadSwatch(thread) {
 	const swatch = element("span", { class: "swatch", "aria-hidden": "true" });
 
@@ -56,6 +59,7 @@ function threadSwatch(thread) {
 	return swatch;
 }
 
+/** @param {string} state */
 function stateElement(state) {
 	return element(
 		"span",
@@ -66,6 +70,7 @@ function stateElement(state) {
 }
 
 /* A bar of shares: entries of [state, ns]. Its label describes it in words. */
+/** @param {StateShare[]} entries @param {number} whole @param {Properties} [properties] */
 function stateBar(entries, whole, properties = {}) {
 	const shown = entries.filter(([, ns]) => ns > 0),
 		words = shown.map(([state, ns]) => `${state} ${durationText(ns)}`).join(", ");
@@ -81,20 +86,28 @@ function stateBar(entries, whole, properties = {}) {
 		const part = element("span", { "data-state": state, "data-ns": ns });
 
 		part.style.background = stateBackground(state);
-		part.style.flexGrow = ns / whole;
+		part.style.flexGrow = String(ns / whole);
 		bar.append(part);
 	}
 	return bar;
 }
 
 /* Nanoseconds by state as entries [state, ns], without zeros, largest first. */
+/** @param {Partial<StateSums>} states */
 function stateEntries(states) {
 	return Object.entries(states)
 		.filter(([, ns]) => ns > 0)
 		.sort((a, b) => b[1] - a[1]);
 }
 
+/* The same of sums by state number. */
+/** @param {Float64Array} sums */
+function sumEntries(sums) {
+	return stateEntries(Object.fromEntries([...sums].map((ns, state) => [STATE_NAMES[state], ns])));
+}
+
 /* How time divides among states: a heading, a bar, and a list of entries [state, ns]. */
+/** @param {string} title @param {StateShare[]} entries @param {number} whole */
 function stateSection(title, entries, whole) {
 	return element(
 		"section",
@@ -118,6 +131,12 @@ function stateSection(title, entries, whole) {
 }
 
 /* A table of figures: head cells, then rows of cells; cells are elements or texts. */
+/**
+ * @param {string} caption
+ * @param {Child[]} heads
+ * @param {Child[][]} rows
+ * @param {Properties} [properties]
+ */
 function figureTable(caption, heads, rows, properties = {}) {
 	return element(
 		"table",
@@ -149,6 +168,7 @@ function figureTable(caption, heads, rows, properties = {}) {
 }
 
 /* A frame: its function and place. */
+/** @param {ReportFrame} frame @param {Properties} [properties] */
 function placedFrame(frame, properties = {}) {
 	const place = placeText(frame.file, frame.line),
 		whole = (frame.file || "?") + (frame.line ? ":" + frame.line : "");
@@ -163,6 +183,7 @@ function placedFrame(frame, properties = {}) {
 }
 
 /* A stack, innermost frame first; all but a few frames are folded away. */
+/** @param {ReportFrame[]} stack @param {{ function: string, file: string } | null} handler */
 function stackElement(stack, handler, shown = 6) {
 	const items = stack.map((frame) =>
 		element(

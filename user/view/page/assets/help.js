@@ -29,6 +29,7 @@ const HELP_NOTES = [
 		"address of this page follow. The address can be kept and shared.",
 ];
 
+/** @param {HTMLDialogElement} dialog */
 function buildHelp(dialog) {
 	dialog.replaceChildren(
 		element(
@@ -75,6 +76,7 @@ function buildHelp(dialog) {
 	dialog.addEventListener("click", (event) => event.target === dialog && dialog.close());
 }
 
+/** @param {HTMLElement} root */
 function buildLegend(root) {
 	root.replaceChildren(...STATE_NAMES.map(stateElement));
 }

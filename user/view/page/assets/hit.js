@@ -6,6 +6,7 @@
  */
 "use strict";
 
+/** @type {Record<string, (Exclude<keyof ThingNumbers, "kind">)[]>} */
 const THING_KEYS = {
 	hold: ["gil", "index"],
 	state: ["thread", "index"],
@@ -15,99 +16,91 @@ const THING_KEYS = {
 	thread: ["thread"],
 };
 
+/** @param {Thing} thing */
 function thingAddress(thing) {
-	return [thing.kind, ...THING_KEYS[thing.kind].map((key) => thing[key])].join(".");
+	const numbers = /** @type {ThingNumbers} */ (/** @type {unknown} */ (thing));
+
+	return [thing.kind, ...THING_KEYS[thing.kind].map((key) => numbers[key])].join(".");
 }
 
+/** @param {Thing | null} a @param {Thing | null} b */
 function sameThing(a, b) {
 	return a === b || Boolean(a && b && thingAddress(a) === thingAddress(b));
 }
 
 /* The thing with an address, or null: a link may belong to another recording. */
+/** @param {Recording} recording @param {string} address */
 function thingOf(recording, address) {
 	const [kind, ...numbers] = address.split("."),
-		keys = THING_KEYS[kind],
-		thing = { kind };
-	const { gils, threads, loops, stalls } = recording,
-		below = (number, count) => Number.isInteger(number) && number >= 0 && number < count;
+		keys = Object.hasOwn(THING_KEYS, kind) ? THING_KEYS[kind] : [],
+		made = { kind, gil: 0, loop: 0, thread: 0, stall: 0, index: 0, node: 0 };
 
 	if (
-		!Object.hasOwn(THING_KEYS, kind) ||
+		!keys.length ||
 		numbers.length !== keys.length ||
 		numbers.some((number) => !/^\d{1,9}$/.test(number))
 	)
 		return null;
-	keys.forEach((key, place) => (thing[key] = Number(numbers[place])));
-	const owners = {
-		hold: gils[thing.gil],
-		state: threads[thing.thread],
-		turn: loops[thing.loop],
-		frame: threads[thing.thread],
-		stall: stalls[thing.stall],
-		thread: threads[thing.thread],
-	};
+	keys.forEach((key, place) => (made[key] = Number(numbers[place])));
+	const thing = /** @type {Thing} */ (/** @type {unknown} */ (made));
 
-	if (!owners[kind] || kind === "stall" || kind === "thread") return owners[kind] ? thing : null;
-	const lane = laneOf(recording, thing);
-
-	if (
-		!lane ||
-		!below(thing.index, lane.count) ||
-		(kind === "hold" && !lane.owner[thing.index]) ||
-		(kind === "turn" && !lane.kinds[thing.index])
-	)
-		return null;
-	return kind === "frame" && !recording.stacks.path(lane.stacks[thing.index]).includes(thing.node)
-		? null
-		: thing;
+	return thingExists(recording, thing) ? thing : null;
 }
 
-function laneOf(recording, thing) {
+/** @param {Recording} recording @param {Thing} thing */
+function thingExists({ gils, threads, loops, stalls, stacks }, thing) {
 	switch (thing.kind) {
 		case "hold":
-			return recording.gils[thing.gil].holdLane;
+			return Boolean(gils[thing.gil]?.holdLane.owner[thing.index]);
 		case "state":
-			return recording.threads[thing.thread].stateLane;
+			return thing.index < (threads[thing.thread]?.stateLane.count ?? 0);
 		case "turn":
-			return recording.loops[thing.loop].turnLane;
-		case "frame":
-			return recording.threads[thing.thread].stackLane;
+			return Boolean(loops[thing.loop]?.turnLane.kinds[thing.index]);
+		case "frame": {
+			const stack = threads[thing.thread]?.stackLane.stacks[thing.index];
+
+			return Boolean(stack) && stacks.path(stack).includes(thing.node);
+		}
+		case "stall":
+			return thing.stall < stalls.length;
+		case "thread":
+			return thing.thread < threads.length;
 	}
-	return null;
 }
 
 /* When a thing was: [begin, end]. Of a frame: as long as it was in the stack without a break. */
-function thingTimes(recording, thing) {
-	const lane = laneOf(recording, thing);
+/** @param {Recording} recording @param {Thing} thing @returns {[begin: number, end: number]} */
+function thingTimes({ gils, threads, loops, stalls, stacks, end }, thing) {
+	/** @param {{ starts: Float64Array }} lane @returns {[number, number]} */
+	const times = ({ starts }, first = 0, last = first) => [starts[first], starts[last + 1]];
 
-	if (thing.kind === "stall")
-		return [recording.stalls[thing.stall].start_ns, recording.stalls[thing.stall].end_ns];
-	if (thing.kind === "thread") return [0, recording.end];
-	if (thing.kind !== "frame") return [lane.starts[thing.index], lane.starts[thing.index + 1]];
+	switch (thing.kind) {
+		case "hold":
+			return times(gils[thing.gil].holdLane, thing.index);
+		case "state":
+			return times(threads[thing.thread].stateLane, thing.index);
+		case "turn":
+			return times(loops[thing.loop].turnLane, thing.index);
+		case "stall":
+			return [stalls[thing.stall].start_ns, stalls[thing.stall].end_ns];
+		case "thread":
+			return [0, end];
+	}
+	const lane = threads[thing.thread].stackLane;
 	let first = thing.index,
 		last = thing.index;
+	/** @param {number} index */
+	const hasFrame = (index) => isBelow(stacks, lane.stacks[index], thing.node);
 
 	/* bounded, for frames that last through very many entries */
-	for (
-		let steps = 0;
-		steps < 100000 &&
-		first > 0 &&
-		isBelow(recording.stacks, lane.stacks[first - 1], thing.node);
-		steps++
-	)
-		first--;
-	for (
-		let steps = 0;
-		steps < 100000 &&
-		last + 1 < lane.count &&
-		isBelow(recording.stacks, lane.stacks[last + 1], thing.node);
-		steps++
-	)
+	for (let steps = 0; steps < 100000 && first > 0 && hasFrame(first - 1); steps++) first--;
+	for (let steps = 0; steps < 100000 && last + 1 < lane.count && hasFrame(last + 1); steps++)
 		last++;
-	return [lane.starts[first], lane.starts[last + 1]];
+	return times(lane, first, last);
 }
 
 /* Is a node a frame of this stack? */
+/** @param {Stacks} stacks @param {number} stack @param {number} node */
 function isBelow(stacks, stack, node) {
 	let here = stacks.node[stack];
 
@@ -117,12 +110,20 @@ function isBelow(stacks, stack, node) {
 
 /* The thing at a point: x in CSS pixels, y from the top of all lanes. Of several in one pixel, the
  * longest. */
+/**
+ * @param {Recording} recording
+ * @param {View} view
+ * @param {Layout} layout
+ * @param {number} x
+ * @param {number} y
+ * @returns {Thing | null}
+ */
 function thingAt(recording, view, layout, x, y) {
 	const row = layout.rowAt(y),
 		time = view.timeAt(x),
 		near = view.span / view.width;
 
-	if (!row || !rowReady(row)) return null;
+	if (!row || !rowOwner(row).isRead) return null;
 	if (row.kind === "turns") {
 		const stall = stallAt(recording, row.loop.number, time, near);
 
@@ -149,10 +150,7 @@ function thingAt(recording, view, layout, x, y) {
 	return row.kind === "flame" ? frameAt(row, time, near, y) : null;
 }
 
-function rowReady(row) {
-	return row.gil ? row.gil.holdLane : row.loop ? row.loop.turnLane : row.thread.stateLane;
-}
-
+/** @param {Recording} recording @param {number} loop @param {number} time @param {number} near */
 function stallAt(recording, loop, time, near) {
 	return (
 		recording.stalls.find(
@@ -162,6 +160,13 @@ function stallAt(recording, loop, time, near) {
 	);
 }
 
+/**
+ * @param {Lane} lane
+ * @param {number} time
+ * @param {number} near
+ * @param {number} mask
+ * @param {(index: number) => Thing} thing
+ */
 function entryAt(lane, time, near, mask, thing) {
 	if (!lane.contains(time)) return null;
 	const at = lane.indexAt(time),
@@ -171,6 +176,13 @@ function entryAt(lane, time, near, mask, thing) {
 	return index < 0 ? null : thing(index);
 }
 
+/**
+ * @param {FlameRow} row
+ * @param {number} time
+ * @param {number} near
+ * @param {number} y
+ * @returns {FrameThing | null}
+ */
 function frameAt(row, time, near, y) {
 	const lane = row.thread.stackLane,
 		depth = Math.floor((y - row.y) / FLAME_ROW_HEIGHT_PX);
@@ -185,12 +197,13 @@ function frameAt(row, time, near, y) {
 }
 
 /* Where a thing is in the picture: boxes {x, y, width, height}, y from the top of all lanes. */
+/** @param {Recording} recording @param {View} view @param {Layout} layout @param {Thing} thing */
 function thingBoxes(recording, view, layout, thing) {
 	const [from, until] = thingTimes(recording, thing),
 		x = view.x(from),
 		width = view.x(until) - x;
-	const box = (row, top = 0, height = row?.height) =>
-		row ? [{ x, y: row.y + top, width, height }] : [];
+	/** @param {Row | null} row */
+	const box = (row) => (row ? [{ x, y: row.y, width, height: row.height }] : []);
 
 	switch (thing.kind) {
 		case "hold":
@@ -210,22 +223,21 @@ function thingBoxes(recording, view, layout, thing) {
 				),
 				first = turns || states;
 
-			return first
+			return first && states
 				? [{ x, y: first.y, width, height: states.y + states.height - first.y }]
 				: [];
 		}
 		case "frame": {
 			const thread = recording.threads[thing.thread],
 				row = layout.rowOf("flame", thread);
-			const depth = row
-				? thread.rows
-						.path(thread.stackLane.stacks[thing.index], row.whole)
-						.indexOf(thing.node)
-				: -1;
+			if (row?.kind !== "flame") return [];
+			const depth = thread.rows
+					.path(thread.stackLane.stacks[thing.index], row.whole)
+					.indexOf(thing.node),
+				y = row.y + depth * FLAME_ROW_HEIGHT_PX,
+				height = FLAME_ROW_HEIGHT_PX - 1;
 
-			return depth < 0 || depth >= row.shown
-				? []
-				: box(row, depth * FLAME_ROW_HEIGHT_PX, FLAME_ROW_HEIGHT_PX - 1);
+			return depth < 0 || depth >= row.shown ? [] : [{ x, y, width, height }];
 		}
 	}
 	return [];
@@ -233,23 +245,22 @@ function thingBoxes(recording, view, layout, thing) {
 
 /* Who held the GIL longest while a thread waited for it: {gil, thread, index of the hold, ns}; null
  * when the thing is not a wait, or no holder is certain. */
+/** @param {Recording} recording @param {Thing} thing */
 function holderDuring(recording, thing) {
-	const lane = thing.kind === "state" ? laneOf(recording, thing) : null;
+	if (thing?.kind !== "state") return null;
+	const { stateLane, gil } = recording.threads[thing.thread];
 
-	if (!lane || lane.kinds[thing.index] !== STATE_GIL_WAIT) return null;
-	const {
-		gil,
-		lane: holds,
-		found,
-	} = recording.holdsDuring(thing.thread, lane.starts[thing.index], lane.starts[thing.index + 1]);
-	const others = found
-		.filter(([index]) => holds.holder(index) !== thing.thread)
-		.sort((a, b) => b[1] - a[1]);
+	if (stateLane.kinds[thing.index] !== STATE_GIL_WAIT || !recording.gils[gil]) return null;
+	const { holdLane } = recording.gils[gil],
+		others = recording
+			.holdsDuring(gil, ...thingTimes(recording, thing))
+			.filter(([index]) => holdLane.holder(index) !== thing.thread)
+			.sort((a, b) => b[1] - a[1]);
 
 	return others.length
 		? {
-				gil: gil.number,
-				thread: holds.holder(others[0][0]),
+				gil,
+				thread: holdLane.holder(others[0][0]),
 				index: others[0][0],
 				ns: others[0][1],
 				all: others,

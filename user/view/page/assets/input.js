@@ -8,10 +8,19 @@ const CLICK_PX = 4,
 	KEY_ZOOM = 0.7,
 	KEY_PAN = 0.15;
 
+/* What an event happened to. */
+/** @param {Event} event */
+function elementOf(event) {
+	return /** @type {Element} */ (event.target);
+}
+
 class Input {
+	/** @param {Timeline} timeline */
 	constructor(timeline) {
 		this.timeline = timeline;
-		this.help = /** @type {HTMLDialogElement} */ (byId("help"));
+		this.help = byId("help", HTMLDialogElement);
+		/** @type {{ x: number, y: number, from: number, scroll: number, moved: boolean } | null} */
+		this.drag = null;
 		this.listenPictures(byId("pictures"));
 		this.listenOverview(byId("overview"));
 		this.listenDivider(byId("divider"));
@@ -30,6 +39,7 @@ class Input {
 	}
 
 	/* Dragging pans time horizontally and scrolls the lanes vertically; a click selects. */
+	/** @param {HTMLElement} root */
 	listenPictures(root) {
 		const { timeline } = this;
 
@@ -39,7 +49,7 @@ class Input {
 		);
 		root.addEventListener("pointerleave", () => timeline.point(null));
 		root.addEventListener("pointerdown", (event) => {
-			if (event.button || event.target.closest("button")) return;
+			if (event.button || elementOf(event).closest("button")) return;
 			root.setPointerCapture(event.pointerId);
 			this.drag = {
 				x: event.clientX,
@@ -60,6 +70,7 @@ class Input {
 		root.addEventListener("dblclick", () => timeline.zoomToSelection());
 	}
 
+	/** @param {MouseEvent} event */
 	place(event) {
 		const { left, top } = byId("pictures").getBoundingClientRect();
 
@@ -71,9 +82,12 @@ class Input {
 		};
 	}
 
+	/** @param {PointerEvent} event */
 	move(event) {
-		const { timeline, drag } = this,
-			dx = event.clientX - drag.x,
+		const { timeline, drag } = this;
+
+		if (!drag) return;
+		const dx = event.clientX - drag.x,
 			dy = event.clientY - drag.y;
 
 		drag.moved ||= Math.hypot(dx, dy) > CLICK_PX;
@@ -87,6 +101,7 @@ class Input {
 	}
 
 	/* The wheel zooms at the pointer; sideways, or with Shift, it pans. */
+	/** @param {WheelEvent} event */
 	wheel(event) {
 		const { timeline } = this,
 			unit = event.deltaMode ? 16 : 1,
@@ -110,9 +125,10 @@ class Input {
 	}
 
 	/* In the overview a drag chooses a window; its edges and its middle can be dragged as well. */
+	/** @param {HTMLElement} root */
 	listenOverview(root) {
 		const { timeline } = this,
-			timeAt = (event) => {
+			timeAt = (/** @type {PointerEvent} */ event) => {
 				const { left, width } = root.getBoundingClientRect();
 
 				return Math.min(1, Math.max(0, (event.clientX - left) / width)) * timeline.view.end;
@@ -165,16 +181,18 @@ class Input {
 			else if (choice && !choice.moved) timeline.clickOverview(time);
 		});
 		root.addEventListener("keydown", (event) => {
-			const steps = { ArrowLeft: -1, ArrowRight: 1 };
+			const step = Number(event.key === "ArrowRight") - Number(event.key === "ArrowLeft");
 
-			if (steps[event.key]) {
+			if (step) {
 				event.preventDefault();
-				timeline.panBy(steps[event.key] * KEY_PAN);
+				timeline.panBy(step * KEY_PAN);
 			}
 		});
 	}
 
+	/** @param {HTMLElement} divider */
 	listenDivider(divider) {
+		/** @param {number} share */
 		const set = (share) => {
 			document.documentElement.style.setProperty(
 				"--lanes-share",
@@ -197,32 +215,34 @@ class Input {
 				set((event.clientY - top) / (bottom - top));
 		});
 		divider.addEventListener("keydown", (event) => {
-			const steps = { ArrowUp: -0.05, ArrowDown: 0.05 };
+			const step = Number(event.key === "ArrowDown") - Number(event.key === "ArrowUp");
 
-			if (steps[event.key]) {
+			if (step) {
 				event.preventDefault();
-				set(share() + steps[event.key]);
+				set(share() + step * 0.05);
 			}
 		});
 	}
 
 	/* Keys go to the timeline unless something else has the focus that needs them. */
+	/** @param {KeyboardEvent} event */
 	key(event) {
-		const { timeline } = this,
-			keys = {
-				w: () => timeline.zoomBy(KEY_ZOOM),
-				s: () => timeline.zoomBy(1 / KEY_ZOOM),
-				a: () => timeline.panBy(-KEY_PAN),
-				d: () => timeline.panBy(KEY_PAN),
-				f: () => timeline.fit(),
-				n: () => timeline.stepStall(1),
-				p: () => timeline.stepStall(-1),
-				z: () => timeline.zoomToSelection(),
-				"?": () => this.help.showModal(),
-				"/": () => byId("search").focus(),
-				Escape: () => timeline.escape(),
-			};
-		const typing = event.target.closest?.("input, select, textarea"),
+		const { timeline } = this;
+		/** @type {Record<string, () => void>} */
+		const keys = {
+			w: () => timeline.zoomBy(KEY_ZOOM),
+			s: () => timeline.zoomBy(1 / KEY_ZOOM),
+			a: () => timeline.panBy(-KEY_PAN),
+			d: () => timeline.panBy(KEY_PAN),
+			f: () => timeline.fit(),
+			n: () => timeline.stepStall(1),
+			p: () => timeline.stepStall(-1),
+			z: () => timeline.zoomToSelection(),
+			"?": () => this.help.showModal(),
+			"/": () => byId("search").focus(),
+			Escape: () => timeline.escape(),
+		};
+		const typing = elementOf(event).closest?.("input, select, textarea"),
 			action = Object.hasOwn(keys, event.key) ? keys[event.key] : null;
 
 		if (event.ctrlKey || event.metaKey || event.altKey || typing || this.help.open || !action)

@@ -9,6 +9,7 @@
 
 class Lane {
 	/* `starts` has one entry more than `kinds`: the end. Kinds are below `kindCount`. */
+	/** @param {Float64Array} starts @param {Uint8Array} kinds @param {number} kindCount */
 	constructor(starts, kinds, kindCount) {
 		this.starts = starts;
 		this.kinds = kinds;
@@ -19,7 +20,7 @@ class Lane {
 		/* blocks have at least twice as many entries as there are kinds: the sums take no more
 		 * memory than the entries */
 		this.shift = Math.max(5, Math.ceil(Math.log2(2 * kindCount)));
-		this.addUp();
+		this.blockSums = this.addUp();
 	}
 
 	addUp() {
@@ -36,11 +37,12 @@ class Lane {
 			sums.set(running, block * kindCount);
 			for (let i = first; i < last; i++) running[kinds[i]] += starts[i + 1] - starts[i];
 		}
-		this.blockSums = sums;
+		return sums;
 	}
 
 	/* The entry at an instant, clipped to the lane: the last one that begins at or before it.
 	 * `hint`: an entry at or before the result. */
+	/** @param {number} time */
 	indexAt(time, hint = 0) {
 		const starts = this.starts;
 		let low = hint,
@@ -53,6 +55,7 @@ class Lane {
 		}
 		high = Math.min(this.count, low + step);
 		while (high - low > 1) {
+			/** @type {number} */
 			const middle = (low + high) >>> 1;
 
 			if (starts[middle] <= time) low = middle;
@@ -61,12 +64,20 @@ class Lane {
 		return low;
 	}
 
+	/** @param {number} time */
 	contains(time) {
 		return this.count > 0 && time >= this.begin && time < this.end;
 	}
 
 	/* Adds to `to` the time of every kind in [from, until), which begins in entry `first` and ends
 	 * in `last`. */
+	/**
+	 * @param {number} from
+	 * @param {number} until
+	 * @param {number} first
+	 * @param {number} last
+	 * @param {Float64Array} to
+	 */
 	addBetween(from, until, first, last, to) {
 		const { starts, kinds, kindCount, shift, blockSums } = this;
 		let i = first;
@@ -91,6 +102,7 @@ class Lane {
 	}
 
 	/* The time of every kind in a window. */
+	/** @param {number} from @param {number} until */
 	sums(from, until) {
 		const to = new Float64Array(this.kindCount),
 			a = Math.max(from, this.begin),
@@ -106,6 +118,7 @@ class Lane {
 
 	/* The longest entry that overlaps a window and is of one of the kinds in the bit mask; -1 for
 	 * none. Samples at most `most` entries. */
+	/** @param {number} from @param {number} until @param {number} mask */
 	longest(from, until, mask, most = 4096) {
 		let best = -1,
 			length = 0;
@@ -125,6 +138,7 @@ class Lane {
 }
 
 class StateLane extends Lane {
+	/** @param {StateColumns} shape */
 	constructor({ starts, kinds, flags, calls }) {
 		super(starts, kinds, STATE_NAMES.length);
 		this.flags = flags;
@@ -139,6 +153,7 @@ class StateLane extends Lane {
 	/*
 	 * The system call that a thread slept in: its number or SYSNO_…; null where it did not sleep.
 	 */
+	/** @param {number} index */
 	call(index) {
 		let fill = this.callsBefore[index >> 8];
 
@@ -153,6 +168,7 @@ class StateLane extends Lane {
 const HOLDER_SLOTS = 24;
 
 class HoldLane extends Lane {
+	/** @param {BoxColumns} shape @param {number} threadCount */
 	constructor({ starts, owner, flags, count }, threadCount) {
 		const held = new Float64Array(threadCount + 1),
 			kinds = new Uint8Array(owner.length);
@@ -177,6 +193,7 @@ class HoldLane extends Lane {
 	}
 
 	/* The thread of an entry, -1 for none. */
+	/** @param {number} index */
 	holder(index) {
 		return this.owner[index] - 1;
 	}
@@ -187,6 +204,7 @@ const TURN_NONE = 0,
 	TURN_STALL = 2;
 
 class TurnLane extends Lane {
+	/** @param {BoxColumns} shape @param {number} stallNs */
 	constructor({ starts, owner, flags, count }, stallNs) {
 		const kinds = new Uint8Array(owner.length);
 
@@ -202,6 +220,7 @@ class TurnLane extends Lane {
 	}
 
 	/* The length of the longest turn that overlaps each of `columns` equal parts of a window. */
+	/** @param {number} from @param {number} until @param {number} columns */
 	longestBy(from, until, columns) {
 		const lengths = new Float64Array(columns),
 			scale = columns / (until - from),
@@ -227,6 +246,7 @@ const WAITING_LANES_MOST = 16,
 	WAITERS_MOST = 255;
 
 /* How many of the lanes' threads wait for the GIL; the kind is that number. */
+/** @param {Lane[]} lanes @param {number} end */
 function waitersLane(lanes, end) {
 	const begins = [],
 		ends = [];
@@ -263,6 +283,7 @@ function waitersLane(lanes, end) {
 
 /* A thread's stacks. For drawing, a pyramid has the longest of every 16, 256, … entries. */
 class StackLane {
+	/** @param {StackColumns} shape */
 	constructor({ starts, stacks, tasks }) {
 		this.starts = starts;
 		this.stacks = stacks;
@@ -277,10 +298,12 @@ class StackLane {
 		}
 	}
 
+	/** @param {number} index */
 	lengthOf(index) {
 		return this.starts[index + 1] - this.starts[index];
 	}
 
+	/** @param {Uint32Array | null} below @param {number} size */
 	level(below, size) {
 		const level = new Uint32Array(size),
 			last = below ? below.length : this.count;
@@ -299,8 +322,10 @@ class StackLane {
 	}
 
 	/* The longest of the entries first … last. */
+	/** @param {number} first @param {number} last */
 	longestOf(first, last) {
 		let best = first;
+		/** @param {number} entry */
 		const offer = (entry) => {
 			if (this.lengthOf(entry) > this.lengthOf(best)) best = entry;
 		};

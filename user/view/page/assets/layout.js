@@ -15,19 +15,38 @@ const GROUP_PADDING_PX = 5,
 const FLAME_ROWS_MOST = 6,
 	OPEN_THREADS_MOST = 5;
 
+/* What a row is of. */
+/** @param {Row} row */
+function rowOwner(row) {
+	switch (row.kind) {
+		case "hold":
+		case "waiters":
+			return row.gil;
+		case "turns":
+			return row.loop;
+		default:
+			return row.thread;
+	}
+}
+
 class Layout {
+	/** @param {Recording} recording @param {HTMLElement} labels @param {() => void} onchange */
 	constructor(recording, labels, onchange) {
 		this.recording = recording;
 		this.labels = labels;
 		this.onchange = onchange;
-		this.groups = [];
-		this.makeGroups();
+		this.rows = /** @type {Row[]} */ ([]);
+		this.height = 0;
+		this.groups = this.makeGroups();
 		this.place();
 	}
 
 	makeGroups() {
 		const { recording } = this,
-			busy = (thread) => recording.heldBy(thread) > recording.end / 200;
+			groups = /** @type {Group[]} */ ([]),
+			unplaced = { open: true, whole: false, y: 0, height: 0, rows: [] };
+		/** @param {Thread} thread */
+		const busy = (thread) => recording.heldBy(thread) > recording.end / 200;
 		const open = new Set(
 			recording
 				.threadsInOrder()
@@ -38,19 +57,20 @@ class Layout {
 
 		recording.processes.forEach((_, number) => {
 			if (recording.severalProcesses)
-				this.groups.push({ kind: "process", process: number, open: true });
+				groups.push({ ...unplaced, kind: "process", process: number });
 			for (const gil of recording.gils.filter(({ process }) => process === number))
-				this.groups.push({ kind: "gil", gil, open: true });
+				groups.push({ ...unplaced, kind: "gil", gil });
 			for (const thread of recording
 				.threadsInOrder()
 				.filter(({ process }) => process === number))
-				this.groups.push({
+				groups.push({
+					...unplaced,
 					kind: "thread",
 					thread,
 					open: few || open.has(thread),
-					whole: false,
 				});
 		});
+		return groups;
 	}
 
 	/* Places every row. Called again when a group is opened or closed, or a thread's stacks have
@@ -65,7 +85,7 @@ class Layout {
 			const first = this.rows.length;
 
 			for (const [kind, height, more] of this.rowsOf(group)) {
-				this.rows.push({ kind, y, height, group, ...more });
+				this.rows.push(/** @type {Row} */ ({ kind, y, height, group, ...more }));
 				y += height + ROW_GAP_PX;
 			}
 			group.rows = this.rows.slice(first);
@@ -81,53 +101,65 @@ class Layout {
 
 	/**
 	 * The rows of a group: what each shows, its height, and whose it is.
-	 * @returns {any[][]}
+	 * @param {Group} group
+	 * @returns {RowWish[]}
 	 */
 	rowsOf(group) {
-		const thread = group.thread,
-			gil = group.gil;
-
 		if (group.kind === "process") return [];
-		if (group.kind === "gil")
+		if (group.kind === "gil") {
+			const { gil } = group;
+
 			return group.open
 				? [
 						["hold", HOLD_ROW_PX, { gil }],
 						["waiters", WAITERS_ROW_PX, { gil }],
 					]
 				: [["hold", SLIM_ROW_PX, { gil }]];
+		}
+		const { thread } = group;
+
 		if (!group.open) return [["states", SLIM_ROW_PX, { thread }]];
 		const tall = this.recording.stacks.count === 1 && thread.loopNumber === undefined;
-		const loop = this.recording.loops[thread.loopNumber],
-			depth = thread.rows ? thread.rows.depths[Number(group.whole)] : 0;
+		const loop =
+				thread.loopNumber === undefined ? null : this.recording.loops[thread.loopNumber],
+			depth = thread.rows.depths[Number(group.whole)];
 		const shown = group.whole ? depth : Math.min(depth, FLAME_ROWS_MOST);
 
-		return [
-			...(loop ? [["turns", TURN_ROW_PX, { loop }]] : []),
+		/** @type {RowWish[]} */
+		const rows = [
 			["states", tall ? LABEL_PX - 2 * GROUP_PADDING_PX : STATE_ROW_PX, { thread }],
-			...(shown
-				? [["flame", shown * FLAME_ROW_HEIGHT_PX, { thread, whole: group.whole, shown }]]
-				: []),
 		];
+
+		if (loop) rows.unshift(["turns", TURN_ROW_PX, { loop }]);
+		if (shown)
+			rows.push([
+				"flame",
+				shown * FLAME_ROW_HEIGHT_PX,
+				{ thread, whole: group.whole, shown },
+			]);
+		return rows;
 	}
 
+	/** @param {number} y */
 	rowAt(y) {
 		return this.rows.find((row) => y >= row.y && y < row.y + row.height) || null;
 	}
 
+	/** @param {Row["kind"]} kind @param {Thread | Gil | Loop} owner */
 	rowOf(kind, owner) {
-		return (
-			this.rows.find(
-				(row) =>
-					row.kind === kind &&
-					(row.thread === owner || row.gil === owner || row.loop === owner),
-			) || null
-		);
+		return this.rows.find((row) => row.kind === kind && rowOwner(row) === owner) || null;
 	}
 
+	/** @param {number} number @returns {ThreadGroup | undefined} */
 	groupOfThread(number) {
-		return this.groups.find((group) => group.thread?.number === number);
+		return this.threadGroups().find((group) => group.thread.number === number);
 	}
 
+	threadGroups() {
+		return this.groups.filter((group) => group.kind === "thread");
+	}
+
+	/** @param {Group} group */
 	toggle(group, open = !group.open) {
 		group.open = open;
 		this.place();
@@ -150,21 +182,27 @@ class Layout {
 				const made = this.makeLabel(group),
 					focused =
 						group.label?.contains(document.activeElement) &&
-						document.activeElement.getAttribute("data-role");
+						document.activeElement?.getAttribute("data-role");
 
 				group.label ? group.label.replaceWith(made) : this.labels.append(made);
 				group.label = made;
 				group.labelOpen = `${group.open} ${group.whole} ${group.rows.length}`;
-				if (focused) made.querySelector(`[data-role="${focused}"]`)?.focus();
+				if (focused)
+					/** @type {HTMLElement | null} */ (
+						made.querySelector(`[data-role="${focused}"]`)
+					)?.focus();
 			}
 			group.label.style.top = `${group.y}px`;
 			group.label.style.height = `${group.height}px`;
-			for (const [index, row] of group.rows.entries())
-				if (group.captions?.[index])
-					group.captions[index].style.top = `${row.y - group.y}px`;
+			for (const [index, row] of group.rows.entries()) {
+				const caption = group.captions?.[index];
+
+				if (caption) caption.style.top = `${row.y - group.y}px`;
+			}
 		}
 	}
 
+	/** @param {Group} group */
 	makeLabel(group) {
 		const label = element("div", {
 			class: `lane-label lane-${group.kind}${group.open ? "" : " closed"}`,
@@ -174,22 +212,31 @@ class Layout {
 		if (group.kind === "process")
 			label.append(element("span", { class: "lane-name" }, this.processText(group.process)));
 		else label.append(this.toggleButton(group), this.factsOf(group));
-		if (group.thread) {
-			label.dataset.thread = group.thread.number;
+		if (group.kind === "thread") {
+			label.dataset.thread = String(group.thread.number);
 			label.classList.toggle("looped", group.thread.loopNumber !== undefined && group.open);
 		}
 		group.captions = group.open ? group.rows.map((row) => this.caption(group, row)) : [];
-		label.append(...group.captions.filter(Boolean));
+		label.append(...group.captions.filter((caption) => caption !== null));
 		return label;
 	}
 
+	/* What a group is called in its label, and in full. */
+	/** @param {GilGroup | ThreadGroup} group */
+	namesOf(group) {
+		if (group.kind === "gil")
+			return { name: this.gilText(group.gil), title: this.gilText(group.gil) };
+		const { thread, open } = group;
+
+		return {
+			name: open ? thread.python_name || thread.comm || "thread" : thread.short,
+			title: thread.name,
+		};
+	}
+
+	/** @param {GilGroup | ThreadGroup} group */
 	toggleButton(group) {
-		const name =
-			group.kind === "gil"
-				? this.gilText(group.gil)
-				: group.open
-					? group.thread.python_name || group.thread.comm || "thread"
-					: group.thread.short;
+		const { name, title } = this.namesOf(group);
 
 		return element(
 			"button",
@@ -198,15 +245,16 @@ class Layout {
 				type: "button",
 				"data-role": "toggle",
 				"aria-expanded": String(group.open),
-				title: group.thread ? group.thread.name : name,
+				title,
 				onclick: () => this.toggle(group),
 			},
 			element("span", { class: "chevron", "aria-hidden": "true" }),
-			group.thread ? threadSwatch(group.thread.number) : null,
+			group.kind === "thread" ? threadSwatch(group.thread.number) : null,
 			element("span", { class: "lane-name" }, name),
 		);
 	}
 
+	/** @param {GilGroup | ThreadGroup} group */
 	factsOf(group) {
 		if (group.kind === "gil")
 			return element(
@@ -235,6 +283,7 @@ class Layout {
 		);
 	}
 
+	/** @param {Group} group @param {Row} row */
 	caption(group, row) {
 		const names = { hold: "", waiters: "waiting", turns: "turns", states: "", flame: "" };
 
@@ -260,6 +309,7 @@ class Layout {
 		return names[row.kind] ? element("span", { class: "lane-caption" }, names[row.kind]) : null;
 	}
 
+	/** @param {Gil} gil */
 	gilText(gil) {
 		const several =
 			this.recording.gils.filter((other) => other.process === gil.process).length > 1;
@@ -267,6 +317,7 @@ class Layout {
 		return several ? `GIL ${gil.interpreter}` : "GIL";
 	}
 
+	/** @param {number} number */
 	processText(number) {
 		const { pid, cmdline } = this.recording.processes[number];
 

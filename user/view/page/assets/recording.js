@@ -3,6 +3,8 @@
  * visible ones first. */
 "use strict";
 
+const NO_ENTRIES = Uint8Array.of(0); /* a lane's blob */
+
 class Recording {
 	/**
 	 * @param {Report} report
@@ -15,27 +17,22 @@ class Recording {
 		this.stacks = stacks;
 		this.end = head.end_ns;
 		this.lanesComplete = false;
-		this.coming = new Map(); /* blobs of lanes requested and not yet used */
+		/* blobs of lanes requested and not yet used */
+		this.coming = /** @type {Map<number, Promise<Uint8Array>>} */ (new Map());
 		this.processes = report.processes;
 		this.severalProcesses = report.processes.length > 1;
 		this.sleeps = head.states.map((_, state) => STATE_SLEEPS[state] || 0);
-		this.threads = this.joined(head.threads, "threads", (thread, figures) => ({
-			...thread,
-			figures,
-			short: this.shortName(thread, head.threads),
-		}));
-		this.gils = this.joined(head.gils, "gils", (gil, figures) => ({ ...gil, figures }));
-		this.loops = this.joined(head.loops, "loops", (loop, figures) => ({
-			...loop,
-			figures,
-			process: head.threads[loop.thread].process,
-		}));
+		this.threads = this.makeThreads();
+		this.gils = this.makeGils();
+		this.loops = this.makeLoops();
+		/** @type {Stall[]} */
 		this.stalls = this.loops.flatMap((loop) =>
 			loop.figures.stalls.map((stall, number) => ({
 				...stall,
 				loop: loop.number,
 				number,
 				thread: loop.thread,
+				id: 0,
 			})),
 		);
 		this.stalls.forEach((stall, number) => (stall.id = number));
@@ -60,9 +57,62 @@ class Recording {
 		return new Recording(report, head, new Stacks(await blobBytes("stacks"), head.functions));
 	}
 
-	/* The head's lists match those of the report, in its order. */
+	/** @returns {Thread[]} */
+	makeThreads() {
+		const noStates = new StateLane(readStates(NO_ENTRIES, this.sleeps)),
+			noStacks = new StackLane(readStackSpans(NO_ENTRIES, 0)),
+			noRows = new FlameRows(this.stacks, noStacks);
+
+		return this.joined(this.head.threads, "threads", (thread, figures) => ({
+			...thread,
+			figures,
+			short: this.shortName(thread, this.head.threads),
+			isRead: false,
+			stateLane: noStates,
+			stackLane: noStacks,
+			clockLane: noStacks,
+			rows: noRows,
+		}));
+	}
+
+	/** @returns {Gil[]} */
+	makeGils() {
+		const holdLane = new HoldLane(readBoxes(NO_ENTRIES, 0, 0), 0);
+
+		return this.joined(this.head.gils, "gils", (gil, figures) => ({
+			...gil,
+			figures,
+			isRead: false,
+			holdLane,
+		}));
+	}
+
+	/** @returns {Loop[]} */
+	makeLoops() {
+		const { threads, loops } = this.head,
+			turnLane = new TurnLane(readBoxes(NO_ENTRIES, 0, 0), this.report.stall_ns);
+
+		return this.joined(loops, "loops", (loop, figures) => ({
+			...loop,
+			figures,
+			process: threads[loop.thread].process,
+			isRead: false,
+			turnLane,
+		}));
+	}
+
+	/**
+	 * The head's lists match those of the report, in its order.
+	 * @template T, R
+	 * @template {"threads" | "gils" | "loops"} K
+	 * @param {T[]} list
+	 * @param {K} kind
+	 * @param {(entry: T, figures: ReportProcess[K][number]) => R} make
+	 */
 	joined(list, kind, make) {
-		const figures = this.report.processes.flatMap((process) => process[kind]);
+		const figures = this.report.processes.flatMap(
+			(process) => /** @type {ReportProcess[K][number][]} */ (process[kind]),
+		);
 
 		if (figures.length !== list.length)
 			throw new DamagedData(`The page's data and its report do not have the same ${kind}.`);
@@ -77,7 +127,9 @@ class Recording {
 	}
 
 	/* The name in boxes. The tid is added only where the name alone is ambiguous. */
+	/** @param {PageThread} thread @param {PageThread[]} threads */
 	shortName(thread, threads) {
+		/** @param {PageThread} other */
 		const nameOf = (other) => plainText(other.python_name || other.comm || "thread"),
 			name = nameOf(thread);
 
@@ -86,11 +138,14 @@ class Recording {
 			: name;
 	}
 
+	/** @param {number} number */
 	threadText(number) {
 		return this.threads[number] ? this.threads[number].name : "nobody certain";
 	}
 
+	/** @param {number} number */
 	callText(number) {
+		/** @type {Record<number, string>} */
 		const none = {
 			[SYSNO_NONE]: "no system call (a page fault)",
 			[SYSNO_UNKNOWN]: "a system call that is not known",
@@ -108,12 +163,13 @@ class Recording {
 		return [...this.threads].sort(
 			(a, b) =>
 				a.process - b.process ||
-				b.loop - a.loop ||
+				Number(b.loop) - Number(a.loop) ||
 				this.heldBy(b) - this.heldBy(a) ||
 				a.number - b.number,
 		);
 	}
 
+	/** @param {Thread} shape */
 	heldBy({ figures: { states } }) {
 		return STATE_NAMES.reduce(
 			(sum, name, state) => sum + (STATE_HOLDS[state] ? states[name] : 0),
@@ -121,6 +177,7 @@ class Recording {
 		);
 	}
 
+	/** @param {Gil} gil */
 	threadsOf(gil) {
 		return this.threads.filter((thread) => thread.gil === gil.number);
 	}
@@ -139,27 +196,35 @@ class Recording {
 			this.lane(lane).catch(() => {}); /* reported to the caller that awaits it */
 	}
 
+	/** @param {number} number */
 	lane(number) {
-		if (!this.coming.has(number)) this.coming.set(number, blobBytes(`lane-${number}`));
-		return this.coming.get(number);
+		const coming = this.coming.get(number) ?? blobBytes(`lane-${number}`);
+
+		this.coming.set(number, coming);
+		return coming;
 	}
 
+	/** @param {Gil} gil */
 	async readHolds(gil) {
 		gil.holdLane = new HoldLane(
 			readBoxes(await this.lane(gil.holds), this.end, this.threads.length),
 			this.threads.length,
 		);
+		gil.isRead = true;
 		this.coming.delete(gil.holds);
 	}
 
+	/** @param {Loop} loop */
 	async readTurns(loop) {
 		loop.turnLane = new TurnLane(
 			readBoxes(await this.lane(loop.turns), this.end, 0),
 			this.report.stall_ns,
 		);
+		loop.isRead = true;
 		this.coming.delete(loop.turns);
 	}
 
+	/** @param {Thread} thread */
 	async readThread(thread) {
 		const [states, stacks, clock] = await Promise.all(
 			[thread.states, thread.stacks, thread.clock].map((lane) => this.lane(lane)),
@@ -169,56 +234,57 @@ class Recording {
 		thread.stackLane = new StackLane(readStackSpans(stacks, this.stacks.count));
 		thread.clockLane = new StackLane(readClock(clock, this.stacks.count));
 		thread.rows = new FlameRows(this.stacks, thread.stackLane);
+		thread.isRead = true;
 		for (const lane of [thread.states, thread.stacks, thread.clock]) this.coming.delete(lane);
 	}
 
 	/* For a GIL with very many waiters: their number as a lane of its own, as adding up all their
 	 * lanes for every picture takes too long. */
+	/** @param {Gil} gil */
 	countWaiters(gil) {
 		const lanes = this.waitingLanes(gil);
 
 		if (lanes.length > WAITING_LANES_MOST) gil.waitersLane = waitersLane(lanes, this.end);
 	}
 
+	/** @param {Gil} gil */
 	waitingLanes(gil) {
 		return this.threadsOf(gil)
-			.filter((thread) => thread.stateLane && thread.figures.states.gil_wait)
+			.filter((thread) => thread.isRead && thread.figures.states.gil_wait)
 			.map((thread) => thread.stateLane);
 	}
 
 	// ── sums ─────────────────────────────────────────────────────────────────────────────────────
 
 	/* Nanoseconds by state of a thread in a window. */
+	/** @param {number} thread @param {number} from @param {number} until */
 	sums(thread, from, until) {
-		const lane = this.threads[thread].stateLane;
-
-		return lane ? lane.sums(from, until) : new Float64Array(STATE_NAMES.length);
+		return this.threads[thread].stateLane.sums(from, until);
 	}
 
 	/* Nanoseconds that threads held a GIL in a window: [thread or -1 for others, ns], most
 	 * first. */
+	/** @param {number} gil @param {number} from @param {number} until */
 	holders(gil, from, until) {
 		const lane = this.gils[gil].holdLane,
-			sums = lane ? lane.sums(from, until) : [];
+			sums = lane.sums(from, until);
 
-		return lane
-			? lane.slots
-					.map((thread, slot) => [thread, sums[slot + 1]])
-					.filter(([, ns]) => ns)
-					.sort((a, b) => b[1] - a[1])
-			: [];
+		return lane.slots
+			.map((thread, slot) => [thread, sums[slot + 1]])
+			.filter(([, ns]) => ns)
+			.sort((a, b) => b[1] - a[1]);
 	}
 
-	/* The holds that overlap a wait of a thread: [index, ns of the overlap] in order of time,
-	 * `most` of them at most. */
-	holdsDuring(thread, from, until, most = 1000) {
-		const gil = this.gils[this.threads[thread].gil],
-			lane = gil?.holdLane,
-			found = [];
+	/* The holds of a GIL in a window: [index, ns of the overlap] in order of time, not more than
+	 * `most` of them. */
+	/** @param {number} gil @param {number} from @param {number} until */
+	holdsDuring(gil, from, until, most = 1000) {
+		const lane = this.gils[gil].holdLane,
+			found = /** @type {[index: number, ns: number][]} */ ([]);
 
 		for (
-			let i = lane && lane.count ? lane.indexAt(from) : Infinity;
-			lane && i < lane.count && lane.starts[i] < until && found.length < most;
+			let i = lane.count ? lane.indexAt(from) : Infinity;
+			i < lane.count && lane.starts[i] < until && found.length < most;
 			i++
 		)
 			if (lane.owner[i] && lane.starts[i + 1] > from)
@@ -226,7 +292,7 @@ class Recording {
 					i,
 					Math.min(until, lane.starts[i + 1]) - Math.max(from, lane.starts[i]),
 				]);
-		return { gil, lane, found };
+		return found;
 	}
 }
 
@@ -236,6 +302,7 @@ class Recording {
  * all stacks of the thread share. All frames are shown on demand.
  */
 class FlameRows {
+	/** @param {Stacks} stacks @param {StackLane} lane */
 	constructor(stacks, lane) {
 		this.stacks = stacks;
 		this.paths = [new Map(), new Map()];
@@ -249,9 +316,10 @@ class FlameRows {
 
 	/* The depth that is enough for 98 % of the time: a rare deep stack does not reserve rows that
 	 * are mostly empty. */
+	/** @param {StackLane} lane */
 	usualDepth(lane) {
 		const times = new Float64Array(this.stacks.count),
-			byDepth = [];
+			byDepth = /** @type {number[]} */ ([]);
 		let rest = 0;
 
 		for (let i = 0; i < lane.count; i++) times[lane.stacks[i]] += lane.lengthOf(i);
@@ -284,6 +352,7 @@ class FlameRows {
 	}
 
 	/* The number of outer frames left out. */
+	/** @param {number} stack @param {boolean} whole */
 	skipped(stack, whole) {
 		const { parent, depth, node, handler } = this.stacks;
 		let skipped = -1;
@@ -294,11 +363,13 @@ class FlameRows {
 		return skipped < 0 ? Math.min(this.common, depth[node[stack]] - 1) : skipped;
 	}
 
+	/** @param {number} stack @param {boolean} whole */
 	depth(stack, whole) {
 		return this.stacks.depth[this.stacks.node[stack]] - this.skipped(stack, whole);
 	}
 
 	/* The nodes shown of a stack, outermost first. */
+	/** @param {number} stack @param {boolean} whole */
 	path(stack, whole) {
 		const known = this.paths[Number(whole)];
 		let path = known.get(stack);
@@ -310,6 +381,7 @@ class FlameRows {
 }
 
 /* The numbers of the stacks that occur, without the unknown one. */
+/** @param {Uint32Array} numbers @param {number} count */
 function usedStacks(numbers, count) {
 	const seen = new Uint8Array(count),
 		used = [];

@@ -6,6 +6,7 @@
 const LEAST_WINDOW_NS = 100;
 
 class View {
+	/** @param {number} end */
 	constructor(end) {
 		this.end = Math.max(end, LEAST_WINDOW_NS); /* the recording's; it begins at 0 */
 		this.from = 0;
@@ -22,6 +23,7 @@ class View {
 	}
 
 	/* The nearest window inside the recording. */
+	/** @param {number} from @param {number} until */
 	set(from, until) {
 		const span = Math.min(this.end, Math.max(LEAST_WINDOW_NS, Math.round(until - from)));
 
@@ -29,15 +31,18 @@ class View {
 		this.until = this.from + span;
 	}
 
+	/** @param {number} time */
 	x(time) {
 		return ((time - this.from) / this.span) * this.width;
 	}
 
+	/** @param {number} x */
 	timeAt(x) {
 		return this.from + (x / this.width) * this.span;
 	}
 
 	/* The window `factor` times as long that keeps the time at x in place. */
+	/** @param {number} x @param {number} factor @returns {[number, number]} */
 	zoomed(x, factor) {
 		const at = this.timeAt(x),
 			span = Math.min(this.end, Math.max(LEAST_WINDOW_NS, this.span * factor)),
@@ -49,12 +54,12 @@ class View {
 
 /* Ticks for a ruler: whole multiples of 1, 2 or 5 times a power of ten, at least `room` pixels
  * apart. */
+/** @param {View} view @param {number} room */
 function ticks(view, room) {
 	const least = Math.max(1, (view.span / view.width) * room),
 		power = 10 ** Math.floor(Math.log10(least));
-	const step = [1, 2, 5, 10]
-			.map((factor) => factor * power)
-			.find((candidate) => candidate >= least * 0.999),
+	const factor = [1, 2, 5].find((candidate) => candidate * power >= least * 0.999) ?? 10,
+		step = factor * power,
 		times = [];
 
 	for (let number = Math.ceil(view.from / step); number * step <= view.until; number++)
@@ -63,6 +68,7 @@ function ticks(view, room) {
 }
 
 /* A tick's label, with as many digits as the step needs. */
+/** @param {number} time @param {number} step */
 function tickText(time, step) {
 	const digits = Math.max(0, Math.min(9, 9 - Math.floor(Math.log10(step) + 1e-9)));
 

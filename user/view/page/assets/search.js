@@ -6,12 +6,23 @@
 const RESULTS_MOST = 40;
 
 class Search {
+	/**
+	 * @param {Recording} recording
+	 * @param {HTMLInputElement} input
+	 * @param {HTMLElement} results
+	 * @param {Actions} actions
+	 */
 	constructor(recording, input, results, actions) {
 		this.recording = recording;
 		this.input = input;
 		this.results = results;
 		this.actions = actions;
-		this.nodes = null; /* 1 for the nodes found, while a search is active */
+		this.words = "";
+		this.found = /** @type {FoundName[]} */ ([]);
+		/* 1 for the nodes found, and for the stacks with one, while a search is active */
+		this.nodes = this.stackMatches = /** @type {Uint8Array | null} */ (null);
+		this.place = /** @type {FoundPlace | null} */ (null);
+		this.times = /** @type {Float64Array | null} */ (null);
 		this.at = -1;
 		input.addEventListener("input", () => this.search(input.value));
 		input.addEventListener("keydown", (event) => this.key(event));
@@ -29,8 +40,7 @@ class Search {
 			byNode = new Float64Array(stacks.parent.length);
 
 		for (const { stackLane: lane } of threads)
-			for (let i = 0; lane && i < lane.count; i++)
-				byStack[lane.stacks[i]] += lane.lengthOf(i);
+			for (let i = 0; i < lane.count; i++) byStack[lane.stacks[i]] += lane.lengthOf(i);
 		for (let stack = 1; stack < stacks.count; stack++)
 			byNode[stacks.node[stack]] += byStack[stack];
 		for (let node = byNode.length - 1; node > 0; node--)
@@ -43,6 +53,7 @@ class Search {
 	}
 
 	/* Is the node's function among its callers as well? Then its time is counted there. */
+	/** @param {number} node */
 	isRecursion(node) {
 		const { parent, function: numbers } = this.recording.stacks;
 
@@ -51,6 +62,7 @@ class Search {
 		return false;
 	}
 
+	/** @param {string} text */
 	search(text) {
 		const words = text.trim().toLowerCase(),
 			{ stacks, threads } = this.recording;
@@ -62,7 +74,7 @@ class Search {
 		if (words) {
 			const matching = new Uint8Array(stacks.functions.length),
 				times = this.functionTimes(),
-				files = new Map();
+				files = /** @type {Map<string, number[]>} */ (new Map());
 
 			stacks.functions.forEach(([name, file], number) => {
 				const inName = name.toLowerCase().includes(words),
@@ -72,6 +84,7 @@ class Search {
 				if (number && inName)
 					this.found.push({
 						kind: "function",
+						thread: -1,
 						functions: [number],
 						name,
 						place: placeText(file, stacks.functions[number][2]),
@@ -83,21 +96,23 @@ class Search {
 			for (const [file, functions] of files)
 				this.found.push({
 					kind: "file",
+					thread: -1,
 					functions,
 					name: baseName(file),
 					place: file,
 					title: file,
 					ns: functions.reduce((most, number) => Math.max(most, times[number]), 0),
 				});
-			this.found.sort((a, b) => b.ns - a.ns);
+			this.found.sort((a, b) => (b.ns ?? 0) - (a.ns ?? 0));
 			this.found.unshift(
 				...threads
 					.filter((thread) =>
 						`${thread.name} ${thread.comm} ${thread.tid}`.toLowerCase().includes(words),
 					)
 					.map((thread) => ({
-						kind: "thread",
+						kind: /** @type {const} */ ("thread"),
 						thread: thread.number,
+						functions: [],
 						name: thread.name,
 						place: "",
 						title: thread.name,
@@ -111,15 +126,17 @@ class Search {
 	}
 
 	/* Marks the nodes of these functions, and the stacks that contain one. */
+	/** @param {Uint8Array} matching */
 	mark(matching) {
 		const { stacks } = this.recording,
-			inherited = new Uint8Array(stacks.parent.length);
+			inherited = new Uint8Array(stacks.parent.length),
+			nodes = new Uint8Array(stacks.parent.length);
 
-		this.nodes = new Uint8Array(stacks.parent.length);
-		for (let node = 1; node < this.nodes.length; node++) {
-			this.nodes[node] = matching[stacks.function[node]];
-			inherited[node] = this.nodes[node] | inherited[stacks.parent[node]];
+		for (let node = 1; node < nodes.length; node++) {
+			nodes[node] = matching[stacks.function[node]];
+			inherited[node] = nodes[node] | inherited[stacks.parent[node]];
 		}
+		this.nodes = nodes;
 		this.stackMatches = Uint8Array.from(stacks.node, (node) => inherited[node]);
 	}
 
@@ -138,7 +155,7 @@ class Search {
 						"data-kind": result.kind,
 						title: result.title,
 						"aria-selected": "false",
-						onpointerdown: (event) => event.preventDefault(),
+						onpointerdown: (/** @type {Event} */ event) => event.preventDefault(),
 						onclick: () => this.choose(place),
 					},
 					element("span", { class: "badge quiet" }, result.kind),
@@ -161,11 +178,13 @@ class Search {
 		this.open(Boolean(this.words));
 	}
 
+	/** @param {boolean} open */
 	open(open) {
 		this.results.hidden = !open;
 		this.input.setAttribute("aria-expanded", String(open));
 	}
 
+	/** @param {number} place */
 	point(place) {
 		const options = this.results.querySelectorAll("[role=option]");
 
@@ -177,6 +196,7 @@ class Search {
 		this.input.setAttribute("aria-activedescendant", this.at < 0 ? "" : `result-${this.at}`);
 	}
 
+	/** @param {number} place */
 	choose(place) {
 		const result = this.found[place];
 
@@ -196,36 +216,43 @@ class Search {
 	}
 
 	/* Goes to the next place in time where a match begins; the first time, to the longest one. */
+	/** @param {number} direction */
 	go(direction, longest = false) {
 		const places = this.nodes ? this.places() : [];
 
 		if (!places.length) return;
-		if (longest) {
-			this.place = places.reduce((best, place) =>
-				place.until - place.from > best.until - best.from ? place : best,
-			);
-		} else {
-			const from = this.place ? this.place.from : -1,
-				ahead = places.filter((place) =>
-					direction > 0 ? place.from > from : place.from < from,
-				);
+		const place = longest
+			? places.reduce((best, other) =>
+					other.until - other.from > best.until - best.from ? other : best,
+				)
+			: this.placeBeside(places, direction);
 
-			this.place =
-				direction > 0
-					? ahead[0] || places[0]
-					: ahead[ahead.length - 1] || places[places.length - 1];
-		}
-		this.actions.choose(this.thing(this.place));
-		this.actions.show(this.place.from, this.place.until);
+		this.place = place;
+		this.actions.choose(this.thing(place));
+		this.actions.show(place.from, place.until);
+	}
+
+	/* The next one (1) or the one before (-1) in time; behind the last one, the first. */
+	/** @param {FoundPlace[]} places @param {number} direction */
+	placeBeside(places, direction) {
+		const from = this.place ? this.place.from : -1,
+			ahead = places.filter((place) =>
+				direction > 0 ? place.from > from : place.from < from,
+			);
+
+		if (direction > 0) return ahead[0] || places[0];
+		return ahead[ahead.length - 1] || places[places.length - 1];
 	}
 
 	/* Where in time the matches are: stretches of a thread without a break, in order. */
 	places() {
-		const places = [];
+		const places = /** @type {FoundPlace[]} */ ([]);
 
-		for (const { number, stackLane: lane } of this.recording.threads)
-			for (let i = 0, open = null; lane && i < lane.count; i++) {
-				if (!this.stackMatches[lane.stacks[i]]) {
+		for (const { number, stackLane: lane } of this.recording.threads) {
+			let open = /** @type {FoundPlace | null} */ (null);
+
+			for (let i = 0; i < lane.count; i++) {
+				if (!this.stackMatches?.[lane.stacks[i]]) {
 					open = null;
 				} else if (open) {
 					open.until = lane.starts[i + 1];
@@ -239,17 +266,25 @@ class Search {
 					places.push(open);
 				}
 			}
+		}
 		return places.sort((a, b) => a.from - b.from);
 	}
 
 	/* The outermost match there. */
+	/** @param {FoundPlace} place @returns {FrameThing} */
 	thing({ thread, index }) {
 		const { stacks, threads } = this.recording,
 			path = stacks.path(threads[thread].stackLane.stacks[index]);
 
-		return { kind: "frame", thread, index, node: path.find((node) => this.nodes[node]) };
+		return {
+			kind: "frame",
+			thread,
+			index,
+			node: path.find((node) => this.nodes?.[node]) ?? 0,
+		};
 	}
 
+	/** @param {KeyboardEvent} event */
 	key(event) {
 		if (event.key === "ArrowDown" || event.key === "ArrowUp")
 			this.point(this.at + (event.key === "ArrowDown" ? 1 : this.at < 0 ? 0 : -1));

@@ -7,27 +7,43 @@ const STALLS_AT_ONCE = 200,
 	/* the latter only to reveal a stall selected elsewhere */
 	STALL_ROWS_MOST = 4000;
 
+/** @type {Record<StallOrder, { name: string, compare: (a: Stall, b: Stall) => number }>} */
 const STALL_ORDERS = {
 	length: {
 		name: "longest first",
-		compare: (a, b) =>
+		compare: (/** @type {Stall} */ a, /** @type {Stall} */ b) =>
 			b.end_ns - b.start_ns - (a.end_ns - a.start_ns) || a.start_ns - b.start_ns,
 	},
-	time: { name: "by time", compare: (a, b) => a.start_ns - b.start_ns || a.id - b.id },
+	time: {
+		name: "by time",
+		compare: (/** @type {Stall} */ a, /** @type {Stall} */ b) =>
+			a.start_ns - b.start_ns || a.id - b.id,
+	},
 	cause: {
 		name: "by cause",
-		compare: (a, b) =>
+		compare: (/** @type {Stall} */ a, /** @type {Stall} */ b) =>
 			STATE_NAMES.indexOf(a.cause) - STATE_NAMES.indexOf(b.cause) ||
 			b.end_ns - b.start_ns - (a.end_ns - a.start_ns),
 	},
 };
 
 class StallList {
+	/**
+	 * @param {Recording} recording
+	 * @param {HTMLElement} root
+	 * @param {HTMLElement} title
+	 * @param {Actions} actions
+	 */
 	constructor(recording, root, title, actions) {
 		this.recording = recording;
 		this.root = root;
 		this.actions = actions;
-		this.order = "length";
+		this.order = /** @type {StallOrder} */ ("length");
+		this.sorted = /** @type {Stall[]} */ ([]);
+		this.shown = 0;
+		this.rows = /** @type {Map<number, HTMLElement>} */ (new Map());
+		this.body = element("tbody");
+		this.marked = /** @type {number | null} */ (null);
 		this.several = recording.loops.length > 1;
 		title.textContent = recording.stalls.length
 			? manyText(recording.stalls.length, "stall")
@@ -97,6 +113,7 @@ class StallList {
 		);
 	}
 
+	/** @param {StallOrder} order @param {string} words */
 	headCell(order, words) {
 		const sorted = this.order === order;
 
@@ -116,7 +133,9 @@ class StallList {
 					onclick: () => {
 						this.order = order;
 						this.build();
-						this.root.querySelector(`[data-order="${order}"]`).focus();
+						/** @type {HTMLElement | null} */ (
+							this.root.querySelector(`[data-order="${order}"]`)
+						)?.focus();
 					},
 				},
 				words,
@@ -139,11 +158,12 @@ class StallList {
 		this.shown = Math.min(this.sorted.length, this.shown + STALLS_AT_ONCE);
 	}
 
+	/** @param {Stall} stall */
 	row(stall) {
 		const length = stall.end_ns - stall.start_ns,
 			what = stall.handler || stall.stack[0],
 			choose = () => this.actions.chooseStall(stall.id);
-		const blocker = stall.cause === "gil_wait" && stall.blockers[0],
+		const blocker = stall.cause === "gil_wait" ? stall.blockers[0] : null,
 			culprit = blocker?.handler || what;
 
 		return element(
@@ -197,20 +217,21 @@ class StallList {
 	}
 
 	/* Marks the selected stall; null for none. */
+	/** @param {number | null} id */
 	mark(id) {
 		this.marked = id;
-		if (!this.rows) return;
 		while (
 			id !== null &&
-			id !== undefined &&
 			!this.rows.has(id) &&
 			this.shown < Math.min(this.sorted.length, STALL_ROWS_MOST)
 		)
 			this.more();
 		for (const [number, row] of this.rows) {
-			row.classList.toggle("chosen", number === id);
-			row.querySelector("button").setAttribute("aria-pressed", String(number === id));
+			const chosen = number === id;
+
+			row.classList.toggle("chosen", chosen);
+			row.querySelector("button")?.setAttribute("aria-pressed", String(chosen));
+			if (chosen) row.scrollIntoView({ block: "nearest" });
 		}
-		if (this.rows.has(id)) this.rows.get(id).scrollIntoView({ block: "nearest" });
 	}
 }

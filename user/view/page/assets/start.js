@@ -3,6 +3,7 @@
  * `window.gilscope`. */
 "use strict";
 
+/** @param {Recording} recording */
 function showHead(recording) {
 	const { head, report } = recording,
 		{ evidence } = report,
@@ -39,6 +40,7 @@ function showHead(recording) {
 			caveats.map((words) => element("li", {}, words)),
 		),
 	);
+	/** @param {boolean} shown */
 	const open = (shown) => {
 		byId("caveats").hidden = !shown;
 		byId("caveats-button").setAttribute("aria-expanded", String(shown));
@@ -56,6 +58,7 @@ function showHead(recording) {
 }
 
 /* When it began, in the reader's time zone. */
+/** @param {string | null} realtime */
 function timeOfDay(realtime) {
 	const ms = Number(BigInt(realtime || 0) / 1000000n);
 
@@ -65,8 +68,17 @@ function timeOfDay(realtime) {
 }
 
 /* The stalls as text, for paper. */
+/** @param {Recording} recording @param {HTMLElement} root */
 function preparePrint(recording, root) {
-	const details = new StallDetails(recording, { choose: () => {}, show: () => {} }),
+	const nothing = () => {},
+		actions = {
+			choose: nothing,
+			show: nothing,
+			chooseStall: nothing,
+			reveal: nothing,
+			redraw: nothing,
+		},
+		details = new StallDetails(recording, actions),
 		stalls = [...recording.stalls].sort(STALL_ORDERS.length.compare);
 
 	root.replaceChildren(
@@ -82,16 +94,18 @@ function preparePrint(recording, root) {
  * once, so that one is unpacked while another is processed, and each is drawn as soon as it is
  * read. The rest is read in slices, between which the page stays responsive.
  */
+/** @param {Timeline} timeline */
 async function readLanes(timeline) {
 	const { recording, layout } = timeline,
-		threads = layout.groups.filter((group) => group.thread);
+		threads = layout.threadGroups();
 	const inSight = () =>
 		threads
 			.filter(
 				(group) =>
-					!group.thread.stateLane && group.y < timeline.lanes.scrollTop + timeline.height,
+					!group.thread.isRead && group.y < timeline.lanes.scrollTop + timeline.height,
 			)
 			.map((group) => group.thread);
+	/** @param {Thread} thread */
 	const read = async (thread) => {
 		await recording.readThread(thread);
 		layout.place();
@@ -108,7 +122,7 @@ async function readLanes(timeline) {
 	performance.measure("gilscope-loaded", { start: 0, end: performance.now() });
 	performance.mark("gilscope-loaded");
 	for (const { thread } of threads)
-		if (!thread.stateLane) {
+		if (!thread.isRead) {
 			await read(thread);
 			await new Promise((resolve) => setTimeout(resolve));
 		}
@@ -121,6 +135,7 @@ async function readLanes(timeline) {
 }
 
 /* For tests and for exploring: what is shown, and the sums behind it. Read only. */
+/** @param {Timeline} timeline */
 function publish(timeline) {
 	const { recording, view } = timeline;
 
@@ -141,26 +156,34 @@ function publish(timeline) {
 			return timeline.picture.drawnRows;
 		},
 		get rows() {
-			return timeline.layout.rows.map(({ kind, y, height, thread, gil, loop }) => ({
-				kind,
-				y,
-				height,
-				owner: (thread || gil || loop).number,
+			return timeline.layout.rows.map((row) => ({
+				kind: row.kind,
+				y: row.y,
+				height: row.height,
+				owner: rowOwner(row).number,
 			}));
 		},
 		get report() {
 			return structuredClone(recording.report);
 		},
-		sums: (thread, from, until) =>
+		sums: (
+			/** @type {number} */ thread,
+			/** @type {number} */ from,
+			/** @type {number} */ until,
+		) =>
 			Object.fromEntries(
 				[...recording.sums(thread, from, until)].map((ns, state) => [
 					STATE_NAMES[state],
 					ns,
 				]),
 			),
-		holders: (gil, from, until) => recording.holders(gil, from, until),
+		holders: (
+			/** @type {number} */ gil,
+			/** @type {number} */ from,
+			/** @type {number} */ until,
+		) => recording.holders(gil, from, until),
 		/* [thread, state, frames from the outermost in, ns] */
-		flames: (from, until) =>
+		flames: (/** @type {number} */ from, /** @type {number} */ until) =>
 			recording.threads.flatMap((thread) =>
 				[...windowStacks(thread, from, until, 2 ** STATE_NAMES.length - 1)].flatMap(
 					([stack, sums]) =>
@@ -174,7 +197,7 @@ function publish(timeline) {
 							.filter(([, , , ns]) => ns),
 				),
 			),
-		xOf: (time) => view.x(time),
+		xOf: (/** @type {number} */ time) => view.x(time),
 		measure: Object.freeze({
 			get loaded() {
 				return (
@@ -198,7 +221,7 @@ async function start() {
 		recording.prefetch();
 		showHead(recording);
 		buildLegend(byId("legend"));
-		buildHelp(byId("help"));
+		buildHelp(byId("help", HTMLDialogElement));
 		const timeline = new Timeline(recording);
 
 		timeline.details.show(null, timeline.view);

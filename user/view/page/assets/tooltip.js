@@ -3,6 +3,7 @@
 "use strict";
 
 class Tooltip {
+	/** @param {Recording} recording @param {HTMLElement} root */
 	constructor(recording, root) {
 		this.recording = recording;
 		this.root = root;
@@ -10,10 +11,14 @@ class Tooltip {
 
 	hide() {
 		this.root.hidden = true;
-		this.shown = null;
 	}
 
 	/* `above`: keep what is below the pointer visible. */
+	/**
+	 * @param {Thing} thing
+	 * @param {PixelColumn} column
+	 * @param {{ x: number, y: number, above: boolean }} shape
+	 */
 	show(thing, column, { x, y, above }) {
 		this.root.replaceChildren(...this.lines(thing, column));
 		this.root.hidden = false;
@@ -26,24 +31,37 @@ class Tooltip {
 	}
 
 	/* `column`: {row, from, until}, the stretch of time that the pixel covers. */
+	/** @param {Thing} thing @param {PixelColumn} column */
 	lines(thing, column) {
-		const [from, until] = thingTimes(this.recording, thing),
-			kinds = {
-				hold: "holdLines",
-				state: "stateLines",
-				turn: "turnLines",
-				stall: "stallLines",
-				frame: "frameLines",
-			};
+		const [from, until] = thingTimes(this.recording, thing);
 
 		return [
-			...this[kinds[thing.kind]](thing, until - from),
+			...this.linesOf(thing),
 			this.length(until - from),
 			element("div", { class: "tip-times" }, `from ${exactTimeText(from)}`),
 			...this.columnLines(thing, column),
 		];
 	}
 
+	/** @param {Thing} thing */
+	linesOf(thing) {
+		switch (thing.kind) {
+			case "hold":
+				return this.holdLines(thing);
+			case "state":
+				return this.stateLines(thing);
+			case "turn":
+				return this.turnLines(thing);
+			case "stall":
+				return this.stallLines(thing);
+			case "frame":
+				return this.frameLines(thing);
+			case "thread":
+				return []; /* a thread has no place of its own in the picture */
+		}
+	}
+
+	/** @param {number} ns */
 	length(ns) {
 		return element(
 			"div",
@@ -53,16 +71,19 @@ class Tooltip {
 		);
 	}
 
+	/** @param {...Child} children */
 	head(...children) {
 		return element("div", { class: "tip-head" }, children);
 	}
 
+	/** @param {...Child} children */
 	line(...children) {
 		return element("div", { class: "tip-line" }, children);
 	}
 
+	/** @param {HoldThing} thing */
 	holdLines(thing) {
-		const lane = laneOf(this.recording, thing),
+		const lane = this.recording.gils[thing.gil].holdLane,
 			flags = lane.flags[thing.index],
 			thread = lane.holder(thing.index);
 		const notes = [
@@ -76,8 +97,9 @@ class Tooltip {
 		];
 	}
 
+	/** @param {StateThing} thing */
 	stateLines(thing) {
-		const lane = laneOf(this.recording, thing),
+		const lane = this.recording.threads[thing.thread].stateLane,
 			state = STATE_NAMES[lane.kinds[thing.index]],
 			flags = lane.flags[thing.index],
 			call = lane.call(thing.index);
@@ -108,8 +130,9 @@ class Tooltip {
 		return lines;
 	}
 
+	/** @param {TurnThing} thing */
 	turnLines(thing) {
-		const flags = laneOf(this.recording, thing).flags[thing.index];
+		const flags = this.recording.loops[thing.loop].turnLane.flags[thing.index];
 
 		return [
 			this.head("Turn of the event loop"),
@@ -121,6 +144,7 @@ class Tooltip {
 		];
 	}
 
+	/** @param {StallThing} thing */
 	stallLines(thing) {
 		const stall = this.recording.stalls[thing.stall];
 
@@ -132,9 +156,10 @@ class Tooltip {
 				.map(([state, ns]) =>
 					this.line(stateSwatch(state), `${state} ${durationText(ns)}`),
 				),
-		].filter(Boolean);
+		].filter((line) => line !== null);
 	}
 
+	/** @param {FrameThing} thing */
 	frameLines(thing) {
 		const frame = this.recording.stacks.frame(thing.node),
 			thread = this.recording.threads[thing.thread],
@@ -151,19 +176,17 @@ class Tooltip {
 			this.line(
 				STATE_RUNS[state] ? "on a CPU: made of samples" : `${STATE_NAMES[state]}: exact`,
 			),
-		].filter(Boolean);
+		].filter((line) => line !== null);
 	}
 
 	/* What a pixel shared by many entries contains. */
+	/** @param {Thing} thing @param {PixelColumn} shape */
 	columnLines(thing, { row, from, until }) {
-		const lane = thing.kind === "state" ? laneOf(this.recording, thing) : null;
+		const lane = thing.kind === "state" ? this.recording.threads[thing.thread].stateLane : null;
 
 		if (!lane || row.kind !== "states" || lane.indexAt(until) - lane.indexAt(from) < 3)
 			return [];
-		const sums = [...lane.sums(from, until)]
-			.map((ns, state) => [STATE_NAMES[state], ns])
-			.filter(([, ns]) => ns)
-			.sort((a, b) => b[1] - a[1]);
+		const sums = sumEntries(lane.sums(from, until));
 
 		return [
 			element(

@@ -8,21 +8,30 @@
  */
 "use strict";
 
-/** @type {any[][]} */
+/** @type {[value: string, words: string, states: StateName[]][]} */
 const FLAME_CHOICES = [
 	["running", "running (python, native)", STATE_NAMES.filter((_, state) => STATE_RUNS[state])],
 	["all", "all states", STATE_NAMES],
-	...STATE_NAMES.map((name) => [name, name, [name]]),
+	...STATE_NAMES.map(
+		(name) => /** @type {[string, string, StateName[]]} */ ([name, name, [name]]),
+	),
 ];
 
 const ON_CPU_MASK = STATE_RUNS.reduce((mask, runs, state) => mask | (runs << state), 0);
 
 /* Nanoseconds by stack and state of a thread in a window: a map of stacks (0: none) to sums by
  * state. `mask`: a bit for every state included. */
+/**
+ * @param {{ stateLane: StateLane, stackLane: StackLane, clockLane: StackLane }} thread
+ * @param {number} from
+ * @param {number} until
+ * @param {number} mask
+ */
 function windowStacks(thread, from, until, mask) {
-	const byStack = new Map(),
+	const byStack = /** @type {Map<number, Float64Array>} */ (new Map()),
 		{ stateLane: states, stackLane, clockLane } = thread,
 		known = new Float64Array(STATE_NAMES.length);
+	/** @param {number} stack @param {number} state @param {number} ns */
 	const add = (stack, state, ns) => {
 		let sums = byStack.get(stack);
 
@@ -45,6 +54,14 @@ function windowStacks(thread, from, until, mask) {
 
 /* Calls add(stack, state, ns) for the time that each entry of a lane of stacks shares with each
  * state of the mask. */
+/**
+ * @param {Lane} states
+ * @param {StackLane} lane
+ * @param {number} from
+ * @param {number} until
+ * @param {number} mask
+ * @param {(stack: number, state: number, ns: number) => void} add
+ */
 function overlay(states, lane, from, until, mask, add) {
 	const begin = Math.max(from, states.begin, lane.begin),
 		end = Math.min(until, states.end, lane.end),
@@ -69,16 +86,22 @@ function overlay(states, lane, from, until, mask, add) {
 }
 
 class WindowFlame {
+	/**
+	 * @param {Recording} recording
+	 * @param {HTMLElement} root
+	 * @param {HTMLElement} tools
+	 * @param {HTMLElement} title
+	 */
 	constructor(recording, root, tools, title) {
 		this.recording = recording;
 		this.title = title;
 		this.graph = new FlameGraph(root, {
-			colour: (node) =>
+			colour: (/** @type {WindowNode} */ node) =>
 				node.state
 					? stateLook(node.state).colour
 					: functionColour(node.name, node.file, darkTheme()),
-			title: (node) => this.words(node),
-			role: (node) => (node.node < 0 ? "group" : "frame"),
+			title: (/** @type {WindowNode} */ node) => this.words(node),
+			role: (/** @type {WindowNode} */ node) => (node.node < 0 ? "group" : "frame"),
 		});
 		this.states = element(
 			"select",
@@ -97,12 +120,14 @@ class WindowFlame {
 	}
 
 	/* Updates once the window rests, not for every step of a drag. */
+	/** @param {View} view */
 	changed(view) {
 		this.view = view;
 		clearTimeout(this.timer);
 		this.timer = setTimeout(() => this.update(), 120);
 	}
 
+	/** @param {View} view */
 	show(view) {
 		this.view = view;
 		this.update();
@@ -111,7 +136,7 @@ class WindowFlame {
 	update() {
 		if (!this.view || !this.recording.lanesComplete) return;
 		const { from, until } = this.view,
-			names = FLAME_CHOICES.find(([value]) => value === this.states.value)[2];
+			names = FLAME_CHOICES.find(([value]) => value === this.states.value)?.[2] ?? [];
 		const mask = names.reduce((bits, name) => bits | (1 << STATE_NAMES.indexOf(name)), 0),
 			only = this.threads.value;
 		const threads = this.recording.threads.filter(
@@ -126,9 +151,10 @@ class WindowFlame {
 		this.graph.show(this.root);
 	}
 
+	/** @param {Thread[]} threads @param {number} from @param {number} until @param {number} mask */
 	tree(threads, from, until, mask) {
 		const root = flameNode("all", "", 0, 0),
-			nodes = new Map();
+			nodes = /** @type {Map<number, WindowNode>} */ (new Map());
 
 		for (const thread of threads) {
 			const top =
@@ -149,6 +175,14 @@ class WindowFlame {
 		return root;
 	}
 
+	/**
+	 * @param {WindowNode} top
+	 * @param {number} thread
+	 * @param {number} stack
+	 * @param {Float64Array} sums
+	 * @param {number} ns
+	 * @param {Map<number, WindowNode>} nodes
+	 */
 	add(top, thread, stack, sums, ns, nodes) {
 		let above = top;
 
@@ -167,28 +201,31 @@ class WindowFlame {
 		above.self += ns;
 	}
 
+	/** @param {WindowNode} node */
 	words(node) {
-		return [...node.states]
-			.map((ns, state) => [STATE_NAMES[state], ns])
-			.filter(([, ns]) => ns)
-			.sort((a, b) => b[1] - a[1])
-			.map(([state, ns]) => `${state} ${durationText(ns)}`);
+		return sumEntries(node.states).map(([state, ns]) => `${state} ${durationText(ns)}`);
 	}
 }
 
 /* The frames of a stack from the outermost in, with their nodes. As in the report, [cut] stands for
  * frames further out and [no stack] for an unknown stack. */
+/** @param {Stacks} stacks @param {number} stack */
 function stackFrames(stacks, stack) {
-	const label = (name) => [[{ name, file: "", line: 0 }, 0]];
+	/** @type {[frame: { name: string, file: string, line: number }, node: number][]} */
+	const frames = stacks.path(stack).map((node) => [stacks.frame(node), node]);
 
-	return stack
-		? [
-				...(stacks.cut[stack] ? label("[cut]") : []),
-				...stacks.path(stack).map((node) => [stacks.frame(node), node]),
-			]
-		: label("[no stack]");
+	if (!stack || stacks.cut[stack])
+		frames.unshift([{ name: stack ? "[cut]" : "[no stack]", file: "", line: 0 }, 0]);
+	return frames;
 }
 
+/**
+ * @param {string} name
+ * @param {string} file
+ * @param {number} line
+ * @param {number} node
+ * @returns {WindowNode}
+ */
 function flameNode(name, file, line, node) {
 	return {
 		name,
@@ -202,18 +239,18 @@ function flameNode(name, file, line, node) {
 	};
 }
 
+/** @param {WindowNode} node @param {Float64Array} sums @param {number} ns */
 function addTo(node, sums, ns) {
 	node.ns += ns;
 	for (let state = 0; state < sums.length; state++) node.states[state] += sums[state];
 }
 
 /* By name, so that a frame stays where it is when the window moves. */
+/** @param {WindowNode} root */
 function sortFlames(root) {
 	const open = [root];
 
-	while (open.length) {
-		const node = open.pop();
-
+	for (let node; (node = open.pop());) {
 		node.children.sort((a, b) =>
 			a.node < 0 || b.node < 0
 				? b.ns - a.ns

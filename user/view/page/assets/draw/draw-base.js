@@ -8,14 +8,22 @@
 
 /* Boxes of one picture, by kind. Neighbours of equal height become one. */
 class Boxes {
+	/** @param {number} kindCount */
 	constructor(kindCount) {
-		this.lists = Array.from({ length: kindCount }, () => []);
+		this.lists = Array.from({ length: kindCount }, () => /** @type {number[]} */ ([]));
 	}
 
 	clear() {
 		for (const list of this.lists) list.length = 0;
 	}
 
+	/**
+	 * @param {number} kind
+	 * @param {number} x
+	 * @param {number} y
+	 * @param {number} width
+	 * @param {number} height
+	 */
 	add(kind, x, y, width, height) {
 		const list = this.lists[kind],
 			at = list.length - 4;
@@ -31,6 +39,11 @@ class Boxes {
 	}
 
 	/* `looks`: by kind {colour, pattern}; patterns are only for boxes wide enough to show them. */
+	/**
+	 * @param {CanvasRenderingContext2D} context
+	 * @param {(Look | null)[]} looks
+	 * @param {number} patternFrom
+	 */
 	paint(context, looks, patternFrom) {
 		this.lists.forEach((list, kind) => {
 			const look = looks[kind];
@@ -55,13 +68,33 @@ class Boxes {
  * because nothing happens there. `onwide(kind, x, width, entry)` is called for every entry wide
  * enough for a label.
  */
-function collectShares(boxes, lane, view, place, order, low, wideFrom, onwide) {
+/**
+ * @param {Boxes} boxes
+ * @param {Lane} lane
+ * @param {View} view
+ * @param {WideBand} place
+ * @param {number[]} order
+ * @param {(number | undefined)[]} low
+ * @param {number} wideFrom
+ * @param {OnWide} onwide
+ */
+function collectShares(
+	boxes,
+	lane,
+	view,
+	place,
+	order,
+	low,
+	wideFrom = Infinity,
+	onwide = () => {},
+) {
 	const { y, height, columns } = place,
 		{ starts, kinds, kindCount } = lane,
 		nsPerColumn = view.span / columns,
 		shares = new Float64Array(kindCount);
 	let column = Math.max(0, Math.floor((lane.begin - view.from) / nsPerColumn)),
 		entry = 0;
+	/** @param {number} kind @param {number} first @param {number} last */
 	const run = (kind, first, last) => {
 		const tall = low[kind] ?? height;
 
@@ -81,8 +114,7 @@ function collectShares(boxes, lane, view, place, order, low, wideFrom, onwide) {
 			);
 
 			run(kinds[entry], column, last);
-			if (onwide && last - column >= wideFrom)
-				onwide(kinds[entry], column, last - column, entry);
+			if (last - column >= wideFrom) onwide(kinds[entry], column, last - column, entry);
 			column = last;
 			continue;
 		}
@@ -99,6 +131,15 @@ function collectShares(boxes, lane, view, place, order, low, wideFrom, onwide) {
 	}
 }
 
+/**
+ * @param {Boxes} boxes
+ * @param {Float64Array} shares
+ * @param {number} whole
+ * @param {number} column
+ * @param {Band} shape
+ * @param {number[]} order
+ * @param {(number | undefined)[]} low
+ */
 function stackShares(boxes, shares, whole, column, { y, height }, order, low) {
 	let sum = 0,
 		bottom = 0;
@@ -111,20 +152,27 @@ function stackShares(boxes, shares, whole, column, { y, height }, order, low) {
 		if (top > bottom) boxes.add(kind, column, y + height - top, 1, top - bottom);
 		bottom = Math.max(bottom, top);
 	}
-	for (const kind of order)
-		if (low[kind] > bottom && shares[kind])
-			boxes.add(kind, column, y + height - low[kind], 1, low[kind] - bottom);
+	for (const kind of order) {
+		const tall = low[kind] ?? 0;
+
+		if (tall > bottom && shares[kind])
+			boxes.add(kind, column, y + height - tall, 1, tall - bottom);
+	}
 }
 
 /* A picture on a canvas, as sharp as the screen. Call `fit()` before drawing; drawing is in device
  * pixels, `ratio` of them per CSS pixel. */
 class Canvas {
+	/** @param {HTMLCanvasElement} canvas */
 	constructor(canvas) {
 		this.canvas = canvas;
-		this.context = canvas.getContext("2d");
+		this.context = penOf(canvas);
 		this.textWidths = new Map();
+		this.currentFont = "";
+		this.ratio = this.columns = this.rows = 1;
 	}
 
+	/** @param {number} width @param {number} height */
 	fit(width, height) {
 		this.ratio = devicePixelRatio || 1;
 		this.columns = Math.max(1, Math.round(width * this.ratio));
@@ -139,18 +187,22 @@ class Canvas {
 		this.context.clearRect(0, 0, this.columns, this.rows);
 	}
 
+	/** @param {number} length */
 	px(length) {
 		return Math.round(length * this.ratio);
 	}
 
+	/** @param {number} size */
 	font(size, weight = "") {
 		const font = `${weight} ${size * this.ratio}px ${themeValue("--font")}`;
 
 		if (this.currentFont !== font) this.textWidths.clear();
-		this.currentFont = this.context.font = font;
+		this.currentFont = font;
+		this.context.font = font;
 		this.context.textBaseline = "middle";
 	}
 
+	/** @param {string} text */
 	textWidth(text) {
 		let width = this.textWidths.get(text);
 
@@ -163,6 +215,7 @@ class Canvas {
 
 	/* As much of a text as fits. Of a qualified name that does not fit: its last part, then the
 	 * beginning of that. */
+	/** @param {string} text @param {number} room @param {boolean} qualified */
 	fitting(text, room, qualified) {
 		if (this.textWidth(text) <= room) return text;
 		const last = qualified ? text.slice(text.lastIndexOf(".") + 1) : text,
@@ -180,6 +233,7 @@ let themeStyle = null;
 const themeValues = new Map();
 
 /* A custom property of theme.css. */
+/** @param {string} name */
 function themeValue(name) {
 	if (!themeValues.has(name)) {
 		themeStyle ??= getComputedStyle(document.documentElement);

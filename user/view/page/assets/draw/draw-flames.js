@@ -4,10 +4,11 @@
 "use strict";
 
 class FlameDrawer {
+	/** @param {Picture} picture */
 	constructor(picture) {
 		this.picture = picture;
 		this.stacks = picture.recording.stacks;
-		this.forget();
+		this.colours = /** @type {string[]} */ ([]);
 	}
 
 	forget() {
@@ -15,6 +16,7 @@ class FlameDrawer {
 	}
 
 	/* As #rrggbb, which canvas parses fastest. */
+	/** @param {number} number */
 	colourOf(number) {
 		let colour = this.colours[number];
 
@@ -23,18 +25,19 @@ class FlameDrawer {
 				{ context } = this.picture;
 
 			context.fillStyle = functionColour(name, file, darkTheme());
-			this.colours[number] = colour = context.fillStyle;
+			this.colours[number] = colour = String(context.fillStyle);
 		}
 		return colour;
 	}
 
 	/* Runs of neighbouring columns with the same stack and the same of asleep and awake: [stack,
 	 * asleep, first column, last + 1]. */
+	/** @param {Thread} thread @param {View} view @param {number} columns */
 	runs(thread, view, columns) {
 		const lane = thread.stackLane,
 			states = thread.stateLane,
 			nsPerColumn = view.span / columns,
-			runs = [];
+			runs = /** @type {FlameRun[]} */ ([]);
 		let column = Math.max(0, Math.floor((lane.begin - view.from) / nsPerColumn)),
 			entry = 0,
 			state = 0;
@@ -69,6 +72,12 @@ class FlameDrawer {
 		return runs;
 	}
 
+	/**
+	 * @param {FlameRow} row
+	 * @param {View} view
+	 * @param {WideBand} place
+	 * @param {Search | null} search
+	 */
 	draw(row, view, place, search) {
 		const runs = this.runs(row.thread, view, place.columns),
 			height = this.picture.px(FLAME_ROW_HEIGHT_PX),
@@ -112,10 +121,18 @@ class FlameDrawer {
 	}
 
 	/* Only wide boxes have a gap between them: narrow ones would vanish. */
+	/**
+	 * @param {number} node
+	 * @param {boolean} asleep
+	 * @param {number} x
+	 * @param {number} width
+	 * @param {Band} place
+	 * @param {Search | null} search
+	 */
 	drawBox(node, asleep, x, width, place, search) {
 		const { context, ratio } = this.picture,
 			number = this.stacks.function[node],
-			found = search?.nodes[node];
+			found = search?.nodes?.[node];
 
 		context.globalAlpha = search && !found ? 0.22 : asleep ? 0.5 : 1;
 		context.fillStyle = found ? themeValue("--found") : this.colourOf(number);
@@ -139,6 +156,13 @@ class FlameDrawer {
 	}
 }
 
+/**
+ * @param {FlameRun[]} runs
+ * @param {number} stack
+ * @param {boolean} asleep
+ * @param {number} first
+ * @param {number} last
+ */
 function addRun(runs, stack, asleep, first, last) {
 	const before = runs[runs.length - 1];
 

@@ -18,12 +18,15 @@ const STATE_ORDER = [
 const WIDE_PX = 34;
 
 class Picture extends Canvas {
+	/** @param {HTMLCanvasElement} canvas @param {Recording} recording */
 	constructor(canvas, recording) {
 		super(canvas);
 		this.recording = recording;
 		this.stateBoxes = new Boxes(STATE_NAMES.length);
 		this.flames = new FlameDrawer(this);
 		this.drawnRows = 0;
+		this.prepared = "";
+		this.loopLooks = this.threadLooks = /** @type {Look[]} */ ([]);
 	}
 
 	/* What depends on the theme and the screen. */
@@ -32,22 +35,23 @@ class Picture extends Canvas {
 
 		if (this.prepared === key) return;
 		this.prepared = key;
-		const looks = (alpha) =>
+		/** @param {Partial<Record<StateName, string>>} colours */
+		const looks = (colours) =>
 			STATE_NAMES.map((name) => ({
-				colour: stateLook(name).colour,
+				colour: colours[name] ?? stateLook(name).colour,
 				pattern: statePattern(this.context, name, this.ratio),
-				...alpha[name],
 			}));
 
 		/* A thread that is not a loop may sleep as long as it likes, so that is drawn paler. */
-		this.loopLooks = looks({ idle: { colour: themeValue("--idle") } });
+		this.loopLooks = looks({ idle: themeValue("--idle") });
 		this.threadLooks = looks({
-			idle: { colour: themeValue("--idle") },
-			blocked: { colour: themeValue("--asleep") },
+			idle: themeValue("--idle"),
+			blocked: themeValue("--asleep"),
 		});
 		this.flames.forget();
 	}
 
+	/** @param {Scene & { search: Search | null }} shape */
 	draw({ view, layout, scroll, width, height, search }) {
 		this.fit(width, height);
 		this.prepare();
@@ -66,23 +70,26 @@ class Picture extends Canvas {
 		}
 	}
 
+	/** @param {Row} row @param {View} view @param {WideBand} place @param {Search | null} search */
 	drawRow(row, view, place, search) {
-		const ready = row.gil
-			? row.gil.holdLane
-			: row.loop
-				? row.loop.turnLane
-				: row.thread.stateLane;
-
-		if (!ready) return;
+		if (!rowOwner(row).isRead) return;
 		this.drawnRows++;
-		if (row.kind === "hold") this.drawHolds(row.gil, view, place);
-		else if (row.kind === "waiters") this.drawWaiters(row.gil, view, place);
-		else if (row.kind === "turns") this.drawTurns(row.loop, view, place);
-		else if (row.kind === "states") this.drawStates(row.thread, view, place);
-		else this.flames.draw(row, view, place, search);
+		switch (row.kind) {
+			case "hold":
+				return this.drawHolds(row.gil, view, place);
+			case "waiters":
+				return this.drawWaiters(row.gil, view, place);
+			case "turns":
+				return this.drawTurns(row.loop, view, place);
+			case "states":
+				return this.drawStates(row.thread, view, place);
+			case "flame":
+				return this.flames.draw(row, view, place, search);
+		}
 	}
 
 	/* Lines at the ruler's ticks, and between the groups. */
+	/** @param {View} view @param {Layout} layout @param {number} scroll */
 	drawGrid(view, layout, scroll) {
 		const { context } = this;
 
@@ -99,6 +106,13 @@ class Picture extends Canvas {
 			context.fillRect(0, this.px(group.y + group.height - scroll) - 1, this.columns, 1);
 	}
 
+	/**
+	 * @param {string} text
+	 * @param {number} x
+	 * @param {number} width
+	 * @param {Band} place
+	 * @param {string} colour
+	 */
 	words(text, x, width, place, colour, qualified = false) {
 		const room = Math.min(x + width, this.columns) - Math.max(x, 0) - 8 * this.ratio,
 			shown = room > 12 * this.ratio ? this.fitting(text, room, qualified) : "";
@@ -112,10 +126,11 @@ class Picture extends Canvas {
 		);
 	}
 
+	/** @param {Gil} gil @param {View} view @param {WideBand} place */
 	drawHolds(gil, view, place) {
 		const lane = gil.holdLane,
 			order = Array.from({ length: lane.kindCount }, (_, kind) => kind),
-			labels = [];
+			labels = /** @type {WideLabel[]} */ ([]);
 		const boxes = new Boxes(lane.kindCount),
 			low = [0],
 			{ threads } = this.recording;
@@ -128,7 +143,8 @@ class Picture extends Canvas {
 			order,
 			low,
 			WIDE_PX * this.ratio,
-			(kind, x, width, entry) => kind && labels.push([x, width, lane.holder(entry)]),
+			(kind, x, width, entry) =>
+				kind && labels.push([x, width, threads[lane.holder(entry)].short]),
 		);
 		boxes.paint(
 			this.context,
@@ -144,12 +160,12 @@ class Picture extends Canvas {
 			),
 			0,
 		);
-		for (const [x, width, thread] of labels)
-			this.words(threads[thread].short, x, width, place, "#ffffff");
+		for (const [x, width, text] of labels) this.words(text, x, width, place, "#ffffff");
 	}
 
 	/* How many threads waited for the GIL, on average, in every column: exact, as it is computed
 	 * from the threads' own sums. */
+	/** @param {Gil} gil @param {View} view @param {WideBand} place */
 	drawWaiters(gil, view, place) {
 		const lanes = this.recording.waitingLanes(gil),
 			weights = new Float64Array(STATE_NAMES.length),
@@ -180,6 +196,7 @@ class Picture extends Canvas {
 		boxes.paint(this.context, [{ colour: stateLook("gil_wait").colour }], 0);
 	}
 
+	/** @param {Loop} loop @param {View} view @param {WideBand} place */
 	drawTurns(loop, view, place) {
 		const { context } = this,
 			looks = [
@@ -188,7 +205,7 @@ class Picture extends Canvas {
 				{ colour: themeValue("--turn-stall") },
 			],
 			boxes = new Boxes(3),
-			labels = [];
+			labels = /** @type {WideLabel[]} */ ([]);
 
 		collectShares(
 			boxes,
@@ -213,6 +230,7 @@ class Picture extends Canvas {
 	}
 
 	/* Stalls are outlined in the colour of their cause and, where there is room, labelled. */
+	/** @param {Loop} loop @param {View} view @param {WideBand} place */
 	drawStalls(loop, view, place) {
 		const { context, ratio } = this,
 			scale = this.columns / view.span,
@@ -259,12 +277,13 @@ class Picture extends Canvas {
 		}
 	}
 
+	/** @param {Thread} thread @param {View} view @param {WideBand} place */
 	drawStates(thread, view, place) {
 		const lane = thread.stateLane,
 			boxes = this.stateBoxes,
-			low = [],
-			labels = [],
-			collections = [],
+			low = /** @type {(number | undefined)[]} */ ([]),
+			labels = /** @type {[x: number, width: number, kind: number, entry: number][]} */ ([]),
+			collections = /** @type {[x: number, width: number][]} */ ([]),
 			looks = thread.loop ? this.loopLooks : this.threadLooks;
 
 		low[STATE_IDLE] = Math.max(2, this.px(3));
@@ -291,6 +310,15 @@ class Picture extends Canvas {
 			if (kind !== STATE_IDLE) this.stateWords(thread, lane, x, width, kind, entry, place);
 	}
 
+	/**
+	 * @param {Thread} thread
+	 * @param {StateLane} lane
+	 * @param {number} x
+	 * @param {number} width
+	 * @param {number} kind
+	 * @param {number} entry
+	 * @param {WideBand} place
+	 */
 	stateWords(thread, lane, x, width, kind, entry, place) {
 		const call = lane.call(entry),
 			name = STATE_NAMES[kind],
@@ -310,6 +338,12 @@ class Picture extends Canvas {
 }
 
 /* Adds to every column the time of each kind in it, times the kind's weight. */
+/**
+ * @param {Float64Array} sums
+ * @param {Lane} lane
+ * @param {View} view
+ * @param {Float64Array} weights
+ */
 function addColumns(sums, lane, view, weights) {
 	const columns = sums.length,
 		nsPerColumn = view.span / columns,

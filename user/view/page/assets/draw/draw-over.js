@@ -4,20 +4,21 @@
 "use strict";
 
 class Over extends Canvas {
+	/** @param {HTMLCanvasElement} canvas @param {Recording} recording */
 	constructor(canvas, recording) {
 		super(canvas);
 		this.recording = recording;
+		this.scene = /** @type {Scene} */ ({});
 	}
 
+	/** @param {OverScene} shape */
 	draw({ view, layout, scroll, width, height, hover, selection, pointer }) {
 		this.fit(width, height);
 		this.scene = { view, layout, scroll, width, height };
-		const wait = [hover, selection].find(
-				(thing) => thing && holderDuring(this.recording, thing),
-			),
-			pair = wait && this.pair(wait);
+		const onHover = hover && this.pair(hover),
+			pair = onHover || (selection && this.pair(selection));
 
-		if (pair && wait === hover) this.veil(pair);
+		if (onHover) this.veil(onHover);
 		if (pointer) {
 			this.context.fillStyle = themeValue("--crosshair");
 			this.context.fillRect(
@@ -37,11 +38,14 @@ class Over extends Canvas {
 	}
 
 	/* A wait and the holds that caused it: boxes of the wait, of the GIL's lane, of the holder's
-	 * lanes. */
+	 * lanes. Null for what is no wait, or has no certain holder. */
+	/** @param {Thing} wait @returns {WaitPair | null} */
 	pair(wait) {
 		const { view, layout } = this.scene,
-			holder = holderDuring(this.recording, wait),
-			lane = this.recording.gils[holder.gil].holdLane;
+			holder = holderDuring(this.recording, wait);
+
+		if (!holder) return null;
+		const lane = this.recording.gils[holder.gil].holdLane;
 		const states = layout.rowOf("states", this.recording.threads[holder.thread]),
 			[from, until] = thingTimes(this.recording, wait);
 		const holds = holder.all
@@ -51,6 +55,7 @@ class Over extends Canvas {
 				Math.max(lane.starts[index], from),
 				Math.min(lane.starts[index + 1], until),
 			]);
+		/** @param {Row} row @param {number[]} shape */
 		const box = (row, [a, b]) => ({
 			x: view.x(a),
 			y: row.y,
@@ -72,12 +77,13 @@ class Over extends Canvas {
 		};
 	}
 
+	/** @param {WaitPair} shape */
 	veil({ wait, holds, states }) {
 		const { context } = this;
 
 		context.fillStyle = themeValue("--veil");
 		context.fillRect(0, 0, this.columns, this.rows);
-		for (const { x, y, width, height } of [wait, ...holds, ...states].filter(Boolean))
+		for (const { x, y, width, height } of [...(wait ? [wait] : []), ...holds, ...states])
 			context.clearRect(
 				this.px(x),
 				this.px(y - this.scene.scroll),
@@ -86,6 +92,7 @@ class Over extends Canvas {
 			);
 	}
 
+	/** @param {Box} shape @param {string} colour @param {number} line */
 	outline({ x, y, width, height }, colour, line) {
 		const { context, scene } = this,
 			left = Math.max(-4, x),
@@ -103,11 +110,13 @@ class Over extends Canvas {
 		);
 	}
 
+	/** @param {WaitPair} shape */
 	arrow({ wait, main, target }) {
 		const { context, ratio, scene } = this,
 			{ view, scroll, width } = scene;
 
 		if (!wait || !target) return;
+		/** @param {number} from @param {number} until */
 		const middle = (from, until) =>
 			Math.min(
 				width - 8,
@@ -133,10 +142,10 @@ class Over extends Canvas {
 		const bend = Math.min(60, Math.abs(y2 - y1) / 2 + 8) * (above ? -1 : 1),
 			tip = 6 * (above ? 1 : -1);
 
-		for (const [colour, line] of [
+		for (const [colour, line] of /** @type {[string, number][]} */ ([
 			[themeValue("--surface"), 5],
 			[themeValue("--text"), 1.75],
-		]) {
+		])) {
 			context.strokeStyle = context.fillStyle = colour;
 			context.lineWidth = line * ratio;
 			context.lineCap = "round";

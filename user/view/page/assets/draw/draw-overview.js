@@ -4,11 +4,13 @@
 "use strict";
 
 class Overview extends Canvas {
+	/** @param {HTMLCanvasElement} canvas @param {Recording} recording */
 	constructor(canvas, recording) {
 		super(canvas);
 		this.recording = recording;
 	}
 
+	/** @param {number} width @param {number} height */
 	draw(width, height) {
 		this.fit(width, height);
 		if (this.recording.hasTurns)
@@ -16,6 +18,7 @@ class Overview extends Canvas {
 		else this.drawHolds();
 	}
 
+	/** @param {Loop[]} loops */
 	drawTurns(loops) {
 		const { context, recording, columns, rows } = this,
 			longest = new Float64Array(columns),
@@ -27,6 +30,7 @@ class Overview extends Canvas {
 				.forEach((length, column) => (longest[column] = Math.max(longest[column], length)));
 		const most = longest.reduce((a, b) => Math.max(a, b), stallNs * 2),
 			least = Math.min(1e5, stallNs / 10);
+		/** @param {number} length */
 		const heightOf = (length) =>
 			length <= least
 				? this.px(1)
@@ -62,6 +66,7 @@ class Overview extends Canvas {
 		}
 	}
 
+	/** @param {number} y */
 	drawThreshold(y) {
 		const { context } = this;
 
@@ -107,6 +112,7 @@ class Overview extends Canvas {
 }
 
 class Ruler extends Canvas {
+	/** @param {View} view @param {number} width @param {number} height */
 	draw(view, width, height) {
 		const { context } = this;
 

@@ -1,0 +1,197 @@
+// SPDX-License-Identifier: MIT
+/* What the details show without a selection: the totals of the window. */
+"use strict";
+
+class Totals extends DetailsPart {
+	/** @param {View} view */
+	show(view) {
+		const { recording } = this,
+			threads = recording
+				.threadsInOrder()
+				.map(
+					(thread) =>
+						/** @type {[Thread, Float64Array]} */ ([
+							thread,
+							recording.sums(thread.number, view.from, view.until),
+						]),
+				);
+		const states = STATE_NAMES.filter((_, state) => threads.some(([, sums]) => sums[state]));
+
+		if (!recording.lanesComplete)
+			/* sums of half a recording would be wrong */
+			return [element("p", { class: "note" }, "Reading the recording …")];
+		const shown = threads.filter(([, sums]) => sums.some(Boolean)).slice(0, 200);
+
+		return [
+			this.head(
+				view.whole ? "The whole recording" : "The chosen window",
+				element("span", { class: "soft" }, " · "),
+				durationElement(view.span, { "data-figure": "window" }),
+				element(
+					"span",
+					{ class: "soft small" },
+					` · ${exactTimeText(view.from)} to ${exactTimeText(view.until)}`,
+				),
+			),
+			...recording.loops.map((loop) => this.loopTotals(loop, view)),
+			...recording.gils.map((gil) => this.gilTotals(gil, view)),
+			shown.length
+				? element(
+						"section",
+						{},
+						element("h4", {}, "Threads"),
+						this.threadTable(shown, states),
+					)
+				: element("p", { class: "note" }, "No Python thread was seen in this window."),
+			shown.length < threads.length && threads.length > 200
+				? element(
+						"p",
+						{ class: "soft small" },
+						`${countText(threads.length - shown.length)} more`,
+					)
+				: null,
+		];
+	}
+
+	/** @param {Gil} gil @param {View} view */
+	gilTotals(gil, view) {
+		const holders = this.recording.holders(gil.number, view.from, view.until),
+			held = holders.reduce((sum, [, ns]) => sum + ns, 0);
+		const bar = element("div", {
+			class: "state-bar",
+			role: "img",
+			"aria-label": "Who held the GIL",
+		});
+
+		for (const [thread, ns] of holders) {
+			const part = element("span", {
+				title:
+					`${thread < 0 ? "other threads" : this.recording.threadText(thread)} ` +
+					`${durationText(ns)}`,
+			});
+
+			part.style.background = thread < 0 ? "#888888" : threadColour(thread);
+			part.style.flexGrow = String(ns / view.span);
+			bar.append(part);
+		}
+		const rest = element("span", {
+			class: "free",
+			title: `nobody, or not known ${durationText(view.span - held)}`,
+		});
+
+		rest.style.flexGrow = String(Math.max(0, 1 - held / view.span));
+		bar.append(rest);
+		const several =
+			this.recording.gils.length > 1
+				? ` of process ${this.recording.processes[gil.process].pid}`
+				: "";
+
+		return element(
+			"section",
+			{ class: "gil-totals", "data-gil": gil.number },
+			element(
+				"h4",
+				{},
+				`GIL${several}: held ${percentText(held, view.span)}, `,
+				durationElement(held, { "data-figure": "held" }),
+			),
+			bar,
+			element(
+				"ul",
+				{ class: "shares" },
+				holders
+					.slice(0, 8)
+					.map(([thread, ns]) =>
+						element(
+							"li",
+							{},
+							thread < 0 ? "other threads" : this.shortButton(thread),
+							durationElement(ns),
+							element("span", { class: "soft" }, percentText(ns, view.span)),
+						),
+					),
+			),
+			view.whole
+				? element(
+						"p",
+						{ class: "soft small" },
+						`waited for ${percentText(gil.figures.contended_ns, view.span)} ` +
+							`of the time · ${manyText(gil.figures.handoffs, "change")} of ` +
+							`holder · ${manyText(gil.figures.forced, "forced drop")}`,
+					)
+				: null,
+		);
+	}
+
+	/** @param {Loop} loop @param {View} view */
+	loopTotals(loop, view) {
+		const stalls = this.recording.stalls.filter(
+			(stall) =>
+				stall.loop === loop.number &&
+				stall.start_ns < view.until &&
+				stall.end_ns > view.from,
+		);
+		const worst = stalls.reduce(
+				(most, stall) => Math.max(most, stall.end_ns - stall.start_ns),
+				0,
+			),
+			{ turn, turns } = loop.figures;
+
+		return element(
+			"section",
+			{ "data-loop": loop.number },
+			element(
+				"p",
+				{},
+				"Loop of ",
+				this.shortButton(loop.thread),
+				": ",
+				stalls.length
+					? [`${manyText(stalls.length, "stall")}, the longest `, durationElement(worst)]
+					: "no stall",
+				view.whole && turns
+					? [
+							` · ${manyText(turns, "turn")}: half of them up to `,
+							durationElement(turn.p50_ns),
+							", 99 % up to ",
+							durationElement(turn.p99_ns),
+						]
+					: null,
+			),
+		);
+	}
+
+	/** @param {[Thread, Float64Array][]} threads @param {StateName[]} states */
+	threadTable(threads, states) {
+		return figureTable(
+			"Time of the threads in the window, by state",
+			[
+				"thread",
+				"",
+				...states.map((state) =>
+					element(
+						"span",
+						{ class: "state", title: stateLook(state).doing },
+						stateSwatch(state),
+						state,
+					),
+				),
+			],
+			threads.map(([thread, sums]) => [
+				this.shortButton(thread.number),
+				stateBar(
+					[...sums].map((ns, state) => [STATE_NAMES[state], ns]),
+					sums.reduce((sum, ns) => sum + ns, 0),
+				),
+				...states.map((state) => {
+					const ns = sums[STATE_NAMES.indexOf(state)];
+
+					return ns
+						? durationElement(ns, { "data-thread": thread.number, "data-state": state })
+						: element("span", { class: "nothing" }, "·");
+				}),
+			]),
+			{ class: "figures totals" },
+		);
+	}
+}
