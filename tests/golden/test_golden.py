@@ -7,6 +7,7 @@ before it is committed.
 """
 
 import difflib
+import functools
 import json
 import os
 import re
@@ -38,7 +39,9 @@ EXIT_OK, EXIT_PARTIAL = 0, 5
 SITES_FAULTS = ("never_taken", "never_released", "never_passed")
 
 
+@functools.lru_cache(maxsize=None)
 def report(script, *options):
+    """What gilscope says of it and its exit status; it is asked once."""
     result = subprocess.run(
         [GILSCOPE, "report", *options, script],
         stdout=subprocess.PIPE,

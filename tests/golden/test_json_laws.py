@@ -166,6 +166,9 @@ def test_what_is_counted_is_in_the_script(source, found):
     assert evidence["stacks"]["taken"] == len(source.of("stack"))
     assert evidence["stacks"]["torn"] == sum("torn" in event[3] for event in source.of("stack"))
     assert evidence["lost"] == sum(int(event[4]["count"]) for event in source.of("lost"))
+    for kind in ("late", "missed"):
+        lost = [int(event[4]["count"]) for event in source.of("lost") if kind in event[3]]
+        assert evidence[kind] == sum(lost), kind
     for process in found["processes"]:
         tids = {thread["tid"] for thread in process["threads"]}
         gils, threads = process["gils"], process["threads"]
@@ -230,6 +233,70 @@ def test_holds_and_waits_are_those_of_the_script(source, found):
     expect_distribution(gils[0]["wait"], waits)
 
 
+def held_ns(source, end_ns):
+    """How long the GIL was held, by an initial holder too, and by one who has it still."""
+    begun = {
+        tid: event[0]
+        for event in source.of("observe")
+        if {"definite", "locked"} <= event[3]
+        for tid in [int(event[4].get("holder", event[1]))]
+    }
+    held = 0
+    for ns, tid, kind, *_ in source.events:
+        if kind == "take":
+            begun[tid] = ns
+        elif kind == "drop" and tid in begun:
+            held += ns - begun.pop(tid)
+    return held + sum(end_ns - ns for ns in begun.values())
+
+
+def test_gils_are_held_as_long_as_the_script_says(source, found):
+    evidence = found["evidence"]
+    if evidence["lost"] or evidence["contradictions"] or found["mode"] != "exact":
+        return
+    if any("fault" in process["sites"] for process in found["processes"]):
+        return
+    gils = [gil for process in found["processes"] for gil in process["gils"]]
+    if any(gil["violations"] for gil in gils):
+        return
+    assert sum(gil["held_ns"] for gil in gils) == held_ns(source, found["window"]["end_ns"])
+
+
+def waits_of(source, tid):
+    """How often the thread began to wait for the GIL: while it waits it says so again, and it may
+    have waited from the start."""
+    waits, waiting = 0, False
+    for _, who, kind, flags, _ in source.events:
+        begins = kind == "wait" or kind == "state" and "gil_wait" in flags
+        if who == tid and (begins or kind == "take"):
+            waits += begins and not waiting
+            waiting = begins
+    return waits
+
+
+def test_threads_wait_as_often_as_the_script_says(source, found):
+    evidence = found["evidence"]
+    if evidence["lost"] or evidence["contradictions"] or found["mode"] != "exact":
+        return
+    if any(event[3] & {"gil_mutex", "handover"} for event in source.of("switch_out")):
+        return  # sleeps on the GIL's own futexes are waits, too
+    for process in found["processes"]:
+        for thread in process["threads"]:
+            assert thread["waits"] == waits_of(source, thread["tid"]), thread["tid"]
+
+
+def told_in(text, pattern):
+    """The number that a sentence of the text has, 0 when it is not there."""
+    found = re.search(r"(\d+) times? " + pattern, re.sub(r"\s+", " ", text))
+    return int(found[1]) if found else 0
+
+
+def test_the_text_counts_the_same_gaps(script, found):
+    text, evidence = report(script)[0], found["evidence"]
+    assert evidence["gaps"] == told_in(text, "the kernel did not tell a switch")
+    assert evidence["contradictions"] == told_in(text, "a thread did something that an untold")
+
+
 def assert_ordered(told):
     assert 0 <= told["p50_ns"] <= told["p90_ns"] <= told["p99_ns"] <= told["max_ns"]
     assert told["count"] or told == NO_DISTRIBUTION
@@ -245,6 +312,11 @@ def test_turns_are_the_stalls_of_a_threshold_that_all_are_longer_than(found, eve
         assert loop["turns"] == loop["turn"]["count"]
         expect_distribution(loop["turn"], whole)
         assert loop["longest_ns"] == max(lengths, default=0)
+
+
+def test_only_a_stall_that_reaches_the_end_goes_on(every):
+    for stall in stalls_of(every):
+        assert stall["ongoing"] == (stall["end_ns"] == every["window"]["end_ns"])
 
 
 def test_a_stall_is_its_parts(every):
@@ -356,6 +428,23 @@ def test_blame_is_not_more_than_there_was(found):
     of_loops = sum(thread["states"]["gil_wait"] for thread in threads if thread["loop"])
     assert sum(row["made_loops_wait_ns"] for row in found["blame"]) <= of_loops
     assert sum(row["samples"] for row in found["blame"]) <= found["evidence"]["stacks"]["taken"]
+
+
+def test_blame_for_waits_of_loops_is_that_of_their_turns(found, every):
+    """Who made loops wait is among the blockers of their turns, for as long; but nobody is to blame
+    while somebody outside stops them."""
+    made = Counter()
+    for stall in stalls_of(every):
+        for blocker in stall["blockers"]:
+            if blocker["handler"]:
+                made[key_of(blocker["handler"])] += blocker["ns"]
+    outside = any(stall["stopped_ns"] for stall in stalls_of(every)) or any(
+        "stopped from outside" in stall["remedy"] for stall in stalls_of(every)
+    )
+    for row in found["blame"]:
+        expected = made[key_of(row["handler"])]
+        assert row["made_loops_wait_ns"] == expected or outside, row
+        assert row["made_loops_wait_ns"] <= expected, row
 
 
 def test_contention_lies_within_the_waits(found):
