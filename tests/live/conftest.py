@@ -16,7 +16,8 @@ import harness
 def pytest_configure(config):
     config.addinivalue_line("markers", "unprivileged: needs neither root nor BPF")
     config.addinivalue_line(
-        "markers", "beside: holds whatever else the machine does, so tools/check runs two at a time"
+        "markers",
+        "beside: holds whatever else the machine does, so tools/check runs it beside others",
     )
 
 

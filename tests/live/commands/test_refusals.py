@@ -187,7 +187,7 @@ def test_a_target_that_ends_while_probes_are_set(gilscope):
                 text=True,
             )
             while run.poll() is None and not has_loaded(run):
-                pass
+                time.sleep(0.001)
             time.sleep(0.002 * step)
             app.process.kill()
             app.process.wait()

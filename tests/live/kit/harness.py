@@ -192,7 +192,8 @@ def polls_library():
     path, source = os.path.join(ROOT, "build", "tests", "polls.so"), os.path.join(APPS, "polls.c")
     if not os.path.exists(path) or os.path.getmtime(path) < os.path.getmtime(source):
         os.makedirs(os.path.dirname(path), exist_ok=True)
-        compile_polls(["cc"], path)
+        compile_polls(["cc"], f"{path}.{os.getpid()}")
+        os.replace(f"{path}.{os.getpid()}", path)
     return path
 
 

@@ -46,8 +46,8 @@ class Recording:
                 for name in ON_LOOP + IN_THREADS:
                     app.call(name)
                     time.sleep(GAP_S)
-                self.marks = {mark.name: mark for mark in app.marks()[known:]}
                 self.outcome = running.finish()
+            self.marks = {mark.name: mark for mark in app.marks()[known:]}
         self.loop, self.report = loop, self.outcome.report
 
     def check(self, name):

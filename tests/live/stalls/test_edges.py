@@ -23,8 +23,8 @@ def test_edges_are_within_100_us_of_the_marks(loop):
         known = len(app.marks())
         with harness.attach(app, stall="10ms") as running:
             app.call(f"short {COUNT}")
-            marks = app.marks()[known:]
             outcome = running.finish()
+        marks = app.marks()[known:]  # to tell them takes the application long
     laws.check_laws(outcome.report)
     laws.check_evidence(outcome)
     errors = edge_errors(outcome.report, marks)

@@ -10,6 +10,8 @@ import pytest
 
 import harness
 
+pytestmark = pytest.mark.beside
+
 BUSY = """
 import threading, time
 def work():

@@ -32,8 +32,8 @@ class Recording:
                     time.sleep(GAP_S)
                     app.call(name)
                 time.sleep(GAP_S)
-                marks = app.marks()
                 self.outcome = running.finish()
+            marks = app.marks()
             self.threads = before & app.threads()
         self.loop, self.report = loop, self.outcome.report
         self.marks = {mark.name: mark for mark in marks if mark.t0_ns > begin}
