@@ -90,7 +90,7 @@ void kernel_probes_free(struct kernel_probes *kernel)
 	free(kernel);
 }
 
-/* The raw tracepoints; the uprobes have no place of their own and are left out by libbpf. */
+/* libbpf attaches the raw tracepoints and skips the uprobes, whose sections name no place. */
 static int attach_tracepoints(struct kernel_probes *kernel, struct diag *diag)
 {
 	int err = gilscope_bpf__attach(kernel->skeleton);
@@ -167,11 +167,11 @@ static void consume(void *ctx)
 {
 	const struct kernel_probes *kernel = ctx;
 
-	/* the callback's error is known to whoever returned it */
+	/* its result is the callback's, whose reason the capture has kept */
 	(void)ring_buffer__consume(kernel->ring);
 }
 
-/* The probes count in one of two slots, and in the other one from here on. */
+/* The probes count in one of two slots; this makes them use the other one, then reads the first. */
 static int take_losses(void *ctx, struct shared_loss *ret_losses)
 {
 	struct kernel_probes *kernel = ctx;
@@ -188,8 +188,7 @@ static int take_losses(void *ctx, struct shared_loss *ret_losses)
 				    kernel->no_losses, bytes, BPF_ANY);
 }
 
-/* As the programs count them (bpf_prog_info.recursion_misses, kernel 5.12; before, none are
- * counted). */
+/* bpf_prog_info.recursion_misses, from kernel 5.12 on; older kernels do not count them. */
 static uint64_t misses_of(const struct bpf_program *program)
 {
 	struct bpf_prog_info info = {0};

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * bpf_probes.h - the BPF programs, their maps and their ring in the kernel. Together with the rest
- * of this folder the only code that knows libbpf; above it they are `struct probes`.
+ * bpf_probes.h - the BPF programs, their maps and their ring. This folder is the only code that
+ * knows libbpf; the rest of capture/ uses them through `struct probes`.
  */
 #ifndef GILSCOPE_CAPTURE_KERNEL_BPF_PROBES_H
 #define GILSCOPE_CAPTURE_KERNEL_BPF_PROBES_H
@@ -25,18 +25,19 @@ void kernel_probes_free(struct kernel_probes *kernel);
 
 /* Valid as long as `kernel`. */
 struct probes kernel_probes_interface(struct kernel_probes *kernel);
-/* Of the system, those that are off included: the length of probes_take_losses()'s result. */
+/* Number of the system's possible CPUs: the length of probes_take_losses()'s result. */
 uint32_t kernel_probes_cpus(const struct kernel_probes *kernel);
 
-/* Attaches the raw tracepoints and the sampling clock. What is set stays set on failure. */
+/* Attaches the raw tracepoints and the sampling clock. On failure some may stay attached. 0 or
+ * -errno with a diag. */
 int kernel_probes_attach(struct kernel_probes *kernel, struct diag *diag);
-/* Whether the probes report at all. One that is running while this changes may still do so. */
+/* Switches all probes on or off. One that is running meanwhile may still send its record. */
 void kernel_probes_enable(struct kernel_probes *kernel, bool enabled);
 
 /* Waits up to `timeout_ms` for the ring to fill up or for a signal. 0 or -errno. */
 int kernel_probes_wait(const struct kernel_probes *kernel, int timeout_ms);
 
-/* capture_may_go_on() */
+/* See capture_may_go_on(). */
 bool kernel_probes_usable(const struct kernel_probes *kernel);
 
 #endif
