@@ -144,7 +144,7 @@ static int record_event(void *ctx, const union event *event)
 int main(int argc, char **argv)
 {
 	struct stream_head head = {
-		.version = "bench", .mode = "exact", .monotonic_ns = 1000 * NS_PER_S};
+		.version = "bench", .mode = MODE_EXACT, .monotonic_ns = 1000 * NS_PER_S};
 	bool stacks = argc == 4 && !strcmp(argv[3], "stacks");
 	uint64_t events = argc == 3 || stacks ? strtoull(argv[1], NULL, 10) : 0;
 	_cleanup_(fclosep) FILE *file = events ? fopen(argv[2], "we") : NULL;

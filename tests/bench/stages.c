@@ -84,7 +84,7 @@ static int feed(const struct events *events, const struct stream_sink *sink)
 
 static int run_trace(const struct events *events)
 {
-	struct stream_head head = {.version = "bench", .mode = "exact"};
+	struct stream_head head = {.version = "bench", .mode = MODE_EXACT};
 	_cleanup_(fclosep) FILE *file = tmpfile();
 	struct trace_outcome outcome = {0};
 	struct trace_writer *writer;
@@ -115,7 +115,7 @@ static int run_trace(const struct events *events)
 
 static int run_model(const struct events *events)
 {
-	struct world *world = world_new((struct model_sink){0}, false);
+	struct world *world = world_new((struct model_sink){0}, MODE_EXACT);
 	struct stream_sink sink;
 	uint64_t since = cpu_ns();
 	int err;
@@ -132,9 +132,9 @@ static int run_model(const struct events *events)
 
 static int run_fold(const struct events *events)
 {
-	struct stream_head head = {.version = "bench", .mode = "exact"};
+	struct stream_head head = {.version = "bench", .mode = MODE_EXACT};
 	struct report_builder *builder = report_builder_new(STALL_NS, &head, NULL, NULL);
-	struct world *world = builder ? world_new(report_builder_sink(builder), false) : NULL;
+	struct world *world = builder ? world_new(report_builder_sink(builder), MODE_EXACT) : NULL;
 	const struct report *report;
 	struct stream_sink sink;
 	uint64_t since = cpu_ns();

@@ -97,7 +97,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 					.turn = on_turn,
 					.ctx = &turning};
 	bool wild = size && data[0] & 1, partial = size && data[0] & 2;
-	struct world *world = world_new(sink, partial);
+	struct world *world = world_new(sink, partial ? MODE_EDGES : MODE_EXACT);
 	uint32_t position = 0;
 	uint64_t ts = 1;
 

@@ -84,20 +84,20 @@ static inline void define_all(void)
 
 /* A runs the loop, without the GIL, and its turn begins at 10 ms; B is another thread. All run on
  * CPUs of their own. */
-static inline void begin_at(uint32_t rate_hz, const char *gc)
+static inline void begin_at(uint32_t rate_hz, enum gc_evidence gc)
 {
 	const struct stream_head head = {
-		.version = "0.1.0", .mode = "exact", .stacks = true, .rate_hz = rate_hz};
+		.version = "0.1.0", .mode = MODE_EXACT, .stacks = true, .rate_hz = rate_hz};
 	struct process_info info = {.pid = PID, .gil_enabled = true};
 	struct stream_sink sink;
 
 	define_all();
 	builder = report_builder_new(50 * MS, &head, names, (struct handler_finder *)names);
 	assert_non_null(builder);
-	world = world_new(report_builder_sink(builder), false);
+	world = world_new(report_builder_sink(builder), MODE_EXACT);
 	assert_non_null(world);
 	sink = world_sink(world);
-	snprintf(info.gc, sizeof(info.gc), "%s", gc);
+	info.gc = gc;
 	assert_int_equal(sink_process(&sink, &info), 0);
 	FEED(GIL, gil, 0, PID, 0, 0, .address = 0x1000);
 	descriptor(0, EPFD);
@@ -118,7 +118,7 @@ static inline void begin_at(uint32_t rate_hz, const char *gc)
 
 static inline void begin_names(void)
 {
-	begin_at(200, "probes"); /* a sample is good for 20 ms */
+	begin_at(200, GC_PROBES); /* a sample is good for 20 ms */
 }
 
 static inline int teardown(void **state)

@@ -20,7 +20,7 @@
 #define SPANNED_HZ 10000000 /* a sample is good for 400 ns: there are stretches that are longer */
 
 static const struct stream_head spanned_head = {
-	.version = "0.1.0", .mode = "exact", .stacks = true, .rate_hz = SPANNED_HZ};
+	.version = "0.1.0", .mode = MODE_EXACT, .stacks = true, .rate_hz = SPANNED_HZ};
 
 struct spanned {
 	struct dictionary *names;
@@ -73,7 +73,7 @@ static inline void spanned_names(struct spanned *s)
 static inline void spanned_begin(struct spanned *s, struct span_sink sink, bool partial)
 {
 	struct process_info info = {
-		.pid = SIM_PID, .gil_enabled = true, .gc = "probes", .machine = "x86_64"};
+		.pid = SIM_PID, .gil_enabled = true, .gc = GC_PROBES, .machine = "x86_64"};
 	struct stream_sink to;
 
 	s->builder = report_builder_new(300, &spanned_head, s->names, s->finder);
@@ -84,7 +84,7 @@ static inline void spanned_begin(struct spanned *s, struct span_sink sink, bool 
 					 (struct stretch_sink){
 						 .model = {.sample = spanned_sample, .ctx = s}}),
 			 0);
-	s->world = world_new(report_builder_sink(s->builder), partial);
+	s->world = world_new(report_builder_sink(s->builder), partial ? MODE_EDGES : MODE_EXACT);
 	assert_non_null(s->world);
 	to = world_sink(s->world);
 	assert_int_equal(sink_process(&to, &info), 0);

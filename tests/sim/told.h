@@ -189,7 +189,7 @@ static inline void begin_as(bool partial)
 					.turn = on_turn};
 
 	told[0] = '\0';
-	world = world_new(sink, partial);
+	world = world_new(sink, partial ? MODE_EDGES : MODE_EXACT);
 	assert_non_null(world);
 	FEED(GIL, gil, 0, PID, 0, 0, .address = 0x1000);
 	descriptor(0, EPFD);

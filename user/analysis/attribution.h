@@ -128,7 +128,7 @@ bool attribution_turn_rest(const struct attribution *attribution, struct thread 
 static inline uint64_t gc_share(const struct process *process, bool traced,
 				const struct stack_ref *ref, enum thread_state state, uint64_t ns)
 {
-	if (process->info.gc[0] == 's')
+	if (process->info.gc == GC_SAMPLES)
 		return ref && ref->gc && thread_state_holds(state) ? ns : 0;
 	return traced ? ns : 0;
 }

@@ -30,7 +30,7 @@ struct report_builder *report_builder_new(uint64_t stall_ns, const struct stream
 	builder->report.rate_hz = head->rate_hz;
 	tables_init(builder);
 	memcpy(builder->report.version, head->version, sizeof(builder->report.version) - 1);
-	memcpy(builder->report.mode, head->mode, sizeof(builder->report.mode) - 1);
+	builder->report.mode = head->mode;
 	builder->attribution = attribution_new(head->rate_hz);
 	if (!builder->attribution ||
 	    attribution_add(builder->attribution, fold_sink(builder)) < 0) {

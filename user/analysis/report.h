@@ -224,7 +224,8 @@ struct process_report {
 };
 
 struct report {
-	char version[32], mode[16];
+	char version[32];
+	enum evidence_mode mode; /* of the recording */
 	struct world_window window;
 	uint64_t unknown_ns, sampled_ns; /* summed over these threads */
 	uint64_t thread_ns;   /* all these threads' time: what unknown_ns is a share of */

@@ -255,7 +255,7 @@ int turn_fill(struct report_builder *builder, const struct turn_stacks *turn, st
 	free(shares);
 	memcpy(stall->parts, parts.list, parts.count * sizeof(*stall->parts));
 	stall->part_count = parts.count;
-	what->gc_sampled = thread->process->info.gc[0] == 's';
+	what->gc_sampled = thread->process->info.gc == GC_SAMPLES;
 	if (what->gc_sampled)
 		for (uint32_t i = 0; i < what->stack_count; i++)
 			what->gc_ns += what->stacks[i].gc_ns;

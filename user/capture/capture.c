@@ -109,8 +109,8 @@ static int declare_process(const struct capture *capture, const struct target *t
 {
 	struct process_info info = target->info;
 
-	if (!capture->options.rate_hz && !strcmp(info.gc, "samples"))
-		info.gc[0] = '\0';
+	if (!capture->options.rate_hz && info.gc == GC_SAMPLES)
+		info.gc = GC_NONE;
 	return sink_process(&capture->sink, &info);
 }
 

@@ -131,7 +131,8 @@ static void print_target(const struct target *target, const struct census *censu
 	print_line(true, "image",
 		   escape_text(shown, sizeof(shown), info->image, sizeof(info->image)));
 	snprintf(text, sizeof(text), "%u take, %u drop, %u wait; found by %s, %s", info->take,
-		 info->drop, info->wait, info->method, info->confidence);
+		 info->drop, info->wait, fact_name(&method_names, info->method),
+		 fact_name(&confidence_names, info->confidence));
 	print_line(true, "GIL sites", text);
 	for (uint32_t i = 0; i < target->gil_count; i++) {
 		snprintf(text, sizeof(text), "0x%" PRIx64 ", interpreter %u%s",
@@ -216,16 +217,17 @@ static json_t *target_json(const struct target *target, const struct census *cen
 		json_array_append_new(gils, json_pack("{s:s, s:i}", "address", address,
 						      "interpreter", target->gils[i].interpreter));
 	}
-	return json_pack("{s:i, s:o, s:s, s:s, s:b, s:o, s:{s:s, s:s, s:i, s:i, s:i}, s:o, s:b, "
-			 "s:{s:i, s:i}, s:{s:i, s:i}}",
-			 "pid", info->pid, "cmdline", text_json(info->cmdline), "python",
-			 info->python, "gil", info->gil_enabled ? "on" : "off",
-			 "free_threaded_build", target->free_threaded, "image",
-			 text_json(info->image), "sites", "method", info->method, "confidence",
-			 info->confidence, "take", info->take, "drop", info->drop, "wait",
-			 info->wait, "gils", gils, "gil_proven", target->gil_proven, "threads",
-			 "all", census->threads, "python", census->python, "loops", "descriptors",
-			 census->loop_descriptors, "waiting", census->loop_waits);
+	return json_pack(
+		"{s:i, s:o, s:s, s:s, s:b, s:o, s:{s:s, s:s, s:i, s:i, s:i}, s:o, s:b, "
+		"s:{s:i, s:i}, s:{s:i, s:i}}",
+		"pid", info->pid, "cmdline", text_json(info->cmdline), "python", info->python,
+		"gil", info->gil_enabled ? "on" : "off", "free_threaded_build",
+		target->free_threaded, "image", text_json(info->image), "sites", "method",
+		fact_name(&method_names, info->method), "confidence",
+		fact_name(&confidence_names, info->confidence), "take", info->take, "drop",
+		info->drop, "wait", info->wait, "gils", gils, "gil_proven", target->gil_proven,
+		"threads", "all", census->threads, "python", census->python, "loops", "descriptors",
+		census->loop_descriptors, "waiting", census->loop_waits);
 }
 
 static int print_json(const struct findings *findings)

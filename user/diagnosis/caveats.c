@@ -176,7 +176,7 @@ static void emit_method(const struct caveats *caveats)
 		text_add(&text, "python and native were told apart by samples for ");
 		text_add_share(&text, report->sampled_ns, report->thread_ns);
 		text_add(&text, " of the threads' time (mode ");
-		text_add_name(&text, report->mode, 15);
+		text_add(&text, "%s", fact_name(&mode_names, report->mode));
 		text_add(&text, "); everything else is traced.");
 		caveat_emit(caveats, &text);
 	}
@@ -184,11 +184,11 @@ static void emit_method(const struct caveats *caveats)
 		const struct process_info *info = &report->processes[p].process->info;
 		struct text_buffer text = {0};
 
-		if (strcmp(info->confidence, "approximate") != 0)
+		if (info->confidence != CONFIDENCE_APPROXIMATE)
 			continue;
 		text_add(&text, "The GIL of pid %u was found by an approximate method (",
 			 info->pid);
-		text_add_name(&text, info->method, 15);
+		text_add(&text, "%s", fact_name(&method_names, info->method));
 		text_add(&text, "); its figures may be off.");
 		caveat_emit(caveats, &text);
 	}

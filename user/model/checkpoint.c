@@ -70,17 +70,25 @@ static void write_processes(struct writing *writing)
 	}
 }
 
+/* The world that reads it has this one's mode for GILs that do not say another. */
+static wire_u8 gil_flags(const struct world *w, const struct gil_machine *g)
+{
+	return g->pub.mode == MODE_EDGES && w->mode != MODE_EDGES ? EVF_GIL_EDGES : 0;
+}
+
 static void write_gils(struct writing *writing)
 {
 	for (uint32_t i = 0; i < writing->world->gils.count; i++) {
 		const struct gil_machine *g = gil_at(writing->world, i);
 
 		if (!g->retired && !g->pub.process->gone)
-			put(writing, (union event){.gil = {.hdr = {.type = EV_GIL,
-								   .tid = g->pub.process->info.pid,
-								   .aux = g->pub.index},
-							   .address = g->pub.address,
-							   .interpreter = g->pub.interpreter}});
+			put(writing,
+			    (union event){.gil = {.hdr = {.type = EV_GIL,
+							  .tid = g->pub.process->info.pid,
+							  .aux = g->pub.index,
+							  .flags = gil_flags(writing->world, g)},
+						  .address = g->pub.address,
+						  .interpreter = g->pub.interpreter}});
 	}
 }
 

@@ -26,8 +26,8 @@ int world_checkpoint(const struct world *world, uint64_t ts, const struct stream
 /*
  * A world for the sake of its checkpoints, as the state of a stream that others may hold
  * (stream/stream.h). Its memory is bounded by what lives: now and then it begins anew from its own
- * checkpoint. `partial` as for world_new(). When memory is short, sink.ctx is NULL.
+ * checkpoint. `mode` as for world_new(). When memory is short, sink.ctx is NULL.
  */
-struct stream_state checkpoint_state(bool partial);
+struct stream_state checkpoint_state(enum evidence_mode mode);
 
 #endif

@@ -16,7 +16,7 @@
 
 struct follower {
 	struct world *world;
-	bool partial;
+	enum evidence_mode mode;
 	uint32_t room; /* objects of the world before it is replaced */
 };
 
@@ -29,7 +29,7 @@ static void replace(struct follower *follower, struct world *world)
 
 static int begin_anew(struct follower *follower)
 {
-	struct world *world = world_new((struct model_sink){0}, follower->partial);
+	struct world *world = world_new((struct model_sink){0}, follower->mode);
 	struct stream_sink sink;
 	int err;
 
@@ -76,13 +76,13 @@ static void follower_free(void *ctx)
 	free(follower);
 }
 
-struct stream_state checkpoint_state(bool partial)
+struct stream_state checkpoint_state(enum evidence_mode mode)
 {
 	struct follower *follower = calloc(1, sizeof(*follower));
-	struct world *world = world_new((struct model_sink){0}, partial);
+	struct world *world = world_new((struct model_sink){0}, mode);
 
 	if (follower && world) {
-		follower->partial = partial;
+		follower->mode = mode;
 		replace(follower, world);
 	} else {
 		free(follower);

@@ -99,8 +99,11 @@ void sched_set(struct world *w, struct thread_machine *t, enum sched sched, uint
 	t->sched = sched;
 	t->pub.cpu = cpu;
 	thread_moved(w, t);
-	if (w->partial && !was_off)
-		edges_off(w, t, ts);
+	if (!was_off && thread_is_off(t)) {
+		t->ts_off = ts;
+		if (process_of(t)->partial)
+			edges_off(w, t, ts);
+	}
 	relation_list(t);
 	if (sched == SCHED_RUNNING && t->in_handover)
 		relation_handed_over(w, t, ts);

@@ -53,7 +53,8 @@ void edges_decay(struct world *w, struct thread_machine *t, uint64_t ts)
 	if (t->relation == REL_NONE) {
 		relation_set(w, t, REL_NONE | REL_HOLDING);
 		edges_unsee(w, t);
-	} else if (t->relation == REL_HOLDING && t->pub.gil->waiters == 0) {
+	} else if (t->relation == REL_HOLDING && gil_is_partial(gil_of(t)) &&
+		   t->pub.gil->waiters == 0) {
 		gil_unknown(w, gil_of(t), ts);
 		relation_set(w, t, REL_NONE | REL_HOLDING);
 	}
@@ -69,9 +70,6 @@ static void settle_none(struct world *w, struct thread_machine *t)
 
 void edges_off(struct world *w, struct thread_machine *t, uint64_t ts)
 {
-	if (!thread_is_off(t))
-		return;
-	t->ts_off = ts;
 	if (t->ts_look != ts || t->relation != (REL_NONE | REL_HOLDING))
 		return;
 	if (!t->seen_gil)

@@ -94,7 +94,7 @@ void gil_hold_begin(struct world *w, struct gil_machine *g, struct thread_machin
 	relation_set(w, t, REL_HOLDING);
 	t->wait_stack.hdr.type = 0;
 	t->pub.gil = &g->pub;
-	if (w->partial)
+	if (gil_is_partial(g))
 		edges_see(w, g, t);
 }
 
@@ -183,7 +183,7 @@ static void wait_end(struct world *w, struct thread_machine *t, uint64_t ts, boo
 	if (g->ts_contention < ts)
 		world_tell(w, TOLD_CONTENTION)->contention = (struct contention){
 			.gil = &g->pub, .start = g->ts_contention, .end = ts};
-	if (w->partial && g->pub.holder)
+	if (gil_is_partial(g) && g->pub.holder)
 		edges_decay(w, machine_of(g->pub.holder), ts); /* nobody watches it any more */
 }
 
@@ -210,7 +210,7 @@ void relation_handed_over(struct world *w, struct thread_machine *t, uint64_t ts
 void relation_sleep(struct world *w, struct gil_machine *g, struct thread_machine *t, bool handover,
 		    uint64_t ts)
 {
-	if (w->partial || g->pub.process != t->pub.process)
+	if (gil_is_partial(g) || g->pub.process != t->pub.process)
 		return;
 	if (!relation_known(t->relation))
 		relation_set(w, t, REL_UNKNOWN); /* it may have begun to wait now */
@@ -256,7 +256,7 @@ void relation_exclude_waiting(struct world *w, struct thread_machine *t)
 	if (relation_known(t->relation) || !(t->relation & REL_WAITING))
 		return;
 	relation_set(w, t, t->relation & ~(unsigned int)REL_WAITING);
-	if (w->partial)
+	if (process->partial)
 		process->pending = true;
 	else if (process->certain == process->gils && process->gils)
 		relation_set(w, t, REL_NONE);
@@ -498,6 +498,7 @@ int gil_declare(struct world *w, const struct fact *fact)
 {
 	const struct ev_gil *event = &fact->event->gil;
 	struct process_entry *process = fact->process;
+	enum evidence_mode mode = event->hdr.flags & EVF_GIL_EDGES ? MODE_EDGES : w->mode;
 	uint16_t index = event->hdr.aux;
 	struct gil_machine *g, *old;
 	int r = process ? 0 : process_get(w, event->hdr.tid, &process);
@@ -508,7 +509,8 @@ int gil_declare(struct world *w, const struct fact *fact)
 	    list_room(&w->touched_gils, w->gils.count + 1) < 0)
 		return -ENOMEM;
 	old = w->gil_by_index[index];
-	if (old && old->pub.process == &process->pub && old->pub.address == event->address)
+	if (old && old->pub.process == &process->pub && old->pub.address == event->address &&
+	    old->pub.mode == mode)
 		return 0;
 	r = list_reserve_object(w, &w->gils, WORLD_GILS_MAX, "GILs");
 	if (r < 0)
@@ -521,7 +523,8 @@ int gil_declare(struct world *w, const struct fact *fact)
 			      .address = event->address,
 			      .interpreter = event->interpreter,
 			      .index = index,
-			      .partial = w->partial};
+			      .mode = mode};
+	process->partial |= mode_is_partial(mode);
 	process->gils++;
 	g->next = process->gil_list;
 	process->gil_list = g;

@@ -131,14 +131,14 @@ struct gil {
 	struct process *process;
 	uint64_t address;
 	uint32_t interpreter;
-	uint16_t index; /* the stream's index */
-	bool partial; /* mode "edges": uncontended takes and drops are not traced, only observed */
-	struct thread *holder;	/* the certain holder now, or NULL */
-	bool free;		/* certain to be free now (holder is NULL) */
-	uint32_t waiters;	/* threads known to wait now … */
-	struct thread *waiting; /* … and the first of them; the others by next_waiting: loops'
-				   threads first, then who waits longest */
-	uint64_t violations;	/* facts that contradicted each other */
+	uint16_t index;		 /* the stream's index */
+	enum evidence_mode mode; /* which of its transitions are traced */
+	struct thread *holder;	 /* the certain holder now, or NULL */
+	bool free;		 /* certain to be free now (holder is NULL) */
+	uint32_t waiters;	 /* threads known to wait now … */
+	struct thread *waiting;	 /* … and the first of them; the others by next_waiting: loops'
+				    threads first, then who waits longest */
+	uint64_t violations;	 /* facts that contradicted each other */
 	void *data;
 };
 
@@ -297,9 +297,9 @@ struct model_sink {
 
 struct world;
 
-/* `partial`: GILs are known by contended transitions and observations only (mode "edges"). NULL
+/* `mode`: of every GIL whose declaration does not say another. NULL
  * when memory is short. */
-struct world *world_new(struct model_sink sink, bool partial);
+struct world *world_new(struct model_sink sink, enum evidence_mode mode);
 void world_free(struct world *world);
 
 /* The world as the sink of a stream. Events must be in time order; one that is older than its

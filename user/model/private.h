@@ -47,7 +47,7 @@ struct process_entry {
 	bool described;		     /* process.info is the stream's own */
 	bool pending; /* partial: there may be threads that are `none` when the GIL is seen with
 			 somebody else */
-	bool partial;
+	bool partial; /* some GIL of it is: what its threads do with GILs is known in parts only */
 	bool passed;  /* a GIL site, since the last loss … */
 	uint32_t ran; /* … and so many living threads ran Python for sure: sites.c */
 };
@@ -210,7 +210,8 @@ struct comm {
 
 struct world {
 	struct model_sink sink;
-	bool partial, begun, ended;
+	enum evidence_mode mode; /* of GILs that do not say another */
+	bool begun, ended;
 	bool blind; /* a loss (or the begin) is not over yet: world_see() is due at the first event
 		       from ts_facts on */
 	uint64_t now, ts_begin;
@@ -263,6 +264,17 @@ static inline struct thread_machine *machine_of(const struct thread *thread)
 static inline struct process_entry *process_of(const struct thread_machine *t)
 {
 	return (struct process_entry *)t->pub.process;
+}
+
+/* Are transitions of such a GIL missing that nobody lost? */
+static inline bool mode_is_partial(enum evidence_mode mode)
+{
+	return mode != MODE_EXACT;
+}
+
+static inline bool gil_is_partial(const struct gil_machine *g)
+{
+	return mode_is_partial(g->pub.mode);
 }
 
 static inline struct gil_machine *gil_of(const struct thread_machine *t)

@@ -95,7 +95,7 @@ int process_get(struct world *w, uint32_t pid, struct process_entry **ret_proces
 	process->pub.info.pid = pid;
 	process->pub.info.gil_enabled = true; /* until it is described */
 	process->pub.index = w->processes.count;
-	process->partial = w->partial;
+	process->partial = mode_is_partial(w->mode);
 	if (old)
 		HASH_DEL(w->by_pid, old);
 	HASH_ADD(hh, w->by_pid, pub.info.pid, sizeof(pid), process);
@@ -172,14 +172,14 @@ void foreign_explain(struct world *w, const struct ev_gil *event)
 
 /* ── making, asking ──────────────────────────────────────────────────────── */
 
-struct world *world_new(struct model_sink sink, bool partial)
+struct world *world_new(struct model_sink sink, enum evidence_mode mode)
 {
 	struct world *w = calloc(1, sizeof(*w));
 
 	if (!w)
 		return NULL;
 	w->sink = sink;
-	w->partial = partial;
+	w->mode = mode;
 	return w;
 }
 

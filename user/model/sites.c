@@ -62,7 +62,7 @@ void sites_stack(struct world *w, const struct fact *fact)
 	struct thread_machine *t = fact->thread;
 	struct process_entry *process = process_of(t);
 
-	if (w->partial || !event->stack || event->hdr.flags & EVF_STACK_TORN)
+	if (process->partial || !event->stack || event->hdr.flags & EVF_STACK_TORN)
 		return;
 	if (t->own_stack && t->own_stack != event->stack && t->moves < MOVES_ENOUGH)
 		process->ran += ++t->moves == MOVES_ENOUGH;

@@ -62,11 +62,11 @@ static inline int32_t sysno_of(const struct thread_machine *t, enum thread_state
 		       : SYSNO_NONE;
 }
 
-static inline struct description describe(const struct world *w, const struct thread_machine *t)
+static inline struct description describe(const struct thread_machine *t)
 {
 	struct description next = {.cpu = CPU_NONE};
 	bool sampled = false;
-	unsigned int relation = w->partial ? edges_relation(t, &sampled) : t->relation;
+	unsigned int relation = process_of(t)->partial ? edges_relation(t, &sampled) : t->relation;
 
 	next.state = state_of(t, relation);
 	next.sysno = sysno_of(t, next.state);
@@ -142,10 +142,10 @@ static void derive(struct world *w, struct thread_machine *t, uint64_t ts)
 {
 	struct description next;
 
-	if (w->partial)
+	if (process_of(t)->partial)
 		edges_decay(w, t, ts);
 	t->moved = false;
-	next = describe(w, t);
+	next = describe(t);
 	if (is_described(&t->open, &next))
 		return;
 	thread_cut(w, t, ts);
@@ -201,7 +201,8 @@ void thread_doubt_sched(struct world *w, struct thread_machine *t)
 {
 	/* partial: without a waiter that watches it a holder is certain only while it is off the
 	 * CPU, and just that is in doubt */
-	bool holds = t->relation == REL_HOLDING && (!w->partial || t->pub.gil->waiters);
+	bool holds = t->relation == REL_HOLDING &&
+		     (!gil_is_partial(gil_of(t)) || t->pub.gil->waiters);
 
 	if (t->open.state != TS_GIL_WAIT)
 		open_doubt(w, t, holds ? t->pub.gil : NULL, thread_is_off(t));

@@ -259,7 +259,7 @@ static void feed_observe(struct world *w, const struct fact *fact)
 	holder = named ? thread_find(w, event->holder) : NULL;
 	if (holder && holder->pub.process != fact->gil->pub.process)
 		holder = NULL;
-	(w->partial ? edges_observe : gil_observe)(w, fact, holder);
+	(gil_is_partial(fact->gil) ? edges_observe : gil_observe)(w, fact, holder);
 }
 
 /* A thread that passes a GIL site is one of that GIL's process, whether it has been declared or
@@ -293,7 +293,7 @@ static int feed_gil(struct world *w, struct fact *fact)
 		sched_prove(w, t, fact->ts);
 	if (t->place != PLACE_OUTSIDE)
 		loop_prove_outside(w, t, fact->ts);
-	(w->partial ? edges_feed : gil_feed)(w, fact);
+	(gil_is_partial(g) ? edges_feed : gil_feed)(w, fact);
 	return 0;
 }
 

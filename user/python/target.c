@@ -288,9 +288,8 @@ static int sites_find(struct target *target, const struct image *image, struct d
 	target->info.take = sites.number[SITE_TAKE];
 	target->info.drop = sites.number[SITE_DROP];
 	target->info.wait = sites.number[SITE_WAIT];
-	snprintf(target->info.method, sizeof(target->info.method), "scan");
-	snprintf(target->info.confidence, sizeof(target->info.confidence), "%s",
-		 sites.doubtful ? "approximate" : "exact");
+	target->info.method = METHOD_SCAN;
+	target->info.confidence = sites.doubtful ? CONFIDENCE_APPROXIMATE : CONFIDENCE_EXACT;
 	return 0;
 }
 
@@ -298,8 +297,8 @@ static int sites_find(struct target *target, const struct image *image, struct d
 static int collector_find(struct target *target, const struct image *image, struct diag *diag)
 {
 	struct gc_sites sites;
-	const char *how = target->stack.interp_gc_collecting ? "samples" : "";
 
+	target->info.gc = target->stack.interp_gc_collecting ? GC_SAMPLES : GC_NONE;
 	gc_sites_find(&image->elf, version_minor(target->version_hex), &sites);
 	if (sites.count) {
 		target->gc_sites = reallocarray(NULL, sites.count, sizeof(*target->gc_sites));
@@ -307,9 +306,8 @@ static int collector_find(struct target *target, const struct image *image, stru
 			return diag_set(diag, EXIT_FAILED, -ENOMEM, "not enough memory");
 		memcpy(target->gc_sites, sites.list, sites.count * sizeof(*target->gc_sites));
 		target->gc_site_count = sites.count;
-		how = "probes";
+		target->info.gc = GC_PROBES;
 	}
-	snprintf(target->info.gc, sizeof(target->info.gc), "%s", how);
 	return 0;
 }
 

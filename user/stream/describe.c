@@ -9,26 +9,35 @@
 #include "base/cleanup.h"
 #include "base/escape.h"
 
-enum kind { KIND_TEXT, KIND_U32, KIND_U64, KIND_BOOL };
+enum kind { KIND_TEXT, KIND_U32, KIND_U64, KIND_BOOL, KIND_FACT };
 
 struct json_member {
 	const char *name;
 	enum kind kind;
 	size_t offset, size;
+	const struct fact_names *names; /* KIND_FACT */
 };
 
 #define MEMBER(type, member, kind)                                                                 \
-	{#member, kind, offsetof(type, member), sizeof(((type *)0)->member)}
+	{#member, kind, offsetof(type, member), sizeof(((type *)0)->member), NULL}
+#define FACT(type, member, names)                                                                  \
+	{#member, KIND_FACT, offsetof(type, member), sizeof(((type *)0)->member), &names}
+
+_Static_assert(sizeof(enum evidence_mode) == sizeof(uint32_t) &&
+		       sizeof(enum site_method) == sizeof(uint32_t) &&
+		       sizeof(enum confidence) == sizeof(uint32_t) &&
+		       sizeof(enum gc_evidence) == sizeof(uint32_t),
+	       "facts are copied as 32 bits");
 
 static const struct json_member head_members[] = {
 	MEMBER(struct stream_head, version, KIND_TEXT),
-	MEMBER(struct stream_head, mode, KIND_TEXT),
+	FACT(struct stream_head, mode, mode_names),
 	MEMBER(struct stream_head, kernel, KIND_TEXT),
 	MEMBER(struct stream_head, realtime_ns, KIND_U64),
 	MEMBER(struct stream_head, monotonic_ns, KIND_U64),
 	MEMBER(struct stream_head, stacks, KIND_BOOL),
 	MEMBER(struct stream_head, rate_hz, KIND_U32),
-	{NULL, 0, 0, 0},
+	{NULL, 0, 0, 0, NULL},
 };
 
 static const struct json_member process_members[] = {
@@ -36,15 +45,15 @@ static const struct json_member process_members[] = {
 	MEMBER(struct process_info, cmdline, KIND_TEXT),
 	MEMBER(struct process_info, python, KIND_TEXT),
 	MEMBER(struct process_info, gil_enabled, KIND_BOOL),
-	MEMBER(struct process_info, method, KIND_TEXT),
-	MEMBER(struct process_info, confidence, KIND_TEXT),
+	FACT(struct process_info, method, method_names),
+	FACT(struct process_info, confidence, confidence_names),
 	MEMBER(struct process_info, take, KIND_U32),
 	MEMBER(struct process_info, drop, KIND_U32),
 	MEMBER(struct process_info, wait, KIND_U32),
 	MEMBER(struct process_info, image, KIND_TEXT),
 	MEMBER(struct process_info, machine, KIND_TEXT),
-	MEMBER(struct process_info, gc, KIND_TEXT),
-	{NULL, 0, 0, 0},
+	FACT(struct process_info, gc, gc_names),
+	{NULL, 0, 0, 0, NULL},
 };
 
 #define TEXT_MAX sizeof(((struct process_info *)0)->cmdline)
@@ -66,6 +75,9 @@ static json_t *member_json(const struct json_member *member, const char *from)
 		return json_integer((json_int_t)u64);
 	case KIND_BOOL:
 		return json_boolean(*(const bool *)from);
+	case KIND_FACT:
+		memcpy(&u32, from, sizeof(u32));
+		return json_string(fact_name(member->names, u32));
 	}
 	return NULL;
 }
@@ -129,6 +141,24 @@ static int text_parse(const struct json_member *member, const json_t *value, cha
 	return 0;
 }
 
+static int fact_parse(const struct json_member *member, const json_t *value, char *to,
+		      char ret_why[static DESCRIBE_WHY_MAX])
+{
+	char choices[64], what[96];
+	int fact;
+
+	if (!json_is_string(value))
+		return wrong(ret_why, member->name, "must be a string");
+	fact = fact_find(member->names, json_string_value(value));
+	if (fact < 0) {
+		snprintf(what, sizeof(what), "must be one of %s",
+			 fact_choices(member->names, choices, sizeof(choices)));
+		return wrong(ret_why, member->name, what);
+	}
+	memcpy(to, &(uint32_t){(uint32_t)fact}, sizeof(uint32_t));
+	return 0;
+}
+
 static int member_parse(const struct json_member *member, const json_t *value, char *to,
 			char ret_why[static DESCRIBE_WHY_MAX])
 {
@@ -136,6 +166,8 @@ static int member_parse(const struct json_member *member, const json_t *value, c
 
 	if (member->kind == KIND_TEXT)
 		return text_parse(member, value, to, ret_why);
+	if (member->kind == KIND_FACT)
+		return fact_parse(member, value, to, ret_why);
 	if (member->kind == KIND_BOOL) {
 		if (!json_is_boolean(value))
 			return wrong(ret_why, member->name, "must be true or false");

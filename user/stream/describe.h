@@ -4,8 +4,8 @@
  * scripts hold them.
  *
  * Members are named as in stream.h. Texts are escaped as by escape_text(), because JSON cannot
- * express bytes that are not UTF-8. A missing member is 0 or empty, except that gil_enabled is then
- * true and "pid" is required.
+ * express bytes that are not UTF-8. Facts (facts.h) are written by their names. A missing member is
+ * 0 or empty, except that gil_enabled is then true and "pid" is required.
  */
 #ifndef GILSCOPE_STREAM_DESCRIBE_H
 #define GILSCOPE_STREAM_DESCRIBE_H

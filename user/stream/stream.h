@@ -16,23 +16,23 @@
 #include <stdbool.h>
 #include <stdint.h>
 #include "bpf/wire.h"
+#include "stream/facts.h"
 
 struct diag;
 
 /* What is known of a traced process from its files and memory. Strings come from the target:
  * hostile text, valid UTF-8 or not, escaped only when shown. */
 struct process_info {
-	uint32_t pid;	     /* initial PID namespace */
-	char cmdline[1024];  /* arguments joined by spaces, cut if longer */
-	char python[32];     /* "3.11.2" */
-	bool gil_enabled;    /* false on a free-threaded build whose GIL is off */
-	char method[16];     /* how the GIL's sites were found: "symbols", "scan" or "futex" */
-	char confidence[16]; /* "exact" or "approximate" */
+	uint32_t pid;	    /* initial PID namespace */
+	char cmdline[1024]; /* arguments joined by spaces, cut if longer */
+	char python[32];    /* "3.11.2" */
+	bool gil_enabled;   /* false on a free-threaded build whose GIL is off */
+	enum site_method method;
+	enum confidence confidence;
 	uint32_t take, drop, wait; /* number of sites */
 	char image[256];	   /* path of the Python image, as the target sees it */
 	char machine[16];	   /* decides which system call `sysno` is */
-	char gc[16]; /* how garbage collections are observed: "probes" (GC_BEGIN, GC_END), "samples"
-			(STACK with `gc`), "" not at all */
+	enum gc_evidence gc;
 };
 
 /*
@@ -114,13 +114,13 @@ const char *event_name(unsigned int type);
 
 /* Facts about a recording that are not events; kept in the head of a trace and of a script. */
 struct stream_head {
-	char version[32];      /* version of gilscope that recorded it */
-	char mode[16];	       /* "exact", "edges" or "futex" */
-	char kernel[96];       /* uname: release and machine */
-	uint64_t realtime_ns;  /* CLOCK_REALTIME … */
-	uint64_t monotonic_ns; /* at the same instant, to derive times of day */
-	bool stacks;	       /* Python stacks were taken */
-	uint32_t rate_hz;      /* of the sampling clock; 0: it was off */
+	char version[32];	 /* version of gilscope that recorded it */
+	enum evidence_mode mode; /* of every GIL that is not declared to have another */
+	char kernel[96];	 /* uname: release and machine */
+	uint64_t realtime_ns;	 /* CLOCK_REALTIME … */
+	uint64_t monotonic_ns;	 /* at the same instant, to derive times of day */
+	bool stacks;		 /* Python stacks were taken */
+	uint32_t rate_hz;	 /* of the sampling clock; 0: it was off */
 };
 
 #endif

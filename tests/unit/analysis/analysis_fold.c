@@ -57,7 +57,7 @@ static struct model_sink sink;
 
 static int setup(void **state)
 {
-	static const struct stream_head head = {.version = "0.1.0", .mode = "exact"};
+	static const struct stream_head head = {.version = "0.1.0", .mode = MODE_EXACT};
 
 	process = (struct process){.info = {.pid = 10}};
 	gil = (struct gil){.process = &process};

@@ -60,7 +60,7 @@ static void without_a_clock_only_time_off_the_cpu_has_a_stack(void **state)
 {
 	const struct stall *stall;
 
-	begin_at(0, "probes");
+	begin_at(0, GC_PROBES);
 	stack(15 * MS, A, SLEEP, IN_ALPHA);
 	out(15 * MS, A, READ);
 	wake(45 * MS, A, 0);
@@ -397,7 +397,7 @@ static void collections_may_be_seen_by_samples_alone(void **state)
 {
 	const struct stall *stall;
 
-	begin_at(200, "samples");
+	begin_at(200, GC_SAMPLES);
 	take(12 * MS, A);
 	stack(22 * MS, A, CLOCK | EVF_STACK_GC, IN_ALPHA);
 	stack(30 * MS, A, CLOCK, IN_ALPHA);

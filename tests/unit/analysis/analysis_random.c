@@ -214,10 +214,10 @@ struct digest {
 };
 
 /* Looks at any instant up to which all has been fed, as a live command does. */
-static struct digest run_once(struct sim *sim, bool partial, const char *gc, enum looks looks)
+static struct digest run_once(struct sim *sim, bool partial, enum gc_evidence gc, enum looks looks)
 {
 	const struct stream_head head = {
-		.version = "0.1.0", .mode = "exact", .stacks = true, .rate_hz = 10000000};
+		.version = "0.1.0", .mode = MODE_EXACT, .stacks = true, .rate_hz = 10000000};
 	struct process_info info = {.pid = SIM_PID, .gil_enabled = true};
 	struct stream_sink sink;
 	struct digest digest;
@@ -226,10 +226,10 @@ static struct digest run_once(struct sim *sim, bool partial, const char *gc, enu
 	define_threads();
 	builder = report_builder_new(300, &head, names, (struct handler_finder *)names);
 	assert_non_null(builder);
-	world = world_new(report_builder_sink(builder), partial);
+	world = world_new(report_builder_sink(builder), partial ? MODE_EDGES : MODE_EXACT);
 	assert_non_null(world);
 	sink = world_sink(world);
-	snprintf(info.gc, sizeof(info.gc), "%s", gc);
+	info.gc = gc;
 	assert_int_equal(sink_process(&sink, &info), 0);
 	for (uint32_t i = 0; i < sim->events.count; i++) {
 		const union event *event = &sim->events.at[i].event;
@@ -247,7 +247,7 @@ static struct digest run_once(struct sim *sim, bool partial, const char *gc, enu
 	return digest;
 }
 
-static void run_seeds(bool partial, uint32_t losses, const char *gc)
+static void run_seeds(bool partial, uint32_t losses, enum gc_evidence gc)
 {
 	static struct sim sim;
 	const char *one = getenv("ANALYSIS_SEED"), *many = getenv("ANALYSIS_SEEDS");
@@ -298,18 +298,18 @@ static void run_seeds(bool partial, uint32_t losses, const char *gc)
 
 static void everything_adds_up(void **state)
 {
-	run_seeds(false, 0, "probes");
+	run_seeds(false, 0, GC_PROBES);
 	assert_true(totals.gc_ns > 0);
 }
 
 static void everything_adds_up_with_losses(void **state)
 {
-	run_seeds(false, 12, "samples");
+	run_seeds(false, 12, GC_SAMPLES);
 }
 
 static void everything_adds_up_with_contended_transitions_alone(void **state)
 {
-	run_seeds(true, 12, "probes");
+	run_seeds(true, 12, GC_PROBES);
 }
 
 int main(void)

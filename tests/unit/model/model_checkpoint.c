@@ -22,7 +22,7 @@ static void carry_on(uint64_t ts)
 	struct stream_sink to;
 
 	told[0] = '\0';
-	world = world_new(sink, false);
+	world = world_new(sink, MODE_EXACT);
 	assert_non_null(world);
 	to = world_sink(world);
 	assert_int_equal(world_checkpoint(before, ts, &to), 0);
@@ -193,6 +193,31 @@ static void names_and_processes(void **state)
 	expect(1100, "", "");
 }
 
+/* Nobody waits, so takes and drops prove less of a GIL whose contended transitions alone are
+ * traced. */
+static void the_mode_of_a_gil(void **state)
+{
+	const uint32_t other_pid = 200;
+
+	begin();
+	FEED(GIL, gil, 0, other_pid, 1, EVF_GIL_EDGES, .address = 0x2000);
+	FEED(THREAD, thread, 100, C, 0, EVF_THREAD_PYTHON, .pid = other_pid);
+	carry_on(1000);
+	in(1010, A, 0);
+	in(1010, C, 1);
+	take(1100, A);
+	FEED(TAKE, take, 1100, C, 1, 0);
+	drop(1150, A);
+	FEED(DROP, drop, 1150, C, 1, 0);
+	expect(1200, "13",
+	       "1000-1100 1 unknown\n"
+	       "1100-1150 1 python cpu0\n"
+	       "hold 1100-1150 1 whole\n"
+	       "1000-1150 3 unknown\n"
+	       "1150-1200 1 native cpu0\n"
+	       "1150-1200 3 native cpu1 sampled\n");
+}
+
 static void a_loss_goes_on_and_nothing_is_known_of_a_world_that_ended(void **state)
 {
 	begin();
@@ -211,7 +236,7 @@ static void a_loss_goes_on_and_nothing_is_known_of_a_world_that_ended(void **sta
 /* More threads than a world takes in come and go. */
 static void a_state_outlives_all_limits(void **state)
 {
-	struct stream_state follower = checkpoint_state(false);
+	struct stream_state follower = checkpoint_state(MODE_EXACT);
 	struct stream_sink to;
 
 	begin();
@@ -236,7 +261,8 @@ static void a_state_outlives_all_limits(void **state)
 	PUSH(TAKE, take, 300001, A, 0);
 	world_free(world);
 	told[0] = '\0';
-	world = world_new((struct model_sink){.interval = on_interval, .hold = on_hold}, false);
+	world = world_new((struct model_sink){.interval = on_interval, .hold = on_hold},
+			  MODE_EXACT);
 	to = world_sink(world);
 	assert_int_equal(follower.write(follower.sink.ctx, 400000, &to), 0);
 	follower.free(follower.sink.ctx);
@@ -256,6 +282,7 @@ int main(void)
 		cmocka_unit_test(who_runs_no_loop_runs_none_afterwards),
 		cmocka_unit_test(a_collection_goes_on),
 		cmocka_unit_test(names_and_processes),
+		cmocka_unit_test(the_mode_of_a_gil),
 		cmocka_unit_test(a_loss_goes_on_and_nothing_is_known_of_a_world_that_ended),
 		cmocka_unit_test(a_state_outlives_all_limits),
 	};

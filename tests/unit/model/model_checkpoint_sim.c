@@ -105,8 +105,9 @@ static void said_init(struct said *said, uint64_t since, bool partial)
 					.turn = on_turn,
 					.ctx = said};
 
-	*said = (struct said){
-		.since = since, .partial = partial, .world = world_new(sink, partial)};
+	*said = (struct said){.since = since,
+			      .partial = partial,
+			      .world = world_new(sink, partial ? MODE_EDGES : MODE_EXACT)};
 	assert_non_null(said->world);
 }
 

@@ -312,6 +312,38 @@ static void who_waits_for_a_gil_that_is_switched_off_goes_on_without(void **stat
 
 /* ── partial GILs ────────────────────────────────────────────────────────── */
 
+/* The same happens in two processes; only the GIL of the second is declared to have its contended
+ * transitions traced and no others. */
+static void the_mode_belongs_to_the_gil(void **state)
+{
+	const uint32_t other_pid = 200;
+
+	begin_as(false);
+	FEED(GIL, gil, 0, other_pid, 1, EVF_GIL_EDGES, .address = 0x2000);
+	FEED(THREAD, thread, 100, C, 0, EVF_THREAD_PYTHON, .pid = other_pid);
+	wait(110, A);
+	FEED(WAIT, wait, 110, C, 1, 0);
+	wait_end(120, A, false);
+	take(120, A);
+	FEED(WAIT_END, wait_end, 120, C, 1, 0);
+	drop(140, A);
+	FEED(DROP, drop, 140, C, 1, 0);
+	expect(150, "13",
+	       "100-110 1 unknown\n"
+	       "100-110 3 unknown\n"
+	       "110-120 1 gil_wait\n"
+	       "wait 110-120 1\n"
+	       "contention 110-120\n"
+	       "110-120 3 gil_wait\n"
+	       "wait 110-120 3\n"
+	       "contention 110-120\n"
+	       "120-140 1 python\n"
+	       "hold 120-140 1 whole\n"
+	       "120-140 3 python sampled\n"
+	       "140-150 1 native\n"
+	       "140-150 3 native sampled\n");
+}
+
 static void an_acquisition_is_certain_only_while_somebody_waits(void **state)
 {
 	begin_as(true);
@@ -444,6 +476,7 @@ int main(void)
 		cmocka_unit_test(a_gil_that_is_off_is_nobodys_until_it_is_switched_on),
 		cmocka_unit_test(a_gil_that_is_off_is_not_the_only_one),
 		cmocka_unit_test(who_waits_for_a_gil_that_is_switched_off_goes_on_without),
+		cmocka_unit_test(the_mode_belongs_to_the_gil),
 		cmocka_unit_test(an_acquisition_is_certain_only_while_somebody_waits),
 		cmocka_unit_test(a_look_at_the_switch_holds_for_the_whole_sleep),
 		cmocka_unit_test(a_sleep_without_a_look_is_unknown),

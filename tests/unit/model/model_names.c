@@ -125,7 +125,7 @@ static void stacks_are_told_only_where_facts_count(void **state)
 	const struct model_sink sink = {.interval = on_interval, .sample = on_sample};
 
 	told[0] = '\0';
-	world = world_new(sink, false);
+	world = world_new(sink, MODE_EXACT);
 	thread(0, A, EVF_THREAD_PYTHON);
 	stack(50, A, EVF_STACK_CLOCK, 1);
 	window(100, false);

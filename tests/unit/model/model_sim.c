@@ -114,7 +114,7 @@ static void keep_last(struct sim *sim)
 {
 	const struct stream_sink to = {.process = push_process, .event = push_event, .ctx = sim};
 	struct keep *keep = keep_new(sim_random(sim, (uint32_t)(sim->end - sim->begin)), 0,
-				     checkpoint_state(sim->partial));
+				     checkpoint_state(sim->partial ? MODE_EDGES : MODE_EXACT));
 	struct stream_sink sink;
 
 	assert_non_null(keep);
@@ -159,7 +159,7 @@ static void run_seed(uint64_t seed, bool partial, uint32_t losses, uint32_t snap
 			   .seed = seed,
 			   .lossless = !losses && !kept && !untold,
 			   .untold = untold,
-			   .world = world_new(sink, partial)};
+			   .world = world_new(sink, partial ? MODE_EDGES : MODE_EXACT)};
 	assert_non_null(c.world);
 	for (uint32_t i = 0; i < sim.events.count; i++) {
 		c.now = sim.events.at[i].event.hdr.ts;

@@ -441,7 +441,7 @@ static void collector_found(const char *program)
 	target = open_target(child.pid);
 	/* Debian's builds have probe points, those with symbols the collector's; others have
 	 * neither */
-	if (strcmp(target->info.gc, "probes") != 0) {
+	if (target->info.gc != GC_PROBES) {
 		assert_string_not_equal(program, DEBIAN_PYTHON);
 		assert_int_equal(target->gc_site_count, 0);
 		return;

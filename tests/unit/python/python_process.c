@@ -27,8 +27,8 @@ static void examine(const char *program)
 	assert_true(target->info.take >= 1 && target->info.drop >= 1 && target->info.wait >= 1);
 	assert_int_equal(target->info.take + target->info.drop + target->info.wait,
 			 target->site_count);
-	assert_string_equal(target->info.method, "scan");
-	assert_string_equal(target->info.confidence, "exact");
+	assert_int_equal(target->info.method, METHOD_SCAN);
+	assert_int_equal(target->info.confidence, CONFIDENCE_EXACT);
 	assert_int_equal(access(target->image_path, R_OK), 0);
 	assert_true(target_alive(target));
 	target->start_time++;

@@ -39,11 +39,11 @@ static void old_heads_and_processes_are_read_and_had_no_stacks(void **state)
 	assert_string_equal(head.version, "0.1.0");
 	assert_int_equal(head.realtime_ns, 5);
 	assert_int_equal(head.monotonic_ns, 6);
-	assert_string_equal(info.gc, "");
+	assert_int_equal(info.gc, GC_NONE);
 	assert_string_equal(info.python, "3.11.2");
 	head = head_of("{}");
 	assert_false(head.stacks);
-	assert_string_equal(head.mode, "");
+	assert_int_equal(head.mode, MODE_UNKNOWN);
 	info = process_of("{\"pid\": 7}");
 	assert_true(info.gil_enabled);
 	assert_int_equal(info.take, 0);
@@ -72,16 +72,30 @@ static void what_a_head_cannot_be_is_named(void **state)
 {
 	static const struct {
 		const char *text, *why;
-	} cases[] = {
-		{"{\"stacks\": 1}", "\"stacks\" must be true or false"},
-		{"{\"rate_hz\": -1}", "\"rate_hz\" must be a number from 0 to 4294967295"},
-		{"{\"rate_hz\": 4294967296}", "\"rate_hz\" must be a number from 0 to 4294967295"},
-		{"{\"rate_hz\": true}", "\"rate_hz\" must be a number from 0 to 4294967295"},
-		{"{\"realtime_ns\": -1}", "\"realtime_ns\" must be a number from 0"},
-		{"{\"rate\": 1}", "\"rate\" is not known"},
-		{"{\"mode\": \"0123456789012345\"}", "\"mode\" is too long"},
-		{"[]", "not a JSON object"},
-	};
+	} cases[] =
+		{
+			{"{\"stacks\": 1}", "\"stacks\" must be true or false"},
+			{"{\"rate_hz\": -1}", "\"rate_hz\" must be a number from 0 to 4294967295"},
+			{"{\"rate_hz\": 4294967296}",
+			 "\"rate_hz\" must be a number from 0 to 4294967295"},
+			{"{\"rate_hz\": true}",
+			 "\"rate_hz\" must be a number from 0 to 4294967295"},
+			{"{\"realtime_ns\": -1}", "\"realtime_ns\" must be a number from 0"},
+			{"{\"rate\": 1}", "\"rate\" is not known"},
+			{"{\"version\": \"01234567890123456789012345678901\"}",
+			 "\"version\" is too long"},
+			{"{\"mode\": \"exakt\"}", "\"mode\" must be one of exact, edges, futex"},
+			{"{\"mode\": 1}", "\"mode\" must be a string"},
+			{"[]", "not a JSON object"},
+		},
+	  facts[] = {
+		  {"{\"pid\": 1, \"gc\": true}", "\"gc\" must be a string"},
+		  {"{\"pid\": 1, \"gc\": \"none\"}", "\"gc\" must be one of probes, samples"},
+		  {"{\"pid\": 1, \"method\": \"guess\"}",
+		   "\"method\" must be one of symbols, scan, futex"},
+		  {"{\"pid\": 1, \"confidence\": \"Exact\"}",
+		   "\"confidence\" must be one of exact, approximate"},
+	  };
 	struct stream_head head = {.rate_hz = 5};
 	struct stream_head too_far = {.realtime_ns = UINT64_MAX};
 	char why[DESCRIBE_WHY_MAX], text[DESCRIBE_TEXT_MAX];
@@ -92,10 +106,13 @@ static void what_a_head_cannot_be_is_named(void **state)
 		if (strcmp(why, cases[i].why) != 0)
 			fail_msg("%s is said to be: %s", cases[i].text, why);
 	}
-	assert_int_equal(parse_process("{\"pid\": 1, \"gc\": true}", 22, true,
-				       &(struct process_info){0}, why),
-			 -EINVAL);
-	assert_string_equal(why, "\"gc\" must be a string");
+	for (size_t i = 0; i < sizeof(facts) / sizeof(facts[0]); i++) {
+		/* in a trace, too, where members that are not known are passed over */
+		assert_int_equal(parse_process(facts[i].text, strlen(facts[i].text), i % 2,
+					       &(struct process_info){0}, why),
+				 -EINVAL);
+		assert_string_equal(why, facts[i].why);
+	}
 	assert_int_equal(head.rate_hz, 5);
 	assert_int_equal(parse_head("{\"rate\": 1, \"rate_hz\": 199}", 27, false, &head, why), 0);
 	assert_int_equal(head.rate_hz, 199);

@@ -52,7 +52,7 @@ static void push_process(uint32_t pid)
 /* A process with a loop and a worker; the window begins at 1 ms. */
 static void begin(uint64_t while_ns, size_t max_bytes)
 {
-	memory = keep_new(while_ns, max_bytes, checkpoint_state(false));
+	memory = keep_new(while_ns, max_bytes, checkpoint_state(MODE_EXACT));
 	assert_non_null(memory);
 	push_process(PID);
 	PUSH(GIL, gil, 1, PID, 0, 0, .address = 0x1000);
@@ -93,7 +93,7 @@ static int teardown(void **state)
 /* What is kept goes through a trace file, whose writer and reader refuse what is no stream. */
 static void write_and_read(void)
 {
-	const struct stream_head head = {.mode = "exact", .stacks = true};
+	const struct stream_head head = {.mode = MODE_EXACT, .stacks = true};
 	struct trace_writer *writer;
 	struct trace_outcome outcome;
 	struct diag diag = {0};
@@ -246,13 +246,13 @@ static void a_loss_that_lasts_into_the_while_stays_one(void **state)
 /* The report of what is kept. */
 static const struct stall *stall_of(struct world **ret_world, struct report_builder **ret_builder)
 {
-	const struct stream_head head = {.mode = "exact", .stacks = true, .rate_hz = 199};
+	const struct stream_head head = {.mode = MODE_EXACT, .stacks = true, .rate_hz = 199};
 	struct handler_finder *finder = handler_finder_new(NULL, 0);
 	const struct report *report;
 	struct stream_sink sink;
 
 	*ret_builder = report_builder_new(50 * MS, &head, names, finder);
-	*ret_world = world_new(report_builder_sink(*ret_builder), false);
+	*ret_world = world_new(report_builder_sink(*ret_builder), MODE_EXACT);
 	assert_non_null(*ret_world);
 	sink = world_sink(*ret_world);
 	assert_int_equal(keep_write(memory, names, &sink), 0);
@@ -309,7 +309,7 @@ static void before_a_window_there_is_nothing_and_errors_come_back(void **state)
 	const struct stream_sink to = {
 		.process = take_process, .event = refuse_event, .ctx = &left};
 
-	memory = keep_new(MS, 0, checkpoint_state(false));
+	memory = keep_new(MS, 0, checkpoint_state(MODE_EXACT));
 	assert_int_equal(keep_begin(memory), 0);
 	assert_int_equal(keep_write(memory, names, &to), -EAGAIN);
 	keep_free(memory);

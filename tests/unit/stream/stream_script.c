@@ -57,11 +57,11 @@ static void the_longest_description_of_a_process_fits_a_line(void **state)
 
 	memset(info.cmdline, 0xff, sizeof(info.cmdline) - 1);
 	memset(info.python, 1, sizeof(info.python) - 1);
-	memset(info.method, '\\', sizeof(info.method) - 1);
-	memset(info.confidence, 0xff, sizeof(info.confidence) - 1);
+	info.method = METHOD_SYMBOLS;
+	info.confidence = CONFIDENCE_APPROXIMATE;
 	memset(info.image, 0xff, sizeof(info.image) - 1);
 	memset(info.machine, 0xff, sizeof(info.machine) - 1);
-	memset(info.gc, 0xff, sizeof(info.gc) - 1);
+	info.gc = GC_SAMPLES;
 	keep_process(&before, &info);
 	text = write_text(&before, &length);
 	assert_int_equal(read_text(text, length, &after, &diag), 0);

@@ -87,7 +87,7 @@ static void what_a_newer_minor_version_adds_is_skipped_and_counted(void **state)
 	assert_int_equal(kept.length, 2);
 	assert_memory_equal(&kept.items[0].event, &take, sizeof(take));
 	assert_memory_equal(&kept.items[1].event, &out, sizeof(out));
-	assert_string_equal(kept.head.mode, "exact");
+	assert_int_equal(kept.head.mode, MODE_EXACT);
 	kept_done(&kept);
 }
 

@@ -163,7 +163,7 @@ static void a_full_disk_is_no_success(void **state)
 	static const struct view *const views[] = {&view_text, &view_json, &view_speedscope,
 						   &view_pprof};
 	const struct report report = {
-		.version = "0.1.0", .mode = "exact", .window = {.start = 1, .end = 2}};
+		.version = "0.1.0", .mode = MODE_EXACT, .window = {.start = 1, .end = 2}};
 	const struct view_options options = {0};
 
 	for (size_t i = 0; i < sizeof(views) / sizeof(views[0]); i++) {

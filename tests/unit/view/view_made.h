@@ -249,7 +249,7 @@ static inline void made_init(struct made *made)
 		.process = &made->process, .threads = made->threads, .thread_count = 2};
 	made->report = (struct report){
 		.version = "0.1.0",
-		.mode = "exact",
+		.mode = MODE_EXACT,
 		.window = {.start = 1000 * MS, .end = 1300 * MS, .ended = true},
 		.thread_ns = 200 * MS,
 		.names = made->names,

@@ -61,7 +61,7 @@ static void draw_little(struct page *page, bool process, bool one, uint64_t begi
 	memset(&head, 0, sizeof(head)); /* it is not needed any more */
 	s.builder = report_builder_new(1, &spanned_head, s.names, s.finder);
 	s.spans = spans_new(drawing_page.sink(drawing), report_builder_attribution(s.builder));
-	s.world = world_new(report_builder_sink(s.builder), false);
+	s.world = world_new(report_builder_sink(s.builder), MODE_EXACT);
 	to = world_sink(s.world);
 	if (process)
 		assert_int_equal(sink_process(&to, &info), 0);

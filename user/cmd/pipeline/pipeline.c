@@ -22,7 +22,7 @@ void pipeline_live_head(struct stream_head *head)
 	memset(head, 0, sizeof(*head));
 	uname(&uts);
 	snprintf(head->version, sizeof(head->version), "%s", GILSCOPE_VERSION);
-	snprintf(head->mode, sizeof(head->mode), "exact");
+	head->mode = MODE_EXACT;
 	snprintf(head->kernel, sizeof(head->kernel), "%.60s %.30s", uts.release, uts.machine);
 	head->monotonic_ns = clock_now_ns();
 	clock_gettime(CLOCK_REALTIME, &now);
@@ -56,8 +56,7 @@ static int fold_new(struct pipeline *pipeline, uint64_t stall_ns, struct diag *d
 		pipeline->builder = report_builder_new(stall_ns, head, pipeline->dictionary,
 						       pipeline->finder);
 	if (pipeline->builder && !begin_drawing(pipeline))
-		pipeline->world = world_new(report_builder_sink(pipeline->builder),
-					    strcmp(head->mode, "exact") != 0);
+		pipeline->world = world_new(report_builder_sink(pipeline->builder), head->mode);
 	return pipeline->world ? 0 : diag_set(diag, EXIT_FAILED, -ENOMEM, "no memory");
 }
 
@@ -148,7 +147,7 @@ static void free_history(void *self)
 int pipeline_append_history(struct pipeline *pipeline, uint64_t while_ns, size_t max_bytes,
 			    struct diag *diag)
 {
-	pipeline->keep = keep_new(while_ns, max_bytes, checkpoint_state(false));
+	pipeline->keep = keep_new(while_ns, max_bytes, checkpoint_state(pipeline->head.mode));
 	if (!pipeline->keep)
 		return diag_set(diag, EXIT_FAILED, -ENOMEM, "no memory");
 	return append(pipeline,

@@ -14,9 +14,9 @@
 #define JSON_TABLE "view/json/report.def"
 #include "view/json_table.h"
 
-static json_t *word_json(const char *word)
+static json_t *fact_json(const struct fact_names *names, uint32_t value)
 {
-	return json_text(*word ? word : "unknown");
+	return json_string(value ? fact_name(names, value) : "unknown");
 }
 
 /* A point in time. */
@@ -257,8 +257,9 @@ static json_t *sites_json(const struct process *process)
 	const struct process_info *info = &process->info;
 	const char *fault = faults[process->sites_fault];
 
-	return JSON_NEW(report_sites, .method = word_json(info->method),
-			.confidence = fault ? json_string("unknown") : word_json(info->confidence),
+	return JSON_NEW(report_sites, .method = fact_json(&method_names, info->method),
+			.confidence = fault ? json_string("unknown")
+					    : fact_json(&confidence_names, info->confidence),
 			.take = json_integer(info->take), .drop = json_integer(info->drop),
 			.wait = json_integer(info->wait),
 			.fault = fault ? json_string(fault) : JSON_LEFT_OUT);
@@ -271,7 +272,7 @@ static json_t *process_json(const struct process *process)
 	return JSON_NEW(report_process, .pid = json_integer(info->pid),
 			.cmdline = json_text(info->cmdline), .python = json_text(info->python),
 			.gil = json_string(info->gil_enabled ? "on" : "off"),
-			.gc = json_text(*info->gc ? info->gc : "none"),
+			.gc = json_string(info->gc ? fact_name(&gc_names, info->gc) : "none"),
 			.sites = sites_json(process));
 }
 
@@ -304,7 +305,7 @@ static void put_process(struct json_out *out, const struct report *report,
 static bool gc_measured(const struct report *report)
 {
 	for (uint32_t i = 0; i < report->process_count; i++)
-		if (report->processes[i].process->info.gc[0])
+		if (report->processes[i].process->info.gc)
 			return true;
 	return false;
 }
@@ -353,7 +354,7 @@ json_t *json_recording(const struct report *report, const struct view_options *o
 	snprintf(origin, sizeof(origin), "%" PRIu64, options->origin_ns);
 	return JSON_NEW(
 		report_head, .schema = json_string("gilscope.report/1"),
-		.version = json_text(report->version), .mode = word_json(report->mode),
+		.version = json_text(report->version), .mode = fact_json(&mode_names, report->mode),
 		.window = JSON_NEW(report_window,
 				   .start_ns = time_json(options, report->window.start),
 				   .end_ns = time_json(options, report->window.end)),
