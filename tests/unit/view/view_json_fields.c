@@ -108,7 +108,7 @@ static struct cpu_share occupants[] = {
 static void fill_head(struct report *report)
 {
 	memcpy(report->version, "1.2.3", 6);
-	memcpy(report->mode, "edges", 6);
+	report->mode = MODE_EDGES;
 	report->window = (struct world_window){.start = 1001,
 					       .end = 1002,
 					       .events = 1003,
@@ -156,9 +156,9 @@ static void fill_process(struct made *made)
 						   .cmdline = "serve",
 						   .python = "3.11.2",
 						   .gil_enabled = true,
-						   .gc = "probes",
-						   .method = "symbols",
-						   .confidence = "exact",
+						   .gc = GC_PROBES,
+						   .method = METHOD_SYMBOLS,
+						   .confidence = CONFIDENCE_EXACT,
 						   .take = 1202,
 						   .drop = 1203,
 						   .wait = 1204,
