@@ -33,6 +33,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	elf_image_section(&image, ".PyRuntime", &vaddr, &bytes);
 	if (elf_scan(&image, &diag, &sites) == 0)
 		elf_sites_done(&sites);
-	gc_sites_find(&image, size & 1 ? 8 : 14, &gc_sites);
+	gc_sites_find(&image, size & 1 ? COLLECTOR_STATIC : COLLECTOR_MAIN | COLLECTOR_EXPORTED,
+		      &gc_sites);
 	return 0;
 }

@@ -25,7 +25,7 @@ enum { CODE = 0, TYPE = 512, TYPE_NAME = 640, NAME = 1024, FILE_NAME = 2048, LIN
 /* Offsets as 3.8, 3.10 and 3.11 have them, and as a free-threaded build may have them. */
 static const struct {
 	struct stack_layout stack;
-	struct code_layout code;
+	struct python_layout layout;
 } layouts[] = {
 	{{.instr_kind = STACK_LASTI_BYTES,
 	  .code_span = 40,
@@ -34,7 +34,21 @@ static const struct {
 	  .code_linetable_word = 10,
 	  .unicode_hash = 24,
 	  .bytes_size = 16},
-	 {8, 24, 104, 112, -1, 120, 40, 16, 32, 0, 48, 72, 16, 32, LINES_LNOTAB}},
+	 {.object_type = 8,
+	  .type_name = 24,
+	  .code_filename = 104,
+	  .code_name = 112,
+	  .code_qualname = LAYOUT_NONE,
+	  .code_linetable = 120,
+	  .code_firstlineno = 40,
+	  .unicode_length = 16,
+	  .unicode_state = 32,
+	  .unicode_shift = 0,
+	  .unicode_ascii = 48,
+	  .unicode_compact = 72,
+	  .bytes_size = 16,
+	  .bytes_data = 32,
+	  .lines_form = LINES_LNOTAB}},
 	{{.instr_kind = STACK_LASTI_UNITS,
 	  .code_span = 40,
 	  .code_weak = 1,
@@ -42,18 +56,60 @@ static const struct {
 	  .code_linetable_word = 10,
 	  .unicode_hash = 24,
 	  .bytes_size = 16},
-	 {8, 24, 104, 112, -1, 120, 40, 16, 32, 0, 48, 72, 16, 32, LINES_310}},
+	 {.object_type = 8,
+	  .type_name = 24,
+	  .code_filename = 104,
+	  .code_name = 112,
+	  .code_qualname = LAYOUT_NONE,
+	  .code_linetable = 120,
+	  .code_firstlineno = 40,
+	  .unicode_length = 16,
+	  .unicode_state = 32,
+	  .unicode_shift = 0,
+	  .unicode_ascii = 48,
+	  .unicode_compact = 72,
+	  .bytes_size = 16,
+	  .bytes_data = 32,
+	  .lines_form = LINES_310}},
 	{{.instr_kind = STACK_INSTR,
 	  .code_span = 56,
 	  .code_name_word = 8,
 	  .code_linetable_word = 10},
-	 {8, 24, 112, 120, 128, 136, 72, 16, 32, 0, 48, 72, 16, 32, LINES_311}},
+	 {.object_type = 8,
+	  .type_name = 24,
+	  .code_filename = 112,
+	  .code_name = 120,
+	  .code_qualname = 128,
+	  .code_linetable = 136,
+	  .code_firstlineno = 72,
+	  .unicode_length = 16,
+	  .unicode_state = 32,
+	  .unicode_shift = 0,
+	  .unicode_ascii = 48,
+	  .unicode_compact = 72,
+	  .bytes_size = 16,
+	  .bytes_data = 32,
+	  .lines_form = LINES_311}},
 	{{.instr_kind = STACK_INSTR,
 	  .code_span = 72,
 	  .code_name_word = 8,
 	  .code_linetable_word = 10,
 	  .free_threaded = 1},
-	 {24, 40, 128, 136, 144, 152, 88, 32, 48, 6, 56, 72, 32, 48, LINES_311}},
+	 {.object_type = 24,
+	  .type_name = 40,
+	  .code_filename = 128,
+	  .code_name = 136,
+	  .code_qualname = 144,
+	  .code_linetable = 152,
+	  .code_firstlineno = 88,
+	  .unicode_length = 32,
+	  .unicode_state = 48,
+	  .unicode_shift = 6,
+	  .unicode_ascii = 56,
+	  .unicode_compact = 72,
+	  .bytes_size = 32,
+	  .bytes_data = 48,
+	  .lines_form = LINES_311}},
 };
 
 static unsigned char *block;
@@ -77,25 +133,25 @@ static uint64_t inside(uint32_t at)
 	return (uint64_t)(uintptr_t)block + at;
 }
 
-static void put_right(const struct stack_layout *stack, const struct code_layout *code)
+static void put_right(const struct stack_layout *stack, const struct python_layout *layout)
 {
 	memset(block, 0, BLOCK);
-	put(CODE + (uint32_t)code->type - 8, stack->free_threaded ? 4 : 1);
-	put(CODE + (uint32_t)code->type, inside(TYPE));
-	put(CODE + (uint32_t)code->filename, inside(FILE_NAME));
-	put(CODE + (uint32_t)code->name, inside(NAME));
-	if (code->qualname >= 0)
-		put(CODE + (uint32_t)code->qualname, inside(NAME));
-	put(CODE + (uint32_t)code->linetable, inside(LINES));
-	put(TYPE + (uint32_t)code->type_name, inside(TYPE_NAME));
+	put(CODE + layout->object_type - 8, stack->free_threaded ? 4 : 1);
+	put(CODE + layout->object_type, inside(TYPE));
+	put(CODE + layout->code_filename, inside(FILE_NAME));
+	put(CODE + layout->code_name, inside(NAME));
+	if (layout->code_qualname != LAYOUT_NONE)
+		put(CODE + layout->code_qualname, inside(NAME));
+	put(CODE + layout->code_linetable, inside(LINES));
+	put(TYPE + layout->type_name, inside(TYPE_NAME));
 	memcpy(block + TYPE_NAME, "code", 5);
 	for (uint32_t text = NAME; text <= FILE_NAME; text += FILE_NAME - NAME) {
-		put(text + (uint32_t)code->unicode_length, 4);
-		put(text + (uint32_t)code->unicode_state, (uint64_t)(1 << 5 | 1 << 6 | 1 << 2)
-								  << code->unicode_shift);
-		memcpy(block + text + code->unicode_ascii, "text", 4);
+		put(text + layout->unicode_length, 4);
+		put(text + layout->unicode_state, (uint64_t)(1 << 5 | 1 << 6 | 1 << 2)
+							  << layout->unicode_shift);
+		memcpy(block + text + layout->unicode_ascii, "text", 4);
 	}
-	put(LINES + (uint32_t)code->bytes_size, 4);
+	put(LINES + layout->bytes_size, 4);
 }
 
 static uint32_t check_of(const struct stack_layout *stack, uint64_t code)
@@ -184,9 +240,9 @@ static void resolve(const uint8_t *data, size_t size, unsigned int which)
 	size_t used;
 	uint32_t id;
 
-	put_right(layout, &layouts[which].code);
+	put_right(layout, &layouts[which].layout);
 	used = change_block(data, size);
-	symbols_add_process(symbols, stack.pid, layout, &layouts[which].code);
+	symbols_add_process(symbols, stack.pid, layout, &layouts[which].layout);
 	for (size_t i = used; i + 6 <= size && stack.hdr.aux < SHARED_FRAMES_MAX; i += 6) {
 		struct shared_frame *frame = &stack.frames[stack.hdr.aux++];
 		uint32_t lasti = (uint32_t)(data[i] | data[i + 1] << 8 | data[i + 2] << 16);

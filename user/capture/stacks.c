@@ -141,7 +141,7 @@ int tracee_declare_stacks(struct capture *capture, struct tracee *tracee)
 	if (target->code_gone)
 		python.process = capture->tracee_count; /* from 1: it is in the list already */
 	err = symbols_add_process(capture->symbols, target->info.pid, &target->stack,
-				  &target->code);
+				  &target->layout);
 	if (err)
 		return err;
 	return probes_set(&capture->probes, PROBES_PYTHONS, &target->info.pid, &python);

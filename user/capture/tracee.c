@@ -106,7 +106,9 @@ static int add_gil(struct capture *capture, const struct target *target, uint64_
 	const struct python_layout *layout = &target->layout;
 	struct shared_gil value = {
 		.address = address,
-		.drop_request = layout->drop_request,
+		.drop_request = layout->drop_request +
+				(layout->drop_request_kind == DROP_REQUEST_ADDRESS ? target->runtime
+										   : 0),
 		.drop_request_kind = (uint16_t)layout->drop_request_kind,
 		.tstate_interp = layout->tstate_interp,
 		.index = capture->next_gil,

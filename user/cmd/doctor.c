@@ -126,7 +126,7 @@ static void print_target(const struct target *target, const struct census *censu
 	       escape_text(shown, sizeof(shown), info->cmdline, sizeof(info->cmdline)));
 	snprintf(text, sizeof(text), "CPython %s (%s), GIL %s%s", info->python, info->machine,
 		 info->gil_enabled ? "on" : "off",
-		 target->free_threaded ? ", free-threaded build" : "");
+		 target->layout.free_threaded ? ", free-threaded build" : "");
 	print_line(true, "python", text);
 	print_line(true, "image",
 		   escape_text(shown, sizeof(shown), info->image, sizeof(info->image)));
@@ -222,7 +222,7 @@ static json_t *target_json(const struct target *target, const struct census *cen
 		"s:{s:i, s:i}, s:{s:i, s:i}}",
 		"pid", info->pid, "cmdline", text_json(info->cmdline), "python", info->python,
 		"gil", info->gil_enabled ? "on" : "off", "free_threaded_build",
-		target->free_threaded, "image", text_json(info->image), "sites", "method",
+		target->layout.free_threaded, "image", text_json(info->image), "sites", "method",
 		fact_name(&method_names, info->method), "confidence",
 		fact_name(&confidence_names, info->confidence), "take", info->take, "drop",
 		info->drop, "wait", info->wait, "gils", gils, "gil_proven", target->gil_proven,

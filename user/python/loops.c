@@ -15,9 +15,6 @@
 enum {
 	NAME_BYTES = 128,
 	STATES_MAX = 64, /* of one thread; more are a list that goes round in circles */
-	/* PyRunningLoopHolder, 3.8 to 3.11 */
-	HOLDER_LOOP = 16,
-	HOLDER_PID = 24,
 };
 
 /* 3.8 to 3.11: an object that holds the loop, and the pid of the process that set it: after a
@@ -32,14 +29,14 @@ static int holder_read(const struct objects *objects, const struct threads *thre
 	if (!err && !strstr(name, "_RunningLoopHolder"))
 		err = -EINVAL;
 	if (!err)
-		err = memory_read_u32(objects->pid, holder + HOLDER_PID, &pid);
+		err = memory_read_u32(objects->pid, holder + objects->layout->holder_pid, &pid);
 	if (err)
 		return err;
 	if (threads->nspid && pid != threads->nspid) {
 		*ret_loop = 0;
 		return 0;
 	}
-	return memory_read_u64(objects->pid, holder + HOLDER_LOOP, ret_loop);
+	return memory_read_u64(objects->pid, holder + objects->layout->holder_loop, ret_loop);
 }
 
 /* Up to 3.12. No dict, or no such key in it: no loop ever ran in this thread. */
@@ -47,7 +44,7 @@ static int from_dict(const struct objects *objects, const struct target *target,
 		     const struct threads *threads, uint64_t state, uint64_t *ret_loop)
 {
 	uint64_t dict, value;
-	int err = memory_read_u64(objects->pid, state + target->private->layout.tstate_dict, &dict);
+	int err = memory_read_u64(objects->pid, state + target->layout.tstate_dict, &dict);
 
 	if (!err && !dict)
 		err = -ENOENT;
@@ -59,7 +56,7 @@ static int from_dict(const struct objects *objects, const struct target *target,
 	}
 	if (err)
 		return err;
-	if (objects->minor <= 11)
+	if (objects->layout->holder_loop != LAYOUT_NONE)
 		return holder_read(objects, threads, value, ret_loop);
 	*ret_loop = value;
 	return 0;
@@ -72,7 +69,7 @@ static int running_loop(const struct objects *objects, const struct target *targ
 	char name[NAME_BYTES];
 	int err;
 
-	if (target->private->layout.tstate_dict)
+	if (target->layout.tstate_dict != LAYOUT_NONE)
 		err = from_dict(objects, target, threads, state, ret_loop);
 	else if (target->private->tstate_loop)
 		err = memory_read_u64(objects->pid, state + target->private->tstate_loop, ret_loop);

@@ -9,10 +9,7 @@
 #include "python/private.h"
 #include "python/threads.h"
 
-enum {
-	INTERPRETERS_NAMED_MAX = 16,
-	MODULE_DICT = 16, /* PyModuleObject.md_dict, 3.8 to 3.15 (Objects/moduleobject.c) */
-};
+enum { INTERPRETERS_NAMED_MAX = 16 };
 
 struct naming {
 	struct objects objects;
@@ -78,10 +75,9 @@ static void name_threads_of(struct naming *naming, const struct target *target,
 	const struct objects *objects = &naming->objects;
 	uint64_t modules, module, dict, active;
 
-	if (memory_read_u64(objects->pid, interpreter + target->private->layout.interp_modules,
-			    &modules) ||
+	if (memory_read_u64(objects->pid, interpreter + target->layout.interp_modules, &modules) ||
 	    object_dict_get(objects, modules, "threading", &module) ||
-	    memory_read_u64(objects->pid, module + objects->header + MODULE_DICT, &dict) ||
+	    memory_read_u64(objects->pid, module + objects->layout->module_dict, &dict) ||
 	    object_dict_get(objects, dict, "_active", &active))
 		return;
 	(void)object_dict_visit(objects, active, name_thread, naming);
@@ -107,8 +103,8 @@ int target_thread_names(struct target *target,
 	if (naming.threads.python_count)
 		qsort(naming.threads.python, naming.threads.python_count,
 		      sizeof(*naming.threads.python), by_ident);
-	count = runtime_interpreters((pid_t)target->info.pid, &target->private->layout,
-				     target->runtime, interpreters);
+	count = runtime_interpreters((pid_t)target->info.pid, &target->layout, target->runtime,
+				     interpreters);
 	for (int i = 0; i < count && i < INTERPRETERS_NAMED_MAX && !naming.err; i++)
 		name_threads_of(&naming, target, interpreters[i].address);
 	return naming.err;

@@ -5,11 +5,9 @@
 #ifndef GILSCOPE_PYTHON_PRIVATE_H
 #define GILSCOPE_PYTHON_PRIVATE_H
 
-#include "python/interpreter/layout.h"
 #include "python/target.h"
 
 struct target_private {
-	struct layout layout;
 	uint64_t runtime_size;
 	uint32_t tstate_loop; /* 3.13 on: _PyThreadStateImpl.asyncio_running_loop; 0: not known, or
 				 not known yet (asyncio.h) */

@@ -154,7 +154,7 @@ static bool uses_musl(const struct mappings *mappings)
 static int layout_find(struct target *target, const struct image *image,
 		       const struct mappings *mappings, struct diag *diag)
 {
-	struct layout *layout = &target->private->layout;
+	struct python_layout *layout = &target->layout;
 	pid_t pid = (pid_t)target->info.pid;
 	int err = layout_read(pid, target->version_hex, image->runtime, image->runtime_size,
 			      layout);
@@ -170,25 +170,10 @@ static int layout_find(struct target *target, const struct image *image,
 		gil_layout_for_musl(&layout->gil);
 	target->runtime = image->runtime;
 	target->private->runtime_size = image->runtime_size;
-	target->free_threaded = layout->free_threaded;
-	target->layout = (struct python_layout){
-		.drop_request_kind = layout->drop_request_kind,
-		.drop_request = layout->drop_request +
-				(layout->drop_request_kind == DROP_REQUEST_ADDRESS ? image->runtime
-										   : 0),
-		.tstate_interp = (int32_t)layout->tstate_interp,
-		.tstate_thread_id = (int32_t)layout->tstate_thread_id,
-		.tstate_native_thread_id = layout->tstate_native_thread_id,
-		.gil = layout->gil,
-	};
-	target->private->tstate_loop = layout->tstate_loop;
+	target->private->tstate_loop = layout->tstate_loop == LAYOUT_NONE ? 0 : layout->tstate_loop;
 	target->stack.tstate_task = target->stack.task_name = STACK_NONE;
-	err = stacks_layout_read(pid, target->version_hex, image->runtime, layout, &target->stack,
-				 &target->code);
-	if (err && err != -ENOTSUP)
-		return trouble(pid, err, "read the memory", diag);
-	if (!err)
-		target->code_gone = stacks_code_gone(pid, image, layout->free_threaded);
+	if (stack_layout_of(layout, image->runtime, &target->stack) == 0)
+		target->code_gone = stacks_code_gone(pid, image, layout);
 	asyncio_examine_image(target, image);
 	asyncio_examine_modules(target);
 	return 0;
@@ -215,8 +200,8 @@ static int gils_refresh(struct target *target)
 
 	if (!interpreters)
 		return -ENOMEM;
-	count = runtime_interpreters((pid_t)target->info.pid, &target->private->layout,
-				     target->runtime, interpreters);
+	count = runtime_interpreters((pid_t)target->info.pid, &target->layout, target->runtime,
+				     interpreters);
 	if (count < 0)
 		return count;
 	gils = reallocarray(target->gils, target->gil_count + (uint32_t)count, sizeof(*gils));
@@ -242,7 +227,7 @@ int target_refresh_gils(struct target *target)
 
 static int gils_find(struct target *target, struct diag *diag)
 {
-	const struct layout *layout = &target->private->layout;
+	const struct python_layout *layout = &target->layout;
 	pid_t pid = (pid_t)target->info.pid;
 	enum gil_verdict verdict;
 	struct gil_words words;
@@ -299,7 +284,7 @@ static int collector_find(struct target *target, const struct image *image, stru
 	struct gc_sites sites;
 
 	target->info.gc = target->stack.interp_gc_collecting ? GC_SAMPLES : GC_NONE;
-	gc_sites_find(&image->elf, version_minor(target->version_hex), &sites);
+	gc_sites_find(&image->elf, target->layout.collectors, &sites);
 	if (sites.count) {
 		target->gc_sites = reallocarray(NULL, sites.count, sizeof(*target->gc_sites));
 		if (!target->gc_sites)

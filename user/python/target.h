@@ -21,8 +21,7 @@
 #include <stdint.h>
 #include <sys/types.h>
 #include "stream/stream.h"
-#include "python/interpreter/gil_layout.h"
-#include "python/interpreter/stack_layout.h"
+#include "python/versions/layout.h"
 
 struct diag;
 
@@ -38,39 +37,6 @@ struct gil_site {
 struct gil_address {
 	uint64_t address;     /* struct _gil_runtime_state in the process */
 	uint32_t interpreter; /* interpreter id */
-};
-
-/* Offsets the probes and the readers need; from _Py_DebugOffsets (3.13 on) or from the version's
- * row. -1 = this version has none. */
-struct python_layout {
-	enum drop_request_kind drop_request_kind;
-	uint64_t drop_request;		 /* address or offset, as the kind says */
-	int32_t tstate_interp;		 /* PyThreadState.interp */
-	int32_t tstate_thread_id;	 /* PyThreadState.thread_id = pthread_self() */
-	int32_t tstate_native_thread_id; /* PyThreadState.native_thread_id = gettid() (3.11 on) */
-	struct gil_layout gil;
-};
-
-/* Where the reader of symbols (symbols/) finds what a code object says of itself. Offsets in bytes;
- * -1 = this version has none. */
-struct code_layout {
-	int32_t type;		/* PyObject.ob_type */
-	int32_t type_name;	/* PyTypeObject.tp_name */
-	int32_t filename, name; /* PyCodeObject.co_filename, co_name */
-	int32_t qualname;	/* 3.11 on */
-	int32_t linetable;	/* co_lnotab (3.8, 3.9) or co_linetable */
-	int32_t firstlineno;
-	int32_t unicode_length, unicode_state; /* PyASCIIObject */
-	uint8_t unicode_shift; /* how many bits farther up `kind`, `compact` and `ascii` are in the
-				  state */
-	int32_t unicode_ascii; /* characters of a compact ASCII string */
-	int32_t unicode_compact; /* characters of any other compact string */
-	int32_t bytes_size, bytes_data;
-	enum {
-		LINES_LNOTAB,
-		LINES_310,
-		LINES_311
-	} lines; /* the table's form: 3.8 and 3.9; 3.10; PEP 657 */
 };
 
 /* Where a garbage collection begins and ends: the static probe points that distributions build in
@@ -92,7 +58,6 @@ struct gc_site {
 struct target {
 	struct process_info info; /* pid, command line, version, method … */
 	uint32_t version_hex;	  /* PY_VERSION_HEX, for example 0x030b02f0 */
-	bool free_threaded;	  /* a build with --disable-gil, whether its GIL is on or not */
 	uint64_t start_time; /* field 22 of /proc/PID/stat: a reused pid is not taken for the target
 			      */
 	char image_path[128]; /* opens the image's very file from here: /proc/PID/map_files/…,
@@ -104,10 +69,9 @@ struct target {
 	struct gil_address *gils; /* of every interpreter, main first; shared GILs once */
 	uint32_t gil_count;
 	bool gil_proven; /* the calibration scan found the main GIL where the offsets say */
-	struct python_layout layout;
-	struct stack_layout stack; /* for the probes; stack.runtime 0: no stacks. tstate_task may
-				      become known later, see target_describe_loop() */
-	struct code_layout code;   /* for symbols/ */
+	struct python_layout layout; /* offsets: the version's, and the process's own */
+	struct stack_layout stack;   /* for the probes; stack.runtime 0: no stacks. tstate_task may
+					become known later, see target_describe_loop() */
 	uint64_t code_gone; /* where code objects end: PyCode_Type.tp_dealloc, offset in the image
 			       file; 0: not found */
 	struct gc_site *gc_sites;

@@ -164,7 +164,7 @@ static struct target_thread *thread_of(const struct threads *threads, const stru
 {
 	uint32_t nstid;
 
-	if (target->private->layout.tstate_native_thread_id >= 0)
+	if (target->layout.tstate_native_thread_id != LAYOUT_NONE)
 		return find(threads, state->native_thread_id);
 	if (threads->pthread_tid < 0 || !state->thread_id ||
 	    memory_read_u32((pid_t)target->info.pid,
@@ -189,11 +189,11 @@ static int pthread_tid_calibrate(const struct target *target, struct threads *th
 static int mark_python(const struct target *target, struct threads *threads)
 {
 	_cleanup_(freep) struct python_thread_state *states = NULL;
-	int count = runtime_thread_states((pid_t)target->info.pid, &target->private->layout,
-					  target->runtime, &states);
+	int count = runtime_thread_states((pid_t)target->info.pid, &target->layout, target->runtime,
+					  &states);
 	int err = count == -ENOMEM ? -ENOMEM : 0;
 
-	if (!err && target->private->layout.tstate_native_thread_id < 0)
+	if (!err && target->layout.tstate_native_thread_id == LAYOUT_NONE)
 		err = pthread_tid_calibrate(target, threads, states, count);
 	if (!err && count > 0) {
 		threads->python = calloc((size_t)count, sizeof(*threads->python));
@@ -247,8 +247,7 @@ const struct target_thread *threads_of_state(const struct threads *threads,
 {
 	struct python_thread_state state;
 
-	if (runtime_thread_state((pid_t)target->info.pid, &target->private->layout, address,
-				 &state))
+	if (runtime_thread_state((pid_t)target->info.pid, &target->layout, address, &state))
 		return NULL;
 	return thread_of(threads, target, &state);
 }

@@ -17,29 +17,32 @@
 #define FIELD_MAX 65536
 
 /* Bytes from the start of a code object to the end of the fields that are read. */
-static size_t head_size(const struct stack_layout *stack, const struct code_layout *layout)
+static size_t head_size(const struct stack_layout *stack, const struct python_layout *layout)
 {
-	const int32_t fields[] = {layout->type,	    layout->filename,  layout->name,
-				  layout->qualname, layout->linetable, layout->firstlineno};
+	const uint32_t fields[] = {layout->object_type,	   layout->code_filename,
+				   layout->code_name,	   layout->code_qualname,
+				   layout->code_linetable, layout->code_firstlineno};
 	size_t size = stack->code_span + CODE_SPAN_WORDS * 8u;
 
 	for (size_t i = 0; i < sizeof(fields) / sizeof(fields[0]); i++)
-		if (fields[i] >= 0 && (size_t)fields[i] + 8 > size)
+		if (fields[i] != LAYOUT_NONE && (size_t)fields[i] + 8 > size)
 			size = (size_t)fields[i] + 8;
 	return size;
 }
 
-static bool in_reach(int32_t offset)
+static bool in_reach(uint32_t offset)
 {
-	return offset >= 0 && offset <= FIELD_MAX;
+	return offset <= FIELD_MAX;
 }
 
-bool code_readable(const struct stack_layout *stack, const struct code_layout *layout)
+bool code_readable(const struct stack_layout *stack, const struct python_layout *layout)
 {
-	return in_reach(layout->type) && layout->type >= (stack->free_threaded ? 16 : 8) &&
-	       in_reach(layout->type_name) && in_reach(layout->filename) &&
-	       in_reach(layout->name) && layout->qualname <= FIELD_MAX &&
-	       in_reach(layout->linetable) && in_reach(layout->firstlineno) &&
+	return in_reach(layout->object_type) &&
+	       layout->object_type >= (stack->free_threaded ? 16 : 8) &&
+	       in_reach(layout->type_name) && in_reach(layout->code_filename) &&
+	       in_reach(layout->code_name) &&
+	       (layout->code_qualname == LAYOUT_NONE || in_reach(layout->code_qualname)) &&
+	       in_reach(layout->code_linetable) && in_reach(layout->code_firstlineno) &&
 	       in_reach(layout->unicode_length) && in_reach(layout->unicode_state) &&
 	       in_reach(layout->unicode_ascii) && in_reach(layout->unicode_compact) &&
 	       in_reach(layout->bytes_size) && in_reach(layout->bytes_data) &&
@@ -47,7 +50,7 @@ bool code_readable(const struct stack_layout *stack, const struct code_layout *l
 	       stack->code_linetable_word < CODE_SPAN_WORDS && head_size(stack, layout) <= HEAD_MAX;
 }
 
-static uint64_t word_at(const unsigned char *head, int32_t offset)
+static uint64_t word_at(const unsigned char *head, uint32_t offset)
 {
 	uint64_t word;
 
@@ -63,16 +66,17 @@ static uint64_t word_at(const unsigned char *head, int32_t offset)
  * objects have two counts, ob_ref_local and ob_ref_shared, the latter above two bits of flags.
  */
 static bool alive(const unsigned char *head, const struct stack_layout *stack,
-		  const struct code_layout *layout)
+		  const struct python_layout *layout)
 {
-	uint64_t count = word_at(head, layout->type - 8);
+	uint64_t count = word_at(head, layout->object_type - 8);
 
 	if (stack->free_threaded)
-		return (uint32_t)word_at(head, layout->type - 12) || count >> 2;
+		return (uint32_t)word_at(head, layout->object_type - 12) || count >> 2;
 	return (uint32_t)count && !(count >> 32 & 0xffff);
 }
 
-static int check_type(pid_t pid, const struct code_layout *layout, uint64_t address, uint64_t *type)
+static int check_type(pid_t pid, const struct python_layout *layout, uint64_t address,
+		      uint64_t *type)
 {
 	static const char wanted[] = "code";
 	char name[sizeof(wanted)];
@@ -83,7 +87,7 @@ static int check_type(pid_t pid, const struct code_layout *layout, uint64_t addr
 		return -ESTALE;
 	if (address == *type)
 		return 0;
-	err = memory_read_u64(pid, address + (uint64_t)layout->type_name, &at);
+	err = memory_read_u64(pid, address + layout->type_name, &at);
 	if (!err)
 		err = memory_read(pid, at, name, sizeof(name));
 	if (err)
@@ -102,16 +106,16 @@ static int check_sum(pid_t pid, const struct stack_layout *stack, const unsigned
 	const unsigned char *span = head + stack->code_span;
 	uint64_t hash = SHARED_CHECK_BEGIN, words[4];
 
-	for (int32_t i = 0; i < CODE_SPAN_WORDS; i++)
+	for (uint32_t i = 0; i < CODE_SPAN_WORDS; i++)
 		hash = shared_mix(hash, word_at(span, i * 8));
 	if (stack->code_weak && !stack->free_threaded) {
 		int err = memory_read_u64(
-			pid, word_at(span, stack->code_name_word * 8) + stack->unicode_hash,
+			pid, word_at(span, stack->code_name_word * 8u) + stack->unicode_hash,
 			&words[0]);
 
 		if (!err)
 			err = memory_read(pid,
-					  word_at(span, stack->code_linetable_word * 8) +
+					  word_at(span, stack->code_linetable_word * 8u) +
 						  stack->bytes_size,
 					  &words[1], 24);
 		if (err)
@@ -123,12 +127,12 @@ static int check_sum(pid_t pid, const struct stack_layout *stack, const unsigned
 	return 0;
 }
 
-static int read_lines(pid_t pid, const struct code_layout *layout, uint64_t address,
+static int read_lines(pid_t pid, const struct python_layout *layout, uint64_t address,
 		      struct code *code)
 {
 	_cleanup_(freep) uint8_t *lines = NULL;
 	uint64_t bytes;
-	int err = memory_read_u64(pid, address + (uint64_t)layout->bytes_size, &bytes);
+	int err = memory_read_u64(pid, address + layout->bytes_size, &bytes);
 
 	if (err)
 		return err;
@@ -140,7 +144,7 @@ static int read_lines(pid_t pid, const struct code_layout *layout, uint64_t addr
 	lines = malloc(bytes);
 	if (!lines)
 		return -ENOMEM;
-	err = memory_read(pid, address + (uint64_t)layout->bytes_data, lines, bytes);
+	err = memory_read(pid, address + layout->bytes_data, lines, bytes);
 	if (err)
 		return err;
 	code->lines = STEAL(lines, NULL);
@@ -149,7 +153,7 @@ static int read_lines(pid_t pid, const struct code_layout *layout, uint64_t addr
 }
 
 /* -EBADMSG: not a compact str, as every name of a code object is. */
-static int read_name(pid_t pid, const struct code_layout *layout, uint64_t address,
+static int read_name(pid_t pid, const struct python_layout *layout, uint64_t address,
 		     char to[DEFINE_TEXT_MAX])
 {
 	int err = str_read(pid, layout, address, to, DEFINE_TEXT_MAX);
@@ -157,28 +161,30 @@ static int read_name(pid_t pid, const struct code_layout *layout, uint64_t addre
 	return err == -EINVAL ? -EBADMSG : err;
 }
 
-static int read_texts(pid_t pid, const struct code_layout *layout, const unsigned char *head,
+static int read_texts(pid_t pid, const struct python_layout *layout, const unsigned char *head,
 		      struct code *code)
 {
 	int err = read_name(pid, layout,
-			    word_at(head, layout->qualname >= 0 ? layout->qualname : layout->name),
+			    word_at(head, layout->code_qualname != LAYOUT_NONE
+						  ? layout->code_qualname
+						  : layout->code_name),
 			    code->name);
 
-	return err ? err : read_name(pid, layout, word_at(head, layout->filename), code->file);
+	return err ? err : read_name(pid, layout, word_at(head, layout->code_filename), code->file);
 }
 
-int code_read(pid_t pid, const struct stack_layout *stack, const struct code_layout *layout,
+int code_read(pid_t pid, const struct stack_layout *stack, const struct python_layout *layout,
 	      uint64_t *type, uint64_t address, uint32_t check, struct code *ret_code)
 {
 	unsigned char head[HEAD_MAX], again[HEAD_MAX];
-	size_t size = head_size(stack, layout), fixed = (size_t)layout->type;
+	size_t size = head_size(stack, layout), fixed = (size_t)layout->object_type;
 	uint32_t sum;
 	int err = memory_read(pid, address, head, size);
 
 	if (!err && !alive(head, stack, layout))
 		err = -ESTALE;
 	if (!err)
-		err = check_type(pid, layout, word_at(head, layout->type), type);
+		err = check_type(pid, layout, word_at(head, layout->object_type), type);
 	if (!err)
 		err = check_sum(pid, stack, head, &sum);
 	if (!err && sum != check)
@@ -186,10 +192,11 @@ int code_read(pid_t pid, const struct stack_layout *stack, const struct code_lay
 	if (!err)
 		err = read_texts(pid, layout, head, ret_code);
 	if (!err)
-		err = read_lines(pid, layout, word_at(head, layout->linetable), ret_code);
+		err = read_lines(pid, layout, word_at(head, layout->code_linetable), ret_code);
 	if (err)
 		return err;
-	memcpy(&ret_code->first_line, head + layout->firstlineno, sizeof(ret_code->first_line));
+	memcpy(&ret_code->first_line, head + layout->code_firstlineno,
+	       sizeof(ret_code->first_line));
 	/* names and line table belong to it only if it still exists: it holds references to them as
 	 * long as it lives, and never changes */
 	err = memory_read(pid, address, again, size);

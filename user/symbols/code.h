@@ -19,7 +19,7 @@ struct code {
 };
 
 /* Whether code objects can be read with these offsets at all. */
-bool code_readable(const struct stack_layout *stack, const struct code_layout *layout);
+bool code_readable(const struct stack_layout *stack, const struct python_layout *layout);
 
 /*
  * Reads the code object at `address` whose check (bpf/shared.h) must be `check`. `*type` is the
@@ -27,7 +27,7 @@ bool code_readable(const struct stack_layout *stack, const struct code_layout *l
  * it. 0; -ESTALE: not a code object, or not this one any more; -EBADMSG: its name or file cannot be
  * read; -ENOMEM; or the error of a read, usually -EFAULT or -ESRCH.
  */
-int code_read(pid_t pid, const struct stack_layout *stack, const struct code_layout *layout,
+int code_read(pid_t pid, const struct stack_layout *stack, const struct python_layout *layout,
 	      uint64_t *type, uint64_t address, uint32_t check, struct code *ret_code);
 
 #endif

@@ -11,7 +11,7 @@
 
 /*
  * The line of the instruction at `offset` (bytes from the first instruction); 0 if the table gives
- * it none. `form` is code_layout.lines, `first_line` that of the code object. The table may contain
+ * it none. `form` is enum lines_form, `first_line` that of the code object. The table may contain
  * any bytes: then the result is some line, found in one pass.
  */
 uint32_t lines_find(int form, const uint8_t *table, size_t bytes, uint32_t first_line,

@@ -12,7 +12,7 @@ struct symbol_process {
 	uint32_t pid;
 	bool readable; /* the offsets are plausible */
 	struct stack_layout stack;
-	struct code_layout code;
+	struct python_layout layout;
 	uint64_t code_type; /* address of the code type; 0 until a code object was read */
 	UT_hash_handle hh;
 };
@@ -61,7 +61,7 @@ void symbols_free(struct symbols *symbols)
 /* ── processes ───────────────────────────────────────────────────────────── */
 
 int symbols_add_process(struct symbols *symbols, uint32_t pid, const struct stack_layout *stack,
-			const struct code_layout *code)
+			const struct python_layout *layout)
 {
 	struct symbol_process *process = calloc(1, sizeof(*process));
 
@@ -70,8 +70,8 @@ int symbols_add_process(struct symbols *symbols, uint32_t pid, const struct stac
 	symbols_remove_process(symbols, pid);
 	process->pid = pid;
 	process->stack = *stack;
-	process->code = *code;
-	process->readable = code_readable(stack, code);
+	process->layout = *layout;
+	process->readable = code_readable(stack, layout);
 	HASH_ADD(hh, symbols->processes, pid, sizeof(pid), process);
 	if (HASH_FAILED(process)) {
 		free(process);
@@ -106,7 +106,7 @@ static int find_code(struct symbols *symbols, struct symbol_process *process,
 	*ret_kept = codes_find(&symbols->codes, &key, frame->check);
 	if (*ret_kept || !process->readable || !frame->code)
 		return 0;
-	err = code_read((pid_t)process->pid, &process->stack, &process->code, &process->code_type,
+	err = code_read((pid_t)process->pid, &process->stack, &process->layout, &process->code_type,
 			frame->code, frame->check, &code);
 	if (err)
 		return err == -ENOMEM ? err : 0;
@@ -137,7 +137,7 @@ static uint32_t find_line(const struct symbol_process *process, const struct kep
 		return code->first_line <= INT32_MAX ? code->first_line : 0;
 	if (lasti > INT32_MAX || !code->lines_known)
 		return 0;
-	return lines_find((int)process->code.lines, code->lines, code->lines_bytes,
+	return lines_find((int)process->layout.lines_form, code->lines, code->lines_bytes,
 			  code->first_line, lasti);
 }
 

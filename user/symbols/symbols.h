@@ -35,7 +35,7 @@ void symbols_free(struct symbols *symbols);
 /* Says how to read the code objects of a process. Call it before the first stack of the process,
  * and again for a new process with the same pid. 0 or -ENOMEM. */
 int symbols_add_process(struct symbols *symbols, uint32_t pid, const struct stack_layout *stack,
-			const struct code_layout *code);
+			const struct python_layout *layout);
 /* Forgets the code objects of a process; its stacks stay defined. */
 void symbols_remove_process(struct symbols *symbols, uint32_t pid);
 

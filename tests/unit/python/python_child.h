@@ -24,6 +24,7 @@
 #include "base/cleanup.h"
 #include "base/diag.h"
 #include "base/duration.h"
+#include "python/interpreter/version.h"
 #include "python/target.h"
 
 #define DEBIAN_PYTHON "/usr/bin/python3"

@@ -159,7 +159,7 @@ static void tables_over_each_other_are_charged_one_by_one(void **state)
 	assert_int_equal(elf_image_open(fd, &budget, &image), 0);
 	assert_int_equal(elf_image_section(&image, ".PyRuntime", &vaddr, &size), -ENOENT);
 	assert_true(elf_scan(&image, &diag, &sites) < 0);
-	gc_sites_find(&image, 14, &gc_sites);
+	gc_sites_find(&image, COLLECTOR_MAIN | COLLECTOR_EXPORTED, &gc_sites);
 	assert_int_equal(elf_image_imports(&image, NULL, NULL), 0);
 	assert_true(elf_budget_spent(&budget));
 	close(fd);

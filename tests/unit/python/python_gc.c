@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "python/interpreter/gc_sites.h"
+#include "python/versions/rows.h"
 
 enum {
 	CODE = 0x1000,
@@ -132,7 +133,7 @@ static struct gc_sites sites(unsigned int minor)
 	memcpy(file.bytes + 64, &load, sizeof(load));
 	assert_int_equal(write(fd, file.bytes, sizeof(file.bytes)), sizeof(file.bytes));
 	assert_int_equal(elf_image_open(fd, &budget, &image), 0);
-	gc_sites_find(&image, minor, &found);
+	gc_sites_find(&image, layout_rows[minor][WITH_GIL].collectors, &found);
 	close(fd);
 	return found;
 }

@@ -60,10 +60,10 @@ static void code_checked(const struct target *target, uint64_t code, uint64_t na
 
 	assert_int_equal(word(target, code + at->code_span + at->code_name_word * 8u), name);
 	assert_int_equal(word(target, code + at->code_span + at->code_linetable_word * 8u), table);
-	assert_int_equal(word(target, code + (uint64_t)target->code.name), name);
-	assert_int_equal(word(target, code + (uint64_t)target->code.linetable), table);
-	assert_int_equal(word(target, code + (uint64_t)target->code.filename), file);
-	assert_int_equal((int)word(target, code + (uint64_t)target->code.firstlineno), first);
+	assert_int_equal(word(target, code + target->layout.code_name), name);
+	assert_int_equal(word(target, code + target->layout.code_linetable), table);
+	assert_int_equal(word(target, code + target->layout.code_filename), file);
+	assert_int_equal((int)word(target, code + target->layout.code_firstlineno), first);
 }
 
 static void frames_followed(const char *program)
@@ -121,7 +121,7 @@ static void frames_followed(const char *program)
 
 static void frames_and_code_objects_lie_where_the_layout_says(void **state)
 {
-	for_each_python(8, 15, frames_followed);
+	for_each_python(PYTHON_MINOR_MIN, PYTHON_MINOR_MAX, frames_followed);
 }
 
 /* ── loops ───────────────────────────────────────────────────────────────── */
@@ -186,7 +186,7 @@ static void loops_told(const char *program)
 
 static void the_threads_that_run_a_loop_are_told(void **state)
 {
-	for_each_python(8, 15, loops_told);
+	for_each_python(PYTHON_MINOR_MIN, PYTHON_MINOR_MAX, loops_told);
 }
 
 /* Up to 3.11 the forked child still has its parent's loop, which does not count there. */
@@ -216,7 +216,7 @@ static void loop_left_behind(const char *program)
 
 static void a_loop_of_before_the_fork_does_not_run(void **state)
 {
-	for_each_python(8, 15, loop_left_behind);
+	for_each_python(PYTHON_MINOR_MIN, PYTHON_MINOR_MAX, loop_left_behind);
 }
 
 static void uvloop_is_known_by_its_type(void **state)
@@ -340,7 +340,7 @@ static void names_told(const char *program)
 
 static void threads_have_the_names_that_python_gives_them(void **state)
 {
-	for_each_python(8, 15, names_told);
+	for_each_python(PYTHON_MINOR_MIN, PYTHON_MINOR_MAX, names_told);
 }
 
 /* One thread in two interpreters: it has one name, the main interpreter's, and it runs the loop
@@ -373,7 +373,7 @@ static void interpreters_told(const char *program)
 
 static void a_thread_in_two_interpreters_is_one(void **state)
 {
-	for_each_python(8, 15, interpreters_told);
+	for_each_python(PYTHON_MINOR_MIN, PYTHON_MINOR_MAX, interpreters_told);
 }
 
 static void without_threading_there_are_no_names(void **state)
@@ -426,7 +426,7 @@ static void collecting_seen(const char *program)
 
 static void a_collection_shows_in_the_interpreters_flag(void **state)
 {
-	for_each_python(8, 15, collecting_seen);
+	for_each_python(PYTHON_MINOR_MIN, PYTHON_MINOR_MAX, collecting_seen);
 }
 
 static void collector_found(const char *program)
@@ -474,7 +474,7 @@ static void collector_found(const char *program)
 
 static void every_python_says_where_its_collector_works(void **state)
 {
-	for_each_python(8, 15, collector_found);
+	for_each_python(PYTHON_MINOR_MIN, PYTHON_MINOR_MAX, collector_found);
 }
 
 int main(void)

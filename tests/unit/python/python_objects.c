@@ -16,19 +16,19 @@
 #include "base/duration.h"
 #include "python/process/memory.h"
 #include "python/interpreter/objects.h"
+#include "python/versions/rows.h"
 
 #define ADDRESS(thing) ((uint64_t)(uintptr_t)(thing))
 
-static struct code_layout layout = {.type = 8,
-				    .type_name = 24,
-				    .unicode_length = 16,
-				    .unicode_state = 32,
-				    .unicode_ascii = 40,
-				    .unicode_compact = 56};
-
+/* The version's layout, but str in one form. */
 static struct objects objects(unsigned int minor)
 {
-	return (struct objects){.pid = getpid(), .minor = minor, .layout = &layout};
+	static struct python_layout layouts[PYTHON_MINOR_MAX + 1];
+
+	layouts[minor] = layout_rows[minor][WITH_GIL];
+	layouts[minor].unicode_ascii = 40;
+	layouts[minor].unicode_compact = 56;
+	return (struct objects){.pid = getpid(), .layout = &layouts[minor]};
 }
 
 /* Words of a type object */

@@ -14,12 +14,12 @@
 
 #include "base/diag.h"
 #include "python/interpreter/asyncio.h"
-#include "python/interpreter/debug_offsets.h"
+#include "python/versions/debug_offsets.h"
 #include "python/elf/decoder.h"
 #include "python/elf/elf_scan.h"
 #include "python/interpreter/gc_sites.h"
 #include "python/interpreter/gil.h"
-#include "python/interpreter/layout.h"
+#include "python/versions/layout.h"
 #include "python/private.h"
 #include "python/process/proc.h"
 #include "python/interpreter/stacks.h"
@@ -66,11 +66,11 @@ static void debug_offsets_of_314(uint64_t words[WORDS])
 static void debug_offsets_give_the_layout(void **state)
 {
 	uint64_t words[WORDS];
-	struct layout layout;
+	struct python_layout layout;
 
 	debug_offsets_of_314(words);
 	assert_int_equal(layout_parse_debug_offsets(words, WORDS, 0x030e0af0, 316616, &layout), 0);
-	assert_int_equal(layout.runtime_head, 808);
+	assert_int_equal(layout.runtime_interpreters, 808);
 	assert_int_equal(layout.interp_gil, 16);
 	assert_int_equal(layout.interp_next, 7272);
 	assert_int_equal(layout.interp_threads, 7344);
@@ -86,7 +86,7 @@ static void debug_offsets_give_the_layout(void **state)
 static void a_free_threaded_build_has_another_gil(void **state)
 {
 	uint64_t words[WORDS];
-	struct layout layout;
+	struct python_layout layout;
 
 	debug_offsets_of_314(words);
 	words[2] = 1;
@@ -108,14 +108,23 @@ static void a_free_threaded_build_has_another_gil(void **state)
 			 -ENOTSUP);
 }
 
+/* What the walker gets from such offsets. */
+static int parse_stacks(const uint64_t words[WORDS], struct python_layout *layout,
+			struct stack_layout *stack)
+{
+	int err = layout_parse_debug_offsets(words, WORDS, 0x030e0af0, 0, layout);
+
+	return err ? err : stack_layout_of(layout, 0x1000, stack);
+}
+
 static void debug_offsets_give_the_frames(void **state)
 {
 	uint64_t words[WORDS];
 	struct stack_layout stack;
-	struct code_layout code;
+	struct python_layout layout;
 
 	debug_offsets_of_314(words);
-	assert_int_equal(stacks_parse_debug_offsets(words, WORDS, 0x030e0af0, &stack, &code), 0);
+	assert_int_equal(parse_stacks(words, &layout, &stack), 0);
 	assert_int_equal(stack.tstate_frame, 72);
 	assert_int_equal(stack.interp_gc_collecting, 7600);
 	assert_int_equal(stack.frame_previous, 8);
@@ -133,25 +142,26 @@ static void debug_offsets_give_the_frames(void **state)
 	assert_int_equal(stack.unicode_hash, 24);
 	assert_int_equal(stack.unicode_ascii, 40);
 	assert_int_equal(stack.bytes_data, 32);
-	assert_int_equal(code.firstlineno, 68);
-	assert_int_equal(code.filename, 112);
-	assert_int_equal(code.qualname, 128);
-	assert_int_equal(code.type_name, 24);
-	assert_int_equal(code.unicode_compact, 56);
-	assert_int_equal(code.lines, LINES_311);
+	assert_int_equal(layout.code_firstlineno, 68);
+	assert_int_equal(layout.code_filename, 112);
+	assert_int_equal(layout.code_qualname, 128);
+	assert_int_equal(layout.type_name, 24);
+	assert_int_equal(layout.unicode_compact, 56);
+	assert_int_equal(layout.lines_form, LINES_311);
 	assert_int_equal(stack.frame_copy, STACK_NONE);
-	assert_int_equal(code.unicode_shift, 0);
+	assert_int_equal(layout.unicode_shift, 0);
 	/* free-threaded: threads have copies of the instructions, and str another state */
 	words[2] = 1;
+	words[144 / 8] += 8;
+	words[152 / 8] += 8;
 	words[304 / 8] = 72;
 	words[392 / 8] = 200;
-	assert_int_equal(stacks_parse_debug_offsets(words, WORDS, 0x030e0af0, &stack, &code), 0);
+	assert_int_equal(parse_stacks(words, &layout, &stack), 0);
 	assert_int_equal(stack.frame_copy, 72);
 	assert_int_equal(stack.code_copies, 200);
-	assert_int_equal(code.unicode_shift, 6);
+	assert_int_equal(layout.unicode_shift, 6);
 	words[304 / 8] = 88;
-	assert_int_equal(stacks_parse_debug_offsets(words, WORDS, 0x030e0af0, &stack, &code),
-			 -ENOTSUP);
+	assert_int_equal(parse_stacks(words, &layout, &stack), -ENOTSUP);
 }
 
 static void frames_of_debug_offsets_that_do_not_fit_are_refused(void **state)
@@ -171,24 +181,25 @@ static void frames_of_debug_offsets_that_do_not_fit_are_refused(void **state)
 	};
 	uint64_t words[WORDS];
 	struct stack_layout stack;
-	struct code_layout code;
+	struct python_layout layout;
 
 	for (size_t i = 0; i < sizeof(spoilt) / sizeof(spoilt[0]); i++) {
 		debug_offsets_of_314(words);
 		words[spoilt[i].byte / 8] = spoilt[i].value;
+		stack.runtime = 0;
+		/* all but stacks can still be read */
 		assert_int_equal(
-			stacks_parse_debug_offsets(words, WORDS, 0x030e0af0, &stack, &code),
-			-ENOTSUP);
+			layout_parse_debug_offsets(words, WORDS, 0x030e0af0, 316616, &layout), 0);
+		assert_int_equal(parse_stacks(words, &layout, &stack), -ENOTSUP);
+		assert_int_equal(stack.runtime, 0);
 	}
 	debug_offsets_of_314(words);
-	assert_int_equal(stacks_parse_debug_offsets(words, WORDS - 1, 0x030e0af0, &stack, &code),
-			 -ENOTSUP);
 	/* a larger object header, as free-threaded builds have it, moves the span with the fields
 	 */
 	for (size_t i = 320 / 8; i <= 352 / 8; i++)
 		words[i] += 16;
 	words[312 / 8] = 232;
-	assert_int_equal(stacks_parse_debug_offsets(words, WORDS, 0x030e0af0, &stack, &code), 0);
+	assert_int_equal(parse_stacks(words, &layout, &stack), 0);
 	assert_int_equal(stack.code_span, 72);
 	assert_int_equal(stack.code_name_word, 8);
 }
@@ -284,7 +295,7 @@ static void debug_offsets_that_do_not_fit_are_refused(void **state)
 		{64 / 8, 7273},	  {40 / 8, UINT64_MAX},
 	};
 	uint64_t words[WORDS];
-	struct layout layout;
+	struct python_layout layout;
 
 	for (size_t i = 0; i < sizeof(spoilt) / sizeof(spoilt[0]); i++) {
 		debug_offsets_of_314(words);
@@ -313,9 +324,8 @@ static void versions_without_a_row_are_refused(void **state)
 				       PYTHON_MINOR_MAX + 2,
 				       255};
 	uint64_t words[WORDS];
-	struct layout layout;
+	struct python_layout layout;
 	struct stack_layout stack;
-	struct code_layout code;
 
 	for (size_t i = 0; i < sizeof(others) / sizeof(others[0]); i++) {
 		uint32_t hex = 3u << 24 | others[i] << 16 | 0xf0;
@@ -325,14 +335,9 @@ static void versions_without_a_row_are_refused(void **state)
 		words[1] = hex;
 		assert_int_equal(layout_parse_debug_offsets(words, WORDS, hex, 316616, &layout),
 				 -ENOTSUP);
-		assert_int_equal(stacks_parse_debug_offsets(words, WORDS, hex, &stack, &code),
-				 -ENOTSUP);
 		assert_int_equal(layout_read(getpid(), hex, (uintptr_t)words, 0, &layout),
 				 row ? 0 : -ENOTSUP);
-		layout = (struct layout){0};
-		assert_int_equal(
-			stacks_layout_read(getpid(), hex, (uintptr_t)words, &layout, &stack, &code),
-			row ? 0 : -ENOTSUP);
+		assert_int_equal(row ? stack_layout_of(&layout, 0x1000, &stack) : 0, 0);
 	}
 }
 

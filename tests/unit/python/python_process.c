@@ -51,7 +51,7 @@ static void examine(const char *program)
 
 static void every_python_is_examined_right(void **state)
 {
-	for_each_python(8, 15, examine);
+	for_each_python(PYTHON_MINOR_MIN, PYTHON_MINOR_MAX, examine);
 }
 
 /* At each site there is a call of the right function in the process's memory, and `after` is the
@@ -87,7 +87,7 @@ static void sites_are_calls(const char *program)
 
 static void every_site_is_a_call_in_file_and_memory(void **state)
 {
-	for_each_python(8, 15, sites_are_calls);
+	for_each_python(PYTHON_MINOR_MIN, PYTHON_MINOR_MAX, sites_are_calls);
 }
 
 static const char *const holder_script = "import ctypes, threading, time\n"
@@ -158,7 +158,7 @@ static void holder_named(const char *program)
 
 static void the_thread_that_sleeps_with_the_gil_is_named(void **state)
 {
-	for_each_python(8, 15, holder_named);
+	for_each_python(PYTHON_MINOR_MIN, PYTHON_MINOR_MAX, holder_named);
 }
 
 static void a_holder_is_never_a_thread_without_python(void **state)
@@ -233,7 +233,7 @@ static void loops_found(const char *program)
 
 static void the_loops_epoll_descriptor_is_known_by_its_wake_up_channel(void **state)
 {
-	for_each_python(8, 15, loops_found);
+	for_each_python(PYTHON_MINOR_MIN, PYTHON_MINOR_MAX, loops_found);
 }
 
 static void uvloop_and_asyncio_in_one_process_are_told_apart(void **state)
@@ -299,7 +299,7 @@ static void new_interpreter(const char *program)
 
 static void a_new_interpreters_own_gil_is_found(void **state)
 {
-	for_each_python(12, 15, new_interpreter);
+	for_each_python(12, PYTHON_MINOR_MAX, new_interpreter);
 }
 
 static void threads_in_another_pid_namespace_have_two_numbers(void **state)

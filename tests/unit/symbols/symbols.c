@@ -45,21 +45,21 @@ static const struct stack_layout stack_layout = {
 	.unicode_hash = 24,
 	.bytes_size = 16,
 };
-static const struct code_layout code_layout = {
-	.type = 8,
+static const struct python_layout layout = {
+	.object_type = 8,
 	.type_name = 24,
-	.filename = AT(code.file),
-	.name = AT(code.name),
-	.qualname = -1,
-	.linetable = AT(code.lines),
-	.firstlineno = AT(code.first_line),
+	.code_filename = AT(code.file),
+	.code_name = AT(code.name),
+	.code_qualname = LAYOUT_NONE,
+	.code_linetable = AT(code.lines),
+	.code_firstlineno = AT(code.first_line),
 	.unicode_length = 16,
 	.unicode_state = 32,
 	.unicode_ascii = 48,
 	.unicode_compact = 72,
 	.bytes_size = 16,
 	.bytes_data = 32,
-	.lines = LINES_LNOTAB,
+	.lines_form = LINES_LNOTAB,
 };
 
 struct fake {
@@ -107,8 +107,7 @@ static void fake_init(struct fake *fake)
 	fake->pid = (uint32_t)getpid();
 	heard_init(&fake->heard);
 	assert_int_equal(
-		symbols_add_process(fake->heard.symbols, fake->pid, &stack_layout, &code_layout),
-		0);
+		symbols_add_process(fake->heard.symbols, fake->pid, &stack_layout, &layout), 0);
 }
 
 static void fake_done(struct fake *fake)
@@ -146,8 +145,7 @@ static struct shared_frame frame_of(const struct fake *fake, uint32_t lasti)
 static struct stack_frame look(struct fake *fake, uint32_t lasti)
 {
 	assert_int_equal(
-		symbols_add_process(fake->heard.symbols, fake->pid, &stack_layout, &code_layout),
-		0);
+		symbols_add_process(fake->heard.symbols, fake->pid, &stack_layout, &layout), 0);
 	return resolved_frame(&fake->heard, fake->pid, frame_of(fake, lasti));
 }
 
@@ -387,13 +385,13 @@ static void an_object_that_changes_while_it_is_read_is_itself_or_missing(void **
 static void offsets_that_make_no_sense_read_nothing(void **state)
 {
 	_cleanup_(fake_done) struct fake fake;
-	struct code_layout bad = code_layout;
+	struct python_layout bad = layout;
 
 	fake_init(&fake);
-	bad.filename = 1 << 20;
+	bad.code_filename = 1 << 20;
 	assert_int_equal(symbols_add_process(fake.heard.symbols, fake.pid, &stack_layout, &bad), 0);
 	assert_int_equal(resolved_frame(&fake.heard, fake.pid, frame_of(&fake, 0)).function, 0);
-	bad = (struct code_layout){0};
+	bad = (struct python_layout){0};
 	assert_int_equal(
 		symbols_add_process(fake.heard.symbols, fake.pid, &(struct stack_layout){0}, &bad),
 		0);

@@ -28,21 +28,21 @@ static struct {
 #define AT(member) ((int32_t)offsetof(struct object, member))
 static const struct stack_layout stack_layout = {.instr_kind = STACK_LASTI_UNITS,
 						 .code_span = AT(span)};
-static const struct code_layout code_layout = {
-	.type = 8,
+static const struct python_layout layout = {
+	.object_type = 8,
 	.type_name = 24,
-	.filename = AT(file),
-	.name = AT(name),
-	.qualname = -1,
-	.linetable = AT(lines),
-	.firstlineno = AT(span),
+	.code_filename = AT(file),
+	.code_name = AT(name),
+	.code_qualname = LAYOUT_NONE,
+	.code_linetable = AT(lines),
+	.code_firstlineno = AT(span),
 	.unicode_length = 16,
 	.unicode_state = 24,
 	.unicode_ascii = 32,
 	.unicode_compact = 32,
 	.bytes_size = 16,
 	.bytes_data = 24,
-	.lines = LINES_310,
+	.lines_form = LINES_310,
 };
 
 static uint64_t address(const void *object)
@@ -77,9 +77,8 @@ static void start(struct heard *heard)
 		memory.lines.bytes[i + 1] = 1;
 	}
 	heard_init(heard);
-	assert_int_equal(symbols_add_process(heard->symbols, (uint32_t)getpid(), &stack_layout,
-					     &code_layout),
-			 0);
+	assert_int_equal(
+		symbols_add_process(heard->symbols, (uint32_t)getpid(), &stack_layout, &layout), 0);
 }
 
 static struct shared_frame frame_at(uint32_t line)
@@ -120,8 +119,7 @@ static void the_same_is_defined_once(void **state)
 	resolved(&heard, &stack); /* sent again */
 	stack.hash++;		  /* of another process that runs the same program */
 	assert_int_equal(
-		symbols_add_process(heard.symbols, (uint32_t)getpid(), &stack_layout, &code_layout),
-		0);
+		symbols_add_process(heard.symbols, (uint32_t)getpid(), &stack_layout, &layout), 0);
 	resolved(&heard, &stack);
 	assert_int_equal(symbols_stack_id(heard.symbols, stack.hash), 1);
 	assert_int_equal(symbols_status(heard.symbols).reads, 2);
@@ -359,8 +357,7 @@ static void what_the_sink_refuses_is_not_defined(void **state)
 	heard.symbols = symbols_new(
 		(struct stream_sink){.define = refuse_then_hear, .ctx = &heard});
 	assert_int_equal(
-		symbols_add_process(heard.symbols, (uint32_t)getpid(), &stack_layout, &code_layout),
-		0);
+		symbols_add_process(heard.symbols, (uint32_t)getpid(), &stack_layout, &layout), 0);
 	stack = stack_of(&heard, (uint32_t)getpid(), 1);
 	stack.frames[0] = frame_at(2);
 	refusals = 1; /* the function */

@@ -46,7 +46,7 @@ static void truth_init(struct truth *truth, const char *program, const char *whi
 	assert_true(truth->target->stack.runtime);
 	heard_init(&truth->heard);
 	assert_int_equal(symbols_add_process(truth->heard.symbols, (uint32_t)truth->child.pid,
-					     &truth->target->stack, &truth->target->code),
+					     &truth->target->stack, &truth->target->layout),
 			 0);
 }
 
@@ -146,7 +146,7 @@ static void all_right(const char *program)
 
 static void every_instruction_of_every_python_has_its_function_file_and_line(void **state)
 {
-	for_each_python(8, 15, all_right);
+	for_each_python(PYTHON_MINOR_MIN, PYTHON_MINOR_MAX, all_right);
 }
 
 static void instructions_without_a_place(const char *program)
@@ -175,7 +175,7 @@ static void instructions_without_a_place(const char *program)
 			     resolved_frame(&truth.heard, (uint32_t)truth.child.pid,
 					    frame_of(&truth, code, UINT32_MAX)),
 			     0);
-	if (truth.target->code.lines != LINES_LNOTAB) /* its last line goes on for ever */
+	if (truth.target->layout.lines_form != LINES_LNOTAB) /* its last line goes on for ever */
 		assert_frame(&truth, code,
 			     resolved_frame(&truth.heard, (uint32_t)truth.child.pid,
 					    frame_of(&truth, code, 0x7fffffff)),
@@ -184,7 +184,7 @@ static void instructions_without_a_place(const char *program)
 
 static void an_unknown_instruction_has_no_line_and_a_new_frame_the_first(void **state)
 {
-	for_each_python(8, 15, instructions_without_a_place);
+	for_each_python(PYTHON_MINOR_MIN, PYTHON_MINOR_MAX, instructions_without_a_place);
 }
 
 static void nothing_else_is_taken_for_it(const char *program)
@@ -223,7 +223,7 @@ static void nothing_else_is_taken_for_it(const char *program)
 
 static void what_is_not_the_code_object_that_was_seen_is_missing(void **state)
 {
-	for_each_python(8, 15, nothing_else_is_taken_for_it);
+	for_each_python(PYTHON_MINOR_MIN, PYTHON_MINOR_MAX, nothing_else_is_taken_for_it);
 }
 
 static void known_after_it_is_gone(const char *program)
@@ -253,7 +253,7 @@ static void known_after_it_is_gone(const char *program)
 
 static void what_was_read_once_is_known_when_the_process_is_gone(void **state)
 {
-	for_each_python(8, 15, known_after_it_is_gone);
+	for_each_python(PYTHON_MINOR_MIN, PYTHON_MINOR_MAX, known_after_it_is_gone);
 }
 
 /* Has the child make `c`, a code object of its own name and file, and tell of it. The caller's. */
@@ -312,7 +312,7 @@ static void freed_code(const char *program)
 
 static void code_that_was_freed_is_missing(void **state)
 {
-	for_each_python(8, 15, freed_code);
+	for_each_python(PYTHON_MINOR_MIN, PYTHON_MINOR_MAX, freed_code);
 }
 
 int main(void)

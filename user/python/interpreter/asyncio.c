@@ -4,13 +4,11 @@
 
 #include "base/cleanup.h"
 #include "python/interpreter/asyncio.h"
-#include "python/interpreter/debug_offsets.h"
+#include "python/versions/debug_offsets.h"
 #include "python/process/memory.h"
 #include "python/private.h"
-#include "python/interpreter/version.h"
 
 enum {
-	MINOR_MIN = 14,
 	TASK_BYTES_MAX = 1 << 15,
 	MODULES_BYTES_MAX = 4 << 20,
 	/* struct Py_AsyncioModuleDebugOffsets, in bytes */
@@ -40,7 +38,7 @@ int asyncio_parse(const uint64_t words[ASYNCIO_DEBUG_WORDS], struct target *targ
 
 static bool examined(const struct target *target)
 {
-	return version_minor(target->version_hex) < MINOR_MIN || target->private->tstate_loop;
+	return !target->layout.asyncio_section || target->private->tstate_loop;
 }
 
 void asyncio_examine_image(struct target *target, const struct image *image)

@@ -6,27 +6,17 @@
 #include "base/cleanup.h"
 #include "python/process/memory.h"
 #include "python/interpreter/objects.h"
-#include "python/interpreter/version.h"
 
 enum {
 	ENTRIES_MAX = 1 << 15,
 	TRIES = 3,
 	STR_HEADER_MAX = 256,
 	STATE_COMPACT_ASCII = 3 << 5, /* PyASCIIObject.state */
-	/* PyTypeObject (Include/cpython/object.h) */
-	TYPE_BASICSIZE = 32,
-	TYPE_FLAGS_OFFSET = 168,
-	TYPE_DICTOFFSET = 288,
-	FLAG_INLINE_VALUES = 2, /* Py_TPFLAGS_INLINE_VALUES, 3.13 on */
-	FLAG_MANAGED_DICT = 4,	/* Py_TPFLAGS_MANAGED_DICT, 3.11 on */
+	FLAG_INLINE_VALUES = 2,	      /* Py_TPFLAGS_INLINE_VALUES, 3.13 on */
+	FLAG_MANAGED_DICT = 4,	      /* Py_TPFLAGS_MANAGED_DICT, 3.11 on */
 	FLAG_HEAPTYPE = 9,
 	FLAG_DICT = 29,
-	DICT_HEAD = 16, /* PyDictObject: ma_used, a version or tag, ma_keys, ma_values */
-	/* before an instance with a managed dict (pycore_object.h) */
-	MANAGED_DICT = 24,
-	MANAGED_DICT_FREE_THREADED = 8, /* no words of the garbage collector are in between */
-	MANAGED_VALUES = 32,		/* 3.11 */
-	KEYS_GENERAL = 0,		/* dk_kind */
+	KEYS_GENERAL = 0, /* dk_kind */
 };
 
 struct dict_head {
@@ -70,7 +60,7 @@ static int keys_read_310(pid_t pid, uint64_t address, struct entries *entries, u
 	return 0;
 }
 
-/* 3.11 to 3.15: pycore_dict.h */
+/* 3.11 on: pycore_dict.h */
 struct keys_311 {
 	uint64_t references;
 	uint8_t log2_size, log2_index_bytes, kind, lock;
@@ -100,8 +90,9 @@ static int entries_read(const struct objects *objects, uint64_t keys, struct ent
 {
 	_cleanup_(entries_done) struct entries entries = {0};
 	uint64_t at;
-	int err = (objects->minor >= 11 ? keys_read_311 : keys_read_310)(objects->pid, keys,
-									 &entries, &at);
+	int err = (objects->layout->dict_keys_form == DICT_KEYS_311
+			   ? keys_read_311
+			   : keys_read_310)(objects->pid, keys, &entries, &at);
 
 	if (err)
 		return err;
@@ -136,22 +127,15 @@ static int values_join(pid_t pid, uint64_t values, struct entries *entries)
 static int head_read(const struct objects *objects, uint64_t dict, struct dict_head *ret_head)
 {
 	uint64_t type, flags;
-	int err = memory_read_u64(objects->pid, dict + (uint64_t)objects->layout->type, &type);
+	int err = memory_read_u64(objects->pid, dict + objects->layout->object_type, &type);
 
 	if (!err)
-		err = memory_read_u64(objects->pid, type + objects->header + TYPE_FLAGS_OFFSET,
-				      &flags);
+		err = memory_read_u64(objects->pid, type + objects->layout->type_flags, &flags);
 	if (!err && !(flags >> FLAG_DICT & 1))
 		err = -EINVAL;
 	return err ? err
-		   : memory_read(objects->pid, dict + objects->header + DICT_HEAD, ret_head,
+		   : memory_read(objects->pid, dict + objects->layout->dict_head, ret_head,
 				 sizeof(*ret_head));
-}
-
-/* From 3.13 on some bytes about the values stand in front of them (struct _dictvalues). */
-static uint64_t values_of(const struct objects *objects, uint64_t values)
-{
-	return objects->minor >= 13 ? values + 8 : values;
 }
 
 /* The dict's entries as they were at one instant: its head is the same before and after. */
@@ -166,7 +150,8 @@ static int dict_read(const struct objects *objects, uint64_t dict, struct entrie
 			return err;
 		err_entries = entries_read(objects, head.keys, &entries);
 		if (!err_entries && head.values)
-			err_entries = values_join(objects->pid, values_of(objects, head.values),
+			err_entries = values_join(objects->pid,
+						  head.values + objects->layout->dict_values_head,
 						  &entries);
 		err = head_read(objects, dict, &again);
 		if (err)
@@ -204,9 +189,8 @@ int object_dict_visit(const struct objects *objects, uint64_t dict,
 static int find(const struct objects *objects, const struct entries *entries, const char *name,
 		size_t *ret_index)
 {
-	const struct code_layout *layout = objects->layout;
-	size_t length = strlen(name), header = (size_t)layout->unicode_ascii,
-	       size = header + length;
+	const struct python_layout *layout = objects->layout;
+	size_t length = strlen(name), header = layout->unicode_ascii, size = header + length;
 	const uint32_t compact_ascii = STATE_COMPACT_ASCII << layout->unicode_shift;
 	_cleanup_(freep) uint64_t *keys = calloc(entries->count + 1, sizeof(*keys));
 	_cleanup_(freep) char *bytes = NULL;
@@ -259,16 +243,13 @@ int object_dict_get(const struct objects *objects, uint64_t dict, const char *ke
 /* PyHeapTypeObject.ht_cached_keys: the keys that the instances of a class share */
 static int cached_keys(const struct objects *objects, uint64_t type, uint64_t *ret_keys)
 {
-	static const uint16_t offsets[] = {
-		[11] = 872, [12] = 880, [13] = 880, [14] = 880, [15] = 888};
-	VERSION_TABLE(offsets, PYTHON_MINOR_MAX);
 	uint64_t flags;
-	int err = memory_read_u64(objects->pid, type + objects->header + TYPE_FLAGS_OFFSET, &flags);
+	int err = memory_read_u64(objects->pid, type + objects->layout->type_flags, &flags);
 
 	if (!err && !(flags >> FLAG_HEAPTYPE & 1))
 		err = -EINVAL;
 	return err ? err
-		   : memory_read_u64(objects->pid, type + objects->header + offsets[objects->minor],
+		   : memory_read_u64(objects->pid, type + objects->layout->type_cached_keys,
 				     ret_keys);
 }
 
@@ -295,11 +276,6 @@ static int values_get(const struct objects *objects, uint64_t type, uint64_t val
 	return 0;
 }
 
-static unsigned int managed_dict(const struct objects *objects)
-{
-	return objects->header ? MANAGED_DICT_FREE_THREADED : MANAGED_DICT;
-}
-
 /* 3.13 on: a dict when the instance has one, else values inside it, behind its fields (struct
  * _dictvalues: capacity, size, embedded, valid). */
 static int inline_get(const struct objects *objects, uint64_t object, uint64_t type,
@@ -307,20 +283,21 @@ static int inline_get(const struct objects *objects, uint64_t object, uint64_t t
 {
 	uint64_t dict, size, flags;
 	uint8_t head[4];
-	int err = memory_read_u64(objects->pid, object - managed_dict(objects), &dict);
+	int err = memory_read_u64(objects->pid, object - objects->layout->managed_dict, &dict);
 
 	if (err || dict)
 		return err ? err : object_dict_get(objects, dict, name, ret_value);
-	err = memory_read_u64(objects->pid, type + objects->header + TYPE_FLAGS_OFFSET, &flags);
+	err = memory_read_u64(objects->pid, type + objects->layout->type_flags, &flags);
 	if (!err)
-		err = memory_read_u64(objects->pid, type + objects->header + TYPE_BASICSIZE, &size);
+		err = memory_read_u64(objects->pid, type + objects->layout->type_basicsize, &size);
 	if (!err)
 		err = memory_read(objects->pid, object + size, head, sizeof(head));
 	if (err)
 		return err;
 	if (!(flags >> FLAG_INLINE_VALUES & 1) || !head[3])
 		return -ENOENT;
-	return values_get(objects, type, object + size + 8, name, ret_value);
+	return values_get(objects, type, object + size + objects->layout->dict_values_head, name,
+			  ret_value);
 }
 
 static int managed_get(const struct objects *objects, uint64_t object, uint64_t type,
@@ -329,11 +306,12 @@ static int managed_get(const struct objects *objects, uint64_t object, uint64_t 
 	uint64_t dict = 0, values = 0;
 	int err;
 
-	if (objects->minor >= 13)
+	if (objects->layout->managed_form == MANAGED_INLINE)
 		return inline_get(objects, object, type, name, ret_value);
-	err = memory_read_u64(objects->pid, object - managed_dict(objects), &dict);
-	if (!err && objects->minor == 11) {
-		err = memory_read_u64(objects->pid, object - MANAGED_VALUES, &values);
+	err = memory_read_u64(objects->pid, object - objects->layout->managed_dict, &dict);
+	if (!err && objects->layout->managed_form == MANAGED_TWO_WORDS) {
+		err = memory_read_u64(objects->pid, object - objects->layout->managed_dict - 8,
+				      &values);
 		/* 3.12: one word for both, where values have the low bit set (PyDictOrValues) */
 	} else if (!err && dict & 1) {
 		values = dict + 1;
@@ -351,16 +329,15 @@ int object_attribute(const struct objects *objects, uint64_t object, const char 
 {
 	enum { OFFSET_MAX = 1 << 16 };
 	uint64_t type, flags, offset, dict;
-	int err = memory_read_u64(objects->pid, object + (uint64_t)objects->layout->type, &type);
+	int err = memory_read_u64(objects->pid, object + objects->layout->object_type, &type);
 
 	if (!err)
-		err = memory_read_u64(objects->pid, type + objects->header + TYPE_FLAGS_OFFSET,
-				      &flags);
+		err = memory_read_u64(objects->pid, type + objects->layout->type_flags, &flags);
 	if (err)
 		return err;
-	if (objects->minor >= 11 && flags >> FLAG_MANAGED_DICT & 1)
+	if (objects->layout->managed_form != MANAGED_NOT && flags >> FLAG_MANAGED_DICT & 1)
 		return managed_get(objects, object, type, name, ret_value);
-	err = memory_read_u64(objects->pid, type + objects->header + TYPE_DICTOFFSET, &offset);
+	err = memory_read_u64(objects->pid, type + objects->layout->type_dictoffset, &offset);
 	if (err || !offset || offset > OFFSET_MAX)
 		return err ? err : -ENOENT;
 	err = memory_read_u64(objects->pid, object + offset, &dict);

@@ -5,7 +5,7 @@
 
 #include "base/cleanup.h"
 #include "python/interpreter/gc_sites.h"
-#include "python/interpreter/version.h"
+#include "python/versions/layout.h"
 
 enum {
 	NOTE_BYTES_MAX = 1 << 20,
@@ -303,24 +303,25 @@ static int visit_symbol(void *ctx, const char *name, const GElf_Sym *symbol)
 }
 
 /* The collector proper: (thread state or collector's state, generation, …). */
-static void find_symbols(const struct elf_image *image, unsigned int minor, struct gc_sites *sites)
+static void find_symbols(const struct elf_image *image, unsigned int collectors,
+			 struct gc_sites *sites)
 {
 	static const struct {
-		unsigned int minor_min, minor_max;
+		unsigned int collector;
 		const char *name, *file;
-	} collectors[] = {
-		{8, 9, "collect", "gcmodule.c"}, /* too common a word to be taken from any file */
-		{10, 15, "gc_collect_main", NULL},
-		{14, 15, "_PyGC_Collect", NULL},
+	} functions[] = {
+		{COLLECTOR_STATIC, "collect", "gcmodule.c"}, /* not from any file: a common word */
+		{COLLECTOR_MAIN, "gc_collect_main", NULL},
+		{COLLECTOR_EXPORTED, "_PyGC_Collect", NULL},
 	};
 
-	for (size_t i = 0; i < sizeof(collectors) / sizeof(collectors[0]) && !sites->count; i++) {
+	for (size_t i = 0; i < sizeof(functions) / sizeof(functions[0]) && !sites->count; i++) {
 		struct search search = {.image = image,
 					.sites = sites,
-					.name = collectors[i].name,
-					.file = collectors[i].file};
+					.name = functions[i].name,
+					.file = functions[i].file};
 
-		if (minor < collectors[i].minor_min || minor > collectors[i].minor_max)
+		if (!(collectors & functions[i].collector))
 			continue;
 		(void)elf_image_symbols(image, SHT_SYMTAB, visit_symbol, &search);
 		if (search.bad)
@@ -328,10 +329,11 @@ static void find_symbols(const struct elf_image *image, unsigned int minor, stru
 	}
 }
 
-void gc_sites_find(const struct elf_image *image, unsigned int minor, struct gc_sites *ret_sites)
+void gc_sites_find(const struct elf_image *image, unsigned int collectors,
+		   struct gc_sites *ret_sites)
 {
 	ret_sites->count = 0;
 	find_probes(image, ret_sites);
 	if (!ret_sites->count)
-		find_symbols(image, minor, ret_sites);
+		find_symbols(image, collectors, ret_sites);
 }

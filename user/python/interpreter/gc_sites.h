@@ -19,7 +19,9 @@ struct gc_sites {
 			   more than fit */
 };
 
-void gc_sites_find(const struct elf_image *image, unsigned int minor, struct gc_sites *ret_sites);
+/* `collectors` are the version's (COLLECTOR_…, versions/layout.h). */
+void gc_sites_find(const struct elf_image *image, unsigned int collectors,
+		   struct gc_sites *ret_sites);
 
 /* Where a probe point's first argument is, from the note's text: "-4@%ebp", "-4@$2", "-4@112(%rsp)"
  * (x86-64); "-4@w19", "-4@2", "-4@[sp, 28]" (arm64). */

@@ -12,9 +12,9 @@
 #include "python/interpreter/gil_layout.h"
 
 /*
- * The layout in a build with or without --disable-gil. The order of the fields is the same from 3.8
- * to 3.15; the sizes of condition variables and mutexes are those of the C library that gilscope
- * was compiled with.
+ * The layout in a build with or without --disable-gil. The order of the fields is the same in every
+ * version (tools/python-layout.c checks it); the sizes of condition variables and mutexes are those
+ * of the C library that gilscope was compiled with.
  */
 struct gil_layout gil_layout_of(bool free_threaded);
 

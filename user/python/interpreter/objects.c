@@ -6,42 +6,30 @@
 #include "base/utf8.h"
 #include "python/process/memory.h"
 #include "python/interpreter/objects.h"
-#include "python/interpreter/version.h"
 
 enum {
 	TYPE_DEPTH_MAX = 16,
 	TYPE_NAME_BYTES = 128,
 	TEXT_CHARACTERS_MAX = 1 << 12,
-	/* PyTypeObject, from tp_name on (Include/cpython/object.h) */
-	TYPE_FLAGS = 144,
-	TYPE_BASE = 232,
 	FLAG_LONG = 24, /* Py_TPFLAGS_LONG_SUBCLASS */
 	FLAG_UNICODE = 28,
-	FREE_THREADED_HEADER = 16, /* ob_tid, ob_ref_local, ob_ref_shared … instead of ob_refcnt
-				      (Include/object.h, Py_GIL_DISABLED) */
-	INT_SIZE = 16, /* ob_size, the digits' number with the sign; from 3.12 on lv_tag */
-	INT_DIGITS = 24,
 	INT_DIGIT_BITS = 30,
 };
 
 struct objects objects_of(const struct target *target)
 {
-	return (struct objects){.pid = (pid_t)target->info.pid,
-				.minor = version_minor(target->version_hex),
-				.layout = &target->code,
-				.header = target->free_threaded ? FREE_THREADED_HEADER : 0};
+	return (struct objects){.pid = (pid_t)target->info.pid, .layout = &target->layout};
 }
 
 static int type_of(const struct objects *objects, uint64_t object, uint64_t *ret_type)
 {
-	return memory_read_u64(objects->pid, object + (uint64_t)objects->layout->type, ret_type);
+	return memory_read_u64(objects->pid, object + objects->layout->object_type, ret_type);
 }
 
 static int type_name(const struct objects *objects, uint64_t type, char *to, size_t size)
 {
 	uint64_t address;
-	int err = memory_read_u64(objects->pid, type + (uint64_t)objects->layout->type_name,
-				  &address);
+	int err = memory_read_u64(objects->pid, type + objects->layout->type_name, &address);
 
 	if (!err)
 		err = memory_read_text(objects->pid, address, to, size);
@@ -59,8 +47,7 @@ static bool has_flag(const struct objects *objects, uint64_t object, unsigned in
 	uint64_t type, flags;
 
 	return !type_of(objects, object, &type) &&
-	       !memory_read_u64(objects->pid,
-				type + (uint64_t)objects->layout->type_name + TYPE_FLAGS, &flags) &&
+	       !memory_read_u64(objects->pid, type + objects->layout->type_flags, &flags) &&
 	       flags >> flag & 1;
 }
 
@@ -84,23 +71,22 @@ int object_type_visit(const struct objects *objects, uint64_t object,
 		if (!err)
 			err = visit(ctx, name);
 		if (!err)
-			err = memory_read_u64(
-				objects->pid,
-				type + (uint64_t)objects->layout->type_name + TYPE_BASE, &type);
+			err = memory_read_u64(objects->pid, type + objects->layout->type_base,
+					      &type);
 	}
 	return err;
 }
 
-int str_read(pid_t pid, const struct code_layout *layout, uint64_t object, char *to, size_t size)
+int str_read(pid_t pid, const struct python_layout *layout, uint64_t object, char *to, size_t size)
 {
 	uint8_t bytes[TEXT_CHARACTERS_MAX * 4];
 	uint64_t count;
 	uint32_t state, kind;
 	bool compact, ascii;
-	int err = memory_read_u32(pid, object + (uint64_t)layout->unicode_state, &state);
+	int err = memory_read_u32(pid, object + layout->unicode_state, &state);
 
 	if (!err)
-		err = memory_read_u64(pid, object + (uint64_t)layout->unicode_length, &count);
+		err = memory_read_u64(pid, object + layout->unicode_length, &count);
 	if (err)
 		return err;
 	/* state: interned (2 bits or a byte), kind (3 bits), compact, ascii */
@@ -114,7 +100,7 @@ int str_read(pid_t pid, const struct code_layout *layout, uint64_t object, char 
 		count = TEXT_CHARACTERS_MAX;
 	if (count >= size)
 		count = size - 1; /* no character is shorter than a byte */
-	object += (uint64_t)(ascii ? layout->unicode_ascii : layout->unicode_compact);
+	object += (ascii ? layout->unicode_ascii : layout->unicode_compact);
 	err = count ? memory_read(pid, object, bytes, count * kind) : 0;
 	if (err)
 		return err;
@@ -138,19 +124,18 @@ int object_int(const struct objects *objects, uint64_t object, uint64_t *ret_val
 	uint32_t digits[DIGITS_MAX] = {0};
 	uint64_t size, value = 0;
 	int err = has_flag(objects, object, FLAG_LONG)
-			  ? memory_read_u64(objects->pid, object + objects->header + INT_SIZE,
-					    &size)
+			  ? memory_read_u64(objects->pid, object + objects->layout->int_size, &size)
 			  : -EINVAL;
 
-	if (!err && objects->minor >= 12) {
+	if (!err && objects->layout->int_tag_bits) {
 		if (size & 3 && (size & 3) != 1)
 			err = -EINVAL;
-		size >>= 3;
+		size >>= objects->layout->int_tag_bits;
 	}
 	if (!err && size > DIGITS_MAX)
 		err = -EINVAL;
 	if (!err && size)
-		err = memory_read(objects->pid, object + objects->header + INT_DIGITS, digits,
+		err = memory_read(objects->pid, object + objects->layout->int_digits, digits,
 				  size * sizeof(digits[0]));
 	if (err)
 		return err;

@@ -4,9 +4,6 @@
  * attributes of instances. The process runs on meanwhile and may lie: sizes are bounded, no pointer
  * is followed more often than its depth is known beforehand, and a dict that changed under the
  * reader is read again.
- *
- * Layouts: Objects/dict-common.h (3.8 to 3.10), Include/internal/
- * pycore_dict.h (3.11 on) and pycore_object.h, Include/cpython/unicodeobject.h, longintrepr.h.
  */
 #ifndef GILSCOPE_PYTHON_INTERPRETER_OBJECTS_H
 #define GILSCOPE_PYTHON_INTERPRETER_OBJECTS_H
@@ -20,10 +17,7 @@
 
 struct objects {
 	pid_t pid;
-	unsigned int minor;  /* of the Python version */
-	unsigned int header; /* bytes that PyObject has more than in a build with a GIL: everything
-				behind it lies so much farther */
-	const struct code_layout *layout;
+	const struct python_layout *layout;
 };
 
 /* What the objects of a target are read with; valid as long as the target. */
@@ -47,7 +41,7 @@ int object_type_visit(const struct objects *objects, uint64_t object,
  * subclasses, and before 3.12 the legacy strings of PyUnicode_FromUnicode(), are not. Other errors
  * as memory_read().
  */
-int str_read(pid_t pid, const struct code_layout *layout, uint64_t object, char *to, size_t size);
+int str_read(pid_t pid, const struct python_layout *layout, uint64_t object, char *to, size_t size);
 
 /* The same for an object that need not be a str. -EINVAL: it is not. */
 int object_text(const struct objects *objects, uint64_t object, char *to, size_t size);

@@ -9,15 +9,17 @@
 #include "python/process/memory.h"
 #include "python/interpreter/runtime.h"
 
-static int interpreter_read(pid_t pid, const struct layout *layout, uint64_t runtime,
+static int interpreter_read(pid_t pid, const struct python_layout *layout, uint64_t runtime,
 			    uint64_t address, struct interpreter *ret_interpreter)
 {
-	struct interpreter interpreter = {.address = address, .gil = runtime + layout->runtime_gil};
+	struct interpreter interpreter = {.address = address};
 	uint64_t id;
 	int err = memory_read_u64(pid, address + layout->interp_id, &id);
 
-	if (!err && layout->interp_gil)
+	if (!err && layout->interp_gil != LAYOUT_NONE)
 		err = memory_read_u64(pid, address + layout->interp_gil, &interpreter.gil);
+	else
+		interpreter.gil = runtime + layout->runtime_gil;
 	if (err)
 		return err;
 	interpreter.id = (uint32_t)id;
@@ -33,11 +35,11 @@ static bool known(const struct interpreter *list, int count, uint64_t address)
 	return false;
 }
 
-int runtime_interpreters(pid_t pid, const struct layout *layout, uint64_t runtime,
+int runtime_interpreters(pid_t pid, const struct python_layout *layout, uint64_t runtime,
 			 struct interpreter *list)
 {
 	uint64_t address;
-	int count = 0, err = memory_read_u64(pid, runtime + layout->runtime_head, &address);
+	int count = 0, err = memory_read_u64(pid, runtime + layout->runtime_interpreters, &address);
 
 	while (!err && address && count < INTERPRETERS_MAX && !known(list, count, address)) {
 		err = interpreter_read(pid, layout, runtime, address, &list[count]);
@@ -58,14 +60,14 @@ int runtime_interpreters(pid_t pid, const struct layout *layout, uint64_t runtim
 	return list[0].gil ? count : -EAGAIN;
 }
 
-int runtime_thread_state(pid_t pid, const struct layout *layout, uint64_t address,
+int runtime_thread_state(pid_t pid, const struct python_layout *layout, uint64_t address,
 			 struct python_thread_state *ret_state)
 {
 	struct python_thread_state state = {.address = address};
 	int err = memory_read_u64(pid, address + layout->tstate_thread_id, &state.thread_id);
 
-	if (!err && layout->tstate_native_thread_id >= 0)
-		err = memory_read_u64(pid, address + (uint64_t)layout->tstate_native_thread_id,
+	if (!err && layout->tstate_native_thread_id != LAYOUT_NONE)
+		err = memory_read_u64(pid, address + layout->tstate_native_thread_id,
 				      &state.native_thread_id);
 	if (!err)
 		*ret_state = state;
@@ -95,7 +97,7 @@ static bool states_grow(struct thread_states *states)
 }
 
 /* One interpreter's threads. THREAD_STATES_MAX bounds them and ends cycles. */
-static int threads_walk(pid_t pid, const struct layout *layout, uint64_t interpreter,
+static int threads_walk(pid_t pid, const struct python_layout *layout, uint64_t interpreter,
 			struct thread_states *states)
 {
 	uint64_t address;
@@ -113,7 +115,7 @@ static int threads_walk(pid_t pid, const struct layout *layout, uint64_t interpr
 	return 0;
 }
 
-int runtime_thread_states(pid_t pid, const struct layout *layout, uint64_t runtime,
+int runtime_thread_states(pid_t pid, const struct python_layout *layout, uint64_t runtime,
 			  struct python_thread_state **ret_list)
 {
 	_cleanup_(freep) struct interpreter *interpreters = calloc(INTERPRETERS_MAX,
@@ -147,7 +149,7 @@ static bool gil_plausible(const struct gil_words *words)
 }
 
 /* A thread state in memory, whose interpreter is one of those that the runtime lists. */
-static bool holder_plausible(pid_t pid, const struct layout *layout, uint64_t holder,
+static bool holder_plausible(pid_t pid, const struct python_layout *layout, uint64_t holder,
 			     const struct interpreter *interpreters, int count)
 {
 	uint64_t interpreter;
@@ -171,7 +173,7 @@ static enum gil_verdict verdict(const struct gil_words *claimed, int hits, bool 
 }
 
 int runtime_calibrate(pid_t pid, uint64_t runtime, uint64_t runtime_size, uint64_t gil,
-		      const struct layout *layout, enum gil_verdict *ret_verdict)
+		      const struct python_layout *layout, enum gil_verdict *ret_verdict)
 {
 	enum { INTERVAL_DEFAULT_US = 5000, RUNTIME_BYTES_MAX = 16 << 20 };
 	_cleanup_(freep) struct interpreter *interpreters = calloc(INTERPRETERS_MAX,

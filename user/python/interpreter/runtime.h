@@ -7,7 +7,7 @@
 #ifndef GILSCOPE_PYTHON_INTERPRETER_RUNTIME_H
 #define GILSCOPE_PYTHON_INTERPRETER_RUNTIME_H
 
-#include "python/interpreter/layout.h"
+#include "python/versions/layout.h"
 
 enum { INTERPRETERS_MAX = 1024, THREAD_STATES_MAX = 1 << 16 };
 
@@ -18,7 +18,7 @@ struct interpreter {
 
 /* At most INTERPRETERS_MAX entries into `list`, main first. Returns their number, or -errno;
  * -EAGAIN: there is none yet, or it has no GIL yet. */
-int runtime_interpreters(pid_t pid, const struct layout *layout, uint64_t runtime,
+int runtime_interpreters(pid_t pid, const struct python_layout *layout, uint64_t runtime,
 			 struct interpreter *list);
 
 struct python_thread_state {
@@ -30,9 +30,9 @@ struct python_thread_state {
 
 /* All thread states of all interpreters. The list is the caller's to free. Returns their number or
  * -errno. */
-int runtime_thread_states(pid_t pid, const struct layout *layout, uint64_t runtime,
+int runtime_thread_states(pid_t pid, const struct python_layout *layout, uint64_t runtime,
 			  struct python_thread_state **ret_list);
-int runtime_thread_state(pid_t pid, const struct layout *layout, uint64_t address,
+int runtime_thread_state(pid_t pid, const struct python_layout *layout, uint64_t address,
 			 struct python_thread_state *ret_state);
 
 /* What the memory where the main GIL should be says about the layout. */
@@ -50,6 +50,6 @@ enum gil_verdict {
  * struct _gil_runtime_state. Independent of the layout's offsets.
  */
 int runtime_calibrate(pid_t pid, uint64_t runtime, uint64_t runtime_size, uint64_t gil,
-		      const struct layout *layout, enum gil_verdict *ret_verdict);
+		      const struct python_layout *layout, enum gil_verdict *ret_verdict);
 
 #endif

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * stack_layout.h - where CPython keeps what the stack walker (bpf/pystack) reads, as numbers handed
- * in per process: target/ fills them from _Py_DebugOffsets (3.13 on) or from the version's row, the
- * probes never know a version. Shared with BPF, so it includes nothing and has fixed types.
+ * in per process. stack_layout_of() derives them from the process's struct python_layout
+ * (versions/layout.h); the probes never know a version. Shared with BPF, so it includes nothing and
+ * has fixed types.
  *
  * Offsets are in bytes; STACK_NONE says that this version has no such field.
  */

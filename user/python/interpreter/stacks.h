@@ -1,9 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * stacks.h - fills struct stack_layout and struct code_layout: rows of constants for 3.8 to 3.12,
- * taken from the debug information of builds of these versions (Include/cpython/frameobject.h,
- * internal/pycore_frame.h, cpython/code.h, internal/pycore_gc.h), and _Py_DebugOffsets from 3.13
- * on.
+ * stacks.h - what the probes and the reader of symbols need of a version in addition to its layout.
  */
 #ifndef GILSCOPE_PYTHON_INTERPRETER_STACKS_H
 #define GILSCOPE_PYTHON_INTERPRETER_STACKS_H
@@ -11,23 +8,18 @@
 #include <sys/types.h>
 
 #include "python/image.h"
-#include "python/interpreter/layout.h"
+#include "python/versions/layout.h"
 
 /*
- * -ENOTSUP, and stack->runtime 0, when the process's offsets are none that the walker can work
- * with: no stacks then, which is no reason not to trace. The asyncio task's fields are left
- * STACK_NONE (asyncio.h finds them).
+ * The walker's copy of the layout (bpf/pystack): all that is there comes from here, but for the
+ * asyncio task's fields, which are STACK_NONE (asyncio.h finds them). -ENOTSUP: the walker cannot
+ * work with the process's offsets. Stacks are disabled then (ret_stack->runtime stays 0); tracing
+ * continues.
  */
-int stacks_layout_read(pid_t pid, uint32_t version_hex, uint64_t runtime,
-		       const struct layout *layout, struct stack_layout *ret_stack,
-		       struct code_layout *ret_code);
-
-/* From the bytes of a struct _Py_DebugOffsets, which layout_parse_debug_offsets() has found good.
- */
-int stacks_parse_debug_offsets(const uint64_t *words, size_t count, uint32_t version_hex,
-			       struct stack_layout *ret_stack, struct code_layout *ret_code);
+int stack_layout_of(const struct python_layout *layout, uint64_t runtime,
+		    struct stack_layout *ret_stack);
 
 /* File offset of the function that frees a code object (PyCode_Type.tp_dealloc); 0: not found. */
-uint64_t stacks_code_gone(pid_t pid, const struct image *image, bool free_threaded);
+uint64_t stacks_code_gone(pid_t pid, const struct image *image, const struct python_layout *layout);
 
 #endif

@@ -14,19 +14,9 @@
 
 enum {
 	PYTHON_MINOR_MIN = 8,
-	PYTHON_MINOR_ROWS = 12, /* up to it offsets are rows of constants; later versions have
-				   _Py_DebugOffsets */
-	PYTHON_MINOR_MAX = 15,
+	PYTHON_MINOR_ROWS = 12, /* the last one without _Py_DebugOffsets */
+	PYTHON_MINOR_MAX = 15,	/* raised: versions/rows.c does not compile without its rows */
 };
-
-/*
- * Stands behind every table that is indexed by minor version. Who raises PYTHON_MINOR_MAX learns
- * from the compiler which tables are to be filled from the new version's headers first; no version
- * is looked up without version_supported().
- */
-#define VERSION_TABLE(table, last)                                                                 \
-	_Static_assert(sizeof(table) / sizeof((table)[0]) == (last) + 1,                           \
-		       #table " has no row for the last version")
 
 static inline unsigned int version_minor(uint32_t hex)
 {
