@@ -22,10 +22,16 @@ const struct asset *asset_find(const char *name)
 #define DATA	    "<!-- data -->\n"
 #define BLOB_END    "</script>\n"
 
+/* What stdio failed with; errno was 0 before. */
+static int stdio_error(void)
+{
+	return errno ? -errno : -EIO;
+}
+
 static int put(FILE *file, const char *bytes, size_t length)
 {
 	errno = 0;
-	return fwrite(bytes, 1, length, file) == length ? 0 : errno ? -errno : -EIO;
+	return fwrite(bytes, 1, length, file) == length ? 0 : stdio_error();
 }
 
 /* The asset that a line includes; NULL for an ordinary line. */
@@ -175,7 +181,7 @@ FILE *page_blob_begin(FILE *file, const char *id)
 int page_blob_end(FILE *blob)
 {
 	errno = 0;
-	return fclose(blob) == EOF ? errno ? -errno : -EIO : 0;
+	return fclose(blob) == EOF ? stdio_error() : 0;
 }
 
 int page_write_blob(FILE *file, const char *id, const void *bytes, size_t length)

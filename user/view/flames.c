@@ -183,8 +183,8 @@ unsigned flame_frames(const struct report *report, const struct flame_row *row, 
 void flame_words(const struct report *report, const struct flame_frame *frame,
 		 struct flame_words *ret_words)
 {
-	struct frame_names words = frame_names(report,
-					       &(struct stack_frame){frame->function, frame->line});
+	struct frame_names words = frame_names(
+		report, &(struct stack_frame){.function = frame->function, .line = frame->line});
 
 	label(ret_words->name, "", words.function ? words.function : "[unknown]", "");
 	if (frame->label) /* already escaped */

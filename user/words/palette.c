@@ -2,11 +2,12 @@
 #include "words/palette.h"
 
 static const struct palette PALETTE[TS_COUNT] = {
-#define LOOK(NAME, letter, ansi, dark, hex, pattern, doing)                                        \
-	[TS_##NAME] = {letter, ansi, dark, hex, doing},
+#define LOOK(NAME, letter_, ansi_, dark_, hex_, pattern, doing_)                                   \
+	[TS_##NAME] = {                                                                            \
+		.letter = letter_, .ansi = ansi_, .dark = dark_, .hex = hex_, .doing = doing_},
 #include "words/palette.def"
 };
-#define LOOK(NAME, letter, ansi, dark, hex, pattern, doing) +1
+#define LOOK(NAME, letter_, ansi_, dark_, hex_, pattern, doing_) +1
 _Static_assert(0
 #include "words/palette.def"
 		       == TS_COUNT,

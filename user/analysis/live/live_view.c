@@ -4,7 +4,6 @@
 
 #include <errno.h>
 #include <stdlib.h>
-#include <string.h>
 
 /* What a table has gathered, as an array that is the caller's. */
 static void *entries_of(struct table *table, uint32_t *ret_count)
@@ -159,12 +158,22 @@ static int add_loops(struct live *live, struct live_view *view)
 	return r;
 }
 
+static bool has_time(const struct state_sums *sums)
+{
+	for (int i = 0; i < TS_COUNT; i++)
+		if (sums->ns[i])
+			return true;
+	return false;
+}
+
 /* That of all others, when there were none. */
 static bool is_empty(const struct handler_entry *entry)
 {
-	const struct handler_entry none = {0};
+	const struct blame *blame = &entry->blame;
 
-	return !memcmp(entry, &none, sizeof(none));
+	return !entry->function && !has_time(&blame->loop) && !has_time(&blame->elsewhere) &&
+	       !blame->made_loops_wait_ns && !blame->made_wait_ns && !blame->gc_ns &&
+	       !blame->stalls && !blame->stall_ns && !blame->worst_ns && !blame->samples;
 }
 
 static int add_blame_step(struct table *table, const struct step *step)

@@ -5,6 +5,13 @@
  * here. A box is {node, parent, depth, at (its place among its parent's children), start, end}.
  * Boxes are created on demand: of a million frames few are ever wide enough to be seen.
  */
+/* The order of frames by name, then by line. */
+/** @param {FlameNodeLike} a @param {FlameNodeLike} b */
+function byName(a, b) {
+	if (a.name !== b.name) return a.name < b.name ? -1 : 1;
+	return (a.line ?? 0) - (b.line ?? 0);
+}
+
 /* The one with the most time, the first of equals; null of none. */
 /** @param {FlameBox[]} boxes */
 function widestOf(boxes) {

@@ -37,6 +37,7 @@ void perfetto_fail(struct perfetto *perfetto, int error)
 
 static void write_out(struct perfetto *perfetto, const uint8_t *bytes, size_t size)
 {
+	errno = 0;
 	if (!perfetto->error && fwrite(bytes, 1, size, perfetto->file) != size)
 		perfetto->error = errno ? -errno : -EIO;
 }
@@ -331,8 +332,8 @@ static uint64_t number_of(struct perfetto *perfetto, struct flame_index *index,
 static void fill_place(const struct perfetto *perfetto, Perfetto__SourceLocation *place,
 		       const struct stack_frame *frame, struct flame_words *words)
 {
-	flame_words(&perfetto->names, &(struct flame_frame){NULL, frame->function, frame->line},
-		    words);
+	flame_words(&perfetto->names,
+		    &(struct flame_frame){.function = frame->function, .line = frame->line}, words);
 	perfetto__source_location__init(place);
 	place->file_name = words->file;
 	place->has_line_number = words->line != 0;
@@ -358,7 +359,7 @@ static void put_place(struct perfetto *perfetto, Perfetto__TrackEvent *event,
 	event->has_source_location_iid = true;
 	event->source_location_iid = number_of(
 		perfetto, perfetto->places,
-		&(struct flame_frame){NULL, frame->function, frame->line}, &new);
+		&(struct flame_frame){.function = frame->function, .line = frame->line}, &new);
 	if (!new)
 		return;
 	fill_place(perfetto, place, frame, words);
@@ -461,7 +462,7 @@ uint64_t perfetto_function(struct perfetto *perfetto, uint32_t function)
 	if (perfetto->functions[function / 8] & 1u << function % 8)
 		return iid;
 	perfetto->functions[function / 8] |= (uint8_t)(1u << function % 8);
-	flame_words(&perfetto->names, &(struct flame_frame){NULL, function, 0}, &words);
+	flame_words(&perfetto->names, &(struct flame_frame){.function = function}, &words);
 	intern_name(perfetto, iid, words.name);
 	return iid;
 }

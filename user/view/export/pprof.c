@@ -11,12 +11,13 @@
 
 #include "base/cleanup.h"
 #include "pprof.pb-c.h"
+#include "base/container_of.h"
 #include "view/flames.h"
 
 #define GZIP (15 + 16) /* deflateInit2(): the largest window, with gzip's header and trailer */
 
 struct pprof {
-	ProtobufCBuffer packed; /* protobuf-c passes this back to append(): container_of() */
+	ProtobufCBuffer packed; /* protobuf-c passes this back to append() */
 	z_stream deflate;
 	FILE *file;
 	int error; /* the first */
@@ -43,7 +44,7 @@ static void deflate_some(struct pprof *pprof, const uint8_t *data, size_t length
 
 static void append(ProtobufCBuffer *buffer, size_t length, const uint8_t *data)
 {
-	deflate_some((struct pprof *)buffer, data, length, Z_NO_FLUSH);
+	deflate_some(container_of(buffer, struct pprof, packed), data, length, Z_NO_FLUSH);
 }
 
 static void put_piece(struct pprof *pprof, const Pprof__Profile *piece)
@@ -95,7 +96,7 @@ static void put_fixed_texts(struct pprof *pprof)
 /* The function of a frame, whatever its line. Its id is its number + 1. */
 static uint32_t put_function(struct pprof *pprof, const struct flame_frame *frame)
 {
-	const struct flame_frame of_any_line = {frame->label, frame->function, 0};
+	const struct flame_frame of_any_line = {.label = frame->label, .function = frame->function};
 	Pprof__Profile piece = PPROF__PROFILE__INIT;
 	Pprof__Function function = PPROF__FUNCTION__INIT, *functions[] = {&function};
 	struct flame_words words;

@@ -116,7 +116,7 @@ static json_t *graph_json(const struct flame_page *page, unsigned number)
 static json_t *frame_json(const struct report *report, const struct flame_frame *frame)
 {
 	const struct frame_names plain = frame_names(
-		report, &(struct stack_frame){frame->function, frame->line});
+		report, &(struct stack_frame){.function = frame->function, .line = frame->line});
 	struct flame_words words;
 
 	flame_words(report, frame, &words);

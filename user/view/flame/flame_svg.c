@@ -176,7 +176,8 @@ static void put_group(const struct svg *svg, const struct flame_frame *frame,
 		      const struct flame_words *words, bool state, bool leading)
 {
 	const struct frame_names plain = frame_names(
-		svg->report, &(struct stack_frame){frame->function, frame->line});
+		svg->report,
+		&(struct stack_frame){.function = frame->function, .line = frame->line});
 
 	if (state) {
 		const struct palette *palette = palette_of(state_named(words->name));

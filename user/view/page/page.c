@@ -163,11 +163,14 @@ static int put_state(struct drawing *drawing, struct page_lane *lane,
 
 static void on_state(void *ctx, const struct interval *span)
 {
-	const struct state_entry entry = {
-		span->start, span->end, thread_state_sleeps(span->state) ? span->sysno : SYSNO_NONE,
-		(unsigned char)(span->state | (span->gc ? PAGE_STATE_GC : 0) |
-				(span->throttled ? PAGE_STATE_THROTTLED : 0) |
-				(span->sampled ? PAGE_STATE_SAMPLED : 0))};
+	const int flags = (span->gc ? PAGE_STATE_GC : 0) |
+			  (span->throttled ? PAGE_STATE_THROTTLED : 0) |
+			  (span->sampled ? PAGE_STATE_SAMPLED : 0);
+	const struct state_entry entry = {.start = span->start,
+					  .end = span->end,
+					  .sysno = thread_state_sleeps(span->state) ? span->sysno
+										    : SYSNO_NONE,
+					  .byte = (unsigned char)((int)span->state | flags)};
 	struct drawing *drawing = ctx;
 	struct thread_lanes *lanes = thread_lanes(drawing, span->thread);
 
@@ -338,9 +341,12 @@ static int write_report(FILE *file, const struct report *report)
 static int write_head(FILE *file, const struct ending *ending)
 {
 	const struct drawing *drawing = ending->drawing;
-	const struct page_head head = {&drawing->head,	ending->report,
-				       drawing->names,	&ending->stacks.functions,
-				       &drawing->texts, drawing->syscalls};
+	const struct page_head head = {.head = &drawing->head,
+				       .report = ending->report,
+				       .names = drawing->names,
+				       .functions = &ending->stacks.functions,
+				       .texts = &drawing->texts,
+				       .syscalls = drawing->syscalls};
 
 	return page_head_write(file, &head);
 }

@@ -22,9 +22,16 @@ struct thread_column {
 	unsigned width;
 };
 
-#define STATE_COLUMN(title, state, keep) {title, state, 0, keep, false, 7}
-#define COUNT(title, field, keep)                                                                  \
-	{title, TS_COUNT, offsetof(struct thread_report, field), keep, true, 7}
+#define COLUMN_WIDTH 7
+#define STATE_COLUMN(heading, of, rank)                                                            \
+	{.title = heading, .state = of, .keep = rank, .width = COLUMN_WIDTH}
+#define COUNT(heading, field, rank)                                                                \
+	{.title = heading,                                                                         \
+	 .state = TS_COUNT,                                                                        \
+	 .offset = offsetof(struct thread_report, field),                                          \
+	 .keep = rank,                                                                             \
+	 .shown = true,                                                                            \
+	 .width = COLUMN_WIDTH}
 static const struct thread_column COLUMNS[] = {
 	STATE_COLUMN("python", TS_PYTHON, 9),
 	STATE_COLUMN("held_blocked", TS_HELD_BLOCKED, 7),

@@ -154,9 +154,7 @@ class FlameTree {
 
 		for (const [flames, ns] of states)
 			nodes.push(this.state(this.states.get(flames) ?? "", ns));
-		return nodes.sort(
-			(a, b) => b.ns - a.ns || (a.name < b.name ? -1 : a.name > b.name ? 1 : a.line - b.line),
-		);
+		return nodes.sort((a, b) => b.ns - a.ns || byName(a, b));
 	}
 
 	/** @param {Map<number, FlameChild>} found @param {Flames} flames @param {number} number */

@@ -251,15 +251,7 @@ function sortFlames(root) {
 	const open = [root];
 
 	for (let node; (node = open.pop());) {
-		node.children.sort((a, b) =>
-			a.node < 0 || b.node < 0
-				? b.ns - a.ns
-				: a.name < b.name
-					? -1
-					: a.name > b.name
-						? 1
-						: a.line - b.line,
-		);
+		node.children.sort((a, b) => (a.node < 0 || b.node < 0 ? b.ns - a.ns : byName(a, b)));
 		open.push(...node.children);
 	}
 }
