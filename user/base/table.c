@@ -59,7 +59,7 @@ void table_reset(struct table *table)
 	table->count = 0;
 	if (table->forgotten <= UINT32_MAX / 2)
 		return;
-	memset(table->slots, 0, table->room * 2 * sizeof(*table->slots));
+	memset(table->slots, 0, sizeof(*table->slots) * table->room * 2);
 	table->forgotten = 0;
 }
 

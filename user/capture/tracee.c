@@ -117,7 +117,7 @@ static int add_gil(struct capture *capture, const struct target *target, uint64_
 	uint16_t offsets[] = {
 		[CONDITION_COND] = layout->gil.cond, [CONDITION_SWITCH] = layout->gil.switch_cond};
 
-	for (uint16_t i = 0; i < sizeof(offsets) / sizeof(offsets[0]); i++) {
+	for (size_t i = 0; i < sizeof(offsets) / sizeof(offsets[0]); i++) {
 		struct shared_gil_key key = {.condition = address + offsets[i],
 					     .tgid = target->info.pid};
 		int err;

@@ -53,7 +53,7 @@ int world_reserve(struct world *w, uint32_t objects)
 	w->object_count += objects;
 	if (room <= w->queue_room)
 		return 0;
-	grown = reallocarray(w->queue, room * 2, sizeof(*grown));
+	grown = reallocarray(w->queue, (size_t)room * 2, sizeof(*grown));
 	if (!grown)
 		return -ENOMEM;
 	w->queue = grown;

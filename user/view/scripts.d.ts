@@ -5,7 +5,7 @@
 type NumberArray = Float64Array | Uint32Array | Uint16Array | Uint8Array;
 type StateShare = [state: string, ns: number];
 
-// ── elements ──────────────────────────────────────────────────────────────────────────────────────
+// ── elements ─────────────────────────────────────────────────────────────────────────────────────
 
 type Child = Node | string | number | null | undefined | Child[];
 type Properties = Record<
@@ -15,7 +15,7 @@ type Properties = Record<
 /** A row of facts: name, value, and all digits of the value. */
 type Fact = [name: string, value: Child, exact?: string];
 
-// ── the recording ─────────────────────────────────────────────────────────────────────────────────
+// ── the recording ────────────────────────────────────────────────────────────────────────────────
 
 // Lanes are empty until they have been read.
 interface Thread extends PageThread {
@@ -68,7 +68,7 @@ interface BoxColumns {
 	count: number;
 }
 
-// ── things: what can be pointed at and selected (hit.js) ──────────────────────────────────────────
+// ── things: what can be pointed at and selected (hit.js) ─────────────────────────────────────────
 
 interface HoldThing {
 	kind: "hold";
@@ -151,7 +151,7 @@ interface Actions {
 	redraw(): void;
 }
 
-// ── places ────────────────────────────────────────────────────────────────────────────────────────
+// ── places ───────────────────────────────────────────────────────────────────────────────────────
 
 interface Band {
 	y: number;
@@ -230,7 +230,7 @@ type Row = HoldRow | TurnRow | StateRow | FlameRow;
 /** What a group wants in a row, before it has a place. */
 type RowWish = [kind: Row["kind"], height: number, content: object];
 
-// ── drawing ───────────────────────────────────────────────────────────────────────────────────────
+// ── drawing ──────────────────────────────────────────────────────────────────────────────────────
 
 interface Look {
 	colour: string;
@@ -260,7 +260,7 @@ interface WaitPair {
 	target: Row | null;
 }
 
-// ── flame graphs ──────────────────────────────────────────────────────────────────────────────────
+// ── flame graphs ─────────────────────────────────────────────────────────────────────────────────
 
 /** What FlameGraph draws. */
 interface FlameNodeLike {

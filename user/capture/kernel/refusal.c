@@ -83,7 +83,7 @@ void refusal_note(struct refusal *refusal, const char *message)
 	if (begins(message, "libbpf: "))
 		message += strlen("libbpf: ");
 	rest = subject_of(message, subject, sizeof(subject));
-	if (rest && strcmp(subject, refusal->subject)) {
+	if (rest && strcmp(subject, refusal->subject) != 0) {
 		snprintf(refusal->subject, sizeof(refusal->subject), "%s", subject);
 		refusal->reason[0] = '\0';
 	}

@@ -538,7 +538,7 @@ static void finish_threads(struct drawing *drawing)
 		if (owner->frames)
 			close_frames(drawing, owner, 0, owner->frames->end);
 		renamed |= owner->renamed || owner->python_name != thread->python_name ||
-			   strcmp(owner->comm, thread->comm);
+			   strcmp(owner->comm, thread->comm) != 0;
 	}
 	for (struct owner *owner = renamed ? drawing->threads : NULL; owner; owner = owner->hh.next)
 		describe_thread(drawing, owner);
