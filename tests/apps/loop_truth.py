@@ -10,6 +10,7 @@ Reads commands from standard input, one a line, and answers each with one line w
     short N       N turns with a sleep of SHORT_S each, with pauses between
     threads N     starts N threads that pass the GIL around: they sleep and look at files
     yield N       starts N threads that give up the GIL and take it again as fast as they can
+    cycles        how often these did that so far
     marks         all marks as one line of JSON
 
 With polls.c preloaded the marks also say when the poll before them returned and when the next one
@@ -34,6 +35,7 @@ import marks
 import work
 
 SHORT_S = 0.012
+cycles = {}  # of each thread of `yield`
 PAUSE_S = 0.008
 
 
@@ -73,6 +75,8 @@ class Server:
             rows = self.marks.rows()
             note_turns(rows)
             self.answer(json.dumps(rows))
+        elif name == "cycles":
+            self.answer(json.dumps(sum(cycles.values())))
         elif name in ("threads", "yield"):
             with self.marks.mark(
                 name, "gil_wait"
@@ -131,8 +135,11 @@ def mixed():
 
 
 def yielding():
+    me = threading.get_ident()
+    cycles[me] = 0
     while True:
         os.sched_yield()
+        cycles[me] += 1
 
 
 def main():

@@ -8,6 +8,7 @@ import itertools
 import json
 import os
 import re
+import select
 import shlex
 import signal
 import subprocess
@@ -55,11 +56,16 @@ class Terminal:
             *(f"{name}={value}" for name, value in environment.items()),
             harness.GILSCOPE,
             "top",
+            "--ready-fd",
+            "3",
             *map(str, arguments),
         ]
+        os.mkfifo(folder / self._socket)
+        self._reader = os.open(folder / self._socket, os.O_RDONLY | os.O_NONBLOCK)
         command = (
             f"{'set -m; ' if jobs else ''}trap : INT; echo BEFORE; stty -g > before; echo $$ > "
-            f"shell; {shlex.join(words)}; echo status $?; stty -g > after; echo AFTER; exec cat"
+            f"shell; {shlex.join(words)} 3<> {self._socket}; echo status $?; stty -g > after; "
+            "echo AFTER; exec cat"
         )
         self._tmux(
             "-f",
@@ -93,6 +99,12 @@ class Terminal:
     def __exit__(self, *_):
         with contextlib.suppress(subprocess.CalledProcessError):
             self._tmux("kill-server")
+        os.close(self._reader)
+
+    def ready(self):
+        """Waits until everything is seen from now on."""
+        assert select.select([self._reader], [], [], WAIT_S)[0], self.screen()
+        assert os.read(self._reader, 64) == b"ready\n"
 
     def screen(self, escapes=False):
         return self._tmux("capture-pane", "-p", *(["-e"] if escapes else []), "-t", "top")
@@ -133,7 +145,7 @@ def app():
 @pytest.fixture
 def top(app, tmp_path):
     with Terminal(tmp_path, app.pid) as terminal:
-        terminal.wait("No stall of 50.0 ms or longer")
+        terminal.ready()
         yield terminal
 
 
@@ -270,7 +282,7 @@ def test_help_and_resizing(app, top):
 
 def test_the_terminal_knows_its_size_better_than_the_environment(app, tmp_path):
     with Terminal(tmp_path, app.pid, env={"LINES": "24", "COLUMNS": "80"}) as top:
-        top.wait("No stall")
+        top.ready()
         top.resize(120, 40)
         top.wait(r"(.*\n){39}.*Tab list")
 
@@ -278,20 +290,20 @@ def test_the_terminal_knows_its_size_better_than_the_environment(app, tmp_path):
 @pytest.mark.parametrize("env", [{"TERM": "vt100"}, {"NO_COLOR": "1"}], ids=["vt100", "NO_COLOR"])
 def test_without_colours(app, tmp_path, env):
     with Terminal(tmp_path, app.pid, env=env) as top:
-        top.wait("No stall")
+        top.ready()
         app.tell("nap 0.3")
         screen = top.wait("1 stall in")
         assert re.search("B{7}[A-Z]{3} nap ", screen), screen
         assert not COLOUR.search(top.screen(escapes=True))
         assert top.quit("q")[0] == 0
     with Terminal(tmp_path, app.pid) as top:
-        top.wait("No stall")
+        top.wait("No stall of 50.0 ms or longer")
         assert COLOUR.search(top.screen(escapes=True)), "the test cannot tell"
 
 
 def test_in_ascii(app, tmp_path):
     with Terminal(tmp_path, app.pid, env={"LC_ALL": "C"}) as top:
-        top.wait("No stall")
+        top.ready()
         app.tell("nap 1.6")
         assert top.wait("STALLED for 1").isascii()
         screen = top.wait("1 stall in")
@@ -309,7 +321,7 @@ def test_a_hostile_name_does_nothing_to_the_terminal(app, top):
 
 def test_recording_what_was(app, tmp_path):
     with Terminal(tmp_path, app.pid) as top:
-        top.wait("No stall")
+        top.ready()
         app.tell("nap 0.2")
         time.sleep(0.7)
         app.tell("spin 0.3")
@@ -344,7 +356,7 @@ def test_a_full_disk_is_said_and_top_goes_on(app, tmp_path):
     try:
         (small / "filler").write_bytes(b"\0" * 8192)
         with Terminal(tmp_path, app.pid, works_in=str(small)) as top:
-            top.wait("No stall")
+            top.ready()
             top.press("r")
             top.wait("Nothing was recorded: .*[Nn]o space left on device")
             app.tell("nap 0.2")
@@ -380,7 +392,7 @@ def test_ctrl_c_quits(app, top):
 
 def test_ctrl_z_stops_it(app, tmp_path):
     with Terminal(tmp_path, app.pid, jobs=True) as top:
-        top.wait("No stall of 50.0 ms or longer")
+        top.ready()
         pid = pid_of_top(tmp_path)
         try:
             assert top.quit("C-z")[0] == 128 + signal.SIGTSTP
@@ -414,7 +426,7 @@ def test_losses_are_said_in_the_end(tmp_path):
     with harness.RawApp("asyncio") as app:
         app.call("yield 2")
         with Terminal(tmp_path, "--ring-size", 1, app.pid) as top:
-            top.wait("gilscope top")
+            top.ready()
             pid = pid_of_top(tmp_path)
             os.kill(pid, signal.SIGSTOP)
             time.sleep(2)

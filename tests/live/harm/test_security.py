@@ -202,36 +202,23 @@ def test_with_few_capabilities_from_the_start(tmp_path, given):
     open_way_to(tmp_path)
     words = ",".join(f"+{word}" for word in given.split(","))
     with Late() as app:
-        process = subprocess.Popen(
-            [
-                "setpriv",
-                f"--reuid={NOBODY.pw_uid}",
-                f"--regid={NOBODY.pw_gid}",
-                "--clear-groups",
-                "--inh-caps",
-                words,
-                "--ambient-caps",
-                words,
-                program,
-                "attach",
-                str(app.pid),
-                "--json",
-            ],
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
+        prefix = (
+            "setpriv",
+            f"--reuid={NOBODY.pw_uid}",
+            f"--regid={NOBODY.pw_gid}",
+            "--clear-groups",
+            "--inh-caps",
+            words,
+            "--ambient-caps",
+            words,
         )
-        deadline = time.monotonic() + 20
-        while "Seccomp:\t2" not in harness.read(f"/proc/{process.pid}/status"):
-            assert process.poll() is None and time.monotonic() < deadline, process.communicate()
-            time.sleep(0.02)
-        for_maps = {CAP_BPF if "bpf" in given else CAP_SYS_ADMIN} if MAPS_WANT_RIGHTS else set()
-        assert_confined(process.pid, KEPT - {CAP_CHECKPOINT_RESTORE} | for_maps)
-        time.sleep(0.3)
-        app.go()
-        process.send_signal(signal.SIGINT)
-        stdout, stderr = process.communicate(timeout=30)
-    done = harness.Outcome(process.returncode, stdout, stderr)
+        with harness.Running(
+            "attach", app.pid, "--json", program=(program,), prefix=prefix
+        ) as running:
+            for_maps = {CAP_BPF if "bpf" in given else CAP_SYS_ADMIN} if MAPS_WANT_RIGHTS else set()
+            assert_confined(running.pid, KEPT - {CAP_CHECKPOINT_RESTORE} | for_maps)
+            app.go()
+            done = running.finish()
     assert done.status == 0, done
     assert_late_things_are_known(done.report)
 
@@ -331,32 +318,18 @@ def strace():
 def test_the_filter_lets_an_observer_do_its_work(tmp_path, strace, options):
     with Late() as app:
         who = ("-p", app.pid) if options[0] == "record" else (app.pid,)
-        process = subprocess.Popen(
-            [
-                strace,
-                "-f",
-                "-o",
-                tmp_path / "calls",
-                harness.GILSCOPE,
-                *options,
-                *map(str, who),
-                "-d",
-                "3s",
-            ],
+        with harness.Running(
+            *options,
+            *who,
+            "-d",
+            "3s",
+            prefix=(strace, "-f", "-o", tmp_path / "calls"),
             cwd=tmp_path,
             stdout=subprocess.DEVNULL,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-        deadline = time.monotonic() + 20
-        while (
-            not (tmp_path / "calls").exists()
-            or "SECCOMP_SET_MODE_FILTER, 0," not in (tmp_path / "calls").read_text()
-        ):
-            assert time.monotonic() < deadline and process.poll() is None
-            time.sleep(0.05)
-        app.go()
-        assert process.wait(60) in (0, 5), process.stderr.read()
+        ) as running:
+            app.go()
+            done = running.result(60)
+    assert done.status in (0, 5), done
     assert not unsuccessful(tmp_path / "calls", "EPERM")
 
 
@@ -406,30 +379,33 @@ def test_a_reader_is_confined_before_it_reads(tmp_path):
 def test_the_filter_lets_top_do_its_work(tmp_path, strace):
     """Drawing, keys, a snapshot, the end; on a terminal."""
     with Late() as app:
-        pid, terminal = pty.fork()
-        if not pid:
-            os.chdir(tmp_path)
-            os.environ["TERM"] = "xterm"
-            os.execv(strace, [strace, "-f", "-o", "calls", harness.GILSCOPE, "top", str(app.pid)])
+        terminal, its_end = pty.openpty()
+        running = harness.Running(
+            "top",
+            app.pid,
+            prefix=(strace, "-f", "-o", "calls"),
+            wait=False,
+            cwd=tmp_path,
+            env={**os.environ, "TERM": "xterm"},
+            start_new_session=True,
+            stdin=its_end,
+            stdout=its_end,
+            stderr=its_end,
+        )
+        os.close(its_end)
         reader = threading.Thread(target=drain, args=(terminal,))
         reader.start()
-        deadline = time.monotonic() + 20
-        while (
-            not (tmp_path / "calls").exists()
-            or "SECCOMP_SET_MODE_FILTER, 0," not in (tmp_path / "calls").read_text()
-        ):
-            assert time.monotonic() < deadline
-            time.sleep(0.05)
-        time.sleep(1)
+        assert running.ready(20)
         app.go()
         for key in "sp+p\tr":
             os.write(terminal, key.encode())
             time.sleep(0.3)
+        deadline = time.monotonic() + 20
         while not list(tmp_path.glob("*.gsc")):
             assert time.monotonic() < deadline, "no snapshot was written"
             time.sleep(0.1)
         os.write(terminal, b"q")
-        assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0
+        assert running.process.wait(30) == 0
         reader.join()
         os.close(terminal)
     assert not unsuccessful(tmp_path / "calls", "EPERM")

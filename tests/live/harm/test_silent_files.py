@@ -136,10 +136,8 @@ def test_the_first_interrupt_ends_it_at_once(served, command, tmp_path):
     with harness.Running(*command, app.pid, wait=False, cwd=tmp_path) as running:
         time.sleep(3)
         assert running.process.poll() is None
-        begun = time.monotonic()
         running.signal()
-        outcome = running.result(timeout=5)
-        assert time.monotonic() - begun < 5  # less than it would have waited
+        outcome = running.result(timeout=5)  # it would have waited longer
     assert outcome.status in (130, -signal.SIGINT), outcome
 
 
