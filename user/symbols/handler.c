@@ -29,16 +29,8 @@ struct handler_finder {
 const char *handler_role_name(enum handler_role role)
 {
 	static const char *const names[HANDLER_ROLES] = {
-		[HANDLER_NONE] = "none",
-		[HANDLER_ROUTE] = "route",
-		[HANDLER_DEPENDENCY] = "dependency",
-		[HANDLER_MIDDLEWARE] = "middleware",
-		[HANDLER_BACKGROUND] = "background",
-		[HANDLER_EXECUTOR] = "executor",
-		[HANDLER_THREAD] = "thread",
-		[HANDLER_TASK] = "task",
-		[HANDLER_CALLBACK] = "callback",
-		[HANDLER_FRAME] = "frame",
+#define ROLE(NAME, name, doc) [HANDLER_##NAME] = #name,
+#include "symbols/roles.def"
 	};
 
 	return role < HANDLER_ROLES ? names[role] : NULL;

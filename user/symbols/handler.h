@@ -16,22 +16,13 @@
 
 #include "stream/dictionary.h"
 
-/* What kind of place the handler was called from; names by handler_role_name(). */
+/* What kind of place the handler was called from: roles.def describes each. */
 enum handler_role {
-	HANDLER_NONE,  /* no frame of the application */
-	HANDLER_ROUTE, /* a route function, or view */
-	HANDLER_DEPENDENCY,
-	HANDLER_MIDDLEWARE,
-	HANDLER_BACKGROUND, /* a background task */
-	HANDLER_EXECUTOR,   /* passed to a thread pool: run_in_executor, to_thread, anyio,
-			       concurrent.futures */
-	HANDLER_THREAD,	    /* target of a threading.Thread */
-	HANDLER_TASK, /* outermost application frame of an asyncio task, or of anything else that
-			 the loop calls: see handler_note() */
-	HANDLER_CALLBACK, /* a plain callback of the loop, or a method of a protocol */
-	HANDLER_FRAME,	  /* no rule matched: the innermost frame of the application */
+#define ROLE(NAME, name, doc) HANDLER_##NAME,
+#include "symbols/roles.def"
 	HANDLER_ROLES
 };
+/* The identifier in reports ("route"); NULL for what is not a role. */
 const char *handler_role_name(enum handler_role role);
 
 struct handler {

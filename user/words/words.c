@@ -91,14 +91,8 @@ void text_add_frame(struct text_buffer *text, const struct report *report,
 const char *text_role(enum handler_role role)
 {
 	static const char *const words[HANDLER_ROLES] = {
-		[HANDLER_ROUTE] = "route",
-		[HANDLER_DEPENDENCY] = "dependency",
-		[HANDLER_MIDDLEWARE] = "middleware",
-		[HANDLER_BACKGROUND] = "background task",
-		[HANDLER_EXECUTOR] = "in a thread pool",
-		[HANDLER_THREAD] = "target of a thread",
-		[HANDLER_TASK] = "task",
-		[HANDLER_CALLBACK] = "callback",
+#define ROLE_LABEL(NAME, text, page) [HANDLER_##NAME] = text,
+#include "words/labels.def"
 	};
 
 	return role < HANDLER_ROLES ? words[role] : NULL;
@@ -114,33 +108,44 @@ void text_add_handler(struct text_buffer *text, const struct report *report,
 		text_add(text, ", %s", role);
 }
 
+#define ROLE_LABEL(NAME, text, page) +1
+_Static_assert(0
+#include "words/labels.def"
+		       == HANDLER_ROLES,
+	       "every role has a label");
+#define CALL_LABEL(NAME, text, page) +1
+_Static_assert(0
+#include "words/labels.def"
+		       == -SYSNO_FIRST,
+	       "everything that a thread sleeps in has a label");
+
+static const char *call_label(int32_t sysno)
+{
+	switch (sysno) {
+#define CALL_LABEL(NAME, text, page)                                                               \
+	case SYSNO_##NAME:                                                                         \
+		return text;
+#include "words/labels.def"
+	default:
+		return NULL;
+	}
+}
+
 const char *text_stop(enum stop_kind kind)
 {
-	static const char *const words[STOP_KINDS] = {
-		[STOP_SIGNAL] = "stopped from outside, by a signal",
-		[STOP_TRACER] = "stopped from outside, by a debugger or tracer",
-		[STOP_FREEZER] = "frozen from outside, with its cgroup or the system",
-	};
-
-	return words[kind];
+	return call_label(SYSNO_STOPPED - (int)kind);
 }
 
 void text_add_syscall(struct text_buffer *text, const struct process *process, int32_t sysno)
 {
 	const char *name = sysname(process->info.machine, sysno);
 
-	if (name)
-		text_add(text, "%s", name);
-	else if (sysno_is_stop(sysno))
-		text_add(text, "no system call (%s)", text_stop(stop_kind_of(sysno)));
-	else if (sysno == SYSNO_GIL)
-		text_add(text, "the GIL's own mutex");
-	else if (sysno == SYSNO_NONE)
-		text_add(text, "no system call (a page fault, say)");
-	else if (sysno == SYSNO_UNKNOWN)
-		text_add(text, "an unknown system call");
-	else
+	if (!name)
+		name = call_label(sysno);
+	if (!name)
 		text_add(text, "system call %d", sysno);
+	else
+		text_add(text, sysno_is_stop(sysno) ? "no system call (%s)" : "%s", name);
 }
 
 void text_add_occupant(struct text_buffer *text, const struct process *process,

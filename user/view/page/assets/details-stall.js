@@ -310,15 +310,8 @@ class StallDetails {
 	}
 }
 
-/* A handler's role as the text report says it. */
+/* What people read for a handler's role. */
 /** @param {string} role */
 function roleText(role) {
-	/** @type {Record<string, string>} */
-	const words = {
-		executor: "in a thread pool",
-		background: "background task",
-		frame: "function",
-	};
-
-	return words[role] || role;
+	return ROLE_LABELS[role] || role;
 }

@@ -145,17 +145,7 @@ class Recording {
 
 	/** @param {number} number */
 	callText(number) {
-		/** @type {Record<number, string>} */
-		const none = {
-			[SYSNO_NONE]: "no system call (a page fault)",
-			[SYSNO_UNKNOWN]: "a system call that is not known",
-			[SYSNO_STOPPED]: "stopped from outside, by a signal",
-			[SYSNO_TRACED]: "stopped from outside, by a debugger or tracer",
-			[SYSNO_FROZEN]: "frozen from outside, with its cgroup or the system",
-			[SYSNO_GIL]: "the GIL's own mutex",
-		};
-
-		return none[number] || this.head.syscalls[number] || `system call ${number}`;
+		return CALL_LABELS.get(number) || this.head.syscalls[number] || `system call ${number}`;
 	}
 
 	/* Loops first, then by time holding the GIL. */
