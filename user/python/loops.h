@@ -8,7 +8,7 @@
 
 #include "python/threads.h"
 
-/* RUNS_LOOP for every Python thread. 0 or what the sink returns. */
+/* Emits RUNS_LOOP for every Python thread. 0 or what the sink returns. */
 int loops_emit_all(struct target *target, const struct threads *threads,
 		   const struct stream_sink *sink);
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * private.h - what the files of this room share of a target and nobody else needs.
+ * private.h - the part of a target that only the files of this room use.
  */
 #ifndef GILSCOPE_PYTHON_PRIVATE_H
 #define GILSCOPE_PYTHON_PRIVATE_H
@@ -9,8 +9,8 @@
 
 struct target_private {
 	uint64_t runtime_size;
-	uint32_t tstate_loop; /* 3.13 on: _PyThreadStateImpl.asyncio_running_loop; 0: not known, or
-				 not known yet (asyncio.h) */
+	uint32_t tstate_loop; /* 3.13 on: _PyThreadStateImpl.asyncio_running_loop; 0: unknown, or
+				 unknown so far (asyncio.h) */
 };
 
 /* target_open()'s work, wherever it is done. */

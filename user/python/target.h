@@ -4,15 +4,15 @@
  * threads are doing right now.
  *
  * Knows /proc, ELF and CPython, no BPF. Everything read from the target (memory, files, names) is
- * hostile: every read is bounded, every pointer checked by reading through process_vm_readv, every
- * list walked with a limit. The target is never stopped, traced by ptrace or written to.
+ * hostile: every read is bounded, every pointer is checked by reading through process_vm_readv, and
+ * every list is walked with a limit. The target is never stopped, traced by ptrace or written to.
  *
  * How the sites are found in stripped PGO/LTO builds (cpython/Python/ceval_gil.h, 3.8 to 3.15): in
  * every CPython binary pthread_cond_timedwait is called only by take_gil (WAIT),
  * pthread_cond_signal in that same function signals gil->switch_cond on every acquisition (TAKE),
  * and every other pthread_cond_signal is drop_gil or an inlined copy of it, signalling gil->cond
- * (DROP). At the call instruction the first argument is the condition variable, which tells the GIL
- * and what is done with it.
+ * (DROP). At the call instruction the first argument is the condition variable, which identifies
+ * the GIL and the operation.
  */
 #ifndef GILSCOPE_PYTHON_TARGET_H
 #define GILSCOPE_PYTHON_TARGET_H
@@ -49,21 +49,20 @@ struct gc_site {
 	uint64_t semaphore; /* offset in the image file of the counter that switches the probe point
 			       on; 0: it needs none */
 	int8_t generation_register; /* where the generation is then: number of the DWARF register
-				       that holds it, -1: a constant, -2: neither */
-	int8_t generation_base; /* with -2: number of the register that it lies in memory relative
-				   to (an int there); -1: it is not known */
+				       that holds it, -1: a constant; -2: neither */
+	int8_t generation_base; /* with -2: number of the register that its address is relative to
+				   (an int in memory); -1: unknown */
 	int32_t generation;	/* the constant, or the distance from generation_base's address */
 };
 
 struct target {
 	struct process_info info; /* pid, command line, version, method … */
 	uint32_t version_hex;	  /* PY_VERSION_HEX, for example 0x030b02f0 */
-	uint64_t start_time; /* field 22 of /proc/PID/stat: a reused pid is not taken for the target
-			      */
-	char image_path[128]; /* opens the image's very file from here: /proc/PID/map_files/…,
-				 /proc/PID/exe or /proc/PID/root/… */
-	uint64_t image_bias;  /* added to the ELF's addresses in the process */
-	uint64_t runtime;     /* address of _PyRuntime in the process */
+	uint64_t start_time;	  /* field 22 of /proc/PID/stat; recognises a reused pid */
+	char image_path[128];	  /* opens the image's very file from here: /proc/PID/map_files/…,
+				     /proc/PID/exe or /proc/PID/root/… */
+	uint64_t image_bias;	  /* added to the ELF's addresses in the process */
+	uint64_t runtime;	  /* address of _PyRuntime in the process */
 	struct gil_site *sites;
 	uint32_t site_count;
 	struct gil_address *gils; /* of every interpreter, main first; shared GILs once */
@@ -80,7 +79,7 @@ struct target {
 };
 
 /*
- * Examines a process. On failure the diag says what and what to do: gone (EXIT_FAILED), not
+ * Examines a process. On failure the diag explains it: gone (EXIT_FAILED), not
  * permitted (EXIT_NOT_PERMITTED, capability named), no Python, PyPy, 32-bit, another architecture,
  * an unknown version, no sites (EXIT_UNSUPPORTED, why is named). -EAGAIN: Python is there but not
  * up yet. A process that was started a moment ago may also have no Python yet (-ENOEXEC): its
@@ -112,9 +111,10 @@ int target_snapshot(struct target *target, const uint16_t *gil_index,
  * RUNS_LOOP for one thread, from Python's own state (tstate->dict's __asyncio_running_event_loop__
  * up to 3.12, asyncio_running_loop of the thread state later): asked when the thread waits on a
  * loop's descriptor for the first time, and part of every snapshot for all Python threads. Nothing
- * is told when this cannot be read: before 3.14's _asyncio module is loaded, or asyncio without its
- * C part. Where a 3.14 keeps its tasks is found by the first call (of this or of target_snapshot())
- * after that module was loaded, which then fills target->stack.tstate_task and task_name.
+ * is emitted when this cannot be read: before 3.14's _asyncio module is loaded, or asyncio without
+ * its C part. Where a 3.14 keeps its tasks is found by the first call (of this or of
+ * target_snapshot()) after that module was loaded, which then fills target->stack.tstate_task and
+ * task_name.
  */
 int target_describe_loop(struct target *target, uint32_t tid, const struct stream_sink *sink);
 
@@ -127,7 +127,7 @@ int target_describe_loop(struct target *target, uint32_t tid, const struct strea
 int target_thread_names(struct target *target,
 			int (*name)(void *ctx, uint32_t tid, const char *text), void *ctx);
 
-/* EPOLL for one descriptor that was seen for the first time; nothing when it is already gone. */
+/* Emits EPOLL for one descriptor that was seen for the first time; nothing when it is closed. */
 int target_describe_epoll(struct target *target, uint32_t epfd, const struct stream_sink *sink);
 
 #endif

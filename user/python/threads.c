@@ -105,7 +105,7 @@ static void pthreads_add(pid_t pid, struct pthreads *pthreads, uint64_t address)
 	    !is_pthread(address, words))
 		return;
 #if defined(__x86_64__)
-	words[0] = words[1] = 0; /* half of an address can look like a tid, too */
+	words[0] = words[1] = 0; /* half of an address can look like a tid */
 #endif
 	pthreads->address[pthreads->count++] = address;
 }

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * elf_image.h - a 64-bit ELF file of this machine's architecture. The file is hostile: every offset
- * and size in it is checked, and nothing of it is mapped, for whoever owns the file can cut it off
- * while we read. Tables are read in pieces of some kilobytes and never held as a whole (libelf
+ * and size in it is checked, and it is never mapped, because its owner can truncate it while it is
+ * read. Tables are read in pieces of some kilobytes and never held as a whole (libelf
  * would: <gelf.h> gives the names of types and constants only), and all reading is charged to a
- * budget, for tables may be many, overlap, and be sparse.
+ * budget, since tables may be many, overlap, and be sparse.
  */
 #ifndef GILSCOPE_PYTHON_ELF_ELF_IMAGE_H
 #define GILSCOPE_PYTHON_ELF_ELF_IMAGE_H
@@ -23,10 +23,9 @@ struct elf_load {
 };
 
 /*
- * What may still be read of files, in bytes; a small read costs ELF_READ_LEAST of them, which is
- * about its time. One budget for all files that are looked at on one occasion. When it is spent,
- * every read fails, so what was found by then is not the whole truth: ask elf_budget_spent() at the
- * end.
+ * How many bytes may still be read from files; a small read is charged ELF_READ_LEAST, about its
+ * cost in time. One budget covers all files of one examination. When it is spent every read fails
+ * and results are incomplete: check elf_budget_spent() at the end.
  */
 struct elf_budget {
 	uint64_t left;
@@ -46,7 +45,7 @@ struct elf_image {
 		eh_frame_hdr_size; /* vaddr of the table of functions; size 0: there is none */
 };
 
-/* e_machine of the machine we run on, and its name as uname(1) says it. */
+/* e_machine of this machine, and its name as uname(1) prints it. */
 #if defined(__x86_64__)
 #define ELF_MACHINE	 EM_X86_64
 #define ELF_MACHINE_NAME "x86_64"
@@ -57,7 +56,7 @@ struct elf_image {
 #error "gilscope knows x86_64 and aarch64"
 #endif
 
-/* What the first bytes of a file say, enough for a clear refusal. */
+/* What kind of file it is by its first bytes, for a precise refusal. */
 enum elf_kind { ELF_NOT, ELF_32BIT, ELF_FOREIGN, ELF_USABLE };
 enum elf_kind elf_kind_of(int fd);
 
@@ -65,8 +64,7 @@ enum elf_kind elf_kind_of(int fd);
  * -ENOEXEC: not an ELF file we can use. */
 int elf_image_open(int fd, struct elf_budget *budget, struct elf_image *ret_image);
 
-/* Charges work that was done on what had been read. False: the budget is spent, and the work is to
- * be left undone. */
+/* Charges work on data that was read. False: the budget is spent; do not do the work. */
 bool elf_image_spend(const struct elf_image *image, uint64_t bytes);
 static inline bool elf_budget_spent(const struct elf_budget *budget)
 {
@@ -98,7 +96,7 @@ int elf_image_imports(const struct elf_image *image,
 		      int (*visit)(void *ctx, const char *name, uint64_t slot), void *ctx);
 
 /* A section's content, also of one that is not loaded; the bytes are the caller's to free. -ENOENT;
- * -EFAULT when its header lies. */
+ * -EFAULT when its header is inconsistent. */
 int elf_image_section_bytes(const struct elf_image *image, const char *name, uint8_t **ret_bytes,
 			    size_t *ret_size);
 

@@ -176,8 +176,8 @@ static int caller_found(void *ctx, const struct call *call)
 }
 
 /*
- * Who waits is take_gil, unless the compiler was told not to inline: then it is PyCOND_TIMEDWAIT
- * (Python/condvar.h), which take_gil calls (debug builds, -O0), and nobody else that signals does.
+ * The function that waits is take_gil. Without inlining (debug builds, -O0) it is PyCOND_TIMEDWAIT
+ * (Python/condvar.h), and take_gil is its only caller that signals.
  */
 static int take_gil_find(struct scan *scan)
 {
@@ -240,9 +240,8 @@ void elf_sites_done(struct elf_sites *sites)
 }
 
 /*
- * Symbols are only a second opinion: take_gil's sites must lie in a function of that name, whatever
- * the compiler appended to it, and no DROP may. Of one that waits in a function of its own, only
- * the others.
+ * Symbols only confirm the scan: take_gil's sites must be in a function of that name, with any
+ * suffix of the compiler's, and no DROP may be. WAIT is exempt if it is in a function of its own.
  */
 static int symbol_check(void *ctx, const char *name, const GElf_Sym *symbol)
 {

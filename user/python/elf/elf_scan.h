@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * elf_scan.h - finds the GIL's call sites in a Python image (target.h says how), needing no
- * symbols.
+ * elf_scan.h - finds the GIL's call sites in a Python image without symbols (target.h explains
+ * how).
  */
 #ifndef GILSCOPE_PYTHON_ELF_ELF_SCAN_H
 #define GILSCOPE_PYTHON_ELF_ELF_SCAN_H
@@ -17,7 +17,7 @@ struct elf_sites {
 	struct gil_site *list; /* by address */
 	uint32_t count;
 	uint32_t number[SITE_KINDS];
-	bool wait_apart; /* WAIT lies in a function that take_gil calls */
+	bool wait_apart; /* WAIT is in a function that take_gil calls */
 	bool doubtful;	 /* the file's own symbols (where it has them) disagree, or a signal is sent
 			    by a tail call, which cannot be a GIL site */
 };

@@ -212,8 +212,8 @@ static bool probe_add(struct gc_sites *sites, const struct elf_image *image,
 	return add(sites, image, site);
 }
 
-/* One odd probe point of ours spoils them all, for half of the collections would be worse than
- * none. */
+/* All or nothing: one unusable probe point discards the others, because seeing half of the
+ * collections would be worse than seeing none. */
 static void find_probes(const struct elf_image *image, struct gc_sites *sites)
 {
 	_cleanup_(freep) uint8_t *bytes = NULL;
@@ -256,8 +256,8 @@ struct search {
 	bool in_file, bad;
 };
 
-/* Copies of a function that stand for it: "collect.constprop.0",
- * "gc_collect_main.isra.0.lto_priv.1"; but not its parts ".cold", ".part.0". */
+/* Whether the suffix is that of a whole copy of a function ("collect.constprop.0",
+ * "gc_collect_main.isra.0.lto_priv.1"), not of a part of it (".cold", ".part.0"). */
 static bool is_copy(const char *suffix)
 {
 	static const char *const kinds[] = {".constprop.", ".isra.", ".lto_priv."};

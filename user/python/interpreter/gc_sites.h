@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * gc_sites.h - where a Python image begins and ends a garbage collection (struct gc_site): its
- * static probe points gc__start and gc__done, which distributions build in (--with-dtrace;
- * Include/pydtrace.d, notes as in systemtap's sys/sdt.h), or the collector's entry and return by
- * its symbol.
+ * gc_sites.h - where a Python image begins and ends a garbage collection (struct gc_site): the
+ * static probe points gc__start and gc__done that distributions build in (--with-dtrace;
+ * Include/pydtrace.d, notes as in systemtap's sys/sdt.h), or else the collector's entry and return,
+ * found by its symbol.
  */
 #ifndef GILSCOPE_PYTHON_INTERPRETER_GC_SITES_H
 #define GILSCOPE_PYTHON_INTERPRETER_GC_SITES_H
@@ -15,8 +15,8 @@ enum { GC_SITES_MAX = 32 };
 
 struct gc_sites {
 	struct gc_site list[GC_SITES_MAX];
-	uint32_t count; /* 0: the image says nothing, or does not say both beginning and end, or has
-			   more than fit */
+	uint32_t count; /* 0: the image has no sites, or not both begin and end, or more than
+			   fit */
 };
 
 /* `collectors` are the version's (COLLECTOR_…, versions/layout.h). */

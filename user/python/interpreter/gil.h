@@ -21,7 +21,7 @@ struct gil_layout gil_layout_of(bool free_threaded);
 /* … of a target whose C library is musl: on arm64 its mutexes are smaller than glibc's. */
 void gil_layout_for_musl(struct gil_layout *layout);
 
-/* What a GIL says at an instant; nothing in it can be trusted. */
+/* The fields of a GIL as read at one instant; not trusted. */
 struct gil_words {
 	uint64_t interval_us, last_holder, switch_number;
 	int32_t locked;

@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * objects.h - reads a few kinds of Python objects in a process's memory: str, int, dict, and
- * attributes of instances. The process runs on meanwhile and may lie: sizes are bounded, no pointer
- * is followed more often than its depth is known beforehand, and a dict that changed under the
- * reader is read again.
+ * attributes of instances. The process keeps running and its memory may be forged: sizes and depths
+ * are bounded, and a dict that changed while it was read is read again.
  */
 #ifndef GILSCOPE_PYTHON_INTERPRETER_OBJECTS_H
 #define GILSCOPE_PYTHON_INTERPRETER_OBJECTS_H
@@ -20,11 +19,11 @@ struct objects {
 	const struct python_layout *layout;
 };
 
-/* What the objects of a target are read with; valid as long as the target. */
+/* The means to read a target's objects; valid as long as the target. */
 struct objects objects_of(const struct target *target);
 
-/* The name in the object's type: "dict", "uvloop.loop.Loop". Errors as memory_read(); -EINVAL when
- * it is no name. */
+/* The name in the object's type: "dict", "uvloop.loop.Loop". Errors as memory_read(); -EINVAL: not
+ * a valid name. */
 int object_type_name(const struct objects *objects, uint64_t object, char *to, size_t size);
 
 /*
@@ -43,10 +42,10 @@ int object_type_visit(const struct objects *objects, uint64_t object,
  */
 int str_read(pid_t pid, const struct python_layout *layout, uint64_t object, char *to, size_t size);
 
-/* The same for an object that need not be a str. -EINVAL: it is not. */
+/* The same for an object of any type. -EINVAL: it is not a str. */
 int object_text(const struct objects *objects, uint64_t object, char *to, size_t size);
 
-/* An int that fits in 64 bits and is not negative. -EINVAL: it is none. */
+/* An int that fits in 64 bits and is not negative. -EINVAL: the object is not. */
 int object_int(const struct objects *objects, uint64_t object, uint64_t *ret_value);
 
 /* A dict's items in their order: keys and values are objects. `visit` may end it by returning

@@ -5,14 +5,14 @@
  * (versions/layout.h); the probes never know a version. Shared with BPF, so it includes nothing and
  * has fixed types.
  *
- * Offsets are in bytes; STACK_NONE says that this version has no such field.
+ * Offsets are in bytes. STACK_NONE: this version has no such field.
  */
 #ifndef GILSCOPE_PYTHON_INTERPRETER_STACK_LAYOUT_H
 #define GILSCOPE_PYTHON_INTERPRETER_STACK_LAYOUT_H
 
 #define STACK_NONE 0xffffu
 
-/* How a frame says where it is. */
+/* How a frame stores its current instruction. */
 enum {
 	STACK_LASTI_BYTES = 1, /* int: offset of the instruction in bytes
 				  (PyFrameObject.f_lasti, 3.8 and 3.9) */
@@ -22,8 +22,8 @@ enum {
 };
 
 /*
- * What of a code object is read at every frame to tell it from another one that takes its place
- * later (allocators hand out the same address again and again): CODE_SPAN_WORDS words from
+ * The part of a code object that is read at every frame to distinguish it from another one that
+ * reuses its address later (allocators do that all the time): CODE_SPAN_WORDS words from
  * code_span on, which hold the first line, the addresses of names, file and line table, and
  * from 3.12 on a version that no two code objects share. Before that (code_weak) the name's hash
  * and the head of the line table are read too.
@@ -36,7 +36,7 @@ struct stack_layout {
 	unsigned int runtime_interpreters; /* _PyRuntimeState.interpreters.head */
 	unsigned short interp_next, interp_spare;
 	unsigned int interp_threads;	   /* PyInterpreterState.threads.head, or tstate_head */
-	unsigned int interp_gc_collecting; /* int gc.collecting; 0: not known */
+	unsigned int interp_gc_collecting; /* int gc.collecting; 0: unknown */
 	unsigned short tstate_next, tstate_interp, tstate_thread_id;
 	unsigned short tstate_frame;   /* 3.8 to 3.10: frame; 3.11, 3.12: cframe; from 3.13 on:
 					  current_frame */
@@ -51,8 +51,8 @@ struct stack_layout {
 	unsigned short frame_generator; /* 3.8 to 3.10: PyFrameObject.f_gen, not NULL in a
 					   generator's or coroutine's frame; later STACK_NONE */
 	unsigned char owner_generator;	/* value of frame_owner */
-	unsigned char owner_shim_min; /* … from here on the frame is none of Python's: an entry from
-					 C; 255: this version has none */
+	unsigned char owner_shim_min; /* … from this value on the frame is an entry from C, without
+					 Python code; 255: this version has none */
 	unsigned char instr_kind;     /* STACK_LASTI_… */
 	unsigned char code_tagged;    /* 1: the low two bits of frame_code are tags (3.14 on) */
 	unsigned short code_instructions; /* PyCodeObject.co_code_adaptive: what an instruction's

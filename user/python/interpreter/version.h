@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * version.h - which CPython a process runs, from its memory: file names lie.
+ * version.h - which CPython a process runs, read from its memory; file names prove nothing.
  */
 #ifndef GILSCOPE_PYTHON_INTERPRETER_VERSION_H
 #define GILSCOPE_PYTHON_INTERPRETER_VERSION_H
@@ -25,7 +25,7 @@ static inline unsigned int version_minor(uint32_t hex)
 
 bool version_supported(uint32_t hex);
 
-/* … and one that says its offsets itself (debug_offsets.h). */
+/* … and publishes its offsets (debug_offsets.h). */
 static inline bool version_has_debug_offsets(uint32_t hex)
 {
 	return version_supported(hex) && version_minor(hex) > PYTHON_MINOR_ROWS;

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * epoll.h - which epoll descriptors of a process belong to event loops, and to whose.
+ * epoll.h - which epoll descriptors of a process belong to event loops, and of which kind.
  *
- * Every event loop has a channel by which other threads and signal handlers wake it, both ends of
- * which are in the process. asyncio's is a socket pair (selector_events.py, _make_self_pipe).
+ * Every event loop has a channel by which other threads and signal handlers wake it, with both ends
+ * in the process. asyncio's is a socket pair (selector_events.py, _make_self_pipe).
  * libuv's, and so uvloop's, are an eventfd for wake-ups and a pipe for signals (src/unix/async.c,
  * signal.c; made with the loop).
  */
@@ -12,8 +12,8 @@
 
 #include "python/target.h"
 
-/* EPOLL for every epoll descriptor of the process. 0 or -errno; nothing when its descriptors may
- * not be read. */
+/* Emits EPOLL for every epoll descriptor of the process. 0 or -errno; emits nothing without
+ * permission to read the descriptors. */
 int epoll_emit_all(const struct target *target, const struct stream_sink *sink);
 
 #endif

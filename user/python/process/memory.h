@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * memory.h - reads the memory of another process. Every address is distrusted: a bad one is
- * -EFAULT, never a crash; and a page that somebody might have to be asked for is not read
- * (pages.h), for whoever is asked need not answer.
+ * memory.h - reads the memory of another process. No address is trusted: a bad one gives -EFAULT,
+ * never a crash. A page that another process would have to supply is not read (pages.h), because
+ * that process need not answer.
  */
 #ifndef GILSCOPE_PYTHON_PROCESS_MEMORY_H
 #define GILSCOPE_PYTHON_PROCESS_MEMORY_H
@@ -13,13 +13,13 @@
 
 /*
  * All `length` bytes or nothing. -EFAULT: not all of it is mapped and readable; -EPERM:
- * CAP_SYS_PTRACE is missing; -ESRCH: the process is gone; -EBUSY: not read, for whoever reads it
- * may wait for ever; -ETIME: not read, for the time that pages_allow() gave is over.
+ * CAP_SYS_PTRACE is missing; -ESRCH: the process is gone; -EBUSY: not read, because the read might
+ * never return; -ETIME: not read, because the time limit of pages_allow() has passed.
  */
 int memory_read(pid_t pid, uint64_t address, void *to, size_t length);
 
-/* `size` bytes at each of the addresses, into one row; what cannot be read becomes zeros. Far
- * cheaper than one by one. */
+/* Reads `size` bytes at each of the addresses into consecutive slots of `to`; a slot that cannot be
+ * read is zeroed. Far cheaper than single reads. */
 void memory_read_each(pid_t pid, const uint64_t *addresses, size_t count, void *to, size_t size);
 
 /* A C string, cut at size - 1 bytes and terminated. Errors as above. */

@@ -1,23 +1,21 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * pages.h - whether a page of another process can be read without waiting for somebody.
+ * pages.h - whether a page of another process can be read without waiting for a third process.
  *
- * A read of memory that is not there makes the kernel fetch the page, and for that it may have to
- * ask a process: the server of a FUSE file system, or whoever serves a userfaultfd. Such a process
- * need not answer, and while it does not, the reader sleeps where no signal reaches it
- * (fs/fuse/dev.c, request_wait_answer). So what is absent is not read from
- *   - a file of a FUSE file system, of an overlay that was mounted in another user namespace
- * (whoever made that may have laid it over FUSE), or of a file system that neither the process nor
- * we have mounted;
+ * Reading an absent page makes the kernel fetch it, and for that it may have to ask a process: the
+ * server of a FUSE file system, or the handler of a userfaultfd. Such a process need not answer,
+ * and until it does, the reader sleeps where no signal reaches it (fs/fuse/dev.c,
+ * request_wait_answer). So absent pages are not read from
+ *   - a file of a FUSE file system, of an overlay that was mounted in another user namespace (it
+ *     may lie over FUSE), or of a file system that neither the process nor gilscope has mounted;
  *   - a mapping of shared memory that is registered with a userfaultfd.
- * A child that can be given up (bounded.h) reads the former all the same, and so what a healthy
- * server has is there for us too. Absent private memory that has no file is all zeros, unless a
- * userfaultfd would fill it, and need not be read: nothing was ever written there. What is present
- * or swapped (Documentation/admin-guide/mm/pagemap.rst) is read, wherever it comes from: all that
- * an interpreter works with is.
+ * A child that can be abandoned (bounded.h) does read the former, so the data of a healthy server
+ * is available all the same. Absent private memory without a file was never written and is all
+ * zeros, unless a userfaultfd would fill it, and is not read. Pages that are present or swapped
+ * (Documentation/admin-guide/mm/pagemap.rst) are always read; an interpreter works on no others.
  *
- * Between this look and the read, some microseconds, a process that is after it could exchange the
- * page; there is no read that does not fetch.
+ * A hostile process could exchange the page in the microseconds between this check and the read;
+ * there is no system call that reads without fetching.
  */
 #ifndef GILSCOPE_PYTHON_PROCESS_PAGES_H
 #define GILSCOPE_PYTHON_PROCESS_PAGES_H
@@ -31,29 +29,29 @@ enum page {
 	PAGE_READ,
 	PAGE_ZERO,
 	PAGE_WAITS
-}; /* read it; it is zeros; not mapped, not readable, or whoever reads it may wait for ever */
+}; /* read it; it is zeros; not mapped, not readable, or a reader may never return */
 
-/* The mapping, or the gap between two, in which something absent was found last; all zeros at
- * first. Not kept for longer than a call's reads, for mappings change. */
+/* The mapping, or the gap between two, in which an absent page was found last; initialised to
+ * zeros. Discard it after one call's reads, since mappings change. */
 struct pages_seen {
 	uint64_t start, end;
 	enum page page;
-	int err; /* why PAGE_WAITS: -EFAULT: not mapped or not readable; -EBUSY: its reader may wait
-		    for ever; -ETIME: no time is left; or of /proc */
+	int err; /* why PAGE_WAITS: -EFAULT: not mapped or not readable; -EBUSY: a reader may never
+		    return; -ETIME: no time is left; or an error of /proc */
 };
 
 /*
- * Where `address` lies, and how many bytes from there on, at least 1 and at most `length`, are of
- * the same kind. Where the kernel shows no page map (CONFIG_PROC_PAGE_MONITOR), or to us none of
- * this process, everything is PAGE_READ: the read itself says what is wrong.
+ * The kind of page at `address`, and how many bytes from there on, at least 1 and at most `length`,
+ * are of the same kind. Where the page map cannot be read (no CONFIG_PROC_PAGE_MONITOR, or no
+ * permission), everything is PAGE_READ, and the read itself reports the error.
  */
 enum page pages_look(pid_t pid, uint64_t address, size_t length, struct pages_seen *seen,
 		     size_t *ret_length);
 
 /*
- * From now on until the next call, looking and reading may take so much of our CPU time; after that
- * every page is PAGE_WAITS. For lists and tables of a process may be long, and each page of them
- * cost more than the one before. Without any call there is no limit.
+ * Limits the CPU time of checks and reads until the next call; when it is spent, every page is
+ * PAGE_WAITS. A hostile process can have long lists and tables, each page of which costs more than
+ * the one before. Without any call there is no limit.
  */
 void pages_allow(uint64_t cpu_ns);
 #define PAGES_ALLOW_OPEN_NS (2000 * UINT64_C(1000000)) /* to examine a process */
@@ -61,31 +59,31 @@ void pages_allow(uint64_t cpu_ns);
 	(1000 * UINT64_C(1000000)) /* to name the functions of a stack: 128 line tables of a       \
 				      megabyte at most */
 #define PAGES_ALLOW_NS                                                                             \
-	(300 * UINT64_C(1000000)) /* to look at it while observing; 10 µs a thread are usual */
+	(300 * UINT64_C(1000000)) /* for a snapshot while observing; 10 µs a thread are usual */
 
 /*
- * Can a file be opened and read without waiting for a server? Of a mapping of the process, by the
- * device that /proc/PID/maps says; the file is not touched. A disk may have a server behind it too,
- * so where there is a choice, ask nobody and open the file in a child (bounded.h).
+ * Whether the file of a mapping can be opened and read without waiting for a server, judged by its
+ * device in /proc/PID/maps; the file is not touched. A disk may have a server behind it too, so
+ * where there is a choice, open the file in a child (bounded.h) instead.
  */
 bool pages_file_answers(pid_t pid, uint64_t device);
 
-/* How many times so far a page or a file was refused, for want of an answer or of time, that could
- * perhaps have been read: evidence that is missing. */
+/* How often so far a page or a file was skipped, although it might have been readable, because of a
+ * possible wait or for lack of time: data that is missing. */
 uint64_t pages_unread(void);
 
-/* For a child whose descriptors were closed: the page map that was open is not any more. */
+/* For a child whose descriptors were closed: forgets the open page map. */
 void pages_forget(void);
 
 /*
- * The user wants to end (base/interrupt.h), and PAGES_ALLOW_END_NS of our CPU time have gone by
- * since: then every page is PAGE_WAITS, and loops over what a process can have many of end where
- * they are. What is left out counts as missing, as if it could not be read.
+ * True when the user has asked to stop (base/interrupt.h) and PAGES_ALLOW_END_NS of CPU time have
+ * passed since. Every page is PAGE_WAITS then, and unbounded loops over a process's data end. What
+ * they leave out counts as unreadable.
  */
 bool pages_over(void);
 #define PAGES_ALLOW_END_NS (200 * UINT64_C(1000000))
 
-/* Is all of it there, or can be read without waiting? */
+/* Whether the whole range can be read without waiting. */
 bool pages_answer(pid_t pid, uint64_t address, size_t length, struct pages_seen *seen);
 
 #endif

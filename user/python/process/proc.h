@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * proc.h - what /proc says about a process: small files, its state and start time, its mappings.
+ * proc.h - reads /proc: small files, a process's state and start time, its mappings.
  */
 #ifndef GILSCOPE_PYTHON_PROCESS_PROC_H
 #define GILSCOPE_PYTHON_PROCESS_PROC_H
@@ -29,8 +29,8 @@ int proc_stat_parse(const char *text, struct proc_stat *ret_stat);
  * innermost namespace's). */
 int proc_status_last(const char *path, const char *key, uint32_t *ret_value);
 
-/* Has this process CAP_SYS_PTRACE in effect? (In a user namespace of its own that says nothing
- * about the processes outside.) */
+/* Whether CAP_SYS_PTRACE is in effect. (Inside a user namespace it does not apply to processes
+ * outside.) */
 bool proc_may_trace(void);
 
 /* Arguments joined by blanks. Empty for a kernel thread, and when they cannot be read without
