@@ -101,7 +101,8 @@ $(B)/gen/terminfo.inc:
 		sed -n 's/^hex:[0-9A-F]*$$/"&"/p' > $@.tmp && grep -q hex $@.tmp && mv $@.tmp $@
 
 $(CONSTANTS) $(B)/gen/constants.d.ts: $(B)/gen/constants.%: tools/gen-constants \
-		user/model/states.def user/symbols/roles.def $(wildcard user/words/*.def user/view/*/*.def)
+		user/model/states.def user/symbols/roles.def \
+		$(wildcard user/words/*.def user/view/*/*.def)
 	$(call say,GEN,$@)mkdir -p $(@D) && $< $* $(CC) > $@.tmp && mv $@.tmp $@
 
 # the list of assets changes without a file that could be newer
