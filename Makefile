@@ -11,7 +11,7 @@ BPF_ARCH_x86_64 := x86
 BPF_ARCH_aarch64 := arm64
 CLANG ?= $(firstword $(notdir $(wildcard /usr/bin/clang)) \
 	$(notdir $(shell ls -v /usr/bin/clang-[0-9]* 2>/dev/null | tail -n 1)) clang)
-# false: tools/find-bpftool has said what to install
+# false when there is none: tools/find-bpftool has printed what to install
 BPFTOOL ?= $(or $(shell tools/find-bpftool),false)
 PROTOC_C ?= protoc-c
 PYTHON ?= /usr/bin/python3
@@ -43,7 +43,7 @@ ROOMS := base python stream model symbols analysis words diagnosis view
 room_sources = $(wildcard user/$(1)/*.c user/$(1)/*/*.c)
 objects = $(patsubst %.c,$(B)/$(1)/%.o,$(2))
 
-# what pages are made of; constants.* are what they have in common with C
+# the files of pages; constants.* are what they share with C
 CONSTANTS := $(B)/gen/constants.js $(B)/gen/constants.css
 ASSETS := $(CONSTANTS) $(wildcard $(foreach ext,js css html, \
 	user/view/assets/*.$(ext) user/view/*/assets/*.$(ext) user/view/*/assets/*/*.$(ext)))
@@ -86,7 +86,7 @@ $(B)/gilscope: $(call objects,plain,$(CAPTURE)) $(call rooms_of,plain)
 $(B)/gilscope-asan: $(call objects,asan,$(CAPTURE)) $(call rooms_of,asan)
 	$(call say,LD,$@)$(CC) $(CFLAGS) $(SANITIZE) $(LDFLAGS) -o $@ $^ $(LDLIBS)
 
-# tests/steps.c says how much the program does
+# tests/steps.c counts the basic blocks that the program executes
 $(B)/gilscope-steps: $(call objects,steps,$(CAPTURE)) $(call rooms_of,steps) \
 	$(B)/plain/tests/steps.o
 	$(call say,LD,$@)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LDLIBS)
@@ -105,7 +105,7 @@ $(CONSTANTS) $(B)/gen/constants.d.ts: $(B)/gen/constants.%: tools/gen-constants 
 		$(wildcard user/words/*.def user/view/*/*.def)
 	$(call say,GEN,$@)mkdir -p $(@D) && $< $* $(CC) > $@.tmp && mv $@.tmp $@
 
-# the list of assets changes without a file that could be newer
+# always made, because the list of assets can change without a newer file
 $(B)/gen/assets.S: tools/gen-assets FORCE
 	@mkdir -p $(@D); $< $(ASSETS) | cmp -s - $@ || $< $(ASSETS) > $@
 
@@ -113,8 +113,7 @@ $(B)/gen/%.pb-c.c $(B)/gen/%.pb-c.h &: user/view/export/%.proto
 	$(call say,PROTO,$<)mkdir -p $(B)/gen && $(PROTOC_C) -Iuser/view/export --c_out=$(B)/gen $<
 
 # ── BPF: compiled one by one, linked into one object, turned into a skeleton ──────────────────────
-# for the machine that the compiler compiles for, which need not be this one; bpftool and clang run
-# here
+# For the target machine of $(CC), which need not be this one; bpftool and clang run here.
 BPF_ARCH = $(or $(BPF_ARCH_$(TARGET)),$(error gilscope is built for x86_64 and aarch64, but \
 	'$(CC)' compiles for $(or $(TARGET),nothing that it says)))
 BPF_CC = $(CLANG) -target bpf -D__TARGET_ARCH_$(BPF_ARCH) -mcpu=v3 -O2 -g -Wall -Wextra \
@@ -145,8 +144,8 @@ $(B)/asan/libcapture.a: $(call objects,asan,$(wildcard user/capture/*.c))
 $(B)/unit/view/view_flames: $(B)/gen/pprof.pb-c.h
 $(B)/unit/view/view_perfetto: $(B)/gen/perfetto.pb-c.h
 
-# tests/fuzz/NAME.c defines LLVMFuzzerTestOneInput; the rooms are compiled once more, for libFuzzer
-# to see which way an input takes
+# tests/fuzz/NAME.c defines LLVMFuzzerTestOneInput; the rooms are compiled once more with the
+# coverage that libFuzzer needs
 FUZZ := $(patsubst tests/fuzz/%.c,$(B)/fuzz/%,$(wildcard tests/fuzz/*.c))
 FUZZ_ROOMS := analysis model symbols python stream base
 FUZZ_ARCHIVES := $(patsubst %,$(B)/fuzz/lib%.a,$(FUZZ_ROOMS))
@@ -161,8 +160,7 @@ $(B)/fuzz/%: tests/fuzz/%.c $(FUZZ_ARCHIVES) $(B)/config
 		$(FUZZ_CC) -fsanitize=fuzzer -MMD -MP -MF $(B)/fuzz/user/$*.d -o $@ $< \
 		$(FUZZ_ARCHIVES) $(filter-out -lbpf,$(LDLIBS))
 
-# Both commands of the README set everything up by themselves; what they need is built by a second
-# make, which then finds it installed.
+# check and demo install what they need; a second make then builds with it.
 quietly = @V=$(V) tools/quietly
 check: deps-test
 	$(quietly) $(B)/build.log \
@@ -187,7 +185,7 @@ lint:
 	@B=$(B) tools/check lint
 format: deps-test
 	@tools/format
-# what editors, clangd and clang-tidy read; generated sources are made first
+# for editors, clangd and clang-tidy; generated sources are made first
 compile-commands: $(B)/gilscope
 	@$(MAKE) --no-print-directory --dry-run --always-make V=1 \
 		$(B)/gilscope $(UNIT) $(FUZZ) $(BENCH) | tools/compile-commands > $@.tmp
@@ -217,10 +215,10 @@ help:
 #? matrix   run the live tests on every CPython, kernel and machine that can be had (ONLY=text:
 #?          some); writes the tables of docs/evidence/support.md
 #? fuzz     run the fuzzers for FUZZ_SECONDS each (600)
-#? lint     who includes whom, sizes, licences, format
-#? format   lay out all code as lint wants it (clang-format, ruff, prettier)
+#? lint     format, includes, names, sizes, columns, clang-tidy, JavaScript, documents, licences
+#? format   format all code (clang-format, ruff, prettier)
 #? compile-commands  write compile_commands.json, for editors and clang-tidy
-#? hooks    check the format of what is committed, by a hook of git
+#? hooks    have git check the format of each commit
 #? install  to PREFIX (/usr/local), with DESTDIR; uninstall removes it
 #? deps     install the distribution's packages that building and testing needs
 #? clean    remove build/
