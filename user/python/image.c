@@ -77,8 +77,8 @@ static int bias_of(const struct elf_image *elf, const struct mapping *mapping, u
 	return -ENOEXEC;
 }
 
-/* Does this file define CPython's runtime? Before 3.7 there was none, and Py_GetVersion has to
- * tell. */
+/* Does this file define CPython's runtime? Before 3.7 there was none; Py_GetVersion
+ * identifies these. */
 static bool runtime_of(const struct elf_image *elf, uint64_t *ret_vaddr, uint64_t *ret_size)
 {
 	GElf_Sym symbol;
@@ -239,8 +239,7 @@ static int no_python(pid_t pid, const struct mappings *mappings, struct diag *di
 	return -ENOEXEC;
 }
 
-/* 32-bit and foreign programs (run by an emulator's help, say) are told apart from programs without
- * Python. */
+/* Distinguishes 32-bit and foreign programs (run by an emulator) from programs without Python. */
 static int exe_check(pid_t pid, const struct mapping *exe, struct diag *diag)
 {
 	_cleanup_(closep) int fd = -1;

@@ -95,7 +95,7 @@ static bool is_epoll_wait(int64_t sysno)
 }
 
 /*
- * /proc/PID/task/TID/syscall is one consistent look (fs/proc/base.c, proc_pid_syscall;
+ * /proc/PID/task/TID/syscall is one consistent reading (fs/proc/base.c, proc_pid_syscall;
  * lib/syscall.c): "running", or for a thread that sleeps and keeps sleeping the number and
  * arguments of its system call, or -1 when it sleeps outside of one.
  */
@@ -154,8 +154,8 @@ static bool words_same(const struct gil_words *a, const struct gil_words *b)
 
 /*
  * Reads a GIL. take_gil sets `locked` before `last_holder`, both with the mutex held, so the holder
- * is named only when two looks, with the naming between them, show the same and a free mutex; some
- * tries are enough unless the GIL is handed on all the time.
+ * is named only when two readings, with the naming between them, show the same and a free mutex;
+ * some tries are enough unless the GIL is handed on all the time.
  *
  * A GIL that is switched off is dropped right after (_PyEval_DisableGIL), and before one is
  * switched on the world is stopped.
@@ -168,22 +168,22 @@ static int emit_observe(const struct snapshot *snapshot, uint32_t index)
 	const struct target *target = snapshot->target;
 	uint64_t address = target->gils[index].address, before = 0;
 	const struct gil_layout *layout = &target->layout.gil;
-	struct gil_words look, again;
+	struct gil_words first, again;
 
 	for (int try = 0; try < TRIES; try++) {
 		const struct target_thread *holder;
 
 		before = clock_now_ns();
-		if (gil_words_read((pid_t)target->info.pid, layout, address, &look) ||
-		    look.locked < 0)
+		if (gil_words_read((pid_t)target->info.pid, layout, address, &first) ||
+		    first.locked < 0)
 			return 0; /* its interpreter is gone, or not there yet */
-		again = look;
-		if (!look.locked)
+		again = first;
+		if (!first.locked)
 			break;
-		holder = threads_of_state(&snapshot->threads, target, look.last_holder);
+		holder = threads_of_state(&snapshot->threads, target, first.last_holder);
 		if (gil_words_read((pid_t)target->info.pid, layout, address, &again))
 			return 0;
-		if (look.mutex || again.mutex || !words_same(&look, &again))
+		if (first.mutex || again.mutex || !words_same(&first, &again))
 			continue;
 		event.observe.holder = holder ? holder->tid : 0;
 		break;

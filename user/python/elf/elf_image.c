@@ -224,8 +224,7 @@ static bool string_at(const struct strings *strings, uint64_t at, char to[ELF_NA
 	else if (image_bytes(strings->image, strings->offset + at, to, length))
 		return false;
 	ends = memchr(to, 0, length);
-	/* a longer one than is wanted ends somewhere, or not at all: it is none of those that are
-	 * looked for */
+	/* a name that fills the buffer is longer than any that is searched for, wherever it ends */
 	if (!ends && length < ELF_NAME_MAX)
 		return false;
 	to[ELF_NAME_MAX - 1] = 0;

@@ -88,7 +88,7 @@ static int call_found(void *ctx, const struct call *call)
 	if (functions_find(&scan->functions, call->vaddr, &found.function))
 		return 0;
 	/* take_gil and drop_gil unlock the GIL's mutex after each of these calls, so a tail call is
-	 * none of theirs. */
+	 * not one of theirs. */
 	if (call->jump) {
 		scan->tail_signal = true;
 		return 0;

@@ -6,7 +6,7 @@
 #include "python/interpreter/gil.h"
 #include "python/process/memory.h"
 
-/* As CPython declares it, for what lies between the fields and behind them. */
+/* As CPython declares it, so that the padding between the fields and the size are right. */
 struct gil_with {
 	unsigned long interval;
 	void *last_holder;

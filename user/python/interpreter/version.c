@@ -96,7 +96,7 @@ int version_search(const char *bytes, size_t size, uint32_t *ret_hex)
 	const char *end = bytes + size;
 	uint32_t hex = 0;
 
-	/* every such text has a dot behind its first digit, and no other text goes on into it */
+	/* every such text has a dot after its first digit, and never begins inside another text */
 	for (const char *dot = bytes; (dot = memchr(dot, '.', (size_t)(end - dot))); dot++) {
 		uint32_t found = 0;
 

@@ -96,7 +96,7 @@ int memory_read_text(pid_t pid, uint64_t address, char *to, size_t size)
 	enum { PAGE_BYTES = 4096 };
 	size_t done = 0;
 
-	/* what lies in the next page is touched only when the text goes on into it */
+	/* the next page is read only if the text continues there */
 	while (done + 1 < size) {
 		size_t room = size - 1 - done, here = PAGE_BYTES - (address + done) % PAGE_BYTES,
 		       length = here < room ? here : room;

@@ -91,8 +91,8 @@ bool proc_may_trace(void)
 	return capng_have_capability(CAPNG_EFFECTIVE, CAP_SYS_PTRACE);
 }
 
-/* The arguments lie in the process's own memory, and the kernel reads them there. Fields 48 and 49
- * of its stat say where; to us, as we may trace it. */
+/* The kernel reads the arguments from the process's own memory, at the addresses in fields 48 and
+ * 49 of its stat, which are visible to those who may trace it. */
 static bool arguments_answer(pid_t pid)
 {
 	struct pages_seen seen = {0};
