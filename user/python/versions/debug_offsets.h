@@ -24,11 +24,17 @@ struct debug_reader {
 	bool bad; /* an offset is not inside its structure, or not aligned as its field must be */
 };
 
+/* The number at byte `position` of the table; UINT64_MAX, which no size or offset is, beyond it. */
+static inline uint64_t debug_word(const struct debug_reader *reader, unsigned int position)
+{
+	return position < DEBUG_OFFSETS_BYTES ? reader->words[position / 8] : UINT64_MAX;
+}
+
 /* The offset at byte `position` of the table, of a field in a structure of `struct_size` bytes. */
 static inline uint32_t debug_field(struct debug_reader *reader, unsigned int position,
 				   uint64_t struct_size, unsigned int alignment)
 {
-	uint64_t value = reader->words[position / 8];
+	uint64_t value = debug_word(reader, position);
 
 	if (value >= struct_size || value % alignment)
 		reader->bad = true;

@@ -13,18 +13,18 @@ enum { STRUCT_SIZE_MAX = 1 << 24 };
 /* The size of a structure. */
 static uint64_t size_at(struct debug_reader *reader, uint32_t position)
 {
-	uint64_t size = reader->words[position / 8];
+	uint64_t size = debug_word(reader, position);
 
 	if (size > STRUCT_SIZE_MAX)
 		reader->bad = true;
 	return size;
 }
 
-/* Replaces the row's offset; what the version does not have stays LAYOUT_NONE. */
+/* Replaces the row's offset, unless the version does not have the field, or does not publish it. */
 static void replace(struct debug_reader *reader, uint32_t *field, uint32_t position,
 		    uint64_t struct_size, unsigned int alignment)
 {
-	if (*field != LAYOUT_NONE)
+	if (*field != LAYOUT_NONE && position != LAYOUT_NONE)
 		*field = debug_field(reader, position, struct_size, alignment);
 }
 
@@ -46,7 +46,7 @@ static void parse_core(struct debug_reader *reader, const struct debug_positions
 	 * one, is given relative to the GIL itself */
 	if (debug_field(reader, at->gil_locked, interp_size, 4) - gil != layout->gil.locked ||
 	    debug_field(reader, at->gil_holder, interp_size, 4) - gil != layout->gil.last_holder ||
-	    reader->words[at->gil_enabled / 8] != 0)
+	    debug_word(reader, at->gil_enabled) != 0)
 		reader->bad = true;
 }
 
@@ -79,7 +79,7 @@ int layout_parse_debug_offsets(const uint64_t *words, size_t count, uint32_t ver
 	layout = layout_rows[version_minor(version_hex)]
 			    [words[DEBUG_FREE_THREADED / 8] ? FREE_THREADED : WITH_GIL];
 	parse_core(&reader, at, &layout);
-	if (reader.bad || (runtime_size && words[at->runtime_size / 8] != runtime_size))
+	if (reader.bad || (runtime_size && debug_word(&reader, at->runtime_size) != runtime_size))
 		return -ENOTSUP;
 	parse_stack(&reader, at, &layout);
 	*ret_layout = layout;
