@@ -12,6 +12,7 @@
 
 #include "analysis/attribution.h"
 #include "analysis/sums/dist.h"
+#include "base/table.h"
 #include "model/model.h"
 #include "stream/dictionary.h"
 #include "symbols/handler.h"
@@ -119,10 +120,8 @@ struct breakdown {
 	bool gc_sampled; /* gc_ns is made of samples, not of traced begins and ends */
 	uint32_t blocker_count, syscall_count, preempted_by_count;
 	uint32_t blocker_room, syscall_room, preempted_by_room; /* allocated entries */
-	uint32_t blocker_max; /* as many are kept; 0: BLOCKERS_MAX */
-	uint32_t *blocker_slots,
-		blocker_slot_count; /* finds a thread's blocker once there are many (breakdown.c) */
-	bool blockers_indexed;
+	uint32_t blocker_max;	    /* as many are kept; 0: BLOCKERS_MAX */
+	struct table blocker_index; /* finds a thread's blocker once there are many (breakdown.c) */
 };
 
 uint64_t breakdown_stopped_ns(const struct breakdown *what);

@@ -60,16 +60,16 @@ static inline uint32_t table_hash(const void *key, size_t key_bytes)
 static inline void *table_find(const struct table *table, const void *key, size_t key_bytes,
 			       uint32_t hash)
 {
-	uint32_t mask = table->room * 2 - 1;
+	uint32_t mask = table->room * 2 - 1, number;
 
-	for (uint32_t i = hash & mask; table->room; i = (i + 1) & mask) {
-		const struct table_slot *slot = &table->slots[i];
-		uint32_t number = slot->number - table->forgotten - 1;
+	if (!table->count)
+		return NULL;
+	for (uint32_t i = hash & mask; (number = table->slots[i].number) > table->forgotten;
+	     i = (i + 1) & mask) {
+		void *entry = table_at(table, number - table->forgotten - 1);
 
-		if (number >= table->count)
-			return NULL;
-		if (slot->hash == hash && !memcmp(table_at(table, number), key, key_bytes))
-			return table_at(table, number);
+		if (table->slots[i].hash == hash && !memcmp(entry, key, key_bytes))
+			return entry;
 	}
 	return NULL;
 }

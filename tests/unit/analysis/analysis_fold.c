@@ -13,6 +13,7 @@
 #include <string.h>
 
 #include "analysis/report.h"
+#include "analysis/sums/breakdown.h"
 
 #define MS 1000000u
 
@@ -374,6 +375,40 @@ static void system_calls_add_up_by_number_and_stay_bounded(void **state)
 	assert_int_equal(sum, ts);
 }
 
+static void add_blockers(struct breakdown *what, const struct thread *threads, uint32_t count)
+{
+	for (uint32_t i = 0; i < count; i++)
+		assert_int_equal(
+			breakdown_add_blocker(what, &threads[i], TS_PYTHON, i + 1, 0, NULL), 0);
+}
+
+/* Few blockers are searched one by one, many by their index; so is a breakdown that was sorted, and
+ * one that was emptied. Beyond the limit only those that are there are added to. */
+static void every_blocker_has_its_own_time_however_many_there_are(void **state)
+{
+	static struct thread threads[200];
+	const uint32_t many = sizeof(threads) / sizeof(threads[0]), max = 150;
+	struct breakdown what = {.blocker_max = max};
+
+	for (uint32_t i = 0; i < many; i++)
+		threads[i] = (struct thread){.tid = i, .index = i};
+	for (uint32_t turn = 0; turn < 3; turn++) {
+		for (uint32_t round = 0; round < 3; round++) {
+			add_blockers(&what, threads, many);
+			add_blockers(&what, threads, many);
+			breakdown_sort(&what);
+		}
+		assert_int_equal(what.blocker_count, max);
+		for (uint32_t i = 0; i < max; i++) {
+			assert_ptr_equal(what.blockers[i].thread, &threads[max - 1 - i]);
+			assert_int_equal(what.blockers[i].states.ns[TS_PYTHON], 6 * (max - i));
+		}
+		add_blockers(&what, threads, many);
+		breakdown_reset(&what);
+	}
+	breakdown_done(&what);
+}
+
 static void a_cancelled_turn_leaves_nothing_behind(void **state)
 {
 	enter(&loop_thread, TS_PYTHON, 0);
@@ -475,6 +510,7 @@ int main(void)
 		TEST(holders_of_another_gil_and_outside_of_turns_are_not_blamed),
 		TEST(occupants_of_the_cpu_are_named_while_the_loop_was_ready),
 		TEST(system_calls_add_up_by_number_and_stay_bounded),
+		TEST(every_blocker_has_its_own_time_however_many_there_are),
 		TEST(a_cancelled_turn_leaves_nothing_behind),
 		TEST(a_stall_is_reported_while_it_lasts_and_once_when_it_is_over),
 		TEST(holds_and_waits_are_counted_and_only_whole_ones_are_measured),

@@ -83,87 +83,76 @@ static int array_grow(void *entries, uint32_t count, uint32_t *room, size_t size
 
 /* ── blockers and their stacks ───────────────────────────────────────────── */
 
-#define LINEAR_MAX                                                                                 \
-	16 /* so many are searched one by one, more by blocker_slots: 1 + a place in blockers, or  \
-	      0 */
+#define LINEAR_MAX 16 /* up to here blockers are searched one by one, then by blocker_index */
 
-/* The slot that has the thread, or the empty one where it belongs. Half of them are empty at least.
- */
-static uint32_t *blocker_slot(const struct breakdown *what, const struct thread *thread)
+/* An entry of blocker_index, which has all blockers or, after they were sorted, none. */
+struct blocker_place {
+	const struct thread *thread;
+	uint32_t number; /* 1 + its index in blockers; 0: it is not there yet */
+};
+TABLE_OF(places, struct blocker_place, thread)
+
+/* 0, -ENOMEM, or -ENOSPC: it is not there, and there are `max` others. */
+static int place_of(struct breakdown *what, const struct thread *thread, uint32_t max,
+		    struct blocker_place **ret_place)
 {
-	uint32_t mask = what->blocker_slot_count - 1, i = thread->index * 0x9e3779b1u & mask;
+	struct table *index = &what->blocker_index;
+	struct blocker_place *place;
 
-	while (what->blocker_slots[i] &&
-	       what->blockers[what->blocker_slots[i] - 1].thread != thread)
-		i = (i + 1) & mask;
-	return &what->blocker_slots[i];
-}
-
-static int index_blockers(struct breakdown *what)
-{
-	uint32_t count = 4 * LINEAR_MAX, *slots;
-
-	while (count < 2 * what->blocker_room)
-		count *= 2;
-	slots = reallocarray(what->blocker_slots, count, sizeof(*slots));
-	if (!slots)
-		return -ENOMEM;
-	memset(slots, 0, count * sizeof(*slots));
-	what->blocker_slots = slots;
-	what->blocker_slot_count = count;
-	for (uint32_t i = 0; i < what->blocker_count; i++)
-		*blocker_slot(what, what->blockers[i].thread) = i + 1;
-	what->blockers_indexed = true;
-	return 0;
-}
-
-/* NULL: there is none, or *ret_err is -ENOMEM. The latest are looked at first: neighbouring
- * intervals are mostly the same thread's. */
-static struct blocker *blocker_find(struct breakdown *what, const struct thread *thread,
-				    int *ret_err)
-{
-	uint32_t i = what->blocker_count;
-
-	*ret_err = 0;
-	if (i && what->blockers[i - 1].thread == thread)
-		return &what->blockers[i - 1];
-	if (i > LINEAR_MAX) {
-		if (!what->blockers_indexed && (*ret_err = index_blockers(what)) < 0)
-			return NULL;
-		i = *blocker_slot(what, thread);
-		return i ? &what->blockers[i - 1] : NULL;
+	index->entry_bytes = sizeof(*place);
+	index->limit = BLOCKERS_MAX;
+	while (index->count < what->blocker_count) {
+		if (places_get(index, &what->blockers[index->count].thread, &place) < 0)
+			return -ENOMEM;
+		place->number = index->count;
 	}
-	while (i-- > 0)
-		if (what->blockers[i].thread == thread)
-			return &what->blockers[i];
-	return NULL;
+	index->limit = max;
+	return places_get(index, &thread, ret_place);
 }
 
-/* Finds or makes the entry: 0, -ENOMEM, or -ENOSPC. */
-static int blocker_of(struct breakdown *what, const struct thread *thread,
-		      struct blocker **ret_blocker)
+/* The entry behind the last one. NULL when memory is short. */
+static struct blocker *blocker_append(struct breakdown *what, const struct thread *thread)
 {
-	uint32_t room = what->blocker_room;
 	struct blocker *blocker;
-	int err;
 
-	*ret_blocker = blocker_find(what, thread, &err);
-	if (*ret_blocker || err < 0)
-		return err;
-	if (what->blocker_count >= (what->blocker_max ? what->blocker_max : BLOCKERS_MAX))
-		return -ENOSPC;
 	if (array_grow(&what->blockers, what->blocker_count, &what->blocker_room,
 		       sizeof(*what->blockers)) < 0)
-		return -ENOMEM;
+		return NULL;
 	/* it may have been used before, and its list of stacks with it */
 	blocker = &what->blockers[what->blocker_count++];
 	*blocker = (struct blocker){
 		.thread = thread, .stacks = blocker->stacks, .stack_room = blocker->stack_room};
-	what->blockers_indexed &= room == what->blocker_room;
-	if (what->blockers_indexed)
-		*blocker_slot(what, thread) = what->blocker_count;
-	*ret_blocker = blocker;
-	return 0;
+	return blocker;
+}
+
+/* Finds or makes the entry: 0, -ENOMEM, or -ENOSPC. The latest is looked at first: neighbouring
+ * intervals are mostly the same thread's. */
+static int blocker_of(struct breakdown *what, const struct thread *thread,
+		      struct blocker **ret_blocker)
+{
+	uint32_t max = what->blocker_max ? what->blocker_max : BLOCKERS_MAX;
+	uint32_t number = what->blocker_count;
+	struct blocker_place *place = NULL;
+
+	if (number > LINEAR_MAX && what->blockers[number - 1].thread != thread) {
+		int err = place_of(what, thread, max, &place);
+
+		if (err)
+			return err;
+		number = place->number;
+	}
+	while (!place && number && what->blockers[number - 1].thread != thread)
+		number--;
+	if (number) {
+		*ret_blocker = &what->blockers[number - 1];
+		return 0;
+	}
+	if (what->blocker_count >= max)
+		return -ENOSPC;
+	*ret_blocker = blocker_append(what, thread);
+	if (*ret_blocker && place)
+		place->number = what->blocker_count;
+	return *ret_blocker ? 0 : -ENOMEM;
 }
 
 /* Where time of this stack goes: with too many others there, to stack 0. NULL when memory is short.
@@ -375,8 +364,7 @@ int breakdown_copy(const struct breakdown *from, struct breakdown *ret_copy)
 	copy.stacks = duplicate(from->stacks, from->stack_count, sizeof(*from->stacks), &ok);
 	copy.blockers = duplicate(from->blockers, from->blocker_count, sizeof(*from->blockers),
 				  &ok);
-	copy.blocker_slots = NULL;
-	copy.blocker_slot_count = 0;
+	copy.blocker_index = (struct table){0};
 	copy.syscall_room = copy.syscall_count;
 	copy.preempted_by_room = copy.preempted_by_count;
 	copy.stack_room = copy.stack_count;
@@ -439,7 +427,7 @@ static int stack_compare(const void *a, const void *b)
 
 void breakdown_sort(struct breakdown *what)
 {
-	what->blockers_indexed = false;
+	table_reset(&what->blocker_index);
 	for (uint32_t i = 0; i < what->blocker_count; i++)
 		if (what->blockers[i].stack_count)
 			qsort(what->blockers[i].stacks, what->blockers[i].stack_count,
@@ -463,7 +451,7 @@ void breakdown_reset(struct breakdown *what)
 	what->states = (struct state_sums){0};
 	what->throttled_ns = what->gc_ns = 0;
 	memset(what->stop_ns, 0, sizeof(what->stop_ns));
-	what->blockers_indexed = false;
+	table_reset(&what->blocker_index);
 	what->blocker_count = what->syscall_count = what->preempted_by_count = what->stack_count =
 		0;
 }
@@ -473,7 +461,7 @@ void breakdown_done(struct breakdown *what)
 	for (uint32_t i = 0; i < what->blocker_room; i++)
 		free(what->blockers[i].stacks);
 	free(what->blockers);
-	free(what->blocker_slots);
+	table_done(&what->blocker_index);
 	free(what->syscalls);
 	free(what->preempted_by);
 	free(what->stacks);

@@ -12,18 +12,18 @@
 #include <string.h>
 #include <zstd.h>
 
+#include "base/table.h"
+
 #define LEVEL 1 /* higher levels take twice the time and save a few percent */
 
-#define SLOT_BITS 17 /* twice as many slots as a block has kinds */
 /* NOLINTNEXTLINE(misc-redundant-expression): the two limits happen to be equal */
-_Static_assert(1u << SLOT_BITS >= 2 * TRACE_WRITE_EVENTS && TRACE_WRITE_EVENTS <= TRACE_KINDS_MAX,
-	       "every event may be of its own kind");
+_Static_assert(TRACE_WRITE_EVENTS <= TRACE_KINDS_MAX, "every event may be of its own kind");
 
-struct slot {
+/* Kinds in the order in which they came: the table's entries are the block's column. */
+struct kind_entry {
 	uint64_t kind;
-	uint32_t round; /* the block in which the slot was used last: saves clearing the table */
-	uint32_t index;
 };
+TABLE_OF(kinds, struct kind_entry, kind)
 
 #define BLOCK_SIZE                                                                                 \
 	(sizeof(struct trace_block) + EV_COUNT * sizeof(struct trace_table) +                      \
@@ -33,15 +33,15 @@ _Static_assert(BLOCK_SIZE <= TRACE_BLOCK_MAX, "a reader takes our blocks");
 #define PAYLOAD_SIZE (ZSTD_COMPRESSBOUND(BLOCK_SIZE) + 4096)
 _Static_assert(PAYLOAD_SIZE <= TRACE_CHUNK_MAX, "a reader takes our chunks");
 
+#define PAYLOAD_WORDS_MAX (EVENT_PAYLOAD_MAX / sizeof(uint64_t))
+_Static_assert(_Alignof(struct event_hdr) == sizeof(uint64_t), "every payload is whole words");
+
 struct trace_encoder {
 	ZSTD_CCtx *zstd;
-	uint32_t round;
-	uint32_t kinds_length;
+	struct table kinds; /* of the block; struct kind_entry */
 	uint64_t steps[TRACE_WRITE_EVENTS];
-	uint64_t kinds[TRACE_WRITE_EVENTS];
 	uint32_t indexes[TRACE_WRITE_EVENTS];
-	unsigned char rows[(size_t)TRACE_WRITE_EVENTS * EVENT_PAYLOAD_MAX];
-	struct slot slots[1u << SLOT_BITS];
+	uint64_t rows[(size_t)TRACE_WRITE_EVENTS * PAYLOAD_WORDS_MAX];
 	unsigned char plane[TRACE_WRITE_EVENTS];
 	unsigned char payload[PAYLOAD_SIZE];
 	ZSTD_outBuffer out;
@@ -53,6 +53,7 @@ struct trace_encoder *trace_encoder_new(void)
 
 	if (!encoder)
 		return NULL;
+	encoder->kinds = TABLE(struct kind_entry, TRACE_WRITE_EVENTS);
 	encoder->zstd = ZSTD_createCCtx();
 	if (!encoder->zstd ||
 	    ZSTD_isError(ZSTD_CCtx_setParameter(encoder->zstd, ZSTD_c_compressionLevel, LEVEL))) {
@@ -67,6 +68,7 @@ void trace_encoder_free(struct trace_encoder *encoder)
 	if (!encoder)
 		return;
 	ZSTD_freeCCtx(encoder->zstd);
+	table_done(&encoder->kinds);
 	free(encoder);
 }
 
@@ -98,19 +100,14 @@ static int append_column(struct trace_encoder *encoder, const void *numbers, uin
 	return err;
 }
 
-static uint32_t kind_index(struct trace_encoder *encoder, uint64_t kind)
+static int kind_index(struct trace_encoder *encoder, uint64_t kind, uint32_t *ret_index)
 {
-	uint32_t place = (uint32_t)(kind * UINT64_C(0x9e3779b97f4a7c15) >> (64 - SLOT_BITS));
-	struct slot *slot;
+	struct kind_entry *entry;
+	int err = kinds_get(&encoder->kinds, &kind, &entry);
 
-	while ((slot = &encoder->slots[place])->round == encoder->round) {
-		if (slot->kind == kind)
-			return slot->index;
-		place = (place + 1) & ((1u << SLOT_BITS) - 1);
-	}
-	*slot = (struct slot){kind, encoder->round, encoder->kinds_length};
-	encoder->kinds[encoder->kinds_length] = kind;
-	return encoder->kinds_length++;
+	if (!err)
+		*ret_index = (uint32_t)(entry - (struct kind_entry *)encoder->kinds.entries);
+	return err;
 }
 
 static uint8_t width_of(uint64_t largest)
@@ -118,34 +115,32 @@ static uint8_t width_of(uint64_t largest)
 	return largest ? (uint8_t)((64 - __builtin_clzll(largest) + 7) / 8) : 1;
 }
 
-/* Fills steps, kinds and indexes. */
-static struct trace_block survey(struct trace_encoder *encoder, const union event *events,
-				 uint32_t count, uint32_t rows[static EV_COUNT])
+/* Fills steps, kinds and indexes. 0 or -ENOMEM. */
+static int survey(struct trace_encoder *encoder, const union event *events, uint32_t count,
+		  uint32_t rows[static EV_COUNT], struct trace_block *ret_block)
 {
 	struct trace_block block = {.ts_base = events->hdr.ts, .events = count};
 	uint64_t ts = block.ts_base, bits = 0;
 
-	/* rounds start at 1; when they wrap, nothing of the old ones may be left */
-	if (!++encoder->round) {
-		memset(encoder->slots, 0, sizeof(encoder->slots));
-		encoder->round = 1;
-	}
-	encoder->kinds_length = 0;
+	table_reset(&encoder->kinds);
 	for (uint32_t i = 0; i < count; i++) {
 		uint64_t step = events[i].hdr.ts - ts;
+		int err = kind_index(encoder, events[i].words[1], &encoder->indexes[i]);
 
+		if (err)
+			return err;
 		ts = events[i].hdr.ts;
 		encoder->steps[i] = step << 1 ^ (step >> 63 ? UINT64_MAX : 0);
 		bits |= encoder->steps[i];
-		encoder->indexes[i] = kind_index(encoder, events[i].words[1]);
 		rows[events[i].hdr.type]++;
 	}
 	block.step_width = width_of(bits);
-	block.kinds = encoder->kinds_length;
+	block.kinds = encoder->kinds.count;
 	block.kind_width = width_of(block.kinds - 1);
 	for (uint32_t type = 0; type < EV_COUNT; type++)
 		block.tables += rows[type] && event_size(type) > sizeof(struct event_hdr);
-	return block;
+	*ret_block = block;
+	return 0;
 }
 
 /* Bytes of the block before compression. */
@@ -161,29 +156,32 @@ static size_t block_size(const struct trace_block *block, const uint32_t rows[st
 	return size;
 }
 
+static uint32_t payload_words(uint32_t type)
+{
+	return (event_size(type) - sizeof(struct event_hdr)) / sizeof(uint64_t);
+}
+
 static int append_tables(struct trace_encoder *encoder, const union event *events, uint32_t count,
 			 const uint32_t rows[static EV_COUNT])
 {
-	unsigned char *start[EV_COUNT], *end[EV_COUNT], *free_row = encoder->rows;
+	uint64_t *start[EV_COUNT], *end[EV_COUNT], *free_row = encoder->rows;
+	uint32_t words[EV_COUNT];
 	int err = 0;
 
 	for (uint32_t type = 0; type < EV_COUNT; type++) {
+		words[type] = rows[type] ? payload_words(type) : 0;
 		start[type] = end[type] = free_row;
-		if (rows[type])
-			free_row += rows[type] * (event_size(type) - sizeof(struct event_hdr));
+		free_row += rows[type] * words[type];
 	}
-	for (uint32_t i = 0; i < count; i++) {
-		size_t width = event_size(events[i].hdr.type) - sizeof(struct event_hdr);
-
-		memcpy(end[events[i].hdr.type], &events[i].words[2], width);
-		end[events[i].hdr.type] += width;
-	}
+	for (uint32_t i = 0; i < count; i++)
+		for (uint32_t n = 0; n < words[events[i].hdr.type]; n++)
+			*end[events[i].hdr.type]++ = events[i].words[2 + n];
 	for (uint32_t type = 0; type < EV_COUNT && !err; type++) {
 		struct trace_table table = {.type = (uint8_t)type, .rows = rows[type]};
 
 		if (end[type] == start[type])
 			continue;
-		table.width = (uint16_t)(event_size(type) - sizeof(struct event_hdr));
+		table.width = (uint16_t)(words[type] * sizeof(uint64_t));
 		err = append(encoder, &table, sizeof(table), ZSTD_e_continue);
 		if (!err)
 			err = append_column(encoder, start[type], table.rows, table.width,
@@ -196,9 +194,11 @@ int trace_encode(struct trace_encoder *encoder, const union event *events, uint3
 		 const void **ret_payload, uint32_t *ret_length)
 {
 	uint32_t rows[EV_COUNT] = {0};
-	struct trace_block block = survey(encoder, events, count, rows);
-	int err;
+	struct trace_block block;
+	int err = survey(encoder, events, count, rows, &block);
 
+	if (err)
+		return err;
 	/* zstd fails at the end if the size was wrong */
 	if (ZSTD_isError(ZSTD_CCtx_reset(encoder->zstd, ZSTD_reset_session_only)) ||
 	    ZSTD_isError(ZSTD_CCtx_setPledgedSrcSize(encoder->zstd, block_size(&block, rows))))
@@ -206,7 +206,7 @@ int trace_encode(struct trace_encoder *encoder, const union event *events, uint3
 	encoder->out = (ZSTD_outBuffer){encoder->payload, sizeof(encoder->payload), 0};
 	err = append(encoder, &block, sizeof(block), ZSTD_e_continue);
 	if (!err)
-		err = append_column(encoder, encoder->kinds, block.kinds, sizeof(uint64_t),
+		err = append_column(encoder, encoder->kinds.entries, block.kinds, sizeof(uint64_t),
 				    sizeof(uint64_t));
 	if (!err)
 		err = append_column(encoder, encoder->steps, count, sizeof(uint64_t),
