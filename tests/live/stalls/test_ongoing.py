@@ -41,11 +41,11 @@ THRESHOLD_NS = 50_000_000
 class Watched(harness.Running):
     """Keeps the lines of stderr with the time at which they came."""
 
-    def __init__(self, *arguments):
-        super().__init__(*arguments)
+    def __init__(self, *arguments, **options):
+        super().__init__(*arguments, **options)
         self.lines = []
-        self._reader = threading.Thread(target=self._read, daemon=True)
-        self._reader.start()
+        self._listener = threading.Thread(target=self._read, daemon=True)
+        self._listener.start()
 
     def _read(self):
         for line in self.process.stderr:
@@ -61,12 +61,13 @@ class Watched(harness.Running):
         assert len(self.told()) >= count, self.lines
         return self.told()
 
-    def await_end(self, timeout=10):
-        """Until it is reported that the loop goes on."""
+    def await_end(self, known=0, timeout=10):
+        """Until it is reported, after so many lines, that the loop goes on; what was told since."""
         deadline = time.monotonic() + timeout
         while time.monotonic() < deadline:
-            if any(line[3] == "goes on after" for _, line in self.told()):
-                return
+            told = self.told()[known:]
+            if any(line[3] == "goes on after" for _, line in told):
+                return told
             time.sleep(0.01)
         raise AssertionError(f"no end reported: {self.lines}")
 
@@ -74,7 +75,7 @@ class Watched(harness.Running):
         """A reader is at work already, so communicate() must not be."""
         stdout = self.process.stdout.read()
         status = self.process.wait(timeout)
-        self._reader.join(timeout)
+        self._listener.join(timeout)
         return harness.Outcome(status, stdout, "".join(line for _, line in self.lines))
 
 
@@ -101,11 +102,14 @@ class Observed:
     def __init__(self, app, command, folder):
         self._path = os.path.join(folder, "hang.gsc")
         options = ("-o", self._path, "-p") if command == "record" else ("--json",)
-        self.running = Watched(command, *options, app.pid)
+        self.running = Watched(command, *options, app.pid, wait=False)
+
+    def interrupt(self):
+        self.asked_ns = time.monotonic_ns()
+        self.running.signal()
 
     def finish(self):
-        self.asked_ns = time.monotonic_ns()
-        self.done = self.running.finish()
+        self.done = self.running.result()
         self.ended_ns = time.monotonic_ns()
         self.told = self.running.told()
         assert self.done.status == 0, self.done
@@ -115,37 +119,69 @@ class Observed:
             self.report = self.done.report
 
 
-@functools.lru_cache(maxsize=None)
-def observed(loop, cause, seconds):
-    """One stall under all observers of that loop: {command: Observed}, its begin, and its end if it
-    has one."""
-    t1_ns = None
+@contextlib.contextmanager
+def observers(loop):
+    """An application, and {command: Observed} of all observers of that loop, at once."""
     with contextlib.ExitStack() as stack:
         folder = stack.enter_context(tempfile.TemporaryDirectory())
         app = stack.enter_context(hanging(loop))
         found = {command: Observed(app, command, folder) for command in OBSERVERS[loop]}
         for one in found.values():
             stack.enter_context(one.running)
-        t0_ns = app.answer(f"{cause} {seconds}")["t0_ns"]
+        assert all(one.running.ready(15) for one in found.values())
+        yield app, found
         for one in found.values():
-            one.first = one.running.await_told(2)
-        if seconds != "forever":
-            t1_ns = json.loads(app.process.stdout.readline())["t1_ns"]
-            for one in found.values():
-                one.running.await_end()
+            one.interrupt()
         for one in found.values():
             one.finish()
         assert app.process.poll() is None
-    return found, t0_ns, t1_ns
 
 
-def the_stall(report):
-    (stall,) = [
+@functools.lru_cache(maxsize=None)
+def for_ever(loop, cause):
+    """A stall without an end: {command: Observed}, and its begin."""
+    with observers(loop) as (app, found):
+        t0_ns = app.answer(f"{cause} forever")["t0_ns"]
+        for one in found.values():
+            one.running.await_told(2)
+    return found, t0_ns
+
+
+class Hang:
+    """A stall's begin and end, and by command the first two lines and all that told of it."""
+
+    def __init__(self, app, cause, found):
+        known = {command: len(one.running.told()) for command, one in found.items()}
+        self.t0_ns = app.answer(f"{cause} 1.6")["t0_ns"]
+        self.first = {
+            command: one.running.await_told(known[command] + 2)[known[command] :]
+            for command, one in found.items()
+        }
+        self.t1_ns = json.loads(app.process.stdout.readline())["t1_ns"]
+        self.told = {
+            command: one.running.await_end(known[command]) for command, one in found.items()
+        }
+
+
+@functools.lru_cache(maxsize=None)
+def one_after_the_other(loop):
+    """A stall of each cause under one observation: {command: Observed} and {cause: Hang}."""
+    with observers(loop) as (app, found):
+        hangs = {cause: Hang(app, cause, found) for cause in CAUSES}
+    return found, hangs
+
+
+def stalls_of(report):
+    return [
         stall
         for process in report["processes"]
         for loop in process["loops"]
         for stall in loop["stalls"]
     ]
+
+
+def the_stall(report):
+    (stall,) = stalls_of(report)
     return stall
 
 
@@ -165,23 +201,26 @@ def check_first(told, cause, t0_ns):
 @LEGS
 @pytest.mark.parametrize("cause", CAUSES)
 def test_a_stall_is_told_while_it_lasts_and_when_it_ends(loop, command, cause):
-    found, t0_ns, t1_ns = observed(loop, cause, "1.6")
-    told, first, report = found[command].told, found[command].first, found[command].report
+    found, hangs = one_after_the_other(loop)
+    hang, report = hangs[cause], found[command].report
+    told, first = hang.told[command], hang.first[command]
     assert not any(line[3] == "goes on after" for _, line in first[:2])
-    assert first[1][0] < t1_ns
-    check_first(told, cause, t0_ns)
+    assert first[1][0] < hang.t1_ns
+    check_first(told, cause, hang.t0_ns)
     assert told[-1][1][3] == "goes on after"
-    assert abs(length_ns(told[-1][1][4]) - (t1_ns - t0_ns)) < 20_000_000
-    stall = the_stall(report)
+    assert abs(length_ns(told[-1][1][4]) - (hang.t1_ns - hang.t0_ns)) < 20_000_000
+    stalls = stalls_of(report)
+    assert len(stalls) == len(CAUSES)
+    stall = stalls[CAUSES.index(cause)]
     assert stall["cause"] == STATES[cause] and not stall["ongoing"]
-    assert stall["start_ns"] <= t0_ns and t1_ns <= stall["end_ns"]
+    assert stall["start_ns"] <= hang.t0_ns and hang.t1_ns <= stall["end_ns"]
     assert told[0][1][1] == told[-1][1][1]  # the stall's begin, as the report has it
 
 
 @LEGS
 @pytest.mark.parametrize("cause", CAUSES)
 def test_a_handler_that_never_returns_is_seen(loop, command, cause):
-    found, t0_ns, _ = observed(loop, cause, "forever")
+    found, t0_ns = for_ever(loop, cause)
     one = found[command]
     check_first(one.told, cause, t0_ns)
     laws.check_laws(one.report)
