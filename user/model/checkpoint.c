@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * checkpoint.c - the state of a world as events.
- *
- * Every event that is written is one that the world's own rules (docs/model.md) turn back into what
- * it was made from. What must come in which order is said where it is written.
+ * checkpoint.c - the state of a world as events. Every event that is written is turned back by the
+ * world's own rules (docs/model.md) into what it was made from. Comments below say where the order
+ * matters.
  */
 #include "model/checkpoint.h"
 
@@ -15,7 +14,7 @@
 
 #define GC_DEPTH_MAX 8 /* collections inside each other; deeper ones are not written */
 
-/* Where it goes, and when; the first error stops it. */
+/* The first error stops it. */
 struct writing {
 	const struct world *world;
 	const struct stream_sink *to;
@@ -31,7 +30,7 @@ static void put(struct writing *writing, union event event)
 	writing->err = sink_event(writing->to, &event);
 }
 
-/* An event of a thread, with what is given of its payload. */
+/* An event of a thread, with the given fields of its payload. */
 #define PUT(writing, type_, name, thread, aux_, flags_, ...)                                       \
 	put(writing, (union event){.name = {.hdr = {.type = EV_##type_,                            \
 						    .tid = (thread)->pub.tid,                      \
@@ -39,10 +38,8 @@ static void put(struct writing *writing, union event event)
 						    .flags = (wire_u8)(flags_)},                   \
 					    ##__VA_ARGS__}})
 
-/*
- * A thread that Python does not know has nothing to do with a GIL when it is declared, so it is
- * declared only if that is so. Else it is as if it had not been heard of yet.
- */
+/* Declaring a thread that Python does not know says that it has no GIL, so it is declared only if
+ * that is true. Otherwise it is left out, as if it had not been declared yet. */
 static bool is_written(const struct thread_machine *t)
 {
 	return !t->pub.gone && (t->pub.python || t->relation == REL_NONE);
@@ -100,7 +97,7 @@ static void write_comm(struct writing *writing, uint32_t tid, uint32_t pid, cons
 	put(writing, event);
 }
 
-/* Names of tasks that are nobody's thread; those of threads that are gone are not needed. */
+/* Names of tasks that are no threads of ours. Those of threads that are gone are not needed. */
 static void write_foreign_comms(struct writing *writing)
 {
 	const struct thread_machine *t;
@@ -126,7 +123,7 @@ static void declare_thread(struct writing *writing, const struct thread_machine 
 
 /* ── who runs which loop ─────────────────────────────────────────────────── */
 
-/* In front of the window a wait says what a thread waits on, and not that it is there. */
+/* Before the window, EPOLL_ENTER says what a thread waits on, and not that it is waiting. */
 static void write_wait_on(struct writing *writing, const struct thread_machine *t, uint32_t epfd)
 {
 	PUT(writing, EPOLL_ENTER, epoll_enter, t, 0, 0, .epfd = epfd, .timeout_ms = -2);
@@ -142,8 +139,8 @@ static const struct descriptor *first_declared(const struct process_entry *proce
 }
 
 /*
- * Comes before the descriptors are declared, so that nobody is taken to run a loop for such a wait.
- * That a thread runs none counts only of one that waits on a loop's descriptor (RUNS_LOOP); which
+ * Must come before the descriptors are declared, so that no thread is taken to run a loop because
+ * of such a wait. RUNS_LOOP `no` counts only for a thread that waits on a loop's descriptor; which
  * one does not matter.
  */
 static void write_wait_without_loop(struct writing *writing, const struct thread_machine *t)
@@ -175,11 +172,11 @@ static void write_descriptors(struct writing *writing)
 	}
 }
 
-/* What Python's own state said first: a loop that is run `by_behaviour` for all that would be
- * Python's word otherwise. */
+/* RUNS_LOOP comes first, but not for a loop that is run `by_behaviour`, which would then seem to be
+ * known from Python's own state. */
 static void write_loop(struct writing *writing, const struct thread_machine *t)
 {
-	bool python = t->runs != RUNS_UNTOLD && !(t->pub.loop && t->pub.loop->by_behaviour);
+	bool python = t->runs != RUNS_UNKNOWN && !(t->pub.loop && t->pub.loop->by_behaviour);
 
 	if (python)
 		PUT(writing, RUNS_LOOP, runs_loop, t, 0,
@@ -215,24 +212,23 @@ static void write_cpus(struct writing *writing)
 							   .pid = cpus[i].pid}});
 }
 
-/* A thread that only a snapshot showed asleep does nothing that a fact could say: write_state(). */
+/* If only a snapshot showed the thread asleep, no fact can say so, but another snapshot can:
+ * write_state(). */
 static bool only_snapshot(const struct thread_machine *t)
 {
 	return t->sched == SCHED_ASLEEP && !t->out.hdr.type;
 }
 
-/*
- * Was the thread woken in a wait that is its loop's, or may turn out to be one's? Then since when
- * its turn lasts could not be said, and the wait is left out.
- */
+/* Was the thread woken in a wait that is its loop's, or may turn out to be a loop's? No event could
+ * say since when its turn lasts, so the wait is left out. */
 static bool is_woken_in_wait(const struct thread_machine *t)
 {
 	return t->place == PLACE_INSIDE && t->slept && t->sched != SCHED_ASLEEP &&
 	       (!t->pub.loop || loop_waits(t));
 }
 
-/* Collections come behind what shows the thread outside of its loop's wait, which they do too, and
- * in front of another wait inside of them. */
+/* Collections, which also prove the thread outside its loop's wait, come after the event that says
+ * so and before another wait inside them. */
 static void write_gc(struct writing *writing, const struct thread_machine *t)
 {
 	unsigned int generation = t->generation == GC_GENERATION_UNKNOWN ? UINT16_MAX
@@ -242,23 +238,23 @@ static void write_gc(struct writing *writing, const struct thread_machine *t)
 		PUT(writing, GC_BEGIN, gc_begin, t, generation, 0);
 }
 
-/* Where the thread is and what it has to do with a GIL. In front of a wait nothing may say that the
- * thread did not wait before, or it would be a whole one. */
+/* The thread's place. Before a WAIT, no event may prove that the thread did not wait earlier, or
+ * the wait would count as whole. */
 static void write_place(struct writing *writing, const struct thread_machine *t)
 {
 	bool no_wait = !(t->relation & REL_WAITING);
 
 	if (t->place == PLACE_OUTSIDE && t->pub.loop && no_wait)
 		PUT(writing, EPOLL_EXIT, epoll_exit, t, 0, 0, .epfd = t->pub.loop->epfd);
-	if (is_woken_in_wait(t)) /* a collection, too, would show it outside */
+	if (is_woken_in_wait(t)) /* a collection would prove it outside, too */
 		return;
 	write_gc(writing, t);
 	if (t->place == PLACE_INSIDE && no_wait)
 		PUT(writing, EPOLL_ENTER, epoll_enter, t, 0, 0, .epfd = t->epfd, .timeout_ms = -2);
 }
 
-/* The stack in which it sleeps or is ready to run is that in which it began to wait, if it waits on
- * the GIL's mutex. */
+/* A thread that waits on the GIL's mutex began to wait with the stack that it sleeps, or is ready
+ * to run, in. */
 static void write_wait(struct writing *writing, const struct thread_machine *t)
 {
 	struct ev_stack stack = t->wait_stack;
@@ -281,7 +277,7 @@ static void write_off(struct writing *writing, const struct thread_machine *t)
 		    EVF_SWITCH_OUT_RUNNABLE | (t->throttled ? EVF_SWITCH_OUT_THROTTLED : 0));
 }
 
-/* As if it had come to what it does at this instant. */
+/* As if it had begun at this instant what it is doing. */
 static void write_thread(struct writing *writing, const struct thread_machine *t)
 {
 	bool waits = t->relation == REL_WAITING && !t->in_handover;
@@ -331,10 +327,8 @@ static unsigned int sleep_flags(const struct thread_machine *t)
 	}
 }
 
-/*
- * Who sleeps; behind all facts, for it says of the others that they do not wait for the GIL. Where
- * it is not known whether the thread is in an epoll wait, nothing may be said.
- */
+/* Must come after all facts, for a sleeper that does not wait for the GIL is stated to have none.
+ * Nothing can be said while it is unknown whether the thread is in an epoll wait. */
 static void write_state(struct writing *writing, const struct thread_machine *t)
 {
 	bool waits = t->relation == REL_WAITING, inside = t->place == PLACE_INSIDE;
@@ -356,7 +350,7 @@ int world_checkpoint(const struct world *w, uint64_t ts, const struct stream_sin
 
 	write_declarations(&writing);
 	put(&writing, (union event){.window = {.hdr = {.type = EV_WINDOW}}});
-	if (w->ended) /* it was full, and knows nothing since */
+	if (w->ended) /* it was full and has not followed the stream since */
 		return writing.err;
 	if (w->ts_facts > ts) {
 		put(&writing, (union event){.lost = {.hdr = {.type = EV_LOST},

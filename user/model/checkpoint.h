@@ -24,9 +24,10 @@
 int world_checkpoint(const struct world *world, uint64_t ts, const struct stream_sink *to);
 
 /*
- * A world for the sake of its checkpoints, as the state of a stream that others may hold
- * (stream/stream.h). Its memory is bounded by what lives: now and then it begins anew from its own
- * checkpoint. `mode` as for world_new(). When memory is short, sink.ctx is NULL.
+ * A world that is followed only for its checkpoints, as the state of a stream (stream/stream.h),
+ * which the caller owns. Its memory is bounded by the objects that live: now and then it is
+ * replaced by a new one made from its checkpoint. `mode` as for world_new(). When memory is
+ * short, sink.ctx is NULL.
  */
 struct stream_state checkpoint_state(enum evidence_mode mode);
 

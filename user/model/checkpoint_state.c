@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * checkpoint_state.c - follows a stream with a world that nobody listens to.
- *
- * A world keeps what is gone for its sink's sake and takes in only so much, so when more than half
- * of its objects may be gone it is replaced by one that is fed its checkpoint.
+ * checkpoint_state.c - follows a stream with a world that has no sink. A world keeps objects that
+ * are gone, because its sink may refer to them, and takes in a limited number. So when more than
+ * half of its objects may be gone, it is replaced by a new one that is fed its checkpoint.
  */
 #include "model/checkpoint.h"
 
@@ -12,12 +11,12 @@
 
 #include "model/private.h"
 
-#define OBJECTS_MIN 512 /* fewer are not worth it; there is room for as many of each kind */
+#define OBJECTS_MIN 512 /* replacing a smaller world is not worth it */
 
 struct follower {
 	struct world *world;
 	enum evidence_mode mode;
-	uint32_t room; /* objects of the world before it is replaced */
+	uint32_t room; /* the world is replaced when it has more objects */
 };
 
 static void replace(struct follower *follower, struct world *world)

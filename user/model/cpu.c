@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/*
- * cpu.c - the scheduling of threads, and who has the CPUs they are queued at.
- */
+/* cpu.c - the scheduling of threads, and which tasks have the CPUs that they are queued at. */
 #include "model/private.h"
 
 #include <errno.h>
@@ -31,7 +29,6 @@ int cpu_ensure(struct world *w, uint16_t cpu)
 	return 0;
 }
 
-/* Tells the run in progress on this CPU up to `ts`. */
 void cpu_cut(struct world *w, uint16_t index, uint64_t ts)
 {
 	struct cpu *cpu;
@@ -39,7 +36,7 @@ void cpu_cut(struct world *w, uint16_t index, uint64_t ts)
 	if (index >= w->cpu_count)
 		return;
 	cpu = &w->cpus[index];
-	if (ts < cpu->since) /* a gap reaches back */
+	if (ts < cpu->since) /* a GAP reaches back in time */
 		return;
 	if (cpu->queued && cpu->known && cpu->since < ts && w->sink.run)
 		w->sink.run(w->sink.ctx, &(struct run){.cpu = index,
@@ -71,7 +68,7 @@ void cpu_run(struct world *w, const struct ev_run *event, uint64_t ts)
 	cpu->pid = event->pid;
 }
 
-/* A loss begins. The threads' queues are forgotten one by one, by sched_set(). */
+/* The queues are emptied thread by thread, by sched_set(). */
 void cpu_forget(struct world *w, uint64_t ts)
 {
 	cpu_cut_touched(w, ts);
@@ -85,14 +82,14 @@ void sched_set(struct world *w, struct thread_machine *t, enum sched sched, uint
 {
 	bool was_off;
 
-	/* the run is told while the thread is still seen to be queued */
+	/* the run is emitted while the thread is still in the queue */
 	if (t->sched == SCHED_READY && t->pub.cpu < w->cpu_count) {
 		cpu_cut(w, t->pub.cpu, ts);
 		DL_DELETE2(w->cpus[t->pub.cpu].queued, &t->pub, prev_queued, next_queued);
 		t->pub.next_queued = NULL;
 	}
-	/* and that of the new queue before it is seen there: what had that CPU until now was
-	 * nothing to this thread */
+	/* and that of the new CPU before the thread joins its queue: what had that CPU so far did
+	 * not delay this thread */
 	if (sched == SCHED_READY)
 		cpu_cut(w, cpu, ts);
 	was_off = thread_is_off(t);
@@ -115,7 +112,7 @@ void sched_set(struct world *w, struct thread_machine *t, enum sched sched, uint
 		DL_APPEND2(w->cpus[cpu].queued, &t->pub, prev_queued, next_queued);
 }
 
-/* A fact does not fit to the scheduling: one before it was missed. */
+/* A fact does not fit the scheduling, so an earlier one was missed. */
 static void sched_contradict(struct world *w, struct thread_machine *t, uint64_t ts)
 {
 	w->contradictions++;
@@ -132,8 +129,8 @@ void sched_prove(struct world *w, struct thread_machine *t, uint64_t ts)
 	sched_set(w, t, SCHED_RUNNING, CPU_NONE, ts);
 }
 
-/* What it sleeps in. Of who is stopped from outside, the system call of that instant says nothing:
- * it is over, or begun again afterwards. */
+/* What it sleeps in. When a thread is stopped from outside, the system call of that instant means
+ * nothing: it is over, or will be restarted. */
 static int32_t sleeps_in(const struct ev_switch_out *event)
 {
 	unsigned int flags = event->hdr.flags;
@@ -177,11 +174,8 @@ static void sched_out(struct world *w, struct thread_machine *t, const struct ev
 		relation_sleep(w, g, t, flags & EVF_SWITCH_OUT_HANDOVER, ts);
 }
 
-/*
- * A wake-up tells something only about a thread that sleeps: on one that runs it means nothing, so
- * while the scheduling is not known, neither does it. (The first wake-up of a new thread is always
- * meant.)
- */
+/* A wake-up means something only for a sleeping thread. On a running one it means nothing, so it is
+ * ignored while the scheduling is unknown, unless it is the first wake-up of a new thread. */
 static void sched_wake(struct world *w, struct thread_machine *t, const struct ev_wake *event,
 		       uint64_t ts)
 {
@@ -195,9 +189,9 @@ static void sched_wake(struct world *w, struct thread_machine *t, const struct e
 }
 
 /*
- * The kernel did not tell how the thread came to run. Up to the last switch that was told on that
- * CPU all was as it seemed; from there to now it is not known, but for a wait for the GIL, which
- * goes on whatever the scheduler does.
+ * The thread runs without a SWITCH_IN. Up to the last switch reported on that CPU everything was as
+ * it seemed; from there to now the thread is unknown, except that a wait for the GIL goes on
+ * whatever the scheduler does.
  */
 static void sched_gap(struct world *w, struct thread_machine *t, const struct ev_gap *event,
 		      uint64_t ts)
@@ -207,7 +201,7 @@ static void sched_gap(struct world *w, struct thread_machine *t, const struct ev
 		if (t->open.state != TS_GIL_WAIT && event->since < ts)
 			thread_cut(w, t, event->since);
 		thread_doubt_sched(w, t);
-		t->open.still = false; /* it ran unseen, and for how long is not known */
+		t->open.still = false; /* it ran untraced for an unknown time */
 		loop_wake(w, t, ts, false);
 	} else if (t->sched == SCHED_RUNNING && t->pub.cpu != CPU_NONE &&
 		   t->pub.cpu != event->hdr.aux) {

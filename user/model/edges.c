@@ -1,58 +1,55 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * edges.c - what is different when only contended transitions are traced, and ownership is
- * otherwise seen by looks at the lock word.
+ * edges.c - what is different with partial GILs: only contended transitions are traced, and
+ * ownership is otherwise known from observations of the lock word.
  *
- * A look proves ownership at an instant, and beyond it only as long as the thread cannot change it
- * unseen:
- *  - while it is off CPU: a thread that does not run neither takes nor drops;
- *  - a holder, while somebody waits: every DROP is contended then, and traced.
- * A certain holder is certain under one of these only. What was last seen of a thread that runs
- * otherwise (t->seen) is told as `sampled`. When somebody drops, the GIL is unknown and not free,
- * for a running thread may take it again before the waiter does, unseen.
+ * An observation proves ownership at its instant. It stays certain only as long as the thread
+ * cannot change it without being traced:
+ *  - while it is off the CPU, for a thread that does not run neither takes nor drops;
+ *  - of a holder, while some thread waits, for then its DROP is contended and traced.
+ * So a certain holder is certain for one of these reasons. Of other running threads, the last
+ * observation (t->sampled) is emitted as a `sampled` interval. After a DROP the GIL is unknown, not
+ * free: a running thread may take it again, untraced, before the waiter does.
  */
 #include "model/private.h"
 
 unsigned int edges_relation(const struct thread_machine *t, bool *ret_sampled)
 {
-	if (t->relation != (REL_NONE | REL_HOLDING) || t->sched != SCHED_RUNNING || !t->seen)
+	if (t->relation != (REL_NONE | REL_HOLDING) || t->sched != SCHED_RUNNING || !t->sampled)
 		return t->relation;
 	*ret_sampled = true;
-	return t->seen_gil ? REL_HOLDING : REL_NONE;
+	return t->sampled_gil ? REL_HOLDING : REL_NONE;
 }
 
-void edges_unsee(struct world *w, struct thread_machine *t)
+void edges_sample_none(struct world *w, struct thread_machine *t)
 {
-	if (t->seen_gil)
-		t->seen_gil->sampled = NULL;
-	t->seen_gil = NULL;
-	t->seen = true;
+	if (t->sampled_gil)
+		t->sampled_gil->sampled = NULL;
+	t->sampled_gil = NULL;
+	t->sampled = true;
 	thread_moved(w, t);
 }
 
-/* Somebody looked: `holder` had the GIL, so whoever was seen with it before has not. */
-void edges_see(struct world *w, struct gil_machine *g, struct thread_machine *holder)
+void edges_sample_holder(struct world *w, struct gil_machine *g, struct thread_machine *holder)
 {
 	if (g->sampled && g->sampled != holder)
-		edges_unsee(w, g->sampled);
+		edges_sample_none(w, g->sampled);
 	if (!holder)
 		return;
-	edges_unsee(w, holder);
-	holder->seen_gil = g;
+	edges_sample_none(w, holder);
+	holder->sampled_gil = g;
 	holder->pub.gil = &g->pub;
 	holder->pub.python = true;
 	g->sampled = holder;
 }
 
-/* What was certain of the thread because it could not change unseen is certain no longer when it
- * can. */
 void edges_decay(struct world *w, struct thread_machine *t, uint64_t ts)
 {
 	if (thread_is_off(t))
 		return;
 	if (t->relation == REL_NONE) {
 		relation_set(w, t, REL_NONE | REL_HOLDING);
-		edges_unsee(w, t);
+		edges_sample_none(w, t);
 	} else if (t->relation == REL_HOLDING && gil_is_partial(gil_of(t)) &&
 		   t->pub.gil->waiters == 0) {
 		gil_unknown(w, gil_of(t), ts);
@@ -60,22 +57,22 @@ void edges_decay(struct world *w, struct thread_machine *t, uint64_t ts)
 	}
 }
 
-/* It was seen without the GIL, and cannot have taken it since. */
+/* It was observed without the GIL and cannot have taken it since. */
 static void settle_none(struct world *w, struct thread_machine *t)
 {
-	/* with more than one GIL, it may have another one */
+	/* with several GILs, it may have another one */
 	if (process_of(t)->gils == 1 && t->relation == (REL_NONE | REL_HOLDING) && thread_is_off(t))
 		relation_set(w, t, REL_NONE);
 }
 
 void edges_off(struct world *w, struct thread_machine *t, uint64_t ts)
 {
-	if (t->ts_look != ts || t->relation != (REL_NONE | REL_HOLDING))
+	if (t->ts_sampled != ts || t->relation != (REL_NONE | REL_HOLDING))
 		return;
-	if (!t->seen_gil)
+	if (!t->sampled_gil)
 		settle_none(w, t);
-	else if (!t->seen_gil->pub.holder)
-		gil_hold_begin(w, t->seen_gil, t, ts, false);
+	else if (!t->sampled_gil->pub.holder)
+		gil_hold_begin(w, t->sampled_gil, t, ts, false);
 }
 
 /* ── transitions ─────────────────────────────────────────────────────────── */
@@ -102,8 +99,8 @@ static void edges_take_drop(struct world *w, struct gil_machine *g, struct threa
 	}
 	relation_set(w, t, REL_NONE);
 	t->pub.gil = &g->pub;
-	edges_unsee(w, t);
-	edges_see(w, g, NULL);
+	edges_sample_none(w, t);
+	edges_sample_holder(w, g, NULL);
 	g->previous = &t->pub;
 	g->ts_fact = ts;
 }
@@ -120,7 +117,7 @@ void edges_feed(struct world *w, const struct fact *fact)
 		edges_take_drop(w, g, t, flags & EVF_DROP_REQUESTED, ts);
 		break;
 	case EV_WAIT:
-		edges_unsee(w, t);
+		edges_sample_none(w, t);
 		relation_wait(w, g, t, false, ts);
 		break;
 	case EV_WAIT_END:
@@ -135,9 +132,9 @@ void edges_feed(struct world *w, const struct fact *fact)
 	}
 }
 
-/* ── looks ───────────────────────────────────────────────────────────────── */
+/* ── observations ────────────────────────────────────────────────────────── */
 
-/* At some instant since `since` the thread had the GIL. Is that certain to be so still? */
+/* The thread had the GIL at some instant not before `since`. Does it certainly have it now? */
 static bool holds_still(const struct gil_machine *g, const struct thread_machine *t, bool definite,
 			uint64_t since, uint64_t ts)
 {
@@ -145,23 +142,23 @@ static bool holds_still(const struct gil_machine *g, const struct thread_machine
 	       (definite && since == ts && g->pub.waiters > 0);
 }
 
-static void see_holder(struct world *w, struct gil_machine *g, struct thread_machine *t,
-		       bool definite, uint64_t since, uint64_t ts)
+static void settle_holder(struct world *w, struct gil_machine *g, struct thread_machine *t,
+			  bool definite, uint64_t since, uint64_t ts)
 {
 	if (relation_known(t->relation) || !(t->relation & REL_HOLDING)) {
 		g->pub.violations += definite && since == ts;
 		return;
 	}
-	/* who has it does not wait for it */
+	/* a holder does not wait */
 	relation_set(w, t, t->relation & (REL_NONE | REL_HOLDING));
 	if (holds_still(g, t, definite, since, ts))
 		gil_hold_begin(w, g, t, ts, false);
 	else
-		edges_see(w, g, t);
+		edges_sample_holder(w, g, t);
 }
 
-/* Threads that have been off CPU since before the look, and are not the holder, have nothing to do
- * with the GIL. */
+/* Threads that have been off the CPU since before the observation, and are not the holder, have no
+ * GIL. */
 static void settle_pending(struct world *w, struct process_entry *process,
 			   const struct thread_machine *holder, uint64_t since)
 {
@@ -170,7 +167,7 @@ static void settle_pending(struct world *w, struct process_entry *process,
 	if (!process->pending || process->gils != 1)
 		return;
 	process->pending = false;
-	/* nearly in the order of ts_off: the first that is too young ends it */
+	/* nearly in the order of ts_off, so the first one that left the CPU too late ends it */
 	DL_FOREACH_SAFE2(process->open[OPEN_NOT_WAITING], t, next, next_open)
 	{
 		if (t == holder)
@@ -183,13 +180,13 @@ static void settle_pending(struct world *w, struct process_entry *process,
 	}
 }
 
-/* The observer itself has no GIL. */
-static void see_observer(struct world *w, struct thread_machine *t, uint64_t ts)
+/* A thread has read the lock word and does not hold the GIL itself. */
+static void settle_observer(struct world *w, struct thread_machine *t, uint64_t ts)
 {
 	if (t->relation == REL_HOLDING || t->relation == REL_WAITING)
 		return;
-	t->ts_look = ts;
-	edges_unsee(w, t);
+	t->ts_sampled = ts;
+	edges_sample_none(w, t);
 	if (t->ts_off == ts)
 		settle_none(w, t);
 }
@@ -206,21 +203,21 @@ void edges_observe(struct world *w, const struct fact *fact, struct thread_machi
 	if (since < w->ts_facts || g->ts_fact >= since)
 		return;
 	if (g->pub.holder) {
-		/* without the mutex, the word may run ahead of a transition that is just being
-		 * stamped */
+		/* without the mutex, the lock word may be ahead of a transition that is not stamped
+		 * yet */
 		if (definite && since == ts &&
 		    (!locked || (event->holder && event->holder != g->pub.holder->tid)))
 			gil_violate(w, g, ts);
 	} else if (holder) {
-		see_holder(w, g, holder, definite, since, ts);
+		settle_holder(w, g, holder, definite, since, ts);
 	} else if (!locked) {
-		edges_see(w, g, NULL);
+		edges_sample_holder(w, g, NULL);
 	}
 	if (locked && !event->holder)
-		return; /* anybody may be the holder */
+		return; /* any thread may be the holder */
 	if (observer && observer == holder && since == ts)
-		observer->ts_look = ts;
+		observer->ts_sampled = ts;
 	else if (observer && observer->pub.process == g->pub.process && since == ts)
-		see_observer(w, observer, ts);
-	settle_pending(w, (struct process_entry *)g->pub.process, holder, since);
+		settle_observer(w, observer, ts);
+	settle_pending(w, gil_process(g), holder, since);
 }

@@ -13,8 +13,8 @@
 
 /* ── threads whose relation is not known, by process ─────────────────────── */
 
-/* 1 + the list that the thread belongs to; 0: none. Who was not heard of since the last loss is in
- * none: thread_touch(). */
+/* 1 + the list that the thread belongs to; 0: none. Threads that were not touched since the last
+ * loss are in none. */
 static unsigned int open_list(const struct thread_machine *t)
 {
 	if (t->pub.gone || !t->touched)
@@ -50,7 +50,7 @@ void relation_set(struct world *w, struct thread_machine *t, unsigned int relati
 	thread_moved(w, t);
 }
 
-/* ── what ends is queued, to be told after the intervals ─────────────────── */
+/* ── holds and waits, which are emitted after the intervals ──────────────── */
 
 static bool is_certain(const struct gil_machine *g)
 {
@@ -60,7 +60,7 @@ static bool is_certain(const struct gil_machine *g)
 /* Keeps the process's count of certain GILs; called when a change is complete. */
 static void recount(struct gil_machine *g)
 {
-	struct process_entry *process = (struct process_entry *)g->pub.process;
+	struct process_entry *process = gil_process(g);
 
 	if (g->retired || g->counted == is_certain(g))
 		return;
@@ -70,7 +70,7 @@ static void recount(struct gil_machine *g)
 
 static void set_off(struct gil_machine *g, bool off)
 {
-	((struct process_entry *)g->pub.process)->off += off - g->off;
+	gil_process(g)->off += off - g->off;
 	g->off = off;
 }
 
@@ -95,15 +95,14 @@ void gil_hold_begin(struct world *w, struct gil_machine *g, struct thread_machin
 	t->wait_stack.hdr.type = 0;
 	t->pub.gil = &g->pub;
 	if (gil_is_partial(g))
-		edges_see(w, g, t);
+		edges_sample_holder(w, g, t);
 }
 
-/* Ends the hold in progress; the caller says what the GIL and the thread are now. */
 void gil_hold_end(struct world *w, struct gil_machine *g, uint64_t ts, bool whole, bool requested)
 {
 	whole = whole && g->hold_whole;
 	if (whole || g->ts_hold < ts)
-		world_tell(w, TOLD_HOLD)->hold = (struct hold){.gil = &g->pub,
+		emit_later(w, EMIT_HOLD)->hold = (struct hold){.gil = &g->pub,
 							       .thread = g->pub.holder,
 							       .start = g->ts_hold,
 							       .end = ts,
@@ -126,8 +125,6 @@ void gil_unknown(struct world *w, struct gil_machine *g, uint64_t ts)
 	recount(g);
 }
 
-/* Facts contradict each other: one was missed. What the certain holder was told to do until now is
- * doubtful, and the GIL is unknown. */
 void gil_violate(struct world *w, struct gil_machine *g, uint64_t ts)
 {
 	struct thread_machine *holder = g->pub.holder ? machine_of(g->pub.holder) : NULL;
@@ -138,7 +135,7 @@ void gil_violate(struct world *w, struct gil_machine *g, uint64_t ts)
 	gil_unknown(w, g, ts);
 }
 
-static void tell_waiters(const struct world *w, const struct gil_machine *g, uint64_t ts)
+static void emit_waiters(const struct world *w, const struct gil_machine *g, uint64_t ts)
 {
 	if (w->sink.waiters)
 		w->sink.waiters(w->sink.ctx, &g->pub, ts);
@@ -157,7 +154,7 @@ static void wait_begin(struct world *w, struct thread_machine *t, struct gil_mac
 		DL_PREPEND2(g->pub.waiting, &t->pub, prev_waiting, next_waiting);
 	else
 		DL_APPEND2(g->pub.waiting, &t->pub, prev_waiting, next_waiting);
-	tell_waiters(w, g, ts);
+	emit_waiters(w, g, ts);
 }
 
 static void wait_end(struct world *w, struct thread_machine *t, uint64_t ts, bool whole)
@@ -166,7 +163,7 @@ static void wait_end(struct world *w, struct thread_machine *t, uint64_t ts, boo
 
 	whole = whole && t->wait_whole;
 	if (whole || t->ts_wait < ts)
-		world_tell(w, TOLD_WAIT)->wait = (struct gil_wait){.gil = &g->pub,
+		emit_later(w, EMIT_WAIT)->wait = (struct gil_wait){.gil = &g->pub,
 								   .thread = &t->pub,
 								   .start = t->ts_wait,
 								   .end = ts,
@@ -177,14 +174,15 @@ static void wait_end(struct world *w, struct thread_machine *t, uint64_t ts, boo
 	DL_DELETE2(g->pub.waiting, &t->pub, prev_waiting, next_waiting);
 	t->pub.next_waiting = NULL;
 	g->pub.waiters--;
-	tell_waiters(w, g, ts);
+	emit_waiters(w, g, ts);
 	if (g->pub.waiters)
 		return;
 	if (g->ts_contention < ts)
-		world_tell(w, TOLD_CONTENTION)->contention = (struct contention){
+		emit_later(w, EMIT_CONTENTION)->contention = (struct contention){
 			.gil = &g->pub, .start = g->ts_contention, .end = ts};
+	/* its DROP would not be traced any more */
 	if (gil_is_partial(g) && g->pub.holder)
-		edges_decay(w, machine_of(g->pub.holder), ts); /* nobody watches it any more */
+		edges_decay(w, machine_of(g->pub.holder), ts);
 }
 
 void relation_acquire(struct world *w, struct thread_machine *t, uint64_t ts)
@@ -194,18 +192,19 @@ void relation_acquire(struct world *w, struct thread_machine *t, uint64_t ts)
 
 void relation_handed_over(struct world *w, struct thread_machine *t, uint64_t ts)
 {
-	/* as long as it is among those that wait: who has the GIL by now is told first */
+	/* while it is still in the list of those that wait, so that the present holder is emitted
+	 * first */
 	thread_cut(w, t, ts);
 	wait_end(w, t, ts, true);
 	relation_set(w, t, REL_NONE);
 }
 
 /*
- * The GIL's own futexes. Who has nothing to do with the GIL and sleeps on its mutex is in take_gil,
- * before its first WAIT: it waits. (The holder sleeps there in drop_gil: everybody is stuck behind
- * it like behind any other holder that sleeps.) In the hand-over the thread has dropped the GIL,
- * and sleeps until somebody has taken it; it mostly wants it back, but may be on its way into a
- * blocking call, so this is a wait only as long as it sleeps.
+ * The GIL's own futexes. A thread without the GIL that sleeps on its mutex is in take_gil, before
+ * its first WAIT, so it waits. (A holder that sleeps there is in drop_gil: everybody is stuck
+ * behind it as behind any other sleeping holder.) In the hand-over the thread has dropped the GIL
+ * and sleeps until another one has taken it. It usually wants it back, but it may be about to make
+ * a blocking call, so this is a wait only as long as it sleeps.
  */
 void relation_sleep(struct world *w, struct gil_machine *g, struct thread_machine *t, bool handover,
 		    uint64_t ts)
@@ -213,7 +212,7 @@ void relation_sleep(struct world *w, struct gil_machine *g, struct thread_machin
 	if (gil_is_partial(g) || g->pub.process != t->pub.process)
 		return;
 	if (!relation_known(t->relation))
-		relation_set(w, t, REL_UNKNOWN); /* it may have begun to wait now */
+		relation_set(w, t, REL_UNKNOWN); /* it may be waiting now */
 	if (t->relation != REL_NONE)
 		return;
 	t->pub.python = true;
@@ -229,14 +228,12 @@ void relation_leave(struct world *w, struct thread_machine *t, uint64_t ts)
 		gil_unknown(w, gil_of(t), ts);
 }
 
-/* The window ends: tells what is open. */
-void gil_tell_open(struct world *w, struct gil_machine *g, uint64_t ts)
+void gil_emit_open(struct world *w, struct gil_machine *g, uint64_t ts)
 {
 	if (g->pub.holder)
 		gil_hold_end(w, g, ts, false, false);
 }
 
-/* A fact of `t` does not fit to its relation: one before it was missed. */
 void relation_contradict(struct world *w, struct gil_machine *g, struct thread_machine *t,
 			 uint64_t ts)
 {
@@ -245,11 +242,10 @@ void relation_contradict(struct world *w, struct gil_machine *g, struct thread_m
 	relation_leave(w, t, ts);
 }
 
-/* ── who can be told to have nothing to do with any GIL ──────────────────── */
+/* ── threads that have no GIL ────────────────────────────────────────────── */
 
-/* The thread does not wait. If all its process's GILs are certain and it holds none of them, it has
- * nothing to do with any. */
-void relation_exclude_waiting(struct world *w, struct thread_machine *t)
+/* If all GILs of its process are certain and it holds none of them, it has none. */
+void relation_not_waiting(struct world *w, struct thread_machine *t)
 {
 	struct process_entry *process = process_of(t);
 
@@ -262,8 +258,8 @@ void relation_exclude_waiting(struct world *w, struct thread_machine *t)
 		relation_set(w, t, REL_NONE);
 }
 
-/* A GIL of the process has become certain: those that were known not to wait, and hold none, have
- * nothing to do with any. */
+/* Once all GILs of the process are certain, threads that do not wait and hold none of them have
+ * none. */
 static void gil_settle(struct world *w, struct process_entry *process)
 {
 	if (process->certain != process->gils)
@@ -277,7 +273,7 @@ static void gil_settle(struct world *w, struct process_entry *process)
 static void take(struct world *w, struct gil_machine *g, struct thread_machine *t, uint64_t ts)
 {
 	if (t->relation == REL_HOLDING && t->pub.gil == &g->pub && g->weak)
-		g->pub.holder = NULL; /* it was seen in the act of taking it */
+		g->pub.holder = NULL; /* it was observed while it was taking it */
 	else if (t->relation == REL_WAITING && t->pub.gil == &g->pub)
 		relation_acquire(w, t, ts);
 	else if (t->relation == REL_WAITING || t->relation == REL_HOLDING)
@@ -306,7 +302,6 @@ static void exact_drop(struct world *w, struct gil_machine *g, struct thread_mac
 	g->pub.free = true;
 }
 
-/* `again`: from WAIT_END, which a WAIT must have preceded */
 void relation_wait(struct world *w, struct gil_machine *g, struct thread_machine *t, bool again,
 		   uint64_t ts)
 {
@@ -315,12 +310,12 @@ void relation_wait(struct world *w, struct gil_machine *g, struct thread_machine
 	if (t->relation == REL_WAITING || t->relation == REL_HOLDING ||
 	    (again && t->relation == REL_NONE))
 		relation_contradict(w, g, t, ts);
-	/* had it not been known to do something else, this might be one more round of a wait that
-	 * began earlier */
+	/* if it was not known to do something else, this may be one more round of an earlier wait
+	 */
 	wait_begin(w, t, g, ts, !again && !(t->relation & REL_WAITING));
 }
 
-/* It may have had to wait for the GIL's mutex only, or for nothing. */
+/* It may have waited for the GIL's mutex only, or not at all. */
 void relation_go_on(struct world *w, struct gil_machine *g, struct thread_machine *t, uint64_t ts)
 {
 	if (t->relation != REL_NONE) {
@@ -330,8 +325,8 @@ void relation_go_on(struct world *w, struct gil_machine *g, struct thread_machin
 	relation_set(w, t, REL_NONE);
 }
 
-/* WAIT and WAIT_END read the lock word with the GIL's mutex held. */
-static void look(struct world *w, struct gil_machine *g, bool locked, uint64_t ts)
+/* For WAIT and WAIT_END, which read the lock word with the GIL's mutex held. */
+static void check_lock_word(struct world *w, struct gil_machine *g, bool locked, uint64_t ts)
 {
 	if (locked ? g->pub.free : g->pub.holder != NULL)
 		gil_violate(w, g, ts);
@@ -364,14 +359,14 @@ void gil_feed(struct world *w, const struct fact *fact)
 		break;
 	case EV_WAIT:
 		relation_wait(w, g, t, false, ts);
-		look(w, g, true, ts);
+		check_lock_word(w, g, true, ts);
 		break;
 	case EV_WAIT_END:
 		if (flags & EVF_WAIT_END_OFF)
 			relation_go_on(w, g, t, ts);
 		else
 			relation_wait(w, g, t, true, ts);
-		look(w, g, flags & EVF_WAIT_END_LOCKED, ts);
+		check_lock_word(w, g, flags & EVF_WAIT_END_LOCKED, ts);
 		break;
 	}
 	recount(g);
@@ -380,14 +375,14 @@ void gil_feed(struct world *w, const struct fact *fact)
 
 /* ── snapshots ───────────────────────────────────────────────────────────── */
 
-/* Nothing was certain; now it is known who had it at an instant since which no transition was seen.
- */
-static void settle_by(struct world *w, struct gil_machine *g, struct thread_machine *holder,
-		      bool definite, uint64_t ts)
+/* The GIL was not certain; now its state is known as of an instant since which it had no
+ * transition. */
+static void settle_from_snapshot(struct world *w, struct gil_machine *g,
+				 struct thread_machine *holder, bool definite, uint64_t ts)
 {
 	if (holder && (relation_known(holder->relation) || !(holder->relation & REL_HOLDING))) {
-		/* it does something else, perhaps holds another GIL: its TAKE is about to be
-		 * stamped, or was missed */
+		/* it does something else, perhaps holds another GIL: its TAKE is not stamped yet,
+		 * or was missed */
 		g->pub.violations += definite;
 		return;
 	}
@@ -400,11 +395,10 @@ static void settle_by(struct world *w, struct gil_machine *g, struct thread_mach
 	}
 }
 
-/* The GIL is switched off. When all GILs of the process are, no thread holds one or waits for one.
- */
+/* The GIL is switched off. When all GILs of the process are, no thread holds or awaits one. */
 static void settle_off(struct world *w, struct gil_machine *g)
 {
-	struct process_entry *process = (struct process_entry *)g->pub.process;
+	struct process_entry *process = gil_process(g);
 
 	set_off(g, true);
 	for (int list = 0; list < OPEN_NONE && process->off == process->gils; list++)
@@ -423,8 +417,8 @@ void gil_observe(struct world *w, const struct fact *fact, struct thread_machine
 	if (since < w->ts_facts || g->ts_fact >= since || g->pub.process->sites_fault)
 		return;
 	if (is_certain(g)) {
-		/* without the mutex, the word may run ahead of a transition that is just being
-		 * stamped */
+		/* without the mutex, the lock word may be ahead of a transition that is not stamped
+		 * yet */
 		bool agrees = locked ? g->pub.holder && (!event->holder ||
 							 event->holder == g->pub.holder->tid)
 				     : g->pub.free;
@@ -432,12 +426,12 @@ void gil_observe(struct world *w, const struct fact *fact, struct thread_machine
 		if (definite && !agrees)
 			gil_violate(w, g, ts);
 	} else if (!locked || holder) {
-		settle_by(w, g, holder, definite, ts);
+		settle_from_snapshot(w, g, holder, definite, ts);
 	}
 	recount(g);
 	if (event->hdr.flags & EVF_OBSERVE_OFF && g->pub.free)
 		settle_off(w, g);
-	gil_settle(w, (struct process_entry *)g->pub.process);
+	gil_settle(w, gil_process(g));
 }
 
 void relation_snapshot(struct world *w, struct thread_machine *t, struct gil_machine *g,
@@ -446,7 +440,7 @@ void relation_snapshot(struct world *w, struct thread_machine *t, struct gil_mac
 	if (relation_known(t->relation) || t->pub.process->sites_fault)
 		return;
 	if (!waiting) {
-		relation_exclude_waiting(w, t);
+		relation_not_waiting(w, t);
 	} else if (g && g->pub.process == t->pub.process && (t->relation & REL_WAITING)) {
 		t->pub.python = true;
 		wait_begin(w, t, g, ts, false);
@@ -473,16 +467,16 @@ static int index_ensure(struct world *w, uint16_t index)
 	return 0;
 }
 
-/* The index means another GIL now. */
+/* Its index is given to another GIL. */
 static void retire(struct world *w, struct gil_machine *g, uint64_t ts)
 {
 	gil_unknown(w, g, ts);
 	g->retired = true;
-	((struct process_entry *)g->pub.process)->gils--;
+	gil_process(g)->gils--;
 }
 
-/* What was done with this GIL before it was declared was not seen: who seemed to have nothing to do
- * with any may hold this one. */
+/* What happened to this GIL before it was declared is unknown: threads that seemed to have none may
+ * hold it. */
 static void doubt_relations(struct world *w, struct process_entry *process)
 {
 	struct thread_machine *t, *next;
@@ -501,10 +495,10 @@ int gil_declare(struct world *w, const struct fact *fact)
 	enum evidence_mode mode = event->hdr.flags & EVF_GIL_EDGES ? MODE_EDGES : w->mode;
 	uint16_t index = event->hdr.aux;
 	struct gil_machine *g, *old;
-	int r = process ? 0 : process_get(w, event->hdr.tid, &process);
+	int err = process ? 0 : process_get(w, event->hdr.tid, &process);
 
-	if (r < 0)
-		return r;
+	if (err < 0)
+		return err;
 	if (index_ensure(w, index) < 0 || world_reserve(w, 1) < 0 ||
 	    list_room(&w->touched_gils, w->gils.count + 1) < 0)
 		return -ENOMEM;
@@ -512,9 +506,9 @@ int gil_declare(struct world *w, const struct fact *fact)
 	if (old && old->pub.process == &process->pub && old->pub.address == event->address &&
 	    old->pub.mode == mode)
 		return 0;
-	r = list_reserve_object(w, &w->gils, WORLD_GILS_MAX, "GILs");
-	if (r < 0)
-		return r;
+	err = list_reserve_object(w, &w->gils, WORLD_GILS_MAX, "GILs");
+	if (err < 0)
+		return err;
 	if (!(g = calloc(1, sizeof(*g))))
 		return -ENOMEM;
 	if (old)

@@ -2,8 +2,8 @@
 /*
  * loop.c - which threads run event loops, and the turns of these loops.
  *
- * A turn in progress is one of three: real; tentative, while the thread is woken but still inside
- * its wait and might go back to sleep; possible, after a loss, until a fact shows whether the
+ * A turn in progress is one of three: real; tentative, while the thread has been woken but is still
+ * inside its wait and may go back to sleep; possible, after a loss, until a fact shows whether the
  * thread was inside its wait all the time.
  */
 #include "model/private.h"
@@ -11,21 +11,21 @@
 #include <errno.h>
 #include <stdlib.h>
 
-/* After RIVAL_WAITS waits that span RIVAL_NS on another loop's descriptor, with none on its own, a
+/* After OTHER_WAITS waits spanning OTHER_NS on another loop's descriptor, with none on its own, a
  * thread is taken to run the other loop. */
-#define RIVAL_WAITS 64
-#define RIVAL_NS    UINT64_C(1000000000)
+#define OTHER_WAITS 64
+#define OTHER_NS    UINT64_C(1000000000)
 
 static void turn_begin(struct world *w, struct loop_machine *l, uint64_t ts, bool whole,
 		       bool possible)
 {
-	/* cut here even when a tentative turn is in progress, which is cancelled then */
+	/* cut here even when a tentative turn is in progress; it is cancelled afterwards */
 	thread_cut(w, machine_of(l->pub.thread), ts);
 	l->pub.in_turn = true;
 	l->pub.possible = possible;
 	l->pub.ts_turn = ts;
 	l->whole = whole;
-	world_tell(w, TOLD_TURN_BEGIN)->loop = &l->pub;
+	emit_later(w, EMIT_TURN_BEGIN)->loop = &l->pub;
 	thread_moved(w, machine_of(l->pub.thread));
 }
 
@@ -34,7 +34,7 @@ static void turn_cancel(struct world *w, struct loop_machine *l)
 	if (!l->pub.in_turn)
 		return;
 	l->pub.in_turn = l->pub.possible = false;
-	world_tell(w, TOLD_TURN_CANCEL)->loop = &l->pub;
+	emit_later(w, EMIT_TURN_CANCEL)->loop = &l->pub;
 	thread_moved(w, machine_of(l->pub.thread));
 }
 
@@ -50,7 +50,7 @@ static void turn_end(struct world *w, struct loop_machine *l, uint64_t ts, bool 
 	l->pub.in_turn = l->pub.possible = false;
 	if (ts - l->pub.ts_turn > l->pub.longest)
 		l->pub.longest = ts - l->pub.ts_turn;
-	world_tell(w, TOLD_TURN)->turn = (struct turn){.loop = &l->pub,
+	emit_later(w, EMIT_TURN)->turn = (struct turn){.loop = &l->pub,
 						       .start = l->pub.ts_turn,
 						       .end = ts,
 						       .whole = whole,
@@ -68,7 +68,7 @@ static struct descriptor *descriptor_find(const struct process_entry *process, u
 	return d;
 }
 
-/* Finds it or makes it. 0, -ENOMEM, or -ENOSPC: there are too many. */
+/* Finds or makes it. 0, -ENOMEM, or -ENOSPC if there are too many. */
 static int descriptor_get(struct world *w, struct process_entry *process, uint32_t epfd,
 			  struct descriptor **ret_descriptor)
 {
@@ -102,7 +102,8 @@ static void descriptor_free(struct world *w, struct process_entry *process, stru
 	w->descriptor_count--;
 }
 
-/* One that nobody waited on last and that is no loop's need not be known. */
+/* The last descriptor that a thread waited on is not this one any more. Frees it if nobody else's
+ * is, and no loop has it. */
 static void loop_unwait(struct world *w, struct thread_machine *t)
 {
 	struct process_entry *process = process_of(t);
@@ -135,27 +136,27 @@ void loop_unlist(struct world *w, struct thread_machine *t)
 static int wait_on(struct world *w, struct thread_machine *t, uint32_t epfd, uint64_t ts)
 {
 	struct descriptor *d;
-	int r;
+	int err;
 
 	if (t->waited && t->waited->epfd == epfd)
 		return 0;
 	loop_unwait(w, t);
-	r = descriptor_get(w, process_of(t), epfd, &d);
-	if (r < 0)
-		return r;
+	err = descriptor_get(w, process_of(t), epfd, &d);
+	if (err < 0)
+		return err;
 	DL_PREPEND2(d->waited, t, prev_waited, next_waited);
 	t->waited = d;
 	t->ts_waited = ts;
 	return 0;
 }
 
-/* Python's own word for it, if it has one. */
+/* What Python's own state says counts before what the descriptor's declaration says. */
 static enum loop_kind kind_of(const struct thread_machine *t, const struct descriptor *d)
 {
 	return t->runs == RUNS_YES && t->runs_kind != LOOP_UNKNOWN ? t->runs_kind : d->kind;
 }
 
-/* Kinds of loops are brought up to date when somebody may look at them. */
+/* Kinds of loops are brought up to date only when the sink may read them. */
 static void settle_kind(const struct thread_machine *t)
 {
 	const struct descriptor *d = t->pub.loop ? descriptor_find(process_of(t), t->pub.loop->epfd)
@@ -176,10 +177,10 @@ static int loop_new(struct world *w, struct thread_machine *t, const struct loop
 		    struct loop_machine **ret_loop)
 {
 	struct loop_machine *l;
-	int r = list_reserve_object(w, &w->loops, WORLD_LOOPS_MAX, "event loops");
+	int err = list_reserve_object(w, &w->loops, WORLD_LOOPS_MAX, "event loops");
 
-	if (r < 0)
-		return r;
+	if (err < 0)
+		return err;
 	if (world_reserve(w, 1) < 0 || !(l = calloc(1, sizeof(*l))))
 		return -ENOMEM;
 	l->pub = (struct loop){.thread = &t->pub, .epfd = key->epfd};
@@ -194,29 +195,30 @@ static int loop_new(struct world *w, struct thread_machine *t, const struct loop
 	return 0;
 }
 
-/* The thread runs the descriptor's loop from now on: one that it ran before goes on. */
+/* The thread runs the descriptor's loop from now on. If it ran that one before, the same loop
+ * object continues. */
 static int loop_run(struct world *w, struct thread_machine *t, struct descriptor *d)
 {
-	struct loop_key key = {t->pub.index, d->epfd};
+	struct loop_key key = {.thread = t->pub.index, .epfd = d->epfd};
 	struct loop_machine *l;
 	bool is_new;
-	int r;
+	int err;
 
 	HASH_FIND(hh, w->loop_by_key, &key, sizeof(key), l);
 	is_new = !l;
-	r = is_new ? loop_new(w, t, &key, &l) : 0;
-	if (r < 0)
-		return r;
-	settle_kind(t); /* of the one that it ran so far */
+	err = is_new ? loop_new(w, t, &key, &l) : 0;
+	if (err < 0)
+		return err;
+	settle_kind(t); /* of its loop so far */
 	l->pub.kind = kind_of(t, d);
-	/* if it has taken the place of another one, Python did not say so */
+	/* Python's state does not say that a loop replaced another one */
 	l->pub.by_behaviour = t->runs != RUNS_YES || t->pub.loop;
-	t->former = t->own ? t->own->number : 0;
-	t->former_epfd = t->own ? t->own->epfd : 0;
+	t->previous = t->own ? t->own->number : 0;
+	t->previous_epfd = t->own ? t->own->epfd : 0;
 	t->pub.loop = &l->pub;
 	thread_moved(w, t);
 	loop_own(t, d);
-	t->rival_waits = 0;
+	t->other_waits = 0;
 	if (w->blind)
 		loop_await(w, t);
 	if (is_new && w->sink.loop)
@@ -224,32 +226,32 @@ static int loop_run(struct world *w, struct thread_machine *t, struct descriptor
 	return 0;
 }
 
-/* Its own loop's descriptor is waited on no more, and another's is. One that lost that way wins
- * with the first wait. */
-static bool rival_wins(struct thread_machine *t, const struct descriptor *d, uint64_t ts)
+/* Has the thread changed to the loop of this descriptor, which is not its own loop's? A loop that
+ * was replaced that way is back with the first wait. */
+static bool has_changed_loop(struct thread_machine *t, const struct descriptor *d, uint64_t ts)
 {
-	if (t->former == d->number)
+	if (t->previous == d->number)
 		return true;
-	if (t->rival != d->number || !t->rival_waits) {
-		t->rival = d->number;
-		t->rival_waits = 0;
-		t->ts_rival = ts;
+	if (t->other != d->number || !t->other_waits) {
+		t->other = d->number;
+		t->other_waits = 0;
+		t->ts_other = ts;
 	}
-	return ++t->rival_waits >= RIVAL_WAITS && ts - t->ts_rival > RIVAL_NS;
+	return ++t->other_waits >= OTHER_WAITS && ts - t->ts_other > OTHER_NS;
 }
 
-int loop_meet(struct world *w, struct thread_machine *t, uint32_t epfd, uint64_t ts)
+int loop_wait_on(struct world *w, struct thread_machine *t, uint32_t epfd, uint64_t ts)
 {
-	int r = wait_on(w, t, epfd, ts);
+	int err = wait_on(w, t, epfd, ts);
 
-	if (r < 0)
-		return r;
+	if (err < 0)
+		return err;
 	if (t->pub.loop && t->pub.loop->epfd == epfd) {
-		t->rival_waits = 0;
+		t->other_waits = 0;
 		return 0;
 	}
 	if (!t->waited->declared || t->runs == RUNS_NO ||
-	    (t->pub.loop && !rival_wins(t, t->waited, ts)))
+	    (t->pub.loop && !has_changed_loop(t, t->waited, ts)))
 		return 0;
 	if (t->pub.loop)
 		loop_break(w, t, ts, false);
@@ -257,25 +259,25 @@ int loop_meet(struct world *w, struct thread_machine *t, uint32_t epfd, uint64_t
 }
 
 /*
- * Threads that wait on the descriptor just now run its loop. So does one that waited there last and
- * is outside now, if Python says that it runs one: asyncio looks into its descriptor before the
- * first callback, so a loop that begins is mostly known to be one only inside its first turn.
+ * A thread that is waiting on the descriptor runs its loop. So does one that waited there last and
+ * is outside now, if Python says that it runs a loop: asyncio polls its descriptor before the first
+ * callback, so a new loop is usually recognised only inside its first turn.
  */
 static int loop_adopt(struct world *w, struct thread_machine *t, struct descriptor *d, uint64_t ts)
 {
 	bool outside = t->place == PLACE_OUTSIDE && t->runs == RUNS_YES && t->waited == d;
-	int r;
+	int err;
 
 	if ((!outside && (t->place != PLACE_INSIDE || t->epfd != d->epfd)) || t->pub.loop ||
 	    t->runs == RUNS_NO)
 		return 0;
-	r = loop_run(w, t, d);
-	if (r < 0)
-		return r;
+	err = loop_run(w, t, d);
+	if (err < 0)
+		return err;
 	if (outside)
 		turn_begin(w, loop_of(t), ts, false, false);
 	else if (t->slept && t->sched != SCHED_ASLEEP)
-		turn_begin(w, loop_of(t), ts, false, false); /* it was woken before */
+		turn_begin(w, loop_of(t), ts, false, false); /* it has been woken already */
 	return 0;
 }
 
@@ -286,29 +288,29 @@ int loop_declare(struct world *w, const struct fact *fact)
 							 : LOOP_UNKNOWN;
 	struct process_entry *process = fact->process;
 	struct descriptor *d;
-	int r = process ? 0 : process_get(w, event->hdr.tid, &process);
+	int err = process ? 0 : process_get(w, event->hdr.tid, &process);
 
-	if (r < 0 || !(event->hdr.flags & EVF_EPOLL_WAKEUP))
-		return r;
-	r = descriptor_get(w, process, event->epfd, &d);
-	if (r < 0)
-		return r;
-	if (d->declared) { /* known to all that came to wait on it since */
+	if (err < 0 || !(event->hdr.flags & EVF_EPOLL_WAKEUP))
+		return err;
+	err = descriptor_get(w, process, event->epfd, &d);
+	if (err < 0)
+		return err;
+	if (d->declared) { /* whoever has waited on it since has seen that */
 		w->kinds_changed |= d->kind != kind;
 		d->kind = kind;
 		return 0;
 	}
 	d->declared = true;
 	d->kind = kind;
-	for (struct thread_machine *t = d->waited; t && r == 0; t = t->next_waited)
-		r = loop_adopt(w, t, d, fact->ts);
-	return r;
+	for (struct thread_machine *t = d->waited; t && err == 0; t = t->next_waited)
+		err = loop_adopt(w, t, d, fact->ts);
+	return err;
 }
 
 /* ── Python's own state ──────────────────────────────────────────────────── */
 
-/* The thread runs its loop no more, or never did; when a turn in progress ended is not known, so it
- * is none. */
+/* The thread no longer runs its loop, or never did. When a turn in progress ended is not known, so
+ * it is cancelled. */
 static void loop_leave(struct world *w, struct thread_machine *t)
 {
 	turn_cancel(w, loop_of(t));
@@ -316,16 +318,16 @@ static void loop_leave(struct world *w, struct thread_machine *t)
 	t->pub.loop = NULL;
 	thread_moved(w, t);
 	loop_own(t, NULL);
-	t->former = 0;
+	t->previous = 0;
 }
 
-/* Has its loop taken the place of another one, whose descriptor is open still? */
-static bool is_deposing(const struct thread_machine *t)
+/* Has its loop replaced another one whose descriptor is still open? */
+static bool has_previous_loop(const struct thread_machine *t)
 {
-	const struct descriptor *d = t->former ? descriptor_find(process_of(t), t->former_epfd)
-					       : NULL;
+	const struct descriptor *d = t->previous ? descriptor_find(process_of(t), t->previous_epfd)
+						 : NULL;
 
-	return d && d->number == t->former;
+	return d && d->number == t->previous;
 }
 
 static int runs_yes(struct world *w, struct thread_machine *t, enum loop_kind kind, uint64_t ts)
@@ -337,7 +339,7 @@ static int runs_yes(struct world *w, struct thread_machine *t, enum loop_kind ki
 	t->runs_kind = kind;
 	if (!t->pub.loop)
 		return d ? loop_adopt(w, t, d, ts) : 0;
-	if (!is_deposing(t))
+	if (!has_previous_loop(t))
 		t->pub.loop->by_behaviour = false;
 	if (kind != LOOP_UNKNOWN)
 		t->pub.loop->kind = kind;
@@ -345,9 +347,9 @@ static int runs_yes(struct world *w, struct thread_machine *t, enum loop_kind ki
 }
 
 /*
- * Had it run one before, it may run it again without being asked. Else what it waits on, if it has
- * waited there since before it was asked, is no loop of Python's, nor will be what else it waits
- * on, until Python says so.
+ * If it ran a loop before, it may run one again without another RUNS_LOOP. Otherwise what it waits
+ * on, if it did so before `since`, is not a loop of Python's, nor is anything else that it will
+ * wait on until Python says so.
  */
 static void runs_no(struct world *w, struct thread_machine *t, uint64_t since)
 {
@@ -356,19 +358,19 @@ static void runs_no(struct world *w, struct thread_machine *t, uint64_t since)
 
 	if (!had && !met)
 		return;
-	t->runs = had ? RUNS_UNTOLD : RUNS_NO;
+	t->runs = had ? RUNS_UNKNOWN : RUNS_NO;
 	if (t->pub.loop)
 		loop_leave(w, t);
 }
 
-int loop_told(struct world *w, const struct fact *fact)
+int loop_feed_runs(struct world *w, const struct fact *fact)
 {
 	const struct ev_runs_loop *event = &fact->event->runs_loop;
 	struct thread_machine *t = fact->thread;
 	uint64_t ts = fact->ts, since = fact_since(fact, event->span_ns);
 
-	if (!t || (t->runs != RUNS_UNTOLD && since < t->ts_runs) || since < t->ts_closed)
-		return 0; /* it may be older than what is known */
+	if (!t || (t->runs != RUNS_UNKNOWN && since < t->ts_runs) || since < t->ts_closed)
+		return 0; /* it may be older than what is known already */
 	t->ts_runs = ts;
 	if (event->hdr.flags & EVF_RUNS_LOOP_YES)
 		return runs_yes(w, t,
@@ -379,8 +381,8 @@ int loop_told(struct world *w, const struct fact *fact)
 	return 0;
 }
 
-/* The thread's loop waits no more: its last turn is over, and what the thread does from here on is
- * none. */
+/* The thread's loop will not wait again: its last turn is over, and what the thread does from here
+ * on belongs to no turn. */
 static void loop_over(struct world *w, struct thread_machine *t, uint64_t ts)
 {
 	struct loop_machine *l = loop_of(t);
@@ -389,10 +391,10 @@ static void loop_over(struct world *w, struct thread_machine *t, uint64_t ts)
 		turn_cancel(w, l);
 	else
 		turn_end(w, l, ts, true, false);
-	if (t->open.in_turn)
-		thread_cut(w, t, ts); /* as long as it still has the loop, whose turn this is */
+	if (t->open.in_turn) /* while the thread still has the loop that the turn belongs to */
+		thread_cut(w, t, ts);
 	loop_leave(w, t);
-	t->runs = RUNS_UNTOLD;
+	t->runs = RUNS_UNKNOWN;
 	t->ts_closed = ts;
 }
 
@@ -409,7 +411,7 @@ void loop_close(struct world *w, struct thread_machine *t, uint32_t epfd, uint64
 	while (d->waited && d->waited->next_waited)
 		loop_unwait(w, d->waited);
 	if (d->waited)
-		loop_unwait(w, d->waited); /* the last one takes the descriptor along */
+		loop_unwait(w, d->waited); /* the last one frees the descriptor */
 	else
 		descriptor_free(w, process, d);
 }
@@ -421,19 +423,19 @@ static bool is_own(const struct thread_machine *t, uint32_t epfd)
 	return t->pub.loop && t->pub.loop->epfd == epfd;
 }
 
-/* The thread is seen outside its loop's wait. No wait ended since evidence began, so it was outside
- * all the time: the possible turn is one. */
+/* The thread is outside its loop's wait. No wait has ended since evidence began, so it was outside
+ * all the time: the possible turn is a real one. */
 static void confirm(struct thread_machine *t)
 {
 	if (t->pub.loop)
 		t->pub.loop->possible = false;
 }
 
-/* A fact shows that the thread is not where it was thought to be. */
+/* A fact shows that the thread's place was wrong. */
 static void contradict(struct world *w, struct thread_machine *t, uint64_t ts)
 {
 	w->contradictions++;
-	/* the others do not rest on where it is */
+	/* other states do not depend on its place */
 	if (t->open.state == TS_IDLE || t->open.state == TS_BLOCKED)
 		thread_doubt(w, t);
 	loop_break(w, t, ts, false);
@@ -446,7 +448,7 @@ void loop_enter(struct world *w, struct thread_machine *t, uint32_t epfd, uint64
 	confirm(t);
 	if (is_own(t, epfd)) {
 		turn_end(w, loop_of(t), ts, true, false);
-		/* no collection spans this: its end was missed */
+		/* no collection spans this, so its end was missed */
 		gc_set(w, t, 0, GC_GENERATION_UNKNOWN);
 	}
 	place_set(w, t, PLACE_INSIDE);
@@ -505,10 +507,10 @@ void loop_sleep(struct world *w, struct thread_machine *t)
 		turn_cancel(w, loop_of(t));
 }
 
-void loop_wake(struct world *w, struct thread_machine *t, uint64_t ts, bool told)
+void loop_wake(struct world *w, struct thread_machine *t, uint64_t ts, bool whole)
 {
 	if (loop_waits(t) && t->sched == SCHED_ASLEEP && !t->pub.loop->in_turn)
-		turn_begin(w, loop_of(t), ts, told, false);
+		turn_begin(w, loop_of(t), ts, whole, false);
 }
 
 void loop_doubt_wake(struct world *w, struct thread_machine *t, uint64_t ts)
@@ -521,21 +523,21 @@ void loop_doubt_wake(struct world *w, struct thread_machine *t, uint64_t ts)
 
 void loop_await(struct world *w, struct thread_machine *t)
 {
-	if (!t->pub.loop || t->unseen)
+	if (!t->pub.loop || t->awaiting)
 		return;
-	t->unseen = true;
-	list_add(&w->unseen, t);
+	t->awaiting = true;
+	list_add(&w->awaiting, t);
 }
 
-/* Told at once: whatever is told of the thread from here on is part of it. */
+/* Emitted at once: all that is emitted of the thread from here on is part of the turn. */
 void loop_refresh(struct world *w, struct thread_machine *t)
 {
 	struct loop_machine *l = loop_of(t);
 
 	if (!l || !l->pub.in_turn || !l->pub.possible ||
-	    (!w->blind && l->pub.ts_turn >= w->ts_seen))
+	    (!w->blind && l->pub.ts_turn >= w->ts_evidence))
 		return;
-	thread_cut(w, t, w->blind ? w->now : w->ts_seen);
+	thread_cut(w, t, w->blind ? w->now : w->ts_evidence);
 	l->pub.in_turn = l->pub.possible = false;
 	if (w->sink.turn_cancel)
 		w->sink.turn_cancel(w->sink.ctx, &l->pub);
@@ -545,12 +547,12 @@ void loop_refresh(struct world *w, struct thread_machine *t)
 		return;
 	}
 	l->pub.in_turn = l->pub.possible = true;
-	l->pub.ts_turn = w->ts_seen;
+	l->pub.ts_turn = w->ts_evidence;
 	if (w->sink.turn_begin)
 		w->sink.turn_begin(w->sink.ctx, &l->pub);
 }
 
-void loop_see(struct world *w, struct thread_machine *t, uint64_t ts)
+void loop_evidence(struct world *w, struct thread_machine *t, uint64_t ts)
 {
 	if (!t->pub.loop || t->place != PLACE_UNKNOWN || t->pub.loop->in_turn)
 		return;
@@ -563,8 +565,7 @@ void loop_break(struct world *w, struct thread_machine *t, uint64_t ts, bool ong
 
 	if (!l)
 		return;
-	/* woken, but still inside its wait: whether it goes back to sleep there is not seen any
-	 * more */
+	/* woken, but still inside its wait: whether it will go back to sleep there is unknown */
 	if (l->pub.possible || (loop_waits(t) && !ongoing))
 		turn_cancel(w, l);
 	else

@@ -1,27 +1,27 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * model.h - turns facts into intervals: who held which GIL, what state every thread was in, which
- * turns every event loop made.
+ * model.h - turns facts into intervals: which thread held which GIL, what state every thread was
+ * in, which turns every event loop made.
  *
  * Pure: no I/O, no clock, no globals; the live view and a replay run the very same code. Feed
- * events in time order (behind stream/reorder.h); the world calls the sink with every interval when
- * it is closed. Memory is bounded by the number of processes, threads and CPUs, not by time.
+ * events in time order (behind stream/reorder.h); the world calls the sink with every interval that
+ * ends. Memory is bounded by the number of processes, threads and CPUs, not by time.
  *
  * The rules (docs/model.md draws the machines):
  *  - Never guess. A thread's state is a function of what is known of its scheduling, its relation
- * to a GIL and its loop's wait; where one that matters is not known, the state is TS_UNKNOWN. LOST
- * makes everything unknown over its span; after it, and after the begin of the window, each machine
- * stays unknown until its next fact (or snapshot) settles it.
- *  - The intervals of a thread are gapless and do not overlap from its first appearance in the
- * window to its exit or the window's end. Neighbours may be equal: an interval is also cut where
- * somebody else's ends, for the order of calls below.
- *  - At no instant has a GIL two holders. Facts that contradict that are counted as `violations`
- * and make the GIL unknown.
- *  - Order of calls: for one event, run() before hold-like interval()s (of threads with the GIL)
- * before other interval()s before hold()/wait()/ contention() before
- * turn_begin()/turn_cancel()/turn(). sample() comes alone, behind the intervals that end there. So
- * when a waiter's interval closes, all that the holder did during it has been told up to the same
- * instant, and all that had the CPU when an interval closes in which a thread was ready for it.
+ * to a GIL and its place in its loop's wait; where one that matters is not known, the state is
+ *    TS_UNKNOWN. LOST makes everything unknown over its span. After it, and after the begin of the
+ *    window, each machine stays unknown until its next fact (or a snapshot) settles it.
+ *  - The intervals of a thread are gapless and do not overlap, from its first appearance in the
+ *    window to its exit or the window's end. Neighbours may be equal: an interval is also cut where
+ *    another one ends, to keep the order of calls below.
+ *  - A GIL never has two holders. Facts that contradict that are counted as `violations` and make
+ *    the GIL unknown.
+ *  - Order of calls for one event: run(); interval() of threads with the GIL; other interval()s;
+ *    hold(), wait(), contention(); turn_begin(), turn_cancel(), turn(). sample() comes alone, after
+ *    the intervals that end there. So when a waiter's interval ends, the sink has what the holder
+ * did up to that instant; and when an interval ends in which a thread was ready to run, the sink
+ * has what had the CPU.
  */
 #ifndef GILSCOPE_MODEL_MODEL_H
 #define GILSCOPE_MODEL_MODEL_H
@@ -90,16 +90,16 @@ static inline bool sysno_is_stop(int32_t sysno)
 #define CPU_NONE UINT16_MAX
 
 /*
- * What shows that a process's GIL sites are not what they were taken for: facts that cannot be true
- * of any CPython, whatever the thread does. A GIL is taken and given up in turns, and two threads
- * that both ran Python handed it over.
+ * What shows that a process's GIL sites are not really that: facts that cannot be true of any
+ * CPython, whatever the threads do. A GIL is taken and dropped alternately, and two threads that
+ * both ran Python must have handed it over.
  */
 enum sites_fault {
 	SITES_SOUND,
-	SITES_NO_TAKE, /* the GIL is given up again and again, or waited for to the end, and never
-			  taken */
-	SITES_NO_DROP, /* … taken again and again, and never given up */
-	SITES_NO_HIT,  /* several threads ran Python, and no site was passed */
+	SITES_NO_TAKE, /* the GIL is dropped, or becomes free for a waiter, repeatedly; never taken
+			*/
+	SITES_NO_DROP, /* the GIL is taken repeatedly and never dropped */
+	SITES_NO_HIT,  /* several threads ran Python, but no site was passed */
 };
 
 /*
@@ -110,22 +110,21 @@ struct process {
 	struct process_info info;
 	uint32_t index; /* 0, 1, … in order of appearance */
 	bool gone;
-	enum sites_fault sites_fault; /* once there is one, nothing is known of the process's GILs
-					 any more */
+	enum sites_fault sites_fault; /* from then on, nothing is known of the process's GILs */
 	void *data;
 };
 
 /*
- * How much a world takes in over its whole life, so that a hostile stream cannot make it large:
- * with one thread, GIL, loop, process or descriptor more it ends as by world_end(), and
- * world_window() says which there were too many of.
+ * How many objects a world takes in over its lifetime, so that a hostile stream cannot make it
+ * large. With one more it ends as by world_end(), and world_window() says what there were too many
+ * of.
  */
 #define WORLD_THREADS_MAX   100000
 #define WORLD_GILS_MAX	    1024
 #define WORLD_LOOPS_MAX	    8192
 #define WORLD_PROCESSES_MAX 4096
-#define WORLD_DESCRIPTORS_MAX                                                                      \
-	131072 /* epoll descriptors of loops, and those that threads wait on */
+/* epoll descriptors of loops, and those that threads wait on */
+#define WORLD_DESCRIPTORS_MAX 131072
 
 struct gil {
 	struct process *process;
@@ -134,10 +133,10 @@ struct gil {
 	uint16_t index;		 /* the stream's index */
 	enum evidence_mode mode; /* which of its transitions are traced */
 	struct thread *holder;	 /* the certain holder now, or NULL */
-	bool free;		 /* certain to be free now (holder is NULL) */
+	bool free;		 /* certainly free now (holder is NULL) */
 	uint32_t waiters;	 /* threads known to wait now … */
 	struct thread *waiting;	 /* … and the first of them; the others by next_waiting: loops'
-				    threads first, then who waits longest */
+				    threads first, then those that have waited longest */
 	uint64_t violations;	 /* facts that contradicted each other */
 	void *data;
 };
@@ -148,13 +147,12 @@ struct thread {
 	uint32_t index;	      /* 0, 1, … in order of appearance, over all processes */
 	char comm[17];	      /* last known kernel name, terminated; hostile text */
 	uint32_t python_name; /* text: threading.Thread.name; 0 = not known */
-	bool python;	      /* Python knows it, or it was seen at a GIL site */
+	bool python;	      /* Python knows it, or it has passed a GIL site */
 	bool gone;
 	enum thread_state state; /* now, since … */
 	uint64_t ts_state;	 /* … then */
-	uint16_t cpu; /* the CPU it runs on or is queued at now; CPU_NONE when neither or not known
-		       */
-	struct gil *gil; /* held or waited for now, or the last one; NULL: none seen */
+	uint16_t cpu;	 /* it runs on or is queued at now; CPU_NONE: neither, or not known */
+	struct gil *gil; /* held or waited for now, or last; NULL: none so far */
 	struct thread *next_waiting,
 		*prev_waiting;			  /* for the same GIL, while it waits (utlist.h) */
 	struct thread *next_queued, *prev_queued; /* at the same CPU, while it is ready to run */
@@ -166,13 +164,13 @@ struct loop {
 	struct thread *thread;
 	uint32_t epfd;
 	enum loop_kind kind;
-	bool by_behaviour; /* that the thread runs it was concluded from its waits: Python's own
-			      state was not to be had */
+	bool by_behaviour; /* that the thread runs it follows from its epoll waits only, not from
+			      Python's own state */
 	bool in_turn;
-	bool possible;	  /* not to be shown: after a loss it is not known yet whether this turn is
-			     one, or the loop waits */
+	bool possible;	  /* not to be shown: after a loss, whether this is a turn or the loop is in
+			     its wait is not known yet */
 	uint64_t ts_turn; /* begin of the turn in progress */
-	uint64_t longest; /* turn so far that is over, ns */
+	uint64_t longest; /* of the turns that are over, ns */
 	void *data;
 };
 
@@ -187,10 +185,10 @@ struct interval {
 			    SYSNO_…; any state: SYSNO_STOPPED and the like */
 	uint16_t cpu;	 /* the CPU it ran on or waited for; CPU_NONE when neither */
 	bool throttled;	 /* a runnable state that began with the cgroup's quota used up */
-	bool sampled;	 /* python/native told apart by observations only (partial GILs) */
+	bool sampled;	 /* python or native according to the last observation (partial GILs) */
 	bool in_turn;	 /* lies inside a turn of thread->loop, or of one that is cancelled later */
-	bool still; /* TS_UNKNOWN: but off the CPU, or was when it was seen last; so where in Python
-		       it stands is known */
+	bool still; /* TS_UNKNOWN, but off the CPU, at least by the last event: its stack is known
+		     */
 	bool gc;    /* the thread is inside a run of the cyclic garbage collector … */
 	uint8_t generation; /* … of this generation; GC_GENERATION_UNKNOWN */
 };
@@ -204,9 +202,9 @@ static inline bool interval_holds(const struct interval *interval)
 }
 
 /*
- * A Python stack at an instant (events.def, STACK, says which `flags` mean what). With STACK_HOLDER
- * it is that of the GIL's certain holder, `thread`, seen by `seen_by`; samples of a holder who is
- * not certain are not told.
+ * A Python stack at an instant (`flags`: events.def, STACK). With STACK_HOLDER it is the stack of
+ * `thread`, the GIL's certain holder, taken by `seen_by`. Samples of an uncertain holder are not
+ * emitted.
  */
 struct sample {
 	struct thread *thread;
@@ -225,9 +223,8 @@ struct hold {
 	struct thread *thread;
 	uint64_t start, end;
 	bool whole;
-	bool requested; /* ended with a drop that answered a request */
-	bool handoff;	/* `start` is a change of holder: the previous certain holder was another
-			   thread */
+	bool requested; /* it ended with a drop that answered a request */
+	bool handoff;	/* the previous certain holder was another thread */
 };
 
 /* A wait for a GIL, from the first WAIT (or sleep on its mutex) to the acquisition, or a sleep in
@@ -255,39 +252,35 @@ struct run {
 	uint16_t cpu;
 	uint32_t tid, pid;
 	uint64_t start, end;
-	const struct thread
-		*queued; /* the first of those that are queued there; the others by next_queued:
-			    loops' threads first, then who is ready longest */
+	const struct thread *queued; /* the first thread that is queued there; the others by
+					next_queued: loops' threads first, then by time */
 };
 
-/* A turn of a loop (contract, section 3). */
+/* A turn of a loop (docs/model.md, Loops and turns). */
 struct turn {
 	struct loop *loop;
 	uint64_t start, end;
-	bool whole; /* false: evidence began or ended inside the turn, so its length is only a lower
-		       bound */
-	bool ongoing; /* the window ended inside the turn */
+	bool whole;   /* false: evidence began or ended inside, so its length is a lower bound */
+	bool ongoing; /* the window ended inside */
 };
 
+/* What is emitted; arguments are valid during the call. Any of the functions may be NULL. */
 struct model_sink {
-	void (*thread)(
-		void *ctx,
-		struct thread *thread); /* a new thread object; may be NULL, like all others */
-	void (*loop)(void *ctx, struct loop *loop); /* a thread turns out to run a loop */
+	void (*thread)(void *ctx, struct thread *thread); /* a new object */
+	void (*loop)(void *ctx, struct loop *loop);	  /* a new object: a thread runs a loop */
 	void (*interval)(void *ctx, const struct interval *interval);
-	void (*sample)(void *ctx,
-		       const struct sample *sample); /* all intervals of its thread up to sample.ts
-							have been told; a new one begins */
+	/* All intervals of its thread up to sample.ts have been emitted; a new one begins. */
+	void (*sample)(void *ctx, const struct sample *sample);
 	void (*hold)(void *ctx, const struct hold *hold);
 	void (*wait)(void *ctx, const struct gil_wait *wait);
 	void (*contention)(void *ctx, const struct contention *contention);
-	void (*waiters)(void *ctx, const struct gil *gil,
-			uint64_t ts); /* gil->waiters has changed then; per GIL in order of time */
-	void (*loss)(void *ctx, const struct loss *loss); /* inside the window, in order of their
-							     begins; they may overlap */
+	/* gil->waiters has changed at `ts`; per GIL in order of time. */
+	void (*waiters)(void *ctx, const struct gil *gil, uint64_t ts);
+	/* Inside the window, in order of their begins; they may overlap. */
+	void (*loss)(void *ctx, const struct loss *loss);
 	void (*run)(void *ctx, const struct run *run);
-	void (*turn_begin)(void *ctx,
-			   struct loop *loop); /* before the first interval of the turn is closed */
+	/* Before the first interval of the turn is emitted. */
+	void (*turn_begin)(void *ctx, struct loop *loop);
 	void (*turn)(void *ctx, const struct turn *turn);
 	/* Takes back the turn that turn_begin() announced: a spurious wake-up, or a possible turn
 	 * that was disproved. */
@@ -297,8 +290,7 @@ struct model_sink {
 
 struct world;
 
-/* `mode`: of every GIL whose declaration does not say another. NULL
- * when memory is short. */
+/* `mode`: of every GIL whose declaration does not say another. NULL when memory is short. */
 struct world *world_new(struct model_sink sink, enum evidence_mode mode);
 void world_free(struct world *world);
 
@@ -327,25 +319,22 @@ struct world_window {
 	uint64_t late;		 /* … of them those that came too late to be put in order … */
 	uint64_t missed;	 /* … and those whose probe the kernel did not run */
 	uint64_t foreign;	 /* UNKNOWN_GIL events that no GIL event explained later */
-	uint64_t contradictions; /* facts of a thread that did not fit to those before: one was
-				    missed without a LOST */
-	uint64_t gaps;	 /* threads that came to a CPU without being told (GAP) while they were
-			    thought to sleep or to wait */
-	uint64_t unread; /* times that memory of a process was not read, by UNREAD */
-	bool ended;
-	const char *full; /* what there was more of than the model takes in ("threads"): it ended
-			     there; NULL: nothing */
+	uint64_t contradictions; /* facts of a thread that do not fit the earlier ones: one of those
+				    was missed without a LOST */
+	uint64_t gaps;		 /* GAP events of threads that were thought to be off the CPU */
+	uint64_t unread;	 /* times that memory of a process was not read, by UNREAD */
+	bool ended;	  /* … also because there was more of something than the model takes in: */
+	const char *full; /* of what ("threads"); NULL: of nothing */
 	uint32_t limit;	  /* … and how many of these it takes in */
 };
 struct world_window world_window(const struct world *world);
 
-/* Lookup and iteration; `*position` starts at 0; NULL at the end. Order of appearance. */
-struct thread *world_thread(const struct world *world,
-			    uint32_t tid); /* the living one of that tid */
+struct thread *world_thread(const struct world *world, uint32_t tid); /* living, or NULL */
+/* Iteration in order of appearance; `*position` starts at 0; NULL at the end. */
 struct process *world_next_process(const struct world *world, uint32_t *position);
 struct thread *world_next_thread(const struct world *world, uint32_t *position);
 struct gil *world_next_gil(const struct world *world, uint32_t *position);
-/* Last known name of any task; "" when never told. Lives until the next feed. */
+/* Last known name of any task, or "". Valid until the next feed. */
 const char *world_comm(const struct world *world, uint32_t tid);
 
 #endif

@@ -1,12 +1,10 @@
 /* SPDX-License-Identifier: MIT */
-/*
- * names.c - what the threads were doing in Python: stacks, runs of the garbage collector, names.
- */
+/* names.c - what threads do in Python: stacks, runs of the garbage collector, names. */
 #include "model/private.h"
 
-/* What a thread does on a CPU at `ts`. It also ends a sleep that nobody told the end of, but not
- * one that begins at this very instant. */
-static void act(struct world *w, struct thread_machine *t, uint64_t ts)
+/* The thread does something on a CPU at `ts`. That proves wrong an earlier sleep, but not one that
+ * begins at this very instant. */
+static void prove_running(struct world *w, struct thread_machine *t, uint64_t ts)
 {
 	if (t->ts_fact < ts || t->sched == SCHED_UNKNOWN)
 		sched_prove(w, t, ts);
@@ -32,7 +30,7 @@ static void stack_emit(struct world *w, const struct ev_stack *event, struct thr
 		w->sink.sample(w->sink.ctx, &sample);
 }
 
-/* The GIL that hdr.aux means, if it is one of the thread's process. */
+/* The event's GIL, if it belongs to the thread's process. */
 static struct gil *stack_gil(const struct fact *fact)
 {
 	struct gil_machine *g = fact->gil;
@@ -56,14 +54,14 @@ void stack_feed(struct world *w, const struct fact *fact)
 			stack_emit(w, event, machine_of(gil->holder), t, gil, ts);
 		return;
 	}
-	t->pub.python = true; /* only what Python knows has a stack */
+	t->pub.python = true; /* only threads that Python knows have a stack */
 	if (flags & EVF_STACK_WAIT)
 		t->wait_stack = *event;
 	else if (flags & (EVF_STACK_SLEEP | EVF_STACK_PREEMPT))
 		t->off_stack = *event;
 	if (flags & (EVF_STACK_SLEEP | EVF_STACK_PREEMPT | EVF_STACK_WAIT | EVF_STACK_CLOCK)) {
-		act(w, t, ts);
-		threads_derive(w, ts); /* the sample comes behind the intervals */
+		prove_running(w, t, ts);
+		threads_derive(w, ts); /* the intervals come before the sample */
 	}
 	stack_emit(w, event, t, NULL, gil, ts);
 	sites_stack(w, fact);
@@ -84,7 +82,7 @@ void gc_feed(struct world *w, const struct fact *fact)
 
 	if (!t || !world_counts(w, fact->ts))
 		return;
-	act(w, t, fact->ts);
+	prove_running(w, t, fact->ts);
 	loop_prove_outside(w, t, fact->ts);
 	if (hdr->type == EV_GC_BEGIN && !t->gc_depth)
 		gc_set(w, t, 1,

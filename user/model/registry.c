@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/*
- * registry.c - who is who: processes, names, GILs that are not known yet; making and asking a
- * world.
- */
+/* registry.c - processes, names and GILs that are not known yet by number and address; creating,
+ * querying and freeing a world. */
 #include "model/private.h"
 
 #include <errno.h>
@@ -11,7 +9,6 @@
 
 /* ── room ────────────────────────────────────────────────────────────────── */
 
-/* Makes room for `count` items in all. */
 int list_room(struct list *list, uint32_t count)
 {
 	uint32_t room = list->room ? list->room : 8;
@@ -43,12 +40,11 @@ int list_reserve_object(struct world *w, struct list *list, uint32_t limit, cons
 	return -ENOSPC;
 }
 
-/* Makes room for what all objects together, and `objects` more, can end in one event: of a thread
- * or a GIL at most a hold, a wait and three turns. */
+/* In one event a thread or a GIL can end a hold, a wait and three turns at most. */
 int world_reserve(struct world *w, uint32_t objects)
 {
 	uint32_t room = (w->object_count + objects) * 6 + 16;
-	struct told *grown;
+	struct emission *grown;
 
 	w->object_count += objects;
 	if (room <= w->queue_room)
@@ -61,7 +57,7 @@ int world_reserve(struct world *w, uint32_t objects)
 	return 0;
 }
 
-/* ── who is who ──────────────────────────────────────────────────────────── */
+/* ── processes and names ─────────────────────────────────────────────────── */
 
 static struct process_entry *latest_process(const struct world *w, uint32_t pid)
 {
@@ -81,19 +77,19 @@ struct process_entry *process_find(const struct world *w, uint32_t pid)
 int process_get(struct world *w, uint32_t pid, struct process_entry **ret_process)
 {
 	struct process_entry *process, *old = latest_process(w, pid);
-	int r;
+	int err;
 
 	if (old && !old->pub.gone) {
 		*ret_process = old;
 		return 0;
 	}
-	r = list_reserve_object(w, &w->processes, WORLD_PROCESSES_MAX, "processes");
-	if (r < 0)
-		return r;
+	err = list_reserve_object(w, &w->processes, WORLD_PROCESSES_MAX, "processes");
+	if (err < 0)
+		return err;
 	if (!(process = calloc(1, sizeof(*process))))
 		return -ENOMEM;
 	process->pub.info.pid = pid;
-	process->pub.info.gil_enabled = true; /* until it is described */
+	process->pub.info.gil_enabled = true; /* until the stream says otherwise */
 	process->pub.index = w->processes.count;
 	process->partial = mode_is_partial(w->mode);
 	if (old)
@@ -137,7 +133,6 @@ int comm_feed(struct world *w, const struct fact *fact)
 	return 0;
 }
 
-/* A GIL site was passed with an address that is no known GIL. */
 void foreign_count(struct world *w, struct thread_machine *t, uint64_t address)
 {
 	uint32_t i = 0;
@@ -157,7 +152,6 @@ void foreign_count(struct world *w, struct thread_machine *t, uint64_t address)
 	w->unexplained[i].count++;
 }
 
-/* A GIL is declared that such events may have been about. */
 void foreign_explain(struct world *w, const struct ev_gil *event)
 {
 	for (uint32_t i = 0; i < w->unexplained_count; i++) {
@@ -170,7 +164,7 @@ void foreign_explain(struct world *w, const struct ev_gil *event)
 	}
 }
 
-/* ── making, asking ──────────────────────────────────────────────────────── */
+/* ── creating, querying, freeing ─────────────────────────────────────────── */
 
 struct world *world_new(struct model_sink sink, enum evidence_mode mode)
 {
@@ -220,7 +214,7 @@ void world_free(struct world *w)
 	list_free(&w->loops);
 	free(w->touched.items);
 	free(w->touched_gils.items);
-	free(w->unseen.items);
+	free(w->awaiting.items);
 	free(w->moved.items);
 	free(w->touched_cpus);
 	free(w->gil_by_index);

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/*
- * thread.c - threads: their lives, and the combination of their machines into states and intervals.
+/* thread.c - threads: begin and end, and the states and intervals that follow from their machines.
  */
 #include "model/private.h"
 
@@ -20,7 +19,7 @@ const char *thread_state_name(enum thread_state state)
 
 /* ── the combination ─────────────────────────────────────────────────────── */
 
-/* What the machines say of a thread: its interval, but for the bounds. */
+/* What the machines say of a thread: its interval without the bounds. */
 struct description {
 	struct gil *gil;
 	enum thread_state state;
@@ -54,7 +53,7 @@ static inline enum thread_state state_of(const struct thread_machine *t, unsigne
 	return loop_waits(t) ? TS_IDLE : TS_BLOCKED;
 }
 
-/* That it is stopped is known whatever else is, and holds for whatever state. */
+/* That it is stopped is known independently of its state. */
 static inline int32_t sysno_of(const struct thread_machine *t, enum thread_state state)
 {
 	return t->sched == SCHED_ASLEEP && (thread_state_sleeps(state) || sysno_is_stop(t->sysno))
@@ -75,7 +74,7 @@ static inline struct description describe(const struct thread_machine *t)
 	next.generation = t->generation;
 	if (next.state == TS_UNKNOWN) {
 		next.still = thread_is_off(t);
-		/* a certain holder is one even while it is not known what it does */
+		/* a certain holder remains the holder even while its scheduling is unknown */
 		next.gil = t->relation == REL_HOLDING ? t->pub.gil : NULL;
 		return next;
 	}
@@ -127,11 +126,11 @@ void thread_cut(struct world *w, struct thread_machine *t, uint64_t ts)
 
 	if (!w->begun || open->start >= ts)
 		return;
-	/* first what explains it: who had the CPU, and what the holder did */
+	/* first what explains it: which task had the CPU, and what the holder did */
 	if (open->state == TS_RUNNABLE || open->state == TS_HELD_RUNNABLE)
 		cpu_cut(w, open->cpu, ts);
 	if (open->state == TS_GIL_WAIT)
-		cut_holder(w, t, (struct gil_machine *)open->gil, ts);
+		cut_holder(w, t, container_of(open->gil, struct gil_machine, pub), ts);
 	open->end = ts;
 	if (w->sink.interval)
 		w->sink.interval(w->sink.ctx, open);
@@ -199,8 +198,8 @@ void thread_doubt(struct world *w, struct thread_machine *t)
 
 void thread_doubt_sched(struct world *w, struct thread_machine *t)
 {
-	/* partial: without a waiter that watches it a holder is certain only while it is off the
-	 * CPU, and just that is in doubt */
+	/* partial: unless a thread waits, a holder is certain only while it is off the CPU, which
+	 * is just what is in doubt */
 	bool holds = t->relation == REL_HOLDING &&
 		     (!gil_is_partial(gil_of(t)) || t->pub.gil->waiters);
 
@@ -245,7 +244,7 @@ void thread_touch(struct world *w, struct thread_machine *t)
 	t->touched = true;
 	list_add(&w->touched, t);
 	if (process->gils && process->off == process->gils && !relation_known(t->relation))
-		/* as of those that had been heard of when the GILs were seen to be off */
+		/* as settle_off() did with the touched threads */
 		relation_set(w, t, REL_NONE);
 	relation_list(t);
 	loop_refresh(w, t);
@@ -274,12 +273,12 @@ int thread_new(struct world *w, struct process_entry *process, uint32_t tid, uin
 {
 	struct thread_machine *t, *old = find_any(w, tid);
 	const struct comm *comm;
-	int r = list_reserve_object(w, &w->threads, WORLD_THREADS_MAX, "threads");
+	int err = list_reserve_object(w, &w->threads, WORLD_THREADS_MAX, "threads");
 
-	if (r < 0)
-		return r;
+	if (err < 0)
+		return err;
 	if (world_reserve(w, 1) < 0 || list_room(&w->touched, w->threads.count + 1) < 0 ||
-	    list_room(&w->unseen, w->threads.count + 1) < 0 ||
+	    list_room(&w->awaiting, w->threads.count + 1) < 0 ||
 	    list_room(&w->moved, w->threads.count + 1) < 0 || !(t = calloc(1, sizeof(*t))))
 		return -ENOMEM;
 	t->pub = (struct thread){.process = &process->pub,
@@ -321,7 +320,7 @@ int thread_new(struct world *w, struct process_entry *process, uint32_t tid, uin
 	return 0;
 }
 
-/* A THREAD that is not new, but whose thread is known to have exited with nothing lost since, was
+/* A THREAD that is not `new`, of a thread that is known to have exited with nothing lost since, was
  * read before that exit. */
 static bool is_ghost(struct world *w, const struct ev_thread *event, uint64_t ts)
 {
@@ -332,9 +331,9 @@ static bool is_ghost(struct world *w, const struct ev_thread *event, uint64_t ts
 }
 
 /*
- * What a THREAD says about the relation to a GIL, if nothing is known: a newborn thread has none,
- * but the first thread of a forked process goes on where the forking one was; one that Python does
- * not know cannot have it or wait for it, for it would have to pass a GIL site first.
+ * What a THREAD says about the relation to a GIL. A new thread has none, except that the first
+ * thread of a forked process continues where the forking thread was. One that Python does not know
+ * neither holds nor awaits a GIL, for it would have passed a GIL site first.
  */
 static void relate(struct world *w, struct thread_machine *t, const struct ev_thread *event,
 		   uint64_t ts)
@@ -356,19 +355,19 @@ int thread_feed(struct world *w, const struct fact *fact)
 	const struct ev_thread *event = &fact->event->thread;
 	struct thread_machine *t = fact->thread;
 	uint64_t ts = fact->ts;
-	int r;
+	int err;
 
 	if (is_ghost(w, event, ts))
 		return 0;
 	if (!t || (event->hdr.flags & EVF_THREAD_NEW) || t->pub.process->info.pid != event->pid) {
 		struct process_entry *process;
 
-		r = process_get(w, event->pid, &process);
-		if (r < 0)
-			return r;
-		r = thread_new(w, process, event->hdr.tid, ts, &t);
-		if (r < 0)
-			return r;
+		err = process_get(w, event->pid, &process);
+		if (err < 0)
+			return err;
+		err = thread_new(w, process, event->hdr.tid, ts, &t);
+		if (err < 0)
+			return err;
 	}
 	t->nstid = event->nstid;
 	relate(w, t, event, ts);
@@ -382,7 +381,7 @@ void thread_exit(struct world *w, struct thread_machine *t, uint64_t ts)
 	thread_cut(w, t, ts);
 	sched_set(w, t, SCHED_UNKNOWN, CPU_NONE, ts);
 	relation_leave(w, t, ts);
-	edges_unsee(w, t);
+	edges_sample_none(w, t);
 	loop_break(w, t, ts, false);
 	t->ts_fact = ts;
 	t->pub.gone = true;
@@ -400,12 +399,12 @@ void thread_forget(struct world *w, struct thread_machine *t, uint64_t ts)
 	if (t->relation == REL_WAITING)
 		relation_leave(w, t, ts);
 	relation_set(w, t, REL_UNKNOWN);
-	edges_unsee(w, t);
-	t->seen = false;
+	edges_sample_none(w, t);
+	t->sampled = false;
 	loop_break(w, t, ts, false);
 	place_set(w, t, PLACE_UNKNOWN);
 	t->out.hdr.type = t->off_stack.hdr.type = t->wait_stack.hdr.type = 0;
-	t->rival_waits = 0;
+	t->other_waits = 0;
 	sites_forget_thread(t);
 	gc_set(w, t, 0, GC_GENERATION_UNKNOWN);
 	t->touched = false;

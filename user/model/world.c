@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/*
- * world.c - feeding: which machine an event goes to, when evidence begins and ends, and the order
- * in which things are told.
- */
+/* world.c - feeding: which machines get an event, when evidence begins and ends, and the order in
+ * which the sink is called. */
 #include "model/private.h"
 
 #include <errno.h>
@@ -11,32 +9,32 @@
 
 /* ── the queue ───────────────────────────────────────────────────────────── */
 
-static void sink_emit(const struct model_sink *sink, const struct told *told)
+static void sink_emit(const struct model_sink *sink, const struct emission *emission)
 {
-	switch (told->kind) {
-	case TOLD_HOLD:
+	switch (emission->kind) {
+	case EMIT_HOLD:
 		if (sink->hold)
-			sink->hold(sink->ctx, &told->hold);
+			sink->hold(sink->ctx, &emission->hold);
 		break;
-	case TOLD_WAIT:
+	case EMIT_WAIT:
 		if (sink->wait)
-			sink->wait(sink->ctx, &told->wait);
+			sink->wait(sink->ctx, &emission->wait);
 		break;
-	case TOLD_CONTENTION:
+	case EMIT_CONTENTION:
 		if (sink->contention)
-			sink->contention(sink->ctx, &told->contention);
+			sink->contention(sink->ctx, &emission->contention);
 		break;
-	case TOLD_TURN:
+	case EMIT_TURN:
 		if (sink->turn)
-			sink->turn(sink->ctx, &told->turn);
+			sink->turn(sink->ctx, &emission->turn);
 		break;
-	case TOLD_TURN_BEGIN:
+	case EMIT_TURN_BEGIN:
 		if (sink->turn_begin)
-			sink->turn_begin(sink->ctx, told->loop);
+			sink->turn_begin(sink->ctx, emission->loop);
 		break;
-	case TOLD_TURN_CANCEL:
+	case EMIT_TURN_CANCEL:
 		if (sink->turn_cancel)
-			sink->turn_cancel(sink->ctx, told->loop);
+			sink->turn_cancel(sink->ctx, emission->loop);
 		break;
 	}
 }
@@ -52,14 +50,14 @@ static void flush(struct world *w)
 		return;
 	}
 	for (uint32_t i = 0; i < count; i++)
-		if (w->queue[i].kind <= TOLD_CONTENTION)
+		if (w->queue[i].kind <= EMIT_CONTENTION)
 			sink_emit(&w->sink, &w->queue[i]);
 	for (uint32_t i = 0; i < count; i++)
-		if (w->queue[i].kind > TOLD_CONTENTION)
+		if (w->queue[i].kind > EMIT_CONTENTION)
 			sink_emit(&w->sink, &w->queue[i]);
 }
 
-/* An event is over, or a loss: what it changed is told. */
+/* All machines have had the event: emits what it changed. */
 static void settle(struct world *w, uint64_t ts)
 {
 	if (w->moved.count)
@@ -88,7 +86,7 @@ static void for_threads(struct world *w, uint64_t ts,
 
 static void refresh(struct world *w, struct thread_machine *t, uint64_t ts)
 {
-	if (!w->blind) /* else it is not known yet when the loss will be over */
+	if (!w->blind) /* otherwise the end of the loss is not known yet */
 		loop_refresh(w, t);
 }
 
@@ -102,22 +100,22 @@ static void cut(struct world *w, uint64_t ts)
 }
 
 /* Evidence begins: the window's begin, or the end of a loss. */
-static void see(struct world *w, uint64_t ts)
+static void evidence_begins(struct world *w, uint64_t ts)
 {
 	w->blind = false;
-	w->ts_seen = ts;
-	for (uint32_t i = 0; i < w->unseen.count; i++) {
-		struct thread_machine *t = w->unseen.items[i];
+	w->ts_evidence = ts;
+	for (uint32_t i = 0; i < w->awaiting.count; i++) {
+		struct thread_machine *t = w->awaiting.items[i];
 
-		t->unseen = false;
+		t->awaiting = false;
 		if (!t->pub.gone)
-			loop_see(w, t, ts);
+			loop_evidence(w, t, ts);
 	}
-	w->unseen.count = 0;
+	w->awaiting.count = 0;
 	settle(w, ts);
 }
 
-/* Of what nothing was heard since the last loss, nothing is known. */
+/* What no event has touched since the last loss is unknown already. */
 static void forget_touched(struct world *w, uint64_t ts)
 {
 	struct gil_machine **gils = (struct gil_machine **)w->touched_gils.items;
@@ -143,8 +141,8 @@ static void forget_touched(struct world *w, uint64_t ts)
 	w->touched.count = w->touched_gils.count = 0;
 }
 
-/* Events of [ts, last_ts] are missing. A fact at last_ts may come before or after one that is
- * missing, so facts count behind it. */
+/* Events of [ts, last_ts] are missing. A fact at last_ts may have come before a missing one, so
+ * facts count only after last_ts. */
 static void lose(struct world *w, uint64_t ts, uint64_t last_ts, uint64_t count)
 {
 	uint64_t end = last_ts > ts ? last_ts : ts, facts = end < UINT64_MAX ? end + 1 : end;
@@ -156,7 +154,7 @@ static void lose(struct world *w, uint64_t ts, uint64_t last_ts, uint64_t count)
 	}
 	w->blind = w->begun;
 	if (w->begun && w->sink.loss)
-		w->sink.loss(w->sink.ctx, &(struct loss){ts, end, count});
+		w->sink.loss(w->sink.ctx, &(struct loss){.start = ts, .end = end, .count = count});
 }
 
 static void open_at(struct world *w, struct thread_machine *t, uint64_t ts)
@@ -183,7 +181,7 @@ void world_cut(struct world *w, uint64_t ts)
 	if (ts > w->now)
 		w->now = ts;
 	if (w->blind && w->now >= w->ts_facts)
-		see(w, w->ts_facts);
+		evidence_begins(w, w->ts_facts);
 	if (!w->ended)
 		cut(w, w->now);
 }
@@ -201,7 +199,7 @@ void world_end(struct world *w, uint64_t ts)
 		return;
 	world_cut(w, ts);
 	for (uint32_t i = 0; i < w->gils.count; i++)
-		gil_tell_open(w, gil_at(w, i), w->now);
+		gil_emit_open(w, gil_at(w, i), w->now);
 	for_threads(w, w->now, end_thread);
 	flush(w);
 	w->ended = true;
@@ -209,12 +207,12 @@ void world_end(struct world *w, uint64_t ts)
 
 /* ── lives of processes ──────────────────────────────────────────────────── */
 
-/* There is an object more than the world takes in: what comes from here on would be known in part
- * only, so nothing of it is. */
-static int end_when_full(struct world *w, int r)
+/* There is one object more than the world takes in. What follows could be known only in part, so
+ * the world ends here. */
+static int end_when_full(struct world *w, int err)
 {
-	if (r != -ENOSPC)
-		return r;
+	if (err != -ENOSPC)
+		return err;
 	world_end(w, w->now);
 	return 0;
 }
@@ -223,15 +221,15 @@ static int feed_process(void *ctx, const struct process_info *info)
 {
 	struct process_entry *process;
 	struct world *w = ctx;
-	int r = w->ended ? 0 : process_get(w, info->pid, &process);
+	int err = w->ended ? 0 : process_get(w, info->pid, &process);
 
 	if (w->ended)
 		return 0;
-	if (r == 0) {
+	if (err == 0) {
 		process->pub.info = *info;
 		process->described = true;
 	}
-	return end_when_full(w, r);
+	return end_when_full(w, err);
 }
 
 static void process_exit(struct world *w, struct process_entry *process, uint64_t ts)
@@ -262,13 +260,12 @@ static void feed_observe(struct world *w, const struct fact *fact)
 	(gil_is_partial(fact->gil) ? edges_observe : gil_observe)(w, fact, holder);
 }
 
-/* A thread that passes a GIL site is one of that GIL's process, whether it has been declared or
- * not. */
+/* A thread that passes a GIL site belongs to that GIL's process, declared or not. */
 static int feed_gil(struct world *w, struct fact *fact)
 {
 	struct gil_machine *g = fact->gil;
 	struct thread_machine *t = fact->thread;
-	int r;
+	int err;
 
 	if (!g || g->pub.process->gone)
 		return 0;
@@ -279,10 +276,9 @@ static int feed_gil(struct world *w, struct fact *fact)
 		return 0;
 	}
 	if (!t || t->pub.process != g->pub.process) {
-		r = thread_new(w, (struct process_entry *)g->pub.process, fact->event->hdr.tid,
-			       fact->ts, &t);
-		if (r < 0)
-			return r;
+		err = thread_new(w, gil_process(g), fact->event->hdr.tid, fact->ts, &t);
+		if (err < 0)
+			return err;
 		fact->thread = t;
 	}
 	t->pub.python = true;
@@ -297,7 +293,8 @@ static int feed_gil(struct world *w, struct fact *fact)
 	return 0;
 }
 
-/* It is in a system call, and neither in a wait for the GIL nor in any other. */
+/* The thread enters or leaves a system call, so it neither waits for the GIL nor is inside another
+ * call. */
 static void prove_in_syscall(struct world *w, struct thread_machine *t, uint64_t ts)
 {
 	t->ts_fact = ts;
@@ -307,7 +304,7 @@ static void prove_in_syscall(struct world *w, struct thread_machine *t, uint64_t
 		thread_doubt(w, t);
 		relation_leave(w, t, ts);
 	}
-	relation_exclude_waiting(w, t);
+	relation_not_waiting(w, t);
 }
 
 static void feed_close(struct world *w, const struct fact *fact)
@@ -327,13 +324,13 @@ static int feed_epoll(struct world *w, const struct fact *fact)
 	bool enter = fact->event->hdr.type == EV_EPOLL_ENTER;
 	uint32_t epfd = enter ? fact->event->epoll_enter.epfd : fact->event->epoll_exit.epfd;
 	struct thread_machine *t = fact->thread;
-	int r;
+	int err;
 
 	if (!t)
 		return 0;
-	r = enter ? loop_meet(w, t, epfd, fact->ts) : 0;
-	if (r < 0 || !world_counts(w, fact->ts))
-		return r;
+	err = enter ? loop_wait_on(w, t, epfd, fact->ts) : 0;
+	if (err < 0 || !world_counts(w, fact->ts))
+		return err;
 	prove_in_syscall(w, t, fact->ts);
 	(enter ? loop_enter : loop_exit)(w, t, epfd, fact->ts);
 	return 0;
@@ -352,15 +349,15 @@ static int32_t sysno_of_state(const struct ev_state *event)
 	return (flags & EVF_STATE_SYSCALL) && event->sysno >= 0 ? event->sysno : SYSNO_UNKNOWN;
 }
 
-/* A snapshot counts only if no fact of the thread has come since it may have been taken; and of
- * what is known, facts know better. */
+/* A snapshot counts only if the thread had no fact since the earliest instant that it can be from,
+ * and it does not change what is known already. */
 static int feed_state(struct world *w, const struct fact *fact)
 {
 	const struct ev_state *event = &fact->event->state;
 	uint64_t since = fact_since(fact, event->span_ns);
 	struct thread_machine *t = fact->thread;
 	unsigned int flags = event->hdr.flags;
-	int r;
+	int err;
 
 	if (!t || !(flags & EVF_STATE_ASLEEP) || !w->begun || since < w->ts_facts ||
 	    t->ts_fact >= since)
@@ -368,21 +365,21 @@ static int feed_state(struct world *w, const struct fact *fact)
 	if (t->sched != SCHED_UNKNOWN && t->sched != SCHED_ASLEEP)
 		return 0;
 	if ((flags & EVF_STATE_EPOLL) && t->place == PLACE_UNKNOWN) {
-		r = loop_meet(w, t, event->epfd, fact->ts);
-		if (r < 0)
-			return r;
+		err = loop_wait_on(w, t, event->epfd, fact->ts);
+		if (err < 0)
+			return err;
 	}
 	if (t->sched == SCHED_UNKNOWN) {
 		t->sysno = sysno_of_state(event);
 		sched_set(w, t, SCHED_ASLEEP, CPU_NONE, fact->ts);
 	}
 	loop_snapshot(w, t, flags & EVF_STATE_EPOLL, event->epfd);
-	if (!(flags & EVF_STATE_GIL_MUTEX)) /* there it may be waiting, or holding */
+	if (!(flags & EVF_STATE_GIL_MUTEX)) /* otherwise it may be waiting or holding */
 		relation_snapshot(w, t, fact->gil, flags & EVF_STATE_GIL_WAIT, fact->ts);
 	return 0;
 }
 
-/* A site of a GIL that is not known: the thread may have that one from here on. */
+/* A site of an unknown GIL: from here on the thread may hold that one. */
 static void feed_unknown_gil(struct world *w, const struct fact *fact)
 {
 	struct thread_machine *t = fact->thread;
@@ -402,10 +399,10 @@ static void feed_unknown_gil(struct world *w, const struct fact *fact)
 
 static int feed_cpu(struct world *w, const struct fact *fact)
 {
-	int r = cpu_ensure(w, fact->event->hdr.aux);
+	int err = cpu_ensure(w, fact->event->hdr.aux);
 
-	if (r < 0 || !world_counts(w, fact->ts))
-		return r;
+	if (err < 0 || !world_counts(w, fact->ts))
+		return err;
 	if (fact->event->hdr.type == EV_RUN)
 		cpu_run(w, &fact->event->run, fact->ts);
 	else if (fact->thread)
@@ -432,7 +429,7 @@ static int dispatch_names(struct world *w, const struct fact *fact)
 		gc_feed(w, fact);
 		return 0;
 	case EV_RUNS_LOOP:
-		return loop_told(w, fact);
+		return loop_feed_runs(w, fact);
 	case EV_PYTHON_NAME:
 		name_feed(fact);
 		return 0;
@@ -501,7 +498,7 @@ static int dispatch(struct world *w, struct fact *fact)
 	}
 }
 
-/* Whom an event is about, from what events.def says that its hdr.aux and hdr.tid are. */
+/* Whom an event is about, by what events.def says of its hdr.aux and hdr.tid. */
 enum { OF_THREAD = 1, OF_GIL = 2, OF_PROCESS = 4 };
 #define IS(word, other) (__builtin_strcmp(word, other) == 0)
 static const uint8_t SUBJECTS[EV_COUNT] = {
@@ -526,7 +523,7 @@ static inline struct fact fact_of(struct world *w, const union event *event)
 int world_feed(struct world *w, const union event *event)
 {
 	struct fact fact;
-	int r;
+	int err;
 
 	if (w->ended)
 		return 0;
@@ -534,12 +531,12 @@ int world_feed(struct world *w, const union event *event)
 	if (event->hdr.ts > w->now)
 		w->now = event->hdr.ts;
 	if (event->hdr.type != EV_LOST && w->blind && w->now >= w->ts_facts)
-		see(w, w->ts_facts);
+		evidence_begins(w, w->ts_facts);
 	fact = fact_of(w, event);
-	r = end_when_full(w, dispatch(w, &fact));
+	err = end_when_full(w, dispatch(w, &fact));
 	if (!w->ended)
 		settle(w, w->now);
-	return r;
+	return err;
 }
 
 static int feed_event(void *ctx, const union event *event)

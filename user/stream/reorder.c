@@ -41,7 +41,7 @@ static bool straggler_before(const struct straggler *a, const struct straggler *
 
 static void heap_push(struct reorder *reorder, const union event *event)
 {
-	struct straggler straggler = {*event, reorder->number++};
+	struct straggler straggler = {.event = *event, .number = reorder->number++};
 	uint64_t place = reorder->heap_length++;
 
 	for (uint64_t parent;

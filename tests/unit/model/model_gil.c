@@ -443,6 +443,25 @@ static void a_look_without_the_mutex_makes_no_holder_on_a_cpu_certain(void **sta
 	       "contention 120-140\n");
 }
 
+/* Who waited is blamed on what the holder did, so that is emitted first. */
+static void what_the_holder_did_comes_before_the_wait_that_ends_with_it(void **state)
+{
+	begin_as(true);
+	in(110, A, 0);
+	wait(120, B);
+	observe(130, 0, A, 5, 0);
+	wait_end(140, B, false);
+	expect(150, "12",
+	       "100-120 2 unknown\n"
+	       "100-130 1 unknown\n"
+	       "130-140 1 python cpu0 sampled\n"
+	       "120-140 2 gil_wait\n"
+	       "wait 120-140 2\n"
+	       "contention 120-140\n"
+	       "140-150 2 python sampled\n"
+	       "140-150 1 native cpu0 sampled\n");
+}
+
 static void a_look_that_may_be_from_before_the_sleep_settles_nothing(void **state)
 {
 	begin_as(true);
@@ -482,6 +501,7 @@ int main(void)
 		cmocka_unit_test(a_sleep_without_a_look_is_unknown),
 		cmocka_unit_test(a_definite_look_of_a_waiter_makes_the_holder_certain),
 		cmocka_unit_test(a_look_without_the_mutex_makes_no_holder_on_a_cpu_certain),
+		cmocka_unit_test(what_the_holder_did_comes_before_the_wait_that_ends_with_it),
 		cmocka_unit_test(a_look_that_may_be_from_before_the_sleep_settles_nothing),
 	};
 
