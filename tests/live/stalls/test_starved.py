@@ -10,8 +10,6 @@ import pytest
 
 import harness
 
-pytestmark = pytest.mark.beside
-
 BUSY = """
 import threading, time
 def work():
