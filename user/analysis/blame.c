@@ -77,42 +77,42 @@ static struct handler largest(struct report_builder *builder)
 int handler_most(struct report_builder *builder, const struct stack_share *shares, uint32_t count,
 		 struct handler *ret_handler)
 {
-	int r = count_shares(builder, shares, count);
+	int err = count_shares(builder, shares, count);
 
 	*ret_handler = largest(builder);
-	return r;
+	return err;
 }
 
 int handlers_of_blockers(struct report_builder *builder, struct breakdown *what)
 {
-	int r = 0;
+	int err = 0;
 
-	for (uint32_t i = 0; i < what->blocker_count && !r; i++)
-		r = handler_most(builder, what->blockers[i].stacks, what->blockers[i].stack_count,
-				 &what->blockers[i].handler);
-	return r;
+	for (uint32_t i = 0; i < what->blocker_count && !err; i++)
+		err = handler_most(builder, what->blockers[i].stacks, what->blockers[i].stack_count,
+				   &what->blockers[i].handler);
+	return err;
 }
 
 /* Who waited for the GIL is no culprit: whoever held it is. */
 static int culprit(struct report_builder *builder, const struct stall *stall,
 		   struct handler *ret_handler)
 {
-	int r = 0;
-
 	enum stop_kind kind;
+	int err = 0;
 
 	*ret_handler = (struct handler){0};
 	if (breakdown_is_stopped(&stall->what, &kind)) /* from outside: nobody's in here */
 		return 0;
-	*ret_handler = stall->cause == TS_GIL_WAIT ? (struct handler){0} : stall->handler;
+	if (stall->cause != TS_GIL_WAIT)
+		*ret_handler = stall->handler;
 	if (stall->cause != TS_GIL_WAIT || !breakdown_holders_known(&stall->what) ||
 	    blocker_is_stopped(&stall->what.blockers[0], &kind))
 		return 0;
-	for (uint32_t i = 0; i < stall->what.blocker_count && !r; i++)
-		r = count_shares(builder, stall->what.blockers[i].stacks,
-				 stall->what.blockers[i].stack_count);
+	for (uint32_t i = 0; i < stall->what.blocker_count && !err; i++)
+		err = count_shares(builder, stall->what.blockers[i].stacks,
+				   stall->what.blockers[i].stack_count);
 	*ret_handler = largest(builder);
-	return r;
+	return err;
 }
 
 /* ── over the window ─────────────────────────────────────────────────────── */
@@ -137,18 +137,18 @@ static int find_culprits(struct report_builder *builder, struct charge *charges)
 {
 	const struct report *report = &builder->report;
 	uint32_t count = 0;
-	int r = 0;
+	int err = 0;
 
 	for (uint32_t p = 0; p < report->process_count; p++)
 		for (uint32_t l = 0; l < report->processes[p].loop_count; l++)
-			for (uint32_t s = 0; s < report->processes[p].loops[l].stall_count && !r;
+			for (uint32_t s = 0; s < report->processes[p].loops[l].stall_count && !err;
 			     s++, count++) {
 				struct stall *stall = &report->processes[p].loops[l].stalls[s];
 
-				r = culprit(builder, stall, &stall->culprit);
+				err = culprit(builder, stall, &stall->culprit);
 				charges[count] = (struct charge){stall->culprit, stall};
 			}
-	return r;
+	return err;
 }
 
 static void add_worst(struct blame *blame, uint64_t ns, uint64_t start)
@@ -163,13 +163,13 @@ int blame_left_out(struct report_builder *builder, const struct stall *stall)
 {
 	struct handler_entry *entry;
 	struct handler handler;
-	int r = culprit(builder, stall, &handler);
+	int err = culprit(builder, stall, &handler);
 
-	if (r < 0 || !handler.role)
-		return r;
-	r = handlers_get(&builder->left_out, &handler.frame.function, &entry);
-	if (r < 0)
-		return r;
+	if (err < 0 || !handler.role)
+		return err;
+	err = handlers_get(&builder->left_out, &handler.frame.function, &entry);
+	if (err < 0)
+		return err;
 	entry->blame.handler = handler;
 	entry->blame.stalls++;
 	entry->blame.stall_ns += stall->end - stall->start;
@@ -299,14 +299,14 @@ int report_blame(struct report_builder *builder)
 {
 	uint32_t count = stall_count(&builder->report);
 	struct charge *charges = calloc(count + 1, sizeof(*charges));
-	int r = charges ? find_culprits(builder, charges) : -ENOMEM;
+	int err = charges ? find_culprits(builder, charges) : -ENOMEM;
 
-	r = r ? r : count_flames(builder);
-	r = r ? r : count_waits(builder);
-	r = r ? r : charge(builder, charges, count);
-	r = r ? r : count_left_out(builder);
-	r = r ? r : collect(builder);
+	err = err ? err : count_flames(builder);
+	err = err ? err : count_waits(builder);
+	err = err ? err : charge(builder, charges, count);
+	err = err ? err : count_left_out(builder);
+	err = err ? err : collect(builder);
 	free(charges);
 	table_reset(&builder->handlers);
-	return r;
+	return err;
 }

@@ -130,7 +130,7 @@ static int fill_waits(struct report_builder *builder, size_t threads)
 int report_flames(struct report_builder *builder)
 {
 	uint32_t threads = thread_count(builder);
-	int r = fill_flames(builder, threads);
+	int err = fill_flames(builder, threads);
 
-	return r ? r : fill_waits(builder, threads);
+	return err ? err : fill_waits(builder, threads);
 }

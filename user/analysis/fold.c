@@ -309,19 +309,19 @@ void stall_done(struct stall *stall)
 
 int stall_make(struct report_builder *builder, const struct loop_fold *loop, struct stall *stall)
 {
-	int r = breakdown_copy(&loop->now, &stall->what);
+	int err = breakdown_copy(&loop->now, &stall->what);
 
-	if (r < 0)
-		return r;
+	if (err < 0)
+		return err;
 	stall->cause = state_sums_largest(&stall->what.states);
 	if (builder->report.stacks)
-		r = turn_fill(builder, &loop->stacks, loop->loop->thread, stall);
-	if (r == 0)
-		r = handlers_of_blockers(builder, &stall->what);
+		err = turn_fill(builder, &loop->stacks, loop->loop->thread, stall);
+	if (err == 0)
+		err = handlers_of_blockers(builder, &stall->what);
 	breakdown_sort(&stall->what);
-	if (r < 0)
+	if (err < 0)
 		stall_done(stall);
-	return r;
+	return err;
 }
 
 /* Keeps the turn in progress as a stall. */
@@ -332,16 +332,16 @@ static int keep_stall(struct report_builder *builder, struct loop_fold *loop,
 			      .end = turn->end,
 			      .ongoing = turn->ongoing,
 			      .whole = turn->whole};
-	int r = stall_make(builder, loop, &stall);
+	int err = stall_make(builder, loop, &stall);
 
-	if (r < 0)
-		return r;
+	if (err < 0)
+		return err;
 	loop->report.stalled.blocker_max = blockers_max(builder);
-	r = breakdown_merge(&loop->report.stalled, &stall.what);
-	if (r == 0)
+	err = breakdown_merge(&loop->report.stalled, &stall.what);
+	if (err == 0)
 		return stall_list(builder, loop, &stall);
 	stall_done(&stall);
-	return r;
+	return err;
 }
 
 static void on_turn(void *ctx, const struct turn *turn)

@@ -18,13 +18,13 @@ int stall_make_ongoing(struct report_builder *builder, const struct loop_fold *l
 		       struct stall *stall)
 {
 	uint64_t dur = loop->in_turn ? state_sums_total(&loop->now.states) : 0;
-	int r;
+	int err;
 
 	if (!dur || dur < builder->stall_ns)
 		return 0;
-	r = stall_make(builder, loop, stall);
-	if (r < 0)
-		return r;
+	err = stall_make(builder, loop, stall);
+	if (err < 0)
+		return err;
 	stall->start = loop->ts_turn;
 	stall->end = loop->ts_turn + dur;
 	stall->ongoing = true;
@@ -77,28 +77,28 @@ static int tell_loop(struct report_builder *builder, const struct world *world,
 		     int (*tell)(void *ctx, const struct ongoing *ongoing), void *ctx)
 {
 	struct ongoing ongoing = {.report = &builder->report, .loop = loop->loop};
-	int r = stall_make_ongoing(builder, loop, &ongoing.stall);
+	int err = stall_make_ongoing(builder, loop, &ongoing.stall);
 
-	if (r <= 0)
-		return r;
+	if (err <= 0)
+		return err;
 	name_occupants(world, &ongoing.stall.what);
 	look(builder, loop, &ongoing);
-	r = tell(ctx, &ongoing);
+	err = tell(ctx, &ongoing);
 	stall_done(&ongoing.stall);
-	return r;
+	return err;
 }
 
 int report_builder_ongoing(struct report_builder *builder, const struct world *world,
 			   int (*tell)(void *ctx, const struct ongoing *ongoing), void *ctx)
 {
-	int r = builder->error;
+	int err = builder->error;
 
 	builder->report.window = world_window(world);
 	for (struct process_fold *process = builder->processes; process; process = process->next)
-		for (uint32_t n = 0; n < process->loop_count && !r; n++)
+		for (uint32_t n = 0; n < process->loop_count && !err; n++)
 			if (is_certain(process->loops[n]) && !loop_was_none(process->loops[n]))
-				r = tell_loop(builder, world, process->loops[n], tell, ctx);
-	return r;
+				err = tell_loop(builder, world, process->loops[n], tell, ctx);
+	return err;
 }
 
 const struct stall *report_builder_stall(const struct report_builder *builder,

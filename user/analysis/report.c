@@ -152,16 +152,16 @@ static int report_ongoing(struct report_builder *builder, struct loop_fold *loop
 {
 	uint64_t dur = loop->in_turn ? state_sums_total(&loop->now.states) : 0;
 	struct stall *stall = &loop->ongoing;
-	int r;
+	int err;
 
 	if (dur > report->longest_ns)
 		report->longest_ns = dur;
 	if (dur > report->recent_ns)
 		report->recent_ns = dur;
 	stall_done(stall);
-	r = stall_make_ongoing(builder, loop, stall);
-	if (r <= 0)
-		return r;
+	err = stall_make_ongoing(builder, loop, stall);
+	if (err <= 0)
+		return err;
 	if (loop_fold_reserve(loop) < 0)
 		return -ENOMEM;
 	report->stalls = loop->report.stalls;
@@ -172,20 +172,20 @@ static int report_ongoing(struct report_builder *builder, struct loop_fold *loop
 static int report_loop(struct report_builder *builder, struct loop_fold *loop,
 		       const struct world *world, struct loop_report *report)
 {
-	int r;
+	int err;
 
 	*report = loop->report;
 	loop->report.recent_ns = 0;
-	r = breakdown_copy(&loop->report.stalled, &report->stalled);
-	if (r < 0) {
+	err = breakdown_copy(&loop->report.stalled, &report->stalled);
+	if (err < 0) {
 		report->stalled = (struct breakdown){0};
-		return r;
+		return err;
 	}
-	r = report_ongoing(builder, loop, report);
-	if (r == 0)
-		r = handlers_of_blockers(builder, &report->stalled);
-	if (r < 0)
-		return r;
+	err = report_ongoing(builder, loop, report);
+	if (err == 0)
+		err = handlers_of_blockers(builder, &report->stalled);
+	if (err < 0)
+		return err;
 	breakdown_sort(&report->stalled);
 	name_occupants(world, &report->stalled);
 	for (uint32_t i = 0; i < report->stall_count; i++)
@@ -286,10 +286,10 @@ int report_builder_finish(struct report_builder *builder, const struct world *wo
 			  const struct report **ret_report)
 {
 	struct report *report = &builder->report;
-	int r = builder->error ? builder->error : attribution_error(builder->attribution);
+	int err = builder->error ? builder->error : attribution_error(builder->attribution);
 
-	if (r < 0)
-		return r;
+	if (err < 0)
+		return err;
 	report_clear(report);
 	report->window = world_window(world);
 	report->truncated = truncated || report->window.full;
@@ -299,16 +299,16 @@ int report_builder_finish(struct report_builder *builder, const struct world *wo
 						  ? dictionary_count(report->names, DEFINE_STACK)
 						  : 0;
 	report->stack_evidence.full = report->stack_evidence.distinct >= DEFINE_STACKS_MAX;
-	r = report_allocate(report, world);
-	if (r < 0)
-		return r;
-	r = report_fill(builder, world);
-	if (r == 0 && !builder->without_flames)
-		r = report_flames(builder);
-	if (r == 0)
-		r = report_blame(builder);
-	if (r < 0)
-		return r;
+	err = report_allocate(report, world);
+	if (err < 0)
+		return err;
+	err = report_fill(builder, world);
+	if (err == 0 && !builder->without_flames)
+		err = report_flames(builder);
+	if (err == 0)
+		err = report_blame(builder);
+	if (err < 0)
+		return err;
 	*ret_report = report;
 	return 0;
 }

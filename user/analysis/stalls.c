@@ -33,11 +33,11 @@ size_t stall_bytes(const struct stall *stall)
 
 static int leave_out(struct report_builder *builder, struct loop_fold *loop, struct stall *stall)
 {
-	int r = blame_left_out(builder, stall);
+	int err = blame_left_out(builder, stall);
 
 	loop->report.stalls_left_out++;
 	stall_done(stall);
-	return r;
+	return err;
 }
 
 static int longest_first(const void *a, const void *b)
@@ -68,7 +68,7 @@ static int apply(struct report_builder *builder, struct loop_fold *loop,
 {
 	struct loop_report *report = &loop->report;
 	uint32_t kept = 0;
-	int r = 0;
+	int err = 0;
 
 	for (uint32_t i = 0; i < report->stall_count; i++) {
 		struct stall *stall = &report->stalls[i];
@@ -81,10 +81,10 @@ static int apply(struct report_builder *builder, struct loop_fold *loop,
 		}
 		builder->stall_bytes -= stall_bytes(stall);
 		if (leave_out(builder, loop, stall) < 0)
-			r = -ENOMEM;
+			err = -ENOMEM;
 	}
 	report->stall_count = kept;
-	return r;
+	return err;
 }
 
 static int make_room(struct report_builder *builder)
@@ -92,7 +92,7 @@ static int make_room(struct report_builder *builder)
 	struct selection selection;
 	struct listed *listed;
 	uint32_t count = 0;
-	int r = 0;
+	int err = 0;
 
 	for (const struct process_fold *process = builder->processes; process;
 	     process = process->next)
@@ -108,8 +108,8 @@ static int make_room(struct report_builder *builder)
 			for (uint32_t i = 0; i < process->loops[n]->report.stall_count; i++) {
 				const struct stall *stall = &process->loops[n]->report.stalls[i];
 
-				listed[count++] = (struct listed){length_of(stall),
-								  stall_bytes(stall)};
+				listed[count++] = (struct listed){.ns = length_of(stall),
+								  .bytes = stall_bytes(stall)};
 			}
 	selection = choose(listed, count);
 	free(listed);
@@ -117,20 +117,20 @@ static int make_room(struct report_builder *builder)
 	for (struct process_fold *process = builder->processes; process; process = process->next)
 		for (uint32_t n = 0; n < process->loop_count; n++)
 			if (apply(builder, process->loops[n], &selection) < 0)
-				r = -ENOMEM;
-	return r;
+				err = -ENOMEM;
+	return err;
 }
 
 int stall_list(struct report_builder *builder, struct loop_fold *loop, struct stall *stall)
 {
-	int r;
+	int err;
 
 	if (builder->report.left_out_ns && length_of(stall) <= builder->report.left_out_ns)
 		return leave_out(builder, loop, stall);
-	r = loop_fold_reserve(loop);
-	if (r < 0) {
+	err = loop_fold_reserve(loop);
+	if (err < 0) {
 		stall_done(stall);
-		return r;
+		return err;
 	}
 	loop->report.stalls[loop->report.stall_count++] = *stall;
 	builder->stall_bytes += stall_bytes(stall);

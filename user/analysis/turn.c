@@ -127,26 +127,26 @@ static int compare(uint64_t a, uint64_t b)
 static int by_stack(const void *a, const void *b)
 {
 	const struct turn_share *x = a, *y = b;
-	int r = compare(x->key.stack, y->key.stack);
+	int order = compare(x->key.stack, y->key.stack);
 
-	r = r ? r : compare(x->key.task, y->key.task);
-	return r ? r : compare(x->key.root, y->key.root);
+	order = order ? order : compare(x->key.task, y->key.task);
+	return order ? order : compare(x->key.root, y->key.root);
 }
 
 static int by_part(const void *a, const void *b)
 {
 	const struct turn_share *x = a, *y = b;
-	int r = compare(x->key.part, y->key.part);
+	int order = compare(x->key.part, y->key.part);
 
-	return r ? r : compare(x->key.stack, y->key.stack);
+	return order ? order : compare(x->key.stack, y->key.stack);
 }
 
 static int by_start(const void *a, const void *b)
 {
 	const struct turn_part *x = a, *y = b;
-	int r = compare(x->start, y->start);
+	int order = compare(x->start, y->start);
 
-	return r ? r : compare(x->end, y->end);
+	return order ? order : compare(x->end, y->end);
 }
 
 /* All shares, with the rest of the turn, and room for that. NULL when memory is short. */

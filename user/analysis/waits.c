@@ -17,7 +17,10 @@ static struct wait_entry *wait_of(struct report_builder *builder, const struct t
 				  uint32_t waiter_stack, const struct thread *holder,
 				  uint32_t holder_stack)
 {
-	struct wait_entry key = {.key = {waiter, holder, waiter_stack, holder_stack}};
+	struct wait_entry key = {.key = {.waiter = waiter,
+					 .holder = holder,
+					 .waiter_stack = waiter_stack,
+					 .holder_stack = holder_stack}};
 	struct wait_entry *entry;
 	int err = waits_get(&builder->waits, &key.key, &entry);
 

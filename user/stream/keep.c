@@ -225,7 +225,7 @@ static int on_event(void *ctx, const union event *event)
 
 struct stream_sink keep_sink(struct keep *keep)
 {
-	return (struct stream_sink){on_process, on_event, keep, NULL};
+	return (struct stream_sink){.process = on_process, .event = on_event, .ctx = keep};
 }
 
 uint64_t keep_begin(const struct keep *keep)

@@ -106,10 +106,10 @@ static int step_thread(struct live *live, struct step *step, const struct thread
 				   .ts_now = report->thread->ts_state,
 				   .gone = report->thread->gone};
 	struct live_thread *before, delta = sums;
-	int r = live_threads_get(&live->threads, &sums.thread, &before);
+	int err = live_threads_get(&live->threads, &sums.thread, &before);
 
-	if (r < 0)
-		return r;
+	if (err < 0)
+		return err;
 	delta.held_ns -= before->held_ns;
 	delta.waits -= before->waits;
 	delta.forced_drops -= before->forced_drops;
@@ -131,10 +131,10 @@ static int step_gil(struct live *live, struct step *step, const struct gil_repor
 				.free = gil->free,
 				.waiters = gil->waiters};
 	struct live_gil *before, delta = sums;
-	int r = live_gils_get(&live->gils, &sums.gil, &before);
+	int err = live_gils_get(&live->gils, &sums.gil, &before);
 
-	if (r < 0)
-		return r;
+	if (err < 0)
+		return err;
 	delta.held_ns -= before->held_ns;
 	delta.contended_ns -= before->contended_ns;
 	delta.handoffs -= before->handoffs;
@@ -150,22 +150,22 @@ static int stall_copy(const struct stall *from, const struct loop *loop, uint64_
 		      struct live_stall **ret_copy)
 {
 	struct live_stall *copy = calloc(1, sizeof(*copy));
-	int r;
+	int err;
 
 	if (!copy)
 		return -ENOMEM;
 	*copy = (struct live_stall){.loop = loop, .stall = *from, .ts_step = ts_step, .users = 1};
 	copy->ongoing = (struct ongoing){.state = from->cause, .sysno = SYSNO_UNKNOWN};
 	copy->stall.parts = NULL;
-	r = breakdown_copy(&from->what, &copy->stall.what);
-	if (r < 0)
+	err = breakdown_copy(&from->what, &copy->stall.what);
+	if (err < 0)
 		copy->stall.what = (struct breakdown){0};
 	else if (from->part_count &&
 		 !(copy->stall.parts = calloc(from->part_count, sizeof(*from->parts))))
-		r = -ENOMEM;
-	if (r < 0) {
+		err = -ENOMEM;
+	if (err < 0) {
 		live_stall_put(copy);
-		return r;
+		return err;
 	}
 	if (from->part_count)
 		memcpy(copy->stall.parts, from->parts, from->part_count * sizeof(*from->parts));
@@ -177,10 +177,10 @@ int live_ongoing(void *ctx, const struct ongoing *ongoing)
 {
 	struct live *live = ctx;
 	struct loop_sums *loop;
-	int r = live_loops_get(&live->loops, &ongoing->loop, &loop);
+	int err = live_loops_get(&live->loops, &ongoing->loop, &loop);
 
-	if (r < 0)
-		return r;
+	if (err < 0)
+		return err;
 	if (!loop->ongoing || loop->ongoing->stall.start != ongoing->stall.start)
 		return 0;
 	loop->ongoing->ongoing = *ongoing;
@@ -207,13 +207,13 @@ struct blame *live_blame_of(struct table *blame, const struct handler *handler)
 	const uint32_t others = 0;
 	struct handler_entry *entry;
 	/* first, so that there is room for it when it is needed */
-	int r = handlers_get(blame, &others, &entry);
+	int err = handlers_get(blame, &others, &entry);
 
-	if (r == 0)
-		r = handlers_get(blame, &handler->frame.function, &entry);
-	if (r == -ENOSPC)
-		r = handlers_get(blame, &others, &entry);
-	if (r < 0)
+	if (err == 0)
+		err = handlers_get(blame, &handler->frame.function, &entry);
+	if (err == -ENOSPC)
+		err = handlers_get(blame, &others, &entry);
+	if (err < 0)
 		return NULL;
 	if (entry->function)
 		entry->blame.handler = *handler;
@@ -244,10 +244,10 @@ static int step_stall(struct live *live, struct step *step, struct loop_step *lo
 {
 	uint64_t dur = stall->end - stall->start;
 	struct live_stall *copy;
-	int r = stall_copy(stall, loop->loop, step->end, &copy);
+	int err = stall_copy(stall, loop->loop, step->end, &copy);
 
-	if (r < 0)
-		return r;
+	if (err < 0)
+		return err;
 	keep(live, copy);
 	loop->stalls++;
 	loop->stall_ns += dur;
@@ -263,39 +263,39 @@ static int step_stalls(struct live *live, struct step *step, struct loop_sums *s
 {
 	uint64_t ts_last = sums->ts_stalls;
 	uint32_t first = report->stall_count;
-	int r = 0;
+	int err = 0;
 
 	live_stall_put(sums->ongoing);
 	sums->ongoing = NULL;
 	while (first && report->stalls[first - 1].end > ts_last)
 		first--;
-	for (uint32_t i = first; i < report->stall_count && r == 0; i++) {
+	for (uint32_t i = first; i < report->stall_count && err == 0; i++) {
 		const struct stall *stall = &report->stalls[i];
 
 		if (stall->ongoing) {
 			live_stall_put(STEAL(sums->ongoing, NULL));
-			r = stall_copy(stall, loop->loop, step->end, &sums->ongoing);
+			err = stall_copy(stall, loop->loop, step->end, &sums->ongoing);
 			continue;
 		}
-		r = step_stall(live, step, loop, stall);
+		err = step_stall(live, step, loop, stall);
 		sums->ts_stalls = stall->end;
 	}
-	return r;
+	return err;
 }
 
 static int step_loop(struct live *live, struct step *step, const struct loop_report *report)
 {
 	struct loop_step *loop = &step->loops[step->loop_count];
 	struct loop_sums *sums;
-	int r = live_loops_get(&live->loops, &report->loop, &sums);
+	int err = live_loops_get(&live->loops, &report->loop, &sums);
 
-	if (r < 0)
-		return r;
+	if (err < 0)
+		return err;
 	sums->present = true;
 	*loop = (struct loop_step){.loop = report->loop, .longest_ns = report->recent_ns};
-	r = dist_grown(&sums->turn, &report->turn, &loop->turn);
-	if (r < 0)
-		return r;
+	err = dist_grown(&sums->turn, &report->turn, &loop->turn);
+	if (err < 0)
+		return err;
 	step->loop_count++;
 	return step_stalls(live, step, sums, loop, report);
 }
@@ -321,10 +321,10 @@ static int step_handler(struct live *live, const struct blame *report)
 {
 	struct handler_entry *before;
 	struct blame delta = *report, *entry;
-	int r = handlers_get(&live->blame, &report->handler.frame.function, &before);
+	int err = handlers_get(&live->blame, &report->handler.frame.function, &before);
 
-	if (r < 0)
-		return r;
+	if (err < 0)
+		return err;
 	if (blame_since(&delta, &before->blame)) {
 		entry = live_blame_of(&live->step_blame, &report->handler);
 		if (!entry)
@@ -342,20 +342,20 @@ static int step_handler(struct live *live, const struct blame *report)
 
 static int step_blame(struct live *live, struct step *step, const struct report *report)
 {
-	int r = 0;
+	int err = 0;
 
-	for (uint32_t i = 0; i < report->blame_count && r == 0; i++)
-		r = step_handler(live, &report->blame[i]);
-	if (r == 0 && live->step_blame.count) {
+	for (uint32_t i = 0; i < report->blame_count && err == 0; i++)
+		err = step_handler(live, &report->blame[i]);
+	if (err == 0 && live->step_blame.count) {
 		step->blame = reallocarray(NULL, live->step_blame.count, sizeof(*step->blame));
-		r = step->blame ? 0 : -ENOMEM;
+		err = step->blame ? 0 : -ENOMEM;
 	}
 	if (step->blame) {
 		step->blame_count = live->step_blame.count;
 		memcpy(step->blame, live->step_blame.entries,
 		       step->blame_count * sizeof(*step->blame));
 	}
-	return r;
+	return err;
 }
 
 /* ── steps ───────────────────────────────────────────────────────────────── */
@@ -420,30 +420,30 @@ static int step_allocate(struct step *step, const struct report *report)
 
 static int step_fill(struct live *live, struct step *step, const struct report *report)
 {
-	int r = step_allocate(step, report);
+	int err = step_allocate(step, report);
 
 	for (uint32_t i = 0; i < live->loops.count; i++)
 		((struct loop_sums *)table_at(&live->loops, i))->present = false;
-	for (uint32_t p = 0; p < report->process_count && r == 0; p++) {
+	for (uint32_t p = 0; p < report->process_count && err == 0; p++) {
 		const struct process_report *process = &report->processes[p];
 
-		for (uint32_t i = 0; i < process->thread_count && r == 0; i++)
-			r = step_thread(live, step, &process->threads[i]);
-		for (uint32_t i = 0; i < process->gil_count && r == 0; i++)
-			r = step_gil(live, step, &process->gils[i]);
-		for (uint32_t i = 0; i < process->loop_count && r == 0; i++)
-			r = step_loop(live, step, &process->loops[i]);
+		for (uint32_t i = 0; i < process->thread_count && err == 0; i++)
+			err = step_thread(live, step, &process->threads[i]);
+		for (uint32_t i = 0; i < process->gil_count && err == 0; i++)
+			err = step_gil(live, step, &process->gils[i]);
+		for (uint32_t i = 0; i < process->loop_count && err == 0; i++)
+			err = step_loop(live, step, &process->loops[i]);
 	}
-	if (r == 0)
-		r = step_blame(live, step, report);
+	if (err == 0)
+		err = step_blame(live, step, report);
 	table_reset(&live->step_blame);
-	return r;
+	return err;
 }
 
 int live_update(struct live *live, const struct report *report)
 {
 	struct step *step;
-	int r;
+	int err;
 
 	forget(live, report->window.end);
 	step = &live->steps[live->step_count++];
@@ -453,6 +453,6 @@ int live_update(struct live *live, const struct report *report)
 			      .lost = report->window.lost - live->about.window.lost,
 			      .unknown_ns = report->unknown_ns - live->about.unknown_ns,
 			      .thread_ns = report->thread_ns - live->about.thread_ns};
-	r = step_fill(live, step, report);
-	return r < 0 ? r : take_about(live, report);
+	err = step_fill(live, step, report);
+	return err < 0 ? err : take_about(live, report);
 }

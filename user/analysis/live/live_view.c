@@ -71,18 +71,18 @@ static int add_moment(struct live *live, struct live_view *view)
 {
 	struct table threads = TABLE(struct live_thread, UINT32_MAX / 4),
 		     gils = TABLE(struct live_gil, UINT32_MAX / 4);
-	int r = 0;
+	int err = 0;
 
-	for (uint32_t n = 0; n < live->step_count && r == 0; n++) {
+	for (uint32_t n = 0; n < live->step_count && err == 0; n++) {
 		const struct step *step = &live->steps[n];
 
 		if (step->end + LIVE_MOMENT_NS <= view->about.window.end)
 			continue;
 		view->moment_ns += step->end - step->start;
-		for (uint32_t i = 0; i < step->thread_count && r == 0; i++)
-			r = add_thread(live, &threads, &step->threads[i]);
-		for (uint32_t i = 0; i < step->gil_count && r == 0; i++)
-			r = add_gil(live, &gils, &step->gils[i]);
+		for (uint32_t i = 0; i < step->thread_count && err == 0; i++)
+			err = add_thread(live, &threads, &step->threads[i]);
+		for (uint32_t i = 0; i < step->gil_count && err == 0; i++)
+			err = add_gil(live, &gils, &step->gils[i]);
 	}
 	view->threads = entries_of(&threads, &view->thread_count);
 	view->gils = entries_of(&gils, &view->gil_count);
@@ -90,7 +90,7 @@ static int add_moment(struct live *live, struct live_view *view)
 		qsort(view->threads, view->thread_count, sizeof(*view->threads), by_appearance);
 	if (view->gil_count)
 		qsort(view->gils, view->gil_count, sizeof(*view->gils), by_index);
-	return r;
+	return err;
 }
 
 /* ── loops and handlers: the last while ──────────────────────────────────── */
@@ -109,17 +109,17 @@ static int add_loop_step(struct live_loop *loop, uint32_t n, const struct loop_s
 
 static int add_loop_steps(struct live *live, uint32_t n)
 {
-	int r = 0;
+	int err = 0;
 
-	for (uint32_t i = 0; i < live->steps[n].loop_count && r == 0; i++) {
+	for (uint32_t i = 0; i < live->steps[n].loop_count && err == 0; i++) {
 		const struct loop_step *step = &live->steps[n].loops[i];
 		struct loop_sums *sums;
 
-		r = live_loops_get(&live->loops, &step->loop, &sums);
+		err = live_loops_get(&live->loops, &step->loop, &sums);
 		if (sums && sums->shown)
-			r = add_loop_step(sums->shown, n, step);
+			err = add_loop_step(sums->shown, n, step);
 	}
-	return r;
+	return err;
 }
 
 static void add_ongoing(struct live_loop *loop, const struct stall *stall)
@@ -135,7 +135,7 @@ static void add_ongoing(struct live_loop *loop, const struct stall *stall)
 
 static int add_loops(struct live *live, struct live_view *view)
 {
-	int r = 0;
+	int err = 0;
 
 	view->loops = calloc(live->loops.count + 1, sizeof(*view->loops));
 	if (!view->loops)
@@ -147,15 +147,15 @@ static int add_loops(struct live *live, struct live_view *view)
 		if (sums->shown)
 			sums->shown->loop = sums->loop;
 	}
-	for (uint32_t n = 0; n < live->step_count && r == 0; n++)
-		r = add_loop_steps(live, n);
+	for (uint32_t n = 0; n < live->step_count && err == 0; n++)
+		err = add_loop_steps(live, n);
 	for (uint32_t i = 0; i < live->loops.count; i++) {
 		const struct loop_sums *sums = table_at(&live->loops, i);
 
 		if (sums->shown && sums->ongoing)
 			add_ongoing(sums->shown, &sums->ongoing->stall);
 	}
-	return r;
+	return err;
 }
 
 static bool has_time(const struct state_sums *sums)
@@ -227,15 +227,15 @@ static void define(const struct live_view *view, struct handler *handler)
 static int add_blame(const struct live *live, struct live_view *view)
 {
 	struct table table = TABLE(struct handler_entry, DEFINE_FUNCTIONS_MAX + 2);
-	int r = 0;
+	int err = 0;
 
-	for (uint32_t n = 0; n < live->step_count && r == 0; n++)
-		r = add_blame_step(&table, &live->steps[n]);
-	for (uint32_t i = 0; i < live->loops.count && r == 0; i++) {
+	for (uint32_t n = 0; n < live->step_count && err == 0; n++)
+		err = add_blame_step(&table, &live->steps[n]);
+	for (uint32_t i = 0; i < live->loops.count && err == 0; i++) {
 		const struct loop_sums *sums = table_at(&live->loops, i);
 
 		if (sums->present && sums->ongoing)
-			r = live_charge(&table, &sums->ongoing->stall);
+			err = live_charge(&table, &sums->ongoing->stall);
 	}
 	view->blame = reallocarray(NULL, table.count + 1, sizeof(*view->blame));
 	for (uint32_t i = 0; i < table.count && view->blame; i++) {
@@ -257,7 +257,7 @@ static int add_blame(const struct live *live, struct live_view *view)
 	if (!view->blame)
 		return -ENOMEM;
 	qsort(view->blame, view->blame_count, sizeof(*view->blame), blame_worst_first);
-	return r;
+	return err;
 }
 
 /* ── stalls ──────────────────────────────────────────────────────────────── */
@@ -324,17 +324,17 @@ static int add_about(const struct live *live, struct live_view *view)
 int live_view_make(struct live *live, struct live_view *ret_view)
 {
 	struct live_view view = {0};
-	int r = add_about(live, &view);
+	int err = add_about(live, &view);
 
-	r = r ? r : add_moment(live, &view);
-	r = r ? r : add_loops(live, &view);
-	r = r ? r : add_blame(live, &view);
-	r = r ? r : add_stalls(live, &view);
-	if (r < 0)
+	err = err ? err : add_moment(live, &view);
+	err = err ? err : add_loops(live, &view);
+	err = err ? err : add_blame(live, &view);
+	err = err ? err : add_stalls(live, &view);
+	if (err < 0)
 		live_view_done(&view);
 	else
 		*ret_view = view;
-	return r;
+	return err;
 }
 
 void live_view_done(struct live_view *view)

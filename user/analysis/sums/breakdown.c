@@ -186,10 +186,10 @@ int breakdown_add_blocker(struct breakdown *what, const struct thread *thread,
 {
 	struct stack_share *share = NULL;
 	struct blocker *blocker;
-	int r = blocker_of(what, thread, &blocker);
+	int err = blocker_of(what, thread, &blocker);
 
-	if (r < 0)
-		return r == -ENOSPC ? 0 : r;
+	if (err < 0)
+		return err == -ENOSPC ? 0 : err;
 	if (ref && !(share = blocker_share(blocker, ref)))
 		return -ENOMEM;
 	blocker->states.ns[state] += ns;
@@ -207,10 +207,10 @@ int breakdown_move_blocker(struct breakdown *what, const struct thread *thread,
 {
 	struct stack_share *share;
 	struct blocker *blocker;
-	int r = blocker_of(what, thread, &blocker);
+	int err = blocker_of(what, thread, &blocker);
 
-	if (r < 0)
-		return r == -ENOSPC ? 0 : r;
+	if (err < 0)
+		return err == -ENOSPC ? 0 : err;
 	share = blocker_share(blocker, &(struct stack_ref){0});
 	if (!share)
 		return -ENOMEM;
@@ -228,10 +228,10 @@ int breakdown_add_stop(struct breakdown *what, const struct thread *thread, enum
 		       uint64_t ns)
 {
 	struct blocker *blocker;
-	int r = blocker_of(what, thread, &blocker);
+	int err = blocker_of(what, thread, &blocker);
 
-	if (r < 0)
-		return r == -ENOSPC ? 0 : r;
+	if (err < 0)
+		return err == -ENOSPC ? 0 : err;
 	blocker->stop_ns[kind] += ns;
 	return 0;
 }
@@ -255,10 +255,10 @@ static int merge_shares(struct stack_share **shares, uint32_t *count, uint32_t *
 static int merge_blocker(struct breakdown *what, const struct blocker *from)
 {
 	struct blocker *blocker;
-	int r = blocker_of(what, from->thread, &blocker);
+	int err = blocker_of(what, from->thread, &blocker);
 
-	if (r < 0)
-		return r == -ENOSPC ? 0 : r;
+	if (err < 0)
+		return err == -ENOSPC ? 0 : err;
 	state_sums_add(&blocker->states, &from->states);
 	for (int i = 0; i < STOP_KINDS; i++)
 		blocker->stop_ns[i] += from->stop_ns[i];
@@ -308,7 +308,7 @@ int breakdown_add_occupant(struct breakdown *what, uint32_t tid, uint32_t pid, u
 
 int breakdown_merge(struct breakdown *what, const struct breakdown *from)
 {
-	int r = 0;
+	int err = 0;
 
 	state_sums_add(&what->states, &from->states);
 	what->throttled_ns += from->throttled_ns;
@@ -316,16 +316,16 @@ int breakdown_merge(struct breakdown *what, const struct breakdown *from)
 		what->stop_ns[i] += from->stop_ns[i];
 	what->gc_ns += from->gc_ns;
 	what->gc_sampled |= from->gc_sampled;
-	for (uint32_t i = 0; i < from->blocker_count && !r; i++)
-		r = merge_blocker(what, &from->blockers[i]);
-	for (uint32_t i = 0; i < from->syscall_count && !r; i++)
-		r = breakdown_add_syscall(what, from->syscalls[i].sysno, from->syscalls[i].ns);
-	for (uint32_t i = 0; i < from->preempted_by_count && !r; i++)
-		r = breakdown_add_occupant(what, from->preempted_by[i].tid,
-					   from->preempted_by[i].pid, from->preempted_by[i].ns);
-	return r ? r
-		 : merge_shares(&what->stacks, &what->stack_count, &what->stack_room, from->stacks,
-				from->stack_count);
+	for (uint32_t i = 0; i < from->blocker_count && !err; i++)
+		err = merge_blocker(what, &from->blockers[i]);
+	for (uint32_t i = 0; i < from->syscall_count && !err; i++)
+		err = breakdown_add_syscall(what, from->syscalls[i].sysno, from->syscalls[i].ns);
+	for (uint32_t i = 0; i < from->preempted_by_count && !err; i++)
+		err = breakdown_add_occupant(what, from->preempted_by[i].tid,
+					     from->preempted_by[i].pid, from->preempted_by[i].ns);
+	return err ? err
+		   : merge_shares(&what->stacks, &what->stack_count, &what->stack_room,
+				  from->stacks, from->stack_count);
 }
 
 /* NULL for an empty list, and when memory is short, which *ok remembers. */

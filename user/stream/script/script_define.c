@@ -93,7 +93,8 @@ static bool frame_parse(char *word, struct stack_frame *ret_frame)
 		script_unsigned(line + 1, UINT32_MAX, &number);
 	*line = ':'; /* for the message */
 	if (valid)
-		*ret_frame = (struct stack_frame){(uint32_t)function, (uint32_t)number};
+		*ret_frame = (struct stack_frame){.function = (uint32_t)function,
+						  .line = (uint32_t)number};
 	return valid;
 }
 

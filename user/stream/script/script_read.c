@@ -156,9 +156,12 @@ static int next_line(struct script_reader *reader, bool *ret_some)
 					    sizeof(reader->text) - 1);
 		reader->text[length++] = (char)c;
 	}
-	if (c == EOF && ferror(reader->file))
-		return diag_set(reader->diag, EXIT_FAILED, errno ? -errno : -EIO,
-				"cannot read the script: %s", strerror(errno ? errno : EIO));
+	if (c == EOF && ferror(reader->file)) {
+		int err = errno ? errno : EIO;
+
+		return diag_set(reader->diag, EXIT_FAILED, -err, "cannot read the script: %s",
+				strerror(err));
+	}
 	reader->text[length] = '\0';
 	*ret_some = c != EOF || length;
 	return 0;

@@ -146,5 +146,8 @@ static int write_define(void *ctx, const struct definition *definition)
 
 struct stream_sink script_sink(FILE *file)
 {
-	return (struct stream_sink){write_process, write_event, file, write_define};
+	return (struct stream_sink){.process = write_process,
+				    .event = write_event,
+				    .define = write_define,
+				    .ctx = file};
 }

@@ -72,8 +72,8 @@ static const char *take_tables(struct trace_decoder *decoder)
 		column = block_take(decoder, (size_t)table.width * table.rows);
 		if (!column)
 			return "a table is cut off";
-		decoder->tables[table.type] = (struct event_table){column, table.rows, table.width,
-								   0};
+		decoder->tables[table.type] = (struct event_table){
+			.column = column, .rows = table.rows, .width = table.width};
 	}
 	return decoder->left ? "there are bytes after the last table" : NULL;
 }

@@ -35,16 +35,18 @@ struct reader {
 static int read_bytes(struct reader *reader, void *to, size_t length)
 {
 	size_t got;
+	int err;
 
 	errno = 0;
 	got = fread(to, 1, length, reader->file);
+	err = errno ? errno : EIO;
 	reader->offset += got;
 	if (got == length)
 		return 0;
 	if (!ferror(reader->file))
 		return CUT_OFF;
-	return diag_set(reader->diag, EXIT_FAILED, errno ? -errno : -EIO,
-			"cannot read the trace: %s", strerror(errno ? errno : EIO));
+	return diag_set(reader->diag, EXIT_FAILED, -err, "cannot read the trace: %s",
+			strerror(err));
 }
 
 static int damaged(struct reader *reader, const char *why)
@@ -226,8 +228,9 @@ int trace_read(FILE *file, int (*head)(void *ctx, const struct stream_head *), v
 	err = read_all(&reader);
 	free(reader.payload);
 	if (!err || err == -EBADMSG)
-		*ret_outcome = (struct trace_outcome){reader.complete, reader.decoded.events,
-						      reader.decoded.skipped,
-						      reader.decoded.last_ts};
+		*ret_outcome = (struct trace_outcome){.complete = reader.complete,
+						      .events = reader.decoded.events,
+						      .skipped = reader.decoded.skipped,
+						      .last_ts = reader.decoded.last_ts};
 	return err;
 }

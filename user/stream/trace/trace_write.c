@@ -181,7 +181,10 @@ int trace_writer_new(FILE *file, const struct stream_head *head, struct diag *di
 
 struct stream_sink trace_writer_sink(struct trace_writer *writer)
 {
-	return (struct stream_sink){write_process, write_event, writer, write_define};
+	return (struct stream_sink){.process = write_process,
+				    .event = write_event,
+				    .define = write_define,
+				    .ctx = writer};
 }
 
 int trace_writer_flush(struct trace_writer *writer)
