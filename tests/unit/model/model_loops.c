@@ -191,6 +191,31 @@ static void the_last_turn_ends_when_the_descriptor_is_closed(void **state)
 	       "141-150 1 native cpu0\n");
 }
 
+static uint64_t own_ns;
+
+static void add_own_turns(void *ctx, const struct interval *i)
+{
+	own_ns += i->in_turn && i->thread->loop ? i->end - i->start : 0;
+}
+
+/* A fold finds the loop of a turn by the interval's thread. */
+static void the_last_turns_intervals_still_have_their_loop(void **state)
+{
+	own_ns = 0;
+	world = world_new((struct model_sink){.interval = add_own_turns}, MODE_EXACT);
+	assert_non_null(world);
+	descriptor(0, EPFD);
+	thread(0, A, EVF_THREAD_PYTHON);
+	window(100, false);
+	in(101, A, 0);
+	enter(104, A, EPFD);
+	leave(110, A, EPFD);
+	close_epoll(120, A, EPFD);
+	world_end(world, 130);
+	world_free(world);
+	assert_int_equal(own_ns, 10);
+}
+
 /* Nor does it belong to a loop before that is known of the new one. */
 static void a_closed_descriptors_number_may_mean_another_file(void **state)
 {
@@ -455,6 +480,7 @@ int main(void)
 		cmocka_unit_test(
 			the_first_turn_of_a_loop_that_begins_is_told_from_where_it_is_known),
 		cmocka_unit_test(the_last_turn_ends_when_the_descriptor_is_closed),
+		cmocka_unit_test(the_last_turns_intervals_still_have_their_loop),
 		cmocka_unit_test(a_closed_descriptors_number_may_mean_another_file),
 		cmocka_unit_test(whoever_closes_a_descriptor_ends_the_loop),
 		cmocka_unit_test(a_turn_is_ongoing_at_the_end),
