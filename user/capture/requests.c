@@ -80,3 +80,11 @@ bool requests_cancel(struct requests *requests, const struct tracee *tracee, enu
 	}
 	return false;
 }
+
+void requests_drop_epfd(struct requests *requests, const struct tracee *tracee, uint32_t epfd)
+{
+	for (uint32_t i = requests->count; i-- > 0;)
+		if (requests->list[i].tracee == tracee && is_keyed(requests->list[i].kind) &&
+		    (uint32_t)requests->list[i].key == epfd)
+			remove_at(requests, i);
+}

@@ -15,8 +15,9 @@
  *  - Records that are stamped while the fact is being read are consumed by the next drain before
  *    the stage advances. They are sorted in before or after the fact, however long reading takes.
  * A fact is true at its own time. Example: a thread waits on descriptor 5, closes it, and opens a
- * new epoll descriptor 5; only then is the request served. The fact describes the new descriptor
- * and comes after the EPOLL_CLOSE of the old one.
+ * new epoll descriptor 5; the request is served before the record of the close is consumed. The
+ * fact describes the new descriptor and comes after the EPOLL_CLOSE of the old one, which then
+ * makes the new one be read again. Once that record is consumed, nothing asks about the old one.
  *
  * Overflow. The queue holds at most REQUESTS_MAX requests for single descriptors and threads. One
  * more becomes a snapshot of its process, which answers it too. Requests of the other kinds are
@@ -75,5 +76,12 @@ bool requests_take(struct requests *requests, uint64_t now, struct request *ret_
 /* Removes a request of a kind that is held once per process. False: there was none. */
 bool requests_cancel(struct requests *requests, const struct tracee *tracee,
 		     enum request_kind kind);
+
+/*
+ * The descriptor `epfd` is closed: takes out what was to be read about it, and about threads that
+ * waited on it. Served later, such a request would find the number free or another file's, and the
+ * next epoll descriptor of that number would count as read.
+ */
+void requests_drop_epfd(struct requests *requests, const struct tracee *tracee, uint32_t epfd);
 
 #endif

@@ -49,12 +49,14 @@ static void note_wait(struct capture *capture, struct member *member,
 
 /* From now on the number may mean another descriptor, and the thread may run another loop, so both
  * are read again. */
-static void note_close(struct member *member, const struct ev_epoll_close *closed)
+static void note_close(struct capture *capture, struct member *member,
+		       const struct ev_epoll_close *closed)
 {
 	member->runs_loop = false;
 	member->loop_asked = 0;
 	if (closed->epfd >= EPFD_SEEN_MAX)
 		return;
+	requests_drop_epfd(&capture->requests, member->tracee, closed->epfd);
 	epfd_drop(member->tracee->epfd_seen, closed->epfd);
 	epfd_drop(member->tracee->epfd_loop, closed->epfd);
 }
@@ -101,7 +103,7 @@ static void note_of_member(struct capture *capture, struct member *member, const
 		note_wait(capture, member, &event->epoll_enter);
 		break;
 	case EV_EPOLL_CLOSE:
-		note_close(member, &event->epoll_close);
+		note_close(capture, member, &event->epoll_close);
 		break;
 	default:
 		break;

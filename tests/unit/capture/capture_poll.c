@@ -140,6 +140,18 @@ static void closed_before_it_is_served(void **state)
 	assert_true(fake_find(fake, EV_EPOLL) > closed);
 }
 
+/* asyncio.run() twice: a short loop, then another that gets the number of its descriptor */
+static void a_number_closed_before_it_is_served_is_asked_about_again(void **state)
+{
+	fake_wait(fake, 10, 511);
+	fake_close(fake, 10, 511);
+	fake_poll(fake);
+	fake_looks(fake);
+	fake_wait(fake, 10, 511);
+	fake_poll(fake);
+	assert_string_equal(fake_looks(fake), "epoll 10 511");
+}
+
 static void names_are_read_when_a_thread_has_had_time_to_set_it(void **state)
 {
 	uint64_t born = clock_now_ns();
@@ -445,6 +457,7 @@ int main(void)
 		TEST(a_number_that_was_closed_is_asked_about_again),
 		TEST(what_has_no_answer_is_not_asked_again),
 		TEST(closed_before_it_is_served),
+		TEST(a_number_closed_before_it_is_served_is_asked_about_again),
 		TEST(names_are_read_when_a_thread_has_had_time_to_set_it),
 		TEST(what_there_is_no_time_for_is_served_by_the_next_poll),
 		TEST(nobody_waits_for_ever),
