@@ -18,8 +18,6 @@ import pytest
 
 import harness
 
-pytestmark = pytest.mark.beside
-
 COLOUR = re.compile(r"\x1b\[(?:[0-9]+;)*(?:3[0-8]|4[0-8]|9[0-7]|10[0-7])(?:;[0-9]+)*m")
 WAIT_S = 15
 NUMBERS = itertools.count()

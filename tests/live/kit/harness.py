@@ -219,7 +219,8 @@ def undisturbed():
     what it does and not what it waited for; and of the gilscope that observes it, whose buffer such
     an application would else fill while others have the rest of the CPUs. Nothing on a machine with
     one CPU: real-time threads of one priority do not preempt each other, so one that computes until
-    another tells it to stop would compute for ever."""
+    another tells it to stop would compute for ever. For the same reason a test whose application
+    computes like this is not run beside others (mark `beside`)."""
     if len(os.sched_getaffinity(0)) == 1:
         return ()
     prefix = ("chrt", "-f", "10")
