@@ -186,7 +186,7 @@ def test_who_has_the_gil_and_who_waits(app, top):
     screen = top.wait("STALLED for [23]")
     assert re.search(r"waiting for the GIL, held by\s+hold", screen), screen
     assert re.search(r"1 waits now", screen), screen
-    assert re.search(r"a holder \d+ %", screen) and re.search(r"GIL +a+", screen), screen
+    assert re.search(r"a holder [\d.]+ %", screen) and re.search(r"GIL +a+", screen), screen
     assert re.search(r"holder +\d+ held_blocked", screen) and re.search(r"\d+ gil_wait", screen), (
         screen
     )

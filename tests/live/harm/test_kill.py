@@ -39,6 +39,15 @@ def left_behind(before):
     return found
 
 
+def breakpoints(app):
+    """How many bytes of its code are others than the file's, and stay so: the kernel takes probes
+    out in the background, when the object that set them is no longer to be seen."""
+    deadline = time.monotonic() + GRACE_S
+    while harness.text_differences(app.pid) and time.monotonic() < deadline:
+        time.sleep(0.1)
+    return harness.text_differences(app.pid)
+
+
 def test_a_killed_gilscope_leaves_nothing_behind():
     seed = random.randrange(1 << 30)
     moments = random.Random(seed)
@@ -47,19 +56,22 @@ def test_a_killed_gilscope_leaves_nothing_behind():
         assert harness.text_differences(app.pid) == 0, (
             "somebody else has set breakpoints: the test can tell nothing"
         )
-        longest = 2.5 * max(time_to_attach(app) for _ in range(3))
+        longest = max(time_to_attach(app) for _ in range(3))
         runs, attached = [], 0
         with contextlib.ExitStack() as stack, harness.Load(app) as load:
             runs.append(stack.enter_context(observe(app)))
             for _ in range(KILLS):
                 runs.append(stack.enter_context(observe(app)))
-                time.sleep(moments.uniform(0, longest / 2))
+                time.sleep(moments.uniform(0, longest))
                 victim = runs[-2]  # so there are two at a time
-                attached += victim.ready()
+                ready = victim.ready()
+                attached += ready
+                # about half of them come to the end of attaching, however busy the machine is
+                longest *= 0.95 if ready else 1.05
                 victim.process.kill()
         assert set(load.statuses) == {200}, f"seed {seed}: answers {load.statuses}"
         assert not left_behind(orphans), f"seed {seed}"
-        assert harness.text_differences(app.pid) == 0, f"seed {seed}"
+        assert breakpoints(app) == 0, f"seed {seed}"
     print(
         f"{load.statuses[200]} requests served while gilscope was killed {KILLS} times, "
         f"{attached} times with all probes in place (seed {seed})"
