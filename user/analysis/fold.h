@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * fold.h - what the fold keeps while the model runs. Internal to the room; fold.c writes it, with
- * flames.c and waits.c, report.c makes the report of it, with flames.c and blame.c.
+ * fold.h - the report builder's state while the model runs. Internal to the room. fold.c, flames.c
+ * and waits.c update it; report.c, flames.c and blame.c build the report from it.
  *
- * Every object of the model carries its part in `data`. The builder owns the parts and frees them
- * through its lists, so it may outlive the world.
+ * `data` of a model object points to the builder's state for it (thread_fold, gil_fold …). The
+ * builder owns that state and frees it through its own lists, so it may outlive the world.
  */
 #ifndef GILSCOPE_ANALYSIS_FOLD_H
 #define GILSCOPE_ANALYSIS_FOLD_H
@@ -23,14 +23,13 @@ struct thread_fold {
 	struct thread_fold *next;
 	struct thread_report report;
 	bool had_loop;
-	uint64_t turn_ns[TS_COUNT]; /* of report.states: inside turns */
+	uint64_t turn_ns[TS_COUNT]; /* the part of report.states inside turns */
 	uint64_t told_ns[TS_COUNT]
-			[2];   /* of report.states: in `flames`, with a stack; [1]: inside turns */
+			[2];   /* the part of report.states stored in `flames`; [1]: inside turns */
 	int32_t sysno;	       /* of the latest interval */
-	uint64_t waited_ns;    /* of the wait interval that is open: told in `waits` */
-	uint64_t wait_told_ns; /* of all its waits: told in `waits` */
-	uint32_t wait_entry;   /* number of the one of `waits` that was told last: mostly it is the
-				  next one, too */
+	uint64_t waited_ns;    /* the part of the open wait interval already stored in `waits` */
+	uint64_t wait_told_ns; /* the part of all its waits stored in `waits` */
+	uint32_t wait_entry;   /* cache: index of the entry of `waits` used last */
 };
 
 struct gil_fold {
@@ -40,19 +39,19 @@ struct gil_fold {
 
 struct loop_fold {
 	struct loop *loop;
-	/* the turn in progress */
+	/* The turn in progress. */
 	bool in_turn;
 	uint64_t ts_turn;
-	uint64_t ts_preempted; /* who had the CPU is known up to here */
+	uint64_t ts_preempted; /* occupants of the CPU are counted up to here */
 	struct breakdown now;
-	struct breakdown meanwhile; /* who had the CPU during the interval that is open, if it
-				       proves to be one of waiting for it */
+	struct breakdown meanwhile; /* occupants of the CPU during the open interval; merged into
+				       `now` if the thread turns out to have waited for that CPU */
 	struct turn_stacks stacks;
-	/* finished turns; the array has room for one stall more, the one that is going on while a
-	 * report is made */
+	/* Finished turns. report.stalls always has room for one more stall, the one in progress
+	 * when a report is built. */
 	struct loop_report report;
 	uint32_t stall_room;
-	struct stall ongoing; /* of the latest report */
+	struct stall ongoing; /* the stall in progress in the latest report */
 };
 
 struct process_fold {
@@ -75,14 +74,14 @@ TABLE_OF(flames, struct flame_entry, key)
 
 struct wait_entry {
 	struct {
-		const struct thread *waiter, *holder; /* holder NULL: nobody certain */
+		const struct thread *waiter, *holder; /* holder NULL: unknown */
 		uint32_t waiter_stack, holder_stack;
 	} key;
 	uint64_t ns;
 };
 TABLE_OF(waits, struct wait_entry, key)
 
-/* Of report_builder.handlers and .left_out. */
+/* Entry of report_builder.handlers and .left_out. */
 struct handler_entry {
 	uint32_t function; /* 0: no handler */
 	struct blame blame;
@@ -93,23 +92,23 @@ struct report_builder {
 	uint64_t stall_ns;
 	bool without_flames;
 	struct attribution *attribution;
-	int error; /* the first, -ENOMEM: the callbacks cannot return it */
+	int error; /* the first error (-ENOMEM); callbacks cannot return it */
 	struct thread_fold *threads;
 	struct gil_fold *gils;
 	struct process_fold *processes;
 	uint32_t loop_count;
 	struct table flames, waits;
-	struct table handlers; /* for counting by handler, empty in between */
-	struct table left_out; /* struct handler_entry: stalls that are not listed, by culprit */
-	size_t stall_bytes;    /* of all that are */
+	struct table handlers; /* scratch for sums by handler; empty between uses */
+	struct table left_out; /* struct handler_entry: unlisted stalls, by culprit */
+	size_t stall_bytes;    /* memory of all listed stalls */
 	struct report report;  /* the latest */
 };
 
 /*
- * Who made whom wait has as many answers as there are waiters and holders, and every stretch of a
- * hold, or of a neighbour on the CPU, is added to all who wait. So of more than this many who wait
- * at a time for one GIL or one CPU, it is known of these: loops' threads, then those that wait
- * longest. The others wait for nobody known.
+ * Every stretch of a hold, and every run of a CPU's occupant, is added to each thread waiting for
+ * that GIL or CPU. To bound the cost, only the first WAITERS_MAX waiters are counted: threads of
+ * loops first, then those that have waited longest. For the others the holder or occupant is
+ * unknown.
  */
 #define WAITERS_MAX 256
 
@@ -119,43 +118,46 @@ static inline void check(struct report_builder *builder, int r)
 		builder->error = r;
 }
 
-/* The thread's part, made when first needed; NULL when memory is short. */
+/* The builder's state for the thread, created on first use. NULL when memory is short: the builder
+ * then remembers the error. */
 struct thread_fold *thread_fold_new(struct report_builder *builder, struct thread *thread);
 static inline struct thread_fold *thread_fold(struct report_builder *builder, struct thread *thread)
 {
 	return thread->data ? thread->data : thread_fold_new(builder, thread);
 }
 
-/* fold.c: what the builder takes of its stage. */
+/* fold.c: the builder's callbacks for its attribution stage. */
 struct stretch_sink fold_sink(struct report_builder *builder);
 
-/* Makes sure that there is room for two more entries in the loop's stalls: one to keep, one spare.
- * 0 or -ENOMEM. */
+/* Reserves room for two more stalls of the loop: one to keep, and the one in progress. Returns 0 or
+ * -ENOMEM. */
 int loop_fold_reserve(struct loop_fold *loop);
-/* Lists the finished stall, which is the loop's from then on whatever is returned. 0 or -ENOMEM. */
+/* Adds a finished stall to the list, or to the sums of unlisted ones. Takes ownership of its
+ * contents, also on failure. Returns 0 or -ENOMEM. */
 int stall_list(struct report_builder *builder, struct loop_fold *loop, struct stall *stall);
-/* So much of STALLS_BYTES_MAX it takes. */
+/* Memory of a listed stall in bytes, counted against STALLS_BYTES_MAX. */
 size_t stall_bytes(const struct stall *stall);
-/* blame.c: charges the handler behind it before it is forgotten. 0 or -ENOMEM. */
+/* blame.c: adds an unlisted stall to its culprit's sums. Returns 0 or -ENOMEM. */
 int blame_left_out(struct report_builder *builder, const struct stall *stall);
 
-/* Makes the stall of the turn in progress, as if it ended now; start, end and the like are the
- * caller's. 0 or -ENOMEM. */
+/* Fills the breakdown, cause, stacks and parts of `stall` from the turn in progress, as if it ended
+ * now. The caller sets start, end, ongoing and whole, and frees it with stall_done(). Returns 0, or
+ * -ENOMEM: then there is nothing to free. */
 int stall_make(struct report_builder *builder, const struct loop_fold *loop, struct stall *stall);
-/* Builds a complete `stall` from the turn in progress. 1: it exceeds the threshold; 0: it does not
- * (the stall is left as it is); or -ENOMEM. */
+/* Builds a complete `stall` from the turn in progress; free it with stall_done(). Returns 1 if it
+ * reaches the threshold, 0 if not (the stall is left untouched), or -ENOMEM. */
 int stall_make_ongoing(struct report_builder *builder, const struct loop_fold *loop,
 		       struct stall *stall);
 void stall_done(struct stall *stall);
-/* Names of tasks become known late (COMM), so those still missing are asked for with every report.
- */
+/* Fills in missing names of the CPU's occupants. Names arrive late (COMM), so this runs for every
+ * report. */
 void name_occupants(const struct world *world, struct breakdown *what);
-/* True when Python says that what was taken for a loop is not one; the turns it seemed to make do
- * not count. */
+/* True when Python's own state disproved a loop that was recognised by its epoll waits only. Its
+ * turns do not count. */
 bool loop_was_none(const struct loop_fold *loop);
 
-/* Where a thread stands that is off the CPU or waits for the GIL; not known in a recording without
- * stacks. */
+/* The stack of a thread that is off the CPU or waits for the GIL. Unknown (all zero) in a recording
+ * without stacks. */
 static inline struct stack_ref still_of(const struct report_builder *builder,
 					const struct thread *thread)
 {
@@ -163,30 +165,30 @@ static inline struct stack_ref still_of(const struct report_builder *builder,
 				      : (struct stack_ref){0};
 }
 
-/* flames.c: a stretch of ATTRIBUTION_STILL or ATTRIBUTION_CLOCK */
+/* flames.c: adds a stretch of ATTRIBUTION_STILL or ATTRIBUTION_CLOCK. */
 void flames_add(struct report_builder *builder, struct thread_fold *thread,
 		const struct stretch *stretch);
 
-/* waits.c: who made whom wait for the GIL. Stretches of ATTRIBUTION_HOLD and
- * ATTRIBUTION_HOLD_EARLIER, and an interval of a thread that waited */
+/* waits.c: attributes GIL waits to holders, from stretches of ATTRIBUTION_HOLD and
+ * ATTRIBUTION_HOLD_EARLIER and from each finished wait interval. */
 void waits_held(struct report_builder *builder, const struct stretch *stretch);
 void waits_held_earlier(struct report_builder *builder, const struct stretch *stretch);
 void waits_waited(struct report_builder *builder, struct thread_fold *waiter,
 		  const struct interval *i);
 
-/* flames.c, blame.c: fill these fields of the report. 0 or -ENOMEM */
+/* flames.c, blame.c: fill these fields of the report. Return 0 or -ENOMEM. */
 int report_flames(struct report_builder *builder);
 int report_blame(struct report_builder *builder);
 
-/* blame.c: the handler of a stack; HANDLER_NONE when there is nothing to find it with */
+/* blame.c: the handler of a stack; HANDLER_NONE for stack 0 or without a finder or names. */
 struct handler handler_of(const struct report_builder *builder, uint32_t stack);
-/* The handler with the most time in these, HANDLER_NONE when the most of what is known was in none.
- * 0 or -ENOMEM. */
+/* Sets *ret_handler to the handler with the most time in `shares`; HANDLER_NONE when most of the
+ * time with a known stack had no handler. Returns 0 or -ENOMEM. */
 int handler_most(struct report_builder *builder, const struct stack_share *shares, uint32_t count,
 		 struct handler *ret_handler);
-/* For qsort(): the order of report.blame. */
+/* qsort() order of report.blame. */
 int blame_worst_first(const void *a, const void *b);
-/* The handlers of all blockers. */
+/* Sets `handler` of every blocker. Returns 0 or -ENOMEM. */
 int handlers_of_blockers(struct report_builder *builder, struct breakdown *what);
 
 static inline uint64_t later(uint64_t a, uint64_t b)
