@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * blame.c - the handlers: whose a stall was, and what each of them did to the loops over the
- * window.
+ * blame.c - finds the handler that caused each stall, and sums up the cost of every handler to the
+ * loops over the window.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -17,15 +17,15 @@ struct handler handler_of(const struct report_builder *builder, uint32_t stack)
 	return handler_find(report->finder, report->names, stack);
 }
 
-/* The entry of the handler's function, or of none; NULL when memory is short. */
+/* The entry of the handler's function (0: no handler); NULL when memory is short. */
 static struct blame *entry_of(struct report_builder *builder, const struct handler *handler)
 {
 	struct handler_entry *entry;
 
 	if (handlers_get(&builder->handlers, &handler->frame.function, &entry))
 		return NULL;
-	/* one function may be met in several roles: the one that says most stays, and that a rule
-	 * found says more than that none did */
+	/* A function may occur in several roles: keep the most specific one, the smallest other
+	 * than 0. */
 	if (handler->role &&
 	    (!entry->blame.handler.role || handler->role < entry->blame.handler.role))
 		entry->blame.handler = *handler;
@@ -50,7 +50,7 @@ static int count_shares(struct report_builder *builder, const struct stack_share
 	return 0;
 }
 
-/* The largest that has been counted, and an empty table. */
+/* The handler with the most counted time. Empties the table. */
 static struct handler largest(struct report_builder *builder)
 {
 	const struct handler_entry *most = NULL;
@@ -93,7 +93,7 @@ int handlers_of_blockers(struct report_builder *builder, struct breakdown *what)
 	return err;
 }
 
-/* Who waited for the GIL is no culprit: whoever held it is. */
+/* For a GIL wait the culprit is the handler that held the GIL, not the one that waited. */
 static int culprit(struct report_builder *builder, const struct stall *stall,
 		   struct handler *ret_handler)
 {
@@ -101,7 +101,7 @@ static int culprit(struct report_builder *builder, const struct stall *stall,
 	int err = 0;
 
 	*ret_handler = (struct handler){0};
-	if (breakdown_is_stopped(&stall->what, &kind)) /* from outside: nobody's in here */
+	if (breakdown_is_stopped(&stall->what, &kind)) /* from outside: no handler */
 		return 0;
 	if (stall->cause != TS_GIL_WAIT)
 		*ret_handler = stall->handler;
@@ -117,7 +117,7 @@ static int culprit(struct report_builder *builder, const struct stall *stall,
 
 /* ── over the window ─────────────────────────────────────────────────────── */
 
-/* Counting a stall needs the table of handlers empty, so all culprits are found before. */
+/* Finding a culprit needs an empty table of handlers, so all are found before any is charged. */
 struct charge {
 	struct handler handler;
 	const struct stall *stall;
@@ -253,8 +253,8 @@ static int count_waits(struct report_builder *builder)
 	return 0;
 }
 
-/* What it took from the loops by what it did there itself (not by waiting for the GIL or a CPU,
- * which is others' doing), and by making them wait. */
+/* Time it took from the loops: running or asleep in their turns, and making them wait for the GIL.
+ * Its own waits for the GIL or a CPU are caused by others and do not count. */
 static uint64_t cost(const struct blame *blame)
 {
 	const uint64_t *ns = blame->loop.ns;

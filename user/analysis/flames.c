@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * flames.c - time by thread, state and stack, and waiting for the GIL by who waited for whom: what
- * came with a stack, and in the report the rest of each thread's state without one. So the sums are
- * those of the threads' states, exactly.
+ * flames.c - time by thread, state and stack, and GIL waits by waiter and holder. Only time with a
+ * known stack or holder is stored; the report adds the remainder of each thread's states, so the
+ * sums equal the threads' states exactly.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -23,7 +23,7 @@ static void flame_add(struct report_builder *builder, struct thread_fold *thread
 		return;
 	err = flames_get(&builder->flames, &key.key, &entry);
 	if (err) {
-		/* too many: its time stays without a stack */
+		/* Table full: the time counts as without a stack. */
 		check(builder, err == -ENOSPC ? 0 : err);
 		return;
 	}
@@ -40,8 +40,7 @@ void flames_add(struct report_builder *builder, struct thread_fold *thread,
 		flame_add(builder, thread, stretch->ref->stack, &stretch->parts[n]);
 }
 
-/* The rest of the thread's time in the state; 0 also if more was told than there is, which the
- * model's order of calls rules out. */
+/* The remainder; 0 if `told` exceeds `total`, which the model's order of calls rules out. */
 static uint64_t rest(uint64_t total, uint64_t told)
 {
 	return total > told ? total - told : 0;

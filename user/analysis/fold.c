@@ -4,7 +4,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
-/* The parts of the model's objects, made when first needed; NULL when memory is short. */
+/* State of the model's objects, created on first use; NULL when memory is short. */
 
 static void *part_new(struct report_builder *builder, size_t size)
 {
@@ -99,8 +99,7 @@ static void add_to_turn(struct report_builder *builder, struct loop_fold *loop,
 {
 	uint64_t dur = i->end - i->start;
 
-	/* who had the CPU counts when it is certain that the thread was ready for it all the time
-	 */
+	/* Occupants of the CPU count only if the thread waited for it during the whole interval. */
 	if (loop->meanwhile.preempted_by_count) {
 		if (i->state == TS_RUNNABLE || i->state == TS_HELD_RUNNABLE)
 			check(builder, breakdown_merge(&loop->now, &loop->meanwhile));
@@ -117,7 +116,7 @@ static void add_to_turn(struct report_builder *builder, struct loop_fold *loop,
 		loop->now.gc_ns += gc_share(i->thread->process, true, NULL, i->state, dur);
 }
 
-/* The loop that the thread runs, if that is in a turn. */
+/* The thread's loop if it is in a turn, else NULL. */
 static struct loop_fold *loop_in_turn(const struct thread *thread)
 {
 	struct loop_fold *loop = thread->loop ? thread->loop->data : NULL;
@@ -148,7 +147,8 @@ static void on_interval(void *ctx, const struct interval *i)
 		add_to_turn(builder, loop, i);
 }
 
-/* Before the stretches that the sample settles, so that their handlers are found with it. */
+/* Called before the stretches that this sample ends, so that their handlers take it into account.
+ */
 static void on_sample(void *ctx, const struct sample *sample)
 {
 	struct report_builder *builder = ctx;
@@ -234,9 +234,9 @@ static void on_contention(void *ctx, const struct contention *contention)
 }
 
 /*
- * The same for who had the CPU, which is told before the thread that waited for it. A thread that
- * moves to another CPU's queue waits for one of the two at a time, so an instant that has an
- * occupant gets no second one.
+ * Adds a run of the CPU's occupant, which is emitted before the interval of the thread that waited
+ * for it. A thread that migrates waits for one CPU at a time, so no instant is counted twice
+ * (ts_preempted).
  */
 static void preempt(struct report_builder *builder, struct loop_fold *loop, const struct run *run)
 {
@@ -263,7 +263,7 @@ static void on_run(void *ctx, const struct run *run)
 			preempt(builder, thread->loop->data, run);
 }
 
-/* So many blockers one loop may have. */
+/* Limit of blockers per loop. */
 static uint32_t blockers_max(const struct report_builder *builder)
 {
 	uint32_t share = BLOCKERS_TOTAL / builder->loop_count;
@@ -369,7 +369,6 @@ static void on_turn_cancel(void *ctx, struct loop *loop)
 		fold->in_turn = false;
 }
 
-/* What the builder receives of its stage. */
 struct stretch_sink fold_sink(struct report_builder *builder)
 {
 	uint32_t policies = ATTRIBUTION_BIT(ATTRIBUTION_HOLD);

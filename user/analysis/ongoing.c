@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * ongoing.c - stalls while they last, and how to forget those that are over.
+ * ongoing.c - stalls in progress, and forgetting finished ones.
  */
 #include <string.h>
 

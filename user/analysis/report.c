@@ -60,7 +60,7 @@ void report_builder_without_flames(struct report_builder *builder)
 	builder->without_flames = true;
 }
 
-/* Frees what the latest report has of its own. */
+/* Frees what the latest report owns. */
 static void report_clear(struct report *report)
 {
 	free(report->flames);
@@ -146,7 +146,7 @@ void name_occupants(const struct world *world, struct breakdown *what)
 	}
 }
 
-/* The turn in progress, when it is a stall already, as the entry behind the finished ones. */
+/* Appends the turn in progress to the finished stalls if it is a stall already. */
 static int report_ongoing(struct report_builder *builder, struct loop_fold *loop,
 			  struct loop_report *report)
 {
@@ -193,7 +193,7 @@ static int report_loop(struct report_builder *builder, struct loop_fold *loop,
 	return 0;
 }
 
-/* Python's threads; and any that a loop is reported of, whether Python knows it or not. */
+/* Reports Python threads, and threads of reported loops even if Python does not know them. */
 static void report_thread(struct report *report, struct thread *thread)
 {
 	struct process_report *process = &report->processes[thread->process->index];
@@ -322,6 +322,6 @@ bool report_partial(const struct report *report)
 		return true;
 	if (!report->window.lost)
 		return false;
-	/* with no thread's time to compare with, what was lost may have been all there was */
+	/* Without any thread time the loss may have covered everything. */
 	return !report->thread_ns || report->unknown_ns > report->thread_ns / 1000;
 }

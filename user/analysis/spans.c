@@ -13,7 +13,7 @@ struct thread_spans {
 struct spans {
 	struct span_sink sink;
 	struct attribution *attribution;
-	struct thread_spans **threads; /* by thread.index; NULL where none was seen yet */
+	struct thread_spans **threads; /* by thread.index; NULL: not seen yet */
 	uint32_t room;
 	int error;
 };
@@ -49,7 +49,7 @@ static struct thread_spans *spans_create(struct spans *spans, const struct threa
 	return spans->threads[thread->index] = made;
 }
 
-/* Made when first needed; NULL when memory is short. */
+/* Created on first use; NULL when memory is short. */
 static inline struct thread_spans *spans_get(struct spans *spans, const struct thread *thread)
 {
 	if (thread->index < spans->room && spans->threads[thread->index])
@@ -132,7 +132,7 @@ static void on_stretch(void *ctx, const struct stretch *stretch)
 		spans->sink.clock(spans->sink.ctx, &span);
 }
 
-/* ── what passes as it is ────────────────────────────────────────────────── */
+/* ── passed on unchanged ─────────────────────────────────────────────────── */
 
 static void on_hold(void *ctx, const struct hold *hold)
 {

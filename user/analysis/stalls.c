@@ -1,15 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * stalls.c - which finished stalls a report lists: the longest, as many as STALLS_BYTES_MAX has
- * room for. The others are in its sums, and counted.
+ * stalls.c - selects the finished stalls that a report lists: the longest that fit in
+ * STALLS_BYTES_MAX. The others are counted, and included in the sums.
  */
 #include <errno.h>
 #include <stdlib.h>
 
 #include "analysis/fold.h"
 
-/* What becomes of stalls when there are too many: those longer than `ns` stay, and of those as long
- * as that so many. */
+/* Which stalls to keep: all longer than `ns`, and `ties` of those exactly that long. */
 struct selection {
 	uint64_t ns;
 	uint32_t ties;
@@ -47,7 +46,8 @@ static int longest_first(const void *a, const void *b)
 	return (x->ns < y->ns) - (x->ns > y->ns);
 }
 
-/* The longest that take half of the room, so that choosing again is due only after as many more. */
+/* Keeps the longest, up to half of STALLS_BYTES_MAX, so that the next selection is due only after
+ * as much again was added. */
 static struct selection choose(struct listed *listed, uint32_t count)
 {
 	struct selection selection = {0};

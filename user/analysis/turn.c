@@ -21,7 +21,8 @@ void turn_done(struct turn_stacks *turn)
 
 /* ── parts ───────────────────────────────────────────────────────────────── */
 
-/* With no room for another one, the last becomes the rest, of no handler. */
+/* Returns the part's number, from 1. When the list is full, the last part takes in the rest and
+ * loses its handler. */
 static uint32_t parts_append(struct turn_parts *parts, const struct turn_part *part)
 {
 	struct turn_part *last = &parts->list[TURN_PARTS_MAX - 1];
@@ -36,8 +37,9 @@ static uint32_t parts_append(struct turn_parts *parts, const struct turn_part *p
 }
 
 /*
- * The part that a stretch belongs to: that of the latest known stack, if the handler and its run
- * are the same. What is not known ends no part, it has one of its own for the whole turn.
+ * The number of the part that a stretch belongs to: the current part if handler and root are the
+ * same, else a new one. An unknown stack does not end the current part: all unknown time of a turn
+ * shares one part.
  */
 static uint32_t part_of(const struct report_builder *builder, struct turn_parts *parts,
 			const struct stack_ref *ref, uint64_t start)
@@ -149,7 +151,8 @@ static int by_start(const void *a, const void *b)
 	return order ? order : compare(x->end, y->end);
 }
 
-/* All shares, with the rest of the turn, and room for that. NULL when memory is short. */
+/* A copy of all shares plus those of the turn's time not attributed yet. The caller frees it. NULL
+ * when memory is short. */
 static struct turn_share *shares_so_far(const struct report_builder *builder,
 					const struct turn_stacks *turn, struct thread *thread,
 					struct turn_parts *parts, uint32_t *ret_count)
@@ -182,7 +185,7 @@ static struct turn_share *shares_so_far(const struct report_builder *builder,
 	return shares;
 }
 
-/* Sums of the parts, and the stack that most of each was spent in. */
+/* Sets each part's sums and its stack with the most time. Sorts `shares` and the parts. */
 static void fill_parts(struct turn_parts *parts, struct turn_share *shares, uint32_t count)
 {
 	uint64_t most[TURN_PARTS_MAX] = {0}, ns = 0;
@@ -203,8 +206,8 @@ static void fill_parts(struct turn_parts *parts, struct turn_share *shares, uint
 	qsort(parts->list, parts->count, sizeof(parts->list[0]), by_start);
 }
 
-/* The shares of all parts by stack, and the stack that most was spent in, in all its tasks and
- * runs. */
+/* Merges the shares of all parts by stack, task and root, and returns the number of entries.
+ * *ret_largest: the stack with the most time over all its tasks and runs. */
 static uint32_t fill_stacks(struct stack_share *stacks, uint32_t *ret_largest,
 			    struct turn_share *shares, uint32_t count)
 {

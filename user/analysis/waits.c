@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * waits.c - who made whom wait for the GIL, and where in Python both were meanwhile.
+ * waits.c - attributes GIL waits to holders, with the Python stacks of both.
  *
- * A stretch with the GIL is over: it is added to the blockers of every loop in a turn that waits
- * for that GIL just now, and to the waits of every thread that does. Holders are told before
- * waiters (model.h), so no wait is over before its holder's part has come here.
+ * Each finished stretch with the GIL is added to the waits of every thread waiting for that GIL,
+ * and to the blockers of its loop if that is in a turn. The model emits holders before waiters
+ * (model.h), so a wait ends only after all of its holders' stretches were added.
  *
- * A stretch without a stack may come again with one (ATTRIBUTION_HOLD_EARLIER); then it moves.
+ * A stretch without a stack may be emitted again with one (ATTRIBUTION_HOLD_EARLIER); its time then
+ * moves to that stack.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -30,7 +31,7 @@ static struct wait_entry *wait_of(struct report_builder *builder, const struct t
 	return entry;
 }
 
-/* With no room for it, the time stays with those whose holder is not known. */
+/* When the table is full, the time is not stored: it counts as a wait with an unknown holder. */
 static void wait_add(struct report_builder *builder, struct thread_fold *fold,
 		     const struct thread *waiter, const struct thread *holder,
 		     uint32_t holder_stack, uint64_t ns)
@@ -51,7 +52,7 @@ static void wait_add(struct report_builder *builder, struct thread_fold *fold,
 	fold->wait_told_ns += ns;
 }
 
-/* The loop in a turn that the waiter runs, and since when its wait is inside; NULL: none. */
+/* The waiter's loop if it is in a turn, else NULL. *ret_start: where the wait inside it starts. */
 static struct loop_fold *waiting_loop(const struct thread *waiter, uint64_t start,
 				      uint64_t *ret_start)
 {
@@ -103,7 +104,7 @@ void waits_held(struct report_builder *builder, const struct stretch *stretch)
 			blame(builder, i, waiter, ref);
 }
 
-/* The waiter waited during this: its time moves from stack 0 to `ref`. */
+/* Moves the waiter's time during `early` from holder stack 0 to `ref`. */
 static void move(struct report_builder *builder, const struct interval *early,
 		 const struct thread *waiter, const struct stack_ref *ref)
 {
