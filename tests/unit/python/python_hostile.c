@@ -17,6 +17,7 @@
 #include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
@@ -170,7 +171,7 @@ static int look(pid_t pid, bool *ret_proven, struct seen *ret_seen)
 	static const uint16_t gil_index[1024];
 	struct diag diag = {0};
 	struct target *target;
-	uint64_t begin = clock_now_ns();
+	clock_t begin = clock(); /* CPU time: the machine may be busy */
 	int err = target_open(pid, &diag, &target);
 
 	*ret_seen = (struct seen){0};
@@ -184,7 +185,7 @@ static int look(pid_t pid, bool *ret_proven, struct seen *ret_seen)
 	} else {
 		assert_int_equal(diag.status, EXIT_UNSUPPORTED);
 	}
-	assert_true(clock_now_ns() - begin < 10 * NS_PER_S);
+	assert_true(clock() - begin < 10 * CLOCKS_PER_SEC);
 	return err;
 }
 

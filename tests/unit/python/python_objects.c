@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/duration.h"
@@ -283,7 +284,8 @@ static void a_dict_that_lies_about_its_size_is_not_believed(void **state)
 	struct keys_311 new = new_keys();
 	struct dict dict = {.type = ADDRESS(dict_type)};
 	struct objects o310 = objects(10), o311 = objects(11);
-	uint64_t count = 0, begin = clock_now_ns();
+	clock_t begin = clock(); /* CPU time: the machine may be busy */
+	uint64_t count = 0;
 
 	for (uint64_t size = 1; size; size <<= 1) {
 		old.size = size;
@@ -311,7 +313,7 @@ static void a_dict_that_lies_about_its_size_is_not_believed(void **state)
 	dict.values = UINT64_MAX - 8;
 	new = new_keys();
 	assert_int_equal(object_dict_visit(&o311, ADDRESS(&dict), forever, &count), -EFAULT);
-	assert_true(clock_now_ns() - begin < 5 * NS_PER_S);
+	assert_true(clock() - begin < 5 * CLOCKS_PER_SEC);
 }
 
 static void *change(void *arg)
