@@ -11,6 +11,8 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "python/interpreter/stacks.h"
+#include "python/versions/rows.h"
 #include "stream/dictionary.h"
 #include "symbols/handler.h"
 #include "symbols/lines.h"
@@ -22,95 +24,11 @@
 /* Places in the block. */
 enum { CODE = 0, TYPE = 512, TYPE_NAME = 640, NAME = 1024, FILE_NAME = 2048, LINES = 4096 };
 
-/* Offsets as 3.8, 3.10 and 3.11 have them, and as a free-threaded build may have them. */
+/* One of each kind of line table and code object, and a free-threaded build. */
 static const struct {
-	struct stack_layout stack;
-	struct python_layout layout;
-} layouts[] = {
-	{{.instr_kind = STACK_LASTI_BYTES,
-	  .code_span = 40,
-	  .code_weak = 1,
-	  .code_name_word = 9,
-	  .code_linetable_word = 10,
-	  .unicode_hash = 24,
-	  .bytes_size = 16},
-	 {.object_type = 8,
-	  .type_name = 24,
-	  .code_filename = 104,
-	  .code_name = 112,
-	  .code_qualname = LAYOUT_NONE,
-	  .code_linetable = 120,
-	  .code_firstlineno = 40,
-	  .unicode_length = 16,
-	  .unicode_state = 32,
-	  .unicode_shift = 0,
-	  .unicode_ascii = 48,
-	  .unicode_compact = 72,
-	  .bytes_size = 16,
-	  .bytes_data = 32,
-	  .lines_form = LINES_LNOTAB}},
-	{{.instr_kind = STACK_LASTI_UNITS,
-	  .code_span = 40,
-	  .code_weak = 1,
-	  .code_name_word = 9,
-	  .code_linetable_word = 10,
-	  .unicode_hash = 24,
-	  .bytes_size = 16},
-	 {.object_type = 8,
-	  .type_name = 24,
-	  .code_filename = 104,
-	  .code_name = 112,
-	  .code_qualname = LAYOUT_NONE,
-	  .code_linetable = 120,
-	  .code_firstlineno = 40,
-	  .unicode_length = 16,
-	  .unicode_state = 32,
-	  .unicode_shift = 0,
-	  .unicode_ascii = 48,
-	  .unicode_compact = 72,
-	  .bytes_size = 16,
-	  .bytes_data = 32,
-	  .lines_form = LINES_310}},
-	{{.instr_kind = STACK_INSTR,
-	  .code_span = 56,
-	  .code_name_word = 8,
-	  .code_linetable_word = 10},
-	 {.object_type = 8,
-	  .type_name = 24,
-	  .code_filename = 112,
-	  .code_name = 120,
-	  .code_qualname = 128,
-	  .code_linetable = 136,
-	  .code_firstlineno = 72,
-	  .unicode_length = 16,
-	  .unicode_state = 32,
-	  .unicode_shift = 0,
-	  .unicode_ascii = 48,
-	  .unicode_compact = 72,
-	  .bytes_size = 16,
-	  .bytes_data = 32,
-	  .lines_form = LINES_311}},
-	{{.instr_kind = STACK_INSTR,
-	  .code_span = 72,
-	  .code_name_word = 8,
-	  .code_linetable_word = 10,
-	  .free_threaded = 1},
-	 {.object_type = 24,
-	  .type_name = 40,
-	  .code_filename = 128,
-	  .code_name = 136,
-	  .code_qualname = 144,
-	  .code_linetable = 152,
-	  .code_firstlineno = 88,
-	  .unicode_length = 32,
-	  .unicode_state = 48,
-	  .unicode_shift = 6,
-	  .unicode_ascii = 56,
-	  .unicode_compact = 72,
-	  .bytes_size = 32,
-	  .bytes_data = 48,
-	  .lines_form = LINES_311}},
-};
+	unsigned int minor;
+	enum python_build build;
+} versions[] = {{8, WITH_GIL}, {10, WITH_GIL}, {11, WITH_GIL}, {13, FREE_THREADED}};
 
 static unsigned char *block;
 
@@ -228,7 +146,7 @@ static size_t change_block(const uint8_t *data, size_t size)
 
 static void resolve(const uint8_t *data, size_t size, unsigned int which)
 {
-	const struct stack_layout *layout = &layouts[which].stack;
+	struct python_layout layout = layout_rows[versions[which].minor][versions[which].build];
 	struct dictionary *dictionary = dictionary_new();
 	struct symbols *symbols = symbols_new(
 		(struct stream_sink){.define = define, .ctx = dictionary});
@@ -236,13 +154,17 @@ static void resolve(const uint8_t *data, size_t size, unsigned int which)
 	struct shared_stack stack = {
 		.hdr = {.type = RING_STACK}, .hash = 1, .pid = (uint32_t)getpid()};
 	struct shared_text text = {.hdr = {.type = RING_TEXT}, .hash = 1};
+	struct stack_layout walked;
 	struct handler handler;
 	size_t used;
 	uint32_t id;
 
-	put_right(layout, &layouts[which].layout);
+	layout.has_stacks = true;
+	if (stack_layout_of(&layout, 0, &walked))
+		abort();
+	put_right(&walked, &layout);
 	used = change_block(data, size);
-	symbols_add_process(symbols, stack.pid, layout, &layouts[which].layout);
+	symbols_add_process(symbols, stack.pid, &walked, &layout);
 	for (size_t i = used; i + 6 <= size && stack.hdr.aux < SHARED_FRAMES_MAX; i += 6) {
 		struct shared_frame *frame = &stack.frames[stack.hdr.aux++];
 		uint32_t lasti = (uint32_t)(data[i] | data[i + 1] << 8 | data[i + 2] << 16);
@@ -250,7 +172,7 @@ static void resolve(const uint8_t *data, size_t size, unsigned int which)
 		frame->code = data[i + 5] & 1 ? inside(CODE)
 					      : inside((uint32_t)(data[i + 3] | data[i + 4] << 8));
 		frame->lasti = data[i + 5] & 2 ? UINT32_MAX - lasti : lasti;
-		frame->check = check_of(layout, frame->code);
+		frame->check = check_of(&walked, frame->code);
 	}
 	if (symbols_stack(symbols, &stack))
 		abort();

@@ -90,8 +90,7 @@ struct capture {
 	int error;		 /* of the ring's callback, for drain_ring() */
 };
 
-/* ── tracee.c: processes and their threads ───────────────────────────────────────────────────────
- */
+/* ── tracee.c: processes and their threads ───────────────────────────────────────────────────── */
 
 /* The sites' uprobes. */
 int tracee_attach(struct capture *capture, struct tracee *tracee, struct diag *diag);
@@ -139,8 +138,7 @@ static inline void epfd_drop(unsigned char *set, uint32_t epfd)
 	set[epfd / 8] &= (unsigned char)~(1u << epfd % 8);
 }
 
-/* ── stacks.c ────────────────────────────────────────────────────────────────────────────────────
- */
+/* ── stacks.c ────────────────────────────────────────────────────────────────────────────────── */
 
 /* Hands the probes what they need for the process's stacks and garbage collections. */
 int tracee_declare_stacks(struct capture *capture, struct tracee *tracee);
@@ -154,8 +152,7 @@ int capture_handle_sample(struct capture *capture, const struct shared_sample *s
 /* Resolves capture->held, if there is one, and defines it in the stream. Same errors. */
 int capture_resolve_held(struct capture *capture);
 
-/* ── drain.c ─────────────────────────────────────────────────────────────────────────────────────
- */
+/* ── drain.c ─────────────────────────────────────────────────────────────────────────────────── */
 
 /* Records and losses into the reorder stage, which then advances to `horizon`: the time of the call
  * or an earlier one. */
@@ -166,8 +163,7 @@ void capture_begin_misses(struct capture *capture);
  * the next record. */
 int capture_handle_record(void *ctx, void *data, size_t size);
 
-/* ── serve.c ─────────────────────────────────────────────────────────────────────────────────────
- */
+/* ── serve.c ─────────────────────────────────────────────────────────────────────────────────── */
 
 /* Requests the reads that a record calls for; reads nothing itself. 0 or -ENOMEM. */
 int capture_note(struct capture *capture, const union event *event);

@@ -6,8 +6,7 @@
 #define NAMES_AFTER_NS (200 * NS_PER_MS) /* a new thread has set its name by then */
 #define ASK_AGAIN_NS   NS_PER_S
 
-/* ── what a record calls for ──────────────────────────────────────────────────────────────────────
- */
+/* ── what a record calls for ─────────────────────────────────────────────────────────────────── */
 
 static void request_names(struct capture *capture, struct tracee *tracee, uint64_t ts)
 {
@@ -143,8 +142,7 @@ void capture_look_again(struct capture *capture)
 			request(capture, capture->tracees[i], REQUEST_SNAPSHOT, 0);
 }
 
-/* ── reading it ───────────────────────────────────────────────────────────────────────
- */
+/* ── reading it ──────────────────────────────────────────────────────────────────────────────── */
 
 static int look_for_gils(struct capture *capture, struct tracee *tracee)
 {

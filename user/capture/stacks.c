@@ -7,8 +7,7 @@
 #include "base/cleanup.h"
 #include "capture/private.h"
 
-/* ── what the probes need to know of a process ───────────────────────────────────────────────────
- */
+/* ── what the probes need to know of a process ───────────────────────────────────────────────── */
 
 static void include(uint32_t offset, uint32_t bytes, uint32_t *first, uint32_t *end)
 {
@@ -147,8 +146,7 @@ int tracee_declare_stacks(struct capture *capture, struct tracee *tracee)
 	return probes_set(&capture->probes, PROBES_PYTHONS, &target->info.pid, &python);
 }
 
-/* ── names of threads in Python ──────────────────────────────────────────────────────────────────
- */
+/* ── names of threads in Python ──────────────────────────────────────────────────────────────── */
 
 struct naming {
 	struct capture *capture;
@@ -181,8 +179,7 @@ int tracee_names(struct capture *capture, struct tracee *tracee)
 	return err == -ESRCH || err == -EINTR ? 0 : err;
 }
 
-/* ── stacks, texts and samples from the ring ─────────────────────────────────────────────────────
- */
+/* ── stacks, texts and samples from the ring ─────────────────────────────────────────────────── */
 
 static int resolve_stack(struct capture *capture, const struct shared_stack *stack, size_t size)
 {

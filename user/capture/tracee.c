@@ -9,8 +9,7 @@
 #include "base/duration.h"
 #include "python/process/bounded.h"
 
-/* ── threads ─────────────────────────────────────────────────────────────────────────────────────
- */
+/* ── threads ─────────────────────────────────────────────────────────────────────────────────── */
 
 struct member *member_find(const struct capture *capture, uint32_t tid)
 {
@@ -57,8 +56,7 @@ struct tracee *tracee_of_process(const struct capture *capture, uint32_t pid)
 	return NULL;
 }
 
-/* ── processes ───────────────────────────────────────────────────────────────────────────────────
- */
+/* ── processes ───────────────────────────────────────────────────────────────────────────────── */
 
 int tracee_attach(struct capture *capture, struct tracee *tracee, struct diag *diag)
 {

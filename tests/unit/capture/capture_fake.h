@@ -59,8 +59,7 @@ struct fake {
 	uint32_t event_count, definition_count;
 };
 
-/* ── the processes ───────────────────────────────────────────────────────────────────────────────
- */
+/* ── the processes ───────────────────────────────────────────────────────────────────────────── */
 
 static inline struct fake_process *fake_process_of(const struct target *target)
 {
@@ -176,8 +175,7 @@ static inline int fake_thread_names(struct target *target,
 	return process->name ? name(ctx, target->info.pid, process->name) : 0;
 }
 
-/* ── the probes ──────────────────────────────────────────────────────────────────────────────────
- */
+/* ── the probes ──────────────────────────────────────────────────────────────────────────────── */
 
 static inline void fake_consume(void *ctx)
 {
@@ -240,8 +238,7 @@ static inline uint32_t fake_maps(const struct fake *fake, const char *what)
 	return count;
 }
 
-/* ── the stream ──────────────────────────────────────────────────────────────────────────────────
- */
+/* ── the stream ──────────────────────────────────────────────────────────────────────────────── */
 
 static inline int fake_event(void *ctx, const union event *event)
 {
@@ -267,8 +264,7 @@ static inline int fake_define(void *ctx, const struct definition *definition)
 	return 0;
 }
 
-/* ── all of it ───────────────────────────────────────────────────────────────────────────────────
- */
+/* ── all of it ───────────────────────────────────────────────────────────────────────────────── */
 
 /* For each process a thread of the same number. */
 static inline struct fake_process *fake_add(struct fake *fake, uint32_t pid)

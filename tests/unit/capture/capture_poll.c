@@ -23,8 +23,7 @@ static int teardown(void **state)
 	return 0;
 }
 
-/* ── requests ────────────────────────────────────────────────────────────────────────────────────
- */
+/* ── requests ────────────────────────────────────────────────────────────────────────────────── */
 
 /* The fakes fail when they are asked inside the callback. */
 static void the_ring_is_empty_before_anything_is_read(void **state)
@@ -178,8 +177,7 @@ static void names_are_read_when_a_thread_has_had_time_to_set_it(void **state)
 		assert_int_not_equal(fake->events[i].hdr.type, EV_PYTHON_NAME); /* it is the same */
 }
 
-/* ── time ────────────────────────────────────────────────────────────────────────────────────────
- */
+/* ── time ────────────────────────────────────────────────────────────────────────────────────── */
 
 static void what_there_is_no_time_for_is_served_by_the_next_poll(void **state)
 {
@@ -226,8 +224,7 @@ static void more_than_can_be_held_is_answered_by_a_snapshot(void **state)
 	assert_string_equal(fake_looks(fake), "loop 10 10");
 }
 
-/* ── the end of a process ────────────────────────────────────────────────────────────────────────
- */
+/* ── the end of a process ────────────────────────────────────────────────────────────────────── */
 
 static void a_process_that_ends_is_not_looked_at(void **state)
 {
@@ -277,8 +274,7 @@ static void one_that_ends_without_a_record_is_released_too(void **state)
 	assert_false(fake->capture.status.execed);
 }
 
-/* ── losses ──────────────────────────────────────────────────────────────────────────────────────
- */
+/* ── losses ──────────────────────────────────────────────────────────────────────────────────── */
 
 static void a_loss_is_reported_and_followed_by_a_snapshot(void **state)
 {
@@ -331,8 +327,7 @@ static void a_snapshot_takes_new_gils_along(void **state)
 	assert_int_equal(fake_maps(fake, "set 2"), 2); /* its two condition variables */
 }
 
-/* ── order ───────────────────────────────────────────────────────────────────────────────────────
- */
+/* ── order ───────────────────────────────────────────────────────────────────────────────────── */
 
 /*
  * A fact comes behind what was recorded before it was read, before what was recorded after that,
@@ -374,8 +369,7 @@ static void a_drain_ends_behind_the_window(void **state)
 	assert_int_equal(fake->record_count - fake->record_next, 1);
 }
 
-/* ── stacks and texts ────────────────────────────────────────────────────────────────────────────
- */
+/* ── stacks and texts ────────────────────────────────────────────────────────────────────────── */
 
 static struct shared_stack stack_of(uint64_t hash)
 {

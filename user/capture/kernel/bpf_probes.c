@@ -28,8 +28,7 @@ struct kernel_probes {
 
 DEFINE_CLEANUP(kernel_probes_free, struct kernel_probes *, kernel_probes_free, NULL)
 
-/* ── loading and attaching ───────────────────────────────────────────────────────────────────────
- */
+/* ── loading and attaching ───────────────────────────────────────────────────────────────────── */
 
 static void list_maps(struct kernel_probes *kernel)
 {
@@ -160,8 +159,7 @@ bool kernel_probes_usable(const struct kernel_probes *kernel)
 				       &size);
 }
 
-/* ── struct probes ───────────────────────────────────────────────────────────────────────────────
- */
+/* ── struct probes ───────────────────────────────────────────────────────────────────────────── */
 
 static void consume(void *ctx)
 {
