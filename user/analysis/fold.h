@@ -112,10 +112,10 @@ struct report_builder {
  */
 #define WAITERS_MAX 256
 
-static inline void check(struct report_builder *builder, int r)
+static inline void check(struct report_builder *builder, int err)
 {
-	if (r < 0 && !builder->error)
-		builder->error = r;
+	if (err < 0 && !builder->error)
+		builder->error = err;
 }
 
 /* The builder's state for the thread, created on first use. NULL when memory is short: the builder

@@ -54,22 +54,22 @@ int page_write(FILE *file, const char *name, int (*data)(FILE *file, void *ctx),
 {
 	const struct asset *page = asset_find(name);
 	size_t length;
-	int r = page ? 0 : -ENOENT;
+	int err = page ? 0 : -ENOENT;
 
-	for (size_t at = 0; !r && at < page->length; at += length) {
+	for (size_t at = 0; !err && at < page->length; at += length) {
 		const char *line = page->bytes + at, *end = memchr(line, '\n', page->length - at);
 		const struct asset *asset;
 
 		length = end ? (size_t)(end - line) + 1 : page->length - at;
 		asset = included(line, length);
 		if (asset)
-			r = put(file, asset->bytes, asset->length);
+			err = put(file, asset->bytes, asset->length);
 		else if (length == sizeof(DATA) - 1 && !memcmp(line, DATA, length))
-			r = data(file, ctx);
+			err = data(file, ctx);
 		else
-			r = put(file, line, length);
+			err = put(file, line, length);
 	}
-	return r;
+	return err;
 }
 
 /* ── blobs: a file that compresses into base64 into a file ───────────────── */
@@ -145,14 +145,14 @@ static ssize_t blob_write(void *cookie, const char *bytes, size_t length)
 static int blob_close(void *cookie)
 {
 	struct blob *blob = cookie;
-	int r = blob_deflate(blob, Z_FINISH);
+	int err = blob_deflate(blob, Z_FINISH);
 
-	if (!r)
-		r = put(blob->file, BLOB_END, sizeof(BLOB_END) - 1);
+	if (!err)
+		err = put(blob->file, BLOB_END, sizeof(BLOB_END) - 1);
 	deflateEnd(&blob->stream);
 	free(blob);
-	errno = -r;
-	return r ? EOF : 0;
+	errno = -err;
+	return err ? EOF : 0;
 }
 
 FILE *page_blob_begin(FILE *file, const char *id)

@@ -17,10 +17,10 @@ static int node_of(struct table *nodes, uint32_t parent, uint32_t frame, uint32_
 {
 	const uint32_t key[] = {parent, frame};
 	void *node;
-	int r = table_get(nodes, key, sizeof(key), &node);
+	int err = table_get(nodes, key, sizeof(key), &node);
 
-	if (r < 0)
-		return r == -ENOSPC ? -ENOMEM : r;
+	if (err < 0)
+		return err == -ENOSPC ? -ENOMEM : err;
 	*ret_node = (uint32_t)((struct flame_node *)node - (struct flame_node *)nodes->entries);
 	return 0;
 }
@@ -37,21 +37,21 @@ static int add_row(struct table *nodes, const struct report *report, const struc
 	struct flame_labels labels;
 	unsigned depth = flame_frames(report, row, state, &labels, frames);
 	uint32_t node = 0;
-	int r = 0;
+	int err = 0;
 
 	node_at(nodes, 0)->ns += row->ns;
-	for (unsigned i = 0; !r && i < depth; i++) {
+	for (unsigned i = 0; !err && i < depth; i++) {
 		uint32_t frame = 0;
 		bool new;
 
-		r = flame_index_add(index, &frames[i], &frame, &new);
-		if (!r)
-			r = node_of(nodes, node, frame, &node);
-		if (!r)
+		err = flame_index_add(index, &frames[i], &frame, &new);
+		if (!err)
+			err = node_of(nodes, node, frame, &node);
+		if (!err)
 			node_at(nodes, node)->ns += row->ns;
 	}
 	node_at(nodes, node)->self_ns += row->ns;
-	return r;
+	return err;
 }
 
 int flame_tree_make(const struct report *report, const struct flame_row *rows, size_t count,
@@ -59,16 +59,16 @@ int flame_tree_make(const struct report *report, const struct flame_row *rows, s
 {
 	struct table nodes = {.entry_bytes = sizeof(struct flame_node), .limit = UINT32_MAX / 4};
 	uint32_t root;
-	int r = node_of(&nodes, NO_PARENT, 0, &root);
+	int err = node_of(&nodes, NO_PARENT, 0, &root);
 
-	for (size_t i = 0; !r && i < count; i++)
-		r = add_row(&nodes, report, &rows[i], state, index);
-	if (!r) {
+	for (size_t i = 0; !err && i < count; i++)
+		err = add_row(&nodes, report, &rows[i], state, index);
+	if (!err) {
 		*ret_tree = (struct flame_tree){nodes.entries, nodes.count};
 		nodes.entries = NULL;
 	}
 	table_done(&nodes);
-	return r;
+	return err;
 }
 
 void flame_tree_done(struct flame_tree *tree)

@@ -34,16 +34,16 @@ static int compare(uint64_t a, uint64_t b)
 static int in_order(const void *a, const void *b)
 {
 	const struct flame_row *x = a, *y = b;
-	int r = compare(x->state, y->state);
+	int order = compare(x->state, y->state);
 
-	r = r ? r : compare(x->by_holder, y->by_holder);
-	r = r ? r : compare(x->process->index, y->process->index);
-	r = r ? r
-	      : compare(x->thread ? x->thread->tid : UINT64_MAX,
-			y->thread ? y->thread->tid : UINT64_MAX);
+	order = order ? order : compare(x->by_holder, y->by_holder);
+	order = order ? order : compare(x->process->index, y->process->index);
+	order = order ? order
+		      : compare(x->thread ? x->thread->tid : UINT64_MAX,
+				y->thread ? y->thread->tid : UINT64_MAX);
 	/* a tid that was used twice */
-	r = r ? r : compare((uintptr_t)x->thread, (uintptr_t)y->thread);
-	return r ? r : compare(x->stack, y->stack);
+	order = order ? order : compare((uintptr_t)x->thread, (uintptr_t)y->thread);
+	return order ? order : compare(x->stack, y->stack);
 }
 
 static size_t merge(struct flame_row *rows, size_t count)

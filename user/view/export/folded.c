@@ -40,11 +40,11 @@ static int show_folded(FILE *file, const struct report *report, const struct vie
 {
 	_cleanup_(freep) struct flame_row *rows = NULL;
 	size_t count;
-	int r = flame_rows(report, options, &rows, &count);
-	bool several = !r && count && flame_rows_alike(rows, count) < count;
+	int err = flame_rows(report, options, &rows, &count);
+	bool several = !err && count && flame_rows_alike(rows, count) < count;
 
-	if (r < 0)
-		return r;
+	if (err < 0)
+		return err;
 	for (size_t i = 0; i < count; i++) {
 		struct flame_frame frames[FLAME_FRAMES_MAX];
 		struct flame_labels labels;

@@ -202,10 +202,10 @@ static int write_rows(struct pprof *pprof, const struct view_options *options)
 {
 	_cleanup_(freep) struct flame_row *rows = NULL;
 	size_t count;
-	int r = flame_rows(pprof->report, options, &rows, &count);
+	int err = flame_rows(pprof->report, options, &rows, &count);
 
-	if (r < 0)
-		return r;
+	if (err < 0)
+		return err;
 	put_fixed_texts(pprof);
 	for (size_t i = 0; i < count; i++)
 		add_sample(pprof, &rows[i]);
@@ -223,17 +223,17 @@ static int show_pprof(FILE *file, const struct report *report, const struct view
 			      .report = report,
 			      .locations = flame_index_new(),
 			      .functions = flame_index_new()};
-	int r = -ENOMEM;
+	int err = -ENOMEM;
 
 	if (pprof.locations && pprof.functions &&
 	    deflateInit2(&pprof.deflate, Z_DEFAULT_COMPRESSION, Z_DEFLATED, GZIP, 8,
 			 Z_DEFAULT_STRATEGY) == Z_OK) {
-		r = write_rows(&pprof, options);
+		err = write_rows(&pprof, options);
 		deflateEnd(&pprof.deflate);
 	}
 	flame_index_free(pprof.locations);
 	flame_index_free(pprof.functions);
-	return r;
+	return err;
 }
 
 const struct view view_pprof = {.name = "pprof", .show = show_pprof};

@@ -108,14 +108,14 @@ static int show_speedscope(FILE *file, const struct report *report,
 		.out = {.file = file}, .report = report, .index = flame_index_new()};
 	_cleanup_(freep) struct flame_row *rows = NULL;
 	size_t count;
-	int r = speedscope.index ? flame_rows(report, options, &rows, &count) : -ENOMEM;
+	int err = speedscope.index ? flame_rows(report, options, &rows, &count) : -ENOMEM;
 
-	if (!r) {
+	if (!err) {
 		put_rows(&speedscope, rows, count);
-		r = json_out_finish(&speedscope.out);
+		err = json_out_finish(&speedscope.out);
 	}
 	flame_index_free(speedscope.index);
-	return r;
+	return err;
 }
 
 const struct view view_speedscope = {.name = "speedscope", .show = show_speedscope};

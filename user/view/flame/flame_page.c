@@ -76,10 +76,10 @@ static int put_graphs(FILE *file, struct flame_page *page)
 {
 	_cleanup_(freep) struct flame_row *rows = NULL;
 	size_t count = 0, at = 0;
-	int r = flame_rows(page->report, page->options, &rows, &count);
+	int err = flame_rows(page->report, page->options, &rows, &count);
 
 	list_graphs(page);
-	for (unsigned i = 0; !r && i < page->graph_count; i++) {
+	for (unsigned i = 0; !err && i < page->graph_count; i++) {
 		struct graph *graph = &page->graphs[i];
 		size_t alike = at < count ? flame_rows_alike(rows + at, count - at) : 0;
 		struct flame_tree tree;
@@ -87,15 +87,15 @@ static int put_graphs(FILE *file, struct flame_page *page)
 		if (!alike || rows[at].state != graph->kind.state ||
 		    rows[at].by_holder != graph->kind.by_holder)
 			continue;
-		r = flame_tree_make(page->report, rows + at, alike, false, page->index, &tree);
-		if (r < 0)
-			return r;
+		err = flame_tree_make(page->report, rows + at, alike, false, page->index, &tree);
+		if (err < 0)
+			return err;
 		graph->ns = tree.nodes[0].ns;
-		r = put_tree(file, i, &tree);
+		err = put_tree(file, i, &tree);
 		flame_tree_done(&tree);
 		at += alike;
 	}
-	return r;
+	return err;
 }
 
 static json_t *graph_json(const struct flame_page *page, unsigned number)
@@ -168,10 +168,10 @@ static int put_data(FILE *file, void *ctx)
 {
 	struct flame_page *page = ctx;
 	struct json_out out = {0};
-	int r = put_graphs(file, page), ended;
+	int err = put_graphs(file, page), ended;
 
-	if (r < 0)
-		return r;
+	if (err < 0)
+		return err;
 	out.file = page_blob_begin(file, "head");
 	if (!out.file)
 		return -ENOMEM;
@@ -183,12 +183,12 @@ static int put_data(FILE *file, void *ctx)
 static int show_page(FILE *file, const struct report *report, const struct view_options *options)
 {
 	struct flame_page page = {.report = report, .options = options, .index = flame_index_new()};
-	int r = page.index ? page_write(file, "flame.html", put_data, &page) : -ENOMEM;
+	int err = page.index ? page_write(file, "flame.html", put_data, &page) : -ENOMEM;
 
 	flame_index_free(page.index);
-	if (!r && fflush(file) == EOF)
-		r = -errno;
-	return r;
+	if (!err && fflush(file) == EOF)
+		err = -errno;
+	return err;
 }
 
 const struct view view_flame_page = {.name = "flame page", .show = show_page};

@@ -299,21 +299,21 @@ static int make_tree(struct svg *svg)
 {
 	_cleanup_(freep) struct flame_row *rows = NULL;
 	size_t count = 0;
-	int r = flame_rows(svg->report, svg->options, &rows, &count);
+	int err = flame_rows(svg->report, svg->options, &rows, &count);
 
-	if (r < 0)
-		return r;
+	if (err < 0)
+		return err;
 	for (size_t i = 0; i < count; i++)
 		svg->sums[rows[i].state] += rows[i].ns;
 	svg->states = count && flame_rows_alike(rows, count) < count;
-	r = flame_tree_make(svg->report, rows, count, svg->states, svg->index, &svg->tree);
-	if (!r)
-		r = put_in_order(svg);
-	if (!r && svg->tree.nodes[0].ns)
+	err = flame_tree_make(svg->report, rows, count, svg->states, svg->index, &svg->tree);
+	if (!err)
+		err = put_in_order(svg);
+	if (!err && svg->tree.nodes[0].ns)
 		svg->scale = (double)(WIDTH - 2 * MARGIN) / (double)svg->tree.nodes[0].ns;
-	if (!r)
+	if (!err)
 		svg->depth = depth_of(svg, 0) - 1;
-	return r;
+	return err;
 }
 
 static int show_svg(FILE *file, const struct report *report, const struct view_options *options)
@@ -321,17 +321,17 @@ static int show_svg(FILE *file, const struct report *report, const struct view_o
 	const struct asset *style = asset_find("flamesvg.css");
 	struct svg svg = {
 		.file = file, .report = report, .options = options, .index = flame_index_new()};
-	int r = !style ? -ENOENT : svg.index ? make_tree(&svg) : -ENOMEM;
+	int err = !style ? -ENOENT : svg.index ? make_tree(&svg) : -ENOMEM;
 
-	if (!r)
+	if (!err)
 		put_document(&svg, style);
 	flame_tree_done(&svg.tree);
 	flame_index_free(svg.index);
 	free(svg.order);
 	free(svg.first);
-	if (!r && fflush(file) == EOF)
-		r = -errno;
-	return r ? r : ferror(file) ? -EIO : 0;
+	if (!err && fflush(file) == EOF)
+		err = -errno;
+	return err ? err : ferror(file) ? -EIO : 0;
 }
 
 const struct view view_flame_svg = {.name = "flame svg", .show = show_svg};

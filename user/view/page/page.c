@@ -49,11 +49,11 @@ struct drawing {
 	int error;
 };
 
-static int keep_error(struct drawing *drawing, int r)
+static int keep_error(struct drawing *drawing, int err)
 {
-	if (r < 0 && !drawing->error)
-		drawing->error = r;
-	return r;
+	if (err < 0 && !drawing->error)
+		drawing->error = err;
+	return err;
 }
 
 /* ── lanes ───────────────────────────────────────────────────────────────── */
@@ -137,9 +137,9 @@ static int begin_next(struct page_lane *lane, uint64_t start, uint64_t end)
 static int begin_behind_gap(struct page_lane *lane, uint64_t start, uint64_t end)
 {
 	uint64_t before = lane->end, count = lane->count;
-	int r = begin_entry(lane, start, end);
+	int err = begin_entry(lane, start, end);
 
-	return r || !count ? r : column_add(&lane->columns[0], start - before);
+	return err || !count ? err : column_add(&lane->columns[0], start - before);
 }
 
 /* ── spans ───────────────────────────────────────────────────────────────── */
@@ -148,14 +148,14 @@ static int put_state(struct drawing *drawing, struct page_lane *lane,
 		     const struct state_entry *entry)
 {
 	enum thread_state state = (enum thread_state)(entry->byte & PAGE_STATE_MASK);
-	int r = begin_next(lane, entry->start, entry->end);
+	int err = begin_next(lane, entry->start, entry->end);
 
-	if (!r)
-		r = column_add_byte(&lane->columns[0], entry->byte);
-	if (!r)
-		r = column_add(&lane->columns[1], entry->end - entry->start);
-	if (r || !thread_state_sleeps(state))
-		return r;
+	if (!err)
+		err = column_add_byte(&lane->columns[0], entry->byte);
+	if (!err)
+		err = column_add(&lane->columns[1], entry->end - entry->start);
+	if (err || !thread_state_sleeps(state))
+		return err;
 	if (entry->sysno >= 0 && entry->sysno < PAGE_SYSCALLS)
 		drawing->syscalls[entry->sysno] = true;
 	return column_add(&lane->columns[2], (uint64_t)((int64_t)entry->sysno - SYSNO_FIRST));
@@ -188,13 +188,13 @@ static void on_state(void *ctx, const struct interval *span)
 
 static int put_stack(struct page_lane *lane, const struct stack_entry *entry)
 {
-	int r = begin_next(lane, entry->start, entry->end);
+	int err = begin_next(lane, entry->start, entry->end);
 
-	if (!r)
-		r = column_add(&lane->columns[0], entry->end - entry->start);
-	if (!r)
-		r = column_add(&lane->columns[1], entry->stack);
-	return r ? r : column_add(&lane->columns[2], entry->task);
+	if (!err)
+		err = column_add(&lane->columns[0], entry->end - entry->start);
+	if (!err)
+		err = column_add(&lane->columns[1], entry->stack);
+	return err ? err : column_add(&lane->columns[2], entry->task);
 }
 
 static void on_stack(void *ctx, const struct stack_span *span)
@@ -328,14 +328,14 @@ struct ending {
 static int write_report(FILE *file, const struct report *report)
 {
 	FILE *blob = page_blob_begin(file, "report");
-	int shown, r;
+	int shown, err;
 
 	if (!blob)
 		return -ENOMEM;
 	shown = view_json.show(blob, report,
 			       &(struct view_options){.origin_ns = report->window.start});
-	r = page_blob_end(blob);
-	return r ? r : shown;
+	err = page_blob_end(blob);
+	return err ? err : shown;
 }
 
 static int write_head(FILE *file, const struct ending *ending)
@@ -364,11 +364,11 @@ static int write_thread(FILE *file, const struct drawing *drawing, const struct 
 		[PAGE_LANE_STACKS] = &lanes->stacks,
 		[PAGE_LANE_CLOCK] = &lanes->clock,
 	};
-	int r = 0;
+	int err = 0;
 
-	for (uint32_t i = 0; !r && i < PAGE_THREAD_LANES; i++)
-		r = page_lane_write(file, page_lane_of_thread(number) + i, list[i], origin);
-	return r;
+	for (uint32_t i = 0; !err && i < PAGE_THREAD_LANES; i++)
+		err = page_lane_write(file, page_lane_of_thread(number) + i, list[i], origin);
+	return err;
 }
 
 /* Replaces holders by their indices in the report. All are there, since holders of a GIL are Python
@@ -376,13 +376,13 @@ static int write_thread(FILE *file, const struct drawing *drawing, const struct 
 static int number_holders(const struct ending *ending, struct page_lane *lane)
 {
 	struct column numbered = {0};
-	int r = 0;
+	int err = 0;
 
-	for (size_t at = 0; !r && at < lane->columns[2].length;)
-		r = column_add(&numbered, ending->numbers[column_next(&lane->columns[2], &at)]);
+	for (size_t at = 0; !err && at < lane->columns[2].length;)
+		err = column_add(&numbered, ending->numbers[column_next(&lane->columns[2], &at)]);
 	column_done(&lane->columns[2]);
 	lane->columns[2] = numbered;
-	return r;
+	return err;
 }
 
 static int write_objects(FILE *file, const struct ending *ending,
@@ -392,24 +392,24 @@ static int write_objects(FILE *file, const struct ending *ending,
 	static const struct page_lane none;
 	const struct drawing *drawing = ending->drawing;
 	uint64_t origin = ending->report->window.start;
-	int r = 0;
+	int err = 0;
 
-	for (uint32_t i = 0; !r && i < process->gil_count; i++, (*gil)++) {
+	for (uint32_t i = 0; !err && i < process->gil_count; i++, (*gil)++) {
 		struct page_lane *lane = object_find(&drawing->gils, process->gils[i].gil);
 
 		if (lane)
-			r = number_holders(ending, lane);
-		if (!r)
-			r = page_lane_write(file, page_lane_of_gil(counts, *gil),
-					    lane ? lane : &none, origin);
+			err = number_holders(ending, lane);
+		if (!err)
+			err = page_lane_write(file, page_lane_of_gil(counts, *gil),
+					      lane ? lane : &none, origin);
 	}
-	for (uint32_t i = 0; !r && i < process->loop_count; i++, (*loop)++) {
+	for (uint32_t i = 0; !err && i < process->loop_count; i++, (*loop)++) {
 		const struct page_lane *lane = object_find(&drawing->loops, process->loops[i].loop);
 
-		r = page_lane_write(file, page_lane_of_loop(counts, *loop), lane ? lane : &none,
-				    origin);
+		err = page_lane_write(file, page_lane_of_loop(counts, *loop), lane ? lane : &none,
+				      origin);
 	}
-	return r;
+	return err;
 }
 
 static int write_data(FILE *file, void *ctx)
@@ -418,22 +418,22 @@ static int write_data(FILE *file, void *ctx)
 	const struct report *report = ending->report;
 	const struct page_counts counts = page_counts(report);
 	uint32_t thread = 0, gil = 0, loop = 0;
-	int r = write_report(file, report);
+	int err = write_report(file, report);
 
-	if (!r)
-		r = write_head(file, ending);
-	if (!r)
-		r = page_stacks_write(file, &ending->stacks);
-	for (uint32_t p = 0; !r && p < report->process_count; p++) {
+	if (!err)
+		err = write_head(file, ending);
+	if (!err)
+		err = page_stacks_write(file, &ending->stacks);
+	for (uint32_t p = 0; !err && p < report->process_count; p++) {
 		const struct process_report *process = &report->processes[p];
 
-		for (uint32_t i = 0; !r && i < process->thread_count; i++)
-			r = write_thread(file, ending->drawing, process->threads[i].thread,
-					 thread++, report->window.start);
-		if (!r)
-			r = write_objects(file, ending, process, &counts, &gil, &loop);
+		for (uint32_t i = 0; !err && i < process->thread_count; i++)
+			err = write_thread(file, ending->drawing, process->threads[i].thread,
+					   thread++, report->window.start);
+		if (!err)
+			err = write_objects(file, ending, process, &counts, &gil, &loop);
 	}
-	return r;
+	return err;
 }
 
 static void put_rest(struct drawing *drawing)
@@ -469,22 +469,22 @@ static int number_threads(struct ending *ending)
 static int page_finish(struct drawing *drawing, const struct report *report)
 {
 	struct ending ending = {.drawing = drawing, .report = report};
-	int r;
+	int err;
 
 	put_rest(drawing);
-	r = drawing->error;
-	if (!r)
-		r = page_stacks_make(&drawing->stacks, drawing->names, drawing->finder,
-				     &ending.stacks);
-	if (!r)
-		r = number_threads(&ending);
-	if (!r)
-		r = page_write(drawing->file, "page.html", write_data, &ending);
-	if (!r && fflush(drawing->file))
-		r = -errno;
+	err = drawing->error;
+	if (!err)
+		err = page_stacks_make(&drawing->stacks, drawing->names, drawing->finder,
+				       &ending.stacks);
+	if (!err)
+		err = number_threads(&ending);
+	if (!err)
+		err = page_write(drawing->file, "page.html", write_data, &ending);
+	if (!err && fflush(drawing->file))
+		err = -errno;
 	page_stacks_done(&ending.stacks);
 	free(ending.numbers);
-	return r;
+	return err;
 }
 
 const struct drawing_kind drawing_page = {"page", page_begin, page_sink, page_finish, page_free};

@@ -333,7 +333,7 @@ int page_head_write(FILE *file, const struct page_head *head)
 	const struct page_counts counts = page_counts(head->report);
 	FILE *blob = page_blob_begin(file, "head");
 	struct json_out out = {.file = blob};
-	int put, r;
+	int put, err;
 
 	if (!blob)
 		return -ENOMEM;
@@ -352,6 +352,6 @@ int page_head_write(FILE *file, const struct page_head *head)
 	json_put_value(&out, syscalls_json(head), 0);
 	json_put(&out, "}\n");
 	put = json_out_finish(&out);
-	r = page_blob_end(blob);
-	return r ? r : put;
+	err = page_blob_end(blob);
+	return err ? err : put;
 }

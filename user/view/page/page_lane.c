@@ -72,12 +72,12 @@ int page_lane_write(FILE *file, uint32_t number, const struct page_lane *lane, u
 	struct column begin = {0};
 	char id[24];
 	FILE *blob;
-	int r = column_add(&begin, lane->count);
+	int err = column_add(&begin, lane->count);
 
-	if (!r && lane->count)
-		r = column_add(&begin, lane->first - origin);
+	if (!err && lane->count)
+		err = column_add(&begin, lane->first - origin);
 	snprintf(id, sizeof(id), "lane-%u", number);
-	blob = r ? NULL : page_blob_begin(file, id);
+	blob = err ? NULL : page_blob_begin(file, id);
 	if (blob) {
 		column_write(blob, &begin);
 		for (size_t i = 0; i < sizeof(lane->columns) / sizeof(lane->columns[0]); i++)

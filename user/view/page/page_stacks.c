@@ -89,31 +89,32 @@ static int outermost_first(const void *a, const void *b)
 {
 	const struct entry *x = a, *y = b;
 	uint32_t depth = common_depth(x->stack, y->stack);
-	int r;
+	int order;
 
 	if (depth == x->stack->stack.count || depth == y->stack->stack.count) {
-		r = compare(x->stack->stack.count, y->stack->stack.count);
-		return r ? r : compare(x->number, y->number);
+		order = compare(x->stack->stack.count, y->stack->stack.count);
+		return order ? order : compare(x->number, y->number);
 	}
-	r = compare(frame_at(x->stack, depth)->function, frame_at(y->stack, depth)->function);
-	return r ? r : compare(frame_at(x->stack, depth)->line, frame_at(y->stack, depth)->line);
+	order = compare(frame_at(x->stack, depth)->function, frame_at(y->stack, depth)->function);
+	return order ? order
+		     : compare(frame_at(x->stack, depth)->line, frame_at(y->stack, depth)->line);
 }
 
 static int add_node(struct page_stacks *stacks, const struct dictionary *names, uint32_t parent,
 		    const struct stack_frame *frame)
 {
 	uint32_t function;
-	int r = numbering_get(&stacks->functions, names, DEFINE_FUNCTION, frame->function,
-			      &function);
+	int err = numbering_get(&stacks->functions, names, DEFINE_FUNCTION, frame->function,
+				&function);
 
-	if (!r)
-		r = column_add(&stacks->parents, parent);
-	if (!r)
-		r = column_add(&stacks->node_functions, function);
-	if (!r)
-		r = column_add(&stacks->lines, frame->line);
+	if (!err)
+		err = column_add(&stacks->parents, parent);
+	if (!err)
+		err = column_add(&stacks->node_functions, function);
+	if (!err)
+		err = column_add(&stacks->lines, frame->line);
 	stacks->node_count++;
-	return r;
+	return err;
 }
 
 /* Turns the entries into nodes of the tree; `nodes` gets the innermost node of each stack, by the
@@ -129,10 +130,10 @@ static int make_tree(struct page_stacks *stacks, const struct dictionary *names,
 
 		for (uint32_t depth = i ? common_depth(entries[i - 1].stack, stack) : 0;
 		     depth < stack->stack.count; depth++) {
-			int r = add_node(stacks, names, path[depth], frame_at(stack, depth));
+			int err = add_node(stacks, names, path[depth], frame_at(stack, depth));
 
-			if (r < 0)
-				return r;
+			if (err < 0)
+				return err;
 			path[depth + 1] = stacks->node_count;
 		}
 		nodes[entries[i].number - 1] = path[stack->stack.count];
@@ -147,20 +148,20 @@ static int add_stack(struct page_stacks *stacks, const struct dictionary *names,
 {
 	struct handler handler = finder ? handler_find(finder, names, id) : (struct handler){0};
 	uint32_t function;
-	int r = numbering_get(&stacks->functions, names, DEFINE_FUNCTION, handler.frame.function,
-			      &function);
+	int err = numbering_get(&stacks->functions, names, DEFINE_FUNCTION, handler.frame.function,
+				&function);
 
-	if (!r)
-		r = column_add(&stacks->nodes, node);
-	if (!r)
-		r = column_add_byte(&stacks->cut,
-				    dictionary_find(names, DEFINE_STACK, id)->stack.cut);
-	if (!r)
-		r = column_add(&stacks->handlers, function);
-	if (!r)
-		r = column_add(&stacks->roles, handler.role);
+	if (!err)
+		err = column_add(&stacks->nodes, node);
+	if (!err)
+		err = column_add_byte(&stacks->cut,
+				      dictionary_find(names, DEFINE_STACK, id)->stack.cut);
+	if (!err)
+		err = column_add(&stacks->handlers, function);
+	if (!err)
+		err = column_add(&stacks->roles, handler.role);
 	stacks->stack_count++;
-	return r;
+	return err;
 }
 
 int page_stacks_make(const struct numbering *numbers, const struct dictionary *names,
@@ -168,7 +169,7 @@ int page_stacks_make(const struct numbering *numbers, const struct dictionary *n
 {
 	_cleanup_(freep) struct entry *entries = calloc(numbers->count + 1, sizeof(*entries));
 	_cleanup_(freep) uint32_t *nodes = calloc(numbers->count + 1, sizeof(*nodes));
-	int r;
+	int err;
 
 	*stacks = (struct page_stacks){0};
 	if (!entries || !nodes)
@@ -177,10 +178,10 @@ int page_stacks_make(const struct numbering *numbers, const struct dictionary *n
 		entries[i] = (struct entry){dictionary_find(names, DEFINE_STACK, numbers->ids[i]),
 					    i + 1};
 	qsort(entries, numbers->count, sizeof(*entries), outermost_first);
-	r = make_tree(stacks, names, entries, numbers->count, nodes);
-	for (uint32_t i = 0; !r && i < numbers->count; i++)
-		r = add_stack(stacks, names, finder, numbers->ids[i], nodes[i]);
-	return r;
+	err = make_tree(stacks, names, entries, numbers->count, nodes);
+	for (uint32_t i = 0; !err && i < numbers->count; i++)
+		err = add_stack(stacks, names, finder, numbers->ids[i], nodes[i]);
+	return err;
 }
 
 int page_stacks_write(FILE *file, const struct page_stacks *stacks)

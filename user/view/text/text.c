@@ -91,7 +91,7 @@ static void show_legend(const struct text_page *page, const struct process_repor
 
 static int show_process(const struct text_page *page, const struct process_report *process)
 {
-	int r;
+	int err;
 
 	if (page->report->process_count > 1) {
 		struct text_buffer line = {0};
@@ -103,13 +103,13 @@ static int show_process(const struct text_page *page, const struct process_repor
 	}
 	fputc('\n', page->canvas.file);
 	text_verdict(page, process);
-	r = text_threads(page, process);
-	if (r < 0)
-		return r;
+	err = text_threads(page, process);
+	if (err < 0)
+		return err;
 	text_gils(page, process);
-	r = text_stalls(page, process);
-	if (r < 0)
-		return r;
+	err = text_stalls(page, process);
+	if (err < 0)
+		return err;
 	show_legend(page, process);
 	text_remedies(page, process);
 	return 0;
@@ -127,14 +127,14 @@ static int show_text(FILE *file, const struct report *report, const struct view_
 		.report = report,
 		.all = options->all,
 	};
-	int r = 0;
+	int err = 0;
 
 	show_head(&page);
 	text_blame(&page);
-	for (uint32_t i = 0; i < report->process_count && !r; i++)
-		r = show_process(&page, &report->processes[i]);
-	if (r < 0)
-		return r;
+	for (uint32_t i = 0; i < report->process_count && !err; i++)
+		err = show_process(&page, &report->processes[i]);
+	if (err < 0)
+		return err;
 	text_caveats(&page);
 	if (fflush(file) == EOF)
 		return -errno;

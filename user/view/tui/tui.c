@@ -75,11 +75,11 @@ static void forget_size_of_environment(FILE *out)
 int tui_new(const struct tui_options *options, struct diag *diag, struct tui **ret_tui)
 {
 	FILE *in = options->in ? options->in : stdin, *out = options->out ? options->out : stdout;
-	int r = terminal_check(options->term, in, out, !options->in, diag);
+	int err = terminal_check(options->term, in, out, !options->in, diag);
 	struct tui *tui;
 
-	if (r < 0)
-		return r;
+	if (err < 0)
+		return err;
 	tui = calloc(1, sizeof(*tui));
 	if (!tui)
 		return diag_set(diag, EXIT_FAILED, -ENOMEM, "no memory");

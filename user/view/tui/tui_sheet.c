@@ -117,7 +117,7 @@ static int add_stall(struct sheet *sheet, const struct live_stall *live)
 	const struct report *report = &sheet->page->view.about;
 	const struct stall *stall = &live->stall;
 	struct text_buffer title = {0}, when = {0}, remedy = {0};
-	int r;
+	int err;
 
 	text_add(&title, "%s of ", stall->ongoing ? "STALL that goes on," : "STALL");
 	text_add(&title, "%s", stall->ongoing || !stall->whole ? "≥" NBSP : "");
@@ -131,19 +131,19 @@ static int add_stall(struct sheet *sheet, const struct live_stall *live)
 	if (!stall->ongoing && report->window.end > stall->end)
 		text_add(&when, ", ended %.0f" NBSP "s" NBSP "ago",
 			 (double)(report->window.end - stall->end) / (double)NS_PER_S);
-	r = add_paragraphs(sheet, live, &when, false);
-	if (r < 0)
-		return r;
+	err = add_paragraphs(sheet, live, &when, false);
+	if (err < 0)
+		return err;
 	add_line(sheet, TUI_PLAIN, "");
 	add_split(sheet, stall);
 	add_line(sheet, TUI_PLAIN, "");
-	r = add_paragraphs(sheet, live, NULL, false);
+	err = add_paragraphs(sheet, live, NULL, false);
 	add_line(sheet, TUI_PLAIN, "");
 	add_line(sheet, TUI_STRONG, "WHAT TO DO");
 	remedy_add(&remedy, report, tui_process_of(live), stall);
-	r = r ? r : add_paragraphs(sheet, live, &remedy, false);
+	err = err ? err : add_paragraphs(sheet, live, &remedy, false);
 	add_line(sheet, TUI_PLAIN, "");
-	return r ? r : add_paragraphs(sheet, live, NULL, true);
+	return err ? err : add_paragraphs(sheet, live, NULL, true);
 }
 
 static void add_help(struct sheet *sheet)
@@ -189,7 +189,7 @@ static void add_help(struct sheet *sheet)
 int tui_sheet(struct tui_page *page, int y, int rows)
 {
 	struct sheet sheet = {.page = page, .y = y, .rows = rows};
-	int r = 0;
+	int err = 0;
 
 	if (page->scroll && page->scroll + (uint32_t)rows > page->sheet_lines)
 		page->scroll = page->sheet_lines > (uint32_t)rows
@@ -198,8 +198,8 @@ int tui_sheet(struct tui_page *page, int y, int rows)
 	if (page->sheet == TUI_HELP)
 		add_help(&sheet);
 	else if (page->chosen)
-		r = add_stall(&sheet, page->chosen);
+		err = add_stall(&sheet, page->chosen);
 	page->sheet_lines = sheet.line;
 	page->sheet_rows = (uint32_t)rows;
-	return r;
+	return err;
 }
