@@ -12,7 +12,9 @@ def recorded(tmp_path_factory):
     """The file of a recording with stalls of three kinds, and the application's marks."""
     path = tmp_path_factory.mktemp("recording") / "three.gsc"
     with harness.RawApp("asyncio", prefix=harness.undisturbed()) as app:
-        with harness.Running("record", "-p", app.pid, "-d", "60s", "-o", path) as running:
+        with harness.Running(
+            "record", "-p", app.pid, "-d", "60s", "-o", path, prefix=app.prefix
+        ) as running:
             for name in ("time_sleep", "regex", "hog_regex"):
                 app.call(name)
             marks = app.marks()

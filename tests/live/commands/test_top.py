@@ -48,6 +48,7 @@ class Terminal:
         self._folder, self._socket = folder, f"gilscope-test-{os.getpid()}-{next(NUMBERS)}"
         environment = {"LC_ALL": "C.UTF-8", **(env or {})}
         words = [
+            *harness.undisturbed(),
             "env",
             "-C",
             works_in,

@@ -35,6 +35,7 @@ class App:
     """A process under test. Ended by stop(), also as a context manager."""
 
     def __init__(self, argv, env=None, prefix=(), **popen):
+        self.prefix = prefix
         environment = {**os.environ, "PYTHONDONTWRITEBYTECODE": "1", **(env or {})}
         self.process = subprocess.Popen([*prefix, *argv], env=environment, **popen)
         self.pid = self.process.pid
@@ -214,21 +215,38 @@ def compile_polls(compiler, path):
     )
 
 
+FIFO = 10
+
+
 def undisturbed():
     """Prefix of a command that goes before everything else on the machine, so that what it marks is
-    what it does and not what it waited for; and of the gilscope that observes it, whose buffer such
-    an application would else fill while others have the rest of the CPUs. Nothing on a machine with
-    one CPU: real-time threads of one priority do not preempt each other, so one that computes until
-    another tells it to stop would compute for ever. For the same reason a test whose application
-    computes like this is not run beside others (mark `beside`)."""
+    what it does and not what it waited for; and of the gilscope that observes it, which else might
+    be kept behind such an application on one CPU, while others, even of SCHED_IDLE, keep the other:
+    for up to a second, until the kernel gives the other classes their share. Nothing on a machine
+    with one CPU: real-time threads of one priority do not preempt each other, so one that computes
+    until another tells it to stop would compute for ever. For the same reason a test whose
+    application computes like this is not run beside others (mark `beside`)."""
     if len(os.sched_getaffinity(0)) == 1:
         return ()
-    prefix = ("chrt", "-f", "10")
+    prefix = ("chrt", "-f", str(FIFO))
     return (
         prefix
         if subprocess.run([*prefix, "true"], stderr=subprocess.DEVNULL).returncode == 0
         else ()
     )
+
+
+@contextlib.contextmanager
+def undisturbed_reader():
+    """This thread, and those that it starts, as undisturbed as such an application: whoever says
+    when a line came must not be kept behind it either."""
+    policy, parameters = os.sched_getscheduler(0), os.sched_getparam(0)
+    if undisturbed():
+        os.sched_setscheduler(0, os.SCHED_FIFO, os.sched_param(FIFO))
+    try:
+        yield
+    finally:
+        os.sched_setscheduler(0, policy, parameters)
 
 
 def free_port():
@@ -527,7 +545,10 @@ class Running:
 
 
 def attach(app, *arguments, stall="20ms"):
-    return Running("attach", app.pid, "-d", "60s", "--stall", stall, "--json", *arguments)
+    """An observer that is as undisturbed as its application."""
+    return Running(
+        "attach", app.pid, "-d", "60s", "--stall", stall, "--json", *arguments, prefix=app.prefix
+    )
 
 
 def orphans():

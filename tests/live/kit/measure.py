@@ -76,7 +76,7 @@ class Measurement:
             app.call(name)
         before, known = app.threads(), len(app.marks())
         with harness.Running(
-            "record", "-p", app.pid, "-d", "60s", "-o", trace, prefix=harness.undisturbed()
+            "record", "-p", app.pid, "-d", "60s", "-o", trace, prefix=app.prefix
         ) as running:
             for name in self._work:
                 app.call(name)

@@ -170,7 +170,7 @@ def observe(app, folder, kinds=tuple(KINDS)):
     """Goes through all shapes under a recording; the comparison."""
     trace = os.path.join(folder, "stacks.gsc")
     with harness.Running(
-        "record", "-p", app.pid, "-d", "100s", "-o", trace, prefix=harness.undisturbed()
+        "record", "-p", app.pid, "-d", "100s", "-o", trace, prefix=app.prefix
     ) as running:
         app.call("run " + " ".join(kinds))
         done = running.finish()

@@ -102,7 +102,7 @@ class Observed:
     def __init__(self, app, command, folder):
         self._path = os.path.join(folder, "hang.gsc")
         options = ("-o", self._path, "-p") if command == "record" else ("--json",)
-        self.running = Watched(command, *options, app.pid, wait=False)
+        self.running = Watched(command, *options, app.pid, wait=False, prefix=app.prefix)
 
     def interrupt(self):
         self.asked_ns = time.monotonic_ns()
@@ -123,6 +123,7 @@ class Observed:
 def observers(loop):
     """An application, and {command: Observed} of all observers of that loop, at once."""
     with contextlib.ExitStack() as stack:
+        stack.enter_context(harness.undisturbed_reader())
         folder = stack.enter_context(tempfile.TemporaryDirectory())
         app = stack.enter_context(hanging(loop))
         found = {command: Observed(app, command, folder) for command in OBSERVERS[loop]}
@@ -232,7 +233,7 @@ def test_a_handler_that_never_returns_is_seen(loop, command, cause):
 
 @ASYNCIO
 def test_an_hour_is_not_told_every_second(app):
-    with Watched("attach", app.pid, "--json") as running:
+    with Watched("attach", app.pid, "--json", prefix=app.prefix) as running:
         t0_ns = app.answer("blocked forever")["t0_ns"]
         time.sleep(4.5)
         done = running.finish()
@@ -244,9 +245,9 @@ def test_an_hour_is_not_told_every_second(app):
 @ASYNCIO
 def test_quiet_tells_nothing(app, tmp_path):
     path = tmp_path / "quiet.gsc"
-    with Watched("record", "-q", "-p", app.pid, "-o", path) as recording, Watched(
-        "attach", "--quiet", app.pid, "--json"
-    ) as attached:
+    with Watched(
+        "record", "-q", "-p", app.pid, "-o", path, prefix=app.prefix
+    ) as recording, Watched("attach", "--quiet", app.pid, "--json", prefix=app.prefix) as attached:
         app.answer("blocked 0.5")
         app.process.stdout.readline()
         done = attached.finish()
@@ -264,7 +265,7 @@ def test_quiet_tells_nothing(app, tmp_path):
 def test_on_a_terminal_the_progress_gives_way(app):
     master, slave = pty.openpty()
     process = subprocess.Popen(
-        [harness.GILSCOPE, "attach", str(app.pid), "-d", "5s", "--json"],
+        [*app.prefix, harness.GILSCOPE, "attach", str(app.pid), "-d", "5s", "--json"],
         stdout=subprocess.PIPE,
         stderr=slave,
     )
