@@ -11,7 +11,7 @@ import sys
 import debian
 
 # label: suite and package of the source, arguments of configure. Where they are is
-# harness.built_pythons().
+# interpreters.built_pythons().
 BUILDS = {
     "3.13t": ("trixie", "python3.13", ["--disable-gil"]),
     "3.14t": ("unstable", "python3.14", ["--disable-gil"]),

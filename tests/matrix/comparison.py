@@ -5,6 +5,7 @@ names, and stacks compared frame by frame."""
 import os
 
 import harness
+import interpreters
 import measure
 import stacks
 
@@ -22,7 +23,9 @@ def compare(loop, python, script, port, folder):
         with harness.RawApp(
             loop, python=python, script=script, prefix=harness.undisturbed(), env=environment
         ) as app:
-            result = measure.Measurement(app, short=100, loop=loop, gil=harness.gil_is_on(python))
+            result = measure.Measurement(
+                app, short=100, loop=loop, gil=interpreters.gil_is_on(python)
+            )
         with stacks.StacksApp(
             loop,
             python=python,

@@ -12,6 +12,7 @@ import time
 import pytest
 
 import harness
+import interpreters
 import laws
 
 pytestmark = pytest.mark.beside
@@ -57,7 +58,11 @@ def test_a_kernel_thread():
     expect(harness.gilscope("attach", 2, "-d", "1s"), UNSUPPORTED)
 
 
-OLD = [version for version in harness.pyenv_pythons() if harness.version_key(version) < (3, 8)]
+OLD = [
+    version
+    for version in interpreters.pyenv_pythons()
+    if interpreters.version_key(version) < (3, 8)
+]
 
 
 @pytest.mark.parametrize(
@@ -66,7 +71,7 @@ OLD = [version for version in harness.pyenv_pythons() if harness.version_key(ver
 )
 def test_a_python_that_is_too_old(version):
     source = "import sys, time\nsys.stdout.write('ready\\n'); sys.stdout.flush()\ntime.sleep(60)"
-    with harness.Script(source, python=harness.pyenv_pythons()[version]) as app:
+    with harness.Script(source, python=interpreters.pyenv_pythons()[version]) as app:
         expect(
             harness.gilscope("attach", app.pid, "-d", "1s"), UNSUPPORTED, version.rpartition(".")[0]
         )

@@ -8,7 +8,6 @@ import pty
 import pwd
 import re
 import shutil
-import signal
 import subprocess
 import threading
 import time
@@ -16,6 +15,7 @@ import time
 import pytest
 
 import harness
+import interpreters
 
 pytestmark = pytest.mark.beside
 
@@ -153,8 +153,8 @@ def test_an_interpreter_made_later(tmp_path):
     """Its GIL is new to the probes: a map is written to after the rights are gone."""
     found = [
         python
-        for version, python in harness.pyenv_pythons().items()
-        if harness.version_key(version) >= (3, 12)
+        for version, python in interpreters.pyenv_pythons().items()
+        if interpreters.version_key(version) >= (3, 12)
     ]
     if not found:
         pytest.skip("no CPython 3.12 or later of pyenv: interpreters with GILs of their own")

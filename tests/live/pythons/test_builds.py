@@ -9,6 +9,7 @@ import subprocess
 import pytest
 
 import harness
+import interpreters
 import laws
 import measure
 import stacks
@@ -63,7 +64,7 @@ PyMODINIT_FUNC PyInit_needs_gil(void) { return PyModule_Create(&module); }
 def built(label):
     """The command of a Python that tests/matrix/run has built."""
     name = "built-" + label.replace("-with-gil", "")
-    found = harness.built_pythons()
+    found = interpreters.built_pythons()
     if name not in found:
         pytest.skip(f"no {name}: tests/matrix/run builds it, once")
     return (*BUILDS[label], found[name])

@@ -10,6 +10,7 @@ import re
 import pytest
 
 import harness
+import interpreters
 import script
 
 pytestmark = pytest.mark.beside
@@ -102,11 +103,11 @@ class Verdict:
     "label",
     [
         "system",
-        *[label for label in harness.supported_pythons() if "3.8" in label or "3.12" in label],
+        *[label for label in interpreters.supported_pythons() if "3.8" in label or "3.12" in label],
     ],
 )
 def test_a_function_that_lived_for_microseconds_is_right_or_missing(label, tmp_path):
-    with Churn(tmp_path / "record", harness.supported_pythons()[label]) as app:
+    with Churn(tmp_path / "record", interpreters.supported_pythons()[label]) as app:
         taken, record = app.run(
             f"functions {FUNCTIONS if label == 'system' else FEWER_FUNCTIONS}", tmp_path
         )

@@ -7,6 +7,7 @@ import collections
 import pytest
 
 import harness
+import interpreters
 import script
 
 pytestmark = pytest.mark.beside
@@ -70,7 +71,7 @@ CALLERS = {
     "fib": {"fib", "recursion"},
 }
 WITHIN = {"x": "short_lived", "y": "x_", "z": "y_"}
-PYTHONS = harness.supported_pythons()
+PYTHONS = interpreters.supported_pythons()
 
 
 def wrong_callers(stack):

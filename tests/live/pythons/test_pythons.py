@@ -4,9 +4,10 @@
 import pytest
 
 import harness
+import interpreters
 import measure
 
-PYTHONS = harness.supported_pythons()
+PYTHONS = interpreters.supported_pythons()
 
 
 @pytest.mark.parametrize("label", PYTHONS)

@@ -6,6 +6,7 @@ import os
 import pytest
 
 import harness
+import interpreters
 import laws
 
 TASK = "задача 🐍"
@@ -72,7 +73,7 @@ def test_a_blocked_loop_of_several_is_the_one_that_stalls(recording):
 
 
 def test_tasks_have_names_where_the_version_shows_them(recording):
-    version = harness.version_key(recording.process["python"])
+    version = interpreters.version_key(recording.process["python"])
     for mark in recording.marks:
         stall = laws.the_stall(recording.report, mark)
         assert stall["task"] == (TASK if version >= (3, 14) else None)

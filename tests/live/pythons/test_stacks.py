@@ -5,9 +5,10 @@ and gilscope's must be the same."""
 import pytest
 
 import harness
+import interpreters
 import stacks
 
-PYTHONS = harness.supported_pythons()
+PYTHONS = interpreters.supported_pythons()
 LEGS = [("system", "uvloop"), *((label, "asyncio") for label in PYTHONS)]
 
 

@@ -8,6 +8,7 @@ import os
 import pytest
 
 import harness
+import interpreters
 import laws
 import names
 
@@ -190,11 +191,11 @@ def test_ten_short_tasks_in_one_turn_are_not_one_culprit(loop):
 # ── garbage ───────────────────────────────────────────────────────────────────────────────────────
 
 
-@pytest.mark.parametrize("label", harness.supported_pythons())
+@pytest.mark.parametrize("label", interpreters.supported_pythons())
 def test_time_in_the_garbage_collector_is_told(label):
     with harness.RawApp(
         "asyncio",
-        python=(harness.supported_pythons()[label],),
+        python=(interpreters.supported_pythons()[label],),
         script=os.path.join(harness.APPS, "names_truth.py"),
         prefix=harness.undisturbed(),
     ) as app:

@@ -1,0 +1,59 @@
+# SPDX-License-Identifier: MIT
+"""The Python interpreters of this machine."""
+
+import glob
+import os
+import re
+import subprocess
+
+DEBIAN_PYTHON = "/usr/bin/python3"
+BUILT = os.path.abspath(os.path.join(os.path.dirname(__file__), "../../../build/matrix"))
+
+
+def pyenv_pythons():
+    """{version: path} of what pyenv has installed, oldest first."""
+    paths = glob.glob(
+        os.path.join(
+            os.environ.get("PYENV_ROOT") or os.path.expanduser("~/.pyenv"),
+            "versions",
+            "*",
+            "bin",
+            "python",
+        )
+    )
+    found = {path.split(os.sep)[-3]: path for path in paths}
+    found = {
+        version: path for version, path in found.items() if re.fullmatch(r"\d+(\.\d+)+", version)
+    }
+    return dict(sorted(found.items(), key=lambda item: version_key(item[0])))
+
+
+def version_key(version):
+    return tuple(int(part) for part in re.findall(r"\d+", version))
+
+
+def supported_pythons():
+    """{label: path}: Debian's python and pyenv's from 3.8 on."""
+    found = {
+        f"pyenv-{version}": path
+        for version, path in pyenv_pythons().items()
+        if version_key(version) >= (3, 8)
+    }
+    return {"system": DEBIAN_PYTHON, **found}
+
+
+def built_pythons():
+    """{label: path} of those that tests/matrix/run has built (tests/matrix/builds.py)."""
+    return {
+        os.path.basename(os.path.dirname(os.path.dirname(path))): os.path.realpath(path)
+        for path in sorted(glob.glob(os.path.join(BUILT, "built-*", "bin", "python3")))
+    }
+
+
+def gil_is_on(python):
+    """Of an interpreter (a command) as it starts."""
+    source = "import sys; print(getattr(sys, '_is_gil_enabled', lambda: True)())"
+    return (
+        subprocess.run([*python, "-c", source], capture_output=True, text=True, check=True).stdout
+        == "True\n"
+    )
