@@ -488,6 +488,23 @@ static void doubt_relations(struct world *w, struct process_entry *process)
 	}
 }
 
+/* A GIL was declared or retired. What is known of a thread that can act depends on whether the
+ * process is partial: which list it belongs to, and its state. */
+static void derive_partial(struct world *w, struct process_entry *process)
+{
+	bool partial = mode_is_partial(w->mode);
+
+	for (const struct gil_machine *g = process->gil_list; g; g = g->next)
+		partial |= !g->retired && gil_is_partial(g);
+	if (process->partial == partial)
+		return;
+	process->partial = partial;
+	for (struct thread_machine *t = process->threads; t; t = t->sibling) {
+		relation_list(t);
+		thread_moved(w, t);
+	}
+}
+
 int gil_declare(struct world *w, const struct fact *fact)
 {
 	const struct ev_gil *event = &fact->event->gil;
@@ -518,10 +535,12 @@ int gil_declare(struct world *w, const struct fact *fact)
 			      .interpreter = event->interpreter,
 			      .index = index,
 			      .mode = mode};
-	process->partial |= mode_is_partial(mode);
 	process->gils++;
 	g->next = process->gil_list;
 	process->gil_list = g;
+	if (old && gil_process(old) != process)
+		derive_partial(w, gil_process(old));
+	derive_partial(w, process);
 	w->gil_by_index[index] = g;
 	list_add(&w->gils, g);
 	if (w->begun)

@@ -53,7 +53,8 @@ struct process_entry {
 	bool described;	  /* pub.info comes from the stream */
 	bool pending; /* partial: some threads may turn out to be REL_NONE at the next observation
 			 of the GIL: settle_pending() */
-	bool partial; /* some GIL of it is, so relations of its threads are known in part only */
+	bool partial; /* the world's mode is, or that of a GIL which is not retired; so relations of
+			 its threads are known in part only: derive_partial() */
 	bool passed;  /* a GIL site, since the last loss */
 	uint32_t ran; /* living threads that certainly ran Python since then: sites.c */
 };

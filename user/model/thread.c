@@ -172,6 +172,9 @@ void threads_derive(struct world *w, uint64_t ts)
 {
 	uint32_t count = w->moved.count;
 
+	/* The list is read while it counts as empty. Nothing is added to it meanwhile: derive()
+	 * lets no machine move but those of the thread itself (edges_decay()), which is marked as
+	 * moved until that is done. */
 	w->moved.count = 0;
 	if (count == 1) /* nearly always */
 		derive(w, w->moved.items[0], ts);

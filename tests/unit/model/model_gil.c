@@ -344,6 +344,55 @@ static void the_mode_belongs_to_the_gil(void **state)
 	       "140-150 3 native sampled\n");
 }
 
+/* Its only partial GIL makes room for one whose every transition is traced. Both threads run before
+ * that and after it. */
+static void a_process_is_partial_only_as_long_as_a_gil_of_it_is(void **state)
+{
+	begin_as(false);
+	FEED(GIL, gil, 105, PID, 0, EVF_GIL_EDGES, .address = 0x2000);
+	in(106, A, 0);
+	in(106, B, 1);
+	drop(107, B);
+	FEED(GIL, gil, 110, PID, 0, 0, .address = 0x3000);
+	take(120, A);
+	drop(130, A);
+	assert_int_equal(violations(), 0);
+	expect(140, "12",
+	       "100-107 2 unknown\n"
+	       "107-110 2 native cpu1 sampled\n"
+	       "100-120 1 unknown\n"
+	       "110-120 2 unknown\n"
+	       "120-130 1 python cpu0\n"
+	       "hold 120-130 1 whole\n"
+	       "120-140 2 native cpu1\n"
+	       "130-140 1 native cpu0\n");
+}
+
+/* The same, but the index is given to a GIL of another process. */
+static void a_process_that_loses_its_partial_gil_is_not_partial(void **state)
+{
+	const uint32_t other_pid = 200;
+
+	begin_as(false);
+	FEED(GIL, gil, 105, PID, 1, EVF_GIL_EDGES, .address = 0x2000);
+	in(106, A, 0);
+	in(106, B, 1);
+	FEED(DROP, drop, 107, B, 1, 0);
+	FEED(GIL, gil, 110, other_pid, 1, 0, .address = 0x3000);
+	take(120, A);
+	drop(130, A);
+	assert_int_equal(violations(), 0);
+	expect(140, "12",
+	       "100-107 2 unknown\n"
+	       "107-110 2 native cpu1 sampled\n"
+	       "100-120 1 unknown\n"
+	       "110-120 2 unknown\n"
+	       "120-130 1 python cpu0\n"
+	       "hold 120-130 1 whole\n"
+	       "120-140 2 native cpu1\n"
+	       "130-140 1 native cpu0\n");
+}
+
 static void an_acquisition_is_certain_only_while_somebody_waits(void **state)
 {
 	begin_as(true);
@@ -496,6 +545,8 @@ int main(void)
 		cmocka_unit_test(a_gil_that_is_off_is_not_the_only_one),
 		cmocka_unit_test(who_waits_for_a_gil_that_is_switched_off_goes_on_without),
 		cmocka_unit_test(the_mode_belongs_to_the_gil),
+		cmocka_unit_test(a_process_is_partial_only_as_long_as_a_gil_of_it_is),
+		cmocka_unit_test(a_process_that_loses_its_partial_gil_is_not_partial),
 		cmocka_unit_test(an_acquisition_is_certain_only_while_somebody_waits),
 		cmocka_unit_test(a_look_at_the_switch_holds_for_the_whole_sleep),
 		cmocka_unit_test(a_sleep_without_a_look_is_unknown),
