@@ -473,6 +473,7 @@ static void retire(struct world *w, struct gil_machine *g, uint64_t ts)
 	gil_unknown(w, g, ts);
 	g->retired = true;
 	gil_process(g)->gils--;
+	gil_process(g)->partial_gils -= gil_is_partial(g);
 }
 
 /* What happened to this GIL before it was declared is unknown: threads that seemed to have none may
@@ -492,10 +493,8 @@ static void doubt_relations(struct world *w, struct process_entry *process)
  * process is partial: which list it belongs to, and its state. */
 static void derive_partial(struct world *w, struct process_entry *process)
 {
-	bool partial = mode_is_partial(w->mode);
+	bool partial = mode_is_partial(w->mode) || process->partial_gils;
 
-	for (const struct gil_machine *g = process->gil_list; g; g = g->next)
-		partial |= !g->retired && gil_is_partial(g);
 	if (process->partial == partial)
 		return;
 	process->partial = partial;
@@ -536,6 +535,7 @@ int gil_declare(struct world *w, const struct fact *fact)
 			      .index = index,
 			      .mode = mode};
 	process->gils++;
+	process->partial_gils += gil_is_partial(g);
 	g->next = process->gil_list;
 	process->gil_list = g;
 	if (old && gil_process(old) != process)

@@ -48,6 +48,7 @@ struct process_entry {
 	struct thread_machine *open[OPEN_LISTS]; /* living, by relation: open_list() */
 	struct gil_machine *gil_list;		 /* all declared ones, retired ones included */
 	uint32_t gils;				 /* declared and not retired; of these … */
+	uint32_t partial_gils;			 /* … so many are partial */
 	uint32_t certain; /* … so many have a known holder or are known free */
 	uint32_t off;	  /* … so many are switched off */
 	bool described;	  /* pub.info comes from the stream */
