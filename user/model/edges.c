@@ -30,6 +30,12 @@ void edges_sample_none(struct world *w, struct thread_machine *t)
 	thread_moved(w, t);
 }
 
+void edges_sample_forget(struct world *w, struct thread_machine *t)
+{
+	edges_sample_none(w, t);
+	t->sampled = false;
+}
+
 void edges_sample_holder(struct world *w, struct gil_machine *g, struct thread_machine *holder)
 {
 	if (g->sampled && g->sampled != holder)
@@ -67,7 +73,7 @@ static void settle_none(struct world *w, struct thread_machine *t)
 
 void edges_off(struct world *w, struct thread_machine *t, uint64_t ts)
 {
-	if (t->ts_sampled != ts || t->relation != (REL_NONE | REL_HOLDING))
+	if (t->ts_sampled != ts || !t->sampled || t->relation != (REL_NONE | REL_HOLDING))
 		return;
 	if (!t->sampled_gil)
 		settle_none(w, t);

@@ -471,6 +471,8 @@ static int index_ensure(struct world *w, uint16_t index)
 static void retire(struct world *w, struct gil_machine *g, uint64_t ts)
 {
 	gil_unknown(w, g, ts);
+	if (g->sampled)
+		edges_sample_forget(w, g->sampled);
 	g->retired = true;
 	gil_process(g)->gils--;
 	gil_process(g)->partial_gils -= gil_is_partial(g);

@@ -474,6 +474,8 @@ unsigned int edges_relation(const struct thread_machine *t, bool *ret_sampled);
 void edges_sample_holder(struct world *w, struct gil_machine *g, struct thread_machine *holder);
 /* Notes that the thread was observed without a GIL. */
 void edges_sample_none(struct world *w, struct thread_machine *t);
+/* What was observed of the thread says nothing any more. */
+void edges_sample_forget(struct world *w, struct thread_machine *t);
 /* Takes back what was certain only while the thread could not act, if it can now. */
 void edges_decay(struct world *w, struct thread_machine *t, uint64_t ts);
 void edges_off(struct world *w, struct thread_machine *t, uint64_t ts); /* it left the CPU */

@@ -402,8 +402,7 @@ void thread_forget(struct world *w, struct thread_machine *t, uint64_t ts)
 	if (t->relation == REL_WAITING)
 		relation_leave(w, t, ts);
 	relation_set(w, t, REL_UNKNOWN);
-	edges_sample_none(w, t);
-	t->sampled = false;
+	edges_sample_forget(w, t);
 	loop_break(w, t, ts, false);
 	place_set(w, t, PLACE_UNKNOWN);
 	t->out.hdr.type = t->off_stack.hdr.type = t->wait_stack.hdr.type = 0;

@@ -393,6 +393,30 @@ static void a_process_that_loses_its_partial_gil_is_not_partial(void **state)
 	       "130-140 1 native cpu0\n");
 }
 
+/* Another partial GIL remains, so the threads are still sampled. That the thread had the GIL which
+ * is gone says nothing of what it has now. */
+static void who_was_seen_with_a_retired_gil_is_unknown(void **state)
+{
+	begin_as(true);
+	FEED(GIL, gil, 105, PID, 1, 0, .address = 0x2000);
+	in(110, A, 0);
+	observe(110, A, A, 0, 0);
+	FEED(GIL, gil, 120, PID, 0, 0, .address = 0x3000);
+	observe(130, A, A, 0, 0);
+	FEED(GIL, gil, 140, PID, 0, 0, .address = 0x4000);
+	observe(150, A, A, 0, 0);
+	FEED(GIL, gil, 150, PID, 0, 0, .address = 0x5000);
+	out(150, A, READ);
+	assert_int_equal(violations(), 0);
+	expect(160, "1",
+	       "100-110 1 unknown\n"
+	       "110-120 1 python cpu0 sampled\n"
+	       "120-130 1 unknown\n"
+	       "130-140 1 python cpu0 sampled\n"
+	       "140-150 1 unknown\n"
+	       "150-160 1 unknown\n");
+}
+
 static void an_acquisition_is_certain_only_while_somebody_waits(void **state)
 {
 	begin_as(true);
@@ -547,6 +571,7 @@ int main(void)
 		cmocka_unit_test(the_mode_belongs_to_the_gil),
 		cmocka_unit_test(a_process_is_partial_only_as_long_as_a_gil_of_it_is),
 		cmocka_unit_test(a_process_that_loses_its_partial_gil_is_not_partial),
+		cmocka_unit_test(who_was_seen_with_a_retired_gil_is_unknown),
 		cmocka_unit_test(an_acquisition_is_certain_only_while_somebody_waits),
 		cmocka_unit_test(a_look_at_the_switch_holds_for_the_whole_sleep),
 		cmocka_unit_test(a_sleep_without_a_look_is_unknown),
