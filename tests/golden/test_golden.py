@@ -26,6 +26,7 @@ WITH_JSON = [
     CASES / f"{name}.script"
     for name in (
         "blame",
+        "edges_handover",
         "held_runnable",
         "never_passed",
         "stopped",

@@ -124,6 +124,15 @@ static struct loop_fold *loop_in_turn(const struct thread *thread)
 	return loop && loop->in_turn ? loop : NULL;
 }
 
+/* By the last look (partial GILs). No hold of the model's covers such time. */
+static void hold_sampled(struct report_builder *builder, const struct interval *i)
+{
+	struct gil_fold *gil = gil_fold(builder, i->gil);
+
+	if (gil)
+		gil->report.held_ns += i->end - i->start;
+}
+
 static void on_interval(void *ctx, const struct interval *i)
 {
 	struct report_builder *builder = ctx;
@@ -139,6 +148,8 @@ static void on_interval(void *ctx, const struct interval *i)
 		thread->report.sampled_ns += dur;
 	if (interval_holds(i))
 		thread->report.held_ns += dur;
+	if (interval_holds(i) && i->sampled)
+		hold_sampled(builder, i);
 	if (i->in_turn)
 		thread->turn_ns[i->state] += dur;
 	if (i->state == TS_GIL_WAIT)

@@ -28,7 +28,7 @@ enum thread_state state_sums_largest(const struct state_sums *sums);
 
 struct gil_report {
 	const struct gil *gil;
-	uint64_t held_ns;      /* a known thread held it */
+	uint64_t held_ns;      /* a known thread held it, for certain or by the last look */
 	uint64_t contended_ns; /* at least one thread waited for it */
 	uint64_t handoffs;     /* changes of holder */
 	uint64_t forced;       /* forced releases: drops on request of a waiter */
