@@ -5,11 +5,13 @@
  *
  * The rules are a table in handler_rules.c that says where frameworks call the application ("the
  * frame called by run_endpoint_function of fastapi/routing.py"). The innermost matching rule wins,
- * so that a dependency or a middleware's own frame is found as well as a route. If no rule matches,
- * the handler is the innermost frame outside the standard library and site-packages. There is no
- * handler if there is no such frame; if the framework or the loop itself is at work (a middleware
- * that has passed the request on, or the function that runs the loop, is not its handler); or if a
- * frame that could not be read might be the handler.
+ * so that a dependency or a middleware's own frame is found as well as a route. Inside it the
+ * handler is the outermost function in a file of the application (owner.h); or, where the rule's
+ * frame calls nothing else (RULE_CALLS), what it called, which makes that function the
+ * application's wherever its file lies. If no rule matches, the handler is the innermost frame in a
+ * file of the application. There is no handler if there is no such frame; if the framework or the
+ * loop itself is at work (a middleware that has passed the request on, or the function that runs
+ * the loop, is not its handler); or if a frame that could not be read might be the handler.
  */
 #ifndef GILSCOPE_SYMBOLS_HANDLER_H
 #define GILSCOPE_SYMBOLS_HANDLER_H
@@ -55,6 +57,18 @@ void handler_note(struct handler_finder *finder, const struct dictionary *dictio
  * same dictionary. `stack` 0 or unknown: HANDLER_NONE. */
 struct handler handler_find(struct handler_finder *finder, const struct dictionary *dictionary,
 			    uint32_t stack);
+
+/*
+ * The application's innermost function in a stack: index of its frame, of `handler` itself if it
+ * calls only others. False: there is none, or a frame inside it could not be read, which may be the
+ * application's, too. `handler` need not be of this stack.
+ */
+bool handler_inner(struct handler_finder *finder, const struct dictionary *dictionary,
+		   uint32_t stack, const struct handler *handler, uint32_t *ret_index);
+
+/* Takes the processes of a stream: the packages that their command lines name are the
+ * application's. */
+struct stream_sink handler_finder_sink(struct handler_finder *finder);
 
 /* Whether a file belongs to the application: it is not in the standard library, not below
  * site-packages or dist-packages, and not frozen. */

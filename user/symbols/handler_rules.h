@@ -30,6 +30,12 @@ enum handler_rule_flag {
 	/* The innermost application frame instead of the outermost, since what is in between has no
 	 * common name (HANDLER_FRAME). */
 	RULE_INNERMOST = 32,
+	/* The frame calls nothing but the application, so what it calls is the application's even
+	 * when it is installed among the libraries. */
+	RULE_CALLS = 64,
+	/* Only for applications that are installed: those in files of their own are found by a rule
+	 * further out, which knows the role better. */
+	RULE_INSTALLED = 128,
 };
 
 /*
@@ -49,5 +55,9 @@ struct handler_rule {
 
 extern const struct handler_rule handler_rules[];
 extern const unsigned int handler_rule_count;
+
+/* Top-level packages that are never the application's, in addition to those of the rules. */
+extern const char *const handler_frameworks[];
+extern const unsigned int handler_framework_count;
 
 #endif

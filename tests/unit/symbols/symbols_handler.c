@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Handlers: stacks of real applications (symbols_handler.stacks, written by tests/apps/handlers)
- * and made ones, and whose file is whose. */
+ * and made ones. */
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -404,74 +404,105 @@ static void a_task_without_a_coroutine_is_a_callback(void **state)
 	}
 }
 
-/* ── whose file ──────────────────────────────────────────────────────────── */
+/* ── roles before paths ──────────────────────────────────────────────────── */
 
-static void files_of_the_application_and_of_libraries(void **state)
+static void what_a_framework_calls_is_the_applications_wherever_it_lies(void **state)
 {
-	static const char *const application[] = {
-		"/srv/app/main.py",
-		"main.py",
-		"./app/main.py",
-		"../main.py",
-		"",
-		"<string>",
-		"<stdin>",
-		"<ipython-input-1-0>",
-		"/usr/share/thing/run.py",
-		"/home/me/python3.11/app.py",
-		"/srv/lib/app/python3.11.py",
-		"/srv/site-packages.py",
-		"/srv/lib/python3.11",
-		"/srv/lib/python3.x/app.py",
-		"/srv/lib/python3/app.py",
-		"/srv/my-site-packages/app.py",
-		"/opt/lib/python31/app.py",
-		"/srv/xlib/python3.11/app.py",
-		"/srv/приложение/é.py",
-	};
-	static const char *const library[] = {
-		STDLIB "asyncio/events.py",
-		"/usr/lib64/python3.9/ssl.py",
-		"/usr/local/lib/python3.13/threading.py",
-		SITE "fastapi/routing.py",
-		"/usr/lib/python3/dist-packages/fastapi/routing.py",
-		"/opt/pyenv/versions/3.11.7/lib/python3.11/asyncio/tasks.py",
-		"/opt/conda/lib/python3.12/site-packages/numpy/__init__.py",
-		"/usr/lib/python311.zip/os.py",
-		"/usr/lib/python3.13t/os.py",
-		"venv/lib/python3.11/site-packages/x.py",
-		"lib/python3.11/os.py",
-		"<frozen importlib._bootstrap>",
-		"<frozen runpy>",
-		"<attrs generated init app.Model>",
-		"<decorator-gen-12>",
-		"<__array_function__ internals>",
-	};
-	struct handler_finder *finder = handler_finder_new(NULL, 0);
+	_cleanup_(names_done) struct names names;
+	static const struct place installed[] = {
+		{"JSONDecoder.raw_decode", STDLIB "json/decoder.py"},
+		{"price", SITE "shop/api.py"},
+		{"cart", SITE "shop/api.py"},
+		{"run_endpoint_function", SITE "fastapi/routing.py"},
+		{0}};
+	static const struct place wrapped[] = {
+		{"cart", SITE "shop/api.py"},
+		{"helper", SITE "limits/decorate.py"},
+		{"limit.<locals>.wrapper", SITE "limits/decorate.py"},
+		{"run_endpoint_function", SITE "fastapi/routing.py"},
+		{0}};
+	static const struct place own[] = {{"swagger_ui_html", SITE "fastapi/applications.py"},
+					   {"run_endpoint_function", SITE "fastapi/routing.py"},
+					   {0}};
+	static const struct place unreadable[] = {
+		{"price", SITE "shop/api.py"},
+		{"?", ""},
+		{"run_endpoint_function", SITE "fastapi/routing.py"},
+		{0}};
 
-	for (size_t i = 0; i < sizeof(application) / sizeof(application[0]); i++)
-		if (!handler_is_application(finder, application[i]))
-			fail_msg("%s is the application's", application[i]);
-	for (size_t i = 0; i < sizeof(library) / sizeof(library[0]); i++)
-		if (handler_is_application(finder, library[i]))
-			fail_msg("%s is a library's", library[i]);
-	handler_finder_free(finder);
+	names_init(&names);
+	assert_handler(&names, installed, loop, HANDLER_ROUTE, 2);
+	assert_handler(&names, wrapped, loop, HANDLER_ROUTE, 0);
+	assert_handler(&names, own, loop, HANDLER_NONE, 0);
+	assert_handler(&names, unreadable, loop, HANDLER_NONE, 0);
 }
 
-static void what_a_person_says_is_the_application_is(void **state)
+static void what_a_middleware_puts_in_place_of_send_is_its_own(void **state)
 {
-	static const char *const roots[] = {SITE "shop", SITE "tool.py",
-					    "/usr/lib/python3/dist-packages/shop//"};
-	struct handler_finder *finder = handler_finder_new(roots, 3);
+	_cleanup_(names_done) struct names names;
+	static const struct place send[] = {
+		{"Headers.__call__.<locals>.send_with_headers", "/srv/app/a.py"},
+		{"Response.__call__", SITE "starlette/responses.py"},
+		{"get_request_handler.<locals>.app", SITE "fastapi/routing.py"},
+		{0}};
 
-	assert_true(handler_is_application(finder, SITE "shop/views.py"));
-	assert_true(handler_is_application(finder, SITE "tool.py"));
-	assert_true(handler_is_application(finder, "/usr/lib/python3/dist-packages/shop/x.py"));
-	assert_true(handler_is_application(finder, "/elsewhere.py"));
-	assert_false(handler_is_application(finder, SITE "shopping/views.py"));
-	assert_false(handler_is_application(finder, SITE "tool.pyc"));
-	assert_false(handler_is_application(finder, SITE "x/shop/views.py"));
-	handler_finder_free(finder);
+	names_init(&names);
+	assert_handler(&names, send, loop, HANDLER_MIDDLEWARE, 0);
+}
+
+static void what_only_starts_a_program_or_was_generated_is_nobodys(void **state)
+{
+	_cleanup_(names_done) struct names names;
+	static const struct place launcher[] = {
+		{"main", SITE "worker/cli.py"}, {"<module>", "/srv/venv/bin/worker"}, {0}};
+	static const struct place program[] = {
+		{"sleep", STDLIB "x.py"}, {"<module>", "/srv/bin/job"}, {0}};
+	static const struct place made[] = {
+		{"__create_fn__.<locals>.__init__", "<string>"},
+		{"get_request_handler.<locals>.app", SITE "fastapi/routing.py"},
+		{0}};
+	static const struct place spawned[] = {
+		{"wait", STDLIB "threading.py"}, {"<module>", "<string>"}, {0}};
+	static const struct place trampoline[] = {
+		{"__init__", "__init__"}, {"make", "/srv/app/a.py"}, {0}};
+
+	names_init(&names);
+	assert_handler(&names, launcher, NULL, HANDLER_NONE, 0);
+	assert_handler(&names, program, NULL, HANDLER_NONE, 0);
+	assert_handler(&names, program + 1, NULL, HANDLER_FRAME, 0);
+	assert_handler(&names, made, loop, HANDLER_NONE, 0);
+	assert_handler(&names, spawned, NULL, HANDLER_NONE, 0);
+	assert_handler(&names, trampoline, NULL, HANDLER_FRAME, 1);
+}
+
+static void the_applications_innermost_function_is_found(void **state)
+{
+	_cleanup_(names_done) struct names names;
+	static const struct place places[] = {{"select", STDLIB "selectors.py"},
+					      {"run", STDLIB "subprocess.py"},
+					      {"convert", SITE "shop/api.py"},
+					      {"cart", SITE "shop/api.py"},
+					      {"run_endpoint_function", SITE "fastapi/routing.py"},
+					      {0}};
+	static const struct place missing[] = {{"?", ""},
+					       {"convert", "/srv/app/a.py"},
+					       {"cart", "/srv/app/a.py"},
+					       {"run_endpoint_function", SITE "fastapi/routing.py"},
+					       {0}};
+	struct handler handler;
+	uint32_t index = 99;
+
+	names_init(&names);
+	handler = made_stack(&names, places, loop);
+	assert_true(handler_inner(names.finder, names.dictionary,
+				  dictionary_count(names.dictionary, DEFINE_STACK), &handler,
+				  &index));
+	assert_int_equal(index, 2);
+	handler = made_stack(&names, missing, loop);
+	assert_int_equal(handler.index, 2);
+	assert_false(handler_inner(names.finder, names.dictionary,
+				   dictionary_count(names.dictionary, DEFINE_STACK), &handler,
+				   &index));
 }
 
 int main(void)
@@ -488,8 +519,10 @@ int main(void)
 		cmocka_unit_test(the_applications_own_code_is_no_framework),
 		cmocka_unit_test(middlewares_that_call_each_other_are_passed),
 		cmocka_unit_test(a_task_without_a_coroutine_is_a_callback),
-		cmocka_unit_test(files_of_the_application_and_of_libraries),
-		cmocka_unit_test(what_a_person_says_is_the_application_is),
+		cmocka_unit_test(what_a_framework_calls_is_the_applications_wherever_it_lies),
+		cmocka_unit_test(what_a_middleware_puts_in_place_of_send_is_its_own),
+		cmocka_unit_test(what_only_starts_a_program_or_was_generated_is_nobodys),
+		cmocka_unit_test(the_applications_innermost_function_is_found),
 	};
 
 	return cmocka_run_group_tests_name("symbols_handler", tests, NULL, NULL);

@@ -100,6 +100,9 @@ int pipeline_append_fold(struct pipeline *pipeline, uint64_t stall_ns, struct di
 	if (!err)
 		err = append(pipeline,
 			     (struct stage){.sink = dictionary_sink(pipeline->dictionary)}, diag);
+	if (!err)
+		err = append(pipeline,
+			     (struct stage){.sink = handler_finder_sink(pipeline->finder)}, diag);
 	if (err) {
 		fold_free(pipeline);
 		return err;
