@@ -2,9 +2,12 @@
 /* What the report does not know. */
 #include "diagnosis/diagnosis.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include "base/duration.h"
+#include "symbols/owner.h"
+#include "words/names.h"
 
 struct caveats {
 	const struct report *report;
@@ -277,6 +280,52 @@ static void emit_stacks(const struct caveats *caveats)
 	caveat_emit(caveats, &text);
 }
 
+/* Of the stacks in which a package may be the application, the one with the most time: its
+ * function. 0: there is none. */
+static uint32_t largest_candidate(const struct report *report)
+{
+	uint32_t largest = 0;
+	uint64_t most = 0;
+
+	for (uint32_t i = 0; i < report->flame_count; i++) {
+		const struct flame *flame = &report->flames[i];
+		uint32_t function = flame->stack && flame->ns > most
+					    ? handler_candidate(report->finder, report->names,
+								flame->stack)
+					    : 0;
+
+		if (function) {
+			largest = function;
+			most = flame->ns;
+		}
+	}
+	return largest;
+}
+
+/* All code that ran is installed: nothing says which package is the application. */
+static void emit_installed(const struct caveats *caveats)
+{
+	const struct report *report = caveats->report;
+	struct stack_frame frame = {.function = 0};
+	struct text_buffer text = {0};
+	char root[1024];
+	const char *file;
+
+	if (!report->stacks || !report->finder || report->blame_count)
+		return;
+	frame.function = largest_candidate(report);
+	if (!frame.function)
+		return;
+	file = frame_names(report, &frame).file;
+	text_add(&text,
+		 "No function of the application was recognized, because all code that ran is "
+		 "among the installed packages. If one of them is the application, name it: "
+		 "--app-root ");
+	snprintf(root, sizeof(root), "%.*s", (int)owner_package(file), file);
+	text_add_name(&text, root, sizeof(root));
+	caveat_emit(caveats, &text);
+}
+
 static void emit_guessed_loops(const struct caveats *caveats)
 {
 	const struct report *report = caveats->report;
@@ -331,4 +380,5 @@ void caveats_paragraphs(const struct report *report, const struct paragraph_sink
 	emit_guessed_loops(&caveats);
 	emit_unread(&caveats);
 	emit_stacks(&caveats);
+	emit_installed(&caveats);
 }

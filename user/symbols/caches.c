@@ -148,6 +148,7 @@ int codes_keep(struct codes *codes, const struct code_key *key, uint32_t check, 
 	kept->function = function;
 	kept->first_line = code->first_line;
 	kept->lines_known = code->lines_known;
+	kept->trampoline = code_is_trampoline(code);
 	kept->lines = code->lines;
 	kept->lines_bytes = code->lines_bytes;
 	codes->bytes += sizeof(*kept) + kept->lines_bytes;

@@ -209,3 +209,8 @@ int code_read(pid_t pid, const struct stack_layout *stack, const struct python_l
 	}
 	return err;
 }
+
+bool code_is_trampoline(const struct code *code)
+{
+	return strcmp(code->name, "__init__") == 0 && strcmp(code->file, code->name) == 0;
+}

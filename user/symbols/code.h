@@ -30,4 +30,11 @@ bool code_readable(const struct stack_layout *stack, const struct python_layout 
 int code_read(pid_t pid, const struct stack_layout *stack, const struct python_layout *layout,
 	      uint64_t *type, uint64_t address, uint32_t check, struct code *ret_code);
 
+/*
+ * Whether this is the code object that CPython 3.13 and later run between a class that is called
+ * and its __init__ (_Py_InitCleanup in Python/specialize.c), as a frame of its own. Its file is
+ * called like itself, which no source file is.
+ */
+bool code_is_trampoline(const struct code *code);
+
 #endif

@@ -10,7 +10,7 @@
 /* Properties of a function; all zero means that they are not determined yet. */
 struct kind {
 	uint8_t known;
-	uint8_t owner; /* enum code_owner; OWNER_LIBRARY for the frames of rules */
+	uint8_t owner; /* enum code_owner; never OWNER_APPLICATION for a rule's frame */
 	uint16_t rule; /* index + 1 of the rule whose file and function fit; 0: none */
 };
 
@@ -127,9 +127,11 @@ static struct kind kind_of(const struct handler_finder *finder, const struct def
 {
 	struct kind kind = {.known = 1, .rule = next_rule(finder, 1, function)};
 
-	kind.owner = kind.rule ? OWNER_LIBRARY
-			       : code_owner_of(finder->owners, function->function.name,
-					       function->function.file);
+	kind.owner = (uint8_t)code_owner_of(finder->owners, function->function.name,
+					    function->function.file);
+	if (kind.rule &&
+	    kind.owner == OWNER_APPLICATION) /* a framework in a directory of its own */
+		kind.owner = OWNER_LIBRARY;
 	return kind;
 }
 
@@ -174,6 +176,20 @@ struct search {
 	const struct stack_frame *frames;
 	uint32_t count;
 };
+
+/* All zero if the stack is not defined. */
+static struct search search_of(struct handler_finder *finder, const struct dictionary *dictionary,
+			       uint32_t stack)
+{
+	const struct definition *definition = dictionary_find(dictionary, DEFINE_STACK, stack);
+	struct search search = {.finder = finder, .dictionary = dictionary};
+
+	if (!definition)
+		return (struct search){0};
+	search.frames = definition->stack.frames;
+	search.count = definition->stack.count;
+	return search;
+}
 
 static const struct definition *function_at(const struct search *search, uint32_t index)
 {
@@ -391,14 +407,11 @@ static struct handler search_run(const struct search *search)
 static struct handler apply_rules(struct handler_finder *finder,
 				  const struct dictionary *dictionary, uint32_t stack)
 {
-	const struct definition *definition = dictionary_find(dictionary, DEFINE_STACK, stack);
-	struct search search = {.finder = finder, .dictionary = dictionary};
-	struct handler handler;
+	struct search search = search_of(finder, dictionary, stack);
+	struct handler handler = {0};
 
-	if (!definition)
-		return (struct handler){0};
-	search.frames = definition->stack.frames;
-	search.count = definition->stack.count;
+	if (!search.count)
+		return handler;
 	handler = search_run(&search);
 	if (reserve((void **)&finder->found, &finder->found_room, stack, sizeof(*finder->found)))
 		finder->found[stack] = (struct found){.known = true, .handler = handler};
@@ -443,15 +456,12 @@ struct handler handler_find(struct handler_finder *finder, const struct dictiona
 bool handler_inner(struct handler_finder *finder, const struct dictionary *dictionary,
 		   uint32_t stack, const struct handler *handler, uint32_t *ret_index)
 {
-	const struct definition *definition = dictionary_find(dictionary, DEFINE_STACK, stack),
-				*own = dictionary_find(dictionary, DEFINE_FUNCTION,
+	const struct definition *own = dictionary_find(dictionary, DEFINE_FUNCTION,
 						       handler->frame.function);
-	struct search search = {.finder = finder, .dictionary = dictionary};
+	struct search search = search_of(finder, dictionary, stack);
 
-	if (!definition || handler->role == HANDLER_NONE)
+	if (handler->role == HANDLER_NONE)
 		return false;
-	search.frames = definition->stack.frames;
-	search.count = definition->stack.count;
 	for (uint32_t i = 0; i < search.count; i++) {
 		const struct definition *function = function_at(&search, i);
 
@@ -464,6 +474,83 @@ bool handler_inner(struct handler_finder *finder, const struct dictionary *dicti
 		}
 	}
 	return false;
+}
+
+bool handler_called(struct handler_finder *finder, const struct dictionary *dictionary,
+		    uint32_t stack, uint32_t index, uint32_t *ret_index)
+{
+	struct search search = search_of(finder, dictionary, stack);
+
+	while (index--) {
+		const struct definition *function = function_at(&search, index);
+
+		if (!function)
+			return false;
+		*ret_index = index;
+		if (kind_get(finder, function).owner != OWNER_NOBODY)
+			return true;
+	}
+	return false;
+}
+
+/* Whether two functions are in one package, or in one module of the standard library. */
+static bool same_library(const struct definition *a, const struct definition *b)
+{
+	char one[128], other[128];
+
+	owner_module(a->function.file, one, sizeof(one));
+	owner_module(b->function.file, other, sizeof(other));
+	one[strcspn(one, ".")] = other[strcspn(other, ".")] = '\0';
+	return strcmp(one, other) == 0;
+}
+
+/* The next frame outwards from `index` on, of this owner or a higher one, and in another library
+ * than `unlike` (NULL: in any). UINT32_MAX: none. */
+static uint32_t next_outwards(const struct search *search, uint32_t index, enum code_owner least,
+			      const struct definition *unlike)
+{
+	for (; index < search->count; index++) {
+		const struct definition *function = function_at(search, index);
+
+		if (function && kind_get(search->finder, function).owner >= least &&
+		    (!unlike || !same_library(function, unlike)))
+			return index;
+	}
+	return UINT32_MAX;
+}
+
+bool handler_library(struct handler_finder *finder, const struct dictionary *dictionary,
+		     uint32_t stack, uint32_t *ret_index, uint32_t *ret_caller)
+{
+	struct search search = search_of(finder, dictionary, stack);
+	uint32_t index = next_outwards(&search, 0, OWNER_LIBRARY, NULL);
+
+	if (index == UINT32_MAX)
+		index = next_outwards(&search, 0, OWNER_STDLIB, NULL);
+	if (index == UINT32_MAX)
+		return false;
+	*ret_index = index;
+	*ret_caller = next_outwards(&search, index + 1, OWNER_STDLIB, function_at(&search, index));
+	return true;
+}
+
+uint32_t handler_candidate(struct handler_finder *finder, const struct dictionary *dictionary,
+			   uint32_t stack)
+{
+	struct search search = search_of(finder, dictionary, stack);
+
+	for (uint32_t i = search.count; i--;) {
+		const struct definition *function = function_at(&search, i);
+		const char *package;
+		size_t length;
+
+		if (!function || kind_get(finder, function).owner != OWNER_LIBRARY)
+			continue;
+		package = owner_package_name(function->function.file, &length);
+		if (length && !is_framework(package, length))
+			return function->id;
+	}
+	return 0;
 }
 
 bool handler_is_application(const struct handler_finder *finder, const char *file)

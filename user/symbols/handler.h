@@ -66,6 +66,24 @@ struct handler handler_find(struct handler_finder *finder, const struct dictiona
 bool handler_inner(struct handler_finder *finder, const struct dictionary *dictionary,
 		   uint32_t stack, const struct handler *handler, uint32_t *ret_index);
 
+/* The frame that the one at `index` called, itself or through generated code. False: there is
+ * none, or it could not be read. */
+bool handler_called(struct handler_finder *finder, const struct dictionary *dictionary,
+		    uint32_t stack, uint32_t index, uint32_t *ret_index);
+
+/*
+ * For a stack without a frame of the application: the frame that says most about what it does, the
+ * innermost one of an installed package, or else of the standard library; and its caller in another
+ * package or module (*ret_caller is UINT32_MAX if there is none). False: no frame could be read.
+ */
+bool handler_library(struct handler_finder *finder, const struct dictionary *dictionary,
+		     uint32_t stack, uint32_t *ret_index, uint32_t *ret_caller);
+
+/* The outermost function of a stack whose package may be the application's, although nothing says
+ * so: it is installed, and no framework that is known. 0: there is none. */
+uint32_t handler_candidate(struct handler_finder *finder, const struct dictionary *dictionary,
+			   uint32_t stack);
+
 /* Takes the processes of a stream: the packages that their command lines name are the
  * application's. */
 struct stream_sink handler_finder_sink(struct handler_finder *finder);

@@ -141,6 +141,7 @@ static uint32_t find_line(const struct symbol_process *process, const struct kep
 			  code->first_line, lasti);
 }
 
+/* 1: it is no frame of the program's; 0, or -errno. */
 static int resolve(struct symbols *symbols, struct symbol_process *process,
 		   const struct shared_frame *from, struct stack_frame *to)
 {
@@ -155,7 +156,23 @@ static int resolve(struct symbols *symbols, struct symbol_process *process,
 		return err;
 	*to = (struct stack_frame){.function = code->function,
 				   .line = find_line(process, code, from->lasti)};
-	return 0;
+	return code->trampoline;
+}
+
+/* Returns the number of frames, or -errno. */
+static int resolve_all(struct symbols *symbols, struct symbol_process *process,
+		       const struct shared_frame *from, uint32_t count, struct stack_frame *to)
+{
+	int frames = 0;
+
+	for (uint32_t i = 0; i < count; i++) {
+		int err = resolve(symbols, process, &from[i], &to[frames]);
+
+		if (err < 0)
+			return err;
+		frames += !err;
+	}
+	return frames;
 }
 
 int symbols_stack(struct symbols *symbols, const struct shared_stack *stack)
@@ -165,17 +182,20 @@ int symbols_stack(struct symbols *symbols, const struct shared_stack *stack)
 		 defined = definitions_count(&symbols->definitions, DEFINE_STACK);
 	struct stack_frame frames[DEFINE_FRAMES_MAX];
 	struct symbol_process *process;
-	int err = 0;
+	int err, resolved;
 
 	if (!count || !stack->hash || id_cache_find(symbols->stacks, stack->hash, &id))
 		return 0;
 	HASH_FIND(hh, symbols->processes, &pid, sizeof(pid), process);
 	pages_allow(PAGES_ALLOW_STACK_NS);
-	for (uint32_t i = 0; i < count && !err; i++)
-		err = resolve(symbols, process, &stack->frames[i], &frames[i]);
-	if (!err)
-		err = definitions_stack(&symbols->definitions, frames, count,
-					stack->hdr.flags & SHARED_STACK_CUT, &id);
+	resolved = resolve_all(symbols, process, stack->frames, count, frames);
+	if (resolved < 0)
+		return resolved;
+	if (!resolved)
+		return id_cache_keep(symbols->stacks, stack->hash, 0);
+	count = (uint32_t)resolved;
+	err = definitions_stack(&symbols->definitions, frames, count,
+				stack->hdr.flags & SHARED_STACK_CUT, &id);
 	if (err)
 		return err;
 	if (!id)

@@ -55,6 +55,7 @@ struct kept_code {
 	uint32_t first_line, lines_bytes;
 	uint8_t *lines;
 	bool lines_known;
+	bool trampoline; /* the interpreter's own, no frame of the program */
 	struct kept_code *prev, *next;
 	UT_hash_handle hh;
 };

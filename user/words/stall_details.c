@@ -43,29 +43,6 @@ static void add_more(struct text_buffer *text, uint32_t count)
 		text_add(text, ", %u" NBSP "more", count);
 }
 
-static bool has_function(const struct definition *stack, uint32_t function)
-{
-	for (uint32_t i = 0; i < stack->stack.count; i++)
-		if (stack->stack.frames[i].function == function)
-			return true;
-	return false;
-}
-
-void text_add_innermost(struct text_buffer *text, const struct report *report, uint32_t id,
-			const struct handler *handler)
-{
-	const struct definition *stack = stack_of(report, id);
-	const struct stack_frame *frame = stack ? &stack->stack.frames[0] : NULL;
-
-	if (!frame)
-		return;
-	if (handler->role != HANDLER_NONE && (frame->function == handler->frame.function ||
-					      !has_function(stack, handler->frame.function)))
-		return;
-	text_add(text, handler->role != HANDLER_NONE ? "; innermost " : "in ");
-	text_add_frame(text, report, frame);
-}
-
 /* What the loop's own thread did: "in render (app.py:12), route, of task 'Task-7'; innermost dumps
  * (…)". */
 static void add_own(struct text_buffer *text, const struct report *report,
