@@ -383,7 +383,9 @@ def key_of(handler):
 def culprit_of(stall):
     """Whose stall it is in the table of blame: who held the GIL longest while the loop waited for
     it, or else the loop's own handler. Nobody's if somebody outside stopped them."""
-    if "stopped from outside" in stall["remedy"]:
+    if 2 * stall["stopped_ns"] > length(stall):
+        return None
+    if stall["cause"] == "gil_wait" and "stopped from outside" in stall["remedy"]:
         return None
     if stall["cause"] == "gil_wait":
         return stall["blockers"][0]["handler"] if stall["blockers"] else None

@@ -295,6 +295,9 @@ def test_stalls_have_the_handlers_that_were_asked_for(tmp_path):
     check_stalls(Trace(decoded(export(script, "perfetto", root)[0])), json.loads(found))
 
 
+LISTS = ("findings", "blame", "processes")
+
+
 def test_the_recording_is_that_of_the_report(trace, found):
     (recording,) = trace.slices(trace.named("gilscope: the recording")[0])
     assert (recording["ts"], recording["end"]) == (
@@ -302,7 +305,7 @@ def test_the_recording_is_that_of_the_report(trace, found):
         found["window"]["end_ns"],
     )
     assert recording["facts"] == pruned(
-        {key: value for key, value in found.items() if key not in ("blame", "processes")}
+        {key: value for key, value in found.items() if key not in LISTS}
     )
     cut = [event for event in trace.of(recording["track"]) if event["type"] == "instant"]
     assert [event["name"] for event in cut] == ["the recording is cut off here"] * found[

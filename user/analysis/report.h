@@ -76,6 +76,8 @@ struct stack_share {
 	uint64_t root;	/* identifies a run of a coroutine (STACK.root) */
 	struct state_sums states;
 	uint64_t gc_ns;
+	int32_t sysno;	   /* what it slept in longest at a time, SYSNO_…; SYSNO_UNKNOWN: nothing */
+	uint64_t sleep_ns; /* how long that was */
 };
 
 /*

@@ -106,6 +106,10 @@ static int part_add_stretch(const struct report_builder *builder, struct turn_st
 		return -ENOMEM;
 	share->states.ns[part->state] += part->ns;
 	share->gc_ns += part->gc_ns;
+	if (stretch->interval && thread_state_sleeps(part->state) && part->ns > share->sleep_ns) {
+		share->sysno = stretch->interval->sysno;
+		share->sleep_ns = part->ns;
+	}
 	return 0;
 }
 
@@ -221,9 +225,14 @@ static uint32_t fill_stacks(struct stack_share *stacks, uint32_t *ret_largest,
 		if (!i || by_stack(&shares[i - 1], share))
 			stacks[n++] = (struct stack_share){.stack = share->key.stack,
 							   .task = share->key.task,
-							   .root = share->key.root};
+							   .root = share->key.root,
+							   .sysno = SYSNO_UNKNOWN};
 		state_sums_add(&stacks[n - 1].states, &share->states);
 		stacks[n - 1].gc_ns += share->gc_ns;
+		if (share->sleep_ns > stacks[n - 1].sleep_ns) {
+			stacks[n - 1].sysno = share->sysno;
+			stacks[n - 1].sleep_ns = share->sleep_ns;
+		}
 		ns = (i && shares[i - 1].key.stack == share->key.stack ? ns : 0) +
 		     state_sums_total(&share->states);
 		if (share->key.stack && ns > most) {

@@ -8,7 +8,7 @@
  * not wrapped, without colour, with a no-break space (NBSP) between a number and its unit, and with
  * everything that came from the target escaped (words/words.h).
  *
- * Nothing here fails: a paragraph that does not fit into struct text_buffer is cut.
+ * A paragraph that does not fit into struct text_buffer is cut.
  */
 #ifndef GILSCOPE_DIAGNOSIS_DIAGNOSIS_H
 #define GILSCOPE_DIAGNOSIS_DIAGNOSIS_H
@@ -36,11 +36,10 @@ void verdict_paragraphs(const struct report *report, const struct process_report
 void caveats_paragraphs(const struct report *report, const struct paragraph_sink *sink);
 
 /*
- * Appends what to do about `stall`, a stall of one of the loops of `process`, in a sentence or
- * two: by its cause, and more specific where the system call, the CPU's other users or the blocking
- * thread are known.
+ * Appends what to do about `stall`, a stall of one of the loops of `process`: the advice of its
+ * largest findings (findings.h). Nothing where there is nothing to do. 0 or -ENOMEM.
  */
-void remedy_add(struct text_buffer *text, const struct report *report,
-		const struct process *process, const struct stall *stall);
+int remedy_add(struct text_buffer *text, const struct report *report, const struct process *process,
+	       const struct stall *stall);
 
 #endif

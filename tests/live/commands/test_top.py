@@ -200,7 +200,7 @@ def test_details_of_a_stall(app, top):
     top.press("Enter")
     screen = top.wait("STALL of 4")
     assert re.search(r"python +\d+ ms +\d+.* P{10}", screen), screen
-    assert "in spin (" in screen and "WHAT TO DO" in screen and "split it up with awaits" in screen
+    assert "in spin (" in screen and "WHAT TO DO" in screen and "Split it up with awaits" in screen
     for _ in range(3):
         top.press("PageDown")
     screen = top.wait("main .*on_demand.py")

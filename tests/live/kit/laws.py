@@ -63,6 +63,31 @@ def check_laws(report, alive=()):
                 before = stall["end_ns"]
             assert before <= window["end_ns"]
     check_blame(report)
+    check_findings(report)
+
+
+MACHINE = {"no_cpu", "quota", "stopped", "unexplained", "nothing_found"}
+
+
+def check_findings(report):
+    """No finding has more than its stalls have, none is there twice, the program's own are ranked
+    by what they took, and every listed stall has one."""
+    stalls, found = stalls_of(report), report["findings"]
+    explained = set()
+    for finding in found:
+        lengths = [stalls[n]["end_ns"] - stalls[n]["start_ns"] for n in finding["stalls"]]
+        if finding["id"] != "nothing_found" and len(lengths) == finding["count"]:
+            assert finding["worst_ns"] <= finding["ns"] <= sum(lengths), finding
+            assert finding["worst_ns"] <= max(lengths) and finding["count"] >= 1, finding
+        assert finding["stalls"] == sorted(set(finding["stalls"])), finding
+        explained.update(finding["stalls"])
+    keys = [json.dumps([f["id"], f["process"], f["text"]], sort_keys=True) for f in found]
+    assert len(keys) == len(set(keys)), "a finding is there twice"
+    own = [finding["ns"] for finding in found if finding["id"] not in MACHINE]
+    assert own == sorted(own, reverse=True), "findings are not ranked"
+    if max((finding["count"] for finding in found), default=0) < 1024:
+        assert explained == set(range(len(stalls))), "a stall has no finding"
+    assert stalls or {finding["id"] for finding in found} == {"nothing_found"}
 
 
 def check_thread(thread, window_ns, alive):

@@ -336,7 +336,8 @@ static void every_field_has_its_own_number(void **state)
 	json_t *found = written(&made, 0), *blamed = only(found, "blame"),
 	       *of_process = only(found, "processes"), *of_gil = only(of_process, "gils"),
 	       *of_loop = only(of_process, "loops"), *of_threads = taken(of_process, "threads"),
-	       *of_stalls = taken(of_loop, "stalls"), *element;
+	       *of_stalls = taken(of_loop, "stalls"), *of_findings = taken(found, "findings"),
+	       *element;
 	size_t i;
 
 	(void)state;
@@ -348,6 +349,7 @@ static void every_field_has_its_own_number(void **state)
 		assert_true(json_is_string(remedy));
 		json_decref(remedy);
 	}
+	json_decref(of_findings); /* what is in it: diagnosis_findings */
 	assert_is(found, head);
 	assert_is(blamed, blame);
 	assert_is(of_process, process);
@@ -374,6 +376,7 @@ static void what_is_not_so_is_false(void **state)
 	made.report.stacks = false;
 	made.report.blame_count = made.report.process_count = 0;
 	found = written(&made, 1000);
+	json_decref(taken(found, "findings"));
 	json_decref(taken(found, "blame"));
 	json_decref(taken(found, "processes"));
 	assert_is(found, "{'schema': 'gilscope.report/1', 'version': '1.2.3', 'mode': 'edges',"

@@ -1,18 +1,16 @@
 /* SPDX-License-Identifier: MIT */
 /* The report as JSON, schema gilscope.report/1 (docs/report.schema.json). Lists are written one
  * object per line, so a long report needs no memory. */
+#include <errno.h>
 #include <inttypes.h>
 #include <string.h>
 
 #include "base/duration.h"
 #include "base/sysname.h"
-#include "view/json_out.h"
+#include "view/json/json_parts.h"
 #include "words/names.h"
 #include "diagnosis/diagnosis.h"
 #include "view/view.h"
-
-#define JSON_TABLE "view/json/report.def"
-#include "view/json_table.h"
 
 static json_t *fact_json(const struct fact_names *names, uint32_t value)
 {
@@ -72,7 +70,7 @@ static json_t *thread_json(const struct report *report, const struct thread_repo
 		.sampled_ns = json_uint(thread->sampled_ns));
 }
 
-static json_t *frame_json(const struct report *report, const struct stack_frame *frame)
+json_t *json_frame(const struct report *report, const struct stack_frame *frame)
 {
 	struct frame_names words = frame_names(report, frame);
 
@@ -86,11 +84,11 @@ static json_t *stack_json(const struct report *report, uint32_t id)
 	json_t *frames = json_array();
 
 	for (uint32_t i = 0; stack && i < stack->stack.count; i++)
-		json_array_append_new(frames, frame_json(report, &stack->stack.frames[i]));
+		json_array_append_new(frames, json_frame(report, &stack->stack.frames[i]));
 	return frames;
 }
 
-static json_t *handler_json(const struct report *report, const struct handler *handler)
+json_t *json_handler(const struct report *report, const struct handler *handler)
 {
 	struct frame_names words;
 
@@ -114,7 +112,7 @@ static json_t *blocker_json(const struct report *report, const struct blocker *b
 			.states = states_json(&blocker->states, true),
 			.stack = stack_json(
 				report, stack_share_largest(blocker->stacks, blocker->stack_count)),
-			.handler = handler_json(report, &blocker->handler),
+			.handler = json_handler(report, &blocker->handler),
 			.gc_ns = json_uint(blocker->gc_ns));
 }
 
@@ -129,7 +127,7 @@ static json_t *syscall_json(const struct syscall_share *share, const char *machi
 			.ns = json_uint(share->ns));
 }
 
-static json_t *occupant_json(const struct cpu_share *share)
+json_t *json_occupant(const struct cpu_share *share)
 {
 	bool others = share->tid == TID_OTHERS;
 	const char *comm = others ? "(others)" : share->comm;
@@ -142,7 +140,7 @@ static json_t *occupant_json(const struct cpu_share *share)
 static json_t *part_json(const struct report *report, const struct view_options *options,
 			 const struct turn_part *part)
 {
-	return JSON_NEW(report_part, .handler = handler_json(report, &part->handler),
+	return JSON_NEW(report_part, .handler = json_handler(report, &part->handler),
 			.task = json_text_or_null(text_of(report, part->task)),
 			.start_ns = time_json(options, part->start),
 			.end_ns = time_json(options, part->end),
@@ -154,8 +152,7 @@ static json_t *remedy_json(const struct report *report, const struct process *pr
 {
 	struct text_buffer text = {0};
 
-	remedy_add(&text, report, process, stall);
-	return json_words(&text);
+	return remedy_add(&text, report, process, stall) < 0 ? NULL : json_words(&text);
 }
 
 /* By what stops a thread from outside, in the words that `syscalls` has for it. */
@@ -183,7 +180,7 @@ json_t *json_stall(const struct report *report, const struct view_options *optio
 		json_array_append_new(syscalls,
 				      syscall_json(&what->syscalls[i], process->info.machine));
 	for (uint32_t i = 0; i < what->preempted_by_count; i++)
-		json_array_append_new(occupants, occupant_json(&what->preempted_by[i]));
+		json_array_append_new(occupants, json_occupant(&what->preempted_by[i]));
 	for (uint32_t i = 0; i < stall->part_count; i++)
 		json_array_append_new(parts, part_json(report, options, &stall->parts[i]));
 	return JSON_NEW(
@@ -193,7 +190,7 @@ json_t *json_stall(const struct report *report, const struct view_options *optio
 		.cause = json_string(thread_state_name(stall->cause)),
 		.remedy = remedy_json(report, process, stall),
 		.stack = stack_json(report, stall->stack),
-		.handler = handler_json(report, &stall->handler),
+		.handler = json_handler(report, &stall->handler),
 		.task = json_text_or_null(task_of(report, what, stall->stack)), .parts = parts,
 		.resolution_ns = json_uint(stall_resolution_ns(report, stall)),
 		.blockers = blockers, .syscalls = syscalls, .preempted_by = occupants,
@@ -207,7 +204,7 @@ static json_t *blame_json(const struct report *report, const struct view_options
 			  const struct blame *blame)
 {
 	return JSON_NEW(
-		report_blame, .handler = handler_json(report, &blame->handler),
+		report_blame, .handler = json_handler(report, &blame->handler),
 		.loop_states = states_json(&blame->loop, false),
 		.elsewhere_states = states_json(&blame->elsewhere, false),
 		.made_loops_wait_ns = json_uint(blame->made_loops_wait_ns),
@@ -365,12 +362,33 @@ json_t *json_recording(const struct report *report, const struct view_options *o
 		.origin_ns = options->origin_ns ? json_string(origin) : JSON_LEFT_OUT);
 }
 
+static int put_findings(struct json_out *out, const struct report *report)
+{
+	struct finding_list *findings = findings_new(report);
+
+	if (!findings)
+		return -ENOMEM;
+	json_put_key(out, ",\n", JSON_KEY(report_head, findings));
+	json_put(out, "[");
+	for (uint32_t i = 0; i < findings->count; i++) {
+		json_put_next(out, i);
+		json_put_value(out, json_finding(report, &findings->list[i]), 0);
+	}
+	json_put(out, "]");
+	findings_free(findings);
+	return 0;
+}
+
 static int show_json(FILE *file, const struct report *report, const struct view_options *options)
 {
 	struct json_out out = {.file = file};
+	int err;
 
 	json_put(&out, "{");
 	json_put_value(&out, json_recording(report, options), JSON_EMBED);
+	err = put_findings(&out, report);
+	if (err < 0)
+		return err;
 	json_put_key(&out, ",\n", JSON_KEY(report_head, blame));
 	json_put(&out, "[");
 	for (uint32_t i = 0; i < report->blame_count; i++) {

@@ -12,6 +12,7 @@
 #include "view/json_out.h"
 #include "words/names.h"
 #include "diagnosis/diagnosis.h"
+#include "diagnosis/findings.h"
 
 #define JSON_TABLE "view/page/page_head.def"
 #include "view/json_table.h"
@@ -105,6 +106,28 @@ static json_t *caveats_json(const struct report *report)
 	return caveats;
 }
 
+static json_t *finding_json(const struct report *report, const struct finding *finding)
+{
+	struct text_buffer text = {0}, advice = {0};
+
+	finding_text(&text, report, finding);
+	text_add(&text, ".");
+	finding_advice(&advice, report, finding);
+	return JSON_NEW(page_finding, .text = json_words(&text), .advice = json_words(&advice));
+}
+
+/* NULL when memory is short. */
+static json_t *findings_json(const struct report *report)
+{
+	struct finding_list *findings = findings_new(report);
+	json_t *list = findings ? json_array() : NULL;
+
+	for (uint32_t i = 0; list && i < findings->count; i++)
+		json_array_append_new(list, finding_json(report, &findings->list[i]));
+	findings_free(findings);
+	return list;
+}
+
 static json_t *beginning_json(const struct page_head *head)
 {
 	const struct report *report = head->report;
@@ -116,7 +139,8 @@ static json_t *beginning_json(const struct page_head *head)
 			.end_ns = json_uint(report->window.end - origin),
 			.realtime_ns = head->head->realtime_ns ? exact_json(realtime) : json_null(),
 			.version = json_text(report->version), .title = title_json(report),
-			.verdict = verdict_json(report), .caveats = caveats_json(report));
+			.verdict = verdict_json(report), .findings = findings_json(report),
+			.caveats = caveats_json(report));
 }
 
 /* ── the lists ───────────────────────────────────────────────────────────── */

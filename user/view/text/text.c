@@ -111,7 +111,6 @@ static int show_process(const struct text_page *page, const struct process_repor
 	if (err < 0)
 		return err;
 	show_legend(page, process);
-	text_remedies(page, process);
 	return 0;
 }
 
@@ -127,9 +126,12 @@ static int show_text(FILE *file, const struct report *report, const struct view_
 		.report = report,
 		.all = options->all,
 	};
-	int err = 0;
+	int err;
 
 	show_head(&page);
+	err = text_findings(&page);
+	if (err < 0)
+		return err;
 	text_blame(&page);
 	for (uint32_t i = 0; i < report->process_count && !err; i++)
 		err = show_process(&page, &report->processes[i]);

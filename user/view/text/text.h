@@ -7,6 +7,7 @@
 #define GILSCOPE_VIEW_TEXT_TEXT_H
 
 #include "diagnosis/diagnosis.h"
+#include "diagnosis/findings.h"
 #include "words/canvas.h"
 #include "view/view.h"
 
@@ -25,8 +26,8 @@ int text_threads(const struct text_page *page, const struct process_report *proc
 void text_gils(const struct text_page *page, const struct process_report *process);
 /* The stalls of every loop, longest first; nothing if there are none. 0 or -ENOMEM. */
 int text_stalls(const struct text_page *page, const struct process_report *process);
-/* One remedy for each cause that occurred; nothing if there is none. */
-void text_remedies(const struct text_page *page, const struct process_report *process);
+/* The diagnosis, with advice: the first five, or all. 0 or -ENOMEM. */
+int text_findings(const struct text_page *page);
 /* What the report does not know; nothing if that is nothing. */
 void text_caveats(const struct text_page *page);
 /* The meaning of the letters, for the states that occurred. */

@@ -2,6 +2,8 @@
 /* The sections in prose. */
 #include "view/text/text.h"
 
+#include <errno.h>
+
 static void put_verdict(void *ctx, const struct text_buffer *paragraph)
 {
 	canvas_paragraph(ctx, "  ", 2, paragraph);
@@ -27,40 +29,42 @@ static void begin_section(struct section *section)
 	section->heading = NULL;
 }
 
-/* The longest of the process's stalls with this cause: its details determine the remedy. */
-static const struct stall *worst_of(const struct process_report *process, enum thread_state cause)
+#define SHOWN_FINDINGS 5
+
+static void show_finding(const struct text_page *page, uint32_t number,
+			 const struct finding *finding)
 {
-	const struct stall *worst = NULL;
+	struct text_buffer text = {0}, advice = {0};
+	char first[16];
 
-	for (uint32_t i = 0; i < process->loop_count; i++)
-		for (uint32_t n = 0; n < process->loops[i].stall_count; n++) {
-			const struct stall *stall = &process->loops[i].stalls[n];
-
-			if (stall->cause == cause &&
-			    (!worst || stall->end - stall->start > worst->end - worst->start))
-				worst = stall;
-		}
-	return worst;
+	finding_text(&text, page->report, finding);
+	text_add(&text, ".");
+	snprintf(first, sizeof(first), "  %2u  ", number);
+	canvas_paragraph(&page->canvas, first, 6, &text);
+	finding_advice(&advice, page->report, finding);
+	if (advice.length)
+		canvas_paragraph(&page->canvas, "      ", 6, &advice);
 }
 
-void text_remedies(const struct text_page *page, const struct process_report *process)
+int text_findings(const struct text_page *page)
 {
-	const struct text_buffer heading = {.bytes = "WHAT TO DO", .length = 10};
+	const struct text_buffer heading = {.bytes = "FINDINGS", .length = 8};
+	struct finding_list *findings = findings_new(page->report);
 	struct section section = {&page->canvas, &heading};
+	struct text_buffer more = {0};
+	uint32_t i;
 
-	for (int cause = 0; cause < TS_COUNT; cause++) {
-		const struct stall *worst = worst_of(process, (enum thread_state)cause);
-		struct text_buffer text = {0};
-		char first[32];
-
-		if (!worst)
-			continue;
-		begin_section(&section);
-		remedy_add(&text, page->report, process->process, worst);
-		snprintf(first, sizeof(first), "  %-13s ",
-			 thread_state_name((enum thread_state)cause));
-		canvas_paragraph(&page->canvas, first, 16, &text);
+	if (!findings)
+		return -ENOMEM;
+	begin_section(&section);
+	for (i = 0; i < findings->count && (page->all || i < SHOWN_FINDINGS); i++)
+		show_finding(page, i + 1, &findings->list[i]);
+	if (i < findings->count) {
+		text_add(&more, "%u" NBSP "more: --all shows them.", findings->count - i);
+		canvas_paragraph(&page->canvas, "      ", 6, &more);
 	}
+	findings_free(findings);
+	return 0;
 }
 
 static void put_caveat(void *ctx, const struct text_buffer *paragraph)

@@ -140,7 +140,7 @@ static int add_stall(struct sheet *sheet, const struct live_stall *live)
 	err = add_paragraphs(sheet, live, NULL, false);
 	add_line(sheet, TUI_PLAIN, "");
 	add_line(sheet, TUI_STRONG, "WHAT TO DO");
-	remedy_add(&remedy, report, tui_process_of(live), stall);
+	err = err ? err : remedy_add(&remedy, report, tui_process_of(live), stall);
 	err = err ? err : add_paragraphs(sheet, live, &remedy, false);
 	add_line(sheet, TUI_PLAIN, "");
 	return err ? err : add_paragraphs(sheet, live, NULL, true);

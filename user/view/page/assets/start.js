@@ -26,6 +26,7 @@ function showHead(recording) {
 	byId("title").title = plainText(process ? process.cmdline : head.title);
 	byId("facts").textContent = facts.join(" · ");
 	byId("verdict").textContent = plainText(head.verdict || "");
+	showFindings(head.findings || []);
 	byId("overview-name").textContent = recording.hasTurns ? "Length of turns" : "GIL";
 	byId("overview-scale").textContent = recording.hasTurns
 		? `dashes: ${durationText(report.stall_ns)}`
@@ -54,6 +55,34 @@ function showHead(recording) {
 	byId("caveats-box").addEventListener(
 		"keydown",
 		(event) => event.key === "Escape" && open(false),
+	);
+}
+
+/**
+ * The worst finding is always in sight, the others and all advice behind it.
+ *
+ * @param {PageFinding[]} findings
+ */
+function showFindings(findings) {
+	const [summary] = byId("findings").children;
+
+	byId("findings").hidden = !findings.length;
+	if (!findings.length) return;
+	summary.replaceChildren(
+		plainText(findings[0].text),
+		findings.length > 1
+			? element("span", { class: "soft" }, ` and ${findings.length - 1} more`)
+			: "",
+	);
+	byId("findings").replaceChildren(
+		summary,
+		element(
+			"ol",
+			{},
+			findings.map(({ text, advice }) =>
+				element("li", {}, text, element("p", { class: "soft" }, advice)),
+			),
+		),
 	);
 }
 

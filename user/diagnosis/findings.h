@@ -1,0 +1,93 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * findings.h - the diagnosis: what took time from the event loops, by rule and by whom, worst
+ * first. Every view shows the same list, and the advice of its entries.
+ *
+ * Pure: findings_new() reads a finished report, which must outlive what it returns. A finding is
+ * there when its evidence is, never because it is the largest of what is left: of every stall, each
+ * part that would be a stall by itself makes one, and the largest if none would.
+ */
+#ifndef GILSCOPE_DIAGNOSIS_FINDINGS_H
+#define GILSCOPE_DIAGNOSIS_FINDINGS_H
+
+#include "analysis/report.h"
+#include "words/text_buffer.h"
+
+enum finding_id {
+#define FINDING(NAME, id, machine, doc) FINDING_##NAME,
+#include "diagnosis/findings.def"
+	FINDING_IDS
+};
+/* The stable name in JSON ("blocking_call"). */
+const char *finding_name(enum finding_id id);
+
+enum subject_kind {
+	SUBJECT_NONE,
+	SUBJECT_FUNCTION,  /* of the application: `handler`, and maybe `inner` */
+	SUBJECT_THREAD,	   /* `thread`, and maybe the function that it ran in */
+	SUBJECT_PROCESS,   /* the observed process as a whole */
+	SUBJECT_NEIGHBOUR, /* other processes: `neighbours` */
+	SUBJECT_KINDS
+};
+/* Its name in JSON; "none" for SUBJECT_NONE. */
+const char *subject_kind_name(enum subject_kind kind);
+
+/* Where a finding's figures come from: traced begins and ends; samples decided who gets the time;
+ * or they are at least so large, since the evidence began or ended inside a stall. */
+enum finding_evidence { EVIDENCE_TRACED, EVIDENCE_SAMPLED, EVIDENCE_BOUNDED, EVIDENCE_KINDS };
+const char *finding_evidence_name(enum finding_evidence evidence);
+
+#define NEIGHBOURS_MAX 8
+
+struct library_call;
+
+struct finding {
+	enum finding_id id;
+	enum subject_kind subject;
+	const struct process_report *process; /* NULL: of no process in particular */
+	/* The callback that had the time; HANDLER_NONE: not known, or no application code. */
+	struct handler handler;
+	struct stack_frame inner; /* the application's innermost function in it; function 0: that is
+				     the handler itself, or not known */
+	uint32_t stack;		  /* its stack with the most time; 0: not known */
+	const struct thread *thread; /* the loop's; with gil_held_by and the like the other one's,
+					NULL if it is not known */
+	const struct library_call *call; /* calls.h; NULL: none that is known */
+	int32_t sysno;			 /* of its longest sleep; SYSNO_UNKNOWN if none */
+	enum stop_kind stop;		 /* of `stopped` */
+	struct state_sums states;	 /* what it did meanwhile, with gil_held_by and no_cpu */
+	struct cpu_share neighbours[NEIGHBOURS_MAX]; /* who had the CPU, most first … */
+	uint32_t neighbour_count, more_neighbours;   /* … and how many more */
+
+	uint64_t ns;	   /* taken from the loops, over all stalls */
+	uint64_t count;	   /* of stalls, or of what the rule counts */
+	uint64_t worst_ns; /* the most in one stall */
+	uint32_t *stalls;  /* listed stalls, numbered as the report lists them: by process, loop,
+			      time */
+	uint32_t stall_count, stall_room;
+	bool ongoing; /* in a stall that had not ended */
+	enum finding_evidence evidence;
+};
+
+struct finding_list {
+	struct finding *list; /* worst first */
+	uint32_t count;
+};
+
+/* All findings of a report; at least one. NULL when memory is short. */
+struct finding_list *findings_new(const struct report *report);
+/* Those of one stall of a loop of `process`; none when its evidence is missing. Of `process` only
+ * the model's object is read. */
+struct finding_list *findings_of_stall(const struct report *report,
+				       const struct process_report *process,
+				       const struct stall *stall);
+void findings_free(struct finding_list *findings);
+
+/* One sentence: what was found, in figures. */
+void finding_text(struct text_buffer *text, const struct report *report,
+		  const struct finding *finding);
+/* What to do about it, in a sentence or two; adds nothing if there is nothing to do. */
+void finding_advice(struct text_buffer *text, const struct report *report,
+		    const struct finding *finding);
+
+#endif

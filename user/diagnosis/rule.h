@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * rule.h - what a rule of diagnosis is. Internal to the room.
+ *
+ * A rule reads a stall, or a process, and collects what it can prove: to whom, how long. findings.c
+ * adds up what has the same subject, and decides what becomes a finding.
+ */
+#ifndef GILSCOPE_DIAGNOSIS_RULE_H
+#define GILSCOPE_DIAGNOSIS_RULE_H
+
+#include "diagnosis/findings.h"
+
+struct stall_view {
+	const struct report *report;
+	const struct process_report *process;
+	const struct loop_report *loop;
+	const struct stall *stall;
+	uint32_t number; /* struct finding.stalls */
+};
+
+struct collector;
+
+/*
+ * So much of the stall has this subject. Of `like` the members above `ns` count, and `evidence`;
+ * what has the same id, process, subject, handler, inner function, thread and call is added up.
+ */
+void collector_add(struct collector *collector, const struct finding *like, uint64_t ns);
+/* A finding as it is, of a process or of no stall. */
+void collector_add_whole(struct collector *collector, const struct finding *finding);
+
+struct rule {
+	/* Either may be NULL. */
+	void (*stall)(struct collector *collector, const struct stall_view *view);
+	void (*process)(struct collector *collector, const struct report *report,
+			const struct process_report *process);
+	void (*text)(struct text_buffer *text, const struct report *report,
+		     const struct finding *finding);
+	void (*advice)(struct text_buffer *text, const struct report *report,
+		       const struct finding *finding);
+};
+
+#define FINDING(NAME, id, machine, doc) extern const struct rule rule_##id;
+#include "diagnosis/findings.def"
+
+/* rules/nothing.c: for a report about which no rule has found anything. */
+void nothing_found(struct collector *collector, const struct report *report);
+
+/* ── for rules (subject.c) ───────────────────────────────────────────────── */
+
+/* Calls `each` for the time of the loop's own thread by stack, largest first; what has no known
+ * stack comes last, as stack 0, also in a recording without stacks. */
+void for_each_stack(struct collector *collector, const struct stall_view *view, enum finding_id id,
+		    void (*each)(struct collector *collector, const struct stall_view *view,
+				 enum finding_id id, const struct stack_share *share));
+/* A finding about one stack of the loop's own thread (definition; 0: not known). */
+struct finding finding_of_stack(const struct stall_view *view, enum finding_id id, uint32_t stack);
+/* Sets stack, handler, inner and call of a finding. */
+void set_stack(struct finding *finding, const struct report *report, uint32_t stack);
+/* "charge (app.py:12), route, in convert (app.py:30)": the handler, and the application's innermost
+ * function if it is another one; or that there is none, or that it is not known. Begins a
+ * sentence. */
+void add_function(struct text_buffer *text, const struct report *report,
+		  const struct finding *finding);
+/* "600 ms in 3 stalls, longest 220 ms" */
+void add_figures(struct text_buffer *text, const struct finding *finding);
+
+/* sleeps.c: advice by the system call, one sentence without its full stop; NULL: none. */
+const char *sleep_advice(const struct process *process, int32_t sysno);
+
+#endif

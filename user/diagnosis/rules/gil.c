@@ -1,0 +1,143 @@
+/* SPDX-License-Identifier: MIT */
+/* Who had the GIL while the loop wanted it, and who collected garbage. */
+#include "diagnosis/rule.h"
+#include "words/names.h"
+#include "words/words.h"
+
+static struct finding finding_of_blocker(const struct stall_view *view, enum finding_id id,
+					 const struct blocker *blocker)
+{
+	struct finding finding = {.id = id,
+				  .subject = SUBJECT_THREAD,
+				  .process = view->process,
+				  .thread = blocker->thread,
+				  .sysno = SYSNO_UNKNOWN,
+				  .states = blocker->states};
+
+	set_stack(&finding, view->report,
+		  stack_share_largest(blocker->stacks, blocker->stack_count));
+	finding.handler = blocker->handler;
+	if (finding.handler.role == HANDLER_NONE)
+		finding.inner.function = 0;
+	return finding;
+}
+
+static uint64_t blocker_stopped_ns(const struct blocker *blocker)
+{
+	uint64_t ns = 0;
+
+	for (int kind = 0; kind < STOP_KINDS; kind++)
+		ns += blocker->stop_ns[kind];
+	return ns;
+}
+
+static uint64_t less(uint64_t from, uint64_t ns)
+{
+	return from > ns ? from - ns : 0;
+}
+
+/* The loop's own threads are blockers of each other, too. What the collector did in another thread
+ * is told apart, and so is the time in which the process was stopped. */
+static void stall_gil(struct collector *collector, const struct stall_view *view)
+{
+	const struct breakdown *what = &view->stall->what;
+	uint64_t known = 0;
+
+	for (uint32_t i = 0; i < what->blocker_count; i++) {
+		const struct blocker *blocker = &what->blockers[i];
+		uint64_t ns = state_sums_total(&blocker->states);
+		struct finding finding = finding_of_blocker(view, FINDING_GIL_HELD_BY, blocker);
+
+		known += ns;
+		collector_add(collector, &finding,
+			      less(less(ns, blocker->gc_ns), blocker_stopped_ns(blocker)));
+	}
+	collector_add(collector,
+		      &(struct finding){.id = FINDING_GIL_HELD_BY,
+					.subject = SUBJECT_THREAD,
+					.process = view->process,
+					.sysno = SYSNO_UNKNOWN},
+		      less(what->states.ns[TS_GIL_WAIT], known));
+}
+
+static void stall_gc(struct collector *collector, const struct stall_view *view)
+{
+	const struct breakdown *what = &view->stall->what;
+	struct finding own = {.id = FINDING_GARBAGE_COLLECTION,
+			      .subject = SUBJECT_THREAD,
+			      .process = view->process,
+			      .thread = view->loop->loop->thread,
+			      .sysno = SYSNO_UNKNOWN,
+			      .evidence = what->gc_sampled ? EVIDENCE_SAMPLED : EVIDENCE_TRACED};
+
+	collector_add(collector, &own, what->gc_ns);
+	for (uint32_t i = 0; i < what->blocker_count; i++) {
+		struct finding other = own;
+
+		other.thread = what->blockers[i].thread;
+		collector_add(collector, &other, what->blockers[i].gc_ns);
+	}
+}
+
+static void text_gil(struct text_buffer *text, const struct report *report,
+		     const struct finding *finding)
+{
+	if (!finding->thread) {
+		text_add(text, "The event loop waited for the GIL, and which threads had it is "
+			       "not known: ");
+		add_figures(text, finding);
+		return;
+	}
+	if (finding->handler.role != HANDLER_NONE) {
+		add_function(text, report, finding);
+		text_add(text, " in ");
+	}
+	text_add_thread(text, report, finding->thread);
+	text_add(text, " had the GIL while the event loop waited for it: ");
+	add_figures(text, finding);
+}
+
+static void advise_gil(struct text_buffer *text, const struct report *report,
+		       const struct finding *finding)
+{
+	if (!finding->thread)
+		return;
+	switch (state_sums_largest(&finding->states)) {
+	case TS_HELD_BLOCKED:
+		text_add(text, "It slept with the GIL: release it around that call "
+			       "(Py_BEGIN_ALLOW_THREADS), or move the work to another process.");
+		break;
+	case TS_HELD_RUNNABLE:
+		text_add(text, "It had the GIL but no CPU: give the process more CPU, or run fewer "
+			       "threads than CPUs.");
+		break;
+	case TS_UNKNOWN:
+		text_add(text, "Whether it ran or slept is not known. If that code sleeps, release "
+			       "the GIL around the call (Py_BEGIN_ALLOW_THREADS); if it computes, "
+			       "move it to a process pool.");
+		break;
+	default:
+		text_add(text, "Move that work to a process pool, take smaller steps, or release "
+			       "the GIL in the extension. More threads make it worse.");
+	}
+}
+
+static void text_gc(struct text_buffer *text, const struct report *report,
+		    const struct finding *finding)
+{
+	text_add(text, "Garbage collection in ");
+	text_add_thread(text, report, finding->thread);
+	text_add(text, " held the event loop up for ");
+	add_figures(text, finding);
+}
+
+static void advise_gc(struct text_buffer *text, const struct report *report,
+		      const struct finding *finding)
+{
+	text_add(text, "Call gc.freeze() when everything is loaded, raise gc.set_threshold(), or "
+		       "make fewer objects that refer to each other.");
+}
+
+const struct rule rule_gil_held_by = {.stall = stall_gil, .text = text_gil, .advice = advise_gil};
+const struct rule rule_garbage_collection = {
+	.stall = stall_gc, .text = text_gc, .advice = advise_gc};

@@ -1,0 +1,101 @@
+/* SPDX-License-Identifier: MIT */
+/* No rule applied. That is not an all clear: it says what was looked at. */
+#include "diagnosis/rule.h"
+#include "words/words.h"
+
+void nothing_found(struct collector *collector, const struct report *report)
+{
+	struct finding finding = {.id = FINDING_NOTHING_FOUND,
+				  .process = report->process_count == 1 ? &report->processes[0]
+									: NULL,
+				  .sysno = SYSNO_UNKNOWN};
+
+	collector_add_whole(collector, &finding);
+}
+
+static void add_seen(struct text_buffer *text, const struct process_report *process)
+{
+	for (uint32_t i = 0; i < process->loop_count; i++) {
+		text_separate(text, "; ");
+		text_add_number_of(text, process->loops[i].turn.count, "iteration", "iterations");
+		text_add(text, ", the longest ");
+		text_add_duration(text, process->loops[i].longest_ns);
+	}
+}
+
+static uint64_t unknown_of_loops(const struct process_report *process)
+{
+	uint64_t ns = 0;
+
+	for (uint32_t i = 0; i < process->thread_count; i++)
+		if (process->threads[i].thread->loop)
+			ns += process->threads[i].states.ns[TS_UNKNOWN];
+	return ns;
+}
+
+static void text_nothing(struct text_buffer *text, const struct report *report,
+			 const struct finding *finding)
+{
+	uint64_t unknown = 0;
+	struct text_buffer seen = {0};
+
+	for (uint32_t p = 0; p < report->process_count; p++) {
+		add_seen(&seen, &report->processes[p]);
+		unknown += unknown_of_loops(&report->processes[p]);
+	}
+	if (!seen.length) {
+		text_add(text, "No event loop was seen in ");
+		text_add_duration(text, text_window_ns(report));
+		text_add(text, ", so nothing can be said about stalls");
+		return;
+	}
+	text_add(text, "No stall of ");
+	text_add_duration(text, report->stall_ns);
+	text_add(text, " or longer was seen in ");
+	text_add_duration(text, text_window_ns(report));
+	text_add(text, " (%s)", seen.bytes);
+	if (unknown < report->stall_ns)
+		return;
+	text_add(text, ", but ");
+	text_add_duration(text, unknown);
+	text_add(text, " of that are unknown, and a stall may hide there");
+}
+
+static void advise_nothing(struct text_buffer *text, const struct report *report,
+			   const struct finding *finding)
+{
+	text_add(text, "Not looked at: what requests wait for outside the process, such as a "
+		       "database, another service, or a queue in front of the server. If clients "
+		       "waited meanwhile, look there, or observe while they do.");
+}
+
+static void stall_unexplained(struct collector *collector, const struct stall_view *view)
+{
+	collector_add(collector,
+		      &(struct finding){.id = FINDING_UNEXPLAINED,
+					.subject = SUBJECT_PROCESS,
+					.process = view->process,
+					.sysno = SYSNO_UNKNOWN},
+		      view->stall->what.states.ns[TS_UNKNOWN]);
+}
+
+static void text_unexplained(struct text_buffer *text, const struct report *report,
+			     const struct finding *finding)
+{
+	text_add(text, "What the event loop did is not known, because evidence is missing: ");
+	add_figures(text, finding);
+}
+
+static void advise_unexplained(struct text_buffer *text, const struct report *report,
+			       const struct finding *finding)
+{
+	text_add(text, finding->process->process->sites_fault
+			       ? "The GIL was not seen as it must be, and would not be another "
+				 "time; how to report that is below."
+			       : "Observe again, with less load on the machine or for a shorter "
+				 "time.");
+}
+
+const struct rule rule_unexplained = {
+	.stall = stall_unexplained, .text = text_unexplained, .advice = advise_unexplained};
+const struct rule rule_nothing_found = {.text = text_nothing, .advice = advise_nothing};

@@ -1,0 +1,137 @@
+/* SPDX-License-Identifier: MIT */
+/* What the loop's own thread did on a CPU: Python, C code, imports, garbage collection. Whose it is
+ * comes from samples. */
+#include <string.h>
+
+#include "diagnosis/calls.h"
+#include "diagnosis/rule.h"
+#include "words/names.h"
+#include "words/words.h"
+
+/* Whether a module is being loaded: importlib's frames are frozen, or in importlib/. */
+static bool is_import(const struct report *report, uint32_t id)
+{
+	const struct definition *stack = stack_of(report, id);
+
+	for (uint32_t i = 0; stack && i < stack->stack.count; i++) {
+		struct frame_names words = frame_names(report, &stack->stack.frames[i]);
+
+		if (words.function && (!strcmp(words.file, "<frozen importlib._bootstrap>") ||
+				       strstr(words.file, "importlib/_bootstrap.py")))
+			return true;
+	}
+	return false;
+}
+
+static void collect_on_cpu(struct collector *collector, const struct stall_view *view,
+			   enum finding_id id, const struct stack_share *share)
+{
+	bool import = is_import(view->report, share->stack);
+	uint64_t python = share->states.ns[TS_PYTHON], native = share->states.ns[TS_NATIVE];
+	struct finding finding = finding_of_stack(view, id, share->stack);
+
+	python -= share->gc_ns < python ? share->gc_ns : python;
+	finding.evidence = share->stack ? EVIDENCE_SAMPLED : EVIDENCE_TRACED;
+	finding.states = share->states;
+	if (id == FINDING_IMPORT_ON_LOOP)
+		collector_add(collector, &finding, import ? python + native : 0);
+	else if (!import)
+		collector_add(collector, &finding, id == FINDING_RUNNING_PYTHON ? python : native);
+}
+
+static void stall_python(struct collector *collector, const struct stall_view *view)
+{
+	for_each_stack(collector, view, FINDING_RUNNING_PYTHON, collect_on_cpu);
+}
+
+static void stall_native(struct collector *collector, const struct stall_view *view)
+{
+	for_each_stack(collector, view, FINDING_NATIVE_CODE, collect_on_cpu);
+}
+
+static void stall_import(struct collector *collector, const struct stall_view *view)
+{
+	for_each_stack(collector, view, FINDING_IMPORT_ON_LOOP, collect_on_cpu);
+}
+
+static void add_call(struct text_buffer *text, const struct finding *finding)
+{
+	if (finding->call)
+		text_add(text, " in %s", finding->call->what);
+}
+
+static bool add_instead(struct text_buffer *text, const struct finding *finding)
+{
+	if (finding->call)
+		text_add(text, "Instead of %s use %s.", finding->call->what,
+			 finding->call->instead);
+	return finding->call != NULL;
+}
+
+static void text_python(struct text_buffer *text, const struct report *report,
+			const struct finding *finding)
+{
+	add_function(text, report, finding);
+	add_call(text, finding);
+	text_add(text, " ran Python, or C code that keeps the GIL, on the event loop for ");
+	add_figures(text, finding);
+}
+
+static void advise_python(struct text_buffer *text, const struct report *report,
+			  const struct finding *finding)
+{
+	if (finding->stack && finding->handler.role == HANDLER_NONE && !finding->call)
+		return;
+	if (add_instead(text, finding))
+		return;
+	if (finding->process && !finding->process->process->info.gil_enabled)
+		text_add(text, "Split it up with awaits, or call it in a thread "
+			       "(asyncio.to_thread): with the GIL off, Python code runs beside the "
+			       "loop.");
+	else
+		text_add(text, "Split it up with awaits, or move it to a process pool. A thread "
+			       "would only move the stall to the wait for the GIL.");
+}
+
+static void text_native(struct text_buffer *text, const struct report *report,
+			const struct finding *finding)
+{
+	add_function(text, report, finding);
+	add_call(text, finding);
+	text_add(text, finding->process && !finding->process->process->info.gil_enabled
+			       ? " ran on the event loop for "
+			       : " ran C code or system calls, without the GIL, on the event loop "
+				 "for ");
+	add_figures(text, finding);
+}
+
+static void advise_native(struct text_buffer *text, const struct report *report,
+			  const struct finding *finding)
+{
+	if (finding->stack && finding->handler.role == HANDLER_NONE && !finding->call)
+		return;
+	if (!add_instead(text, finding))
+		text_add(text, "Call it in a thread (asyncio.to_thread): it then runs beside the "
+			       "loop.");
+}
+
+static void text_import(struct text_buffer *text, const struct report *report,
+			const struct finding *finding)
+{
+	add_function(text, report, finding);
+	text_add(text, " imported a module on the event loop: ");
+	add_figures(text, finding);
+}
+
+static void advise_import(struct text_buffer *text, const struct report *report,
+			  const struct finding *finding)
+{
+	text_add(text, "Import it when the application starts, not in a handler.");
+}
+
+const struct rule rule_running_python = {
+	.stall = stall_python, .text = text_python, .advice = advise_python};
+const struct rule rule_native_code = {
+	.stall = stall_native, .text = text_native, .advice = advise_native};
+const struct rule rule_import_on_loop = {
+	.stall = stall_import, .text = text_import, .advice = advise_import};

@@ -1,0 +1,131 @@
+/* SPDX-License-Identifier: MIT */
+/* Whom a finding is about: the callback, the application's innermost function, the call. */
+#include <string.h>
+
+#include "diagnosis/calls.h"
+#include "diagnosis/rule.h"
+#include "words/names.h"
+#include "words/words.h"
+
+/* The application's innermost frame at the handler or inside it; the handler's when all inside is
+ * libraries'. */
+static uint32_t innermost_inside(const struct report *report, const struct definition *stack,
+				 const struct handler *handler)
+{
+	for (uint32_t i = 0; i < handler->index && i < stack->stack.count; i++) {
+		struct frame_names words = frame_names(report, &stack->stack.frames[i]);
+
+		if (words.function && handler_is_application(report->finder, words.file))
+			return i;
+	}
+	return handler->index;
+}
+
+/* What the application's innermost function calls: the outermost known frame inside it. */
+static const struct library_call *call_inside(const struct report *report,
+					      const struct definition *stack, uint32_t inner)
+{
+	for (uint32_t i = inner; i-- > 0;) {
+		struct frame_names words = frame_names(report, &stack->stack.frames[i]);
+		const struct library_call *call = words.function ? library_call_find(words.file,
+										     words.function)
+								 : NULL;
+
+		if (call)
+			return call;
+	}
+	return NULL;
+}
+
+void set_stack(struct finding *finding, const struct report *report, uint32_t id)
+{
+	const struct definition *stack = stack_of(report, id);
+	uint32_t inner;
+
+	finding->stack = id;
+	finding->handler = stack ? handler_find(report->finder, report->names, id)
+				 : (struct handler){.role = HANDLER_NONE};
+	if (finding->handler.role == HANDLER_NONE) {
+		finding->handler = (struct handler){.role = HANDLER_NONE};
+		finding->call = stack ? call_inside(report, stack, stack->stack.count) : NULL;
+		return;
+	}
+	inner = innermost_inside(report, stack, &finding->handler);
+	finding->call = call_inside(report, stack, inner);
+	if (inner != finding->handler.index)
+		finding->inner = stack->stack.frames[inner];
+}
+
+struct finding finding_of_stack(const struct stall_view *view, enum finding_id id, uint32_t stack)
+{
+	struct finding finding = {.id = id,
+				  .subject = SUBJECT_FUNCTION,
+				  .process = view->process,
+				  .thread = view->loop->loop->thread,
+				  .sysno = SYSNO_UNKNOWN};
+
+	set_stack(&finding, view->report, stack);
+	return finding;
+}
+
+void for_each_stack(struct collector *collector, const struct stall_view *view, enum finding_id id,
+		    void (*each)(struct collector *collector, const struct stall_view *view,
+				 enum finding_id id, const struct stack_share *share))
+{
+	const struct breakdown *what = &view->stall->what;
+	struct stack_share rest = {.states = what->states,
+				   .gc_ns = what->gc_ns,
+				   .sysno = what->syscall_count ? what->syscalls[0].sysno
+								: SYSNO_UNKNOWN};
+
+	for (uint32_t i = 0; i < what->stack_count; i++) {
+		const struct stack_share *share = &what->stacks[i];
+
+		if (!share->stack)
+			continue;
+		each(collector, view, id, share);
+		rest.gc_ns -= share->gc_ns < rest.gc_ns ? share->gc_ns : rest.gc_ns;
+		for (int s = 0; s < TS_COUNT; s++)
+			rest.states.ns[s] -= share->states.ns[s] < rest.states.ns[s]
+						     ? share->states.ns[s]
+						     : rest.states.ns[s];
+	}
+	each(collector, view, id, &rest);
+}
+
+static void add_inner(struct text_buffer *text, const struct report *report,
+		      const struct finding *finding)
+{
+	if (!finding->inner.function)
+		return;
+	text_add(text, ", in ");
+	text_add_frame(text, report, &finding->inner);
+}
+
+void add_function(struct text_buffer *text, const struct report *report,
+		  const struct finding *finding)
+{
+	if (finding->handler.role == HANDLER_NONE) {
+		text_add(text, finding->stack ? "The event loop itself, in no function of the "
+						"application"
+					      : "A function that is not known");
+		return;
+	}
+	text_add_handler(text, report, &finding->handler);
+	add_inner(text, report, finding);
+	if (text_role(finding->handler.role) || finding->inner.function)
+		text_add(text, ",");
+}
+
+void add_figures(struct text_buffer *text, const struct finding *finding)
+{
+	text_add_duration(text, finding->ns);
+	if (finding->count == 1) {
+		text_add(text, " in one stall");
+	} else {
+		text_add(text, " in ");
+		text_add_number_of(text, finding->count, "stall", "stalls");
+		text_add(text, ", longest ");
+		text_add_duration(text, finding->worst_ns);
+	}
+}
