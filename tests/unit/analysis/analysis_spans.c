@@ -39,10 +39,22 @@ static uint64_t mix(uint64_t word)
 	return told.digest ^= told.digest >> 29;
 }
 
+static uint32_t index_of_gil(const struct gil *gil)
+{
+	uint32_t i = 0;
+
+	while (told.gils[i].gil && told.gils[i].gil != gil)
+		assert_true(++i < GILS);
+	told.gils[i].gil = gil;
+	return i;
+}
+
 static void on_state(void *ctx, const struct interval *span)
 {
 	assert_true(span->thread->index < THREADS);
 	SIM_PUSH(told.threads[span->thread->index].states, *span);
+	if (span->sampled && interval_holds(span)) /* by the last look; no hold covers it */
+		told.gils[index_of_gil(span->gil)].held_ns += span->end - span->start;
 }
 
 static void on_stack(void *ctx, const struct stack_span *span)
@@ -58,11 +70,8 @@ static void on_clock(void *ctx, const struct stack_span *span)
 
 static void on_hold(void *ctx, const struct hold *hold)
 {
-	uint32_t i = 0;
+	uint32_t i = index_of_gil(hold->gil);
 
-	while (told.gils[i].gil && told.gils[i].gil != hold->gil)
-		assert_true(++i < GILS);
-	told.gils[i].gil = hold->gil;
 	assert_true(hold->start < hold->end && hold->start >= told.gils[i].end);
 	told.gils[i].end = hold->end;
 	told.gils[i].held_ns += hold->end - hold->start;
