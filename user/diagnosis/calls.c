@@ -5,26 +5,77 @@
 #include <string.h>
 
 const struct library_call library_calls[] = {
-#define CALL(file, function, what, instead) {file, function, what, instead},
+#define CALL(file, function, what, slept, ran) {file, function, what, {slept, ran}},
 #include "diagnosis/calls.def"
 };
 const size_t library_call_count = sizeof(library_calls) / sizeof(library_calls[0]);
 
-/* Whether `end` is the end of `text`, and begins it or comes after a `separator`. */
-static bool ends_with(const char *text, const char *end, char separator)
-{
-	size_t length = strlen(text), end_length = strlen(end);
+/* ── files ───────────────────────────────────────────────────────────────── */
 
-	return length >= end_length && !strcmp(text + length - end_length, end) &&
-	       (length == end_length || text[length - end_length - 1] == separator);
+static bool begins_with(const char *text, const char *begin)
+{
+	return strncmp(text, begin, strlen(begin)) == 0;
+}
+
+/* The beginning of the path's part that ends before `end`, the place of a '/'. */
+static const char *part_before(const char *path, const char *end)
+{
+	while (end > path && end[-1] != '/')
+		end--;
+	return end;
+}
+
+/* Whether a library's root directory ends before `at`: ".../lib/python3.11/",
+ * ".../python311.zip/", or ".../site-packages/" (Debian: dist-packages). */
+static bool is_root(const char *path, const char *at)
+{
+	const char *part, *above;
+
+	if (at < path + 2)
+		return false;
+	part = part_before(path, at - 1);
+	if (begins_with(part, "site-packages/") || begins_with(part, "dist-packages/"))
+		return true;
+	if (!begins_with(part, "python3"))
+		return false;
+	above = part > path ? part_before(path, part - 1) : part;
+	return begins_with(above, "lib/") || begins_with(above, "lib64/") ||
+	       begins_with(at - 5, ".zip/");
+}
+
+/* Modules that are part of the interpreter's binary: "<frozen importlib._bootstrap>" for
+ * importlib/_bootstrap.py. */
+static bool is_frozen(const char *path, const char *file)
+{
+	static const char FROZEN[] = "<frozen ";
+
+	if (!begins_with(path, FROZEN))
+		return false;
+	for (path += sizeof(FROZEN) - 1; *path && *path == (*file == '/' ? '.' : *file); file++)
+		path++;
+	return !strcmp(path, ">") && !strcmp(file, ".py");
 }
 
 static bool is_file(const char *path, const char *file)
 {
-	if (file[strlen(file) - 1] != '/')
-		return ends_with(path, file, '/');
+	size_t length = strlen(file);
+
 	for (const char *at = path; (at = strstr(at, file)); at++)
-		if (at == path || at[-1] == '/')
+		if ((file[length - 1] == '/' || !at[length]) && is_root(path, at))
+			return true;
+	return is_frozen(path, file);
+}
+
+/* ── functions ───────────────────────────────────────────────────────────── */
+
+/* Whether `part` is in `name` from its beginning or a dot on, and `name` then ends, or goes on
+ * anyhow if `part` is a class with its dot. */
+static bool has_part(const char *name, const char *part)
+{
+	size_t length = strlen(part);
+
+	for (const char *at = name; (at = strstr(at, part)); at++)
+		if ((at == name || at[-1] == '.') && (part[length - 1] == '.' || !at[length]))
 			return true;
 	return false;
 }
@@ -34,15 +85,19 @@ static bool is_function(const char *name, const char *function)
 {
 	const char *last = strrchr(function, '.');
 
-	return !*function || ends_with(name, function, '.') ||
-	       (last && !strchr(name, '.') && !strcmp(name, last + 1));
+	return !*function || has_part(name, function) ||
+	       (last && last[1] && !strchr(name, '.') && !strcmp(name, last + 1));
 }
 
-const struct library_call *library_call_find(const char *file, const char *function)
+const struct library_call *library_call_find(const char *file, const char *function,
+					     enum call_use use)
 {
-	for (size_t i = 0; i < library_call_count; i++)
-		if (is_file(file, library_calls[i].file) &&
-		    is_function(function, library_calls[i].function))
-			return &library_calls[i];
+	for (size_t i = 0; i < library_call_count; i++) {
+		const struct library_call *call = &library_calls[i];
+
+		if ((call->advice[use] || !call->what) && is_file(file, call->file) &&
+		    is_function(function, call->function))
+			return call;
+	}
 	return NULL;
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * calls.h - what a library's function is that keeps an event loop from going on, and what to use
+ * calls.h - what a library's function is that keeps an event loop from going on, and what to do
  * instead: the table calls.def.
  */
 #ifndef GILSCOPE_DIAGNOSIS_CALLS_H
@@ -8,14 +8,23 @@
 
 #include <stddef.h>
 
+enum call_use { CALL_SLEPT, CALL_RAN, CALL_USES };
+
 struct library_call {
 	const char *file, *function; /* what a frame must be (calls.def) */
-	const char *what, *instead;
+	const char *what;	     /* NULL: it awaits, and nothing is said of what it calls */
+	/* Sentences: all that is to be said where it slept, the first where it computed; NULL: the
+	 * row does not apply there. */
+	const char *advice[CALL_USES];
 };
 
-/* The first row for a function (qualified, or before Python 3.11 its last part) of a file; NULL:
- * none. */
-const struct library_call *library_call_find(const char *file, const char *function);
+/*
+ * The first row that applies to a function (qualified, or before Python 3.11 its last part) of a
+ * file; NULL: none. Only the standard library's and installed packages' files have rows: an
+ * application may call its own files queue.py or requests.py.
+ */
+const struct library_call *library_call_find(const char *file, const char *function,
+					     enum call_use use);
 
 /* All rows, in order. */
 extern const struct library_call library_calls[];

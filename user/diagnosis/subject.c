@@ -23,23 +23,31 @@ static uint32_t innermost_inside(const struct report *report, const struct defin
 
 /* What the application's innermost function calls: the outermost known frame inside it. */
 static const struct library_call *call_inside(const struct report *report,
-					      const struct definition *stack, uint32_t inner)
+					      const struct definition *stack, uint32_t inner,
+					      enum call_use use)
 {
 	for (uint32_t i = inner; i-- > 0;) {
 		struct frame_names words = frame_names(report, &stack->stack.frames[i]);
-		const struct library_call *call = words.function ? library_call_find(words.file,
-										     words.function)
-								 : NULL;
+		const struct library_call *call =
+			words.function ? library_call_find(words.file, words.function, use) : NULL;
 
 		if (call)
-			return call;
+			return call->what ? call : NULL;
 	}
 	return NULL;
+}
+
+static enum call_use use_of(const struct finding *finding)
+{
+	return finding->id == FINDING_BLOCKING_CALL || finding->id == FINDING_HELD_ASLEEP
+		       ? CALL_SLEPT
+		       : CALL_RAN;
 }
 
 void set_stack(struct finding *finding, const struct report *report, uint32_t id)
 {
 	const struct definition *stack = stack_of(report, id);
+	enum call_use use = use_of(finding);
 	uint32_t inner;
 
 	finding->stack = id;
@@ -47,11 +55,11 @@ void set_stack(struct finding *finding, const struct report *report, uint32_t id
 				 : (struct handler){.role = HANDLER_NONE};
 	if (finding->handler.role == HANDLER_NONE) {
 		finding->handler = (struct handler){.role = HANDLER_NONE};
-		finding->call = stack ? call_inside(report, stack, stack->stack.count) : NULL;
+		finding->call = stack ? call_inside(report, stack, stack->stack.count, use) : NULL;
 		return;
 	}
 	inner = innermost_inside(report, stack, &finding->handler);
-	finding->call = call_inside(report, stack, inner);
+	finding->call = call_inside(report, stack, inner, use);
 	if (inner != finding->handler.index)
 		finding->inner = stack->stack.frames[inner];
 }

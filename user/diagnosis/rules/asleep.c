@@ -86,10 +86,7 @@ static void advise_blocked(struct text_buffer *text, const struct report *report
 	const char *advice = sleep_advice(finding->process->process, finding->sysno);
 
 	if (finding->call)
-		text_add(text,
-			 "Instead of %s use %s, or call it in a thread "
-			 "(asyncio.to_thread).",
-			 finding->call->what, finding->call->instead);
+		text_add(text, "%s", finding->call->advice[CALL_SLEPT]);
 	else if (advice)
 		text_add(text, "%s.", advice);
 	else if (finding->sysno == SYSNO_NONE)

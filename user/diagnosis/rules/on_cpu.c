@@ -60,12 +60,10 @@ static void add_call(struct text_buffer *text, const struct finding *finding)
 		text_add(text, " in %s", finding->call->what);
 }
 
-static bool add_instead(struct text_buffer *text, const struct finding *finding)
+static void add_advice(struct text_buffer *text, const struct finding *finding)
 {
 	if (finding->call)
-		text_add(text, "Instead of %s use %s.", finding->call->what,
-			 finding->call->instead);
-	return finding->call != NULL;
+		text_add(text, "%s ", finding->call->advice[CALL_RAN]);
 }
 
 static void text_python(struct text_buffer *text, const struct report *report,
@@ -82,8 +80,7 @@ static void advise_python(struct text_buffer *text, const struct report *report,
 {
 	if (finding->stack && finding->handler.role == HANDLER_NONE && !finding->call)
 		return;
-	if (add_instead(text, finding))
-		return;
+	add_advice(text, finding);
 	if (finding->process && !finding->process->process->info.gil_enabled)
 		text_add(text, "Split it up with awaits, or call it in a thread "
 			       "(asyncio.to_thread): with the GIL off, Python code runs beside the "
@@ -110,9 +107,8 @@ static void advise_native(struct text_buffer *text, const struct report *report,
 {
 	if (finding->stack && finding->handler.role == HANDLER_NONE && !finding->call)
 		return;
-	if (!add_instead(text, finding))
-		text_add(text, "Call it in a thread (asyncio.to_thread): it then runs beside the "
-			       "loop.");
+	add_advice(text, finding);
+	text_add(text, "Call it in a thread (asyncio.to_thread): it then runs beside the loop.");
 }
 
 static void text_import(struct text_buffer *text, const struct report *report,
