@@ -91,8 +91,9 @@ static inline void on_turn_cancel(void *ctx, struct loop *loop)
 
 static inline void on_turn(void *ctx, const struct turn *turn)
 {
-	say("turn %llu-%llu %u%s%s\n", SPAN(turn), turn->loop->thread->tid,
-	    turn->whole ? " whole" : "", turn->ongoing ? " ongoing" : "");
+	say("turn %llu-%llu %u%s%s%s\n", SPAN(turn), turn->loop->thread->tid,
+	    turn->whole ? " whole" : "", turn->earlier ? " earlier" : "",
+	    turn->ongoing ? " ongoing" : "");
 }
 
 /* ── events, as short as can be ──────────────────────────────────────────── */
@@ -175,8 +176,8 @@ EVENT_FUNCTION(runs, (uint64_t ts, uint32_t tid, uint32_t span_ns, bool yes, uin
 EVENT_FUNCTION(window, (uint64_t ts, bool end), WINDOW, window, ts, 0, 0, end ? EVF_WINDOW_END : 0)
 
 /* A process with a GIL and a loop's descriptor, Python threads A and B, and X that Python does not
- * know; the window begins at 100. */
-static inline void begin_as(bool partial)
+ * know. */
+static inline void declare_as(bool partial)
 {
 	const struct model_sink sink = {.interval = on_interval,
 					.sample = on_sample,
@@ -196,6 +197,12 @@ static inline void begin_as(bool partial)
 	thread(0, A, EVF_THREAD_PYTHON);
 	thread(0, B, EVF_THREAD_PYTHON);
 	thread(0, X, 0);
+}
+
+/* The same, and the window begins at 100. */
+static inline void begin_as(bool partial)
+{
+	declare_as(partial);
 	window(100, false);
 }
 

@@ -342,6 +342,7 @@ static int keep_stall(struct report_builder *builder, struct loop_fold *loop,
 	struct stall stall = {.start = turn->start,
 			      .end = turn->end,
 			      .ongoing = turn->ongoing,
+			      .earlier = turn->earlier,
 			      .whole = turn->whole};
 	int err = stall_make(builder, loop, &stall);
 

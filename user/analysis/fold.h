@@ -141,8 +141,8 @@ size_t stall_bytes(const struct stall *stall);
 int blame_left_out(struct report_builder *builder, const struct stall *stall);
 
 /* Fills the breakdown, cause, stacks and parts of `stall` from the turn in progress, as if it ended
- * now. The caller sets start, end, ongoing and whole, and frees it with stall_done(). Returns 0, or
- * -ENOMEM: then there is nothing to free. */
+ * now. The caller sets start, end, ongoing, earlier and whole, and frees it with stall_done().
+ * Returns 0, or -ENOMEM: then there is nothing to free. */
 int stall_make(struct report_builder *builder, const struct loop_fold *loop, struct stall *stall);
 /* Builds a complete `stall` from the turn in progress; free it with stall_done(). Returns 1 if it
  * reaches the threshold, 0 if not (the stall is left untouched), or -ENOMEM. */

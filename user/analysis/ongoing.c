@@ -28,7 +28,8 @@ int stall_make_ongoing(struct report_builder *builder, const struct loop_fold *l
 	stall->start = loop->ts_turn;
 	stall->end = loop->ts_turn + dur;
 	stall->ongoing = true;
-	stall->whole = !stall->what.states.ns[TS_UNKNOWN];
+	stall->earlier = loop->loop->earlier;
+	stall->whole = !stall->earlier && !stall->what.states.ns[TS_UNKNOWN];
 	return 1;
 }
 

@@ -138,6 +138,8 @@ bool breakdown_holders_known(const struct breakdown *what);
 struct stall {
 	uint64_t start, end;
 	bool ongoing; /* the window ended inside it */
+	bool earlier; /* it began before `start`, where what is known of it begins: as a rule
+			 before the window */
 	bool whole;   /* false: data began or ended inside it; its length is a lower bound */
 	enum thread_state cause; /* the largest of what.states */
 	struct breakdown what;	 /* what.states adds up to end - start exactly */

@@ -22,6 +22,7 @@ static const struct process_reader target_reader = {
 	.describe_epoll = target_describe_epoll,
 	.describe_loop = target_describe_loop,
 	.thread_names = target_thread_names,
+	.stills = target_stills,
 };
 
 int capture_new(const struct features *features, const struct capture_options *options,

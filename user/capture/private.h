@@ -31,6 +31,8 @@ struct process_reader {
 	int (*describe_loop)(struct target *target, uint32_t tid, const struct stream_sink *sink);
 	int (*thread_names)(struct target *target,
 			    int (*name)(void *ctx, uint32_t tid, const char *text), void *ctx);
+	int (*stills)(struct target *target,
+		      int (*still)(void *ctx, const struct still_stack *stack), void *ctx);
 };
 
 /* A target in the capture. */
@@ -50,6 +52,7 @@ struct member {
 	struct tracee *tracee;
 	uint64_t loop_asked; /* when Python was asked whether it runs a loop; 0: not yet */
 	bool runs_loop;	     /* it does; Python need not be asked again */
+	bool waits;	     /* in a loop's wait, when last read */
 	UT_hash_handle hh;
 };
 
@@ -145,6 +148,8 @@ int tracee_declare_stacks(struct capture *capture, struct tracee *tracee);
 void tracee_forget_gc_sites(struct capture *capture, struct tracee *tracee);
 /* Reads the threads' names in Python and reports those that have changed. */
 int tracee_names(struct capture *capture, struct tracee *tracee);
+/* Reads and reports the stacks of the threads that sleep, except those that wait in a loop. */
+int tracee_stills(struct capture *capture, struct tracee *tracee);
 
 /* A sample from the ring. 0, -EPROTO for one that this build's probes do not send, or the sink's
  * error. */

@@ -179,6 +179,55 @@ int tracee_names(struct capture *capture, struct tracee *tracee)
 	return err == -ESRCH || err == -EINTR ? 0 : err;
 }
 
+/* ── stacks read from outside ────────────────────────────────────────────────────────────────── */
+
+_Static_assert((int)FRAMES_MAX == (int)SHARED_FRAMES_MAX, "as many frames as the probes send");
+
+static int define_still(const struct naming *naming, const struct still_stack *still,
+			struct ev_still *event)
+{
+	struct shared_stack stack = {.hdr = {.tid = still->tid,
+					     .type = RING_STACK,
+					     .aux = (wire_u16)still->frames.count,
+					     .flags = still->frames.cut ? SHARED_STACK_CUT : 0},
+				     .pid = naming->tracee->target->info.pid};
+	int err;
+
+	for (uint32_t i = 0; i < still->frames.count; i++)
+		stack.frames[i] = (struct shared_frame){.code = still->frames.list[i].code,
+							.lasti = still->frames.list[i].lasti};
+	err = symbols_still(naming->capture->symbols, &stack, &event->stack);
+	if (!err && still->task[0])
+		err = symbols_name(naming->capture->symbols, still->task, &event->task);
+	return err;
+}
+
+static int emit_still(void *ctx, const struct still_stack *still)
+{
+	const struct naming *naming = ctx;
+	const struct member *member = member_find(naming->capture, still->tid);
+	union event event = {
+		.still = {.hdr = {.ts = still->ts, .tid = still->tid, .type = EV_STILL},
+			  .span_ns = still->span_ns,
+			  .root = still->frames.root}};
+	int err;
+
+	if (!member || member->tracee != naming->tracee || member->waits)
+		return 0;
+	err = define_still(naming, still, &event.still);
+	return err ? err : sink_event(&naming->capture->sink, &event);
+}
+
+int tracee_stills(struct capture *capture, struct tracee *tracee)
+{
+	struct naming naming = {.capture = capture, .tracee = tracee};
+	int err = capture->options.stacks
+			  ? capture->reader.stills(tracee->target, emit_still, &naming)
+			  : 0;
+
+	return err == -ESRCH || err == -EINTR ? 0 : err;
+}
+
 /* ── stacks, texts and samples from the ring ─────────────────────────────────────────────────── */
 
 static int resolve_stack(struct capture *capture, const struct shared_stack *stack, size_t size)

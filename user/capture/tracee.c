@@ -235,6 +235,15 @@ static void note_descriptor(const struct tracee_stage *stage, const struct ev_ep
 	(void)probes_set(probes, PROBES_LOOP_FDS, &key, &yes);
 }
 
+static void note_wait(const struct tracee_stage *stage, const struct ev_state *state)
+{
+	struct member *member = member_find(stage->capture, state->hdr.tid);
+
+	if (member)
+		member->waits = state->hdr.flags & EVF_STATE_EPOLL &&
+				epfd_is_in(stage->tracee->epfd_loop, state->epfd);
+}
+
 static int stage_event(void *ctx, const union event *event)
 {
 	struct tracee_stage *stage = ctx;
@@ -252,10 +261,12 @@ static int stage_event(void *ctx, const union event *event)
 		member = member_find(stage->capture, event->hdr.tid);
 		if (member)
 			member->runs_loop = event->hdr.flags & EVF_RUNS_LOOP_YES;
+		break;
+	case EV_STATE:
+		note_wait(stage, &event->state);
 		if (stage->identity_only)
 			return 0;
 		break;
-	case EV_STATE:
 	case EV_OBSERVE:
 		if (stage->identity_only)
 			return 0;
@@ -288,6 +299,8 @@ int tracee_snapshot(struct capture *capture, struct tracee *tracee, bool identit
 	err = capture->reader.snapshot(tracee->target, tracee->gil_index, &sink);
 	if (err == -EINTR) /* the user has pressed Ctrl-C, and reading takes too long */
 		return 0;
+	if (!err && !identity_only)
+		err = tracee_stills(capture, tracee);
 	return err || identity_only ? err : tracee_names(capture, tracee);
 }
 

@@ -181,7 +181,7 @@ static void write_loop(struct writing *writing, const struct thread_machine *t)
 	if (python)
 		PUT(writing, RUNS_LOOP, runs_loop, t, 0,
 		    t->runs == RUNS_YES ? EVF_RUNS_LOOP_YES : 0, .kind = t->runs_kind);
-	if (t->pub.loop)
+	if (t->pub.loop && !loop_is_unbound(t))
 		write_wait_on(writing, t, t->pub.loop->epfd);
 	else if (t->runs == RUNS_NO && t->waited)
 		write_wait_on(writing, t, t->waited->epfd);
@@ -327,6 +327,16 @@ static unsigned int sleep_flags(const struct thread_machine *t)
 	}
 }
 
+/* The stack of a thread that only a snapshot showed asleep. */
+static void write_still(struct writing *writing, const struct thread_machine *t)
+{
+	const struct ev_stack *stack = &t->off_stack;
+
+	if (only_snapshot(t) && stack->hdr.type)
+		PUT(writing, STILL, still, t, 0, 0, .stack = stack->stack, .task = stack->task,
+		    .root = stack->root);
+}
+
 /* Must come after all facts, for a sleeper that does not wait for the GIL is stated to have none.
  * Nothing can be said while it is unknown whether the thread is in an epoll wait. */
 static void write_state(struct writing *writing, const struct thread_machine *t)
@@ -342,6 +352,7 @@ static void write_state(struct writing *writing, const struct thread_machine *t)
 		return;
 	PUT(writing, STATE, state, t, waits ? t->pub.gil->index : 0, flags,
 	    .sysno = t->sysno >= 0 ? t->sysno : 0, .epfd = inside ? t->epfd : 0);
+	write_still(writing, t);
 }
 
 int world_checkpoint(const struct world *w, uint64_t ts, const struct stream_sink *to)

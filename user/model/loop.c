@@ -24,7 +24,7 @@ static void turn_begin(struct world *w, struct loop_machine *l, uint64_t ts, boo
 	l->pub.in_turn = true;
 	l->pub.possible = possible;
 	l->pub.ts_turn = ts;
-	l->whole = whole;
+	l->pub.earlier = !whole;
 	emit_later(w, EMIT_TURN_BEGIN)->loop = &l->pub;
 	thread_moved(w, machine_of(l->pub.thread));
 }
@@ -42,7 +42,7 @@ static void turn_end(struct world *w, struct loop_machine *l, uint64_t ts, bool 
 {
 	if (!l->pub.in_turn)
 		return;
-	whole = whole && l->whole;
+	whole = whole && !l->pub.earlier;
 	if (!whole && !ongoing && l->pub.ts_turn == ts) {
 		turn_cancel(w, l);
 		return;
@@ -54,6 +54,7 @@ static void turn_end(struct world *w, struct loop_machine *l, uint64_t ts, bool 
 						       .start = l->pub.ts_turn,
 						       .end = ts,
 						       .whole = whole,
+						       .earlier = l->pub.earlier,
 						       .ongoing = ongoing};
 	thread_moved(w, machine_of(l->pub.thread));
 }
@@ -153,7 +154,9 @@ static int wait_on(struct world *w, struct thread_machine *t, uint32_t epfd, uin
 /* What Python's own state says counts before what the descriptor's declaration says. */
 static enum loop_kind kind_of(const struct thread_machine *t, const struct descriptor *d)
 {
-	return t->runs == RUNS_YES && t->runs_kind != LOOP_UNKNOWN ? t->runs_kind : d->kind;
+	if (t->runs == RUNS_YES && t->runs_kind != LOOP_UNKNOWN)
+		return t->runs_kind;
+	return d ? d->kind : LOOP_UNKNOWN;
 }
 
 /* Kinds of loops are brought up to date only when the sink may read them. */
@@ -195,11 +198,11 @@ static int loop_new(struct world *w, struct thread_machine *t, const struct loop
 	return 0;
 }
 
-/* The thread runs the descriptor's loop from now on. If it ran that one before, the same loop
- * object continues. */
+/* The thread runs the descriptor's loop from now on, or one whose descriptor is unknown (NULL). If
+ * it ran that one before, the same loop object continues. */
 static int loop_run(struct world *w, struct thread_machine *t, struct descriptor *d)
 {
-	struct loop_key key = {.thread = t->pub.index, .epfd = d->epfd};
+	struct loop_key key = {.thread = t->pub.index, .epfd = d ? d->epfd : EPFD_UNKNOWN};
 	struct loop_machine *l;
 	bool is_new;
 	int err;
@@ -240,12 +243,47 @@ static bool has_changed_loop(struct thread_machine *t, const struct descriptor *
 	return ++t->other_waits >= OTHER_WAITS && ts - t->ts_other > OTHER_NS;
 }
 
+/*
+ * The first wait of a loop that was known before it waited shows which descriptor it has. If an
+ * earlier loop of the thread had one of that number, its object continues; the other one keeps the
+ * turn that ends here.
+ */
+static int loop_bind(struct world *w, struct thread_machine *t, struct descriptor *d, uint64_t ts)
+{
+	struct loop_key key = {.thread = t->pub.index, .epfd = d->epfd};
+	struct loop_machine *l = loop_of(t), *other;
+
+	HASH_FIND(hh, w->loop_by_key, &key, sizeof(key), other);
+	if (other) {
+		if (l->pub.possible)
+			turn_cancel(w, l);
+		else
+			turn_end(w, l, ts, true, false);
+		if (t->open.in_turn) /* while the thread still has that loop */
+			thread_cut(w, t, ts);
+		t->pub.loop = NULL;
+		return loop_run(w, t, d);
+	}
+	HASH_DEL(w->loop_by_key, l);
+	l->key = key;
+	HASH_ADD(hh, w->loop_by_key, key, sizeof(l->key), l);
+	if (HASH_FAILED(l))
+		return -ENOMEM;
+	l->pub.epfd = d->epfd;
+	l->pub.kind = kind_of(t, d);
+	loop_own(t, d);
+	thread_moved(w, t);
+	return 0;
+}
+
 int loop_wait_on(struct world *w, struct thread_machine *t, uint32_t epfd, uint64_t ts)
 {
 	int err = wait_on(w, t, epfd, ts);
 
 	if (err < 0)
 		return err;
+	if (loop_is_unbound(t))
+		return t->waited->declared ? loop_bind(w, t, t->waited, ts) : 0;
 	if (t->pub.loop && t->pub.loop->epfd == epfd) {
 		t->other_waits = 0;
 		return 0;
@@ -330,6 +368,18 @@ static bool has_previous_loop(const struct thread_machine *t)
 	return d && d->number == t->previous;
 }
 
+/* Python says that the thread runs a loop, and it was not seen to wait there: it is in a turn that
+ * began before, unless it turns out to be in its wait. */
+static int loop_run_unbound(struct world *w, struct thread_machine *t, uint64_t ts)
+{
+	int err = t->place == PLACE_INSIDE ? 0 : loop_run(w, t, NULL);
+
+	if (err < 0 || t->place == PLACE_INSIDE || !world_counts(w, ts) || w->blind)
+		return err;
+	turn_begin(w, loop_of(t), ts, false, t->place == PLACE_UNKNOWN);
+	return 0;
+}
+
 static int runs_yes(struct world *w, struct thread_machine *t, enum loop_kind kind, uint64_t ts)
 {
 	struct descriptor *d = t->waited && t->waited->declared ? t->waited : NULL;
@@ -338,7 +388,7 @@ static int runs_yes(struct world *w, struct thread_machine *t, enum loop_kind ki
 	t->runs = RUNS_YES;
 	t->runs_kind = kind;
 	if (!t->pub.loop)
-		return d ? loop_adopt(w, t, d, ts) : 0;
+		return d ? loop_adopt(w, t, d, ts) : loop_run_unbound(w, t, ts);
 	if (!has_previous_loop(t))
 		t->pub.loop->by_behaviour = false;
 	if (kind != LOOP_UNKNOWN)
@@ -405,6 +455,8 @@ void loop_close(struct world *w, struct thread_machine *t, uint32_t epfd, uint64
 
 	if (!d)
 		return;
+	if (d->declared && !d->running && loop_is_unbound(t))
+		loop_over(w, t, ts); /* a loop closes its descriptor itself */
 	while (d->running)
 		loop_over(w, d->running, ts); /* which takes it off the list */
 	d->declared = false;
@@ -420,12 +472,12 @@ void loop_close(struct world *w, struct thread_machine *t, uint32_t epfd, uint64
 
 static bool is_own(const struct thread_machine *t, uint32_t epfd)
 {
-	return t->pub.loop && t->pub.loop->epfd == epfd;
+	return t->pub.loop && t->pub.loop->epfd == epfd && epfd != EPFD_UNKNOWN;
 }
 
 /* The thread is outside its loop's wait. No wait has ended since evidence began, so it was outside
  * all the time: the possible turn is a real one. */
-static void confirm(struct thread_machine *t)
+void loop_confirm(struct thread_machine *t)
 {
 	if (t->pub.loop)
 		t->pub.loop->possible = false;
@@ -445,7 +497,7 @@ void loop_enter(struct world *w, struct thread_machine *t, uint32_t epfd, uint64
 {
 	if (t->place == PLACE_INSIDE)
 		contradict(w, t, ts);
-	confirm(t);
+	loop_confirm(t);
 	if (is_own(t, epfd)) {
 		turn_end(w, loop_of(t), ts, true, false);
 		/* no collection spans this, so its end was missed */
@@ -464,7 +516,7 @@ void loop_exit(struct world *w, struct thread_machine *t, uint32_t epfd, uint64_
 	if (!known && t->place != PLACE_UNKNOWN)
 		contradict(w, t, ts);
 	if (!is_own(t, epfd)) {
-		confirm(t);
+		loop_confirm(t);
 	} else if (!known || !l->pub.in_turn) {
 		turn_cancel(w, l);
 		turn_begin(w, l, ts, known, false);
@@ -483,7 +535,7 @@ void loop_prove_outside(struct world *w, struct thread_machine *t, uint64_t ts)
 		if (own)
 			turn_begin(w, loop_of(t), ts, false, false);
 	}
-	confirm(t);
+	loop_confirm(t);
 	place_set(w, t, PLACE_OUTSIDE);
 }
 
@@ -497,7 +549,7 @@ void loop_snapshot(struct world *w, struct thread_machine *t, bool inside, uint3
 	if (loop_waits(t))
 		turn_cancel(w, loop_of(t));
 	else
-		confirm(t);
+		loop_confirm(t);
 }
 
 void loop_sleep(struct world *w, struct thread_machine *t)

@@ -160,16 +160,18 @@ struct thread {
 	void *data;
 };
 
+#define EPFD_UNKNOWN UINT32_MAX
 struct loop {
 	struct thread *thread;
-	uint32_t epfd;
+	uint32_t epfd; /* EPFD_UNKNOWN: the thread has not waited since the loop is known */
 	enum loop_kind kind;
 	bool by_behaviour; /* that the thread runs it follows from its epoll waits only, not from
 			      Python's own state */
 	bool in_turn;
 	bool possible;	  /* not to be shown: after a loss, whether this is a turn or the loop is in
 			     its wait is not known yet */
-	uint64_t ts_turn; /* begin of the turn in progress */
+	uint64_t ts_turn; /* begin of the turn in progress, … */
+	bool earlier;	  /* … or it began before that, by an unknown time */
 	uint64_t longest; /* of the turns that are over, ns */
 	void *data;
 };
@@ -261,6 +263,7 @@ struct turn {
 	struct loop *loop;
 	uint64_t start, end;
 	bool whole;   /* false: evidence began or ended inside, so its length is a lower bound */
+	bool earlier; /* it began before `start`: evidence began inside */
 	bool ongoing; /* the window ended inside */
 };
 

@@ -67,6 +67,26 @@ void stack_feed(struct world *w, const struct fact *fact)
 	sites_stack(w, fact);
 }
 
+/* As with STATE: it counts only if the thread had no fact since the read began, and does not change
+ * what is known already. */
+void still_feed(struct world *w, const struct fact *fact)
+{
+	const struct ev_still *event = &fact->event->still;
+	uint64_t since = fact_since(fact, event->span_ns);
+	struct thread_machine *t = fact->thread;
+
+	if (!t || !w->begun || since < w->ts_facts || t->ts_fact >= since ||
+	    t->sched != SCHED_ASLEEP || t->off_stack.hdr.type)
+		return;
+	t->pub.python = true;
+	t->off_stack = (struct ev_stack){
+		.hdr = {.type = EV_STACK, .tid = t->pub.tid, .flags = EVF_STACK_SLEEP},
+		.stack = event->stack,
+		.task = event->task,
+		.root = event->root};
+	stack_emit(w, &t->off_stack, t, NULL, NULL, fact->ts);
+}
+
 void gc_set(struct world *w, struct thread_machine *t, uint32_t depth, uint8_t generation)
 {
 	if (t->gc_depth != depth || t->generation != generation)

@@ -97,7 +97,6 @@ struct loop_machine {
 		uint32_t thread, epfd; /* the thread by its index */
 	} key;
 	UT_hash_handle hh;
-	bool whole; /* the begin of the turn in progress is a fact */
 };
 
 /* What RUNS_LOOP, Python's own state, said of a thread. RUNS_NO: it runs no loop, although it waits
@@ -485,6 +484,7 @@ void edges_observe(struct world *w, const struct fact *fact, struct thread_machi
 /* ── names.c ─────────────────────────────────────────────────────────────── */
 
 void stack_feed(struct world *w, const struct fact *fact);
+void still_feed(struct world *w, const struct fact *fact);
 void gc_set(struct world *w, struct thread_machine *t, uint32_t depth, uint8_t generation);
 void gc_feed(struct world *w, const struct fact *fact);
 void name_feed(const struct fact *fact);
@@ -493,7 +493,8 @@ void name_feed(const struct fact *fact);
 
 int loop_feed_runs(struct world *w, const struct fact *fact); /* RUNS_LOOP */
 int loop_declare(struct world *w, const struct fact *fact);   /* EPOLL */
-/* The thread waits on this descriptor; does it run a loop there? 0, -ENOMEM or -ENOSPC. */
+/* The thread is, or was, in a wait on this descriptor; does it run a loop there? 0, -ENOMEM or
+ * -ENOSPC. */
 int loop_wait_on(struct world *w, struct thread_machine *t, uint32_t epfd, uint64_t ts);
 /* The thread closes this descriptor: no loop waits on it any more. */
 void loop_close(struct world *w, struct thread_machine *t, uint32_t epfd, uint64_t ts);
@@ -505,6 +506,8 @@ void loop_snapshot(struct world *w, struct thread_machine *t, bool inside, uint3
 void loop_sleep(struct world *w, struct thread_machine *t);
 /* `whole`: the wake-up is a fact, so a turn that begins with it is whole. */
 void loop_wake(struct world *w, struct thread_machine *t, uint64_t ts, bool whole);
+/* The thread is outside its loop's wait, though maybe in another one. */
+void loop_confirm(struct thread_machine *t);
 /* A switch was missed: the thread may have been woken in its wait before. */
 void loop_doubt_wake(struct world *w, struct thread_machine *t, uint64_t ts);
 /* The thread may get a possible turn when the loss is over: loop_evidence(). */
@@ -519,6 +522,12 @@ void loops_settle_kinds(struct world *w);
 void loop_unlist(struct world *w, struct thread_machine *t); /* the thread is gone */
 /* Evidence ends, by a loss, the thread's exit or (`ongoing`) the window's end. */
 void loop_break(struct world *w, struct thread_machine *t, uint64_t ts, bool ongoing);
+
+/* The thread runs a loop that it has not waited in since that is known. */
+static inline bool loop_is_unbound(const struct thread_machine *t)
+{
+	return t->pub.loop && t->pub.loop->epfd == EPFD_UNKNOWN;
+}
 
 /* The thread is in the wait of the loop that it runs. */
 static inline bool loop_waits(const struct thread_machine *t)

@@ -328,7 +328,7 @@ static int feed_epoll(struct world *w, const struct fact *fact)
 
 	if (!t)
 		return 0;
-	err = enter ? loop_wait_on(w, t, epfd, fact->ts) : 0;
+	err = enter || loop_is_unbound(t) ? loop_wait_on(w, t, epfd, fact->ts) : 0;
 	if (err < 0 || !world_counts(w, fact->ts))
 		return err;
 	prove_in_syscall(w, t, fact->ts);
@@ -423,6 +423,9 @@ static int dispatch_names(struct world *w, const struct fact *fact)
 	switch (fact->event->hdr.type) {
 	case EV_STACK:
 		stack_feed(w, fact);
+		return 0;
+	case EV_STILL:
+		still_feed(w, fact);
 		return 0;
 	case EV_GC_BEGIN:
 	case EV_GC_END:

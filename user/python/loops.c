@@ -12,10 +12,7 @@
 #include "python/private.h"
 #include "python/interpreter/version.h"
 
-enum {
-	NAME_BYTES = 128,
-	STATES_MAX = 64, /* of one thread; more are a list that goes round in circles */
-};
+enum { NAME_BYTES = 128 };
 
 /* 3.8 to 3.11: an object that holds the loop, and the pid of the process that set it: after a
  * fork() it does not count. */
@@ -108,7 +105,7 @@ static int emit_runs_loop(struct target *target, const struct threads *threads,
 	int states = 0;
 
 	for (uint32_t i = thread->first; i && !loop; i = threads->python[i - 1].next)
-		if (++states > STATES_MAX ||
+		if (++states > STATES_OF_THREAD_MAX ||
 		    running_loop(&objects, target, threads, threads->python[i - 1].state, &loop))
 			return 0;
 	event.hdr.ts = clock_now_ns();

@@ -15,6 +15,8 @@
 
 #include "python/interpreter/runtime.h"
 
+enum { STATES_OF_THREAD_MAX = 64 }; /* more are a list that goes round in circles */
+
 struct target_thread {
 	uint32_t tid;	      /* in the PID namespace of gilscope's /proc */
 	uint32_t nstid;	      /* in the process's own PID namespace; 0: unknown */

@@ -21,6 +21,10 @@ struct code {
 /* Whether code objects can be read with these offsets at all. */
 bool code_readable(const struct stack_layout *stack, const struct python_layout *layout);
 
+/* The check of the code object at `address` as it is now. 0, or the error of a read. */
+int code_check(pid_t pid, const struct stack_layout *stack, const struct python_layout *layout,
+	       uint64_t address, uint32_t *ret_check);
+
 /*
  * Reads the code object at `address` whose check (bpf/shared.h) must be `check`. `*type` is the
  * address of the code type, or 0 as long as it is unknown; it is set once its name has confirmed

@@ -206,6 +206,39 @@ int symbols_stack(struct symbols *symbols, const struct shared_stack *stack)
 	return id_cache_keep(symbols->stacks, stack->hash, id);
 }
 
+/* As the probes do it (bpf/pystack), so that both define a stack once. */
+static uint64_t hash_of(const struct shared_stack *stack)
+{
+	uint64_t hash = shared_mix(stack->hdr.flags, stack->pid);
+
+	for (uint32_t i = 0; i < stack->hdr.aux; i++) {
+		hash = shared_mix(hash, stack->frames[i].code);
+		hash = shared_mix(hash,
+				  (uint64_t)stack->frames[i].lasti << 32 | stack->frames[i].check);
+	}
+	return hash > SHARED_STACK_EMPTY ? hash : hash + 2;
+}
+
+int symbols_still(struct symbols *symbols, struct shared_stack *stack, uint32_t *ret_id)
+{
+	struct symbol_process *process;
+	uint32_t pid = stack->pid;
+	int err;
+
+	*ret_id = 0;
+	HASH_FIND(hh, symbols->processes, &pid, sizeof(pid), process);
+	if (!process || !process->readable || !stack->hdr.aux)
+		return 0;
+	for (uint32_t i = 0; i < stack->hdr.aux; i++)
+		if (code_check((pid_t)pid, &process->stack, &process->layout, stack->frames[i].code,
+			       &stack->frames[i].check))
+			stack->frames[i].check = 0;
+	stack->hash = hash_of(stack);
+	err = symbols_stack(symbols, stack);
+	*ret_id = err ? 0 : symbols_stack_id(symbols, stack->hash);
+	return err;
+}
+
 uint32_t symbols_stack_id(const struct symbols *symbols, uint64_t hash)
 {
 	uint32_t id;

@@ -50,6 +50,13 @@ int symbols_text(struct symbols *symbols, const struct shared_text *text);
 /* Defines a text that does not come from the ring. ret_id is 0 if there is no room. */
 int symbols_name(struct symbols *symbols, const char *text, uint32_t *ret_id);
 
+/*
+ * Defines a stack that does not come from the ring: its `count` frames lack their checks, and it
+ * its hash. The code objects must be alive. ret_id is 0 if there is no room, or no frame. Errors as
+ * above.
+ */
+int symbols_still(struct symbols *symbols, struct shared_stack *stack, uint32_t *ret_id);
+
 /* The id of the definition with this hash; 0 if it is unknown (its record was lost, or there was no
  * room). */
 uint32_t symbols_stack_id(const struct symbols *symbols, uint64_t hash);

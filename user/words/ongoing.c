@@ -59,7 +59,7 @@ static bool is_vague(const struct stall *stall)
 /* "at least 1.23 s: mostly " */
 static void add_length(struct text_buffer *text, const struct stall *stall, bool mostly)
 {
-	text_add(text, "%s", is_vague(stall) ? "at least " : "");
+	text_add(text, "%s", is_vague(stall) || stall->earlier ? "at least " : "");
 	text_add_duration(text, stall->end - stall->start);
 	text_add(text, ": %s",
 		 mostly || stall->what.states.ns[stall->cause] <
@@ -158,7 +158,8 @@ int print_ongoing(FILE *file, const struct ongoing *ongoing)
 	struct text_buffer text = {0};
 
 	add_begin(&text, ongoing->report, ongoing->loop, stall);
-	text_add(&text, " has been stalled for ");
+	text_add(&text, " has been stalled %sfor ",
+		 stall->earlier ? "since before it was observed, " : "");
 	add_length(&text, stall, is_elsewhere(ongoing));
 	add_cause(&text, ongoing->report, ongoing->loop->thread->process, stall);
 	if (is_elsewhere(ongoing))

@@ -175,6 +175,12 @@ static inline int fake_thread_names(struct target *target,
 	return process->name ? name(ctx, target->info.pid, process->name) : 0;
 }
 
+static inline int fake_stills(struct target *target,
+			      int (*still)(void *ctx, const struct still_stack *stack), void *ctx)
+{
+	return fake_process_of(target)->ended ? -ESRCH : 0;
+}
+
 /* ── the probes ──────────────────────────────────────────────────────────────────────────────── */
 
 static inline void fake_consume(void *ctx)
@@ -303,7 +309,8 @@ static inline struct fake *fake_new(void)
 						  .snapshot = fake_snapshot,
 						  .describe_epoll = fake_describe_epoll,
 						  .describe_loop = fake_describe_loop,
-						  .thread_names = fake_thread_names};
+						  .thread_names = fake_thread_names,
+						  .stills = fake_stills};
 	capture->reorder = reorder_new((struct stream_sink){.process = fake_info,
 							    .event = fake_event,
 							    .define = fake_define,

@@ -107,7 +107,7 @@ static void a_turn_in_progress_begins_there_and_the_next_is_whole(void **state)
 	       "cancel 1\n"
 	       "begin 1000 1\n"
 	       "1000-1100 1 unknown turn\n"
-	       "turn 1000-1100 1\n"
+	       "turn 1000-1100 1 earlier\n"
 	       "1100-1200 1 unknown\n"
 	       "begin 1200 1\n"
 	       "1200-1300 1 unknown turn\n"
@@ -134,7 +134,7 @@ static void a_loop_woken_in_its_wait_has_no_whole_turn(void **state)
 	       "cancel 1\n"
 	       "begin 1200 1\n"
 	       "1200-1300 1 unknown turn\n"
-	       "turn 1200-1300 1\n"
+	       "turn 1200-1300 1 earlier\n"
 	       "1300-1400 1 unknown\n");
 }
 

@@ -83,7 +83,7 @@ static void an_untold_wake_up_begins_a_turn_that_is_not_whole(void **state)
 	       "135-140 1 unknown\n"
 	       "begin 140 1\n"
 	       "140-153 1 native cpu0 turn\n"
-	       "turn 140-153 1\n"
+	       "turn 140-153 1 earlier\n"
 	       "153-160 1 native cpu0\n");
 }
 
@@ -171,7 +171,7 @@ static void the_first_turn_of_a_loop_that_begins_is_told_from_where_it_is_known(
 	       "140-150 1 blocked sys0 turn\n"
 	       "150-151 1 runnable cpu0 turn\n"
 	       "151-160 1 native cpu0 turn\n"
-	       "turn 130-160 1\n"
+	       "turn 130-160 1 earlier\n"
 	       "160-170 1 native cpu0\n");
 }
 
@@ -363,7 +363,7 @@ static void a_turn_is_cut_by_a_loss_and_goes_on_as_a_lower_bound(void **state)
 	       "150-155 1 python cpu0 turn\n"
 	       "hold 150-155 1 whole\n"
 	       "155-160 1 native cpu0 turn\n"
-	       "turn 131-160 1\n"
+	       "turn 131-160 1 earlier\n"
 	       "160-170 1 native cpu0\n");
 }
 
@@ -383,7 +383,7 @@ static void a_possible_turn_is_none_when_the_loop_proves_to_have_waited(void **s
 	       "cancel 1\n"
 	       "begin 150 1\n"
 	       "150-160 1 unknown turn\n"
-	       "turn 150-160 1\n"
+	       "turn 150-160 1 earlier\n"
 	       "160-170 1 unknown\n");
 }
 

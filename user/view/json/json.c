@@ -185,8 +185,10 @@ json_t *json_stall(const struct report *report, const struct view_options *optio
 		json_array_append_new(parts, part_json(report, options, &stall->parts[i]));
 	return JSON_NEW(
 		report_stall, .start_ns = time_json(options, stall->start),
-		.end_ns = time_json(options, stall->end), .ongoing = json_boolean(stall->ongoing),
-		.whole = json_boolean(stall->whole), .states = states_json(&what->states, false),
+		.end_ns = time_json(options, stall->end),
+		.began_before = json_boolean(stall->earlier),
+		.ongoing = json_boolean(stall->ongoing), .whole = json_boolean(stall->whole),
+		.states = states_json(&what->states, false),
 		.cause = json_string(thread_state_name(stall->cause)),
 		.remedy = remedy_json(report, process, stall),
 		.stack = stack_json(report, stall->stack),

@@ -47,9 +47,11 @@ static void show_stall(const struct text_page *page, const struct process *proce
 	canvas_cell(&page->canvas, cause.bytes, 23, false);
 	canvas_bar(&page->canvas, &stall->what.states, stall_ns(stall), bar);
 	text_add_states(&rest, &stall->what.states, stall, stall->cause);
-	if (stall->ongoing) {
+	if (stall->earlier || stall->ongoing) {
 		text_separate(&rest, "; ");
-		text_add(&rest, "ongoing");
+		text_add(&rest, "%s%s%s", stall->earlier ? "began before" : "",
+			 stall->earlier && stall->ongoing ? ", " : "",
+			 stall->ongoing ? "ongoing" : "");
 	}
 	if (rest.length && 49 + bar + text_width(rest.bytes) > page->canvas.columns)
 		fputs("\n" INDENT, page->canvas.file);
