@@ -21,6 +21,7 @@ static const struct process_reader target_reader = {
 	.snapshot = target_snapshot,
 	.describe_epoll = target_describe_epoll,
 	.describe_loop = target_describe_loop,
+	.describe_loops = target_describe_loops,
 	.thread_names = target_thread_names,
 	.stills = target_stills,
 };

@@ -29,6 +29,7 @@ struct process_reader {
 			const struct stream_sink *sink);
 	int (*describe_epoll)(struct target *target, uint32_t epfd, const struct stream_sink *sink);
 	int (*describe_loop)(struct target *target, uint32_t tid, const struct stream_sink *sink);
+	int (*describe_loops)(struct target *target, const struct stream_sink *sink);
 	int (*thread_names)(struct target *target,
 			    int (*name)(void *ctx, uint32_t tid, const char *text), void *ctx);
 	int (*stills)(struct target *target,
@@ -42,7 +43,8 @@ struct tracee {
 	struct uprobes uprobes;
 	unsigned char epfd_seen[EPFD_SEEN_MAX / 8]; /* descriptors that have been read */
 	unsigned char epfd_loop[EPFD_SEEN_MAX / 8]; /* … and belong to a loop */
-	bool gone; /* it has ended or become another program: is not read any more */
+	uint64_t ts_loops; /* which threads run loops is not asked again before that */
+	bool gone;	   /* it has ended or become another program: is not read any more */
 };
 
 /* A thread of a tracee. */
@@ -172,6 +174,8 @@ int capture_handle_record(void *ctx, void *data, size_t size);
 
 /* Requests the reads that a record calls for; reads nothing itself. 0 or -ENOMEM. */
 int capture_note(struct capture *capture, const union event *event);
+/* The same for a stack that was not seen before, of this thread. */
+void capture_note_stack(struct capture *capture, uint32_t tid);
 /*
  * Serves requests until none is due or `budget_ns` are spent, which is checked after each; the rest
  * is left to the next call. At least one is served. One that takes longer than the budget is

@@ -35,6 +35,7 @@ struct tracee;
 enum request_kind {
 	REQUEST_EPOLL,	  /* what kind of epoll descriptor `key` is */
 	REQUEST_LOOP,	  /* whether a thread runs an event loop; `key`: request_loop_key() */
+	REQUEST_LOOPS,	  /* which threads run an event loop that were not known to */
 	REQUEST_NAMES,	  /* the names that Python has for the threads */
 	REQUEST_GILS,	  /* the GILs of interpreters that are new */
 	REQUEST_SNAPSHOT, /* all threads, GILs, descriptors and loops */
@@ -53,7 +54,7 @@ struct request {
 
 struct requests {
 	uint32_t count, keyed; /* all; those for single descriptors and threads */
-	struct request list[REQUESTS_MAX + SHARED_MAX_TARGETS * (REQUEST_KINDS - REQUEST_NAMES)];
+	struct request list[REQUESTS_MAX + SHARED_MAX_TARGETS * (REQUEST_KINDS - REQUEST_LOOPS)];
 };
 
 /* A thread that waits on an epoll descriptor. Served only if that belongs to a loop, which an

@@ -5,6 +5,8 @@
 
 #define NAMES_AFTER_NS (200 * NS_PER_MS) /* a new thread has set its name by then */
 #define ASK_AGAIN_NS   NS_PER_S
+#define LOOPS_AGAIN_NS (50 * NS_PER_MS)
+#define LOOPS_SHARE    100 /* times as long as it took it is not asked again: 1 % of a CPU */
 
 /* ── what a record calls for ─────────────────────────────────────────────────────────────────── */
 
@@ -135,6 +137,21 @@ int capture_note(struct capture *capture, const union event *event)
 	}
 }
 
+/*
+ * A loop may run callbacks before it waits for the first time: uvloop does so, and an application
+ * may be imported in one of these. Its first sleep or sample has a stack that is new.
+ */
+void capture_note_stack(struct capture *capture, uint32_t tid)
+{
+	const struct member *member = member_find(capture, tid);
+
+	if (member && !member->runs_loop)
+		requests_put(&capture->requests,
+			     &(struct request){.tracee = member->tracee,
+					       .kind = REQUEST_LOOPS,
+					       .due = member->tracee->ts_loops});
+}
+
 void capture_look_again(struct capture *capture)
 {
 	for (uint32_t i = 0; i < capture->tracee_count; i++)
@@ -187,6 +204,40 @@ static int ask_loop(struct capture *capture, struct tracee *tracee, uint64_t key
 	return err == -ESRCH ? 0 : err;
 }
 
+struct asking {
+	struct tracee_stage stage;
+	bool found;
+};
+
+/* Only answers that are news. */
+static int answer_loop(void *ctx, const union event *event)
+{
+	struct asking *asking = ctx;
+	const struct member *member = member_find(asking->stage.capture, event->hdr.tid);
+	struct stream_sink sink = tracee_sink(&asking->stage);
+
+	if (!member || member->runs_loop || !(event->hdr.flags & EVF_RUNS_LOOP_YES))
+		return 0;
+	asking->found = true;
+	return sink_event(&sink, event);
+}
+
+/* The descriptor of a loop that is new must be known before it waits there. */
+static int ask_loops(struct capture *capture, struct tracee *tracee)
+{
+	struct asking asking = {.stage = {.capture = capture, .tracee = tracee}};
+	struct stream_sink sink = {.event = answer_loop, .ctx = &asking};
+	uint64_t begin = clock_now_ns(), end, pause;
+	int err = capture->reader.describe_loops(tracee->target, &sink);
+
+	if (!err && asking.found)
+		err = tracee_snapshot(capture, tracee, false);
+	end = clock_now_ns();
+	pause = LOOPS_SHARE * (end - begin);
+	tracee->ts_loops = end + (pause > LOOPS_AGAIN_NS ? pause : LOOPS_AGAIN_NS);
+	return err == -ESRCH ? 0 : err;
+}
+
 static int serve(struct capture *capture, const struct request *next)
 {
 	struct tracee *tracee = next->tracee;
@@ -196,6 +247,8 @@ static int serve(struct capture *capture, const struct request *next)
 		return describe_epoll(capture, tracee, (uint32_t)next->key);
 	case REQUEST_LOOP:
 		return ask_loop(capture, tracee, next->key);
+	case REQUEST_LOOPS:
+		return ask_loops(capture, tracee);
 	case REQUEST_NAMES:
 		return tracee_names(capture, tracee);
 	case REQUEST_GILS:

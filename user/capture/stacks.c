@@ -252,8 +252,10 @@ int capture_resolve_held(struct capture *capture)
 
 	if (!bytes)
 		return 0;
-	return held->hdr.type == RING_STACK ? resolve_stack(capture, &held->stack, bytes)
-					    : resolve_text(capture, &held->text, bytes);
+	if (held->hdr.type != RING_STACK)
+		return resolve_text(capture, &held->text, bytes);
+	capture_note_stack(capture, held->hdr.tid);
+	return resolve_stack(capture, &held->stack, bytes);
 }
 
 int capture_handle_sample(struct capture *capture, const struct shared_sample *sample, size_t size)

@@ -304,12 +304,15 @@ int loop_wait_on(struct world *w, struct thread_machine *t, uint32_t epfd, uint6
 static int loop_adopt(struct world *w, struct thread_machine *t, struct descriptor *d, uint64_t ts)
 {
 	bool outside = t->place == PLACE_OUTSIDE && t->runs == RUNS_YES && t->waited == d;
+	bool unbound = loop_is_unbound(t);
 	int err;
 
-	if ((!outside && (t->place != PLACE_INSIDE || t->epfd != d->epfd)) || t->pub.loop ||
-	    t->runs == RUNS_NO)
+	if ((!outside && (t->place != PLACE_INSIDE || t->epfd != d->epfd)) ||
+	    (t->pub.loop && !unbound) || t->runs == RUNS_NO)
 		return 0;
-	err = loop_run(w, t, d);
+	if (unbound) /* it has waited since, and when its turn ended is not known any more */
+		turn_cancel(w, loop_of(t));
+	err = unbound ? loop_bind(w, t, d, ts) : loop_run(w, t, d);
 	if (err < 0)
 		return err;
 	if (outside)

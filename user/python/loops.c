@@ -150,3 +150,17 @@ int target_describe_loop(struct target *target, uint32_t tid, const struct strea
 	thread = threads_find(&threads, tid);
 	return thread && thread->python ? emit_runs_loop(target, &threads, thread, sink) : 0;
 }
+
+int target_describe_loops(struct target *target, const struct stream_sink *sink)
+{
+	_cleanup_(threads_done) struct threads threads = {0};
+	int err;
+
+	if (!target->stack.runtime)
+		return 0;
+	pages_allow(PAGES_ALLOW_NS);
+	err = threads_read(target, &threads);
+	if (err)
+		return err == -ENOMEM ? err : 0;
+	return loops_emit_all(target, &threads, sink);
+}

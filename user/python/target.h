@@ -119,6 +119,9 @@ int target_snapshot(struct target *target, const uint16_t *gil_index,
  */
 int target_describe_loop(struct target *target, uint32_t tid, const struct stream_sink *sink);
 
+/* RUNS_LOOP for every Python thread, as a part of target_snapshot(). */
+int target_describe_loops(struct target *target, const struct stream_sink *sink);
+
 /*
  * The names that Python itself has for the threads (threading._active, Thread._name). `name` is
  * called once per thread whose name could be read, with UTF-8 text of at most DEFINE_TEXT_MAX

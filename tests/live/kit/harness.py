@@ -65,8 +65,10 @@ class App:
 class Script(App):
     """Python source that says "ready" on its standard output when it is."""
 
-    def __init__(self, source, python=DEBIAN_PYTHON, prefix=()):
-        super().__init__([python, "-c", source], prefix=prefix, stdout=subprocess.PIPE, text=True)
+    def __init__(self, source, python=DEBIAN_PYTHON, prefix=(), **popen):
+        super().__init__(
+            [python, "-c", source], prefix=prefix, stdout=subprocess.PIPE, text=True, **popen
+        )
         line = self.process.stdout.readline()
         if line != "ready\n":
             self.stop()

@@ -33,7 +33,7 @@ WORDS = {
 }
 LINE = re.compile(
     r"gilscope: \+(\d+\.\d+) s  the event loop of 'MainThread' \((?:\S+, )?(\d+)\) (has been "
-    r"stalled for|goes on after) (.*)\n"
+    r"stalled for|has been stalled since before it was observed, for|goes on after) (.*)\n"
 )
 THRESHOLD_NS = 50_000_000
 

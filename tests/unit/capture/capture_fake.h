@@ -163,6 +163,12 @@ static inline int fake_describe_loop(struct target *target, uint32_t tid,
 	return sink_event(sink, &event);
 }
 
+static inline int fake_describe_loops(struct target *target, const struct stream_sink *sink)
+{
+	fake_look(fake_process_of(target)->fake, "loops", target->info.pid, 0);
+	return 0;
+}
+
 static inline int fake_thread_names(struct target *target,
 				    int (*name)(void *ctx, uint32_t tid, const char *text),
 				    void *ctx)
@@ -309,6 +315,7 @@ static inline struct fake *fake_new(void)
 						  .snapshot = fake_snapshot,
 						  .describe_epoll = fake_describe_epoll,
 						  .describe_loop = fake_describe_loop,
+						  .describe_loops = fake_describe_loops,
 						  .thread_names = fake_thread_names,
 						  .stills = fake_stills};
 	capture->reorder = reorder_new((struct stream_sink){.process = fake_info,

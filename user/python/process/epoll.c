@@ -181,6 +181,7 @@ static int descriptors_read(pid_t pid, struct descriptors *descriptors)
 /* What an epoll descriptor watches that a wake-up channel is made of. */
 struct watched {
 	bool eventfd, pipe, socket_pair;
+	bool any; /* it watches something */
 };
 
 static int watched_read(pid_t pid, uint32_t epfd, const struct descriptors *descriptors,
@@ -204,6 +205,7 @@ static int watched_read(pid_t pid, uint32_t epfd, const struct descriptors *desc
 
 		if (sscanf(line, "tfd: %" SCNu32, &fd) != 1)
 			continue;
+		watched.any = true;
 		descriptor = find_fd(descriptors, fd);
 		if (!descriptor)
 			continue;
@@ -234,7 +236,7 @@ static bool has_uvloop(pid_t pid)
 
 static uint32_t kind_of(const struct watched *watched, bool uvloop)
 {
-	if (watched->eventfd && watched->pipe)
+	if ((watched->eventfd && watched->pipe) || (uvloop && !watched->any))
 		return uvloop ? LOOP_UVLOOP : LOOP_UNKNOWN;
 	return watched->socket_pair ? LOOP_ASYNCIO : LOOP_UNKNOWN;
 }
@@ -249,7 +251,8 @@ static int emit_epoll(const struct target *target, uint32_t epfd,
 
 	if (watched_read((pid_t)target->info.pid, epfd, descriptors, &watched))
 		return 0; /* closed meanwhile */
-	if (watched.eventfd || watched.pipe || watched.socket_pair)
+	/* libuv adds its channel in its first wait (uv__io_poll), after the first callbacks */
+	if (watched.eventfd || watched.pipe || watched.socket_pair || (uvloop && !watched.any))
 		event.hdr.flags = EVF_EPOLL_WAKEUP;
 	event.epoll.kind = kind_of(&watched, uvloop);
 	event.hdr.ts = clock_now_ns();

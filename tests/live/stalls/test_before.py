@@ -1,0 +1,119 @@
+# SPDX-License-Identifier: MIT
+"""What began before gilscope attached: a loop that hangs already has a stall since the begin of the
+window, with its cause and place, told at once."""
+
+import json
+import subprocess
+import time
+
+import pytest
+from test_ongoing import CAUSES, HANG, STATES, WORDS, Watched, the_stall
+
+import harness
+import laws
+
+LOOPS = pytest.mark.parametrize("loop", ["asyncio", "uvloop"])
+
+
+def observe_late(app, *arguments):
+    """Attaches while the loop hangs: gilscope's outcome, and when it was ready."""
+    with Watched("attach", app.pid, "--json", *arguments, prefix=app.prefix, wait=False) as running:
+        assert running.ready(15)
+        ready_ns = time.monotonic_ns()
+        told = running.await_told(1)
+        assert told[0][0] - ready_ns < 1e9
+        return running.result(), told[0][1]
+
+
+@LOOPS
+@pytest.mark.parametrize("cause", CAUSES)
+def test_a_service_that_hangs_already(loop, cause):
+    with harness.RawApp(loop, script=HANG, prefix=harness.undisturbed()) as app:
+        t0_ns = app.answer(f"{cause} forever")["t0_ns"]
+        time.sleep(0.4)
+        done, line = observe_late(app, "-d", "1.2s")
+    assert done.status == 0, done
+    laws.check_laws(done.report)
+    window, stall = done.report["window"], the_stall(done.report)
+    assert t0_ns < window["start_ns"] == stall["start_ns"]
+    assert stall["began_before"] and stall["ongoing"] and not stall["whole"]
+    assert stall["end_ns"] == window["end_ns"]
+    assert stall["cause"] == STATES[cause], stall
+    assert stall["states"][STATES[cause]] > 0.8 * (stall["end_ns"] - stall["start_ns"])
+    assert stall["handler"]["function"] == "handler" and stall["handler"]["role"] == "task"
+    if cause != "gil_wait":  # that one waits in threading.py
+        assert stall["stack"][0]["function"] == cause
+    else:
+        assert [blocker["handler"]["function"] for blocker in stall["blockers"]] == ["hog"]
+    assert line[1] == "0.000" and line[3] == "has been stalled since before it was observed, for"
+    assert line[4].startswith("at least ")
+    assert any(word in line[4] for word in ("handler (", "hog (")), line[4]
+    if cause in ("blocked", "lock"):
+        assert WORDS[cause].split(" ", maxsplit=1)[0] in line[4]
+
+
+@LOOPS
+def test_the_hang_ends_while_it_is_observed(loop):
+    with harness.RawApp(loop, script=HANG, prefix=harness.undisturbed()) as app:
+        t0_ns = app.answer("blocked 3")["t0_ns"]
+        time.sleep(0.4)
+        with Watched("attach", app.pid, "--json", prefix=app.prefix) as running:
+            t1_ns = json.loads(app.process.stdout.readline())["t1_ns"]
+            second_ns = app.answer("blocked 0.3")["t0_ns"]
+            app.process.stdout.readline()
+            done = running.finish()
+    first, second, *_ = done.report["processes"][0]["loops"][0]["stalls"]
+    assert t0_ns < first["start_ns"] == done.report["window"]["start_ns"]
+    assert first["began_before"] and not first["ongoing"] and not first["whole"]
+    assert t1_ns <= first["end_ns"] < t1_ns + 50_000_000 and first["end_ns"] <= second_ns
+    assert first["cause"] == "blocked"
+    assert not second["began_before"] and second["whole"]
+
+
+@LOOPS
+def test_an_idle_loop_is_not_stalled(loop):
+    with harness.RawApp(loop, script=HANG, prefix=harness.undisturbed()) as app:
+        time.sleep(0.2)
+        with Watched("attach", app.pid, "--json", "-d", "500ms", prefix=app.prefix) as running:
+            done = running.result()
+    (found,) = done.report["processes"][0]["loops"]
+    assert not found["stalls"] and not running.told()
+    (thread,) = done.report["processes"][0]["threads"]
+    assert thread["states"]["idle"] > 0.9 * sum(thread["states"].values())
+
+
+FIRST_TURN = """
+import asyncio, sys, time
+if {uvloop}:
+    import uvloop
+    uvloop.install()
+def slow_startup():
+    time.sleep(0.6)
+async def main():
+    t0_ns = time.monotonic_ns()
+    slow_startup()
+    t1_ns = time.monotonic_ns()
+    await asyncio.sleep(0.2)
+    print(t0_ns, t1_ns, flush=True)
+    await asyncio.sleep(60)
+print("ready", flush=True)
+sys.stdin.readline()
+asyncio.run(main())
+"""
+
+
+@LOOPS
+def test_the_first_turn_of_a_new_loop_counts(loop):
+    source = FIRST_TURN.format(uvloop=loop == "uvloop")
+    with harness.Script(source, prefix=harness.undisturbed(), stdin=subprocess.PIPE) as app:
+        with Watched("attach", app.pid, "--json", prefix=app.prefix) as running:
+            app.process.stdin.write("\n")
+            app.process.stdin.flush()
+            t0_ns, t1_ns = map(int, app.process.stdout.readline().split())
+            done = running.finish()
+    stall = the_stall(done.report)
+    assert t0_ns - 20_000_000 < stall["start_ns"] < t0_ns + 50_000_000
+    assert t1_ns <= stall["end_ns"] < t1_ns + 50_000_000 and not stall["ongoing"]
+    assert stall["cause"] == "blocked" and not stall["whole"]
+    assert stall["stack"][0]["function"] == "slow_startup"
+    assert stall["handler"]["function"] == "main"
