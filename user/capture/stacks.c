@@ -181,7 +181,8 @@ int tracee_names(struct capture *capture, struct tracee *tracee)
 
 /* ── stacks read from outside ────────────────────────────────────────────────────────────────── */
 
-_Static_assert((int)FRAMES_MAX == (int)SHARED_FRAMES_MAX, "as many frames as the probes send");
+_Static_assert((int)PYTHON_FRAMES_MAX == (int)SHARED_FRAMES_MAX,
+	       "as many frames as the probes send");
 
 static int define_still(const struct naming *naming, const struct still_stack *still,
 			struct ev_still *event)

@@ -235,7 +235,7 @@ static void note_descriptor(const struct tracee_stage *stage, const struct ev_ep
 	(void)probes_set(probes, PROBES_LOOP_FDS, &key, &yes);
 }
 
-static void note_wait(const struct tracee_stage *stage, const struct ev_state *state)
+static void note_state(const struct tracee_stage *stage, const struct ev_state *state)
 {
 	struct member *member = member_find(stage->capture, state->hdr.tid);
 
@@ -263,7 +263,7 @@ static int stage_event(void *ctx, const union event *event)
 			member->runs_loop = event->hdr.flags & EVF_RUNS_LOOP_YES;
 		break;
 	case EV_STATE:
-		note_wait(stage, &event->state);
+		note_state(stage, &event->state);
 		if (stage->identity_only)
 			return 0;
 		break;

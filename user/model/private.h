@@ -489,6 +489,22 @@ void gc_set(struct world *w, struct thread_machine *t, uint32_t depth, uint8_t g
 void gc_feed(struct world *w, const struct fact *fact);
 void name_feed(const struct fact *fact);
 
+/* ── descriptor.c ────────────────────────────────────────────────────────── */
+
+struct descriptor *descriptor_find(const struct process_entry *process, uint32_t epfd);
+/* Finds or makes it. 0, -ENOMEM, or -ENOSPC if there are too many. */
+int descriptor_get(struct world *w, struct process_entry *process, uint32_t epfd,
+		   struct descriptor **ret_descriptor);
+void descriptor_free(struct world *w, struct process_entry *process, struct descriptor *d);
+/* The thread waits on this one; on another it does so no longer. Errors as above. */
+int descriptor_wait(struct world *w, struct thread_machine *t, uint32_t epfd, uint64_t ts);
+/* The last descriptor that a thread waited on is not this one any more. Frees it if nobody else's
+ * is, and no loop has it. */
+void loop_unwait(struct world *w, struct thread_machine *t);
+/* The thread runs the descriptor's loop, or (NULL) none whose descriptor is known. */
+void loop_own(struct thread_machine *t, struct descriptor *d);
+void loop_unlist(struct world *w, struct thread_machine *t); /* the thread is gone */
+
 /* ── loop.c ──────────────────────────────────────────────────────────────── */
 
 int loop_feed_runs(struct world *w, const struct fact *fact); /* RUNS_LOOP */
@@ -519,7 +535,6 @@ void loop_evidence(struct world *w, struct thread_machine *t, uint64_t ts);
  */
 void loop_refresh(struct world *w, struct thread_machine *t);
 void loops_settle_kinds(struct world *w);
-void loop_unlist(struct world *w, struct thread_machine *t); /* the thread is gone */
 /* Evidence ends, by a loss, the thread's exit or (`ongoing`) the window's end. */
 void loop_break(struct world *w, struct thread_machine *t, uint64_t ts, bool ongoing);
 

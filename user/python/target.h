@@ -135,7 +135,7 @@ int target_thread_names(struct target *target,
 struct still_stack {
 	uint32_t tid, span_ns;
 	uint64_t ts;
-	struct frames frames;
+	struct python_frames frames;
 	char task[DEFINE_TEXT_MAX]; /* name of the asyncio task that runs in it; "": none, or not
 				       known */
 };

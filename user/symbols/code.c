@@ -127,8 +127,8 @@ static int check_sum(pid_t pid, const struct stack_layout *stack, const unsigned
 	return 0;
 }
 
-int code_check(pid_t pid, const struct stack_layout *stack, const struct python_layout *layout,
-	       uint64_t address, uint32_t *ret_check)
+int code_checksum(pid_t pid, const struct stack_layout *stack, const struct python_layout *layout,
+		  uint64_t address, uint32_t *ret_check)
 {
 	unsigned char head[HEAD_MAX];
 	int err = memory_read(pid, address, head, head_size(stack, layout));

@@ -22,8 +22,8 @@ struct code {
 bool code_readable(const struct stack_layout *stack, const struct python_layout *layout);
 
 /* The check of the code object at `address` as it is now. 0, or the error of a read. */
-int code_check(pid_t pid, const struct stack_layout *stack, const struct python_layout *layout,
-	       uint64_t address, uint32_t *ret_check);
+int code_checksum(pid_t pid, const struct stack_layout *stack, const struct python_layout *layout,
+		  uint64_t address, uint32_t *ret_check);
 
 /*
  * Reads the code object at `address` whose check (bpf/shared.h) must be `check`. `*type` is the

@@ -230,8 +230,8 @@ int symbols_still(struct symbols *symbols, struct shared_stack *stack, uint32_t 
 	if (!process || !process->readable || !stack->hdr.aux)
 		return 0;
 	for (uint32_t i = 0; i < stack->hdr.aux; i++)
-		if (code_check((pid_t)pid, &process->stack, &process->layout, stack->frames[i].code,
-			       &stack->frames[i].check))
+		if (code_checksum((pid_t)pid, &process->stack, &process->layout,
+				  stack->frames[i].code, &stack->frames[i].check))
 			stack->frames[i].check = 0;
 	stack->hash = hash_of(stack);
 	err = symbols_stack(symbols, stack);

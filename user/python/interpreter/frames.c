@@ -83,8 +83,8 @@ static uint32_t instruction(pid_t pid, const struct stack_layout *layout,
 	return bytes > 16 << 20 ? UINT32_MAX : (uint32_t)bytes;
 }
 
-static int first_frame(pid_t pid, const struct stack_layout *layout, uint64_t state,
-		       uint64_t *ret_frame)
+static int frames_first(pid_t pid, const struct stack_layout *layout, uint64_t state,
+			uint64_t *ret_frame)
 {
 	int err = memory_read_u64(pid, state + layout->tstate_frame, ret_frame);
 
@@ -94,16 +94,16 @@ static int first_frame(pid_t pid, const struct stack_layout *layout, uint64_t st
 }
 
 static void keep(pid_t pid, const struct stack_layout *layout, uint64_t frame,
-		 const struct fields *fields, struct frames *frames)
+		 const struct fields *fields, struct python_frames *frames)
 {
 	if (is_generator(layout, fields))
 		frames->root = frame;
-	frames->list[frames->count++] = (struct frame){.code = fields->code,
-						       .lasti = instruction(pid, layout, fields)};
+	frames->list[frames->count++] = (struct python_frame){
+		.code = fields->code, .lasti = instruction(pid, layout, fields)};
 }
 
 bool frames_read(pid_t pid, const struct stack_layout *layout, uint64_t state,
-		 struct frames *ret_frames)
+		 struct python_frames *ret_frames)
 {
 	struct fields fields;
 	uint64_t frame;
@@ -111,10 +111,10 @@ bool frames_read(pid_t pid, const struct stack_layout *layout, uint64_t state,
 	ret_frames->count = 0;
 	ret_frames->root = 0;
 	ret_frames->cut = false;
-	if (first_frame(pid, layout, state, &frame))
+	if (frames_first(pid, layout, state, &frame))
 		return false;
 	for (int steps = 0; frame && !ret_frames->cut; steps++) {
-		if (steps == FRAMES_STEPS_MAX || ret_frames->count == FRAMES_MAX ||
+		if (steps == PYTHON_STEPS_MAX || ret_frames->count == PYTHON_FRAMES_MAX ||
 		    read_fields(pid, layout, frame, &fields)) {
 			ret_frames->cut = true;
 			break;
