@@ -17,6 +17,14 @@ struct handler handler_of(const struct report_builder *builder, uint32_t stack)
 	return handler_find(report->finder, report->names, stack);
 }
 
+bool handler_unsure_of(const struct report_builder *builder, uint32_t stack)
+{
+	const struct report *report = &builder->report;
+
+	return report->names && report->finder && stack &&
+	       handler_unsure(report->finder, report->names, stack);
+}
+
 /* The entry of the handler's function (0: no handler); NULL when memory is short. */
 static struct blame *entry_of(struct report_builder *builder, const struct handler *handler)
 {
@@ -39,9 +47,11 @@ static int count_shares(struct report_builder *builder, const struct stack_share
 {
 	for (uint32_t i = 0; i < count; i++) {
 		struct handler handler = handler_of(builder, shares[i].stack);
-		struct blame *entry = shares[i].stack ? entry_of(builder, &handler) : NULL;
+		bool known = shares[i].stack && (handler.role != HANDLER_NONE ||
+						 !handler_unsure_of(builder, shares[i].stack));
+		struct blame *entry = known ? entry_of(builder, &handler) : NULL;
 
-		if (!shares[i].stack)
+		if (!known)
 			continue;
 		if (!entry)
 			return -ENOMEM;

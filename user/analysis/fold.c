@@ -168,6 +168,7 @@ static void on_sample(void *ctx, const struct sample *sample)
 	report->stack_evidence.taken++;
 	report->stack_evidence.missing += !sample->stack;
 	report->stack_evidence.torn += (sample->flags & EVF_STACK_TORN) != 0;
+	report->stack_evidence.unsure += handler_unsure_of(builder, sample->stack);
 	if (report->stacks && report->finder && report->names)
 		handler_note(report->finder, report->names, sample->stack,
 			     sample->stack ? sample->root : 0);

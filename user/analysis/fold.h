@@ -182,6 +182,9 @@ int report_blame(struct report_builder *builder);
 
 /* blame.c: the handler of a stack; HANDLER_NONE for stack 0 or without a finder or names. */
 struct handler handler_of(const struct report_builder *builder, uint32_t stack);
+/* True for a stack of which so much is missing that it does not show what ran (handler_unsure()).
+ */
+bool handler_unsure_of(const struct report_builder *builder, uint32_t stack);
 /* Sets *ret_handler to the handler with the most time in `shares`; HANDLER_NONE when most of the
  * time with a known stack had no handler. Returns 0 or -ENOMEM. */
 int handler_most(struct report_builder *builder, const struct stack_share *shares, uint32_t count,

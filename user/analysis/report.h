@@ -240,7 +240,8 @@ struct report {
 			     times */
 	struct {
 		uint64_t taken, missing,
-			torn;	   /* samples; those without a stack; those without inner frames */
+			torn,	   /* samples; those without a stack; those without inner frames */
+			unsure;	   /* those that do not show what ran: handler_unsure() */
 		uint32_t distinct; /* stacks */
 		bool full;	   /* DEFINE_STACKS_MAX was reached: later ones are missing */
 	} stack_evidence;

@@ -38,8 +38,9 @@ static uint32_t parts_append(struct turn_parts *parts, const struct turn_part *p
 
 /*
  * The number of the part that a stretch belongs to: the current part if handler and root are the
- * same, else a new one. An unknown stack does not end the current part: all unknown time of a turn
- * shares one part.
+ * same, else a new one. An unknown stack, or one that does not show what ran, does not end the
+ * current part: it belongs to it if the same coroutine runs, else all such time of a turn shares
+ * one part.
  */
 static uint32_t part_of(const struct report_builder *builder, struct turn_parts *parts,
 			const struct stack_ref *ref, uint64_t start)
@@ -48,7 +49,9 @@ static uint32_t part_of(const struct report_builder *builder, struct turn_parts 
 		.start = start, .end = start, .root = ref->root, .task = ref->task};
 	const struct turn_part *current = parts->current ? &parts->list[parts->current - 1] : NULL;
 
-	if (!ref->stack) {
+	if (!ref->stack || handler_unsure_of(builder, ref->stack)) {
+		if (ref->stack && ref->root && current && current->root == ref->root)
+			return parts->current;
 		if (!parts->unknown)
 			parts->unknown = parts_append(
 				parts, &(struct turn_part){.start = start, .end = start});

@@ -218,6 +218,13 @@ static void emit_stack_losses(const struct caveats *caveats)
 				"functions are left out.");
 		caveat_emit(caveats, &text);
 	}
+	if (report->stack_evidence.unsure) {
+		text = (struct text_buffer){0};
+		text_add_number_of(&text, report->stack_evidence.unsure, "stack", "stacks");
+		text_add(&text,
+			 " could be read only in part: which callback ran is unknown there.");
+		caveat_emit(caveats, &text);
+	}
 	if (report->stack_evidence.full) {
 		text = (struct text_buffer){0};
 		text_add(&text, "There were more distinct stacks than the ");

@@ -114,9 +114,12 @@ void add_function(struct text_buffer *text, const struct report *report,
 		  const struct finding *finding)
 {
 	if (finding->handler.role == HANDLER_NONE) {
-		text_add(text, finding->stack ? "The event loop itself, in no function of the "
-						"application"
-					      : "A function that is not known");
+		bool known = finding->stack &&
+			     !handler_unsure(report->finder, report->names, finding->stack);
+
+		text_add(text, known ? "The event loop itself, in no function of the "
+				       "application"
+				     : "A function that is not known");
 		return;
 	}
 	text_add_handler(text, report, &finding->handler);

@@ -19,6 +19,7 @@ struct handler_finder {
 	struct kind *kinds; /* by function id */
 	struct found {
 		bool known;
+		bool unsure; /* handler_unsure() */
 		struct handler handler;
 	} *found;    /* by stack id */
 	bool *plain; /* by function id: called by a loop, and not a coroutine */
@@ -175,6 +176,7 @@ struct search {
 	const struct dictionary *dictionary;
 	const struct stack_frame *frames;
 	uint32_t count;
+	bool cut;
 };
 
 /* All zero if the stack is not defined. */
@@ -188,6 +190,7 @@ static struct search search_of(struct handler_finder *finder, const struct dicti
 		return (struct search){0};
 	search.frames = definition->stack.frames;
 	search.count = definition->stack.count;
+	search.cut = definition->stack.cut;
 	return search;
 }
 
@@ -404,26 +407,43 @@ static struct handler search_run(const struct search *search)
 	return fallback ? innermost_handler(search, &passed) : (struct handler){0};
 }
 
-static struct handler apply_rules(struct handler_finder *finder,
-				  const struct dictionary *dictionary, uint32_t stack)
+/*
+ * Whether `handler` may be another one's, or there may be one, because frames are missing: those
+ * outside a stack that was cut may be the rule's that finds it, or it itself.
+ */
+static bool is_unsure(const struct search *search, const struct handler *handler)
+{
+	if (handler->role != HANDLER_NONE && handler->role != HANDLER_FRAME)
+		return false;
+	if (search->cut)
+		return true;
+	for (uint32_t i = 0; handler->role == HANDLER_NONE && i < search->count; i++)
+		if (!function_at(search, i))
+			return true;
+	return false;
+}
+
+static struct found apply_rules(struct handler_finder *finder, const struct dictionary *dictionary,
+				uint32_t stack)
 {
 	struct search search = search_of(finder, dictionary, stack);
-	struct handler handler = {0};
+	struct found found = {.known = true};
 
 	if (!search.count)
-		return handler;
-	handler = search_run(&search);
+		return found;
+	found.handler = search_run(&search);
+	found.unsure = is_unsure(&search, &found.handler);
 	if (reserve((void **)&finder->found, &finder->found_room, stack, sizeof(*finder->found)))
-		finder->found[stack] = (struct found){.known = true, .handler = handler};
-	return handler;
+		finder->found[stack] = found;
+	return found;
 }
 
 /* Cached, unless memory is short. */
-static inline struct handler found_by_rules(struct handler_finder *finder,
-					    const struct dictionary *dictionary, uint32_t stack)
+static inline struct found found_by_rules(struct handler_finder *finder,
+					  const struct dictionary *dictionary, uint32_t stack)
 {
 	if (stack < finder->found_room && finder->found[stack].known)
-		return finder->found[stack].handler;
+		return finder->found[stack];
 	return apply_rules(finder, dictionary, stack);
 }
 
@@ -433,7 +453,7 @@ void handler_note(struct handler_finder *finder, const struct dictionary *dictio
 		  uint32_t stack, uint64_t root)
 {
 	struct handler handler = root ? (struct handler){0}
-				      : found_by_rules(finder, dictionary, stack);
+				      : found_by_rules(finder, dictionary, stack).handler;
 
 	if (handler.role == HANDLER_TASK && reserve((void **)&finder->plain, &finder->plain_room,
 						    handler.frame.function, sizeof(*finder->plain)))
@@ -443,12 +463,18 @@ void handler_note(struct handler_finder *finder, const struct dictionary *dictio
 struct handler handler_find(struct handler_finder *finder, const struct dictionary *dictionary,
 			    uint32_t stack)
 {
-	struct handler handler = found_by_rules(finder, dictionary, stack);
+	struct handler handler = found_by_rules(finder, dictionary, stack).handler;
 
 	if (handler.role == HANDLER_TASK && handler.frame.function < finder->plain_room &&
 	    finder->plain[handler.frame.function])
 		handler.role = HANDLER_CALLBACK;
 	return handler;
+}
+
+bool handler_unsure(struct handler_finder *finder, const struct dictionary *dictionary,
+		    uint32_t stack)
+{
+	return found_by_rules(finder, dictionary, stack).unsure;
 }
 
 /* ── its innermost function ──────────────────────────────────────────────── */

@@ -59,6 +59,15 @@ struct handler handler_find(struct handler_finder *finder, const struct dictiona
 			    uint32_t stack);
 
 /*
+ * Whether so many frames of the stack are missing that it does not show which callback ran: frames
+ * could not be read, or those outside one that was cut might be a rule's. With HANDLER_NONE nothing
+ * is known of what ran then, while without missing frames it says that the framework or the loop
+ * did. HANDLER_FRAME is still the application's innermost function.
+ */
+bool handler_unsure(struct handler_finder *finder, const struct dictionary *dictionary,
+		    uint32_t stack);
+
+/*
  * The application's innermost function in a stack: index of its frame, of `handler` itself if it
  * calls only others. False: there is none, or a frame inside it could not be read, which may be the
  * application's, too. `handler` need not be of this stack.

@@ -328,6 +328,7 @@ static json_t *stack_evidence_json(const struct report *report)
 	return JSON_NEW(report_stack_evidence, .taken = json_uint(report->stack_evidence.taken),
 			.missing = json_uint(report->stack_evidence.missing),
 			.torn = json_uint(report->stack_evidence.torn),
+			.unsure = json_uint(report->stack_evidence.unsure),
 			.distinct = json_integer(report->stack_evidence.distinct),
 			.full = json_boolean(report->stack_evidence.full));
 }
