@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "symbols/handler_rules.h"
+#include "symbols/handler_search.h"
 #include "symbols/owner.h"
 
 /* Properties of a function; all zero means that they are not determined yet. */
@@ -171,41 +172,38 @@ static inline struct kind kind_get(struct handler_finder *finder, const struct d
 
 /* ── the search ──────────────────────────────────────────────────────────── */
 
-struct search {
-	struct handler_finder *finder;
-	const struct dictionary *dictionary;
-	const struct stack_frame *frames;
-	uint32_t count;
-	bool cut;
-};
-
 /* All zero if the stack is not defined. */
-static struct search search_of(struct handler_finder *finder, const struct dictionary *dictionary,
-			       uint32_t stack)
+struct stack_search search_of(struct handler_finder *finder, const struct dictionary *dictionary,
+			      uint32_t stack)
 {
 	const struct definition *definition = dictionary_find(dictionary, DEFINE_STACK, stack);
-	struct search search = {.finder = finder, .dictionary = dictionary};
+	struct stack_search search = {.finder = finder, .dictionary = dictionary};
 
 	if (!definition)
-		return (struct search){0};
+		return (struct stack_search){0};
 	search.frames = definition->stack.frames;
 	search.count = definition->stack.count;
 	search.cut = definition->stack.cut;
 	return search;
 }
 
-static const struct definition *function_at(const struct search *search, uint32_t index)
+const struct definition *search_function(const struct stack_search *search, uint32_t index)
 {
 	return index < search->count ? dictionary_find(search->dictionary, DEFINE_FUNCTION,
 						       search->frames[index].function)
 				     : NULL;
 }
 
+enum code_owner search_owner(const struct stack_search *search, const struct definition *function)
+{
+	return kind_get(search->finder, function).owner;
+}
+
 /* Launchers are nobody's: all that a program in a directory bin does is to call another file. */
-static bool is_application(const struct search *search, uint32_t index,
+bool search_is_application(const struct stack_search *search, uint32_t index,
 			   const struct definition *function)
 {
-	const struct definition *inner = index ? function_at(search, index - 1) : NULL;
+	const struct definition *inner = index ? search_function(search, index - 1) : NULL;
 
 	if (kind_get(search->finder, function).owner != OWNER_APPLICATION)
 		return false;
@@ -213,11 +211,11 @@ static bool is_application(const struct search *search, uint32_t index,
 	       !owner_is_launcher(function->function.name, function->function.file);
 }
 
-static bool application_at(const struct search *search, uint32_t index)
+static bool application_at(const struct stack_search *search, uint32_t index)
 {
-	const struct definition *function = function_at(search, index);
+	const struct definition *function = search_function(search, index);
 
-	return function && is_application(search, index, function);
+	return function && search_is_application(search, index, function);
 }
 
 /* Decorators call what they return like that. */
@@ -234,7 +232,7 @@ static bool is_wrapper(const char *name)
 	return strcasestr(last, "wrap");
 }
 
-static struct handler handler_at(const struct search *search, enum handler_role role,
+static struct handler handler_at(const struct stack_search *search, enum handler_role role,
 				 uint32_t index)
 {
 	return (struct handler){.role = role, .index = index, .frame = search->frames[index]};
@@ -256,7 +254,8 @@ static void passed_add(struct passed *passed, uint32_t index, bool missing)
 	passed->outermost = index;
 }
 
-static struct handler innermost_handler(const struct search *search, const struct passed *passed)
+static struct handler innermost_handler(const struct stack_search *search,
+					const struct passed *passed)
 {
 	if (passed->innermost == UINT32_MAX || passed->missing_inside)
 		return (struct handler){0};
@@ -272,20 +271,21 @@ static bool is_middlewares_own(const char *name)
 }
 
 /* Whether the application's next frame inwards is rather the handler: this one only hands on. */
-static bool hands_on(const struct search *search, const struct handler_rule *rule, uint32_t index)
+static bool hands_on(const struct stack_search *search, const struct handler_rule *rule,
+		     uint32_t index)
 {
-	const char *name = function_at(search, index)->function.name;
+	const char *name = search_function(search, index)->function.name;
 
 	if (rule->flags & RULE_CHAIN &&
-	    strcmp(function_last_part(function_at(search, index - 1)->function.name), "__call__") ==
-		    0)
+	    strcmp(function_last_part(search_function(search, index - 1)->function.name),
+		   "__call__") == 0)
 		return true;
 	return is_wrapper(name) ||
 	       (rule->flags & RULE_CHAIN_BY_NAME && strcasestr(name, "middleware"));
 }
 
 /* The handler that a rule finds, whose frame is at index `at`. */
-static struct handler apply(const struct search *search, const struct handler_rule *rule,
+static struct handler apply(const struct stack_search *search, const struct handler_rule *rule,
 			    uint32_t at, const struct passed *passed)
 {
 	enum handler_role role = rule->role;
@@ -295,9 +295,9 @@ static struct handler apply(const struct search *search, const struct handler_ru
 		return innermost_handler(search, passed);
 	while (index && application_at(search, index - 1) && hands_on(search, rule, index))
 		index--;
-	if (is_middlewares_own(function_at(search, index)->function.name) ||
+	if (is_middlewares_own(search_function(search, index)->function.name) ||
 	    (rule->flags & RULE_CHAIN_BY_NAME &&
-	     strcasestr(function_at(search, index)->function.name, "middleware")))
+	     strcasestr(search_function(search, index)->function.name, "middleware")))
 		role = HANDLER_MIDDLEWARE;
 	return handler_at(search, role, index);
 }
@@ -305,7 +305,7 @@ static struct handler apply(const struct search *search, const struct handler_ru
 /* ── roles before paths ──────────────────────────────────────────────────── */
 
 /* Whether two functions are in one installed package. */
-static bool same_package(const struct definition *a, const struct definition *b)
+bool search_same_package(const struct definition *a, const struct definition *b)
 {
 	size_t length = owner_package(a->function.file);
 
@@ -314,7 +314,7 @@ static bool same_package(const struct definition *a, const struct definition *b)
 }
 
 /* Libraries that stand between a framework and what it calls. */
-static bool is_framework(const char *package, size_t length)
+bool search_is_framework(const char *package, size_t length)
 {
 	for (unsigned int i = 0; i < handler_framework_count; i++)
 		if (strlen(handler_frameworks[i]) == length &&
@@ -331,12 +331,12 @@ static bool is_framework(const char *package, size_t length)
  * The function that the frame `at` of a RULE_CALLS called: the application's, although its file
  * lies among installed packages. UINT32_MAX: a framework's, or not to be told.
  */
-static uint32_t called_by(const struct search *search, uint32_t at)
+static uint32_t called_by(const struct stack_search *search, uint32_t at)
 {
 	const struct definition *wrapper = NULL;
 
 	while (at--) {
-		const struct definition *function = function_at(search, at);
+		const struct definition *function = search_function(search, at);
 		enum code_owner owner = function ? kind_get(search->finder, function).owner
 						 : OWNER_NOBODY;
 		const char *package;
@@ -346,10 +346,10 @@ static uint32_t called_by(const struct search *search, uint32_t at)
 			return UINT32_MAX;
 		if (owner == OWNER_LIBRARY && is_wrapper(function->function.name))
 			wrapper = function;
-		if (owner != OWNER_LIBRARY || (wrapper && same_package(wrapper, function)))
+		if (owner != OWNER_LIBRARY || (wrapper && search_same_package(wrapper, function)))
 			continue;
 		package = owner_package_name(function->function.file, &length);
-		if (!length || is_framework(package, length) ||
+		if (!length || search_is_framework(package, length) ||
 		    strcmp(function_last_part(function->function.name), "__call__") == 0)
 			return UINT32_MAX;
 		return at;
@@ -358,13 +358,13 @@ static uint32_t called_by(const struct search *search, uint32_t at)
 }
 
 /* The rule of the frame at `index`, if its caller is the one that it wants. NULL: none. */
-static const struct handler_rule *rule_at(const struct search *search, uint32_t index,
+static const struct handler_rule *rule_at(const struct stack_search *search, uint32_t index,
 					  const struct definition *function)
 {
 	uint16_t number = kind_get(search->finder, function).rule;
 
 	while (number && !outer_fits(search->finder, &handler_rules[number - 1],
-				     function_at(search, index + 1)))
+				     search_function(search, index + 1)))
 		number = next_rule(search->finder, number + 1u, function);
 	return number ? &handler_rules[number - 1] : NULL;
 }
@@ -374,18 +374,18 @@ static const struct handler_rule *rule_at(const struct search *search, uint32_t 
  * that could not be read may be the very one that the rule means, so there is no answer if such a
  * frame is between the rule's frame and the candidate.
  */
-static struct handler search_run(const struct search *search)
+static struct handler search_run(const struct stack_search *search)
 {
 	struct passed passed = {UINT32_MAX, UINT32_MAX, false};
 	bool missing = false, fallback = true;
 
 	for (uint32_t i = 0; i < search->count; i++) {
-		const struct definition *function = function_at(search, i);
+		const struct definition *function = search_function(search, i);
 		const struct handler_rule *rule = function ? rule_at(search, i, function) : NULL;
 		uint32_t called = UINT32_MAX;
 
 		missing |= !function;
-		if (function && is_application(search, i, function)) {
+		if (function && search_is_application(search, i, function)) {
 			passed_add(&passed, i, missing);
 			missing = false;
 			continue;
@@ -411,14 +411,14 @@ static struct handler search_run(const struct search *search)
  * Whether `handler` may be another one's, or there may be one, because frames are missing: those
  * outside a stack that was cut may be the rule's that finds it, or it itself.
  */
-static bool is_unsure(const struct search *search, const struct handler *handler)
+static bool is_unsure(const struct stack_search *search, const struct handler *handler)
 {
 	if (handler->role != HANDLER_NONE && handler->role != HANDLER_FRAME)
 		return false;
 	if (search->cut)
 		return true;
 	for (uint32_t i = 0; handler->role == HANDLER_NONE && i < search->count; i++)
-		if (!function_at(search, i))
+		if (!search_function(search, i))
 			return true;
 	return false;
 }
@@ -426,7 +426,7 @@ static bool is_unsure(const struct search *search, const struct handler *handler
 static struct found apply_rules(struct handler_finder *finder, const struct dictionary *dictionary,
 				uint32_t stack)
 {
-	struct search search = search_of(finder, dictionary, stack);
+	struct stack_search search = search_of(finder, dictionary, stack);
 	struct found found = {.known = true};
 
 	if (!search.count)
@@ -477,108 +477,6 @@ bool handler_unsure(struct handler_finder *finder, const struct dictionary *dict
 	return found_by_rules(finder, dictionary, stack).unsure;
 }
 
-/* ── its innermost function ──────────────────────────────────────────────── */
-
-bool handler_inner(struct handler_finder *finder, const struct dictionary *dictionary,
-		   uint32_t stack, const struct handler *handler, uint32_t *ret_index)
-{
-	const struct definition *own = dictionary_find(dictionary, DEFINE_FUNCTION,
-						       handler->frame.function);
-	struct search search = search_of(finder, dictionary, stack);
-
-	if (handler->role == HANDLER_NONE)
-		return false;
-	for (uint32_t i = 0; i < search.count; i++) {
-		const struct definition *function = function_at(&search, i);
-
-		if (!function)
-			return false;
-		if (is_application(&search, i, function) || function == own ||
-		    (own && same_package(own, function))) {
-			*ret_index = i;
-			return true;
-		}
-	}
-	return false;
-}
-
-bool handler_called(struct handler_finder *finder, const struct dictionary *dictionary,
-		    uint32_t stack, uint32_t index, uint32_t *ret_index)
-{
-	struct search search = search_of(finder, dictionary, stack);
-
-	while (index--) {
-		const struct definition *function = function_at(&search, index);
-
-		if (!function)
-			return false;
-		*ret_index = index;
-		if (kind_get(finder, function).owner != OWNER_NOBODY)
-			return true;
-	}
-	return false;
-}
-
-/* Whether two functions are in one package, or in one module of the standard library. */
-static bool same_library(const struct definition *a, const struct definition *b)
-{
-	char one[128], other[128];
-
-	owner_module(a->function.file, one, sizeof(one));
-	owner_module(b->function.file, other, sizeof(other));
-	one[strcspn(one, ".")] = other[strcspn(other, ".")] = '\0';
-	return strcmp(one, other) == 0;
-}
-
-/* The next frame outwards from `index` on, of this owner or a higher one, and in another library
- * than `unlike` (NULL: in any). UINT32_MAX: none. */
-static uint32_t next_outwards(const struct search *search, uint32_t index, enum code_owner least,
-			      const struct definition *unlike)
-{
-	for (; index < search->count; index++) {
-		const struct definition *function = function_at(search, index);
-
-		if (function && kind_get(search->finder, function).owner >= least &&
-		    (!unlike || !same_library(function, unlike)))
-			return index;
-	}
-	return UINT32_MAX;
-}
-
-bool handler_library(struct handler_finder *finder, const struct dictionary *dictionary,
-		     uint32_t stack, uint32_t *ret_index, uint32_t *ret_caller)
-{
-	struct search search = search_of(finder, dictionary, stack);
-	uint32_t index = next_outwards(&search, 0, OWNER_LIBRARY, NULL);
-
-	if (index == UINT32_MAX)
-		index = next_outwards(&search, 0, OWNER_STDLIB, NULL);
-	if (index == UINT32_MAX)
-		return false;
-	*ret_index = index;
-	*ret_caller = next_outwards(&search, index + 1, OWNER_STDLIB, function_at(&search, index));
-	return true;
-}
-
-uint32_t handler_candidate(struct handler_finder *finder, const struct dictionary *dictionary,
-			   uint32_t stack)
-{
-	struct search search = search_of(finder, dictionary, stack);
-
-	for (uint32_t i = search.count; i--;) {
-		const struct definition *function = function_at(&search, i);
-		const char *package;
-		size_t length;
-
-		if (!function || kind_get(finder, function).owner != OWNER_LIBRARY)
-			continue;
-		package = owner_package_name(function->function.file, &length);
-		if (length && !is_framework(package, length))
-			return function->id;
-	}
-	return 0;
-}
-
 bool handler_is_application(const struct handler_finder *finder, const char *file)
 {
 	return owner_is_application(finder->owners, file);
@@ -590,7 +488,7 @@ bool handler_is_application(const struct handler_finder *finder, const char *fil
 static int take_process(void *ctx, const struct process_info *info)
 {
 	struct handler_finder *finder = ctx;
-	int found = owners_add_command(finder->owners, info->cmdline, is_framework);
+	int found = owners_add_command(finder->owners, info->cmdline, search_is_framework);
 
 	if (found < 0)
 		return found;
