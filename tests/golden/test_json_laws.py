@@ -163,7 +163,8 @@ def test_threads_are_those_of_the_recording(source, found):
 def test_what_is_counted_is_in_the_script(source, found):
     """Where nothing is missing, every acquisition in the window is a hold, and so on."""
     evidence = found["evidence"]
-    assert evidence["stacks"]["taken"] == len(source.of("stack"))
+    taken = len(source.of("stack")) + len(source.of("still"))
+    assert evidence["stacks"]["taken"] == taken
     assert evidence["stacks"]["torn"] == sum("torn" in event[3] for event in source.of("stack"))
     assert evidence["lost"] == sum(int(event[4]["count"]) for event in source.of("lost"))
     for kind in ("late", "missed"):

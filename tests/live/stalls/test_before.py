@@ -41,6 +41,7 @@ def test_a_service_that_hangs_already(loop, cause):
     assert stall["cause"] == STATES[cause], stall
     assert stall["states"][STATES[cause]] > 0.8 * (stall["end_ns"] - stall["start_ns"])
     assert stall["handler"]["function"] == "handler" and stall["handler"]["role"] == "task"
+    assert "hung" in [finding["id"] for finding in done.report["findings"]]
     if cause != "gil_wait":  # that one waits in threading.py
         assert stall["stack"][0]["function"] == cause
     else:
