@@ -90,6 +90,59 @@ struct thread_struct {
 #endif
 };
 
+/* what a descriptor is */
+struct inode {
+	unsigned short i_mode;
+	unsigned int i_rdev;
+};
+
+struct qstr {
+	const unsigned char *name;
+};
+
+struct dentry {
+	struct qstr d_name;
+};
+
+struct path {
+	struct dentry *dentry;
+};
+
+struct file {
+	struct inode *f_inode;
+	struct path f_path;
+	void *private_data; /* of a socket: its struct socket */
+};
+
+struct fdtable {
+	unsigned int max_fds;
+	struct file **fd;
+};
+
+struct files_struct {
+	struct fdtable *fdt;
+};
+
+struct in6_addr {
+	__u8 bytes[16];
+};
+
+struct sock_common {
+	__be32 skc_daddr;
+	__be16 skc_dport;
+	unsigned short skc_family;
+	struct in6_addr skc_v6_daddr;
+};
+
+struct sock {
+	struct sock_common __sk_common;
+};
+
+struct socket {
+	short type;
+	struct sock *sk;
+};
+
 struct task_struct {
 	struct thread_info thread_info;
 	struct thread_struct thread;
@@ -103,6 +156,7 @@ struct task_struct {
 	int tgid;
 	char comm[16];
 	struct signal_struct *signal;
+	struct files_struct *files;
 	struct sched_entity se;
 	bool throttled; /* since 6.18: tasks are throttled one by one on their way to user space; a
 			   flag, see above */

@@ -3,6 +3,7 @@
  * sched.bpf.c - the scheduler: when a traced thread runs, sleeps, is woken or waits for a CPU, and
  * which task has that CPU; threads that begin, exit or change their names.
  */
+#include "file.bpf.h"
 #include "pystack.bpf.h"
 
 const volatile bool have_task_regs =
@@ -136,16 +137,18 @@ static __always_inline __u32 task_cpu(struct task_struct *task)
  * exception's frame. */
 #if defined(__TARGET_ARCH_x86)
 struct entry {
-	unsigned long argument, sysno, return_address, address, result;
+	unsigned long argument, second, sysno, return_address, address, result;
 };
 #define ENTRY(read, regs)                                                                          \
-	{read(regs, di), read(regs, orig_ax), read(regs, cx), read(regs, ip), read(regs, ax)}
+	{read(regs, di), read(regs, si), read(regs, orig_ax),                                      \
+	 read(regs, cx), read(regs, ip), read(regs, ax)}
 #else
 struct entry {
-	__u64 argument, mode;
+	__u64 argument, second, mode;
 	__s32 sysno;
 };
-#define ENTRY(read, regs) {read(regs, orig_x0), read(regs, pstate), read(regs, syscallno)}
+#define ENTRY(read, regs)                                                                          \
+	{read(regs, orig_x0), read(regs, regs[1]), read(regs, pstate), read(regs, syscallno)}
 #endif
 #define DIRECTLY(regs, field) ((regs)->field)
 
@@ -176,17 +179,13 @@ static __always_inline struct entry entry_regs(void)
  * On arm64, every other entry from user space (mode 0) sets syscallno to NO_SYSCALL, -1
  * (arch/arm64/kernel/entry.S, kernel_entry).
  */
-static __always_inline bool in_syscall(__s32 *ret_sysno, __u64 *ret_argument)
+static __always_inline bool in_syscall(const struct entry *entry)
 {
-	struct entry entry = entry_regs();
-
-	*ret_argument = entry.argument;
-	*ret_sysno = (__s32)entry.sysno;
 #if defined(__TARGET_ARCH_x86)
-	return (long)entry.sysno >= 0 && entry.return_address == entry.address &&
-	       entry.result == (unsigned long)-38;
+	return (long)entry->sysno >= 0 && entry->return_address == entry->address &&
+	       entry->result == (unsigned long)-38;
 #else
-	return entry.sysno >= 0 && !(entry.mode & 0xf);
+	return entry->sysno >= 0 && !(entry->mode & 0xf);
 #endif
 }
 
@@ -248,24 +247,37 @@ static __always_inline void mark_gil_futex(struct ev_switch_out *record, __u32 t
 	}
 }
 
+static __always_inline bool runs_loop(__u32 tid)
+{
+	struct thread_note *note = bpf_map_lookup_elem(&notes, &tid);
+
+	return note && note->runs_loop;
+}
+
 static __always_inline void emit_switch_out(__u64 ts, __u32 cpu, struct task_struct *task,
 					    bool runnable, __u8 stop)
 {
 	struct ev_switch_out record = {.hdr = HDR(SWITCH_OUT, ts, TASK_PID(task), cpu, stop)};
-	__u64 argument = 0;
+	struct entry entry = {};
+	bool sleeps = false; /* in a system call */
 
-	if (!stop && in_syscall(&record.sysno, &argument))
+	if (!stop)
+		entry = entry_regs();
+	if (!stop && in_syscall(&entry)) {
 		record.hdr.flags |= EVF_SWITCH_OUT_SYSCALL;
-	else
-		record.sysno = 0;
-	if (!runnable && record.hdr.flags & EVF_SWITCH_OUT_SYSCALL && is_futex(record.sysno))
-		mark_gil_futex(&record, task->tgid, argument);
+		record.sysno = (__s32)entry.sysno;
+		sleeps = !runnable;
+	}
+	if (sleeps && is_futex(record.sysno))
+		mark_gil_futex(&record, task->tgid, entry.argument);
 	if (runnable) {
 		record.hdr.flags |= EVF_SWITCH_OUT_RUNNABLE;
 		if (is_throttled(task))
 			record.hdr.flags |= EVF_SWITCH_OUT_THROTTLED;
 	}
 	emit(&record, sizeof(record));
+	if (sleeps && runs_loop(TASK_PID(task)))
+		send_file(ts, task, record.sysno, entry.argument, entry.second);
 }
 
 SEC("tp_btf/sched_switch")

@@ -118,6 +118,7 @@ enum {
 	RING_STACK = 240,  /* struct shared_stack, only as many frames as `count` says */
 	RING_TEXT = 241,   /* struct shared_text */
 	RING_SAMPLE = 242, /* struct shared_sample: becomes STACK */
+	RING_FILE = 243,   /* struct shared_file: becomes SLEEPS_ON */
 };
 
 struct shared_frame {
@@ -151,6 +152,22 @@ struct shared_sample {
 	struct event_hdr hdr; /* as in STACK */
 	wire_u64 stack, task; /* hashes; 0: none */
 	wire_u64 root;
+};
+
+/* What a descriptor of a sleeping thread is. */
+#define SHARED_FILE_NAME 48
+struct shared_file {
+	struct event_hdr hdr; /* as in SLEEPS_ON */
+	wire_u32 mode;	      /* inode.i_mode: which of the rest counts */
+	wire_u32 device;      /* of a character device: inode.i_rdev as the kernel packs it */
+	wire_u16 family;      /* of a socket: AF_… */
+	wire_u16 type;	      /* … SOCK_… */
+	wire_u16 port;	      /* … of the peer, in the network's byte order; 0: none */
+	wire_u16 spare;
+	union {
+		wire_u8 address[16];	     /* of a socket's peer: the first 4, or all bytes */
+		char name[SHARED_FILE_NAME]; /* of any other file, cut if longer; terminated */
+	};
 };
 
 static inline __attribute__((always_inline)) wire_u64 shared_mix(wire_u64 hash, wire_u64 word)

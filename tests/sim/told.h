@@ -42,6 +42,8 @@ static inline void on_interval(void *ctx, const struct interval *i)
 		say(" cpu%u", i->cpu);
 	if (i->state == TS_BLOCKED || i->state == TS_HELD_BLOCKED || i->state == TS_IDLE)
 		say(" sys%d", i->sysno);
+	if (i->file)
+		say(" on%u", i->file);
 	if (i->gc)
 		say(" gc%u", i->generation);
 	say("%s%s%s\n", i->throttled ? " throttled" : "", i->sampled ? " sampled" : "",

@@ -77,7 +77,8 @@ struct stack_share {
 	struct state_sums states;
 	uint64_t gc_ns;
 	int32_t sysno;	   /* what it slept in longest at a time, SYSNO_…; SYSNO_UNKNOWN: nothing */
-	uint64_t sleep_ns; /* how long that was */
+	uint64_t sleep_ns; /* how long that was … */
+	uint32_t file;	   /* … and on what (text: "pipe", "TCP 10.0.0.5:5432"); 0: not known */
 };
 
 /*

@@ -111,6 +111,7 @@ static int part_add_stretch(const struct report_builder *builder, struct turn_st
 	share->gc_ns += part->gc_ns;
 	if (stretch->interval && thread_state_sleeps(part->state) && part->ns > share->sleep_ns) {
 		share->sysno = stretch->interval->sysno;
+		share->file = stretch->interval->file;
 		share->sleep_ns = part->ns;
 	}
 	return 0;
@@ -234,6 +235,7 @@ static uint32_t fill_stacks(struct stack_share *stacks, uint32_t *ret_largest,
 		stacks[n - 1].gc_ns += share->gc_ns;
 		if (share->sleep_ns > stacks[n - 1].sleep_ns) {
 			stacks[n - 1].sysno = share->sysno;
+			stacks[n - 1].file = share->file;
 			stacks[n - 1].sleep_ns = share->sleep_ns;
 		}
 		ns = (i && shares[i - 1].key.stack == share->key.stack ? ns : 0) +

@@ -30,7 +30,8 @@ struct turn_share {
 	} key; /* no padding: hashed and compared as bytes */
 	struct state_sums states;
 	uint64_t gc_ns;
-	int32_t sysno; /* of the longest sleep */
+	int32_t sysno; /* of the longest sleep … */
+	uint32_t file; /* … and what it slept on (text) */
 	uint64_t sleep_ns;
 };
 

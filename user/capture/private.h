@@ -156,6 +156,10 @@ int tracee_stills(struct capture *capture, struct tracee *tracee);
 /* A sample from the ring. 0, -EPROTO for one that this build's probes do not send, or the sink's
  * error. */
 int capture_handle_sample(struct capture *capture, const struct shared_sample *sample, size_t size);
+/* "pipe", "file orders.db", "TCP 10.0.0.5:5432"; "" for files of no kind that has a name. */
+void capture_file_text(const struct shared_file *file, char *to, size_t size);
+/* What a sleeping thread's descriptor is, from the ring. Same errors, and -ENOMEM. */
+int capture_handle_file(struct capture *capture, const struct shared_file *file, size_t size);
 /* Resolves capture->held, if there is one, and defines it in the stream. Same errors. */
 int capture_resolve_held(struct capture *capture);
 

@@ -54,7 +54,8 @@ const char *finding_evidence_name(enum finding_evidence evidence)
 /* What makes two findings one. */
 struct finding_key {
 	uint64_t process, thread, call;
-	uint32_t id, subject, function, inner, stop, spare;
+	uint32_t id, subject, function, inner, stop;
+	int32_t sysno;
 };
 struct entry {
 	struct finding_key key;
@@ -79,6 +80,7 @@ static struct finding_key key_of(const struct finding *finding)
 		.function = finding->handler.frame.function,
 		.inner = finding->inner.function,
 		.stop = finding->stop,
+		.sysno = finding->call ? SYSNO_UNKNOWN : finding->sysno,
 	};
 }
 
@@ -141,6 +143,10 @@ static struct finding *finding_in(struct collector *collector, struct table *tab
 
 static void add_part(struct finding *to, const struct finding *from)
 {
+	if (to->sysno != from->sysno)
+		to->sysno = SYSNO_UNKNOWN;
+	if (to->file != from->file)
+		to->file = 0;
 	for (int s = 0; s < TS_COUNT; s++)
 		to->states.ns[s] += from->states.ns[s];
 	add_neighbours(to, from);
@@ -159,7 +165,6 @@ void collector_add(struct collector *collector, const struct finding *like, uint
 	if (ns > item->worst_ns) { /* of the parts; what it looks like is the largest one's */
 		item->worst_ns = ns;
 		item->stack = like->stack;
-		item->sysno = like->sysno;
 		item->inner.line = like->inner.line;
 	}
 	item->ns += ns;
@@ -197,7 +202,6 @@ static void keep_item(struct collector *collector, const struct finding *item,
 	if (item->ns > finding->worst_ns) {
 		finding->worst_ns = item->ns;
 		finding->stack = item->stack;
-		finding->sysno = item->sysno;
 		finding->handler = item->handler;
 		finding->inner = item->inner;
 	}

@@ -53,7 +53,8 @@ struct finding {
 	const struct thread *thread; /* the loop's; with gil_held_by and the like the other one's,
 					NULL if it is not known */
 	const struct library_call *call; /* calls.h; NULL: none that is known */
-	int32_t sysno;			 /* of its longest sleep; SYSNO_UNKNOWN if none */
+	int32_t sysno;			 /* it slept in; SYSNO_UNKNOWN: in none, or in several */
+	uint32_t file;			 /* … and on what (text); 0: not known, or several */
 	enum stop_kind stop;		 /* of `stopped` */
 	struct state_sums states;	 /* what it did meanwhile, with gil_held_by and no_cpu */
 	struct cpu_share neighbours[NEIGHBOURS_MAX]; /* who had the CPU, most first … */

@@ -22,7 +22,8 @@ struct collector;
 
 /*
  * So much of the stall has this subject. Of `like` the members above `ns` count, and `evidence`;
- * what has the same id, process, subject, handler, inner function, thread and call is added up.
+ * what has the same id, process, subject, handler, inner function, thread and call (or, without
+ * one, system call) is added up.
  */
 void collector_add(struct collector *collector, const struct finding *like, uint64_t ns);
 /* A finding as it is, of a process or of no stall. */
@@ -63,6 +64,10 @@ void add_function(struct text_buffer *text, const struct report *report,
 		  const struct finding *finding);
 /* "600 ms in 3 stalls, longest 220 ms" */
 void add_figures(struct text_buffer *text, const struct finding *finding);
+
+/* listeners.c: what usually listens where a file that is slept on ("TCP 10.0.0.5:5432") is
+ * connected to; NULL: not known, or no such file. */
+const char *usual_listener(const char *file);
 
 /* sleeps.c: advice by the system call, one sentence without its full stop; NULL: none. */
 const char *sleep_advice(const struct process *process, int32_t sysno);

@@ -148,6 +148,16 @@ static int32_t sleeps_in(const struct ev_switch_out *event)
 	return event->sysno < 0 ? SYSNO_UNKNOWN : event->sysno;
 }
 
+void sched_sleeps_on(struct world *w, const struct fact *fact)
+{
+	struct thread_machine *t = fact->thread;
+
+	if (!t || t->sched != SCHED_ASLEEP || t->out.hdr.ts != fact->event->hdr.ts)
+		return;
+	t->file = fact->event->sleeps_on.text;
+	thread_moved(w, t);
+}
+
 static void sched_out(struct world *w, struct thread_machine *t, const struct ev_switch_out *event,
 		      uint64_t ts)
 {
@@ -165,6 +175,7 @@ static void sched_out(struct world *w, struct thread_machine *t, const struct ev
 		return;
 	}
 	t->sysno = sleeps_in(event);
+	t->file = 0;
 	sched_set(w, t, SCHED_ASLEEP, CPU_NONE, ts);
 	loop_sleep(w, t);
 	if (!(flags & (EVF_SWITCH_OUT_GIL_MUTEX | EVF_SWITCH_OUT_HANDOVER)))

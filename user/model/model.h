@@ -185,6 +185,7 @@ struct interval {
 			    whatever the thread did */
 	int32_t sysno;	 /* TS_BLOCKED, TS_HELD_BLOCKED, TS_IDLE: the system call it slept in,
 			    SYSNO_…; any state: SYSNO_STOPPED and the like */
+	uint32_t file;	 /* text: the file that it slept on in that call; 0: none, or not known */
 	uint16_t cpu;	 /* the CPU it ran on or waited for; CPU_NONE when neither */
 	bool throttled;	 /* a runnable state that began with the cgroup's quota used up */
 	bool sampled;	 /* python or native according to the last observation (partial GILs) */

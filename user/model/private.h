@@ -118,6 +118,7 @@ struct thread_machine {
 	uint64_t ts_fact; /* last fact of its own that counted */
 	enum sched sched;
 	int32_t sysno; /* what it sleeps in */
+	uint32_t file; /* … and on (text); 0: not known */
 	bool throttled;
 
 	/* relation to a GIL: gil.c */
@@ -417,6 +418,7 @@ void sched_set(struct world *w, struct thread_machine *t, enum sched sched, uint
 /* The thread does something, so it is on a CPU. */
 void sched_prove(struct world *w, struct thread_machine *t, uint64_t ts);
 void sched_feed(struct world *w, const struct fact *fact); /* of a living thread */
+void sched_sleeps_on(struct world *w, const struct fact *fact);
 
 /* ── gil.c ───────────────────────────────────────────────────────────────── */
 

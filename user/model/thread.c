@@ -24,6 +24,7 @@ struct description {
 	struct gil *gil;
 	enum thread_state state;
 	int32_t sysno;
+	uint32_t file;
 	uint16_t cpu;
 	bool in_turn, throttled, sampled, still, gc;
 	uint8_t generation;
@@ -69,6 +70,7 @@ static inline struct description describe(const struct thread_machine *t)
 
 	next.state = state_of(t, relation);
 	next.sysno = sysno_of(t, next.state);
+	next.file = next.sysno >= 0 ? t->file : 0;
 	next.in_turn = t->pub.loop && t->pub.loop->in_turn;
 	next.gc = t->gc_depth > 0;
 	next.generation = t->generation;
@@ -91,10 +93,10 @@ static inline struct description describe(const struct thread_machine *t)
 static inline bool is_described(const struct interval *open, const struct description *next)
 {
 	return open->state == next->state && open->gil == next->gil && open->sysno == next->sysno &&
-	       open->cpu == next->cpu && open->in_turn == next->in_turn &&
-	       open->throttled == next->throttled && open->sampled == next->sampled &&
-	       open->still == next->still && open->gc == next->gc &&
-	       open->generation == next->generation;
+	       open->file == next->file && open->cpu == next->cpu &&
+	       open->in_turn == next->in_turn && open->throttled == next->throttled &&
+	       open->sampled == next->sampled && open->still == next->still &&
+	       open->gc == next->gc && open->generation == next->generation;
 }
 
 static inline void open_set(struct interval *open, const struct description *next)
@@ -102,6 +104,7 @@ static inline void open_set(struct interval *open, const struct description *nex
 	open->state = next->state;
 	open->gil = next->gil;
 	open->sysno = next->sysno;
+	open->file = next->file;
 	open->cpu = next->cpu;
 	open->in_turn = next->in_turn;
 	open->throttled = next->throttled;
@@ -188,6 +191,7 @@ static void open_doubt(struct world *w, struct thread_machine *t, struct gil *gi
 	t->open.gil = gil;
 	t->open.still = still;
 	t->open.sysno = SYSNO_NONE;
+	t->open.file = 0;
 	t->open.cpu = CPU_NONE;
 	t->open.throttled = t->open.sampled = false;
 	t->pub.state = TS_UNKNOWN;

@@ -371,6 +371,7 @@ static int feed_state(struct world *w, const struct fact *fact)
 	}
 	if (t->sched == SCHED_UNKNOWN) {
 		t->sysno = sysno_of_state(event);
+		t->file = 0;
 		sched_set(w, t, SCHED_ASLEEP, CPU_NONE, fact->ts);
 	}
 	loop_snapshot(w, t, flags & EVF_STATE_EPOLL, event->epfd);
@@ -438,6 +439,9 @@ static int dispatch_names(struct world *w, const struct fact *fact)
 		return 0;
 	case EV_EPOLL_CLOSE:
 		feed_close(w, fact);
+		return 0;
+	case EV_SLEEPS_ON:
+		sched_sleeps_on(w, fact);
 		return 0;
 	case EV_UNREAD:
 		w->unread += fact->event->unread.count;

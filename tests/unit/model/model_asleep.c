@@ -37,6 +37,35 @@ static void who_sleeps_on_the_gils_mutex_waits_for_the_gil_from_there_on(void **
 	       "hold 190-200 1 handoff\n");
 }
 
+static void on(uint64_t ts, uint32_t tid, uint32_t text)
+{
+	FEED(SLEEPS_ON, sleeps_on, ts, tid, 0, 0, .text = text);
+}
+
+/* It holds for the sleep that began at the same instant, and for no other. */
+static void what_a_thread_sleeps_on_counts_until_it_is_woken(void **state)
+{
+	begin();
+	take(110, A);
+	drop(120, A);
+	out(130, A, READ);
+	on(130, A, 7);
+	on(135, A, 9);
+	wake(140, A, 0);
+	in(150, A, 0);
+	on(150, A, 8);
+	out(160, A, READ);
+	expect(180, "1",
+	       "100-110 1 unknown\n"
+	       "110-120 1 python\n"
+	       "hold 110-120 1 whole\n"
+	       "120-130 1 native\n"
+	       "130-140 1 blocked sys0 on7\n"
+	       "140-150 1 runnable cpu0\n"
+	       "150-160 1 native cpu0\n"
+	       "160-180 1 blocked sys0\n");
+}
+
 static void in_the_handover_a_thread_waits_only_while_it_sleeps(void **state)
 {
 	begin();
@@ -155,6 +184,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(who_sleeps_on_the_gils_mutex_waits_for_the_gil_from_there_on),
+		cmocka_unit_test(what_a_thread_sleeps_on_counts_until_it_is_woken),
 		cmocka_unit_test(in_the_handover_a_thread_waits_only_while_it_sleeps),
 		cmocka_unit_test(
 			a_holder_on_the_gils_mutex_is_asleep_with_the_gil_not_in_a_system_call),

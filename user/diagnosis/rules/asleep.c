@@ -2,7 +2,10 @@
 /* What the loop's own thread slept in, with and without the GIL, and who stopped it. */
 #include "diagnosis/calls.h"
 #include "diagnosis/rule.h"
+#include "words/names.h"
 #include "words/words.h"
+
+#define FILE_COLUMNS 64
 
 /* A thread that is stopped from outside has no stack that is to blame (ATTRIBUTION_STILL). */
 static uint64_t without_stops(const struct breakdown *what, const struct stack_share *share,
@@ -20,6 +23,7 @@ static void collect_asleep(struct collector *collector, const struct stall_view 
 	struct finding finding = finding_of_stack(view, id, share->stack);
 
 	finding.sysno = share->sysno;
+	finding.file = share->file;
 	collector_add(collector, &finding,
 		      without_stops(&view->stall->what, share, share->states.ns[state]));
 }
@@ -58,15 +62,32 @@ static void stall_stopped(struct collector *collector, const struct stall_view *
 	}
 }
 
-/* "requests (recvfrom)" */
-static void add_what(struct text_buffer *text, const struct finding *finding)
+/* "TCP 10.0.0.5:5432, where PostgreSQL usually listens" */
+static void add_file(struct text_buffer *text, const char *file)
 {
+	const char *listener = usual_listener(file);
+
+	text_add_name(text, file, FILE_COLUMNS);
+	if (listener)
+		text_add(text, ", where %s usually listens", listener);
+}
+
+/* "poll (pipe)", "requests (recvfrom, TCP 10.0.0.5:443, where HTTPS usually listens)" */
+static void add_what(struct text_buffer *text, const struct report *report,
+		     const struct finding *finding)
+{
+	const char *file = text_of(report, finding->file);
+	bool in_call = finding->call && finding->sysno != SYSNO_UNKNOWN;
+
 	if (finding->call)
-		text_add(text, "%s%s", finding->call->what,
-			 finding->sysno == SYSNO_UNKNOWN ? "" : " (");
-	if (!finding->call || finding->sysno != SYSNO_UNKNOWN)
+		text_add(text, in_call ? "%s (" : "%s", finding->call->what);
+	if (!finding->call || in_call)
 		text_add_syscall(text, finding->process->process, finding->sysno);
-	if (finding->call && finding->sysno != SYSNO_UNKNOWN)
+	if (file) {
+		text_add(text, in_call ? ", " : " (");
+		add_file(text, file);
+	}
+	if (file || in_call)
 		text_add(text, ")");
 }
 
@@ -75,7 +96,7 @@ static void text_blocked(struct text_buffer *text, const struct report *report,
 {
 	add_function(text, report, finding);
 	text_add(text, " blocked the event loop in ");
-	add_what(text, finding);
+	add_what(text, report, finding);
 	text_add(text, " for ");
 	add_figures(text, finding);
 }
@@ -103,7 +124,7 @@ static void text_held_asleep(struct text_buffer *text, const struct report *repo
 {
 	add_function(text, report, finding);
 	text_add(text, " slept in ");
-	add_what(text, finding);
+	add_what(text, report, finding);
 	text_add(text, " with the GIL, so that no thread could run, for ");
 	add_figures(text, finding);
 }
