@@ -12,8 +12,11 @@
 const volatile __u32 stack_kinds = 0;
 
 enum {
-	STEPS_MAX = 300, /* frames read, including shims between them */
-	WINDOW = 1024,	 /* bytes read at once where frames are adjacent */
+	STEPS_MAX = 1100, /* frames read, including shims between them; Python itself ends a
+			     recursion at 1000, unless the program raises that */
+	GAP = SHARED_FRAMES_MAX - SHARED_FRAMES_OUTER -
+	      1,       /* index of the frame for those left out */
+	WINDOW = 1024, /* bytes read at once where frames are adjacent */
 	PAGE = 4096,
 };
 
@@ -143,6 +146,14 @@ static __always_inline __u32 instruction(const struct walk *walk, __u64 code)
 	return bytes > 16 << 20 ? 0xffffffff : bytes; /* also if negative: it has not started yet */
 }
 
+/* What is no code object was reached by a frame that is none: where a thread is interrupted while
+ * it pushes a frame, the address may be left over from another use of that memory. */
+static __always_inline bool is_code(const struct shared_python *python, __u64 code)
+{
+	return !python->code_type || python->layout.free_threaded ||
+	       read_word(code + 8) == python->code_type;
+}
+
 static __always_inline int read_check(struct walk *walk, __u64 code, __u32 *ret_check)
 {
 	const struct shared_python *python = &walk->python;
@@ -169,28 +180,44 @@ static __always_inline int read_check(struct walk *walk, __u64 code, __u32 *ret_
 	return err;
 }
 
-static __always_inline __u32 code_check(struct walk *walk, __u64 code)
+/* Not 0: it is no code object. */
+static __always_inline int code_check(struct walk *walk, __u64 code, __u32 *ret_check)
 {
 	struct process_code key = {.address = code, .process = walk->python.process};
 	const struct code_note *known = key.process ? bpf_map_lookup_elem(&codes, &key) : 0;
 	struct code_note note = {};
 
-	if (known && !known->gone)
-		return known->check;
+	if (known && !known->gone) {
+		*ret_check = known->check;
+		return 0;
+	}
+	if (!is_code(&walk->python, code))
+		return -1;
 	if (!read_check(walk, code, &note.check) && key.process && !known)
 		bpf_map_update_elem(&codes, &key, &note, BPF_NOEXIST);
-	return note.check;
+	*ret_check = note.check;
+	return 0;
 }
 
-static __always_inline void keep_frame(struct walk *walk, __u64 frame, __u64 code)
+/* Where the frame with this number is kept: one after the other, and those beyond the last place in
+ * turn in the last places, so that the outermost ones remain. */
+static __always_inline __u32 place_of(__u32 number)
 {
-	__u32 index = walk->count++ % SHARED_FRAMES_MAX;
+	if (number < SHARED_FRAMES_MAX)
+		return number;
+	return GAP + 1 + (number - GAP - 1) % SHARED_FRAMES_OUTER;
+}
+
+static __always_inline int keep_frame(struct walk *walk, __u64 frame, __u64 code)
+{
+	__u32 index = place_of(walk->count++) % SHARED_FRAMES_MAX;
 	struct shared_frame *kept = &walk->stack.frames[index];
 
 	walk->address[index] = frame;
+	walk->previous[index] = walk->next;
 	kept->code = code;
 	kept->lasti = instruction(walk, code);
-	kept->check = code_check(walk, code);
+	return code_check(walk, code, &kept->check);
 }
 
 static __always_inline bool is_generator(const struct walk *walk)
@@ -202,8 +229,8 @@ static __always_inline bool is_generator(const struct walk *walk)
 	return python->generator != STACK_NONE && field(walk, python->generator);
 }
 
-/* The next frame. 1: there is none; 2: the stack is too deep or cannot be read, so there are more
- * frames outside. */
+/* The next frame. 1: there is none; 2: it cannot be read, so there are more frames outside; 3: what
+ * was reached is no frame. */
 __noinline int pystack_walk(__u32 slot)
 {
 	struct walk *walk = walk_at(slot);
@@ -215,10 +242,12 @@ __noinline int pystack_walk(__u32 slot)
 	frame = walk->next;
 	if (!frame)
 		return 1;
-	if (walk->count >= SHARED_FRAMES_MAX || load_frame(walk, frame))
+	if (load_frame(walk, frame))
 		return 2;
 	python = &walk->python;
 	walk->next = field(walk, python->previous);
+	if (walk->next == frame)
+		return 3;
 	code = field(walk, python->code) & python->code_mask;
 	if (!code || (python->owner != STACK_NONE &&
 		      (__u8)field(walk, python->owner) >= python->layout.owner_shim_min))
@@ -227,8 +256,43 @@ __noinline int pystack_walk(__u32 slot)
 		walk->root = frame;
 		walk->root_index = walk->count;
 	}
-	walk->previous[walk->count % SHARED_FRAMES_MAX] = walk->next;
-	keep_frame(walk, frame, code);
+	return keep_frame(walk, frame, code) ? 3 : 0;
+}
+
+/* The number-th of the outermost frames, from where it is kept to where it belongs in the stack. */
+static __always_inline void move_out(struct walk *walk, __u32 number, __u32 first)
+{
+	__u32 from = (GAP + 1 + (first + number) % SHARED_FRAMES_OUTER) % SHARED_FRAMES_MAX;
+
+	number %= SHARED_FRAMES_OUTER;
+	walk->outer.frame[number] = walk->stack.frames[from];
+	walk->outer.address[number] = walk->address[from];
+	walk->outer.previous[number] = walk->previous[from];
+}
+
+/* A stack with more frames than are kept: brings the outermost ones into order, and puts a mark in
+ * place of those left out. */
+__noinline int pystack_close_gap(__u32 slot)
+{
+	struct walk *walk = walk_at(slot);
+	__u32 first, left_out;
+
+	if (!walk || walk->count <= SHARED_FRAMES_MAX)
+		return 0;
+	left_out = walk->count - SHARED_FRAMES_MAX;
+	first = (walk->count - GAP - 1) % SHARED_FRAMES_OUTER;
+	for (__u32 i = 0; i < SHARED_FRAMES_OUTER; i++)
+		move_out(walk, i, first);
+	for (__u32 i = 0; i < SHARED_FRAMES_OUTER; i++) {
+		walk->stack.frames[GAP + 1 + i] = walk->outer.frame[i];
+		walk->address[GAP + 1 + i] = walk->outer.address[i];
+		walk->previous[GAP + 1 + i] = walk->outer.previous[i];
+	}
+	walk->stack.frames[GAP] = (struct shared_frame){};
+	walk->count = SHARED_FRAMES_MAX;
+	if (walk->root_index >= GAP)
+		walk->root_index = walk->root_index > GAP + left_out ? walk->root_index - left_out
+								     : GAP;
 	return 0;
 }
 
@@ -398,6 +462,7 @@ static __noinline int walk_frames(struct walk *walk, __u32 slot, __u64 tstate)
 	walk->stack.hdr.flags = 0;
 	walk->count = 0;
 	walk->root = 0;
+	walk->root_index = 0;
 	walk->next = first_frame(&walk->python, tstate);
 	forget_window(walk);
 	for (int i = 0; i < STEPS_MAX; i++) {
@@ -405,6 +470,8 @@ static __noinline int walk_frames(struct walk *walk, __u32 slot, __u64 tstate)
 
 		if (end == 1)
 			return 0;
+		if (end == 3)
+			walk->count = 0;
 		if (end)
 			break;
 	}
@@ -450,10 +517,11 @@ static __always_inline void take(struct walk *walk, __u32 slot, struct shared_sa
 	const struct shared_python *python = &walk->python;
 
 	walk_frames(walk, slot, tstate);
+	pystack_close_gap(slot);
 	if (sample->hdr.flags & EVF_STACK_HOLDER && walk->count && drop_changed(walk, slot, tstate))
 		sample->hdr.flags |= EVF_STACK_TORN;
 	sample->stack = send_stack(walk, slot, sample->hdr.ts);
-	sample->root = walk->root;
+	sample->root = walk->count ? walk->root : 0;
 	/* the frames have returned or could not be read: not the same as having none */
 	if (sample->stack == SHARED_STACK_EMPTY &&
 	    (sample->hdr.flags & EVF_STACK_TORN || walk->stack.hdr.flags))

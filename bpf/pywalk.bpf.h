@@ -16,7 +16,7 @@ enum {
 struct walk {
 	struct shared_python python; /* a copy: a lookup for every frame would take longer */
 	__u32 users;		     /* the claimer is whoever sees 1 after incrementing it */
-	__u32 count;		     /* of frames */
+	__u32 count;		     /* of frames; during the walk, those left out included */
 	__u64 next;		     /* frame to read */
 	__u64 root;
 	__u32 root_index; /* index of the root frame */
@@ -29,6 +29,10 @@ struct walk {
 	__u64 span[SPAN_WORDS];	   /* of a code object */
 	__u64 address[SHARED_FRAMES_MAX];
 	__u64 previous[SHARED_FRAMES_MAX];
+	struct { /* what is moved */
+		struct shared_frame frame[SHARED_FRAMES_OUTER];
+		__u64 address[SHARED_FRAMES_OUTER], previous[SHARED_FRAMES_OUTER];
+	} outer;
 	struct shared_stack stack;
 	struct shared_text text;
 };

@@ -73,6 +73,7 @@ struct shared_loss {
 /* A process whose stacks can be read: its layout, and values derived from it in advance. */
 struct shared_python {
 	struct stack_layout layout;
+	wire_u64 code_type; /* address of PyCode_Type; 0: not known */
 	wire_u64 code_mask; /* removes the tag bits from a frame's code pointer */
 	wire_u64 gil;	    /* address of the main interpreter's GIL */
 	struct gil_layout gil_layout;
@@ -107,7 +108,10 @@ enum { GENERATION_UNKNOWN, GENERATION_CONSTANT, GENERATION_REGISTER, GENERATION_
 /* ── stacks as the probes see them ───────────────────────────────────────── */
 
 #define SHARED_FRAMES_MAX 128
-#define SHARED_TEXT_MAX	  64
+#define SHARED_FRAMES_OUTER                                                                        \
+	32 /* of a deeper stack so many of the outermost frames are kept; before                   \
+	      them is one with code 0, which stands for those left out */
+#define SHARED_TEXT_MAX 64
 
 /*
  * Types of ring records in addition to EV_…; they never leave capture/. A stack or text is sent

@@ -50,6 +50,7 @@ static bool python_of(const struct target *target, struct shared_python *ret_pyt
 		return false;
 	*ret_python = (struct shared_python){
 		.layout = *layout,
+		.code_type = target->code_type,
 		.code_mask = layout->code_tagged ? ~3ull : ~0ull,
 		.gil = target->gils[0].address,
 		.gil_layout = target->layout.gil,

@@ -173,7 +173,8 @@ static int layout_find(struct target *target, const struct image *image,
 	target->private->tstate_loop = layout->tstate_loop == LAYOUT_NONE ? 0 : layout->tstate_loop;
 	target->stack.tstate_task = target->stack.task_name = STACK_NONE;
 	if (stack_layout_of(layout, image->runtime, &target->stack) == 0)
-		target->code_gone = stacks_code_gone(pid, image, layout);
+		target->code_type = stacks_code_type(image);
+	target->code_gone = stacks_code_gone(pid, image, layout);
 	asyncio_examine_image(target, image);
 	asyncio_examine_modules(target);
 	return 0;

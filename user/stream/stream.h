@@ -45,7 +45,7 @@ enum definition_kind { DEFINE_FUNCTION, DEFINE_STACK, DEFINE_TEXT, DEFINE_KINDS 
 #define DEFINE_TEXT_MAX                                                                            \
 	1024 /* bytes of a name, a file or a text, terminator included; longer ones are cut by any \
 		code that stores or writes them */
-#define DEFINE_FRAMES_MAX    128    /* frames of a stack; deeper ones are cut at the outer end */
+#define DEFINE_FRAMES_MAX    128    /* frames of a stack; of deeper ones the middle is left out */
 #define DEFINE_FUNCTIONS_MAX 262144 /* at most this many of a kind; the rest have id 0 */
 #define DEFINE_STACKS_MAX    100000
 #define DEFINE_TEXTS_MAX     65536
@@ -54,6 +54,8 @@ struct stack_frame {
 	uint32_t function; /* 0: the frame is there, but its code could not be read */
 	uint32_t line;	   /* 0: not known, or an instruction without a line */
 };
+#define STACK_GAP_LINE                                                                             \
+	UINT32_MAX /* with function 0: stands for frames that were left out of a deep stack */
 
 struct definition {
 	enum definition_kind kind;

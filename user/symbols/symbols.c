@@ -148,7 +148,7 @@ static int resolve(struct symbols *symbols, struct symbol_process *process,
 	const struct kept_code *code;
 	int err;
 
-	*to = (struct stack_frame){0};
+	*to = (struct stack_frame){.line = from->code ? 0 : STACK_GAP_LINE};
 	if (!process || pages_over())
 		return 0;
 	err = find_code(symbols, process, from, &code);
@@ -202,7 +202,8 @@ int symbols_stack(struct symbols *symbols, const struct shared_stack *stack)
 		symbols->status.refused++;
 	else if (id > defined)
 		for (uint32_t i = 0; i < count; i++)
-			symbols->status.frames_missing += !frames[i].function;
+			symbols->status.frames_missing += !frames[i].function &&
+							  frames[i].line != STACK_GAP_LINE;
 	return id_cache_keep(symbols->stacks, stack->hash, id);
 }
 

@@ -79,7 +79,9 @@ void text_add_frame(struct text_buffer *text, const struct report *report,
 		    const struct stack_frame *frame)
 {
 	if (!frame_names(report, frame).function) {
-		text_add(text, "a function that could not be read");
+		text_add(text, "%s",
+			 frame->line == STACK_GAP_LINE ? "… frames of a deep stack are left out …"
+						       : "a function that could not be read");
 		return;
 	}
 	text_add_function(text, report, frame, FUNCTION_COLUMNS);

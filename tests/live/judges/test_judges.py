@@ -165,6 +165,8 @@ def taken(frames, flags=(), cut=False):
 TRUTH = [["a", "a.py", 1], ["b\udcff", "b.py", 2], ["c" * 2000, "c.py", 3]]
 SEEN = [("a", "a.py", 1), ("b\ufffd", "b.py", 2), ("c" * stacks.TEXT_BYTES, "c.py", 3)]
 DEEP = [[f"f{n}", "deep.py", n] for n in range(300)]
+GAP = (None, "", stacks.GAP_LINE)
+KEPT = [*(tuple(one) for one in DEEP[:95]), GAP, *(tuple(one) for one in DEEP[-32:])]
 
 
 @pytest.mark.parametrize(
@@ -172,7 +174,7 @@ DEEP = [[f"f{n}", "deep.py", n] for n in range(300)]
     [
         (taken(SEEN), TRUTH),
         (taken(SEEN[1:], ["torn"]), TRUTH),
-        (taken([tuple(one) for one in DEEP[:128]], cut=True), DEEP),
+        (taken(KEPT), DEEP),
     ],
     ids=["whole", "torn", "cut"],
 )
@@ -191,9 +193,9 @@ def test_a_right_stack_is_accepted(stack, truth):
         (taken([*SEEN, SEEN[2]]), TRUTH),
         (taken(SEEN[::-1]), TRUTH),
         (taken(SEEN, cut=True), TRUTH),
-        (taken([tuple(one) for one in DEEP[:127]], cut=True), DEEP),
+        (taken(KEPT[1:]), DEEP),
         (taken([tuple(one) for one in DEEP[:128]]), DEEP),
-        (taken([tuple(one) for one in DEEP[1:129]], cut=True), DEEP),
+        (taken(KEPT[:-1] + [tuple(DEEP[-2])]), DEEP),
         (taken([(None, "", 0), ("x", "b.py", 2), SEEN[2]]), TRUTH),
     ],
     ids=[

@@ -10,7 +10,10 @@ import script
 
 # kinds of places, and how a stack there must have been taken
 KINDS = {"sleep": "sleep", "read": "sleep", "gil_wait": "wait", "held": "holder", "native": "clock"}
-DEEPEST = 128
+DEEPEST = 128  # of a deeper one INNER frames are kept, a mark, and OUTER ones
+OUTER = 32
+INNER = DEEPEST - OUTER - 1
+GAP_LINE = 2**32 - 1
 EDGE_NS = (
     200_000  # before the end of a row: what is asked for then may find the thread on its way out
 )
@@ -53,23 +56,28 @@ def frame_differs(seen, true):
 def compare(stack, truth):
     """How a stack differs from the truth: None, "missing", or a sentence that says what is wrong.
 
-    A torn one may lack frames at its inner end. One deeper than DEEPEST is cut at the outer end,
-    and says so.
+    A torn one may lack frames at its inner end. Of one deeper than DEEPEST the middle is left out,
+    and a mark says so.
     """
     if stack.frames is None:
         return "missing"
-    if "torn" in stack.flags:
-        truth = truth[max(0, len(truth) - len(stack.frames)) :] if not stack.cut else truth
     if stack.cut:
-        if len(truth) <= DEEPEST or len(stack.frames) != DEEPEST:
-            return f"cut to {len(stack.frames)} frames of {len(truth)}"
-        truth = truth[:DEEPEST]
-    if len(stack.frames) != len(truth):
+        return "cut, although it is less deep than any that must be"
+    frames = stack.frames
+    gaps = [n for n, frame in enumerate(stack.frames) if frame.line == GAP_LINE]
+    if gaps:
+        if len(truth) <= DEEPEST or len(stack.frames) != DEEPEST or gaps != [INNER]:
+            return f"cut to {len(stack.frames)} frames of {len(truth)}, marks at {gaps}"
+        frames = frames[:INNER] + frames[INNER + 1 :]
+        truth = truth[:INNER] + truth[-OUTER:]
+    elif "torn" in stack.flags:
+        truth = truth[max(0, len(truth) - len(stack.frames)) :]
+    if len(frames) != len(truth):
         return (
-            f"{len(stack.frames)} frames instead of {len(truth)}: {stack.frames[:4]} … "
-            f"{stack.frames[-2:]}, true are {truth[:4]} … {truth[-2:]}"
+            f"{len(frames)} frames instead of {len(truth)}: {frames[:4]} … "
+            f"{frames[-2:]}, true are {truth[:4]} … {truth[-2:]}"
         )
-    found = [(frame_differs(*pair), pair) for pair in zip(stack.frames, truth)]
+    found = [(frame_differs(*pair), pair) for pair in zip(frames, truth)]
     for differs, (seen, true) in found:
         if differs == "wrong":
             return f"{seen} instead of {true}"

@@ -208,15 +208,16 @@ static void nothing_else_is_taken_for_it(const char *program)
 	wrong.check = check_of(truth.child.pid, &truth.target->stack, frame.code);
 	assert_int_equal(resolved_frame(&truth.heard, pid, wrong).function, 0);
 	wrong.check = 0;
-	wrong.code = 0;
+	wrong.code = 0; /* stands for frames that were left out */
 	assert_int_equal(resolved_frame(&truth.heard, pid, wrong).function, 0);
+	assert_int_equal(resolved_frame(&truth.heard, pid, wrong).line, STACK_GAP_LINE);
 	wrong.code = UINT64_MAX - 8;
 	assert_int_equal(resolved_frame(&truth.heard, pid, wrong).function, 0);
 	/* no process that was named */
 	assert_int_equal(resolved_frame(&truth.heard, pid + 1, frame).function, 0);
 	assert_int_equal(symbols_status(truth.heard.symbols).reads, 0);
-	/* all of them are the same: one frame that is missing */
-	assert_int_equal(symbols_status(truth.heard.symbols).stacks, 1);
+	/* all others are the same: one frame that is missing */
+	assert_int_equal(symbols_status(truth.heard.symbols).stacks, 2);
 	assert_int_equal(symbols_status(truth.heard.symbols).frames_missing, 1);
 	assert_frame(&truth, code, resolved_frame(&truth.heard, pid, frame), true_line(code, 0));
 }

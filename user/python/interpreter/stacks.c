@@ -88,15 +88,21 @@ int stack_layout_of(const struct python_layout *layout, uint64_t runtime,
 	return 0;
 }
 
-uint64_t stacks_code_gone(pid_t pid, const struct image *image, const struct python_layout *layout)
+uint64_t stacks_code_type(const struct image *image)
 {
-	uint64_t function, offset = UINT64_MAX;
 	GElf_Sym type;
 
 	if (elf_image_symbol(&image->elf, SHT_DYNSYM, "PyCode_Type", &type) &&
 	    elf_image_symbol(&image->elf, SHT_SYMTAB, "PyCode_Type", &type))
 		return 0;
-	if (memory_read_u64(pid, image->bias + type.st_value + layout->type_dealloc, &function))
+	return image->bias + type.st_value;
+}
+
+uint64_t stacks_code_gone(pid_t pid, const struct image *image, const struct python_layout *layout)
+{
+	uint64_t function, offset = UINT64_MAX, type = stacks_code_type(image);
+
+	if (!type || memory_read_u64(pid, type + layout->type_dealloc, &function))
 		return 0;
 	function -= image->bias;
 	for (uint32_t i = 0; i < image->elf.load_count; i++)

@@ -19,6 +19,9 @@
 int stack_layout_of(const struct python_layout *layout, uint64_t runtime,
 		    struct stack_layout *ret_stack);
 
+/* The address of PyCode_Type in the process; 0: the image has no symbol for it. */
+uint64_t stacks_code_type(const struct image *image);
+
 /* File offset of the function that frees a code object (PyCode_Type.tp_dealloc); 0: not found. */
 uint64_t stacks_code_gone(pid_t pid, const struct image *image, const struct python_layout *layout);
 
