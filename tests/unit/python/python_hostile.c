@@ -243,6 +243,39 @@ static void a_holder_is_not_named_while_the_gil_changes_hands(void **state)
 	child_kill(&pid);
 }
 
+static int still_see(void *ctx, const struct still_stack *still)
+{
+	*(struct still_stack *)ctx = *still;
+	return 0;
+}
+
+/* Its frame has itself as its caller. Whether the child sleeps yet is only seen by trying. */
+static void frames_that_are_a_circle_end(void **state)
+{
+	enum { TSTATE_FRAME = 3, FRAME_BACK = 3, FRAME_CODE = 4 };
+	static uint64_t frame[64];
+	static struct still_stack still;
+	struct target *target;
+	struct diag diag = {0};
+	pid_t pid;
+
+	honest_memory();
+	frame[FRAME_BACK] = frame[FRAME_CODE] = (uintptr_t)frame;
+	tstate[TSTATE_FRAME] = (uintptr_t)frame;
+	pid = liar(name_main);
+	assert_int_equal(target_open(pid, &diag, &target), 0);
+	for (int try = 0; try < 1000 && !still.tid; try++) {
+		usleep(1000);
+		assert_int_equal(target_stills(target, still_see, &still), 0);
+	}
+	assert_int_equal(still.tid, pid);
+	assert_int_equal(still.frames.count, PYTHON_FRAMES_MAX);
+	assert_true(still.frames.cut);
+	assert_int_equal(still.frames.list[0].code, (uintptr_t)frame);
+	target_free(target);
+	child_kill(&pid);
+}
+
 static void lists_that_are_circles_end(void **state)
 {
 	struct seen seen;
@@ -517,6 +550,7 @@ int main(void)
 		cmocka_unit_test(a_holder_is_named_when_there_is_one_answer),
 		cmocka_unit_test(a_holder_is_not_named_when_there_are_two_answers),
 		cmocka_unit_test(a_holder_is_not_named_while_the_gil_changes_hands),
+		cmocka_unit_test(frames_that_are_a_circle_end),
 		cmocka_unit_test(lists_that_are_circles_end),
 		cmocka_unit_test(pointers_to_nowhere_are_no_harm),
 		cmocka_unit_test(an_honest_process_tells_its_loop_and_name),
