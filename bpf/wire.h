@@ -69,7 +69,7 @@ _Static_assert(sizeof(union event) == 16 + EVENT_PAYLOAD_MAX,
 	_Static_assert(sizeof(struct ev_##name) % 8 == 0, #name " must be a multiple of 8 bytes");
 #include "events.def"
 
-enum loop_kind { LOOP_UNKNOWN = 0, LOOP_ASYNCIO = 1, LOOP_UVLOOP = 2 };
+enum loop_kind { LOOP_UNKNOWN, LOOP_ASYNCIO, LOOP_UVLOOP, LOOP_TRIO, LOOP_KINDS };
 
 /* Size of a record of this type in bytes, header included; 0 for an unknown type. */
 static inline unsigned int event_size(unsigned int type)

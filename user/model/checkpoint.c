@@ -123,6 +123,14 @@ static void declare_thread(struct writing *writing, const struct thread_machine 
 
 /* ── who runs which loop ─────────────────────────────────────────────────── */
 
+/* Before it is said to wait anywhere, so that this says nothing of its waits. */
+static void write_told(struct writing *writing, const struct thread_machine *t)
+{
+	if (process_of(t)->told && t->pub.python)
+		PUT(writing, RUNS_LOOP, runs_loop, t, 0, t->ran ? EVF_RUNS_LOOP_RAN : 0,
+		    .kind = LOOP_UNKNOWN);
+}
+
 /* Before the window, EPOLL_ENTER says what a thread waits on, and not that it is waiting. */
 static void write_wait_on(struct writing *writing, const struct thread_machine *t, uint32_t epfd)
 {
@@ -193,6 +201,7 @@ static void write_declarations(struct writing *writing)
 	write_gils(writing);
 	write_foreign_comms(writing);
 	write_threads(writing, declare_thread);
+	write_threads(writing, write_told);
 	write_threads(writing, write_wait_without_loop);
 	write_descriptors(writing);
 	write_threads(writing, write_loop);

@@ -16,6 +16,16 @@
 #define OTHER_WAITS 64
 #define OTHER_NS    UINT64_C(1000000000)
 
+const char *loop_kind_name(enum loop_kind kind)
+{
+	static const char *const names[LOOP_KINDS] = {[LOOP_UNKNOWN] = "unknown",
+						      [LOOP_ASYNCIO] = "asyncio",
+						      [LOOP_UVLOOP] = "uvloop",
+						      [LOOP_TRIO] = "trio"};
+
+	return names[kind < LOOP_KINDS ? kind : LOOP_UNKNOWN];
+}
+
 static void turn_begin(struct world *w, struct loop_machine *l, uint64_t ts, bool whole,
 		       bool possible)
 {
@@ -60,6 +70,12 @@ static void turn_end(struct world *w, struct loop_machine *l, uint64_t ts, bool 
 }
 
 /* ── who runs a loop ─────────────────────────────────────────────────────── */
+
+/* Recordings of later versions may have kinds that are not known here. */
+static enum loop_kind kind_known(uint32_t kind)
+{
+	return kind < LOOP_KINDS ? (enum loop_kind)kind : LOOP_UNKNOWN;
+}
 
 /* What Python's own state says counts before what the descriptor's declaration says. */
 static enum loop_kind kind_of(const struct thread_machine *t, const struct descriptor *d)
@@ -129,6 +145,8 @@ static int loop_run(struct world *w, struct thread_machine *t, struct descriptor
 	t->previous = t->own ? t->own->number : 0;
 	t->previous_epfd = t->own ? t->own->epfd : 0;
 	t->pub.loop = &l->pub;
+	t->pub.poller = false;
+	t->ran = true;
 	thread_moved(w, t);
 	loop_own(t, d);
 	t->other_waits = 0;
@@ -137,6 +155,15 @@ static int loop_run(struct world *w, struct thread_machine *t, struct descriptor
 	if (is_new && w->sink.loop)
 		w->sink.loop(w->sink.ctx, &l->pub);
 	return 0;
+}
+
+/* Where Python's own state is known, it decides; behaviour does only where it is not, and for a
+ * thread that has run a loop before. */
+static bool may_run(const struct thread_machine *t)
+{
+	if (t->runs != RUNS_UNKNOWN)
+		return t->runs == RUNS_YES;
+	return t->ran || !process_of(t)->told;
 }
 
 /* Has the thread changed to the loop of this descriptor, which is not its own loop's? A loop that
@@ -198,7 +225,7 @@ int loop_wait_on(struct world *w, struct thread_machine *t, uint32_t epfd, uint6
 		t->other_waits = 0;
 		return 0;
 	}
-	if (!t->waited->declared || t->runs == RUNS_NO ||
+	if (!t->waited->declared || !may_run(t) ||
 	    (t->pub.loop && !has_changed_loop(t, t->waited, ts)))
 		return 0;
 	if (t->pub.loop)
@@ -218,7 +245,7 @@ static int loop_adopt(struct world *w, struct thread_machine *t, struct descript
 	int err;
 
 	if ((!outside && (t->place != PLACE_INSIDE || t->epfd != d->epfd)) ||
-	    (t->pub.loop && !unbound) || t->runs == RUNS_NO)
+	    (t->pub.loop && !unbound) || !may_run(t))
 		return 0;
 	if (unbound) /* it has waited since, and when its turn ended is not known any more */
 		turn_cancel(w, loop_of(t));
@@ -235,8 +262,7 @@ static int loop_adopt(struct world *w, struct thread_machine *t, struct descript
 int loop_declare(struct world *w, const struct fact *fact)
 {
 	const struct ev_epoll *event = &fact->event->epoll;
-	enum loop_kind kind = event->kind <= LOOP_UVLOOP ? (enum loop_kind)event->kind
-							 : LOOP_UNKNOWN;
+	enum loop_kind kind = kind_known(event->kind);
 	struct process_entry *process = fact->process;
 	struct descriptor *d;
 	int err = process ? 0 : process_get(w, event->hdr.tid, &process);
@@ -300,6 +326,7 @@ static int runs_yes(struct world *w, struct thread_machine *t, enum loop_kind ki
 	t->pub.python = true;
 	t->runs = RUNS_YES;
 	t->runs_kind = kind;
+	t->ran = true;
 	if (!t->pub.loop)
 		return d ? loop_adopt(w, t, d, ts) : loop_run_unbound(w, t, ts);
 	if (!has_previous_loop(t))
@@ -322,6 +349,7 @@ static void runs_no(struct world *w, struct thread_machine *t, uint64_t since)
 	if (!had && !met)
 		return;
 	t->runs = had ? RUNS_UNKNOWN : RUNS_NO;
+	t->pub.poller = !had;
 	if (t->pub.loop)
 		loop_leave(w, t);
 }
@@ -335,11 +363,10 @@ int loop_feed_runs(struct world *w, const struct fact *fact)
 	if (!t || (t->runs != RUNS_UNKNOWN && since < t->ts_runs) || since < t->ts_closed)
 		return 0; /* it may be older than what is known already */
 	t->ts_runs = ts;
+	t->ran |= event->hdr.flags & EVF_RUNS_LOOP_RAN;
+	process_of(t)->told |= t->pub.python;
 	if (event->hdr.flags & EVF_RUNS_LOOP_YES)
-		return runs_yes(w, t,
-				event->kind <= LOOP_UVLOOP ? (enum loop_kind)event->kind
-							   : LOOP_UNKNOWN,
-				ts);
+		return runs_yes(w, t, kind_known(event->kind), ts);
 	runs_no(w, t, since);
 	return 0;
 }

@@ -39,6 +39,8 @@ enum thread_state {
 
 /* The identifier in reports ("gil_wait"); NULL for what is not a state. */
 const char *thread_state_name(enum thread_state state);
+/* "asyncio", …; "unknown" for what is no kind. */
+const char *loop_kind_name(enum loop_kind kind);
 /* The states that mean holding. A thread in one of the others does not hold, except in TS_UNKNOWN:
  * interval_holds(). */
 static inline bool thread_state_holds(enum thread_state state)
@@ -157,6 +159,8 @@ struct thread {
 		*prev_waiting;			  /* for the same GIL, while it waits (utlist.h) */
 	struct thread *next_queued, *prev_queued; /* at the same CPU, while it is ready to run */
 	struct loop *loop;			  /* the loop it runs, or NULL */
+	bool poller; /* waits in epoll with a wake-up channel, as loops do, and runs none by
+			Python's own state */
 	void *data;
 };
 

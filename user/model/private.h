@@ -52,6 +52,7 @@ struct process_entry {
 	uint32_t certain; /* … so many have a known holder or are known free */
 	uint32_t off;	  /* … so many are switched off */
 	bool described;	  /* pub.info comes from the stream */
+	bool told;	  /* which of Python's threads run loops, by Python's own state */
 	bool pending; /* partial: some threads may turn out to be REL_NONE at the next observation
 			 of the GIL: settle_pending() */
 	bool partial; /* the world's mode is, or that of a GIL which is not retired; so relations of
@@ -140,6 +141,7 @@ struct thread_machine {
 	bool slept; /* inside this wait */
 	enum runs runs;
 	enum loop_kind runs_kind;
+	bool ran;		   /* a loop, now or before */
 	uint64_t ts_runs;	   /* time of the RUNS_LOOP that said so */
 	uint64_t ts_closed;	   /* it closed its loop's descriptor; older RUNS_LOOP are void */
 	struct descriptor *waited; /* last waited on, and on no other since … */

@@ -5,6 +5,7 @@
 #include "base/cleanup.h"
 #include "base/duration.h"
 #include "python/interpreter/asyncio.h"
+#include "python/interpreter/trio.h"
 #include "python/loops.h"
 #include "python/process/memory.h"
 #include "python/interpreter/objects.h"
@@ -93,29 +94,47 @@ static int kind_of_name(void *ctx, const char *name)
 	return *kind != LOOP_UNKNOWN;
 }
 
+/* What a thread state runs: asyncio's loop, or trio's. */
+static int state_runs(const struct target *target, const struct threads *threads, uint64_t state,
+		      bool *ret_runs, uint32_t *ret_kind)
+{
+	struct objects objects = objects_of(target);
+	uint64_t loop = 0;
+	int err = running_loop(&objects, target, threads, state, &loop);
+
+	*ret_runs = !err && loop;
+	*ret_kind = LOOP_UNKNOWN;
+	if (!err && loop)
+		(void)object_type_visit(&objects, loop, kind_of_name, ret_kind);
+	if (err || loop)
+		return err;
+	err = trio_runs(target, state, ret_runs);
+	*ret_kind = !err && *ret_runs ? LOOP_TRIO : LOOP_UNKNOWN;
+	return err == -ENOTSUP ? 0 : err;
+}
+
 /* A thread runs a loop when it does so in one of its interpreters; it does not when that is known
- * of all. */
+ * of all. Nothing is emitted when it is not known. */
 static int emit_runs_loop(struct target *target, const struct threads *threads,
 			  const struct target_thread *thread, const struct stream_sink *sink)
 {
-	union event event = {.runs_loop = {.hdr = {.type = EV_RUNS_LOOP, .tid = thread->tid},
-					   .kind = LOOP_UNKNOWN}};
-	struct objects objects = objects_of(target);
-	uint64_t before = clock_now_ns(), loop = 0;
+	union event event = {.runs_loop = {.hdr = {.type = EV_RUNS_LOOP, .tid = thread->tid}}};
+	uint64_t before = clock_now_ns();
+	bool runs = false;
 	int states = 0;
 
-	for (uint32_t i = thread->first; i && !loop; i = threads->python[i - 1].next)
+	if (!thread->python && !threads->whole)
+		return 0;
+	for (uint32_t i = thread->first; i && !runs; i = threads->python[i - 1].next)
 		if (++states > STATES_OF_THREAD_MAX ||
-		    running_loop(&objects, target, threads, threads->python[i - 1].state, &loop))
+		    state_runs(target, threads, threads->python[i - 1].state, &runs,
+			       &event.runs_loop.kind))
 			return 0;
 	event.hdr.ts = clock_now_ns();
 	event.runs_loop.span_ns = event.hdr.ts - before < UINT32_MAX
 					  ? (uint32_t)(event.hdr.ts - before)
 					  : UINT32_MAX;
-	if (loop) {
-		event.hdr.flags = EVF_RUNS_LOOP_YES;
-		(void)object_type_visit(&objects, loop, kind_of_name, &event.runs_loop.kind);
-	}
+	event.hdr.flags = runs ? EVF_RUNS_LOOP_YES : 0;
 	return sink_event(sink, &event);
 }
 
@@ -128,9 +147,7 @@ int loops_emit_all(struct target *target, const struct threads *threads,
 		return 0;
 	asyncio_examine_modules(target);
 	for (uint32_t i = 0; !err && i < threads->count && !pages_over(); i++)
-		err = threads->list[i].python
-			      ? emit_runs_loop(target, threads, &threads->list[i], sink)
-			      : 0;
+		err = emit_runs_loop(target, threads, &threads->list[i], sink);
 	return err;
 }
 
@@ -148,7 +165,7 @@ int target_describe_loop(struct target *target, uint32_t tid, const struct strea
 		return err == -ENOMEM ? err : 0;
 	asyncio_examine_modules(target);
 	thread = threads_find(&threads, tid);
-	return thread && thread->python ? emit_runs_loop(target, &threads, thread, sink) : 0;
+	return thread ? emit_runs_loop(target, &threads, thread, sink) : 0;
 }
 
 int target_describe_loops(struct target *target, const struct stream_sink *sink)

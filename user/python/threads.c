@@ -199,11 +199,14 @@ static int mark_python(const struct target *target, struct threads *threads)
 		threads->python = calloc((size_t)count, sizeof(*threads->python));
 		err = threads->python ? 0 : -ENOMEM;
 	}
+	threads->whole = count > 0;
 	for (int i = 0; !err && i < count; i++) {
 		struct target_thread *thread = thread_of(threads, target, &states[i]);
 
-		if (!thread)
+		if (!thread) {
+			threads->whole = false;
 			continue;
+		}
 		thread->python = true;
 		threads->python[threads->python_count++] = (struct python_thread){
 			states[i].address, states[i].thread_id, thread->tid, 0};

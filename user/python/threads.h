@@ -38,6 +38,8 @@ struct threads {
 	struct python_thread
 		*python; /* those whose thread is certain; the main interpreter's first */
 	uint32_t python_count;
+	bool whole;	     /* all of Python's states were read, and the thread of each is known:
+				threads without one are not Python's */
 	uint32_t nspid;	     /* the process's pid in its own namespace; 0: unknown */
 	int32_t pthread_tid; /* offset of gettid() in what pthread_self() points to; -1: unknown
 				or not needed */

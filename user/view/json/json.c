@@ -221,15 +221,11 @@ static void put_loop(struct json_out *out, const struct report *report,
 		     const struct view_options *options, const struct loop_report *loop,
 		     const struct process *process)
 {
-	static const char *const kinds[] = {
-		[LOOP_UNKNOWN] = "unknown", [LOOP_ASYNCIO] = "asyncio", [LOOP_UVLOOP] = "uvloop"};
-	enum loop_kind kind = loop->loop->kind;
-
 	json_put(out, "{");
 	json_put_value(
 		out,
 		JSON_NEW(report_loop, .tid = json_integer(loop->loop->thread->tid),
-			 .kind = json_string(kind <= LOOP_UVLOOP ? kinds[kind] : "unknown"),
+			 .kind = json_string(loop_kind_name(loop->loop->kind)),
 			 .evidence = json_string(loop->loop->by_behaviour ? "behaviour" : "python"),
 			 .turns = json_uint(loop->turn.count), .turn = dist_json(&loop->turn),
 			 .longest_ns = json_uint(loop->longest_ns)),
