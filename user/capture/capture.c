@@ -24,6 +24,7 @@ static const struct process_reader target_reader = {
 	.describe_loops = target_describe_loops,
 	.thread_names = target_thread_names,
 	.stills = target_stills,
+	.children = target_children,
 };
 
 int capture_new(const struct features *features, const struct capture_options *options,
@@ -140,6 +141,8 @@ int capture_start(struct capture *capture, struct diag *diag)
 			err = tracee_declare_gils(capture, capture->tracees[i], 0, clock_now_ns());
 		if (!err)
 			err = tracee_snapshot(capture, capture->tracees[i], true);
+		if (!err)
+			err = tracee_children(capture, capture->tracees[i]);
 	}
 	if (!err)
 		err = begin_window(capture);

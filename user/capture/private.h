@@ -34,6 +34,8 @@ struct process_reader {
 			    int (*name)(void *ctx, uint32_t tid, const char *text), void *ctx);
 	int (*stills)(struct target *target,
 		      int (*still)(void *ctx, const struct still_stack *stack), void *ctx);
+	int (*children)(const struct target *target,
+			int (*child)(void *ctx, uint32_t pid, const char *cmdline), void *ctx);
 };
 
 /* A target in the capture. */
@@ -104,6 +106,8 @@ int tracee_declare_gils(struct capture *capture, struct tracee *tracee, uint32_t
 /* Every thread and descriptor as it is now. With `identity_only` the states are left out: they
  * cannot be used before the probes report. */
 int tracee_snapshot(struct capture *capture, struct tracee *tracee, bool identity_only);
+/* Reports which processes below it run event loops. */
+int tracee_children(struct capture *capture, struct tracee *tracee);
 /* Of a process that is gone: removes everything that the probes have under its PID, its uprobes and
  * its threads. */
 void tracee_release(struct capture *capture, struct tracee *tracee);

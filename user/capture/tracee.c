@@ -304,6 +304,25 @@ int tracee_snapshot(struct capture *capture, struct tracee *tracee, bool identit
 	return err || identity_only ? err : tracee_names(capture, tracee);
 }
 
+static int report_child(void *ctx, uint32_t pid, const char *cmdline)
+{
+	const struct tracee_stage *stage = ctx;
+	union event event = {.child = {.hdr = {.tid = stage->tracee->target->info.pid,
+					       .type = EV_CHILD},
+				       .pid = pid}};
+	int err = symbols_name(stage->capture->symbols, cmdline, &event.child.text);
+
+	event.hdr.ts = clock_now_ns();
+	return err ? err : sink_event(&stage->capture->sink, &event);
+}
+
+int tracee_children(struct capture *capture, struct tracee *tracee)
+{
+	struct tracee_stage stage = {.capture = capture, .tracee = tracee};
+
+	return capture->reader.children(tracee->target, report_child, &stage);
+}
+
 void tracee_free(struct tracee *tracee)
 {
 	if (!tracee)

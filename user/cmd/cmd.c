@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "cmd/cmd.h"
+#include "diagnosis/diagnosis.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -61,5 +62,7 @@ int cmd_show(const struct report *report, const struct options *options)
 		diag_set(&diag, EXIT_FAILED, err, "cannot write the report: %s", strerror(-err));
 		return cmd_fail(&diag);
 	}
-	return report_partial(report) ? EXIT_PARTIAL : EXIT_OK;
+	if (report_partial(report))
+		return EXIT_PARTIAL;
+	return diagnosis_applies(report) ? EXIT_OK : EXIT_UNSUPPORTED;
 }

@@ -10,11 +10,13 @@
 #include "base/escape.h"
 #include "capture/kernel/features.h"
 #include "cmd/cmd.h"
+#include "model/model.h"
 #include "python/target.h"
 
 /* Counted in a snapshot of the target. */
 struct census {
-	unsigned int threads, python, loop_waits, loop_descriptors, unnamed_holders;
+	unsigned int threads, python, loop_waits, loop_descriptors, loops, unnamed_holders;
+	unsigned int kinds[LOOP_KINDS]; /* of `loops` */
 };
 
 /* Everything that doctor finds out, for text and JSON. */
@@ -26,6 +28,8 @@ struct findings {
 	struct target *target;
 	struct diag diag; /* why there is no target, or status 0 */
 	struct census census;
+	uint32_t children[CHILDREN_MAX]; /* run event loops, while the process itself runs none */
+	uint32_t child_count;
 };
 
 static int census_process(void *ctx, const struct process_info *info)
@@ -45,6 +49,12 @@ static int census_event(void *ctx, const union event *event)
 	case EV_EPOLL:
 		census->loop_descriptors += !!(event->hdr.flags & EVF_EPOLL_WAKEUP);
 		break;
+	case EV_RUNS_LOOP:
+		if (event->hdr.flags & EVF_RUNS_LOOP_YES) {
+			census->loops++;
+			census->kinds[event->runs_loop.kind]++;
+		}
+		break;
 	case EV_STATE:
 		census->loop_waits += !!(event->hdr.flags & EVF_STATE_EPOLL);
 		break;
@@ -58,6 +68,27 @@ static int census_event(void *ctx, const union event *event)
 	return 0;
 }
 
+static int note_child(void *ctx, uint32_t pid, const char *cmdline)
+{
+	struct findings *findings = ctx;
+
+	if (findings->child_count < CHILDREN_MAX)
+		findings->children[findings->child_count++] = pid;
+	return 0;
+}
+
+static void explain_supervisor(struct findings *findings)
+{
+	char pids[CHILDREN_MAX * 12] = "";
+
+	for (uint32_t i = 0; i < findings->child_count; i++)
+		snprintf(pids + strlen(pids), sizeof(pids) - strlen(pids), " %u",
+			 findings->children[i]);
+	diag_set(&findings->diag, EXIT_UNSUPPORTED, -ENOTSUP,
+		 "process %u runs no event loop, and processes below it do", findings->pid);
+	diag_hint(&findings->diag, "observe them instead, by gilscope attach%s", pids);
+}
+
 static void examine_target(struct findings *findings)
 {
 	struct stream_sink sink = {
@@ -69,6 +100,10 @@ static void examine_target(struct findings *findings)
 	index = calloc(findings->target->gil_count, sizeof(*index));
 	if (index)
 		(void)target_snapshot(findings->target, index, &sink);
+	if (!findings->census.loops)
+		(void)target_children(findings->target, note_child, findings);
+	if (findings->child_count)
+		explain_supervisor(findings);
 }
 
 static enum exit_status verdict(const struct findings *findings)
@@ -114,6 +149,22 @@ static void print_features(const struct features *features)
 	}
 }
 
+static void print_loops(const struct census *census)
+{
+	char text[200];
+	int length = snprintf(text, sizeof(text), "%u", census->loops);
+
+	for (int kind = 0; kind < LOOP_KINDS; kind++)
+		if (census->kinds[kind])
+			length += snprintf(text + length, sizeof(text) - (size_t)length, ", %s",
+					   loop_kind_name(kind));
+	snprintf(text + length, sizeof(text) - (size_t)length,
+		 "; %u descriptor%s of a loop; %u thread%s in an epoll wait now",
+		 census->loop_descriptors, census->loop_descriptors == 1 ? "" : "s",
+		 census->loop_waits, census->loop_waits == 1 ? "" : "s");
+	print_line(census->loops > 0, "event loops", text);
+}
+
 static void print_target(const struct target *target, const struct census *census)
 {
 	const char *proof = target->gil_proven ? ", proven by its contents"
@@ -142,18 +193,24 @@ static void print_target(const struct target *target, const struct census *censu
 	snprintf(text, sizeof(text), "%u, of which Python knows %u", census->threads,
 		 census->python);
 	print_line(true, "threads", text);
-	snprintf(text, sizeof(text), "%u descriptor%s of a loop; %u thread%s in an epoll wait now",
-		 census->loop_descriptors, census->loop_descriptors == 1 ? "" : "s",
-		 census->loop_waits, census->loop_waits == 1 ? "" : "s");
-	print_line(census->loop_descriptors > 0, "event loops", text);
+	print_loops(census);
 	if (!info->gil_enabled)
 		printf("      %-18s The GIL is off: nobody waits for it. Scheduling and event "
 		       "loops are observed all the same.\n",
 		       "");
-	if (!census->loop_descriptors)
-		printf("      %-18s No event loop was found. GIL and threads are observed all the "
+	if (!census->loops)
+		printf("      %-18s No thread runs an event loop now. GIL and threads are observed all the "
 		       "same.\n",
 		       "");
+}
+
+static void print_problem(const struct findings *findings)
+{
+	const struct diag *diag = findings->system.status ? &findings->system : &findings->diag;
+
+	printf("\nIt does not work like this: %s.\n", diag->what);
+	if (findings->target && !findings->system.status) /* else it has been said above */
+		printf("%s\n", diag->hint);
 }
 
 static void print_findings(const struct findings *findings)
@@ -170,8 +227,7 @@ static void print_findings(const struct findings *findings)
 		       findings->diag.hint);
 
 	if (verdict(findings))
-		printf("\nIt does not work like this: %s.\n",
-		       findings->system.status ? findings->system.what : findings->diag.what);
+		print_problem(findings);
 	else if (findings->target)
 		printf("\nAll is well: sudo gilscope attach %u\n", findings->pid);
 	else
@@ -219,7 +275,7 @@ static json_t *target_json(const struct target *target, const struct census *cen
 	}
 	return json_pack(
 		"{s:i, s:o, s:s, s:s, s:b, s:o, s:{s:s, s:s, s:i, s:i, s:i}, s:o, s:b, "
-		"s:{s:i, s:i}, s:{s:i, s:i}}",
+		"s:{s:i, s:i}, s:{s:i, s:i, s:i}}",
 		"pid", info->pid, "cmdline", text_json(info->cmdline), "python", info->python,
 		"gil", info->gil_enabled ? "on" : "off", "free_threaded_build",
 		target->layout.free_threaded, "image", text_json(info->image), "sites", "method",
@@ -227,7 +283,7 @@ static json_t *target_json(const struct target *target, const struct census *cen
 		fact_name(&confidence_names, info->confidence), "take", info->take, "drop",
 		info->drop, "wait", info->wait, "gils", gils, "gil_proven", target->gil_proven,
 		"threads", "all", census->threads, "python", census->python, "loops", "descriptors",
-		census->loop_descriptors, "waiting", census->loop_waits);
+		census->loop_descriptors, "waiting", census->loop_waits, "running", census->loops);
 }
 
 static int print_json(const struct findings *findings)

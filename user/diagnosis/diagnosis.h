@@ -26,6 +26,9 @@ struct paragraph_sink {
  * Whether the event loops of `process` were held up, and by what: one paragraph for each loop, or
  * one that no loop was found; before them one about the GIL, if Python was started without it.
  */
+/* False when nothing can be said about what was to be observed: the process runs no event loop, and
+ * those below it do (finding `supervisor`). */
+bool diagnosis_applies(const struct report *report);
 void verdict_paragraphs(const struct report *report, const struct process_report *process,
 			const struct paragraph_sink *sink);
 

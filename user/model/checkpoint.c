@@ -73,6 +73,19 @@ static wire_u8 gil_flags(const struct world *w, const struct gil_machine *g)
 	return g->pub.mode == MODE_EDGES && w->mode != MODE_EDGES ? EVF_GIL_EDGES : 0;
 }
 
+static void write_children(struct writing *writing)
+{
+	for (uint32_t i = 0; i < writing->world->processes.count; i++) {
+		const struct process *process = &process_at(writing->world, i)->pub;
+
+		for (uint32_t n = 0; n < process->child_count && !process->gone; n++)
+			put(writing, (union event){.child = {.hdr = {.type = EV_CHILD,
+								     .tid = process->info.pid},
+							     .pid = process->children[n].pid,
+							     .text = process->children[n].text}});
+	}
+}
+
 static void write_gils(struct writing *writing)
 {
 	for (uint32_t i = 0; i < writing->world->gils.count; i++) {
@@ -198,6 +211,7 @@ static void write_loop(struct writing *writing, const struct thread_machine *t)
 static void write_declarations(struct writing *writing)
 {
 	write_processes(writing);
+	write_children(writing);
 	write_gils(writing);
 	write_foreign_comms(writing);
 	write_threads(writing, declare_thread);

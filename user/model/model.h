@@ -108,8 +108,16 @@ enum sites_fault {
  * The objects. They belong to the world and live as long as it does (threads and processes that are
  * gone stay, marked); `data` is the sink's to use and to free. The fields are for reading.
  */
+/* A process below another one that runs an event loop. */
+struct child {
+	uint32_t pid, text; /* its command line; 0: not known */
+};
+#define CHILDREN_MAX 16
+
 struct process {
 	struct process_info info;
+	struct child children[CHILDREN_MAX]; /* as of the window's begin */
+	uint32_t child_count;
 	uint32_t index; /* 0, 1, … in order of appearance */
 	bool gone;
 	enum sites_fault sites_fault; /* from then on, nothing is known of the process's GILs */

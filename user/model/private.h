@@ -376,6 +376,7 @@ int world_reserve(struct world *w, uint32_t objects);
 struct process_entry *process_find(const struct world *w, uint32_t pid); /* living, or NULL */
 /* The living one of that pid, or a new one. 0, -ENOMEM or -ENOSPC. */
 int process_get(struct world *w, uint32_t pid, struct process_entry **ret_process);
+int child_feed(struct world *w, const struct fact *fact); /* CHILD */
 int comm_feed(struct world *w, const struct fact *fact);
 /* A site was passed with an address that is no known GIL; a GIL is declared, which may have been
  * what such events were about. */

@@ -104,6 +104,18 @@ int process_get(struct world *w, uint32_t pid, struct process_entry **ret_proces
 	return 0;
 }
 
+int child_feed(struct world *w, const struct fact *fact)
+{
+	const struct ev_child *event = &fact->event->child;
+	struct process_entry *process = fact->process;
+	int err = process ? 0 : process_get(w, event->hdr.tid, &process);
+
+	if (!err && process->pub.child_count < CHILDREN_MAX)
+		process->pub.children[process->pub.child_count++] = (struct child){
+			.pid = event->pid, .text = event->text};
+	return err;
+}
+
 int comm_feed(struct world *w, const struct fact *fact)
 {
 	const struct ev_comm *event = &fact->event->comm;

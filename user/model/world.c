@@ -472,6 +472,8 @@ static int dispatch(struct world *w, struct fact *fact)
 		return feed_epoll(w, fact);
 	case EV_EPOLL:
 		return loop_declare(w, fact);
+	case EV_CHILD:
+		return child_feed(w, fact);
 	case EV_GIL:
 		foreign_explain(w, &fact->event->gil);
 		return gil_declare(w, fact);

@@ -230,6 +230,16 @@ int threads_read(const struct target *target, struct threads *ret_threads)
 	return 0;
 }
 
+int threads_list(pid_t pid, struct threads *ret_threads)
+{
+	_cleanup_(threads_done) struct threads threads = {.pthread_tid = -1};
+	int err = list_tasks(pid, &threads);
+
+	if (!err)
+		*ret_threads = STEAL(threads, (struct threads){0});
+	return err;
+}
+
 void threads_done(struct threads *threads)
 {
 	free(threads->list);

@@ -53,6 +53,8 @@ struct target;
  * -EINTR: the user has asked to stop before all were read (pages_over()).
  */
 int threads_read(const struct target *target, struct threads *ret_threads);
+/* The kernel's list of a process's threads only, of any process. 0 or -errno (-ESRCH: gone). */
+int threads_list(pid_t pid, struct threads *ret_threads);
 void threads_done(struct threads *threads);
 
 /* The thread with this tid, or NULL. */

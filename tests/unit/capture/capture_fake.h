@@ -187,6 +187,13 @@ static inline int fake_stills(struct target *target,
 	return fake_process_of(target)->ended ? -ESRCH : 0;
 }
 
+static inline int fake_children(const struct target *target,
+				int (*child)(void *ctx, uint32_t pid, const char *cmdline),
+				void *ctx)
+{
+	return 0;
+}
+
 /* ── the probes ──────────────────────────────────────────────────────────────────────────────── */
 
 static inline void fake_consume(void *ctx)
@@ -317,7 +324,8 @@ static inline struct fake *fake_new(void)
 						  .describe_loop = fake_describe_loop,
 						  .describe_loops = fake_describe_loops,
 						  .thread_names = fake_thread_names,
-						  .stills = fake_stills};
+						  .stills = fake_stills,
+						  .children = fake_children};
 	capture->reorder = reorder_new((struct stream_sink){.process = fake_info,
 							    .event = fake_event,
 							    .define = fake_define,

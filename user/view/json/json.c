@@ -64,6 +64,7 @@ static json_t *thread_json(const struct report *report, const struct thread_repo
 		.name = json_text(thread->thread->comm),
 		.python_name = json_text_or_null(text_of(report, thread->thread->python_name)),
 		.loop = json_boolean(thread->thread->loop != NULL),
+		.poller = thread->thread->poller ? json_true() : JSON_LEFT_OUT,
 		.gone = json_boolean(thread->thread->gone),
 		.states = states_json(&thread->states, false), .holds = json_uint(thread->holds),
 		.waits = json_uint(thread->waits), .forced_drops = json_uint(thread->forced_drops),
@@ -260,7 +261,22 @@ static json_t *sites_json(const struct process *process)
 			.fault = fault ? json_string(fault) : JSON_LEFT_OUT);
 }
 
-static json_t *process_json(const struct process *process)
+static json_t *children_json(const struct report *report, const struct process *process)
+{
+	json_t *list = json_array();
+
+	for (uint32_t i = 0; i < process->child_count; i++) {
+		const struct child *child = &process->children[i];
+		const char *cmdline = text_of(report, child->text);
+
+		json_array_append_new(list,
+				      JSON_NEW(report_child, .pid = json_integer(child->pid),
+					       .cmdline = json_text(cmdline ? cmdline : "")));
+	}
+	return list;
+}
+
+static json_t *process_json(const struct report *report, const struct process *process)
 {
 	const struct process_info *info = &process->info;
 
@@ -268,14 +284,16 @@ static json_t *process_json(const struct process *process)
 			.cmdline = json_text(info->cmdline), .python = json_text(info->python),
 			.gil = json_string(info->gil_enabled ? "on" : "off"),
 			.gc = json_string(info->gc ? fact_name(&gc_names, info->gc) : "none"),
-			.sites = sites_json(process));
+			.sites = sites_json(process),
+			.children = process->child_count ? children_json(report, process)
+							 : JSON_LEFT_OUT);
 }
 
 static void put_process(struct json_out *out, const struct report *report,
 			const struct view_options *options, const struct process_report *process)
 {
 	json_put(out, "{");
-	json_put_value(out, process_json(process->process), JSON_EMBED);
+	json_put_value(out, process_json(report, process->process), JSON_EMBED);
 	json_put_key(out, ",\n", JSON_KEY(report_process, gils));
 	json_put(out, "[");
 	for (uint32_t i = 0; i < process->gil_count; i++) {

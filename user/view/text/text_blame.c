@@ -264,6 +264,10 @@ static void add_verdict(struct text_buffer *text, const struct report *report)
 			       "What each did:");
 		return;
 	}
+	if (!loops) {
+		text_add(text, "What each function did:");
+		return;
+	}
 	if (!culprits) {
 		text_add(text, "No function starved %s. What each cost it:", your_loop);
 		return;

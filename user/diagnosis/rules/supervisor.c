@@ -1,0 +1,66 @@
+/* SPDX-License-Identifier: MIT */
+/* The process that was observed is not the one that serves. */
+#include "diagnosis/diagnosis.h"
+#include "diagnosis/rule.h"
+#include "words/names.h"
+#include "words/words.h"
+
+enum { CMDLINE_COLUMNS = 60 };
+
+static bool supervises(const struct process_report *process)
+{
+	return process->process->child_count && !process->loop_count;
+}
+
+static void process_supervisor(struct collector *collector, const struct report *report,
+			       const struct process_report *process)
+{
+	if (supervises(process))
+		collector_add_whole(collector, &(struct finding){.id = FINDING_SUPERVISOR,
+								 .subject = SUBJECT_PROCESS,
+								 .process = process,
+								 .sysno = SYSNO_UNKNOWN});
+}
+
+static void text_supervisor(struct text_buffer *text, const struct report *report,
+			    const struct finding *finding)
+{
+	const struct process *process = finding->process->process;
+
+	text_add(text, "Process %u runs no event loop, and ",
+		 process->info.pid);
+	text_add_number_of(text, process->child_count, "process", "processes");
+	text_add(text, " below it %s: ", process->child_count == 1 ? "does" : "do");
+	for (uint32_t i = 0; i < process->child_count; i++) {
+		const char *cmdline = text_of(report, process->children[i].text);
+
+		text_separate(text, i ? ", " : "");
+		text_add(text, "%u", process->children[i].pid);
+		if (cmdline) {
+			text_add(text, " (");
+			text_add_name(text, cmdline, CMDLINE_COLUMNS);
+			text_add(text, ")");
+		}
+	}
+}
+
+static void advise_supervisor(struct text_buffer *text, const struct report *report,
+			      const struct finding *finding)
+{
+	const struct process *process = finding->process->process;
+
+	text_add(text, "This report says nothing about them. Observe them instead, by gilscope attach");
+	for (uint32_t i = 0; i < process->child_count; i++)
+		text_add(text, " %u", process->children[i].pid);
+}
+
+bool diagnosis_applies(const struct report *report)
+{
+	for (uint32_t p = 0; p < report->process_count; p++)
+		if (supervises(&report->processes[p]))
+			return false;
+	return true;
+}
+
+const struct rule rule_supervisor = {
+	.process = process_supervisor, .text = text_supervisor, .advice = advise_supervisor};
