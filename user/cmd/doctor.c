@@ -199,7 +199,8 @@ static void print_target(const struct target *target, const struct census *censu
 		       "loops are observed all the same.\n",
 		       "");
 	if (!census->loops)
-		printf("      %-18s No thread runs an event loop now. GIL and threads are observed all the "
+		printf("      %-18s No thread runs an event loop now. GIL and threads are observed "
+		       "all the "
 		       "same.\n",
 		       "");
 }

@@ -161,7 +161,11 @@ void verdict_paragraphs(const struct report *report, const struct process_report
 	if (!process->loop_count) {
 		struct text_buffer text = {0};
 
-		add_no_loop(&text);
+		if (process->process->child_count)
+			text_add(&text, "This process runs no event loop; those of the processes "
+					"below it are not part of this report.");
+		else
+			add_no_loop(&text);
 		sink->put(sink->ctx, &text);
 	}
 	for (uint32_t i = 0; i < process->loop_count; i++) {

@@ -8,8 +8,8 @@
 
 #include "python/threads.h"
 
-/* Emits RUNS_LOOP for every thread of which it is known: one without a PyThreadState runs none. 0 or
- * what the sink returns. */
+/* Emits RUNS_LOOP for every thread of which it is known: one without a PyThreadState runs none. 0
+ * or what the sink returns. */
 int loops_emit_all(struct target *target, const struct threads *threads,
 		   const struct stream_sink *sink);
 

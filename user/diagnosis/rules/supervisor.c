@@ -27,8 +27,7 @@ static void text_supervisor(struct text_buffer *text, const struct report *repor
 {
 	const struct process *process = finding->process->process;
 
-	text_add(text, "Process %u runs no event loop, and ",
-		 process->info.pid);
+	text_add(text, "Process %u runs no event loop, and ", process->info.pid);
 	text_add_number_of(text, process->child_count, "process", "processes");
 	text_add(text, " below it %s: ", process->child_count == 1 ? "does" : "do");
 	for (uint32_t i = 0; i < process->child_count; i++) {
@@ -49,9 +48,11 @@ static void advise_supervisor(struct text_buffer *text, const struct report *rep
 {
 	const struct process *process = finding->process->process;
 
-	text_add(text, "This report says nothing about them. Observe them instead, by gilscope attach");
+	text_add(text,
+		 "This report says nothing about them. Observe them instead (gilscope attach");
 	for (uint32_t i = 0; i < process->child_count; i++)
 		text_add(text, " %u", process->children[i].pid);
+	text_add(text, ").");
 }
 
 bool diagnosis_applies(const struct report *report)

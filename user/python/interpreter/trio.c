@@ -46,7 +46,7 @@ static int is_runner(const struct target *target, uint64_t code, bool *ret_is)
 int trio_runs(const struct target *target, uint64_t state, bool *ret_runs)
 {
 	pid_t pid = (pid_t)target->info.pid;
-	struct frames frames;
+	struct python_frames frames;
 	bool whole = true, is = false;
 
 	if (!target->stack.runtime || target->layout.code_filename == LAYOUT_NONE)

@@ -269,9 +269,8 @@ static json_t *children_json(const struct report *report, const struct process *
 		const struct child *child = &process->children[i];
 		const char *cmdline = text_of(report, child->text);
 
-		json_array_append_new(list,
-				      JSON_NEW(report_child, .pid = json_integer(child->pid),
-					       .cmdline = json_text(cmdline ? cmdline : "")));
+		json_array_append_new(list, JSON_NEW(report_child, .pid = json_integer(child->pid),
+						     .cmdline = json_text(cmdline ? cmdline : "")));
 	}
 	return list;
 }
