@@ -28,7 +28,7 @@ struct findings {
 	struct target *target;
 	struct diag diag; /* why there is no target, or status 0 */
 	struct census census;
-	uint32_t children[CHILDREN_MAX]; /* run event loops, while the process itself runs none */
+	uint32_t children[SUPERVISED_MAX]; /* run event loops, while the process itself runs none */
 	uint32_t child_count;
 };
 
@@ -72,14 +72,14 @@ static int note_child(void *ctx, uint32_t pid, const char *cmdline)
 {
 	struct findings *findings = ctx;
 
-	if (findings->child_count < CHILDREN_MAX)
+	if (findings->child_count < SUPERVISED_MAX)
 		findings->children[findings->child_count++] = pid;
 	return 0;
 }
 
 static void explain_supervisor(struct findings *findings)
 {
-	char pids[CHILDREN_MAX * 12] = "";
+	char pids[SUPERVISED_MAX * 12] = "";
 
 	for (uint32_t i = 0; i < findings->child_count; i++)
 		snprintf(pids + strlen(pids), sizeof(pids) - strlen(pids), " %u",

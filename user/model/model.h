@@ -112,11 +112,11 @@ enum sites_fault {
 struct child {
 	uint32_t pid, text; /* its command line; 0: not known */
 };
-#define CHILDREN_MAX 16
+#define SUPERVISED_MAX 16
 
 struct process {
 	struct process_info info;
-	struct child children[CHILDREN_MAX]; /* as of the window's begin */
+	struct child children[SUPERVISED_MAX]; /* as of the window's begin */
 	uint32_t child_count;
 	uint32_t index; /* 0, 1, … in order of appearance */
 	bool gone;

@@ -110,7 +110,7 @@ int child_feed(struct world *w, const struct fact *fact)
 	struct process_entry *process = fact->process;
 	int err = process ? 0 : process_get(w, event->hdr.tid, &process);
 
-	if (!err && process->pub.child_count < CHILDREN_MAX)
+	if (!err && process->pub.child_count < SUPERVISED_MAX)
 		process->pub.children[process->pub.child_count++] = (struct child){
 			.pid = event->pid, .text = event->text};
 	return err;

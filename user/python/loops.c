@@ -5,7 +5,7 @@
 #include "base/cleanup.h"
 #include "base/duration.h"
 #include "python/interpreter/asyncio.h"
-#include "python/interpreter/trio.h"
+#include "python/trio.h"
 #include "python/loops.h"
 #include "python/process/memory.h"
 #include "python/interpreter/objects.h"

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "python/interpreter/trio.h"
+#include "python/trio.h"
 
 #include <errno.h>
 #include <string.h>
@@ -19,8 +19,8 @@ static bool ends_with(const char *text, const char *end)
 }
 
 /* The text of a code object's member. */
-static int text_of(const struct target *target, uint64_t code, uint32_t offset, char *to,
-		   size_t size)
+static int member_text(const struct target *target, uint64_t code, uint32_t offset, char *to,
+		       size_t size)
 {
 	uint64_t text;
 	int err = memory_read_u64((pid_t)target->info.pid, code + offset, &text);
@@ -31,12 +31,12 @@ static int text_of(const struct target *target, uint64_t code, uint32_t offset, 
 static int is_runner(const struct target *target, uint64_t code, bool *ret_is)
 {
 	char name[sizeof(RUNNER) + 1], file[DEFINE_TEXT_MAX];
-	int err = text_of(target, code, target->layout.code_name, name, sizeof(name));
+	int err = member_text(target, code, target->layout.code_name, name, sizeof(name));
 
 	*ret_is = false;
 	if (err || strcmp(name, RUNNER) != 0)
 		return err;
-	err = text_of(target, code, target->layout.code_filename, file, sizeof(file));
+	err = member_text(target, code, target->layout.code_filename, file, sizeof(file));
 	if (!err)
 		*ret_is = ends_with(file, RUNNER_FILE);
 	return err;

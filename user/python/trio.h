@@ -4,8 +4,8 @@
  * (GLOBAL_RUN_CONTEXT, a threading.local), but as long as the loop runs, trio.run() is on the
  * stack of its thread.
  */
-#ifndef GILSCOPE_PYTHON_INTERPRETER_TRIO_H
-#define GILSCOPE_PYTHON_INTERPRETER_TRIO_H
+#ifndef GILSCOPE_PYTHON_TRIO_H
+#define GILSCOPE_PYTHON_TRIO_H
 
 #include <stdbool.h>
 #include <stdint.h>
