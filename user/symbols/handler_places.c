@@ -58,7 +58,7 @@ static bool same_library(const struct definition *a, const struct definition *b)
 	return strcmp(one, other) == 0;
 }
 
-/* The next frame outwards from `index` on, of this owner or a higher one, and in another library
+/* The next frame outwards from `index` on, of this owner or of a library, and in another one
  * than `unlike` (NULL: in any). UINT32_MAX: none. */
 static uint32_t next_outwards(const struct stack_search *search, uint32_t index,
 			      enum code_owner least, const struct definition *unlike)
@@ -67,6 +67,7 @@ static uint32_t next_outwards(const struct stack_search *search, uint32_t index,
 		const struct definition *function = search_function(search, index);
 
 		if (function && search_owner(search, function) >= least &&
+		    search_owner(search, function) <= OWNER_LIBRARY &&
 		    (!unlike || !same_library(function, unlike)))
 			return index;
 	}
