@@ -165,7 +165,8 @@ void collector_add(struct collector *collector, const struct finding *like, uint
 	if (ns > item->worst_ns) { /* of the parts; what it looks like is the largest one's */
 		item->worst_ns = ns;
 		item->stack = like->stack;
-		item->inner.line = like->inner.line;
+		item->inner = like->inner;
+		item->caller = like->caller;
 	}
 	item->ns += ns;
 	item->count = 1;
@@ -204,6 +205,7 @@ static void keep_item(struct collector *collector, const struct finding *item,
 		finding->stack = item->stack;
 		finding->handler = item->handler;
 		finding->inner = item->inner;
+		finding->caller = item->caller;
 	}
 	finding->ns += item->ns;
 	finding->count++;

@@ -48,8 +48,10 @@ struct finding {
 	/* The callback that had the time; HANDLER_NONE: not known, or no application code. */
 	struct handler handler;
 	struct stack_frame inner; /* the application's innermost function in it; function 0: that is
-				     the handler itself, or not known */
-	uint32_t stack;		  /* its stack with the most time; 0: not known */
+				     the handler itself, or not known. Without a handler the
+				     innermost function of a package … */
+	struct stack_frame caller;   /* … and who called that package; function 0: nobody known */
+	uint32_t stack;		     /* its stack with the most time; 0: not known */
 	const struct thread *thread; /* the loop's; with gil_held_by and the like the other one's,
 					NULL if it is not known */
 	const struct library_call *call; /* calls.h; NULL: none that is known */

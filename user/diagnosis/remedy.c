@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* What to do about one stall: the advice of its findings. */
 #include <errno.h>
+#include <string.h>
 
 #include "diagnosis/diagnosis.h"
 #include "diagnosis/findings.h"
@@ -20,7 +21,7 @@ int remedy_add(struct text_buffer *text, const struct report *report, const stru
 		struct text_buffer advice = {0};
 
 		finding_advice(&advice, report, &findings->list[i]);
-		if (!advice.length)
+		if (!advice.length || strstr(text->bytes, advice.bytes)) /* two blockers, say */
 			continue;
 		text_add(text, "%s%s", shown++ ? " " : "", advice.bytes);
 	}

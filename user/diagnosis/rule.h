@@ -58,8 +58,8 @@ struct finding finding_of_stack(const struct stall_view *view, enum finding_id i
 /* Sets stack, handler, inner and call of a finding. */
 void set_stack(struct finding *finding, const struct report *report, uint32_t stack);
 /* "charge (app.py:12), route, in convert (app.py:30)": the handler, and the application's innermost
- * function if it is another one; or that there is none, or that it is not known. Begins a
- * sentence. */
+ * function if it is another one; "send (x.py:7), called by …" where only libraries are; or that it
+ * is not known. Begins a sentence. */
 void add_function(struct text_buffer *text, const struct report *report,
 		  const struct finding *finding);
 /* "600 ms in 3 stalls, longest 220 ms" */

@@ -7,20 +7,6 @@
 #include "words/names.h"
 #include "words/words.h"
 
-/* The application's innermost frame at the handler or inside it; the handler's when all inside is
- * libraries'. */
-static uint32_t innermost_inside(const struct report *report, const struct definition *stack,
-				 const struct handler *handler)
-{
-	for (uint32_t i = 0; i < handler->index && i < stack->stack.count; i++) {
-		struct frame_names words = frame_names(report, &stack->stack.frames[i]);
-
-		if (words.function && handler_is_application(report->finder, words.file))
-			return i;
-	}
-	return handler->index;
-}
-
 /* What the application's innermost function calls: the outermost known frame inside it. */
 static const struct library_call *call_inside(const struct report *report,
 					      const struct definition *stack, uint32_t inner,
@@ -44,10 +30,24 @@ static enum call_use use_of(const struct finding *finding)
 		       : CALL_RAN;
 }
 
+/* Without a function of the application: which package was at work, and for whom. */
+static void set_library(struct finding *finding, const struct report *report,
+			const struct definition *stack)
+{
+	uint32_t index, caller;
+
+	if (!handler_library(report->finder, report->names, stack->id, &index, &caller))
+		return;
+	finding->inner = stack->stack.frames[index];
+	if (caller != UINT32_MAX)
+		finding->caller = stack->stack.frames[caller];
+	finding->call = call_inside(report, stack, (caller == UINT32_MAX ? index : caller) + 1,
+				    use_of(finding));
+}
+
 void set_stack(struct finding *finding, const struct report *report, uint32_t id)
 {
-	const struct definition *stack = stack_of(report, id);
-	enum call_use use = use_of(finding);
+	const struct definition *stack = report->finder ? stack_of(report, id) : NULL;
 	uint32_t inner;
 
 	finding->stack = id;
@@ -55,11 +55,13 @@ void set_stack(struct finding *finding, const struct report *report, uint32_t id
 				 : (struct handler){.role = HANDLER_NONE};
 	if (finding->handler.role == HANDLER_NONE) {
 		finding->handler = (struct handler){.role = HANDLER_NONE};
-		finding->call = stack ? call_inside(report, stack, stack->stack.count, use) : NULL;
+		if (stack && !handler_unsure(report->finder, report->names, id))
+			set_library(finding, report, stack);
 		return;
 	}
-	inner = innermost_inside(report, stack, &finding->handler);
-	finding->call = call_inside(report, stack, inner, use);
+	if (!handler_inner(report->finder, report->names, id, &finding->handler, &inner))
+		return;
+	finding->call = call_inside(report, stack, inner, use_of(finding));
 	if (inner != finding->handler.index)
 		finding->inner = stack->stack.frames[inner];
 }
@@ -110,16 +112,26 @@ static void add_inner(struct text_buffer *text, const struct report *report,
 	text_add_frame(text, report, &finding->inner);
 }
 
+static void add_caller(struct text_buffer *text, const struct report *report,
+		       const struct finding *finding)
+{
+	if (!finding->caller.function)
+		return;
+	text_add(text, ", called by ");
+	text_add_frame(text, report, &finding->caller);
+	text_add(text, ",");
+}
+
 void add_function(struct text_buffer *text, const struct report *report,
 		  const struct finding *finding)
 {
+	if (finding->handler.role == HANDLER_NONE && finding->inner.function) {
+		text_add_frame(text, report, &finding->inner);
+		add_caller(text, report, finding);
+		return;
+	}
 	if (finding->handler.role == HANDLER_NONE) {
-		bool known = finding->stack &&
-			     !handler_unsure(report->finder, report->names, finding->stack);
-
-		text_add(text, known ? "The event loop itself, in no function of the "
-				       "application"
-				     : "A function that is not known");
+		text_add(text, "A function that is not known");
 		return;
 	}
 	text_add_handler(text, report, &finding->handler);

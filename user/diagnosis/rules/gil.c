@@ -18,7 +18,7 @@ static struct finding finding_of_blocker(const struct stall_view *view, enum fin
 		  stack_share_largest(blocker->stacks, blocker->stack_count));
 	finding.handler = blocker->handler;
 	if (finding.handler.role == HANDLER_NONE)
-		finding.inner.function = 0;
+		finding.inner.function = finding.caller.function = 0;
 	return finding;
 }
 
