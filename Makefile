@@ -47,6 +47,7 @@ objects = $(patsubst %.c,$(B)/$(1)/%.o,$(2))
 CONSTANTS := $(B)/gen/constants.js $(B)/gen/constants.css
 ASSETS := $(CONSTANTS) $(wildcard $(foreach ext,js css html, \
 	user/view/assets/*.$(ext) user/view/*/assets/*.$(ext) user/view/*/assets/*/*.$(ext)))
+EMBEDDED := $(patsubst %.js,$(B)/gen/scripts/%.js,$(ASSETS))
 
 define flavour
 $(B)/$(1)/%.o: %.c $(B)/config
@@ -56,7 +57,7 @@ $(B)/$(1)/gen/%.o: $(B)/gen/%.c $(B)/config
 	$$(call say,CC,$$<)mkdir -p $$(@D) && \
 		$$(CC) $$(CPPFLAGS) $$(CFLAGS) $(2) -MMD -MP -c -o $$@ $$<
 $(B)/$(1)/libview.a: $(B)/$(1)/gen/pprof.pb-c.o $(B)/$(1)/gen/perfetto.pb-c.o $(B)/$(1)/gen/assets.o
-$(B)/$(1)/gen/assets.o: $(B)/gen/assets.S $(ASSETS)
+$(B)/$(1)/gen/assets.o: $(B)/gen/assets.S $(EMBEDDED)
 	$$(call say,AS,$$<)mkdir -p $$(@D) && $$(CC) -c -o $$@ $$<
 $(B)/$(1)/user/view/export/pprof.o: $(B)/gen/pprof.pb-c.h
 $(patsubst %,$(B)/$(1)/user/view/export/%.o,perfetto perfetto_packets perfetto_report): \
@@ -107,7 +108,10 @@ $(CONSTANTS) $(B)/gen/constants.d.ts: $(B)/gen/constants.%: tools/gen-constants 
 
 # always made, because the list of assets can change without a newer file
 $(B)/gen/assets.S: tools/gen-assets FORCE
-	@mkdir -p $(@D); $< $(ASSETS) | cmp -s - $@ || $< $(ASSETS) > $@
+	@mkdir -p $(@D); $< $(EMBEDDED) | cmp -s - $@ || $< $(EMBEDDED) > $@
+
+$(B)/gen/scripts/%.js: %.js tools/gen-script
+	$(call say,GEN,$@)mkdir -p $(@D) && tools/gen-script $< > $@.tmp && mv $@.tmp $@
 
 $(B)/gen/%.pb-c.c $(B)/gen/%.pb-c.h &: user/view/export/%.proto
 	$(call say,PROTO,$<)mkdir -p $(B)/gen && $(PROTOC_C) -Iuser/view/export --c_out=$(B)/gen $<

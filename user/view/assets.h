@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * assets.h - the files of the folders named assets below user/view, which the program contains byte
- * for byte, and the pages made of them.
+ * assets.h - the files of the folders named assets below user/view, which the program contains, and
+ * the pages made of them. Scripts are without the comments that have lines to themselves
+ * (tools/gen-script), all other files are byte for byte.
  *
  * A page is an HTML file in which some lines are a comment: `<!-- include NAME -->` is replaced by
  * another file (a style sheet in <style>, a script in <script>), `<!-- data -->` by what the page's
- * writer adds. Nothing else is replaced: the browser gets the files as they are.
+ * writer adds. Nothing else is replaced.
  */
 #ifndef GILSCOPE_VIEW_ASSETS_H
 #define GILSCOPE_VIEW_ASSETS_H
