@@ -6,7 +6,7 @@ import ast
 import pathlib
 import sysconfig
 
-FRAMES = pathlib.Path(__file__).parent.parent / "unit/diagnosis/diagnosis_calls.frames"
+FRAMES = pathlib.Path(__file__).parents[2] / "unit/diagnosis/diagnosis_calls.frames"
 STDLIB = pathlib.Path(sysconfig.get_path("stdlib"))
 # What not every version has in Python, though it has the file.
 NOT_EVERYWHERE = {
