@@ -138,7 +138,7 @@ def test_the_page_knows_what_is_the_applications(script):
         assert application == bool(
             (file.startswith("/srv/") and "/site-packages/" not in file) or file == "<string>"
         ), file
-    both = len(frames) > 5 and script.stem != "unowned"
+    both = len(frames) > 5
     assert {application for *_, application in frames} == ({0, 1} if both else {0})
 
 
