@@ -76,6 +76,11 @@ int main(int argc, char **argv)
 			puts(COMMANDS[i]->name);
 		return EXIT_OK;
 	}
+	if (!strcmp(name, "--formats")) { /* for tests of all exports */
+		for (unsigned int i = 0; export_format_name(i); i++)
+			puts(export_format_name(i));
+		return EXIT_OK;
+	}
 	if (!strcmp(name, "--completion") && argc == 3)
 		return completion_write(stdout, argv[2], COMMANDS, COMMAND_COUNT);
 	if (!strcmp(name, "--pids")) { /* for the completion scripts */

@@ -14,7 +14,17 @@ from pathlib import Path
 import jsonschema
 import pytest
 
-from test_golden import EXIT_OK, EXIT_PARTIAL, GILSCOPE, ROOT, SCRIPTS, compare, report
+from test_golden import (
+    CASES,
+    EXIT_OK,
+    EXIT_PARTIAL,
+    FORMATS,
+    GILSCOPE,
+    ROOT,
+    SCRIPTS,
+    compare,
+    report,
+)
 
 # comes with the application, which the browser tests need
 SPEEDSCOPE_SCHEMA = (
@@ -228,6 +238,48 @@ def test_pprof_itself_adds_up_what_speedscope_has(script, tmp_path):
     assert {name for _, _, name in rows} == set(whole)
     for flat, cum, name in rows:
         assert (nanoseconds(flat), nanoseconds(cum)) == (own[name], whole[name]), name
+
+
+def test_every_format_has_expected_output():
+    assert [f for f in FORMATS if f != "trace" and not [*CASES.glob(f"*.{f}*")]] == []
+
+
+def test_a_trace_is_the_script_again(script, tmp_path):
+    trace = tmp_path / "it.gsc"
+    trace.write_bytes(export(script, "trace")[0])
+    assert export(trace, "script")[0] == export(script, "script")[0] != b""
+
+
+def test_the_help_explains_every_format():
+    page = subprocess.check_output([GILSCOPE, "export", "--help"], text=True)
+    words = re.search(r"--format=FORMAT(.*?)^ +-o,", page, re.M | re.S)[1]
+    assert [form for form in FORMATS if not re.search(rf"\b{form}\b[^;]*: ", words)] == []
+
+
+@pytest.mark.parametrize("form", FORMATS)
+def test_a_full_disk_is_no_success(form):
+    with open("/dev/full", "wb") as full:
+        result = subprocess.run(
+            [GILSCOPE, "export", "--format", form, SCRIPTS[0]],
+            stdout=full,
+            stderr=subprocess.PIPE,
+            timeout=60,
+            check=False,
+        )
+    assert result.returncode == 1 and b"No space left on device" in result.stderr
+
+
+@pytest.mark.parametrize("words", [[], ["--format", "foo"]], ids=["none", "unknown"])
+def test_the_formats_are_named_when_there_is_none(words):
+    result = subprocess.run(
+        [GILSCOPE, "export", *words, SCRIPTS[0]],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    names = f"--format {', '.join(FORMATS[:-1])} or {FORMATS[-1]}"
+    assert result.returncode == 2 and names in result.stderr
 
 
 def test_what_is_exact_is_said_beside_the_output(script):

@@ -38,6 +38,7 @@ WITH_JSON = [
 HOLDING = {"python", "held_blocked", "held_runnable"}
 EXIT_OK, EXIT_UNSUPPORTED, EXIT_PARTIAL = 0, 4, 5
 SUPERVISOR = "supervisor"  # the script in which another process serves
+FORMATS = subprocess.check_output([GILSCOPE, "--formats"], text=True).split()  # of exports
 SITES_FAULTS = ("never_taken", "never_released", "never_passed")
 
 

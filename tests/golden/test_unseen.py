@@ -11,10 +11,11 @@ import unicodedata
 import pytest
 
 from page import BLOB, blobs
-from test_golden import EXIT_OK, EXIT_PARTIAL, GILSCOPE
+from test_golden import EXIT_OK, EXIT_PARTIAL, FORMATS, GILSCOPE
 
 CATEGORIES = ("Cc", "Cf", "Zl", "Zp")
 MARK = "Zq"
+COMPRESSED = ("pprof", "trace")  # of the first, see below; a trace keeps names as they are
 CHARACTERS = [
     chr(code) for code in range(1, 0x110000) if unicodedata.category(chr(code)) in CATEGORIES
 ]
@@ -121,10 +122,7 @@ def raw_characters(written):
         ["report"],
         ["report", "--all"],
         ["report", "--json"],
-        ["export", "--format", "folded"],
-        ["export", "--format", "speedscope"],
-        ["export", "--format", "perfetto"],
-        ["export", "--format", "script"],
+        *(["export", "--format", form] for form in FORMATS if form not in COMPRESSED),
         ["timeline", "-o", "-"],
         ["flame", "-o", "-"],
     ],

@@ -198,7 +198,7 @@ def read_all(root, program, source):
         ("flame", source, "-o", "/out/flame.svg"): "flame.svg",
         **{
             ("export", source, "--format", name, "-o", f"/out/{name}"): name
-            for name in ("perfetto", "folded", "speedscope", "pprof", "script", "trace")
+            for name in harness.export_formats(program=STATIC)
         },
     }.items():
         outcome = roots.run(root, program, *words)

@@ -142,11 +142,26 @@ static const struct format FORMATS[] = {
 	{.name = "trace", .write = write_stream, .head = trace_begin, .finish = trace_finish},
 };
 
-#define FORMAT_COUNT (sizeof(FORMATS) / sizeof(FORMATS[0]))
+#define FORMAT_COUNT	 (sizeof(FORMATS) / sizeof(FORMATS[0]))
+#define FORMAT_NAMES_MAX 200
 
 const char *export_format_name(unsigned int i)
 {
 	return i < FORMAT_COUNT ? FORMATS[i].name : NULL;
+}
+
+/* "perfetto, folded or trace" */
+static const char *format_names(char *to, size_t size)
+{
+	size_t length = 0;
+
+	for (size_t i = 0; i < FORMAT_COUNT && length < size; i++) {
+		const char *before = !i ? "" : i + 1 < FORMAT_COUNT ? ", " : " or ";
+
+		length += (size_t)snprintf(to + length, size - length, "%s%s", before,
+					   FORMATS[i].name);
+	}
+	return to;
 }
 
 static int export_to(const struct format *format, const struct options *options, struct diag *diag)
@@ -193,15 +208,17 @@ static int refuse_choices(const struct format *format, const struct options *opt
 
 static error_t rest(struct options *options, int key, char *arg, struct argp_state *state)
 {
+	char names[FORMAT_NAMES_MAX];
+
 	if (key == ARGP_KEY_END && !options->format)
-		argp_error(state, "which format? --format perfetto, folded, speedscope, pprof, "
-				  "script or trace");
+		argp_error(state, "which format? --format %s", format_names(names, sizeof(names)));
 	return options_rest_recording(options, key, arg, state);
 }
 
 static int run(struct options *options)
 {
 	struct diag diag = {0};
+	char names[FORMAT_NAMES_MAX];
 
 	for (size_t i = 0; i < FORMAT_COUNT; i++) {
 		if (strcmp(FORMATS[i].name, options->format) != 0)
@@ -212,7 +229,7 @@ static int run(struct options *options)
 	}
 	diag_set(&diag, EXIT_USAGE, -EINVAL, "'%s' is not a format of this version",
 		 options->format);
-	diag_hint(&diag, "use --format perfetto, folded, speedscope, pprof, script or trace");
+	diag_hint(&diag, "use --format %s", format_names(names, sizeof(names)));
 	return cmd_fail(&diag);
 }
 

@@ -105,7 +105,7 @@ size_t options_of(const struct command *command, struct argp_option list[static 
 void options_parse(const struct command *command, int argc, char **argv,
 		   struct options *ret_options);
 
-/* For completion: the ith word that an option takes; NULL after the last. */
+/* For completion and tests: the ith word that an option takes; NULL after the last. */
 const char *options_colour_name(unsigned int i);    /* --color; i is an enum colour */
 const char *options_direction_name(unsigned int i); /* --by */
 const char *export_format_name(unsigned int i);	    /* --format */

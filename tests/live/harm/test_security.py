@@ -341,10 +341,7 @@ def test_the_filter_lets_an_observer_do_its_work(tmp_path, strace, options):
         ("timeline", "-o", "it.html"),
         ("flame", "-o", "it.html"),
         ("flame", "-o", "it.svg"),
-        *(
-            ("export", "--format", format, "-o", "it.out")
-            for format in ("perfetto", "folded", "speedscope", "pprof", "script", "trace")
-        ),
+        *(("export", "--format", format, "-o", "it.out") for format in harness.export_formats()),
     ],
     ids=" ".join,
 )

@@ -437,6 +437,10 @@ def gilscope(*arguments, timeout=30, prefix=(), **popen):
     return Outcome(done.returncode, done.stdout, done.stderr)
 
 
+def export_formats(program=GILSCOPE):
+    return subprocess.check_output([program, "--formats"], text=True).split()
+
+
 class Running:
     """gilscope observing, from the moment at which it says that it is ready until finish(), which
     is Ctrl-C. Not `wait`: from its start; ready() waits later, or whoever reads `reader`."""
