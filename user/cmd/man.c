@@ -5,6 +5,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "python/interpreter/version.h"
+
 /* Writes text with troff's special characters escaped. */
 static void put(FILE *file, const char *text, size_t length)
 {
@@ -120,12 +122,13 @@ void man_write(FILE *file, const struct command *const commands[], size_t count)
 		fprintf(file, "\\fBgilscope %s\\fR ", commands[i]->name);
 		put_line(file, commands[i]->arguments);
 	}
-	fputs(".fi\n.SH DESCRIPTION\nAttaches with eBPF to a running, unmodified CPython process "
-	      "(3.8 to 3.15, symbols not needed) and observes, without sampling, "
-	      "every take and drop of the Global Interpreter Lock, the scheduling of its threads "
-	      "and the waits of its event loops. The target is neither "
-	      "changed nor stopped. Durations are written 10s, 250ms, 1m30s.\n.SH COMMANDS\n",
-	      file);
+	fprintf(file,
+		".fi\n.SH DESCRIPTION\nAttaches with eBPF to a running, unmodified CPython process "
+		"(3.%d to 3.%d, symbols not needed) and observes, without sampling, "
+		"every take and drop of the Global Interpreter Lock, the scheduling of its threads "
+		"and the waits of its event loops. The target is neither "
+		"changed nor stopped. Durations are written 10s, 250ms, 1m30s.\n.SH COMMANDS\n",
+		PYTHON_MINOR_MIN, PYTHON_MINOR_MAX);
 	for (size_t i = 0; i < count; i++) {
 		fprintf(file, ".SS gilscope %s ", commands[i]->name);
 		put_line(file, commands[i]->arguments);

@@ -20,8 +20,11 @@ static void refused_version(const char *program)
 	_cleanup_(child_kill) struct child child = python(
 		program, "import time; print(1, flush=True); time.sleep(60)");
 
+	char range[32];
+
 	line_of(&child);
-	assert_refused(child.pid, EXIT_UNSUPPORTED, "3.8 to 3.15");
+	snprintf(range, sizeof(range), "3.%d to 3.%d", PYTHON_MINOR_MIN, PYTHON_MINOR_MAX);
+	assert_refused(child.pid, EXIT_UNSUPPORTED, range);
 }
 
 static void older_versions_are_refused_in_words(void **state)

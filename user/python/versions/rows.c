@@ -66,23 +66,37 @@ _Static_assert(FIELD_COUNT < 128 && POSITION_COUNT < 128, "a set has too few bit
 
 #define LAYOUT(minor, build, values) | ((build) == WITH_GIL ? BIT(minor) : 0)
 #define POSITIONS(minor, values)
-_Static_assert((0
+_Static_assert(((0
 #include "python/versions/rows.inc"
-		) == VERSIONS_OF(PYTHON_MINOR_MIN),
+		 ) &
+		UP_TO(PYTHON_MINOR_MAX)) == VERSIONS_OF(PYTHON_MINOR_MIN),
 	       "a version has no row: run tools/gen-python-layouts on its headers");
 #undef LAYOUT
 
 #define LAYOUT(minor, build, values) | ((build) == FREE_THREADED ? BIT(minor) : 0)
-_Static_assert((0
+_Static_assert(((0
 #include "python/versions/rows.inc"
-		) == VERSIONS_OF(PYTHON_MINOR_ROWS + 1),
+		 ) &
+		UP_TO(PYTHON_MINOR_MAX)) == VERSIONS_OF(PYTHON_MINOR_ROWS + 1),
 	       "a version has no free-threaded row: run tools/gen-python-layouts on its headers");
 #undef LAYOUT
 #undef POSITIONS
 
 #define LAYOUT(minor, build, values)
 #define POSITIONS(minor, values) | BIT(minor)
-_Static_assert((0
+_Static_assert(((0
 #include "python/versions/rows.inc"
-		) == VERSIONS_OF(PYTHON_MINOR_ROWS + 1),
+		 ) &
+		UP_TO(PYTHON_MINOR_MAX)) == VERSIONS_OF(PYTHON_MINOR_ROWS + 1),
 	       "a version has no positions: run tools/gen-python-layouts on its headers");
+#undef LAYOUT
+#undef POSITIONS
+
+/* last, so that a terminal shows this message below all that is wrong then */
+#define LAYOUT(minor, build, values) | BIT(minor)
+#define POSITIONS(minor, values)
+_Static_assert(((0
+#include "python/versions/rows.inc"
+		 ) &
+		~UP_TO(PYTHON_MINOR_MAX)) == 0,
+	       "a row is newer than PYTHON_MINOR_MAX: raise it (interpreter/version.h)");
