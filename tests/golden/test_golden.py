@@ -95,6 +95,17 @@ def properties(schema):
             yield from properties(value)
 
 
+def test_every_event_is_in_a_case():
+    table = (ROOT / "bpf/events.def").read_text()
+    events = re.findall(r"^EVENT\(\d+, \w+, (\w+),", table, re.M)
+    written = {
+        name
+        for script in SCRIPTS
+        for name in re.findall(r"^[\d.]+ \d+ (\w+)", script.read_text(), re.M)
+    }
+    assert events and [name for name in events if name not in written] == []
+
+
 def test_the_schema_knows_every_key_that_is_written():
     table = (ROOT / "user/view/json/report.def").read_text()
     keys = set(re.findall(r"^\t(?:KEY|OPTIONAL|STREAMED)\((\w+)", table, re.M))
