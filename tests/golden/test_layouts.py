@@ -84,3 +84,14 @@ def test_rows_that_are_not_complete_do_not_compile(tmp_path, pattern, words):
     copy.write_text(text)
     done = compiled(tmp_path)
     assert done.returncode and words in done.stderr
+
+
+def test_a_row_that_is_newer_than_the_newest_version_does_not_compile(tmp_path):
+    shutil.copytree(ROOT / "user", tmp_path / "user")
+    version = tmp_path / "user/python/interpreter/version.h"
+    version.write_text(
+        version.read_text().replace(f"MINOR_MAX = {newest()}", f"MINOR_MAX = {newest() - 1}")
+    )
+    done = compiled(tmp_path)
+    assert done.returncode and "newer than PYTHON_MINOR_MAX" in done.stderr
+    assert "run tools/gen-python-layouts" not in done.stderr
