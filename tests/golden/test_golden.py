@@ -27,9 +27,11 @@ WITH_JSON = [
     for name in (
         "blame",
         "edges_handover",
+        "foreign_thread",
         "held_runnable",
         "never_passed",
         "stopped",
+        "supervisor",
         "two_processes",
         "unread",
         "untold_wake",
