@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""A callback that recurses far deeper than a stack is kept: it is one callback, and has its role."""
+"""A callback that recurses far deeper than a stack is kept is one callback, and has its role."""
 
 import json
 import subprocess
