@@ -42,6 +42,13 @@ void handler_note(struct handler_finder *finder, const struct dictionary *dictio
 {
 }
 
+/* These stacks show all that ran. */
+bool handler_unsure(struct handler_finder *finder, const struct dictionary *dictionary,
+		    uint32_t stack)
+{
+	return false;
+}
+
 static inline void define_function(uint32_t id, const char *name, const char *file, uint32_t line)
 {
 	struct definition definition = {
