@@ -11,8 +11,8 @@ static const char head[] =
 	" 'evidence': {'events': 1003, 'lost': 1004, 'late': 1005, 'missed': 1006,"
 	"  'unknown_ns': 1007, 'sampled_ns': 1008, 'thread_ns': 1009, 'gaps': 1010,"
 	"  'contradictions': 1011, 'unread': 1012,"
-	"  'stacks': {'taken': 1013, 'missing': 1014, 'torn': 1015, 'distinct': 1016,"
-	"   'full': true}},"
+	"  'stacks': {'taken': 1013, 'missing': 1014, 'torn': 1015, 'unsure': 0,"
+	"   'distinct': 1016, 'full': true}},"
 	" 'partial': true, 'truncated': true, 'not_measured': [], 'rate_hz': 1017,"
 	" 'stall_ns': 1018}";
 
@@ -58,7 +58,8 @@ static const char loop[] =
 	" 'longest_ns': 1501, 'stalls_left_out': 1502}";
 
 static const char stalls[] =
-	"[{'start_ns': 1601, 'end_ns': 1602, 'ongoing': true, 'whole': false,"
+	"[{'start_ns': 1601, 'end_ns': 1602, 'began_before': false, 'ongoing': true, 'whole': "
+	"false,"
 	"  'states': {'python': 1610, 'native': 1611, 'gil_wait': 1612, 'held_blocked': 1613,"
 	"   'held_runnable': 1614, 'blocked': 1615, 'runnable': 1616, 'idle': 1617,"
 	"   'unknown': 1618},"
@@ -86,7 +87,8 @@ static const char stalls[] =
 	"   {'pid': 0, 'tid': 0, 'comm': 'idle', 'ns': 1666}],"
 	"  'throttled_ns': 1671, 'gc_ns': 1672, 'gc_sampled': true, 'stopped_ns': 6,"
 	"  'stopped_by': {'stopped': 1, 'traced': 2, 'frozen': 3}},"
-	" {'start_ns': 1681, 'end_ns': 1682, 'ongoing': false, 'whole': true,"
+	" {'start_ns': 1681, 'end_ns': 1682, 'began_before': false, 'ongoing': false, 'whole': "
+	"true,"
 	"  'states': {'python': 0, 'native': 0, 'gil_wait': 0, 'held_blocked': 0,"
 	"   'held_runnable': 0, 'blocked': 0, 'runnable': 0, 'idle': 0, 'unknown': 1},"
 	"  'cause': 'unknown', 'stack': [], 'handler': null, 'task': null, 'resolution_ns': 0,"
@@ -385,7 +387,7 @@ static void what_is_not_so_is_false(void **state)
 			 "  'unknown_ns': 1007, 'sampled_ns': 1008, 'thread_ns': 1009,"
 			 "  'gaps': 1010, 'contradictions': 1011,"
 			 "  'stacks': {'taken': 1013, 'missing': 1014, 'torn': 1015,"
-			 "   'distinct': 1016, 'full': false}},"
+			 "   'unsure': 0, 'distinct': 1016, 'full': false}},"
 			 " 'partial': false, 'truncated': false,"
 			 " 'not_measured': ['blame', 'handler', 'parts', 'stack', 'task', 'gc_ns'],"
 			 " 'rate_hz': 1017, 'stall_ns': 1018, 'origin_ns': '1000'}");

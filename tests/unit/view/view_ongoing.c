@@ -60,13 +60,11 @@ static void what_most_of_it_was_is_said(void **state)
 	assert_string_equal(show_with(&ongoing, NULL),
 			    "gilscope: +0.062 s  the event loop of 'uvicorn' (100) has been "
 			    "stalled for 80.0 ms: blocked in clock_nanosleep, in "
-			    "async_sleep_blocking (…/routes/app.py:71), route; innermost sum_up "
-			    "(…/dist-packages/lib.py:31)\n");
+			    "async_sleep_blocking (…/routes/app.py:71), route; in lib.sum_up\n");
 	assert_string_equal(show_with(NULL, &made.stalls[1]),
 			    "gilscope: +0.062 s  the event loop of 'uvicorn' (100) goes on after "
 			    "80.0 ms: blocked in system calls, in "
-			    "async_sleep_blocking (…/routes/app.py:71), route; innermost sum_up "
-			    "(…/dist-packages/lib.py:31)\n");
+			    "async_sleep_blocking (…/routes/app.py:71), route; in lib.sum_up\n");
 }
 
 static void what_goes_on_now_is_told_apart(void **state)
@@ -80,8 +78,8 @@ static void what_goes_on_now_is_told_apart(void **state)
 		show_with(&ongoing, NULL),
 		"gilscope: +0.062 s  the event loop of 'uvicorn' (100) has been stalled for 80.0 "
 		"ms: mostly blocked in system calls, in "
-		"async_sleep_blocking (…/routes/app.py:71), route; innermost sum_up "
-		"(…/dist-packages/lib.py:31); now waiting for the GIL, held by work "
+		"async_sleep_blocking (…/routes/app.py:71), route; in lib.sum_up; "
+		"now waiting for the GIL, held by work "
 		"(…/dist-packages/lib.py:12) in 'AnyIO worker thread' (python3, 101)\n");
 	/* and in another function */
 	ongoing.state = TS_PYTHON;

@@ -51,8 +51,11 @@ static bool says(const char *text, const char *words)
 
 static void the_first_screen_says_who_starves_the_loop(void **state)
 {
+	static const char head[] = "uvicorn app:app · pid 100 · 300 ms · 0 events · nothing lost\n"
+				   "\n"
+				   "FINDINGS\n"
+				   "   1  ";
 	static const char begin[] =
-		"uvicorn app:app · pid 100 · 300 ms · 0 events · nothing lost\n"
 		"\n"
 		"  Three functions starve your event loop: they caused all 3 stalls, 262 ms.\n"
 		"\n"
@@ -74,9 +77,10 @@ static void the_first_screen_says_who_starves_the_loop(void **state)
 		"  20.0 µs\n";
 	const char *text = show((struct view_options){.columns = 80});
 
-	assert_true(strlen(text) > sizeof(begin));
-	shown[sizeof(begin) - 1] = '\0';
-	assert_string_equal(shown, begin);
+	assert_non_null(strstr(text, head));
+	text = strstr(text, "\n  Three functions");
+	assert_non_null(text);
+	assert_int_equal(strncmp(text, begin, sizeof(begin) - 1), 0);
 }
 
 static void a_process_is_called_by_its_application(void **state)
@@ -126,13 +130,14 @@ static void a_stall_names_who_held_the_gil_and_where(void **state)
 			       "'AnyIO worker thread' (python3, 101): python 60.0 ms; "
 			       "innermost sum_up (…/dist-packages/lib.py:31)"));
 	assert_true(says(text, "in async_sleep_blocking (…/routes/app.py:71), route, of task "
-			       "'Task-7'; innermost sum_up (…/dist-packages/lib.py:31)"));
+			       "'Task-7'; in lib.sum_up"));
 	assert_true(says(text, "12 callbacks, told apart to 5.03 ms: tick (…/routes/app.py:92) 8 "
 			       "times, 80.0 ms in all, longest 10.0 ms; "
 			       "async_sleep_blocking (…/routes/app.py:92) 4 times, 40.0 ms in all, "
 			       "longest 10.0 ms"));
 	assert_true(says(text, "garbage collection 31.0 ms of it (by samples)"));
-	assert_true(says(text, "work (…/dist-packages/lib.py:12), route, in 'AnyIO worker thread' "
+	assert_true(says(text, "work (…/dist-packages/lib.py:12), route, in sum_up "
+			       "(…/dist-packages/lib.py:31), in 'AnyIO worker thread' "
 			       "(python3, 101) had the GIL while the event loop waited for it"));
 	assert_false(says(text, "innermost frame first"));
 }

@@ -133,7 +133,7 @@ static void a_stall_that_goes_on_comes_first(void **state)
 	assert_int_equal(live_update(live, &made.report), 0);
 	take();
 	assert_shows("STALLED for 80.0 ms: blocked in system calls, in ");
-	assert_shows("async_sleep_blocking (…/routes/app.py:71), route; innermost…");
+	assert_shows("async_sleep_blocking (…/routes/app.py:71), route; in lib.sum_up");
 	assert_shows(">   now  ≥ 80.0 ms  blocked ");
 	press('s');
 	assert_shows(">   now  ≥ 80.0 ms  blocked ");
