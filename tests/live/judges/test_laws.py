@@ -60,6 +60,7 @@ def report():
     stall = {
         "start_ns": 1020 * MS,
         "end_ns": 1070 * MS,
+        "began_before": False,
         "ongoing": False,
         "states": {"gil_wait": 40 * MS, "python": 10 * MS},
         "cause": "gil_wait",
@@ -100,11 +101,42 @@ def report():
             "late": 0,
             "unknown_ns": 0,
             "sampled_ns": 0,
-            "stacks": {"taken": 30, "missing": 1, "torn": 2, "distinct": 3, "full": False},
+            "stacks": {
+                "taken": 30,
+                "missing": 1,
+                "torn": 2,
+                "unsure": 0,
+                "distinct": 3,
+                "full": False,
+            },
         },
         "stall_ns": 20 * MS,
         "not_measured": [],
         "rate_hz": 199,
+        "findings": [
+            {
+                "id": "gil_held_by",
+                "process": 7,
+                "subject": {
+                    "kind": "thread",
+                    "handler": job,
+                    "inner": None,
+                    "call": None,
+                    "syscall": None,
+                    "tid": 8,
+                    "thread": "helper 1",
+                    "neighbours": [],
+                },
+                "ns": 39 * MS,
+                "count": 1,
+                "worst_ns": 39 * MS,
+                "stalls": [0],
+                "ongoing": False,
+                "evidence": "traced",
+                "text": "job had the GIL",
+                "advice": "move it to a process pool",
+            }
+        ],
         "blame": [
             blame(job, {}, {"python": 55 * MS}, 39 * MS, 50 * MS),
             blame(route, {"gil_wait": 40 * MS, "python": 9 * MS}, {}, 0, 0),
@@ -253,6 +285,10 @@ WRONG = {
     ),
     "more garbage than stall": lambda found: the_stall(found).update(gc_ns=51 * MS),
     "a role of no name": lambda found: the_stall(found)["handler"].update(role="culprit"),
+    "more found than its stall has": lambda found: found["findings"][0].update(
+        ns=51 * MS, worst_ns=51 * MS
+    ),
+    "a stall without a finding": lambda found: found["findings"][0].update(stalls=[], count=2),
     "more waits blamed than waited": lambda found: found["blame"][0].update(
         made_loops_wait_ns=41 * MS, made_wait_ns=41 * MS
     ),

@@ -75,6 +75,7 @@ def check_findings(report):
     stalls, found = stalls_of(report), report["findings"]
     explained = set()
     for finding in found:
+        assert all(n < len(stalls) for n in finding["stalls"]), finding
         lengths = [stalls[n]["end_ns"] - stalls[n]["start_ns"] for n in finding["stalls"]]
         if finding["id"] != "nothing_found" and len(lengths) == finding["count"]:
             assert finding["worst_ns"] <= finding["ns"] <= sum(lengths), finding
