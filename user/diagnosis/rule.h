@@ -48,8 +48,8 @@ void nothing_found(struct collector *collector, const struct report *report);
 
 /* ── for rules (subject.c) ───────────────────────────────────────────────── */
 
-/* Calls `each` for the time of the loop's own thread by stack, largest first; what has no known
- * stack comes last, as stack 0, also in a recording without stacks. */
+/* Calls `each` for the time of the loop's own thread by stack; what has no known stack comes last,
+ * as stack 0, also in a recording without stacks. */
 void for_each_stack(struct collector *collector, const struct stall_view *view, enum finding_id id,
 		    void (*each)(struct collector *collector, const struct stall_view *view,
 				 enum finding_id id, const struct stack_share *share));
