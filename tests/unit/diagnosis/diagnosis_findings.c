@@ -302,6 +302,16 @@ static void the_collector_in_another_thread_is_told_from_its_holder(void **state
 	assert_non_null(strstr(advice_of_first(), "gc.freeze()"));
 }
 
+static void what_the_collector_took_is_not_the_function_s(void **state)
+{
+	struct stall *stall = add_stall();
+
+	(void)state;
+	add(stall, ALPHA, TS_PYTHON, 200 * MS)->gc_ns = 120 * MS;
+	stall->what.gc_ns = 120 * MS;
+	assert_string_equal(list(), "garbage_collection - 120/1; running_python alpha 80/1");
+}
+
 static void an_unknown_holder_is_said(void **state)
 {
 	(void)state;
@@ -365,6 +375,7 @@ int main(void)
 		TEST(a_neighbour_with_half_of_it_mostly_had_it),
 		TEST(a_quota_is_not_a_neighbour),
 		TEST(the_collector_in_another_thread_is_told_from_its_holder),
+		TEST(what_the_collector_took_is_not_the_function_s),
 		TEST(an_unknown_holder_is_said),
 		TEST(missing_evidence_explains_nothing),
 		TEST(without_stacks_the_time_is_nobody_s_but_there),
