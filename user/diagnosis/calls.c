@@ -5,8 +5,12 @@
 #include <string.h>
 
 const struct library_call library_calls[] = {
-#define CALL(file, function, what, slept, ran) {file, function, what, {slept, ran}},
+#define CALL(file, function, what, slept, ran)                                                     \
+	{file, function, what, {[CALL_SLEPT] = slept, [CALL_RAN] = ran}},
 #include "diagnosis/calls.def"
+#define AWAITED(file, function, what, advice) {file, function, what, {[CALL_AWAITED] = advice}},
+#define BODY(file, function, what, advice)    {file, function, what, {[CALL_BODY] = advice}},
+#include "diagnosis/frameworks.def"
 };
 const size_t library_call_count = sizeof(library_calls) / sizeof(library_calls[0]);
 
@@ -89,13 +93,19 @@ static bool is_function(const char *name, const char *function)
 	       (last && last[1] && !strchr(name, '.') && !strcmp(name, last + 1));
 }
 
+/* A row without a name is PASS: whatever the function calls, no other row is to speak of it. */
+static bool applies(const struct library_call *call, enum call_use use)
+{
+	return call->advice[use] || (!call->what && (use == CALL_SLEPT || use == CALL_RAN));
+}
+
 const struct library_call *library_call_find(const char *file, const char *function,
 					     enum call_use use)
 {
 	for (size_t i = 0; i < library_call_count; i++) {
 		const struct library_call *call = &library_calls[i];
 
-		if ((call->advice[use] || !call->what) && is_file(file, call->file) &&
+		if (applies(call, use) && is_file(file, call->file) &&
 		    is_function(function, call->function))
 			return call;
 	}

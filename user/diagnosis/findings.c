@@ -274,8 +274,9 @@ static void keep_items(struct collector *collector, const struct stall_view *vie
 		keep_side_by_side(collector, view);
 }
 
-static void ask_about_stall(struct collector *collector, const struct stall_view *view)
+static void ask_about_stall(struct collector *collector, struct stall_view *view)
 {
+	view->busy = busy_run_of(view);
 	table_reset(&collector->items);
 	for (int id = 0; id < FINDING_IDS; id++)
 		if (rules[id].rule->stall)

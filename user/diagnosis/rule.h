@@ -8,7 +8,14 @@
 #ifndef GILSCOPE_DIAGNOSIS_RULE_H
 #define GILSCOPE_DIAGNOSIS_RULE_H
 
+#include "diagnosis/calls.h"
 #include "diagnosis/findings.h"
+
+/* A run of a coroutine that awaited without ever having to wait (struct stall_view). */
+struct busy_run {
+	uint64_t root;			 /* STACK.root; 0: there is none */
+	const struct library_call *call; /* what it awaited most */
+};
 
 struct stall_view {
 	const struct report *report;
@@ -16,6 +23,7 @@ struct stall_view {
 	const struct loop_report *loop;
 	const struct stall *stall;
 	uint32_t number; /* struct finding.stalls */
+	struct busy_run busy;
 };
 
 struct collector;
@@ -43,6 +51,16 @@ struct rule {
 #define FINDING(NAME, id, machine, doc) extern const struct rule rule_##id;
 #include "diagnosis/findings.def"
 
+/* rules/framework.c: the run of a coroutine that had the threshold of a stall or more on a CPU, at
+ * least half of it in libraries' coroutines that it awaited (calls.h, CALL_AWAITED). */
+struct busy_run busy_run_of(const struct stall_view *view);
+/* The finding about one stack of that run, or about a framework's work on a body. False: it is
+ * none. */
+bool finding_of_busy_run(const struct stall_view *view, const struct stack_share *share,
+			 struct finding *ret_finding);
+bool finding_of_body(const struct stall_view *view, const struct stack_share *share,
+		     struct finding *ret_finding);
+
 /* rules/nothing.c: for a report about which no rule has found anything. */
 void nothing_found(struct collector *collector, const struct report *report);
 
@@ -53,6 +71,10 @@ void nothing_found(struct collector *collector, const struct report *report);
 void for_each_stack(struct collector *collector, const struct stall_view *view, enum finding_id id,
 		    void (*each)(struct collector *collector, const struct stall_view *view,
 				 enum finding_id id, const struct stack_share *share));
+/* The outermost known call of this use inside the application's innermost function; of a stack
+ * without one, of all frames. NULL: none. */
+const struct library_call *call_of_stack(const struct report *report, uint32_t stack,
+					 enum call_use use);
 /* A finding about one stack of the loop's own thread (definition; 0: not known). */
 struct finding finding_of_stack(const struct stall_view *view, enum finding_id id, uint32_t stack);
 /* Sets stack, handler, inner and call of a finding. */

@@ -23,6 +23,23 @@ static const struct library_call *call_inside(const struct report *report,
 	return NULL;
 }
 
+const struct library_call *call_of_stack(const struct report *report, uint32_t id,
+					 enum call_use use)
+{
+	const struct definition *stack = report->finder ? stack_of(report, id) : NULL;
+	struct handler handler;
+	uint32_t inner;
+
+	if (!stack || handler_unsure(report->finder, report->names, id))
+		return NULL;
+	handler = handler_find(report->finder, report->names, id);
+	if (handler.role == HANDLER_NONE)
+		return call_inside(report, stack, stack->stack.count, use);
+	if (!handler_inner(report->finder, report->names, id, &handler, &inner))
+		return NULL;
+	return call_inside(report, stack, inner, use);
+}
+
 static enum call_use use_of(const struct finding *finding)
 {
 	return finding->id == FINDING_BLOCKING_CALL || finding->id == FINDING_HELD_ASLEEP

@@ -37,9 +37,9 @@ const struct handler_rule handler_rules[] = {
 	 RULE_ENDS | RULE_DIRECT | RULE_CHAIN},
 	/* FastAPI wraps some of its own around them */
 	{"fastapi/", "__call__", NULL, HANDLER_MIDDLEWARE, RULE_ENDS | RULE_DIRECT | RULE_CHAIN},
-	/* what `send` calls is a middleware's own */
-	{"starlette/_exception_handler.py", "sender", NULL, HANDLER_MIDDLEWARE, RULE_ENDS},
-	{"starlette/middleware/", "sender", NULL, HANDLER_MIDDLEWARE, RULE_ENDS},
+	/* what `send` calls is a middleware's own; else it is whoever sends */
+	{"starlette/_exception_handler.py", "sender", NULL, HANDLER_MIDDLEWARE, 0},
+	{"starlette/middleware/", "sender", NULL, HANDLER_MIDDLEWARE, 0},
 	{"starlette/_exception_handler.py", "wrapped_app", NULL, HANDLER_MIDDLEWARE,
 	 RULE_ENDS | RULE_DIRECT},
 
@@ -73,7 +73,7 @@ const struct handler_rule handler_rules[] = {
 	{"aiohttp/web_urldispatcher.py", "View._iter", NULL, HANDLER_ROUTE, RULE_ENDS | RULE_CALLS},
 	{"aiohttp/web_app.py", "Application._handle", NULL, HANDLER_ROUTE,
 	 RULE_ENDS | RULE_CHAIN_BY_NAME},
-	{"aiosignal/__init__.py", "send", "_prepare_hook", HANDLER_MIDDLEWARE, RULE_ENDS},
+	{"aiosignal/__init__.py", "send", "_prepare_hook", HANDLER_MIDDLEWARE, 0},
 	{"aiosignal/__init__.py", "send", NULL, HANDLER_TASK,
 	 RULE_ENDS | RULE_CALLS}, /* at startup, shutdown and cleanup */
 

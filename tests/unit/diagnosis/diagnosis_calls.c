@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Advice by frame: every row of calls.def is found for a real function of a real file
- * (diagnosis_calls.frames), and for no other.
+ * Advice by frame: every row of calls.def and frameworks.def is found for a real function of a real
+ * file (diagnosis_calls.frames), and for no other.
  *
- * A line of that file: whether the frame slept or ran, its file below the library's root, its
+ * A line of that file: the use (slept, ran, awaited, body), its file below the library's root, its
  * qualified name, what is found ("-": nothing), and, where it differs, what is found for the name's
  * last part, which is all that Python had before 3.11.
  */
@@ -32,6 +32,13 @@ static const char *const roots[] = {
 	"venv/lib/python3.12/site-packages/",
 };
 
+static const char *const uses[CALL_USES] = {
+	[CALL_SLEPT] = "slept",
+	[CALL_RAN] = "ran",
+	[CALL_AWAITED] = "awaited",
+	[CALL_BODY] = "body",
+};
+
 struct frame {
 	const char *use, *file, *function, *what, *bare;
 };
@@ -55,10 +62,11 @@ static void parse(char *line, struct frame *ret)
 
 static enum call_use use_of(const struct frame *frame)
 {
-	if (strcmp(frame->use, "slept") == 0)
-		return CALL_SLEPT;
-	assert_string_equal(frame->use, "ran");
-	return CALL_RAN;
+	for (int use = 0; use < CALL_USES; use++)
+		if (strcmp(frame->use, uses[use]) == 0)
+			return (enum call_use)use;
+	fail_msg("no use is called %s", frame->use);
+	return CALL_USES;
 }
 
 /* The row, which must say `what`. */
@@ -137,9 +145,8 @@ static void every_row_is_found_for_a_real_function(void **state)
 		for (int use = 0; use < CALL_USES; use++)
 			if ((call->advice[use] || (!call->what && use == CALL_SLEPT)) &&
 			    !rows.found[i][use])
-				fail_msg("no frame finds row %zu for %s: %s %s", i,
-					 use == CALL_SLEPT ? "slept" : "ran", call->file,
-					 call->function);
+				fail_msg("no frame finds row %zu for %s: %s %s", i, uses[use],
+					 call->file, call->function);
 	}
 }
 

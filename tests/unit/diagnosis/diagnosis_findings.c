@@ -16,7 +16,7 @@
 #define THRESHOLD (50 * MS)
 
 /* Stacks by number: the outermost frame is a function of the application of that name. */
-enum { ALPHA = 1, BETA, GAMMA, REQUESTS, CONVERT, STACKS };
+enum { ALPHA = 1, BETA, GAMMA, REQUESTS, CONVERT, SENDS, ENCODES, STACKS };
 
 static struct made {
 	struct report report;
@@ -31,6 +31,7 @@ static struct made {
 	struct stack_share shares[4][SHARES];
 	struct blocker blocker;
 	struct cpu_share occupants[8];
+	struct turn_part part;
 	struct finding_list *found;
 } made;
 
@@ -63,12 +64,16 @@ static void make_stacks(void)
 		[GAMMA] = function("gamma", "/srv/app.py"),
 		[REQUESTS] = function("get", LIBRARY "requests/api.py"),
 		[CONVERT] = function("convert", "/srv/work.py"),
+		[SENDS] = function("WebSocket.send_text", LIBRARY "starlette/websockets.py"),
+		[ENCODES] = function("serialize_response", LIBRARY "fastapi/routing.py"),
 	};
 
 	for (uint32_t id = ALPHA; id <= GAMMA; id++)
 		stack((struct stack_frame[]){{names[id], 7}, {run, 8}}, 2);
 	stack((struct stack_frame[]){{names[REQUESTS], 5}, {names[ALPHA], 7}, {run, 8}}, 3);
 	stack((struct stack_frame[]){{names[CONVERT], 5}, {names[ALPHA], 7}, {run, 8}}, 3);
+	stack((struct stack_frame[]){{names[SENDS], 5}, {names[ALPHA], 7}, {run, 8}}, 3);
+	stack((struct stack_frame[]){{names[ENCODES], 5}, {run, 8}}, 2);
 }
 
 static int setup(void **state)
@@ -242,6 +247,62 @@ static void the_innermost_function_of_the_application_is_named(void **state)
 	assert_non_null(strstr(text_of_first(), "in convert" NBSP "(/srv/work.py:5), ran Python"));
 }
 
+static void awaits_without_waiting_of_one_task_never_yield(void **state)
+{
+	struct stall *stall = add_stall();
+
+	(void)state;
+	add(stall, SENDS, TS_PYTHON, 40 * MS)->root = 7;
+	add(stall, SENDS, TS_NATIVE, 20 * MS)->root = 7;
+	add(stall, ALPHA, TS_PYTHON, 30 * MS)->root = 7;
+	add(stall, ALPHA, TS_PYTHON, 60 * MS)->root = 8;
+	assert_string_equal(list(), "never_yields alpha 90/1; running_python alpha 60/1");
+	assert_non_null(strstr(text_of_first(), "awaited sends of a WebSocket, which never had to "
+						"wait, so the event loop got no turn for 90.0"));
+	assert_non_null(strstr(advice_of_first(), "await asyncio.sleep(0)"));
+}
+
+static void awaits_of_many_tasks_may_have_yielded(void **state)
+{
+	struct stall *stall = add_stall();
+
+	(void)state;
+	for (uint64_t root = 1; root <= 8; root++)
+		add(stall, SENDS, TS_PYTHON, 20 * MS)->root = root;
+	add(stall, SENDS, TS_PYTHON, 20 * MS); /* whose is not known */
+	assert_string_equal(list(), "running_python alpha 180/1");
+}
+
+static void one_await_beside_much_work_is_the_works(void **state)
+{
+	struct stall *stall = add_stall();
+
+	(void)state;
+	add(stall, SENDS, TS_PYTHON, 40 * MS)->root = 7;
+	add(stall, ALPHA, TS_PYTHON, 200 * MS)->root = 7;
+	assert_string_equal(list(), "running_python alpha 240/1");
+}
+
+static void a_body_is_the_framework_s_work(void **state)
+{
+	struct stall *stall = add_stall();
+
+	(void)state;
+	add(stall, ENCODES, TS_PYTHON, 90 * MS)->root = 7;
+	assert_string_equal(list(), "response_or_request_body - 90/1");
+	assert_string_equal(text_of_first(),
+			    "FastAPI's encoding of the response kept the event loop for "
+			    "90.0" NBSP "ms in one stall");
+	made.part = (struct turn_part){.root = 7, .handler = {.role = HANDLER_ROUTE}};
+	made.part.handler.frame = (struct stack_frame){.function = 2, .line = 7};
+	stall->parts = &made.part;
+	stall->part_count = 1;
+	assert_string_equal(list(), "response_or_request_body alpha 90/1");
+	assert_non_null(strstr(text_of_first(), "of the response for alpha"));
+	made.part.root = 8; /* another request's */
+	assert_string_equal(list(), "response_or_request_body - 90/1");
+}
+
 static void the_program_comes_before_the_machine(void **state)
 {
 	struct stall *stall = add_stall();
@@ -371,6 +432,10 @@ int main(void)
 		TEST(stalls_of_one_subject_add_up),
 		TEST(a_function_has_a_finding_for_each_call),
 		TEST(the_innermost_function_of_the_application_is_named),
+		TEST(awaits_without_waiting_of_one_task_never_yield),
+		TEST(awaits_of_many_tasks_may_have_yielded),
+		TEST(one_await_beside_much_work_is_the_works),
+		TEST(a_body_is_the_framework_s_work),
 		TEST(the_program_comes_before_the_machine),
 		TEST(a_neighbour_with_half_of_it_mostly_had_it),
 		TEST(a_quota_is_not_a_neighbour),

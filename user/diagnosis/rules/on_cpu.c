@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* What the loop's own thread did on a CPU: Python, C code, imports, garbage collection. Whose it is
- * comes from samples. */
+/* What the loop's own thread did on a CPU: Python, C code, imports; what frameworks do there around
+ * the application has its texts in framework.c. Whose it is comes from samples. */
 #include <string.h>
 
 #include "diagnosis/calls.h"
@@ -23,35 +23,45 @@ static bool is_import(const struct report *report, uint32_t id)
 	return false;
 }
 
+/* Collects the whole time of a share as one finding, if it is anything more special than Python or
+ * C code of the application. */
+static bool collect_special(struct collector *collector, const struct stall_view *view,
+			    const struct stack_share *share, uint64_t ns)
+{
+	struct finding finding;
+
+	if (is_import(view->report, share->stack))
+		finding = finding_of_stack(view, FINDING_IMPORT_ON_LOOP, share->stack);
+	else if (!finding_of_busy_run(view, share, &finding) &&
+		 !finding_of_body(view, share, &finding))
+		return false;
+	finding.evidence = EVIDENCE_SAMPLED;
+	finding.states = share->states;
+	collector_add(collector, &finding, ns);
+	return true;
+}
+
 static void collect_on_cpu(struct collector *collector, const struct stall_view *view,
 			   enum finding_id id, const struct stack_share *share)
 {
-	bool import = is_import(view->report, share->stack);
 	uint64_t python = share->states.ns[TS_PYTHON], native = share->states.ns[TS_NATIVE];
-	struct finding finding = finding_of_stack(view, id, share->stack);
+	struct finding finding;
 
 	python -= share->gc_ns < python ? share->gc_ns : python;
+	if (collect_special(collector, view, share, python + native))
+		return;
+	finding = finding_of_stack(view, FINDING_RUNNING_PYTHON, share->stack);
 	finding.evidence = share->stack ? EVIDENCE_SAMPLED : EVIDENCE_TRACED;
 	finding.states = share->states;
-	if (id == FINDING_IMPORT_ON_LOOP)
-		collector_add(collector, &finding, import ? python + native : 0);
-	else if (!import)
-		collector_add(collector, &finding, id == FINDING_RUNNING_PYTHON ? python : native);
+	collector_add(collector, &finding, python);
+	finding.id = FINDING_NATIVE_CODE;
+	collector_add(collector, &finding, native);
 }
 
-static void stall_python(struct collector *collector, const struct stall_view *view)
+/* Of all rules about time on a CPU: each share is one's. */
+static void stall_on_cpu(struct collector *collector, const struct stall_view *view)
 {
 	for_each_stack(collector, view, FINDING_RUNNING_PYTHON, collect_on_cpu);
-}
-
-static void stall_native(struct collector *collector, const struct stall_view *view)
-{
-	for_each_stack(collector, view, FINDING_NATIVE_CODE, collect_on_cpu);
-}
-
-static void stall_import(struct collector *collector, const struct stall_view *view)
-{
-	for_each_stack(collector, view, FINDING_IMPORT_ON_LOOP, collect_on_cpu);
 }
 
 static void add_call(struct text_buffer *text, const struct finding *finding)
@@ -126,8 +136,6 @@ static void advise_import(struct text_buffer *text, const struct report *report,
 }
 
 const struct rule rule_running_python = {
-	.stall = stall_python, .text = text_python, .advice = advise_python};
-const struct rule rule_native_code = {
-	.stall = stall_native, .text = text_native, .advice = advise_native};
-const struct rule rule_import_on_loop = {
-	.stall = stall_import, .text = text_import, .advice = advise_import};
+	.stall = stall_on_cpu, .text = text_python, .advice = advise_python};
+const struct rule rule_native_code = {.text = text_native, .advice = advise_native};
+const struct rule rule_import_on_loop = {.text = text_import, .advice = advise_import};
