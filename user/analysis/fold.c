@@ -233,6 +233,7 @@ static void on_wait(void *ctx, const struct gil_wait *wait)
 	if (!gil || !thread)
 		return;
 	thread->report.waits++;
+	starved_waited(thread, wait);
 	if (wait->whole)
 		check(builder, dist_add(&gil->report.wait, wait->end - wait->start));
 }

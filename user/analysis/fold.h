@@ -30,6 +30,10 @@ struct thread_fold {
 	uint64_t waited_ns;    /* the part of the open wait interval already stored in `waits` */
 	uint64_t wait_told_ns; /* the part of all its waits stored in `waits` */
 	uint32_t wait_entry;   /* cache: index of the entry of `waits` used last */
+	/* The wait in progress, once it has lasted (starved.c); report.starved has the longest. */
+	bool following;
+	uint32_t wait_stack;	      /* where the thread waits */
+	struct breakdown waiting_for; /* who had the GIL */
 };
 
 struct gil_fold {
@@ -175,6 +179,18 @@ void waits_held(struct report_builder *builder, const struct stretch *stretch);
 void waits_held_earlier(struct report_builder *builder, const struct stretch *stretch);
 void waits_waited(struct report_builder *builder, struct thread_fold *waiter,
 		  const struct interval *i);
+
+/* starved.c: long waits. The first two are told what waits.c attributes to the waiter; the third,
+ * that a wait is over. */
+void starved_held(struct report_builder *builder, struct thread_fold *fold,
+		  const struct thread *waiter, const struct interval *i,
+		  const struct stack_ref *ref);
+void starved_held_earlier(struct report_builder *builder, struct thread_fold *fold,
+			  const struct thread *waiter, const struct interval *early,
+			  const struct stack_ref *ref);
+void starved_waited(struct thread_fold *fold, const struct gil_wait *wait);
+/* Brings what is reported of it into order. 0 or -ENOMEM. */
+int report_starved(struct report_builder *builder, struct thread_fold *fold);
 
 /* flames.c, blame.c: fill these fields of the report. Return 0 or -ENOMEM. */
 int report_flames(struct report_builder *builder);

@@ -106,6 +106,13 @@ static void process_fold_free(struct process_fold *process)
 	free(process);
 }
 
+static void thread_fold_free(struct thread_fold *thread)
+{
+	breakdown_done(&thread->report.starved.what);
+	breakdown_done(&thread->waiting_for);
+	free(thread);
+}
+
 static void gil_fold_free(struct gil_fold *gil)
 {
 	dist_done(&gil->report.hold);
@@ -126,7 +133,7 @@ void report_builder_free(struct report_builder *builder)
 	report_clear(&builder->report);
 	LIST_FREE(builder->processes, process_fold_free);
 	LIST_FREE(builder->gils, gil_fold_free);
-	LIST_FREE(builder->threads, free);
+	LIST_FREE(builder->threads, thread_fold_free);
 	table_done(&builder->flames);
 	table_done(&builder->waits);
 	table_done(&builder->handlers);
@@ -194,19 +201,23 @@ static int report_loop(struct report_builder *builder, struct loop_fold *loop,
 }
 
 /* Reports Python threads, and threads of reported loops even if Python does not know them. */
-static void report_thread(struct report *report, struct thread *thread)
+static int report_thread(struct report_builder *builder, struct thread *thread)
 {
+	struct report *report = &builder->report;
 	struct process_report *process = &report->processes[thread->process->index];
-	const struct thread_fold *fold = thread->data;
+	struct thread_fold *fold = thread->data;
 	struct thread_report *entry;
 
 	if (!thread->python && !(fold && fold->had_loop))
-		return;
+		return 0;
+	if (fold && report_starved(builder, fold) < 0)
+		return -ENOMEM;
 	entry = &process->threads[process->thread_count++];
 	*entry = fold ? fold->report : (struct thread_report){.thread = thread};
 	report->unknown_ns += entry->states.ns[TS_UNKNOWN];
 	report->sampled_ns += entry->sampled_ns;
 	report->thread_ns += state_sums_total(&entry->states);
+	return 0;
 }
 
 static void report_gil(struct report *report, struct gil *gil)
@@ -278,7 +289,8 @@ static int report_fill(struct report_builder *builder, const struct world *world
 		}
 	}
 	for (position = 0; (thread = world_next_thread(world, &position));)
-		report_thread(report, thread);
+		if (report_thread(builder, thread) < 0)
+			return -ENOMEM;
 	return 0;
 }
 

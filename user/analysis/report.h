@@ -35,14 +35,6 @@ struct gil_report {
 	struct dist hold, wait;
 };
 
-struct thread_report {
-	const struct thread *thread;
-	struct state_sums states;
-	uint64_t holds, waits, forced_drops;
-	uint64_t held_ns;    /* part of `states` with the GIL */
-	uint64_t sampled_ns; /* part of `states` where only samples tell python from native */
-};
-
 #define TID_OTHERS UINT32_MAX
 
 /* What stopped a thread from outside: SYSNO_STOPPED and the like, as indexes. */
@@ -135,6 +127,26 @@ bool blocker_is_stopped(const struct blocker *blocker, enum stop_kind *ret_kind)
 /* True when `blockers` covers most of the GIL wait. Otherwise the listed blockers are not
  * representative. */
 bool breakdown_holders_known(const struct breakdown *what);
+
+/* Waits of a thread for the GIL that lasted STARVED_NS or longer. */
+#define STARVED_NS UINT64_C(1000000000)
+struct starvation {
+	uint64_t count, ns;    /* all of them */
+	uint64_t start, end;   /* the longest; of that one: */
+	bool whole;	       /* false: evidence, or the window, began or ended inside it */
+	uint32_t stack;	       /* where the thread waited; 0: not known */
+	struct breakdown what; /* only `blockers`: who had the GIL, largest first; the
+				  first 10 ms may be missing */
+};
+
+struct thread_report {
+	const struct thread *thread;
+	struct state_sums states;
+	uint64_t holds, waits, forced_drops;
+	uint64_t held_ns;    /* part of `states` with the GIL */
+	uint64_t sampled_ns; /* part of `states` where only samples tell python from native */
+	struct starvation starved;
+};
 
 struct stall {
 	uint64_t start, end;

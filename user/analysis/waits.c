@@ -81,6 +81,7 @@ static void blame(struct report_builder *builder, const struct interval *i, stru
 		return;
 	wait_add(builder, fold, waiter, i->thread, ref ? ref->stack : 0, i->end - from);
 	fold->waited_ns += i->end - from;
+	starved_held(builder, fold, waiter, i, ref);
 	loop = waiting_loop(waiter, from, &from);
 	if (!loop || from >= i->end)
 		return;
@@ -123,6 +124,7 @@ static void move(struct report_builder *builder, const struct interval *early,
 		fold->wait_told_ns -= ns;
 		wait_add(builder, fold, waiter, holder, ref->stack, ns);
 	}
+	starved_held_earlier(builder, fold, waiter, early, ref);
 	loop = waiting_loop(waiter, from, &from);
 	if (!loop || from >= early->end)
 		return;

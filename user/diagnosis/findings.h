@@ -58,7 +58,13 @@ struct finding {
 	int32_t sysno;			 /* it slept in; SYSNO_UNKNOWN: in none, or in several */
 	uint32_t file;			 /* … and on what (text); 0: not known, or several */
 	enum stop_kind stop;		 /* of `stopped` */
-	struct state_sums states;	 /* what it did meanwhile, with gil_held_by and no_cpu */
+	/* Of thread_starved: the longest wait; how many threads waited for the same one; whether it
+	 * is the thread that uvicorn's supervisor asks if the worker lives. `thread` waited; the
+	 * handler, inner and states are those of who had the GIL for most of it. */
+	const struct starvation *starved;
+	uint32_t thread_count;
+	bool ping;
+	struct state_sums states; /* what it did meanwhile, with gil_held_by and no_cpu */
 	struct cpu_share neighbours[NEIGHBOURS_MAX]; /* who had the CPU, most first … */
 	uint32_t neighbour_count, more_neighbours;   /* … and how many more */
 

@@ -79,6 +79,11 @@ const struct library_call *call_of_stack(const struct report *report, uint32_t s
 struct finding finding_of_stack(const struct stall_view *view, enum finding_id id, uint32_t stack);
 /* Sets stack, handler, inner and call of a finding. */
 void set_stack(struct finding *finding, const struct report *report, uint32_t stack);
+/* Sets the same, of a thread that had the GIL; only if its function is the application's. */
+void set_blocker(struct finding *finding, const struct report *report,
+		 const struct blocker *blocker);
+/* rules/gil.c: what to do about a thread that had the GIL and did finding.states meanwhile. */
+void add_gil_advice(struct text_buffer *text, const struct finding *finding);
 /* "charge (app.py:12), route, in convert (app.py:30)": the handler, and the application's innermost
  * function if it is another one; "send (x.py:7), called by …" where only libraries are; or that it
  * is not known. Begins a sentence. */

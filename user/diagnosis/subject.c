@@ -83,6 +83,15 @@ void set_stack(struct finding *finding, const struct report *report, uint32_t id
 		finding->inner = stack->stack.frames[inner];
 }
 
+void set_blocker(struct finding *finding, const struct report *report,
+		 const struct blocker *blocker)
+{
+	set_stack(finding, report, stack_share_largest(blocker->stacks, blocker->stack_count));
+	finding->handler = blocker->handler;
+	if (finding->handler.role == HANDLER_NONE)
+		finding->inner.function = finding->caller.function = 0;
+}
+
 struct finding finding_of_stack(const struct stall_view *view, enum finding_id id, uint32_t stack)
 {
 	struct finding finding = {.id = id,

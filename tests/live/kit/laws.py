@@ -66,6 +66,7 @@ def check_laws(report, alive=()):
     check_findings(report)
 
 
+WITHOUT_STALLS = {"nothing_found", "supervisor", "thread_starved"}
 MACHINE = {"no_cpu", "quota", "stopped", "unexplained", "nothing_found"}
 
 
@@ -88,7 +89,24 @@ def check_findings(report):
     assert own == sorted(own, reverse=True), "findings are not ranked"
     if max((finding["count"] for finding in found), default=0) < 1024:
         assert explained == set(range(len(stalls))), "a stall has no finding"
-    assert stalls or {finding["id"] for finding in found} <= {"nothing_found", "supervisor"}
+    assert stalls or {finding["id"] for finding in found} <= WITHOUT_STALLS
+    for process in report["processes"]:
+        for thread in process["threads"]:
+            check_starved(thread, found, report["window"])
+
+
+def check_starved(thread, found, window):
+    """The waits lie in the window, nobody had the GIL for longer than the longest, and there is a
+    finding, unless the thread runs a loop."""
+    starved = thread.get("starved")
+    if not starved:
+        return
+    longest = starved["end_ns"] - starved["start_ns"]
+    assert 1_000_000_000 <= longest <= starved["ns"], starved
+    assert starved["ns"] <= thread["states"]["gil_wait"], starved
+    assert window["start_ns"] <= starved["start_ns"] < starved["end_ns"] <= window["end_ns"]
+    assert sum(blocker["ns"] for blocker in starved["blockers"]) <= longest, starved
+    assert thread["loop"] or any(finding["id"] == "thread_starved" for finding in found)
 
 
 def check_thread(thread, window_ns, alive):

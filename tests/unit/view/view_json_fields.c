@@ -50,7 +50,11 @@ static const char threads[] =
 	"  'states': {'python': 1430, 'native': 1431, 'gil_wait': 1432, 'held_blocked': 1433,"
 	"   'held_runnable': 1434, 'blocked': 1435, 'runnable': 1436, 'idle': 1437,"
 	"   'unknown': 1438},"
-	"  'holds': 1422, 'waits': 1423, 'forced_drops': 1424, 'sampled_ns': 1425}]";
+	"  'holds': 1422, 'waits': 1423, 'forced_drops': 1424, 'sampled_ns': 1425,"
+	"  'starved': {'count': 1441, 'ns': 1442, 'start_ns': 1443, 'end_ns': 1444,"
+	"   'whole': true, 'blockers': [],"
+	"   'stack': [{'function': 'sum_up', 'file': '" LIBRARY "lib.py', 'line': 31},"
+	"    {'function': 'work', 'file': '" LIBRARY "lib.py', 'line': 12}]}}]";
 
 static const char loop[] =
 	"{'tid': 1401, 'kind': 'uvloop', 'evidence': 'behaviour', 'turns': 1,"
@@ -194,7 +198,13 @@ static void fill_threads(struct made *made)
 						  .holds = 1422,
 						  .waits = 1423,
 						  .forced_drops = 1424,
-						  .sampled_ns = 1425};
+						  .sampled_ns = 1425,
+						  .starved = {.count = 1441,
+							      .ns = 1442,
+							      .start = 1443,
+							      .end = 1444,
+							      .whole = true,
+							      .stack = 1}};
 }
 
 static void fill_stall(struct made *made)

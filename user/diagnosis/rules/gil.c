@@ -14,11 +14,7 @@ static struct finding finding_of_blocker(const struct stall_view *view, enum fin
 				  .sysno = SYSNO_UNKNOWN,
 				  .states = blocker->states};
 
-	set_stack(&finding, view->report,
-		  stack_share_largest(blocker->stacks, blocker->stack_count));
-	finding.handler = blocker->handler;
-	if (finding.handler.role == HANDLER_NONE)
-		finding.inner.function = finding.caller.function = 0;
+	set_blocker(&finding, view->report, blocker);
 	return finding;
 }
 
@@ -97,11 +93,8 @@ static void text_gil(struct text_buffer *text, const struct report *report,
 	add_figures(text, finding);
 }
 
-static void advise_gil(struct text_buffer *text, const struct report *report,
-		       const struct finding *finding)
+void add_gil_advice(struct text_buffer *text, const struct finding *finding)
 {
-	if (!finding->thread)
-		return;
 	switch (state_sums_largest(&finding->states)) {
 	case TS_HELD_BLOCKED:
 		text_add(text, "It slept with the GIL: release it around that call "
@@ -120,6 +113,13 @@ static void advise_gil(struct text_buffer *text, const struct report *report,
 		text_add(text, "Move that work to a process pool, take smaller steps, or release "
 			       "the GIL in the extension. More threads make it worse.");
 	}
+}
+
+static void advise_gil(struct text_buffer *text, const struct report *report,
+		       const struct finding *finding)
+{
+	if (finding->thread)
+		add_gil_advice(text, finding);
 }
 
 static void text_gc(struct text_buffer *text, const struct report *report,

@@ -57,20 +57,6 @@ static json_t *gil_json(const struct gil_report *gil)
 			.violations = json_uint(gil->gil->violations));
 }
 
-static json_t *thread_json(const struct report *report, const struct thread_report *thread)
-{
-	return JSON_NEW(
-		report_thread, .tid = json_integer(thread->thread->tid),
-		.name = json_text(thread->thread->comm),
-		.python_name = json_text_or_null(text_of(report, thread->thread->python_name)),
-		.loop = json_boolean(thread->thread->loop != NULL),
-		.poller = thread->thread->poller ? json_true() : JSON_LEFT_OUT,
-		.gone = json_boolean(thread->thread->gone),
-		.states = states_json(&thread->states, false), .holds = json_uint(thread->holds),
-		.waits = json_uint(thread->waits), .forced_drops = json_uint(thread->forced_drops),
-		.sampled_ns = json_uint(thread->sampled_ns));
-}
-
 json_t *json_frame(const struct report *report, const struct stack_frame *frame)
 {
 	struct frame_names words = frame_names(report, frame);
@@ -115,6 +101,38 @@ static json_t *blocker_json(const struct report *report, const struct blocker *b
 				report, stack_share_largest(blocker->stacks, blocker->stack_count)),
 			.handler = json_handler(report, &blocker->handler),
 			.gc_ns = json_uint(blocker->gc_ns));
+}
+
+static json_t *starvation_json(const struct report *report, const struct view_options *options,
+			       const struct starvation *starved)
+{
+	json_t *blockers = json_array();
+
+	for (uint32_t i = 0; i < starved->what.blocker_count; i++)
+		json_array_append_new(blockers, blocker_json(report, &starved->what.blockers[i]));
+	return JSON_NEW(
+		report_starvation, .count = json_uint(starved->count), .ns = json_uint(starved->ns),
+		.start_ns = time_json(options, starved->start),
+		.end_ns = time_json(options, starved->end), .whole = json_boolean(starved->whole),
+		.stack = stack_json(report, starved->stack), .blockers = blockers);
+}
+
+static json_t *thread_json(const struct report *report, const struct view_options *options,
+			   const struct thread_report *thread)
+{
+	return JSON_NEW(
+		report_thread, .tid = json_integer(thread->thread->tid),
+		.name = json_text(thread->thread->comm),
+		.python_name = json_text_or_null(text_of(report, thread->thread->python_name)),
+		.loop = json_boolean(thread->thread->loop != NULL),
+		.poller = thread->thread->poller ? json_true() : JSON_LEFT_OUT,
+		.gone = json_boolean(thread->thread->gone),
+		.states = states_json(&thread->states, false), .holds = json_uint(thread->holds),
+		.waits = json_uint(thread->waits), .forced_drops = json_uint(thread->forced_drops),
+		.sampled_ns = json_uint(thread->sampled_ns),
+		.starved = thread->starved.count
+				   ? starvation_json(report, options, &thread->starved)
+				   : JSON_LEFT_OUT);
 }
 
 static json_t *syscall_json(const struct syscall_share *share, const char *machine)
@@ -303,7 +321,7 @@ static void put_process(struct json_out *out, const struct report *report,
 	json_put(out, "[");
 	for (uint32_t i = 0; i < process->thread_count; i++) {
 		json_put_next(out, i);
-		json_put_value(out, thread_json(report, &process->threads[i]), 0);
+		json_put_value(out, thread_json(report, options, &process->threads[i]), 0);
 	}
 	json_put_key(out, "],\n", JSON_KEY(report_process, loops));
 	json_put(out, "[");

@@ -1,0 +1,184 @@
+/* SPDX-License-Identifier: MIT */
+/* Threads that run no loop and wanted the GIL for a second and more. (With a loop's thread that is
+ * a stall, and gil_held_by says who had it.) */
+#include <string.h>
+
+#include "base/duration.h"
+#include "diagnosis/rule.h"
+#include "words/names.h"
+#include "words/words.h"
+
+/*
+ * The thread that answers uvicorn's supervisor over a pipe (Process.always_pong, since 0.30): one
+ * that does not for 5 s, or --timeout-worker-healthcheck, costs the worker its life.
+ */
+#define PING_FILE "/uvicorn/supervisors/multiprocess.py"
+
+static bool is_ping(const struct report *report, const struct starvation *starved)
+{
+	const struct definition *stack = report->names ? stack_of(report, starved->stack) : NULL;
+
+	for (uint32_t i = 0; stack && i < stack->stack.count; i++) {
+		struct frame_names words = frame_names(report, &stack->stack.frames[i]);
+		size_t length = words.function ? strlen(words.file) : 0;
+
+		if (length >= strlen(PING_FILE) &&
+		    !strcmp(words.file + length - strlen(PING_FILE), PING_FILE))
+			return true;
+	}
+	return false;
+}
+
+static uint64_t longest_ns(const struct starvation *starved)
+{
+	return starved->end - starved->start;
+}
+
+/* Who had the GIL for at least half of the longest wait; NULL: nobody, or it is not known. */
+static const struct blocker *holder_of(const struct starvation *starved)
+{
+	const struct blocker *first = starved->what.blocker_count ? &starved->what.blockers[0]
+								  : NULL;
+
+	return first && state_sums_total(&first->states) * 2 >= longest_ns(starved) ? first : NULL;
+}
+
+static const struct thread *holder_thread(const struct starvation *starved)
+{
+	const struct blocker *holder = holder_of(starved);
+
+	return holder ? holder->thread : NULL;
+}
+
+/* Told with another one: what the supervisor waits for is told by itself, all others by whom they
+ * waited for. */
+static bool is_told_with(const struct report *report, const struct thread_report *a,
+			 const struct thread_report *b)
+{
+	return holder_thread(&a->starved) == holder_thread(&b->starved) &&
+	       !is_ping(report, &a->starved) && !is_ping(report, &b->starved);
+}
+
+static bool is_starved(const struct thread_report *thread)
+{
+	return thread->starved.count && !thread->thread->loop;
+}
+
+static bool is_first(const struct report *report, const struct process_report *process, uint32_t n)
+{
+	for (uint32_t i = 0; i < n; i++)
+		if (is_starved(&process->threads[i]) &&
+		    is_told_with(report, &process->threads[i], &process->threads[n]))
+			return false;
+	return true;
+}
+
+static void add_thread(struct finding *finding, const struct report *report,
+		       const struct thread_report *thread)
+{
+	const struct starvation *starved = &thread->starved;
+	const struct blocker *holder = holder_of(starved);
+
+	finding->thread_count++;
+	finding->count += starved->count;
+	finding->ns = starved->ns > finding->ns ? starved->ns : finding->ns;
+	finding->ongoing |= starved->end == report->window.end;
+	if (longest_ns(starved) <= finding->worst_ns)
+		return;
+	finding->worst_ns = longest_ns(starved);
+	finding->thread = thread->thread;
+	finding->starved = starved;
+	finding->ping = is_ping(report, starved);
+	finding->evidence = starved->whole ? EVIDENCE_TRACED : EVIDENCE_BOUNDED;
+	if (!holder)
+		return;
+	finding->states = holder->states;
+	set_blocker(finding, report, holder);
+}
+
+static void process_starved(struct collector *collector, const struct report *report,
+			    const struct process_report *process)
+{
+	for (uint32_t n = 0; n < process->thread_count; n++) {
+		struct finding finding = {.id = FINDING_THREAD_STARVED,
+					  .subject = SUBJECT_THREAD,
+					  .process = process,
+					  .sysno = SYSNO_UNKNOWN};
+
+		if (!is_starved(&process->threads[n]) || !is_first(report, process, n))
+			continue;
+		for (uint32_t i = n; i < process->thread_count; i++)
+			if (i == n ||
+			    (is_starved(&process->threads[i]) &&
+			     is_told_with(report, &process->threads[n], &process->threads[i])))
+				add_thread(&finding, report, &process->threads[i]);
+		collector_add_whole(collector, &finding);
+	}
+}
+
+/* Who had it meanwhile, and for how long of that. */
+static void add_holder(struct text_buffer *text, const struct report *report,
+		       const struct finding *finding)
+{
+	const struct starvation *starved = finding->starved;
+	const struct blocker *first = starved->what.blocker_count ? &starved->what.blockers[0]
+								  : NULL;
+
+	if (!first) {
+		text_add(text, "; which threads had it is not known");
+		return;
+	}
+	text_add(text, "; ");
+	if (!holder_of(starved)) {
+		text_add_number_of(text, starved->what.blocker_count, "thread", "threads");
+		text_add(text, " had it in turn, most of all ");
+	} else if (finding->handler.role != HANDLER_NONE) {
+		add_function(text, report, finding);
+		text_add(text, " in ");
+	}
+	text_add_thread(text, report, first->thread);
+	text_add(text, holder_of(starved) ? " had it for " : ", for ");
+	text_add_duration(text, state_sums_total(&first->states));
+	text_add(text, " of that");
+}
+
+static void text_starved(struct text_buffer *text, const struct report *report,
+			 const struct finding *finding)
+{
+	if (finding->thread_count > 1) {
+		text_add_number_of(text, finding->thread_count, "thread", "threads");
+		text_add(text, " wanted the GIL for a second or longer, ");
+		text_add_thread(text, report, finding->thread);
+		text_add(text, " for ");
+	} else {
+		text_add_thread(text, report, finding->thread);
+		text_add(text, finding->ping ? ", which answers uvicorn's supervisor, wanted the "
+					       "GIL for "
+					     : " wanted the GIL for ");
+	}
+	text_add(text, finding->evidence == EVIDENCE_BOUNDED ? "at least " : "");
+	text_add_duration(text, finding->worst_ns);
+	if (finding->count > 1 && finding->thread_count == 1) {
+		text_add(text, ", the longest of ");
+		text_add_number_of(text, finding->count, "such wait", "such waits");
+	}
+	add_holder(text, report, finding);
+}
+
+static void advise_starved(struct text_buffer *text, const struct report *report,
+			   const struct finding *finding)
+{
+	if (finding->ping)
+		text_add(text, "uvicorn's supervisor kills a worker that does not answer it for "
+			       "5" NBSP "s (\"Child process died\"), or as long as "
+			       "--timeout-worker-healthcheck says. Raising that only helps until "
+			       "the next longer wait. ");
+	if (holder_of(finding->starved))
+		add_gil_advice(text, finding);
+	else if (finding->starved->what.blocker_count)
+		text_add(text, "Run fewer threads that compute at the same time, or move their "
+			       "work to a process pool.");
+}
+
+const struct rule rule_thread_starved = {
+	.process = process_starved, .text = text_starved, .advice = advise_starved};
