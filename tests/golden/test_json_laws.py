@@ -316,6 +316,21 @@ def test_turns_are_the_stalls_of_a_threshold_that_all_are_longer_than(found, eve
         assert loop["longest_ns"] == max(lengths, default=0)
 
 
+def test_a_freeze_is_a_run_of_stalls(found):
+    for loop in loops_of(found):
+        freeze = loop["longest_freeze"]
+        assert (freeze is None) == (loop["freezes"] == 0)
+        if freeze:
+            inside = [
+                stall
+                for stall in loop["stalls"]
+                if freeze["start_ns"] <= stall["start_ns"] and stall["end_ns"] <= freeze["end_ns"]
+            ]
+            assert len(inside) == freeze["stalls"] >= 2
+            assert inside[0]["start_ns"] == freeze["start_ns"]
+            assert inside[-1]["end_ns"] == freeze["end_ns"]
+
+
 def test_only_a_stall_that_reaches_the_end_goes_on(every):
     for stall in stalls_of(every):
         assert stall["ongoing"] == (stall["end_ns"] == every["window"]["end_ns"])

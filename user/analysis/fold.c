@@ -156,6 +156,9 @@ static void on_interval(void *ctx, const struct interval *i)
 		waits_waited(builder, thread, i);
 	if (loop)
 		add_to_turn(builder, loop, i);
+	else if ((i->state == TS_IDLE || i->state == TS_UNKNOWN) && dur && i->thread->loop &&
+		 i->thread->loop->data)
+		freeze_end(i->thread->loop->data);
 }
 
 /* Called before the stretches that this sample ends, so that their handlers take it into account.
@@ -350,6 +353,7 @@ static int keep_stall(struct report_builder *builder, struct loop_fold *loop,
 
 	if (err < 0)
 		return err;
+	freeze_add(builder, &loop->report, &loop->freeze, &stall);
 	loop->report.stalled.blocker_max = blockers_max(builder);
 	err = breakdown_merge(&loop->report.stalled, &stall.what);
 	if (err == 0)
@@ -379,8 +383,10 @@ static void on_turn_cancel(void *ctx, struct loop *loop)
 {
 	struct loop_fold *fold = loop->data;
 
-	if (fold)
-		fold->in_turn = false;
+	if (!fold)
+		return;
+	fold->in_turn = false;
+	freeze_end(fold);
 }
 
 struct stretch_sink fold_sink(struct report_builder *builder)

@@ -51,6 +51,7 @@ struct loop_fold {
 	struct breakdown meanwhile; /* occupants of the CPU during the open interval; merged into
 				       `now` if the thread turns out to have waited for that CPU */
 	struct turn_stacks stacks;
+	struct freeze freeze; /* the run of stalls that may go on; stalls 0: none */
 	/* Finished turns. report.stalls always has room for one more stall, the one in progress
 	 * when a report is built. */
 	struct loop_report report;
@@ -143,6 +144,15 @@ int stall_list(struct report_builder *builder, struct loop_fold *loop, struct st
 size_t stall_bytes(const struct stall *stall);
 /* blame.c: adds an unlisted stall to its culprit's sums. Returns 0 or -ENOMEM. */
 int blame_left_out(struct report_builder *builder, const struct stall *stall);
+
+/* freeze.c: a stall that follows the latest run of them, or begins one; or something between two
+ * stalls that ends the run: the loop slept in its wait, or nothing is known. */
+void freeze_add(const struct report_builder *builder, struct loop_report *report,
+		struct freeze *freeze, const struct stall *stall);
+static inline void freeze_end(struct loop_fold *loop)
+{
+	loop->freeze.stalls = 0;
+}
 
 /* Fills the breakdown, cause, stacks and parts of `stall` from the turn in progress, as if it ended
  * now. The caller sets start, end, ongoing, earlier and whole, and frees it with stall_done().

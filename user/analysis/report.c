@@ -158,6 +158,7 @@ static int report_ongoing(struct report_builder *builder, struct loop_fold *loop
 			  struct loop_report *report)
 {
 	uint64_t dur = loop->in_turn ? state_sums_total(&loop->now.states) : 0;
+	struct freeze freeze = loop->freeze;
 	struct stall *stall = &loop->ongoing;
 	int err;
 
@@ -173,6 +174,7 @@ static int report_ongoing(struct report_builder *builder, struct loop_fold *loop
 		return -ENOMEM;
 	report->stalls = loop->report.stalls;
 	report->stalls[report->stall_count++] = *stall;
+	freeze_add(builder, report, &freeze, stall);
 	return breakdown_merge(&report->stalled, &stall->what);
 }
 

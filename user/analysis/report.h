@@ -204,6 +204,13 @@ struct wait_flame {
 	(1u << 18) /* entries of each kind with a stack; what is beyond is added to stack 0 of its \
 		      thread and state */
 
+/* Stalls one after another: between each and the next the loop did not sleep in its wait, nothing
+ * is unknown, and less time than the threshold passed. */
+struct freeze {
+	uint64_t start, end;
+	uint64_t stalls;
+};
+
 struct loop_report {
 	const struct loop *loop;
 	struct dist turn;     /* whole turns; turn.count is `turns` in JSON */
@@ -213,6 +220,8 @@ struct loop_report {
 	uint64_t stalls_left_out; /* unlisted stalls: counted in all sums, none longer than
 				     report.left_out_ns */
 	struct breakdown stalled; /* over all stalls */
+	uint64_t freezes;	  /* runs of two stalls or more … */
+	struct freeze freeze;	  /* … and the longest; stalls 0: none */
 	uint64_t longest_ns;	  /* the longest turn, whole or not */
 	uint64_t recent_ns; /* the longest of the turns that ended since the previous report or are
 			       in progress */

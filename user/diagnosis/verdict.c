@@ -72,6 +72,13 @@ static void add_stalls(struct text_buffer *text, const struct report *report,
 		text_add(text, "; worst ");
 		text_add_duration(text, longest);
 	}
+	if (loop->freeze.stalls) {
+		text_add(text, "; longest freeze ");
+		text_add_duration(text, loop->freeze.end - loop->freeze.start);
+		text_add(text, ", ");
+		text_add_number_of(text, loop->freeze.stalls, "stall", "stalls");
+		text_add(text, " in a row");
+	}
 	text_add(text, "%s. ", ongoing ? "; it was still stalled at the end" : "");
 	if (breakdown_is_stopped(what, &kind)) {
 		text_add_share(text, breakdown_stopped_ns(what), total);

@@ -214,6 +214,56 @@ static void a_turn_below_the_threshold_is_no_stall_and_one_at_it_is(void **state
 	assert_int_equal(loop_report()->longest_ns, 50 * MS);
 }
 
+/* A turn from `ts` on, and what the thread does after it. */
+static uint64_t turn(uint64_t ts, uint64_t dur, enum thread_state then)
+{
+	change(&loop_thread, TS_PYTHON, ts);
+	turn_begins(ts);
+	change(&loop_thread, then, ts + dur);
+	turn_ends(ts + dur, true, false);
+	return ts + dur;
+}
+
+static void stalls_without_a_pause_between_them_are_a_freeze(void **state)
+{
+	const struct loop_report *found;
+	uint64_t ts = turn(10 * MS, 60 * MS, TS_NATIVE), end;
+
+	ts = turn(ts + 1 * MS, 30 * MS, TS_NATIVE); /* short turns do not end it */
+	end = turn(ts + 1 * MS, 70 * MS, TS_IDLE);
+	found = loop_report();
+	assert_int_equal(found->freezes, 1);
+	assert_int_equal(found->freeze.stalls, 2);
+	assert_int_equal(found->freeze.start, 10 * MS);
+	assert_int_equal(found->freeze.end, end);
+	ts = turn(end + 1 * MS, 60 * MS, TS_UNKNOWN); /* it slept before this one … */
+	ts = turn(ts + 1 * MS, 60 * MS, TS_NATIVE);   /* … and may have before this */
+	ts = turn(ts + 1 * MS, 49 * MS, TS_NATIVE);
+	ts = turn(ts, 60 * MS, TS_NATIVE); /* 50 ms after the latest stall: it went on meanwhile */
+	assert_int_equal(loop_report()->freezes, 1);
+	change(&loop_thread, TS_PYTHON, ts + 1 * MS);
+	turn_begins(ts + 1 * MS);
+	change(&loop_thread, TS_NATIVE, ts + 201 * MS); /* a stall that has not ended */
+	for (int again = 0; again < 2; again++) {
+		found = loop_report();
+		assert_int_equal(found->freezes, 2);
+		assert_int_equal(found->freeze.stalls, 2);
+		assert_int_equal(found->freeze.end, ts + 201 * MS);
+	}
+}
+
+static void a_turn_that_is_taken_back_ends_a_freeze(void **state)
+{
+	uint64_t ts = turn(10 * MS, 60 * MS, TS_NATIVE);
+
+	turn_begins(ts);
+	loop.in_turn = false;
+	sink.turn_cancel(sink.ctx, &loop);
+	turn(ts + 1 * MS, 60 * MS, TS_NATIVE);
+	assert_int_equal(loop_report()->freezes, 0);
+	assert_int_equal(loop_report()->freeze.stalls, 0);
+}
+
 static void blockers_are_the_holders_while_the_loop_waited(void **state)
 {
 	const struct stall *stall;
@@ -504,6 +554,8 @@ int main(void)
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 	const struct CMUnitTest tests[] = {
 		TEST(a_turn_below_the_threshold_is_no_stall_and_one_at_it_is),
+		TEST(stalls_without_a_pause_between_them_are_a_freeze),
+		TEST(a_turn_that_is_taken_back_ends_a_freeze),
 		TEST(blockers_are_the_holders_while_the_loop_waited),
 		TEST(cutting_intervals_changes_no_blame),
 		TEST(a_holder_whose_own_state_is_unknown_is_a_blocker_nevertheless),

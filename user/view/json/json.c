@@ -236,6 +236,15 @@ static json_t *blame_json(const struct report *report, const struct view_options
 		.samples = json_uint(blame->samples));
 }
 
+static json_t *freeze_json(const struct view_options *options, const struct freeze *freeze)
+{
+	if (!freeze->stalls)
+		return json_null();
+	return JSON_NEW(report_freeze, .start_ns = time_json(options, freeze->start),
+			.end_ns = time_json(options, freeze->end),
+			.stalls = json_uint(freeze->stalls));
+}
+
 static void put_loop(struct json_out *out, const struct report *report,
 		     const struct view_options *options, const struct loop_report *loop,
 		     const struct process *process)
@@ -247,7 +256,9 @@ static void put_loop(struct json_out *out, const struct report *report,
 			 .kind = json_string(loop_kind_name(loop->loop->kind)),
 			 .evidence = json_string(loop->loop->by_behaviour ? "behaviour" : "python"),
 			 .turns = json_uint(loop->turn.count), .turn = dist_json(&loop->turn),
-			 .longest_ns = json_uint(loop->longest_ns)),
+			 .longest_ns = json_uint(loop->longest_ns),
+			 .freezes = json_uint(loop->freezes),
+			 .longest_freeze = freeze_json(options, &loop->freeze)),
 		JSON_EMBED);
 	json_put_key(out, ", ", JSON_KEY(report_loop, stalls));
 	json_put(out, "[");
