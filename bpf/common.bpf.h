@@ -56,10 +56,12 @@ struct thread_note {
 	__u64 pointer;	 /* its thread pointer; 0: not asked yet */
 	__u64 search_tstate, search_interp; /* progress of a search for tstate: what to read next */
 	__u64 asked;			    /* when tstate was last searched for */
-	__u32 retry_ns;			    /* back-off before tstate is searched for again */
-	__u32 epfd;			    /* descriptor + 1 of the epoll wait it is in, or 0 */
-	__u32 waited_epfd;		    /* … of its last one, until the thread closes that */
-	__u16 cpu;			    /* CPU + 1 that it waits for, or 0 */
+	__u64 futex;	/* address of the one that it sleeps on while it holds others up, or 0 … */
+	__u64 ts_futex; /* … since then */
+	__u32 retry_ns; /* back-off before tstate is searched for again */
+	__u32 epfd;	/* descriptor + 1 of the epoll wait it is in, or 0 */
+	__u32 waited_epfd; /* … of its last one, until the thread closes that */
+	__u16 cpu;	   /* CPU + 1 that it waits for, or 0 */
 	__u8 wait_goes_on; /* the last WAIT_END did not end its wait for the GIL: a WAIT follows */
 	__u8 runs_loop;	   /* it has slept on a loop's descriptor */
 };

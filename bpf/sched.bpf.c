@@ -4,6 +4,7 @@
  * which task has that CPU; threads that begin, exit or change their names.
  */
 #include "file.bpf.h"
+#include "lock.bpf.h"
 #include "pystack.bpf.h"
 
 const volatile bool have_task_regs =
@@ -203,31 +204,24 @@ static __always_inline bool is_idle(struct thread_note *note, __u32 tgid)
 /*
  * Sends the stack of a thread that goes to sleep, or of one that loses its CPU if others wait for
  * it: it holds the GIL or runs an event loop. A thread that waits for the GIL does not move, and
- * its stack was sent when the wait began.
+ * its stack was sent when the wait began. Returns the state of the thread whose stack it sent, or
+ * 0.
  */
-static __always_inline void send_stack_of(__u64 ts, struct task_struct *task, bool runnable)
+static __always_inline __u64 send_stack_of(__u64 ts, struct task_struct *task, bool runnable)
 {
 	struct thread_note *note;
 	__u64 tstate;
 
 	if (!(stack_kinds & (runnable ? EVF_STACK_PREEMPT : EVF_STACK_SLEEP)))
-		return;
+		return 0;
 	note = note_of(TASK_PID(task));
 	if (!note || note->wait_cond || is_idle(note, task->tgid))
-		return;
+		return 0;
 	tstate = pystack_current(ts, 0);
 	if (!tstate || (runnable && !note->runs_loop && !pystack_holds_gil(tstate)))
-		return;
+		return 0;
 	pystack_send(ts, tstate, runnable ? EVF_STACK_PREEMPT : EVF_STACK_SLEEP, 0);
-}
-
-static __always_inline bool is_futex(__s32 sysno)
-{
-#if defined(__TARGET_ARCH_x86)
-	return sysno == 202 || sysno == 455; /* futex, futex_wait */
-#else
-	return sysno == 98 || sysno == 455;
-#endif
+	return tstate;
 }
 
 /* A sleep on a futex: marks it if the futex is part of a GIL. */
@@ -247,15 +241,27 @@ static __always_inline void mark_gil_futex(struct ev_switch_out *record, __u32 t
 	}
 }
 
-static __always_inline bool runs_loop(__u32 tid)
+/* What a thread sleeps on, if others may have to wait for it. `tstate`: 0 if not known. */
+static __always_inline void send_sleep(const struct ev_switch_out *record, struct task_struct *task,
+				       const struct entry *entry, __u64 tstate)
 {
+	__u32 tid = TASK_PID(task);
 	struct thread_note *note = bpf_map_lookup_elem(&notes, &tid);
+	__u64 ts = record->hdr.ts;
 
-	return note && note->runs_loop;
+	if (!note)
+		return;
+	if (note->runs_loop)
+		send_file(ts, task, record->sysno, entry->argument, entry->second);
+	if (!waits_on_futex(record->sysno, entry->second) ||
+	    record->hdr.flags & (EVF_SWITCH_OUT_GIL_MUTEX | EVF_SWITCH_OUT_HANDOVER))
+		return;
+	if (note->runs_loop || pystack_holds_gil(tstate))
+		sleep_on_futex(ts, note, tid, entry->argument);
 }
 
 static __always_inline void emit_switch_out(__u64 ts, __u32 cpu, struct task_struct *task,
-					    bool runnable, __u8 stop)
+					    bool runnable, __u8 stop, __u64 tstate)
 {
 	struct ev_switch_out record = {.hdr = HDR(SWITCH_OUT, ts, TASK_PID(task), cpu, stop)};
 	struct entry entry = {};
@@ -276,8 +282,8 @@ static __always_inline void emit_switch_out(__u64 ts, __u32 cpu, struct task_str
 			record.hdr.flags |= EVF_SWITCH_OUT_THROTTLED;
 	}
 	emit(&record, sizeof(record));
-	if (sleeps && runs_loop(TASK_PID(task)))
-		send_file(ts, task, record.sysno, entry.argument, entry.second);
+	if (sleeps)
+		send_sleep(&record, task, &entry, tstate);
 }
 
 SEC("tp_btf/sched_switch")
@@ -288,6 +294,7 @@ int BPF_PROG(on_switch, bool preempt, struct task_struct *prev, struct task_stru
 	__u64 state = task_state(prev);
 	bool runnable = preempt || !state;
 	struct cpu_note *note = cpu_note_of(cpu);
+	struct thread_note *thread;
 	bool out, in;
 
 	if (!enabled || !note)
@@ -301,8 +308,11 @@ int BPF_PROG(on_switch, bool preempt, struct task_struct *prev, struct task_stru
 	note->tid = next->pid;
 	note->tgid = next->tgid;
 	__builtin_memcpy(note->comm, next->comm, sizeof(note->comm));
-	if (in)
-		stop_waiting(note_of(TASK_PID(next)));
+	if (in) {
+		thread = note_of(TASK_PID(next));
+		stop_waiting(thread);
+		leave_futex(thread);
+	}
 	if (out && runnable)
 		wait_for_cpu(note_of(TASK_PID(prev)), cpu);
 	/* before the threads' own records, so that a wait that ends or begins here finds the
@@ -313,8 +323,10 @@ int BPF_PROG(on_switch, bool preempt, struct task_struct *prev, struct task_stru
 		emit_run(ts, cpu, note, true);
 
 	if (out) {
-		send_stack_of(ts, prev, runnable);
-		emit_switch_out(ts, cpu, prev, runnable, runnable ? 0 : stop_of(prev, state));
+		__u64 tstate = send_stack_of(ts, prev, runnable);
+
+		emit_switch_out(ts, cpu, prev, runnable, runnable ? 0 : stop_of(prev, state),
+				tstate);
 	}
 	if (in) {
 		struct ev_switch_in record = {.hdr = HDR(SWITCH_IN, ts, TASK_PID(next), cpu, 0)};
@@ -352,6 +364,34 @@ SEC("tp_btf/sched_wakeup_new")
 int BPF_PROG(on_wakeup_new, struct task_struct *task)
 {
 	return wake(task, EVF_WAKE_NEW);
+}
+
+/* sched_waking, unlike sched_wakeup, is always reported where the waker runs. */
+SEC("tp_btf/sched_waking")
+int BPF_PROG(on_waking, struct task_struct *task)
+{
+	struct thread_note *note;
+	struct entry entry;
+	__u64 ts, address;
+	__u32 tid;
+
+	if (!sleepers)
+		return 0;
+	tid = TASK_PID(task);
+	note = bpf_map_lookup_elem(&notes, &tid);
+	if (!enabled || !note || !note->futex)
+		return 0;
+	ts = bpf_ktime_get_ns();
+	if (ts - note->ts_futex < HELD_UP_NS || bpf_get_current_pid_tgid() >> 32 != task->tgid)
+		return 0;
+	entry = entry_regs();
+	address = note->futex;
+	if (!in_syscall(&entry) || entry.argument != address ||
+	    !wakes_futex((__s32)entry.sysno, entry.second))
+		return 0;
+	leave_futex(note);
+	tell_waker(ts, tid, address);
+	return 0;
 }
 
 SEC("tp_btf/sched_migrate_task")
@@ -409,10 +449,13 @@ int BPF_PROG(on_exit, struct task_struct *task)
 {
 	__u64 ts = bpf_ktime_get_ns();
 	__u32 tid = TASK_PID(task), tgid = task->tgid;
+	struct thread_note *note;
 
 	if (!is_target(tgid))
 		return 0;
-	stop_waiting(bpf_map_lookup_elem(&notes, &tid));
+	note = bpf_map_lookup_elem(&notes, &tid);
+	stop_waiting(note);
+	leave_futex(note);
 	bpf_map_delete_elem(&notes, &tid);
 	bpf_map_delete_elem(&names, &tid);
 

@@ -80,6 +80,15 @@ static inline void on_run(void *ctx, const struct run *run)
 	say("run %llu-%llu cpu%u %u/%u\n", SPAN(run), run->cpu, run->pid, run->tid);
 }
 
+static inline void on_release(void *ctx, const struct release *release)
+{
+	static const char *const kinds[] = {
+		[LOCK_UNKNOWN] = "lock", [LOCK_MUTEX] = "mutex", [LOCK_SEMAPHORE] = "semaphore"};
+
+	say("release %llu-%llu %u by %u %s stack%u\n", SPAN(release), release->thread->tid,
+	    release->by->tid, kinds[release->kind], release->stack);
+}
+
 static inline void on_turn_begin(void *ctx, struct loop *loop)
 {
 	say("begin %llu %u%s\n", (unsigned long long)loop->ts_turn, loop->thread->tid,
@@ -175,6 +184,9 @@ EVENT_FUNCTION(gc_end, (uint64_t ts, uint32_t tid), GC_END, gc_end, ts, tid, 0, 
 EVENT_FUNCTION(runs, (uint64_t ts, uint32_t tid, uint32_t span_ns, bool yes, uint32_t kind),
 	       RUNS_LOOP, runs_loop, ts, tid, 0, yes ? EVF_RUNS_LOOP_YES : 0, .kind = kind,
 	       .span_ns = span_ns)
+EVENT_FUNCTION(on_futex,
+	       (uint64_t ts, uint32_t tid, uint64_t address, uint8_t flags, uint32_t other), FUTEX,
+	       futex, ts, tid, 0, flags, .address = address, .other = other)
 EVENT_FUNCTION(window, (uint64_t ts, bool end), WINDOW, window, ts, 0, 0, end ? EVF_WINDOW_END : 0)
 
 /* A process with a GIL and a loop's descriptor, Python threads A and B, and X that Python does not
@@ -187,6 +199,7 @@ static inline void declare_as(bool partial)
 					.wait = on_wait,
 					.contention = on_contention,
 					.run = on_run,
+					.release = on_release,
 					.turn_begin = on_turn_begin,
 					.turn_cancel = on_turn_cancel,
 					.turn = on_turn};

@@ -418,6 +418,7 @@ FORWARD(wait, const struct gil_wait)
 FORWARD(contention, const struct contention)
 FORWARD(loss, const struct loss)
 FORWARD(run, const struct run)
+FORWARD(release, const struct release)
 
 static void on_waiters(void *ctx, const struct gil *gil, uint64_t ts)
 {
@@ -450,6 +451,7 @@ struct model_sink attribution_sink(struct attribution *attribution)
 	PASS_IF_WANTED(attribution, &sink, waiters);
 	PASS_IF_WANTED(attribution, &sink, loss);
 	PASS_IF_WANTED(attribution, &sink, run);
+	PASS_IF_WANTED(attribution, &sink, release);
 	return sink;
 }
 

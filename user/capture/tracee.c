@@ -268,6 +268,7 @@ static int stage_event(void *ctx, const union event *event)
 			return 0;
 		break;
 	case EV_OBSERVE:
+	case EV_FUTEX:
 		if (stage->identity_only)
 			return 0;
 		break;

@@ -291,13 +291,30 @@ static void write_wait(struct writing *writing, const struct thread_machine *t)
 	PUT(writing, WAIT, wait, t, t->pub.gil->index, 0);
 }
 
+/* `span_ns`: 0 for what begins at this instant. */
+static void write_lock(struct writing *writing, const struct thread_machine *t, uint32_t span_ns)
+{
+	const struct lock *lock = &t->pub.lock;
+	const struct thread_machine *owner = lock->owner ? machine_of(lock->owner) : NULL;
+
+	if (!lock->address)
+		return;
+	PUT(writing, FUTEX, futex, t, 0,
+	    (owner ? EVF_FUTEX_MUTEX : 0) |
+		    (lock->kind == LOCK_SEMAPHORE ? EVF_FUTEX_SEMAPHORE : 0),
+	    .address = lock->address,
+	    .other = owner ? owner->nstid ? owner->nstid : owner->pub.tid : 0, .span_ns = span_ns);
+}
+
 static void write_off(struct writing *writing, const struct thread_machine *t)
 {
-	if (t->sched == SCHED_ASLEEP)
+	if (t->sched == SCHED_ASLEEP) {
 		put(writing, (union event){.switch_out = t->out});
-	else
-		PUT(writing, SWITCH_OUT, switch_out, t, t->pub.cpu,
-		    EVF_SWITCH_OUT_RUNNABLE | (t->throttled ? EVF_SWITCH_OUT_THROTTLED : 0));
+		write_lock(writing, t, 0);
+		return;
+	}
+	PUT(writing, SWITCH_OUT, switch_out, t, t->pub.cpu,
+	    EVF_SWITCH_OUT_RUNNABLE | (t->throttled ? EVF_SWITCH_OUT_THROTTLED : 0));
 }
 
 /* As if it had begun at this instant what it is doing. */
@@ -376,6 +393,8 @@ static void write_state(struct writing *writing, const struct thread_machine *t)
 	PUT(writing, STATE, state, t, waits ? t->pub.gil->index : 0, flags,
 	    .sysno = t->sysno >= 0 ? t->sysno : 0, .epfd = inside ? t->epfd : 0);
 	write_still(writing, t);
+	if (only_snapshot(t))
+		write_lock(writing, t, 1);
 }
 
 int world_checkpoint(const struct world *w, uint64_t ts, const struct stream_sink *to)

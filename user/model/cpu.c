@@ -93,6 +93,8 @@ void sched_set(struct world *w, struct thread_machine *t, enum sched sched, uint
 	if (sched == SCHED_READY)
 		cpu_cut(w, cpu, ts);
 	was_off = thread_is_off(t);
+	if (t->pub.lock.address)
+		t->pub.lock = (struct lock){0};
 	t->sched = sched;
 	t->pub.cpu = cpu;
 	thread_moved(w, t);

@@ -151,6 +151,18 @@ struct gil {
 	void *data;
 };
 
+/* What is at a futex that a thread sleeps on, as far as it can be told. */
+enum lock_kind {
+	LOCK_UNKNOWN,	/* a condition variable, say */
+	LOCK_MUTEX,	/* a pthread mutex */
+	LOCK_SEMAPHORE, /* as Python's locks wait on */
+};
+struct lock {
+	uint64_t address; /* 0: none that is known */
+	enum lock_kind kind;
+	struct thread *owner; /* who has the mutex; NULL: not known */
+};
+
 struct thread {
 	struct process *process;
 	uint32_t tid;
@@ -167,6 +179,7 @@ struct thread {
 		*prev_waiting;			  /* for the same GIL, while it waits (utlist.h) */
 	struct thread *next_queued, *prev_queued; /* at the same CPU, while it is ready to run */
 	struct loop *loop;			  /* the loop it runs, or NULL */
+	struct lock lock;			  /* what it sleeps on, if that is a futex */
 	bool poller; /* waits in epoll with a wake-up channel, as loops do, and runs none by
 			Python's own state */
 	void *data;
@@ -271,6 +284,15 @@ struct run {
 					next_queued: loops' threads first, then by time */
 };
 
+/* A thread that slept on a futex since `start` is woken there at `end` by another one, which is
+ * what the release of a lock does to who waits for it. */
+struct release {
+	struct thread *thread, *by;
+	uint64_t start, end;
+	enum lock_kind kind;
+	uint32_t stack; /* of `by` (definition); 0: not known */
+};
+
 /* A turn of a loop (docs/model.md, Loops and turns). */
 struct turn {
 	struct loop *loop;
@@ -295,6 +317,8 @@ struct model_sink {
 	/* Inside the window, in order of their begins; they may overlap. */
 	void (*loss)(void *ctx, const struct loss *loss);
 	void (*run)(void *ctx, const struct run *run);
+	/* Before the interval of its thread is emitted. */
+	void (*release)(void *ctx, const struct release *release);
 	/* Before the first interval of the turn is emitted. */
 	void (*turn_begin)(void *ctx, struct loop *loop);
 	void (*turn)(void *ctx, const struct turn *turn);

@@ -55,11 +55,16 @@ void stack_feed(struct world *w, const struct fact *fact)
 		return;
 	}
 	t->pub.python = true; /* only threads that Python knows have a stack */
+	if (flags & EVF_STACK_WAKES) {
+		t->wakes_stack = event->stack;
+		t->ts_wakes = event->hdr.ts;
+	}
 	if (flags & EVF_STACK_WAIT)
 		t->wait_stack = *event;
 	else if (flags & (EVF_STACK_SLEEP | EVF_STACK_PREEMPT))
 		t->off_stack = *event;
-	if (flags & (EVF_STACK_SLEEP | EVF_STACK_PREEMPT | EVF_STACK_WAIT | EVF_STACK_CLOCK)) {
+	if (flags & (EVF_STACK_SLEEP | EVF_STACK_PREEMPT | EVF_STACK_WAIT | EVF_STACK_CLOCK |
+		     EVF_STACK_WAKES)) {
 		prove_running(w, t, ts);
 		threads_derive(w, ts); /* the intervals come before the sample */
 	}

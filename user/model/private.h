@@ -157,10 +157,12 @@ struct thread_machine {
 	uint32_t previous_epfd;
 
 	/* what it does in Python: names.c, sites.c */
-	uint32_t own_stack; /* last stack of its own, … */
-	uint32_t moves;	    /* … and how often it was a different one since the last loss */
-	uint32_t gc_depth;  /* nested runs of the collector: a finalizer may start another one */
-	uint8_t generation; /* of the outermost run; GC_GENERATION_UNKNOWN */
+	uint32_t wakes_stack; /* the stack in which it woke another thread last, … */
+	uint64_t ts_wakes;    /* … then */
+	uint32_t own_stack;   /* last stack of its own, … */
+	uint32_t moves;	      /* … and how often it was a different one since the last loss */
+	uint32_t gc_depth;    /* nested runs of the collector: a finalizer may start another one */
+	uint8_t generation;   /* of the outermost run; GC_GENERATION_UNKNOWN */
 
 	/* needed for checkpoints only; type 0: there is none */
 	uint32_t nstid;
@@ -422,6 +424,10 @@ void sched_set(struct world *w, struct thread_machine *t, enum sched sched, uint
 void sched_prove(struct world *w, struct thread_machine *t, uint64_t ts);
 void sched_feed(struct world *w, const struct fact *fact); /* of a living thread */
 void sched_sleeps_on(struct world *w, const struct fact *fact);
+
+/* ── lock.c ──────────────────────────────────────────────────────────────── */
+
+void lock_feed(struct world *w, const struct fact *fact); /* FUTEX */
 
 /* ── gil.c ───────────────────────────────────────────────────────────────── */
 

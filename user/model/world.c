@@ -443,6 +443,9 @@ static int dispatch_names(struct world *w, const struct fact *fact)
 	case EV_SLEEPS_ON:
 		sched_sleeps_on(w, fact);
 		return 0;
+	case EV_FUTEX:
+		lock_feed(w, fact);
+		return 0;
 	case EV_UNREAD:
 		w->unread += fact->event->unread.count;
 		return 0;

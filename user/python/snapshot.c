@@ -9,6 +9,7 @@
 #include "base/cleanup.h"
 #include "base/duration.h"
 #include "python/process/epoll.h"
+#include "python/process/futex.h"
 #include "python/interpreter/gil.h"
 #include "python/loops.h"
 #include "python/process/memory.h"
@@ -59,15 +60,21 @@ static int emit_thread(const struct snapshot *snapshot, const struct target_thre
 	return sink_event(snapshot->sink, &event);
 }
 
+static bool waits_on_futex(uint64_t operation)
+{
+	uint64_t command = operation & FUTEX_CMD_MASK;
+
+	return command == FUTEX_WAIT || command == FUTEX_WAIT_BITSET;
+}
+
 /* Asleep on the condition variable of one of the GILs, or on another futex of its own? glibc waits
  * on a word inside it (nptl/pthread_cond_wait.c). */
 static uint8_t gil_futex(const struct snapshot *snapshot, uint64_t futex, uint64_t operation,
 			 uint16_t *ret_gil)
 {
 	const struct gil_layout *layout = &snapshot->target->layout.gil;
-	uint64_t command = operation & FUTEX_CMD_MASK;
 
-	if (command != FUTEX_WAIT && command != FUTEX_WAIT_BITSET)
+	if (!waits_on_futex(operation))
 		return 0;
 	for (uint32_t i = 0; i < snapshot->target->gil_count; i++) {
 		uint64_t offset = futex - snapshot->target->gils[i].address;
@@ -97,20 +104,22 @@ static bool is_epoll_wait(int64_t sysno)
 /*
  * /proc/PID/task/TID/syscall is one consistent reading (fs/proc/base.c, proc_pid_syscall;
  * lib/syscall.c): "running", or for a thread that sleeps and keeps sleeping the number and
- * arguments of its system call, or -1 when it sleeps outside of one.
+ * arguments of its system call, or -1 when it sleeps outside of one. Returns the address of the
+ * futex that it sleeps on if that is not a GIL's, or 0.
  */
-static void state_parse(const struct snapshot *snapshot, const char *text, struct ev_state *state)
+static uint64_t state_parse(const struct snapshot *snapshot, const char *text,
+			    struct ev_state *state)
 {
 	uint64_t argument[2];
 	int64_t sysno;
 
 	if (strncmp(text, "running", 7) == 0)
-		return;
+		return 0;
 	state->hdr.flags = EVF_STATE_ASLEEP;
 	if (sscanf(text, "%" SCNd64 " 0x%" SCNx64 " 0x%" SCNx64, &sysno, &argument[0],
 		   &argument[1]) != 3 ||
 	    sysno < 0 || sysno > INT32_MAX)
-		return;
+		return 0;
 	state->hdr.flags |= EVF_STATE_SYSCALL;
 	state->sysno = (int32_t)sysno;
 	if (is_epoll_wait(sysno)) {
@@ -118,16 +127,34 @@ static void state_parse(const struct snapshot *snapshot, const char *text, struc
 		state->epfd = (uint32_t)argument[0];
 	} else if (sysno == SYS_futex) {
 		state->hdr.flags |= gil_futex(snapshot, argument[0], argument[1], &state->hdr.aux);
+		if (waits_on_futex(argument[1]) &&
+		    !(state->hdr.flags & (EVF_STATE_GIL_WAIT | EVF_STATE_GIL_MUTEX)))
+			return argument[0];
 	}
+	return 0;
+}
+
+/* Its lock may have been given to it since its state was read; then it has run, and the event does
+ * not count. */
+static int emit_futex(const struct snapshot *snapshot, uint32_t tid, uint64_t address,
+		      uint64_t before)
+{
+	union event event = {.futex = {.hdr = {.type = EV_FUTEX, .tid = tid}}};
+
+	futex_look((pid_t)snapshot->target->info.pid, address, &event.futex);
+	event.hdr.ts = clock_now_ns();
+	event.futex.span_ns = span(before, event.hdr.ts);
+	return sink_event(snapshot->sink, &event);
 }
 
 static int emit_state(const struct snapshot *snapshot, const struct target_thread *thread)
 {
 	union event event = {.state = {.hdr = {.type = EV_STATE, .tid = thread->tid}}};
 	uint32_t pid = snapshot->target->info.pid;
-	uint64_t before = clock_now_ns();
+	uint64_t before = clock_now_ns(), futex = 0;
 	struct proc_stat stat;
 	char path[64], text[256];
+	int err;
 
 	snprintf(path, sizeof(path), "/proc/%u/task/%u/stat", pid, thread->tid);
 	if (proc_stat_read(path, &stat) || strchr("ZXx", stat.state))
@@ -138,12 +165,13 @@ static int emit_state(const struct snapshot *snapshot, const struct target_threa
 		event.hdr.flags = EVF_STATE_ASLEEP |
 				  (stat.state == 'T' ? EVF_STATE_STOPPED : EVF_STATE_TRACED);
 	else if (proc_read(path, text, sizeof(text)) > 0)
-		state_parse(snapshot, text, &event.state);
+		futex = state_parse(snapshot, text, &event.state);
 	else /* not permitted, or a kernel without it: still asleep or not */
 		event.hdr.flags = stat.state == 'R' ? 0 : EVF_STATE_ASLEEP;
 	event.hdr.ts = clock_now_ns();
 	event.state.span_ns = span(before, event.hdr.ts);
-	return sink_event(snapshot->sink, &event);
+	err = sink_event(snapshot->sink, &event);
+	return err || !futex ? err : emit_futex(snapshot, thread->tid, futex, before);
 }
 
 static bool words_same(const struct gil_words *a, const struct gil_words *b)

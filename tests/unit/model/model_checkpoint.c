@@ -15,6 +15,7 @@ static void carry_on(uint64_t ts)
 					.wait = on_wait,
 					.contention = on_contention,
 					.run = on_run,
+					.release = on_release,
 					.turn_begin = on_turn_begin,
 					.turn_cancel = on_turn_cancel,
 					.turn = on_turn};
@@ -45,6 +46,27 @@ static void a_sleeper_has_its_stack_and_its_system_call(void **state)
 	       "1000-1001 1 unknown\n"
 	       "1001-1100 1 blocked sys230\n"
 	       "1100-1200 1 runnable cpu2\n");
+}
+
+static void what_a_sleeper_sleeps_on_and_who_has_it(void **state)
+{
+	begin();
+	FEED(THREAD, thread, 105, B, 0, EVF_THREAD_PYTHON, .pid = PID, .nstid = 42);
+	out(130, A, FUTEX);
+	on_futex(130, A, 0x700, EVF_FUTEX_MUTEX, 42);
+	asleep(130, B, 5, EVF_STATE_SYSCALL);
+	FEED(FUTEX, futex, 131, B, 0, EVF_FUTEX_SEMAPHORE, .address = 0x800, .span_ns = 6);
+	carry_on(1000);
+	/* any later event: what a snapshot showed comes one nanosecond after the rest */
+	in(1050, X, CPU);
+	assert_int_equal(world_thread(world, A)->lock.address, 0x700);
+	assert_int_equal(world_thread(world, A)->lock.kind, LOCK_MUTEX);
+	assert_ptr_equal(world_thread(world, A)->lock.owner, world_thread(world, B));
+	assert_int_equal(world_thread(world, B)->lock.address, 0x800);
+	assert_int_equal(world_thread(world, B)->lock.kind, LOCK_SEMAPHORE);
+	on_futex(1100, A, 0x700, EVF_FUTEX_WOKEN, X);
+	assert_non_null(strstr(told, "release 1000-1100 1 by 9 mutex stack0\n"));
+	expect(1200, "", "");
 }
 
 static void what_only_a_snapshot_showed_is_a_snapshot_again(void **state)
@@ -275,6 +297,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_sleeper_has_its_stack_and_its_system_call),
+		cmocka_unit_test(what_a_sleeper_sleeps_on_and_who_has_it),
 		cmocka_unit_test(what_only_a_snapshot_showed_is_a_snapshot_again),
 		cmocka_unit_test(a_holder_and_who_waits_for_it_with_its_stack),
 		cmocka_unit_test(a_turn_in_progress_begins_there_and_the_next_is_whole),

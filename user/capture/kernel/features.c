@@ -454,7 +454,8 @@ static void probe_giving_up(struct feature *feature)
 
 void features_probe(struct features *features)
 {
-	static const char *const sched[] = {"sched_switch", "sched_wakeup", "sched_wakeup_new",
+	static const char *const sched[] = {"sched_switch",	  "sched_waking",
+					    "sched_wakeup",	  "sched_wakeup_new",
 					    "sched_migrate_task", NULL};
 	static const char *const life[] = {"sched_process_fork", "sched_process_exit",
 					   "sched_process_exec", "task_rename", NULL};

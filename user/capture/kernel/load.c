@@ -117,7 +117,7 @@ static uint32_t ring_size(uint32_t bytes)
 static uint32_t kinds_of(const struct capture_options *options)
 {
 	const uint32_t all = EVF_STACK_SLEEP | EVF_STACK_PREEMPT | EVF_STACK_WAIT |
-			     EVF_STACK_HOLDER;
+			     EVF_STACK_HOLDER | EVF_STACK_WAKES;
 
 	if (!options->stacks)
 		return 0;

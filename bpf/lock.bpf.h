@@ -1,0 +1,136 @@
+/* SPDX-License-Identifier: Dual MIT/GPL */
+/*
+ * lock.bpf.h - who had the lock: on which futex a thread sleeps that holds others up, since it runs
+ * an event loop or has the GIL, and who wakes it there. Part of sched.bpf.c.
+ *
+ * A wake-up counts only if the waker is inside a system call that wakes the sleepers of that very
+ * futex. Time-outs, signals and interrupts do not: whoever happens to run then has nothing to do
+ * with it.
+ */
+#ifndef GILSCOPE_LOCK_BPF_H
+#define GILSCOPE_LOCK_BPF_H
+
+#include "pystack.bpf.h"
+
+enum { HELD_UP_NS = 1000000 }; /* of a shorter sleep nothing more is told */
+
+/* Threads whose notes have a futex. While there are none, as nearly always, a wake-up on this
+ * machine costs one comparison. */
+unsigned int sleepers = 0;
+
+/* linux/futex.h */
+enum {
+	FUTEX_COMMAND = 0x7f,
+	FUTEX_WAIT = 0,
+	FUTEX_WAKE = 1,
+	FUTEX_REQUEUE = 3,
+	FUTEX_CMP_REQUEUE = 4,
+	FUTEX_WAKE_OP = 5,
+	FUTEX_LOCK_PI = 6,
+	FUTEX_UNLOCK_PI = 7,
+	FUTEX_WAIT_BITSET = 9,
+	FUTEX_WAKE_BITSET = 10,
+	FUTEX_LOCK_PI2 = 13
+};
+#if defined(__TARGET_ARCH_x86)
+enum { SYS_FUTEX = 202 };
+#else
+enum { SYS_FUTEX = 98 };
+#endif
+enum { SYS_FUTEX_WAKE = 454, SYS_FUTEX_WAIT = 455 }; /* since 6.7, on all architectures */
+
+static __always_inline bool is_futex(__s32 sysno)
+{
+	return sysno == SYS_FUTEX || sysno == SYS_FUTEX_WAIT;
+}
+
+static __always_inline bool waits_on_futex(__s32 sysno, __u64 operation)
+{
+	__u32 command = operation & FUTEX_COMMAND;
+
+	if (sysno != SYS_FUTEX)
+		return sysno == SYS_FUTEX_WAIT;
+	return command == FUTEX_WAIT || command == FUTEX_WAIT_BITSET || command == FUTEX_LOCK_PI ||
+	       command == FUTEX_LOCK_PI2;
+}
+
+static __always_inline bool wakes_futex(__s32 sysno, __u64 operation)
+{
+	__u32 command = operation & FUTEX_COMMAND;
+
+	if (sysno != SYS_FUTEX)
+		return sysno == SYS_FUTEX_WAKE;
+	return command == FUTEX_WAKE || command == FUTEX_WAKE_BITSET || command == FUTEX_WAKE_OP ||
+	       command == FUTEX_REQUEUE || command == FUTEX_CMP_REQUEUE ||
+	       command == FUTEX_UNLOCK_PI;
+}
+
+/*
+ * What glibc keeps at a futex. A mutex (sysdeps/nptl/bits/struct_mutex.h) begins with its lock
+ * word, 2 when somebody waits, the depth of recursion, the owner's gettid(), a count of users and
+ * its kind. A semaphore (sysdeps/nptl/internaltypes.h) is its value and the number of waiters,
+ * aligned to 8 bytes.
+ */
+static __always_inline void look_at_futex(struct ev_futex *record)
+{
+	struct {
+		__u32 value, second;
+	} words = {};
+	struct {
+		__u32 owner, users, kind;
+	} mutex = {};
+
+	if (bpf_probe_read_user(&words, sizeof(words), (void *)record->address))
+		return;
+	if (!words.value && words.second && words.second < 1 << 16 && !(record->address % 8))
+		record->hdr.flags |= EVF_FUTEX_SEMAPHORE;
+	if (words.value != 2 ||
+	    bpf_probe_read_user(&mutex, sizeof(mutex), (void *)(record->address + sizeof(words))))
+		return;
+	if (!mutex.owner || mutex.owner > 1 << 22 || !mutex.users || mutex.kind >= 1 << 10)
+		return;
+	record->hdr.flags |= EVF_FUTEX_MUTEX;
+	record->other = mutex.owner;
+}
+
+/* The current task goes to sleep on a futex. */
+static __always_inline void sleep_on_futex(__u64 ts, struct thread_note *note, __u32 tid,
+					   __u64 address)
+{
+	struct ev_futex record = {.hdr = HDR(FUTEX, ts, tid, 0, 0), .address = address};
+
+	if (!note->futex)
+		__sync_fetch_and_add(&sleepers, 1);
+	note->futex = address;
+	note->ts_futex = ts;
+	look_at_futex(&record);
+	emit(&record, sizeof(record));
+}
+
+/* The thread does not sleep on a futex any more, if it did. `note` may be NULL. */
+static __always_inline void leave_futex(struct thread_note *note)
+{
+	if (!note || !note->futex)
+		return;
+	note->futex = 0;
+	__sync_fetch_and_add(&sleepers, -1);
+}
+
+/* The current task wakes the thread with this note. */
+static __always_inline void tell_waker(__u64 ts, __u32 tid, __u64 address)
+{
+	__u32 me = (__u32)bpf_get_current_pid_tgid();
+	struct ev_futex record = {
+		.hdr = HDR(FUTEX, ts, tid, 0, EVF_FUTEX_WOKEN), .address = address, .other = me};
+	__u64 tstate;
+
+	check_current(ts, me);
+	if (stack_kinds & EVF_STACK_WAKES) {
+		tstate = pystack_current(ts, 0);
+		if (tstate)
+			pystack_send(ts, tstate, EVF_STACK_WAKES, 0);
+	}
+	emit(&record, sizeof(record));
+}
+
+#endif

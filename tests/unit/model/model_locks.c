@@ -1,0 +1,162 @@
+/* SPDX-License-Identifier: MIT */
+/* The model's rules about sleeps on futexes: who has what is there, and who wakes the sleeper. */
+#include "tests/sim/told.h"
+
+enum { ADDRESS = 0x700 };
+
+/* `tid` passes a site, and then goes to sleep. */
+static void sleeps(uint64_t ts, uint32_t tid, uint8_t flags, uint32_t owner)
+{
+	take(ts - 2, tid);
+	drop(ts - 1, tid);
+	out(ts, tid, FUTEX);
+	on_futex(ts, tid, ADDRESS, flags, owner);
+}
+
+static const struct lock *lock_of(uint32_t tid)
+{
+	return &world_thread(world, tid)->lock;
+}
+
+/* These are all releases so far, one a line. */
+static void released(const char *expected)
+{
+	char kept[sizeof(told)] = "", copy[sizeof(told)], *line, *rest = copy;
+
+	memcpy(copy, told, sizeof(copy));
+	while ((line = strsep(&rest, "\n")))
+		if (strncmp(line, "release", 7) == 0)
+			strcat(strcat(kept, line), "\n");
+	assert_string_equal(kept, expected);
+	expect(1000, "", "");
+}
+
+static void who_wakes_a_sleeper_has_released_what_it_waited_for(void **state)
+{
+	begin();
+	sleeps(130, A, EVF_FUTEX_SEMAPHORE, 0);
+	assert_int_equal(lock_of(A)->kind, LOCK_SEMAPHORE);
+	stack(150, B, EVF_STACK_WAKES, 4);
+	on_futex(150, A, ADDRESS, EVF_FUTEX_WOKEN, B);
+	wake(151, A, 0);
+	assert_int_equal(lock_of(A)->address, 0);
+	released("release 130-150 1 by 2 semaphore stack4\n");
+}
+
+static void a_stack_of_another_instant_is_not_that_of_the_release(void **state)
+{
+	begin();
+	sleeps(130, A, 0, 0);
+	stack(140, B, EVF_STACK_WAKES, 4);
+	on_futex(150, A, ADDRESS, EVF_FUTEX_WOKEN, B);
+	released("release 130-150 1 by 2 lock stack0\n");
+}
+
+static void a_thread_that_wakes_another_one_has_a_cpu(void **state)
+{
+	begin();
+	sleeps(130, A, 0, 0);
+	take(140, B);
+	drop(141, B);
+	out(142, B, READ);
+	stack(150, B, EVF_STACK_WAKES, 4);
+	on_futex(150, A, ADDRESS, EVF_FUTEX_WOKEN, B);
+	expect(160, "2",
+	       "100-140 2 unknown\n"
+	       "140-141 2 python\n"
+	       "hold 140-141 2 whole handoff\n"
+	       "141-142 2 native\n"
+	       "142-150 2 unknown\n"
+	       "sample 150 2 stack4 task7 root8 flags128\n"
+	       "150-160 2 native\n");
+}
+
+static void no_other_wake_up_is_a_release(void **state)
+{
+	begin();
+	sleeps(130, A, 0, 0);
+	on_futex(140, A, ADDRESS + 8, EVF_FUTEX_WOKEN, B); /* another futex */
+	on_futex(141, A, ADDRESS, EVF_FUTEX_WOKEN, 77);	   /* of no thread */
+	on_futex(142, B, ADDRESS, EVF_FUTEX_WOKEN, A);	   /* of one that does not sleep */
+	FEED(THREAD, thread, 143, 55, 0, 0, .pid = 5);
+	on_futex(144, A, ADDRESS, EVF_FUTEX_WOKEN, 55); /* of another process */
+	wake(150, A, 0);
+	on_futex(151, A, ADDRESS, EVF_FUTEX_WOKEN, B); /* too late */
+	in(152, A, 0);
+	out(160, A, FUTEX);
+	on_futex(161, A, ADDRESS, 0, 0); /* not of this sleep */
+	on_futex(170, A, ADDRESS, EVF_FUTEX_WOKEN, B);
+	released("");
+}
+
+static void a_mutex_has_an_owner_by_the_number_that_the_process_knows(void **state)
+{
+	begin();
+	FEED(THREAD, thread, 105, B, 0, EVF_THREAD_PYTHON, .pid = PID, .nstid = 42);
+	sleeps(130, A, EVF_FUTEX_MUTEX, 42);
+	assert_ptr_equal(lock_of(A)->owner, world_thread(world, B));
+	assert_int_equal(lock_of(A)->kind, LOCK_MUTEX);
+	wake(140, A, 0);
+	in(141, A, 0);
+	/* nobody's number: what is there is no mutex */
+	sleeps(150, A, EVF_FUTEX_MUTEX, 43);
+	assert_null(lock_of(A)->owner);
+	assert_int_equal(lock_of(A)->kind, LOCK_UNKNOWN);
+	released("");
+}
+
+/* Threads that were born in the window have no number of the process's own: it is theirs if the
+ * process counts as the machine does. */
+static void a_new_thread_is_found_by_its_tid_where_that_is_the_same(void **state)
+{
+	begin();
+	FEED(THREAD, thread, 104, C, 0, EVF_THREAD_NEW, .pid = PID);
+	FEED(THREAD, thread, 105, A, 0, EVF_THREAD_PYTHON, .pid = PID, .nstid = 7);
+	sleeps(130, B, EVF_FUTEX_MUTEX, C);
+	assert_null(lock_of(B)->owner); /* in a namespace of its own */
+	wake(140, B, 0);
+	in(141, B, 0);
+	FEED(THREAD, thread, 142, A, 0, EVF_THREAD_PYTHON, .pid = PID, .nstid = A);
+	sleeps(150, B, EVF_FUTEX_MUTEX, C);
+	assert_ptr_equal(lock_of(B)->owner, world_thread(world, C));
+	released("");
+}
+
+static void read_from_outside_it_counts_if_the_thread_slept_all_the_while(void **state)
+{
+	begin();
+	asleep(110, A, 5, EVF_STATE_SYSCALL);
+	FEED(FUTEX, futex, 112, A, 0, 0, .address = ADDRESS, .span_ns = 7);
+	assert_int_equal(lock_of(A)->address, ADDRESS);
+	asleep(110, B, 5, EVF_STATE_SYSCALL);
+	out(120, B, FUTEX);
+	FEED(FUTEX, futex, 125, B, 0, 0, .address = ADDRESS, .span_ns = 10);
+	assert_int_equal(lock_of(B)->address, 0);
+	on_futex(130, A, ADDRESS, EVF_FUTEX_WOKEN, B);
+	released("release 110-130 1 by 2 lock stack0\n");
+}
+
+static void a_loss_ends_what_is_known_of_it(void **state)
+{
+	begin();
+	sleeps(130, A, 0, 0);
+	lost(140, 150);
+	assert_int_equal(lock_of(A)->address, 0);
+	on_futex(160, A, ADDRESS, EVF_FUTEX_WOKEN, B);
+	released("");
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(who_wakes_a_sleeper_has_released_what_it_waited_for),
+		cmocka_unit_test(a_stack_of_another_instant_is_not_that_of_the_release),
+		cmocka_unit_test(a_thread_that_wakes_another_one_has_a_cpu),
+		cmocka_unit_test(no_other_wake_up_is_a_release),
+		cmocka_unit_test(a_mutex_has_an_owner_by_the_number_that_the_process_knows),
+		cmocka_unit_test(a_new_thread_is_found_by_its_tid_where_that_is_the_same),
+		cmocka_unit_test(read_from_outside_it_counts_if_the_thread_slept_all_the_while),
+		cmocka_unit_test(a_loss_ends_what_is_known_of_it),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,81 @@
+/* SPDX-License-Identifier: MIT */
+/* lock.c - what threads sleep on when that is a futex, who has it, and who wakes them there. */
+#include "model/private.h"
+
+/* The thread of the process that calls itself `tid`. Threads that were born in the window have no
+ * number of the process's own namespace; it is the same one if it is for the process's first
+ * thread. */
+static struct thread *own_thread(struct world *w, const struct process_entry *process, uint32_t tid)
+{
+	const struct thread_machine *first = NULL;
+	struct thread_machine *t;
+
+	for (t = process->threads; t; t = t->sibling) {
+		if (t->nstid == tid)
+			return &t->pub;
+		if (t->pub.tid == process->pub.info.pid)
+			first = t;
+	}
+	t = first && first->nstid == first->pub.tid ? thread_find(w, tid) : NULL;
+	return t && t->pub.process == &process->pub && !t->nstid ? &t->pub : NULL;
+}
+
+static bool still_asleep(const struct world *w, const struct fact *fact)
+{
+	const struct ev_futex *event = &fact->event->futex;
+	const struct thread_machine *t = fact->thread;
+	uint64_t since = fact_since(fact, event->span_ns);
+
+	if (event->span_ns)
+		return since >= w->ts_facts && t->ts_fact < since;
+	return t->out.hdr.type && t->out.hdr.ts == event->hdr.ts;
+}
+
+static void sleeps(struct world *w, const struct fact *fact)
+{
+	const struct ev_futex *event = &fact->event->futex;
+	struct thread_machine *t = fact->thread;
+	struct lock *lock = &t->pub.lock;
+
+	if (!still_asleep(w, fact))
+		return;
+	*lock = (struct lock){.address = event->address};
+	if (event->hdr.flags & EVF_FUTEX_SEMAPHORE)
+		lock->kind = LOCK_SEMAPHORE;
+	if (event->hdr.flags & EVF_FUTEX_MUTEX)
+		lock->owner = own_thread(w, process_of(t), event->other);
+	if (lock->owner)
+		lock->kind = LOCK_MUTEX;
+}
+
+static void woken(struct world *w, const struct fact *fact)
+{
+	const struct ev_futex *event = &fact->event->futex;
+	struct thread_machine *by = thread_find(w, event->other);
+	struct thread_machine *t = fact->thread;
+	const struct lock *lock = &t->pub.lock;
+
+	if (!by || by->pub.process != t->pub.process || lock->address != event->address ||
+	    !w->sink.release)
+		return;
+	w->sink.release(
+		w->sink.ctx,
+		&(struct release){.thread = &t->pub,
+				  .by = &by->pub,
+				  .start = t->ts_off,
+				  .end = fact->ts,
+				  .kind = lock->kind,
+				  .stack = by->ts_wakes == event->hdr.ts ? by->wakes_stack : 0});
+}
+
+void lock_feed(struct world *w, const struct fact *fact)
+{
+	struct thread_machine *t = fact->thread;
+
+	if (!t || t->sched != SCHED_ASLEEP || !world_counts(w, fact->ts))
+		return;
+	if (fact->event->hdr.flags & EVF_FUTEX_WOKEN)
+		woken(w, fact);
+	else
+		sleeps(w, fact);
+}
