@@ -69,9 +69,9 @@ static __always_inline bool wakes_futex(__s32 sysno, __u64 operation)
  * What glibc keeps at a futex. A mutex (sysdeps/nptl/bits/struct_mutex.h) begins with its lock
  * word, 2 when somebody waits, the depth of recursion, the owner's gettid(), a count of users and
  * its kind. A semaphore (sysdeps/nptl/internaltypes.h) is its value and the number of waiters,
- * aligned to 8 bytes.
+ * aligned to 8 bytes. Who waits for a mutex without a limit does so by FUTEX_WAIT.
  */
-static __always_inline void look_at_futex(struct ev_futex *record)
+static __always_inline void look_at_futex(struct ev_futex *record, __u64 operation)
 {
 	struct {
 		__u32 value, second;
@@ -84,7 +84,7 @@ static __always_inline void look_at_futex(struct ev_futex *record)
 		return;
 	if (!words.value && words.second && words.second < 1 << 16 && !(record->address % 8))
 		record->hdr.flags |= EVF_FUTEX_SEMAPHORE;
-	if (words.value != 2 ||
+	if (words.value != 2 || (operation & FUTEX_COMMAND) != FUTEX_WAIT ||
 	    bpf_probe_read_user(&mutex, sizeof(mutex), (void *)(record->address + sizeof(words))))
 		return;
 	if (!mutex.owner || mutex.owner > 1 << 22 || !mutex.users || mutex.kind >= 1 << 10)
@@ -95,7 +95,7 @@ static __always_inline void look_at_futex(struct ev_futex *record)
 
 /* The current task goes to sleep on a futex. */
 static __always_inline void sleep_on_futex(__u64 ts, struct thread_note *note, __u32 tid,
-					   __u64 address)
+					   __u64 address, __u64 operation)
 {
 	struct ev_futex record = {.hdr = HDR(FUTEX, ts, tid, 0, 0), .address = address};
 
@@ -103,7 +103,7 @@ static __always_inline void sleep_on_futex(__u64 ts, struct thread_note *note, _
 		__sync_fetch_and_add(&sleepers, 1);
 	note->futex = address;
 	note->ts_futex = ts;
-	look_at_futex(&record);
+	look_at_futex(&record, operation);
 	emit(&record, sizeof(record));
 }
 

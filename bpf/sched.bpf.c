@@ -257,7 +257,7 @@ static __always_inline void send_sleep(const struct ev_switch_out *record, struc
 	    record->hdr.flags & (EVF_SWITCH_OUT_GIL_MUTEX | EVF_SWITCH_OUT_HANDOVER))
 		return;
 	if (note->runs_loop || pystack_holds_gil(tstate))
-		sleep_on_futex(ts, note, tid, entry->argument);
+		sleep_on_futex(ts, note, tid, entry->argument, entry->second);
 }
 
 static __always_inline void emit_switch_out(__u64 ts, __u32 cpu, struct task_struct *task,

@@ -60,7 +60,7 @@ static int emit_thread(const struct snapshot *snapshot, const struct target_thre
 	return sink_event(snapshot->sink, &event);
 }
 
-static bool waits_on_futex(uint64_t operation)
+static bool is_futex_wait(uint64_t operation)
 {
 	uint64_t command = operation & FUTEX_CMD_MASK;
 
@@ -74,7 +74,7 @@ static uint8_t gil_futex(const struct snapshot *snapshot, uint64_t futex, uint64
 {
 	const struct gil_layout *layout = &snapshot->target->layout.gil;
 
-	if (!waits_on_futex(operation))
+	if (!is_futex_wait(operation))
 		return 0;
 	for (uint32_t i = 0; i < snapshot->target->gil_count; i++) {
 		uint64_t offset = futex - snapshot->target->gils[i].address;
@@ -104,22 +104,21 @@ static bool is_epoll_wait(int64_t sysno)
 /*
  * /proc/PID/task/TID/syscall is one consistent reading (fs/proc/base.c, proc_pid_syscall;
  * lib/syscall.c): "running", or for a thread that sleeps and keeps sleeping the number and
- * arguments of its system call, or -1 when it sleeps outside of one. Returns the address of the
- * futex that it sleeps on if that is not a GIL's, or 0.
+ * arguments of its system call, or -1 when it sleeps outside of one. True if it sleeps on a futex
+ * that is not a GIL's.
  */
-static uint64_t state_parse(const struct snapshot *snapshot, const char *text,
-			    struct ev_state *state)
+static bool state_parse(const struct snapshot *snapshot, const char *text, struct ev_state *state,
+			uint64_t argument[2])
 {
-	uint64_t argument[2];
 	int64_t sysno;
 
 	if (strncmp(text, "running", 7) == 0)
-		return 0;
+		return false;
 	state->hdr.flags = EVF_STATE_ASLEEP;
 	if (sscanf(text, "%" SCNd64 " 0x%" SCNx64 " 0x%" SCNx64, &sysno, &argument[0],
 		   &argument[1]) != 3 ||
 	    sysno < 0 || sysno > INT32_MAX)
-		return 0;
+		return false;
 	state->hdr.flags |= EVF_STATE_SYSCALL;
 	state->sysno = (int32_t)sysno;
 	if (is_epoll_wait(sysno)) {
@@ -127,21 +126,20 @@ static uint64_t state_parse(const struct snapshot *snapshot, const char *text,
 		state->epfd = (uint32_t)argument[0];
 	} else if (sysno == SYS_futex) {
 		state->hdr.flags |= gil_futex(snapshot, argument[0], argument[1], &state->hdr.aux);
-		if (waits_on_futex(argument[1]) &&
-		    !(state->hdr.flags & (EVF_STATE_GIL_WAIT | EVF_STATE_GIL_MUTEX)))
-			return argument[0];
+		return is_futex_wait(argument[1]) &&
+		       !(state->hdr.flags & (EVF_STATE_GIL_WAIT | EVF_STATE_GIL_MUTEX));
 	}
-	return 0;
+	return false;
 }
 
 /* Its lock may have been given to it since its state was read; then it has run, and the event does
  * not count. */
-static int emit_futex(const struct snapshot *snapshot, uint32_t tid, uint64_t address,
+static int emit_futex(const struct snapshot *snapshot, uint32_t tid, const uint64_t argument[2],
 		      uint64_t before)
 {
 	union event event = {.futex = {.hdr = {.type = EV_FUTEX, .tid = tid}}};
 
-	futex_look((pid_t)snapshot->target->info.pid, address, &event.futex);
+	futex_look((pid_t)snapshot->target->info.pid, argument[0], argument[1], &event.futex);
 	event.hdr.ts = clock_now_ns();
 	event.futex.span_ns = span(before, event.hdr.ts);
 	return sink_event(snapshot->sink, &event);
@@ -151,9 +149,10 @@ static int emit_state(const struct snapshot *snapshot, const struct target_threa
 {
 	union event event = {.state = {.hdr = {.type = EV_STATE, .tid = thread->tid}}};
 	uint32_t pid = snapshot->target->info.pid;
-	uint64_t before = clock_now_ns(), futex = 0;
+	uint64_t before = clock_now_ns(), argument[2];
 	struct proc_stat stat;
 	char path[64], text[256];
+	bool on_futex = false;
 	int err;
 
 	snprintf(path, sizeof(path), "/proc/%u/task/%u/stat", pid, thread->tid);
@@ -165,13 +164,13 @@ static int emit_state(const struct snapshot *snapshot, const struct target_threa
 		event.hdr.flags = EVF_STATE_ASLEEP |
 				  (stat.state == 'T' ? EVF_STATE_STOPPED : EVF_STATE_TRACED);
 	else if (proc_read(path, text, sizeof(text)) > 0)
-		futex = state_parse(snapshot, text, &event.state);
+		on_futex = state_parse(snapshot, text, &event.state, argument);
 	else /* not permitted, or a kernel without it: still asleep or not */
 		event.hdr.flags = stat.state == 'R' ? 0 : EVF_STATE_ASLEEP;
 	event.hdr.ts = clock_now_ns();
 	event.state.span_ns = span(before, event.hdr.ts);
 	err = sink_event(snapshot->sink, &event);
-	return err || !futex ? err : emit_futex(snapshot, thread->tid, futex, before);
+	return err || !on_futex ? err : emit_futex(snapshot, thread->tid, argument, before);
 }
 
 static bool words_same(const struct gil_words *a, const struct gil_words *b)

@@ -10,8 +10,9 @@
 
 /*
  * Fills in address, other, and the flags `mutex` and `semaphore` of a FUTEX event about a thread of
- * the process that sleeps on the futex at `address`. What cannot be read is left 0.
+ * the process that sleeps on the futex at `address` by this operation (the call's second argument).
+ * What cannot be read is left 0.
  */
-void futex_look(pid_t pid, uint64_t address, struct ev_futex *event);
+void futex_look(pid_t pid, uint64_t address, uint64_t operation, struct ev_futex *event);
 
 #endif
