@@ -222,6 +222,33 @@ static void in_an_ascii_locale_all_is_ascii(void **state)
 	assert_shows("stall >= 0 ns | ");
 }
 
+static void the_findings_are_those_of_a_report(void **state)
+{
+	open_tui("xterm-256color", false, "C.UTF-8");
+	take();
+	press('f');
+	assert_shows("FINDINGS of the last minute");
+	assert_shows(" 1  A function that is not known ran Python, or C code that keeps the GIL,");
+	assert_shows(" 2  async_sleep_blocking (…/routes/app.py:71) blocked the event loop in ");
+	assert_shows("Use the async equivalent of that call");
+	assert_null(strstr(draw(), "STALLS"));
+	press('f');
+	assert_shows("STALLS 3 newest first");
+}
+
+static void without_findings_is_said_what_was_looked_at(void **state)
+{
+	open_tui("xterm-256color", false, "C.UTF-8");
+	made.loop_report.stall_count = 0;
+	live_free(live);
+	live = live_new();
+	assert_int_equal(live_update(live, &made.report), 0);
+	take();
+	press('f');
+	assert_shows(" 1  No stall of ");
+	assert_shows("Not looked at");
+}
+
 static void hostile_names_are_escaped(void **state)
 {
 	open_tui("xterm-256color", false, "C.UTF-8");
@@ -271,6 +298,10 @@ int main(void)
 		cmocka_unit_test_setup_teardown(a_choice_stays, setup, teardown),
 		cmocka_unit_test_setup_teardown(what_is_missing_is_said, setup, teardown),
 		cmocka_unit_test_setup_teardown(in_an_ascii_locale_all_is_ascii, setup, teardown),
+		cmocka_unit_test_setup_teardown(the_findings_are_those_of_a_report, setup,
+						teardown),
+		cmocka_unit_test_setup_teardown(without_findings_is_said_what_was_looked_at, setup,
+						teardown),
 		cmocka_unit_test_setup_teardown(hostile_names_are_escaped, setup, teardown),
 		cmocka_unit_test_setup_teardown(any_size_and_any_key_will_do, setup, teardown),
 	};

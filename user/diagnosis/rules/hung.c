@@ -17,7 +17,7 @@ static void process_hung(struct collector *collector, const struct report *repor
 							     : NULL;
 
 		if (!last || !last->earlier || !last->ongoing ||
-		    last->start != report->window.start || last->end - last->start < HUNG_NS)
+		    last->start > report->window.start || last->end - last->start < HUNG_NS)
 			continue;
 		collector_add_whole(collector,
 				    &(struct finding){.id = FINDING_HUNG,

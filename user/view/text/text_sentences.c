@@ -4,6 +4,8 @@
 
 #include <errno.h>
 
+#include "view/finding.h"
+
 static void put_verdict(void *ctx, const struct text_buffer *paragraph)
 {
 	canvas_paragraph(ctx, "  ", 2, paragraph);
@@ -31,21 +33,6 @@ static void begin_section(struct section *section)
 
 #define SHOWN_FINDINGS 5
 
-static void show_finding(const struct text_page *page, uint32_t number,
-			 const struct finding *finding)
-{
-	struct text_buffer text = {0}, advice = {0};
-	char first[16];
-
-	finding_text(&text, page->report, finding);
-	text_add(&text, ".");
-	snprintf(first, sizeof(first), "  %2u  ", number);
-	canvas_paragraph(&page->canvas, first, 6, &text);
-	finding_advice(&advice, page->report, finding);
-	if (advice.length)
-		canvas_paragraph(&page->canvas, "      ", 6, &advice);
-}
-
 int text_findings(const struct text_page *page)
 {
 	const struct text_buffer heading = {.bytes = "FINDINGS", .length = 8};
@@ -58,7 +45,7 @@ int text_findings(const struct text_page *page)
 		return -ENOMEM;
 	begin_section(&section);
 	for (i = 0; i < findings->count && (page->all || i < SHOWN_FINDINGS); i++)
-		show_finding(page, i + 1, &findings->list[i]);
+		canvas_finding(&page->canvas, page->report, i + 1, &findings->list[i]);
 	if (i < findings->count) {
 		text_add(&more, "%u" NBSP "more: --all shows them.", findings->count - i);
 		canvas_paragraph(&page->canvas, "      ", 6, &more);

@@ -192,9 +192,10 @@ static int add_status(struct text_buffer *text, const struct tui_page *page,
 
 static void draw_keys(const struct tui_page *page, int y)
 {
-	static const char *const lists[] = {"Tab", "list",  "Enter", "details", "s", "sort",
-					    "p",   "pause", "+-",    "stall",	"r", "record",
-					    "h",   "help",  "q",     "quit"};
+	/* the last do not fit into 80 columns; the help has them, too */
+	static const char *const lists[] = {"Tab", "list", "Enter", "details", "f",  "findings",
+					    "s",   "sort", "p",	    "pause",   "h",  "help",
+					    "q",   "quit", "r",	    "record",  "+-", "stall"};
 	static const char *const sheets[] = {"Up Down", "scroll", "Esc", "back", "p", "pause",
 					     "r",	"record", "h",	 "help", "q", "back"};
 	bool sheet = page->sheet != TUI_LISTS;
@@ -279,6 +280,7 @@ static enum tui_command command_of_key(int key)
 		{'=', COMMAND_THRESHOLD_UP},
 		{'-', COMMAND_THRESHOLD_DOWN},
 		{'r', COMMAND_RECORD},
+		{'f', COMMAND_FINDINGS},
 		{'h', COMMAND_HELP},
 		{'?', COMMAND_HELP},
 		{KEY_F(1), COMMAND_HELP},

@@ -137,6 +137,16 @@ static int64_t steps_of(enum tui_command command, int64_t height)
 	}
 }
 
+/* Opens a sheet, or closes it if it is open. */
+static void toggle_sheet(struct tui_page *page, int sheet)
+{
+	if ((int)page->sheet == sheet)
+		close_sheet(page);
+	else
+		page->sheet = sheet;
+	page->scroll = 0;
+}
+
 /* On a sheet the arrows scroll. */
 static enum tui_action obey_sheet(struct tui_page *page, enum tui_command command)
 {
@@ -150,12 +160,11 @@ static enum tui_action obey_sheet(struct tui_page *page, enum tui_command comman
 	case COMMAND_OPEN:
 		close_sheet(page);
 		break;
+	case COMMAND_FINDINGS:
+		toggle_sheet(page, TUI_FINDINGS);
+		break;
 	case COMMAND_HELP:
-		if (page->sheet == TUI_HELP)
-			close_sheet(page);
-		else
-			page->sheet = TUI_HELP;
-		page->scroll = 0;
+		toggle_sheet(page, TUI_HELP);
 		break;
 	default:
 		break;
@@ -184,9 +193,11 @@ static enum tui_action obey_lists(struct tui_page *page, enum tui_command comman
 	case COMMAND_SORT:
 		sort_next(page);
 		break;
+	case COMMAND_FINDINGS:
+		toggle_sheet(page, TUI_FINDINGS);
+		break;
 	case COMMAND_HELP:
-		page->sheet = TUI_HELP;
-		page->scroll = 0;
+		toggle_sheet(page, TUI_HELP);
 		break;
 	default:
 		break;

@@ -26,7 +26,7 @@ struct tui_page {
 	struct pane_state panes[PANES];
 	struct live_stall *chosen; /* the one selected in the list of stalls, a reference of our
 				      own; NULL: whichever is first */
-	enum { TUI_LISTS, TUI_STALL, TUI_HELP } sheet;
+	enum { TUI_LISTS, TUI_STALL, TUI_FINDINGS, TUI_HELP } sheet;
 	uint32_t scroll;		  /* lines of the sheet scrolled out at the top */
 	uint32_t sheet_lines, sheet_rows; /* as drawn last */
 	char message[256];
@@ -62,6 +62,7 @@ enum tui_command {
 	COMMAND_THRESHOLD_UP,
 	COMMAND_THRESHOLD_DOWN,
 	COMMAND_RECORD,
+	COMMAND_FINDINGS,
 	COMMAND_HELP,
 	COMMAND_REPAINT,
 };
@@ -80,7 +81,10 @@ void tui_pane_sort(struct tui_page *page, enum pane pane);
 /* All three, in these rows. */
 void tui_panes(struct tui_page *page, int y, int rows);
 
-/* tui_sheet.c: a page for a stall or the help. 0 or -ENOMEM */
+/* tui_findings.c: prints the findings of the view's stalls. 0 or -ENOMEM */
+int tui_findings(const struct canvas *canvas, const struct live_view *view);
+
+/* tui_sheet.c: a page for a stall, the findings or the help. 0 or -ENOMEM */
 int tui_sheet(struct tui_page *page, int y, int rows);
 
 #endif

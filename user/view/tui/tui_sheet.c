@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* A sheet over the lists: everything about one stall, in the words of the text report; or the
- * help. */
+/* A sheet over the lists: everything about one stall, in the words of the text report; the
+ * findings; or the help. */
 #include "view/tui/tui_private.h"
 
 #include <errno.h>
@@ -86,30 +86,55 @@ static void add_split(struct sheet *sheet, const struct stall *stall)
 	}
 }
 
-/* Paints a text as canvas_paragraph() prints it, or what the text view says about the stall. */
-static int add_paragraphs(struct sheet *sheet, const struct live_stall *live,
-			  const struct text_buffer *text, bool stacks)
+/* What a text view prints about the page or a stall. 0 or -ENOMEM */
+typedef int (*printer)(const struct canvas *canvas, const struct tui_page *page,
+		       const struct live_stall *live, const struct text_buffer *text);
+
+static int print_text(const struct canvas *canvas, const struct tui_page *page,
+		      const struct live_stall *live, const struct text_buffer *text)
+{
+	canvas_paragraph(canvas, "  ", 2, text);
+	return 0;
+}
+
+static int print_stacks(const struct canvas *canvas, const struct tui_page *page,
+			const struct live_stall *live, const struct text_buffer *text)
+{
+	canvas_stall_stacks(canvas, &page->view.about, &live->stall);
+	return 0;
+}
+
+static int print_details(const struct canvas *canvas, const struct tui_page *page,
+			 const struct live_stall *live, const struct text_buffer *text)
+{
+	canvas_stall_details(canvas, &page->view.about, tui_process_of(live), &live->stall);
+	return 0;
+}
+
+static int print_findings(const struct canvas *canvas, const struct tui_page *page,
+			  const struct live_stall *live, const struct text_buffer *text)
+{
+	return tui_findings(canvas, &page->view);
+}
+
+/* Paints what is printed, line by line. */
+static int add_printed(struct sheet *sheet, printer print, const struct live_stall *live,
+		       const struct text_buffer *text)
 {
 	_cleanup_(freep) char *bytes = NULL;
 	size_t size;
 	FILE *file = open_memstream(&bytes, &size);
-	int columns = sheet->page->paint.columns - 2;
+	int columns = sheet->page->paint.columns - 2, err;
 	const struct canvas canvas = {.file = file,
 				      .columns = columns > 40 ? (unsigned)columns : 40};
-	const struct report *report = &sheet->page->view.about;
 
 	if (!file)
 		return -ENOMEM;
-	if (text)
-		canvas_paragraph(&canvas, "  ", 2, text);
-	else if (stacks)
-		canvas_stall_stacks(&canvas, report, &live->stall);
-	else
-		canvas_stall_details(&canvas, report, tui_process_of(live), &live->stall);
+	err = print(&canvas, sheet->page, live, text);
 	if (fclose(file))
 		return -ENOMEM;
 	add_lines(sheet, bytes);
-	return 0;
+	return err;
 }
 
 static int add_stall(struct sheet *sheet, const struct live_stall *live)
@@ -131,19 +156,19 @@ static int add_stall(struct sheet *sheet, const struct live_stall *live)
 	if (!stall->ongoing && report->window.end > stall->end)
 		text_add(&when, ", ended %.0f" NBSP "s" NBSP "ago",
 			 (double)(report->window.end - stall->end) / (double)NS_PER_S);
-	err = add_paragraphs(sheet, live, &when, false);
+	err = add_printed(sheet, print_text, live, &when);
 	if (err < 0)
 		return err;
 	add_line(sheet, TUI_PLAIN, "");
 	add_split(sheet, stall);
 	add_line(sheet, TUI_PLAIN, "");
-	err = add_paragraphs(sheet, live, NULL, false);
+	err = add_printed(sheet, print_details, live, NULL);
 	add_line(sheet, TUI_PLAIN, "");
 	add_line(sheet, TUI_STRONG, "WHAT TO DO");
 	err = err ? err : remedy_add(&remedy, report, tui_process_of(live), stall);
-	err = err ? err : add_paragraphs(sheet, live, &remedy, false);
+	err = err ? err : add_printed(sheet, print_text, live, &remedy);
 	add_line(sheet, TUI_PLAIN, "");
-	return err ? err : add_paragraphs(sheet, live, NULL, true);
+	return err ? err : add_printed(sheet, print_stacks, live, NULL);
 }
 
 static void add_help(struct sheet *sheet)
@@ -153,6 +178,7 @@ static void add_help(struct sheet *sheet)
 		"Tab                to the next list: stalls, functions, threads",
 		"Enter              all about a stall: where its time went, who held the GIL,",
 		"                   stacks, what to do; of a function the worst one",
+		"f                  findings: what took time from the loops, and what to do",
 		"s                  sort the list in focus by something else",
 		"+ -                stall threshold up, down: for turns that end from now on",
 		"p or space         pause: what is shown stays, observing goes on",
@@ -195,10 +221,14 @@ int tui_sheet(struct tui_page *page, int y, int rows)
 		page->scroll = page->sheet_lines > (uint32_t)rows
 				       ? page->sheet_lines - (uint32_t)rows
 				       : 0;
-	if (page->sheet == TUI_HELP)
+	if (page->sheet == TUI_HELP) {
 		add_help(&sheet);
-	else if (page->chosen)
+	} else if (page->sheet == TUI_FINDINGS) {
+		add_line(&sheet, TUI_STRONG, "FINDINGS of the last minute");
+		err = add_printed(&sheet, print_findings, NULL, NULL);
+	} else if (page->chosen) {
 		err = add_stall(&sheet, page->chosen);
+	}
 	page->sheet_lines = sheet.line;
 	page->sheet_rows = (uint32_t)rows;
 	return err;

@@ -1,0 +1,17 @@
+/* SPDX-License-Identifier: MIT */
+#include "view/finding.h"
+
+void canvas_finding(const struct canvas *canvas, const struct report *report, uint32_t number,
+		    const struct finding *finding)
+{
+	struct text_buffer text = {0}, advice = {0};
+	char first[16];
+
+	finding_text(&text, report, finding);
+	text_add(&text, ".");
+	snprintf(first, sizeof(first), "  %2u  ", number);
+	canvas_paragraph(canvas, first, 6, &text);
+	finding_advice(&advice, report, finding);
+	if (advice.length)
+		canvas_paragraph(canvas, "      ", 6, &advice);
+}
