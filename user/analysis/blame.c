@@ -278,6 +278,12 @@ int blame_worst_first(const void *a, const void *b)
 	const struct blame *x = a, *y = b;
 	uint64_t left = cost(x), right = cost(y);
 
+	/* of equal cost to the loops, as without a loop: by what other threads waited */
+	if (left == right) {
+		left = x->made_wait_ns;
+		right = y->made_wait_ns;
+	}
+
 	if (left != right)
 		return left < right ? 1 : -1;
 	return (x->handler.frame.function > y->handler.frame.function) -

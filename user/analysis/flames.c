@@ -114,7 +114,9 @@ static int fill_waits(struct report_builder *builder, size_t threads)
 				.holder = entry->key.holder,
 				.waiter_stack = entry->key.waiter_stack,
 				.holder_stack = entry->key.holder_stack,
-				.ns = entry->ns};
+				.ns = entry->ns,
+				.asleep_ns = entry->asleep_ns,
+				.no_cpu_ns = entry->no_cpu_ns};
 	}
 	for (const struct thread_fold *thread = builder->threads; thread; thread = thread->next) {
 		uint64_t ns = rest(thread->report.states.ns[TS_GIL_WAIT], thread->wait_told_ns);

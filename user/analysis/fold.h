@@ -82,7 +82,7 @@ struct wait_entry {
 		const struct thread *waiter, *holder; /* holder NULL: unknown */
 		uint32_t waiter_stack, holder_stack;
 	} key;
-	uint64_t ns;
+	uint64_t ns, asleep_ns, no_cpu_ns; /* as in struct wait_flame */
 };
 TABLE_OF(waits, struct wait_entry, key)
 

@@ -198,6 +198,7 @@ struct wait_flame {
 	const struct thread *waiter, *holder; /* holder NULL: unknown */
 	uint32_t waiter_stack, holder_stack;
 	uint64_t ns;
+	uint64_t asleep_ns, no_cpu_ns; /* parts of `ns`: the holder slept, or had no CPU */
 };
 
 #define FLAMES_MAX                                                                                 \
@@ -268,7 +269,7 @@ struct report {
 		bool full;	   /* DEFINE_STACKS_MAX was reached: later ones are missing */
 	} stack_evidence;
 	struct blame *blame; /* worst first: by loop.{python, native, blocked, held_blocked} +
-				made_loops_wait_ns */
+				made_loops_wait_ns; where these are equal, by made_wait_ns */
 	uint32_t blame_count;
 	struct flame *flames;
 	struct wait_flame *wait_flames;

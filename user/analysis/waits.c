@@ -31,10 +31,18 @@ static struct wait_entry *wait_of(struct report_builder *builder, const struct t
 	return entry;
 }
 
+/* `ns` is modular: a negative amount is taken away. */
+static void entry_add(struct wait_entry *entry, enum thread_state state, uint64_t ns)
+{
+	entry->ns += ns;
+	entry->asleep_ns += state == TS_HELD_BLOCKED ? ns : 0;
+	entry->no_cpu_ns += state == TS_HELD_RUNNABLE ? ns : 0;
+}
+
 /* When the table is full, the time is not stored: it counts as a wait with an unknown holder. */
 static void wait_add(struct report_builder *builder, struct thread_fold *fold,
 		     const struct thread *waiter, const struct thread *holder,
-		     uint32_t holder_stack, uint64_t ns)
+		     uint32_t holder_stack, enum thread_state state, uint64_t ns)
 {
 	uint32_t stack = still_of(builder, waiter).stack;
 	struct wait_entry *entry = fold->wait_entry < builder->waits.count
@@ -48,7 +56,7 @@ static void wait_add(struct report_builder *builder, struct thread_fold *fold,
 			return;
 		fold->wait_entry = (uint32_t)(entry - (struct wait_entry *)builder->waits.entries);
 	}
-	entry->ns += ns;
+	entry_add(entry, state, ns);
 	fold->wait_told_ns += ns;
 }
 
@@ -79,7 +87,7 @@ static void blame(struct report_builder *builder, const struct interval *i, stru
 
 	if (!fold || from >= i->end)
 		return;
-	wait_add(builder, fold, waiter, i->thread, ref ? ref->stack : 0, i->end - from);
+	wait_add(builder, fold, waiter, i->thread, ref ? ref->stack : 0, i->state, i->end - from);
 	fold->waited_ns += i->end - from;
 	starved_held(builder, fold, waiter, i, ref);
 	loop = waiting_loop(waiter, from, &from);
@@ -120,9 +128,9 @@ static void move(struct report_builder *builder, const struct interval *early,
 	entry = wait_of(builder, waiter, still_of(builder, waiter).stack, holder, 0);
 	ns = early->end - from;
 	if (entry && ref->stack && entry->ns >= ns) {
-		entry->ns -= ns;
+		entry_add(entry, early->state, -ns);
 		fold->wait_told_ns -= ns;
-		wait_add(builder, fold, waiter, holder, ref->stack, ns);
+		wait_add(builder, fold, waiter, holder, ref->stack, early->state, ns);
 	}
 	starved_held_earlier(builder, fold, waiter, early, ref);
 	loop = waiting_loop(waiter, from, &from);
@@ -153,6 +161,6 @@ void waits_waited(struct report_builder *builder, struct thread_fold *waiter,
 	/* Waiting time without a known holder. Not stored when the waiter's stack is unknown:
 	 * report_flames() derives it as the remainder. */
 	if (ns > waiter->waited_ns && still_of(builder, i->thread).stack)
-		wait_add(builder, waiter, i->thread, NULL, 0, ns - waiter->waited_ns);
+		wait_add(builder, waiter, i->thread, NULL, 0, TS_UNKNOWN, ns - waiter->waited_ns);
 	waiter->waited_ns = 0;
 }

@@ -22,9 +22,16 @@ struct paragraph_sink {
 	void *ctx;
 };
 
+/* True when no thread of the process ran an event loop, as Python's own state has it. What is to be
+ * said of it is about threads and the GIL; without evidence of loops it is not known. */
+bool process_without_loops(const struct process_report *process);
+/* The same of all processes. */
+bool report_without_loops(const struct report *report);
+
 /*
  * Whether the event loops of `process` were held up, and by what: one paragraph for each loop, or
- * one that no loop was found; before them one about the GIL, if Python was started without it.
+ * one that no loop was found, or about the GIL if it runs none for certain; before them one about
+ * the GIL, if Python was started without it.
  */
 /* False when nothing can be said about what was to be observed: the process runs no event loop, and
  * those below it do (finding `supervisor`). */

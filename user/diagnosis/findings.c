@@ -300,6 +300,11 @@ static void ask_about_process(struct collector *collector, const struct report *
 			rules[id].rule->process(collector, report, process);
 }
 
+void collector_fail(struct collector *collector)
+{
+	collector->error = -ENOMEM;
+}
+
 void collector_add_whole(struct collector *collector, const struct finding *like)
 {
 	struct finding *finding = finding_in(collector, &collector->all, like);

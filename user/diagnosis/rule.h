@@ -34,6 +34,8 @@ struct collector;
  * one, system call) is added up.
  */
 void collector_add(struct collector *collector, const struct finding *like, uint64_t ns);
+/* Memory is short, and there will be no findings. */
+void collector_fail(struct collector *collector);
 /* A finding as it is, of a process or of no stall. */
 void collector_add_whole(struct collector *collector, const struct finding *finding);
 
@@ -63,6 +65,9 @@ bool finding_of_body(const struct stall_view *view, const struct stack_share *sh
 
 /* rules/nothing.c: for a report about which no rule has found anything. */
 void nothing_found(struct collector *collector, const struct report *report);
+
+/* rules/contention.c: waiting for the GIL for one function is much from here on. */
+uint64_t contention_much_ns(const struct report *report);
 
 /* ── for rules (subject.c) ───────────────────────────────────────────────── */
 

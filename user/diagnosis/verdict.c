@@ -135,6 +135,46 @@ static void add_no_loop(struct text_buffer *text)
 		       "and while there is work to do; who had the GIL is below.");
 }
 
+bool process_without_loops(const struct process_report *process)
+{
+	return !process->loop_count && process->process->loops_told;
+}
+
+bool report_without_loops(const struct report *report)
+{
+	for (uint32_t p = 0; p < report->process_count; p++)
+		if (!process_without_loops(&report->processes[p]))
+			return false;
+	return report->process_count > 0;
+}
+
+/* Of a process without loops. */
+static void put_gil(const struct report *report, const struct process_report *process,
+		    const struct gil_report *gil, const struct paragraph_sink *sink)
+{
+	struct text_buffer text = {0};
+	uint64_t waited = 0;
+
+	for (uint32_t i = 0; i < process->thread_count; i++)
+		if (process->threads[i].thread->gil == gil->gil)
+			waited += process->threads[i].states.ns[TS_GIL_WAIT];
+	text_add(&text, process->gil_count > 1 ? "The GIL of interpreter %u" : "The GIL",
+		 gil->gil->interpreter);
+	text_add(&text, " was held for ");
+	text_add_share(&text, gil->held_ns, text_window_ns(report));
+	text_add(&text, " of the time, and ");
+	if (gil->contended_ns) {
+		text_add(&text, "threads waited for it during ");
+		text_add_share(&text, gil->contended_ns, text_window_ns(report));
+		text_add(&text, ", ");
+		text_add_duration(&text, waited);
+		text_add(&text, " in all.");
+	} else {
+		text_add(&text, "no thread waited for it.");
+	}
+	sink->put(sink->ctx, &text);
+}
+
 /* The GIL may not have stayed off: importing an extension module switches it on for a while, or for
  * good (PEP 703). */
 static void add_gil_off(struct text_buffer *text, const struct report *report,
@@ -165,7 +205,11 @@ void verdict_paragraphs(const struct report *report, const struct process_report
 		add_gil_off(&text, report, process);
 		sink->put(sink->ctx, &text);
 	}
-	if (!process->loop_count) {
+	if (process_without_loops(process) && !process->process->child_count) {
+		for (uint32_t i = 0; i < process->gil_count; i++)
+			if (process->gils[i].held_ns || process->process->info.gil_enabled)
+				put_gil(report, process, &process->gils[i], sink);
+	} else if (!process->loop_count) {
 		struct text_buffer text = {0};
 
 		if (process->process->child_count)

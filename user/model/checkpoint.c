@@ -139,7 +139,7 @@ static void declare_thread(struct writing *writing, const struct thread_machine 
 /* Before it is said to wait anywhere, so that this says nothing of its waits. */
 static void write_told(struct writing *writing, const struct thread_machine *t)
 {
-	if (process_of(t)->told && t->pub.python)
+	if (process_of(t)->pub.loops_told && t->pub.python)
 		PUT(writing, RUNS_LOOP, runs_loop, t, 0, t->ran ? EVF_RUNS_LOOP_RAN : 0,
 		    .kind = LOOP_UNKNOWN);
 }

@@ -163,7 +163,7 @@ static bool may_run(const struct thread_machine *t)
 {
 	if (t->runs != RUNS_UNKNOWN)
 		return t->runs == RUNS_YES;
-	return t->ran || !process_of(t)->told;
+	return t->ran || !process_of(t)->pub.loops_told;
 }
 
 /* Has the thread changed to the loop of this descriptor, which is not its own loop's? A loop that
@@ -364,7 +364,7 @@ int loop_feed_runs(struct world *w, const struct fact *fact)
 		return 0; /* it may be older than what is known already */
 	t->ts_runs = ts;
 	t->ran |= event->hdr.flags & EVF_RUNS_LOOP_RAN;
-	process_of(t)->told |= t->pub.python;
+	process_of(t)->pub.loops_told |= t->pub.python;
 	if (event->hdr.flags & EVF_RUNS_LOOP_YES)
 		return runs_yes(w, t, kind_known(event->kind), ts);
 	runs_no(w, t, since);

@@ -118,7 +118,8 @@ struct process {
 	struct process_info info;
 	struct child children[SUPERVISED_MAX]; /* as of the window's begin */
 	uint32_t child_count;
-	uint32_t index; /* 0, 1, … in order of appearance */
+	uint32_t index;	 /* 0, 1, … in order of appearance */
+	bool loops_told; /* which of Python's threads run event loops, by Python's own state */
 	bool gone;
 	enum sites_fault sites_fault; /* from then on, nothing is known of the process's GILs */
 	void *data;

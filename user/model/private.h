@@ -52,7 +52,6 @@ struct process_entry {
 	uint32_t certain; /* … so many have a known holder or are known free */
 	uint32_t off;	  /* … so many are switched off */
 	bool described;	  /* pub.info comes from the stream */
-	bool told;	  /* which of Python's threads run loops, by Python's own state */
 	bool pending; /* partial: some threads may turn out to be REL_NONE at the next observation
 			 of the GIL: settle_pending() */
 	bool partial; /* the world's mode is, or that of a GIL which is not retired; so relations of

@@ -66,7 +66,7 @@ def check_laws(report, alive=()):
     check_findings(report)
 
 
-WITHOUT_STALLS = {"nothing_found", "supervisor", "thread_starved"}
+WITHOUT_STALLS = {"gil_contended_by", "nothing_found", "supervisor", "thread_starved"}
 MACHINE = {"no_cpu", "quota", "stopped", "unexplained", "nothing_found"}
 
 
@@ -91,6 +91,7 @@ def check_findings(report):
         assert explained == set(range(len(stalls))), "a stall has no finding"
     assert stalls or {finding["id"] for finding in found} <= WITHOUT_STALLS
     for process in report["processes"]:
+        check_contention(process, found)
         for thread in process["threads"]:
             check_starved(thread, found, report["window"])
 
@@ -107,6 +108,21 @@ def check_starved(thread, found, window):
     assert window["start_ns"] <= starved["start_ns"] < starved["end_ns"] <= window["end_ns"]
     assert sum(blocker["ns"] for blocker in starved["blockers"]) <= longest, starved
     assert thread["loop"] or any(finding["id"] == "thread_starved" for finding in found)
+
+
+def check_contention(process, found):
+    """Nobody kept others waiting for longer than they waited; with a loop that is its stalls'."""
+    contended = [
+        finding
+        for finding in found
+        if finding["id"] == "gil_contended_by" and finding["process"] == process["pid"]
+    ]
+    waited = [thread["states"].get("gil_wait", 0) for thread in process["threads"]]
+    assert not contended or not process["loops"], contended
+    assert sum(finding["ns"] for finding in contended) <= sum(waited), contended
+    for finding in contended:
+        assert finding["worst_ns"] <= min(finding["ns"], max(waited)), finding
+        assert finding["ns"] <= finding["count"] * finding["worst_ns"], finding
 
 
 def check_thread(thread, window_ns, alive):

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* No rule applied. That is not an all clear: it says what was looked at. */
+#include "diagnosis/diagnosis.h"
 #include "diagnosis/rule.h"
 #include "words/words.h"
 
@@ -33,12 +34,59 @@ static uint64_t unknown_of_loops(const struct process_report *process)
 	return ns;
 }
 
+/* Without loops there are no stalls; what was looked at is who waited for the GIL. */
+static void text_no_wait(struct text_buffer *text, const struct report *report)
+{
+	uint64_t waited = 0, longest = 0, unknown = 0, held = 0;
+
+	for (uint32_t p = 0; p < report->process_count; p++) {
+		const struct process_report *process = &report->processes[p];
+
+		for (uint32_t i = 0; i < process->thread_count; i++) {
+			waited += process->threads[i].states.ns[TS_GIL_WAIT];
+			unknown += process->threads[i].states.ns[TS_UNKNOWN];
+		}
+		for (uint32_t i = 0; i < process->gil_count; i++) {
+			uint64_t most = process->gils[i].wait.max_ns;
+
+			held += process->gils[i].held_ns;
+			longest = most > longest ? most : longest;
+		}
+	}
+	if (report->process_count == 1 && !report->processes[0].process->info.gil_enabled &&
+	    !held) {
+		text_add(text, "No thread can have waited for the GIL, which is off; nothing else "
+			       "was looked for");
+		return;
+	}
+	text_add(text, "No function made other threads wait for the GIL for ");
+	text_add_duration(text, contention_much_ns(report));
+	text_add(text, " or more in ");
+	text_add_duration(text, text_window_ns(report));
+	text_add(text, ": threads waited ");
+	text_add_duration(text, waited);
+	if (waited) {
+		text_add(text, " in all, at most ");
+		text_add_duration(text, longest);
+		text_add(text, " at a time");
+	}
+	if (unknown < report->stall_ns)
+		return;
+	text_add(text, ". But ");
+	text_add_duration(text, unknown);
+	text_add(text, " of the threads' time is unknown, and waits may hide there");
+}
+
 static void text_nothing(struct text_buffer *text, const struct report *report,
 			 const struct finding *finding)
 {
 	uint64_t unknown = 0;
 	struct text_buffer seen = {0};
 
+	if (report_without_loops(report)) {
+		text_no_wait(text, report);
+		return;
+	}
 	for (uint32_t p = 0; p < report->process_count; p++) {
 		add_seen(&seen, &report->processes[p]);
 		unknown += unknown_of_loops(&report->processes[p]);
@@ -64,9 +112,11 @@ static void text_nothing(struct text_buffer *text, const struct report *report,
 static void advise_nothing(struct text_buffer *text, const struct report *report,
 			   const struct finding *finding)
 {
-	text_add(text, "Not looked at: what requests wait for outside the process, such as a "
-		       "database, another service, or a queue in front of the server. If clients "
-		       "waited meanwhile, look there, or observe while they do.");
+	text_add(text,
+		 "Not looked at: %swhat requests wait for outside the process, such as a "
+		 "database, another service, or a queue in front of the server. If clients "
+		 "waited meanwhile, look there, or observe while they do.",
+		 report_without_loops(report) ? "what the threads slept in, and " : "");
 }
 
 static void stall_unexplained(struct collector *collector, const struct stall_view *view)

@@ -173,15 +173,16 @@ static json_t *thread_json(const struct report *report, uint32_t process,
 	uint32_t gil = number_of_gil(report, thread->gil, &found);
 
 	text_add_thread(&name, report, thread);
-	return JSON_NEW(
-		page_thread, .process = json_integer(process), .tid = json_integer(thread->tid),
-		.name = json_words(&name), .comm = json_text(thread->comm),
-		.python_name = json_text_or_null(text_of(report, thread->python_name)),
-		.loop = json_boolean(thread->loop != NULL), .gone = json_boolean(thread->gone),
-		.gil = json_integer(found ? (json_int_t)gil : -1),
-		.states = json_integer(page_lane_of_thread(number) + PAGE_LANE_STATES),
-		.stacks = json_integer(page_lane_of_thread(number) + PAGE_LANE_STACKS),
-		.clock = json_integer(page_lane_of_thread(number) + PAGE_LANE_CLOCK));
+	return JSON_NEW(page_thread, .process = json_integer(process),
+			.tid = json_integer(thread->tid), .name = json_words(&name),
+			.comm = json_text(thread->comm),
+			.python_name = json_text_or_null(text_of(report, thread->python_name)),
+			.loop = json_boolean(thread->loop != NULL),
+			.poller = json_boolean(thread->poller), .gone = json_boolean(thread->gone),
+			.gil = json_integer(found ? (json_int_t)gil : -1),
+			.states = json_integer(page_lane_of_thread(number) + PAGE_LANE_STATES),
+			.stacks = json_integer(page_lane_of_thread(number) + PAGE_LANE_STACKS),
+			.clock = json_integer(page_lane_of_thread(number) + PAGE_LANE_CLOCK));
 }
 
 static json_t *gil_json(uint32_t process, const struct gil *gil, uint32_t lane)

@@ -20,7 +20,14 @@ struct blame_table {
 	uint32_t shown;
 	unsigned name_columns, bar_columns;
 	uint64_t whole_ns; /* the time that a full bar stands for */
+	bool loops;	   /* figures and bars are about the loops, else about threads */
+	const struct figure *figures;
 };
+
+static const struct state_sums *bar_of(const struct blame_table *table, const struct blame *blame)
+{
+	return table->loops ? &blame->loop : &blame->elsewhere;
+}
 
 static void add_duration_or_dot(struct text_buffer *text, uint64_t ns)
 {
@@ -58,21 +65,49 @@ static void add_worst(struct text_buffer *text, const struct blame *blame)
 	add_duration_or_dot(text, blame->worst_ns);
 }
 
+static void add_others_waited(struct text_buffer *text, const struct blame *blame)
+{
+	add_duration_or_dot(text, blame->made_wait_ns);
+}
+
+static void add_ran_python(struct text_buffer *text, const struct blame *blame)
+{
+	add_duration_or_dot(text, blame->elsewhere.ns[TS_PYTHON]);
+}
+
+static void add_ran_native(struct text_buffer *text, const struct blame *blame)
+{
+	add_duration_or_dot(text, blame->elsewhere.ns[TS_NATIVE]);
+}
+
+static void add_waited(struct text_buffer *text, const struct blame *blame)
+{
+	add_duration_or_dot(text, blame->elsewhere.ns[TS_GIL_WAIT]);
+}
+
 static const struct figure FIGURES[] = {
 	{"ran on", "the loop", 10, add_on_loop},
 	{"made it", "wait", 9, add_made_wait},
 	{"", "stalls", 8, add_stall_count},
 	{"", "in all", 9, add_stall_time},
 	{"", "worst", 9, add_worst},
+	{0},
 };
-#define FIGURE_COUNT (sizeof(FIGURES) / sizeof(FIGURES[0]))
+/* Where no loop runs. */
+static const struct figure THREAD_FIGURES[] = {
+	{"others", "waited", 10, add_others_waited},
+	{"ran", "Python", 10, add_ran_python},
+	{"without", "GIL", 10, add_ran_native},
+	{"waited", "for GIL", 10, add_waited},
+	{0},
+};
 
-static unsigned figures_width(void)
+static unsigned figures_width(const struct blame_table *table)
 {
 	unsigned width = 0;
 
-	for (size_t i = 0; i < FIGURE_COUNT; i++)
-		width += FIGURES[i].width;
+	for (size_t i = 0; table->figures[i].add; i++)
+		width += table->figures[i].width;
 	return width;
 }
 
@@ -83,18 +118,19 @@ static void blame_table_fit(struct blame_table *table)
 	unsigned columns = table->page->canvas.columns, room;
 
 	table->bar_columns = columns >= 100 ? 14 : columns >= 80 ? 8 : 0;
-	room = columns - 2 - GAP - table->bar_columns - figures_width();
+	room = columns - 2 - GAP - table->bar_columns - figures_width(table);
 	table->name_columns = 8;
 	for (uint32_t i = 0; i < table->shown; i++) {
 		struct text_buffer name = {0};
 		unsigned width;
+		uint64_t sum;
 
 		text_add_function(&name, report, &report->blame[i].handler.frame,
 				  room < NAME_COLUMNS_MAX ? room : NAME_COLUMNS_MAX);
 		width = text_width(name.bytes);
 		table->name_columns = width > table->name_columns ? width : table->name_columns;
-		if (state_sums_total(&report->blame[i].loop) > table->whole_ns)
-			table->whole_ns = state_sums_total(&report->blame[i].loop);
+		sum = state_sums_total(bar_of(table, &report->blame[i]));
+		table->whole_ns = sum > table->whole_ns ? sum : table->whole_ns;
 	}
 	if (!table->whole_ns)
 		table->bar_columns = 0;
@@ -106,10 +142,10 @@ static void show_blame_titles(const struct blame_table *table, bool upper)
 	/* not printed yet, so that no line ends in blanks */
 	unsigned blanks = 2 + table->name_columns + GAP + table->bar_columns;
 
-	for (size_t i = 0; i < FIGURE_COUNT; i++) {
-		const char *title = upper ? FIGURES[i].upper : FIGURES[i].lower;
+	for (size_t i = 0; table->figures[i].add; i++) {
+		const char *title = upper ? table->figures[i].upper : table->figures[i].lower;
 
-		blanks += FIGURES[i].width;
+		blanks += table->figures[i].width;
 		if (!*title)
 			continue;
 		canvas_cell(canvas, title, blanks, true);
@@ -128,7 +164,7 @@ static void show_place(const struct blame_table *table, const struct blame *blam
 	text_add_place(&text, page->report, &blame->handler.frame, page->canvas.columns - 26);
 	if (role)
 		text_add(&text, " · %s", role);
-	if (blame->made_wait_ns > blame->made_loops_wait_ns) {
+	if (table->loops && blame->made_wait_ns > blame->made_loops_wait_ns) {
 		text_add(&text, " · made other threads wait ");
 		text_add_duration(&text, blame->made_wait_ns - blame->made_loops_wait_ns);
 	}
@@ -147,42 +183,55 @@ static void show_blame_row(const struct blame_table *table, const struct blame *
 	text_add_function(&name, table->page->report, &blame->handler.frame, table->name_columns);
 	fputs("  ", canvas->file);
 	canvas_strong(canvas, name.bytes, table->name_columns + GAP);
-	canvas_bar(canvas, &blame->loop, table->whole_ns, table->bar_columns);
-	for (size_t i = 0; i < FIGURE_COUNT; i++) {
+	canvas_bar(canvas, bar_of(table, blame), table->whole_ns, table->bar_columns);
+	for (size_t i = 0; table->figures[i].add; i++) {
 		struct text_buffer value = {0};
 
-		FIGURES[i].add(&value, blame);
-		canvas_cell(canvas, value.bytes, FIGURES[i].width, true);
+		table->figures[i].add(&value, blame);
+		canvas_cell(canvas, value.bytes, table->figures[i].width, true);
 	}
 	fputc('\n', canvas->file);
 	show_place(table, blame);
 }
 
-static void show_blame_rest(const struct text_page *page, uint32_t shown)
+static void show_blame_rest(const struct blame_table *table)
 {
-	uint64_t loop = 0, made_wait = 0;
+	const struct report *report = table->page->report;
+	uint64_t ran = 0, made_wait = 0;
 	struct text_buffer text = {0};
 
-	for (uint32_t i = shown; i < page->report->blame_count; i++) {
-		loop += state_sums_total(&page->report->blame[i].loop);
-		made_wait += page->report->blame[i].made_loops_wait_ns;
+	for (uint32_t i = table->shown; i < report->blame_count; i++) {
+		const struct blame *blame = &report->blame[i];
+
+		ran += table->loops
+			       ? state_sums_total(&blame->loop)
+			       : blame->elsewhere.ns[TS_PYTHON] + blame->elsewhere.ns[TS_NATIVE];
+		made_wait += table->loops ? blame->made_loops_wait_ns : blame->made_wait_ns;
 	}
 	text_add(&text, "and ");
-	text_add_number_of(&text, page->report->blame_count - shown, "more function",
+	text_add_number_of(&text, report->blame_count - table->shown, "more function",
 			   "more functions");
-	text_add(&text, ": ran on the loop for ");
-	text_add_duration(&text, loop);
+	text_add(&text, table->loops ? ": ran on the loop for " : ": ran for ");
+	text_add_duration(&text, ran);
 	text_add(&text, " together");
 	if (made_wait) {
-		text_add(&text, ", made it wait ");
+		text_add(&text, table->loops ? ", made it wait " : ", others waited ");
 		text_add_duration(&text, made_wait);
 	}
-	canvas_paragraph(&page->canvas, "  ", 2, &text);
+	canvas_paragraph(&table->page->canvas, "  ", 2, &text);
 }
 
-/* A function that caused no stall and took less than a thousandth of the loops' time is not worth a
- * line. */
-static uint32_t count_shown(const struct text_page *page)
+/* A function that caused no stall and took less than a thousandth of the loops' time, or without
+ * loops of the others', is not worth a line. */
+static bool worth_a_line(const struct text_page *page, const struct blame *blame, bool loops)
+{
+	uint64_t ns = loops ? state_sums_total(&blame->loop) + blame->made_loops_wait_ns
+			    : state_sums_total(&blame->elsewhere) + blame->made_wait_ns;
+
+	return blame->stalls || ns > text_window_ns(page->report) / 1000;
+}
+
+static uint32_t count_shown(const struct text_page *page, bool loops)
 {
 	const struct report *report = page->report;
 	uint32_t shown = 1;
@@ -190,32 +239,36 @@ static uint32_t count_shown(const struct text_page *page)
 	if (page->all)
 		return report->blame_count;
 	for (uint32_t i = 0; i < report->blame_count; i++)
-		if (report->blame[i].stalls ||
-		    state_sums_total(&report->blame[i].loop) + report->blame[i].made_loops_wait_ns >
-			    text_window_ns(report) / 1000)
+		if (worth_a_line(page, &report->blame[i], loops))
 			shown = i + 1;
 	return shown < SHOWN_FUNCTIONS ? shown : SHOWN_FUNCTIONS;
 }
 
-static void show_table(const struct text_page *page)
+static void show_table(const struct text_page *page, bool loops)
 {
-	const struct text_buffer heading = {.bytes = "FUNCTIONS, by what they cost the event loop",
-					    .length = 43};
-	struct blame_table table = {.page = page, .shown = count_shown(page)};
+	struct text_buffer heading = {0};
+	struct blame_table table = {.page = page,
+				    .shown = count_shown(page, loops),
+				    .loops = loops,
+				    .figures = loops ? FIGURES : THREAD_FIGURES};
 	struct state_sums all = {0};
 
+	text_add(&heading, loops ? "FUNCTIONS, by what they cost the event loop"
+				 : "FUNCTIONS, by how long other threads waited for them");
 	blame_table_fit(&table);
 	fputc('\n', page->canvas.file);
 	canvas_heading(&page->canvas, &heading);
 	show_blame_titles(&table, true);
 	show_blame_titles(&table, false);
 	for (uint32_t i = 0; i < table.shown; i++) {
-		show_blame_row(&table, &page->report->blame[i]);
+		const struct blame *blame = &page->report->blame[i];
+
+		show_blame_row(&table, blame);
 		for (int s = 0; s < TS_COUNT; s++)
-			all.ns[s] += table.bar_columns ? page->report->blame[i].loop.ns[s] : 0;
+			all.ns[s] += table.bar_columns ? bar_of(&table, blame)->ns[s] : 0;
 	}
 	if (table.shown < page->report->blame_count)
-		show_blame_rest(page, table.shown);
+		show_blame_rest(&table);
 	text_legend(page, &all);
 }
 
@@ -264,10 +317,6 @@ static void add_verdict(struct text_buffer *text, const struct report *report)
 			       "What each did:");
 		return;
 	}
-	if (!loops) {
-		text_add(text, "What each function did:");
-		return;
-	}
 	if (!culprits) {
 		text_add(text, "No function starved %s. What each cost it:", your_loop);
 		return;
@@ -293,11 +342,16 @@ static void add_verdict(struct text_buffer *text, const struct report *report)
 void text_blame(const struct text_page *page)
 {
 	struct text_buffer verdict = {0};
+	uint64_t ns;
+	uint32_t loops;
 
 	if (!page->report->blame_count)
 		return;
-	add_verdict(&verdict, page->report);
-	fputc('\n', page->canvas.file);
-	canvas_paragraph(&page->canvas, "  ", 2, &verdict);
-	show_table(page);
+	count_stalls(page->report, &ns, &loops);
+	if (loops) {
+		add_verdict(&verdict, page->report);
+		fputc('\n', page->canvas.file);
+		canvas_paragraph(&page->canvas, "  ", 2, &verdict);
+	}
+	show_table(page, loops > 0);
 }

@@ -75,7 +75,11 @@ static void add_title(struct text_buffer *text, const struct text_page *page,
 {
 	text_add_thread_name(text, page->report, thread, NAME_COLUMNS - 8,
 			     page->canvas.columns >= 100);
-	text_add(text, " %u%s", thread->tid, thread->loop ? " loop" : thread->gone ? " gone" : "");
+	text_add(text, " %u%s", thread->tid,
+		 thread->loop	  ? " loop"
+		 : thread->gone	  ? " gone"
+		 : thread->poller ? " poller"
+				  : "");
 }
 
 static unsigned thread_table_width(const struct thread_table *table)

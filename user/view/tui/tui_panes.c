@@ -75,6 +75,7 @@ static int tie(const struct blame *x, const struct blame *y)
 {
 	int order = larger_first(cost(x), cost(y));
 
+	order = order ? order : larger_first(x->made_wait_ns, y->made_wait_ns);
 	return order ? order : larger_first(y->handler.frame.function, x->handler.frame.function);
 }
 #define tie_by_cost    tie

@@ -149,6 +149,36 @@ static bool gil_off(const struct live_view *view)
 	return view->process_count > 0;
 }
 
+/* No thread runs an event loop for certain, so what counts is who waits for the GIL. */
+static bool without_loops(const struct live_view *view)
+{
+	for (uint32_t i = 0; i < view->process_count; i++)
+		if (!view->processes[i]->loops_told)
+			return false;
+	return view->process_count && !view->loop_count;
+}
+
+static void add_contention(struct text_buffer *text, const struct live_view *view)
+{
+	const struct blame *most = NULL;
+
+	for (uint32_t i = 0; i < view->blame_count; i++)
+		if (view->blame[i].handler.role &&
+		    (!most || view->blame[i].made_wait_ns > most->made_wait_ns))
+			most = &view->blame[i];
+	if (most && most->made_wait_ns >= view->while_ns / 20) {
+		text_add_handler(text, &view->about, &most->handler);
+		text_add(text, " made other threads wait ");
+		text_add_duration(text, most->made_wait_ns);
+		text_add(text, " for the GIL");
+	} else {
+		text_add(text, "No function made other threads wait long for the GIL");
+	}
+	text_add(text, " in the last ");
+	add_seconds(text, view->while_ns);
+	text_add(text, ".");
+}
+
 void tui_add_verdict(struct text_buffer *text, const struct live_view *view)
 {
 	const struct live_stall *ongoing = ongoing_of(view);
@@ -158,7 +188,9 @@ void tui_add_verdict(struct text_buffer *text, const struct live_view *view)
 		stalls += view->loops[i].stalls;
 	if (gil_off(view))
 		text_add(text, "The GIL was off at first (free-threaded Python). ");
-	if (!view->loop_count)
+	if (without_loops(view))
+		add_contention(text, view);
+	else if (!view->loop_count)
 		text_add(text, "No event loop was seen so far: either there is none, or it never "
 			       "got back to its wait while we looked.");
 	else if (ongoing)

@@ -354,6 +354,7 @@ class Details extends DetailsPart {
 				threadSwatch(thread.number),
 				thread.name,
 				thread.loop ? element("span", { class: "badge" }, "event loop") : null,
+				thread.poller ? element("span", { class: "badge" }, "poller") : null,
 				thread.gone ? element("span", { class: "badge quiet" }, "gone") : null,
 			),
 			this.sumsSection(

@@ -269,6 +269,7 @@ class Layout {
 			"span",
 			{ class: "lane-facts" },
 			thread.loop ? element("span", { class: "badge" }, "loop") : null,
+			thread.poller ? element("span", { class: "badge" }, "poller") : null,
 			thread.gone ? element("span", { class: "badge quiet" }, "gone") : null,
 			element("span", { class: "lane-tid" }, String(thread.tid)),
 			element(

@@ -102,8 +102,8 @@ class StallList {
 			return element(
 				"p",
 				{ class: "note" },
-				"No event loop was seen in this recording, so there are no turns and no " +
-					"stalls. The lanes show who held the GIL and what the threads did.",
+				"There are no stalls in this recording. The lanes show who held the GIL and " +
+					"what the threads did.",
 			);
 		return element(
 			"p",

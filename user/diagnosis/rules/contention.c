@@ -1,0 +1,214 @@
+/* SPDX-License-Identifier: MIT */
+/* Who had the GIL while other threads wanted it, in a process whose requests are served by threads:
+ * there is no loop that could stall, and what is slow is what waits for the GIL. */
+#include <stdlib.h>
+
+#include "diagnosis/calls.h"
+#include "diagnosis/rule.h"
+#include "words/names.h"
+#include "words/words.h"
+
+/* Less than this part of the window is what any busy process has. */
+#define PARTS_OF_WINDOW 20
+
+uint64_t contention_much_ns(const struct report *report)
+{
+	uint64_t part = text_window_ns(report) / PARTS_OF_WINDOW;
+
+	return part > report->stall_ns ? part : report->stall_ns;
+}
+
+/* What one thread waited for one subject: a function of the application, else a holder. */
+struct part {
+	const struct wait_flame *wait;
+	struct handler handler;
+};
+
+static int by_subject(const struct part *x, const struct part *y)
+{
+	const struct thread *a = x->wait->holder, *b = y->wait->holder;
+
+	if (x->handler.frame.function != y->handler.frame.function)
+		return x->handler.frame.function < y->handler.frame.function ? -1 : 1;
+	if (x->handler.frame.function || a == b)
+		return 0;
+	return !a || (b && a->index < b->index) ? -1 : 1;
+}
+
+static int by_subject_and_waiter(const void *a, const void *b)
+{
+	const struct part *x = a, *y = b;
+	int order = by_subject(x, y);
+
+	if (order)
+		return order;
+	return (x->wait->waiter->index > y->wait->waiter->index) -
+	       (x->wait->waiter->index < y->wait->waiter->index);
+}
+
+/* All that the process's threads waited, and whether one waited as long as a stall at a time. */
+static uint64_t threads_waited_ns(const struct report *report, const struct process_report *process,
+				  bool *ret_long)
+{
+	uint64_t ns = 0;
+
+	*ret_long = false;
+	for (uint32_t i = 0; i < process->thread_count; i++)
+		ns += process->threads[i].states.ns[TS_GIL_WAIT];
+	for (uint32_t i = 0; i < process->gil_count; i++)
+		*ret_long |= process->gils[i].wait.max_ns >= report->stall_ns;
+	return ns;
+}
+
+/* Much waiting, or most of it where somebody waited long at a time. That it is not known for whom
+ * is said where that is most of it. */
+static bool matters(const struct report *report, const struct process_report *process,
+		    const struct finding *finding)
+{
+	bool is_long, most = finding->ns >= threads_waited_ns(report, process, &is_long) / 2;
+
+	if (finding->ns < report->stall_ns)
+		return false;
+	if (finding->subject == SUBJECT_THREAD && !finding->thread && !most)
+		return false;
+	return (is_long && most) || finding->ns >= contention_much_ns(report);
+}
+
+/* The parts of one subject, sorted by waiter, as a finding. */
+static struct finding add_up(const struct report *report, const struct process_report *process,
+			     const struct part *parts, uint32_t count)
+{
+	struct finding finding = {
+		.id = FINDING_GIL_CONTENDED_BY, .process = process, .sysno = SYSNO_UNKNOWN};
+	uint64_t of_waiter = 0, most = 0;
+	uint32_t stack = 0;
+
+	for (uint32_t i = 0; i < count; i++) {
+		const struct wait_flame *wait = parts[i].wait;
+		bool next = i && wait->waiter == parts[i - 1].wait->waiter;
+
+		of_waiter = next ? of_waiter + wait->ns : wait->ns;
+		finding.count += !next;
+		finding.worst_ns = of_waiter > finding.worst_ns ? of_waiter : finding.worst_ns;
+		finding.ns += wait->ns;
+		finding.states.ns[TS_HELD_BLOCKED] += wait->asleep_ns;
+		finding.states.ns[TS_HELD_RUNNABLE] += wait->no_cpu_ns;
+		finding.states.ns[TS_PYTHON] += wait->ns - wait->asleep_ns - wait->no_cpu_ns;
+		if (wait->holder_stack && wait->ns > most) {
+			most = wait->ns;
+			stack = wait->holder_stack;
+		}
+	}
+	set_stack(&finding, report, stack);
+	finding.handler = parts[0].handler;
+	finding.subject = finding.handler.frame.function ? SUBJECT_FUNCTION : SUBJECT_THREAD;
+	finding.thread = finding.handler.frame.function ? NULL : parts[0].wait->holder;
+	return finding;
+}
+
+static uint32_t parts_of(const struct report *report, const struct process_report *process,
+			 struct part *parts)
+{
+	uint32_t count = 0;
+
+	for (uint32_t i = 0; i < report->wait_flame_count; i++) {
+		const struct wait_flame *wait = &report->wait_flames[i];
+
+		if (wait->waiter->process != process->process)
+			continue;
+		parts[count] = (struct part){.wait = wait};
+		if (report->finder && wait->holder_stack)
+			parts[count].handler = handler_find(report->finder, report->names,
+							    wait->holder_stack);
+		if (parts[count].handler.role == HANDLER_NONE)
+			parts[count].handler = (struct handler){0};
+		count++;
+	}
+	return count;
+}
+
+static void process_contention(struct collector *collector, const struct report *report,
+			       const struct process_report *process)
+{
+	struct part *parts;
+	uint32_t count, end;
+
+	if (process->loop_count)
+		return;
+	parts = calloc(report->wait_flame_count + 1, sizeof(*parts));
+	if (!parts) {
+		collector_fail(collector);
+		return;
+	}
+	count = parts_of(report, process, parts);
+	qsort(parts, count, sizeof(*parts), by_subject_and_waiter);
+	for (uint32_t i = 0; i < count; i = end) {
+		struct finding finding;
+
+		for (end = i + 1; end < count && !by_subject(&parts[i], &parts[end]);)
+			end++;
+		finding = add_up(report, process, &parts[i], end - i);
+		if (matters(report, process, &finding))
+			collector_add_whole(collector, &finding);
+	}
+	free(parts);
+}
+
+static void add_waits(struct text_buffer *text, const struct finding *finding)
+{
+	text_add_number_of(text, finding->count, "thread", "threads");
+	text_add(text, " waited ");
+	text_add_duration(text, finding->ns);
+	if (finding->count == 1)
+		return;
+	text_add(text, " in all, one of them ");
+	text_add_duration(text, finding->worst_ns);
+}
+
+static void text_contention(struct text_buffer *text, const struct report *report,
+			    const struct finding *finding)
+{
+	bool known = finding->handler.role != HANDLER_NONE || finding->inner.function;
+
+	if (!known && !finding->thread) {
+		text_add(text,
+			 "Threads waited for the GIL, and which thread had it is not known: ");
+		add_waits(text, finding);
+		return;
+	}
+	if (known)
+		add_function(text, report, finding);
+	if (finding->thread) {
+		text_add(text, known ? " in " : "");
+		text_add_thread(text, report, finding->thread);
+	}
+	text_add(text, " had the GIL while other threads wanted it: ");
+	add_waits(text, finding);
+}
+
+static void advise_contention(struct text_buffer *text, const struct report *report,
+			      const struct finding *finding)
+{
+	if (!finding->thread && finding->handler.role == HANDLER_NONE)
+		return;
+	switch (state_sums_largest(&finding->states)) {
+	case TS_HELD_BLOCKED:
+		text_add(text, "It slept with the GIL: release it around that call "
+			       "(Py_BEGIN_ALLOW_THREADS), or move the work to another process.");
+		break;
+	case TS_HELD_RUNNABLE:
+		text_add(text, "It had the GIL but no CPU: give the process more CPU, or run fewer "
+			       "threads than CPUs.");
+		break;
+	default:
+		if (finding->call)
+			text_add(text, "%s ", finding->call->advice[CALL_RAN]);
+		text_add(text,
+			 "Serve with more processes instead of threads, move that work to "
+			 "a process pool, or release the GIL in the extension: only one thread "
+			 "of a process runs Python at a time, however many CPUs there are.");
+	}
+}
+
+const struct rule rule_gil_contended_by = {
+	.process = process_contention, .text = text_contention, .advice = advise_contention};
