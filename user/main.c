@@ -12,7 +12,7 @@
 #include "cmd/man.h"
 
 static const struct command *const COMMANDS[] = {
-	&command_attach,   &command_top,   &command_record, &command_report,
+	&command_attach,   &command_top,   &command_dump,   &command_record, &command_report,
 	&command_timeline, &command_flame, &command_export, &command_doctor,
 };
 #define COMMAND_COUNT (sizeof(COMMANDS) / sizeof(COMMANDS[0]))

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""Completion in real shells: bash, zsh and fish, each with what gilscope --completion writes for
-it."""
+"""What is made of the table of commands: completion in real shells (bash, zsh and fish, each with
+what gilscope --completion writes for it), the manual pages, and the help."""
 
 import os
 import pty
@@ -223,3 +223,35 @@ def test_processes_are_listed_one_a_line():
         and "two\\x0alines\\x09\\x1b[31m" in lines[str(python.pid)]
     )
     assert str(other.pid) not in lines
+
+
+# ── manual pages and help ─────────────────────────────────────────────────────────────────────────
+
+
+def plain(page):
+    """troff without its dress."""
+    return re.sub(r"\\f[A-Z]", "", page.replace("\\-", "-").replace("\\&", ""))
+
+
+COMMANDS = output("--commands").split()
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_a_page_has_every_option_of_the_help(command):
+    page = plain(output("--man", command))
+    options = re.findall(r"^ +(?:-\w, |    )(--[\w-]+)", output(command, "--help"), re.M)
+    mine = [option for option in options if option not in ("--help", "--usage")]
+    assert mine, "no option found in --help"
+    assert [option for option in mine if option not in page] == []
+    assert ".SH EXAMPLE" in page and ".SH EXIT STATUS" in page
+
+
+def test_the_first_page_names_every_command():
+    page = plain(output("--man"))
+    assert [command for command in COMMANDS if f".SS gilscope {command} " not in page] == []
+
+
+def test_help_lists_every_command():
+    assert [
+        command for command in COMMANDS if not re.search(rf"^  {command} ", output("--help"), re.M)
+    ] == []

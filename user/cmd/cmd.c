@@ -42,15 +42,22 @@ static void warn_of_faults(const struct report *report)
 	}
 }
 
-int cmd_show(const struct report *report, const struct options *options)
+struct view_options cmd_view_options(const struct options *options)
 {
-	const struct view *view = options->json ? &view_json : &view_text;
 	struct view_options how = {.colour = want_colour(options), .all = options->all};
 	struct winsize size;
-	int err;
 
 	if (isatty(STDOUT_FILENO) && !ioctl(STDOUT_FILENO, TIOCGWINSZ, &size))
 		how.columns = size.ws_col;
+	return how;
+}
+
+int cmd_show(const struct report *report, const struct options *options)
+{
+	const struct view *view = options->json ? &view_json : &view_text;
+	struct view_options how = cmd_view_options(options);
+	int err;
+
 	if (options->json)
 		warn_of_faults(report);
 	err = view->show(stdout, report, &how);

@@ -24,10 +24,13 @@ struct command {
 };
 
 extern const struct command command_attach, command_record, command_report, command_export,
-	command_top, command_timeline, command_flame, command_doctor;
+	command_top, command_dump, command_timeline, command_flame, command_doctor;
 
 /* Prints a failure to stderr, what happened and what to do, and returns its exit status. */
 int cmd_fail(const struct diag *diag);
+
+/* Whether results on stdout are coloured, and how wide its terminal is (0: it is none). */
+struct view_options cmd_view_options(const struct options *options);
 
 #define FLAMES_STATES_DEFAULT (((1u << TS_COUNT) - 1) & ~(1u << TS_IDLE))
 

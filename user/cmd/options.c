@@ -60,6 +60,7 @@ SETTER(states, states = value_states(arg, state))
 SETTER(direction, directions = value_direction(arg, state))
 SETTER(format, format = arg)
 SETTER(output, output = arg)
+SETTER(recording, recording = arg)
 
 /* ── the options ─────────────────────────────────────────────────────────── */
 
@@ -111,6 +112,8 @@ static const struct declaration {
 	 "(waiter; speedscope and the flame graph's page have both)",
 	 set_direction, 0},
 	{OPTION_FORMAT, "format", "FORMAT", NULL, set_format, 0},
+	{OPTION_RECORDING, "recording", "FILE",
+	 "Show the last instant of this recording, not of a process", set_recording, 0},
 	{OPTION_OUTPUT, "output", "FILE", NULL, set_output, 0},
 };
 
@@ -164,8 +167,10 @@ error_t options_rest_processes(struct options *options, int key, char *arg,
 		add_process(options, arg, state);
 		return 0;
 	case ARGP_KEY_END:
-		if (!options->observe.pid_count)
+		if (!options->observe.pid_count && !options->recording)
 			argp_error(state, "which process? Give its PID");
+		if (options->observe.pid_count && options->recording)
+			argp_error(state, "a process or a recording, not both");
 		return 0;
 	default:
 		return ARGP_ERR_UNKNOWN;

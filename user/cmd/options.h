@@ -54,6 +54,7 @@ enum option_id {
 	OPTION_APP_ROOT,
 	OPTION_STATE,
 	OPTION_BY,
+	OPTION_RECORDING,
 	OPTION_HEADING, /* not an option: `doc` is a heading for the next ones in the help */
 };
 
@@ -87,8 +88,8 @@ struct option_use {
 
 struct command;
 
-/* For a command's `rest`: at least one process; at most one process; at most one recording.
- * ARGP_ERR_UNKNOWN for other keys. */
+/* For a command's `rest`: at least one process, unless OPTION_RECORDING was given; at most one
+ * process; at most one recording. ARGP_ERR_UNKNOWN for other keys. */
 error_t options_rest_processes(struct options *options, int key, char *arg,
 			       struct argp_state *state);
 error_t options_rest_process(struct options *options, int key, char *arg, struct argp_state *state);

@@ -8,6 +8,7 @@
 
 #include <stdbool.h>
 #include <stdio.h>
+#include "analysis/dump.h"
 #include "analysis/report.h"
 
 /* Waits for the GIL by the stacks of the waiters, or of the threads that made them wait. In both,
@@ -33,6 +34,17 @@ struct view {
 
 extern const struct view view_text; /* one screen for people */
 extern const struct view view_json; /* gilscope.report/1, docs/report.schema.json */
+
+/* What every thread does at one instant. */
+struct view_dump {
+	const struct report *report; /* of the window that ends there: for names */
+	const struct dump_list *list;
+	uint64_t realtime_ns; /* of the instant, CLOCK_REALTIME; 0: not known */
+};
+/* For people, and gilscope.dump/1 (docs/dump.schema.json). 0, -ENOMEM, or -errno of a failed write.
+ */
+int view_dump_text(FILE *file, const struct view_dump *dump, const struct view_options *options);
+int view_dump_json(FILE *file, const struct view_dump *dump, const struct view_options *options);
 
 /*
  * Flames: time by thread, handler and stack, outermost frame first, weights in nanoseconds. The

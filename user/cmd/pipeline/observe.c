@@ -183,7 +183,7 @@ static void print_end(const struct observation *observation)
 {
 	const struct capture_status *status = &observation->status;
 
-	if (!status->targets)
+	if (!status->targets && !observation->for_instant)
 		fprintf(stderr, "gilscope: the process %s; this is what was seen until then.\n",
 			status->execed ? "became another program (exec)" : "exited");
 	if (status->lost)

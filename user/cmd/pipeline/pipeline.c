@@ -44,6 +44,17 @@ static int begin_drawing(struct pipeline *pipeline)
 	return pipeline->spans ? 0 : -ENOMEM;
 }
 
+static int begin_dump(struct pipeline *pipeline)
+{
+	struct attribution *attribution = report_builder_attribution(pipeline->builder);
+
+	if (!pipeline->wants_dump)
+		return 0;
+	pipeline->dump = dump_new(pipeline->dictionary, pipeline->finder);
+	return pipeline->dump ? attribution_add(attribution, dump_sink(pipeline->dump, attribution))
+			      : -ENOMEM;
+}
+
 static int fold_new(struct pipeline *pipeline, uint64_t stall_ns, struct diag *diag)
 {
 	const struct stream_head *head = &pipeline->head;
@@ -55,7 +66,7 @@ static int fold_new(struct pipeline *pipeline, uint64_t stall_ns, struct diag *d
 	if (pipeline->dictionary && pipeline->finder)
 		pipeline->builder = report_builder_new(stall_ns, head, pipeline->dictionary,
 						       pipeline->finder);
-	if (pipeline->builder && !begin_drawing(pipeline))
+	if (pipeline->builder && !begin_drawing(pipeline) && !begin_dump(pipeline))
 		pipeline->world = world_new(report_builder_sink(pipeline->builder), head->mode);
 	return pipeline->world ? 0 : diag_set(diag, EXIT_FAILED, -ENOMEM, "no memory");
 }
@@ -76,6 +87,7 @@ static void fold_free(void *self)
 	struct pipeline *pipeline = self;
 
 	spans_free(pipeline->spans);
+	dump_free(pipeline->dump);
 	if (pipeline->drawing)
 		pipeline->drawing_kind->free(pipeline->drawing);
 	/* the fold's data refers to objects of the world, so it is freed first */
@@ -92,6 +104,19 @@ static int append(struct pipeline *pipeline, struct stage stage, struct diag *di
 	return err ? diag_set(diag, EXIT_FAILED, err, "no memory") : 0;
 }
 
+int pipeline_dump(struct pipeline *pipeline, uint64_t ts)
+{
+	return pipeline->dump ? dump_take(pipeline->dump, pipeline->world, ts) : 0;
+}
+
+/* Stands before the model, for which all that threads do ends with the window. */
+static int dump_event(void *ctx, const union event *event)
+{
+	bool end = event->hdr.type == EV_WINDOW && event->hdr.flags & EVF_WINDOW_END;
+
+	return end ? pipeline_dump(ctx, event->hdr.ts) : 0;
+}
+
 int pipeline_append_fold(struct pipeline *pipeline, uint64_t stall_ns, struct diag *diag)
 {
 	int err = fold_new(pipeline, stall_ns, diag);
@@ -103,6 +128,9 @@ int pipeline_append_fold(struct pipeline *pipeline, uint64_t stall_ns, struct di
 	if (!err)
 		err = append(pipeline,
 			     (struct stage){.sink = handler_finder_sink(pipeline->finder)}, diag);
+	if (!err && pipeline->dump)
+		err = append(pipeline,
+			     (struct stage){.sink = {.event = dump_event, .ctx = pipeline}}, diag);
 	if (err) {
 		fold_free(pipeline);
 		return err;

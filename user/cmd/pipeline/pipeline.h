@@ -12,6 +12,7 @@
 #define GILSCOPE_CMD_PIPELINE_PIPELINE_H
 
 #include <stdbool.h>
+#include "analysis/dump.h"
 #include "analysis/report.h"
 #include "base/cleanup.h"
 #include "base/diag.h"
@@ -29,8 +30,8 @@ struct names_options {
 	unsigned int app_root_count;
 };
 
-/* Initially all zero except for `names`, `drawing_kind` and `drawing_file`. Parts that have not
- * been appended are NULL. */
+/* Initially all zero except for `names`, `drawing_kind`, `drawing_file` and `wants_dump`. Parts
+ * that have not been appended are NULL. */
 struct pipeline {
 	struct stream_head head; /* set before anything is appended */
 	uint64_t stall_ns;
@@ -48,6 +49,8 @@ struct pipeline {
 	FILE *drawing_file;
 	struct drawing *drawing;
 	struct spans *spans;
+	bool wants_dump;
+	struct dump *dump; /* taken when the window ends */
 };
 
 /* Fills `head` for a live source. */
@@ -55,7 +58,7 @@ void pipeline_live_head(struct stream_head *head);
 
 /* Each appends a part. 0, or -errno with a diag; then only pipeline_done() may be called. */
 
-/* The model, the report's builder, and the drawing if there is one. */
+/* The model, the report's builder, the drawing if there is one, and the dump if it is wanted. */
 int pipeline_append_fold(struct pipeline *pipeline, uint64_t stall_ns, struct diag *diag);
 /* A recording, written to `file`, which the caller keeps. trace_writer_finish() ends it. */
 int pipeline_append_trace(struct pipeline *pipeline, FILE *file, struct diag *diag);
@@ -70,6 +73,9 @@ int pipeline_append_history(struct pipeline *pipeline, uint64_t while_ns, size_t
  * then passed on only when its buffer is full, so that is small.
  */
 int pipeline_front(struct pipeline *pipeline, bool live, struct diag *diag);
+
+/* Takes the dump, if one is wanted, as of `ts`: for a stream that was cut off. 0 or -ENOMEM. */
+int pipeline_dump(struct pipeline *pipeline, uint64_t ts);
 
 /* Ends the drawing, once the report exists. 0, or -errno with a diag. */
 int pipeline_draw(struct pipeline *pipeline, const struct report *report, struct diag *diag);

@@ -60,6 +60,8 @@ int report_of_file(struct pipeline *pipeline, const char *path, uint64_t stall_n
 	if (err)
 		return err;
 	ended = world_window(pipeline->world).ended;
+	if (!ended && pipeline_dump(pipeline, world_window(pipeline->world).end) < 0)
+		return diag_set(diag, EXIT_FAILED, -ENOMEM, "no memory");
 	if (!ended)
 		world_end(pipeline->world, world_window(pipeline->world).end);
 	if (report_builder_finish(pipeline->builder, pipeline->world,

@@ -12,7 +12,7 @@
 #include "diagnosis/diagnosis.h"
 #include "view/view.h"
 
-static json_t *fact_json(const struct fact_names *names, uint32_t value)
+json_t *json_fact(const struct fact_names *names, uint32_t value)
 {
 	return json_string(value ? fact_name(names, value) : "unknown");
 }
@@ -32,6 +32,11 @@ static json_t *states_json(const struct state_sums *sums, bool holding_only)
 			json_object_set_new(states, thread_state_name((enum thread_state)i),
 					    json_uint(sums->ns[i]));
 	return states;
+}
+
+json_t *json_states(const struct state_sums *sums)
+{
+	return states_json(sums, false);
 }
 
 static json_t *dist_json(const struct dist *dist)
@@ -65,7 +70,7 @@ json_t *json_frame(const struct report *report, const struct stack_frame *frame)
 			.file = json_text(words.file), .line = json_integer(words.line));
 }
 
-static json_t *stack_json(const struct report *report, uint32_t id)
+json_t *json_stack(const struct report *report, uint32_t id)
 {
 	const struct definition *stack = stack_of(report, id);
 	json_t *frames = json_array();
@@ -97,7 +102,7 @@ static json_t *blocker_json(const struct report *report, const struct blocker *b
 			.python_name = json_text_or_null(text_of(report, thread->python_name)),
 			.ns = json_uint(state_sums_total(&blocker->states)),
 			.states = states_json(&blocker->states, true),
-			.stack = stack_json(
+			.stack = json_stack(
 				report, stack_share_largest(blocker->stacks, blocker->stack_count)),
 			.handler = json_handler(report, &blocker->handler),
 			.gc_ns = json_uint(blocker->gc_ns));
@@ -114,7 +119,7 @@ static json_t *starvation_json(const struct report *report, const struct view_op
 		report_starvation, .count = json_uint(starved->count), .ns = json_uint(starved->ns),
 		.start_ns = time_json(options, starved->start),
 		.end_ns = time_json(options, starved->end), .whole = json_boolean(starved->whole),
-		.stack = stack_json(report, starved->stack), .blockers = blockers);
+		.stack = json_stack(report, starved->stack), .blockers = blockers);
 }
 
 static json_t *thread_json(const struct report *report, const struct view_options *options,
@@ -135,14 +140,18 @@ static json_t *thread_json(const struct report *report, const struct view_option
 				   : JSON_LEFT_OUT);
 }
 
-static json_t *syscall_json(const struct syscall_share *share, const char *machine)
+json_t *json_call(int32_t sysno, const char *machine)
 {
-	const char *name = share->sysno < 0 ? sysno_word(share->sysno)
-					    : sysname(machine, share->sysno);
+	const char *name = sysno < 0 ? sysno_word(sysno) : sysname(machine, sysno);
 	char number[32];
 
-	snprintf(number, sizeof(number), "syscall_%d", share->sysno);
-	return JSON_NEW(report_syscall, .name = json_string(name ? name : number),
+	snprintf(number, sizeof(number), "syscall_%d", sysno);
+	return json_string(name ? name : number);
+}
+
+static json_t *syscall_json(const struct syscall_share *share, const char *machine)
+{
+	return JSON_NEW(report_syscall, .name = json_call(share->sysno, machine),
 			.ns = json_uint(share->ns));
 }
 
@@ -210,7 +219,7 @@ json_t *json_stall(const struct report *report, const struct view_options *optio
 		.states = states_json(&what->states, false),
 		.cause = json_string(thread_state_name(stall->cause)),
 		.remedy = remedy_json(report, process, stall),
-		.stack = stack_json(report, stall->stack),
+		.stack = json_stack(report, stall->stack),
 		.handler = json_handler(report, &stall->handler),
 		.task = json_text_or_null(task_of(report, what, stall->stack)), .parts = parts,
 		.resolution_ns = json_uint(stall_resolution_ns(report, stall)),
@@ -282,15 +291,15 @@ static json_t *sites_json(const struct process *process)
 	const struct process_info *info = &process->info;
 	const char *fault = faults[process->sites_fault];
 
-	return JSON_NEW(report_sites, .method = fact_json(&method_names, info->method),
+	return JSON_NEW(report_sites, .method = json_fact(&method_names, info->method),
 			.confidence = fault ? json_string("unknown")
-					    : fact_json(&confidence_names, info->confidence),
+					    : json_fact(&confidence_names, info->confidence),
 			.take = json_integer(info->take), .drop = json_integer(info->drop),
 			.wait = json_integer(info->wait),
 			.fault = fault ? json_string(fault) : JSON_LEFT_OUT);
 }
 
-static json_t *children_json(const struct report *report, const struct process *process)
+json_t *json_children(const struct report *report, const struct process *process)
 {
 	json_t *list = json_array();
 
@@ -313,7 +322,7 @@ static json_t *process_json(const struct report *report, const struct process *p
 			.gil = json_string(info->gil_enabled ? "on" : "off"),
 			.gc = json_string(info->gc ? fact_name(&gc_names, info->gc) : "none"),
 			.sites = sites_json(process),
-			.children = process->child_count ? children_json(report, process)
+			.children = process->child_count ? json_children(report, process)
 							 : JSON_LEFT_OUT);
 }
 
@@ -396,7 +405,7 @@ json_t *json_recording(const struct report *report, const struct view_options *o
 	snprintf(origin, sizeof(origin), "%" PRIu64, options->origin_ns);
 	return JSON_NEW(
 		report_head, .schema = json_string("gilscope.report/1"),
-		.version = json_text(report->version), .mode = fact_json(&mode_names, report->mode),
+		.version = json_text(report->version), .mode = json_fact(&mode_names, report->mode),
 		.window = JSON_NEW(report_window,
 				   .start_ns = time_json(options, report->window.start),
 				   .end_ns = time_json(options, report->window.end)),

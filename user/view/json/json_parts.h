@@ -11,8 +11,17 @@
 
 /* Each returns a new reference. */
 json_t *json_frame(const struct report *report, const struct stack_frame *frame);
+/* An empty list for a stack that is not known. */
+json_t *json_stack(const struct report *report, uint32_t stack);
+/* The name of a system call, or of one of SYSNO_…. */
+json_t *json_call(int32_t sysno, const char *machine);
+json_t *json_states(const struct state_sums *sums);
+/* The name of a fact about a recording; "unknown" for 0. */
+json_t *json_fact(const struct fact_names *names, uint32_t value);
 /* null for HANDLER_NONE. */
 json_t *json_handler(const struct report *report, const struct handler *handler);
+/* The processes below this one that run event loops. */
+json_t *json_children(const struct report *report, const struct process *process);
 json_t *json_occupant(const struct cpu_share *share);
 json_t *json_finding(const struct report *report, const struct finding *finding);
 

@@ -8,9 +8,7 @@
 #include "words/names.h"
 #include "words/palette.h"
 
-#define SEPARATOR " · "
-
-static void add_process(struct text_buffer *text, const struct process_info *info, unsigned columns)
+void text_add_process(struct text_buffer *text, const struct process_info *info, unsigned columns)
 {
 	text_add_name(text, command_of(info), columns);
 	text_add(text, SEPARATOR "pid %u", info->pid);
@@ -44,10 +42,11 @@ static void show_head(const struct text_page *page)
 
 	add_evidence(&evidence, report);
 	if (report->process_count == 1) {
-		add_process(&rest, &report->processes[0].process->info, 1);
+		text_add_process(&rest, &report->processes[0].process->info, 1);
 		used = text_width(rest.bytes) + text_width(evidence.bytes) + 3;
-		add_process(&line, &report->processes[0].process->info,
-			    page->canvas.columns > used + 12 ? page->canvas.columns - used : 12);
+		text_add_process(&line, &report->processes[0].process->info,
+				 page->canvas.columns > used + 12 ? page->canvas.columns - used
+								  : 12);
 	} else {
 		text_add_number_of(&line, report->process_count, "process", "processes");
 	}
@@ -97,8 +96,8 @@ static int show_process(const struct text_page *page, const struct process_repor
 		struct text_buffer line = {0};
 
 		fputc('\n', page->canvas.file);
-		add_process(&line, &process->process->info,
-			    page->canvas.columns > 60 ? page->canvas.columns - 40 : 20);
+		text_add_process(&line, &process->process->info,
+				 page->canvas.columns > 60 ? page->canvas.columns - 40 : 20);
 		canvas_heading(&page->canvas, &line);
 	}
 	fputc('\n', page->canvas.file);
@@ -114,14 +113,18 @@ static int show_process(const struct text_page *page, const struct process_repor
 	return 0;
 }
 
-static int show_text(FILE *file, const struct report *report, const struct view_options *options)
+unsigned text_columns(const struct view_options *options)
 {
 	unsigned columns = options->columns ? options->columns : 100;
+
+	return columns < 60 ? 60 : columns > 160 ? 160 : columns;
+}
+
+static int show_text(FILE *file, const struct report *report, const struct view_options *options)
+{
 	struct text_page page = {
 		.canvas = {.file = file,
-			   .columns = columns < 60    ? 60
-				      : columns > 160 ? 160
-						      : columns,
+			   .columns = text_columns(options),
 			   .colour = options->colour},
 		.report = report,
 		.all = options->all,

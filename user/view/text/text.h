@@ -11,11 +11,18 @@
 #include "words/canvas.h"
 #include "view/view.h"
 
+#define SEPARATOR " · "
+
 struct text_page {
 	struct canvas canvas;
 	const struct report *report;
 	bool all;
 };
+
+/* "uvicorn app:app · pid 4711 · python 3.12.3", the command line in at most `columns`. */
+void text_add_process(struct text_buffer *text, const struct process_info *info, unsigned columns);
+/* The terminal's width, within what the view is made for. */
+unsigned text_columns(const struct view_options *options);
 
 /* The functions that hold up the loops, and how; nothing if none was seen. */
 void text_blame(const struct text_page *page);
