@@ -135,7 +135,7 @@ static __always_inline void emit(void *record, __u32 size)
 /* What a CPU is doing: kept for all tasks, reported only while a traced thread waits for it. */
 struct cpu_note {
 	__s32 waiting;	/* traced threads that wait for this CPU */
-	__u32 reported; /* user space has been told who is on it */
+	__u32 reported; /* its task has been reported to user space */
 	__u32 tid, tgid;
 	__u64 comm[2];
 	__u64 ts; /* of the last switch; 0: none seen yet */

@@ -22,9 +22,9 @@ static __always_inline void emit_unknown_gil(struct shared_gil_key *key, __u16 c
 					     __u32 tid)
 {
 	const struct shared_target *target = bpf_map_lookup_elem(&targets, &key->tgid);
-	__u8 told = 1;
+	__u8 reported = 1;
 
-	if (!target || bpf_map_update_elem(&unknown_gils, key, &told, BPF_NOEXIST))
+	if (!target || bpf_map_update_elem(&unknown_gils, key, &reported, BPF_NOEXIST))
 		return;
 
 	struct ev_unknown_gil record = {.hdr = HDR(UNKNOWN_GIL, ts, tid, 0, 0)};

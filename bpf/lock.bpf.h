@@ -4,15 +4,15 @@
  * an event loop or has the GIL, and who wakes it there. Part of sched.bpf.c.
  *
  * A wake-up counts only if the waker is inside a system call that wakes the sleepers of that very
- * futex. Time-outs, signals and interrupts do not: whoever happens to run then has nothing to do
- * with it.
+ * futex. Time-outs, signals and interrupts do not: the task that happens to run then has nothing
+ * to do with it.
  */
 #ifndef GILSCOPE_LOCK_BPF_H
 #define GILSCOPE_LOCK_BPF_H
 
 #include "pystack.bpf.h"
 
-enum { HELD_UP_NS = 1000000 }; /* of a shorter sleep nothing more is told */
+enum { HELD_UP_NS = 1000000 }; /* shorter sleeps are not described further */
 
 /* Threads whose notes have a futex. While there are none, as nearly always, a wake-up on this
  * machine costs one comparison. */

@@ -46,9 +46,9 @@ struct {
 
 /*
  * Claims a free walk of this CPU; returns its slot, or -1. Contention comes only from what
- * interrupts or preempts the current task here. The claimer is whoever sees users == 1 after
- * incrementing it: if two increment it at the same time, the second sees 2, and at worst both do
- * and both move on.
+ * interrupts or preempts the current task here. The claimer is the one that sees users == 1
+ * after incrementing it: if two increment it at the same time, the second sees 2, and at worst both
+ * do and both move on.
  */
 __noinline int pystack_begin(void)
 {
@@ -146,8 +146,9 @@ static __always_inline __u32 instruction(const struct walk *walk, __u64 code)
 	return bytes > 16 << 20 ? 0xffffffff : bytes; /* also if negative: it has not started yet */
 }
 
-/* What is no code object was reached by a frame that is none: where a thread is interrupted while
- * it pushes a frame, the address may be left over from another use of that memory. */
+/* An address that is not a code object came from something that is not a frame: if a thread is
+ * interrupted while it pushes a frame, the pointer may be left over from another use of that
+ * memory. */
 static __always_inline bool is_code(const struct shared_python *python, __u64 code)
 {
 	return !python->code_type || python->layout.free_threaded ||

@@ -15,7 +15,7 @@ enum {
 /* A walk in progress. Too large for the BPF stack, so every CPU has some. */
 struct walk {
 	struct shared_python python; /* a copy: a lookup for every frame would take longer */
-	__u32 users;		     /* the claimer is whoever sees 1 after incrementing it */
+	__u32 users;		     /* the claimer is the one that sees 1 after incrementing it */
 	__u32 count;		     /* of frames; during the walk, those left out included */
 	__u64 next;		     /* frame to read */
 	__u64 root;

@@ -73,7 +73,7 @@ struct shared_loss {
 /* A process whose stacks can be read: its layout, and values derived from it in advance. */
 struct shared_python {
 	struct stack_layout layout;
-	wire_u64 code_type; /* address of PyCode_Type; 0: not known */
+	wire_u64 code_type; /* address of PyCode_Type; 0: unknown */
 	wire_u64 code_mask; /* removes the tag bits from a frame's code pointer */
 	wire_u64 gil;	    /* address of the main interpreter's GIL */
 	struct gil_layout gil_layout;
@@ -127,9 +127,9 @@ enum {
 
 struct shared_frame {
 	wire_u64 code;	/* address of the code object */
-	wire_u32 lasti; /* offset of the instruction in bytes; UINT32_MAX: not known */
-	wire_u32 check; /* shared_check() of the code object at that time: a later reader can tell
-			   whether it is still the same one */
+	wire_u32 lasti; /* offset of the instruction in bytes; UINT32_MAX: unknown */
+	wire_u32 check; /* shared_check() of the code object at that time: a later reader checks
+			   with it whether it is still the same one */
 };
 
 struct shared_stack {

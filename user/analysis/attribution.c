@@ -328,7 +328,7 @@ static void on_interval(void *ctx, const struct interval *i)
 	PASS(a, interval, i);
 	if (!thread)
 		return;
-	if (!i->gil || i->state == TS_GIL_WAIT) { /* no hold goes on beyond this */
+	if (!i->gil || i->state == TS_GIL_WAIT) { /* no hold lasts beyond this */
 		thread->hold_sampled = false;
 		thread->early_count = 0;
 	}
@@ -392,7 +392,7 @@ static void turn_end(struct attribution *a, const struct loop *loop)
 		thread->loop = NULL;
 }
 
-/* Those who are told may still ask for its rest. */
+/* The folds may still ask for the rest of the turn, so it ends after their callbacks. */
 static void on_turn(void *ctx, const struct turn *turn)
 {
 	PASS((struct attribution *)ctx, turn, turn);
@@ -425,7 +425,7 @@ static void on_waiters(void *ctx, const struct gil *gil, uint64_t ts)
 	PASS((struct attribution *)ctx, waiters, gil, ts);
 }
 
-/* What nobody receives the model need not emit. */
+/* The model need not emit what no fold receives. */
 #define PASS_IF_WANTED(a, sink, callback)                                                          \
 	do {                                                                                       \
 		for (const struct stretch_sink *sink_ = (a)->sinks; sink_ < (a)->sinks_end;        \

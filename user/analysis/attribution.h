@@ -8,7 +8,7 @@
  * and the stack it belongs to. Those who receive stretches only add them up.
  *
  * Off the CPU, and while it waits for the GIL, a thread stands still, so its stack is a fact. On a
- * CPU its stack between two samples is not known, and who asks decides which sample stands for the
+ * CPU its stack between two samples is unknown, and the caller chooses which sample stands for the
  * time: the policies below (docs/evidence/accuracy.md, "Where the time of a stack comes from").
  *
  * Memory is bounded by the threads: for each, one stretch per policy that still waits for its
@@ -21,7 +21,7 @@
 
 /* A sample, as something that time can be added to. All 0: no stack is known. */
 struct stack_ref {
-	uint32_t stack, task; /* definitions; 0 = not known */
+	uint32_t stack, task; /* definitions; 0 = unknown */
 	uint64_t root;
 	bool gc; /* the collector was at work */
 };
@@ -113,8 +113,8 @@ struct stack_ref attribution_turn_latest(const struct attribution *attribution,
 
 /*
  * The rest of the turn in progress (or the one that is just ending), as if it ended now: the time
- * on a CPU behind the last sample in it. False: there is none. Takes nothing away, so that it can
- * be asked for while the turn goes on. The stretch points to `parts` and *ref.
+ * on a CPU behind the last sample in it. False: there is none. Removes nothing, so that it can
+ * be asked for while the turn lasts. The stretch points to `parts` and *ref.
  */
 bool attribution_turn_rest(const struct attribution *attribution, struct thread *thread,
 			   struct stretch *ret_stretch, struct stack_ref *ref,

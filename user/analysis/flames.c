@@ -30,7 +30,7 @@ static void flame_add(struct report_builder *builder, struct thread_fold *thread
 	entry->time.ns += part->ns;
 	entry->time.gc_ns += part->gc_ns;
 	entry->samples += part->samples;
-	thread->told_ns[part->state][part->in_turn] += part->ns;
+	thread->attributed_ns[part->state][part->in_turn] += part->ns;
 }
 
 void flames_add(struct report_builder *builder, struct thread_fold *thread,
@@ -40,10 +40,10 @@ void flames_add(struct report_builder *builder, struct thread_fold *thread,
 		flame_add(builder, thread, stretch->ref->stack, &stretch->parts[n]);
 }
 
-/* The remainder; 0 if `told` exceeds `total`, which the model's order of calls rules out. */
-static uint64_t rest(uint64_t total, uint64_t told)
+/* The remainder; 0 if `part` exceeds `total`, which the model's order of calls rules out. */
+static uint64_t rest(uint64_t total, uint64_t part)
 {
-	return total > told ? total - told : 0;
+	return total > part ? total - part : 0;
 }
 
 static uint64_t rest_of(const struct thread_fold *thread, unsigned int state, bool in_turn)
@@ -51,7 +51,7 @@ static uint64_t rest_of(const struct thread_fold *thread, unsigned int state, bo
 	uint64_t total = in_turn ? thread->turn_ns[state]
 				 : thread->report.states.ns[state] - thread->turn_ns[state];
 
-	return rest(total, thread->told_ns[state][in_turn]);
+	return rest(total, thread->attributed_ns[state][in_turn]);
 }
 
 static uint32_t thread_count(const struct report_builder *builder)
@@ -119,7 +119,8 @@ static int fill_waits(struct report_builder *builder, size_t threads)
 				.no_cpu_ns = entry->no_cpu_ns};
 	}
 	for (const struct thread_fold *thread = builder->threads; thread; thread = thread->next) {
-		uint64_t ns = rest(thread->report.states.ns[TS_GIL_WAIT], thread->wait_told_ns);
+		uint64_t ns = rest(thread->report.states.ns[TS_GIL_WAIT],
+				   thread->wait_attributed_ns);
 
 		if (ns)
 			report->wait_flames[report->wait_flame_count++] = (struct wait_flame){

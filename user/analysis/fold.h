@@ -23,13 +23,13 @@ struct thread_fold {
 	struct thread_fold *next;
 	struct thread_report report;
 	bool had_loop;
-	uint64_t turn_ns[TS_COUNT]; /* the part of report.states inside turns */
-	uint64_t told_ns[TS_COUNT]
-			[2];   /* the part of report.states stored in `flames`; [1]: inside turns */
-	int32_t sysno;	       /* of the latest interval */
-	uint64_t waited_ns;    /* the part of the open wait interval already stored in `waits` */
-	uint64_t wait_told_ns; /* the part of all its waits stored in `waits` */
-	uint32_t wait_entry;   /* cache: index of the entry of `waits` used last */
+	uint64_t turn_ns[TS_COUNT];	     /* the part of report.states inside turns */
+	uint64_t attributed_ns[TS_COUNT][2]; /* the part of report.states stored in `flames`; [1]:
+						inside turns */
+	int32_t sysno;			     /* of the latest interval */
+	uint64_t waited_ns; /* the part of the open wait interval already stored in `waits` */
+	uint64_t wait_attributed_ns; /* the part of all its waits stored in `waits` */
+	uint32_t wait_entry;	     /* cache: index of the entry of `waits` used last */
 	/* The wait in progress, once it has lasted (starved.c); report.starved has the longest. */
 	bool following;
 	uint32_t wait_stack;	      /* where the thread waits */
@@ -190,8 +190,8 @@ void waits_held_earlier(struct report_builder *builder, const struct stretch *st
 void waits_waited(struct report_builder *builder, struct thread_fold *waiter,
 		  const struct interval *i);
 
-/* starved.c: long waits. The first two are told what waits.c attributes to the waiter; the third,
- * that a wait is over. */
+/* starved.c: long waits. waits.c calls the first two with what it attributes to the waiter, and the
+ * third when a wait has ended. */
 void starved_held(struct report_builder *builder, struct thread_fold *fold,
 		  const struct thread *waiter, const struct interval *i,
 		  const struct stack_ref *ref);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Runs of stalls: to whoever waits, they are one. */
+/* Runs of stalls: a client that waits sees one interruption. */
 #include "analysis/fold.h"
 
 void freeze_add(const struct report_builder *builder, struct loop_report *report,

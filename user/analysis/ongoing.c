@@ -53,8 +53,8 @@ bool report_builder_stalled(const struct report_builder *builder, uint64_t ts)
 }
 
 /* What the thread of the loop is doing now. */
-static void look(const struct report_builder *builder, const struct loop_fold *loop,
-		 struct ongoing *ongoing)
+static void read_now(const struct report_builder *builder, const struct loop_fold *loop,
+		     struct ongoing *ongoing)
 {
 	const struct thread *thread = loop->loop->thread;
 	const struct thread_fold *fold = thread->data;
@@ -73,9 +73,9 @@ static void look(const struct report_builder *builder, const struct loop_fold *l
 	ongoing->holder_handler = handler_of(builder, ongoing->holder_stack);
 }
 
-static int tell_loop(struct report_builder *builder, const struct world *world,
-		     const struct loop_fold *loop,
-		     int (*tell)(void *ctx, const struct ongoing *ongoing), void *ctx)
+static int visit_loop(struct report_builder *builder, const struct world *world,
+		      const struct loop_fold *loop,
+		      int (*visit)(void *ctx, const struct ongoing *ongoing), void *ctx)
 {
 	struct ongoing ongoing = {.report = &builder->report, .loop = loop->loop};
 	int err = stall_make_ongoing(builder, loop, &ongoing.stall);
@@ -83,14 +83,14 @@ static int tell_loop(struct report_builder *builder, const struct world *world,
 	if (err <= 0)
 		return err;
 	name_occupants(world, &ongoing.stall.what);
-	look(builder, loop, &ongoing);
-	err = tell(ctx, &ongoing);
+	read_now(builder, loop, &ongoing);
+	err = visit(ctx, &ongoing);
 	stall_done(&ongoing.stall);
 	return err;
 }
 
 int report_builder_ongoing(struct report_builder *builder, const struct world *world,
-			   int (*tell)(void *ctx, const struct ongoing *ongoing), void *ctx)
+			   int (*visit)(void *ctx, const struct ongoing *ongoing), void *ctx)
 {
 	int err = builder->error;
 
@@ -98,7 +98,7 @@ int report_builder_ongoing(struct report_builder *builder, const struct world *w
 	for (struct process_fold *process = builder->processes; process; process = process->next)
 		for (uint32_t n = 0; n < process->loop_count && !err; n++)
 			if (is_certain(process->loops[n]) && !loop_was_none(process->loops[n]))
-				err = tell_loop(builder, world, process->loops[n], tell, ctx);
+				err = visit_loop(builder, world, process->loops[n], visit, ctx);
 	return err;
 }
 

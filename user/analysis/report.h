@@ -70,7 +70,7 @@ struct stack_share {
 	uint64_t gc_ns;
 	int32_t sysno;	   /* what it slept in longest at a time, SYSNO_…; SYSNO_UNKNOWN: nothing */
 	uint64_t sleep_ns; /* how long that was … */
-	uint32_t file;	   /* … and on what (text: "pipe", "TCP 10.0.0.5:5432"); 0: not known */
+	uint32_t file;	   /* … and on what (text: "pipe", "TCP 10.0.0.5:5432"); 0: unknown */
 };
 
 /*
@@ -134,7 +134,7 @@ struct starvation {
 	uint64_t count, ns;    /* all of them */
 	uint64_t start, end;   /* the longest; of that one: */
 	bool whole;	       /* false: evidence, or the window, began or ended inside it */
-	uint32_t stack;	       /* where the thread waited; 0: not known */
+	uint32_t stack;	       /* where the thread waited; 0: unknown */
 	struct breakdown what; /* only `blockers`: who had the GIL, largest first; the
 				  first 10 ms may be missing */
 };
@@ -343,12 +343,12 @@ struct ongoing {
 bool report_builder_stalled(const struct report_builder *builder, uint64_t ts);
 
 /*
- * Calls `tell` for every turn in progress that is a stall already, except tentative turns (after
+ * Calls `visit` for every turn in progress that is a stall already, except tentative turns (after
  * losses: loop.possible). The argument is valid during the call only. Returns 0, -ENOMEM, or the
- * first value other than 0 that `tell` returns, which ends the iteration.
+ * first value other than 0 that `visit` returns, which ends the iteration.
  */
 int report_builder_ongoing(struct report_builder *builder, const struct world *world,
-			   int (*tell)(void *ctx, const struct ongoing *ongoing), void *ctx);
+			   int (*visit)(void *ctx, const struct ongoing *ongoing), void *ctx);
 
 /* The listed finished stall of `loop` that began at `start`. NULL if there is none: the turn was
  * cancelled, or the stall is unlisted or forgotten. Valid as long as a report. */

@@ -66,7 +66,7 @@ static bool same_state(const struct interval *a, const struct interval *b)
 	       a->gc == b->gc && a->generation == b->generation;
 }
 
-static void tell_state(const struct spans *spans, const struct interval *span)
+static void emit_state(const struct spans *spans, const struct interval *span)
 {
 	if (span->start < span->end && spans->sink.state)
 		spans->sink.state(spans->sink.ctx, span);
@@ -85,13 +85,13 @@ static void on_interval(void *ctx, const struct interval *i)
 		open->end = i->end;
 		return;
 	}
-	tell_state(spans, open);
+	emit_state(spans, open);
 	*open = *i;
 }
 
 /* ── stacks ──────────────────────────────────────────────────────────────── */
 
-static void tell_stack(const struct spans *spans, const struct stack_span *span)
+static void emit_stack(const struct spans *spans, const struct stack_span *span)
 {
 	if (span->start < span->end && spans->sink.stack)
 		spans->sink.stack(spans->sink.ctx, span);
@@ -109,7 +109,7 @@ static void add_stack(const struct spans *spans, struct thread_spans *thread,
 		open->end = span->end;
 		return;
 	}
-	tell_stack(spans, open);
+	emit_stack(spans, open);
 	*open = *span;
 }
 
@@ -225,8 +225,8 @@ int spans_finish(struct spans *spans)
 
 		if (!thread)
 			continue;
-		tell_stack(spans, &thread->stack);
-		tell_state(spans, &thread->state);
+		emit_stack(spans, &thread->stack);
+		emit_state(spans, &thread->state);
 		thread->stack = (struct stack_span){0};
 		thread->state = (struct interval){0};
 	}

@@ -76,7 +76,7 @@ void starved_waited(struct thread_fold *fold, const struct gil_wait *wait)
 	uint64_t ns = wait->end - wait->start;
 
 	if (ns >= STARVED_NS) {
-		if (!fold->following) { /* nobody is known to have had it */
+		if (!fold->following) { /* its holders are unknown */
 			breakdown_reset(&fold->waiting_for);
 			fold->wait_stack = 0;
 		}

@@ -57,7 +57,7 @@ static void wait_add(struct report_builder *builder, struct thread_fold *fold,
 		fold->wait_entry = (uint32_t)(entry - (struct wait_entry *)builder->waits.entries);
 	}
 	entry_add(entry, state, ns);
-	fold->wait_told_ns += ns;
+	fold->wait_attributed_ns += ns;
 }
 
 /* The waiter's loop if it is in a turn, else NULL. *ret_start: where the wait inside it starts. */
@@ -129,7 +129,7 @@ static void move(struct report_builder *builder, const struct interval *early,
 	ns = early->end - from;
 	if (entry && ref->stack && entry->ns >= ns) {
 		entry_add(entry, early->state, -ns);
-		fold->wait_told_ns -= ns;
+		fold->wait_attributed_ns -= ns;
 		wait_add(builder, fold, waiter, holder, ref->stack, early->state, ns);
 	}
 	starved_held_earlier(builder, fold, waiter, early, ref);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * diag.h - what people are told when something fails.
+ * diag.h - error messages for people.
  *
  * Filled where the cause is known, with one clear sentence and what to do next; printed once, in
  * cmd/. Other rooms never print and never exit. Convention: a function that can fail returns 0 or

@@ -21,7 +21,7 @@
 struct table_slot {
 	uint32_t number; /* of the entry, counted from 1 since the table was made; those up to
 			    table.forgotten are gone, and their slots free */
-	uint32_t hash;	 /* of its key, so that most others are told apart without their entry */
+	uint32_t hash;	 /* of its key, so that most others are recognised without their entry */
 };
 
 struct table {

@@ -64,7 +64,7 @@ int capture_poll(struct capture *capture, int timeout_ms);
 
 /* Requests a new snapshot of every target, which the following polls take. For a stream of which
  * only a history window is kept. */
-void capture_look_again(struct capture *capture);
+void capture_request_snapshots(struct capture *capture);
 
 /* Ends the window: disables the probes, moves the remaining records, sends WINDOW(end) and flushes
  * the stage. 0, or the error of the stage's next sink. */

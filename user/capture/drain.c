@@ -115,7 +115,7 @@ static int drain_losses(struct capture *capture)
 		err = sink_event(&capture->sink, &event);
 	}
 	if (lost)
-		capture_look_again(capture);
+		capture_request_snapshots(capture);
 	return err;
 }
 
@@ -156,7 +156,7 @@ static int drain_misses(struct capture *capture, uint64_t horizon)
 	if (event.hdr.ts > event.lost.last_ts)
 		event.hdr.ts = event.lost.last_ts;
 	capture->status.missed += event.lost.count;
-	capture_look_again(capture);
+	capture_request_snapshots(capture);
 	return sink_event(&capture->sink, &event);
 }
 

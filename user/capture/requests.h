@@ -35,7 +35,7 @@ struct tracee;
 enum request_kind {
 	REQUEST_EPOLL,	  /* what kind of epoll descriptor `key` is */
 	REQUEST_LOOP,	  /* whether a thread runs an event loop; `key`: request_loop_key() */
-	REQUEST_LOOPS,	  /* which threads run an event loop that were not known to */
+	REQUEST_LOOPS,	  /* which threads newly run an event loop */
 	REQUEST_NAMES,	  /* the names that Python has for the threads */
 	REQUEST_GILS,	  /* the GILs of interpreters that are new */
 	REQUEST_SNAPSHOT, /* all threads, GILs, descriptors and loops */

@@ -152,7 +152,7 @@ void capture_note_stack(struct capture *capture, uint32_t tid)
 					       .due = member->tracee->ts_loops});
 }
 
-void capture_look_again(struct capture *capture)
+void capture_request_snapshots(struct capture *capture)
 {
 	for (uint32_t i = 0; i < capture->tracee_count; i++)
 		if (!capture->tracees[i]->gone)

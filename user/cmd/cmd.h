@@ -14,7 +14,7 @@ struct command {
 	const char *name;
 	const char *arguments; /* "PID", "[FILE]": for the usage line */
 	const char *summary;   /* one line, for the list of commands */
-	const char *args_doc;  /* argp's: its arguments besides options */
+	const char *args_doc;  /* argp's: its arguments other than options */
 	const char *doc;       /* argp's: what it does; after \v, notes and the example */
 	const struct option_use *options;
 	const char *output; /* the file that it writes by default; NULL: the standard output */

@@ -20,8 +20,8 @@
 #define KEEP_NS	   (30 * NS_PER_S)
 #define KEEP_BYTES (64u << 20)
 /* Interval of snapshots: by them the history window also has facts about threads that sleep. */
-#define LOOK_AGAIN_NS (10 * NS_PER_S)
-#define KEY_MS	      100 /* wait for a key, once the target has gone */
+#define SNAPSHOT_NS (10 * NS_PER_S)
+#define KEY_MS	    100 /* wait for a key, once the target has gone */
 
 struct top {
 	const struct options *options;
@@ -160,22 +160,22 @@ static void change_threshold(struct top *top, bool up)
 	char text[DURATION_TEXT_MAX];
 
 	if (ns == top->pipeline.stall_ns) {
-		tui_tell(top->tui, "The threshold stays at %s.", duration_text(ns, text));
+		tui_message(top->tui, "The threshold stays at %s.", duration_text(ns, text));
 		return;
 	}
 	top->pipeline.stall_ns = ns;
 	report_builder_threshold(top->pipeline.builder, ns);
-	tui_tell(top->tui,
-		 "From now on turns of %s or longer are stalls; the list keeps those before.",
-		 duration_text(ns, text));
+	tui_message(top->tui,
+		    "From now on turns of %s or longer are stalls; the list keeps those before.",
+		    duration_text(ns, text));
 }
 
 static void toggle_pause(struct top *top)
 {
 	top->status.paused = !top->status.paused;
-	tui_tell(top->tui, "%s",
-		 top->status.paused ? "Paused: this is what was; observing goes on. p goes on."
-				    : "");
+	tui_message(top->tui, "%s",
+		    top->status.paused ? "Paused: this is what was; observing goes on. p goes on."
+				       : "");
 }
 
 static void record_window(struct top *top)
@@ -187,10 +187,10 @@ static void record_window(struct top *top)
 
 	if (snapshot_write(top->pipeline.keep, top->pipeline.dictionary, &top->pipeline.head, &diag,
 			   name) < 0)
-		tui_tell(top->tui, "Nothing was recorded: %s.", diag.what);
+		tui_message(top->tui, "Nothing was recorded: %s.", diag.what);
 	else
-		tui_tell(top->tui, "The last %s are in %s.", duration_text(now - begin, length),
-			 name);
+		tui_message(top->tui, "The last %s are in %s.", duration_text(now - begin, length),
+			    name);
 }
 
 /* Handles all pending keys, waiting up to wait_ms for the first. 1: quit; else 0. */
@@ -318,7 +318,7 @@ static int run(struct options *options)
 					       .pipeline = &top.pipeline,
 					       .tick = on_tick,
 					       .tick_ctx = &top,
-					       .look_again_ns = LOOK_AGAIN_NS};
+					       .snapshot_ns = SNAPSHOT_NS};
 	observe_catch_signals(tui_restore);
 	confine_write_into(AT_FDCWD);
 	err = tui_check(&top.diag);

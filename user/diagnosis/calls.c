@@ -72,8 +72,8 @@ static bool is_file(const char *path, const char *file)
 
 /* ── functions ───────────────────────────────────────────────────────────── */
 
-/* Whether `part` is in `name` from its beginning or a dot on, and `name` then ends, or goes on
- * anyhow if `part` is a class with its dot. */
+/* Whether `part` is in `name` from its beginning or a dot on, and `name` then ends, or continues
+ * in any way if `part` is a class with its dot. */
 static bool has_part(const char *name, const char *part)
 {
 	size_t length = strlen(part);

@@ -96,8 +96,8 @@ static void emit_left_out(const struct caveats *caveats)
 	caveat_emit(caveats, &text);
 }
 
-/* The kernel itself did not report a switch or a wake-up. */
-static void emit_untold(const struct caveats *caveats)
+/* Switches and wake-ups that the kernel itself did not report. */
+static void emit_missed(const struct caveats *caveats)
 {
 	const struct world_window *window = &caveats->report->window;
 	struct text_buffer text = {0};
@@ -380,7 +380,7 @@ void caveats_paragraphs(const struct report *report, const struct paragraph_sink
 	emit_losses(&caveats);
 	emit_unwhole(&caveats);
 	emit_left_out(&caveats);
-	emit_untold(&caveats);
+	emit_missed(&caveats);
 	emit_contradictions(&caveats);
 	emit_sites(&caveats);
 	emit_method(&caveats);

@@ -22,8 +22,8 @@ struct paragraph_sink {
 	void *ctx;
 };
 
-/* True when no thread of the process ran an event loop, as Python's own state has it. What is to be
- * said of it is about threads and the GIL; without evidence of loops it is not known. */
+/* True when no thread of the process ran an event loop, according to Python's own state. Its
+ * report is about threads and the GIL. False if there is no data about loops. */
 bool process_without_loops(const struct process_report *process);
 /* The same of all processes. */
 bool report_without_loops(const struct report *report);

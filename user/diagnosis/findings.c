@@ -11,7 +11,7 @@
 
 #define FINDINGS_MAX 4096 /* subjects of a report; what is beyond is left out, the least first */
 #define STALLS_MAX   1024 /* stalls that a finding lists */
-#define SIDE_BY_SIDE 3	  /* findings of a stall in which nobody had enough for one */
+#define SIDE_BY_SIDE 3	  /* findings of a stall in which no subject had enough for one */
 
 static const struct {
 	const char *name;

@@ -45,18 +45,18 @@ struct finding {
 	enum finding_id id;
 	enum subject_kind subject;
 	const struct process_report *process; /* NULL: of no process in particular */
-	/* The callback that had the time; HANDLER_NONE: not known, or no application code. */
+	/* The callback that had the time; HANDLER_NONE: unknown, or no application code. */
 	struct handler handler;
 	struct stack_frame inner; /* the application's innermost function in it; function 0: that is
-				     the handler itself, or not known. Without a handler the
+				     the handler itself, or unknown. Without a handler the
 				     innermost function of a package … */
-	struct stack_frame caller;   /* … and who called that package; function 0: nobody known */
-	uint32_t stack;		     /* its stack with the most time; 0: not known */
+	struct stack_frame caller;   /* … and who called that package; function 0: unknown */
+	uint32_t stack;		     /* its stack with the most time; 0: unknown */
 	const struct thread *thread; /* the loop's; with gil_held_by and the like the other one's,
-					NULL if it is not known */
+					NULL if it is unknown */
 	const struct library_call *call; /* calls.h; NULL: none that is known */
 	int32_t sysno;			 /* it slept in; SYSNO_UNKNOWN: in none, or in several */
-	uint32_t file;			 /* … and on what (text); 0: not known, or several */
+	uint32_t file;			 /* … and on what (text); 0: unknown, or several */
 	enum stop_kind stop;		 /* of `stopped` */
 	/* Of thread_starved: the longest wait; how many threads waited for the same one; whether it
 	 * is the thread that uvicorn's supervisor asks if the worker lives. `thread` waited; the

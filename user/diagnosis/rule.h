@@ -80,7 +80,7 @@ void for_each_stack(struct collector *collector, const struct stall_view *view, 
  * without one, of all frames. NULL: none. */
 const struct library_call *call_of_stack(const struct report *report, uint32_t stack,
 					 enum call_use use);
-/* A finding about one stack of the loop's own thread (definition; 0: not known). */
+/* A finding about one stack of the loop's own thread (definition; 0: unknown). */
 struct finding finding_of_stack(const struct stall_view *view, enum finding_id id, uint32_t stack);
 /* Sets stack, handler, inner and call of a finding. */
 void set_stack(struct finding *finding, const struct report *report, uint32_t stack);
@@ -91,14 +91,14 @@ void set_blocker(struct finding *finding, const struct report *report,
 void add_gil_advice(struct text_buffer *text, const struct finding *finding);
 /* "charge (app.py:12), route, in convert (app.py:30)": the handler, and the application's innermost
  * function if it is another one; "send (x.py:7), called by …" where only libraries are; or that it
- * is not known. Begins a sentence. */
+ * is unknown. Begins a sentence. */
 void add_function(struct text_buffer *text, const struct report *report,
 		  const struct finding *finding);
 /* "600 ms in 3 stalls, longest 220 ms" */
 void add_figures(struct text_buffer *text, const struct finding *finding);
 
 /* listeners.c: what usually listens where a file that is slept on ("TCP 10.0.0.5:5432") is
- * connected to; NULL: not known, or no such file. */
+ * connected to; NULL: unknown, or no such file. */
 const char *usual_listener(const char *file);
 
 /* sleeps.c: advice by the system call, one sentence without its full stop; NULL: none. */

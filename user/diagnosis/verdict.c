@@ -137,7 +137,7 @@ static void add_no_loop(struct text_buffer *text)
 
 bool process_without_loops(const struct process_report *process)
 {
-	return !process->loop_count && process->process->loops_told;
+	return !process->loop_count && process->process->loops_known;
 }
 
 bool report_without_loops(const struct report *report)

@@ -134,12 +134,12 @@ static void declare_thread(struct writing *writing, const struct thread_machine 
 		PUT(writing, PYTHON_NAME, python_name, t, 0, 0, .text = t->pub.python_name);
 }
 
-/* ── who runs which loop ─────────────────────────────────────────────────── */
+/* ── which thread runs which loop ─────────────────────────────────────────────────── */
 
-/* Before it is said to wait anywhere, so that this says nothing of its waits. */
-static void write_told(struct writing *writing, const struct thread_machine *t)
+/* Written before the facts about its waits, so that it does not apply to them. */
+static void write_loops_known(struct writing *writing, const struct thread_machine *t)
 {
-	if (process_of(t)->pub.loops_told && t->pub.python)
+	if (process_of(t)->pub.loops_known && t->pub.python)
 		PUT(writing, RUNS_LOOP, runs_loop, t, 0, t->ran ? EVF_RUNS_LOOP_RAN : 0,
 		    .kind = LOOP_UNKNOWN);
 }
@@ -215,7 +215,7 @@ static void write_declarations(struct writing *writing)
 	write_gils(writing);
 	write_foreign_comms(writing);
 	write_threads(writing, declare_thread);
-	write_threads(writing, write_told);
+	write_threads(writing, write_loops_known);
 	write_threads(writing, write_wait_without_loop);
 	write_descriptors(writing);
 	write_threads(writing, write_loop);

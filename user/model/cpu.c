@@ -203,7 +203,7 @@ static void sched_wake(struct world *w, struct thread_machine *t, const struct e
 
 /*
  * The thread runs without a SWITCH_IN. Up to the last switch reported on that CPU everything was as
- * it seemed; from there to now the thread is unknown, except that a wait for the GIL goes on
+ * it seemed; from there to now the thread is unknown, except that a wait for the GIL continues
  * whatever the scheduler does.
  */
 static void sched_gap(struct world *w, struct thread_machine *t, const struct ev_gap *event,

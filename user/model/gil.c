@@ -11,7 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* ── threads whose relation is not known, by process ─────────────────────── */
+/* ── threads whose relation is unknown, by process ───────────────────────── */
 
 /* 1 + the list that the thread belongs to; 0: none. Threads that were not touched since the last
  * loss are in none. */
@@ -310,7 +310,7 @@ void relation_wait(struct world *w, struct gil_machine *g, struct thread_machine
 	if (t->relation == REL_WAITING || t->relation == REL_HOLDING ||
 	    (again && t->relation == REL_NONE))
 		relation_contradict(w, g, t, ts);
-	/* if it was not known to do something else, this may be one more round of an earlier wait
+	/* unless it is known to have done something else, this may be one more round of an earlier
 	 */
 	wait_begin(w, t, g, ts, !again && !(t->relation & REL_WAITING));
 }

@@ -71,7 +71,7 @@ static void turn_end(struct world *w, struct loop_machine *l, uint64_t ts, bool 
 
 /* ── who runs a loop ─────────────────────────────────────────────────────── */
 
-/* Recordings of later versions may have kinds that are not known here. */
+/* Recordings of later versions may have other kinds. */
 static enum loop_kind kind_known(uint32_t kind)
 {
 	return kind < LOOP_KINDS ? (enum loop_kind)kind : LOOP_UNKNOWN;
@@ -163,7 +163,7 @@ static bool may_run(const struct thread_machine *t)
 {
 	if (t->runs != RUNS_UNKNOWN)
 		return t->runs == RUNS_YES;
-	return t->ran || !process_of(t)->pub.loops_told;
+	return t->ran || !process_of(t)->pub.loops_known;
 }
 
 /* Has the thread changed to the loop of this descriptor, which is not its own loop's? A loop that
@@ -247,7 +247,7 @@ static int loop_adopt(struct world *w, struct thread_machine *t, struct descript
 	if ((!outside && (t->place != PLACE_INSIDE || t->epfd != d->epfd)) ||
 	    (t->pub.loop && !unbound) || !may_run(t))
 		return 0;
-	if (unbound) /* it has waited since, and when its turn ended is not known any more */
+	if (unbound) /* it has waited since, so the end of its turn is unknown */
 		turn_cancel(w, loop_of(t));
 	err = unbound ? loop_bind(w, t, d, ts) : loop_run(w, t, d);
 	if (err < 0)
@@ -272,7 +272,7 @@ int loop_declare(struct world *w, const struct fact *fact)
 	err = descriptor_get(w, process, event->epfd, &d);
 	if (err < 0)
 		return err;
-	if (d->declared) { /* whoever has waited on it since has seen that */
+	if (d->declared) { /* threads that waited on it since then have adopted it */
 		w->kinds_changed |= d->kind != kind;
 		d->kind = kind;
 		return 0;
@@ -286,8 +286,8 @@ int loop_declare(struct world *w, const struct fact *fact)
 
 /* ── Python's own state ──────────────────────────────────────────────────── */
 
-/* The thread no longer runs its loop, or never did. When a turn in progress ended is not known, so
- * it is cancelled. */
+/* The thread no longer runs its loop, or never did. A turn in progress is cancelled, because its
+ * end is unknown. */
 static void loop_leave(struct world *w, struct thread_machine *t)
 {
 	turn_cancel(w, loop_of(t));
@@ -364,7 +364,7 @@ int loop_feed_runs(struct world *w, const struct fact *fact)
 		return 0; /* it may be older than what is known already */
 	t->ts_runs = ts;
 	t->ran |= event->hdr.flags & EVF_RUNS_LOOP_RAN;
-	process_of(t)->pub.loops_told |= t->pub.python;
+	process_of(t)->pub.loops_known |= t->pub.python;
 	if (event->hdr.flags & EVF_RUNS_LOOP_YES)
 		return runs_yes(w, t, kind_known(event->kind), ts);
 	runs_no(w, t, since);

@@ -9,7 +9,7 @@
  *
  * The rules (docs/model.md draws the machines):
  *  - Never guess. A thread's state is a function of what is known of its scheduling, its relation
- * to a GIL and its place in its loop's wait; where one that matters is not known, the state is
+ * to a GIL and its place in its loop's wait; where one that matters is unknown, the state is
  *    TS_UNKNOWN. LOST makes everything unknown over its span. After it, and after the begin of the
  *    window, each machine stays unknown until its next fact (or a snapshot) settles it.
  *  - The intervals of a thread are gapless and do not overlap, from its first appearance in the
@@ -66,7 +66,7 @@ static inline bool thread_state_sleeps(enum thread_state state)
 		return false;
 	}
 }
-/* The states in which a thread goes on in its code, so that only samples show where it is. */
+/* The states in which a thread executes code, so that only samples show where it is. */
 static inline bool thread_state_runs(enum thread_state state)
 {
 	switch (state) {
@@ -110,7 +110,7 @@ enum sites_fault {
  */
 /* A process below another one that runs an event loop. */
 struct child {
-	uint32_t pid, text; /* its command line; 0: not known */
+	uint32_t pid, text; /* its command line; 0: unknown */
 };
 #define SUPERVISED_MAX 16
 
@@ -118,8 +118,8 @@ struct process {
 	struct process_info info;
 	struct child children[SUPERVISED_MAX]; /* as of the window's begin */
 	uint32_t child_count;
-	uint32_t index;	 /* 0, 1, … in order of appearance */
-	bool loops_told; /* which of Python's threads run event loops, by Python's own state */
+	uint32_t index;	  /* 0, 1, … in order of appearance */
+	bool loops_known; /* Python's own state says which of its threads run event loops */
 	bool gone;
 	enum sites_fault sites_fault; /* from then on, nothing is known of the process's GILs */
 	void *data;
@@ -152,7 +152,7 @@ struct gil {
 	void *data;
 };
 
-/* What is at a futex that a thread sleeps on, as far as it can be told. */
+/* What is at a futex that a thread sleeps on, as far as its memory shows. */
 enum lock_kind {
 	LOCK_UNKNOWN,	/* a condition variable, say */
 	LOCK_MUTEX,	/* a pthread mutex */
@@ -161,7 +161,7 @@ enum lock_kind {
 struct lock {
 	uint64_t address; /* 0: none that is known */
 	enum lock_kind kind;
-	struct thread *owner; /* who has the mutex; NULL: not known */
+	struct thread *owner; /* who has the mutex; NULL: unknown */
 };
 
 struct thread {
@@ -169,13 +169,13 @@ struct thread {
 	uint32_t tid;
 	uint32_t index;	      /* 0, 1, … in order of appearance, over all processes */
 	char comm[17];	      /* last known kernel name, terminated; hostile text */
-	uint32_t python_name; /* text: threading.Thread.name; 0 = not known */
+	uint32_t python_name; /* text: threading.Thread.name; 0 = unknown */
 	bool python;	      /* Python knows it, or it has passed a GIL site */
 	bool gone;
 	enum thread_state state; /* now, since … */
 	uint64_t ts_state;	 /* … then */
-	uint16_t cpu;	 /* it runs on or is queued at now; CPU_NONE: neither, or not known */
-	struct gil *gil; /* held or waited for now, or last; NULL: none so far */
+	uint16_t cpu;		 /* it runs on or is queued at now; CPU_NONE: neither, or unknown */
+	struct gil *gil;	 /* held or waited for now, or last; NULL: none so far */
 	struct thread *next_waiting,
 		*prev_waiting;			  /* for the same GIL, while it waits (utlist.h) */
 	struct thread *next_queued, *prev_queued; /* at the same CPU, while it is ready to run */
@@ -211,7 +211,7 @@ struct interval {
 			    whatever the thread did */
 	int32_t sysno;	 /* TS_BLOCKED, TS_HELD_BLOCKED, TS_IDLE: the system call it slept in,
 			    SYSNO_…; any state: SYSNO_STOPPED and the like */
-	uint32_t file;	 /* text: the file that it slept on in that call; 0: none, or not known */
+	uint32_t file;	 /* text: the file that it slept on in that call; 0: none, or unknown */
 	uint16_t cpu;	 /* the CPU it ran on or waited for; CPU_NONE when neither */
 	bool throttled;	 /* a runnable state that began with the cgroup's quota used up */
 	bool sampled;	 /* python or native according to the last observation (partial GILs) */
@@ -241,7 +241,7 @@ struct sample {
 	struct gil *gil;	/* for STACK_HOLDER and STACK_WAIT; else NULL */
 	uint64_t ts;
 	uint64_t root;
-	uint32_t stack, task; /* definitions; 0 = not known */
+	uint32_t stack, task; /* definitions; 0 = unknown */
 	uint8_t flags;	      /* EVF_STACK_… */
 };
 
@@ -291,7 +291,7 @@ struct release {
 	struct thread *thread, *by;
 	uint64_t start, end;
 	enum lock_kind kind;
-	uint32_t stack; /* of `by` (definition); 0: not known */
+	uint32_t stack; /* of `by` (definition); 0: unknown */
 };
 
 /* A turn of a loop (docs/model.md, Loops and turns). */

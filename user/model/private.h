@@ -27,7 +27,7 @@ enum sched { SCHED_UNKNOWN, SCHED_RUNNING, SCHED_READY, SCHED_ASLEEP };
 /* What a thread may be to the GILs of its process, as a set; known when one bit is left. */
 enum { REL_NONE = 1, REL_WAITING = 2, REL_HOLDING = 4, REL_UNKNOWN = 7 };
 
-/* The lists of a process's threads by relation: not known, but not waiting; not known otherwise;
+/* The lists of a process's threads by relation: unknown, but not waiting; unknown otherwise;
  * none, which a newly declared GIL puts in doubt. */
 enum { OPEN_NOT_WAITING, OPEN_ANY, OPEN_NONE, OPEN_LISTS };
 
@@ -118,7 +118,7 @@ struct thread_machine {
 	uint64_t ts_fact; /* last fact of its own that counted */
 	enum sched sched;
 	int32_t sysno; /* what it sleeps in */
-	uint32_t file; /* … and on (text); 0: not known */
+	uint32_t file; /* … and on (text); 0: unknown */
 	bool throttled;
 
 	/* relation to a GIL: gil.c */
@@ -395,7 +395,7 @@ void thread_touch(struct world *w, struct thread_machine *t);
 void thread_exit(struct world *w, struct thread_machine *t, uint64_t ts);
 /* A loss begins: everything about it becomes unknown. */
 void thread_forget(struct world *w, struct thread_machine *t, uint64_t ts);
-/* Emits the open interval up to `ts`; it goes on from there. */
+/* Emits the open interval up to `ts`, and continues it from there. */
 void thread_cut(struct world *w, struct thread_machine *t, uint64_t ts);
 /* Derives the states of the threads that have moved; the only place that does. */
 void threads_derive(struct world *w, uint64_t ts);
@@ -403,7 +403,7 @@ void threads_derive(struct world *w, uint64_t ts);
 void thread_doubt(struct world *w, struct thread_machine *t);
 /*
  * A switch of the thread was missed, so its open interval is wrong about its scheduling, and about
- * nothing else: a wait for the GIL goes on, a holder is still the holder (its TAKE and DROP have
+ * nothing else: a wait for the GIL continues, a holder is still the holder (its TAKE and DROP have
  * probes of their own), and the stack in which it went to sleep is known.
  */
 void thread_doubt_sched(struct world *w, struct thread_machine *t);
@@ -479,7 +479,7 @@ void sites_forget_thread(struct thread_machine *t);
 
 /* The relation to derive a state from; *ret_sampled is set if it is only the last observation. */
 unsigned int edges_relation(const struct thread_machine *t, bool *ret_sampled);
-/* Notes that the GIL was observed with `holder`, or (NULL) with nobody. */
+/* Notes that the GIL was observed with `holder`, or (NULL) without one. */
 void edges_sample_holder(struct world *w, struct gil_machine *g, struct thread_machine *holder);
 /* Notes that the thread was observed without a GIL. */
 void edges_sample_none(struct world *w, struct thread_machine *t);
@@ -508,8 +508,8 @@ int descriptor_get(struct world *w, struct process_entry *process, uint32_t epfd
 void descriptor_free(struct world *w, struct process_entry *process, struct descriptor *d);
 /* The thread waits on this one; on another it does so no longer. Errors as above. */
 int descriptor_wait(struct world *w, struct thread_machine *t, uint32_t epfd, uint64_t ts);
-/* The last descriptor that a thread waited on is not this one any more. Frees it if nobody else's
- * is, and no loop has it. */
+/* The last descriptor that a thread waited on is not this one any more. Frees it if it is no other
+ * thread's last one, and no loop has it. */
 void loop_unwait(struct world *w, struct thread_machine *t);
 /* The thread runs the descriptor's loop, or (NULL) none whose descriptor is known. */
 void loop_own(struct thread_machine *t, struct descriptor *d);

@@ -86,7 +86,7 @@ static void for_threads(struct world *w, uint64_t ts,
 
 static void refresh(struct world *w, struct thread_machine *t, uint64_t ts)
 {
-	if (!w->blind) /* otherwise the end of the loss is not known yet */
+	if (!w->blind) /* otherwise the end of the loss is still unknown */
 		loop_refresh(w, t);
 }
 

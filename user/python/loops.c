@@ -114,7 +114,7 @@ static int state_runs(const struct target *target, const struct threads *threads
 }
 
 /* A thread runs a loop when it does so in one of its interpreters; it does not when that is known
- * of all. Nothing is emitted when it is not known. */
+ * of all. Otherwise it is unknown, and nothing is emitted. */
 static int emit_runs_loop(struct target *target, const struct threads *threads,
 			  const struct target_thread *thread, const struct stream_sink *sink)
 {

@@ -60,7 +60,7 @@ static bool was_still(const struct rest *before, const struct rest *after)
 	       before->voluntary == after->voluntary && before->involuntary == after->involuntary;
 }
 
-/* The running task's name; "" if there is none, or it is not known. A task that was given no name
+/* The running task's name; "" if there is none, or it is unknown. A task that was given no name
  * has a number until its name is asked for (Modules/_asynciomodule.c). */
 static void task_read(const struct target *target, uint64_t state, char *to, size_t size)
 {

@@ -72,7 +72,7 @@ struct target {
 	struct python_layout layout; /* offsets: the version's, and the process's own */
 	struct stack_layout stack;   /* for the probes; stack.runtime 0: no stacks. tstate_task may
 					become known later, see target_describe_loop() */
-	uint64_t code_type;	     /* address of PyCode_Type; 0: not known */
+	uint64_t code_type;	     /* address of PyCode_Type; 0: unknown */
 	uint64_t code_gone; /* where code objects end: PyCode_Type.tp_dealloc, offset in the image
 			       file; 0: not found */
 	struct gc_site *gc_sites;

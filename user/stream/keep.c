@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * keep.c - events in chunks, packed by their size. What is too old goes on into the state, one by
- * one, so that what is kept begins where the window does.
+ * keep.c - events in chunks, packed by their size. Events that are too old are fed to the state,
+ * one by one, so that what is kept begins where the window does.
  */
 #include "stream/keep.h"
 
@@ -139,7 +139,7 @@ static int fold_record(struct keep *keep, struct chunk *chunk)
 	return err;
 }
 
-/* What is kept begins at `ts` from now on: all up to then goes on. */
+/* The history window begins at `ts` from now on: all events before it are fed to the state. */
 static int begin_at(struct keep *keep, uint64_t ts)
 {
 	int err = 0;

@@ -27,7 +27,7 @@ struct event_field {
 struct event_schema {
 	const char *name;
 	const char *aux; /* what hdr.aux means; "-": nothing, it is 0 */
-	const char *tid; /* whose tid hdr.tid is; "-": nobody's, it is 0 */
+	const char *tid; /* whose tid hdr.tid is; "-": none, it is 0 */
 	const char *doc;
 	const struct event_flag *flags;
 	const struct event_field *fields;

@@ -52,7 +52,7 @@ enum definition_kind { DEFINE_FUNCTION, DEFINE_STACK, DEFINE_TEXT, DEFINE_KINDS 
 
 struct stack_frame {
 	uint32_t function; /* 0: the frame is there, but its code could not be read */
-	uint32_t line;	   /* 0: not known, or an instruction without a line */
+	uint32_t line;	   /* 0: unknown, or an instruction without a line */
 };
 #define STACK_GAP_LINE                                                                             \
 	UINT32_MAX /* with function 0: stands for frames that were left out of a deep stack */

@@ -199,7 +199,7 @@ enum code_owner search_owner(const struct stack_search *search, const struct def
 	return kind_get(search->finder, function).owner;
 }
 
-/* Launchers are nobody's: all that a program in a directory bin does is to call another file. */
+/* Launchers have no owner: a program in a directory bin only calls another file. */
 bool search_is_application(const struct stack_search *search, uint32_t index,
 			   const struct definition *function)
 {
@@ -329,7 +329,7 @@ bool search_is_framework(const char *package, size_t length)
 
 /*
  * The function that the frame `at` of a RULE_CALLS called: the application's, although its file
- * lies among installed packages. UINT32_MAX: a framework's, or not to be told.
+ * lies among installed packages. UINT32_MAX: a framework's, or unknown.
  */
 static uint32_t called_by(const struct stack_search *search, uint32_t at)
 {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* What else a stack says beside its handler: the functions around the one that a person looks for.
+/* What a stack says in addition to its handler: the functions around the one that a person seeks.
  */
 #include <string.h>
 

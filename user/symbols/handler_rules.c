@@ -37,7 +37,7 @@ const struct handler_rule handler_rules[] = {
 	 RULE_ENDS | RULE_DIRECT | RULE_CHAIN},
 	/* FastAPI wraps some of its own around them */
 	{"fastapi/", "__call__", NULL, HANDLER_MIDDLEWARE, RULE_ENDS | RULE_DIRECT | RULE_CHAIN},
-	/* what `send` calls is a middleware's own; else it is whoever sends */
+	/* what `send` calls belongs to the middleware; otherwise to the sender */
 	{"starlette/_exception_handler.py", "sender", NULL, HANDLER_MIDDLEWARE, 0},
 	{"starlette/middleware/", "sender", NULL, HANDLER_MIDDLEWARE, 0},
 	{"starlette/_exception_handler.py", "wrapped_app", NULL, HANDLER_MIDDLEWARE,

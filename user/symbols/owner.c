@@ -256,9 +256,9 @@ static bool begins_with(const char *text, const char *begin)
 /*
  * Code without a file: frozen, or made by libraries at run time. In "<string>" are the methods that
  * dataclasses and namedtuple make, and the program of python -c, which is the application's except
- * for the module itself: that is how multiprocessing starts its processes. A file called like the
- * function is none: Sanic compiles its own methods anew, and the interpreter has a code object of
- * its own, __init__, for classes that it calls (3.12, 3.13).
+ * for the module itself: that is how multiprocessing starts its processes. A file named like the
+ * function is not one: Sanic compiles its own methods anew, and the interpreter has a code object
+ * of its own, __init__, for classes that it calls (3.12, 3.13).
  */
 static bool is_generated(const char *name, const char *file)
 {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * owner.h - whose code a function is, by its file and name alone: the application's, a library's,
- * or nobody's. What called it is decided in handler.c, and counts for more.
+ * or none. Its callers are considered in handler.c, and take precedence.
  */
 #ifndef GILSCOPE_SYMBOLS_OWNER_H
 #define GILSCOPE_SYMBOLS_OWNER_H
@@ -38,7 +38,7 @@ enum code_owner code_owner_of(const struct owners *owners, const char *name, con
 bool owner_is_application(const struct owners *owners, const char *file);
 
 /* Whether this is the `<module>` of a program file as installers write it into a directory bin:
- * nobody's, if all it does is to call something in another file. */
+ * it has no owner if it only calls something in another file. */
 bool owner_is_launcher(const char *name, const char *file);
 
 /* "run" of "Runner.run"; before Python 3.11 names have only that part. */

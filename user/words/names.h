@@ -14,7 +14,7 @@
 struct frame_names {
 	const char *function; /* NULL: the frame exists, but its code could not be read */
 	const char *file;     /* "" with a function that is NULL */
-	uint32_t line;	      /* 0: not known */
+	uint32_t line;	      /* 0: unknown */
 	uint32_t defined;     /* line of the function's definition */
 };
 struct frame_names frame_names(const struct report *report, const struct stack_frame *frame);

@@ -10,7 +10,7 @@
 #include "words/text_buffer.h"
 
 /* Adds a thread as 'name' (tid), with the kernel's name where Python has another, or as "thread
- * 4711" when its name is not known. */
+ * 4711" when its name is unknown. */
 void text_add_thread(struct text_buffer *text, const struct report *report,
 		     const struct thread *thread);
 /* The same without quotes and tid, in about `columns`; `both`: with the kernel's name, too. */

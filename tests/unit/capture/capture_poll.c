@@ -250,7 +250,7 @@ static void a_process_that_ends_is_not_looked_at(void **state)
 	assert_null(member_find(&fake->capture, 11));
 	assert_int_equal(fake->capture.requests.count, 0);
 	/* and never again */
-	capture_look_again(&fake->capture);
+	capture_request_snapshots(&fake->capture);
 	fake_of_thread(fake, EV_PROCESS_EXIT, 10);
 	fake_poll(fake);
 	assert_string_equal(fake_looks(fake), "snapshot 20; names 20");
@@ -260,13 +260,13 @@ static void a_process_that_ends_is_not_looked_at(void **state)
 static void one_that_ends_without_a_record_is_released_too(void **state)
 {
 	first->ended = true;
-	capture_look_again(&fake->capture);
+	capture_request_snapshots(&fake->capture);
 	fake_of_thread(fake, EV_UNKNOWN_GIL, 10);
 	fake_poll(fake); /* it is ending: the record is on its way */
 	assert_string_equal(fake_looks(fake), "gils 10; snapshot 10; snapshot 20; names 20");
 	assert_false(first->tracee->gone);
 	first->reaped = true;
-	capture_look_again(&fake->capture);
+	capture_request_snapshots(&fake->capture);
 	fake_poll(fake);
 	assert_string_equal(fake_looks(fake), "snapshot 10; snapshot 20; names 20");
 	assert_true(first->tracee->gone);
@@ -318,7 +318,7 @@ static void skipped_hits_are_a_loss_too(void **state)
 static void a_snapshot_takes_new_gils_along(void **state)
 {
 	first->new_gils = 1;
-	capture_look_again(&fake->capture);
+	capture_request_snapshots(&fake->capture);
 	fake_of_thread(fake, EV_UNKNOWN_GIL, 10);
 	fake_poll(fake);
 	assert_string_equal(fake_looks(fake),

@@ -256,8 +256,8 @@ static int step_stall(struct live *live, struct step *step, struct loop_step *lo
 	return live_charge(&live->step_blame, stall);
 }
 
-/* Those that are over since the last step, and the one that goes on. (One that the end of the
- * window cut goes on for ever.) */
+/* The stalls that ended since the last step, and the one in progress. (One that was cut by the end
+ * of the window stays in progress.) */
 static int step_stalls(struct live *live, struct step *step, struct loop_sums *sums,
 		       struct loop_step *loop, const struct loop_report *report)
 {
@@ -315,8 +315,8 @@ static bool blame_since(struct blame *blame, const struct blame *before)
 	       blame->samples;
 }
 
-/* Stalls are charged one by one: a report's own count takes one that goes on from one culprit and
- * gives it to another. */
+/* Stalls are charged one by one: a report's own count can move a stall in progress from one culprit
+ * to another. */
 static int step_handler(struct live *live, const struct blame *report)
 {
 	struct handler_entry *before;
@@ -360,7 +360,7 @@ static int step_blame(struct live *live, struct step *step, const struct report 
 
 /* ── steps ───────────────────────────────────────────────────────────────── */
 
-/* What is older than the last while goes, with its stalls. */
+/* Drops the steps that are older than the window, with their stalls. */
 static void forget(struct live *live, uint64_t now)
 {
 	uint32_t gone = 0, stalls = 0;

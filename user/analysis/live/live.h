@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * live.h - what a live view shows of the last while: what came to the sums of a report since an
- * earlier one.
+ * live.h - what a live view shows of the history window: the growth of a report's sums since an
+ * earlier report.
  *
- * Every report becomes a step: what came to it since the report before, exactly, so steps add up to
- * what their whole stretch of time brought. The steps of the last minute are kept. Memory is
+ * Every report becomes a step: its exact growth since the report before, so the steps of a stretch
+ * of time add up to its sums. The steps of the last minute are kept. Memory is
  * bounded by the loops and the handlers that ran in that minute and the threads of the last
  * seconds; of stalls at most LIVE_STALLS_MAX are kept (the others are counted). The objects that a
- * view points to are the model's, everything else is its own, so it may be looked at while the fold
- * goes on.
+ * view points to are the model's, everything else is its own, so it may be read while the fold
+ * continues.
  */
 #ifndef GILSCOPE_ANALYSIS_LIVE_LIVE_H
 #define GILSCOPE_ANALYSIS_LIVE_LIVE_H
@@ -38,18 +38,18 @@ struct live_thread {
 struct live_gil {
 	const struct gil *gil;
 	uint64_t held_ns, contended_ns, handoffs, forced; /* of the last seconds */
-	const struct thread *holder;			  /* now; NULL: nobody certain … */
-	bool free;					  /* … or certainly nobody */
+	const struct thread *holder;			  /* now; NULL: none, or unknown */
+	bool free;					  /* now: certainly no holder */
 	uint32_t waiters;				  /* now */
 };
 
 struct live_loop {
 	const struct loop *loop;
-	struct dist turn; /* whole turns that ended in the last while; max_ns also of those that are
-			     not whole, or go on */
+	struct dist turn; /* whole turns that ended in the window; max_ns also of those that are
+			     not whole, or in progress */
 	uint64_t longest_ns[LIVE_STEPS]; /* by step, as turn.max_ns; the latest step is the last one
 					    of step_count */
-	uint32_t stalls;		 /* ended in the last while, or go on */
+	uint32_t stalls;		 /* ended in the window, or in progress */
 	uint64_t stall_ns, worst_ns;
 	struct state_sums stalled; /* where their time went */
 	bool ongoing;
@@ -59,7 +59,7 @@ struct live_loop {
 struct live_stall {
 	const struct loop *loop;
 	struct stall stall;
-	struct ongoing ongoing; /* of one that goes on: what its thread is doing now; with no
+	struct ongoing ongoing; /* of one in progress: what its thread is doing now; with no
 				   report, loop and stall */
 	uint64_t ts_step;	/* end of the step that brought it */
 	uint32_t users;		/* internal */
@@ -68,7 +68,7 @@ struct live_stall {
 struct live_view {
 	struct report about;	      /* everything but the lists of the report, which are empty */
 	uint64_t while_ns, moment_ns; /* how long the steps go back in fact; 0: no step yet */
-	uint64_t lost, unknown_ns, thread_ns; /* in the last while */
+	uint64_t lost, unknown_ns, thread_ns; /* in the window */
 	const struct process **processes;
 	uint32_t process_count;
 	struct live_thread
@@ -79,9 +79,9 @@ struct live_view {
 	struct live_loop *loops;
 	uint32_t loop_count, step_count;
 	uint64_t step_ends[LIVE_STEPS];
-	struct live_stall **stalls; /* those that go on first, then the latest first */
+	struct live_stall **stalls; /* those in progress first, then the latest first */
 	uint32_t stall_count, stalls_left_out;
-	struct blame *blame; /* worst first; of the last while, with the stalls above and those left
+	struct blame *blame; /* worst first; of the window, with the stalls above and those left
 				out */
 	uint32_t blame_count;
 };
@@ -91,7 +91,7 @@ struct live;
 struct live *live_new(void);
 void live_free(struct live *live);
 
-/* A new step: what came to this report since the last one. Reports must be of one builder, in
+/* A new step: the growth of this report since the last one. Reports must be of one builder, in
  * order. 0 or -ENOMEM: then some figures are too small. */
 int live_update(struct live *live, const struct report *report);
 
@@ -106,7 +106,7 @@ int live_ongoing(void *ctx, const struct ongoing *ongoing);
 int live_view_make(struct live *live, struct live_view *ret_view);
 void live_view_done(struct live_view *view);
 
-/* For whoever keeps a stall longer than its view. */
+/* For a caller that keeps a stall longer than its view. */
 struct live_stall *live_stall_get(struct live_stall *stall);
 void live_stall_put(struct live_stall *stall); /* NULL is fine */
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The steps of the last while and of the last seconds added up, with what goes on. */
+/* Sums of the steps in the history window and in the last seconds, with what is in progress. */
 #include "analysis/live/live_private.h"
 
 #include <errno.h>
@@ -93,7 +93,7 @@ static int add_moment(struct live *live, struct live_view *view)
 	return err;
 }
 
-/* ── loops and handlers: the last while ──────────────────────────────────── */
+/* ── loops and handlers: the history window ──────────────────────────────── */
 
 static int add_loop_step(struct live_loop *loop, uint32_t n, const struct loop_step *step)
 {
@@ -166,7 +166,7 @@ static bool has_time(const struct state_sums *sums)
 	return false;
 }
 
-/* That of all others, when there were none. */
+/* The entry of all others, when there are no others. */
 static bool is_empty(const struct handler_entry *entry)
 {
 	const struct blame *blame = &entry->blame;

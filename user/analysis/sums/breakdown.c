@@ -288,7 +288,7 @@ int breakdown_add_syscall(struct breakdown *what, int32_t sysno, uint64_t ns)
 int breakdown_add_occupant(struct breakdown *what, uint32_t tid, uint32_t pid, uint64_t ns)
 {
 	/* threads of one process are one neighbour; what has no process (the idle CPU, the others)
-	 * is told apart by its tid */
+	 * is identified by its tid */
 	for (uint32_t i = what->preempted_by_count; i-- > 0;)
 		if (what->preempted_by[i].pid == pid && (pid || what->preempted_by[i].tid == tid)) {
 			what->preempted_by[i].ns += ns;

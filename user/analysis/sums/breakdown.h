@@ -5,8 +5,8 @@
  *
  * The working breakdown of a turn is emptied for every turn and allocates nothing once it has
  * grown. The lists stay short whatever a stream says: blockers are bounded by BLOCKERS_MAX (what
- * others held up is nobody's), all others by BREAKDOWN_MAX. (Its own `stacks` a turn in progress
- * keeps elsewhere: stacks.h.)
+ * others held up is charged to none), all others by BREAKDOWN_MAX. (Its own `stacks` a turn in
+ * progress keeps elsewhere: stacks.h.)
  */
 #ifndef GILSCOPE_ANALYSIS_SUMS_BREAKDOWN_H
 #define GILSCOPE_ANALYSIS_SUMS_BREAKDOWN_H

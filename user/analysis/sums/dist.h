@@ -27,7 +27,7 @@ uint64_t dist_percentile(const struct dist *dist, double share);
 /*
  * What came to a distribution between two looks at it: the buckets that grew. Distributions of
  * disjoint stretches of time add up to that of all of them, but for the maximum: growth does not
- * tell it, whoever adds growths sets `max_ns` himself.
+ * contain it, so a caller that adds growths sets `max_ns` itself.
  */
 struct dist_growth {
 	uint64_t count, sum_ns;

@@ -24,7 +24,7 @@ struct completion_kind {
 
 /* The kind of an option's argument, by its name; NULL: unknown. */
 const struct completion_kind *completion_kind(const char *argument);
-/* The kind of a command's arguments besides options. */
+/* The kind of a command's arguments other than options. */
 const struct completion_kind *completion_rest(const struct command *command);
 
 /* Calls `put` for every option that is in --help. `kind` is COMPLETE_NOTHING if it has no argument.

@@ -107,7 +107,7 @@ static void show_progress(const struct pipeline *pipeline, const struct capture 
 
 /* When each periodic task was last done. */
 struct periodic {
-	uint64_t shown, ticked, flushed, looked;
+	uint64_t shown, ticked, flushed, snapshot;
 	bool progress;
 };
 
@@ -128,8 +128,8 @@ static int run_periodic(const struct observation *observation, struct capture *c
 
 	if (is_due(&periodic->flushed, now, FLUSH_NS))
 		err = stages_flush(&pipeline->stages);
-	if (is_due(&periodic->looked, now, observation->look_again_ns))
-		capture_look_again(capture);
+	if (is_due(&periodic->snapshot, now, observation->snapshot_ns))
+		capture_request_snapshots(capture);
 	if (!err && ts_known && is_due(&periodic->ticked, now, TICK_NS)) {
 		err = stages_advance(&pipeline->stages, ts_known);
 		if (!err && observation->tick)
@@ -144,7 +144,7 @@ static int run_periodic(const struct observation *observation, struct capture *c
 static int run(struct observation *observation, struct capture *capture)
 {
 	uint64_t start = clock_now_ns(), dur_ns = observation->options->dur_ns;
-	struct periodic periodic = {.ticked = start, .flushed = start, .looked = start};
+	struct periodic periodic = {.ticked = start, .flushed = start, .snapshot = start};
 	int err = 0;
 
 	periodic.progress = isatty(STDERR_FILENO) && !observation->options->quiet;

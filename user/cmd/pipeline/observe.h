@@ -37,10 +37,10 @@ struct observation {
 	 */
 	int (*tick)(void *ctx, uint64_t ts_known);
 	void *tick_ctx;
-	uint64_t look_again_ns; /* interval of snapshots, for commands that keep only a history
+	uint64_t snapshot_ns; /* interval of snapshots, for commands that keep only a history
 				   window; 0: none */
-	bool for_instant; /* the result is about the end only, and not shown if the targets have
-			     ended: that is for the command to say */
+	bool for_instant;     /* the result is about the end only, and not shown if the targets have
+				 ended: that is for the command to say */
 	struct capture_status status; /* out */
 	uint64_t late;		      /* out: events that came too late */
 };

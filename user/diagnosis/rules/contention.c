@@ -60,8 +60,8 @@ static uint64_t threads_waited_ns(const struct report *report, const struct proc
 	return ns;
 }
 
-/* Much waiting, or most of it where somebody waited long at a time. That it is not known for whom
- * is said where that is most of it. */
+/* Much waiting in total, or most of the waiting where single waits were long. Waiting for unknown
+ * holders is reported only if it is most of it. */
 static bool matters(const struct report *report, const struct process_report *process,
 		    const struct finding *finding)
 {

@@ -33,7 +33,7 @@ static uint64_t less(uint64_t from, uint64_t ns)
 }
 
 /* The loop's own threads are blockers of each other, too. What the collector did in another thread
- * is told apart, and so is the time in which the process was stopped. */
+ * is counted separately, and so is the time in which the process was stopped. */
 static void stall_gil(struct collector *collector, const struct stall_view *view)
 {
 	const struct breakdown *what = &view->stall->what;

@@ -34,7 +34,7 @@ static uint64_t longest_ns(const struct starvation *starved)
 	return starved->end - starved->start;
 }
 
-/* Who had the GIL for at least half of the longest wait; NULL: nobody, or it is not known. */
+/* Who had the GIL for at least half of the longest wait; NULL: none, or it is unknown. */
 static const struct blocker *holder_of(const struct starvation *starved)
 {
 	const struct blocker *first = starved->what.blocker_count ? &starved->what.blockers[0]
@@ -50,9 +50,9 @@ static const struct thread *holder_thread(const struct starvation *starved)
 	return holder ? holder->thread : NULL;
 }
 
-/* Told with another one: what the supervisor waits for is told by itself, all others by whom they
- * waited for. */
-static bool is_told_with(const struct report *report, const struct thread_report *a,
+/* Whether both belong into one finding: the supervisor has its own, all others are grouped by the
+ * holder that they waited for. */
+static bool belongs_with(const struct report *report, const struct thread_report *a,
 			 const struct thread_report *b)
 {
 	return holder_thread(&a->starved) == holder_thread(&b->starved) &&
@@ -68,7 +68,7 @@ static bool is_first(const struct report *report, const struct process_report *p
 {
 	for (uint32_t i = 0; i < n; i++)
 		if (is_starved(&process->threads[i]) &&
-		    is_told_with(report, &process->threads[i], &process->threads[n]))
+		    belongs_with(report, &process->threads[i], &process->threads[n]))
 			return false;
 	return true;
 }
@@ -110,7 +110,7 @@ static void process_starved(struct collector *collector, const struct report *re
 		for (uint32_t i = n; i < process->thread_count; i++)
 			if (i == n ||
 			    (is_starved(&process->threads[i]) &&
-			     is_told_with(report, &process->threads[n], &process->threads[i])))
+			     belongs_with(report, &process->threads[n], &process->threads[i])))
 				add_thread(&finding, report, &process->threads[i]);
 		collector_add_whole(collector, &finding);
 	}

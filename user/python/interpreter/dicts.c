@@ -182,9 +182,9 @@ int object_dict_visit(const struct objects *objects, uint64_t dict,
 }
 
 /*
- * The entry whose key is a str of these ASCII characters. Keys are many and reads dear: all are
- * read at once, as long as the wanted one would be, and that one has a str's header and these
- * characters is proof enough. -ENOENT.
+ * The entry whose key is a str of these ASCII characters. There are many keys and reads are
+ * expensive, so all are read at once, each with the length of the wanted one. A str's header and
+ * these characters are proof enough. -ENOENT.
  */
 static int find(const struct objects *objects, const struct entries *entries, const char *name,
 		size_t *ret_index)

@@ -20,7 +20,7 @@ enum {
 
 struct python_frame {
 	uint64_t code;	/* address of the code object */
-	uint32_t lasti; /* offset of the instruction in bytes; UINT32_MAX: not known */
+	uint32_t lasti; /* offset of the instruction in bytes; UINT32_MAX: unknown */
 };
 
 struct python_frames {

@@ -26,7 +26,7 @@ struct gil_words {
 	uint64_t interval_us, last_holder, switch_number;
 	int32_t locked;
 	int32_t enabled; /* 1 in a build that always has a GIL */
-	uint64_t mutex;	 /* the first word of its mutex: 0 while nobody is inside take_gil or
+	uint64_t mutex;	 /* the first word of its mutex: 0 while no thread is inside take_gil or
 			    drop_gil */
 };
 

@@ -25,7 +25,7 @@ static bool in_span(const struct stack_layout *stack, uint32_t offset, uint32_t 
 	return offset >= stack->code_span && offset - stack->code_span + size <= SPAN_BYTES;
 }
 
-/* The span of words that tells code objects apart ends with the line table. */
+/* The span of words that identifies a code object ends with the line table. */
 static bool span_of(const struct python_layout *layout, struct stack_layout *stack)
 {
 	if (layout->code_linetable < SPAN_BYTES - 8)

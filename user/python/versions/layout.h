@@ -66,7 +66,7 @@ struct python_layout {
 
 /*
  * `runtime` is _PyRuntime's address and `runtime_size` its size (0: unknown). -ENOTSUP: this
- * version's layout is not known, or the process's debug offsets do not look as that version writes
+ * version's layout is unknown, or the process's debug offsets do not look as that version writes
  * them; or the error of reading the memory.
  */
 int layout_read(pid_t pid, uint32_t version_hex, uint64_t runtime, uint64_t runtime_size,

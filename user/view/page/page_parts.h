@@ -24,7 +24,7 @@ void column_done(struct column *column);
 
 /*
  * A lane of entries ordered by time. The start of its first entry is relative to an origin that is
- * not known yet, so it is kept separately, and written as the first gap or before the columns.
+ * still unknown, so it is kept separately, and written as the first gap or before the columns.
  */
 struct page_lane {
 	uint64_t count, first, end; /* ns; `end` of the latest entry */

@@ -68,8 +68,7 @@ static int busiest_first(const void *a, const void *b)
 	return (x->thread->tid > y->thread->tid) - (x->thread->tid < y->thread->tid);
 }
 
-/* Python's name, with the kernel's beside it if it differs and there is space, and what the thread
- * is. */
+/* Python's name, then the kernel's if it differs and there is space, and what the thread is. */
 static void add_title(struct text_buffer *text, const struct text_page *page,
 		      const struct thread *thread)
 {

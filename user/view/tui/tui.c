@@ -136,7 +136,7 @@ void tui_take(struct tui *tui, struct live_view *view)
 	tui_find_chosen(page);
 }
 
-void tui_tell(struct tui *tui, const char *format, ...)
+void tui_message(struct tui *tui, const char *format, ...)
 {
 	va_list args;
 
@@ -145,7 +145,7 @@ void tui_tell(struct tui *tui, const char *format, ...)
 	va_end(args);
 }
 
-/* The most urgent message besides the figures. */
+/* The most urgent message, apart from the figures. */
 static int add_status(struct text_buffer *text, const struct tui_page *page,
 		      const struct tui_status *status)
 {

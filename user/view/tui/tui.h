@@ -23,7 +23,7 @@ struct tui_options {
 	bool plain;	  /* no colours, even if the terminal has them */
 };
 
-/* Messages of the command beside the view. */
+/* Messages that the command shows with the view. */
 struct tui_status {
 	bool paused;
 	const char *ended; /* the observation has ended, and why; NULL: it is running */
@@ -49,7 +49,7 @@ void tui_restore(void);
 /* Sets the view to be shown; the tui takes ownership. */
 void tui_take(struct tui *tui, struct live_view *view);
 /* A message for the status line, until the next key. */
-void tui_tell(struct tui *tui, const char *format, ...) __attribute__((format(printf, 2, 3)));
+void tui_message(struct tui *tui, const char *format, ...) __attribute__((format(printf, 2, 3)));
 /* Draws everything. */
 void tui_draw(struct tui *tui, const struct tui_status *status);
 

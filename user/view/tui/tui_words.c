@@ -153,7 +153,7 @@ static bool gil_off(const struct live_view *view)
 static bool without_loops(const struct live_view *view)
 {
 	for (uint32_t i = 0; i < view->process_count; i++)
-		if (!view->processes[i]->loops_told)
+		if (!view->processes[i]->loops_known)
 			return false;
 	return view->process_count && !view->loop_count;
 }
