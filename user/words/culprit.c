@@ -14,29 +14,96 @@ static void add_blocker(struct text_buffer *text, const struct report *report,
 	text_add_thread(text, report, blocker->thread);
 }
 
+/* "mostly" is half or more. With less, the first of several has its share told. */
+static bool has_most(uint64_t first, uint64_t total)
+{
+	return first >= total - first;
+}
+
+static void add_share_of(struct text_buffer *text, uint64_t first, uint64_t total)
+{
+	text_add(text, " for ");
+	text_add_share(text, first, total);
+}
+
+static void add_gil_owners(struct text_buffer *text, const struct report *report,
+			   const struct breakdown *what)
+{
+	const struct blocker *blockers = what->blockers;
+	uint64_t total = 0, first = state_sums_total(&blockers[0].states);
+
+	for (uint32_t i = 0; i < what->blocker_count; i++)
+		total += state_sums_total(&blockers[i].states);
+	if (has_most(first, total)) {
+		text_add(text, what->blocker_count > 1 ? ", mostly held by " : ", held by ");
+		add_blocker(text, report, &blockers[0]);
+		return;
+	}
+	text_add(text, ", held by ");
+	text_add_number_of(text, what->blocker_count, "thread", "threads");
+	text_add(text, ", ");
+	add_blocker(text, report, &blockers[0]);
+	add_share_of(text, first, total);
+}
+
+static void add_calls(struct text_buffer *text, const struct process *process,
+		      const struct breakdown *what)
+{
+	const struct syscall_share *calls = what->syscalls;
+	uint64_t total = 0;
+
+	for (uint32_t i = 0; i < what->syscall_count; i++)
+		total += calls[i].ns;
+	if (has_most(calls[0].ns, total)) {
+		text_add(text, what->syscall_count > 1 ? ", mostly in " : ", in ");
+		text_add_syscall(text, process, calls[0].sysno);
+		return;
+	}
+	text_add(text, ", ");
+	text_add_share(text, calls[0].ns, total);
+	text_add(text, " of it in ");
+	text_add_syscall(text, process, calls[0].sysno);
+}
+
+static void add_rivals(struct text_buffer *text, const struct process *process,
+		       const struct breakdown *what)
+{
+	const struct cpu_share *shares = what->preempted_by;
+	uint64_t total = 0;
+
+	for (uint32_t i = 0; i < what->preempted_by_count; i++)
+		total += shares[i].ns;
+	if (has_most(shares[0].ns, total)) {
+		text_add(text, what->preempted_by_count > 1 ? " that mostly " : " that ");
+		text_add_occupant(text, process, &shares[0]);
+		text_add(text, " had");
+		return;
+	}
+	text_add(text, " that ");
+	text_add_number_of(text, what->preempted_by_count, "other", "others");
+	text_add(text, " had, ");
+	text_add_occupant(text, process, &shares[0]);
+	add_share_of(text, shares[0].ns, total);
+}
+
 void text_add_culprit(struct text_buffer *text, const struct report *report,
 		      const struct process *process, enum thread_state state,
 		      const struct breakdown *what)
 {
+	bool runnable = state == TS_RUNNABLE || state == TS_HELD_RUNNABLE;
+
 	if (state == TS_GIL_WAIT && what->blocker_count && !breakdown_holders_known(what)) {
 		text_add(text, ", held by threads that are not known for most of it");
 	} else if (state == TS_GIL_WAIT && what->blocker_count) {
-		text_add(text, what->blocker_count > 1 ? ", mostly held by " : ", held by ");
-		add_blocker(text, report, &what->blockers[0]);
+		add_gil_owners(text, report, what);
 	} else if ((state == TS_BLOCKED || state == TS_HELD_BLOCKED) && what->syscall_count) {
-		if (sysno_is_stop(what->syscalls[0].sysno)) {
+		if (sysno_is_stop(what->syscalls[0].sysno))
 			text_add(text, ", %s", text_stop(stop_kind_of(what->syscalls[0].sysno)));
-			return;
-		}
-		text_add(text, what->syscall_count > 1 ? ", mostly in " : ", in ");
-		text_add_syscall(text, process, what->syscalls[0].sysno);
-	} else if ((state == TS_RUNNABLE || state == TS_HELD_RUNNABLE) &&
-		   what->throttled_ns * 2 > what->states.ns[state]) {
+		else
+			add_calls(text, process, what);
+	} else if (runnable && what->throttled_ns * 2 > what->states.ns[state]) {
 		text_add(text, ", throttled by its cgroup's CPU quota");
-	} else if ((state == TS_RUNNABLE || state == TS_HELD_RUNNABLE) &&
-		   what->preempted_by_count && what->preempted_by[0].tid) {
-		text_add(text, what->preempted_by_count > 1 ? " that mostly " : " that ");
-		text_add_occupant(text, process, &what->preempted_by[0]);
-		text_add(text, " had");
+	} else if (runnable && what->preempted_by_count && what->preempted_by[0].tid) {
+		add_rivals(text, process, what);
 	}
 }

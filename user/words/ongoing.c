@@ -56,16 +56,20 @@ static bool is_vague(const struct stall *stall)
 	       stall->what.states.ns[TS_UNKNOWN] >= (stall->end - stall->start) / 100;
 }
 
-/* "at least 1.23 s: mostly " */
+/* "at least 1.23 s: mostly ": the cause has half of it or more; with less, its share is told. */
 static void add_length(struct text_buffer *text, const struct stall *stall, bool mostly)
 {
+	uint64_t whole = stall->end - stall->start, cause = stall->what.states.ns[stall->cause];
+
 	text_add(text, "%s", is_vague(stall) || stall->earlier ? "at least " : "");
-	text_add_duration(text, stall->end - stall->start);
-	text_add(text, ": %s",
-		 mostly || stall->what.states.ns[stall->cause] <
-					 (stall->end - stall->start) / 10 * 9
-			 ? "mostly "
-			 : "");
+	text_add_duration(text, whole);
+	text_add(text, ": ");
+	if (cause < whole - cause) {
+		text_add_share(text, cause, whole);
+		text_add(text, " of it ");
+	} else if (mostly || cause < whole / 10 * 9) {
+		text_add(text, "mostly ");
+	}
 }
 
 static void add_cause(struct text_buffer *text, const struct report *report,
