@@ -159,11 +159,12 @@ struct stretch_sink dump_sink(struct dump *dump, const struct attribution *attri
 static void fill_stack(const struct dump *dump, const struct track *track,
 		       struct dump_thread *entry)
 {
-	if (!thread_state_runs(entry->state)) {
+	if (!thread_state_runs(entry->state))
 		entry->ref = attribution_still(dump->attribution, entry->thread);
-		entry->how = entry->ref.stack ? DUMP_STACK_EXACT : DUMP_STACK_NONE;
+	if (entry->ref.stack) {
+		entry->how = DUMP_STACK_EXACT;
 		entry->ts_stack = dump->list.ts;
-	} else if (track->sample.stack && track->ts_sample >= track->ts_ran) {
+	} else if (track->runs && track->sample.stack && track->ts_sample >= track->ts_ran) {
 		entry->ref = track->sample;
 		entry->how = DUMP_STACK_SAMPLED;
 		entry->ts_stack = track->ts_sample;

@@ -23,7 +23,7 @@ struct dump_since {
 enum dump_stack {
 	DUMP_STACK_NONE,    /* none is known */
 	DUMP_STACK_EXACT,   /* the thread stands there: it is off the CPU, or waits for the GIL */
-	DUMP_STACK_SAMPLED, /* it was there at `ts_stack`, and has run since */
+	DUMP_STACK_SAMPLED, /* it was there at `ts_stack`, and has not slept since, but run */
 };
 
 struct dump_thread {

@@ -129,6 +129,8 @@ def test_without_capabilities(gilscope, sleeper, prefix, reason):
     assert {"BPF ring buffer", "BPF programs"} <= states(features, "not_checked")
     status, said = attach(gilscope, prefix, sleeper.pid)
     assert status == 3 and reason in said and "5.8" not in said
+    run = ask(gilscope, prefix, "dump", str(sleeper.pid))
+    assert (run.returncode, run.stderr, run.stdout) == (status, said, "")
     assert (
         "??  BPF ring buffer    not checked (not permitted)"
         in ask(gilscope, prefix, "doctor").stdout

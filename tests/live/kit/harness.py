@@ -447,7 +447,7 @@ class Running:
 
     def __init__(self, command, *arguments, program=(GILSCOPE,), wait=True, prefix=(), **popen):
         self.reader, writer = os.pipe()
-        tell = ["--ready-fd", str(writer)] if command in ("attach", "record", "top") else []
+        tell = ["--ready-fd", str(writer)] if command in ("attach", "record", "top", "dump") else []
         self.process = subprocess.Popen(
             [*prefix, *program, command, *tell, *map(str, arguments)],
             text=True,

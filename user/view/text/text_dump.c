@@ -302,9 +302,7 @@ static void show_stack(const struct dump_page *page, const struct dump_thread *e
 		text_add(&text, "its stack ");
 		text_add_duration(&text, page->dump->list->ts - entry->ts_stack);
 		text_add(&text, " before, when it was sampled last:");
-	} else if (!page->report->stacks) {
-		return;
-	} else if (!stack) {
+	} else if (!stack && page->report->stacks && entry->state != TS_IDLE) {
 		text_add(&text,
 			 thread_state_runs(entry->state)
 				 ? "its stack is unknown: no sample hit it since it began to run"

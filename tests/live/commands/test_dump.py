@@ -1,0 +1,210 @@
+# SPDX-License-Identifier: MIT
+"""gilscope dump: what every thread of a real process does, whose own marks say what that is."""
+
+import json
+import os
+import re
+import time
+
+import jsonschema
+import pytest
+
+import harness
+import interpreters
+
+PYTHONS = interpreters.supported_pythons()
+HANG = os.path.join(harness.APPS, "hang.py")
+STATES = {"python": "python", "blocked": "blocked", "lock": "blocked", "gil_wait": "gil_wait"}
+SCHEMA = os.path.join(harness.ROOT, "docs", "dump.schema.json")
+
+# Each thread says that it is about to do what its function is named after, and does only that.
+THREADS = """
+import os, sys, threading, time
+def tell(): os.write(1, (threading.current_thread().name + "\\n").encode())
+def sleeps(): tell(); time.sleep(600)
+def reads(): tell(); os.read(pipe[0], 1)
+def keeps_the_gil(): tell(); sum(range(10**12))
+pipe = os.pipe()
+print("ready", flush=True)
+for thread in (sleeps, reads):
+    threading.Thread(target=thread, name=thread.__name__, daemon=True).start()
+time.sleep(0.2)
+holder = threading.Thread(target=keeps_the_gil, name="keeps_the_gil", daemon=True)
+holder.start()
+def waits():
+    time.sleep(0.05)  # it has the GIL by then
+waits()
+time.sleep(600)
+"""
+INTERPRETERS = """
+import threading, time
+try:
+    import _interpreters as interpreters
+except ImportError:
+    import _xxsubinterpreters as interpreters
+def inside(): interpreters.run_string(interpreters.create(), "def spin():\\n while True: pass\\nspin()")
+def spins():
+    while True: pass
+threading.Thread(target=inside, name="inside", daemon=True).start()
+time.sleep(0.5)
+threading.Thread(target=spins, name="spins", daemon=True).start()
+print("ready", flush=True)
+time.sleep(600)
+"""
+
+
+class Dump:
+    """What gilscope dump says of a process, as JSON that keeps its schema."""
+
+    def __init__(self, app, *options):
+        self.begin_ns = time.monotonic_ns()
+        done = harness.gilscope("dump", app.pid, "--json", *options, prefix=app.prefix)
+        self.end_ns = time.monotonic_ns()
+        assert done.status == 0, done
+        self.found = json.loads(done.stdout)
+        with open(SCHEMA) as file:
+            jsonschema.validate(self.found, json.load(file))
+        (self.process,) = self.found["processes"]
+        self.threads = self.process["threads"]
+        assert self.begin_ns < self.found["now_ns"] < self.end_ns
+
+    def of(self, tid):
+        (thread,) = [thread for thread in self.threads if thread["tid"] == tid]
+        return thread
+
+    def named(self, name):
+        (thread,) = [thread for thread in self.threads if thread["python_name"] == name]
+        return thread
+
+    def since_before(self, thread):
+        """It says that it is so since before it looked: since it began to look, at least."""
+        return (
+            thread["began_before"] and thread["since_ns"] < self.found["window"]["start_ns"] + 1e8
+        )
+
+
+def functions(thread):
+    return [frame["function"].rpartition(".")[2] for frame in thread["stack"]]
+
+
+@pytest.mark.parametrize("cause", STATES)
+@pytest.mark.parametrize("loop", ["asyncio", "uvloop"])
+def test_a_service_that_hangs(loop, cause):
+    with harness.RawApp(loop, script=HANG, prefix=harness.undisturbed()) as app:
+        t0_ns = app.answer(f"{cause} forever")["t0_ns"]
+        time.sleep(0.4)
+        dump = Dump(app)
+    main = dump.of(app.pid)
+    assert main["loop"]["state"] == "in_turn" and main["loop"]["began_before"]
+    assert main["loop"]["kind"] == loop and main["loop"]["in_task"]
+    assert t0_ns < main["loop"]["since_ns"] == dump.found["window"]["start_ns"]
+    assert main["handler"]["function"] == "handler" and main["handler"]["role"] == "task"
+    (gil,) = dump.process["gils"]
+    if cause == "python":  # at any instant it may be off its CPU
+        assert main["state"] in ("python", "held_runnable")
+        assert gil["holder"] == app.pid and gil["began_before"]
+        assert functions(main)[0] == "python" == main["inner"]["function"]
+        return
+    assert main["state"] == STATES[cause] and dump.since_before(main)
+    assert main["stack_evidence"] == "exact"
+    if cause == "gil_wait":
+        hog = dump.of(gil["holder"])
+        assert dump.threads[0] == hog and gil["waiters"] == [app.pid]
+        assert main["waits_for"] == hog["tid"] and hog["handler"]["function"] == "hog"
+    else:
+        assert functions(main)[0] == cause
+        assert re.search("sleep|select" if cause == "blocked" else "futex", main["call"]["name"])
+
+
+def test_a_loop_that_has_nothing_to_do():
+    with harness.RawApp("asyncio", script=HANG, prefix=harness.undisturbed()) as app:
+        time.sleep(0.3)
+        dump = Dump(app)
+    main = dump.of(app.pid)
+    assert main["state"] == "idle" == main["loop"]["state"] and dump.since_before(main)
+    assert main["handler"] is None and not main["stack"] and main["loop"]["task"] is None
+    (gil,) = dump.process["gils"]
+    assert gil["holder"] is None and not gil["waiters"]
+
+
+@pytest.mark.parametrize("label", PYTHONS)
+def test_every_thread_on_every_python(label):
+    with harness.Script(THREADS, python=PYTHONS[label]) as app:
+        assert {app.process.stdout.readline().strip() for _ in range(3)} >= {"keeps_the_gil"}
+        time.sleep(0.2)
+        dump = Dump(app)
+        text = harness.gilscope("dump", app.pid, prefix=app.prefix)
+    holder, main = dump.named("keeps_the_gil"), dump.of(app.pid)
+    (gil,) = dump.process["gils"]
+    assert gil["holder"] == holder["tid"] and gil["waiters"] == [app.pid]
+    assert dump.threads[0] == holder and functions(holder)[0] == "keeps_the_gil"
+    assert holder["handler"]["role"] == "thread"
+    assert main["state"] == "gil_wait" and dump.since_before(main)
+    assert main["waits_for"] == holder["tid"] and "waits" in functions(main)
+    for name, call in (("sleeps", "sleep|select"), ("reads", "read")):
+        thread = dump.named(name)
+        assert thread["state"] == "blocked" and re.search(call, thread["call"]["name"])
+        assert functions(thread)[0] == name and dump.since_before(thread)
+    assert text.status == 0 and f"held by 'keeps_the_gil' (" in text.stdout
+    head, *parts = text.stdout.split("\n\n")
+    assert len(parts) == 4 and "keeps_the_gil" in parts[0] and "has the GIL" in parts[0]
+    assert re.search(r"waiting for the GIL for ≥ \d+ ms, held by\s+'keeps_the_gil'", text.stdout)
+
+
+@pytest.mark.parametrize(
+    "label", [label for label in PYTHONS if re.match(r"pyenv-3\.1[2-9]", label)]
+)
+def test_two_interpreters_with_a_gil_each(label):
+    with harness.Script(INTERPRETERS, python=PYTHONS[label]) as app:
+        dump = Dump(app, "-d", "400ms")
+    main, other = dump.process["gils"]
+    assert main["interpreter"] == 0 and other["interpreter"] != 0
+    assert main["holder"] == dump.named("spins")["tid"]
+    assert functions(dump.of(other["holder"]))[0] == "spin" and other["holder"] != main["holder"]
+
+
+def test_one_look_at_a_busy_service_harms_nothing():
+    """Whatever instant is met, what is said fits together, and the application goes on."""
+    with harness.WebApp("asyncio") as app, harness.Load(app, threads=2) as load:
+        for _ in range(3):
+            dump = Dump(app)
+            holders = [gil["holder"] for gil in dump.process["gils"] if gil["holder"]]
+            for thread in dump.threads:
+                holds = thread["state"] in ("python", "held_blocked", "held_runnable")
+                assert holds == (thread["tid"] in holders) or thread["state"] == "unknown"
+    assert load.statuses
+
+
+def test_a_stopped_process():
+    with harness.Script("print('ready', flush=True)\nimport time\ntime.sleep(600)") as app:
+        os.kill(app.pid, 19)
+        try:
+            time.sleep(0.1)
+            dump = Dump(app)
+        finally:
+            os.kill(app.pid, 18)
+    assert dump.of(app.pid)["call"]["name"] == "stopped"
+
+
+# ── what cannot be shown ──────────────────────────────────────────────────────────────────────────
+
+
+def test_a_process_that_is_not_python():
+    with harness.App(["sleep", "600"]) as app:
+        done = harness.gilscope("dump", app.pid)
+        asked = harness.gilscope("attach", app.pid, "-d", "1ms")
+    assert done.status == 4 == asked.status and done.stderr == asked.stderr and not done.stdout
+
+
+def test_a_process_that_does_not_exist():
+    done = harness.gilscope("dump", 4194303)
+    assert done.status == 1 and "process 4194303 does not exist" in done.stderr
+
+
+def test_a_process_that_ends_meanwhile():
+    with harness.Script("print('ready', flush=True)\nimport time\ntime.sleep(600)") as app:
+        with harness.Running("dump", app.pid, "-d", "5s") as running:
+            app.process.kill()
+            done = running.result()
+    assert done.status == 1 and not done.stdout
+    assert done.stderr == "gilscope: the process exited while it was observed.\n"
