@@ -12,18 +12,77 @@ static void add_loop(struct text_buffer *text, const struct report *report,
 	text_add_thread(text, report, loop->loop->thread);
 }
 
-static uint64_t longest_stall(const struct loop_report *loop, bool *ret_ongoing)
+/* What the sentences need to know of a loop's stalls. */
+struct stalls_seen {
+	uint64_t longest;
+	bool longest_began_before; /* its length is a lower bound */
+	bool began_before;	   /* that of any is */
+	bool since_before;	   /* one had begun when the window did */
+	bool ongoing;
+};
+
+static struct stalls_seen see_stalls(const struct report *report, const struct loop_report *loop)
 {
-	uint64_t longest = 0;
+	struct stalls_seen seen = {0};
 
-	*ret_ongoing = false;
 	for (uint32_t i = 0; i < loop->stall_count; i++) {
-		uint64_t dur = loop->stalls[i].end - loop->stalls[i].start;
+		const struct stall *stall = &loop->stalls[i];
 
-		longest = dur > longest ? dur : longest;
-		*ret_ongoing |= loop->stalls[i].ongoing;
+		if (stall->end - stall->start > seen.longest) {
+			seen.longest = stall->end - stall->start;
+			seen.longest_began_before = stall->earlier;
+		}
+		seen.began_before |= stall->earlier;
+		seen.since_before |= stall->earlier && stall->start == report->window.start;
+		seen.ongoing |= stall->ongoing;
 	}
-	return longest;
+	return seen;
+}
+
+static void add_length(struct text_buffer *text, uint64_t ns, bool began_before)
+{
+	text_add(text, "%s", began_before ? "≥" NBSP : "");
+	text_add_duration(text, ns);
+}
+
+/* " stalled once, for 1.20 s", " has been stalled since before gilscope attached, for ≥ 1.20 s" */
+static void add_one(struct text_buffer *text, const struct stalls_seen *seen, uint64_t total)
+{
+	if (seen->since_before)
+		text_add(text, "%s since before gilscope attached, for ",
+			 seen->ongoing ? " has been stalled" : " stalled once,");
+	else
+		text_add(text, " stalled once, for ");
+	add_length(text, total, seen->began_before);
+}
+
+static void add_many(struct text_buffer *text, const struct stalls_seen *seen, uint64_t count,
+		     uint64_t total)
+{
+	text_add(text, " stalled ");
+	text_add_number_of(text, count, "time", "times");
+	text_add(text, " for ");
+	add_length(text, total, seen->began_before);
+	text_add(text, " in all");
+}
+
+static void add_longest(struct text_buffer *text, const struct stalls_seen *seen)
+{
+	text_add(text, "; worst ");
+	add_length(text, seen->longest, seen->longest_began_before);
+	if (seen->since_before)
+		text_add(text, "; the first since before gilscope attached");
+}
+
+static void add_freeze(struct text_buffer *text, const struct loop_report *loop)
+{
+	if (!loop->freeze.stalls)
+		return;
+	text_add(text, "; longest freeze ");
+	text_add_duration(text, loop->freeze.end - loop->freeze.start);
+	text_add(text, ", ");
+	text_add_number_of(text, loop->freeze.stalls, "stall", "stalls");
+	text_add(text, " in a row");
 }
 
 /* The second largest state, if it is more than a sixth. */
@@ -49,37 +108,24 @@ static void add_stalls(struct text_buffer *text, const struct report *report,
 {
 	const struct breakdown *what = &loop->stalled;
 	enum thread_state state = state_sums_largest(&what->states);
-	uint64_t total = state_sums_total(&what->states), longest;
+	uint64_t total = state_sums_total(&what->states), count = loop_stall_count(loop);
+	struct stalls_seen seen = see_stalls(report, loop);
 	enum stop_kind kind;
-	bool ongoing;
 
-	longest = longest_stall(loop, &ongoing);
 	add_loop(text, report, loop);
-	if (loop_stall_count(loop) == 1) {
-		text_add(text, " stalled once, for ");
-		text_add_duration(text, total);
-	} else {
-		text_add(text, " stalled ");
-		text_add_number_of(text, loop_stall_count(loop), "time", "times");
-		text_add(text, " for ");
-		text_add_duration(text, total);
-		text_add(text, " in all");
-	}
+	if (count == 1)
+		add_one(text, &seen, total);
+	else
+		add_many(text, &seen, count, total);
 	text_add(text, " (");
 	text_add_share(text, total, text_window_ns(report));
 	text_add(text, " of the time)");
-	if (loop_stall_count(loop) > 1) {
-		text_add(text, "; worst ");
-		text_add_duration(text, longest);
-	}
-	if (loop->freeze.stalls) {
-		text_add(text, "; longest freeze ");
-		text_add_duration(text, loop->freeze.end - loop->freeze.start);
-		text_add(text, ", ");
-		text_add_number_of(text, loop->freeze.stalls, "stall", "stalls");
-		text_add(text, " in a row");
-	}
-	text_add(text, "%s. ", ongoing ? "; it was still stalled at the end" : "");
+	if (count > 1)
+		add_longest(text, &seen);
+	add_freeze(text, loop);
+	if (seen.ongoing && !(count == 1 && seen.since_before))
+		text_add(text, "; it was still stalled at the end");
+	text_add(text, ". ");
 	if (breakdown_is_stopped(what, &kind)) {
 		text_add_share(text, breakdown_stopped_ns(what), total);
 		text_add(text, " of that it was %s.", text_stop(kind));

@@ -42,7 +42,8 @@ try:
     import _interpreters as interpreters
 except ImportError:
     import _xxsubinterpreters as interpreters
-def inside(): interpreters.run_string(interpreters.create(), "def spin():\\n while True: pass\\nspin()")
+SPIN = "def spin():\\n while True: pass\\nspin()"
+def inside(): interpreters.run_string(interpreters.create(), SPIN)
 def spins():
     while True: pass
 threading.Thread(target=inside, name="inside", daemon=True).start()

@@ -3,6 +3,8 @@
 window, with its cause and place, told at once."""
 
 import json
+import re
+import socket
 import subprocess
 import time
 
@@ -118,3 +120,65 @@ def test_the_first_turn_of_a_new_loop_counts(loop):
     assert stall["cause"] == "blocked" and not stall["whole"]
     assert stall["stack"][0]["function"] == "slow_startup"
     assert stall["handler"]["function"] == "main"
+
+
+SERVICE = """
+import fastapi
+app = fastapi.FastAPI()
+@app.get("/ping")
+async def ping():
+    return 1
+@app.get("/gil")
+def gil():
+    return sum(range(10**12))
+"""
+
+
+@pytest.fixture
+def service(tmp_path):
+    """Under uvicorn, with a route that keeps the GIL in C, in a thread of the pool, for 2 s."""
+    (tmp_path / "service.py").write_text(SERVICE)
+    with harness.WebApp("auto", module="service:app", folder=str(tmp_path)) as app:
+        with socket.create_connection(("127.0.0.1", app.port)) as client:
+            client.sendall(b"GET /gil HTTP/1.0\r\n\r\n")
+            time.sleep(2)
+            yield app
+
+
+def line_of(source, text):
+    return next(n for n, line in enumerate(source.splitlines(), 1) if text in line)
+
+
+def test_a_service_whose_pool_keeps_the_gil(service):
+    t0_ns = time.monotonic_ns()
+    done, line = observe_late(service, "-d", "1.5s")
+    assert done.status == 0, done
+    laws.check_laws(done.report)
+    stall, window = the_stall(done.report), done.report["window"]
+    assert t0_ns < stall["start_ns"] == window["start_ns"] and stall["end_ns"] == window["end_ns"]
+    assert stall["began_before"] and stall["ongoing"] and stall["cause"] == "gil_wait"
+    (blocker,) = stall["blockers"]
+    assert blocker["python_name"] == "AnyIO worker thread"
+    assert blocker["handler"]["function"] == "gil" and blocker["handler"]["role"] == "executor"
+    assert blocker["handler"]["line"] == line_of(SERVICE, "10**12") == blocker["stack"][0]["line"]
+    found = {finding["id"]: finding for finding in done.report["findings"]}
+    assert {"hung", "gil_held_by"} <= set(found)
+    assert found["gil_held_by"]["subject"]["handler"]["function"] == "gil"
+    assert line[1] == "0.000" and line[3] == "has been stalled since before it was observed, for"
+    assert re.search(rf"held by gil \(\S*service\.py:{blocker['handler']['line']}\)", line[4])
+
+
+def test_what_people_read_of_it(service):
+    done = harness.gilscope("attach", service.pid, "-d", "1.2s")
+    assert done.status == 0, done
+    text = " ".join(done.stdout.split())
+    assert re.search(
+        r"The event loop of 'MainThread' \([^)]*\) has been stalled since before gilscope "
+        r"attached, for ≥ \d\.\d+ s \((100|99\.\d) % of the time\)\. (100|99\.\d) % of that it "
+        r"was waiting for the GIL, held by gil",
+        text,
+    ), done.stdout
+    dump = harness.gilscope("dump", service.pid).stdout
+    head, holder, *_ = dump.split("\n\n")
+    assert re.search(r"GIL: held by 'AnyIO worker thread' \([^)]*\) for ≥ ", head)
+    assert "'MainThread' (" in head and "gil (" in holder and "← in a thread pool" in holder

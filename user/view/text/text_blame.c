@@ -272,15 +272,26 @@ static void show_table(const struct text_page *page, bool loops)
 	text_legend(page, &all);
 }
 
-/* The stalls of all loops, and their total time. */
-static uint32_t count_stalls(const struct report *report, uint64_t *ret_ns, uint32_t *ret_loops)
+static bool began_before(const struct loop_report *loop)
+{
+	for (uint32_t i = 0; i < loop->stall_count; i++)
+		if (loop->stalls[i].earlier)
+			return true;
+	return false;
+}
+
+/* The stalls of all loops, and their total time, which may be a lower bound. */
+static uint32_t count_stalls(const struct report *report, uint64_t *ret_ns, uint32_t *ret_loops,
+			     bool *ret_more)
 {
 	uint32_t count = 0;
 
 	*ret_ns = 0;
 	*ret_loops = 0;
+	*ret_more = false;
 	for (uint32_t p = 0; p < report->process_count; p++)
 		for (uint32_t i = 0; i < report->processes[p].loop_count; i++) {
+			*ret_more |= began_before(&report->processes[p].loops[i]);
 			count += (uint32_t)loop_stall_count(&report->processes[p].loops[i]);
 			*ret_ns += state_sums_total(&report->processes[p].loops[i].stalled.states);
 			(*ret_loops)++;
@@ -304,7 +315,8 @@ static void add_functions(struct text_buffer *text, uint32_t count)
 static void add_verdict(struct text_buffer *text, const struct report *report)
 {
 	uint64_t stall_ns, blamed_ns = 0, blamed = 0;
-	uint32_t culprits = 0, loops, stalls = count_stalls(report, &stall_ns, &loops);
+	bool more;
+	uint32_t culprits = 0, loops, stalls = count_stalls(report, &stall_ns, &loops, &more);
 	const char *your_loop = loops > 1 ? "your event loops" : "your event loop";
 
 	for (uint32_t i = 0; i < report->blame_count; i++) {
@@ -330,10 +342,10 @@ static void add_verdict(struct text_buffer *text, const struct report *report)
 		text_add(text, stalls == 1 ? "" : "all ");
 	}
 	text_add_number_of(text, stalls, "stall", "stalls");
-	text_add(text, ", ");
+	text_add(text, ", %s", more && blamed == stalls ? "≥" NBSP : "");
 	text_add_duration(text, blamed_ns);
 	if (blamed < stalls) {
-		text_add(text, " of ");
+		text_add(text, " of %s", more ? "≥" NBSP : "");
 		text_add_duration(text, stall_ns);
 	}
 	text_add(text, ".");
@@ -344,10 +356,11 @@ void text_blame(const struct text_page *page)
 	struct text_buffer verdict = {0};
 	uint64_t ns;
 	uint32_t loops;
+	bool more;
 
 	if (!page->report->blame_count)
 		return;
-	count_stalls(page->report, &ns, &loops);
+	count_stalls(page->report, &ns, &loops, &more);
 	if (loops) {
 		add_verdict(&verdict, page->report);
 		fputc('\n', page->canvas.file);
