@@ -184,9 +184,14 @@ def check_parts(stall):
 def check_blame(report):
     """Nobody is charged with more than was there."""
     threads = [thread for process in report["processes"] for thread in process["threads"]]
+    ran_loops = {  # one that is closed is no longer in its thread's "loop"
+        loop["tid"] for process in report["processes"] for loop in process["loops"]
+    }
     waited = {
         loops: sum(
-            thread["states"].get("gil_wait", 0) for thread in threads if thread["loop"] or not loops
+            thread["states"].get("gil_wait", 0)
+            for thread in threads
+            if not loops or thread["loop"] or thread["tid"] in ran_loops
         )
         for loops in (True, False)
     }
