@@ -47,6 +47,7 @@ void dump_free(struct dump *dump)
 	free(dump->tracks);
 	free(dump->list.threads);
 	free(dump->list.gils);
+	free(dump->list.entries);
 	free(dump);
 }
 
@@ -188,6 +189,18 @@ static void fill_loop(struct dump_thread *entry)
 	}
 }
 
+/* A thread that sleeps on a futex has a lock; one that waits for the GIL may have had one before.
+ */
+static void fill_waits_for(struct dump_thread *entry)
+{
+	if (entry->state == TS_GIL_WAIT)
+		entry->waits_for = entry->gil->holder;
+	if (!thread_state_sleeps(entry->state))
+		return;
+	entry->lock = entry->thread->lock;
+	entry->waits_for = entry->lock.owner;
+}
+
 static void fill_thread(struct dump *dump, const struct thread *thread, struct dump_thread *entry)
 {
 	const struct track *track = track_of(dump, thread);
@@ -205,6 +218,7 @@ static void fill_thread(struct dump *dump, const struct thread *thread, struct d
 	entry->holds = entry->gil && entry->gil->holder == thread;
 	entry->held = track->held;
 	entry->states = track->states;
+	fill_waits_for(entry);
 	fill_stack(dump, track, entry);
 	fill_loop(entry);
 }
@@ -258,6 +272,8 @@ static void take_threads(struct dump *dump, const struct world *world)
 		if (!thread->gone)
 			fill_thread(dump, thread, &list->threads[list->thread_count++]);
 	qsort(list->threads, list->thread_count, sizeof(*list->threads), in_order);
+	for (uint32_t i = 0; i < list->thread_count; i++)
+		list->entries[list->threads[i].thread->index] = i + 1;
 }
 
 static void take_gils(struct dump_list *list, const struct world *world)
@@ -285,10 +301,12 @@ int dump_take(struct dump *dump, struct world *world, uint64_t ts)
 		gils++;
 	free(list->threads);
 	free(list->gils);
+	free(list->entries);
 	*list = (struct dump_list){.ts = ts,
 				   .threads = calloc(threads + 1, sizeof(*list->threads)),
-				   .gils = calloc(gils + 1, sizeof(*list->gils))};
-	if (dump->error || !list->threads || !list->gils)
+				   .gils = calloc(gils + 1, sizeof(*list->gils)),
+				   .entries = calloc(threads + 1, sizeof(*list->entries))};
+	if (dump->error || !list->threads || !list->gils || !list->entries)
 		return -ENOMEM;
 	take_threads(dump, world);
 	take_gils(list, world);
@@ -299,4 +317,25 @@ int dump_take(struct dump *dump, struct world *world, uint64_t ts)
 const struct dump_list *dump_list(const struct dump *dump)
 {
 	return dump->taken ? &dump->list : NULL;
+}
+
+const struct dump_thread *dump_find(const struct dump_list *list, const struct thread *thread)
+{
+	uint32_t entry = thread ? list->entries[thread->index] : 0;
+
+	return entry ? &list->threads[entry - 1] : NULL;
+}
+
+uint32_t dump_deadlock(const struct dump_list *list, const struct dump_thread *entry)
+{
+	const struct dump_thread *at = entry;
+
+	for (uint32_t length = 1; length <= DUMP_CIRCLE_MAX; length++) {
+		at = dump_find(list, at->waits_for);
+		if (at == entry)
+			return length;
+		if (!at || at < entry)
+			return 0;
+	}
+	return 0; /* it waits for a circle that it is not part of, say */
 }

@@ -32,7 +32,10 @@ struct dump_thread {
 	int32_t sysno;	       /* asleep: the system call, or SYSNO_…; SYSNO_NONE otherwise */
 	uint32_t file;	       /* text: what it sleeps on in that call; 0: not known */
 	const struct gil *gil; /* held or waited for; NULL: neither, or not known */
-	bool gc;	       /* it collects garbage */
+	struct lock lock;      /* what it sleeps on, if that is a futex */
+	/* Who has the GIL or the mutex that it waits for; NULL: nobody, or not known. */
+	const struct thread *waits_for;
+	bool gc;  /* it collects garbage */
 	bool off; /* TS_UNKNOWN, but it is off the CPU: it sleeps, or waits for the GIL or a CPU */
 	struct dump_since since;
 	struct dump_since held;	  /* with holds: since when it has the GIL */
@@ -63,6 +66,7 @@ struct dump_list {
 	struct dump_thread *threads;
 	struct dump_gil *gils;
 	uint32_t thread_count, gil_count;
+	uint32_t *entries; /* for dump_find() */
 };
 
 struct dump;
@@ -81,5 +85,12 @@ struct stretch_sink dump_sink(struct dump *dump, const struct attribution *attri
 int dump_take(struct dump *dump, struct world *world, uint64_t ts);
 /* NULL: none was taken. */
 const struct dump_list *dump_list(const struct dump *dump);
+
+/* The entry of a thread; NULL: it has none. */
+const struct dump_thread *dump_find(const struct dump_list *list, const struct thread *thread);
+/* How many threads wait for each other in a circle that `entry` is the first of in the list; 0: it
+ * is in none, or not the first. Larger circles than DUMP_CIRCLE_MAX are not looked for. */
+#define DUMP_CIRCLE_MAX 64
+uint32_t dump_deadlock(const struct dump_list *list, const struct dump_thread *entry);
 
 #endif

@@ -52,6 +52,18 @@ threading.Thread(target=spins, name="spins", daemon=True).start()
 print("ready", flush=True)
 time.sleep(600)
 """
+DEADLOCK = """
+import ctypes, threading, time
+mutex = ctypes.create_string_buffer(64)
+def takes_the_mutex():
+    ctypes.CDLL(None).pthread_mutex_lock(mutex)
+    time.sleep(0.3)  # and comes back to a GIL that is taken
+threading.Thread(target=takes_the_mutex, name="takes_the_mutex", daemon=True).start()
+time.sleep(0.1)
+def takes_it_with_the_gil(): ctypes.PyDLL(None).pthread_mutex_lock(mutex)
+print("ready", flush=True)
+takes_it_with_the_gil()
+"""
 
 
 class Dump:
@@ -162,6 +174,19 @@ def test_two_interpreters_with_a_gil_each(label):
     assert main["interpreter"] == 0 and other["interpreter"] != 0
     assert main["holder"] == dump.named("spins")["tid"]
     assert functions(dump.of(other["holder"]))[0] == "spin" and other["holder"] != main["holder"]
+
+
+def test_threads_that_wait_for_each_other():
+    with harness.Script(DEADLOCK) as app:
+        time.sleep(0.5)
+        dump = Dump(app)
+        text = harness.gilscope("dump", app.pid).stdout
+    main, other = dump.of(app.pid), dump.named("takes_the_mutex")
+    assert dump.process["deadlocks"] == [[main["tid"], other["tid"]]]
+    assert main["state"] == "held_blocked" and main["call"]["lock"] == "mutex"
+    assert main["waits_for"] == other["tid"] and functions(main)[0] == "takes_it_with_the_gil"
+    assert other["state"] == "gil_wait" and other["waits_for"] == main["tid"]
+    assert "Deadlock: 'MainThread' (" in text
 
 
 def test_one_look_at_a_busy_service_harms_nothing():

@@ -68,20 +68,15 @@ static json_t *loop_json(const struct report *report, const struct dump_thread *
 
 static json_t *call_json(const struct report *report, const struct dump_thread *entry)
 {
+	static const char *const locks[] = {[LOCK_MUTEX] = "mutex", [LOCK_SEMAPHORE] = "semaphore"};
 	const char *machine = entry->thread->process->info.machine;
 
 	if (!thread_state_sleeps(entry->state) && !sysno_is_stop(entry->sysno))
 		return json_null();
 	return JSON_NEW(dump_call, .name = json_call(entry->sysno, machine),
-			.file = json_text_or_null(text_of(report, entry->file)));
-}
-
-static json_t *holder_json(const struct dump_list *list, const struct dump_thread *entry)
-{
-	for (uint32_t i = 0; entry->state == TS_GIL_WAIT && i < list->gil_count; i++)
-		if (list->gils[i].gil == entry->gil && list->gils[i].holder)
-			return json_integer(list->gils[i].holder->tid);
-	return json_null();
+			.file = json_text_or_null(text_of(report, entry->file)),
+			.lock = entry->lock.kind ? json_string(locks[entry->lock.kind])
+						 : json_null());
 }
 
 static json_t *inner_json(const struct report *report, const struct dump_thread *entry)
@@ -95,8 +90,7 @@ static json_t *inner_json(const struct report *report, const struct dump_thread 
 	return json_frame(report, &stack->stack.frames[index]);
 }
 
-static json_t *dumped_thread(const struct report *report, const struct dump_list *list,
-			     const struct dump_thread *entry)
+static json_t *dumped_thread(const struct report *report, const struct dump_thread *entry)
 {
 	static const char *const evidence[] = {[DUMP_STACK_NONE] = "unknown",
 					       [DUMP_STACK_EXACT] = "exact",
@@ -113,22 +107,46 @@ static json_t *dumped_thread(const struct report *report, const struct dump_list
 		.began_before = json_boolean(known && entry->since.before),
 		.call = call_json(report, entry),
 		.gil = entry->gil ? address_json(entry->gil) : json_null(),
-		.waits_for = holder_json(list, entry), .gc = json_boolean(entry->gc),
-		.loop = loop_json(report, entry), .stack = json_stack(report, entry->ref.stack),
+		.waits_for = entry->waits_for ? json_integer(entry->waits_for->tid) : json_null(),
+		.gc = json_boolean(entry->gc), .loop = loop_json(report, entry),
+		.stack = json_stack(report, entry->ref.stack),
 		.stack_evidence = json_string(evidence[entry->how]),
 		.stack_ns = entry->how ? json_uint(entry->ts_stack) : json_null(),
 		.handler = json_handler(report, &entry->handler),
 		.inner = inner_json(report, entry), .states = json_states(&entry->states));
 }
 
-static json_t *dumped_process(const struct report *report, const struct process *process)
+/* Each as the threads of a circle: who waits for whom, and the last one for the first. */
+static json_t *deadlocks_json(const struct dump_list *list, const struct process *process)
+{
+	json_t *circles = json_array();
+
+	for (uint32_t i = 0; i < list->thread_count; i++) {
+		const struct dump_thread *entry = &list->threads[i];
+		uint32_t length = entry->thread->process == process ? dump_deadlock(list, entry)
+								    : 0;
+		json_t *circle = length ? json_array() : NULL;
+
+		for (uint32_t n = 0; n < length; n++) {
+			json_array_append_new(circle, json_integer(entry->thread->tid));
+			entry = dump_find(list, entry->waits_for);
+		}
+		if (circle)
+			json_array_append_new(circles, circle);
+	}
+	return circles;
+}
+
+static json_t *dumped_process(const struct report *report, const struct dump_list *list,
+			      const struct process *process)
 {
 	const struct process_info *info = &process->info;
 
 	return JSON_NEW(dump_process, .pid = json_integer(info->pid),
 			.cmdline = json_text(info->cmdline), .python = json_text(info->python),
 			.gil = json_string(info->gil_enabled ? "on" : "off"),
-			.children = json_children(report, process));
+			.children = json_children(report, process),
+			.deadlocks = deadlocks_json(list, process));
 }
 
 static void put_dumped(struct json_out *out, const struct view_dump *dump,
@@ -138,7 +156,7 @@ static void put_dumped(struct json_out *out, const struct view_dump *dump,
 	uint32_t count = 0;
 
 	json_put(out, "{");
-	json_put_value(out, dumped_process(dump->report, process), JSON_EMBED);
+	json_put_value(out, dumped_process(dump->report, list, process), JSON_EMBED);
 	json_put_key(out, ",\n", JSON_KEY(dump_process, gils));
 	json_put(out, "[");
 	for (uint32_t i = 0; i < list->gil_count; i++) {
@@ -154,7 +172,7 @@ static void put_dumped(struct json_out *out, const struct view_dump *dump,
 		if (list->threads[i].thread->process != process)
 			continue;
 		json_put_next(out, count++);
-		json_put_value(out, dumped_thread(dump->report, list, &list->threads[i]), 0);
+		json_put_value(out, dumped_thread(dump->report, &list->threads[i]), 0);
 	}
 	json_put(out, "]}");
 }

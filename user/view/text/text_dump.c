@@ -68,16 +68,6 @@ static void show_instant(const struct dump_page *page, const struct process *pro
 
 /* ── GILs ────────────────────────────────────────────────────────────────── */
 
-static const struct dump_thread *find(const struct dump_page *page, const struct thread *thread)
-{
-	const struct dump_list *list = page->dump->list;
-
-	for (uint32_t i = 0; i < list->thread_count; i++)
-		if (list->threads[i].thread == thread)
-			return &list->threads[i];
-	return NULL;
-}
-
 static void add_waiters(struct text_buffer *text, const struct dump_page *page,
 			const struct dump_gil *gil)
 {
@@ -99,7 +89,7 @@ static void add_waiters(struct text_buffer *text, const struct dump_page *page,
 
 static void show_holder(const struct dump_page *page, const struct dump_gil *gil, bool many)
 {
-	const struct dump_thread *holder = gil->holder ? find(page, gil->holder) : NULL;
+	const struct dump_thread *holder = dump_find(page->dump->list, gil->holder);
 	struct text_buffer text = {0};
 
 	text_add(&text, many ? "GIL of interpreter %u: " : "GIL: ", gil->gil->interpreter);
@@ -118,6 +108,18 @@ static void show_holder(const struct dump_page *page, const struct dump_gil *gil
 
 /* ── a thread ────────────────────────────────────────────────────────────── */
 
+static void add_lock(struct text_buffer *text, const struct dump_page *page,
+		     const struct dump_thread *entry)
+{
+	if (entry->lock.kind == LOCK_MUTEX) {
+		text_add(text, " (a mutex that ");
+		text_add_thread(text, page->report, entry->lock.owner);
+		text_add(text, " has)");
+	} else if (entry->lock.kind == LOCK_SEMAPHORE) {
+		text_add(text, " (a semaphore, as Python's locks are)");
+	}
+}
+
 static void add_sleep(struct text_buffer *text, const struct dump_page *page,
 		      const struct dump_thread *entry)
 {
@@ -129,26 +131,12 @@ static void add_sleep(struct text_buffer *text, const struct dump_page *page,
 	}
 	text_add(text, "asleep in ");
 	text_add_syscall(text, entry->thread->process, entry->sysno);
+	add_lock(text, page, entry);
 	if (file && *file) {
 		text_add(text, " (");
 		text_add_name(text, file, 64);
 		text_add(text, ")");
 	}
-}
-
-static void add_gil_wait(struct text_buffer *text, const struct dump_page *page,
-			 const struct dump_thread *entry)
-{
-	const struct dump_list *list = page->dump->list;
-	const struct thread *holder = NULL;
-
-	for (uint32_t i = 0; i < list->gil_count; i++)
-		if (list->gils[i].gil == entry->gil)
-			holder = list->gils[i].holder;
-	if (!holder)
-		return;
-	text_add(text, ", held by ");
-	text_add_thread(text, page->report, holder);
 }
 
 static void add_state(struct text_buffer *text, const struct dump_page *page,
@@ -168,8 +156,10 @@ static void add_state(struct text_buffer *text, const struct dump_page *page,
 	/* a running thread takes and releases the GIL all the time */
 	if (!thread_state_runs(entry->state) && entry->state != TS_UNKNOWN)
 		add_since(text, page, &entry->since);
-	if (entry->state == TS_GIL_WAIT)
-		add_gil_wait(text, page, entry);
+	if (entry->state == TS_GIL_WAIT && entry->waits_for) {
+		text_add(text, ", held by ");
+		text_add_thread(text, page->report, entry->waits_for);
+	}
 	if (entry->holds) {
 		text_add(text, "; has had the GIL");
 		add_since(text, page, &entry->held);
@@ -364,6 +354,27 @@ static void show_others(const struct dump_page *page, const struct process *proc
 
 /* ── all of it ───────────────────────────────────────────────────────────── */
 
+/* "Deadlock: 'a' (1) waits for the GIL that 'b' (2) has, who waits for a mutex that 'a' (1) has" */
+static void show_deadlock(const struct dump_page *page, const struct dump_thread *entry)
+{
+	const struct dump_list *list = page->dump->list;
+	uint32_t length = dump_deadlock(list, entry);
+	struct text_buffer text = {0};
+
+	if (length)
+		text_add(&text, "Deadlock: ");
+	for (uint32_t i = 0; i < length; i++) {
+		if (!i)
+			text_add_thread(&text, page->report, entry->thread);
+		text_add(&text, "%s waits for %s that ", i ? ", who" : "",
+			 entry->state == TS_GIL_WAIT ? "the GIL" : "a mutex");
+		text_add_thread(&text, page->report, entry->waits_for);
+		text_add(&text, " has");
+		entry = dump_find(list, entry->waits_for);
+	}
+	show(page, "  ", &text);
+}
+
 static void show_children(const struct dump_page *page, const struct process *process)
 {
 	struct text_buffer text = {0};
@@ -385,6 +396,9 @@ static void show_dumped(const struct dump_page *page, const struct process *proc
 	for (uint32_t i = 0; i < list->gil_count; i++)
 		if (list->gils[i].gil->process == process)
 			show_holder(page, &list->gils[i], gils > 1);
+	for (uint32_t i = 0; i < list->thread_count; i++)
+		if (list->threads[i].thread->process == process)
+			show_deadlock(page, &list->threads[i]);
 	show_children(page, process);
 	for (uint32_t i = 0; i < list->thread_count; i++)
 		if (list->threads[i].thread->process == process && is_python(&list->threads[i]))
