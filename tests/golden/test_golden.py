@@ -32,6 +32,7 @@ WITH_JSON = [
         "never_passed",
         "stopped",
         "supervisor",
+        "pools",
         "starved",
         "two_processes",
         "unread",

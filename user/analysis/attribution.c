@@ -420,6 +420,11 @@ FORWARD(loss, const struct loss)
 FORWARD(run, const struct run)
 FORWARD(release, const struct release)
 
+static void on_state(void *ctx, const struct thread *thread, uint64_t ts)
+{
+	PASS((struct attribution *)ctx, state, thread, ts);
+}
+
 static void on_waiters(void *ctx, const struct gil *gil, uint64_t ts)
 {
 	PASS((struct attribution *)ctx, waiters, gil, ts);
@@ -445,6 +450,7 @@ struct model_sink attribution_sink(struct attribution *attribution)
 
 	PASS_IF_WANTED(attribution, &sink, thread);
 	PASS_IF_WANTED(attribution, &sink, loop);
+	PASS_IF_WANTED(attribution, &sink, state);
 	PASS_IF_WANTED(attribution, &sink, hold);
 	PASS_IF_WANTED(attribution, &sink, wait);
 	PASS_IF_WANTED(attribution, &sink, contention);

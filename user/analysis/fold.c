@@ -172,9 +172,16 @@ static void on_sample(void *ctx, const struct sample *sample)
 	report->stack_evidence.missing += !sample->stack;
 	report->stack_evidence.torn += (sample->flags & EVF_STACK_TORN) != 0;
 	report->stack_evidence.unsure += handler_unsure_of(builder, sample->stack);
+	if (report->stacks && thread_fold(builder, sample->thread))
+		pools_sample(builder, sample->thread->data, sample);
 	if (report->stacks && report->finder && report->names)
 		handler_note(report->finder, report->names, sample->stack,
 			     sample->stack ? sample->root : 0);
+}
+
+static void on_state(void *ctx, const struct thread *thread, uint64_t ts)
+{
+	pools_state(ctx, thread, ts);
 }
 
 static void on_stretch(void *ctx, const struct stretch *stretch)
@@ -400,6 +407,7 @@ struct stretch_sink fold_sink(struct report_builder *builder)
 	return (struct stretch_sink){.model = {.thread = on_thread,
 					       .loop = on_loop,
 					       .interval = on_interval,
+					       .state = on_state,
 					       .sample = on_sample,
 					       .hold = on_hold,
 					       .wait = on_wait,

@@ -19,6 +19,9 @@ struct time {
 	uint64_t ns, gc_ns;
 };
 
+/* A thread of a pool. */
+enum worker_is { WORKER_UNKNOWN, WORKER_IDLE, WORKER_BUSY };
+
 struct thread_fold {
 	struct thread_fold *next;
 	struct thread_report report;
@@ -30,6 +33,14 @@ struct thread_fold {
 	uint64_t waited_ns; /* the part of the open wait interval already stored in `waits` */
 	uint64_t wait_attributed_ns; /* the part of all its waits stored in `waits` */
 	uint32_t wait_entry;	     /* cache: index of the entry of `waits` used last */
+	/* In a thread pool (pools.c). */
+	uint32_t pool, was_pool; /* number in report_builder.pools, 1 …; 0: in none; the latest */
+	uint32_t pool_name;	 /* the thread's python_name when it joined */
+	enum worker_is is;	 /* since … */
+	uint64_t ts_worker;
+	uint32_t job; /* job_known: the latest stack was in this job (pool_stack.job) … */
+	bool job_known, job_over; /* … and since then in the pool's own code */
+	bool job_seen;		  /* idle: it was in a job before, and all others were busy */
 	/* The wait in progress, once it has lasted (starved.c); report.starved has the longest. */
 	bool following;
 	uint32_t wait_stack;	      /* where the thread waits */
@@ -86,6 +97,30 @@ struct wait_entry {
 };
 TABLE_OF(waits, struct wait_entry, key)
 
+/* Entries of report_builder.pools and .pool_stacks. */
+struct pool_key {
+	const struct process *process;
+	uint32_t kind, spare;
+	char name[POOL_NAME_BYTES]; /* of an executor's threads, without their numbers; zero-padded
+				     */
+};
+struct pool_fold {
+	struct pool_key key;
+	struct pool_report report; /* counted up to `ts` */
+	uint64_t ts;
+	uint32_t alive, busy, idle;    /* threads; the others are not known */
+	bool full;		       /* all were busy since ts_full */
+	uint64_t ts_full, ts_full_end; /* the latest such time; 0: none is over */
+};
+TABLE_OF(pools, struct pool_fold, key)
+#define POOLS_MAX 1024
+
+struct pool_stack_entry {
+	uint32_t stack;
+	struct pool_stack found;
+};
+TABLE_OF(pool_stacks, struct pool_stack_entry, stack)
+
 /* Entry of report_builder.handlers and .left_out. */
 struct handler_entry {
 	uint32_t function; /* 0: no handler */
@@ -102,7 +137,7 @@ struct report_builder {
 	struct gil_fold *gils;
 	struct process_fold *processes;
 	uint32_t loop_count;
-	struct table flames, waits;
+	struct table flames, waits, pools, pool_stacks;
 	struct table handlers; /* scratch for sums by handler; empty between uses */
 	struct table left_out; /* struct handler_entry: unlisted stalls, by culprit */
 	size_t stall_bytes;    /* memory of all listed stalls */
@@ -201,6 +236,12 @@ void starved_held_earlier(struct report_builder *builder, struct thread_fold *fo
 void starved_waited(struct thread_fold *fold, const struct gil_wait *wait);
 /* Brings what is reported of it into order. 0 or -ENOMEM. */
 int report_starved(struct report_builder *builder, struct thread_fold *fold);
+
+/* pools.c: a sample; a thread's new state; and fills report.pools: 0 or -ENOMEM. */
+void pools_sample(struct report_builder *builder, struct thread_fold *worker,
+		  const struct sample *sample);
+void pools_state(struct report_builder *builder, const struct thread *thread, uint64_t ts);
+int report_pools(struct report_builder *builder);
 
 /* flames.c, blame.c: fill these fields of the report. Return 0 or -ENOMEM. */
 int report_flames(struct report_builder *builder);

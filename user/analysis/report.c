@@ -11,6 +11,8 @@ static void tables_init(struct report_builder *builder)
 {
 	builder->flames = TABLE(struct flame_entry, FLAMES_MAX);
 	builder->waits = TABLE(struct wait_entry, FLAMES_MAX);
+	builder->pools = TABLE(struct pool_fold, POOLS_MAX);
+	builder->pool_stacks = TABLE(struct pool_stack_entry, DEFINE_STACKS_MAX + 1);
 	builder->left_out = TABLE(struct handler_entry, DEFINE_FUNCTIONS_MAX + 1);
 	builder->handlers = TABLE(struct handler_entry, DEFINE_FUNCTIONS_MAX + 1);
 }
@@ -70,6 +72,11 @@ static void report_clear(struct report *report)
 	report->wait_flames = NULL;
 	report->blame = NULL;
 	report->flame_count = report->wait_flame_count = report->blame_count = 0;
+	for (uint32_t i = 0; i < report->pool_count; i++)
+		free(report->pools[i].functions);
+	free(report->pools);
+	report->pools = NULL;
+	report->pool_count = 0;
 	for (uint32_t n = 0; n < report->process_count; n++) {
 		struct process_report *process = &report->processes[n];
 
@@ -136,6 +143,8 @@ void report_builder_free(struct report_builder *builder)
 	LIST_FREE(builder->threads, thread_fold_free);
 	table_done(&builder->flames);
 	table_done(&builder->waits);
+	table_done(&builder->pools);
+	table_done(&builder->pool_stacks);
 	table_done(&builder->handlers);
 	table_done(&builder->left_out);
 	attribution_free(builder->attribution);
@@ -317,6 +326,8 @@ int report_builder_finish(struct report_builder *builder, const struct world *wo
 	if (err < 0)
 		return err;
 	err = report_fill(builder, world);
+	if (err == 0)
+		err = report_pools(builder);
 	if (err == 0 && !builder->without_flames)
 		err = report_flames(builder);
 	if (err == 0)

@@ -17,6 +17,7 @@
 #include "model/model.h"
 #include "stream/dictionary.h"
 #include "symbols/handler.h"
+#include "symbols/pools/pools.h"
 
 /* Nanoseconds by state. Their sum is the time covered. */
 struct state_sums {
@@ -193,6 +194,35 @@ struct flame {
 	uint64_t samples; /* on-CPU states: number of samples */
 };
 
+#define POOL_NAME_BYTES	   64
+#define POOL_FUNCTIONS_MAX 32
+/* What the threads of a pool ran. */
+struct pool_function {
+	struct handler handler; /* at the line of the stack with the most time; HANDLER_NONE: no
+				   function of the application */
+	uint64_t ns;
+	uint32_t stack;	   /* that stack … */
+	uint64_t stack_ns; /* … and the most that one thread had of it in one state */
+};
+
+/* A thread pool. A thread is busy unless it waits for the pool's next job. */
+struct pool_report {
+	const struct process *process;
+	enum pool_kind kind;
+	char name[POOL_NAME_BYTES]; /* of an executor's threads, without their numbers; "": others,
+				       or not known. Hostile text */
+	uint32_t threads;	    /* the most at a time */
+	uint32_t busy_max;	    /* of them, busy at a time */
+	uint64_t busy_ns;	    /* busy, over all threads */
+	uint64_t full_ns;	    /* all threads that there were at most were busy … */
+	uint64_t full_worst_ns; /* … the longest at a time. Both only since there were that many */
+	uint64_t back_to_back;	/* jobs that a thread began as soon as it was free: without idling
+				   before, or (not in executors) for less than 10 ms after all
+				   were busy; at least so many */
+	struct pool_function *functions; /* most first; owned by the report */
+	uint32_t function_count;
+};
+
 /* Waiting for the GIL, by waiter and holder. */
 struct wait_flame {
 	const struct thread *waiter, *holder; /* holder NULL: unknown */
@@ -276,6 +306,8 @@ struct report {
 	uint32_t flame_count, wait_flame_count;
 	struct process_report *processes;
 	uint32_t process_count;
+	struct pool_report *pools; /* of all processes */
+	uint32_t pool_count;
 };
 
 /*

@@ -30,9 +30,9 @@ const char *finding_name(enum finding_id id)
 const char *subject_kind_name(enum subject_kind kind)
 {
 	static const char *const names[SUBJECT_KINDS] = {
-		[SUBJECT_NONE] = "none",	   [SUBJECT_FUNCTION] = "function",
-		[SUBJECT_THREAD] = "thread",	   [SUBJECT_PROCESS] = "process",
-		[SUBJECT_NEIGHBOUR] = "neighbour",
+		[SUBJECT_NONE] = "none",       [SUBJECT_FUNCTION] = "function",
+		[SUBJECT_POOL] = "pool",       [SUBJECT_THREAD] = "thread",
+		[SUBJECT_PROCESS] = "process", [SUBJECT_NEIGHBOUR] = "neighbour",
 	};
 
 	return names[kind];
@@ -53,7 +53,7 @@ const char *finding_evidence_name(enum finding_evidence evidence)
 
 /* What makes two findings one. */
 struct finding_key {
-	uint64_t process, thread, call;
+	uint64_t process, thread, pool, call;
 	uint32_t id, subject, function, inner, stop;
 	int32_t sysno;
 };
@@ -74,6 +74,7 @@ static struct finding_key key_of(const struct finding *finding)
 	return (struct finding_key){
 		.process = (uintptr_t)finding->process,
 		.thread = (uintptr_t)finding->thread,
+		.pool = (uintptr_t)finding->pool,
 		.call = (uintptr_t)finding->call,
 		.id = finding->id,
 		.subject = finding->subject,

@@ -24,6 +24,7 @@ const char *finding_name(enum finding_id id);
 enum subject_kind {
 	SUBJECT_NONE,
 	SUBJECT_FUNCTION,  /* of the application: `handler`, and maybe `inner` */
+	SUBJECT_POOL,	   /* `pool`, and maybe the function that its threads ran */
 	SUBJECT_THREAD,	   /* `thread`, and maybe the function that it ran in */
 	SUBJECT_PROCESS,   /* the observed process as a whole */
 	SUBJECT_NEIGHBOUR, /* other processes: `neighbours` */
@@ -54,6 +55,7 @@ struct finding {
 	uint32_t stack;		     /* its stack with the most time; 0: unknown */
 	const struct thread *thread; /* the loop's; with gil_held_by and the like the other one's,
 					NULL if it is unknown */
+	const struct pool_report *pool;	 /* NULL: about none */
 	const struct library_call *call; /* calls.h; NULL: none that is known */
 	int32_t sysno;			 /* it slept in; SYSNO_UNKNOWN: in none, or in several */
 	uint32_t file;			 /* … and on what (text); 0: unknown, or several */

@@ -17,7 +17,8 @@
  *    another one ends, to keep the order of calls below.
  *  - A GIL never has two holders. Facts that contradict that are counted as `violations` and make
  *    the GIL unknown.
- *  - Order of calls for one event: run(); interval() of threads with the GIL; other interval()s;
+ *  - Order of calls for one event: run(); interval() of threads with the GIL; other interval()s,
+ *    each followed by state() if that changes;
  *    hold(), wait(), contention(); turn_begin(), turn_cancel(), turn(). sample() comes alone, after
  *    the intervals that end there. So when a waiter's interval ends, the sink has what the holder
  * did up to that instant; and when an interval ends in which a thread was ready to run, the sink
@@ -308,6 +309,9 @@ struct model_sink {
 	void (*thread)(void *ctx, struct thread *thread); /* a new object */
 	void (*loop)(void *ctx, struct loop *loop);	  /* a new object: a thread runs a loop */
 	void (*interval)(void *ctx, const struct interval *interval);
+	/* thread->state has changed, and is so from `ts` on; of one that has ended (`gone`), and of
+	 * one whose state turned out to be unknown, `ts` may lie in the past. */
+	void (*state)(void *ctx, const struct thread *thread, uint64_t ts);
 	/* All intervals of its thread up to sample.ts have been emitted; a new one begins. */
 	void (*sample)(void *ctx, const struct sample *sample);
 	void (*hold)(void *ctx, const struct hold *hold);

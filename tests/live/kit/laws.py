@@ -66,7 +66,13 @@ def check_laws(report, alive=()):
     check_findings(report)
 
 
-WITHOUT_STALLS = {"gil_contended_by", "nothing_found", "supervisor", "thread_starved"}
+WITHOUT_STALLS = {
+    "gil_contended_by",
+    "nothing_found",
+    "pool_full",
+    "supervisor",
+    "thread_starved",
+}
 MACHINE = {"no_cpu", "quota", "stopped", "unexplained", "nothing_found"}
 
 
@@ -94,6 +100,19 @@ def check_findings(report):
         check_contention(process, found)
         for thread in process["threads"]:
             check_starved(thread, found, report["window"])
+        for pool in process.get("pools", ()):
+            check_pool(pool, report["window"]["end_ns"] - report["window"]["start_ns"])
+
+
+def check_pool(pool, window_ns):
+    """No more threads are busy than there are, and none for longer than the window."""
+    assert 0 <= pool["busy_max"] <= pool["threads"] and pool["threads"] > 0, pool
+    assert pool["busy_ns"] <= pool["threads"] * window_ns, pool
+    assert pool["full_worst_ns"] <= pool["full_ns"] <= window_ns, pool
+    assert pool["full_ns"] * pool["threads"] <= pool["busy_ns"], pool
+    assert pool["busy_max"] == pool["threads"] or not pool["full_ns"], pool
+    times = [function["ns"] for function in pool["functions"]]
+    assert times == sorted(times, reverse=True), pool
 
 
 def check_starved(thread, found, window):

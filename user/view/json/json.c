@@ -323,7 +323,8 @@ static json_t *process_json(const struct report *report, const struct process *p
 			.gc = json_string(info->gc ? fact_name(&gc_names, info->gc) : "none"),
 			.sites = sites_json(process),
 			.children = process->child_count ? json_children(report, process)
-							 : JSON_LEFT_OUT);
+							 : JSON_LEFT_OUT,
+			.pools = json_pools(report, process));
 }
 
 static void put_process(struct json_out *out, const struct report *report,

@@ -2,6 +2,7 @@
 /* The diagnosis as JSON. */
 #include "base/sysname.h"
 #include "diagnosis/calls.h"
+#include "diagnosis/pools.h"
 #include "view/json/json_parts.h"
 #include "words/names.h"
 
@@ -20,6 +21,10 @@ static json_t *subject_json(const struct report *report, const struct finding *f
 {
 	const struct thread *thread = finding->thread;
 	json_t *neighbours = json_array();
+	struct text_buffer pool = {0};
+
+	if (finding->pool)
+		text_add_pool(&pool, report, finding->pool);
 
 	for (uint32_t i = 0; i < finding->neighbour_count; i++)
 		json_array_append_new(neighbours, json_occupant(&finding->neighbours[i]));
@@ -31,6 +36,7 @@ static json_t *subject_json(const struct report *report, const struct finding *f
 			.syscall = sleep_json(finding),
 			.tid = thread ? json_integer(thread->tid) : json_null(),
 			.thread = json_text_or_null(thread ? thread_name(report, thread) : NULL),
+			.pool = finding->pool ? json_words(&pool) : JSON_LEFT_OUT,
 			.neighbours = neighbours);
 }
 

@@ -22,6 +22,8 @@ json_t *json_fact(const struct fact_names *names, uint32_t value);
 json_t *json_handler(const struct report *report, const struct handler *handler);
 /* The processes below this one that run event loops. */
 json_t *json_children(const struct report *report, const struct process *process);
+/* Those of a process; left out if there are none. */
+json_t *json_pools(const struct report *report, const struct process *process);
 json_t *json_occupant(const struct cpu_share *share);
 json_t *json_finding(const struct report *report, const struct finding *finding);
 

@@ -13,6 +13,7 @@
 #include "words/names.h"
 #include "diagnosis/diagnosis.h"
 #include "diagnosis/findings.h"
+#include "diagnosis/pools.h"
 
 #define JSON_TABLE "view/page/page_head.def"
 #include "view/json_table.h"
@@ -87,6 +88,7 @@ static json_t *verdict_json(const struct report *report)
 		verdict.pid = report->process_count > 1 ? process->process->info.pid : 0;
 		verdict_paragraphs(report, process,
 				   &(struct paragraph_sink){put_verdict, &verdict});
+		pools_paragraphs(report, process, &(struct paragraph_sink){put_verdict, &verdict});
 	}
 	text = fclose(verdict.file) ? NULL : json_string(bytes);
 	free(bytes);

@@ -105,6 +105,7 @@ static int show_process(const struct text_page *page, const struct process_repor
 	err = text_threads(page, process);
 	if (err < 0)
 		return err;
+	text_pools(page, process);
 	text_gils(page, process);
 	err = text_stalls(page, process);
 	if (err < 0)

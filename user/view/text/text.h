@@ -30,6 +30,8 @@ void text_blame(const struct text_page *page);
 void text_verdict(const struct text_page *page, const struct process_report *process);
 /* The threads by what they did with the GIL, the busiest first. 0 or -ENOMEM. */
 int text_threads(const struct text_page *page, const struct process_report *process);
+/* The pools of threads, in a sentence each; nothing if there are none. */
+void text_pools(const struct text_page *page, const struct process_report *process);
 void text_gils(const struct text_page *page, const struct process_report *process);
 /* The stalls of every loop, longest first; nothing if there are none. 0 or -ENOMEM. */
 int text_stalls(const struct text_page *page, const struct process_report *process);

@@ -4,6 +4,7 @@
 
 #include <errno.h>
 
+#include "diagnosis/pools.h"
 #include "view/finding.h"
 
 static void put_verdict(void *ctx, const struct text_buffer *paragraph)
@@ -68,4 +69,12 @@ void text_caveats(const struct text_page *page)
 	struct section section = {&page->canvas, &heading};
 
 	caveats_paragraphs(page->report, &(struct paragraph_sink){put_caveat, &section});
+}
+
+void text_pools(const struct text_page *page, const struct process_report *process)
+{
+	const struct text_buffer heading = {.bytes = "POOLS of threads", .length = 16};
+	struct section section = {&page->canvas, &heading};
+
+	pools_paragraphs(page->report, process, &(struct paragraph_sink){put_caveat, &section});
 }

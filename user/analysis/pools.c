@@ -1,0 +1,370 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * pools.c - thread pools: how many of their threads were busy, and for how long all of them.
+ *
+ * A thread belongs to a pool as soon as one of its stacks says so (symbols/pools/pools.h). It is
+ * idle while it is asleep in the wait for the pool's queue, where its stack is a fact; busy in
+ * every other known state, also while it waits for the GIL or a CPU; and neither while its state,
+ * or where it sleeps, is not known.
+ *
+ * Every change of a thread counts at its instant, so the sums are exact. Nothing grows with time.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "analysis/fold.h"
+#include "base/duration.h"
+
+/* A thread that is idle for less, after all were busy, has a job as soon as it is free: with AnyIO
+ * it is the event loop that hands over the next one. (An executor has a queue: a job that has
+ * waited there is taken without idling.) */
+#define AT_ONCE_NS (10 * NS_PER_MS)
+
+static struct pool_stack place_of(struct report_builder *builder, uint32_t stack)
+{
+	struct pool_stack_entry *entry;
+	uint32_t before = builder->pool_stacks.count;
+
+	if (!stack || !builder->report.names ||
+	    pool_stacks_get(&builder->pool_stacks, &stack, &entry) < 0)
+		return (struct pool_stack){0};
+	if (builder->pool_stacks.count > before)
+		entry->found = pool_stack_of(builder->report.names, stack);
+	return entry->found;
+}
+
+/* ── which pool ──────────────────────────────────────────────────────────── */
+
+/* An executor's threads are called like it, with a number: "asyncio_3". */
+static uint32_t name_length(const char *name)
+{
+	uint32_t length = (uint32_t)strlen(name), end = length;
+
+	while (end && name[end - 1] >= '0' && name[end - 1] <= '9')
+		end--;
+	return end && end < length && name[end - 1] == '_' ? end - 1 : length;
+}
+
+static struct pool_key key_of(const struct report_builder *builder, const struct thread *thread,
+			      enum pool_kind kind)
+{
+	const struct definition *text = dictionary_find(builder->report.names, DEFINE_TEXT,
+							thread->python_name);
+	struct pool_key key = {.process = thread->process, .kind = kind};
+
+	uint32_t length = text && kind == POOL_EXECUTOR ? name_length(text->text) : 0;
+
+	if (length >= sizeof(key.name))
+		length = sizeof(key.name) - 1;
+	if (length)
+		memcpy(key.name, text->text, length);
+	return key;
+}
+
+static struct pool_fold *pool_of(const struct report_builder *builder,
+				 const struct thread_fold *thread)
+{
+	return thread->pool ? table_at(&builder->pools, thread->pool - 1) : NULL;
+}
+
+/* ── the sums ────────────────────────────────────────────────────────────── */
+
+static bool all_busy(const struct pool_fold *pool)
+{
+	return pool->alive && pool->busy == pool->alive && pool->alive == pool->report.threads;
+}
+
+static void advance(struct pool_fold *pool, uint64_t ts)
+{
+	if (ts <= pool->ts)
+		return;
+	pool->report.busy_ns += pool->busy * (ts - pool->ts);
+	pool->ts = ts;
+}
+
+/* Now, or until shortly before. */
+static bool was_full(const struct pool_fold *pool)
+{
+	return pool->full || (pool->ts_full_end && pool->ts - pool->ts_full_end < AT_ONCE_NS);
+}
+
+/* Ends the stretch in which all were busy, or begins one. */
+static void note_full(struct pool_fold *pool)
+{
+	struct pool_report *report = &pool->report;
+	bool full = all_busy(pool);
+	uint64_t ns = pool->ts - pool->ts_full;
+
+	if (full == pool->full)
+		return;
+	pool->full = full;
+	if (full) {
+		pool->ts_full = pool->ts;
+		return;
+	}
+	pool->ts_full_end = pool->ts;
+	report->full_ns += ns;
+	report->full_worst_ns = later(report->full_worst_ns, ns);
+}
+
+/* One more than ever: up to now it could grow, so it was not full. */
+static void note_growth(struct pool_fold *pool)
+{
+	if (pool->alive <= pool->report.threads)
+		return;
+	pool->report.threads = pool->alive;
+	pool->report.full_ns = pool->report.full_worst_ns = 0;
+	pool->report.back_to_back = 0;
+	pool->full = false;
+}
+
+static uint32_t *count_of(struct pool_fold *pool, enum worker_is is)
+{
+	return is == WORKER_BUSY ? &pool->busy : is == WORKER_IDLE ? &pool->idle : NULL;
+}
+
+static void worker_set(struct pool_fold *pool, struct thread_fold *worker, enum worker_is is,
+		       uint64_t ts)
+{
+	uint32_t *from = count_of(pool, worker->is), *to = count_of(pool, is);
+
+	if (worker->is == is)
+		return;
+	advance(pool, ts);
+	if (worker->job_seen && is == WORKER_BUSY && ts - worker->ts_worker < AT_ONCE_NS)
+		pool->report.back_to_back++;
+	if (from)
+		--*from;
+	if (to)
+		++*to;
+	worker->is = is;
+	worker->ts_worker = ts;
+	if (is != WORKER_BUSY) {
+		worker->job_seen = is == WORKER_IDLE && worker->job_known &&
+				   pool->report.kind != POOL_EXECUTOR && was_full(pool);
+		worker->job_over = worker->job_known = false;
+	}
+	if (pool->busy > pool->report.busy_max)
+		pool->report.busy_max = pool->busy;
+	note_full(pool);
+}
+
+static void leave(struct report_builder *builder, struct thread_fold *worker, uint64_t ts)
+{
+	struct pool_fold *pool = pool_of(builder, worker);
+
+	if (!pool)
+		return;
+	worker_set(pool, worker, WORKER_UNKNOWN, ts);
+	pool->alive--;
+	worker->pool = 0;
+	note_full(pool);
+}
+
+/* The name of a new thread is read a little later: then it has been in no pool of that name. */
+static void forget_unnamed(struct pool_fold *pool)
+{
+	if (!pool->alive && pool->report.kind == POOL_EXECUTOR && !pool->report.name[0])
+		pool->report = (struct pool_report){.process = pool->report.process,
+						    .kind = pool->report.kind};
+}
+
+static struct pool_fold *join(struct report_builder *builder, struct thread_fold *worker,
+			      const struct pool_key *key, uint64_t ts)
+{
+	struct pool_fold *pool;
+	int err = pools_get(&builder->pools, key, &pool);
+
+	if (err < 0) {
+		check(builder, err == -ENOSPC ? 0 : err);
+		return NULL;
+	}
+	if (!pool->report.kind) {
+		pool->report.process = key->process;
+		pool->report.kind = key->kind;
+		pool->ts = ts;
+		memcpy(pool->report.name, key->name, sizeof(key->name));
+	}
+	advance(pool, ts);
+	worker->pool = (uint32_t)(pool - (struct pool_fold *)builder->pools.entries) + 1;
+	worker->was_pool = worker->pool;
+	worker->pool_name = worker->report.thread->python_name;
+	worker->is = WORKER_UNKNOWN;
+	worker->job_seen = worker->job_over = worker->job_known = false;
+	pool->alive++;
+	note_growth(pool);
+	note_full(pool);
+	return pool;
+}
+
+/* ── jobs ────────────────────────────────────────────────────────────────── */
+
+/* A job that is followed by another one, without idling between: that one has waited, for nothing
+ * is put into a queue that a thread is waiting at. */
+static void note_job(struct pool_fold *pool, struct thread_fold *worker,
+		     const struct pool_stack *place)
+{
+	if (place->place != PLACE_JOB) {
+		worker->job_over |= worker->job_known;
+		return;
+	}
+	if (worker->job_known &&
+	    (worker->job_over || (place->job && worker->job && place->job != worker->job)))
+		pool->report.back_to_back++;
+	worker->job_known = true;
+	worker->job_over = false;
+	worker->job = place->job;
+}
+
+/* ── from the model ──────────────────────────────────────────────────────── */
+
+/* `still`: where it sleeps, if it does. */
+static enum worker_is worker_now(struct report_builder *builder, const struct thread *thread,
+				 uint32_t still)
+{
+	if (thread->state == TS_UNKNOWN || (thread->state == TS_BLOCKED && !still))
+		return WORKER_UNKNOWN;
+	return thread->state == TS_BLOCKED && place_of(builder, still).place == PLACE_QUEUE
+		       ? WORKER_IDLE
+		       : WORKER_BUSY;
+}
+
+void pools_sample(struct report_builder *builder, struct thread_fold *worker,
+		  const struct sample *sample)
+{
+	struct pool_stack place = place_of(builder, sample->stack);
+	const struct thread *thread = sample->thread;
+	struct pool_fold *pool = pool_of(builder, worker);
+
+	if (!place.kind)
+		return;
+	if (pool && (pool->report.kind != place.kind || worker->pool_name != thread->python_name)) {
+		leave(builder, worker, sample->ts);
+		forget_unnamed(pool);
+		pool = NULL;
+	}
+	if (!pool) {
+		struct pool_key key = key_of(builder, thread, place.kind);
+
+		pool = join(builder, worker, &key, sample->ts);
+	}
+	if (!pool)
+		return;
+	worker_set(pool, worker, worker_now(builder, thread, sample->stack), sample->ts);
+	note_job(pool, worker, &place);
+}
+
+void pools_state(struct report_builder *builder, const struct thread *thread, uint64_t ts)
+{
+	struct thread_fold *worker = thread->data;
+	struct pool_fold *pool = worker ? pool_of(builder, worker) : NULL;
+
+	if (!pool)
+		return;
+	if (thread->gone) {
+		leave(builder, worker, ts);
+		return;
+	}
+	if (ts < pool->ts && pool->full) /* what it was taken for was wrong since then */
+		pool->full = false;
+	worker_set(pool, worker, worker_now(builder, thread, still_of(builder, thread).stack), ts);
+}
+
+/* ── the report ──────────────────────────────────────────────────────────── */
+
+static int most_first(const void *a, const void *b)
+{
+	const struct pool_function *x = a, *y = b;
+
+	if (x->ns != y->ns)
+		return x->ns < y->ns ? 1 : -1;
+	return (x->stack > y->stack) - (x->stack < y->stack);
+}
+
+/* Adds time of a pool's thread to the function that it ran; what is beyond the limit is left out.
+ */
+static void count_function(struct report_builder *builder, struct pool_report *pool, uint32_t stack,
+			   uint64_t ns)
+{
+	struct handler handler = handler_of(builder, stack);
+	struct pool_function *to = NULL;
+
+	for (uint32_t i = 0; i < pool->function_count && !to; i++)
+		if (pool->functions[i].handler.frame.function == handler.frame.function)
+			to = &pool->functions[i];
+	if (!to && pool->function_count == POOL_FUNCTIONS_MAX)
+		return;
+	if (!to) {
+		to = &pool->functions[pool->function_count++];
+		*to = (struct pool_function){.handler = handler};
+	}
+	to->ns += ns;
+	if (ns <= to->stack_ns)
+		return;
+	to->stack_ns = ns;
+	to->stack = stack;
+	to->handler = handler;
+}
+
+static void add_flames(struct report_builder *builder, struct pool_report *pools)
+{
+	for (uint32_t n = 0; n < builder->flames.count; n++) {
+		const struct flame_entry *flame = table_at(&builder->flames, n);
+		const struct thread_fold *worker = flame->key.thread->data;
+		struct pool_stack place = place_of(builder, flame->key.stack);
+
+		if (worker->was_pool && place.kind && place.place == PLACE_JOB)
+			count_function(builder, &pools[worker->was_pool - 1], flame->key.stack,
+				       flame->time.ns);
+	}
+}
+
+/* As if it ended now, without ending anything. */
+static struct pool_report report_now(const struct pool_fold *pool, uint64_t now)
+{
+	struct pool_fold copy = *pool;
+
+	advance(&copy, now);
+	copy.alive = 0;
+	note_full(&copy);
+	copy.report.functions = calloc(POOL_FUNCTIONS_MAX, sizeof(*copy.report.functions));
+	copy.report.function_count = 0;
+	return copy.report;
+}
+
+/* Those that were forgotten. */
+static void drop_unnamed(struct report *report)
+{
+	uint32_t kept = 0;
+
+	for (uint32_t i = 0; i < report->pool_count; i++)
+		if (report->pools[i].threads)
+			report->pools[kept++] = report->pools[i];
+		else
+			free(report->pools[i].functions);
+	report->pool_count = kept;
+}
+
+int report_pools(struct report_builder *builder)
+{
+	struct report *report = &builder->report;
+	uint32_t count = builder->pools.count;
+
+	report->pools = calloc(count + 1, sizeof(*report->pools));
+	if (!report->pools)
+		return -ENOMEM;
+	for (uint32_t i = 0; i < count; i++) {
+		report->pools[report->pool_count++] = report_now(table_at(&builder->pools, i),
+								 report->window.end);
+		if (!report->pools[i].functions)
+			return -ENOMEM;
+	}
+	if (count)
+		add_flames(builder, report->pools);
+	for (uint32_t i = 0; i < count; i++)
+		qsort(report->pools[i].functions, report->pools[i].function_count,
+		      sizeof(struct pool_function), most_first);
+	drop_unnamed(report);
+	return 0;
+}
