@@ -140,5 +140,5 @@ def test_a_recording_that_was_cut_off_is_shown_as_far_as_it_goes(tmp_path):
     (tmp_path / "cut.script").write_text(whole.replace("100.200000000 0 window end\n", ""))
     cut = json.loads(dump(tmp_path / "cut.script", "--json")[0])
     (loop,) = [thread for thread in cut["processes"][0]["threads"] if thread["loop"]]
-    assert cut["now_ns"] == 100_192_000_000 and loop["state"] == "gil_wait"
+    assert cut["now_ns"] == 100_195_000_000 and loop["state"] == "gil_wait"
     assert loop["waits_for"] == 101 and loop["loop"]["state"] == "in_turn"

@@ -80,9 +80,10 @@ static bool is_first_known(const struct track *track)
 	return !track->last.thread || track->last.state == TS_UNKNOWN;
 }
 
+/* Between two sleeps it has run. */
 static bool is_same(const struct interval *a, const struct interval *b)
 {
-	return a->thread && a->state == b->state && a->gil == b->gil && a->sysno == b->sysno;
+	return a->thread && a->state == b->state && a->gil == b->gil;
 }
 
 static void follow_hold(struct track *track, const struct interval *i)
