@@ -142,3 +142,25 @@ def test_a_recording_that_was_cut_off_is_shown_as_far_as_it_goes(tmp_path):
     (loop,) = [thread for thread in cut["processes"][0]["threads"] if thread["loop"]]
     assert cut["now_ns"] == 100_195_000_000 and loop["state"] == "gil_wait"
     assert loop["waits_for"] == 101 and loop["loop"]["state"] == "in_turn"
+
+
+TAKEN_AGAIN = """gilscope-script 1 {"version": "0.2.0", "mode": "exact"}
+process {"pid": 100, "cmdline": "python3 app.py", "python": "3.11.2", "machine": "x86_64"}
+1.000 100 gil gil=0 address=0x7f0000001000
+1.000 100 thread python pid=100
+1.000 0 window
+1.001 100 observe gil=0 definite
+1.002 100 switch_in cpu=0
+1.010 100 take gil=0
+1.020 100 drop gil=0
+1.030 100 take gil=0
+1.040 0 window end
+"""
+
+
+def test_a_holder_has_the_gil_since_it_took_it_last(tmp_path):
+    (tmp_path / "taken.script").write_text(TAKEN_AGAIN)
+    (process,) = json.loads(dump(tmp_path / "taken.script", "--json")[0])["processes"]
+    (gil,), (thread,) = process["gils"], process["threads"]
+    assert gil["holder"] == 100 and gil["since_ns"] == 1_030_000_000 and not gil["began_before"]
+    assert thread["state"] == "python" and thread["since_ns"] == 1_030_000_000

@@ -80,12 +80,6 @@ static bool is_first_known(const struct track *track)
 	return !track->last.thread || track->last.state == TS_UNKNOWN;
 }
 
-/* Between two sleeps it has run. */
-static bool is_same(const struct interval *a, const struct interval *b)
-{
-	return a->thread && a->state == b->state && a->gil == b->gil;
-}
-
 static void follow_hold(struct track *track, const struct interval *i)
 {
 	if (!interval_holds(i)) {
@@ -118,20 +112,12 @@ static void on_interval(void *ctx, const struct interval *i)
 	if (!track)
 		return;
 	track->states.ns[i->state] += i->end - i->start;
-	if (!is_same(&track->last, i))
+	/* between two sleeps, say, it has run */
+	if (!track->last.thread || track->last.state != i->state)
 		track->since = (struct dump_since){i->start, is_first_known(track)};
 	follow_hold(track, i);
 	follow_run(track, i);
 	track->last = *i;
-}
-
-/* It may have the GIL again at once. */
-static void on_hold(void *ctx, const struct hold *hold)
-{
-	struct track *track = track_of(ctx, hold->thread);
-
-	if (track)
-		track->holds = false;
 }
 
 static void on_sample(void *ctx, const struct sample *sample)
@@ -150,10 +136,8 @@ static void on_sample(void *ctx, const struct sample *sample)
 struct stretch_sink dump_sink(struct dump *dump, const struct attribution *attribution)
 {
 	dump->attribution = attribution;
-	return (struct stretch_sink){.model = {.interval = on_interval,
-					       .hold = on_hold,
-					       .sample = on_sample,
-					       .ctx = dump}};
+	return (struct stretch_sink){
+		.model = {.interval = on_interval, .sample = on_sample, .ctx = dump}};
 }
 
 /* ── the list ────────────────────────────────────────────────────────────── */
