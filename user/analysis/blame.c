@@ -278,10 +278,15 @@ int blame_worst_first(const void *a, const void *b)
 	const struct blame *x = a, *y = b;
 	uint64_t left = cost(x), right = cost(y);
 
-	/* of equal cost to the loops, as without a loop: by what other threads waited */
+	/* of equal cost to the loops, as without a loop: by what other threads waited, and what it
+	 * ran */
 	if (left == right) {
 		left = x->made_wait_ns;
 		right = y->made_wait_ns;
+	}
+	if (left == right) {
+		left = x->elsewhere.ns[TS_PYTHON] + x->elsewhere.ns[TS_NATIVE];
+		right = y->elsewhere.ns[TS_PYTHON] + y->elsewhere.ns[TS_NATIVE];
 	}
 
 	if (left != right)

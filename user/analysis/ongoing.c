@@ -102,14 +102,16 @@ int report_builder_ongoing(struct report_builder *builder, const struct world *w
 	return err;
 }
 
-const struct stall *report_builder_stall(const struct report_builder *builder,
-					 const struct loop *loop, uint64_t start)
+const struct stall *report_builder_stall(const struct world *world, const struct loop *loop,
+					 uint64_t start)
 {
-	const struct loop_fold *fold = loop->data;
+	struct loop_fold *fold = loop->data;
 
 	for (uint32_t n = fold ? fold->report.stall_count : 0; n > 0; n--)
-		if (fold->report.stalls[n - 1].start == start)
+		if (fold->report.stalls[n - 1].start == start) {
+			name_occupants(world, &fold->report.stalls[n - 1].what);
 			return &fold->report.stalls[n - 1];
+		}
 	return NULL;
 }
 

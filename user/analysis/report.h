@@ -299,7 +299,8 @@ struct report {
 		bool full;	   /* DEFINE_STACKS_MAX was reached: later ones are missing */
 	} stack_evidence;
 	struct blame *blame; /* worst first: by loop.{python, native, blocked, held_blocked} +
-				made_loops_wait_ns; where these are equal, by made_wait_ns */
+				made_loops_wait_ns; where these are equal, by made_wait_ns, then
+				elsewhere.{python, native} */
 	uint32_t blame_count;
 	struct flame *flames;
 	struct wait_flame *wait_flames;
@@ -384,8 +385,8 @@ int report_builder_ongoing(struct report_builder *builder, const struct world *w
 
 /* The listed finished stall of `loop` that began at `start`. NULL if there is none: the turn was
  * cancelled, or the stall is unlisted or forgotten. Valid as long as a report. */
-const struct stall *report_builder_stall(const struct report_builder *builder,
-					 const struct loop *loop, uint64_t start);
+const struct stall *report_builder_stall(const struct world *world, const struct loop *loop,
+					 uint64_t start);
 
 /*
  * Forgets listed stalls that ended before `ts`, to bound the memory of a live view. Later reports

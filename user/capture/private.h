@@ -35,7 +35,8 @@ struct process_reader {
 	int (*stills)(struct target *target,
 		      int (*still)(void *ctx, const struct still_stack *stack), void *ctx);
 	int (*children)(const struct target *target,
-			int (*child)(void *ctx, uint32_t pid, const char *cmdline), void *ctx);
+			int (*child)(void *ctx, uint32_t pid, uint8_t flags, const char *cmdline),
+			void *ctx);
 };
 
 /* A target in the capture. */

@@ -305,12 +305,13 @@ int tracee_snapshot(struct capture *capture, struct tracee *tracee, bool identit
 	return err || identity_only ? err : tracee_names(capture, tracee);
 }
 
-static int report_child(void *ctx, uint32_t pid, const char *cmdline)
+static int report_child(void *ctx, uint32_t pid, uint8_t flags, const char *cmdline)
 {
 	const struct tracee_stage *stage = ctx;
-	union event event = {
-		.child = {.hdr = {.tid = stage->tracee->target->info.pid, .type = EV_CHILD},
-			  .pid = pid}};
+	union event event = {.child = {.hdr = {.tid = stage->tracee->target->info.pid,
+					       .type = EV_CHILD,
+					       .flags = flags},
+				       .pid = pid}};
 	int err = symbols_name(stage->capture->symbols, cmdline, &event.child.text);
 
 	event.hdr.ts = clock_now_ns();

@@ -28,7 +28,7 @@ struct findings {
 	struct target *target;
 	struct diag diag; /* why there is no target, or status 0 */
 	struct census census;
-	uint32_t children[SUPERVISED_MAX]; /* run event loops, while the process itself runs none */
+	uint32_t children[SUPERVISED_MAX]; /* serve, and the process is their supervisor */
 	uint32_t child_count;
 };
 
@@ -68,10 +68,12 @@ static int census_event(void *ctx, const union event *event)
 	return 0;
 }
 
-static int note_child(void *ctx, uint32_t pid, const char *cmdline)
+static int note_child(void *ctx, uint32_t pid, uint8_t flags, const char *cmdline)
 {
 	struct findings *findings = ctx;
 
+	if (findings->census.loops && !(flags & EVF_CHILD_SUPERVISED))
+		return 0;
 	if (findings->child_count < SUPERVISED_MAX)
 		findings->children[findings->child_count++] = pid;
 	return 0;
@@ -85,7 +87,7 @@ static void explain_supervisor(struct findings *findings)
 		snprintf(pids + strlen(pids), sizeof(pids) - strlen(pids), " %u",
 			 findings->children[i]);
 	diag_set(&findings->diag, EXIT_UNSUPPORTED, -ENOTSUP,
-		 "process %u runs no event loop, and processes below it do", findings->pid);
+		 "process %u is a supervisor, and processes below it serve", findings->pid);
 	diag_hint(&findings->diag, "observe them instead, by gilscope attach%s", pids);
 }
 
@@ -100,8 +102,7 @@ static void examine_target(struct findings *findings)
 	index = calloc(findings->target->gil_count, sizeof(*index));
 	if (index)
 		(void)target_snapshot(findings->target, index, &sink);
-	if (!findings->census.loops)
-		(void)target_children(findings->target, note_child, findings);
+	(void)target_children(findings->target, note_child, findings);
 	if (findings->child_count)
 		explain_supervisor(findings);
 }
@@ -115,9 +116,9 @@ static enum exit_status verdict(const struct findings *findings)
 
 /* ── text ────────────────────────────────────────────────────────────────── */
 
-static void print_line(bool good, const char *name, const char *text)
+static void print_line(const char *name, const char *text)
 {
-	printf("  %s  %-18s %s\n", good ? "ok" : "NO", name, text);
+	printf("  ok  %-18s %s\n", name, text);
 }
 
 enum { FOUND_COLUMNS = 32 };
@@ -162,7 +163,7 @@ static void print_loops(const struct census *census)
 		 "; %u descriptor%s of a loop; %u thread%s in an epoll wait now",
 		 census->loop_descriptors, census->loop_descriptors == 1 ? "" : "s",
 		 census->loop_waits, census->loop_waits == 1 ? "" : "s");
-	print_line(census->loops > 0, "event loops", text);
+	printf("  %s  %-18s %s\n", census->loops ? "ok" : "--", "event loops", text);
 }
 
 static void print_target(const struct target *target, const struct census *census)
@@ -178,21 +179,20 @@ static void print_target(const struct target *target, const struct census *censu
 	snprintf(text, sizeof(text), "CPython %s (%s), GIL %s%s", info->python, info->machine,
 		 info->gil_enabled ? "on" : "off",
 		 target->layout.free_threaded ? ", free-threaded build" : "");
-	print_line(true, "python", text);
-	print_line(true, "image",
-		   escape_text(shown, sizeof(shown), info->image, sizeof(info->image)));
+	print_line("python", text);
+	print_line("image", escape_text(shown, sizeof(shown), info->image, sizeof(info->image)));
 	snprintf(text, sizeof(text), "%u take, %u drop, %u wait; found by %s, %s", info->take,
 		 info->drop, info->wait, fact_name(&method_names, info->method),
 		 fact_name(&confidence_names, info->confidence));
-	print_line(true, "GIL sites", text);
+	print_line("GIL sites", text);
 	for (uint32_t i = 0; i < target->gil_count; i++) {
 		snprintf(text, sizeof(text), "0x%" PRIx64 ", interpreter %u%s",
 			 target->gils[i].address, target->gils[i].interpreter, i ? "" : proof);
-		print_line(true, i ? "" : "GIL", text);
+		print_line(i ? "" : "GIL", text);
 	}
 	snprintf(text, sizeof(text), "%u, of which Python knows %u", census->threads,
 		 census->python);
-	print_line(true, "threads", text);
+	print_line("threads", text);
 	print_loops(census);
 	if (!info->gil_enabled)
 		printf("      %-18s The GIL is off: nobody waits for it. Scheduling and event "

@@ -33,8 +33,8 @@ bool report_without_loops(const struct report *report);
  * one that no loop was found, or about the GIL if it runs none for certain; before them one about
  * the GIL, if Python was started without it.
  */
-/* False when nothing can be said about what was to be observed: the process runs no event loop, and
- * those below it do (finding `supervisor`). */
+/* False when nothing can be said about what was to be observed: the process runs no event loop and
+ * does nothing, and those below it serve (finding `supervisor`). */
 bool diagnosis_applies(const struct report *report);
 void verdict_paragraphs(const struct report *report, const struct process_report *process,
 			const struct paragraph_sink *sink);

@@ -69,11 +69,17 @@ struct collector {
 	int error;
 };
 
+/* A function that has the GIL is one subject, in however many threads of a pool it runs. */
+static bool by_thread(const struct finding *finding)
+{
+	return finding->id != FINDING_GIL_HELD_BY || finding->handler.role == HANDLER_NONE;
+}
+
 static struct finding_key key_of(const struct finding *finding)
 {
 	return (struct finding_key){
 		.process = (uintptr_t)finding->process,
-		.thread = (uintptr_t)finding->thread,
+		.thread = by_thread(finding) ? (uintptr_t)finding->thread : 0,
 		.pool = (uintptr_t)finding->pool,
 		.call = (uintptr_t)finding->call,
 		.id = finding->id,
@@ -150,6 +156,7 @@ static void add_part(struct finding *to, const struct finding *from)
 		to->file = 0;
 	for (int s = 0; s < TS_COUNT; s++)
 		to->states.ns[s] += from->states.ns[s];
+	to->many_threads |= from->many_threads || to->thread != from->thread;
 	add_neighbours(to, from);
 	to->ongoing |= from->ongoing;
 	if (from->evidence > to->evidence)

@@ -55,6 +55,7 @@ struct finding {
 	uint32_t stack;		     /* its stack with the most time; 0: unknown */
 	const struct thread *thread; /* the loop's; with gil_held_by and the like the other one's,
 					NULL if it is unknown */
+	bool many_threads; /* gil_held_by: it is one of several in which the function ran */
 	const struct pool_report *pool;	 /* NULL: about none */
 	const struct library_call *call; /* calls.h; NULL: none that is known */
 	int32_t sysno;			 /* it slept in; SYSNO_UNKNOWN: in none, or in several */

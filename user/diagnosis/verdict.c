@@ -251,18 +251,21 @@ void verdict_paragraphs(const struct report *report, const struct process_report
 		add_gil_off(&text, report, process);
 		sink->put(sink->ctx, &text);
 	}
-	if (process_without_loops(process) && !process->process->child_count) {
+	if (process->process->child_count &&
+	    (!process->loop_count || process->process->supervisor)) {
+		struct text_buffer text = {0};
+
+		text_add(&text, "The processes below this one that serve are not part of this "
+				"report.");
+		sink->put(sink->ctx, &text);
+	} else if (process_without_loops(process)) {
 		for (uint32_t i = 0; i < process->gil_count; i++)
 			if (process->gils[i].held_ns || process->process->info.gil_enabled)
 				put_gil(report, process, &process->gils[i], sink);
 	} else if (!process->loop_count) {
 		struct text_buffer text = {0};
 
-		if (process->process->child_count)
-			text_add(&text, "This process runs no event loop; those of the processes "
-					"below it are not part of this report.");
-		else
-			add_no_loop(&text);
+		add_no_loop(&text);
 		sink->put(sink->ctx, &text);
 	}
 	for (uint32_t i = 0; i < process->loop_count; i++) {

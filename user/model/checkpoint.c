@@ -73,16 +73,27 @@ static wire_u8 gil_flags(const struct world *w, const struct gil_machine *g)
 	return g->pub.mode == MODE_EDGES && w->mode != MODE_EDGES ? EVF_GIL_EDGES : 0;
 }
 
+static wire_u8 child_flags(const struct process *process, const struct child *child)
+{
+	return (child->loop ? 0 : EVF_CHILD_WORKER) |
+	       (process->supervisor ? EVF_CHILD_SUPERVISED : 0);
+}
+
 static void write_children(struct writing *writing)
 {
 	for (uint32_t i = 0; i < writing->world->processes.count; i++) {
 		const struct process *process = &process_at(writing->world, i)->pub;
 
-		for (uint32_t n = 0; n < process->child_count && !process->gone; n++)
-			put(writing, (union event){.child = {.hdr = {.type = EV_CHILD,
-								     .tid = process->info.pid},
-							     .pid = process->children[n].pid,
-							     .text = process->children[n].text}});
+		for (uint32_t n = 0; n < process->child_count && !process->gone; n++) {
+			const struct child *child = &process->children[n];
+
+			put(writing,
+			    (union event){.child = {.hdr = {.type = EV_CHILD,
+							    .tid = process->info.pid,
+							    .flags = child_flags(process, child)},
+						    .pid = child->pid,
+						    .text = child->text}});
+		}
 	}
 }
 

@@ -109,9 +109,11 @@ enum sites_fault {
  * The objects. They belong to the world and live as long as it does (threads and processes that are
  * gone stay, marked); `data` is the sink's to use and to free. The fields are for reading.
  */
-/* A process below another one that runs an event loop. */
+/* A process below another one that serves: it runs an event loop (`loop`), or accepts connections
+ * or takes tasks without one. */
 struct child {
 	uint32_t pid, text; /* its command line; 0: unknown */
+	bool loop;
 };
 #define SUPERVISED_MAX 16
 
@@ -119,6 +121,7 @@ struct process {
 	struct process_info info;
 	struct child children[SUPERVISED_MAX]; /* as of the window's begin */
 	uint32_t child_count;
+	bool supervisor;  /* of them, whether it runs an event loop or not */
 	uint32_t index;	  /* 0, 1, … in order of appearance */
 	bool loops_known; /* Python's own state says which of its threads run event loops */
 	bool gone;

@@ -110,10 +110,15 @@ int child_feed(struct world *w, const struct fact *fact)
 	struct process_entry *process = fact->process;
 	int err = process ? 0 : process_get(w, event->hdr.tid, &process);
 
-	if (!err && process->pub.child_count < SUPERVISED_MAX)
+	if (err)
+		return err;
+	process->pub.supervisor |= event->hdr.flags & EVF_CHILD_SUPERVISED;
+	if (process->pub.child_count < SUPERVISED_MAX)
 		process->pub.children[process->pub.child_count++] = (struct child){
-			.pid = event->pid, .text = event->text};
-	return err;
+			.pid = event->pid,
+			.text = event->text,
+			.loop = !(event->hdr.flags & EVF_CHILD_WORKER)};
+	return 0;
 }
 
 int comm_feed(struct world *w, const struct fact *fact)

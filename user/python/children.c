@@ -1,12 +1,15 @@
 /* SPDX-License-Identifier: MIT */
-/* The processes below a process, as far as they are Pythons that run event loops. */
+/* The processes below a process, as far as they are Pythons that serve. */
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 
 #include "base/cleanup.h"
 #include "base/diag.h"
+#include "python/process/epoll.h"
+#include "python/process/pages.h"
 #include "python/process/proc.h"
+#include "python/runners.h"
 #include "python/target.h"
 #include "python/threads.h"
 
@@ -18,7 +21,8 @@ enum {
 
 struct search {
 	uint32_t examined;
-	int (*child)(void *ctx, uint32_t pid, const char *cmdline);
+	uint8_t flags; /* of every child */
+	int (*child)(void *ctx, uint32_t pid, uint8_t flags, const char *cmdline);
 	void *ctx;
 };
 
@@ -40,19 +44,44 @@ static int note_loop(void *ctx, const union event *event)
 	return 0;
 }
 
+/* Whether that can be said of one of its Python threads. */
+static bool any_thread(const struct target *target,
+		       int (*runs)(const struct target *target, uint64_t state, bool *ret_runs))
+{
+	_cleanup_(threads_done) struct threads threads = {0};
+	bool any = false;
+
+	pages_allow(PAGES_ALLOW_NS);
+	if (threads_read(target, &threads))
+		return false;
+	for (uint32_t i = 0; i < threads.python_count && !any && !pages_over(); i++)
+		if (runs(target, threads.python[i].state, &any))
+			any = false;
+	return any;
+}
+
+/* That it has a listening socket proves nothing: children inherit that. */
+static bool works(const struct target *target)
+{
+	return any_thread(target, worker_runs) || epoll_accepts((pid_t)target->info.pid);
+}
+
 /* One that is no Python, or has ended, is no error. */
 static int examine(struct search *search, pid_t pid)
 {
 	_cleanup_(target_freep) struct target *target = NULL;
-	bool runs = false;
-	struct stream_sink sink = {.process = ignore_process, .event = note_loop, .ctx = &runs};
+	bool loop = false;
+	struct stream_sink sink = {.process = ignore_process, .event = note_loop, .ctx = &loop};
 	struct diag diag = {0};
 
 	if (search->examined == EXAMINED_MAX || target_open(pid, &diag, &target))
 		return 0;
 	search->examined++;
 	(void)target_describe_loops(target, &sink);
-	return runs ? search->child(search->ctx, (uint32_t)pid, target->info.cmdline) : 0;
+	if (!loop && !works(target))
+		return 0;
+	return search->child(search->ctx, (uint32_t)pid,
+			     search->flags | (loop ? 0 : EVF_CHILD_WORKER), target->info.cmdline);
 }
 
 static int walk(struct search *search, pid_t pid, int depth);
@@ -88,9 +117,12 @@ static int walk(struct search *search, pid_t pid, int depth)
 }
 
 int target_children(const struct target *target,
-		    int (*child)(void *ctx, uint32_t pid, const char *cmdline), void *ctx)
+		    int (*child)(void *ctx, uint32_t pid, uint8_t flags, const char *cmdline),
+		    void *ctx)
 {
 	struct search search = {.child = child, .ctx = ctx};
 
+	if (any_thread(target, supervisor_runs))
+		search.flags = EVF_CHILD_SUPERVISED;
 	return walk(&search, (pid_t)target->info.pid, 1);
 }

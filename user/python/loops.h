@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * loops.h - which threads run an event loop: asyncio's, as its C part keeps it
- * (Modules/_asynciomodule.c: set_running_loop), or trio's (trio.h).
+ * (Modules/_asynciomodule.c: set_running_loop), or trio's (runners.h).
  */
 #ifndef GILSCOPE_PYTHON_LOOPS_H
 #define GILSCOPE_PYTHON_LOOPS_H

@@ -152,12 +152,16 @@ int target_stills(struct target *target, int (*still)(void *ctx, const struct st
 
 /*
  * Calls `child` for the processes below this one (three generations, 16 Pythons at most) that are
- * Pythons and run an event loop, by RUNS_LOOP: if the process runs none itself, it is their
- * supervisor. Takes some 30 ms for each Python below it; the kernel has the lists if it was built
- * with CONFIG_PROC_CHILDREN, as all distributions' are. 0, -ENOMEM, or what `child` returned.
+ * Pythons and serve. `flags` are those of the event CHILD: they run an event loop, by RUNS_LOOP, or
+ * (CHILD_WORKER) without one they accept connections or take tasks, by their stacks and by what
+ * they wait for in epoll; and this process is known as their supervisor (CHILD_SUPERVISED), as it
+ * is if it runs no event loop. Takes some 30 ms for each Python below it; the kernel has the lists
+ * if it was built with CONFIG_PROC_CHILDREN, as all distributions' are. 0, -ENOMEM, or what `child`
+ * returned.
  */
 int target_children(const struct target *target,
-		    int (*child)(void *ctx, uint32_t pid, const char *cmdline), void *ctx);
+		    int (*child)(void *ctx, uint32_t pid, uint8_t flags, const char *cmdline),
+		    void *ctx);
 
 /* Emits EPOLL for one descriptor that was seen for the first time; nothing when it is closed. */
 int target_describe_epoll(struct target *target, uint32_t epfd, const struct stream_sink *sink);

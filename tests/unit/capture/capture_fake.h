@@ -188,7 +188,8 @@ static inline int fake_stills(struct target *target,
 }
 
 static inline int fake_children(const struct target *target,
-				int (*child)(void *ctx, uint32_t pid, const char *cmdline),
+				int (*child)(void *ctx, uint32_t pid, uint8_t flags,
+					     const char *cmdline),
 				void *ctx)
 {
 	return 0;

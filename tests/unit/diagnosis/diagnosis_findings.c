@@ -363,6 +363,29 @@ static void the_collector_in_another_thread_is_told_from_its_holder(void **state
 	assert_non_null(strstr(advice_of_first(), "gc.freeze()"));
 }
 
+/* In a pool, or where every request has a thread of its own. */
+static void a_function_that_has_the_gil_in_several_threads_is_one(void **state)
+{
+	static struct blocker blockers[2];
+	static struct thread other;
+
+	(void)state;
+	other = (struct thread){.tid = 102, .process = &made.process, .comm = "other"};
+	for (int i = 0; i < 2; i++) {
+		struct stall *stall = add_stall();
+
+		add(stall, ALPHA, TS_GIL_WAIT, 200 * MS);
+		blockers[i] = (struct blocker){
+			.thread = i ? &other : &made.worker,
+			.handler = handler_find(made.finder, made.names, BETA)};
+		blockers[i].states.ns[TS_PYTHON] = 200 * MS;
+		stall->what.blockers = &blockers[i];
+		stall->what.blocker_count = 1;
+	}
+	assert_string_equal(list(), "gil_held_by beta 400/2");
+	assert_non_null(strstr(text_of_first(), "in several threads had the GIL"));
+}
+
 static void what_the_collector_took_is_not_the_function_s(void **state)
 {
 	struct stall *stall = add_stall();
@@ -440,6 +463,7 @@ int main(void)
 		TEST(a_neighbour_with_half_of_it_mostly_had_it),
 		TEST(a_quota_is_not_a_neighbour),
 		TEST(the_collector_in_another_thread_is_told_from_its_holder),
+		TEST(a_function_that_has_the_gil_in_several_threads_is_one),
 		TEST(what_the_collector_took_is_not_the_function_s),
 		TEST(an_unknown_holder_is_said),
 		TEST(missing_evidence_explains_nothing),

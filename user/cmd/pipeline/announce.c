@@ -120,8 +120,7 @@ static int announce_ends(struct announcer *announcer)
 			link = &known->next;
 			continue;
 		}
-		stall = report_builder_stall(announcer->pipeline->builder, known->loop,
-					     known->start);
+		stall = report_builder_stall(announcer->pipeline->world, known->loop, known->start);
 		if (stall && !err) /* NULL: it has turned out not to be a turn */
 			err = announce(NULL, &report, known->loop, stall);
 		*link = known->next;

@@ -88,7 +88,10 @@ static void text_gil(struct text_buffer *text, const struct report *report,
 		add_function(text, report, finding);
 		text_add(text, " in ");
 	}
-	text_add_thread(text, report, finding->thread);
+	if (finding->many_threads)
+		text_add(text, "several threads");
+	else
+		text_add_thread(text, report, finding->thread);
 	text_add(text, " had the GIL while the event loop waited for it: ");
 	add_figures(text, finding);
 }

@@ -7,15 +7,33 @@
 
 enum { CMDLINE_COLUMNS = 60 };
 
-static bool supervises(const struct process_report *process)
+static bool has_workers(const struct process_report *process)
 {
-	return process->process->child_count && !process->loop_count;
+	return process->process->child_count &&
+	       (!process->loop_count || process->process->supervisor);
+}
+
+/* Its stack, or children that run loops while it runs none, show that it is their supervisor.
+ * Without, it may have work of its own: it has none if it hardly ran. */
+static bool supervises(const struct report *report, const struct process_report *process)
+{
+	uint64_t ran = 0;
+
+	if (!has_workers(process) || process->process->supervisor)
+		return has_workers(process);
+	for (uint32_t i = 0; i < process->process->child_count; i++)
+		if (process->process->children[i].loop)
+			return true;
+	for (uint32_t i = 0; i < process->thread_count; i++)
+		ran += process->threads[i].states.ns[TS_PYTHON] +
+		       process->threads[i].states.ns[TS_NATIVE];
+	return ran < text_window_ns(report) / 10;
 }
 
 static void process_supervisor(struct collector *collector, const struct report *report,
 			       const struct process_report *process)
 {
-	if (supervises(process))
+	if (has_workers(process))
 		collector_add_whole(collector, &(struct finding){.id = FINDING_SUPERVISOR,
 								 .subject = SUBJECT_PROCESS,
 								 .process = process,
@@ -26,10 +44,19 @@ static void text_supervisor(struct text_buffer *text, const struct report *repor
 			    const struct finding *finding)
 {
 	const struct process *process = finding->process->process;
+	uint32_t loops = 0;
 
-	text_add(text, "Process %u runs no event loop, and ", process->info.pid);
+	for (uint32_t i = 0; i < process->child_count && !finding->process->loop_count; i++)
+		loops += process->children[i].loop;
+	if (loops == process->child_count)
+		text_add(text, "Process %u runs no event loop, and ", process->info.pid);
+	text_add(text, process->child_count < SUPERVISED_MAX ? "" : "at least ");
 	text_add_number_of(text, process->child_count, "process", "processes");
-	text_add(text, " below it %s: ", process->child_count == 1 ? "does" : "do");
+	if (loops == process->child_count)
+		text_add(text, " below it %s: ", loops == 1 ? "does" : "do");
+	else
+		text_add(text, " below process %u %s: ", process->info.pid,
+			 process->child_count == 1 ? "serves" : "serve");
 	for (uint32_t i = 0; i < process->child_count; i++) {
 		const char *cmdline = text_of(report, process->children[i].text);
 
@@ -58,7 +85,7 @@ static void advise_supervisor(struct text_buffer *text, const struct report *rep
 bool diagnosis_applies(const struct report *report)
 {
 	for (uint32_t p = 0; p < report->process_count; p++)
-		if (supervises(&report->processes[p]))
+		if (supervises(report, &report->processes[p]))
 			return false;
 	return true;
 }

@@ -23,7 +23,8 @@ enum descriptor_kind {
 	FD_PIPE,
 	FD_PIPE_TO_ITSELF,
 	FD_SOCKET,
-	FD_SOCKET_PAIR
+	FD_SOCKET_PAIR,
+	FD_LISTENING
 };
 
 struct open_descriptor {
@@ -181,7 +182,8 @@ static int descriptors_read(pid_t pid, struct descriptors *descriptors)
 /* What an epoll descriptor watches that a wake-up channel is made of. */
 struct watched {
 	bool eventfd, pipe, socket_pair;
-	bool any; /* it watches something */
+	bool any;     /* it watches something */
+	bool accepts; /* a listening socket */
 };
 
 static int watched_read(pid_t pid, uint32_t epfd, const struct descriptors *descriptors,
@@ -215,11 +217,56 @@ static int watched_read(pid_t pid, uint32_t epfd, const struct descriptors *desc
 			continue;
 		watched.eventfd |= descriptor->kind == FD_EVENTFD;
 		watched.pipe |= descriptor->kind == FD_PIPE_TO_ITSELF;
+		watched.accepts |= descriptor->kind == FD_LISTENING;
 		watched.socket_pair |= descriptor->kind == FD_SOCKET_PAIR &&
 				       descriptors->sockets_paired > 1;
 	}
 	*ret_watched = watched;
 	return 0;
+}
+
+/* Lines of one of these files that say that a socket listens: `format` finds state and inode. The
+ * list must be sorted by inode. */
+static void listening_mark(pid_t pid, const char *name, const char *format, unsigned int listens,
+			   struct descriptors *descriptors)
+{
+	_cleanup_(fclosep) FILE *file = NULL;
+	_cleanup_(freep) char *line = NULL;
+	size_t size = 0;
+	char path[64];
+
+	snprintf(path, sizeof(path), "/proc/%d/net/%s", pid, name);
+	file = fopen(path, "re");
+	while (file && !pages_over() && getline(&line, &size, file) > 0) {
+		struct open_descriptor key = {0}, *found;
+		unsigned int state;
+
+		if (sscanf(line, format, &state, &key.inode) != 2 || state != listens)
+			continue;
+		found = bsearch(&key, descriptors->list, descriptors->count, sizeof(key), by_inode);
+		if (found && found->kind == FD_SOCKET)
+			found->kind = FD_LISTENING;
+	}
+}
+
+bool epoll_accepts(pid_t pid)
+{
+	_cleanup_(descriptors_done) struct descriptors descriptors = {0};
+	struct watched watched = {0};
+
+	if (descriptors_list(pid, &descriptors) || !descriptors.count)
+		return false;
+	qsort(descriptors.list, descriptors.count, sizeof(*descriptors.list), by_inode);
+	for (int i = 0; i < 2; i++) /* sl local remote st … inode; TCP_LISTEN */
+		listening_mark(pid, i ? "tcp6" : "tcp",
+			       "%*s %*s %*s %x %*s %*s %*s %*s %*s %" SCNu64, 0x0a, &descriptors);
+	/* Num RefCount Protocol Flags Type St Inode; __SO_ACCEPTCON */
+	listening_mark(pid, "unix", "%*s %*x %*x %x %*x %*x %" SCNu64, 1 << 16, &descriptors);
+	qsort(descriptors.list, descriptors.count, sizeof(*descriptors.list), by_fd);
+	for (uint32_t i = 0; i < descriptors.count && !watched.accepts && !pages_over(); i++)
+		if (descriptors.list[i].kind == FD_EPOLL)
+			(void)watched_read(pid, descriptors.list[i].fd, &descriptors, &watched);
+	return watched.accepts;
 }
 
 static bool has_uvloop(pid_t pid)

@@ -16,4 +16,9 @@
  * permission to read the descriptors. */
 int epoll_emit_all(const struct target *target, const struct stream_sink *sink);
 
+/* Whether an epoll descriptor of the process watches a listening socket, so that it accepts
+ * connections. False without permission to read the descriptors, and for one that waits in accept,
+ * select or poll. */
+bool epoll_accepts(pid_t pid);
+
 #endif

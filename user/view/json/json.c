@@ -308,7 +308,8 @@ json_t *json_children(const struct report *report, const struct process *process
 		const char *cmdline = text_of(report, child->text);
 
 		json_array_append_new(list, JSON_NEW(report_child, .pid = json_integer(child->pid),
-						     .cmdline = json_text(cmdline ? cmdline : "")));
+						     .cmdline = json_text(cmdline ? cmdline : ""),
+						     .loop = json_boolean(child->loop)));
 	}
 	return list;
 }

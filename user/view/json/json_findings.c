@@ -19,7 +19,7 @@ static json_t *sleep_json(const struct finding *finding)
 
 static json_t *subject_json(const struct report *report, const struct finding *finding)
 {
-	const struct thread *thread = finding->thread;
+	const struct thread *thread = finding->many_threads ? NULL : finding->thread;
 	json_t *neighbours = json_array();
 	struct text_buffer pool = {0};
 
