@@ -88,6 +88,18 @@ static uint32_t check_of(const struct stack_layout *stack, uint64_t code)
 	return (uint32_t)(hash ^ hash >> 32);
 }
 
+/* The length of a sequence by its first byte; 0: none begins with it. */
+static size_t length_of(unsigned char first)
+{
+	if (first < 0x80)
+		return 1;
+	if (first < 0xc0 || first >= 0xf8)
+		return 0;
+	if (first < 0xe0)
+		return 2;
+	return first < 0xf0 ? 3 : 4;
+}
+
 /* RFC 3629, and short enough. */
 static void must_be_text(const char *text)
 {
@@ -96,12 +108,7 @@ static void must_be_text(const char *text)
 	if (strlen(text) >= DEFINE_TEXT_MAX)
 		abort();
 	for (const unsigned char *p = (const unsigned char *)text; *p;) {
-		size_t length = *p < 0x80    ? 1
-				: *p >= 0xf8 ? 0
-				: *p >= 0xf0 ? 4
-				: *p >= 0xe0 ? 3
-				: *p >= 0xc0 ? 2
-					     : 0;
+		size_t length = length_of(*p);
 		uint32_t value = length > 1 ? *p & (0x7fu >> length) : *p;
 
 		for (size_t i = 1; i < length; i++) {

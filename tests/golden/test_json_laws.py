@@ -9,9 +9,9 @@ from collections import Counter, defaultdict
 
 import pytest
 
+from test_exports import STATES
 from test_golden import SCRIPTS, WITH_JSON, report
 
-THREAD_STATES = "python native gil_wait held_blocked held_runnable blocked runnable idle unknown"
 ROLES = "route dependency background middleware callback timer task executor thread frame"
 NO_DISTRIBUTION = {"count": 0, "p50_ns": 0, "p90_ns": 0, "p99_ns": 0, "max_ns": 0}
 BUCKET = 1 / 32  # how much more than the value a percentile may be told to be
@@ -152,7 +152,7 @@ def test_threads_are_those_of_the_recording(source, found):
             tid = thread["tid"]
             assert pids[tid] == process["pid"]
             assert thread["gone"] == (tid in gone)
-            assert set(thread["states"]) == set(THREAD_STATES.split())
+            assert set(thread["states"]) == set(STATES)
             for told, known in (("name", names), ("python_name", python)):
                 told = thread[told] or ""
                 assert len(told) == len(known.get(tid) or "") or not known.get(tid, "").isascii()
@@ -338,7 +338,7 @@ def test_only_a_stall_that_reaches_the_end_goes_on(every):
 
 def test_a_stall_is_its_parts(every):
     for stall in stalls_of(every):
-        assert set(stall["states"]) == set(THREAD_STATES.split())
+        assert set(stall["states"]) == set(STATES)
         for part in stall["parts"]:
             assert stall["start_ns"] <= part["start_ns"] < part["end_ns"] <= stall["end_ns"]
             assert sum(part["states"].values()) <= part["end_ns"] - part["start_ns"]
@@ -434,7 +434,7 @@ def test_blame_is_not_more_than_there_was(found):
     """Of each state, all rows together have no more than all threads, and of turns no more than the
     loops."""
     threads = [thread for process in found["processes"] for thread in process["threads"]]
-    for state in THREAD_STATES.split():
+    for state in STATES:
         loops, elsewhere = (
             sum(row[key][state] for row in found["blame"])
             for key in ("loop_states", "elsewhere_states")

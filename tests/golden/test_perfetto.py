@@ -10,7 +10,7 @@ from collections import Counter, defaultdict
 import pytest
 
 from perfetto import MONOTONIC, REALTIME, Trace, decoded, shown
-from test_exports import ALL, export, parse_folded
+from test_exports import ALL, STATES, export, parse_folded
 from test_golden import (
     EXIT_OK,
     EXIT_PARTIAL,
@@ -33,17 +33,6 @@ EXPECTED = [
         "ongoing",
         "two_processes",
     )
-]
-STATES = [
-    "python",
-    "native",
-    "gil_wait",
-    "held_blocked",
-    "held_runnable",
-    "blocked",
-    "runnable",
-    "idle",
-    "unknown",
 ]
 
 
@@ -213,14 +202,16 @@ def test_as_many_wait_as_are_in_that_state(trace, found):
         assert counted == sum(thread["states"]["gil_wait"] for thread in process["threads"])
 
 
+def thread_track(trace, process, loop):
+    """The track of the thread that runs this loop."""
+    loop_thread = (process["pid"], loop["tid"])
+    return next(uuid for uuid, thread in trace.threads().items() if thread == loop_thread)
+
+
 def test_turns_are_those_of_the_report(trace, found):
     for process in found["processes"]:
         for loop in process["loops"]:
-            thread = next(
-                uuid
-                for uuid, who in trace.threads().items()
-                if who == (process["pid"], loop["tid"])
-            )
+            thread = thread_track(trace, process, loop)
             tracks = trace.named("turns of the event loop", thread)
             turns = trace.slices(tracks[0]) if tracks else []
             whole = [turn for turn in turns if turn["facts"].get("whole", True)]
@@ -265,11 +256,7 @@ def pruned(value):
 def check_stalls(trace, found):
     for process in found["processes"]:
         for loop in process["loops"]:
-            thread = next(
-                uuid
-                for uuid, who in trace.threads().items()
-                if who == (process["pid"], loop["tid"])
-            )
+            thread = thread_track(trace, process, loop)
             stalls = [
                 stall
                 for track in trace.named("stalls of the event loop", thread)

@@ -7,6 +7,24 @@
 
 #include "tests/sim/gilsim.h"
 
+/* ── seeds ───────────────────────────────────────────────────────────────── */
+
+struct sim_seeds {
+	uint64_t first, count;
+	bool single; /* chosen by a person: totals are not checked */
+};
+
+/* The seeds of a test: the environment variable `one` names a single one, `many` their number;
+ * without these there are `count`, from 1 on. */
+static inline struct sim_seeds sim_seeds(const char *one, const char *many, uint64_t count)
+{
+	const char *seed = getenv(one), *number = getenv(many);
+
+	if (seed)
+		return (struct sim_seeds){strtoull(seed, NULL, 0), 1, true};
+	return (struct sim_seeds){1, number ? strtoull(number, NULL, 0) : count, false};
+}
+
 /* ── snapshots ───────────────────────────────────────────────────────────── */
 
 static inline void sim_tell_loop(struct sim *s, const struct sim_thread *t)

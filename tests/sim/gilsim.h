@@ -262,6 +262,18 @@ static inline void sim_handed_over(struct sim *s, struct sim_thread *t)
 		SIM_PUSH(s->gils[t->gil].waiting, (struct sim_change){s->now, 0});
 }
 
+/* The system call in which the thread goes to sleep: epoll_wait, futex, or any. */
+static inline int32_t sim_sysno(struct sim *s, const struct sim_thread *t)
+{
+	if (t->sleeps_as & SIM_STOPS)
+		return sim_stop(t->sleeps_as);
+	if (t->inside)
+		return 232;
+	if (t->relation == SIM_WAITS)
+		return 202;
+	return sim_chance(s, 20) ? SYSNO_NONE : (int32_t)sim_random(s, 3);
+}
+
 static inline void sim_switch(struct sim *s, uint16_t cpu, struct sim_thread *out,
 			      struct sim_thread *in, uint32_t foreign, bool sleeps)
 {
@@ -275,11 +287,7 @@ static inline void sim_switch(struct sim *s, uint16_t cpu, struct sim_thread *ou
 	if (out) {
 		union event event = {0};
 
-		out->sysno = out->sleeps_as & SIM_STOPS	  ? sim_stop(out->sleeps_as)
-			     : out->inside		  ? 232
-			     : out->relation == SIM_WAITS ? 202
-			     : sim_chance(s, 20)	  ? SYSNO_NONE
-							  : (int32_t)sim_random(s, 3);
+		out->sysno = sim_sysno(s, out);
 		event.switch_out.sysno = out->sysno < 0 ? 0 : out->sysno;
 		event.switch_out.gil = out->gil;
 		if (s->looks_first)

@@ -189,23 +189,23 @@ EVENT_FUNCTION(on_futex,
 	       futex, ts, tid, 0, flags, .address = address, .other = other)
 EVENT_FUNCTION(window, (uint64_t ts, bool end), WINDOW, window, ts, 0, 0, end ? EVF_WINDOW_END : 0)
 
+static const struct model_sink told_sink = {.interval = on_interval,
+					    .sample = on_sample,
+					    .hold = on_hold,
+					    .wait = on_wait,
+					    .contention = on_contention,
+					    .run = on_run,
+					    .release = on_release,
+					    .turn_begin = on_turn_begin,
+					    .turn_cancel = on_turn_cancel,
+					    .turn = on_turn};
+
 /* A process with a GIL and a loop's descriptor, Python threads A and B, and X that Python does not
  * know. */
 static inline void declare_as(bool partial)
 {
-	const struct model_sink sink = {.interval = on_interval,
-					.sample = on_sample,
-					.hold = on_hold,
-					.wait = on_wait,
-					.contention = on_contention,
-					.run = on_run,
-					.release = on_release,
-					.turn_begin = on_turn_begin,
-					.turn_cancel = on_turn_cancel,
-					.turn = on_turn};
-
 	told[0] = '\0';
-	world = world_new(sink, partial ? MODE_EDGES : MODE_EXACT);
+	world = world_new(told_sink, partial ? MODE_EDGES : MODE_EXACT);
 	assert_non_null(world);
 	FEED(GIL, gil, 0, PID, 0, 0, .address = 0x1000);
 	descriptor(0, EPFD);

@@ -95,16 +95,7 @@ static void acquire(struct world *w, struct gil_machine *g, struct thread_machin
 static void edges_take_drop(struct world *w, struct gil_machine *g, struct thread_machine *t,
 			    bool requested, uint64_t ts)
 {
-	if (t->relation == REL_HOLDING && t->pub.gil == &g->pub) {
-		gil_hold_end(w, g, ts, true, requested);
-	} else {
-		if (t->relation == REL_WAITING || t->relation == REL_HOLDING)
-			relation_contradict(w, g, t, ts);
-		if (g->pub.holder)
-			gil_violate(w, g, ts);
-	}
-	relation_set(w, t, REL_NONE);
-	t->pub.gil = &g->pub;
+	relation_drop(w, g, t, requested, g->pub.holder, ts);
 	edges_sample_none(w, t);
 	edges_sample_holder(w, g, NULL);
 	g->previous = &t->pub;

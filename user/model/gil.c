@@ -284,21 +284,32 @@ static void take(struct world *w, struct gil_machine *g, struct thread_machine *
 	g->weak = false;
 }
 
-static void exact_drop(struct world *w, struct gil_machine *g, struct thread_machine *t,
-		       bool requested, uint64_t ts)
+bool relation_drop(struct world *w, struct gil_machine *g, struct thread_machine *t, bool requested,
+		   bool violates, uint64_t ts)
 {
-	if (t->relation == REL_HOLDING && t->pub.gil == &g->pub) {
+	bool held = t->relation == REL_HOLDING && t->pub.gil == &g->pub;
+
+	if (held) {
 		gil_hold_end(w, g, ts, true, requested);
 	} else {
 		if (t->relation == REL_WAITING || t->relation == REL_HOLDING)
 			relation_contradict(w, g, t, ts);
-		if (g->pub.holder || (g->pub.free && !g->weak))
+		if (violates)
 			gil_violate(w, g, ts);
-		g->previous = &t->pub;
 	}
-	g->weak = false;
 	relation_set(w, t, REL_NONE);
 	t->pub.gil = &g->pub;
+	return held;
+}
+
+static void exact_drop(struct world *w, struct gil_machine *g, struct thread_machine *t,
+		       bool requested, uint64_t ts)
+{
+	bool violates = g->pub.holder || (g->pub.free && !g->weak);
+
+	if (!relation_drop(w, g, t, requested, violates, ts))
+		g->previous = &t->pub;
+	g->weak = false;
 	g->pub.free = true;
 }
 

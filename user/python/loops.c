@@ -151,18 +151,29 @@ int loops_emit_all(struct target *target, const struct threads *threads,
 	return err;
 }
 
-int target_describe_loop(struct target *target, uint32_t tid, const struct stream_sink *sink)
+/* Reads the threads within the time limit of a request. 1: they are read; 0: nothing can be said of
+ * their loops; -ENOMEM. */
+static int read_threads(struct target *target, struct threads *threads)
 {
-	_cleanup_(threads_done) struct threads threads = {0};
-	const struct target_thread *thread;
 	int err;
 
 	if (!target->stack.runtime)
 		return 0;
 	pages_allow(PAGES_ALLOW_NS);
-	err = threads_read(target, &threads);
-	if (err)
-		return err == -ENOMEM ? err : 0;
+	err = threads_read(target, threads);
+	if (err == -ENOMEM)
+		return err;
+	return err == 0;
+}
+
+int target_describe_loop(struct target *target, uint32_t tid, const struct stream_sink *sink)
+{
+	_cleanup_(threads_done) struct threads threads = {0};
+	const struct target_thread *thread;
+	int read = read_threads(target, &threads);
+
+	if (read <= 0)
+		return read;
 	asyncio_examine_modules(target);
 	thread = threads_find(&threads, tid);
 	return thread ? emit_runs_loop(target, &threads, thread, sink) : 0;
@@ -171,13 +182,7 @@ int target_describe_loop(struct target *target, uint32_t tid, const struct strea
 int target_describe_loops(struct target *target, const struct stream_sink *sink)
 {
 	_cleanup_(threads_done) struct threads threads = {0};
-	int err;
+	int read = read_threads(target, &threads);
 
-	if (!target->stack.runtime)
-		return 0;
-	pages_allow(PAGES_ALLOW_NS);
-	err = threads_read(target, &threads);
-	if (err)
-		return err == -ENOMEM ? err : 0;
-	return loops_emit_all(target, &threads, sink);
+	return read > 0 ? loops_emit_all(target, &threads, sink) : read;
 }

@@ -37,7 +37,7 @@ static const struct json_member head_members[] = {
 	MEMBER(struct stream_head, monotonic_ns, KIND_U64),
 	MEMBER(struct stream_head, stacks, KIND_BOOL),
 	MEMBER(struct stream_head, rate_hz, KIND_U32),
-	{NULL, 0, 0, 0, NULL},
+	{0},
 };
 
 static const struct json_member process_members[] = {
@@ -53,7 +53,7 @@ static const struct json_member process_members[] = {
 	MEMBER(struct process_info, image, KIND_TEXT),
 	MEMBER(struct process_info, machine, KIND_TEXT),
 	FACT(struct process_info, gc, gc_names),
-	{NULL, 0, 0, 0, NULL},
+	{0},
 };
 
 #define TEXT_MAX sizeof(((struct process_info *)0)->cmdline)

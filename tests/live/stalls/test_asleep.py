@@ -123,12 +123,7 @@ def test_who_is_stopped_from_outside_is_told_so(stop, kind):
         time.sleep(0.2)
         outcome = running.finish()
     laws.check_laws(outcome.report)
-    stalls = [
-        stall
-        for process in outcome.report["processes"]
-        for loop in process["loops"]
-        for stall in loop["stalls"]
-    ]
+    stalls = laws.stalls_of(outcome.report)
     (stall,) = [
         stall
         for stall in stalls
@@ -156,12 +151,7 @@ def test_the_first_turn_of_a_loop_that_begins_while_observed():
             marks = json.loads(app.process.stdout.readline())
             outcome = running.finish()
     laws.check_laws(outcome.report)
-    stalls = [
-        stall
-        for process in outcome.report["processes"]
-        for loop in process["loops"]
-        for stall in loop["stalls"]
-    ]
+    stalls = laws.stalls_of(outcome.report)
     for t0, t1 in marks:
         (stall,) = [stall for stall in stalls if stall["start_ns"] < t1 and t0 < stall["end_ns"]]
         assert stall["end_ns"] >= t1 and stall["cause"] == "blocked"

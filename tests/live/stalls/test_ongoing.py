@@ -172,17 +172,8 @@ def one_after_the_other(loop):
     return found, hangs
 
 
-def stalls_of(report):
-    return [
-        stall
-        for process in report["processes"]
-        for loop in process["loops"]
-        for stall in loop["stalls"]
-    ]
-
-
 def the_stall(report):
-    (stall,) = stalls_of(report)
+    (stall,) = laws.stalls_of(report)
     return stall
 
 
@@ -210,7 +201,7 @@ def test_a_stall_is_told_while_it_lasts_and_when_it_ends(loop, command, cause):
     check_first(told, cause, hang.t0_ns)
     assert told[-1][1][3] == "goes on after"
     assert abs(length_ns(told[-1][1][4]) - (hang.t1_ns - hang.t0_ns)) < 20_000_000
-    stalls = stalls_of(report)
+    stalls = laws.stalls_of(report)
     assert len(stalls) == len(CAUSES)
     stall = stalls[CAUSES.index(cause)]
     assert stall["cause"] == STATES[cause] and not stall["ongoing"]

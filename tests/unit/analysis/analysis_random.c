@@ -250,13 +250,10 @@ static struct digest run_once(struct sim *sim, bool partial, enum gc_evidence gc
 static void run_seeds(bool partial, uint32_t losses, enum gc_evidence gc)
 {
 	static struct sim sim;
-	const char *one = getenv("ANALYSIS_SEED"), *many = getenv("ANALYSIS_SEEDS");
-	uint64_t first = one ? strtoull(one, NULL, 0) : 1, seeds = one	  ? 1
-								   : many ? strtoull(many, NULL, 0)
-									  : 60;
+	const struct sim_seeds seeds = sim_seeds("ANALYSIS_SEED", "ANALYSIS_SEEDS", 60);
 
 	memset(&totals, 0, sizeof(totals));
-	for (uint64_t seed = first; seed < first + seeds; seed++) {
+	for (uint64_t seed = seeds.first; seed < seeds.first + seeds.count; seed++) {
 		struct digest never, often, forgetful;
 
 		sim_init(&sim, seed, partial);
@@ -286,14 +283,14 @@ static void run_seeds(bool partial, uint32_t losses, enum gc_evidence gc)
 			(unsigned long long)totals.stacks, (unsigned long long)totals.waits,
 			(unsigned long long)totals.gc_ns, (unsigned long long)totals.known_ns,
 			(unsigned long long)totals.blame);
-	if (one)
+	if (seeds.single)
 		return;
-	assert_true(totals.stalls > seeds && totals.parts > totals.stalls &&
-		    totals.stacks > totals.stalls && totals.waits > seeds);
-	assert_true(totals.ongoing > seeds && totals.standing > seeds && totals.holders > 0 &&
-		    totals.forgotten > seeds);
-	assert_true(totals.blockers > seeds && totals.moved > seeds && totals.known_ns > seeds &&
-		    totals.blame > seeds);
+	assert_true(totals.stalls > seeds.count && totals.parts > totals.stalls &&
+		    totals.stacks > totals.stalls && totals.waits > seeds.count);
+	assert_true(totals.ongoing > seeds.count && totals.standing > seeds.count &&
+		    totals.holders > 0 && totals.forgotten > seeds.count);
+	assert_true(totals.blockers > seeds.count && totals.moved > seeds.count &&
+		    totals.known_ns > seeds.count && totals.blame > seeds.count);
 }
 
 static void everything_adds_up(void **state)

@@ -264,13 +264,10 @@ static uint64_t run_once(const struct sim *sim, bool partial, uint32_t looks)
 static void run_seeds(bool partial, uint32_t losses)
 {
 	static struct sim sim;
-	const char *one = getenv("SPANS_SEED"), *many = getenv("SPANS_SEEDS");
-	uint64_t first = one ? strtoull(one, NULL, 0) : 1, seeds = one	  ? 1
-								   : many ? strtoull(many, NULL, 0)
-									  : 60;
+	const struct sim_seeds seeds = sim_seeds("SPANS_SEED", "SPANS_SEEDS", 60);
 
 	memset(&totals, 0, sizeof(totals));
-	for (uint64_t seed = first; seed < first + seeds; seed++) {
+	for (uint64_t seed = seeds.first; seed < seeds.first + seeds.count; seed++) {
 		uint64_t digest;
 
 		sim_init(&sim, seed, partial);
@@ -283,10 +280,10 @@ static void run_seeds(bool partial, uint32_t losses)
 		sim_done(&sim);
 	}
 	forget();
-	if (one)
+	if (seeds.single)
 		return;
-	assert_true(totals.off_cpu > seeds && totals.on_cpu > seeds && totals.clocks > seeds &&
-		    totals.turns > seeds);
+	assert_true(totals.off_cpu > seeds.count && totals.on_cpu > seeds.count &&
+		    totals.clocks > seeds.count && totals.turns > seeds.count);
 }
 
 static void spans_equal_the_report(void **state)

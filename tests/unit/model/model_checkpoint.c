@@ -9,21 +9,11 @@ enum { NANOSLEEP = 230, CPU = 2 };
 /* From here on `world` is one that has only the checkpoint as of `ts`. */
 static void carry_on(uint64_t ts)
 {
-	const struct model_sink sink = {.interval = on_interval,
-					.sample = on_sample,
-					.hold = on_hold,
-					.wait = on_wait,
-					.contention = on_contention,
-					.run = on_run,
-					.release = on_release,
-					.turn_begin = on_turn_begin,
-					.turn_cancel = on_turn_cancel,
-					.turn = on_turn};
 	struct world *before = world;
 	struct stream_sink to;
 
 	told[0] = '\0';
-	world = world_new(sink, MODE_EXACT);
+	world = world_new(told_sink, MODE_EXACT);
 	assert_non_null(world);
 	to = world_sink(world);
 	assert_int_equal(world_checkpoint(before, ts, &to), 0);

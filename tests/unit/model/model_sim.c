@@ -187,13 +187,10 @@ static void run_seed(uint64_t seed, bool partial, uint32_t losses, uint32_t snap
  * turns and runs, were told. */
 static void run_seeds_of(bool partial, uint32_t losses, uint32_t snapshots, bool kept, bool untold)
 {
-	const char *one = getenv("MODEL_SIM_SEED"), *many = getenv("MODEL_SIM_SEEDS");
-	uint64_t first = one ? strtoull(one, NULL, 0) : 1, count = one	  ? 1
-								   : many ? strtoull(many, NULL, 0)
-									  : 500;
+	const struct sim_seeds seeds = sim_seeds("MODEL_SIM_SEED", "MODEL_SIM_SEEDS", 500);
 
 	memset(&totals, 0, sizeof(totals));
-	for (uint64_t seed = first; seed < first + count; seed++)
+	for (uint64_t seed = seeds.first; seed < seeds.first + seeds.count; seed++)
 		run_seed(seed, partial, losses, snapshots, kept, untold);
 	if (getenv("MODEL_SIM_VERBOSE")) {
 		for (int n = 0; n < TS_COUNT; n++)
@@ -206,15 +203,15 @@ static void run_seeds_of(bool partial, uint32_t losses, uint32_t snapshots, bool
 			(unsigned long long)totals.waits, (unsigned long long)totals.turns,
 			(unsigned long long)totals.runs, (unsigned long long)totals.events);
 	}
-	if (one)
+	if (seeds.single)
 		return;
 	for (int n = 0; n < TS_COUNT; n++)
 		assert_true(totals.ns[n] > 0);
 	assert_true(partial == (totals.sampled_ns > 0));
-	assert_true(totals.holds > count && totals.waits > count && totals.turns > count &&
-		    totals.runs > count);
-	assert_true(totals.samples > count && totals.gc_ns > count);
-	assert_true(untold == (totals.contradictions > count));
+	assert_true(totals.holds > seeds.count && totals.waits > seeds.count &&
+		    totals.turns > seeds.count && totals.runs > seeds.count);
+	assert_true(totals.samples > seeds.count && totals.gc_ns > seeds.count);
+	assert_true(untold == (totals.contradictions > seeds.count));
 }
 
 static void run_seeds(bool partial, uint32_t losses, uint32_t snapshots, bool kept)

@@ -375,13 +375,10 @@ static void check_page(const struct page *page, const struct spanned *s)
 static void run_seeds(bool partial, uint32_t losses)
 {
 	static struct sim sim;
-	const char *one = getenv("PAGE_SEED"), *many = getenv("PAGE_SEEDS");
-	uint64_t first = one ? strtoull(one, NULL, 0) : 1, seeds = one	  ? 1
-								   : many ? strtoull(many, NULL, 0)
-									  : 20;
+	const struct sim_seeds seeds = sim_seeds("PAGE_SEED", "PAGE_SEEDS", 20);
 
 	memset(&totals, 0, sizeof(totals));
-	for (uint64_t seed = first; seed < first + seeds; seed++) {
+	for (uint64_t seed = seeds.first; seed < seeds.first + seeds.count; seed++) {
 		struct spanned s;
 		struct page page;
 
@@ -395,12 +392,13 @@ static void run_seeds(bool partial, uint32_t losses)
 		spanned_done(&s);
 		sim_done(&sim);
 	}
-	if (one)
+	if (seeds.single)
 		return;
-	assert_true(totals.states > seeds && totals.stacks > seeds && totals.tasks > seeds &&
-		    totals.clocks > seeds && totals.holds > seeds);
-	assert_true(totals.turns > seeds && totals.gc_ns > seeds && totals.syscalls > seeds &&
-		    totals.handoffs > seeds);
+	assert_true(totals.states > seeds.count && totals.stacks > seeds.count &&
+		    totals.tasks > seeds.count && totals.clocks > seeds.count &&
+		    totals.holds > seeds.count);
+	assert_true(totals.turns > seeds.count && totals.gc_ns > seeds.count &&
+		    totals.syscalls > seeds.count && totals.handoffs > seeds.count);
 	assert_int_equal(totals.sampled_ns > 0, partial);
 }
 

@@ -193,12 +193,8 @@ static void advise_contention(struct text_buffer *text, const struct report *rep
 		return;
 	switch (state_sums_largest(&finding->states)) {
 	case TS_HELD_BLOCKED:
-		text_add(text, "It slept with the GIL: release it around that call "
-			       "(Py_BEGIN_ALLOW_THREADS), or move the work to another process.");
-		break;
 	case TS_HELD_RUNNABLE:
-		text_add(text, "It had the GIL but no CPU: give the process more CPU, or run fewer "
-			       "threads than CPUs.");
+		add_gil_advice(text, finding);
 		break;
 	default:
 		if (finding->call)

@@ -44,6 +44,18 @@ static bool is_key(const char *key, const char *word)
 	return key && strcmp(key, word) == 0;
 }
 
+enum { KEY_TEXT_0 = 1, KEY_TEXT_1 = 2, KEY_NUMBER = 4 };
+
+/* Which of the kind's keys this is; 0: none of them. */
+static unsigned int key_of(const struct kind *kind, const char *word)
+{
+	if (is_key(kind->texts[0], word))
+		return KEY_TEXT_0;
+	if (is_key(kind->texts[1], word))
+		return KEY_TEXT_1;
+	return is_key(kind->number, word) ? KEY_NUMBER : 0;
+}
+
 static int values_parse(struct script_reader *reader, const struct kind *kind, char *rest,
 			struct values *values)
 {
@@ -57,10 +69,7 @@ static int values_parse(struct script_reader *reader, const struct kind *kind, c
 			continue;
 		if (value)
 			*value++ = '\0';
-		bit = is_key(kind->texts[0], key)   ? 1
-		      : is_key(kind->texts[1], key) ? 2
-		      : is_key(kind->number, key)   ? 4
-						    : 0;
+		bit = key_of(kind, key);
 		if (!value || !bit) {
 			err = script_wrong(reader, "'%s' does not belong to this definition",
 					   script_shown(word, key));
@@ -70,10 +79,10 @@ static int values_parse(struct script_reader *reader, const struct kind *kind, c
 		if (seen & bit)
 			return script_wrong(reader, "'%s' comes twice", key);
 		seen |= bit;
-		if (bit == 4)
+		if (bit == KEY_NUMBER)
 			err = script_number(reader, key, value, UINT32_MAX, &values->number);
 		else
-			err = text_parse(reader, key, value, values->texts[bit - 1]);
+			err = text_parse(reader, key, value, values->texts[bit == KEY_TEXT_1]);
 		if (err)
 			return err;
 	}

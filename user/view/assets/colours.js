@@ -88,6 +88,12 @@ function threadColour(number) {
 	return THREAD_COLOURS[number % THREAD_COLOURS.length];
 }
 
+/* Of a GIL's holder: a thread, or a negative number for an unknown one. */
+/** @param {number} number */
+function holderColour(number) {
+	return number < 0 ? "#888888" : threadColour(number);
+}
+
 /** @param {string} text */
 function textHash(text) {
 	let hash = 2166136261;

@@ -68,17 +68,22 @@ static int busiest_first(const void *a, const void *b)
 	return (x->thread->tid > y->thread->tid) - (x->thread->tid < y->thread->tid);
 }
 
+static const char *kind_of(const struct thread *thread)
+{
+	if (thread->loop)
+		return " loop";
+	if (thread->gone)
+		return " gone";
+	return thread->poller ? " poller" : "";
+}
+
 /* Python's name, then the kernel's if it differs and there is space, and what the thread is. */
 static void add_title(struct text_buffer *text, const struct text_page *page,
 		      const struct thread *thread)
 {
 	text_add_thread_name(text, page->report, thread, NAME_COLUMNS - 8,
 			     page->canvas.columns >= 100);
-	text_add(text, " %u%s", thread->tid,
-		 thread->loop	  ? " loop"
-		 : thread->gone	  ? " gone"
-		 : thread->poller ? " poller"
-				  : "");
+	text_add(text, " %u%s", thread->tid, kind_of(thread));
 }
 
 static unsigned thread_table_width(const struct thread_table *table)

@@ -147,6 +147,15 @@ static void toggle_sheet(struct tui_page *page, int sheet)
 	page->scroll = 0;
 }
 
+/* What a command does on a sheet as well as in the lists. */
+static void obey_anywhere(struct tui_page *page, enum tui_command command)
+{
+	if (command == COMMAND_FINDINGS)
+		toggle_sheet(page, TUI_FINDINGS);
+	else if (command == COMMAND_HELP)
+		toggle_sheet(page, TUI_HELP);
+}
+
 /* On a sheet the arrows scroll. */
 static enum tui_action obey_sheet(struct tui_page *page, enum tui_command command)
 {
@@ -160,14 +169,8 @@ static enum tui_action obey_sheet(struct tui_page *page, enum tui_command comman
 	case COMMAND_OPEN:
 		close_sheet(page);
 		break;
-	case COMMAND_FINDINGS:
-		toggle_sheet(page, TUI_FINDINGS);
-		break;
-	case COMMAND_HELP:
-		toggle_sheet(page, TUI_HELP);
-		break;
 	default:
-		break;
+		obey_anywhere(page, command);
 	}
 	return TUI_DRAW;
 }
@@ -193,14 +196,8 @@ static enum tui_action obey_lists(struct tui_page *page, enum tui_command comman
 	case COMMAND_SORT:
 		sort_next(page);
 		break;
-	case COMMAND_FINDINGS:
-		toggle_sheet(page, TUI_FINDINGS);
-		break;
-	case COMMAND_HELP:
-		toggle_sheet(page, TUI_HELP);
-		break;
 	default:
-		break;
+		obey_anywhere(page, command);
 	}
 	return TUI_DRAW;
 }

@@ -200,14 +200,7 @@ class StallDetails {
 			element(
 				"ul",
 				{ class: "shares" },
-				entries.map(([state, ns]) =>
-					element(
-						"li",
-						{},
-						stateElement(state),
-						durationElement(ns, { "data-figure": `blocker.${state}` }),
-					),
-				),
+				entries.map(([state, ns]) => shareElement(state, ns, "blocker")),
 				blocker.gc_ns
 					? element(
 							"li",

@@ -70,7 +70,7 @@ class Totals extends DetailsPart {
 					`${durationText(ns)}`,
 			});
 
-			part.style.background = thread < 0 ? "#888888" : threadColour(thread);
+			part.style.background = holderColour(thread);
 			part.style.flexGrow = String(ns / view.span);
 			bar.append(part);
 		}

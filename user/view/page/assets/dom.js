@@ -106,6 +106,18 @@ function sumEntries(sums) {
 	return stateEntries(Object.fromEntries([...sums].map((ns, state) => [STATE_NAMES[state], ns])));
 }
 
+/* A state's time in a list, and what else is said of it. */
+/** @param {string} state @param {number} ns @param {string} figure @param {Child[]} more */
+function shareElement(state, ns, figure, ...more) {
+	return element(
+		"li",
+		{},
+		stateElement(state),
+		durationElement(ns, { "data-figure": `${figure}.${state}` }),
+		...more,
+	);
+}
+
 /* How time divides among states: a heading, a bar, and a list of entries [state, ns]. */
 /** @param {string} title @param {StateShare[]} entries @param {number} whole */
 function stateSection(title, entries, whole) {
@@ -118,11 +130,10 @@ function stateSection(title, entries, whole) {
 			"ul",
 			{ class: "shares" },
 			entries.map(([state, ns]) =>
-				element(
-					"li",
-					{},
-					stateElement(state),
-					durationElement(ns, { "data-figure": `states.${state}` }),
+				shareElement(
+					state,
+					ns,
+					"states",
 					element("span", { class: "soft" }, percentText(ns, whole)),
 				),
 			),

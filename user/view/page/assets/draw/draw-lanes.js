@@ -148,16 +148,7 @@ class Picture extends Canvas {
 		);
 		boxes.paint(
 			this.context,
-			order.map((kind) =>
-				kind
-					? {
-							colour:
-								lane.slots[kind - 1] < 0
-									? "#888888"
-									: threadColour(lane.slots[kind - 1]),
-						}
-					: null,
-			),
+			order.map((kind) => (kind ? { colour: holderColour(lane.slots[kind - 1]) } : null)),
 			0,
 		);
 		for (const [x, width, text] of labels) this.words(text, x, width, place, "#ffffff");

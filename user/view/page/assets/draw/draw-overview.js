@@ -96,16 +96,7 @@ class Overview extends Canvas {
 		);
 		boxes.paint(
 			context,
-			order.map((kind) =>
-				kind
-					? {
-							colour:
-								lane.slots[kind - 1] < 0
-									? "#888888"
-									: threadColour(lane.slots[kind - 1]),
-						}
-					: null,
-			),
+			order.map((kind) => (kind ? { colour: holderColour(lane.slots[kind - 1]) } : null)),
 			0,
 		);
 	}
