@@ -5,6 +5,20 @@
  */
 #include "pystack.bpf.h"
 
+/*
+ * Where the thread's own code is: the innermost entry of its user-space stack. `ctx` has the
+ * registers of whatever the clock interrupted, which may be the kernel; the helper finds those of
+ * the thread in either case (kernel/events/callchain.c, get_perf_callchain()). 0: not known.
+ */
+static __always_inline __u64 user_address(void *ctx)
+{
+	__u64 address = 0;
+
+	return bpf_get_stack(ctx, &address, sizeof(address), BPF_F_USER_STACK) == sizeof(address)
+		       ? address
+		       : 0;
+}
+
 SEC("perf_event")
 int on_clock(void *ctx)
 {
@@ -14,7 +28,7 @@ int on_clock(void *ctx)
 		return 0;
 	tstate = pystack_current(ts, 0);
 	if (tstate)
-		pystack_send(ts, tstate, EVF_STACK_CLOCK, 0);
+		pystack_send(ts, tstate, EVF_STACK_CLOCK, 0, user_address(ctx));
 	return 0;
 }
 

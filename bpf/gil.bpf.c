@@ -136,11 +136,11 @@ static __always_inline void send_wait_stacks(__u64 ts, const struct shared_gil *
 	__u64 holder = 0;
 
 	if (first && stack_kinds & EVF_STACK_WAIT)
-		pystack_send(ts, pystack_current(ts, 1), EVF_STACK_WAIT, gil->index);
+		pystack_send(ts, pystack_current(ts, 1), EVF_STACK_WAIT, gil->index, 0);
 	if (stack_kinds & EVF_STACK_HOLDER) {
 		bpf_probe_read_user(&holder, sizeof(holder),
 				    (void *)(gil->address + gil->layout.last_holder));
-		pystack_send(ts, holder, EVF_STACK_HOLDER, gil->index);
+		pystack_send(ts, holder, EVF_STACK_HOLDER, gil->index, 0);
 	}
 }
 

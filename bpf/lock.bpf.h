@@ -128,7 +128,7 @@ static __always_inline void tell_waker(__u64 ts, __u32 tid, __u64 address)
 	if (stack_kinds & EVF_STACK_WAKES) {
 		tstate = pystack_current(ts, 0);
 		if (tstate)
-			pystack_send(ts, tstate, EVF_STACK_WAKES, 0);
+			pystack_send(ts, tstate, EVF_STACK_WAKES, 0, 0);
 	}
 	emit(&record, sizeof(record));
 }

@@ -545,7 +545,7 @@ static __always_inline void send_sample(const struct shared_sample *sample)
 		loss->samples++;
 }
 
-__noinline int pystack_send(__u64 ts, __u64 tstate, __u32 flags, __u32 gil)
+__noinline int pystack_send(__u64 ts, __u64 tstate, __u32 flags, __u32 gil, __u64 address)
 {
 	__u64 me = bpf_get_current_pid_tgid();
 	__u32 tgid = me >> 32;
@@ -554,7 +554,8 @@ __noinline int pystack_send(__u64 ts, __u64 tstate, __u32 flags, __u32 gil)
 					       .tid = (__u32)me,
 					       .type = RING_SAMPLE,
 					       .flags = flags,
-					       .aux = gil}};
+					       .aux = gil},
+				       .address = address};
 	struct walk *walk;
 	int slot;
 

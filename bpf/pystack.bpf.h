@@ -45,9 +45,9 @@ extern int pystack_holds_gil(__u64 tstate);
 /*
  * Takes the stack of a PyThreadState of the current process and sends it, before the record that
  * the caller sends with the same `ts`. `flags` are those of STACK; with EVF_STACK_HOLDER the thread
- * may be running meanwhile. Returns 0.
+ * may be running meanwhile. `address`: shared_sample.address. Returns 0.
  */
-extern int pystack_send(__u64 ts, __u64 tstate, __u32 flags, __u32 gil);
+extern int pystack_send(__u64 ts, __u64 tstate, __u32 flags, __u32 gil, __u64 address);
 
 static __always_inline __u64 read_word(__u64 address)
 {

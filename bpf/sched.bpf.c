@@ -145,11 +145,12 @@ struct entry {
 	 read(regs, cx), read(regs, ip), read(regs, ax)}
 #else
 struct entry {
-	__u64 argument, second, mode;
+	__u64 argument, second, mode, address;
 	__s32 sysno;
 };
 #define ENTRY(read, regs)                                                                          \
-	{read(regs, orig_x0), read(regs, regs[1]), read(regs, pstate), read(regs, syscallno)}
+	{read(regs, orig_x0), read(regs, regs[1]), read(regs, pstate), read(regs, pc),             \
+	 read(regs, syscallno)}
 #endif
 #define DIRECTLY(regs, field) ((regs)->field)
 
@@ -220,7 +221,11 @@ static __always_inline __u64 send_stack_of(__u64 ts, struct task_struct *task, b
 	tstate = pystack_current(ts, 0);
 	if (!tstate || (runnable && !note->runs_loop && !pystack_holds_gil(tstate)))
 		return 0;
-	pystack_send(ts, tstate, runnable ? EVF_STACK_PREEMPT : EVF_STACK_SLEEP, 0);
+	/* a thread that loses its CPU ran just now, so the time before belongs to where it was */
+	if (runnable)
+		pystack_send(ts, tstate, EVF_STACK_PREEMPT, 0, entry_regs().address);
+	else
+		pystack_send(ts, tstate, EVF_STACK_SLEEP, 0, 0);
 	return tstate;
 }
 

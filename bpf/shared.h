@@ -156,6 +156,8 @@ struct shared_sample {
 	struct event_hdr hdr; /* as in STACK */
 	wire_u64 stack, task; /* hashes; 0: none */
 	wire_u64 root;
+	wire_u64 address; /* with STACK_CLOCK, _PREEMPT: of the instruction in user space; 0: not
+			     known */
 };
 
 /* What a descriptor of a sleeping thread is. */

@@ -27,6 +27,7 @@ WITH_JSON = [
     for name in (
         "arbiter",
         "blame",
+        "c_code",
         "edges_handover",
         "foreign_thread",
         "held_runnable",

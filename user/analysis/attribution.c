@@ -355,8 +355,14 @@ static void on_sample(void *ctx, const struct sample *sample)
 	if (sample->stack)
 		ref = (struct stack_ref){.stack = sample->stack,
 					 .task = sample->task,
+					 .native = sample->native,
 					 .root = sample->root,
 					 .gc = sample->flags & EVF_STACK_GC};
+	/* a waiter sees where the holder is in Python only: as long as that is the same place, so
+	 * is the machine code that the clock has seen there, as far as anybody knows */
+	if (sample->flags & EVF_STACK_HOLDER && thread->hold_sampled &&
+	    thread->hold.stack == ref.stack && thread->hold.root == ref.root)
+		ref.native = thread->hold.native;
 	if (now->gil && now->gil->holder == now)
 		hold_sample(a, thread, &ref);
 	if (thread->loop && thread->loop == now->loop)

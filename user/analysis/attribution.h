@@ -22,6 +22,8 @@
 /* A sample, as something that time can be added to. All 0: no stack is known. */
 struct stack_ref {
 	uint32_t stack, task; /* definitions; 0 = unknown */
+	uint32_t native; /* the machine code that ran, on a CPU; 0 = the interpreter's, or unknown
+			  */
 	uint64_t root;
 	bool gc; /* the collector was at work */
 };

@@ -63,6 +63,14 @@ struct blocker {
  * (docs/evidence/accuracy.md, "Where the time of a stack comes from"). Present only if stacks were
  * taken (report.stacks).
  */
+#define NATIVES_MAX_OF_SHARE 4
+struct native_share {
+	uint32_t function; /* definition: name is the symbol ("": not known), file the module; 0:
+			      none */
+	enum thread_state state; /* TS_PYTHON: with the GIL; TS_NATIVE: without */
+	uint64_t ns;		 /* sampled */
+};
+
 struct stack_share {
 	uint32_t stack; /* definition; 0: no stack was taken in time, or too many distinct ones */
 	uint32_t task;	/* text: name of the asyncio task; 0: none or unknown */
@@ -72,6 +80,9 @@ struct stack_share {
 	int32_t sysno;	   /* what it slept in longest at a time, SYSNO_…; SYSNO_UNKNOWN: nothing */
 	uint64_t sleep_ns; /* how long that was … */
 	uint32_t file;	   /* … and on what (text: "pipe", "TCP 10.0.0.5:5432"); 0: unknown */
+	/* The machine code outside the interpreter that it ran in, part of its time on a CPU; not
+	 * sorted. What is beyond the room for them is left out, the least first. */
+	struct native_share natives[NATIVES_MAX_OF_SHARE];
 };
 
 /*
@@ -119,6 +130,11 @@ struct breakdown {
 	uint32_t blocker_max;	    /* limit of blocker_count; 0: BLOCKERS_MAX */
 	struct table blocker_index; /* finds a thread's blocker once there are many (breakdown.c) */
 };
+
+void natives_add(struct native_share natives[NATIVES_MAX_OF_SHARE],
+		 const struct native_share from[NATIVES_MAX_OF_SHARE]);
+/* The one with the most time over all shares, with the GIL and without; function 0: none. */
+struct native_share natives_largest(const struct stack_share *shares, uint32_t count);
 
 uint64_t breakdown_stopped_ns(const struct breakdown *what);
 /* True when the thread was stopped from outside for most of the time. *ret_kind is always set, to

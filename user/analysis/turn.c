@@ -114,6 +114,7 @@ static int part_add_stretch(const struct report_builder *builder, struct turn_st
 		share->file = stretch->interval->file;
 		share->sleep_ns = part->ns;
 	}
+	native_add(share->natives, stretch->ref, part->state, part->ns);
 	return 0;
 }
 
@@ -188,6 +189,7 @@ static struct turn_share *shares_so_far(const struct report_builder *builder,
 					     .gc_ns = pieces[n].gc_ns};
 		share->key.part = parts_add(builder, parts, rest.ref, rest.start, rest.end);
 		share->states.ns[pieces[n].state] = pieces[n].ns;
+		native_add(share->natives, rest.ref, pieces[n].state, pieces[n].ns);
 	}
 	*ret_count = count;
 	return shares;
@@ -238,6 +240,7 @@ static uint32_t fill_stacks(struct stack_share *stacks, uint32_t *ret_largest,
 			stacks[n - 1].file = share->file;
 			stacks[n - 1].sleep_ns = share->sleep_ns;
 		}
+		natives_add(stacks[n - 1].natives, share->natives);
 		ns = (i && shares[i - 1].key.stack == share->key.stack ? ns : 0) +
 		     state_sums_total(&share->states);
 		if (share->key.stack && ns > most) {

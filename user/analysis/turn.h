@@ -33,6 +33,7 @@ struct turn_share {
 	int32_t sysno; /* of the longest sleep … */
 	uint32_t file; /* … and what it slept on (text) */
 	uint64_t sleep_ns;
+	struct native_share natives[NATIVES_MAX_OF_SHARE];
 };
 
 struct turn_stacks {

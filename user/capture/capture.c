@@ -25,6 +25,7 @@ static const struct process_reader target_reader = {
 	.thread_names = target_thread_names,
 	.stills = target_stills,
 	.children = target_children,
+	.native = target_native,
 };
 
 int capture_new(const struct features *features, const struct capture_options *options,

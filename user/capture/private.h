@@ -19,7 +19,8 @@
 #include "capture/requests.h"
 #include "symbols/symbols.h"
 
-#define EPFD_SEEN_MAX 4096 /* descriptors from here on are described by snapshots only */
+#define NATIVES_WANTED_MAX 16	/* further addresses are left to later samples */
+#define EPFD_SEEN_MAX	   4096 /* descriptors from here on are described by snapshots only */
 
 /* How a process is read: the functions of python/target.h, or a test's own. */
 struct process_reader {
@@ -37,6 +38,7 @@ struct process_reader {
 	int (*children)(const struct target *target,
 			int (*child)(void *ctx, uint32_t pid, uint8_t flags, const char *cmdline),
 			void *ctx);
+	int (*native)(struct target *target, uint64_t address, struct native_code *ret_code);
 };
 
 /* A target in the capture. */
@@ -47,7 +49,9 @@ struct tracee {
 	unsigned char epfd_seen[EPFD_SEEN_MAX / 8]; /* descriptors that have been read */
 	unsigned char epfd_loop[EPFD_SEEN_MAX / 8]; /* … and belong to a loop */
 	uint64_t ts_loops; /* which threads run loops is not asked again before that */
-	bool gone;	   /* it has ended or become another program: is not read any more */
+	uint64_t natives[NATIVES_WANTED_MAX]; /* addresses of code that is not known yet */
+	uint32_t native_count;
+	bool gone; /* it has ended or become another program: is not read any more */
 };
 
 /* A thread of a tracee. */
@@ -157,6 +161,9 @@ void tracee_forget_gc_sites(struct capture *capture, struct tracee *tracee);
 int tracee_names(struct capture *capture, struct tracee *tracee);
 /* Reads and reports the stacks of the threads that sleep, except those that wait in a loop. */
 int tracee_stills(struct capture *capture, struct tracee *tracee);
+
+/* Finds out what code is at tracee->natives. 0 or -errno (-ESRCH: gone). */
+int tracee_natives(struct capture *capture, struct tracee *tracee);
 
 /* A sample from the ring. 0, -EPROTO for one that this build's probes do not send, or the sink's
  * error. */

@@ -39,6 +39,7 @@ enum request_kind {
 	REQUEST_NAMES,	  /* the names that Python has for the threads */
 	REQUEST_GILS,	  /* the GILs of interpreters that are new */
 	REQUEST_SNAPSHOT, /* all threads, GILs, descriptors and loops */
+	REQUEST_NATIVE,	  /* what machine code is at the addresses in tracee.natives */
 	REQUEST_GONE,	  /* the process has ended: release what is held for it */
 	REQUEST_KINDS
 };

@@ -255,6 +255,8 @@ static int serve(struct capture *capture, const struct request *next)
 		return look_for_gils(capture, tracee);
 	case REQUEST_SNAPSHOT:
 		return take_snapshot(capture, tracee);
+	case REQUEST_NATIVE:
+		return tracee_natives(capture, tracee);
 	case REQUEST_GONE:
 		tracee_release(capture, tracee);
 		return 0;

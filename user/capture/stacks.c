@@ -260,6 +260,50 @@ int capture_resolve_held(struct capture *capture)
 	return resolve_stack(capture, &held->stack, bytes);
 }
 
+/* ── machine code ────────────────────────────────────────────────────────────────────────────── */
+
+/* The function at a sample's address. One that is not known yet is read later: this sample goes
+ * without, and so do others of its function until then. */
+static uint32_t native_of(struct capture *capture, const struct shared_sample *sample)
+{
+	struct member *member = sample->address ? member_find(capture, sample->hdr.tid) : NULL;
+	struct tracee *tracee = member ? member->tracee : NULL;
+	uint32_t function;
+
+	if (!tracee || tracee->gone)
+		return 0;
+	if (symbols_native_id(capture->symbols, tracee->target->info.pid, sample->address,
+			      &function))
+		return function;
+	if (tracee->native_count < NATIVES_WANTED_MAX)
+		tracee->natives[tracee->native_count++] = sample->address;
+	requests_put(&capture->requests,
+		     &(struct request){.tracee = tracee, .kind = REQUEST_NATIVE});
+	return 0;
+}
+
+int tracee_natives(struct capture *capture, struct tracee *tracee)
+{
+	uint32_t pid = tracee->target->info.pid, function;
+	struct native_code code;
+	int err = 0;
+
+	while (tracee->native_count && !err) {
+		uint64_t address = tracee->natives[--tracee->native_count];
+
+		if (symbols_native_id(capture->symbols, pid, address, &function))
+			continue;
+		err = capture->reader.native(tracee->target, address, &code);
+		if (err && err != -ESRCH) { /* it will not do better the next time */
+			code = (struct native_code){.start = address, .end = address + 1};
+			err = 0;
+		}
+		if (!err)
+			err = symbols_native(capture->symbols, pid, &code);
+	}
+	return err;
+}
+
 int capture_handle_sample(struct capture *capture, const struct shared_sample *sample, size_t size)
 {
 	union event event = {0};
@@ -271,6 +315,7 @@ int capture_handle_sample(struct capture *capture, const struct shared_sample *s
 		.stack = symbols_stack_id(capture->symbols, sample->stack),
 		.task = symbols_text_id(capture->symbols, sample->task),
 		.root = sample->root,
+		.native = native_of(capture, sample),
 	};
 	event.hdr.type = EV_STACK;
 	capture->status.events++;

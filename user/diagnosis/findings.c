@@ -140,6 +140,7 @@ static struct finding *finding_in(struct collector *collector, struct table *tab
 	if (table->count > before) {
 		entry->finding = *like;
 		entry->finding.states = (struct state_sums){0};
+		memset(entry->finding.natives, 0, sizeof(entry->finding.natives));
 		entry->finding.neighbour_count = entry->finding.more_neighbours = 0;
 		entry->finding.ns = entry->finding.count = entry->finding.worst_ns = 0;
 		entry->finding.stalls = NULL;
@@ -157,6 +158,7 @@ static void add_part(struct finding *to, const struct finding *from)
 	for (int s = 0; s < TS_COUNT; s++)
 		to->states.ns[s] += from->states.ns[s];
 	to->many_threads |= from->many_threads || to->thread != from->thread;
+	natives_add(to->natives, from->natives);
 	add_neighbours(to, from);
 	to->ongoing |= from->ongoing;
 	if (from->evidence > to->evidence)

@@ -51,8 +51,10 @@ struct finding {
 	struct stack_frame inner; /* the application's innermost function in it; function 0: that is
 				     the handler itself, or unknown. Without a handler the
 				     innermost function of a package … */
-	struct stack_frame caller;   /* … and who called that package; function 0: unknown */
-	uint32_t stack;		     /* its stack with the most time; 0: unknown */
+	struct stack_frame caller; /* … and who called that package; function 0: unknown */
+	uint32_t stack;		   /* its stack with the most time; 0: unknown */
+	/* Machine code that ran there, part of the time on a CPU in `states`. */
+	struct native_share natives[NATIVES_MAX_OF_SHARE];
 	const struct thread *thread; /* the loop's; with gil_held_by and the like the other one's,
 					NULL if it is unknown */
 	bool many_threads; /* gil_held_by: it is one of several in which the function ran */

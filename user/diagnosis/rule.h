@@ -84,7 +84,8 @@ const struct library_call *call_of_stack(const struct report *report, uint32_t s
 struct finding finding_of_stack(const struct stall_view *view, enum finding_id id, uint32_t stack);
 /* Sets stack, handler, inner and call of a finding. */
 void set_stack(struct finding *finding, const struct report *report, uint32_t stack);
-/* Sets the same, of a thread that had the GIL; only if its function is the application's. */
+/* Sets the same, of a thread that had the GIL; a function only if it is the application's, a call
+ * only if half of the time or more was spent in it. */
 void set_blocker(struct finding *finding, const struct report *report,
 		 const struct blocker *blocker);
 /* rules/gil.c: what to do about a thread that had the GIL and did finding.states meanwhile. */
@@ -94,6 +95,10 @@ void add_gil_advice(struct text_buffer *text, const struct finding *finding);
  * is unknown. Begins a sentence. */
 void add_function(struct text_buffer *text, const struct report *report,
 		  const struct finding *finding);
+/* ", mostly in scan_once in _speedups.so (simplejson)": machine code that had half of the finding's
+ * time or more, in this state; false, and nothing, if there is none that is known. */
+bool add_native(struct text_buffer *text, const struct report *report,
+		const struct finding *finding, enum thread_state state);
 /* "600 ms in 3 stalls, longest 220 ms" */
 void add_figures(struct text_buffer *text, const struct finding *finding);
 

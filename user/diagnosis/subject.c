@@ -83,13 +83,33 @@ void set_stack(struct finding *finding, const struct report *report, uint32_t id
 		finding->inner = stack->stack.frames[inner];
 }
 
+/* How long the blocker computed in that call. */
+static uint64_t python_ns_in(const struct report *report, const struct blocker *blocker,
+			     const struct library_call *call)
+{
+	uint64_t ns = 0;
+
+	for (uint32_t i = 0; i < blocker->stack_count; i++)
+		if (call_of_stack(report, blocker->stacks[i].stack, CALL_RAN) == call)
+			ns += blocker->stacks[i].states.ns[TS_PYTHON];
+	return ns;
+}
+
 void set_blocker(struct finding *finding, const struct report *report,
 		 const struct blocker *blocker)
 {
 	set_stack(finding, report, stack_share_largest(blocker->stacks, blocker->stack_count));
-	finding->handler = blocker->handler;
-	if (finding->handler.role == HANDLER_NONE)
+	if (finding->call &&
+	    python_ns_in(report, blocker, finding->call) < state_sums_total(&blocker->states) / 2)
+		finding->call = NULL;
+	/* the handler has the most time, but maybe not in the largest stack */
+	if (blocker->handler.role == HANDLER_NONE ||
+	    blocker->handler.frame.function != finding->handler.frame.function)
 		finding->inner.function = finding->caller.function = 0;
+	finding->handler = blocker->handler;
+	memset(finding->natives, 0, sizeof(finding->natives));
+	for (uint32_t i = 0; i < blocker->stack_count; i++)
+		natives_add(finding->natives, blocker->stacks[i].natives);
 }
 
 struct finding finding_of_stack(const struct stall_view *view, enum finding_id id, uint32_t stack)
@@ -164,6 +184,21 @@ void add_function(struct text_buffer *text, const struct report *report,
 	add_inner(text, report, finding);
 	if (text_role(finding->handler.role) || finding->inner.function)
 		text_add(text, ",");
+}
+
+bool add_native(struct text_buffer *text, const struct report *report,
+		const struct finding *finding, enum thread_state state)
+{
+	struct native_share most = {0};
+
+	for (int i = 0; i < NATIVES_MAX_OF_SHARE; i++)
+		if (finding->natives[i].state == state && finding->natives[i].ns > most.ns)
+			most = finding->natives[i];
+	if (!most.ns || most.ns < finding->ns / 2)
+		return false;
+	text_add(text, ", mostly in ");
+	text_add_native(text, report, most.function);
+	return true;
 }
 
 void add_figures(struct text_buffer *text, const struct finding *finding)

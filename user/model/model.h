@@ -246,6 +246,7 @@ struct sample {
 	uint64_t ts;
 	uint64_t root;
 	uint32_t stack, task; /* definitions; 0 = unknown */
+	uint32_t native;      /* function of machine code (STACK.native); 0 = none, or unknown */
 	uint8_t flags;	      /* EVF_STACK_… */
 };
 

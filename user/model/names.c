@@ -22,6 +22,7 @@ static void stack_emit(struct world *w, const struct ev_stack *event, struct thr
 		.root = event->root,
 		.stack = event->stack,
 		.task = event->task,
+		.native = event->native,
 		.flags = event->hdr.flags,
 	};
 

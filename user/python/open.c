@@ -89,6 +89,7 @@ static struct target *receive_target(struct bounded_answer *answer, size_t at)
 	if (!target->private || !target->sites || !target->gils || !target->gc_sites)
 		return NULL;
 	*target->private = found.private;
+	target->private->native_budget.left = ELF_BUDGET_BYTES;
 	return STEAL(target, NULL);
 }
 

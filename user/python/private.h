@@ -5,10 +5,12 @@
 #ifndef GILSCOPE_PYTHON_PRIVATE_H
 #define GILSCOPE_PYTHON_PRIVATE_H
 
+#include "python/elf/elf_image.h"
 #include "python/target.h"
 
 struct target_private {
 	uint64_t runtime_size;
+	struct elf_budget native_budget; /* of target_native() */
 	uint32_t tstate_loop; /* 3.13 on: _PyThreadStateImpl.asyncio_running_loop; 0: unknown, or
 				 unknown so far (asyncio.h) */
 };

@@ -14,6 +14,7 @@ struct symbol_process {
 	struct stack_layout stack;
 	struct python_layout layout;
 	uint64_t code_type; /* address of the code type; 0 until a code object was read */
+	struct natives natives;
 	UT_hash_handle hh;
 };
 
@@ -40,6 +41,12 @@ struct symbols *symbols_new(struct stream_sink sink)
 	return NULL;
 }
 
+static void process_free(struct symbol_process *process)
+{
+	natives_done(&process->natives);
+	free(process);
+}
+
 void symbols_free(struct symbols *symbols)
 {
 	struct symbol_process *process, *next;
@@ -49,7 +56,7 @@ void symbols_free(struct symbols *symbols)
 	HASH_ITER(hh, symbols->processes, process, next)
 	{
 		HASH_DEL(symbols->processes, process);
-		free(process);
+		process_free(process);
 	}
 	codes_done(&symbols->codes);
 	id_cache_free(symbols->stacks);
@@ -88,7 +95,7 @@ void symbols_remove_process(struct symbols *symbols, uint32_t pid)
 	if (!process)
 		return;
 	HASH_DEL(symbols->processes, process);
-	free(process);
+	process_free(process);
 	codes_forget(&symbols->codes, pid);
 }
 
@@ -280,6 +287,41 @@ uint32_t symbols_text_id(const struct symbols *symbols, uint64_t hash)
 	uint32_t id;
 
 	return id_cache_find(symbols->texts, hash, &id) ? id : 0;
+}
+
+/* ── machine code ────────────────────────────────────────────────────────── */
+
+static struct symbol_process *known_process(const struct symbols *symbols, uint32_t pid)
+{
+	struct symbol_process *process;
+
+	HASH_FIND(hh, symbols->processes, &pid, sizeof(pid), process);
+	return process;
+}
+
+int symbols_native_id(const struct symbols *symbols, uint32_t pid, uint64_t address,
+		      uint32_t *ret_id)
+{
+	const struct symbol_process *process = known_process(symbols, pid);
+
+	return process && natives_find(&process->natives, address, ret_id);
+}
+
+int symbols_native(struct symbols *symbols, uint32_t pid, const struct native_code *code)
+{
+	struct symbol_process *process = known_process(symbols, pid);
+	struct native_range range = {.start = code->start, .end = code->end};
+	char symbol[DEFINE_TEXT_MAX], module[DEFINE_TEXT_MAX];
+	int err = 0;
+
+	if (!process)
+		return 0;
+	utf8_clean(code->symbol, strlen(code->symbol), false, symbol, sizeof(symbol));
+	utf8_clean(code->module, strlen(code->module), false, module, sizeof(module));
+	if (code->module[0])
+		err = definitions_function(&symbols->definitions, symbol, module, 0,
+					   &range.function);
+	return err ? err : natives_keep(&process->natives, &range);
 }
 
 struct symbols_status symbols_status(const struct symbols *symbols)

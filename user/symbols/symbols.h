@@ -20,6 +20,7 @@
 #include <stdint.h>
 #include "bpf/shared.h"
 #include "stream/stream.h"
+#include "python/native.h"
 #include "python/target.h"
 
 #define SYMBOLS_CODES_MAX 65536
@@ -56,6 +57,15 @@ int symbols_name(struct symbols *symbols, const char *text, uint32_t *ret_id);
  * above.
  */
 int symbols_still(struct symbols *symbols, struct shared_stack *stack, uint32_t *ret_id);
+
+/*
+ * The function of machine code at an address: 1 if it is known by now, with its id (0: nothing to
+ * tell); 0 if it is not.
+ */
+int symbols_native_id(const struct symbols *symbols, uint32_t pid, uint64_t address,
+		      uint32_t *ret_id);
+/* Remembers, and defines, what target_native() has found. 0, -ENOMEM or the sink's error. */
+int symbols_native(struct symbols *symbols, uint32_t pid, const struct native_code *code);
 
 /* The id of the definition with this hash; 0 if it is unknown (its record was lost, or there was no
  * room). */

@@ -29,6 +29,24 @@ int definitions_stack(struct definitions *definitions, const struct stack_frame 
 		      uint32_t count, bool cut, uint32_t *ret_id);
 int definitions_text(struct definitions *definitions, const char *text, uint32_t *ret_id);
 
+/* ── machine code: native.c ──────────────────────────────────────────────── */
+
+/* What is known of a process's machine code: ranges that do not overlap, by address. Full, it
+ * begins anew. */
+#define NATIVES_MAX 4096
+struct natives {
+	struct native_range {
+		uint64_t start, end;
+		uint32_t function;
+	} *list;
+	uint32_t count, room;
+};
+
+bool natives_find(const struct natives *natives, uint64_t address, uint32_t *ret_function);
+/* What overlaps the range is forgotten. 0 or -ENOMEM. */
+int natives_keep(struct natives *natives, const struct native_range *range);
+void natives_done(struct natives *natives);
+
 /* ── caches: evicted by least recent use ─────────────────────────────────── */
 
 /* Ids of definitions, by the hashes of the probes. */

@@ -43,6 +43,21 @@ static void add_more(struct text_buffer *text, uint32_t count)
 		text_add(text, ", %u" NBSP "more", count);
 }
 
+/* C code that had a tenth of the stall or more. */
+static void add_c_code(struct text_buffer *text, const struct report *report,
+		       const struct stack_share *shares, uint32_t count, const struct stall *stall)
+{
+	struct native_share most = natives_largest(shares, count);
+
+	if (!most.ns || most.ns < (stall->end - stall->start) / 10)
+		return;
+	text_separate(text, "; ");
+	text_add(text, "C code: ");
+	text_add_native(text, report, most.function);
+	text_add(text, NBSP);
+	text_add_duration(text, most.ns);
+}
+
 /* What the loop's own thread did: "in render (app.py:12), route, of task 'Task-7'; innermost dumps
  * (…)". */
 static void add_own(struct text_buffer *text, const struct report *report,
@@ -63,6 +78,7 @@ static void add_own(struct text_buffer *text, const struct report *report,
 		text_add(text, "'");
 	}
 	text_add_innermost(text, report, stall->stack, &stall->handler);
+	add_c_code(text, report, stall->what.stacks, stall->what.stack_count, stall);
 }
 
 static void add_garbage(struct text_buffer *text, const struct stall *stall)
@@ -104,6 +120,7 @@ static void add_blockers(struct text_buffer *text, const struct report *report,
 		text_add_innermost(text, report,
 				   stack_share_largest(blocker->stacks, blocker->stack_count),
 				   &blocker->handler);
+		add_c_code(text, report, blocker->stacks, blocker->stack_count, stall);
 	}
 	if (i)
 		add_more(text, what->blocker_count - i);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "words/words.h"
 
+#include <limits.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -87,6 +88,41 @@ void text_add_frame(struct text_buffer *text, const struct report *report,
 	text_add_function(text, report, frame, FUNCTION_COLUMNS);
 	text_add(text, NBSP "(");
 	text_add_place(text, report, frame, PATH_COLUMNS);
+	text_add(text, ")");
+}
+
+/* The folder below site-packages or dist-packages; *ret_length 0: there is none. */
+static const char *package_of(const char *path, int *ret_length)
+{
+	const char *found = strstr(path, "-packages/"), *name = path, *end;
+
+	for (; found; found = strstr(name, "-packages/"))
+		name = found + strlen("-packages/");
+	end = strchr(name, '/');
+	*ret_length = end && name > path ? (int)(end - name) : 0;
+	return name;
+}
+
+void text_add_native(struct text_buffer *text, const struct report *report, uint32_t function)
+{
+	struct frame_names names = frame_names(report, &(struct stack_frame){.function = function});
+	const char *slash = strrchr(names.file, '/'), *symbol = names.function;
+	const char *module = slash ? slash + 1 : names.file, *package;
+	char name[NAME_MAX + 1];
+	int length;
+
+	/* _Z…, _R…: names of C++ and Rust, encoded with their types */
+	if (symbol && *symbol && strncmp(symbol, "_Z", 2) != 0 && strncmp(symbol, "_R", 2) != 0) {
+		text_add_name(text, symbol, FUNCTION_COLUMNS);
+		text_add(text, " in ");
+	}
+	text_add_name(text, module, FUNCTION_COLUMNS);
+	package = package_of(names.file, &length);
+	if (!length || length > NAME_MAX)
+		return;
+	snprintf(name, sizeof(name), "%.*s", length, package);
+	text_add(text, " (");
+	text_add_name(text, name, FUNCTION_COLUMNS);
 	text_add(text, ")");
 }
 

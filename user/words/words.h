@@ -27,6 +27,10 @@ void text_add_place(struct text_buffer *text, const struct report *report,
 /* Adds a handler (not HANDLER_NONE) as "function (file:line), route". */
 void text_add_handler(struct text_buffer *text, const struct report *report,
 		      const struct handler *handler);
+/* Adds machine code by its definition, as "encode in _rust.abi3.so (tokenizers)": the symbol,
+ * unless it is one that only linkers read, the module, and the package that it was installed with.
+ */
+void text_add_native(struct text_buffer *text, const struct report *report, uint32_t function);
 /* What a handler's role is called; NULL for the roles that need no mention. */
 const char *text_role(enum handler_role role);
 /* "stopped from outside, by a signal" */

@@ -16,7 +16,7 @@
 #define THRESHOLD (50 * MS)
 
 /* Stacks by number: the outermost frame is a function of the application of that name. */
-enum { ALPHA = 1, BETA, GAMMA, REQUESTS, CONVERT, SENDS, ENCODES, STACKS };
+enum { ALPHA = 1, BETA, GAMMA, REQUESTS, CONVERT, SENDS, ENCODES, PARSES, STACKS };
 
 static struct made {
 	struct report report;
@@ -66,6 +66,7 @@ static void make_stacks(void)
 		[CONVERT] = function("convert", "/srv/work.py"),
 		[SENDS] = function("WebSocket.send_text", LIBRARY "starlette/websockets.py"),
 		[ENCODES] = function("serialize_response", LIBRARY "fastapi/routing.py"),
+		[PARSES] = function("loads", "/usr/lib/python3.11/json/__init__.py"),
 	};
 
 	for (uint32_t id = ALPHA; id <= GAMMA; id++)
@@ -74,6 +75,7 @@ static void make_stacks(void)
 	stack((struct stack_frame[]){{names[CONVERT], 5}, {names[ALPHA], 7}, {run, 8}}, 3);
 	stack((struct stack_frame[]){{names[SENDS], 5}, {names[ALPHA], 7}, {run, 8}}, 3);
 	stack((struct stack_frame[]){{names[ENCODES], 5}, {run, 8}}, 2);
+	stack((struct stack_frame[]){{names[PARSES], 5}, {names[CONVERT], 7}}, 2);
 }
 
 static int setup(void **state)
@@ -386,6 +388,62 @@ static void a_function_that_has_the_gil_in_several_threads_is_one(void **state)
 	assert_non_null(strstr(text_of_first(), "in several threads had the GIL"));
 }
 
+/* The worker had the GIL for 200 ms: so long in json (of that in a module of it), else asleep. */
+static const char *text_of_holder(uint64_t json_ns, uint64_t module_ns)
+{
+	struct stall *stall = &made.stalls[0];
+	struct stack_share *shares = made.shares[1];
+
+	if (!made.loop_report.stall_count)
+		add(add_stall(), ALPHA, TS_GIL_WAIT, 200 * MS);
+	memset(shares, 0, 2 * sizeof(*shares));
+	shares[0].stack = PARSES;
+	shares[0].states.ns[TS_PYTHON] = json_ns;
+	shares[0].natives[0] = (struct native_share){
+		.function = function("scan", "/v/site-packages/fast/_json.so"),
+		.state = TS_PYTHON,
+		.ns = module_ns};
+	shares[1].stack = GAMMA;
+	shares[1].states.ns[TS_HELD_BLOCKED] = 200 * MS - json_ns;
+	made.blocker = (struct blocker){.thread = &made.worker,
+					.handler = handler_find(made.finder, made.names, PARSES),
+					.stacks = shares,
+					.stack_count = 2};
+	made.blocker.states.ns[TS_PYTHON] = json_ns;
+	made.blocker.states.ns[TS_HELD_BLOCKED] = 200 * MS - json_ns;
+	stall->what.blockers = &made.blocker;
+	stall->what.blocker_count = 1;
+	assert_string_equal(list(), "gil_held_by convert 200/1");
+	return text_of_first();
+}
+
+static void what_the_holder_mostly_did_is_said(void **state)
+{
+	(void)state;
+	assert_non_null(strstr(text_of_holder(200 * MS, 99 * MS), " had the GIL in json while "));
+	assert_non_null(strstr(advice_of_first(), "orjson and msgspec"));
+	assert_non_null(strstr(text_of_holder(200 * MS, 100 * MS),
+			       " in json, mostly in scan in _json.so (fast), while "));
+	assert_non_null(strstr(text_of_holder(101 * MS, 99 * MS), " had the GIL in json while "));
+	/* of what it did for less than half of the time nothing is said */
+	assert_non_null(strstr(text_of_holder(99 * MS, 99 * MS), " had the GIL while "));
+	assert_non_null(strstr(advice_of_first(), "It slept with the GIL"));
+}
+
+static void machine_code_is_said_of_its_own_state(void **state)
+{
+	struct stack_share *share = add(add_stall(), ALPHA, TS_PYTHON, 100 * MS);
+
+	(void)state;
+	share->natives[0] = (struct native_share){.function = function("deflate", "/lib/libz.so.1"),
+						  .state = TS_NATIVE,
+						  .ns = 90 * MS};
+	share->states.ns[TS_NATIVE] = 90 * MS;
+	assert_string_equal(list(), "running_python alpha 100/1; native_code alpha 90/1");
+	assert_null(strstr(text_of_first(), "mostly in"));
+	assert_non_null(strstr(text_of(1), ", mostly in deflate in libz.so.1, on the"));
+}
+
 static void what_the_collector_took_is_not_the_function_s(void **state)
 {
 	struct stall *stall = add_stall();
@@ -464,6 +522,8 @@ int main(void)
 		TEST(a_quota_is_not_a_neighbour),
 		TEST(the_collector_in_another_thread_is_told_from_its_holder),
 		TEST(a_function_that_has_the_gil_in_several_threads_is_one),
+		TEST(what_the_holder_mostly_did_is_said),
+		TEST(machine_code_is_said_of_its_own_state),
 		TEST(what_the_collector_took_is_not_the_function_s),
 		TEST(an_unknown_holder_is_said),
 		TEST(missing_evidence_explains_nothing),

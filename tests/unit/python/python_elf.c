@@ -109,6 +109,67 @@ static void a_name_is_read_as_far_as_it_can_be_one_of_ours(void **state)
 	close(fd);
 }
 
+/* Three functions: one inside another, and one that others follow at a distance. */
+static int nested_functions(void)
+{
+	static const char names[] = "\0outer\0inner\0far\0data";
+	Elf64_Sym list[] = {
+		{0},
+		{.st_name = 1, .st_value = 0x100, .st_size = 0x100},
+		{.st_name = 7, .st_value = 0x140, .st_size = 0x20},
+		{.st_name = 13, .st_value = 0x300, .st_size = 0x10},
+		{.st_name = 17, .st_value = 0x200, .st_size = 0x100},	   /* no function */
+		{.st_name = 13, .st_value = UINT64_MAX - 4, .st_size = 8}, /* its end overflows */
+	};
+	int fd = file_begin(3, 2);
+
+	for (size_t i = 1; i < sizeof(list) / sizeof(*list); i++) {
+		list[i].st_info = ELF64_ST_INFO(STB_LOCAL, i == 4 ? STT_OBJECT : STT_FUNC);
+		list[i].st_shndx = 1;
+	}
+	section(fd, 1,
+		&(Elf64_Shdr){.sh_type = SHT_SYMTAB,
+			      .sh_offset = TABLES,
+			      .sh_size = sizeof(list),
+			      .sh_link = 2,
+			      .sh_entsize = sizeof(Elf64_Sym)});
+	section(fd, 2,
+		&(Elf64_Shdr){.sh_type = SHT_STRTAB,
+			      .sh_offset = TABLES + sizeof(list),
+			      .sh_size = sizeof(names)});
+	put(fd, TABLES, list, sizeof(list));
+	put(fd, TABLES + sizeof(list), names, sizeof(names));
+	return fd;
+}
+
+static void the_function_at_an_address_covers_it(void **state)
+{
+	static const struct {
+		uint64_t vaddr;
+		const char *name;
+		uint64_t start, end;
+	} cases[] = {
+		{0x80, "", 0, 0x100},		{0x100, "outer", 0x100, 0x140},
+		{0x150, "inner", 0x140, 0x160}, {0x1ff, "outer", 0x160, 0x200},
+		{0x200, "", 0x200, 0x300},	{0x30f, "far", 0x300, 0x310},
+		{0x310, "", 0x310, 0x1000},
+	};
+	struct elf_budget budget = {ELF_BUDGET_BYTES};
+	struct elf_image image;
+	int fd = nested_functions();
+
+	assert_int_equal(elf_image_open(fd, &budget, &image), 0);
+	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+		struct elf_function function = {.start = 0, .end = 0x1000};
+
+		elf_image_function(&image, SHT_SYMTAB, cases[i].vaddr, &function);
+		assert_string_equal(function.name, cases[i].name);
+		assert_int_equal(function.start, cases[i].start);
+		assert_int_equal(function.end, cases[i].end);
+	}
+	close(fd);
+}
+
 static void a_table_that_does_not_end_spends_the_budget(void **state)
 {
 	struct elf_budget budget = {64 << 20};
@@ -169,6 +230,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_name_is_read_as_far_as_it_can_be_one_of_ours),
+		cmocka_unit_test(the_function_at_an_address_covers_it),
 		cmocka_unit_test(a_table_that_does_not_end_spends_the_budget),
 		cmocka_unit_test(tables_over_each_other_are_charged_one_by_one),
 	};

@@ -377,11 +377,60 @@ static void what_the_sink_refuses_is_not_defined(void **state)
 	assert_int_equal(id, 1);
 }
 
+static uint32_t native_at(const struct heard *heard, uint32_t pid, uint64_t address)
+{
+	uint32_t id = UINT32_MAX;
+
+	return symbols_native_id(heard->symbols, pid, address, &id) ? id : UINT32_MAX;
+}
+
+static void machine_code_is_known_by_its_range(void **state)
+{
+	static const struct stack_layout stack;
+	struct native_code code = {.start = 100, .end = 200, .module = "/m.so", .symbol = "f\xff"};
+	struct heard heard;
+
+	heard_init(&heard);
+	assert_int_equal(symbols_native(heard.symbols, 7, &code), 0); /* no such process */
+	assert_int_equal(symbols_add_process(heard.symbols, 7, &stack, &layout), 0);
+	assert_int_equal(native_at(&heard, 7, 150), UINT32_MAX);
+	assert_int_equal(symbols_native(heard.symbols, 7, &code), 0);
+	assert_int_equal(native_at(&heard, 7, 99), UINT32_MAX);
+	assert_int_equal(native_at(&heard, 7, 100), 1);
+	assert_int_equal(native_at(&heard, 7, 199), 1);
+	assert_int_equal(native_at(&heard, 7, 200), UINT32_MAX);
+	assert_int_equal(native_at(&heard, 8, 150), UINT32_MAX);
+	/* nothing to tell; and one that lies over the first, which is then not believed any more */
+	assert_int_equal(
+		symbols_native(heard.symbols, 7, &(struct native_code){.start = 200, .end = 300}),
+		0);
+	assert_int_equal(native_at(&heard, 7, 250), 0);
+	code.start = 150;
+	code.end = 220;
+	strcpy(code.symbol, "g");
+	assert_int_equal(symbols_native(heard.symbols, 7, &code), 0);
+	assert_int_equal(native_at(&heard, 7, 120), UINT32_MAX);
+	assert_int_equal(native_at(&heard, 7, 219), 2);
+	assert_int_equal(native_at(&heard, 7, 250), UINT32_MAX);
+	/* ever more of them have an end */
+	for (uint64_t n = 0; n < 10000; n++) {
+		code.start = 1000 + 2 * n;
+		code.end = code.start + 2;
+		assert_int_equal(symbols_native(heard.symbols, 7, &code), 0);
+	}
+	assert_int_equal(native_at(&heard, 7, 1000), UINT32_MAX);
+	assert_int_equal(native_at(&heard, 7, 1000 + 2 * 9999), 2);
+	symbols_remove_process(heard.symbols, 7);
+	assert_int_equal(native_at(&heard, 7, 1000 + 2 * 9999), UINT32_MAX);
+	heard_done(&heard);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(the_same_is_defined_once),
 		cmocka_unit_test(stacks_have_an_end),
+		cmocka_unit_test(machine_code_is_known_by_its_range),
 		cmocka_unit_test(functions_and_code_objects_have_an_end),
 		cmocka_unit_test(line_tables_have_an_end),
 		cmocka_unit_test(texts_of_the_probes_are_clean),

@@ -30,6 +30,60 @@ void state_sums_add(struct state_sums *sums, const struct state_sums *from)
 		sums->ns[i] += from->ns[i];
 }
 
+/* With no room for another function, the one with the least time has to go if it has less. */
+static void add_to_room(struct native_share *natives, int room, const struct native_share *share)
+{
+	struct native_share *least = natives;
+
+	if (!share->function || !share->ns)
+		return;
+	for (int i = 0; i < room; i++) {
+		if (natives[i].function == share->function && natives[i].state == share->state) {
+			natives[i].ns += share->ns;
+			return;
+		}
+		if (natives[i].ns < least->ns)
+			least = &natives[i];
+	}
+	if (share->ns > least->ns)
+		*least = *share;
+}
+
+void native_add(struct native_share natives[NATIVES_MAX_OF_SHARE], const struct stack_ref *ref,
+		enum thread_state state, uint64_t ns)
+{
+	if (thread_state_runs(state) && !ref->gc)
+		add_to_room(
+			natives, NATIVES_MAX_OF_SHARE,
+			&(struct native_share){.function = ref->native, .state = state, .ns = ns});
+}
+
+void natives_add(struct native_share natives[NATIVES_MAX_OF_SHARE],
+		 const struct native_share from[NATIVES_MAX_OF_SHARE])
+{
+	for (int i = 0; i < NATIVES_MAX_OF_SHARE; i++)
+		add_to_room(natives, NATIVES_MAX_OF_SHARE, &from[i]);
+}
+
+#define NATIVES_COUNTED 64
+
+/* The same code may be called from several places. */
+struct native_share natives_largest(const struct stack_share *shares, uint32_t count)
+{
+	struct native_share sums[NATIVES_COUNTED] = {0}, most = {0};
+
+	for (uint32_t i = 0; i < count; i++)
+		for (int n = 0; n < NATIVES_MAX_OF_SHARE; n++)
+			add_to_room(
+				sums, NATIVES_COUNTED,
+				&(struct native_share){.function = shares[i].natives[n].function,
+						       .ns = shares[i].natives[n].ns});
+	for (int i = 0; i < NATIVES_COUNTED; i++)
+		if (sums[i].ns > most.ns)
+			most = sums[i];
+	return most;
+}
+
 uint64_t breakdown_stopped_ns(const struct breakdown *what)
 {
 	return what->stop_ns[STOP_SIGNAL] + what->stop_ns[STOP_TRACER] +
@@ -197,6 +251,7 @@ int breakdown_add_blocker(struct breakdown *what, const struct thread *thread,
 	if (share) {
 		share->states.ns[state] += ns;
 		share->gc_ns += gc_ns;
+		native_add(share->natives, ref, state, ns);
 	}
 	return 0;
 }
@@ -248,6 +303,7 @@ static int merge_shares(struct stack_share **shares, uint32_t *count, uint32_t *
 			return -ENOMEM;
 		state_sums_add(&share->states, &from[i].states);
 		share->gc_ns += from[i].gc_ns;
+		natives_add(share->natives, from[i].natives);
 	}
 	return 0;
 }

@@ -21,6 +21,9 @@
 #define BLOCKERS_TOTAL 65536 /* … these, so that memory does not grow with loops times blockers */
 
 void state_sums_add(struct state_sums *sums, const struct state_sums *from);
+/* Machine code that time belongs to; nothing of time off the CPU, or in the garbage collector. */
+void native_add(struct native_share natives[NATIVES_MAX_OF_SHARE], const struct stack_ref *ref,
+		enum thread_state state, uint64_t ns);
 
 /* Each adds `ns` to its entry. 0 or -ENOMEM. `ref` may be NULL: stacks are not kept. */
 int breakdown_add_blocker(struct breakdown *what, const struct thread *thread,

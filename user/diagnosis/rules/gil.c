@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Who had the GIL while the loop wanted it, and who collected garbage. */
+#include "diagnosis/calls.h"
 #include "diagnosis/rule.h"
 #include "words/names.h"
 #include "words/words.h"
@@ -78,6 +79,8 @@ static void stall_gc(struct collector *collector, const struct stall_view *view)
 static void text_gil(struct text_buffer *text, const struct report *report,
 		     const struct finding *finding)
 {
+	bool comma;
+
 	if (!finding->thread) {
 		text_add(text, "The event loop waited for the GIL, and which threads had it is "
 			       "not known: ");
@@ -92,7 +95,11 @@ static void text_gil(struct text_buffer *text, const struct report *report,
 		text_add(text, "several threads");
 	else
 		text_add_thread(text, report, finding->thread);
-	text_add(text, " had the GIL while the event loop waited for it: ");
+	text_add(text, " had the GIL");
+	if (finding->call)
+		text_add(text, " in %s", finding->call->what);
+	comma = add_native(text, report, finding, TS_PYTHON);
+	text_add(text, "%s while the event loop waited for it: ", comma ? "," : "");
 	add_figures(text, finding);
 }
 
@@ -113,6 +120,8 @@ void add_gil_advice(struct text_buffer *text, const struct finding *finding)
 			       "move it to a process pool.");
 		break;
 	default:
+		if (finding->call)
+			text_add(text, "%s ", finding->call->advice[CALL_RAN]);
 		text_add(text, "Move that work to a process pool, take smaller steps, or release "
 			       "the GIL in the extension. More threads make it worse.");
 	}

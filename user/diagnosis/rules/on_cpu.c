@@ -53,6 +53,7 @@ static void collect_on_cpu(struct collector *collector, const struct stall_view 
 	finding = finding_of_stack(view, FINDING_RUNNING_PYTHON, share->stack);
 	finding.evidence = share->stack ? EVIDENCE_SAMPLED : EVIDENCE_TRACED;
 	finding.states = share->states;
+	memcpy(finding.natives, share->natives, sizeof(finding.natives));
 	collector_add(collector, &finding, python);
 	finding.id = FINDING_NATIVE_CODE;
 	collector_add(collector, &finding, native);
@@ -81,7 +82,9 @@ static void text_python(struct text_buffer *text, const struct report *report,
 {
 	add_function(text, report, finding);
 	add_call(text, finding);
-	text_add(text, " ran Python, or C code that keeps the GIL, on the event loop for ");
+	text_add(text, " ran Python, or C code that keeps the GIL");
+	add_native(text, report, finding, TS_PYTHON);
+	text_add(text, ", on the event loop for ");
 	add_figures(text, finding);
 }
 
@@ -103,12 +106,13 @@ static void advise_python(struct text_buffer *text, const struct report *report,
 static void text_native(struct text_buffer *text, const struct report *report,
 			const struct finding *finding)
 {
+	bool gil = !finding->process || finding->process->process->info.gil_enabled;
+
 	add_function(text, report, finding);
 	add_call(text, finding);
-	text_add(text, finding->process && !finding->process->process->info.gil_enabled
-			       ? " ran on the event loop for "
-			       : " ran C code or system calls, without the GIL, on the event loop "
-				 "for ");
+	text_add(text, gil ? " ran C code or system calls, without the GIL" : " ran");
+	add_native(text, report, finding, TS_NATIVE);
+	text_add(text, "%s on the event loop for ", gil ? "," : "");
 	add_figures(text, finding);
 }
 

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/duration.h"
+#include "diagnosis/calls.h"
 #include "diagnosis/rule.h"
 #include "words/names.h"
 #include "words/words.h"
@@ -137,7 +138,11 @@ static void add_holder(struct text_buffer *text, const struct report *report,
 		text_add(text, " in ");
 	}
 	text_add_thread(text, report, first->thread);
-	text_add(text, holder_of(starved) ? " had it for " : ", for ");
+	if (holder_of(starved))
+		text_add(text, " had it");
+	if (holder_of(starved) && finding->call)
+		text_add(text, " in %s", finding->call->what);
+	text_add(text, holder_of(starved) ? " for " : ", for ");
 	text_add_duration(text, state_sums_total(&first->states));
 	text_add(text, " of that");
 }

@@ -188,16 +188,25 @@ static void strings_done(struct strings *strings)
 	free(strings->held);
 }
 
-static bool strings_open(const struct elf_image *image, uint64_t index, struct strings *ret_strings)
+/* Holds nothing: each string is read by itself. */
+static bool strings_find(const struct elf_image *image, uint64_t index, struct strings *ret_strings)
 {
-	struct strings strings = {.image = image};
 	Elf64_Shdr header;
 
 	if (!section_at(image, index, &header) || header.sh_type != SHT_STRTAB ||
 	    !content_is_there(image, &header))
 		return false;
-	strings.offset = header.sh_offset;
-	strings.size = header.sh_size;
+	*ret_strings = (struct strings){
+		.image = image, .offset = header.sh_offset, .size = header.sh_size};
+	return true;
+}
+
+static bool strings_open(const struct elf_image *image, uint64_t index, struct strings *ret_strings)
+{
+	struct strings strings;
+
+	if (!strings_find(image, index, &strings))
+		return false;
 	if (strings.size <= STRINGS_HELD_MAX) {
 		strings.held = malloc(strings.size + 1);
 		if (!strings.held ||
@@ -306,6 +315,72 @@ int elf_image_symbols(const struct elf_image *image, uint32_t table,
 			return symbols_visit(&symbols, visit, ctx);
 	}
 	return 0;
+}
+
+/* ── the function at an address ──────────────────────────────────────────────────────────────── */
+
+static bool is_function(const Elf64_Sym *symbol)
+{
+	unsigned int type = ELF64_ST_TYPE(symbol->st_info);
+
+	return (type == STT_FUNC || type == STT_GNU_IFUNC) && symbol->st_shndx != SHN_UNDEF &&
+	       symbol->st_size && symbol->st_value + symbol->st_size > symbol->st_value;
+}
+
+/* Takes one more symbol into account: of those that cover the address, the smallest counts. */
+static void narrow(struct elf_function *function, const Elf64_Sym *symbol, uint64_t vaddr,
+		   Elf64_Sym *best)
+{
+	uint64_t end = symbol->st_value + symbol->st_size;
+
+	if (symbol->st_value > vaddr) {
+		function->end = symbol->st_value < function->end ? symbol->st_value : function->end;
+		return;
+	}
+	if (end <= vaddr) {
+		function->start = end > function->start ? end : function->start;
+		return;
+	}
+	if (!best->st_size || symbol->st_size < best->st_size)
+		*best = *symbol;
+}
+
+static void function_find(const struct elf_image *image, const Elf64_Shdr *header, uint64_t vaddr,
+			  struct elf_function *function)
+{
+	uint64_t count = header->sh_size / sizeof(Elf64_Sym), end;
+	Elf64_Sym list[AT_ONCE], best = {0};
+	struct strings strings;
+	char name[ELF_NAME_MAX];
+	size_t got;
+
+	for (uint64_t at = 0;
+	     (got = entries_read(image, header->sh_offset, count, at, list, sizeof(*list)));
+	     at += got)
+		for (size_t i = 0; i < got; i++)
+			if (is_function(&list[i]))
+				narrow(function, &list[i], vaddr, &best);
+	if (!best.st_size || !strings_find(image, header->sh_link, &strings) ||
+	    !string_at(&strings, best.st_name, name))
+		return;
+	end = best.st_value + best.st_size;
+	function->start = best.st_value > function->start ? best.st_value : function->start;
+	function->end = end < function->end ? end : function->end;
+	memcpy(function->name, name, sizeof(name));
+}
+
+void elf_image_function(const struct elf_image *image, uint32_t table, uint64_t vaddr,
+			struct elf_function *function)
+{
+	Elf64_Shdr header;
+
+	for (uint64_t i = 1; section_at(image, i, &header); i++) {
+		if (header.sh_type != table)
+			continue;
+		if (content_is_there(image, &header) && header.sh_entsize == sizeof(Elf64_Sym))
+			function_find(image, &header, vaddr, function);
+		return; /* there is at most one of each */
+	}
 }
 
 struct wanted {

@@ -90,6 +90,18 @@ int elf_image_symbols(const struct elf_image *image, uint32_t table,
 int elf_image_symbol(const struct elf_image *image, uint32_t table, const char *name,
 		     GElf_Sym *ret_symbol);
 
+/*
+ * The function that an address lies in, by the sizes of a table's symbols. `start` and `end` are
+ * set by the caller, and reduced to the addresses around this one for which the answer is the same;
+ * `name` stays as it is when no symbol covers it, however near one may be.
+ */
+struct elf_function {
+	uint64_t start, end;
+	char name[ELF_NAME_MAX];
+};
+void elf_image_function(const struct elf_image *image, uint32_t table, uint64_t vaddr,
+			struct elf_function *function);
+
 /* Calls `visit` for every relocation against an imported symbol: the GOT slot's address and the
  * symbol's name. As elf_image_symbols(). */
 int elf_image_imports(const struct elf_image *image,

@@ -93,6 +93,21 @@ json_t *json_handler(const struct report *report, const struct handler *handler)
 			.role = json_string(handler_role_name(handler->role)));
 }
 
+/* The machine code that most of the time went to, if it is known for any. */
+static json_t *native_json(const struct report *report, const struct stack_share *shares,
+			   uint32_t count)
+{
+	struct native_share most = natives_largest(shares, count);
+	struct frame_names names = frame_names(report,
+					       &(struct stack_frame){.function = most.function});
+
+	if (!names.function)
+		return JSON_LEFT_OUT;
+	return JSON_NEW(report_native, .module = json_text(names.file),
+			.symbol = json_text_or_null(*names.function ? names.function : NULL),
+			.ns = json_uint(most.ns));
+}
+
 static json_t *blocker_json(const struct report *report, const struct blocker *blocker)
 {
 	const struct thread *thread = blocker->thread;
@@ -105,7 +120,8 @@ static json_t *blocker_json(const struct report *report, const struct blocker *b
 			.stack = json_stack(
 				report, stack_share_largest(blocker->stacks, blocker->stack_count)),
 			.handler = json_handler(report, &blocker->handler),
-			.gc_ns = json_uint(blocker->gc_ns));
+			.gc_ns = json_uint(blocker->gc_ns),
+			.native = native_json(report, blocker->stacks, blocker->stack_count));
 }
 
 static json_t *starvation_json(const struct report *report, const struct view_options *options,
@@ -227,7 +243,8 @@ json_t *json_stall(const struct report *report, const struct view_options *optio
 		.throttled_ns = json_uint(what->throttled_ns), .gc_ns = json_uint(what->gc_ns),
 		.gc_sampled = json_boolean(what->gc_sampled),
 		.stopped_ns = json_uint(breakdown_stopped_ns(what)),
-		.stopped_by = stopped_by_json(what));
+		.stopped_by = stopped_by_json(what),
+		.native = native_json(report, what->stacks, what->stack_count));
 }
 
 static json_t *blame_json(const struct report *report, const struct view_options *options,
