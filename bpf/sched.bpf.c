@@ -246,7 +246,7 @@ static __always_inline void mark_gil_futex(struct ev_switch_out *record, __u32 t
 	}
 }
 
-/* What a thread sleeps on, if others may have to wait for it. `tstate`: 0 if not known. */
+/* What a thread sleeps on, if others may have to wait for it. `tstate`: 0 if unknown. */
 static __always_inline void send_sleep(const struct ev_switch_out *record, struct task_struct *task,
 				       const struct entry *entry, __u64 tstate)
 {

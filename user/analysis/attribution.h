@@ -107,7 +107,7 @@ struct stack_ref attribution_still(const struct attribution *attribution,
 /* Where the holder of a GIL was seen last since it has the GIL; stack 0: not yet. */
 struct stack_ref attribution_hold(const struct attribution *attribution,
 				  const struct thread *thread);
-/* Where the thread of a loop in a turn, on a CPU, is as far as samples tell. */
+/* Where the thread of a loop in a turn, on a CPU, is, according to samples. */
 struct stack_ref attribution_turn_latest(const struct attribution *attribution,
 					 const struct thread *thread);
 

@@ -10,7 +10,7 @@ struct track {
 	struct interval last; /* the latest; thread NULL: none so far */
 	struct dump_since since, held;
 	bool holds;
-	bool runs;	 /* it goes on in its code, since … */
+	bool runs;	 /* it executes code, since … */
 	uint64_t ts_ran; /* … then; waiting for the GIL or a CPU in between does not count */
 	struct stack_ref sample;
 	uint64_t ts_sample; /* the thread was there then */

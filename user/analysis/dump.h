@@ -3,8 +3,9 @@
  * dump.h - what every thread does at one instant: its state and since when, whom it waits for, and
  * where in Python it is.
  *
- * A fold beside the report's: it follows the model's intervals and samples, and dump_take() makes a
- * list of the threads from what is known at that instant. Text and JSON are written from that list.
+ * A fold in addition to the report's: it follows the model's intervals and samples, and dump_take()
+ * makes a list of the threads from what is known at that instant. Text and JSON are written from
+ * that list.
  *
  * Times are nanoseconds of the stream. A thread that was in its state when evidence began may have
  * been in it for longer: then `before` is set, and the time is a lower bound.
@@ -30,10 +31,10 @@ struct dump_thread {
 	const struct thread *thread;
 	enum thread_state state;
 	int32_t sysno;	       /* asleep: the system call, or SYSNO_…; SYSNO_NONE otherwise */
-	uint32_t file;	       /* text: what it sleeps on in that call; 0: not known */
-	const struct gil *gil; /* held or waited for; NULL: neither, or not known */
+	uint32_t file;	       /* text: what it sleeps on in that call; 0: unknown */
+	const struct gil *gil; /* held or waited for; NULL: neither, or unknown */
 	struct lock lock;      /* what it sleeps on, if that is a futex */
-	/* Who has the GIL or the mutex that it waits for; NULL: nobody, or not known. */
+	/* Who has the GIL or the mutex that it waits for; NULL: none, or unknown. */
 	const struct thread *waits_for;
 	bool gc;  /* it collects garbage */
 	bool off; /* TS_UNKNOWN, but it is off the CPU: it sleeps, or waits for the GIL or a CPU */
@@ -53,7 +54,7 @@ struct dump_thread {
 
 struct dump_gil {
 	const struct gil *gil;
-	const struct thread *holder; /* NULL: free, or not known */
+	const struct thread *holder; /* NULL: free, or unknown */
 	bool free;
 	uint32_t waiters;
 };

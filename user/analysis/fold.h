@@ -108,7 +108,7 @@ struct pool_fold {
 	struct pool_key key;
 	struct pool_report report; /* counted up to `ts` */
 	uint64_t ts;
-	uint32_t alive, busy, idle;    /* threads; the others are not known */
+	uint32_t alive, busy, idle;    /* threads; the others are unknown */
 	bool full;		       /* all were busy since ts_full */
 	uint64_t ts_full, ts_full_end; /* the latest such time; 0: none is over */
 };

@@ -5,7 +5,7 @@
  * A thread belongs to a pool as soon as one of its stacks says so (symbols/pools/pools.h). It is
  * idle while it is asleep in the wait for the pool's queue, where its stack is a fact; busy in
  * every other known state, also while it waits for the GIL or a CPU; and neither while its state,
- * or where it sleeps, is not known.
+ * or where it sleeps, is unknown.
  *
  * Every change of a thread counts at its instant, so the sums are exact. Nothing grows with time.
  */

@@ -161,7 +161,7 @@ struct thread_report {
 	struct state_sums states;
 	uint64_t holds, waits, forced_drops;
 	uint64_t held_ns;    /* part of `states` with the GIL */
-	uint64_t sampled_ns; /* part of `states` where only samples tell python from native */
+	uint64_t sampled_ns; /* part of `states` where only samples distinguish python and native */
 	struct starvation starved;
 };
 
@@ -226,7 +226,7 @@ struct pool_report {
 	const struct process *process;
 	enum pool_kind kind;
 	char name[POOL_NAME_BYTES]; /* of an executor's threads, without their numbers; "": others,
-				       or not known. Hostile text */
+				       or unknown. Hostile text */
 	uint32_t threads;	    /* the most at a time */
 	uint32_t busy_max;	    /* of them, busy at a time */
 	uint64_t busy_ns;	    /* busy, over all threads */

@@ -14,7 +14,7 @@ struct pool_owner {
 	const char *directory; /* in the path of the file of its jobs' outermost function; NULL:
 				  any */
 	const char *what;      /* in words; NULL: by the name of its threads */
-	bool shared; /* it serves requests, or everybody: nobody keeps its threads for good */
+	bool shared; /* it serves requests, or everybody: no job keeps its threads for good */
 	const char *advice; /* when it is full */
 };
 /* There is always one. */

@@ -39,7 +39,7 @@ extern const struct view view_json; /* gilscope.report/1, docs/report.schema.jso
 struct view_dump {
 	const struct report *report; /* of the window that ends there: for names */
 	const struct dump_list *list;
-	uint64_t realtime_ns; /* of the instant, CLOCK_REALTIME; 0: not known */
+	uint64_t realtime_ns; /* of the instant, CLOCK_REALTIME; 0: unknown */
 };
 /* For people, and gilscope.dump/1 (docs/dump.schema.json). 0, -ENOMEM, or -errno of a failed write.
  */

@@ -14,7 +14,7 @@ static void add_blocker(struct text_buffer *text, const struct report *report,
 	text_add_thread(text, report, blocker->thread);
 }
 
-/* "mostly" is half or more. With less, the first of several has its share told. */
+/* "mostly" is half or more. With less, the share of the first of several is stated. */
 static bool has_most(uint64_t first, uint64_t total)
 {
 	return first >= total - first;

@@ -56,7 +56,7 @@ static bool is_vague(const struct stall *stall)
 	       stall->what.states.ns[TS_UNKNOWN] >= (stall->end - stall->start) / 100;
 }
 
-/* "at least 1.23 s: mostly ": the cause has half of it or more; with less, its share is told. */
+/* "at least 1.23 s: mostly ": the cause has half of it or more; with less, its share is stated. */
 static void add_length(struct text_buffer *text, const struct stall *stall, bool mostly)
 {
 	uint64_t whole = stall->end - stall->start, cause = stall->what.states.ns[stall->cause];

@@ -119,6 +119,11 @@ static void a_new_thread_is_found_by_its_tid_where_that_is_the_same(void **state
 	FEED(THREAD, thread, 142, A, 0, EVF_THREAD_PYTHON, .pid = PID, .nstid = A);
 	sleeps(150, B, EVF_FUTEX_MUTEX, C);
 	assert_ptr_equal(lock_of(B)->owner, world_thread(world, C));
+	wake(160, B, 0);
+	in(161, B, 0);
+	FEED(THREAD, thread, 162, C, 0, 0, .pid = PID, .nstid = 9);
+	sleeps(170, B, EVF_FUTEX_MUTEX, C);
+	assert_null(lock_of(B)->owner); /* C has another number there */
 	released("");
 }
 

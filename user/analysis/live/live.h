@@ -101,7 +101,7 @@ int live_update(struct live *live, const struct report *report);
  */
 int live_ongoing(void *ctx, const struct ongoing *ongoing);
 
-/* The last while, as of the last update. The view is to be given back; live may be updated
+/* The history window, as of the last update. The view is to be given back; live may be updated
  * meanwhile, not freed. 0 or -ENOMEM. */
 int live_view_make(struct live *live, struct live_view *ret_view);
 void live_view_done(struct live_view *view);

@@ -3,7 +3,7 @@
  * Thread pools all of whose threads were busy, so that more work had to wait.
  *
  * A pool that may still grow is not full. How large it may become is known of some (pools.def).
- * An executor whose limit is not known has reached it when a thread began its next job without
+ * An executor whose limit is unknown has reached it when a thread began its next job without
  * idling: that job was in the queue, and an executor starts a thread rather than to queue a job as
  * long as it may. Threads that somebody keeps busy for good (a consumer in an executor of its own)
  * are no full pool: where nothing shows that work waited, only shared pools count, from 1 s on.

@@ -87,7 +87,7 @@ static bool takes_from_queue(const struct definition *function)
 	       (is_in(function, "threading.py") && is_called(function, "wait"));
 }
 
-/* What tells others that a job is over. */
+/* What reports the end of a job to others. */
 static bool reports_result(const struct definition *function)
 {
 	return is_in(function, "concurrent/futures/_base.py") || is_in(function, "threading.py") ||

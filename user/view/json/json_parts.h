@@ -11,7 +11,7 @@
 
 /* Each returns a new reference. */
 json_t *json_frame(const struct report *report, const struct stack_frame *frame);
-/* An empty list for a stack that is not known. */
+/* An empty list for an unknown stack. */
 json_t *json_stack(const struct report *report, uint32_t stack);
 /* The name of a system call, or of one of SYSNO_…. */
 json_t *json_call(int32_t sysno, const char *machine);
