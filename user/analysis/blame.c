@@ -276,21 +276,19 @@ static uint64_t cost(const struct blame *blame)
 int blame_worst_first(const void *a, const void *b)
 {
 	const struct blame *x = a, *y = b;
-	uint64_t left = cost(x), right = cost(y);
+	/* of equal cost to the loops, as without a loop: by what other threads waited, and by the
+	 * time that it took itself */
+	const uint64_t keys[][2] = {
+		{cost(x), cost(y)},
+		{x->made_wait_ns, y->made_wait_ns},
+		{state_sums_total(&x->loop), state_sums_total(&y->loop)},
+		{x->elsewhere.ns[TS_PYTHON] + x->elsewhere.ns[TS_NATIVE],
+		 y->elsewhere.ns[TS_PYTHON] + y->elsewhere.ns[TS_NATIVE]},
+	};
 
-	/* of equal cost to the loops, as without a loop: by what other threads waited, and what it
-	 * ran */
-	if (left == right) {
-		left = x->made_wait_ns;
-		right = y->made_wait_ns;
-	}
-	if (left == right) {
-		left = x->elsewhere.ns[TS_PYTHON] + x->elsewhere.ns[TS_NATIVE];
-		right = y->elsewhere.ns[TS_PYTHON] + y->elsewhere.ns[TS_NATIVE];
-	}
-
-	if (left != right)
-		return left < right ? 1 : -1;
+	for (size_t i = 0; i < sizeof(keys) / sizeof(keys[0]); i++)
+		if (keys[i][0] != keys[i][1])
+			return keys[i][0] < keys[i][1] ? 1 : -1;
 	return (x->handler.frame.function > y->handler.frame.function) -
 	       (x->handler.frame.function < y->handler.frame.function);
 }

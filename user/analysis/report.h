@@ -315,8 +315,8 @@ struct report {
 		bool full;	   /* DEFINE_STACKS_MAX was reached: later ones are missing */
 	} stack_evidence;
 	struct blame *blame; /* worst first: by loop.{python, native, blocked, held_blocked} +
-				made_loops_wait_ns; where these are equal, by made_wait_ns, then
-				elsewhere.{python, native} */
+				made_loops_wait_ns; where these are equal, by made_wait_ns, loop,
+				and elsewhere.{python, native} */
 	uint32_t blame_count;
 	struct flame *flames;
 	struct wait_flame *wait_flames;

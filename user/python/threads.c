@@ -203,6 +203,10 @@ static int mark_python(const struct target *target, struct threads *threads)
 	for (int i = 0; !err && i < count; i++) {
 		struct target_thread *thread = thread_of(threads, target, &states[i]);
 
+		/* who forks without PyOS_AfterFork_Child(), as uWSGI does, leaves the number of
+		 * the parent's thread in the child's only state */
+		if (!thread && count == 1 && threads->count == 1)
+			thread = &threads->list[0];
 		if (!thread) {
 			threads->whole = false;
 			continue;

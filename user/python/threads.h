@@ -5,7 +5,7 @@
  * From 3.11 on the thread state holds gettid() (after a fork() too). Before that it holds
  * pthread_self(), the address of libc's own structure, which has gettid() at an offset that differs
  * between libcs. The offset is found by comparison with the kernel's list of threads, and used only
- * if it is unambiguous.
+ * if it is unambiguous. The only state of a process with one thread is that thread's.
  */
 #ifndef GILSCOPE_PYTHON_THREADS_H
 #define GILSCOPE_PYTHON_THREADS_H

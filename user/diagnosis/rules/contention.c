@@ -186,24 +186,30 @@ static void text_contention(struct text_buffer *text, const struct report *repor
 	add_waits(text, finding);
 }
 
+/* What it ran comes first if it would be much by itself: that can be changed. */
 static void advise_contention(struct text_buffer *text, const struct report *report,
 			      const struct finding *finding)
 {
+	const uint64_t *ns = finding->states.ns;
+	enum thread_state largest = state_sums_largest(&finding->states);
+	bool ran = ns[TS_PYTHON] >= contention_much_ns(report);
+
 	if (!finding->thread && finding->handler.role == HANDLER_NONE)
 		return;
-	switch (state_sums_largest(&finding->states)) {
-	case TS_HELD_BLOCKED:
-	case TS_HELD_RUNNABLE:
+	if (!ran && largest != TS_PYTHON) {
 		add_gil_advice(text, finding);
-		break;
-	default:
-		if (finding->call)
-			text_add(text, "%s ", finding->call->advice[CALL_RAN]);
-		text_add(text,
-			 "Serve with more processes instead of threads, move that work to "
-			 "a process pool, or release the GIL in the extension: only one thread "
-			 "of a process runs Python at a time, however many CPUs there are.");
+		return;
 	}
+	if (finding->call)
+		text_add(text, "%s ", finding->call->advice[CALL_RAN]);
+	text_add(text, "Serve with more processes instead of threads, move that work to a process "
+		       "pool, or release the GIL in the extension: only one thread of a process "
+		       "runs Python at a time, however many CPUs there are.");
+	if (ns[TS_HELD_RUNNABLE] < contention_much_ns(report))
+		return;
+	text_add(text, " For ");
+	text_add_duration(text, ns[TS_HELD_RUNNABLE]);
+	text_add(text, " of that it had the GIL but no CPU.");
 }
 
 const struct rule rule_gil_contended_by = {
