@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Servers as PyPI has them: which of their processes serve, and which of their threads run loops."""
+"""Servers as PyPI has them: which of their processes serve, and which threads run event loops."""
 
 import contextlib
 import http.client
@@ -56,6 +56,25 @@ async def main():
         convert()
 
 trio.run(main)
+"""
+# As uWSGI does: the child is made without Python's knowledge, has its parent's listening socket, and
+# waits for connections in epoll, beside a socket pair, as an event loop has one.
+FORKED = """
+import ctypes, select, socket, time
+listening = socket.create_server(("127.0.0.1", 0))
+child = ctypes.PyDLL(None).fork()
+if child == 0:
+    pair = socket.socketpair()
+    epoll = select.epoll()
+    for each in (listening, pair[0]):
+        epoll.register(each, select.EPOLLIN)
+    while True:
+        epoll.poll(0.05)
+        time.sleep(0.1)
+print("ready", flush=True)
+print(child, flush=True)
+while True:
+    time.sleep(1)
 """
 
 
@@ -196,3 +215,19 @@ def test_a_loop_of_trio_is_a_loop(venv):
         "clock_nanosleep",
         "select",
     )
+
+
+def test_a_child_that_python_did_not_fork_serves_and_runs_no_loop():
+    with harness.Script(FORKED) as app:
+        child = int(app.process.stdout.readline())
+        try:
+            check_supervisor(app, {child}, False)
+            with harness.Running("attach", child, "-d", "60s", "--json") as running:
+                time.sleep(1)
+                report = running.finish().report
+        finally:
+            os.kill(child, 9)
+    laws.check_laws(report)
+    assert report["processes"][0]["loops"] == []
+    assert [finding["id"] for finding in report["findings"]] == ["nothing_found"]
+    assert "loop" not in report["findings"][0]["text"]
