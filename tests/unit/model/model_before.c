@@ -189,6 +189,7 @@ static void a_stack_that_is_older_than_a_fact_does_not_count(void **state)
 	in(125, A, 0);
 	out(126, A, READ);
 	still(130, A, 9);  /* since 121 */
+	still(131, A, 5);  /* since the very instant of its last fact */
 	still(135, A, 40); /* since before the window */
 	window(150, true);
 	assert_null(strstr(told, "sample"));
