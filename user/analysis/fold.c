@@ -106,6 +106,7 @@ static void add_to_turn(struct report_builder *builder, struct loop_fold *loop,
 		breakdown_reset(&loop->meanwhile);
 	}
 	loop->now.states.ns[i->state] += dur;
+	locks_turn_interval(builder, loop, i);
 	if (i->state == TS_BLOCKED || i->state == TS_HELD_BLOCKED)
 		check(builder, breakdown_add_syscall(&loop->now, i->sysno, dur));
 	else if ((i->state == TS_RUNNABLE || i->state == TS_HELD_RUNNABLE) && i->throttled)
@@ -144,6 +145,7 @@ static void on_interval(void *ctx, const struct interval *i)
 		return;
 	thread->report.states.ns[i->state] += dur;
 	thread->sysno = i->sysno;
+	locks_interval(builder, thread, i);
 	if (i->sampled)
 		thread->report.sampled_ns += dur;
 	if (interval_holds(i))
@@ -225,6 +227,8 @@ static void on_hold(void *ctx, const struct hold *hold)
 
 	if (!gil || !thread)
 		return;
+	gil->held_by = hold->thread;
+	gil->ts_held = hold->end;
 	gil->report.held_ns += dur;
 	gil->report.handoffs += hold->handoff;
 	gil->report.forced += hold->requested;
@@ -286,6 +290,11 @@ static void on_run(void *ctx, const struct run *run)
 			preempt(builder, thread->loop->data, run);
 }
 
+static void on_release(void *ctx, const struct release *release)
+{
+	locks_released(ctx, release);
+}
+
 /* Limit of blockers per loop. */
 static uint32_t blockers_max(const struct report_builder *builder)
 {
@@ -303,6 +312,7 @@ static void on_turn_begin(void *ctx, struct loop *loop)
 	breakdown_reset(&fold->now);
 	fold->now.blocker_max = blockers_max(ctx);
 	breakdown_reset(&fold->meanwhile);
+	locks_turn_begin(fold);
 	turn_stacks_begin(&fold->stacks);
 	fold->in_turn = true;
 	fold->ts_turn = fold->ts_preempted = loop->ts_turn;
@@ -327,6 +337,7 @@ void stall_done(struct stall *stall)
 {
 	breakdown_done(&stall->what);
 	free(stall->parts);
+	free(stall->chain);
 	*stall = (struct stall){0};
 }
 
@@ -336,8 +347,10 @@ int stall_make(struct report_builder *builder, const struct loop_fold *loop, str
 
 	if (err < 0)
 		return err;
+	err = locks_fill(loop, &stall->what);
+	stall->deadlock = CHAIN_MAX;
 	stall->cause = state_sums_largest(&stall->what.states);
-	if (builder->report.stacks)
+	if (err == 0 && builder->report.stacks)
 		err = turn_fill(builder, &loop->stacks, loop->loop->thread, stall);
 	if (err == 0)
 		err = handlers_of_blockers(builder, &stall->what);
@@ -360,6 +373,11 @@ static int keep_stall(struct report_builder *builder, struct loop_fold *loop,
 
 	if (err < 0)
 		return err;
+	err = turn->ongoing ? locks_chain(builder, loop, &stall) : 0;
+	if (err < 0) {
+		stall_done(&stall);
+		return err;
+	}
 	freeze_add(builder, &loop->report, &loop->freeze, &stall);
 	loop->report.stalled.blocker_max = blockers_max(builder);
 	err = breakdown_merge(&loop->report.stalled, &stall.what);
@@ -413,6 +431,7 @@ struct stretch_sink fold_sink(struct report_builder *builder)
 					       .wait = on_wait,
 					       .contention = on_contention,
 					       .run = on_run,
+					       .release = on_release,
 					       .turn_begin = on_turn_begin,
 					       .turn = on_turn,
 					       .turn_cancel = on_turn_cancel,

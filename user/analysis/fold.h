@@ -30,6 +30,12 @@ struct thread_fold {
 	uint64_t attributed_ns[TS_COUNT][2]; /* the part of report.states stored in `flames`; [1]:
 						inside turns */
 	int32_t sysno;			     /* of the latest interval */
+	uint64_t ts_told;		     /* end of the latest interval */
+	struct {
+		uint64_t start, end;
+		int32_t sysno;
+		uint32_t stack;
+	} slept;	    /* its last sleep of 1 ms or more */
 	uint64_t waited_ns; /* the part of the open wait interval already stored in `waits` */
 	uint64_t wait_attributed_ns; /* the part of all its waits stored in `waits` */
 	uint32_t wait_entry;	     /* cache: index of the entry of `waits` used last */
@@ -50,6 +56,8 @@ struct thread_fold {
 struct gil_fold {
 	struct gil_fold *next;
 	struct gil_report report;
+	const struct thread *held_by; /* in the latest hold that is over, … */
+	uint64_t ts_held;	      /* … which ended then */
 };
 
 struct loop_fold {
@@ -61,6 +69,9 @@ struct loop_fold {
 	struct breakdown now;
 	struct breakdown meanwhile; /* occupants of the CPU during the open interval; merged into
 				       `now` if the thread turns out to have waited for that CPU */
+	struct breakdown asleep;    /* helpers during the sleep in progress; merged into `now` if it
+				       turns out to be on a futex that no Python thread releases */
+	const struct thread *woken_by; /* who released that; NULL: nobody yet */
 	struct turn_stacks stacks;
 	struct freeze freeze; /* the run of stalls that may go on; stalls 0: none */
 	/* Finished turns. report.stalls always has room for one more stall, the one in progress
@@ -168,6 +179,21 @@ static inline struct thread_fold *thread_fold(struct report_builder *builder, st
 
 /* fold.c: the builder's callbacks for its attribution stage. */
 struct stretch_sink fold_sink(struct report_builder *builder);
+
+/* locks.c: who released what the loops' threads, or those with the GIL, slept on; and what else ran
+ * meanwhile. */
+void locks_released(struct report_builder *builder, const struct release *release);
+/* An interval of any thread; one of a loop's thread, inside a turn. */
+void locks_interval(struct report_builder *builder, struct thread_fold *thread,
+		    const struct interval *i);
+void locks_turn_interval(struct report_builder *builder, struct loop_fold *loop,
+			 const struct interval *i);
+void locks_turn_begin(struct loop_fold *loop);
+/* Adds the sleep in progress to `what`. 0 or -ENOMEM. */
+int locks_fill(const struct loop_fold *loop, struct breakdown *what);
+/* Sets the chain of an ongoing stall. 0 or -ENOMEM. */
+int locks_chain(const struct report_builder *builder, const struct loop_fold *loop,
+		struct stall *stall);
 
 /* Reserves room for two more stalls of the loop: one to keep, and the one in progress. Returns 0 or
  * -ENOMEM. */

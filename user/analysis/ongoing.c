@@ -30,7 +30,10 @@ int stall_make_ongoing(struct report_builder *builder, const struct loop_fold *l
 	stall->ongoing = true;
 	stall->earlier = loop->loop->earlier;
 	stall->whole = !stall->earlier && !stall->what.states.ns[TS_UNKNOWN];
-	return 1;
+	err = locks_chain(builder, loop, stall);
+	if (err < 0)
+		stall_done(stall);
+	return err < 0 ? err : 1;
 }
 
 static bool is_certain(const struct loop_fold *loop)

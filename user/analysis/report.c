@@ -99,6 +99,7 @@ static void loop_fold_free(struct loop_fold *loop)
 	breakdown_done(&loop->report.stalled);
 	breakdown_done(&loop->now);
 	breakdown_done(&loop->meanwhile);
+	breakdown_done(&loop->asleep);
 	stall_done(&loop->ongoing);
 	turn_done(&loop->stacks);
 	dist_done(&loop->report.turn);

@@ -111,6 +111,31 @@ struct cpu_share {
 	uint64_t ns;
 };
 
+/*
+ * A sleep on a futex of 1 ms or more that another thread ended there, as who releases a lock does:
+ * of the loop's own thread, or of one that had the GIL while the loop waited for that.
+ */
+struct lock_wait {
+	const struct thread *thread, *by; /* who slept, and who woke it */
+	enum lock_kind kind;
+	bool with_gil;	      /* `thread` had the GIL meanwhile */
+	uint32_t stack;	      /* where it slept (definition); 0: not known */
+	uint32_t by_stack;    /* where `by` was when it woke it */
+	uint64_t ns;	      /* of the time broken down */
+	int32_t by_sysno;     /* what `by` slept in meanwhile, the longest sleep of 1 ms or more;
+				 SYSNO_UNKNOWN: there was none … */
+	uint32_t by_slept;    /* … and where (definition) … */
+	uint64_t by_slept_ns; /* … and how long */
+};
+
+/* A thread that Python does not know, and which ran, or wanted to, while the loop's thread slept on
+ * a futex. */
+struct helper {
+	const struct thread *thread;
+	uint64_t ns, ready_ns; /* on a CPU; waiting for one */
+	uint64_t to;	       /* counted so far: up to this instant */
+};
+
 /* Where the time of one or more stalls went. */
 struct breakdown {
 	struct state_sums states;
@@ -127,6 +152,12 @@ struct breakdown {
 	bool gc_sampled; /* gc_ns comes from samples, not from traced begins and ends */
 	uint32_t blocker_count, syscall_count, preempted_by_count;
 	uint32_t blocker_room, syscall_room, preempted_by_room; /* allocated entries */
+	struct lock_wait *locks; /* what was slept on, and who released it, largest first */
+	struct helper *helpers;	 /* largest first; sleeps that a Python thread ended excepted */
+	uint32_t lock_count, lock_room, helper_count, helper_room;
+	uint64_t helped_ns;	    /* how long those sleeps were … */
+	uint64_t helped_longest_ns; /* … the longest of them … */
+	uint32_t helped_stack;	    /* … and where that was (definition); 0: not known */
 	uint32_t blocker_max;	    /* limit of blocker_count; 0: BLOCKERS_MAX */
 	struct table blocker_index; /* finds a thread's blocker once there are many (breakdown.c) */
 };
@@ -165,6 +196,18 @@ struct thread_report {
 	struct starvation starved;
 };
 
+/* One of those that wait for each other at the end of an ongoing stall, the loop's thread first:
+ * each of them waits for the next one, and what the last one waits for is not known. */
+struct chain_link {
+	const struct thread *thread;
+	enum thread_state state; /* gil_wait: for the GIL that the next one has */
+	struct lock lock;	 /* else: what it sleeps on, if that is a futex */
+	int32_t sysno;		 /* asleep: in that system call, SYSNO_… */
+	uint32_t stack;		 /* where; 0: not known */
+	uint64_t ns;		 /* since when, as seen from the end */
+};
+#define CHAIN_MAX 8
+
 struct stall {
 	uint64_t start, end;
 	bool ongoing; /* the window ended inside it */
@@ -178,6 +221,11 @@ struct stall {
 				    most of it in none. May differ from the handler of `stack` */
 	struct handler culprit;	 /* the handler charged in `blame`: `handler`, or for gil_wait the
 				    one that held the GIL most; set for every report */
+	struct chain_link
+		*chain; /* of an ongoing stall; NULL: the loop's thread waits for nobody */
+	uint32_t chain_count;
+	uint32_t deadlock; /* the last of the chain waits for the one with this index, so nobody of
+			      these will go on; CHAIN_MAX: nothing like that is known */
 	struct turn_part *parts; /* what ran in the turn, in order of time; at most TURN_PARTS_MAX,
 				    the last one includes the rest */
 	uint32_t part_count;

@@ -27,7 +27,8 @@ static uint64_t length_of(const struct stall *stall)
 size_t stall_bytes(const struct stall *stall)
 {
 	return sizeof(*stall) + breakdown_bytes(&stall->what) +
-	       stall->part_count * sizeof(*stall->parts);
+	       stall->part_count * sizeof(*stall->parts) +
+	       stall->chain_count * sizeof(*stall->chain);
 }
 
 static int leave_out(struct report_builder *builder, struct loop_fold *loop, struct stall *stall)

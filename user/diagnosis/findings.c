@@ -54,7 +54,7 @@ const char *finding_evidence_name(enum finding_evidence evidence)
 /* What makes two findings one. */
 struct finding_key {
 	uint64_t process, thread, pool, call;
-	uint32_t id, subject, function, inner, stop;
+	uint32_t id, subject, function, inner, stop, released_in, spare;
 	int32_t sysno;
 };
 struct entry {
@@ -69,9 +69,11 @@ struct collector {
 	int error;
 };
 
-/* A function that has the GIL is one subject, in however many threads of a pool it runs. */
+/* A function that has the GIL, or a lock, is one subject, in however many threads it runs. */
 static bool by_thread(const struct finding *finding)
 {
+	if (finding->id == FINDING_LOCK_HELD_BY)
+		return !finding->release.frame.function;
 	return finding->id != FINDING_GIL_HELD_BY || finding->handler.role == HANDLER_NONE;
 }
 
@@ -87,6 +89,8 @@ static struct finding_key key_of(const struct finding *finding)
 		.function = finding->handler.frame.function,
 		.inner = finding->inner.function,
 		.stop = finding->stop,
+		.released_in = finding->id == FINDING_LOCK_HELD_BY ? finding->release.frame.function
+								   : 0,
 		.sysno = finding->call ? SYSNO_UNKNOWN : finding->sysno,
 	};
 }
@@ -165,6 +169,18 @@ static void add_part(struct finding *to, const struct finding *from)
 		to->evidence = from->evidence;
 }
 
+/* What a finding looks like is the largest of its parts. */
+static void look_like(struct finding *to, const struct finding *from)
+{
+	to->stack = from->stack;
+	to->handler = from->handler;
+	to->inner = from->inner;
+	to->caller = from->caller;
+	to->thread = from->thread;
+	to->release = from->release;
+	to->what = from->what;
+}
+
 void collector_add(struct collector *collector, const struct finding *like, uint64_t ns)
 {
 	struct finding *item = ns ? finding_in(collector, &collector->items, like) : NULL;
@@ -172,11 +188,9 @@ void collector_add(struct collector *collector, const struct finding *like, uint
 	if (!item)
 		return;
 	add_part(item, like);
-	if (ns > item->worst_ns) { /* of the parts; what it looks like is the largest one's */
+	if (ns > item->worst_ns) { /* of the parts */
 		item->worst_ns = ns;
-		item->stack = like->stack;
-		item->inner = like->inner;
-		item->caller = like->caller;
+		look_like(item, like);
 	}
 	item->ns += ns;
 	item->count = 1;
@@ -212,10 +226,7 @@ static void keep_item(struct collector *collector, const struct finding *item,
 	add_part(finding, item);
 	if (item->ns > finding->worst_ns) {
 		finding->worst_ns = item->ns;
-		finding->stack = item->stack;
-		finding->handler = item->handler;
-		finding->inner = item->inner;
-		finding->caller = item->caller;
+		look_like(finding, item);
 	}
 	finding->ns += item->ns;
 	finding->count++;

@@ -40,6 +40,19 @@ const char *finding_evidence_name(enum finding_evidence evidence);
 
 #define NEIGHBOURS_MAX 8
 
+/* Who released what was waited for, in the longest of the waits. */
+struct finding_release {
+	const struct thread *thread; /* NULL: nobody is known */
+	bool has;		     /* it has it still; everything below but `frame` is 0 */
+	enum lock_kind kind;
+	struct stack_frame frame; /* the application's innermost function; function 0: not known */
+	uint64_t ns;		  /* how long that was */
+	/* its longest sleep meanwhile; SYSNO_UNKNOWN: none */
+	int32_t sysno;
+	struct stack_frame slept;
+	uint64_t slept_ns;
+};
+
 struct library_call;
 
 struct finding {
@@ -69,7 +82,12 @@ struct finding {
 	const struct starvation *starved;
 	uint32_t thread_count;
 	bool ping;
-	struct state_sums states; /* what it did meanwhile, with gil_held_by and no_cpu */
+	/* Of lock_held_by: who let the loop's thread go on; `thread` is the same. Of gil_held_by:
+	 * who let `thread` go on, which had the GIL. */
+	struct finding_release release;
+	const struct stall *stall;    /* of deadlock: its chain says who waits for whom */
+	const struct breakdown *what; /* of native_threads: the helpers of the longest stall */
+	struct state_sums states;     /* what it did meanwhile, with gil_held_by and no_cpu */
 	struct cpu_share neighbours[NEIGHBOURS_MAX]; /* who had the CPU, most first … */
 	uint32_t neighbour_count, more_neighbours;   /* … and how many more */
 

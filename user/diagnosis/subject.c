@@ -42,7 +42,8 @@ const struct library_call *call_of_stack(const struct report *report, uint32_t i
 
 static enum call_use use_of(const struct finding *finding)
 {
-	return finding->id == FINDING_BLOCKING_CALL || finding->id == FINDING_HELD_ASLEEP
+	return finding->id == FINDING_BLOCKING_CALL || finding->id == FINDING_HELD_ASLEEP ||
+			       finding->id == FINDING_LOCK_HELD_BY
 		       ? CALL_SLEPT
 		       : CALL_RAN;
 }

@@ -147,6 +147,66 @@ static void add_syscalls(struct text_buffer *text, const struct process *process
 		add_more(text, what->syscall_count - shown - stops);
 }
 
+static void add_inner_place(struct text_buffer *text, const struct report *report, uint32_t stack)
+{
+	const struct definition *definition = stack_of(report, stack);
+	const struct stack_frame *frame = definition ? stack_innermost_of_application(report,
+										      definition)
+						     : NULL;
+
+	if (!frame)
+		return;
+	text_add(text, " in ");
+	text_add_frame(text, report, frame);
+}
+
+/* Who let the thread go on that slept on a futex, and which threads of C code ran meanwhile. */
+static void add_locks(struct text_buffer *text, const struct report *report,
+		      const struct breakdown *what, const struct stall *stall)
+{
+	uint64_t ran = 0;
+
+	for (uint32_t i = 0;
+	     i < what->lock_count && i < SHOWN_PARTS && matters(what->locks[i].ns, stall); i++) {
+		text_separate(text, "; ");
+		text_add_thread(text, report, what->locks[i].by);
+		text_add(text, " woke ");
+		text_add_thread(text, report, what->locks[i].thread);
+		add_inner_place(text, report, what->locks[i].by_stack);
+		text_add(text, ", after" NBSP);
+		text_add_duration(text, what->locks[i].ns);
+	}
+	for (uint32_t i = 0; i < what->helper_count; i++)
+		ran += what->helpers[i].ns;
+	if (!matters(ran, stall))
+		return;
+	text_separate(text, "; ");
+	text_add(text, "meanwhile ");
+	text_add_number_of(text, what->helper_count, "thread of C code ran ",
+			   "threads of C code ran ");
+	text_add_duration(text, ran);
+}
+
+/* Of an ongoing stall. */
+static void add_chain(struct text_buffer *text, const struct report *report,
+		      const struct stall *stall)
+{
+	for (uint32_t i = 0; i + 1 < stall->chain_count ||
+			     (i < stall->chain_count && stall->deadlock < stall->chain_count);
+	     i++) {
+		const struct chain_link *link = &stall->chain[i];
+		uint32_t next = i + 1 < stall->chain_count ? i + 1 : stall->deadlock;
+
+		text_separate(text, "; ");
+		text_add_thread(text, report, link->thread);
+		text_add(text, " has waited ");
+		text_add_duration(text, link->ns);
+		text_add(text, " for %s that ", link->state == TS_GIL_WAIT ? "the GIL" : "a mutex");
+		text_add_thread(text, report, stall->chain[next].thread);
+		text_add(text, " has");
+	}
+}
+
 static void add_stops(struct text_buffer *text, const struct breakdown *what,
 		      const struct stall *stall)
 {
@@ -228,6 +288,10 @@ void canvas_stall_details(const struct canvas *canvas, const struct report *repo
 	add_stops(&text, &stall->what, stall);
 	show_detail(canvas, &text);
 	add_syscalls(&text, process, &stall->what, stall);
+	show_detail(canvas, &text);
+	add_locks(&text, report, &stall->what, stall);
+	show_detail(canvas, &text);
+	add_chain(&text, report, stall);
 	show_detail(canvas, &text);
 	add_occupants(&text, process, &stall->what, stall);
 	show_detail(canvas, &text);

@@ -191,31 +191,31 @@ class Mark:
 
 
 @functools.lru_cache(maxsize=None)
-def polls_library():
-    """tests/apps/polls.c, compiled."""
-    path, source = os.path.join(ROOT, "build", "tests", "polls.so"), os.path.join(APPS, "polls.c")
+def library(name):
+    """tests/apps/NAME.c, compiled."""
+    path, source = os.path.join(ROOT, "build", "tests", f"{name}.so"), app_source(name)
     if not os.path.exists(path) or os.path.getmtime(path) < os.path.getmtime(source):
         os.makedirs(os.path.dirname(path), exist_ok=True)
-        compile_polls(["cc"], f"{path}.{os.getpid()}")
+        compile_library(["cc"], name, f"{path}.{os.getpid()}")
         os.replace(f"{path}.{os.getpid()}", path)
     return path
 
 
+def app_source(name):
+    return os.path.join(APPS, f"{name}.c")
+
+
+def compile_library(compiler, name, path):
+    flags = ["-O2", "-Wall", "-Wextra", "-shared", "-fPIC", "-pthread"]
+    subprocess.run([*compiler, *flags, "-o", path, app_source(name)], check=True)
+
+
+def polls_library():
+    return library("polls")
+
+
 def compile_polls(compiler, path):
-    subprocess.run(
-        [
-            *compiler,
-            "-O2",
-            "-Wall",
-            "-Wextra",
-            "-shared",
-            "-fPIC",
-            "-o",
-            path,
-            os.path.join(APPS, "polls.c"),
-        ],
-        check=True,
-    )
+    compile_library(compiler, "polls", path)
 
 
 FIFO = 10

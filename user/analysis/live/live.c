@@ -157,6 +157,8 @@ static int stall_copy(const struct stall *from, const struct loop *loop, uint64_
 	*copy = (struct live_stall){.loop = loop, .stall = *from, .ts_step = ts_step, .users = 1};
 	copy->ongoing = (struct ongoing){.state = from->cause, .sysno = SYSNO_UNKNOWN};
 	copy->stall.parts = NULL;
+	copy->stall.chain = NULL;
+	copy->stall.chain_count = 0;
 	err = breakdown_copy(&from->what, &copy->stall.what);
 	if (err < 0)
 		copy->stall.what = (struct breakdown){0};

@@ -117,8 +117,7 @@ bool breakdown_holders_known(const struct breakdown *what)
 	return what->blocker_count && known * 2 >= what->states.ns[TS_GIL_WAIT];
 }
 
-/* Makes room for one entry more; what is new is zero. */
-static int array_grow(void *entries, uint32_t count, uint32_t *room, size_t size)
+int breakdown_grow(void *entries, uint32_t count, uint32_t *room, size_t size)
 {
 	uint32_t wanted = *room ? *room * 2 : 4;
 	char *old, *grown;
@@ -169,8 +168,8 @@ static struct blocker *blocker_append(struct breakdown *what, const struct threa
 {
 	struct blocker *blocker;
 
-	if (array_grow(&what->blockers, what->blocker_count, &what->blocker_room,
-		       sizeof(*what->blockers)) < 0)
+	if (breakdown_grow(&what->blockers, what->blocker_count, &what->blocker_room,
+			   sizeof(*what->blockers)) < 0)
 		return NULL;
 	/* it may have been used before, and its list of stacks with it */
 	blocker = &what->blockers[what->blocker_count++];
@@ -222,7 +221,7 @@ static struct stack_share *share_of(struct stack_share **shares, uint32_t *count
 			return &(*shares)[i];
 	if (*count >= BREAKDOWN_MAX && (ref->stack || ref->task || ref->root))
 		return share_of(shares, count, room, &none);
-	if (array_grow(shares, *count, room, sizeof(**shares)) < 0)
+	if (breakdown_grow(shares, *count, room, sizeof(**shares)) < 0)
 		return NULL;
 	(*shares)[*count] = (struct stack_share){
 		.stack = ref->stack, .task = ref->task, .root = ref->root};
@@ -334,8 +333,8 @@ int breakdown_add_syscall(struct breakdown *what, int32_t sysno, uint64_t ns)
 		}
 	if (what->syscall_count >= BREAKDOWN_MAX && sysno != SYSNO_UNKNOWN)
 		return breakdown_add_syscall(what, SYSNO_UNKNOWN, ns);
-	if (array_grow(&what->syscalls, what->syscall_count, &what->syscall_room,
-		       sizeof(*what->syscalls)) < 0)
+	if (breakdown_grow(&what->syscalls, what->syscall_count, &what->syscall_room,
+			   sizeof(*what->syscalls)) < 0)
 		return -ENOMEM;
 	what->syscalls[what->syscall_count++] = (struct syscall_share){.sysno = sysno, .ns = ns};
 	return 0;
@@ -352,8 +351,8 @@ int breakdown_add_occupant(struct breakdown *what, uint32_t tid, uint32_t pid, u
 		}
 	if (what->preempted_by_count >= BREAKDOWN_MAX && tid != TID_OTHERS)
 		return breakdown_add_occupant(what, TID_OTHERS, 0, ns);
-	if (array_grow(&what->preempted_by, what->preempted_by_count, &what->preempted_by_room,
-		       sizeof(*what->preempted_by)) < 0)
+	if (breakdown_grow(&what->preempted_by, what->preempted_by_count, &what->preempted_by_room,
+			   sizeof(*what->preempted_by)) < 0)
 		return -ENOMEM;
 	what->preempted_by[what->preempted_by_count++] = (struct cpu_share){
 		.tid = tid, .pid = pid, .ns = ns};
@@ -379,6 +378,8 @@ int breakdown_merge(struct breakdown *what, const struct breakdown *from)
 	for (uint32_t i = 0; i < from->preempted_by_count && !err; i++)
 		err = breakdown_add_occupant(what, from->preempted_by[i].tid,
 					     from->preempted_by[i].pid, from->preempted_by[i].ns);
+	if (!err)
+		err = breakdown_merge_locks(what, from);
 	return err ? err
 		   : merge_shares(&what->stacks, &what->stack_count, &what->stack_room,
 				  from->stacks, from->stack_count);
@@ -400,6 +401,8 @@ size_t breakdown_bytes(const struct breakdown *copy)
 	size_t bytes = copy->syscall_count * sizeof(*copy->syscalls) +
 		       copy->preempted_by_count * sizeof(*copy->preempted_by) +
 		       copy->stack_count * sizeof(*copy->stacks) +
+		       copy->lock_count * sizeof(*copy->locks) +
+		       copy->helper_count * sizeof(*copy->helpers) +
 		       copy->blocker_count * sizeof(*copy->blockers);
 
 	for (uint32_t i = 0; i < copy->blocker_count; i++)
@@ -420,6 +423,10 @@ int breakdown_copy(const struct breakdown *from, struct breakdown *ret_copy)
 	copy.stacks = duplicate(from->stacks, from->stack_count, sizeof(*from->stacks), &ok);
 	copy.blockers = duplicate(from->blockers, from->blocker_count, sizeof(*from->blockers),
 				  &ok);
+	copy.locks = duplicate(from->locks, from->lock_count, sizeof(*from->locks), &ok);
+	copy.helpers = duplicate(from->helpers, from->helper_count, sizeof(*from->helpers), &ok);
+	copy.lock_room = copy.lock_count;
+	copy.helper_room = copy.helper_count;
 	copy.blocker_index = (struct table){0};
 	copy.syscall_room = copy.syscall_count;
 	copy.preempted_by_room = copy.preempted_by_count;
@@ -500,12 +507,14 @@ void breakdown_sort(struct breakdown *what)
 	if (what->preempted_by_count)
 		qsort(what->preempted_by, what->preempted_by_count, sizeof(*what->preempted_by),
 		      occupant_compare);
+	breakdown_sort_locks(what);
 }
 
 void breakdown_reset(struct breakdown *what)
 {
 	what->states = (struct state_sums){0};
-	what->throttled_ns = what->gc_ns = 0;
+	what->throttled_ns = what->gc_ns = what->helped_ns = what->helped_longest_ns = 0;
+	what->helped_stack = what->lock_count = what->helper_count = 0;
 	memset(what->stop_ns, 0, sizeof(what->stop_ns));
 	table_reset(&what->blocker_index);
 	what->blocker_count = what->syscall_count = what->preempted_by_count = what->stack_count =
@@ -521,5 +530,7 @@ void breakdown_done(struct breakdown *what)
 	free(what->syscalls);
 	free(what->preempted_by);
 	free(what->stacks);
+	free(what->locks);
+	free(what->helpers);
 	*what = (struct breakdown){0};
 }

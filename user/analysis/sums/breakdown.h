@@ -37,6 +37,13 @@ int breakdown_add_stop(struct breakdown *what, const struct thread *thread, enum
 int breakdown_add_syscall(struct breakdown *what, int32_t sysno, uint64_t ns);
 int breakdown_add_occupant(struct breakdown *what, uint32_t tid, uint32_t pid, uint64_t ns);
 
+/* With BREAKDOWN_MAX others already there it is dropped. */
+int breakdown_add_lock(struct breakdown *what, const struct lock_wait *wait);
+/* The thread was in this state, native or runnable, from `from` to `to`; what was counted of it
+ * already is not counted again. Dropped likewise. */
+int breakdown_add_helper(struct breakdown *what, const struct thread *thread,
+			 enum thread_state state, uint64_t from, uint64_t to);
+
 /* The stack of some of the blocker's time has become known: that much, added with `old_gc_ns`
  * before, moves from stack 0 there. */
 int breakdown_move_blocker(struct breakdown *what, const struct thread *thread,
@@ -52,6 +59,12 @@ size_t breakdown_bytes(const struct breakdown *copy);
 /* Brings every list into the order most first; equal ones by number, so that a report is always the
  * same. */
 void breakdown_sort(struct breakdown *what);
+
+/* For breakdown.c and breakdown_locks.c. Makes room for one entry more; what is new is zero. 0 or
+ * -ENOMEM. */
+int breakdown_grow(void *entries, uint32_t count, uint32_t *room, size_t size);
+int breakdown_merge_locks(struct breakdown *what, const struct breakdown *from);
+void breakdown_sort_locks(struct breakdown *what);
 
 /* Empties it and keeps the memory. */
 void breakdown_reset(struct breakdown *what);

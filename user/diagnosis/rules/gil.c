@@ -46,6 +46,8 @@ static void stall_gil(struct collector *collector, const struct stall_view *view
 		struct finding finding = finding_of_blocker(view, FINDING_GIL_HELD_BY, blocker);
 
 		known += ns;
+		set_release(&finding, view, blocker->thread,
+			    blocker->states.ns[TS_HELD_BLOCKED] + blocker->states.ns[TS_UNKNOWN]);
 		collector_add(collector, &finding,
 			      less(less(ns, blocker->gc_ns), blocker_stopped_ns(blocker)));
 	}
@@ -101,6 +103,11 @@ static void text_gil(struct text_buffer *text, const struct report *report,
 	comma = add_native(text, report, finding, TS_PYTHON);
 	text_add(text, "%s while the event loop waited for it: ", comma ? "," : "");
 	add_figures(text, finding);
+	if (!finding->release.thread)
+		return;
+	text_add(text, finding->count > 1 ? "; in the longest it waited for "
+					  : "; meanwhile it waited for ");
+	add_release(text, report, finding);
 }
 
 void add_gil_advice(struct text_buffer *text, const struct finding *finding)

@@ -165,7 +165,7 @@ json_t *json_call(int32_t sysno, const char *machine)
 	return json_string(name ? name : number);
 }
 
-static json_t *syscall_json(const struct syscall_share *share, const char *machine)
+json_t *json_syscall(const struct syscall_share *share, const char *machine)
 {
 	return JSON_NEW(report_syscall, .name = json_call(share->sysno, machine),
 			.ns = json_uint(share->ns));
@@ -222,7 +222,7 @@ json_t *json_stall(const struct report *report, const struct view_options *optio
 		json_array_append_new(blockers, blocker_json(report, &what->blockers[i]));
 	for (uint32_t i = 0; i < what->syscall_count; i++)
 		json_array_append_new(syscalls,
-				      syscall_json(&what->syscalls[i], process->info.machine));
+				      json_syscall(&what->syscalls[i], process->info.machine));
 	for (uint32_t i = 0; i < what->preempted_by_count; i++)
 		json_array_append_new(occupants, json_occupant(&what->preempted_by[i]));
 	for (uint32_t i = 0; i < stall->part_count; i++)
@@ -244,7 +244,12 @@ json_t *json_stall(const struct report *report, const struct view_options *optio
 		.gc_sampled = json_boolean(what->gc_sampled),
 		.stopped_ns = json_uint(breakdown_stopped_ns(what)),
 		.stopped_by = stopped_by_json(what),
-		.native = native_json(report, what->stacks, what->stack_count));
+		.native = native_json(report, what->stacks, what->stack_count),
+		.locks = json_locks(report, process, what), .helpers = json_helpers(what),
+		.chain = json_chain(report, stall),
+		.deadlock = stall->chain_count && stall->deadlock < stall->chain_count
+				    ? json_integer(stall->deadlock)
+				    : JSON_LEFT_OUT);
 }
 
 static json_t *blame_json(const struct report *report, const struct view_options *options,

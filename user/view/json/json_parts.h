@@ -25,6 +25,12 @@ json_t *json_children(const struct report *report, const struct process *process
 /* Those of a process; left out if there are none. */
 json_t *json_pools(const struct report *report, const struct process *process);
 json_t *json_occupant(const struct cpu_share *share);
+json_t *json_syscall(const struct syscall_share *share, const char *machine);
+/* json_locks.c: lists, or JSON_LEFT_OUT if there is nothing in them. */
+json_t *json_locks(const struct report *report, const struct process *process,
+		   const struct breakdown *what);
+json_t *json_helpers(const struct breakdown *what);
+json_t *json_chain(const struct report *report, const struct stall *stall);
 json_t *json_finding(const struct report *report, const struct finding *finding);
 
 #endif

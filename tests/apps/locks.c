@@ -1,0 +1,66 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * locks.c - C code that keeps others waiting: threads that compute, and a mutex held while a pipe
+ * is full.
+ *
+ * cc -shared -fPIC -pthread -o locks.so locks.c; called by ctypes, tests/live/stalls/test_locks.py.
+ */
+#define _GNU_SOURCE
+#include <pthread.h>
+#include <stdint.h>
+#include <time.h>
+#include <unistd.h>
+
+static uint64_t now_ns(clockid_t clock)
+{
+	struct timespec now;
+
+	clock_gettime(clock, &now);
+	return (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
+}
+
+static void *compute(void *ns)
+{
+	uint64_t end = now_ns(CLOCK_THREAD_CPUTIME_ID) + *(uint64_t *)ns;
+
+	pthread_setname_np(pthread_self(), "blas");
+	while (now_ns(CLOCK_THREAD_CPUTIME_ID) < end)
+		;
+	return NULL;
+}
+
+/* As a BLAS does: this many threads compute for so long each, and the caller waits. */
+void multiply(int threads, uint64_t ns)
+{
+	pthread_t thread[16];
+
+	for (int i = 0; i < threads; i++)
+		pthread_create(&thread[i], NULL, compute, &ns);
+	for (int i = 0; i < threads; i++)
+		pthread_join(thread[i], NULL);
+}
+
+static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
+
+void lock(void)
+{
+	pthread_mutex_lock(&mutex);
+}
+
+void unlock(void)
+{
+	pthread_mutex_unlock(&mutex);
+}
+
+/* Holds the mutex while it writes. Returns when it was released, by CLOCK_MONOTONIC. */
+uint64_t log_line(int fd, const char *line, uint64_t length)
+{
+	uint64_t released;
+
+	lock();
+	if (write(fd, line, length) < 0)
+		length = 0;
+	released = now_ns(CLOCK_MONOTONIC);
+	unlock();
+	return released;
+}

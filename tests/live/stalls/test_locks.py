@@ -1,0 +1,264 @@
+# SPDX-License-Identifier: MIT
+"""Who had the lock: a loop that waits for a lock, for a result, for threads of C code, for the GIL
+of a thread that waits for a mutex; and what is no release: a time-out. The applications note by
+their own clock since when they waited, and when the lock was released."""
+
+import json
+import os
+import signal
+import time
+
+import pytest
+
+import harness
+import laws
+
+APP = """
+import asyncio, concurrent.futures, ctypes, json, os, queue, signal, sys, threading, time
+
+without_gil, with_gil = ctypes.CDLL(LIBRARY), ctypes.PyDLL(LIBRARY)
+without_gil.log_line.restype = ctypes.c_uint64
+handler_lock, results, marks = threading.Lock(), queue.Queue(), []
+pool = concurrent.futures.ThreadPoolExecutor(1, thread_name_prefix="pool")
+read_end, write_end = os.pipe()
+page = b"x" * 65536
+os.write(write_end, page)
+
+def in_thread(target, name):
+    thread = threading.Thread(target=target, name=name)
+    thread.start()
+    return thread
+
+def note(released_ns):
+    marks.append({"case": case, "ns": released_ns, "tid": threading.get_native_id()})
+
+def rebuild():
+    with handler_lock:
+        time.sleep(0.15)
+        note(time.monotonic_ns())
+
+def wants_lock():
+    with handler_lock:
+        pass
+
+def answer():
+    time.sleep(0.15)
+    note(time.monotonic_ns())
+    results.put(1)
+
+def wants_answer():
+    results.get()
+
+def compute():
+    time.sleep(0.12)
+    note(time.monotonic_ns())
+
+def wants_result():
+    pool.submit(compute).result()
+
+def hold():
+    with handler_lock:
+        time.sleep(0.2)
+
+def gives_up():
+    handler_lock.acquire(timeout=0.1)
+
+def calls_blas():
+    without_gil.multiply(4, ctypes.c_uint64(40_000_000))
+
+def write_log():
+    note(without_gil.log_line(write_end, page, ctypes.c_uint64(len(page))))
+
+def greedy():
+    with_gil.lock()
+    with_gil.unlock()
+
+async def main():
+    global case
+    observed = asyncio.Event()
+    asyncio.get_running_loop().add_signal_handler(signal.SIGUSR1, observed.set)
+    print("ready", flush=True)
+    await observed.wait()
+    for case, other, name, wait in (
+        ("lock", rebuild, "cache-rebuilder", wants_lock),
+        ("queue", answer, "answerer", wants_answer),
+        ("future", None, "", wants_result),
+        ("timeout", hold, "holder", gives_up),
+        ("blas", None, "", calls_blas),
+    ):
+        await asyncio.sleep(0.05)
+        thread = in_thread(other, name) if other else None
+        await asyncio.sleep(0.03)
+        wait()
+        await asyncio.sleep(0.15)
+        if thread:
+            thread.join()
+    case = "chain"
+    logger = in_thread(write_log, "logger")
+    await asyncio.sleep(0.03)
+    threading.Timer(0.05, threading.Thread(target=greedy, name="greedy").start).start()
+    # what reads the pipe is a process of its own, which needs no GIL
+    if not (reader := os.fork()):
+        time.sleep(0.3)
+        while len(os.read(read_end, 65536)):
+            pass
+    for _ in range(5):
+        await asyncio.sleep(0.1)
+    logger.join()
+    os.kill(reader, signal.SIGKILL)
+    print(json.dumps(marks), flush=True)
+    await asyncio.sleep(60)
+asyncio.run(main())
+"""
+
+
+@pytest.fixture(scope="module")
+def observed():
+    source = APP.replace("LIBRARY", repr(harness.library("locks")))
+    with harness.Script(source) as app, harness.attach(app) as running:
+        os.kill(app.pid, signal.SIGUSR1)
+        marks = json.loads(app.process.stdout.readline())
+        outcome = running.finish()
+    laws.check_laws(outcome.report)
+    return outcome.report, {mark["case"]: mark for mark in marks}
+
+
+def the_finding(report, identifier, function):
+    found = [
+        finding
+        for finding in report["findings"]
+        if finding["id"] == identifier and f"{function} (" in finding["text"]
+    ]
+    assert len(found) == 1, [finding["text"] for finding in report["findings"]]
+    return found[0]
+
+
+def the_stall(report, function):
+    (loop,) = report["processes"][0]["loops"]
+    found = [
+        stall
+        for stall in loop["stalls"]
+        if any(frame["function"] == function for frame in stall["stack"])
+    ]
+    assert len(found) == 1, [stall["stack"] for stall in loop["stalls"]]
+    return found[0]
+
+
+@pytest.mark.parametrize(
+    "case, waits, released_in, words",
+    [
+        ("lock", "wants_lock", "rebuild", "waited for a lock that"),
+        ("queue", "wants_answer", "answer", "in Queue.get() until"),
+        ("future", "wants_result", "", "in the wait for a concurrent future until"),
+    ],
+)
+def test_who_let_the_loop_go_on(observed, case, waits, released_in, words):
+    report, released = observed
+    finding = the_finding(report, "lock_held_by", waits)
+    assert words in finding["text"], finding
+    assert f" in {released_in}" in finding["text"], finding
+    assert finding["subject"]["tid"] == released[case]["tid"]
+    stall = the_stall(report, waits)
+    (lock,) = (entry for entry in stall["locks"] if entry["ns"] > 50_000_000)
+    assert (
+        lock["kind"] == "semaphore"
+        and not lock["with_gil"]
+        and lock["by_tid"] == released[case]["tid"]
+    )
+    # the sleep ended when the other one released it, within what it takes to get there
+    slept = stall["states"]["blocked"]
+    assert abs(lock["ns"] - slept) < 20_000_000, (lock, stall["states"])
+    assert released[case]["ns"] < stall["end_ns"] < released[case]["ns"] + 60_000_000
+    assert not [
+        other
+        for other in report["findings"]
+        if other["id"] == "blocking_call" and f"{waits} (" in other["text"]
+    ]
+
+
+def test_what_the_other_one_did_meanwhile_is_told(observed):
+    report, _ = observed
+    text = the_finding(report, "lock_held_by", "wants_lock")["text"]
+    assert "; that one slept in clock_nanosleep, in rebuild (" in text, text
+
+
+def test_a_time_out_is_no_release(observed):
+    report, _ = observed
+    finding = the_finding(report, "blocking_call", "gives_up")
+    assert finding["subject"]["syscall"] == "futex"
+    assert "locks" not in the_stall(report, "gives_up")
+
+
+def test_threads_that_compute_for_it(observed):
+    report, _ = observed
+    finding = the_finding(report, "native_threads", "calls_blas")
+    assert "4 threads of C code (blas …) ran " in finding["text"], finding
+    helpers = the_stall(report, "calls_blas")["helpers"]
+    computing = [helper for helper in helpers if helper["thread"] == "blas"]
+    # so much CPU each of them took by its own clock
+    assert len(computing) == 4, helpers
+    assert all(39_000_000 < helper["ns"] < 60_000_000 for helper in computing), helpers
+
+
+def test_the_gil_waits_for_a_mutex_that_waits_for_a_pipe(observed):
+    report, released = observed
+    finding = the_finding(report, "gil_held_by", "greedy")
+    assert "meanwhile it waited for a mutex that " in finding["text"], finding
+    assert "released in write_log (" in finding["text"], finding
+    (loop,) = report["processes"][0]["loops"]
+    stall = max(loop["stalls"], key=lambda stall: stall["states"]["gil_wait"])
+    (lock,) = stall["locks"]
+    assert lock["kind"] == "mutex" and lock["with_gil"]
+    assert lock["tid"] == finding["subject"]["tid"] and lock["by_tid"] == released["chain"]["tid"]
+    assert lock["by_slept"]["name"] == "write"
+    # the loop's wait may have begun after the other one's, and its GIL comes right afterwards
+    assert abs(lock["ns"] - stall["states"]["gil_wait"]) < 20_000_000, stall
+    assert released["chain"]["ns"] < stall["end_ns"] < released["chain"]["ns"] + 60_000_000
+
+
+DEADLOCK = """
+import asyncio, ctypes, signal, threading, time
+
+without_gil, with_gil = ctypes.CDLL(LIBRARY), ctypes.PyDLL(LIBRARY)
+
+def greedy():
+    with_gil.lock()
+
+def handler():
+    without_gil.lock()
+    threading.Thread(target=greedy, name="greedy", daemon=True).start()
+    time.sleep(0.1)
+
+async def main():
+    observed = asyncio.Event()
+    asyncio.get_running_loop().add_signal_handler(signal.SIGUSR1, observed.set)
+    print("ready", flush=True)
+    await observed.wait()
+    handler()
+asyncio.run(main())
+"""
+
+
+@pytest.mark.parametrize("before", [False, True])
+def test_a_deadlock(before):
+    source = DEADLOCK.replace("LIBRARY", repr(harness.library("locks")))
+    with harness.Script(source) as app:
+        if before:
+            os.kill(app.pid, signal.SIGUSR1)
+            time.sleep(0.5)
+        with harness.attach(app) as running:
+            if not before:
+                os.kill(app.pid, signal.SIGUSR1)
+            time.sleep(1.6)
+            report = running.finish().report
+        app.process.kill()
+    laws.check_laws(report)
+    (finding,) = (finding for finding in report["findings"] if finding["id"] == "deadlock")
+    text = finding["text"]
+    assert f"'MainThread' (python3, {app.pid}), in handler (<string>:" in text, text
+    assert " waits for the GIL that " in text and ", in greedy (<string>:" in text, text
+    assert f" waits for a mutex that 'MainThread' (python3, {app.pid}) has" in text, text
+    assert finding["ongoing"] and 1e9 < finding["ns"] < 1e9 * 10 * harness.PATIENCE
+    stall = report["processes"][0]["loops"][0]["stalls"][-1]
+    assert [link["state"] for link in stall["chain"]] == ["gil_wait", "held_blocked"]
+    assert stall["deadlock"] == 0

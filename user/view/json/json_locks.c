@@ -1,0 +1,76 @@
+/* SPDX-License-Identifier: MIT */
+/* Of a stall: who released what it waited for, which threads ran meanwhile, who waits for whom. */
+#include "view/json/json_parts.h"
+#include "words/names.h"
+
+static const char *kind_name(enum lock_kind kind)
+{
+	switch (kind) {
+	case LOCK_MUTEX:
+		return "mutex";
+	case LOCK_SEMAPHORE:
+		return "semaphore";
+	default:
+		return "unknown";
+	}
+}
+
+static json_t *lock_json(const struct report *report, const struct process *process,
+			 const struct lock_wait *wait)
+{
+	const struct syscall_share slept = {.sysno = wait->by_sysno, .ns = wait->by_slept_ns};
+
+	return JSON_NEW(
+		report_lock, .tid = json_integer(wait->thread->tid),
+		.thread = json_text(thread_name(report, wait->thread)),
+		.with_gil = json_boolean(wait->with_gil),
+		.kind = json_string(kind_name(wait->kind)), .ns = json_uint(wait->ns),
+		.stack = json_stack(report, wait->stack), .by_tid = json_integer(wait->by->tid),
+		.by = json_text(thread_name(report, wait->by)),
+		.by_stack = json_stack(report, wait->by_stack),
+		.by_slept = slept.ns ? json_syscall(&slept, process->info.machine) : json_null(),
+		.by_slept_stack = json_stack(report, wait->by_slept));
+}
+
+json_t *json_locks(const struct report *report, const struct process *process,
+		   const struct breakdown *what)
+{
+	json_t *list = what->lock_count ? json_array() : JSON_LEFT_OUT;
+
+	for (uint32_t i = 0; i < what->lock_count; i++)
+		json_array_append_new(list, lock_json(report, process, &what->locks[i]));
+	return list;
+}
+
+json_t *json_helpers(const struct breakdown *what)
+{
+	json_t *list = what->helper_count ? json_array() : JSON_LEFT_OUT;
+
+	for (uint32_t i = 0; i < what->helper_count; i++)
+		json_array_append_new(list,
+				      JSON_NEW(report_helper,
+					       .tid = json_integer(what->helpers[i].thread->tid),
+					       .thread = json_text(what->helpers[i].thread->comm),
+					       .ns = json_uint(what->helpers[i].ns)));
+	return list;
+}
+
+json_t *json_chain(const struct report *report, const struct stall *stall)
+{
+	json_t *list = stall->chain_count ? json_array() : JSON_LEFT_OUT;
+
+	for (uint32_t i = 0; i < stall->chain_count; i++) {
+		const struct chain_link *link = &stall->chain[i];
+
+		json_array_append_new(
+			list,
+			JSON_NEW(report_waiter, .tid = json_integer(link->thread->tid),
+				 .thread = json_text(thread_name(report, link->thread)),
+				 .state = json_string(thread_state_name(link->state)),
+				 .lock = json_text_or_null(
+					 link->lock.address ? kind_name(link->lock.kind) : NULL),
+				 .ns = json_uint(link->ns),
+				 .stack = json_stack(report, link->stack)));
+	}
+	return list;
+}
