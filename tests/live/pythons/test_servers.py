@@ -57,8 +57,8 @@ async def main():
 
 trio.run(main)
 """
-# As uWSGI does: the child is made without Python's knowledge, has its parent's listening socket, and
-# waits for connections in epoll, beside a socket pair, as an event loop has one.
+# As uWSGI does: the child is made without Python's knowledge, has its parent's listening socket,
+# and waits for connections in epoll, with a socket pair as an event loop has one.
 FORKED = """
 import ctypes, select, socket, time
 listening = socket.create_server(("127.0.0.1", 0))
