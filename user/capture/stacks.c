@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 #include <errno.h>
 #include <stddef.h>
+#include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/user.h>
 
 #include "base/cleanup.h"
@@ -182,6 +184,8 @@ int tracee_names(struct capture *capture, struct tracee *tracee)
 
 /* ── stacks read from outside ────────────────────────────────────────────────────────────────── */
 
+#define PTS_MAJOR 136 /* files.c */
+
 _Static_assert((int)PYTHON_FRAMES_MAX == (int)SHARED_FRAMES_MAX,
 	       "as many frames as the probes send");
 
@@ -204,6 +208,39 @@ static int define_still(const struct naming *naming, const struct still_stack *s
 	return err;
 }
 
+/* As the probes send it. */
+static struct shared_file shared_file_of(const struct sleep_file *file)
+{
+	struct shared_file shared = {.mode = file->type,
+				     .family = file->family,
+				     .type = file->socket_type,
+				     .port = file->port};
+
+	if (file->type == S_IFCHR) {
+		shared.device = PTS_MAJOR << 20;
+		snprintf(shared.name, sizeof(shared.name), "%u", file->terminal);
+	} else {
+		memcpy(shared.address, file->address, sizeof(shared.address));
+	}
+	return shared;
+}
+
+static int emit_sleeps_on(const struct naming *naming, const struct still_stack *still)
+{
+	struct shared_file file = shared_file_of(&still->file);
+	union event event = {
+		.sleeps_on = {.hdr = {.ts = still->ts, .tid = still->tid, .type = EV_SLEEPS_ON},
+			      .span_ns = still->span_ns}};
+	char name[128];
+	int err;
+
+	capture_file_text(&file, name, sizeof(name));
+	if (!name[0])
+		return 0;
+	err = symbols_name(naming->capture->symbols, name, &event.sleeps_on.text);
+	return err || !event.sleeps_on.text ? err : sink_event(&naming->capture->sink, &event);
+}
+
 static int emit_still(void *ctx, const struct still_stack *still)
 {
 	const struct naming *naming = ctx;
@@ -217,7 +254,9 @@ static int emit_still(void *ctx, const struct still_stack *still)
 	if (!member || member->tracee != naming->tracee || member->waits)
 		return 0;
 	err = define_still(naming, still, &event.still);
-	return err ? err : sink_event(&naming->capture->sink, &event);
+	if (!err)
+		err = sink_event(&naming->capture->sink, &event);
+	return err ? err : emit_sleeps_on(naming, still);
 }
 
 int tracee_stills(struct capture *capture, struct tracee *tracee)

@@ -152,11 +152,16 @@ static int32_t sleeps_in(const struct ev_switch_out *event)
 
 void sched_sleeps_on(struct world *w, const struct fact *fact)
 {
+	const struct ev_sleeps_on *event = &fact->event->sleeps_on;
+	uint64_t since = fact_since(fact, event->span_ns);
 	struct thread_machine *t = fact->thread;
 
-	if (!t || t->sched != SCHED_ASLEEP || t->out.hdr.ts != fact->event->hdr.ts)
+	if (!t || t->sched != SCHED_ASLEEP)
 		return;
-	t->file = fact->event->sleeps_on.text;
+	if (event->span_ns ? since < w->ts_facts || t->ts_fact >= since
+			   : t->out.hdr.ts != event->hdr.ts)
+		return;
+	t->file = event->text;
 	thread_moved(w, t);
 }
 

@@ -13,6 +13,7 @@
 #include "python/process/pages.h"
 #include "python/process/memory.h"
 #include "python/process/proc.h"
+#include "python/process/sleep.h"
 #include "python/threads.h"
 
 enum { STATUS_BYTES = 16384 };
@@ -106,8 +107,10 @@ static bool still_read(const struct target *target, const struct threads *thread
 	struct rest before, after;
 
 	if (!rest_read(target, thread->tid, &before) || !strchr("SDTt", before.state) ||
-	    !stack_read(target, threads, thread, still) ||
-	    !rest_read(target, thread->tid, &after) || !was_still(&before, &after))
+	    !stack_read(target, threads, thread, still))
+		return false;
+	sleep_file_read((pid_t)target->info.pid, thread->tid, &still->file);
+	if (!rest_read(target, thread->tid, &after) || !was_still(&before, &after))
 		return false;
 	still->tid = thread->tid;
 	still->ts = clock_now_ns();

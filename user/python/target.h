@@ -132,6 +132,16 @@ int target_describe_loops(struct target *target, const struct stream_sink *sink)
 int target_thread_names(struct target *target,
 			int (*name)(void *ctx, uint32_t tid, const char *text), void *ctx);
 
+/* What a thread sleeps on. */
+struct sleep_file {
+	uint32_t type;	   /* S_IFIFO, S_IFCHR (a terminal) or S_IFSOCK; 0: not known, or another */
+	uint32_t terminal; /* number of the pseudo-terminal */
+	uint16_t family;   /* of a socket: AF_…; AF_UNSPEC: not known */
+	uint16_t socket_type; /* SOCK_… */
+	uint16_t port;	      /* of its peer, in the network's byte order; 0: none, or not known */
+	uint8_t address[16];  /* the first 4, or all bytes */
+};
+
 /* The stack of a thread that slept during all of [ts - span_ns, ts]. */
 struct still_stack {
 	uint32_t tid, span_ns;
@@ -139,6 +149,7 @@ struct still_stack {
 	struct python_frames frames;
 	char task[DEFINE_TEXT_MAX]; /* name of the asyncio task that runs in it; "": none, or not
 				       known */
+	struct sleep_file file;
 };
 
 /*

@@ -19,15 +19,18 @@ SCHEMA = os.path.join(harness.ROOT, "docs", "dump.schema.json")
 
 # Each thread says that it is about to do what its function is named after, and does only that.
 THREADS = """
-import os, sys, threading, time
+import os, socket, threading, time
 def tell(): os.write(1, (threading.current_thread().name + "\\n").encode())
 def sleeps(): tell(); time.sleep(600)
 def reads(): tell(); os.read(pipe[0], 1)
+def receives(): tell(); client.recv(1)
 def keeps_the_gil(): tell(); sum(range(10**12))
-pipe = os.pipe()
+pipe, server = os.pipe(), socket.create_server(("127.0.0.1", 0))
+client = socket.create_connection(server.getsockname())
 print("ready", flush=True)
-for thread in (sleeps, reads):
+for thread in (sleeps, reads, receives):
     threading.Thread(target=thread, name=thread.__name__, daemon=True).start()
+open("/proc/self/comm", "w").write(f"port {server.getsockname()[1]}")
 time.sleep(0.2)
 holder = threading.Thread(target=keeps_the_gil, name="keeps_the_gil", daemon=True)
 holder.start()
@@ -143,7 +146,7 @@ def test_a_loop_that_has_nothing_to_do():
 @pytest.mark.parametrize("label", PYTHONS)
 def test_every_thread_on_every_python(label):
     with harness.Script(THREADS, python=PYTHONS[label]) as app:
-        assert {app.process.stdout.readline().strip() for _ in range(3)} >= {"keeps_the_gil"}
+        assert {app.process.stdout.readline().strip() for _ in range(4)} >= {"keeps_the_gil"}
         time.sleep(0.2)
         dump = Dump(app)
         text = harness.gilscope("dump", app.pid, prefix=app.prefix)
@@ -153,14 +156,20 @@ def test_every_thread_on_every_python(label):
     assert dump.threads[0] == holder and functions(holder)[0] == "keeps_the_gil"
     assert holder["handler"]["role"] == "thread"
     assert main["state"] == "gil_wait" and dump.since_before(main)
-    assert main["waits_for"] == holder["tid"] and "waits" in functions(main)
-    for name, call in (("sleeps", "sleep|select"), ("reads", "read")):
+    assert main["waits_for"] == holder["tid"] and {"waits", "start"} & set(functions(main))
+    peer = "TCP 127.0.0.1:" + main["name"].removeprefix("port ")
+    for name, call, file in (
+        ("sleeps", "sleep|select", None),
+        ("reads", "read", "pipe"),
+        ("receives", "recvfrom", peer),
+    ):
         thread = dump.named(name)
         assert thread["state"] == "blocked" and re.search(call, thread["call"]["name"])
+        assert thread["call"]["file"] == file
         assert functions(thread)[0] == name and dump.since_before(thread)
     assert text.status == 0 and f"held by 'keeps_the_gil' (" in text.stdout
     head, *parts = text.stdout.split("\n\n")
-    assert len(parts) == 4 and "keeps_the_gil" in parts[0] and "has the GIL" in parts[0]
+    assert len(parts) == 5 and "keeps_the_gil" in parts[0] and "has the GIL" in parts[0]
     assert re.search(r"waiting for the GIL for ≥ \d+ ms, held by\s+'keeps_the_gil'", text.stdout)
 
 

@@ -66,6 +66,28 @@ static void what_a_thread_sleeps_on_counts_until_it_is_woken(void **state)
 	       "160-180 1 blocked sys0\n");
 }
 
+/* From outside: only if the thread had no fact since that was begun to be read. */
+static void what_a_sleeper_is_found_to_sleep_on(void **state)
+{
+	begin();
+	take(102, B);
+	FEED(STATE, state, 110, A, 0, EVF_STATE_ASLEEP | EVF_STATE_SYSCALL, .sysno = READ,
+	     .span_ns = 5);
+	FEED(SLEEPS_ON, sleeps_on, 120, A, 0, 0, .text = 7, .span_ns = 5);
+	wake(140, A, 0);
+	in(150, A, 0);
+	FEED(SLEEPS_ON, sleeps_on, 155, A, 0, 0, .text = 8, .span_ns = 3);
+	out(160, A, READ);
+	FEED(SLEEPS_ON, sleeps_on, 162, A, 0, 0, .text = 9, .span_ns = 5);
+	expect(180, "1",
+	       "100-110 1 unknown\n"
+	       "110-120 1 blocked sys0\n"
+	       "120-140 1 blocked sys0 on7\n"
+	       "140-150 1 runnable cpu0\n"
+	       "150-160 1 native cpu0\n"
+	       "160-180 1 blocked sys0\n");
+}
+
 static void in_the_handover_a_thread_waits_only_while_it_sleeps(void **state)
 {
 	begin();
@@ -185,6 +207,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(who_sleeps_on_the_gils_mutex_waits_for_the_gil_from_there_on),
 		cmocka_unit_test(what_a_thread_sleeps_on_counts_until_it_is_woken),
+		cmocka_unit_test(what_a_sleeper_is_found_to_sleep_on),
 		cmocka_unit_test(in_the_handover_a_thread_waits_only_while_it_sleeps),
 		cmocka_unit_test(
 			a_holder_on_the_gils_mutex_is_asleep_with_the_gil_not_in_a_system_call),
