@@ -119,8 +119,10 @@ struct pool_fold {
 	struct pool_key key;
 	struct pool_report report; /* counted up to `ts` */
 	uint64_t ts;
-	uint32_t alive, busy, idle;    /* threads; the others are unknown */
-	bool full;		       /* all were busy since ts_full */
+	uint32_t alive, busy, idle; /* threads; the others are unknown */
+	bool full;		    /* all were busy since ts_full */
+	uint64_t numbers; /* of an executor's threads that have joined, up to 63, as bits */
+	bool mixed;	  /* they belong to several executors of one name */
 	uint64_t ts_full, ts_full_end; /* the latest such time; 0: none is over */
 };
 TABLE_OF(pools, struct pool_fold, key)

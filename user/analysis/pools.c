@@ -170,6 +170,22 @@ static void forget_unnamed(struct pool_fold *pool)
 						    .kind = pool->report.kind};
 }
 
+/*
+ * An executor numbers its threads, which stay to its end. Two threads of one number are two
+ * executors of one name, whose threads together are nothing that has a limit.
+ */
+static void note_limit(struct pool_fold *pool, const struct thread *thread, const char *name)
+{
+	uint32_t length = name_length(name);
+	unsigned long number = name[length] ? strtoul(name + length + 1, NULL, 10) : 64;
+	uint64_t bit = number < 64 ? UINT64_C(1) << number : 0;
+
+	if (pool->numbers & bit)
+		pool->mixed = true;
+	pool->numbers |= bit;
+	pool->report.limit = pool->mixed ? 0 : thread->pool_limit;
+}
+
 static struct pool_fold *join(struct report_builder *builder, struct thread_fold *worker,
 			      const struct pool_key *key, uint64_t ts)
 {
@@ -192,6 +208,10 @@ static struct pool_fold *join(struct report_builder *builder, struct thread_fold
 	worker->pool_name = worker->report.thread->python_name;
 	worker->is = WORKER_UNKNOWN;
 	worker->job_seen = worker->job_over = worker->job_known = false;
+	if (key->name[0])
+		note_limit(pool, worker->report.thread,
+			   dictionary_find(builder->report.names, DEFINE_TEXT, worker->pool_name)
+				   ->text);
 	pool->alive++;
 	note_growth(pool);
 	note_full(pool);
@@ -230,6 +250,22 @@ static enum worker_is worker_now(struct report_builder *builder, const struct th
 		       : WORKER_BUSY;
 }
 
+/* The thread has another name than when it joined, and with it another pool. */
+static struct pool_fold *change_pool(struct report_builder *builder, struct thread_fold *worker,
+				     struct pool_fold *pool, enum pool_kind kind, uint64_t ts)
+{
+	struct pool_key key = key_of(builder, worker->report.thread, kind);
+
+	if (pool && pool->report.kind == kind && !memcmp(&pool->key, &key, sizeof(key)) &&
+	    worker->pool_name == worker->report.thread->python_name)
+		return pool;
+	if (pool) {
+		leave(builder, worker, ts);
+		forget_unnamed(pool);
+	}
+	return join(builder, worker, &key, ts);
+}
+
 void pools_sample(struct report_builder *builder, struct thread_fold *worker,
 		  const struct sample *sample)
 {
@@ -239,16 +275,7 @@ void pools_sample(struct report_builder *builder, struct thread_fold *worker,
 
 	if (!place.kind)
 		return;
-	if (pool && (pool->report.kind != place.kind || worker->pool_name != thread->python_name)) {
-		leave(builder, worker, sample->ts);
-		forget_unnamed(pool);
-		pool = NULL;
-	}
-	if (!pool) {
-		struct pool_key key = key_of(builder, thread, place.kind);
-
-		pool = join(builder, worker, &key, sample->ts);
-	}
+	pool = change_pool(builder, worker, pool, place.kind, sample->ts);
 	if (!pool)
 		return;
 	worker_set(pool, worker, worker_now(builder, thread, sample->stack), sample->ts);
@@ -266,6 +293,10 @@ void pools_state(struct report_builder *builder, const struct thread *thread, ui
 		leave(builder, worker, ts);
 		return;
 	}
+	if (worker->pool_name != thread->python_name)
+		pool = change_pool(builder, worker, pool, pool->report.kind, ts);
+	if (!pool)
+		return;
 	if (ts < pool->ts && pool->full) /* what it was taken for was wrong since then */
 		pool->full = false;
 	worker_set(pool, worker, worker_now(builder, thread, still_of(builder, thread).stack), ts);

@@ -276,6 +276,7 @@ struct pool_report {
 	char name[POOL_NAME_BYTES]; /* of an executor's threads, without their numbers; "": others,
 				       or unknown. Hostile text */
 	uint32_t threads;	    /* the most at a time */
+	uint32_t limit;		    /* how many it may have, as its own data say; 0: unknown */
 	uint32_t busy_max;	    /* of them, busy at a time */
 	uint64_t busy_ns;	    /* busy, over all threads */
 	uint64_t full_ns;	    /* all threads that there were at most were busy … */

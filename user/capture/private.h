@@ -32,7 +32,8 @@ struct process_reader {
 	int (*describe_loop)(struct target *target, uint32_t tid, const struct stream_sink *sink);
 	int (*describe_loops)(struct target *target, const struct stream_sink *sink);
 	int (*thread_names)(struct target *target,
-			    int (*name)(void *ctx, uint32_t tid, const char *text), void *ctx);
+			    int (*name)(void *ctx, uint32_t tid, const char *text, uint32_t limit),
+			    void *ctx);
 	int (*stills)(struct target *target,
 		      int (*still)(void *ctx, const struct still_stack *stack), void *ctx);
 	int (*children)(const struct target *target,

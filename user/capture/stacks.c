@@ -156,7 +156,7 @@ struct naming {
 	struct tracee *tracee;
 };
 
-static int name_thread(void *ctx, uint32_t tid, const char *text)
+static int name_thread(void *ctx, uint32_t tid, const char *text, uint32_t limit)
 {
 	const struct naming *naming = ctx;
 	struct member *member = member_find(naming->capture, tid);
@@ -172,6 +172,7 @@ static int name_thread(void *ctx, uint32_t tid, const char *text)
 	member->name = id;
 	event.hdr.ts = clock_now_ns();
 	event.python_name.text = id;
+	event.python_name.limit = limit;
 	return sink_event(&naming->capture->sink, &event);
 }
 

@@ -142,7 +142,8 @@ static void declare_thread(struct writing *writing, const struct thread_machine 
 	if (t->pub.comm[0])
 		write_comm(writing, t->pub.tid, pid, t->pub.comm);
 	if (t->pub.python_name)
-		PUT(writing, PYTHON_NAME, python_name, t, 0, 0, .text = t->pub.python_name);
+		PUT(writing, PYTHON_NAME, python_name, t, 0, 0, .text = t->pub.python_name,
+		    .limit = t->pub.pool_limit);
 }
 
 /* ── which thread runs which loop ─────────────────────────────────────────────────── */

@@ -174,7 +174,9 @@ struct thread {
 	uint32_t index;	      /* 0, 1, … in order of appearance, over all processes */
 	char comm[17];	      /* last known kernel name, terminated; hostile text */
 	uint32_t python_name; /* text: threading.Thread.name; 0 = unknown */
-	bool python;	      /* Python knows it, or it has passed a GIL site */
+	uint32_t pool_limit; /* how many threads the executor may have that it is one of; 0: unknown
+			      */
+	bool python;	     /* Python knows it, or it has passed a GIL site */
 	bool gone;
 	enum thread_state state; /* now, since … */
 	uint64_t ts_state;	 /* … then */
@@ -313,8 +315,9 @@ struct model_sink {
 	void (*thread)(void *ctx, struct thread *thread); /* a new object */
 	void (*loop)(void *ctx, struct loop *loop);	  /* a new object: a thread runs a loop */
 	void (*interval)(void *ctx, const struct interval *interval);
-	/* thread->state has changed, and is so from `ts` on; of one that has ended (`gone`), and of
-	 * one whose state turned out to be unknown, `ts` may lie in the past. */
+	/* thread->state, or its name in Python, has changed, and is so from `ts` on; of one that
+	 * has ended (`gone`), and of one whose state turned out to be unknown, `ts` may lie in the
+	 * past. */
 	void (*state)(void *ctx, const struct thread *thread, uint64_t ts);
 	/* All intervals of its thread up to sample.ts have been emitted; a new one begins. */
 	void (*sample)(void *ctx, const struct sample *sample);

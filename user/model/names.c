@@ -122,10 +122,12 @@ void gc_feed(struct world *w, const struct fact *fact)
 		t->gc_depth--;
 }
 
-void name_feed(const struct fact *fact)
+void name_feed(struct world *w, const struct fact *fact)
 {
 	if (!fact->thread)
 		return;
 	fact->thread->pub.python = true;
 	fact->thread->pub.python_name = fact->event->python_name.text;
+	fact->thread->pub.pool_limit = fact->event->python_name.limit;
+	thread_tell(w, fact->thread, fact->ts);
 }

@@ -396,6 +396,8 @@ void thread_exit(struct world *w, struct thread_machine *t, uint64_t ts);
 /* A loss begins: everything about it becomes unknown. */
 void thread_forget(struct world *w, struct thread_machine *t, uint64_t ts);
 /* Emits the open interval up to `ts`, and continues it from there. */
+/* Tells the sink that the thread's state, or its name, has changed. */
+void thread_tell(struct world *w, const struct thread_machine *t, uint64_t ts);
 void thread_cut(struct world *w, struct thread_machine *t, uint64_t ts);
 /* Derives the states of the threads that have moved; the only place that does. */
 void threads_derive(struct world *w, uint64_t ts);
@@ -501,7 +503,7 @@ void stack_feed(struct world *w, const struct fact *fact);
 void still_feed(struct world *w, const struct fact *fact);
 void gc_set(struct world *w, struct thread_machine *t, uint32_t depth, uint8_t generation);
 void gc_feed(struct world *w, const struct fact *fact);
-void name_feed(const struct fact *fact);
+void name_feed(struct world *w, const struct fact *fact);
 
 /* ── descriptor.c ────────────────────────────────────────────────────────── */
 

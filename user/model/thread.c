@@ -140,7 +140,7 @@ void thread_cut(struct world *w, struct thread_machine *t, uint64_t ts)
 	open->start = ts;
 }
 
-static inline void tell_state(struct world *w, const struct thread_machine *t, uint64_t ts)
+void thread_tell(struct world *w, const struct thread_machine *t, uint64_t ts)
 {
 	if (w->sink.state && w->begun)
 		w->sink.state(w->sink.ctx, &t->pub, ts);
@@ -162,7 +162,7 @@ static void derive(struct world *w, struct thread_machine *t, uint64_t ts)
 		return;
 	t->pub.state = next.state;
 	t->pub.ts_state = ts;
-	tell_state(w, t, ts);
+	thread_tell(w, t, ts);
 }
 
 __attribute__((noinline)) static void derive_many(struct world *w, uint32_t count, uint64_t ts)
@@ -202,7 +202,7 @@ static void open_doubt(struct world *w, struct thread_machine *t, struct gil *gi
 	t->open.cpu = CPU_NONE;
 	t->open.throttled = t->open.sampled = false;
 	t->pub.state = TS_UNKNOWN;
-	tell_state(w, t, t->open.start);
+	thread_tell(w, t, t->open.start);
 	thread_moved(w, t);
 }
 
@@ -402,7 +402,7 @@ void thread_exit(struct world *w, struct thread_machine *t, uint64_t ts)
 	t->pub.gone = true;
 	t->pub.state = TS_UNKNOWN;
 	t->pub.ts_state = ts;
-	tell_state(w, t, ts);
+	thread_tell(w, t, ts);
 	unlink_sibling(t);
 	relation_list(t);
 	sites_forget_thread(t);

@@ -435,7 +435,7 @@ static int dispatch_names(struct world *w, const struct fact *fact)
 	case EV_RUNS_LOOP:
 		return loop_feed_runs(w, fact);
 	case EV_PYTHON_NAME:
-		name_feed(fact);
+		name_feed(w, fact);
 		return 0;
 	case EV_EPOLL_CLOSE:
 		feed_close(w, fact);

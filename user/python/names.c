@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/cleanup.h"
 #include "python/process/memory.h"
@@ -15,7 +16,7 @@ struct naming {
 	struct objects objects;
 	struct threads
 		threads; /* threads.python by ident; those that have got their name have tid 0 */
-	int (*name)(void *ctx, uint32_t tid, const char *text);
+	int (*name)(void *ctx, uint32_t tid, const char *text, uint32_t limit);
 	void *ctx;
 	int err; /* what `name` returned */
 };
@@ -51,6 +52,51 @@ static uint32_t take_tid(struct threads *threads, uint64_t ident)
 	return tid;
 }
 
+static int is_executor(void *ctx, const char *name)
+{
+	(void)ctx;
+	return strcmp(name, "ThreadPoolExecutor") == 0;
+}
+
+/* The executor that a weak reference refers to; 0: it is none, or of another object. */
+static uint64_t executor_of(const struct objects *objects, uint64_t reference)
+{
+	char name[32];
+	uint64_t executor;
+
+	if (object_type_name(objects, reference, name, sizeof(name)) ||
+	    strncmp(name, "weakref", 7) != 0 ||
+	    memory_read_u64(objects->pid, reference + objects->layout->object_type + 8,
+			    &executor) ||
+	    !executor || object_type_visit(objects, executor, is_executor, NULL) != 1)
+		return 0;
+	return executor;
+}
+
+/*
+ * How many threads the ThreadPoolExecutor may have that the thread works for; 0: for none, or it is
+ * unknown. Its target's first argument is a weak reference to the executor
+ * (Lib/concurrent/futures/thread.py, in all versions). A tuple's items follow its size, since 3.14
+ * with a hash between; the types say which.
+ */
+static uint32_t executor_limit(const struct objects *objects, uint64_t thread)
+{
+	uint64_t arguments, item, executor = 0, attribute, limit;
+	uint32_t items = objects->layout->object_type + 16;
+	char name[32];
+
+	if (object_attribute(objects, thread, "_args", &arguments) ||
+	    object_type_name(objects, arguments, name, sizeof(name)) || strcmp(name, "tuple") != 0)
+		return 0;
+	for (uint32_t at = items; at <= items + 8 && !executor; at += 8)
+		if (memory_read_u64(objects->pid, arguments + at, &item) == 0 && item)
+			executor = executor_of(objects, item);
+	if (!executor || object_attribute(objects, executor, "_max_workers", &attribute) ||
+	    object_int(objects, attribute, &limit) || limit > UINT32_MAX)
+		return 0;
+	return (uint32_t)limit;
+}
+
 /* An item of threading._active: { ident: Thread }. What cannot be read has no name. */
 static int name_thread(void *ctx, uint64_t key, uint64_t value)
 {
@@ -65,7 +111,8 @@ static int name_thread(void *ctx, uint64_t key, uint64_t value)
 		return 0;
 	tid = take_tid(&naming->threads, ident);
 	if (tid)
-		naming->err = naming->name(naming->ctx, tid, text);
+		naming->err = naming->name(naming->ctx, tid, text,
+					   executor_limit(&naming->objects, value));
 	return naming->err;
 }
 
@@ -84,7 +131,8 @@ static void name_threads_of(struct naming *naming, const struct target *target,
 }
 
 int target_thread_names(struct target *target,
-			int (*name)(void *ctx, uint32_t tid, const char *text), void *ctx)
+			int (*name)(void *ctx, uint32_t tid, const char *text, uint32_t limit),
+			void *ctx)
 {
 	_cleanup_(naming_done) struct naming naming = {
 		.objects = objects_of(target), .name = name, .ctx = ctx};

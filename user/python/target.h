@@ -126,11 +126,13 @@ int target_describe_loops(struct target *target, const struct stream_sink *sink)
 /*
  * The names that Python itself has for the threads (threading._active, Thread._name). `name` is
  * called once per thread whose name could be read, with UTF-8 text of at most DEFINE_TEXT_MAX
- * bytes. Takes about 0.1 ms per thread; asked with a snapshot and when a new thread has appeared.
- * 0 or -errno; a version or a state in which they cannot be found is no error.
+ * bytes; `limit` is PYTHON_NAME's. Takes about 0.1 ms per thread; asked with a snapshot and when a
+ * new thread has appeared. 0 or -errno; a version or a state in which they cannot be found is no
+ * error.
  */
 int target_thread_names(struct target *target,
-			int (*name)(void *ctx, uint32_t tid, const char *text), void *ctx);
+			int (*name)(void *ctx, uint32_t tid, const char *text, uint32_t limit),
+			void *ctx);
 
 /* What a thread sleeps on. */
 struct sleep_file {

@@ -170,7 +170,8 @@ static inline int fake_describe_loops(struct target *target, const struct stream
 }
 
 static inline int fake_thread_names(struct target *target,
-				    int (*name)(void *ctx, uint32_t tid, const char *text),
+				    int (*name)(void *ctx, uint32_t tid, const char *text,
+						uint32_t limit),
 				    void *ctx)
 {
 	struct fake_process *process = fake_process_of(target);
@@ -178,7 +179,7 @@ static inline int fake_thread_names(struct target *target,
 	fake_look(process->fake, "names", target->info.pid, 0);
 	if (process->ended)
 		return -ESRCH;
-	return process->name ? name(ctx, target->info.pid, process->name) : 0;
+	return process->name ? name(ctx, target->info.pid, process->name, 0) : 0;
 }
 
 static inline int fake_stills(struct target *target,

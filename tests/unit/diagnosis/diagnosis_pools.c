@@ -107,6 +107,19 @@ static void an_executor_s_limit_shows_when_jobs_queue(void **state)
 			    "s of 3.00" NBSP "s; 1" NBSP "job began as soon as a thread was free");
 }
 
+static void an_executor_may_have_as_many_threads_as_it_says(void **state)
+{
+	(void)state;
+	add(POOL_EXECUTOR, "asyncio", 5, 2900 * MS, 0)->limit = 6;
+	assert_false(is_full());
+	add(POOL_EXECUTOR, "asyncio", 6, 2900 * MS, 0)->limit = 6;
+	assert_true(is_full());
+	add(POOL_EXECUTOR, "own", 6, 2900 * MS, 0)->limit = 6; /* consumers, for good? */
+	assert_false(is_full());
+	add(POOL_EXECUTOR, "own", 5, 2900 * MS, 3)->limit = 6;
+	assert_false(is_full());
+}
+
 static void a_shared_pool_without_sign_of_a_queue_is_full_from_a_second_on(void **state)
 {
 	(void)state;
@@ -195,6 +208,7 @@ int main(void)
 		TEST(all_threads_of_anyio_s_pool),
 		TEST(a_pool_that_may_grow_is_not_full),
 		TEST(an_executor_s_limit_shows_when_jobs_queue),
+		TEST(an_executor_may_have_as_many_threads_as_it_says),
 		TEST(a_shared_pool_without_sign_of_a_queue_is_full_from_a_second_on),
 		TEST(two_pools_are_two_findings),
 		TEST(an_executor_is_whose_jobs_it_runs),

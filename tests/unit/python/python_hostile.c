@@ -158,7 +158,7 @@ static int event_see(void *ctx, const union event *event)
 	return 0;
 }
 
-static int name_see(void *ctx, uint32_t tid, const char *text)
+static int name_see(void *ctx, uint32_t tid, const char *text, uint32_t limit)
 {
 	((struct seen *)ctx)->names++;
 	return 0;

@@ -248,17 +248,19 @@ enum { NAMES_MAX = 128 };
 struct names {
 	struct {
 		uint32_t tid;
+		uint32_t limit;
 		char text[DEFINE_TEXT_MAX];
 	} list[NAMES_MAX];
 	unsigned int count, stop_after;
 };
 
-static int name_keep(void *ctx, uint32_t tid, const char *text)
+static int name_keep(void *ctx, uint32_t tid, const char *text, uint32_t limit)
 {
 	struct names *names = ctx;
 
 	assert_true(names->count < NAMES_MAX && strlen(text) < DEFINE_TEXT_MAX);
 	names->list[names->count].tid = tid;
+	names->list[names->count].limit = limit;
 	snprintf(names->list[names->count++].text, DEFINE_TEXT_MAX, "%s", text);
 	return names->stop_after && names->count == names->stop_after ? -E2BIG : 0;
 }
@@ -276,37 +278,50 @@ static const char *name_of(const struct names *names, uint32_t tid)
 	return text;
 }
 
+static uint32_t limit_of(const struct names *names, uint32_t tid)
+{
+	for (unsigned int i = 0; i < names->count; i++)
+		if (names->list[i].tid == tid)
+			return names->list[i].limit;
+	fail_msg("thread %u has no name", tid);
+	return 0;
+}
+
+static const char NAMED[] =
+	"import threading, sys, time\n"
+	"class Own(threading.Thread):\n"
+	"    def __init__(self, **kw):\n"
+	"        for i in range(40): setattr(self, 'x%d' % i, i)\n"
+	"        super().__init__(**kw)\n"
+	"class Slots(threading.Thread):\n"
+	"    __slots__ = ('a', 'b')\n"
+	"def start(cls, name):\n"
+	"    thread = cls(target=time.sleep, args=(60,), name=name, daemon=True); "
+	"thread.start(); return thread\n"
+	"plain = start(threading.Thread, 'plain')\n"
+	"own = start(Own, 'W\\u00f6rker')\n"
+	"slots = start(Slots, '\\u65e5\\u672c\\U0001f600')\n"
+	"looked = start(threading.Thread, 'looked'); looked.__dict__['_name'] = 'changed'\n"
+	"renamed = start(threading.Thread, 'a'); renamed.name = 'b\\ud800\\n'\n"
+	"long = start(threading.Thread, 'x' * 5000)\n"
+	"odd = start(threading.Thread, 'odd'); odd._name = 5\n"
+	"many = [start(threading.Thread, 'many-%d' % i) for i in range(40)]\n"
+	"for t in many[::2]: t.extra = 1; t.__dict__.pop('extra')\n"
+	"t = threading.Thread(target=print, name='gone'); t.start(); t.join()\n"
+	"from concurrent.futures import ThreadPoolExecutor\n"
+	"pool = ThreadPoolExecutor(max_workers=7, thread_name_prefix='pool')\n"
+	"pool.submit(time.sleep, 60)\n"
+	"print(*(t.native_id for t in (plain, own, slots, looked, renamed, long, odd, "
+	"*many, *pool._threads)), flush=True)\n"
+	"time.sleep(60)\n";
+
 static void names_told(const char *program)
 {
-	_cleanup_(child_kill) struct child child = python(
-		program,
-		"import threading, sys, time\n"
-		"class Own(threading.Thread):\n"
-		"    def __init__(self, **kw):\n"
-		"        for i in range(40): setattr(self, 'x%d' % i, i)\n"
-		"        super().__init__(**kw)\n"
-		"class Slots(threading.Thread):\n"
-		"    __slots__ = ('a', 'b')\n"
-		"def start(cls, name):\n"
-		"    thread = cls(target=time.sleep, args=(60,), name=name, daemon=True); "
-		"thread.start(); return thread\n"
-		"plain = start(threading.Thread, 'plain')\n"
-		"own = start(Own, 'W\\u00f6rker')\n"
-		"slots = start(Slots, '\\u65e5\\u672c\\U0001f600')\n"
-		"looked = start(threading.Thread, 'looked'); looked.__dict__['_name'] = 'changed'\n"
-		"renamed = start(threading.Thread, 'a'); renamed.name = 'b\\ud800\\n'\n"
-		"long = start(threading.Thread, 'x' * 5000)\n"
-		"odd = start(threading.Thread, 'odd'); odd._name = 5\n"
-		"many = [start(threading.Thread, 'many-%d' % i) for i in range(40)]\n"
-		"for t in many[::2]: t.extra = 1; t.__dict__.pop('extra')\n"
-		"t = threading.Thread(target=print, name='gone'); t.start(); t.join()\n"
-		"print(*(t.native_id for t in (plain, own, slots, looked, renamed, long, odd, "
-		"*many)), flush=True)\n"
-		"time.sleep(60)\n");
+	_cleanup_(child_kill) struct child child = python(program, NAMED);
 	_cleanup_(target_freep) struct target *target = NULL;
 	static struct names names;
 	const char *text;
-	uint32_t tid[47];
+	uint32_t tid[48];
 	char line[1024] = "", *at = line, expected[16];
 
 	names = (struct names){0};
@@ -314,11 +329,14 @@ static void names_told(const char *program)
 	while (!strchr(line, '\n'))
 		assert_non_null(
 			fgets(line + strlen(line), (int)(sizeof(line) - strlen(line)), child.from));
-	for (int i = 0; i < 47; i++)
+	for (int i = 0; i < 48; i++)
 		tid[i] = (uint32_t)strtoul(at, &at, 10);
 	target = open_target(child.pid);
 	assert_int_equal(target_thread_names(target, name_keep, &names), 0);
 	assert_string_equal(name_of(&names, target->info.pid), "MainThread");
+	assert_string_equal(name_of(&names, tid[47]), "pool_0");
+	assert_int_equal(limit_of(&names, tid[47]), 7);
+	assert_int_equal(limit_of(&names, tid[0]), 0);
 	assert_string_equal(name_of(&names, tid[0]), "plain");
 	assert_string_equal(name_of(&names, tid[1]), "W\xc3\xb6rker");
 	assert_string_equal(name_of(&names, tid[2]), "\xe6\x97\xa5\xe6\x9c\xac\xf0\x9f\x98\x80");
@@ -332,7 +350,7 @@ static void names_told(const char *program)
 		snprintf(expected, sizeof(expected), "many-%d", i);
 		assert_string_equal(name_of(&names, tid[7 + i]), expected);
 	}
-	assert_int_equal(names.count, 47);
+	assert_int_equal(names.count, 48);
 	names = (struct names){.stop_after = 3};
 	assert_int_equal(target_thread_names(target, name_keep, &names), -E2BIG);
 	assert_int_equal(names.count, 3);

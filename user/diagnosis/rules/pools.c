@@ -19,8 +19,11 @@ static bool at_limit(const struct pool_report *pool)
 {
 	uint32_t limit = pool_limit(pool->kind);
 
-	return limit == LIMIT_FIXED ||
-	       (limit == LIMIT_OWN ? pool->back_to_back > 0 : pool->threads >= limit);
+	if (limit == LIMIT_FIXED)
+		return true;
+	if (limit == LIMIT_OWN && !pool->limit)
+		return pool->back_to_back > 0;
+	return pool->threads >= (limit == LIMIT_OWN ? pool->limit : limit);
 }
 
 static bool is_full(const struct report *report, const struct pool_report *pool)

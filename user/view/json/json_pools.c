@@ -17,6 +17,7 @@ static json_t *pool_json(const struct report *report, const struct pool_report *
 		json_array_append_new(functions, function_json(report, &pool->functions[i]));
 	return JSON_NEW(report_pool, .kind = json_string(pool_kind_name(pool->kind)),
 			.name = json_text(pool->name), .threads = json_integer(pool->threads),
+			.limit = pool->limit ? json_integer(pool->limit) : json_null(),
 			.busy_max = json_integer(pool->busy_max),
 			.busy_ns = json_uint(pool->busy_ns), .full_ns = json_uint(pool->full_ns),
 			.full_worst_ns = json_uint(pool->full_worst_ns),
