@@ -329,13 +329,32 @@ static void write_off(struct writing *writing, const struct thread_machine *t)
 	    EVF_SWITCH_OUT_RUNNABLE | (t->throttled ? EVF_SWITCH_OUT_THROTTLED : 0));
 }
 
+/* A thread that has slept on the GIL's mutex, was woken, and shows no more yet. */
+static void write_mutex(struct writing *writing, const struct thread_machine *t)
+{
+	put(writing, (union event){.stack = t->off_stack});
+	PUT(writing, SWITCH_OUT, switch_out, t, 0,
+	    EVF_SWITCH_OUT_SYSCALL | EVF_SWITCH_OUT_GIL_MUTEX, .sysno = t->out.sysno,
+	    .gil = t->pub.gil->index);
+	PUT(writing, WAKE, wake, t, t->pub.cpu, t->throttled ? EVF_WAKE_THROTTLED : 0);
+	if (t->sched == SCHED_RUNNING)
+		PUT(writing, SWITCH_IN, switch_in, t, t->pub.cpu, 0);
+}
+
 /* As if it had begun at this instant what it is doing. */
 static void write_thread(struct writing *writing, const struct thread_machine *t)
 {
-	bool waits = t->relation == REL_WAITING && !t->in_handover;
+	/* one that waits by what it sleeps on does so again by its SWITCH_OUT */
+	bool waits = t->relation == REL_WAITING && !t->in_handover &&
+		     !(t->by_mutex && t->sched == SCHED_ASLEEP);
 
 	if (t->sched == SCHED_UNKNOWN || only_snapshot(t))
 		return;
+	if (waits && t->by_mutex) {
+		if (t->pub.cpu != CPU_NONE) /* else no events could say that */
+			write_mutex(writing, t);
+		return;
+	}
 	if (t->sched == SCHED_RUNNING && t->pub.cpu != CPU_NONE)
 		PUT(writing, SWITCH_IN, switch_in, t, t->pub.cpu, 0);
 	write_place(writing, t);

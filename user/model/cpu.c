@@ -165,6 +165,17 @@ void sched_sleeps_on(struct world *w, const struct fact *fact)
 	thread_moved(w, t);
 }
 
+/* Whether it sleeps in a system call that take_gil does not make. (One of these numbers is another
+ * call on the other architecture, and then proves nothing.) */
+static bool is_no_futex(const struct ev_switch_out *event)
+{
+	enum { SYS_FUTEX_X86 = 202, SYS_FUTEX_ARM64 = 98, SYS_FUTEX2_WAIT = 455 };
+
+	return event->hdr.flags & EVF_SWITCH_OUT_SYSCALL && event->sysno >= 0 &&
+	       event->sysno != SYS_FUTEX_X86 && event->sysno != SYS_FUTEX_ARM64 &&
+	       event->sysno != SYS_FUTEX2_WAIT;
+}
+
 static void sched_out(struct world *w, struct thread_machine *t, const struct ev_switch_out *event,
 		      uint64_t ts)
 {
@@ -181,6 +192,8 @@ static void sched_out(struct world *w, struct thread_machine *t, const struct ev
 		sched_set(w, t, SCHED_READY, event->hdr.aux, ts);
 		return;
 	}
+	if (is_no_futex(event))
+		relation_elsewhere(w, t, ts);
 	t->sysno = sleeps_in(event);
 	t->file = 0;
 	sched_set(w, t, SCHED_ASLEEP, CPU_NONE, ts);

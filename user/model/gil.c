@@ -169,7 +169,7 @@ static void wait_end(struct world *w, struct thread_machine *t, uint64_t ts, boo
 								   .end = ts,
 								   .whole = whole};
 	relation_set(w, t, REL_UNKNOWN);
-	t->in_handover = false;
+	t->in_handover = t->by_mutex = false;
 	t->wait_stack.hdr.type = 0;
 	DL_DELETE2(g->pub.waiting, &t->pub, prev_waiting, next_waiting);
 	t->pub.next_waiting = NULL;
@@ -204,7 +204,10 @@ void relation_handed_over(struct world *w, struct thread_machine *t, uint64_t ts
  * its first WAIT, so it waits. (A holder that sleeps there is in drop_gil: everybody is stuck
  * behind it as behind any other sleeping holder.) In the hand-over the thread has dropped the GIL
  * and sleeps until another one has taken it. It usually wants it back, but it may be about to make
- * a blocking call, so this is a wait only as long as it sleeps.
+ * a blocking call, so this is a wait only as long as it sleeps. Without the GIL it may also sleep
+ * here at the end of drop_gil: glibc's pthread_cond_signal() waits for a group of earlier waiters
+ * to have left (nptl/pthread_cond_common.c). What it does next, other than to take the GIL, shows
+ * that.
  */
 void relation_sleep(struct world *w, struct gil_machine *g, struct thread_machine *t, bool handover,
 		    uint64_t ts)
@@ -218,6 +221,13 @@ void relation_sleep(struct world *w, struct gil_machine *g, struct thread_machin
 	t->pub.python = true;
 	wait_begin(w, t, g, ts, true);
 	t->in_handover = handover;
+	t->by_mutex = !handover;
+}
+
+void relation_elsewhere(struct world *w, struct thread_machine *t, uint64_t ts)
+{
+	if (t->relation == REL_WAITING && t->by_mutex)
+		relation_handed_over(w, t, ts);
 }
 
 void relation_leave(struct world *w, struct thread_machine *t, uint64_t ts)
@@ -316,8 +326,10 @@ static void exact_drop(struct world *w, struct gil_machine *g, struct thread_mac
 void relation_wait(struct world *w, struct gil_machine *g, struct thread_machine *t, bool again,
 		   uint64_t ts)
 {
-	if (t->relation == REL_WAITING && t->pub.gil == &g->pub)
+	if (t->relation == REL_WAITING && t->pub.gil == &g->pub) {
+		t->by_mutex = false;
 		return;
+	}
 	if (t->relation == REL_WAITING || t->relation == REL_HOLDING ||
 	    (again && t->relation == REL_NONE))
 		relation_contradict(w, g, t, ts);

@@ -126,6 +126,8 @@ struct thread_machine {
 	bool wait_whole;
 	bool in_handover; /* waits only as long as it sleeps: it has dropped the GIL and may go on
 			     without it */
+	bool by_mutex;	  /* waits, because it slept on the GIL's mutex without having the GIL; no
+			     WAIT has come since */
 	uint64_t ts_wait; /* begin of the wait in progress */
 
 	/* partial, as last observed; valid only as long as the thread cannot act: edges.c */
@@ -460,6 +462,8 @@ void relation_leave(struct world *w, struct thread_machine *t, uint64_t ts);
 void relation_wait(struct world *w, struct gil_machine *g, struct thread_machine *t, bool again,
 		   uint64_t ts);
 /* It sleeps on a futex of the GIL's own: in the hand-over, or on the mutex. */
+/* What it does now is not done in take_gil. */
+void relation_elsewhere(struct world *w, struct thread_machine *t, uint64_t ts);
 void relation_sleep(struct world *w, struct gil_machine *g, struct thread_machine *t, bool handover,
 		    uint64_t ts);
 void relation_handed_over(struct world *w, struct thread_machine *t, uint64_t ts);

@@ -202,6 +202,30 @@ static void who_finds_the_gil_switched_off_goes_on_without(void **state)
 	       "135-150 1 native cpu0\n");
 }
 
+/* A's drop_gil sleeps on the condition variable that it signals, and A goes on to sleep in a call
+ * of its own (230). */
+static void who_sleeps_at_the_end_of_drop_gil_does_not_wait_for_it(void **state)
+{
+	begin();
+	in(101, A, 0);
+	take(110, A);
+	drop(111, A);
+	FEED(SWITCH_OUT, switch_out, 112, A, 0, ON_MUTEX, .sysno = 202, .gil = 0);
+	wake(116, A, 0);
+	in(117, A, 0);
+	FEED(SWITCH_OUT, switch_out, 118, A, 0, EVF_SWITCH_OUT_SYSCALL, .sysno = 230);
+	assert_int_equal(violations(), 0);
+	expect(150, "1",
+	       "100-110 1 unknown\n"
+	       "110-111 1 python cpu0\n"
+	       "hold 110-111 1 whole\n"
+	       "111-112 1 native cpu0\n"
+	       "112-118 1 gil_wait\n"
+	       "wait 112-118 1 whole\n"
+	       "contention 112-118\n"
+	       "118-150 1 blocked sys230\n");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -212,6 +236,7 @@ int main(void)
 		cmocka_unit_test(
 			a_holder_on_the_gils_mutex_is_asleep_with_the_gil_not_in_a_system_call),
 		cmocka_unit_test(who_is_seen_on_the_gils_mutex_may_be_waiting_or_holding),
+		cmocka_unit_test(who_sleeps_at_the_end_of_drop_gil_does_not_wait_for_it),
 		cmocka_unit_test(who_finds_the_gil_switched_off_goes_on_without),
 		cmocka_unit_test(what_stops_a_thread_is_told_and_no_system_call),
 		cmocka_unit_test(who_is_stopped_when_it_is_first_seen_is_stopped),
