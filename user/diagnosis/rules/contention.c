@@ -21,16 +21,16 @@ uint64_t contention_much_ns(const struct report *report)
 /* What one thread waited for one subject: a function of the application, else a holder. */
 struct part {
 	const struct wait_flame *wait;
-	struct handler handler;
+	uint32_t function; /* the handler's; 0: none */
 };
 
 static int by_subject(const struct part *x, const struct part *y)
 {
 	const struct thread *a = x->wait->holder, *b = y->wait->holder;
 
-	if (x->handler.frame.function != y->handler.frame.function)
-		return x->handler.frame.function < y->handler.frame.function ? -1 : 1;
-	if (x->handler.frame.function || a == b)
+	if (x->function != y->function)
+		return x->function < y->function ? -1 : 1;
+	if (x->function || a == b)
 		return 0;
 	return !a || (b && a->index < b->index) ? -1 : 1;
 }
@@ -74,6 +74,15 @@ static bool matters(const struct report *report, const struct process_report *pr
 	return (is_long && most) || finding->ns >= contention_much_ns(report);
 }
 
+static struct handler handler_at(const struct report *report, uint32_t stack)
+{
+	struct handler handler = {0};
+
+	if (report->finder && stack)
+		handler = handler_find(report->finder, report->names, stack);
+	return handler.role == HANDLER_NONE ? (struct handler){0} : handler;
+}
+
 /* The parts of one subject, sorted by waiter, as a finding. */
 static struct finding add_up(const struct report *report, const struct process_report *process,
 			     const struct part *parts, uint32_t count)
@@ -100,7 +109,7 @@ static struct finding add_up(const struct report *report, const struct process_r
 		}
 	}
 	set_stack(&finding, report, stack);
-	finding.handler = parts[0].handler;
+	finding.handler = handler_at(report, parts[0].wait->holder_stack);
 	finding.subject = finding.handler.frame.function ? SUBJECT_FUNCTION : SUBJECT_THREAD;
 	finding.thread = finding.handler.frame.function ? NULL : parts[0].wait->holder;
 	return finding;
@@ -116,13 +125,9 @@ static uint32_t parts_of(const struct report *report, const struct process_repor
 
 		if (wait->waiter->process != process->process)
 			continue;
-		parts[count] = (struct part){.wait = wait};
-		if (report->finder && wait->holder_stack)
-			parts[count].handler = handler_find(report->finder, report->names,
-							    wait->holder_stack);
-		if (parts[count].handler.role == HANDLER_NONE)
-			parts[count].handler = (struct handler){0};
-		count++;
+		parts[count++] = (struct part){
+			.wait = wait,
+			.function = handler_at(report, wait->holder_stack).frame.function};
 	}
 	return count;
 }
