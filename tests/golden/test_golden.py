@@ -30,6 +30,7 @@ WITH_JSON = [
         "c_code",
         "edges_handover",
         "foreign_thread",
+        "freeze",
         "held_runnable",
         "locks",
         "never_passed",

@@ -177,7 +177,8 @@ bool blocker_is_stopped(const struct blocker *blocker, enum stop_kind *ret_kind)
 bool breakdown_holders_known(const struct breakdown *what);
 
 /* Waits of a thread for the GIL that lasted STARVED_NS or longer. */
-#define STARVED_NS UINT64_C(1000000000)
+#define STARVED_NS	    UINT64_C(1000000000)
+#define STARVED_HOLDERS_MAX 128 /* later holders of a wait are not listed */
 struct starvation {
 	uint64_t count, ns;    /* all of them */
 	uint64_t start, end;   /* the longest; of that one: */

@@ -69,7 +69,8 @@ static void streamed_keys_follow_the_others(void **state)
 	json_put_value(&out,
 		       JSON_NEW(report_loop, .tid = json_uint(7), .kind = json_string("asyncio"),
 				.evidence = json_string("python"), .turns = json_uint(0),
-				.turn = json_null(), .longest_ns = json_uint(0)),
+				.turn = json_null(), .longest_ns = json_uint(0),
+				.freezes = json_uint(0), .longest_freeze = json_null()),
 		       JSON_EMBED | JSON_COMPACT);
 	json_put_key(&out, ",", JSON_KEY(report_loop, stalls));
 	json_put(&out, "[]}");
@@ -77,7 +78,8 @@ static void streamed_keys_follow_the_others(void **state)
 	fclose(out.file);
 	assert_string_equal(text,
 			    "{\"tid\":7,\"kind\":\"asyncio\",\"evidence\":\"python\",\"turns\":0,"
-			    "\"turn\":null,\"longest_ns\":0,\"stalls\": []}");
+			    "\"turn\":null,\"longest_ns\":0,\"freezes\":0,"
+			    "\"longest_freeze\":null,\"stalls\": []}");
 	free(text);
 }
 

@@ -59,7 +59,9 @@ static const char threads[] =
 static const char loop[] =
 	"{'tid': 1401, 'kind': 'uvloop', 'evidence': 'behaviour', 'turns': 1,"
 	" 'turn': {'count': 1, 'p50_ns': 2, 'p90_ns': 2, 'p99_ns': 2, 'max_ns': 2},"
-	" 'longest_ns': 1501, 'stalls_left_out': 1502}";
+	" 'longest_ns': 1501, 'freezes': 1503,"
+	" 'longest_freeze': {'start_ns': 1504, 'end_ns': 1505, 'stalls': 1506},"
+	" 'stalls_left_out': 1502}";
 
 static const char stalls[] =
 	"[{'start_ns': 1601, 'end_ns': 1602, 'began_before': false, 'ongoing': true, 'whole': "
@@ -260,7 +262,9 @@ static void fill_loop(struct made *made)
 						 .stalls = made->stalls,
 						 .stall_count = 2,
 						 .stalls_left_out = 1502,
-						 .longest_ns = 1501};
+						 .longest_ns = 1501,
+						 .freezes = 1503,
+						 .freeze = {1504, 1505, 1506}};
 	assert_int_equal(dist_add(&made->loop_report.turn, 2), 0);
 	made->process_report.loops = &made->loop_report;
 	made->process_report.loop_count = 1;

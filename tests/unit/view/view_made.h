@@ -99,8 +99,8 @@ static inline void made_flames(struct made *made)
 		{loop, 0, TS_IDLE, false, 20 * MS, 0},
 		{worker, 1, TS_BLOCKED, false, 35 * MS, 0},
 	};
-	const struct wait_flame waits[] = {{loop, worker, 2, 1, 50 * MS},
-					   {worker, NULL, 0, 0, 5 * MS}};
+	const struct wait_flame waits[] = {{loop, worker, 2, 1, 50 * MS, 0, 0},
+					   {worker, NULL, 0, 0, 5 * MS, 0, 0}};
 
 	memcpy(made->flames, flames, sizeof(flames));
 	memcpy(made->wait_flames, waits, sizeof(waits));

@@ -23,6 +23,7 @@ static void follow(struct report_builder *builder, struct thread_fold *fold,
 		return;
 	fold->following = true;
 	breakdown_reset(&fold->waiting_for);
+	fold->waiting_for.blocker_max = STARVED_HOLDERS_MAX;
 }
 
 void starved_held(struct report_builder *builder, struct thread_fold *fold,
