@@ -101,8 +101,10 @@ static __always_inline void sleep_on_futex(__u64 ts, struct thread_note *note, _
 
 	if (!note->futex)
 		__sync_fetch_and_add(&sleepers, 1);
-	note->futex = address;
+	/* before the address, which on_waking on another CPU goes by */
 	note->ts_futex = ts;
+	asm volatile("" ::: "memory");
+	note->futex = address;
 	look_at_futex(&record, operation);
 	emit(&record, sizeof(record));
 }

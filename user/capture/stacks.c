@@ -322,25 +322,35 @@ static uint32_t native_of(struct capture *capture, const struct shared_sample *s
 	return 0;
 }
 
+/* One address that is not known yet. */
+static int name_native(struct capture *capture, struct tracee *tracee, uint64_t address)
+{
+	struct native_code code;
+	int err = capture->reader.native(tracee->target, address, &code);
+
+	if (err == -ESRCH)
+		return err;
+	if (err) /* it will not do better the next time */
+		code = (struct native_code){.start = address, .end = address + 1};
+	return symbols_native(capture->symbols, tracee->target->info.pid, &code);
+}
+
 int tracee_natives(struct capture *capture, struct tracee *tracee)
 {
 	uint32_t pid = tracee->target->info.pid, function;
-	struct native_code code;
 	int err = 0;
 
-	while (tracee->native_count && !err) {
+	while (tracee->native_count) {
 		uint64_t address = tracee->natives[--tracee->native_count];
 
 		if (symbols_native_id(capture->symbols, pid, address, &function))
 			continue;
-		err = capture->reader.native(tracee->target, address, &code);
-		if (err && err != -ESRCH) { /* it will not do better the next time */
-			code = (struct native_code){.start = address, .end = address + 1};
-			err = 0;
-		}
-		if (!err)
-			err = symbols_native(capture->symbols, pid, &code);
+		err = name_native(capture, tracee, address);
+		break; /* the ring may want to be drained before the next one */
 	}
+	if (!err && tracee->native_count)
+		requests_put(&capture->requests,
+			     &(struct request){.tracee = tracee, .kind = REQUEST_NATIVE});
 	return err;
 }
 

@@ -68,22 +68,43 @@ static bool is_interpreter(const struct target *target, const struct mappings *m
 	return image && image->device == mapping->device && image->inode == mapping->inode;
 }
 
+/* For one address: the ring is not drained meanwhile. */
+#define ONCE_BYTES (UINT64_C(64) << 20)
+
+static struct elf_budget budget_for_once(const struct target *target)
+{
+	uint64_t left = target->private->native_budget.left;
+
+	return (struct elf_budget){.left = left < ONCE_BYTES ? left : ONCE_BYTES};
+}
+
 /* Reduces the range to what is around the address, and finds the symbol. */
 static void find_symbol(struct target *target, const struct mapping *mapping, uint64_t address,
 			struct native_code *code)
 {
 	_cleanup_(image_done) struct image image = {.fd = -1, .elf.fd = -1};
+	struct elf_budget *all = &target->private->native_budget, once = budget_for_once(target);
+	uint64_t limit = once.left;
 	struct elf_function function = {0};
 
-	if (image_open((pid_t)target->info.pid, mapping, &target->private->native_budget, &image))
+	if (image_open((pid_t)target->info.pid, mapping, &once, &image)) {
+		all->left -= limit - once.left;
 		return;
+	}
 	function.start = mapping->start - image.bias;
 	function.end = mapping->end - image.bias;
 	elf_image_function(&image.elf, SHT_SYMTAB, address - image.bias, &function);
 	if (!function.name[0])
 		elf_image_function(&image.elf, SHT_DYNSYM, address - image.bias, &function);
-	if (elf_budget_spent(&target->private->native_budget))
+	all->left -= limit - once.left;
+	if (elf_budget_spent(&once)) {
+		/* nothing is known of its neighbours; other functions of the file stay known */
+		if (!elf_budget_spent(all)) {
+			code->start = address;
+			code->end = address + 1;
+		}
 		return;
+	}
 	code->start = function.start + image.bias;
 	code->end = function.end + image.bias;
 	memcpy(code->symbol, function.name, sizeof(code->symbol));

@@ -164,7 +164,7 @@ static void add_inner_place(struct text_buffer *text, const struct report *repor
 static void add_locks(struct text_buffer *text, const struct report *report,
 		      const struct breakdown *what, const struct stall *stall)
 {
-	uint64_t ran = 0;
+	uint64_t ran = 0, count = 0;
 
 	for (uint32_t i = 0;
 	     i < what->lock_count && i < SHOWN_PARTS && matters(what->locks[i].ns, stall); i++) {
@@ -176,14 +176,15 @@ static void add_locks(struct text_buffer *text, const struct report *report,
 		text_add(text, ", after" NBSP);
 		text_add_duration(text, what->locks[i].ns);
 	}
-	for (uint32_t i = 0; i < what->helper_count; i++)
+	for (uint32_t i = 0; i < what->helper_count; i++) {
 		ran += what->helpers[i].ns;
+		count += what->helpers[i].ns != 0; /* some were only ready to run */
+	}
 	if (!matters(ran, stall))
 		return;
 	text_separate(text, "; ");
 	text_add(text, "meanwhile ");
-	text_add_number_of(text, what->helper_count, "thread of C code ran ",
-			   "threads of C code ran ");
+	text_add_number_of(text, count, "thread of C code ran ", "threads of C code ran ");
 	text_add_duration(text, ran);
 }
 

@@ -305,6 +305,27 @@ static void a_body_is_the_framework_s_work(void **state)
 	assert_string_equal(list(), "response_or_request_body - 90/1");
 }
 
+static void many_threads_of_c_code_are_counted(void **state)
+{
+	static struct thread threads[24];
+	static struct helper helpers[24];
+	struct stall *stall = add_stall();
+
+	(void)state;
+	add(stall, ALPHA, TS_BLOCKED, 100 * MS)->sysno = 202;
+	for (uint32_t i = 0; i < 24; i++) {
+		threads[i] = (struct thread){
+			.tid = 200 + i, .process = &made.process, .comm = "blas"};
+		helpers[i] = (struct helper){.thread = &threads[i], .ns = 10 * MS};
+	}
+	stall->what.helpers = helpers;
+	stall->what.helper_count = 24;
+	stall->what.helped_ns = 100 * MS;
+	stall->what.helped_stack = ALPHA;
+	assert_string_equal(list(), "native_threads alpha 100/1");
+	assert_non_null(strstr(text_of_first(), "while 24" NBSP "threads of C code (blas"));
+}
+
 static void the_program_comes_before_the_machine(void **state)
 {
 	struct stall *stall = add_stall();
@@ -517,6 +538,7 @@ int main(void)
 		TEST(awaits_of_many_tasks_may_have_yielded),
 		TEST(one_await_beside_much_work_is_the_works),
 		TEST(a_body_is_the_framework_s_work),
+		TEST(many_threads_of_c_code_are_counted),
 		TEST(the_program_comes_before_the_machine),
 		TEST(a_neighbour_with_half_of_it_mostly_had_it),
 		TEST(a_quota_is_not_a_neighbour),

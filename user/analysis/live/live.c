@@ -400,8 +400,9 @@ static int take_about(struct live *live, const struct report *report)
 	live->about.blame = NULL;
 	live->about.flames = NULL;
 	live->about.wait_flames = NULL;
+	live->about.pools = NULL; /* they die with the report, and count from its begin */
 	live->about.process_count = live->about.blame_count = live->about.flame_count =
-		live->about.wait_flame_count = 0;
+		live->about.wait_flame_count = live->about.pool_count = 0;
 	return 0;
 }
 

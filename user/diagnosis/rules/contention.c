@@ -65,10 +65,11 @@ static uint64_t threads_waited_ns(const struct report *report, const struct proc
 static bool matters(const struct report *report, const struct process_report *process,
 		    const struct finding *finding)
 {
-	bool is_long, most = finding->ns >= threads_waited_ns(report, process, &is_long) / 2;
+	bool is_long, most;
 
-	if (finding->ns < report->stall_ns)
+	if (finding->ns < report->stall_ns) /* first, for the sum below is over all threads */
 		return false;
+	most = finding->ns >= threads_waited_ns(report, process, &is_long) / 2;
 	if (finding->subject == SUBJECT_THREAD && !finding->thread && !most)
 		return false;
 	return (is_long && most) || finding->ns >= contention_much_ns(report);

@@ -196,17 +196,19 @@ static void advise_lock(struct text_buffer *text, const struct report *report,
 /* They were at work most of the time, one or the other of them. */
 static bool were_busy(const struct breakdown *what, uint64_t *ret_ns, uint32_t *ret_count)
 {
-	uint64_t ready = 0;
+	uint64_t ready = 0, most = 0;
 
 	*ret_ns = *ret_count = 0;
 	for (uint32_t i = 0; i < what->helper_count; i++)
 		if (!what->helpers[i].thread->python) {
 			*ret_ns += what->helpers[i].ns;
 			ready += what->helpers[i].ready_ns;
+			most = what->helpers[i].ns > most ? what->helpers[i].ns : most;
 		}
+	/* of many that run evenly each has little */
 	for (uint32_t i = 0; i < what->helper_count; i++)
-		*ret_count += !what->helpers[i].thread->python &&
-			      what->helpers[i].ns >= *ret_ns / 20;
+		*ret_count += !what->helpers[i].thread->python && what->helpers[i].ns &&
+			      what->helpers[i].ns >= most / 20;
 	return *ret_ns && *ret_ns + ready >= what->helped_ns / 2;
 }
 
@@ -336,7 +338,7 @@ static void text_deadlock(struct text_buffer *text, const struct report *report,
 static void advise_deadlock(struct text_buffer *text, const struct report *report,
 			    const struct finding *finding)
 {
-	text_add(text, "None of them will go on: only a restart helps. C code that takes a mutex "
+	text_add(text, "If it lasts, only a restart helps. C code that takes a mutex "
 		       "must not hold the GIL while it waits for it (Py_BEGIN_ALLOW_THREADS), nor "
 		       "call Python while it has it.");
 }

@@ -23,6 +23,9 @@ static bool at_limit(const struct pool_report *pool)
 		return true;
 	if (limit == LIMIT_OWN && !pool->limit)
 		return pool->back_to_back > 0;
+	/* with more threads than the usual limit it is another one, which is not read */
+	if (limit != LIMIT_OWN && pool->threads > limit)
+		return pool->back_to_back > 0;
 	return pool->threads >= (limit == LIMIT_OWN ? pool->limit : limit);
 }
 

@@ -225,6 +225,10 @@ static int watched_read(pid_t pid, uint32_t epfd, const struct descriptors *desc
 	return 0;
 }
 
+/* Of one of these files; the kernel lists TCP's listening sockets first (tcp_get_idx() of
+ * net/ipv4/tcp_ipv4.c). */
+#define LISTENING_LINES_MAX 8192
+
 /* Lines of one of these files that say that a socket listens: `format` finds state and inode. The
  * list must be sorted by inode. */
 static void listening_mark(pid_t pid, const char *name, const char *format, unsigned int listens,
@@ -233,20 +237,35 @@ static void listening_mark(pid_t pid, const char *name, const char *format, unsi
 	_cleanup_(fclosep) FILE *file = NULL;
 	_cleanup_(freep) char *line = NULL;
 	size_t size = 0;
+	uint32_t lines = 0;
 	char path[64];
 
 	snprintf(path, sizeof(path), "/proc/%d/net/%s", pid, name);
 	file = fopen(path, "re");
 	while (file && !pages_over() && getline(&line, &size, file) > 0) {
-		struct open_descriptor key = {0}, *found;
+		struct open_descriptor key = {0}, *found, *end;
 		unsigned int state;
 
+		if (++lines > LISTENING_LINES_MAX)
+			return;
 		if (sscanf(line, format, &state, &key.inode) != 2 || state != listens)
 			continue;
 		found = bsearch(&key, descriptors->list, descriptors->count, sizeof(key), by_inode);
-		if (found && found->kind == FD_SOCKET)
-			found->kind = FD_LISTENING;
+		end = descriptors->list + descriptors->count;
+		while (found && found > descriptors->list && found[-1].inode == key.inode)
+			found--; /* a socket may have several descriptors */
+		for (; found && found < end && found->inode == key.inode; found++)
+			if (found->kind == FD_SOCKET)
+				found->kind = FD_LISTENING;
 	}
+}
+
+static bool has_epoll(const struct descriptors *descriptors)
+{
+	for (uint32_t i = 0; i < descriptors->count; i++)
+		if (descriptors->list[i].kind == FD_EPOLL)
+			return true;
+	return false;
 }
 
 bool epoll_accepts(pid_t pid)
@@ -254,7 +273,7 @@ bool epoll_accepts(pid_t pid)
 	_cleanup_(descriptors_done) struct descriptors descriptors = {0};
 	struct watched watched = {0};
 
-	if (descriptors_list(pid, &descriptors) || !descriptors.count)
+	if (descriptors_list(pid, &descriptors) || !has_epoll(&descriptors))
 		return false;
 	qsort(descriptors.list, descriptors.count, sizeof(*descriptors.list), by_inode);
 	for (int i = 0; i < 2; i++) /* sl local remote st … inode; TCP_LISTEN */

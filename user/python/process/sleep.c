@@ -17,7 +17,7 @@
 #include "python/process/proc.h"
 
 /* Sockets of a network namespace that are looked through for one. */
-enum { SOCKETS_MAX = 8192 };
+enum { SOCKETS_MAX = 2048 };
 
 /* The same calls as bpf/file.bpf.h has. */
 static bool takes_descriptor(int64_t sysno)

@@ -380,8 +380,8 @@ static void show_children(const struct dump_page *page, const struct process *pr
 	struct text_buffer text = {0};
 
 	for (uint32_t i = 0; i < process->child_count; i++)
-		text_add(&text, "%s%u", i ? ", " : "Processes below it that run an event loop: ",
-			 process->children[i].pid);
+		text_add(&text, "%s%u",
+			 i ? ", " : "Processes below it that serve: ", process->children[i].pid);
 	show(page, "  ", &text);
 }
 

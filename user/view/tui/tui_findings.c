@@ -83,13 +83,21 @@ static int make_report(const struct live_view *view, struct made_report *made)
 int tui_findings(const struct canvas *canvas, const struct live_view *view)
 {
 	struct finding_list *findings = NULL;
+	struct text_buffer no_loop = {0};
 	struct made_report made;
 	int err = make_report(view, &made);
 
+	text_add(&no_loop, "No event loop runs, and about nothing else is asked here: `gilscope "
+			   "attach` says who held the GIL while others wanted it.");
 	if (err == 0 && !(findings = findings_new(&made.report)))
 		err = -ENOMEM;
-	for (uint32_t i = 0; findings && i < findings->count; i++)
-		canvas_finding(canvas, &made.report, i + 1, &findings->list[i]);
+	for (uint32_t i = 0; findings && i < findings->count; i++) {
+		/* what it would say of threads and GILs is not in this report */
+		if (findings->list[i].id == FINDING_NOTHING_FOUND && !view->loop_count)
+			canvas_paragraph(canvas, "  ", 2, &no_loop);
+		else
+			canvas_finding(canvas, &made.report, i + 1, &findings->list[i]);
+	}
 	findings_free(findings);
 	made_done(&made);
 	return err;
