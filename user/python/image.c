@@ -36,7 +36,8 @@ static bool same_file(const char *a, const char *b)
  * /proc are followed by the kernel to the inode and not to a name. map_files needs CAP_SYS_ADMIN or
  * CAP_CHECKPOINT_RESTORE (fs/proc/base.c, proc_map_files_get_link) and is the reference; without it
  * device and inode of the mapping must do (on some filesystems they differ from stat's, and then we
- * rather fail).
+ * rather fail). The program's own link is followed by the reading child only: the program may lie
+ * on a filesystem that never answers, and this mapping's file need not.
  */
 static int path_of(pid_t pid, const struct mapping *mapping, char *to, size_t size)
 {
@@ -50,7 +51,7 @@ static int path_of(pid_t pid, const struct mapping *mapping, char *to, size_t si
 	reference = stat(map_file, &stat_map) == 0;
 	if (reference && !S_ISREG(stat_map.st_mode))
 		return -ENOENT;
-	if (reference ? same_file(exe, map_file) : is_file_of(exe, mapping))
+	if (bounded_inside() && (reference ? same_file(exe, map_file) : is_file_of(exe, mapping)))
 		return snprintf(to, size, "%s", exe) < (int)size ? 0 : -ENAMETOOLONG;
 	if (reference)
 		return snprintf(to, size, "%s", map_file) < (int)size ? 0 : -ENAMETOOLONG;
