@@ -507,6 +507,19 @@ def attach(app, *arguments, stall="20ms"):
     )
 
 
+def observe_script(source, prefix=()):
+    """Runs a program that prints "ready", waits for a line, does what it does, and prints its marks
+    as JSON. The marks, and the outcome of an attach to it meanwhile."""
+    argv = [DEBIAN_PYTHON, "-c", source]
+    with App(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, prefix=prefix) as app:
+        assert app.process.stdout.readline() == "ready\n"
+        with attach(app) as running:
+            app.process.stdin.write("\n")
+            app.process.stdin.flush()
+            marks = json.loads(app.process.stdout.readline())
+            return marks, running.finish()
+
+
 def orphans():
     """BPF programs and links in the kernel that no living process has open, and uprobes of tracefs:
     what a dead gilscope would have left behind."""

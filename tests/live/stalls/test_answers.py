@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: MIT
 """What is said of small programs whose answer was wrong once: one kind of mistake each."""
 
-import json
 import os
 
 import harness
@@ -128,21 +127,7 @@ sys.stdin.readline()
 
 def observe(source, prefix=None):
     """(nanoseconds by the program's own clock, what attach printed)"""
-    app = harness.App(
-        [harness.DEBIAN_PYTHON, "-c", RUN % source],
-        stdin=-1,
-        stdout=-1,
-        text=True,
-        prefix=harness.undisturbed() if prefix is None else prefix,
-    )
-    with app:
-        assert app.process.stdout.readline() == "ready\n"
-        with harness.attach(app) as running:
-            app.process.stdin.write("\n")
-            app.process.stdin.flush()
-            marks = json.loads(app.process.stdout.readline())
-            outcome = running.finish()
-    return marks, outcome
+    return harness.observe_script(RUN % source, prefix or harness.undisturbed())
 
 
 def findings(source, prefix=None):

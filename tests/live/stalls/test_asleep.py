@@ -142,14 +142,7 @@ def test_who_is_stopped_from_outside_is_told_so(stop, kind):
 
 
 def test_the_first_turn_of_a_loop_that_begins_while_observed():
-    app = harness.App([harness.DEBIAN_PYTHON, "-c", BEGINS], stdin=-1, stdout=-1, text=True)
-    with app:
-        assert app.process.stdout.readline() == "ready\n"
-        with harness.attach(app) as running:
-            app.process.stdin.write("\n")
-            app.process.stdin.flush()
-            marks = json.loads(app.process.stdout.readline())
-            outcome = running.finish()
+    marks, outcome = harness.observe_script(BEGINS)
     laws.check_laws(outcome.report)
     stalls = laws.stalls_of(outcome.report)
     for t0, t1 in marks:

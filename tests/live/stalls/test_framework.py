@@ -2,8 +2,6 @@
 """What happens between the event loop and the application's functions: bodies that the framework
 validates and encodes, and awaits that never have to wait."""
 
-import json
-
 import harness
 import laws
 
@@ -84,20 +82,7 @@ print(json.dumps(asyncio.run(main())), flush=True)
 
 
 def observe(source):
-    app = harness.App(
-        [harness.DEBIAN_PYTHON, "-c", source],
-        stdin=-1,
-        stdout=-1,
-        text=True,
-        prefix=harness.undisturbed(),
-    )
-    with app:
-        assert app.process.stdout.readline() == "ready\n"
-        with harness.attach(app) as running:
-            app.process.stdin.write("\n")
-            app.process.stdin.flush()
-            marks = json.loads(app.process.stdout.readline())
-            outcome = running.finish()
+    marks, outcome = harness.observe_script(source, harness.undisturbed())
     laws.check_laws(outcome.report)
     return marks, outcome.report
 

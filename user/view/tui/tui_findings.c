@@ -87,7 +87,7 @@ int tui_findings(const struct canvas *canvas, const struct live_view *view)
 	struct made_report made;
 	int err = make_report(view, &made);
 
-	text_add(&no_loop, "No event loop runs, and about nothing else is asked here: `gilscope "
+	text_add(&no_loop, "No event loop was seen, and these findings are about loops: `gilscope "
 			   "attach` says who held the GIL while others wanted it.");
 	if (err == 0 && !(findings = findings_new(&made.report)))
 		err = -ENOMEM;
