@@ -241,6 +241,8 @@ static void stalls_without_a_pause_between_them_are_a_freeze(void **state)
 	ts = turn(ts + 1 * MS, 49 * MS, TS_NATIVE);
 	ts = turn(ts, 60 * MS, TS_NATIVE); /* 50 ms after the latest stall: it went on meanwhile */
 	assert_int_equal(loop_report()->freezes, 1);
+	assert_int_equal(loop_report()->freeze.stalls, 2);
+	assert_int_equal(loop_report()->freeze.end, end);
 	change(&loop_thread, TS_PYTHON, ts + 1 * MS);
 	turn_begins(ts + 1 * MS);
 	change(&loop_thread, TS_NATIVE, ts + 201 * MS); /* a stall that has not ended */

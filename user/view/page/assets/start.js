@@ -25,7 +25,14 @@ function showHead(recording) {
 	byId("title").textContent = plainText(head.title || "gilscope");
 	byId("title").title = plainText(process ? process.cmdline : head.title);
 	byId("facts").textContent = facts.join(" · ");
-	byId("verdict").textContent = plainText(head.verdict || "");
+	byId("verdict").replaceChildren(
+		...(head.verdict || "").split("\n").map(function (line) {
+			const paragraph = document.createElement("span");
+			paragraph.textContent = plainText(line);
+			paragraph.style.display = "block";
+			return paragraph;
+		}),
+	);
 	showFindings(head.findings || []);
 	byId("overview-name").textContent = recording.hasTurns ? "Length of turns" : "GIL";
 	byId("overview-scale").textContent = recording.hasTurns
