@@ -52,6 +52,13 @@ void unlock(void)
 	pthread_mutex_unlock(&mutex);
 }
 
+/* Sleeps before it does so. */
+void unlock_after(uint64_t ns)
+{
+	nanosleep(&(struct timespec){.tv_nsec = (long)ns}, NULL);
+	unlock();
+}
+
 /* Holds the mutex while it writes. Returns when it was released, by CLOCK_MONOTONIC. */
 uint64_t log_line(int fd, const char *line, uint64_t length)
 {

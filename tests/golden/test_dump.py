@@ -16,8 +16,8 @@ from test_golden import CASES, GILSCOPE, ROOT, SCRIPTS, compare, properties
 SHOWN = [
     CASES / f"{name}.script"
     for name in """
-        deadlock dump edges_holder foreign_thread gil_off hostile_stacks hung stopped supervisor
-        two_processes
+        deadlock dump edges_holder foreign_thread gil_off hostile_stacks hung locks_handed_on
+        locks_stale stopped supervisor two_processes
     """.split()
 ]
 HOLDING = {"python", "held_blocked", "held_runnable"}

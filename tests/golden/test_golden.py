@@ -33,6 +33,7 @@ WITH_JSON = [
         "freeze",
         "held_runnable",
         "locks",
+        "locks_stale",
         "never_passed",
         "stopped",
         "supervisor",

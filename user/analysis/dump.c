@@ -176,7 +176,7 @@ static void fill_loop(struct dump_thread *entry)
 
 /* A thread that sleeps on a futex has a lock; one that waits for the GIL may have had one before.
  */
-static void fill_waits_for(struct dump_thread *entry)
+static void fill_waits_for(struct dump_thread *entry, uint64_t ts)
 {
 	if (entry->state == TS_GIL_WAIT)
 		entry->waits_for = entry->gil->holder;
@@ -184,6 +184,7 @@ static void fill_waits_for(struct dump_thread *entry)
 		return;
 	entry->lock = entry->thread->lock;
 	entry->waits_for = entry->lock.owner;
+	entry->had_ns = lock_had_ns(entry->thread, ts);
 }
 
 static void fill_thread(struct dump *dump, const struct thread *thread, struct dump_thread *entry)
@@ -203,7 +204,7 @@ static void fill_thread(struct dump *dump, const struct thread *thread, struct d
 	entry->holds = entry->gil && entry->gil->holder == thread;
 	entry->held = track->held;
 	entry->states = track->states;
-	fill_waits_for(entry);
+	fill_waits_for(entry, dump->list.ts);
 	fill_stack(dump, track, entry);
 	fill_loop(entry);
 }
@@ -316,7 +317,7 @@ uint32_t dump_deadlock(const struct dump_list *list, const struct dump_thread *e
 	const struct dump_thread *at = entry;
 
 	for (uint32_t length = 1; length <= DUMP_CIRCLE_MAX; length++) {
-		at = dump_find(list, at->waits_for);
+		at = at->had_ns ? NULL : dump_find(list, at->waits_for);
 		if (at == entry)
 			return length;
 		if (!at || at < entry)

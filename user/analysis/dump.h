@@ -34,8 +34,10 @@ struct dump_thread {
 	uint32_t file;	       /* text: what it sleeps on in that call; 0: unknown */
 	const struct gil *gil; /* held or waited for; NULL: neither, or unknown */
 	struct lock lock;      /* what it sleeps on, if that is a futex */
-	/* Who has the GIL or the mutex that it waits for; NULL: none, or unknown. */
+	/* Who has the GIL or the mutex that it waits for; NULL: none, or unknown. The mutex it had
+	 * `had_ns` before; 0: has it still. */
 	const struct thread *waits_for;
+	uint64_t had_ns;
 	bool gc;  /* it collects garbage */
 	bool off; /* TS_UNKNOWN, but it is off the CPU: it sleeps, or waits for the GIL or a CPU */
 	struct dump_since since;

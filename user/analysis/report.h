@@ -198,11 +198,13 @@ struct thread_report {
 };
 
 /* One of those that wait for each other at the end of an ongoing stall, the loop's thread first:
- * each of them waits for the next one, and what the last one waits for is not known. */
+ * each of them waits for the next one, and what the last one waits for is not known, or does not
+ * matter: it may have released the mutex. */
 struct chain_link {
 	const struct thread *thread;
 	enum thread_state state; /* gil_wait: for the GIL that the next one has */
 	struct lock lock;	 /* else: what it sleeps on, if that is a futex */
+	uint64_t had_ns;	 /* the next one had the mutex so long before; 0: has it still */
 	int32_t sysno;		 /* asleep: in that system call, SYSNO_… */
 	uint32_t stack;		 /* where; 0: not known */
 	uint64_t ns;		 /* since when, as seen from the end */

@@ -19,6 +19,7 @@ static const struct process_reader target_reader = {
 	.alive = target_alive,
 	.refresh_gils = target_refresh_gils,
 	.snapshot = target_snapshot,
+	.locks = target_locks,
 	.describe_epoll = target_describe_epoll,
 	.describe_loop = target_describe_loop,
 	.describe_loops = target_describe_loops,
@@ -185,10 +186,14 @@ int capture_stop(struct capture *capture)
 	union event event = {.window = {.hdr = {.type = EV_WINDOW, .flags = EVF_WINDOW_END}}};
 	int err = 0;
 
-	/* no probe sees that a thread is renamed in Python */
+	/* no probe sees that a thread is renamed in Python, nor that a mutex is handed on among
+	 * others while a thread sleeps on it */
 	for (uint32_t i = 0; i < capture->tracee_count && !err; i++)
 		if (!capture->tracees[i]->gone)
 			err = tracee_names(capture, capture->tracees[i]);
+	for (uint32_t i = 0; i < capture->tracee_count && !err; i++)
+		if (!capture->tracees[i]->gone)
+			err = tracee_locks(capture, capture->tracees[i]);
 	event.hdr.ts = clock_now_ns();
 	capture->enabled = false;
 	kernel_probes_enable(capture->kernel, false);

@@ -28,6 +28,8 @@ struct process_reader {
 	int (*refresh_gils)(struct target *target);
 	int (*snapshot)(struct target *target, const uint16_t *gil_index,
 			const struct stream_sink *sink);
+	int (*locks)(struct target *target, const uint16_t *gil_index,
+		     const struct stream_sink *sink);
 	int (*describe_epoll)(struct target *target, uint32_t epfd, const struct stream_sink *sink);
 	int (*describe_loop)(struct target *target, uint32_t tid, const struct stream_sink *sink);
 	int (*describe_loops)(struct target *target, const struct stream_sink *sink);
@@ -112,6 +114,8 @@ int tracee_declare_gils(struct capture *capture, struct tracee *tracee, uint32_t
 /* Every thread and descriptor as it is now. With `identity_only` the states are left out: they
  * cannot be used before the probes report. */
 int tracee_snapshot(struct capture *capture, struct tracee *tracee, bool identity_only);
+/* Reports who has the mutexes that threads sleep on now. */
+int tracee_locks(struct capture *capture, struct tracee *tracee);
 /* Reports which processes below it run event loops. */
 int tracee_children(struct capture *capture, struct tracee *tracee);
 /* Of a process that is gone: removes everything that the probes have under its PID, its uprobes and

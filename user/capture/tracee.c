@@ -305,6 +305,15 @@ int tracee_snapshot(struct capture *capture, struct tracee *tracee, bool identit
 	return err || identity_only ? err : tracee_names(capture, tracee);
 }
 
+int tracee_locks(struct capture *capture, struct tracee *tracee)
+{
+	struct tracee_stage stage = {.capture = capture, .tracee = tracee};
+	struct stream_sink sink = tracee_sink(&stage);
+	int err = capture->reader.locks(tracee->target, tracee->gil_index, &sink);
+
+	return err == -ESRCH || err == -EINTR ? 0 : err;
+}
+
 static int report_child(void *ctx, uint32_t pid, uint8_t flags, const char *cmdline)
 {
 	const struct tracee_stage *stage = ctx;

@@ -40,10 +40,11 @@ const char *finding_evidence_name(enum finding_evidence evidence);
 
 #define NEIGHBOURS_MAX 8
 
-/* Who released what was waited for, in the longest of the waits. */
+/* Who released what was waited for, in the longest of the waits; or who has it still. */
 struct finding_release {
 	const struct thread *thread; /* NULL: nobody is known */
-	bool has;		     /* it has it still; everything below but `frame` is 0 */
+	bool has;		     /* the wait goes on, and it has the mutex, … */
+	uint64_t had_ns;	     /* … or had it so long before the end */
 	enum lock_kind kind;
 	struct stack_frame frame; /* the application's innermost function; function 0: not known */
 	uint64_t ns;		  /* how long that was */

@@ -303,26 +303,27 @@ static void write_wait(struct writing *writing, const struct thread_machine *t)
 	PUT(writing, WAIT, wait, t, t->pub.gil->index, 0);
 }
 
-/* `span_ns`: 0 for what begins at this instant. */
-static void write_lock(struct writing *writing, const struct thread_machine *t, uint32_t span_ns)
+/* Read after all threads have gone to sleep, in this order of events. An owner that may have
+ * released the mutex since it was read would seem to have it now, so it is left out. */
+static void write_lock(struct writing *writing, const struct thread_machine *t)
 {
 	const struct lock *lock = &t->pub.lock;
-	const struct thread_machine *owner = lock->owner ? machine_of(lock->owner) : NULL;
+	const struct thread_machine *owner = lock_is_certain(&t->pub) ? machine_of(lock->owner)
+								      : NULL;
 
-	if (!lock->address)
+	if (!lock->address || t->sched != SCHED_ASLEEP)
 		return;
 	PUT(writing, FUTEX, futex, t, 0,
 	    (owner ? EVF_FUTEX_MUTEX : 0) |
 		    (lock->kind == LOCK_SEMAPHORE ? EVF_FUTEX_SEMAPHORE : 0),
 	    .address = lock->address,
-	    .other = owner ? owner->nstid ? owner->nstid : owner->pub.tid : 0, .span_ns = span_ns);
+	    .other = owner ? owner->nstid ? owner->nstid : owner->pub.tid : 0, .span_ns = 1);
 }
 
 static void write_off(struct writing *writing, const struct thread_machine *t)
 {
 	if (t->sched == SCHED_ASLEEP) {
 		put(writing, (union event){.switch_out = t->out});
-		write_lock(writing, t, 0);
 		return;
 	}
 	PUT(writing, SWITCH_OUT, switch_out, t, t->pub.cpu,
@@ -424,8 +425,6 @@ static void write_state(struct writing *writing, const struct thread_machine *t)
 	PUT(writing, STATE, state, t, waits ? t->pub.gil->index : 0, flags,
 	    .sysno = t->sysno >= 0 ? t->sysno : 0, .epfd = inside ? t->epfd : 0);
 	write_still(writing, t);
-	if (only_snapshot(t))
-		write_lock(writing, t, 1);
 }
 
 int world_checkpoint(const struct world *w, uint64_t ts, const struct stream_sink *to)
@@ -447,5 +446,7 @@ int world_checkpoint(const struct world *w, uint64_t ts, const struct stream_sin
 	write_owners(&writing);
 	writing.ts = ts + 1;
 	write_threads(&writing, write_state);
+	writing.ts = ts + 2;
+	write_threads(&writing, write_lock);
 	return writing.err;
 }

@@ -18,8 +18,8 @@
  * Pushes the state of `world`, whose window has begun and which has been fed all events up to `ts`
  * and none later, into `to`: processes, declarations (GILs, threads, names, loops and their
  * descriptors), WINDOW at `ts`, then as facts of `ts` and snapshots of ts + 1 what every thread,
- * GIL and CPU is doing; or, when `ts` lies within a loss, the rest of that loss. 0 or the sink's
- * error.
+ * GIL and CPU is doing, and as snapshots of ts + 2 what the sleepers sleep on; or, when `ts` lies
+ * within a loss, the rest of that loss. 0 or the sink's error.
  */
 int world_checkpoint(const struct world *world, uint64_t ts, const struct stream_sink *to);
 

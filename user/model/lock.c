@@ -27,7 +27,7 @@ static bool still_asleep(const struct world *w, const struct fact *fact)
 	uint64_t since = fact_since(fact, event->span_ns);
 
 	if (event->span_ns)
-		return since >= w->ts_facts && t->ts_fact < since;
+		return since >= w->ts_facts && t->ts_fact < since && !sysno_is_stop(t->sysno);
 	return t->out.hdr.type && t->out.hdr.ts == event->hdr.ts;
 }
 
@@ -35,17 +35,33 @@ static void sleeps(struct world *w, const struct fact *fact)
 {
 	const struct ev_futex *event = &fact->event->futex;
 	struct thread_machine *t = fact->thread;
-	struct lock *lock = &t->pub.lock;
+	struct lock lock = {.address = event->address};
 
 	if (!still_asleep(w, fact))
 		return;
-	*lock = (struct lock){.address = event->address};
+	/* read again while it changes hands, it looks like nothing */
+	if (t->pub.lock.address == lock.address)
+		lock.kind = t->pub.lock.kind;
 	if (event->hdr.flags & EVF_FUTEX_SEMAPHORE)
-		lock->kind = LOCK_SEMAPHORE;
+		lock.kind = LOCK_SEMAPHORE;
 	if (event->hdr.flags & EVF_FUTEX_MUTEX)
-		lock->owner = own_thread(w, process_of(t), event->other);
-	if (lock->owner)
-		lock->kind = LOCK_MUTEX;
+		lock.owner = own_thread(w, process_of(t), event->other);
+	if (lock.owner) {
+		lock.kind = LOCK_MUTEX;
+		lock.ts_owner = fact_since(fact, event->span_ns);
+	}
+	t->pub.lock = lock;
+}
+
+/* Who is asleep releases nothing. Nor does who waits for the GIL, although it wakes up now and
+ * then. */
+bool lock_is_certain(const struct thread *thread)
+{
+	const struct lock *lock = &thread->lock;
+	const struct thread *owner = lock->owner;
+
+	return owner && (owner->state == TS_GIL_WAIT || thread_state_sleeps(owner->state)) &&
+	       owner->ts_state <= lock->ts_owner;
 }
 
 static void woken(struct world *w, const struct fact *fact)
@@ -66,6 +82,14 @@ static void woken(struct world *w, const struct fact *fact)
 				  .end = fact->ts,
 				  .kind = lock->kind,
 				  .stack = by->ts_wakes == event->hdr.ts ? by->wakes_stack : 0});
+}
+
+uint64_t lock_had_ns(const struct thread *thread, uint64_t ts)
+{
+	const struct lock *lock = &thread->lock;
+
+	return !lock->owner || lock_is_certain(thread) || ts < lock->ts_owner ? 0
+									      : ts - lock->ts_owner;
 }
 
 void lock_feed(struct world *w, const struct fact *fact)

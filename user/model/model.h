@@ -165,7 +165,8 @@ enum lock_kind {
 struct lock {
 	uint64_t address; /* 0: none that is known */
 	enum lock_kind kind;
-	struct thread *owner; /* who has the mutex; NULL: unknown */
+	struct thread *owner; /* who had the mutex, NULL: unknown, … */
+	uint64_t ts_owner;    /* … at an instant that is not before this one */
 };
 
 struct thread {
@@ -191,6 +192,12 @@ struct thread {
 			Python's own state */
 	void *data;
 };
+
+/* Whether the owner of the mutex that the thread sleeps on has it still, for certain: it has done
+ * nothing since that was read. */
+bool lock_is_certain(const struct thread *thread);
+/* If not, how long before `ts` that was read; 0: it has it, or nobody is known. */
+uint64_t lock_had_ns(const struct thread *thread, uint64_t ts);
 
 #define EPFD_UNKNOWN UINT32_MAX
 struct loop {

@@ -132,17 +132,33 @@ static bool state_parse(const struct snapshot *snapshot, const char *text, struc
 	return false;
 }
 
-/* Its lock may have been given to it since its state was read; then it has run, and the event does
- * not count. */
-static int emit_futex(const struct snapshot *snapshot, uint32_t tid, const uint64_t argument[2],
-		      uint64_t before)
+/* What a thread sleeps on, if that is a futex. Its lock may be given to it meanwhile; then it has
+ * run, and the event does not count. */
+static int emit_lock(const struct snapshot *snapshot, uint32_t tid)
 {
 	union event event = {.futex = {.hdr = {.type = EV_FUTEX, .tid = tid}}};
+	uint32_t pid = snapshot->target->info.pid;
+	uint64_t before = clock_now_ns(), argument[2];
+	struct ev_state state = {0};
+	char path[64], text[256];
 
-	futex_look((pid_t)snapshot->target->info.pid, argument[0], argument[1], &event.futex);
+	snprintf(path, sizeof(path), "/proc/%u/task/%u/syscall", pid, tid);
+	if (proc_read(path, text, sizeof(text)) <= 0 ||
+	    !state_parse(snapshot, text, &state, argument))
+		return 0;
+	futex_look((pid_t)pid, argument[0], argument[1], &event.futex);
 	event.hdr.ts = clock_now_ns();
 	event.futex.span_ns = span(before, event.hdr.ts);
 	return sink_event(snapshot->sink, &event);
+}
+
+static int emit_locks(const struct snapshot *snapshot)
+{
+	int err = 0;
+
+	for (uint32_t i = 0; !err && i < snapshot->threads.count && !pages_over(); i++)
+		err = emit_lock(snapshot, snapshot->threads.list[i].tid);
+	return err;
 }
 
 static int emit_state(const struct snapshot *snapshot, const struct target_thread *thread)
@@ -152,8 +168,6 @@ static int emit_state(const struct snapshot *snapshot, const struct target_threa
 	uint64_t before = clock_now_ns(), argument[2];
 	struct proc_stat stat;
 	char path[64], text[256];
-	bool on_futex = false;
-	int err;
 
 	snprintf(path, sizeof(path), "/proc/%u/task/%u/stat", pid, thread->tid);
 	if (proc_stat_read(path, &stat) || strchr("ZXx", stat.state))
@@ -164,13 +178,12 @@ static int emit_state(const struct snapshot *snapshot, const struct target_threa
 		event.hdr.flags = EVF_STATE_ASLEEP |
 				  (stat.state == 'T' ? EVF_STATE_STOPPED : EVF_STATE_TRACED);
 	else if (proc_read(path, text, sizeof(text)) > 0)
-		on_futex = state_parse(snapshot, text, &event.state, argument);
+		state_parse(snapshot, text, &event.state, argument);
 	else /* not permitted, or a kernel without it: still asleep or not */
 		event.hdr.flags = stat.state == 'R' ? 0 : EVF_STATE_ASLEEP;
 	event.hdr.ts = clock_now_ns();
 	event.state.span_ns = span(before, event.hdr.ts);
-	err = sink_event(snapshot->sink, &event);
-	return err || !on_futex ? err : emit_futex(snapshot, thread->tid, argument, before);
+	return sink_event(snapshot->sink, &event);
 }
 
 static bool words_same(const struct gil_words *a, const struct gil_words *b)
@@ -233,9 +246,27 @@ static int emit_all(const struct snapshot *snapshot)
 		err = emit_state(snapshot, &snapshot->threads.list[i]);
 	for (uint32_t i = 0; !err && i < snapshot->target->gil_count && !pages_over(); i++)
 		err = emit_observe(snapshot, i);
+	/* after all that: who was asleep by then has the mutex still (lock_is_certain()) */
+	if (!err)
+		err = emit_locks(snapshot);
 	if (!err)
 		err = epoll_emit_all(snapshot->target, snapshot->sink);
 	return err ? err : loops_emit_all(snapshot->target, &snapshot->threads, snapshot->sink);
+}
+
+int target_locks(struct target *target, const uint16_t *gil_index, const struct stream_sink *sink)
+{
+	struct snapshot snapshot = {.target = target, .gil_index = gil_index, .sink = sink};
+	int err;
+
+	if (!target_alive(target))
+		return -ESRCH;
+	pages_allow(PAGES_ALLOW_NS);
+	err = threads_list((pid_t)target->info.pid, &snapshot.threads);
+	if (!err)
+		err = emit_locks(&snapshot);
+	threads_done(&snapshot.threads);
+	return err;
 }
 
 int target_snapshot(struct target *target, const uint16_t *gil_index,

@@ -102,12 +102,16 @@ int target_refresh_gils(struct target *target);
  * ts <= the time of return: THREAD and COMM for every thread, STATE for every thread, OBSERVE for
  * every GIL (holder named through last_holder's native thread id, or before 3.11 through its
  * pthread_t, only if that is certain; a `locked` GIL whose holder is not certain has holder 0; the
- * observer is 0), EPOLL for every epoll descriptor, RUNS_LOOP for every Python thread.
- * `gil_index[i]` is the stream's index of target->gils[i]. Used when the probes are in place, and
- * again after losses. 0 or -errno (-ESRCH: gone).
+ * observer is 0), FUTEX for every thread that sleeps on one, EPOLL for every epoll descriptor,
+ * RUNS_LOOP for every Python thread. `gil_index[i]` is the stream's index of target->gils[i]. Used
+ * when the probes are in place, and again after losses. 0 or -errno (-ESRCH: gone).
  */
 int target_snapshot(struct target *target, const uint16_t *gil_index,
 		    const struct stream_sink *sink);
+
+/* FUTEX for every thread that sleeps on one that is no GIL's, as a part of target_snapshot(). Asked
+ * before the window ends, since a mutex may have another owner by then. */
+int target_locks(struct target *target, const uint16_t *gil_index, const struct stream_sink *sink);
 
 /*
  * RUNS_LOOP for one thread, from Python's own state (tstate->dict's __asyncio_running_event_loop__

@@ -204,7 +204,7 @@ static void add_chain(struct text_buffer *text, const struct report *report,
 		text_add_duration(text, link->ns);
 		text_add(text, " for %s that ", link->state == TS_GIL_WAIT ? "the GIL" : "a mutex");
 		text_add_thread(text, report, stall->chain[next].thread);
-		text_add(text, " has");
+		text_add_has(text, link->had_ns);
 	}
 }
 

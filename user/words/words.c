@@ -186,6 +186,15 @@ void text_add_syscall(struct text_buffer *text, const struct process *process, i
 		text_add(text, sysno_is_stop(sysno) ? "no system call (%s)" : "%s", name);
 }
 
+void text_add_has(struct text_buffer *text, uint64_t had_ns)
+{
+	text_add(text, had_ns ? " had " : " has");
+	if (!had_ns)
+		return;
+	text_add_duration(text, had_ns);
+	text_add(text, " ago");
+}
+
 void text_add_occupant(struct text_buffer *text, const struct process *process,
 		       const struct cpu_share *share)
 {

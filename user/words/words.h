@@ -38,6 +38,8 @@ const char *text_stop(enum stop_kind kind);
 /* Adds the name of a system call, "system call 999" without one, or what a negative number stands
  * for: "a page fault". */
 void text_add_syscall(struct text_buffer *text, const struct process *process, int32_t sysno);
+/* Adds that a thread has a mutex, or had it so long before: " has", " had 1.20 ms ago". */
+void text_add_has(struct text_buffer *text, uint64_t had_ns);
 /* Adds the task that had the CPU while a thread of `process` waited for one; "nobody" if it was
  * idle. */
 void text_add_occupant(struct text_buffer *text, const struct process *process,

@@ -262,3 +262,61 @@ def test_a_deadlock(before):
     stall = report["processes"][0]["loops"][0]["stalls"][-1]
     assert [link["state"] for link in stall["chain"]] == ["gil_wait", "held_blocked"]
     assert stall["deadlock"] == 0
+
+
+HANDED_ON = """
+import asyncio, ctypes, os, signal, threading, time
+
+without_gil, with_gil = ctypes.CDLL(LIBRARY), ctypes.PyDLL(LIBRARY)
+read_end, write_end = os.pipe()
+page = b"x" * 65536
+os.write(write_end, page)
+
+def write_log():
+    without_gil.log_line(write_end, page, ctypes.c_uint64(len(page)))
+
+def greedy():
+    with_gil.lock()
+
+def handler():
+    without_gil.lock()
+    threading.Thread(target=write_log, name="logger", daemon=True).start()
+    time.sleep(0.05)
+    threading.Timer(0.05, greedy).start()
+    without_gil.unlock_after(ctypes.c_uint64(150_000_000))
+
+async def main():
+    observed = asyncio.Event()
+    asyncio.get_running_loop().add_signal_handler(signal.SIGUSR1, observed.set)
+    print("ready", flush=True)
+    await observed.wait()
+    handler()
+asyncio.run(main())
+"""
+
+
+@pytest.mark.parametrize("before", [False, True])
+def test_no_deadlock_when_the_mutex_was_handed_on(before):
+    """The thread with the GIL fell asleep on a mutex that the loop's thread had. That one waits for
+    the GIL now, and a third one, which slept there first, has the mutex."""
+    source = HANDED_ON.replace("LIBRARY", repr(harness.library("locks")))
+    with harness.Script(source) as app:
+        if before:
+            os.kill(app.pid, signal.SIGUSR1)
+            time.sleep(0.7)
+        with harness.attach(app) as running:
+            if not before:
+                os.kill(app.pid, signal.SIGUSR1)
+            time.sleep(1.6)
+            report = running.finish().report
+        dump = json.loads(harness.gilscope("dump", app.pid, "--json").stdout)
+        app.process.kill()
+    laws.check_laws(report)
+    assert not [finding for finding in report["findings"] if finding["id"] == "deadlock"]
+    stall = report["processes"][0]["loops"][0]["stalls"][-1]
+    assert stall["ongoing"] and "deadlock" not in stall, stall
+    chain = stall["chain"]
+    assert [link["state"] for link in chain] == ["gil_wait", "held_blocked", "blocked"], chain
+    assert chain[2]["stack"][0]["function"] == "write_log", chain
+    assert "had_ns" not in chain[1]
+    assert dump["processes"][0]["deadlocks"] == []

@@ -42,13 +42,16 @@ static void what_a_sleeper_sleeps_on_and_who_has_it(void **state)
 {
 	begin();
 	FEED(THREAD, thread, 105, B, 0, EVF_THREAD_PYTHON, .pid = PID, .nstid = 42);
+	observe(110, 0, 0, 5, EVF_OBSERVE_DEFINITE);
+	asleep(120, B, 5, EVF_STATE_SYSCALL);
+	FEED(FUTEX, futex, 126, B, 0, EVF_FUTEX_SEMAPHORE, .address = 0x800, .span_ns = 6);
 	out(130, A, FUTEX);
 	on_futex(130, A, 0x700, EVF_FUTEX_MUTEX, 42);
-	asleep(130, B, 5, EVF_STATE_SYSCALL);
-	FEED(FUTEX, futex, 131, B, 0, EVF_FUTEX_SEMAPHORE, .address = 0x800, .span_ns = 6);
+	assert_true(lock_is_certain(world_thread(world, A)));
 	carry_on(1000);
-	/* any later event: what a snapshot showed comes one nanosecond after the rest */
+	/* any later event: what they sleep on comes two nanoseconds after the rest */
 	in(1050, X, CPU);
+	assert_true(lock_is_certain(world_thread(world, A)));
 	assert_int_equal(world_thread(world, A)->lock.address, 0x700);
 	assert_int_equal(world_thread(world, A)->lock.kind, LOCK_MUTEX);
 	assert_ptr_equal(world_thread(world, A)->lock.owner, world_thread(world, B));
@@ -56,6 +59,27 @@ static void what_a_sleeper_sleeps_on_and_who_has_it(void **state)
 	assert_int_equal(world_thread(world, B)->lock.kind, LOCK_SEMAPHORE);
 	on_futex(1100, A, 0x700, EVF_FUTEX_WOKEN, X);
 	assert_non_null(strstr(told, "release 1000-1100 1 by 9 mutex stack0\n"));
+	expect(1200, "", "");
+}
+
+/* It would seem to have the mutex at the checkpoint. */
+static void who_may_have_released_a_mutex_is_not_its_owner(void **state)
+{
+	begin();
+	FEED(THREAD, thread, 105, B, 0, EVF_THREAD_PYTHON, .pid = PID, .nstid = B);
+	observe(110, 0, 0, 5, EVF_OBSERVE_DEFINITE);
+	out(130, A, FUTEX);
+	on_futex(130, A, 0x700, EVF_FUTEX_MUTEX, B);
+	take(138, B);
+	drop(139, B);
+	out(140, B, FUTEX);
+	assert_ptr_equal(world_thread(world, A)->lock.owner, world_thread(world, B));
+	carry_on(1000);
+	in(1050, X, CPU);
+	assert_int_equal(world_thread(world, A)->lock.address, 0x700);
+	assert_null(world_thread(world, A)->lock.owner);
+	FEED(FUTEX, futex, 1060, A, 0, EVF_FUTEX_MUTEX, .address = 0x700, .other = B, .span_ns = 6);
+	assert_true(lock_is_certain(world_thread(world, A)));
 	expect(1200, "", "");
 }
 
@@ -288,6 +312,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_sleeper_has_its_stack_and_its_system_call),
 		cmocka_unit_test(what_a_sleeper_sleeps_on_and_who_has_it),
+		cmocka_unit_test(who_may_have_released_a_mutex_is_not_its_owner),
 		cmocka_unit_test(what_only_a_snapshot_showed_is_a_snapshot_again),
 		cmocka_unit_test(a_holder_and_who_waits_for_it_with_its_stack),
 		cmocka_unit_test(a_turn_in_progress_begins_there_and_the_next_is_whole),

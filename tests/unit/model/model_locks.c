@@ -141,6 +141,67 @@ static void read_from_outside_it_counts_if_the_thread_slept_all_the_while(void *
 	released("release 110-130 1 by 2 lock stack0\n");
 }
 
+/* FUTEX of a snapshot. */
+static void looked_at(uint64_t ts, uint32_t tid, uint64_t span, uint8_t flags, uint32_t owner)
+{
+	FEED(FUTEX, futex, ts, tid, 0, flags, .address = ADDRESS, .other = owner, .span_ns = span);
+}
+
+/* A sleeps on a mutex that B had by then. */
+static void an_owner_is_certain_if_it_slept_already_when_it_was_read(void **state)
+{
+	begin();
+	FEED(THREAD, thread, 105, B, 0, EVF_THREAD_PYTHON, .pid = PID, .nstid = B);
+	take(110, B);
+	sleeps(130, A, EVF_FUTEX_MUTEX, B);
+	assert_int_equal(lock_had_ns(world_thread(world, A), 135), 5); /* it runs */
+	drop(140, B);
+	out(141, B, READ);
+	assert_false(lock_is_certain(world_thread(world, A)));
+	assert_int_equal(lock_had_ns(world_thread(world, A), 145), 15);
+	looked_at(148, A, 8, EVF_FUTEX_MUTEX, B); /* perhaps read before it fell asleep */
+	assert_false(lock_is_certain(world_thread(world, A)));
+	looked_at(149, A, 8, EVF_FUTEX_MUTEX, B);
+	assert_true(lock_is_certain(world_thread(world, A)));
+	assert_int_equal(lock_had_ns(world_thread(world, A), 1000), 0);
+	wake(150, B, 1);
+	assert_false(lock_is_certain(world_thread(world, A)));
+	in(151, B, 1);
+	wait(160, B);
+	looked_at(165, A, 5, EVF_FUTEX_MUTEX, B);
+	out(170, B, FUTEX); /* it is in take_gil all the time */
+	wake(180, B, 1);
+	in(181, B, 1);
+	assert_true(lock_is_certain(world_thread(world, A)));
+	take(190, B);
+	assert_false(lock_is_certain(world_thread(world, A)));
+	expect(200, "", "contention 160-190\n");
+}
+
+static void read_again_a_mutex_may_have_another_owner_or_none(void **state)
+{
+	begin();
+	FEED(THREAD, thread, 105, B, 0, EVF_THREAD_PYTHON, .pid = PID, .nstid = B);
+	FEED(THREAD, thread, 105, C, 0, EVF_THREAD_PYTHON, .pid = PID, .nstid = C);
+	sleeps(130, A, EVF_FUTEX_MUTEX, B);
+	looked_at(140, A, 5, EVF_FUTEX_MUTEX, C);
+	assert_ptr_equal(lock_of(A)->owner, world_thread(world, C));
+	assert_int_equal(lock_of(A)->ts_owner, 135);
+	looked_at(150, A, 5, 0, 0);
+	assert_null(lock_of(A)->owner);
+	assert_int_equal(lock_of(A)->kind, LOCK_MUTEX); /* what was one is one */
+	released("");
+}
+
+static void what_a_stopped_thread_would_sleep_on_does_not_count(void **state)
+{
+	begin();
+	asleep(110, A, 5, EVF_STATE_STOPPED);
+	looked_at(120, A, 5, EVF_FUTEX_MUTEX, B);
+	assert_int_equal(lock_of(A)->address, 0);
+	released("");
+}
+
 static void a_loss_ends_what_is_known_of_it(void **state)
 {
 	begin();
@@ -161,6 +222,9 @@ int main(void)
 		cmocka_unit_test(a_mutex_has_an_owner_by_the_number_that_the_process_knows),
 		cmocka_unit_test(a_new_thread_is_found_by_its_tid_where_that_is_the_same),
 		cmocka_unit_test(read_from_outside_it_counts_if_the_thread_slept_all_the_while),
+		cmocka_unit_test(an_owner_is_certain_if_it_slept_already_when_it_was_read),
+		cmocka_unit_test(read_again_a_mutex_may_have_another_owner_or_none),
+		cmocka_unit_test(what_a_stopped_thread_would_sleep_on_does_not_count),
 		cmocka_unit_test(a_loss_ends_what_is_known_of_it),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

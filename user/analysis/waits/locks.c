@@ -196,13 +196,14 @@ static struct chain_link link_of(const struct report_builder *builder, const str
 	return (struct chain_link){.thread = thread,
 				   .state = thread->state,
 				   .lock = thread->lock,
+				   .had_ns = lock_had_ns(thread, ts),
 				   .sysno = fold ? fold->sysno : SYSNO_UNKNOWN,
 				   .stack = ref.stack,
 				   .ns = ts > thread->ts_state ? ts - thread->ts_state : 0};
 }
 
 /* Whom it waits for at `ts`; NULL: nobody, or that is not known. The end of the window ends holds
- * first. */
+ * first. What somebody waits for who perhaps does not have the mutex any more holds up nobody. */
 static const struct thread *next_of(const struct chain_link *link, uint64_t ts)
 {
 	const struct gil *gil = link->thread->gil;
@@ -218,19 +219,21 @@ static const struct thread *next_of(const struct chain_link *link, uint64_t ts)
 int locks_chain(const struct report_builder *builder, const struct loop_fold *loop,
 		struct stall *stall)
 {
-	const struct thread *thread = loop->loop->thread;
+	const struct thread *next = loop->loop->thread;
 	struct chain_link chain[CHAIN_MAX];
 	uint32_t count = 0, known;
+	bool certain = true;
 
-	while (thread && count < CHAIN_MAX) {
-		for (known = 0; known < count && chain[known].thread != thread; known++)
+	while (next && count < CHAIN_MAX) {
+		for (known = 0; known < count && chain[known].thread != next; known++)
 			;
 		if (known < count) {
-			stall->deadlock = known;
+			stall->deadlock = certain ? known : CHAIN_MAX;
 			break;
 		}
-		chain[count] = link_of(builder, thread, stall->end);
-		thread = next_of(&chain[count++], stall->end);
+		chain[count] = link_of(builder, next, stall->end);
+		next = certain ? next_of(&chain[count], stall->end) : NULL;
+		certain = !chain[count++].had_ns;
 	}
 	if (count == 1 ? !chain[0].lock.address
 		       : count == 2 && !chain[0].lock.address && !chain[1].lock.address)

@@ -41,6 +41,7 @@ static struct finding_release holder_in_chain(const struct report *report,
 		return (struct finding_release){.sysno = SYSNO_UNKNOWN};
 	return (struct finding_release){.thread = stall->chain[next].thread,
 					.has = true,
+					.had_ns = stall->chain[number].had_ns,
 					.kind = stall->chain[number].lock.kind,
 					.frame = place_of(report, stall->chain[next].stack),
 					.ns = stall->chain[number].ns,
@@ -120,9 +121,11 @@ static void add_who(struct text_buffer *text, const struct report *report,
 
 	text_add_thread(text, report, release->thread);
 	text_add(text, "%s%s", others ? " and other threads" : "", did);
-	if (!release->frame.function)
+	if (release->has)
+		text_add_has(text, release->had_ns);
+	if (!release->frame.function || release->had_ns)
 		return;
-	text_add(text, " in ");
+	text_add(text, release->has ? ", which is in " : " in ");
 	text_add_frame(text, report, &release->frame);
 }
 
@@ -134,7 +137,7 @@ void add_release(struct text_buffer *text, const struct report *report,
 
 	if (release->has) {
 		text_add(text, "a mutex that ");
-		add_who(text, report, finding, " has, which is");
+		add_who(text, report, finding, "");
 		return;
 	}
 	text_add(text, "%s",
@@ -168,7 +171,7 @@ static void text_lock(struct text_buffer *text, const struct report *report,
 		      const struct finding *finding)
 {
 	add_function(text, report, finding);
-	if (finding->call) {
+	if (finding->call && !finding->release.has) {
 		text_add(text, " blocked the event loop in %s until ", finding->call->what);
 		add_who(text, report, finding, " let it go on,");
 	} else {

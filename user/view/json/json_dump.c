@@ -108,6 +108,7 @@ static json_t *dumped_thread(const struct report *report, const struct dump_thre
 		.call = call_json(report, entry),
 		.gil = entry->gil ? address_json(entry->gil) : json_null(),
 		.waits_for = entry->waits_for ? json_integer(entry->waits_for->tid) : json_null(),
+		.had_ns = entry->had_ns ? json_uint(entry->had_ns) : JSON_LEFT_OUT,
 		.gc = json_boolean(entry->gc), .loop = loop_json(report, entry),
 		.stack = json_stack(report, entry->ref.stack),
 		.stack_evidence = json_string(evidence[entry->how]),

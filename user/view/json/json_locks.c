@@ -69,6 +69,7 @@ json_t *json_chain(const struct report *report, const struct stall *stall)
 				 .state = json_string(thread_state_name(link->state)),
 				 .lock = json_text_or_null(
 					 link->lock.address ? kind_name(link->lock.kind) : NULL),
+				 .had_ns = link->had_ns ? json_uint(link->had_ns) : JSON_LEFT_OUT,
 				 .ns = json_uint(link->ns),
 				 .stack = json_stack(report, link->stack)));
 	}

@@ -111,10 +111,13 @@ static void show_holder(const struct dump_page *page, const struct dump_gil *gil
 static void add_lock(struct text_buffer *text, const struct dump_page *page,
 		     const struct dump_thread *entry)
 {
-	if (entry->lock.kind == LOCK_MUTEX) {
+	if (entry->lock.owner) {
 		text_add(text, " (a mutex that ");
 		text_add_thread(text, page->report, entry->lock.owner);
-		text_add(text, " has)");
+		text_add_has(text, entry->had_ns);
+		text_add(text, ")");
+	} else if (entry->lock.kind == LOCK_MUTEX) {
+		text_add(text, " (a mutex)");
 	} else if (entry->lock.kind == LOCK_SEMAPHORE) {
 		text_add(text, " (a semaphore, as Python's locks are)");
 	}
