@@ -466,6 +466,14 @@ def test_blame_for_waits_of_loops_is_that_of_their_turns(found, every):
         assert row["made_loops_wait_ns"] <= expected, row
 
 
+def test_a_gil_is_not_both_held_and_unknown(found):
+    length = found["window"]["end_ns"] - found["window"]["start_ns"]
+    for process in found["processes"]:
+        for gil in process["gils"]:
+            held = gil["held_ns"] if found["mode"] == "exact" else 0
+            assert held + gil["unknown_ns"] <= length
+
+
 def test_contention_lies_within_the_waits(found):
     for process in found["processes"]:
         waited = [thread["states"]["gil_wait"] for thread in process["threads"]]

@@ -248,6 +248,10 @@ static void on_wait(void *ctx, const struct gil_wait *wait)
 		return;
 	thread->report.waits++;
 	starved_waited(thread, wait);
+	if (wait->end - wait->start > gil->report.longest_wait_ns) {
+		gil->report.longest_wait_ns = wait->end - wait->start;
+		gil->report.longest_wait_cut = !wait->whole;
+	}
 	if (wait->whole)
 		check(builder, dist_add(&gil->report.wait, wait->end - wait->start));
 }

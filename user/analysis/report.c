@@ -235,9 +235,14 @@ static int report_thread(struct report_builder *builder, struct thread *thread)
 static void report_gil(struct report *report, struct gil *gil)
 {
 	struct process_report *process = &report->processes[gil->process->index];
+	struct gil_report *entry = &process->gils[process->gil_count++];
 	const struct gil_fold *fold = gil->data;
 
-	process->gils[process->gil_count++] = fold ? fold->report : (struct gil_report){.gil = gil};
+	*entry = fold ? fold->report : (struct gil_report){.gil = gil};
+	if (gil->mode == MODE_EXACT)
+		entry->unknown_ns = gil->unknown_ns;
+	else if (!entry->held_ns && !entry->contended_ns)
+		entry->unknown_ns = report->window.end - report->window.start;
 }
 
 /* Arrays of the right size; the counts are 0 again afterwards, report_thread() and its like fill
@@ -337,6 +342,12 @@ int report_builder_finish(struct report_builder *builder, const struct world *wo
 		return err;
 	*ret_report = report;
 	return 0;
+}
+
+bool gil_is_unseen(const struct report *report, const struct gil_report *gil)
+{
+	return !gil->held_ns && !gil->contended_ns &&
+	       gil->unknown_ns > (report->window.end - report->window.start) / 2;
 }
 
 bool report_partial(const struct report *report)

@@ -30,10 +30,14 @@ enum thread_state state_sums_largest(const struct state_sums *sums);
 struct gil_report {
 	const struct gil *gil;
 	uint64_t held_ns;      /* a known thread held it, for certain or by the last look */
+	uint64_t unknown_ns;   /* whether it was held is unknown; of a partial GIL only if that is
+				  so of the whole window */
 	uint64_t contended_ns; /* at least one thread waited for it */
 	uint64_t handoffs;     /* changes of holder */
 	uint64_t forced;       /* forced releases: drops on request of a waiter */
 	struct dist hold, wait;
+	uint64_t longest_wait_ns; /* also of waits that are not whole, as … */
+	bool longest_wait_cut;	  /* … this one */
 };
 
 #define TID_OTHERS UINT32_MAX
@@ -386,6 +390,8 @@ struct report {
  * attaching does not make a report partial.
  */
 bool report_partial(const struct report *report);
+/* True when nobody was seen to hold it or to wait for it, and it was not known to be free. */
+bool gil_is_unseen(const struct report *report, const struct gil_report *gil);
 
 struct report_builder;
 

@@ -105,6 +105,10 @@ void add_gil_advice(struct text_buffer *text, const struct finding *finding);
  * is unknown. Begins a sentence. */
 void add_function(struct text_buffer *text, const struct report *report,
 		  const struct finding *finding);
+/* The same in a thread, which is clear of what comes next: "save (app.py:12), in a thread pool, in
+ * 'worker' (101),"; "save (app.py:12) in 'worker' (101)". Without a function only the thread. */
+void add_function_in(struct text_buffer *text, const struct report *report,
+		     const struct finding *finding, const struct thread *thread);
 /* ", mostly in scan_once in _speedups.so (simplejson)": machine code that had half of the finding's
  * time or more, in this state; false, and nothing, if there is none that is known. */
 bool add_native(struct text_buffer *text, const struct report *report,

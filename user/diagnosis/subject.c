@@ -187,6 +187,23 @@ void add_function(struct text_buffer *text, const struct report *report,
 		text_add(text, ",");
 }
 
+void add_function_in(struct text_buffer *text, const struct report *report,
+		     const struct finding *finding, const struct thread *thread)
+{
+	bool comma = false;
+
+	if (finding->handler.role != HANDLER_NONE || finding->inner.function) {
+		add_function(text, report, finding);
+		comma = text->length && text->bytes[text->length - 1] == ',';
+		text_add(text, " in ");
+	}
+	if (finding->many_threads)
+		text_add(text, "several threads");
+	else
+		text_add_thread(text, report, thread);
+	text_add(text, comma ? "," : "");
+}
+
 bool add_native(struct text_buffer *text, const struct report *report,
 		const struct finding *finding, enum thread_state state)
 {

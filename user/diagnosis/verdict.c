@@ -199,6 +199,7 @@ static void put_gil(const struct report *report, const struct process_report *pr
 		    const struct gil_report *gil, const struct paragraph_sink *sink)
 {
 	struct text_buffer text = {0};
+	bool unsure = gil->unknown_ns >= report->stall_ns;
 	uint64_t waited = 0;
 
 	for (uint32_t i = 0; i < process->thread_count; i++)
@@ -206,6 +207,12 @@ static void put_gil(const struct report *report, const struct process_report *pr
 			waited += process->threads[i].states.ns[TS_GIL_WAIT];
 	text_add(&text, process->gil_count > 1 ? "The GIL of interpreter %u" : "The GIL",
 		 gil->gil->interpreter);
+	if (gil_is_unseen(report, gil)) {
+		text_add(&text, " was not seen to be taken or waited for, so whether it was held "
+				"is unknown.");
+		sink->put(sink->ctx, &text);
+		return;
+	}
 	text_add(&text, " was held for ");
 	text_add_share(&text, gil->held_ns, text_window_ns(report));
 	text_add(&text, " of the time, and ");
@@ -216,7 +223,12 @@ static void put_gil(const struct report *report, const struct process_report *pr
 		text_add_duration(&text, waited);
 		text_add(&text, " in all.");
 	} else {
-		text_add(&text, "no thread waited for it.");
+		text_add(&text, "no thread %s for it.", unsure ? "was seen to wait" : "waited");
+	}
+	if (unsure) {
+		text_add(&text, " Whether it was held is unknown for ");
+		text_add_share(&text, gil->unknown_ns, text_window_ns(report));
+		text_add(&text, " of the time.");
 	}
 	sink->put(sink->ctx, &text);
 }

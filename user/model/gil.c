@@ -57,13 +57,23 @@ static bool is_certain(const struct gil_machine *g)
 	return g->pub.holder || g->pub.free;
 }
 
+void gil_cut(const struct world *w, struct gil_machine *g, uint64_t ts)
+{
+	uint64_t since = g->ts_counted > w->ts_begin ? g->ts_counted : w->ts_begin;
+
+	if (w->begun && !g->counted && !g->retired && !g->pub.process->gone && ts > since)
+		g->pub.unknown_ns += ts - since;
+	g->ts_counted = ts;
+}
+
 /* Keeps the process's count of certain GILs; called when a change is complete. */
-static void recount(struct gil_machine *g)
+static void recount(const struct world *w, struct gil_machine *g, uint64_t ts)
 {
 	struct process_entry *process = gil_process(g);
 
 	if (g->retired || g->counted == is_certain(g))
 		return;
+	gil_cut(w, g, ts);
 	g->counted = !g->counted;
 	process->certain += g->counted ? 1 : -1u;
 }
@@ -122,7 +132,7 @@ void gil_unknown(struct world *w, struct gil_machine *g, uint64_t ts)
 	g->weak = false;
 	set_off(g, false);
 	g->previous = NULL;
-	recount(g);
+	recount(w, g, ts);
 }
 
 void gil_violate(struct world *w, struct gil_machine *g, uint64_t ts)
@@ -392,7 +402,7 @@ void gil_feed(struct world *w, const struct fact *fact)
 		check_lock_word(w, g, flags & EVF_WAIT_END_LOCKED, ts);
 		break;
 	}
-	recount(g);
+	recount(w, g, ts);
 	gil_settle(w, process_of(t));
 }
 
@@ -452,7 +462,7 @@ void gil_observe(struct world *w, const struct fact *fact, struct thread_machine
 	} else if (!locked || holder) {
 		settle_from_snapshot(w, g, holder, definite, ts);
 	}
-	recount(g);
+	recount(w, g, ts);
 	if (event->hdr.flags & EVF_OBSERVE_OFF && g->pub.free)
 		settle_off(w, g);
 	gil_settle(w, gil_process(g));
@@ -495,6 +505,7 @@ static int index_ensure(struct world *w, uint16_t index)
 static void retire(struct world *w, struct gil_machine *g, uint64_t ts)
 {
 	gil_unknown(w, g, ts);
+	gil_cut(w, g, ts);
 	if (g->sampled)
 		edges_sample_forget(w, g->sampled);
 	g->retired = true;
@@ -562,6 +573,7 @@ int gil_declare(struct world *w, const struct fact *fact)
 			      .mode = mode};
 	process->gils++;
 	process->partial_gils += gil_is_partial(g);
+	g->ts_counted = fact->ts;
 	g->next = process->gil_list;
 	process->gil_list = g;
 	if (old && gil_process(old) != process)

@@ -153,6 +153,8 @@ struct gil {
 	struct thread *waiting;	 /* … and the first of them; the others by next_waiting: loops'
 				    threads first, then those that have waited longest */
 	uint64_t violations;	 /* facts that contradicted each other */
+	uint64_t unknown_ns;	 /* up to the last change or world_cut(), while its process lived:
+				    neither a holder nor that it was free was certain */
 	void *data;
 };
 

@@ -77,6 +77,7 @@ struct gil_machine {
 	bool touched;		  /* on world.touched_gils */
 	struct thread *previous; /* last certain holder; NULL when one may have been missed since */
 	uint64_t ts_hold;	 /* begin of the hold in progress */
+	uint64_t ts_counted;	 /* pub.unknown_ns is complete up to then */
 	uint64_t ts_fact;	 /* last TAKE, DROP or not locked WAIT_END */
 	uint64_t ts_contention;	 /* begin of the contention in progress: pub.waiters > 0 */
 	bool hold_whole, hold_handoff;
@@ -441,6 +442,8 @@ void gil_observe(struct world *w, const struct fact *fact, struct thread_machine
 void gil_touch(struct world *w, struct gil_machine *g);
 /* Nothing is known any more of the GIL, nor of its holder's relation. */
 void gil_unknown(struct world *w, struct gil_machine *g, uint64_t ts);
+/* Counts unknown_ns up to then. */
+void gil_cut(const struct world *w, struct gil_machine *g, uint64_t ts);
 void gil_emit_open(struct world *w, struct gil_machine *g, uint64_t ts); /* the window ends */
 void gil_hold_begin(struct world *w, struct gil_machine *g, struct thread_machine *t, uint64_t ts,
 		    bool whole);

@@ -97,6 +97,8 @@ static void cut(struct world *w, uint64_t ts)
 	cpu_cut_touched(w, ts);
 	for_holders(w, ts, thread_cut);
 	for_threads(w, ts, thread_cut);
+	for (uint32_t i = 0; i < w->gils.count; i++)
+		gil_cut(w, gil_at(w, i), ts);
 }
 
 /* Evidence begins: the window's begin, or the end of a loss. */
@@ -241,6 +243,8 @@ static void process_exit(struct world *w, struct process_entry *process, uint64_
 			thread_cut(w, machine_of(g->pub.holder), ts);
 	while (process->threads)
 		thread_exit(w, process->threads, ts);
+	for (struct gil_machine *g = process->gil_list; g; g = g->next)
+		gil_cut(w, g, ts);
 	process->pub.gone = true;
 }
 

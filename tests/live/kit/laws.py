@@ -43,6 +43,7 @@ def check_laws(report, alive=()):
             check_thread(thread, length, thread["tid"] in alive)
         for gil in process["gils"]:
             assert gil["held_ns"] <= length and gil["contended_ns"] <= length
+            assert gil["unknown_ns"] <= length
             assert (
                 gil["hold"]["max_ns"] <= length
                 and gil["hold"]["p50_ns"] <= gil["hold"]["p99_ns"] <= gil["hold"]["max_ns"]

@@ -406,7 +406,7 @@ static void a_function_that_has_the_gil_in_several_threads_is_one(void **state)
 		stall->what.blocker_count = 1;
 	}
 	assert_string_equal(list(), "gil_held_by beta 400/2");
-	assert_non_null(strstr(text_of_first(), "in several threads had the GIL"));
+	assert_non_null(strstr(text_of_first(), "in several threads, had the GIL"));
 }
 
 /* The worker had the GIL for 200 ms: so long in json (of that in a module of it), else asleep. */

@@ -35,7 +35,7 @@ static const char process[] =
 
 static const char gil[] =
 	"{'address': '0x515', 'interpreter': 1302, 'held_ns': 1303, 'contended_ns': 1304,"
-	" 'handoffs': 1305, 'forced': 1306, 'violations': 1307,"
+	" 'unknown_ns': 1308, 'handoffs': 1305, 'forced': 1306, 'violations': 1307,"
 	" 'hold': {'count': 2, 'p50_ns': 8, 'p90_ns': 16, 'p99_ns': 16, 'max_ns': 16},"
 	" 'wait': {'count': 1, 'p50_ns': 4, 'p90_ns': 4, 'p99_ns': 4, 'max_ns': 4}}";
 
@@ -174,6 +174,7 @@ static void fill_process(struct made *made)
 	gils[0] = (struct gil_report){.gil = &one,
 				      .held_ns = 1303,
 				      .contended_ns = 1304,
+				      .unknown_ns = 1308,
 				      .handoffs = 1305,
 				      .forced = 1306};
 	assert_int_equal(dist_add(&gils[0].hold, 8) | dist_add(&gils[0].hold, 16), 0);

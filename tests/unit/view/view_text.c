@@ -116,8 +116,7 @@ static void the_verdict_counts_only_what_is_blamed(void **state)
 			 "No function of the application is to blame "
 			 "for most of any stall. What each did:"));
 	made.loop_report.stall_count = 0;
-	assert_true(says(show((struct view_options){0}),
-			 "No function starved your event loop. What each cost it:"));
+	assert_false(says(show((struct view_options){0}), "No function"));
 	made.report.blame_count = 0;
 	assert_false(says(show((struct view_options){0}), "FUNCTIONS"));
 }
@@ -137,7 +136,7 @@ static void a_stall_names_who_held_the_gil_and_where(void **state)
 			       "longest 10.0 ms"));
 	assert_true(says(text, "garbage collection 31.0 ms of it (by samples)"));
 	assert_true(says(text, "work (…/dist-packages/lib.py:12), route, in 'AnyIO worker thread' "
-			       "(python3, 101) had the GIL while the event loop waited for it"));
+			       "(python3, 101), had the GIL while the event loop waited for it"));
 	assert_false(says(text, "innermost frame first"));
 }
 

@@ -56,7 +56,7 @@ static uint64_t threads_waited_ns(const struct report *report, const struct proc
 	for (uint32_t i = 0; i < process->thread_count; i++)
 		ns += process->threads[i].states.ns[TS_GIL_WAIT];
 	for (uint32_t i = 0; i < process->gil_count; i++)
-		*ret_long |= process->gils[i].wait.max_ns >= report->stall_ns;
+		*ret_long |= process->gils[i].longest_wait_ns >= report->stall_ns;
 	return ns;
 }
 
@@ -182,12 +182,10 @@ static void text_contention(struct text_buffer *text, const struct report *repor
 		add_waits(text, finding);
 		return;
 	}
-	if (known)
+	if (finding->thread)
+		add_function_in(text, report, finding, finding->thread);
+	else
 		add_function(text, report, finding);
-	if (finding->thread) {
-		text_add(text, known ? " in " : "");
-		text_add_thread(text, report, finding->thread);
-	}
 	text_add(text, " had the GIL while other threads wanted it: ");
 	add_waits(text, finding);
 }

@@ -89,14 +89,7 @@ static void text_gil(struct text_buffer *text, const struct report *report,
 		add_figures(text, finding);
 		return;
 	}
-	if (finding->handler.role != HANDLER_NONE) {
-		add_function(text, report, finding);
-		text_add(text, " in ");
-	}
-	if (finding->many_threads)
-		text_add(text, "several threads");
-	else
-		text_add_thread(text, report, finding->thread);
+	add_function_in(text, report, finding, finding->thread);
 	text_add(text, " had the GIL");
 	if (finding->call)
 		text_add(text, " in %s", finding->call->what);

@@ -38,6 +38,7 @@ static uint64_t unknown_of_loops(const struct process_report *process)
 static void text_no_wait(struct text_buffer *text, const struct report *report)
 {
 	uint64_t waited = 0, longest = 0, unknown = 0, held = 0;
+	bool cut = false;
 
 	for (uint32_t p = 0; p < report->process_count; p++) {
 		const struct process_report *process = &report->processes[p];
@@ -47,10 +48,13 @@ static void text_no_wait(struct text_buffer *text, const struct report *report)
 			unknown += process->threads[i].states.ns[TS_UNKNOWN];
 		}
 		for (uint32_t i = 0; i < process->gil_count; i++) {
-			uint64_t most = process->gils[i].wait.max_ns;
+			const struct gil_report *gil = &process->gils[i];
 
-			held += process->gils[i].held_ns;
-			longest = most > longest ? most : longest;
+			held += gil->held_ns;
+			if (gil->longest_wait_ns <= longest)
+				continue;
+			longest = gil->longest_wait_ns;
+			cut = gil->longest_wait_cut;
 		}
 	}
 	if (report->process_count == 1 && !report->processes[0].process->info.gil_enabled &&
@@ -59,16 +63,16 @@ static void text_no_wait(struct text_buffer *text, const struct report *report)
 			       "was looked for");
 		return;
 	}
-	text_add(text, "No function made other threads wait for the GIL for ");
+	text_add(text, "No function %s other threads wait for the GIL for ",
+		 unknown < report->stall_ns ? "made" : "was seen to make");
 	text_add_duration(text, contention_much_ns(report));
 	text_add(text, " or more in ");
 	text_add_duration(text, text_window_ns(report));
 	text_add(text, ": threads waited ");
 	text_add_duration(text, waited);
 	if (waited) {
-		text_add(text, " in all, at most ");
+		text_add(text, " in all, the longest wait %s", cut ? "≥" NBSP : "");
 		text_add_duration(text, longest);
-		text_add(text, " at a time");
 	}
 	if (unknown < report->stall_ns)
 		return;

@@ -138,13 +138,11 @@ static void add_holder(struct text_buffer *text, const struct report *report,
 	if (!holder_of(starved)) {
 		text_add_number_of(text, starved->what.blocker_count, "thread", "threads");
 		text_add(text, " had it in turn, most of all ");
-	} else if (finding->handler.role != HANDLER_NONE) {
-		add_function(text, report, finding);
-		text_add(text, " in ");
-	}
-	text_add_thread(text, report, first->thread);
-	if (holder_of(starved))
+		text_add_thread(text, report, first->thread);
+	} else {
+		add_function_in(text, report, finding, first->thread);
 		text_add(text, " had it");
+	}
 	if (holder_of(starved) && finding->call)
 		text_add(text, " in %s", finding->call->what);
 	text_add(text, holder_of(starved) ? " for " : ", for ");

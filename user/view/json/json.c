@@ -53,13 +53,13 @@ static json_t *gil_json(const struct gil_report *gil)
 	char address[24];
 
 	snprintf(address, sizeof(address), "0x%llx", (unsigned long long)gil->gil->address);
-	return JSON_NEW(report_gil, .address = json_string(address),
-			.interpreter = json_integer(gil->gil->interpreter),
-			.held_ns = json_uint(gil->held_ns),
-			.contended_ns = json_uint(gil->contended_ns),
-			.handoffs = json_uint(gil->handoffs), .forced = json_uint(gil->forced),
-			.hold = dist_json(&gil->hold), .wait = dist_json(&gil->wait),
-			.violations = json_uint(gil->gil->violations));
+	return JSON_NEW(
+		report_gil, .address = json_string(address),
+		.interpreter = json_integer(gil->gil->interpreter),
+		.held_ns = json_uint(gil->held_ns), .contended_ns = json_uint(gil->contended_ns),
+		.unknown_ns = json_uint(gil->unknown_ns), .handoffs = json_uint(gil->handoffs),
+		.forced = json_uint(gil->forced), .hold = dist_json(&gil->hold),
+		.wait = dist_json(&gil->wait), .violations = json_uint(gil->gil->violations));
 }
 
 json_t *json_frame(const struct report *report, const struct stack_frame *frame)

@@ -324,13 +324,9 @@ static void add_verdict(struct text_buffer *text, const struct report *report)
 		blamed += report->blame[i].stalls;
 		blamed_ns += report->blame[i].stall_ns;
 	}
-	if (!culprits && stalls) {
+	if (!culprits) {
 		text_add(text, "No function of the application is to blame for most of any stall. "
 			       "What each did:");
-		return;
-	}
-	if (!culprits) {
-		text_add(text, "No function starved %s. What each cost it:", your_loop);
 		return;
 	}
 	add_functions(text, culprits);
@@ -355,13 +351,13 @@ void text_blame(const struct text_page *page)
 {
 	struct text_buffer verdict = {0};
 	uint64_t ns;
-	uint32_t loops;
+	uint32_t loops, stalls;
 	bool more;
 
 	if (!page->report->blame_count)
 		return;
-	count_stalls(page->report, &ns, &loops, &more);
-	if (loops) {
+	stalls = count_stalls(page->report, &ns, &loops, &more);
+	if (stalls) {
 		add_verdict(&verdict, page->report);
 		fputc('\n', page->canvas.file);
 		canvas_paragraph(&page->canvas, "  ", 2, &verdict);

@@ -328,6 +328,11 @@ static void show_gil(const struct text_page *page, const struct gil_report *gil,
 	fputc('\n', page->canvas.file);
 	text_add(&heading, many ? "GIL of interpreter %u" : "GIL", gil->gil->interpreter);
 	canvas_heading(&page->canvas, &heading);
+	if (gil_is_unseen(page->report, gil)) {
+		text_add(&text, "unknown: nobody was seen to take it or to wait for it");
+		canvas_paragraph(&page->canvas, "  ", 2, &text);
+		return;
+	}
 	text_add(&text, "held ");
 	text_add_share(&text, gil->held_ns, window_ns);
 	text_add(&text, " of the time · waited for ");
@@ -336,6 +341,10 @@ static void show_gil(const struct text_page *page, const struct gil_report *gil,
 	text_add_number_of(&text, gil->handoffs, "change of holder", "changes of holder");
 	text_add(&text, " · ");
 	text_add_number_of(&text, gil->forced, "forced drop", "forced drops");
+	if (gil->unknown_ns >= page->report->stall_ns) {
+		text_add(&text, " · unknown for ");
+		text_add_share(&text, gil->unknown_ns, window_ns);
+	}
 	canvas_paragraph(&page->canvas, "  ", 2, &text);
 	show_dist(&page->canvas, "  held for   ", &gil->hold);
 	show_dist(&page->canvas, "  waited for ", &gil->wait);

@@ -117,7 +117,10 @@ class Totals extends DetailsPart {
 						{ class: "soft small" },
 						`waited for ${percentText(gil.figures.contended_ns, view.span)} ` +
 							`of the time · ${manyText(gil.figures.handoffs, "change")} of ` +
-							`holder · ${manyText(gil.figures.forced, "forced drop")}`,
+							`holder · ${manyText(gil.figures.forced, "forced drop")}` +
+							(gil.figures.unknown_ns > view.span / 100
+								? ` · unknown for ${percentText(gil.figures.unknown_ns, view.span)}`
+								: ""),
 					)
 				: null,
 		);

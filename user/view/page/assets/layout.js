@@ -256,12 +256,17 @@ class Layout {
 
 	/** @param {GilGroup | ThreadGroup} group */
 	factsOf(group) {
-		if (group.kind === "gil")
+		if (group.kind === "gil") {
+			const { held_ns, contended_ns, unknown_ns } = group.gil.figures,
+				whole = this.recording.end,
+				unseen = !held_ns && !contended_ns && unknown_ns > whole / 2;
+
 			return element(
 				"span",
 				{ class: "lane-facts" },
-				`held ${percentText(group.gil.figures.held_ns, this.recording.end)}`,
+				unseen ? "unknown" : `held ${percentText(held_ns, whole)}`,
 			);
+		}
 		const { thread } = group,
 			figures = thread.figures;
 
