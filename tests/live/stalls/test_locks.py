@@ -77,6 +77,7 @@ async def main():
     global case
     observed = asyncio.Event()
     asyncio.get_running_loop().add_signal_handler(signal.SIGUSR1, observed.set)
+    pool.submit(int).result()  # starts its thread, which would be a wait of its own
     print("ready", flush=True)
     await observed.wait()
     for case, other, name, wait in (

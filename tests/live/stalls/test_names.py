@@ -226,6 +226,8 @@ def test_time_in_the_garbage_collector_is_told(label):
             tolerance = 2 * PERIOD_NS * max(1, len(runs)) ** 0.5
         else:
             tolerance = max(EXACT * sum(runs), EXACT_NS + GC_EDGE_NS * len(runs))
+            # a CPU that is taken away while the callbacks run is time of theirs, not of gc_ns
+            tolerance += laws.without_cpu_ns(stall)
         assert abs(stall["gc_ns"] - sum(runs)) <= tolerance, (
             f"{mark}: {stall['gc_ns']} ns, {sum(runs)} ns by the application"
         )
