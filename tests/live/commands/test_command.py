@@ -96,8 +96,9 @@ def test_a_signal_ends_observation_and_command(tmp_path, number):
 def test_sigkill_takes_the_command_along(tmp_path):
     tree = Tree(tmp_path)
     tree.running.process.kill()
+    # the kernel takes its probes down first, one after the other
+    tree.running.process.communicate(timeout=60)
     tree.assert_gone()
-    tree.running.process.communicate()
 
 
 def test_a_command_that_ignores_sigterm(tmp_path):
