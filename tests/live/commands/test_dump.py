@@ -143,6 +143,7 @@ def test_a_loop_that_has_nothing_to_do():
     assert gil["holder"] is None and not gil["waiters"]
 
 
+@pytest.mark.beside
 @pytest.mark.parametrize("label", PYTHONS)
 def test_every_thread_on_every_python(label):
     with harness.Script(THREADS, python=PYTHONS[label]) as app:
@@ -173,6 +174,7 @@ def test_every_thread_on_every_python(label):
     assert re.search(r"waiting for the GIL for ≥ \d+ ms, held by\s+'keeps_the_gil'", text.stdout)
 
 
+@pytest.mark.beside
 @pytest.mark.parametrize(
     "label", [label for label in PYTHONS if re.match(r"pyenv-3\.1[2-9]", label)]
 )
@@ -185,6 +187,7 @@ def test_two_interpreters_with_a_gil_each(label):
     assert functions(dump.of(other["holder"]))[0] == "spin" and other["holder"] != main["holder"]
 
 
+@pytest.mark.beside
 def test_threads_that_wait_for_each_other():
     with harness.Script(DEADLOCK) as app:
         time.sleep(0.5)
@@ -210,6 +213,7 @@ def test_one_look_at_a_busy_service_harms_nothing():
     assert load.statuses
 
 
+@pytest.mark.beside
 def test_a_stopped_process():
     with harness.Script("print('ready', flush=True)\nimport time\ntime.sleep(600)") as app:
         os.kill(app.pid, 19)
@@ -224,6 +228,7 @@ def test_a_stopped_process():
 # ── what cannot be shown ──────────────────────────────────────────────────────────────────────────
 
 
+@pytest.mark.beside
 def test_a_process_that_is_not_python():
     with harness.App(["sleep", "600"]) as app:
         done = harness.gilscope("dump", app.pid)
@@ -231,11 +236,13 @@ def test_a_process_that_is_not_python():
     assert done.status == 4 == asked.status and done.stderr == asked.stderr and not done.stdout
 
 
+@pytest.mark.beside
 def test_a_process_that_does_not_exist():
     done = harness.gilscope("dump", 4194303)
     assert done.status == 1 and "process 4194303 does not exist" in done.stderr
 
 
+@pytest.mark.beside
 def test_a_process_that_ends_meanwhile():
     with harness.Script("print('ready', flush=True)\nimport time\ntime.sleep(600)") as app:
         with harness.Running("dump", app.pid, "-d", "5s") as running:

@@ -9,6 +9,8 @@ import pytest
 import harness
 import laws
 
+pytestmark = pytest.mark.beside
+
 TOLERANCE_NS = 60_000_000
 # the names of new threads, which say what executor they belong to, are read 0.2 s after they began
 NAMED_NS = 700_000_000

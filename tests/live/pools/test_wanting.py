@@ -104,6 +104,7 @@ def connect(port):
     raise AssertionError("uvicorn does not answer")
 
 
+@pytest.mark.beside
 def test_uvicorn_kills_a_worker_whose_answer_waits_for_the_gil(uvicorn, tmp_path):
     (tmp_path / "served.py").write_text(SERVED)
     port, log = harness.free_port(), tmp_path / "log"

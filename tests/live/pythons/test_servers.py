@@ -12,6 +12,8 @@ import pytest
 import harness
 import laws
 
+pytestmark = pytest.mark.beside
+
 PACKAGES = (
     "gunicorn==27.0.1",
     "uvicorn[standard]==0.54.0",
@@ -176,9 +178,10 @@ def test_a_supervisor_names_those_who_serve(venv, tmp_path, name):
 
 
 def test_celery_names_the_processes_of_its_pool(venv, tmp_path):
-    with supervisor(venv, tmp_path, "-m celery -A tasks worker -c 2") as app:
+    with supervisor(venv, tmp_path, "-m celery -A tasks worker -c 2 --loglevel info") as app:
         deadline = time.monotonic() + 60 * harness.PATIENCE
-        while " ready." not in harness.read(tmp_path / "log") and time.monotonic() < deadline:
+        while " ready." not in harness.read(tmp_path / "log"):
+            assert time.monotonic() < deadline, harness.read(tmp_path / "log")
             time.sleep(0.1)
         check_supervisor(app, children(app.pid), False)
 

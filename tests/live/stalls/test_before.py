@@ -149,6 +149,7 @@ def line_of(source, text):
     return next(n for n, line in enumerate(source.splitlines(), 1) if text in line)
 
 
+@pytest.mark.beside
 def test_a_service_whose_pool_keeps_the_gil(service):
     t0_ns = time.monotonic_ns()
     done, line = observe_late(service, "-d", "1.5s")
@@ -168,6 +169,7 @@ def test_a_service_whose_pool_keeps_the_gil(service):
     assert re.search(rf"held by gil \(\S*service\.py:{blocker['handler']['line']}\)", line[4])
 
 
+@pytest.mark.beside
 def test_what_people_read_of_it(service):
     done = harness.gilscope("attach", service.pid, "-d", "1.2s")
     assert done.status == 0, done

@@ -5,7 +5,11 @@ import json
 import subprocess
 import time
 
+import pytest
+
 import harness
+
+pytestmark = pytest.mark.beside
 
 PROGRAM = """
 import asyncio, time
