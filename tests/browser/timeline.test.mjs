@@ -94,6 +94,24 @@ describe("every golden script", () => {
 		);
 });
 
+describe("the verdict", () => {
+	on("two_processes", "each loop has a paragraph of its own", async (page, json) => {
+		const paragraphs = await page.$$eval("#verdict > *", (found) =>
+			found
+				.filter((each) => getComputedStyle(each).display === "block")
+				.map((each) => each.textContent),
+		);
+
+		for (const { pid } of json.processes)
+			assert.equal(
+				paragraphs.filter((text) => text.startsWith(`pid ${pid}: `)).length,
+				1,
+				String(paragraphs),
+			);
+		assert.ok(!paragraphs.some((text) => text.includes("\\x")), String(paragraphs));
+	});
+});
+
 describe("figures", () => {
 	on("blame", "the totals of the window are the report's", async (page, json) => {
 		const shown = await page.$$eval("#details .totals [data-thread]", (found) =>
