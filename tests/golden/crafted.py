@@ -322,6 +322,34 @@ def stacks(count):
     yield "1 epoll_enter epfd=3 timeout_ms=-1"
 
 
+def owners(count):
+    """A mutex that a thread sleeps on is read again and again; its owner is none of many."""
+    yield from threads(count, known=True)
+    yield "2 switch_out cpu=0 syscall sysno=202"
+    for _ in range(count):
+        yield "2 futex mutex address=8 other=1 span_ns=1"
+
+
+def starved(count):
+    """Each waits for the GIL for a second, because of another one, in a deep stack."""
+    yield from (
+        "function 1 line=1 name=f file=/uvicorn/supervisors/multiprocess.pyi",
+        "stack 1 " + " ".join(f"1:{line}" for line in range(1, 100)),
+        "1 gil gil=0 address=1",
+    )
+    for waiter in range(2, 2 * count + 2, 2):
+        yield from (
+            f"{waiter} thread pid=1 python",
+            f"{waiter + 1} take gil=0",
+            f"{waiter} stack gil=0 wait stack=1",
+            f"{waiter} wait gil=0",
+            1100,
+            f"{waiter + 1} drop gil=0",
+            f"{waiter} take gil=0",
+            f"{waiter} drop gil=0",
+        )
+
+
 def looks(count):
     """Mode "edges": threads off the CPU since after the instant that is looked at."""
     yield "1 gil gil=0 address=1"
@@ -372,6 +400,8 @@ KINDS = {
         syscalls,
         comms,
         stacks,
+        owners,
+        starved,
         looks,
     )
 }

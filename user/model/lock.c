@@ -7,15 +7,13 @@
  * thread. */
 static struct thread *own_thread(struct world *w, const struct process_entry *process, uint32_t tid)
 {
-	const struct thread_machine *first = NULL;
+	const struct thread_machine *first;
 	struct thread_machine *t;
 
-	for (t = process->threads; t; t = t->sibling) {
-		if (t->nstid == tid)
-			return &t->pub;
-		if (t->pub.tid == process->pub.info.pid)
-			first = t;
-	}
+	HASH_FIND(hh_nstid, process->by_nstid, &tid, sizeof(tid), t);
+	if (t)
+		return &t->pub;
+	first = thread_find(w, process->pub.info.pid);
 	t = first && first->nstid == first->pub.tid ? thread_find(w, tid) : NULL;
 	return t && t->pub.process == &process->pub && !t->nstid ? &t->pub : NULL;
 }

@@ -45,6 +45,7 @@ struct process_entry {
 	UT_hash_handle hh; /* by pid, the latest of that pid */
 	struct descriptor *descriptors;
 	struct thread_machine *threads;		 /* living */
+	struct thread_machine *by_nstid;	 /* of these, by hh_nstid */
 	struct thread_machine *open[OPEN_LISTS]; /* living, by relation: open_list() */
 	struct gil_machine *gil_list;		 /* all declared ones, retired ones included */
 	uint32_t gils;				 /* declared and not retired; of these … */
@@ -166,8 +167,9 @@ struct thread_machine {
 	uint32_t gc_depth;    /* nested runs of the collector: a finalizer may start another one */
 	uint8_t generation;   /* of the outermost run; GC_GENERATION_UNKNOWN */
 
+	uint32_t nstid;		 /* the process's own number for it; 0: unknown */
+	UT_hash_handle hh_nstid; /* by that, the latest of that number */
 	/* needed for checkpoints only; type 0: there is none */
-	uint32_t nstid;
 	struct ev_switch_out out;   /* how it left the CPU, if by a SWITCH_OUT */
 	struct ev_stack off_stack;  /* taken then */
 	struct ev_stack wait_stack; /* taken when it began to wait for the GIL */

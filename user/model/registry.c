@@ -216,6 +216,7 @@ void world_free(struct world *w)
 			HASH_DEL(process->descriptors, d);
 			free(d);
 		}
+		HASH_CLEAR(hh_nstid, process->by_nstid);
 	}
 	HASH_ITER(hh, w->comms, comm, next_comm)
 	{

@@ -283,6 +283,30 @@ static void unlink_sibling(struct thread_machine *t)
 		t->sibling->sibling_link = t->sibling_link;
 }
 
+static void number_drop(struct process_entry *process, struct thread_machine *t)
+{
+	if (t->hh_nstid.tbl)
+		HASH_DELETE(hh_nstid, process->by_nstid, t);
+	t->hh_nstid.tbl = NULL;
+}
+
+/* Its number in the process's own namespace, by which a mutex names its owner. */
+static int number_set(struct process_entry *process, struct thread_machine *t, uint32_t nstid)
+{
+	struct thread_machine *old;
+
+	if (t->nstid == nstid)
+		return 0;
+	number_drop(process, t);
+	t->nstid = nstid;
+	HASH_FIND(hh_nstid, process->by_nstid, &nstid, sizeof(nstid), old);
+	if (old)
+		number_drop(process, old);
+	if (nstid)
+		HASH_ADD(hh_nstid, process->by_nstid, nstid, sizeof(nstid), t);
+	return nstid && !t->hh_nstid.tbl ? -ENOMEM : 0;
+}
+
 int thread_new(struct world *w, struct process_entry *process, uint32_t tid, uint64_t ts,
 	       struct thread_machine **ret_thread)
 {
@@ -384,9 +408,8 @@ int thread_feed(struct world *w, const struct fact *fact)
 		if (err < 0)
 			return err;
 	}
-	t->nstid = event->nstid;
 	relate(w, t, event, ts);
-	return 0;
+	return number_set(process_of(t), t, event->nstid);
 }
 
 void thread_exit(struct world *w, struct thread_machine *t, uint64_t ts)
@@ -404,6 +427,7 @@ void thread_exit(struct world *w, struct thread_machine *t, uint64_t ts)
 	t->pub.ts_state = ts;
 	thread_tell(w, t, ts);
 	unlink_sibling(t);
+	number_drop(process_of(t), t);
 	relation_list(t);
 	sites_forget_thread(t);
 	loop_unlist(w, t);

@@ -46,33 +46,33 @@ static int by_subject_and_waiter(const void *a, const void *b)
 	       (x->wait->waiter->index < y->wait->waiter->index);
 }
 
-/* All that the process's threads waited, and whether one waited as long as a stall at a time. */
-static uint64_t threads_waited_ns(const struct report *report, const struct process_report *process,
-				  bool *ret_long)
-{
-	uint64_t ns = 0;
+struct waited {
+	uint64_t ns;  /* all that the process's threads waited */
+	bool is_long; /* one waited as long as a stall at a time */
+};
 
-	*ret_long = false;
+static struct waited waited_by(const struct report *report, const struct process_report *process)
+{
+	struct waited waited = {0};
+
 	for (uint32_t i = 0; i < process->thread_count; i++)
-		ns += process->threads[i].states.ns[TS_GIL_WAIT];
+		waited.ns += process->threads[i].states.ns[TS_GIL_WAIT];
 	for (uint32_t i = 0; i < process->gil_count; i++)
-		*ret_long |= process->gils[i].longest_wait_ns >= report->stall_ns;
-	return ns;
+		waited.is_long |= process->gils[i].longest_wait_ns >= report->stall_ns;
+	return waited;
 }
 
 /* Much waiting in total, or most of the waiting where single waits were long. Waiting for unknown
  * holders is reported only if it is most of it. */
-static bool matters(const struct report *report, const struct process_report *process,
+static bool matters(const struct report *report, const struct waited *waited,
 		    const struct finding *finding)
 {
-	bool is_long, most;
+	bool most = finding->ns >= waited->ns / 2;
 
-	if (finding->ns < report->stall_ns) /* first, for the sum below is over all threads */
+	if (finding->ns < report->stall_ns ||
+	    (finding->subject == SUBJECT_THREAD && !finding->thread && !most))
 		return false;
-	most = finding->ns >= threads_waited_ns(report, process, &is_long) / 2;
-	if (finding->subject == SUBJECT_THREAD && !finding->thread && !most)
-		return false;
-	return (is_long && most) || finding->ns >= contention_much_ns(report);
+	return (waited->is_long && most) || finding->ns >= contention_much_ns(report);
 }
 
 static struct handler handler_at(const struct report *report, uint32_t stack)
@@ -136,6 +136,7 @@ static uint32_t parts_of(const struct report *report, const struct process_repor
 static void process_contention(struct collector *collector, const struct report *report,
 			       const struct process_report *process)
 {
+	struct waited waited = waited_by(report, process);
 	struct part *parts;
 	uint32_t count, end;
 
@@ -154,7 +155,7 @@ static void process_contention(struct collector *collector, const struct report 
 		for (end = i + 1; end < count && !by_subject(&parts[i], &parts[end]);)
 			end++;
 		finding = add_up(report, process, &parts[i], end - i);
-		if (matters(report, process, &finding))
+		if (matters(report, &waited, &finding))
 			collector_add_whole(collector, &finding);
 	}
 	free(parts);

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/duration.h"
+#include "base/table.h"
 #include "diagnosis/calls.h"
 #include "diagnosis/rule.h"
 #include "words/names.h"
@@ -51,70 +52,91 @@ static const struct thread *holder_thread(const struct starvation *starved)
 	return holder ? holder->thread : NULL;
 }
 
-/* Whether both belong into one finding: the supervisor has its own, all others are grouped by the
- * holder that they waited for. */
-static bool belongs_with(const struct report *report, const struct thread_report *a,
-			 const struct thread_report *b)
-{
-	return holder_thread(&a->starved) == holder_thread(&b->starved) &&
-	       !is_ping(report, &a->starved) && !is_ping(report, &b->starved);
-}
+/* What belongs into one finding: the supervisor has its own, all others are grouped by the holder
+ * that they waited for. */
+struct group_key {
+	uint64_t holder, ping; /* threads */
+};
+struct group {
+	struct group_key key;
+	const struct thread_report *worst;
+	uint64_t ns, count;
+	uint32_t thread_count;
+	bool ongoing;
+};
+TABLE_OF(groups, struct group, key)
 
 static bool is_starved(const struct thread_report *thread)
 {
 	return thread->starved.count && !thread->thread->loop;
 }
 
-static bool is_first(const struct report *report, const struct process_report *process, uint32_t n)
-{
-	for (uint32_t i = 0; i < n; i++)
-		if (is_starved(&process->threads[i]) &&
-		    belongs_with(report, &process->threads[i], &process->threads[n]))
-			return false;
-	return true;
-}
-
-static void add_thread(struct finding *finding, const struct report *report,
-		       const struct thread_report *thread)
+static int add_thread(struct table *table, const struct report *report,
+		      const struct thread_report *thread)
 {
 	const struct starvation *starved = &thread->starved;
-	const struct blocker *holder = holder_of(starved);
+	struct group_key key = {.holder = (uintptr_t)holder_thread(starved)};
+	struct group *group;
+	int err;
 
-	finding->thread_count++;
-	finding->count += starved->count;
-	finding->ns = starved->ns > finding->ns ? starved->ns : finding->ns;
-	finding->ongoing |= starved->end == report->window.end;
-	if (longest_ns(starved) <= finding->worst_ns)
-		return;
-	finding->worst_ns = longest_ns(starved);
-	finding->thread = thread->thread;
-	finding->starved = starved;
-	finding->ping = is_ping(report, starved);
-	finding->evidence = starved->whole ? EVIDENCE_TRACED : EVIDENCE_BOUNDED;
+	if (is_ping(report, starved))
+		key.ping = (uintptr_t)thread->thread;
+	err = groups_get(table, &key, &group);
+	if (err)
+		return err;
+	group->thread_count++;
+	group->count += starved->count;
+	group->ns = starved->ns > group->ns ? starved->ns : group->ns;
+	group->ongoing |= starved->end == report->window.end;
+	if (!group->worst || longest_ns(starved) > longest_ns(&group->worst->starved))
+		group->worst = thread;
+	return 0;
+}
+
+static struct finding finding_of_group(const struct report *report,
+				       const struct process_report *process,
+				       const struct group *group)
+{
+	const struct starvation *starved = &group->worst->starved;
+	const struct blocker *holder = holder_of(starved);
+	struct finding finding = {.id = FINDING_THREAD_STARVED,
+				  .subject = SUBJECT_THREAD,
+				  .process = process,
+				  .sysno = SYSNO_UNKNOWN,
+				  .thread_count = group->thread_count,
+				  .count = group->count,
+				  .ns = group->ns,
+				  .worst_ns = longest_ns(starved),
+				  .ongoing = group->ongoing,
+				  .thread = group->worst->thread,
+				  .starved = starved,
+				  .ping = group->key.ping != 0,
+				  .evidence = starved->whole ? EVIDENCE_TRACED : EVIDENCE_BOUNDED};
+
 	if (!holder)
-		return;
-	finding->states = holder->states;
-	set_blocker(finding, report, holder);
+		return finding;
+	finding.states = holder->states;
+	set_blocker(&finding, report, holder);
+	return finding;
 }
 
 static void process_starved(struct collector *collector, const struct report *report,
 			    const struct process_report *process)
 {
-	for (uint32_t n = 0; n < process->thread_count; n++) {
-		struct finding finding = {.id = FINDING_THREAD_STARVED,
-					  .subject = SUBJECT_THREAD,
-					  .process = process,
-					  .sysno = SYSNO_UNKNOWN};
+	struct table table = TABLE(struct group, WORLD_THREADS_MAX);
+	int err = 0;
 
-		if (!is_starved(&process->threads[n]) || !is_first(report, process, n))
-			continue;
-		for (uint32_t i = n; i < process->thread_count; i++)
-			if (i == n ||
-			    (is_starved(&process->threads[i]) &&
-			     belongs_with(report, &process->threads[n], &process->threads[i])))
-				add_thread(&finding, report, &process->threads[i]);
+	for (uint32_t n = 0; n < process->thread_count && !err; n++)
+		if (is_starved(&process->threads[n]))
+			err = add_thread(&table, report, &process->threads[n]);
+	if (err)
+		collector_fail(collector);
+	for (uint32_t i = 0; i < table.count; i++) {
+		struct finding finding = finding_of_group(report, process, table_at(&table, i));
+
 		collector_add_whole(collector, &finding);
 	}
+	table_done(&table);
 }
 
 /* Who had it meanwhile, and for how long of that. */
