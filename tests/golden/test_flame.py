@@ -135,9 +135,7 @@ def test_the_pages_sums_are_the_reports(script):
 def test_the_page_knows_what_is_the_applications(script):
     frames = json.loads(blobs(flame(script, "-"))["head"])["frames"]
     for _, file, _, application in frames:
-        assert application == bool(
-            (file.startswith("/srv/") and "/site-packages/" not in file) or file == "<string>"
-        ), file
+        assert application == bool(file.startswith("/srv/") and "/site-packages/" not in file), file
     both = len(frames) > 5
     assert {application for *_, application in frames} == ({0, 1} if both else {0})
 

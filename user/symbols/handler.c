@@ -321,7 +321,8 @@ bool search_is_framework(const char *package, size_t length)
 		    memcmp(package, handler_frameworks[i], length) == 0)
 			return true;
 	for (unsigned int i = 0; i < handler_rule_count; i++)
-		if (strcspn(handler_rules[i].file, "/") == length &&
+		if (!(handler_rules[i].flags & RULE_PROGRAM) &&
+		    strcspn(handler_rules[i].file, "/") == length &&
 		    memcmp(package, handler_rules[i].file, length) == 0)
 			return true;
 	return false;

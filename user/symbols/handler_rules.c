@@ -152,6 +152,16 @@ const struct handler_rule handler_rules[] = {
 	{"streamlit/runtime/scriptrunner/script_runner.py", "code_to_exec", NULL, HANDLER_ROUTE,
 	 RULE_ENDS | RULE_CALLS},
 
+	/* Datasette: views of its own and of plugins; what it calls these with calls other hooks,
+	 * too */
+	{"datasette/utils/__init__.py", "async_call_with_supported_arguments", "async_view_fn",
+	 HANDLER_ROUTE, RULE_ENDS | RULE_CALLS | RULE_PROGRAM},
+	{"datasette/utils/__init__.py", "call_with_supported_arguments", "async_view_fn",
+	 HANDLER_ROUTE, RULE_ENDS | RULE_CALLS | RULE_PROGRAM},
+	{"datasette/views/base.py", "BaseView.dispatch_request", NULL, HANDLER_ROUTE,
+	 RULE_CALLS | RULE_PROGRAM},
+	{"datasette/app.py", "DatasetteRouter.route_path", NULL, HANDLER_ROUTE, RULE_PROGRAM},
+
 	/* what is built on other frameworks */
 	{"flask/views.py", "dispatch_request", NULL, HANDLER_ROUTE,
 	 RULE_ENDS | RULE_CALLS | RULE_INSTALLED},

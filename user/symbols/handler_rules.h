@@ -36,6 +36,9 @@ enum handler_rule_flag {
 	/* Only for applications that are installed: those in files of their own are found by a rule
 	 * further out, which knows the role better. */
 	RULE_INSTALLED = 128,
+	/* The package is also a program: where a command line names it, what it does itself is the
+	 * application's (search_is_framework()). */
+	RULE_PROGRAM = 256,
 };
 
 /*

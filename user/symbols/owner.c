@@ -7,7 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define PACKAGES_MAX 64 /* named on command lines */
+#define PACKAGES_MAX 64		       /* named on command lines */
+#define PYTHON_FLAGS "bBdEiIOPqRsSuvx" /* options without an argument, which may share a word */
 
 struct owners {
 	char **roots;
@@ -15,6 +16,7 @@ struct owners {
 	unsigned int root_count;
 	char *packages[PACKAGES_MAX];
 	unsigned int package_count;
+	bool string; /* some process is python -c PROGRAM */
 };
 
 struct owners *owners_new(const char *const *roots, unsigned int count)
@@ -217,12 +219,42 @@ static int add_word(struct owners *owners, const char *word, size_t length, bool
 	return identifier(name) == length ? add_package(owners, name, length, is_framework) : 0;
 }
 
+static bool begins_with(const char *text, const char *begin)
+{
+	return strncmp(text, begin, strlen(begin)) == 0;
+}
+
+/* Whether it is python -c PROGRAM, with other options in between or in the same word; but not the
+ * program with which multiprocessing starts its processes. */
+static bool runs_string(const char *command)
+{
+	const char *word = command + strcspn(command, " ");
+	const char *base = memrchr(command, '/', (size_t)(word - command));
+
+	if (!begins_with(base ? base + 1 : command, "python"))
+		return false;
+	while (word[0] == ' ' && word[1] == '-') {
+		size_t length = strcspn(++word, " "), flags = 1 + strspn(word + 1, PYTHON_FLAGS);
+		bool takes_next = segment_is(word, length, "-X") || segment_is(word, length, "-W");
+
+		if (word[flags] == 'c' && flags + 1 == length)
+			return !begins_with(word + length, " from multiprocessing.") &&
+			       !begins_with(word + length, " from billiard.");
+		word += length;
+		if (takes_next && *word)
+			word += 1 + strcspn(word + 1, " ");
+	}
+	return false;
+}
+
 int owners_add_command(struct owners *owners, const char *command,
 		       bool (*is_framework)(const char *package, size_t length))
 {
 	static const char *const options[] = {"-m", "-A", "--app"};
 	bool wanted = false;
-	int found = 0;
+	int found = !owners->string && runs_string(command);
+
+	owners->string |= found;
 
 	for (const char *word = command; *word;) {
 		size_t length = strcspn(word, " ");
@@ -248,19 +280,15 @@ const char *function_last_part(const char *name)
 
 /* ── the answer ──────────────────────────────────────────────────────────── */
 
-static bool begins_with(const char *text, const char *begin)
-{
-	return strncmp(text, begin, strlen(begin)) == 0;
-}
-
 /*
- * Code without a file: frozen, or made by libraries at run time. In "<string>" are the methods that
- * dataclasses and namedtuple make, and the program of python -c, which is the application's except
- * for the module itself: that is how multiprocessing starts its processes. A file named like the
- * function is not one: Sanic compiles its own methods anew, and the interpreter has a code object
- * of its own, __init__, for classes that it calls (3.12, 3.13).
+ * Code without a file: frozen, or made by libraries at run time. In "<string>" are what they exec()
+ * (methods of dataclasses, of namedtuple and of multiprocessing's proxies; celery makes a function
+ * for each task to check its arguments) and the program of python -c. Of that, the functions are
+ * the application's. A file named like the function is not one: Sanic compiles its own methods
+ * anew, and the interpreter has a code object of its own, __init__, for classes that it calls
+ * (3.12, 3.13).
  */
-static bool is_generated(const char *name, const char *file)
+static bool is_generated(const struct owners *owners, const char *name, const char *file)
 {
 	static const char *const begins[] = {
 		"<frozen ",	 "<attrs generated ", "<decorator-gen-", "<__array_function__ ",
@@ -272,7 +300,8 @@ static bool is_generated(const char *name, const char *file)
 			return true;
 	if (*file && strcmp(file, last) == 0)
 		return true;
-	return strcmp(file, "<string>") == 0 && (begins_with(last, "__") || *last == '<');
+	return strcmp(file, "<string>") == 0 &&
+	       (!owners->string || begins_with(last, "__") || *last == '<');
 }
 
 bool owner_is_launcher(const char *name, const char *file)
@@ -320,7 +349,7 @@ enum code_owner code_owner_of(const struct owners *owners, const char *name, con
 
 	if (is_rooted(owners, file))
 		return OWNER_APPLICATION;
-	if (is_generated(name, file))
+	if (is_generated(owners, name, file))
 		return OWNER_NOBODY;
 	inside = inside_library(file, &stdlib);
 	if (!inside)

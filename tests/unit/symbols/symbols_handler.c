@@ -475,6 +475,68 @@ static void what_only_starts_a_program_or_was_generated_is_nobodys(void **state)
 	assert_handler(&names, trampoline, NULL, HANDLER_FRAME, 1);
 }
 
+/* The method of a proxy that billiard makes, called in a thread of celery; a program of python -c
+ * in a thread. */
+static void functions_in_strings_are_the_applications_if_that_is_the_program(void **state)
+{
+	_cleanup_(names_done) struct names names;
+	static const struct place proxy[] = {{"append", "<string>"},
+					     {"Worker.run", SITE "celery/worker/x.py"},
+					     {"Thread.run", STDLIB "threading.py"},
+					     {"Thread._bootstrap_inner", STDLIB "threading.py"},
+					     {0}};
+	static const struct place target[] = {{"work", "<string>"},
+					      {"Thread.run", STDLIB "threading.py"},
+					      {"Thread._bootstrap_inner", STDLIB "threading.py"},
+					      {0}};
+	struct process_info info = {.cmdline = "/usr/bin/python3 -c import threading; def work"};
+	struct stream_sink sink;
+
+	names_init(&names);
+	assert_handler(&names, proxy, NULL, HANDLER_NONE, 0);
+	assert_handler(&names, target, NULL, HANDLER_NONE, 0);
+	sink = handler_finder_sink(names.finder);
+	assert_int_equal(sink_process(&sink, &info), 0);
+	assert_handler(&names, target, NULL, HANDLER_THREAD, 0);
+}
+
+/* Datasette, named on the command line: its own view, and one of a plugin, not its entry. */
+static void a_program_that_calls_views_is_not_their_handler(void **state)
+{
+	_cleanup_(names_done) struct names names;
+	static const struct place outer[] = {
+		{"DatasetteRouter.route_path", SITE "datasette/app.py"},
+		{"DatasetteRouter.__call__", SITE "datasette/app.py"},
+		{"asgi_csrf_decorator.<locals>.app_wrapped_with_csrf", SITE "asgi_csrf.py"},
+		{"AsgiLifespan.__call__", SITE "datasette/utils/asgi.py"},
+		{"RequestResponseCycle.run_asgi", SITE "uvicorn/protocols/http/h11_impl.py"},
+		{"BaseEventLoop._run_once", STDLIB "asyncio/base_events.py"},
+		{0}};
+	static const struct place plugin[] = {
+		{"burn", "/srv/plugins/shop.py"},
+		{"items", "/srv/plugins/shop.py"},
+		{"async_call_with_supported_arguments", SITE "datasette/utils/__init__.py"},
+		{"wrap_view.<locals>.async_view_fn", SITE "datasette/app.py"},
+		{0}};
+	static const struct place own[] = {
+		{"render", SITE "jinja2/environment.py"},
+		{"TableView.get", SITE "datasette/views/table.py"},
+		{"BaseView.dispatch_request", SITE "datasette/views/base.py"},
+		{"View.as_view.<locals>.view", SITE "datasette/views/base.py"},
+		{0}};
+	static const struct place plain[] = {{"table_view", SITE "datasette/views/table.py"}, {0}};
+	struct process_info info = {
+		.cmdline = "/srv/venv/bin/python /srv/venv/bin/datasette shop.db"};
+	struct stream_sink sink;
+
+	names_init(&names);
+	sink = handler_finder_sink(names.finder);
+	assert_int_equal(sink_process(&sink, &info), 0);
+	assert_handler(&names, plugin, outer, HANDLER_ROUTE, 1);
+	assert_handler(&names, own, outer, HANDLER_ROUTE, 1);
+	assert_handler(&names, plain, outer, HANDLER_ROUTE, 0);
+}
+
 static void the_applications_innermost_function_is_found(void **state)
 {
 	_cleanup_(names_done) struct names names;
@@ -522,6 +584,8 @@ int main(void)
 		cmocka_unit_test(what_a_framework_calls_is_the_applications_wherever_it_lies),
 		cmocka_unit_test(what_a_middleware_puts_in_place_of_send_is_its_own),
 		cmocka_unit_test(what_only_starts_a_program_or_was_generated_is_nobodys),
+		cmocka_unit_test(functions_in_strings_are_the_applications_if_that_is_the_program),
+		cmocka_unit_test(a_program_that_calls_views_is_not_their_handler),
 		cmocka_unit_test(the_applications_innermost_function_is_found),
 	};
 

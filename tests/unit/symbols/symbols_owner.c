@@ -21,7 +21,6 @@ static void files_of_the_application_and_of_libraries(void **state)
 		"./app/main.py",
 		"../main.py",
 		"",
-		"<string>",
 		"<stdin>",
 		"<ipython-input-1-0>",
 		"/usr/share/thing/run.py",
@@ -53,6 +52,7 @@ static void files_of_the_application_and_of_libraries(void **state)
 		"<attrs generated init app.Model>",
 		"<decorator-gen-12>",
 		"<__array_function__ internals>",
+		"<string>",
 	};
 	struct handler_finder *finder = handler_finder_new(NULL, 0);
 
@@ -97,6 +97,14 @@ static void what_the_command_line_names_is_the_applications(void **state)
 		{"gunicorn -b localhost:8000 shop.wsgi", SITE "localhost/x.py", false},
 		{"celery -A shop worker", SITE "shop/tasks.py", true},
 		{"celery -A shop worker", SITE "worker/x.py", false},
+		{"python /srv/venv/bin/datasette shop.db", SITE "datasette/views/x.py", true},
+		{"python /srv/venv/bin/fastapi dev", SITE "fastapi/routing.py", false},
+		{"python3 -c import time", "<string>", true},
+		{"/usr/bin/python3.11 -X dev -W error -Iuc import time", "<string>", true},
+		{"python3 -c from multiprocessing.spawn import spawn_main", "<string>", false},
+		{"python3 -u /srv/app.py -c x", "<string>", false},
+		{"gunicorn -c conf.py shop:app", "<string>", false},
+		{"python3", "<string>", false},
 		{"python -m gunicorn -k uvicorn.workers.UvicornWorker x:y", SITE "uvicorn/x.py",
 		 false},
 	};
