@@ -36,6 +36,9 @@ static const struct pool_owner OWNERS[] = {
 	{POOL_CHEROOT, NULL, NULL, "cheroot", true,
 	 "Requests wait until one of its threads is free: raise `numthreads` "
 	 "(server.thread_pool of CherryPy), and give slow calls a timeout."},
+	{POOL_GUNICORN_SYNC, NULL, NULL, "gunicorn's sync worker", true,
+	 "It serves one request at a time, and the others wait: raise --workers, give each worker "
+	 "threads (--threads), and give slow calls a timeout."},
 };
 
 static bool runs(const struct report *report, const struct pool_report *pool, const char *directory)
@@ -73,6 +76,15 @@ void text_add_pool(struct text_buffer *text, const struct report *report,
 	}
 }
 
+void text_add_back_to_back(struct text_buffer *text, const struct pool_report *pool)
+{
+	if (!pool->back_to_back)
+		return;
+	text_add(text, "; ");
+	text_add_number_of(text, pool->back_to_back, "job", "jobs");
+	text_add(text, " began as soon as %s was free", pool->threads > 1 ? "a thread" : "it");
+}
+
 static void add_functions(struct text_buffer *text, const struct report *report,
 			  const struct pool_report *pool)
 {
@@ -103,19 +115,16 @@ static void add_pool(struct text_buffer *text, const struct report *report,
 	text_add_pool(text, report, pool);
 	text_add(text, ": ");
 	text_add_number_of(text, pool->threads, "thread", "threads");
-	text_add(text, ", up to %u busy at a time, %.1f on average", pool->busy_max,
-		 (double)pool->busy_ns / (double)window);
+	if (pool->threads > 1)
+		text_add(text, ", up to %u busy at a time, %.1f on average", pool->busy_max,
+			 (double)pool->busy_ns / (double)window);
 	if (pool->full_ns) {
-		text_add(text, pool->threads > 1 ? "; all busy at once for " : "; busy for ");
+		text_add(text, pool->threads > 1 ? "; all busy at once for " : ", busy for ");
 		text_add_duration(text, pool->full_ns);
 		text_add(text, " of ");
 		text_add_duration(text, window);
 	}
-	if (pool->back_to_back) {
-		text_add(text, "; ");
-		text_add_number_of(text, pool->back_to_back, "job", "jobs");
-		text_add(text, " began as soon as a thread was free");
-	}
+	text_add_back_to_back(text, pool);
 	add_functions(text, report, pool);
 	if (text->bytes[0] == 'a' && pool->name[0] == '\0')
 		text->bytes[0] = 'A';

@@ -23,6 +23,8 @@ const struct pool_owner *pool_owner_of(const struct report *report, const struct
 /* "AnyIO's pool", "the executor 'batch'" */
 void text_add_pool(struct text_buffer *text, const struct report *report,
 		   const struct pool_report *pool);
+/* "; 20 jobs began as soon as a thread was free", or nothing. */
+void text_add_back_to_back(struct text_buffer *text, const struct pool_report *pool);
 /* What each pool of the process did, in a sentence. */
 void pools_paragraphs(const struct report *report, const struct process_report *process,
 		      const struct paragraph_sink *sink);

@@ -133,6 +133,24 @@ static void a_shared_pool_without_sign_of_a_queue_is_full_from_a_second_on(void 
 	assert_false(is_full());
 }
 
+static void a_thread_alone_that_is_busy_now_and_then_is_not_full(void **state)
+{
+	struct pool_report *pool = add(POOL_GUNICORN_SYNC, "", 1, 1400 * MS, 0);
+
+	(void)state;
+	pool->full_worst_ns = 999 * MS;
+	assert_false(is_full());
+	pool = add(POOL_GUNICORN_SYNC, "", 1, 1500 * MS, 0);
+	pool->full_worst_ns = 999 * MS;
+	assert_true(is_full());
+	assert_string_equal(text.bytes, "The thread of gunicorn's sync worker was busy for "
+					"1.50" NBSP "s of 3.00" NBSP "s");
+	add(POOL_GUNICORN_SYNC, "", 1, 1000 * MS, 0);
+	assert_true(is_full());
+	add(POOL_GUNICORN_SYNC, "", 1, 999 * MS, 9); /* a client that asks again at once */
+	assert_false(is_full());
+}
+
 static void two_pools_are_two_findings(void **state)
 {
 	(void)state;
@@ -210,6 +228,7 @@ int main(void)
 		TEST(an_executor_s_limit_shows_when_jobs_queue),
 		TEST(an_executor_may_have_as_many_threads_as_it_says),
 		TEST(a_shared_pool_without_sign_of_a_queue_is_full_from_a_second_on),
+		TEST(a_thread_alone_that_is_busy_now_and_then_is_not_full),
 		TEST(two_pools_are_two_findings),
 		TEST(an_executor_is_whose_jobs_it_runs),
 	};

@@ -19,14 +19,24 @@ struct frame {
 #define BOOT                                                                                       \
 	{"Thread._bootstrap", STDLIB "threading.py"},                                              \
 		{"Thread._bootstrap_inner", STDLIB "threading.py"}
-#define RUN	   {"Thread.run", STDLIB "threading.py"}
-#define ANYIO	   {"WorkerThread.run", SITE "anyio/_backends/_asyncio.py"}
-#define WORK	   {"_worker", STDLIB "concurrent/futures/thread.py"}
-#define ITEM	   {"_WorkItem.run", STDLIB "concurrent/futures/thread.py"}
-#define GET	   {"Queue.get", STDLIB "queue.py"}
-#define WAIT	   {"Condition.wait", STDLIB "threading.py"}
-#define JOB	   {"job", "/srv/app.py"}
-#define INNER	   {"inner", "/srv/app.py"}
+#define RUN   {"Thread.run", STDLIB "threading.py"}
+#define ANYIO {"WorkerThread.run", SITE "anyio/_backends/_asyncio.py"}
+#define WORK  {"_worker", STDLIB "concurrent/futures/thread.py"}
+#define ITEM  {"_WorkItem.run", STDLIB "concurrent/futures/thread.py"}
+#define GET   {"Queue.get", STDLIB "queue.py"}
+#define WAIT  {"Condition.wait", STDLIB "threading.py"}
+#define JOB   {"job", "/srv/app.py"}
+#define INNER {"inner", "/srv/app.py"}
+#define SYNC  SITE "gunicorn/workers/sync.py"
+#define ARBITER                                                                                    \
+	{"<module>", "/srv/venv/bin/gunicorn"}, {"run", SITE "gunicorn/app/wsgiapp.py"},           \
+		{"Arbiter.run", SITE "gunicorn/arbiter.py"},                                       \
+		{"Worker.init_process", SITE "gunicorn/workers/base.py"}
+#define RUN_FOR_ONE                                                                                \
+	{"SyncWorker.run", SYNC},                                                                  \
+	{                                                                                          \
+		"SyncWorker.run_for_one", SYNC                                                     \
+	}
 #define FRAMES_MAX 16
 
 static const struct test_case {
@@ -123,6 +133,40 @@ static const struct test_case {
 	 POOL_WAITRESS,
 	 PLACE_JOB,
 	 "HTTPChannel.service"},
+	{"gunicorn's sync worker, idle",
+	 {ARBITER, RUN_FOR_ONE, {"SyncWorker.wait", SYNC}},
+	 POOL_GUNICORN_SYNC,
+	 PLACE_QUEUE,
+	 NULL},
+	{"gunicorn's sync worker, looks for a request",
+	 {ARBITER, RUN_FOR_ONE, {"SyncWorker.accept", SYNC}, {"socket.accept", STDLIB "socket.py"}},
+	 POOL_GUNICORN_SYNC,
+	 PLACE_BETWEEN,
+	 NULL},
+	{"gunicorn's sync worker, reads a request",
+	 {ARBITER,
+	  RUN_FOR_ONE,
+	  {"SyncWorker.accept", SYNC},
+	  {"SyncWorker.handle", SYNC},
+	  {"Parser.__next__", SITE "gunicorn/http/parser.py"}},
+	 POOL_GUNICORN_SYNC,
+	 PLACE_JOB,
+	 NULL},
+	{"gunicorn's sync worker, a view",
+	 {ARBITER,
+	  RUN_FOR_ONE,
+	  {"SyncWorker.accept", SYNC},
+	  {"SyncWorker.handle", SYNC},
+	  {"SyncWorker.handle_request", SYNC},
+	  JOB},
+	 POOL_GUNICORN_SYNC,
+	 PLACE_JOB,
+	 NULL},
+	{"gunicorn's sync worker in a thread: not gunicorn's",
+	 {BOOT, RUN, RUN_FOR_ONE, {"SyncWorker.wait", SYNC}},
+	 POOL_NONE,
+	 PLACE_QUEUE,
+	 NULL},
 	{"cheroot, idle",
 	 {BOOT,
 	  {"WorkerThread.run", SITE "cheroot/workers/threadpool.py"},

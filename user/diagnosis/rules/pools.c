@@ -29,11 +29,20 @@ static bool at_limit(const struct pool_report *pool)
 	return pool->threads >= (limit == LIMIT_OWN ? pool->limit : limit);
 }
 
+/* A thread alone is busy with every request: it is much at a time, or half of the window. */
+static bool is_busy_for_long(const struct report *report, const struct pool_report *pool)
+{
+	return pool->full_ns >= FULL_NS && (pool->threads > 1 || pool->full_worst_ns >= FULL_NS ||
+					    pool->full_ns >= text_window_ns(report) / 2);
+}
+
 static bool is_full(const struct report *report, const struct pool_report *pool)
 {
+	/* what comes right after another request may come from the same client */
+	bool queued = pool->back_to_back && (pool->threads > 1 || pool->kind == POOL_EXECUTOR);
+
 	return at_limit(pool) && pool->full_ns >= report->stall_ns && pool->full_ns &&
-	       (pool->back_to_back ||
-		(pool_owner_of(report, pool)->shared && pool->full_ns >= FULL_NS));
+	       (queued || (pool_owner_of(report, pool)->shared && is_busy_for_long(report, pool)));
 }
 
 static void process_pools(struct collector *collector, const struct report *report,
@@ -97,11 +106,7 @@ static void text_pool(struct text_buffer *text, const struct report *report,
 	if (work.length && work.bytes[work.length - 1] == ',')
 		work.bytes[--work.length] = '\0';
 	text_add(text, "%s", work.bytes);
-	if (!pool->back_to_back)
-		return;
-	text_add(text, "; ");
-	text_add_number_of(text, pool->back_to_back, "job", "jobs");
-	text_add(text, " began as soon as a thread was free");
+	text_add_back_to_back(text, pool);
 }
 
 static void advise_pool(struct text_buffer *text, const struct report *report,

@@ -6,11 +6,11 @@
 #include "symbols/owner.h"
 
 static const struct pool_rule {
-	const char *name, *file, *root, *calls;
+	const char *name, *file, *root, *calls, *waits;
 	uint32_t limit;
 } rules[POOL_KINDS] = {
-#define POOL(NAME, name, file, root, calls, limit, doc)                                            \
-	[POOL_##NAME] = {#name, file, root, calls, limit},
+#define POOL(NAME, name, file, root, calls, waits, limit, doc)                                     \
+	[POOL_##NAME] = {#name, file, root, calls, waits, limit},
 #include "symbols/pools/pools.def"
 };
 
@@ -62,18 +62,20 @@ static bool is_root(const struct definition *function, const struct pool_rule *r
 }
 
 /* threading.py has at most three frames outside of a thread's function, and instrumentation (of
- * Sentry, OpenTelemetry) some more. */
-#define ROOT_MAX 8
+ * Sentry, OpenTelemetry) some more; gunicorn has nine, and whatever starts it. */
+#define ROOT_MAX      8
+#define ROOT_MAX_MAIN 24
 
 static enum pool_kind find_root(const struct frames *frames, uint32_t *ret_root)
 {
-	if (!is_in(function_at(frames, 0), "threading.py"))
-		return POOL_NONE;
-	for (uint32_t n = 1; n < ROOT_MAX; n++) {
+	bool is_main = !is_in(function_at(frames, 0), "threading.py");
+
+	for (uint32_t n = 1; n < (is_main ? ROOT_MAX_MAIN : ROOT_MAX); n++) {
 		const struct definition *function = function_at(frames, n);
 
 		for (int kind = POOL_NONE + 1; kind < POOL_KINDS; kind++)
-			if (is_root(function, &rules[kind])) {
+			if (is_main == (rules[kind].waits != NULL) &&
+			    is_root(function, &rules[kind])) {
 				*ret_root = n;
 				return (enum pool_kind)kind;
 			}
@@ -96,6 +98,17 @@ static bool reports_result(const struct definition *function)
 		is_called(function, "call_soon_threadsafe"));
 }
 
+/* Of a pool that is the main thread. */
+static enum pool_place place_of_main(const struct frames *frames, const struct pool_rule *rule,
+				     uint32_t root, uint32_t last)
+{
+	if (is_called(function_at(frames, last), rule->waits))
+		return PLACE_QUEUE;
+	while (last > root && !is_called(function_at(frames, last), rule->calls))
+		last--;
+	return last > root ? PLACE_JOB : PLACE_BETWEEN;
+}
+
 /* `last` is the innermost frame of the pool's own. */
 static enum pool_place place_of(const struct frames *frames, const struct pool_rule *rule,
 				uint32_t root, uint32_t last)
@@ -103,6 +116,8 @@ static enum pool_place place_of(const struct frames *frames, const struct pool_r
 	const struct definition *inside = function_at(frames, last + 1);
 	bool calls = !rule->calls || is_called(function_at(frames, last), rule->calls);
 
+	if (rule->waits)
+		return place_of_main(frames, rule, root, last);
 	if (last + 1 == frames->stack->stack.count) { /* in a C function, or in none */
 		if (rule->calls)		      /* SimpleQueue.get() is one */
 			return calls ? PLACE_JOB : PLACE_QUEUE;
@@ -130,7 +145,9 @@ struct pool_stack pool_stack_of(const struct dictionary *dictionary, uint32_t id
 	for (last = root; is_in(function_at(&frames, last + 1), rules[found.kind].file);)
 		last++;
 	found.place = place_of(&frames, &rules[found.kind], root, last);
-	job = found.place == PLACE_JOB ? function_at(&frames, last + 1) : NULL;
+	if (found.place != PLACE_JOB || rules[found.kind].waits)
+		return found;
+	job = function_at(&frames, last + 1);
 	found.job = job ? job->id : 0;
 	return found;
 }

@@ -10,7 +10,7 @@
 
 enum pool_kind {
 	POOL_NONE,
-#define POOL(NAME, name, file, root, calls, limit, doc) POOL_##NAME,
+#define POOL(NAME, name, file, root, calls, waits, limit, doc) POOL_##NAME,
 #include "symbols/pools/pools.def"
 	POOL_KINDS
 };
@@ -32,7 +32,8 @@ struct pool_stack {
 	enum pool_kind kind; /* POOL_NONE: no thread of a pool; the rest means nothing then */
 	enum pool_place place;
 	uint32_t job; /* PLACE_JOB: the job's own, outermost function (definition); 0: it is a C
-			 function, or could not be read */
+			 function, or could not be read, or the pool runs other code of a job, too
+			 (`waits` in pools.def) */
 };
 
 /*
