@@ -51,17 +51,6 @@ static void sleeps(struct world *w, const struct fact *fact)
 	t->pub.lock = lock;
 }
 
-/* Who is asleep releases nothing. Nor does who waits for the GIL, although it wakes up now and
- * then. */
-bool lock_is_certain(const struct thread *thread)
-{
-	const struct lock *lock = &thread->lock;
-	const struct thread *owner = lock->owner;
-
-	return owner && (owner->state == TS_GIL_WAIT || thread_state_sleeps(owner->state)) &&
-	       owner->ts_state <= lock->ts_owner;
-}
-
 static void woken(struct world *w, const struct fact *fact)
 {
 	const struct ev_futex *event = &fact->event->futex;
@@ -80,14 +69,6 @@ static void woken(struct world *w, const struct fact *fact)
 				  .end = fact->ts,
 				  .kind = lock->kind,
 				  .stack = by->ts_wakes == event->hdr.ts ? by->wakes_stack : 0});
-}
-
-uint64_t lock_had_ns(const struct thread *thread, uint64_t ts)
-{
-	const struct lock *lock = &thread->lock;
-
-	return !lock->owner || lock_is_certain(thread) || ts < lock->ts_owner ? 0
-									      : ts - lock->ts_owner;
 }
 
 void lock_feed(struct world *w, const struct fact *fact)

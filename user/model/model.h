@@ -196,10 +196,24 @@ struct thread {
 };
 
 /* Whether the owner of the mutex that the thread sleeps on has it still, for certain: it has done
- * nothing since that was read. */
-bool lock_is_certain(const struct thread *thread);
+ * nothing since that was read. Who is asleep releases nothing. Nor does who waits for the GIL,
+ * although it wakes up now and then. */
+static inline bool lock_is_certain(const struct thread *thread)
+{
+	const struct lock *lock = &thread->lock;
+	const struct thread *owner = lock->owner;
+
+	return owner && (owner->state == TS_GIL_WAIT || thread_state_sleeps(owner->state)) &&
+	       owner->ts_state <= lock->ts_owner;
+}
 /* If not, how long before `ts` that was read; 0: it has it, or nobody is known. */
-uint64_t lock_had_ns(const struct thread *thread, uint64_t ts);
+static inline uint64_t lock_had_ns(const struct thread *thread, uint64_t ts)
+{
+	const struct lock *lock = &thread->lock;
+
+	return !lock->owner || lock_is_certain(thread) || ts < lock->ts_owner ? 0
+									      : ts - lock->ts_owner;
+}
 
 #define EPFD_UNKNOWN UINT32_MAX
 struct loop {
