@@ -350,6 +350,23 @@ def starved(count):
         )
 
 
+def starved_by_many(count):
+    """Many wait for the GIL while others have it in turn, in many stacks."""
+    holders = 128
+    yield "function 1 line=1 name=f file=/f.py"
+    for line in range(1, count // holders + 1):
+        yield f"stack {line} 1:{line}"
+    yield "1 gil gil=0 address=1"
+    for tid in range(2, 258):
+        yield from (f"{tid} thread pid=1 python", f"{tid} wait gil=0")
+    yield 20
+    for tid in range(1000, 1000 + holders):
+        yield f"{tid} take gil=0"
+        for line in range(1, count // holders + 1):
+            yield from (20, f"{tid} stack gil=0 clock stack={line}")
+        yield f"{tid} drop gil=0"
+
+
 def looks(count):
     """Mode "edges": threads off the CPU since after the instant that is looked at."""
     yield "1 gil gil=0 address=1"
@@ -402,6 +419,7 @@ KINDS = {
         stacks,
         owners,
         starved,
+        starved_by_many,
         looks,
     )
 }

@@ -99,6 +99,7 @@ def test_four_times_as_much_takes_four_times_as_many_steps(made, kind, command):
         ("loops", 8000),
         ("waiting_loops", 2000),
         ("waiters_of_many", 4000),
+        ("starved_by_many", 32768),
         ("losses_of_loops", 8000),
         ("threads", 80000),
         ("losses_of_threads", 80000),

@@ -247,7 +247,7 @@ static void on_wait(void *ctx, const struct gil_wait *wait)
 	if (!gil || !thread)
 		return;
 	thread->report.waits++;
-	starved_waited(thread, wait);
+	starved_waited(builder, thread, wait);
 	if (wait->end - wait->start > gil->report.longest_wait_ns) {
 		gil->report.longest_wait_ns = wait->end - wait->start;
 		gil->report.longest_wait_cut = !wait->whole;

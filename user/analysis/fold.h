@@ -154,6 +154,7 @@ struct report_builder {
 	struct table handlers; /* scratch for sums by handler; empty between uses */
 	struct table left_out; /* struct handler_entry: unlisted stalls, by culprit */
 	size_t stall_bytes;    /* memory of all listed stalls */
+	uint32_t long_waits;   /* breakdowns that starved.c has made */
 	struct report report;  /* the latest */
 };
 
@@ -261,7 +262,8 @@ void starved_held(struct report_builder *builder, struct thread_fold *fold,
 void starved_held_earlier(struct report_builder *builder, struct thread_fold *fold,
 			  const struct thread *waiter, const struct interval *early,
 			  const struct stack_ref *ref);
-void starved_waited(struct thread_fold *fold, const struct gil_wait *wait);
+void starved_waited(struct report_builder *builder, struct thread_fold *fold,
+		    const struct gil_wait *wait);
 /* Brings what is reported of it into order. 0 or -ENOMEM. */
 int report_starved(struct report_builder *builder, struct thread_fold *fold);
 

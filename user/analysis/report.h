@@ -163,6 +163,9 @@ struct breakdown {
 	uint64_t helped_longest_ns; /* … the longest of them … */
 	uint32_t helped_stack;	    /* … and where that was (definition); 0: not known */
 	uint32_t blocker_max;	    /* limit of blocker_count; 0: BLOCKERS_MAX */
+	bool more_blockers;	    /* there were others, beyond that limit */
+	uint32_t blocker_stacks, blocker_stacks_max; /* all blockers' stacks, and their limit; 0:
+							BREAKDOWN_MAX of each */
 	struct table blocker_index; /* finds a thread's blocker once there are many (breakdown.c) */
 };
 
@@ -181,15 +184,14 @@ bool blocker_is_stopped(const struct blocker *blocker, enum stop_kind *ret_kind)
 bool breakdown_holders_known(const struct breakdown *what);
 
 /* Waits of a thread for the GIL that lasted STARVED_NS or longer. */
-#define STARVED_NS	    UINT64_C(1000000000)
-#define STARVED_HOLDERS_MAX 128 /* later holders of a wait are not listed */
+#define STARVED_NS UINT64_C(1000000000)
 struct starvation {
 	uint64_t count, ns;    /* all of them */
 	uint64_t start, end;   /* the longest; of that one: */
 	bool whole;	       /* false: evidence, or the window, began or ended inside it */
 	uint32_t stack;	       /* where the thread waited; 0: unknown */
 	struct breakdown what; /* only `blockers`: who had the GIL, largest first; the
-				  first 10 ms may be missing */
+				  first 10 ms may be missing, and later holders, too */
 };
 
 struct thread_report {

@@ -190,6 +190,7 @@ static int blocker_of(struct breakdown *what, const struct thread *thread,
 	if (number > LINEAR_MAX && what->blockers[number - 1].thread != thread) {
 		int err = place_of(what, thread, max, &place);
 
+		what->more_blockers |= err == -ENOSPC;
 		if (err)
 			return err;
 		number = place->number;
@@ -200,18 +201,19 @@ static int blocker_of(struct breakdown *what, const struct thread *thread,
 		*ret_blocker = &what->blockers[number - 1];
 		return 0;
 	}
-	if (what->blocker_count >= max)
+	if (what->blocker_count >= max) {
+		what->more_blockers = true;
 		return -ENOSPC;
+	}
 	*ret_blocker = blocker_append(what, thread);
 	if (*ret_blocker && place)
 		place->number = what->blocker_count;
 	return *ret_blocker ? 0 : -ENOMEM;
 }
 
-/* Where time of this stack goes: with too many others there, to stack 0. NULL when memory is short.
- */
+/* Where time of this stack goes: with `max` others there, to stack 0. NULL when memory is short. */
 static struct stack_share *share_of(struct stack_share **shares, uint32_t *count, uint32_t *room,
-				    const struct stack_ref *ref)
+				    uint32_t max, const struct stack_ref *ref)
 {
 	const struct stack_ref none = {0};
 
@@ -219,8 +221,8 @@ static struct stack_share *share_of(struct stack_share **shares, uint32_t *count
 		if ((*shares)[i].stack == ref->stack && (*shares)[i].task == ref->task &&
 		    (*shares)[i].root == ref->root)
 			return &(*shares)[i];
-	if (*count >= BREAKDOWN_MAX && (ref->stack || ref->task || ref->root))
-		return share_of(shares, count, room, &none);
+	if (*count >= max && (ref->stack || ref->task || ref->root))
+		return share_of(shares, count, room, max, &none);
 	if (breakdown_grow(shares, *count, room, sizeof(**shares)) < 0)
 		return NULL;
 	(*shares)[*count] = (struct stack_share){
@@ -228,9 +230,16 @@ static struct stack_share *share_of(struct stack_share **shares, uint32_t *count
 	return &(*shares)[(*count)++];
 }
 
-static struct stack_share *blocker_share(struct blocker *blocker, const struct stack_ref *ref)
+static struct stack_share *blocker_share(struct breakdown *what, struct blocker *blocker,
+					 const struct stack_ref *ref)
 {
-	return share_of(&blocker->stacks, &blocker->stack_count, &blocker->stack_room, ref);
+	bool full = what->blocker_stacks_max && what->blocker_stacks >= what->blocker_stacks_max;
+	uint32_t before = blocker->stack_count;
+	struct stack_share *share = share_of(&blocker->stacks, &blocker->stack_count,
+					     &blocker->stack_room, full ? 0 : BREAKDOWN_MAX, ref);
+
+	what->blocker_stacks += blocker->stack_count - before;
+	return share;
 }
 
 int breakdown_add_blocker(struct breakdown *what, const struct thread *thread,
@@ -243,7 +252,7 @@ int breakdown_add_blocker(struct breakdown *what, const struct thread *thread,
 
 	if (err < 0)
 		return err == -ENOSPC ? 0 : err;
-	if (ref && !(share = blocker_share(blocker, ref)))
+	if (ref && !(share = blocker_share(what, blocker, ref)))
 		return -ENOMEM;
 	blocker->states.ns[state] += ns;
 	blocker->gc_ns += gc_ns;
@@ -265,7 +274,7 @@ int breakdown_move_blocker(struct breakdown *what, const struct thread *thread,
 
 	if (err < 0)
 		return err == -ENOSPC ? 0 : err;
-	share = blocker_share(blocker, &(struct stack_ref){0});
+	share = blocker_share(what, blocker, &(struct stack_ref){0});
 	if (!share)
 		return -ENOMEM;
 	/* it was not among those that the time was added to (WAITERS_MAX) */
@@ -295,7 +304,7 @@ static int merge_shares(struct stack_share **shares, uint32_t *count, uint32_t *
 			const struct stack_share *from, uint32_t from_count)
 {
 	for (uint32_t i = 0; i < from_count; i++) {
-		struct stack_share *share = share_of(shares, count, room,
+		struct stack_share *share = share_of(shares, count, room, BREAKDOWN_MAX,
 						     &(struct stack_ref){.stack = from[i].stack});
 
 		if (!share)
@@ -517,6 +526,8 @@ void breakdown_reset(struct breakdown *what)
 	what->helped_stack = what->lock_count = what->helper_count = 0;
 	memset(what->stop_ns, 0, sizeof(what->stop_ns));
 	table_reset(&what->blocker_index);
+	what->more_blockers = false;
+	what->blocker_stacks = 0;
 	what->blocker_count = what->syscall_count = what->preempted_by_count = what->stack_count =
 		0;
 }

@@ -4,15 +4,30 @@
  *
  * A wait is followed from STARVED_FROM_NS on only, so that the usual ones, of a few milliseconds,
  * cost a comparison. What had the GIL before that is missing from `what`.
+ *
+ * All such waits share HOLDERS_TOTAL holders and STACKS_TOTAL of their stacks, so that memory does
+ * not grow with waiters times holders times stacks: each has the n-th part when it is the n-th.
  */
 #include "analysis/fold.h"
 #include "base/duration.h"
 
 #define STARVED_FROM_NS (10 * NS_PER_MS)
+#define HOLDERS_TOTAL	16384
+#define HOLDERS_MAX	128 /* of one wait; … */
+#define STACKS_TOTAL	65536
+#define STACKS_MAX	2048
+#define PART_MIN	2 /* … and at least so many */
 
 static bool is_followed(const struct thread *waiter, uint64_t ts)
 {
 	return ts - waiter->ts_state >= STARVED_FROM_NS;
+}
+
+static uint32_t part_of(uint32_t total, uint32_t count, uint32_t max)
+{
+	uint32_t part = total / count;
+
+	return part > max ? max : part < PART_MIN ? PART_MIN : part;
 }
 
 static void follow(struct report_builder *builder, struct thread_fold *fold,
@@ -22,8 +37,10 @@ static void follow(struct report_builder *builder, struct thread_fold *fold,
 	if (fold->following)
 		return;
 	fold->following = true;
-	breakdown_reset(&fold->waiting_for);
-	fold->waiting_for.blocker_max = STARVED_HOLDERS_MAX;
+	builder->long_waits++;
+	fold->waiting_for.blocker_max = part_of(HOLDERS_TOTAL, builder->long_waits, HOLDERS_MAX);
+	fold->waiting_for.blocker_stacks_max = part_of(STACKS_TOTAL, builder->long_waits,
+						       STACKS_MAX);
 }
 
 void starved_held(struct report_builder *builder, struct thread_fold *fold,
@@ -57,7 +74,7 @@ void starved_held_earlier(struct report_builder *builder, struct thread_fold *fo
 				       gc_share(process, early->gc, ref, early->state, ns), ref));
 }
 
-/* Takes the breakdown over, and gives back that of the longest so far, emptied later. */
+/* Takes the breakdown over, and gives back that of the longest so far. */
 static void keep_longest(struct thread_fold *fold, const struct gil_wait *wait)
 {
 	struct starvation *starved = &fold->report.starved;
@@ -71,21 +88,22 @@ static void keep_longest(struct thread_fold *fold, const struct gil_wait *wait)
 	fold->waiting_for = old;
 }
 
-void starved_waited(struct thread_fold *fold, const struct gil_wait *wait)
+void starved_waited(struct report_builder *builder, struct thread_fold *fold,
+		    const struct gil_wait *wait)
 {
 	struct starvation *starved = &fold->report.starved;
 	uint64_t ns = wait->end - wait->start;
 
 	if (ns >= STARVED_NS) {
-		if (!fold->following) { /* its holders are unknown */
-			breakdown_reset(&fold->waiting_for);
+		if (!fold->following) /* its holders are unknown */
 			fold->wait_stack = 0;
-		}
 		starved->count++;
 		starved->ns += ns;
 		if (ns > starved->end - starved->start)
 			keep_longest(fold, wait);
 	}
+	builder->long_waits -= fold->waiting_for.blocker_max != 0;
+	breakdown_done(&fold->waiting_for);
 	fold->following = false;
 }
 

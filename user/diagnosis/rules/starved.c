@@ -152,8 +152,8 @@ static void add_holder(struct text_buffer *text, const struct report *report,
 		return;
 	}
 	text_add(text, "; ");
-	if (!holder_of(starved) && starved->what.blocker_count == STARVED_HOLDERS_MAX) {
-		text_add_number_of(text, STARVED_HOLDERS_MAX, "thread", "threads");
+	if (!holder_of(starved) && starved->what.more_blockers) {
+		text_add_number_of(text, starved->what.blocker_count, "thread", "threads");
 		text_add(text, " and more had it in turn");
 		return;
 	}
