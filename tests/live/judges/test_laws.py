@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""The live tests' own judgement: it accepts a right report and notices each way in which one can be
-wrong."""
+"""Tests of the live tests' own checks: they accept a right report and reject each kind of wrong
+one."""
 
 import copy
 import json
@@ -155,6 +155,7 @@ def report():
                         "interpreter": 0,
                         "held_ns": 70 * MS,
                         "contended_ns": 40 * MS,
+                        "unknown_ns": 0,
                         "handoffs": 2,
                         "forced": 0,
                         "hold": DIST,
