@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""Fixtures of the live tests. They observe real processes with BPF, which needs root: else they are
-skipped, in continuous integration they fail."""
+"""Fixtures of the live tests. The tests observe real processes with BPF, which needs root. Without
+root they are skipped; in continuous integration they fail."""
 
 import os
 import sys
@@ -22,7 +22,7 @@ def pytest_configure(config):
 
 
 def unavailable(reason):
-    """Skips; where everything is supposed to be installed that is a failure."""
+    """Skips the test, or fails it in continuous integration, where everything is installed."""
     if os.environ.get("CI") == "true":
         pytest.fail(f"cannot run here: {reason}")
     pytest.skip(reason)

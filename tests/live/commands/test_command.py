@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""`record -- COMMAND` never leaves its command behind, nor what the command has started, however
-gilscope ends; and takes nothing from it."""
+"""`record -- COMMAND` never leaves its command, or any process the command started, behind, however
+gilscope ends, and takes nothing from its environment."""
 
 import contextlib
 import os
@@ -14,8 +14,8 @@ import harness
 
 pytestmark = pytest.mark.beside
 
-# forks two workers, one from a thread, and one of these forks again and leaves its parent; writes
-# down all of them, and whether it was asked to end
+# Forks two workers, one of them from a thread; one worker forks again and leaves its parent. Writes
+# down the PIDs of all of them, and whether it received SIGTERM.
 TREE = """
 import os, signal, sys, threading, time
 def end(*_):
@@ -54,7 +54,7 @@ def alive(pid):
 
 
 class Tree:
-    """gilscope recording a command that has become several processes."""
+    """gilscope recording a command that consists of several processes."""
 
     def __init__(self, folder, kind="polite"):
         self.file = folder / "pids"
@@ -96,7 +96,7 @@ def test_a_signal_ends_observation_and_command(tmp_path, number):
 def test_sigkill_takes_the_command_along(tmp_path):
     tree = Tree(tmp_path)
     tree.running.process.kill()
-    # the kernel takes its probes down first, one after the other
+    # the kernel removes gilscope's probes first, one after the other
     tree.running.process.communicate(timeout=60)
     tree.assert_gone()
 
@@ -155,8 +155,8 @@ def test_nohup_is_heeded(sleeper):
 
 
 def test_the_command_keeps_what_it_would_have_had(tmp_path):
-    """Capabilities, no_new_privs, filter, signal dispositions and mask: as if a shell had started
-    it."""
+    """Capabilities, no_new_privs, seccomp filter, signal dispositions and mask are as if a shell
+    had started the command."""
     source = (
         "import sys, time\nopen(sys.argv[1], 'w').write(open('/proc/self/status').read())\n"
         "time.sleep(float(sys.argv[2]))"

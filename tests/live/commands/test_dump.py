@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""gilscope dump: what every thread of a real process does, whose own marks say what that is."""
+"""gilscope dump: the states it shows of a real process's threads, compared with their own marks."""
 
 import json
 import os
@@ -17,7 +17,7 @@ HANG = os.path.join(harness.APPS, "hang.py")
 STATES = {"python": "python", "blocked": "blocked", "lock": "blocked", "gil_wait": "gil_wait"}
 SCHEMA = os.path.join(harness.ROOT, "docs", "dump.schema.json")
 
-# Each thread says that it is about to do what its function is named after, and does only that.
+# Each thread writes its row, then does only what its function is named after.
 THREADS = """
 import os, socket, threading, time
 def tell(): os.write(1, (threading.current_thread().name + "\\n").encode())
@@ -70,7 +70,7 @@ takes_it_with_the_gil()
 
 
 class Dump:
-    """What gilscope dump says of a process, as JSON that keeps its schema."""
+    """The output of gilscope dump for a process: JSON that matches its schema."""
 
     def __init__(self, app, *options):
         self.begin_ns = time.monotonic_ns()
@@ -93,7 +93,7 @@ class Dump:
         return thread
 
     def since_before(self, thread):
-        """It says that it is so since before it looked: since it began to look, at least."""
+        """The thread has been in its state since before the dump began."""
         return (
             thread["began_before"] and thread["since_ns"] < self.found["window"]["start_ns"] + 1e8
         )
@@ -116,7 +116,7 @@ def test_a_service_that_hangs(loop, cause):
     assert t0_ns < main["loop"]["since_ns"] == dump.found["window"]["start_ns"]
     assert main["handler"]["function"] == "handler" and main["handler"]["role"] == "task"
     (gil,) = dump.process["gils"]
-    if cause == "python":  # at any instant it may be off its CPU
+    if cause == "python":  # it may be off the CPU at any instant
         assert main["state"] in ("python", "held_runnable")
         assert gil["holder"] == app.pid and gil["began_before"]
         assert functions(main)[0] == "python" == main["inner"]["function"]
@@ -201,8 +201,8 @@ def test_threads_that_wait_for_each_other():
     assert "Deadlock: 'MainThread' (" in text
 
 
-def test_one_look_at_a_busy_service_harms_nothing():
-    """Whatever instant is met, what is said fits together, and the application goes on."""
+def test_a_dump_of_a_busy_service_does_no_harm():
+    """A dump is consistent whenever it is taken, and the application keeps running."""
     with harness.WebApp("asyncio") as app, harness.Load(app, threads=2) as load:
         for _ in range(3):
             dump = Dump(app)

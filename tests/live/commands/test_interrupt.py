@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""The first Ctrl-C ends an observation soon, whatever gilscope is doing."""
+"""The first Ctrl-C ends an observation promptly, whatever gilscope is doing."""
 
 import os
 import time
@@ -10,8 +10,8 @@ BEFORE_S, AFTER_S = 4, 10
 
 
 def test_stacks_that_take_long_to_look_up_are_left():
-    """Every stack is sixty megabytes to read, and there are hundreds a second: the reader never
-    catches up. To look up all that are waiting would take longer than the test does."""
+    """Every stack takes sixty megabytes of reading, and there are hundreds a second, so the reader
+    never catches up. Resolving all that are queued would take longer than the test."""
     with harness.App(
         [harness.DEBIAN_PYTHON, os.path.join(harness.APPS, "huge_tables.py")], stdout=-1
     ) as app:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""--ready-fd: a line when everything that happens from then on is seen, and the end of the file."""
+"""--ready-fd: writes one line when everything from then on is seen, then closes the file."""
 
 import os
 import pty
@@ -16,7 +16,7 @@ WAIT_S = 30
 
 
 def all_of(reader):
-    """All that is written until every copy of the writing end is closed."""
+    """Everything written until every copy of the writing end is closed."""
     text = b""
     while select.select([reader], [], [], WAIT_S * harness.PATIENCE)[0]:
         piece = os.read(reader, 64)
@@ -27,7 +27,8 @@ def all_of(reader):
 
 
 def test_what_happens_after_the_line_is_seen():
-    """The stall is asked for at once, so it begins when the probes would be half set."""
+    """The stall starts immediately after the line, so a probe that is set too late would miss
+    it."""
     with harness.RawApp("asyncio") as app:
         with harness.Running(
             "attach",

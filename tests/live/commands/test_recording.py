@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""A recording tells the same story whenever and in whatever form it is read."""
+"""A recording gives the same report whenever it is read, and in every format."""
 
 import pytest
 

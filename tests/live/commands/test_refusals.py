@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""Every refusal says its true reason, and what could not be looked at is "not checked": as nobody,
-as root of a user namespace, without /sys, out of descriptors."""
+"""Every refusal gives its true reason, and what could not be checked is "not checked": as user
+nobody, as root of a user namespace, without /sys, and with few descriptors."""
 
 import contextlib
 import json
@@ -19,7 +19,7 @@ pytestmark = pytest.mark.beside
 NOBODY = ("setpriv", "--reuid", "65534", "--regid", "65534", "--clear-groups")
 USER_NAMESPACE = ("unshare", "--user", "--map-root-user")
 NO_SYS = ("unshare", "--mount", "sh", "-c", 'umount -l /sys && exec "$@"', "-")
-# a limit that root can raise is none
+# without CAP_SYS_RESOURCE, so that root cannot raise the limit
 FEW_FILES = (
     "prlimit",
     "--nofile=20:20",
@@ -33,7 +33,7 @@ FEW_FILES = (
 
 @pytest.fixture(scope="module")
 def gilscope():
-    """A copy that everybody may execute."""
+    """A copy of gilscope that every user may execute."""
     with tempfile.TemporaryDirectory() as directory:
         os.chmod(directory, 0o755)
         yield shutil.copy(harness.GILSCOPE, directory)
@@ -75,7 +75,7 @@ def states(features, state):
     return {name for name, feature in features.items() if feature["state"] == state}
 
 
-def test_root_finds_all_well(gilscope, sleeper):
+def test_as_root_everything_is_available(gilscope, sleeper):
     status, features, result = doctor(gilscope, (), str(sleeper.pid))
     assert status == 0 and features["BPF programs"]["found"] == "accepted", result
     assert not states(features, "not_checked")
@@ -85,8 +85,9 @@ def test_root_finds_all_well(gilscope, sleeper):
     )
 
 
-def test_safeguards_are_said_as_they_are(gilscope):
-    """Fewer rights, and a kernel that must not be asked: no word more than is known."""
+def test_safeguards_are_reported_as_they_are(gilscope):
+    """With fewer capabilities, and a kernel without seccomp, doctor claims no more than it
+    knows."""
     caps = "-all,+dac_read_search,+sys_ptrace,+bpf,+perfmon"
     _, features, _ = doctor(gilscope, ("setpriv", "--bounding-set", caps))
     assert (
@@ -157,7 +158,8 @@ def test_without_descriptors(gilscope, sleeper):
 
 
 def test_a_process_that_must_not_be_read(gilscope):
-    """One of an outer user namespace: the capability is there, and counts for nothing."""
+    """A process of an outer user namespace: gilscope has the capability, but it has no effect
+    there."""
     with harness.Script("print('ready', flush=True)\nimport time\ntime.sleep(60)") as app:
         run = ask(gilscope, USER_NAMESPACE, "doctor", "--json", str(app.pid))
         text = ask(gilscope, USER_NAMESPACE, "doctor", str(app.pid)).stdout
@@ -167,8 +169,8 @@ def test_a_process_that_must_not_be_read(gilscope):
 
 
 def has_loaded(process):
-    """The programs are in the kernel, the ring is mapped and polled; next the target is examined
-    and its probes are set."""
+    """gilscope has loaded its programs and polls the ring. Next it examines the target and sets the
+    probes."""
     with contextlib.suppress(OSError):
         return any(
             os.readlink(f"/proc/{process.pid}/fd/{fd}") == "anon_inode:[eventpoll]"
@@ -178,7 +180,7 @@ def has_loaded(process):
 
 
 def test_a_target_that_ends_while_probes_are_set(gilscope):
-    """Whenever it ends, that is what is said: each run lets it end a little later."""
+    """The target is killed a little later in each run; the message must be the same every time."""
     said = set()
     for step in range(30):
         with harness.Script("print('ready', flush=True)\nimport time\ntime.sleep(600)") as app:

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""gilscope top in a real terminal, tmux's: what it shows of stalls that were made on purpose, what
-its keys do, and that it leaves the terminal as it was."""
+"""gilscope top in a real terminal (tmux): what it shows of stalls made on purpose, what its keys
+do, and that it restores the terminal."""
 
 import contextlib
 import glob
@@ -36,7 +36,7 @@ class App(harness.App):
         )
         assert self.process.stdout.readline() == "ready\n"
 
-    def tell(self, command):
+    def send(self, command):
         self.process.stdin.write(command + "\n")
         self.process.stdin.flush()
 
@@ -101,7 +101,7 @@ class Terminal:
         os.close(self._reader)
 
     def ready(self):
-        """Waits until everything is seen from now on."""
+        """Waits until gilscope sees everything."""
         assert select.select([self._reader], [], [], WAIT_S)[0], self.screen()
         assert os.read(self._reader, 64) == b"ready\n"
 
@@ -115,7 +115,7 @@ class Terminal:
         self._tmux("resize-window", "-t", "top", "-x", columns, "-y", rows)
 
     def wait(self, pattern, seconds=WAIT_S):
-        """The screen, as soon as it shows that."""
+        """The screen, as soon as it matches the pattern."""
         deadline = time.monotonic() + seconds
         while True:
             screen = self.screen()
@@ -125,7 +125,7 @@ class Terminal:
             time.sleep(0.1)
 
     def quit(self, *keys):
-        """Its exit status and what it left on the terminal, which has to be as it was."""
+        """Its exit status and the text it left on the terminal, whose settings must be restored."""
         self.press(*keys)
         left = self.wait("AFTER")
         assert harness.read(self._folder / "before") == harness.read(self._folder / "after"), (
@@ -149,7 +149,7 @@ def top(app, tmp_path):
 
 
 def stalls_of(screen):
-    """[(length in ms, cause, what)] of the stalls that are over."""
+    """[(length in ms, cause, function)] of the stalls that have ended."""
     rows = re.findall(
         r"^.\s+-\d+ s\s+([\d.]+) (ms|s) +([a-z_]+) +[A-Z.?]+ +(.*?)\s*$", screen, re.MULTILINE
     )
@@ -160,7 +160,7 @@ def stalls_of(screen):
 
 
 def test_a_stall_is_shown_while_it_lasts_and_afterwards(app, top):
-    app.tell("nap 5")
+    app.send("nap 5")
     screen = top.wait(r"STALLED for [1-4]\.\d\d s")
     assert re.search(
         r"STALLED for .* blocked in clock_nanosleep,\s+in\s+nap\s\(…?[^)]*on_demand.py:\d+\)",
@@ -183,7 +183,7 @@ def test_a_stall_is_shown_while_it_lasts_and_afterwards(app, top):
 
 
 def test_who_has_the_gil_and_who_waits(app, top):
-    app.tell("hold 4")
+    app.send("hold 4")
     screen = top.wait("STALLED for [23]")
     assert re.search(r"waiting for the GIL, held by\s+hold", screen), screen
     assert re.search(r"1 waits now", screen), screen
@@ -195,7 +195,7 @@ def test_who_has_the_gil_and_who_waits(app, top):
 
 
 def test_details_of_a_stall(app, top):
-    app.tell("spin 0.4")
+    app.send("spin 0.4")
     top.wait("1 stall in")
     top.press("Enter")
     screen = top.wait("STALL of 4")
@@ -218,7 +218,7 @@ def test_details_of_a_stall(app, top):
 def test_pause(app, top):
     top.press("p")
     first = top.wait(r"\[paused\]")
-    app.tell("nap 0.2")
+    app.send("nap 0.2")
     time.sleep(2)
     assert top.screen() == first
     top.press("p")
@@ -229,20 +229,20 @@ def test_pause(app, top):
 def test_the_threshold(app, top):
     top.press("+")
     top.wait("turns of 100 ms or longer are stalls")
-    app.tell("nap 0.08")
+    app.send("nap 0.08")
     top.wait("stall ≥ 100 ms")
     time.sleep(1.5)
     assert "none" in top.wait("No stall of 100 ms or longer in the last .*longest turn 8")
     top.press("-", "-")
     top.wait("stall ≥ 20.0 ms")
-    app.tell("nap 0.03")
+    app.send("nap 0.03")
     [(length, _, _)] = stalls_of(top.wait("1 stall in"))
     assert 30 <= length < 50
 
 
 def test_sorting_and_moving(app, top):
     for seconds in (0.2, 0.4, 0.1):
-        app.tell(f"nap {seconds}")
+        app.send(f"nap {seconds}")
         time.sleep(0.7)
     newest = [round(length, -2) for length, _, _ in stalls_of(top.wait("STALLS 3 newest first"))]
     assert newest == [100, 400, 200]
@@ -263,7 +263,7 @@ def test_help_and_resizing(app, top):
     assert "threshold" in screen and "P python" in screen
     top.press("h")
     top.wait("STALLS")
-    app.tell("nap 0.2")
+    app.send("nap 0.2")
     top.wait("1 stall in")
     for columns, rows in ((120, 40), (60, 12), (40, 8), (80, 24)):
         top.resize(columns, rows)
@@ -290,27 +290,27 @@ def test_the_terminal_knows_its_size_better_than_the_environment(app, tmp_path):
 def test_without_colours(app, tmp_path, env):
     with Terminal(tmp_path, app.pid, env=env) as top:
         top.ready()
-        app.tell("nap 0.3")
+        app.send("nap 0.3")
         screen = top.wait("1 stall in")
         assert re.search("B{7}[A-Z]{3} nap ", screen), screen
         assert not COLOUR.search(top.screen(escapes=True))
         assert top.quit("q")[0] == 0
     with Terminal(tmp_path, app.pid) as top:
         top.wait("No stall of 50.0 ms or longer")
-        assert COLOUR.search(top.screen(escapes=True)), "the test cannot tell"
+        assert COLOUR.search(top.screen(escapes=True)), "the test proves nothing"
 
 
 def test_in_ascii(app, tmp_path):
     with Terminal(tmp_path, app.pid, env={"LC_ALL": "C"}) as top:
         top.ready()
-        app.tell("nap 1.6")
+        app.send("nap 1.6")
         assert top.wait("STALLED for 1").isascii()
         screen = top.wait("1 stall in")
         assert screen.isascii() and re.search(r"longest +[.:=+*#@-]+ now", screen), screen
 
 
 def test_a_hostile_name_does_nothing_to_the_terminal(app, top):
-    app.tell("hostile 0.2")
+    app.send("hostile 0.2")
     screen = top.wait("1 stall in")
     assert r"evil\x1b[2J" in screen and "\u202e" not in screen
     assert "gilscope top" in screen
@@ -318,12 +318,12 @@ def test_a_hostile_name_does_nothing_to_the_terminal(app, top):
     assert r"evil\x1b[2J\x1b]0;pwned\x07" in top.wait("WHAT TO DO")
 
 
-def test_recording_what_was(app, tmp_path):
+def test_recording_the_history_window(app, tmp_path):
     with Terminal(tmp_path, app.pid) as top:
         top.ready()
-        app.tell("nap 0.2")
+        app.send("nap 0.2")
         time.sleep(0.7)
-        app.tell("spin 0.3")
+        app.send("spin 0.3")
         screen = top.wait("2 stalls in")
         top.press("r")
         name = re.search(
@@ -348,7 +348,7 @@ def test_recording_what_was(app, tmp_path):
         assert cause == name and abs(length - exact) <= 0.006 * exact
 
 
-def test_a_full_disk_is_said_and_top_goes_on(app, tmp_path):
+def test_a_full_disk_is_reported_and_top_continues(app, tmp_path):
     small = tmp_path / "small"
     small.mkdir()
     subprocess.run(["mount", "-t", "tmpfs", "-o", "size=8k", "none", small], check=True)
@@ -358,7 +358,7 @@ def test_a_full_disk_is_said_and_top_goes_on(app, tmp_path):
             top.ready()
             top.press("r")
             top.wait("Nothing was recorded: .*[Nn]o space left on device")
-            app.tell("nap 0.2")
+            app.send("nap 0.2")
             top.wait("1 stall in")
             assert top.quit("q")[0] == 0
         assert not glob.glob(str(small / "*.gsc"))
@@ -367,7 +367,7 @@ def test_a_full_disk_is_said_and_top_goes_on(app, tmp_path):
 
 
 def test_the_target_exits(app, top):
-    app.tell("nap 0.2")
+    app.send("nap 0.2")
     top.wait("1 stall in")
     app.process.kill()
     screen = top.wait("The process has exited")
@@ -419,9 +419,9 @@ def test_signals_give_the_terminal_back(app, top, tmp_path, numbers, status):
     assert top.quit()[0] == status
 
 
-def test_losses_are_said_in_the_end(tmp_path):
-    """As attach, record and report say them, by the exit status too. Records get lost by the
-    thousand while top is stopped, and nobody empties the ring."""
+def test_losses_are_reported_at_the_end(tmp_path):
+    """Reported as by attach, record and report, including the exit status. While top is stopped
+    nobody empties the ring, so thousands of records are lost."""
     with harness.RawApp("asyncio") as app:
         app.call("yield 2")
         with Terminal(tmp_path, "--ring-size", 1, app.pid) as top:

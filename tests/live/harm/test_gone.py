@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""A process that is gone leaves nothing behind in the probes: its PID is used again some day, by
-somebody who is not observed."""
+"""A process that has ended is removed from the probes' maps, since its PID may be reused by a
+process that is not observed."""
 
 import contextlib
 import json
@@ -46,7 +46,7 @@ def bpftool(*arguments):
 
 
 def maps_of(pid):
-    """name: entries, of the maps that a process has open."""
+    """{name: entries} of the maps that a process has open."""
     numbers = set()
     for name in descriptors(pid, "anon_inode:bpf-map"):
         with open(f"/proc/{pid}/fdinfo/{name}") as info:
@@ -59,7 +59,8 @@ def maps_of(pid):
 
 
 def pids_in(entries):
-    """Every key has the PID in it, where depends on the map: all its numbers of four bytes."""
+    """All 4-byte numbers in the keys. Every key contains the PID, at a place that depends on the
+    map."""
     found = set()
     for entry in entries:
         key = bytes(int(byte, 16) for byte in entry["key"])
@@ -68,7 +69,7 @@ def pids_in(entries):
 
 
 def until(condition, seconds=30):
-    """What a process of its own does soon: the condition's value as soon as that is true."""
+    """The condition's value, as soon as it is true."""
     deadline = time.monotonic() + seconds
     while not (value := condition()):
         assert time.monotonic() < deadline
@@ -86,7 +87,7 @@ def test_a_process_that_is_gone_is_taken_out_of_everything(tmp_path):
     with harness.Script(LOOP) as stays, harness.Script(LOOP) as goes, harness.Running(
         "record", "-q", "-p", stays.pid, "-p", goes.pid, "-o", tmp_path / "t.gsc"
     ) as recorder:
-        # a loop is known when it next waits
+        # a loop becomes known with its next wait
         until(lambda: all(has(stays.pid, targets) + has(goes.pid, targets)))
         links = len(descriptors(recorder.pid, "anon_inode:bpf"))
         goes.process.kill()

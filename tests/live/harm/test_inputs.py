@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""Whatever gilscope is given, it ends with the promised exit status and one clear sentence, never
-with a crash or a lie."""
+"""Whatever gilscope is given, it exits with the promised status and one clear sentence, and never
+crashes or says something false."""
 
 import os
 import shutil
@@ -22,7 +22,7 @@ NOBODY = ("setpriv", "--reuid=65534", "--regid=65534", "--clear-groups")
 
 
 def expect(outcome, status, *words):
-    """The status, nothing on stdout, and a message on stderr that says these words."""
+    """The status, nothing on stdout, and a message on stderr that contains these words."""
     assert outcome.status == status, outcome
     assert outcome.stdout == "", outcome
     assert outcome.stderr.strip(), "no message"
@@ -155,14 +155,14 @@ def test_a_recording_that_is_not_there(tmp_path):
     ],
     ids=["empty", "zeros", "text", "noise", "broken script"],
 )
-def test_a_recording_that_is_none(tmp_path, content):
+def test_a_file_that_is_not_a_recording(tmp_path, content):
     path = tmp_path / "garbage.gsc"
     path.write_bytes(content)
     expect(harness.gilscope("report", path, "--json"), FAILED, "garbage.gsc")
 
 
 @pytest.mark.unprivileged
-def test_a_directory_is_no_recording(tmp_path):
+def test_a_directory_is_not_a_recording(tmp_path):
     expect(harness.gilscope("report", tmp_path), FAILED)
 
 
@@ -192,12 +192,12 @@ def test_a_recording_with_flipped_bytes_is_refused_or_read_but_never_kills(trace
         assert outcome.status in (OK, FAILED, UNSUPPORTED, 5), (position, outcome)
 
 
-def test_a_full_disk_is_told(sleeper):
+def test_a_full_disk_is_reported(sleeper):
     outcome = harness.gilscope("record", "-p", sleeper.pid, "-d", "300ms", "-o", "/dev/full")
     expect(outcome, FAILED, "No space left")
 
 
-def test_a_full_disk_behind_stdout_is_told(trace):
+def test_a_full_disk_behind_stdout_is_reported(trace):
     with open("/dev/full", "w") as full:
         done = subprocess.run(
             [harness.GILSCOPE, "report", trace, "--json"],
@@ -229,7 +229,7 @@ def test_a_place_that_cannot_be_written(sleeper, tmp_path):
 
 @pytest.fixture
 def public_binary():
-    """A copy that everybody may run, wherever the tree lies."""
+    """A copy that every user may run, wherever the tree is."""
     with tempfile.TemporaryDirectory() as folder:
         os.chmod(folder, 0o755)
         yield shutil.copy(harness.GILSCOPE, folder)
@@ -269,7 +269,7 @@ def test_the_duration_is_kept(sleeper):
     assert begun <= window["start_ns"] and window["end_ns"] <= ended
 
 
-def test_a_stall_that_goes_on_at_the_end_is_reported_as_ongoing():
+def test_a_stall_at_the_end_is_reported_as_ongoing():
     hang = os.path.join(harness.APPS, "hang.py")
     with harness.RawApp("asyncio", prefix=harness.undisturbed(), script=hang) as app:
         with harness.attach(app) as running:
@@ -286,8 +286,7 @@ def test_a_stall_that_goes_on_at_the_end_is_reported_as_ongoing():
 
 
 def test_a_second_ctrl_c_breaks_off(sleeper):
-    """The reader of stdout does not read, so that the result cannot be delivered: the second Ctrl-C
-    must end that."""
+    """Nobody reads stdout, so the result cannot be delivered. The second Ctrl-C must end that."""
     reader, writer = os.pipe()
     os.set_blocking(writer, False)
     try:

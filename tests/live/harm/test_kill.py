@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""gilscope killed at any moment leaves the target alone: every request is answered, no probe is
+"""gilscope killed at any moment does not harm the target: every request is answered, no probe is
 left in the kernel, and the target's code is that of its file."""
 
 import contextlib
@@ -29,8 +29,8 @@ def time_to_attach(app):
 
 
 def left_behind(before):
-    """What the kernel has of BPF objects that nobody has open and that were not there before, and
-    goes on having: what another test's gilscope had when it ended is there for a moment."""
+    """BPF objects that no process has open, that were not there before, and that stay. (Those of
+    another test's gilscope exist for a moment after it has ended.)"""
     deadline = time.monotonic() + GRACE_S
     found = harness.orphans() - before
     while found and time.monotonic() < deadline:
@@ -40,8 +40,8 @@ def left_behind(before):
 
 
 def breakpoints(app):
-    """How many bytes of its code are others than the file's, and stay so: the kernel takes probes
-    out in the background, when the object that set them is no longer to be seen."""
+    """Number of bytes of the target's code that differ from the file, and stay so: the kernel
+    removes probes in the background, after the object that set them has disappeared."""
     deadline = time.monotonic() + GRACE_S
     while harness.text_differences(app.pid) and time.monotonic() < deadline:
         time.sleep(0.1)
@@ -54,7 +54,7 @@ def test_a_killed_gilscope_leaves_nothing_behind():
     with harness.WebApp("uvloop") as app:
         orphans = harness.orphans()
         assert harness.text_differences(app.pid) == 0, (
-            "somebody else has set breakpoints: the test can tell nothing"
+            "somebody else has set breakpoints: the test can prove nothing"
         )
         longest = max(time_to_attach(app) for _ in range(3))
         runs, attached = [], 0
@@ -63,10 +63,10 @@ def test_a_killed_gilscope_leaves_nothing_behind():
             for _ in range(KILLS):
                 runs.append(stack.enter_context(observe(app)))
                 time.sleep(moments.uniform(0, longest))
-                victim = runs[-2]  # so there are two at a time
+                victim = runs[-2]  # so two run at a time
                 ready = victim.ready()
                 attached += ready
-                # about half of them come to the end of attaching, however busy the machine is
+                # adapt: about half of them finish attaching, however busy the machine is
                 longest *= 0.95 if ready else 1.05
                 victim.process.kill()
         assert set(load.statuses) == {200}, f"seed {seed}: answers {load.statuses}"

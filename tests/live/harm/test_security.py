@@ -1,6 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""What gilscope gives up for good, and that nothing is missing from what it keeps:
-docs/security.md."""
+"""The privileges that gilscope drops, and that it keeps what it needs: docs/security.md."""
 
 import contextlib
 import os
@@ -33,8 +32,8 @@ MAPS_WANT_RIGHTS = (
 )
 NOBODY = pwd.getpwnam("nobody")
 
-# what happens late: threads, their names, loops, descriptors, a garbage collection, interpreters,
-# modules; told to on standard input
+# Things that happen after the privileges are dropped: threads, their names, loops, descriptors, a
+# garbage collection, interpreters, modules. A line on standard input starts them.
 LATE = """
 import sys, threading, time
 print("ready", flush=True)
@@ -75,7 +74,7 @@ def assert_confined(pid, kept):
 
 
 def unsuccessful(trace, error):
-    """System calls after the filter was set that failed so."""
+    """System calls that failed with `error` after the filter was set."""
     lines = trace.read_text().splitlines()
     (begin,) = [
         number for number, line in enumerate(lines) if "SECCOMP_SET_MODE_FILTER, 0," in line
@@ -84,7 +83,7 @@ def unsuccessful(trace, error):
 
 
 def open_way_to(folder):
-    """pytest's folders are root's alone."""
+    """Makes the folders that pytest creates for root alone accessible."""
     for above in (folder, folder.parent, folder.parent.parent):
         above.chmod(0o755)
 
@@ -150,7 +149,7 @@ def test_an_observer_keeps_exactly_what_it_needs(tmp_path, command, kind):
 
 
 def test_an_interpreter_made_later(tmp_path):
-    """Its GIL is new to the probes: a map is written to after the rights are gone."""
+    """The probes do not know its GIL yet, so a map is updated after the privileges are dropped."""
     found = [
         python
         for version, python in interpreters.pyenv_pythons().items()
@@ -195,8 +194,8 @@ time.sleep(60)
     ids=["BPF and PERFMON", "SYS_ADMIN"],
 )
 def test_with_few_capabilities_from_the_start(tmp_path, given):
-    """Of another user, who has no more than it takes. The target is root's. The bounding set is out
-    of reach without CAP_SETPCAP, and does not matter then."""
+    """Run by another user who has only the capabilities it takes. The target is root's. Without
+    CAP_SETPCAP the bounding set cannot be changed, which does not matter then."""
     program = tmp_path / "gilscope"
     shutil.copy(harness.GILSCOPE, program)
     open_way_to(tmp_path)
@@ -224,8 +223,8 @@ def test_with_few_capabilities_from_the_start(tmp_path, given):
 
 
 def test_another_users_process(tmp_path):
-    """Root without CAP_DAC_OVERRIDE observes a process of somebody else, and writes into that
-    user's folder."""
+    """Root without CAP_DAC_OVERRIDE observes a process of another user, and writes into that user's
+    folder."""
     folder = tmp_path / "home"
     folder.mkdir(mode=0o700)
     open_way_to(tmp_path)
@@ -253,8 +252,8 @@ def test_another_users_process(tmp_path):
 
 @pytest.mark.parametrize("owner", [NOBODY.pw_uid, 0], ids=["the user's", "root's"])
 def test_a_folder_below_another_users_closed_one(tmp_path, owner):
-    """With the rights that are left in the end root cannot find the way any more, whoever's the
-    folder itself is."""
+    """With its remaining capabilities root cannot enter the parent folder any more, whoever owns
+    the folder itself."""
     home = tmp_path / "home"
     folder = home / "results"
     folder.mkdir(parents=True)
@@ -282,7 +281,7 @@ def test_a_folder_below_another_users_closed_one(tmp_path, owner):
                 and name.read_bytes() != old.encode()
             ), outcome
             name.unlink()
-    # what cannot be made does not stay either
+    # a file whose command fails does not stay either
     assert (
         harness.gilscope(
             "export", "--format", "trace", "-o", folder / "it.gsc", "-", input="no recording"
@@ -357,7 +356,7 @@ def test_a_reader_keeps_nothing_and_can_do_its_work(tmp_path, strace, arguments)
 
 
 def test_a_reader_is_confined_before_it_reads(tmp_path):
-    """As long as the recording has not come, through a pipe, the reader waits without any right."""
+    """A reader that waits for its recording, at a pipe, has dropped its privileges already."""
     process = subprocess.Popen(
         [harness.GILSCOPE, "report", "-"],
         stdin=subprocess.PIPE,
@@ -374,7 +373,7 @@ def test_a_reader_is_confined_before_it_reads(tmp_path):
 
 
 def test_the_filter_lets_top_do_its_work(tmp_path, strace):
-    """Drawing, keys, a snapshot, the end; on a terminal."""
+    """Drawing, keys, a snapshot and the end, on a terminal."""
     with Late() as app:
         terminal, its_end = pty.openpty()
         running = harness.Running(

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""Python on a file system that stops answering: gilscope ends all the same, says why, and leaves
-nothing that anybody waits for."""
+"""Python on a file system that stops answering: gilscope still ends, says why, and leaves nothing
+that another process would wait for."""
 
 import contextlib
 import os
@@ -28,7 +28,7 @@ while True:
 
 
 class SilentFileSystem(harness.App):
-    """silent_fs.py: serves the system's Python as `python` until it is told not to."""
+    """silent_fs.py: serves the system's Python as `python` until told to be silent."""
 
     def __init__(self, mountpoint):
         os.mkdir(mountpoint)
@@ -61,7 +61,7 @@ class SilentFileSystem(harness.App):
 
 @contextlib.contextmanager
 def python_on_it(path):
-    """A file system and a Python on it, which computes."""
+    """A file system, and a Python process on it that computes."""
     if not os.path.exists("/dev/fuse"):
         conftest.unavailable("no FUSE")
     with SilentFileSystem(path) as files, harness.Script(
@@ -70,7 +70,7 @@ def python_on_it(path):
         try:
             yield files, app
         finally:
-            files.stop()  # first, for Python cannot end while it waits for a page of its own
+            files.stop()  # first: Python cannot exit while it waits for a page of its file
 
 
 @pytest.fixture
@@ -89,7 +89,8 @@ def test_python_on_a_file_system_that_answers_is_observed(served):
 
 
 def test_it_ends_and_says_which_file_does_not_answer(tmp_path):
-    """Whatever is the first that is not answered; all at once, for each takes its time."""
+    """Whichever request is the first without an answer. All cases run at once, since each takes its
+    time."""
     with contextlib.ExitStack() as stack:
         runs = {}
         for number, requests in enumerate(
@@ -116,7 +117,8 @@ def test_it_ends_and_says_which_file_does_not_answer(tmp_path):
                 outcome,
             )
             assert "FUSE" in outcome.stderr, (requests, outcome)
-        subprocess.run(["true"], check=True)  # what gilscope has left asleep holds up no fork()
+        # the child that gilscope gave up, still asleep, does not hold up a fork()
+        subprocess.run(["true"], check=True)
 
 
 def test_doctor_says_it_too(served):
@@ -137,7 +139,7 @@ def test_the_first_interrupt_ends_it_at_once(served, command, tmp_path):
         time.sleep(3)
         assert running.process.poll() is None
         running.signal()
-        outcome = running.result(timeout=5)  # it would have waited longer
+        outcome = running.result(timeout=5)  # without the signal it would have waited longer
     assert outcome.status in (130, -signal.SIGINT), outcome
 
 

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""The judgement of names and stacks: what is right is accepted, what is wrong is noticed, and what
-is missing is told from both."""
+"""Tests of the comparison of names and stacks: it accepts what is right, rejects what is wrong, and
+counts what is missing separately."""
 
 import copy
 
@@ -101,7 +101,7 @@ def test_wrong_names_are_noticed(change):
 
 
 @pytest.mark.parametrize("change", MISSING.values(), ids=MISSING.keys())
-def test_missing_names_are_told_from_wrong_ones(change):
+def test_missing_names_are_distinguished_from_wrong_ones(change):
     assert judged(change) == (0, 1, 0)
 
 
@@ -220,7 +220,7 @@ def test_a_wrong_stack_is_noticed(stack, truth):
 @pytest.mark.parametrize(
     "stack", [taken(None), taken([SEEN[0], (None, "", 0), SEEN[2]])], ids=["stack", "frame"]
 )
-def test_a_missing_stack_or_frame_is_told_from_a_wrong_one(stack):
+def test_a_missing_stack_or_frame_is_distinguished_from_a_wrong_one(stack):
     assert stacks.compare(stack, TRUTH) == "missing"
 
 

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""What the live tests share: applications under test, gilscope runs against them, and the
-comparison of a report with an application's own marks."""
+"""Shared by the live tests: applications under test, gilscope runs against them, and small
+helpers."""
 
 import contextlib
 import functools
@@ -26,14 +26,14 @@ GILSCOPE = os.path.abspath(os.environ.get("GILSCOPE", os.path.join(ROOT, "build"
 SLOW_ANSWER_S = 0.12  # as long as the work of tests/apps/work.py
 PATIENCE = float(
     os.environ.get("GILSCOPE_TEST_PATIENCE", "1")
-)  # how many times longer everything may take: an emulated machine is slow
+)  # all timeouts are multiplied by this: an emulated machine is slow
 
 
 # ── applications ──────────────────────────────────────────────────────────────────────────────────
 
 
 class App:
-    """A process under test. Ended by stop(), also as a context manager."""
+    """A process under test. stop(), or the end of a `with` block, terminates it."""
 
     def __init__(self, argv, env=None, prefix=(), **popen):
         self.prefix = prefix
@@ -63,7 +63,7 @@ class App:
 
 
 class Script(App):
-    """Python source that says "ready" on its standard output when it is."""
+    """Python source that prints "ready" when it is ready."""
 
     def __init__(self, source, python=DEBIAN_PYTHON, prefix=(), **popen):
         super().__init__(
@@ -76,7 +76,7 @@ class Script(App):
 
 
 class RawApp(App):
-    """tests/apps/loop_truth.py, spoken to over its standard input and output."""
+    """tests/apps/loop_truth.py, controlled through its standard input and output."""
 
     def __init__(
         self,
@@ -111,7 +111,7 @@ class RawApp(App):
         self.expect("ok")
 
     def answer(self, command):
-        """What the application has to say, a line of JSON."""
+        """The application's answer, a line of JSON."""
         self.ask(command)
         return json.loads(self.process.stdout.readline())
 
@@ -174,7 +174,8 @@ class WebApp(App):
 
 
 class Mark:
-    """A row of tests/apps/marks.py. The turn around it is known only where polls.c is loaded."""
+    """A row of tests/apps/marks.py. The times of the loop iteration around it are known only where
+    polls.c is loaded."""
 
     turn_t0_ns = turn_t1_ns = 0
     place = handler = holder = None
@@ -222,13 +223,17 @@ FIFO = 10
 
 
 def undisturbed():
-    """Prefix of a command that goes before everything else on the machine, so that what it marks is
-    what it does and not what it waited for; and of the gilscope that observes it, which else might
-    be kept behind such an application on one CPU, while others, even of SCHED_IDLE, keep the other:
-    for up to a second, until the kernel gives the other classes their share. Nothing on a machine
-    with one CPU: real-time threads of one priority do not preempt each other, so one that computes
-    until another tells it to stop would compute for ever. For the same reason a test whose
-    application computes like this is not run beside others (mark `beside`)."""
+    """Prefix of commands that run with real-time priority.
+
+    An application with it spends its marked time on the marked work, not waiting for a CPU. The
+    gilscope that observes it needs it too. Otherwise: the application occupies one CPU; gilscope is
+    queued on that CPU; other tasks, even SCHED_IDLE ones, keep the other CPU busy; gilscope waits
+    up to a second, until the kernel gives the other scheduling classes their share.
+
+    Empty on a machine with one CPU: real-time threads of equal priority do not preempt each other,
+    so a thread that computes until another one stops it would never end. For the same reason a test
+    whose application computes like this does not run in parallel with others (mark `beside`).
+    """
     if len(os.sched_getaffinity(0)) == 1:
         return ()
     prefix = ("chrt", "-f", str(FIFO))
@@ -241,8 +246,8 @@ def undisturbed():
 
 @contextlib.contextmanager
 def undisturbed_reader():
-    """This thread, and those that it starts, as undisturbed as such an application: whoever says
-    when a line came must not be kept behind it either."""
+    """Gives this thread, and the threads it starts, the priority of undisturbed(): a reader that
+    timestamps lines must not be delayed by such an application either."""
     policy, parameters = os.sched_getscheduler(0), os.sched_getparam(0)
     if undisturbed():
         os.sched_setscheduler(0, os.SCHED_FIFO, os.sched_param(FIFO))
@@ -260,8 +265,8 @@ def free_port():
 
 @contextlib.contextmanager
 def slow_server():
-    """An HTTP server in this process, which is another one than the application's, that takes its
-    time. Yields its port."""
+    """An HTTP server in this process, so with a GIL of its own, that answers slowly. Yields its
+    port."""
 
     class Handler(http.server.BaseHTTPRequestHandler):
         def do_GET(self):
@@ -283,8 +288,8 @@ def slow_server():
 
 
 class Load:
-    """Threads that ask a WebApp for one path without a pause, each on one connection, until
-    stopped. `statuses` counts the answers."""
+    """Threads that request one path of a WebApp continuously, each on one connection, until
+    stopped. `statuses` counts the answers by HTTP status."""
 
     def __init__(self, app, path="/ping", threads=2):
         self._app, self._path, self._stop = app, path, threading.Event()
@@ -348,14 +353,14 @@ class Neighbours:
 
 
 def move_to_cpu(pid, cpu):
-    """All threads of the process, also those to come."""
+    """Pins all threads of the process, and those it starts later."""
     subprocess.run(
         ["taskset", "-a", "-c", "-p", str(cpu), str(pid)], check=True, stdout=subprocess.DEVNULL
     )
 
 
 class Quota:
-    """A control group with a CPU quota, of version 1 or 2, whichever the machine has."""
+    """A control group with a CPU quota, of whichever version (1 or 2) the machine has."""
 
     PERIOD_US = 100_000
 
@@ -426,7 +431,7 @@ class Outcome:
 
 
 def gilscope(*arguments, timeout=30, prefix=(), **popen):
-    """Runs to the end."""
+    """Runs gilscope until it exits."""
     done = subprocess.run(
         [*prefix, GILSCOPE, *map(str, arguments)],
         capture_output=True,
@@ -442,14 +447,16 @@ def export_formats(program=GILSCOPE):
 
 
 class Running:
-    """gilscope observing, from the moment at which it says that it is ready until finish(), which
-    is Ctrl-C. Not `wait`: from its start; ready() waits later, or whoever reads `reader`."""
+    """gilscope observing: from the moment it reports that it is ready until finish(), which is
+    Ctrl-C. With wait=False it returns at once; the test calls ready() later, or reads `reader`."""
 
     def __init__(self, command, *arguments, program=(GILSCOPE,), wait=True, prefix=(), **popen):
         self.reader, writer = os.pipe()
-        tell = ["--ready-fd", str(writer)] if command in ("attach", "record", "top", "dump") else []
+        announce = (
+            ["--ready-fd", str(writer)] if command in ("attach", "record", "top", "dump") else []
+        )
         self.process = subprocess.Popen(
-            [*prefix, *program, command, *tell, *map(str, arguments)],
+            [*prefix, *program, command, *announce, *map(str, arguments)],
             text=True,
             pass_fds=[writer, *popen.pop("pass_fds", ())],
             **{"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, **popen},
@@ -465,7 +472,8 @@ class Running:
             )
 
     def ready(self, seconds=0):
-        """Whether everything is seen from now on; waits for that so long, or until it ends."""
+        """Whether gilscope is ready, that is, sees everything from now on. Waits for that up to
+        `seconds`, or until gilscope exits."""
         readable, _, _ = select.select([self.reader], [], [], seconds * PATIENCE)
         return bool(readable) and os.read(self.reader, 64) == b"ready\n"
 
@@ -501,15 +509,15 @@ class Running:
 
 
 def attach(app, *arguments, stall="20ms"):
-    """An observer that is as undisturbed as its application."""
+    """Starts an attach with the priority of its application."""
     return Running(
         "attach", app.pid, "-d", "60s", "--stall", stall, "--json", *arguments, prefix=app.prefix
     )
 
 
 def observe_script(source, prefix=()):
-    """Runs a program that prints "ready", waits for a line, does what it does, and prints its marks
-    as JSON. The marks, and the outcome of an attach to it meanwhile."""
+    """Runs a program that prints "ready", waits for a line, does its work, and prints its marks as
+    JSON. Returns the marks and the outcome of the attach that observed it."""
     argv = [DEBIAN_PYTHON, "-c", source]
     with App(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, prefix=prefix) as app:
         assert app.process.stdout.readline() == "ready\n"
@@ -521,11 +529,11 @@ def observe_script(source, prefix=()):
 
 
 def orphans():
-    """BPF programs and links in the kernel that no living process has open, and uprobes of tracefs:
-    what a dead gilscope would have left behind."""
+    """BPF programs and links that no living process has open, and uprobes of tracefs: what a killed
+    gilscope would have left behind."""
     tool = shutil.which("bpftool") or "/usr/sbin/bpftool"
-    # what exists before who has it: else something that is being made meanwhile would look left
-    # behind
+    # List the objects first and their owners second: an object created in between would look like
+    # an orphan.
     existing = {
         (kind, entry["id"])
         for kind in ("prog", "link")
@@ -553,8 +561,8 @@ def orphans():
 
 
 def text_differences(pid, image_pattern="python"):
-    """Bytes of the Python image's code that differ in the process from the file: breakpoints, when
-    somebody has set any."""
+    """Number of bytes of the Python image's code that differ in the process from the file:
+    breakpoints, if there are any."""
     differences = 0
     with open(f"/proc/{pid}/maps") as maps, open(f"/proc/{pid}/mem", "rb", buffering=0) as memory:
         for line in maps:

@@ -11,7 +11,7 @@ BUILT = os.path.abspath(os.path.join(os.path.dirname(__file__), "../../../build/
 
 
 def pyenv_pythons():
-    """{version: path} of what pyenv has installed, oldest first."""
+    """{version: path} of the Pythons that pyenv has installed, oldest first."""
     paths = glob.glob(
         os.path.join(
             os.environ.get("PYENV_ROOT") or os.path.expanduser("~/.pyenv"),
@@ -43,7 +43,8 @@ def supported_pythons():
 
 
 def built_pythons():
-    """{label: path} of those that tests/matrix/run has built (tests/matrix/builds.py)."""
+    """{label: path} of the interpreters that tests/matrix/run has built
+    (tests/matrix/builds.py)."""
     return {
         os.path.basename(os.path.dirname(os.path.dirname(path))): os.path.realpath(path)
         for path in sorted(glob.glob(os.path.join(BUILT, "built-*", "bin", "python3")))
@@ -51,7 +52,7 @@ def built_pythons():
 
 
 def gil_is_on(python):
-    """Of an interpreter (a command) as it starts."""
+    """Whether the GIL of an interpreter (a command) is on at its start."""
     source = "import sys; print(getattr(sys, '_is_gil_enabled', lambda: True)())"
     return (
         subprocess.run([*python, "-c", source], capture_output=True, text=True, check=True).stdout

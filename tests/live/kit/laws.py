@@ -32,7 +32,7 @@ def total(states):
 
 
 def check_laws(report, alive=()):
-    """`alive`: threads that certainly lived during the whole window."""
+    """`alive`: threads that lived during the whole window."""
     with open(SCHEMA) as file:
         jsonschema.validate(report, json.load(file))
     window = report["window"]
@@ -78,8 +78,8 @@ MACHINE = {"no_cpu", "quota", "stopped", "unexplained", "nothing_found"}
 
 
 def check_findings(report):
-    """No finding has more than its stalls have, none is there twice, the program's own are ranked
-    by what they took, and every listed stall has one."""
+    """No finding takes longer than its stalls, none is listed twice, those about the program are
+    sorted by their time, and every listed stall has a finding."""
     stalls, found = stalls_of(report), report["findings"]
     explained = set()
     for finding in found:
@@ -106,7 +106,7 @@ def check_findings(report):
 
 
 def check_pool(pool, window_ns):
-    """No more threads are busy than there are, and none for longer than the window."""
+    """No more threads are busy than exist, and none for longer than the window."""
     assert 0 <= pool["busy_max"] <= pool["threads"] and pool["threads"] > 0, pool
     assert pool["busy_ns"] <= pool["threads"] * window_ns, pool
     assert pool["full_worst_ns"] <= pool["full_ns"] <= window_ns, pool
@@ -117,8 +117,8 @@ def check_pool(pool, window_ns):
 
 
 def check_starved(thread, found, window):
-    """The waits lie in the window, nobody had the GIL for longer than the longest, and there is a
-    finding, unless the thread runs a loop."""
+    """The waits lie in the window, no thread had the GIL for longer than the longest wait, and
+    there is a finding unless the thread runs a loop."""
     starved = thread.get("starved")
     if not starved:
         return
@@ -131,7 +131,8 @@ def check_starved(thread, found, window):
 
 
 def check_contention(process, found):
-    """Nobody kept others waiting for longer than they waited; with a loop that is its stalls'."""
+    """No thread kept others waiting for longer than they waited. In a process with a loop the
+    loop's stalls report that instead."""
     contended = [
         finding
         for finding in found
@@ -184,7 +185,7 @@ def check_stall(stall, threshold_ns):
 
 
 def check_parts(stall):
-    """Parts are inside, in order, and together no longer than the whole; by state, too."""
+    """Parts lie inside the stall, in order, and do not exceed it, in total and by state."""
     before, sums = stall["start_ns"], collections.Counter()
     for part in stall["parts"]:
         assert before <= part["start_ns"] <= part["end_ns"] <= stall["end_ns"], (
@@ -202,9 +203,9 @@ def check_parts(stall):
 
 
 def check_blame(report):
-    """Nobody is charged with more than was there."""
+    """Nobody is charged with more than there was."""
     threads = [thread for process in report["processes"] for thread in process["threads"]]
-    ran_loops = {  # one that is closed is no longer in its thread's "loop"
+    ran_loops = {  # the "loop" of a thread is unset once the loop is closed
         loop["tid"] for process in report["processes"] for loop in process["loops"]
     }
     waited = {
@@ -246,11 +247,10 @@ def check_blame(report):
 
 
 def check_evidence(outcome):
-    """A quiet test loses nothing, and says so with its exit status; and but for the first moments
-    it knows everything.
+    """A quiet test loses nothing, exits with status 0, and has hardly any unknown time.
 
-    Some hypervisors' guests do not see every switch of their own threads (ftrace misses the same
-    ones), so a little may be unknown all the same.
+    Some is unknown until the first event of each thread. In the guests of some hypervisors the
+    kernel also misses some switches of threads (ftrace misses the same ones).
     """
     evidence = outcome.report["evidence"]
     assert evidence["lost"] == 0 and evidence["late"] == 0, outcome
@@ -281,7 +281,7 @@ def describe(stall):
 
 
 def the_stall(report, mark):
-    """The one stall that a mark must have caused."""
+    """The one stall that the mark must have caused."""
     found = [stall for stall in stalls_of(report) if mark.overlaps(stall)]
     assert len(found) == 1, f"{mark}: {len(found)} stalls: {[describe(stall) for stall in found]}"
     stall = found[0]
@@ -296,13 +296,14 @@ def the_stall(report, mark):
 
 
 def without_cpu_ns(stall):
-    """Time the machine took from the thread: other tests and builds run beside it."""
+    """Time the thread was ready but had no CPU, because of other tests and builds on the
+    machine."""
     return stall["states"].get("runnable", 0) + stall["states"].get("held_runnable", 0)
 
 
 def expected_causes(mark):
-    """A cause "a|b" is settled by the CPU time the thread used: a when that is most of the mark, b
-    when it is not, either when it is a toss-up."""
+    """A cause "a|b" is decided by the CPU time the thread used: a when that is most of the mark, b
+    when it is not, either when it is about half."""
     on_cpu, _, asleep = mark.cause.partition("|")
     share = mark.cpu_ns / mark.length_ns
     return [
@@ -316,10 +317,10 @@ def expected_causes(mark):
 
 
 def check_cause(stall, mark, work):
-    """The right cause, and as much of it as the mark says.
+    """The stall has the right cause, for as long as the mark says.
 
-    The turn is a little longer than the mark, so there may be that much more of it; and there may
-    be less by what the machine took away, and by what the report itself calls unknown.
+    The iteration is a little longer than the mark, so the time may exceed it by that much. It may
+    fall short by the time without a CPU, and by the time that the report calls unknown.
     """
     cause, story = stall["cause"], f"{mark}: {describe(stall)}"
     assert cause in expected_causes(mark), f"{story}, expected {mark.cause}"
@@ -327,8 +328,8 @@ def check_cause(stall, mark, work):
     most = mark.t1_ns - mark.from_ns
     least = most * (1 - work.slack) - without_cpu_ns(stall) - stall["states"].get("unknown", 0)
     if cause in ("blocked", "held_blocked"):
-        # what surrounds the sleeps inside the mark ran on a CPU: as long as the kernel accounts
-        # for, and what a hypervisor took of that
+        # The code around the sleeps inside the mark ran on a CPU: for as long as the kernel
+        # accounts for, plus what a hypervisor took of that.
         on_cpu = stall["states"].get("python", 0) + stall["states"].get("native", 0)
         least -= min(on_cpu, mark.cpu_ns + STOLEN * mark.length_ns)
     tolerance = max(CAUSE_TOLERANCE * most, CAUSE_TOLERANCE_NS)
@@ -338,12 +339,12 @@ def check_cause(stall, mark, work):
     )
     if cause in ("python", "native") or "|" in mark.cause:
         on_cpu = stall["states"].get("python", 0) + stall["states"].get("native", 0)
-        # the kernel's account of a thread's CPU time starts at its wake-up rather than its switch,
-        # and so errs by some us a switch
+        # The kernel accounts a thread's CPU time from its wake-up rather than from its switch, so
+        # it errs by some us for each switch,
         tolerance = max(CAUSE_TOLERANCE * mark.cpu_ns, 1_000_000) + (
             0.03 * mark.length_ns if "|" in mark.cause else 0
         )
-        # and leaves out what a hypervisor took, of which the scheduler knows nothing
+        # and leaves out what a hypervisor took, which the scheduler does not see.
         stolen = 0.1 * mark.length_ns
         assert (
             mark.cpu_ns - without_cpu_ns(stall) - tolerance
@@ -353,8 +354,8 @@ def check_cause(stall, mark, work):
 
 
 def check_details(report, stall, mark, work):
-    """Who and what: the system call slept in, the holder waited for. Where evidence is missing (as
-    the report itself says) nobody is blamed."""
+    """The system call slept in, and the holder waited for. Nobody is blamed for time that the
+    report itself calls unknown."""
     assert not stall["stopped_ns"], (
         f"{mark}: stopped by {stall['stopped_by']}, but nobody stopped it"
     )
@@ -378,7 +379,7 @@ def check_details(report, stall, mark, work):
 
 
 def uninvited(report, marks):
-    """Stalls that no mark explains and that are not the machine's doing."""
+    """Stalls that no mark explains and that are not due to a busy machine."""
     explained = [mark for mark in marks if mark.cause != "none"]
     return [
         describe(stall)

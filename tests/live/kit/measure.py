@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""How right gilscope is on one interpreter: one short recording of tests/apps/loop_truth.py,
-compared with its marks."""
+"""Accuracy on one interpreter: one short recording of tests/apps/loop_truth.py, compared with its
+marks."""
 
 import collections
 import os
@@ -20,8 +20,8 @@ def percentile(values, share):
 
 
 def edge_errors(report, marks):
-    """For each mark how much earlier its stall begins, and how much later it ends, than the turn as
-    the loop saw it, or else than the mark."""
+    """For each mark, how much earlier its stall begins and how much later it ends than the
+    iteration as the loop saw it, or than the mark where that is unknown."""
     errors = []
     for mark in marks:
         stall = laws.the_stall(report, mark)
@@ -46,12 +46,12 @@ def takes_and_drops(script):
 
 
 class Measurement:
-    """What one interpreter gave. `faults` are sentences; without any everything promised was
-    kept."""
+    """The results for one interpreter. `faults` are sentences; none means that everything promised
+    was kept."""
 
     def __init__(self, app, short=40, loop="asyncio", gil=True):
-        """`short`: how many turns to measure the edges with. `gil`: whether the interpreter has one
-        that is on."""
+        """`short`: number of iterations for measuring the edges. `gil`: whether the interpreter has
+        a GIL that is on."""
         self._loop, self._gil = loop, gil
         self._work = [name for name in work.WORK if gil or work.WORK[name].cause != "gil_wait"]
         with tempfile.TemporaryDirectory() as folder:
@@ -71,7 +71,8 @@ class Measurement:
         self._balance(takes_and_drops(script.stdout))
 
     def _record(self, app, trace, short):
-        # code that runs for the first time is read from the disk, with the GIL held
+        # Code that runs for the first time is read from disk with the GIL held, so run it once
+        # before.
         for name in ("short 2", "hog_regex", "socket_wait", "subprocess_run"):
             app.call(name)
         before, known = app.threads(), len(app.marks())

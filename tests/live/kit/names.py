@@ -1,9 +1,8 @@
 # SPDX-License-Identifier: MIT
-"""Whose fault, which line: the names in a report laid over the places and handlers that the
-application's marks tell.
+"""Compares the names in a report with the places and handlers in the application's marks.
 
-A wrong name is an AssertionError. One that is not there is `Missing`, an AssertionError of its own,
-so that it can be counted apart.
+A wrong name raises AssertionError. A name that is absent raises `Missing`, a subclass, so that it
+can be counted separately.
 """
 
 import os
@@ -24,7 +23,7 @@ def shown(frame):
 
 
 def innermost(stack, place, story):
-    """The innermost frame of the application: of those whose files are beside the place's."""
+    """The application's innermost frame. Its files are in the folder of the place's file."""
     folder = os.path.dirname(place["file"])
     for frame in stack:
         if frame["function"] == UNREAD:
@@ -50,7 +49,7 @@ def check_place(stack, place, story):
 
 
 def check_handler(found, expected, story):
-    """`expected`: a handler, or several of which any will do."""
+    """`expected`: a handler, or a list of handlers any of which is right."""
     if found is None or found["function"] == UNREAD:
         raise Missing(f"{story}: no handler")
     choices = expected if isinstance(expected, list) else [expected]
@@ -61,7 +60,7 @@ def check_handler(found, expected, story):
 
 
 def check_holder(stall, mark):
-    """Function, line and handler of who had the GIL meanwhile."""
+    """Function, line and handler of the thread that had the GIL meanwhile."""
     blocker = next((one for one in stall["blockers"] if one["tid"] == mark.blocker), None)
     assert blocker, (
         f"{mark}: thread {mark.blocker} is not among the blockers "
@@ -72,11 +71,10 @@ def check_holder(stall, mark):
 
 
 def check_stall(stall, mark, ruled=True):
-    """Function, line and handler of a stall, and of who had the GIL meanwhile.
+    """Function, line and handler of a stall, and of its holder if the mark has one.
 
-    Not `ruled`: a plain callback of a uvloop that the application itself runs, of which no frame
-    tells how it was called; then the innermost frame of the application may stand in for the
-    handler.
+    ruled=False is for a plain callback under a uvloop that the application runs itself: no frame
+    shows how it was called, so the application's innermost frame may stand in for the handler.
     """
     innermost = {"function": mark.place["function"], "file": mark.place["file"], "role": "frame"}
     check_place(stall["stack"], mark.place, f"{mark}, culprit")
@@ -88,7 +86,7 @@ def check_stall(stall, mark, ruled=True):
 
 
 class Tally:
-    """Counts what was right, missing and wrong, each with its story."""
+    """Counts right, missing and wrong names, each with a description."""
 
     def __init__(self):
         self.right, self.missing, self.wrong = 0, [], []

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Python stacks read out of a text script (gilscope export --format script)."""
+"""Reads Python stacks from a text script (gilscope export --format script)."""
 
 import bisect
 import collections
@@ -7,7 +7,7 @@ import re
 
 
 class Frame:
-    """function None: its code could not be read."""
+    """function is None if its code could not be read."""
 
     __slots__ = ("function", "file", "line")
 
@@ -19,8 +19,8 @@ class Frame:
 
 
 class Stack:
-    """One that was taken. frames: innermost first, None where nothing could be read; flags: their
-    names in docs/trace-format.md; task: a text or ""."""
+    """One sampled stack. frames: innermost first, None where nothing could be read. flags: their
+    names in docs/trace-format.md. task: a text or ""."""
 
     __slots__ = ("ts", "tid", "flags", "frames", "cut", "task", "root")
 
@@ -42,11 +42,11 @@ def nanoseconds(seconds):
 
 
 class Script:
-    """stacks: all of them in the order of their times. names: {tid: [names in Python]}. holder(ts):
-    tid of who has the GIL then, or 0.
+    """stacks: all of them, in order of time. names: {tid: [names in Python]}. holder(ts): tid of
+    the GIL's holder at that time, or 0.
 
-    waits, sleeps: {tid: [times]} when a thread began to wait for the GIL, and when it went to
-    sleep.
+    waits, sleeps: {tid: [times]} at which a thread began to wait for the GIL, and at which it went
+    to sleep.
     """
 
     def __init__(self, text):

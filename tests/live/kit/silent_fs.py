@@ -1,13 +1,13 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: MIT
-"""A FUSE file system of one file, `python3`, that stops answering when it is told to.
+"""A FUSE file system of one file, `python3`, that stops answering on command.
 
 usage: silent_fs.py MOUNTPOINT FILE
 
-A line on standard input names the requests that are not answered any more: `getattr`, `open`,
-`read`, `flush`. A word and a number, `read 40`: from the fortieth of them on. What is not answered
-has been read from /dev/fuse, so whoever asked cannot even be killed. Ends, and with it the file
-system, when standard input does.
+A line on standard input names the requests that are no longer answered: `getattr`, `open`, `read`,
+`flush`. A word with a number, `read 40`, means from the 40th such request on. An unanswered request
+has been read from /dev/fuse, so the process that made it cannot even be killed. The program, and
+with it the file system, ends when standard input ends.
 """
 
 import ctypes
@@ -36,7 +36,7 @@ libc = ctypes.CDLL(None, use_errno=True)
 mountpoint, path = sys.argv[1:]
 file = os.open(path, os.O_RDONLY)
 size = os.fstat(file).st_size
-patience = {}  # request: how many more are answered
+answers_left = {}  # request: how many more are answered
 
 
 def attributes(node):
@@ -63,19 +63,19 @@ def attributes(node):
 
 
 def answer(request, node, body):
-    """None: nothing is to be sent."""
+    """The reply to a request; None: send no reply."""
     if request in (FORGET, INTERRUPT, BATCH_FORGET):
         return None
-    if request in patience:
-        patience[request] -= 1
-        if patience[request] < 0:
+    if request in answers_left:
+        answers_left[request] -= 1
+        if answers_left[request] < 0:
             return None
     if request == INIT:
         return struct.pack("<IIIIHHII32x", 7, 31, 65536, 0, 16, 12, 65536, 1)
     if request == LOOKUP and body.rstrip(b"\0") == b"python3":
         return struct.pack("<QQQQII", 2, 0, 0, 0, 0, 0) + attributes(2)
     if request == GETATTR:
-        return struct.pack("<QII", 0, 0, 0) + attributes(node)  # to be asked again the next time
+        return struct.pack("<QII", 0, 0, 0) + attributes(node)  # not to be cached
     if request == OPEN:
         return struct.pack("<QII", 1, 0, 0)
     if request == READ:
@@ -111,7 +111,7 @@ threading.Thread(target=serve, args=(device,), daemon=True).start()
 print("ready", flush=True)
 for line in sys.stdin:
     word, _, count = line.partition(" ")
-    patience[NAMES[word.strip()]] = int(count or 0)
+    answers_left[NAMES[word.strip()]] = int(count or 0)
     print("ok", flush=True)
 libc.umount2(mountpoint.encode(), MNT_DETACH)
 os._exit(0)

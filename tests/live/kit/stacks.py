@@ -1,6 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Stacks that gilscope took, laid over those that an application wrote down
-(tests/apps/spot.py)."""
+"""Compares sampled stacks with those that an application recorded itself (tests/apps/spot.py)."""
 
 import collections
 import os
@@ -8,14 +7,14 @@ import os
 import harness
 import script
 
-# kinds of places, and how a stack there must have been taken
+# kinds of places, and the flag of a stack taken there
 KINDS = {"sleep": "sleep", "read": "sleep", "gil_wait": "wait", "held": "holder", "native": "clock"}
-DEEPEST = 128  # of a deeper one INNER frames are kept, a mark, and OUTER ones
+DEEPEST = 128  # from a deeper stack, INNER frames, a mark, and OUTER frames are kept
 OUTER = 32
 INNER = DEEPEST - OUTER - 1
 GAP_LINE = 2**32 - 1
 EDGE_NS = (
-    200_000  # before the end of a row: what is asked for then may find the thread on its way out
+    200_000  # before the end of a row: a stack requested then may show the thread on its way out
 )
 TEXT_BYTES = 1023
 OWN = (
@@ -24,12 +23,11 @@ OWN = (
     "stack_of",
     "_hog_begins",
     "_hog_ends",
-)  # functions of spot.py that are not part of what is marked
+)  # functions of spot.py that do not belong to the marked code
 
 
 def as_seen(text):
-    """What gilscope may know of a text: what is no character is U+FFFD, and what is too long is
-    cut."""
+    """A text as gilscope reports it: lone surrogates become U+FFFD, and long texts are cut."""
     shown = "".join("\ufffd" if 0xD800 <= ord(char) < 0xE000 else char for char in text).encode()
     return shown[:TEXT_BYTES].decode(errors="ignore")
 
@@ -44,7 +42,7 @@ class StacksApp(harness.RawApp):
 
 
 def frame_differs(seen, true):
-    """Nothing, or "missing", or "wrong"."""
+    """None, "missing", or "wrong"."""
     function, file, line = true
     if seen.function is None:
         return "missing"
@@ -56,8 +54,8 @@ def frame_differs(seen, true):
 def compare(stack, truth):
     """How a stack differs from the truth: None, "missing", or a sentence that says what is wrong.
 
-    A torn one may lack frames at its inner end. Of one deeper than DEEPEST the middle is left out,
-    and a mark says so.
+    A torn stack may lack frames at its inner end. The middle of a stack deeper than DEEPEST is
+    replaced by a mark.
     """
     if stack.frames is None:
         return "missing"
@@ -85,11 +83,11 @@ def compare(stack, truth):
 
 
 class Comparison:
-    """Of all stacks that were taken while the application was at one of its rows.
+    """All stacks taken while the application was at one of its rows.
 
-    wrong: sentences. right, missing: numbers of stacks. due: number of rows that a stack must have
-    been taken at, without: those of them that have no right one. What is missing of code that is
-    freed as soon as it has run is counted in `gone` only.
+    wrong: sentences. right, missing: numbers of stacks. due: number of rows at which a stack must
+    have been taken; without: those that have no right one. Stacks with missing frames of code that
+    is freed right after it ran are counted in `gone` only.
     """
 
     def __init__(self, text, answer):
@@ -127,8 +125,8 @@ class Comparison:
             self.without.append(f"{row['shape']}, {row['kind']}")
 
     def _due(self, row, waiter):
-        """Did happen what a stack of this kind is taken for? On a busy machine not every wait
-        for the GIL comes about."""
+        """Whether the row had the event for which a stack of this kind is taken. On a busy machine
+        not every wait for the GIL happens."""
         if row["kind"] == "native":
             return True
         moments = {
@@ -143,8 +141,8 @@ class Comparison:
         )
 
     def _of_holder(self, stacks, tid):
-        """Those that waiters took of the thread when it had the GIL: it may have had to let
-        others have it for a moment."""
+        """Stacks of the thread that waiters took while it had the GIL. (It may have had to yield it
+        for a moment.)"""
         return [
             stack
             for stack in stacks
@@ -175,7 +173,7 @@ class Comparison:
 
 
 def observe(app, folder, kinds=tuple(KINDS)):
-    """Goes through all shapes under a recording; the comparison."""
+    """Runs all shapes while recording; returns the comparison."""
     trace = os.path.join(folder, "stacks.gsc")
     with harness.Running(
         "record", "-p", app.pid, "-d", "100s", "-o", trace, prefix=app.prefix

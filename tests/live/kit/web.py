@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""tests/apps/handlers_truth.py under gilscope: everything that a FastAPI application can have its
-loop wait for, each once, and who is to be named."""
+"""tests/apps/handlers_truth.py under gilscope: everything in a FastAPI application that can make
+its loop wait, once each, and the handler to be named."""
 
 import time
 
@@ -51,7 +51,7 @@ class Recording:
         self.loop, self.report = loop, self.outcome.report
 
     def check(self, name):
-        """Cause, function, line, handler and role."""
+        """Cause, function, line, handler and role are right."""
         mark = self.marks[name]
         if name in ON_LOOP:
             stall = laws.the_stall(self.report, mark)
@@ -64,7 +64,7 @@ class Recording:
             names.check_holder(stall, mark)
 
     def check_blame(self, name):
-        """The table has it, with its stall."""
+        """The table of blame has the handler and its stall."""
         mark = self.marks[name]
         who = mark.handler or mark.holder["handler"]
         rows = {

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""CPythons as no distribution here builds them: free-threaded, with the GIL off, on, and switched
-while observed; and with nothing inlined."""
+"""CPythons that no distribution has: free-threaded, with the GIL off, on, and switched while
+observed; and with nothing inlined."""
 
 import os
 import re
@@ -21,7 +21,7 @@ SPINNERS = 3
 SWITCHED_NS = 400 * MS
 FUTEX = r"sysno=(202|98|455)\b"  # x86-64, arm64, futex_wait
 
-# Threads that compute, with a release of the GIL (if there is one) now and then, or without.
+# Threads that compute, with or without an occasional release of the GIL (if there is one).
 SPIN = f"""
 import importlib, os, sys, threading, time
 def spin(release):
@@ -31,8 +31,8 @@ def spin(release):
 for _ in range({SPINNERS}): threading.Thread(target=spin, args=[%s], daemon=True).start()
 print("ready", flush=True)
 """
-# An extension module whose import switches the GIL on, and off again since it declares that it
-# needs none.
+# An extension module whose import switches the GIL on, and then off again, since it declares that
+# it does not need it.
 TRANSIENT = (
     SPIN % "os.sched_yield"
     + f"""
@@ -44,7 +44,7 @@ print("done", flush=True)
 time.sleep(60)
 """
 )
-# One that declares nothing: the GIL stays on.
+# A module that declares nothing: the GIL stays on.
 PERMANENT = (
     SPIN % "int"
     + """
@@ -62,7 +62,7 @@ PyMODINIT_FUNC PyInit_needs_gil(void) { return PyModule_Create(&module); }
 
 
 def built(label):
-    """The command of a Python that tests/matrix/run has built."""
+    """The command of a Python built by tests/matrix/run."""
     name = "built-" + label.replace("-with-gil", "")
     found = interpreters.built_pythons()
     if name not in found:
@@ -93,12 +93,11 @@ def test_stacks_of_a_build_equal_its_own(label, tmp_path):
         )
     assert not found.wrong
     assert not found.missing and not found.without
-    assert found.due > 60, "hardly ever did what stacks are taken for come about"
+    assert found.due > 60, "the events that stacks are taken for hardly ever happened"
 
 
 class Switching:
-    """A free-threaded Python that runs `source`, recorded while it does what it was told by a
-    line."""
+    """A free-threaded Python that runs `source`, recorded while it acts on a line of input."""
 
     def __init__(self, source, folder, line, after_s=0.0):
         trace = os.path.join(folder, "switching.gsc")
@@ -127,7 +126,7 @@ class Switching:
         assert self.gil["violations"] == 0
 
     def states(self, *names):
-        """Of the threads that compute."""
+        """Time in these states of the threads that compute."""
         return sum(
             thread["states"].get(name, 0)
             for thread in self.process["threads"]
@@ -137,8 +136,8 @@ class Switching:
 
 
 def stuck(script):
-    """Threads that slept on the GIL's mutex, of which nothing more is told of the GIL although they
-    go on."""
+    """Threads that slept on the GIL's mutex and have no further event of the GIL although they run
+    on."""
     asleep, found = set(), set()
     for line in script.splitlines():
         _, tid, kind, *rest = line.split(maxsplit=3) + [""] * 3
@@ -166,7 +165,7 @@ def test_imports_that_switch_the_gil_on_for_a_moment(tmp_path):
     counts = measure.takes_and_drops(seen.script)
     assert all(count["take"] == count["drop"] for count in counts.values())
     assert not stuck(seen.script), (
-        "who had got no farther than the GIL's mutex when it was switched off went on without"
+        "a thread that waited on the mutex of the GIL as it was switched off continued without"
     )
 
 
@@ -199,11 +198,11 @@ def test_an_import_that_switches_the_gil_on_for_good(tmp_path):
     )
     seen = Switching(PERMANENT, tmp_path, str(tmp_path), after_s=SWITCHED_NS / 1e9)
     window = seen.report["window"]
-    on_ns = window["end_ns"] - int(seen.answer)  # at least so long
+    on_ns = window["end_ns"] - int(seen.answer)  # at least this long
     assert on_ns >= SWITCHED_NS
     assert seen.process["gil"] == "off"
     assert "The GIL of this process was off at first" in seen.text
-    assert seen.gil["held_ns"] >= 0.9 * on_ns, "with threads that compute, somebody always has it"
+    assert seen.gil["held_ns"] >= 0.9 * on_ns, "one of the threads that compute always has it"
     assert seen.states("gil_wait", "python", "held_runnable", "held_blocked") >= 0.9 * on_ns * (
         SPINNERS - 1
     )

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""Children of an observed process inherit its memory, with the breakpoints in it, but not the
-observer: they must live, during it and after."""
+"""Children of an observed process inherit its memory, breakpoints included, but not the observer.
+They must survive, during the observation and after it."""
 
 import ast
 import os
@@ -14,8 +14,8 @@ import laws
 
 pytestmark = pytest.mark.beside
 
-# Forks one child after another; each uses the GIL a lot and ends with status 7. The first one stays
-# until its parent's end. SIGUSR1: tell the statuses.
+# Forks one child after another; each uses the GIL a lot and exits with status 7. The first one
+# lives until its parent ends. SIGUSR1 prints the statuses.
 FORKING = """
 import collections, os, signal, sys, threading, time
 statuses = collections.Counter()

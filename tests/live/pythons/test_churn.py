@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""Code and threads that are gone before anybody can look them up: what is not known is missing,
-never another's name."""
+"""Code and threads that are gone before they can be looked up: an unknown name is missing, never
+another function's name."""
 
 import array
 import bisect
@@ -17,12 +17,12 @@ pytestmark = pytest.mark.beside
 
 FUNCTIONS, FEWER_FUNCTIONS, THREADS_S = 1_000_000, 250_000, 3
 FEWEST = 50  # frames
-HOLDER_LAG_NS = 100_000  # a holder runs on while its stack is read
+HOLDER_LAG_NS = 100_000  # a holder keeps running while its stack is read
 
 
 class Churn(harness.App):
-    """tests/apps/churn_truth.py; `run` records one command and gives the text script and the
-    application's record."""
+    """tests/apps/churn_truth.py. `run` records one command and returns its stacks and the
+    application's own record."""
 
     def __init__(self, path, python=harness.DEBIAN_PYTHON):
         self._path = path
@@ -51,10 +51,11 @@ class Churn(harness.App):
 
 
 def number_of(frame, letter):
-    """The number in the frame's name; file and line must agree with it. None: not such a function.
+    """The number in the frame's name, whose file and line must agree with it. None: not a numbered
+    function.
 
-    The line is that of the `def` before the function's own first instruction, and 0 when not even
-    that was executed.
+    The line is that of the `def` before the function's first instruction, and 0 before that was
+    executed.
     """
     found = re.fullmatch(letter + r"(\d+)", frame.function) or re.fullmatch(
         rf"<{letter}(\d+)>", frame.file
@@ -63,12 +64,12 @@ def number_of(frame, letter):
         return None
     number = int(found[1])
     if frame.function != "<module>":
-        told = (
+        consistent = (
             frame.function == f"{letter}{number}"
             and frame.file == f"<{letter}{number}>"
             and frame.line in (0, number, number + 1)
         )
-        assert told, f"{frame}: name, file and line are not those of one code object"
+        assert consistent, f"{frame}: name, file and line are not those of one code object"
     return number
 
 
@@ -78,7 +79,7 @@ class Verdict:
         self.wrong = []
 
     def add(self, stack, letter, alive):
-        """`alive`: is a function of that number alive at the time of the stack?"""
+        """`alive`: whether the function of that number is alive at the time of the stack."""
         self.missing += stack.frames is None or any(
             frame.function is None for frame in stack.frames
         )
@@ -126,10 +127,10 @@ def test_a_function_that_lived_for_microseconds_is_right_or_missing(label, tmp_p
         f"{(times[-1] - times[0]) / 1e9:.1f} s: {found}"
     )
     assert not found.wrong
-    assert found.right > FEWEST, "hardly any was read: the test can tell nothing"
+    assert found.right > FEWEST, "hardly any was read: the test proves nothing"
 
 
-def test_threads_that_die_while_they_are_looked_at(tmp_path):
+def test_threads_that_die_while_they_are_read(tmp_path):
     with Churn(tmp_path / "record") as app:
         taken, record = app.run(f"threads {THREADS_S}", tmp_path)
     lives = {}
@@ -144,4 +145,4 @@ def test_threads_that_die_while_they_are_looked_at(tmp_path):
             found.add(stack, "t", lambda number: number in alive)
     print(f"{len(record) // 4} threads: {found}")
     assert not found.wrong
-    assert found.right > FEWEST, "hardly any was read: the test can tell nothing"
+    assert found.right > FEWEST, "hardly any was read: the test proves nothing"

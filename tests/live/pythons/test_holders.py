@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""The GIL's holder runs on while its stack is read: frames that were not on the stack together are
-never shown together."""
+"""The GIL's holder keeps running while its stack is read. A stack never combines frames that were
+not on the stack at the same time."""
 
 import collections
 
@@ -12,9 +12,10 @@ import script
 
 pytestmark = pytest.mark.beside
 
-# fa and fb lie at the same place, called from ga and gb, which lie at the same place and take turns
-# with gc, which calls nothing, every few hundred ns. Code that is freed is followed at once by
-# other code at the same address; its functions' names say which of them belong together.
+# fa and fb use the same frame address, called from ga and gb, which share one too. They alternate,
+# with gc in between, which calls nothing, every few hundred ns. short_lived frees code that is
+# followed at once by other code at the same address; the functions' names say which of them belong
+# together.
 APPLICATION = r'''
 import sys, threading, time
 
@@ -75,7 +76,7 @@ PYTHONS = interpreters.supported_pythons()
 
 
 def wrong_callers(stack):
-    """Pairs of frames that cannot be caller and callee."""
+    """Pairs of adjacent frames that cannot be callee and caller."""
     names = [frame.function for frame in stack.frames or ()]
     for callee, caller in zip(names, names[1:]):
         if callee is None or caller is None:
@@ -99,7 +100,7 @@ class Runs(harness.App):
 
 @pytest.mark.parametrize("what", ("pairs", "recursion", "short_lived"))
 @pytest.mark.parametrize("label", PYTHONS)
-def test_no_stack_is_put_together(label, what, tmp_path):
+def test_no_stack_combines_frames_of_different_times(label, what, tmp_path):
     trace = tmp_path / "holders.gsc"
     with Runs(PYTHONS[label], what) as app:
         done = harness.gilscope(
@@ -117,10 +118,9 @@ def test_no_stack_is_put_together(label, what, tmp_path):
         f"{len(holders) - len(read)} not read; wrong: {wrong}"
     )
     assert not wrong
-    # A holder that does nothing but call and return is the worst case. Up to 3.10 its frames are
-    # objects of their own that are freed at every return, and a stack of which nothing can be
-    # proven is missing: 12 to 14 % of them on a quiet machine, less where the holder is slowed down
-    # by neighbours.
+    # A holder that only calls and returns is the worst case. Up to 3.10 its frames are objects of
+    # their own, freed at every return, and a stack that cannot be proven consistent is missing: 12
+    # to 14 % of them on a quiet machine, fewer where neighbours slow the holder down.
     old = label.startswith(("pyenv-3.8.", "pyenv-3.9.", "pyenv-3.10."))
     assert len(holders) > 100 and len(read) > (0.75 if old else 0.9) * len(holders)
     assert {"wait", "holder", "clock"} <= set().union(*(stack.flags for stack in stacks))
@@ -153,5 +153,5 @@ def test_only_the_stacks_that_were_asked_for_are_taken(options, flags, tmp_path)
 
 @pytest.mark.unprivileged
 @pytest.mark.parametrize("rate", ("-1", "10001", "fast", ""))
-def test_a_rate_that_is_none_is_refused(rate):
+def test_an_invalid_rate_is_refused(rate):
     assert harness.gilscope("record", "-p", "1", f"--rate={rate}").status == 2

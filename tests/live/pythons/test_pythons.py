@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Every supported interpreter on the machine: causes, edges, and a drop for every take."""
+"""Every supported interpreter on this machine: causes, edges, and a drop for every take."""
 
 import pytest
 
@@ -20,4 +20,4 @@ def test_an_interpreter_is_seen_as_it_is(label, slow_port):
     assert not result.faults
     if label != "system":
         assert result.process["python"] == label.rpartition("-")[2]
-    # the edges' promise is tested with enough of them in test_edges.py
+    # the promise about edges is tested with enough of them in test_edges.py

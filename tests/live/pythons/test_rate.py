@@ -14,8 +14,8 @@ CYCLES = 100_000
 
 @pytest.mark.parametrize("threads", [1, 2])
 def test_nothing_is_lost_in_100_000_cycles(threads):
-    # Two real-time threads leave the reader of the records no CPU on a machine of two: at most one
-    # is undisturbed.
+    # Two real-time threads would leave the reader of the ring no CPU on a machine of two, so with
+    # several threads none is undisturbed.
     prefix = harness.undisturbed() if threads == 1 else ()
     with harness.RawApp("asyncio", prefix=prefix) as app:
         app.call(f"yield {threads}")

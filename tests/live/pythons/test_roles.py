@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Which threads run event loops, and what Python calls threads and tasks."""
+"""Which threads run event loops, and the names of threads and tasks in Python."""
 
 import os
 
@@ -13,7 +13,7 @@ TASK = "задача 🐍"
 
 
 class Recording:
-    """Everything that roles_truth.py can do, once, under one gilscope."""
+    """Everything roles_truth.py does, once, under one gilscope."""
 
     def __init__(self, loop):
         with harness.RawApp(

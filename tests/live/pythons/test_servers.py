@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Servers as PyPI has them: which of their processes serve, and which threads run event loops."""
+"""Servers from PyPI: which of their processes serve, and which threads run event loops."""
 
 import contextlib
 import http.client
@@ -22,7 +22,7 @@ PACKAGES = (
     "trio==0.35.0",
     "celery==5.7.0",
 )
-# Both interfaces; the answer is the process that gave it.
+# Both interfaces; the answer is the PID of the process that gave it.
 SERVED = """
 import os, time
 
@@ -59,8 +59,8 @@ async def main():
 
 trio.run(main)
 """
-# As uWSGI does: the child is made without Python's knowledge, has its parent's listening socket,
-# and waits for connections in epoll, with a socket pair as an event loop has one.
+# Like uWSGI: the child is forked without Python's knowledge, inherits the listening socket, and
+# waits for connections in epoll, with a socket pair like an event loop's.
 FORKED = """
 import ctypes, select, socket, time
 listening = socket.create_server(("127.0.0.1", 0))
@@ -101,7 +101,7 @@ def who_answers(port, path="/"):
 
 
 def who_serves(port, count):
-    """The processes that answer, once so many do."""
+    """The processes that answer, as soon as there are `count` of them."""
     pids, deadline = set(), time.monotonic() + 60 * harness.PATIENCE
     while len(pids) < count and time.monotonic() < deadline:
         with contextlib.suppress(OSError):
@@ -151,7 +151,7 @@ def supervisor(venv, folder, arguments):
 
 
 def check_supervisor(app, serving, loop):
-    """Attach and doctor name who serves, and say that this is not the one to observe."""
+    """Attach and doctor name the serving processes and say that this is not one to observe."""
     with harness.attach(app) as running:
         time.sleep(0.3)
         outcome = running.finish()
@@ -168,7 +168,7 @@ def check_supervisor(app, serving, loop):
 
 
 @pytest.mark.parametrize("name", SUPERVISORS)
-def test_a_supervisor_names_those_who_serve(venv, tmp_path, name):
+def test_a_supervisor_names_the_serving_processes(venv, tmp_path, name):
     arguments, count, loop = SUPERVISORS[name]
     port = harness.free_port()
     with supervisor(venv, tmp_path, arguments.format(port=port)) as app:
@@ -187,7 +187,7 @@ def test_celery_names_the_processes_of_its_pool(venv, tmp_path):
 
 
 def test_threads_of_rust_run_no_loop(venv, tmp_path):
-    """granian's runtime parks its threads as loops park theirs."""
+    """granian's runtime parks its threads as event loops do."""
     port = harness.free_port()
     with supervisor(venv, tmp_path, SUPERVISORS["granian"][0].format(port=port)):
         [pid] = who_serves(port, 1)

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""Stacks, frame by frame: an application writes down its own in every kind of frame there is,
-and gilscope's must be the same."""
+"""Stacks, frame by frame: an application records its own in every kind of frame there is, and
+gilscope's must be the same."""
 
 import pytest
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""What is said of small programs whose answer was wrong once: one kind of mistake each."""
+"""Regression tests for wrong answers: one small program for each kind of mistake."""
 
 import os
 
@@ -126,7 +126,7 @@ sys.stdin.readline()
 
 
 def observe(source, prefix=None):
-    """(nanoseconds by the program's own clock, what attach printed)"""
+    """(nanoseconds by the program's own clock, the outcome of attach)"""
     return harness.observe_script(RUN % source, prefix or harness.undisturbed())
 
 
@@ -153,7 +153,7 @@ def test_each_call_has_its_own_advice():
     assert by_name["save"]["advice"] not in (by_name["nap"]["advice"], "")
 
 
-def test_a_library_that_sleeps_is_not_told_as_time_sleep_alone():
+def test_the_advice_for_a_sleep_mentions_libraries():
     marks, found = findings(SQLITE)
     finding = found[0]
     assert finding["id"] == "blocking_call" and name_of(finding) == "save", found
@@ -161,7 +161,7 @@ def test_a_library_that_sleeps_is_not_told_as_time_sleep_alone():
     assert finding["advice"].startswith("time.sleep(), or a library that sleeps"), finding
 
 
-def test_the_collector_of_another_thread_is_told():
+def test_a_collection_in_another_thread_is_reported():
     marks, found = findings(COLLECTS)
     finding = found[0]
     assert finding["id"] == "garbage_collection", found
@@ -170,7 +170,7 @@ def test_the_collector_of_another_thread_is_told():
     assert "gc.freeze()" in finding["advice"]
 
 
-def test_need_of_cpu_comes_before_its_lack_and_no_neighbour_had_most():
+def test_computing_ranks_before_lack_of_cpu_and_no_neighbour_is_singled_out():
     with harness.Neighbours(LAST_CPU, 4):
         marks, found = findings(NEEDS_CPU, ("taskset", "-c", str(LAST_CPU)))
     ids = [finding["id"] for finding in found]

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""What sleeps are not the application's: a process that is stopped from outside, and the GIL's own
-futexes. And the first turn of a loop that begins while observed."""
+"""Sleeps that are not the application's: a process stopped from outside, and the GIL's own futexes.
+Also the first iteration of a loop that begins while observed."""
 
 import contextlib
 import ctypes
@@ -15,7 +15,7 @@ import harness
 import laws
 
 STOP_S = 0.5
-MACHINE_NS = 100_000_000  # until a busy machine has stopped it, and lets it run again
+MACHINE_NS = 100_000_000  # the time a busy machine may take to stop it, and to resume it
 PTRACE_ATTACH, PTRACE_DETACH, WAIT_ALL = 16, 17, 0x40000000
 FREEZER = "/sys/fs/cgroup/freezer"
 
@@ -114,7 +114,7 @@ def frozen(pid, base, switch, on, off):
     "stop, kind",
     [(signalled, "stopped"), (traced, "traced"), (frozen_v1, "frozen"), (frozen_v2, "frozen")],
 )
-def test_who_is_stopped_from_outside_is_told_so(stop, kind):
+def test_a_process_stopped_from_outside_is_reported_as_such(stop, kind):
     with harness.Script(IDLE) as app, harness.attach(app) as running:
         with stop(app.pid):
             t0 = time.monotonic_ns()
@@ -148,7 +148,7 @@ def test_the_first_turn_of_a_loop_that_begins_while_observed():
     for t0, t1 in marks:
         (stall,) = [stall for stall in stalls if stall["start_ns"] < t1 and t0 < stall["end_ns"]]
         assert stall["end_ns"] >= t1 and stall["cause"] == "blocked"
-        # what is told of the first is a lower bound, and not much is missing
+        # the first iteration may begin late, as a lower bound, but not by much
         assert stall["whole"] or stall["start_ns"] <= t0 + MACHINE_NS
 
 

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""What began before gilscope attached: a loop that hangs already has a stall since the begin of the
-window, with its cause and place, told at once."""
+"""What began before gilscope attached: a loop that already hangs has a stall from the begin of the
+window, with its cause and place, and it is reported immediately."""
 
 import json
 import re
@@ -18,13 +18,14 @@ LOOPS = pytest.mark.parametrize("loop", ["asyncio", "uvloop"])
 
 
 def observe_late(app, *arguments):
-    """Attaches while the loop hangs: gilscope's outcome, and when it was ready."""
+    """Attaches while the loop hangs. Returns gilscope's outcome and its first line about the
+    stall."""
     with Watched("attach", app.pid, "--json", *arguments, prefix=app.prefix, wait=False) as running:
         assert running.ready(15)
         ready_ns = time.monotonic_ns()
-        told = running.await_told(1)
-        assert told[0][0] - ready_ns < 1e9
-        return running.result(), told[0][1]
+        reported = running.await_reported(1)
+        assert reported[0][0] - ready_ns < 1e9
+        return running.result(), reported[0][1]
 
 
 @LOOPS
@@ -44,7 +45,7 @@ def test_a_service_that_hangs_already(loop, cause):
     assert stall["states"][STATES[cause]] > 0.8 * (stall["end_ns"] - stall["start_ns"])
     assert stall["handler"]["function"] == "handler" and stall["handler"]["role"] == "task"
     assert "hung" in [finding["id"] for finding in done.report["findings"]]
-    if cause != "gil_wait":  # that one waits in threading.py
+    if cause != "gil_wait":  # with gil_wait the loop's innermost frame is in threading.py
         assert stall["stack"][0]["function"] == cause
     else:
         assert [blocker["handler"]["function"] for blocker in stall["blockers"]] == ["hog"]
@@ -80,7 +81,7 @@ def test_an_idle_loop_is_not_stalled(loop):
         with Watched("attach", app.pid, "--json", "-d", "500ms", prefix=app.prefix) as running:
             done = running.result()
     (found,) = done.report["processes"][0]["loops"]
-    assert not found["stalls"] and not running.told()
+    assert not found["stalls"] and not running.reported()
     (thread,) = done.report["processes"][0]["threads"]
     assert thread["states"]["idle"] > 0.9 * sum(thread["states"].values())
 
@@ -136,7 +137,8 @@ def gil():
 
 @pytest.fixture
 def service(tmp_path):
-    """Under uvicorn, with a route that keeps the GIL in C, in a thread of the pool, for 2 s."""
+    """A server under uvicorn whose route holds the GIL in C code for 2 s, in a thread of the
+    pool."""
     (tmp_path / "service.py").write_text(SERVICE)
     with harness.WebApp("auto", module="service:app", folder=str(tmp_path)) as app:
         with socket.create_connection(("127.0.0.1", app.port)) as client:

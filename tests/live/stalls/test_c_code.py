@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""C code has a name: the module of an extension that keeps the GIL, and of one that does not."""
+"""C code has a name: the module of an extension that holds the GIL, and of one that does not."""
 
 import os
 import shutil
@@ -70,7 +70,7 @@ asyncio.run(main())
 
 @pytest.fixture(scope="module", params=["symbols", "stripped"])
 def stalls(request, tmp_path_factory):
-    """By function: what every stall's machine code was."""
+    """By function: the machine code that each stall ran."""
     folder = tmp_path_factory.mktemp(request.param) / "site-packages" / "whirl"
     folder.mkdir(parents=True)
     include = subprocess.check_output(
@@ -101,7 +101,7 @@ def test_the_extension_is_named(stalls, function):
     assert found[function], found
     for native in found[function]:
         assert native["module"] == library
-        # a stripped file has no symbol that covers it: the nearest one would be a lie
+        # a stripped file has no symbol that covers it, and the nearest one would be wrong
         assert native["symbol"] == ("spin" if kind == "symbols" else None)
     shown = ("spin in " if kind == "symbols" else "") + "spinning.so (whirl)"
     assert any(function in text and f"mostly in {shown}" in text for text in texts), "\n".join(

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""The CPU taken away: by busy neighbours and by a control group's quota."""
+"""Loss of the CPU: to busy neighbours, and to a control group's quota."""
 
 import os
 import time
@@ -13,7 +13,7 @@ LAST_CPU = max(os.sched_getaffinity(0))
 
 
 def observe(app, names):
-    """Each kind of work once; the stall it caused and its mark."""
+    """Runs each kind of work once. Returns its stall and its mark."""
     known = len(app.marks())
     with harness.attach(app) as running:
         for name in names:
@@ -44,14 +44,14 @@ def test_neighbours_that_take_the_cpu_are_named(loop):
             assert sum(taken.values()) >= 0.95 * share, (
                 f"{mark}: {stall['preempted_by']} of {laws.describe(stall)}"
             )
-            # who else works on this machine may be in the list as well
+            # other processes of this machine may be in the list as well
             assert {
                 run["pid"] for run in stall["preempted_by"] if run["comm"] == "neighbour"
             } == neighbours.pids
             assert stall["throttled_ns"] == 0
 
 
-def test_a_used_up_quota_is_told_from_neighbours():
+def test_a_used_up_quota_is_distinguished_from_neighbours():
     with harness.RawApp("asyncio") as app:
         with harness.Quota(0.1) as quota:
             quota.add(app.pid)
@@ -60,8 +60,8 @@ def test_a_used_up_quota_is_told_from_neighbours():
             throttled = quota.throttled_ns() - before
         assert throttled > 100_000_000, "the quota did not bite: the test's own fault"
         assert stall["cause"] == "held_runnable", laws.describe(stall)
-        # The kernel counts until the group may run again, the stall until the thread does; others
-        # may have its CPU by then.
+        # The kernel counts until the group may run again, the stall lasts until the thread runs
+        # again. In between others may have its CPU.
         others = sum(run["ns"] for run in stall["preempted_by"])
         story = (
             f"{laws.describe(stall)}, throttled {stall['throttled_ns'] / 1e6:.2f} ms, by the "
@@ -69,7 +69,7 @@ def test_a_used_up_quota_is_told_from_neighbours():
         )
         assert 0.95 * throttled <= stall["throttled_ns"] + stall["states"].get("unknown", 0), story
         assert stall["throttled_ns"] <= 1.1 * throttled + 20_000_000 + others, story
-        # outside of the group again
+        # no longer in the group
         with harness.Neighbours(LAST_CPU, 3):
             harness.move_to_cpu(app.pid, LAST_CPU)
             ((stall, _),) = observe(app, ["python_loop"])

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""A callback that recurses far deeper than a stack is kept is one callback, and has its role."""
+"""A callback that recurses deeper than stacks are kept is a single callback, with its role."""
 
 import json
 import subprocess

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""The edges of stalls, measured on event loops with no framework between the turn and the mark."""
+"""The edges of stalls on event loops with no framework between the iteration and the mark."""
 
 import pytest
 
@@ -9,8 +9,8 @@ import names
 from measure import edge_errors, percentile
 
 COUNT = 200
-# promised are 100 us; seen from inside the application, at its own calls of epoll_wait, it is about
-# one
+# 100 us are promised; measured inside the application, at its own calls of epoll_wait, it is about
+# 1 us
 PROMISE_NS = 20_000
 
 
@@ -24,7 +24,7 @@ def test_edges_are_within_100_us_of_the_marks(loop):
         with harness.attach(app, stall="10ms") as running:
             app.call(f"short {COUNT}")
             outcome = running.finish()
-        marks = app.marks()[known:]  # to tell them takes the application long
+        marks = app.marks()[known:]
     laws.check_laws(outcome.report)
     laws.check_evidence(outcome)
     errors = edge_errors(outcome.report, marks)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""What a blocking call of the loop's thread waits on: a pipe, a terminal, a locked file, the peer
+"""What a blocking call of the loop's thread waits for: a pipe, a terminal, a locked file, the peer
 of a socket."""
 
 import os
@@ -91,7 +91,7 @@ def observed():
         ("from_lock", "flock (file orders.lock)"),
     ],
 )
-def test_what_a_call_waits_on_is_told(observed, function, what):
+def test_what_a_call_waits_on_is_reported(observed, function, what):
     report, port = observed
     texts = [
         finding["text"]

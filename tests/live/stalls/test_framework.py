@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""What happens between the event loop and the application's functions: bodies that the framework
-validates and encodes, and awaits that never have to wait."""
+"""What runs between the event loop and the application's functions: request and response bodies
+that the framework validates and encodes, and awaits that never suspend."""
 
 import harness
 import laws
@@ -91,7 +91,7 @@ def of_rule(report, rule):
     return [finding for finding in report["findings"] if finding["id"] == rule]
 
 
-def test_work_on_bodies_is_the_frameworks_and_told_with_its_route():
+def test_work_on_bodies_is_the_frameworks_and_names_its_route():
     marks, report = observe(BODIES)
     found = of_rule(report, "response_or_request_body")
     before = marks["called"] - marks["received"]
@@ -112,7 +112,7 @@ def test_work_on_bodies_is_the_frameworks_and_told_with_its_route():
             assert finding["advice"], finding
 
 
-def test_awaits_that_never_wait_are_told():
+def test_awaits_that_never_suspend_are_reported():
     marks, report = observe(READS)
     (finding,) = of_rule(report, "never_yields")
     elapsed = marks["end"] - marks["begin"]

@@ -1,6 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Whose fault it was, in a FastAPI application: the function that a person would name, in whatever
-way it was called."""
+"""Blame in a FastAPI application: the function that a person would name, however it was called."""
 
 import pytest
 

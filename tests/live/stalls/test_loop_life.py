@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""The begin and the end of event loops: the application marks what it does before, in, between and
+"""The begin and the end of event loops. The application marks what it does before, in, between and
 after them."""
 
 import json
@@ -36,8 +36,7 @@ print(json.dumps(marks), flush=True)
 time.sleep(0.3)
 """
 
-# a descriptor also ends when another one is given its number: by dup2(), or by dup3() if it is not
-# to be inherited
+# A descriptor is also closed when its number is reassigned, by dup2() or dup3().
 REPLACES = """
 import asyncio, json, os, sys, time
 nowhere = os.open("/dev/null", os.O_RDONLY)
@@ -58,8 +57,7 @@ os._exit(0)
 
 
 def observed(source, loop):
-    """The marks of a program that begins when it is observed, and the report about it until it has
-    ended."""
+    """The marks of a program that starts its work when observed, and the report until it exits."""
     with harness.App(
         [harness.DEBIAN_PYTHON, "-c", source, loop], stdin=-1, stdout=-1, text=True
     ) as app:

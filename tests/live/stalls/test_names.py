@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""Whose fault it was, on bare event loops: holders of the GIL, parts of turns, the garbage
-collector, and the totals of the table of blame."""
+"""Blame on bare event loops: holders of the GIL, parts of iterations, the garbage collector, and
+the totals of the table of blame."""
 
 import collections
 import os
@@ -19,7 +19,7 @@ LEAST_PARTS = 8
 PART_NS = 12 * MS
 HOLDERS_RIGHT = 0.99
 EXACT, EXACT_NS = 0.01, 200_000
-GC_EDGE_NS = 20_000  # what calls gc.callbacks, 5 to 13 us, is inside gc_ns or is not, by version
+GC_EDGE_NS = 20_000  # gc.callbacks take 5 to 13 us, in some versions as part of gc_ns
 
 
 class Recording:
@@ -69,15 +69,15 @@ def test_the_holder_is_named_in_99_of_100_contended_waits(waits):
     print(f"{waits.loop}: {tally}")
     assert not tally.wrong
     assert tally.total >= FEWEST_WAITS, (
-        "hardly ever did the loop wait for the GIL rather than for a CPU"
+        "the loop hardly ever waited for the GIL rather than for a CPU"
     )
     assert tally.right >= HOLDERS_RIGHT * tally.total, tally.missing
 
 
 @pytest.mark.parametrize("loop", ["asyncio", "uvloop"])
-def test_the_table_tells_how_long_each_holder_made_the_loop_wait(loop):
-    """Long waits, because each also has a beginning and an end that are not the holder's: until its
-    thread is on, and from its drop to the take."""
+def test_the_table_says_how_long_each_holder_made_the_loop_wait(loop):
+    """Long waits, since each also has a begin and an end that are not the holder's: until its
+    thread runs, and from its drop to the take."""
     recording = Recording(loop, [f"long {LONG_WAITS}"])
     blame, expected = recording.blame(), collections.Counter()
     for mark in recording.marks:
@@ -114,10 +114,10 @@ def test_the_table_counts_the_stalls_of_each_holder(waits):
 
 @pytest.mark.parametrize("loop", ["asyncio", "uvloop"])
 def test_each_of_a_crowd_is_named(loop):
-    """Three threads that only compute pass the GIL round; the loop stands in line behind them."""
+    """Three threads that only compute pass the GIL around; the loop queues behind them."""
     recording = Recording(
         loop, [f"crowd {CROWDS}"], prefix=()
-    )  # in real time such a crowd lets nobody in, on no CPU
+    )  # with real-time priority such a crowd would let no other thread run, on any CPU
     tally = names.Tally()
     for mark in recording.marks:
         stall = laws.the_stall(recording.report, mark)
@@ -140,9 +140,9 @@ def test_each_of_a_crowd_is_named(loop):
 # ── parts of turns ────────────────────────────────────────────────────────────────────────────────
 
 
-def told_apart(stall, mark):
-    """Is there a part of the right handler that covers most of the mark and reaches beyond it by no
-    more than the clock's period?"""
+def has_part(stall, mark):
+    """Whether a part with the right handler covers most of the mark and exceeds it by no more than
+    the sampling period."""
     for part in stall["parts"]:
         if not part["handler"] or part["handler"]["function"] != mark.handler["function"]:
             continue
@@ -165,7 +165,7 @@ def test_ten_short_tasks_in_one_turn_are_not_one_culprit(loop):
     for stall in stalls:
         marks = [mark for mark in recording.marks if mark.overlaps(stall)]
         assert len(marks) == 10 and stall["cause"] == "python", laws.describe(stall)
-        apart.append(sum(told_apart(stall, mark) for mark in marks))
+        apart.append(sum(has_part(stall, mark) for mark in marks))
         for part in stall["parts"]:
             length = laws.total(part["states"])
             assert length <= PART_NS + 2 * PERIOD_NS, f"{part}: the parts are {PART_NS} ns long"
@@ -175,13 +175,13 @@ def test_ten_short_tasks_in_one_turn_are_not_one_culprit(loop):
             sum(laws.total(part["states"]) for part in stall["parts"])
             <= stall["end_ns"] - stall["start_ns"]
         )
-    print(f"{loop}: {apart} of 10 told apart")
+    print(f"{loop}: {apart} of 10 parts found")
     assert min(apart) >= LEAST_PARTS
     blame = recording.blame()
     for function in {mark.name for mark in recording.marks}:
         row = blame[function]
         expected = sum(mark.length_ns for mark in recording.marks if mark.name == function)
-        # each of a function's runs begins and ends somewhere between two samples
+        # the begin and the end of each of the function's runs lie between two samples
         assert (
             abs(laws.total(row["loop_states"]) - expected) <= 4 * PERIOD_NS * (2 * TURNS) ** 0.5
         ), f"{row}: {expected} ns by the marks"
@@ -192,7 +192,7 @@ def test_ten_short_tasks_in_one_turn_are_not_one_culprit(loop):
 
 
 @pytest.mark.parametrize("label", interpreters.supported_pythons())
-def test_time_in_the_garbage_collector_is_told(label):
+def test_time_in_the_garbage_collector_is_measured(label):
     with harness.RawApp(
         "asyncio",
         python=(interpreters.supported_pythons()[label],),
@@ -222,11 +222,11 @@ def test_time_in_the_garbage_collector_is_told(label):
         found = f"gc_ns {stall['gc_ns'] / 1e6:.2f} ms{', sampled' if stall['gc_sampled'] else ''}"
         print(f"{label}: {mark}: {len(runs)} collections of {sum(runs) / 1e6:.2f} ms, {found}")
         if stall["gc_sampled"]:
-            # a run's begin and end are somewhere between two samples
+            # the begin and the end of a run lie between two samples
             tolerance = 2 * PERIOD_NS * max(1, len(runs)) ** 0.5
         else:
             tolerance = max(EXACT * sum(runs), EXACT_NS + GC_EDGE_NS * len(runs))
-            # a CPU that is taken away while the callbacks run is time of theirs, not of gc_ns
+            # time without a CPU during gc.callbacks is theirs, not part of gc_ns
             tolerance += laws.without_cpu_ns(stall)
         assert abs(stall["gc_ns"] - sum(runs)) <= tolerance, (
             f"{mark}: {stall['gc_ns']} ns, {sum(runs)} ns by the application"

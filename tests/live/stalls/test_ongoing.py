@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""Stalls are told while they last: by attach and record, on stderr, in time, with what the loop is
-doing; also when they never end."""
+"""Stalls are reported while they last: by attach and record, on stderr, in time, with what the loop
+is doing; also when they never end."""
 
 import contextlib
 import functools
@@ -39,7 +39,7 @@ THRESHOLD_NS = 50_000_000
 
 
 class Watched(harness.Running):
-    """Keeps the lines of stderr with the time at which they came."""
+    """Keeps the lines of stderr with the times at which they came."""
 
     def __init__(self, *arguments, **options):
         super().__init__(*arguments, **options)
@@ -51,28 +51,29 @@ class Watched(harness.Running):
         for line in self.process.stderr:
             self.lines.append((time.monotonic_ns(), line))
 
-    def told(self):
+    def reported(self):
         return [(ns, LINE.fullmatch(line)) for ns, line in list(self.lines) if LINE.fullmatch(line)]
 
-    def await_told(self, count, timeout=10):
+    def await_reported(self, count, timeout=10):
         deadline = time.monotonic() + timeout
-        while len(self.told()) < count and time.monotonic() < deadline:
+        while len(self.reported()) < count and time.monotonic() < deadline:
             time.sleep(0.01)
-        assert len(self.told()) >= count, self.lines
-        return self.told()
+        assert len(self.reported()) >= count, self.lines
+        return self.reported()
 
     def await_end(self, known=0, timeout=10):
-        """Until it is reported, after so many lines, that the loop goes on; what was told since."""
+        """Waits until a line reports that the loop has resumed, ignoring the first `known` lines.
+        Returns the lines since those."""
         deadline = time.monotonic() + timeout
         while time.monotonic() < deadline:
-            told = self.told()[known:]
-            if any(line[3] == "goes on after" for _, line in told):
-                return told
+            reported = self.reported()[known:]
+            if any(line[3] == "goes on after" for _, line in reported):
+                return reported
             time.sleep(0.01)
         raise AssertionError(f"no end reported: {self.lines}")
 
     def result(self, timeout=30):
-        """A reader is at work already, so communicate() must not be."""
+        """communicate() cannot be used, since a thread already reads stderr."""
         stdout = self.process.stdout.read()
         status = self.process.wait(timeout)
         self._listener.join(timeout)
@@ -97,7 +98,7 @@ ASYNCIO = pytest.mark.parametrize("loop", ["asyncio"])
 
 
 class Observed:
-    """What one observer reported: lines while it observed, and its report at the end."""
+    """What one observer reported: its lines while it observed, and its final report."""
 
     def __init__(self, app, command, folder):
         self._path = os.path.join(folder, "hang.gsc")
@@ -111,7 +112,7 @@ class Observed:
     def finish(self):
         self.done = self.running.result()
         self.ended_ns = time.monotonic_ns()
-        self.told = self.running.told()
+        self.reported = self.running.reported()
         assert self.done.status == 0, self.done
         if os.path.exists(self._path):
             self.report = harness.gilscope("report", self._path, "--json").report
@@ -121,7 +122,7 @@ class Observed:
 
 @contextlib.contextmanager
 def observers(loop):
-    """An application, and {command: Observed} of all observers of that loop, at once."""
+    """An application, and {command: Observed} of all observers of that loop at once."""
     with contextlib.ExitStack() as stack:
         stack.enter_context(harness.undisturbed_reader())
         folder = stack.enter_context(tempfile.TemporaryDirectory())
@@ -139,34 +140,34 @@ def observers(loop):
 
 
 @functools.lru_cache(maxsize=None)
-def for_ever(loop, cause):
-    """A stall without an end: {command: Observed}, and its begin."""
+def endless(loop, cause):
+    """A stall that never ends: {command: Observed}, and its begin."""
     with observers(loop) as (app, found):
         t0_ns = app.answer(f"{cause} forever")["t0_ns"]
         for one in found.values():
-            one.running.await_told(2)
+            one.running.await_reported(2)
     return found, t0_ns
 
 
 class Hang:
-    """A stall's begin and end, and by command the first two lines and all that told of it."""
+    """A stall's begin and end; by command, its first two lines and all its lines."""
 
     def __init__(self, app, cause, found):
-        known = {command: len(one.running.told()) for command, one in found.items()}
+        known = {command: len(one.running.reported()) for command, one in found.items()}
         self.t0_ns = app.answer(f"{cause} 1.6")["t0_ns"]
         self.first = {
-            command: one.running.await_told(known[command] + 2)[known[command] :]
+            command: one.running.await_reported(known[command] + 2)[known[command] :]
             for command, one in found.items()
         }
         self.t1_ns = json.loads(app.process.stdout.readline())["t1_ns"]
-        self.told = {
+        self.reported = {
             command: one.running.await_end(known[command]) for command, one in found.items()
         }
 
 
 @functools.lru_cache(maxsize=None)
 def one_after_the_other(loop):
-    """A stall of each cause under one observation: {command: Observed} and {cause: Hang}."""
+    """A stall of each cause during one observation: {command: Observed} and {cause: Hang}."""
     with observers(loop) as (app, found):
         hangs = {cause: Hang(app, cause, found) for cause in CAUSES}
     return found, hangs
@@ -182,39 +183,39 @@ def length_ns(text):
     return float(value) * {"ms": 1e6, "s": 1e9}[unit]
 
 
-def check_first(told, cause, t0_ns):
-    ns, line = told[0]
+def check_first(reported, cause, t0_ns):
+    ns, line = reported[0]
     assert line[3] == "has been stalled for"
     assert THRESHOLD_NS <= ns - t0_ns + 5_000_000, (ns - t0_ns) / 1e6
     assert length_ns(line[4]) <= ns - t0_ns + 5_000_000
-    assert any(re.search(WORDS[cause], later[4]) for _, later in told), told
+    assert any(re.search(WORDS[cause], later[4]) for _, later in reported), reported
 
 
 @LEGS
 @pytest.mark.parametrize("cause", CAUSES)
-def test_a_stall_is_told_while_it_lasts_and_when_it_ends(loop, command, cause):
+def test_a_stall_is_reported_while_it_lasts_and_when_it_ends(loop, command, cause):
     found, hangs = one_after_the_other(loop)
     hang, report = hangs[cause], found[command].report
-    told, first = hang.told[command], hang.first[command]
+    reported, first = hang.reported[command], hang.first[command]
     assert not any(line[3] == "goes on after" for _, line in first[:2])
     assert first[1][0] < hang.t1_ns
-    check_first(told, cause, hang.t0_ns)
-    assert told[-1][1][3] == "goes on after"
-    assert abs(length_ns(told[-1][1][4]) - (hang.t1_ns - hang.t0_ns)) < 20_000_000
+    check_first(reported, cause, hang.t0_ns)
+    assert reported[-1][1][3] == "goes on after"
+    assert abs(length_ns(reported[-1][1][4]) - (hang.t1_ns - hang.t0_ns)) < 20_000_000
     stalls = laws.stalls_of(report)
     assert len(stalls) == len(CAUSES)
     stall = stalls[CAUSES.index(cause)]
     assert stall["cause"] == STATES[cause] and not stall["ongoing"]
     assert stall["start_ns"] <= hang.t0_ns and hang.t1_ns <= stall["end_ns"]
-    assert told[0][1][1] == told[-1][1][1]  # the stall's begin, as the report has it
+    assert reported[0][1][1] == reported[-1][1][1]  # the begin of the stall, as in the report
 
 
 @LEGS
 @pytest.mark.parametrize("cause", CAUSES)
 def test_a_handler_that_never_returns_is_seen(loop, command, cause):
-    found, t0_ns = for_ever(loop, cause)
+    found, t0_ns = endless(loop, cause)
     one = found[command]
-    check_first(one.told, cause, t0_ns)
+    check_first(one.reported, cause, t0_ns)
     laws.check_laws(one.report)
     stall = the_stall(one.report)
     assert stall["ongoing"] and stall["cause"] == STATES[cause]
@@ -223,18 +224,18 @@ def test_a_handler_that_never_returns_is_seen(loop, command, cause):
 
 
 @ASYNCIO
-def test_an_hour_is_not_told_every_second(app):
+def test_a_long_stall_is_not_reported_every_second(app):
     with Watched("attach", app.pid, "--json", prefix=app.prefix) as running:
         t0_ns = app.answer("blocked forever")["t0_ns"]
         time.sleep(4.5)
         done = running.finish()
-    times = [(ns - t0_ns) / 1e9 for ns, _ in running.told()]
-    assert len(times) == 3, times  # at the threshold, 1 and 2 s after the one before, then 4
+    times = [(ns - t0_ns) / 1e9 for ns, _ in running.reported()]
+    assert len(times) == 3, times  # intervals of 1, 2, 4 s
     assert done.report["stall_ns"] == THRESHOLD_NS
 
 
 @ASYNCIO
-def test_quiet_tells_nothing(app, tmp_path):
+def test_quiet_reports_nothing(app, tmp_path):
     path = tmp_path / "quiet.gsc"
     with Watched(
         "record", "-q", "-p", app.pid, "-o", path, prefix=app.prefix
@@ -244,7 +245,7 @@ def test_quiet_tells_nothing(app, tmp_path):
         done = attached.finish()
         recorded = recording.finish()
     assert done.stderr == "", done
-    assert not recording.told(), recorded
+    assert not recording.reported(), recorded
     assert (
         the_stall(done.report)["cause"]
         == the_stall(harness.gilscope("report", path, "--json").report)["cause"]
@@ -282,7 +283,7 @@ def test_on_a_terminal_the_progress_gives_way(app):
 
 
 @ASYNCIO
-def test_who_does_not_read_what_is_told_does_not_hold_up_the_observation(app):
+def test_a_full_stderr_does_not_hold_up_the_observation(app):
     reader, writer = os.pipe()
     os.set_blocking(writer, False)
     with contextlib.suppress(BlockingIOError):

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""gilscope with hardly any CPU time of its own: the end of the window is there, and all commands
+"""gilscope with hardly any CPU time of its own: the end of the window is recorded, and all commands
 agree on what was lost."""
 
 import contextlib
@@ -26,7 +26,7 @@ SHARE = 0.01
 
 @contextlib.contextmanager
 def starved(*arguments):
-    """gilscope with its probes in place and a hundredth of a CPU from then on."""
+    """gilscope with its probes in place, limited to a hundredth of a CPU from then on."""
     try:
         quota = harness.Quota(SHARE)
     except OSError as error:
@@ -39,7 +39,7 @@ def starved(*arguments):
 
 
 def read_back(path):
-    """What `report` says of a recording: its exit status and its JSON."""
+    """The exit status and the JSON of `report` for a recording."""
     outcome = harness.gilscope("report", path, "--json")
     return outcome.status, outcome.report
 
@@ -56,17 +56,17 @@ def test_record_and_report_agree_under_a_quota(tmp_path, options):
             done = running.result(timeout=120)
     status, report = read_back(path)
     assert not report["truncated"], done
-    assert report["window"]["end_ns"] >= begun, "the window ended before it was told to"
+    assert report["window"]["end_ns"] >= begun, "the window ended before the signal"
     assert status == done.status, (done, report["evidence"])
-    told = {
+    reported = {
         word: f"{report['evidence'][key]} {words}" in done.stderr
         for key, word, words in (
             ("late", "late", "events came too late"),
             ("missed", "missed", "probe hits"),
         )
     }
-    for word, was_told in told.items():
-        assert was_told == (report["evidence"][word] > 0), (done, report["evidence"])
+    for word, was_reported in reported.items():
+        assert was_reported == (report["evidence"][word] > 0), (done, report["evidence"])
     lost = report["evidence"]["lost"] - report["evidence"]["late"] - report["evidence"]["missed"]
     assert (f"{lost} events were lost" in done.stderr) == (lost > 0), (done, report["evidence"])
 

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""A FastAPI application marks what it does to its event loop; the report must say the same: every
-stall, its edges, its cause, and nothing else."""
+"""A FastAPI application marks what it does to its event loop. The report must agree: every stall,
+its edges, its cause, and nothing else."""
 
 import time
 
@@ -17,7 +17,7 @@ HARMLESS = ["def_sleep", "async_sleep", "thread_pbkdf2", "pool_regex"]
 
 
 class Recording:
-    """One run of the application under one gilscope, every route called once."""
+    """One run of the application under one gilscope, with every route called once."""
 
     def __init__(self, loop, slow_port):
         with harness.WebApp(
