@@ -42,13 +42,14 @@ static __always_inline void emit_comm(__u64 ts, __u32 tid, __u32 tgid, const __u
 	emit(&record, sizeof(record));
 }
 
-/* Reports who has the CPU, or with `end` that it is no longer reported. */
+/* Reports who has the CPU, or with `end` that it is no longer reported. The note has the name that
+ * the task had when it came there; of traced threads every name is reported when it is set. */
 static __always_inline void emit_run(__u64 ts, __u32 cpu, struct cpu_note *note, bool end)
 {
 	struct ev_run record = {.hdr = HDR(RUN, ts, note->tid, cpu, end ? EVF_RUN_END : 0),
 				.pid = note->tgid};
 
-	if (!end && note->tid)
+	if (!end && note->tid && !is_target(note->tgid))
 		emit_comm(ts, note->tid, note->tgid, note->comm);
 	emit(&record, sizeof(record));
 	note->reported = !end;

@@ -2,6 +2,7 @@
 """Which threads run event loops, and the names of threads and tasks in Python."""
 
 import os
+import re
 
 import pytest
 
@@ -77,3 +78,32 @@ def test_tasks_have_names_where_the_version_shows_them(recording):
     for mark in recording.marks:
         stall = laws.the_stall(recording.report, mark)
         assert stall["task"] == (TASK if version >= (3, 14) else None)
+
+
+RENAMES = """
+import ctypes, os, threading, time
+def wakes():
+    while True:
+        time.sleep(0.001)
+threading.Thread(target=wakes, daemon=True).start()
+set_name = ctypes.CDLL(None).prctl
+print("ready", flush=True)
+time.sleep(1)
+for number in range(100):
+    set_name(15, b"name-%d" % number)
+    end = time.monotonic() + 0.003
+    while time.monotonic() < end:
+        pass
+time.sleep(600)
+"""
+
+
+def test_a_name_that_was_given_up_does_not_come_back(tmp_path):
+    """Also where another thread waits for the CPU, which has its occupant's reported."""
+    trace = str(tmp_path / "names.gsc")
+    with harness.Script(RENAMES, prefix=("taskset", "-c", "0")) as app:
+        with harness.Running("record", "-p", app.pid, "-d", "2s", "-o", trace) as running:
+            assert running.result().status == 0
+    script = harness.gilscope("export", trace, "--format", "script").stdout
+    found = re.findall(rf" {app.pid} comm .*comm=name-(\d+)", script)
+    assert found == [str(number) for number in range(100)], found
