@@ -9,10 +9,12 @@ from pathlib import Path
 
 import pytest
 
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "matrix"))
+TESTS = Path(__file__).resolve().parent.parent
+sys.path[:0] = [str(TESTS / "matrix"), str(TESTS / "live" / "kit")]
 
 import debian  # noqa: E402
 import kernels  # noqa: E402
+import livetests  # noqa: E402
 import support  # noqa: E402
 
 PACKAGES = {
@@ -115,3 +117,27 @@ def test_only_the_pythons_asked_for_are_made(monkeypatch):
     ):
         made.clear()
         assert not list(run.candidates(False, only)) and made == expected
+
+
+def test_a_row_of_the_live_tests():
+    said = (
+        "..F.s\nFAILED tests/live/stalls/test_locks.py::test_a_deadlock[True] - assert 1 == 2\n"
+        "ERROR tests/live/pools/test_pools.py::test_b\n"
+        "1 failed, 3 passed, 1 skipped, 1 error in 9s\n"
+    )
+    found = livetests.result(1, said)
+    assert found["passed"] == "3/5"
+    assert found["faults"] == [
+        "test_locks.py::test_a_deadlock[True] - assert 1 == 2",
+        "test_pools.py::test_b",
+    ]
+    cells = support.cells(row("6.1", livetests.LOOP, **found), support.GUESTS)
+    assert cells[4:6] == ["3 of 5", "2"]
+    assert livetests.result(0, "...\n3 passed in 1s\n") == {"passed": "3/3", "faults": []}
+
+
+@pytest.mark.parametrize(
+    "status, said", [(5, "no tests ran in 0.1s"), (4, ""), (3, "2 passed in 1s")]
+)
+def test_live_tests_that_did_not_run_are_a_fault(status, said):
+    assert len(livetests.result(status, said)["faults"]) == 1

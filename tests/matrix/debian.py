@@ -66,6 +66,14 @@ def architecture():
     return run(["dpkg", "--print-architecture"]).strip()
 
 
+def made(path, packages):
+    """Whether that file, which is written last, says that a root was made with these packages."""
+    if not os.path.exists(path):
+        return False
+    with open(path) as file:
+        return file.read() == packages
+
+
 def version_key(text):
     return tuple(int(part) for part in re.findall(r"\d+", text))
 

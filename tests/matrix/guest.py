@@ -24,8 +24,9 @@ MEMORY_MB = 1536
 CLOCK = "shift=0,sleep=off"  # 2^0 ns an instruction
 
 
-def run(kernel, root, disk, command, timeout_s):
-    """(exit status, lines) of a command that bash runs in the guest. The disk is left as it was."""
+def run(kernel, root, disk, command, timeout_s, log):
+    """(exit status, lines) of a command that bash runs in the guest. The disk is left as it was,
+    and what the guest says is in the file `log` as it comes."""
     with tempfile.NamedTemporaryFile(prefix="gilscope-guest-") as initial:
         kernel.initial(root.busybox, command, initial.name)
         machine = [
@@ -60,22 +61,21 @@ def run(kernel, root, disk, command, timeout_s):
             "none",
         ]
         try:
-            done = subprocess.run(
-                machine,
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.STDOUT,
-                text=True,
-                errors="replace",
-                timeout=timeout_s,
-            )
+            with open(log, "wb") as said:
+                subprocess.run(
+                    machine,
+                    stdin=subprocess.DEVNULL,
+                    stdout=said,
+                    stderr=subprocess.STDOUT,
+                    timeout=timeout_s,
+                )
         except FileNotFoundError:
             raise debian.Missing(
                 f"{machine[0]} is not installed; run tools/install-deps matrix"
             ) from None
-        except subprocess.TimeoutExpired as expired:
-            said = expired.stdout.decode(errors="replace") if expired.stdout else ""
-            return None, said.replace("\r", "").splitlines()
-    lines = done.stdout.replace("\r", "").splitlines()
+        except subprocess.TimeoutExpired:
+            pass  # then no status was said
+    with open(log, errors="replace", newline="") as said:
+        lines = said.read().replace("\r", "").splitlines()
     status = [int(found[1]) for found in map(re.compile(r"@@ status (\d+)").search, lines) if found]
     return status[0] if status else None, lines

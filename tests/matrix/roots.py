@@ -23,7 +23,7 @@ LIBRARIES = (
     "uthash-dev",
 )
 TOOLS = ("bash", "coreutils", "util-linux", "procps", "busybox-static", "iproute2")
-PYTHON = ("python3", "python3-uvloop", "python3-jsonschema")
+PYTHON = ("python3", "python3-uvloop", "python3-jsonschema", "python3-pytest")
 INSIDE = "/opt/gilscope"
 TRIPLETS = {"amd64": "x86_64-linux-gnu", "arm64": "aarch64-linux-gnu"}
 
@@ -33,8 +33,9 @@ class Root:
         self.architecture = architecture
         self.folder = os.path.join(os.path.abspath(folder), f"guest-{architecture}")
         self.busybox = os.path.join(self.folder, "usr/bin/busybox")
+        packages = ",".join(LIBRARIES + TOOLS + PYTHON)
         done = os.path.join(self.folder, ".gilscope-complete")
-        if os.path.exists(done):
+        if debian.made(done, packages):
             return
         shutil.rmtree(self.folder, ignore_errors=True)
         debian.run(
@@ -43,7 +44,7 @@ class Root:
                 "--variant=extract",
                 f"--architectures={architecture}",
                 "--hook-dir=/usr/share/mmdebstrap/hooks/merged-usr",
-                "--include=" + ",".join(LIBRARIES + TOOLS + PYTHON),
+                f"--include={packages}",
                 debian.codename(),
                 self.folder,
                 debian.mirror(),
@@ -51,7 +52,8 @@ class Root:
         )
         with open(os.path.join(self.folder, "etc/passwd"), "w") as file:
             file.write("root:x:0:0:root:/root:/bin/bash\n")
-        open(done, "w").close()
+        with open(done, "w") as file:
+            file.write(packages)
 
     def compiler(self):
         """The command that compiles for this root: the libraries' headers are the root's own."""

@@ -29,7 +29,9 @@ def cells(row, columns):
     values = {
         "version": row.get("python", "–"),
         "Python": row.get("python", "–"),
-        "found and right": ", ".join(count(row.get(key, "–")) for key in FOUND),
+        "found and right": ", ".join(
+            count(row.get(key, "–")) for key in (["passed"] if "passed" in row else FOUND)
+        ),
         "faults": str(len(row["faults"]) or "none"),
         "date": str(datetime.date.today()),
         "sites": str(row.get("sites", "–")).replace("scan ", ""),

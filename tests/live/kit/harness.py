@@ -17,8 +17,10 @@ import socket
 import subprocess
 import threading
 import time
+import unittest
 
-from interpreters import DEBIAN_PYTHON
+import interpreters
+from interpreters import DEBIAN_PYTHON, PYTHON
 
 ROOT = os.path.abspath(os.path.join(os.path.dirname(__file__), "../../.."))
 APPS = os.path.join(ROOT, "tests", "apps")
@@ -30,6 +32,12 @@ PATIENCE = float(
 
 
 # ── applications ──────────────────────────────────────────────────────────────────────────────────
+
+
+def need(*modules):
+    """Skips the test where the interpreter that is asked for has them not."""
+    if interpreters.ASKED and not interpreters.has(interpreters.ASKED, *modules):
+        raise unittest.SkipTest(f"this Python has no {', '.join(modules)}")
 
 
 class App:
@@ -65,9 +73,10 @@ class App:
 class Script(App):
     """Python source that prints "ready" when it is ready."""
 
-    def __init__(self, source, python=DEBIAN_PYTHON, prefix=(), **popen):
+    def __init__(self, source, python=PYTHON, prefix=(), **popen):
+        command = [python] if isinstance(python, str) else python
         super().__init__(
-            [python, "-c", source], prefix=prefix, stdout=subprocess.PIPE, text=True, **popen
+            [*command, "-c", source], prefix=prefix, stdout=subprocess.PIPE, text=True, **popen
         )
         line = self.process.stdout.readline()
         if line != "ready\n":
@@ -81,11 +90,13 @@ class RawApp(App):
     def __init__(
         self,
         loop,
-        python=(DEBIAN_PYTHON,),
+        python=PYTHON,
         prefix=(),
         env=None,
         script=os.path.join(APPS, "loop_truth.py"),
     ):
+        if loop == "uvloop":
+            need("uvloop")
         super().__init__(
             [*python, script, "--loop", loop],
             prefix=prefix,
@@ -122,13 +133,13 @@ class RawApp(App):
 class WebApp(App):
     """A FastAPI application under uvicorn."""
 
-    def __init__(
-        self, loop, module="truth:app", python=DEBIAN_PYTHON, prefix=(), env=None, folder=APPS
-    ):
+    def __init__(self, loop, module="truth:app", python=PYTHON, prefix=(), env=None, folder=APPS):
+        need("fastapi", "uvicorn")
+        command = [python] if isinstance(python, str) else python
         self.port = free_port()
         super().__init__(
             [
-                python,
+                *command,
                 "-m",
                 "uvicorn",
                 module,
@@ -213,10 +224,6 @@ def compile_library(compiler, name, path):
 
 def polls_library():
     return library("polls")
-
-
-def compile_polls(compiler, path):
-    compile_library(compiler, "polls", path)
 
 
 FIFO = 10
@@ -518,7 +525,7 @@ def attach(app, *arguments, stall="20ms"):
 def observe_script(source, prefix=()):
     """Runs a program that prints "ready", waits for a line, does its work, and prints its marks as
     JSON. Returns the marks and the outcome of the attach that observed it."""
-    argv = [DEBIAN_PYTHON, "-c", source]
+    argv = [*PYTHON, "-c", source]
     with App(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, prefix=prefix) as app:
         assert app.process.stdout.readline() == "ready\n"
         with attach(app) as running:

@@ -4,9 +4,13 @@
 import glob
 import os
 import re
+import shlex
 import subprocess
 
 DEBIAN_PYTHON = "/usr/bin/python3"
+# The command of the one interpreter to test with, where the environment names one (tests/matrix)
+ASKED = tuple(shlex.split(os.environ.get("GILSCOPE_TEST_PYTHON", "")))
+PYTHON = ASKED or (DEBIAN_PYTHON,)
 BUILT = os.path.abspath(os.path.join(os.path.dirname(__file__), "../../../build/matrix"))
 
 
@@ -33,7 +37,10 @@ def version_key(version):
 
 
 def supported_pythons():
-    """{label: path}: Debian's python and pyenv's from 3.8 on."""
+    """{label: path}: Debian's python and pyenv's from 3.8 on; or {label: command} of the one that
+    is asked for."""
+    if ASKED:
+        return {"asked": ASKED}
     found = {
         f"pyenv-{version}": path
         for version, path in pyenv_pythons().items()
@@ -49,6 +56,12 @@ def built_pythons():
         os.path.basename(os.path.dirname(os.path.dirname(path))): os.path.realpath(path)
         for path in sorted(glob.glob(os.path.join(BUILT, "built-*", "bin", "python3")))
     }
+
+
+def has(python, *modules):
+    """Whether an interpreter (a command) can import them."""
+    source = "import " + ", ".join(modules)
+    return subprocess.run([*python, "-c", source], capture_output=True).returncode == 0
 
 
 def gil_is_on(python):

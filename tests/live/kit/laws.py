@@ -373,7 +373,9 @@ def check_details(report, stall, mark, work):
         assert first["ns"] + unknown >= 0.9 * wait, (
             f"{mark}: {first['ns']} of {wait} ns of waiting explained, {unknown} ns unknown"
         )
-        assert first["states"].get(work.blocker, 0) + unknown >= 0.9 * wait, (
+        # with one CPU, which gilscope itself needs now and then
+        without_cpu = first["states"]["held_runnable"] if os.cpu_count() == 1 else 0
+        assert first["states"].get(work.blocker, 0) + without_cpu + unknown >= 0.9 * wait, (
             f"{mark}: the blocker's states are {first['states']}"
         )
 

@@ -108,6 +108,8 @@ asyncio.run(main())
 
 @LOOPS
 def test_the_first_turn_of_a_new_loop_counts(loop):
+    if loop == "uvloop":
+        harness.need("uvloop")
     source = FIRST_TURN.format(uvloop=loop == "uvloop")
     with harness.Script(source, prefix=harness.undisturbed(), stdin=subprocess.PIPE) as app:
         with Watched("attach", app.pid, "--json", prefix=app.prefix) as running:
