@@ -173,6 +173,13 @@ static struct target_thread *thread_of(const struct threads *threads, const stru
 	return find(threads, nstid);
 }
 
+/* Of a process with one state: who forks without PyOS_AfterFork_Child(), as uWSGI does, leaves the
+ * number of the parent's thread in it. NULL: there are several threads. */
+static struct target_thread *only_thread(const struct threads *threads)
+{
+	return threads->count == 1 ? &threads->list[0] : NULL;
+}
+
 static int pthread_tid_calibrate(const struct target *target, struct threads *threads,
 				 const struct python_thread_state *states, int count)
 {
@@ -203,10 +210,8 @@ static int mark_python(const struct target *target, struct threads *threads)
 	for (int i = 0; !err && i < count; i++) {
 		struct target_thread *thread = thread_of(threads, target, &states[i]);
 
-		/* who forks without PyOS_AfterFork_Child(), as uWSGI does, leaves the number of
-		 * the parent's thread in the child's only state */
-		if (!thread && count == 1 && threads->count == 1)
-			thread = &threads->list[0];
+		if (!thread && count == 1)
+			thread = only_thread(threads);
 		if (!thread) {
 			threads->whole = false;
 			continue;
@@ -263,8 +268,12 @@ const struct target_thread *threads_of_state(const struct threads *threads,
 					     const struct target *target, uint64_t address)
 {
 	struct python_thread_state state;
+	const struct target_thread *thread;
 
 	if (runtime_thread_state((pid_t)target->info.pid, &target->layout, address, &state))
 		return NULL;
-	return thread_of(threads, target, &state);
+	thread = thread_of(threads, target, &state);
+	if (!thread && threads->python_count == 1 && threads->python[0].state == address)
+		thread = only_thread(threads);
+	return thread;
 }

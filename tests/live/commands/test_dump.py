@@ -69,6 +69,18 @@ takes_it_with_the_gil()
 """
 
 
+# As uWSGI does: the child is made without Python's knowledge.
+FORKED = """
+import ctypes, time
+child = ctypes.PyDLL(None).fork()
+while child == 0:
+    pass
+print("ready", flush=True)
+print(child, flush=True)
+time.sleep(600)
+"""
+
+
 class Dump:
     """The output of gilscope dump for a process: JSON that matches its schema."""
 
@@ -199,6 +211,20 @@ def test_threads_that_wait_for_each_other():
     assert main["waits_for"] == other["tid"] and functions(main)[0] == "takes_it_with_the_gil"
     assert other["state"] == "gil_wait" and other["waits_for"] == main["tid"]
     assert "Deadlock: 'MainThread' (" in text
+
+
+def test_the_only_thread_of_a_child_that_python_did_not_fork():
+    """Its state has the number of the parent's thread, and it computes without a break."""
+    with harness.Script(FORKED) as app:
+        child = int(app.process.stdout.readline())
+        try:
+            done = harness.gilscope("dump", child, "--json")
+        finally:
+            os.kill(child, 9)
+    [process] = json.loads(done.stdout)["processes"]
+    assert [gil["holder"] for gil in process["gils"]] == [child], process
+    [thread] = process["threads"]
+    assert thread["state"] in ("python", "held_runnable"), thread
 
 
 def test_a_dump_of_a_busy_service_does_no_harm():
