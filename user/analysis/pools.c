@@ -170,6 +170,15 @@ static void forget_unnamed(struct pool_fold *pool)
 						    .kind = pool->report.kind};
 }
 
+/* It may be read later than the name, and not of every thread. */
+static void take_limit(struct pool_fold *pool, const struct thread *thread)
+{
+	if (thread->pool_limit)
+		pool->report.limit = thread->pool_limit;
+	if (pool->mixed)
+		pool->report.limit = 0;
+}
+
 /*
  * An executor numbers its threads, which stay to its end. Two threads of one number are two
  * executors of one name, whose threads together are nothing that has a limit.
@@ -183,7 +192,7 @@ static void note_limit(struct pool_fold *pool, const struct thread *thread, cons
 	if (pool->numbers & bit)
 		pool->mixed = true;
 	pool->numbers |= bit;
-	pool->report.limit = pool->mixed ? 0 : thread->pool_limit;
+	take_limit(pool, thread);
 }
 
 static struct pool_fold *join(struct report_builder *builder, struct thread_fold *worker,
@@ -278,6 +287,7 @@ void pools_sample(struct report_builder *builder, struct thread_fold *worker,
 	pool = change_pool(builder, worker, pool, place.kind, sample->ts);
 	if (!pool)
 		return;
+	take_limit(pool, thread);
 	worker_set(pool, worker, worker_now(builder, thread, sample->stack), sample->ts);
 	note_job(pool, worker, &place);
 }
@@ -297,6 +307,7 @@ void pools_state(struct report_builder *builder, const struct thread *thread, ui
 		pool = change_pool(builder, worker, pool, pool->report.kind, ts);
 	if (!pool)
 		return;
+	take_limit(pool, thread);
 	if (ts < pool->ts && pool->full) /* what it was taken for was wrong since then */
 		pool->full = false;
 	worker_set(pool, worker, worker_now(builder, thread, still_of(builder, thread).stack), ts);

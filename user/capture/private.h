@@ -60,7 +60,8 @@ struct tracee {
 /* A thread of a tracee. */
 struct member {
 	uint32_t tid;
-	uint32_t name; /* text: the Python name that the stream has for it */
+	uint32_t name;	     /* text: the Python name that the stream has for it … */
+	uint32_t pool_limit; /* … and PYTHON_NAME's limit */
 	struct tracee *tracee;
 	uint64_t loop_asked; /* when Python was asked whether it runs a loop; 0: not yet */
 	bool runs_loop;	     /* it does; Python need not be asked again */

@@ -167,9 +167,11 @@ static int name_thread(void *ctx, uint32_t tid, const char *text, uint32_t limit
 	if (!member || member->tracee != naming->tracee)
 		return 0;
 	err = symbols_name(naming->capture->symbols, text, &id);
-	if (err || !id || id == member->name)
+	/* a limit may be readable only later, and not every time */
+	if (err || !id || (id == member->name && (!limit || limit == member->pool_limit)))
 		return err;
 	member->name = id;
+	member->pool_limit = limit;
 	event.hdr.ts = clock_now_ns();
 	event.python_name.text = id;
 	event.python_name.limit = limit;
