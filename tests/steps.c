@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * steps.c - how much a program does, without a clock: the build with -fsanitize-coverage=trace-pc
- * comes here once for every basic block that it runs. With STEPS_FD set the number goes to that
- * descriptor at the end. What the libraries do is not counted.
+ * steps.c - counts how much a program does, without a clock: in a build with
+ * -fsanitize-coverage=trace-pc every basic block calls it. With STEPS_FD set the count is written
+ * to that descriptor at the end. Libraries are not counted.
  */
 #include <inttypes.h>
 #include <stdint.h>
@@ -18,7 +18,7 @@ void __sanitizer_cov_trace_pc(void)
 	steps++;
 }
 
-__attribute__((destructor)) static void tell(void)
+__attribute__((destructor)) static void write_count(void)
 {
 	const char *fd = getenv("STEPS_FD");
 

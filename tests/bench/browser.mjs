@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// How long a page takes to open, and to draw anew when it is moved: browser.mjs PAGE ROUNDS. Prints
-// {"loaded": [ms, …], "complete": [ms, …], "pan": [ms, …]}.
+// Measures how long a page takes to open, and to redraw when panned: browser.mjs PAGE ROUNDS.
+// Prints {"loaded": [ms, …], "complete": [ms, …], "pan": [ms, …]}.
 import { open, quit } from "../browser/harness.mjs";
 
 const [file, rounds] = process.argv.slice(2),
@@ -8,8 +8,7 @@ const [file, rounds] = process.argv.slice(2),
 const STEPS = 60,
 	PIXELS = 9;
 
-/* Drags the lanes to the left and back, as a hand would; the drawing's own measure of every
- * redraw. */
+/* Drags the lanes left and back, like a hand; returns the page's own timing of each redraw. */
 async function pan(page) {
 	const box = await page.locator("#pictures").boundingBox(),
 		y = box.y + box.height / 2;

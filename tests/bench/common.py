@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""What all benchmarks share: processes and their CPU time, gilscope at work, medians, rows of a
+"""Shared by all benchmarks: processes and their CPU time, gilscope at work, medians, rows of a
 table."""
 
 import contextlib
@@ -22,16 +22,16 @@ BUILD = ROOT / os.environ.get("B", "build")
 GILSCOPE = Path(os.environ.get("GILSCOPE", BUILD / "gilscope")).resolve()
 PYTHON = "/usr/bin/python3"
 STATUS_PARTIAL = 5
-COLUMNS = 100  # of what is written into a document
+COLUMNS = 100  # width of the text written into a document
 
 
 class Trouble(Exception):
-    """A measurement that cannot be made; a sentence."""
+    """A measurement that cannot be made; the text is a sentence."""
 
 
 class Row:
-    """A line of the table. `values` are repeated measurements of the same thing; `form` gives unit
-    and digits; `met(median)` tells about the goal."""
+    """A line of the table. `values`: repeated measurements of the same thing. `form`: unit and
+    digits. `met(median)`: whether the goal is met."""
 
     def __init__(self, what, values, form, goal="", met=None):
         values = values if isinstance(values, list) else [values]
@@ -52,8 +52,8 @@ class Row:
 
 @contextlib.contextmanager
 def child(*argv, **popen):
-    """A process that does not outlive the block. It has a session of its own, so that Ctrl-C
-    reaches it only through us."""
+    """A process that does not outlive the block. It has a session of its own, so that only we pass
+    on Ctrl-C."""
     environment = {**os.environ, "PYTHONDONTWRITEBYTECODE": "1"}
     process = subprocess.Popen(
         [str(word) for word in argv], env=environment, start_new_session=True, **popen
@@ -73,8 +73,8 @@ def child(*argv, **popen):
 
 
 def cpu_ns(pid):
-    """CPU time of all threads of a process, user and system: from the scheduler, finer than the
-    clock ticks of /proc/PID/stat."""
+    """CPU time (user and system) of all threads of a process, from the scheduler: finer than the
+    clock ticks in /proc/PID/stat."""
     total = 0
     for task in os.listdir(f"/proc/{pid}/task"):
         with contextlib.suppress(FileNotFoundError, ProcessLookupError):
@@ -83,7 +83,7 @@ def cpu_ns(pid):
 
 
 def run(*argv, accept=(0,), stdout=subprocess.DEVNULL):
-    """Runs to the end; the nanoseconds of CPU it took."""
+    """Runs to the end; returns the nanoseconds of CPU it took."""
     process = subprocess.Popen([str(word) for word in argv], stdout=stdout, stderr=subprocess.PIPE)
     words = process.stderr.read().decode(errors="replace")
     _, status, usage = os.wait4(process.pid, 0)
@@ -119,8 +119,8 @@ def free_port():
 
 
 class Observer:
-    """gilscope observing a process, from the moment (`since`) at which it says that it is ready;
-    finish() is Ctrl-C."""
+    """gilscope observing a process, from the moment (`since`) it reports that it is ready; finish()
+    is Ctrl-C."""
 
     def __init__(self, command, *arguments):
         reader, writer = os.pipe()
@@ -146,7 +146,7 @@ class Observer:
         begin = time.monotonic()
         self.observed_s = begin - self.since
         self.process.send_signal(signal.SIGINT)
-        # what it prints fits into a pipe's buffer, or is read meanwhile
+        # the output fits into a pipe's buffer, or is read meanwhile
         self.stdout = self.process.stdout.read().decode()
         self.stderr = self.process.stderr.read().decode(errors="replace")
         _, status, usage = os.wait4(self.pid, 0)
@@ -233,7 +233,7 @@ class Server:
         self._child.__exit__(*details)
 
     def load(self, seconds, path="/"):
-        """Asks for a path all the time; the number of answers."""
+        """Requests a path continuously; returns the number of answers."""
         if not shutil.which("wrk"):
             return int(
                 output(sys.executable, HERE / "load.py", self.port, self.CONNECTIONS, seconds, path)
@@ -250,7 +250,7 @@ class Server:
         return int(re.search(r"(\d+) requests in", words)[1])
 
     def cost(self, seconds, path="/"):
-        """Nanoseconds of the server's CPU for each request."""
+        """Nanoseconds of the server's CPU per request."""
         before = cpu_ns(self.pid)
         answers = self.load(seconds, path)
         return (cpu_ns(self.pid) - before) / answers
@@ -284,5 +284,5 @@ class Spin:
         return self.process.stdout.readline().strip()
 
     def ns_per_call(self, calls, batches=5):
-        """The median of some batches, so that a disturbance of one does not count."""
+        """The median of some batches, so that a disturbance of one has no effect."""
         return statistics.median(int(self.ask(calls)) for _ in range(batches)) / calls

@@ -52,8 +52,8 @@ def observed_window(server, observe, seconds, path):
 
 
 def route(server, options, path, goal):
-    """Windows on one server: without, with, without, …; each window with gilscope is compared with
-    its two neighbours."""
+    """Windows on one server, alternately without and with gilscope; each window with it is compared
+    with its two neighbours."""
     rows, bare = [], []
     found = {"record": ([], [], []), "attach": ([], [], [])}
     server.load(1, path)
@@ -95,7 +95,7 @@ def route(server, options, path, goal):
 
 
 def request(options):
-    """The trivial route: exact mode with stacks and the sampling clock."""
+    """The trivial route: exact mode with stacks and sampling."""
     with Server() as server:
         return route(server, options, "/", 1.12)
 
@@ -127,8 +127,8 @@ def gilscope(pid):
 
 
 def cycle(options):
-    """A GIL cycle (one drop and one take) in a call that does little else: bare, with traps that do
-    nothing, bare, with gilscope, …"""
+    """A GIL cycle (one drop and one take) in a call that does little else: without probes, with
+    empty probes, without, with gilscope, …"""
     bare, added = [], {traps: [], gilscope: []}
     with Spin() as spin:
         spin.ns_per_call(options.calls)
@@ -164,8 +164,8 @@ def cycle(options):
 
 
 def bystander(options):
-    """What a process pays that nobody observes: a system call that does nothing, while gilscope
-    observes another process, and while it does not."""
+    """The cost to an unobserved process: a trivial system call, with and without gilscope observing
+    another process."""
     bare, added = [], []
     with Spin() as observed, Spin("syscall") as spin:
         spin.ns_per_call(options.calls)
@@ -186,7 +186,7 @@ def bystander(options):
 
 
 class Fastest:
-    """Some processes with some threads each that do nothing but let go of the GIL and take it."""
+    """Some processes with some threads each that only release and retake the GIL."""
 
     def __init__(self, processes, threads):
         self._processes, self._threads, self._stack = processes, threads, contextlib.ExitStack()
@@ -202,7 +202,7 @@ class Fastest:
 
 
 def collect(pids, observe, seconds, setup_ns):
-    """(events a second, lost, gilscope's CPU in ns for an event)"""
+    """(events a second, lost, gilscope's CPU in ns per event)"""
     with observe(*pids) as observer:
         time.sleep(seconds)
         observer.finish()
@@ -237,8 +237,8 @@ def rate_rows(processes, threads, ways, seconds):
 
 
 def rate(options):
-    """How many events a second are collected without loss when the GIL changes hands as fast as it
-    can, and what one costs gilscope's process."""
+    """How many events a second are collected without loss when the GIL changes hands as fast as
+    possible, and what each costs gilscope's process."""
     with tempfile.TemporaryDirectory(dir=BUILD) as folder:
         ways = {
             "record -o /dev/null": lambda *pids: record(pids, *LONG),
@@ -267,7 +267,7 @@ def window_begin(trace):
 
 def attach_once(pid, trace):
     """(ms of wall time from the start of gilscope to the begin of its window, ms of its CPU in
-    all)"""
+    total)"""
     begin = time.monotonic_ns()
     used_ns = run(GILSCOPE, "record", "-p", pid, "-d", "1ms", "-o", trace)
     return (window_begin(trace) - begin) / 1e6, used_ns / 1e6
@@ -283,8 +283,8 @@ def stop_once(server, observe, load_s):
 
 
 def start(options):
-    """From the start of gilscope to the first event, and from Ctrl-C to its exit; wall time, so
-    only a quiet machine tells it right."""
+    """From the start of gilscope to the first event, and from Ctrl-C to its exit. These are wall
+    times, so they are right only on a quiet machine."""
     with Server() as server, tempfile.TemporaryDirectory(dir=BUILD) as folder:
         starts = [
             attach_once(server.pid, Path(folder) / "start.gsc") for _ in range(2 * options.rounds)

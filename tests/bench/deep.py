@@ -1,11 +1,10 @@
 # SPDX-License-Identifier: MIT
-"""Does one thing over and over with a stack of a given depth, so that what taking that stack costs
-can be measured.
+"""Does one thing repeatedly with a stack of a given depth, to measure the cost of taking the stack.
 
     deep.py sleep|wait|compute DEPTH
 
-`sleep` goes to sleep for a moment, thousands of times a second. `wait` has two threads fight for
-the GIL, both that deep. `compute` only computes.
+`sleep` sleeps briefly, thousands of times a second. `wait` has two threads of that depth compete
+for the GIL. `compute` only computes.
 """
 
 import sys
@@ -35,7 +34,7 @@ def main():
     sys.setrecursionlimit(depth + 100)
     print("ready", flush=True)
     if function == "wait":
-        # threads begin some frames down, like everybody's
+        # a thread's stack starts with some frames of threading.py
         threading.Thread(target=down, args=(depth, compute), daemon=True).start()
         down(depth, compute)
     down(depth, {"sleep": sleep, "compute": compute}[function])

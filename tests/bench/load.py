@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""A stand-in for wrk: asks 127.0.0.1:PORT for PATH for SECONDS, one request at a time on each
+"""A stand-in for wrk: requests PATH from 127.0.0.1:PORT for SECONDS, one request at a time on each
 connection, and prints how many were answered.
 
 load.py PORT CONNECTIONS SECONDS PATH
@@ -21,7 +21,7 @@ def main(port, connections, seconds, path):
     end = time.monotonic() + seconds
     while time.monotonic() < end:
         for key, _ in selector.select(1):
-            # the answer is so small that it comes in one piece
+            # the answer is so small that it arrives in one piece
             if not key.fileobj.recv(65536).startswith(b"HTTP/1.1 200 "):
                 sys.exit("load: the server gave another answer than 200")
             answered += 1

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Writes a recording of the simulated application. `make_trace EVENTS FILE [stacks]`: with stacks
- * besides, as a clock and the waits of threads bring them. */
+/* Writes a recording of the simulated application. `make_trace EVENTS FILE [stacks]`: with `stacks`
+ * also the stacks that sampling and waits would add. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,8 +11,8 @@
 #include "simulation.h"
 #include "stream/trace/trace.h"
 
-/* gilscope record flushes once a second of its clock, which cuts chunks short; so does this, of the
- * simulated one. */
+/* gilscope record flushes once a second, which cuts chunks short; this flushes once a second of
+ * simulated time. */
 struct recording {
 	struct trace_writer *writer;
 	struct stream_sink sink;
@@ -20,7 +20,7 @@ struct recording {
 	bool stacks;
 	uint64_t random;
 	uint32_t holder;
-	uint64_t ts_clock[256]; /* by the last byte of a tid: of its last sample by the clock */
+	uint64_t ts_clock[256]; /* time of the latest clock sample, by the last byte of the tid */
 };
 
 /* ── stacks ──────────────────────────────────────────────────────────────── */
@@ -35,8 +35,8 @@ static uint32_t chance(struct recording *recording, uint32_t below)
 	return (uint32_t)(recording->random >> 33) % below;
 }
 
-/* Deep ones with a common trunk, as those of a framework are: every fourth function and all that is
- * called by none is the application's. */
+/* Deep stacks with a common trunk, like a framework's. Every fourth function, and those without a
+ * caller, are the application's. */
 static int define_stacks(struct recording *recording)
 {
 	int err = 0;
@@ -76,7 +76,7 @@ static int define_stacks(struct recording *recording)
 static int send_stack(struct recording *recording, const union event *at, uint32_t tid,
 		      unsigned int flags)
 {
-	/* a few are most of them */
+	/* a few stacks are most of the samples */
 	union event event = {
 		.stack = {.hdr = {.ts = at->hdr.ts,
 				  .tid = tid,
@@ -87,7 +87,7 @@ static int send_stack(struct recording *recording, const union event *at, uint32
 	return sink_event(&recording->sink, &event);
 }
 
-/* The stacks that come with an event. */
+/* The stacks that accompany an event. */
 static int record_stacks(struct recording *recording, const union event *event)
 {
 	uint64_t *clock = &recording->ts_clock[event->hdr.tid & 255];

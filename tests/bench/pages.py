@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""What pictures of a recording cost: to make, and to keep."""
+"""The cost of drawing a recording: time to make the files, and their size."""
 
 import json
 import tempfile
@@ -9,9 +9,9 @@ from common import BUILD, GILSCOPE, Row, output, run
 from replay import MILLION, peak_kib
 
 EVENTS = 5 * MILLION
-SECONDS, MIB = 5, 300  # that it may take, for so many …
-CYCLES = 60 * 20_000  # … of the GIL: a minute of a busy server
-# what is measured: its name and its arguments; the last one is the recording
+SECONDS, MIB = 5, 300  # limits for …
+CYCLES = 60 * 20_000  # … this many GIL cycles: a minute of a busy server
+# what is measured: its name and its arguments; the recording is appended
 FORMS = {
     "timeline": ("timeline", "-o"),
     "flame": ("flame", "-o"),
@@ -23,13 +23,13 @@ FORMS = {
 
 
 def cycles_of(trace):
-    """How often its threads held the GIL."""
+    """The number of holds by its threads."""
     found = json.loads(output(GILSCOPE, "report", trace, "--json"))
     return sum(thread["holds"] for process in found["processes"] for thread in process["threads"])
 
 
 def make(trace, folder):
-    """Rows about making the files: each measured in turns with `gilscope report` of the same
+    """Rows about making the files, measured alternately with `gilscope report` of the same
     recording."""
     part = CYCLES / cycles_of(trace)
     ratios, seconds = ({name: [] for name in FORMS} for _ in range(2))
@@ -72,7 +72,7 @@ def make(trace, folder):
 
 
 def browse(folder, events):
-    """Rows about a page of a minute of 20 000 GIL cycles a second in Chromium, in real time: a
+    """Rows about a page of a minute of 20 000 GIL cycles a second in Chromium. Real time, since a
     person waits for it."""
     trace, page = Path(folder) / "minute.gsc", Path(folder) / "minute.html"
     run(BUILD / "bench/make_trace", events, trace, "stacks")
@@ -98,7 +98,7 @@ def browse(folder, events):
 
 
 def pages(options):
-    """Every picture of a recording of 5 million events and the stacks that come with them."""
+    """All drawings of a recording of 5 million events with their stacks."""
     with tempfile.TemporaryDirectory(dir=BUILD) as folder:
         trace = Path(folder) / "recorded.gsc"
         run(BUILD / "bench/make_trace", EVENTS, trace, "stacks")

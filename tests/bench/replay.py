@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""What a recording costs to read and to keep."""
+"""The cost of reading and storing a recording."""
 
 import json
 import re
@@ -23,7 +23,7 @@ def make_trace(folder, events):
 
 
 def check(report, events):
-    """A report that says "unknown" all the time would be quick, and worth nothing."""
+    """A report that is mostly "unknown" would be quick and worthless."""
     evidence = report["evidence"]
     (process,) = report["processes"]
     if (
@@ -37,7 +37,7 @@ def check(report, events):
 
 
 def replay(options):
-    """`gilscope report` on a recording of 10 million events, and the stages it is made of."""
+    """`gilscope report` on a recording of 10 million events, and the stages it consists of."""
     with tempfile.TemporaryDirectory(dir=BUILD) as folder:
         trace = make_trace(folder, options.events)
         check(json.loads(output(GILSCOPE, "report", trace, "--json")), options.events)
@@ -100,7 +100,7 @@ def recorded(what, folder, pid, act):
 
 
 def size(options):
-    """Bytes of a recording for an event."""
+    """Bytes per event in a recording."""
     seconds = 2 * options.seconds
     with tempfile.TemporaryDirectory(dir=BUILD) as folder:
         rows = [size_row("simulated application, an event", make_trace(folder, MILLION), MILLION)]
@@ -130,8 +130,8 @@ def size(options):
 
 
 def peak_kib(*argv):
-    """VmHWM, looked at until the end. (ru_maxrss would count what this process used between fork
-    and exec.)"""
+    """VmHWM, polled until the end. (ru_maxrss would include what this process used between fork and
+    exec.)"""
     peak = 0
     with child(*argv, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
         status = Path(f"/proc/{process.pid}/status")
@@ -148,7 +148,7 @@ def peak_kib(*argv):
 
 
 def observing_kib(observe):
-    """Of gilscope's own process, at the end of some seconds of full load."""
+    """gilscope's own peak after some seconds of full load."""
     with Server() as server, observe([server.pid], "-d", "600s") as observer:
         server.load(3)
         peak = re.search(r"VmHWM:\s*(\d+)", Path(f"/proc/{observer.pid}/status").read_text())
@@ -157,8 +157,8 @@ def observing_kib(observe):
 
 
 def memory(options):
-    """The most memory that gilscope has at a time: `report` on recordings of different lengths, and
-    while it observes."""
+    """The peak memory of gilscope: `report` on recordings of different lengths, and while
+    observing."""
     peaks = []
     with tempfile.TemporaryDirectory(dir=BUILD) as folder:
         for millions in (1, 10, 30):

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""The least a FastAPI route can do: what gilscope costs is the largest share of it."""
+"""A trivial FastAPI route, on which gilscope's cost is the largest share."""
 
 import time
 

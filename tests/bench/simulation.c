@@ -16,31 +16,31 @@
 
 enum { SYS_FUTEX = 202, SYS_EPOLL_WAIT = 232 };
 
-/* What a thread does next. */
+/* A thread's next step. */
 enum step { WAKE, GO_OUT, SWITCH_IN, POLLED, WANT, QUEUE, WAIT_OVER, PREEMPT, DROP, SLEEP };
 
 struct thread {
 	enum step step, resume; /* `resume`: after SWITCH_IN */
 	uint64_t ts;		/* of `step` */
 	uint64_t ts_deadline;	/* of the wait for the GIL */
-	uint64_t left_ns;	/* of the stretch of bytecode that a drop request cut short */
-	unsigned int stretches; /* of bytecode until it sleeps again */
-	int32_t sysno;		/* it sleeps in */
+	uint64_t left_ns;	/* the rest of a bytecode stretch that a drop request cut short */
+	unsigned int stretches; /* bytecode stretches until it sleeps again */
+	int32_t sysno;		/* the system call it sleeps in */
 	uint16_t cpu;
-	bool signalled, crowded; /* crowded: its CPU is a neighbour's */
+	bool signalled, crowded; /* crowded: a neighbour occupies its CPU */
 };
 
 struct simulation {
 	struct stream_sink sink;
 	uint64_t random, left, now;
 	struct thread threads[THREADS];
-	unsigned int waiters[THREADS], waiter_count; /* in the order of their arrival */
+	unsigned int waiters[THREADS], waiter_count; /* in the order of arrival */
 	int holder;				     /* -1: free */
 	bool request;
 	int err;
 };
 
-/* ── chance ──────────────────────────────────────────────────────────────── */
+/* ── random numbers ──────────────────────────────────────────────────────── */
 
 static uint64_t chance(struct simulation *s)
 {
@@ -54,8 +54,8 @@ static bool one_in(struct simulation *s, uint64_t n)
 	return chance(s) % n == 0;
 }
 
-/* Nearly log-normal, as lengths of things that programs do are: about a factor of four around the
- * median. */
+/* Nearly log-normal, like the lengths of things that programs do: within about a factor of four of
+ * the median. */
 static uint64_t about(struct simulation *s, double median_ns)
 {
 	double sum = 0;
@@ -65,7 +65,7 @@ static uint64_t about(struct simulation *s, double median_ns)
 	return 1 + (uint64_t)(median_ns * exp((sum - 2) * 2.4));
 }
 
-/* ── telling ─────────────────────────────────────────────────────────────── */
+/* ── events ──────────────────────────────────────────────────────────────── */
 
 static uint32_t tid_of(const struct simulation *s, const struct thread *t)
 {
@@ -89,7 +89,7 @@ static union event made(const struct simulation *s, unsigned int type, uint32_t 
 	return event;
 }
 
-static void tell(struct simulation *s, const struct thread *t, unsigned int type,
+static void emit(struct simulation *s, const struct thread *t, unsigned int type,
 		 unsigned int flags, unsigned int aux)
 {
 	union event event = made(s, type, tid_of(s, t), flags, aux);
@@ -97,7 +97,7 @@ static void tell(struct simulation *s, const struct thread *t, unsigned int type
 	send(s, &event);
 }
 
-static void tell_run(struct simulation *s, const struct thread *t, bool end)
+static void emit_run(struct simulation *s, const struct thread *t, bool end)
 {
 	union event event = made(s, EV_RUN, end ? tid_of(s, t) : NEIGHBOUR_PID,
 				 end ? EVF_RUN_END : 0, t->cpu);
@@ -106,7 +106,7 @@ static void tell_run(struct simulation *s, const struct thread *t, bool end)
 	send(s, &event);
 }
 
-static void tell_switch_out(struct simulation *s, const struct thread *t, unsigned int flags,
+static void emit_switch_out(struct simulation *s, const struct thread *t, unsigned int flags,
 			    int32_t sysno)
 {
 	union event event = made(s, EV_SWITCH_OUT, tid_of(s, t), flags, t->cpu);
@@ -115,13 +115,13 @@ static void tell_switch_out(struct simulation *s, const struct thread *t, unsign
 	send(s, &event);
 }
 
-static void tell_epoll(struct simulation *s, const struct thread *t, unsigned int type,
+static void emit_epoll(struct simulation *s, const struct thread *t, unsigned int type,
 		       int32_t last)
 {
 	union event event = made(s, type, tid_of(s, t), 0, 0);
 
 	event.epoll_enter.epfd = EPFD;
-	event.epoll_enter.timeout_ms = last; /* at the same place as epoll_exit.ret */
+	event.epoll_enter.timeout_ms = last; /* the same member as epoll_exit.ret */
 	send(s, &event);
 }
 
@@ -143,31 +143,31 @@ static void next(struct simulation *s, struct thread *t, enum step step, uint64_
 	t->ts = s->now + after_ns;
 }
 
-/* Every 16th finds its CPU taken. */
+/* In one of 16 cases the CPU is taken. */
 static void wake(struct simulation *s, struct thread *t)
 {
 	t->crowded = one_in(s, 16);
 	if (one_in(s, 4))
 		t->cpu = (uint16_t)(chance(s) % CPUS);
 	if (t->crowded)
-		tell_run(s, t, false);
-	tell(s, t, EV_WAKE, 0, t->cpu);
+		emit_run(s, t, false);
+	emit(s, t, EV_WAKE, 0, t->cpu);
 	next(s, t, SWITCH_IN, about(s, t->crowded ? 300e3 : 3e3));
 }
 
 static void switch_in(struct simulation *s, struct thread *t)
 {
 	if (t->crowded)
-		tell_run(s, t, true);
+		emit_run(s, t, true);
 	t->crowded = false;
-	tell(s, t, EV_SWITCH_IN, 0, t->cpu);
+	emit(s, t, EV_SWITCH_IN, 0, t->cpu);
 	next(s, t, t->resume, about(s, 2e3));
 }
 
-/* Something for the loop to do: some handlers, each with some calls that let go of the GIL. */
+/* Work for the loop: some handlers, each with some calls that release the GIL. */
 static void polled(struct simulation *s, struct thread *t)
 {
-	tell_epoll(s, t, EV_EPOLL_EXIT, (int32_t)(1 + chance(s) % 3));
+	emit_epoll(s, t, EV_EPOLL_EXIT, (int32_t)(1 + chance(s) % 3));
 	t->stretches = 3 + (unsigned int)(chance(s) % 24);
 	next(s, t, WANT, about(s, 1e3));
 }
@@ -181,7 +181,7 @@ static void take(struct simulation *s, struct thread *t)
 {
 	uint64_t dur_ns = t->left_ns ? t->left_ns : stretch(s, t);
 
-	tell(s, t, EV_TAKE, 0, 0);
+	emit(s, t, EV_TAKE, 0, 0);
 	s->holder = (int)(t - s->threads);
 	t->left_ns = 0;
 	next(s, t, one_in(s, 200) ? PREEMPT : DROP, dur_ns);
@@ -189,7 +189,7 @@ static void take(struct simulation *s, struct thread *t)
 
 static void start_wait(struct simulation *s, struct thread *t)
 {
-	tell(s, t, EV_WAIT, 0, 0);
+	emit(s, t, EV_WAIT, 0, 0);
 	t->ts_deadline = s->now + INTERVAL_NS;
 	t->signalled = false;
 	s->waiters[s->waiter_count++] = (unsigned int)(t - s->threads);
@@ -201,10 +201,10 @@ static void want(struct simulation *s, struct thread *t)
 	(s->holder < 0 ? take : start_wait)(s, t);
 }
 
-/* Asleep until it is signalled or the interval is over. */
+/* Asleep until signalled or until the interval has passed. */
 static void queue(struct simulation *s, struct thread *t)
 {
-	tell_switch_out(s, t, EVF_SWITCH_OUT_SYSCALL, SYS_FUTEX);
+	emit_switch_out(s, t, EVF_SWITCH_OUT_SYSCALL, SYS_FUTEX);
 	t->resume = WAIT_OVER;
 	next(s, t, WAKE, t->signalled ? 4000 : t->ts_deadline - s->now);
 }
@@ -219,7 +219,7 @@ static void leave_queue(struct simulation *s, const struct thread *t)
 		(--s->waiter_count - i) * sizeof(s->waiters[0]));
 }
 
-/* The holder looks for a request between two bytecodes. */
+/* The holder checks for a drop request between two bytecodes. */
 static void ask_holder(struct simulation *s)
 {
 	struct thread *holder = &s->threads[s->holder];
@@ -234,7 +234,7 @@ static void ask_holder(struct simulation *s)
 static void wait_over(struct simulation *s, struct thread *t)
 {
 	leave_queue(s, t);
-	tell(s, t, EV_WAIT_END, s->holder >= 0 ? EVF_WAIT_END_LOCKED : 0, 0);
+	emit(s, t, EV_WAIT_END, s->holder >= 0 ? EVF_WAIT_END_LOCKED : 0, 0);
 	if (s->holder < 0) {
 		take(s, t);
 		return;
@@ -244,7 +244,7 @@ static void wait_over(struct simulation *s, struct thread *t)
 	start_wait(s, t);
 }
 
-/* One of those that wait is signalled; it may find the GIL taken again. */
+/* One waiter is signalled; it may find the GIL taken again. */
 static void signal_waiter(struct simulation *s)
 {
 	for (unsigned int i = 0; i < s->waiter_count; i++) {
@@ -261,8 +261,8 @@ static void signal_waiter(struct simulation *s)
 
 static void preempt(struct simulation *s, struct thread *t)
 {
-	tell_run(s, t, false);
-	tell_switch_out(s, t, EVF_SWITCH_OUT_RUNNABLE, 0);
+	emit_run(s, t, false);
+	emit_switch_out(s, t, EVF_SWITCH_OUT_RUNNABLE, 0);
 	t->crowded = true;
 	t->resume = DROP;
 	next(s, t, SWITCH_IN, about(s, 500e3));
@@ -272,27 +272,27 @@ static void drop(struct simulation *s, struct thread *t)
 {
 	bool forced = s->request && t->left_ns;
 
-	tell(s, t, EV_DROP, s->request ? EVF_DROP_REQUESTED : 0, 0);
+	emit(s, t, EV_DROP, s->request ? EVF_DROP_REQUESTED : 0, 0);
 	s->holder = -1;
 	s->request = false;
 	signal_waiter(s);
 	if (!forced && t->stretches)
 		t->stretches--;
 	if (forced)
-		next(s, t, WANT, about(s, 60e3)); /* CPython lets another go first */
+		next(s, t, WANT, about(s, 60e3)); /* CPython lets another thread take it first */
 	else if (t->stretches)
 		next(s, t, WANT, about(s, computes(s, t) ? 20e3 : 1500));
 	else
 		next(s, t, SLEEP, about(s, 1e3));
 }
 
-/* Enough for threads to be asleep most of the time: as a server at half load. */
+/* Long enough that threads are asleep most of the time, like a server at half load. */
 static void fall_asleep(struct simulation *s, struct thread *t)
 {
 	static const int32_t calls[] = {0, 1, 44, 45, SYS_FUTEX, 230};
 
 	if (is_loop(s, t)) {
-		tell_epoll(s, t, EV_EPOLL_ENTER, -1);
+		emit_epoll(s, t, EV_EPOLL_ENTER, -1);
 		if (one_in(s, 3)) {
 			next(s, t, POLLED, 900);
 			return;
@@ -308,7 +308,7 @@ static void fall_asleep(struct simulation *s, struct thread *t)
 
 static void switch_out(struct simulation *s, struct thread *t)
 {
-	tell_switch_out(s, t, EVF_SWITCH_OUT_SYSCALL, is_loop(s, t) ? SYS_EPOLL_WAIT : t->sysno);
+	emit_switch_out(s, t, EVF_SWITCH_OUT_SYSCALL, is_loop(s, t) ? SYS_EPOLL_WAIT : t->sysno);
 	next(s, t, WAKE, about(s, is_loop(s, t) ? 200e3 : computes(s, t) ? 1e9 : 12e6));
 }
 
@@ -324,7 +324,7 @@ static void act(struct simulation *s, struct thread *t)
 	acts[t->step](s, t);
 }
 
-/* ── the whole ───────────────────────────────────────────────────────────── */
+/* ── the simulation ──────────────────────────────────────────────────────── */
 
 static int declare_process(const struct simulation *s)
 {
@@ -379,7 +379,7 @@ static void declare(struct simulation *s)
 	send(s, &window);
 }
 
-/* Everybody is asleep at first, and gilscope has looked. */
+/* All threads are asleep at first; gilscope has taken its snapshot. */
 static void look_around(struct simulation *s)
 {
 	union event observe = made(s, EV_OBSERVE, SIMULATION_PID, EVF_OBSERVE_DEFINITE, 0);

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""Calls a function that does next to nothing as fast as Python can: `cycle` lets go of the GIL and
-takes it again, `syscall` does not.
+"""Calls a function that does next to nothing as fast as Python can. `cycle` releases and retakes
+the GIL, `syscall` does not.
 
     spin.py cycle|syscall
 
@@ -17,8 +17,8 @@ import time
 
 
 FUNCTIONS = {
-    # lseek() on /dev/null. os.sched_yield() is as quick, but lets neighbours have the CPU, whose
-    # switches would then be counted as the GIL's.
+    # lseek() on /dev/null. os.sched_yield() is as quick, but yields the CPU to neighbours, whose
+    # context switches would be attributed to the GIL's.
     "cycle": open("/dev/null", "rb", buffering=0).tell,
     # a system call without a release of the GIL
     "syscall": os.getppid,
@@ -27,7 +27,7 @@ FUNCTION = FUNCTIONS[sys.argv[1]]
 
 
 def spin(calls):
-    """No bytecode between the calls: iter(f, -1) calls f until it returns -1."""
+    """Executes no bytecode between the calls: iter(f, -1) calls f until it returns -1."""
     collections.deque(itertools.islice(iter(FUNCTION, -1), calls), maxlen=0)
 
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""What taking a Python stack costs: the probes' own run time, as the kernel measures it
+"""The cost of taking a Python stack: the run time of the probes, as the kernel measures it
 (kernel.bpf_stats_enabled), with and without stacks."""
 
 import contextlib
@@ -12,10 +12,10 @@ from pathlib import Path
 from common import HERE, PYTHON, Row, Trouble, child, output, record
 
 DEPTHS = (10, 50, 120)
-# what the application does, whose probe that is, what the row says
+# the application's activity, the program measured, the text of the row
 KINDS = (
     ("sleep", "on_switch", "a thread goes to sleep, {} frames deep"),
-    # every 5 ms the holder's stack, at first its own too
+    # every 5 ms the holder's stack, and initially its own too
     ("wait", "gil_wait", "a thread waits for the GIL, {} frames deep"),
     ("compute", "on_clock", "the clock hits a thread, {} frames deep"),
 )
@@ -44,7 +44,7 @@ def bpftool():
 
 
 def run_time(program):
-    """(ns, runs) of the program of that name so far; there is one while one gilscope observes."""
+    """(ns, runs) so far of the program of that name; it exists while a gilscope observes."""
     found = [
         row
         for row in json.loads(output(bpftool(), "-j", "prog", "show"))
@@ -68,8 +68,8 @@ def cost(pid, program, seconds, *arguments):
 
 
 def stack(options):
-    """The probes' own time where a stack is taken. `on_switch` runs for every switch of the
-    machine, so its mean is over sleeps and others alike."""
+    """The probes' run time where a stack is taken. `on_switch` runs for every context switch of the
+    machine, so its mean includes switches without a stack."""
     rows = []
     with statistics_on():
         for function, program, what in KINDS:

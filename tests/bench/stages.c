@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What each stage costs an event: the simulated application's events through the reorder stage, the
- * trace writer, the trace reader, the model, and the model with the fold of the report behind it.
- * `stages EVENTS` prints a line for each: name, nanoseconds of CPU per event.
+ * The cost of each stage per event: the simulated application's events go through the reorder
+ * stage, the trace writer, the trace reader, the model, and the model with the report's fold.
+ * `stages EVENTS` prints a line for each stage: name, nanoseconds of CPU per event.
  */
 #include <inttypes.h>
 #include <stdio.h>
@@ -152,8 +152,8 @@ static int run_fold(const struct events *events)
 	return err;
 }
 
-/* Exchanges neighbours as two CPUs do: an event in eight comes some places too late, one in 65536 a
- * hundred places. */
+/* Swaps events as two CPUs do: one in eight arrives some places too late, one in 65536 a hundred
+ * places. */
 static void shuffle(const struct events *events)
 {
 	uint64_t random = 88172645463325252u;

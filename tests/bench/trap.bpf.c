@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Dual MIT/GPL
-/* Two programs that do nothing: what is left is the price of the traps themselves. */
+/* Two empty programs, to measure the cost of the traps themselves. */
 #include "../../bpf/kernel.bpf.h"
 #include <bpf/bpf_helpers.h>
 

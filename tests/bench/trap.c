@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Sets programs that do nothing at the take and drop sites of a process's GIL, the way gilscope
- * sets its own (user/capture/uprobes.c), and leaves them there until its standard input ends. `trap
- * PID` says "ready multi" or "ready single" when they are set.
+ * Sets empty programs at the take and drop sites of a process's GIL, in the same way as gilscope
+ * sets its own (user/capture/kernel/uprobes.c), and leaves them there until its standard input is
+ * closed. `trap PID` prints "ready multi" or "ready single" when they are set.
  */
 #include <errno.h>
 #include <stdio.h>

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""What this gilscope costs beside another one, an older build say, both measured in turns on the
-same processes."""
+"""What this gilscope costs compared with another one, such as an older build, both measured
+alternately on the same processes."""
 
 import contextlib
 import json
@@ -17,7 +17,8 @@ ALLOWED = 1.02
 
 @contextlib.contextmanager
 def counted_programs():
-    """The kernel counts how long BPF programs run; that itself takes a little of each run."""
+    """Has the kernel count the run time of BPF programs; counting itself takes a little of each
+    run."""
     before = STATS.read_text()
     STATS.write_text("1")
     try:
@@ -27,14 +28,14 @@ def counted_programs():
 
 
 def programs():
-    """{id: nanoseconds that it has run} of the BPF programs there are"""
+    """{id: run time in nanoseconds} of all loaded BPF programs"""
     shown = json.loads(output("bpftool", "--json", "prog", "show"))
     return {program["id"]: program.get("run_time_ns", 0) for program in shown}
 
 
 @contextlib.contextmanager
 def observing(pid):
-    """Yields a function that tells how long the programs have run that came with gilscope."""
+    """Yields a function that returns how long the programs that this gilscope loaded have run."""
     there = programs().keys()
     with record([pid], *LONG) as observer:
         yield lambda: sum(ns for number, ns in programs().items() if number not in there)
@@ -42,7 +43,8 @@ def observing(pid):
 
 
 def request_costs(server, seconds, path="/"):
-    """(ns of the server's CPU, ns in programs) for a request under the gilscope that common has"""
+    """(ns of the server's CPU, ns in programs) per request under the gilscope that common.GILSCOPE
+    names"""
     with observing(server.pid) as in_programs_ns:
         before, served = in_programs_ns(), common.cpu_ns(server.pid)
         answers = server.load(seconds, path)
@@ -51,7 +53,7 @@ def request_costs(server, seconds, path="/"):
 
 
 def cycle_costs(spin, calls):
-    """(ns of a call, ns in programs for a call)"""
+    """(ns of a call, ns in programs per call)"""
     batches = 5
     with observing(spin.pid) as in_programs_ns:
         before = in_programs_ns()

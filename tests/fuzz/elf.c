@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Any bytes as the file that a process claims to run: an answer or an error, never a crash, a hang
- * or unbounded memory. */
+/* Arbitrary bytes as the file that a process claims to run: a result or an error, never a crash, a
+ * hang or unbounded memory. */
 #include <stdint.h>
 #include <sys/mman.h>
 #include <unistd.h>

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Any events at all, in any order: the model neither crashes nor breaks what it promises of the
- * shape of what it tells.
+ * Arbitrary events in any order: the model neither crashes nor emits anything malformed.
  */
 #include <stddef.h>
 #include <stdint.h>
@@ -10,7 +9,7 @@
 
 #include "model/model.h"
 
-static int turning; /* its address marks loops in a turn */
+static int turning; /* its address marks loops during an iteration */
 
 static void require(int condition)
 {
@@ -29,7 +28,7 @@ static void on_interval(void *ctx, const struct interval *i)
 		return;
 	if (!i->gil->data)
 		require((i->gil->data = calloc(1, sizeof(uint64_t))) != NULL);
-	require(i->start >= *(uint64_t *)i->gil->data); /* no two holders */
+	require(i->start >= *(uint64_t *)i->gil->data); /* a GIL has one holder at a time */
 	*(uint64_t *)i->gil->data = i->end;
 }
 
@@ -64,7 +63,7 @@ static void on_turn(void *ctx, const struct turn *turn)
 	turn->loop->data = NULL;
 }
 
-/* Small numbers meet more often than large ones. */
+/* Prefers small numbers, so that events refer to the same things more often. */
 static void tame(union event *event, uint64_t *ts)
 {
 	*ts += event->hdr.ts & 0xff;

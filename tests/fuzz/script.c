@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Any bytes as a script. What is taken is written again and must then read the same: the round trip
- * loses nothing. */
+/* Arbitrary bytes as a script. What is accepted is written again and must then read the same: a
+ * round trip loses nothing. */
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -10,7 +10,7 @@
 #include "stream/script/script.h"
 
 struct copy {
-	FILE *file; /* a script of what was read */
+	FILE *file; /* receives a script of what was read */
 };
 
 static int copy_head(void *ctx, const struct stream_head *head)
@@ -44,7 +44,7 @@ static int copy_define(void *ctx, const struct definition *definition)
 	return sink_define(&sink, definition);
 }
 
-/* The script as gilscope writes it, or NULL when it was refused. */
+/* The script as gilscope writes it, or NULL if it was refused. */
 static char *rewritten(const void *bytes, size_t length, size_t *ret_length)
 {
 	FILE *file = fmemopen((void *)bytes, length, "r");

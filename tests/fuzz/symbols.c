@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Any bytes as a process's memory: a missing frame or a name, never a crash, a hang or text that is
- * not valid. The memory is this process's own, one block with a code object that is right; the
- * input changes words of it, to anything or to addresses inside of it, and then says which code
- * objects a stack has. Decoders of line tables and text get the input directly too.
+ * Arbitrary bytes as a process's memory: the result may be a missing frame or a name, but never a
+ * crash, a hang or invalid text. The memory is a block of this process with one valid code object.
+ * The input overwrites words of it, with any value or an address inside it, and then says which
+ * code objects are on a stack. Decoders of line tables and text also get the input directly.
  */
 #include <stdint.h>
 #include <stdlib.h>
@@ -21,7 +21,7 @@
 
 #define BLOCK 16384
 
-/* Places in the block. */
+/* Offsets in the block. */
 enum { CODE = 0, TYPE = 512, TYPE_NAME = 640, NAME = 1024, FILE_NAME = 2048, LINES = 4096 };
 
 /* One of each kind of line table and code object, and a free-threaded build. */
@@ -88,7 +88,7 @@ static uint32_t check_of(const struct stack_layout *stack, uint64_t code)
 	return (uint32_t)(hash ^ hash >> 32);
 }
 
-/* The length of a sequence by its first byte; 0: none begins with it. */
+/* The length of a sequence by its first byte; 0: invalid first byte. */
 static size_t length_of(unsigned char first)
 {
 	if (first < 0x80)
@@ -100,7 +100,7 @@ static size_t length_of(unsigned char first)
 	return first < 0xf0 ? 3 : 4;
 }
 
-/* RFC 3629, and short enough. */
+/* Valid by RFC 3629, and not too long. */
 static void must_be_text(const char *text)
 {
 	static const uint32_t least[] = {0, 0, 0x80, 0x800, 0x10000};
@@ -136,7 +136,7 @@ static int define(void *ctx, const struct definition *definition)
 	return 0;
 }
 
-/* Words of three bytes of place and kind and eight of value, until one whose kind is none. */
+/* Overwrites words: three bytes of place and kind and eight of value each, until a kind of none. */
 static size_t change_block(const uint8_t *data, size_t size)
 {
 	size_t i = 0;
@@ -207,7 +207,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
 	if (!size)
 		return 0;
-	if (!block) /* what lies behind it cannot be read */
+	if (!block) /* memory beyond it cannot be read */
 		block = mmap(NULL, BLOCK + 4096, PROT_READ | PROT_WRITE,
 			     MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	if (block == MAP_FAILED || mprotect(block + BLOCK, 4096, PROT_NONE))

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Any bytes as a trace. The checksums would keep a fuzzer at the gate, so the first byte of the
- * input says how they are read: as a file, or (odd) as one that is given the right checksums and,
- * for chunks of events and definitions, compressed here.
+ * Arbitrary bytes as a trace. A fuzzer would not get past the checksums, so the first byte of the
+ * input says how the rest is read: as a file, or (odd) as chunks that get the right checksums and,
+ * if they hold events or definitions, are compressed here.
  */
 #include <errno.h>
 #include <stdint.h>
@@ -38,7 +38,7 @@ static int see_process(void *ctx, const struct process_info *info)
 	return 0;
 }
 
-/* What the reader delivers, a dictionary takes; texts end where they may. */
+/* A dictionary accepts whatever the reader delivers; texts may end anywhere. */
 static int see_define(void *ctx, const struct definition *definition)
 {
 	struct seen *seen = ctx;

@@ -1,7 +1,7 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: MIT
-"""Recordings made to be expensive: what is in them is two things multiplied, as many of each as the
-recording is long.
+"""Recordings made to be expensive: reading one naively takes the product of two numbers that both
+grow with its length.
 
 usage: crafted.py KIND COUNT > FILE.script     (KIND: a function below; COUNT: about a fraction of
                                                its lines)
@@ -59,7 +59,7 @@ def losses(count):
 
 
 def losses_of_threads(count):
-    """A fact between two losses, so that each of them is one of its own."""
+    """An event between two losses, so that they are not merged."""
     yield from threads(count, known=True)
     for _ in range(count):
         yield from ("0 lost cpu=0 count=1", "2 switch_in cpu=0")
@@ -98,7 +98,7 @@ def losses_of_gils(count):
 
 
 def waiters(count):
-    """All wait while one takes and drops."""
+    """All threads wait while one takes and drops the GIL."""
     yield "1 gil gil=0 address=1"
     for tid in range(3, count + 3):
         yield from (f"{tid} thread pid=1 python", f"{tid} wait gil=0")
@@ -107,7 +107,7 @@ def waiters(count):
 
 
 def waiters_of_many(count):
-    """All wait while each of as many others takes and drops."""
+    """All wait while each of as many other threads takes and drops the GIL."""
     yield "1 gil gil=0 address=1"
     for tid in range(2, count + 2):
         yield from (f"{tid} thread pid=1 python", f"{tid} wait gil=0")
@@ -131,7 +131,7 @@ def waiting_loops(count):
 
 
 def waiters_without_a_stack(count):
-    """What the holder did before its first stack is given to that."""
+    """The holder's time before its first stack is attributed to that stack."""
     yield from ("1 gil gil=0 address=1", "function 1 line=1 name=f file=/f.py", "stack 1 1:1")
     for tid in range(3, count + 3):
         yield from (f"{tid} thread pid=1 python", f"{tid} wait gil=0")
@@ -146,7 +146,7 @@ def waiters_without_a_stack(count):
 
 
 def runs(count):
-    """Loops in a turn that wait for a CPU which others have."""
+    """Loops that wait for a CPU, during an iteration, while other tasks occupy it."""
     yield from loops(count)
     for tid in range(2, count + 2):
         yield f"{tid} switch_out cpu=0 runnable"
@@ -165,7 +165,7 @@ def runs_of_threads(count):
 
 
 def settling(count):
-    """The GIL becomes unknown and known again; one thread is seen not to wait meanwhile."""
+    """The GIL becomes unknown and known again; meanwhile one thread is seen not to wait for it."""
     yield "1 gil gil=0 address=1"
     yield from threads(count)
     for _ in range(count):
@@ -194,14 +194,14 @@ def descriptors(count):
 
 
 def kinds(count):
-    """A loop's descriptor that is now asyncio's, now uvloop's."""
+    """A loop's descriptor whose kind alternates between asyncio and uvloop."""
     yield from loops(count)
     for i in range(count):
         yield f"1 epoll epfd=3 wakeup kind={i % 2 + 1}"
 
 
 def unread_kinds(count):
-    """The same; those that wait on it run no loop."""
+    """The same, but the threads that wait on it run no loop."""
     yield "1 epoll epfd=3 wakeup kind=1"
     for tid in range(2, count + 2):
         yield from (
@@ -214,7 +214,7 @@ def unread_kinds(count):
 
 
 def closes(count):
-    """Descriptors of loops that are closed among many threads."""
+    """Loops' descriptors are closed, among many threads."""
     yield from threads(count)
     for _ in range(count):
         yield from (
@@ -227,7 +227,7 @@ def closes(count):
 
 
 def loops_of_one(count):
-    """One thread runs one loop after the other."""
+    """One thread runs many loops, one after the other."""
     yield "2 thread pid=1 python"
     for epfd in range(count):
         yield from (
@@ -240,7 +240,7 @@ def loops_of_one(count):
 
 
 def moves(count):
-    """Threads whose stacks have moved on as often as it takes to be sure that they ran Python."""
+    """Threads whose stacks have changed often enough to prove that they ran Python."""
     yield from (
         "1 gil gil=0 address=1",
         "function 1 line=1 name=f file=/f.py",
@@ -260,7 +260,7 @@ def births_of_gils(count):
 
 
 def exits(count):
-    """Processes that end among many GILs."""
+    """Processes exit, among many GILs."""
     for i in range(count):
         yield f"1 gil gil={i} address={i + 1}"
     for pid in range(2, count + 2):
@@ -309,7 +309,7 @@ def comms(count):
 
 
 def stacks(count):
-    """Deep, and no two the same."""
+    """Deep stacks, all different."""
     for i in range(count):
         yield f"function {i + 1} line={i} name=f{i} file=/a/f{i}.py"
     for i in range(count):
@@ -323,7 +323,8 @@ def stacks(count):
 
 
 def owners(count):
-    """A mutex that a thread sleeps on is read again and again; its owner is none of many."""
+    """The mutex that a thread sleeps on is read again and again; its owner is none of the many
+    known threads."""
     yield from threads(count, known=True)
     yield "2 switch_out cpu=0 syscall sysno=202"
     for _ in range(count):
@@ -331,7 +332,7 @@ def owners(count):
 
 
 def starved(count):
-    """Each waits for the GIL for a second, because of another one, in a deep stack."""
+    """Each thread waits a second for the GIL because of another one, in a deep stack."""
     yield from (
         "function 1 line=1 name=f file=/uvicorn/supervisors/multiprocess.pyi",
         "stack 1 " + " ".join(f"1:{line}" for line in range(1, 100)),
@@ -351,7 +352,7 @@ def starved(count):
 
 
 def starved_by_many(count):
-    """Many wait for the GIL while others have it in turn, in many stacks."""
+    """Many threads wait for the GIL while others have it in turn, in many stacks."""
     holders = 128
     yield "function 1 line=1 name=f file=/f.py"
     for line in range(1, count // holders + 1):
@@ -368,7 +369,7 @@ def starved_by_many(count):
 
 
 def looks(count):
-    """Mode "edges": threads off the CPU since after the instant that is looked at."""
+    """Mode "edges": threads that have been off the CPU since after the queried instant."""
     yield "1 gil gil=0 address=1"
     yield from threads(count, known=True)
     for tid in range(2, count + 2):
@@ -434,7 +435,7 @@ def script(kind, count):
     yield PROCESS
     yield f"{now // 10**9}.{now % 10**9:09d} 0 window"
     for line in KINDS[kind](count):
-        if isinstance(line, int):  # so many milliseconds
+        if isinstance(line, int):  # a pause of that many milliseconds
             now += line * 1000000
         elif line.startswith(("process ", "function ", "stack ")):
             yield line

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Reads a timeline page by what user/view/page/page.h says."""
+"""Reads a timeline page, following the description in user/view/page/page.h."""
 
 import base64
 import json
@@ -50,8 +50,8 @@ def blobs(text):
 
 
 class Page:
-    """`blobs` by id, `outside` is the text around them, and what lanes say with times from the
-    window's begin."""
+    """`blobs` by id; `outside` is the text around them. Times in lanes count from the begin of the
+    window."""
 
     def __init__(self, text):
         self.blobs = blobs(text)
@@ -83,8 +83,8 @@ class Page:
         return columns, columns.number()
 
     def frames(self, stack):
-        """Of a stack by its number: [{function, file, line}], innermost first; [] when it is not
-        known."""
+        """The frames of a stack number: [{function, file, line}], innermost first; [] for an
+        unknown stack."""
         frames, node = [], self.stacks[stack][0] if stack else 0
         while node:
             node, function, line = self.nodes[node]
@@ -159,7 +159,7 @@ class Page:
 
 
 def sums(spans):
-    """Time by the third field."""
+    """Total time by the spans' third field."""
     total = Counter()
     for start, end, what, *_ in spans:
         total[what] += end - start

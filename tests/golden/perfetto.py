@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Perfetto traces as protoc reads them with our .proto, and as people read them."""
+"""Perfetto traces as protoc decodes them with our .proto, and in a readable form."""
 
 import codecs
 import json
@@ -28,7 +28,7 @@ MONOTONIC, REALTIME = 3, 1
 
 
 def decoded(trace):
-    """A trace as protoc reads it by our .proto: its packets as dictionaries."""
+    """The packets of a trace, decoded by protoc with our .proto, as dictionaries."""
     result = subprocess.run(
         [
             "protoc",
@@ -48,7 +48,7 @@ def decoded(trace):
         if key == "}":
             messages.pop()
             continue
-        # a field that our .proto does not know would be a number here
+        # protoc prints a field that our .proto does not define as a number
         assert re.fullmatch(r"[a-z_]+:?", key), line
         key = key.rstrip(":")
         if value == "{":
@@ -70,7 +70,7 @@ def decoded(trace):
 
 
 def plain(annotation, interned):
-    """An annotation's value without its wrapping."""
+    """An annotation's value, unwrapped."""
     if "dict_entries" in annotation:
         return {entry["name"]: plain(entry, interned) for entry in annotation["dict_entries"]}
     if "array_values" in annotation:
@@ -85,8 +85,8 @@ def plain(annotation, interned):
 
 
 class Trace:
-    """What a reader keeps of the packets. That everything is defined before it is referred to
-    shows while they are read."""
+    """What a reader of the packets keeps. Asserts that everything is defined before it is referred
+    to."""
 
     def __init__(self, packets):
         self.tracks, self.events, self.clocks = {}, [], None
@@ -105,7 +105,7 @@ class Trace:
                 self.describe(packet["track_descriptor"])
             if "track_event" in packet:
                 self.add(packet)
-        self.events.sort(key=lambda event: event["ts"])  # stable, as Perfetto's
+        self.events.sort(key=lambda event: event["ts"])  # a stable sort, like Perfetto's
 
     def intern(self, data):
         for kind, entries in data.items():
@@ -118,7 +118,7 @@ class Trace:
         before = self.tracks.get(uuid)
         assert "parent_uuid" not in track or track["parent_uuid"] in self.tracks
         if before:
-            # only names may change, and what a track is never does
+            # only the name of a track may change
             assert before.keys() >= track.keys() - {"description"} and before.get(
                 "parent_uuid"
             ) == track.get("parent_uuid")
@@ -163,7 +163,8 @@ class Trace:
         return [event for event in self.events if event["track"] == track]
 
     def slices(self, track):
-        """The slices of a track in the order of their begins, each with what it is inside of."""
+        """The slices of a track in the order of their begins, each with the slices that enclose
+        it."""
         slices, stack = [], []
         for event in self.of(track):
             if event["type"] == "slice_begin":
@@ -199,7 +200,7 @@ class Trace:
 
 
 def label(trace, uuid):
-    """A track in one word, with that of the one it belongs to."""
+    """A readable name of a track, after those of its parents."""
     track = trace.tracks[uuid]
     own = track.get("name") or "{} {}".format(
         *[
@@ -212,7 +213,8 @@ def label(trace, uuid):
 
 
 def shown(trace):
-    """A trace for people: its tracks, then its events in the order of time, nothing interned."""
+    """A readable form of a trace: its tracks, then its events in time order, with interned strings
+    resolved."""
     lines = [f"clocks {json.dumps(trace.clocks, sort_keys=True)}"]
     lines += [
         f"track {label(trace, uuid)}: {json.dumps(track, sort_keys=True, ensure_ascii=False)}"

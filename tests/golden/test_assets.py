@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""Pages embed scripts without their comments (tools/gen-script): the same program, token by token,
-as the parser says that comes with node."""
+"""Pages embed scripts without their comments (tools/gen-script). The result is the same program,
+token by token, according to the parser inside node."""
 
 import json
 import shutil
@@ -11,7 +11,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 SCRIPTS = sorted((ROOT / "user/view").rglob("*.js"))
-# prints the tokens of every file as a line of JSON
+# prints the tokens of each file as a line of JSON
 TOKENS = r"""
 const acorn = require("internal/deps/acorn/acorn/dist/acorn");
 for (const file of process.argv.slice(1)) {
@@ -22,7 +22,7 @@ for (const file of process.argv.slice(1)) {
     console.log(JSON.stringify(tokens.map((token) => [token.type.label, value(token)])));
 }
 """
-# every line that looks like a comment and is none
+# all kinds of lines that look like comments but are not
 HOSTILE = r"""
 // dropped
 /* dropped */

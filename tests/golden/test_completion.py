@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""What is made of the table of commands: completion in real shells (bash, zsh and fish, each with
-what gilscope --completion writes for it), the manual pages, and the help."""
+"""Generated from the table of commands: completion in real shells (bash, zsh and fish, each with
+the output of gilscope --completion), the manual pages, and the help."""
 
 import os
 import pty
@@ -17,16 +17,16 @@ import pytest
 GILSCOPE = Path(__file__).resolve().parents[2] / os.environ.get("B", "build") / "gilscope"
 SHELLS = ("bash", "zsh", "fish")
 WAIT_S = 20
-# A gilscope that knows of one process, of which the title would do harm where a shell took it for
-# its own, and otherwise says what it was called with.
+# A stand-in for gilscope. It lists two processes; the title of one would do harm if the shell
+# evaluated it. Otherwise it prints its arguments.
 STAND_IN = r"""#!/bin/sh
 case $1 in
 --pids) printf '4711\tpython3 $(touch harm) `touch harm` : [x]\n815\tuvicorn app:app\n' ;;
 *) for word; do printf '<%s>' "$word"; done; echo '<end>' ;;
 esac
 """
-# what is typed, with a tab where something is to be completed; and what gilscope is then called
-# with
+# the typed text, with a tab where a word is to be completed, and the arguments that gilscope then
+# gets
 CASES = [
     ("att\t--js\t", ["attach", "--json"]),
     ("attach -d 10s 47\t", ["attach", "-d", "10s", "4711"]),
@@ -49,7 +49,7 @@ def output(*words):
 
 @pytest.fixture(params=SHELLS)
 def shell(request, tmp_path):
-    """The shell's name, in a folder with the script and the program that stands in for gilscope."""
+    """The shell's name, and a folder with its completion script and the stand-in for gilscope."""
     if not shutil.which(request.param):
         pytest.skip(f"{request.param} is not installed")
     (tmp_path / "bin").mkdir()
@@ -71,8 +71,8 @@ def environment(folder):
 
 
 class Terminal:
-    """An interactive shell. Without a prompt of its own, so that what is read can be told from what
-    was typed."""
+    """An interactive shell. It has no prompt, so that its output can be separated from the typed
+    text."""
 
     START = {
         "bash": ["bash", "--noprofile", "--norc", "-i"],
@@ -110,7 +110,7 @@ class Terminal:
 
 
 def typed(shell, folder, text):
-    """What gilscope is called with after that was typed into a shell."""
+    """The arguments that gilscope gets after the text was typed into a shell."""
     terminal = Terminal(shell, folder)
     try:
         terminal.type(f"gilscope {text}\n")
@@ -129,7 +129,7 @@ def fish_candidates(folder, line):
 
 
 def typed_in_fish(folder, text):
-    """The same by fish's own command for it: at every tab there has to be one candidate."""
+    """The same by fish's `complete -C`: at every tab there must be exactly one candidate."""
     line = "gilscope "
     for piece in text.split("\t")[:-1]:
         candidates = fish_candidates(folder, line + piece)
@@ -154,7 +154,7 @@ def test_a_word_is_completed(shell, text, words):
 
 
 def offered(name, folder, command):
-    """The options that a shell offers behind a command."""
+    """The options that a shell offers after a command."""
     if name == "fish":
         return set(fish_candidates(folder, f"gilscope {command} --"))
     if name == "bash":
@@ -229,7 +229,7 @@ def test_processes_are_listed_one_a_line():
 
 
 def plain(page):
-    """troff without its dress."""
+    """troff without its markup."""
     return re.sub(r"\\f[A-Z]", "", page.replace("\\-", "-").replace("\\&", ""))
 
 

@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""What every thread does at the end of a recording: some as text and JSON, compared with
-NAME.dump.txt and NAME.dump.json; what must hold of all of them, here; and the words of the
-command."""
+"""The threads' states at the end of a recording: for some scripts as text and JSON, compared with
+NAME.dump.txt and NAME.dump.json; laws that hold for all of them; and the command's errors."""
 
 import functools
 import json
@@ -61,7 +60,7 @@ def test_json_keeps_its_schema(found):
 def test_the_schema_knows_every_key_that_is_written():
     table = (ROOT / "user/view/json/dump.def").read_text()
     keys = set(re.findall(r"^\t(?:KEY|OPTIONAL|STREAMED)\((\w+)", table, re.M))
-    shared = {"start_ns", "end_ns", "function", "file", "line", "role"}  # of the report's objects
+    shared = {"start_ns", "end_ns", "function", "file", "line", "role"}  # keys of the report
     schema = json.loads((ROOT / "docs/dump.schema.json").read_text())
     assert keys | shared == set(properties(schema))
 

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""The scripts with stacks, exported as flames: compared with NAME.folded, NAME.holders.folded,
-NAME.speedscope.json and NAME.pprof, and with the report."""
+"""The scripts with stacks, exported as flame graphs: compared with NAME.folded,
+NAME.holders.folded, NAME.speedscope.json and NAME.pprof, and with the report."""
 
 import gzip
 import json
@@ -26,7 +26,7 @@ from test_golden import (
     report,
 )
 
-# comes with the application, which the browser tests need
+# part of the speedscope application, which the browser tests install
 SPEEDSCOPE_SCHEMA = (
     Path(GILSCOPE).parent / "browser/node_modules/speedscope/dist/release/file-format-schema.json"
 )
@@ -58,7 +58,7 @@ def export(script, form, *options):
 
 
 def decoded(profile):
-    """A profile as protoc reads it by our .proto."""
+    """A profile, decoded by protoc with our .proto."""
     result = subprocess.run(
         [
             "protoc",
@@ -75,7 +75,7 @@ def decoded(profile):
 
 
 def parse_folded(text):
-    """As flamegraph.pl does: what stands behind the last blank is the weight, semicolons separate
+    """Parses like flamegraph.pl: the number after the last blank is the weight, semicolons separate
     frames."""
     stacks = []
     for line in text.splitlines():
@@ -193,7 +193,7 @@ def test_pprof_adds_up_to_the_report(script):
 
 
 def pprof(profile, *options):
-    """What pprof itself says of a profile. Its cache goes where the profile is."""
+    """What pprof itself prints about a profile. Its cache is put beside the profile."""
     result = subprocess.run(
         ["go", "tool", "pprof", *options, profile],
         capture_output=True,
@@ -282,7 +282,7 @@ def test_the_formats_are_named_when_there_is_none(words):
     assert result.returncode == 2 and names in result.stderr
 
 
-def test_what_is_exact_is_said_beside_the_output(script):
+def test_stderr_says_what_is_exact(script):
     out, err = export(script, "folded", ALL)
     assert re.search(r"^gilscope: exact sums: .*\b(blocked|idle)\b", err, re.M) and re.search(
         r"^gilscope: samples: (python|native).* at 199 Hz", err, re.M

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""`gilscope flame`: the picture compared with NAME.flame.svg; page and picture compared with a
-flame graph that is made here of the folded stacks."""
+"""`gilscope flame`: the picture is compared with NAME.flame.svg; page and picture are compared with
+a flame graph built here from the folded stacks."""
 
 import base64
 import json
@@ -41,8 +41,8 @@ def picture(tmp_path):
 
 
 def folded(script, *options):
-    """A flame graph of the folded stacks: {path: [time with what was called, time without]}, in
-    order of appearance."""
+    """A flame graph built from the folded stacks: {path: [total time, self time]}, in order of
+    appearance."""
     nodes = {}
     for frames, weight in parse_folded(export(script, "folded", *options)[0].decode()):
         for depth in range(1, len(frames) + 1):
@@ -52,7 +52,7 @@ def folded(script, *options):
 
 
 def frame_text(name, file, line):
-    """A frame as the folded format has it."""
+    """A frame in the folded format."""
     place = f" ({file}:{line})" if line else f" ({file})"
     return (name + (place if file else "")).replace(";", "\\x3b")
 
@@ -83,7 +83,7 @@ def varints(blob):
 
 
 def page_tree(blob, frames):
-    """A graph of the page in the form of folded()."""
+    """A graph of the page, in the form of folded()."""
     count, *columns = varints(blob)
     assert len(columns) == 3 * count
     paths, nodes = [()], {}
@@ -158,7 +158,7 @@ def test_the_page_holds_only_what_was_asked_for():
 
 
 def boxes(svg):
-    """[(text of the title's lines, ns, x, y, width, label), …] of all boxes."""
+    """[(lines of the title, ns, x, y, width, label), …] of all boxes."""
     found = []
     for group in ElementTree.fromstring(svg).iter(f"{SVG}g"):
         *frame, times = group.find(f"{SVG}title").text.split("\n")
@@ -178,7 +178,7 @@ def boxes(svg):
 
 
 def box_text(frame):
-    """The title of a box in the form of the folded format."""
+    """The title of a box, as a frame of the folded format."""
     return (frame[0] + (f" ({frame[1]})" if len(frame) > 1 else "")).replace(";", "\\x3b")
 
 
@@ -201,7 +201,7 @@ def test_the_picture_has_the_folded_stacks(script, picture, options):
     nodes, paths, drawn = folded(script, *options), {}, set()
     whole = sum(own for _, own in nodes.values())
     for frame, ns, x, y, width, _ in boxes(picture(script, *options)):
-        # the box that it stands under is the last one before it that is one row higher
+        # the parent is the latest box in the row above
         path = paths.get(y - ROW, ()) + (box_text(frame),)
         paths[y] = path
         drawn.add(path)
@@ -259,7 +259,7 @@ def test_what_is_empty_says_why(picture):
 # ── the command ──
 
 
-def test_a_page_is_written_beside_unless_told(tmp_path):
+def test_a_page_is_written_beside_the_recording_by_default(tmp_path):
     result = subprocess.run(
         [GILSCOPE, "flame", CASES / "blame.script"],
         cwd=tmp_path,

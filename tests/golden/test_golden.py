@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: MIT
-"""Every NAME.script of cases/ is reported as text and compared with NAME.txt, and some as JSON with
-NAME.json; all JSON must keep its schema and the contract's laws (here and in test_json_laws.py).
+"""Every NAME.script in cases/ is reported as text and compared with NAME.txt, some also as JSON and
+compared with NAME.json. All JSON must match the schema and the contract's laws (here and in
+test_json_laws.py).
 
-A new case is a new script: tests/golden/run --update writes what is expected, and a person reads it
-before it is committed.
+A new case is a new script: tests/golden/run --update writes the expected output; read it before you
+commit it.
 """
 
 import difflib
@@ -21,7 +22,7 @@ CASES = Path(__file__).resolve().parent / "cases"
 ROOT = CASES.parent.parent.parent
 GILSCOPE = os.environ.get("GILSCOPE", str(ROOT / os.environ.get("B", "build") / "gilscope"))
 SCRIPTS = sorted(CASES.glob("*.script"))
-# together they have every field, and most words; test_json_laws.py has laws for all of them
+# together they have every field of the report; test_json_laws.py has laws for all scripts
 WITH_JSON = [
     CASES / f"{name}.script"
     for name in (
@@ -54,7 +55,7 @@ SITES_FAULTS = ("never_taken", "never_released", "never_passed")
 
 @functools.lru_cache(maxsize=None)
 def report(script, *options):
-    """What gilscope says of it and its exit status; it is asked once."""
+    """gilscope's report and exit status, cached."""
     result = subprocess.run(
         [GILSCOPE, "report", *options, script],
         stdout=subprocess.PIPE,
@@ -97,7 +98,7 @@ def test_json_keeps_its_schema(script):
 
 
 def properties(schema):
-    """The names of all properties that a schema knows."""
+    """The names of all properties in a schema."""
     if isinstance(schema, dict):
         yield from schema.get("properties", ())
     for value in schema.values() if isinstance(schema, dict) else schema:
@@ -120,7 +121,7 @@ def test_the_schema_knows_every_key_that_is_written():
     table = (ROOT / "user/view/json/report.def").read_text()
     keys = set(re.findall(r"^\t(?:KEY|OPTIONAL|STREAMED)\((\w+)", table, re.M))
     schema = json.loads((ROOT / "docs/report.schema.json").read_text())
-    assert keys - {"origin_ns"} == set(properties(schema))  # that one is for the page only
+    assert keys - {"origin_ns"} == set(properties(schema))  # only in the page
 
 
 def test_the_exit_status_says_whether_the_report_is_partial(script):
@@ -133,21 +134,21 @@ def test_the_exit_status_says_whether_the_report_is_partial(script):
     assert status == (EXIT_PARTIAL if partial else whole)
 
 
-def test_sites_that_are_not_what_they_were_taken_for_are_told(script):
-    """Only where facts say so, for an innocent Python must not be accused; and with --json on
-    stderr too, for whoever keeps only figures."""
+def test_doubtful_sites_are_reported(script):
+    """Only where events prove it, since a healthy Python must not be accused. With --json also on
+    stderr, for users who keep only some of the figures."""
     text, _ = report(script, "--json")
     found = [process["sites"] for process in json.loads(text)["processes"]]
-    told = subprocess.run(
+    message = subprocess.run(
         [GILSCOPE, "report", "--json", script], capture_output=True, text=True, check=False
     ).stderr
     if script.stem in SITES_FAULTS:
         assert [(sites["fault"], sites["confidence"]) for sites in found] == [
             (script.stem, "unknown")
         ]
-        assert "the GIL of process 100" in told
+        assert "the GIL of process 100" in message
     else:
-        assert not any("fault" in sites for sites in found) and told == ""
+        assert not any("fault" in sites for sites in found) and message == ""
 
 
 def test_states_of_threads_add_up(script):
@@ -158,12 +159,12 @@ def test_states_of_threads_add_up(script):
         held = 0
         for thread in process["threads"]:
             lived = sum(thread["states"].values())
-            # all threads of these scripts are there from the begin
+            # all threads of these scripts exist from the begin of the window
             assert lived == window or thread["gone"] and lived < window
             total += lived
             unknown += thread["states"]["unknown"]
             held += sum(thread["states"][state] for state in HOLDING)
-        # no two threads hold a GIL at once
+        # a GIL has one holder at a time
         assert (
             held <= sum(gil["held_ns"] for gil in process["gils"]) <= window * len(process["gils"])
         )
@@ -201,7 +202,7 @@ def test_states_of_stalls_add_up(script):
 
 
 def test_the_threshold_only_chooses_among_the_stalls(script):
-    """And how much of one is worth an advice."""
+    """It also decides which stalls get advice."""
 
     def stalls(threshold):
         found = json.loads(report(script, "--json", "--stall", f"{threshold}ns")[0])

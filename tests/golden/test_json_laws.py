@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
-"""What must hold of every JSON report: it is compared with the script that it was made of, with the
-same report at another threshold, and with itself. Only the few reports that together have every
-field are compared byte for byte (test_golden.py)."""
+"""Laws for every JSON report: it is compared with the script it was made from, with the same report
+at another threshold, and with itself. Only a few reports, which together have every field, are
+compared byte for byte (test_golden.py)."""
 
 import json
 import re
@@ -14,7 +14,7 @@ from test_golden import SCRIPTS, WITH_JSON, report
 
 ROLES = "route dependency background middleware callback timer task executor thread frame"
 NO_DISTRIBUTION = {"count": 0, "p50_ns": 0, "p90_ns": 0, "p99_ns": 0, "max_ns": 0}
-BUCKET = 1 / 32  # how much more than the value a percentile may be told to be
+BUCKET = 1 / 32  # a percentile may exceed the true value by this share
 
 
 def unescape(word):
@@ -27,7 +27,7 @@ def nanoseconds(seconds):
 
 
 class Script:
-    """What a text script says, read without gilscope. events: (ns, tid, kind, words, fields)."""
+    """A text script, parsed independently of gilscope. events: (ns, tid, kind, words, fields)."""
 
     def __init__(self, path):
         self.processes, self.events, self.texts, self.functions = [], [], {}, {}
@@ -65,7 +65,7 @@ def found(script):
 
 @pytest.fixture
 def every(script):
-    """The same with every turn as a stall."""
+    """The same report with every iteration as a stall."""
     return json.loads(report(script, "--json", "--stall", "1ns")[0])
 
 
@@ -87,7 +87,7 @@ def length(stall):
 
 
 def fields_of(value, path=""):
-    """The names of all fields, with the way to each."""
+    """The names of all fields, with their paths."""
     if isinstance(value, dict):
         for key, inner in value.items():
             yield f"{path}.{key}"
@@ -97,7 +97,7 @@ def fields_of(value, path=""):
             yield from fields_of(inner, path)
 
 
-def test_those_that_are_compared_have_every_field():
+def test_the_compared_reports_have_every_field():
     def fields(scripts):
         reports = [json.loads(report(script, "--json")[0]) for script in scripts]
         return {field for found in reports for field in fields_of(found)}
@@ -146,16 +146,16 @@ def test_threads_are_those_of_the_recording(source, found):
         for _, tid, _, _, fields in source.of("python_name")
     }
     gone = {tid for _, tid, *_ in source.of("thread_exit")}
-    closed = {tid for _, tid, *_ in source.of("epoll_close")}  # they run no loop any more
+    closed = {tid for _, tid, *_ in source.of("epoll_close")}  # threads whose loop has been closed
     for process in found["processes"]:
         for thread in process["threads"]:
             tid = thread["tid"]
             assert pids[tid] == process["pid"]
             assert thread["gone"] == (tid in gone)
             assert set(thread["states"]) == set(STATES)
-            for told, known in (("name", names), ("python_name", python)):
-                told = thread[told] or ""
-                assert len(told) == len(known.get(tid) or "") or not known.get(tid, "").isascii()
+            for field, known in (("name", names), ("python_name", python)):
+                shown = thread[field] or ""
+                assert len(shown) == len(known.get(tid) or "") or not known.get(tid, "").isascii()
         assert {loop["tid"] for loop in process["loops"]} - closed == {
             thread["tid"] for thread in process["threads"] if thread["loop"]
         } - closed
@@ -186,7 +186,7 @@ def test_what_is_counted_is_in_the_script(source, found):
             tid for _, tid, _, flags, _ in source.of("drop") if tid in tids and "requested" in flags
         )
         for thread in threads:
-            # who has the GIL as the window begins did not take it in there
+            # a thread that holds the GIL when the window begins took it earlier
             assert thread["holds"] - takes[thread["tid"]] in (0, 1)
             assert thread["forced_drops"] == forced[thread["tid"]]
         assert sum(gil["hold"]["count"] for gil in gils) <= sum(
@@ -195,7 +195,8 @@ def test_what_is_counted_is_in_the_script(source, found):
 
 
 def pairs(source, opening, closing):
-    """(begin, end) of what the first kind of event begins and the second of the thread ends."""
+    """(begin, end) of the stretches that start with an opening event of a thread and end with its
+    next closing event."""
     begun = {}
     for ns, tid, kind, *_ in source.events:
         if kind in closing and tid in begun:
@@ -204,18 +205,18 @@ def pairs(source, opening, closing):
             begun.setdefault(tid, ns)
 
 
-def expect_distribution(told, lengths):
-    """Percentiles are nearest ranks, told by the end of their bucket and never beyond the
-    greatest."""
+def expect_distribution(dist, lengths):
+    """Percentiles are nearest ranks, reported as the end of their bucket but never beyond the
+    maximum."""
     lengths = sorted(lengths)
-    assert told["count"] == len(lengths)
+    assert dist["count"] == len(lengths)
     if not lengths:
-        assert told == NO_DISTRIBUTION
+        assert dist == NO_DISTRIBUTION
         return
-    assert told["max_ns"] == lengths[-1]
+    assert dist["max_ns"] == lengths[-1]
     for percent in (50, 90, 99):
         true = lengths[-(-percent * len(lengths) // 100) - 1]
-        assert true <= told[f"p{percent}_ns"] <= min(true * (1 + BUCKET) + 1, lengths[-1]), percent
+        assert true <= dist[f"p{percent}_ns"] <= min(true * (1 + BUCKET) + 1, lengths[-1]), percent
 
 
 def test_holds_and_waits_are_those_of_the_script(source, found):
@@ -236,7 +237,7 @@ def test_holds_and_waits_are_those_of_the_script(source, found):
 
 
 def held_ns(source, end_ns):
-    """How long the GIL was held, by an initial holder too, and by one who has it still."""
+    """How long the GIL was held, including by the initial holder and the last one."""
     begun = {
         tid: event[0]
         for event in source.of("observe")
@@ -265,8 +266,8 @@ def test_gils_are_held_as_long_as_the_script_says(source, found):
 
 
 def waits_of(source, tid):
-    """How often the thread began to wait for the GIL: while it waits it says so again, and it may
-    have waited from the start."""
+    """How often the thread began to wait for the GIL. A wait may be announced repeatedly, and may
+    have begun before the window."""
     waits, waiting = 0, False
     for _, who, kind, flags, _ in source.events:
         begins = kind == "wait" or kind == "state" and "gil_wait" in flags
@@ -287,21 +288,21 @@ def test_threads_wait_as_often_as_the_script_says(source, found):
             assert thread["waits"] == waits_of(source, thread["tid"]), thread["tid"]
 
 
-def told_in(text, pattern):
-    """The number that a sentence of the text has, 0 when it is not there."""
+def count_in(text, pattern):
+    """The number in a sentence of the text; 0 if the sentence is absent."""
     found = re.search(r"(\d+) times? " + pattern, re.sub(r"\s+", " ", text))
     return int(found[1]) if found else 0
 
 
 def test_the_text_counts_the_same_gaps(script, found):
     text, evidence = report(script)[0], found["evidence"]
-    assert evidence["gaps"] == told_in(text, "the kernel did not tell a switch")
-    assert evidence["contradictions"] == told_in(text, "a thread did something that an untold")
+    assert evidence["gaps"] == count_in(text, "the kernel did not tell a switch")
+    assert evidence["contradictions"] == count_in(text, "a thread did something that an untold")
 
 
-def assert_ordered(told):
-    assert 0 <= told["p50_ns"] <= told["p90_ns"] <= told["p99_ns"] <= told["max_ns"]
-    assert told["count"] or told == NO_DISTRIBUTION
+def assert_ordered(dist):
+    assert 0 <= dist["p50_ns"] <= dist["p90_ns"] <= dist["p99_ns"] <= dist["max_ns"]
+    assert dist["count"] or dist == NO_DISTRIBUTION
 
 
 # ── with every turn ──────────────────────────────────────────────────────────────────────────────
@@ -331,7 +332,7 @@ def test_a_freeze_is_a_run_of_stalls(found):
             assert inside[-1]["end_ns"] == freeze["end_ns"]
 
 
-def test_only_a_stall_that_reaches_the_end_goes_on(every):
+def test_only_a_stall_that_reaches_the_end_is_ongoing(every):
     for stall in stalls_of(every):
         assert stall["ongoing"] == (stall["end_ns"] == every["window"]["end_ns"])
 
@@ -347,9 +348,9 @@ def test_a_stall_is_its_parts(every):
             assert not parts or sum(parts) == ns, state
         stopped = sum(stall["stopped_by"].values())
         assert stall["stopped_ns"] == stopped
-        told = {call["name"]: call["ns"] for call in stall["syscalls"]}
+        calls = {call["name"]: call["ns"] for call in stall["syscalls"]}
         for kind, ns in stall["stopped_by"].items():
-            assert told.get(kind, 0) <= ns
+            assert calls.get(kind, 0) <= ns
         assert 0 <= stall["gc_ns"] <= length(stall)
         assert len({blocker["tid"] for blocker in stall["blockers"]}) == len(stall["blockers"])
         assert stall["remedy"].endswith((".", ":")) or stall["remedy"] == ""
@@ -382,7 +383,8 @@ def test_frames_are_functions_of_the_script(source, every):
 
 
 def test_a_stall_is_in_its_handlers_stack(every):
-    """Two rules: the handler of a stall is a frame of its stack, and so is that of a blocker."""
+    """The handler of a stall is a frame of its stack, and the handler of a blocker a frame of the
+    blocker's."""
     for stall in stalls_of(every):
         for one in [stall, *stall["blockers"]]:
             if one["handler"] and one["stack"]:
@@ -398,8 +400,9 @@ def key_of(handler):
 
 
 def culprit_of(stall):
-    """Whose stall it is in the table of blame: who held the GIL longest while the loop waited for
-    it, or else the loop's own handler. Nobody's if somebody outside stopped them."""
+    """The handler that the table of blame charges with the stall: that of the thread that held the
+    GIL longest while the loop waited for it, otherwise the loop's own. None if it was stopped from
+    outside."""
     if 2 * stall["stopped_ns"] > length(stall):
         return None
     if stall["cause"] == "gil_wait" and "stopped from outside" in stall["remedy"]:
@@ -431,8 +434,8 @@ def test_the_table_of_blame_adds_up_the_stalls(script, threshold):
 
 
 def test_blame_is_not_more_than_there_was(found):
-    """Of each state, all rows together have no more than all threads, and of turns no more than the
-    loops."""
+    """For each state, the rows' total is at most the threads' total, and their share in iterations
+    at most the loops'."""
     threads = [thread for process in found["processes"] for thread in process["threads"]]
     for state in STATES:
         loops, elsewhere = (
@@ -450,8 +453,8 @@ def test_blame_is_not_more_than_there_was(found):
 
 
 def test_blame_for_waits_of_loops_is_that_of_their_turns(found, every):
-    """Who made loops wait is among the blockers of their turns, for as long; but nobody is to blame
-    while somebody outside stops them."""
+    """Handlers that made loops wait are among the blockers of the loops' iterations, for the same
+    time. While a process is stopped from outside nobody is blamed."""
     made = Counter()
     for stall in stalls_of(every):
         for blocker in stall["blockers"]:
@@ -486,6 +489,6 @@ def test_contention_lies_within_the_waits(found):
         ):
             assert contended >= max(waited, default=0)
         for gil in process["gils"]:
-            # between two threads' holds lies a handoff
+            # a handoff lies between the holds of two threads
             assert gil["handoffs"] <= sum(thread["holds"] for thread in process["threads"])
             assert gil["hold"]["max_ns"] <= gil["held_ns"] or gil["violations"]

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""What gilscope knows of CPython's versions is what their headers say, and nothing is missing."""
+"""What gilscope knows of CPython's versions agrees with their headers and is complete."""
 
 import re
 import shutil
@@ -14,7 +14,7 @@ PLACES = (Path("/usr/include"), *Path.home().glob(".pyenv/versions/*/include"))
 
 
 def rows(text):
-    """{"LAYOUT(13, WITH_GIL": [line …]} of what gen-python-layouts writes."""
+    """{"LAYOUT(13, WITH_GIL": [line …]} from the output of gen-python-layouts."""
     return {
         head: body.split("\n")
         for head, body in re.findall(r"^(\w+\(\d+(?:, \w+)?),\n(.*?)^\)", text, re.M | re.S)
@@ -22,7 +22,7 @@ def rows(text):
 
 
 def headers(minor):
-    """Folders with a release's headers, those that are private to CPython too."""
+    """Folders with a release's headers, including CPython's internal ones."""
     for place in PLACES:
         for folder in (*place.glob(f"python3.{minor}"), *place.glob(f"python3.{minor}t")):
             level = folder / "patchlevel.h"

@@ -1,6 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""What make finds out before it builds: a bpftool that works, and the machine that is compiled
-for."""
+"""What make detects before it builds: a bpftool that works, and the target machine."""
 
 import os
 import shutil
@@ -10,7 +9,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-# as Ubuntu's: a script that refuses when the running kernel's own package is not installed
+# like Ubuntu's: a script that refuses when the package for the running kernel is not installed
 WRAPPER = '#!/bin/sh\necho "WARNING: bpftool not found for kernel 6.8.0-45" >&2\nexit 2\n'
 OLD = (
     '#!/bin/sh\n[ "$1" = version ] && echo bpftool v5.4\n'
@@ -43,8 +42,8 @@ def test_a_bpftool_that_does_not_work_is_passed_over(tmp_path, text):
 
 @pytest.mark.skipif(not shutil.which("unshare") or os.geteuid(), reason="needs a mount namespace")
 def test_the_one_of_linux_tools_is_found_or_the_packages_are_named(tmp_path):
-    """Ubuntu's layout: the wrapper where the program should be, the program below
-    /usr/lib/linux-tools-VERSION; then without it."""
+    """Ubuntu's layout: the wrapper is where the program should be, and the program below
+    /usr/lib/linux-tools-VERSION; then the same without the program."""
     found = subprocess.run(
         [ROOT / "tools/find-bpftool"], capture_output=True, text=True, check=True
     ).stdout.strip()

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""What of tests/matrix needs no guest and no network: which kernels and Pythons are chosen, and how
-a part of a table is replaced."""
+"""The parts of tests/matrix that need no guest and no network: the choice of kernels and Pythons,
+and how some rows of a table are replaced."""
 
 import importlib.machinery
 import importlib.util
@@ -45,7 +45,7 @@ def test_the_newest_kernel_of_a_series_is_chosen(series, release):
     assert kernels.choose(PACKAGES, series) == f"linux-image-{release}"
 
 
-def test_a_series_that_debian_has_not_is_missed():
+def test_a_series_that_debian_does_not_have_is_missing():
     with pytest.raises(debian.Missing, match="5.15"):
         kernels.choose(PACKAGES, "5.15")
 
@@ -75,7 +75,7 @@ def test_a_part_of_a_table_replaces_its_own_rows():
     assert whole == support.part_of_document("", new, support.GUESTS, whole=True)
 
 
-def test_a_row_tells_what_was_not_found():
+def test_a_row_shows_what_was_not_found():
     counts = {"stalls": "16/16", "right": "15/16", "names": "116/116", "stacks": "9/10"}
     cells = support.cells(row("6.1", "asyncio", **counts), support.GUESTS)
     assert cells[4] == "16, 15 of 16, 116, 9 of 10"
@@ -87,11 +87,11 @@ def test_the_document_has_a_place_for_every_table():
 
 
 def test_sources_do_not_lie_among_apts_lists(tmp_path, monkeypatch):
-    """apt-get update removes what it does not know from there."""
+    """apt-get update removes unknown files from there."""
     monkeypatch.setattr(debian, "mirror", lambda: "http://mirror/debian")
     lists = tmp_path / "sid-amd64-src" / "lists"
     lists.mkdir(parents=True)
-    for name in ("InRelease", "Sources", "lock"):  # new enough to need no update
+    for name in ("InRelease", "Sources", "lock"):  # recent enough that no update is needed
         (lists / name).touch()
     debian.Archive(tmp_path, "sid", "amd64", "deb-src")
     assert not list(lists.rglob("sources.list"))

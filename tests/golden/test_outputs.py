@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Files that commands write: whole or not at all, never through a link, never over what is read, by
+"""Files that commands write: whole or not at all, never through a link, never over the input, by
 one writer at a time."""
 
 import fcntl
@@ -86,7 +86,7 @@ def test_the_second_writer_is_refused(command, place):
         fcntl.flock(first, fcntl.LOCK_EX)
         assert_untouched(place, run(*command, SCRIPT, "-o", place), "another process is writing")
         assert partial.read_text() == "the first one's"
-    # a killed one's lock is gone
+    # the lock of a killed process is gone
     assert (
         run(*command, SCRIPT, "-o", place).returncode == EXIT_OK
         and not partial.exists()
@@ -151,7 +151,7 @@ def test_pipes_and_devices_are_written_as_it_comes(command, tmp_path):
         assert len(run(*command, SCRIPT, "-o", "/dev/stdout").stdout) > 100
 
 
-# Stands between the program and libc, and does what another process could do in that moment.
+# Intercepts calls to libc, to do at that moment what another process could do.
 INTRUDER = r"""
 #include <errno.h>
 #include <fcntl.h>
@@ -226,7 +226,7 @@ def test_a_signal_as_the_file_is_made_leaves_nothing_else(command, place, intrud
     assert os.listdir(place.parent) == [place.name] and place.read_text() == "old"
 
 
-def test_what_is_refused_late_does_not_take_the_old_file(command, place, intruded):
+def test_a_late_refusal_leaves_the_old_file(command, place, intruded):
     assert_untouched(place, run(*command, SCRIPT, "-o", place, env=intruded(FULL="1")), "quota")
 
 

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""The timeline page of every script: what its lanes say is what `report --json` says, to the
-nanosecond, and its words are those of the text report.
+"""The timeline page of every script: its lanes agree with `report --json` to the nanosecond, and
+its sentences with the text report.
 
 The page is read by page.py. The build with sanitizers must write the very same bytes.
 """
@@ -59,7 +59,7 @@ def found(script):
 
 
 def moved(value, origin):
-    """A report with all points in time counted from the origin."""
+    """A report with all instants relative to the origin."""
     if isinstance(value, list):
         return [moved(item, origin) for item in value]
     if isinstance(value, dict):
@@ -73,7 +73,7 @@ def moved(value, origin):
 
 
 def threads_of(page, found):
-    """Each thread's entry in the head beside that of the report."""
+    """Each thread's entry in the page, with its entry in the report."""
     threads = [
         (number, thread)
         for number, process in enumerate(found["processes"])
@@ -115,7 +115,7 @@ def test_the_report_inside_is_the_report(page, found):
 
 
 def drawing_status(status):
-    """A drawing is whole even if another process should have been observed."""
+    """A drawing is complete even if another process should have been observed."""
     return EXIT_OK if status == EXIT_UNSUPPORTED else status
 
 
@@ -157,14 +157,15 @@ def test_stacks_cover_what_states_cover(page, found):
             for before, after in zip(stacks, stacks[1:])
         )
         for time, stack in page.clock(entry):
-            # a sample belongs to the stretch that it ends or cuts, unless that is too long for it
+            # a sample belongs to the stretch that it ends or lies in, unless that is too long for
+            # it
             ((start, end, state, _, _),) = reader.overlap(states, time - 1, time)
             assert state in ON_CPU | {"unknown"} and end - start == 1
             assert reader.overlap(stacks, time - 1, time)[0][2] in (stack, 0)
 
 
 def plain(names):
-    """Without what is escaped where stacks are lines of text."""
+    """Replaces names that folded stacks would escape."""
     return tuple(name if re.fullmatch(r"[\w.<>]+", name) else "?" for name in names)
 
 
@@ -174,7 +175,7 @@ def plain(names):
     ids=lambda path: path.stem,
 )
 def test_flames_off_the_cpu_are_those_of_the_report(script):
-    """By state and stack, from the folded stacks of the same recording."""
+    """By state and stack, compared with the folded stacks of the same recording."""
     page = Page(timeline(script)[0].decode())
     states = set(page.head["states"]) - ON_CPU
     folded = subprocess.run(
@@ -228,11 +229,11 @@ def test_holds_are_those_of_the_report(page, found):
             for start, end, state, flags, _ in page.states(entry)
             if state == "python" and flags & SAMPLED
         )
-    # who held it by the last look only is no certain holder
+    # threads whose hold is known only by sampling are not in the holds
     assert certain_ns + sampled_ns == sum(gil["held_ns"] for gil in gils)
 
 
-def test_who_holds_is_in_a_state_of_holding_or_unknown(page, found):
+def test_a_holder_is_in_a_holding_state_or_unknown(page, found):
     for entry in page.head["gils"]:
         for start, end, thread, _ in page.holds(entry):
             parts = reader.overlap(page.states(page.head["threads"][thread]), start, end)
@@ -314,9 +315,9 @@ def test_words_are_those_of_the_text_report(script, page, found):
             assert " ".join(sentence.split()) in text
 
 
-def test_names_are_nowhere_but_in_blobs(page):
-    """What is around the blobs is the same for every recording, and nothing in it asks for anything
-    from elsewhere."""
+def test_names_are_only_in_blobs(page):
+    """The text around the blobs is the same for every recording and requests nothing from
+    elsewhere."""
     assert page.outside == Page(timeline(CASES / "quiet.script")[0].decode()).outside
 
 
@@ -380,7 +381,7 @@ def test_a_failure_leaves_what_was_there(tmp_path):
 
 
 @pytest.mark.parametrize("where", ["-o-", "-o/dev/full"])
-def test_a_full_disk_is_told_in_one_sentence(where):
+def test_a_full_disk_is_reported_in_one_sentence(where):
     with open("/dev/full", "wb") as full:
         result = subprocess.run(
             [GILSCOPE, "timeline", CASES / "blame.script", where],

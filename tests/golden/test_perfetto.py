@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""Every NAME.script exported for Perfetto: read by protoc with our .proto, checked as a trace,
-compared with the report; for some with NAME.perfetto."""
+"""Every NAME.script exported for Perfetto: decoded by protoc with our .proto, checked as a trace,
+and compared with the report; some are also compared with NAME.perfetto."""
 
 import json
 import re
@@ -82,11 +82,11 @@ def test_slices_nest_and_only_frames_have_others_inside(trace):
             assert not each["inside"] or track["name"].startswith("Python frames")
 
 
-def test_times_of_a_track_never_go_back_as_they_are_written(script):
+def test_times_of_a_track_are_written_in_order(script):
     last = Counter()
     for packet in decoded(export(script, "perfetto")[0]):
         event = packet.get("track_event", {"type": "TYPE_INSTANT"})
-        if event["type"] != "TYPE_INSTANT":  # the waits of several threads, at a GIL
+        if event["type"] != "TYPE_INSTANT":  # instants at a GIL mark the waits of several threads
             assert packet["timestamp"] >= last[event["track_uuid"]]
             last[event["track_uuid"]] = packet["timestamp"]
 
@@ -155,7 +155,7 @@ def test_states_have_no_gaps(trace):
 
 
 def seen_with_a_gil(trace, pid):
-    """The slices in which threads of the process had a GIL by the last look only."""
+    """The slices in which threads of the process held a GIL, known only by sampling."""
     return [
         each
         for uuid, (owner, _) in trace.threads().items()
@@ -203,7 +203,7 @@ def test_as_many_wait_as_are_in_that_state(trace, found):
 
 
 def thread_track(trace, process, loop):
-    """The track of the thread that runs this loop."""
+    """The track of the thread that runs the loop."""
     loop_thread = (process["pid"], loop["tid"])
     return next(uuid for uuid, thread in trace.threads().items() if thread == loop_thread)
 
@@ -233,7 +233,7 @@ def test_turns_are_those_of_the_report(trace, found):
 
 
 def pruned(value):
-    """Without what a slice leaves out."""
+    """Without the values that slices leave out."""
     if isinstance(value, list):
         return [pruned(each) for each in value]
     if isinstance(value, dict):
@@ -313,7 +313,7 @@ def test_the_recording_is_that_of_the_report(trace, found):
 
 
 def stacks_of(trace, track):
-    """When the thread was where, in the words of the folded format: begin, end, frames."""
+    """The stack of the thread over time, in the folded format: begin, end, frames."""
     stretches, stack, since = [], [], None
     for event in trace.of(track):
         if stack and event["ts"] > since:
@@ -330,8 +330,8 @@ def stacks_of(trace, track):
 
 
 def test_frames_have_no_gaps_and_are_those_of_the_flames(script, trace, found):
-    """On a CPU a flame graph spreads a state's time over its samples, and here a stretch is that
-    of the next sample; all else is exact in both."""
+    """On a CPU a flame graph spreads a state's time over its samples, while a trace gives a stretch
+    to the next sample. All other times are exact in both."""
     tracks = {uuid: trace.named("Python frames.*", uuid) for uuid in trace.threads()}
     if '"stacks": true' not in script.read_text():
         assert not any(tracks.values())
@@ -371,7 +371,7 @@ def test_the_time_of_day_is_there(tmp_path):
     assert trace.clocks["primary_trace_clock"] == "BUILTIN_CLOCK_MONOTONIC"
 
 
-def test_what_was_whole_before_damage_is_there(tmp_path):
+def test_chunks_before_damage_are_exported(tmp_path):
     recording = tmp_path / "damaged.gsc"
     whole = export(CASES / "gil_wait.script", "trace")[0]
     recording.write_bytes(whole[:-20] + bytes(20))
@@ -386,7 +386,7 @@ def test_what_was_whole_before_damage_is_there(tmp_path):
     assert any(event.get("name") == "the recording is cut off here" for event in trace.events)
 
 
-def test_a_failed_write_is_told():
+def test_a_failed_write_is_reported():
     result = subprocess.run(
         [GILSCOPE, "export", "-f", "perfetto", "-o", "/dev/full", CASES / "gil_wait.script"],
         capture_output=True,

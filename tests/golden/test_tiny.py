@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""Recordings of many small things: the steps that it takes to read them grow as the recording does,
-memory is bounded, and what is beyond a limit is said."""
+"""Recordings of many small things: the steps to read them grow linearly with the recording, memory
+is bounded, and exceeding a limit is reported."""
 
 import functools
 import json
@@ -15,9 +15,9 @@ import crafted
 from crafted import write
 from test_golden import EXIT_OK, EXIT_PARTIAL, GILSCOPE
 
-HANGS_S, LIMIT_MB = 120, 300  # CPU time after which a run is taken to have no end
+HANGS_S, LIMIT_MB = 120, 300  # CPU time after which a run is considered hung
 STEPS = f"{GILSCOPE}-steps"
-# of these a world takes in so many only, so that what is multiplied ends there
+# a world accepts only so many of these, so the product is bounded there
 COUNTS = {"gils": 250, "births_of_gils": 250, "losses_of_gils": 250, "exits": 250}
 
 
@@ -26,7 +26,7 @@ def limit_cpu():
 
 
 def run(*arguments):
-    """What it wrote, its status and its peak of memory in MB."""
+    """The output, the exit status and the peak memory in MB."""
     with subprocess.Popen(
         [GILSCOPE, *arguments],
         stdout=subprocess.PIPE,
@@ -42,7 +42,7 @@ def run(*arguments):
 
 @pytest.fixture(scope="module")
 def made(tmp_path_factory):
-    """The path of a recording of that kind and count, which is written once."""
+    """The path of a recording of that kind and count, written once."""
     folder = tmp_path_factory.mktemp("made")
     return functools.lru_cache(maxsize=None)(
         lambda kind, count: write(folder / f"{kind}-{count}.script", kind, count)
@@ -51,9 +51,9 @@ def made(tmp_path_factory):
 
 @functools.lru_cache(maxsize=None)
 def steps(command, path):
-    """How much the program did: basic blocks, the same on every machine and under any load."""
+    """The number of basic blocks executed: the same on every machine and under any load."""
     reads, writes = os.pipe()
-    with os.fdopen(reads) as said:
+    with os.fdopen(reads) as counter:
         result = subprocess.run(
             [STEPS, *command, path],
             stdout=subprocess.DEVNULL,
@@ -65,7 +65,7 @@ def steps(command, path):
         )
         os.close(writes)
         assert result.returncode in (EXIT_OK, EXIT_PARTIAL), (command, result.returncode)
-        return int(said.read())
+        return int(counter.read())
 
 
 @pytest.mark.parametrize("kind", crafted.KINDS)
@@ -87,8 +87,7 @@ def test_four_times_as_much_takes_four_times_as_many_steps(made, kind, command):
         steps(tuple(command), made(*one))
         for one in (("comms", 0), (kind, count), (kind, 4 * count))
     )
-    # sorting, and what is made when it is first needed, is more than linear by little; a product
-    # would be 16
+    # Sorting and lazy initialisation cost a little more than linear. A product would be 16.
     assert large - none < 6 * (small - none), (none, small, large)
 
 
@@ -123,7 +122,7 @@ def test_memory_is_bounded(made, kind, count, command):
         ("processes", 4100, 4096, "processes"),
     ],
 )
-def test_what_is_beyond_a_limit_is_said(tmp_path, kind, count, limit, what):
+def test_exceeding_a_limit_is_reported(tmp_path, kind, count, limit, what):
     path = write(tmp_path / "large.script", kind, count)
     text, status, _ = run("report", path)
     assert status == EXIT_PARTIAL
@@ -151,6 +150,6 @@ def test_the_longest_stalls_are_listed_and_the_others_counted(tmp_path):
     assert sorted(lengths, reverse=True) == made[: len(lengths)]
 
 
-def test_within_a_limit_nothing_is_said(tmp_path):
+def test_nothing_is_reported_within_a_limit(tmp_path):
     text, status, _ = run("report", write(tmp_path / "gils.script", "gils", 1024))
     assert status == EXIT_OK and b"There were more than" not in text

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""Names with every kind of character that is not seen or that changes what is beside it: none of
-them is raw in anything that gilscope writes."""
+"""Names with every kind of character that is invisible or affects its neighbours: none appears raw
+in gilscope's output."""
 
 import gzip
 import json
@@ -15,7 +15,7 @@ from test_golden import EXIT_OK, EXIT_PARTIAL, FORMATS, GILSCOPE
 
 CATEGORIES = ("Cc", "Cf", "Zl", "Zp")
 MARK = "Zq"
-# no names in the open: pprof is compressed (see below), a trace keeps names as they are
+# no readable names: pprof is compressed (see below), a trace keeps names unchanged
 OPAQUE = ("pprof", "trace")
 CHARACTERS = [
     chr(code) for code in range(1, 0x110000) if unicodedata.category(chr(code)) in CATEGORIES
@@ -133,7 +133,7 @@ def test_nothing_unseen_is_raw(recording, arguments):
     written, messages = output(*arguments, recording)
     if MARK.encode() not in written and not BLOB.search(written.decode()):
         pytest.fail("it shows no names; a format that has none in the open belongs to OPAQUE")
-    # in protobuf, what follows a text that was cut behind a mark may be the tag 0x0a
+    # in protobuf the tag that follows a text cut at a mark may be 0x0a
     assert set(raw_characters(written)) <= ({"U+000A"} if "perfetto" in arguments else set())
     assert raw_characters(messages) == []
 
@@ -151,7 +151,7 @@ def test_nothing_unseen_is_raw_in_what_pages_and_profiles_carry(recording, tmp_p
     assert MARK.encode() in picture and raw_characters(picture) == []
 
 
-def test_json_still_says_the_names(recording):
+def test_json_keeps_the_names(recording):
     found = json.loads(output("report", "--json", recording)[0])
     names = {
         frame["function"]
@@ -161,5 +161,5 @@ def test_json_still_says_the_names(recording):
         for frame in stall["stack"]
     }
     assert names == {"".join(MARK + character for character in half) for half in HALVES}
-    # what is escaped once more for people stays what it is for programs
+    # the escapes that people are shown must not be in JSON
     assert not re.search(r"\\\\x", json.dumps(sorted(names)))

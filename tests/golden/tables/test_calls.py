@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""Advice by frame: the standard library's functions that the table names are there, in this
-Python, as calls.def says. (Packages are checked by hand when a row is written.)"""
+"""Advice by frame: the functions of the standard library that the table names exist in this Python,
+under the names in calls.def. (Functions of packages are checked by hand when a row is written.)"""
 
 import ast
 import pathlib
@@ -8,7 +8,7 @@ import sysconfig
 
 FRAMES = pathlib.Path(__file__).parents[2] / "unit/diagnosis/diagnosis_calls.frames"
 STDLIB = pathlib.Path(sysconfig.get_path("stdlib"))
-# What not every version has in Python, though it has the file.
+# Functions that some versions lack although they have the file.
 NOT_EVERYWHERE = {
     "Path.read_text of pathlib/__init__.py",  # 3.13: in pathlib/_local.py
     "file_digest of hashlib.py",  # from 3.11 on
@@ -17,7 +17,7 @@ NOT_EVERYWHERE = {
 
 
 def functions(node, prefix=""):
-    """Qualified names, as code objects have them."""
+    """Qualified names, as in code objects."""
     for child in ast.iter_child_nodes(node):
         if isinstance(child, (ast.FunctionDef, ast.AsyncFunctionDef)):
             yield prefix + child.name
