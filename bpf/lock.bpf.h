@@ -14,9 +14,10 @@
 
 enum { HELD_UP_NS = 1000000 }; /* shorter sleeps are not described further */
 
-/* Threads whose notes have a futex. While there are none, as nearly always, a wake-up on this
- * machine costs one comparison. */
-unsigned int sleepers = 0;
+/* Threads whose notes have a futex: the first number. While there are none, as nearly always, a
+ * wake-up on this machine costs one comparison. It is written with every such sleep, so it has a
+ * cache line of its own; `enabled`, say, is read by every probe on every CPU. */
+unsigned int sleepers[16] __attribute__((aligned(64))) = {0};
 
 /* linux/futex.h */
 enum {
@@ -100,7 +101,7 @@ static __always_inline void sleep_on_futex(__u64 ts, struct thread_note *note, _
 	struct ev_futex record = {.hdr = HDR(FUTEX, ts, tid, 0, 0), .address = address};
 
 	if (!note->futex)
-		__sync_fetch_and_add(&sleepers, 1);
+		__sync_fetch_and_add(sleepers, 1);
 	/* before the address, which on_waking on another CPU goes by */
 	note->ts_futex = ts;
 	asm volatile("" ::: "memory");
@@ -115,7 +116,7 @@ static __always_inline void leave_futex(struct thread_note *note)
 	if (!note || !note->futex)
 		return;
 	note->futex = 0;
-	__sync_fetch_and_add(&sleepers, -1);
+	__sync_fetch_and_add(sleepers, -1);
 }
 
 /* The current task wakes the thread with this note. */

@@ -381,7 +381,7 @@ int BPF_PROG(on_waking, struct task_struct *task)
 	__u64 ts, address;
 	__u32 tid;
 
-	if (!sleepers)
+	if (!sleepers[0])
 		return 0;
 	tid = TASK_PID(task);
 	note = bpf_map_lookup_elem(&notes, &tid);
