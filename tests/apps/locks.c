@@ -55,6 +55,20 @@ void unlock(void)
 	pthread_mutex_unlock(&mutex);
 }
 
+static pthread_mutex_t outer = PTHREAD_MUTEX_INITIALIZER;
+
+void lock_outer(void)
+{
+	pthread_mutex_lock(&outer);
+}
+
+/* Waits for the other one with this one. */
+void lock_both(void)
+{
+	lock_outer();
+	lock();
+}
+
 /* Sleeps before it does so. */
 void unlock_after(uint64_t ns)
 {

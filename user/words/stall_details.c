@@ -188,6 +188,27 @@ static void add_locks(struct text_buffer *text, const struct report *report,
 	text_add_duration(text, ran);
 }
 
+/* What the last of a chain sleeps in, who holds up all others. */
+static void add_end_of_chain(struct text_buffer *text, const struct report *report,
+			     const struct stall *stall)
+{
+	const struct chain_link *last = &stall->chain[stall->chain_count - 1];
+
+	if (stall->deadlock < stall->chain_count || !thread_state_sleeps(last->state) ||
+	    !last->ns || stall->chain[stall->chain_count - 2].had_ns)
+		return;
+	text_separate(text, "; ");
+	text_add_thread(text, report, last->thread);
+	if (sysno_is_stop(last->sysno)) {
+		text_add(text, " has been %s,", text_stop(stop_kind_of(last->sysno)));
+	} else {
+		text_add(text, " has slept in ");
+		text_add_syscall(text, last->thread->process, last->sysno);
+	}
+	text_add(text, " for ");
+	text_add_duration(text, last->ns);
+}
+
 /* Of an ongoing stall. */
 static void add_chain(struct text_buffer *text, const struct report *report,
 		      const struct stall *stall)
@@ -206,6 +227,8 @@ static void add_chain(struct text_buffer *text, const struct report *report,
 		text_add_thread(text, report, stall->chain[next].thread);
 		text_add_has(text, link->had_ns);
 	}
+	if (stall->chain_count > 1)
+		add_end_of_chain(text, report, stall);
 }
 
 static void add_stops(struct text_buffer *text, const struct breakdown *what,

@@ -325,3 +325,53 @@ def test_no_deadlock_when_the_mutex_was_handed_on(before):
     assert chain[2]["stack"][0]["function"] == "write_log", chain
     assert "had_ns" not in chain[1]
     assert dump["processes"][0]["deadlocks"] == []
+
+
+CHAIN = """
+import asyncio, ctypes, os, signal, threading, time
+
+without_gil, with_gil = ctypes.CDLL(LIBRARY), ctypes.PyDLL(LIBRARY)
+read_end, write_end = os.pipe()
+page = b"x" * 65536
+os.write(write_end, page)
+
+def write_log():
+    without_gil.log_line(write_end, page, ctypes.c_uint64(len(page)))
+
+def flush():
+    without_gil.lock_both()
+
+def greedy():
+    with_gil.lock_outer()
+
+async def main():
+    observed = asyncio.Event()
+    asyncio.get_running_loop().add_signal_handler(signal.SIGUSR1, observed.set)
+    print("ready", flush=True)
+    await observed.wait()
+    for delay, target in (0, write_log), (0.05, flush), (0.1, greedy):
+        threading.Timer(delay, target).start()
+    await asyncio.sleep(0.3)
+asyncio.run(main())
+"""
+
+
+def test_a_chain_is_followed_through_threads_without_the_gil():
+    source = CHAIN.replace("LIBRARY", repr(harness.library("locks")))
+    with harness.Script(source) as app:
+        with harness.attach(app) as running:
+            os.kill(app.pid, signal.SIGUSR1)
+            time.sleep(1.6)
+            report = running.finish().report
+        app.process.kill()
+    laws.check_laws(report)
+    chain = report["processes"][0]["loops"][0]["stalls"][-1]["chain"]
+    functions = [
+        {frame["function"] for frame in link["stack"]} & {"greedy", "flush", "write_log"}
+        for link in chain[1:]
+    ]
+    assert functions == [{"greedy"}, {"flush"}, {"write_log"}], chain
+    assert [link["lock"] for link in chain] == [None, "mutex", "mutex", None], chain
+    assert [link["syscall"] for link in chain[1:]] == ["futex", "futex", "write"], chain
+    assert not any("had_ns" in link for link in chain), chain
+    assert all(1e9 < link["ns"] < 1e9 * 10 * harness.PATIENCE for link in chain), chain

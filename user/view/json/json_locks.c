@@ -61,6 +61,7 @@ json_t *json_chain(const struct report *report, const struct stall *stall)
 
 	for (uint32_t i = 0; i < stall->chain_count; i++) {
 		const struct chain_link *link = &stall->chain[i];
+		const char *machine = link->thread->process->info.machine;
 
 		json_array_append_new(
 			list,
@@ -70,6 +71,9 @@ json_t *json_chain(const struct report *report, const struct stall *stall)
 				 .lock = json_text_or_null(
 					 link->lock.address ? kind_name(link->lock.kind) : NULL),
 				 .had_ns = link->had_ns ? json_uint(link->had_ns) : JSON_LEFT_OUT,
+				 .syscall = thread_state_sleeps(link->state)
+						    ? json_call(link->sysno, machine)
+						    : JSON_LEFT_OUT,
 				 .ns = json_uint(link->ns),
 				 .stack = json_stack(report, link->stack)));
 	}
