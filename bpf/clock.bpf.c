@@ -8,7 +8,7 @@
 /*
  * Where the thread's own code is: the innermost entry of its user-space stack. `ctx` has the
  * registers of whatever the clock interrupted, which may be the kernel; the helper finds those of
- * the thread in either case (kernel/events/callchain.c, get_perf_callchain()). 0: not known.
+ * the thread in either case (kernel/events/callchain.c, get_perf_callchain()). 0: unknown.
  */
 static __always_inline __u64 user_address(void *ctx)
 {

@@ -61,8 +61,8 @@ class Mark:
     from_ns         when the cause began, if that is later than t0_ns (the handler first has to set
                     its trap)
     blocker         tid of the thread that is to blame, 0 for none
-    place           of the innermost frame of the application in this thread; None: it is not known
-    handler         whose work it is; None: it is not known
+    place           of the innermost frame of the application in this thread; None: it is unknown
+    handler         whose work it is; None: it is unknown
     holder          for gil_wait {"place", "handler"} of who is to blame
     thread          threading.Thread.name of this thread
     """

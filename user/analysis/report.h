@@ -69,7 +69,7 @@ struct blocker {
  */
 #define NATIVES_MAX_OF_SHARE 4
 struct native_share {
-	uint32_t function; /* definition: name is the symbol ("": not known), file the module; 0:
+	uint32_t function; /* definition: name is the symbol ("": unknown), file the module; 0:
 			      none */
 	enum thread_state state; /* TS_PYTHON: with the GIL; TS_NATIVE: without */
 	uint64_t ns;		 /* sampled */
@@ -123,7 +123,7 @@ struct lock_wait {
 	const struct thread *thread, *by; /* who slept, and who woke it */
 	enum lock_kind kind;
 	bool with_gil;	      /* `thread` had the GIL meanwhile */
-	uint32_t stack;	      /* where it slept (definition); 0: not known */
+	uint32_t stack;	      /* where it slept (definition); 0: unknown */
 	uint32_t by_stack;    /* where `by` was when it woke it */
 	uint64_t ns;	      /* of the time broken down */
 	int32_t by_sysno;     /* what `by` slept in meanwhile, the longest sleep of 1 ms or more;
@@ -161,7 +161,7 @@ struct breakdown {
 	uint32_t lock_count, lock_room, helper_count, helper_room;
 	uint64_t helped_ns;	    /* how long those sleeps were … */
 	uint64_t helped_longest_ns; /* … the longest of them … */
-	uint32_t helped_stack;	    /* … and where that was (definition); 0: not known */
+	uint32_t helped_stack;	    /* … and where that was (definition); 0: unknown */
 	uint32_t blocker_max;	    /* limit of blocker_count; 0: BLOCKERS_MAX */
 	bool more_blockers;	    /* there were others, beyond that limit */
 	uint32_t blocker_stacks, blocker_stacks_max; /* all blockers' stacks, and their limit; 0:
@@ -204,7 +204,7 @@ struct thread_report {
 };
 
 /* One of those that wait for each other at the end of an ongoing stall, the loop's thread first:
- * each of them waits for the next one, and what the last one waits for is not known, or does not
+ * each of them waits for the next one, and what the last one waits for is unknown, or does not
  * matter: it may have released the mutex. */
 struct chain_link {
 	const struct thread *thread;
@@ -212,7 +212,7 @@ struct chain_link {
 	struct lock lock;	 /* else: what it sleeps on, if that is a futex */
 	uint64_t had_ns;	 /* the next one had the mutex so long before; 0: has it still */
 	int32_t sysno;		 /* asleep: in that system call, SYSNO_… */
-	uint32_t stack;		 /* where; 0: not known */
+	uint32_t stack;		 /* where; 0: unknown */
 	uint64_t ns;		 /* since when, as seen from the end */
 };
 #define CHAIN_MAX 8
@@ -392,7 +392,7 @@ struct report {
  * attaching does not make a report partial.
  */
 bool report_partial(const struct report *report);
-/* True when nobody was seen to hold it or to wait for it, and it was not known to be free. */
+/* True when nobody was seen to hold it or to wait for it, and it was unknown to be free. */
 bool gil_is_unseen(const struct report *report, const struct gil_report *gil);
 
 struct report_builder;

@@ -138,7 +138,7 @@ static void emit_contradictions(const struct caveats *caveats)
 		struct text_buffer text = {0};
 
 		text_add_number_of(&text, report->window.foreign, "event", "events");
-		text_add(&text, " concerned a GIL that is not known, of a sub-interpreter perhaps; "
+		text_add(&text, " concerned an unknown GIL, of a sub-interpreter perhaps; "
 				"its threads' states rest on the scheduler alone.");
 		caveat_emit(caveats, &text);
 	}
@@ -229,7 +229,7 @@ static void emit_stack_losses(const struct caveats *caveats)
 		text = (struct text_buffer){0};
 		text_add(&text, "There were more distinct stacks than the ");
 		text_add_count(&text, DEFINE_STACKS_MAX);
-		text_add(&text, " that are kept; what ran in the later ones is not known.");
+		text_add(&text, " that are kept; what ran in the later ones is unknown.");
 		caveat_emit(caveats, &text);
 	}
 }

@@ -46,7 +46,7 @@ struct finding_release {
 	bool has;		     /* the wait goes on, and it has the mutex, … */
 	uint64_t had_ns;	     /* … or had it so long before the end */
 	enum lock_kind kind;
-	struct stack_frame frame; /* the application's innermost function; function 0: not known */
+	struct stack_frame frame; /* the application's innermost function; function 0: unknown */
 	uint64_t ns;		  /* how long that was */
 	/* its longest sleep meanwhile; SYSNO_UNKNOWN: none */
 	int32_t sysno;

@@ -178,7 +178,7 @@ void add_function(struct text_buffer *text, const struct report *report,
 		return;
 	}
 	if (finding->handler.role == HANDLER_NONE) {
-		text_add(text, "A function that is not known");
+		text_add(text, "An unknown function");
 		return;
 	}
 	text_add_handler(text, report, &finding->handler);

@@ -473,7 +473,7 @@ void relation_sleep(struct world *w, struct gil_machine *g, struct thread_machin
 		    uint64_t ts);
 void relation_handed_over(struct world *w, struct thread_machine *t, uint64_t ts);
 void relation_acquire(struct world *w, struct thread_machine *t, uint64_t ts); /* ends its wait */
-/* A DROP. If its hold was not known, an earlier fact was missed, and with `violates` so was one of
+/* A DROP. If its hold was unknown, an earlier fact was missed, and with `violates` so was one of
  * the GIL. Returns whether it was known. */
 bool relation_drop(struct world *w, struct gil_machine *g, struct thread_machine *t, bool requested,
 		   bool violates, uint64_t ts);

@@ -16,7 +16,7 @@ struct native_code {
 	uint64_t start, end;	      /* addresses for which all this is true, end excluded */
 	char module[DEFINE_TEXT_MAX]; /* path as the process has it, or the name of a built-in
 					 module; "": nothing to tell */
-	char symbol[ELF_NAME_MAX];    /* "": not known */
+	char symbol[ELF_NAME_MAX];    /* "": unknown */
 };
 
 /*

@@ -140,11 +140,11 @@ int target_thread_names(struct target *target,
 
 /* What a thread sleeps on. */
 struct sleep_file {
-	uint32_t type;	   /* S_IFIFO, S_IFCHR (a terminal) or S_IFSOCK; 0: not known, or another */
+	uint32_t type;	   /* S_IFIFO, S_IFCHR (a terminal) or S_IFSOCK; 0: unknown, or another */
 	uint32_t terminal; /* number of the pseudo-terminal */
-	uint16_t family;   /* of a socket: AF_…; AF_UNSPEC: not known */
+	uint16_t family;   /* of a socket: AF_…; AF_UNSPEC: unknown */
 	uint16_t socket_type; /* SOCK_… */
-	uint16_t port;	      /* of its peer, in the network's byte order; 0: none, or not known */
+	uint16_t port;	      /* of its peer, in the network's byte order; 0: none, or unknown */
 	uint8_t address[16];  /* the first 4, or all bytes */
 };
 

@@ -133,7 +133,7 @@ static struct flame_frame thread_frame(const struct report *report, const struct
 	char number[32];
 
 	if (!row->thread)
-		return (struct flame_frame){.label = "[holder not known]"};
+		return (struct flame_frame){.label = "[holder unknown]"};
 	snprintf(number, sizeof(number), " (%u)", row->thread->tid);
 	return (struct flame_frame){
 		.label = label(labels->thread, "", *name ? name : "thread", number)};

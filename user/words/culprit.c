@@ -93,7 +93,7 @@ void text_add_culprit(struct text_buffer *text, const struct report *report,
 	bool runnable = state == TS_RUNNABLE || state == TS_HELD_RUNNABLE;
 
 	if (state == TS_GIL_WAIT && what->blocker_count && !breakdown_holders_known(what)) {
-		text_add(text, ", held by threads that are not known for most of it");
+		text_add(text, ", held by unknown threads for most of it");
 	} else if (state == TS_GIL_WAIT && what->blocker_count) {
 		add_gil_owners(text, report, what);
 	} else if ((state == TS_BLOCKED || state == TS_HELD_BLOCKED) && what->syscall_count) {

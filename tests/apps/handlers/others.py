@@ -268,7 +268,7 @@ def gunicorn_serve(app, requests, **options):
             time.sleep(0.1)
     os.kill(pid, signal.SIGTERM)
     os.waitpid(pid, 0)
-    recorder.functions.clear()  # the child's are not known here
+    recorder.functions.clear()  # the child's are unknown here
 
 
 def wsgiref_serve(app, requests):

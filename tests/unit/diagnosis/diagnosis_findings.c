@@ -271,7 +271,7 @@ static void awaits_of_many_tasks_may_have_yielded(void **state)
 	(void)state;
 	for (uint64_t root = 1; root <= 8; root++)
 		add(stall, SENDS, TS_PYTHON, 20 * MS)->root = root;
-	add(stall, SENDS, TS_PYTHON, 20 * MS); /* whose is not known */
+	add(stall, SENDS, TS_PYTHON, 20 * MS); /* whose is unknown */
 	assert_string_equal(list(), "running_python alpha 180/1");
 }
 
@@ -480,7 +480,7 @@ static void an_unknown_holder_is_said(void **state)
 	(void)state;
 	add(add_stall(), ALPHA, TS_GIL_WAIT, 200 * MS);
 	assert_string_equal(list(), "gil_held_by - 200/1");
-	assert_non_null(strstr(text_of_first(), "which threads had it is not known"));
+	assert_non_null(strstr(text_of_first(), "which threads had it is unknown"));
 	assert_string_equal(advice_of_first(), "");
 }
 
@@ -509,7 +509,7 @@ static void without_stacks_the_time_is_nobody_s_but_there(void **state)
 	stall->what.stack_count = 0;
 	made.report.stacks = false;
 	assert_string_equal(list(), "blocking_call - 70/1");
-	assert_non_null(strstr(text_of_first(), "A function that is not known blocked"));
+	assert_non_null(strstr(text_of_first(), "An unknown function blocked"));
 }
 
 static void nothing_is_not_an_all_clear(void **state)

@@ -154,7 +154,7 @@ static void an_unknown_holder_is_said_and_a_part_is_a_bound(void **state)
 	starve(1, 1500 * MS, NULL, 0)->whole = false;
 	assert_int_equal(find(1)->evidence, EVIDENCE_BOUNDED);
 	assert_string_equal(text(0), "'waiter'" NBSP "(101) wanted the GIL for at least "
-				     "1.50" NBSP "s; which threads had it is not known");
+				     "1.50" NBSP "s; which threads had it is unknown");
 	assert_string_equal(advice(0), "");
 }
 

@@ -184,7 +184,7 @@ static void a_stack_that_is_older_than_a_fact_does_not_count(void **state)
 {
 	begin();
 	observe(110, 0, 0, 5, 0);
-	still(115, A, 4); /* whether it sleeps is not known */
+	still(115, A, 4); /* whether it sleeps is unknown */
 	asleep(120, A, 5, EVF_STATE_SYSCALL);
 	in(125, A, 0);
 	out(126, A, READ);

@@ -287,7 +287,7 @@ static void run_seed(bool partial, uint32_t losses, uint32_t snapshots)
 	sim_done(&sim);
 }
 
-/* Of what the whole world knows at most one ns in 50 is not known, and of its whole turns one in
+/* Of what the whole world knows at most one ns in 50 is unknown, and of its whole turns one in
  * `turns_in`. */
 static void run_seeds(bool partial, uint32_t losses, uint32_t snapshots, uint32_t turns_in)
 {
@@ -298,7 +298,7 @@ static void run_seeds(bool partial, uint32_t losses, uint32_t snapshots, uint32_
 	for (seed = first; seed <= last; seed++)
 		run_seed(partial, losses, snapshots);
 	if (getenv("MODEL_SIM_VERBOSE"))
-		fprintf(stderr, "%llu of %llu ns, %u of %u turns are not known\n",
+		fprintf(stderr, "%llu of %llu ns, %u of %u turns are unknown\n",
 			(unsigned long long)lost_ns, (unsigned long long)known_ns, lost_turns,
 			whole_turns);
 	if (one)

@@ -240,7 +240,7 @@ static void a_closed_descriptors_number_may_mean_another_file(void **state)
 	       "160-170 1 native cpu0\n");
 }
 
-/* By another thread: what its loop does is not known from there. And in a loss only what the number
+/* By another thread: what its loop does is unknown from there. And in a loss only what the number
  * means counts. */
 static void whoever_closes_a_descriptor_ends_the_loop(void **state)
 {

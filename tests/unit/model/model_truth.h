@@ -81,7 +81,7 @@ static bool agrees(const struct check *c, const struct interval *i, const struct
 
 	if (interval_holds(i) && !i->sampled && (!holds || i->gil->index != truth->gil))
 		return false;
-	/* who holds the GIL is known whatever is not known of the scheduling */
+	/* who holds the GIL is known whatever is unknown of the scheduling */
 	if (c->untold && holds && told->evidence[1] && told->evidence[1] <= i->start &&
 	    !interval_holds(i))
 		return false;

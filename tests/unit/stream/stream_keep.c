@@ -239,7 +239,7 @@ static void a_loss_that_lasts_into_the_while_stays_one(void **state)
 	write_and_read();
 	assert_int_equal(count(EV_LOST, NULL), 0);
 	assert_int_equal(count(EV_SWITCH_OUT, NULL), 1);
-	/* who has the GIL since the loss is not known */
+	/* who has the GIL since the loss is unknown */
 	assert_int_equal(count(EV_OBSERVE, NULL), 0);
 }
 

@@ -3,7 +3,7 @@
  * Stacks of small applications under many frameworks (tests/corpus), with what is true of them:
  * handler, role, and the application's innermost function. Each is asked three times: with the
  * application in a directory of its own, installed among the libraries, and so that the command
- * line names it. UNKNOWN=1 in the environment lists what is not known.
+ * line names it. UNKNOWN=1 in the environment lists what is unknown.
  */
 #include <stdarg.h>
 #include <stddef.h>

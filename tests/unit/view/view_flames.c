@@ -70,7 +70,7 @@ static void waits_can_be_shown_by_who_held_the_gil(void **state)
 {
 	assert_folded(1u << TS_GIL_WAIT, FLAME_HOLDER,
 		      "AnyIO worker thread (101);" WORK
-		      " 50000000\n[holder not known];[no handler];[no stack] 5000000\n");
+		      " 50000000\n[holder unknown];[no handler];[no stack] 5000000\n");
 }
 
 static void equal_stacks_are_one_line_and_a_cut_one_says_so(void **state)
@@ -165,7 +165,7 @@ static void speedscope_has_a_profile_for_each_state_and_direction(void **state)
 	assert_string_equal(json_string_value(json_object_get(file, "$schema")),
 			    "https://www.speedscope.app/file-format-schema.json");
 	frames = json_array_size(json_object_get(json_object_get(file, "shared"), "frames"));
-	/* two threads, [no handler], [cut], [no stack], [unknown], the holder not known; the 128
+	/* two threads, [no handler], [cut], [no stack], [unknown], the holder unknown; the 128
 	 * lines of DEEP; sum_up and the hostile one; line 12 is one of the 128 */
 	assert_int_equal(frames, 7 + 128 + 2);
 	assert_int_equal(json_array_size(profiles), sizeof(expected) / sizeof(expected[0]));

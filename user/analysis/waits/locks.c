@@ -202,7 +202,7 @@ static struct chain_link link_of(const struct report_builder *builder, const str
 				   .ns = ts > thread->ts_state ? ts - thread->ts_state : 0};
 }
 
-/* Whom it waits for at `ts`; NULL: nobody, or that is not known. The end of the window ends holds
+/* Whom it waits for at `ts`; NULL: nobody, or that is unknown. The end of the window ends holds
  * first. What somebody waits for who perhaps does not have the mutex any more holds up nobody. */
 static const struct thread *next_of(const struct chain_link *link, uint64_t ts)
 {

@@ -178,8 +178,7 @@ static void text_contention(struct text_buffer *text, const struct report *repor
 	bool known = finding->handler.role != HANDLER_NONE || finding->inner.function;
 
 	if (!known && !finding->thread) {
-		text_add(text,
-			 "Threads waited for the GIL, and which thread had it is not known: ");
+		text_add(text, "Threads waited for the GIL, and which thread had it is unknown: ");
 		add_waits(text, finding);
 		return;
 	}

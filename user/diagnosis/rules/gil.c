@@ -85,7 +85,7 @@ static void text_gil(struct text_buffer *text, const struct report *report,
 
 	if (!finding->thread) {
 		text_add(text, "The event loop waited for the GIL, and which threads had it is "
-			       "not known: ");
+			       "unknown: ");
 		add_figures(text, finding);
 		return;
 	}
@@ -115,7 +115,7 @@ void add_gil_advice(struct text_buffer *text, const struct finding *finding)
 			       "threads than CPUs.");
 		break;
 	case TS_UNKNOWN:
-		text_add(text, "Whether it ran or slept is not known. If that code sleeps, release "
+		text_add(text, "Whether it ran or slept is unknown. If that code sleeps, release "
 			       "the GIL around the call (Py_BEGIN_ALLOW_THREADS); if it computes, "
 			       "move it to a process pool.");
 		break;

@@ -9,7 +9,7 @@
 
 #define DEADLOCK_NS (100 * NS_PER_MS) /* so that each of them has had the time to go on */
 
-/* The application's innermost function in a stack, else a library's; function 0: not known. */
+/* The application's innermost function in a stack, else a library's; function 0: unknown. */
 static struct stack_frame place_of(const struct report *report, uint32_t stack)
 {
 	struct finding finding = {.id = FINDING_LOCK_HELD_BY};

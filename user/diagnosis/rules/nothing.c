@@ -136,7 +136,7 @@ static void stall_unexplained(struct collector *collector, const struct stall_vi
 static void text_unexplained(struct text_buffer *text, const struct report *report,
 			     const struct finding *finding)
 {
-	text_add(text, "What the event loop did is not known, because evidence is missing: ");
+	text_add(text, "What the event loop did is unknown, because evidence is missing: ");
 	add_figures(text, finding);
 }
 

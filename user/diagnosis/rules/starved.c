@@ -148,7 +148,7 @@ static void add_holder(struct text_buffer *text, const struct report *report,
 								  : NULL;
 
 	if (!first) {
-		text_add(text, "; which threads had it is not known");
+		text_add(text, "; which threads had it is unknown");
 		return;
 	}
 	text_add(text, "; ");

@@ -209,7 +209,7 @@ static uint64_t gil_track(struct drawing *drawing, const struct gil *gil, int wh
 	snprintf(name, sizeof(name), "GIL of interpreter %u", gil->interpreter);
 	snprintf(description, sizeof(description),
 		 "Who certainly held the GIL at 0x%llx. Where there is no slice it was free, or it "
-		 "is not known who had it. forced: ended because a waiter asked for "
+		 "is unknown who had it. forced: ended because a waiter asked for "
 		 "it. handoff: another thread had it before. whole false: evidence began or ended "
 		 "inside.",
 		 (unsigned long long)gil->address);

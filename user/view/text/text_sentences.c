@@ -65,7 +65,7 @@ static void put_caveat(void *ctx, const struct text_buffer *paragraph)
 
 void text_caveats(const struct text_page *page)
 {
-	const struct text_buffer heading = {.bytes = "NOT KNOWN", .length = 9};
+	const struct text_buffer heading = {.bytes = "CAVEATS", .length = 7};
 	struct section section = {&page->canvas, &heading};
 
 	caveats_paragraphs(page->report, &(struct paragraph_sink){put_caveat, &section});

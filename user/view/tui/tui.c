@@ -169,7 +169,7 @@ static int add_status(struct text_buffer *text, const struct tui_page *page,
 	}
 	if (about->stack_evidence.full) {
 		text_add(text, "Nothing lost; but there were too many distinct stacks, functions "
-			       "of later ones are not known.");
+			       "of later ones are unknown.");
 		return TUI_WARNING;
 	}
 	text_add(text, "nothing lost");

@@ -244,7 +244,7 @@ static void show_legend(const struct tui_page *page, const struct holders *holde
 	text_add(&free_words, "free ");
 	add_share_of_moment(&free_words, view, holders->free_ns);
 	x = put_legend(page, y, x, TUI_FAINT, '.', free_words.bytes);
-	text_add(&unknown, "not known ");
+	text_add(&unknown, "unknown ");
 	add_share_of_moment(&unknown, view, holders->unknown_ns);
 	if (holders->unknown_ns)
 		x = put_legend(page, y, x, TUI_PLAIN, '?', unknown.bytes);

@@ -236,7 +236,7 @@ static void add_holder(struct text_buffer *text, const struct report *report,
 	const struct blocker *blocker = &what->blockers[0];
 
 	if (!breakdown_holders_known(what)) {
-		text_add(text, "who had the GIL is not known");
+		text_add(text, "who had the GIL is unknown");
 		return;
 	}
 	if (blocker->handler.role != HANDLER_NONE) {
@@ -258,7 +258,7 @@ static void add_no_cpu(struct text_buffer *text, const struct process *process,
 		return;
 	}
 	if (!what->preempted_by_count) {
-		text_add(text, "who had the CPU is not known");
+		text_add(text, "who had the CPU is unknown");
 		return;
 	}
 	text_add(text, "CPU taken by ");
@@ -295,6 +295,6 @@ void tui_add_stall(struct text_buffer *text, const struct live_view *view,
 	default:
 		add_own(text, &view->about, &live->stall, own);
 		if (!text->length)
-			text_add(text, "in which function is not known");
+			text_add(text, "in which function is unknown");
 	}
 }

@@ -278,11 +278,7 @@ class StallDetails {
 				),
 				part.handler
 					? placedFrame(part.handler)
-					: element(
-							"span",
-							{ class: "soft" },
-							"no handler: the loop itself, or not known",
-						),
+					: element("span", { class: "soft" }, "no handler: the loop itself, or unknown"),
 				durationElement(ns, { "data-figure": "part" }),
 				stateBar(stateEntries(part.states), ns),
 				part.task || "",

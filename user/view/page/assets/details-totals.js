@@ -76,7 +76,7 @@ class Totals extends DetailsPart {
 		}
 		const rest = element("span", {
 			class: "free",
-			title: `nobody, or not known ${durationText(view.span - held)}`,
+			title: `nobody, or unknown ${durationText(view.span - held)}`,
 		});
 
 		rest.style.flexGrow = String(Math.max(0, 1 - held / view.span));

@@ -197,7 +197,7 @@ class StallList {
 					: element(
 							"span",
 							{ class: "soft" },
-							blocker ? blocker.python_name || blocker.thread : "not known",
+							blocker ? blocker.python_name || blocker.thread : "unknown",
 						),
 				blocker ? element("span", { class: "soft" }, " held it") : null,
 				this.several

@@ -39,7 +39,7 @@ function showHead(recording) {
 		? `dashes: ${durationText(report.stall_ns)}`
 		: "";
 	byId("caveats-box").hidden = !caveats.length;
-	byId("caveats-button").textContent = report.partial ? "Partly not known" : "Not known";
+	byId("caveats-button").textContent = report.partial ? "Partial data" : "Caveats";
 	byId("caveats-button").classList.toggle("warning", Boolean(report.partial));
 	byId("caveats").replaceChildren(
 		element(
