@@ -65,6 +65,8 @@ int capture_poll(struct capture *capture, int timeout_ms);
 /* Requests a new snapshot of every target, which the following polls take. For a stream of which
  * only a history window is kept. */
 void capture_request_snapshots(struct capture *capture);
+/* The same for who has the mutexes that threads sleep on. The end of the window does so itself. */
+void capture_request_locks(struct capture *capture);
 
 /* Ends the window: disables the probes, moves the remaining records, sends WINDOW(end) and flushes
  * the stage. 0, or the error of the stage's next sink. */

@@ -14,7 +14,8 @@ static bool answers(const struct request *request, const struct request *other)
 		return false;
 	if (request->kind == REQUEST_GONE)
 		return true;
-	if (request->kind == REQUEST_SNAPSHOT && is_keyed(other->kind))
+	if (request->kind == REQUEST_SNAPSHOT &&
+	    (is_keyed(other->kind) || other->kind == REQUEST_LOCKS))
 		return true;
 	return request->kind == other->kind && request->key == other->key;
 }

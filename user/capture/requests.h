@@ -4,9 +4,10 @@
  * which only adds to it, and capture_serve(), which reads /proc and memory once the ring is empty.
  *
  * Order. Requests are served in the order of their arrival, with one exception: a snapshot answers
- * all requests for single descriptors and threads of its process, so it replaces them and takes the
- * place of the first; the end of a process does the same with all its requests. A request waits
- * for those before it and for nothing else, and is served even if each poll has time for only one.
+ * all requests for single descriptors, threads and locks of its process, so it replaces them and
+ * takes the place of the first; the end of a process does the same with all its requests. A request
+ * waits for those before it and for nothing else, and is served even if each poll has time for only
+ * one.
  *
  * Why the order of events stays right although a fact is read later than the record that called
  * for it: a fact is stamped when it is read, and the reorder stage sorts by timestamp.
@@ -39,6 +40,7 @@ enum request_kind {
 	REQUEST_NAMES,	  /* the names that Python has for the threads */
 	REQUEST_GILS,	  /* the GILs of interpreters that are new */
 	REQUEST_SNAPSHOT, /* all threads, GILs, descriptors and loops */
+	REQUEST_LOCKS,	  /* who has the mutexes that threads sleep on */
 	REQUEST_NATIVE,	  /* what machine code is at the addresses in tracee.natives */
 	REQUEST_GONE,	  /* the process has ended: release what is held for it */
 	REQUEST_KINDS

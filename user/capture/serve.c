@@ -159,6 +159,13 @@ void capture_request_snapshots(struct capture *capture)
 			request(capture, capture->tracees[i], REQUEST_SNAPSHOT, 0);
 }
 
+void capture_request_locks(struct capture *capture)
+{
+	for (uint32_t i = 0; i < capture->tracee_count; i++)
+		if (!capture->tracees[i]->gone)
+			request(capture, capture->tracees[i], REQUEST_LOCKS, 0);
+}
+
 /* ── reading it ──────────────────────────────────────────────────────────────────────────────── */
 
 static int look_for_gils(struct capture *capture, struct tracee *tracee)
@@ -255,6 +262,8 @@ static int serve(struct capture *capture, const struct request *next)
 		return look_for_gils(capture, tracee);
 	case REQUEST_SNAPSHOT:
 		return take_snapshot(capture, tracee);
+	case REQUEST_LOCKS:
+		return tracee_locks(capture, tracee);
 	case REQUEST_NATIVE:
 		return tracee_natives(capture, tracee);
 	case REQUEST_GONE:

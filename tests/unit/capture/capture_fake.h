@@ -139,6 +139,19 @@ static inline int fake_snapshot(struct target *target, const uint16_t *gil_index
 	return err;
 }
 
+static inline int fake_locks(struct target *target, const uint16_t *gil_index,
+			     const struct stream_sink *sink)
+{
+	union event event = {.futex = {.hdr = {.type = EV_FUTEX,
+					       .tid = target->info.pid,
+					       .flags = EVF_FUTEX_MUTEX,
+					       .ts = clock_now_ns()},
+				       .address = 0x700}};
+
+	fake_look(fake_process_of(target)->fake, "locks", target->info.pid, 0);
+	return fake_process_of(target)->ended ? -ESRCH : sink_event(sink, &event);
+}
+
 static inline int fake_describe_epoll(struct target *target, uint32_t epfd,
 				      const struct stream_sink *sink)
 {
@@ -322,6 +335,7 @@ static inline struct fake *fake_new(void)
 	capture->reader = (struct process_reader){.alive = fake_alive,
 						  .refresh_gils = fake_refresh_gils,
 						  .snapshot = fake_snapshot,
+						  .locks = fake_locks,
 						  .describe_epoll = fake_describe_epoll,
 						  .describe_loop = fake_describe_loop,
 						  .describe_loops = fake_describe_loops,

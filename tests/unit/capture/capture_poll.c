@@ -274,6 +274,23 @@ static void one_that_ends_without_a_record_is_released_too(void **state)
 	assert_false(fake->capture.status.execed);
 }
 
+static void who_has_the_mutexes_is_read_when_a_loop_hangs(void **state)
+{
+	second->ended = true;
+	capture_request_locks(&fake->capture);
+	capture_request_locks(&fake->capture);
+	fake_poll(fake);
+	assert_string_equal(fake_looks(fake), "locks 10; locks 20");
+	assert_int_equal(fake->events[fake_find(fake, EV_FUTEX)].hdr.tid, 10);
+	/* a snapshot does so, too */
+	second->ended = false;
+	capture_request_locks(&fake->capture);
+	capture_request_snapshots(&fake->capture);
+	capture_request_locks(&fake->capture);
+	fake_poll(fake);
+	assert_string_equal(fake_looks(fake), "snapshot 10; names 10; snapshot 20; names 20");
+}
+
 /* ── losses ──────────────────────────────────────────────────────────────────────────────────── */
 
 static void a_loss_is_reported_and_followed_by_a_snapshot(void **state)
@@ -452,6 +469,7 @@ int main(void)
 		TEST(what_has_no_answer_is_not_asked_again),
 		TEST(closed_before_it_is_served),
 		TEST(a_number_closed_before_it_is_served_is_asked_about_again),
+		TEST(who_has_the_mutexes_is_read_when_a_loop_hangs),
 		TEST(names_are_read_when_a_thread_has_had_time_to_set_it),
 		TEST(what_there_is_no_time_for_is_served_by_the_next_poll),
 		TEST(nobody_waits_for_ever),

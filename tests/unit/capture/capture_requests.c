@@ -39,8 +39,8 @@ static void put(struct tracee *tracee, enum request_kind kind, uint64_t key)
 /* All that is due, in order: "a:epoll:5 b:gils". */
 static const char *take_all(uint64_t now)
 {
-	static const char *const kinds[] = {"epoll", "loop",	 "loops",  "names",
-					    "gils",  "snapshot", "native", "gone"};
+	static const char *const kinds[] = {"epoll",	"loop",	 "loops",  "names", "gils",
+					    "snapshot", "locks", "native", "gone"};
 	static char text[1 << 16];
 	size_t length = 0;
 	struct request request;

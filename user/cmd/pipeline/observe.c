@@ -18,6 +18,7 @@
 #define PROGRESS_NS (200 * NS_PER_MS)
 #define TICK_NS	    (100 * NS_PER_MS)
 #define FLUSH_NS    NS_PER_S /* a recording that is killed loses no more than this */
+#define LOCKS_NS    NS_PER_S /* a loop that is in one turn for so long may hang */
 
 DEFINE_CLEANUP(capture_free, struct capture *, capture_free, NULL)
 
@@ -69,8 +70,8 @@ void observe_catch_signals(void (*last)(void))
 	signal(SIGPIPE, SIG_IGN);
 }
 
-/* The longest turn of any loop so far, the one in progress included. */
-static uint64_t worst_turn(const struct pipeline *pipeline, uint64_t now)
+/* The longest turn in progress, and with `all` of those that are over. */
+static uint64_t worst_turn(const struct pipeline *pipeline, uint64_t now, bool all)
 {
 	uint32_t position = 0;
 	uint64_t worst = 0;
@@ -81,7 +82,7 @@ static uint64_t worst_turn(const struct pipeline *pipeline, uint64_t now)
 
 		if (!loop || thread->gone)
 			continue;
-		if (loop->longest > worst)
+		if (all && loop->longest > worst)
 			worst = loop->longest;
 		if (loop->in_turn && !loop->possible && now > loop->ts_turn &&
 		    now - loop->ts_turn > worst)
@@ -100,14 +101,14 @@ static void show_progress(const struct pipeline *pipeline, const struct capture 
 		(double)(now - start) / (double)NS_PER_S, status.events, status.lost);
 	if (pipeline->world)
 		fprintf(stderr, "  longest turn %s",
-			duration_text(worst_turn(pipeline, now), worst));
+			duration_text(worst_turn(pipeline, now, true), worst));
 	fprintf(stderr, "  (Ctrl-C to stop)");
 	fflush(stderr);
 }
 
 /* When each periodic task was last done. */
 struct periodic {
-	uint64_t shown, ticked, flushed, snapshot;
+	uint64_t shown, ticked, flushed, snapshot, locks;
 	bool progress;
 };
 
@@ -130,6 +131,10 @@ static int run_periodic(const struct observation *observation, struct capture *c
 		err = stages_flush(&pipeline->stages);
 	if (is_due(&periodic->snapshot, now, observation->snapshot_ns))
 		capture_request_snapshots(capture);
+	/* a loop hangs, perhaps for ever: who has the mutexes now? */
+	if (is_due(&periodic->locks, now, LOCKS_NS) &&
+	    worst_turn(pipeline, ts_known, false) >= LOCKS_NS)
+		capture_request_locks(capture);
 	if (!err && ts_known && is_due(&periodic->ticked, now, TICK_NS)) {
 		err = stages_advance(&pipeline->stages, ts_known);
 		if (!err && observation->tick)
@@ -144,7 +149,8 @@ static int run_periodic(const struct observation *observation, struct capture *c
 static int run(struct observation *observation, struct capture *capture)
 {
 	uint64_t start = clock_now_ns(), dur_ns = observation->options->dur_ns;
-	struct periodic periodic = {.ticked = start, .flushed = start, .snapshot = start};
+	struct periodic periodic = {
+		.ticked = start, .flushed = start, .snapshot = start, .locks = start};
 	int err = 0;
 
 	periodic.progress = isatty(STDERR_FILENO) && !observation->options->quiet;
