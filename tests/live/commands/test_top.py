@@ -194,6 +194,39 @@ def test_who_has_the_gil_and_who_waits(app, top):
     assert "unknown" not in screen.split("THREADS")[1].split("nothing lost")[0]
 
 
+DEADLOCK = """
+import asyncio, ctypes, sys, threading, time
+
+without_gil, with_gil = ctypes.CDLL(LIBRARY), ctypes.PyDLL(LIBRARY)
+
+def greedy():
+    with_gil.lock()
+
+async def main():
+    print("ready", flush=True)
+    await asyncio.to_thread(sys.stdin.readline)
+    without_gil.lock()
+    threading.Thread(target=greedy, daemon=True).start()
+    time.sleep(0.1)
+asyncio.run(main())
+"""
+
+
+def test_a_deadlock(tmp_path):
+    source = DEADLOCK.replace("LIBRARY", repr(harness.library("locks")))
+    with (
+        harness.Script(source, stdin=subprocess.PIPE) as app,
+        Terminal(tmp_path, app.pid, columns=120) as top,
+    ):
+        top.ready()
+        top.press("f")
+        app.process.stdin.write("\n")
+        app.process.stdin.flush()
+        screen = top.wait(r"Deadlock, for ")
+        app.process.kill()
+    assert re.search(r"waits for a mutex that\s+'MainThread'", screen), screen
+
+
 def test_details_of_a_stall(app, top):
     app.send("spin 0.4")
     top.wait("1 stall in")

@@ -146,31 +146,37 @@ static int step_gil(struct live *live, struct step *step, const struct gil_repor
 
 /* ── loops and their stalls ──────────────────────────────────────────────── */
 
+/* NULL for an empty list, and when memory is short, which *ok remembers. */
+static void *duplicate(const void *list, uint32_t count, size_t size, bool *ok)
+{
+	void *copy = count ? reallocarray(NULL, count, size) : NULL;
+
+	if (copy)
+		memcpy(copy, list, count * size);
+	*ok = *ok && (copy || !count);
+	return copy;
+}
+
 static int stall_copy(const struct stall *from, const struct loop *loop, uint64_t ts_step,
 		      struct live_stall **ret_copy)
 {
 	struct live_stall *copy = calloc(1, sizeof(*copy));
-	int err;
+	bool ok = true;
 
 	if (!copy)
 		return -ENOMEM;
 	*copy = (struct live_stall){.loop = loop, .stall = *from, .ts_step = ts_step, .users = 1};
 	copy->ongoing = (struct ongoing){.state = from->cause, .sysno = SYSNO_UNKNOWN};
-	copy->stall.parts = NULL;
-	copy->stall.chain = NULL;
-	copy->stall.chain_count = 0;
-	err = breakdown_copy(&from->what, &copy->stall.what);
-	if (err < 0)
+	copy->stall.parts = duplicate(from->parts, from->part_count, sizeof(*from->parts), &ok);
+	copy->stall.chain = duplicate(from->chain, from->chain_count, sizeof(*from->chain), &ok);
+	if (breakdown_copy(&from->what, &copy->stall.what) < 0) {
 		copy->stall.what = (struct breakdown){0};
-	else if (from->part_count &&
-		 !(copy->stall.parts = calloc(from->part_count, sizeof(*from->parts))))
-		err = -ENOMEM;
-	if (err < 0) {
-		live_stall_put(copy);
-		return err;
+		ok = false;
 	}
-	if (from->part_count)
-		memcpy(copy->stall.parts, from->parts, from->part_count * sizeof(*from->parts));
+	if (!ok) {
+		live_stall_put(copy);
+		return -ENOMEM;
+	}
 	*ret_copy = copy;
 	return 0;
 }
