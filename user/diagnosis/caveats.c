@@ -103,17 +103,18 @@ static void emit_missed(const struct caveats *caveats)
 	struct text_buffer text = {0};
 
 	if (window->gaps) {
-		text_add_number_of(&text, window->gaps, "time the kernel did not tell a switch",
-				   "times the kernel did not tell a switch");
-		text_add(&text, "; the thread counts as unknown from the switch before on that CPU "
-				"(a millisecond or so).");
+		text_add_number_of(&text, window->gaps, "context switch was",
+				   "context switches were");
+		text_add(&text,
+			 " not reported by the kernel; the thread concerned counts as "
+			 "unknown from the switch before on that CPU (a millisecond or so).");
 		caveat_emit(caveats, &text);
 	}
 	if (window->contradictions) {
 		text = (struct text_buffer){0};
 		text_add_number_of(&text, window->contradictions, "time", "times");
-		text_add(&text, " a thread did something that an untold event must have come "
-				"before; its time until then is unknown.");
+		text_add(&text, " what a thread did showed that an earlier event of it is missing; "
+				"its time up to there is unknown.");
 		caveat_emit(caveats, &text);
 	}
 }
@@ -207,15 +208,14 @@ static void emit_stack_losses(const struct caveats *caveats)
 		text_add_number_of(&text, missing, "Python stack", "Python stacks");
 		text_add(&text, " of ");
 		text_add_count(&text, report->stack_evidence.taken);
-		text_add(&text, " could not be read; that time is counted to no function.");
+		text_add(&text, " could not be read; their time is attributed to no function.");
 		caveat_emit(caveats, &text);
 	}
 	if (torn) {
 		text = (struct text_buffer){0};
 		text_add_count(&text, torn);
-		text_add(&text, torn == 1 ? " stack was" : " stacks were");
-		text_add(&text, " taken of a thread that ran on meanwhile, and the innermost "
-				"functions are left out.");
+		text_add(&text, torn == 1 ? " stack" : " stacks");
+		text_add(&text, " changed while being read; the innermost functions are left out.");
 		caveat_emit(caveats, &text);
 	}
 	if (report->stack_evidence.unsure) {

@@ -71,7 +71,7 @@ static void add_longest(struct text_buffer *text, const struct stalls_seen *seen
 	text_add(text, "; worst ");
 	add_length(text, seen->longest, seen->longest_began_before);
 	if (seen->since_before)
-		text_add(text, "; the first since before gilscope attached");
+		text_add(text, "; the first began before gilscope attached");
 }
 
 static void add_freeze(struct text_buffer *text, const struct loop_report *loop)

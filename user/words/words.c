@@ -205,7 +205,7 @@ void text_add_occupant(struct text_buffer *text, const struct process *process,
 	} else {
 		bool own = share->pid == process->info.pid;
 
-		text_add(text, own ? "its own thread '" : "'");
+		text_add(text, own ? "this process's thread '" : "'");
 		text_add_name(text, share->comm[0] ? share->comm : "?", 64);
 		text_add(text, "'" NBSP "(%u)", own ? share->tid : share->pid);
 	}

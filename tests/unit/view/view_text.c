@@ -167,9 +167,9 @@ static void what_is_sampled_or_missing_is_said_only_when_it_is_so(void **state)
 	made.report.rate_hz = 0;
 	made.loop.by_behaviour = true;
 	text = show((struct view_options){0});
-	assert_true(says(text, "20 Python stacks of 2 000 could not be read; that time is counted "
-			       "to no function."));
-	assert_true(says(text, "1 stack was taken of a thread that ran on meanwhile"));
+	assert_true(says(text, "20 Python stacks of 2 000 could not be read; their time is "
+			       "attributed to no function."));
+	assert_true(says(text, "1 stack changed while being read"));
 	assert_true(says(text, "There were more distinct stacks than the 100 000 that are kept"));
 	assert_true(says(text, "'uvicorn' (100): an event loop by the way it waits"));
 	assert_true(says(text, "The sampling clock was off"));

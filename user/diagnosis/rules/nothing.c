@@ -34,6 +34,35 @@ static uint64_t unknown_of_loops(const struct process_report *process)
 	return ns;
 }
 
+/* The only thread that could wait for the GIL; NULL: there are several, or none. */
+static const struct thread_report *only_thread(const struct report *report)
+{
+	const struct process_report *process = report->processes;
+
+	return report->process_count == 1 && process->thread_count == 1 ? &process->threads[0]
+									: NULL;
+}
+
+/* A thread alone waits for no other one's GIL. */
+static void text_alone(struct text_buffer *text, const struct report *report,
+		       const struct thread_report *thread)
+{
+	const uint64_t *ns = thread->states.ns;
+
+	text_add(text, "The only Python thread of the process was asleep for ");
+	text_add_share(text, ns[TS_BLOCKED] + ns[TS_HELD_BLOCKED], text_window_ns(report));
+	text_add(text, " of ");
+	text_add_duration(text, text_window_ns(report));
+	text_add(text, ", and ran, or was ready to, for ");
+	text_add_share(text, ns[TS_PYTHON] + ns[TS_NATIVE] + ns[TS_HELD_RUNNABLE] + ns[TS_RUNNABLE],
+		       text_window_ns(report));
+	text_add(text, "; there is no other one to wait for the GIL");
+	if (ns[TS_UNKNOWN] < report->stall_ns)
+		return;
+	text_add(text, ". What it did is unknown for ");
+	text_add_share(text, ns[TS_UNKNOWN], text_window_ns(report));
+}
+
 /* Without loops there are no stalls; what was looked at is who waited for the GIL. */
 static void text_no_wait(struct text_buffer *text, const struct report *report)
 {
@@ -87,6 +116,10 @@ static void text_nothing(struct text_buffer *text, const struct report *report,
 	uint64_t unknown = 0;
 	struct text_buffer seen = {0};
 
+	if (report_without_loops(report) && only_thread(report)) {
+		text_alone(text, report, only_thread(report));
+		return;
+	}
 	if (report_without_loops(report)) {
 		text_no_wait(text, report);
 		return;

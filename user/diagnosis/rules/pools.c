@@ -74,6 +74,7 @@ static void add_work(struct text_buffer *text, const struct report *report,
 		     const struct finding *finding)
 {
 	const struct pool_report *pool = finding->pool;
+	struct finding work = *finding;
 	uint64_t total = 0;
 
 	for (uint32_t i = 0; i < pool->function_count; i++)
@@ -82,7 +83,9 @@ static void add_work(struct text_buffer *text, const struct report *report,
 	    (finding->handler.role == HANDLER_NONE && !finding->inner.function))
 		return;
 	text_add(text, pool->functions[0].ns >= total / 10 * 9 ? ", in " : ", mostly in ");
-	add_function(text, report, finding);
+	if (work.handler.role == HANDLER_EXECUTOR) /* that it ran in a pool is being said */
+		work.handler.role = HANDLER_FRAME;
+	add_function(text, report, &work);
 }
 
 static void text_pool(struct text_buffer *text, const struct report *report,
