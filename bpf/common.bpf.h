@@ -63,7 +63,7 @@ struct thread_note {
 	__u32 waited_epfd; /* … of its last one, until the thread closes that */
 	__u16 cpu;	   /* CPU + 1 that it waits for, or 0 */
 	__u8 wait_goes_on; /* the last WAIT_END did not end its wait for the GIL: a WAIT follows */
-	__u8 runs_loop;	   /* it has slept on a loop's descriptor */
+	__u8 runs_loop;	   /* it has waited on a loop's descriptor */
 };
 
 struct {

@@ -75,6 +75,16 @@ static __always_inline int close_descriptor(__u32 fd)
 	return 0;
 }
 
+/* A loop that always has something to do never sleeps in its wait, which is where sched.bpf.c finds
+ * out that the thread runs it. */
+static __always_inline void note_loop(struct thread_note *note, __u32 tgid, __u32 epfd)
+{
+	struct shared_loop_key key = {.tgid = tgid, .epfd = epfd};
+
+	if (!note->runs_loop && bpf_map_lookup_elem(&loop_fds, &key))
+		note->runs_loop = 1;
+}
+
 static __always_inline int enter_wait(long sysno, __u64 epfd, __u64 timeout)
 {
 	struct thread_note *note;
@@ -88,8 +98,10 @@ static __always_inline int enter_wait(long sysno, __u64 epfd, __u64 timeout)
 		return 0;
 	check_current(ts, (__u32)me);
 	note = note_of((__u32)me);
-	if (note)
+	if (note) {
 		note->epfd = note->waited_epfd = (__u32)epfd + 1;
+		note_loop(note, me >> 32, (__u32)epfd);
+	}
 
 	struct ev_epoll_enter record = {.hdr = HDR(EPOLL_ENTER, ts, (__u32)me, 0, 0),
 					.epfd = (__u32)epfd,

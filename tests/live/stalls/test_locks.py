@@ -375,3 +375,41 @@ def test_a_chain_is_followed_through_threads_without_the_gil():
     assert [link["syscall"] for link in chain[1:]] == ["futex", "futex", "write"], chain
     assert not any("had_ns" in link for link in chain), chain
     assert all(1e9 < link["ns"] < 1e9 * 10 * harness.PATIENCE for link in chain), chain
+
+
+# The loop always has a callback that is ready, so it polls and never sleeps in its wait.
+BUSY = """
+import asyncio, threading, time
+lock = threading.Lock()
+
+def rebuild():
+    with lock:
+        time.sleep(0.15)
+
+async def spins():
+    while True:
+        await asyncio.sleep(0)
+
+async def main():
+    spinning = asyncio.create_task(spins())
+    print("ready", flush=True)
+    while True:
+        threading.Thread(target=rebuild).start()
+        for _ in range(20):
+            await asyncio.sleep(0)
+        with lock:
+            pass
+asyncio.run(main())
+"""
+
+
+def test_a_loop_that_never_sleeps_says_who_had_the_lock():
+    with harness.Script(BUSY) as app:
+        with harness.attach(app) as running:
+            time.sleep(1)
+            report = running.finish().report
+        app.process.kill()
+    laws.check_laws(report)
+    [found] = [finding for finding in report["findings"] if finding["id"] == "lock_held_by"]
+    assert found["ns"] > 0.15e9, report["findings"]
+    assert " released in rebuild (" in found["text"], found
