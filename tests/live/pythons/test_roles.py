@@ -3,6 +3,7 @@
 
 import os
 import re
+import subprocess
 
 import pytest
 
@@ -81,19 +82,20 @@ def test_tasks_have_names_where_the_version_shows_them(recording):
 
 
 RENAMES = """
-import ctypes, os, threading, time
+import ctypes, sys, threading, time
 def wakes():
     while True:
         time.sleep(0.001)
 threading.Thread(target=wakes, daemon=True).start()
 set_name = ctypes.CDLL(None).prctl
 print("ready", flush=True)
-time.sleep(1)
+sys.stdin.readline()
 for number in range(100):
     set_name(15, b"name-%d" % number)
     end = time.monotonic() + 0.003
     while time.monotonic() < end:
         pass
+print("done", flush=True)
 time.sleep(600)
 """
 
@@ -101,9 +103,11 @@ time.sleep(600)
 def test_a_name_that_was_given_up_does_not_come_back(tmp_path):
     """Also where another thread waits for the CPU, which has its occupant's reported."""
     trace = str(tmp_path / "names.gsc")
-    with harness.Script(RENAMES, prefix=("taskset", "-c", "0")) as app:
-        with harness.Running("record", "-p", app.pid, "-d", "2s", "-o", trace) as running:
-            assert running.result().status == 0
+    with harness.Script(RENAMES, prefix=("taskset", "-c", "0"), stdin=subprocess.PIPE) as app:
+        with harness.Running("record", "-p", app.pid, "-d", "60s", "-o", trace) as running:
+            print("go", file=app.process.stdin, flush=True)
+            assert app.process.stdout.readline() == "done\n"
+            assert running.finish().status == 0
     script = harness.gilscope("export", trace, "--format", "script").stdout
     found = re.findall(rf" {app.pid} comm .*comm=name-(\d+)", script)
     assert found == [str(number) for number in range(100)], found
