@@ -5,6 +5,8 @@
  */
 #include "pystack.bpf.h"
 
+extern unsigned int sleepers[16]; /* lock.bpf.h */
+
 /*
  * Where the thread's own code is: the innermost entry of its user-space stack. `ctx` has the
  * registers of whatever the clock interrupted, which may be the kernel; the helper finds those of
@@ -19,6 +21,16 @@ static __always_inline __u64 user_address(void *ctx)
 		       : 0;
 }
 
+/* The current task is a thread of C code. What it does matters only while others may wait for it
+ * (lock.bpf.h). */
+static __always_inline void native_send(__u64 ts, __u32 tid, __u64 address)
+{
+	struct shared_native record = {.hdr = {.ts = ts, .tid = tid, .type = RING_NATIVE},
+				       .address = address};
+
+	emit_sample(&record, sizeof(record));
+}
+
 SEC("perf_event")
 int on_clock(void *ctx)
 {
@@ -29,6 +41,8 @@ int on_clock(void *ctx)
 	tstate = pystack_current(ts, 0);
 	if (tstate)
 		pystack_send(ts, tstate, EVF_STACK_CLOCK, 0, user_address(ctx));
+	else if (sleepers[0])
+		native_send(ts, (__u32)me, user_address(ctx));
 	return 0;
 }
 

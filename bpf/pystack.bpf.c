@@ -531,20 +531,6 @@ static __always_inline void take(struct walk *walk, __u32 slot, struct shared_sa
 		sample->task = pystack_task(slot, sample->hdr.ts, tstate);
 }
 
-static __always_inline void send_sample(const struct shared_sample *sample)
-{
-	__u64 flags = bpf_ringbuf_query(&ring, BPF_RB_AVAIL_DATA) > wake_bytes ? BPF_RB_FORCE_WAKEUP
-									       : BPF_RB_NO_WAKEUP;
-	__u32 slot = loss_slot & 1;
-	struct shared_loss *loss;
-
-	if (!bpf_ringbuf_output(&ring, (void *)sample, sizeof(*sample), flags))
-		return;
-	loss = bpf_map_lookup_elem(&losses, &slot);
-	if (loss)
-		loss->samples++;
-}
-
 __noinline int pystack_send(__u64 ts, __u64 tstate, __u32 flags, __u32 gil, __u64 address)
 {
 	__u64 me = bpf_get_current_pid_tgid();
@@ -570,7 +556,7 @@ __noinline int pystack_send(__u64 ts, __u64 tstate, __u32 flags, __u32 gil, __u6
 		take(walk, slot, &sample, tstate);
 		walk_end(walk);
 	}
-	send_sample(&sample);
+	emit_sample(&sample, sizeof(sample));
 	return 0;
 }
 

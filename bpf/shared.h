@@ -123,6 +123,7 @@ enum {
 	RING_TEXT = 241,   /* struct shared_text */
 	RING_SAMPLE = 242, /* struct shared_sample: becomes STACK */
 	RING_FILE = 243,   /* struct shared_file: becomes SLEEPS_ON */
+	RING_NATIVE = 244, /* struct shared_native: becomes NATIVE */
 };
 
 struct shared_frame {
@@ -158,6 +159,12 @@ struct shared_sample {
 	wire_u64 root;
 	wire_u64 address; /* with STACK_CLOCK, _PREEMPT: of the instruction in user space; 0: not
 			     known */
+};
+
+/* A sample of a thread that has no Python stack. */
+struct shared_native {
+	struct event_hdr hdr; /* as in NATIVE */
+	wire_u64 address;     /* of the instruction in user space; 0: not known */
 };
 
 /* What a descriptor of a sleeping thread is. */

@@ -431,6 +431,11 @@ static void on_state(void *ctx, const struct thread *thread, uint64_t ts)
 	PASS((struct attribution *)ctx, state, thread, ts);
 }
 
+static void on_native(void *ctx, const struct thread *thread, uint32_t function)
+{
+	PASS((struct attribution *)ctx, native, thread, function);
+}
+
 static void on_waiters(void *ctx, const struct gil *gil, uint64_t ts)
 {
 	PASS((struct attribution *)ctx, waiters, gil, ts);
@@ -464,6 +469,7 @@ struct model_sink attribution_sink(struct attribution *attribution)
 	PASS_IF_WANTED(attribution, &sink, loss);
 	PASS_IF_WANTED(attribution, &sink, run);
 	PASS_IF_WANTED(attribution, &sink, release);
+	PASS_IF_WANTED(attribution, &sink, native);
 	return sink;
 }
 

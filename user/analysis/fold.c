@@ -299,6 +299,11 @@ static void on_release(void *ctx, const struct release *release)
 	locks_released(ctx, release);
 }
 
+static void on_native(void *ctx, const struct thread *thread, uint32_t function)
+{
+	locks_sampled(ctx, thread, function);
+}
+
 /* Limit of blockers per loop. */
 static uint32_t blockers_max(const struct report_builder *builder)
 {
@@ -436,6 +441,7 @@ struct stretch_sink fold_sink(struct report_builder *builder)
 					       .contention = on_contention,
 					       .run = on_run,
 					       .release = on_release,
+					       .native = on_native,
 					       .turn_begin = on_turn_begin,
 					       .turn = on_turn,
 					       .turn_cancel = on_turn_cancel,

@@ -186,6 +186,8 @@ struct stretch_sink fold_sink(struct report_builder *builder);
 /* locks.c: who released what the loops' threads, or those with the GIL, slept on; and what else ran
  * meanwhile. */
 void locks_released(struct report_builder *builder, const struct release *release);
+/* A thread that Python does not know was seen at work in this function (0: unknown). */
+void locks_sampled(struct report_builder *builder, const struct thread *thread, uint32_t function);
 /* An interval of any thread; one of a loop's thread, inside a turn. */
 void locks_interval(struct report_builder *builder, struct thread_fold *thread,
 		    const struct interval *i);

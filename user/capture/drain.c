@@ -48,6 +48,8 @@ static int handle_record(struct capture *capture, const void *data, size_t size)
 		return hold(capture, data, size);
 	case RING_SAMPLE:
 		return capture_handle_sample(capture, data, size);
+	case RING_NATIVE:
+		return capture_handle_native(capture, data, size);
 	case RING_FILE:
 		return capture_handle_file(capture, data, size);
 	default:

@@ -174,6 +174,7 @@ int tracee_natives(struct capture *capture, struct tracee *tracee);
 /* A sample from the ring. 0, -EPROTO for one that this build's probes do not send, or the sink's
  * error. */
 int capture_handle_sample(struct capture *capture, const struct shared_sample *sample, size_t size);
+int capture_handle_native(struct capture *capture, const struct shared_native *sample, size_t size);
 /* "pipe", "file orders.db", "TCP 10.0.0.5:5432"; "" for files of no kind that has a name. */
 void capture_file_text(const struct shared_file *file, char *to, size_t size);
 /* What a sleeping thread's descriptor is, from the ring. Same errors, and -ENOMEM. */

@@ -306,19 +306,18 @@ int capture_resolve_held(struct capture *capture)
 
 /* The function at a sample's address. One that is not known yet is read later: this sample goes
  * without, and so do others of its function until then. */
-static uint32_t native_of(struct capture *capture, const struct shared_sample *sample)
+static uint32_t native_of(struct capture *capture, uint32_t tid, uint64_t address)
 {
-	struct member *member = sample->address ? member_find(capture, sample->hdr.tid) : NULL;
+	struct member *member = address ? member_find(capture, tid) : NULL;
 	struct tracee *tracee = member ? member->tracee : NULL;
 	uint32_t function;
 
 	if (!tracee || tracee->gone)
 		return 0;
-	if (symbols_native_id(capture->symbols, tracee->target->info.pid, sample->address,
-			      &function))
+	if (symbols_native_id(capture->symbols, tracee->target->info.pid, address, &function))
 		return function;
 	if (tracee->native_count < NATIVES_WANTED_MAX)
-		tracee->natives[tracee->native_count++] = sample->address;
+		tracee->natives[tracee->native_count++] = address;
 	requests_put(&capture->requests,
 		     &(struct request){.tracee = tracee, .kind = REQUEST_NATIVE});
 	return 0;
@@ -367,11 +366,26 @@ int capture_handle_sample(struct capture *capture, const struct shared_sample *s
 		.stack = symbols_stack_id(capture->symbols, sample->stack),
 		.task = symbols_text_id(capture->symbols, sample->task),
 		.root = sample->root,
-		.native = native_of(capture, sample),
+		.native = native_of(capture, sample->hdr.tid, sample->address),
 	};
 	event.hdr.type = EV_STACK;
 	capture->status.events++;
 	capture->status.stacks.taken++;
 	capture->status.stacks.missing += !event.stack.stack && sample->stack != SHARED_STACK_EMPTY;
+	return sink_event(&capture->sink, &event);
+}
+
+int capture_handle_native(struct capture *capture, const struct shared_native *sample, size_t size)
+{
+	union event event = {0};
+
+	if (size != sizeof(*sample))
+		return -EPROTO;
+	event.native = (struct ev_native){
+		.hdr = sample->hdr,
+		.native = native_of(capture, sample->hdr.tid, sample->address),
+	};
+	event.hdr.type = EV_NATIVE;
+	capture->status.events++;
 	return sink_event(&capture->sink, &event);
 }

@@ -352,6 +352,9 @@ struct model_sink {
 	/* Inside the window, in order of their begins; they may overlap. */
 	void (*loss)(void *ctx, const struct loss *loss);
 	void (*run)(void *ctx, const struct run *run);
+	/* A sample of the machine code (function; 0: unknown) of a thread that runs, and that
+	 * Python does not know. */
+	void (*native)(void *ctx, const struct thread *thread, uint32_t function);
 	/* Before the interval of its thread is emitted. */
 	void (*release)(void *ctx, const struct release *release);
 	/* Before the first interval of the turn is emitted. */

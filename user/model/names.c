@@ -73,6 +73,17 @@ void stack_feed(struct world *w, const struct fact *fact)
 	sites_stack(w, fact);
 }
 
+void native_feed(struct world *w, const struct fact *fact)
+{
+	struct thread_machine *t = fact->thread;
+
+	if (!t || !world_counts(w, fact->ts))
+		return;
+	prove_running(w, t, fact->ts);
+	if (w->sink.native)
+		w->sink.native(w->sink.ctx, &t->pub, fact->event->native.native);
+}
+
 /* As with STATE: it counts only if the thread had no fact since the read began, and does not change
  * what is known already. */
 void still_feed(struct world *w, const struct fact *fact)

@@ -510,6 +510,7 @@ void edges_observe(struct world *w, const struct fact *fact, struct thread_machi
 
 void stack_feed(struct world *w, const struct fact *fact);
 void still_feed(struct world *w, const struct fact *fact);
+void native_feed(struct world *w, const struct fact *fact);
 void gc_set(struct world *w, struct thread_machine *t, uint32_t depth, uint8_t generation);
 void gc_feed(struct world *w, const struct fact *fact);
 void name_feed(struct world *w, const struct fact *fact);

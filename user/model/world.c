@@ -432,6 +432,9 @@ static int dispatch_names(struct world *w, const struct fact *fact)
 	case EV_STILL:
 		still_feed(w, fact);
 		return 0;
+	case EV_NATIVE:
+		native_feed(w, fact);
+		return 0;
 	case EV_GC_BEGIN:
 	case EV_GC_END:
 		gc_feed(w, fact);

@@ -91,7 +91,8 @@ void text_add_frame(struct text_buffer *text, const struct report *report,
 	text_add(text, ")");
 }
 
-/* The folder below site-packages or dist-packages; *ret_length 0: there is none. */
+/* The folder below site-packages or dist-packages, without the suffix that auditwheel gives to the
+ * one with a wheel's libraries; *ret_length 0: there is none. */
 static const char *package_of(const char *path, int *ret_length)
 {
 	const char *found = strstr(path, "-packages/"), *name = path, *end;
@@ -100,30 +101,38 @@ static const char *package_of(const char *path, int *ret_length)
 		name = found + strlen("-packages/");
 	end = strchr(name, '/');
 	*ret_length = end && name > path ? (int)(end - name) : 0;
+	if (*ret_length > 5 && strncmp(end - 5, ".libs", 5) == 0)
+		*ret_length -= 5;
 	return name;
 }
 
-void text_add_native(struct text_buffer *text, const struct report *report, uint32_t function)
+void text_add_module(struct text_buffer *text, const char *file)
 {
-	struct frame_names names = frame_names(report, &(struct stack_frame){.function = function});
-	const char *slash = strrchr(names.file, '/'), *symbol = names.function;
-	const char *module = slash ? slash + 1 : names.file, *package;
+	const char *slash = strrchr(file, '/'), *package;
 	char name[NAME_MAX + 1];
 	int length;
 
-	/* _Z…, _R…: names of C++ and Rust, encoded with their types */
-	if (symbol && *symbol && strncmp(symbol, "_Z", 2) != 0 && strncmp(symbol, "_R", 2) != 0) {
-		text_add_name(text, symbol, FUNCTION_COLUMNS);
-		text_add(text, " in ");
-	}
-	text_add_name(text, module, FUNCTION_COLUMNS);
-	package = package_of(names.file, &length);
+	text_add_name(text, slash ? slash + 1 : file, FUNCTION_COLUMNS);
+	package = package_of(file, &length);
 	if (!length || length > NAME_MAX)
 		return;
 	snprintf(name, sizeof(name), "%.*s", length, package);
 	text_add(text, " (");
 	text_add_name(text, name, FUNCTION_COLUMNS);
 	text_add(text, ")");
+}
+
+void text_add_native(struct text_buffer *text, const struct report *report, uint32_t function)
+{
+	struct frame_names names = frame_names(report, &(struct stack_frame){.function = function});
+	const char *symbol = names.function;
+
+	/* _Z…, _R…: names of C++ and Rust, encoded with their types */
+	if (symbol && *symbol && strncmp(symbol, "_Z", 2) != 0 && strncmp(symbol, "_R", 2) != 0) {
+		text_add_name(text, symbol, FUNCTION_COLUMNS);
+		text_add(text, " in ");
+	}
+	text_add_module(text, names.file);
 }
 
 const char *text_role(enum handler_role role)

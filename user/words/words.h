@@ -27,6 +27,9 @@ void text_add_place(struct text_buffer *text, const struct report *report,
 /* Adds a handler (not HANDLER_NONE) as "function (file:line), route". */
 void text_add_handler(struct text_buffer *text, const struct report *report,
 		      const struct handler *handler);
+/* Adds a file of machine code, as "_rust.abi3.so (tokenizers)": the package that it was installed
+ * with, if there is one. */
+void text_add_module(struct text_buffer *text, const char *file);
 /* Adds machine code by its definition, as "encode in _rust.abi3.so (tokenizers)": the symbol,
  * unless it is one that only linkers read, the module, and the package that it was installed with.
  */

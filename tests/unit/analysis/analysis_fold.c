@@ -133,19 +133,21 @@ static void enter(struct thread *thread, enum thread_state state, uint64_t ts)
 		thread->gil->holder = NULL;
 }
 
+static int32_t in_syscall = SYSNO_NONE; /* of what comes next, once */
 static void told(struct thread *thread, enum thread_state state, uint64_t start, uint64_t end)
 {
 	struct interval interval = {.thread = thread,
 				    .state = state,
 				    .start = start,
 				    .end = end,
-				    .sysno = SYSNO_NONE,
+				    .sysno = in_syscall,
 				    .cpu = CPU_NONE};
 
 	if (thread_state_holds(state) || state == TS_GIL_WAIT ||
 	    (thread->gil && thread->gil->holder == thread))
 		interval.gil = thread->gil;
 	interval.in_turn = thread->loop && thread->loop->in_turn;
+	in_syscall = SYSNO_NONE;
 	sink.interval(sink.ctx, &interval);
 }
 
@@ -252,6 +254,28 @@ static void stalls_without_a_pause_between_them_are_a_freeze(void **state)
 		assert_int_equal(found->freeze.stalls, 2);
 		assert_int_equal(found->freeze.end, ts + 201 * MS);
 	}
+}
+
+static void what_computes_for_a_sleeping_loop_is_sampled(void **state)
+{
+	const struct breakdown *what;
+
+	strcpy(process.info.machine, "x86_64");
+	enter(&stranger, TS_NATIVE, 0);
+	enter(&loop_thread, TS_PYTHON, 0);
+	turn_begins(0);
+	sink.native(sink.ctx, &stranger, 7); /* nobody sleeps yet */
+	change(&loop_thread, TS_BLOCKED, 10 * MS);
+	sink.native(sink.ctx, &stranger, 7);
+	sink.native(sink.ctx, &stranger, 0);
+	sink.native(sink.ctx, &worker, 9); /* Python knows that one */
+	in_syscall = 202;		   /* futex */
+	change(&loop_thread, TS_IDLE, 100 * MS);
+	turn_ends(100 * MS, true, false);
+	what = &loop_report()->stalls[0].what;
+	assert_int_equal(what->helped_sampled_ns, 2); /* without a rate the samples are counted */
+	assert_int_equal(what->helped_natives[0].ns, 1);
+	assert_int_equal(what->helped_natives[0].function, 7);
 }
 
 static void a_turn_that_is_taken_back_ends_a_freeze(void **state)
@@ -557,6 +581,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(a_turn_below_the_threshold_is_no_stall_and_one_at_it_is),
 		TEST(stalls_without_a_pause_between_them_are_a_freeze),
+		TEST(what_computes_for_a_sleeping_loop_is_sampled),
 		TEST(a_turn_that_is_taken_back_ends_a_freeze),
 		TEST(blockers_are_the_holders_while_the_loop_waited),
 		TEST(cutting_intervals_changes_no_blame),

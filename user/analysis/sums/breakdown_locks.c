@@ -73,6 +73,15 @@ int breakdown_add_helper(struct breakdown *what, const struct thread *thread,
 	return 0;
 }
 
+void breakdown_add_helper_sample(struct breakdown *what, uint32_t function, uint64_t ns)
+{
+	struct native_share sample[NATIVES_MAX_OF_SHARE] = {
+		{.function = function, .state = TS_NATIVE, .ns = ns}};
+
+	what->helped_sampled_ns += ns;
+	natives_add(what->helped_natives, sample);
+}
+
 int breakdown_merge_locks(struct breakdown *what, const struct breakdown *from)
 {
 	int err = 0;
@@ -90,6 +99,8 @@ int breakdown_merge_locks(struct breakdown *what, const struct breakdown *from)
 			helper->ready_ns += from->helpers[i].ready_ns;
 		}
 	}
+	what->helped_sampled_ns += from->helped_sampled_ns;
+	natives_add(what->helped_natives, from->helped_natives);
 	what->helped_ns += from->helped_ns;
 	if (from->helped_longest_ns > what->helped_longest_ns) {
 		what->helped_longest_ns = from->helped_longest_ns;

@@ -120,6 +120,20 @@ static void note_helper(struct report_builder *builder, const struct interval *i
 	}
 }
 
+void locks_sampled(struct report_builder *builder, const struct thread *thread, uint32_t function)
+{
+	const struct process_fold *process = thread->process->data;
+	uint32_t rate_hz = builder->report.rate_hz;
+
+	for (uint32_t n = 0; process && n < process->loop_count && n < LOOPS_LOOKED_AT; n++) {
+		struct loop_fold *loop = process->loops[n];
+
+		if (loop->in_turn && loop->loop->thread->state == TS_BLOCKED && !thread->python)
+			breakdown_add_helper_sample(&loop->asleep, function,
+						    rate_hz ? NS_PER_S / rate_hz : 1);
+	}
+}
+
 void locks_interval(struct report_builder *builder, struct thread_fold *thread,
 		    const struct interval *i)
 {

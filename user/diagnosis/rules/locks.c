@@ -244,9 +244,35 @@ uint64_t locks_told(const struct stall_view *view, uint32_t stack)
 	return ns;
 }
 
+/* The module that most of the helpers' samples were in, by the definitions' text; NULL: none, or
+ * unknown. */
+static const char *helpers_module(const struct report *report, const struct breakdown *what)
+{
+	const char *files[NATIVES_MAX_OF_SHARE] = {0};
+
+	for (int i = 0; i < NATIVES_MAX_OF_SHARE; i++)
+		if (what->helped_natives[i].function)
+			files[i] = frame_names(
+					   report,
+					   &(struct stack_frame){
+						   .function = what->helped_natives[i].function})
+					   .file;
+	for (int i = 0; i < NATIVES_MAX_OF_SHARE; i++) {
+		uint64_t ns = 0;
+
+		for (int n = i; files[i] && n < NATIVES_MAX_OF_SHARE; n++)
+			if (files[n] && strcmp(files[n], files[i]) == 0)
+				ns += what->helped_natives[n].ns;
+		if (ns && ns >= what->helped_sampled_ns / 2)
+			return files[i];
+	}
+	return NULL;
+}
+
 static void text_threads(struct text_buffer *text, const struct report *report,
 			 const struct finding *finding)
 {
+	const char *module = helpers_module(report, finding->what);
 	uint64_t ran;
 	uint32_t count;
 
@@ -255,7 +281,10 @@ static void text_threads(struct text_buffer *text, const struct report *report,
 	text_add(text, " slept while ");
 	text_add_number_of(text, count, "thread of C code (", "threads of C code (");
 	text_add_name(text, finding->what->helpers[0].thread->comm, 48);
-	text_add(text, "%s) ran ", count > 1 ? " …" : "");
+	text_add(text, "%s%s", count > 1 ? " …" : "", module ? ", mostly in " : "");
+	if (module)
+		text_add_module(text, module);
+	text_add(text, ") ran ");
 	text_add_duration(text, ran);
 	text_add(text, "%s%s: ", count > 1 ? " together" : "",
 		 finding->count > 1 ? " in the longest stall" : "");

@@ -93,19 +93,25 @@ json_t *json_handler(const struct report *report, const struct handler *handler)
 			.role = json_string(handler_role_name(handler->role)));
 }
 
-/* The machine code that most of the time went to, if it is known for any. */
-static json_t *native_json(const struct report *report, const struct stack_share *shares,
-			   uint32_t count)
+json_t *json_native(const struct report *report, const struct native_share *share)
 {
-	struct native_share most = natives_largest(shares, count);
 	struct frame_names names = frame_names(report,
-					       &(struct stack_frame){.function = most.function});
+					       &(struct stack_frame){.function = share->function});
 
 	if (!names.function)
 		return JSON_LEFT_OUT;
 	return JSON_NEW(report_native, .module = json_text(names.file),
 			.symbol = json_text_or_null(*names.function ? names.function : NULL),
-			.ns = json_uint(most.ns));
+			.ns = json_uint(share->ns));
+}
+
+/* The machine code that most of the time went to, if it is known for any. */
+static json_t *native_json(const struct report *report, const struct stack_share *shares,
+			   uint32_t count)
+{
+	struct native_share most = natives_largest(shares, count);
+
+	return json_native(report, &most);
 }
 
 static json_t *blocker_json(const struct report *report, const struct blocker *blocker)
@@ -246,6 +252,7 @@ json_t *json_stall(const struct report *report, const struct view_options *optio
 		.stopped_by = stopped_by_json(what),
 		.native = native_json(report, what->stacks, what->stack_count),
 		.locks = json_locks(report, process, what), .helpers = json_helpers(what),
+		.helpers_native = json_helpers_native(report, what),
 		.chain = json_chain(report, stall),
 		.deadlock = stall->chain_count && stall->deadlock < stall->chain_count
 				    ? json_integer(stall->deadlock)

@@ -55,6 +55,16 @@ json_t *json_helpers(const struct breakdown *what)
 	return list;
 }
 
+json_t *json_helpers_native(const struct report *report, const struct breakdown *what)
+{
+	json_t *list = what->helped_natives[0].function ? json_array() : JSON_LEFT_OUT;
+
+	for (int i = 0; i < NATIVES_MAX_OF_SHARE; i++)
+		if (what->helped_natives[i].function)
+			json_array_append_new(list, json_native(report, &what->helped_natives[i]));
+	return list;
+}
+
 json_t *json_chain(const struct report *report, const struct stall *stall)
 {
 	json_t *list = stall->chain_count ? json_array() : JSON_LEFT_OUT;

@@ -30,6 +30,9 @@ json_t *json_syscall(const struct syscall_share *share, const char *machine);
 json_t *json_locks(const struct report *report, const struct process *process,
 		   const struct breakdown *what);
 json_t *json_helpers(const struct breakdown *what);
+json_t *json_helpers_native(const struct report *report, const struct breakdown *what);
+/* JSON_LEFT_OUT if there is no function. */
+json_t *json_native(const struct report *report, const struct native_share *share);
 json_t *json_chain(const struct report *report, const struct stall *stall);
 json_t *json_finding(const struct report *report, const struct finding *finding);
 
