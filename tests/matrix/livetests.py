@@ -18,7 +18,7 @@ FILES = (
     "pythons/test_roles.py",
     "commands/test_dump.py",
 )
-LOOP = "live tests"  # the row's in the column "loop": they run with both
+LOOP = "tests"  # what their row has in the column "loop": they run with both
 VERSION = "import platform; print(platform.python_version())"
 
 
