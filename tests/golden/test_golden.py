@@ -35,6 +35,7 @@ WITH_JSON = [
         "held_runnable",
         "locks",
         "locks_stale",
+        "native_threads",
         "never_passed",
         "stopped",
         "supervisor",

@@ -138,6 +138,9 @@ struct helper {
 	const struct thread *thread;
 	uint64_t ns, ready_ns; /* on a CPU; waiting for one */
 	uint64_t to;	       /* counted so far: up to this instant */
+	/* The machine code that it ran, and how much of its time was sampled, known or not. */
+	struct native_share natives[NATIVES_MAX_OF_SHARE];
+	uint64_t sampled_ns;
 };
 
 /* Where the time of one or more stalls went. */
@@ -162,12 +165,8 @@ struct breakdown {
 	uint64_t helped_ns;	    /* how long those sleeps were … */
 	uint64_t helped_longest_ns; /* … the longest of them … */
 	uint32_t helped_stack;	    /* … and where that was (definition); 0: unknown */
-	/* The machine code that the helpers ran then, and how much of their time was sampled, known
-	 * or not. */
-	struct native_share helped_natives[NATIVES_MAX_OF_SHARE];
-	uint64_t helped_sampled_ns;
-	uint32_t blocker_max;			     /* limit of blocker_count; 0: BLOCKERS_MAX */
-	bool more_blockers;			     /* there were others, beyond that limit */
+	uint32_t blocker_max;	    /* limit of blocker_count; 0: BLOCKERS_MAX */
+	bool more_blockers;	    /* there were others, beyond that limit */
 	uint32_t blocker_stacks, blocker_stacks_max; /* all blockers' stacks, and their limit; 0:
 							BREAKDOWN_MAX of each */
 	struct table blocker_index; /* finds a thread's blocker once there are many (breakdown.c) */

@@ -5,11 +5,7 @@ import json
 import subprocess
 import time
 
-import pytest
-
 import harness
-
-pytestmark = pytest.mark.beside
 
 PROGRAM = """
 import asyncio, time

@@ -274,8 +274,8 @@ static void what_computes_for_a_sleeping_loop_is_sampled(void **state)
 	change(&loop_thread, TS_IDLE, 100 * MS);
 	turn_ends(100 * MS, true, false);
 	what = &loop_report()->stalls[0].what;
-	assert_int_equal(what->helped_sampled_ns, 2); /* without a rate the samples are counted */
-	assert_int_equal(what->helped_natives[0].function, 7);
+	assert_int_equal(what->helpers[0].sampled_ns, 2); /* without a rate they are counted */
+	assert_int_equal(what->helpers[0].natives[0].function, 7);
 }
 
 static void a_turn_that_is_taken_back_ends_a_freeze(void **state)

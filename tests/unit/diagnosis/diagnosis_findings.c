@@ -326,14 +326,14 @@ static void many_threads_of_c_code_are_counted(void **state)
 	assert_non_null(strstr(text_of_first(), "while 24" NBSP "threads of C code (blas"));
 	assert_null(strstr(text_of_first(), "mostly in"));
 	/* two functions of one file, neither of which has half of the samples */
-	stall->what.helped_natives[0] = (struct native_share){
+	helpers[0].natives[0] = (struct native_share){
 		.function = function("dgemm_kernel", LIBRARY "numpy.libs/libopenblas.so"),
 		.ns = 20 * MS};
-	stall->what.helped_natives[1] = (struct native_share){
+	helpers[1].natives[0] = (struct native_share){
 		.function = function("", LIBRARY "numpy.libs/libopenblas.so"), .ns = 15 * MS};
-	stall->what.helped_sampled_ns = 70 * MS;
+	helpers[2].sampled_ns = 70 * MS;
 	assert_non_null(strstr(text_of_first(), "(blas …, mostly in libopenblas.so (numpy))"));
-	stall->what.helped_sampled_ns = 75 * MS;
+	helpers[2].sampled_ns = 75 * MS;
 	assert_null(strstr(text_of_first(), "mostly in"));
 }
 

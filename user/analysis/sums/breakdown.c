@@ -523,8 +523,7 @@ void breakdown_reset(struct breakdown *what)
 {
 	what->states = (struct state_sums){0};
 	what->throttled_ns = what->gc_ns = what->helped_ns = what->helped_longest_ns = 0;
-	what->helped_sampled_ns = what->helped_stack = what->lock_count = what->helper_count = 0;
-	memset(what->helped_natives, 0, sizeof(what->helped_natives));
+	what->helped_stack = what->lock_count = what->helper_count = 0;
 	memset(what->stop_ns, 0, sizeof(what->stop_ns));
 	table_reset(&what->blocker_index);
 	what->more_blockers = false;

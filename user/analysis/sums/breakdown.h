@@ -44,8 +44,9 @@ int breakdown_add_lock(struct breakdown *what, const struct lock_wait *wait);
 int breakdown_add_helper(struct breakdown *what, const struct thread *thread,
 			 enum thread_state state, uint64_t from, uint64_t to);
 
-/* A sample of one of those, which stands for so much time: the function, 0 = unknown. */
-void breakdown_add_helper_sample(struct breakdown *what, uint32_t function, uint64_t ns);
+/* A sample of it, which stands for so much time: the function, 0 = unknown. Dropped likewise. */
+int breakdown_add_helper_sample(struct breakdown *what, const struct thread *thread,
+				uint32_t function, uint64_t ns);
 
 /* The stack of some of the blocker's time has become known: that much, added with `old_gc_ns`
  * before, moves from stack 0 there. */

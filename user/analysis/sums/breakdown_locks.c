@@ -73,13 +73,19 @@ int breakdown_add_helper(struct breakdown *what, const struct thread *thread,
 	return 0;
 }
 
-void breakdown_add_helper_sample(struct breakdown *what, uint32_t function, uint64_t ns)
+int breakdown_add_helper_sample(struct breakdown *what, const struct thread *thread,
+				uint32_t function, uint64_t ns)
 {
 	struct native_share sample[NATIVES_MAX_OF_SHARE] = {
 		{.function = function, .state = TS_NATIVE, .ns = ns}};
+	struct helper *helper;
+	int err = helper_of(what, thread, &helper);
 
-	what->helped_sampled_ns += ns;
-	natives_add(what->helped_natives, sample);
+	if (err < 0)
+		return err == -ENOSPC ? 0 : err;
+	helper->sampled_ns += ns;
+	natives_add(helper->natives, sample);
+	return 0;
 }
 
 int breakdown_merge_locks(struct breakdown *what, const struct breakdown *from)
@@ -97,10 +103,10 @@ int breakdown_merge_locks(struct breakdown *what, const struct breakdown *from)
 		else if (!err) {
 			helper->ns += from->helpers[i].ns;
 			helper->ready_ns += from->helpers[i].ready_ns;
+			helper->sampled_ns += from->helpers[i].sampled_ns;
+			natives_add(helper->natives, from->helpers[i].natives);
 		}
 	}
-	what->helped_sampled_ns += from->helped_sampled_ns;
-	natives_add(what->helped_natives, from->helped_natives);
 	what->helped_ns += from->helped_ns;
 	if (from->helped_longest_ns > what->helped_longest_ns) {
 		what->helped_longest_ns = from->helped_longest_ns;

@@ -129,8 +129,9 @@ void locks_sampled(struct report_builder *builder, const struct thread *thread, 
 		struct loop_fold *loop = process->loops[n];
 
 		if (loop->in_turn && loop->loop->thread->state == TS_BLOCKED && !thread->python)
-			breakdown_add_helper_sample(&loop->asleep, function,
-						    rate_hz ? NS_PER_S / rate_hz : 1);
+			check(builder,
+			      breakdown_add_helper_sample(&loop->asleep, thread, function,
+							  rate_hz ? NS_PER_S / rate_hz : 1));
 	}
 }
 

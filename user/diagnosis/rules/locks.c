@@ -244,27 +244,43 @@ uint64_t locks_told(const struct stall_view *view, uint32_t stack)
 	return ns;
 }
 
-/* The module that most of the helpers' samples were in, by the definitions' text; NULL: none, or
- * unknown. */
+static const char *native_module(const struct report *report, const struct native_share *native)
+{
+	return native->function
+		       ? frame_names(report, &(struct stack_frame){.function = native->function})
+				 .file
+		       : "";
+}
+
+/* The time that helpers were seen in this module, and the time that they were sampled. */
+static uint64_t helpers_in(const struct report *report, const struct breakdown *what,
+			   const char *module, uint64_t *ret_sampled_ns)
+{
+	uint64_t ns = 0;
+
+	*ret_sampled_ns = 0;
+	for (uint32_t i = 0; i < what->helper_count; i++) {
+		const struct helper *helper = &what->helpers[i];
+
+		*ret_sampled_ns += helper->sampled_ns;
+		for (int n = 0; n < NATIVES_MAX_OF_SHARE; n++)
+			if (strcmp(native_module(report, &helper->natives[n]), module) == 0)
+				ns += helper->natives[n].ns;
+	}
+	return ns;
+}
+
+/* The module that most of the helpers' samples were in, among those of the first one; NULL: none,
+ * or unknown. */
 static const char *helpers_module(const struct report *report, const struct breakdown *what)
 {
-	const char *files[NATIVES_MAX_OF_SHARE] = {0};
+	uint64_t sampled_ns;
 
-	for (int i = 0; i < NATIVES_MAX_OF_SHARE; i++)
-		if (what->helped_natives[i].function)
-			files[i] = frame_names(
-					   report,
-					   &(struct stack_frame){
-						   .function = what->helped_natives[i].function})
-					   .file;
-	for (int i = 0; i < NATIVES_MAX_OF_SHARE; i++) {
-		uint64_t ns = 0;
+	for (int n = 0; n < NATIVES_MAX_OF_SHARE; n++) {
+		const char *module = native_module(report, &what->helpers[0].natives[n]);
 
-		for (int n = i; files[i] && n < NATIVES_MAX_OF_SHARE; n++)
-			if (files[n] && strcmp(files[n], files[i]) == 0)
-				ns += what->helped_natives[n].ns;
-		if (ns && ns >= what->helped_sampled_ns / 2)
-			return files[i];
+		if (*module && helpers_in(report, what, module, &sampled_ns) >= sampled_ns / 2)
+			return module;
 	}
 	return NULL;
 }

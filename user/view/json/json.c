@@ -251,8 +251,7 @@ json_t *json_stall(const struct report *report, const struct view_options *optio
 		.stopped_ns = json_uint(breakdown_stopped_ns(what)),
 		.stopped_by = stopped_by_json(what),
 		.native = native_json(report, what->stacks, what->stack_count),
-		.locks = json_locks(report, process, what), .helpers = json_helpers(what),
-		.helpers_native = json_helpers_native(report, what),
+		.locks = json_locks(report, process, what), .helpers = json_helpers(report, what),
 		.chain = json_chain(report, stall),
 		.deadlock = stall->chain_count && stall->deadlock < stall->chain_count
 				    ? json_integer(stall->deadlock)

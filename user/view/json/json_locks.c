@@ -42,26 +42,24 @@ json_t *json_locks(const struct report *report, const struct process *process,
 	return list;
 }
 
-json_t *json_helpers(const struct breakdown *what)
+static json_t *helper_json(const struct report *report, const struct helper *helper)
+{
+	const struct native_share *most = &helper->natives[0];
+
+	for (int i = 1; i < NATIVES_MAX_OF_SHARE; i++)
+		if (helper->natives[i].ns > most->ns)
+			most = &helper->natives[i];
+	return JSON_NEW(report_helper, .tid = json_integer(helper->thread->tid),
+			.thread = json_text(helper->thread->comm), .ns = json_uint(helper->ns),
+			.native = json_native(report, most));
+}
+
+json_t *json_helpers(const struct report *report, const struct breakdown *what)
 {
 	json_t *list = what->helper_count ? json_array() : JSON_LEFT_OUT;
 
 	for (uint32_t i = 0; i < what->helper_count; i++)
-		json_array_append_new(list,
-				      JSON_NEW(report_helper,
-					       .tid = json_integer(what->helpers[i].thread->tid),
-					       .thread = json_text(what->helpers[i].thread->comm),
-					       .ns = json_uint(what->helpers[i].ns)));
-	return list;
-}
-
-json_t *json_helpers_native(const struct report *report, const struct breakdown *what)
-{
-	json_t *list = what->helped_natives[0].function ? json_array() : JSON_LEFT_OUT;
-
-	for (int i = 0; i < NATIVES_MAX_OF_SHARE; i++)
-		if (what->helped_natives[i].function)
-			json_array_append_new(list, json_native(report, &what->helped_natives[i]));
+		json_array_append_new(list, helper_json(report, &what->helpers[i]));
 	return list;
 }
 

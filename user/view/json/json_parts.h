@@ -29,8 +29,7 @@ json_t *json_syscall(const struct syscall_share *share, const char *machine);
 /* json_locks.c: lists, or JSON_LEFT_OUT if there is nothing in them. */
 json_t *json_locks(const struct report *report, const struct process *process,
 		   const struct breakdown *what);
-json_t *json_helpers(const struct breakdown *what);
-json_t *json_helpers_native(const struct report *report, const struct breakdown *what);
+json_t *json_helpers(const struct report *report, const struct breakdown *what);
 /* JSON_LEFT_OUT if there is no function. */
 json_t *json_native(const struct report *report, const struct native_share *share);
 json_t *json_chain(const struct report *report, const struct stall *stall);
