@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""An event loop with one blocking call, which it makes for every line that it reads, and whose own
-times it then prints. Needs nothing but Python."""
+"""An event loop that makes one blocking call for every line it reads, and prints the call's own
+times. Needs only Python."""
 
 import asyncio
 import json

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""Folders that programs take for /: the one that holds nothing but a program, and bare Debian
-releases, kept below build/packages."""
+"""Folders that serve as / for programs: one that contains only a program, and bare Debian releases,
+kept below build/packages."""
 
 import os
 import shutil
@@ -10,12 +10,12 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 BUILD = ROOT / os.environ.get("B", "build")
 PACKAGES = BUILD / "packages"
-# The mounts are seen by what runs there only, and go with it. exec keeps the number of the process.
+# The mounts are visible only to the command, and disappear with it. exec keeps the PID.
 INTO = 'mount -t proc proc "$0/proc" && mount -t sysfs sys "$0/sys" && exec chroot "$0" "$@"'
 
 
 def inside(root, *command):
-    """The command that runs a command there."""
+    """The command line that runs a command in the root."""
     return ("unshare", "--mount", "sh", "-c", INTO, str(root), *map(str, command))
 
 
@@ -26,8 +26,8 @@ def run(root, *command, **options):
 
 
 def scratch(folder, program):
-    """A root with the program at /gilscope and nothing else. No musl system can be had from Debian;
-    to a static program it looks like this one."""
+    """A root with the program at /gilscope and nothing else. Debian has no musl system; to a static
+    program it looks like this."""
     for name in ("proc", "sys", "out"):
         (folder / name).mkdir()
     shutil.copy(program, folder / "gilscope")
@@ -40,8 +40,8 @@ def mirror():
 
 
 def debian(suite):
-    """A minimal root of that release with python3 and what makes virtual environments, made once. A
-    RuntimeError says why there is none."""
+    """A minimal root of that release with python3 and its venv module, made once. Raises
+    RuntimeError with the reason if that fails."""
     folder = PACKAGES / f"root-{suite}"
     if not (folder / ".complete").exists():
         if not shutil.which("debootstrap"):
@@ -67,13 +67,13 @@ def debian(suite):
 
 
 def web(root):
-    """Puts FastAPI and uvicorn as PyPI has them into /opt/web of a Debian root, once. A
-    RuntimeError says why they are not there."""
+    """Installs FastAPI and uvicorn from PyPI into /opt/web of a Debian root, once. Raises
+    RuntimeError with the reason if that fails."""
     folder = root / "opt/web"
     if (folder / ".complete").exists():
         return
     shutil.rmtree(folder, ignore_errors=True)
-    # the way to PyPI is the one that this system goes
+    # PyPI is reached in the same way as from this system
     (root / "etc/ssl/certs").mkdir(parents=True, exist_ok=True)
     for name in ("etc/resolv.conf", "etc/hosts", "etc/ssl/certs/ca-certificates.crt"):
         if Path("/", name).exists():

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""A FastAPI application with one blocking call in a route, which answers with the call's own times.
-Run with uvicorn."""
+"""A FastAPI application with one blocking call in a route, which returns the call's own times. Run
+with uvicorn."""
 
 import time
 

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""What people install works where there is nothing else: the static file, the Debian package, the
-wheel, the image; and install and uninstall."""
+"""The packages work on systems with nothing else installed: the static file, the Debian package,
+the wheel, the image; also install and uninstall."""
 
 import base64
 import csv
@@ -33,7 +33,7 @@ MOST_BYTES = 5_000_000
 SCRIPT = roots.ROOT / "tests/golden/cases/blame.script"
 # the system call of time.sleep(): select until 3.10, clock_nanosleep from 3.11 on
 SLEEPS = {"select", "pselect6", "clock_nanosleep"}
-SLEEP_NS = 300_000_000  # as blocking.py and served.py do
+SLEEP_NS = 300_000_000  # as in blocking.py and served.py
 needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="needs root: chroot and BPF")
 
 
@@ -50,8 +50,7 @@ def version():
 
 
 def make(*words, **variables):
-    """Runs make with what is built taken as it is, whatever compiler and flags it was built
-    with."""
+    """Runs make without rebuilding, whatever compiler and flags built the existing files."""
     build = os.environ.get("B", "build")
     old = [
         word
@@ -85,7 +84,7 @@ def app():
 
 
 class Blocking(harness.App):
-    """blocking.py, of this system or inside of a root."""
+    """blocking.py, on this system or in a root."""
 
     def __init__(self, root=None):
         script = Path(__file__).with_name("blocking.py")
@@ -97,26 +96,27 @@ class Blocking(harness.App):
         assert self.process.stdout.readline() == "ready\n"
 
     def block(self):
-        """Its own times of a blocking call, in nanoseconds."""
+        """The application's own times of a blocking call, in nanoseconds."""
         self.process.stdin.write("\n")
         self.process.stdin.flush()
         return json.loads(self.process.stdout.readline())
 
 
 def assert_right(report, begin, end):
-    """The report has the application's one stall, where it was, what it was, and whose."""
+    """The report has exactly the application's stall, with the right time, cause and handler."""
     (loop,) = report["processes"][0]["loops"]
     (stall,) = loop["stalls"]
     assert stall["start_ns"] <= begin and end <= stall["end_ns"]
-    # it slept at least as long as it asked for; what it waited for a CPU afterwards is not that
+    # It slept at least as long as requested. Time it then waited for a CPU is not part of the
+    # sleep.
     assert stall["cause"] == "blocked" and stall["states"]["blocked"] > 0.99 * SLEEP_NS
     assert stall["syscalls"][0]["name"] in SLEEPS
     assert "blocking_call" in [frame["function"].split(".")[-1] for frame in stall["stack"]]
 
 
 class Served(harness.WebApp):
-    """served.py in the virtual environment of a root (roots.web), so with FastAPI and uvicorn as
-    PyPI has them."""
+    """served.py in the virtual environment of a root (roots.web), with FastAPI and uvicorn from
+    PyPI."""
 
     def __init__(self, root):
         shutil.copy(Path(__file__).with_name("served.py"), root / "tmp")
@@ -141,7 +141,7 @@ def attach(program, app):
 
 
 def record(root, program, app):
-    """Makes /out/here.gsc there."""
+    """Makes /out/here.gsc in the root."""
     with harness.Running(
         "record", "-p", app.pid, "-o", "/out/here.gsc", program=roots.inside(root, program)
     ) as running:
@@ -163,7 +163,7 @@ def assert_doctor(outcome):
 
 
 def program_headers(data):
-    """Types of an ELF file's segments."""
+    """Types of the segments of an ELF file."""
     at, size, count = struct.unpack_from("<Q", data, 32)[0], *struct.unpack_from("<HH", data, 54)
     return [struct.unpack_from("<I", data, at + i * size)[0] for i in range(count)]
 
@@ -189,7 +189,7 @@ def test_it_brings_along_whose_code_is_in_it():
 
 
 def read_all(root, program, source):
-    """All that can be made of a recording, in a root that has an empty /out."""
+    """Runs every reader on a recording, in a root with an empty /out."""
     for words, inside in {
         ("report", source): None,
         ("report", source, "--json"): None,
@@ -236,7 +236,7 @@ def test_a_recording_is_made_and_read_there(tmp_path, app):
 
 
 def until_written(fd, text):
-    """What came from a terminal until that had come."""
+    """The output of a terminal until the text appears."""
     seen, deadline = b"", time.monotonic() + 20
     while text not in seen and select.select([fd], [], [], max(0, deadline - time.monotonic()))[0]:
         seen += os.read(fd, 65536)
@@ -244,8 +244,8 @@ def until_written(fd, text):
 
 
 def on_a_terminal(command, term, until, characters="C", meanwhile=lambda pid, fd: None):
-    """What a program wrote to a terminal until it had written that, and its exit status after it
-    was quit. `meanwhile` is called in between."""
+    """What a program wrote to a terminal until a text appeared, and its exit status after it was
+    quit. `meanwhile` is called in between."""
     pid, fd = pty.fork()
     if pid == 0:
         os.execvpe(command[0], command, {**os.environ, "TERM": term, "LC_ALL": characters})
@@ -254,19 +254,19 @@ def on_a_terminal(command, term, until, characters="C", meanwhile=lambda pid, fd
         seen += until_written(fd, until)
         if until in seen:
             meanwhile(pid, fd)
-        os.write(fd, b"qqq")  # out of pages, and out
+        os.write(fd, b"qqq")  # out of nested views, then quit
         while True:
             os.read(fd, 65536)
-    except OSError:  # it has closed the terminal
+    except OSError:  # the program has closed the terminal
         pass
     finally:
-        os.close(fd)  # which ends it when it has not ended
+        os.close(fd)  # which ends the program if it still runs
     return seen, os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
 
 
 def top_under_its_filter(root, program, app, term="xterm", characters="C"):
-    """top in its views and after a change of the terminal's size, while its filter of system calls
-    is in place. What it wrote until its first view."""
+    """Runs top, its views and a change of the terminal's size, under its filter of system calls.
+    Returns the output until its first view."""
 
     def use(pid, fd):
         status = dict(
@@ -372,7 +372,7 @@ def test_the_same_source_makes_the_same_wheel(tmp_path):
 
 
 def test_pip_installs_the_wheel_and_removes_it(tmp_path):
-    # where Debian keeps the pip that venv would unpack into every environment
+    # Debian keeps here the pip that venv would unpack into every environment
     pips = glob.glob("/usr/share/python-wheels/pip-*.whl")
     if not pips:
         pytest.skip("python3-venv is not installed")
@@ -446,7 +446,7 @@ def test_lintian_has_nothing_to_say():
     if not shutil.which("lintian"):
         pytest.skip("lintian is not installed")
     done = subprocess.run(["lintian", built("gilscope_*.deb")], capture_output=True, text=True)
-    # of the project no mail address is public; DEBEMAIL gives the package one
+    # the project has no public mail address; DEBEMAIL gives the package one
     said = [
         line
         for line in done.stdout.splitlines()
@@ -507,5 +507,5 @@ def test_the_image_holds_the_program_and_it_runs(tmp_path):
         *(f"usr/share/doc/gilscope/{name}" for name in ("LICENSE", "copyright", "third-party.txt")),
     ]
     for name in ("proc", "sys"):
-        (root / name).mkdir()  # what runs containers makes these
+        (root / name).mkdir()  # a container runtime creates these
     assert_doctor(roots.run(root, *entry, "doctor"))

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""The packages in bare Debian releases without a compiler, where Python is theirs. Only with
---roots (make check-packages): the roots take minutes."""
+"""The packages in bare Debian releases without a compiler, with the release's own Python. Only with
+--roots (make check-packages), since making the roots takes minutes."""
 
 import gzip
 import shutil
@@ -34,7 +34,7 @@ def root(request):
         pytest.skip(f"no root of {request.param}: {reason}")
     for name in ("out", "opt/venv"):
         shutil.rmtree(folder / name, ignore_errors=True)
-    roots.run(folder, "dpkg", "-P", "gilscope")  # left there by a run that was ended
+    roots.run(folder, "dpkg", "-P", "gilscope")  # left by a run that was killed
     (folder / "out").mkdir()
     for package in (STATIC, built("*.whl"), built("*.deb")):
         shutil.copy(package, folder / "tmp")
@@ -51,8 +51,8 @@ def try_all(root, program):
         assert_doctor(roots.run(root, program, "doctor", app.pid))
         attach(roots.inside(root, program), app)
         record(root, program, app)
-        # the release's own descriptions of terminals and of UTF-8, which are not those of the C
-        # library that is in the program
+        # the release's own terminal descriptions and UTF-8 locale, not those of the C library in
+        # the program
         seen = top_under_its_filter(root, program, app, "xterm-256color", "C.UTF-8")
         assert any(
             character > "\u2000"
@@ -63,8 +63,8 @@ def try_all(root, program):
 
 
 def kept_files(root):
-    """What is in a root, without what is written as it is used: what the package manager knows and
-    logs, compiled Python."""
+    """The files in a root, except those written by use: the package manager's database and logs,
+    compiled Python."""
     written = ("proc", "sys", "dev", "tmp", "out", "var/lib/dpkg", "var/log")
     return {
         name for name in files(root) if not name.startswith(written) and "__pycache__" not in name
@@ -91,8 +91,7 @@ def test_the_debian_package(root):
         "_gilscope gilscope; echo ${COMPREPLY[@]}",
     )
     assert candidates.stdout == "attach\n"
-    # minimal images leave manual pages out (dpkg's path-exclude); a bare root of debootstrap does
-    # not
+    # minimal images omit manual pages (dpkg's path-exclude), a bare root of debootstrap does not
     assert gzip.decompress(
         (root / "usr/share/man/man1/gilscope-attach.1.gz").read_bytes()
     ).startswith(b".TH")

@@ -14,8 +14,8 @@ struct sim_seeds {
 	bool single; /* chosen by a person: totals are not checked */
 };
 
-/* The seeds of a test: the environment variable `one` names a single one, `many` their number;
- * without these there are `count`, from 1 on. */
+/* The seeds of a test: the environment variable `one` selects a single seed, `many` sets their
+ * number. By default there are `count`, from 1 on. */
 static inline struct sim_seeds sim_seeds(const char *one, const char *many, uint64_t count)
 {
 	const char *seed = getenv(one), *number = getenv(many);
@@ -27,7 +27,7 @@ static inline struct sim_seeds sim_seeds(const char *one, const char *many, uint
 
 /* ── snapshots ───────────────────────────────────────────────────────────── */
 
-static inline void sim_tell_loop(struct sim *s, const struct sim_thread *t)
+static inline void sim_emit_loop(struct sim *s, const struct sim_thread *t)
 {
 	if (t->own_epfd)
 		sim_emit_at(s, s->now, EV_EPOLL, SIM_PID, 0, EVF_EPOLL_WAKEUP,
@@ -56,13 +56,13 @@ static inline void sim_snapshot(struct sim *s, const struct sim_thread *t)
 	sim_emit_at(s, s->now + late, EV_STATE, t->tid, t->gil, (uint8_t)flags, event, true);
 }
 
-/* Everything, as at attaching and after losses. */
+/* A full snapshot, as on attaching and after losses. */
 static inline void sim_snapshot_all(struct sim *s)
 {
 	for (uint32_t i = 0; i < s->threads_used; i++) {
 		if (!s->threads[i].alive)
 			continue;
-		sim_tell_thread(s, &s->threads[i], 0);
+		sim_emit_thread(s, &s->threads[i], 0);
 		sim_snapshot(s, &s->threads[i]);
 	}
 	for (uint32_t g = 0; g < s->gils_used; g++) {
@@ -78,7 +78,8 @@ static inline void sim_step(struct sim *s)
 {
 	struct sim_thread *t = &s->threads[sim_random(s, s->threads_used)];
 
-	for (int i = 0; i < 2 && t->alive && t->sched != SIM_RUNS; i++) /* who runs does more */
+	for (int i = 0; i < 2 && t->alive && t->sched != SIM_RUNS;
+	     i++) /* threads that run act more often */
 		t = &s->threads[sim_random(s, s->threads_used)];
 	s->now += 1 + sim_random(s, sim_chance(s, 5) ? 2000 : 40);
 	if (sim_chance(s, 5))
@@ -105,7 +106,7 @@ static inline int sim_compare(const void *a, const void *b)
 	return x->event.hdr.ts < y->event.hdr.ts ? -1 : x->event.hdr.ts > y->event.hdr.ts;
 }
 
-/* Stable: events of one instant keep their order. */
+/* A stable sort: events of one instant keep their order. */
 static inline void sim_sort(struct sim *s)
 {
 	for (uint32_t i = 1; i < s->events.count; i++) {
@@ -127,9 +128,9 @@ static inline void sim_attach(struct sim *s, bool snapshot)
 			    (union event){.gil = {.address = 0x1000 + g}}, true);
 	for (uint32_t i = 0; i < s->threads_used; i++) {
 		if (s->threads[i].alive)
-			sim_tell_thread(s, &s->threads[i], 0);
+			sim_emit_thread(s, &s->threads[i], 0);
 		if (!s->loops_late)
-			sim_tell_loop(s, &s->threads[i]);
+			sim_emit_loop(s, &s->threads[i]);
 	}
 	sim_emit_at(s, s->now, EV_WINDOW, 0, 0, 0, (union event){0}, true);
 	s->begin = s->now;
@@ -161,8 +162,8 @@ static inline void sim_init(struct sim *s, uint64_t seed, bool partial)
 		sim_log(s, &s->threads[i]);
 }
 
-/* Runs: some steps that nobody sees, then the window. `snapshots`: per mille of steps that take one
- * of something. */
+/* Runs some steps before observation begins, then the window. `snapshots`: per mille of steps that
+ * are followed by part of a snapshot. */
 static inline void sim_run(struct sim *s, uint32_t steps, uint32_t snapshots)
 {
 	for (uint32_t i = sim_random(s, 300); i > 0; i--)
@@ -171,7 +172,7 @@ static inline void sim_run(struct sim *s, uint32_t steps, uint32_t snapshots)
 	for (uint32_t i = 0; i < steps; i++) {
 		sim_step(s);
 		if (s->loops_late && i % 64 == 63)
-			sim_tell_loop(s, &s->threads[i / 64 % s->threads_used]);
+			sim_emit_loop(s, &s->threads[i / 64 % s->threads_used]);
 		if (sim_random(s, 1000) >= snapshots)
 			continue;
 		if (sim_chance(s, 20))
@@ -187,7 +188,7 @@ static inline void sim_run(struct sim *s, uint32_t steps, uint32_t snapshots)
 
 /* ── losses ──────────────────────────────────────────────────────────────── */
 
-/* Drops runs of events, wholly or one of a few CPUs' worth, and announces that. */
+/* Drops runs of events, of all CPUs or of some, and adds LOST events. */
 static inline void sim_lose(struct sim *s, uint32_t losses)
 {
 	while (losses-- > 0) {
@@ -226,7 +227,7 @@ static inline void sim_lose(struct sim *s, uint32_t losses)
 	sim_sort(s);
 }
 
-/* What is not over at the end of the world is over then. */
+/* Closes all spans at the end of the world. */
 static inline void sim_finish(struct sim *s)
 {
 	for (uint32_t i = 0; i < s->threads_used; i++) {
@@ -250,7 +251,7 @@ static inline void sim_done(struct sim *s)
 		free(s->threads[i].log.at);
 	for (uint32_t i = 0; i < SIM_CPUS; i++) {
 		free(s->cpus[i].log.at);
-		free(s->cpus[i].telling.at);
+		free(s->cpus[i].reporting.at);
 	}
 	for (uint32_t i = 0; i < SIM_GILS; i++)
 		free(s->gils[i].waiting.at);
@@ -260,7 +261,7 @@ static inline void sim_done(struct sim *s)
 	free(s->turns.at);
 }
 
-/* One wake-up in so many is not told. */
+/* Removes one in so many wake-ups. */
 static inline void sim_drop_wakes(struct sim *sim, uint32_t in)
 {
 	uint32_t kept = 0;

@@ -3,9 +3,9 @@
  * gilsim.h - a small simulated world whose truth is known: threads, GILs, a scheduler with CPUs,
  * event loops, and the events that probes would make.
  *
- * It keeps its own books (true state of every tid at every instant, true holds, waits, turns,
- * occupants of CPUs) with nothing shared with the model. Everything follows from the seed. Every
- * fact has an instant of its own; only what one context switch tells shares one.
+ * It keeps its own records (true state of every tid at every instant, true holds, waits, turns,
+ * occupants of CPUs) and shares nothing with the model. Everything follows from the seed. Every
+ * fact has a distinct time; only the events of one context switch share one.
  */
 #ifndef TESTS_SIM_GILSIM_H
 #define TESTS_SIM_GILSIM_H
@@ -41,7 +41,7 @@ enum {
 		(vector).at[(vector).count++] = (__VA_ARGS__);                                     \
 	} while (0)
 
-/* from `ts` to the next of the same log */
+/* from `ts` until the next segment of the log */
 struct sim_segment {
 	uint64_t ts;
 	uint8_t state; /* enum thread_state or SIM_GONE */
@@ -51,11 +51,11 @@ struct sim_segment {
 	bool gc;
 };
 struct sim_span {
-	uint64_t start, end; /* end 0: not over */
+	uint64_t start, end; /* 0: not over yet */
 	uint32_t tid;
 	uint8_t gil;
 	bool handoff; /* of a hold; of a turn: the thread died in it */
-	bool told;    /* for the test that looks for it */
+	bool emitted; /* for tests that look for it in the model's output */
 };
 struct sim_spans {
 	struct sim_span *at;
@@ -71,7 +71,7 @@ enum sim_relation { SIM_NONE, SIM_WAITS, SIM_HOLDS };
 
 struct sim_thread {
 	uint32_t tid;
-	bool alive, python, taking; /* taking: it has seen the GIL free and has its mutex */
+	bool alive, python, taking; /* taking: it has seen the GIL free and holds the GIL's mutex */
 	bool inside, woken;	    /* in an epoll wait; woken in it and not asleep again since */
 	uint32_t epfd, own_epfd;    /* own_epfd 0: runs no loop */
 	enum sim_sched sched;
@@ -81,17 +81,17 @@ struct sim_thread {
 	int32_t sysno;
 	uint64_t ts_turn, ts_hold, ts_wait;
 	bool in_turn, hold_handoff, wants_wait, gc;
-	bool in_handover;	/* it waits as long as it sleeps */
-	bool mutex;		/* it sleeps on the GIL's */
+	bool in_handover;	/* it waits for the GIL while it sleeps */
+	bool mutex;		/* it sleeps on the GIL's mutex */
 	unsigned int sleeps_as; /* EVF_SWITCH_OUT_… of its next sleep */
 	SIM_VECTOR(struct sim_segment) log;
 };
 
 struct sim_cpu {
-	uint32_t occupant; /* 0 idles */
+	uint32_t occupant; /* 0: idle */
 	uint32_t waiting;
-	bool told;
-	SIM_VECTOR(struct sim_change) log, telling;
+	bool reported;
+	SIM_VECTOR(struct sim_change) log, reporting;
 };
 
 struct sim_event {
@@ -102,13 +102,13 @@ struct sim_event {
 struct sim {
 	uint64_t random, now, begin, end;
 	bool partial, recording, loops_late,
-		looks_first; /* looks_first: at a switch, before it is told */
+		looks_first; /* at a switch: read before that is emitted */
 	uint32_t threads_used, gils_used, cpus_used;
 	struct sim_thread threads[SIM_TIDS];
 	struct sim_cpu cpus[SIM_CPUS];
 	struct {
 		int32_t holder; /* index of a thread, or -1 */
-		int32_t taker;	/* has the mutex, will take */
+		int32_t taker;	/* has the mutex, is about to take */
 		int32_t previous;
 		uint32_t waiters;
 		SIM_VECTOR(struct sim_change) waiting;
@@ -146,7 +146,7 @@ static inline void sim_emit(struct sim *s, uint8_t type, uint32_t tid, uint16_t 
 	sim_emit_at(s, s->now, type, tid, aux, (uint8_t)flags, (union event){0}, false);
 }
 
-/* An observation at the instant `at`, told `late` later. */
+/* An observation at the instant `at`, emitted `late` ns later. */
 static inline void sim_observe(struct sim *s, uint8_t gil, uint32_t observer, bool definite,
 			       uint32_t late, uint32_t span)
 {
@@ -155,21 +155,21 @@ static inline void sim_observe(struct sim *s, uint8_t gil, uint32_t observer, bo
 		.observe = {.holder = holder < 0 ? 0 : s->threads[holder].tid, .span_ns = span}};
 
 	if (holder >= 0 && !definite && sim_chance(s, 10))
-		event.observe.holder = 0; /* could not be named */
+		event.observe.holder = 0; /* holder unknown */
 	sim_emit_at(s, s->now + late, EV_OBSERVE, observer, gil,
 		    (uint8_t)((holder >= 0 ? EVF_OBSERVE_LOCKED : 0) |
 			      (definite ? EVF_OBSERVE_DEFINITE : 0)),
 		    event, !observer);
 }
 
-/* What BPF adds in mode "edges" where the thread passes anyway. */
+/* What BPF adds in mode "edges" when it is called anyway. */
 static inline void sim_look(struct sim *s, const struct sim_thread *t, bool definite)
 {
 	if (s->partial && !sim_chance(s, 10))
 		sim_observe(s, t->gil, t->tid, definite, 0, 0);
 }
 
-/* A stack, whose number is that of the thread it is of. */
+/* A stack, numbered like the thread that it belongs to. */
 static inline void sim_stack(struct sim *s, const struct sim_thread *t, const struct sim_thread *of,
 			     unsigned int flags)
 {
@@ -216,13 +216,13 @@ static inline void sim_occupy(struct sim *s, uint16_t cpu, uint32_t occupant)
 	SIM_PUSH(s->cpus[cpu].log, (struct sim_change){s->now, occupant});
 }
 
-/* ── the scheduler, with the occupants told as sched.bpf.c tells them ────── */
+/* ── the scheduler, with occupants emitted as by sched.bpf.c ─────────────── */
 
-static inline void sim_tell_run(struct sim *s, uint16_t cpu, bool end)
+static inline void sim_emit_run(struct sim *s, uint16_t cpu, bool end)
 {
-	s->cpus[cpu].told = !end;
+	s->cpus[cpu].reported = !end;
 	if (s->recording)
-		SIM_PUSH(s->cpus[cpu].telling, (struct sim_change){s->now, !end});
+		SIM_PUSH(s->cpus[cpu].reporting, (struct sim_change){s->now, !end});
 	sim_emit_at(s, s->now, EV_RUN, s->cpus[cpu].occupant, cpu, end ? EVF_RUN_END : 0,
 		    (union event){.run = {.pid = s->cpus[cpu].occupant}}, false);
 }
@@ -232,8 +232,8 @@ static inline void sim_queue(struct sim *s, struct sim_thread *t, uint16_t cpu)
 	t->sched = SIM_READY;
 	t->cpu = cpu;
 	s->cpus[cpu].waiting++;
-	if (!s->cpus[cpu].told && s->cpus[cpu].occupant)
-		sim_tell_run(s, cpu, false);
+	if (!s->cpus[cpu].reported && s->cpus[cpu].occupant)
+		sim_emit_run(s, cpu, false);
 }
 
 enum { SIM_STOPS = EVF_SWITCH_OUT_STOPPED | EVF_SWITCH_OUT_TRACED | EVF_SWITCH_OUT_FROZEN };
@@ -262,7 +262,7 @@ static inline void sim_handed_over(struct sim *s, struct sim_thread *t)
 		SIM_PUSH(s->gils[t->gil].waiting, (struct sim_change){s->now, 0});
 }
 
-/* The system call in which the thread goes to sleep: epoll_wait, futex, or any. */
+/* The system call in which the thread goes to sleep: epoll_wait, futex, or some other. */
 static inline int32_t sim_sysno(struct sim *s, const struct sim_thread *t)
 {
 	if (t->sleeps_as & SIM_STOPS)
@@ -281,9 +281,9 @@ static inline void sim_switch(struct sim *s, uint16_t cpu, struct sim_thread *ou
 	if (in)
 		s->cpus[cpu].waiting--;
 	if (s->cpus[cpu].waiting)
-		sim_tell_run(s, cpu, false);
-	else if (s->cpus[cpu].told)
-		sim_tell_run(s, cpu, true);
+		sim_emit_run(s, cpu, false);
+	else if (s->cpus[cpu].reported)
+		sim_emit_run(s, cpu, true);
 	if (out) {
 		union event event = {0};
 
@@ -375,7 +375,7 @@ static inline void sim_wait_end(struct sim *s, struct sim_thread *t)
 	if (locked) {
 		t->wants_wait = true;
 	} else if (s->partial) {
-		sim_take(s, t); /* there it counts as the acquisition */
+		sim_take(s, t); /* in this order it counts as the acquisition */
 	} else {
 		t->taking = true;
 		s->gils[t->gil].taker = (int32_t)(t - s->threads);
@@ -404,7 +404,7 @@ static inline void sim_epoll(struct sim *s, struct sim_thread *t)
 	sim_look(s, t, false);
 }
 
-/* Takes or drops or waits, as the truth allows. */
+/* Takes, drops or waits, depending on the true state. */
 static inline void sim_gil_step(struct sim *s, struct sim_thread *t)
 {
 	bool free = s->gils[t->gil].holder < 0 && s->gils[t->gil].taker < 0;
@@ -417,12 +417,12 @@ static inline void sim_gil_step(struct sim *s, struct sim_thread *t)
 		sim_wait(s, t);
 	else if (t->relation == SIM_WAITS && !t->wants_wait && s->gils[t->gil].taker < 0)
 		sim_wait_end(s, t);
-	/* it lost no time: with the mutex held all along, nobody could have dropped; so wait on */
+	/* its wait did not time out: it holds the mutex, so nobody can have dropped; wait again */
 	else if (t->wants_wait && free)
 		t->wants_wait = false;
 }
 
-/* The CPU goes from `out` to a thread that is ready for it, a foreign task, or to nobody. */
+/* Gives the CPU of `out` to a thread that is ready for it, to a foreign task, or to nobody. */
 static inline void sim_leave(struct sim *s, struct sim_thread *out, bool sleeps)
 {
 	struct sim_thread *in = &s->threads[sim_random(s, s->threads_used)];
@@ -441,7 +441,7 @@ static inline void sim_gc(struct sim *s, struct sim_thread *t)
 	sim_emit(s, t->gc ? EV_GC_BEGIN : EV_GC_END, t->tid, 2, 0);
 }
 
-/* Asleep on a futex of the GIL's own, or stopped from outside. */
+/* Goes to sleep on a futex of the GIL itself, or is stopped from outside. */
 static inline void sim_sleep_oddly(struct sim *s, struct sim_thread *t)
 {
 	if (s->partial || t->inside || t->taking || sim_chance(s, 40)) {
@@ -471,7 +471,7 @@ static inline void sim_run_step(struct sim *s, struct sim_thread *t)
 	else if (dice < 22)
 		sim_sleep_oddly(s, t);
 	else if (dice < 23)
-		sim_emit(s, EV_WAKE, t->tid, t->cpu, 0); /* means nothing */
+		sim_emit(s, EV_WAKE, t->tid, t->cpu, 0); /* no effect */
 	else if (dice < 27)
 		sim_stack(s, t, t, EVF_STACK_CLOCK);
 	else if (dice < 30 && !t->inside && t->relation == SIM_HOLDS)
@@ -518,7 +518,7 @@ static inline void sim_wake(struct sim *s, struct sim_thread *t, bool first)
 
 /* ── births and deaths ───────────────────────────────────────────────────── */
 
-static inline void sim_tell_thread(struct sim *s, const struct sim_thread *t, unsigned int flags)
+static inline void sim_emit_thread(struct sim *s, const struct sim_thread *t, unsigned int flags)
 {
 	sim_emit_at(s, s->now, EV_THREAD, t->tid, 0,
 		    (uint8_t)(flags | (t->python ? EVF_THREAD_PYTHON : 0)),
@@ -538,7 +538,7 @@ static inline void sim_birth(struct sim *s, struct sim_thread *t)
 	t->sysno = SYSNO_NONE;
 	t->gil = (uint8_t)(index % s->gils_used);
 	t->own_epfd = index % 3 == 0 ? 10 + index : 0;
-	sim_tell_thread(s, t, EVF_THREAD_NEW);
+	sim_emit_thread(s, t, EVF_THREAD_NEW);
 	sim_log(s, t);
 	s->now += 1 + sim_random(s, 3);
 	sim_wake(s, t, true);
@@ -552,13 +552,14 @@ static inline void sim_death(struct sim *s, struct sim_thread *t)
 		SIM_PUSH(s->turns, (struct sim_span){t->ts_turn, s->now, t->tid, 0, true, false});
 	t->alive = false;
 	if (s->gils[t->gil].previous == t - s->threads)
-		s->gils[t->gil].previous = SIM_TIDS; /* who gets the tid next is another */
+		s->gils[t->gil].previous =
+			SIM_TIDS; /* the next thread with this tid is another one */
 	sim_emit(s, EV_THREAD_EXIT, t->tid, 0, 0);
 	sim_occupy(s, t->cpu, SIM_FOREIGN + t->cpu);
 	if (s->cpus[t->cpu].waiting)
-		sim_tell_run(s, t->cpu, false);
-	else if (s->cpus[t->cpu].told)
-		sim_tell_run(s, t->cpu, true);
+		sim_emit_run(s, t->cpu, false);
+	else if (s->cpus[t->cpu].reported)
+		sim_emit_run(s, t->cpu, true);
 }
 
 #endif

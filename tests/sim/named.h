@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * named.h - small streams through the model and the fold, with a dictionary and a simple finder of
- * handlers: the innermost frame of a file below /srv. Every report is checked for what must always
- * add up.
+ * handlers: the innermost frame of a file below /srv. Sums that must agree are checked in every
+ * report.
  */
 #ifndef TESTS_SIM_NAMED_H
 #define TESTS_SIM_NAMED_H
 
-#include "tests/sim/told.h"
+#include "tests/sim/emitted.h"
 
 #include "analysis/report.h"
 
@@ -42,7 +42,7 @@ void handler_note(struct handler_finder *finder, const struct dictionary *dictio
 {
 }
 
-/* These stacks show all that ran. */
+/* Functions that were on the stack of all these. */
 bool handler_unsure(struct handler_finder *finder, const struct dictionary *dictionary,
 		    uint32_t stack)
 {
@@ -89,8 +89,8 @@ static inline void define_all(void)
 	define_stack(IN_DUMPS, (struct stack_frame){DUMPS, 231}, none);
 }
 
-/* A runs the loop, without the GIL, and its turn begins at 10 ms; B is another thread. All run on
- * CPUs of their own. */
+/* A runs the loop, without the GIL, and its turn begins at 10 ms; B is another thread. Each runs on
+ * a CPU of its own. */
 static inline void begin_at(uint32_t rate_hz, enum gc_evidence gc)
 {
 	const struct stream_head head = {
@@ -125,7 +125,7 @@ static inline void begin_at(uint32_t rate_hz, enum gc_evidence gc)
 
 static inline void begin_names(void)
 {
-	begin_at(200, GC_PROBES); /* a sample is good for 20 ms */
+	begin_at(200, GC_PROBES); /* a sample is valid for 20 ms */
 }
 
 static inline int teardown(void **state)
@@ -139,7 +139,7 @@ static inline int teardown(void **state)
 	return 0;
 }
 
-/* ── what the report says ────────────────────────────────────────────────── */
+/* ── the report ──────────────────────────────────────────────────────────── */
 
 static inline void add_states(struct state_sums *sums, const struct state_sums *from)
 {
@@ -203,7 +203,7 @@ static inline void check_stall(const struct stall *stall)
 	ASSERT_STATES(parts, stall->what.states);
 }
 
-/* The flames of a thread add up to its states, and what it waited by whom to its waits. */
+/* The flames of a thread add up to its states, and its waits by holder to its waits. */
 static inline void check_thread(const struct report *report, const struct thread_report *thread)
 {
 	struct state_sums sum = {0};
@@ -239,7 +239,7 @@ static inline const struct report *finish(void)
 	return found;
 }
 
-/* The window ends, with the turn; its only stall. */
+/* Ends the window during the turn; returns its only stall. */
 static inline const struct stall *stall_until(uint64_t ts)
 {
 	const struct loop_report *loop;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * spanned.h - a simulated world of gilsim.h through the model, into a report and into spans, as a
- * pipeline with a drawing does it.
+ * spanned.h - a simulated world of gilsim.h through the model, into a report and into spans, like a
+ * pipeline with a drawing.
  */
 #ifndef TESTS_SIM_SPANNED_H
 #define TESTS_SIM_SPANNED_H
@@ -17,7 +17,7 @@
 #include "analysis/spans.h"
 #include "tests/sim/gilrun.h"
 
-#define SPANNED_HZ 10000000 /* a sample is good for 400 ns: there are stretches that are longer */
+#define SPANNED_HZ 10000000 /* a sample is valid for 400 ns; some stretches are longer */
 
 static const struct stream_head spanned_head = {
 	.version = "0.1.0", .mode = MODE_EXACT, .stacks = true, .rate_hz = SPANNED_HZ};
@@ -29,7 +29,7 @@ struct spanned {
 	struct world *world;
 	struct spans *spans;
 	const struct report *report;
-	uint64_t clocks; /* samples of the clock that the model told */
+	uint64_t clocks; /* clock samples that the model emitted */
 };
 
 static inline void spanned_sample(void *ctx, const struct sample *sample)
@@ -38,7 +38,7 @@ static inline void spanned_sample(void *ctx, const struct sample *sample)
 					   EVF_STACK_CLOCK;
 }
 
-/* Stacks and tasks are numbered as threads are (gilsim.h); the outer functions are shared. */
+/* Stacks and tasks are numbered like threads (gilsim.h); the outer functions are shared. */
 static inline void spanned_define(struct spanned *s)
 {
 	for (uint32_t id = 1; id < SIM_PID + SIM_TIDS; id++) {
@@ -90,7 +90,7 @@ static inline void spanned_begin(struct spanned *s, struct span_sink sink, bool 
 	assert_int_equal(sink_process(&to, &info), 0);
 }
 
-/* `looks`: the world is cut after every so many events; 0 = never. */
+/* `looks`: the world is cut after this many events each time; 0 = never. */
 static inline void spanned_feed(struct spanned *s, const struct sim *sim, uint32_t looks)
 {
 	for (uint32_t i = 0; i < sim->events.count; i++) {

@@ -24,7 +24,7 @@ static uint64_t next_random(uint64_t *state)
 	return *state;
 }
 
-/* The truth: the smallest of the sorted values that `share` of all do not exceed. */
+/* The true percentile: the smallest sorted value that is not exceeded by `share` of all. */
 static uint64_t true_percentile(const uint64_t *sorted, size_t count, double share)
 {
 	size_t rank = (size_t)ceil(share * (double)count);

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The fold against hand-made calls of the model. The world below is one of fixed objects that
- * stands in for the model's, so every order of calls can be made, also those that the model would
- * rarely produce.
+ * The fold, driven by hand-made calls of the model. Fixed objects stand in for the model's world,
+ * so any order of calls can be made, including orders that the model rarely produces.
  */
 #include <stdarg.h>
 #include <stddef.h>
@@ -97,8 +96,8 @@ static int teardown(void **state)
 	return 0;
 }
 
-/* When each thread's open interval began, by tid. As in the model, ts_state is that of the state:
- * cutting an interval leaves it alone. */
+/* When each thread's open interval began, by tid. As in the model, cutting an interval does not
+ * change ts_state. */
 static uint64_t opened[100];
 
 static void set_waiting(struct thread *thread, bool waits)
@@ -118,7 +117,7 @@ static void set_waiting(struct thread *thread, bool waits)
 	thread->gil->waiting = thread;
 }
 
-/* The thread changes over to a state at a time. */
+/* Puts the thread into a state at a time. */
 static void enter(struct thread *thread, enum thread_state state, uint64_t ts)
 {
 	if (thread->gil)
@@ -133,8 +132,9 @@ static void enter(struct thread *thread, enum thread_state state, uint64_t ts)
 		thread->gil->holder = NULL;
 }
 
-static int32_t in_syscall = SYSNO_NONE; /* of what comes next, once */
-static void told(struct thread *thread, enum thread_state state, uint64_t start, uint64_t end)
+static int32_t in_syscall = SYSNO_NONE; /* of the next interval */
+static void emit_interval(struct thread *thread, enum thread_state state, uint64_t start,
+			  uint64_t end)
 {
 	struct interval interval = {.thread = thread,
 				    .state = state,
@@ -151,11 +151,11 @@ static void told(struct thread *thread, enum thread_state state, uint64_t start,
 	sink.interval(sink.ctx, &interval);
 }
 
-/* The open interval ends and the next begins. */
+/* Ends the open interval and begins the next one. */
 static void change(struct thread *thread, enum thread_state to, uint64_t ts)
 {
 	if (ts > opened[thread->tid])
-		told(thread, thread->state, opened[thread->tid], ts);
+		emit_interval(thread, thread->state, opened[thread->tid], ts);
 	enter(thread, to, ts);
 }
 
@@ -216,7 +216,7 @@ static void a_turn_below_the_threshold_is_no_stall_and_one_at_it_is(void **state
 	assert_int_equal(loop_report()->longest_ns, 50 * MS);
 }
 
-/* A turn from `ts` on, and what the thread does after it. */
+/* An iteration from `ts` on, after which the thread is in the state `then`. */
 static uint64_t turn(uint64_t ts, uint64_t dur, enum thread_state then)
 {
 	change(&loop_thread, TS_PYTHON, ts);
@@ -231,7 +231,7 @@ static void stalls_without_a_pause_between_them_are_a_freeze(void **state)
 	const struct loop_report *found;
 	uint64_t ts = turn(10 * MS, 60 * MS, TS_NATIVE), end;
 
-	ts = turn(ts + 1 * MS, 30 * MS, TS_NATIVE); /* short turns do not end it */
+	ts = turn(ts + 1 * MS, 30 * MS, TS_NATIVE); /* short iterations do not end a freeze */
 	end = turn(ts + 1 * MS, 70 * MS, TS_IDLE);
 	found = loop_report();
 	assert_int_equal(found->freezes, 1);
@@ -239,15 +239,15 @@ static void stalls_without_a_pause_between_them_are_a_freeze(void **state)
 	assert_int_equal(found->freeze.start, 10 * MS);
 	assert_int_equal(found->freeze.end, end);
 	ts = turn(end + 1 * MS, 60 * MS, TS_UNKNOWN); /* it slept before this one … */
-	ts = turn(ts + 1 * MS, 60 * MS, TS_NATIVE);   /* … and may have before this */
+	ts = turn(ts + 1 * MS, 60 * MS, TS_NATIVE);   /* … and may have slept before this one */
 	ts = turn(ts + 1 * MS, 49 * MS, TS_NATIVE);
-	ts = turn(ts, 60 * MS, TS_NATIVE); /* 50 ms after the latest stall: it went on meanwhile */
+	ts = turn(ts, 60 * MS, TS_NATIVE); /* 50 ms after the latest stall: not the same run */
 	assert_int_equal(loop_report()->freezes, 1);
 	assert_int_equal(loop_report()->freeze.stalls, 2);
 	assert_int_equal(loop_report()->freeze.end, end);
 	change(&loop_thread, TS_PYTHON, ts + 1 * MS);
 	turn_begins(ts + 1 * MS);
-	change(&loop_thread, TS_NATIVE, ts + 201 * MS); /* a stall that has not ended */
+	change(&loop_thread, TS_NATIVE, ts + 201 * MS); /* an ongoing stall */
 	for (int again = 0; again < 2; again++) {
 		found = loop_report();
 		assert_int_equal(found->freezes, 2);
@@ -300,7 +300,7 @@ static void blockers_are_the_holders_while_the_loop_waited(void **state)
 	change(&loop_thread, TS_GIL_WAIT, 10 * MS);
 	change(&worker, TS_HELD_BLOCKED, 40 * MS);
 	change(&worker, TS_BLOCKED, 70 * MS);
-	/* between the drop and the next take nobody is to blame */
+	/* between the drop and the next take nobody is blamed */
 	enter(&second_worker, TS_PYTHON, 75 * MS);
 	change(&second_worker, TS_NATIVE, 100 * MS);
 	change(&loop_thread, TS_PYTHON, 101 * MS);
@@ -391,7 +391,7 @@ static void occupants_of_the_cpu_are_named_while_the_loop_was_ready(void **state
 		 .tid = 55,
 		 .pid = 55,
 		 .start = 50 * MS,
-		 .end = 60 * MS}, /* a second one at the same time is not believed */
+		 .end = 60 * MS}, /* impossible, so ignored */
 	};
 	struct interval ready = {
 		.thread = &loop_thread,
@@ -458,8 +458,8 @@ static void add_blockers(struct breakdown *what, const struct thread *threads, u
 			breakdown_add_blocker(what, &threads[i], TS_PYTHON, i + 1, 0, NULL), 0);
 }
 
-/* Few blockers are searched one by one, many by their index; so is a breakdown that was sorted, and
- * one that was emptied. Beyond the limit only those that are there are added to. */
+/* A few blockers are searched linearly, many through an index. The index must also work after a
+ * breakdown was sorted or emptied. At the limit only existing blockers are added to. */
 static void every_blocker_has_its_own_time_however_many_there_are(void **state)
 {
 	static struct thread threads[200];
@@ -555,7 +555,7 @@ static void holds_and_waits_are_counted_and_only_whole_ones_are_measured(void **
 	assert_int_equal(found->gils[0].hold.max_ns, 10 * MS);
 	assert_int_equal(found->gils[0].wait.count, 1);
 	assert_int_equal(found->gils[1].held_ns, 0);
-	assert_int_equal(found->thread_count, 3); /* the stranger is no Python thread */
+	assert_int_equal(found->thread_count, 3); /* the unknown thread is not a Python thread */
 	assert_int_equal(found->threads[1].holds, 2);
 	assert_int_equal(found->threads[1].forced_drops, 1);
 	assert_int_equal(found->threads[2].waits, 1);
@@ -569,7 +569,7 @@ static void a_report_is_partial_when_losses_made_more_than_a_thousandth_unknown(
 	assert_false(report_partial(report()));
 	window.lost = 1;
 	assert_false(report_partial(report())); /* exactly a thousandth */
-	told(&worker, TS_UNKNOWN, 1000 * MS, 1001 * MS);
+	emit_interval(&worker, TS_UNKNOWN, 1000 * MS, 1001 * MS);
 	assert_true(report_partial(report()));
 	window.lost = 0;
 	assert_false(report_partial(report()));

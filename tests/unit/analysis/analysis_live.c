@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* What a live view shows is what came to the reports: sums of disjoint stretches of time, whatever
- * comes and goes. */
+/* A live view shows the difference of two reports: sums over disjoint stretches of time, while
+ * threads and stalls come and go. */
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -17,8 +17,7 @@
 #define HANDLERS  5
 #define STEPS_MAX 400
 
-/* A report made by hand, of a run that is remembered step by step: sums[n] is what had come when
- * step n ended. */
+/* A hand-made report of a run, with its history: sums[n] are the totals at the end of step n. */
 struct history {
 	struct report report;
 	struct process process;
@@ -95,7 +94,7 @@ static int teardown(void **state)
 	return 0;
 }
 
-/* Threads appear one after the other; half of them stop to do anything later. */
+/* Threads appear one after the other; half of them later become inactive. */
 static void advance_threads(struct history *run)
 {
 	run->process_report.thread_count = run->steps / 7 + 1 < THREADS ? run->steps / 7 + 1
@@ -154,7 +153,7 @@ static void advance_blame(struct history *run)
 	}
 }
 
-/* One report more, and what is to be remembered of it. */
+/* Makes the next report and remembers its totals. */
 static void advance(struct history *run)
 {
 	run->steps++;
@@ -174,7 +173,7 @@ static void advance(struct history *run)
 	assert_int_equal(live_update(run->live, &run->report), 0);
 }
 
-/* The step before the first one of the last `ns`. */
+/* The step before the last `ns`. */
 static uint32_t step_before(const struct history *run, uint64_t ns)
 {
 	uint32_t steps = (uint32_t)(ns / (STEP_MS * MS));
@@ -265,8 +264,7 @@ static void check_blame(const struct history *run, const struct live_view *view)
 	assert_int_equal(stalls, view->loops[0].stalls);
 }
 
-/* Through three minutes, so that the ring goes round: every view is the difference of two reports.
- */
+/* For three minutes, so that the ring wraps around: every view is the difference of two reports. */
 static void a_view_is_the_difference_of_two_reports(void **state)
 {
 	struct history *run = *state;
@@ -304,9 +302,8 @@ static void percentiles_are_those_of_the_last_minute(void **state)
 	}
 }
 
-/* While it lasts it is listed first, once, with its culprit so far, who may be another in the end.
- */
-static void a_stall_that_goes_on_counts_once(void **state)
+/* While a stall lasts it is listed first, and once. Its culprit may still change until it ends. */
+static void an_ongoing_stall_counts_once(void **state)
 {
 	struct history *run = *state;
 	struct stall *stall = &run->stalls[0];
@@ -350,7 +347,8 @@ static void a_stall_that_goes_on_counts_once(void **state)
 	assert_int_equal(charged, stall->end - stall->start);
 }
 
-/* Of more stalls than are kept the rest is counted; a view outlives what live lets go. */
+/* When there are more stalls than are kept the rest is counted. A view outlives the stalls that
+ * `live` frees. */
 static void too_many_stalls_are_counted(void **state)
 {
 	struct history *run = *state;
@@ -387,7 +385,7 @@ static void too_many_stalls_are_counted(void **state)
 	live_view_done(&view);
 }
 
-/* More handlers in one step than are told apart: their sum stays right. */
+/* When a step has more handlers than are distinguished, their sum is still right. */
 static void too_many_handlers_are_one(void **state)
 {
 	struct history *run = *state;
@@ -420,7 +418,7 @@ int main(void)
 						teardown),
 		cmocka_unit_test_setup_teardown(percentiles_are_those_of_the_last_minute, setup,
 						teardown),
-		cmocka_unit_test_setup_teardown(a_stall_that_goes_on_counts_once, setup, teardown),
+		cmocka_unit_test_setup_teardown(an_ongoing_stall_counts_once, setup, teardown),
 		cmocka_unit_test_setup_teardown(too_many_stalls_are_counted, setup, teardown),
 		cmocka_unit_test_setup_teardown(too_many_handlers_are_one, setup, teardown),
 	};

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Where in Python the time went: the rules of docs/evidence/accuracy.md, one small stream each.
+ * Where in Python the time was spent: the rules of docs/evidence/accuracy.md, one small stream
+ * each.
  */
 #include "tests/sim/named.h"
 
@@ -20,7 +21,7 @@ static void time_off_the_cpu_is_the_stacks_that_was_taken_when_it_began(void **s
 	preempt(48 * MS, A, 0);
 	in(58 * MS, A, 0);
 	drop(59 * MS, A);
-	out(60 * MS, A, READ); /* nothing is known of this */
+	out(60 * MS, A, READ); /* after this, nothing is known */
 	wake(65 * MS, A, 0);
 	in(66 * MS, A, 0);
 	stall = stall_until(67 * MS);
@@ -44,15 +45,15 @@ static void time_on_a_cpu_is_the_next_samples_and_the_last_ones_at_the_end(void 
 	take(12 * MS, A); /* 2 ms without the GIL, before the first sample */
 	stack(14 * MS, A, CLOCK, IN_ALPHA);
 	stack(24 * MS, A, CLOCK, IN_ALPHA_DUMPS);
-	stack(44 * MS, A, CLOCK, IN_BETA);  /* just near enough */
-	stack(65 * MS, A, CLOCK, IN_ALPHA); /* too far from the one before */
+	stack(44 * MS, A, CLOCK, IN_BETA);  /* just close enough */
+	stack(65 * MS, A, CLOCK, IN_ALPHA); /* too far from the sample before */
 	stall = stall_until(70 * MS);
 	assert_int_equal(SHARE(&stall->what, IN_ALPHA, TS_NATIVE), 2 * MS);
 	assert_int_equal(SHARE(&stall->what, IN_ALPHA, TS_PYTHON), (2 + 5) * MS);
 	assert_int_equal(SHARE(&stall->what, IN_ALPHA_DUMPS, TS_PYTHON), 10 * MS);
 	assert_int_equal(SHARE(&stall->what, IN_BETA, TS_PYTHON), 20 * MS);
 	assert_int_equal(SHARE(&stall->what, 0, TS_PYTHON), 21 * MS);
-	assert_int_equal(stall->stack, IN_BETA); /* one stack alone */
+	assert_int_equal(stall->stack, IN_BETA); /* a single stack */
 	assert_int_equal(stall->handler.frame.function, BETA);
 }
 
@@ -76,7 +77,7 @@ static void a_turn_without_samples_has_no_stack(void **state)
 	const struct stall *stall;
 
 	begin_names();
-	/* late for the instant at 10: counts there, before the turn */
+	/* late for the instant at 10: counted at 10, before the iteration */
 	stack(9 * MS + MS / 2, A, CLOCK, IN_SELECT);
 	stall = stall_until(67 * MS);
 	assert_int_equal(stall->stack, 0);
@@ -93,7 +94,7 @@ static void tasks_that_run_one_after_the_other_are_parts(void **state)
 	for (uint64_t n = 0; n < 10; n++) {
 		sample((14 + n * 12) * MS, A, CLOCK, IN_ALPHA, 7 + (uint32_t)n, 1000 + n);
 		sample((18 + n * 12) * MS, A, CLOCK, IN_ALPHA_DUMPS, 7 + (uint32_t)n, 1000 + n);
-		/* one could not be read */
+		/* one stack could not be read */
 		sample((22 + n * 12) * MS, A, CLOCK, n == 4 ? 0 : IN_ALPHA, 7 + (uint32_t)n,
 		       1000 + n);
 	}
@@ -167,7 +168,7 @@ static void make_wait(bool samples)
 	if (samples)
 		sample(20 * MS, A, HOLDER, IN_JOB, 3, 4);
 	wait(20 * MS, A);
-	stack(21 * MS, A, SLEEP, IN_BETA); /* stands where it began to wait */
+	stack(21 * MS, A, SLEEP, IN_BETA); /* the stack in which it began to wait */
 	out(21 * MS, A, FUTEX);
 	if (samples) {
 		stack(40 * MS, B, CLOCK, IN_JOB_LATER);
@@ -206,7 +207,7 @@ static void holders_stacks_say_who_made_the_loop_wait(void **state)
 	assert_int_equal(blocker->handler.frame.function, JOB);
 	blocker = &stall->what.blockers[1];
 	assert_int_equal(blocker->thread->tid, C);
-	/* what came before its first sample, too */
+	/* including the time before its first sample */
 	assert_int_equal(SHARE(blocker, IN_ALPHA, TS_PYTHON), 8 * MS);
 	assert_int_equal(blocker->handler.frame.function, ALPHA);
 	assert_int_equal(flame_ns(A, IN_SELECT, TS_GIL_WAIT, true), 60 * MS);
@@ -244,7 +245,7 @@ static void holders_without_samples_have_no_stack(void **state)
 	const struct stall *stall;
 
 	begin_names();
-	stack(14 * MS, B, CLOCK, IN_JOB); /* of another time */
+	stack(14 * MS, B, CLOCK, IN_JOB); /* from an earlier hold */
 	make_wait(false);
 	stall = stall_until(85 * MS);
 	assert_int_equal(SHARE(&stall->what.blockers[0], 0, TS_PYTHON), 44 * MS);
@@ -285,11 +286,11 @@ static void a_sample_is_of_its_own_hold_only(void **state)
 	begin_names();
 	take(15 * MS, B);
 	wait(20 * MS, A);
-	drop(30 * MS, B); /* nobody knows where */
+	drop(30 * MS, B); /* without a stack */
 	take(31 * MS, B);
 	stack(40 * MS, B, CLOCK, IN_JOB);
 	drop(50 * MS, B);
-	stack(51 * MS, B, WAITS, IN_JOB_LATER); /* not yet */
+	stack(51 * MS, B, WAITS, IN_JOB_LATER); /* the wait has not begun */
 	take(51 * MS, B);
 	drop(70 * MS, B);
 	take(71 * MS, A);
@@ -323,14 +324,14 @@ static void over_the_window_the_clock_alone_says_what_ran(void **state)
 	out(18 * MS, A, READ);
 	wake(20 * MS, A, 0);
 	in(21 * MS, A, 0);
-	stack(64 * MS, A, CLOCK, IN_BETA); /* however long it takes */
+	stack(64 * MS, A, CLOCK, IN_BETA); /* however long the stretch is */
 	stack(70 * MS, B, CLOCK, IN_JOB);
 	stall_until(70 * MS);
 	assert_int_equal(flame_ns(A, IN_ALPHA, TS_PYTHON, true), 2 * MS);
 	assert_int_equal(flame_ns(A, IN_ALPHA, TS_NATIVE, true), 2 * MS);
 	assert_int_equal(flame_ns(A, IN_BETA, TS_PYTHON, true), (4 + 43) * MS);
 	assert_int_equal(flame_ns(A, IN_BETA, TS_HELD_BLOCKED, true), 2 * MS);
-	assert_int_equal(flame_ns(A, 0, TS_PYTHON, true), 6 * MS); /* since the last one */
+	assert_int_equal(flame_ns(A, 0, TS_PYTHON, true), 6 * MS); /* since the sample before */
 	assert_int_equal(blame_of(ALPHA)->samples, 1);
 	assert_int_equal(blame_of(BETA)->loop.ns[TS_PYTHON], 47 * MS);
 	assert_int_equal(blame_of(BETA)->loop.ns[TS_HELD_BLOCKED], 2 * MS);
@@ -372,13 +373,13 @@ static void what_was_taken_is_counted(void **state)
 
 /* ── the garbage collector ───────────────────────────────────────────────── */
 
-static void collections_are_told_apart_by_their_begins_and_ends(void **state)
+static void collections_are_separated_by_their_begins_and_ends(void **state)
 {
 	const struct stall *stall;
 
 	begin_names();
 	take(12 * MS, A);
-	stack(15 * MS, A, CLOCK | EVF_STACK_GC, IN_ALPHA); /* the flag is not needed */
+	stack(15 * MS, A, CLOCK | EVF_STACK_GC, IN_ALPHA); /* works without the flag as well */
 	gc_begin(20 * MS, A, 2);
 	stack(25 * MS, A, SLEEP, IN_BETA);
 	out(25 * MS, A, READ);
@@ -413,7 +414,7 @@ static void collections_may_be_seen_by_samples_alone(void **state)
 	assert_true(stall->what.gc_sampled);
 	assert_int_equal(stall->what.gc_ns, (10 + 10) * MS);
 	assert_int_equal(stall->what.blockers[0].gc_ns, 24 * MS);
-	/* it had the GIL for a moment before the turn */
+	/* it had the GIL briefly before the iteration */
 	assert_int_equal(blame_of(ALPHA)->gc_ns, 20 * MS + 1);
 }
 
@@ -478,7 +479,7 @@ int main(void)
 		TEST(over_the_window_the_clock_alone_says_what_ran),
 		TEST(sleeping_elsewhere_is_nobodys_fault),
 		TEST(what_was_taken_is_counted),
-		TEST(collections_are_told_apart_by_their_begins_and_ends),
+		TEST(collections_are_separated_by_their_begins_and_ends),
 		TEST(collections_may_be_seen_by_samples_alone),
 		TEST(looking_on_changes_nothing),
 		TEST(a_loop_that_was_none_is_not_shown),

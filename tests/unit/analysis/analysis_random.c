@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What must always add up in a report, held against simulated worlds (tests/sim/gilsim.h): stalls,
- * blockers, parts and flames by stack. And reports made while feeding goes on change nothing.
+ * Sums that must agree in every report, tested on simulated worlds (tests/sim/gilsim.h): stalls,
+ * blockers, parts and flames by stack. Making reports while feeding continues must not change
+ * anything.
  *
- * ANALYSIS_SEED=n runs one seed, ANALYSIS_SEEDS=n so many of each kind.
+ * ANALYSIS_SEED=n runs one seed, ANALYSIS_SEEDS=n that many of each kind.
  */
 #include "tests/sim/named.h"
 
@@ -14,7 +15,7 @@ static struct totals {
 	uint64_t ongoing, standing, holders, forgotten;
 } totals;
 
-/* Stacks are numbered as threads are; every other function is the application's. */
+/* Stacks have the numbers of threads; every other function is the application's. */
 static void define_threads(void)
 {
 	names = dictionary_new();
@@ -26,7 +27,7 @@ static void define_threads(void)
 	}
 }
 
-/* Order and number of intervals change nothing about it. */
+/* For digests that do not depend on the order and number of intervals. */
 static uint64_t mix(uint64_t hash, uint64_t word)
 {
 	hash = (hash ^ word) * UINT64_C(0x9e3779b97f4a7c15);
@@ -65,7 +66,7 @@ static uint64_t stall_digest(const struct stall *stall)
 	return mix(mix(digest, stall->stack), stall->handler.frame.function);
 }
 
-/* Of all that goes on from the begin of the window, whatever is forgotten meanwhile. */
+/* A digest of the sums over the window, which must not depend on what is forgotten meanwhile. */
 static uint64_t sums_digest(const struct report *report)
 {
 	uint64_t digest = 0;
@@ -129,7 +130,7 @@ static void count(const struct report *report)
 	totals.blame += report->blame_count;
 }
 
-/* Handlers' totals are those of the flames and waits that are theirs. */
+/* Handlers' totals are the sums of their flames and waits. */
 static void check_blame(const struct report *report)
 {
 	uint64_t on_loop = 0, waits = 0, blamed = 0, blamed_waits = 0;
@@ -151,7 +152,7 @@ static void check_blame(const struct report *report)
 	assert_int_equal(waits, blamed_waits);
 }
 
-/* What is told while it lasts is what a report says that is made now. */
+/* An ongoing stall is reported as in a report made at that instant. */
 static int on_ongoing(void *ctx, const struct ongoing *ongoing)
 {
 	const struct process_report *process = &found->processes[0];
@@ -169,7 +170,7 @@ static int on_ongoing(void *ctx, const struct ongoing *ongoing)
 	assert_int_equal(ongoing->state, thread->state);
 	assert_true(!ongoing->loop->possible &&
 		    report_builder_stalled(builder, ongoing->stall.end));
-	/* stacks are numbered as the threads that they are of */
+	/* the numbers of stacks are those of their threads */
 	assert_true(!ongoing->stack || ongoing->stack == thread->tid);
 	assert_true(!ongoing->holder_stack || (ongoing->state == TS_GIL_WAIT &&
 					       ongoing->holder_stack == ongoing->holder->tid));
@@ -213,7 +214,7 @@ struct digest {
 	uint64_t sums, stalls;
 };
 
-/* Looks at any instant up to which all has been fed, as a live command does. */
+/* Looks at instants up to which everything has been fed, like a live command. */
 static struct digest run_once(struct sim *sim, bool partial, enum gc_evidence gc, enum looks looks)
 {
 	const struct stream_head head = {

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Spans against the report of the same simulated world: gapless, merged, and the same time for
- * every thread, state and stack.
+ * Spans compared with the report of the same simulated world: no gaps, merged, and the same time
+ * for every thread, state and stack.
  *
- * SPANS_SEED=n runs one seed, SPANS_SEEDS=n so many of each kind.
+ * SPANS_SEED=n runs one seed, SPANS_SEEDS=n that many of each kind.
  */
 #include "tests/sim/spanned.h"
 
@@ -12,8 +12,8 @@
 
 enum { THREADS = 256, STACKS = SIM_PID + SIM_TIDS, GILS = 8, LOOPS = 64 };
 
-/* What was told, and a digest of it in order. */
-static struct told {
+/* The spans, and a digest of them in order. */
+static struct output {
 	struct {
 		SIM_VECTOR(struct interval) states;
 		SIM_VECTOR(struct stack_span) stacks;
@@ -27,7 +27,7 @@ static struct told {
 		uint64_t count, longest, end;
 	} loops[LOOPS];
 	uint64_t waits[THREADS], clocks, digest;
-} told;
+} output;
 
 static struct totals {
 	uint64_t off_cpu, on_cpu, clocks, turns;
@@ -35,46 +35,46 @@ static struct totals {
 
 static uint64_t mix(uint64_t word)
 {
-	told.digest = (told.digest ^ word) * UINT64_C(0x9e3779b97f4a7c15);
-	return told.digest ^= told.digest >> 29;
+	output.digest = (output.digest ^ word) * UINT64_C(0x9e3779b97f4a7c15);
+	return output.digest ^= output.digest >> 29;
 }
 
 static uint32_t index_of_gil(const struct gil *gil)
 {
 	uint32_t i = 0;
 
-	while (told.gils[i].gil && told.gils[i].gil != gil)
+	while (output.gils[i].gil && output.gils[i].gil != gil)
 		assert_true(++i < GILS);
-	told.gils[i].gil = gil;
+	output.gils[i].gil = gil;
 	return i;
 }
 
 static void on_state(void *ctx, const struct interval *span)
 {
 	assert_true(span->thread->index < THREADS);
-	SIM_PUSH(told.threads[span->thread->index].states, *span);
-	if (span->sampled && interval_holds(span)) /* by the last look; no hold covers it */
-		told.gils[index_of_gil(span->gil)].held_ns += span->end - span->start;
+	SIM_PUSH(output.threads[span->thread->index].states, *span);
+	if (span->sampled && interval_holds(span)) /* known by sampling; no hold covers it */
+		output.gils[index_of_gil(span->gil)].held_ns += span->end - span->start;
 }
 
 static void on_stack(void *ctx, const struct stack_span *span)
 {
-	SIM_PUSH(told.threads[span->thread->index].stacks, *span);
+	SIM_PUSH(output.threads[span->thread->index].stacks, *span);
 }
 
 static void on_clock(void *ctx, const struct stack_span *span)
 {
 	assert_true(span->sampled && span->start <= span->end);
-	told.clocks++;
+	output.clocks++;
 }
 
 static void on_hold(void *ctx, const struct hold *hold)
 {
 	uint32_t i = index_of_gil(hold->gil);
 
-	assert_true(hold->start < hold->end && hold->start >= told.gils[i].end);
-	told.gils[i].end = hold->end;
-	told.gils[i].held_ns += hold->end - hold->start;
+	assert_true(hold->start < hold->end && hold->start >= output.gils[i].end);
+	output.gils[i].end = hold->end;
+	output.gils[i].held_ns += hold->end - hold->start;
 	mix(hold->start);
 	mix(hold->end ^ hold->thread->tid);
 }
@@ -82,21 +82,21 @@ static void on_hold(void *ctx, const struct hold *hold)
 static void on_wait(void *ctx, const struct gil_wait *wait)
 {
 	assert_true(wait->start < wait->end);
-	told.waits[wait->thread->index] += wait->end - wait->start;
+	output.waits[wait->thread->index] += wait->end - wait->start;
 }
 
 static void on_turn(void *ctx, const struct turn *turn)
 {
 	uint32_t i = 0;
 
-	while (told.loops[i].loop && told.loops[i].loop != turn->loop)
+	while (output.loops[i].loop && output.loops[i].loop != turn->loop)
 		assert_true(++i < LOOPS);
-	told.loops[i].loop = turn->loop;
-	assert_true(turn->start < turn->end && turn->start >= told.loops[i].end);
-	told.loops[i].end = turn->end;
-	told.loops[i].count += turn->whole && !turn->ongoing;
-	if (turn->end - turn->start > told.loops[i].longest)
-		told.loops[i].longest = turn->end - turn->start;
+	output.loops[i].loop = turn->loop;
+	assert_true(turn->start < turn->end && turn->start >= output.loops[i].end);
+	output.loops[i].end = turn->end;
+	output.loops[i].count += turn->whole && !turn->ongoing;
+	if (turn->end - turn->start > output.loops[i].longest)
+		output.loops[i].longest = turn->end - turn->start;
 }
 
 static const struct span_sink SINK = {.state = on_state,
@@ -109,10 +109,10 @@ static const struct span_sink SINK = {.state = on_state,
 static void forget(void)
 {
 	for (uint32_t i = 0; i < THREADS; i++) {
-		free(told.threads[i].states.at);
-		free(told.threads[i].stacks.at);
+		free(output.threads[i].states.at);
+		free(output.threads[i].stacks.at);
 	}
-	memset(&told, 0, sizeof(told));
+	memset(&output, 0, sizeof(output));
 }
 
 /* ── one thread ──────────────────────────────────────────────────────────── */
@@ -124,8 +124,8 @@ static bool on_cpu(enum thread_state state)
 
 static void check_states(uint32_t index, const struct sim *sim)
 {
-	const struct interval *at = told.threads[index].states.at;
-	uint32_t count = told.threads[index].states.count;
+	const struct interval *at = output.threads[index].states.at;
+	uint32_t count = output.threads[index].states.count;
 
 	for (uint32_t i = 0; i < count; i++) {
 		assert_true(at[i].start < at[i].end);
@@ -149,9 +149,9 @@ static void check_states(uint32_t index, const struct sim *sim)
 
 static void check_stacks(uint32_t index)
 {
-	const struct stack_span *at = told.threads[index].stacks.at;
-	uint32_t count = told.threads[index].stacks.count,
-		 states = told.threads[index].states.count;
+	const struct stack_span *at = output.threads[index].stacks.at;
+	uint32_t count = output.threads[index].stacks.count,
+		 states = output.threads[index].states.count;
 
 	assert_int_equal(count > 0, states > 0);
 	for (uint32_t i = 0; i < count; i++) {
@@ -166,11 +166,11 @@ static void check_stacks(uint32_t index)
 	}
 	if (!count)
 		return;
-	assert_int_equal(at[0].start, told.threads[index].states.at[0].start);
-	assert_int_equal(at[count - 1].end, told.threads[index].states.at[states - 1].end);
+	assert_int_equal(at[0].start, output.threads[index].states.at[0].start);
+	assert_int_equal(at[count - 1].end, output.threads[index].states.at[states - 1].end);
 }
 
-/* The time of every state and stack: states and stacks laid over each other against the flames. */
+/* The time of every state and stack: the overlap of states and stacks, compared with the flames. */
 static void check_sums(const struct spanned *s, const struct thread_report *report)
 {
 	static uint64_t ns[TS_COUNT][STACKS], flames[TS_COUNT][STACKS];
@@ -179,9 +179,9 @@ static void check_sums(const struct spanned *s, const struct thread_report *repo
 
 	memset(ns, 0, sizeof(ns));
 	memset(flames, 0, sizeof(flames));
-	while (i < told.threads[index].states.count && k < told.threads[index].stacks.count) {
-		const struct interval *state = &told.threads[index].states.at[i];
-		const struct stack_span *stack = &told.threads[index].stacks.at[k];
+	while (i < output.threads[index].states.count && k < output.threads[index].stacks.count) {
+		const struct interval *state = &output.threads[index].states.at[i];
+		const struct stack_span *stack = &output.threads[index].stacks.at[k];
 		uint64_t from = state->start > stack->start ? state->start : stack->start,
 			 to = state->end < stack->end ? state->end : stack->end;
 
@@ -214,7 +214,7 @@ static void check_sums(const struct spanned *s, const struct thread_report *repo
 		}
 		assert_int_equal(sums.ns[state], report->states.ns[state]);
 	}
-	assert_int_equal(told.waits[index], report->states.ns[TS_GIL_WAIT]);
+	assert_int_equal(output.waits[index], report->states.ns[TS_GIL_WAIT]);
 	totals.on_cpu += on;
 }
 
@@ -224,17 +224,17 @@ static void check_gils_and_loops(const struct process_report *process)
 {
 	for (uint32_t g = 0; g < process->gil_count; g++)
 		for (uint32_t i = 0; i < GILS; i++)
-			if (told.gils[i].gil == process->gils[g].gil)
-				assert_int_equal(told.gils[i].held_ns, process->gils[g].held_ns);
+			if (output.gils[i].gil == process->gils[g].gil)
+				assert_int_equal(output.gils[i].held_ns, process->gils[g].held_ns);
 	for (uint32_t l = 0; l < process->loop_count; l++) {
 		uint32_t i = 0;
 
-		while (i < LOOPS && told.loops[i].loop &&
-		       told.loops[i].loop != process->loops[l].loop)
+		while (i < LOOPS && output.loops[i].loop &&
+		       output.loops[i].loop != process->loops[l].loop)
 			i++;
-		assert_int_equal(told.loops[i].count, process->loops[l].turn.count);
-		assert_int_equal(told.loops[i].longest, process->loops[l].longest_ns);
-		totals.turns += told.loops[i].count;
+		assert_int_equal(output.loops[i].count, process->loops[l].turn.count);
+		assert_int_equal(output.loops[i].longest, process->loops[l].longest_ns);
+		totals.turns += output.loops[i].count;
 	}
 }
 
@@ -254,9 +254,9 @@ static uint64_t run_once(const struct sim *sim, bool partial, uint32_t looks)
 	for (uint32_t i = 0; i < s.report->processes[0].thread_count; i++)
 		check_sums(&s, &s.report->processes[0].threads[i]);
 	check_gils_and_loops(&s.report->processes[0]);
-	assert_int_equal(told.clocks, s.clocks);
+	assert_int_equal(output.clocks, s.clocks);
 	totals.clocks += s.clocks;
-	digest = told.digest;
+	digest = output.digest;
 	spanned_done(&s);
 	return digest;
 }
@@ -335,7 +335,7 @@ static void seen(const struct model_sink *sink, uint64_t ts, uint32_t stack, uin
 
 static void stretches_belong_to_the_next_sample(void **state)
 {
-	/* a sample is good for 40 ns */
+	/* a sample is valid for 40 ns */
 	struct attribution *stage = attribution_new(100000000);
 	struct spans *spans = spans_new((struct span_sink){.stack = show_stack}, stage);
 	const struct model_sink sink = attribution_sink(stage);
@@ -346,17 +346,17 @@ static void stretches_belong_to_the_next_sample(void **state)
 	ran(&sink, 10, 20, TS_PYTHON);
 	ran(&sink, 20, 30, TS_NATIVE);
 	seen(&sink, 30, 2, EVF_STACK_CLOCK);
-	ran(&sink, 30, 35, TS_NATIVE);	 /* behind the last: still there */
-	ran(&sink, 35, 40, TS_RUNNABLE); /* no sample said where */
-	ran(&sink, 40, 100, TS_PYTHON);	 /* too much for one */
+	ran(&sink, 30, 35, TS_NATIVE);	 /* same state as at the sample before */
+	ran(&sink, 35, 40, TS_RUNNABLE); /* no sample covers it */
+	ran(&sink, 40, 100, TS_PYTHON);	 /* too long for one sample */
 	seen(&sink, 100, 3, EVF_STACK_SLEEP);
 	ran(&sink, 100, 150, TS_BLOCKED);
 	ran(&sink, 150, 160, TS_RUNNABLE);
-	ran(&sink, 160, 170, TS_PYTHON); /* the sample before it slept is not one of this stretch */
+	ran(&sink, 160, 170, TS_PYTHON); /* the sample from before its sleep does not count */
 	ran(&sink, 170, 180, TS_UNKNOWN);
-	ran(&sink, 180, 190, TS_BLOCKED); /* what was known is not any more */
+	ran(&sink, 180, 190, TS_BLOCKED); /* the earlier stack does not count after UNKNOWN */
 	ran(&sink, 190, 200, TS_PYTHON);
-	seen(&sink, 200, 0, EVF_STACK_CLOCK); /* could not be read, and its task means nothing */
+	seen(&sink, 200, 0, EVF_STACK_CLOCK); /* could not be read, so its task is ignored */
 	assert_int_equal(spans_finish(spans), 0);
 	assert_string_equal(shown, "0-10 1.9 sampled\n10-35 2.9 sampled\n35-40 0.0\n40-100 0.0 "
 				   "sampled\n100-160 3.9\n160-170 0.0 sampled\n170-190 0.0\n"
@@ -365,9 +365,9 @@ static void stretches_belong_to_the_next_sample(void **state)
 	attribution_free(stage);
 }
 
-/* Over the window a sample of the clock stands for all on a CPU since the one before, however long
- * that is; other samples do not count. */
-static void the_clocks_samples_stand_for_all_since_the_one_before(void **state)
+/* Over the window, a clock sample stands for all time on a CPU since the previous one, however long
+ * that is. Other samples do not count. */
+static void a_clock_sample_stands_for_the_time_since_the_previous_one(void **state)
 {
 	struct attribution *stage = attribution_new(100000000);
 	struct spans *spans = spans_new((struct span_sink){.clock = show_stack}, stage);
@@ -383,7 +383,7 @@ static void the_clocks_samples_stand_for_all_since_the_one_before(void **state)
 	seen(&sink, 40, 3, EVF_STACK_CLOCK);
 	seen(&sink, 40, 4, EVF_STACK_CLOCK);
 	ran(&sink, 40, 200, TS_PYTHON);
-	seen(&sink, 200, 5, EVF_STACK_HOLDER | EVF_STACK_CLOCK); /* another thread's look */
+	seen(&sink, 200, 5, EVF_STACK_HOLDER | EVF_STACK_CLOCK); /* taken by another thread */
 	seen(&sink, 200, 6, EVF_STACK_CLOCK);
 	assert_int_equal(spans_finish(spans), 0);
 	assert_string_equal(shown, "0-10 1.9 sampled\n10-40 3.9 sampled\n40-40 4.9 sampled\n"
@@ -392,9 +392,9 @@ static void the_clocks_samples_stand_for_all_since_the_one_before(void **state)
 	attribution_free(stage);
 }
 
-/* What a waiter sees of the holder says nothing about where the holder will sleep; a sample while
- * it waits does not move what it waits in. */
-static void where_a_thread_stands_stays(void **state)
+/* The stack that a waiter reads of the holder does not say where the holder will sleep. A sample
+ * during a wait does not change the stack of the wait. */
+static void a_sleeping_thread_keeps_its_stack(void **state)
 {
 	struct attribution *stage = attribution_new(100000000);
 	struct spans *spans = spans_new((struct span_sink){.stack = show_stack}, stage);
@@ -423,8 +423,8 @@ int main(void)
 		cmocka_unit_test(spans_equal_the_report_with_losses),
 		cmocka_unit_test(spans_equal_the_report_with_contended_transitions_alone),
 		cmocka_unit_test(stretches_belong_to_the_next_sample),
-		cmocka_unit_test(the_clocks_samples_stand_for_all_since_the_one_before),
-		cmocka_unit_test(where_a_thread_stands_stays),
+		cmocka_unit_test(a_clock_sample_stands_for_the_time_since_the_previous_one),
+		cmocka_unit_test(a_sleeping_thread_keeps_its_stack),
 	};
 
 	return cmocka_run_group_tests_name("analysis_spans", tests, NULL, NULL);

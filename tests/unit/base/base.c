@@ -105,7 +105,7 @@ static void hostile_text_is_escaped_and_comes_back(void **state)
 		assert_int_equal(length, strlen(cases[i].raw));
 		assert_memory_equal(raw, cases[i].raw, (size_t)length);
 	}
-	/* cut at a whole character, always terminated */
+	/* cut at a character boundary, always terminated */
 	assert_string_equal(escape_text(shown, 4, "ab好", 5), "ab");
 	assert_string_equal(escape_text(shown, 5, "\x01\x01", 2), "\\x01");
 	assert_int_equal(unescape_text(raw, sizeof(raw), "\\q"), -EINVAL);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* uthash when memory is short: left to itself it ends the process. */
+/* uthash without memory: by default it exits the process. */
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -29,8 +29,8 @@ static bool add(struct element **table, struct element *element, uint32_t key)
 	return !HASH_FAILED(element);
 }
 
-/* The table and its buckets are two allocations; without either there is no table, and nothing is
- * lost by it. */
+/* The table and its buckets are two allocations. Without either there is no table, and nothing
+ * leaks. */
 static void an_addition_fails_and_the_process_lives(void **state)
 {
 	struct element elements[1000] = {0}, *table = NULL, *found;
@@ -41,8 +41,8 @@ static void an_addition_fails_and_the_process_lives(void **state)
 		assert_false(add(&table, &elements[0], key));
 		assert_null(table);
 	}
-	/* room for the first table only, not for a larger one: additions may fail, what is in stays
-	 * in */
+	/* memory for the first table only, not for growing: additions may fail, existing elements
+	 * stay */
 	allocations_left = 2;
 	for (uint32_t i = 0; i < 1000; i++)
 		failed += !add(&table, &elements[i], i);

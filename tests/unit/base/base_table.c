@@ -35,8 +35,8 @@ static struct count *count_of(struct table *table, uint64_t who, uint32_t where)
 	return entry;
 }
 
-/* Keys that differ in any of their words are different, and every count stays with its key however
- * often the table grows; entries are listed in the order in which they came. */
+/* Keys that differ in any word are different. Every count stays with its key when the table grows.
+ * Entries are listed in order of insertion. */
 static void entries_keep_their_keys_and_their_order(void **state)
 {
 	const uint32_t many = 10000;
@@ -58,8 +58,8 @@ static void entries_keep_their_keys_and_their_order(void **state)
 	assert_int_equal(table.count, 0);
 }
 
-/* A new entry is zero but for its key, also where another has been before. */
-static void a_table_that_was_emptied_has_nothing_of_before(void **state)
+/* A new entry is zero except for its key, even in a reused slot. */
+static void a_reset_table_is_empty(void **state)
 {
 	struct table table = TABLE(struct word, UINT32_MAX / 4);
 	struct word *entry;
@@ -81,9 +81,9 @@ static void a_table_that_was_emptied_has_nothing_of_before(void **state)
 	table_done(&table);
 }
 
-/* Numbers of entries go on over resets. Before they overflow they begin again, and what is left of
- * the first ones is nobody's. */
-static void numbers_begin_again_before_they_overflow(void **state)
+/* Numbers of entries continue over resets. Before they would overflow they restart, and the old
+ * entries are invalid. */
+static void numbers_restart_before_they_overflow(void **state)
 {
 	struct table table = TABLE(struct word, UINT32_MAX / 4);
 	struct word *entry;
@@ -105,7 +105,7 @@ static void numbers_begin_again_before_they_overflow(void **state)
 	table_done(&table);
 }
 
-static void a_limit_is_kept_and_what_is_in_stays_in(void **state)
+static void a_full_table_keeps_its_entries(void **state)
 {
 	struct table table = TABLE(struct word, 20);
 	struct word *entry;
@@ -122,14 +122,14 @@ static void a_limit_is_kept_and_what_is_in_stays_in(void **state)
 	table_done(&table);
 }
 
-/* The sanitizer is to answer as malloc() does, and not to end the program. */
+/* The sanitizer must return NULL like malloc(), not end the program. */
 const char *__asan_default_options(void);
 const char *__asan_default_options(void)
 {
 	return "allocator_may_return_null=1";
 }
 
-/* The entries of the second room would be more than there is memory for. */
+/* There is not enough memory for a second allocation of entries. */
 static void without_memory_nothing_is_added_and_nothing_is_lost(void **state)
 {
 	struct table table = TABLE(struct word, UINT32_MAX / 4);
@@ -154,9 +154,9 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(entries_keep_their_keys_and_their_order),
-		cmocka_unit_test(a_table_that_was_emptied_has_nothing_of_before),
-		cmocka_unit_test(numbers_begin_again_before_they_overflow),
-		cmocka_unit_test(a_limit_is_kept_and_what_is_in_stays_in),
+		cmocka_unit_test(a_reset_table_is_empty),
+		cmocka_unit_test(numbers_restart_before_they_overflow),
+		cmocka_unit_test(a_full_table_keeps_its_entries),
 		cmocka_unit_test(without_memory_nothing_is_added_and_nothing_is_lost),
 	};
 

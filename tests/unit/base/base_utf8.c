@@ -71,7 +71,7 @@ static void malformed_bytes_do_not_decode(void **state)
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)
 		assert_int_equal(utf8_decode(cases[i], strlen(cases[i]), &value), 0);
 	assert_int_equal(utf8_decode("\xe2\x82", 2, &value), 3);
-	/* the terminator ends it, however many bytes may be read */
+	/* the terminator ends the text, even if more bytes may be read */
 	assert_int_equal(utf8_decode("\xe2\x82", SIZE_MAX, &value), 0);
 }
 
@@ -88,7 +88,7 @@ static void a_str_of_any_width_becomes_text(void **state)
 	assert_string_equal(text, "a" FFFD "€");
 	utf8_from_units(wide, 4, 3, text, sizeof(text));
 	assert_string_equal(text, "a" FFFD "😀");
-	utf8_from_units(narrow, 2, 3, text, 7); /* the last one does not fit with its terminator */
+	utf8_from_units(narrow, 2, 3, text, 7); /* no room for the last one and the terminator */
 	assert_string_equal(text, "a" FFFD);
 }
 

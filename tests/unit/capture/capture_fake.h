@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * capture_fake.h - a capture without a kernel: a ring that is filled by hand, and processes whose
- * threads and descriptors are what a test says. Every look at a process is written down, and fails
- * the test if it happens inside the ring's callback.
+ * capture_fake.h - a capture without a kernel: the ring is filled by the test, which also defines
+ * the threads and descriptors of the processes. Every read of a process is logged, and fails the
+ * test if it happens inside the ring's callback.
  */
 #ifndef GILSCOPE_TESTS_CAPTURE_FAKE_H
 #define GILSCOPE_TESTS_CAPTURE_FAKE_H
@@ -19,7 +19,7 @@
 
 #include "capture/private.h"
 
-enum { FAKE_CPUS = 2, FAKE_RECORDS = 1024, FAKE_LOOKS = 256, FAKE_EVENTS = 2048 };
+enum { FAKE_CPUS = 2, FAKE_RECORDS = 1024, FAKE_READS = 256, FAKE_EVENTS = 2048 };
 
 struct fake_record {
 	size_t bytes;
@@ -32,30 +32,30 @@ struct fake_process {
 	struct target target;
 	struct fake *fake;
 	struct tracee *tracee;
-	uint32_t new_gils; /* found by the next look */
-	bool ended;	   /* nothing can be read of it */
-	bool reaped;	   /* and it is not there any more */
+	uint32_t new_gils; /* found by the next read */
+	bool ended;	   /* nothing can be read from it */
+	bool reaped;	   /* its PID is gone, too */
 	bool loops_cannot_be_read;
 	uint32_t epfds;		      /* its epoll descriptors are 1 to this */
 	bool epfd_loop[512];	      /* descriptors that belong to loops */
 	const char *name;	      /* of its main thread */
-	struct fake_record meanwhile; /* a record that comes while the process is looked at */
+	struct fake_record meanwhile; /* a record that arrives while the process is being read */
 };
 
 struct fake {
 	struct capture capture;
 	struct fake_process *processes[4];
 	uint32_t process_count;
-	char looks[FAKE_LOOKS][24]; /* "epoll 10 5": kind, process, descriptor or thread */
-	uint32_t look_count;
+	char reads[FAKE_READS][24]; /* "epoll 10 5": kind, process, descriptor or thread */
+	uint32_t read_count;
 	struct fake_record records[FAKE_RECORDS];
 	uint32_t record_count, record_next;
 	bool in_callback;
 	struct shared_loss losses[FAKE_CPUS];
 	struct misses misses;
-	char maps[FAKE_LOOKS][24]; /* "set 4", "remove 4": which map */
+	char maps[FAKE_READS][24]; /* "set 4", "remove 4": operation and map */
 	uint32_t map_count;
-	union event events[FAKE_EVENTS]; /* what came out of the reorder stage */
+	union event events[FAKE_EVENTS]; /* the output of the reorder stage */
 	uint32_t event_count, definition_count;
 };
 
@@ -66,13 +66,13 @@ static inline struct fake_process *fake_process_of(const struct target *target)
 	return (struct fake_process *)((char *)target - offsetof(struct fake_process, target));
 }
 
-static inline void fake_look(struct fake *fake, const char *kind, uint32_t pid, uint32_t what)
+static inline void fake_note_read(struct fake *fake, const char *kind, uint32_t pid, uint32_t what)
 {
-	char *text = fake->looks[fake->look_count++];
+	char *text = fake->reads[fake->read_count++];
 
 	assert_false(fake->in_callback);
-	assert_true(fake->look_count < FAKE_LOOKS);
-	snprintf(text, sizeof(fake->looks[0]), what ? "%s %u %u" : "%s %u", kind, pid, what);
+	assert_true(fake->read_count < FAKE_READS);
+	snprintf(text, sizeof(fake->reads[0]), what ? "%s %u %u" : "%s %u", kind, pid, what);
 }
 
 static inline void fake_meanwhile(struct fake_process *process)
@@ -94,7 +94,7 @@ static inline int fake_refresh_gils(struct target *target)
 	struct fake_process *process = fake_process_of(target);
 	int found = (int)process->new_gils;
 
-	fake_look(process->fake, "gils", target->info.pid, 0);
+	fake_note_read(process->fake, "gils", target->info.pid, 0);
 	for (; process->new_gils; process->new_gils--) {
 		target->gils = reallocarray(target->gils, target->gil_count + 1,
 					    sizeof(*target->gils));
@@ -126,7 +126,7 @@ static inline int fake_snapshot(struct target *target, const uint16_t *gil_index
 	union event observe = {.observe = {.hdr = {.type = EV_OBSERVE}}};
 	int err = 0;
 
-	fake_look(process->fake, "snapshot", target->info.pid, 0);
+	fake_note_read(process->fake, "snapshot", target->info.pid, 0);
 	if (process->ended)
 		return -ESRCH;
 	for (uint32_t i = 0; i < target->gil_count && !err; i++) {
@@ -148,14 +148,14 @@ static inline int fake_locks(struct target *target, const uint16_t *gil_index,
 					       .ts = clock_now_ns()},
 				       .address = 0x700}};
 
-	fake_look(fake_process_of(target)->fake, "locks", target->info.pid, 0);
+	fake_note_read(fake_process_of(target)->fake, "locks", target->info.pid, 0);
 	return fake_process_of(target)->ended ? -ESRCH : sink_event(sink, &event);
 }
 
 static inline int fake_describe_epoll(struct target *target, uint32_t epfd,
 				      const struct stream_sink *sink)
 {
-	fake_look(fake_process_of(target)->fake, "epoll", target->info.pid, epfd);
+	fake_note_read(fake_process_of(target)->fake, "epoll", target->info.pid, epfd);
 	fake_meanwhile(fake_process_of(target));
 	if (epfd > 500)
 		return 0; /* there is no such descriptor any more */
@@ -169,7 +169,7 @@ static inline int fake_describe_loop(struct target *target, uint32_t tid,
 		.runs_loop = {
 			.hdr = {.type = EV_RUNS_LOOP, .tid = tid, .flags = EVF_RUNS_LOOP_YES}}};
 
-	fake_look(fake_process_of(target)->fake, "loop", target->info.pid, tid);
+	fake_note_read(fake_process_of(target)->fake, "loop", target->info.pid, tid);
 	if (fake_process_of(target)->loops_cannot_be_read)
 		return 0;
 	event.hdr.ts = clock_now_ns();
@@ -178,7 +178,7 @@ static inline int fake_describe_loop(struct target *target, uint32_t tid,
 
 static inline int fake_describe_loops(struct target *target, const struct stream_sink *sink)
 {
-	fake_look(fake_process_of(target)->fake, "loops", target->info.pid, 0);
+	fake_note_read(fake_process_of(target)->fake, "loops", target->info.pid, 0);
 	return 0;
 }
 
@@ -189,7 +189,7 @@ static inline int fake_thread_names(struct target *target,
 {
 	struct fake_process *process = fake_process_of(target);
 
-	fake_look(process->fake, "names", target->info.pid, 0);
+	fake_note_read(process->fake, "names", target->info.pid, 0);
 	if (process->ended)
 		return -ESRCH;
 	return process->name ? name(ctx, target->info.pid, process->name, 0) : 0;
@@ -242,7 +242,7 @@ static inline struct misses fake_misses(void *ctx)
 static inline void fake_map(struct fake *fake, const char *what, unsigned int number)
 {
 	assert_false(fake->in_callback);
-	assert_true(fake->map_count < FAKE_LOOKS);
+	assert_true(fake->map_count < FAKE_READS);
 	snprintf(fake->maps[fake->map_count++], sizeof(fake->maps[0]), "%s %u", what, number);
 }
 
@@ -262,7 +262,7 @@ static inline void fake_remove_uprobes(void *ctx, struct uprobes *uprobes)
 	fake_map(ctx, "uprobes of", uprobes->fd_count);
 }
 
-/* How often that was done to the maps. */
+/* Number of such operations on the maps. */
 static inline uint32_t fake_maps(const struct fake *fake, const char *what)
 {
 	uint32_t count = 0;
@@ -288,7 +288,7 @@ static inline int fake_info(void *ctx, const struct process_info *info)
 	return 0;
 }
 
-/* Definitions are not held by the reorder stage, so they come at once. */
+/* Definitions bypass the reorder stage, so they come immediately. */
 static inline int fake_define(void *ctx, const struct definition *definition)
 {
 	struct fake *fake = ctx;
@@ -298,9 +298,10 @@ static inline int fake_define(void *ctx, const struct definition *definition)
 	return 0;
 }
 
-/* ── all of it ───────────────────────────────────────────────────────────────────────────────── */
+/* ── setup and driving
+ * ─────────────────────────────────────────────────────────────────────────── */
 
-/* For each process a thread of the same number. */
+/* Adds a process with a thread of the same number. */
 static inline struct fake_process *fake_add(struct fake *fake, uint32_t pid)
 {
 	struct fake_process *process = calloc(1, sizeof(*process));
@@ -387,14 +388,14 @@ static inline struct fake_record fake_record_of(const void *data, size_t bytes)
 	return record;
 }
 
-/* A record into the ring. */
+/* Puts a record into the ring. */
 static inline void fake_put(struct fake *fake, const void *data, size_t bytes)
 {
 	assert_true(fake->record_count < FAKE_RECORDS);
 	fake->records[fake->record_count++] = fake_record_of(data, bytes);
 }
 
-/* An event into the ring; stamped now, unless it has a time. */
+/* Puts an event into the ring, with the current time unless it has one. */
 static inline void fake_push(struct fake *fake, union event event)
 {
 	if (!event.hdr.ts)
@@ -430,29 +431,28 @@ static inline void fake_drain(struct fake *fake)
 	assert_int_equal(capture_drain(&fake->capture, clock_now_ns()), 0);
 }
 
-/* A poll that has time for everything. */
+/* Polls with unlimited time. */
 static inline void fake_poll(struct fake *fake)
 {
 	fake_drain(fake);
 	assert_int_equal(capture_serve(&fake->capture, UINT64_MAX), 0);
 }
 
-/* The looks since the last call, "; " between them. */
-static inline const char *fake_looks(struct fake *fake)
+/* The reads since the last call, separated by "; ". */
+static inline const char *fake_reads(struct fake *fake)
 {
-	static char text[FAKE_LOOKS * 26];
+	static char text[FAKE_READS * 26];
 	size_t length = 0;
 
 	text[0] = 0;
-	for (uint32_t i = 0; i < fake->look_count; i++)
+	for (uint32_t i = 0; i < fake->read_count; i++)
 		length += (size_t)snprintf(text + length, sizeof(text) - length, "%s%s",
-					   i ? "; " : "", fake->looks[i]);
-	fake->look_count = 0;
+					   i ? "; " : "", fake->reads[i]);
+	fake->read_count = 0;
 	return text;
 }
 
-/* The place of the first event of a type that came out, after everything held did; it must be
- * there. */
+/* Flushes the reorder stage. Returns the index of the first event of the type, which must exist. */
 static inline uint32_t fake_find(struct fake *fake, uint8_t type)
 {
 	assert_int_equal(reorder_flush(fake->capture.reorder), 0);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* What a sleeping thread's descriptor is, in words. */
+/* The description of a sleeping thread's descriptor. */
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* What a poll does with the ring, and which processes it then looks at. */
+/* What a poll does with the ring's records, and which processes it then reads. */
 #include "tests/unit/capture/capture_fake.h"
 
 #include <time.h>
@@ -25,7 +25,7 @@ static int teardown(void **state)
 
 /* ── requests ────────────────────────────────────────────────────────────────────────────────── */
 
-/* The fakes fail when they are asked inside the callback. */
+/* The fakes fail if they are called inside the callback. */
 static void the_ring_is_empty_before_anything_is_read(void **state)
 {
 	first->epfd_loop[5] = true;
@@ -34,11 +34,11 @@ static void the_ring_is_empty_before_anything_is_read(void **state)
 	fake_of_thread(fake, EV_PROCESS_EXIT, 20);
 	fake_drain(fake);
 	assert_int_equal(fake->record_next, fake->record_count);
-	assert_int_equal(fake->capture.status.targets, 1); /* an end counts at once */
+	assert_int_equal(fake->capture.status.targets, 1); /* an exit counts immediately */
 	assert_int_equal(fake->map_count, 0);
-	assert_string_equal(fake_looks(fake), "");
+	assert_string_equal(fake_reads(fake), "");
 	assert_int_equal(capture_serve(&fake->capture, UINT64_MAX), 0);
-	assert_string_equal(fake_looks(fake), "epoll 10 5; loop 10 10");
+	assert_string_equal(fake_reads(fake), "epoll 10 5; loop 10 10");
 	assert_int_equal(fake_maps(fake, "uprobes of 0"), 1);
 }
 
@@ -54,14 +54,14 @@ static void each_is_asked_once_in_the_order_of_the_records(void **state)
 	fake_wait(fake, 11, 6);
 	fake_of_thread(fake, EV_UNKNOWN_GIL, 10);
 	fake_poll(fake);
-	/* 20's is no loop's; 11 was asked about with 5 */
-	assert_string_equal(fake_looks(fake), "epoll 10 5; loop 10 10; loop 10 11; epoll 20 5; "
+	/* 20's 5 is not a loop's; 11 has been asked about with 5 */
+	assert_string_equal(fake_reads(fake), "epoll 10 5; loop 10 10; loop 10 11; epoll 20 5; "
 					      "gils 10; epoll 10 6");
 	fake_wait(fake, 10, 5);
 	fake_wait(fake, 11, 6);
 	fake_wait(fake, 20, 5);
 	fake_poll(fake);
-	assert_string_equal(fake_looks(fake), "");
+	assert_string_equal(fake_reads(fake), "");
 }
 
 static void records_of_others_ask_nothing(void **state)
@@ -76,7 +76,7 @@ static void records_of_others_ask_nothing(void **state)
 	fake_wait(fake, 10, 5);
 	fake_wait(fake, 20, EPFD_SEEN_MAX);
 	fake_poll(fake);
-	assert_string_equal(fake_looks(fake), "");
+	assert_string_equal(fake_reads(fake), "");
 	assert_int_equal(fake->capture.requests.count, 0);
 	assert_null(member_find(&fake->capture, 10));
 }
@@ -89,7 +89,7 @@ static void a_thread_whose_loop_cannot_be_read_is_asked_once_a_second(void **sta
 	member_find(&fake->capture, 10)->loop_asked += HOUR_NS; /* however slow this test is */
 	fake_wait(fake, 10, 5);
 	fake_poll(fake);
-	assert_string_equal(fake_looks(fake), "epoll 10 5; loop 10 10");
+	assert_string_equal(fake_reads(fake), "epoll 10 5; loop 10 10");
 	member_find(&fake->capture, 10)->loop_asked -= HOUR_NS + NS_PER_S;
 	first->loops_cannot_be_read = false;
 	fake_wait(fake, 10, 5);
@@ -97,7 +97,7 @@ static void a_thread_whose_loop_cannot_be_read_is_asked_once_a_second(void **sta
 	member_find(&fake->capture, 10)->loop_asked -= NS_PER_S;
 	fake_wait(fake, 10, 5);
 	fake_poll(fake);
-	assert_string_equal(fake_looks(fake), "loop 10 10"); /* the answer was yes */
+	assert_string_equal(fake_reads(fake), "loop 10 10"); /* this time the answer is yes */
 }
 
 static void a_number_that_was_closed_is_asked_about_again(void **state)
@@ -106,12 +106,12 @@ static void a_number_that_was_closed_is_asked_about_again(void **state)
 	fake_wait(fake, 10, 5);
 	fake_poll(fake);
 	assert_int_equal(fake_maps(fake, "set 4"), 1);
-	fake_looks(fake);
+	fake_reads(fake);
 	fake_close(fake, 10, 5);
 	first->epfd_loop[5] = false;
 	fake_wait(fake, 10, 5);
 	fake_poll(fake);
-	assert_string_equal(fake_looks(fake), "epoll 10 5");
+	assert_string_equal(fake_reads(fake), "epoll 10 5");
 	assert_int_equal(fake_maps(fake, "set 4"), 1);
 }
 
@@ -121,10 +121,10 @@ static void what_has_no_answer_is_not_asked_again(void **state)
 	fake_poll(fake);
 	fake_wait(fake, 10, 511);
 	fake_poll(fake);
-	assert_string_equal(fake_looks(fake), "epoll 10 511");
+	assert_string_equal(fake_reads(fake), "epoll 10 511");
 }
 
-/* Closed and used again before the request is served: what is asked about is the new one. */
+/* Closed and reused before the request is served: the request is about the new one. */
 static void closed_before_it_is_served(void **state)
 {
 	uint32_t closed;
@@ -134,21 +134,21 @@ static void closed_before_it_is_served(void **state)
 	fake_close(fake, 10, 5);
 	fake_wait(fake, 10, 5);
 	fake_poll(fake);
-	assert_string_equal(fake_looks(fake), "epoll 10 5; loop 10 10");
+	assert_string_equal(fake_reads(fake), "epoll 10 5; loop 10 10");
 	closed = fake_find(fake, EV_EPOLL_CLOSE);
 	assert_true(fake_find(fake, EV_EPOLL) > closed);
 }
 
-/* asyncio.run() twice: a short loop, then another that gets the number of its descriptor */
+/* asyncio.run() twice: the second loop gets the number of the first one's descriptor */
 static void a_number_closed_before_it_is_served_is_asked_about_again(void **state)
 {
 	fake_wait(fake, 10, 511);
 	fake_close(fake, 10, 511);
 	fake_poll(fake);
-	fake_looks(fake);
+	fake_reads(fake);
 	fake_wait(fake, 10, 511);
 	fake_poll(fake);
-	assert_string_equal(fake_looks(fake), "epoll 10 511");
+	assert_string_equal(fake_reads(fake), "epoll 10 511");
 }
 
 static void names_are_read_when_a_thread_has_had_time_to_set_it(void **state)
@@ -164,52 +164,53 @@ static void names_are_read_when_a_thread_has_had_time_to_set_it(void **state)
 	assert_int_equal(fake->capture.requests.list[0].due, born + 200 * NS_PER_MS);
 	fake->capture.requests.list[0].due = clock_now_ns() + HOUR_NS;
 	fake_poll(fake);
-	assert_string_equal(fake_looks(fake), "");
+	assert_string_equal(fake_reads(fake), "");
 	fake->capture.requests.list[0].due = clock_now_ns();
 	fake_poll(fake);
 	fake_of_thread(fake, EV_COMM, 11);
 	fake_drain(fake);
 	fake->capture.requests.list[0].due = 0;
 	fake_poll(fake);
-	assert_string_equal(fake_looks(fake), "names 10; names 10");
+	assert_string_equal(fake_reads(fake), "names 10; names 10");
 	fake_find(fake, EV_PYTHON_NAME);
 	for (uint32_t i = fake_find(fake, EV_PYTHON_NAME) + 1; i < fake->event_count; i++)
-		assert_int_not_equal(fake->events[i].hdr.type, EV_PYTHON_NAME); /* it is the same */
+		assert_int_not_equal(fake->events[i].hdr.type, EV_PYTHON_NAME); /* unchanged */
 }
 
 /* ── time ────────────────────────────────────────────────────────────────────────────────────── */
 
-static void what_there_is_no_time_for_is_served_by_the_next_poll(void **state)
+static void requests_without_time_are_served_by_the_next_poll(void **state)
 {
 	first->epfd_loop[5] = true;
 	fake_wait(fake, 10, 5);
 	fake_of_thread(fake, EV_UNKNOWN_GIL, 20);
 	fake_drain(fake);
 	assert_int_equal(capture_serve(&fake->capture, 0), 0);
-	assert_string_equal(fake_looks(fake), "epoll 10 5");
-	fake_wait(fake, 20, 7); /* what comes now waits for those before it */
+	assert_string_equal(fake_reads(fake), "epoll 10 5");
+	fake_wait(fake, 20, 7); /* new requests queue behind the earlier ones */
 	fake_drain(fake);
 	for (int i = 0; i < 3; i++)
 		assert_int_equal(capture_serve(&fake->capture, 0), 0);
-	assert_string_equal(fake_looks(fake), "loop 10 10; gils 20; epoll 20 7");
+	assert_string_equal(fake_reads(fake), "loop 10 10; gils 20; epoll 20 7");
 	assert_int_equal(capture_serve(&fake->capture, UINT64_MAX), 0);
-	assert_string_equal(fake_looks(fake), "");
+	assert_string_equal(fake_reads(fake), "");
 }
 
-/* A process whose snapshot takes all the time, and is wanted in each poll, holds nobody up. */
-static void nobody_waits_for_ever(void **state)
+/* A process that needs a snapshot in every poll, each using up the time, does not starve the
+ * others. */
+static void every_request_is_served_eventually(void **state)
 {
 	fake_wait(fake, 20, 7);
 	fake_drain(fake);
-	for (int i = 0; i < 3; i++) { /* 7 turns out to be no loop's */
+	for (int i = 0; i < 3; i++) { /* 7 is found not to be a loop's */
 		requests_put(&fake->capture.requests,
 			     &(struct request){.tracee = first->tracee, .kind = REQUEST_SNAPSHOT});
 		assert_int_equal(capture_serve(&fake->capture, 0), 0);
 	}
-	assert_string_equal(fake_looks(fake), "epoll 20 7; snapshot 10; names 10");
+	assert_string_equal(fake_reads(fake), "epoll 20 7; snapshot 10; names 10");
 }
 
-static void more_than_can_be_held_is_answered_by_a_snapshot(void **state)
+static void an_overflow_of_requests_is_answered_by_a_snapshot(void **state)
 {
 	fake_wait(fake, 20, 5);
 	for (uint32_t epfd = 1; epfd <= REQUESTS_MAX; epfd++)
@@ -217,30 +218,30 @@ static void more_than_can_be_held_is_answered_by_a_snapshot(void **state)
 	first->epfds = REQUESTS_MAX;
 	first->epfd_loop[REQUESTS_MAX] = true;
 	fake_poll(fake);
-	assert_string_equal(fake_looks(fake), "epoll 20 5; snapshot 10; names 10");
-	fake_wait(fake, 10, REQUESTS_MAX); /* the snapshot said that it is a loop's */
+	assert_string_equal(fake_reads(fake), "epoll 20 5; snapshot 10; names 10");
+	fake_wait(fake, 10, REQUESTS_MAX); /* the snapshot has found that it is a loop's */
 	fake_wait(fake, 10, 3);
 	fake_poll(fake);
-	assert_string_equal(fake_looks(fake), "loop 10 10");
+	assert_string_equal(fake_reads(fake), "loop 10 10");
 }
 
 /* ── the end of a process ────────────────────────────────────────────────────────────────────── */
 
-static void a_process_that_ends_is_not_looked_at(void **state)
+static void a_process_that_ends_is_not_read(void **state)
 {
 	first->epfd_loop[5] = true;
 	fake_wait(fake, 10, 5);
 	fake_poll(fake);
-	fake_looks(fake);
+	fake_reads(fake);
 	fake_thread(fake, 10, 11);
 	fake_wait(fake, 10, 6);
 	fake_wait(fake, 20, 6);
 	fake_push(fake, (union event){.hdr = {.type = EV_PROCESS_EXIT,
 					      .tid = 10,
 					      .flags = EVF_PROCESS_EXIT_EXEC}});
-	fake_wait(fake, 11, 7); /* was on its way */
+	fake_wait(fake, 11, 7); /* a record that was already under way */
 	fake_poll(fake);
-	assert_string_equal(fake_looks(fake), "epoll 20 6");
+	assert_string_equal(fake_reads(fake), "epoll 20 6");
 	assert_true(first->tracee->gone);
 	assert_true(fake->capture.status.execed);
 	assert_int_equal(fake->capture.status.targets, 1);
@@ -249,26 +250,26 @@ static void a_process_that_ends_is_not_looked_at(void **state)
 	assert_int_equal(fake_maps(fake, "remove 4"), 1); /* the loop's descriptor */
 	assert_null(member_find(&fake->capture, 11));
 	assert_int_equal(fake->capture.requests.count, 0);
-	/* and never again */
+	/* it is never read again */
 	capture_request_snapshots(&fake->capture);
 	fake_of_thread(fake, EV_PROCESS_EXIT, 10);
 	fake_poll(fake);
-	assert_string_equal(fake_looks(fake), "snapshot 20; names 20");
+	assert_string_equal(fake_reads(fake), "snapshot 20; names 20");
 	assert_int_equal(fake->capture.status.targets, 1);
 }
 
-static void one_that_ends_without_a_record_is_released_too(void **state)
+static void a_process_that_ends_without_a_record_is_released_too(void **state)
 {
 	first->ended = true;
 	capture_request_snapshots(&fake->capture);
 	fake_of_thread(fake, EV_UNKNOWN_GIL, 10);
-	fake_poll(fake); /* it is ending: the record is on its way */
-	assert_string_equal(fake_looks(fake), "gils 10; snapshot 10; snapshot 20; names 20");
+	fake_poll(fake); /* it is exiting: the record is under way */
+	assert_string_equal(fake_reads(fake), "gils 10; snapshot 10; snapshot 20; names 20");
 	assert_false(first->tracee->gone);
 	first->reaped = true;
 	capture_request_snapshots(&fake->capture);
 	fake_poll(fake);
-	assert_string_equal(fake_looks(fake), "snapshot 10; snapshot 20; names 20");
+	assert_string_equal(fake_reads(fake), "snapshot 10; snapshot 20; names 20");
 	assert_true(first->tracee->gone);
 	assert_int_equal(fake->capture.status.targets, 1);
 	assert_false(fake->capture.status.execed);
@@ -280,7 +281,7 @@ static void who_has_the_mutexes_is_read_when_a_loop_hangs(void **state)
 	capture_request_locks(&fake->capture);
 	capture_request_locks(&fake->capture);
 	fake_poll(fake);
-	assert_string_equal(fake_looks(fake), "locks 10; locks 20");
+	assert_string_equal(fake_reads(fake), "locks 10; locks 20");
 	assert_int_equal(fake->events[fake_find(fake, EV_FUTEX)].hdr.tid, 10);
 	/* a snapshot does so, too */
 	second->ended = false;
@@ -288,7 +289,7 @@ static void who_has_the_mutexes_is_read_when_a_loop_hangs(void **state)
 	capture_request_snapshots(&fake->capture);
 	capture_request_locks(&fake->capture);
 	fake_poll(fake);
-	assert_string_equal(fake_looks(fake), "snapshot 10; names 10; snapshot 20; names 20");
+	assert_string_equal(fake_reads(fake), "snapshot 10; names 10; snapshot 20; names 20");
 }
 
 /* ── losses ──────────────────────────────────────────────────────────────────────────────────── */
@@ -301,8 +302,8 @@ static void a_loss_is_reported_and_followed_by_a_snapshot(void **state)
 	fake->losses[1] = (struct shared_loss){
 		.count = 3, .first_ts = now - 1000, .last_ts = now - 10, .samples = 2};
 	fake_poll(fake);
-	/* which answers the rest */
-	assert_string_equal(fake_looks(fake), "snapshot 10; names 10; snapshot 20; names 20");
+	/* the snapshot answers the pending request, too */
+	assert_string_equal(fake_reads(fake), "snapshot 10; names 10; snapshot 20; names 20");
 	assert_int_equal(fake->capture.status.lost, 3);
 	assert_int_equal(fake->capture.status.stacks.missing, 2);
 	assert_int_equal(fake->events[fake_find(fake, EV_LOST)].lost.count, 3);
@@ -314,7 +315,7 @@ static void lost_samples_falsify_nothing(void **state)
 {
 	fake->losses[0].samples = 5;
 	fake_poll(fake);
-	assert_string_equal(fake_looks(fake), "");
+	assert_string_equal(fake_reads(fake), "");
 	assert_int_equal(fake->capture.status.stacks.taken, 5);
 	assert_int_equal(fake->capture.status.lost, 0);
 }
@@ -324,21 +325,21 @@ static void skipped_hits_are_a_loss_too(void **state)
 	fake->misses = (struct misses){.hits = 7, .samples = 1};
 	fake->capture.ts_misses -= NS_PER_S;
 	fake_poll(fake);
-	assert_string_equal(fake_looks(fake), "snapshot 10; names 10; snapshot 20; names 20");
+	assert_string_equal(fake_reads(fake), "snapshot 10; names 10; snapshot 20; names 20");
 	assert_int_equal(fake->capture.status.missed, 7);
 	assert_int_equal(fake->capture.status.stacks.missing, 1);
 	assert_int_equal(fake->events[fake_find(fake, EV_LOST)].hdr.flags, EVF_LOST_MISSED);
 	assert_int_equal(fake->events[fake_find(fake, EV_LOST)].lost.count, 7);
 }
 
-/* A new GIL is declared before the snapshot says who has it. */
-static void a_snapshot_takes_new_gils_along(void **state)
+/* A new GIL is declared before the snapshot reports its holder. */
+static void a_snapshot_declares_new_gils(void **state)
 {
 	first->new_gils = 1;
 	capture_request_snapshots(&fake->capture);
 	fake_of_thread(fake, EV_UNKNOWN_GIL, 10);
 	fake_poll(fake);
-	assert_string_equal(fake_looks(fake),
+	assert_string_equal(fake_reads(fake),
 			    "gils 10; snapshot 10; names 10; snapshot 20; names 20");
 	assert_true(fake_find(fake, EV_GIL) < fake_find(fake, EV_OBSERVE));
 	assert_int_equal(fake_maps(fake, "set 2"), 2); /* its two condition variables */
@@ -347,8 +348,8 @@ static void a_snapshot_takes_new_gils_along(void **state)
 /* ── order ───────────────────────────────────────────────────────────────────────────────────── */
 
 /*
- * A fact comes behind what was recorded before it was read, before what was recorded after that,
- * and is never late, even if the reading takes longer than the reorder window.
+ * A fact is ordered after the records from before it was read, and before those from after. It is
+ * never late, even if reading takes longer than the reorder window.
  */
 static void facts_have_the_time_when_they_were_read(void **state)
 {
@@ -372,7 +373,7 @@ static void facts_have_the_time_when_they_were_read(void **state)
 	assert_int_equal(reorder_late(fake->capture.reorder), 0);
 }
 
-/* Probes that are faster than the reader do not keep it in one drain. */
+/* A drain ends even if the probes are faster than the reader. */
 static void a_drain_ends_behind_the_window(void **state)
 {
 	uint64_t horizon = clock_now_ns();
@@ -405,14 +406,14 @@ static void push_sample(uint64_t stack)
 	fake_put(fake, &sample, sizeof(sample));
 }
 
-/* The fake fails when something is defined inside the callback. */
+/* The fake fails if something is defined inside the callback. */
 static void a_stack_is_defined_before_the_sample_that_has_it(void **state)
 {
 	struct shared_text text = {
 		.hdr = {.type = RING_TEXT, .aux = 4}, .hash = 5, .bytes = "task"};
 	struct shared_stack stacks[] = {stack_of(7), stack_of(8)};
 
-	stacks[1].hdr.flags = SHARED_STACK_CUT; /* another one than the first */
+	stacks[1].hdr.flags = SHARED_STACK_CUT; /* different from the first */
 	fake_put(fake, &stacks[0], SHARED_STACK_BYTES(1));
 	fake_put(fake, &stacks[1], SHARED_STACK_BYTES(1));
 	push_sample(8);
@@ -471,15 +472,15 @@ int main(void)
 		TEST(a_number_closed_before_it_is_served_is_asked_about_again),
 		TEST(who_has_the_mutexes_is_read_when_a_loop_hangs),
 		TEST(names_are_read_when_a_thread_has_had_time_to_set_it),
-		TEST(what_there_is_no_time_for_is_served_by_the_next_poll),
-		TEST(nobody_waits_for_ever),
-		TEST(more_than_can_be_held_is_answered_by_a_snapshot),
-		TEST(a_process_that_ends_is_not_looked_at),
-		TEST(one_that_ends_without_a_record_is_released_too),
+		TEST(requests_without_time_are_served_by_the_next_poll),
+		TEST(every_request_is_served_eventually),
+		TEST(an_overflow_of_requests_is_answered_by_a_snapshot),
+		TEST(a_process_that_ends_is_not_read),
+		TEST(a_process_that_ends_without_a_record_is_released_too),
 		TEST(a_loss_is_reported_and_followed_by_a_snapshot),
 		TEST(lost_samples_falsify_nothing),
 		TEST(skipped_hits_are_a_loss_too),
-		TEST(a_snapshot_takes_new_gils_along),
+		TEST(a_snapshot_declares_new_gils),
 		TEST(facts_have_the_time_when_they_were_read),
 		TEST(a_drain_ends_behind_the_window),
 		TEST(a_stack_is_defined_before_the_sample_that_has_it),

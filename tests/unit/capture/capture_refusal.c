@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* What libbpf 1.1 said on real kernels, shortened; and what of it is worth reporting. */
+/* Messages of libbpf 1.1 on real kernels, shortened, and which of their lines are reported. */
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -17,7 +17,7 @@ static struct refusal note_all(const char *const messages[])
 	return refusal;
 }
 
-/* Linux 7.2, where task_struct.on_cpu is narrower than this build thought and of another sign. */
+/* Linux 7.2, where task_struct.on_cpu is narrower than at build time and signed differently. */
 static void the_verifiers_last_line_is_reported(void **state)
 {
 	static const char *const messages[] = {
@@ -98,7 +98,7 @@ static void without_a_log_libbpfs_own_line_about_the_culprit_is_reported(void **
 	assert_string_equal(refusal.reason, "failed to create: Operation not permitted(-1)");
 }
 
-/* A log of many megabytes that never ends, and words that are cut: nothing is read behind them. */
+/* A log of many megabytes that never ends, and words that are cut: nothing beyond is read. */
 static void odd_messages_do_no_harm(void **state)
 {
 	static const char *const messages[] = {

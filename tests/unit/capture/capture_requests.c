@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The queue of what is to be read of processes: order, coalescing, overflow. */
+/* The queue of what must be read from processes: order, coalescing, overflow. */
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -11,7 +11,7 @@
 
 #include "capture/requests.h"
 
-/* Processes are told apart by address only. */
+/* Only the processes' addresses matter. */
 struct tracee {
 	char name;
 };
@@ -36,7 +36,7 @@ static void put(struct tracee *tracee, enum request_kind kind, uint64_t key)
 	requests_put(requests, &(struct request){.tracee = tracee, .kind = kind, .key = key});
 }
 
-/* All that is due, in order: "a:epoll:5 b:gils". */
+/* Takes all that is due, in order: "a:epoll:5 b:gils". */
 static const char *take_all(uint64_t now)
 {
 	static const char *const kinds[] = {"epoll",	"loop",	 "loops",  "names", "gils",
@@ -77,7 +77,7 @@ static void the_same_is_held_once(void **state)
 	put(&a, REQUEST_EPOLL, 5);
 	put(&a, REQUEST_LOOP, 5);
 	assert_string_equal(take_all(0), "a:epoll:5 a:epoll:6 b:epoll:5 a:loop:5");
-	put(&a, REQUEST_EPOLL, 5); /* one that was served is a new one */
+	put(&a, REQUEST_EPOLL, 5); /* after it was served it is a new request */
 	assert_string_equal(take_all(0), "a:epoll:5");
 }
 
@@ -99,9 +99,9 @@ static void a_snapshot_answers_what_is_asked_of_its_process(void **state)
 	put(&b, REQUEST_EPOLL, 2);
 	put(&a, REQUEST_LOOP, 7);
 	put(&a, REQUEST_SNAPSHOT, 0);
-	put(&a, REQUEST_EPOLL, 6); /* and what comes before it is taken */
+	put(&a, REQUEST_EPOLL, 6); /* the snapshot answers this one as well */
 	put(&a, REQUEST_SNAPSHOT, 0);
-	/* in the place of the first that it answers, so that it waits no longer than that did */
+	/* in the place of the first request that it answers, so that it is not delayed */
 	assert_string_equal(take_all(0), "b:epoll:1 a:snapshot a:gils b:epoll:2");
 }
 

@@ -4,8 +4,8 @@
  * file (diagnosis_calls.frames), and for no other.
  *
  * A line of that file: the use (slept, ran, awaited, body), its file below the library's root, its
- * qualified name, what is found ("-": nothing), and, where it differs, what is found for the name's
- * last part, which is all that Python had before 3.11.
+ * qualified name, the row that is found ("-": none), and, where it differs, the row found for the
+ * last part of the name, which is all that code objects had before 3.11.
  */
 #include <stdarg.h>
 #include <stddef.h>
@@ -69,7 +69,7 @@ static enum call_use use_of(const struct frame *frame)
 	return CALL_USES;
 }
 
-/* The row, which must say `what`. */
+/* The row that is found, whose text must be `what`. */
 static const struct library_call *found(const struct frame *frame, const char *root,
 					const char *function, const char *what)
 {
@@ -126,7 +126,7 @@ static void find_frame(const struct frame *frame, void *ctx)
 		call = library_call_find("", "", CALL_SLEPT);
 		assert_null(call);
 	}
-	/* "-" for a name without class may hide a row that only such a name finds */
+	/* "-" for a name without its class may hide a row that only such a name finds */
 	if (!strchr(frame->function, '.') || strcmp(frame->bare, "-") == 0)
 		return;
 	rows->found[found(frame, roots[0], last_part(frame->function), frame->bare) - library_calls]
@@ -150,7 +150,7 @@ static void every_row_is_found_for_a_real_function(void **state)
 	}
 }
 
-/* ── whose files ─────────────────────────────────────────────────────────── */
+/* ── owners of files ─────────────────────────────────────────────────────── */
 
 static void in_no_library(const struct frame *frame, void *ctx)
 {

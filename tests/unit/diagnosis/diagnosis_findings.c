@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* What becomes a finding, of stalls made by hand. */
+/* The findings made from hand-made stalls. */
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -15,7 +15,7 @@
 #define LIBRARY	  "/usr/lib/python3/dist-packages/"
 #define THRESHOLD (50 * MS)
 
-/* Stacks by number: the outermost frame is a function of the application of that name. */
+/* Stacks by number: the outermost frame is an application function of that name. */
 enum { ALPHA = 1, BETA, GAMMA, REQUESTS, CONVERT, SENDS, ENCODES, PARSES, STACKS };
 
 static struct made {
@@ -54,7 +54,7 @@ static void stack(const struct stack_frame *frames, uint32_t count)
 	assert_int_equal(dictionary_define(made.names, &definition), 0);
 }
 
-/* Frames are listed from the inner end; "innermost frame of the application" makes handlers. */
+/* Frames are listed from the innermost. Handlers have the role "frame". */
 static void make_stacks(void)
 {
 	uint32_t run = function("Handle._run", "/usr/lib/python3.11/asyncio/events.py");
@@ -112,7 +112,7 @@ static int teardown(void **state)
 	return 0;
 }
 
-/* One more stall, of nothing yet. */
+/* Adds a stall, which is still empty. */
 static struct stall *add_stall(void)
 {
 	uint32_t n = made.loop_report.stall_count++;
@@ -135,7 +135,7 @@ static struct stack_share *add(struct stall *stall, uint32_t id, enum thread_sta
 	return share;
 }
 
-/* The list, as "id function ns count; …", with ms. */
+/* The list of findings, as "id function ns count; …", in ms. */
 static const char *list(void)
 {
 	static struct text_buffer text;
@@ -208,7 +208,7 @@ static void small_callbacks_stand_side_by_side(void **state)
 	(void)state;
 	add(stall, ALPHA, TS_PYTHON, 20 * MS);
 	add(stall, BETA, TS_PYTHON, 18 * MS);
-	add(stall, GAMMA, TS_PYTHON, 1 * MS); /* not a tenth of the kind */
+	add(stall, GAMMA, TS_PYTHON, 1 * MS); /* less than a tenth of its kind */
 	add(stall, GAMMA, TS_BLOCKED, 20 * MS);
 	assert_string_equal(list(), "running_python alpha 20/1; running_python beta 18/1");
 }
@@ -271,7 +271,7 @@ static void awaits_of_many_tasks_may_have_yielded(void **state)
 	(void)state;
 	for (uint64_t root = 1; root <= 8; root++)
 		add(stall, SENDS, TS_PYTHON, 20 * MS)->root = root;
-	add(stall, SENDS, TS_PYTHON, 20 * MS); /* whose is unknown */
+	add(stall, SENDS, TS_PYTHON, 20 * MS); /* without a known owner */
 	assert_string_equal(list(), "running_python alpha 180/1");
 }
 
@@ -301,7 +301,7 @@ static void a_body_is_the_framework_s_work(void **state)
 	stall->part_count = 1;
 	assert_string_equal(list(), "response_or_request_body alpha 90/1");
 	assert_non_null(strstr(text_of_first(), "of the response for alpha"));
-	made.part.root = 8; /* another request's */
+	made.part.root = 8; /* part of another request */
 	assert_string_equal(list(), "response_or_request_body - 90/1");
 }
 
@@ -382,7 +382,7 @@ static void a_quota_is_not_a_neighbour(void **state)
 	assert_string_equal(list(), "quota - 100/1; no_cpu - 60/1");
 }
 
-static void the_collector_in_another_thread_is_told_from_its_holder(void **state)
+static void a_collection_in_another_thread_is_distinguished_from_its_holder(void **state)
 {
 	struct stall *stall = add_stall();
 
@@ -397,7 +397,7 @@ static void the_collector_in_another_thread_is_told_from_its_holder(void **state
 	assert_non_null(strstr(advice_of_first(), "gc.freeze()"));
 }
 
-/* In a pool, or where every request has a thread of its own. */
+/* In a thread pool, or with a thread for each request. */
 static void a_function_that_has_the_gil_in_several_threads_is_one(void **state)
 {
 	static struct blocker blockers[2];
@@ -420,7 +420,8 @@ static void a_function_that_has_the_gil_in_several_threads_is_one(void **state)
 	assert_non_null(strstr(text_of_first(), "in several threads, had the GIL"));
 }
 
-/* The worker had the GIL for 200 ms: so long in json (of that in a module of it), else asleep. */
+/* The worker had the GIL for 200 ms: this long in json (and in a module of json), otherwise
+ * asleep. */
 static const char *text_of_holder(uint64_t json_ns, uint64_t module_ns)
 {
 	struct stall *stall = &made.stalls[0];
@@ -457,7 +458,7 @@ static void what_the_holder_mostly_did_is_said(void **state)
 	assert_non_null(strstr(text_of_holder(200 * MS, 100 * MS),
 			       " in json, mostly in scan in _json.so (fast), while "));
 	assert_non_null(strstr(text_of_holder(101 * MS, 99 * MS), " had the GIL in json while "));
-	/* of what it did for less than half of the time nothing is said */
+	/* an activity of less than half of the time is not mentioned */
 	assert_non_null(strstr(text_of_holder(99 * MS, 99 * MS), " had the GIL while "));
 	assert_non_null(strstr(advice_of_first(), "It slept with the GIL"));
 }
@@ -511,7 +512,7 @@ static void missing_evidence_explains_nothing(void **state)
 	assert_string_equal(list(), "unexplained - 60/1");
 }
 
-static void without_stacks_the_time_is_nobody_s_but_there(void **state)
+static void without_stacks_the_time_is_counted_but_has_no_owner(void **state)
 {
 	struct stall *stall = add_stall();
 
@@ -553,14 +554,14 @@ int main(void)
 		TEST(the_program_comes_before_the_machine),
 		TEST(a_neighbour_with_half_of_it_mostly_had_it),
 		TEST(a_quota_is_not_a_neighbour),
-		TEST(the_collector_in_another_thread_is_told_from_its_holder),
+		TEST(a_collection_in_another_thread_is_distinguished_from_its_holder),
 		TEST(a_function_that_has_the_gil_in_several_threads_is_one),
 		TEST(what_the_holder_mostly_did_is_said),
 		TEST(machine_code_is_said_of_its_own_state),
 		TEST(what_the_collector_took_is_not_the_function_s),
 		TEST(an_unknown_holder_is_said),
 		TEST(missing_evidence_explains_nothing),
-		TEST(without_stacks_the_time_is_nobody_s_but_there),
+		TEST(without_stacks_the_time_is_counted_but_has_no_owner),
 		TEST(nothing_is_not_an_all_clear),
 	};
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* When a thread pool is full, and in which words. */
+/* When a thread pool is reported as full, and the text. */
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -60,7 +60,7 @@ static struct pool_report *add(enum pool_kind kind, const char *name, uint32_t t
 	return pool;
 }
 
-/* Whether the first finding is a full pool; then its text is in `text`. */
+/* Whether the first finding is a full pool; stores its text in `text`. */
 static struct text_buffer text;
 static bool is_full(void)
 {
@@ -114,7 +114,7 @@ static void an_executor_may_have_as_many_threads_as_it_says(void **state)
 	assert_false(is_full());
 	add(POOL_EXECUTOR, "asyncio", 6, 2900 * MS, 0)->limit = 6;
 	assert_true(is_full());
-	add(POOL_EXECUTOR, "own", 6, 2900 * MS, 0)->limit = 6; /* consumers, for good? */
+	add(POOL_EXECUTOR, "own", 6, 2900 * MS, 0)->limit = 6; /* perhaps permanent consumers */
 	assert_false(is_full());
 	add(POOL_EXECUTOR, "own", 5, 2900 * MS, 3)->limit = 6;
 	assert_false(is_full());
@@ -147,7 +147,7 @@ static void a_thread_alone_that_is_busy_now_and_then_is_not_full(void **state)
 					"1.50" NBSP "s of 3.00" NBSP "s");
 	add(POOL_GUNICORN_SYNC, "", 1, 1000 * MS, 0);
 	assert_true(is_full());
-	add(POOL_GUNICORN_SYNC, "", 1, 999 * MS, 9); /* a client that asks again at once */
+	add(POOL_GUNICORN_SYNC, "", 1, 999 * MS, 9); /* a client that reconnects immediately */
 	assert_false(is_full());
 }
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* What becomes of threads that wanted the GIL for long. */
+/* Findings about threads that waited for the GIL for long. */
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -53,7 +53,7 @@ static int teardown(void **state)
 	return 0;
 }
 
-/* One wait, in which `holder` had the GIL for so long. */
+/* A wait, during which `holder` had the GIL for this long. */
 static struct starvation *starve(uint32_t n, uint64_t ns, struct thread *holder, uint64_t held_ns)
 {
 	struct starvation *starved = &made.rows[n].starved;
@@ -137,7 +137,7 @@ static void a_loop_s_thread_has_stalls_instead(void **state)
 	assert_int_equal(find(1)->id, FINDING_NOTHING_FOUND);
 }
 
-static void nobody_is_charged_who_had_it_for_less_than_half(void **state)
+static void a_thread_that_had_it_for_less_than_half_is_not_charged(void **state)
 {
 	(void)state;
 	starve(1, 1500 * MS, &made.hog, 700 * MS);
@@ -167,7 +167,7 @@ static void several_waits_are_counted(void **state)
 	assert_non_null(strstr(text(0), "for 1.50" NBSP "s, the longest of 3" NBSP "such waits;"));
 }
 
-/* The stack of one that waits in a function of `file`. */
+/* The stack of a thread that waits in a function of `file`. */
 static uint32_t stack_in(const char *file)
 {
 	struct dictionary *names = (struct dictionary *)made.report.names;
@@ -214,7 +214,7 @@ int main(void)
 		TEST(a_thread_and_who_had_the_gil),
 		TEST(threads_that_waited_for_the_same_one_are_one_finding),
 		TEST(a_loop_s_thread_has_stalls_instead),
-		TEST(nobody_is_charged_who_had_it_for_less_than_half),
+		TEST(a_thread_that_had_it_for_less_than_half_is_not_charged),
 		TEST(an_unknown_holder_is_said_and_a_part_is_a_bound),
 		TEST(several_waits_are_counted),
 		TEST(uvicorn_s_supervisor_kills_whom_it_does_not_hear),

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* The model's rules about odd sleeps: on the GIL's own futexes, and of threads that are stopped
- * from outside. */
-#include "tests/sim/told.h"
+/* The model's rules about special sleeps: on the GIL's own futexes, and of threads stopped from
+ * outside. */
+#include "tests/sim/emitted.h"
 
 static void out_as(uint64_t ts, uint32_t tid, uint8_t flags)
 {
@@ -12,7 +12,7 @@ static void out_as(uint64_t ts, uint32_t tid, uint8_t flags)
 #define ON_MUTEX    (EVF_SWITCH_OUT_SYSCALL | EVF_SWITCH_OUT_GIL_MUTEX)
 #define ON_HANDOVER (EVF_SWITCH_OUT_SYSCALL | EVF_SWITCH_OUT_HANDOVER)
 
-static void who_sleeps_on_the_gils_mutex_waits_for_the_gil_from_there_on(void **state)
+static void a_sleeper_on_the_gils_mutex_waits_for_the_gil_from_there_on(void **state)
 {
 	begin();
 	take(110, A);
@@ -42,7 +42,7 @@ static void on(uint64_t ts, uint32_t tid, uint32_t text)
 	FEED(SLEEPS_ON, sleeps_on, ts, tid, 0, 0, .text = text);
 }
 
-/* It holds for the sleep that began at the same instant, and for no other. */
+/* SLEEPS_ON counts for the sleep that began at the same instant, and for no other. */
 static void what_a_thread_sleeps_on_counts_until_it_is_woken(void **state)
 {
 	begin();
@@ -66,7 +66,7 @@ static void what_a_thread_sleeps_on_counts_until_it_is_woken(void **state)
 	       "160-180 1 blocked sys0\n");
 }
 
-/* From outside: only if the thread had no fact since that was begun to be read. */
+/* Read from outside, it counts only if the thread had no event since reading began. */
 static void what_a_sleeper_is_found_to_sleep_on(void **state)
 {
 	begin();
@@ -127,7 +127,7 @@ static void a_holder_on_the_gils_mutex_is_asleep_with_the_gil_not_in_a_system_ca
 	       "140-150 1 native cpu0\n");
 }
 
-static void who_is_seen_on_the_gils_mutex_may_be_waiting_or_holding(void **state)
+static void a_thread_found_on_the_gils_mutex_may_be_waiting_or_holding(void **state)
 {
 	begin();
 	asleep(110, A, 5, EVF_STATE_SYSCALL | EVF_STATE_GIL_MUTEX);
@@ -137,7 +137,7 @@ static void who_is_seen_on_the_gils_mutex_may_be_waiting_or_holding(void **state
 	       "110-130 1 unknown\n");
 }
 
-static void what_stops_a_thread_is_told_and_no_system_call(void **state)
+static void a_stop_from_outside_is_not_a_system_call(void **state)
 {
 	begin();
 	take(110, A);
@@ -161,7 +161,7 @@ static void what_stops_a_thread_is_told_and_no_system_call(void **state)
 	       "170-180 1 blocked sys-5\n");
 }
 
-static void who_is_stopped_when_it_is_first_seen_is_stopped(void **state)
+static void a_thread_that_is_stopped_when_first_seen_is_stopped(void **state)
 {
 	begin();
 	asleep(110, A, 5, EVF_STATE_STOPPED);
@@ -173,9 +173,9 @@ static void who_is_stopped_when_it_is_first_seen_is_stopped(void **state)
 	       "hold 120-130 1\n");
 }
 
-/* It need not have waited for long enough to pass WAIT: for the GIL's mutex (as A), or not at all
- * (as B). */
-static void who_finds_the_gil_switched_off_goes_on_without(void **state)
+/* It need not have waited long enough to emit WAIT: it may wait for the GIL's mutex (A), or not
+ * wait at all (B). */
+static void a_sleeper_that_finds_the_gil_switched_off_continues_without_it(void **state)
 {
 	begin();
 	in(101, A, 0);
@@ -202,9 +202,9 @@ static void who_finds_the_gil_switched_off_goes_on_without(void **state)
 	       "135-150 1 native cpu0\n");
 }
 
-/* A's drop_gil sleeps on the condition variable that it signals, and A goes on to sleep in a call
- * of its own (230). */
-static void who_sleeps_at_the_end_of_drop_gil_does_not_wait_for_it(void **state)
+/* A sleeps inside drop_gil on the mutex of the condition variable that it signals, and later in a
+ * system call of its own (230). */
+static void a_sleeper_at_the_end_of_drop_gil_does_not_wait_for_it(void **state)
 {
 	begin();
 	in(101, A, 0);
@@ -229,17 +229,17 @@ static void who_sleeps_at_the_end_of_drop_gil_does_not_wait_for_it(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(who_sleeps_on_the_gils_mutex_waits_for_the_gil_from_there_on),
+		cmocka_unit_test(a_sleeper_on_the_gils_mutex_waits_for_the_gil_from_there_on),
 		cmocka_unit_test(what_a_thread_sleeps_on_counts_until_it_is_woken),
 		cmocka_unit_test(what_a_sleeper_is_found_to_sleep_on),
 		cmocka_unit_test(in_the_handover_a_thread_waits_only_while_it_sleeps),
 		cmocka_unit_test(
 			a_holder_on_the_gils_mutex_is_asleep_with_the_gil_not_in_a_system_call),
-		cmocka_unit_test(who_is_seen_on_the_gils_mutex_may_be_waiting_or_holding),
-		cmocka_unit_test(who_sleeps_at_the_end_of_drop_gil_does_not_wait_for_it),
-		cmocka_unit_test(who_finds_the_gil_switched_off_goes_on_without),
-		cmocka_unit_test(what_stops_a_thread_is_told_and_no_system_call),
-		cmocka_unit_test(who_is_stopped_when_it_is_first_seen_is_stopped),
+		cmocka_unit_test(a_thread_found_on_the_gils_mutex_may_be_waiting_or_holding),
+		cmocka_unit_test(a_sleeper_at_the_end_of_drop_gil_does_not_wait_for_it),
+		cmocka_unit_test(a_sleeper_that_finds_the_gil_switched_off_continues_without_it),
+		cmocka_unit_test(a_stop_from_outside_is_not_a_system_call),
+		cmocka_unit_test(a_thread_that_is_stopped_when_first_seen_is_stopped),
 	};
 
 	return cmocka_run_group_tests_name("model asleep", tests, NULL, NULL);

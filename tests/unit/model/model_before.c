@@ -1,16 +1,16 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What began before the window: loops that are known before they were seen to wait, and the stacks
- * of threads that sleep all the time.
+ * What began before the window: loops that are known before their first wait, and the stacks of
+ * threads that sleep all the time.
  */
-#include "tests/sim/told.h"
+#include "tests/sim/emitted.h"
 
 static struct loop *loop_of(uint32_t tid)
 {
 	return world_thread(world, tid)->loop;
 }
 
-/* Python said before the window, which begins at 100, that A runs a loop. */
+/* Before the window, which begins at 100, Python's state showed that A runs a loop. */
 static void begin_with_loop(void)
 {
 	declare_as(false);
@@ -105,7 +105,7 @@ static void a_loop_that_is_in_its_wait_is_in_no_turn(void **state)
 static void what_is_not_known_of_it_is_not_shown(void **state)
 {
 	begin_with_loop();
-	assert_false(loop_of(A)->in_turn); /* the first event is still to come */
+	assert_false(loop_of(A)->in_turn); /* its first event is yet to come */
 	in(110, X, 0);
 	assert_true(loop_of(A)->possible);
 	expect(150, "1",
@@ -121,7 +121,7 @@ static void a_loop_that_closes_its_descriptor_without_a_wait_is_over(void **stat
 	close_epoll(120, A, EPFD);
 	assert_null(loop_of(A));
 	window(150, true);
-	assert_non_null(strstr(told, "turn 100-120 1 earlier\n"));
+	assert_non_null(strstr(emitted, "turn 100-120 1 earlier\n"));
 	world_free(world);
 }
 
@@ -143,8 +143,8 @@ static void a_loop_with_the_number_of_an_earlier_one_continues_as_that(void **st
 	enter(130, A, EPFD);
 	assert_ptr_equal(loop_of(A), first);
 	window(150, true);
-	assert_non_null(strstr(told, "turn 110-115 1 whole\n"));
-	assert_non_null(strstr(told, "turn 120-130 1 earlier\n"));
+	assert_non_null(strstr(emitted, "turn 110-115 1 whole\n"));
+	assert_non_null(strstr(emitted, "turn 120-130 1 earlier\n"));
 	world_free(world);
 }
 
@@ -189,10 +189,10 @@ static void a_stack_that_is_older_than_a_fact_does_not_count(void **state)
 	in(125, A, 0);
 	out(126, A, READ);
 	still(130, A, 9);  /* since 121 */
-	still(131, A, 5);  /* since the very instant of its last fact */
+	still(131, A, 5);  /* since exactly the instant of its last event */
 	still(135, A, 40); /* since before the window */
 	window(150, true);
-	assert_null(strstr(told, "sample"));
+	assert_null(strstr(emitted, "sample"));
 	world_free(world);
 }
 
@@ -204,7 +204,7 @@ static void a_stack_that_the_probes_took_counts_first(void **state)
 	out(120, A, READ);
 	still(130, A, 5);
 	window(150, true);
-	assert_null(strstr(told, "stack3"));
+	assert_null(strstr(emitted, "stack3"));
 	world_free(world);
 }
 

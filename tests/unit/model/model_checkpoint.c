@@ -1,19 +1,19 @@
 /* SPDX-License-Identifier: MIT */
-/* What a checkpoint carries over into a world that begins with it; that all of it is right is
- * proved in model_checkpoint_sim.c. */
+/* What a checkpoint carries over into a world that begins with it. That all of it is right is
+ * tested in model_checkpoint_sim.c. */
 #include "model/checkpoint.h"
-#include "tests/sim/told.h"
+#include "tests/sim/emitted.h"
 
 enum { NANOSLEEP = 230, CPU = 2 };
 
-/* From here on `world` is one that has only the checkpoint as of `ts`. */
+/* Replaces `world` by one that has only the checkpoint as of `ts`. */
 static void carry_on(uint64_t ts)
 {
 	struct world *before = world;
 	struct stream_sink to;
 
-	told[0] = '\0';
-	world = world_new(told_sink, MODE_EXACT);
+	emitted[0] = '\0';
+	world = world_new(text_sink, MODE_EXACT);
 	assert_non_null(world);
 	to = world_sink(world);
 	assert_int_equal(world_checkpoint(before, ts, &to), 0);
@@ -49,7 +49,7 @@ static void what_a_sleeper_sleeps_on_and_who_has_it(void **state)
 	on_futex(130, A, 0x700, EVF_FUTEX_MUTEX, 42);
 	assert_true(lock_is_certain(world_thread(world, A)));
 	carry_on(1000);
-	/* any later event: what they sleep on comes two nanoseconds after the rest */
+	/* emitted by any later event: what they sleep on comes two nanoseconds after the rest */
 	in(1050, X, CPU);
 	assert_true(lock_is_certain(world_thread(world, A)));
 	assert_int_equal(world_thread(world, A)->lock.address, 0x700);
@@ -58,7 +58,7 @@ static void what_a_sleeper_sleeps_on_and_who_has_it(void **state)
 	assert_int_equal(world_thread(world, B)->lock.address, 0x800);
 	assert_int_equal(world_thread(world, B)->lock.kind, LOCK_SEMAPHORE);
 	on_futex(1100, A, 0x700, EVF_FUTEX_WOKEN, X);
-	assert_non_null(strstr(told, "release 1000-1100 1 by 9 mutex stack0\n"));
+	assert_non_null(strstr(emitted, "release 1000-1100 1 by 9 mutex stack0\n"));
 	expect(1200, "", "");
 }
 
@@ -181,7 +181,7 @@ static void who_runs_no_loop_runs_none_afterwards(void **state)
 	runs(120, A, 0, false, LOOP_UNKNOWN);
 	enter(130, B, EPFD);
 	runs(140, B, 0, false, LOOP_UNKNOWN);
-	enter(150, B, OTHER); /* and waits on another one now */
+	enter(150, B, OTHER); /* it waits on another one now */
 	carry_on(1000);
 	leave(1100, A, EPFD);
 	enter(1200, A, EPFD);
@@ -193,13 +193,13 @@ static void who_runs_no_loop_runs_none_afterwards(void **state)
 	expect(1500, "", "");
 }
 
-static void a_collection_goes_on(void **state)
+static void a_collection_continues(void **state)
 {
 	begin();
 	in(110, A, CPU);
 	take(120, A);
 	gc_begin(130, A, 1);
-	gc_begin(140, A, 2); /* asked for by a finalizer */
+	gc_begin(140, A, 2); /* requested by a finalizer */
 	carry_on(1000);
 	gc_end(1100, A);
 	gc_end(1200, A);
@@ -229,7 +229,7 @@ static void names_and_processes(void **state)
 	expect(1100, "", "");
 }
 
-/* Nobody waits, so takes and drops prove less of a GIL whose contended transitions alone are
+/* Nobody waits. Takes and drops then prove less about a GIL of which only contended transitions are
  * traced. */
 static void the_mode_of_a_gil(void **state)
 {
@@ -254,7 +254,7 @@ static void the_mode_of_a_gil(void **state)
 	       "1150-1200 3 native cpu1 sampled\n");
 }
 
-static void a_loss_goes_on_and_nothing_is_known_of_a_world_that_ended(void **state)
+static void a_loss_continues_and_a_world_that_ended_is_unknown(void **state)
 {
 	begin();
 	in(110, A, CPU);
@@ -269,7 +269,7 @@ static void a_loss_goes_on_and_nothing_is_known_of_a_world_that_ended(void **sta
 	expect(2100, "1", "2000-2100 1 unknown\n");
 }
 
-/* More threads than a world takes in come and go. */
+/* More threads come and go than a world can have at a time. */
 static void a_state_outlives_all_limits(void **state)
 {
 	struct stream_state follower = checkpoint_state(MODE_EXACT);
@@ -296,7 +296,7 @@ static void a_state_outlives_all_limits(void **state)
 	PUSH(SWITCH_IN, switch_in, 300000, A, 0);
 	PUSH(TAKE, take, 300001, A, 0);
 	world_free(world);
-	told[0] = '\0';
+	emitted[0] = '\0';
 	world = world_new((struct model_sink){.interval = on_interval, .hold = on_hold},
 			  MODE_EXACT);
 	to = world_sink(world);
@@ -318,10 +318,10 @@ int main(void)
 		cmocka_unit_test(a_turn_in_progress_begins_there_and_the_next_is_whole),
 		cmocka_unit_test(a_loop_woken_in_its_wait_has_no_whole_turn),
 		cmocka_unit_test(who_runs_no_loop_runs_none_afterwards),
-		cmocka_unit_test(a_collection_goes_on),
+		cmocka_unit_test(a_collection_continues),
 		cmocka_unit_test(names_and_processes),
 		cmocka_unit_test(the_mode_of_a_gil),
-		cmocka_unit_test(a_loss_goes_on_and_nothing_is_known_of_a_world_that_ended),
+		cmocka_unit_test(a_loss_continues_and_a_world_that_ended_is_unknown),
 		cmocka_unit_test(a_state_outlives_all_limits),
 	};
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A world that is fed the checkpoint of another one at a random instant, and then the rest of the
- * events, against that other world: of the time from there on it says the same, or "unknown". And
- * the same again of a checkpoint of the second world.
+ * At a random instant a second world is fed the checkpoint of the first, and then the rest of the
+ * events. For the time from there on it must report the same as the first world, or "unknown". The
+ * same is repeated with a checkpoint of the second world.
  *
  * MODEL_SIM_SEED=n runs one seed.
  */
@@ -30,11 +30,11 @@ struct spans {
 	uint32_t count, room;
 };
 
-/* What a world says. */
-struct said {
+/* The output of a world. */
+struct output {
 	struct world *world;
 	bool partial;
-	uint64_t since; /* only intervals from here on */
+	uint64_t since; /* keeps intervals from here on */
 	struct {
 		struct interval *at;
 		uint32_t count, room;
@@ -57,68 +57,68 @@ static uint32_t whole_turns, lost_turns;
 	} while (0)
 
 #define SPAN(x) (unsigned long long)(x)->start, (unsigned long long)(x)->end
-#define SAID(i)                                                                                    \
+#define FIELDS(i)                                                                                  \
 	thread_state_name((i)->state), (i)->gil ? (i)->gil->index : -1, (i)->cpu, (i)->sysno,      \
 		(i)->gc, SPAN(i)
 
 static void on_loop(void *ctx, struct loop *loop)
 {
-	struct said *said = ctx;
-	uint64_t *known = &said->loop_known[loop->thread->tid - SIM_PID];
+	struct output *output = ctx;
+	uint64_t *known = &output->loop_known[loop->thread->tid - SIM_PID];
 
 	if (!*known)
-		*known = said->now;
+		*known = output->now;
 }
 
 static void on_interval(void *ctx, const struct interval *i)
 {
-	struct said *said = ctx;
+	struct output *output = ctx;
 
-	if (i->start >= said->since)
-		SIM_PUSH(said->intervals[i->thread->tid - SIM_PID], *i);
+	if (i->start >= output->since)
+		SIM_PUSH(output->intervals[i->thread->tid - SIM_PID], *i);
 }
 
 static void on_hold(void *ctx, const struct hold *h)
 {
-	SIM_PUSH(((struct said *)ctx)->holds,
+	SIM_PUSH(((struct output *)ctx)->holds,
 		 (struct span){h->start, h->end, h->thread->tid, h->gil->index, h->whole});
 }
 
 static void on_wait(void *ctx, const struct gil_wait *w)
 {
-	SIM_PUSH(((struct said *)ctx)->waits,
+	SIM_PUSH(((struct output *)ctx)->waits,
 		 (struct span){w->start, w->end, w->thread->tid, w->gil->index, w->whole});
 }
 
 static void on_turn(void *ctx, const struct turn *t)
 {
-	SIM_PUSH(((struct said *)ctx)->turns,
+	SIM_PUSH(((struct output *)ctx)->turns,
 		 (struct span){t->start, t->end, t->loop->thread->tid, -1, t->whole});
 }
 
-static void said_init(struct said *said, uint64_t since, bool partial)
+static void output_init(struct output *output, uint64_t since, bool partial)
 {
 	const struct model_sink sink = {.loop = on_loop,
 					.interval = on_interval,
 					.hold = on_hold,
 					.wait = on_wait,
 					.turn = on_turn,
-					.ctx = said};
+					.ctx = output};
 
-	*said = (struct said){.since = since,
-			      .partial = partial,
-			      .world = world_new(sink, partial ? MODE_EDGES : MODE_EXACT)};
-	assert_non_null(said->world);
+	*output = (struct output){.since = since,
+				  .partial = partial,
+				  .world = world_new(sink, partial ? MODE_EDGES : MODE_EXACT)};
+	assert_non_null(output->world);
 }
 
-static void said_done(struct said *said)
+static void output_done(struct output *output)
 {
-	world_free(said->world);
+	world_free(output->world);
 	for (uint32_t n = 0; n < SIM_TIDS; n++)
-		free(said->intervals[n].at);
-	free(said->holds.at);
-	free(said->waits.at);
-	free(said->turns.at);
+		free(output->intervals[n].at);
+	free(output->holds.at);
+	free(output->waits.at);
+	free(output->turns.at);
 }
 
 /* ── comparing ───────────────────────────────────────────────────────────── */
@@ -128,7 +128,8 @@ static bool runs(const struct interval *i)
 	return i->state == TS_PYTHON || i->state == TS_NATIVE;
 }
 
-/* `b` says the same as `a`, or less. Who looks at both has GILs of two worlds. */
+/* Whether `b` agrees with `a`, or knows less. GILs are compared by index, since each world has its
+ * own. */
 static bool agrees(const struct interval *a, const struct interval *b)
 {
 	if (b->sampled || a->sampled)
@@ -144,20 +145,21 @@ static bool agrees(const struct interval *a, const struct interval *b)
 	       (b->sysno == a->sysno || b->sysno == SYSNO_UNKNOWN);
 }
 
-/* Until a loop is known to be one, its wait is a system call like others. */
-static bool is_unknown_loop(const struct said *said, uint32_t n, const struct interval *i)
+/* Until a loop is known to be one, its waits are ordinary system calls. */
+static bool is_unknown_loop(const struct output *output, uint32_t n, const struct interval *i)
 {
-	return i->state == TS_BLOCKED && (!said->loop_known[n] || said->loop_known[n] >= i->end);
+	return i->state == TS_BLOCKED &&
+	       (!output->loop_known[n] || output->loop_known[n] >= i->end);
 }
 
-/* With partial GILs the checkpoint's own OBSERVE may settle what the events before left open
- * (model_sim.c compares that with the truth). */
-static bool is_settled(const struct said *b, const struct interval *a, const struct interval *i)
+/* With partial GILs the checkpoint's OBSERVE may prove what earlier events left open (model_sim.c
+ * compares it with the truth). */
+static bool is_settled(const struct output *b, const struct interval *a, const struct interval *i)
 {
 	return b->partial && a->state == TS_UNKNOWN && !interval_holds(i);
 }
 
-static void compare_thread(const struct said *a, const struct said *b, uint32_t n)
+static void compare_thread(const struct output *a, const struct output *b, uint32_t n)
 {
 	uint32_t k = 0;
 
@@ -180,7 +182,7 @@ static void compare_thread(const struct said *a, const struct said *b, uint32_t 
 			       "thread %u is %s gil %d cpu %d sysno %d gc %d in [%llu, %llu], and "
 			       "was "
 			       "%s gil %d cpu %d sysno %d gc %d in [%llu, %llu]",
-			       SIM_PID + n, SAID(mine), SAID(other));
+			       SIM_PID + n, FIELDS(mine), FIELDS(other));
 			known_ns += other->state != TS_UNKNOWN ? end - start : 0;
 			lost_ns += other->state != TS_UNKNOWN && mine->state == TS_UNKNOWN
 					   ? end - start
@@ -210,7 +212,7 @@ static void compare_spans(const char *what, const struct spans *a, const struct 
 		       b->at[i].tid, SPAN(&b->at[i]), b->at[i].whole ? " whole" : "");
 }
 
-static void compare(const struct said *a, const struct said *b)
+static void compare(const struct output *a, const struct output *b)
 {
 	for (uint32_t n = 0; n < SIM_TIDS; n++)
 		compare_thread(a, b, n);
@@ -227,7 +229,7 @@ static void compare(const struct said *a, const struct said *b)
 
 /* ── running ─────────────────────────────────────────────────────────────── */
 
-/* The first event behind all those of the instant of event `i`. */
+/* The index of the first event later than event `i`. */
 static uint32_t behind(const struct sim *sim, uint32_t i)
 {
 	uint64_t ts = sim->events.at[i].event.hdr.ts;
@@ -237,21 +239,21 @@ static uint32_t behind(const struct sim *sim, uint32_t i)
 	return i;
 }
 
-static void feed(const struct sim *sim, struct said *said, uint32_t from, uint32_t to)
+static void feed(const struct sim *sim, struct output *output, uint32_t from, uint32_t to)
 {
 	for (uint32_t i = from; i < to; i++) {
-		said->now = sim->events.at[i].event.hdr.ts;
-		assert_int_equal(world_feed(said->world, &sim->events.at[i].event), 0);
+		output->now = sim->events.at[i].event.hdr.ts;
+		assert_int_equal(world_feed(output->world, &sim->events.at[i].event), 0);
 	}
 }
 
-/* `b` begins with the checkpoint of `a`, which has been fed all before event `next`. */
-static void begin_with(const struct sim *sim, struct said *b, struct said *a, uint32_t next)
+/* Starts `b` with the checkpoint of `a`, which has been fed all events before `next`. */
+static void begin_with(const struct sim *sim, struct output *b, struct output *a, uint32_t next)
 {
 	uint64_t ts = sim->events.at[next - 1].event.hdr.ts;
 	struct stream_sink sink;
 
-	said_init(b, ts, sim->partial);
+	output_init(b, ts, sim->partial);
 	sink = world_sink(b->world);
 	assert_int_equal(world_checkpoint(a->world, ts, &sink), 0);
 	world_cut(a->world, ts);
@@ -260,7 +262,7 @@ static void begin_with(const struct sim *sim, struct said *b, struct said *a, ui
 static void run_seed(bool partial, uint32_t losses, uint32_t snapshots)
 {
 	static struct sim sim;
-	struct said a, b, c;
+	struct output a, b, c;
 	uint32_t first, second, begin = 0;
 
 	sim_init(&sim, seed, partial);
@@ -271,7 +273,7 @@ static void run_seed(bool partial, uint32_t losses, uint32_t snapshots)
 		begin++;
 	first = behind(&sim, begin + sim_random(&sim, (sim.events.count - begin) / 2));
 	second = behind(&sim, first + sim_random(&sim, (sim.events.count - first) / 2));
-	said_init(&a, 0, partial);
+	output_init(&a, 0, partial);
 	feed(&sim, &a, 0, first);
 	begin_with(&sim, &b, &a, first);
 	feed(&sim, &a, first, sim.events.count);
@@ -281,14 +283,14 @@ static void run_seed(bool partial, uint32_t losses, uint32_t snapshots)
 	feed(&sim, &c, second, sim.events.count);
 	compare(&a, &b);
 	compare(&a, &c);
-	said_done(&a);
-	said_done(&b);
-	said_done(&c);
+	output_done(&a);
+	output_done(&b);
+	output_done(&c);
 	sim_done(&sim);
 }
 
-/* Of what the whole world knows at most one ns in 50 is unknown, and of its whole turns one in
- * `turns_in`. */
+/* Limits: of the time that the first world knows at most 1/50 is unknown, and of its whole turns
+ * 1/`turns_in`. */
 static void run_seeds(bool partial, uint32_t losses, uint32_t snapshots, uint32_t turns_in)
 {
 	const char *one = getenv("MODEL_SIM_SEED");

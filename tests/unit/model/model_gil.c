@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The model's rules about GILs, one small sequence of events each. docs/model.md has the rules in
- * words; model_sim.c checks the whole model against simulated worlds.
+ * The model's rules about GILs, one small sequence of events each. docs/model.md explains the
+ * rules; model_sim.c checks the whole model against simulated worlds.
  */
-#include "tests/sim/told.h"
+#include "tests/sim/emitted.h"
 
 /* ── the GIL ─────────────────────────────────────────────────────────────── */
 
@@ -158,7 +158,7 @@ static void an_observation_from_before_a_transition_is_not_used(void **state)
 	observe(125, 0, A, 20, 0);
 	observe(126, 0, A, 20, EVF_OBSERVE_DEFINITE);
 	assert_int_equal(violations(), 0);
-	observe(130, 0, A, 0, 0); /* may run ahead of a TAKE */
+	observe(130, 0, A, 0, 0); /* may be ahead of a TAKE */
 	assert_int_equal(violations(), 0);
 	observe(140, 0, A, 0, EVF_OBSERVE_DEFINITE);
 	assert_int_equal(violations(), 1);
@@ -226,7 +226,7 @@ static void a_thread_holds_one_gil_at_a_time(void **state)
 	take(110, A);
 	FEED(OBSERVE, observe, 120, 0, 1, EVF_OBSERVE_LOCKED, .holder = A);
 	FEED(TAKE, take, 130, A, 1, 0);
-	/* of the first; the second's TAKE is what does not fit */
+	/* of the first thread; the second's TAKE is the contradiction */
 	assert_int_equal(violations(), 0);
 	expect(140, "1",
 	       "100-110 1 unknown\n"
@@ -253,7 +253,7 @@ static void a_gil_declared_late_makes_doubtful_who_seemed_to_have_none(void **st
 	       "140-150 1 unknown\n");
 }
 
-static void a_gil_that_is_off_is_nobodys_until_it_is_switched_on(void **state)
+static void a_gil_that_is_off_has_no_holder_until_it_is_switched_on(void **state)
 {
 	begin();
 	in(110, A, 0);
@@ -275,7 +275,7 @@ static void a_gil_that_is_off_is_nobodys_until_it_is_switched_on(void **state)
 	       "hold 152-160 1 handoff\n");
 }
 
-/* Of two GILs, one says nothing of the other. */
+/* Observing one of two GILs says nothing about the other. */
 static void a_gil_that_is_off_is_not_the_only_one(void **state)
 {
 	begin();
@@ -288,7 +288,7 @@ static void a_gil_that_is_off_is_not_the_only_one(void **state)
 	       "130-140 1 native cpu0\n");
 }
 
-static void who_waits_for_a_gil_that_is_switched_off_goes_on_without(void **state)
+static void a_waiter_for_a_gil_that_is_switched_off_continues_without_it(void **state)
 {
 	begin();
 	take(110, A);
@@ -312,7 +312,7 @@ static void who_waits_for_a_gil_that_is_switched_off_goes_on_without(void **stat
 
 /* ── partial GILs ────────────────────────────────────────────────────────── */
 
-/* The same happens in two processes; only the GIL of the second is declared to have its contended
+/* The same happens in two processes. Only the GIL of the second is declared to have its contended
  * transitions traced and no others. */
 static void the_mode_belongs_to_the_gil(void **state)
 {
@@ -344,8 +344,8 @@ static void the_mode_belongs_to_the_gil(void **state)
 	       "140-150 3 native sampled\n");
 }
 
-/* Its only partial GIL makes room for one whose every transition is traced. Both threads run before
- * that and after it. */
+/* The process's only partial GIL is replaced by one whose every transition is traced. Both threads
+ * run before and after that. */
 static void a_process_is_partial_only_as_long_as_a_gil_of_it_is(void **state)
 {
 	begin_as(false);
@@ -368,7 +368,7 @@ static void a_process_is_partial_only_as_long_as_a_gil_of_it_is(void **state)
 	       "130-140 1 native cpu0\n");
 }
 
-/* The same, but the index is given to a GIL of another process. */
+/* The same, but the index is reused for a GIL of another process. */
 static void a_process_that_loses_its_partial_gil_is_not_partial(void **state)
 {
 	const uint32_t other_pid = 200;
@@ -393,9 +393,9 @@ static void a_process_that_loses_its_partial_gil_is_not_partial(void **state)
 	       "130-140 1 native cpu0\n");
 }
 
-/* Another partial GIL remains, so the threads are still sampled. That the thread had the GIL which
- * is gone says nothing of what it has now. */
-static void who_was_seen_with_a_retired_gil_is_unknown(void **state)
+/* Another partial GIL remains, so the threads are still sampled. That the thread had the retired
+ * GIL says nothing about what it holds now. */
+static void a_thread_seen_with_a_retired_gil_is_unknown(void **state)
 {
 	begin_as(true);
 	FEED(GIL, gil, 105, PID, 1, 0, .address = 0x2000);
@@ -516,7 +516,8 @@ static void a_look_without_the_mutex_makes_no_holder_on_a_cpu_certain(void **sta
 	       "contention 120-140\n");
 }
 
-/* Who waited is blamed on what the holder did, so that is emitted first. */
+/* A waiter's time is attributed to what the holder did, so the holder's intervals are emitted
+ * first. */
 static void what_the_holder_did_comes_before_the_wait_that_ends_with_it(void **state)
 {
 	begin_as(true);
@@ -565,13 +566,13 @@ int main(void)
 		cmocka_unit_test(two_gils_must_both_be_certain_before_a_sleeper_has_none),
 		cmocka_unit_test(a_thread_holds_one_gil_at_a_time),
 		cmocka_unit_test(a_gil_declared_late_makes_doubtful_who_seemed_to_have_none),
-		cmocka_unit_test(a_gil_that_is_off_is_nobodys_until_it_is_switched_on),
+		cmocka_unit_test(a_gil_that_is_off_has_no_holder_until_it_is_switched_on),
 		cmocka_unit_test(a_gil_that_is_off_is_not_the_only_one),
-		cmocka_unit_test(who_waits_for_a_gil_that_is_switched_off_goes_on_without),
+		cmocka_unit_test(a_waiter_for_a_gil_that_is_switched_off_continues_without_it),
 		cmocka_unit_test(the_mode_belongs_to_the_gil),
 		cmocka_unit_test(a_process_is_partial_only_as_long_as_a_gil_of_it_is),
 		cmocka_unit_test(a_process_that_loses_its_partial_gil_is_not_partial),
-		cmocka_unit_test(who_was_seen_with_a_retired_gil_is_unknown),
+		cmocka_unit_test(a_thread_seen_with_a_retired_gil_is_unknown),
 		cmocka_unit_test(an_acquisition_is_certain_only_while_somebody_waits),
 		cmocka_unit_test(a_look_at_the_switch_holds_for_the_whole_sleep),
 		cmocka_unit_test(a_sleep_without_a_look_is_unknown),

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
-/* The model's rules about sleeps on futexes: who has what is there, and who wakes the sleeper. */
-#include "tests/sim/told.h"
+/* The model's rules about sleeps on futexes: who owns the mutex, and who wakes the sleeper. */
+#include "tests/sim/emitted.h"
 
 enum { ADDRESS = 0x700 };
 
-/* `tid` passes a site, and then goes to sleep. */
+/* `tid` emits FUTEX, and then goes to sleep. */
 static void sleeps(uint64_t ts, uint32_t tid, uint8_t flags, uint32_t owner)
 {
 	take(ts - 2, tid);
@@ -18,12 +18,12 @@ static const struct lock *lock_of(uint32_t tid)
 	return &world_thread(world, tid)->lock;
 }
 
-/* These are all releases so far, one a line. */
+/* Asserts that these are all releases so far, one a line. */
 static void released(const char *expected)
 {
-	char kept[sizeof(told)] = "", copy[sizeof(told)], *line, *rest = copy;
+	char kept[sizeof(emitted)] = "", copy[sizeof(emitted)], *line, *rest = copy;
 
-	memcpy(copy, told, sizeof(copy));
+	memcpy(copy, emitted, sizeof(copy));
 	while ((line = strsep(&rest, "\n")))
 		if (strncmp(line, "release", 7) == 0)
 			strcat(strcat(kept, line), "\n");
@@ -76,15 +76,15 @@ static void no_other_wake_up_is_a_release(void **state)
 	begin();
 	sleeps(130, A, 0, 0);
 	on_futex(140, A, ADDRESS + 8, EVF_FUTEX_WOKEN, B); /* another futex */
-	on_futex(141, A, ADDRESS, EVF_FUTEX_WOKEN, 77);	   /* of no thread */
-	on_futex(142, B, ADDRESS, EVF_FUTEX_WOKEN, A);	   /* of one that does not sleep */
+	on_futex(141, A, ADDRESS, EVF_FUTEX_WOKEN, 77);	   /* by an unknown thread */
+	on_futex(142, B, ADDRESS, EVF_FUTEX_WOKEN, A);	   /* of a thread that does not sleep */
 	FEED(THREAD, thread, 143, 55, 0, 0, .pid = 5);
-	on_futex(144, A, ADDRESS, EVF_FUTEX_WOKEN, 55); /* of another process */
+	on_futex(144, A, ADDRESS, EVF_FUTEX_WOKEN, 55); /* by a thread of another process */
 	wake(150, A, 0);
 	on_futex(151, A, ADDRESS, EVF_FUTEX_WOKEN, B); /* too late */
 	in(152, A, 0);
 	out(160, A, FUTEX);
-	on_futex(161, A, ADDRESS, 0, 0); /* not of this sleep */
+	on_futex(161, A, ADDRESS, 0, 0); /* not during this sleep */
 	on_futex(170, A, ADDRESS, EVF_FUTEX_WOKEN, B);
 	released("");
 }
@@ -98,22 +98,22 @@ static void a_mutex_has_an_owner_by_the_number_that_the_process_knows(void **sta
 	assert_int_equal(lock_of(A)->kind, LOCK_MUTEX);
 	wake(140, A, 0);
 	in(141, A, 0);
-	/* nobody's number: what is there is no mutex */
+	/* no thread has this number, so there is no mutex at the address */
 	sleeps(150, A, EVF_FUTEX_MUTEX, 43);
 	assert_null(lock_of(A)->owner);
 	assert_int_equal(lock_of(A)->kind, LOCK_UNKNOWN);
 	released("");
 }
 
-/* Threads that were born in the window have no number of the process's own: it is theirs if the
- * process counts as the machine does. */
+/* For threads born in the window only the tid is known. It is also their number inside the process
+ * if the process is in the host's PID namespace. */
 static void a_new_thread_is_found_by_its_tid_where_that_is_the_same(void **state)
 {
 	begin();
 	FEED(THREAD, thread, 104, C, 0, EVF_THREAD_NEW, .pid = PID);
 	FEED(THREAD, thread, 105, A, 0, EVF_THREAD_PYTHON, .pid = PID, .nstid = 7);
 	sleeps(130, B, EVF_FUTEX_MUTEX, C);
-	assert_null(lock_of(B)->owner); /* in a namespace of its own */
+	assert_null(lock_of(B)->owner); /* the process has a PID namespace of its own */
 	wake(140, B, 0);
 	in(141, B, 0);
 	FEED(THREAD, thread, 142, A, 0, EVF_THREAD_PYTHON, .pid = PID, .nstid = A);
@@ -141,7 +141,7 @@ static void read_from_outside_it_counts_if_the_thread_slept_all_the_while(void *
 	released("release 110-130 1 by 2 lock stack0\n");
 }
 
-/* FUTEX of a snapshot. */
+/* A FUTEX event of a snapshot. */
 static void looked_at(uint64_t ts, uint32_t tid, uint64_t span, uint8_t flags, uint32_t owner)
 {
 	FEED(FUTEX, futex, ts, tid, 0, flags, .address = ADDRESS, .other = owner, .span_ns = span);
@@ -154,12 +154,12 @@ static void an_owner_is_certain_if_it_slept_already_when_it_was_read(void **stat
 	FEED(THREAD, thread, 105, B, 0, EVF_THREAD_PYTHON, .pid = PID, .nstid = B);
 	take(110, B);
 	sleeps(130, A, EVF_FUTEX_MUTEX, B);
-	assert_int_equal(lock_had_ns(world_thread(world, A), 135), 5); /* it runs */
+	assert_int_equal(lock_had_ns(world_thread(world, A), 135), 5); /* B runs */
 	drop(140, B);
 	out(141, B, READ);
 	assert_false(lock_is_certain(world_thread(world, A)));
 	assert_int_equal(lock_had_ns(world_thread(world, A), 145), 15);
-	looked_at(148, A, 8, EVF_FUTEX_MUTEX, B); /* perhaps read before it fell asleep */
+	looked_at(148, A, 8, EVF_FUTEX_MUTEX, B); /* perhaps read before B fell asleep */
 	assert_false(lock_is_certain(world_thread(world, A)));
 	looked_at(149, A, 8, EVF_FUTEX_MUTEX, B);
 	assert_true(lock_is_certain(world_thread(world, A)));
@@ -189,7 +189,7 @@ static void read_again_a_mutex_may_have_another_owner_or_none(void **state)
 	assert_int_equal(lock_of(A)->ts_owner, 135);
 	looked_at(150, A, 5, 0, 0);
 	assert_null(lock_of(A)->owner);
-	assert_int_equal(lock_of(A)->kind, LOCK_MUTEX); /* what was one is one */
+	assert_int_equal(lock_of(A)->kind, LOCK_MUTEX); /* a mutex remains a mutex */
 	released("");
 }
 

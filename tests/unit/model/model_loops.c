@@ -2,7 +2,7 @@
 /*
  * The model's rules about loops, losses and lives, one small sequence of events each.
  */
-#include "tests/sim/told.h"
+#include "tests/sim/emitted.h"
 
 /* ── loops ───────────────────────────────────────────────────────────────── */
 
@@ -15,7 +15,7 @@ static void begin_loop(void)
 	drop(103, A);
 	enter(104, A, EPFD);
 	leave(110, A, EPFD);
-	told[0] = '\0';
+	emitted[0] = '\0';
 }
 
 static void a_turn_begins_with_the_wake_up_and_ends_at_the_next_wait(void **state)
@@ -65,7 +65,7 @@ static void a_spurious_wake_up_is_no_turn(void **state)
 	       "132-160 1 idle sys232\n");
 }
 
-static void an_untold_wake_up_begins_a_turn_that_is_not_whole(void **state)
+static void a_missing_wake_up_begins_a_turn_that_is_not_whole(void **state)
 {
 	begin_loop();
 	enter(120, A, EPFD);
@@ -146,9 +146,9 @@ static void a_descriptor_declared_during_the_wait_makes_the_loop_at_once(void **
 	       "turn 140-150 1 ongoing\n");
 }
 
-/* asyncio looks into its descriptor before it runs the first callback, so that is known to be a
- * loop's only inside the first turn. */
-static void the_first_turn_of_a_loop_that_begins_is_told_from_where_it_is_known(void **state)
+/* asyncio uses its descriptor before it runs the first callback, so only inside the first turn does
+ * it become known that the descriptor is a loop's. */
+static void the_first_turn_of_a_new_loop_begins_where_the_loop_is_known(void **state)
 {
 	begin();
 	take(110, A);
@@ -198,7 +198,7 @@ static void add_own_turns(void *ctx, const struct interval *i)
 	own_ns += i->in_turn && i->thread->loop ? i->end - i->start : 0;
 }
 
-/* A fold finds the loop of a turn by the interval's thread. */
+/* A fold finds the loop of a turn through the interval's thread. */
 static void the_last_turns_intervals_still_have_their_loop(void **state)
 {
 	own_ns = 0;
@@ -216,12 +216,12 @@ static void the_last_turns_intervals_still_have_their_loop(void **state)
 	assert_int_equal(own_ns, 10);
 }
 
-/* Nor does it belong to a loop before that is known of the new one. */
+/* Nor does it belong to the new loop before that is known to be one. */
 static void a_closed_descriptors_number_may_mean_another_file(void **state)
 {
 	begin_loop();
 	close_epoll(120, A, EPFD);
-	runs(125, A, 10, true, LOOP_ASYNCIO); /* from before it was closed */
+	runs(125, A, 10, true, LOOP_ASYNCIO); /* read before it was closed */
 	enter(130, A, EPFD);
 	leave(131, A, EPFD);
 	enter(140, A, EPFD);
@@ -240,9 +240,9 @@ static void a_closed_descriptors_number_may_mean_another_file(void **state)
 	       "160-170 1 native cpu0\n");
 }
 
-/* By another thread: what its loop does is unknown from there. And in a loss only what the number
- * means counts. */
-static void whoever_closes_a_descriptor_ends_the_loop(void **state)
+/* Closed by another thread: what the loop does at that time is unknown. In a loss only the meaning
+ * of the number counts. */
+static void any_thread_that_closes_the_descriptor_ends_the_loop(void **state)
 {
 	begin_loop();
 	enter(115, A, EPFD);
@@ -289,7 +289,7 @@ static void a_loop_that_waits_elsewhere_long_enough_runs_there(void **state)
 		leave(ts + 1000, A, OTHER);
 		ts += 20 * 1000 * 1000;
 	}
-	told[0] = '\0';
+	emitted[0] = '\0';
 	enter(ts, A, OTHER);
 	expect(ts, "1",
 	       "1380001120-1400000120 1 native cpu0 turn\n"
@@ -304,8 +304,8 @@ static void a_loss_makes_everything_unknown_over_its_span(void **state)
 	in(110, A, 0);
 	take(120, A);
 	lost(130, 150);
-	in(140, A, 0); /* true then, but what followed may be missing */
-	drop(150, A);  /* the missing one may come behind it */
+	in(140, A, 0); /* true at that time, but later events may be missing */
+	drop(150, A);  /* the missing event may be later */
 	in(160, A, 0);
 	take(170, A);
 	assert_int_equal(violations(), 0);
@@ -346,7 +346,7 @@ static void a_thread_unknown_to_python_may_have_passed_a_site_in_a_loss(void **s
 	       "120-150 9 unknown\n");
 }
 
-static void a_turn_is_cut_by_a_loss_and_goes_on_as_a_lower_bound(void **state)
+static void a_turn_is_cut_by_a_loss_and_continues_as_a_lower_bound(void **state)
 {
 	begin_loop();
 	lost(120, 130);
@@ -389,7 +389,7 @@ static void a_possible_turn_is_none_when_the_loop_proves_to_have_waited(void **s
 
 /* ── lives ───────────────────────────────────────────────────────────────── */
 
-static void a_thread_that_is_born_is_told_from_then_on_and_until_its_exit(void **state)
+static void a_thread_exists_from_its_birth_to_its_exit(void **state)
 {
 	begin();
 	thread(110, C, EVF_THREAD_NEW);
@@ -429,7 +429,7 @@ static void a_process_that_exits_ends_its_threads(void **state)
 	       "hold 110-120 1\n");
 }
 
-static void nothing_is_told_before_the_window(void **state)
+static void nothing_is_emitted_before_the_window(void **state)
 {
 	begin();
 	window(110, false); /* it has begun already */
@@ -455,7 +455,7 @@ static void names_are_kept_for_threads_and_strangers(void **state)
 	uint32_t position = 0;
 
 	begin();
-	/* the kernel ends a name with a zero, a recording need not */
+	/* the kernel terminates a name with a zero, a recording may not */
 	FEED(COMM, comm, 110, A, 0, 0, .pid = PID,
 	     .comm = {{'0', '1', '2', '3', '4', '5', '6', '7', '8', '9', 'a', 'b', 'c', 'd', 'e',
 		       'f'}});
@@ -473,26 +473,25 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_turn_begins_with_the_wake_up_and_ends_at_the_next_wait),
 		cmocka_unit_test(a_spurious_wake_up_is_no_turn),
-		cmocka_unit_test(an_untold_wake_up_begins_a_turn_that_is_not_whole),
+		cmocka_unit_test(a_missing_wake_up_begins_a_turn_that_is_not_whole),
 		cmocka_unit_test(a_wait_on_another_descriptor_neither_begins_nor_ends_a_turn),
 		cmocka_unit_test(a_loop_asleep_in_a_snapshot_is_idle_and_its_first_turn_is_whole),
 		cmocka_unit_test(a_descriptor_declared_during_the_wait_makes_the_loop_at_once),
-		cmocka_unit_test(
-			the_first_turn_of_a_loop_that_begins_is_told_from_where_it_is_known),
+		cmocka_unit_test(the_first_turn_of_a_new_loop_begins_where_the_loop_is_known),
 		cmocka_unit_test(the_last_turn_ends_when_the_descriptor_is_closed),
 		cmocka_unit_test(the_last_turns_intervals_still_have_their_loop),
 		cmocka_unit_test(a_closed_descriptors_number_may_mean_another_file),
-		cmocka_unit_test(whoever_closes_a_descriptor_ends_the_loop),
+		cmocka_unit_test(any_thread_that_closes_the_descriptor_ends_the_loop),
 		cmocka_unit_test(a_turn_is_ongoing_at_the_end),
 		cmocka_unit_test(a_loop_that_waits_elsewhere_long_enough_runs_there),
 		cmocka_unit_test(a_loss_makes_everything_unknown_over_its_span),
 		cmocka_unit_test(losses_overlap),
 		cmocka_unit_test(a_thread_unknown_to_python_may_have_passed_a_site_in_a_loss),
-		cmocka_unit_test(a_turn_is_cut_by_a_loss_and_goes_on_as_a_lower_bound),
+		cmocka_unit_test(a_turn_is_cut_by_a_loss_and_continues_as_a_lower_bound),
 		cmocka_unit_test(a_possible_turn_is_none_when_the_loop_proves_to_have_waited),
-		cmocka_unit_test(a_thread_that_is_born_is_told_from_then_on_and_until_its_exit),
+		cmocka_unit_test(a_thread_exists_from_its_birth_to_its_exit),
 		cmocka_unit_test(a_process_that_exits_ends_its_threads),
-		cmocka_unit_test(nothing_is_told_before_the_window),
+		cmocka_unit_test(nothing_is_emitted_before_the_window),
 		cmocka_unit_test(events_from_the_past_count_now),
 		cmocka_unit_test(names_are_kept_for_threads_and_strangers),
 	};

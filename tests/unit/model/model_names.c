@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The model's rules about stacks, runs of the garbage collector, and what Python itself says of
- * loops and names.
+ * The model's rules about stacks, garbage collections, and the names and loops read from Python's
+ * state.
  */
-#include "tests/sim/told.h"
+#include "tests/sim/emitted.h"
 
 /* ── stacks ──────────────────────────────────────────────────────────────── */
 
-static void a_stack_is_told_behind_its_threads_time_up_to_then(void **state)
+static void a_stack_is_emitted_after_its_threads_time_up_to_then(void **state)
 {
 	begin();
 	in(110, A, 0);
@@ -30,7 +30,7 @@ static void a_stack_at_the_instant_of_a_switch_contradicts_nothing(void **state)
 	take(120, A);
 	stack(130, A, EVF_STACK_SLEEP, 4);
 	out(130, A, FUTEX);
-	stack(130, A, EVF_STACK_SLEEP, 4); /* in whichever order */
+	stack(130, A, EVF_STACK_SLEEP, 4); /* in either order */
 	wake(140, A, 0);
 	in(150, A, 0);
 	stack(160, A, EVF_STACK_PREEMPT, 5);
@@ -68,11 +68,11 @@ static void a_stack_proves_that_its_thread_has_a_cpu(void **state)
 	       "120-130 1 native\n");
 }
 
-static void a_holders_stack_is_told_of_the_certain_holder_only(void **state)
+static void a_holders_stack_is_attributed_to_a_certain_holder_only(void **state)
 {
 	begin();
 	in(101, A, 0);
-	stack(105, B, EVF_STACK_HOLDER, 3); /* nobody is certain */
+	stack(105, B, EVF_STACK_HOLDER, 3); /* no certain holder */
 	take(110, A);
 	stack(120, B, EVF_STACK_WAIT, 4);
 	stack(120, B, EVF_STACK_HOLDER, 5);
@@ -81,7 +81,7 @@ static void a_holders_stack_is_told_of_the_certain_holder_only(void **state)
 	stack(130, B, EVF_STACK_HOLDER, 7);
 	wait(130, B);
 	drop(140, A);
-	stack(145, B, EVF_STACK_HOLDER, 8); /* free */
+	stack(145, B, EVF_STACK_HOLDER, 8); /* the GIL is free */
 	assert_int_equal(violations() + world_window(world).contradictions, 0);
 	expect(150, "12",
 	       "100-110 1 unknown\n"
@@ -120,16 +120,16 @@ static void a_waiters_stack_comes_behind_what_its_holder_did(void **state)
 	       "contention 120-140\n");
 }
 
-static void stacks_are_told_only_where_facts_count(void **state)
+static void stacks_are_emitted_only_where_facts_count(void **state)
 {
 	const struct model_sink sink = {.interval = on_interval, .sample = on_sample};
 
-	told[0] = '\0';
+	emitted[0] = '\0';
 	world = world_new(sink, MODE_EXACT);
 	thread(0, A, EVF_THREAD_PYTHON);
 	stack(50, A, EVF_STACK_CLOCK, 1);
 	window(100, false);
-	stack(110, C, EVF_STACK_CLOCK, 2); /* nobody knows it */
+	stack(110, C, EVF_STACK_CLOCK, 2); /* an unknown thread */
 	lost(120, 140);
 	stack(130, A, EVF_STACK_CLOCK, 3);
 	stack(140, A, EVF_STACK_CLOCK, 4);
@@ -149,12 +149,12 @@ static void collections_cut_intervals_and_are_named_by_generation(void **state)
 	in(101, A, 0);
 	take(110, A);
 	gc_begin(120, A, 2);
-	gc_begin(125, A, 0); /* a finalizer asks for another one */
+	gc_begin(125, A, 0); /* requested by a finalizer */
 	gc_end(127, A);
 	preempt(130, A, 0);
 	in(140, A, 0);
 	gc_end(150, A);
-	gc_end(155, A); /* of nothing */
+	gc_end(155, A); /* without a begin */
 	gc_begin(160, A, 65535);
 	expect(170, "1",
 	       "100-110 1 unknown\n"
@@ -178,7 +178,7 @@ static void a_collection_ends_with_the_evidence_and_at_the_loops_own_wait(void *
 	take(141, A);
 	gc_begin(150, A, 1);
 	drop(155, A);
-	enter(160, A, EPFD); /* its end was missed */
+	enter(160, A, EPFD); /* the event of its end is missing */
 	expect(170, "1",
 	       "100-102 1 unknown\n"
 	       "102-110 1 python cpu0\n"
@@ -215,7 +215,7 @@ static void what_python_says_is_no_guess(void **state)
 	runs(120, A, 5, true, LOOP_ASYNCIO);
 	assert_false(loop_of(A)->by_behaviour);
 	assert_int_equal(loop_of(A)->kind, LOOP_ASYNCIO);
-	descriptor(130, EPFD); /* Python knows better */
+	descriptor(130, EPFD); /* Python's own state overrides it */
 	assert_int_equal(loop_of(A)->kind, LOOP_ASYNCIO);
 	runs(140, A, 5, true, LOOP_UNKNOWN);
 	assert_int_equal(loop_of(A)->kind, LOOP_ASYNCIO);
@@ -228,12 +228,12 @@ static void a_thread_that_python_says_runs_a_loop_runs_the_one_it_waits_on(void 
 	in(101, A, 0);
 	runs(105, A, 1, true, LOOP_UNKNOWN);
 	assert_int_equal(loop_of(A)->epfd, EPFD_UNKNOWN);
-	enter(110, A, OTHER); /* no loop's descriptor */
+	enter(110, A, OTHER); /* not a loop's descriptor */
 	assert_int_equal(loop_of(A)->epfd, EPFD_UNKNOWN);
 	leave(111, A, OTHER);
 	enter(112, A, EPFD);
 	assert_int_equal(loop_of(A)->epfd, EPFD);
-	assert_int_equal(loop_of(A)->kind, LOOP_UVLOOP); /* the descriptor's */
+	assert_int_equal(loop_of(A)->kind, LOOP_UVLOOP); /* the kind of the descriptor's loop */
 	assert_false(loop_of(A)->by_behaviour);
 	finish();
 }
@@ -254,7 +254,7 @@ static void a_thread_that_waits_like_a_loop_but_runs_none_is_no_loop(void **stat
 	enter(140, A, EPFD);
 	descriptor(141, EPFD);
 	assert_null(loop_of(A));
-	runs(150, A, 5, true, LOOP_ASYNCIO); /* now it does, and waits just now */
+	runs(150, A, 5, true, LOOP_ASYNCIO); /* now it does, and waits right now */
 	assert_false(loop_of(A)->by_behaviour);
 	expect(160, "1",
 	       "100-102 1 unknown\n"
@@ -267,7 +267,7 @@ static void a_thread_that_waits_like_a_loop_but_runs_none_is_no_loop(void **stat
 	       "131-160 1 native cpu0\n");
 }
 
-/* Python's word decides once one thread of the process has been asked. */
+/* Python's own state decides once one thread of the process has been read. */
 static void a_thread_that_was_asked_runs_no_loop_by_behaviour(void **state)
 {
 	begin();
@@ -321,7 +321,8 @@ static void an_answer_that_may_be_older_than_the_last_one_is_ignored(void **stat
 	finish();
 }
 
-/* Nothing tells that one loop ended and another began: only its patience does. */
+/* No event says that one loop ended and another began. The model infers it from many waits on the
+ * other descriptor. */
 static void a_second_loop_wins_by_behaviour_and_the_first_is_back_at_once(void **state)
 {
 	const struct loop *first;
@@ -364,12 +365,12 @@ static void threads_have_the_name_that_python_gave_them_last(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(a_stack_is_told_behind_its_threads_time_up_to_then),
+		cmocka_unit_test(a_stack_is_emitted_after_its_threads_time_up_to_then),
 		cmocka_unit_test(a_stack_at_the_instant_of_a_switch_contradicts_nothing),
 		cmocka_unit_test(a_stack_proves_that_its_thread_has_a_cpu),
-		cmocka_unit_test(a_holders_stack_is_told_of_the_certain_holder_only),
+		cmocka_unit_test(a_holders_stack_is_attributed_to_a_certain_holder_only),
 		cmocka_unit_test(a_waiters_stack_comes_behind_what_its_holder_did),
-		cmocka_unit_test(stacks_are_told_only_where_facts_count),
+		cmocka_unit_test(stacks_are_emitted_only_where_facts_count),
 		cmocka_unit_test(collections_cut_intervals_and_are_named_by_generation),
 		cmocka_unit_test(a_collection_ends_with_the_evidence_and_at_the_loops_own_wait),
 		cmocka_unit_test(what_python_says_is_no_guess),

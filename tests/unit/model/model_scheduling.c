@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* The model's rules about scheduling, one small sequence of events each (docs/model.md). */
-#include "tests/sim/told.h"
+#include "tests/sim/emitted.h"
 
 static void a_thread_that_python_does_not_know_has_no_gil(void **state)
 {
@@ -69,7 +69,7 @@ static void who_acts_is_on_a_cpu_and_a_missed_fact_makes_its_time_unknown(void *
 	       "140-150 1 native\n");
 }
 
-static void an_untold_switch_makes_only_the_time_since_the_last_told_one_unknown(void **state)
+static void a_missed_switch_makes_the_time_since_the_previous_one_unknown(void **state)
 {
 	begin();
 	in(110, A, 0);
@@ -89,7 +89,7 @@ static void an_untold_switch_makes_only_the_time_since_the_last_told_one_unknown
 	       "150-160 1 native cpu1\n");
 }
 
-static void an_untold_switch_does_not_end_a_wait_for_the_gil(void **state)
+static void a_missed_switch_does_not_end_a_wait_for_the_gil(void **state)
 {
 	begin();
 	take(105, B);
@@ -105,7 +105,7 @@ static void an_untold_switch_does_not_end_a_wait_for_the_gil(void **state)
 	       "contention 120-160\n");
 }
 
-static void who_has_the_cpu_is_told_before_the_thread_that_waited_for_it(void **state)
+static void the_cpus_occupant_is_emitted_before_the_thread_that_waited_for_it(void **state)
 {
 	begin();
 	in(110, X, 0);
@@ -143,10 +143,9 @@ int main(void)
 		cmocka_unit_test(a_wake_up_of_a_thread_in_an_unknown_state_settles_nothing),
 		cmocka_unit_test(a_throttled_thread_is_marked),
 		cmocka_unit_test(who_acts_is_on_a_cpu_and_a_missed_fact_makes_its_time_unknown),
-		cmocka_unit_test(
-			an_untold_switch_makes_only_the_time_since_the_last_told_one_unknown),
-		cmocka_unit_test(an_untold_switch_does_not_end_a_wait_for_the_gil),
-		cmocka_unit_test(who_has_the_cpu_is_told_before_the_thread_that_waited_for_it),
+		cmocka_unit_test(a_missed_switch_makes_the_time_since_the_previous_one_unknown),
+		cmocka_unit_test(a_missed_switch_does_not_end_a_wait_for_the_gil),
+		cmocka_unit_test(the_cpus_occupant_is_emitted_before_the_thread_that_waited_for_it),
 		cmocka_unit_test(a_snapshot_older_than_a_fact_is_not_used),
 	};
 

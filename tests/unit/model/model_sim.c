@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The model's promise, "right or unknown, never wrong", held against simulated worlds whose truth
- * is known (tests/sim/gilsim.h).
+ * The model's promise, "right or unknown, never wrong", tested on simulated worlds whose truth is
+ * known (tests/sim/gilsim.h).
  *
- * MODEL_SIM_SEED=n runs one seed, MODEL_SIM_SEEDS=n so many of each kind. A failure names its seed.
+ * MODEL_SIM_SEED=n runs one seed, MODEL_SIM_SEEDS=n that many of each kind. A failure prints its
+ * seed.
  */
 #include "model/checkpoint.h"
 #include "stream/keep.h"
@@ -11,42 +12,42 @@
 
 /* ── feeding ─────────────────────────────────────────────────────────────── */
 
-/* Notes what the event proves about the machines of its thread. */
+/* Notes which machines of the thread know their state since this event. */
 static void note_evidence(struct check *c, const union event *event)
 {
 	const struct thread *thread = world_thread(c->world, event->hdr.tid);
-	struct told_thread *told = thread ? thread->data : NULL;
+	struct checked_thread *checked = thread ? thread->data : NULL;
 	bool gil = event->hdr.type >= EV_TAKE && event->hdr.type <= EV_WAIT_END,
 	     epoll = event->hdr.type == EV_EPOLL_ENTER || event->hdr.type == EV_EPOLL_EXIT;
 	bool sched = event->hdr.type == EV_SWITCH_IN || event->hdr.type == EV_SWITCH_OUT;
 
-	if (!told)
+	if (!checked)
 		return;
-	if ((event->hdr.type == EV_GC_BEGIN || event->hdr.type == EV_GC_END) && !told->gc_known)
-		told->gc_known = c->now;
-	if ((gil || epoll || sched) && !told->evidence[0])
-		told->evidence[0] = c->now;
-	if (gil && !told->evidence[1])
-		told->evidence[1] = c->now;
-	if ((gil || epoll) && !told->evidence[2])
-		told->evidence[2] = c->now;
+	if ((event->hdr.type == EV_GC_BEGIN || event->hdr.type == EV_GC_END) && !checked->gc_known)
+		checked->gc_known = c->now;
+	if ((gil || epoll || sched) && !checked->evidence[0])
+		checked->evidence[0] = c->now;
+	if (gil && !checked->evidence[1])
+		checked->evidence[1] = c->now;
+	if ((gil || epoll) && !checked->evidence[2])
+		checked->evidence[2] = c->now;
 }
 
-/* The thread whose life covers the span, and since when that kind of span is known of it; 0: not
- * known. */
+/* Since when that kind of span is known of the thread whose life covers the span; 0: it is
+ * unknown. */
 static uint64_t known_since(const struct check *c, const struct sim_span *span, bool is_turn)
 {
 	for (uint32_t i = 0; i < c->thread_count; i++) {
-		const struct told_thread *told = &c->threads[i];
+		const struct checked_thread *checked = &c->threads[i];
 
-		if (told->thread->tid == span->tid && told->begin <= span->start &&
-		    span->end <= told->end)
-			return is_turn ? told->loop_known : told->evidence[1];
+		if (checked->thread->tid == span->tid && checked->begin <= span->start &&
+		    span->end <= checked->end)
+			return is_turn ? checked->loop_known : checked->evidence[1];
 	}
 	return 0;
 }
 
-static void expect_all_told(struct check *c, const struct sim_spans *spans, bool is_turn)
+static void expect_all_emitted(struct check *c, const struct sim_spans *spans, bool is_turn)
 {
 	for (uint32_t n = 0; n < spans->count; n++) {
 		const struct sim_span *span = &spans->at[n];
@@ -55,7 +56,7 @@ static void expect_all_told(struct check *c, const struct sim_spans *spans, bool
 		if (span->end > c->sim->end || !since || since >= span->start ||
 		    (is_turn && span->handoff))
 			continue;
-		EXPECT(c, span->told, "not told: thread %u [%llu, %llu]", span->tid,
+		EXPECT(c, span->emitted, "not emitted: thread %u [%llu, %llu]", span->tid,
 		       (unsigned long long)span->start, (unsigned long long)span->end);
 	}
 }
@@ -65,7 +66,7 @@ static struct totals {
 		contradictions;
 } totals;
 
-/* All that the window saw whole has been told whole. */
+/* All spans that lie wholly in the window have been emitted as whole. */
 static void compare_totals(struct check *c)
 {
 	struct sim *s = c->sim;
@@ -73,28 +74,28 @@ static void compare_totals(struct check *c)
 
 	for (const struct gil *gil; (gil = world_next_gil(c->world, &position));)
 		EXPECT(c, !gil->violations, "%llu violations", (unsigned long long)gil->violations);
-	EXPECT(c, c->untold || !world_window(c->world).contradictions, "%llu contradictions",
+	EXPECT(c, c->unreported || !world_window(c->world).contradictions, "%llu contradictions",
 	       (unsigned long long)world_window(c->world).contradictions);
 	for (uint32_t i = 0; i < c->thread_count; i++)
 		EXPECT(c, c->threads[i].thread->gone || c->threads[i].end == s->end,
-		       "thread %u is told until %llu only", c->threads[i].thread->tid,
+		       "thread %u is emitted until %llu only", c->threads[i].thread->tid,
 		       (unsigned long long)c->threads[i].end);
 	totals.contradictions += world_window(c->world).contradictions;
-	if (c->untold)
-		expect_all_told(c, &s->holds, false);
+	if (c->unreported)
+		expect_all_emitted(c, &s->holds, false);
 	if (!c->lossless)
 		return;
 	for (uint32_t g = 0; g < s->gils_used; g++)
 		EXPECT(c, c->contention_ns[g] == true_contention(s, g),
 		       "contended for %llu, not %llu", (unsigned long long)c->contention_ns[g],
 		       (unsigned long long)true_contention(s, g));
-	expect_all_told(c, &s->waits, false);
-	expect_all_told(c, &s->turns, true);
+	expect_all_emitted(c, &s->waits, false);
+	expect_all_emitted(c, &s->turns, true);
 	if (!s->partial)
-		expect_all_told(c, &s->holds, false);
+		expect_all_emitted(c, &s->holds, false);
 }
 
-/* ── the last while of it ────────────────────────────────────────────────── */
+/* ── the history window ──────────────────────────────────────────────────── */
 
 static int push_process(void *ctx, const struct process_info *info)
 {
@@ -109,7 +110,7 @@ static int push_event(void *ctx, const union event *event)
 	return 0;
 }
 
-/* The simulation's events become those of a recording of its last while. */
+/* Replaces the simulation's events by those of a recording of its history window. */
 static void keep_last(struct sim *sim)
 {
 	const struct stream_sink to = {.process = push_process, .event = push_event, .ctx = sim};
@@ -129,7 +130,7 @@ static void keep_last(struct sim *sim)
 }
 
 static void run_seed(uint64_t seed, bool partial, uint32_t losses, uint32_t snapshots, bool kept,
-		     bool untold)
+		     bool unreported)
 {
 	static struct sim sim;
 	static struct check c;
@@ -152,13 +153,13 @@ static void run_seed(uint64_t seed, bool partial, uint32_t losses, uint32_t snap
 	sim_finish(&sim);
 	if (kept)
 		keep_last(&sim);
-	if (untold)
+	if (unreported)
 		sim_drop_wakes(&sim, 8);
 	memset(&c, 0, sizeof(c));
 	c = (struct check){.sim = &sim,
 			   .seed = seed,
-			   .lossless = !losses && !kept && !untold,
-			   .untold = untold,
+			   .lossless = !losses && !kept && !unreported,
+			   .unreported = unreported,
 			   .world = world_new(sink, partial ? MODE_EDGES : MODE_EXACT)};
 	assert_non_null(c.world);
 	for (uint32_t i = 0; i < sim.events.count; i++) {
@@ -183,15 +184,16 @@ static void run_seed(uint64_t seed, bool partial, uint32_t losses, uint32_t snap
 	sim_done(&sim);
 }
 
-/* Runs the seeds and proves that the worlds were worth it: every state, and whole holds, waits,
- * turns and runs, were told. */
-static void run_seeds_of(bool partial, uint32_t losses, uint32_t snapshots, bool kept, bool untold)
+/* Runs the seeds, and checks that the worlds were worth it: every state, and whole holds, waits,
+ * turns and runs, were emitted. */
+static void run_seeds_of(bool partial, uint32_t losses, uint32_t snapshots, bool kept,
+			 bool unreported)
 {
 	const struct sim_seeds seeds = sim_seeds("MODEL_SIM_SEED", "MODEL_SIM_SEEDS", 500);
 
 	memset(&totals, 0, sizeof(totals));
 	for (uint64_t seed = seeds.first; seed < seeds.first + seeds.count; seed++)
-		run_seed(seed, partial, losses, snapshots, kept, untold);
+		run_seed(seed, partial, losses, snapshots, kept, unreported);
 	if (getenv("MODEL_SIM_VERBOSE")) {
 		for (int n = 0; n < TS_COUNT; n++)
 			fprintf(stderr, "%s %llu\n", thread_state_name((enum thread_state)n),
@@ -211,7 +213,7 @@ static void run_seeds_of(bool partial, uint32_t losses, uint32_t snapshots, bool
 	assert_true(totals.holds > seeds.count && totals.waits > seeds.count &&
 		    totals.turns > seeds.count && totals.runs > seeds.count);
 	assert_true(totals.samples > seeds.count && totals.gc_ns > seeds.count);
-	assert_true(untold == (totals.contradictions > seeds.count));
+	assert_true(unreported == (totals.contradictions > seeds.count));
 }
 
 static void run_seeds(bool partial, uint32_t losses, uint32_t snapshots, bool kept)
@@ -248,35 +250,34 @@ static void with_losses_and_snapshots_all_is_right_or_unknown(void **state)
 	run_seeds(false, 12, 30, false);
 }
 
-static void with_untold_wake_ups_holders_and_turns_are_right(void **state)
+static void with_missing_wake_ups_holders_and_turns_are_right(void **state)
 {
 	run_seeds_of(false, 0, 0, false, true);
 }
 
-static void contended_transitions_and_looks_alone_are_right_or_unknown_or_sampled(void **state)
+static void contended_transitions_and_snapshots_alone_are_right_or_unknown_or_sampled(void **state)
 {
 	run_seeds(true, 0, 30, false);
 }
 
-static void contended_transitions_and_looks_alone_with_losses_too(void **state)
+static void contended_transitions_and_snapshots_alone_with_losses_too(void **state)
 {
 	run_seeds(true, 12, 30, false);
 }
 
-/* All of it is the same as before, only later; what it begins with is as right as what was told
- * then. */
-static void the_last_while_is_right_and_its_begin_is_known(void **state)
+/* The same as above, for a window that begins with a checkpoint. */
+static void the_history_window_is_right_and_its_begin_is_known(void **state)
 {
 	run_seeds(false, 0, 30, true);
 	assert_true(totals.ns[TS_UNKNOWN] < totals_ns() / 30);
 }
 
-static void the_last_while_with_losses_is_right_or_unknown(void **state)
+static void the_history_window_with_losses_is_right_or_unknown(void **state)
 {
 	run_seeds(false, 12, 30, true);
 }
 
-static void the_last_while_of_contended_transitions_and_looks_alone(void **state)
+static void the_history_window_of_contended_transitions_and_snapshots_alone(void **state)
 {
 	run_seeds(true, 12, 30, true);
 }
@@ -288,13 +289,13 @@ int main(void)
 		cmocka_unit_test(with_snapshots_all_is_right),
 		cmocka_unit_test(with_losses_all_is_right_or_unknown),
 		cmocka_unit_test(with_losses_and_snapshots_all_is_right_or_unknown),
-		cmocka_unit_test(with_untold_wake_ups_holders_and_turns_are_right),
+		cmocka_unit_test(with_missing_wake_ups_holders_and_turns_are_right),
 		cmocka_unit_test(
-			contended_transitions_and_looks_alone_are_right_or_unknown_or_sampled),
-		cmocka_unit_test(contended_transitions_and_looks_alone_with_losses_too),
-		cmocka_unit_test(the_last_while_is_right_and_its_begin_is_known),
-		cmocka_unit_test(the_last_while_with_losses_is_right_or_unknown),
-		cmocka_unit_test(the_last_while_of_contended_transitions_and_looks_alone),
+			contended_transitions_and_snapshots_alone_are_right_or_unknown_or_sampled),
+		cmocka_unit_test(contended_transitions_and_snapshots_alone_with_losses_too),
+		cmocka_unit_test(the_history_window_is_right_and_its_begin_is_known),
+		cmocka_unit_test(the_history_window_with_losses_is_right_or_unknown),
+		cmocka_unit_test(the_history_window_of_contended_transitions_and_snapshots_alone),
 	};
 
 	return cmocka_run_group_tests_name("model_sim", tests, NULL, NULL);

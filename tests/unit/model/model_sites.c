@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The model's doubts about the GIL's sites: what no CPython could bring about is told, and what one
- * could is not.
+ * The model's doubts about the GIL's sites: it reports what no CPython could do, and nothing that
+ * one could.
  */
-#include "tests/sim/told.h"
+#include "tests/sim/emitted.h"
 
 static enum sites_fault fault(void)
 {
@@ -108,7 +108,7 @@ static void takes_and_drops_contradict_nothing(void **state)
 	finish(SITES_SOUND);
 }
 
-/* Stacks of threads that move on: so many ran Python. */
+/* Stacks of threads that move on prove that these threads ran Python. */
 static void move(uint64_t ts, uint32_t threads)
 {
 	for (uint32_t i = 0; i < 8; i++)
@@ -139,7 +139,8 @@ static void threads_that_stay_where_they_are_need_not_run_python(void **state)
 	finish(SITES_SOUND);
 }
 
-/* Such a stack may differ because it was read while the thread ran, not because it moved on. */
+/* Such a stack may differ because it was read while the thread ran, not because the thread moved
+ * on. */
 static void torn_stacks_do_not_show_that_python_ran(void **state)
 {
 	begin_with_process(true);

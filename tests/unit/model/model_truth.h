@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Compares what the model reports with the truth of a simulated world (tests/sim/gilsim.h): the
- * callbacks of a world_sink, for model_sim.c. A report that is neither right nor unknown fails the
- * test and names the seed.
+ * Compares the model's output with the truth of a simulated world (tests/sim/gilsim.h): the
+ * callbacks of a model_sink, for model_sim.c. Output that is neither right nor unknown fails the
+ * test and prints the seed.
  */
 #ifndef TESTS_MODEL_TRUTH_H
 #define TESTS_MODEL_TRUTH_H
@@ -20,19 +20,19 @@ struct check {
 	struct sim *sim;
 	struct world *world;
 	uint64_t seed, now;
-	bool lossless, untold; /* untold: wake-ups are missing, and nobody says so */
-	struct told_thread {
+	bool lossless, unreported; /* unreported: wake-ups are missing, without a LOST event */
+	struct checked_thread {
 		const struct thread *thread;
-		bool told, turn, possible;
+		bool emitted, turn, possible;
 		uint64_t begin, end, loop_known,
 			evidence[3]; /* of scheduling, of the relation, of the place */
 		uint64_t ts_turn, turn_ns, turn_end;
 		uint32_t segment;
-		uint64_t gc_known; /* the first begin or end of a run of the collector in the window
-				    */
+		uint64_t
+			gc_known; /* the first begin or end of a garbage collection in the window */
 	} threads[4096];
 	uint32_t thread_count;
-	uint64_t hold_told[SIM_GILS], wait_told[SIM_GILS], ready_told[SIM_CPUS], run_end[SIM_CPUS];
+	uint64_t hold_end[SIM_GILS], wait_end[SIM_GILS], ready_end[SIM_CPUS], run_end[SIM_CPUS];
 	uint64_t ns[TS_COUNT], sampled_ns, whole_holds, whole_waits, whole_turns, runs,
 		contention_ns[SIM_GILS], samples, gc_ns;
 };
@@ -49,7 +49,7 @@ struct check {
 		}                                                                                  \
 	} while (0)
 
-static struct told_thread *told_of(struct check *c, const struct thread *thread)
+static struct checked_thread *checked_of(struct check *c, const struct thread *thread)
 {
 	return thread->data;
 }
@@ -57,43 +57,43 @@ static struct told_thread *told_of(struct check *c, const struct thread *thread)
 static void on_thread(void *ctx, struct thread *thread)
 {
 	struct check *c = ctx;
-	struct told_thread *told = &c->threads[c->thread_count++];
+	struct checked_thread *checked = &c->threads[c->thread_count++];
 
 	assert_true(c->thread_count <= 4096);
-	told->thread = thread;
-	told->begin = told->end = c->now > c->sim->begin ? c->now : c->sim->begin;
-	thread->data = told;
+	checked->thread = thread;
+	checked->begin = checked->end = c->now > c->sim->begin ? c->now : c->sim->begin;
+	thread->data = checked;
 }
 
 static void on_loop(void *ctx, struct loop *loop)
 {
 	struct check *c = ctx;
 
-	told_of(c, loop->thread)->loop_known = c->now;
+	checked_of(c, loop->thread)->loop_known = c->now;
 }
 
 /* ── intervals ───────────────────────────────────────────────────────────── */
 
 static bool agrees(const struct check *c, const struct interval *i, const struct sim_segment *truth,
-		   const struct told_thread *told)
+		   const struct checked_thread *checked)
 {
 	bool holds = thread_state_holds((enum thread_state)truth->state);
 
 	if (interval_holds(i) && !i->sampled && (!holds || i->gil->index != truth->gil))
 		return false;
-	/* who holds the GIL is known whatever is unknown of the scheduling */
-	if (c->untold && holds && told->evidence[1] && told->evidence[1] <= i->start &&
+	/* the holder of the GIL is known even where the scheduling is unknown */
+	if (c->unreported && holds && checked->evidence[1] && checked->evidence[1] <= i->start &&
 	    !interval_holds(i))
 		return false;
-	if (i->state == TS_UNKNOWN || c->untold)
+	if (i->state == TS_UNKNOWN || c->unreported)
 		return true;
 	if (i->sampled)
 		return (i->state == TS_PYTHON || i->state == TS_NATIVE) &&
 		       (truth->state == TS_PYTHON || truth->state == TS_NATIVE) &&
 		       (i->cpu == CPU_NONE || i->cpu == truth->cpu);
-	/* until a loop is known to be one, its wait is a system call like others */
+	/* until a loop is known to be one, its wait is an ordinary system call */
 	if (truth->state == TS_IDLE && i->state == TS_BLOCKED)
-		return !i->thread->loop || told->loop_known >= i->end;
+		return !i->thread->loop || checked->loop_known >= i->end;
 	if (i->state != truth->state)
 		return false;
 	if ((thread_state_holds(i->state) || i->state == TS_GIL_WAIT) &&
@@ -107,19 +107,20 @@ static bool agrees(const struct check *c, const struct interval *i, const struct
 	       i->sysno == SYSNO_UNKNOWN || i->sysno == truth->sysno;
 }
 
-static void compare_truth(struct check *c, const struct interval *i, struct told_thread *told)
+static void compare_truth(struct check *c, const struct interval *i, struct checked_thread *checked)
 {
 	const struct sim_thread *t = &c->sim->threads[i->thread->tid - SIM_PID];
-	uint32_t n = told->segment;
+	uint32_t n = checked->segment;
 
 	while (n + 1 < t->log.count && t->log.at[n + 1].ts <= i->start)
 		n++;
-	told->segment = n;
+	checked->segment = n;
 	for (; n < t->log.count && t->log.at[n].ts < i->end; n++) {
 		const struct sim_segment *truth = &t->log.at[n];
 
-		EXPECT(c, agrees(c, i, truth, told),
-		       "thread %u [%llu, %llu] is told %s gil %d cpu %d sysno %d, at %llu it is %s "
+		EXPECT(c, agrees(c, i, truth, checked),
+		       "thread %u [%llu, %llu] is reported %s gil %d cpu %d sysno %d, at %llu it "
+		       "is %s "
 		       "gil %d cpu %d sysno %d",
 		       i->thread->tid, (unsigned long long)i->start, (unsigned long long)i->end,
 		       thread_state_name(i->state), i->gil ? i->gil->index : -1, i->cpu, i->sysno,
@@ -128,62 +129,62 @@ static void compare_truth(struct check *c, const struct interval *i, struct told
 		       truth->gil, truth->cpu, truth->sysno);
 		EXPECT(c,
 		       i->gc ? truth->gc
-			     : !truth->gc || !c->lossless || i->start < told->gc_known ||
-				       !told->gc_known,
+			     : !truth->gc || !c->lossless || i->start < checked->gc_known ||
+				       !checked->gc_known,
 		       "thread %u collects garbage: %d, not %d", i->thread->tid, truth->gc, i->gc);
 	}
 }
 
-/* Without loss, nothing is unknown once every machine of the thread has seen its first fact. */
+/* Without losses, nothing is unknown once every machine of the thread has had its first event. */
 static void compare_evidence(struct check *c, const struct interval *i,
-			     const struct told_thread *told)
+			     const struct checked_thread *checked)
 {
 	if (!c->lossless || c->sim->partial || i->state != TS_UNKNOWN)
 		return;
 	for (int n = 0; n < 3; n++)
-		if (!told->evidence[n] || told->evidence[n] >= i->end)
+		if (!checked->evidence[n] || checked->evidence[n] >= i->end)
 			return;
 	EXPECT(c, false, "thread %u is unknown in [%llu, %llu] with evidence since %llu %llu %llu",
 	       i->thread->tid, (unsigned long long)i->start, (unsigned long long)i->end,
-	       (unsigned long long)told->evidence[0], (unsigned long long)told->evidence[1],
-	       (unsigned long long)told->evidence[2]);
+	       (unsigned long long)checked->evidence[0], (unsigned long long)checked->evidence[1],
+	       (unsigned long long)checked->evidence[2]);
 }
 
-/* What a closed interval needs to be explained has been told before. */
+/* Everything that explains a closed interval has been emitted before it. */
 static void compare_order(struct check *c, const struct interval *i)
 {
 	if (thread_state_holds(i->state)) {
-		EXPECT(c, i->start >= c->hold_told[i->gil->index],
+		EXPECT(c, i->start >= c->hold_end[i->gil->index],
 		       "two holders: one from %llu, another until %llu",
 		       (unsigned long long)i->start,
-		       (unsigned long long)c->hold_told[i->gil->index]);
-		c->hold_told[i->gil->index] = i->end;
-		EXPECT(c, i->start >= c->wait_told[i->gil->index],
-		       "a hold from %llu is told after a wait that ended at %llu",
+		       (unsigned long long)c->hold_end[i->gil->index]);
+		c->hold_end[i->gil->index] = i->end;
+		EXPECT(c, i->start >= c->wait_end[i->gil->index],
+		       "a hold from %llu is emitted after a wait that ended at %llu",
 		       (unsigned long long)i->start,
-		       (unsigned long long)c->wait_told[i->gil->index]);
+		       (unsigned long long)c->wait_end[i->gil->index]);
 	}
-	if (i->state == TS_GIL_WAIT && i->end > c->wait_told[i->gil->index])
-		c->wait_told[i->gil->index] = i->end;
+	if (i->state == TS_GIL_WAIT && i->end > c->wait_end[i->gil->index])
+		c->wait_end[i->gil->index] = i->end;
 	if ((i->state == TS_RUNNABLE || i->state == TS_HELD_RUNNABLE) &&
-	    i->end > c->ready_told[i->cpu])
-		c->ready_told[i->cpu] = i->end;
+	    i->end > c->ready_end[i->cpu])
+		c->ready_end[i->cpu] = i->end;
 }
 
-/* At the end of an interval in which a thread was ready, who had the CPU has been told until then,
- * if it was told at all. */
+/* At the end of an interval in which a thread was ready, the occupant of the CPU has been emitted
+ * until then, if it is reported at all. */
 static void compare_runs(struct check *c, const struct interval *i)
 {
 	const struct sim_cpu *cpu;
-	bool telling = false;
+	bool reporting = false;
 
 	if (!c->lossless || (i->state != TS_RUNNABLE && i->state != TS_HELD_RUNNABLE))
 		return;
 	cpu = &c->sim->cpus[i->cpu];
-	for (uint32_t n = 0; n < cpu->telling.count && cpu->telling.at[n].ts < i->end; n++)
-		telling = cpu->telling.at[n].value;
-	EXPECT(c, !telling || c->run_end[i->cpu] == i->end,
-	       "thread %u was ready for cpu %u until %llu, its runs are told until %llu",
+	for (uint32_t n = 0; n < cpu->reporting.count && cpu->reporting.at[n].ts < i->end; n++)
+		reporting = cpu->reporting.at[n].value;
+	EXPECT(c, !reporting || c->run_end[i->cpu] == i->end,
+	       "thread %u was ready for cpu %u until %llu, its runs are emitted until %llu",
 	       i->thread->tid, i->cpu, (unsigned long long)i->end,
 	       (unsigned long long)c->run_end[i->cpu]);
 }
@@ -191,40 +192,42 @@ static void compare_runs(struct check *c, const struct interval *i)
 static void on_interval(void *ctx, const struct interval *i)
 {
 	struct check *c = ctx;
-	struct told_thread *told = told_of(c, i->thread);
+	struct checked_thread *checked = checked_of(c, i->thread);
 
 	EXPECT(c, i->start < i->end && i->end <= c->now, "an interval [%llu, %llu]",
 	       (unsigned long long)i->start, (unsigned long long)i->end);
-	EXPECT(c, i->start == told->end, "a gap: thread %u was told until %llu, now from %llu",
-	       i->thread->tid, (unsigned long long)told->end, (unsigned long long)i->start);
+	EXPECT(c, i->start == checked->end,
+	       "a gap: thread %u was emitted until %llu, now from %llu", i->thread->tid,
+	       (unsigned long long)checked->end, (unsigned long long)i->start);
 	EXPECT(c, i->state == i->thread->state, "the thread's state is still the interval's");
-	told->end = i->end;
-	told->told = true;
+	checked->end = i->end;
+	checked->emitted = true;
 	c->ns[i->state] += i->end - i->start;
 	c->sampled_ns += i->sampled ? i->end - i->start : 0;
 	c->gc_ns += i->gc ? i->end - i->start : 0;
-	if (i->in_turn && told->turn)
-		told->turn_ns += i->end - i->start;
-	if (i->in_turn && !told->turn)
+	if (i->in_turn && checked->turn)
+		checked->turn_ns += i->end - i->start;
+	if (i->in_turn && !checked->turn)
 		EXPECT(c, false,
 		       "thread %u: an interval of a turn that has not begun, [%llu, %llu]",
 		       i->thread->tid, (unsigned long long)i->start, (unsigned long long)i->end);
 	compare_order(c, i);
 	compare_runs(c, i);
-	compare_truth(c, i, told);
-	compare_evidence(c, i, told);
+	compare_truth(c, i, checked);
+	compare_evidence(c, i, checked);
 }
 
-/* It is the stack of the thread that it is told of, of which all has been told up to then. */
+/* A sample has the stack of its thread, and comes when the thread's time until then has been
+ * emitted. */
 static void on_sample(void *ctx, const struct sample *sample)
 {
 	struct check *c = ctx;
 
-	EXPECT(c, sample->stack == sample->thread->tid, "a stack of thread %u is told of %u",
+	EXPECT(c, sample->stack == sample->thread->tid, "a stack of thread %u is attributed to %u",
 	       sample->stack, sample->thread->tid);
-	EXPECT(c, told_of(c, sample->thread)->end == sample->ts && sample->ts == c->now,
-	       "a stack of %llu when all is told until %llu", (unsigned long long)sample->ts,
-	       (unsigned long long)told_of(c, sample->thread)->end);
+	EXPECT(c, checked_of(c, sample->thread)->end == sample->ts && sample->ts == c->now,
+	       "a stack of %llu when all is emitted until %llu", (unsigned long long)sample->ts,
+	       (unsigned long long)checked_of(c, sample->thread)->end);
 	EXPECT(c, !sample->seen_by || (sample->gil && sample->gil->holder == sample->thread),
 	       "not the holder");
 	c->samples++;
@@ -232,7 +235,7 @@ static void on_sample(void *ctx, const struct sample *sample)
 
 /* ── holds, waits, contention, runs ──────────────────────────────────────── */
 
-/* The true span that holds this one; a whole one is equal to it. */
+/* The true span that contains this one; for a whole one, the equal span. */
 static const struct sim_span *find_span(struct check *c, struct sim_spans *spans, uint32_t tid,
 					uint8_t gil, uint64_t start, uint64_t end, bool whole)
 {
@@ -244,8 +247,8 @@ static const struct sim_span *find_span(struct check *c, struct sim_spans *spans
 		if (whole ? span->start != start || span->end != end
 			  : span->start > start || end > span->end)
 			continue;
-		EXPECT(c, !whole || !span->told, "told twice");
-		span->told |= whole;
+		EXPECT(c, !whole || !span->emitted, "emitted twice");
+		span->emitted |= whole;
 		return span;
 	}
 	EXPECT(c, false, "no such span of thread %u: [%llu, %llu] %s", tid,
@@ -273,7 +276,7 @@ static void on_wait(void *ctx, const struct gil_wait *wait)
 	c->whole_waits += wait->whole;
 }
 
-/* The first instant of the window at which nobody waits: from then on all waits are known from
+/* The first instant of the window at which nobody waits. From then on all waits are known from
  * their begin. */
 static uint64_t first_calm(const struct sim *s, uint32_t g)
 {
@@ -323,7 +326,8 @@ static void on_run(void *ctx, const struct run *run)
 	uint32_t n = 0;
 
 	EXPECT(c, run->start < run->end && run->start >= c->run_end[run->cpu], "runs overlap");
-	EXPECT(c, run->start >= c->ready_told[run->cpu], "a run is told after who was ready");
+	EXPECT(c, run->start >= c->ready_end[run->cpu],
+	       "a run is emitted after the thread that was ready");
 	c->run_end[run->cpu] = run->end;
 	while (n + 1 < cpu->log.count && cpu->log.at[n + 1].ts <= run->start)
 		n++;
@@ -338,40 +342,41 @@ static void on_run(void *ctx, const struct run *run)
 static void on_turn_begin(void *ctx, struct loop *loop)
 {
 	struct check *c = ctx;
-	struct told_thread *told = told_of(c, loop->thread);
+	struct checked_thread *checked = checked_of(c, loop->thread);
 
-	EXPECT(c, !told->turn, "a turn in a turn");
-	told->turn = true;
-	told->ts_turn = loop->ts_turn;
-	told->turn_ns = 0;
-	EXPECT(c, told->end == loop->ts_turn,
+	EXPECT(c, !checked->turn, "a turn in a turn");
+	checked->turn = true;
+	checked->ts_turn = loop->ts_turn;
+	checked->turn_ns = 0;
+	EXPECT(c, checked->end == loop->ts_turn,
 	       "the interval before the turn ends at %llu, the turn begins at %llu",
-	       (unsigned long long)told->end, (unsigned long long)loop->ts_turn);
+	       (unsigned long long)checked->end, (unsigned long long)loop->ts_turn);
 }
 
 static void on_turn_cancel(void *ctx, struct loop *loop)
 {
-	struct told_thread *told = told_of(ctx, loop->thread);
+	struct checked_thread *checked = checked_of(ctx, loop->thread);
 
-	EXPECT((struct check *)ctx, told->turn, "no turn to cancel");
-	told->turn = false;
+	EXPECT((struct check *)ctx, checked->turn, "no turn to cancel");
+	checked->turn = false;
 }
 
 static void on_turn(void *ctx, const struct turn *turn)
 {
 	struct check *c = ctx;
-	struct told_thread *told = told_of(c, turn->loop->thread);
+	struct checked_thread *checked = checked_of(c, turn->loop->thread);
 
-	EXPECT(c, told->turn && told->ts_turn == turn->start, "a turn that has not begun");
-	EXPECT(c, told->turn_ns == turn->end - turn->start, "its intervals add up to %llu of %llu",
-	       (unsigned long long)told->turn_ns, (unsigned long long)(turn->end - turn->start));
+	EXPECT(c, checked->turn && checked->ts_turn == turn->start, "a turn that has not begun");
+	EXPECT(c, checked->turn_ns == turn->end - turn->start,
+	       "its intervals add up to %llu of %llu", (unsigned long long)checked->turn_ns,
+	       (unsigned long long)(turn->end - turn->start));
 	EXPECT(c,
 	       turn->ongoing == (turn->ongoing && turn->end == c->sim->end) &&
 		       !(turn->ongoing && turn->whole),
 	       "ongoing");
 	find_span(c, &c->sim->turns, turn->loop->thread->tid, 0, turn->start, turn->end,
 		  turn->whole);
-	told->turn = false;
+	checked->turn = false;
 	c->whole_turns += turn->whole;
 }
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Work in a child: what comes back, what is closed there, and that one who sleeps is given up. */
+/* Work in a child process: the result, what is closed in the child, and that a child that sleeps is
+ * given up. */
 #include "tests/unit/python/python_child.h"
 
 #include "python/process/bounded.h"
@@ -33,7 +34,7 @@ static void what_the_work_says_comes_back(void **state)
 	bounded_answer_done(&answer);
 }
 
-/* Of the descriptors that are named: 1 for each that is open, from the lowest bit. */
+/* A bit for each of the named descriptors, from the lowest: 1 if it is open. */
 static int looks(void *ctx, int line)
 {
 	const int *fds = ctx;
@@ -73,7 +74,7 @@ static int sleeps(void *ctx, int line)
 	return 0;
 }
 
-static void whoever_does_not_return_is_not_waited_for(void **state)
+static void a_child_that_does_not_return_is_given_up(void **state)
 {
 	struct bounded_answer answer;
 	uint64_t begun = clock_now_ns();
@@ -84,7 +85,7 @@ static void whoever_does_not_return_is_not_waited_for(void **state)
 	assert_int_equal(bounded_run(sleeps, NULL, NULL, 0, &answer), -ETIMEDOUT);
 	assert_string_equal(answer.at, "a place");
 	assert_true(clock_now_ns() - begun >= BOUNDED_WAIT_S * NS_PER_S);
-	assert_int_equal(waitpid(-1, NULL, WNOHANG), -1); /* it was ended and collected */
+	assert_int_equal(waitpid(-1, NULL, WNOHANG), -1); /* it was killed and reaped */
 	alarm(0);
 	bounded_answer_done(&answer);
 }
@@ -98,7 +99,7 @@ static int computes(void *ctx, int line)
 }
 
 /* Under a quota of CPU time a little work takes long. */
-static void whoever_works_is_waited_for(void **state)
+static void a_child_that_works_is_waited_for(void **state)
 {
 	struct bounded_answer answer;
 
@@ -112,8 +113,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(what_the_work_says_comes_back),
 		cmocka_unit_test(nothing_stays_open_but_what_is_to_be_kept),
-		cmocka_unit_test(whoever_does_not_return_is_not_waited_for),
-		cmocka_unit_test(whoever_works_is_waited_for),
+		cmocka_unit_test(a_child_that_does_not_return_is_given_up),
+		cmocka_unit_test(a_child_that_works_is_waited_for),
 	};
 
 	return cmocka_run_group_tests_name("target_bounded", tests, NULL, NULL);

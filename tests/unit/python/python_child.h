@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* target_child.h - processes as truth for the tests of the target room: starting Pythons, listening
- * to what they say of themselves, taking snapshots. */
+/* python_child.h - processes as the truth for the tests of the python room: starts Pythons, reads
+ * what they print about themselves, takes snapshots. */
 #ifndef GILSCOPE_TESTS_TARGET_CHILD_H
 #define GILSCOPE_TESTS_TARGET_CHILD_H
 
@@ -29,7 +29,7 @@
 
 #define DEBIAN_PYTHON "/usr/bin/python3"
 
-/* A process of ours and the pipes to it; killed at the end of the scope. */
+/* A child process and the pipes to it; killed at the end of the scope. */
 struct child {
 	pid_t pid;
 	FILE *from;
@@ -54,7 +54,7 @@ static inline struct child spawn(const char *program, char *const argv[], const 
 	child.pid = fork();
 	assert_true(child.pid >= 0);
 	if (child.pid == 0) {
-		prctl(PR_SET_PDEATHSIG, SIGKILL); /* a failed test must not leave it behind */
+		prctl(PR_SET_PDEATHSIG, SIGKILL); /* the child must not outlive a failed test */
 		dup2(to[0], 0);
 		dup2(from[1], 1);
 		if (python_home)
@@ -74,7 +74,7 @@ static inline struct child python(const char *program, const char *script)
 	return spawn(program, (char *[]){(char *)program, "-c", (char *)script, NULL}, NULL);
 }
 
-/* The next line the child says; fails the test when it ended. */
+/* The next line that the child prints; fails the test if it has exited. */
 static const char *line_of(struct child *child)
 {
 	static char line[256];
@@ -99,8 +99,8 @@ static inline void target_freep(struct target **target)
 	target_free(*target);
 }
 
-/* Calls `test` for each Python that is installed, or was built by tests/matrix/run, whose minor
- * version is in the range. */
+/* Calls `test` for each Python whose minor version is in the range, installed or built by
+ * tests/matrix/run. */
 static inline void for_each_python(int minor_min, int minor_max, void (*test)(const char *program))
 {
 	static const char *const patterns[] = {DEBIAN_PYTHON, "~/.pyenv/versions/3.*/bin/python3",
@@ -132,7 +132,7 @@ static inline void for_each_python(int minor_min, int minor_max, void (*test)(co
 	}
 }
 
-/* Events of a snapshot, checked for order while they come. */
+/* Events of a snapshot; their order is checked as they arrive. */
 struct events {
 	union event list[512];
 	uint32_t count;
@@ -151,7 +151,7 @@ static inline int event_keep(void *ctx, const union event *event)
 	return 0;
 }
 
-/* more than any of the processes here has */
+/* more than any of these processes has */
 static const uint16_t gil_numbers[] = {40, 41, 42, 43};
 
 static inline int snapshot(struct target *target, struct events *events)

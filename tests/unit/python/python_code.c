@@ -39,8 +39,8 @@ static int call_keep(void *ctx, const struct call *call)
 	return 0;
 }
 
-/* As gdb shows them of a CPython of each kind: glibc's mutex has 48 bytes on arm64 and 40 on
- * x86-64, musl's 40 on both. */
+/* As gdb shows them for each kind of CPython. glibc's mutex has 48 bytes on arm64 and 40 on x86-64,
+ * musl's 40 on both. */
 static void the_gil_is_laid_out_by_the_targets_c_library(void **state)
 {
 #if defined(__aarch64__)
@@ -128,7 +128,7 @@ static void calls_are_found_in_aarch64_code(void **state)
 	assert_false(decoder_aarch64.jumps(&code, 0x1020, 0x1024, 0x1000, 0x1014));
 }
 
-/* What take_gil and drop_gil look like to the scan. Never run. */
+/* These look like take_gil and drop_gil to the scan. They never run. */
 static pthread_cond_t cond, switch_cond;
 static pthread_mutex_t mutex;
 
@@ -170,7 +170,7 @@ static void the_scan_finds_the_calls_of_this_program(void **state)
 	struct elf_sites sites;
 	struct diag diag = {0};
 
-	/* keeps the functions alive */
+	/* keeps the functions from being removed */
 	if (getpid() == 0) {
 		fake_take_gil(NULL);
 		fake_drop_gil();
@@ -186,7 +186,7 @@ static void the_scan_finds_the_calls_of_this_program(void **state)
 	close(fd);
 }
 
-static void other_files_are_told_apart_by_their_header(void **state)
+static void other_files_are_recognised_by_their_header(void **state)
 {
 	uint8_t header[64] = {0x7f, 'E', 'L', 'F', ELFCLASS32, ELFDATA2LSB, EV_CURRENT};
 	struct elf_budget budget = {ELF_BUDGET_BYTES};
@@ -217,7 +217,7 @@ int main(void)
 		cmocka_unit_test(calls_are_found_in_x86_64_code),
 		cmocka_unit_test(calls_are_found_in_aarch64_code),
 		cmocka_unit_test(the_scan_finds_the_calls_of_this_program),
-		cmocka_unit_test(other_files_are_told_apart_by_their_header),
+		cmocka_unit_test(other_files_are_recognised_by_their_header),
 	};
 
 	return cmocka_run_group_tests_name("python_code", tests, NULL, NULL);

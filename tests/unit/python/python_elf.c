@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* ELF files that were made to cost their reader time or memory: sparse, so that they cost their
- * author nothing. */
+/* ELF files made to cost their reader time or memory. They are sparse, so they cost their author
+ * nothing. */
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -22,7 +22,7 @@ static void put(int fd, uint64_t offset, const void *bytes, size_t size)
 	assert_int_equal(pwrite(fd, bytes, size, (off_t)offset), (ssize_t)size);
 }
 
-/* A file of one segment that is code; its sections are put by the caller. */
+/* A file with one segment of code; the caller adds sections. */
 static int file_begin(uint16_t sections, uint16_t names)
 {
 	Elf64_Ehdr header = {.e_ident = {0x7f, 'E', 'L', 'F', ELFCLASS64, ELFDATA2LSB, EV_CURRENT},
@@ -52,8 +52,8 @@ static void section(int fd, uint32_t index, const Elf64_Shdr *header)
 	put(fd, SECTIONS + index * sizeof(*header), header, sizeof(*header));
 }
 
-/* `count` symbols that all have the name at offset 1 of a table of strings, which is `text`,
- * repeated up to `bytes`. */
+/* `count` symbols that all have the name at offset 1 of a string table that repeats `text` up to
+ * `bytes`. */
 static int many_symbols(uint32_t type, uint32_t count, const char *text, uint64_t bytes)
 {
 	Elf64_Shdr symbols = {.sh_type = type,
@@ -100,7 +100,7 @@ static void a_name_is_read_as_far_as_it_can_be_one_of_ours(void **state)
 	assert_int_equal(symbol.st_value, 64);
 	assert_int_equal(elf_image_symbol(&image, SHT_DYNSYM, "_PyRun", &symbol), -ENOENT);
 	close(fd);
-	/* held: 20000 names of 16 MB are 320 GB to compare */
+	/* read into memory, 20000 names of 16 MB would be 320 GB to compare */
 	fd = many_symbols(SHT_DYNSYM, 20000, "AAAAAAAAAAAAAAAA", 16 << 20);
 	assert_int_equal(elf_image_open(fd, &budget, &image), 0);
 	assert_int_equal(elf_image_symbols(&image, SHT_DYNSYM, count, &seen), 0);
@@ -109,7 +109,7 @@ static void a_name_is_read_as_far_as_it_can_be_one_of_ours(void **state)
 	close(fd);
 }
 
-/* Three functions: one inside another, and one that others follow at a distance. */
+/* Three functions: one inside another, and one followed by others at a distance. */
 static int nested_functions(void)
 {
 	static const char names[] = "\0outer\0inner\0far\0data";
@@ -118,7 +118,7 @@ static int nested_functions(void)
 		{.st_name = 1, .st_value = 0x100, .st_size = 0x100},
 		{.st_name = 7, .st_value = 0x140, .st_size = 0x20},
 		{.st_name = 13, .st_value = 0x300, .st_size = 0x10},
-		{.st_name = 17, .st_value = 0x200, .st_size = 0x100},	   /* no function */
+		{.st_name = 17, .st_value = 0x200, .st_size = 0x100},	   /* not a function */
 		{.st_name = 13, .st_value = UINT64_MAX - 4, .st_size = 8}, /* its end overflows */
 	};
 	int fd = file_begin(3, 2);
@@ -176,7 +176,8 @@ static void a_table_that_does_not_end_spends_the_budget(void **state)
 	struct elf_image image;
 	GElf_Sym symbol;
 	int fd = many_symbols(SHT_DYNSYM, 1, "A", 1);
-	/* a terabyte of symbols, and one of names: not held, each name a read of its own */
+	/* a terabyte of symbols, and a terabyte of names: not read into memory, each name is read
+	 * on its own */
 	Elf64_Shdr symbols = {.sh_type = SHT_DYNSYM,
 			      .sh_offset = TABLES,
 			      .sh_size = UINT64_C(24) << 36,

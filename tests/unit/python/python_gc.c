@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Where an image says that its collector works: ELF files made up here, with notes of probe points
- * and with symbols. */
+/* Where an image says its collector is: ELF files made by the test, with notes of probe points and
+ * with symbols. */
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -22,8 +22,8 @@ enum {
 	FILE_BYTES = 0x4000
 };
 
-/* A file of one loaded segment at CODE, which is BASE + CODE in memory; notes, symbols and names
- * are put behind it. */
+/* A file with one loaded segment at CODE, which is BASE + CODE in memory; notes, symbols and names
+ * follow it. */
 static struct file {
 	uint8_t bytes[FILE_BYTES];
 	uint8_t notes[4096];
@@ -41,8 +41,8 @@ static void begin(void)
 	file.name_bytes = 1;
 }
 
-/* A probe point's note, as sys/sdt.h writes it. `moved`: the file was moved that far after it was
- * linked. */
+/* A probe point's note, as sys/sdt.h writes it. `moved`: distance by which the file was moved after
+ * linking (prelink). */
 static void note(const char *provider, const char *name, uint64_t vaddr, uint64_t semaphore,
 		 const char *arguments, uint64_t moved)
 {
@@ -199,14 +199,14 @@ static void probe_points_that_do_not_fit_are_passed_over(void **state)
 		assert_int_equal(found.count, 2);
 		assert_int_equal(found.list[0].offset, CODE + 6);
 	}
-	/* more than there can be */
+	/* more than are possible */
 	begin();
 	for (int i = 0; i < 20; i++) {
 		note("python", "gc__start", BASE + CODE + 2, 0, "", 0);
 		note("python", "gc__done", BASE + CODE + 4, 0, "", 0);
 	}
 	assert_int_equal(sites(12).count, 0);
-	/* a note that says it is longer than the section */
+	/* a note longer than its section */
 	begin();
 	note("python", "gc__start", BASE + CODE + 2, 0, "", 0);
 	note("python", "gc__done", BASE + CODE + 4, 0, "", 0);
@@ -250,7 +250,7 @@ static void the_collectors_symbol_depends_on_the_version(void **state)
 	assert_int_equal(found.list[0].offset, CODE + 9);
 	assert_true(found.list[0].generation_register >= 0);
 	assert_int_equal(sites(8).count, 4);
-	/* a symbol beside the code spoils all */
+	/* one symbol outside the code invalidates all */
 	symbol("gc_collect_main.isra.0.lto_priv.1", STT_FUNC, BASE + CODE + CODE_BYTES);
 	assert_int_equal(sites(13).count, 0);
 }

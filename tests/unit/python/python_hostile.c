@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The target room against a process that lies. A child of this program passes for a CPython 3.9: it
- * has the runtime's section, the version's text and functions that look like take_gil and drop_gil;
- * what its memory says is the test's choice.
+ * The python room against a process that lies. A child of this program passes for a CPython 3.9: it
+ * has the runtime's section, the version's text, and functions that look like take_gil and
+ * drop_gil. The test chooses the contents of its memory.
  */
 #include <stdarg.h>
 #include <stddef.h>
@@ -29,8 +29,7 @@
 enum { RUNTIME_HEAD = 32 / 8, RUNTIME_GIL = 352 / 8, INTERP_NEXT = 0, INTERP_THREADS = 1 };
 enum { TSTATE_NEXT = 1, TSTATE_INTERP = 2, TSTATE_DICT = 152 / 8, TSTATE_THREAD_ID = 176 / 8 };
 enum { INTERP_MODULES = 856 / 8 };
-/* … and in its GIL, which begins like this wherever conditions and mutexes are as large as they
- * like */
+/* … and in its GIL, which begins like this whatever the size of conditions and mutexes */
 enum {
 	GIL_INTERVAL,
 	GIL_LAST_HOLDER,
@@ -43,7 +42,7 @@ enum {
 static uint64_t runtime[82] __attribute__((section(".PyRuntime"))) = {1};
 static char version[250] = "3.9.18 (main, Jan  1 2026, 00:00:00) \n[GCC 12.2.0]";
 static uint64_t interpreter[128], tstate[40];
-static uint32_t pthread_block[512]; /* what a pthread_t would point to */
+static uint32_t pthread_block[512]; /* the target of a pthread_t */
 
 static pthread_cond_t cond, switch_cond;
 static pthread_mutex_t mutex;
@@ -52,7 +51,7 @@ int looks_like_timedwait(pthread_cond_t *on, const struct timespec *until);
 int looks_like_take_gil(const struct timespec *until);
 void looks_like_drop_gil(void);
 
-/* Of its own, as where nothing is inlined; and take_gil does not wait by a tail call. */
+/* A function of its own, as where nothing is inlined. take_gil must not wait by a tail call. */
 __attribute__((noinline)) int looks_like_timedwait(pthread_cond_t *on, const struct timespec *until)
 {
 	return pthread_cond_timedwait(on, &mutex, until) == ETIMEDOUT;
@@ -72,7 +71,7 @@ __attribute__((noinline)) void looks_like_drop_gil(void)
 	pthread_mutex_unlock(&mutex);
 }
 
-/* A GIL that the only thread state of the only interpreter holds. */
+/* A GIL held by the only thread state of the only interpreter. */
 static void honest_memory(void)
 {
 	uint64_t *gil = runtime + RUNTIME_GIL, self = (uintptr_t)pthread_block;
@@ -85,7 +84,7 @@ static void honest_memory(void)
 	interpreter[INTERP_THREADS] = (uintptr_t)tstate;
 	tstate[TSTATE_INTERP] = (uintptr_t)interpreter;
 	tstate[TSTATE_THREAD_ID] = (uintptr_t)pthread_block;
-	memcpy(pthread_block, &self, sizeof(self)); /* as libc's structure begins */
+	memcpy(pthread_block, &self, sizeof(self)); /* like the begin of libc's structure */
 	gil[GIL_INTERVAL] = 5000;
 	gil[GIL_LAST_HOLDER] = (uintptr_t)tstate;
 	gil[GIL_LOCKED] = 1;
@@ -104,8 +103,8 @@ static void child_kill(pid_t *pid)
 	waitpid(*pid, NULL, 0);
 }
 
-/* Starts the liar with the memory as it is now, plus `in_child`, which runs in it and gets the
- * number of its second thread. */
+/* Starts the liar with the memory as it is now. `in_child` runs in it, with the tid of its second
+ * thread. */
 static pid_t liar(void (*in_child)(uint32_t other))
 {
 	char byte;
@@ -164,7 +163,8 @@ static int name_see(void *ctx, uint32_t tid, const char *text, uint32_t limit)
 	return 0;
 }
 
-/* Opens and looks; must not take long, whatever the process says. */
+/* Opens the process and takes a snapshot. This must not take long, whatever the process
+ * contains. */
 static int look(pid_t pid, bool *ret_proven, struct seen *ret_seen)
 {
 	struct stream_sink sink = {.event = event_see, .ctx = ret_seen};
@@ -225,8 +225,8 @@ static void a_holder_is_not_named_when_there_are_two_answers(void **state)
 	assert_int_equal(seen.holder, 0);
 }
 
-/* take_gil sets `locked` before `last_holder`: in between, the last holder is the one before. Both
- * with the mutex held. */
+/* take_gil sets `locked` before `last_holder`, both with the mutex held. In between, the last
+ * holder is the previous one. */
 static void a_holder_is_not_named_while_the_gil_changes_hands(void **state)
 {
 	struct seen seen;
@@ -249,7 +249,7 @@ static int still_see(void *ctx, const struct still_stack *still)
 	return 0;
 }
 
-/* Its frame has itself as its caller. Whether the child sleeps yet is only seen by trying. */
+/* Its frame is its own caller. Whether the child already sleeps can only be found by trying. */
 static void frames_that_are_a_circle_end(void **state)
 {
 	enum { TSTATE_FRAME = 3, FRAME_BACK = 3, FRAME_CODE = 4 };
@@ -325,7 +325,7 @@ static void pointers_to_nowhere_are_no_harm(void **state)
 	}
 }
 
-/* Python 3.9's objects, as little of them as is looked at */
+/* Python 3.9's objects: the parts that are read */
 struct str {
 	uint64_t references, type, length, hash, state, wstr;
 	char text[40];
@@ -349,7 +349,7 @@ static uint64_t text(struct str *str, const char *text)
 	return (uintptr_t)str;
 }
 
-/* A dict of one item. */
+/* A dict with one item. */
 static uint64_t dict(int index, uint64_t key, uint64_t value)
 {
 	uint64_t keys[] = {1, 8, 0, 0, 1, 0, 0, key, value};
@@ -361,8 +361,8 @@ static uint64_t dict(int index, uint64_t key, uint64_t value)
 	return (uintptr_t)text_dicts[index];
 }
 
-/* An honest Python 3.9 with one thread of one name, which runs a loop of no known kind. The words
- * that lead there are handed out to be spoilt. */
+/* An honest Python 3.9 with one thread, which has a name and runs a loop of unknown kind. The words
+ * that lead to these are returned, so that the test can corrupt them. */
 static void honest_objects(void)
 {
 	static struct str names[5];
@@ -390,7 +390,7 @@ static void name_objects(uint32_t other)
 	memcpy(&holder[3], &(uint32_t){(uint32_t)getpid()}, 4);
 }
 
-static void an_honest_process_tells_its_loop_and_name(void **state)
+static void an_honest_process_shows_its_loop_and_name(void **state)
 {
 	struct seen seen;
 	bool proven;
@@ -402,7 +402,7 @@ static void an_honest_process_tells_its_loop_and_name(void **state)
 	child_kill(&pid);
 	assert_int_equal(seen.loops_run, 1);
 	assert_int_equal(seen.names, 1);
-	/* the pid of before the fork */
+	/* the PID of before the fork */
 	honest_objects();
 	pid = liar(name_main);
 	assert_int_equal(look(pid, &proven, &seen), 0);
@@ -417,9 +417,9 @@ static void an_honest_process_tells_its_loop_and_name(void **state)
 	assert_int_equal(seen.loops_run, 0);
 }
 
-/* What leads to the loop, and what leads to the name: when one of these is wrong, nothing is told
- * of it, and of the other all the same. */
-static void objects_that_are_none_are_told_of_nothing(void **state)
+/* The words that lead to the loop, and to the name. If one of these is corrupt, that one is not
+ * reported, and the other still is. */
+static void invalid_objects_yield_nothing(void **state)
 {
 	uint64_t *const to_loop[] = {
 		&tstate[TSTATE_DICT], &text_keys[0][8], &text_dicts[0][1], &text_dicts[0][4],
@@ -465,7 +465,7 @@ static void objects_that_are_circles_end(void **state)
 	pid_t pid;
 
 	honest_objects();
-	/* every dict leads to itself; a thread has no end of states; a type derives from itself */
+	/* every dict leads to itself; a thread has endless states; a type derives from itself */
 	for (int i = 1; i < 5; i++)
 		text_keys[i][8] = (uintptr_t)text_dicts[i];
 	tstate[TSTATE_NEXT] = (uintptr_t)tstate;
@@ -476,7 +476,7 @@ static void objects_that_are_circles_end(void **state)
 	loop_type[32] = 0;
 	assert_int_equal(seen.names, 0);
 	assert_true(seen.loops <= 1);
-	/* as many keys as may be, all alike */
+	/* the largest number of keys, all alike */
 	honest_objects();
 	text_keys[4][1] = text_keys[4][4] = 1 << 15;
 	pid = liar(name_objects);
@@ -517,14 +517,14 @@ static void the_proof_needs_exactly_one_place_and_the_right_one(void **state)
 	bool proven = true;
 	pid_t pid;
 
-	/* a second one elsewhere: either could be it */
+	/* a second one elsewhere: either could be the right one */
 	honest_memory();
 	memcpy(other, gil, 32);
 	pid = liar(NULL);
 	assert_int_equal(look(pid, &proven, &seen), 0);
 	assert_false(proven);
 	child_kill(&pid);
-	/* none at all, for the program changed its switch interval */
+	/* none at all, since the program changed its switch interval */
 	honest_memory();
 	gil[GIL_INTERVAL] = 1000;
 	proven = true;
@@ -532,7 +532,7 @@ static void the_proof_needs_exactly_one_place_and_the_right_one(void **state)
 	assert_int_equal(look(pid, &proven, &seen), 0);
 	assert_false(proven);
 	child_kill(&pid);
-	/* only elsewhere: this version's row is wrong */
+	/* only elsewhere: the row of this version is wrong */
 	honest_memory();
 	memcpy(other, gil, 32);
 	gil[GIL_INTERVAL] = 1;
@@ -550,8 +550,8 @@ int main(void)
 		cmocka_unit_test(frames_that_are_a_circle_end),
 		cmocka_unit_test(lists_that_are_circles_end),
 		cmocka_unit_test(pointers_to_nowhere_are_no_harm),
-		cmocka_unit_test(an_honest_process_tells_its_loop_and_name),
-		cmocka_unit_test(objects_that_are_none_are_told_of_nothing),
+		cmocka_unit_test(an_honest_process_shows_its_loop_and_name),
+		cmocka_unit_test(invalid_objects_yield_nothing),
 		cmocka_unit_test(objects_that_are_circles_end),
 		cmocka_unit_test(what_does_not_look_like_a_gil_is_refused),
 		cmocka_unit_test(the_proof_needs_exactly_one_place_and_the_right_one),

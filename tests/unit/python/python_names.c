@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Frames, loops, names and the collector of real processes: every Python that is installed says of
- * itself what is true. */
+/* Frames, loops, names and the collector of real processes: compared with what every installed
+ * Python prints about itself. */
 #include "tests/unit/python/python_child.h"
 
 #include "python/interpreter/gc_sites.h"
@@ -16,7 +16,7 @@ static uint64_t word(const struct target *target, uint64_t address)
 
 /* ── the walker's layout ─────────────────────────────────────────────────── */
 
-/* Follows the only thread's frames as the probes do. Returns how many code objects there are. */
+/* Follows the only thread's frames like the probes. Returns the number of code objects. */
 static unsigned int walk(const struct target *target, uint64_t *codes, bool *generators,
 			 int64_t *lasti, unsigned int room)
 {
@@ -112,7 +112,7 @@ static void frames_followed(const char *program)
 	for (unsigned int i = 0; i < count; i++) {
 		assert_int_equal(found[i], code[i]);
 		assert_int_equal(generator[i], flag[i]);
-		if (i) /* the innermost has gone on from one call to the next */
+		if (i) /* the innermost frame has moved on from one call to the next */
 			assert_int_equal(found_lasti[i], lasti[i]);
 		code_checked(target, code[i], name[i], file[i], table[i], first[i]);
 	}
@@ -137,7 +137,7 @@ static void loop_is(const struct events *events, uint32_t tid, int expected_flag
 	assert_true(event->hdr.ts - event->runs_loop.span_ns >= events->ts_begin);
 }
 
-static void loops_told(const char *program)
+static void loops_reported(const char *program)
 {
 	_cleanup_(child_kill) struct child child = python(
 		program,
@@ -180,16 +180,16 @@ static void loops_told(const char *program)
 	assert_int_equal(target_describe_loop(target, tid[1], &sink), 0);
 	loop_is(&events, tid[1], EVF_RUNS_LOOP_YES, LOOP_ASYNCIO);
 	assert_int_equal(events.count, 1);
-	assert_int_equal(target_describe_loop(target, 1, &sink), 0); /* none of its threads */
+	assert_int_equal(target_describe_loop(target, 1, &sink), 0); /* for none of its threads */
 	assert_int_equal(events.count, 1);
 }
 
-static void the_threads_that_run_a_loop_are_told(void **state)
+static void the_threads_that_run_a_loop_are_reported(void **state)
 {
-	for_each_python(PYTHON_MINOR_MIN, PYTHON_MINOR_MAX, loops_told);
+	for_each_python(PYTHON_MINOR_MIN, PYTHON_MINOR_MAX, loops_reported);
 }
 
-/* Up to 3.11 the forked child still has its parent's loop, which does not count there. */
+/* Up to 3.11 a forked child still has its parent's loop, which must not count there. */
 static void loop_left_behind(const char *program)
 {
 	_cleanup_(child_kill) struct child child = python(
@@ -315,7 +315,7 @@ static const char NAMED[] =
 	"*many, *pool._threads)), flush=True)\n"
 	"time.sleep(60)\n";
 
-static void names_told(const char *program)
+static void names_reported(const char *program)
 {
 	_cleanup_(child_kill) struct child child = python(program, NAMED);
 	_cleanup_(target_freep) struct target *target = NULL;
@@ -325,7 +325,7 @@ static void names_told(const char *program)
 	char line[1024] = "", *at = line, expected[16];
 
 	names = (struct names){0};
-	line_of(&child); /* what the thread that is gone printed */
+	line_of(&child); /* a line printed by the thread that has ended */
 	while (!strchr(line, '\n'))
 		assert_non_null(
 			fgets(line + strlen(line), (int)(sizeof(line) - strlen(line)), child.from));
@@ -358,12 +358,12 @@ static void names_told(const char *program)
 
 static void threads_have_the_names_that_python_gives_them(void **state)
 {
-	for_each_python(PYTHON_MINOR_MIN, PYTHON_MINOR_MAX, names_told);
+	for_each_python(PYTHON_MINOR_MIN, PYTHON_MINOR_MAX, names_reported);
 }
 
-/* One thread in two interpreters: it has one name, the main interpreter's, and it runs the loop
+/* One thread in two interpreters: its name is that in the main interpreter, and it runs the loop
  * that either of them runs. */
-static void interpreters_told(const char *program)
+static void interpreters_reported(const char *program)
 {
 	_cleanup_(child_kill) struct child child = python(
 		program, "try: import _xxsubinterpreters as interpreters\n"
@@ -391,7 +391,7 @@ static void interpreters_told(const char *program)
 
 static void a_thread_in_two_interpreters_is_one(void **state)
 {
-	for_each_python(PYTHON_MINOR_MIN, PYTHON_MINOR_MAX, interpreters_told);
+	for_each_python(PYTHON_MINOR_MIN, PYTHON_MINOR_MAX, interpreters_reported);
 }
 
 static void without_threading_there_are_no_names(void **state)
@@ -457,8 +457,8 @@ static void collector_found(const char *program)
 
 	line_of(&child);
 	target = open_target(child.pid);
-	/* Debian's builds have probe points, those with symbols the collector's; others have
-	 * neither */
+	/* Debian's builds have probe points, those with symbols the collector's functions; others
+	 * have neither */
 	if (target->info.gc != GC_PROBES) {
 		assert_string_not_equal(program, DEBIAN_PYTHON);
 		assert_int_equal(target->gc_site_count, 0);
@@ -499,7 +499,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(frames_and_code_objects_lie_where_the_layout_says),
-		cmocka_unit_test(the_threads_that_run_a_loop_are_told),
+		cmocka_unit_test(the_threads_that_run_a_loop_are_reported),
 		cmocka_unit_test(a_loop_of_before_the_fork_does_not_run),
 		cmocka_unit_test(uvloop_is_known_by_its_type),
 		cmocka_unit_test(threads_have_the_names_that_python_gives_them),

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Reading Python objects from memory that lies: the objects are this test's own, laid out as the
- * versions lay them out, and then spoilt. */
+/* Reading Python objects from memory that lies. The test makes the objects, laid out as in each
+ * version, and then corrupts them. */
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -21,7 +21,7 @@
 
 #define ADDRESS(thing) ((uint64_t)(uintptr_t)(thing))
 
-/* The version's layout, but str in one form. */
+/* The version's layout, with the other form of str. */
 static struct objects objects(unsigned int minor)
 {
 	static struct python_layout layouts[PYTHON_MINOR_MAX + 1];
@@ -104,7 +104,7 @@ static void texts_of_every_width_become_utf8(void **state)
 			    text, sizeof(text)),
 		0);
 	assert_string_equal(text, "\xf0\x9f\x98\x80\xef\xbf\xbdy");
-	/* cut at a whole character */
+	/* cut at a character boundary */
 	assert_int_equal(
 		object_text(&o, ADDRESS(wide(&str, 2, (uint16_t[]){'a', 0x65e5, 'b'}, 3)), text, 4),
 		0);
@@ -126,7 +126,7 @@ static void what_is_no_text_is_none(void **state)
 	assert_int_equal(object_text(&o, ADDRESS(&str), text, sizeof(text)), -EINVAL);
 	ascii(&str, "x")->state &= ~(UINT64_C(1) << 5); /* not compact */
 	assert_int_equal(object_text(&o, ADDRESS(&str), text, sizeof(text)), -EINVAL);
-	ascii(&str, "x")->state |= 7 << 2; /* no such width */
+	ascii(&str, "x")->state |= 7 << 2; /* there is no such width */
 	assert_int_equal(object_text(&o, ADDRESS(&str), text, sizeof(text)), -EINVAL);
 	ascii(&str, "x")->length = UINT64_MAX;
 	assert_int_equal(object_text(&o, ADDRESS(&str), text, sizeof(text)), -EINVAL);
@@ -135,7 +135,7 @@ static void what_is_no_text_is_none(void **state)
 	assert_int_equal(object_text(&o, 8, text, sizeof(text)), -EINVAL);
 }
 
-/* A text that says it is longer than its memory; and one whose name ends with its page. */
+/* A text that claims to be longer than its memory, and a name that ends with its page. */
 static void no_text_is_read_beyond_its_memory(void **state)
 {
 	uint8_t *pages = mmap(NULL, 8192, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1,
@@ -292,7 +292,7 @@ static void a_dict_that_lies_about_its_size_is_not_believed(void **state)
 		old.count = size;
 		dict.keys = ADDRESS(&old);
 		if (object_dict_visit(&o310, ADDRESS(&dict), forever, &count) == 0)
-			assert_true(size <= 1 << 15); /* stack memory behind it is readable */
+			assert_true(size <= 1 << 15); /* the stack memory beyond it is readable */
 		old.size = UINT64_MAX;
 		assert_int_equal(object_dict_visit(&o310, ADDRESS(&dict), forever, &count),
 				 -EINVAL);
@@ -325,7 +325,7 @@ static void *change(void *arg)
 	return NULL;
 }
 
-static void a_dict_that_changes_all_the_time_is_not_told_of(void **state)
+static void a_dict_that_keeps_changing_is_not_reported(void **state)
 {
 	struct keys_310 old = (keys(), old_keys());
 	struct dict dict = {.type = ADDRESS(dict_type), .used = 2, .keys = ADDRESS(&old)};
@@ -416,7 +416,8 @@ static void attributes_are_found_in_every_form(void **state)
 	memory[1] = ADDRESS(values) - 1;
 	assert_int_equal(object_attribute(&o312, ADDRESS(object), "_target", &value), 0);
 	assert_int_equal(value, 0x1a);
-	/* 3.13: behind 24 bytes of the object a head that says they are valid, and the values */
+	/* 3.13: 24 bytes into the object there is a header that marks them as valid, then the
+	 * values */
 	memory[1] = 0;
 	class[TYPE_BASICSIZE] = 24;
 	class[TYPE_FLAGS] |= 1 << 2;
@@ -431,7 +432,7 @@ static void attributes_are_found_in_every_form(void **state)
 	memory[1] = ADDRESS(&dict);
 	assert_int_equal(object_attribute(&o313, ADDRESS(object), "_name", &value), 0);
 	assert_int_equal(value, 0xc);
-	/* a built-in class has no shared keys where a class of Python's has them */
+	/* a built-in class has no shared keys where a Python class has them */
 	class[TYPE_FLAGS] &= ~(UINT64_C(1) << 9);
 	memory[0] = ADDRESS(values);
 	assert_int_equal(object_attribute(&o311, ADDRESS(object), "_name", &value), -EINVAL);
@@ -447,7 +448,7 @@ static void an_attribute_in_a_plain_dict_is_found_where_the_class_says(void **st
 	class[TYPE_DICTOFFSET] = 16;
 	assert_int_equal(object_attribute(&o, ADDRESS(object), "_name", &value), 0);
 	assert_int_equal(value, 0xc);
-	class[TYPE_DICTOFFSET] = (uint64_t)-8; /* from the end of an object of variable size */
+	class[TYPE_DICTOFFSET] = (uint64_t)-8; /* from the end of a variable-size object */
 	assert_int_equal(object_attribute(&o, ADDRESS(object), "_name", &value), -ENOENT);
 	class[TYPE_DICTOFFSET] = 0;
 	assert_int_equal(object_attribute(&o, ADDRESS(object), "_name", &value), -ENOENT);
@@ -464,7 +465,7 @@ int main(void)
 		cmocka_unit_test(ints_are_read_in_both_forms),
 		cmocka_unit_test(a_dict_is_searched_in_every_form),
 		cmocka_unit_test(a_dict_that_lies_about_its_size_is_not_believed),
-		cmocka_unit_test(a_dict_that_changes_all_the_time_is_not_told_of),
+		cmocka_unit_test(a_dict_that_keeps_changing_is_not_reported),
 		cmocka_unit_test(what_cannot_be_read_of_many_is_zeros),
 		cmocka_unit_test(a_type_that_derives_from_itself_ends),
 		cmocka_unit_test(attributes_are_found_in_every_form),

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Debug offsets: what of them is used, and what is refused. */
+/* Debug offsets: which of them are used, and what is refused. */
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -27,7 +27,7 @@
 
 enum { WORDS = DEBUG_OFFSETS_WORDS };
 
-/* What CPython 3.14.10 as Debian builds it has at the start of its _PyRuntime. */
+/* The start of _PyRuntime of CPython 3.14.10 as Debian builds it. */
 static void debug_offsets_of_314(uint64_t words[WORDS])
 {
 	memset(words, 0, WORDS * sizeof(words[0]));
@@ -82,7 +82,7 @@ static void debug_offsets_give_the_layout(void **state)
 	assert_int_equal(layout.gil.last_holder, 8);
 }
 
-/* Its GIL has one field more, in front of the others; the table must say so, too. */
+/* Its GIL has an additional first field; the table must say so, too. */
 static void a_free_threaded_build_has_another_gil(void **state)
 {
 	uint64_t words[WORDS];
@@ -108,7 +108,7 @@ static void a_free_threaded_build_has_another_gil(void **state)
 			 -ENOTSUP);
 }
 
-/* What the walker gets from such offsets. */
+/* What the walker gets from these offsets. */
 static int parse_stacks(const uint64_t words[WORDS], struct python_layout *layout,
 			struct stack_layout *stack)
 {
@@ -150,7 +150,7 @@ static void debug_offsets_give_the_frames(void **state)
 	assert_int_equal(layout.lines_form, LINES_311);
 	assert_int_equal(stack.frame_copy, STACK_NONE);
 	assert_int_equal(layout.unicode_shift, 0);
-	/* free-threaded: threads have copies of the instructions, and str another state */
+	/* free-threaded: threads have copies of the instructions, and the state of str differs */
 	words[2] = 1;
 	words[144 / 8] += 8;
 	words[152 / 8] += 8;
@@ -187,15 +187,14 @@ static void frames_of_debug_offsets_that_do_not_fit_are_refused(void **state)
 		debug_offsets_of_314(words);
 		words[spoilt[i].byte / 8] = spoilt[i].value;
 		stack.runtime = 0;
-		/* all but stacks can still be read */
+		/* everything but stacks can still be read */
 		assert_int_equal(
 			layout_parse_debug_offsets(words, WORDS, 0x030e0af0, 316616, &layout), 0);
 		assert_int_equal(parse_stacks(words, &layout, &stack), -ENOTSUP);
 		assert_int_equal(stack.runtime, 0);
 	}
 	debug_offsets_of_314(words);
-	/* a larger object header, as free-threaded builds have it, moves the span with the fields
-	 */
+	/* a larger object header, as in free-threaded builds, moves the span with the fields */
 	for (size_t i = 320 / 8; i <= 352 / 8; i++)
 		words[i] += 16;
 	words[312 / 8] = 232;
@@ -307,13 +306,13 @@ static void debug_offsets_that_do_not_fit_are_refused(void **state)
 	debug_offsets_of_314(words);
 	assert_int_equal(layout_parse_debug_offsets(words, 10, 0x030e0af0, 316616, &layout),
 			 -ENOTSUP);
-	/* nor is one version taken for its neighbour */
+	/* a version is not mistaken for its neighbour */
 	words[1] = 0x030d05f0;
 	assert_int_equal(layout_parse_debug_offsets(words, WORDS, 0x030d05f0, 316616, &layout),
 			 -ENOTSUP);
 }
 
-/* No table is read beyond its rows, whatever version is asked for. */
+/* Tables are not read beyond their rows, whatever version is requested. */
 static void versions_without_a_row_are_refused(void **state)
 {
 	const unsigned int others[] = {0,

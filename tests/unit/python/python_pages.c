@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Memory of a process that nobody answers for: whoever reads it anyway sleeps until the child is
- * killed, by an alarm. */
+/* Memory whose pages another process must supply, and does not. A read of it sleeps until an alarm
+ * kills the child. */
 #include "tests/unit/python/python_child.h"
 
 #include <inttypes.h>
@@ -14,14 +14,15 @@
 #include "python/process/pages.h"
 #include "python/process/proc.h"
 
-/* Maps pages of several kinds, says where, and ends when it is told to. */
+/* Maps pages of several kinds, prints their addresses, and exits when its standard input is
+ * closed. */
 static const char *const SCRIPT =
 	"import ctypes, errno, fcntl, os, struct, sys, threading\n"
 	"libc = ctypes.CDLL(None, use_errno=True)\n"
 	"libc.mmap.restype = ctypes.c_void_p\n"
 	"libc.mmap.argtypes = [ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int, ctypes.c_int, "
 	"ctypes.c_int, ctypes.c_long]\n"
-	"def uffd():\n" /* missing pages of a shared mapping wait for whoever holds the descriptor
+	"def uffd():\n" /* missing pages of a shared mapping wait for the owner of the userfaultfd
 			 */
 	"    fd = libc.syscall(323 if os.uname().machine == 'x86_64' else 282, os.O_CLOEXEC | "
 	"os.O_NONBLOCK)\n"
@@ -55,7 +56,7 @@ static const char *const SCRIPT =
 	"    threading.Thread(target=serve, daemon=True).start()\n"
 	"    f = os.open(d + '/f', os.O_RDONLY)\n"
 	"    p = libc.mmap(None, 8192, 1, 2, f, 0)\n"
-	"    os.close(f)\n" /* not left to the end of the process, which would wait for itself */
+	"    os.close(f)\n" /* closed now: at exit the process would wait for itself */
 	"    return p\n"
 	"d = sys.argv[1]\n"
 	"touched = libc.mmap(None, 8192, 3, 0x22, -1, 0)\n"
@@ -63,7 +64,7 @@ static const char *const SCRIPT =
 	"print(touched, uffd(), fuse(), flush=True)\n"
 	"sys.stdin.read()\n";
 
-/* After its server has ended, for then nothing is asked of it any more. */
+/* After its server has exited, since then the file system gets no requests. */
 static void mount_done(char (*directory)[sizeof("/tmp/gilscope-pages.XXXXXX")])
 {
 	umount2(*directory, MNT_DETACH);
@@ -92,7 +93,7 @@ static void assert_file_is_not_opened(pid_t pid, uint64_t address)
 	assert_int_equal(image_open(pid, &mappings.list[i], &budget, &image), -EWOULDBLOCK);
 }
 
-static void only_what_nobody_is_asked_for_is_read(void **state)
+static void only_memory_that_needs_no_other_process_is_read(void **state)
 {
 	_cleanup_(mount_done) char directory[] = "/tmp/gilscope-pages.XXXXXX";
 	_cleanup_(child_kill) struct child child = {0};
@@ -113,10 +114,10 @@ static void only_what_nobody_is_asked_for_is_read(void **state)
 	assert_int_equal(words[1], 0);
 	unread = pages_unread();
 	assert_int_equal(memory_read_u64(child.pid, 8, &value), -EFAULT);
-	assert_int_equal(pages_unread(), unread); /* nothing is there */
+	assert_int_equal(pages_unread(), unread); /* nothing is mapped there */
 	assert_int_equal(proc_cmdline(child.pid, arguments, sizeof(arguments)), 0);
 	assert_memory_equal(arguments, DEBIAN_PYTHON " -c ", sizeof(DEBIAN_PYTHON " -c ") - 1);
-	/* private memory that is not there is zeros, whoever would be asked for it */
+	/* private memory that was never touched is zeros, even with a userfaultfd */
 	if (waiting[0]) {
 		assert_int_equal(memory_read_u64(child.pid, waiting[0], &value), 0);
 		assert_int_equal(value, 0);
@@ -138,7 +139,7 @@ static void only_what_nobody_is_asked_for_is_read(void **state)
 	alarm(0);
 }
 
-/* Maps a file that it does not read. */
+/* Maps a file without reading it. */
 static const char *const MAPS_FILE = "import ctypes, os, sys\n"
 				     "libc = ctypes.CDLL(None)\n"
 				     "libc.mmap.restype = ctypes.c_void_p\n"
@@ -150,13 +151,13 @@ static const char *const MAPS_FILE = "import ctypes, os, sys\n"
 
 enum { NO_MOUNTS = 77 };
 
-/* 0: it can be read from within that directory, which is no mount point, with nothing mounted but
- * proc. */
+/* Exit status 0: the memory can be read from within that directory, which is not a mount point,
+ * with nothing mounted but proc. */
 static int read_inside(const char *directory, pid_t pid, uint64_t address)
 {
 	uint64_t value;
 
-	/* where the root is no mount point either, mounts cannot be kept from others */
+	/* where the root is not a mount point either, mounts cannot be made private */
 	if (chdir(directory) || unshare(CLONE_NEWNS) ||
 	    mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) ||
 	    mount("proc", "proc", "proc", 0, NULL))
@@ -212,7 +213,7 @@ static void a_look_may_not_take_longer_than_it_is_allowed(void **state)
 	assert_int_equal(value, 5);
 }
 
-/* The last of all, for it is never taken back. */
+/* Must be the last test, since a chroot is never undone. */
 static void after_an_interrupt_little_more_is_looked_at(void **state)
 {
 	_cleanup_(child_kill) struct child child = python(
@@ -242,7 +243,7 @@ static void after_an_interrupt_little_more_is_looked_at(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(only_what_nobody_is_asked_for_is_read),
+		cmocka_unit_test(only_memory_that_needs_no_other_process_is_read),
 		cmocka_unit_test(files_of_a_root_that_is_no_mount_point_are_read),
 		cmocka_unit_test(a_look_may_not_take_longer_than_it_is_allowed),
 		cmocka_unit_test(after_an_interrupt_little_more_is_looked_at),

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* The target room against real processes: every Python that is installed runs a script that says of
- * itself what is true. */
+/* The python room against real processes: compared with what every installed Python prints about
+ * itself. */
 #include "tests/unit/python/python_child.h"
 
 static void examine(const char *program)
@@ -21,7 +21,7 @@ static void examine(const char *program)
 	assert_int_equal(target->info.pid, child.pid);
 	assert_non_null(strstr(target->info.cmdline, "time.sleep(60)"));
 	assert_int_equal(target->info.gil_enabled, gil);
-	assert_true(target->gil_proven || !gil); /* nobody may ever have had it */
+	assert_true(target->gil_proven || !gil); /* perhaps no thread has ever had it */
 	assert_int_equal(target->gil_count, 1);
 	assert_int_equal(target->gils[0].interpreter, 0);
 	assert_true(target->info.take >= 1 && target->info.drop >= 1 && target->info.wait >= 1);
@@ -32,7 +32,7 @@ static void examine(const char *program)
 	assert_int_equal(access(target->image_path, R_OK), 0);
 	assert_true(target_alive(target));
 	target->start_time++;
-	assert_false(target_alive(target)); /* another process with its number */
+	assert_false(target_alive(target)); /* another process with the same PID */
 	target->start_time--;
 	/* the builds whose sites were counted by hand from their debug information */
 	if (strcmp(program, DEBIAN_PYTHON) == 0 && hex == 0x030b02f0) {
@@ -54,8 +54,8 @@ static void every_python_is_examined_right(void **state)
 	for_each_python(PYTHON_MINOR_MIN, PYTHON_MINOR_MAX, examine);
 }
 
-/* At each site there is a call of the right function in the process's memory, and `after` is the
- * next instruction. */
+/* At each site the process's memory has a call of the right function, and `after` is the next
+ * instruction. */
 static void sites_are_calls(const char *program)
 {
 	_cleanup_(child_kill) struct child child = python(
@@ -125,8 +125,8 @@ static void holder_named(const char *program)
 	if (!target->info.gil_enabled)
 		return;
 	wait_until_held(target, &events);
-	/* the other thread runs into the wait soon, and sleeps there but for moments every 5 ms; on
-	 * a busy machine longer ones */
+	/* the other thread soon waits, and sleeps except for moments every 5 ms, which are longer
+	 * on a busy machine */
 	for (int i = 0; i < 5000 && (i < 20 || waiters < 10); i++) {
 		const union event *observe, *main_state;
 
@@ -135,8 +135,8 @@ static void holder_named(const char *program)
 		assert_non_null(observe);
 		assert_int_equal(observe->hdr.aux, 40);
 		assert_int_equal(observe->hdr.flags, EVF_OBSERVE_LOCKED);
-		/* the waiter passes through the GIL's mutex every 5 ms; then the holder may stay
-		 * unnamed, but never be another */
+		/* the waiter takes the GIL's mutex every 5 ms; the holder may then be unknown, but
+		 * never another thread */
 		assert_true(observe->observe.holder == 0 ||
 			    observe->observe.holder == target->info.pid);
 		main_state = event_of(&events, EV_STATE, target->info.pid);
@@ -186,8 +186,8 @@ static void a_holder_is_never_a_thread_without_python(void **state)
 			continue;
 		named++;
 		assert_non_null(event_of(&events, EV_THREAD, observe->observe.holder));
-		/* whoever holds it does not wait for it, or the two looks are further apart than a
-		 * hand-over */
+		/* the holder does not wait for the GIL, or a handover happened between the two
+		 * reads */
 		assert_true(observe->hdr.flags & EVF_OBSERVE_LOCKED);
 	}
 	assert_true(named >= 100);
@@ -236,7 +236,7 @@ static void the_loops_epoll_descriptor_is_known_by_its_wake_up_channel(void **st
 	for_each_python(PYTHON_MINOR_MIN, PYTHON_MINOR_MAX, loops_found);
 }
 
-static void uvloop_and_asyncio_in_one_process_are_told_apart(void **state)
+static void uvloop_and_asyncio_in_one_process_are_distinguished(void **state)
 {
 	_cleanup_(child_kill) struct child child = python(
 		DEBIAN_PYTHON,
@@ -332,7 +332,7 @@ int main(void)
 		cmocka_unit_test(the_thread_that_sleeps_with_the_gil_is_named),
 		cmocka_unit_test(a_holder_is_never_a_thread_without_python),
 		cmocka_unit_test(the_loops_epoll_descriptor_is_known_by_its_wake_up_channel),
-		cmocka_unit_test(uvloop_and_asyncio_in_one_process_are_told_apart),
+		cmocka_unit_test(uvloop_and_asyncio_in_one_process_are_distinguished),
 		cmocka_unit_test(a_new_interpreters_own_gil_is_found),
 		cmocka_unit_test(threads_in_another_pid_namespace_have_two_numbers),
 	};

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* What the target room refuses, and what it reaches all the same. */
+/* What the python room refuses, and unusual targets that it accepts. */
 #include "tests/unit/python/python_child.h"
 
-/* Fails to open, with this status and a sentence that has these words. */
+/* Fails to open, with this status and a sentence that contains these words. */
 static void assert_refused(pid_t pid, enum exit_status status, const char *words)
 {
 	struct diag diag = {0};
@@ -41,7 +41,7 @@ static void a_process_without_python_is_refused(void **state)
 	assert_refused(child.pid, EXIT_UNSUPPORTED, "no Python");
 }
 
-/* A program of PyPy's name: PyPy itself is told by nothing else. */
+/* A program named like PyPy, which is recognised only by its name. */
 static void pypy_is_refused_by_name(void **state)
 {
 	char directory[] = "/tmp/gilscope-test-XXXXXX", path[64], command[128];
@@ -110,7 +110,7 @@ static void a_thread_is_not_taken_for_a_process(void **state)
 	assert_refused(atoi(line_of(&child)), EXIT_FAILED, "a thread");
 }
 
-/* Runs a copy of the system's Python, and puts something else in its place while it runs. */
+/* Runs a copy of the system's Python, and replaces its file while it runs. */
 static void a_deleted_and_replaced_executable_is_reached(void **state)
 {
 	char directory[] = "/tmp/gilscope-test-XXXXXX", path[64], command[256];
@@ -142,8 +142,8 @@ static void a_deleted_and_replaced_executable_is_reached(void **state)
 	rmdir(directory);
 }
 
-/* Its list of interpreters leads into a page that only a userfaultfd supplies. That page is not
- * read, and a modified build is not the reason. */
+/* Its list of interpreters leads into a page that only a userfaultfd would supply. The page is not
+ * read, and the reason given is not a modified build. */
 static void memory_that_is_not_read_is_the_reason(void **state)
 {
 	_cleanup_(child_kill) struct child child = python(

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* What is behind a descriptor: of this process, whose descriptors are known. */
+/* Descriptions of descriptors, tested on this process's own, which are known. */
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -55,7 +55,7 @@ static void the_peer_of_a_connection(void **state)
 	assert_int_equal(file.socket_type, SOCK_STREAM);
 	assert_int_equal(file.port, at.sin_port);
 	assert_memory_equal(file.address, &at.sin_addr, sizeof(at.sin_addr));
-	assert_int_equal(file_of(server).port, 0); /* it listens: it has none */
+	assert_int_equal(file_of(server).port, 0); /* it listens, so it has no peer */
 	close(client);
 	close(server);
 }
@@ -68,7 +68,7 @@ static void the_peer_of_a_connection_of_ipv6(void **state)
 	struct sleep_file file;
 
 	if (server < 0 || bind(server, (struct sockaddr *)&at, sizeof(at)))
-		skip(); /* a machine without it */
+		skip(); /* not supported on this machine */
 	assert_int_equal(getsockname(server, (struct sockaddr *)&at, &length), 0);
 	assert_int_equal(connect(client, (struct sockaddr *)&at, sizeof(at)), 0);
 	file = file_of(client);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Texts that the python room reads: /proc/PID/stat and version buffers. */
+/* Texts that the python room parses: /proc/PID/stat and version buffers. */
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -57,7 +57,7 @@ static void the_version_buffer_is_found_in_data(void **state)
 	assert_int_equal(
 		SEARCH("\0003.10.0rc2+ (main, Jan  1 2026, 00:00:00) [Clang 14.0.6 ]\0", &hex), 0);
 	assert_int_equal(hex, 0x030a00c2);
-	/* twice the same is one; two that differ are none */
+	/* two equal texts count as one; two that differ as none */
 	assert_int_equal(SEARCH("\0003.8.1 (a, b) \n[c]\0\0003.8.1 (a, b) \n[c]\0", &hex), 0);
 	assert_int_equal(SEARCH("\0003.8.1 (a, b) \n[c]\0\0003.8.2 (a, b) \n[c]\0", &hex),
 			 -ENODATA);

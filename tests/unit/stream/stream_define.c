@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Definitions in traces: as they are written, and as a damaged or hostile file has them. */
+/* Definitions in traces: as the writer makes them, and in damaged or hostile files. */
 #include "stream_made.h"
 
 #include "stream/script/script.h"
@@ -60,7 +60,7 @@ static void the_largest_and_the_smallest_survive(void **state)
 	memset(longest, 0xff, sizeof(longest) - 1);
 	longest[sizeof(longest) - 1] = '\0';
 	for (int i = 0; i < 256; i++)
-		all[i] = (char)(i + 1); /* every byte, and the NUL at the end */
+		all[i] = (char)(i + 1); /* every byte, including the NUL at the end */
 	for (uint32_t i = 0; i < DEFINE_FRAMES_MAX; i++)
 		frames[i] = (struct stack_frame){i % 4, UINT32_MAX - i};
 	define(sink, function(1, longest, longest, UINT32_MAX));
@@ -78,7 +78,7 @@ static void the_largest_and_the_smallest_survive(void **state)
 	kept_done(&kept);
 }
 
-/* The writer itself cuts, for a record must fit where it is collected. */
+/* The writer cuts texts, since a record must fit into its buffer. */
 static void a_text_that_is_too_long_is_cut(void **state)
 {
 	char longer[3 * DEFINE_TEXT_MAX];
@@ -106,7 +106,7 @@ static void a_text_that_is_too_long_is_cut(void **state)
 	kept_done(&after);
 }
 
-/* Number of chunks of definitions, with those of events all behind the last one. */
+/* The number of chunks of definitions; asserts that all chunks of events come after them. */
 static unsigned int chunks_of_definitions(const struct bytes *bytes)
 {
 	unsigned int definitions = 0, events = 0;
@@ -122,7 +122,7 @@ static unsigned int chunks_of_definitions(const struct bytes *bytes)
 	return definitions;
 }
 
-/* More than the writer collects, while it holds events: they stand before these all the same. */
+/* More than the writer's buffer while it holds events: the definitions still come before these. */
 static void many_definitions_stand_before_the_events_that_came_with_them(void **state)
 {
 	struct kept kept = {0};
@@ -219,7 +219,7 @@ static int read_definitions(const struct bytes *block, struct stream_sink sink, 
 	return err;
 }
 
-/* One function, then the record in question, as parts of one block. */
+/* One function, then the record under test, as parts of one block. */
 static int read_record(const struct trace_definitions *head, struct trace_definition record,
 		       const void *body, size_t cut, struct kept *kept, struct diag *diag)
 {
@@ -235,7 +235,7 @@ static int read_record(const struct trace_definitions *head, struct trace_defini
 	return err;
 }
 
-/* Two definitions, of which the second is of this kind and may be damaged. */
+/* Two definitions; the second one is of this kind and may be damaged. */
 struct damaged {
 	struct trace_definitions head;
 	uint8_t kind;
@@ -421,7 +421,7 @@ static char *script_of(const struct kept *kept)
 	return script;
 }
 
-/* Script → trace → script, where no definition stands between events. */
+/* Script → trace → script, where no definition comes between events. */
 static void a_script_made_a_trace_gives_the_same_script(void **state)
 {
 	struct kept random = {0}, typed = {0}, recorded = {0};

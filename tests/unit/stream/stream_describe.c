@@ -25,7 +25,7 @@ static struct process_info process_of(const char *text)
 	return info;
 }
 
-/* As versions before stacks wrote them. */
+/* As written by versions that had no stacks. */
 static void old_heads_and_processes_are_read_and_had_no_stacks(void **state)
 {
 	struct stream_head head = head_of(
@@ -107,7 +107,7 @@ static void what_a_head_cannot_be_is_named(void **state)
 			fail_msg("%s is said to be: %s", cases[i].text, why);
 	}
 	for (size_t i = 0; i < sizeof(facts) / sizeof(facts[0]); i++) {
-		/* in a trace, too, where members that are not known are passed over */
+		/* in a trace, too, where unknown members are skipped */
 		assert_int_equal(parse_process(facts[i].text, strlen(facts[i].text), i % 2,
 					       &(struct process_info){0}, why),
 				 -EINVAL);
@@ -119,8 +119,8 @@ static void what_a_head_cannot_be_is_named(void **state)
 	assert_int_equal(describe_head(&too_far, text), -EOVERFLOW);
 }
 
-/* What `= {0}` empties in every version of C is the first member: it must be as large as the union.
- * The compiler refuses the designator if it is not. */
+/* `= {0}` clears only the first member in older versions of C, so that must be as large as the
+ * union. The compiler refuses the designator if it is not. */
 static void an_event_is_empty_as_a_whole(void **state)
 {
 	union event last = {{[sizeof(union event) / sizeof(uint64_t) - 1] = 1}}, empty;

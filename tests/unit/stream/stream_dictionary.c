@@ -58,7 +58,7 @@ static void what_is_defined_is_found_by_its_number(void **state)
 	kept_done(&kept);
 }
 
-/* What is refused changes nothing: the next right one is taken. */
+/* A refused definition changes nothing: the next valid one is accepted. */
 static void what_cannot_be_is_refused(void **state)
 {
 	static const struct stack_frame frames[DEFINE_FRAMES_MAX + 1] = {{0, 0}, {1, 5}},
@@ -111,7 +111,7 @@ static void so_many_of_a_kind_and_no_more(void **state)
 		}
 		assert_int_equal(dictionary_count(dictionary, kind), limits[kind]);
 	}
-	/* 427636 definitions, and the frames and texts of each */
+	/* 427636 definitions, with their frames and texts */
 	bytes = dictionary_bytes(dictionary);
 	assert_true(bytes >= 427636 * sizeof(struct definition) &&
 		    bytes <= 427636 * (sizeof(struct definition) + 64));
@@ -125,7 +125,7 @@ static void texts_are_copied_byte_for_byte_and_cut_at_their_limit(void **state)
 	uint64_t bytes;
 
 	for (int i = 0; i < 256; i++)
-		all[i] = (char)(i + 1); /* every byte, and the NUL at the end */
+		all[i] = (char)(i + 1); /* every byte, including the NUL at the end */
 	assert_int_equal(define(dictionary, function(1, all, all + 100)), 0);
 	assert_string_equal(dictionary_find(dictionary, DEFINE_FUNCTION, 1)->function.name, all);
 	assert_string_equal(dictionary_find(dictionary, DEFINE_FUNCTION, 1)->function.file,

@@ -3,10 +3,10 @@
 
 #include <stdarg.h>
 
-#define DOCS	"docs/trace-format.md" /* tests run at the top of the tree */
+#define DOCS	"docs/trace-format.md" /* tests run in the top folder of the tree */
 #define COLUMNS 100
 
-/* Writes an entry of the list, broken at blanks and indented behind its bullet. */
+/* Writes an entry of the list, wrapped at blanks and indented after its bullet. */
 static void entry(FILE *file, int indent, const char *format, ...)
 {
 	char text[1024], *save = NULL;

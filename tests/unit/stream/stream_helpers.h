@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * stream_helpers.h - for the tests of user/stream: a sink that keeps what it gets, and random
+ * stream_helpers.h - for the tests of user/stream: a sink that stores what it gets, and random
  * streams.
  */
 #ifndef GILSCOPE_TESTS_STREAM_HELPERS_H
@@ -28,7 +28,7 @@ struct item {
 	struct process_info info;
 };
 
-/* A definition that came after so many items. */
+/* A definition, and the number of items before it. */
 struct kept_definition {
 	size_t after;
 	enum definition_kind kind;
@@ -38,7 +38,7 @@ struct kept_definition {
 	char texts[2][DEFINE_TEXT_MAX]; /* a function's name and file, or a text */
 };
 
-/* Everything that came, in order. */
+/* Everything the sink received, in order. */
 struct kept {
 	struct item *items;
 	size_t length, room;
@@ -149,7 +149,7 @@ static inline bool same_item(const struct item *a, const struct item *b)
 	       strcmp(a->info.machine, b->info.machine) == 0 && a->info.gc == b->info.gc;
 }
 
-/* The definition as it was given; lives as long as the copy. */
+/* The definition as it was received; valid as long as the copy. */
 static inline struct definition kept_definition(const struct kept_definition *copy)
 {
 	struct definition definition = {.kind = copy->kind, .id = copy->id};
@@ -175,7 +175,7 @@ static inline bool same_definition(const struct kept_definition *a, const struct
 	       memcmp(a->texts, b->texts, sizeof(a->texts)) == 0;
 }
 
-/* Definitions may come earlier than they did, but never later. */
+/* Definitions may arrive earlier than they did originally, but never later. */
 static inline void assert_prefix(const struct kept *prefix, const struct kept *whole)
 {
 	assert_true(prefix->length <= whole->length);
@@ -199,7 +199,7 @@ static inline void assert_same(const struct kept *a, const struct kept *b)
 	assert_prefix(a, b);
 }
 
-/* Also where the definitions stand. */
+/* Also compares the positions of definitions. */
 static inline void assert_identical(const struct kept *a, const struct kept *b)
 {
 	assert_same(a, b);
@@ -215,7 +215,7 @@ static inline uint64_t random_u64(void)
 	return state ^= state << 17;
 }
 
-/* Any bits of any length, so that small numbers, large ones and 0 all come. */
+/* Random bits of random length, so that small numbers, large ones and 0 all occur. */
 static inline uint64_t random_bits(void)
 {
 	return random_u64() >> random_u64() % 64 >> random_u64() % 2;
@@ -331,8 +331,8 @@ static inline void random_stream(struct kept *kept, size_t length)
 	}
 }
 
-/* Item `i` with the definitions before it, of which *next is the first; also when there is no item
- * `i` any more, as after the last. */
+/* Sends item `i` and the definitions before it, of which *next is the first. After the last item it
+ * sends the remaining definitions. */
 static inline int play_one(const struct kept *kept, size_t i, size_t *next, struct stream_sink sink)
 {
 	int err = 0;

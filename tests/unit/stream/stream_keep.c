@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* That what is kept is right or unknown is proved in model_sim.c; here: that it is a stream, what
- * it begins with, and that it stays small. */
-#define keep_sink kept_sink /* the helpers' own, of another kind */
+/* That the history window is right or unknown is tested in model_sim.c. Here: that it is a valid
+ * stream, what it begins with, and that it stays small. */
+#define keep_sink kept_sink /* stream_helpers.h has a keep_sink() of its own */
 #include "stream_helpers.h"
 #undef keep_sink
 
@@ -90,7 +90,8 @@ static int teardown(void **state)
 	return 0;
 }
 
-/* What is kept goes through a trace file, whose writer and reader refuse what is no stream. */
+/* Passes the history window through a trace file, whose writer and reader refuse invalid
+ * streams. */
 static void write_and_read(void)
 {
 	const struct stream_head head = {.mode = MODE_EXACT, .stacks = true};
@@ -164,7 +165,7 @@ static void it_begins_where_the_while_does_and_ends_where_time_has_come(void **s
 	assert_int_equal(count(EV_WINDOW, &last), 2);
 	assert_true(last.hdr.ts == 1100 * MS && last.hdr.flags & EVF_WINDOW_END);
 	assert_memory_equal(&written.items[written.length - 1].event, &last, sizeof(last));
-	/* 905, 910, … 995; at the begin the worker had the GIL */
+	/* 905, 910, … 995; when the window begins the worker has the GIL */
 	assert_int_equal(count(EV_TAKE, NULL) + count(EV_DROP, NULL), 19);
 	assert_int_equal(count(EV_OBSERVE, &last), 1);
 	assert_int_equal(last.observe.holder, WORKER);
@@ -183,7 +184,7 @@ static void its_memory_is_bounded(void **state)
 	assert_true(keep_begin(memory) > 150 * MS);
 }
 
-/* Whoever comes and goes, only those that are there are remembered. */
+/* However many threads come and go, only those that exist are remembered. */
 static void who_is_gone_is_forgotten(void **state)
 {
 	union event last = {0};
@@ -196,7 +197,7 @@ static void who_is_gone_is_forgotten(void **state)
 		PUSH(TAKE, take, ts + 1, tid, 0, 0);
 		PUSH(DROP, drop, ts + 2, tid, 0, 0);
 		PUSH(THREAD_EXIT, thread_exit, ts + 3, tid, 0, 0);
-		/* read by a snapshot before it was gone */
+		/* read by a snapshot before it exited */
 		PUSH(THREAD, thread, ts + 4, tid, 0, 0, .pid = PID);
 	}
 	push_process(OTHER_PID);
@@ -204,7 +205,7 @@ static void who_is_gone_is_forgotten(void **state)
 	PUSH(THREAD, thread, 100 * MS, OTHER_PID, 0, 0, .pid = OTHER_PID);
 	PUSH(EPOLL, epoll, 100 * MS, OTHER_PID, 0, EVF_EPOLL_WAKEUP, .epfd = 3);
 	write_and_read();
-	/* the process came among the events, and its description stands before them */
+	/* the process came after some events, but its description is written before them */
 	assert_int_equal(written.length - events_of(&written), 2);
 	assert_int_equal(count(EV_GIL, NULL), 2);
 	PUSH(PROCESS_EXIT, process_exit, 110 * MS, OTHER_PID, 0, 0);
@@ -239,11 +240,11 @@ static void a_loss_that_lasts_into_the_while_stays_one(void **state)
 	write_and_read();
 	assert_int_equal(count(EV_LOST, NULL), 0);
 	assert_int_equal(count(EV_SWITCH_OUT, NULL), 1);
-	/* who has the GIL since the loss is unknown */
+	/* after the loss the holder is unknown */
 	assert_int_equal(count(EV_OBSERVE, NULL), 0);
 }
 
-/* The report of what is kept. */
+/* The report of the history window. */
 static const struct stall *stall_of(struct world **ret_world, struct report_builder **ret_builder)
 {
 	const struct stream_head head = {.mode = MODE_EXACT, .stacks = true, .rate_hz = 199};
@@ -263,7 +264,7 @@ static const struct stall *stall_of(struct world **ret_world, struct report_buil
 	return &report->processes[0].loops[0].stalls[0];
 }
 
-/* A hang that began long before the while: no event tells of it any more. */
+/* A hang that began long before the window: none of its events mentions it. */
 static void a_hang_longer_than_the_while_is_a_stall_with_its_stack(void **state)
 {
 	struct report_builder *builder;

@@ -17,8 +17,8 @@ static union event take_at(uint64_t ts, uint32_t tid)
 	return (union event){.hdr = {.ts = ts, .tid = tid, .type = EV_TAKE}};
 }
 
-/* Streams with inversions that the window covers, advanced now and then, come out as qsort() would
- * have them, equal times in order of arrival. */
+/* Streams with inversions within the window, advanced now and then, come out sorted as by a stable
+ * sort. */
 static void compare_with_sort(uint32_t length, uint64_t dur_inversion, uint64_t every,
 			      uint32_t max_step)
 {
@@ -55,17 +55,17 @@ static void it_sorts_like_qsort_and_keeps_the_order_of_equals(void **state)
 	compare_with_sort(1, 10, 1, 10);
 	compare_with_sort(20000, 0, 1, 3);
 	compare_with_sort(20000, 5, 1, 2);	/* many equal times */
-	compare_with_sort(20000, 1000, 8, 100); /* as CPUs do */
-	/* far beyond what is inserted into the ring: the heap */
+	compare_with_sort(20000, 1000, 8, 100); /* like those of CPUs */
+	/* beyond what is inserted into the ring: the heap is used */
 	compare_with_sort(20000, 20000, 3, 4);
 	compare_with_sort(20000, 1000, 2, 2); /* heap and ring with many equal times */
 	compare_with_sort(20000, 100000, 1, 5);
 }
 
 /*
- * A stack comes before the switch or the wait that it was taken for, with the same time: the model
- * needs it first. `between` and `before` later events decide whether each of the two is inserted
- * into the ring or goes to the heap.
+ * A stack has the time of the switch or wait that it was taken for, and must come out before it,
+ * since the model needs it first. `between` and `before` later events decide whether each of the
+ * two is inserted into the ring or goes to the heap.
  */
 static void pairs_of_one_time_keep_their_order(uint32_t before, uint32_t between)
 {
@@ -122,7 +122,7 @@ static void definitions_pass_at_once(void **state)
 	kept_done(&kept);
 }
 
-static void nothing_goes_on_within_the_window(void **state)
+static void nothing_comes_out_within_the_window(void **state)
 {
 	struct kept kept = {0};
 	struct reorder *reorder = reorder_new(keep_sink(&kept), 100, 1000);
@@ -155,7 +155,7 @@ static void late_events_leave_one_lost_in_their_place(void **state)
 		event = take_at(late[i], 2);
 		sink_event(&sink, &event);
 	}
-	event = take_at(1000, 3); /* as old as the last that went on: still in order */
+	event = take_at(1000, 3); /* as old as the latest that came out: still in order */
 	sink_event(&sink, &event);
 	event = take_at(2000, 4);
 	sink_event(&sink, &event);
@@ -164,7 +164,7 @@ static void late_events_leave_one_lost_in_their_place(void **state)
 		.lost = {.hdr = {.ts = 1200, .type = EV_LOST, .flags = EVF_LOST_MISSED},
 			 .count = 7,
 			 .last_ts = 2500}};
-	sink_event(&sink, &event); /* a loss that is told late stays the loss it is */
+	sink_event(&sink, &event); /* a LOST event that comes late is passed on unchanged */
 	reorder_flush(reorder);
 
 	assert_int_equal(kept.length, 5);
@@ -184,8 +184,8 @@ static void late_events_leave_one_lost_in_their_place(void **state)
 	kept_done(&kept);
 }
 
-/* Also while nothing comes. Who was told that time is over can rely on it: nothing older goes on
- * any more. */
+/* Time is reached even if no events come. After reorder_reached() has returned a time nothing older
+ * comes out. */
 static void what_has_been_reached_stays_behind(void **state)
 {
 	struct kept kept = {0};
@@ -203,7 +203,7 @@ static void what_has_been_reached_stays_behind(void **state)
 	event = take_at(999, 2);
 	sink_event(&sink, &event);
 	assert_int_equal(reorder_late(reorder), 1);
-	reorder_advance(reorder, 1050); /* it never goes back */
+	reorder_advance(reorder, 1050); /* a horizon never goes back */
 	assert_int_equal(reorder_reached(reorder), 1000);
 	reorder_advance(reorder, 1101);
 	assert_int_equal(reorder_reached(reorder), 1001);
@@ -215,7 +215,7 @@ static void what_has_been_reached_stays_behind(void **state)
 	kept_done(&kept);
 }
 
-/* Whatever comes, what goes on is in order, and every event goes on or is counted as lost. */
+/* Whatever comes in, the output is ordered, and every event comes out or is counted as lost. */
 static void chaos_comes_out_in_order_and_complete(void **state)
 {
 	for (int round = 0; round < 200; round++) {
@@ -273,7 +273,7 @@ int main(void)
 		cmocka_unit_test(it_sorts_like_qsort_and_keeps_the_order_of_equals),
 		cmocka_unit_test(a_stack_stays_before_what_it_was_taken_for),
 		cmocka_unit_test(definitions_pass_at_once),
-		cmocka_unit_test(nothing_goes_on_within_the_window),
+		cmocka_unit_test(nothing_comes_out_within_the_window),
 		cmocka_unit_test(late_events_leave_one_lost_in_their_place),
 		cmocka_unit_test(what_has_been_reached_stays_behind),
 		cmocka_unit_test(chaos_comes_out_in_order_and_complete),

@@ -171,7 +171,7 @@ static void a_script_looks_as_documented(void **state)
 }
 
 struct wrong_line {
-	const char *line, *what, *hint; /* parts of what is said */
+	const char *line, *what, *hint; /* parts of the message */
 };
 
 static void assert_named(const struct wrong_line *cases, size_t count)
@@ -318,7 +318,7 @@ static void what_is_no_script_is_refused(void **state)
 	assert_int_equal(read_text(longest, 21 + SCRIPT_LINE_MAX, &kept, &diag), -EINVAL);
 }
 
-static void a_script_is_told_from_a_trace(void **state)
+static void a_script_is_distinguished_from_a_trace(void **state)
 {
 	assert_true(script_recognise("gilscope-script 1", 15));
 	assert_true(script_recognise("# twenty lines", 14));
@@ -360,7 +360,7 @@ int main(void)
 		cmocka_unit_test(what_is_wrong_is_named_with_its_line),
 		cmocka_unit_test(what_is_wrong_with_a_definition_is_named_with_its_line),
 		cmocka_unit_test(what_is_no_script_is_refused),
-		cmocka_unit_test(a_script_is_told_from_a_trace),
+		cmocka_unit_test(a_script_is_distinguished_from_a_trace),
 		cmocka_unit_test(errors_of_the_sink_and_of_the_disk_come_back),
 	};
 

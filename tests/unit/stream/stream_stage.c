@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The list of stages: any number, in order, until one fails; and what belongs to it is freed. */
+/* The list of stages: any number, called in order until one fails; and it frees what it owns. */
 #include "tests/unit/stream/stream_helpers.h"
 
 #include "base/diag.h"
@@ -7,7 +7,7 @@
 #include "stream/stage.h"
 #include "stream/trace/trace.h"
 
-/* What the stages of a test do, in order: letters of the stages. */
+/* What the stages of a test do, in order: one letter for each call. */
 struct journal {
 	char text[64];
 	size_t length;
@@ -89,7 +89,7 @@ static void any_number_is_fed_in_order_until_one_fails(void **state)
 	struct stages stages = {0};
 	struct stream_sink sink = stages_sink(&stages);
 
-	assert_int_equal(sink_event(&sink, &event), 0); /* there is nobody */
+	assert_int_equal(sink_event(&sink, &event), 0); /* the list is empty */
 	for (size_t i = 0; i < 4; i++)
 		assert_int_equal(stages_append(&stages, stage_of(&probes[i])), 0);
 	assert_int_equal(sink_process(&sink, &(struct process_info){.pid = 1}), 0);
@@ -117,7 +117,8 @@ static void any_number_is_fed_in_order_until_one_fails(void **state)
 	stages_done(&stages);
 }
 
-/* A stage has what it needs: no time, nothing held back, definitions ignored, somebody else's. */
+/* A stage without optional members: no time, nothing held back, definitions ignored, owned by the
+ * test. */
 static void what_a_stage_leaves_out_is_not_called(void **state)
 {
 	struct journal journal = {0};
@@ -135,7 +136,7 @@ static void what_a_stage_leaves_out_is_not_called(void **state)
 	assert_journal(&journal, "");
 }
 
-/* What takes no events, or no processes, is left out where it stands; the order remains. */
+/* A stage that takes no events, or no processes, is skipped; the order remains. */
 static void who_takes_no_events_does_not_hide_others(void **state)
 {
 	struct journal journal = {0};
@@ -156,7 +157,8 @@ static void who_takes_no_events_does_not_hide_others(void **state)
 	assert_int_equal(sink_define(&sink, &(struct definition){.kind = DEFINE_TEXT}), 0);
 	assert_journal(&journal, "ab");
 	probes[1].err = -ENOSPC;
-	assert_int_equal(sink_event(&sink, &event), -ENOSPC); /* of the only one that takes them */
+	assert_int_equal(sink_event(&sink, &event),
+			 -ENOSPC); /* from the only stage that takes events */
 	stages_done(&stages);
 }
 
@@ -165,7 +167,7 @@ static void free_dictionary(void *self)
 	dictionary_free(self);
 }
 
-/* A recording and what others keep of the same stream: each has all of it. */
+/* A recording and other consumers of the same stream each get all of it. */
 static void a_file_and_others_have_the_same(void **state)
 {
 	struct dictionary *dictionary = dictionary_new();

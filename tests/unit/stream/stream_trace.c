@@ -58,7 +58,7 @@ static void every_event_survives_a_trace_bit_for_bit(void **state)
 	round_trip(5000, 0);
 }
 
-/* More events than a chunk takes, and more kinds than one byte or two can number. */
+/* More events than fit into a chunk, and more kinds than one or two bytes can number. */
 static void long_streams_survive_a_trace(void **state)
 {
 	struct kept before = {0}, after = {0};
@@ -97,7 +97,7 @@ static void a_trace_cut_off_anywhere_gives_what_was_whole(void **state)
 		struct trace_outcome outcome = {0};
 		struct kept after = {0};
 		struct diag diag = {0};
-		/* so that the sanitizer sees a byte too far */
+		/* so that the sanitizer detects a read beyond the end */
 		unsigned char *exact = malloc(length ? length : 1);
 		int err;
 
@@ -134,8 +134,9 @@ static void damage_anywhere_is_noticed_and_never_delivered(void **state)
 
 		bytes.at[at] ^= (unsigned char)(1u << random_u64() % 8);
 		err = read_trace(bytes.at, bytes.length, &after, &outcome, &diag);
-		/* the preamble's minor number and reserve mean nothing to this version; all else is
-		 * an error, or looks cut off by a wrong length */
+		/* The preamble's minor number and reserved bytes are ignored by this version. Any
+		 * other change is an error, or looks like a cut-off file because of a wrong
+		 * length. */
 		assert_true((at >= 10 && at < 16) == outcome.complete);
 		assert_true(err == 0 || diag.what[0]);
 		assert_true(err != -EBADMSG || outcome.events == events_of(&after));
@@ -203,7 +204,7 @@ static void errors_of_sinks_stop_reading_and_come_back(void **state)
 	kept_done(&after);
 }
 
-static void a_full_disk_is_told_at_the_first_write(void **state)
+static void a_full_disk_is_reported_at_the_first_write(void **state)
 {
 	FILE *full = fopen("/dev/full", "w");
 	struct stream_head head = {0};
@@ -233,7 +234,8 @@ static ssize_t disk_write(void *cookie, const char *bytes, size_t length)
 	return (ssize_t)fits;
 }
 
-/* Wherever the disk is full: the sink says so, finish says so, and what was written can be read. */
+/* Wherever the disk becomes full: the sink reports it, finish reports it, and what was written can
+ * be read. */
 static void a_disk_that_fills_up_leaves_a_readable_trace(void **state)
 {
 	struct disk *disk = calloc(1, sizeof(*disk));
@@ -280,7 +282,7 @@ static void a_disk_that_fills_up_leaves_a_readable_trace(void **state)
 	kept_done(&before);
 }
 
-/* Room that comes back later must not let a chunk follow a torn one. */
+/* Even if there is space again later, no chunk may follow a torn one. */
 static void nothing_is_written_after_the_first_error(void **state)
 {
 	struct disk *disk = calloc(1, sizeof(*disk));
@@ -338,7 +340,7 @@ int main(void)
 		cmocka_unit_test(damage_anywhere_is_noticed_and_never_delivered),
 		cmocka_unit_test(random_damage_never_crashes_the_reader),
 		cmocka_unit_test(errors_of_sinks_stop_reading_and_come_back),
-		cmocka_unit_test(a_full_disk_is_told_at_the_first_write),
+		cmocka_unit_test(a_full_disk_is_reported_at_the_first_write),
 		cmocka_unit_test(a_disk_that_fills_up_leaves_a_readable_trace),
 		cmocka_unit_test(nothing_is_written_after_the_first_error),
 		cmocka_unit_test(unknown_events_cannot_be_written),

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* Traces of other versions and of other makers, built by hand. */
+/* Traces of other versions and of other programs, built by hand. */
 #include "stream_made.h"
 
-/* Four events: TAKE, two of type 200, SWITCH_OUT with a field more than we know. */
+/* Four events: TAKE, two of type 200, and SWITCH_OUT with an additional field. */
 struct four {
 	struct trace_block head;
 	uint8_t kinds[8][3]; /* planes */
@@ -142,7 +142,7 @@ static void impossible_blocks_are_refused(void **state)
 	}
 }
 
-/* The kinds do not fit, though all that comes after them would. */
+/* The kinds do not fit, although everything after them would. */
 static void a_block_without_room_for_its_kinds_is_refused(void **state)
 {
 	struct trace_block head = {.events = 4, .kinds = 3, .step_width = 1, .kind_width = 1};

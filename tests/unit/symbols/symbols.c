@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Code objects as a hostile process would make them, in this process's own memory; and the limits
- * of what is kept. */
+/* Code objects as a hostile process could make them, in this process's own memory; and the limits
+ * of what is stored. */
 #include "symbols_helpers.h"
 
 #include <pthread.h>
@@ -10,7 +10,7 @@
 
 #define NO_ADDRESS 0xdead000000000ull
 
-/* One page of pretended objects, laid out as in 3.9, and a page behind it that cannot be read. */
+/* A page of fake objects, laid out as in 3.9, and after it a page that cannot be read. */
 struct page {
 	struct {
 		uint64_t count, type, words[3];
@@ -23,7 +23,7 @@ struct page {
 	struct string {
 		uint64_t count, type, length, hash;
 		uint32_t state, spare;
-		uint64_t more[4]; /* wstr; utf8_length, utf8, wstr_length of what is not ASCII */
+		uint64_t more[4]; /* wstr; then utf8_length, utf8, wstr_length of non-ASCII texts */
 		char bytes[64];
 	} name, file;
 	struct {
@@ -63,7 +63,7 @@ static const struct python_layout layout = {
 };
 
 struct fake {
-	struct heard heard;
+	struct received received;
 	struct page *page;
 	uint32_t pid;
 };
@@ -105,18 +105,18 @@ static void fake_init(struct fake *fake)
 	assert_int_equal(mprotect((char *)fake->page + 4096, 4096, PROT_NONE), 0);
 	put_page(fake->page);
 	fake->pid = (uint32_t)getpid();
-	heard_init(&fake->heard);
+	received_init(&fake->received);
 	assert_int_equal(
-		symbols_add_process(fake->heard.symbols, fake->pid, &stack_layout, &layout), 0);
+		symbols_add_process(fake->received.symbols, fake->pid, &stack_layout, &layout), 0);
 }
 
 static void fake_done(struct fake *fake)
 {
-	heard_done(&fake->heard);
+	received_done(&fake->received);
 	munmap(fake->page, 8192);
 }
 
-/* What cannot be read for the check counts as 0, as in the probes. */
+/* Memory that the check cannot read counts as 0, as in the probes. */
 static uint32_t check_with(const struct page *page, const uint64_t span[CODE_SPAN_WORDS])
 {
 	uint64_t weak[4] = {0}, hash = 0x67696c73636f7065;
@@ -130,7 +130,7 @@ static uint32_t check_with(const struct page *page, const uint64_t span[CODE_SPA
 	return (uint32_t)(hash ^ hash >> 32);
 }
 
-/* The frame of the page's code object as it is now. */
+/* The frame of the page's code object in its current state. */
 static struct shared_frame frame_of(const struct fake *fake, uint32_t lasti)
 {
 	uint64_t span[CODE_SPAN_WORDS];
@@ -141,23 +141,24 @@ static struct shared_frame frame_of(const struct fake *fake, uint32_t lasti)
 				     .check = check_with(fake->page, span)};
 }
 
-/* What the page gives now; it is read again in any case. */
+/* The result for the page's current contents; it is always read again. */
 static struct stack_frame look(struct fake *fake, uint32_t lasti)
 {
 	assert_int_equal(
-		symbols_add_process(fake->heard.symbols, fake->pid, &stack_layout, &layout), 0);
-	return resolved_frame(&fake->heard, fake->pid, frame_of(fake, lasti));
+		symbols_add_process(fake->received.symbols, fake->pid, &stack_layout, &layout), 0);
+	return resolved_frame(&fake->received, fake->pid, frame_of(fake, lasti));
 }
 
 static const char *name_of(const struct fake *fake, struct stack_frame frame)
 {
-	const struct definition *function = dictionary_find(fake->heard.dictionary, DEFINE_FUNCTION,
-							    frame.function);
+	const struct definition *function = dictionary_find(fake->received.dictionary,
+							    DEFINE_FUNCTION, frame.function);
 
 	return function ? function->function.name : NULL;
 }
 
-/* One thing about the page is changed: the frame is missing. And put right again: it is there. */
+/* Changes one thing in the page, so that the frame is missing. Then restores it, so that the frame
+ * is found. */
 #define assert_missing_with(fake, change)                                                          \
 	do {                                                                                       \
 		put_page((fake)->page);                                                            \
@@ -199,7 +200,7 @@ static void names_that_cannot_be_read_are_missing(void **state)
 	assert_missing_with(&fake, page->code.name = 0);
 	assert_missing_with(&fake, page->code.name = NO_ADDRESS);
 	assert_missing_with(&fake, page->code.name = UINT64_MAX - 20);
-	/* its characters run into what cannot be read */
+	/* its characters extend into the unreadable page */
 	assert_missing_with(&fake, page->code.name = address(page) + 4096 - 56);
 	assert_missing_with(&fake, page->code.file = 0);
 	assert_missing_with(&fake, page->name.length = UINT64_MAX);
@@ -221,7 +222,7 @@ static void a_name_longer_than_can_be_is_cut(void **state)
 	name = name_of(&fake, look(&fake, 0));
 	assert_memory_equal(name, "function\xef\xbf\xbd", 11);
 	assert_true(strlen(name) < DEFINE_TEXT_MAX && strlen(name) > DEFINE_TEXT_MAX - 4);
-	/* the page is filled with zeros: NUL is no character of a text */
+	/* the page is filled with zeros: NUL is not a valid character */
 	assert_string_equal(name + strlen(name) - 3, "\xef\xbf\xbd");
 }
 
@@ -246,7 +247,7 @@ static void characters_become_valid_text(void **state)
 	name->length = 2;
 	assert_string_equal(name_of(&fake, look(&fake, 0)), "ÿ\xc2\x80");
 	name->state = COMPACT | KIND_2;
-	/* a pair of surrogates is two lone ones in Python */
+	/* in Python a pair of surrogates is two lone surrogates */
 	memcpy(data, (uint16_t[]){0x41, 0xd83d, 0xde00, 0xffff, 0x20ac}, 10);
 	name->length = 5;
 	assert_string_equal(name_of(&fake, look(&fake, 0)),
@@ -273,11 +274,11 @@ static void line_tables_are_bounded(void **state)
 	assert_int_equal(look(&fake, (uint32_t)-1).line, 10);
 	assert_int_equal(look(&fake, (uint32_t)-2).line, 0);
 	assert_missing_with(&fake, fake.page->code.lines = 0);
-	/* runs into what cannot be read */
+	/* extends into the unreadable page */
 	assert_missing_with(&fake, fake.page->code.lines = address(fake.page) + 4096 - 34);
 	assert_missing_with(&fake, fake.page->lines.size = 5000);
 	put_page(fake.page);
-	fake.page->lines.size = UINT64_MAX; /* known to be too long before anything is read */
+	fake.page->lines.size = UINT64_MAX; /* too long by its size alone; nothing is read */
 	assert_string_equal(name_of(&fake, look(&fake, 0)), "function");
 	assert_int_equal(look(&fake, 0).line, 0);
 	put_page(fake.page);
@@ -313,19 +314,20 @@ static void lines_of_any_bytes(void **state)
 	assert_int_equal(lines_find(99, half, sizeof(half), 10, 0), 0);
 }
 
-static void another_type_is_told_from_one_that_was_proven(void **state)
+static void another_type_is_distinguished_from_a_proven_one(void **state)
 {
 	_cleanup_(fake_done) struct fake fake;
 
 	fake_init(&fake);
 	assert_string_equal(name_of(&fake, look(&fake, 0)), "function");
-	fake.page->code.type = address(&fake.page->code); /* its name would be that of the file */
+	fake.page->code.type = address(
+		&fake.page->code); /* its type's name would be that of the file */
 	fake.page->code.first_line++;
-	assert_int_equal(resolved_frame(&fake.heard, fake.pid, frame_of(&fake, 0)).function, 0);
+	assert_int_equal(resolved_frame(&fake.received, fake.pid, frame_of(&fake, 0)).function, 0);
 }
 
-/* A thread puts one code object in the place of another again and again, their names at one address
- * too, while they are read. */
+/* Another thread keeps replacing one code object by another, with their names at the same address,
+ * while they are read. */
 static struct {
 	struct page *page;
 	volatile uint32_t generation;
@@ -370,7 +372,7 @@ static void an_object_that_changes_while_it_is_read_is_itself_or_missing(void **
 		memcpy(&span[1], &fake.page->code.others, sizeof(span) - sizeof(span[0]));
 		span[0] = generation;
 		frame.check = check_with(fake.page, span);
-		found = resolved_frame(&fake.heard, fake.pid, frame);
+		found = resolved_frame(&fake.received, fake.pid, frame);
 		snprintf(name, sizeof(name), "gen_%08u", generation);
 		if (found.function)
 			assert_string_equal(name_of(&fake, found), name);
@@ -389,13 +391,14 @@ static void offsets_that_make_no_sense_read_nothing(void **state)
 
 	fake_init(&fake);
 	bad.code_filename = 1 << 20;
-	assert_int_equal(symbols_add_process(fake.heard.symbols, fake.pid, &stack_layout, &bad), 0);
-	assert_int_equal(resolved_frame(&fake.heard, fake.pid, frame_of(&fake, 0)).function, 0);
+	assert_int_equal(symbols_add_process(fake.received.symbols, fake.pid, &stack_layout, &bad),
+			 0);
+	assert_int_equal(resolved_frame(&fake.received, fake.pid, frame_of(&fake, 0)).function, 0);
 	bad = (struct python_layout){0};
-	assert_int_equal(
-		symbols_add_process(fake.heard.symbols, fake.pid, &(struct stack_layout){0}, &bad),
-		0);
-	assert_int_equal(resolved_frame(&fake.heard, fake.pid, frame_of(&fake, 0)).function, 0);
+	assert_int_equal(symbols_add_process(fake.received.symbols, fake.pid,
+					     &(struct stack_layout){0}, &bad),
+			 0);
+	assert_int_equal(resolved_frame(&fake.received, fake.pid, frame_of(&fake, 0)).function, 0);
 }
 
 int main(void)
@@ -407,7 +410,7 @@ int main(void)
 		cmocka_unit_test(characters_become_valid_text),
 		cmocka_unit_test(line_tables_are_bounded),
 		cmocka_unit_test(lines_of_any_bytes),
-		cmocka_unit_test(another_type_is_told_from_one_that_was_proven),
+		cmocka_unit_test(another_type_is_distinguished_from_a_proven_one),
 		cmocka_unit_test(an_object_that_changes_while_it_is_read_is_itself_or_missing),
 		cmocka_unit_test(offsets_that_make_no_sense_read_nothing),
 	};

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Stacks of small applications under many frameworks (tests/corpus), with what is true of them:
- * handler, role, and the application's innermost function. Each is asked three times: with the
- * application in a directory of its own, installed among the libraries, and so that the command
- * line names it. UNKNOWN=1 in the environment lists what is unknown.
+ * Stacks of small applications under many frameworks (tests/corpus), with the right answers:
+ * handler, role, and the application's innermost function. Each stack is tested three times: with
+ * the application in a directory of its own, installed among the libraries, and named on the
+ * command line. UNKNOWN=1 in the environment lists what stays unknown.
  */
 #include <stdarg.h>
 #include <stddef.h>
@@ -170,7 +170,7 @@ static void take_file(struct corpus *corpus, const char *path)
 	}
 }
 
-/* Of `least` in a hundred the answer is right; of the rest it is unknown. */
+/* At least `least` percent are right; the rest is unknown. */
 static void ask(bool installed, bool named, uint32_t least)
 {
 	_cleanup_(corpus_done) struct corpus corpus;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Handlers: stacks of real applications (symbols_handler.stacks, written by tests/apps/handlers)
- * and made ones. */
+ * and hand-made ones. */
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -76,7 +76,7 @@ static const char *function_name(const struct names *names, uint32_t function)
 
 /* ── real stacks ─────────────────────────────────────────────────────────── */
 
-/* "stack CASE ROLE HANDLER N N …": the N count from `first` on. Returns false and says so when
+/* "stack CASE ROLE HANDLER N N …"; N counts from `first`. Returns false, after a message, if
  * something else is found. */
 static bool real_stack(struct names *names, char *line, uint32_t first)
 {
@@ -140,8 +140,8 @@ static void every_function_that_a_person_would_name_is_found(void **state)
 #define SITE   "/srv/venv/lib/python3.11/site-packages/"
 #define STDLIB "/usr/lib/python3.11/"
 
-/* Name and file of frames, innermost first, up to an entry without name; "?" is a frame that could
- * not be read. */
+/* Name and file of frames, innermost first, up to an entry without a name; "?" is a frame that
+ * could not be read. */
 struct place {
 	const char *name, *file;
 };
@@ -227,7 +227,7 @@ static void the_library_that_a_handler_calls_does_not_matter(void **state)
 static void the_innermost_rule_with_something_inside_wins(void **state)
 {
 	_cleanup_(names_done) struct names names;
-	/* a sync route that runs a loop of its own, with a library's coroutine and with one of its
+	/* a sync route that runs its own loop, with a coroutine of a library and with one of its
 	 * own */
 	static const struct place library[] = {{"recv", SITE "httpx/x.py"},
 					       {"Handle._run", STDLIB "asyncio/events.py"},
@@ -314,7 +314,7 @@ static void what_lies_deeper_than_a_rule_that_wants_it_next_has_no_role(void **s
 	assert_handler(&names, custom, loop, HANDLER_FRAME, 1);
 }
 
-/* A frame that could not be read may be the handler itself. */
+/* An unread frame may be the handler itself. */
 static void what_is_missing_is_not_guessed(void **state)
 {
 	_cleanup_(names_done) struct names names;
@@ -338,7 +338,7 @@ static void what_is_missing_is_not_guessed(void **state)
 	assert_handler(&names, all, NULL, HANDLER_NONE, 0);
 }
 
-/* Directories of the application may be called like a framework. */
+/* Directories of the application may have the name of a framework. */
 static void the_applications_own_code_is_no_framework(void **state)
 {
 	_cleanup_(names_done) struct names names;
@@ -396,7 +396,7 @@ static void a_task_without_a_coroutine_is_a_callback(void **state)
 		frames[0] = (struct stack_frame){n == 0 ? coroutine : plain, 7 + n};
 		frames[1] = (struct stack_frame){n < 3 ? runs : route, 7};
 		stack = define_stack(&names, frames, 2);
-		/* 2: it has called a generator */
+		/* 2: it called a generator */
 		handler_note(names.finder, names.dictionary, stack, n == 1 || n == 3 ? 0 : 4096);
 		handler_note(names.finder, names.dictionary, UINT32_MAX, 0);
 		assert_int_equal(handler_find(names.finder, names.dictionary, stack).role,
@@ -450,7 +450,7 @@ static void what_a_middleware_puts_in_place_of_send_is_its_own(void **state)
 	assert_handler(&names, send, loop, HANDLER_MIDDLEWARE, 0);
 }
 
-static void what_only_starts_a_program_or_was_generated_is_nobodys(void **state)
+static void entry_points_and_generated_code_are_no_handlers(void **state)
 {
 	_cleanup_(names_done) struct names names;
 	static const struct place launcher[] = {
@@ -475,8 +475,7 @@ static void what_only_starts_a_program_or_was_generated_is_nobodys(void **state)
 	assert_handler(&names, trampoline, NULL, HANDLER_FRAME, 1);
 }
 
-/* The method of a proxy that billiard makes, called in a thread of celery; a program of python -c
- * in a thread. */
+/* A method of a billiard proxy, called in a thread of celery; a `python -c` program in a thread. */
 static void functions_in_strings_are_the_applications_if_that_is_the_program(void **state)
 {
 	_cleanup_(names_done) struct names names;
@@ -500,7 +499,8 @@ static void functions_in_strings_are_the_applications_if_that_is_the_program(voi
 	assert_handler(&names, target, NULL, HANDLER_THREAD, 0);
 }
 
-/* Datasette, named on the command line: its own view, and one of a plugin, not its entry. */
+/* Datasette, named on the command line: one of its views, and one of a plugin, not its entry
+ * point. */
 static void a_program_that_calls_views_is_not_their_handler(void **state)
 {
 	_cleanup_(names_done) struct names names;
@@ -583,7 +583,7 @@ int main(void)
 		cmocka_unit_test(a_task_without_a_coroutine_is_a_callback),
 		cmocka_unit_test(what_a_framework_calls_is_the_applications_wherever_it_lies),
 		cmocka_unit_test(what_a_middleware_puts_in_place_of_send_is_its_own),
-		cmocka_unit_test(what_only_starts_a_program_or_was_generated_is_nobodys),
+		cmocka_unit_test(entry_points_and_generated_code_are_no_handlers),
 		cmocka_unit_test(functions_in_strings_are_the_applications_if_that_is_the_program),
 		cmocka_unit_test(a_program_that_calls_views_is_not_their_handler),
 		cmocka_unit_test(the_applications_innermost_function_is_found),

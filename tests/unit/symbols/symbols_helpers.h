@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* symbols_helpers.h - stacks as the probes would send them, made by hand, and a dictionary that
- * hears what becomes of them. */
+ * receives the results. */
 #ifndef GILSCOPE_TESTS_SYMBOLS_HELPERS_H
 #define GILSCOPE_TESTS_SYMBOLS_HELPERS_H
 
@@ -10,7 +10,7 @@
 #include "symbols/symbols.h"
 #include "python/process/memory.h"
 
-struct heard {
+struct received {
 	struct dictionary *dictionary;
 	struct symbols *symbols;
 	uint64_t last_hash;
@@ -18,29 +18,29 @@ struct heard {
 
 static inline int hear(void *ctx, const struct definition *definition)
 {
-	struct heard *heard = ctx;
+	struct received *received = ctx;
 
-	assert_int_equal(dictionary_define(heard->dictionary, definition), 0);
+	assert_int_equal(dictionary_define(received->dictionary, definition), 0);
 	return 0;
 }
 
-static inline void heard_init(struct heard *heard)
+static inline void received_init(struct received *received)
 {
-	heard->dictionary = dictionary_new();
-	heard->symbols = symbols_new((struct stream_sink){.define = hear, .ctx = heard});
-	heard->last_hash = 0;
-	assert_non_null(heard->dictionary);
-	assert_non_null(heard->symbols);
+	received->dictionary = dictionary_new();
+	received->symbols = symbols_new((struct stream_sink){.define = hear, .ctx = received});
+	received->last_hash = 0;
+	assert_non_null(received->dictionary);
+	assert_non_null(received->symbols);
 }
 
-static inline void heard_done(struct heard *heard)
+static inline void received_done(struct received *received)
 {
-	symbols_free(heard->symbols);
-	dictionary_free(heard->dictionary);
+	symbols_free(received->symbols);
+	dictionary_free(received->dictionary);
 }
 
-/* What the probes would compute for the code object that is at `address` now; written from the
- * words of bpf/shared.h. */
+/* What the probes would compute for the code object that is at `address` now, implemented from the
+ * description in bpf/shared.h. */
 static inline uint32_t check_of(pid_t pid, const struct stack_layout *layout, uint64_t address)
 {
 	uint64_t span[CODE_SPAN_WORDS], weak[4], hash = 0x67696c73636f7065;
@@ -63,36 +63,36 @@ static inline uint32_t check_of(pid_t pid, const struct stack_layout *layout, ui
 	return (uint32_t)(hash ^ hash >> 32);
 }
 
-static inline struct shared_stack stack_of(struct heard *heard, uint32_t pid, uint32_t count)
+static inline struct shared_stack stack_of(struct received *received, uint32_t pid, uint32_t count)
 {
 	return (struct shared_stack){
 		.hdr = {.type = RING_STACK, .tid = pid, .aux = (uint16_t)count},
 		.pid = pid,
-		.hash = ++heard->last_hash};
+		.hash = ++received->last_hash};
 }
 
-/* The definition that a stack becomes. */
-static inline const struct definition *resolved(struct heard *heard,
+/* The definition that results from a stack. */
+static inline const struct definition *resolved(struct received *received,
 						const struct shared_stack *stack)
 {
 	const struct definition *definition;
 
-	assert_int_equal(symbols_stack(heard->symbols, stack), 0);
-	definition = dictionary_find(heard->dictionary, DEFINE_STACK,
-				     symbols_stack_id(heard->symbols, stack->hash));
+	assert_int_equal(symbols_stack(received->symbols, stack), 0);
+	definition = dictionary_find(received->dictionary, DEFINE_STACK,
+				     symbols_stack_id(received->symbols, stack->hash));
 	assert_non_null(definition);
 	assert_int_equal(definition->stack.count, stack->hdr.aux);
 	return definition;
 }
 
-/* … of one frame. */
-static inline struct stack_frame resolved_frame(struct heard *heard, uint32_t pid,
+/* The same for a stack of one frame. */
+static inline struct stack_frame resolved_frame(struct received *received, uint32_t pid,
 						struct shared_frame frame)
 {
-	struct shared_stack stack = stack_of(heard, pid, 1);
+	struct shared_stack stack = stack_of(received, pid, 1);
 
 	stack.frames[0] = frame;
-	return resolved(heard, &stack)->stack.frames[0];
+	return resolved(received, &stack)->stack.frames[0];
 }
 
 #endif

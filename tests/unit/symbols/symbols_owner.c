@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Whose file is whose. */
+/* Which files are the application's, a library's, or the standard library's. */
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -122,7 +122,7 @@ static void what_the_command_line_names_is_the_applications(void **state)
 	}
 }
 
-static void libraries_are_told_by_their_modules(void **state)
+static void libraries_are_recognised_by_their_modules(void **state)
 {
 	static const struct {
 		const char *file, *module;
@@ -152,7 +152,7 @@ int main(void)
 		cmocka_unit_test(files_of_the_application_and_of_libraries),
 		cmocka_unit_test(what_a_person_says_is_the_application_is),
 		cmocka_unit_test(what_the_command_line_names_is_the_applications),
-		cmocka_unit_test(libraries_are_told_by_their_modules),
+		cmocka_unit_test(libraries_are_recognised_by_their_modules),
 	};
 
 	return cmocka_run_group_tests_name("symbols_owner", tests, NULL, NULL);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* What a stack says about a thread of a pool: stacks as those of real pools, by versions. */
+/* What a stack says about a thread of a pool: stacks like those of real pools, by version. */
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Code objects of real processes: every installed Python tells of many of its own what is true
- * (tests/apps/code_objects.py), and each must come out so. */
+/* Code objects of real processes: every installed Python describes many of its own
+ * (tests/apps/code_objects.py), and each must be resolved to that. */
 #include "symbols_helpers.h"
 
 #include <jansson.h>
@@ -10,14 +10,14 @@
 struct truth {
 	struct child child;
 	struct target *target;
-	struct heard heard;
+	struct received received;
 	json_t *codes;
 };
 
 static void truth_done(struct truth *truth)
 {
 	json_decref(truth->codes);
-	heard_done(&truth->heard);
+	received_done(&truth->received);
 	target_free(truth->target);
 	child_kill(&truth->child);
 }
@@ -44,13 +44,13 @@ static void truth_init(struct truth *truth, const char *program, const char *whi
 	}
 	truth->target = open_target(truth->child.pid);
 	assert_true(truth->target->stack.runtime);
-	heard_init(&truth->heard);
-	assert_int_equal(symbols_add_process(truth->heard.symbols, (uint32_t)truth->child.pid,
+	received_init(&truth->received);
+	assert_int_equal(symbols_add_process(truth->received.symbols, (uint32_t)truth->child.pid,
 					     &truth->target->stack, &truth->target->layout),
 			 0);
 }
 
-/* Has the child run a statement. */
+/* Has the child execute a statement. */
 static void make(struct truth *truth, const char *statement)
 {
 	assert_int_equal(write(truth->child.to, statement, strlen(statement)),
@@ -97,7 +97,7 @@ static uint32_t true_line(const json_t *code, uint32_t lasti)
 static void assert_frame(const struct truth *truth, const json_t *code, struct stack_frame frame,
 			 uint32_t line)
 {
-	const struct definition *function = dictionary_find(truth->heard.dictionary,
+	const struct definition *function = dictionary_find(truth->received.dictionary,
 							    DEFINE_FUNCTION, frame.function);
 
 	assert_non_null(function);
@@ -116,12 +116,13 @@ static void assert_code(struct truth *truth, const json_t *code)
 	struct shared_frame frame = frame_of(truth, code, 0);
 
 	while (frame.lasti < bytes) {
-		struct shared_stack stack = stack_of(&truth->heard, (uint32_t)truth->child.pid, 0);
+		struct shared_stack stack = stack_of(&truth->received, (uint32_t)truth->child.pid,
+						     0);
 		const struct definition *found;
 
 		for (; stack.hdr.aux < DEFINE_FRAMES_MAX && frame.lasti < bytes; frame.lasti += 2)
 			stack.frames[stack.hdr.aux++] = frame;
-		found = resolved(&truth->heard, &stack);
+		found = resolved(&truth->received, &stack);
 		for (uint32_t i = 0; i < stack.hdr.aux; i++)
 			assert_frame(truth, code, found->stack.frames[i],
 				     true_line(code, stack.frames[i].lasti));
@@ -137,11 +138,12 @@ static void all_right(const char *program)
 	truth_init(&truth, program, "all");
 	assert_true(json_array_size(truth.codes) > 100);
 	json_array_foreach(truth.codes, i, code) assert_code(&truth, code);
-	assert_int_equal(symbols_status(truth.heard.symbols).frames_missing, 0);
-	/* each function once, though some code objects are alike */
-	assert_true(dictionary_count(truth.heard.dictionary, DEFINE_FUNCTION) <=
+	assert_int_equal(symbols_status(truth.received.symbols).frames_missing, 0);
+	/* each function once, although some code objects are equal */
+	assert_true(dictionary_count(truth.received.dictionary, DEFINE_FUNCTION) <=
 		    json_array_size(truth.codes));
-	assert_int_equal(symbols_status(truth.heard.symbols).reads, json_array_size(truth.codes));
+	assert_int_equal(symbols_status(truth.received.symbols).reads,
+			 json_array_size(truth.codes));
 }
 
 static void every_instruction_of_every_python_has_its_function_file_and_line(void **state)
@@ -159,25 +161,26 @@ static void instructions_without_a_place(const char *program)
 	code = json_array_get(truth.codes, 5);
 	created = truth.target->stack.instr_kind == STACK_INSTR ? (uint32_t)-2 : UINT32_MAX;
 	assert_frame(&truth, code,
-		     resolved_frame(&truth.heard, (uint32_t)truth.child.pid,
+		     resolved_frame(&truth.received, (uint32_t)truth.child.pid,
 				    frame_of(&truth, code, created)),
 		     (uint32_t)number(code, "first"));
 	assert_frame(&truth, code,
-		     resolved_frame(&truth.heard, (uint32_t)truth.child.pid,
+		     resolved_frame(&truth.received, (uint32_t)truth.child.pid,
 				    frame_of(&truth, code, (uint32_t)-4)),
 		     0);
 	assert_frame(&truth, code,
-		     resolved_frame(&truth.heard, (uint32_t)truth.child.pid,
+		     resolved_frame(&truth.received, (uint32_t)truth.child.pid,
 				    frame_of(&truth, code, 0x80000000)),
 		     0);
 	if (truth.target->stack.instr_kind == STACK_INSTR)
 		assert_frame(&truth, code,
-			     resolved_frame(&truth.heard, (uint32_t)truth.child.pid,
+			     resolved_frame(&truth.received, (uint32_t)truth.child.pid,
 					    frame_of(&truth, code, UINT32_MAX)),
 			     0);
-	if (truth.target->layout.lines_form != LINES_LNOTAB) /* its last line goes on for ever */
+	if (truth.target->layout.lines_form !=
+	    LINES_LNOTAB) /* the table does not say where its last line ends */
 		assert_frame(&truth, code,
-			     resolved_frame(&truth.heard, (uint32_t)truth.child.pid,
+			     resolved_frame(&truth.received, (uint32_t)truth.child.pid,
 					    frame_of(&truth, code, 0x7fffffff)),
 			     0);
 }
@@ -201,25 +204,25 @@ static void nothing_else_is_taken_for_it(const char *program)
 	for (int bit = 0; bit < 32; bit++) { /* another object was there */
 		wrong = frame;
 		wrong.check ^= 1u << bit;
-		assert_int_equal(resolved_frame(&truth.heard, pid, wrong).function, 0);
+		assert_int_equal(resolved_frame(&truth.received, pid, wrong).function, 0);
 	}
-	wrong = frame; /* not an object, and not a code object but with the right sum */
+	wrong = frame; /* not an object; and not a code object although the checksum matches */
 	wrong.code += 16;
 	wrong.check = check_of(truth.child.pid, &truth.target->stack, frame.code);
-	assert_int_equal(resolved_frame(&truth.heard, pid, wrong).function, 0);
+	assert_int_equal(resolved_frame(&truth.received, pid, wrong).function, 0);
 	wrong.check = 0;
-	wrong.code = 0; /* stands for frames that were left out */
-	assert_int_equal(resolved_frame(&truth.heard, pid, wrong).function, 0);
-	assert_int_equal(resolved_frame(&truth.heard, pid, wrong).line, STACK_GAP_LINE);
+	wrong.code = 0; /* stands for omitted frames */
+	assert_int_equal(resolved_frame(&truth.received, pid, wrong).function, 0);
+	assert_int_equal(resolved_frame(&truth.received, pid, wrong).line, STACK_GAP_LINE);
 	wrong.code = UINT64_MAX - 8;
-	assert_int_equal(resolved_frame(&truth.heard, pid, wrong).function, 0);
-	/* no process that was named */
-	assert_int_equal(resolved_frame(&truth.heard, pid + 1, frame).function, 0);
-	assert_int_equal(symbols_status(truth.heard.symbols).reads, 0);
-	/* all others are the same: one frame that is missing */
-	assert_int_equal(symbols_status(truth.heard.symbols).stacks, 2);
-	assert_int_equal(symbols_status(truth.heard.symbols).frames_missing, 1);
-	assert_frame(&truth, code, resolved_frame(&truth.heard, pid, frame), true_line(code, 0));
+	assert_int_equal(resolved_frame(&truth.received, pid, wrong).function, 0);
+	/* of an unknown process */
+	assert_int_equal(resolved_frame(&truth.received, pid + 1, frame).function, 0);
+	assert_int_equal(symbols_status(truth.received.symbols).reads, 0);
+	/* all others give the same: one missing frame */
+	assert_int_equal(symbols_status(truth.received.symbols).stacks, 2);
+	assert_int_equal(symbols_status(truth.received.symbols).frames_missing, 1);
+	assert_frame(&truth, code, resolved_frame(&truth.received, pid, frame), true_line(code, 0));
 }
 
 static void what_is_not_the_code_object_that_was_seen_is_missing(void **state)
@@ -240,16 +243,16 @@ static void known_after_it_is_gone(const char *program)
 	other = json_array_get(truth.codes, 3);
 	kept = frame_of(&truth, code, 0);
 	late = frame_of(&truth, other, 0);
-	resolved_frame(&truth.heard, pid, kept);
+	resolved_frame(&truth.received, pid, kept);
 	kill(truth.child.pid, SIGKILL);
 	waitid(P_PID, (id_t)pid, NULL, WEXITED | WNOWAIT);
 	kept.lasti = (uint32_t)number(code, "bytes") - 2;
-	assert_frame(&truth, code, resolved_frame(&truth.heard, pid, kept),
+	assert_frame(&truth, code, resolved_frame(&truth.received, pid, kept),
 		     true_line(code, kept.lasti));
-	assert_int_equal(resolved_frame(&truth.heard, pid, late).function, 0);
-	symbols_remove_process(truth.heard.symbols, pid);
+	assert_int_equal(resolved_frame(&truth.received, pid, late).function, 0);
+	symbols_remove_process(truth.received.symbols, pid);
 	kept.lasti = 2;
-	assert_int_equal(resolved_frame(&truth.heard, pid, kept).function, 0);
+	assert_int_equal(resolved_frame(&truth.received, pid, kept).function, 0);
 }
 
 static void what_was_read_once_is_known_when_the_process_is_gone(void **state)
@@ -257,7 +260,8 @@ static void what_was_read_once_is_known_when_the_process_is_gone(void **state)
 	for_each_python(PYTHON_MINOR_MIN, PYTHON_MINOR_MAX, known_after_it_is_gone);
 }
 
-/* Has the child make `c`, a code object of its own name and file, and tell of it. The caller's. */
+/* Has the child create `c`, a code object with its own name and file, and describe it. The caller
+ * owns the result. */
 static json_t *make_code(struct truth *truth, int i)
 {
 	char statement[128], line[1024];
@@ -274,8 +278,8 @@ static json_t *make_code(struct truth *truth, int i)
 	return code;
 }
 
-/* One after another at the same addresses: what is freed is missing, before something else is there
- * and after, and what is there is not taken for it. */
+/* One code object after another at the same addresses. A freed one is missing, before and after its
+ * address is reused, and the new one is not mistaken for it. */
 static void freed_code(const char *program)
 {
 	_cleanup_(truth_done) struct truth truth;
@@ -291,18 +295,19 @@ static void freed_code(const char *program)
 		for (uint32_t k = 0; k < count; k++) {
 			reused += frame.code == freed[k].code;
 			assert_int_equal(
-				resolved_frame(&truth.heard, (uint32_t)truth.child.pid, freed[k])
+				resolved_frame(&truth.received, (uint32_t)truth.child.pid, freed[k])
 					.function,
 				0);
 		}
-		if (i % 2) /* only then it is kept by us */
-			assert_frame(&truth, code,
-				     resolved_frame(&truth.heard, (uint32_t)truth.child.pid, frame),
-				     true_line(code, 0));
-		/* free-threaded, its count is not the last word */
+		if (i % 2) /* only then we keep a copy of it */
+			assert_frame(
+				&truth, code,
+				resolved_frame(&truth.received, (uint32_t)truth.child.pid, frame),
+				true_line(code, 0));
+		/* in free-threaded builds the reference count alone does not decide */
 		make(&truth, "del c; gc.collect()");
 		if (i % 2 == 0)
-			assert_int_equal(resolved_frame(&truth.heard, (uint32_t)truth.child.pid,
+			assert_int_equal(resolved_frame(&truth.received, (uint32_t)truth.child.pid,
 							freed[count++] = frame)
 						 .function,
 					 0);

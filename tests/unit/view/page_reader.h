@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * page_reader.h - reads a timeline page by what view/page/page.h says, with nothing of what writes
- * it. Whatever is not as it should be fails the test.
+ * page_reader.h - reads a timeline page following the description in view/page/page.h, without any
+ * code of the writer. Anything malformed fails the test.
  */
 #ifndef TESTS_UNIT_PAGE_READER_H
 #define TESTS_UNIT_PAGE_READER_H
@@ -23,7 +23,7 @@ struct page {
 	json_t *head, *report;
 };
 
-/* A blob, to be read from the front. */
+/* A blob, read from the front. */
 struct blob {
 	unsigned char *bytes;
 	size_t length, at;
@@ -77,7 +77,7 @@ static inline struct blob blob_of(const struct page *page, const char *id)
 	at += strlen(begin);
 	end = strstr(at, END);
 	assert_non_null(end);
-	assert_null(strstr(at, begin)); /* none twice */
+	assert_null(strstr(at, begin)); /* ids are unique */
 	packed = from_base64(at, (size_t)(end - at), &length);
 	room = 1 << 12;
 	do {
@@ -113,7 +113,7 @@ static inline uint64_t varint(struct blob *blob)
 	}
 }
 
-/* Columns, to be freed. */
+/* Columns; the caller frees them. */
 static inline uint64_t *varints(struct blob *blob, uint64_t count)
 {
 	uint64_t *values = calloc(count + 1, sizeof(*values));
@@ -175,7 +175,7 @@ static inline void page_done(struct page *page)
 	free(page->text);
 }
 
-/* What stack numbers mean. */
+/* The meaning of stack numbers. */
 struct stacks {
 	uint64_t node_count, *parents, *functions, *lines, count, *nodes, *handlers, *roles;
 	unsigned char *cut;

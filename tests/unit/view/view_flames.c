@@ -50,14 +50,14 @@ static void a_handler_is_there_once_whatever_its_line(void **state)
 		      "35000000\n");
 }
 
-static void several_states_are_told_apart_by_the_last_frame(void **state)
+static void several_states_are_distinguished_by_the_last_frame(void **state)
 {
 	assert_folded(1u << TS_BLOCKED | 1u << TS_IDLE, FLAME_WAITER,
 		      "AnyIO worker thread (101);" WORK
 		      ";blocked 35000000\nuvicorn (100);[no handler];[no stack];idle 20000000\n");
 }
 
-/* A parser of the format splits at the last blank and at semicolons, a line at a time. */
+/* Parsers of the format split at the last blank and at semicolons, line by line. */
 static void hostile_names_break_no_line_and_no_stack(void **state)
 {
 	assert_folded(1u << TS_GIL_WAIT, FLAME_WAITER,
@@ -90,7 +90,7 @@ static void equal_stacks_are_one_line_and_a_cut_one_says_so(void **state)
 	free(shown);
 }
 
-/* ns of a state that a report's threads have together. */
+/* Total ns in a state of a report's threads. */
 static uint64_t reported(int state)
 {
 	return made.threads[0].states.ns[state] + made.threads[1].states.ns[state];
@@ -119,7 +119,7 @@ static void folded_weights_add_up_to_the_reports_sums(void **state)
 	free(shown);
 }
 
-/* What https://www.speedscope.app/file-format-schema.json asks of a sampled profile. */
+/* What https://www.speedscope.app/file-format-schema.json requires of a sampled profile. */
 static uint64_t check_profile(json_t *profile, size_t frames)
 {
 	json_t *samples = json_object_get(profile, "samples"),
@@ -165,7 +165,7 @@ static void speedscope_has_a_profile_for_each_state_and_direction(void **state)
 	assert_string_equal(json_string_value(json_object_get(file, "$schema")),
 			    "https://www.speedscope.app/file-format-schema.json");
 	frames = json_array_size(json_object_get(json_object_get(file, "shared"), "frames"));
-	/* two threads, [no handler], [cut], [no stack], [unknown], the holder unknown; the 128
+	/* two threads, [no handler], [cut], [no stack], [unknown], the unknown holder; the 128
 	 * lines of DEEP; sum_up and the hostile one; line 12 is one of the 128 */
 	assert_int_equal(frames, 7 + 128 + 2);
 	assert_int_equal(json_array_size(profiles), sizeof(expected) / sizeof(expected[0]));
@@ -197,7 +197,7 @@ static Pprof__Profile *unpack(const char *shown, size_t size)
 	return profile;
 }
 
-/* The rules of profile.proto for what one part says of another. */
+/* The rules of profile.proto about references between its parts. */
 static void check_references(const Pprof__Profile *profile)
 {
 	size_t texts = profile->n_string_table;
@@ -263,7 +263,7 @@ static void pprof_has_the_same_weights_with_labels_and_lines(void **state)
 					  thread_state_name((enum thread_state)s))
 					   ? 0
 					   : (uint64_t)sample->value[0];
-		/* the leaf comes first, the thread last, which is also a label */
+		/* the leaf comes first, the thread last; the thread is also a label */
 		assert_string_equal(
 			label_of(profile, sample, "thread"),
 			function_of(profile, sample->location_id[sample->n_location_id - 1]));
@@ -278,7 +278,7 @@ static void pprof_has_the_same_weights_with_labels_and_lines(void **state)
 	}
 	for (int i = 0; i < TS_COUNT; i++)
 		assert_int_equal(sums[i], reported(i));
-	/* one function has many lines, and its definition has one */
+	/* a function has many lines but one definition */
 	assert_true(profile->n_location > profile->n_function + 100);
 	for (size_t i = 0; i < profile->n_function; i++)
 		if (!strcmp(profile->string_table[profile->function[i]->name], "work"))
@@ -344,7 +344,7 @@ static void each_output_says_what_is_exact(void **state)
 	assert_string_equal(notes[0].text, "no stacks were taken in this recording");
 }
 
-/* What is no character of XML, or is markup, is neither in a picture. */
+/* Invalid XML characters and markup appear in neither. */
 static void hostile_names_are_text_of_a_picture(void **state)
 {
 	const struct view_options options = {.states = 1u << TS_BLOCKED,
@@ -367,7 +367,7 @@ static void hostile_names_are_text_of_a_picture(void **state)
 	free(shown);
 }
 
-/* The numbers of a name's boxes in a picture. */
+/* The number of boxes with this name in a picture. */
 static unsigned boxes_named(const char *shown, const char *title)
 {
 	unsigned count = 0;
@@ -394,7 +394,7 @@ static void a_picture_says_where_the_time_of_several_states_ends(void **state)
 	free(shown);
 }
 
-/* A thread's number may be used twice, and its name too: then what they did is one in a picture. */
+/* A TID may be reused, and its name too. Then the threads are merged in a picture. */
 static void what_looks_the_same_is_one_node_of_a_tree(void **state)
 {
 	const struct view_options options = {.states = 1u << TS_BLOCKED,
@@ -429,7 +429,7 @@ int main(void)
 			folded_stacks_are_merged_and_led_by_thread_and_handler, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_handler_is_there_once_whatever_its_line, setup,
 						teardown),
-		cmocka_unit_test_setup_teardown(several_states_are_told_apart_by_the_last_frame,
+		cmocka_unit_test_setup_teardown(several_states_are_distinguished_by_the_last_frame,
 						setup, teardown),
 		cmocka_unit_test_setup_teardown(hostile_names_break_no_line_and_no_stack, setup,
 						teardown),

@@ -20,7 +20,7 @@ static void assert_json(json_t *value, const char *expected)
 	json_decref(value);
 }
 
-/* However they are named in the source. */
+/* Whatever their names in the source. */
 static void keys_are_written_in_the_order_of_the_table(void **state)
 {
 	(void)state;
@@ -49,7 +49,7 @@ static void only_an_optional_key_can_be_left_out(void **state)
 
 	(void)state;
 	assert_json(sites(JSON_LEFT_OUT), without);
-	assert_json(sites(JSON_LEFT_OUT), without); /* it is still there */
+	assert_json(sites(JSON_LEFT_OUT), without); /* it still exists */
 	assert_json(sites(json_string("never_taken")),
 		    "{\"method\":\"scan\",\"confidence\":\"exact\",\"take\":1,\"drop\":2,"
 		    "\"wait\":3,\"fault\":\"never_taken\"}");
@@ -57,7 +57,7 @@ static void only_an_optional_key_can_be_left_out(void **state)
 	assert_null(JSON_NEW(report_window, .start_ns = JSON_LEFT_OUT, .end_ns = json_uint(1)));
 }
 
-/* What is written one by one needs no value in the object. */
+/* Streamed members need no value in the object. */
 static void streamed_keys_follow_the_others(void **state)
 {
 	char *text = NULL;

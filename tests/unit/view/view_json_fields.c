@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Every field of the report is written under its own name: a report in which no number comes twice,
- * against the JSON that it must become. */
+/* Every field of the report is written under its own name: a report in which no number occurs twice
+ * is compared with the expected JSON. */
 #include <jansson.h>
 
 #include "view_made.h"
@@ -271,7 +271,7 @@ static void fill_loop(struct made *made)
 	made->process_report.loop_count = 1;
 }
 
-/* What is written; to be released. */
+/* The JSON of the report; the caller releases it. */
 static json_t *written(const struct made *made, uint64_t origin_ns)
 {
 	size_t size;
@@ -284,7 +284,7 @@ static json_t *written(const struct made *made, uint64_t origin_ns)
 	return found;
 }
 
-/* `expected` has ' for ". */
+/* `expected` has ' instead of ". */
 static void assert_is(json_t *found, const char *expected)
 {
 	char *text = strdup(expected), *dumped = json_dumps(found, JSON_SORT_KEYS);
@@ -303,7 +303,7 @@ static void assert_is(json_t *found, const char *expected)
 	free(dumped);
 }
 
-/* The only element of that list, which is taken out of the object. */
+/* Removes the only element of that list from the object and returns it. */
 static json_t *only(json_t *object, const char *key)
 {
 	json_t *list = json_object_get(object, key), *element = json_array_get(list, 0);
@@ -360,13 +360,14 @@ static void every_field_has_its_own_number(void **state)
 	(void)state;
 	json_array_foreach(of_stalls, i, element)
 	{
-		json_t *remedy = taken(element,
-				       "remedy"); /* its words are tested with the text's */
+		json_t *remedy = taken(
+			element,
+			"remedy"); /* its sentences are tested with those of the text report */
 
 		assert_true(json_is_string(remedy));
 		json_decref(remedy);
 	}
-	json_decref(of_findings); /* what is in it: diagnosis_findings */
+	json_decref(of_findings); /* findings are tested in diagnosis_findings */
 	assert_is(found, head);
 	assert_is(blamed, blame);
 	assert_is(of_process, process);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* view_made.h - a report made by hand, for the tests of the views: one process with a loop and a
+/* view_made.h - a hand-made report for the tests of the views: one process with a loop and a
  * worker, stacks with every oddity, hostile names. */
 #ifndef GILSCOPE_TESTS_VIEW_MADE_H
 #define GILSCOPE_TESTS_VIEW_MADE_H
@@ -15,11 +15,10 @@
 #include "view/view.h"
 
 #define MS UINT64_C(1000000)
-/* of the library, so that none of these stacks has a handler, whatever the rules for handlers are
- */
+/* library files, so that none of these stacks has a handler */
 #define LIBRARY "/usr/lib/python3/dist-packages/"
 #define HOSTILE "a;b\n\x1b[2J\\\xff"
-#define DEEP	3 /* a stack of DEFINE_FRAMES_MAX frames that was cut */
+#define DEEP	3 /* a cut stack of DEFINE_FRAMES_MAX frames */
 
 struct made {
 	struct report report;
@@ -72,7 +71,7 @@ static inline uint32_t made_text(struct made *made, const char *text)
 	return definition.id;
 }
 
-/* Stack 1: sum_up <- work; 2: a frame that could not be read below a hostile name; 3: DEEP. */
+/* Stack 1: sum_up <- work; 2: an unread frame below a hostile name; 3: DEEP. */
 static inline void made_names(struct made *made)
 {
 	uint32_t work = made_function(made, "work", LIBRARY "lib.py", 10),
@@ -113,14 +112,14 @@ static inline void made_flames(struct made *made)
 			flames[i].ns;
 }
 
-/* The function as a handler, at a line of it. */
+/* A handler: the function at one of its lines. */
 static inline struct handler made_handler(uint32_t function, uint32_t line, enum handler_role role)
 {
 	return (struct handler){.role = role, .frame = {function, line}};
 }
 
-/* A wait for the GIL that `work` holds in the worker, a blocking route, and a turn of twelve
- * callbacks with a collection of garbage. */
+/* A wait for the GIL that `work` holds in the worker, a blocking route, and an iteration of twelve
+ * callbacks with a garbage collection. */
 static inline void made_stalls(struct made *made)
 {
 	uint32_t route = made_function(made, "async_sleep_blocking",
@@ -267,7 +266,7 @@ static inline void made_done(struct made *made)
 	dictionary_free(made->names);
 }
 
-/* What a view writes; to be freed. */
+/* The output of a view; the caller frees it. */
 static inline char *made_shown(const struct made *made, const struct view *view,
 			       const struct view_options *options, size_t *ret_size)
 {

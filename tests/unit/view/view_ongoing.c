@@ -67,7 +67,7 @@ static void what_most_of_it_was_is_said(void **state)
 			    "async_sleep_blocking (…/routes/app.py:71), route; in lib.sum_up\n");
 }
 
-static void what_goes_on_now_is_told_apart(void **state)
+static void the_current_activity_is_shown_separately(void **state)
 {
 	struct ongoing ongoing = ongoing_of(&made.stalls[1]);
 
@@ -89,7 +89,7 @@ static void what_goes_on_now_is_told_apart(void **state)
 	assert_non_null(strstr(show_with(&ongoing, NULL),
 			       "; now running Python, or C code that keeps the "
 			       "GIL, in sum_up (…/dist-packages/lib.py:31)\n"));
-	/* nobody certain has the GIL */
+	/* no certain holder of the GIL */
 	ongoing.state = TS_GIL_WAIT;
 	assert_non_null(strstr(show_with(&ongoing, NULL), "; now waiting for the GIL\n"));
 }
@@ -107,16 +107,16 @@ static void what_is_not_known_is_said(void **state)
 	ongoing.stall.what.states.ns[TS_UNKNOWN] = 2 * MS;
 	assert_non_null(strstr(show_with(&ongoing, NULL),
 			       " has been stalled for at least 62.0 ms: waiting"));
-	/* a moment of it changes nothing */
+	/* a short time in another state changes nothing */
 	ongoing.stall.what.states.ns[TS_UNKNOWN] = MS / 10;
 	assert_non_null(
 		strstr(show_with(&ongoing, NULL), " has been stalled for 62.0 ms: waiting"));
 	ongoing.stall.cause = ongoing.state = TS_UNKNOWN;
 	ongoing.stall.what.states.ns[TS_UNKNOWN] = 31 * MS;
-	ongoing.stall.stack = ongoing.stack = 9999; /* defined nowhere */
+	ongoing.stall.stack = ongoing.stack = 9999; /* undefined */
 	assert_non_null(strstr(show_with(&ongoing, NULL),
 			       ": mostly in an unknown state, because evidence is missing\n"));
-	ongoing.stall.what.states.ns[TS_UNKNOWN] = 25 * MS; /* the largest part, not most of it */
+	ongoing.stall.what.states.ns[TS_UNKNOWN] = 25 * MS; /* the largest, but not most */
 	assert_non_null(
 		strstr(show_with(&ongoing, NULL), ": 40 % of it in an unknown state, because "));
 }
@@ -140,7 +140,7 @@ int main(void)
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 	const struct CMUnitTest tests[] = {
 		TEST(what_most_of_it_was_is_said),
-		TEST(what_goes_on_now_is_told_apart),
+		TEST(the_current_activity_is_shown_separately),
 		TEST(what_is_not_known_is_said),
 		TEST(a_hostile_name_stays_on_one_line),
 	};

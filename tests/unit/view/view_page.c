@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The timeline page: its blobs are decoded again, by what page.h says and with nothing of page.c,
- * and hold the spans that went in and the figures of the report.
+ * The timeline page: its blobs are decoded following the description in page.h, without any code of
+ * page.c, and must contain the spans that went in and the figures of the report.
  *
- * PAGE_SEED=n runs one seed, PAGE_SEEDS=n so many of each kind.
+ * PAGE_SEED=n runs one seed, PAGE_SEEDS=n that many of each kind.
  */
 #include "tests/sim/spanned.h"
 
@@ -13,7 +13,7 @@
 
 /* ── making one ──────────────────────────────────────────────────────────── */
 
-/* What went in, to compare with: stretches by thread and stack, samples of the clock. */
+/* The input, to compare with: stretches by thread and stack, clock samples. */
 enum { THREADS = 256, STACKS = SIM_PID + SIM_TIDS, CLOCKS = 1 << 12 };
 static struct fed {
 	struct span_sink to;
@@ -61,7 +61,7 @@ static void on_turn(void *ctx, const struct turn *turn)
 	fed.to.turn(fed.to.ctx, turn);
 }
 
-/* Feeds the world and draws it. `*s` is the caller's to end. */
+/* Feeds the world and draws it. The caller finishes `*s`. */
 static void draw(struct spanned *s, const struct sim *sim, bool partial, struct page *page)
 {
 	FILE *file = open_memstream(&page->text, &page->length);
@@ -92,8 +92,8 @@ static const char *function_name(const struct page *page, uint64_t function)
 		json_array_get(json_object_get(page->head, "functions"), function), 0));
 }
 
-/* A stack's id (tests/sim/spanned.h) from the name of its innermost function; all its frames must
- * be those of that id. */
+/* A stack's id (tests/sim/spanned.h), from the name of its innermost function; all frames must be
+ * those of that id. */
 static uint32_t stack_id(const struct page *page, const struct stacks *stacks,
 			 const struct spanned *s, uint64_t stack)
 {
@@ -133,7 +133,7 @@ static uint32_t stack_id(const struct page *page, const struct stacks *stacks,
 	return id;
 }
 
-/* A frame is one node below its caller, however many stacks have it. */
+/* A frame is a single node below its caller, however many stacks have it. */
 static void no_node_twice(const struct stacks *stacks)
 {
 	for (uint64_t a = 0; a < stacks->node_count; a++)
@@ -156,7 +156,7 @@ static bool has_call(unsigned char byte)
 	return state == TS_BLOCKED || state == TS_HELD_BLOCKED || state == TS_IDLE;
 }
 
-/* Returns how long the thread had a GIL by the last look only. */
+/* Returns how long the thread held a GIL, known only by sampling. */
 static uint64_t check_states(const struct page *page, const struct spanned *s, const json_t *entry,
 			     const struct thread_report *report)
 {
@@ -265,7 +265,7 @@ static uint32_t index_of_thread(const struct process_report *process, const stru
 	return i;
 }
 
-/* Returns how long it was held but in no hold: by the last look only. */
+/* Returns for how long the holder is known only by sampling, so that there is no hold. */
 static uint64_t check_holds(const struct page *page, const struct process_report *process,
 			    const json_t *entry, const struct gil_report *report, uint64_t *holds)
 {

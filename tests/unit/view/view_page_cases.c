@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Timeline pages of little: hostile names, nothing at all, spans that nobody would send, a full
- * disk. */
+/* Timeline pages of small inputs: hostile names, nothing at all, impossible spans, a full disk. */
 #include "tests/sim/spanned.h"
 
 #include <errno.h>
@@ -19,7 +18,7 @@
 								     ##__VA_ARGS__}}),             \
 			 0)
 
-/* The page without what is in its blobs, and without their ids. To be freed. */
+/* The page without the contents and ids of its blobs. The caller frees it. */
 static char *outside_of_blobs(const struct page *page)
 {
 	char *text = calloc(1, page->length + 1), *to = text;
@@ -44,7 +43,7 @@ static void define_evil(struct dictionary *names)
 	assert_int_equal(dictionary_define(names, &text), 0);
 }
 
-/* A thread of a process whose every name is hostile; without it: nothing at all. */
+/* A thread of a process whose every name is hostile; if not `hostile`: nothing at all. */
 static void draw_little(struct page *page, bool process, bool one, uint64_t begin)
 {
 	struct spanned s = {.names = dictionary_new(), .finder = handler_finder_new(NULL, 0)};
@@ -102,7 +101,7 @@ static void names_are_data(void **state)
 	thread = json_array_get(json_object_get(page.head, "threads"), 0);
 	function = json_array_get(json_object_get(page.head, "functions"), 1);
 	shown = json_string_value(json_array_get(function, 0));
-	/* it cannot be said in JSON, so it is escaped */
+	/* invalid in JSON, so it is escaped */
 	assert_string_equal(shown, "</script><script>alert(1)</script><!-- data --><img src=x "
 				   "onerror=\"alert('1')\">\\xff\\xe2\\x80\\xae\\x0a");
 	assert_string_equal(json_string_value(json_array_get(function, 1)), shown);
@@ -142,8 +141,8 @@ static void nothing_is_a_page_too(void **state)
 	}
 }
 
-/* The window's begin is what times are counted from, 0 included, and the time of day goes with it.
- */
+/* Times count from the begin of the window, even if that is 0, and the time of day is shifted with
+ * it. */
 static void times_are_those_of_the_window(void **state)
 {
 	static const uint64_t begins[] = {0, 1000, UINT64_C(1) << 62};
@@ -176,8 +175,8 @@ static void times_are_those_of_the_window(void **state)
 	}
 }
 
-static void told(const struct span_sink *sink, struct thread *thread, uint64_t start, int32_t sysno,
-		 uint16_t cpu)
+static void emit_interval(const struct span_sink *sink, struct thread *thread, uint64_t start,
+			  int32_t sysno, uint16_t cpu)
 {
 	sink->state(sink->ctx, &(struct interval){.thread = thread,
 						  .state = TS_BLOCKED,
@@ -191,8 +190,8 @@ static void told(const struct span_sink *sink, struct thread *thread, uint64_t s
 						    .sampled = cpu != CPU_NONE});
 }
 
-/* What a lane does not tell makes no difference in it; the system call does. */
-static void entries_differ_in_what_they_tell(void **state)
+/* Differences that a lane does not store do not separate entries; a different system call does. */
+static void entries_differ_in_what_they_store(void **state)
 {
 	struct process process = {.info = {.pid = 1}};
 	struct thread thread = {.process = &process, .tid = 1, .index = 3};
@@ -209,11 +208,11 @@ static void entries_differ_in_what_they_tell(void **state)
 	const struct span_sink sink = drawing_page.sink(drawing);
 	struct blob blob;
 
-	told(&sink, &thread, 10, 7, CPU_NONE);
-	told(&sink, &thread, 20, 7, 1);
-	told(&sink, &thread, 30, 8, 1);
-	told(&sink, &thread, 40, SYSNO_NONE, 1);
-	told(&sink, &thread, 50, INT32_MAX, 2);
+	emit_interval(&sink, &thread, 10, 7, CPU_NONE);
+	emit_interval(&sink, &thread, 20, 7, 1);
+	emit_interval(&sink, &thread, 30, 8, 1);
+	emit_interval(&sink, &thread, 40, SYSNO_NONE, 1);
+	emit_interval(&sink, &thread, 50, INT32_MAX, 2);
 	assert_int_equal(drawing_page.finish(drawing, &report), 0);
 	drawing_page.free(drawing);
 	fclose(file);
@@ -234,7 +233,7 @@ static void entries_differ_in_what_they_tell(void **state)
 	dictionary_free((struct dictionary *)report.names);
 }
 
-/* What is out of order is refused, not drawn somewhere else. */
+/* Spans out of order are refused, not drawn elsewhere. */
 static void spans_out_of_order_are_refused(void **state)
 {
 	struct process process = {.info = {.pid = 1}};
@@ -248,7 +247,7 @@ static void spans_out_of_order_are_refused(void **state)
 		const struct span_sink sink = drawing_page.sink(drawing);
 
 		for (uint64_t start = 20; kind == 0 && start < 100; start += 30)
-			told(&sink, &thread, start, 7, 1); /* a gap */
+			emit_interval(&sink, &thread, start, 7, 1); /* a gap */
 		for (uint64_t start = 100; kind == 1 && start > 0; start -= 50)
 			sink.hold(sink.ctx, &(struct hold){.gil = (struct gil *)&gil,
 							   .thread = &thread,
@@ -262,8 +261,8 @@ static void spans_out_of_order_are_refused(void **state)
 	}
 }
 
-/* A failed write is said, whatever it is that is not written. */
-static void a_full_disk_is_told(void **state)
+/* A failed write is reported, whichever part of the page fails. */
+static void a_full_disk_is_reported(void **state)
 {
 	FILE *file = fopen("/dev/full", "w");
 	struct dictionary *names = dictionary_new();
@@ -282,9 +281,9 @@ int main(void)
 		cmocka_unit_test(names_are_data),
 		cmocka_unit_test(nothing_is_a_page_too),
 		cmocka_unit_test(times_are_those_of_the_window),
-		cmocka_unit_test(entries_differ_in_what_they_tell),
+		cmocka_unit_test(entries_differ_in_what_they_store),
 		cmocka_unit_test(spans_out_of_order_are_refused),
-		cmocka_unit_test(a_full_disk_is_told),
+		cmocka_unit_test(a_full_disk_is_reported),
 	};
 
 	return cmocka_run_group_tests_name("view_page_cases", tests, NULL, NULL);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* What the golden scripts do not have: long and many names, losses that overlap, threads and loops
+/* Cases that the golden scripts lack: long and many names, overlapping losses, threads and loops
  * that turn out to be something else. */
 #include "view_made.h"
 
@@ -65,8 +65,7 @@ static void state_of(struct thread *thread, uint64_t start, uint64_t end)
 						  .sysno = SYSNO_NONE});
 }
 
-/* The names that descriptions of threads with this number had, from the first to the last, with
- * commas. */
+/* The names, separated by commas, that threads with this number were described with, in order. */
 static void assert_names(const Perfetto__Trace *trace, int64_t tid, const char *expected)
 {
 	char names[256] = "";
@@ -82,7 +81,7 @@ static void assert_names(const Perfetto__Trace *trace, int64_t tid, const char *
 	assert_string_equal(names, expected);
 }
 
-static void names_that_do_not_change_are_told_once(void **state)
+static void names_that_do_not_change_are_written_once(void **state)
 {
 	Perfetto__Trace *trace;
 
@@ -93,9 +92,9 @@ static void names_that_do_not_change_are_told_once(void **state)
 	perfetto__trace__free_unpacked(trace, NULL);
 }
 
-/* Perfetto gives a name to whoever had the number last, so the last to be told must be the last to
- * have it. */
-static void the_last_name_of_the_last_thread_with_a_number_is_told_last(void **state)
+/* Perfetto gives a name to the thread that had the number last, so that thread must be described
+ * last. */
+static void the_last_name_of_the_last_thread_with_a_number_is_written_last(void **state)
 {
 	struct thread next = {
 		.process = &made.process, .tid = 101, .index = 2, .comm = "next", .cpu = CPU_NONE};
@@ -111,7 +110,7 @@ static void the_last_name_of_the_last_thread_with_a_number_is_told_last(void **s
 	perfetto__trace__free_unpacked(trace, NULL);
 }
 
-/* Names of a track with this number, with commas. */
+/* Names of tracks with this number, separated by commas. */
 static void assert_track(const Perfetto__Trace *trace, const char *last, unsigned times)
 {
 	const char *name = "";
@@ -224,11 +223,11 @@ static size_t frames_at(const Perfetto__Trace *trace, uint64_t ms, Perfetto__Tra
 	return count;
 }
 
-/* The same but for the line of the innermost frame; then the same in a task; then what has nothing
- * in common. */
-static void what_two_stacks_have_in_common_goes_on(void **state)
+/* The same except for the line of the innermost frame; then the same in a task; then a stack with
+ * nothing in common. */
+static void common_frames_of_two_stacks_continue(void **state)
 {
-	/* begun, ended at 10, 20, … */
+	/* slices that begin, and end at 10, 20, … */
 	static const size_t expected[][2] = {{2, 0}, {1, 1}, {2, 2}, {2, 2}, {0, 2}};
 	uint32_t later = made_stack(&made, (struct stack_frame[]){{2, 33}, {1, 12}}, 2, false),
 		 task = made_text(&made, "Task-8");
@@ -254,7 +253,7 @@ static void what_two_stacks_have_in_common_goes_on(void **state)
 
 /* ── much ────────────────────────────────────────────────────────────────── */
 
-/* Every byte of it takes four when it is shown. */
+/* Each byte of the name takes four when escaped. */
 static const char *long_name(void)
 {
 	static char name[DEFINE_TEXT_MAX];
@@ -341,7 +340,7 @@ static void every_text_is_there_also_beyond_those_that_are_interned(void **state
 	perfetto__trace__free_unpacked(trace, NULL);
 }
 
-/* The places that are interned are found again, the others are there each time. */
+/* Interned places are found again, the others are repeated. */
 static void every_place_is_there_also_beyond_those_that_are_interned(void **state)
 {
 	struct perfetto *perfetto = perfetto_new(file, &(struct stream_head){0}, made.names);
@@ -382,10 +381,10 @@ static void every_place_is_there_also_beyond_those_that_are_interned(void **stat
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup_teardown(names_that_do_not_change_are_told_once, setup,
+		cmocka_unit_test_setup_teardown(names_that_do_not_change_are_written_once, setup,
 						teardown),
 		cmocka_unit_test_setup_teardown(
-			the_last_name_of_the_last_thread_with_a_number_is_told_last, setup,
+			the_last_name_of_the_last_thread_with_a_number_is_written_last, setup,
 			teardown),
 		cmocka_unit_test_setup_teardown(what_proved_to_be_no_loop_is_called_so, setup,
 						teardown),
@@ -396,7 +395,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(
 			the_deepest_stack_has_all_its_frames_and_says_that_it_was_cut, setup,
 			teardown),
-		cmocka_unit_test_setup_teardown(what_two_stacks_have_in_common_goes_on, setup,
+		cmocka_unit_test_setup_teardown(common_frames_of_two_stacks_continue, setup,
 						teardown),
 		cmocka_unit_test_setup_teardown(a_stall_may_be_larger_than_the_buffer, setup,
 						teardown),

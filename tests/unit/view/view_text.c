@@ -29,8 +29,7 @@ static const char *show(struct view_options options)
 	return shown;
 }
 
-/* With line ends and runs of blanks made one blank, so that it does not matter where a paragraph
- * was wrapped. */
+/* Replaces line ends and runs of blanks by one blank, so that line breaks do not matter. */
 static bool says(const char *text, const char *words)
 {
 	char *flat = strdup(text), *to = flat;
@@ -179,8 +178,8 @@ static void what_is_sampled_or_missing_is_said_only_when_it_is_so(void **state)
 	assert_false(says(text, "sampling clock"));
 }
 
-/* Whatever the width: no line is longer, none ends in blanks, and nothing that harms a terminal
- * comes through. */
+/* At any width: no line is longer, none ends in blanks, and nothing that harms a terminal is
+ * printed. */
 static void lines_keep_their_width(void **state)
 {
 	for (unsigned columns = 60; columns <= 160; columns += 4) {

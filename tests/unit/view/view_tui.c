@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* The live view's screen, drawn into ncurses' own memory and read back. What a real terminal makes
- * of it is tests/live/commands/test_top.py. */
+/* The live view's screen, drawn into ncurses' own memory and read back. Real terminals are tested
+ * in tests/live/commands/test_top.py. */
 #include "view_made.h"
 
 #include <curses.h>
@@ -67,7 +67,7 @@ static int teardown(void **state)
 	return 0;
 }
 
-/* All that is on the screen; wide characters once. */
+/* All text on the screen; wide characters count once. */
 static const char *draw(void)
 {
 	size_t length = 0;
@@ -124,7 +124,7 @@ static void the_lists_have_the_figures(void **state)
 	assert_shows("nothing lost");
 }
 
-static void a_stall_that_goes_on_comes_first(void **state)
+static void an_ongoing_stall_comes_first(void **state)
 {
 	open_tui("xterm-256color", false, "C.UTF-8");
 	made.stalls[1].ongoing = true;
@@ -141,10 +141,10 @@ static void a_stall_that_goes_on_comes_first(void **state)
 	assert_shows(">   now  ≥ 80.0 ms  blocked ");
 	press('\r');
 	assert_shows("STALL that goes on, of ≥ 80.0 ms");
-	/* the sheet follows it */
+	/* the details follow the selection */
 	made.report.window.end += 500 * MS;
 	made.stalls[1].end += 500 * MS;
-	made.loop_report.stall_count = 2; /* one that goes on is the last */
+	made.loop_report.stall_count = 2; /* an ongoing stall is the last in the report */
 	made.stalls[1].what.states.ns[TS_BLOCKED] += 500 * MS;
 	assert_int_equal(live_update(live, &made.report), 0);
 	take();
@@ -172,7 +172,7 @@ static void details_have_words_of_the_report(void **state)
 	assert_shows("STALL of 80.0 ms");
 }
 
-/* A chosen stall stays chosen when others come before it. */
+/* A selected stall stays selected when others are inserted before it. */
 static void a_choice_stays(void **state)
 {
 	open_tui("xterm-256color", false, "C.UTF-8");
@@ -259,8 +259,8 @@ static void hostile_names_are_escaped(void **state)
 		assert_true(*c == '\n' || (unsigned char)*c >= ' ');
 }
 
-/* Whatever the size and whatever is pressed: nothing is drawn outside, and everything ends (the
- * sanitizers watch). */
+/* For any size and any keys: nothing is drawn outside of the screen, and every call returns (under
+ * sanitizers). */
 static void any_size_and_any_key_will_do(void **state)
 {
 	static const int keys[] = {KEY_UP,  KEY_DOWN, KEY_NPAGE, KEY_PPAGE, KEY_HOME,
@@ -270,7 +270,7 @@ static void any_size_and_any_key_will_do(void **state)
 	uint64_t random = 88172645463325252u;
 
 	open_tui("xterm-256color", false, "C.UTF-8");
-	draw(); /* before anything is known */
+	draw(); /* before there is any data */
 	take();
 	for (int i = 0; i < 3000; i++) {
 		random ^= random << 13;
@@ -293,7 +293,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(the_lists_have_the_figures, setup, teardown),
-		cmocka_unit_test_setup_teardown(a_stall_that_goes_on_comes_first, setup, teardown),
+		cmocka_unit_test_setup_teardown(an_ongoing_stall_comes_first, setup, teardown),
 		cmocka_unit_test_setup_teardown(details_have_words_of_the_report, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_choice_stays, setup, teardown),
 		cmocka_unit_test_setup_teardown(what_is_missing_is_said, setup, teardown),

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * told.h - small sequences of events and what the model tells of them, as lines of text in the
- * order of the calls: times in ns, threads by tid.
+ * emitted.h - small sequences of events, and the model's output as lines of text in the order of
+ * the calls: times in ns, threads by tid.
  */
-#ifndef TESTS_SIM_TOLD_H
-#define TESTS_SIM_TOLD_H
+#ifndef TESTS_SIM_EMITTED_H
+#define TESTS_SIM_EMITTED_H
 
 #include <stdarg.h>
 #include <stddef.h>
@@ -16,18 +16,18 @@
 
 #include "model/model.h"
 
-/* ── what was told, as text ──────────────────────────────────────────────── */
+/* ── output as text ──────────────────────────────────────────────────────── */
 
-static char told[8192];
+static char emitted[8192];
 
 static inline void say(const char *format, ...) __attribute__((format(printf, 1, 2)));
 static inline void say(const char *format, ...)
 {
-	size_t length = strlen(told);
+	size_t length = strlen(emitted);
 	va_list args;
 
 	va_start(args, format);
-	vsnprintf(told + length, sizeof(told) - length, format, args);
+	vsnprintf(emitted + length, sizeof(emitted) - length, format, args);
 	va_end(args);
 }
 
@@ -107,7 +107,7 @@ static inline void on_turn(void *ctx, const struct turn *turn)
 	    turn->ongoing ? " ongoing" : "");
 }
 
-/* ── events, as short as can be ──────────────────────────────────────────── */
+/* ── short event functions ───────────────────────────────────────────────── */
 
 static struct world *world;
 
@@ -189,7 +189,7 @@ EVENT_FUNCTION(on_futex,
 	       futex, ts, tid, 0, flags, .address = address, .other = other)
 EVENT_FUNCTION(window, (uint64_t ts, bool end), WINDOW, window, ts, 0, 0, end ? EVF_WINDOW_END : 0)
 
-static const struct model_sink told_sink = {.interval = on_interval,
+static const struct model_sink text_sink = {.interval = on_interval,
 					    .sample = on_sample,
 					    .hold = on_hold,
 					    .wait = on_wait,
@@ -200,12 +200,12 @@ static const struct model_sink told_sink = {.interval = on_interval,
 					    .turn_cancel = on_turn_cancel,
 					    .turn = on_turn};
 
-/* A process with a GIL and a loop's descriptor, Python threads A and B, and X that Python does not
- * know. */
+/* A process with a GIL and a loop's descriptor, the Python threads A and B, and X, which is not a
+ * Python thread. */
 static inline void declare_as(bool partial)
 {
-	told[0] = '\0';
-	world = world_new(told_sink, partial ? MODE_EDGES : MODE_EXACT);
+	emitted[0] = '\0';
+	world = world_new(text_sink, partial ? MODE_EDGES : MODE_EXACT);
 	assert_non_null(world);
 	FEED(GIL, gil, 0, PID, 0, 0, .address = 0x1000);
 	descriptor(0, EPFD);
@@ -233,11 +233,11 @@ static inline uint64_t violations(void)
 	return world_next_gil(world, &position)->violations;
 }
 
-/* Ends the world at `ts`: these lines have been told of the threads that are asked for (a string of
- * digits), and of no thread. */
+/* Ends the world at `ts`, and asserts that these lines were emitted about the threads in `threads`
+ * (a string of digits), and about no thread. */
 static inline void expect(uint64_t ts, const char *threads, const char *expected)
 {
-	char kept[sizeof(told)] = "", *line, *rest = told;
+	char kept[sizeof(emitted)] = "", *line, *rest = emitted;
 	unsigned int tid;
 
 	window(ts, true);
