@@ -3,7 +3,7 @@
 import { createRequire } from "node:module";
 import path from "node:path";
 
-const build = path.join(import.meta.dirname ?? ".", process.env.B ?? "build");
+const build = path.resolve(import.meta.dirname ?? ".", process.env.B ?? "build");
 const js = createRequire(path.join(build, "browser/"))("@eslint/js");
 
 export default [
