@@ -30,7 +30,7 @@ async def orders(items: List[Item]):
     mark("returned")
     return items
 
-BODY = json.dumps([{"name": "n%d" % n, "price": n} for n in range(30000)]).encode()
+BODY = json.dumps([{"name": "n%d" % n, "price": n} for n in range(150000)]).encode()
 
 async def receive():
     mark("received")
