@@ -9,27 +9,15 @@ from pathlib import Path
 
 import common
 from common import Row, Server, Spin, output, record
+from stacks import bpftool, statistics_on
 
-STATS = Path("/proc/sys/kernel/bpf_stats_enabled")
 LONG = ("-d", "600s")
 ALLOWED = 1.02
 
 
-@contextlib.contextmanager
-def counted_programs():
-    """Has the kernel count the run time of BPF programs; counting itself takes a little of each
-    run."""
-    before = STATS.read_text()
-    STATS.write_text("1")
-    try:
-        yield
-    finally:
-        STATS.write_text(before)
-
-
 def programs():
     """{id: run time in nanoseconds} of all loaded BPF programs"""
-    shown = json.loads(output("bpftool", "--json", "prog", "show"))
+    shown = json.loads(output(bpftool(), "--json", "prog", "show"))
     return {program["id"]: program.get("run_time_ns", 0) for program in shown}
 
 
@@ -100,7 +88,7 @@ def rows(what, found):
 def versus(options):
     """A request and a GIL cycle under this gilscope and under the one that --against names."""
     other = Path(options.against).resolve()
-    with counted_programs():
+    with statistics_on():
         with Spin() as spin:
             spin.ns_per_call(options.calls)
             cycles = in_turns(options.rounds, lambda: cycle_costs(spin, options.calls), other)

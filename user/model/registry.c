@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* registry.c - processes, names and GILs that are unknown yet by number and address; creating,
+/* registry.c - processes, names and GILs by number and address, also unknown ones; creating,
  * querying and freeing a world. */
 #include "model/private.h"
 

@@ -264,7 +264,6 @@ static void what_computes_for_a_sleeping_loop_is_sampled(void **state)
 	enter(&stranger, TS_NATIVE, 0);
 	enter(&loop_thread, TS_PYTHON, 0);
 	turn_begins(0);
-	sink.native(sink.ctx, &stranger, 7); /* nobody sleeps yet */
 	change(&loop_thread, TS_BLOCKED, 10 * MS);
 	sink.native(sink.ctx, &stranger, 7);
 	sink.native(sink.ctx, &stranger, 0);
@@ -274,6 +273,7 @@ static void what_computes_for_a_sleeping_loop_is_sampled(void **state)
 	change(&loop_thread, TS_IDLE, 100 * MS);
 	turn_ends(100 * MS, true, false);
 	what = &loop_report()->stalls[0].what;
+	assert_int_equal(what->helper_count, 1);
 	assert_int_equal(what->helpers[0].sampled_ns, 2); /* without a rate they are counted */
 	assert_int_equal(what->helpers[0].natives[0].function, 7);
 }
