@@ -8,6 +8,7 @@ import os
 import re
 import resource
 import subprocess
+import sys
 
 import pytest
 
@@ -25,19 +26,32 @@ def limit_cpu():
     resource.setrlimit(resource.RLIMIT_CPU, (HANGS_S, HANGS_S))
 
 
+# ru_maxrss survives exec(): a process started from here would begin with what the tests need. So a
+# small process starts it.
+SMALL = """
+import os, sys
+child = os.posix_spawn(sys.argv[2], sys.argv[2:], os.environ)
+_, status, usage = os.wait4(child, 0)
+os.write(int(sys.argv[1]), b"%d %d" % (os.waitstatus_to_exitcode(status), usage.ru_maxrss))
+"""
+
+
 def run(*arguments):
     """The output, the exit status and the peak memory in MB."""
-    with subprocess.Popen(
-        [GILSCOPE, *arguments],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-        preexec_fn=limit_cpu,
-    ) as process:
-        written = process.stdout.read()
-        _, status, usage = os.wait4(process.pid, 0)
-        process.returncode = os.waitstatus_to_exitcode(status)
-    assert process.returncode in (EXIT_OK, EXIT_PARTIAL), (arguments, process.returncode)
-    return written, process.returncode, usage.ru_maxrss / 1024
+    reads, writes = os.pipe()
+    with os.fdopen(reads) as outcome:
+        result = subprocess.run(
+            [sys.executable, "-I", "-S", "-c", SMALL, str(writes), GILSCOPE, *arguments],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            check=True,
+            pass_fds=[writes],
+            preexec_fn=limit_cpu,
+        )
+        os.close(writes)
+        status, peak_kb = map(int, outcome.read().split())
+    assert status in (EXIT_OK, EXIT_PARTIAL), (arguments, status)
+    return result.stdout, status, peak_kb / 1024
 
 
 @pytest.fixture(scope="module")
