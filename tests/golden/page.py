@@ -13,6 +13,7 @@ BLOB = re.compile(
 ASLEEP = {"blocked", "held_blocked", "idle"}
 MASK, GC, THROTTLED, SAMPLED = 0x0F, 0x10, 0x20, 0x40
 WHOLE, REQUESTED, HANDOFF, ONGOING = 1, 2, 4, 2
+FULL = 1
 
 
 class Columns:
@@ -147,6 +148,19 @@ class Page:
         return self._behind_gaps(
             columns, count, columns.numbers(count), columns.numbers(count), [None] * count
         )
+
+    def busy(self, pool):
+        """[(start, end, busy, idle, unknown, flags)]"""
+        columns, count = self._lane(pool["busy"])
+        at, spans = columns.number() if count else 0, []
+        flags, lengths = columns.bytes(count), columns.numbers(count)
+        for length, flag, *threads in zip(
+            lengths, flags, *(columns.numbers(count) for _ in range(3))
+        ):
+            spans.append((at, at + length, *threads, flag))
+            at += length
+        columns.end()
+        return spans
 
     @staticmethod
     def _behind_gaps(columns, count, gaps, lengths, whose):

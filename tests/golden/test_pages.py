@@ -15,7 +15,7 @@ from collections import Counter
 import pytest
 
 import page as reader
-from page import GC, HANDOFF, ONGOING, REQUESTED, SAMPLED, THROTTLED, WHOLE, Page
+from page import FULL, GC, HANDOFF, ONGOING, REQUESTED, SAMPLED, THROTTLED, WHOLE, Page
 from test_golden import (
     EXIT_OK,
     EXIT_PARTIAL,
@@ -251,6 +251,77 @@ def test_turns_are_those_of_the_report(page, found):
         turns = page.turns(entry)
         assert sum(flags & (WHOLE | ONGOING) == WHOLE for *_, flags in turns) == loop["turns"]
         assert max((end - start for start, end, _, _ in turns), default=0) == loop["longest_ns"]
+
+
+def test_pools_over_time_are_those_of_the_report(page, found):
+    pools = [pool for process in found["processes"] for pool in process.get("pools", [])]
+    assert len(pools) == len(page.head["pools"])
+    for entry, pool in zip(page.head["pools"], pools):
+        spans = page.busy(entry)
+        full = [end - start for start, end, *_, flags in spans if flags & FULL]
+        assert sum((end - start) * busy for start, end, busy, *_ in spans) == pool["busy_ns"]
+        assert max(busy for _, _, busy, *_ in spans) <= pool["busy_max"]
+        assert all(
+            busy + idle + unknown <= pool["threads"] for _, _, busy, idle, unknown, _ in spans
+        )
+        assert (sum(full), max(full, default=0)) == (pool["full_ns"], pool["full_worst_ns"])
+        assert all(
+            (busy, idle, unknown) == (pool["threads"], 0, 0)
+            for _, _, busy, idle, unknown, flags in spans
+            if flags & FULL
+        )
+        assert 0 <= spans[0][0] and spans[-1][1] == page.head["end_ns"]
+        assert all(
+            before[1] == after[0] and before[2:] != after[2:]
+            for before, after in zip(spans, spans[1:])
+        )
+
+
+def pool_over_time(script, name):
+    """When how many of its threads were busy, idle and unknown, and whether it was full then."""
+    page = Page(timeline(CASES / f"{script}.script")[0].decode())
+    (pool,) = (pool for pool in page.head["pools"] if pool["name"] == name)
+    return [(start / 1e9, *rest) for start, _, *rest in page.busy(pool)]
+
+
+def test_a_pool_is_full_while_all_its_threads_are_busy():
+    assert pool_over_time("pools", "waitress") == [
+        (0.002, 0, 3, 0, 0),
+        (0.5, 1, 2, 0, 0),
+        (0.6, 2, 1, 0, 0),
+        (0.7, 3, 0, 0, FULL),
+        (1.9, 2, 1, 0, 0),
+        (1.902, 3, 0, 0, FULL),
+        (2.0, 2, 1, 0, 0),
+        (2.6, 1, 2, 0, 0),
+        (3.0, 0, 3, 0, 0),
+        (3.5, 1, 2, 0, 0),
+    ]
+
+
+def test_a_pool_that_grows_later_was_not_full_and_lost_events_are_unknown():
+    assert pool_over_time("pool_over_time", "AnyIO's pool") == [
+        (0.002, 0, 2, 0, 0),
+        (0.5, 1, 1, 0, 0),
+        (0.5002, 2, 0, 0, 0),
+        (1.5001, 2, 1, 0, 0),
+        (1.6, 3, 0, 0, FULL),
+        (2.0, 0, 0, 3, 0),
+        (2.301, 1, 0, 2, 0),
+        (2.50001, 2, 0, 1, 0),
+        (2.5001, 1, 1, 1, 0),
+    ]
+
+
+def test_a_thread_named_late_was_in_no_other_pool():
+    assert pool_over_time("pool_over_time", "the executor 'batch'") == [
+        (0.2, 1, 0, 0, FULL),
+        (2.0, 0, 0, 1, 0),
+    ]
+    assert pool_over_time("pool_over_time", "a ThreadPoolExecutor") == [
+        (0.3, 1, 0, 0, FULL),
+        (2.0, 0, 0, 1, 0),
+    ]
 
 
 def test_stalls_are_turns_and_have_the_states_of_their_thread(script):

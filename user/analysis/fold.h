@@ -10,6 +10,7 @@
 #define GILSCOPE_ANALYSIS_FOLD_H
 
 #include "analysis/attribution.h"
+#include "analysis/pool_steps.h"
 #include "analysis/sums/breakdown.h"
 #include "analysis/report.h"
 #include "analysis/turn.h"
@@ -124,6 +125,7 @@ struct pool_fold {
 	uint64_t numbers; /* of an executor's threads that have joined, up to 63, as bits */
 	bool mixed;	  /* they belong to several executors of one name */
 	uint64_t ts_full, ts_full_end; /* the latest such time; 0: none is over */
+	struct pool_step step;	       /* the latest that was emitted */
 };
 TABLE_OF(pools, struct pool_fold, key)
 #define POOLS_MAX 1024
@@ -151,6 +153,7 @@ struct report_builder {
 	struct process_fold *processes;
 	uint32_t loop_count;
 	struct table flames, waits, pools, pool_stacks;
+	struct pool_sink pool_sink;
 	struct table handlers; /* scratch for sums by handler; empty between uses */
 	struct table left_out; /* struct handler_entry: unlisted stalls, by culprit */
 	size_t stall_bytes;    /* memory of all listed stalls */
@@ -274,6 +277,10 @@ void pools_sample(struct report_builder *builder, struct thread_fold *worker,
 		  const struct sample *sample);
 void pools_state(struct report_builder *builder, const struct thread *thread, uint64_t ts);
 int report_pools(struct report_builder *builder);
+/* pool_steps.c: emits how many of the pool's threads are busy, if that has changed. */
+void pool_step(const struct report_builder *builder, struct pool_fold *pool);
+/* pool_report.id */
+uint32_t pool_id(const struct report_builder *builder, const struct pool_fold *pool);
 
 /* flames.c, blame.c: fill these fields of the report. Return 0 or -ENOMEM. */
 int report_flames(struct report_builder *builder);

@@ -157,17 +157,21 @@ static void leave(struct report_builder *builder, struct thread_fold *worker, ui
 	if (!pool)
 		return;
 	worker_set(pool, worker, WORKER_UNKNOWN, ts);
+	advance(pool, ts);
 	pool->alive--;
 	worker->pool = 0;
 	note_full(pool);
+	pool_step(builder, pool);
 }
 
 /* The name of a new thread is read a little later: then it has been in no pool of that name. */
-static void forget_unnamed(struct pool_fold *pool)
+static void forget_unnamed(const struct report_builder *builder, struct pool_fold *pool)
 {
-	if (!pool->alive && pool->report.kind == POOL_EXECUTOR && !pool->report.name[0])
-		pool->report = (struct pool_report){.process = pool->report.process,
-						    .kind = pool->report.kind};
+	if (pool->alive || pool->report.kind != POOL_EXECUTOR || pool->report.name[0])
+		return;
+	pool->report = (struct pool_report){.process = pool->report.process,
+					    .kind = pool->report.kind};
+	pool_step(builder, pool);
 }
 
 /* It may be read later than the name, and not of every thread. */
@@ -212,7 +216,7 @@ static struct pool_fold *join(struct report_builder *builder, struct thread_fold
 		memcpy(pool->report.name, key->name, sizeof(key->name));
 	}
 	advance(pool, ts);
-	worker->pool = (uint32_t)(pool - (struct pool_fold *)builder->pools.entries) + 1;
+	worker->pool = pool_id(builder, pool) + 1;
 	worker->was_pool = worker->pool;
 	worker->pool_name = worker->report.thread->python_name;
 	worker->is = WORKER_UNKNOWN;
@@ -224,6 +228,7 @@ static struct pool_fold *join(struct report_builder *builder, struct thread_fold
 	pool->alive++;
 	note_growth(pool);
 	note_full(pool);
+	pool_step(builder, pool);
 	return pool;
 }
 
@@ -270,7 +275,7 @@ static struct pool_fold *change_pool(struct report_builder *builder, struct thre
 		return pool;
 	if (pool) {
 		leave(builder, worker, ts);
-		forget_unnamed(pool);
+		forget_unnamed(builder, pool);
 	}
 	return join(builder, worker, &key, ts);
 }
@@ -289,6 +294,7 @@ void pools_sample(struct report_builder *builder, struct thread_fold *worker,
 		return;
 	take_limit(pool, thread);
 	worker_set(pool, worker, worker_now(builder, thread, sample->stack), sample->ts);
+	pool_step(builder, pool);
 	note_job(pool, worker, &place);
 }
 
@@ -311,6 +317,7 @@ void pools_state(struct report_builder *builder, const struct thread *thread, ui
 	if (ts < pool->ts && pool->full) /* what it was taken for was wrong since then */
 		pool->full = false;
 	worker_set(pool, worker, worker_now(builder, thread, still_of(builder, thread).stack), ts);
+	pool_step(builder, pool);
 }
 
 /* ── the report ──────────────────────────────────────────────────────────── */
@@ -397,8 +404,9 @@ int report_pools(struct report_builder *builder)
 	if (!report->pools)
 		return -ENOMEM;
 	for (uint32_t i = 0; i < count; i++) {
-		report->pools[report->pool_count++] = report_now(table_at(&builder->pools, i),
-								 report->window.end);
+		report->pools[i] = report_now(table_at(&builder->pools, i), report->window.end);
+		report->pools[i].id = i;
+		report->pool_count++;
 		if (!report->pools[i].functions)
 			return -ENOMEM;
 	}

@@ -284,6 +284,7 @@ struct pool_function {
 /* A thread pool. A thread is busy unless it waits for the pool's next job. */
 struct pool_report {
 	const struct process *process;
+	uint32_t id; /* pool_step.pool */
 	enum pool_kind kind;
 	char name[POOL_NAME_BYTES]; /* of an executor's threads, without their numbers; "": others,
 				       or unknown. Hostile text */

@@ -13,6 +13,7 @@
 #define GILSCOPE_ANALYSIS_SPANS_H
 
 #include "analysis/attribution.h"
+#include "analysis/pool_steps.h"
 
 /* The Python stack of a thread. `sampled`: it was on a CPU, and the stack is attributed by
  * ATTRIBUTION_LANE or ATTRIBUTION_CLOCK. */
@@ -44,6 +45,8 @@ struct span_sink {
 			uint64_t ts); /* gil->waiters threads wait from `ts` on; per GIL in order
 					 of time */
 	void (*loss)(void *ctx, const struct loss *loss); /* ordered by start; losses may overlap */
+	void (*pool)(void *ctx, const struct pool_step *step); /* not of spans_new(), but for
+								  report_builder_pool_steps() */
 	void *ctx;
 };
 

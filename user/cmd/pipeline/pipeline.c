@@ -33,14 +33,17 @@ void pipeline_live_head(struct stream_head *head)
 static int begin_drawing(struct pipeline *pipeline)
 {
 	const struct drawing_kind *kind = pipeline->drawing_kind;
+	struct span_sink sink;
 
 	if (!kind)
 		return 0;
 	pipeline->drawing = kind->begin(pipeline->drawing_file, &pipeline->head,
 					pipeline->dictionary, pipeline->finder);
-	if (pipeline->drawing)
-		pipeline->spans = spans_new(kind->sink(pipeline->drawing),
-					    report_builder_attribution(pipeline->builder));
+	if (!pipeline->drawing)
+		return -ENOMEM;
+	sink = kind->sink(pipeline->drawing);
+	report_builder_pool_steps(pipeline->builder, (struct pool_sink){sink.pool, sink.ctx});
+	pipeline->spans = spans_new(sink, report_builder_attribution(pipeline->builder));
 	return pipeline->spans ? 0 : -ENOMEM;
 }
 

@@ -44,6 +44,7 @@ struct drawing {
 	struct thread_lanes **threads; /* by thread.index */
 	uint32_t thread_room;
 	struct object_lanes gils, loops;
+	struct page_pools pools;
 	struct numbering stacks, texts;
 	bool syscalls[PAGE_SYSCALLS];
 	int error;
@@ -115,30 +116,15 @@ static struct page_lane *object_lane(struct drawing *drawing, struct object_lane
 	return &found->lane;
 }
 
-/* Starts an entry. Spans out of order could not be drawn, and never occur. */
-static int begin_entry(struct page_lane *lane, uint64_t start, uint64_t end)
-{
-	if (start > end || (lane->count && start < lane->end))
-		return -EBADMSG;
-	if (!lane->count)
-		lane->first = start;
-	lane->count++;
-	lane->end = end;
-	return 0;
-}
-
-/* The same in a lane without gaps. */
-static int begin_next(struct page_lane *lane, uint64_t start, uint64_t end)
-{
-	return lane->count && start != lane->end ? -EBADMSG : begin_entry(lane, start, end);
-}
-
-/* The same where the first column has the gaps. */
+/* Starts an entry of a lane whose first column has the gaps. */
 static int begin_behind_gap(struct page_lane *lane, uint64_t start, uint64_t end)
 {
 	uint64_t before = lane->end, count = lane->count;
-	int err = begin_entry(lane, start, end);
+	int err;
 
+	if (count && start > before)
+		lane->end = start;
+	err = page_lane_next(lane, start, end);
 	return err || !count ? err : column_add(&lane->columns[0], start - before);
 }
 
@@ -148,7 +134,7 @@ static int put_state(struct drawing *drawing, struct page_lane *lane,
 		     const struct state_entry *entry)
 {
 	enum thread_state state = (enum thread_state)(entry->byte & PAGE_STATE_MASK);
-	int err = begin_next(lane, entry->start, entry->end);
+	int err = page_lane_next(lane, entry->start, entry->end);
 
 	if (!err)
 		err = column_add_byte(&lane->columns[0], entry->byte);
@@ -188,7 +174,7 @@ static void on_state(void *ctx, const struct interval *span)
 
 static int put_stack(struct page_lane *lane, const struct stack_entry *entry)
 {
-	int err = begin_next(lane, entry->start, entry->end);
+	int err = page_lane_next(lane, entry->start, entry->end);
 
 	if (!err)
 		err = column_add(&lane->columns[0], entry->end - entry->start);
@@ -261,6 +247,13 @@ static void on_turn(void *ctx, const struct turn *turn)
 	keep_error(drawing, column_add_byte(&lane->columns[2], (unsigned char)flags));
 }
 
+static void on_pool(void *ctx, const struct pool_step *step)
+{
+	struct drawing *drawing = ctx;
+
+	keep_error(drawing, page_pools_add(&drawing->pools, step));
+}
+
 /* ── begin and end ───────────────────────────────────────────────────────── */
 
 static struct drawing *page_begin(FILE *file, const struct stream_head *head,
@@ -276,6 +269,7 @@ static struct drawing *page_begin(FILE *file, const struct stream_head *head,
 					   .clock = on_clock,
 					   .hold = on_hold,
 					   .turn = on_turn,
+					   .pool = on_pool,
 					   .ctx = drawing};
 	return drawing;
 }
@@ -312,6 +306,7 @@ static void page_free(struct drawing *drawing)
 	free(drawing->threads);
 	object_lanes_done(&drawing->gils);
 	object_lanes_done(&drawing->loops);
+	page_pools_done(&drawing->pools);
 	numbering_done(&drawing->stacks);
 	numbering_done(&drawing->texts);
 	free(drawing);
@@ -412,12 +407,26 @@ static int write_objects(FILE *file, const struct ending *ending,
 	return err;
 }
 
+static int write_pools(FILE *file, const struct ending *ending, const struct process *process,
+		       const struct page_counts *counts, uint32_t *pool)
+{
+	const struct report *report = ending->report;
+	int err = 0;
+
+	for (uint32_t i = 0; !err && i < report->pool_count; i++)
+		if (report->pools[i].process == process)
+			err = page_pool_write(file, &ending->drawing->pools, &report->pools[i],
+					      page_lane_of_pool(counts, (*pool)++),
+					      &report->window);
+	return err;
+}
+
 static int write_data(FILE *file, void *ctx)
 {
 	const struct ending *ending = ctx;
 	const struct report *report = ending->report;
 	const struct page_counts counts = page_counts(report);
-	uint32_t thread = 0, gil = 0, loop = 0;
+	uint32_t thread = 0, gil = 0, loop = 0, pool = 0;
 	int err = write_report(file, report);
 
 	if (!err)
@@ -432,6 +441,8 @@ static int write_data(FILE *file, void *ctx)
 					   thread++, report->window.start);
 		if (!err)
 			err = write_objects(file, ending, process, &counts, &gil, &loop);
+		if (!err)
+			err = write_pools(file, ending, process->process, &counts, &pool);
 	}
 	return err;
 }

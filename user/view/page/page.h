@@ -34,6 +34,9 @@
  *   clock   count · time since the one before (the first: since the origin) · stack
  *   holds   count · gap since the end of the one before · length · thread · bytes: PAGE_HOLD_…
  *   turns   count · gap likewise · length · bytes: PAGE_TURN_…
+ *   busy    count · start of the first · bytes: PAGE_POOL_… · length ·
+ *             threads busy · idle · unknown
+ *           without gaps
  */
 /* clang-format on */
 #ifndef GILSCOPE_VIEW_PAGE_PAGE_H

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The head of a page: processes, threads, GILs and loops, and what ids stand for. */
+/* The head of a page: processes, threads, GILs, loops and pools, and what ids stand for. */
 #include "view/page/page_parts.h"
 
 #include <errno.h>
@@ -274,6 +274,36 @@ static void put_loops(struct json_out *out, const struct report *report,
 		}
 		threads += process->thread_count;
 	}
+}
+
+static json_t *pool_json(const struct report *report, uint32_t process,
+			 const struct pool_report *pool, uint32_t lane)
+{
+	struct text_buffer name = {0};
+
+	text_add_pool(&name, report, pool);
+	return JSON_NEW(page_pool, .process = json_integer(process), .name = json_words(&name),
+			.busy = json_integer(lane));
+}
+
+static void put_pools(struct json_out *out, const struct report *report,
+		      const struct page_counts *counts)
+{
+	uint32_t number = 0;
+
+	json_put_key(out, "],\n", JSON_KEY(page_head, pools));
+	json_put(out, "[");
+	for (uint32_t p = 0; p < report->process_count; p++)
+		for (uint32_t i = 0; i < report->pool_count; i++) {
+			const struct pool_report *pool = &report->pools[i];
+
+			if (pool->process != report->processes[p].process)
+				continue;
+			json_put_next(out, number);
+			json_put_value(
+				out,
+				pool_json(report, p, pool, page_lane_of_pool(counts, number++)), 0);
+		}
 	json_put(out, "]");
 }
 
@@ -370,6 +400,7 @@ int page_head_write(FILE *file, const struct page_head *head)
 	put_threads(&out, head->report);
 	put_gils(&out, head->report, &counts);
 	put_loops(&out, head->report, &counts);
+	put_pools(&out, head->report, &counts);
 	put_functions(&out, head);
 	json_put_key(&out, ",\n", JSON_KEY(page_head, roles));
 	json_put_value(&out, roles_json(), 0);

@@ -67,6 +67,17 @@ void column_done(struct column *column)
 	*column = (struct column){0};
 }
 
+int page_lane_next(struct page_lane *lane, uint64_t start, uint64_t end)
+{
+	if (start > end || (lane->count && start != lane->end))
+		return -EBADMSG;
+	if (!lane->count)
+		lane->first = start;
+	lane->count++;
+	lane->end = end;
+	return 0;
+}
+
 int page_lane_write(FILE *file, uint32_t number, const struct page_lane *lane, uint64_t origin)
 {
 	struct column begin = {0};

@@ -28,8 +28,11 @@ void column_done(struct column *column);
  */
 struct page_lane {
 	uint64_t count, first, end; /* ns; `end` of the latest entry */
-	struct column columns[4];
+	struct column columns[5];
 };
+/* Counts one more entry, behind the one before without a gap; or -EBADMSG: nothing that could be
+ * drawn, which never occurs. */
+int page_lane_next(struct page_lane *lane, uint64_t start, uint64_t end);
 /* Writes the blob "lane-NUMBER". 0 or -errno. */
 int page_lane_write(FILE *file, uint32_t number, const struct page_lane *lane, uint64_t origin);
 void page_lane_done(struct page_lane *lane);
@@ -61,6 +64,20 @@ int page_stacks_make(const struct numbering *stacks, const struct dictionary *na
 int page_stacks_write(FILE *file, const struct page_stacks *stacks);
 void page_stacks_done(struct page_stacks *stacks);
 
+/* ── pools (page_pools.c) ────────────────────────────────────────────────── */
+
+/* A zeroed one is empty. */
+struct page_pools {
+	struct pool_lane *lanes; /* by pool_step.pool */
+	uint32_t room;
+};
+/* 0, -ENOMEM or -EBADMSG. */
+int page_pools_add(struct page_pools *pools, const struct pool_step *step);
+/* Ends the pool's lane, and writes it as blob "lane-NUMBER". 0 or -errno. */
+int page_pool_write(FILE *file, struct page_pools *pools, const struct pool_report *report,
+		    uint32_t number, const struct world_window *window);
+void page_pools_done(struct page_pools *pools);
+
 /* ── head (page_head.c) ──────────────────────────────────────────────────── */
 
 #define PAGE_SYSCALLS 1024 /* higher numbers have no name on any machine */
@@ -73,8 +90,8 @@ struct page_head {
 	const bool *syscalls; /* by number: has occurred */
 };
 
-/* The numbers of lanes: three for each thread, then those of the GILs, then those of the loops, all
- * in the report's order. */
+/* The numbers of lanes: three for each thread, then those of the GILs, of the loops and of the
+ * pools, all process by process in the report's order. */
 struct page_counts {
 	uint32_t threads, gils, loops;
 };
@@ -92,6 +109,10 @@ static inline uint32_t page_lane_of_gil(const struct page_counts *counts, uint32
 static inline uint32_t page_lane_of_loop(const struct page_counts *counts, uint32_t loop)
 {
 	return page_lane_of_gil(counts, counts->gils) + loop;
+}
+static inline uint32_t page_lane_of_pool(const struct page_counts *counts, uint32_t pool)
+{
+	return page_lane_of_loop(counts, counts->loops) + pool;
 }
 
 /* Writes the blob "head". 0 or -errno. */
