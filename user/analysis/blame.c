@@ -251,14 +251,14 @@ static int count_waits(struct report_builder *builder)
 		const struct thread_fold *waiter = wait->key.waiter->data;
 		struct blame *entry;
 
-		if (!handler.role || !wait->ns)
+		if (!handler.role || !wait->time.ns)
 			continue;
 		entry = entry_of(builder, &handler);
 		if (!entry)
 			return -ENOMEM;
-		entry->made_wait_ns += wait->ns;
+		entry->made_wait_ns += wait->time.ns;
 		if (waiter->had_loop)
-			entry->made_loops_wait_ns += wait->ns;
+			entry->made_loops_wait_ns += wait->time.ns;
 	}
 	return 0;
 }

@@ -97,6 +97,13 @@ static int fill_flames(struct report_builder *builder, size_t threads)
 	return 0;
 }
 
+static struct wait_time since(const struct wait_time *now, const struct wait_time *before)
+{
+	return (struct wait_time){.ns = now->ns - before->ns,
+				  .asleep_ns = now->asleep_ns - before->asleep_ns,
+				  .no_cpu_ns = now->no_cpu_ns - before->no_cpu_ns};
+}
+
 static int fill_waits(struct report_builder *builder, size_t threads)
 {
 	struct report *report = &builder->report;
@@ -106,22 +113,31 @@ static int fill_waits(struct report_builder *builder, size_t threads)
 	if (!report->wait_flames)
 		return -ENOMEM;
 	for (uint32_t n = 0; n < builder->waits.count; n++) {
-		const struct wait_entry *entry = table_at(&builder->waits, n);
+		struct wait_entry *entry = table_at(&builder->waits, n);
+		struct wait_time time = entry->time, growth = since(&time, &entry->reported);
 
-		if (entry->ns)
+		if (builder->growth) {
+			entry->reported = time;
+			time = growth;
+		}
+		if (time.ns)
 			report->wait_flames[report->wait_flame_count++] = (struct wait_flame){
 				.waiter = entry->key.waiter,
 				.holder = entry->key.holder,
 				.waiter_stack = entry->key.waiter_stack,
 				.holder_stack = entry->key.holder_stack,
-				.ns = entry->ns,
-				.asleep_ns = entry->asleep_ns,
-				.no_cpu_ns = entry->no_cpu_ns};
+				.ns = time.ns,
+				.asleep_ns = time.asleep_ns,
+				.no_cpu_ns = time.no_cpu_ns};
 	}
-	for (const struct thread_fold *thread = builder->threads; thread; thread = thread->next) {
+	for (struct thread_fold *thread = builder->threads; thread; thread = thread->next) {
 		uint64_t ns = rest(thread->report.states.ns[TS_GIL_WAIT],
 				   thread->wait_attributed_ns);
 
+		if (builder->growth) {
+			ns -= thread->wait_rest_reported;
+			thread->wait_rest_reported += ns;
+		}
 		if (ns)
 			report->wait_flames[report->wait_flame_count++] = (struct wait_flame){
 				.waiter = thread->report.thread, .ns = ns};
@@ -132,7 +148,7 @@ static int fill_waits(struct report_builder *builder, size_t threads)
 int report_flames(struct report_builder *builder)
 {
 	uint32_t threads = thread_count(builder);
-	int err = fill_flames(builder, threads);
+	int err = builder->growth ? 0 : fill_flames(builder, threads);
 
 	return err ? err : fill_waits(builder, threads);
 }

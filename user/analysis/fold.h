@@ -39,6 +39,7 @@ struct thread_fold {
 	} slept;	    /* its last sleep of 1 ms or more */
 	uint64_t waited_ns; /* the part of the open wait interval already stored in `waits` */
 	uint64_t wait_attributed_ns; /* the part of all its waits stored in `waits` */
+	uint64_t wait_rest_reported; /* of the rest, in growth reports so far */
 	uint32_t wait_entry;	     /* cache: index of the entry of `waits` used last */
 	/* In a thread pool (pools.c). */
 	uint32_t pool, was_pool; /* number in report_builder.pools, 1 …; 0: in none; the latest */
@@ -97,6 +98,7 @@ struct flame_entry {
 	} key;
 	struct time time;
 	uint64_t samples;
+	uint64_t reported; /* of time.ns, in growth reports so far */
 };
 TABLE_OF(flames, struct flame_entry, key)
 
@@ -105,7 +107,9 @@ struct wait_entry {
 		const struct thread *waiter, *holder; /* holder NULL: unknown */
 		uint32_t waiter_stack, holder_stack;
 	} key;
-	uint64_t ns, asleep_ns, no_cpu_ns; /* as in struct wait_flame */
+	struct wait_time {
+		uint64_t ns, asleep_ns, no_cpu_ns; /* as in struct wait_flame */
+	} time, reported;			   /* … in growth reports so far */
 };
 TABLE_OF(waits, struct wait_entry, key)
 
@@ -119,6 +123,9 @@ struct pool_key {
 struct pool_fold {
 	struct pool_key key;
 	struct pool_report report; /* counted up to `ts` */
+	struct {
+		uint64_t busy_ns, full_ns, back_to_back;
+	} reported; /* … in growth reports so far */
 	uint64_t ts;
 	uint32_t alive, busy, idle; /* threads; the others are unknown */
 	bool full;		    /* all were busy since ts_full */
@@ -145,7 +152,7 @@ TABLE_OF(handlers, struct handler_entry, function)
 
 struct report_builder {
 	uint64_t stall_ns;
-	bool without_flames;
+	bool growth; /* of reports (report_builder_growth()) */
 	struct attribution *attribution;
 	int error; /* the first error (-ENOMEM); callbacks cannot return it */
 	struct thread_fold *threads;
@@ -269,8 +276,9 @@ void starved_held_earlier(struct report_builder *builder, struct thread_fold *fo
 			  const struct stack_ref *ref);
 void starved_waited(struct report_builder *builder, struct thread_fold *fold,
 		    const struct gil_wait *wait);
-/* Brings what is reported of it into order. 0 or -ENOMEM. */
-int report_starved(struct report_builder *builder, struct thread_fold *fold);
+/* Fills `starved` and `waiting` of the thread's report. 0 or -ENOMEM. */
+int report_starved(struct report_builder *builder, struct thread_fold *fold,
+		   struct thread_report *report);
 
 /* pools.c: a sample; a thread's new state; and fills report.pools: 0 or -ENOMEM. */
 void pools_sample(struct report_builder *builder, struct thread_fold *worker,

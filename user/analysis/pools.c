@@ -115,7 +115,7 @@ static void note_growth(struct pool_fold *pool)
 		return;
 	pool->report.threads = pool->alive;
 	pool->report.full_ns = pool->report.full_worst_ns = 0;
-	pool->report.back_to_back = 0;
+	pool->report.back_to_back = pool->reported.back_to_back = pool->reported.full_ns = 0;
 	pool->full = false;
 }
 
@@ -171,6 +171,7 @@ static void forget_unnamed(const struct report_builder *builder, struct pool_fol
 		return;
 	pool->report = (struct pool_report){.process = pool->report.process,
 					    .kind = pool->report.kind};
+	memset(&pool->reported, 0, sizeof(pool->reported));
 	pool_step(builder, pool);
 }
 
@@ -359,26 +360,48 @@ static void count_function(struct report_builder *builder, struct pool_report *p
 static void add_flames(struct report_builder *builder, struct pool_report *pools)
 {
 	for (uint32_t n = 0; n < builder->flames.count; n++) {
-		const struct flame_entry *flame = table_at(&builder->flames, n);
+		struct flame_entry *flame = table_at(&builder->flames, n);
 		const struct thread_fold *worker = flame->key.thread->data;
-		struct pool_stack place = place_of(builder, flame->key.stack);
+		uint64_t ns = flame->time.ns - flame->reported;
+		struct pool_stack place;
 
-		if (worker->was_pool && place.kind && place.place == PLACE_JOB)
-			count_function(builder, &pools[worker->was_pool - 1], flame->key.stack,
-				       flame->time.ns);
+		if (builder->growth)
+			flame->reported = flame->time.ns;
+		if (!worker->was_pool || !ns)
+			continue;
+		place = place_of(builder, flame->key.stack);
+		if (place.kind && place.place == PLACE_JOB)
+			count_function(builder, &pools[worker->was_pool - 1], flame->key.stack, ns);
 	}
 }
 
+/* Leaves in the report what came since the one before. */
+static void take_growth(struct pool_fold *pool, struct pool_report *report)
+{
+	const struct pool_report now = *report;
+
+	report->busy_ns -= pool->reported.busy_ns;
+	report->full_ns -= pool->reported.full_ns;
+	report->back_to_back -= pool->reported.back_to_back;
+	pool->reported.busy_ns = now.busy_ns;
+	pool->reported.full_ns = now.full_ns;
+	pool->reported.back_to_back = now.back_to_back;
+	pool->report.busy_max = pool->busy;
+	pool->report.full_worst_ns = 0;
+}
+
 /* As if it ended now, without ending anything. */
-static struct pool_report report_now(const struct pool_fold *pool, uint64_t now)
+static struct pool_report report_now(const struct report_builder *builder, struct pool_fold *pool)
 {
 	struct pool_fold copy = *pool;
 
-	advance(&copy, now);
+	advance(&copy, builder->report.window.end);
 	copy.alive = 0;
 	note_full(&copy);
 	copy.report.functions = calloc(POOL_FUNCTIONS_MAX, sizeof(*copy.report.functions));
 	copy.report.function_count = 0;
+	if (builder->growth)
+		take_growth(pool, &copy.report);
 	return copy.report;
 }
 
@@ -404,7 +427,7 @@ int report_pools(struct report_builder *builder)
 	if (!report->pools)
 		return -ENOMEM;
 	for (uint32_t i = 0; i < count; i++) {
-		report->pools[i] = report_now(table_at(&builder->pools, i), report->window.end);
+		report->pools[i] = report_now(builder, table_at(&builder->pools, i));
 		report->pools[i].id = i;
 		report->pool_count++;
 		if (!report->pools[i].functions)

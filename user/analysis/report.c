@@ -57,14 +57,16 @@ void report_builder_threshold(struct report_builder *builder, uint64_t stall_ns)
 	builder->stall_ns = stall_ns;
 }
 
-void report_builder_without_flames(struct report_builder *builder)
+void report_builder_growth(struct report_builder *builder)
 {
-	builder->without_flames = true;
+	builder->growth = true;
 }
 
 /* Frees what the latest report owns. */
-static void report_clear(struct report *report)
+static void report_clear(struct report_builder *builder)
 {
+	struct report *report = &builder->report;
+
 	free(report->flames);
 	free(report->wait_flames);
 	free(report->blame);
@@ -82,6 +84,10 @@ static void report_clear(struct report *report)
 
 		for (uint32_t i = 0; i < process->loop_count; i++)
 			breakdown_done(&process->loops[i].stalled);
+		for (uint32_t i = 0; i < process->thread_count && builder->growth; i++) {
+			breakdown_done(&process->threads[i].starved.what);
+			breakdown_done(&process->threads[i].waiting.what);
+		}
 		free(process->gils);
 		free(process->threads);
 		free(process->loops);
@@ -138,7 +144,7 @@ void report_builder_free(struct report_builder *builder)
 {
 	if (!builder)
 		return;
-	report_clear(&builder->report);
+	report_clear(builder);
 	LIST_FREE(builder->processes, process_fold_free);
 	LIST_FREE(builder->gils, gil_fold_free);
 	LIST_FREE(builder->threads, thread_fold_free);
@@ -191,9 +197,11 @@ static int report_ongoing(struct report_builder *builder, struct loop_fold *loop
 static int report_loop(struct report_builder *builder, struct loop_fold *loop,
 		       const struct world *world, struct loop_report *report)
 {
+	const struct thread_fold *thread = loop->loop->thread->data;
 	int err;
 
 	*report = loop->report;
+	report->unknown_ns = thread ? thread->report.states.ns[TS_UNKNOWN] : 0;
 	loop->report.recent_ns = 0;
 	err = breakdown_copy(&loop->report.stalled, &report->stalled);
 	if (err < 0) {
@@ -222,23 +230,26 @@ static int report_thread(struct report_builder *builder, struct thread *thread)
 
 	if (!thread->python && !(fold && fold->had_loop))
 		return 0;
-	if (fold && report_starved(builder, fold) < 0)
-		return -ENOMEM;
 	entry = &process->threads[process->thread_count++];
 	*entry = fold ? fold->report : (struct thread_report){.thread = thread};
+	if (fold && report_starved(builder, fold, entry) < 0)
+		return -ENOMEM;
+	state_sums_add(&process->states, &entry->states);
 	report->unknown_ns += entry->states.ns[TS_UNKNOWN];
 	report->sampled_ns += entry->sampled_ns;
 	report->thread_ns += state_sums_total(&entry->states);
 	return 0;
 }
 
-static void report_gil(struct report *report, struct gil *gil)
+static void report_gil(struct report *report, struct gil *gil, bool growth)
 {
 	struct process_report *process = &report->processes[gil->process->index];
 	struct gil_report *entry = &process->gils[process->gil_count++];
-	const struct gil_fold *fold = gil->data;
+	struct gil_fold *fold = gil->data;
 
 	*entry = fold ? fold->report : (struct gil_report){.gil = gil};
+	if (fold && growth)
+		fold->report.longest_wait_ns = 0;
 	if (gil->mode == MODE_EXACT)
 		entry->unknown_ns = gil->unknown_ns;
 	else if (!entry->held_ns && !entry->contended_ns)
@@ -291,7 +302,7 @@ static int report_fill(struct report_builder *builder, const struct world *world
 		if (thread->data)
 			((struct thread_fold *)thread->data)->had_loop = false;
 	for (position = 0; (gil = world_next_gil(world, &position));)
-		report_gil(report, gil);
+		report_gil(report, gil, builder->growth);
 	for (uint32_t i = 0; i < report->process_count; i++) {
 		struct process_report *process = &report->processes[i];
 		const struct process_fold *fold = process->process->data;
@@ -319,7 +330,7 @@ int report_builder_finish(struct report_builder *builder, const struct world *wo
 
 	if (err < 0)
 		return err;
-	report_clear(report);
+	report_clear(builder);
 	report->window = world_window(world);
 	report->truncated = truncated || report->window.full;
 	report->stall_ns = builder->stall_ns;
@@ -334,7 +345,7 @@ int report_builder_finish(struct report_builder *builder, const struct world *wo
 	err = report_fill(builder, world);
 	if (err == 0)
 		err = report_pools(builder);
-	if (err == 0 && !builder->without_flames)
+	if (err == 0)
 		err = report_flames(builder);
 	if (err == 0)
 		err = report_blame(builder);

@@ -36,7 +36,8 @@ struct gil_report {
 	uint64_t handoffs;     /* changes of holder */
 	uint64_t forced;       /* forced releases: drops on request of a waiter */
 	struct dist hold, wait;
-	uint64_t longest_wait_ns; /* also of waits that are not whole, as … */
+	uint64_t longest_wait_ns; /* also of waits that are not whole, as …; of a growth report,
+				     those since the report before */
 	bool longest_wait_cut;	  /* … this one */
 };
 
@@ -203,7 +204,8 @@ struct thread_report {
 	uint64_t holds, waits, forced_drops;
 	uint64_t held_ns;    /* part of `states` with the GIL */
 	uint64_t sampled_ns; /* part of `states` where only samples distinguish python and native */
-	struct starvation starved;
+	struct starvation starved; /* of a growth report: those since the report before … */
+	struct starvation waiting; /* … and, only there, the wait in progress; count 0: none */
 };
 
 /* One of those that wait for each other at the end of an ongoing stall, the loop's thread first:
@@ -272,7 +274,7 @@ struct flame {
 
 #define POOL_NAME_BYTES	   64
 #define POOL_FUNCTIONS_MAX 32
-/* What the threads of a pool ran. */
+/* What the threads of a pool ran; of a growth report, since the report before. */
 struct pool_function {
 	struct handler handler; /* at the line of the stack with the most time; HANDLER_NONE: no
 				   function of the application */
@@ -290,7 +292,8 @@ struct pool_report {
 				       or unknown. Hostile text */
 	uint32_t threads;	    /* the most at a time */
 	uint32_t limit;		    /* how many it may have, as its own data say; 0: unknown */
-	uint32_t busy_max;	    /* of them, busy at a time */
+	uint32_t busy_max;	    /* of them, busy at a time; this and all below: of a growth
+				       report, since the report before */
 	uint64_t busy_ns;	    /* busy, over all threads */
 	uint64_t full_ns;	    /* all threads that there were at most were busy … */
 	uint64_t full_worst_ns; /* … the longest at a time. Both only since there were that many */
@@ -332,8 +335,9 @@ struct loop_report {
 	uint64_t freezes;	  /* runs of two stalls or more … */
 	struct freeze freeze;	  /* … and the longest; stalls 0: none */
 	uint64_t longest_ns;	  /* the longest turn, whole or not */
-	uint64_t recent_ns; /* the longest of the turns that ended since the previous report or are
-			       in progress */
+	uint64_t recent_ns;  /* the longest of the turns that ended since the previous report or are
+				in progress */
+	uint64_t unknown_ns; /* of its thread's time */
 };
 
 /* Limit of the memory of all listed finished stalls. */
@@ -346,6 +350,7 @@ static inline uint64_t loop_stall_count(const struct loop_report *loop)
 
 struct process_report {
 	const struct process *process;
+	struct state_sums states; /* of its threads, below */
 	struct gil_report *gils;
 	uint32_t gil_count;
 	struct thread_report
@@ -412,9 +417,13 @@ struct report_builder *report_builder_new(uint64_t stall_ns, const struct stream
 void report_builder_free(struct report_builder *builder);
 /* Changes the stall threshold, for turns in progress and turns that end from now on. */
 void report_builder_threshold(struct report_builder *builder, uint64_t stall_ns);
-/* Omits flames and wait_flames from reports from now on, for views that show none but need frequent
- * reports. `blame` stays. */
-void report_builder_without_flames(struct report_builder *builder);
+/*
+ * From now on reports are growth reports, for a view that makes them often and keeps a history of
+ * its own: what says so above, and wait_flames, is what came since the report before. All else is
+ * as ever, but that there are no flames. A sum may shrink, when time is moved: then its growth is
+ * negative (modulo 2⁶⁴), and adds up with what came before.
+ */
+void report_builder_growth(struct report_builder *builder);
 /* The sink to give to the model: that of the builder's attribution stage (attribution.h). */
 struct model_sink report_builder_sink(struct report_builder *builder);
 /* The attribution stage, for others that need its stretches. It belongs to the builder. */

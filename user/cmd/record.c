@@ -113,7 +113,6 @@ static int record_status(const struct options *options, const struct pipeline *p
 		return 0;
 	if (!pipeline->world)
 		return judge_file(options->output, diag, ret_partial);
-	report_builder_without_flames(pipeline->builder);
 	if (report_builder_finish(pipeline->builder, pipeline->world, false, &report) < 0)
 		return diag_set(diag, EXIT_FAILED, -ENOMEM, "no memory for the report");
 	*ret_partial = report_partial(report);

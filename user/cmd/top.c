@@ -269,7 +269,7 @@ static int start(struct top *top)
 		err = pipeline_append_fold(&top->pipeline, top->options->stall_ns, &top->diag);
 	if (err)
 		return err;
-	report_builder_without_flames(top->pipeline.builder);
+	report_builder_growth(top->pipeline.builder);
 	top->live = live_new();
 	if (!top->live)
 		return diag_set(&top->diag, EXIT_FAILED, -ENOMEM, "no memory");

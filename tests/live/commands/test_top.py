@@ -12,6 +12,7 @@ import select
 import shlex
 import signal
 import subprocess
+import threading
 import time
 
 import pytest
@@ -225,6 +226,60 @@ def test_a_deadlock(tmp_path):
         screen = top.wait(r"Deadlock, for ")
         app.process.kill()
     assert "waits for a mutex that 'MainThread'" in " ".join(screen.split()), screen
+
+
+def test_a_full_pool(tmp_path):
+    """The loop is idle, and every request waits."""
+    with (
+        harness.WebApp("asyncio", module="pools_truth:app") as app,
+        Terminal(tmp_path, app.pid, "--stall", "1s", columns=120) as top,
+    ):
+        top.ready()
+        clients = [threading.Thread(target=app.get, args=("/report",)) for _ in range(90)]
+        for client in clients:
+            client.start()
+        top.press("f")
+        screen = top.wait(r"All 40 threads of AnyIO's pool were busy for [2-9]")
+        for client in clients:
+            client.join()
+    assert re.search(r"in slow_report \(\S*pools_truth.py:\d+\)", screen), screen
+    assert "total_tokens" in screen
+
+
+THREADS = """
+import ctypes, sys, threading, time
+
+def greedy():
+    ctypes.PyDLL(None).usleep(1_500_000)
+
+def wants():
+    time.sleep(0.001)
+
+print("ready", flush=True)
+sys.stdin.readline()
+threading.Thread(target=greedy, name="greedy").start()
+threading.Thread(target=wants, name="wants").start()
+sys.stdin.readline()
+"""
+
+
+def test_without_a_loop_it_counts_who_has_the_gil(tmp_path):
+    with (
+        harness.Script(THREADS, stdin=subprocess.PIPE) as app,
+        Terminal(tmp_path, app.pid, columns=140) as top,
+    ):
+        top.ready()
+        app.process.stdin.write("\n")
+        app.process.stdin.flush()
+        screen = top.wait(r"'\w+' \(.*\) wanted the GIL for 1\.[45]\d s; greedy")
+        assert re.search(r"FUNCTIONS \d+ by wait made", screen), screen
+        assert re.search(r"greedy <string>:\d+ +· +[1-3]\.\d+ s +·", screen), screen
+        top.press("f")
+        screen = top.wait("FINDINGS")
+        app.process.kill()
+    words = " ".join(screen.split())
+    assert re.search(r"greedy \(<string>:\d+\), .* had it for 1\.[45]\d s of that", words), words
+    assert "had the GIL while other threads wanted it: " in words, words
 
 
 def test_details_of_a_stall(app, top):

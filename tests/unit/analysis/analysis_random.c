@@ -66,6 +66,22 @@ static uint64_t stall_digest(const struct stall *stall)
 	return mix(mix(digest, stall->stack), stall->handler.frame.function);
 }
 
+/* Digests of growth reports add up to that of one report over all. */
+static uint64_t waits_digest(const struct report *report)
+{
+	uint64_t digest = 0;
+
+	for (uint32_t i = 0; i < report->wait_flame_count; i++) {
+		const struct wait_flame *wait = &report->wait_flames[i];
+
+		digest += mix(mix(mix(wait->waiter->tid, wait->holder ? wait->holder->tid : 0),
+				  wait->waiter_stack),
+			      wait->holder_stack) *
+			  (wait->ns + 3 * wait->asleep_ns + 5 * wait->no_cpu_ns);
+	}
+	return digest;
+}
+
 /* A digest of the sums over the window, which must not depend on what is forgotten meanwhile. */
 static uint64_t sums_digest(const struct report *report)
 {
@@ -78,14 +94,7 @@ static uint64_t sums_digest(const struct report *report)
 			      flame->in_turn) *
 			  (flame->ns + flame->samples);
 	}
-	for (uint32_t i = 0; i < report->wait_flame_count; i++) {
-		const struct wait_flame *wait = &report->wait_flames[i];
-
-		digest += mix(mix(mix(wait->waiter->tid, wait->holder ? wait->holder->tid : 0),
-				  wait->waiter_stack),
-			      wait->holder_stack) *
-			  wait->ns;
-	}
+	digest += waits_digest(report);
 	for (uint32_t l = 0; l < report->processes[0].loop_count; l++) {
 		const struct loop_report *loop = &report->processes[0].loops[l];
 
@@ -180,7 +189,11 @@ static int on_ongoing(void *ctx, const struct ongoing *ongoing)
 	return 0;
 }
 
-enum looks { LOOK_NEVER, LOOK_OFTEN, LOOK_AND_FORGET };
+enum looks { LOOK_NEVER, LOOK_OFTEN, LOOK_AND_FORGET, LOOK_AT_GROWTH };
+
+struct digest {
+	uint64_t sums, stalls, waits;
+};
 
 #define REMEMBERED_NS 2000
 
@@ -201,18 +214,26 @@ static void forget(uint64_t ts)
 	assert_int_equal(left, remembered);
 }
 
-static void look(uint64_t ts, enum looks looks)
+/* The waits since the report before. */
+static uint64_t growth(void)
+{
+	assert_int_equal(report_builder_finish(builder, world, false, &found), 0);
+	assert_int_equal(found->flame_count, 0);
+	return waits_digest(found);
+}
+
+static void look(uint64_t ts, enum looks looks, struct digest *digest)
 {
 	world_cut(world, ts);
+	if (looks == LOOK_AT_GROWTH) {
+		digest->waits += growth();
+		return;
+	}
 	finish();
 	assert_int_equal(report_builder_ongoing(builder, world, on_ongoing, &ts), 0);
 	if (looks == LOOK_AND_FORGET && ts > REMEMBERED_NS)
 		forget(ts - REMEMBERED_NS);
 }
-
-struct digest {
-	uint64_t sums, stalls;
-};
 
 /* Looks at instants up to which everything has been fed, like a live command. */
 static struct digest run_once(struct sim *sim, bool partial, enum gc_evidence gc, enum looks looks)
@@ -221,12 +242,14 @@ static struct digest run_once(struct sim *sim, bool partial, enum gc_evidence gc
 		.version = "0.1.0", .mode = MODE_EXACT, .stacks = true, .rate_hz = 10000000};
 	struct process_info info = {.pid = SIM_PID, .gil_enabled = true};
 	struct stream_sink sink;
-	struct digest digest;
+	struct digest digest = {0};
 	uint64_t now = 0;
 
 	define_threads();
 	builder = report_builder_new(300, &head, names, (struct handler_finder *)names);
 	assert_non_null(builder);
+	if (looks == LOOK_AT_GROWTH)
+		report_builder_growth(builder);
 	world = world_new(report_builder_sink(builder), partial ? MODE_EDGES : MODE_EXACT);
 	assert_non_null(world);
 	sink = world_sink(world);
@@ -236,14 +259,19 @@ static struct digest run_once(struct sim *sim, bool partial, enum gc_evidence gc
 		const union event *event = &sim->events.at[i].event;
 
 		if (looks != LOOK_NEVER && event->hdr.ts > now && sim_chance(sim, 5))
-			look(now + 1 + sim_random(sim, (uint32_t)(event->hdr.ts - now)), looks);
+			look(now + 1 + sim_random(sim, (uint32_t)(event->hdr.ts - now)), looks,
+			     &digest);
 		now = event->hdr.ts > now ? event->hdr.ts : now;
 		assert_int_equal(sink_event(&sink, event), 0);
 	}
-	finish();
-	check_blame(found);
-	count(found);
-	digest = (struct digest){sums_digest(found), digest_of(found)};
+	if (looks == LOOK_AT_GROWTH) {
+		digest.waits += growth();
+	} else {
+		finish();
+		check_blame(found);
+		count(found);
+		digest = (struct digest){sums_digest(found), digest_of(found), waits_digest(found)};
+	}
 	teardown(NULL);
 	return digest;
 }
@@ -255,7 +283,7 @@ static void run_seeds(bool partial, uint32_t losses, enum gc_evidence gc)
 
 	memset(&totals, 0, sizeof(totals));
 	for (uint64_t seed = seeds.first; seed < seeds.first + seeds.count; seed++) {
-		struct digest never, often, forgetful;
+		struct digest never, often, forgetful, growing;
 
 		sim_init(&sim, seed, partial);
 		sim_run(&sim, 1200, 30);
@@ -263,11 +291,15 @@ static void run_seeds(bool partial, uint32_t losses, enum gc_evidence gc)
 		never = run_once(&sim, partial, gc, LOOK_NEVER);
 		often = run_once(&sim, partial, gc, LOOK_OFTEN);
 		forgetful = run_once(&sim, partial, gc, LOOK_AND_FORGET);
+		growing = run_once(&sim, partial, gc, LOOK_AT_GROWTH);
 		if (never.sums != often.sums || never.stalls != often.stalls)
 			fail_msg("ANALYSIS_SEED=%llu: looking on has changed the report",
 				 (unsigned long long)seed);
 		if (never.sums != forgetful.sums)
 			fail_msg("ANALYSIS_SEED=%llu: forgetting has changed the sums",
+				 (unsigned long long)seed);
+		if (never.waits != growing.waits)
+			fail_msg("ANALYSIS_SEED=%llu: the growths do not add up",
 				 (unsigned long long)seed);
 		sim_done(&sim);
 	}

@@ -249,6 +249,59 @@ static void without_findings_is_said_what_was_looked_at(void **state)
 	assert_shows("Not looked at");
 }
 
+static void again(void)
+{
+	live_free(live);
+	live = live_new();
+	assert_int_equal(live_update(live, &made.report), 0);
+	take();
+}
+
+/* A loop that is idle while every request waits is no good sign. */
+static void what_is_no_stall_is_found_too(void **state)
+{
+	struct pool_report pool = {.process = made.process_report.process,
+				   .kind = POOL_ANYIO,
+				   .threads = 40,
+				   .busy_max = 40,
+				   .full_ns = 1500 * MS,
+				   .full_worst_ns = 1500 * MS,
+				   .back_to_back = 20};
+
+	open_tui("xterm-256color", false, "C.UTF-8");
+	made.report.window.end += 1700 * MS;
+	made.loop_report.stall_count = 0;
+	made.report.pools = &pool;
+	made.report.pool_count = 1;
+	again();
+	assert_shows(
+		"The event loop did not stall, but: All 40 threads of AnyIO's pool were busy ");
+	assert_shows("1.50 s of 2.00 s; 20 jobs began as soon as a thread was free.");
+	press('f');
+	assert_shows(" 1  All 40 threads of AnyIO's pool were busy for 1.50 s of 2.00 s");
+	assert_shows("raise the limit");
+	assert_null(strstr(draw(), "No stall of "));
+	made.report.pool_count = 0;
+}
+
+static void a_gil_that_was_not_seen_is_not_said_to_be_free(void **state)
+{
+	struct gil gil = {.process = &made.process};
+	struct gil_report unseen = {.gil = &gil};
+
+	open_tui("xterm-256color", false, "C.UTF-8");
+	made.report.window.end += 1000 * MS;
+	made.process_report.gils = &unseen;
+	made.process_report.gil_count = 1;
+	for (int i = 0; i < 2; i++) {
+		made.threads[i].held_ns = 0;
+		made.threads[i].states = (struct state_sums){.ns = {[TS_UNKNOWN] = 1000 * MS}};
+	}
+	again();
+	assert_shows(" not seen to be taken or waited for");
+	assert_null(strstr(draw(), "held 0"));
+}
+
 static void hostile_names_are_escaped(void **state)
 {
 	open_tui("xterm-256color", false, "C.UTF-8");
@@ -302,6 +355,9 @@ int main(void)
 						teardown),
 		cmocka_unit_test_setup_teardown(without_findings_is_said_what_was_looked_at, setup,
 						teardown),
+		cmocka_unit_test_setup_teardown(what_is_no_stall_is_found_too, setup, teardown),
+		cmocka_unit_test_setup_teardown(a_gil_that_was_not_seen_is_not_said_to_be_free,
+						setup, teardown),
 		cmocka_unit_test_setup_teardown(hostile_names_are_escaped, setup, teardown),
 		cmocka_unit_test_setup_teardown(any_size_and_any_key_will_do, setup, teardown),
 	};

@@ -19,6 +19,7 @@ struct live *live_new(void)
 	live->gils = TABLE(struct live_gil, OBJECTS_MAX);
 	live->loops = TABLE(struct loop_sums, OBJECTS_MAX);
 	live->blame = TABLE(struct handler_entry, DEFINE_FUNCTIONS_MAX + 1);
+	live->process_sums = TABLE(struct process_sums, OBJECTS_MAX);
 	live->step_blame = TABLE(struct handler_entry, LIVE_HANDLERS_MAX + 1);
 	return live;
 }
@@ -40,10 +41,8 @@ void live_stall_put(struct live_stall *stall)
 static void step_forget_moment(struct step *step)
 {
 	free(step->threads);
-	free(step->gils);
 	step->threads = NULL;
-	step->gils = NULL;
-	step->thread_count = step->gil_count = 0;
+	step->thread_count = 0;
 }
 
 static void step_done(struct step *step)
@@ -51,8 +50,10 @@ static void step_done(struct step *step)
 	step_forget_moment(step);
 	for (uint32_t i = 0; i < step->loop_count; i++)
 		dist_growth_done(&step->loops[i].turn);
+	free(step->gils);
 	free(step->loops);
 	free(step->blame);
+	live_step_growth_done(step);
 	*step = (struct step){0};
 }
 
@@ -75,6 +76,8 @@ void live_free(struct live *live)
 	table_done(&live->loops);
 	table_done(&live->blame);
 	table_done(&live->step_blame);
+	table_done(&live->process_sums);
+	live_starved_free(live->waiting, live->waiting_count);
 	free(live->processes);
 	free(live);
 }
@@ -127,6 +130,8 @@ static int step_gil(struct live *live, struct step *step, const struct gil_repor
 				.contended_ns = report->contended_ns,
 				.handoffs = report->handoffs,
 				.forced = report->forced,
+				.longest_wait_ns = report->longest_wait_ns,
+				.longest_wait_cut = report->longest_wait_cut,
 				.holder = gil->holder,
 				.free = gil->free,
 				.waiters = gil->waiters};
@@ -146,14 +151,12 @@ static int step_gil(struct live *live, struct step *step, const struct gil_repor
 
 /* ── loops and their stalls ──────────────────────────────────────────────── */
 
-/* NULL for an empty list, and when memory is short, which *ok remembers. */
-static void *duplicate(const void *list, uint32_t count, size_t size, bool *ok)
+void *live_duplicate(const void *list, uint32_t count, size_t size)
 {
 	void *copy = count ? reallocarray(NULL, count, size) : NULL;
 
 	if (copy)
 		memcpy(copy, list, count * size);
-	*ok = *ok && (copy || !count);
 	return copy;
 }
 
@@ -161,14 +164,15 @@ static int stall_copy(const struct stall *from, const struct loop *loop, uint64_
 		      struct live_stall **ret_copy)
 {
 	struct live_stall *copy = calloc(1, sizeof(*copy));
-	bool ok = true;
+	bool ok;
 
 	if (!copy)
 		return -ENOMEM;
 	*copy = (struct live_stall){.loop = loop, .stall = *from, .ts_step = ts_step, .users = 1};
 	copy->ongoing = (struct ongoing){.state = from->cause, .sysno = SYSNO_UNKNOWN};
-	copy->stall.parts = duplicate(from->parts, from->part_count, sizeof(*from->parts), &ok);
-	copy->stall.chain = duplicate(from->chain, from->chain_count, sizeof(*from->chain), &ok);
+	copy->stall.parts = live_duplicate(from->parts, from->part_count, sizeof(*from->parts));
+	copy->stall.chain = live_duplicate(from->chain, from->chain_count, sizeof(*from->chain));
+	ok = (copy->stall.parts || !from->part_count) && (copy->stall.chain || !from->chain_count);
 	if (breakdown_copy(&from->what, &copy->stall.what) < 0) {
 		copy->stall.what = (struct breakdown){0};
 		ok = false;
@@ -300,7 +304,10 @@ static int step_loop(struct live *live, struct step *step, const struct loop_rep
 	if (err < 0)
 		return err;
 	sums->present = true;
-	*loop = (struct loop_step){.loop = report->loop, .longest_ns = report->recent_ns};
+	*loop = (struct loop_step){.loop = report->loop,
+				   .longest_ns = report->recent_ns,
+				   .unknown_ns = report->unknown_ns - sums->unknown_ns};
+	sums->unknown_ns = report->unknown_ns;
 	err = dist_grown(&sums->turn, &report->turn, &loop->turn);
 	if (err < 0)
 		return err;
@@ -406,7 +413,7 @@ static int take_about(struct live *live, const struct report *report)
 	live->about.blame = NULL;
 	live->about.flames = NULL;
 	live->about.wait_flames = NULL;
-	live->about.pools = NULL; /* they die with the report, and count from its begin */
+	live->about.pools = NULL;
 	live->about.process_count = live->about.blame_count = live->about.flame_count =
 		live->about.wait_flame_count = live->about.pool_count = 0;
 	return 0;
@@ -445,6 +452,8 @@ static int step_fill(struct live *live, struct step *step, const struct report *
 	}
 	if (err == 0)
 		err = step_blame(live, step, report);
+	if (err == 0)
+		err = live_step_growth(live, step, report);
 	table_reset(&live->step_blame);
 	return err;
 }

@@ -38,9 +38,11 @@ struct live_thread {
 struct live_gil {
 	const struct gil *gil;
 	uint64_t held_ns, contended_ns, handoffs, forced; /* of the last seconds */
-	const struct thread *holder;			  /* now; NULL: none, or unknown */
-	bool free;					  /* now: certainly no holder */
-	uint32_t waiters;				  /* now */
+	uint64_t while_held_ns, longest_wait_ns; /* in the window; waits in progress included */
+	bool longest_wait_cut;			 /* as in gil_report */
+	const struct thread *holder;		 /* now; NULL: none, or unknown */
+	bool free;				 /* now: certainly no holder */
+	uint32_t waiters;			 /* now */
 };
 
 struct live_loop {
@@ -52,7 +54,15 @@ struct live_loop {
 	uint32_t stalls;		 /* ended in the window, or in progress */
 	uint64_t stall_ns, worst_ns;
 	struct state_sums stalled; /* where their time went */
+	uint64_t unknown_ns;	   /* of its thread's time in the window */
 	bool ongoing;
+};
+
+/* A thread that waited for the GIL for STARVED_NS and longer, and at most the first few holders of
+ * the longest wait. */
+struct live_starved {
+	const struct thread *thread;
+	struct starvation starved;
 };
 
 /* A stall, whole with its breakdown. */
@@ -70,7 +80,16 @@ struct live_view {
 	uint64_t while_ns, moment_ns; /* how long the steps go back in fact; 0: no step yet */
 	uint64_t lost, unknown_ns, thread_ns; /* in the window */
 	const struct process **processes;
+	struct state_sums *process_states; /* of the threads of each, in the window */
 	uint32_t process_count;
+	struct pool_report *pools; /* of the window */
+	uint32_t pool_count;
+	struct live_starved *starved; /* likewise, those that still wait included; in order of
+					 appearance */
+	uint32_t starved_count;
+	struct wait_flame *waits; /* of processes without loops, by waiter, holder and the
+				     function that the holder ran */
+	uint32_t wait_count;
 	struct live_thread
 		*threads; /* in order of appearance; none that went before the last seconds */
 	uint32_t thread_count;
@@ -91,8 +110,8 @@ struct live;
 struct live *live_new(void);
 void live_free(struct live *live);
 
-/* A new step: the growth of this report since the last one. Reports must be of one builder, in
- * order. 0 or -ENOMEM: then some figures are too small. */
+/* A new step: the growth of this report since the last one. They must be growth reports of one
+ * builder, in order. 0 or -ENOMEM: then some figures are too small. */
 int live_update(struct live *live, const struct report *report);
 
 /*
@@ -105,6 +124,23 @@ int live_ongoing(void *ctx, const struct ongoing *ongoing);
  * meanwhile, not freed. 0 or -ENOMEM. */
 int live_view_make(struct live *live, struct live_view *ret_view);
 void live_view_done(struct live_view *view);
+
+/*
+ * The history window as a report, for the rules of diagnosis: its processes, with the time of their
+ * threads as one sum, loops, stalls, starved threads, pools and waits. `states` of single threads
+ * and all that is about a whole recording are empty. It points into the view. 0 or -ENOMEM.
+ */
+struct live_report {
+	struct report report;
+	/* internal: what it points to beyond the view */
+	struct process_report *processes;
+	struct loop_report *loops;
+	struct stall *stalls;
+	struct thread_report *threads;
+	struct gil_report *gils;
+};
+int live_report_make(const struct live_view *view, struct live_report *ret_report);
+void live_report_done(struct live_report *report);
 
 /* For a caller that keeps a stall longer than its view. */
 struct live_stall *live_stall_get(struct live_stall *stall);

@@ -67,6 +67,39 @@ static int add_gil(struct live *live, struct table *gils, const struct live_gil 
 	return 0;
 }
 
+/* Of the whole window. A GIL that had nothing in the last seconds is there all the same. */
+static int add_gil_while(struct table *gils, const struct live_gil *delta)
+{
+	struct live_gil *entry;
+
+	if (live_gils_get(gils, &delta->gil, &entry) < 0)
+		return -ENOMEM;
+	entry->while_held_ns += delta->held_ns;
+	if (delta->longest_wait_ns > entry->longest_wait_ns) {
+		entry->longest_wait_ns = delta->longest_wait_ns;
+		entry->longest_wait_cut = delta->longest_wait_cut;
+	}
+	return 0;
+}
+
+static int add_gil_waiting(const struct live *live, struct table *gils, uint64_t now)
+{
+	for (uint32_t i = 0; i < live->threads.count; i++) {
+		const struct live_thread *thread = table_at(&live->threads, i);
+		struct live_gil *entry;
+
+		if (thread->now != TS_GIL_WAIT || thread->gone || !thread->gil)
+			continue;
+		if (live_gils_get(gils, &thread->gil, &entry) < 0)
+			return -ENOMEM;
+		if (now - thread->ts_now > entry->longest_wait_ns) {
+			entry->longest_wait_ns = now - thread->ts_now;
+			entry->longest_wait_cut = true;
+		}
+	}
+	return 0;
+}
+
 static int add_moment(struct live *live, struct live_view *view)
 {
 	struct table threads = TABLE(struct live_thread, UINT32_MAX / 4),
@@ -76,6 +109,8 @@ static int add_moment(struct live *live, struct live_view *view)
 	for (uint32_t n = 0; n < live->step_count && err == 0; n++) {
 		const struct step *step = &live->steps[n];
 
+		for (uint32_t i = 0; i < step->gil_count && err == 0; i++)
+			err = add_gil_while(&gils, &step->gils[i]);
 		if (step->end + LIVE_MOMENT_NS <= view->about.window.end)
 			continue;
 		view->moment_ns += step->end - step->start;
@@ -84,6 +119,7 @@ static int add_moment(struct live *live, struct live_view *view)
 		for (uint32_t i = 0; i < step->gil_count && err == 0; i++)
 			err = add_gil(live, &gils, &step->gils[i]);
 	}
+	err = err ? err : add_gil_waiting(live, &gils, view->about.window.end);
 	view->threads = entries_of(&threads, &view->thread_count);
 	view->gils = entries_of(&gils, &view->gil_count);
 	if (view->thread_count)
@@ -102,6 +138,7 @@ static int add_loop_step(struct live_loop *loop, uint32_t n, const struct loop_s
 		loop->turn.max_ns = step->longest_ns;
 	loop->stalls += step->stalls;
 	loop->stall_ns += step->stall_ns;
+	loop->unknown_ns += step->unknown_ns;
 	loop->worst_ns = step->worst_ns > loop->worst_ns ? step->worst_ns : loop->worst_ns;
 	state_sums_add(&loop->stalled, &step->stalled);
 	return dist_add_growth(&loop->turn, &step->turn);
@@ -203,13 +240,6 @@ static int add_blame_step(struct table *table, const struct step *step)
 	return 0;
 }
 
-/* Clamp to 0: a cumulative sum may decrease when time is re-attributed. */
-static void floor_at_zero(uint64_t *sum)
-{
-	if (*sum > INT64_MAX)
-		*sum = 0;
-}
-
 /* At the line of its definition, as in a report: some of what is added up came with a stall, at the
  * line that ran. */
 static void define(const struct live_view *view, struct handler *handler)
@@ -247,11 +277,11 @@ static int add_blame(const struct live *live, struct live_view *view)
 		*blame = ((const struct handler_entry *)table_at(&table, i))->blame;
 		define(view, &blame->handler);
 		for (int s = 0; s < TS_COUNT; s++) {
-			floor_at_zero(&blame->loop.ns[s]);
-			floor_at_zero(&blame->elsewhere.ns[s]);
+			blame->loop.ns[s] = live_at_least_zero(blame->loop.ns[s]);
+			blame->elsewhere.ns[s] = live_at_least_zero(blame->elsewhere.ns[s]);
 		}
-		floor_at_zero(&blame->made_loops_wait_ns);
-		floor_at_zero(&blame->made_wait_ns);
+		blame->made_loops_wait_ns = live_at_least_zero(blame->made_loops_wait_ns);
+		blame->made_wait_ns = live_at_least_zero(blame->made_wait_ns);
 	}
 	table_done(&table);
 	if (!view->blame)
@@ -330,6 +360,7 @@ int live_view_make(struct live *live, struct live_view *ret_view)
 	err = err ? err : add_loops(live, &view);
 	err = err ? err : add_blame(live, &view);
 	err = err ? err : add_stalls(live, &view);
+	err = err ? err : live_view_growth(live, &view);
 	if (err < 0)
 		live_view_done(&view);
 	else
@@ -343,6 +374,10 @@ void live_view_done(struct live_view *view)
 		live_stall_put(view->stalls[i]);
 	for (uint32_t i = 0; i < view->loop_count; i++)
 		dist_done(&view->loops[i].turn);
+	live_pools_free(view->pools, view->pool_count);
+	live_starved_free(view->starved, view->starved_count);
+	free(view->waits);
+	free(view->process_states);
 	free(view->processes);
 	free(view->threads);
 	free(view->gils);

@@ -8,6 +8,8 @@
  * All such waits share HOLDERS_TOTAL holders and STACKS_TOTAL of their stacks, so that memory does
  * not grow with waiters times holders times stacks: each has the n-th part when it is the n-th.
  */
+#include <errno.h>
+
 #include "analysis/fold.h"
 #include "base/duration.h"
 
@@ -107,10 +109,39 @@ void starved_waited(struct report_builder *builder, struct thread_fold *fold,
 	fold->following = false;
 }
 
-int report_starved(struct report_builder *builder, struct thread_fold *fold)
+/* The wait in progress, as of the latest world_cut(). */
+static int fill_waiting(struct report_builder *builder, const struct thread_fold *fold,
+			struct starvation *waiting)
 {
-	struct breakdown *what = &fold->report.starved.what;
+	const struct thread *thread = fold->report.thread;
+	uint64_t end = builder->report.window.end;
+	struct breakdown what;
 
-	breakdown_sort(what);
-	return handlers_of_blockers(builder, what);
+	if (thread->state != TS_GIL_WAIT || thread->gone || thread->ts_state + STARVED_NS > end)
+		return 0;
+	if (breakdown_copy(&fold->waiting_for, &what) < 0)
+		return -ENOMEM;
+	*waiting = (struct starvation){.count = 1,
+				       .ns = end - thread->ts_state,
+				       .start = thread->ts_state,
+				       .end = end,
+				       .stack = fold->following ? fold->wait_stack : 0,
+				       .what = what};
+	return 0;
+}
+
+int report_starved(struct report_builder *builder, struct thread_fold *fold,
+		   struct thread_report *report)
+{
+	struct starvation *starved = &fold->report.starved;
+	int err;
+
+	breakdown_sort(&starved->what);
+	err = handlers_of_blockers(builder, &starved->what);
+	report->starved = *starved;
+	if (err < 0 || !builder->growth)
+		return err;
+	*starved = (struct starvation){0}; /* it is the report's now */
+	err = fill_waiting(builder, fold, &report->waiting);
+	return err < 0 ? err : handlers_of_blockers(builder, &report->waiting.what);
 }

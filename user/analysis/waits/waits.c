@@ -34,9 +34,9 @@ static struct wait_entry *wait_of(struct report_builder *builder, const struct t
 /* `ns` is modular: a negative amount is taken away. */
 static void entry_add(struct wait_entry *entry, enum thread_state state, uint64_t ns)
 {
-	entry->ns += ns;
-	entry->asleep_ns += state == TS_HELD_BLOCKED ? ns : 0;
-	entry->no_cpu_ns += state == TS_HELD_RUNNABLE ? ns : 0;
+	entry->time.ns += ns;
+	entry->time.asleep_ns += state == TS_HELD_BLOCKED ? ns : 0;
+	entry->time.no_cpu_ns += state == TS_HELD_RUNNABLE ? ns : 0;
 }
 
 /* When the table is full, the time is not stored: it counts as a wait with an unknown holder. */
@@ -127,7 +127,7 @@ static void move(struct report_builder *builder, const struct interval *early,
 		return;
 	entry = wait_of(builder, waiter, still_of(builder, waiter).stack, holder, 0);
 	ns = early->end - from;
-	if (entry && ref->stack && entry->ns >= ns) {
+	if (entry && ref->stack && entry->time.ns >= ns) {
 		entry_add(entry, early->state, -ns);
 		fold->wait_attributed_ns -= ns;
 		wait_add(builder, fold, waiter, holder, ref->stack, early->state, ns);

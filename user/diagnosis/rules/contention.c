@@ -53,10 +53,8 @@ struct waited {
 
 static struct waited waited_by(const struct report *report, const struct process_report *process)
 {
-	struct waited waited = {0};
+	struct waited waited = {.ns = process->states.ns[TS_GIL_WAIT]};
 
-	for (uint32_t i = 0; i < process->thread_count; i++)
-		waited.ns += process->threads[i].states.ns[TS_GIL_WAIT];
 	for (uint32_t i = 0; i < process->gil_count; i++)
 		waited.is_long |= process->gils[i].longest_wait_ns >= report->stall_ns;
 	return waited;

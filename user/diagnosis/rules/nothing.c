@@ -28,26 +28,25 @@ static uint64_t unknown_of_loops(const struct process_report *process)
 {
 	uint64_t ns = 0;
 
-	for (uint32_t i = 0; i < process->thread_count; i++)
-		if (process->threads[i].thread->loop)
-			ns += process->threads[i].states.ns[TS_UNKNOWN];
+	for (uint32_t i = 0; i < process->loop_count; i++) {
+		const struct loop_report *loop = &process->loops[i];
+
+		/* a thread that has run several counts once */
+		if (loop->loop->thread->loop == loop->loop)
+			ns += loop->unknown_ns;
+	}
 	return ns;
 }
 
-/* The only thread that could wait for the GIL; NULL: there are several, or none. */
-static const struct thread_report *only_thread(const struct report *report)
+static bool is_alone(const struct report *report)
 {
-	const struct process_report *process = report->processes;
-
-	return report->process_count == 1 && process->thread_count == 1 ? &process->threads[0]
-									: NULL;
+	return report->process_count == 1 && report->processes[0].thread_count == 1;
 }
 
 /* A thread alone waits for no other one's GIL. */
-static void text_alone(struct text_buffer *text, const struct report *report,
-		       const struct thread_report *thread)
+static void text_alone(struct text_buffer *text, const struct report *report)
 {
-	const uint64_t *ns = thread->states.ns;
+	const uint64_t *ns = report->processes[0].states.ns;
 
 	text_add(text, "The only Python thread of the process was asleep for ");
 	text_add_share(text, ns[TS_BLOCKED] + ns[TS_HELD_BLOCKED], text_window_ns(report));
@@ -72,10 +71,8 @@ static void text_no_wait(struct text_buffer *text, const struct report *report)
 	for (uint32_t p = 0; p < report->process_count; p++) {
 		const struct process_report *process = &report->processes[p];
 
-		for (uint32_t i = 0; i < process->thread_count; i++) {
-			waited += process->threads[i].states.ns[TS_GIL_WAIT];
-			unknown += process->threads[i].states.ns[TS_UNKNOWN];
-		}
+		waited += process->states.ns[TS_GIL_WAIT];
+		unknown += process->states.ns[TS_UNKNOWN];
 		for (uint32_t i = 0; i < process->gil_count; i++) {
 			const struct gil_report *gil = &process->gils[i];
 
@@ -116,8 +113,8 @@ static void text_nothing(struct text_buffer *text, const struct report *report,
 	uint64_t unknown = 0;
 	struct text_buffer seen = {0};
 
-	if (report_without_loops(report) && only_thread(report)) {
-		text_alone(text, report, only_thread(report));
+	if (report_without_loops(report) && is_alone(report)) {
+		text_alone(text, report);
 		return;
 	}
 	if (report_without_loops(report)) {

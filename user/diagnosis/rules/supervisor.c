@@ -17,17 +17,14 @@ static bool has_workers(const struct process_report *process)
  * Without, it may have work of its own: it has none if it hardly ran. */
 static bool supervises(const struct report *report, const struct process_report *process)
 {
-	uint64_t ran = 0;
+	const uint64_t *ns = process->states.ns;
 
 	if (!has_workers(process) || process->process->supervisor)
 		return has_workers(process);
 	for (uint32_t i = 0; i < process->process->child_count; i++)
 		if (process->process->children[i].loop)
 			return true;
-	for (uint32_t i = 0; i < process->thread_count; i++)
-		ran += process->threads[i].states.ns[TS_PYTHON] +
-		       process->threads[i].states.ns[TS_NATIVE];
-	return ran < text_window_ns(report) / 10;
+	return ns[TS_PYTHON] + ns[TS_NATIVE] < text_window_ns(report) / 10;
 }
 
 static void process_supervisor(struct collector *collector, const struct report *report,

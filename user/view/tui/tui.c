@@ -118,6 +118,8 @@ void tui_free(struct tui *tui)
 	terminal_given_back();
 	delscreen(tui->screen);
 	live_stall_put(tui->page.chosen);
+	findings_free(tui->page.findings);
+	live_report_done(&tui->page.window);
 	live_view_done(&tui->page.view);
 	free(tui);
 }
@@ -131,6 +133,7 @@ void tui_take(struct tui *tui, struct live_view *view)
 	live_view_done(&page->view);
 	page->view = *view;
 	*view = (struct live_view){0};
+	tui_diagnose(page);
 	for (int i = 0; i < PANES; i++)
 		tui_pane_sort(page, (enum pane)i);
 	tui_find_chosen(page);

@@ -188,6 +188,12 @@ static void find_holders(const struct live_view *view, const struct live_gil *gi
 	holders->free_ns -= holders->unknown_ns;
 }
 
+/* Nobody was seen to take it or to want it, and it may have been held all the time. */
+static bool is_unseen(const struct holders *holders, const struct live_gil *gil)
+{
+	return !gil->held_ns && !gil->contended_ns && holders->unknown_ns > holders->free_ns;
+}
+
 static int thread_style(const struct live_thread *thread)
 {
 	return TUI_THREADS + (int)(thread->thread->index % TUI_THREAD_COLOURS);
@@ -274,6 +280,10 @@ static int show_gil(const struct tui_page *page, const struct live_gil *gil, int
 	if (gil->waiters)
 		text_add(&text, "  %u" NBSP "%s now", gil->waiters,
 			 gil->waiters == 1 ? "waits" : "wait");
+	if (is_unseen(&holders, gil)) {
+		text = (struct text_buffer){0};
+		text_add(&text, " not seen to be taken or waited for");
+	}
 	width = tui_width(&page->paint, text.bytes);
 	tui_put(&page->paint, y, 0, LABEL_COLUMNS, TUI_STRONG, "GIL");
 	show_shares(page, &holders, y, LABEL_COLUMNS, page->paint.columns - LABEL_COLUMNS - width);
@@ -303,11 +313,11 @@ static int show_gils(const struct tui_page *page, int y)
 int tui_head(const struct tui_page *page, const struct tui_status *status)
 {
 	struct text_buffer verdict = {0};
-	bool quiet = true;
+	bool quiet = !tui_has_finding(page);
 	int y = 1, rows = page->paint.rows < 30 ? 2 : 3;
 
 	tui_title(page, status);
-	tui_add_verdict(&verdict, &page->view);
+	tui_add_verdict(&verdict, page);
 	for (uint32_t i = 0; i < page->view.loop_count; i++)
 		quiet &= !page->view.loops[i].stalls;
 	/* always the same number of rows, so that the lists do not move */

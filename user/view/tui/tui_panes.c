@@ -220,7 +220,8 @@ static void function_row(const struct tui_page *page, uint32_t i, int y)
 	}
 	tui_put(&page->paint, y, 2, x - 2, TUI_PLAIN, name.bytes);
 	put_duration(page, y, x, 9, TUI_PLAIN, "", state_sums_total(&blame->loop));
-	put_duration(page, y, x + 9, 10, TUI_PLAIN, "", blame->made_loops_wait_ns);
+	put_duration(page, y, x + 9, 10, TUI_PLAIN, "",
+		     page->view.loop_count ? blame->made_loops_wait_ns : blame->made_wait_ns);
 	text_add_count(&stalls, blame->stalls);
 	tui_put_right(&page->paint, y, x + 19, 7, blame->stalls ? TUI_STRONG : TUI_FAINT,
 		      blame->stalls ? stalls.bytes : "·");
@@ -260,8 +261,9 @@ static void thread_row(const struct tui_page *page, uint32_t i, int y)
 	tui_put_right(&page->paint, y, x, 7, TUI_PLAIN, tid.bytes);
 	tui_put(&page->paint, y, x + 8, 13, thread->now == TS_GIL_WAIT ? TUI_WARNING : TUI_PLAIN,
 		thread->gone ? "gone" : thread_state_name(thread->now));
-	put_share(page, y, x + 21, 7, thread->held_ns, whole);
-	put_share(page, y, x + 28, 7, thread->states.ns[TS_GIL_WAIT], whole);
+	/* as in the line of the GIL; a thread may be younger than that */
+	put_share(page, y, x + 21, 7, thread->held_ns, page->view.moment_ns);
+	put_share(page, y, x + 28, 7, thread->states.ns[TS_GIL_WAIT], page->view.moment_ns);
 	tui_bar(&page->paint, y, x + 37, bar > 60 ? 60 : bar, &thread->states, whole);
 }
 
@@ -282,7 +284,11 @@ static void show_heading(const struct tui_page *page, enum pane pane, int y)
 		text_add_count(&text,
 			       tui_pane_count(page, pane) +
 				       (pane == PANE_STALLS ? page->view.stalls_left_out : 0));
-		text_add(&text, " %s", ORDERS[pane][page->panes[pane].sort].words);
+		/* without loops there is no cost to them, and every order is that of the waits */
+		text_add(&text, " %s",
+			 pane == PANE_FUNCTIONS && !page->view.loop_count
+				 ? "by wait made"
+				 : ORDERS[pane][page->panes[pane].sort].words);
 	}
 	if (pane == PANE_STALLS && page->view.stalls_left_out) {
 		text_add(&text, ", the latest ");

@@ -7,6 +7,7 @@
 
 #include "analysis/live/live.h"
 #include "diagnosis/diagnosis.h"
+#include "diagnosis/findings.h"
 #include "words/stall.h"
 #include "view/tui/tui.h"
 #include "view/tui/tui_paint.h"
@@ -22,6 +23,8 @@ struct pane_state {
 struct tui_page {
 	struct tui_paint paint;
 	struct live_view view;
+	struct live_report window;     /* the view as a report … */
+	struct finding_list *findings; /* … and what it shows; NULL: memory was short */
 	enum pane focus;
 	struct pane_state panes[PANES];
 	struct live_stall *chosen; /* the one selected in the list of stalls, a reference of our
@@ -33,7 +36,7 @@ struct tui_page {
 };
 
 /* tui_words.c: what is wrong, and what a stall is about */
-void tui_add_verdict(struct text_buffer *text, const struct live_view *view);
+void tui_add_verdict(struct text_buffer *text, const struct tui_page *page);
 bool tui_alarming(const struct live_view *view); /* a stall is ongoing */
 /* In about `columns`. */
 void tui_add_stall(struct text_buffer *text, const struct live_view *view,
@@ -81,8 +84,12 @@ void tui_pane_sort(struct tui_page *page, enum pane pane);
 /* All three, in these rows. */
 void tui_panes(struct tui_page *page, int y, int rows);
 
-/* tui_findings.c: prints the findings of the view's stalls. 0 or -ENOMEM */
-int tui_findings(const struct canvas *canvas, const struct live_view *view);
+/* tui_findings.c: makes the window's report, and its findings, of a new view; whether there are
+ * any; the first in a sentence; and prints all: 0 or -ENOMEM. */
+void tui_diagnose(struct tui_page *page);
+bool tui_has_finding(const struct tui_page *page);
+void tui_add_finding(struct text_buffer *text, const struct tui_page *page);
+int tui_findings(const struct canvas *canvas, const struct tui_page *page);
 
 /* tui_sheet.c: a page for a stall, the findings or the help. 0 or -ENOMEM */
 int tui_sheet(struct tui_page *page, int y, int rows);

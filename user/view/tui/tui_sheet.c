@@ -114,7 +114,7 @@ static int print_details(const struct canvas *canvas, const struct tui_page *pag
 static int print_findings(const struct canvas *canvas, const struct tui_page *page,
 			  const struct live_stall *live, const struct text_buffer *text)
 {
-	return tui_findings(canvas, &page->view);
+	return tui_findings(canvas, page);
 }
 
 /* Paints what is printed, line by line. */
@@ -178,7 +178,7 @@ static void add_help(struct sheet *sheet)
 		"Tab                to the next list: stalls, functions, threads",
 		"Enter              all about a stall: where its time went, who held the GIL,",
 		"                   stacks, what to do; of a function the worst one",
-		"f                  findings: what took time from the loops, and what to do",
+		"f                  findings: what was in the way, and what to do about it",
 		"s                  sort the list in focus by something else",
 		"+ -                stall threshold up, down: for turns that end from now on",
 		"p or space         pause: what is shown stays, observing goes on",

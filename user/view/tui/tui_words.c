@@ -158,29 +158,9 @@ static bool without_loops(const struct live_view *view)
 	return view->process_count && !view->loop_count;
 }
 
-static void add_contention(struct text_buffer *text, const struct live_view *view)
+void tui_add_verdict(struct text_buffer *text, const struct tui_page *page)
 {
-	const struct blame *most = NULL;
-
-	for (uint32_t i = 0; i < view->blame_count; i++)
-		if (view->blame[i].handler.role &&
-		    (!most || view->blame[i].made_wait_ns > most->made_wait_ns))
-			most = &view->blame[i];
-	if (most && most->made_wait_ns >= view->while_ns / 20) {
-		text_add_handler(text, &view->about, &most->handler);
-		text_add(text, " made other threads wait ");
-		text_add_duration(text, most->made_wait_ns);
-		text_add(text, " for the GIL");
-	} else {
-		text_add(text, "No function made other threads wait long for the GIL");
-	}
-	text_add(text, " in the last ");
-	add_seconds(text, view->while_ns);
-	text_add(text, ".");
-}
-
-void tui_add_verdict(struct text_buffer *text, const struct live_view *view)
-{
+	const struct live_view *view = &page->view;
 	const struct live_stall *ongoing = ongoing_of(view);
 	uint32_t stalls = 0;
 
@@ -188,8 +168,10 @@ void tui_add_verdict(struct text_buffer *text, const struct live_view *view)
 		stalls += view->loops[i].stalls;
 	if (gil_off(view))
 		text_add(text, "The GIL was off at first (free-threaded Python). ");
-	if (without_loops(view))
-		add_contention(text, view);
+	if (!stalls && view->loop_count && tui_has_finding(page))
+		text_add(text, "The event loop did not stall, but: ");
+	if (page->findings && !stalls && (tui_has_finding(page) || without_loops(view)))
+		tui_add_finding(text, page);
 	else if (!view->loop_count)
 		text_add(text, "No event loop was seen so far: either there is none, or it never "
 			       "got back to its wait while we looked.");
