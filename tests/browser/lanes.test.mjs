@@ -14,6 +14,7 @@ const NAMES = [
 	"StateLane",
 	"HoldLane",
 	"TurnLane",
+	"PoolLane",
 	"waitersLane",
 	"collectShares",
 	"addColumns",
@@ -22,6 +23,7 @@ const NAMES = [
 	"ColumnReader",
 	"DamagedData",
 	"readBoxes",
+	"readBusy",
 	"readClock",
 	"readStates",
 	"durationText",
@@ -52,7 +54,7 @@ const page = vm.runInNewContext(`${files.join("\n")}\n({${NAMES.join(", ")}})`, 
 	console,
 	TextEncoder,
 });
-const { Lane, StackLane, View, Boxes, ColumnReader } = page;
+const { Lane, PoolLane, StackLane, View, Boxes, ColumnReader } = page;
 
 let seed = 12345;
 const random = (below) => (
@@ -183,6 +185,44 @@ test("columns are shared by time", () => {
 					assert.ok(share >= 0.499, "an edge between two belongs to the larger one");
 		}
 	}
+});
+
+test("a pool's threads busy, unknown, and all busy, in any window", () => {
+	for (const count of [1, 2, 70, 3000]) {
+		const { starts } = randomLane(count, 2),
+			counts = () => Uint32Array.from({ length: count }, () => random(300)),
+			columns = {
+				starts,
+				flags: Uint8Array.from({ length: count }, () => random(2)),
+				busy: counts(),
+				idle: counts(),
+				unknown: counts(),
+			},
+			lane = new PoolLane(columns);
+
+		for (let round = 0; round < 300; round++) {
+			const from = random(lane.end),
+				until = from + random(round % 3 ? lane.end : 200),
+				wanted = { busy: 0, unknown: 0, full: 0 };
+
+			for (let i = 0; i < count; i++) {
+				const ns = Math.max(0, Math.min(until, starts[i + 1]) - Math.max(from, starts[i]));
+
+				wanted.busy += ns * columns.busy[i];
+				wanted.unknown += ns * columns.unknown[i];
+				wanted.full += ns * columns.flags[i];
+			}
+			assert.deepEqual({ ...lane.times(from, until) }, wanted);
+		}
+	}
+	assert.deepEqual(
+		{ ...new PoolLane(page.readBusy(Uint8Array.of(0))).times(0, 9) },
+		{
+			busy: 0,
+			unknown: 0,
+			full: 0,
+		},
+	);
 });
 
 test("how many wait, as a lane and added up by column", () => {

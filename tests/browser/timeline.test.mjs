@@ -35,6 +35,8 @@ const SCRIPTS = [
 	"nested_epoll",
 	"no_loop",
 	"ongoing",
+	"pool_over_time",
+	"pools",
 	"python",
 	"quiet",
 	"runnable",

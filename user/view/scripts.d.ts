@@ -43,6 +43,12 @@ interface Loop extends PageLoop {
 	isRead: boolean;
 	turnLane: TurnLane;
 }
+interface Pool extends PagePool {
+	number: number;
+	figures: ReportPool;
+	isRead: boolean;
+	busyLane: PoolLane;
+}
 interface Stall extends ReportStall {
 	id: number; // place among all
 	number: number; // place among those of its loop
@@ -68,6 +74,14 @@ interface BoxColumns {
 	count: number;
 }
 
+interface PoolColumns {
+	starts: Float64Array;
+	flags: Uint8Array;
+	busy: Uint32Array;
+	idle: Uint32Array;
+	unknown: Uint32Array;
+}
+
 // ── things: what can be pointed at and selected (hit.js) ─────────────────────────────────────────
 
 interface HoldThing {
@@ -85,6 +99,11 @@ interface TurnThing {
 	loop: number;
 	index: number;
 }
+interface BusyThing {
+	kind: "busy";
+	pool: number;
+	index: number;
+}
 interface FrameThing {
 	kind: "frame";
 	thread: number;
@@ -99,7 +118,7 @@ interface ThreadThing {
 	kind: "thread";
 	thread: number;
 }
-type Thing = HoldThing | StateThing | TurnThing | FrameThing | StallThing | ThreadThing;
+type Thing = HoldThing | StateThing | TurnThing | BusyThing | FrameThing | StallThing | ThreadThing;
 
 /** A stretch of a thread's time without a break in which a match of the search is in the stack. */
 interface FoundPlace {
@@ -124,6 +143,7 @@ interface ThingNumbers {
 	kind: string;
 	gil: number;
 	loop: number;
+	pool: number;
 	thread: number;
 	stall: number;
 	index: number;
@@ -201,7 +221,11 @@ interface ThreadGroup extends GroupPlace {
 	kind: "thread";
 	thread: Thread;
 }
-type Group = ProcessGroup | GilGroup | ThreadGroup;
+interface PoolGroup extends GroupPlace {
+	kind: "pool";
+	pool: Pool;
+}
+type Group = ProcessGroup | GilGroup | ThreadGroup | PoolGroup;
 
 interface RowPlace {
 	group: Group;
@@ -220,13 +244,17 @@ interface StateRow extends RowPlace {
 	kind: "states";
 	thread: Thread;
 }
+interface BusyRow extends RowPlace {
+	kind: "busy";
+	pool: Pool;
+}
 interface FlameRow extends RowPlace {
 	kind: "flame";
 	thread: Thread;
 	whole: boolean;
 	shown: number; // frames
 }
-type Row = HoldRow | TurnRow | StateRow | FlameRow;
+type Row = HoldRow | TurnRow | StateRow | BusyRow | FlameRow;
 /** What a group wants in a row, before it has a place. */
 type RowWish = [kind: Row["kind"], height: number, content: object];
 

@@ -242,6 +242,27 @@ function checkBelow(numbers, limit) {
 			throw new DamagedData("The page's data points to what is not there.");
 }
 
+/* How many of a pool's threads are busy. */
+/** @param {Uint8Array} bytes @returns {PoolColumns} */
+function readBusy(bytes) {
+	const reader = new ColumnReader(bytes),
+		count = reader.count(),
+		starts = new Float64Array(count + 1);
+
+	starts[0] = count ? reader.number() : 0;
+	const flags = reader.take(count);
+
+	reader.numbers(count, starts, 1);
+	addUp(starts);
+	return {
+		starts,
+		flags,
+		busy: reader.numbers(count, new Uint32Array(count)),
+		idle: reader.numbers(count, new Uint32Array(count)),
+		unknown: reader.numbers(count, new Uint32Array(count)),
+	};
+}
+
 /* Holds and turns. The gaps between them are in no column, so entries are made for them: `owner` is
  * 0 there, otherwise the thread's number + 1 (turns: 1). */
 /** @param {Uint8Array} bytes @param {number} end @param {number} threads */

@@ -34,4 +34,51 @@ class DetailsPart {
 	shortButton(number) {
 		return this.threadButton(number, this.recording.threads[number].short);
 	}
+
+	/* The facts of a stretch of time. */
+	/** @param {number} from @param {number} until @param {(Fact | null)[]} [more] */
+	facts(from, until, more = []) {
+		/** @type {(Fact | null)[]} */
+		const all = [
+			[
+				"length",
+				durationElement(until - from, { "data-figure": "length" }),
+				exactText(until - from),
+			],
+			["from", timeText(from), exactTimeText(from)],
+			["to", timeText(until), exactTimeText(until)],
+			...more,
+		];
+
+		return element(
+			"dl",
+			{ class: "facts" },
+			all
+				.filter((row) => row !== null)
+				.flatMap(([name, value, exact]) => [
+					element("dt", {}, name),
+					element(
+						"dd",
+						{},
+						value,
+						exact ? element("span", { class: "soft" }, " ", exact) : null,
+					),
+				]),
+		);
+	}
+
+	/** @param {number} from @param {number} until */
+	zoomButton(from, until) {
+		const room = (until - from) * 0.15;
+
+		return element(
+			"button",
+			{
+				type: "button",
+				class: "quiet-button",
+				onclick: () => this.actions.show(from - room, until + room),
+			},
+			"Zoom to it",
+		);
+	}
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-/* The details of the selection: a stall, a turn, a state, a hold, a frame or a thread; without a
- * selection, the totals of the window. */
+/* The details of the selection: a stall, a turn, a state, a hold, a pool, a frame or a thread;
+ * without a selection, the totals of the window. */
 "use strict";
 
 class Details extends DetailsPart {
@@ -10,6 +10,7 @@ class Details extends DetailsPart {
 		this.root = root;
 		this.stallDetails = new StallDetails(recording, actions);
 		this.totals = new Totals(recording, actions);
+		this.poolDetails = new PoolDetails(recording, actions);
 	}
 
 	/** @param {Thing | null} thing @param {View} view */
@@ -31,58 +32,13 @@ class Details extends DetailsPart {
 				return this.state(thing);
 			case "turn":
 				return this.turn(thing);
+			case "busy":
+				return this.poolDetails.show(thing);
 			case "frame":
 				return this.frame(thing);
 			case "thread":
 				return this.thread(thing, view);
 		}
-	}
-
-	/* The facts of a stretch of time. */
-	/** @param {number} from @param {number} until @param {(Fact | null)[]} [more] */
-	facts(from, until, more = []) {
-		/** @type {(Fact | null)[]} */
-		const all = [
-			[
-				"length",
-				durationElement(until - from, { "data-figure": "length" }),
-				exactText(until - from),
-			],
-			["from", timeText(from), exactTimeText(from)],
-			["to", timeText(until), exactTimeText(until)],
-			...more,
-		];
-
-		return element(
-			"dl",
-			{ class: "facts" },
-			all
-				.filter((row) => row !== null)
-				.flatMap(([name, value, exact]) => [
-					element("dt", {}, name),
-					element(
-						"dd",
-						{},
-						value,
-						exact ? element("span", { class: "soft" }, " ", exact) : null,
-					),
-				]),
-		);
-	}
-
-	/** @param {number} from @param {number} until */
-	zoomButton(from, until) {
-		const room = (until - from) * 0.15;
-
-		return element(
-			"button",
-			{
-				type: "button",
-				class: "quiet-button",
-				onclick: () => this.actions.show(from - room, until + room),
-			},
-			"Zoom to it",
-		);
 	}
 
 	/** @param {HoldThing} thing */

@@ -23,6 +23,8 @@ const HELP_NOTES = [
 		"waited in, is exact; on a CPU functions are samples of a clock.",
 	"A dark line at the bottom of a state says that the thread was collecting garbage. A " +
 		"thread that is no loop is drawn paler while it is blocked: nobody waits for it.",
+	"The lane of a thread pool is as high as it has threads: how many are busy, in the colour of " +
+		"a warning while all are. A checkered part is threads of which nothing is known.",
 	"A flame lane shows stacks from the handler inwards; “all frames” shows them from " +
 		"the outermost frame. A column shows the longest stack in it.",
 	"Drag in the overview to choose a window; the totals, the flame graph and the " +

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: MIT
 /*
  * What is at a point of the picture, and the selection. A thing is {kind, …}: hold (gil, index),
- * state (thread, index), turn (loop, index), frame (thread, index, node), stall (stall), thread
- * (thread). It has a place in time, an address for the fragment, and boxes in the picture.
+ * state (thread, index), turn (loop, index), busy (pool, index), frame (thread, index, node), stall
+ * (stall), thread (thread). It has a place in time, an address for the fragment, and boxes in the
+ * picture.
  */
 "use strict";
 
@@ -11,6 +12,7 @@ const THING_KEYS = {
 	hold: ["gil", "index"],
 	state: ["thread", "index"],
 	turn: ["loop", "index"],
+	busy: ["pool", "index"],
 	frame: ["thread", "index", "node"],
 	stall: ["stall"],
 	thread: ["thread"],
@@ -33,7 +35,7 @@ function sameThing(a, b) {
 function thingOf(recording, address) {
 	const [kind, ...numbers] = address.split("."),
 		keys = Object.hasOwn(THING_KEYS, kind) ? THING_KEYS[kind] : [],
-		made = { kind, gil: 0, loop: 0, thread: 0, stall: 0, index: 0, node: 0 };
+		made = { kind, gil: 0, loop: 0, pool: 0, thread: 0, stall: 0, index: 0, node: 0 };
 
 	if (
 		!keys.length ||
@@ -48,7 +50,7 @@ function thingOf(recording, address) {
 }
 
 /** @param {Recording} recording @param {Thing} thing */
-function thingExists({ gils, threads, loops, stalls, stacks }, thing) {
+function thingExists({ gils, threads, loops, pools, stalls, stacks }, thing) {
 	switch (thing.kind) {
 		case "hold":
 			return Boolean(gils[thing.gil]?.holdLane.owner[thing.index]);
@@ -56,6 +58,8 @@ function thingExists({ gils, threads, loops, stalls, stacks }, thing) {
 			return thing.index < (threads[thing.thread]?.stateLane.count ?? 0);
 		case "turn":
 			return Boolean(loops[thing.loop]?.turnLane.kinds[thing.index]);
+		case "busy":
+			return thing.index < (pools[thing.pool]?.busyLane.count ?? 0);
 		case "frame": {
 			const stack = threads[thing.thread]?.stackLane.stacks[thing.index];
 
@@ -70,7 +74,7 @@ function thingExists({ gils, threads, loops, stalls, stacks }, thing) {
 
 /* When a thing was: [begin, end]. Of a frame: as long as it was in the stack without a break. */
 /** @param {Recording} recording @param {Thing} thing @returns {[begin: number, end: number]} */
-function thingTimes({ gils, threads, loops, stalls, stacks, end }, thing) {
+function thingTimes({ gils, threads, loops, pools, stalls, stacks, end }, thing) {
 	/** @param {{ starts: Float64Array }} lane @returns {[number, number]} */
 	const times = ({ starts }, first = 0, last = first) => [starts[first], starts[last + 1]];
 
@@ -81,6 +85,8 @@ function thingTimes({ gils, threads, loops, stalls, stacks, end }, thing) {
 			return times(threads[thing.thread].stateLane, thing.index);
 		case "turn":
 			return times(loops[thing.loop].turnLane, thing.index);
+		case "busy":
+			return times(pools[thing.pool].busyLane, thing.index);
 		case "stall":
 			return [stalls[thing.stall].start_ns, stalls[thing.stall].end_ns];
 		case "thread":
@@ -139,6 +145,12 @@ function thingAt(recording, view, layout, x, y) {
 		return entryAt(row.gil.holdLane, time, near, ~1, (index) => ({
 			kind: "hold",
 			gil: row.gil.number,
+			index,
+		}));
+	if (row.kind === "busy")
+		return entryAt(row.pool.busyLane, time, near, ~0, (index) => ({
+			kind: "busy",
+			pool: row.pool.number,
 			index,
 		}));
 	if (row.kind === "states")
@@ -212,6 +224,8 @@ function thingBoxes(recording, view, layout, thing) {
 			return box(layout.rowOf("states", recording.threads[thing.thread]));
 		case "turn":
 			return box(layout.rowOf("turns", recording.loops[thing.loop]));
+		case "busy":
+			return box(layout.rowOf("busy", recording.pools[thing.pool]));
 		case "stall": {
 			const turns = layout.rowOf(
 				"turns",

@@ -242,6 +242,59 @@ class TurnLane extends Lane {
 	}
 }
 
+/* How many threads of a pool are busy; the kind is whether all of them are. */
+class PoolLane extends Lane {
+	/** @param {PoolColumns} shape */
+	constructor({ starts, flags, busy, idle, unknown }) {
+		super(
+			starts,
+			flags.map((bits) => bits & PAGE_POOL_FULL),
+			2,
+		);
+		this.busy = busy;
+		this.unknown = unknown;
+		this.threads = busy.map((count, i) => count + idle[i] + unknown[i]);
+		this.busyBefore = this.timesBefore(busy);
+		this.unknownBefore = this.timesBefore(unknown);
+	}
+
+	/* The threads' time before every entry, over all of them. */
+	/** @param {Uint32Array} counts */
+	timesBefore(counts) {
+		const times = new Float64Array(this.count + 1);
+
+		for (let i = 0; i < this.count; i++)
+			times[i + 1] = times[i] + counts[i] * (this.starts[i + 1] - this.starts[i]);
+		return times;
+	}
+
+	/* The threads' time in a window, over all of them; `full`: how long all were busy. `hint` as in
+	 * indexAt(). */
+	/** @param {number} from @param {number} until */
+	times(from, until, hint = 0) {
+		const { starts, busy, unknown, busyBefore, unknownBefore } = this,
+			a = Math.max(from, this.begin),
+			b = Math.min(until, this.end),
+			full = new Float64Array(2);
+
+		if (!this.count || b <= a) return { busy: 0, unknown: 0, full: 0 };
+		const first = this.indexAt(a, hint),
+			last = this.indexAt(b, first);
+		/** @param {Float64Array} before @param {Uint32Array} counts */
+		const between = (before, counts) =>
+			before[last] +
+			counts[last] * (b - starts[last]) -
+			(before[first] + counts[first] * (a - starts[first]));
+
+		this.addBetween(a, b, first, last, full);
+		return {
+			busy: between(busyBefore, busy),
+			unknown: between(unknownBefore, unknown),
+			full: full[1],
+		};
+	}
+}
+
 const WAITING_LANES_MOST = 16,
 	WAITERS_MOST = 255;
 

@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: MIT
-/* Where the lanes are: groups (a GIL, a thread) from top to bottom, each with rows. And their
- * labels, which are real buttons. */
+/* Where the lanes are: groups (a GIL, a pool, a thread) from top to bottom, each with rows. And
+ * their labels, which are real buttons. */
 "use strict";
 
 const HOLD_ROW_PX = 24,
 	WAITERS_ROW_PX = 14,
 	TURN_ROW_PX = 17,
+	BUSY_ROW_PX = 36,
 	STATE_ROW_PX = 20,
 	SLIM_ROW_PX = 14,
 	FLAME_ROW_HEIGHT_PX = 15;
@@ -13,7 +14,8 @@ const GROUP_PADDING_PX = 5,
 	ROW_GAP_PX = 2,
 	LABEL_PX = 46;
 const FLAME_ROWS_MOST = 6,
-	OPEN_THREADS_MOST = 5;
+	OPEN_THREADS_MOST = 5,
+	OPEN_POOLS_MOST = 3;
 
 /* What a row is of. */
 /** @param {Row} row */
@@ -24,6 +26,8 @@ function rowOwner(row) {
 			return row.gil;
 		case "turns":
 			return row.loop;
+		case "busy":
+			return row.pool;
 		default:
 			return row.thread;
 	}
@@ -53,22 +57,44 @@ class Layout {
 				.filter((thread) => thread.loop || busy(thread))
 				.slice(0, OPEN_THREADS_MOST),
 		);
-		const few = recording.threads.length <= 3;
+		const few = recording.threads.length <= 3,
+			openPools = new Set(
+				[...recording.pools]
+					.sort((a, b) => b.figures.full_ns - a.figures.full_ns)
+					.slice(0, OPEN_POOLS_MOST),
+			);
 
 		recording.processes.forEach((_, number) => {
 			if (recording.severalProcesses)
 				groups.push({ ...unplaced, kind: "process", process: number });
 			for (const gil of recording.gils.filter(({ process }) => process === number))
 				groups.push({ ...unplaced, kind: "gil", gil });
-			for (const thread of recording
-				.threadsInOrder()
-				.filter(({ process }) => process === number))
-				groups.push({
-					...unplaced,
-					kind: "thread",
-					thread,
-					open: few || open.has(thread),
-				});
+			const threads = recording
+					.threadsInOrder()
+					.filter(({ process }) => process === number)
+					.map(
+						(thread) =>
+							/** @type {Group} */ ({
+								...unplaced,
+								kind: "thread",
+								thread,
+								open: few || open.has(thread),
+							}),
+					),
+				pools = recording.pools
+					.filter(({ process }) => process === number)
+					.map(
+						(pool) =>
+							/** @type {Group} */ ({
+								...unplaced,
+								kind: "pool",
+								pool,
+								open: openPools.has(pool),
+							}),
+					),
+				loops = recording.loops.filter(({ process }) => process === number).length;
+
+			groups.push(...threads.splice(0, loops), ...pools, ...threads);
 		});
 		return groups;
 	}
@@ -116,6 +142,8 @@ class Layout {
 					]
 				: [["hold", SLIM_ROW_PX, { gil }]];
 		}
+		if (group.kind === "pool")
+			return [["busy", group.open ? BUSY_ROW_PX : SLIM_ROW_PX, { pool: group.pool }]];
 		const { thread } = group;
 
 		if (!group.open) return [["states", SLIM_ROW_PX, { thread }]];
@@ -145,7 +173,7 @@ class Layout {
 		return this.rows.find((row) => y >= row.y && y < row.y + row.height) || null;
 	}
 
-	/** @param {Row["kind"]} kind @param {Thread | Gil | Loop} owner */
+	/** @param {Row["kind"]} kind @param {Thread | Gil | Loop | Pool} owner */
 	rowOf(kind, owner) {
 		return this.rows.find((row) => row.kind === kind && rowOwner(row) === owner) || null;
 	}
@@ -222,8 +250,9 @@ class Layout {
 	}
 
 	/* What a group is called in its label, and in full. */
-	/** @param {GilGroup | ThreadGroup} group */
+	/** @param {GilGroup | ThreadGroup | PoolGroup} group */
 	namesOf(group) {
+		if (group.kind === "pool") return { name: group.pool.name, title: group.pool.name };
 		if (group.kind === "gil")
 			return { name: this.gilText(group.gil), title: this.gilText(group.gil) };
 		const { thread, open } = group;
@@ -234,7 +263,7 @@ class Layout {
 		};
 	}
 
-	/** @param {GilGroup | ThreadGroup} group */
+	/** @param {GilGroup | ThreadGroup | PoolGroup} group */
 	toggleButton(group) {
 		const { name, title } = this.namesOf(group);
 
@@ -254,8 +283,25 @@ class Layout {
 		);
 	}
 
-	/** @param {GilGroup | ThreadGroup} group */
+	/** @param {GilGroup | ThreadGroup | PoolGroup} group */
 	factsOf(group) {
+		if (group.kind === "pool") {
+			const { threads, full_ns } = group.pool.figures;
+
+			return element(
+				"span",
+				{ class: "lane-facts" },
+				[
+					group.open ? manyText(threads, "thread") : "",
+					full_ns
+						? `${threads > 1 ? "all " : ""}busy ` +
+							percentText(full_ns, this.recording.end)
+						: "",
+				]
+					.filter(Boolean)
+					.join(" · "),
+			);
+		}
 		if (group.kind === "gil") {
 			const { held_ns, contended_ns, unknown_ns } = group.gil.figures,
 				whole = this.recording.end,
@@ -291,7 +337,14 @@ class Layout {
 
 	/** @param {Group} group @param {Row} row */
 	caption(group, row) {
-		const names = { hold: "", waiters: "waiting", turns: "turns", states: "", flame: "" };
+		const names = {
+			hold: "",
+			waiters: "waiting",
+			turns: "turns",
+			busy: "",
+			states: "",
+			flame: "",
+		};
 
 		if (row.kind === "flame")
 			return element(

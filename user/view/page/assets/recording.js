@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-/* The recording: the report, its threads, GILs and loops, and the lanes. Lanes are read one by one,
- * visible ones first. */
+/* The recording: the report, its threads, GILs, loops and pools, and the lanes. Lanes are read one
+ * by one, visible ones first. */
 "use strict";
 
 const NO_ENTRIES = Uint8Array.of(0); /* a lane's blob */
@@ -25,6 +25,7 @@ class Recording {
 		this.threads = this.makeThreads();
 		this.gils = this.makeGils();
 		this.loops = this.makeLoops();
+		this.pools = this.makePools();
 		/** @type {Stall[]} */
 		this.stalls = this.loops.flatMap((loop) =>
 			loop.figures.stalls.map((stall, number) => ({
@@ -101,17 +102,30 @@ class Recording {
 		}));
 	}
 
+	/** @returns {Pool[]} */
+	makePools() {
+		const busyLane = new PoolLane(readBusy(NO_ENTRIES));
+
+		return this.joined(this.head.pools, "pools", (pool, figures) => ({
+			...pool,
+			figures,
+			isRead: false,
+			busyLane,
+		}));
+	}
+
 	/**
 	 * The head's lists match those of the report, in its order.
 	 * @template T, R
-	 * @template {"threads" | "gils" | "loops"} K
+	 * @template {"threads" | "gils" | "loops" | "pools"} K
 	 * @param {T[]} list
 	 * @param {K} kind
-	 * @param {(entry: T, figures: ReportProcess[K][number]) => R} make
+	 * @param {(entry: T, figures: NonNullable<ReportProcess[K]>[number]) => R} make
 	 */
 	joined(list, kind, make) {
 		const figures = this.report.processes.flatMap(
-			(process) => /** @type {ReportProcess[K][number][]} */ (process[kind]),
+			(process) =>
+				/** @type {NonNullable<ReportProcess[K]>[number][]} */ (process[kind] ?? []),
 		);
 
 		if (figures.length !== list.length)
@@ -181,6 +195,7 @@ class Recording {
 		for (const lane of [
 			...this.gils.map((gil) => gil.holds),
 			...this.loops.map((loop) => loop.turns),
+			...this.pools.map((pool) => pool.busy),
 			...threads.flatMap(({ states, stacks, clock }) => [states, stacks, clock]),
 		])
 			this.lane(lane).catch(() => {}); /* reported to the caller that awaits it */
@@ -212,6 +227,13 @@ class Recording {
 		);
 		loop.isRead = true;
 		this.coming.delete(loop.turns);
+	}
+
+	/** @param {Pool} pool */
+	async readBusy(pool) {
+		pool.busyLane = new PoolLane(readBusy(await this.lane(pool.busy)));
+		pool.isRead = true;
+		this.coming.delete(pool.busy);
 	}
 
 	/** @param {Thread} thread */

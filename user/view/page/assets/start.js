@@ -126,9 +126,9 @@ function preparePrint(recording, root) {
 }
 
 /*
- * Reads the GILs and loops, then the threads from top to bottom. Visible threads are requested at
- * once, so that one is unpacked while another is processed, and each is drawn as soon as it is
- * read. The rest is read in slices, between which the page stays responsive.
+ * Reads the GILs, loops and pools, then the threads from top to bottom. Visible threads are
+ * requested at once, so that one is unpacked while another is processed, and each is drawn as soon
+ * as it is read. The rest is read in slices, between which the page stays responsive.
  */
 /** @param {Timeline} timeline */
 async function readLanes(timeline) {
@@ -151,6 +151,7 @@ async function readLanes(timeline) {
 	await Promise.all([
 		...recording.gils.map((gil) => recording.readHolds(gil)),
 		...recording.loops.map((loop) => recording.readTurns(loop)),
+		...recording.pools.map((pool) => recording.readBusy(pool)),
 	]);
 	for (let wanted; (wanted = inSight()).length;) await Promise.all(wanted.map(read));
 	timeline.resize();
@@ -218,6 +219,11 @@ function publish(timeline) {
 			/** @type {number} */ from,
 			/** @type {number} */ until,
 		) => recording.holders(gil, from, until),
+		busy: (
+			/** @type {number} */ pool,
+			/** @type {number} */ from,
+			/** @type {number} */ until,
+		) => recording.pools[pool].busyLane.times(from, until),
 		/* [thread, state, frames from the outermost in, ns] */
 		flames: (/** @type {number} */ from, /** @type {number} */ until) =>
 			recording.threads.flatMap((thread) =>

@@ -52,6 +52,8 @@ class Tooltip {
 				return this.stateLines(thing);
 			case "turn":
 				return this.turnLines(thing);
+			case "busy":
+				return this.busyLines(thing);
 			case "stall":
 				return this.stallLines(thing);
 			case "frame":
@@ -144,6 +146,16 @@ class Tooltip {
 		];
 	}
 
+	/** @param {BusyThing} thing */
+	busyLines(thing) {
+		const pool = this.recording.pools[thing.pool];
+
+		return [
+			this.head(pool.name),
+			...busySentences(pool, thing.index).map((sentence) => this.line(sentence)),
+		];
+	}
+
 	/** @param {StallThing} thing */
 	stallLines(thing) {
 		const stall = this.recording.stalls[thing.stall];
@@ -179,9 +191,35 @@ class Tooltip {
 		].filter((line) => line !== null);
 	}
 
+	/** @param {Lane} lane @param {number} from @param {number} until */
+	longestOf(lane, from, until) {
+		const count = lane.indexAt(until) - lane.indexAt(from) + 1;
+
+		return element(
+			"div",
+			{ class: "tip-rule" },
+			`the longest of ${countText(count)} around here, in ${durationText(until - from)}:`,
+		);
+	}
+
+	/** @param {BusyThing} thing @param {number} from @param {number} until */
+	busyColumnLines(thing, from, until) {
+		const lane = this.recording.pools[thing.pool].busyLane,
+			{ busy, full, unknown } = lane.times(from, until),
+			average = (busy / (until - from)).toFixed(1);
+
+		if (lane.indexAt(until) - lane.indexAt(from) < 3) return [];
+		return [
+			this.longestOf(lane, from, until),
+			this.line(`${unknown ? "at least " : ""}${average} busy on average`),
+			full ? this.line(`all busy ${percentText(full, until - from)}`) : null,
+		].filter((line) => line !== null);
+	}
+
 	/* What a pixel shared by many entries contains. */
 	/** @param {Thing} thing @param {PixelColumn} shape */
 	columnLines(thing, { row, from, until }) {
+		if (thing.kind === "busy") return this.busyColumnLines(thing, from, until);
 		const lane = thing.kind === "state" ? this.recording.threads[thing.thread].stateLane : null;
 
 		if (!lane || row.kind !== "states" || lane.indexAt(until) - lane.indexAt(from) < 3)
@@ -189,13 +227,7 @@ class Tooltip {
 		const sums = sumEntries(lane.sums(from, until));
 
 		return [
-			element(
-				"div",
-				{ class: "tip-rule" },
-				"the longest of " +
-					`${countText(lane.indexAt(until) - lane.indexAt(from) + 1)} around here, ` +
-					`in ${durationText(until - from)}:`,
-			),
+			this.longestOf(lane, from, until),
 			...sums
 				.slice(0, 5)
 				.map(([state, ns]) =>

@@ -81,6 +81,8 @@ class Picture extends Canvas {
 				return this.drawWaiters(row.gil, view, place);
 			case "turns":
 				return this.drawTurns(row.loop, view, place);
+			case "busy":
+				return drawBusy(this, row.pool, view, place);
 			case "states":
 				return this.drawStates(row.thread, view, place);
 			case "flame":
