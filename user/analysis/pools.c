@@ -200,6 +200,16 @@ static void note_limit(struct pool_fold *pool, const struct thread *thread, cons
 	take_limit(pool, thread);
 }
 
+static void note_name(const struct report_builder *builder, struct pool_fold *pool,
+		      struct thread_fold *worker)
+{
+	worker->pool_name = worker->report.thread->python_name;
+	if (pool->key.name[0])
+		note_limit(pool, worker->report.thread,
+			   dictionary_find(builder->report.names, DEFINE_TEXT, worker->pool_name)
+				   ->text);
+}
+
 static struct pool_fold *join(struct report_builder *builder, struct thread_fold *worker,
 			      const struct pool_key *key, uint64_t ts)
 {
@@ -219,13 +229,9 @@ static struct pool_fold *join(struct report_builder *builder, struct thread_fold
 	advance(pool, ts);
 	worker->pool = pool_id(builder, pool) + 1;
 	worker->was_pool = worker->pool;
-	worker->pool_name = worker->report.thread->python_name;
 	worker->is = WORKER_UNKNOWN;
 	worker->job_seen = worker->job_over = worker->job_known = false;
-	if (key->name[0])
-		note_limit(pool, worker->report.thread,
-			   dictionary_find(builder->report.names, DEFINE_TEXT, worker->pool_name)
-				   ->text);
+	note_name(builder, pool, worker);
 	pool->alive++;
 	note_growth(pool);
 	note_full(pool);
@@ -265,15 +271,17 @@ static enum worker_is worker_now(struct report_builder *builder, const struct th
 		       : WORKER_BUSY;
 }
 
-/* The thread has another name than when it joined, and with it another pool. */
+/* The thread may have another name than when it joined, and with it another pool. */
 static struct pool_fold *change_pool(struct report_builder *builder, struct thread_fold *worker,
 				     struct pool_fold *pool, enum pool_kind kind, uint64_t ts)
 {
 	struct pool_key key = key_of(builder, worker->report.thread, kind);
 
-	if (pool && pool->report.kind == kind && !memcmp(&pool->key, &key, sizeof(key)) &&
-	    worker->pool_name == worker->report.thread->python_name)
+	if (pool && !memcmp(&pool->key, &key, sizeof(key))) {
+		if (worker->pool_name != worker->report.thread->python_name)
+			note_name(builder, pool, worker);
 		return pool;
+	}
 	if (pool) {
 		leave(builder, worker, ts);
 		forget_unnamed(builder, pool);
