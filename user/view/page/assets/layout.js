@@ -92,7 +92,9 @@ class Layout {
 								open: openPools.has(pool),
 							}),
 					),
-				loops = recording.loops.filter(({ process }) => process === number).length;
+				loops = recording.threads.filter(
+					({ process, loop }) => process === number && loop,
+				).length;
 
 			groups.push(...threads.splice(0, loops), ...pools, ...threads);
 		});
