@@ -41,10 +41,27 @@ struct json_key {
 extern json_t json_left_out;
 #define JSON_LEFT_OUT (&json_left_out)
 
-/* A new object, whose keys' values are named: JSON_NEW(report_syscall, .name = …, .ns = …). It
- * takes the values. NULL if one of them is, or if memory is short. */
+/* A new object, whose keys' values are named: JSON_NEW(report_syscall, .name = …, .ns = …). All
+ * but the streamed ones must be there. It takes the values. NULL if one of them is, or if memory is
+ * short. */
 #define JSON_NEW(object, ...)                                                                      \
-	json_new(object##_keys, (json_t *const *)&(struct object##_object){__VA_ARGS__})
+	json_new(object##_keys + 0 * JSON_ASSERT(JSON_COUNT(__VA_ARGS__) == object##_values,       \
+						 "a key of " #object " has no value"),             \
+		 (json_t *const *)&(struct object##_object){__VA_ARGS__})
+#define JSON_ASSERT(condition, text)                                                               \
+	sizeof(struct {                                                                            \
+		_Static_assert(condition, text);                                                   \
+		char unused;                                                                       \
+	})
+/* How many arguments there are, up to 40. */
+#define JSON_COUNT(...)                                                                            \
+	JSON_LAST_OF(__VA_ARGS__, 40, 39, 38, 37, 36, 35, 34, 33, 32, 31, 30, 29, 28, 27, 26, 25,  \
+		     24, 23, 22, 21, 20, 19, 18, 17, 16, 15, 14, 13, 12, 11, 10, 9, 8, 7, 6, 5, 4, \
+		     3, 2, 1, 0)
+#define JSON_LAST_OF(a1, a2, a3, a4, a5, a6, a7, a8, a9, a10, a11, a12, a13, a14, a15, a16, a17,   \
+		     a18, a19, a20, a21, a22, a23, a24, a25, a26, a27, a28, a29, a30, a31, a32,    \
+		     a33, a34, a35, a36, a37, a38, a39, a40, last, ...)                            \
+	last
 json_t *json_new(const struct json_key *keys, json_t *const *values);
 /* The name of a key of a table's object. */
 #define JSON_KEY(object, key) (sizeof(((struct object##_object *)NULL)->key) ? #key : NULL)

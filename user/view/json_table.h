@@ -17,8 +17,9 @@
  *
  *   json_t *frame = JSON_NEW(report_frame, .function = …, .file = …, .line = …);
  *
- * A key that the table does not have fails to compile; tools/gen-constants makes interfaces of the
- * table, by which tsc finds it in a script (tools/lint/javascript).
+ * A key that the table does not have fails to compile, and so does one without a value;
+ * tools/gen-constants makes interfaces of the table, by which tsc finds it in a script
+ * (tools/lint/javascript).
  */
 #include "view/json_out.h"
 
@@ -26,6 +27,16 @@
 #define KEY(key, ...)		json_t *key;
 #define OPTIONAL(key, ...)	json_t *key;
 #define STREAMED(key, ...)	json_t *key;
+#define OBJECT_END(name)                                                                           \
+	}                                                                                          \
+	;
+#include JSON_TABLE
+
+/* how many values JSON_NEW() must have */
+#define OBJECT(name, Interface) enum { name##_values = 0
+#define KEY(key, ...)		+1
+#define OPTIONAL(key, ...)	+1
+#define STREAMED(key, ...)
 #define OBJECT_END(name)                                                                           \
 	}                                                                                          \
 	;
