@@ -29,6 +29,7 @@ WITH_JSON = [
         "arbiter",
         "blame",
         "c_code",
+        "chain_at_the_end",
         "edges_handover",
         "foreign_thread",
         "freeze",

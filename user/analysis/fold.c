@@ -144,7 +144,6 @@ static void on_interval(void *ctx, const struct interval *i)
 	if (!thread)
 		return;
 	thread->report.states.ns[i->state] += dur;
-	thread->sysno = i->sysno;
 	locks_interval(builder, thread, i);
 	if (i->sampled)
 		thread->report.sampled_ns += dur;

@@ -30,7 +30,6 @@ struct thread_fold {
 	uint64_t turn_ns[TS_COUNT];	     /* the part of report.states inside turns */
 	uint64_t attributed_ns[TS_COUNT][2]; /* the part of report.states stored in `flames`; [1]:
 						inside turns */
-	int32_t sysno;			     /* of the latest interval */
 	uint64_t ts_told;		     /* end of the latest interval */
 	struct {
 		uint64_t start, end;

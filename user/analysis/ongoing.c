@@ -60,10 +60,9 @@ static void read_now(const struct report_builder *builder, const struct loop_fol
 		     struct ongoing *ongoing)
 {
 	const struct thread *thread = loop->loop->thread;
-	const struct thread_fold *fold = thread->data;
 
 	ongoing->state = thread->state;
-	ongoing->sysno = fold->sysno;
+	ongoing->sysno = thread->sysno;
 	ongoing->stack = (thread_state_runs(thread->state)
 				  ? attribution_turn_latest(builder->attribution, thread)
 				  : attribution_still(builder->attribution, thread))

@@ -183,6 +183,7 @@ struct thread {
 	bool gone;
 	enum thread_state state; /* now, since … */
 	uint64_t ts_state;	 /* … then */
+	int32_t sysno;		 /* asleep now: in this system call, SYSNO_… */
 	uint16_t cpu;		 /* it runs on or is queued at now; CPU_NONE: neither, or unknown */
 	struct gil *gil;	 /* held or waited for now, or last; NULL: none so far */
 	struct thread *next_waiting,

@@ -158,6 +158,7 @@ static void derive(struct world *w, struct thread_machine *t, uint64_t ts)
 		return;
 	thread_cut(w, t, ts);
 	open_set(&t->open, &next);
+	t->pub.sysno = next.sysno;
 	if (t->pub.state == next.state)
 		return;
 	t->pub.state = next.state;
@@ -202,6 +203,7 @@ static void open_doubt(struct world *w, struct thread_machine *t, struct gil *gi
 	t->open.cpu = CPU_NONE;
 	t->open.throttled = t->open.sampled = false;
 	t->pub.state = TS_UNKNOWN;
+	t->pub.sysno = SYSNO_NONE;
 	thread_tell(w, t, t->open.start);
 	thread_moved(w, t);
 }
@@ -324,6 +326,7 @@ int thread_new(struct world *w, struct process_entry *process, uint32_t tid, uin
 				 .tid = tid,
 				 .state = TS_UNKNOWN,
 				 .ts_state = ts,
+				 .sysno = SYSNO_NONE,
 				 .cpu = CPU_NONE};
 	t->relation = REL_UNKNOWN;
 	t->generation = GC_GENERATION_UNKNOWN;
@@ -424,6 +427,7 @@ void thread_exit(struct world *w, struct thread_machine *t, uint64_t ts)
 	t->ts_fact = ts;
 	t->pub.gone = true;
 	t->pub.state = TS_UNKNOWN;
+	t->pub.sysno = SYSNO_NONE;
 	t->pub.ts_state = ts;
 	thread_tell(w, t, ts);
 	unlink_sibling(t);

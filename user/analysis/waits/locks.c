@@ -203,7 +203,6 @@ int locks_fill(const struct loop_fold *loop, struct breakdown *what)
 static struct chain_link link_of(const struct report_builder *builder, const struct thread *thread,
 				 uint64_t ts)
 {
-	const struct thread_fold *fold = thread->data;
 	struct stack_ref ref = still_of(builder, thread);
 
 	if (builder->report.stacks && thread_state_runs(thread->state))
@@ -212,7 +211,7 @@ static struct chain_link link_of(const struct report_builder *builder, const str
 				   .state = thread->state,
 				   .lock = thread->lock,
 				   .had_ns = lock_had_ns(thread, ts),
-				   .sysno = fold ? fold->sysno : SYSNO_UNKNOWN,
+				   .sysno = thread->sysno,
 				   .stack = ref.stack,
 				   .ns = ts > thread->ts_state ? ts - thread->ts_state : 0};
 }
