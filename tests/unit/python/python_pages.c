@@ -6,6 +6,7 @@
 #include <inttypes.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
+#include <sys/sysmacros.h>
 #include <time.h>
 
 #include "base/interrupt.h"
@@ -149,21 +150,44 @@ static const char *const MAPS_FILE = "import ctypes, os, sys\n"
 				     "print(libc.mmap(None, 8192, 1, 2, f, 0), flush=True)\n"
 				     "sys.stdin.read()\n";
 
-enum { NO_MOUNTS = 77 };
+enum { NO_MOUNTS = 77, NOT_LISTED };
+
+/* Whether the first process has the file system of the working directory: not if that was mounted
+ * in a mount namespace of our own. Then no table of mounts can say what it is, and it is right that
+ * its files are not read. */
+static bool is_listed(void)
+{
+	_cleanup_(fclosep) FILE *file = fopen("/proc/1/mountinfo", "re");
+	unsigned int major, minor;
+	bool listed = false;
+	struct stat here;
+	char line[4096];
+
+	assert_non_null(file);
+	assert_int_equal(stat(".", &here), 0);
+	while (fgets(line, sizeof(line), file))
+		listed |= sscanf(line, "%*d %*d %u:%u", &major, &minor) == 2 &&
+			  makedev(major, minor) == here.st_dev;
+	return listed;
+}
 
 /* Exit status 0: the memory can be read from within that directory, which is not a mount point,
  * with nothing mounted but proc. */
 static int read_inside(const char *directory, pid_t pid, uint64_t address)
 {
 	uint64_t value;
+	bool listed;
 
 	/* where the root is not a mount point either, mounts cannot be made private */
 	if (chdir(directory) || unshare(CLONE_NEWNS) ||
 	    mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) ||
 	    mount("proc", "proc", "proc", 0, NULL))
 		return NO_MOUNTS;
-	if (chroot(".") || memory_read_u64(pid, address, &value))
+	listed = is_listed();
+	if (chroot("."))
 		return 1;
+	if (memory_read_u64(pid, address, &value))
+		return listed ? 1 : NOT_LISTED;
 	return memcmp(&value, "12345678", sizeof(value)) != 0;
 }
 
@@ -193,6 +217,10 @@ static void files_of_a_root_that_is_no_mount_point_are_read(void **state)
 	rmdir(directory);
 	if (WIFEXITED(status) && WEXITSTATUS(status) == NO_MOUNTS) {
 		print_message("           nothing can be mounted here\n");
+		skip();
+	}
+	if (WIFEXITED(status) && WEXITSTATUS(status) == NOT_LISTED) {
+		print_message("           only this mount namespace has this file system\n");
 		skip();
 	}
 	assert_int_equal(status, 0);
