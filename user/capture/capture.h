@@ -83,9 +83,8 @@ struct capture_status {
 	unsigned int targets; /* that have not ended */
 	bool execed;	      /* a target became another program */
 	struct {
-		uint64_t taken; /* samples */
-		/* samples without a stack: it could not be read, or there was no room for it or
-		 * for the sample */
+		uint64_t taken; /* samples of Python stacks that arrived */
+		/* samples without a stack: it could not be read, or there was no room for it */
 		uint64_t missing;
 		uint64_t distinct; /* stacks defined */
 		uint64_t refused;  /* stacks beyond DEFINE_STACKS_MAX */

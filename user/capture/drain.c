@@ -108,8 +108,7 @@ static int drain_losses(struct capture *capture)
 					     .last_ts = loss->last_ts,
 				     }};
 
-		capture->status.stacks.taken += loss->samples;
-		capture->status.stacks.missing += loss->samples;
+		capture->unsampled += loss->samples;
 		if (!loss->count)
 			continue;
 		lost = true;
@@ -148,8 +147,7 @@ static int drain_misses(struct capture *capture, uint64_t horizon)
 	now = probes_misses(&capture->probes);
 	capture->misses = now;
 	capture->ts_misses = ts;
-	capture->status.stacks.taken += now.samples - before.samples;
-	capture->status.stacks.missing += now.samples - before.samples;
+	capture->unsampled += now.samples - before.samples;
 	event.lost.count = now.hits - before.hits;
 	if (!event.lost.count)
 		return 0;
@@ -172,6 +170,16 @@ static int drain_unread(struct capture *capture, uint64_t horizon)
 	return event.unread.count ? sink_event(&capture->sink, &event) : 0;
 }
 
+/* Samples that were lost since the last drain. */
+static int drain_unsampled(struct capture *capture, uint64_t horizon)
+{
+	union event event = {.unsampled = {.hdr = {.ts = horizon - 1, .type = EV_UNSAMPLED},
+					   .count = capture->unsampled}};
+
+	capture->unsampled = 0;
+	return event.unsampled.count ? sink_event(&capture->sink, &event) : 0;
+}
+
 /*
  * Losses are read before the ring is emptied: records stamped before `horizon` are by now either
  * in the ring or counted as lost, except for those in flight on a CPU, which the reorder window
@@ -185,6 +193,8 @@ int capture_drain(struct capture *capture, uint64_t horizon)
 		err = drain_misses(capture, horizon);
 	if (!err)
 		err = drain_unread(capture, horizon);
+	if (!err)
+		err = drain_unsampled(capture, horizon);
 	if (err)
 		return err;
 	capture->horizon = horizon;

@@ -102,6 +102,7 @@ struct capture {
 	struct misses misses;	 /* as of … */
 	uint64_t ts_misses;	 /* … this time */
 	uint64_t unread;	 /* pages_unread() that the stream knows of */
+	uint64_t unsampled;	 /* lost samples that it does not know of yet */
 	struct held_record held; /* is resolved before the next record is consumed */
 	int error;		 /* of the ring's callback, for drain_ring() */
 };

@@ -249,6 +249,22 @@ static void emit_unread(const struct caveats *caveats)
 	caveat_emit(caveats, &text);
 }
 
+/* What slept without its stack has no function; what ran has it from another sample, if that is not
+ * far away. */
+static void emit_unsampled(const struct caveats *caveats)
+{
+	uint64_t count = caveats->report->window.unsampled;
+	struct text_buffer text = {0};
+
+	if (!count)
+		return;
+	text_add(&text, "Up to ");
+	text_add_number_of(&text, count, "sample", "samples");
+	text_add(&text, count == 1 ? " is" : " are");
+	text_add(&text, " missing: some time has no function, or that of the sample beside it.");
+	caveat_emit(caveats, &text);
+}
+
 static bool any_stall(const struct report *report)
 {
 	for (uint32_t p = 0; p < report->process_count; p++)
@@ -386,6 +402,7 @@ void caveats_paragraphs(const struct report *report, const struct paragraph_sink
 	emit_method(&caveats);
 	emit_guessed_loops(&caveats);
 	emit_unread(&caveats);
+	emit_unsampled(&caveats);
 	emit_stacks(&caveats);
 	emit_installed(&caveats);
 }

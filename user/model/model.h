@@ -402,6 +402,7 @@ struct world_window {
 				    was missed without a LOST */
 	uint64_t gaps;		 /* GAP events of threads that were thought to be off the CPU */
 	uint64_t unread;	 /* times that memory of a process was not read, by UNREAD */
+	uint64_t unsampled;	 /* samples that were lost at most, by UNSAMPLED */
 	bool ended;	  /* … also because there was more of something than the model takes in: */
 	const char *full; /* of what ("threads"); NULL: of nothing */
 	uint32_t limit;	  /* … and how many of these it takes in */

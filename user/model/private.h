@@ -233,7 +233,7 @@ struct world {
 	uint64_t ts_facts;    /* facts count from here on */
 	uint64_t ts_evidence; /* end of the latest loss that is over, or the window's begin */
 	uint64_t loss_count;  /* events missing in the loss that ts_facts is the end of */
-	uint64_t events, lost, late, missed, contradictions, gaps, foreign, unread;
+	uint64_t events, lost, late, missed, contradictions, gaps, foreign, unread, unsampled;
 
 	struct thread_machine *cache[CACHE_SIZE]; /* by tid */
 	struct thread_machine *by_tid;

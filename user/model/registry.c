@@ -253,6 +253,7 @@ struct world_window world_window(const struct world *w)
 				     .contradictions = w->contradictions,
 				     .gaps = w->gaps,
 				     .unread = w->unread,
+				     .unsampled = w->unsampled,
 				     .ended = w->ended,
 				     .full = w->full,
 				     .limit = w->limit};

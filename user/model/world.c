@@ -456,6 +456,9 @@ static int dispatch_names(struct world *w, const struct fact *fact)
 	case EV_UNREAD:
 		w->unread += fact->event->unread.count;
 		return 0;
+	case EV_UNSAMPLED:
+		w->unsampled += fact->event->unsampled.count;
+		return 0;
 	default:
 		return 0;
 	}

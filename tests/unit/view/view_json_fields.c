@@ -10,7 +10,7 @@ static const char head[] =
 	" 'window': {'start_ns': 1001, 'end_ns': 1002},"
 	" 'evidence': {'events': 1003, 'lost': 1004, 'late': 1005, 'missed': 1006,"
 	"  'unknown_ns': 1007, 'sampled_ns': 1008, 'thread_ns': 1009, 'gaps': 1010,"
-	"  'contradictions': 1011, 'unread': 1012,"
+	"  'contradictions': 1011, 'unread': 1012, 'samples_lost': 1034,"
 	"  'stacks': {'taken': 1013, 'missing': 1014, 'torn': 1015, 'unsure': 0,"
 	"   'distinct': 1016, 'full': true}},"
 	" 'partial': true, 'truncated': true, 'not_measured': [], 'rate_hz': 1017,"
@@ -125,7 +125,8 @@ static void fill_head(struct report *report)
 					       .missed = 1006,
 					       .gaps = 1010,
 					       .contradictions = 1011,
-					       .unread = 1012};
+					       .unread = 1012,
+					       .unsampled = 1034};
 	report->unknown_ns = 1007;
 	report->sampled_ns = 1008;
 	report->thread_ns = 1009;
@@ -391,6 +392,7 @@ static void what_is_not_so_is_false(void **state)
 	(void)state;
 	made.report.truncated = made.report.stack_evidence.full = false;
 	made.report.window.lost = made.report.window.unread = 0;
+	made.report.window.unsampled = 0;
 	made.report.stacks = false;
 	made.report.blame_count = made.report.process_count = 0;
 	found = written(&made, 1000);

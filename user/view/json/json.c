@@ -425,7 +425,9 @@ static json_t *evidence_json(const struct report *report)
 		.thread_ns = json_uint(report->thread_ns), .gaps = json_uint(report->window.gaps),
 		.contradictions = json_uint(report->window.contradictions),
 		.stacks = stack_evidence_json(report),
-		.unread = report->window.unread ? json_uint(report->window.unread) : JSON_LEFT_OUT);
+		.unread = report->window.unread ? json_uint(report->window.unread) : JSON_LEFT_OUT,
+		.samples_lost = report->window.unsampled ? json_uint(report->window.unsampled)
+							 : JSON_LEFT_OUT);
 }
 
 json_t *json_recording(const struct report *report, const struct view_options *options)
