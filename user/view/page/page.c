@@ -362,7 +362,7 @@ static int write_thread(FILE *file, const struct drawing *drawing, const struct 
 	int err = 0;
 
 	for (uint32_t i = 0; !err && i < PAGE_THREAD_LANES; i++)
-		err = page_lane_write(file, page_lane_of_thread(number) + i, list[i], origin);
+		err = page_lane_write(file, page_lane_of_thread(number) + i, list[i], NULL, origin);
 	return err;
 }
 
@@ -396,13 +396,13 @@ static int write_objects(FILE *file, const struct ending *ending,
 			err = number_holders(ending, lane);
 		if (!err)
 			err = page_lane_write(file, page_lane_of_gil(counts, *gil),
-					      lane ? lane : &none, origin);
+					      lane ? lane : &none, NULL, origin);
 	}
 	for (uint32_t i = 0; !err && i < process->loop_count; i++, (*loop)++) {
 		const struct page_lane *lane = object_find(&drawing->loops, process->loops[i].loop);
 
 		err = page_lane_write(file, page_lane_of_loop(counts, *loop), lane ? lane : &none,
-				      origin);
+				      NULL, origin);
 	}
 	return err;
 }

@@ -78,7 +78,8 @@ int page_lane_next(struct page_lane *lane, uint64_t start, uint64_t end)
 	return 0;
 }
 
-int page_lane_write(FILE *file, uint32_t number, const struct page_lane *lane, uint64_t origin)
+int page_lane_write(FILE *file, uint32_t number, const struct page_lane *lane,
+		    const struct column *last, uint64_t origin)
 {
 	struct column begin = {0};
 	char id[24];
@@ -93,6 +94,8 @@ int page_lane_write(FILE *file, uint32_t number, const struct page_lane *lane, u
 		column_write(blob, &begin);
 		for (size_t i = 0; i < sizeof(lane->columns) / sizeof(lane->columns[0]); i++)
 			column_write(blob, &lane->columns[i]);
+		if (last)
+			column_write(blob, last);
 	}
 	column_done(&begin);
 	return blob ? page_blob_end(blob) : -ENOMEM;

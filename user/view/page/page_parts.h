@@ -28,13 +28,14 @@ void column_done(struct column *column);
  */
 struct page_lane {
 	uint64_t count, first, end; /* ns; `end` of the latest entry */
-	struct column columns[5];
+	struct column columns[4];
 };
 /* Counts one more entry, behind the one before without a gap; or -EBADMSG: nothing that could be
  * drawn, which never occurs. */
 int page_lane_next(struct page_lane *lane, uint64_t start, uint64_t end);
-/* Writes the blob "lane-NUMBER". 0 or -errno. */
-int page_lane_write(FILE *file, uint32_t number, const struct page_lane *lane, uint64_t origin);
+/* Writes the blob "lane-NUMBER"; `last`: one more column, or NULL. 0 or -errno. */
+int page_lane_write(FILE *file, uint32_t number, const struct page_lane *lane,
+		    const struct column *last, uint64_t origin);
 void page_lane_done(struct page_lane *lane);
 
 /* ── numbers in order of appearance (page_stacks.c) ──────────────────────── */

@@ -6,11 +6,12 @@
 #include <errno.h>
 #include <stdlib.h>
 
-enum { FLAGS, LENGTHS, BUSY, IDLE, UNKNOWN };
+enum { FLAGS, LENGTHS, BUSY, IDLE };
 
 /* Two steps are held back: the latest may yet be replaced, and then be no step at all. */
 struct pool_lane {
 	struct page_lane lane;
+	struct column unknown; /* the last column: other lanes have four at most */
 	struct pool_step shown, latest;
 	bool begun;
 };
@@ -31,6 +32,13 @@ static struct pool_lane *pool_lane(struct page_pools *pools, uint32_t pool)
 	return &pools->lanes[pool];
 }
 
+static void pool_lane_done(struct pool_lane *pool)
+{
+	page_lane_done(&pool->lane);
+	column_done(&pool->unknown);
+	*pool = (struct pool_lane){0};
+}
+
 static int put_shown(struct pool_lane *pool, uint64_t end)
 {
 	const struct pool_step *step = &pool->shown;
@@ -48,7 +56,7 @@ static int put_shown(struct pool_lane *pool, uint64_t end)
 		err = column_add(&lane->columns[BUSY], step->busy);
 	if (!err)
 		err = column_add(&lane->columns[IDLE], step->idle);
-	return err ? err : column_add(&lane->columns[UNKNOWN], step->unknown);
+	return err ? err : column_add(&pool->unknown, step->unknown);
 }
 
 /* The latest step is one. */
@@ -73,8 +81,7 @@ int page_pools_add(struct page_pools *pools, const struct pool_step *step)
 	if (!pool)
 		return -ENOMEM;
 	if (step->anew) {
-		page_lane_done(&pool->lane);
-		*pool = (struct pool_lane){0};
+		pool_lane_done(pool);
 		return 0;
 	}
 	if (!pool->begun)
@@ -110,13 +117,13 @@ int page_pool_write(FILE *file, struct page_pools *pools, const struct pool_repo
 	if (err)
 		return err;
 	clear_grown(&pool->lane, report->threads);
-	return page_lane_write(file, number, &pool->lane, window->start);
+	return page_lane_write(file, number, &pool->lane, &pool->unknown, window->start);
 }
 
 void page_pools_done(struct page_pools *pools)
 {
 	for (uint32_t i = 0; i < pools->room; i++)
-		page_lane_done(&pools->lanes[i].lane);
+		pool_lane_done(&pools->lanes[i]);
 	free(pools->lanes);
 	*pools = (struct page_pools){0};
 }
