@@ -3,7 +3,10 @@
 left in the kernel, and the target's code is that of its file."""
 
 import contextlib
+import os
 import random
+import signal
+import subprocess
 import time
 
 import pytest
@@ -77,3 +80,53 @@ def test_a_killed_gilscope_leaves_nothing_behind():
         f"{attached} times with all probes in place (seed {seed})"
     )
     assert attached >= KILLS / 10, "hardly ever attached: the moments are badly chosen"
+
+
+SETS_PROBES = {"x86_64": ("298", "321"), "aarch64": ("241", "280")}  # perf_event_open, bpf
+SETTING_S = 0.015  # what it takes to set them all with uprobe_multi
+
+
+def child_that_sets_probes(pid):
+    """The process that sets gilscope's probes, when it has begun to."""
+    deadline = time.monotonic() + 30
+    while time.monotonic() < deadline:
+        for child in harness.read(f"/proc/{pid}/task/{pid}/children").split():
+            with contextlib.suppress(OSError):
+                if (
+                    harness.read(f"/proc/{child}/comm") == "gilscope-reader\n"
+                    and harness.read(f"/proc/{child}/syscall").split()[0]
+                    in SETS_PROBES[os.uname().machine]
+                ):
+                    return int(child)
+    raise AssertionError("no child sets probes")
+
+
+def leaks():
+    """How many probes of gilscope the kernel said that it could not remove."""
+    log = subprocess.run(["dmesg"], capture_output=True, check=True, text=True).stdout
+    return [line for line in log.splitlines() if "gilscope" in line and "leaking uprobe" in line]
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGINT])
+def test_a_signal_while_probes_are_set_leaks_none(number):
+    """SIGKILL to gilscope, whose child must not be broken off then; Ctrl-C, which goes to both."""
+    with harness.Script("import time\nprint('ready', flush=True)\ntime.sleep(600)") as app:
+        before = leaks()
+        for _ in range(6):
+            running = subprocess.Popen(
+                [harness.GILSCOPE, "attach", str(app.pid)],
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL,
+                start_new_session=True,
+            )
+            child = child_that_sets_probes(running.pid)
+            time.sleep(random.uniform(0, SETTING_S))
+            if number == signal.SIGKILL:
+                running.kill()
+            else:
+                os.killpg(running.pid, number)
+            running.wait()
+            while os.path.exists(f"/proc/{child}"):
+                time.sleep(0.01)
+        assert leaks() == before
+        assert breakpoints(app) == 0

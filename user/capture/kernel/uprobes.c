@@ -186,11 +186,17 @@ struct setting {
 	bool multi;
 };
 
+/*
+ * A fatal signal while the kernel sets a probe would keep it from removing it again: it gives up
+ * reading the target's memory then (mm/gup.c), and leaks the probe ("uprobe: … failed to
+ * unregister", uprobe_unregister_nosync()), with the breakpoints that are in place already.
+ */
 static int set_all(void *ctx, int line)
 {
 	const struct setting *setting = ctx;
 	int err = bring_all_in(setting->places, setting->target);
 
+	bounded_unbroken();
 	for (int i = 0; i < PLACEMENTS && !err; i++) {
 		const struct placement *where = &setting->places[i];
 

@@ -96,6 +96,15 @@ int bounded_send_fd(int line, int fd)
 	return sent < 0 ? sent : 0;
 }
 
+void bounded_unbroken(void)
+{
+	sigset_t all;
+
+	prctl(PR_SET_PDEATHSIG, 0);
+	sigfillset(&all);
+	sigprocmask(SIG_BLOCK, &all, NULL);
+}
+
 static void close_from_to(unsigned int first, unsigned int last)
 {
 	if (first > last)

@@ -52,6 +52,12 @@ void bounded_answer_done(struct bounded_answer *answer);
 int bounded_send(int line, const void *bytes, size_t length);
 int bounded_send_fd(int line, int fd);
 
+/*
+ * For the work: from here on neither a signal nor the end of the parent breaks off a system call;
+ * only SIGKILL does. Once the parent has ended, bounded_send() and bounded_send_fd() fail.
+ */
+void bounded_unbroken(void);
+
 /* Notes which file is about to be accessed, for the message in case it never answers. Does nothing
  * outside a child. */
 void bounded_at(const char *text);
