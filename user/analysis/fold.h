@@ -278,6 +278,7 @@ void starved_waited(struct report_builder *builder, struct thread_fold *fold,
 /* Fills `starved` and `waiting` of the thread's report. 0 or -ENOMEM. */
 int report_starved(struct report_builder *builder, struct thread_fold *fold,
 		   struct thread_report *report);
+void starvation_free(struct starvation *starvation); /* NULL is fine */
 
 /* pools.c: a sample; a thread's new state; and fills report.pools: 0 or -ENOMEM. */
 void pools_sample(struct report_builder *builder, struct thread_fold *worker,

@@ -86,7 +86,7 @@ static void report_clear(struct report_builder *builder)
 			breakdown_done(&process->loops[i].stalled);
 		for (uint32_t i = 0; i < process->thread_count && builder->growth; i++) {
 			breakdown_done(&process->threads[i].starved.what);
-			breakdown_done(&process->threads[i].waiting.what);
+			starvation_free(process->threads[i].waiting);
 		}
 		free(process->gils);
 		free(process->threads);

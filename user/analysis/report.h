@@ -204,8 +204,8 @@ struct thread_report {
 	uint64_t holds, waits, forced_drops;
 	uint64_t held_ns;    /* part of `states` with the GIL */
 	uint64_t sampled_ns; /* part of `states` where only samples distinguish python and native */
-	struct starvation starved; /* of a growth report: those since the report before … */
-	struct starvation waiting; /* … and, only there, the wait in progress; count 0: none */
+	struct starvation starved;  /* of a growth report: those since the report before … */
+	struct starvation *waiting; /* … and, only there, the wait in progress; NULL: none */
 };
 
 /* One of those that wait for each other at the end of an ongoing stall, the loop's thread first:

@@ -194,21 +194,21 @@ static void a_long_wait_is_reported_while_it_lasts_and_once_when_it_is_over(void
 
 	begin_wait();
 	grow(900 * MS);
-	assert_int_equal(report_of(&found->processes[0], C)->waiting.count, 0); /* not yet */
+	assert_null(report_of(&found->processes[0], C)->waiting); /* not yet */
 	grow(1520 * MS);
 	waiter = report_of(&found->processes[0], C);
 	assert_int_equal(waiter->starved.count, 0);
-	assert_int_equal(waiter->waiting.count, 1);
-	assert_int_equal(waiter->waiting.ns, 1500 * MS);
-	assert_int_equal(waiter->waiting.stack, IN_BETA);
-	assert_false(waiter->waiting.whole);
-	assert_int_equal(waiter->waiting.what.blockers[0].thread->tid, B);
+	assert_int_equal(waiter->waiting->count, 1);
+	assert_int_equal(waiter->waiting->ns, 1500 * MS);
+	assert_int_equal(waiter->waiting->stack, IN_BETA);
+	assert_false(waiter->waiting->whole);
+	assert_int_equal(waiter->waiting->what.blockers[0].thread->tid, B);
 	assert_int_equal(view.starved_count, 1);
 	assert_int_equal(view.starved[0].starved.ns, 1500 * MS);
 	end_wait();
 	grow(2100 * MS);
 	waiter = report_of(&found->processes[0], C);
-	assert_int_equal(waiter->waiting.count, 0);
+	assert_null(waiter->waiting);
 	assert_int_equal(waiter->starved.count, 1);
 	assert_int_equal(waiter->starved.ns, 1980 * MS);
 	assert_true(waiter->starved.whole);

@@ -57,9 +57,9 @@ static int step_starved(struct live *live, struct step *step, const struct threa
 	if (report->starved.count)
 		err = keep_starved(&step->starved, &step->starved_count, report->thread,
 				   &report->starved);
-	if (err == 0 && report->waiting.count)
+	if (err == 0 && report->waiting)
 		err = keep_starved(&live->waiting, &live->waiting_count, report->thread,
-				   &report->waiting);
+				   report->waiting);
 	return err;
 }
 

@@ -9,6 +9,7 @@
  * not grow with waiters times holders times stacks: each has the n-th part when it is the n-th.
  */
 #include <errno.h>
+#include <stdlib.h>
 
 #include "analysis/fold.h"
 #include "base/duration.h"
@@ -110,24 +111,34 @@ void starved_waited(struct report_builder *builder, struct thread_fold *fold,
 }
 
 /* The wait in progress, as of the latest world_cut(). */
-static int fill_waiting(struct report_builder *builder, const struct thread_fold *fold,
-			struct starvation *waiting)
+static int make_waiting(struct report_builder *builder, const struct thread_fold *fold,
+			struct starvation **ret_waiting)
 {
 	const struct thread *thread = fold->report.thread;
 	uint64_t end = builder->report.window.end;
-	struct breakdown what;
+	struct starvation *waiting;
 
 	if (thread->state != TS_GIL_WAIT || thread->gone || thread->ts_state + STARVED_NS > end)
 		return 0;
-	if (breakdown_copy(&fold->waiting_for, &what) < 0)
+	waiting = calloc(1, sizeof(*waiting));
+	if (!waiting || breakdown_copy(&fold->waiting_for, &waiting->what) < 0) {
+		free(waiting);
 		return -ENOMEM;
-	*waiting = (struct starvation){.count = 1,
-				       .ns = end - thread->ts_state,
-				       .start = thread->ts_state,
-				       .end = end,
-				       .stack = fold->following ? fold->wait_stack : 0,
-				       .what = what};
-	return 0;
+	}
+	waiting->count = 1;
+	waiting->ns = end - thread->ts_state;
+	waiting->start = thread->ts_state;
+	waiting->end = end;
+	waiting->stack = fold->following ? fold->wait_stack : 0;
+	*ret_waiting = waiting;
+	return handlers_of_blockers(builder, &waiting->what);
+}
+
+void starvation_free(struct starvation *starvation)
+{
+	if (starvation)
+		breakdown_done(&starvation->what);
+	free(starvation);
 }
 
 int report_starved(struct report_builder *builder, struct thread_fold *fold,
@@ -142,6 +153,5 @@ int report_starved(struct report_builder *builder, struct thread_fold *fold,
 	if (err < 0 || !builder->growth)
 		return err;
 	*starved = (struct starvation){0}; /* it is the report's now */
-	err = fill_waiting(builder, fold, &report->waiting);
-	return err < 0 ? err : handlers_of_blockers(builder, &report->waiting.what);
+	return make_waiting(builder, fold, &report->waiting);
 }
