@@ -29,7 +29,7 @@ def seconds_of(length):
 
 # The search that fails at every position takes n²/2 steps, in one call into C that keeps the GIL.
 # How fast that is varies with what else the machine does, so it is measured just before.
-LENGTH, takes_s = 2500, 0.0
+LENGTH, takes_s = 1000, 0.0
 
 
 def hog(text, begun):
@@ -78,7 +78,7 @@ async def handler(cause, seconds):
 def read(loop, ended):
     global takes_s
     line = os.read(0, 4096).decode()
-    if "gil_wait" in line:  # about 20 ms, in a turn of its own
+    if "gil_wait" in line:  # a few ms, in a turn of its own
         takes_s = min(seconds_of(LENGTH) for _ in range(2))
     if not line:
         ended.set()
