@@ -207,7 +207,8 @@ def test_threads_that_compute_for_it(observed):
     assert len(computing) == 4, helpers
     assert all(least_ns < helper["ns"] < 60_000_000 for helper in computing), stall
     known = {helper["native"]["module"] for helper in computing if "native" in helper}
-    assert harness.library("locks") in known, known
+    # of an application in a chroot, the kernel's path of it
+    assert any(module.endswith(harness.library("locks")) for module in known), known
 
 
 def test_the_gil_waits_for_a_mutex_that_waits_for_a_pipe(observed):
