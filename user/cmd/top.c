@@ -166,7 +166,7 @@ static void change_threshold(struct top *top, bool up)
 	top->pipeline.stall_ns = ns;
 	report_builder_threshold(top->pipeline.builder, ns);
 	tui_message(top->tui,
-		    "From now on turns of %s or longer are stalls; the list keeps those before.",
+		    "New stalls are iterations of %s or longer; the list keeps older ones.",
 		    duration_text(ns, text));
 }
 
@@ -174,8 +174,7 @@ static void toggle_pause(struct top *top)
 {
 	top->status.paused = !top->status.paused;
 	tui_message(top->tui, "%s",
-		    top->status.paused ? "Paused: this is what was; observing goes on. p goes on."
-				       : "");
+		    top->status.paused ? "Paused. Observation continues; press p to resume." : "");
 }
 
 static void record_window(struct top *top)

@@ -47,14 +47,14 @@ static void emit_losses(const struct caveats *caveats)
 				 "because the kernel skipped the probe", &opened);
 		text_add(&text, opened ? "): " : ": ");
 		text_add_share(&text, report->unknown_ns, report->thread_ns);
-		text_add(&text, " of the threads' time is unknown. What is reported as known does "
-				"not rest on what was lost.");
+		text_add(&text, " of the threads' time is unknown. Everything else is unaffected "
+				"by the loss.");
 		caveat_emit(caveats, &text);
 	} else if (report->unknown_ns > report->thread_ns / 100) {
 		text_add_share(&text, report->unknown_ns, report->thread_ns);
-		text_add(&text, " of the threads' time is unknown though nothing was lost: a "
-				"thread counts as unknown until it first shows itself, and where "
-				"facts contradict each other.");
+		text_add(&text, " of the threads' time is unknown although no event was lost: a "
+				"thread is unknown until its first event, and where events "
+				"contradict each other.");
 		caveat_emit(caveats, &text);
 	}
 }
@@ -73,8 +73,7 @@ static void emit_unwhole(const struct caveats *caveats)
 	if (!count)
 		return;
 	text_add_number_of(&text, count, "stall was", "stalls were");
-	text_add(&text, " longer than what we saw of it, because evidence began or ended inside: "
-			"marked ≥.");
+	text_add(&text, " seen only in part, because data begins or ends inside: marked ≥.");
 	caveat_emit(caveats, &text);
 }
 
@@ -92,7 +91,7 @@ static void emit_left_out(const struct caveats *caveats)
 	text_add_number_of(&text, count, "stall is", "stalls are");
 	text_add(&text, " not listed, none longer than ");
 	text_add_duration(&text, report->left_out_ns);
-	text_add(&text, ": a report lists the longest, and has the others in its sums.");
+	text_add(&text, ": the report lists the longest; the sums include all.");
 	caveat_emit(caveats, &text);
 }
 
@@ -103,18 +102,17 @@ static void emit_missed(const struct caveats *caveats)
 	struct text_buffer text = {0};
 
 	if (window->gaps) {
-		text_add_number_of(&text, window->gaps, "context switch was",
-				   "context switches were");
-		text_add(&text,
-			 " not reported by the kernel; the thread concerned counts as "
-			 "unknown from the switch before on that CPU (a millisecond or so).");
+		text_add(&text, "The kernel missed ");
+		text_add_number_of(&text, window->gaps, "context switch", "context switches");
+		text_add(&text, "; the threads concerned are unknown from the switch before on "
+				"that CPU, about a millisecond each.");
 		caveat_emit(caveats, &text);
 	}
 	if (window->contradictions) {
 		text = (struct text_buffer){0};
 		text_add_number_of(&text, window->contradictions, "time", "times");
-		text_add(&text, " what a thread did showed that an earlier event of it is missing; "
-				"its time up to there is unknown.");
+		text_add(&text, " an earlier event of a thread must have been missed; that "
+				"thread's time up to there is unknown.");
 		caveat_emit(caveats, &text);
 	}
 }
@@ -131,15 +129,15 @@ static void emit_contradictions(const struct caveats *caveats)
 		struct text_buffer text = {0};
 
 		text_add_number_of(&text, violations, "time", "times");
-		text_add(&text, " facts about the GIL contradicted each other; its holder counts "
-				"as unknown from there to the next certain fact.");
+		text_add(&text, " events of the GIL contradicted each other; its holder is unknown "
+				"from there to the next certain event.");
 		caveat_emit(caveats, &text);
 	}
 	if (report->window.foreign) {
 		struct text_buffer text = {0};
 
 		text_add_number_of(&text, report->window.foreign, "event", "events");
-		text_add(&text, " concerned an unknown GIL, of a sub-interpreter perhaps; "
+		text_add(&text, " concerned an unknown GIL, perhaps a sub-interpreter's; "
 				"its threads' states rest on the scheduler alone.");
 		caveat_emit(caveats, &text);
 	}
@@ -177,7 +175,7 @@ static void emit_method(const struct caveats *caveats)
 	if (report->sampled_ns) {
 		struct text_buffer text = {0};
 
-		text_add(&text, "python and native were told apart by samples for ");
+		text_add(&text, "Python and C code are distinguished by samples for ");
 		text_add_share(&text, report->sampled_ns, report->thread_ns);
 		text_add(&text, " of the threads' time (mode ");
 		text_add(&text, "%s", fact_name(&mode_names, report->mode));
@@ -190,7 +188,7 @@ static void emit_method(const struct caveats *caveats)
 
 		if (info->confidence != CONFIDENCE_APPROXIMATE)
 			continue;
-		text_add(&text, "The GIL of pid %u was found by an approximate method (",
+		text_add(&text, "The GIL of process %u was found by an approximate method (",
 			 info->pid);
 		text_add(&text, "%s", fact_name(&method_names, info->method));
 		text_add(&text, "); its figures may be off.");
@@ -215,7 +213,7 @@ static void emit_stack_losses(const struct caveats *caveats)
 		text = (struct text_buffer){0};
 		text_add_count(&text, torn);
 		text_add(&text, torn == 1 ? " stack" : " stacks");
-		text_add(&text, " changed while being read; the innermost functions are left out.");
+		text_add(&text, " changed while being read; their innermost frames are omitted.");
 		caveat_emit(caveats, &text);
 	}
 	if (report->stack_evidence.unsure) {
@@ -242,10 +240,9 @@ static void emit_unread(const struct caveats *caveats)
 	if (!caveats->report->window.unread)
 		return;
 	text_add_number_of(&text, caveats->report->window.unread, "time", "times");
-	text_add(&text, " memory of the process was not read, because whoever has to supply it "
-			"need not answer (FUSE, userfaultfd), or because it took too "
-			"long. Functions, names of threads and what Python says of its loops may "
-			"be missing.");
+	text_add(&text, " memory of the process was not read, because its supplier may never "
+			"answer (FUSE, userfaultfd) or took too long. Functions, thread names and "
+			"the state of event loops may be missing.");
 	caveat_emit(caveats, &text);
 }
 
@@ -290,15 +287,12 @@ static void emit_stacks(const struct caveats *caveats)
 	if (!report->blame_count && !any_stall(report))
 		return;
 	if (report->rate_hz) {
-		text_add(&text,
-			 "Which function was on a CPU is sampled at %u" NBSP
-			 "Hz, so its time there is right to about ",
-			 report->rate_hz);
+		text_add(&text, "On-CPU functions are sampled at %u" NBSP "Hz (±", report->rate_hz);
 		text_add_duration(&text, NS_PER_S / report->rate_hz);
-		text_add(&text, " a time; what slept or waited for the GIL is exact.");
+		text_add(&text, " each); sleeps and GIL waits are exact.");
 	} else {
-		text_add(&text, "The sampling clock was off: which function was on a CPU is known "
-				"only where it then slept or waited.");
+		text_add(&text, "Sampling was off: on-CPU functions are known only where they then "
+				"slept or waited.");
 	}
 	caveat_emit(caveats, &text);
 }
@@ -365,9 +359,9 @@ static void emit_guessed_loops(const struct caveats *caveats)
 		}
 	if (!text.length)
 		return;
-	text_add(
-		&text,
-		": an event loop by the way it waits; Python's own word for it was not to be had.");
+	text_add(&text,
+		 ": recognised as an event loop by its epoll waits; asyncio's own state could not "
+		 "be read.");
 	caveat_emit(caveats, &text);
 }
 
@@ -379,18 +373,17 @@ void caveats_paragraphs(const struct report *report, const struct paragraph_sink
 		struct text_buffer text = {0};
 
 		text_add(&text,
-			 "There were more than %u %s, which is all that a report can have; what "
-			 "came later than ",
+			 "There were more than %u %s, the most that a report can have; it ends at ",
 			 report->window.limit, report->window.full);
 		text_add_duration(&text, text_window_ns(report));
-		text_add(&text, " after the begin is missing.");
+		text_add(&text, ".");
 		caveat_emit(&caveats, &text);
 	} else if (report->truncated) {
 		struct text_buffer text = {0};
 
-		text_add(&text, "The recording was cut off; what came later than ");
+		text_add(&text, "The recording is truncated at ");
 		text_add_duration(&text, text_window_ns(report));
-		text_add(&text, " after its begin is missing.");
+		text_add(&text, ": its writer was stopped, or the disk was full.");
 		caveat_emit(&caveats, &text);
 	}
 	emit_losses(&caveats);

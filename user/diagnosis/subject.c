@@ -190,15 +190,22 @@ void add_function(struct text_buffer *text, const struct report *report,
 void add_function_in(struct text_buffer *text, const struct report *report,
 		     const struct finding *finding, const struct thread *thread)
 {
+	struct finding function = *finding;
 	bool comma = false;
 
+	/* the thread says that */
+	if (finding->handler.role == HANDLER_EXECUTOR || finding->handler.role == HANDLER_THREAD)
+		function.handler.role = HANDLER_FRAME;
 	if (finding->handler.role != HANDLER_NONE || finding->inner.function) {
-		add_function(text, report, finding);
+		add_function(text, report, &function);
 		comma = text->length && text->bytes[text->length - 1] == ',';
 		text_add(text, " in ");
 	}
 	if (finding->many_threads)
-		text_add(text, "several threads");
+		text_add(text, "several %sthreads",
+			 finding->handler.role == HANDLER_EXECUTOR ? "worker " : "");
+	else if (finding->handler.role == HANDLER_EXECUTOR)
+		text_add(text, "worker thread" NBSP "%u", thread->tid);
 	else
 		text_add_thread(text, report, thread);
 	text_add(text, comma ? "," : "");

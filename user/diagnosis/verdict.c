@@ -45,30 +45,31 @@ static void add_length(struct text_buffer *text, uint64_t ns, bool began_before)
 	text_add_duration(text, ns);
 }
 
-/* " stalled once, for 1.20 s", " has been stalled since before gilscope attached, for ≥ 1.20 s" */
+/* " had one stall of 1.20 s", " has been stalled since before gilscope attached, for ≥ 1.20 s" */
 static void add_one(struct text_buffer *text, const struct stalls_seen *seen, uint64_t total)
 {
 	if (seen->since_before)
-		text_add(text, "%s since before gilscope attached, for ",
-			 seen->ongoing ? " has been stalled" : " stalled once,");
+		text_add(text,
+			 seen->ongoing
+				 ? " has been stalled since before gilscope attached, for "
+				 : " had one stall, which began before gilscope attached, of ");
 	else
-		text_add(text, " stalled once, for ");
+		text_add(text, " had one stall of ");
 	add_length(text, total, seen->began_before);
 }
 
 static void add_many(struct text_buffer *text, const struct stalls_seen *seen, uint64_t count,
 		     uint64_t total)
 {
-	text_add(text, " stalled ");
-	text_add_number_of(text, count, "time", "times");
-	text_add(text, " for ");
+	text_add(text, " had ");
+	text_add_count(text, count);
+	text_add(text, " stalls totalling ");
 	add_length(text, total, seen->began_before);
-	text_add(text, " in all");
 }
 
 static void add_longest(struct text_buffer *text, const struct stalls_seen *seen)
 {
-	text_add(text, "; worst ");
+	text_add(text, ", the longest ");
 	add_length(text, seen->longest, seen->longest_began_before);
 	if (seen->since_before)
 		text_add(text, "; the first began before gilscope attached");
@@ -124,15 +125,15 @@ static void add_stalls(struct text_buffer *text, const struct report *report,
 		add_longest(text, &seen);
 	add_freeze(text, loop);
 	if (seen.ongoing && !(count == 1 && seen.since_before))
-		text_add(text, "; it was still stalled at the end");
+		text_add(text, "; it was stalled when observation ended");
 	text_add(text, ". ");
 	if (breakdown_is_stopped(what, &kind)) {
 		text_add_share(text, breakdown_stopped_ns(what), total);
-		text_add(text, " of that it was %s.", text_stop(kind));
+		text_add(text, " of that %s.", text_stop(kind));
 		return;
 	}
 	text_add_share(text, what->states.ns[state], total);
-	text_add(text, " of that it was %s", palette_of(state)->doing);
+	text_add(text, " of that %s", palette_of(state)->doing);
 	text_add_culprit(text, report, process, state, what);
 	if (what->states.ns[state] < total / 10 * 7)
 		add_second(text, report, process, state, what);
@@ -152,19 +153,21 @@ static void add_no_stall(struct text_buffer *text, const struct report *report,
 {
 	uint64_t unknown = unknown_of(process, loop->loop->thread);
 
-	text_add(text, "No stall of ");
-	text_add_duration(text, report->stall_ns);
-	text_add(text, " or longer%s: ", unknown >= report->stall_ns ? " was seen" : "");
 	add_loop(text, report, loop);
+	text_add(text, " %s no stalls (≥" NBSP,
+		 unknown >= report->stall_ns ? "was seen to have" : "had");
+	text_add_duration(text, report->stall_ns);
+	text_add(text, ")");
 	if (loop->longest_ns) {
-		text_add(text, " made ");
-		text_add_number_of(text, loop->turn.count, unknown ? "whole turn" : "turn",
-				   unknown ? "whole turns" : "turns");
-		text_add(text, "; longest ");
+		text_add(text, " in ");
+		text_add_number_of(text, loop->turn.count,
+				   unknown ? "complete iteration" : "iteration",
+				   unknown ? "complete iterations" : "iterations");
+		text_add(text, ", the longest ");
 		text_add_duration(text, loop->longest_ns);
 		text_add(text, ".");
 	} else {
-		text_add(text, unknown ? " made no turn that was seen." : " had nothing to do.");
+		text_add(text, unknown ? ", and no complete iteration." : ": it was idle.");
 	}
 	if (unknown >= report->stall_ns) {
 		text_add(text, " But ");
@@ -175,10 +178,9 @@ static void add_no_stall(struct text_buffer *text, const struct report *report,
 
 static void add_no_loop(struct text_buffer *text)
 {
-	text_add(text, "No event loop was seen: no thread came to wait in epoll on a descriptor "
-		       "that a loop would have. Either this process runs none, or "
-		       "its loop never got back to its wait while we looked. Observe for longer, "
-		       "and while there is work to do; who had the GIL is below.");
+	text_add(text, "No event loop found. Either the process runs none (a supervisor? try its "
+		       "workers), or the loop was busy or blocked all the time: see its threads "
+		       "below.");
 }
 
 bool process_without_loops(const struct process_report *process)
@@ -221,7 +223,7 @@ static void put_gil(const struct report *report, const struct process_report *pr
 		text_add_share(&text, gil->contended_ns, text_window_ns(report));
 		text_add(&text, ", ");
 		text_add_duration(&text, waited);
-		text_add(&text, " in all.");
+		text_add(&text, " in total.");
 	} else {
 		text_add(&text, "no thread %s for it.", unsure ? "was seen to wait" : "waited");
 	}

@@ -74,14 +74,13 @@ static void add_rivals(struct text_buffer *text, const struct process *process,
 	for (uint32_t i = 0; i < what->preempted_by_count; i++)
 		total += shares[i].ns;
 	if (has_most(shares[0].ns, total)) {
-		text_add(text, what->preempted_by_count > 1 ? " that mostly " : " that ");
+		text_add(text, what->preempted_by_count > 1 ? ", taken mostly by " : ", taken by ");
 		text_add_occupant(text, process, &shares[0]);
-		text_add(text, " had");
 		return;
 	}
-	text_add(text, " that ");
+	text_add(text, ", taken by ");
 	text_add_number_of(text, what->preempted_by_count, "other", "others");
-	text_add(text, " had, ");
+	text_add(text, ", ");
 	text_add_occupant(text, process, &shares[0]);
 	add_share_of(text, shares[0].ns, total);
 }

@@ -40,7 +40,7 @@ static void add_inner(struct text_buffer *text, const struct report *report,
 	    !handler_inner(report->finder, report->names, stack->id, handler, &inner))
 		return;
 	if (frames[inner].function != handler->frame.function) {
-		text_add(text, "; innermost ");
+		text_add(text, " → ");
 		text_add_frame(text, report, &frames[inner]);
 	}
 	if (!handler_called(report->finder, report->names, stack->id, inner, &called))

@@ -21,14 +21,14 @@ static void add_doing(struct text_buffer *text, const struct report *report,
 	} else if ((state == TS_BLOCKED || state == TS_HELD_BLOCKED) && what->syscall_count) {
 		text_add(text, "%s", state == TS_BLOCKED ? "blocked in " : "asleep in ");
 		text_add_syscall(text, process, what->syscalls[0].sysno);
-		text_add(text, "%s", state == TS_BLOCKED ? "" : " while holding the GIL");
+		text_add(text, "%s", state == TS_BLOCKED ? "" : " with the GIL");
 	} else {
 		text_add(text, "%s", palette_of(state)->doing);
 		text_add_culprit(text, report, process, state, what);
 	}
 }
 
-/* ", in render (app.py:12), route; innermost dumps (…)". Where a thread waited for the GIL outside
+/* ", in render (app.py:12), route → dumps (…)". Where a thread waited for the GIL outside
  * any handler is of no interest. */
 static void add_place(struct text_buffer *text, const struct report *report,
 		      enum thread_state state, uint32_t stack, const struct handler *handler)

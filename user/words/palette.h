@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * palette.h - how a thread state looks everywhere: its letter, its colour on a terminal and on a
- * page, and its description.
+ * page, and what it is called.
  *
  * The hues are those of Okabe and Ito's set, which colour-blind readers can distinguish. States
  * with the GIL are warm, states without it cold; waiting for the GIL, the subject of this tool, has
@@ -17,7 +17,10 @@ struct palette {
 	unsigned char ansi; /* index of the terminal's 256 colours, the nearest to `hex` */
 	bool dark;	    /* text on it is white; else black */
 	const char *hex;    /* "#rrggbb" */
-	const char *doing;  /* "waiting for the GIL": completes "most of the time it was …" */
+	/* What people read; the identifier of data is thread_state_name(). */
+	const char *column; /* "GIL wait": of a thread, at the head of a column; at most 12 wide */
+	const char *label;  /* "waiting for the GIL": as the cause of a stall, or in a legend */
+	const char *doing;  /* the same in a sentence: completes "most of the time …" */
 };
 
 /* Never NULL. */

@@ -43,7 +43,7 @@ static void add_group(struct text_buffer *text, const struct report *report,
 	if (group->count > 1) {
 		text_add(text, "%u" NBSP "times, ", group->count);
 		text_add_duration(text, group->ns);
-		text_add(text, " in all, longest ");
+		text_add(text, " in total, longest ");
 	}
 	text_add_duration(text, group->longest_ns);
 }
@@ -85,8 +85,9 @@ void text_add_parts(struct text_buffer *text, const struct report *report,
 	text_add(text, "%s%u callbacks", stall->part_count == TURN_PARTS_MAX ? "at least " : "",
 		 parts);
 	if (resolution_ns) {
-		text_add(text, ", told apart to ");
+		text_add(text, " (boundaries ±");
 		text_add_duration(text, resolution_ns);
+		text_add(text, ")");
 	}
 	text_add(text, ": ");
 	for (i = 0; i < count && i < SHOWN_FUNCTIONS; i++) {

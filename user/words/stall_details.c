@@ -3,6 +3,7 @@
 #include "words/stall.h"
 
 #include "words/names.h"
+#include "words/palette.h"
 
 #define SHOWN_PARTS 3
 #define INDENT	    "      "
@@ -32,7 +33,7 @@ void text_add_states(struct text_buffer *text, const struct state_sums *sums,
 			return;
 		used[next] = true;
 		text_add(text, "%s%s" NBSP, text->length > before ? ", " : "",
-			 thread_state_name((enum thread_state)next));
+			 palette_of((enum thread_state)next)->label);
 		text_add_duration(text, sums->ns[next]);
 	}
 }
@@ -58,7 +59,7 @@ static void add_c_code(struct text_buffer *text, const struct report *report,
 	text_add_duration(text, most.ns);
 }
 
-/* What the loop's own thread did: "in render (app.py:12), route, of task 'Task-7'; innermost dumps
+/* What the loop's own thread did: "in render (app.py:12), route, of task 'Task-7' → dumps
  * (…)". */
 static void add_own(struct text_buffer *text, const struct report *report,
 		    const struct stall *stall)
@@ -105,10 +106,13 @@ static void add_blockers(struct text_buffer *text, const struct report *report,
 
 		text_add(text, i ? "; " : "GIL held by ");
 		if (blocker->handler.role != HANDLER_NONE) {
-			text_add_handler(text, report, &blocker->handler);
-			text_add(text, ", running in ");
+			text_add_frame(text, report, &blocker->handler.frame);
+			text_add(text, " in ");
 		}
-		text_add_thread(text, report, blocker->thread);
+		if (blocker->handler.role == HANDLER_EXECUTOR)
+			text_add(text, "worker thread" NBSP "%u", blocker->thread->tid);
+		else
+			text_add_thread(text, report, blocker->thread);
 		text_add(text, ": ");
 		text_add_states(text, &blocker->states, stall, TS_COUNT);
 		if (blocker_is_stopped(blocker, &kind))
@@ -138,9 +142,9 @@ static void add_syscalls(struct text_buffer *text, const struct process *process
 			stops++;
 			continue;
 		}
-		text_add(text, shown++ ? ", " : "slept in ");
+		text_add(text, shown++ ? ", " : "blocked in ");
 		text_add_syscall(text, process, what->syscalls[i].sysno);
-		text_add(text, NBSP);
+		text_add(text, " for" NBSP);
 		text_add_duration(text, what->syscalls[i].ns);
 	}
 	if (shown)
@@ -253,7 +257,7 @@ static void add_occupants(struct text_buffer *text, const struct process *proces
 		if (i)
 			text_add(text, ", ");
 		else
-			text_add(text, "CPU taken by ");
+			text_add(text, "CPU used meanwhile by ");
 		text_add_occupant(text, process, &what->preempted_by[i]);
 		text_add(text, NBSP);
 		text_add_duration(text, what->preempted_by[i].ns);
@@ -262,7 +266,7 @@ static void add_occupants(struct text_buffer *text, const struct process *proces
 		add_more(text, what->preempted_by_count - i);
 	if (matters(what->throttled_ns, stall)) {
 		text_separate(text, "; ");
-		text_add(text, "its cgroup's CPU quota used up for ");
+		text_add(text, "CPU quota of its cgroup used up for ");
 		text_add_duration(text, what->throttled_ns);
 	}
 }

@@ -36,12 +36,7 @@ void text_add_thread(struct text_buffer *text, const struct report *report,
 	}
 	text_add(text, "'");
 	text_add_name(text, name, THREAD_COLUMNS);
-	text_add(text, "'" NBSP "(");
-	if (has_two_names(report, thread)) {
-		text_add_name(text, thread->comm, THREAD_COLUMNS);
-		text_add(text, "," NBSP);
-	}
-	text_add(text, "%u)", thread->tid);
+	text_add(text, "'" NBSP "(%u)", thread->tid);
 }
 
 void text_add_thread_name(struct text_buffer *text, const struct report *report,
@@ -214,9 +209,14 @@ void text_add_occupant(struct text_buffer *text, const struct process *process,
 	} else {
 		bool own = share->pid == process->info.pid;
 
-		text_add(text, own ? "this process's thread '" : "'");
-		text_add_name(text, share->comm[0] ? share->comm : "?", 64);
-		text_add(text, "'" NBSP "(%u)", own ? share->tid : share->pid);
+		if (own)
+			text_add(text, "another thread of this process (%u)", share->tid);
+		else if (!share->comm[0])
+			text_add(text, "process" NBSP "%u", share->pid);
+		else {
+			text_add_name(text, share->comm, 64);
+			text_add(text, NBSP "(%u)", share->pid);
+		}
 	}
 }
 

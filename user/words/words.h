@@ -9,8 +9,7 @@
 #include "analysis/report.h"
 #include "words/text_buffer.h"
 
-/* Adds a thread as 'name' (tid), with the kernel's name where Python has another, or as "thread
- * 4711" when its name is unknown. */
+/* Adds a thread as 'name' (tid), or as "thread 4711" when its name is unknown. */
 void text_add_thread(struct text_buffer *text, const struct report *report,
 		     const struct thread *thread);
 /* The same without quotes and tid, in about `columns`; `both`: with the kernel's name, too. */

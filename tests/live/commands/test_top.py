@@ -192,7 +192,7 @@ def test_who_has_the_gil_and_who_waits(app, top):
     assert re.search(r"holder +\d+ held_blocked", screen) and re.search(r"\d+ gil_wait", screen), (
         screen
     )
-    assert "unknown" not in screen.split("THREADS")[1].split("nothing lost")[0]
+    assert "unknown" not in screen.split("THREADS")[1].split("no events lost")[0]
 
 
 DEADLOCK = """

@@ -183,7 +183,9 @@ def test_what_the_other_one_did_meanwhile_is_told(observed):
     report, _ = observed
     text = the_finding(report, "lock_held_by", "wants_lock")["text"]
     # until CPython 3.10, time.sleep() is select()
-    assert re.search(r"; that one slept in (clock_nanosleep|p?select6?), in rebuild \(", text), text
+    assert re.search(
+        r"; meanwhile that thread slept in (clock_nanosleep|p?select6?), in rebuild \(", text
+    ), text
 
 
 def test_a_time_out_is_no_release(observed):

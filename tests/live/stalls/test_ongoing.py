@@ -22,7 +22,7 @@ HANG = os.path.join(harness.APPS, "hang.py")
 CAUSES = ["python", "blocked", "lock", "gil_wait"]
 STATES = {"python": "python", "blocked": "blocked", "lock": "blocked", "gil_wait": "gil_wait"}
 WORDS = {
-    "python": r"running Python, or C code that keeps the GIL, in handler \(\S*hang\.py:\d+\), "
+    "python": r"running Python (or C code holding the GIL), in handler \(\S*hang\.py:\d+\), "
     r"task; innermost python \(\S*hang\.py:\d+\)",
     "blocked": r"blocked in (clock_nanosleep|select|pselect6), in handler \(\S*hang\.py:\d+\), "
     r"task; innermost blocked \(\S*hang\.py:\d+\)",

@@ -259,8 +259,9 @@ static void awaits_without_waiting_of_one_task_never_yield(void **state)
 	add(stall, ALPHA, TS_PYTHON, 30 * MS)->root = 7;
 	add(stall, ALPHA, TS_PYTHON, 60 * MS)->root = 8;
 	assert_string_equal(list(), "never_yields alpha 90/1; running_python alpha 60/1");
-	assert_non_null(strstr(text_of_first(), "awaited sends of a WebSocket, which never had to "
-						"wait, so the event loop got no turn for 90.0"));
+	assert_non_null(
+		strstr(text_of_first(), "awaited sends of a WebSocket, which never had to wait, so "
+					"nothing else could run on the event loop for 90.0"));
 	assert_non_null(strstr(advice_of_first(), "await asyncio.sleep(0)"));
 }
 
@@ -293,7 +294,7 @@ static void a_body_is_the_framework_s_work(void **state)
 	add(stall, ENCODES, TS_PYTHON, 90 * MS)->root = 7;
 	assert_string_equal(list(), "response_or_request_body - 90/1");
 	assert_string_equal(text_of_first(),
-			    "FastAPI's encoding of the response kept the event loop for "
+			    "FastAPI's encoding of the response kept the event loop busy for "
 			    "90.0" NBSP "ms in one stall");
 	made.part = (struct turn_part){.root = 7, .handler = {.role = HANDLER_ROUTE}};
 	made.part.handler.frame = (struct stack_frame){.function = 2, .line = 7};
@@ -453,11 +454,11 @@ static const char *text_of_holder(uint64_t json_ns, uint64_t module_ns)
 static void what_the_holder_mostly_did_is_said(void **state)
 {
 	(void)state;
-	assert_non_null(strstr(text_of_holder(200 * MS, 99 * MS), " had the GIL in json while "));
+	assert_non_null(strstr(text_of_holder(200 * MS, 99 * MS), " held the GIL in json while "));
 	assert_non_null(strstr(advice_of_first(), "orjson and msgspec"));
 	assert_non_null(strstr(text_of_holder(200 * MS, 100 * MS),
 			       " in json, mostly in scan in _json.so (fast), while "));
-	assert_non_null(strstr(text_of_holder(101 * MS, 99 * MS), " had the GIL in json while "));
+	assert_non_null(strstr(text_of_holder(101 * MS, 99 * MS), " held the GIL in json while "));
 	/* an activity of less than half of the time is not mentioned */
 	assert_non_null(strstr(text_of_holder(99 * MS, 99 * MS), " had the GIL while "));
 	assert_non_null(strstr(advice_of_first(), "It slept with the GIL"));

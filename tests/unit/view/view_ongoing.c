@@ -86,9 +86,9 @@ static void the_current_activity_is_shown_separately(void **state)
 	ongoing.stack = 1;
 	ongoing.handler = (struct handler){0};
 	ongoing.holder = NULL;
-	assert_non_null(strstr(show_with(&ongoing, NULL),
-			       "; now running Python, or C code that keeps the "
-			       "GIL, in sum_up (…/dist-packages/lib.py:31)\n"));
+	assert_non_null(
+		strstr(show_with(&ongoing, NULL), "; now running Python (or C code holding the "
+						  "GIL), in sum_up (…/dist-packages/lib.py:31)\n"));
 	/* no certain holder of the GIL */
 	ongoing.state = TS_GIL_WAIT;
 	assert_non_null(strstr(show_with(&ongoing, NULL), "; now waiting for the GIL\n"));
@@ -114,8 +114,7 @@ static void what_is_not_known_is_said(void **state)
 	ongoing.stall.cause = ongoing.state = TS_UNKNOWN;
 	ongoing.stall.what.states.ns[TS_UNKNOWN] = 31 * MS;
 	ongoing.stall.stack = ongoing.stack = 9999; /* undefined */
-	assert_non_null(strstr(show_with(&ongoing, NULL),
-			       ": mostly in an unknown state, because evidence is missing\n"));
+	assert_non_null(strstr(show_with(&ongoing, NULL), ": mostly unknown (missing data)\n"));
 	ongoing.stall.what.states.ns[TS_UNKNOWN] = 25 * MS; /* the largest, but not most */
 	assert_non_null(
 		strstr(show_with(&ongoing, NULL), ": 40 % of it in an unknown state, because "));

@@ -50,15 +50,16 @@ static bool says(const char *text, const char *words)
 
 static void the_first_screen_says_who_starves_the_loop(void **state)
 {
-	static const char head[] = "uvicorn app:app · pid 100 · 300 ms · 0 events · nothing lost\n"
-				   "\n"
-				   "FINDINGS\n"
-				   "   1  ";
+	static const char head[] =
+		"uvicorn app:app · pid 100 · 300 ms · 0 events · no events lost\n"
+		"\n"
+		"FINDINGS\n"
+		"   1  ";
 	static const char begin[] =
 		"\n"
-		"  Three functions starve your event loop: they caused all 3 stalls, 262 ms.\n"
+		"  Three functions block your event loop: they caused all 3 stalls, 262 ms.\n"
 		"\n"
-		"FUNCTIONS, by what they cost the event loop\n"
+		"FUNCTIONS, by time they blocked the event loop\n"
 		"                                     ran on  made it\n"
 		"                                   the loop     wait  stalls   in all    worst\n"
 		"  tick                   PPPPPR     90.0 ms        ·       1   120 ms   120 ms\n"
@@ -108,12 +109,12 @@ static void the_verdict_counts_only_what_is_blamed(void **state)
 	made.blame[1].stalls = 0;
 	made.blame[1].stall_ns = 0;
 	assert_true(says(show((struct view_options){0}),
-			 "Two functions starve your event loop: they "
+			 "Two functions block your event loop: they "
 			 "caused 2 of 3 stalls, 182 ms of 262 ms."));
 	made.blame[0].stalls = made.blame[2].stalls = 0;
-	assert_true(says(show((struct view_options){0}),
-			 "No function of the application is to blame "
-			 "for most of any stall. What each did:"));
+	assert_true(says(
+		show((struct view_options){0}),
+		"None of your functions caused most of any stall; the findings name the causes."));
 	made.loop_report.stall_count = 0;
 	assert_false(says(show((struct view_options){0}), "No function"));
 	made.report.blame_count = 0;
@@ -130,12 +131,12 @@ static void a_stall_names_who_held_the_gil_and_where(void **state)
 	assert_true(says(text, "in async_sleep_blocking (…/routes/app.py:71), route, of task "
 			       "'Task-7'; in lib.sum_up"));
 	assert_true(says(text, "12 callbacks, told apart to 5.03 ms: tick (…/routes/app.py:92) 8 "
-			       "times, 80.0 ms in all, longest 10.0 ms; "
-			       "async_sleep_blocking (…/routes/app.py:92) 4 times, 40.0 ms in all, "
-			       "longest 10.0 ms"));
+			       "times, 80.0 ms in total, longest 10.0 ms; "
+			       "async_sleep_blocking (…/routes/app.py:92) 4 times, 40.0 ms in "
+			       "total, longest 10.0 ms"));
 	assert_true(says(text, "garbage collection 31.0 ms of it (by samples)"));
 	assert_true(says(text, "work (…/dist-packages/lib.py:12), route, in 'AnyIO worker thread' "
-			       "(python3, 101), had the GIL while the event loop waited for it"));
+			       "(python3, 101), held the GIL while the event loop waited for it"));
 	assert_false(says(text, "innermost frame first"));
 }
 

@@ -121,7 +121,7 @@ static void the_lists_have_the_figures(void **state)
 		"  -0 s    62.0 ms  gil_wait      WWWWWWWWWW work …/dist-packages/lib.py:12 in …");
 	assert_shows("STALLS 3 newest first");
 	assert_shows("AnyIO worker thread     101 ");
-	assert_shows("nothing lost");
+	assert_shows("no events lost");
 }
 
 static void an_ongoing_stall_comes_first(void **state)
@@ -228,7 +228,7 @@ static void the_findings_are_those_of_a_report(void **state)
 	take();
 	press('f');
 	assert_shows("FINDINGS of the last minute");
-	assert_shows(" 1  An unknown function ran Python, or C code that keeps the GIL,");
+	assert_shows(" 1  An unknown function ran Python (or C code holding the GIL),");
 	assert_shows(" 2  async_sleep_blocking (…/routes/app.py:71) blocked the event loop in ");
 	assert_shows("Use the async equivalent of that call");
 	assert_null(strstr(draw(), "STALLS"));

@@ -137,9 +137,9 @@ static void advise_held_asleep(struct text_buffer *text, const struct report *re
 	text_add(text, finding->sysno == SYSNO_GIL
 			       ? "Others that want the GIL had its mutex: run fewer threads, or "
 				 "give the process more CPU."
-			       : "The extension must release the GIL around that call "
-				 "(Py_BEGIN_ALLOW_THREADS); only then does it help to move the "
-				 "call to a thread.");
+			       : "If you own the extension, release the GIL around the call "
+				 "(Py_BEGIN_ALLOW_THREADS); only then does a worker thread help. "
+				 "Otherwise run it in another process.");
 }
 
 static void text_stopped(struct text_buffer *text, const struct report *report,

@@ -166,7 +166,7 @@ static void add_waits(struct text_buffer *text, const struct finding *finding)
 	text_add_duration(text, finding->ns);
 	if (finding->count == 1)
 		return;
-	text_add(text, " in all, one of them ");
+	text_add(text, " in total, one of them ");
 	text_add_duration(text, finding->worst_ns);
 }
 
@@ -176,7 +176,7 @@ static void text_contention(struct text_buffer *text, const struct report *repor
 	bool known = finding->handler.role != HANDLER_NONE || finding->inner.function;
 
 	if (!known && !finding->thread) {
-		text_add(text, "Threads waited for the GIL, and which thread had it is unknown: ");
+		text_add(text, "Threads waited for the GIL, and which thread held it is unknown: ");
 		add_waits(text, finding);
 		return;
 	}
@@ -184,7 +184,7 @@ static void text_contention(struct text_buffer *text, const struct report *repor
 		add_function_in(text, report, finding, finding->thread);
 	else
 		add_function(text, report, finding);
-	text_add(text, " had the GIL while other threads wanted it: ");
+	text_add(text, " held the GIL while other threads waited for it: ");
 	add_waits(text, finding);
 }
 
@@ -211,7 +211,7 @@ static void advise_contention(struct text_buffer *text, const struct report *rep
 		return;
 	text_add(text, " For ");
 	text_add_duration(text, ns[TS_HELD_RUNNABLE]);
-	text_add(text, " of that it had the GIL but no CPU.");
+	text_add(text, " of that it held the GIL but had no CPU.");
 }
 
 const struct rule rule_gil_contended_by = {

@@ -77,13 +77,13 @@ static void text_no_cpu(struct text_buffer *text, const struct report *report,
 	if (first->ns * 2 >= total) {
 		text_add(text, finding->neighbour_count > 1 ? "; mostly " : "; ");
 		text_add_occupant(text, finding->process->process, first);
-		text_add(text, " had it");
+		text_add(text, " used it");
 		return;
 	}
 	text_add(text, "; ");
 	text_add_number_of(text, finding->neighbour_count + finding->more_neighbours, "other",
 			   "others");
-	text_add(text, " had it, ");
+	text_add(text, " used it, ");
 	text_add_occupant(text, finding->process->process, first);
 	text_add(text, " for ");
 	text_add_share(text, first->ns, total);
@@ -97,8 +97,7 @@ static void advise_no_cpu(struct text_buffer *text, const struct report *report,
 	if (first && first->tid && first->pid == finding->process->process->info.pid)
 		text_add(text, "Run fewer threads, or give the process more CPUs.");
 	else
-		text_add(text, "Give the process more CPU, or keep its neighbours off it (cpuset, "
-			       "nice).");
+		text_add(text, "Give the process more CPU, or isolate it (cpuset, nice).");
 }
 
 const struct rule rule_quota = {.stall = stall_quota, .text = text_quota, .advice = advise_quota};

@@ -64,7 +64,9 @@ static void text_never_yields(struct text_buffer *text, const struct report *rep
 			      const struct finding *finding)
 {
 	add_function(text, report, finding);
-	text_add(text, " awaited %s, which never had to wait, so the event loop got no turn for ",
+	text_add(text,
+		 " awaited %s, which never had to wait, so nothing else could run on the event "
+		 "loop for ",
 		 finding->call->what);
 	add_figures(text, finding);
 }
@@ -122,7 +124,7 @@ static void text_body(struct text_buffer *text, const struct report *report,
 		text_add_handler(text, report, &finding->handler);
 		text_add(text, ",");
 	}
-	text_add(text, " kept the event loop for ");
+	text_add(text, " kept the event loop busy for ");
 	add_figures(text, finding);
 }
 

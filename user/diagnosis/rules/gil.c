@@ -84,13 +84,13 @@ static void text_gil(struct text_buffer *text, const struct report *report,
 	bool comma;
 
 	if (!finding->thread) {
-		text_add(text, "The event loop waited for the GIL, and which threads had it is "
+		text_add(text, "The event loop waited for the GIL, and which threads held it is "
 			       "unknown: ");
 		add_figures(text, finding);
 		return;
 	}
 	add_function_in(text, report, finding, finding->thread);
-	text_add(text, " had the GIL");
+	text_add(text, " held the GIL");
 	if (finding->call)
 		text_add(text, " in %s", finding->call->what);
 	comma = add_native(text, report, finding, TS_PYTHON);
@@ -107,12 +107,13 @@ void add_gil_advice(struct text_buffer *text, const struct finding *finding)
 {
 	switch (state_sums_largest(&finding->states)) {
 	case TS_HELD_BLOCKED:
-		text_add(text, "It slept with the GIL: release it around that call "
-			       "(Py_BEGIN_ALLOW_THREADS), or move the work to another process.");
+		text_add(text,
+			 "It slept with the GIL. If you own the extension, release the GIL around "
+			 "the call (Py_BEGIN_ALLOW_THREADS); otherwise run it in another process.");
 		break;
 	case TS_HELD_RUNNABLE:
-		text_add(text, "It had the GIL but no CPU: give the process more CPU, or run fewer "
-			       "threads than CPUs.");
+		text_add(text, "It held the GIL but had no CPU. Give the process more CPU, or run "
+			       "fewer threads than CPUs.");
 		break;
 	case TS_UNKNOWN:
 		text_add(text, "Whether it ran or slept is unknown. If that code sleeps, release "
@@ -123,7 +124,7 @@ void add_gil_advice(struct text_buffer *text, const struct finding *finding)
 		if (finding->call)
 			text_add(text, "%s ", finding->call->advice[CALL_RAN]);
 		text_add(text, "Move that work to a process pool, take smaller steps, or release "
-			       "the GIL in the extension. More threads make it worse.");
+			       "the GIL in the extension. More threads would make it worse.");
 	}
 }
 
@@ -139,7 +140,7 @@ static void text_gc(struct text_buffer *text, const struct report *report,
 {
 	text_add(text, "Garbage collection in ");
 	text_add_thread(text, report, finding->thread);
-	text_add(text, " held the event loop up for ");
+	text_add(text, " blocked the event loop for ");
 	add_figures(text, finding);
 }
 

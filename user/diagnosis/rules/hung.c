@@ -38,8 +38,7 @@ static void text_hung(struct text_buffer *text, const struct report *report,
 {
 	text_add(text, "The event loop of ");
 	text_add_thread(text, report, finding->thread);
-	text_add(text, " hung all the time: it was stalled before gilscope attached, and had not "
-		       "come back ");
+	text_add(text, " hung all the time: it was stalled before gilscope attached, and still ");
 	text_add_duration(text, finding->ns);
 	text_add(text, " later");
 }
@@ -47,8 +46,7 @@ static void text_hung(struct text_buffer *text, const struct report *report,
 static void advise_hung(struct text_buffer *text, const struct report *report,
 			const struct finding *finding)
 {
-	text_add(text, "Nothing that it serves is answered meanwhile. The other findings say what "
-		       "it is in.");
+	text_add(text, "It answers nothing meanwhile. The other findings say what it is doing.");
 }
 
 const struct rule rule_hung = {.process = process_hung, .text = text_hung, .advice = advise_hung};

@@ -144,7 +144,7 @@ void add_release(struct text_buffer *text, const struct report *report,
 		 !lock			       ? ""
 		 : release->kind == LOCK_MUTEX ? "a mutex that "
 					       : "a lock that ");
-	add_who(text, report, finding, lock ? " released" : " to wake it, which it did");
+	add_who(text, report, finding, lock ? " released" : " to wake it up, which it did");
 }
 
 /* What the other one did meanwhile. */
@@ -155,7 +155,7 @@ static void add_meanwhile(struct text_buffer *text, const struct report *report,
 
 	if (!release->slept_ns || release->slept_ns < release->ns - release->ns / 2)
 		return;
-	text_add(text, "; that one slept in ");
+	text_add(text, "; meanwhile that thread slept in ");
 	text_add_syscall(text, finding->process->process, release->sysno);
 	if (release->slept.function) {
 		text_add(text, ", in ");
@@ -173,7 +173,7 @@ static void text_lock(struct text_buffer *text, const struct report *report,
 	add_function(text, report, finding);
 	if (finding->call && !finding->release.has) {
 		text_add(text, " blocked the event loop in %s until ", finding->call->what);
-		add_who(text, report, finding, " let it go on,");
+		add_who(text, report, finding, " released it,");
 	} else {
 		text_add(text, finding->release.has ? " waits for " : " waited for ");
 		add_release(text, report, finding);
@@ -310,9 +310,9 @@ static void text_threads(struct text_buffer *text, const struct report *report,
 static void advise_threads(struct text_buffer *text, const struct report *report,
 			   const struct finding *finding)
 {
-	text_add(text, "They compute for it, as a rule, as numpy's BLAS, OpenMP and Rust's rayon "
-		       "do: make that call in a thread (asyncio.to_thread), and limit how many "
-		       "they are (OMP_NUM_THREADS and the like).");
+	text_add(text, "Such threads usually compute for the caller (numpy's BLAS, OpenMP, Rust's "
+		       "rayon). Make that call in a worker thread (asyncio.to_thread), and limit "
+		       "their number (OMP_NUM_THREADS and the like).");
 }
 
 /* ── deadlock ────────────────────────────────────────────────────────────── */

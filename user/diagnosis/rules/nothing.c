@@ -97,7 +97,7 @@ static void text_no_wait(struct text_buffer *text, const struct report *report)
 	text_add(text, ": threads waited ");
 	text_add_duration(text, waited);
 	if (waited) {
-		text_add(text, " in all, the longest wait %s", cut ? "≥" NBSP : "");
+		text_add(text, " in total, the longest wait %s", cut ? "≥" NBSP : "");
 		text_add_duration(text, longest);
 	}
 	if (unknown < report->stall_ns)
@@ -166,7 +166,7 @@ static void stall_unexplained(struct collector *collector, const struct stall_vi
 static void text_unexplained(struct text_buffer *text, const struct report *report,
 			     const struct finding *finding)
 {
-	text_add(text, "What the event loop did is unknown, because evidence is missing: ");
+	text_add(text, "What the event loop did is unknown, because data is missing: ");
 	add_figures(text, finding);
 }
 
@@ -176,8 +176,7 @@ static void advise_unexplained(struct text_buffer *text, const struct report *re
 	text_add(text, finding->process->process->sites_fault
 			       ? "The GIL was not seen as it must be, and would not be another "
 				 "time; how to report that is below."
-			       : "Observe again, with less load on the machine or for a shorter "
-				 "time.");
+			       : "Record again, with less load or for a shorter time.");
 }
 
 const struct rule rule_unexplained = {

@@ -82,7 +82,7 @@ static void text_python(struct text_buffer *text, const struct report *report,
 {
 	add_function(text, report, finding);
 	add_call(text, finding);
-	text_add(text, " ran Python, or C code that keeps the GIL");
+	text_add(text, " ran Python (or C code holding the GIL)");
 	add_native(text, report, finding, TS_PYTHON);
 	text_add(text, ", on the event loop for ");
 	add_figures(text, finding);
@@ -99,8 +99,8 @@ static void advise_python(struct text_buffer *text, const struct report *report,
 			       "(asyncio.to_thread): with the GIL off, Python code runs beside the "
 			       "loop.");
 	else
-		text_add(text, "Split it up with awaits, or move it to a process pool. A thread "
-			       "would only move the stall to the wait for the GIL.");
+		text_add(text, "Split it up with awaits, or move it to a process pool. A worker "
+			       "thread would not help: it would compete for the GIL.");
 }
 
 static void text_native(struct text_buffer *text, const struct report *report,
@@ -110,7 +110,7 @@ static void text_native(struct text_buffer *text, const struct report *report,
 
 	add_function(text, report, finding);
 	add_call(text, finding);
-	text_add(text, gil ? " ran C code or system calls, without the GIL" : " ran");
+	text_add(text, gil ? " ran C code or system calls (without the GIL)" : " ran");
 	add_native(text, report, finding, TS_NATIVE);
 	text_add(text, "%s on the event loop for ", gil ? "," : "");
 	add_figures(text, finding);

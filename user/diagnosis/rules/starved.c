@@ -148,22 +148,22 @@ static void add_holder(struct text_buffer *text, const struct report *report,
 								  : NULL;
 
 	if (!first) {
-		text_add(text, "; which threads had it is unknown");
+		text_add(text, "; which threads held it is unknown");
 		return;
 	}
 	text_add(text, "; ");
 	if (!holder_of(starved) && starved->what.more_blockers) {
 		text_add_number_of(text, starved->what.blocker_count, "thread", "threads");
-		text_add(text, " and more had it in turn");
+		text_add(text, " and more held it in turn");
 		return;
 	}
 	if (!holder_of(starved)) {
 		text_add_number_of(text, starved->what.blocker_count, "thread", "threads");
-		text_add(text, " had it in turn, most of all ");
+		text_add(text, " held it in turn, most of all ");
 		text_add_thread(text, report, first->thread);
 	} else {
 		add_function_in(text, report, finding, first->thread);
-		text_add(text, " had it");
+		text_add(text, " held it");
 	}
 	if (holder_of(starved) && finding->call)
 		text_add(text, " in %s", finding->call->what);
@@ -177,17 +177,17 @@ static void text_starved(struct text_buffer *text, const struct report *report,
 {
 	if (finding->thread_count > 1) {
 		text_add_number_of(text, finding->thread_count, "thread", "threads");
-		text_add(text, " wanted the GIL for a second or longer, ");
+		text_add(text, " waited a second or longer for the GIL, ");
 		text_add_thread(text, report, finding->thread);
-		text_add(text, " for ");
+		text_add(text, " ");
 	} else {
 		text_add_thread(text, report, finding->thread);
-		text_add(text, finding->ping ? ", which answers uvicorn's supervisor, wanted the "
-					       "GIL for "
-					     : " wanted the GIL for ");
+		text_add(text, finding->ping ? ", which answers uvicorn's supervisor, waited "
+					     : " waited ");
 	}
 	text_add(text, finding->evidence == EVIDENCE_BOUNDED ? "at least " : "");
 	text_add_duration(text, finding->worst_ns);
+	text_add(text, finding->thread_count > 1 ? "" : " for the GIL");
 	if (finding->count > 1 && finding->thread_count == 1) {
 		text_add(text, ", the longest of ");
 		text_add_number_of(text, finding->count, "such wait", "such waits");

@@ -11,9 +11,9 @@
 void text_add_process(struct text_buffer *text, const struct process_info *info, unsigned columns)
 {
 	text_add_name(text, command_of(info), columns);
-	text_add(text, SEPARATOR "pid %u", info->pid);
+	text_add(text, SEPARATOR "PID %u", info->pid);
 	if (info->python[0]) {
-		text_add(text, SEPARATOR "python ");
+		text_add(text, SEPARATOR "Python ");
 		text_add_name(text, info->python, 16);
 	}
 }
@@ -25,7 +25,7 @@ static void add_evidence(struct text_buffer *text, const struct report *report)
 	text_add_number_of(text, report->window.events, "event", "events");
 	text_add(text, SEPARATOR);
 	if (!report->window.lost) {
-		text_add(text, "nothing lost");
+		text_add(text, "no events lost");
 		return;
 	}
 	text_add_number_of(text, report->window.lost, "event lost: ", "events lost: ");
@@ -61,7 +61,8 @@ void text_legend(const struct text_page *page, const struct state_sums *sums)
 	if (!state_sums_total(sums))
 		return;
 	for (int s = 0; s < TS_COUNT; s++) {
-		const char *name = thread_state_name((enum thread_state)s);
+		const char *name = s == TS_BLOCKED ? "blocking call, or asleep"
+						   : palette_of((enum thread_state)s)->label;
 		unsigned width = 4 + (unsigned)strlen(name);
 
 		if (!sums->ns[s])

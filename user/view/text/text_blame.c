@@ -86,12 +86,9 @@ static void add_waited(struct text_buffer *text, const struct blame *blame)
 }
 
 static const struct figure FIGURES[] = {
-	{"ran on", "the loop", 10, add_on_loop},
-	{"made it", "wait", 9, add_made_wait},
-	{"", "stalls", 8, add_stall_count},
-	{"", "in all", 9, add_stall_time},
-	{"", "worst", 9, add_worst},
-	{0},
+	{"on the", "loop", 10, add_on_loop}, {"loop", "waited", 9, add_made_wait},
+	{"", "stalls", 8, add_stall_count},  {"", "total", 9, add_stall_time},
+	{"", "worst", 9, add_worst},	     {0},
 };
 /* Where no loop runs. */
 static const struct figure THREAD_FIGURES[] = {
@@ -165,7 +162,7 @@ static void show_place(const struct blame_table *table, const struct blame *blam
 	if (role)
 		text_add(&text, " · %s", role);
 	if (table->loops && blame->made_wait_ns > blame->made_loops_wait_ns) {
-		text_add(&text, " · made other threads wait ");
+		text_add(&text, " · kept other threads waiting for the GIL: ");
 		text_add_duration(&text, blame->made_wait_ns - blame->made_loops_wait_ns);
 	}
 	if (blame->gc_ns) {
@@ -208,14 +205,13 @@ static void show_blame_rest(const struct blame_table *table)
 			       : blame->elsewhere.ns[TS_PYTHON] + blame->elsewhere.ns[TS_NATIVE];
 		made_wait += table->loops ? blame->made_loops_wait_ns : blame->made_wait_ns;
 	}
-	text_add(&text, "and ");
 	text_add_number_of(&text, report->blame_count - table->shown, "more function",
 			   "more functions");
-	text_add(&text, table->loops ? ": ran on the loop for " : ": ran for ");
+	text_add(&text, ": ");
 	text_add_duration(&text, ran);
-	text_add(&text, " together");
+	text_add(&text, table->loops ? " on the loop" : " on a CPU");
 	if (made_wait) {
-		text_add(&text, table->loops ? ", made it wait " : ", others waited ");
+		text_add(&text, table->loops ? ", loop waited " : ", others waited ");
 		text_add_duration(&text, made_wait);
 	}
 	canvas_paragraph(&table->page->canvas, "  ", 2, &text);
@@ -253,8 +249,8 @@ static void show_table(const struct text_page *page, bool loops)
 				    .figures = loops ? FIGURES : THREAD_FIGURES};
 	struct state_sums all = {0};
 
-	text_add(&heading, loops ? "FUNCTIONS, by what they cost the event loop"
-				 : "FUNCTIONS, by how long other threads waited for them");
+	text_add(&heading, loops ? "FUNCTIONS, by time they blocked the event loop"
+				 : "FUNCTIONS, by time other threads waited for them");
 	blame_table_fit(&table);
 	fputc('\n', page->canvas.file);
 	canvas_heading(&page->canvas, &heading);
@@ -308,10 +304,10 @@ static void add_functions(struct text_buffer *text, uint32_t count)
 		text_add(text, "%s", words[count]);
 	else
 		text_add_count(text, count);
-	text_add(text, count == 1 ? " function starves" : " functions starve");
+	text_add(text, count == 1 ? " function blocks" : " functions block");
 }
 
-/* "Three functions starve your event loop: they caused 11 of its 12 stalls, 3.40 s of 3.55 s." */
+/* "Three functions block your event loop: 11 of 12 stalls, 3.40 s of 3.55 s." */
 static void add_verdict(struct text_buffer *text, const struct report *report)
 {
 	uint64_t stall_ns, blamed_ns = 0, blamed = 0;
@@ -325,12 +321,12 @@ static void add_verdict(struct text_buffer *text, const struct report *report)
 		blamed_ns += report->blame[i].stall_ns;
 	}
 	if (!culprits) {
-		text_add(text, "No function of the application is to blame for most of any stall. "
-			       "What each did:");
+		text_add(text, "None of your functions caused most of any stall; the findings name "
+			       "the causes.");
 		return;
 	}
 	add_functions(text, culprits);
-	text_add(text, " %s: %s caused ", your_loop, culprits == 1 ? "it" : "they");
+	text_add(text, " %s: ", your_loop);
 	if (blamed < stalls) {
 		text_add_count(text, blamed);
 		text_add(text, " of ");

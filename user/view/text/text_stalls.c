@@ -6,10 +6,12 @@
 
 #include "base/cleanup.h"
 #include "words/names.h"
+#include "words/palette.h"
 #include "words/stall.h"
 
-#define SHOWN_STALLS 10
-#define INDENT	     "      "
+#define SHOWN_STALLS  10
+#define INDENT	      "      "
+#define CAUSE_COLUMNS 30
 
 static uint64_t stall_ns(const struct stall *stall)
 {
@@ -39,12 +41,12 @@ static void show_stall(const struct text_page *page, const struct process *proce
 		 (unsigned long long)(after / 1000000 % 1000));
 	text_add(&length, stall->whole && !stall->ongoing ? "" : "≥" NBSP);
 	text_add_duration(&length, stall_ns(stall));
-	text_add(&cause, "%s" NBSP, thread_state_name(stall->cause));
+	text_add(&cause, "%s" NBSP, palette_of(stall->cause)->label);
 	text_add_duration(&cause, stall->what.states.ns[stall->cause]);
 	canvas_cell(&page->canvas, when.bytes, 12, true);
 	canvas_cell(&page->canvas, length.bytes, 10, true);
 	fputs("  ", page->canvas.file);
-	canvas_cell(&page->canvas, cause.bytes, 23, false);
+	canvas_cell(&page->canvas, cause.bytes, CAUSE_COLUMNS, false);
 	canvas_bar(&page->canvas, &stall->what.states, stall_ns(stall), bar);
 	text_add_states(&rest, &stall->what.states, stall, stall->cause);
 	if (stall->earlier || stall->ongoing) {
@@ -53,7 +55,7 @@ static void show_stall(const struct text_page *page, const struct process *proce
 			 stall->earlier && stall->ongoing ? ", " : "",
 			 stall->ongoing ? "ongoing" : "");
 	}
-	if (rest.length && 49 + bar + text_width(rest.bytes) > page->canvas.columns)
+	if (rest.length && 26 + CAUSE_COLUMNS + bar + text_width(rest.bytes) > page->canvas.columns)
 		fputs("\n" INDENT, page->canvas.file);
 	else if (rest.length)
 		fputs("  ", page->canvas.file);
@@ -69,12 +71,14 @@ static void show_heading(const struct text_page *page, const struct loop_report 
 	struct text_buffer heading = {0};
 
 	fputc('\n', page->canvas.file);
-	if (shown < loop_stall_count(loop))
-		text_add(&heading, "the %u longest of ", shown);
-	text_add_number_of(&heading, loop_stall_count(loop), "STALL of ", "STALLS of ");
+	text_add(&heading, loop_stall_count(loop) > 1 ? "STALLS of " : "STALL of ");
 	text_add_thread(&heading, page->report, loop->loop->thread);
-	if (loop_stall_count(loop) > 1)
+	if (shown < loop_stall_count(loop)) {
+		text_add(&heading, ": the %u longest of ", shown);
+		text_add_count(&heading, loop_stall_count(loop));
+	} else if (shown > 1) {
 		text_add(&heading, ", longest first");
+	}
 	canvas_heading(&page->canvas, &heading);
 }
 

@@ -7,46 +7,46 @@
 
 #include "base/cleanup.h"
 #include "base/duration.h"
+#include "words/palette.h"
 
 #define SHOWN_THREADS 10
 #define NAME_COLUMNS  28
 
-/* A column of the table: a state's share of the window, or a count. */
+/* A column of the table: a state's share of the window, a count, or what of the row is in none. */
 struct thread_column {
-	const char *title;
+	const char *title;	 /* NULL: the state's */
 	enum thread_state state; /* TS_COUNT: a count */
-	size_t offset;		 /* of the count in struct thread_report */
-	unsigned keep; /* the lowest is dropped first when the table is too wide; a state that never
-			  occurred has no column */
+	size_t offset;		 /* of the count in struct thread_report; 0: see OTHER */
 	bool shown;
 	unsigned width;
+	uint64_t most_ns; /* of a state, the most in one row: the least column is dropped first */
 };
 
-#define COLUMN_WIDTH 7
-#define STATE_COLUMN(heading, of, rank)                                                            \
-	{.title = heading, .state = of, .keep = rank, .width = COLUMN_WIDTH}
-#define COUNT(heading, field, rank)                                                                \
+#define COLUMN_WIDTH	 7
+#define STATE_COLUMN(of) {.state = of, .width = COLUMN_WIDTH}
+#define COUNT(heading, field)                                                                      \
 	{.title = heading,                                                                         \
 	 .state = TS_COUNT,                                                                        \
 	 .offset = offsetof(struct thread_report, field),                                          \
-	 .keep = rank,                                                                             \
 	 .shown = true,                                                                            \
 	 .width = COLUMN_WIDTH}
 static const struct thread_column COLUMNS[] = {
-	STATE_COLUMN("python", TS_PYTHON, 9),
-	STATE_COLUMN("held_blocked", TS_HELD_BLOCKED, 7),
-	STATE_COLUMN("held_runnable", TS_HELD_RUNNABLE, 6),
-	STATE_COLUMN("gil_wait", TS_GIL_WAIT, 9),
-	STATE_COLUMN("native", TS_NATIVE, 9),
-	STATE_COLUMN("blocked", TS_BLOCKED, 8),
-	STATE_COLUMN("runnable", TS_RUNNABLE, 5),
-	STATE_COLUMN("idle", TS_IDLE, 8),
-	STATE_COLUMN("unknown", TS_UNKNOWN, 7),
-	COUNT("holds", holds, 4),
-	COUNT("waits", waits, 3),
-	COUNT("forced", forced_drops, 2),
+	STATE_COLUMN(TS_PYTHON),
+	STATE_COLUMN(TS_HELD_BLOCKED),
+	STATE_COLUMN(TS_HELD_RUNNABLE),
+	STATE_COLUMN(TS_GIL_WAIT),
+	STATE_COLUMN(TS_NATIVE),
+	STATE_COLUMN(TS_BLOCKED),
+	STATE_COLUMN(TS_RUNNABLE),
+	STATE_COLUMN(TS_IDLE),
+	STATE_COLUMN(TS_UNKNOWN),
+	{.title = "other", .state = TS_COUNT, .width = COLUMN_WIDTH},
+	COUNT("holds", holds),
+	COUNT("waits", waits),
+	COUNT("forced", forced_drops),
 };
 #define COLUMN_COUNT (sizeof(COLUMNS) / sizeof(COLUMNS[0]))
+#define OTHER	     TS_COUNT /* its index */
 
 struct thread_table {
 	const struct text_page *page;
@@ -95,19 +95,30 @@ static unsigned thread_table_width(const struct thread_table *table)
 	return width;
 }
 
-static void add_value(struct text_buffer *text, const struct thread_column *column,
-		      const struct thread_report *row, uint64_t window_ns)
+/* What the columns do not show, so that rows add up. */
+static uint64_t other_ns(const struct thread_table *table, const struct thread_report *row)
 {
+	uint64_t ns = 0;
+
+	for (size_t i = 0; i < OTHER; i++)
+		ns += table->columns[i].shown ? 0 : row->states.ns[table->columns[i].state];
+	return ns;
+}
+
+static void add_value(struct text_buffer *text, const struct thread_table *table, size_t i,
+		      const struct thread_report *row)
+{
+	const struct thread_column *column = &table->columns[i];
 	uint64_t value;
 	double share;
 
-	if (column->state == TS_COUNT) {
+	if (i > OTHER) {
 		memcpy(&value, (const char *)row + column->offset, sizeof(value));
 		text_add_count(text, value);
 		return;
 	}
-	value = row->states.ns[column->state];
-	share = 100.0 * (double)value / (double)window_ns;
+	value = i == OTHER ? other_ns(table, row) : row->states.ns[column->state];
+	share = 100.0 * (double)value / (double)table->window_ns;
 	if (!value)
 		text_add(text, "·");
 	else if (share < 0.05)
@@ -116,8 +127,13 @@ static void add_value(struct text_buffer *text, const struct thread_column *colu
 		text_add(text, "%.1f", share);
 }
 
-/* Makes the columns wide enough for their titles (in which an underscore ends the upper line) and
- * for a row's values. */
+static const char *title_of(const struct thread_column *column)
+{
+	return column->title ? column->title : palette_of(column->state)->column;
+}
+
+/* Makes the columns wide enough for their titles (on two lines if they have two words) and for a
+ * row's values. */
 static void thread_table_widen(struct thread_table *table, const struct thread_report *row)
 {
 	struct text_buffer title = {0};
@@ -128,38 +144,50 @@ static void thread_table_widen(struct thread_table *table, const struct thread_r
 	table->name_columns = width > table->name_columns ? width : table->name_columns;
 	for (size_t i = 0; i < COLUMN_COUNT; i++) {
 		struct thread_column *column = &table->columns[i];
-		const char *lower = strchr(column->title, '_');
+		const char *lower = strchr(title_of(column), ' ');
 		struct text_buffer value = {0};
+		uint64_t ns = i < OTHER ? row->states.ns[column->state] : 0;
 
-		add_value(&value, column, row, table->window_ns);
+		add_value(&value, table, i, row);
 		width = 2 + text_width(value.bytes);
 		column->width = width > column->width ? width : column->width;
-		width = 2 + text_width(lower ? lower + 1 : column->title);
+		width = 2 + text_width(lower ? lower + 1 : title_of(column));
 		column->width = width > column->width ? width : column->width;
+		column->most_ns = ns > column->most_ns ? ns : column->most_ns;
 		/* a state below 0.1 in every row is not worth a column */
-		if (column->state != TS_COUNT &&
-		    row->states.ns[column->state] >= table->window_ns / 2000)
-			column->shown = true;
+		column->shown |= ns >= table->window_ns / 2000 && ns;
 	}
 }
 
-/* Drops the least important columns until the table fits. */
+/* The counts go first, from the last; then the state with the least time. */
+static struct thread_column *least_of(struct thread_table *table)
+{
+	struct thread_column *least = NULL;
+
+	for (size_t i = COLUMN_COUNT; --i > OTHER;)
+		if (table->columns[i].shown)
+			return &table->columns[i];
+	for (size_t i = 0; i < OTHER; i++)
+		if (table->columns[i].shown &&
+		    (!least || table->columns[i].most_ns < least->most_ns))
+			least = &table->columns[i];
+	return least;
+}
+
 static void thread_table_fit(struct thread_table *table)
 {
 	while (thread_table_width(table) > table->page->canvas.columns) {
-		struct thread_column *victim = NULL;
+		struct thread_column *least;
 
 		if (table->bar_columns > 8) {
 			table->bar_columns--;
 			continue;
 		}
-		for (size_t i = 0; i < COLUMN_COUNT; i++)
-			if (table->columns[i].shown &&
-			    (!victim || table->columns[i].keep < victim->keep))
-				victim = &table->columns[i];
-		if (!victim)
+		least = least_of(table);
+		if (!least)
 			return;
-		victim->shown = false;
+		least->shown = false;
+		table->columns[OTHER].shown |= least->state != TS_COUNT;
 	}
 }
 
@@ -172,26 +200,26 @@ static void show_thread_titles(const struct thread_table *table, bool upper)
 	bool any = !upper;
 
 	for (size_t i = 0; i < COLUMN_COUNT; i++)
-		any |= table->columns[i].shown && strchr(table->columns[i].title, '_');
+		any |= table->columns[i].shown && strchr(title_of(&table->columns[i]), ' ');
 	if (!any)
 		return;
 	if (!upper) {
 		canvas_cell(canvas, "", blanks, false);
-		canvas_cell(canvas, "held GIL", table->bar_columns, false);
+		canvas_cell(canvas, "GIL", table->bar_columns, false);
 	}
 	blanks = upper ? blanks + table->bar_columns : 0;
 	for (size_t i = 0; i < COLUMN_COUNT; i++) {
 		const struct thread_column *column = &table->columns[i];
-		const char *lower = strchr(column->title, '_');
+		const char *lower = strchr(title_of(column), ' ');
 		struct text_buffer title = {0};
 
 		if (!column->shown)
 			continue;
 		if (lower)
-			text_add(&title, "%.*s", upper ? (int)(lower + 1 - column->title) : 32,
-				 upper ? column->title : lower + 1);
+			text_add(&title, "%.*s", upper ? (int)(lower - title_of(column)) : 32,
+				 upper ? title_of(column) : lower + 1);
 		else if (!upper)
-			text_add(&title, "%s", column->title);
+			text_add(&title, "%s", title_of(column));
 		blanks += column->width;
 		if (!title.length)
 			continue;
@@ -206,8 +234,9 @@ static void show_title(const struct thread_table *table)
 	struct text_buffer heading = {0};
 
 	fputc('\n', table->page->canvas.file);
-	text_add(&heading, "THREADS, in %% of ");
+	text_add(&heading, "THREADS (percent of ");
 	text_add_duration(&heading, table->window_ns);
+	text_add(&heading, ")");
 	canvas_heading(&table->page->canvas, &heading);
 	show_thread_titles(table, true);
 	show_thread_titles(table, false);
@@ -231,7 +260,7 @@ static void show_thread_row(const struct thread_table *table, const struct threa
 		if (table->columns[i].shown) {
 			struct text_buffer value = {0};
 
-			add_value(&value, &table->columns[i], row, table->window_ns);
+			add_value(&value, table, i, row);
 			canvas_cell(canvas, value.bytes, table->columns[i].width, true);
 		}
 	fputc('\n', canvas->file);
@@ -247,13 +276,11 @@ static void show_thread_rest(const struct thread_table *table, const struct thre
 		held += rows[i]->held_ns;
 		waited += rows[i]->states.ns[TS_GIL_WAIT];
 	}
-	text_add(&text, "and ");
 	text_add_number_of(&text, count - shown, "more thread", "more threads");
-	text_add(&text, ": held the GIL ");
+	text_add(&text, ": GIL held ");
 	text_add_share(&text, held, table->window_ns);
-	text_add(&text, " of the time together, waited for it ");
+	text_add(&text, ", waited ");
 	text_add_duration(&text, waited);
-	text_add(&text, " in all");
 	canvas_paragraph(&table->page->canvas, "  ", 2, &text);
 }
 
@@ -335,19 +362,19 @@ static void show_gil(const struct text_page *page, const struct gil_report *gil,
 	}
 	text_add(&text, "held ");
 	text_add_share(&text, gil->held_ns, window_ns);
-	text_add(&text, " of the time · waited for ");
+	text_add(&text, " · contended ");
 	text_add_share(&text, gil->contended_ns, window_ns);
 	text_add(&text, " of the time · ");
-	text_add_number_of(&text, gil->handoffs, "change of holder", "changes of holder");
+	text_add_number_of(&text, gil->handoffs, "handoff", "handoffs");
 	text_add(&text, " · ");
-	text_add_number_of(&text, gil->forced, "forced drop", "forced drops");
+	text_add_number_of(&text, gil->forced, "forced release", "forced releases");
 	if (gil->unknown_ns >= page->report->stall_ns) {
 		text_add(&text, " · unknown for ");
 		text_add_share(&text, gil->unknown_ns, window_ns);
 	}
 	canvas_paragraph(&page->canvas, "  ", 2, &text);
-	show_dist(&page->canvas, "  held for   ", &gil->hold);
-	show_dist(&page->canvas, "  waited for ", &gil->wait);
+	show_dist(&page->canvas, "  hold time  ", &gil->hold);
+	show_dist(&page->canvas, "  wait time  ", &gil->wait);
 }
 
 void text_gils(const struct text_page *page, const struct process_report *process)

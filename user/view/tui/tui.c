@@ -167,15 +167,15 @@ static int add_status(struct text_buffer *text, const struct tui_page *page,
 		text_add_number_of(text, view->lost, "event", "events");
 		text_add(text, " lost in the last minute: ");
 		text_add_share(text, view->unknown_ns, view->thread_ns);
-		text_add(text, " of thread time unknown. A larger --ring-size may help.");
+		text_add(text, " of the threads' time unknown. A larger --ring-size may help.");
 		return TUI_WARNING;
 	}
 	if (about->stack_evidence.full) {
-		text_add(text, "Nothing lost; but there were too many distinct stacks, functions "
-			       "of later ones are unknown.");
+		text_add(text, "No events lost, but there were too many distinct stacks; the "
+			       "functions of later ones are unknown.");
 		return TUI_WARNING;
 	}
-	text_add(text, "nothing lost");
+	text_add(text, "no events lost");
 	if (about->window.lost) {
 		text_add(text, " in the last minute (before, ");
 		text_add_number_of(text, about->window.lost, "event", "events");
@@ -184,7 +184,7 @@ static int add_status(struct text_buffer *text, const struct tui_page *page,
 	if (view->unknown_ns) {
 		text_add(text, " · ");
 		text_add_share(text, view->unknown_ns, view->thread_ns);
-		text_add(text, " of thread time unknown");
+		text_add(text, " of the threads' time unknown");
 	}
 	if (!about->stacks)
 		text_add(text, " · no stacks are taken");

@@ -58,7 +58,7 @@ static void add_turns(struct text_buffer *text, const struct live_loop *loop)
 			 loop->ongoing && loop->worst_ns == loop->turn.max_ns ? "≥" NBSP : "");
 		text_add_duration(text, loop->turn.max_ns);
 	} else {
-		text_add(text, "no turn");
+		text_add(text, "no iteration");
 	}
 	if (loop->stalls) {
 		text_add(text, "  ");
@@ -275,11 +275,10 @@ static int show_gil(const struct tui_page *page, const struct live_gil *gil, int
 	find_holders(view, gil, &holders);
 	text_add(&text, " held ");
 	add_share_of_moment(&text, view, gil->held_ns);
-	text_add(&text, "  waited for ");
+	text_add(&text, "  contended ");
 	add_share_of_moment(&text, view, gil->contended_ns);
 	if (gil->waiters)
-		text_add(&text, "  %u" NBSP "%s now", gil->waiters,
-			 gil->waiters == 1 ? "waits" : "wait");
+		text_add(&text, "  %u" NBSP "%s", gil->waiters, "waiting");
 	if (is_unseen(&holders, gil)) {
 		text = (struct text_buffer){0};
 		text_add(&text, " not seen to be taken or waited for");

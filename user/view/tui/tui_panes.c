@@ -122,13 +122,13 @@ static const struct order {
 	{{"newest first", stalls_newest},
 	 {"longest first", stalls_longest},
 	 {"by cause", stalls_cause}},
-	{{"by cost to the loop", by_cost},
-	 {"by time on it", by_loop},
-	 {"by wait made", by_wait},
+	{{"by loop time", by_cost},
+	 {"by time on the loop", by_loop},
+	 {"by waits caused", by_wait},
 	 {"by stalls", by_stalls},
 	 {"by worst stall", by_worst}},
 	{{"by GIL", by_held},
-	 {"by wait for it", by_waited},
+	 {"by GIL wait", by_waited},
 	 {"by CPU", by_cpu},
 	 {"by number", by_number}},
 };
@@ -199,7 +199,7 @@ static void stall_row(const struct tui_page *page, uint32_t i, int y)
 	tui_put_right(&page->paint, y, 1, 6, style, when.bytes);
 	put_duration(page, y, 8, 10, style == TUI_PLAIN ? TUI_STRONG : style,
 		     stall->ongoing || !stall->whole ? "≥" NBSP : "", stall_length(live));
-	tui_put(&page->paint, y, 20, 13, style, thread_state_name(stall->cause));
+	tui_put(&page->paint, y, 20, 13, style, palette_of(stall->cause)->column);
 	tui_bar(&page->paint, y, 34, wide, &stall->what.states, stall_length(live));
 	tui_add_stall(&what, &page->view, live, (unsigned)(page->paint.columns - x));
 	tui_put(&page->paint, y, x, page->paint.columns - x, style, what.bytes);
@@ -260,7 +260,7 @@ static void thread_row(const struct tui_page *page, uint32_t i, int y)
 		name.bytes);
 	tui_put_right(&page->paint, y, x, 7, TUI_PLAIN, tid.bytes);
 	tui_put(&page->paint, y, x + 8, 13, thread->now == TS_GIL_WAIT ? TUI_WARNING : TUI_PLAIN,
-		thread->gone ? "gone" : thread_state_name(thread->now));
+		thread->gone ? "gone" : palette_of(thread->now)->column);
 	/* as in the line of the GIL; a thread may be younger than that */
 	put_share(page, y, x + 21, 7, thread->held_ns, page->view.moment_ns);
 	put_share(page, y, x + 28, 7, thread->states.ns[TS_GIL_WAIT], page->view.moment_ns);
@@ -272,7 +272,7 @@ static void thread_row(const struct tui_page *page, uint32_t i, int y)
 static void show_heading(const struct tui_page *page, enum pane pane, int y)
 {
 	static const char *const names[PANES] = {"STALLS", "FUNCTIONS", "THREADS"};
-	static const char *const figures[] = {"on loop", "made wait", "stalls", "in all", "worst"};
+	static const char *const figures[] = {"on loop", "waited", "stalls", "total", "worst"};
 	static const int ends[] = {9, 19, 26, 35, 44};
 	const struct tui_paint *paint = &page->paint;
 	struct text_buffer text = {0};
@@ -287,7 +287,7 @@ static void show_heading(const struct tui_page *page, enum pane pane, int y)
 		/* without loops there is no cost to them, and every order is that of the waits */
 		text_add(&text, " %s",
 			 pane == PANE_FUNCTIONS && !page->view.loop_count
-				 ? "by wait made"
+				 ? "by waits caused"
 				 : ORDERS[pane][page->panes[pane].sort].words);
 	}
 	if (pane == PANE_STALLS && page->view.stalls_left_out) {
@@ -307,7 +307,7 @@ static void show_heading(const struct tui_page *page, enum pane pane, int y)
 		tui_put(paint, y, x + 8, 13, style, "now");
 		tui_put_right(paint, y, x + 21, 7, style, "GIL");
 		tui_put_right(paint, y, x + 28, 7, style, "waits");
-		tui_put(paint, y, x + 37, 20, style, "last seconds");
+		tui_put(paint, y, x + 37, 20, style, "share, 5 s");
 	}
 }
 
@@ -318,10 +318,9 @@ static void show_nothing(const struct tui_page *page, enum pane pane, int y)
 	if (pane == PANE_STALLS)
 		text_add(&text, "none");
 	else if (pane == PANE_FUNCTIONS)
-		text_add(&text,
-			 page->view.about.stacks
-				 ? "none seen on the loop, or holding the GIL while it waited"
-				 : "no Python stacks are taken");
+		text_add(&text, page->view.about.stacks
+					? "none on the loop, or holding the GIL while it waited"
+					: "no Python stacks are taken");
 	else
 		text_add(&text, "none seen yet");
 	tui_put(&page->paint, y, 2, page->paint.columns - 2, TUI_FAINT, text.bytes);

@@ -61,7 +61,7 @@ static void add_state(struct sheet *sheet, enum thread_state state, uint64_t ns,
 		return;
 	text_add_duration(&length, ns);
 	text_add_share(&share, ns, whole);
-	tui_put(paint, y, 3, NAME_COLUMNS - 2, TUI_PLAIN, thread_state_name(state));
+	tui_put(paint, y, 3, NAME_COLUMNS - 2, TUI_PLAIN, palette_of(state)->column);
 	tui_put_right(paint, y, NAME_COLUMNS + 1, 10, TUI_PLAIN, length.bytes);
 	tui_put_right(paint, y, NAME_COLUMNS + 11, 8, TUI_PLAIN, share.bytes);
 	bar = bar > 60 ? 60 : bar;
@@ -144,7 +144,7 @@ static int add_stall(struct sheet *sheet, const struct live_stall *live)
 	struct text_buffer title = {0}, when = {0}, remedy = {0};
 	int err;
 
-	text_add(&title, "%s of ", stall->ongoing ? "STALL that goes on," : "STALL");
+	text_add(&title, "%s of ", stall->ongoing ? "ONGOING STALL" : "STALL");
 	text_add(&title, "%s", stall->ongoing || !stall->whole ? "≥" NBSP : "");
 	text_add_duration(&title, stall->end - stall->start);
 	text_add(&title, ": most of the time %s", palette_of(stall->cause)->doing);
@@ -174,22 +174,22 @@ static int add_stall(struct sheet *sheet, const struct live_stall *live)
 static void add_help(struct sheet *sheet)
 {
 	static const char *const lines[] = {
-		"Up Down PgUp PgDn  choose an entry of the list in focus; scroll a page",
+		"Up Down PgUp PgDn  select an entry of the list in focus; scroll a page",
 		"Tab                to the next list: stalls, functions, threads",
-		"Enter              all about a stall: where its time went, who held the GIL,",
-		"                   stacks, what to do; of a function the worst one",
+		"Enter              details of a stall: where its time went, who held the GIL,",
+		"                   stacks, what to do; of a function, its worst stall",
 		"f                  findings: what was in the way, and what to do about it",
-		"s                  sort the list in focus by something else",
-		"+ -                stall threshold up, down: for turns that end from now on",
-		"p or space         pause: what is shown stays, observing goes on",
+		"s                  change the sort order of the list in focus",
+		"+ -                stall threshold up, down, for new stalls",
+		"p or space         freeze the display (observation continues)",
 		"r                  write the last 30 s to a recording for gilscope report",
 		"h or ?             this page",
 		"q                  quit; Esc and q leave a page like this one",
 		"",
-		"Turns, stalls and functions are those of the last minute, GIL and threads",
-		"those of the last 5 seconds. The line of turns has a sign for the longest",
-		"turn of a while; its lower half is below the threshold, its upper half a",
-		"stall. Of an entry marked with at least (>=) the begin or the end is missing.",
+		"Iterations, stalls and functions are of the last minute, GIL and threads of",
+		"the last 5 seconds. Each sign of the line of iterations is the longest one of",
+		"its time: the lower half is below the threshold, the upper half a stall. The",
+		"begin or the end of an entry marked with >= is missing.",
 		"",
 	};
 
@@ -201,7 +201,7 @@ static void add_help(struct sheet *sheet)
 		int y = next_row(sheet);
 		struct text_buffer text = {0};
 
-		text_add(&text, "%-14s %s", thread_state_name((enum thread_state)i),
+		text_add(&text, "%-14s %s", palette_of((enum thread_state)i)->column,
 			 palette_of((enum thread_state)i)->doing);
 		if (y < 0)
 			continue;

@@ -102,7 +102,7 @@ static void add_stalls(struct text_buffer *text, const struct live_view *view, u
 	text_add(text, ", ");
 	text_add_duration(text, total);
 	if (stalls > 1) {
-		text_add(text, " in all, worst ");
+		text_add(text, " total, longest ");
 		text_add_duration(text, worst);
 	}
 	text_add(text, "; ");
@@ -130,7 +130,7 @@ static void add_no_stall(struct text_buffer *text, const struct live_view *view)
 	text_add(text, " or longer in the last ");
 	add_seconds(text, view->while_ns);
 	if (longest) {
-		text_add(text, "; longest turn ");
+		text_add(text, "; longest iteration ");
 		text_add_duration(text, longest);
 	}
 	text_add(text, ".");
@@ -173,8 +173,8 @@ void tui_add_verdict(struct text_buffer *text, const struct tui_page *page)
 	if (page->findings && !stalls && (tui_has_finding(page) || without_loops(view)))
 		tui_add_finding(text, page);
 	else if (!view->loop_count)
-		text_add(text, "No event loop was seen so far: either there is none, or it never "
-			       "got back to its wait while we looked.");
+		text_add(text, "No event loop found so far: either there is none, or it has been "
+			       "busy or blocked all the time.");
 	else if (ongoing)
 		add_ongoing(text, view, ongoing);
 	else if (stalls)
