@@ -80,6 +80,7 @@ struct loop_fold {
 	struct loop_report report;
 	uint32_t stall_room;
 	struct stall ongoing; /* the stall in progress in the latest report */
+	uint64_t ts_ended;    /* report_builder_ended() has visited those up to here */
 };
 
 struct process_fold {

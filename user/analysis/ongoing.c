@@ -104,17 +104,32 @@ int report_builder_ongoing(struct report_builder *builder, const struct world *w
 	return err;
 }
 
-const struct stall *report_builder_stall(const struct world *world, const struct loop *loop,
-					 uint64_t start)
+int report_builder_ended(struct report_builder *builder, const struct world *world,
+			 int (*visit)(void *ctx, const struct report *report,
+				      const struct loop *loop, const struct stall *stall),
+			 void *ctx)
 {
-	struct loop_fold *fold = loop->data;
+	int err = builder->error;
 
-	for (uint32_t n = fold ? fold->report.stall_count : 0; n > 0; n--)
-		if (fold->report.stalls[n - 1].start == start) {
-			name_occupants(world, &fold->report.stalls[n - 1].what);
-			return &fold->report.stalls[n - 1];
+	builder->report.window = world_window(world);
+	for (struct process_fold *process = builder->processes; process; process = process->next)
+		for (uint32_t n = 0; n < process->loop_count; n++) {
+			struct loop_fold *loop = process->loops[n];
+			uint32_t first = loop->report.stall_count;
+
+			while (first && loop->report.stalls[first - 1].end > loop->ts_ended)
+				first--;
+			for (; first < loop->report.stall_count && !err; first++) {
+				struct stall *stall = &loop->report.stalls[first];
+
+				loop->ts_ended = stall->end;
+				if (loop_was_none(loop))
+					continue;
+				name_occupants(world, &stall->what);
+				err = visit(ctx, &builder->report, loop->loop, stall);
+			}
 		}
-	return NULL;
+	return err;
 }
 
 static void forget(struct report_builder *builder, struct loop_report *report, uint64_t ts)

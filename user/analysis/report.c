@@ -30,6 +30,8 @@ struct report_builder *report_builder_new(uint64_t stall_ns, const struct stream
 	builder->report.finder = finder;
 	builder->report.stacks = head->stacks;
 	builder->report.rate_hz = head->rate_hz;
+	if (head->realtime_ns)
+		builder->report.realtime_ns = head->realtime_ns - head->monotonic_ns;
 	tables_init(builder);
 	memcpy(builder->report.version, head->version, sizeof(builder->report.version) - 1);
 	builder->report.mode = head->mode;

@@ -364,6 +364,8 @@ struct report {
 	char version[32];
 	enum evidence_mode mode; /* of the recording */
 	struct world_window window;
+	uint64_t realtime_ns; /* added to a time stamp it gives the time of day (CLOCK_REALTIME);
+				 0: unknown */
 	uint64_t unknown_ns, sampled_ns; /* summed over these threads */
 	uint64_t thread_ns;   /* total time of these threads; unknown_ns is a part of it */
 	uint64_t stall_ns;    /* the threshold */
@@ -472,10 +474,15 @@ bool report_builder_stalled(const struct report_builder *builder, uint64_t ts);
 int report_builder_ongoing(struct report_builder *builder, const struct world *world,
 			   int (*visit)(void *ctx, const struct ongoing *ongoing), void *ctx);
 
-/* The listed finished stall of `loop` that began at `start`. NULL if there is none: the turn was
- * cancelled, or the stall is unlisted or forgotten. Valid as long as a report. */
-const struct stall *report_builder_stall(const struct world *world, const struct loop *loop,
-					 uint64_t start);
+/*
+ * Calls `visit` for every listed stall that has ended since the previous call, each loop's in order
+ * of time. The arguments are valid as long as a report, which is needed for names, window.start and
+ * the time of day only. Returns as report_builder_ongoing().
+ */
+int report_builder_ended(struct report_builder *builder, const struct world *world,
+			 int (*visit)(void *ctx, const struct report *report,
+				      const struct loop *loop, const struct stall *stall),
+			 void *ctx);
 
 /*
  * Forgets listed stalls that ended before `ts`, to bound the memory of a live view. Later reports

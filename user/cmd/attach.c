@@ -25,6 +25,8 @@ static int run(struct options *options)
 		err = pipeline_front(&pipeline, true, &diag);
 	if (!err)
 		err = observe(&observation, &diag);
+	if (!err && observation.tick && announcer_finish(&announcer) < 0)
+		err = diag_set(&diag, EXIT_FAILED, -ENOMEM, "no memory for the report");
 	if (!err && report_builder_finish(pipeline.builder, pipeline.world, false, &report) < 0)
 		err = diag_set(&diag, EXIT_FAILED, -ENOMEM, "no memory for the report");
 	observe_shown_now();

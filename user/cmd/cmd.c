@@ -49,6 +49,12 @@ struct view_options cmd_view_options(const struct options *options)
 
 	if (isatty(STDOUT_FILENO) && !ioctl(STDOUT_FILENO, TIOCGWINSZ, &size))
 		how.columns = size.ws_col;
+	how.screen = isatty(STDOUT_FILENO) && !options->all;
+	how.more =
+		options->observe.pid_count
+			? "The whole report: --all. To keep it: gilscope record, then report and "
+			  "timeline."
+			: "The whole report: --all. As a page: gilscope timeline.";
 	return how;
 }
 

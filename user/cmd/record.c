@@ -134,6 +134,8 @@ static int record_to(struct options *options, struct pipeline *pipeline, struct 
 	if (!options->observe.quiet)
 		observation.tick = announcer_tick;
 	err = observe(&observation, diag);
+	if (!err && observation.tick && announcer_finish(&announcer) < 0)
+		err = diag_set(diag, EXIT_FAILED, -ENOMEM, "no memory");
 	announcer_done(&announcer);
 	if (!err)
 		err = finish(pipeline, output, &observation.status, diag);

@@ -58,8 +58,6 @@ static void turn_end(struct world *w, struct loop_machine *l, uint64_t ts, bool 
 		return;
 	}
 	l->pub.in_turn = l->pub.possible = false;
-	if (ts - l->pub.ts_turn > l->pub.longest)
-		l->pub.longest = ts - l->pub.ts_turn;
 	emit_later(w, EMIT_TURN)->turn = (struct turn){.loop = &l->pub,
 						       .start = l->pub.ts_turn,
 						       .end = ts,

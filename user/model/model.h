@@ -228,7 +228,6 @@ struct loop {
 			     its wait is not known yet */
 	uint64_t ts_turn; /* begin of the turn in progress, … */
 	bool earlier;	  /* … or it began before that, by an unknown time */
-	uint64_t longest; /* of the turns that are over, ns */
 	void *data;
 };
 

@@ -19,12 +19,16 @@ struct view_options {
 	bool colour;	     /* ANSI colours */
 	unsigned columns;    /* width of the terminal; 0 = 100 */
 	bool all;	     /* every stall, not only the longest ones */
+	bool screen;	     /* the answer alone, in VIEW_SCREEN_ROWS lines at most */
+	const char *more;    /* with `screen`: the command that shows the rest; NULL: none */
 	unsigned states;     /* flames: which states, one bit each (1 << enum thread_state) */
 	unsigned directions; /* flames of gil_wait: enum flame_direction; both are for formats that
 				separate them */
 	uint64_t origin_ns;  /* JSON: points in time are relative to this one, which is included; 0:
 				absolute */
 };
+
+#define VIEW_SCREEN_ROWS 24
 
 struct view {
 	const char *name;

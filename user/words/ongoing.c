@@ -1,9 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Ongoing stalls, one line each. */
+/* What a stalled loop is doing. */
 #include "words/stall.h"
-
-#include <errno.h>
-#include <limits.h>
 
 #include "words/names.h"
 #include "words/palette.h"
@@ -46,29 +43,6 @@ static void add_place(struct text_buffer *text, const struct report *report,
 	if (text->length == before + 2) { /* the stack is not defined */
 		text->length = before;
 		text->bytes[before] = '\0';
-	}
-}
-
-/* Data is missing for more than an instant. */
-static bool is_vague(const struct stall *stall)
-{
-	return !stall->whole &&
-	       stall->what.states.ns[TS_UNKNOWN] >= (stall->end - stall->start) / 100;
-}
-
-/* "at least 1.23 s: mostly ": the cause has half of it or more; with less, its share is stated. */
-static void add_length(struct text_buffer *text, const struct stall *stall, bool mostly)
-{
-	uint64_t whole = stall->end - stall->start, cause = stall->what.states.ns[stall->cause];
-
-	text_add(text, "%s", is_vague(stall) || stall->earlier ? "at least " : "");
-	text_add_duration(text, whole);
-	text_add(text, ": ");
-	if (cause < whole - cause) {
-		text_add_share(text, cause, whole);
-		text_add(text, " of it ");
-	} else if (mostly || cause < whole / 10 * 9) {
-		text_add(text, "mostly ");
 	}
 }
 
@@ -126,26 +100,6 @@ static void add_now(struct text_buffer *text, const struct ongoing *ongoing)
 		add_place(text, ongoing->report, ongoing->state, ongoing->stack, &ongoing->handler);
 }
 
-/* "+3.420 s the event loop of 'MainThread' (4711)": the stall's start, as the report lists it. */
-static void add_begin(struct text_buffer *text, const struct report *report,
-		      const struct loop *loop, const struct stall *stall)
-{
-	uint64_t after = stall->start - report->window.start;
-
-	text_add(text, "+%llu.%03llu" NBSP "s" NBSP " the event loop of ",
-		 (unsigned long long)(after / 1000000000),
-		 (unsigned long long)(after / 1000000 % 1000));
-	text_add_thread(text, report, loop->thread);
-}
-
-static int show(FILE *file, const struct text_buffer *text)
-{
-	const struct canvas canvas = {.file = file, .columns = UINT_MAX};
-
-	canvas_paragraph(&canvas, "gilscope: ", 10, text);
-	return ferror(file) ? -EIO : 0;
-}
-
 void text_add_ongoing(struct text_buffer *text, const struct ongoing *ongoing)
 {
 	const struct stall *stall = &ongoing->stall;
@@ -154,31 +108,4 @@ void text_add_ongoing(struct text_buffer *text, const struct ongoing *ongoing)
 	add_cause(text, ongoing->report, ongoing->loop->thread->process, stall);
 	if (is_elsewhere(ongoing))
 		add_now(text, ongoing);
-}
-
-int print_ongoing(FILE *file, const struct ongoing *ongoing)
-{
-	const struct stall *stall = &ongoing->stall;
-	struct text_buffer text = {0};
-
-	add_begin(&text, ongoing->report, ongoing->loop, stall);
-	text_add(&text, " has been stalled %sfor ",
-		 stall->earlier ? "since before it was observed, " : "");
-	add_length(&text, stall, is_elsewhere(ongoing));
-	add_cause(&text, ongoing->report, ongoing->loop->thread->process, stall);
-	if (is_elsewhere(ongoing))
-		add_now(&text, ongoing);
-	return show(file, &text);
-}
-
-int print_resumed(FILE *file, const struct report *report, const struct loop *loop,
-		  const struct stall *stall)
-{
-	struct text_buffer text = {0};
-
-	add_begin(&text, report, loop, stall);
-	text_add(&text, " goes on after ");
-	add_length(&text, stall, false);
-	add_cause(&text, report, loop->thread->process, stall);
-	return show(file, &text);
 }

@@ -42,13 +42,10 @@ void canvas_stall_stacks(const struct canvas *canvas, const struct report *repor
 /* Adds what most of an ongoing stall was, and what its thread does now if that is something
  * else. */
 void text_add_ongoing(struct text_buffer *text, const struct ongoing *ongoing);
-/*
- * Prints an ongoing stall in one line: which loop, since when, what most of it was, and what its
- * thread does now if that is something else. print_resumed(): that it is over (while the stall is
- * still kept), and how long it was. 0 or -errno.
- */
-int print_ongoing(FILE *file, const struct ongoing *ongoing);
-int print_resumed(FILE *file, const struct report *report, const struct loop *loop,
-		  const struct stall *stall);
+/* Adds a stall as one line: "09:06:03.131   438 ms  price app.py:83  clock_nanosleep": its begin,
+ * its length, the function that took most of it, or held the GIL, and what that did. `many_loops`:
+ * it says which loop. */
+void text_add_stall_line(struct text_buffer *text, const struct report *report,
+			 const struct loop *loop, const struct stall *stall, bool many_loops);
 
 #endif

@@ -4,7 +4,9 @@
 #include <limits.h>
 #include <stdio.h>
 #include <string.h>
+#include <time.h>
 
+#include "base/duration.h"
 #include "base/sysname.h"
 #include "words/names.h"
 
@@ -218,6 +220,37 @@ void text_add_occupant(struct text_buffer *text, const struct process *process,
 			text_add(text, NBSP "(%u)", share->pid);
 		}
 	}
+}
+
+/* False when the time of day is unknown. */
+static bool time_of_day(const struct report *report, uint64_t ts, struct tm *ret_time)
+{
+	time_t seconds = (time_t)((report->realtime_ns + ts) / NS_PER_S);
+
+	return report->realtime_ns && localtime_r(&seconds, ret_time);
+}
+
+void text_add_time(struct text_buffer *text, const struct report *report, uint64_t ts)
+{
+	uint64_t after = ts - report->window.start;
+	struct tm tm;
+
+	if (time_of_day(report, ts, &tm))
+		text_add(text, "%02d:%02d:%02d.%03u", tm.tm_hour, tm.tm_min, tm.tm_sec,
+			 (unsigned)((report->realtime_ns + ts) / NS_PER_MS % 1000));
+	else
+		text_add(text, "+%llu.%03llu" NBSP "s", (unsigned long long)(after / NS_PER_S),
+			 (unsigned long long)(after / NS_PER_MS % 1000));
+}
+
+void text_add_day(struct text_buffer *text, const struct report *report, uint64_t ts)
+{
+	char day[64];
+	struct tm tm;
+
+	if (time_of_day(report, ts, &tm) &&
+	    strftime(day, sizeof(day), "%Y-%m-%d" NBSP "%H:%M:%S" NBSP "%z", &tm))
+		text_add(text, "%s", day);
 }
 
 uint64_t text_window_ns(const struct report *report)

@@ -46,6 +46,12 @@ void text_add_has(struct text_buffer *text, uint64_t had_ns);
  * idle. */
 void text_add_occupant(struct text_buffer *text, const struct process *process,
 		       const struct cpu_share *share);
+/* Adds when that was: the local time of day, "09:06:03.131", or where that is unknown the time
+ * since the window began, "+3.131 s". */
+void text_add_time(struct text_buffer *text, const struct report *report, uint64_t ts);
+/* Adds the day of an instant and its UTC offset, "2026-11-29 09:06:03 +0100"; nothing when it is
+ * unknown. */
+void text_add_day(struct text_buffer *text, const struct report *report, uint64_t ts);
 /* The length of the observed window; at least 1, so that it can be divided by. */
 uint64_t text_window_ns(const struct report *report);
 

@@ -259,9 +259,9 @@ static void awaits_without_waiting_of_one_task_never_yield(void **state)
 	add(stall, ALPHA, TS_PYTHON, 30 * MS)->root = 7;
 	add(stall, ALPHA, TS_PYTHON, 60 * MS)->root = 8;
 	assert_string_equal(list(), "never_yields alpha 90/1; running_python alpha 60/1");
-	assert_non_null(
-		strstr(text_of_first(), "awaited sends of a WebSocket, which never had to wait, so "
-					"nothing else could run on the event loop for 90.0"));
+	assert_non_null(strstr(text_of_first(),
+			       "awaited sends of a WebSocket, which never had to wait, so "
+			       "nothing else could run on the event loop for 90.0"));
 	assert_non_null(strstr(advice_of_first(), "await asyncio.sleep(0)"));
 }
 

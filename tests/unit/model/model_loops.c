@@ -74,7 +74,6 @@ static void a_missing_wake_up_begins_a_turn_that_is_not_whole(void **state)
 	leave(140, A, EPFD);
 	enter(153, A, EPFD);
 	assert_int_equal(world_window(world).contradictions, 0);
-	assert_int_equal(world_thread(world, A)->loop->longest, 13);
 	expect(160, "1",
 	       "110-120 1 native cpu0 turn\n"
 	       "turn 110-120 1 whole\n"

@@ -9,19 +9,17 @@
 
 #include "base/cleanup.h"
 #include "base/duration.h"
+#include "words/canvas.h"
 #include "words/stall.h"
 
-#define AGAIN_NS NS_PER_S
+#define FIRST_NS NS_PER_S
 
+/* A stall in progress that lasts. */
 struct announced_stall {
 	struct announced_stall *next;
 	const struct loop *loop;
 	uint64_t start;
-	uint64_t ts_line, gap_ns; /* when the last line was written; time until the next */
-	/* as in the last line */
-	enum thread_state cause;
-	uint32_t handler; /* function */
-	bool lasts;	  /* at this tick */
+	uint64_t due_ns; /* the next line is written when it is that long */
 };
 
 static struct announced_stall *find(const struct announcer *announcer, const struct loop *loop,
@@ -45,35 +43,45 @@ static void put(const char *line, size_t length)
 		return; /* stderr is gone, and there is nowhere else to report that */
 }
 
-/* `ongoing` is NULL when the stall is over. On a terminal the line replaces the progress line,
- * which is printed again later. */
-static int announce(const struct ongoing *ongoing, const struct report *report,
+static bool has_many_loops(const struct announcer *announcer)
+{
+	uint32_t position = 0, loops = 0;
+	struct thread *thread;
+
+	while ((thread = world_next_thread(announcer->pipeline->world, &position)))
+		loops += thread->loop != NULL;
+	return loops > 1;
+}
+
+/* On a terminal the line replaces the progress line, which is printed again later. */
+static int announce(const struct announcer *announcer, const struct report *report,
 		    const struct loop *loop, const struct stall *stall)
 {
 	_cleanup_(freep) char *line = NULL;
+	struct text_buffer text = {0};
 	size_t length;
 	FILE *file = open_memstream(&line, &length);
-	int err;
+	const struct canvas canvas = {.file = file};
 
 	if (!file)
 		return -ENOMEM;
 	if (isatty(STDERR_FILENO))
 		fputs("\r\033[K", file);
-	err = ongoing ? print_ongoing(file, ongoing) : print_resumed(file, report, loop, stall);
+	text_add_stall_line(&text, report, loop, stall, has_many_loops(announcer));
+	canvas_cell(&canvas, text.bytes, 0, false);
+	fputc('\n', file);
 	if (fclose(file))
-		err = -ENOMEM;
-	if (!err)
-		put(line, length);
-	return err;
+		return -ENOMEM;
+	put(line, length);
+	return 0;
 }
 
-static bool is_news(const struct announced_stall *known, const struct stall *stall)
+static void note_longest(struct announcer *announcer, const struct stall *stall)
 {
-	uint64_t since = stall->end - known->ts_line;
-	bool changed = known->cause != stall->cause ||
-		       known->handler != stall->handler.frame.function;
+	uint64_t ns = stall->end - stall->start;
 
-	return since >= known->gap_ns || (changed && since >= known->gap_ns / 4);
+	if (ns > announcer->pipeline->worst_ns)
+		announcer->pipeline->worst_ns = ns;
 }
 
 static int on_ongoing(void *ctx, const struct ongoing *ongoing)
@@ -81,52 +89,48 @@ static int on_ongoing(void *ctx, const struct ongoing *ongoing)
 	const struct stall *stall = &ongoing->stall;
 	struct announcer *announcer = ctx;
 	struct announced_stall *known = find(announcer, ongoing->loop, stall->start);
-	bool is_new = !known;
 
-	if (is_new) {
+	note_longest(announcer, stall);
+	if (stall->end - stall->start < FIRST_NS)
+		return 0;
+	if (!known) {
 		known = calloc(1, sizeof(*known));
 		if (!known)
 			return -ENOMEM;
 		*known = (struct announced_stall){.next = announcer->ongoing,
 						  .loop = ongoing->loop,
 						  .start = stall->start,
-						  .gap_ns = AGAIN_NS};
+						  .due_ns = FIRST_NS};
 		announcer->ongoing = known;
 	}
-	known->lasts = true;
-	if (!is_new && !is_news(known, stall))
+	if (stall->end - stall->start < known->due_ns)
 		return 0;
-	if (!is_new)
-		known->gap_ns *= 2;
-	known->ts_line = stall->end;
-	known->cause = stall->cause;
-	known->handler = stall->handler.frame.function;
-	return announce(ongoing, ongoing->report, ongoing->loop, stall);
+	while (known->due_ns <= stall->end - stall->start)
+		known->due_ns *= 2;
+	return announce(announcer, ongoing->report, ongoing->loop, stall);
 }
 
-/* Announces the ends of stalls, and drops these. 0 or -ENOMEM. */
-static int announce_ends(struct announcer *announcer)
+static void forget_known(struct announcer *announcer, const struct loop *loop, uint64_t start)
 {
-	const struct report report = {.window = world_window(announcer->pipeline->world),
-				      .names = announcer->pipeline->dictionary,
-				      .finder = announcer->pipeline->finder};
-	int err = 0;
-
 	for (struct announced_stall **link = &announcer->ongoing, *known; (known = *link);) {
-		const struct stall *stall;
-
-		if (known->lasts) {
-			known->lasts = false;
+		if (known->loop != loop || known->start > start) {
 			link = &known->next;
 			continue;
 		}
-		stall = report_builder_stall(announcer->pipeline->world, known->loop, known->start);
-		if (stall && !err) /* NULL: it has turned out not to be a turn */
-			err = announce(NULL, &report, known->loop, stall);
 		*link = known->next;
 		free(known);
 	}
-	return err;
+}
+
+static int on_ended(void *ctx, const struct report *report, const struct loop *loop,
+		    const struct stall *stall)
+{
+	struct announcer *announcer = ctx;
+
+	note_longest(announcer, stall);
+	announcer->pipeline->stalls++;
+	forget_known(announcer, loop, stall->start);
+	return announce(announcer, report, loop, stall);
 }
 
 int announcer_tick(void *ctx, uint64_t ts_known)
@@ -142,10 +146,16 @@ int announcer_tick(void *ctx, uint64_t ts_known)
 					     announcer);
 	}
 	if (!err)
-		err = announce_ends(announcer);
+		err = report_builder_ended(pipeline->builder, pipeline->world, on_ended, announcer);
 	if (announcer->forget)
 		report_builder_forget(pipeline->builder, ts_known);
 	return err;
+}
+
+int announcer_finish(struct announcer *announcer)
+{
+	return report_builder_ended(announcer->pipeline->builder, announcer->pipeline->world,
+				    on_ended, announcer);
 }
 
 void announcer_done(struct announcer *announcer)

@@ -1,10 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * announce.h - announces stalls on stderr while they last: the tick of the live commands.
+ * announce.h - announces stalls on stderr: the tick of the live commands.
  *
- * A line is written when a tick first finds a stall in progress, then after 1 s, 2 s, 4 s …, so
- * that an hour's hang takes a dozen lines, sooner if its cause changes, and once more when it has
- * ended. Stalls that begin and end between two ticks are left to the report.
+ * Every stall has one line when it has ended. One that lasts has more before: after 1 s, 2 s, 4 s …
+ * so that an hour's hang takes a dozen lines.
  */
 #ifndef GILSCOPE_CMD_PIPELINE_ANNOUNCE_H
 #define GILSCOPE_CMD_PIPELINE_ANNOUNCE_H
@@ -15,14 +14,15 @@
 struct announced_stall;
 
 struct announcer {
-	struct pipeline *pipeline; /* with a fold */
-	bool forget; /* there will be no report, so stalls are dropped once their end is announced
-		      */
+	struct pipeline *pipeline; /* with a fold; its stalls and worst_ns are kept up to date */
+	bool forget; /* there will be no report, so stalls are dropped once they are announced */
 	struct announced_stall *ongoing;
 };
 
 /* For struct observation; `ctx` is the announcer. 0 or -ENOMEM. */
 int announcer_tick(void *ctx, uint64_t ts_known);
+/* After the observation: what has ended since the last tick, or with it. 0 or -ENOMEM. */
+int announcer_finish(struct announcer *announcer);
 void announcer_done(struct announcer *announcer);
 
 #endif

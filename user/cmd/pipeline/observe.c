@@ -70,8 +70,8 @@ void observe_catch_signals(void (*last)(void))
 	signal(SIGPIPE, SIG_IGN);
 }
 
-/* The longest turn in progress, and with `all` of those that are over. */
-static uint64_t worst_turn(const struct pipeline *pipeline, uint64_t now, bool all)
+/* The longest iteration in progress. */
+static uint64_t longest_in_progress(const struct pipeline *pipeline, uint64_t now)
 {
 	uint32_t position = 0;
 	uint64_t worst = 0;
@@ -82,8 +82,6 @@ static uint64_t worst_turn(const struct pipeline *pipeline, uint64_t now, bool a
 
 		if (!loop || thread->gone)
 			continue;
-		if (all && loop->longest > worst)
-			worst = loop->longest;
 		if (loop->in_turn && !loop->possible && now > loop->ts_turn &&
 		    now - loop->ts_turn > worst)
 			worst = now - loop->ts_turn;
@@ -91,18 +89,27 @@ static uint64_t worst_turn(const struct pipeline *pipeline, uint64_t now, bool a
 	return worst;
 }
 
+/* "3.2 of 10 s · 4 stalls, worst 216 ms" */
 static void show_progress(const struct pipeline *pipeline, const struct capture *capture,
-			  uint64_t start, uint64_t now)
+			  uint64_t start, uint64_t now, uint64_t dur_ns)
 {
 	struct capture_status status = capture_status(capture);
 	char worst[DURATION_TEXT_MAX];
 
-	fprintf(stderr, "\r\033[K%5.1f s  %" PRIu64 " events  %" PRIu64 " lost",
-		(double)(now - start) / (double)NS_PER_S, status.events, status.lost);
-	if (pipeline->world)
-		fprintf(stderr, "  longest turn %s",
-			duration_text(worst_turn(pipeline, now, true), worst));
-	fprintf(stderr, "  (Ctrl-C to stop)");
+	fprintf(stderr, "\r\033[K%.1f", (double)(now - start) / (double)NS_PER_S);
+	if (dur_ns)
+		fprintf(stderr, " of %g", (double)dur_ns / (double)NS_PER_S);
+	fprintf(stderr, " s");
+	if (pipeline->stalls)
+		fprintf(stderr, " · %" PRIu64 " stall%s, worst %s", pipeline->stalls,
+			pipeline->stalls == 1 ? "" : "s", duration_text(pipeline->worst_ns, worst));
+	else if (pipeline->world)
+		fprintf(stderr, " · no stalls");
+	else
+		fprintf(stderr, " · %" PRIu64 " events", status.events);
+	if (status.lost)
+		fprintf(stderr, " · %" PRIu64 " events lost", status.lost);
+	fprintf(stderr, "%s", dur_ns ? "" : " (Ctrl-C to stop)");
 	fflush(stderr);
 }
 
@@ -133,7 +140,7 @@ static int run_periodic(const struct observation *observation, struct capture *c
 		capture_request_snapshots(capture);
 	/* a loop hangs, perhaps for ever: who has the mutexes now? */
 	if (is_due(&periodic->locks, now, LOCKS_NS) &&
-	    worst_turn(pipeline, ts_known, false) >= LOCKS_NS)
+	    longest_in_progress(pipeline, ts_known) >= LOCKS_NS)
 		capture_request_locks(capture);
 	if (!err && ts_known && is_due(&periodic->ticked, now, TICK_NS)) {
 		err = stages_advance(&pipeline->stages, ts_known);
@@ -141,7 +148,7 @@ static int run_periodic(const struct observation *observation, struct capture *c
 			err = observation->tick(observation->tick_ctx, ts_known);
 	}
 	if (periodic->progress && is_due(&periodic->shown, now, PROGRESS_NS))
-		show_progress(pipeline, capture, start, now);
+		show_progress(pipeline, capture, start, now, observation->options->dur_ns);
 	return err;
 }
 

@@ -45,6 +45,7 @@ struct pipeline {
 	struct dictionary *dictionary;
 	struct handler_finder *finder;
 	struct names_options names;
+	uint64_t stalls, worst_ns; /* announced so far, and the longest, ended or not */
 	const struct drawing_kind *drawing_kind; /* NULL: no drawing */
 	FILE *drawing_file;
 	struct drawing *drawing;

@@ -108,15 +108,15 @@ void add_gil_advice(struct text_buffer *text, const struct finding *finding)
 	switch (state_sums_largest(&finding->states)) {
 	case TS_HELD_BLOCKED:
 		text_add(text,
-			 "It slept with the GIL. If you own the extension, release the GIL around "
-			 "the call (Py_BEGIN_ALLOW_THREADS); otherwise run it in another process.");
+			 "It slept with the GIL: if you own the extension, release the GIL around "
+			 "the call (Py_BEGIN_ALLOW_THREADS), otherwise run it in another process.");
 		break;
 	case TS_HELD_RUNNABLE:
-		text_add(text, "It held the GIL but had no CPU. Give the process more CPU, or run "
+		text_add(text, "It held the GIL but had no CPU: give the process more CPU, or run "
 			       "fewer threads than CPUs.");
 		break;
 	case TS_UNKNOWN:
-		text_add(text, "Whether it ran or slept is unknown. If that code sleeps, release "
+		text_add(text, "Whether it ran or slept is unknown: if that code sleeps, release "
 			       "the GIL around the call (Py_BEGIN_ALLOW_THREADS); if it computes, "
 			       "move it to a process pool.");
 		break;

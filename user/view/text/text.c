@@ -21,8 +21,10 @@ void text_add_process(struct text_buffer *text, const struct process_info *info,
 static void add_evidence(struct text_buffer *text, const struct report *report)
 {
 	text_add_duration(text, text_window_ns(report));
-	text_add(text, SEPARATOR);
-	text_add_number_of(text, report->window.events, "event", "events");
+	if (report->realtime_ns) {
+		text_add(text, " from ");
+		text_add_day(text, report, report->window.start);
+	}
 	text_add(text, SEPARATOR);
 	if (!report->window.lost) {
 		text_add(text, "no events lost");
@@ -34,7 +36,7 @@ static void add_evidence(struct text_buffer *text, const struct report *report)
 }
 
 /* The command line gets the rest of the line. */
-static void show_head(const struct text_page *page)
+void text_head(const struct text_page *page)
 {
 	const struct report *report = page->report;
 	struct text_buffer evidence = {0}, rest = {0}, line = {0};
@@ -122,6 +124,21 @@ unsigned text_columns(const struct view_options *options)
 	return columns < 60 ? 60 : columns > 160 ? 160 : columns;
 }
 
+static int show_all(const struct text_page *page)
+{
+	int err = text_findings(page);
+
+	if (err < 0)
+		return err;
+	text_blame(page);
+	for (uint32_t i = 0; i < page->report->process_count && !err; i++)
+		err = show_process(page, &page->report->processes[i]);
+	if (err < 0)
+		return err;
+	text_caveats(page);
+	return 0;
+}
+
 static int show_text(FILE *file, const struct report *report, const struct view_options *options)
 {
 	struct text_page page = {
@@ -133,16 +150,10 @@ static int show_text(FILE *file, const struct report *report, const struct view_
 	};
 	int err;
 
-	show_head(&page);
-	err = text_findings(&page);
+	text_head(&page);
+	err = options->screen ? text_screen(&page, options->more) : show_all(&page);
 	if (err < 0)
 		return err;
-	text_blame(&page);
-	for (uint32_t i = 0; i < report->process_count && !err; i++)
-		err = show_process(&page, &report->processes[i]);
-	if (err < 0)
-		return err;
-	text_caveats(&page);
 	if (fflush(file) == EOF)
 		return -errno;
 	return ferror(file) ? -EIO : 0;

@@ -19,11 +19,15 @@ struct text_page {
 	bool all;
 };
 
-/* "uvicorn app:app · pid 4711 · python 3.12.3", the command line in at most `columns`. */
+/* "uvicorn app:app · PID 4711 · Python 3.12.3", the command line in at most `columns`. */
 void text_add_process(struct text_buffer *text, const struct process_info *info, unsigned columns);
 /* The terminal's width, within what the view is made for. */
 unsigned text_columns(const struct view_options *options);
 
+/* What was observed: the heading of every report. */
+void text_head(const struct text_page *page);
+/* The answer in VIEW_SCREEN_ROWS lines. 0 or -ENOMEM. */
+int text_screen(const struct text_page *page, const char *more);
 /* The functions that hold up the loops, and how; nothing if none was seen. */
 void text_blame(const struct text_page *page);
 /* Whether the event loops were held up, and by what: two sentences for each loop. */

@@ -11,6 +11,7 @@
 
 #define SHOWN_STALLS  10
 #define INDENT	      "      "
+#define TIME_COLUMNS  14
 #define CAUSE_COLUMNS 30
 
 static uint64_t stall_ns(const struct stall *stall)
@@ -34,16 +35,14 @@ static void show_stall(const struct text_page *page, const struct process *proce
 		       const struct stall *stall)
 {
 	struct text_buffer when = {0}, length = {0}, cause = {0}, rest = {0};
-	uint64_t after = stall->start - page->report->window.start;
 	unsigned bar = page->canvas.columns >= 100 ? 24 : 12;
 
-	text_add(&when, "+%llu.%03llu" NBSP "s", (unsigned long long)(after / 1000000000),
-		 (unsigned long long)(after / 1000000 % 1000));
+	text_add_time(&when, page->report, stall->start);
 	text_add(&length, stall->whole && !stall->ongoing ? "" : "≥" NBSP);
 	text_add_duration(&length, stall_ns(stall));
 	text_add(&cause, "%s" NBSP, palette_of(stall->cause)->label);
 	text_add_duration(&cause, stall->what.states.ns[stall->cause]);
-	canvas_cell(&page->canvas, when.bytes, 12, true);
+	canvas_cell(&page->canvas, when.bytes, TIME_COLUMNS, true);
 	canvas_cell(&page->canvas, length.bytes, 10, true);
 	fputs("  ", page->canvas.file);
 	canvas_cell(&page->canvas, cause.bytes, CAUSE_COLUMNS, false);
@@ -55,7 +54,8 @@ static void show_stall(const struct text_page *page, const struct process *proce
 			 stall->earlier && stall->ongoing ? ", " : "",
 			 stall->ongoing ? "ongoing" : "");
 	}
-	if (rest.length && 26 + CAUSE_COLUMNS + bar + text_width(rest.bytes) > page->canvas.columns)
+	if (rest.length &&
+	    14 + TIME_COLUMNS + CAUSE_COLUMNS + bar + text_width(rest.bytes) > page->canvas.columns)
 		fputs("\n" INDENT, page->canvas.file);
 	else if (rest.length)
 		fputs("  ", page->canvas.file);

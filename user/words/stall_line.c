@@ -1,0 +1,105 @@
+/* SPDX-License-Identifier: MIT */
+/* A stall as one short line: when, how long, in which function, doing what. */
+#include "words/stall.h"
+
+#include "words/names.h"
+#include "words/palette.h"
+
+#define TIME_COLUMNS	 12
+#define LENGTH_COLUMNS	 9
+#define FUNCTION_COLUMNS 32
+#define PLACE_COLUMNS	 32
+
+static void add_cell(struct text_buffer *text, const struct text_buffer *cell, unsigned columns)
+{
+	unsigned width = text_width(cell->bytes);
+
+	text_add(text, "%*s%s", width < columns ? (int)(columns - width) : 0, "", cell->bytes);
+}
+
+static void add_function(struct text_buffer *text, const struct report *report,
+			 const struct stack_frame *frame)
+{
+	text_add_function(text, report, frame, FUNCTION_COLUMNS);
+	text_add(text, " ");
+	text_add_place(text, report, frame, PLACE_COLUMNS);
+}
+
+/* The holder of the GIL, and what it did. */
+static void add_holder(struct text_buffer *text, const struct report *report,
+		       const struct breakdown *what)
+{
+	const struct blocker *blocker = what->blocker_count ? &what->blockers[0] : NULL;
+
+	if (!blocker || !breakdown_holders_known(what)) {
+		text_add(text, "waiting for the GIL, whose holder is unknown");
+		return;
+	}
+	if (blocker->handler.role != HANDLER_NONE) {
+		add_function(text, report, &blocker->handler.frame);
+		text_add(text, "  ");
+	}
+	text_add(text, "GIL held by ");
+	text_add_thread(text, report, blocker->thread);
+	if (state_sums_largest(&blocker->states) == TS_HELD_BLOCKED)
+		text_add(text, ", asleep");
+}
+
+/* The loop's own function; without one of the application's, where in which package. */
+static void add_own(struct text_buffer *text, const struct report *report,
+		    const struct stall *stall)
+{
+	const struct definition *stack = stack_of(report, stall->stack);
+
+	if (stall->handler.role != HANDLER_NONE)
+		add_function(text, report, &stall->handler.frame);
+	else if (stack)
+		add_function(text, report, &stack->stack.frames[0]);
+	else
+		text_add(text, "unknown function");
+}
+
+/* The largest item behind the state. */
+static void add_doing(struct text_buffer *text, const struct report *report,
+		      const struct process *process, const struct stall *stall)
+{
+	const struct breakdown *what = &stall->what;
+	bool sleeps = stall->cause == TS_BLOCKED || stall->cause == TS_HELD_BLOCKED;
+
+	text_add(text, "  ");
+	if (sleeps && what->syscall_count)
+		text_add_syscall(text, process, what->syscalls[0].sysno);
+	else
+		text_add(text, "%s", palette_of(stall->cause)->label);
+	if (sleeps)
+		text_add(text, "%s", stall->cause == TS_BLOCKED ? "" : ", with the GIL");
+	else if (stall->cause == TS_RUNNABLE || stall->cause == TS_HELD_RUNNABLE)
+		text_add_culprit(text, report, process, stall->cause, what);
+}
+
+void text_add_stall_line(struct text_buffer *text, const struct report *report,
+			 const struct loop *loop, const struct stall *stall, bool many_loops)
+{
+	struct text_buffer when = {0}, length = {0};
+	enum stop_kind kind;
+
+	text_add_time(&when, report, stall->start);
+	text_add(&length, "%s", stall->whole && !stall->ongoing ? "" : "≥" NBSP);
+	text_add_duration(&length, stall->end - stall->start);
+	add_cell(text, &when, TIME_COLUMNS);
+	add_cell(text, &length, LENGTH_COLUMNS);
+	text_add(text, "  ");
+	if (breakdown_is_stopped(&stall->what, &kind)) {
+		text_add(text, "%s", text_stop(kind));
+	} else if (stall->cause == TS_GIL_WAIT) {
+		add_holder(text, report, &stall->what);
+	} else {
+		add_own(text, report, stall);
+		add_doing(text, report, loop->thread->process, stall);
+	}
+	if (many_loops) {
+		text_add(text, "  loop of ");
+		text_add_thread(text, report, loop->thread);
+	}
+	text_add(text, stall->ongoing ? "  … ongoing" : "");
+}
