@@ -20,6 +20,20 @@ static void put_bytes(const struct canvas *canvas, const char *bytes, size_t len
 	}
 }
 
+/* The length of the next word. What no-break spaces keep together is one, unless it is wider than a
+ * line. */
+static size_t word_length(const char *bytes, unsigned columns)
+{
+	size_t length = strcspn(bytes, " ");
+	struct text_buffer word = {0};
+	const char *blank = strstr(bytes, NBSP);
+
+	text_add(&word, "%.*s", (int)length, bytes);
+	if (text_width(word.bytes) > columns && blank && blank < bytes + length)
+		return (size_t)(blank - bytes);
+	return length;
+}
+
 void canvas_paragraph(const struct canvas *canvas, const char *first, unsigned indent,
 		      const struct text_buffer *text)
 {
@@ -29,7 +43,8 @@ void canvas_paragraph(const struct canvas *canvas, const char *first, unsigned i
 	fputs(first, canvas->file);
 	while (*word) {
 		struct text_buffer one = {0};
-		size_t length = strcspn(word, " ");
+		size_t length = word_length(
+			word, canvas->columns > indent ? canvas->columns - indent : 0);
 		unsigned width;
 
 		text_add(&one, "%.*s", (int)length, word);
@@ -43,7 +58,8 @@ void canvas_paragraph(const struct canvas *canvas, const char *first, unsigned i
 		}
 		put_bytes(canvas, one.bytes, one.length);
 		column += width;
-		word += length + strspn(word + length, " ");
+		word += length;
+		word += is_nbsp(word) ? strlen(NBSP) : strspn(word, " ");
 	}
 	fputc('\n', canvas->file);
 }

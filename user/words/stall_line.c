@@ -6,7 +6,7 @@
 #include "words/palette.h"
 
 #define TIME_COLUMNS	 12
-#define LENGTH_COLUMNS	 9
+#define LENGTH_COLUMNS	 10
 #define FUNCTION_COLUMNS 32
 #define PLACE_COLUMNS	 32
 

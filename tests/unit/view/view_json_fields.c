@@ -7,7 +7,7 @@
 
 static const char head[] =
 	"{'schema': 'gilscope.report/1', 'version': '1.2.3', 'mode': 'edges',"
-	" 'window': {'start_ns': 1001, 'end_ns': 1002},"
+	" 'window': {'start_ns': 1001, 'end_ns': 1002}, 'realtime_ns': 1036,"
 	" 'evidence': {'events': 1003, 'lost': 1004, 'late': 1005, 'missed': 1006,"
 	"  'unknown_ns': 1007, 'sampled_ns': 1008, 'thread_ns': 1009, 'gaps': 1010,"
 	"  'contradictions': 1011, 'unread': 1012, 'samples_lost': 1034,"
@@ -117,6 +117,7 @@ static void fill_head(struct report *report)
 {
 	memcpy(report->version, "1.2.3", 6);
 	report->mode = MODE_EDGES;
+	report->realtime_ns = 35;
 	report->window = (struct world_window){.start = 1001,
 					       .end = 1002,
 					       .events = 1003,
@@ -400,7 +401,7 @@ static void what_is_not_so_is_false(void **state)
 	json_decref(taken(found, "blame"));
 	json_decref(taken(found, "processes"));
 	assert_is(found, "{'schema': 'gilscope.report/1', 'version': '1.2.3', 'mode': 'edges',"
-			 " 'window': {'start_ns': 1, 'end_ns': 2},"
+			 " 'window': {'start_ns': 1, 'end_ns': 2}, 'realtime_ns': 1036,"
 			 " 'evidence': {'events': 1003, 'lost': 0, 'late': 1005, 'missed': 1006,"
 			 "  'unknown_ns': 1007, 'sampled_ns': 1008, 'thread_ns': 1009,"
 			 "  'gaps': 1010, 'contradictions': 1011,"

@@ -73,10 +73,10 @@ static void when_how_long_where_and_doing_what(void **state)
 	struct stall stall = blocked_in(230);
 
 	assert_string_equal(line_of(&stall, false),
-			    "    +0.062 s  80.0 ms  async_sleep_blocking …/routes/app.py:71  "
-			    "clock_nanosleep");
+			    "    +0.062 s   80.0 ms  async_sleep_blocking "
+			    "…/application/routes/app.py:71  clock_nanosleep");
 	assert_string_equal(line_of(&made.stalls[2], false),
-			    "    +0.142 s   120 ms  tick …/application/routes/app.py:92  "
+			    "    +0.142 s    120 ms  tick …/application/routes/app.py:92  "
 			    "running Python");
 	assert_non_null(strstr(line_of(&stall, true), "clock_nanosleep  loop of 'uvicorn' (100)"));
 }
@@ -86,7 +86,7 @@ static void a_wait_for_the_gil_names_its_holder(void **state)
 	struct stall stall = made.stalls[0];
 
 	assert_string_equal(line_of(&stall, false),
-			    "    +0.000 s  62.0 ms  work …/dist-packages/lib.py:12  GIL held by "
+			    "    +0.000 s   62.0 ms  work …/dist-packages/lib.py:12  GIL held by "
 			    "'AnyIO worker thread' (101)");
 	made.blocker.states.ns[TS_HELD_BLOCKED] = 100 * MS;
 	assert_non_null(strstr(line_of(&stall, false), "'AnyIO worker thread' (101), asleep"));
@@ -114,8 +114,8 @@ static void the_time_of_day_where_it_is_known(void **state)
 	setenv("TZ", "UTC-2", 1);
 	tzset();
 	made.report.realtime_ns = UINT64_C(1700000000) * 1000 * MS - 1000 * MS;
-	assert_non_null(strstr(line_of(&made.stalls[1], false), "00:13:20.062  80.0 ms"));
-	assert_non_null(strstr(line_of(&made.stalls[2], false), "00:13:20.142   120 ms"));
+	assert_non_null(strstr(line_of(&made.stalls[1], false), "00:13:20.062   80.0 ms"));
+	assert_non_null(strstr(line_of(&made.stalls[2], false), "00:13:20.142    120 ms"));
 }
 
 static void a_hostile_name_stays_on_one_line(void **state)

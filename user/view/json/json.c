@@ -438,12 +438,12 @@ json_t *json_recording(const struct report *report, const struct view_options *o
 	return JSON_NEW(
 		report_head, .schema = json_string("gilscope.report/1"),
 		.version = json_text(report->version), .mode = json_fact(&mode_names, report->mode),
-		.window = JSON_NEW(
-			report_window, .start_ns = time_json(options, report->window.start),
-			.end_ns = time_json(options, report->window.end),
-			.realtime_ns = report->realtime_ns ? json_uint(report->realtime_ns +
-								       report->window.start)
-							   : json_null()),
+		.window = JSON_NEW(report_window,
+				   .start_ns = time_json(options, report->window.start),
+				   .end_ns = time_json(options, report->window.end)),
+		.realtime_ns = report->realtime_ns
+				       ? json_uint(report->realtime_ns + report->window.start)
+				       : json_null(),
 		.evidence = evidence_json(report), .partial = json_boolean(report_partial(report)),
 		.truncated = json_boolean(report->truncated),
 		.not_measured = not_measured_json(report), .rate_hz = json_integer(report->rate_hz),

@@ -62,8 +62,9 @@ static void show_summary(const struct text_page *page, const struct unresponsive
 	struct text_buffer text = {0};
 	const char *least = all->bounded ? "≥" NBSP : "";
 
-	text_add(&text, all->loops > 1 ? "The %u event loops were unresponsive for "
-				       : "The event loop was unresponsive for ",
+	text_add(&text,
+		 all->loops > 1 ? "The %u event loops were unresponsive for "
+				: "The event loop was unresponsive for ",
 		 all->loops);
 	text_add(&text, "%s", least);
 	text_add_share(&text, all->ns, text_window_ns(page->report) * all->loops);
@@ -330,21 +331,26 @@ static int show_findings(const struct text_page *page, const struct finding_list
 
 /* ── all of it ───────────────────────────────────────────────────────────── */
 
-static void show_rest(const struct text_page *page, const struct finding_list *findings,
-		      const char *more)
+static int make_rest(const struct text_page *page, const struct finding_list *findings,
+		     const char *more, char **ret_bytes)
 {
 	struct text_buffer text = {0};
+	size_t size;
+	FILE *file = open_memstream(ret_bytes, &size);
+	const struct canvas canvas = {.file = file, .columns = page->canvas.columns};
 
 	if (findings->count > SHOWN_FINDINGS)
 		text_add(&text, "%u" NBSP "more findings. ", findings->count - SHOWN_FINDINGS);
 	if (report_partial(page->report))
 		text_add(&text, "Data is missing: see the caveats. ");
 	text_add(&text, "%s", more ? more : "");
-	if (!text.length)
-		return;
-	fputc('\n', page->canvas.file);
-	canvas_cell(&page->canvas, text.bytes, 0, false);
-	fputc('\n', page->canvas.file);
+	if (!file)
+		return -ENOMEM;
+	if (text.length) {
+		fputc('\n', file);
+		canvas_paragraph(&canvas, "", 0, &text);
+	}
+	return fclose(file) ? -ENOMEM : 0;
 }
 
 /* A sentence for each loop, or about the GIL, as in the report. */
@@ -377,12 +383,16 @@ int text_screen(const struct text_page *page, const char *more)
 {
 	struct unresponsive all = add_up(page->report);
 	struct finding_list *findings = findings_new(page->report);
-	/* the head, the sentences, the rest, and an empty line before each */
-	uint32_t rows = VIEW_SCREEN_ROWS - 1 - 3 - 1 - 2;
-	int err;
+	_cleanup_(freep) char *rest = NULL;
+	/* the head, the sentences, the findings, and an empty line before each */
+	uint32_t rows = VIEW_SCREEN_ROWS - 1 - 3 - 1;
+	int err = findings ? make_rest(page, findings, more, &rest) : -ENOMEM;
 
-	if (!findings)
-		return -ENOMEM;
+	if (err < 0) {
+		findings_free(findings);
+		return err;
+	}
+	rows -= count_lines(rest);
 	if (all.stalls) {
 		show_summary(page, &all);
 		fputc('\n', page->canvas.file);
@@ -393,7 +403,7 @@ int text_screen(const struct text_page *page, const char *more)
 	}
 	err = show_findings(page, findings, rows);
 	if (!err)
-		show_rest(page, findings, more);
+		fputs(rest, page->canvas.file);
 	findings_free(findings);
 	return err;
 }
