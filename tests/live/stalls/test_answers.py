@@ -179,7 +179,7 @@ def test_computing_ranks_before_lack_of_cpu_and_no_neighbour_is_singled_out():
     assert name_of(needs) == "count"
     assert 0.9 * 300_000_000 < needs["ns"] < 1.15 * 300_000_000, needs
     assert lacks["ns"] <= marks["count"] - 300_000_000 + 30_000_000, (marks, lacks)
-    assert "mostly" not in lacks["text"] and " others had it" in lacks["text"], lacks
+    assert "mostly" not in lacks["text"] and " others used it" in lacks["text"], lacks
 
 
 def test_each_loop_has_its_own_stalls():

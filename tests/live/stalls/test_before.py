@@ -180,11 +180,11 @@ def test_what_people_read_of_it(service):
     text = " ".join(done.stdout.split())
     assert re.search(
         r"The event loop of 'MainThread' \([^)]*\) has been stalled since before gilscope "
-        r"attached, for ≥ \d\.\d+ s \((100|99\.\d) % of the time\)\. (100|99\.\d) % of that it "
-        r"was waiting for the GIL, held by gil",
+        r"attached, for ≥ \d\.\d+ s \((100|99\.\d) % of the time\)\. (100|99\.\d) % of that "
+        r"waiting for the GIL, held by gil",
         text,
     ), done.stdout
     dump = harness.gilscope("dump", service.pid).stdout
     head, holder, *_ = dump.split("\n\n")
     assert re.search(r"GIL: held by 'AnyIO worker thread' \([^)]*\) for ≥ ", head)
-    assert "'MainThread' (" in head and "gil (" in holder and "← in a thread pool" in holder
+    assert "'MainThread' (" in head and "gil (" in holder and "← in a worker thread" in holder

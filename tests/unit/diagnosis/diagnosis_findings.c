@@ -355,8 +355,8 @@ static void the_program_comes_before_the_machine(void **state)
 		list(), "running_python alpha 302/1; no_cpu - 1190/1; running_python beta 100/1");
 	assert_string_equal(text_of(1),
 			    "The event loop needed 302" NBSP "ms of CPU, and waited for it "
-			    "1.19" NBSP "s in one stall; 4" NBSP "others had it, "
-			    "'neighbour'" NBSP "(900) for 25" NBSP "%");
+			    "1.19" NBSP "s in one stall; 4" NBSP "others used it, "
+			    "neighbour" NBSP "(900) for 25" NBSP "%");
 }
 
 static void a_neighbour_with_half_of_it_mostly_had_it(void **state)
@@ -370,7 +370,7 @@ static void a_neighbour_with_half_of_it_mostly_had_it(void **state)
 	made.occupants[1] = (struct cpu_share){.pid = 901, .tid = 901, .comm = "y", .ns = 100 * MS};
 	stall->what.preempted_by_count = 2;
 	assert_string_equal(list(), "no_cpu - 200/1");
-	assert_non_null(strstr(text_of_first(), "; mostly 'x'"));
+	assert_non_null(strstr(text_of_first(), "; mostly x" NBSP "(900) used it"));
 }
 
 static void a_quota_is_not_a_neighbour(void **state)
@@ -418,7 +418,7 @@ static void a_function_that_has_the_gil_in_several_threads_is_one(void **state)
 		stall->what.blocker_count = 1;
 	}
 	assert_string_equal(list(), "gil_held_by beta 400/2");
-	assert_non_null(strstr(text_of_first(), "in several threads, had the GIL"));
+	assert_non_null(strstr(text_of_first(), "in several threads, held the GIL"));
 }
 
 /* The worker had the GIL for 200 ms: this long in json (and in a module of json), otherwise
@@ -460,7 +460,7 @@ static void what_the_holder_mostly_did_is_said(void **state)
 			       " in json, mostly in scan in _json.so (fast), while "));
 	assert_non_null(strstr(text_of_holder(101 * MS, 99 * MS), " held the GIL in json while "));
 	/* an activity of less than half of the time is not mentioned */
-	assert_non_null(strstr(text_of_holder(99 * MS, 99 * MS), " had the GIL while "));
+	assert_non_null(strstr(text_of_holder(99 * MS, 99 * MS), " held the GIL while "));
 	assert_non_null(strstr(advice_of_first(), "It slept with the GIL"));
 }
 
@@ -493,7 +493,7 @@ static void an_unknown_holder_is_said(void **state)
 	(void)state;
 	add(add_stall(), ALPHA, TS_GIL_WAIT, 200 * MS);
 	assert_string_equal(list(), "gil_held_by - 200/1");
-	assert_non_null(strstr(text_of_first(), "which threads had it is unknown"));
+	assert_non_null(strstr(text_of_first(), "which threads held it is unknown"));
 	assert_string_equal(advice_of_first(), "");
 }
 

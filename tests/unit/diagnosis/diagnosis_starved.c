@@ -110,8 +110,9 @@ static void a_thread_and_who_had_the_gil(void **state)
 	assert_ptr_equal(found->thread, &made.threads[1]);
 	assert_int_equal(found->ns, 1500 * MS);
 	assert_int_equal(found->evidence, EVIDENCE_TRACED);
-	assert_string_equal(text(0), "'waiter'" NBSP "(101) wanted the GIL for 1.50" NBSP
-				     "s; 'hog'" NBSP "(99) had it for 1.45" NBSP "s of that");
+	assert_string_equal(text(0),
+			    "'waiter'" NBSP "(101) waited 1.50" NBSP "s for the GIL; 'hog'" NBSP
+			    "(99) held it for 1.45" NBSP "s of that");
 	assert_non_null(strstr(advice(0), "process pool"));
 }
 
@@ -122,9 +123,9 @@ static void threads_that_waited_for_the_same_one_are_one_finding(void **state)
 	starve(2, 1700 * MS, &made.hog, 1650 * MS);
 	starve(3, 1600 * MS, &made.threads[1], 1600 * MS);
 	find(2);
-	assert_string_equal(text(0), "2" NBSP "threads wanted the GIL for a second or longer, "
-				     "'waiter'" NBSP "(102) for 1.70" NBSP "s; 'hog'" NBSP
-				     "(99) had it for 1.65" NBSP "s of that");
+	assert_string_equal(text(0), "2" NBSP "threads waited a second or longer for the GIL, "
+				     "'waiter'" NBSP "(102) 1.70" NBSP "s; 'hog'" NBSP
+				     "(99) held it for 1.65" NBSP "s of that");
 	assert_int_equal(made.found->list[0].count, 2);
 	assert_int_equal(made.found->list[0].ns, 1700 * MS);
 	assert_ptr_equal(made.found->list[1].thread, &made.threads[3]);
@@ -143,7 +144,7 @@ static void a_thread_that_had_it_for_less_than_half_is_not_charged(void **state)
 	starve(1, 1500 * MS, &made.hog, 700 * MS);
 	starve(1, 1500 * MS, &made.threads[2], 600 * MS);
 	find(1);
-	assert_non_null(strstr(text(0), "; 2" NBSP "threads had it in turn, most of all "
+	assert_non_null(strstr(text(0), "; 2" NBSP "threads held it in turn, most of all "
 					"'hog'" NBSP "(99), for 700" NBSP "ms of that"));
 	assert_non_null(strstr(advice(0), "fewer threads"));
 }
@@ -153,8 +154,8 @@ static void an_unknown_holder_is_said_and_a_part_is_a_bound(void **state)
 	(void)state;
 	starve(1, 1500 * MS, NULL, 0)->whole = false;
 	assert_int_equal(find(1)->evidence, EVIDENCE_BOUNDED);
-	assert_string_equal(text(0), "'waiter'" NBSP "(101) wanted the GIL for at least "
-				     "1.50" NBSP "s; which threads had it is unknown");
+	assert_string_equal(text(0), "'waiter'" NBSP "(101) waited at least "
+				     "1.50" NBSP "s for the GIL; which threads held it is unknown");
 	assert_string_equal(advice(0), "");
 }
 
@@ -164,7 +165,8 @@ static void several_waits_are_counted(void **state)
 	starve(1, 1500 * MS, &made.hog, 1500 * MS)->count = 3;
 	made.rows[1].starved.ns = 3500 * MS;
 	assert_int_equal(find(1)->ns, 3500 * MS);
-	assert_non_null(strstr(text(0), "for 1.50" NBSP "s, the longest of 3" NBSP "such waits;"));
+	assert_non_null(strstr(text(0), " waited 1.50" NBSP "s for the GIL, the longest of 3" NBSP
+					"such waits;"));
 }
 
 /* The stack of a thread that waits in a function of `file`. */
@@ -193,7 +195,7 @@ static void uvicorn_s_supervisor_kills_whom_it_does_not_hear(void **state)
 	starve(2, 5600 * MS, &made.hog, 5600 * MS);
 	find(2);
 	assert_int_equal(made.found->list[1].ns, 5500 * MS);
-	assert_non_null(strstr(text(1), "(101), which answers uvicorn's supervisor, wanted"));
+	assert_non_null(strstr(text(1), "(101), which answers uvicorn's supervisor, waited"));
 	assert_non_null(strstr(advice(1), "Child process died"));
 	assert_null(strstr(advice(0), "uvicorn"));
 }

@@ -48,33 +48,32 @@ static bool says(const char *text, const char *words)
 	return found;
 }
 
-static void the_first_screen_says_who_starves_the_loop(void **state)
+static void the_first_screen_says_who_blocks_the_loop(void **state)
 {
 	static const char head[] =
-		"uvicorn app:app · pid 100 · 300 ms · 0 events · no events lost\n"
+		"uvicorn app:app · PID 100 · 300 ms · 0 events · no events lost\n"
 		"\n"
 		"FINDINGS\n"
 		"   1  ";
 	static const char begin[] =
 		"\n"
-		"  Three functions block your event loop: they caused all 3 stalls, 262 ms.\n"
+		"  Three functions block your event loop: all 3 stalls, 262 ms.\n"
 		"\n"
 		"FUNCTIONS, by time they blocked the event loop\n"
-		"                                     ran on  made it\n"
-		"                                   the loop     wait  stalls   in all    worst\n"
+		"                                     on the     loop\n"
+		"                                       loop   waited  stalls    total    worst\n"
 		"  tick                   PPPPPR     90.0 ms        ·       1   120 ms   120 ms\n"
 		"    …/user/src/shop/backend/application/routes/app.py:90 · callback · garbage\n"
 		"    collection 31.0 ms\n"
 		"  async_sleep_blocking   PPPBBBBB    120 ms        ·       1  80.0 ms  80.0 ms\n"
 		"    …/user/src/shop/backend/application/routes/app.py:70 · route\n"
 		"  work                                    ·  60.0 ms       1  62.0 ms  62.0 ms\n"
-		"    /usr/lib/python3/dist-packages/lib.py:10 · in a thread pool · made other\n"
-		"    threads wait 1.24 s\n"
+		"    /usr/lib/python3/dist-packages/lib.py:10 · in a worker thread · kept other\n"
+		"    threads waiting for the GIL: 1.24 s\n"
 		"  a;b\\x0a\\x1b[2J\\x5c\\xff            1.00 ms        ·       ·        ·        "
 		"·\n"
 		"    …/python3/dist-packages/a;b\\x0a\\x1b[2J\\x5c\\xff.py:1\n"
-		"  and 10 more functions: ran on the loop for 10.0 µs together, made it wait\n"
-		"  20.0 µs\n";
+		"  10 more functions: 10.0 µs on the loop, loop waited 20.0 µs\n";
 	const char *text = show((struct view_options){.columns = 80});
 
 	assert_non_null(strstr(text, head));
@@ -86,13 +85,13 @@ static void the_first_screen_says_who_starves_the_loop(void **state)
 static void a_process_is_called_by_its_application(void **state)
 {
 	static const char *const cases[][2] = {
-		{"/usr/bin/python3 /usr/bin/uvicorn app:app", "uvicorn app:app · pid"},
-		{"python3 -m uvicorn app:app", "uvicorn app:app · pid"},
-		{"/opt/my app/python3.12 -X dev x.py", "my app/python3.12 -X dev x.py · pid"},
-		{"/usr/sbin/gunicorn", "gunicorn · pid"},
-		{"python3", "python3 · pid"},
-		{"python3 -m ", "python3 -m  · pid"},
-		{"", "? · pid"},
+		{"/usr/bin/python3 /usr/bin/uvicorn app:app", "uvicorn app:app · PID"},
+		{"python3 -m uvicorn app:app", "uvicorn app:app · PID"},
+		{"/opt/my app/python3.12 -X dev x.py", "my app/python3.12 -X dev x.py · PID"},
+		{"/usr/sbin/gunicorn", "gunicorn · PID"},
+		{"python3", "python3 · PID"},
+		{"python3 -m ", "python3 -m  · PID"},
+		{"", "? · PID"},
 	};
 
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
@@ -108,15 +107,14 @@ static void the_verdict_counts_only_what_is_blamed(void **state)
 {
 	made.blame[1].stalls = 0;
 	made.blame[1].stall_ns = 0;
-	assert_true(says(show((struct view_options){0}),
-			 "Two functions block your event loop: they "
-			 "caused 2 of 3 stalls, 182 ms of 262 ms."));
+	assert_true(says(show((struct view_options){0}), "Two functions block your event loop: "
+							 "2 of 3 stalls, 182 ms of 262 ms."));
 	made.blame[0].stalls = made.blame[2].stalls = 0;
 	assert_true(says(
 		show((struct view_options){0}),
 		"None of your functions caused most of any stall; the findings name the causes."));
 	made.loop_report.stall_count = 0;
-	assert_false(says(show((struct view_options){0}), "No function"));
+	assert_false(says(show((struct view_options){0}), "None of your"));
 	made.report.blame_count = 0;
 	assert_false(says(show((struct view_options){0}), "FUNCTIONS"));
 }
@@ -125,18 +123,18 @@ static void a_stall_names_who_held_the_gil_and_where(void **state)
 {
 	const char *text = show((struct view_options){.columns = 100});
 
-	assert_true(says(text, "GIL held by work (…/dist-packages/lib.py:12), route, running in "
-			       "'AnyIO worker thread' (python3, 101): python 60.0 ms; "
-			       "innermost sum_up (…/dist-packages/lib.py:31)"));
+	assert_true(says(text, "GIL held by work (…/dist-packages/lib.py:12) in "
+			       "'AnyIO worker thread' (101): running Python 60.0 ms → "
+			       "sum_up (…/dist-packages/lib.py:31)"));
 	assert_true(says(text, "in async_sleep_blocking (…/routes/app.py:71), route, of task "
 			       "'Task-7'; in lib.sum_up"));
-	assert_true(says(text, "12 callbacks, told apart to 5.03 ms: tick (…/routes/app.py:92) 8 "
+	assert_true(says(text, "12 callbacks (boundaries ±5.03 ms): tick (…/routes/app.py:92) 8 "
 			       "times, 80.0 ms in total, longest 10.0 ms; "
 			       "async_sleep_blocking (…/routes/app.py:92) 4 times, 40.0 ms in "
 			       "total, longest 10.0 ms"));
 	assert_true(says(text, "garbage collection 31.0 ms of it (by samples)"));
 	assert_true(says(text, "work (…/dist-packages/lib.py:12), route, in 'AnyIO worker thread' "
-			       "(python3, 101), held the GIL while the event loop waited for it"));
+			       "(101), held the GIL while the event loop waited for it"));
 	assert_false(says(text, "innermost frame first"));
 }
 
@@ -155,11 +153,11 @@ static void what_is_sampled_or_missing_is_said_only_when_it_is_so(void **state)
 {
 	const char *text = show((struct view_options){0});
 
-	assert_true(says(
-		text, "is sampled at 199 Hz, so its time there is right to about 5.03 ms a time"));
+	assert_true(says(text, "On-CPU functions are sampled at 199 Hz (±5.03 ms each); sleeps and "
+			       "GIL waits are exact."));
 	assert_false(says(text, "could not be read;"));
 	assert_false(says(text, "distinct stacks"));
-	assert_false(says(text, "by the way it waits"));
+	assert_false(says(text, "by its epoll waits"));
 	made.report.stack_evidence.taken = 2000;
 	made.report.stack_evidence.missing = 20;
 	made.report.stack_evidence.torn = 1;
@@ -171,12 +169,12 @@ static void what_is_sampled_or_missing_is_said_only_when_it_is_so(void **state)
 			       "attributed to no function."));
 	assert_true(says(text, "1 stack changed while being read"));
 	assert_true(says(text, "There were more distinct stacks than the 100 000 that are kept"));
-	assert_true(says(text, "'uvicorn' (100): an event loop by the way it waits"));
-	assert_true(says(text, "The sampling clock was off"));
+	assert_true(says(text, "'uvicorn' (100): recognised as an event loop by its epoll waits"));
+	assert_true(says(text, "Sampling was off"));
 	made.report.stacks = false;
 	text = show((struct view_options){0});
 	assert_true(says(text, "No Python stacks were taken"));
-	assert_false(says(text, "sampling clock"));
+	assert_false(says(text, "Sampling was off"));
 }
 
 /* At any width: no line is longer, none ends in blanks, and nothing that harms a terminal is
@@ -226,7 +224,7 @@ static void a_path_is_shortened_from_the_left(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup_teardown(the_first_screen_says_who_starves_the_loop, setup,
+		cmocka_unit_test_setup_teardown(the_first_screen_says_who_blocks_the_loop, setup,
 						teardown),
 		cmocka_unit_test_setup_teardown(a_process_is_called_by_its_application, setup,
 						teardown),

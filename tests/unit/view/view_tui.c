@@ -110,15 +110,16 @@ static void the_lists_have_the_figures(void **state)
 	open_tui("xterm-256color", false, "C.UTF-8");
 	take();
 	assert_shows("gilscope top · pid 100 · uvicorn app:app");
-	assert_shows("3 stalls in the last 0 s, 262 ms in all, worst 120 ms; 47 % of that running");
+	assert_shows(
+		"3 stalls in the last 0 s, 262 ms total, longest 120 ms; 47 % of that running");
 	assert_shows("1 by tick (");
 	assert_shows("LOOP  uvicorn ");
 	assert_shows(
-		">  -0 s     120 ms  python        PPPPPPPPPP tick …/application/routes/app.py:92");
+		">  -0 s     120 ms  Python        PPPPPPPPPP tick …/application/routes/app.py:92");
 	assert_shows(
-		"  -0 s    80.0 ms  blocked       BBBBBBBBBB async_sleep_blocking …/app.py:71, …");
+		"  -0 s    80.0 ms  asleep        BBBBBBBBBB async_sleep_blocking …/app.py:71, …");
 	assert_shows(
-		"  -0 s    62.0 ms  gil_wait      WWWWWWWWWW work …/dist-packages/lib.py:12 in …");
+		"  -0 s    62.0 ms  GIL wait      WWWWWWWWWW work …/dist-packages/lib.py:12 in …");
 	assert_shows("STALLS 3 newest first");
 	assert_shows("AnyIO worker thread     101 ");
 	assert_shows("no events lost");
@@ -132,15 +133,15 @@ static void an_ongoing_stall_comes_first(void **state)
 	live = live_new();
 	assert_int_equal(live_update(live, &made.report), 0);
 	take();
-	assert_shows("STALLED for 80.0 ms: blocked in system calls, in ");
+	assert_shows("STALLED for 80.0 ms: in blocking calls, in ");
 	assert_shows("async_sleep_blocking (…/routes/app.py:71), route; in lib.sum_up");
-	assert_shows(">   now  ≥ 80.0 ms  blocked ");
+	assert_shows(">   now  ≥ 80.0 ms  asleep ");
 	press('s');
-	assert_shows(">   now  ≥ 80.0 ms  blocked ");
+	assert_shows(">   now  ≥ 80.0 ms  asleep ");
 	press('s');
-	assert_shows(">   now  ≥ 80.0 ms  blocked ");
+	assert_shows(">   now  ≥ 80.0 ms  asleep ");
 	press('\r');
-	assert_shows("STALL that goes on, of ≥ 80.0 ms");
+	assert_shows("ONGOING STALL of ≥ 80.0 ms");
 	/* the details follow the selection */
 	made.report.window.end += 500 * MS;
 	made.stalls[1].end += 500 * MS;
@@ -148,7 +149,7 @@ static void an_ongoing_stall_comes_first(void **state)
 	made.stalls[1].what.states.ns[TS_BLOCKED] += 500 * MS;
 	assert_int_equal(live_update(live, &made.report), 0);
 	take();
-	assert_shows("STALL that goes on, of ≥ 580 ms");
+	assert_shows("ONGOING STALL of ≥ 580 ms");
 }
 
 static void details_have_words_of_the_report(void **state)
@@ -159,8 +160,8 @@ static void details_have_words_of_the_report(void **state)
 	press(KEY_DOWN);
 	press('\r');
 	assert_shows("STALL of 62.0 ms: most of the time waiting for the GIL");
-	assert_shows("gil_wait         60.0 ms    97 %  WWWW");
-	assert_shows("GIL held by work (…/dist-packages/lib.py:12), route, running in 'AnyIO");
+	assert_shows("GIL wait         60.0 ms    97 %  WWWW");
+	assert_shows("GIL held by work (…/dist-packages/lib.py:12) in 'AnyIO");
 	assert_shows("WHAT TO DO");
 	assert_shows("to a process pool");
 	press(KEY_END);
@@ -200,7 +201,7 @@ static void what_is_missing_is_said(void **state)
 	made.report.thread_ns += 300 * MS;
 	assert_int_equal(live_update(live, &made.report), 0);
 	take();
-	assert_shows("12 345 events lost in the last minute: 4.0 % of thread time unknown.");
+	assert_shows("12 345 events lost in the last minute: 4.0 % of the threads' time unknown.");
 	status.ended = "The process has exited.";
 	assert_shows("The process has exited. This is what was seen last; q quits.");
 	assert_shows("[ended]");

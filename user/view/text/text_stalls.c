@@ -10,6 +10,7 @@
 #include "words/stall.h"
 
 #define SHOWN_STALLS  10
+#define NARROW_BAR    3 /* fits the narrowest page, of 60 columns */
 #define INDENT	      "      "
 #define TIME_COLUMNS  14
 #define CAUSE_COLUMNS 30
@@ -46,6 +47,10 @@ static void show_stall(const struct text_page *page, const struct process *proce
 	canvas_cell(&page->canvas, length.bytes, 10, true);
 	fputs("  ", page->canvas.file);
 	canvas_cell(&page->canvas, cause.bytes, CAUSE_COLUMNS, false);
+	if (text_width(cause.bytes) >= CAUSE_COLUMNS)
+		fputs(" ", page->canvas.file);
+	if (page->canvas.columns < 70)
+		bar = NARROW_BAR;
 	canvas_bar(&page->canvas, &stall->what.states, stall_ns(stall), bar);
 	text_add_states(&rest, &stall->what.states, stall, stall->cause);
 	if (stall->earlier || stall->ongoing) {
