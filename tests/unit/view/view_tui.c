@@ -229,7 +229,7 @@ static void the_findings_are_those_of_a_report(void **state)
 	take();
 	press('f');
 	assert_shows("FINDINGS of the last minute");
-	assert_shows(" 1  An unknown function ran Python (or C code holding the GIL),");
+	assert_shows(" 1  An unknown function ran Python (or C code holding the GIL) on the");
 	assert_shows(" 2  async_sleep_blocking (…/routes/app.py:71) blocked the event loop in ");
 	assert_shows("Use the async equivalent of that call");
 	assert_null(strstr(draw(), "STALLS"));

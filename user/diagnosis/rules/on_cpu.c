@@ -80,11 +80,13 @@ static void add_advice(struct text_buffer *text, const struct finding *finding)
 static void text_python(struct text_buffer *text, const struct report *report,
 			const struct finding *finding)
 {
+	bool comma;
+
 	add_function(text, report, finding);
 	add_call(text, finding);
 	text_add(text, " ran Python (or C code holding the GIL)");
-	add_native(text, report, finding, TS_PYTHON);
-	text_add(text, ", on the event loop for ");
+	comma = add_native(text, report, finding, TS_PYTHON);
+	text_add(text, "%s on the event loop for ", comma ? "," : "");
 	add_figures(text, finding);
 }
 
@@ -107,12 +109,13 @@ static void text_native(struct text_buffer *text, const struct report *report,
 			const struct finding *finding)
 {
 	bool gil = !finding->process || finding->process->process->info.gil_enabled;
+	bool comma;
 
 	add_function(text, report, finding);
 	add_call(text, finding);
 	text_add(text, gil ? " ran C code or system calls (without the GIL)" : " ran");
-	add_native(text, report, finding, TS_NATIVE);
-	text_add(text, "%s on the event loop for ", gil ? "," : "");
+	comma = add_native(text, report, finding, TS_NATIVE);
+	text_add(text, "%s on the event loop for ", comma ? "," : "");
 	add_figures(text, finding);
 }
 
