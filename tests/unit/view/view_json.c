@@ -31,7 +31,7 @@ static void keys_are_written_in_the_order_of_the_table(void **state)
 static void a_key_without_a_value_is_an_error(void **state)
 {
 	(void)state;
-	assert_null(JSON_NEW(report_window, .start_ns = json_uint(1)));
+	/* one that is left out does not compile */
 	assert_null(JSON_NEW(report_window, .start_ns = json_uint(1), .end_ns = NULL));
 }
 
