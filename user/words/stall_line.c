@@ -5,10 +5,10 @@
 #include "words/names.h"
 #include "words/palette.h"
 
-#define TIME_COLUMNS	 12
-#define LENGTH_COLUMNS	 10
-#define FUNCTION_COLUMNS 32
-#define PLACE_COLUMNS	 32
+#define TIME_COLUMNS	   12
+#define LENGTH_COLUMNS	   10
+#define LINE_NAME_COLUMNS  32
+#define LINE_PLACE_COLUMNS 32
 
 static void add_cell(struct text_buffer *text, const struct text_buffer *cell, unsigned columns)
 {
@@ -17,12 +17,12 @@ static void add_cell(struct text_buffer *text, const struct text_buffer *cell, u
 	text_add(text, "%*s%s", width < columns ? (int)(columns - width) : 0, "", cell->bytes);
 }
 
-static void add_function(struct text_buffer *text, const struct report *report,
+static void add_place_of(struct text_buffer *text, const struct report *report,
 			 const struct stack_frame *frame)
 {
-	text_add_function(text, report, frame, FUNCTION_COLUMNS);
+	text_add_function(text, report, frame, LINE_NAME_COLUMNS);
 	text_add(text, " ");
-	text_add_place(text, report, frame, PLACE_COLUMNS);
+	text_add_place(text, report, frame, LINE_PLACE_COLUMNS);
 }
 
 /* The holder of the GIL, and what it did. */
@@ -36,7 +36,7 @@ static void add_holder(struct text_buffer *text, const struct report *report,
 		return;
 	}
 	if (blocker->handler.role != HANDLER_NONE) {
-		add_function(text, report, &blocker->handler.frame);
+		add_place_of(text, report, &blocker->handler.frame);
 		text_add(text, "  ");
 	}
 	text_add(text, "GIL held by ");
@@ -46,21 +46,21 @@ static void add_holder(struct text_buffer *text, const struct report *report,
 }
 
 /* The loop's own function; without one of the application's, where in which package. */
-static void add_own(struct text_buffer *text, const struct report *report,
-		    const struct stall *stall)
+static void add_where(struct text_buffer *text, const struct report *report,
+		      const struct stall *stall)
 {
 	const struct definition *stack = stack_of(report, stall->stack);
 
 	if (stall->handler.role != HANDLER_NONE)
-		add_function(text, report, &stall->handler.frame);
+		add_place_of(text, report, &stall->handler.frame);
 	else if (stack)
-		add_function(text, report, &stack->stack.frames[0]);
+		add_place_of(text, report, &stack->stack.frames[0]);
 	else
 		text_add(text, "unknown function");
 }
 
 /* The largest item behind the state. */
-static void add_doing(struct text_buffer *text, const struct report *report,
+static void add_causing(struct text_buffer *text, const struct report *report,
 		      const struct process *process, const struct stall *stall)
 {
 	const struct breakdown *what = &stall->what;
@@ -94,8 +94,8 @@ void text_add_stall_line(struct text_buffer *text, const struct report *report,
 	} else if (stall->cause == TS_GIL_WAIT) {
 		add_holder(text, report, &stall->what);
 	} else {
-		add_own(text, report, stall);
-		add_doing(text, report, loop->thread->process, stall);
+		add_where(text, report, stall);
+		add_causing(text, report, loop->thread->process, stall);
 	}
 	if (many_loops) {
 		text_add(text, "  loop of ");

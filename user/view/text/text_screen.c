@@ -12,9 +12,9 @@
 #include "base/cleanup.h"
 #include "words/names.h"
 
-#define SHOWN_FINDINGS 5
-#define SHARE_ROWS     5
-#define LABEL_COLUMNS  21
+#define SCREEN_FINDINGS 5
+#define SHARE_ROWS	5
+#define LABEL_COLUMNS	21
 
 /* ── how much ────────────────────────────────────────────────────────────── */
 
@@ -27,7 +27,7 @@ struct unresponsive {
 	struct state_sums states;
 };
 
-static void add_loop(struct unresponsive *all, const struct loop_report *loop)
+static void count_loop(struct unresponsive *all, const struct loop_report *loop)
 {
 	all->loops++;
 	all->stalls += loop_stall_count(loop);
@@ -53,7 +53,7 @@ static struct unresponsive add_up(const struct report *report)
 
 	for (uint32_t p = 0; p < report->process_count; p++)
 		for (uint32_t i = 0; i < report->processes[p].loop_count; i++)
-			add_loop(&all, &report->processes[p].loops[i]);
+			count_loop(&all, &report->processes[p].loops[i]);
 	return all;
 }
 
@@ -310,8 +310,8 @@ static int enlarge(const struct text_page *page, const struct finding_list *find
 static int show_findings(const struct text_page *page, const struct finding_list *findings,
 			 uint32_t rows)
 {
-	uint32_t count = findings->count < SHOWN_FINDINGS ? findings->count : SHOWN_FINDINGS;
-	struct shown shown[SHOWN_FINDINGS] = {0};
+	uint32_t count = findings->count < SCREEN_FINDINGS ? findings->count : SCREEN_FINDINGS;
+	struct shown shown[SCREEN_FINDINGS] = {0};
 	int err = 0;
 
 	for (uint32_t i = 0; i < count && !err; i++) {
@@ -339,8 +339,8 @@ static int make_rest(const struct text_page *page, const struct finding_list *fi
 	FILE *file = open_memstream(ret_bytes, &size);
 	const struct canvas canvas = {.file = file, .columns = page->canvas.columns};
 
-	if (findings->count > SHOWN_FINDINGS)
-		text_add(&text, "%u" NBSP "more findings. ", findings->count - SHOWN_FINDINGS);
+	if (findings->count > SCREEN_FINDINGS)
+		text_add(&text, "%u" NBSP "more findings. ", findings->count - SCREEN_FINDINGS);
 	if (report_partial(page->report))
 		text_add(&text, "Data is missing: see the caveats. ");
 	text_add(&text, "%s", more ? more : "");

@@ -16,7 +16,7 @@ from test_golden import CASES as FOLDER, EXIT_OK, EXIT_PARTIAL, EXIT_UNSUPPORTED
 
 ROWS = 24
 CASES = sorted(FOLDER.glob("*.script"))
-SCREENS = pathlib.Path(__file__).parent / "screens"
+SCREENS = pathlib.Path(__file__).parent
 
 
 def on_terminal(columns, *arguments, env=None):
