@@ -61,7 +61,7 @@ static void add_where(struct text_buffer *text, const struct report *report,
 
 /* The largest item behind the state. */
 static void add_causing(struct text_buffer *text, const struct report *report,
-		      const struct process *process, const struct stall *stall)
+			const struct process *process, const struct stall *stall)
 {
 	const struct breakdown *what = &stall->what;
 	bool sleeps = stall->cause == TS_BLOCKED || stall->cause == TS_HELD_BLOCKED;
@@ -101,5 +101,6 @@ void text_add_stall_line(struct text_buffer *text, const struct report *report,
 		text_add(text, "  loop of ");
 		text_add_thread(text, report, loop->thread);
 	}
-	text_add(text, stall->ongoing ? "  … ongoing" : "");
+	text_add(text, "%s%s", stall->ongoing ? "  … ongoing" : "",
+		 stall->earlier ? ", began before gilscope attached" : "");
 }

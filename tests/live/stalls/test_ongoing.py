@@ -29,7 +29,10 @@ WORDS = {
     "gil_wait": r"hog \S*hang\.py:\d+  GIL held by '(hog|python3)' \(\d+\)",
 }
 # the time of day of its begin, its length, what it was
-LINE = re.compile(r"(\d\d):(\d\d):(\d\d\.\d{3}) +(≥ )?([\d.]+) (ms|s)  (.*?)(  … ongoing)?\n")
+LINE = re.compile(
+    r"(\d\d):(\d\d):(\d\d\.\d{3}) +(≥ )?([\d.]+) (ns|µs|ms|s)  (.*?)(  … ongoing)?"
+    r"(, began before gilscope attached)?\n"
+)
 THRESHOLD_NS = 50_000_000
 
 

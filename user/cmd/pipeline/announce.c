@@ -91,7 +91,7 @@ static int on_ongoing(void *ctx, const struct ongoing *ongoing)
 	struct announced_stall *known = find(announcer, ongoing->loop, stall->start);
 
 	note_longest(announcer, stall);
-	if (stall->end - stall->start < FIRST_NS)
+	if (stall->end - stall->start < FIRST_NS && !stall->earlier)
 		return 0;
 	if (!known) {
 		known = calloc(1, sizeof(*known));
@@ -100,13 +100,13 @@ static int on_ongoing(void *ctx, const struct ongoing *ongoing)
 		*known = (struct announced_stall){.next = announcer->ongoing,
 						  .loop = ongoing->loop,
 						  .start = stall->start,
-						  .due_ns = FIRST_NS};
+						  .due_ns = stall->earlier ? 0 : FIRST_NS};
 		announcer->ongoing = known;
 	}
 	if (stall->end - stall->start < known->due_ns)
 		return 0;
 	while (known->due_ns <= stall->end - stall->start)
-		known->due_ns *= 2;
+		known->due_ns = known->due_ns ? 2 * known->due_ns : FIRST_NS;
 	return announce(announcer, ongoing->report, ongoing->loop, stall);
 }
 

@@ -3,7 +3,8 @@
  * announce.h - announces stalls on stderr: the tick of the live commands.
  *
  * Every stall has one line when it has ended. One that lasts has more before: after 1 s, 2 s, 4 s …
- * so that an hour's hang takes a dozen lines.
+ * so that an hour's hang takes a dozen lines; one that has begun before the observation also at
+ * once.
  */
 #ifndef GILSCOPE_CMD_PIPELINE_ANNOUNCE_H
 #define GILSCOPE_CMD_PIPELINE_ANNOUNCE_H
