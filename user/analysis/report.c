@@ -243,6 +243,17 @@ static int report_thread(struct report_builder *builder, struct thread *thread)
 	return 0;
 }
 
+/* What is in progress counts up to now. */
+static void add_open(struct gil_report *entry, uint64_t now)
+{
+	const struct gil *gil = entry->gil;
+
+	if (gil->holder && now > gil->ts_hold)
+		entry->held_ns += now - gil->ts_hold;
+	if (gil->waiters && now > gil->ts_contention)
+		entry->contended_ns += now - gil->ts_contention;
+}
+
 static void report_gil(struct report *report, struct gil *gil, bool growth)
 {
 	struct process_report *process = &report->processes[gil->process->index];
@@ -252,6 +263,8 @@ static void report_gil(struct report *report, struct gil *gil, bool growth)
 	*entry = fold ? fold->report : (struct gil_report){.gil = gil};
 	if (fold && growth)
 		fold->report.longest_wait_ns = 0;
+	if (growth)
+		add_open(entry, report->window.end);
 	if (gil->mode == MODE_EXACT)
 		entry->unknown_ns = gil->unknown_ns;
 	else if (!entry->held_ns && !entry->contended_ns)

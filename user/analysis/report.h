@@ -32,7 +32,8 @@ struct gil_report {
 	uint64_t held_ns;      /* a known thread held it, for certain or by the last look */
 	uint64_t unknown_ns;   /* whether it was held is unknown; of a partial GIL only if that is
 				  so of the whole window */
-	uint64_t contended_ns; /* at least one thread waited for it */
+	uint64_t contended_ns; /* at least one thread waited for it. Of a growth report both with
+				  what is in progress, else without */
 	uint64_t handoffs;     /* changes of holder */
 	uint64_t forced;       /* forced releases: drops on request of a waiter */
 	struct dist hold, wait;

@@ -30,6 +30,7 @@ struct top {
 	struct live *live;
 	struct tui *tui;
 	struct tui_status status;
+	char full[128]; /* which limit of the model was reached */
 	uint64_t ts_shown;
 	/* While the screen is drawn, stderr is redirected to `messages`, and stderr_fd is the real
 	 * one; else -1. */
@@ -115,14 +116,32 @@ static void close_screen(struct top *top)
 
 /* ── the display ─────────────────────────────────────────────────────────── */
 
+/* A limit of the model has been reached, and nothing new comes: what was seen last stays, and says
+ * so. */
+static bool is_full(struct top *top)
+{
+	struct world_window window = world_window(top->pipeline.world);
+
+	if (!window.full)
+		return false;
+	snprintf(top->full, sizeof(top->full),
+		 "More than %u %s, the most that top can follow: start it again.", window.limit,
+		 window.full);
+	top->status.ended = top->full;
+	return true;
+}
+
 /* Computes the next step; displays it unless paused. */
 static int update(struct top *top)
 {
 	struct pipeline *pipeline = &top->pipeline;
 	const struct report *report;
 	struct live_view view;
-	int err = report_builder_finish(pipeline->builder, pipeline->world, false, &report);
+	int err;
 
+	if (is_full(top))
+		return 0;
+	err = report_builder_finish(pipeline->builder, pipeline->world, false, &report);
 	if (!err)
 		err = live_update(top->live, report);
 	if (!err)

@@ -97,7 +97,7 @@ void gil_hold_begin(struct world *w, struct gil_machine *g, struct thread_machin
 {
 	g->pub.free = false;
 	g->pub.holder = &t->pub;
-	g->ts_hold = ts;
+	g->pub.ts_hold = ts;
 	g->hold_whole = whole;
 	g->hold_handoff = g->previous && g->previous != &t->pub;
 	g->previous = &t->pub;
@@ -111,10 +111,10 @@ void gil_hold_begin(struct world *w, struct gil_machine *g, struct thread_machin
 void gil_hold_end(struct world *w, struct gil_machine *g, uint64_t ts, bool whole, bool requested)
 {
 	whole = whole && g->hold_whole;
-	if (whole || g->ts_hold < ts)
+	if (whole || g->pub.ts_hold < ts)
 		emit_later(w, EMIT_HOLD)->hold = (struct hold){.gil = &g->pub,
 							       .thread = g->pub.holder,
-							       .start = g->ts_hold,
+							       .start = g->pub.ts_hold,
 							       .end = ts,
 							       .whole = whole,
 							       .requested = requested,
@@ -155,7 +155,7 @@ static void wait_begin(struct world *w, struct thread_machine *t, struct gil_mac
 		       uint64_t ts, bool whole)
 {
 	if (g->pub.waiters++ == 0)
-		g->ts_contention = ts;
+		g->pub.ts_contention = ts;
 	relation_set(w, t, REL_WAITING);
 	t->pub.gil = &g->pub;
 	t->ts_wait = ts;
@@ -187,9 +187,9 @@ static void wait_end(struct world *w, struct thread_machine *t, uint64_t ts, boo
 	emit_waiters(w, g, ts);
 	if (g->pub.waiters)
 		return;
-	if (g->ts_contention < ts)
+	if (g->pub.ts_contention < ts)
 		emit_later(w, EMIT_CONTENTION)->contention = (struct contention){
-			.gil = &g->pub, .start = g->ts_contention, .end = ts};
+			.gil = &g->pub, .start = g->pub.ts_contention, .end = ts};
 	/* its DROP would not be traced any more */
 	if (gil_is_partial(g) && g->pub.holder)
 		edges_decay(w, machine_of(g->pub.holder), ts);

@@ -152,6 +152,8 @@ struct gil {
 	uint32_t waiters;	 /* threads known to wait now … */
 	struct thread *waiting;	 /* … and the first of them; the others by next_waiting: loops'
 				    threads first, then those that have waited longest */
+	uint64_t ts_hold;	 /* begin of what is in progress: the hold, if there is a holder, */
+	uint64_t ts_contention;	 /* … and the contention, if threads wait */
 	uint64_t violations;	 /* facts that contradicted each other */
 	uint64_t unknown_ns;	 /* up to the last change or world_cut(), while its process lived:
 				    neither a holder nor that it was free was certain */

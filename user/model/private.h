@@ -77,10 +77,8 @@ struct gil_machine {
 	struct gil_machine *next; /* of the process */
 	bool touched;		  /* on world.touched_gils */
 	struct thread *previous; /* last certain holder; NULL when one may have been missed since */
-	uint64_t ts_hold;	 /* begin of the hold in progress */
 	uint64_t ts_counted;	 /* pub.unknown_ns is complete up to then */
 	uint64_t ts_fact;	 /* last TAKE, DROP or not locked WAIT_END */
-	uint64_t ts_contention;	 /* begin of the contention in progress: pub.waiters > 0 */
 	bool hold_whole, hold_handoff;
 	bool weak;    /* holder or freedom come from an observation without the GIL's mutex, so a
 			 transition may have been in flight */

@@ -247,6 +247,26 @@ static void long_waits_of_one_thread_add_up(void **state)
 	assert_int_equal(starved->what.blockers[0].thread->tid, A);
 }
 
+/* How much of a wait is kept does not depend on how many were reported before. */
+static void reported_waits_make_room_for_others(void **state)
+{
+	begin_growth();
+	for (uint64_t ts = 11 * MS; ts < 600 * S; ts += 3 * S) {
+		const struct starvation *starved;
+
+		take(ts, B);
+		wait(ts + MS, C);
+		drop(ts + 2 * S, B);
+		take(ts + 2 * S, C);
+		drop(ts + 2 * S + MS, C);
+		world_cut(world, ts + 2 * S + MS);
+		assert_int_equal(report_builder_finish(builder, world, false, &found), 0);
+		starved = &report_of(&found->processes[0], C)->starved;
+		assert_int_equal(starved->count, 1);
+		assert_int_equal(starved->what.blocker_max, 128);
+	}
+}
+
 static const struct wait_flame *wait_of(const struct wait_flame *waits, uint32_t count,
 					uint32_t holder)
 {
@@ -278,6 +298,25 @@ static void waits_by_holder_are_of_their_step(void **state)
 	assert_int_equal(found->wait_flame_count, 0);
 	assert_int_equal(found->processes[0].gils[0].longest_wait_ns, 0);
 	assert_int_equal(view.gils[0].longest_wait_ns, 1980 * MS);
+}
+
+static void a_gil_has_what_is_in_progress(void **state)
+{
+	/* three holds of 1 ns came before */
+	begin_wait();
+	grow(520 * MS);
+	assert_int_equal(found->processes[0].gils[0].held_ns, 509 * MS + 3);
+	assert_int_equal(found->processes[0].gils[0].contended_ns, 500 * MS);
+	assert_int_equal(view.gils[0].held_ns, 509 * MS + 3);
+	assert_int_equal(view.gils[0].contended_ns, 500 * MS);
+	grow(1520 * MS);
+	assert_int_equal(view.gils[0].held_ns, 1509 * MS + 3);
+	assert_int_equal(view.gils[0].while_held_ns, 1509 * MS + 3);
+	end_wait();
+	grow(2100 * MS);
+	assert_int_equal(found->processes[0].gils[0].held_ns, 1990 * MS + 3);
+	assert_int_equal(view.gils[0].held_ns, 1990 * MS + 3);
+	assert_int_equal(view.gils[0].contended_ns, 1980 * MS);
 }
 
 /* A loop's process is judged by its stalls. */
@@ -336,7 +375,9 @@ int main(void)
 		cmocka_unit_test_teardown(
 			a_long_wait_is_reported_while_it_lasts_and_once_when_it_is_over, end),
 		cmocka_unit_test_teardown(long_waits_of_one_thread_add_up, end),
+		cmocka_unit_test_teardown(reported_waits_make_room_for_others, end),
 		cmocka_unit_test_teardown(waits_by_holder_are_of_their_step, end),
+		cmocka_unit_test_teardown(a_gil_has_what_is_in_progress, end),
 		cmocka_unit_test_teardown(only_processes_without_loops_have_waits_in_a_view, end),
 		cmocka_unit_test_teardown(a_thread_that_was_starved_is_in_the_report_of_the_window,
 					  end),

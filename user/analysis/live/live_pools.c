@@ -8,6 +8,12 @@
 
 #define POOL_FUNCTIONS 4096 /* of all pools in one step; of what is beyond none is known */
 
+struct pool_number {
+	uint32_t id;	 /* pool_report.id */
+	uint32_t number; /* in the view, 1 …; 0: it is not there */
+};
+TABLE_OF(pool_numbers, struct pool_number, id)
+
 int live_step_pools(struct step *step, const struct report *report)
 {
 	uint32_t functions = 0;
@@ -57,11 +63,6 @@ static int add_job_function(struct pool_report *pool, const struct pool_function
 	return 0;
 }
 
-static bool is_same_pool(const struct pool_report *a, const struct pool_report *b)
-{
-	return a->process == b->process && a->kind == b->kind && !strcmp(a->name, b->name);
-}
-
 /* A pool that has grown since then was not full before. */
 static int add_pool(struct pool_report *to, const struct pool_report *from)
 {
@@ -89,26 +90,37 @@ static int by_time(const void *a, const void *b)
 	return (x->stack > y->stack) - (x->stack < y->stack);
 }
 
-static int add_pool_steps(const struct live *live, struct pool_report *pool)
+/* The pools of all steps, by their number in the view, which a table of ids says. */
+static int add_pool_steps(const struct live *live, struct live_view *view, struct table *numbers)
 {
 	int err = 0;
 
 	for (uint32_t n = 0; n < live->step_count; n++)
-		for (uint32_t i = 0; i < live->steps[n].pool_count && err == 0; i++)
-			if (is_same_pool(pool, &live->steps[n].pools[i]))
-				err = add_pool(pool, &live->steps[n].pools[i]);
+		for (uint32_t i = 0; i < live->steps[n].pool_count && err == 0; i++) {
+			const struct pool_report *from = &live->steps[n].pools[i];
+			struct pool_number *number;
+
+			err = pool_numbers_get(numbers, &from->id, &number);
+			if (err == 0 && number->number)
+				err = add_pool(&view->pools[number->number - 1], from);
+		}
+	return err;
+}
+
+static void finish_pool(struct pool_report *pool)
+{
 	pool->busy_ns = live_at_least_zero(pool->busy_ns);
 	pool->full_ns = live_at_least_zero(pool->full_ns);
 	pool->back_to_back = live_at_least_zero(pool->back_to_back);
 	if (pool->function_count)
 		qsort(pool->functions, pool->function_count, sizeof(*pool->functions), by_time);
-	return err;
 }
 
 /* As the latest report has them: it has all that there were. */
 int live_view_pools(const struct live *live, struct live_view *view)
 {
 	const struct step *last = live->step_count ? &live->steps[live->step_count - 1] : NULL;
+	struct table numbers = TABLE(struct pool_number, UINT32_MAX / 4);
 	uint32_t count = last ? last->pool_count : 0;
 	int err = 0;
 
@@ -117,13 +129,20 @@ int live_view_pools(const struct live *live, struct live_view *view)
 		return -ENOMEM;
 	for (uint32_t i = 0; i < count && err == 0; i++) {
 		struct pool_report *pool = &view->pools[view->pool_count++];
+		struct pool_number *number;
 
 		*pool = last->pools[i];
 		pool->functions = NULL;
 		pool->function_count = pool->busy_max = 0;
 		pool->busy_ns = pool->full_ns = pool->full_worst_ns = pool->back_to_back = 0;
-		err = add_pool_steps(live, pool);
+		err = pool_numbers_get(&numbers, &pool->id, &number);
+		if (err == 0)
+			number->number = i + 1;
 	}
+	err = err ? err : add_pool_steps(live, view, &numbers);
+	for (uint32_t i = 0; i < view->pool_count; i++)
+		finish_pool(&view->pools[i]);
+	table_done(&numbers);
 	return err;
 }
 

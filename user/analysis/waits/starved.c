@@ -152,6 +152,7 @@ int report_starved(struct report_builder *builder, struct thread_fold *fold,
 	report->starved = *starved;
 	if (err < 0 || !builder->growth)
 		return err;
+	builder->long_waits -= starved->what.blocker_max != 0;
 	*starved = (struct starvation){0}; /* it is the report's now */
 	return make_waiting(builder, fold, &report->waiting);
 }
