@@ -55,8 +55,8 @@ static int trouble(pid_t pid, int err, const char *doing, struct diag *diag)
 		return err;
 	case -EBUSY:
 		diag_set(diag, EXIT_UNSUPPORTED, err,
-			 "memory of process %d was not read, because whoever reads it may wait for "
-			 "ever",
+			 "memory of process %d was not read, because a read may never "
+			 "return",
 			 pid);
 		diag_hint(diag, "its Python's state leads to pages that a userfaultfd or a FUSE "
 				"server has yet to supply, and no CPython is like that");

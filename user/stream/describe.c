@@ -222,7 +222,7 @@ static int parse(const struct json_member *members, const char *text, size_t len
 		if (member)
 			err = member_parse(member, value, (char *)to + member->offset, ret_why);
 		else if (strict)
-			err = wrong(ret_why, name, "is not known");
+			err = wrong(ret_why, name, "is unknown");
 		if (err)
 			return err;
 	}

@@ -169,7 +169,7 @@ static void memory_that_is_not_read_is_the_reason(void **state)
 		print_message("           no userfaultfd for pages of /dev/shm\n");
 		skip();
 	}
-	assert_refused(child.pid, EXIT_UNSUPPORTED, "whoever reads it may wait for ever");
+	assert_refused(child.pid, EXIT_UNSUPPORTED, "a read may never return");
 }
 
 static void a_snapshot_of_a_process_that_ended_fails(void **state)

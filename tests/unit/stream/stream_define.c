@@ -370,7 +370,7 @@ static void a_decompression_bomb_is_refused(void **state)
 	struct diag diag = {0};
 
 	assert_int_equal(read_definitions(&block, (struct stream_sink){0}, &diag), -EBADMSG);
-	assert_non_null(strstr(diag.what, "tells no size"));
+	assert_non_null(strstr(diag.what, "has no size"));
 	free(block.at);
 }
 

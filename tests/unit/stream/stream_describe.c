@@ -81,7 +81,7 @@ static void what_a_head_cannot_be_is_named(void **state)
 			{"{\"rate_hz\": true}",
 			 "\"rate_hz\" must be a number from 0 to 4294967295"},
 			{"{\"realtime_ns\": -1}", "\"realtime_ns\" must be a number from 0"},
-			{"{\"rate\": 1}", "\"rate\" is not known"},
+			{"{\"rate\": 1}", "\"rate\" is unknown"},
 			{"{\"version\": \"01234567890123456789012345678901\"}",
 			 "\"version\" is too long"},
 			{"{\"mode\": \"exakt\"}", "\"mode\" must be one of exact, edges, futex"},

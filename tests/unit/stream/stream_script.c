@@ -236,7 +236,7 @@ static void what_is_wrong_is_named_with_its_line(void **state)
 		{"process {\"pid\": 4294967296}", "\"pid\" must be a number", ""},
 		{"process {\"pid\": 1.0}", "\"pid\" must be a number", ""},
 		{"process {\"pid\": 1, \"pid\": 2}", "duplicate", ""},
-		{"process {\"pid\": 1, \"colour\": 2}", "\"colour\" is not known", ""},
+		{"process {\"pid\": 1, \"colour\": 2}", "\"colour\" is unknown", ""},
 		{"process {\"pid\": 1, \"python\": 3}", "\"python\" must be a string", ""},
 		{"process {\"pid\": 1, \"python\": \"01234567890123456789012345678901\"}",
 		 "\"python\" is too long", ""},

@@ -173,7 +173,7 @@ static void a_decompression_bomb_is_refused(void **state)
 	put_chunk(&bytes, TRACE_EVENTS, payload,
 		  (uint32_t)ZSTD_compress(payload, room, zeros, length, 1));
 	assert_int_equal(read_trace(bytes.at, bytes.length, &kept, &outcome, &diag), -EBADMSG);
-	assert_non_null(strstr(diag.what, "tells no size"));
+	assert_non_null(strstr(diag.what, "has no size"));
 	free(zeros);
 	free(payload);
 	free(bytes.at);

@@ -29,7 +29,7 @@ static const struct feature TABLE[FEATURE_COUNT] = {
 		 .purpose = "load BPF programs, set uprobes, read the target's memory",
 		 .required = true},
 	[FEATURE_PID_NAMESPACE] = {.name = "pid namespace",
-				   .purpose = "process numbers that the kernel's records carry",
+				   .purpose = "PIDs as the kernel reports them",
 				   .required = true},
 	[FEATURE_BTF] = {.name = "kernel BTF",
 			 .purpose = "offsets of kernel structures, typed tracepoints",
@@ -398,10 +398,10 @@ static void probe_clock(struct feature *feature)
 	} else if (fd == -ENOSYS || fd == -ENOENT || fd == -EOPNOTSUPP || fd == -ENODEV) {
 		found(feature, false, "%s", strerror(-fd));
 		remedy(feature, "needs a kernel with CONFIG_PERF_EVENTS; without it CPU time is "
-				"not told apart by function");
+				"not attributed to functions");
 	} else {
 		unchecked(feature, "%s", feature->permission ? "not permitted" : strerror(-fd));
-		remedy(feature, "without it CPU time is not told apart by function");
+		remedy(feature, "without it CPU time is not attributed to functions");
 	}
 }
 

@@ -288,7 +288,7 @@ int elf_scan(const struct elf_image *image, struct diag *diag, struct elf_sites 
 	if (err == -ENODATA)
 		return diag_set(diag, EXIT_UNSUPPORTED, -ENOTSUP,
 				"the Python image has no .eh_frame_hdr: its functions cannot be "
-				"told apart");
+				"distinguished");
 	if (err == -E2BIG)
 		return diag_set(
 			diag, EXIT_UNSUPPORTED, -ENOTSUP,

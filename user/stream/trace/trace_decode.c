@@ -174,7 +174,7 @@ int trace_decompress(struct trace_decoder *decoder, const void *payload, uint32_
 	*ret_why = NULL;
 	if (size == ZSTD_CONTENTSIZE_ERROR || size == ZSTD_CONTENTSIZE_UNKNOWN ||
 	    size > TRACE_BLOCK_MAX)
-		return *ret_why = "a block tells no size or an impossible one", -EBADMSG;
+		return *ret_why = "a block has no size or an impossible one", -EBADMSG;
 	if (size > decoder->room) {
 		free(decoder->block);
 		decoder->block = malloc(size);
