@@ -90,7 +90,7 @@ describe("every golden script", () => {
 						gil.held_ns,
 					);
 				}
-				assert.equal(await page.locator("#stalls tbody tr").count(), stallsOf(json).length);
+				assert.equal(await page.locator("[data-stall]").count(), stallsOf(json).length);
 				assert.ok(await page.locator("#progress").isHidden());
 			},
 		);
@@ -146,6 +146,7 @@ describe("figures", () => {
 				origin = json.window.start_ns;
 
 			for (const [number, stall] of stalls.entries()) {
+				await page.locator("#tab-stalls").click();
 				await page.locator(`[data-stall="${number}"] button`).click();
 				assert.equal(await selectionOf(page), `stall.${number}`);
 				const sumOf = (states) => Object.values(states).reduce((sum, ns) => sum + ns, 0);

@@ -89,7 +89,7 @@ class Page:
         frames, node = [], self.stacks[stack][0] if stack else 0
         while node:
             node, function, line = self.nodes[node]
-            name, file, _ = self.head["functions"][function]
+            name, file, *_ = self.head["functions"][function]
             frames.append({"function": name if function else "?", "file": file, "line": line})
         return frames
 

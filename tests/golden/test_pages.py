@@ -485,3 +485,35 @@ def test_a_damaged_recording_is_drawn_as_far_as_it_goes(tmp_path):
     result = run(trace, "-o", page)
     assert result.returncode == EXIT_PARTIAL and b"damaged" in result.stderr
     assert Page(page.read_text()).report["truncated"]
+
+
+def test_stalls_are_counted_for_the_functions_of_the_report(page):
+    stalls = [
+        stall
+        for process in page.report["processes"]
+        for loop in process["loops"]
+        for stall in loop["stalls"]
+    ]
+    assert len(page.head["culprits"]) == len(stalls)
+    assert len(page.head["blame"]) == len(page.report["blame"])
+    for number, blame in enumerate(page.report["blame"]):
+        own = [
+            stall["end_ns"] - stall["start_ns"]
+            for stall, culprit in zip(stalls, page.head["culprits"])
+            if culprit == number
+        ]
+        assert (len(own), sum(own)) == (blame["stalls"], blame["stall_ns"])
+        name, file, *_ = page.head["functions"][page.head["blame"][number]]
+        assert (name, file) in {
+            (blame["handler"]["function"], blame["handler"]["file"]),
+            ("", ""),
+        }
+
+
+def test_functions_have_owners(page):
+    kinds = {"/site-packages/": 1, "/dist-packages/": 1, "/srv/shop/": 0, "/python3.11/json/": 2}
+    for _, file, _, owner, package in page.head["functions"]:
+        for part, kind in kinds.items():
+            if part in file:
+                assert owner == kind
+        assert bool(package) == (owner != 0)

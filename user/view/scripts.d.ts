@@ -54,6 +54,28 @@ interface Stall extends ReportStall {
 	number: number; // place among those of its loop
 	loop: number;
 	thread: number;
+	blame: number; // the function that it is counted for; -1: none
+}
+/** What a function cost. */
+interface Blame extends ReportBlame {
+	id: number; // place in the report
+	number: number; // of the function; 0: in no stack
+	shares: StateShare[];
+	ns: number;
+}
+/** Which stalls the list shows; null: all. */
+interface StallFilter {
+	cause?: string | null;
+	blame?: number | null;
+}
+
+/** Stalls of one function with one cause, longest first. */
+interface StallGroup {
+	key: string;
+	blame: number; // -1: no function of the application
+	cause: string;
+	ns: number;
+	stalls: Stall[];
 }
 
 interface StateColumns {
@@ -118,7 +140,19 @@ interface ThreadThing {
 	kind: "thread";
 	thread: number;
 }
-type Thing = HoldThing | StateThing | TurnThing | BusyThing | FrameThing | StallThing | ThreadThing;
+interface FunctionThing {
+	kind: "function";
+	function: number; // entry of the list
+}
+type Thing =
+	| HoldThing
+	| StateThing
+	| TurnThing
+	| BusyThing
+	| FrameThing
+	| StallThing
+	| ThreadThing
+	| FunctionThing;
 
 /** A stretch of a thread's time without a break in which a match of the search is in the stack. */
 interface FoundPlace {
@@ -146,6 +180,7 @@ interface ThingNumbers {
 	pool: number;
 	thread: number;
 	stall: number;
+	function: number;
 	index: number;
 	node: number;
 }
@@ -160,7 +195,7 @@ interface Holder {
 }
 
 /** How a list of stalls is sorted. */
-type StallOrder = "length" | "time" | "cause";
+type StallOrder = "group" | "length" | "time" | "cause";
 
 /** What the timeline does for its parts. */
 interface Actions {

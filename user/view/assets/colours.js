@@ -11,6 +11,12 @@ function stateLook(name) {
 	return STATE_LOOKS[name] || STATE_LOOKS.unknown;
 }
 
+/* What people read for a state. */
+/** @param {string} name */
+function stateLabel(name) {
+	return /** @type {{ label?: string }} */ (stateLook(name)).label ?? name;
+}
+
 /* Every browser that can read this page has it. */
 /** @param {HTMLCanvasElement} canvas */
 function penOf(canvas) {

@@ -339,6 +339,7 @@ static int write_head(FILE *file, const struct ending *ending)
 	const struct page_head head = {.head = &drawing->head,
 				       .report = ending->report,
 				       .names = drawing->names,
+				       .finder = drawing->finder,
 				       .functions = &ending->stacks.functions,
 				       .texts = &drawing->texts,
 				       .syscalls = drawing->syscalls};

@@ -7,7 +7,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/sysname.h"
 #include "view/assets.h"
 #include "view/json_out.h"
 #include "words/names.h"
@@ -307,84 +306,6 @@ static void put_pools(struct json_out *out, const struct report *report,
 	json_put(out, "]");
 }
 
-/* ── what numbers stand for ──────────────────────────────────────────────── */
-
-static void put_functions(struct json_out *out, const struct page_head *head)
-{
-	json_put_key(out, ",\n", JSON_KEY(page_head, functions));
-	json_put(out, "[\n[\"\", \"\", 0]");
-	for (uint32_t i = 0; i < head->functions->count; i++) {
-		const struct definition *definition = dictionary_find(head->names, DEFINE_FUNCTION,
-								      head->functions->ids[i]);
-
-		json_put(out, ",\n");
-		json_put_value(out,
-			       json_pack("[o, o, I]", json_text(definition->function.name),
-					 json_text(definition->function.file),
-					 (json_int_t)definition->function.line),
-			       0);
-	}
-	json_put_key(out, "],\n", JSON_KEY(page_head, texts));
-	json_put(out, "[\n\"\"");
-	for (uint32_t i = 0; i < head->texts->count; i++) {
-		json_put(out, ",\n");
-		json_put_value(
-			out,
-			json_text(dictionary_find(head->names, DEFINE_TEXT, head->texts->ids[i])
-					  ->text),
-			JSON_ENCODE_ANY);
-	}
-	json_put(out, "]");
-}
-
-static json_t *roles_json(void)
-{
-	json_t *roles = json_array();
-
-	for (int i = 0; i < HANDLER_ROLES; i++)
-		json_array_append_new(roles, json_string(handler_role_name((enum handler_role)i)));
-	return roles;
-}
-
-static json_t *state_names_json(void)
-{
-	json_t *states = json_array();
-
-	for (int i = 0; i < TS_COUNT; i++)
-		json_array_append_new(states, json_string(thread_state_name((enum thread_state)i)));
-	return states;
-}
-
-/* The name of a system call, if it is the same in all processes. */
-static const char *syscall_name(const struct report *report, int32_t sysno)
-{
-	const char *name = NULL;
-
-	for (uint32_t p = 0; p < report->process_count; p++) {
-		const char *here = sysname(report->processes[p].process->info.machine, sysno);
-
-		if (!here || (name && strcmp(here, name) != 0))
-			return NULL;
-		name = here;
-	}
-	return name;
-}
-
-static json_t *syscalls_json(const struct page_head *head)
-{
-	json_t *syscalls = json_object();
-	char number[16];
-
-	for (int32_t i = 0; i < PAGE_SYSCALLS; i++) {
-		const char *name = head->syscalls[i] ? syscall_name(head->report, i) : NULL;
-
-		snprintf(number, sizeof(number), "%d", i);
-		if (name)
-			json_object_set_new(syscalls, number, json_string(name));
-	}
-	return syscalls;
-}
-
 int page_head_write(FILE *file, const struct page_head *head)
 {
 	const struct page_counts counts = page_counts(head->report);
@@ -401,13 +322,7 @@ int page_head_write(FILE *file, const struct page_head *head)
 	put_gils(&out, head->report, &counts);
 	put_loops(&out, head->report, &counts);
 	put_pools(&out, head->report, &counts);
-	put_functions(&out, head);
-	json_put_key(&out, ",\n", JSON_KEY(page_head, roles));
-	json_put_value(&out, roles_json(), 0);
-	json_put_key(&out, ", ", JSON_KEY(page_head, states));
-	json_put_value(&out, state_names_json(), 0);
-	json_put_key(&out, ",\n", JSON_KEY(page_head, syscalls));
-	json_put_value(&out, syscalls_json(head), 0);
+	page_names_put(&out, head);
 	json_put(&out, "}\n");
 	put = json_out_finish(&out);
 	err = page_blob_end(blob);

@@ -87,6 +87,7 @@ struct page_head {
 	const struct stream_head *head;
 	const struct report *report;
 	const struct dictionary *names;
+	struct handler_finder *finder; /* NULL: whose code a function is, is not known */
 	const struct numbering *functions, *texts;
 	const bool *syscalls; /* by number: has occurred */
 };
@@ -115,6 +116,10 @@ static inline uint32_t page_lane_of_pool(const struct page_counts *counts, uint3
 {
 	return page_lane_of_loop(counts, counts->loops) + pool;
 }
+
+/* Puts what numbers stand for behind the lists (page_names.c). */
+struct json_out;
+void page_names_put(struct json_out *out, const struct page_head *head);
 
 /* Writes the blob "head". 0 or -errno. */
 int page_head_write(FILE *file, const struct page_head *head);

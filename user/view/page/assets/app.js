@@ -16,8 +16,6 @@ class Timeline {
 		this.height = 0;
 		this.frame = this.overFrame = /** @type {number | null} */ (null);
 		this.moving = 0; /* request of an animation's next frame */
-		/* sorted on first use */
-		this.stallsByTime = /** @type {Stall[] | null} */ (null);
 		this.picture = new Picture(byId("picture", HTMLCanvasElement), recording);
 		this.over = new Over(byId("over", HTMLCanvasElement), recording);
 		this.overview = new Overview(byId("overview-picture", HTMLCanvasElement), recording);
@@ -33,7 +31,8 @@ class Timeline {
 
 		this.tooltip = new Tooltip(recording, byId("tooltip"));
 		this.details = new Details(recording, byId("details"), actions);
-		this.stalls = new StallList(recording, byId("stalls"), byId("stalls-title"), actions);
+		this.stalls = new StallList(recording, byId("stalls"), byId("stalls-tools"), actions);
+		this.functions = new FunctionList(recording, byId("functions"), actions);
 		this.search = new Search(
 			recording,
 			byId("search", HTMLInputElement),
@@ -48,7 +47,8 @@ class Timeline {
 		);
 		this.layout = new Layout(recording, byId("labels"), () => this.redraw());
 		this.input = new Input(this);
-		this.tabs = new Tabs(() => this.refreshPanels());
+		this.tabs = new PanelTabs(() => this.refreshPanels());
+		this.lists = new ListTabs(recording, this.stalls);
 		this.listen();
 		this.resize();
 	}
@@ -108,7 +108,7 @@ class Timeline {
 			scroll,
 			width: view.width,
 			height: this.height,
-			search: this.search.nodes ? this.search : null,
+			marked: this.search.nodes ?? this.functions.nodes,
 		});
 		this.ruler.draw(view, view.width, byId("ruler").clientHeight);
 		this.placeWindow();
@@ -237,7 +237,11 @@ class Timeline {
 	}
 
 	zoomToSelection() {
-		if (this.selection && this.selection.kind !== "thread")
+		if (
+			this.selection &&
+			this.selection.kind !== "thread" &&
+			this.selection.kind !== "function"
+		)
 			this.showRoom(...thingTimes(this.recording, this.selection));
 	}
 
@@ -260,6 +264,14 @@ class Timeline {
 
 	/** @param {Thing | null} thing */
 	choose(thing) {
+		const chosen = thing?.kind === "function" ? thing.function : null;
+
+		if (chosen !== null || (!thing && this.selection?.kind === "function")) {
+			this.functions.mark(chosen);
+			this.stalls.filter({ blame: chosen });
+			this.lists.count();
+			this.redraw();
+		}
 		this.selection = thing;
 		this.details.show(thing, this.view);
 		byId("details").scrollTop = 0;
@@ -272,43 +284,28 @@ class Timeline {
 		this.changed();
 	}
 
-	/* Selects a stall of the list, and moves there if it is hard to see. */
+	/* Selects a stall of the list, and shows it in the middle third of the window, with the lane of
+	 * who held the GIL beside that of the loop. */
 	/** @param {number} id */
 	chooseStall(id) {
-		const { start_ns: from, end_ns: until, thread } = this.recording.stalls[id];
+		const stall = this.recording.stalls[id],
+			{ start_ns: from, end_ns: until } = stall;
 
 		this.choose({ kind: "stall", stall: id });
-		this.reveal(thread);
-		if (
-			until - from < this.view.span * 0.04 ||
-			from < this.view.from ||
-			until > this.view.until
-		)
-			this.moveTo(from - (until - from) * 0.6, until + (until - from) * 0.6);
+		this.layout.pin(stall.thread, this.recording.blockerThread(stall));
+		this.reveal(stall.thread);
+		this.moveTo(from - (until - from), until + (until - from));
 	}
 
-	/* The next stall in time, from the selected one or from the middle of the window. */
+	/* The next stall of the list, from the selected one or from its begin. */
 	/** @param {number} direction */
 	stepStall(direction) {
-		const { stalls } = this.recording,
-			{ selection } = this,
-			sorted = (this.stallsByTime ??= [...stalls].sort(STALL_ORDERS.time.compare)),
-			middle = (this.view.from + this.view.until) / 2;
-		const chosen =
-			selection?.kind === "stall"
-				? sorted.findIndex((stall) => stall.id === selection.stall)
-				: -1;
-		let next = chosen + direction;
+		const { selection } = this,
+			ids = this.stalls.idsInOrder(),
+			at = selection?.kind === "stall" ? ids.indexOf(selection.stall) : -1,
+			next = at < 0 && direction < 0 ? ids.length - 1 : at + direction;
 
-		if (!sorted.length) return;
-		if (chosen < 0) {
-			const ahead = sorted.findIndex(
-				(stall) => stall.start_ns >= (this.view.whole ? 0 : middle),
-			);
-
-			next = direction > 0 ? ahead : (ahead < 0 ? sorted.length : ahead) - 1;
-		}
-		this.chooseStall(sorted[(next + sorted.length) % sorted.length].id);
+		if (ids.length) this.chooseStall(ids[(next + ids.length) % ids.length]);
 	}
 
 	/* Scrolls a thread's lanes into view. */
@@ -410,44 +407,5 @@ class Timeline {
 		if (thing?.kind === "stall") this.reveal(this.recording.stalls[thing.stall].thread);
 		else if (thing && "thread" in thing) this.reveal(thing.thread);
 		if (parts.get("tab") === "flame") this.tabs.show("flame");
-	}
-}
-
-/* Details and the flame graph share a panel; where there is room for both, both are shown. */
-class Tabs {
-	/** @param {() => void} onchange */
-	constructor(onchange) {
-		this.onchange = onchange;
-		this.wide = matchMedia("(min-width: 1600px)");
-		this.names = ["details", "flame"];
-		this.chosen = "";
-		for (const name of this.names) {
-			byId(`tab-${name}`).addEventListener("click", () => this.show(name));
-			byId(`tab-${name}`).addEventListener("keydown", (event) => {
-				if (event.key === "ArrowLeft" || event.key === "ArrowRight") {
-					this.show(this.names.find((other) => other !== name) ?? name);
-					byId(`tab-${this.chosen}`).focus();
-				}
-			});
-		}
-		this.wide.addEventListener("change", () => this.show(this.chosen));
-		this.show("details");
-	}
-
-	get flameShown() {
-		return this.wide.matches || this.chosen === "flame";
-	}
-
-	/** @param {string} name */
-	show(name) {
-		const before = this.chosen;
-
-		this.chosen = name;
-		for (const other of this.names) {
-			byId(`tab-${other}`).setAttribute("aria-selected", String(other === name));
-			byId(`tab-${other}`).tabIndex = other === name ? 0 : -1;
-		}
-		byId("panels").dataset.tab = name;
-		if (before && before !== name) this.onchange();
 	}
 }

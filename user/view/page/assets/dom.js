@@ -65,7 +65,7 @@ function stateElement(state) {
 		"span",
 		{ class: "state", title: stateLook(state).doing },
 		stateSwatch(state),
-		state,
+		stateLabel(state),
 	);
 }
 
@@ -73,7 +73,7 @@ function stateElement(state) {
 /** @param {StateShare[]} entries @param {number} whole @param {Properties} [properties] */
 function stateBar(entries, whole, properties = {}) {
 	const shown = entries.filter(([, ns]) => ns > 0),
-		words = shown.map(([state, ns]) => `${state} ${durationText(ns)}`).join(", ");
+		words = shown.map(([state, ns]) => `${stateLabel(state)} ${durationText(ns)}`).join(", ");
 	const bar = element("div", {
 		class: "state-bar",
 		role: "img",

@@ -2,8 +2,8 @@
 /*
  * What is at a point of the picture, and the selection. A thing is {kind, …}: hold (gil, index),
  * state (thread, index), turn (loop, index), busy (pool, index), frame (thread, index, node), stall
- * (stall), thread (thread). It has a place in time, an address for the fragment, and boxes in the
- * picture.
+ * (stall), thread (thread), function (function: entry of the report's blame). It has a place in
+ * time, an address for the fragment, and boxes in the picture.
  */
 "use strict";
 
@@ -16,6 +16,7 @@ const THING_KEYS = {
 	frame: ["thread", "index", "node"],
 	stall: ["stall"],
 	thread: ["thread"],
+	function: ["function"],
 };
 
 /** @param {Thing} thing */
@@ -35,7 +36,17 @@ function sameThing(a, b) {
 function thingOf(recording, address) {
 	const [kind, ...numbers] = address.split("."),
 		keys = Object.hasOwn(THING_KEYS, kind) ? THING_KEYS[kind] : [],
-		made = { kind, gil: 0, loop: 0, pool: 0, thread: 0, stall: 0, index: 0, node: 0 };
+		made = {
+			kind,
+			gil: 0,
+			loop: 0,
+			pool: 0,
+			thread: 0,
+			stall: 0,
+			function: 0,
+			index: 0,
+			node: 0,
+		};
 
 	if (
 		!keys.length ||
@@ -50,7 +61,7 @@ function thingOf(recording, address) {
 }
 
 /** @param {Recording} recording @param {Thing} thing */
-function thingExists({ gils, threads, loops, pools, stalls, stacks }, thing) {
+function thingExists({ gils, threads, loops, pools, stalls, stacks, blame }, thing) {
 	switch (thing.kind) {
 		case "hold":
 			return Boolean(gils[thing.gil]?.holdLane.owner[thing.index]);
@@ -69,6 +80,8 @@ function thingExists({ gils, threads, loops, pools, stalls, stacks }, thing) {
 			return thing.stall < stalls.length;
 		case "thread":
 			return thing.thread < threads.length;
+		case "function":
+			return thing.function < blame.length;
 	}
 }
 
@@ -90,6 +103,7 @@ function thingTimes({ gils, threads, loops, pools, stalls, stacks, end }, thing)
 		case "stall":
 			return [stalls[thing.stall].start_ns, stalls[thing.stall].end_ns];
 		case "thread":
+		case "function":
 			return [0, end];
 	}
 	const lane = threads[thing.thread].stackLane;
@@ -226,21 +240,13 @@ function thingBoxes(recording, view, layout, thing) {
 			return box(layout.rowOf("turns", recording.loops[thing.loop]));
 		case "busy":
 			return box(layout.rowOf("busy", recording.pools[thing.pool]));
-		case "stall": {
-			const turns = layout.rowOf(
-				"turns",
-				recording.loops[recording.stalls[thing.stall].loop],
-			);
-			const states = layout.rowOf(
-					"states",
-					recording.threads[recording.stalls[thing.stall].thread],
-				),
-				first = turns || states;
-
-			return first && states
-				? [{ x, y: first.y, width, height: states.y + states.height - first.y }]
-				: [];
-		}
+		case "stall":
+			return stallBoxes(recording, view, layout, recording.stalls[thing.stall]);
+		case "function":
+			return recording.stalls
+				.filter((stall) => stall.blame === thing.function)
+				.filter(({ start_ns, end_ns }) => start_ns < view.until && end_ns > view.from)
+				.flatMap((stall) => stallBoxes(recording, view, layout, stall));
 		case "frame": {
 			const thread = recording.threads[thing.thread],
 				row = layout.rowOf("flame", thread);
@@ -255,6 +261,36 @@ function thingBoxes(recording, view, layout, thing) {
 		}
 	}
 	return [];
+}
+
+/* Of a stall: the iteration and the states of the loop's thread. */
+/** @param {Recording} recording @param {View} view @param {Layout} layout @param {Stall} stall */
+function stallBoxes(recording, view, layout, stall) {
+	const turns = layout.rowOf("turns", recording.loops[stall.loop]),
+		states = layout.rowOf("states", recording.threads[stall.thread]),
+		first = turns || states,
+		x = view.x(stall.start_ns);
+
+	return first && states
+		? [
+				{
+					x,
+					y: first.y,
+					width: view.x(stall.end_ns) - x,
+					height: states.y + states.height - first.y,
+				},
+			]
+		: [];
+}
+
+/* Of a stall its longest wait for the GIL, of anything else itself. */
+/** @param {Recording} recording @param {Thing} thing @returns {Thing} */
+function waitOf(recording, thing) {
+	if (thing.kind !== "stall") return thing;
+	const { thread, start_ns: from, end_ns: until } = recording.stalls[thing.stall],
+		index = recording.threads[thread].stateLane.longest(from, until, 1 << STATE_GIL_WAIT);
+
+	return index < 0 ? thing : { kind: "state", thread, index };
 }
 
 /* Who held the GIL longest while a thread waited for it: {gil, thread, index of the hold, ns}; null

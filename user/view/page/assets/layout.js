@@ -41,6 +41,7 @@ class Layout {
 		this.onchange = onchange;
 		this.rows = /** @type {Row[]} */ ([]);
 		this.height = 0;
+		this.pinned = { below: -1, thread: -1 };
 		this.groups = this.makeGroups();
 		this.place();
 	}
@@ -107,7 +108,7 @@ class Layout {
 		let y = 0;
 
 		this.rows = [];
-		for (const group of this.groups) {
+		for (const group of this.order()) {
 			group.y = y;
 			y += GROUP_PADDING_PX;
 			const first = this.rows.length;
@@ -125,6 +126,30 @@ class Layout {
 		}
 		this.height = y;
 		this.placeLabels();
+	}
+
+	/* Keeps a thread's lanes under those of another one, so that both are in sight. */
+	/** @param {number} below @param {number} thread -1: none */
+	pin(below, thread) {
+		const group = this.groupOfThread(thread);
+
+		if (this.pinned.below === below && this.pinned.thread === thread) return;
+		this.pinned = { below, thread };
+		if (group) group.open = true;
+		this.place();
+		this.onchange();
+	}
+
+	/* The groups from top to bottom. */
+	order() {
+		const { below, thread } = this.pinned,
+			pinned = this.groupOfThread(thread),
+			rest = this.groups.filter((group) => group !== pinned),
+			at = rest.findIndex(
+				(group) => group.kind === "thread" && group.thread.number === below,
+			);
+
+		return pinned && at >= 0 ? rest.toSpliced(at + 1, 0, pinned) : this.groups;
 	}
 
 	/**

@@ -34,9 +34,11 @@ class Recording {
 				number,
 				thread: loop.thread,
 				id: 0,
+				blame: -1,
 			})),
 		);
-		this.stalls.forEach((stall, number) => (stall.id = number));
+		this.stalls.forEach((stall, id) => Object.assign(stall, { id, blame: head.culprits[id] }));
+		this.blame = this.makeBlame();
 		this.hasTurns = this.loops.some((loop) => loop.figures.longest_ns);
 		this.checkNames();
 	}
@@ -50,10 +52,12 @@ class Recording {
 			STATE_NAMES.some((name, number) => head.states[number] !== name)
 		)
 			throw new DamagedData("This page's data is of a format that it does not know.");
-		head.functions = head.functions.map(([name, file, line]) => [
+		head.functions = head.functions.map(([name, file, line, owner, library]) => [
 			plainText(name),
 			plainText(file),
 			line,
+			owner,
+			plainText(library),
 		]);
 		return new Recording(report, head, new Stacks(await blobBytes("stacks"), head.functions));
 	}
@@ -100,6 +104,24 @@ class Recording {
 			isRead: false,
 			turnLane,
 		}));
+	}
+
+	/* What each function cost the loops; without a loop, what it did. */
+	/** @returns {Blame[]} */
+	makeBlame() {
+		return this.report.blame.map((blame, id) => {
+			const shares = stateEntries(
+				this.loops.length ? blame.loop_states : blame.elsewhere_states,
+			);
+
+			return {
+				...blame,
+				id,
+				number: this.head.blame[id],
+				shares,
+				ns: shares.reduce((sum, [, ns]) => sum + ns, blame.made_loops_wait_ns),
+			};
+		});
 	}
 
 	/** @returns {Pool[]} */
@@ -160,6 +182,19 @@ class Recording {
 	/** @param {number} number */
 	callText(number) {
 		return CALL_LABELS.get(number) || this.head.syscalls[number] || `system call ${number}`;
+	}
+
+	/* The thread that held the GIL longest while a stall waited for it; -1: there is none. */
+	/** @param {Stall} stall */
+	blockerThread(stall) {
+		const [blocker] = stall.blockers,
+			{ process } = this.threads[stall.thread];
+
+		return blocker
+			? this.threads.findIndex(
+					(thread) => thread.process === process && thread.tid === blocker.tid,
+				)
+			: -1;
 	}
 
 	/* Loops first, then by time holding the GIL. */

@@ -59,7 +59,8 @@ class Tooltip {
 			case "frame":
 				return this.frameLines(thing);
 			case "thread":
-				return []; /* a thread has no place of its own in the picture */
+			case "function":
+				return []; /* it has no place of its own in the picture */
 		}
 	}
 

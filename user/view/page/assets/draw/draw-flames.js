@@ -76,9 +76,9 @@ class FlameDrawer {
 	 * @param {FlameRow} row
 	 * @param {View} view
 	 * @param {WideBand} place
-	 * @param {Search | null} search
+	 * @param {Uint8Array | null} marked
 	 */
-	draw(row, view, place, search) {
+	draw(row, view, place, marked) {
 		const runs = this.runs(row.thread, view, place.columns),
 			height = this.picture.px(FLAME_ROW_HEIGHT_PX),
 			{ rows } = row.thread;
@@ -113,7 +113,7 @@ class FlameDrawer {
 							y: place.y + depth * height,
 							height: height - Math.max(1, Math.floor(this.picture.ratio)),
 						},
-						search,
+						marked,
 					);
 				at = next;
 			}
@@ -127,14 +127,14 @@ class FlameDrawer {
 	 * @param {number} x
 	 * @param {number} width
 	 * @param {Band} place
-	 * @param {Search | null} search
+	 * @param {Uint8Array | null} marked
 	 */
-	drawBox(node, asleep, x, width, place, search) {
+	drawBox(node, asleep, x, width, place, marked) {
 		const { context, ratio } = this.picture,
 			number = this.stacks.function[node],
-			found = search?.nodes?.[node];
+			found = marked?.[node];
 
-		context.globalAlpha = search && !found ? 0.22 : asleep ? 0.5 : 1;
+		context.globalAlpha = marked && !found ? 0.22 : asleep ? 0.5 : 1;
 		context.fillStyle = found ? themeValue("--found") : this.colourOf(number);
 		context.fillRect(
 			x,
@@ -142,7 +142,7 @@ class FlameDrawer {
 			width - (width > 3 * ratio ? Math.max(1, Math.floor(ratio)) : 0),
 			place.height,
 		);
-		context.globalAlpha = search && !found ? 0.5 : asleep ? 0.72 : 1;
+		context.globalAlpha = marked && !found ? 0.5 : asleep ? 0.72 : 1;
 		if (width > 26 * ratio)
 			this.picture.words(
 				this.stacks.functions[number][0] || "?",

@@ -51,8 +51,8 @@ class Picture extends Canvas {
 		this.flames.forget();
 	}
 
-	/** @param {Scene & { search: Search | null }} shape */
-	draw({ view, layout, scroll, width, height, search }) {
+	/** @param {Scene & { marked: Uint8Array | null }} shape */
+	draw({ view, layout, scroll, width, height, marked }) {
 		this.fit(width, height);
 		this.prepare();
 		this.font(11);
@@ -66,12 +66,17 @@ class Picture extends Canvas {
 				columns: this.columns,
 			};
 
-			this.drawRow(row, view, place, search);
+			this.drawRow(row, view, place, marked);
 		}
 	}
 
-	/** @param {Row} row @param {View} view @param {WideBand} place @param {Search | null} search */
-	drawRow(row, view, place, search) {
+	/**
+	 * @param {Row} row
+	 * @param {View} view
+	 * @param {WideBand} place
+	 * @param {Uint8Array | null} marked
+	 */
+	drawRow(row, view, place, marked) {
 		if (!rowOwner(row).isRead) return;
 		this.drawnRows++;
 		switch (row.kind) {
@@ -86,7 +91,7 @@ class Picture extends Canvas {
 			case "states":
 				return this.drawStates(row.thread, view, place);
 			case "flame":
-				return this.flames.draw(row, view, place, search);
+				return this.flames.draw(row, view, place, marked);
 		}
 	}
 

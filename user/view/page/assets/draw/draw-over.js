@@ -16,7 +16,7 @@ class Over extends Canvas {
 		this.fit(width, height);
 		this.scene = { view, layout, scroll, width, height };
 		const onHover = hover && this.pair(hover),
-			pair = onHover || (selection && this.pair(selection));
+			pair = onHover || (selection && this.pair(waitOf(this.recording, selection)));
 
 		if (onHover) this.veil(onHover);
 		if (pointer) {

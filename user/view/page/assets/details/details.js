@@ -11,6 +11,7 @@ class Details extends DetailsPart {
 		this.stallDetails = new StallDetails(recording, actions);
 		this.totals = new Totals(recording, actions);
 		this.poolDetails = new PoolDetails(recording, actions);
+		this.functionDetails = new FunctionDetails(recording, actions);
 	}
 
 	/** @param {Thing | null} thing @param {View} view */
@@ -38,6 +39,8 @@ class Details extends DetailsPart {
 				return this.frame(thing);
 			case "thread":
 				return this.thread(thing, view);
+			case "function":
+				return this.functionDetails.show(thing.function);
 		}
 	}
 

@@ -1,0 +1,117 @@
+// SPDX-License-Identifier: MIT
+// The lists of the timeline page: functions, and the stalls by function and cause.
+import assert from "node:assert/strict";
+import { after, describe } from "node:test";
+import { quit } from "./harness.mjs";
+import { figures, inked, on, rowsOf, selectionOf, stallsOf, windowOf } from "./timeline.mjs";
+
+after(quit);
+
+const FOUND = "#f2c230"; /* --found of a light theme */
+const stallRows = (page) =>
+	page.$$eval("#stalls [data-stall]", (rows) => rows.map(({ dataset }) => dataset.stall));
+
+describe("functions", () => {
+	on("blame", "come first, with the report's figures", async (page, json) => {
+		assert.ok(await page.locator("#functions").isVisible());
+		assert.ok(await page.locator("#stalls").isHidden());
+		assert.deepEqual(
+			await page.$$eval("#functions tbody tr", (rows) =>
+				rows.map((row) => [
+					row.querySelector(".frame-name").textContent,
+					row.cells[2].textContent.replace("·", "0"),
+					...[3, 4].map((cell) =>
+						Number(row.cells[cell].querySelector("[data-ns]")?.dataset.ns ?? 0),
+					),
+				]),
+			),
+			json.blame.map(({ handler, stalls, stall_ns, worst_ns }) => [
+				handler.function,
+				String(stalls),
+				stall_ns,
+				worst_ns,
+			]),
+		);
+		const [bar] = await page.$$eval("#functions tbody tr:first-child .state-bar", (found) =>
+			found.map((one) =>
+				Object.fromEntries(
+					[...one.children].map(({ dataset }) => [dataset.state, Number(dataset.ns)]),
+				),
+			),
+		);
+
+		for (const [state, ns] of Object.entries(json.blame[0].loop_states))
+			assert.equal(bar[state] ?? 0, ns);
+	});
+
+	on("blame", "a click keeps its stalls alone and lights its boxes", async (page, json) => {
+		const { y, height } = (await rowsOf(page)).find(({ kind }) => kind === "flame"),
+			lit = () => inked(page, "picture", { colour: FOUND, y, height });
+
+		assert.equal(await lit(), 0);
+		await page.locator("#functions button", { hasText: "async_sleep_blocking" }).click();
+		assert.equal(await selectionOf(page), "function.0");
+		assert.match(await page.locator("#tab-stalls").innerText(), /1 of 3/);
+		assert.deepEqual(await stallRows(page), ["1"]);
+		await page.waitForTimeout(100);
+		assert.ok((await lit()) > 0.1);
+		assert.deepEqual(await figures(page, "stall"), [json.blame[0].stall_ns]);
+		await page.keyboard.press("Escape");
+		assert.equal((await stallRows(page)).length, 3);
+		await page.waitForTimeout(100);
+		assert.equal(await lit(), 0);
+	});
+
+	on("no_loop", "without a loop there are no stalls to show", async (page, json) => {
+		assert.equal(stallsOf(json).length, 0);
+		assert.match(await page.locator("#tab-stalls").innerText(), /\(0\)/);
+	});
+});
+
+describe("stalls", () => {
+	on("blame", "are grouped, and filtered by cause and function", async (page) => {
+		await page.locator("#tab-stalls").click();
+		assert.deepEqual(
+			await page.$$eval("#stalls .group code", (found) =>
+				found.map(({ textContent }) => textContent),
+			),
+			["async_sleep_blocking", "tock", "sync_cpu"],
+		);
+		await page.locator("#stalls .group button").first().click();
+		assert.deepEqual(await stallRows(page), ["2", "0"], "a closed group");
+		await page.keyboard.press("n");
+		assert.equal(await selectionOf(page), "stall.1", "it is the first all the same");
+		assert.deepEqual(await stallRows(page), ["1", "2", "0"], "and shown again");
+		await page.locator("[data-filter=cause]").selectOption("gil_wait");
+		assert.deepEqual(await stallRows(page), ["0"]);
+		await page.locator("[data-filter=cause]").selectOption("");
+		await page.locator("[data-filter=function]").selectOption("2");
+		assert.deepEqual(await stallRows(page), ["2"]);
+		assert.match(await page.locator("#tab-stalls").innerText(), /1 of 3/);
+	});
+
+	on("blame", "a chosen one is a third of the window", async (page, json) => {
+		const [, { start_ns, end_ns }] = stallsOf(json);
+
+		await page.locator("#tab-stalls").click();
+		await page.locator('[data-stall="1"] button').click();
+		const { from, until } = await windowOf(page);
+
+		assert.ok(Math.abs((until - from) / (end_ns - start_ns) - 3) < 0.05);
+	});
+
+	on("blame", "the lanes of who held the GIL stand under the loop's", async (page) => {
+		const threads = async () =>
+			(await rowsOf(page))
+				.filter(({ kind }) => kind === "states" || kind === "busy")
+				.sort((a, b) => a.y - b.y)
+				.map(({ kind, owner }) => `${kind} ${owner}`);
+
+		assert.deepEqual(await threads(), ["states 0", "busy 0", "states 1"]);
+		await page.locator("#tab-stalls").click();
+		await page.locator('[data-stall="0"] button').click();
+		assert.deepEqual(await threads(), ["states 0", "states 1", "busy 0"]);
+		await page.locator('[data-stall="1"] button').click();
+		assert.deepEqual(await threads(), ["states 0", "busy 0", "states 1"]);
+	});
+});

@@ -1,0 +1,397 @@
+// SPDX-License-Identifier: MIT
+/* The list of stalls: a table with a button in every row, so that keyboards and screen readers
+ * reach all of them. As a rule it is grouped by function and cause. Rows of long lists are added on
+ * scrolling. */
+"use strict";
+
+const STALLS_AT_ONCE = 200,
+	/* the latter only to reveal a stall selected elsewhere */
+	STALL_ROWS_MOST = 4000,
+	OPEN_STALLS_MOST = 30; /* with more, only the first group is open */
+
+/** @type {Record<StallOrder, { name: string, compare: (a: Stall, b: Stall) => number }>} */
+const STALL_ORDERS = {
+	group: {
+		name: "by function and cause",
+		compare: (/** @type {Stall} */ a, /** @type {Stall} */ b) =>
+			b.end_ns - b.start_ns - (a.end_ns - a.start_ns) || a.start_ns - b.start_ns,
+	},
+	length: {
+		name: "longest first",
+		compare: (/** @type {Stall} */ a, /** @type {Stall} */ b) =>
+			b.end_ns - b.start_ns - (a.end_ns - a.start_ns) || a.start_ns - b.start_ns,
+	},
+	time: {
+		name: "by time",
+		compare: (/** @type {Stall} */ a, /** @type {Stall} */ b) =>
+			a.start_ns - b.start_ns || a.id - b.id,
+	},
+	cause: {
+		name: "by cause",
+		compare: (/** @type {Stall} */ a, /** @type {Stall} */ b) =>
+			STATE_NAMES.indexOf(a.cause) - STATE_NAMES.indexOf(b.cause) ||
+			b.end_ns - b.start_ns - (a.end_ns - a.start_ns),
+	},
+};
+
+class StallList {
+	/**
+	 * @param {Recording} recording
+	 * @param {HTMLElement} root
+	 * @param {HTMLElement} tools
+	 * @param {Actions} actions
+	 */
+	constructor(recording, root, tools, actions) {
+		this.recording = recording;
+		this.root = root;
+		this.actions = actions;
+		this.order = /** @type {StallOrder} */ ("group");
+		this.wanted = /** @type {Required<StallFilter>} */ ({ cause: null, blame: null });
+		this.sorted = /** @type {Stall[]} */ ([]);
+		this.groups = /** @type {StallGroup[]} */ ([]);
+		this.entries = /** @type {(Stall | StallGroup)[]} */ ([]);
+		this.closed = /** @type {Map<string, boolean>} */ (new Map());
+		this.shown = 0;
+		this.rows = /** @type {Map<number, HTMLElement>} */ (new Map());
+		this.body = element("tbody");
+		this.marked = /** @type {number | null} */ (null);
+		this.several = recording.loops.length > 1;
+		this.onfilter = () => {};
+		this.causes = this.select("Cause", [
+			["", "all causes"],
+			...STATE_NAMES.filter((name) =>
+				recording.stalls.some(({ cause }) => cause === name),
+			).map((name) => /** @type {[string, string]} */ ([name, stateLabel(name)])),
+		]);
+		this.functions = this.select("Function", [
+			["", "all functions"],
+			...recording.blame
+				.filter(({ id }) => recording.stalls.some(({ blame }) => blame === id))
+				.map(
+					({ id, handler }) =>
+						/** @type {[string, string]} */ ([String(id), handler.function]),
+				),
+		]);
+		if (recording.stalls.length > 1) tools.replaceChildren(this.causes, this.functions);
+		this.build();
+	}
+
+	/** @param {string} name @param {[value: string, words: string][]} choices */
+	select(name, choices) {
+		return element(
+			"select",
+			{
+				"aria-label": `${name} of the stalls`,
+				"data-filter": name.toLowerCase(),
+				onchange: () => {
+					this.filter({
+						cause: this.causes.value || null,
+						blame: this.functions.value === "" ? null : Number(this.functions.value),
+					});
+					this.onfilter();
+				},
+			},
+			choices.map(([value, words]) => element("option", { value }, words)),
+		);
+	}
+
+	/* Shows only the stalls of a cause or a function; what is not named stays. */
+	/** @param {StallFilter} wanted */
+	filter(wanted) {
+		this.wanted = { ...this.wanted, ...wanted };
+		this.causes.value = this.wanted.cause ?? "";
+		this.functions.value = this.wanted.blame === null ? "" : String(this.wanted.blame);
+		this.build();
+	}
+
+	/* The stalls that the list has, with those of closed groups, in its order. */
+	idsInOrder() {
+		return this.order === "group"
+			? this.groups.flatMap(({ stalls }) => stalls.map(({ id }) => id))
+			: this.sorted.map(({ id }) => id);
+	}
+
+	/** @param {Stall} stall */
+	groupKey(stall) {
+		return `${stall.blame} ${stall.cause}`;
+	}
+
+	/* Those that cost most first. */
+	makeGroups() {
+		const byKey = /** @type {Map<string, StallGroup>} */ (new Map());
+
+		for (const stall of this.sorted) {
+			const key = this.groupKey(stall);
+			let group = byKey.get(key);
+
+			if (!group)
+				byKey.set(
+					key,
+					(group = { key, blame: stall.blame, cause: stall.cause, ns: 0, stalls: [] }),
+				);
+			group.ns += stall.end_ns - stall.start_ns;
+			group.stalls.push(stall);
+		}
+		return [...byKey.values()].sort((a, b) => b.ns - a.ns);
+	}
+
+	/** @param {StallGroup} group */
+	isClosed(group) {
+		return (
+			this.closed.get(group.key) ??
+			(this.sorted.length > OPEN_STALLS_MOST && group !== this.groups[0])
+		);
+	}
+
+	build() {
+		const { recording, wanted } = this;
+
+		if (!recording.stalls.length) {
+			this.root.replaceChildren(this.nothing());
+			return;
+		}
+		this.sorted = recording.stalls
+			.filter(
+				({ cause, blame }) =>
+					(wanted.cause === null || cause === wanted.cause) &&
+					(wanted.blame === null || blame === wanted.blame),
+			)
+			.sort(STALL_ORDERS[this.order].compare);
+		this.groups = this.order === "group" ? this.makeGroups() : [];
+		this.entries =
+			this.order === "group"
+				? this.groups.flatMap((group) => [
+						group,
+						...(this.isClosed(group) ? [] : group.stalls),
+					])
+				: this.sorted;
+		this.shown = 0;
+		this.rows = new Map();
+		this.body = element("tbody");
+		this.root.replaceChildren(
+			element(
+				"table",
+				{ class: "list stalls" },
+				element(
+					"caption",
+					{ class: "unseen" },
+					`Stalls of the event loop, ${STALL_ORDERS[this.order].name}`,
+				),
+				element(
+					"thead",
+					{},
+					element(
+						"tr",
+						{},
+						this.headCell("length", "Length"),
+						this.headCell("cause", "Cause"),
+						this.headCell("group", "Function"),
+						this.headCell("time", "At"),
+					),
+				),
+				this.body,
+			),
+		);
+		this.more();
+		this.root.onscroll = () =>
+			this.root.scrollTop + this.root.clientHeight > this.root.scrollHeight - 200 &&
+			this.more();
+		this.mark(this.marked);
+	}
+
+	nothing() {
+		const { recording } = this,
+			turns = recording.loops.reduce((sum, loop) => sum + loop.figures.turns, 0),
+			threshold = durationText(recording.report.stall_ns);
+
+		if (!recording.loops.length)
+			return element(
+				"p",
+				{ class: "note" },
+				"There are no stalls in this recording. The lanes show who held the GIL and " +
+					"what the threads did.",
+			);
+		return element(
+			"p",
+			{ class: "note" },
+			`No iteration of the event loop took ${threshold} or longer; there were ` +
+				`${manyText(turns, "iteration")}.`,
+		);
+	}
+
+	/** @param {StallOrder} order @param {string} words */
+	headCell(order, words) {
+		const sorted = this.order === order;
+
+		return element(
+			"th",
+			{
+				scope: "col",
+				"aria-sort":
+					sorted && order !== "group"
+						? order === "length"
+							? "descending"
+							: "ascending"
+						: null,
+			},
+			element(
+				"button",
+				{
+					type: "button",
+					class: "sort",
+					"data-order": order,
+					title: `Sort ${STALL_ORDERS[order].name}`,
+					onclick: () => {
+						this.order = order;
+						this.build();
+						/** @type {HTMLElement | null} */ (
+							this.root.querySelector(`[data-order="${order}"]`)
+						)?.focus();
+					},
+				},
+				words,
+				element(
+					"span",
+					{ "aria-hidden": "true" },
+					sorted ? (order === "length" ? " ▾" : " ▴") : "",
+				),
+			),
+		);
+	}
+
+	more() {
+		for (const entry of this.entries.slice(this.shown, this.shown + STALLS_AT_ONCE)) {
+			const row = "stalls" in entry ? this.groupRow(entry) : this.row(entry);
+
+			if (!("stalls" in entry)) this.rows.set(entry.id, row);
+			this.body.append(row);
+		}
+		this.shown = Math.min(this.entries.length, this.shown + STALLS_AT_ONCE);
+	}
+
+	/** @param {StallGroup} group */
+	groupRow(group) {
+		const closed = this.isClosed(group),
+			handler = this.recording.blame[group.blame]?.handler;
+
+		return element(
+			"tr",
+			{ class: "group", "data-group": group.key },
+			element(
+				"th",
+				{ scope: "rowgroup", colspan: 4 },
+				element(
+					"button",
+					{
+						type: "button",
+						class: "row-button",
+						"aria-expanded": String(!closed),
+						onclick: () => {
+							this.closed.set(group.key, !closed);
+							this.build();
+							/** @type {HTMLElement | null} */ (
+								this.root.querySelector(`[data-group="${group.key}"] button`)
+							)?.focus();
+						},
+					},
+					element("span", { class: "chevron", "aria-hidden": "true" }),
+					stateSwatch(group.cause),
+					handler ? element("code", {}, handler.function) : "no function of yours",
+					element("span", { class: "soft" }, ` · ${stateLabel(group.cause)}`),
+					element(
+						"span",
+						{ class: "group-sum" },
+						`${manyText(group.stalls.length, "stall")} · `,
+						durationElement(group.ns, { "data-figure": "group" }),
+					),
+				),
+			),
+		);
+	}
+
+	/** @param {Stall} stall */
+	row(stall) {
+		const length = stall.end_ns - stall.start_ns,
+			what = stall.handler || stall.stack[0],
+			choose = () => this.actions.chooseStall(stall.id);
+		const blocker = stall.cause === "gil_wait" ? stall.blockers[0] : null,
+			culprit = blocker?.handler || what;
+
+		return element(
+			"tr",
+			{ "data-stall": stall.id, onclick: choose },
+			element(
+				"td",
+				{},
+				element(
+					"button",
+					{
+						type: "button",
+						class: "stall-button",
+						"data-ns": length,
+						title: exactText(length),
+						"aria-label":
+							`Stall of ${durationText(length)}, ${stateLabel(stall.cause)}` +
+							`${culprit ? `, ${culprit.function}` : ""}, at ` +
+							`${timeText(stall.start_ns)}`,
+					},
+					durationText(length),
+					stall.ongoing ? "+" : "",
+				),
+			),
+			element("td", {}, stateElement(stall.cause)),
+			element(
+				"td",
+				{ class: "what" },
+				blocker ? element("span", { class: "soft" }, "GIL held by ") : null,
+				culprit
+					? placedFrame(culprit)
+					: element(
+							"span",
+							{ class: "soft" },
+							blocker ? blocker.python_name || blocker.thread : "unknown",
+						),
+				this.several
+					? element(
+							"span",
+							{ class: "soft" },
+							` · ${this.recording.threads[stall.thread].tid}`,
+						)
+					: null,
+			),
+			element(
+				"td",
+				{ class: "at", title: exactTimeText(stall.start_ns) },
+				timeText(stall.start_ns),
+			),
+		);
+	}
+
+	/* Marks the selected stall; null for none. */
+	/** @param {number | null} id */
+	mark(id) {
+		const stall = id === null ? null : this.sorted.find((other) => other.id === id),
+			group = stall && this.groups.find(({ key }) => key === this.groupKey(stall));
+
+		this.marked = id;
+		if (group && this.isClosed(group)) {
+			this.closed.set(group.key, false);
+			this.build(); /* marks it */
+			return;
+		}
+		while (
+			id !== null &&
+			stall &&
+			!this.rows.has(id) &&
+			this.shown < Math.min(this.entries.length, STALL_ROWS_MOST)
+		)
+			this.more();
+		for (const [number, row] of this.rows) {
+			const chosen = number === id;
+
+			row.classList.toggle("chosen", chosen);
+			row.querySelector("button")?.setAttribute("aria-pressed", String(chosen));
+			if (chosen) row.scrollIntoView({ block: "nearest" });
+		}
+	}
+}
