@@ -316,7 +316,7 @@ describe("use", () => {
 		await page.locator("#search").fill("work.py");
 		assert.deepEqual(await results(), ["file work.py"]);
 		await page.locator("#search").fill("anyio worker");
-		assert.deepEqual(await results(), ["thread 'AnyIO worker thread' (uvicorn, 101)"]);
+		assert.deepEqual(await results(), ["thread 'AnyIO worker thread' (101)"]);
 		await page.keyboard.press("Enter");
 		assert.equal(await selectionOf(page), "thread.1");
 		await page.locator("#search").fill("no such thing");

@@ -14,7 +14,7 @@ function stateLook(name) {
 /* What people read for a state. */
 /** @param {string} name */
 function stateLabel(name) {
-	return /** @type {{ label?: string }} */ (stateLook(name)).label ?? name;
+	return stateLook(name).label;
 }
 
 /* Every browser that can read this page has it. */
