@@ -123,10 +123,10 @@ def test_text_and_json_have_the_same_threads(found, request):
 @pytest.mark.parametrize(
     "words, why",
     [
-        ((), "which process?"),
+        ((), "no PID given"),
         (("1", "--recording", "x"), "not both"),
         (("--recording", "/nonexistent"), "cannot open /nonexistent"),
-        (("abc",), "is not a process number"),
+        (("no such process",), "no Python process has a command line with"),
     ],
 )
 def test_what_cannot_be_shown_is_refused(words, why):

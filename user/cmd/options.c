@@ -14,11 +14,11 @@
 static void add_process(struct options *options, char *arg, struct argp_state *state)
 {
 	struct observe_options *observe = &options->observe;
-	uint32_t pid = value_pid(arg, state);
+	uint32_t pid = value_process(arg, state);
 
 	for (uint32_t i = 0; i < observe->pid_count; i++)
 		if (observe->pids[i] == pid)
-			argp_error(state, "process %u is named twice", pid);
+			argp_error(state, "PID %u given twice", pid);
 	if (observe->pid_count == OBSERVE_PIDS_MAX)
 		argp_error(state, "more than %d processes", OBSERVE_PIDS_MAX);
 	else
@@ -168,7 +168,7 @@ error_t options_rest_processes(struct options *options, int key, char *arg,
 		return 0;
 	case ARGP_KEY_END:
 		if (!options->observe.pid_count && !options->recording)
-			argp_error(state, "which process? Give its PID");
+			value_no_process(state);
 		if (options->observe.pid_count && options->recording)
 			argp_error(state, "a process or a recording, not both");
 		return 0;

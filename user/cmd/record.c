@@ -6,6 +6,7 @@
 
 #include "base/duration.h"
 #include "cmd/cmd.h"
+#include "cmd/values.h"
 #include "cmd/pipeline/confine.h"
 #include "cmd/pipeline/report_file.h"
 #include "cmd/pipeline/observe.h"
@@ -159,9 +160,10 @@ static error_t rest(struct options *options, int key, char *arg, struct argp_sta
 		options->command = state->argv + state->next;
 		return 0;
 	case ARGP_KEY_END:
-		if (!options->observe.pid_count == !options->command)
-			argp_error(state, options->command ? "either -p PID or a command, not both"
-							   : "what? Give -p PID, or -- COMMAND");
+		if (options->observe.pid_count && options->command)
+			argp_error(state, "either -p PID or a command, not both");
+		if (!options->observe.pid_count && !options->command)
+			value_no_process(state);
 		return 0;
 	default:
 		return ARGP_ERR_UNKNOWN;

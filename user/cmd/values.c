@@ -5,8 +5,11 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/cleanup.h"
 #include "base/duration.h"
+#include "cmd/cmd.h"
 #include "cmd/pipeline/ready.h"
+#include "cmd/process/processes.h"
 #include "view/view.h"
 
 uint64_t value_duration(const char *text, struct argp_state *state)
@@ -18,13 +21,70 @@ uint64_t value_duration(const char *text, struct argp_state *state)
 	return ns;
 }
 
-uint32_t value_pid(const char *text, struct argp_state *state)
+/* The command line up to the process: "gilscope attach", "gilscope record -p". */
+static const char *usage_of(const struct argp_state *state, char *to, size_t size)
+{
+	const char *command = strrchr(state->name, ' ');
+
+	snprintf(to, size, "%s%s", state->name,
+		 command && !strcmp(command, " record") ? " -p" : "");
+	return to;
+}
+
+static void print_all(struct argp_state *state)
+{
+	_cleanup_(processes_done) struct found_processes found;
+	struct diag diag = {0};
+	char usage[80];
+
+	if (processes_find(NULL, &diag, &found) < 0)
+		exit(cmd_fail(&diag));
+	processes_print(stderr, &found, usage_of(state, usage, sizeof(usage)));
+}
+
+void value_no_process(struct argp_state *state)
+{
+	fprintf(stderr, "gilscope: no PID given. The Python processes of this system:\n\n");
+	print_all(state);
+	exit(EXIT_USAGE);
+}
+
+/* The one process of this name or port; exits if there is none, or several. */
+static uint32_t find_process(const char *text, struct argp_state *state)
+{
+	_cleanup_(processes_done) struct found_processes found;
+	struct diag diag = {0};
+	char usage[80];
+
+	if (processes_find(text, &diag, &found) < 0)
+		exit(cmd_fail(&diag));
+	if (found.count == 1)
+		return processes_pid(&found, 0);
+	if (found.count) {
+		fprintf(stderr, "gilscope: '%s' is %u processes; give the PID of one.\n\n", text,
+			found.count);
+		processes_print(stderr, &found, usage_of(state, usage, sizeof(usage)));
+	} else {
+		fprintf(stderr, "gilscope: no Python process %s '%s'. Those of this system:\n\n",
+			*text == ':' ? "listens on" : "has a command line with", text);
+		print_all(state);
+	}
+	exit(EXIT_USAGE);
+}
+
+uint32_t value_process(const char *text, struct argp_state *state)
 {
 	char *end;
 	unsigned long pid = strtoul(text, &end, 10);
+	uint32_t found;
 
-	if (*text < '0' || *text > '9' || *end || pid < 1 || pid > INT32_MAX)
-		argp_error(state, "'%s' is not a process number", text);
+	if (text[strspn(text, "0123456789")]) {
+		found = find_process(text, state);
+		fprintf(stderr, "gilscope: '%s' is process %u.\n", text, found);
+		return found;
+	}
+	if (*end || pid < 1 || pid > INT32_MAX)
+		argp_error(state, "'%s' is not a PID", text);
 	return (uint32_t)pid;
 }
 

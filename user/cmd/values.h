@@ -11,7 +11,10 @@
 #include "cmd/options.h"
 
 uint64_t value_duration(const char *text, struct argp_state *state);
-uint32_t value_pid(const char *text, struct argp_state *state);
+/* A PID, ":8000", or a pattern for the command line (processes.h). */
+uint32_t value_process(const char *text, struct argp_state *state);
+/* A usage error: lists the processes that could be given, and exits. */
+void value_no_process(struct argp_state *state) __attribute__((noreturn));
 uint32_t value_hertz(const char *text, uint32_t most, struct argp_state *state);
 uint32_t value_mebibytes(const char *text, struct argp_state *state); /* returns bytes */
 int value_ready_fd(const char *text, struct argp_state *state);

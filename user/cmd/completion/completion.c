@@ -2,16 +2,12 @@
 #include "cmd/completion/completion.h"
 
 #include <ctype.h>
-#include <dirent.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "base/escape.h"
 #include "cmd/completion/completion_shells.h"
-#include "python/process/proc.h"
-
-#define PROGRAM_MAX 4096
+#include "python/process/pythons.h"
 
 /* ── the kind of an argument, by its name in --help ──────────────────────── */
 
@@ -141,49 +137,15 @@ int completion_write(FILE *file, const char *shell, const struct command *const 
 
 /* ── processes ───────────────────────────────────────────────────────────── */
 
-static bool names_python(const char *path)
+static int put_process(void *ctx, pid_t pid, const char *cmdline)
 {
-	const char *base = strrchr(path, '/');
+	char shown[4 * 128];
 
-	base = base ? base + 1 : path;
-	return !strncmp(base, "python", strlen("python")) ||
-	       !strncmp(base, "uvicorn", strlen("uvicorn")) ||
-	       !strncmp(base, "gunicorn", strlen("gunicorn"));
-}
-
-/* By the name of its executable, if that may be read, or by its command line, which the program can
- * change. */
-static bool is_python(pid_t pid, const char *cmdline)
-{
-	char path[64], program[PROGRAM_MAX];
-	ssize_t length;
-
-	snprintf(path, sizeof(path), "/proc/%d/exe", pid);
-	length = readlink(path, program, sizeof(program) - 1);
-	if (length >= 0) {
-		program[length] = 0;
-		if (names_python(program))
-			return true;
-	}
-	snprintf(program, sizeof(program), "%.*s", (int)strcspn(cmdline, " "), cmdline);
-	return names_python(program);
+	fprintf(ctx, "%d\t%s\n", pid, escape_text(shown, sizeof(shown), cmdline, 128));
+	return 0;
 }
 
 void completion_pids(FILE *file)
 {
-	DIR *proc = opendir("/proc");
-	struct dirent *entry;
-
-	while (proc && (entry = readdir(proc))) {
-		char cmdline[128], shown[4 * sizeof(cmdline)];
-		int pid = atoi(entry->d_name);
-
-		if (pid < 1 || proc_cmdline(pid, cmdline, sizeof(cmdline)) < 0 || !*cmdline ||
-		    !is_python(pid, cmdline))
-			continue;
-		fprintf(file, "%d\t%s\n", pid,
-			escape_text(shown, sizeof(shown), cmdline, strlen(cmdline)));
-	}
-	if (proc)
-		closedir(proc);
+	(void)pythons_each(put_process, file);
 }

@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * processes.h - finds the process that a command line means, and lists those that it could mean.
+ *
+ * /proc of every process is read, before any privilege is dropped. All of it is hostile: names are
+ * escaped, and the number of processes, of examinations and their time are bounded.
+ */
+#ifndef GILSCOPE_CMD_PROCESS_PROCESSES_H
+#define GILSCOPE_CMD_PROCESS_PROCESSES_H
+
+#include <stdint.h>
+#include <stdio.h>
+
+#include "base/diag.h"
+
+struct found_process;
+
+struct found_processes {
+	struct found_process *list; /* by PID */
+	uint32_t count;
+};
+
+/*
+ * The Python processes that `text` means: ":8000" is those that listen on that port, anything else
+ * an extended regular expression for the command line (as of pgrep -f), NULL is all. A supervisor
+ * is left out when a process below it is meant too and runs an event loop. 0 or -errno with a diag;
+ * that there is none is no error.
+ */
+int processes_find(const char *text, struct diag *diag, struct found_processes *ret_found);
+uint32_t processes_pid(const struct found_processes *found, uint32_t i);
+
+/* Examines all of them, and prints a table: server, ports, event loop, whether gilscope can observe
+ * it. `usage` is what a PID is appended to in the line after it: "gilscope attach". */
+void processes_print(FILE *file, struct found_processes *found, const char *usage);
+
+void processes_done(struct found_processes *found);
+
+#endif
