@@ -10,6 +10,7 @@
 #include "cmd/cmd.h"
 #include "cmd/completion/completion.h"
 #include "cmd/man.h"
+#include "cmd/suggest.h"
 
 static const struct command *const COMMANDS[] = {
 	&command_attach,   &command_top,   &command_dump,   &command_record, &command_report,
@@ -42,6 +43,38 @@ static void open_standard_streams(void)
 		close(fd);
 }
 
+static const char *command_word(const void *ctx, size_t i)
+{
+	if (i == COMMAND_COUNT)
+		return "help";
+	return i < COMMAND_COUNT ? COMMANDS[i]->name : NULL;
+}
+
+static const struct command *command_named(const char *name)
+{
+	for (size_t i = 0; i < COMMAND_COUNT; i++)
+		if (!strcmp(name, COMMANDS[i]->name))
+			return COMMANDS[i];
+	return NULL;
+}
+
+/* What may have been meant by a first word that is no command. */
+static int refuse_command(const char *name)
+{
+	const char *meant = suggest(name, command_word, NULL);
+
+	fprintf(stderr, "gilscope: '%s' is not a command", name);
+	if (meant)
+		fprintf(stderr, "; did you mean gilscope %s?\n", meant);
+	else if (!name[strspn(name, "0123456789")] || *name == ':')
+		fprintf(stderr, "; did you mean gilscope attach %s?\n", name);
+	else if (!access(name, F_OK))
+		fprintf(stderr, "; did you mean gilscope report %s?\n", name);
+	else
+		fprintf(stderr, "; 'gilscope --help' lists them.\n");
+	return EXIT_USAGE;
+}
+
 static int run(const struct command *command, int argc, char **argv)
 {
 	struct options options;
@@ -50,25 +83,35 @@ static int run(const struct command *command, int argc, char **argv)
 	return command->run(&options);
 }
 
-int main(int argc, char **argv)
+/* help, help COMMAND */
+static int help(const char *name)
 {
-	const char *name = argc > 1 ? argv[1] : NULL;
+	const struct command *command = name ? command_named(name) : NULL;
 
-	open_standard_streams();
 	if (!name) {
-		print_help(stderr);
-		return EXIT_USAGE;
-	}
-	if (!strcmp(name, "--help") || !strcmp(name, "-h") || !strcmp(name, "help")) {
 		print_help(stdout);
 		return EXIT_OK;
 	}
-	if (!strcmp(name, "--version")) {
-		printf("gilscope %s\n", GILSCOPE_VERSION);
+	return command ? run(command, 2, (char *[]){(char *)name, "--help", NULL})
+		       : refuse_command(name);
+}
+
+/* Words for people, and for the Makefile, the tests and the completion scripts. Returns the exit
+ * status; -1: it is none of them. */
+static int run_word(const char *name, int argc, char **argv)
+{
+	if (!strcmp(name, "--help") || !strcmp(name, "-h") || !strcmp(name, "help"))
+		return help(argv[2]);
+	if (!strcmp(name, "--version") || !strcmp(name, "-V")) {
+		puts(argp_program_version);
 		return EXIT_OK;
 	}
 	if (!strcmp(name, "--man") && argc == 2) {
 		man_write(stdout, COMMANDS, COMMAND_COUNT);
+		return EXIT_OK;
+	}
+	if (!strcmp(name, "--man") && command_named(argv[2])) {
+		man_write_command(stdout, command_named(argv[2]));
 		return EXIT_OK;
 	}
 	if (!strcmp(name, "--commands")) { /* for the Makefile, which makes the manual pages */
@@ -87,14 +130,23 @@ int main(int argc, char **argv)
 		completion_pids(stdout);
 		return EXIT_OK;
 	}
-	for (size_t i = 0; i < COMMAND_COUNT; i++) {
-		if (!strcmp(name, COMMANDS[i]->name))
-			return run(COMMANDS[i], argc - 1, argv + 1);
-		if (!strcmp(name, "--man") && !strcmp(argv[2], COMMANDS[i]->name)) {
-			man_write_command(stdout, COMMANDS[i]);
-			return EXIT_OK;
-		}
+	return -1;
+}
+
+int main(int argc, char **argv)
+{
+	const char *name = argc > 1 ? argv[1] : NULL;
+	int status;
+
+	argp_program_version = "gilscope " GILSCOPE_VERSION;
+	open_standard_streams();
+	if (!name) {
+		print_help(stderr);
+		return EXIT_USAGE;
 	}
-	fprintf(stderr, "gilscope: '%s' is not a command; 'gilscope --help' lists them.\n", name);
-	return EXIT_USAGE;
+	status = run_word(name, argc, argv);
+	if (status >= 0)
+		return status;
+	return command_named(name) ? run(command_named(name), argc - 1, argv + 1)
+				   : refuse_command(name);
 }

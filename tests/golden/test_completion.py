@@ -180,7 +180,8 @@ def offered(name, folder, command):
 @pytest.mark.parametrize("command", output("--commands").split())
 def test_every_option_of_the_help_is_offered(shell, command):
     options = set(re.findall(r"^ +(?:-\w, |    )(--[\w-]+)", output(command, "--help"), re.M)) - {
-        "--usage"
+        "--usage",
+        "--version",
     }
     assert options and options == {option.rstrip("=") for option in offered(*shell, command)} - {
         "--help"
@@ -240,7 +241,7 @@ COMMANDS = output("--commands").split()
 def test_a_page_has_every_option_of_the_help(command):
     page = plain(output("--man", command))
     options = re.findall(r"^ +(?:-\w, |    )(--[\w-]+)", output(command, "--help"), re.M)
-    mine = [option for option in options if option not in ("--help", "--usage")]
+    mine = [option for option in options if option not in ("--help", "--usage", "--version")]
     assert mine, "no option found in --help"
     assert [option for option in mine if option not in page] == []
     assert ".SH EXAMPLE" in page and ".SH EXIT STATUS" in page

@@ -251,7 +251,7 @@ def test_a_recording_that_cannot_begin_leaves_the_old_one(place):
     link.symlink_to(place.name)
     assert_untouched(
         place,
-        run("record", "-p", "4194304", cwd=place.parent),
+        run("record", "-o", "gilscope.gsc", "-p", "4194304", cwd=place.parent),
         "is a symbolic link, and nothing is written through one",
     )
     link.unlink()

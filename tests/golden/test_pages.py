@@ -426,7 +426,7 @@ def test_the_file_is_the_page_and_one_line_says_what_to_do(tmp_path):
     written = tmp_path / "gilscope.html"
     assert result.returncode == EXIT_OK and not result.stdout
     assert re.fullmatch(
-        r"gilscope: gilscope\.html: \d+ kB; open it in a browser \(.*gilscope\.html\)\.\n",
+        r"gilscope: wrote gilscope\.html \(\d+ kB\); open it in a browser \(.*gilscope\.html\)\.\n",
         result.stderr.decode(),
     )
     assert written.read_bytes() == timeline(script)[0] and os.listdir(tmp_path) == ["gilscope.html"]

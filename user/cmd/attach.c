@@ -50,8 +50,9 @@ const struct command command_attach = {
 	.args_doc = "PID...",
 	.doc = "Observe a running Python process and print who held the GIL and why the event loop "
 	       "stalled."
-	       "\vStalls are told on stderr while they last. The process is neither changed nor "
-	       "stopped.\n\nExample, ten seconds of a uvicorn worker:\n  sudo gilscope attach -d "
+	       "\vStalls are reported on stderr as they happen. The process is neither changed "
+	       "nor stopped.\n\nExample, ten seconds of a uvicorn worker:\n  sudo gilscope attach "
+	       "-d "
 	       "10s "
 	       "$(pgrep -f uvicorn | head -1)",
 	.options = OPTIONS,

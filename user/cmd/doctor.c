@@ -116,9 +116,28 @@ static enum exit_status verdict(const struct findings *findings)
 
 /* ── text ────────────────────────────────────────────────────────────────── */
 
-static void print_line(const char *name, const char *text)
+static bool coloured;
+
+/* "ok", "NO", "--" or, where it could not be checked, two question marks */
+static void print_mark(const char *mark)
 {
-	printf("  ok  %-18s %s\n", name, text);
+	static const struct {
+		const char *mark, *colour;
+	} colours[] = {{"ok", "32"}, {"NO", "1;31"}};
+
+	for (size_t i = 0; coloured && i < sizeof(colours) / sizeof(colours[0]); i++) {
+		if (!strcmp(mark, colours[i].mark)) {
+			printf("  \033[%sm%s\033[m", colours[i].colour, mark);
+			return;
+		}
+	}
+	printf("  %s", mark);
+}
+
+static void print_line(const char *mark, const char *name, const char *text)
+{
+	print_mark(mark);
+	printf("  %-18s %s\n", name, text);
 }
 
 enum { FOUND_COLUMNS = 32 };
@@ -128,12 +147,13 @@ static void print_found(const struct feature *feature)
 	const char *missing = feature->required ? "NO" : "--";
 	const char *mark = feature->available ? "ok" : missing;
 
+	print_mark(mark);
 	if (strlen(feature->found) <= FOUND_COLUMNS)
-		printf("  %s  %-18s %-*s %s\n", mark, feature->name, FOUND_COLUMNS, feature->found,
+		printf("  %-18s %-*s %s\n", feature->name, FOUND_COLUMNS, feature->found,
 		       feature->purpose);
 	else
-		printf("  %s  %-18s %s\n      %-18s %-*s %s\n", mark, feature->name, feature->found,
-		       "", FOUND_COLUMNS, "", feature->purpose);
+		printf("  %-18s %s\n      %-18s %-*s %s\n", feature->name, feature->found, "",
+		       FOUND_COLUMNS, "", feature->purpose);
 }
 
 static void print_features(const struct features *features)
@@ -163,7 +183,7 @@ static void print_loops(const struct census *census)
 		 "; %u descriptor%s of a loop; %u thread%s in an epoll wait now",
 		 census->loop_descriptors, census->loop_descriptors == 1 ? "" : "s",
 		 census->loop_waits, census->loop_waits == 1 ? "" : "s");
-	printf("  %s  %-18s %s\n", census->loops ? "ok" : "--", "event loops", text);
+	print_line(census->loops ? "ok" : "--", "event loops", text);
 }
 
 static void print_target(const struct target *target, const struct census *census)
@@ -179,20 +199,21 @@ static void print_target(const struct target *target, const struct census *censu
 	snprintf(text, sizeof(text), "CPython %s (%s), GIL %s%s", info->python, info->machine,
 		 info->gil_enabled ? "on" : "off",
 		 target->layout.free_threaded ? ", free-threaded build" : "");
-	print_line("python", text);
-	print_line("image", escape_text(shown, sizeof(shown), info->image, sizeof(info->image)));
+	print_line("ok", "python", text);
+	print_line("ok", "image",
+		   escape_text(shown, sizeof(shown), info->image, sizeof(info->image)));
 	snprintf(text, sizeof(text), "%u take, %u drop, %u wait; found by %s, %s", info->take,
 		 info->drop, info->wait, fact_name(&method_names, info->method),
 		 fact_name(&confidence_names, info->confidence));
-	print_line("GIL sites", text);
+	print_line("ok", "GIL sites", text);
 	for (uint32_t i = 0; i < target->gil_count; i++) {
 		snprintf(text, sizeof(text), "0x%" PRIx64 ", interpreter %u%s",
 			 target->gils[i].address, target->gils[i].interpreter, i ? "" : proof);
-		print_line(i ? "" : "GIL", text);
+		print_line("ok", i ? "" : "GIL", text);
 	}
-	snprintf(text, sizeof(text), "%u, of which Python knows %u", census->threads,
+	snprintf(text, sizeof(text), "%u, %u of them Python threads", census->threads,
 		 census->python);
-	print_line("threads", text);
+	print_line("ok", "threads", text);
 	print_loops(census);
 	if (!info->gil_enabled)
 		printf("      %-18s The GIL is off: nobody waits for it. Scheduling and event "
@@ -205,13 +226,59 @@ static void print_target(const struct target *target, const struct census *censu
 		       "");
 }
 
-static void print_problem(const struct findings *findings)
+/* "capabilities, BPF programs": what is marked NO */
+static void print_missing(const struct features *features)
 {
-	const struct diag *diag = findings->system.status ? &findings->system : &findings->diag;
+	const char *before = "";
 
-	printf("\nIt does not work like this: %s.\n", diag->what);
-	if (findings->target && !findings->system.status) /* else it has been said above */
-		printf("%s\n", diag->hint);
+	for (int i = 0; i < FEATURE_COUNT; i++) {
+		const struct feature *feature = &features->list[i];
+
+		if (!feature->required || feature->available || feature->unchecked)
+			continue;
+		printf("%s%s", before, feature->name);
+		before = ", ";
+	}
+}
+
+static unsigned int count_unchecked(const struct features *features)
+{
+	unsigned int count = 0;
+
+	for (int i = 0; i < FEATURE_COUNT; i++)
+		count += features->list[i].required && features->list[i].unchecked;
+	return count;
+}
+
+/* The last line; it agrees with the lines marked NO and ?? above. */
+static void print_verdict(const struct findings *findings)
+{
+	unsigned int unchecked = count_unchecked(&findings->features);
+
+	if (findings->system.status) {
+		printf("\ngilscope cannot attach. Fix what is marked NO: ");
+		print_missing(&findings->features);
+		puts(".");
+	} else if (verdict(findings)) {
+		printf("\ngilscope cannot attach: %s.\n", findings->diag.what);
+		if (findings->target) /* else it has been said above */
+			printf("%s\n", findings->diag.hint);
+	} else if (unchecked) {
+		printf("\nNothing is known to be missing, but %u requirement%s could not be "
+		       "checked (marked \?\?).\n",
+		       unchecked, unchecked == 1 ? "" : "s");
+	} else if (findings->target) {
+		printf("\nReady: sudo gilscope attach %u\n", findings->pid);
+	} else {
+		printf("\nThis system is ready. Check a process with: gilscope doctor PID\n");
+	}
+}
+
+static void print_refusal(const struct findings *findings)
+{
+	printf("\nProcess %u\n", findings->pid);
+	print_mark("NO");
+	printf("  %s\n      %s\n", findings->diag.what, findings->diag.hint);
 }
 
 static void print_findings(const struct findings *findings)
@@ -224,15 +291,9 @@ static void print_findings(const struct findings *findings)
 	if (findings->target)
 		print_target(findings->target, &findings->census);
 	else if (findings->has_target)
-		printf("\nProcess %u\n  NO  %s\n      %s\n", findings->pid, findings->diag.what,
-		       findings->diag.hint);
+		print_refusal(findings);
 
-	if (verdict(findings))
-		print_problem(findings);
-	else if (findings->target)
-		printf("\nAll is well: sudo gilscope attach %u\n", findings->pid);
-	else
-		printf("\nThe system is fit; 'gilscope doctor PID' looks at a process.\n");
+	print_verdict(findings);
 }
 
 /* ── JSON ────────────────────────────────────────────────────────────────── */
@@ -311,6 +372,7 @@ static int run(struct options *options)
 	struct findings findings = {0};
 	int status, err = 0;
 
+	coloured = cmd_view_options(options).colour;
 	findings.has_target = options->observe.pid_count > 0;
 	findings.pid = options->observe.pids[0];
 	features_probe(&findings.features);
@@ -331,18 +393,19 @@ static const struct option_use OPTIONS[] = {
 	{.id = OPTION_JSON,
 	 .doc = "Print the findings as JSON, schema gilscope.doctor/1",
 	 .letter = 'j'},
+	{.id = OPTION_COLOUR},
+	{.id = OPTION_NO_COLOUR},
 	{0},
 };
 
 const struct command command_doctor = {
 	.name = "doctor",
 	.arguments = "[PID] [--json]",
-	.summary = "say what works here, and what to do about the rest",
+	.summary = "check whether gilscope works here",
 	.args_doc = "[PID]",
-	.doc = "Say what works here and with this process, what does not, and what to do about it. "
-	       "Loads "
-	       "the probes to see whether the kernel takes them; "
-	       "attaches nothing."
+	.doc = "Check whether gilscope works on this system and with this process, and say what to "
+	       "do about what does not. Loads the probes to see whether the kernel accepts them. "
+	       "Changes nothing."
 	       "\vExample:\n  sudo gilscope doctor $(pgrep -f uvicorn | head -1)",
 	.options = OPTIONS,
 	.rest = options_rest_process,

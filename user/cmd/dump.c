@@ -104,6 +104,7 @@ static const struct option_use OPTIONS[] = {
 	 .doc = "Print the threads as JSON, schema gilscope.dump/1",
 	 .letter = 'j'},
 	{.id = OPTION_COLOUR, .group = 2},
+	{.id = OPTION_NO_COLOUR, .group = 2},
 	{.id = OPTION_APP_ROOT, .group = 2},
 	{0},
 };

@@ -211,7 +211,8 @@ static error_t rest(struct options *options, int key, char *arg, struct argp_sta
 	char names[FORMAT_NAMES_MAX];
 
 	if (key == ARGP_KEY_END && !options->format)
-		argp_error(state, "which format? --format %s", format_names(names, sizeof(names)));
+		argp_error(state, "no format given; use --format %s",
+			   format_names(names, sizeof(names)));
 	return options_rest_recording(options, key, arg, state);
 }
 
@@ -227,21 +228,21 @@ static int run(struct options *options)
 			return cmd_fail(&diag);
 		return export_to(&FORMATS[i], options, &diag);
 	}
-	diag_set(&diag, EXIT_USAGE, -EINVAL, "'%s' is not a format of this version",
-		 options->format);
+	diag_set(&diag, EXIT_USAGE, -EINVAL, "unknown format '%s'", options->format);
 	diag_hint(&diag, "use --format %s", format_names(names, sizeof(names)));
 	return cmd_fail(&diag);
 }
 
 static const struct option_use OPTIONS[] = {
 	{.id = OPTION_FORMAT,
-	 .doc = "perfetto: what every thread was doing, who had the GIL, turns and stalls, over "
+	 .doc = "perfetto: what every thread was doing, who held the GIL, iterations and stalls, "
+		"over "
 		"time, for ui.perfetto.dev; folded, speedscope, pprof: where each thread spent its "
 		"time, by Python stack, in nanoseconds; script: every event as a line of text, "
 		"without loss; trace: a script made a recording again"},
 	{.id = OPTION_OUTPUT, .doc = "Write to this file (standard output)"},
 	{.id = OPTION_STALL,
-	 .doc = "perfetto: call a turn of the event loop a stall from this length on (50ms)"},
+	 .doc = "perfetto: report loop iterations of at least DUR as stalls (default 50ms)"},
 	FLAME_OPTIONS,
 	{.id = OPTION_APP_ROOT},
 	{0},
@@ -250,11 +251,10 @@ static const struct option_use OPTIONS[] = {
 const struct command command_export = {
 	.name = "export",
 	.arguments = "[FILE] --format FORMAT [-o FILE]",
-	.summary = "turn a recording into another form",
+	.summary = "convert a recording to another format",
 	.args_doc = "[FILE]",
-	.doc = "Turn a recording (gilscope.gsc; - is the standard input) into another form. A "
-	       "script can "
-	       "be read again wherever a recording can."
+	.doc = "Convert a recording (" DEFAULT_FILE "; - is the standard input) to another format. "
+	       "A script can be used wherever a recording can."
 	       "\vExample, a flame graph of who made others wait for the GIL:\n"
 	       "  gilscope export --format folded --state gil_wait --by holder | flamegraph.pl "
 	       "--countname ns > gil.svg",

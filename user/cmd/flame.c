@@ -2,9 +2,12 @@
 #include <errno.h>
 #include <string.h>
 #include <strings.h>
+#include <sys/stat.h>
 
 #include "base/duration.h"
 #include "cmd/cmd.h"
+#include "cmd/files/defaults.h"
+#include "cmd/files/fetch.h"
 #include "cmd/pipeline/report_file.h"
 #include "cmd/pipeline/output.h"
 
@@ -44,17 +47,18 @@ static int choose_view(const struct options *options, struct view_options *how,
 	return 0;
 }
 
-static int draw(struct pipeline *pipeline, struct output *output, const struct options *options,
+static int draw(struct pipeline *pipeline, struct output *output, struct options *options,
 		struct diag *diag, bool *ret_partial)
 {
 	struct view_options how = {0};
 	const struct report *report;
 	const struct view *view;
+	struct stat page = {0};
 	bool damaged = false;
 	int err = choose_view(options, &how, &view, diag);
 
 	if (!err)
-		err = output_begin(output, options->output, options->recording, diag);
+		err = defaults_begin(output, options, options->recording, diag);
 	if (!err)
 		err = report_of_file(pipeline, options->recording, STALL_DEFAULT_NS, diag, &report,
 				     &damaged);
@@ -64,12 +68,13 @@ static int draw(struct pipeline *pipeline, struct output *output, const struct o
 	if (err)
 		return diag_set(diag, EXIT_FAILED, err, "cannot write %s: %s", output->name,
 				strerror(-err));
+	if (!fflush(output->file) && output->file != stdout)
+		fstat(fileno(output->file), &page);
 	err = output_end(output, diag);
 	if (err)
 		return err;
 	if (strcmp(options->output, "-") != 0)
-		fprintf(stderr, "gilscope: %s; open it in a browser (xdg-open %s).\n",
-			options->output, options->output);
+		fetch_print(options->output, (uint64_t)page.st_size);
 	*ret_partial = damaged || report_partial(report);
 	return 0;
 }

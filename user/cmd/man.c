@@ -127,7 +127,10 @@ void man_write(FILE *file, const struct command *const commands[], size_t count)
 		"(3.%d to 3.%d, symbols not needed) and observes, without sampling, "
 		"every take and drop of the Global Interpreter Lock, the scheduling of its threads "
 		"and the waits of its event loops. The target is neither "
-		"changed nor stopped. Durations are written 10s, 250ms, 1m30s.\n.SH COMMANDS\n",
+		"changed nor stopped. Durations are written 10s, 250ms, 1m30s. A process is a PID, "
+		"a name on its command line (an extended regular expression, as of pgrep \\-f) or "
+		":PORT, on which it listens; without one, the Python processes are listed. Every "
+		"command takes \\-\\-help and \\-\\-version.\n.SH COMMANDS\n",
 		PYTHON_MINOR_MIN, PYTHON_MINOR_MAX);
 	for (size_t i = 0; i < count; i++) {
 		fprintf(file, ".SS gilscope %s ", commands[i]->name);
@@ -137,8 +140,9 @@ void man_write(FILE *file, const struct command *const commands[], size_t count)
 		put_example(file, commands[i]);
 	}
 	put_statuses(file);
-	fputs(".SH FILES\n.TP\n.I gilscope.gsc\nthe recording that record writes and report reads "
-	      "unless told otherwise\n.SH SEE ALSO\n",
+	fputs(".SH FILES\n.TP\n.I gilscope.gsc\nwhat record writes by default; where it exists, "
+	      "gilscope\\-2.gsc and so on. The newest of them is what is read without FILE\n.SH "
+	      "SEE ALSO\n",
 	      file);
 	for (size_t i = 0; i < count; i++)
 		fprintf(file, ".BR gilscope\\-%s (1)%s\n", commands[i]->name,

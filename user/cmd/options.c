@@ -4,9 +4,12 @@
 #include <ctype.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/duration.h"
 #include "cmd/cmd.h"
+#include "cmd/files/defaults.h"
+#include "cmd/suggest.h"
 #include "cmd/values.h"
 
 /* ── what each option sets ───────────────────────────────────────────────── */
@@ -40,12 +43,18 @@ static void set_stall(struct options *options, char *arg, struct argp_state *sta
 	options->stall_given = true;
 }
 
+static void set_output(struct options *options, char *arg, struct argp_state *state)
+{
+	options->output = arg;
+	options->output_given = true;
+}
+
 #define SETTER(name, assignment)                                                                   \
 	static void set_##name(struct options *options, char *arg, struct argp_state *state)       \
 	{                                                                                          \
 		options->assignment;                                                               \
 	}
-SETTER(duration, observe.dur_ns = value_duration(arg, state))
+SETTER(duration, observe.dur_ns = value_seconds(arg, state))
 SETTER(quiet, observe.quiet = true)
 SETTER(rate, observe.rate_hz = value_hertz(arg, CAPTURE_RATE_MAX, state))
 SETTER(no_stacks, observe.no_stacks = true)
@@ -59,7 +68,6 @@ SETTER(no_colour, colour = COLOUR_NEVER)
 SETTER(states, states = value_states(arg, state))
 SETTER(direction, directions = value_direction(arg, state))
 SETTER(format, format = arg)
-SETTER(output, output = arg)
 SETTER(recording, recording = arg)
 
 /* ── the options ─────────────────────────────────────────────────────────── */
@@ -71,49 +79,47 @@ static const struct declaration {
 	void (*set)(struct options *options, char *arg, struct argp_state *state);
 	int flags; /* argp's */
 } DECLARATIONS[] = {
-	{OPTION_PID, "pid", "PID", "Observe this process; may repeat", add_process, 0},
-	{OPTION_DURATION, "duration", "DUR", "Observe this long (until Ctrl-C or the process ends)",
-	 set_duration, 0},
-	{OPTION_QUIET, "quiet", NULL, "Do not show progress, nor stalls while they last", set_quiet,
+	{OPTION_PID, "pid", "PID",
+	 "Process to observe: its PID, a name on its command line, or :PORT (repeatable)",
+	 add_process, 0},
+	{OPTION_DURATION, "duration", "DUR",
+	 "Stop after DUR (default: Ctrl-C, or when the process exits)", set_duration, 0},
+	{OPTION_QUIET, "quiet", NULL, "Show neither progress nor stalls as they happen", set_quiet,
 	 0},
 	{OPTION_RATE, "rate", "HZ",
-	 "Sample the Python stacks of threads on a CPU so often a second; 0 for not at all (199)",
-	 set_rate, 0},
-	{OPTION_NO_STACKS, "no-stacks", NULL,
-	 "Take no Python stacks: which thread, but not which function", set_no_stacks, 0},
+	 "Sampling rate for on-CPU stacks; 0 turns sampling off (default 199)", set_rate, 0},
+	{OPTION_NO_STACKS, "no-stacks", NULL, "No Python stacks: names threads but not functions",
+	 set_no_stacks, 0},
 	{OPTION_STACK_KINDS, "stack-kinds", "KIND,...",
 	 "Only these stacks (sleep, preempt, wait, holder), to measure what each kind costs",
 	 set_stack_kinds, OPTION_HIDDEN},
-	{OPTION_RING_SIZE, "ring-size", "MIB", "Room for records that are not read yet (8)",
-	 set_ring_size, 0},
+	{OPTION_RING_SIZE, "ring-size", "MIB",
+	 "Kernel buffer size; raise it if events are lost (default 8)", set_ring_size, 0},
 	{OPTION_READY_FD, "ready-fd", "FD",
-	 "When the observation has begun, write the line 'ready' to this descriptor and close it",
+	 "Write the line 'ready' to this descriptor, and close it, when the observation has begun",
 	 set_ready_fd, 0},
 	{OPTION_STALL, "stall", "DUR",
-	 "Call a turn of the event loop a stall from this length on (50ms)", set_stall, 0},
+	 "Report loop iterations of at least DUR as stalls (default 50ms)", set_stall, 0},
 	{OPTION_JSON, "json", NULL, "Print the report as JSON, schema gilscope.report/1", set_json,
 	 0},
-	{OPTION_ALL, "all", NULL,
-	 "Show every function, stall and thread and whole stacks, not only what is largest",
+	{OPTION_ALL, "all", NULL, "Show every function, stall and thread, and whole stacks",
 	 set_all, 0},
 	{OPTION_COLOUR, "color", "WHEN", "Colours: auto (on a terminal), always or never",
 	 set_colour, OPTION_ARG_OPTIONAL},
 	{OPTION_NO_COLOUR, "no-color", NULL, "No colours", set_no_colour, 0},
 	{OPTION_APP_ROOT, "app-root", "DIR",
-	 "What is below this directory, or in this module file, is the application's own code; may "
-	 "repeat",
-	 add_app_root, 0},
+	 "Treat code under DIR (or this file) as the application's (repeatable)", add_app_root, 0},
 	{OPTION_STATE, "state", "STATE,...",
 	 "Stacks of these states only: python, native, gil_wait, blocked, ... (all but idle; "
 	 "flame: see above)",
 	 set_states, 0},
 	{OPTION_BY, "by", "waiter|holder",
-	 "Whose stacks gil_wait shows: of those who waited, or of those who made them wait "
-	 "(waiter; speedscope and the flame graph's page have both)",
+	 "Whose stacks gil_wait shows: of the threads that waited, or of those that held the GIL "
+	 "(default waiter; speedscope and the flame graph's page have both)",
 	 set_direction, 0},
 	{OPTION_FORMAT, "format", "FORMAT", NULL, set_format, 0},
 	{OPTION_RECORDING, "recording", "FILE",
-	 "Show the last instant of this recording, not of a process", set_recording, 0},
+	 "Show the last instant of this recording instead of a process", set_recording, 0},
 	{OPTION_OUTPUT, "output", "FILE", NULL, set_output, 0},
 };
 
@@ -198,7 +204,7 @@ error_t options_rest_recording(struct options *options, int key, char *arg,
 		return 0;
 	case ARGP_KEY_END:
 		if (!options->recording)
-			options->recording = DEFAULT_FILE;
+			options->recording = defaults_recording();
 		return 0;
 	default:
 		return ARGP_ERR_UNKNOWN;
@@ -225,6 +231,37 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 	return parsing->command->rest(parsing->options, key, arg, state);
 }
 
+static const char *option_word(const void *ctx, size_t i)
+{
+	const struct argp_option *list = ctx; /* ends with zeros; headings have no name */
+
+	for (; list->name || list->doc; list++)
+		if (list->name && !(list->flags & OPTION_HIDDEN) && !i--)
+			return list->name;
+	return NULL;
+}
+
+/* argp does not say what may have been meant. */
+static void refuse_unknown(const struct command *command, const struct argp_option *list,
+			   size_t count, char **argv)
+{
+	bool takes_command = strstr(command->args_doc, "-- COMMAND");
+	const char *unknown = suggest_unknown(list, count, takes_command, argv);
+	char name[64];
+	const char *meant;
+
+	if (!unknown)
+		return;
+	snprintf(name, sizeof(name), "%.*s", (int)strcspn(unknown + 2, "="), unknown + 2);
+	meant = suggest(name, option_word, list);
+	fprintf(stderr, "gilscope %s: unknown option '%s'", command->name, unknown);
+	if (meant)
+		fprintf(stderr, "; did you mean --%s?\n", meant);
+	else
+		fprintf(stderr, ".\nTry 'gilscope %s --help'.\n", command->name);
+	exit(EXIT_USAGE);
+}
+
 void options_parse(const struct command *command, int argc, char **argv,
 		   struct options *ret_options)
 {
@@ -235,11 +272,14 @@ void options_parse(const struct command *command, int argc, char **argv,
 			    .args_doc = command->args_doc,
 			    .doc = command->doc};
 	struct parsing parsing = {.command = command, .options = ret_options};
+	size_t count;
 
 	*ret_options = (struct options){.observe = {.rate_hz = CAPTURE_RATE_HZ},
 					.stall_ns = STALL_DEFAULT_NS,
 					.output = command->output};
-	list[options_of(command, list)] = (struct argp_option){0};
+	count = options_of(command, list);
+	list[count] = (struct argp_option){0};
+	refuse_unknown(command, list, count, argv);
 	snprintf(name, sizeof(name), "gilscope %s", argv[0]);
 	argv[0] = name;
 	argp_err_exit_status = EXIT_USAGE;

@@ -30,8 +30,9 @@ struct options {
 	unsigned int directions; /* --by: enum flame_direction; 0: not given */
 	const char *format;	 /* of export; NULL: not given */
 	const char *output;	 /* struct command's unless given */
-	const char *recording;	 /* the one argument of most commands; DEFAULT_FILE unless given */
-	char **command;		 /* record -- COMMAND; NULL: none */
+	bool output_given;
+	const char *recording; /* the one argument of most commands; DEFAULT_FILE unless given */
+	char **command;	       /* record -- COMMAND; NULL: none */
 };
 
 /* Of options with a short form the id is that letter, as argp requires. */
@@ -77,8 +78,9 @@ struct option_use {
 /* … that print a report … */
 #define SHOW_OPTIONS                                                                               \
 	{.id = OPTION_HEADING, .group = 2, .doc = "How the result is shown:"},                     \
-		{.id = OPTION_STALL, .group = 2}, {.id = OPTION_JSON, .group = 2},                 \
-		{.id = OPTION_ALL, .group = 2}, {.id = OPTION_COLOUR, .group = 2}
+		{.id = OPTION_STALL, .group = 2}, {.id = OPTION_JSON, .group = 2, .letter = 'j'},  \
+		{.id = OPTION_ALL, .group = 2}, {.id = OPTION_COLOUR, .group = 2},                 \
+		{.id = OPTION_NO_COLOUR, .group = 2}
 /* … and that show flames. */
 #define FLAME_OPTIONS                                                                              \
 	{.id = OPTION_STATE},                                                                      \

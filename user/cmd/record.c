@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 #include <errno.h>
-#include <inttypes.h>
 #include <string.h>
 #include <sys/stat.h>
 
 #include "base/duration.h"
+#include "base/size.h"
 #include "cmd/cmd.h"
 #include "cmd/values.h"
+#include "cmd/files/defaults.h"
 #include "cmd/pipeline/confine.h"
 #include "cmd/pipeline/report_file.h"
 #include "cmd/pipeline/observe.h"
@@ -22,11 +23,11 @@ static int name_file(const struct diag *of, int err, const char *path, struct di
 	return err;
 }
 
-static int open_trace(const struct options *options, struct pipeline *pipeline,
-		      struct output *output, struct diag *diag)
+static int open_trace(struct options *options, struct pipeline *pipeline, struct output *output,
+		      struct diag *diag)
 {
 	struct diag trouble = {0};
-	int err = output_begin(output, options->output, NULL, diag);
+	int err = defaults_begin(output, options, NULL, diag);
 
 	if (err)
 		return err;
@@ -34,12 +35,14 @@ static int open_trace(const struct options *options, struct pipeline *pipeline,
 	return err ? name_file(&trouble, err, output->name, diag) : 0;
 }
 
-static void print_result(const char *path, long size, const struct capture_status *status)
+static void print_result(const char *path, long size)
 {
-	fprintf(stderr, "gilscope: %" PRIu64 " events", status->events);
+	char bytes[SIZE_TEXT_MAX];
+
+	fprintf(stderr, "gilscope: wrote %s", path);
 	if (size > 0)
-		fprintf(stderr, ", %.1f MB", (double)size / 1e6);
-	fprintf(stderr, " in %s; 'gilscope report %s' shows them.\n", path, path);
+		fprintf(stderr, " (%s)", size_text((uint64_t)size, bytes));
+	fprintf(stderr, ". Next: gilscope report %s, or gilscope timeline %s\n", path, path);
 }
 
 /* What was recorded before a failure is readable and kept, but does not replace another recording.
@@ -53,7 +56,7 @@ static void keep_rest(struct output *output, const struct capture_status *status
 }
 
 /* With --quiet there is no model: it only serves to show progress and announce stalls. */
-static int build(const struct options *options, struct pipeline *pipeline, struct output *output,
+static int build(struct options *options, struct pipeline *pipeline, struct output *output,
 		 struct diag *diag)
 {
 	int err;
@@ -66,8 +69,7 @@ static int build(const struct options *options, struct pipeline *pipeline, struc
 }
 
 /* Completes the recording and moves it to its place. 0, or -errno with a diag. */
-static int finish(struct pipeline *pipeline, struct output *output,
-		  const struct capture_status *status, struct diag *diag)
+static int finish(struct pipeline *pipeline, struct output *output, struct diag *diag)
 {
 	struct diag late = {0};
 	long size;
@@ -78,7 +80,7 @@ static int finish(struct pipeline *pipeline, struct output *output,
 	size = ftell(output->file);
 	err = output_end(output, diag);
 	if (!err)
-		print_result(output->name, size, status);
+		print_result(output->name, size);
 	return err;
 }
 
@@ -139,7 +141,7 @@ static int record_to(struct options *options, struct pipeline *pipeline, struct 
 		err = diag_set(diag, EXIT_FAILED, -ENOMEM, "no memory");
 	announcer_done(&announcer);
 	if (!err)
-		err = finish(pipeline, output, &observation.status, diag);
+		err = finish(pipeline, output, diag);
 	/* an error of the file is the cause of the observation's error */
 	else if (trace_writer_finish(pipeline->trace, &late))
 		name_file(&late, err, output->name, diag);
@@ -194,11 +196,12 @@ static int run(struct options *options)
 
 static const struct option_use OPTIONS[] = {
 	{.id = OPTION_STALL,
-	 .doc = "Tell turns of the event loop while they last from this length on (50ms); all are "
-		"recorded"},
+	 .doc = "Announce stalls of at least DUR while they happen (default 50ms); everything is "
+		"recorded anyway"},
 	{.id = OPTION_OUTPUT,
 	 .doc = "Write to this file (" DEFAULT_FILE
-		"); while it is written it is FILE" OUTPUT_PARTIAL ", which can be read too"},
+		", or gilscope-2.gsc … if it exists); while it is written it is FILE" OUTPUT_PARTIAL
+		", which can be read too"},
 	OBSERVE_OPTIONS,
 	{0},
 };
@@ -211,7 +214,8 @@ const struct command command_record = {
 	.doc = "Write every take and drop of the GIL, every switch and every turn of the event "
 	       "loop to a "
 	       "file, to be looked at later, here or elsewhere."
-	       "\vA command that gilscope started is ended with the recording.\n\nExample:\n  sudo "
+	       "\vA command started by gilscope is terminated when the recording "
+	       "ends.\n\nExample:\n  sudo "
 	       "gilscope record -p 4711 -d 30s -o monday.gsc",
 	.options = OPTIONS,
 	.output = DEFAULT_FILE,

@@ -5,25 +5,13 @@
 
 #include "base/duration.h"
 #include "cmd/cmd.h"
+#include "cmd/files/defaults.h"
+#include "cmd/files/fetch.h"
 #include "cmd/pipeline/report_file.h"
 #include "cmd/pipeline/output.h"
 
 #define TIMELINE_PAGE "gilscope.html"
 #define LARGE_BYTES   300000000.0 /* browsers have trouble with pages of half a gigabyte */
-
-/* Prints the page's size, and what to do with it. */
-static void print_next_step(const char *path, const struct stat *page)
-{
-	double size = (double)page->st_size;
-
-	if (S_ISREG(page->st_mode))
-		fprintf(stderr, "gilscope: %s: %.*f %s; open it in a browser (xdg-open %s).\n",
-			path, size >= 1e6 && size < 1e7 ? 1 : 0, size / (size < 1e6 ? 1e3 : 1e6),
-			size < 1e6 ? "kB" : "MB", path);
-	if (size > LARGE_BYTES)
-		fprintf(stderr, "gilscope: so large a page may be too much for a browser; record "
-				"for a shorter time.\n");
-}
 
 static int write_page(struct pipeline *pipeline, struct output *output,
 		      const struct options *options, struct diag *diag, bool *ret_partial)
@@ -45,7 +33,11 @@ static int write_page(struct pipeline *pipeline, struct output *output,
 		err = output_end(output, diag);
 	if (err)
 		return err;
-	print_next_step(options->output, &page);
+	if (S_ISREG(page.st_mode))
+		fetch_print(options->output, (uint64_t)page.st_size);
+	if ((double)page.st_size > LARGE_BYTES)
+		fprintf(stderr, "gilscope: so large a page may be too much for a browser; record "
+				"for a shorter time.\n");
 	*ret_partial = damaged || report_partial(report);
 	return 0;
 }
@@ -58,7 +50,7 @@ static int run(struct options *options)
 	bool partial = false;
 	int err, status = EXIT_OK;
 
-	err = output_begin(&output, options->output, options->recording, &diag);
+	err = defaults_begin(&output, options, options->recording, &diag);
 	if (!err)
 		err = write_page(&pipeline, &output, options, &diag, &partial);
 	if (err)

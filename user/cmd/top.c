@@ -359,8 +359,9 @@ static int run(struct options *options)
 
 static const struct option_use OPTIONS[] = {
 	{.id = OPTION_STALL,
-	 .doc = "Call a turn of the event loop a stall from this length on (50ms); + and - change "
+	 .doc = "Report loop iterations of at least DUR as stalls (default 50ms); + and - change "
 		"it"},
+	{.id = OPTION_COLOUR},
 	{.id = OPTION_NO_COLOUR},
 	OBSERVE_OPTIONS,
 	{.id = OPTION_APP_ROOT, .group = 1},

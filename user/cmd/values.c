@@ -12,13 +12,33 @@
 #include "cmd/process/processes.h"
 #include "view/view.h"
 
+/* Digits, perhaps with a point, and no unit. */
+static bool is_number(const char *text)
+{
+	return *text && !text[strspn(text, "0123456789.")];
+}
+
 uint64_t value_duration(const char *text, struct argp_state *state)
 {
 	uint64_t ns = 0;
 
-	if (duration_parse(text, &ns) < 0)
-		argp_error(state, "'%s' is not a duration; write 10s, 250ms or 1m30s", text);
+	if (duration_parse(text, &ns) == 0)
+		return ns;
+	if (is_number(text))
+		argp_error(state, "'%s' has no unit; write %ss or %sms", text, text, text);
+	argp_error(state, "'%s' is not a duration; write 10s, 250ms or 1m30s", text);
 	return ns;
+}
+
+uint64_t value_seconds(const char *text, struct argp_state *state)
+{
+	char seconds[64];
+	uint64_t ns;
+
+	snprintf(seconds, sizeof(seconds), "%.60ss", text);
+	if (is_number(text) && duration_parse(seconds, &ns) == 0)
+		return ns;
+	return value_duration(text, state);
 }
 
 /* The command line up to the process: "gilscope attach", "gilscope record -p". */

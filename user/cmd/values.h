@@ -11,6 +11,7 @@
 #include "cmd/options.h"
 
 uint64_t value_duration(const char *text, struct argp_state *state);
+uint64_t value_seconds(const char *text, struct argp_state *state); /* a unit is not needed */
 /* A PID, ":8000", or a pattern for the command line (processes.h). */
 uint32_t value_process(const char *text, struct argp_state *state);
 /* A usage error: lists the processes that could be given, and exits. */

@@ -233,8 +233,7 @@ static int no_python(pid_t pid, const struct mappings *mappings, struct diag *di
 		}
 	}
 	diag_set(diag, EXIT_UNSUPPORTED, -ENOEXEC,
-		 "process %d has no Python in it: none of its files defines CPython's runtime",
-		 pid);
+		 "process %d is not a Python process (no CPython runtime in its mappings)", pid);
 	diag_hint(diag, "give the PID of the Python process itself, not of a shell, a supervisor "
 			"or a container's init in front of it");
 	return -ENOEXEC;

@@ -197,23 +197,25 @@ static void print_end(const struct observation *observation)
 	const struct capture_status *status = &observation->status;
 
 	if (!status->targets && !observation->for_instant)
-		fprintf(stderr, "gilscope: the process %s; this is what was seen until then.\n",
+		fprintf(stderr,
+			"gilscope: the process %s; the results cover the time until then.\n",
 			status->execed ? "became another program (exec)" : "exited");
 	if (status->lost)
 		fprintf(stderr,
-			"gilscope: %" PRIu64 " events were lost; what they would have told is "
-			"'unknown'. A larger --ring-size may help.\n",
+			"gilscope: %" PRIu64
+			" events were lost; the affected time is shown as unknown. A larger "
+			"--ring-size may help.\n",
 			status->lost);
 	if (observation->late)
 		fprintf(stderr,
 			"gilscope: %" PRIu64
-			" events came too late to be put in order; what they would have told is "
-			"'unknown'. More CPU time for gilscope may help.\n",
+			" events came too late to be put in order; the affected time is shown as "
+			"unknown. More CPU time for gilscope may help.\n",
 			observation->late);
 	if (status->missed)
 		fprintf(stderr,
 			"gilscope: the kernel skipped %" PRIu64
-			" probe hits; what they would have told is 'unknown'.\n",
+			" probe hits; the affected time is shown as unknown.\n",
 			status->missed);
 }
 
