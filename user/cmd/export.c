@@ -18,8 +18,11 @@ struct job {
 	const struct options *options;
 	FILE *to;
 	struct diag *diag;
-	struct pipeline pipeline;    /* of views and drawings */
-	struct stream_sink sink;     /* of the formats script and trace; set by head() */
+	struct pipeline pipeline; /* of views and drawings */
+	struct stream_sink sink;  /* of the formats script and trace; set by head() */
+	struct stream_sink front; /* what the recording is read into: the cut, or `sink` */
+	struct cut *cut;
+	struct diag refusal;	     /* of the cut */
 	struct trace_writer *writer; /* of the format trace */
 	bool partial;		     /* evidence was lost */
 };
@@ -67,6 +70,17 @@ static int trace_finish(struct job *job)
 	return trace_writer_finish(job->writer, job->diag);
 }
 
+static int stream_begin(void *ctx, const struct stream_head *head)
+{
+	struct job *job = ctx;
+	int err = job->format->head(job, head);
+
+	if (!err)
+		err = cutting_begin(&job->options->cut, head, job->sink, &job->refusal, &job->cut);
+	job->front = job->cut ? cut_sink(job->cut) : job->sink;
+	return err;
+}
+
 static int write_stream(struct job *job)
 {
 	const char *path = job->options->recording;
@@ -75,8 +89,11 @@ static int write_stream(struct job *job)
 	int err = replay_open(path, job->diag, &from);
 
 	if (!err)
-		err = replay(from, path, job->format->head, job, replay_late_sink(&job->sink),
+		err = replay(from, path, stream_begin, job, replay_late_sink(&job->front),
 			     job->diag, &outcome);
+	if (err && job->refusal.status) /* the reader's diag says only at which line */
+		*job->diag = job->refusal;
+	err = cutting_end(job->cut, err, job->diag);
 	if (!err)
 		err = job->format->finish(job);
 	trace_writer_free(job->writer);
@@ -169,7 +186,8 @@ static int export_to(const struct format *format, const struct options *options,
 	struct job job = {.format = format,
 			  .options = options,
 			  .diag = diag,
-			  .pipeline.names = options->names};
+			  .pipeline.names = options->names,
+			  .pipeline.cut = options->cut};
 	struct output output;
 	int err = output_begin(&output, options->output, options->recording, diag);
 
@@ -244,6 +262,7 @@ static const struct option_use OPTIONS[] = {
 	{.id = OPTION_STALL,
 	 .doc = "perfetto: report loop iterations of at least DUR as stalls (default 50ms)"},
 	FLAME_OPTIONS,
+	CUT_OPTIONS,
 	{.id = OPTION_APP_ROOT},
 	{0},
 };

@@ -81,7 +81,7 @@ static int draw(struct pipeline *pipeline, struct output *output, struct options
 
 static int run(struct options *options)
 {
-	struct pipeline pipeline = {.names = options->names};
+	struct pipeline pipeline = {.names = options->names, .cut = options->cut};
 	struct output output = {0};
 	struct diag diag = {0};
 	bool partial = false;
@@ -101,6 +101,7 @@ static const struct option_use OPTIONS[] = {
 	 .doc = "Write a page (.html) or a picture (.svg) to this file (" FLAME_PAGE
 		"; - is the standard output, a page)"},
 	FLAME_OPTIONS,
+	CUT_OPTIONS,
 	{.id = OPTION_APP_ROOT},
 	{0},
 };

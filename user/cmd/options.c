@@ -69,6 +69,8 @@ SETTER(states, states = value_states(arg, state))
 SETTER(direction, directions = value_direction(arg, state))
 SETTER(format, format = arg)
 SETTER(recording, recording = arg)
+SETTER(from, cut.from = value_point(arg, state))
+SETTER(to, cut.to = value_point(arg, state))
 
 /* ── the options ─────────────────────────────────────────────────────────── */
 
@@ -120,6 +122,9 @@ static const struct declaration {
 	{OPTION_FORMAT, "format", "FORMAT", NULL, set_format, 0},
 	{OPTION_RECORDING, "recording", "FILE",
 	 "Show the last instant of this recording instead of a process", set_recording, 0},
+	{OPTION_FROM, "from", "TIME",
+	 "Leave out what comes before: an offset (3.5s) or a time of day (14:03:05)", set_from, 0},
+	{OPTION_TO, "to", "TIME", "Leave out what comes after", set_to, 0},
 	{OPTION_OUTPUT, "output", "FILE", NULL, set_output, 0},
 };
 

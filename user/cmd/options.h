@@ -22,6 +22,7 @@ enum colour { COLOUR_AUTO, COLOUR_ALWAYS, COLOUR_NEVER };
 struct options {
 	struct observe_options observe; /* its processes are also the arguments of attach and top */
 	struct names_options names;	/* --app-root */
+	struct cut_points cut;		/* --from, --to */
 	uint64_t stall_ns;		/* STALL_DEFAULT_NS unless given */
 	bool stall_given;
 	bool json, all; /* --json, --all */
@@ -56,6 +57,8 @@ enum option_id {
 	OPTION_STATE,
 	OPTION_BY,
 	OPTION_RECORDING,
+	OPTION_FROM,
+	OPTION_TO,
 	OPTION_HEADING, /* not an option: `doc` is a heading for the next ones in the help */
 };
 
@@ -86,6 +89,13 @@ struct option_use {
 	{.id = OPTION_STATE},                                                                      \
 	{                                                                                          \
 		.id = OPTION_BY                                                                    \
+	}
+
+/* Of commands that read a recording. */
+#define CUT_OPTIONS                                                                                \
+	{.id = OPTION_FROM},                                                                       \
+	{                                                                                          \
+		.id = OPTION_TO                                                                    \
 	}
 
 struct command;

@@ -5,7 +5,7 @@
 
 static int run(struct options *options)
 {
-	struct pipeline pipeline = {.names = options->names};
+	struct pipeline pipeline = {.names = options->names, .cut = options->cut};
 	const struct report *report;
 	struct diag diag = {0};
 	bool damaged = false;
@@ -23,6 +23,7 @@ static int run(struct options *options)
 
 static const struct option_use OPTIONS[] = {
 	SHOW_OPTIONS,
+	CUT_OPTIONS,
 	{.id = OPTION_APP_ROOT, .group = 1},
 	{0},
 };

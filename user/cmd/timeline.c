@@ -44,7 +44,7 @@ static int write_page(struct pipeline *pipeline, struct output *output,
 
 static int run(struct options *options)
 {
-	struct pipeline pipeline = {.names = options->names};
+	struct pipeline pipeline = {.names = options->names, .cut = options->cut};
 	struct output output;
 	struct diag diag = {0};
 	bool partial = false;
@@ -67,6 +67,7 @@ static const struct option_use OPTIONS[] = {
 	 .doc = "Write the page to this file (" TIMELINE_PAGE "; - is the standard output)",
 	 .arg = "FILE.html"},
 	{.id = OPTION_STALL},
+	CUT_OPTIONS,
 	{.id = OPTION_APP_ROOT},
 	{0},
 };

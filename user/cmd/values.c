@@ -41,6 +41,16 @@ uint64_t value_seconds(const char *text, struct argp_state *state)
 	return value_duration(text, state);
 }
 
+struct cut_point value_point(const char *text, struct argp_state *state)
+{
+	struct cut_point point;
+
+	if (cut_point_parse(text, &point) < 0)
+		argp_error(state, "'%s' is neither an offset (3.5s) nor a time of day (14:03:05)",
+			   text);
+	return point;
+}
+
 /* The command line up to the process: "gilscope attach", "gilscope record -p". */
 static const char *usage_of(const struct argp_state *state, char *to, size_t size)
 {

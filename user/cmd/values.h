@@ -16,6 +16,7 @@ uint64_t value_seconds(const char *text, struct argp_state *state); /* a unit is
 uint32_t value_process(const char *text, struct argp_state *state);
 /* A usage error: lists the processes that could be given, and exits. */
 void value_no_process(struct argp_state *state) __attribute__((noreturn));
+struct cut_point value_point(const char *text, struct argp_state *state); /* --from, --to */
 uint32_t value_hertz(const char *text, uint32_t most, struct argp_state *state);
 uint32_t value_mebibytes(const char *text, struct argp_state *state); /* returns bytes */
 int value_ready_fd(const char *text, struct argp_state *state);

@@ -18,6 +18,7 @@ static const char *state_name(unsigned int i)
 
 static const struct completion_kind KINDS[] = {
 	{"DUR", COMPLETE_NOTHING, NULL},
+	{"TIME", COMPLETE_NOTHING, NULL},
 	{"HZ", COMPLETE_NOTHING, NULL},
 	{"MIB", COMPLETE_NOTHING, NULL},
 	{"FD", COMPLETE_NOTHING, NULL},

@@ -16,6 +16,7 @@
 #include "analysis/report.h"
 #include "base/cleanup.h"
 #include "base/diag.h"
+#include "cmd/files/cutting.h"
 #include "stream/keep.h"
 #include "stream/reorder.h"
 #include "stream/stage.h"
@@ -30,8 +31,8 @@ struct names_options {
 	unsigned int app_root_count;
 };
 
-/* Initially all zero except for `names`, `drawing_kind`, `drawing_file` and `wants_dump`. Parts
- * that have not been appended are NULL. */
+/* Initially all zero except for `names`, `cut`, `drawing_kind`, `drawing_file` and `wants_dump`.
+ * Parts that have not been appended are NULL. */
 struct pipeline {
 	struct stream_head head; /* set before anything is appended */
 	uint64_t stall_ns;
@@ -46,6 +47,7 @@ struct pipeline {
 	struct handler_finder *finder;
 	struct names_options names;
 	uint64_t stalls, worst_ns; /* announced so far, and the longest, ended or not */
+	struct cut_points cut;			 /* of a recording: the part that is read */
 	const struct drawing_kind *drawing_kind; /* NULL: no drawing */
 	FILE *drawing_file;
 	struct drawing *drawing;

@@ -12,6 +12,7 @@
 struct build {
 	struct pipeline *pipeline;
 	struct stream_sink front;
+	struct cut *cut;
 	uint64_t stall_ns;
 	struct diag diag;
 };
@@ -25,8 +26,12 @@ static int build(void *ctx, const struct stream_head *head)
 	err = pipeline_append_fold(what->pipeline, what->stall_ns, &what->diag);
 	if (!err)
 		err = pipeline_front(what->pipeline, false, &what->diag);
-	if (!err)
-		what->front = reorder_sink(what->pipeline->reorder);
+	if (err)
+		return err;
+	what->front = reorder_sink(what->pipeline->reorder);
+	err = cutting_begin(&what->pipeline->cut, head, what->front, &what->diag, &what->cut);
+	if (what->cut)
+		what->front = cut_sink(what->cut);
 	return err;
 }
 
@@ -54,7 +59,10 @@ int report_of_file(struct pipeline *pipeline, const char *path, uint64_t stall_n
 	if (err)
 		return err;
 	err = replay(file, path, build, &what, replay_late_sink(&what.front), diag, &outcome);
+	if (err && what.diag.status) /* the reader's says only at which line */
+		*diag = what.diag;
 	err = forgive_damage(err, pipeline, diag, &damaged);
+	err = cutting_end(what.cut, err, diag);
 	if (!err)
 		err = reorder_flush(pipeline->reorder);
 	if (err)
