@@ -60,7 +60,7 @@ struct view_options cmd_view_options(const struct options *options)
 
 int cmd_show(const struct report *report, const struct options *options)
 {
-	const struct view *view = options->json ? &view_json : &view_text;
+	const struct view *view = options->form ? options->form : &view_text;
 	struct view_options how = cmd_view_options(options);
 	int err;
 

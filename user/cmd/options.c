@@ -49,6 +49,29 @@ static void set_output(struct options *options, char *arg, struct argp_state *st
 	options->output_given = true;
 }
 
+static void set_form(struct options *options, const struct view *form, struct argp_state *state)
+{
+	if (options->form && options->form != form)
+		argp_error(state, "--json, --summary and --markdown exclude each other");
+	options->form = form;
+	options->json = form == &view_json;
+}
+
+static void set_json(struct options *options, char *arg, struct argp_state *state)
+{
+	set_form(options, &view_json, state);
+}
+
+static void set_summary(struct options *options, char *arg, struct argp_state *state)
+{
+	set_form(options, &view_summary, state);
+}
+
+static void set_markdown(struct options *options, char *arg, struct argp_state *state)
+{
+	set_form(options, &view_markdown, state);
+}
+
 #define SETTER(name, assignment)                                                                   \
 	static void set_##name(struct options *options, char *arg, struct argp_state *state)       \
 	{                                                                                          \
@@ -61,7 +84,6 @@ SETTER(no_stacks, observe.no_stacks = true)
 SETTER(stack_kinds, observe.stack_kinds = value_stack_kinds(arg, state))
 SETTER(ring_size, observe.ring_bytes = value_mebibytes(arg, state))
 SETTER(ready_fd, observe.ready_fd = value_ready_fd(arg, state))
-SETTER(json, json = true)
 SETTER(all, all = true)
 SETTER(colour, colour = arg ? value_colour(arg, state) : COLOUR_ALWAYS)
 SETTER(no_colour, colour = COLOUR_NEVER)
@@ -106,6 +128,10 @@ static const struct declaration {
 	 0},
 	{OPTION_ALL, "all", NULL, "Show every function, stall and thread, and whole stacks",
 	 set_all, 0},
+	{OPTION_SUMMARY, "summary", NULL, "Print the answer in at most 8 lines", set_summary, 0},
+	{OPTION_MARKDOWN, "markdown", NULL,
+	 "Print the answer, the findings and the caveats as Markdown, for a pull request or a chat",
+	 set_markdown, 0},
 	{OPTION_COLOUR, "color", "WHEN", "Colours: auto (on a terminal), always or never",
 	 set_colour, OPTION_ARG_OPTIONAL},
 	{OPTION_NO_COLOUR, "no-color", NULL, "No colours", set_no_colour, 0},

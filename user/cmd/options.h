@@ -25,7 +25,8 @@ struct options {
 	struct cut_points cut;		/* --from, --to */
 	uint64_t stall_ns;		/* STALL_DEFAULT_NS unless given */
 	bool stall_given;
-	bool json, all; /* --json, --all */
+	bool json, all;		 /* --json, --all */
+	const struct view *form; /* --json, --summary or --markdown; NULL: none of them */
 	enum colour colour;
 	unsigned int states;	 /* --state: bits, as in view_options; 0: not given */
 	unsigned int directions; /* --by: enum flame_direction; 0: not given */
@@ -51,6 +52,8 @@ enum option_id {
 	OPTION_STALL,
 	OPTION_JSON,
 	OPTION_ALL,
+	OPTION_SUMMARY,
+	OPTION_MARKDOWN,
 	OPTION_COLOUR,
 	OPTION_NO_COLOUR,
 	OPTION_APP_ROOT,
@@ -82,7 +85,8 @@ struct option_use {
 #define SHOW_OPTIONS                                                                               \
 	{.id = OPTION_HEADING, .group = 2, .doc = "How the result is shown:"},                     \
 		{.id = OPTION_STALL, .group = 2}, {.id = OPTION_JSON, .group = 2, .letter = 'j'},  \
-		{.id = OPTION_ALL, .group = 2}, {.id = OPTION_COLOUR, .group = 2},                 \
+		{.id = OPTION_ALL, .group = 2}, {.id = OPTION_SUMMARY, .group = 2},                \
+		{.id = OPTION_MARKDOWN, .group = 2}, {.id = OPTION_COLOUR, .group = 2},            \
 		{.id = OPTION_NO_COLOUR, .group = 2}
 /* … and that show flames. */
 #define FLAME_OPTIONS                                                                              \

@@ -28,7 +28,8 @@ struct view_options {
 				absolute */
 };
 
-#define VIEW_SCREEN_ROWS 24
+#define VIEW_SCREEN_ROWS   24
+#define VIEW_SUMMARY_LINES 8
 
 struct view {
 	const char *name;
@@ -36,7 +37,10 @@ struct view {
 	int (*show)(FILE *file, const struct report *report, const struct view_options *options);
 };
 
-extern const struct view view_text; /* one screen for people */
+extern const struct view view_text;    /* one screen for people */
+extern const struct view view_summary; /* the answer, in VIEW_SUMMARY_LINES lines at most */
+extern const struct view
+	view_markdown;		    /* the answer, findings and caveats, for an issue or a chat */
 extern const struct view view_json; /* gilscope.report/1, docs/report.schema.json */
 
 /* What every thread does at one instant. */

@@ -47,7 +47,7 @@ struct pipeline {
 	struct handler_finder *finder;
 	struct names_options names;
 	uint64_t stalls, worst_ns; /* announced so far, and the longest, ended or not */
-	struct cut_points cut;			 /* of a recording: the part that is read */
+	struct cut_points cut;	   /* of a recording: the part that is read */
 	const struct drawing_kind *drawing_kind; /* NULL: no drawing */
 	FILE *drawing_file;
 	struct drawing *drawing;

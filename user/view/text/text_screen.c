@@ -3,7 +3,7 @@
  * The answer on one screen: how much of the time the event loops were unresponsive, where that time
  * went and who was behind it, and the first findings with their advice. All else is in the report.
  */
-#include "view/text/text.h"
+#include "view/text/text_answer.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -16,146 +16,7 @@
 #define SHARE_ROWS	5
 #define LABEL_COLUMNS	21
 
-/* ── how much ────────────────────────────────────────────────────────────── */
-
-/* All loops of the report as one. */
-struct unresponsive {
-	uint64_t ns, stalls, longest_ns, gc_ns, stopped_ns;
-	uint32_t loops;
-	bool bounded; /* a lower bound: some stall is longer than what was seen of it */
-	struct freeze freeze;
-	struct state_sums states;
-};
-
-static void count_loop(struct unresponsive *all, const struct loop_report *loop)
-{
-	all->loops++;
-	all->stalls += loop_stall_count(loop);
-	all->ns += state_sums_total(&loop->stalled.states);
-	all->gc_ns += loop->stalled.gc_ns;
-	all->stopped_ns += breakdown_stopped_ns(&loop->stalled);
-	if (loop->freeze.end - loop->freeze.start > all->freeze.end - all->freeze.start)
-		all->freeze = loop->freeze;
-	for (int s = 0; s < TS_COUNT; s++)
-		all->states.ns[s] += loop->stalled.states.ns[s];
-	for (uint32_t i = 0; i < loop->stall_count; i++) {
-		const struct stall *stall = &loop->stalls[i];
-
-		all->bounded |= stall->earlier || stall->ongoing;
-		if (stall->end - stall->start > all->longest_ns)
-			all->longest_ns = stall->end - stall->start;
-	}
-}
-
-static struct unresponsive add_up(const struct report *report)
-{
-	struct unresponsive all = {0};
-
-	for (uint32_t p = 0; p < report->process_count; p++)
-		for (uint32_t i = 0; i < report->processes[p].loop_count; i++)
-			count_loop(&all, &report->processes[p].loops[i]);
-	return all;
-}
-
-static void show_summary(const struct text_page *page, const struct unresponsive *all)
-{
-	struct text_buffer text = {0};
-	const char *least = all->bounded ? "≥" NBSP : "";
-
-	text_add(&text,
-		 all->loops > 1 ? "The %u event loops were unresponsive for "
-				: "The event loop was unresponsive for ",
-		 all->loops);
-	text_add(&text, "%s", least);
-	text_add_share(&text, all->ns, text_window_ns(page->report) * all->loops);
-	text_add(&text, " of the time: ");
-	text_add_number_of(&text, all->stalls, "stall", "stalls");
-	text_add(&text, ", %s", least);
-	text_add_duration(&text, all->ns);
-	if (all->stalls > 1) {
-		text_add(&text, "; longest stall ");
-		text_add_duration(&text, all->longest_ns);
-	}
-	if (all->freeze.stalls) {
-		text_add(&text, ", longest freeze ");
-		text_add_duration(&text, all->freeze.end - all->freeze.start);
-	}
-	text_add(&text, ".");
-	fputc('\n', page->canvas.file);
-	canvas_paragraph(&page->canvas, "  ", 2, &text);
-}
-
 /* ── where it went ───────────────────────────────────────────────────────── */
-
-struct share {
-	const char *label;
-	uint64_t ns;
-	uint32_t ids; /* findings that say who was behind it, one bit each */
-};
-
-#define ID(NAME) (1u << FINDING_##NAME)
-_Static_assert(FINDING_IDS <= 32, "a bit for each");
-
-static int largest_first(const void *a, const void *b)
-{
-	const struct share *x = a, *y = b;
-
-	return (x->ns < y->ns) - (x->ns > y->ns);
-}
-
-/* The parts add up to the stalls' time. */
-static uint32_t split(const struct unresponsive *all, struct share shares[static 8])
-{
-	const uint64_t *ns = all->states.ns;
-	uint64_t asleep = ns[TS_BLOCKED] + ns[TS_HELD_BLOCKED];
-	uint64_t stopped = all->stopped_ns < asleep ? all->stopped_ns : asleep;
-	uint64_t gc = all->gc_ns < ns[TS_PYTHON] ? all->gc_ns : ns[TS_PYTHON];
-	const struct share list[8] = {
-		{"blocking calls", asleep - stopped,
-		 ID(BLOCKING_CALL) | ID(HELD_ASLEEP) | ID(LOCK_HELD_BY) | ID(NATIVE_THREADS)},
-		{"waiting for the GIL", ns[TS_GIL_WAIT], ID(GIL_HELD_BY)},
-		{"no CPU", ns[TS_RUNNABLE] + ns[TS_HELD_RUNNABLE], ID(NO_CPU) | ID(QUOTA)},
-		{"running Python", ns[TS_PYTHON] - gc,
-		 ID(RUNNING_PYTHON) | ID(IMPORT_ON_LOOP) | ID(RESPONSE_OR_REQUEST_BODY) |
-			 ID(NEVER_YIELDS)},
-		{"C code", ns[TS_NATIVE], ID(NATIVE_CODE)},
-		{"garbage collection", gc, ID(GARBAGE_COLLECTION)},
-		{"stopped", stopped, ID(STOPPED)},
-		{"unknown", ns[TS_UNKNOWN] + ns[TS_IDLE], 0},
-	};
-	uint32_t count = 0;
-
-	memcpy(shares, list, sizeof(list));
-	qsort(shares, 8, sizeof(*shares), largest_first);
-	while (count < 8 && shares[count].ns)
-		count++;
-	return count;
-}
-
-/* Who was behind it, by the first finding of that kind. */
-static void add_who(struct text_buffer *text, const struct report *report,
-		    const struct finding_list *findings, uint32_t ids)
-{
-	const struct finding *finding = NULL;
-
-	for (uint32_t i = 0; i < findings->count && !finding; i++)
-		if (ids & (1u << findings->list[i].id))
-			finding = &findings->list[i];
-	if (!finding)
-		return;
-	if (finding->id == FINDING_QUOTA)
-		text_add(text, "the cgroup's CPU quota");
-	else if (finding->id == FINDING_NO_CPU && finding->neighbour_count)
-		text_add_occupant(text, finding->process->process, &finding->neighbours[0]);
-	else if (finding->id == FINDING_STOPPED)
-		text_add(text, "%s", text_stop(finding->stop));
-	else if (finding->handler.role != HANDLER_NONE)
-		text_add_frame(text, report, &finding->handler.frame);
-	else if (finding->inner.function)
-		text_add_frame(text, report, &finding->inner);
-	else if (finding->thread && finding->id == FINDING_GIL_HELD_BY)
-		text_add_thread(text, report, finding->thread);
-}
 
 static void show_share(const struct text_page *page, const struct share *share, uint64_t whole,
 		       const char *who)
@@ -180,15 +41,16 @@ static void show_share(const struct text_page *page, const struct share *share, 
 static uint32_t show_split(const struct text_page *page, const struct unresponsive *all,
 			   const struct finding_list *findings)
 {
-	struct share shares[8], other = {.label = "other"};
-	uint32_t count = split(all, shares), rows = count <= SHARE_ROWS ? count : SHARE_ROWS - 1;
+	struct share shares[UNRESPONSIVE_PARTS], other = {.label = "other"};
+	uint32_t count = unresponsive_split(all, shares),
+		 rows = count <= SHARE_ROWS ? count : SHARE_ROWS - 1;
 
 	while (rows > 1 && shares[rows - 1].ns < all->ns / 100)
 		rows--;
 	for (uint32_t i = 0; i < rows; i++) {
 		struct text_buffer who = {0};
 
-		add_who(&who, page->report, findings, shares[i].ids);
+		share_who(&who, page->report, findings, shares[i].ids);
 		show_share(page, &shares[i], all->ns, who.bytes);
 	}
 	for (uint32_t i = rows; i < count; i++)
@@ -381,9 +243,10 @@ static void show_quiet(const struct text_page *page)
 
 int text_screen(const struct text_page *page, const char *more)
 {
-	struct unresponsive all = add_up(page->report);
+	struct unresponsive all = unresponsive_of(page->report);
 	struct finding_list *findings = findings_new(page->report);
 	_cleanup_(freep) char *rest = NULL;
+	struct text_buffer sentence = {0};
 	/* the head, the sentences, the findings, and an empty line before each */
 	uint32_t rows = VIEW_SCREEN_ROWS - 1 - 3 - 1;
 	int err = findings ? make_rest(page, findings, more, &rest) : -ENOMEM;
@@ -394,7 +257,9 @@ int text_screen(const struct text_page *page, const char *more)
 	}
 	rows -= count_lines(rest);
 	if (all.stalls) {
-		show_summary(page, &all);
+		fputc('\n', page->canvas.file);
+		text_unresponsive(&sentence, page->report, &all);
+		canvas_paragraph(&page->canvas, "  ", 2, &sentence);
 		fputc('\n', page->canvas.file);
 		rows -= 1 + show_split(page, &all, findings);
 	} else if (findings->list[0].id != FINDING_NOTHING_FOUND) {
