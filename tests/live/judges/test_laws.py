@@ -95,6 +95,7 @@ def report():
         "version": "0",
         "mode": "exact",
         "window": {"start_ns": 1000 * MS, "end_ns": 1100 * MS},
+        "realtime_ns": None,
         "evidence": {
             "events": 9,
             "lost": 0,

@@ -422,6 +422,10 @@ def test_a_loop_that_never_sleeps_says_who_had_the_lock():
             report = running.finish().report
         app.process.kill()
     laws.check_laws(report)
-    [found] = [finding for finding in report["findings"] if finding["id"] == "lock_held_by"]
+    # on a busy machine, the start of a thread is such a wait, too
+    [found] = [
+        finding
+        for finding in report["findings"]
+        if finding["id"] == "lock_held_by" and " released in rebuild (" in finding["text"]
+    ]
     assert found["ns"] > 0.15e9, report["findings"]
-    assert " released in rebuild (" in found["text"], found
