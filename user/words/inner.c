@@ -55,6 +55,7 @@ static void add_library(struct text_buffer *text, const struct report *report,
 	const struct stack_frame *frames = stack->stack.frames;
 	uint32_t index = 0, caller = UINT32_MAX;
 
+	text_separate(text, ", ");
 	text_add(text, "in ");
 	if (report->finder)
 		handler_library(report->finder, report->names, stack->id, &index, &caller);

@@ -30,20 +30,13 @@ static void add_doing(struct text_buffer *text, const struct report *report,
 static void add_place(struct text_buffer *text, const struct report *report,
 		      enum thread_state state, uint32_t stack, const struct handler *handler)
 {
-	size_t before = text->length;
-
 	if (handler->role == HANDLER_NONE && (state == TS_GIL_WAIT || !stack))
 		return;
-	text_add(text, ", ");
 	if (handler->role != HANDLER_NONE) {
-		text_add(text, "in ");
+		text_add(text, ", in ");
 		text_add_handler(text, report, handler);
 	}
 	text_add_innermost(text, report, stack, handler);
-	if (text->length == before + 2) { /* the stack is not defined */
-		text->length = before;
-		text->bytes[before] = '\0';
-	}
 }
 
 static void add_cause(struct text_buffer *text, const struct report *report,

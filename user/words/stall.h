@@ -18,7 +18,8 @@ void text_add_culprit(struct text_buffer *text, const struct report *report,
  * Adds " → price (app.py:12), in json.dumps" after a handler, as far as that is more than
  * the handler itself: the application's innermost function in the stack, and what it calls. Nothing
  * if the stack is another handler's, or the function is unknown. Without a handler "in send
- * (…/httpx/_client.py:900), called by fetch (…/shop/x.py:7)": the innermost package and its caller.
+ * (…/httpx/_client.py:900), called by fetch (…/shop/x.py:7)": the innermost package and its caller;
+ * after a comma unless it is the first of the text.
  */
 void text_add_innermost(struct text_buffer *text, const struct report *report, uint32_t stack,
 			const struct handler *handler);
