@@ -69,12 +69,15 @@ struct collector {
 	int error;
 };
 
-/* A function that has the GIL, or a lock, is one subject, in however many threads it runs. */
+/* A function is one subject, in however many loops it runs; so is one that has the GIL, or a lock,
+ * in however many threads. */
 static bool by_thread(const struct finding *finding)
 {
 	if (finding->id == FINDING_LOCK_HELD_BY)
 		return !finding->release.frame.function;
-	return finding->id != FINDING_GIL_HELD_BY || finding->handler.role == HANDLER_NONE;
+	if (finding->id == FINDING_GIL_HELD_BY)
+		return finding->handler.role == HANDLER_NONE;
+	return finding->subject != SUBJECT_FUNCTION;
 }
 
 static struct finding_key key_of(const struct finding *finding)

@@ -71,7 +71,7 @@ struct finding {
 	struct native_share natives[NATIVES_MAX_OF_SHARE];
 	const struct thread *thread; /* the loop's; with gil_held_by and the like the other one's,
 					NULL if it is unknown */
-	bool many_threads; /* gil_held_by: it is one of several in which the function ran */
+	bool many_threads;	     /* it is one of several in which the function ran */
 	const struct pool_report *pool;	 /* NULL: about none */
 	const struct library_call *call; /* calls.h; NULL: none that is known */
 	int32_t sysno;			 /* it slept in; SYSNO_UNKNOWN: in none, or in several */

@@ -30,8 +30,8 @@ struct collector;
 
 /*
  * So much of the stall has this subject. Of `like` the members above `ns` count, and `evidence`;
- * what has the same id, process, subject, handler, inner function, thread and call (or, without
- * one, system call) is added up.
+ * what has the same id, process, subject, handler, inner function, thread (unless a function is the
+ * subject) and call (or, without one, system call) is added up.
  */
 void collector_add(struct collector *collector, const struct finding *like, uint64_t ns);
 /* Memory is short, and there will be no findings. */
@@ -99,7 +99,11 @@ void set_stack(struct finding *finding, const struct report *report, uint32_t st
 void set_blocker(struct finding *finding, const struct report *report,
 		 const struct blocker *blocker);
 /* rules/gil.c: what to do about a thread that had the GIL and did finding.states meanwhile. */
-void add_gil_advice(struct text_buffer *text, const struct finding *finding);
+void add_gil_advice(struct text_buffer *text, const struct report *report,
+		    const struct finding *finding);
+/* " For 1.19 s of that it held the GIL but had no CPU.": every other state with so much or more. */
+void add_gil_parts(struct text_buffer *text, const struct finding *finding, uint64_t much,
+		   enum thread_state except);
 /* "charge (app.py:12), route, in convert (app.py:30)": the handler, and the application's innermost
  * function if it is another one; "send (x.py:7), called by …" where only libraries are; or that it
  * is unknown. Begins a sentence. */

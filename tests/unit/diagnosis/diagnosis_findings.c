@@ -227,6 +227,26 @@ static void stalls_of_one_subject_add_up(void **state)
 	assert_int_equal(made.found->list[0].evidence, EVIDENCE_SAMPLED);
 }
 
+static void a_function_in_two_loops_is_one(void **state)
+{
+	struct thread second_thread = {.tid = 102, .process = &made.process};
+	struct loop second = {.thread = &second_thread};
+	struct loop_report loops[2];
+
+	(void)state;
+	add(add_stall(), ALPHA, TS_BLOCKED, 60 * MS)->sysno = 230;
+	add(add_stall(), ALPHA, TS_BLOCKED, 70 * MS)->sysno = 230;
+	loops[0] = loops[1] = made.loop_report;
+	loops[0].stall_count = loops[1].stall_count = 1;
+	loops[1].loop = &second;
+	loops[1].stalls++;
+	made.process_report.loops = loops;
+	made.process_report.loop_count = 2;
+	assert_string_equal(list(), "blocking_call alpha 130/2");
+	assert_true(made.found->list[0].many_threads);
+	assert_int_equal(made.found->list[0].stall_count, 2);
+}
+
 static void a_function_has_a_finding_for_each_call(void **state)
 {
 	struct stall *stall = add_stall();
@@ -545,6 +565,7 @@ int main(void)
 		TEST(only_what_would_be_a_stall_by_itself_is_found),
 		TEST(small_callbacks_stand_side_by_side),
 		TEST(stalls_of_one_subject_add_up),
+		TEST(a_function_in_two_loops_is_one),
 		TEST(a_function_has_a_finding_for_each_call),
 		TEST(the_innermost_function_of_the_application_is_named),
 		TEST(awaits_without_waiting_of_one_task_never_yield),

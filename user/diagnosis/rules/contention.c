@@ -199,7 +199,7 @@ static void advise_contention(struct text_buffer *text, const struct report *rep
 	if (!finding->thread && finding->handler.role == HANDLER_NONE)
 		return;
 	if (!ran && largest != TS_PYTHON) {
-		add_gil_advice(text, finding);
+		add_gil_advice(text, report, finding);
 		return;
 	}
 	if (finding->call)
@@ -207,11 +207,7 @@ static void advise_contention(struct text_buffer *text, const struct report *rep
 	text_add(text, "Serve with more processes instead of threads, move that work to a process "
 		       "pool, or release the GIL in the extension: only one thread of a process "
 		       "runs Python at a time, however many CPUs there are.");
-	if (ns[TS_HELD_RUNNABLE] < contention_much_ns(report))
-		return;
-	text_add(text, " For ");
-	text_add_duration(text, ns[TS_HELD_RUNNABLE]);
-	text_add(text, " of that it held the GIL but had no CPU.");
+	add_gil_parts(text, finding, contention_much_ns(report), TS_PYTHON);
 }
 
 const struct rule rule_gil_contended_by = {

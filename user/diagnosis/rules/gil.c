@@ -103,9 +103,49 @@ static void text_gil(struct text_buffer *text, const struct report *report,
 	add_release(text, report, finding);
 }
 
-void add_gil_advice(struct text_buffer *text, const struct finding *finding)
+/* A part that would be a stall by itself, and is more than a trifle of all. */
+static uint64_t much_ns(const struct report *report, const struct finding *finding)
 {
-	switch (state_sums_largest(&finding->states)) {
+	uint64_t tenth = state_sums_total(&finding->states) / 10;
+
+	return tenth > report->stall_ns ? tenth : report->stall_ns;
+}
+
+void add_gil_parts(struct text_buffer *text, const struct finding *finding, uint64_t much,
+		   enum thread_state except)
+{
+	static const char *const parts[TS_COUNT] = {
+		[TS_PYTHON] = "it computed with the GIL",
+		[TS_HELD_BLOCKED] = "it slept with the GIL",
+		[TS_HELD_RUNNABLE] = "it held the GIL but had no CPU",
+		[TS_UNKNOWN] = "whether it ran or slept is unknown",
+	};
+
+	for (int i = 0; i < TS_COUNT; i++) {
+		if (!parts[i] || i == (int)except || finding->states.ns[i] < much)
+			continue;
+		text_add(text, " For ");
+		text_add_duration(text, finding->states.ns[i]);
+		text_add(text, " of that %s.", parts[i]);
+	}
+}
+
+/* What the program did comes first if it is much by itself: that can be changed. */
+static enum thread_state part_to_change(const struct finding *finding, uint64_t much)
+{
+	const uint64_t *ns = finding->states.ns;
+	enum thread_state own = ns[TS_HELD_BLOCKED] > ns[TS_PYTHON] ? TS_HELD_BLOCKED : TS_PYTHON;
+
+	return ns[own] >= much ? own : state_sums_largest(&finding->states);
+}
+
+void add_gil_advice(struct text_buffer *text, const struct report *report,
+		    const struct finding *finding)
+{
+	uint64_t much = much_ns(report, finding);
+	enum thread_state part = part_to_change(finding, much);
+
+	switch (part) {
 	case TS_HELD_BLOCKED:
 		text_add(text,
 			 "It slept with the GIL: if you own the extension, release the GIL around "
@@ -126,13 +166,14 @@ void add_gil_advice(struct text_buffer *text, const struct finding *finding)
 		text_add(text, "Move that work to a process pool, take smaller steps, or release "
 			       "the GIL in the extension. More threads would make it worse.");
 	}
+	add_gil_parts(text, finding, much, part);
 }
 
 static void advise_gil(struct text_buffer *text, const struct report *report,
 		       const struct finding *finding)
 {
 	if (finding->thread)
-		add_gil_advice(text, finding);
+		add_gil_advice(text, report, finding);
 }
 
 static void text_gc(struct text_buffer *text, const struct report *report,

@@ -204,7 +204,7 @@ static void advise_starved(struct text_buffer *text, const struct report *report
 			       "--timeout-worker-healthcheck says. Raising that only helps until "
 			       "the next longer wait. ");
 	if (holder_of(finding->starved))
-		add_gil_advice(text, finding);
+		add_gil_advice(text, report, finding);
 	else if (finding->starved->what.blocker_count)
 		text_add(text, "Run fewer threads that compute at the same time, or move their "
 			       "work to a process pool.");
