@@ -253,7 +253,7 @@ def test_a_trace_is_the_script_again(script, tmp_path):
 def test_the_help_explains_every_format():
     page = subprocess.check_output([GILSCOPE, "export", "--help"], text=True)
     words = re.search(r"--format=FORMAT(.*?)^ +-o,", page, re.M | re.S)[1]
-    assert [form for form in FORMATS if not re.search(rf"\b{form}\b[^;]*: ", words)] == []
+    assert [form for form in FORMATS if not re.search(rf"\b{form}\b[^;]*:\s", words)] == []
 
 
 @pytest.mark.parametrize("form", FORMATS)

@@ -92,6 +92,7 @@ def steps(command, path):
         ["export", "--format", "folded"],
         ["export", "--format", "pprof"],
         ["export", "--format", "perfetto"],
+        ["export", "--format", "firefox"],
     ],
     ids=" ".join,
 )

@@ -149,6 +149,7 @@ static int write_drawing(struct job *job)
 
 static const struct format FORMATS[] = {
 	{.name = "perfetto", .write = write_drawing, .drawing = &drawing_perfetto},
+	{.name = "firefox", .write = write_drawing, .drawing = &drawing_firefox},
 	{.name = "folded", .write = write_view, .view = &view_folded, .directions = FLAME_WAITER},
 	{.name = "speedscope",
 	 .write = write_view,
@@ -255,12 +256,14 @@ static const struct option_use OPTIONS[] = {
 	{.id = OPTION_FORMAT,
 	 .doc = "perfetto: what every thread was doing, who held the GIL, iterations and stalls, "
 		"over "
-		"time, for ui.perfetto.dev; folded, speedscope, pprof: where each thread spent its "
-		"time, by Python stack, in nanoseconds; script: every event as a line of text, "
-		"without loss; trace: a script made a recording again"},
+		"time, for ui.perfetto.dev; firefox: that and a call tree (profiler.firefox.com); "
+		"folded, speedscope, pprof: where each thread spent its time, by Python stack, in "
+		"nanoseconds; script: every event as a line of text, without loss; trace: a script "
+		"made a recording again, or with --from and --to a smaller one"},
 	{.id = OPTION_OUTPUT, .doc = "Write to this file (standard output)"},
 	{.id = OPTION_STALL,
-	 .doc = "perfetto: report loop iterations of at least DUR as stalls (default 50ms)"},
+	 .doc = "perfetto, firefox: report loop iterations of at least DUR as stalls (default "
+		"50ms)"},
 	FLAME_OPTIONS,
 	CUT_OPTIONS,
 	{.id = OPTION_APP_ROOT},

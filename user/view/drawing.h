@@ -26,6 +26,8 @@ struct drawing_kind {
 
 extern const struct drawing_kind drawing_page; /* one self-contained HTML page, page.h */
 extern const struct drawing_kind
+	drawing_firefox; /* processed profile of https://profiler.firefox.com, firefox.h */
+extern const struct drawing_kind
 	drawing_perfetto; /* https://perfetto.dev/docs/reference/trace-packet-proto, perfetto.h */
 
 #endif

@@ -9,7 +9,7 @@
 void json_put(struct json_out *out, const char *text)
 {
 	if (!out->error && fputs(text, out->file) == EOF)
-		out->error = -EIO;
+		out->error = -errno;
 }
 
 /* jansson never cuts within a character. */
@@ -22,8 +22,9 @@ void json_put_value(struct json_out *out, json_t *value, size_t flags)
 {
 	if (!value && !out->error)
 		out->error = -ENOMEM;
+	errno = 0;
 	if (!out->error && json_dump_callback(value, put_dumped, out->file, flags) < 0)
-		out->error = -EIO;
+		out->error = errno ? -errno : -EIO;
 	json_decref(value);
 }
 

@@ -547,5 +547,5 @@ def test_a_failure_is_readable(tmp_path):
 
 def test_the_options_are_checked():
     outcome = harness.gilscope("top")
-    assert outcome.status == 2 and "Give its PID" in outcome.stderr
+    assert outcome.status == 2 and "no PID given" in outcome.stderr
     assert json.dumps(harness.gilscope("top", "--help").stdout).count("Example") == 1
