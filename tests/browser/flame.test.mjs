@@ -154,7 +154,7 @@ test("waiting for the GIL by waiter or by holder weighs the same", async () => {
 		waited = states(BLAME).gil_wait;
 	await only(page, "gil_wait");
 	assert.equal((await boxes(page, "sync_cpu")).length, 0);
-	await page.getByLabel("who held it").check();
+	await page.getByLabel("holder").check();
 	await settled(page);
 	const [holder] = await boxes(page, "sync_cpu");
 	assert.ok(holder.ns > 0.9 * waited && holder.ns <= waited);
@@ -265,7 +265,7 @@ test("the table has the same figures as text", async () => {
 	]);
 	assert.ok(!rows.some(([name]) => /^(python|native|MainThread|callback)/.test(name)));
 	assert.equal(rows[0][0], "count");
-	await page.getByRole("button", { name: "With what it called" }).click();
+	await page.getByRole("button", { name: "Total" }).click();
 	assert.equal(
 		await page.locator(".flamegraph-table tbody tr").first().locator("td").first().innerText(),
 		"run",
@@ -307,9 +307,9 @@ test("it grows upwards, follows the window's size and the theme", async () => {
 	const { page, close } = await openFlame(BLAME),
 		[root] = await boxes(page, "all"),
 		light = await colourAt(page, root);
-	await page.getByRole("button", { name: "Grow upwards" }).click();
+	await page.getByRole("button", { name: "Flip" }).click();
 	assert.ok((await boxes(page, "all"))[0].y > root.y + 50);
-	await page.getByRole("button", { name: "Grow upwards" }).click();
+	await page.getByRole("button", { name: "Flip" }).click();
 	await page.setViewportSize({ width: 700, height: 600 });
 	await page.waitForFunction((before) => window.flamePage.graph.width < before - 400, root.width);
 	assert.ok((await boxes(page, "all"))[0].width < 700);
@@ -363,7 +363,7 @@ test("a page without anything to show says why", async () => {
 	const { page, close } = await openFlame(BLAME, ["--state", "held_blocked"]);
 	assert.equal(
 		await page.locator("#empty").innerText(),
-		"No thread was asleep while holding the GIL in this recording.",
+		"No thread was asleep with the GIL in this recording.",
 	);
 	assert.ok(await page.locator("#graph").isHidden());
 	await close();

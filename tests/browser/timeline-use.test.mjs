@@ -6,6 +6,7 @@ import { quit } from "./harness.mjs";
 import {
 	figures,
 	inked,
+	labelOf,
 	nonZero,
 	on,
 	placeOf,
@@ -89,7 +90,7 @@ describe("the picture", () => {
 			assert.ok((await over()) > 0.5, "the veil");
 			assert.match(
 				await page.locator("#tooltip").innerText(),
-				/gil_wait[\s\S]*held by .*AnyIO worker th/,
+				/waiting for the GIL[\s\S]*held by .*AnyIO worker th/,
 			);
 			await page.mouse.click(wait.x, wait.y);
 			const holders = await figures(page, "holder");
@@ -122,7 +123,7 @@ describe("the picture", () => {
 			await page.mouse.move(place.x, place.y);
 			assert.match(
 				await page.locator("#tooltip").innerText(),
-				/blocked[\s\S]*clock_nanosleep[\s\S]*79\u202f990\u202f000/,
+				/blocking call[\s\S]*clock_nanosleep[\s\S]*79\u202f990\u202f000/,
 			);
 			await page.mouse.click(place.x, place.y);
 			assert.match(await selectionOf(page), /^state\.0\.\d+$/);
@@ -321,7 +322,7 @@ describe("use", () => {
 		assert.equal(await selectionOf(page), "thread.1");
 		await page.locator("#search").fill("no such thing");
 		assert.deepEqual(await results(), []);
-		assert.match(await page.locator("#search-results").innerText(), /Nothing/);
+		assert.match(await page.locator("#search-results").innerText(), /No matches/);
 	});
 
 	test("a link restores the window and what is chosen, also when it changes", async () => {
@@ -430,7 +431,8 @@ describe("use", () => {
 		assert.ok(await page.locator("#picture").isVisible());
 		const words = await page.locator("#print-stalls").innerText();
 
-		for (const stall of stallsOf(json)) assert.ok(words.includes(stall.cause));
+		for (const { cause } of stallsOf(json))
+			assert.ok(words.includes(await labelOf(page, cause)));
 		assert.match(words, /clock_nanosleep/);
 		await page.emulateMedia({ media: "screen" });
 		assert.ok(await page.locator("#print-stalls").isHidden());

@@ -47,6 +47,8 @@ export const stallsOf = (json) =>
 export const windowOf = (page) => page.evaluate(() => window.gilscope.window);
 export const selectionOf = (page) => page.evaluate(() => window.gilscope.selection);
 export const rowsOf = (page) => page.evaluate(() => window.gilscope.rows);
+/* What people read for a state. */
+export const labelOf = (page, state) => page.evaluate((name) => stateLabel(name), state);
 export const nonZero = (states) =>
 	Object.fromEntries(Object.entries(states).filter(([, ns]) => ns));
 

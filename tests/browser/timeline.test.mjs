@@ -6,6 +6,7 @@ import { gilscope, quit, report, script } from "./harness.mjs";
 import {
 	STATES,
 	figures,
+	labelOf,
 	nonZero,
 	on,
 	selectionOf,
@@ -201,8 +202,8 @@ describe("figures", () => {
 					...stall.blockers.map((blocker) => blocker.handler),
 				].filter(Boolean))
 					assert.ok(words.includes(frame.function), frame.function);
-				assert.ok(words.includes(stall.cause));
-				assert.equal(words.includes("had not ended"), stall.ongoing);
+				assert.ok(words.includes(await labelOf(page, stall.cause)));
+				assert.equal(words.includes("still in progress"), stall.ongoing);
 			}
 		});
 

@@ -17,6 +17,12 @@ function stateLabel(name) {
 	return stateLook(name).label;
 }
 
+/* The same of a thread: only a loop's is blocked by what it sleeps in. */
+/** @param {string} name @param {{ loop: boolean }} thread */
+function labelOf(name, thread) {
+	return name === "blocked" && !thread.loop ? "asleep" : stateLabel(name);
+}
+
 /* Every browser that can read this page has it. */
 /** @param {HTMLCanvasElement} canvas */
 function penOf(canvas) {

@@ -65,7 +65,7 @@ class FlameGraph {
 		this.trail = flameElement(tools, "nav", "flamegraph-trail");
 		this.searchShare = flameElement(tools, "output", "flamegraph-found");
 		this.searchBox = flameElement(tools, "input", "flamegraph-search");
-		this.flipButton = flameElement(tools, "button", "flamegraph-flip", "Grow upwards");
+		this.flipButton = flameElement(tools, "button", "flamegraph-flip", "Flip");
 		this.tableButton = flameElement(tools, "button", "flamegraph-totable", "Table");
 		this.view = flameElement(element, "div", "flamegraph-view");
 		this.canvas = flameElement(this.view, "canvas", "");

@@ -80,7 +80,7 @@ class FlameTable {
 	/** @param {HTMLTableElement} table @param {number} count */
 	caption(table, count) {
 		const shown = Math.min(count, FLAME_TABLE_ROWS),
-			by = this.order === "self" ? "time in themselves" : "time with what they called";
+			by = this.order === "self" ? "self time" : "total time";
 
 		flameElement(
 			table,
@@ -98,8 +98,8 @@ class FlameTable {
 		flameElement(row, "th", "", "Function").scope = "col";
 		flameElement(row, "th", "", "File").scope = "col";
 		for (const [order, words] of /** @type {["self" | "total", string][]} */ ([
-			["self", "Itself"],
-			["total", "With what it called"],
+			["self", "Self"],
+			["total", "Total"],
 		])) {
 			const cell = flameElement(row, "th", "flamegraph-number"),
 				button = flameElement(cell, "button", "", words);

@@ -77,7 +77,7 @@ class FlamePage {
 			box.disabled = !ns;
 			box.checked = ns > 0 && !(some && QUIET_STATES.includes(state));
 			flameElement(label, "span", "swatch").style.background = stateBackground(state);
-			flameElement(label, "span", "name", state);
+			flameElement(label, "span", "name", stateLabel(state));
 			flameElement(label, "span", "sum", ns ? durationText(ns) : "–");
 			label.title =
 				`${stateLook(state).doing}\n${exactText(ns)}, ${percentText(ns, this.total)} ` +

@@ -4,31 +4,30 @@
 
 const HELP_KEYS = [
 	["w  s", "zoom in and out (also the wheel, about the pointer)"],
-	["a  d", "go left and right (also dragging, Shift + wheel)"],
-	["f", "the whole recording; again: back"],
-	["n  p", "next and previous stall"],
+	["a  d", "left and right (also dragging, Shift + wheel)"],
+	["f", "fit all (again: back)"],
+	["n  p", "next and previous stall of the list"],
 	["/", "search functions, files and threads"],
-	["Enter", "next place that was found"],
-	["Esc", "nothing chosen: the totals of the window"],
-	["z", "zoom to what is chosen"],
+	["Enter", "next match"],
+	["Esc", "clear selection"],
+	["z", "zoom to the selection"],
 	["?", "this help"],
 ];
 
 const HELP_NOTES = [
-	"Point at anything: exact figures, to the nanosecond. A click shows all that is " +
-		"known of it below.",
+	"Hover for exact figures; click for details.",
 	"Zoomed out, a column of pixels is shared between the states in it by time, bottom " +
-		"to top in the order of the legend. Nothing is left out.",
+		"to top in the order of the legend.",
 	"Above a thread's functions is its state. What it did off the CPU, and what it " +
 		"waited in, is exact; on a CPU functions are samples of a clock.",
-	"A dark line at the bottom of a state says that the thread was collecting garbage. A " +
-		"thread that is no loop is drawn paler while it is blocked: nobody waits for it.",
+	"A dark line at the bottom of a state marks garbage collection. Threads that run no " +
+		"event loop are drawn paler while asleep.",
 	"The lane of a thread pool is as high as it has threads: how many are busy, in the colour of " +
-		"a warning while all are. A checkered part is threads of which nothing is known.",
+		"a warning while all are. A checkered part is threads whose state is unknown.",
 	"A flame lane shows stacks from the handler inwards; “all frames” shows them from " +
 		"the outermost frame. A column shows the longest stack in it.",
-	"Drag in the overview to choose a window; the totals, the flame graph and the " +
-		"address of this page follow. The address can be kept and shared.",
+	"Drag in the overview to select a range; the totals, the flame graph and the address " +
+		"of this page follow. The address can be bookmarked and shared.",
 ];
 
 /** @param {HTMLDialogElement} dialog */

@@ -357,7 +357,7 @@ class Layout {
 					title: `${exactText(figures.states.python)} running Python`,
 				},
 				percentText(figures.states.python, this.recording.end) +
-					(group.open ? " python" : ""),
+					(group.open ? " Python" : ""),
 			),
 		);
 	}
@@ -367,7 +367,7 @@ class Layout {
 		const names = {
 			hold: "",
 			waiters: "waiting",
-			turns: "turns",
+			turns: "iterations",
 			busy: "",
 			states: "",
 			flame: "",

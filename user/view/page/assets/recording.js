@@ -176,7 +176,7 @@ class Recording {
 
 	/** @param {number} number */
 	threadText(number) {
-		return this.threads[number] ? this.threads[number].name : "nobody certain";
+		return this.threads[number] ? this.threads[number].name : "unknown holder";
 	}
 
 	/** @param {number} number */

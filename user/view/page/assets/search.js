@@ -172,7 +172,7 @@ class Search {
 				this.found.length
 					? (more > 0 ? `${countText(more)} more · ` : "") +
 							"Enter: next place in time · Shift+Enter: the one before · Esc: end"
-					: `Nothing is called like that.`,
+					: "No matches.",
 			),
 		);
 		this.open(Boolean(this.words));

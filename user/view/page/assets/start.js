@@ -16,9 +16,9 @@ function showHead(recording) {
 		process ? `python ${process.python || "?"}` : "",
 		durationText(recording.end),
 		`${countText(evidence.events)} events`,
-		evidence.lost ? `${countText(evidence.lost)} lost` : "nothing lost",
+		evidence.lost ? `${countText(evidence.lost)} lost` : "no events lost",
 		timeOfDay(head.realtime_ns),
-		report.truncated ? "the recording was cut off" : "",
+		report.truncated ? "the recording is truncated" : "",
 	].filter(Boolean);
 
 	document.title = plainText(`${head.title} · gilscope`);
@@ -34,12 +34,13 @@ function showHead(recording) {
 		}),
 	);
 	showFindings(head.findings || []);
-	byId("overview-name").textContent = recording.hasTurns ? "Length of turns" : "GIL";
+	byId("overview-name").textContent = recording.hasTurns ? "Loop iterations (log)" : "GIL";
 	byId("overview-scale").textContent = recording.hasTurns
-		? `dashes: ${durationText(report.stall_ns)}`
+		? `┄ ${durationText(report.stall_ns)} threshold`
 		: "";
 	byId("caveats-box").hidden = !caveats.length;
-	byId("caveats-button").textContent = report.partial ? "Partial data" : "Caveats";
+	byId("caveats-button").textContent =
+		`${report.partial ? "Data loss" : "Caveats"} (${caveats.length})`;
 	byId("caveats-button").classList.toggle("warning", Boolean(report.partial));
 	byId("caveats").replaceChildren(
 		element(

@@ -90,8 +90,8 @@ class Tooltip {
 			flags = lane.flags[thing.index],
 			thread = lane.holder(thing.index);
 		const notes = [
-			flags & PAGE_HOLD_REQUESTED ? "let go because another thread asked for it" : "",
-			flags & PAGE_HOLD_WHOLE ? "" : "longer than was seen",
+			flags & PAGE_HOLD_REQUESTED ? "forced release: another thread asked for it" : "",
+			flags & PAGE_HOLD_WHOLE ? "" : "at least this long",
 		].filter(Boolean);
 
 		return [
@@ -107,7 +107,10 @@ class Tooltip {
 			flags = lane.flags[thing.index],
 			call = lane.call(thing.index);
 		const holder = holderDuring(this.recording, thing),
-			lines = [this.head(stateSwatch(state), state), this.line(stateLook(state).doing)];
+			lines = [
+				this.head(stateSwatch(state), labelOf(state, this.recording.threads[thing.thread])),
+				this.line(stateLook(state).doing),
+			];
 
 		if (call !== null)
 			lines.push(this.line("in ", element("code", {}, this.recording.callText(call))));
@@ -124,9 +127,9 @@ class Tooltip {
 			);
 		/** @type {[number, string][]} */
 		const marks = [
-			[PAGE_STATE_GC, "collecting garbage"],
+			[PAGE_STATE_GC, "garbage collection"],
 			[PAGE_STATE_THROTTLED, "the cgroup's CPU quota was used up"],
-			[PAGE_STATE_SAMPLED, "python and native told apart by samples only"],
+			[PAGE_STATE_SAMPLED, "running Python or C code: sampled"],
 		];
 
 		for (const [flag, words] of marks) if (flags & flag) lines.push(this.line(words));
@@ -143,7 +146,7 @@ class Tooltip {
 				? [this.line("had not ended when the recording did")]
 				: flags & PAGE_TURN_WHOLE
 					? []
-					: [this.line("longer than was seen")]),
+					: [this.line("at least this long")]),
 		];
 	}
 
@@ -162,12 +165,12 @@ class Tooltip {
 		const stall = this.recording.stalls[thing.stall];
 
 		return [
-			this.head(stateSwatch(stall.cause), `Stall: ${stall.cause}`),
+			this.head(stateSwatch(stall.cause), `Stall: ${stateLabel(stall.cause)}`),
 			stall.handler ? this.line(placedFrame(stall.handler)) : null,
 			...stateEntries(stall.states)
 				.slice(0, 4)
 				.map(([state, ns]) =>
-					this.line(stateSwatch(state), `${state} ${durationText(ns)}`),
+					this.line(stateSwatch(state), `${stateLabel(state)} ${durationText(ns)}`),
 				),
 		].filter((line) => line !== null);
 	}
@@ -187,7 +190,9 @@ class Tooltip {
 			),
 			task ? this.line("task ", element("code", {}, task)) : null,
 			this.line(
-				STATE_RUNS[state] ? "on a CPU: made of samples" : `${STATE_NAMES[state]}: exact`,
+				STATE_RUNS[state]
+					? "on a CPU: sampled"
+					: `${stateLabel(STATE_NAMES[state])}: exact`,
 			),
 		].filter((line) => line !== null);
 	}
@@ -232,7 +237,10 @@ class Tooltip {
 			...sums
 				.slice(0, 5)
 				.map(([state, ns]) =>
-					this.line(stateSwatch(state), `${state} ${percentText(ns, until - from)}`),
+					this.line(
+						stateSwatch(state),
+						`${stateLabel(state)} ${percentText(ns, until - from)}`,
+					),
 				),
 		];
 	}

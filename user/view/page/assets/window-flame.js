@@ -10,10 +10,10 @@
 
 /** @type {[value: string, words: string, states: StateName[]][]} */
 const FLAME_CHOICES = [
-	["running", "running (python, native)", STATE_NAMES.filter((_, state) => STATE_RUNS[state])],
+	["running", "on a CPU", STATE_NAMES.filter((_, state) => STATE_RUNS[state])],
 	["all", "all states", STATE_NAMES],
 	...STATE_NAMES.map(
-		(name) => /** @type {[string, string, StateName[]]} */ ([name, name, [name]]),
+		(name) => /** @type {[string, string, StateName[]]} */ ([name, stateLabel(name), [name]]),
 	),
 ];
 
@@ -203,7 +203,9 @@ class WindowFlame {
 
 	/** @param {WindowNode} node */
 	words(node) {
-		return sumEntries(node.states).map(([state, ns]) => `${state} ${durationText(ns)}`);
+		return sumEntries(node.states).map(
+			([state, ns]) => `${stateLabel(state)} ${durationText(ns)}`,
+		);
 	}
 }
 

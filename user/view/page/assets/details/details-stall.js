@@ -23,7 +23,7 @@ class StallDetails {
 					stateSwatch(stall.cause),
 					"Stall of ",
 					durationElement(length, { "data-figure": "length" }),
-					element("span", { class: "soft" }, ` · ${stall.cause} · `),
+					element("span", { class: "soft" }, ` · ${stateLabel(stall.cause)} · `),
 					this.time(stall.start_ns, "start"),
 				),
 				this.marks(stall),
@@ -41,13 +41,13 @@ class StallDetails {
 				"stopped",
 			),
 			this.shares(
-				"Slept in",
+				"Blocking system calls",
 				stall.syscalls.map(({ name, ns }) => [element("code", {}, name), ns]),
 				length,
 				"syscall",
 			),
 			this.shares(
-				"The CPU was taken by",
+				"Who used the CPU",
 				stall.preempted_by.map((entry) => [this.occupant(entry), entry.ns]),
 				length,
 				"preempted",
@@ -58,7 +58,7 @@ class StallDetails {
 				? element(
 						"section",
 						{},
-						element("h4", {}, "Stack that most of it was spent in"),
+						element("h4", {}, "Stack (most of the time)"),
 						stackElement(stall.stack, stall.handler),
 					)
 				: null,
@@ -83,10 +83,8 @@ class StallDetails {
 	/** @param {Stall} stall */
 	marks(stall) {
 		const marks = [
-			stall.ongoing ? "had not ended when the recording did" : "",
-			stall.whole === false
-				? "evidence is missing at its end or begin: at least this long"
-				: "",
+			stall.ongoing ? "still in progress when the recording ended" : "",
+			stall.whole === false ? "data is missing at its start or end: at least this long" : "",
 		];
 
 		return marks.some(Boolean)
@@ -150,7 +148,7 @@ class StallDetails {
 	/** @param {ReportOccupant} shape */
 	occupant({ pid, tid, comm }) {
 		return !pid && comm === "idle"
-			? "nobody: it idled"
+			? "nobody (idle)"
 			: `${comm || "?"} (${pid}${tid && tid !== pid ? `, thread ${tid}` : ""})`;
 	}
 
@@ -160,7 +158,7 @@ class StallDetails {
 		return element(
 			"section",
 			{},
-			element("h4", {}, "Held the GIL meanwhile"),
+			element("h4", {}, "Who held the GIL"),
 			stall.blockers.map((blocker) => this.blocker(blocker, stall)),
 		);
 	}
@@ -205,7 +203,7 @@ class StallDetails {
 					? element(
 							"li",
 							{},
-							element("span", {}, "of it collecting garbage"),
+							element("span", {}, "of it garbage collection"),
 							durationElement(blocker.gc_ns, { "data-figure": "blocker.gc" }),
 						)
 					: null,
@@ -232,11 +230,7 @@ class StallDetails {
 				"throttled",
 				"of it ready to run, but the cgroup's CPU quota was used up",
 			],
-			[
-				stall.gc_ns,
-				"gc",
-				`of it collecting garbage${stall.gc_sampled ? " (made of samples)" : ""}`,
-			],
+			[stall.gc_ns, "gc", `of it garbage collection${stall.gc_sampled ? " (sampled)" : ""}`],
 		];
 		const rows = all.filter(([ns]) => ns);
 
@@ -256,7 +250,7 @@ class StallDetails {
 			: null;
 	}
 
-	/* What ran in the turn, in order of time. A single part adds nothing. */
+	/* What ran in the iteration, in order of time. A single part adds nothing. */
 	/** @param {Stall} stall */
 	parts(stall) {
 		if (stall.parts.length < 2) return null;
@@ -278,23 +272,26 @@ class StallDetails {
 				),
 				part.handler
 					? placedFrame(part.handler)
-					: element("span", { class: "soft" }, "no handler: the loop itself, or unknown"),
+					: element("span", { class: "soft" }, "event loop (no handler)"),
 				durationElement(ns, { "data-figure": "part" }),
 				stateBar(stateEntries(part.states), ns),
 				part.task || "",
 			];
 		});
-		const resolution = stall.resolution_ns
-			? `, told apart to ${durationText(stall.resolution_ns)}`
-			: "";
+		const resolution = stall.resolution_ns ? ` (±${durationText(stall.resolution_ns)})` : "";
 
 		return element(
 			"section",
 			{},
-			element("h4", {}, `What ran in this turn${resolution}`),
-			figureTable("Parts of the turn", ["from", "function", "time", "states", "task"], rows, {
-				class: "figures parts",
-			}),
+			element("h4", {}, `Callbacks in this iteration${resolution}`),
+			figureTable(
+				"Callbacks in this iteration",
+				["from", "function", "time", "states", "task"],
+				rows,
+				{
+					class: "figures parts",
+				},
+			),
 		);
 	}
 }

@@ -24,7 +24,7 @@ class Totals extends DetailsPart {
 
 		return [
 			this.head(
-				view.whole ? "The whole recording" : "The chosen window",
+				view.whole ? "The whole recording" : "The selected range",
 				element("span", { class: "soft" }, " · "),
 				durationElement(view.span, { "data-figure": "window" }),
 				element(
@@ -42,7 +42,7 @@ class Totals extends DetailsPart {
 						element("h4", {}, "Threads"),
 						this.threadTable(shown, states),
 					)
-				: element("p", { class: "note" }, "No Python thread was seen in this window."),
+				: element("p", { class: "note" }, "No Python thread ran in this range."),
 			shown.length < threads.length && threads.length > 200
 				? element(
 						"p",
@@ -115,9 +115,9 @@ class Totals extends DetailsPart {
 				? element(
 						"p",
 						{ class: "soft small" },
-						`waited for ${percentText(gil.figures.contended_ns, view.span)} ` +
-							`of the time · ${manyText(gil.figures.handoffs, "change")} of ` +
-							`holder · ${manyText(gil.figures.forced, "forced drop")}` +
+						`contended ${percentText(gil.figures.contended_ns, view.span)} ` +
+							`of the time · ${manyText(gil.figures.handoffs, "handoff")}, ` +
+							`${countText(gil.figures.forced)} of them forced` +
 							(gil.figures.unknown_ns > view.span / 100
 								? ` · unknown for ${percentText(gil.figures.unknown_ns, view.span)}`
 								: ""),
@@ -154,9 +154,9 @@ class Totals extends DetailsPart {
 					: "no stall",
 				view.whole && turns
 					? [
-							` · ${manyText(turns, "turn")}: half of them up to `,
+							` · ${manyText(turns, "iteration")}: p50 `,
 							durationElement(turn.p50_ns),
-							", 99 % up to ",
+							", p99 ",
 							durationElement(turn.p99_ns),
 						]
 					: null,
@@ -167,7 +167,7 @@ class Totals extends DetailsPart {
 	/** @param {[Thread, Float64Array][]} threads @param {StateName[]} states */
 	threadTable(threads, states) {
 		return figureTable(
-			"Time of the threads in the window, by state",
+			"Time of the threads in the range, by state",
 			[
 				"thread",
 				"",
@@ -176,7 +176,7 @@ class Totals extends DetailsPart {
 						"span",
 						{ class: "state", title: stateLook(state).doing },
 						stateSwatch(state),
-						state,
+						stateLabel(state),
 					),
 				),
 			],

@@ -59,16 +59,16 @@ class Details extends DetailsPart {
 				[
 					"begin",
 					flags & PAGE_HOLD_HANDOFF
-						? "another thread had it before"
-						: "the same thread had it before, or nobody certain",
+						? "previous holder: another thread"
+						: "previous holder: same thread, or unknown",
 				],
 				[
 					"end",
 					flags & PAGE_HOLD_REQUESTED
-						? "let go because another thread asked for it"
+						? "forced release: another thread asked for it"
 						: flags & PAGE_HOLD_WHOLE
-							? "let go by itself"
-							: "not seen: at least this long",
+							? "released voluntarily"
+							: "not recorded: at least this long",
 				],
 			]),
 			this.sumsSection(
@@ -80,7 +80,7 @@ class Details extends DetailsPart {
 				? element(
 						"section",
 						{},
-						element("h4", {}, "Waited for it meanwhile"),
+						element("h4", {}, "Threads that waited for it"),
 						element(
 							"ul",
 							{ class: "shares plain" },
@@ -118,7 +118,7 @@ class Details extends DetailsPart {
 		return [
 			this.head(
 				stateSwatch(state),
-				state,
+				labelOf(state, this.recording.threads[thing.thread]),
 				element("span", { class: "soft" }, " of "),
 				this.threadButton(thing.thread),
 			),
@@ -128,13 +128,11 @@ class Details extends DetailsPart {
 				call !== null
 					? ["asleep in", element("code", {}, this.recording.callText(call))]
 					: null,
-				flags & PAGE_STATE_GC ? ["garbage", "a collection was running"] : null,
+				flags & PAGE_STATE_GC ? ["garbage collection", "running"] : null,
 				flags & PAGE_STATE_THROTTLED
 					? ["quota", "the cgroup's CPU quota was used up"]
 					: null,
-				flags & PAGE_STATE_SAMPLED
-					? ["evidence", "python and native told apart by samples only"]
-					: null,
+				flags & PAGE_STATE_SAMPLED ? ["data", "running Python or C code: sampled"] : null,
 			]),
 			state === "gil_wait" ? this.holders(holder) : null,
 			this.stackAt(thing.thread, from, until),
@@ -144,8 +142,7 @@ class Details extends DetailsPart {
 	/* Who had the GIL during a wait. */
 	/** @param {Holder | null} holder */
 	holders(holder) {
-		if (!holder)
-			return element("p", { class: "note" }, "Who held the GIL meanwhile is not certain.");
+		if (!holder) return element("p", { class: "note" }, "Who held the GIL is unknown.");
 		const sums = new Map(),
 			lane = this.recording.gils[holder.gil].holdLane;
 
@@ -200,14 +197,14 @@ class Details extends DetailsPart {
 			flags = loop.turnLane.flags[thing.index];
 
 		return [
-			this.head("Turn of the loop of ", this.threadButton(loop.thread)),
+			this.head("Iteration of the loop of ", this.threadButton(loop.thread)),
 			this.zoomButton(from, until),
 			this.facts(from, until, [
 				flags & PAGE_TURN_ONGOING
-					? ["end", "it had not ended when the recording did"]
+					? ["end", "still in progress when the recording ended"]
 					: flags & PAGE_TURN_WHOLE
 						? null
-						: ["evidence", "missing at an end: at least this long"],
+						: ["data", "missing at its start or end: at least this long"],
 			]),
 			this.sumsSection(
 				"Where the time went",
@@ -270,7 +267,7 @@ class Details extends DetailsPart {
 			),
 			stackElement(frames, handler ? { function: name, file } : null, 12),
 			stacks.cut[stack]
-				? element("p", { class: "soft small" }, "There are more frames further out.")
+				? element("p", { class: "soft small" }, "Outer frames are missing.")
 				: null,
 		);
 	}
@@ -293,7 +290,7 @@ class Details extends DetailsPart {
 			this.zoomButton(from, until),
 			this.facts(from, until),
 			this.sumsSection(
-				"What the thread did meanwhile",
+				"What the thread did",
 				this.recording.sums(thing.thread, from, until),
 				until - from,
 			),
@@ -317,7 +314,7 @@ class Details extends DetailsPart {
 				thread.gone ? element("span", { class: "badge quiet" }, "gone") : null,
 			),
 			this.sumsSection(
-				`In ${view.whole ? "the whole recording" : "the chosen window"} ` +
+				`In ${view.whole ? "the whole recording" : "the selected range"} ` +
 					`(${durationText(view.span)})`,
 				sums,
 				covered,
@@ -332,7 +329,7 @@ class Details extends DetailsPart {
 					[
 						["held the GIL", manyText(figures.holds, "time")],
 						["waited for it", manyText(figures.waits, "time")],
-						["was asked to let go", manyText(figures.forced_drops, "time")],
+						["was asked to release it", manyText(figures.forced_drops, "time")],
 					].flatMap(([name, value]) => [
 						element("dt", {}, name),
 						element("dd", {}, value),

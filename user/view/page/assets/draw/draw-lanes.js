@@ -264,8 +264,8 @@ class Picture extends Canvas {
 				);
 				context.globalAlpha = 1;
 				this.words(
-					`${durationText(stall.end_ns - stall.start_ns)} ` +
-						`${stall.cause}${stall.handler ? " · " + stall.handler.function : ""}`,
+					`${durationText(stall.end_ns - stall.start_ns)} ${stateLabel(stall.cause)}` +
+						(stall.handler ? ` · ${stall.handler.function}` : ""),
 					x + line,
 					width - 2 * line,
 					place,
@@ -320,13 +320,14 @@ class Picture extends Canvas {
 	stateWords(thread, lane, x, width, kind, entry, place) {
 		const call = lane.call(entry),
 			name = STATE_NAMES[kind],
+			label = labelOf(name, thread),
 			pale = kind === STATE_BLOCKED && !thread.loop;
 		const gc = lane.flags[entry] & PAGE_STATE_GC ? " · garbage collection" : "";
 
 		this.words(
 			call !== null && call >= 0
-				? `${name} · ${this.recording.callText(call)}${gc}`
-				: name + gc,
+				? `${label} · ${this.recording.callText(call)}${gc}`
+				: label + gc,
 			x,
 			width,
 			place,
