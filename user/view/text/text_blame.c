@@ -205,6 +205,8 @@ static void show_blame_rest(const struct blame_table *table)
 			       : blame->elsewhere.ns[TS_PYTHON] + blame->elsewhere.ns[TS_NATIVE];
 		made_wait += table->loops ? blame->made_loops_wait_ns : blame->made_wait_ns;
 	}
+	if (!ran && !made_wait)
+		return;
 	text_add_number_of(&text, report->blame_count - table->shown, "more function",
 			   "more functions");
 	text_add(&text, ": ");
