@@ -145,6 +145,6 @@ void flame_title(const struct report *report, struct flame_title *ret_title)
 	}
 	escape_text(command, sizeof(command), words, strlen(words));
 	escape_text(python, sizeof(python), info->python, sizeof(info->python));
-	snprintf(ret_title->text, sizeof(ret_title->text), "%s · pid %u · python %s · %s", command,
+	snprintf(ret_title->text, sizeof(ret_title->text), "%s · PID %u · Python %s · %s", command,
 		 info->pid, python, duration);
 }

@@ -92,7 +92,7 @@ int flame_tree_make(const struct report *report, const struct flame_row *rows, s
 		    bool state, struct flame_index *index, struct flame_tree *ret_tree);
 void flame_tree_done(struct flame_tree *tree);
 
-/* Whose recording it is: "uvicorn app:app · pid 4711 · python 3.11.2 · 10.0 s". Escaped. */
+/* Whose recording it is: "uvicorn app:app · PID 4711 · Python 3.11.2 · 10.0 s". Escaped. */
 struct flame_title {
 	char text[FLAME_TEXT_MAX + 256];
 };

@@ -549,7 +549,7 @@ static void nothing_is_not_an_all_clear(void **state)
 {
 	(void)state;
 	assert_string_equal(list(), "nothing_found - 0/0");
-	assert_non_null(strstr(text_of_first(), "No stall of 50.0" NBSP "ms or longer was seen"));
+	assert_non_null(strstr(text_of_first(), "No stalls (≥" NBSP "50.0" NBSP "ms) in "));
 	assert_non_null(strstr(advice_of_first(), "Not looked at"));
 	made.process_report.loop_count = 0;
 	list();

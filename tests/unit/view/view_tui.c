@@ -109,7 +109,7 @@ static void the_lists_have_the_figures(void **state)
 {
 	open_tui("xterm-256color", false, "C.UTF-8");
 	take();
-	assert_shows("gilscope top · pid 100 · uvicorn app:app");
+	assert_shows("gilscope top · PID 100 · uvicorn app:app");
 	assert_shows(
 		"3 stalls in the last 0 s, 262 ms total, longest 120 ms; 47 % of that running");
 	assert_shows("1 by tick (");
@@ -117,7 +117,7 @@ static void the_lists_have_the_figures(void **state)
 	assert_shows(
 		">  -0 s     120 ms  Python        PPPPPPPPPP tick …/application/routes/app.py:92");
 	assert_shows(
-		"  -0 s    80.0 ms  asleep        BBBBBBBBBB async_sleep_blocking …/app.py:71, …");
+		"  -0 s    80.0 ms  blocking call BBBBBBBBBB async_sleep_blocking …/app.py:71, …");
 	assert_shows(
 		"  -0 s    62.0 ms  GIL wait      WWWWWWWWWW work …/dist-packages/lib.py:12 in …");
 	assert_shows("STALLS 3 newest first");
@@ -135,11 +135,11 @@ static void an_ongoing_stall_comes_first(void **state)
 	take();
 	assert_shows("STALLED for 80.0 ms: in blocking calls, in ");
 	assert_shows("async_sleep_blocking (…/routes/app.py:71), route; in lib.sum_up");
-	assert_shows(">   now  ≥ 80.0 ms  asleep ");
+	assert_shows(">   now  ≥ 80.0 ms  blocking call ");
 	press('s');
-	assert_shows(">   now  ≥ 80.0 ms  asleep ");
+	assert_shows(">   now  ≥ 80.0 ms  blocking call ");
 	press('s');
-	assert_shows(">   now  ≥ 80.0 ms  asleep ");
+	assert_shows(">   now  ≥ 80.0 ms  blocking call ");
 	press('\r');
 	assert_shows("ONGOING STALL of ≥ 80.0 ms");
 	/* the details follow the selection */
@@ -246,7 +246,7 @@ static void without_findings_is_said_what_was_looked_at(void **state)
 	assert_int_equal(live_update(live, &made.report), 0);
 	take();
 	press('f');
-	assert_shows(" 1  No stall of ");
+	assert_shows(" 1  No stalls (≥");
 	assert_shows("Not looked at");
 }
 
@@ -281,7 +281,7 @@ static void what_is_no_stall_is_found_too(void **state)
 	press('f');
 	assert_shows(" 1  All 40 threads of AnyIO's pool were busy for 1.50 s of 2.00 s");
 	assert_shows("raise the limit");
-	assert_null(strstr(draw(), "No stall of "));
+	assert_null(strstr(draw(), "No stalls (≥"));
 	made.report.pool_count = 0;
 }
 

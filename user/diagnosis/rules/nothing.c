@@ -131,16 +131,16 @@ static void text_nothing(struct text_buffer *text, const struct report *report,
 		text_add(text, ", so nothing can be said about stalls");
 		return;
 	}
-	text_add(text, "No stall of ");
+	text_add(text, "No stalls (≥" NBSP);
 	text_add_duration(text, report->stall_ns);
-	text_add(text, " or longer was seen in ");
+	text_add(text, ") in ");
 	text_add_duration(text, text_window_ns(report));
-	text_add(text, " (%s)", seen.bytes);
+	text_add(text, ": %s", seen.bytes);
 	if (unknown < report->stall_ns)
 		return;
-	text_add(text, ", but ");
+	text_add(text, ". But ");
 	text_add_duration(text, unknown);
-	text_add(text, " of that are unknown, and a stall may hide there");
+	text_add(text, " of the loops' time is unknown, and a stall may hide there");
 }
 
 static void advise_nothing(struct text_buffer *text, const struct report *report,

@@ -67,7 +67,7 @@ static void put_verdict(void *ctx, const struct text_buffer *paragraph)
 		fputc('\n', verdict->file);
 	verdict->begun = true;
 	if (verdict->pid)
-		fprintf(verdict->file, "pid %u: ", verdict->pid);
+		fprintf(verdict->file, "PID %u: ", verdict->pid);
 	fputs(words ? json_string_value(words) : "", verdict->file);
 	json_decref(words);
 }

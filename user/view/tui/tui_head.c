@@ -30,7 +30,7 @@ void tui_title(const struct tui_page *page, const struct tui_status *status)
 	width = tui_width(&page->paint, right.bytes);
 	text_add(&left, " gilscope top · ");
 	if (view->process_count == 1) {
-		text_add(&left, "pid %u · ", view->processes[0]->info.pid);
+		text_add(&left, "PID %u · ", view->processes[0]->info.pid);
 		text_add_name(&left, command_of(&view->processes[0]->info),
 			      (unsigned)(page->paint.columns - width -
 					 tui_width(&page->paint, left.bytes) - 2));

@@ -199,7 +199,7 @@ static void stall_row(const struct tui_page *page, uint32_t i, int y)
 	tui_put_right(&page->paint, y, 1, 6, style, when.bytes);
 	put_duration(page, y, 8, 10, style == TUI_PLAIN ? TUI_STRONG : style,
 		     stall->ongoing || !stall->whole ? "≥" NBSP : "", stall_length(live));
-	tui_put(&page->paint, y, 20, 13, style, palette_of(stall->cause)->column);
+	tui_put(&page->paint, y, 20, 13, style, tui_cause(stall->cause));
 	tui_bar(&page->paint, y, 34, wide, &stall->what.states, stall_length(live));
 	tui_add_stall(&what, &page->view, live, (unsigned)(page->paint.columns - x));
 	tui_put(&page->paint, y, x, page->paint.columns - x, style, what.bytes);

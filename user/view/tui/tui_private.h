@@ -45,6 +45,8 @@ void tui_add_stall(struct text_buffer *text, const struct live_view *view,
 void tui_add_frame(struct text_buffer *text, const struct report *report,
 		   const struct stack_frame *frame, unsigned columns);
 const struct process *tui_process_of(const struct live_stall *stall);
+/* At most 13 wide; a loop that is asleep in an iteration is in a blocking call. */
+const char *tui_cause(enum thread_state state);
 
 /* tui_keys.c: what keys do to the page */
 enum tui_command {

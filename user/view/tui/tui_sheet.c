@@ -61,7 +61,7 @@ static void add_state(struct sheet *sheet, enum thread_state state, uint64_t ns,
 		return;
 	text_add_duration(&length, ns);
 	text_add_share(&share, ns, whole);
-	tui_put(paint, y, 3, NAME_COLUMNS - 2, TUI_PLAIN, palette_of(state)->column);
+	tui_put(paint, y, 3, NAME_COLUMNS - 2, TUI_PLAIN, tui_cause(state));
 	tui_put_right(paint, y, NAME_COLUMNS + 1, 10, TUI_PLAIN, length.bytes);
 	tui_put_right(paint, y, NAME_COLUMNS + 11, 8, TUI_PLAIN, share.bytes);
 	bar = bar > 60 ? 60 : bar;

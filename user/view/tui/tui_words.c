@@ -11,6 +11,13 @@ const struct process *tui_process_of(const struct live_stall *stall)
 	return stall->loop->thread->process;
 }
 
+const char *tui_cause(enum thread_state state)
+{
+	const struct palette *palette = palette_of(state);
+
+	return state == TS_BLOCKED ? palette->label : palette->column;
+}
+
 static uint64_t length_of(const struct stall *stall)
 {
 	return stall->end - stall->start;
@@ -125,9 +132,9 @@ static void add_no_stall(struct text_buffer *text, const struct live_view *view)
 	for (uint32_t i = 0; i < view->loop_count; i++)
 		longest = view->loops[i].turn.max_ns > longest ? view->loops[i].turn.max_ns
 							       : longest;
-	text_add(text, "No stall of ");
+	text_add(text, "No stalls (≥" NBSP);
 	text_add_duration(text, view->about.stall_ns);
-	text_add(text, " or longer in the last ");
+	text_add(text, ") in the last ");
 	add_seconds(text, view->while_ns);
 	if (longest) {
 		text_add(text, "; longest iteration ");
@@ -243,7 +250,7 @@ static void add_no_cpu(struct text_buffer *text, const struct process *process,
 		text_add(text, "who had the CPU is unknown");
 		return;
 	}
-	text_add(text, "CPU taken by ");
+	text_add(text, "no CPU, taken by ");
 	text_add_occupant(text, process, &what->preempted_by[0]);
 }
 
