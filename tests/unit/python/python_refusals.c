@@ -38,7 +38,7 @@ static void a_process_without_python_is_refused(void **state)
 							 (char *[]){"sleep", "60", NULL}, NULL);
 
 	usleep(50000);
-	assert_refused(child.pid, EXIT_UNSUPPORTED, "no Python");
+	assert_refused(child.pid, EXIT_UNSUPPORTED, "is not a Python process");
 }
 
 /* A program named like PyPy, which is recognised only by its name. */
