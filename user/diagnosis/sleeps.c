@@ -12,9 +12,10 @@ static const struct blocking {
 } BLOCKING[] = {
 	{"futex futex_wait futex_waitv", "A lock, a queue or another thread's result is waited "
 					 "for: use asyncio's own primitives, or wait in a thread"},
-	{"clock_nanosleep nanosleep", "time.sleep(), or a library that sleeps: use "
-				      "`await asyncio.sleep()`, or call the library in a "
-				      "thread (asyncio.to_thread)"},
+	/* time.sleep() is C code, too, and no frame of Python's tells it from a busy handler */
+	{"clock_nanosleep nanosleep",
+	 "time.sleep(), or C code that sleeps, such as sqlite3 while another connection has its "
+	 "lock: use `await asyncio.sleep()`, or make that call in a thread (asyncio.to_thread)"},
 	{"fsync fdatasync sync syncfs msync sync_file_range",
 	 "It waits for the disk to have written: do it in a thread (asyncio.to_thread)"},
 	{"read pread64 readv preadv preadv2 write pwrite64 writev pwritev pwritev2 openat open "

@@ -158,7 +158,7 @@ def test_the_advice_for_a_sleep_mentions_libraries():
     finding = found[0]
     assert finding["id"] == "blocking_call" and name_of(finding) == "save", found
     assert 0.7 * marks["save"] < finding["ns"] <= marks["save"], (marks, finding)
-    assert finding["advice"].startswith("time.sleep(), or a library that sleeps"), finding
+    assert finding["advice"].startswith("time.sleep(), or C code that sleeps, such as"), finding
 
 
 def test_a_collection_in_another_thread_is_reported():
