@@ -115,3 +115,34 @@ describe("stalls", () => {
 		assert.deepEqual(await threads(), ["states 0", "busy 0", "states 1"]);
 	});
 });
+
+describe("a narrow screen", () => {
+	on(
+		"blame",
+		"has verdict, lists and picture below each other, and nothing beyond its edge",
+		async (page) => {
+			const top = async (id) => (await page.locator(id).boundingBox()).y;
+
+			assert.equal(
+				await page.evaluate(() => document.documentElement.scrollWidth),
+				await page.evaluate(() => innerWidth),
+			);
+			const tops = [];
+
+			for (const id of ["#verdict", "#functions", "#details", "#overview", "#lanes"])
+				tops.push(await top(id));
+			assert.deepEqual(
+				tops,
+				[...tops].sort((a, b) => a - b),
+			);
+			await page.locator("#tab-stalls").click();
+			await page.locator('[data-stall="0"] button').click();
+			assert.equal(await selectionOf(page), "stall.0");
+			assert.equal(
+				await page.evaluate(() => document.documentElement.scrollWidth),
+				await page.evaluate(() => innerWidth),
+			);
+		},
+		{ viewport: { width: 390, height: 844 } },
+	);
+});

@@ -79,9 +79,9 @@ class FunctionList {
 				),
 			),
 			element("td", {}, this.bar(blame)),
-			element("td", { class: "number" }, stalls ? countText(stalls) : "·"),
-			element("td", { class: "number" }, time(stall_ns)),
-			element("td", { class: "number" }, time(worst_ns)),
+			...[stalls && countText(stalls), time(stall_ns), time(worst_ns)].map((figure) =>
+				element("td", { class: stalls ? "number" : "number empty" }, figure || "·"),
+			),
 		);
 	}
 
