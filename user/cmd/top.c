@@ -376,7 +376,7 @@ const struct command command_top = {
 	.doc = "Watch a running Python process: what its event loop and its GIL do now, and what "
 	       "they did "
 	       "in the last minute."
-	       "\vKeys: Tab and arrows choose, Enter tells all about a stall, s sorts, p pauses, + "
+	       "\vKeys: Tab and arrows choose, Enter shows all about a stall, s sorts, p pauses, + "
 	       "and - "
 	       "change the threshold, r writes the last 30 s to a recording, "
 	       "h helps, q quits. The process is neither changed nor stopped.\n\nExample, a "
