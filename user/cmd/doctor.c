@@ -406,7 +406,7 @@ const struct command command_doctor = {
 	.doc = "Check whether gilscope works on this system and with this process, and say what to "
 	       "do about what does not. Loads the probes to see whether the kernel accepts them. "
 	       "Changes nothing."
-	       "\vExample:\n  sudo gilscope doctor $(pgrep -f uvicorn | head -1)",
+	       "\vExample:\n  sudo gilscope doctor :8000",
 	.options = OPTIONS,
 	.rest = options_rest_process,
 	.run = run,

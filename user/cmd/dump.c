@@ -120,7 +120,7 @@ const struct command command_dump = {
 	       "\vThe process is observed for a fifth of a second, and neither changed nor "
 	       "stopped. "
 	       "A time with a ≥ began before that.\n\nExample, a server that does not answer:\n"
-	       "  sudo gilscope dump $(pgrep -f uvicorn | head -1)",
+	       "  sudo gilscope dump :8000",
 	.options = OPTIONS,
 	.rest = options_rest_processes,
 	.run = run,

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include <errno.h>
+#include <inttypes.h>
 #include <string.h>
 #include <sys/stat.h>
 
@@ -35,14 +36,30 @@ static int open_trace(struct options *options, struct pipeline *pipeline, struct
 	return err ? name_file(&trouble, err, output->name, diag) : 0;
 }
 
-static void print_result(const char *path, long size)
+/* "wrote gilscope.gsc (10.0 s, 19 stalls, 103 kB). Next: …"; without a model only the size is
+ * known. */
+static void print_result(const struct pipeline *pipeline, const char *path, long size)
 {
-	char bytes[SIZE_TEXT_MAX];
+	char bytes[SIZE_TEXT_MAX], length[DURATION_TEXT_MAX];
+	const char *before = " (";
 
 	fprintf(stderr, "gilscope: wrote %s", path);
+	if (pipeline->world) {
+		struct world_window window = world_window(pipeline->world);
+
+		fprintf(stderr, " (%s, %" PRIu64 " stall%s",
+			duration_text(window.end - window.start, length), pipeline->stalls,
+			pipeline->stalls == 1 ? "" : "s");
+		before = ", ";
+	}
 	if (size > 0)
-		fprintf(stderr, " (%s)", size_text((uint64_t)size, bytes));
-	fprintf(stderr, ". Next: gilscope report %s, or gilscope timeline %s\n", path, path);
+		fprintf(stderr, "%s%s", before, size_text((uint64_t)size, bytes));
+	fputs(pipeline->world || size > 0 ? ")" : "", stderr);
+	if (size > 0) /* it is a file */
+		fprintf(stderr, ". Next: gilscope report %s, or gilscope timeline %s\n", path,
+			path);
+	else
+		fputs(".\n", stderr);
 }
 
 /* What was recorded before a failure is readable and kept, but does not replace another recording.
@@ -80,7 +97,7 @@ static int finish(struct pipeline *pipeline, struct output *output, struct diag 
 	size = ftell(output->file);
 	err = output_end(output, diag);
 	if (!err)
-		print_result(output->name, size);
+		print_result(pipeline, output->name, size);
 	return err;
 }
 

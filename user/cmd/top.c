@@ -381,7 +381,7 @@ const struct command command_top = {
 	       "change the threshold, r writes the last 30 s to a recording, "
 	       "h helps, q quits. The process is neither changed nor stopped.\n\nExample, a "
 	       "uvicorn "
-	       "worker:\n  sudo gilscope top $(pgrep -f uvicorn | head -1)",
+	       "worker:\n  sudo gilscope top :8000",
 	.options = OPTIONS,
 	.rest = options_rest_processes,
 	.run = run,

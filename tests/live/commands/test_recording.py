@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: MIT
 """A recording gives the same report whenever it is read, and in every format."""
 
+import re
+
 import pytest
 
 import harness
@@ -56,3 +58,23 @@ def test_a_recorded_command_is_run_to_its_end(tmp_path):
     assert done.status in (0, 7), done
     (process,) = report(path)["processes"]
     assert process["python"].startswith("3.") and len(process["threads"]) == 2
+
+
+def test_the_last_line_says_what_was_written_and_what_is_next(sleeper, tmp_path):
+    for options, size, name in (
+        ((), r"\(\d+ ms, 0 stalls, [\d.]+ kB\)", "gilscope.gsc"),
+        (("-q",), r"\([\d.]+ kB\)", "gilscope-2.gsc"),
+    ):
+        with harness.Running(
+            "record", "-p", sleeper.pid, "-d", "0.2", *options, cwd=tmp_path
+        ) as running:
+            done = running.result()
+        assert done.status == 0 and re.search(
+            rf"gilscope: wrote {name} {size}\. Next: gilscope report {name}, or gilscope timeline "
+            rf"{name}\n$",
+            done.stderr,
+        ), done.stderr
+    with harness.Running(
+        "record", "-p", sleeper.pid, "-d", "0.2", "-o", "/dev/null", cwd=tmp_path
+    ) as running:
+        assert "Next" not in running.result().stderr
