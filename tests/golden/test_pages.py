@@ -377,7 +377,7 @@ def test_words_are_those_of_the_text_report(script, page, found):
     verdicts = page.head["verdict"].split("\n")
     assert len(verdicts) >= len(found["processes"])
     for sentence in [
-        *(re.sub(r"^pid \d+: ", "", verdict) for verdict in verdicts),
+        *(re.sub(r"^PID \d+: ", "", verdict) for verdict in verdicts),
         *page.head["caveats"],
     ]:
         assert sentence and " ".join(sentence.split()) in text

@@ -125,6 +125,23 @@ static void the_lists_have_the_figures(void **state)
 	assert_shows("no events lost");
 }
 
+static void who_had_the_cpu_is_named(void **state)
+{
+	struct cpu_share occupant = {.pid = 900, .tid = 900, .comm = "stress-ng", .ns = 60 * MS};
+
+	open_tui("xterm-256color", false, "C.UTF-8");
+	made.stalls[1].cause = TS_RUNNABLE;
+	made.stalls[1].what.preempted_by = &occupant;
+	made.stalls[1].what.preempted_by_count = 1;
+	live_free(live);
+	live = live_new();
+	assert_int_equal(live_update(live, &made.report), 0);
+	take();
+	assert_shows("no CPU, taken by stress-ng (900)");
+	made.stalls[1].what.preempted_by = NULL;
+	made.stalls[1].what.preempted_by_count = 0;
+}
+
 static void an_ongoing_stall_comes_first(void **state)
 {
 	open_tui("xterm-256color", false, "C.UTF-8");
@@ -347,6 +364,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(the_lists_have_the_figures, setup, teardown),
+		cmocka_unit_test_setup_teardown(who_had_the_cpu_is_named, setup, teardown),
 		cmocka_unit_test_setup_teardown(an_ongoing_stall_comes_first, setup, teardown),
 		cmocka_unit_test_setup_teardown(details_have_words_of_the_report, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_choice_stays, setup, teardown),
