@@ -301,6 +301,7 @@ class Layout {
 				type: "button",
 				"data-role": "toggle",
 				"aria-expanded": String(group.open),
+				"aria-label": "Lanes of " + (group.kind === "thread" ? group.thread.short : name),
 				title,
 				onclick: () => this.toggle(group),
 			},
@@ -380,6 +381,8 @@ class Layout {
 					class: "lane-caption",
 					type: "button",
 					"data-role": "whole",
+					"aria-label":
+						(group.whole ? "fewer frames" : "all frames") + ` of ${row.thread.short}`,
 					"aria-pressed": String(group.whole),
 					title: group.whole
 						? "Show stacks from the handler inwards"

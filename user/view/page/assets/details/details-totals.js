@@ -170,7 +170,7 @@ class Totals extends DetailsPart {
 			"Time of the threads in the range, by state",
 			[
 				"thread",
-				"",
+				element("span", { class: "unseen" }, "shares of the states"),
 				...states.map((state) =>
 					element(
 						"span",

@@ -71,9 +71,6 @@ class FunctionList {
 						type: "button",
 						class: "row-button",
 						title: `${handler.function}\n${handler.file}:${handler.line}`,
-						"aria-label":
-							`${handler.function}, ${manyText(stalls, "stall")}, ` +
-							`${durationText(stall_ns)}`,
 					},
 					placedFrame(handler),
 				),
