@@ -1,0 +1,56 @@
+// SPDX-License-Identifier: MIT
+// The timeline page in Debian's Firefox (package firefox-esr), which the driver speaks to by
+// WebDriver BiDi: the figures and the use that Chromium's tests check in detail.
+import assert from "node:assert/strict";
+import { existsSync } from "node:fs";
+import { createRequire } from "node:module";
+import path from "node:path";
+import { test } from "node:test";
+import { pathToFileURL } from "node:url";
+import { MODULES, folder, make, report, script } from "./harness.mjs";
+import { stallsOf, threadsOf } from "./timeline.mjs";
+
+const FIREFOX = process.env.FIREFOX ?? "/usr/bin/firefox-esr";
+const { firefox } = createRequire(path.join(MODULES, "/"))("playwright-core");
+
+for (const colorScheme of ["light", "dark"])
+	test(
+		`Firefox, ${colorScheme}: opens without a complaint, and lists and keys work`,
+		{ skip: !existsSync(FIREFOX) && "firefox-esr is not installed" },
+		async () => {
+			const browser = await firefox.launch({
+				channel: "moz-firefox",
+				executablePath: FIREFOX,
+				env: { ...process.env, HOME: folder },
+			});
+
+			try {
+				const page = await browser.newPage({ colorScheme, reducedMotion: "reduce" }),
+					json = report(script("blame")),
+					complaints = [];
+				const selection = () => page.evaluate(() => window.gilscope.selection);
+
+				page.on("pageerror", (error) => complaints.push(String(error)));
+				await page.goto(pathToFileURL(make("timeline", script("blame"))).href);
+				await page.waitForFunction(() => window.gilscope?.ready);
+				for (const [number, thread] of threadsOf(json).entries())
+					assert.deepEqual(
+						await page.evaluate(
+							(at) => window.gilscope.sums(at, 0, window.gilscope.window.end),
+							number,
+						),
+						thread.states,
+					);
+				await page.locator("#functions button").first().click();
+				assert.equal(await selection(), "function.0");
+				await page.keyboard.press("Escape");
+				await page.locator("#tab-stalls").click();
+				assert.equal(await page.locator("[data-stall]").count(), stallsOf(json).length);
+				await page.keyboard.press("n");
+				assert.equal(await selection(), "stall.1");
+				assert.deepEqual(complaints, []);
+			} finally {
+				await browser.close();
+			}
+		},
+	);
