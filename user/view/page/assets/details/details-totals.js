@@ -176,7 +176,7 @@ class Totals extends DetailsPart {
 						"span",
 						{ class: "state", title: stateLook(state).doing },
 						stateSwatch(state),
-						stateLabel(state),
+						stateLook(state).column,
 					),
 				),
 			],
