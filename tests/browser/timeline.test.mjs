@@ -107,7 +107,7 @@ describe("the verdict", () => {
 
 		for (const { pid } of json.processes)
 			assert.equal(
-				paragraphs.filter((text) => text.startsWith(`pid ${pid}: `)).length,
+				paragraphs.filter((text) => text.startsWith(`PID ${pid}: `)).length,
 				1,
 				String(paragraphs),
 			);

@@ -11,7 +11,7 @@ function showHead(recording) {
 		caveats = head.caveats || [];
 	const facts = [
 		process
-			? `pid ${process.pid}`
+			? `PID ${process.pid}`
 			: manyText(recording.processes.length, "process", "processes"),
 		process ? `python ${process.python || "?"}` : "",
 		durationText(recording.end),
