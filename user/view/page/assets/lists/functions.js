@@ -10,6 +10,8 @@ class FunctionList {
 		this.actions = actions;
 		/* 1 for the nodes of the chosen function; null without one */
 		this.nodes = /** @type {Uint8Array | null} */ (null);
+		/* what a whole bar stands for */
+		this.most = recording.blame.reduce((most, { ns }) => Math.max(most, ns), 1);
 		this.rows = recording.blame.map((blame) => this.row(blame));
 		root.replaceChildren(recording.blame.length ? this.table() : this.nothing());
 	}
@@ -86,8 +88,7 @@ class FunctionList {
 	 * loop waited stands last. */
 	/** @param {Blame} blame */
 	bar(blame) {
-		const most = Math.max(1, ...this.recording.blame.map(({ ns }) => ns)),
-			bar = stateBar(blame.shares, most, { class: "state-bar bare" }),
+		const bar = stateBar(blame.shares, this.most, { class: "state-bar bare" }),
 			words = blame.shares.map(([state, ns]) => `${stateLabel(state)} ${durationText(ns)}`);
 
 		if (blame.made_loops_wait_ns) {
@@ -97,7 +98,7 @@ class FunctionList {
 				`held the GIL while the loop waited ${durationText(blame.made_loops_wait_ns)}`,
 			);
 			part.style.background = stateBackground("gil_wait");
-			part.style.flexGrow = String(blame.made_loops_wait_ns / most);
+			part.style.flexGrow = String(blame.made_loops_wait_ns / this.most);
 			bar.append(part);
 		}
 		bar.setAttribute("aria-label", words.join(", "));
