@@ -311,6 +311,7 @@ void pools_state(struct report_builder *builder, const struct thread *thread, ui
 {
 	struct thread_fold *worker = thread->data;
 	struct pool_fold *pool = worker ? pool_of(builder, worker) : NULL;
+	enum worker_is is;
 
 	if (!pool)
 		return;
@@ -323,9 +324,10 @@ void pools_state(struct report_builder *builder, const struct thread *thread, ui
 	if (!pool)
 		return;
 	take_limit(pool, thread);
-	if (ts < pool->ts && pool->full) /* what it was taken for was wrong since then */
+	is = worker_now(builder, thread, still_of(builder, thread).stack);
+	if (ts < pool->ts && is != worker->is) /* what it was taken for was wrong since then */
 		pool->full = false;
-	worker_set(pool, worker, worker_now(builder, thread, still_of(builder, thread).stack), ts);
+	worker_set(pool, worker, is, ts);
 	pool_step(builder, pool);
 }
 

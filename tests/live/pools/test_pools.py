@@ -22,6 +22,14 @@ def app():
         yield running
 
 
+def ask(app, path, count):
+    clients = [threading.Thread(target=app.get, args=(path,)) for _ in range(count)]
+    for client in clients:
+        client.start()
+    for client in clients:
+        client.join()
+
+
 def observed(app, *asked):
     """Asks for so many of each path at once, the second when the first are under way: gilscope's
     report, and the jobs' own books."""
@@ -63,9 +71,12 @@ def full(report):
 
 
 def test_all_threads_of_anyio_are_busy(app):
+    # The threads exist when gilscope attaches: on a busy machine the first stack of a new one may
+    # be missing, and then what it sleeps in is unknown.
+    ask(app, "/report", 40)
     report, jobs = observed(app, ("/report", 60), ("/quick", 1))
     pool = the_pool(report, "anyio")
-    truth = all_busy_ns(jobs, 40)
+    truth = all_busy_ns([job for job in jobs if job[1] > report["window"]["start_ns"]], 40)
     assert truth > 0.5e9 and pool["threads"] == pool["busy_max"] == 40
     assert truth - TOLERANCE_NS < pool["full_ns"] < truth + TOLERANCE_NS, (truth, pool)
     [finding] = full(report)

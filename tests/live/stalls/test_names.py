@@ -17,7 +17,7 @@ WAITS, FEWEST_WAITS, LONG_WAITS, CROWDS, TURNS, BLOCKS = 200, 100, 12, 10, 5, 8
 PERIOD_NS = 1e9 / 199
 LEAST_PARTS = 8
 PART_NS = 12 * MS
-HOLDERS_RIGHT = 0.99
+HOLDERS_RIGHT, ENOUGH = 0.99, 100
 EXACT, EXACT_NS = 0.01, 200_000
 GC_EDGE_NS = 20_000  # gc.callbacks take 5 to 13 us, in some versions as part of gc_ns
 
@@ -115,10 +115,18 @@ def test_the_table_counts_the_stalls_of_each_holder(waits):
 @pytest.mark.parametrize("loop", ["asyncio", "uvloop"])
 def test_each_of_a_crowd_is_named(loop):
     """Three threads that only compute pass the GIL around; the loop queues behind them."""
-    recording = Recording(
-        loop, [f"crowd {CROWDS}"], prefix=()
-    )  # with real-time priority such a crowd would let no other thread run, on any CPU
     tally = names.Tally()
+    count_crowd(loop, tally)
+    while tally.missing and tally.total < ENOUGH:  # one of a few is no share to judge by
+        count_crowd(loop, tally)
+    print(f"{loop}: {tally}")
+    assert not tally.wrong
+    assert tally.total >= CROWDS and tally.right >= HOLDERS_RIGHT * tally.total, tally.missing
+
+
+def count_crowd(loop, tally):
+    # with real-time priority such a crowd would let no other thread run, on any CPU
+    recording = Recording(loop, [f"crowd {CROWDS}"], prefix=())
     for mark in recording.marks:
         stall = laws.the_stall(recording.report, mark)
         if stall["cause"] != "gil_wait":
@@ -132,9 +140,6 @@ def test_each_of_a_crowd_is_named(loop):
                     mark.holder[str(blocker["tid"])],
                     f"{mark}, {blocker['thread']}",
                 )
-    print(f"{loop}: {tally}")
-    assert not tally.wrong
-    assert tally.total >= CROWDS and tally.right >= HOLDERS_RIGHT * tally.total, tally.missing
 
 
 # ── parts of turns ────────────────────────────────────────────────────────────────────────────────
