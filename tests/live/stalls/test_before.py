@@ -178,8 +178,8 @@ def test_what_people_read_of_it(service):
     text = " ".join(done.stdout.split())
     assert re.search(
         r"The event loop of 'MainThread' \([^)]*\) has been stalled since before gilscope "
-        r"attached, for ≥ \d\.\d+ s \((100|99\.\d) % of the time\)\. (100|99\.\d) % of that "
-        r"waiting for the GIL, held by gil",
+        r"attached, for ≥ \d\.\d+ s \((100|99(\.\d)?) % of the time\)\. (100|99(\.\d)?) % of "
+        r"that waiting for the GIL, held by gil",
         text,
     ), done.stdout
     dump = harness.gilscope("dump", service.pid).stdout
