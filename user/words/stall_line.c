@@ -77,6 +77,17 @@ static void add_causing(struct text_buffer *text, const struct report *report,
 		text_add_culprit(text, report, process, stall->cause, what);
 }
 
+/* A loop that becomes known during its iteration has one that began earlier, too. */
+static void add_bounds(struct text_buffer *text, const struct report *report,
+		       const struct stall *stall)
+{
+	text_add(text, "%s", stall->ongoing ? "  … ongoing" : "");
+	if (stall->earlier)
+		text_add(text, "%s",
+			 stall->start == report->window.start ? ", began before gilscope attached"
+							      : ", began earlier");
+}
+
 void text_add_stall_line(struct text_buffer *text, const struct report *report,
 			 const struct loop *loop, const struct stall *stall, bool many_loops)
 {
@@ -101,6 +112,5 @@ void text_add_stall_line(struct text_buffer *text, const struct report *report,
 		text_add(text, "  loop of ");
 		text_add_thread(text, report, loop->thread);
 	}
-	text_add(text, "%s%s", stall->ongoing ? "  … ongoing" : "",
-		 stall->earlier ? ", began before gilscope attached" : "");
+	add_bounds(text, report, stall);
 }

@@ -103,6 +103,12 @@ static void a_part_of_a_stall_is_marked(void **state)
 	assert_non_null(strstr(line_of(&stall, false), "  ≥ 120 ms  tick"));
 	assert_non_null(strstr(line_of(&stall, false), "running Python  … ongoing"));
 	stall.ongoing = stall.whole = false;
+	stall.earlier = true;
+	assert_non_null(strstr(line_of(&stall, false), "running Python, began earlier"));
+	stall.start = made.report.window.start;
+	assert_non_null(strstr(line_of(&stall, false), ", began before gilscope attached"));
+	stall.earlier = false;
+	stall.start = made.stalls[2].start;
 	assert_non_null(strstr(line_of(&stall, false), "  ≥ 120 ms  tick"));
 	stall.stack = 9999; /* undefined */
 	stall.handler = (struct handler){0};
