@@ -2,8 +2,7 @@
 /* The timeline: the window shown, the selection, and what is redrawn when they change. */
 "use strict";
 
-const MOVE_MS = 220,
-	LINK_MS = 200;
+const MOVE_MS = 220;
 
 class Timeline {
 	/** @param {Recording} recording */
@@ -30,25 +29,16 @@ class Timeline {
 		};
 
 		this.tooltip = new Tooltip(recording, byId("tooltip"));
-		this.details = new Details(recording, byId("details"), actions);
-		this.stalls = new StallList(recording, byId("stalls"), byId("stalls-tools"), actions);
-		this.functions = new FunctionList(recording, byId("functions"), actions);
+		this.panels = new Panels(this, actions);
 		this.search = new Search(
 			recording,
 			byId("search", HTMLInputElement),
 			byId("search-results"),
 			actions,
 		);
-		this.flame = new WindowFlame(
-			recording,
-			byId("flame-graph"),
-			byId("flame-tools"),
-			byId("flame-window"),
-		);
 		this.layout = new Layout(recording, byId("labels"), () => this.redraw());
 		this.input = new Input(this);
-		this.tabs = new PanelTabs(() => this.refreshPanels());
-		this.lists = new ListTabs(recording, this.stalls);
+		this.link = new Link(this);
 		this.listen();
 		this.resize();
 	}
@@ -66,8 +56,6 @@ class Timeline {
 		addEventListener("beforeprint", () => preparePrint(this.recording, byId("print-stalls")));
 		addEventListener("afterprint", again);
 		addEventListener("resize", () => this.resize());
-		addEventListener("hashchange", () => this.readLink());
-		byId("details-close").addEventListener("click", () => this.choose(null));
 	}
 
 	// ── drawing ──────────────────────────────────────────────────────────────────────────────────
@@ -108,7 +96,7 @@ class Timeline {
 			scroll,
 			width: view.width,
 			height: this.height,
-			marked: this.search.nodes ?? this.functions.nodes,
+			marked: this.search.nodes ?? this.panels.functions.nodes,
 		});
 		this.ruler.draw(view, view.width, byId("ruler").clientHeight);
 		this.placeWindow();
@@ -245,41 +233,19 @@ class Timeline {
 			this.showRoom(...thingTimes(this.recording, this.selection));
 	}
 
-	/* After a change of the window or the selection. What takes longer than a frame waits until it
-	 * rests. */
 	changed() {
-		clearTimeout(this.panelTimer);
-		this.panelTimer = setTimeout(() => this.refreshPanels(), 90);
-		clearTimeout(this.linkTimer);
-		this.linkTimer = setTimeout(() => this.writeLink(), LINK_MS);
-	}
-
-	refreshPanels() {
-		if (!this.selection || this.selection.kind === "thread")
-			this.details.show(this.selection, this.view);
-		if (this.tabs.flameShown) this.flame.changed(this.view);
+		this.panels.changed();
+		this.link.changed();
 	}
 
 	// ── the choice ───────────────────────────────────────────────────────────────────────────────
 
 	/** @param {Thing | null} thing */
 	choose(thing) {
-		const chosen = thing?.kind === "function" ? thing.function : null;
+		const before = this.selection;
 
-		if (chosen !== null || (!thing && this.selection?.kind === "function")) {
-			this.functions.mark(chosen);
-			this.stalls.filter({ blame: chosen });
-			this.lists.count();
-			this.redraw();
-		}
 		this.selection = thing;
-		this.details.show(thing, this.view);
-		byId("details").scrollTop = 0;
-		byId("announcement").textContent =
-			(thing && byId("details").querySelector("h3")?.textContent) ?? "";
-		byId("details-close").hidden = !thing;
-		this.stalls.mark(thing && thing.kind === "stall" ? thing.stall : null);
-		if (thing) this.tabs.show("details");
+		this.panels.choose(thing, before);
 		this.redrawOver();
 		this.changed();
 	}
@@ -301,7 +267,7 @@ class Timeline {
 	/** @param {number} direction */
 	stepStall(direction) {
 		const { selection } = this,
-			ids = this.stalls.idsInOrder(),
+			ids = this.panels.stalls.idsInOrder(),
 			at = selection?.kind === "stall" ? ids.indexOf(selection.stall) : -1,
 			next = at < 0 && direction < 0 ? ids.length - 1 : at + direction;
 
@@ -369,43 +335,5 @@ class Timeline {
 			);
 
 		if (stall) this.chooseStall(stall.id);
-	}
-
-	// ── the link ─────────────────────────────────────────────────────────────────────────────────
-
-	/* #t=from-until&s=stall.3: a view that can be bookmarked. The whole recording without a
-	 * selection has no fragment. */
-	writeLink() {
-		const { from, until, whole } = this.view,
-			parts = [
-				whole ? "" : `t=${from}-${until}`,
-				this.selection ? `s=${thingAddress(this.selection)}` : "",
-				this.tabs.chosen === "flame" ? "tab=flame" : "",
-			].filter(Boolean);
-
-		this.link = parts.length ? `#${parts.join("&")}` : "";
-		if (this.link !== location.hash)
-			history.replaceState(null, "", this.link || location.href.split("#")[0]);
-	}
-
-	/* Invalid parts are ignored: a link may belong to another recording. */
-	readLink() {
-		const parts = new Map(
-				location.hash
-					.slice(1)
-					.split("&")
-					.map((part) => /** @type {[string, string]} */ (part.split("="))),
-			),
-			[, from = "", until = ""] = /^(\d{1,16})-(\d{1,16})$/.exec(parts.get("t") ?? "") ?? [];
-		const thing = thingOf(this.recording, parts.get("s") || "");
-
-		if (location.hash === (this.link || "")) return;
-		if (Number(until) > Number(from) && Number(from) < this.view.end)
-			this.setWindow(Number(from), Number(until));
-		else this.setWindow(0, this.view.end);
-		this.choose(thing);
-		if (thing?.kind === "stall") this.reveal(this.recording.stalls[thing.stall].thread);
-		else if (thing && "thread" in thing) this.reveal(thing.thread);
-		if (parts.get("tab") === "flame") this.tabs.show("flame");
 	}
 }

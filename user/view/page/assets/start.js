@@ -166,8 +166,8 @@ async function readLanes(timeline) {
 		}
 	recording.gils.forEach((gil) => recording.countWaiters(gil));
 	recording.lanesComplete = true;
-	timeline.readLink();
-	timeline.refreshPanels();
+	timeline.link.read();
+	timeline.panels.refresh();
 	timeline.redraw();
 	performance.mark("gilscope-complete");
 }
@@ -267,7 +267,7 @@ async function start() {
 		buildHelp(byId("help", HTMLDialogElement));
 		const timeline = new Timeline(recording);
 
-		timeline.details.show(null, timeline.view);
+		timeline.panels.details.show(null, timeline.view);
 		Object.defineProperty(window, "gilscope", { value: publish(timeline), enumerable: true });
 		await readLanes(timeline);
 	} catch (/** @type {any} */ error) {

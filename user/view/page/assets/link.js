@@ -1,0 +1,57 @@
+// SPDX-License-Identifier: MIT
+/* The page's address: #t=from-until&s=stall.3, a view that can be bookmarked. The whole recording
+ * with nothing chosen has no fragment. */
+"use strict";
+
+const LINK_MS = 200;
+
+class Link {
+	/** @param {Timeline} timeline */
+	constructor(timeline) {
+		this.timeline = timeline;
+		this.written = "";
+		addEventListener("hashchange", () => this.read());
+	}
+
+	/* Written once it rests. */
+	changed() {
+		clearTimeout(this.timer);
+		this.timer = setTimeout(() => this.write(), LINK_MS);
+	}
+
+	write() {
+		const { view, selection, panels } = this.timeline,
+			parts = [
+				view.whole ? "" : `t=${view.from}-${view.until}`,
+				selection ? `s=${thingAddress(selection)}` : "",
+				panels.tabs.chosen === "flame" ? "tab=flame" : "",
+			].filter(Boolean);
+
+		this.written = parts.length ? `#${parts.join("&")}` : "";
+		if (this.written !== location.hash)
+			history.replaceState(null, "", this.written || location.href.split("#")[0]);
+	}
+
+	/* Invalid parts are ignored: a link may belong to another recording. */
+	read() {
+		const { timeline } = this,
+			{ recording, view } = timeline,
+			parts = new Map(
+				location.hash
+					.slice(1)
+					.split("&")
+					.map((part) => /** @type {[string, string]} */ (part.split("="))),
+			),
+			[, from = "", until = ""] = /^(\d{1,16})-(\d{1,16})$/.exec(parts.get("t") ?? "") ?? [];
+		const thing = thingOf(recording, parts.get("s") || "");
+
+		if (location.hash === this.written) return;
+		if (Number(until) > Number(from) && Number(from) < view.end)
+			timeline.setWindow(Number(from), Number(until));
+		else timeline.setWindow(0, view.end);
+		timeline.choose(thing);
+		if (thing?.kind === "stall") timeline.reveal(recording.stalls[thing.stall].thread);
+		else if (thing && "thread" in thing) timeline.reveal(thing.thread);
+		if (parts.get("tab") === "flame") timeline.panels.tabs.show("flame");
+	}
+}
