@@ -227,35 +227,6 @@ describe("use", () => {
 		},
 	);
 
-	on("blame", "the wheel zooms about the pointer, a drag pans to the pixel", async (page) => {
-		const box = await page.locator("#pictures").boundingBox(),
-			timeAt = (x) =>
-				page.evaluate((at) => {
-					const { from, until, width } = window.gilscope.window;
-
-					return from + (at / width) * (until - from);
-				}, x);
-
-		await page.mouse.move(box.x + 300, box.y + 40);
-		const before = await timeAt(300);
-
-		for (let i = 0; i < 5; i++) await page.mouse.wheel(0, -200);
-		await page.waitForFunction(
-			() => window.gilscope.window.until - window.gilscope.window.from < 1e8,
-		);
-		assert.ok(
-			Math.abs((await timeAt(300)) - before) < 10,
-			"what is under the pointer stays there",
-		);
-		const anchor = await timeAt(300);
-
-		await page.mouse.down();
-		await page.mouse.move(box.x + 300 - 117, box.y + 40, { steps: 7 });
-		await page.mouse.up();
-		assert.ok(Math.abs((await timeAt(183)) - anchor) < 10);
-		assert.equal(await selectionOf(page), null, "a drag is no click");
-	});
-
 	on("blame", "a drag in the overview chooses a window, whose totals are shown", async (page) => {
 		const box = await page.locator("#overview").boundingBox(),
 			{ end } = await windowOf(page);

@@ -144,6 +144,11 @@ interface FunctionThing {
 	kind: "function";
 	function: number; // entry of the list
 }
+interface RangeThing {
+	kind: "range";
+	from: number;
+	until: number;
+}
 type Thing =
 	| HoldThing
 	| StateThing
@@ -152,7 +157,8 @@ type Thing =
 	| FrameThing
 	| StallThing
 	| ThreadThing
-	| FunctionThing;
+	| FunctionThing
+	| RangeThing;
 
 /** A stretch of a thread's time without a break in which a match of the search is in the stack. */
 interface FoundPlace {
@@ -183,6 +189,8 @@ interface ThingNumbers {
 	function: number;
 	index: number;
 	node: number;
+	from: number;
+	until: number;
 }
 
 /** Who held the GIL longest during a wait; `all`: [index of a hold, ns of the overlap]. */
@@ -204,6 +212,7 @@ interface Actions {
 	chooseStall(id: number): void;
 	reveal(thread: number): void;
 	redraw(): void;
+	zoom(): void; // to what is chosen
 }
 
 // ── places ───────────────────────────────────────────────────────────────────────────────────────
@@ -226,6 +235,16 @@ interface PointerPlace {
 	y: number;
 	clientX: number;
 	clientY: number;
+}
+/** A pointer that is pressed. */
+interface Drag {
+	pans: boolean; // otherwise it selects a range
+	x: number;
+	y: number;
+	time: number;
+	from: number; // the window's, and where the lanes were scrolled to
+	scroll: number;
+	moved: boolean;
 }
 /** The stretch of time that a pixel covers. */
 interface PixelColumn {

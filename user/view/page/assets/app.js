@@ -11,7 +11,7 @@ class Timeline {
 		this.view = new View(recording.end);
 		this.lanes = byId("lanes");
 		this.selection = this.hover = /** @type {Thing | null} */ (null);
-		this.pointer = /** @type {{ x: number, y: number } | null} */ (null);
+		this.place = /** @type {PointerPlace | null} */ (null); /* of the pointer */
 		this.height = 0;
 		this.frame = this.overFrame = /** @type {number | null} */ (null);
 		this.moving = 0; /* request of an animation's next frame */
@@ -26,6 +26,7 @@ class Timeline {
 			chooseStall: (/** @type {number} */ id) => this.chooseStall(id),
 			reveal: (/** @type {number} */ thread) => this.reveal(thread),
 			redraw: () => this.redraw(),
+			zoom: () => this.zoomToSelection(),
 		};
 
 		this.tooltip = new Tooltip(recording, byId("tooltip"));
@@ -38,6 +39,7 @@ class Timeline {
 		);
 		this.layout = new Layout(recording, byId("labels"), () => this.redraw());
 		this.input = new Input(this);
+		this.gestures = new Gestures(this);
 		this.link = new Link(this);
 		this.listen();
 		this.resize();
@@ -49,7 +51,10 @@ class Timeline {
 			this.resize();
 		};
 
-		this.lanes.addEventListener("scroll", () => this.redraw());
+		this.lanes.addEventListener("scroll", () => {
+			this.redraw();
+			if (this.place) this.point(this.place); /* something else is under the pointer */
+		});
 		new ResizeObserver(() => this.resize()).observe(this.lanes);
 		for (const query of ["(prefers-color-scheme: dark)", "print"])
 			matchMedia(query).addEventListener("change", again);
@@ -105,7 +110,7 @@ class Timeline {
 	}
 
 	drawOver() {
-		const { view, layout, hover, selection, pointer } = this;
+		const { view, layout, hover, selection, place: pointer } = this;
 
 		cancelAnimationFrame(this.overFrame ?? 0);
 		this.overFrame = null;
@@ -119,6 +124,7 @@ class Timeline {
 			selection,
 			pointer,
 		});
+		this.placeRange();
 		const label = byId("crosshair-time");
 
 		label.hidden = !pointer;
@@ -129,6 +135,27 @@ class Timeline {
 
 			label.style.left = `${Math.min(view.width - width, left)}px`;
 		}
+	}
+
+	/* The selected range, on the ruler and in the overview. */
+	placeRange() {
+		const { selection, view } = this,
+			range = selection?.kind === "range" ? selection : null;
+
+		for (const [id, from, until] of /** @type {[string, number, number][]} */ ([
+			["ruler-range", view.from, view.until],
+			["overview-range", 0, view.end],
+		])) {
+			const mark = byId(id);
+
+			mark.hidden = !range || range.until <= from || range.from >= until;
+			if (!range) continue;
+			const left = Math.max(from, range.from);
+
+			mark.style.left = `${((left - from) / (until - from)) * 100}%`;
+			mark.style.width = `${((Math.min(until, range.until) - left) / (until - from)) * 100}%`;
+		}
+		byId("ruler-range").textContent = range ? durationText(range.until - range.from) : "";
 	}
 
 	placeWindow() {
@@ -194,7 +221,7 @@ class Timeline {
 	/** @param {number} factor */
 	zoomBy(factor) {
 		this.setWindow(
-			...this.view.zoomed(this.pointer ? this.pointer.x : this.view.width / 2, factor),
+			...this.view.zoomed(this.place ? this.place.x : this.view.width / 2, factor),
 		);
 	}
 
@@ -224,13 +251,43 @@ class Timeline {
 		this.moveTo(from - room, until + room);
 	}
 
+	/* A range becomes the window, so it need not be chosen any longer. */
 	zoomToSelection() {
-		if (
-			this.selection &&
-			this.selection.kind !== "thread" &&
-			this.selection.kind !== "function"
-		)
-			this.showRoom(...thingTimes(this.recording, this.selection));
+		const { selection } = this;
+
+		if (selection?.kind === "range") {
+			this.choose(null);
+			this.moveTo(selection.from, selection.until);
+		} else if (selection && selection.kind !== "thread" && selection.kind !== "function")
+			this.showRoom(...thingTimes(this.recording, selection));
+	}
+
+	/* Selects what is between two instants, while it still changes: choose() ends that. */
+	/** @param {number} a @param {number} b */
+	selectRange(a, b) {
+		const [from, until] = [a, b]
+				.map((time) => Math.min(this.view.end, Math.max(0, Math.round(time))))
+				.sort((first, second) => first - second),
+			begun = this.selection?.kind !== "range";
+
+		/** @type {RangeThing} */
+		const range = { kind: "range", from, until };
+
+		if (from === until) return;
+		if (begun) this.choose(range);
+		this.selection = range;
+		this.redrawOver();
+		this.changed();
+	}
+
+	/* Selects the time of what is chosen; without anything, that of the window. */
+	markRange() {
+		const { selection, view } = this,
+			[from, until] = selection
+				? thingTimes(this.recording, selection)
+				: [view.from, view.until];
+
+		if (from < until) this.choose({ kind: "range", from, until });
 	}
 
 	changed() {
@@ -299,7 +356,7 @@ class Timeline {
 
 	/** @param {PointerPlace | null} place */
 	point(place) {
-		this.pointer = place && { x: place.x, y: place.y };
+		this.place = place;
 		this.hover = place && this.thingUnder(place);
 		const row = place && this.layout.rowAt(place.y + this.lanes.scrollTop);
 

@@ -3,19 +3,23 @@
 "use strict";
 
 const HELP_KEYS = [
-	["w  s", "zoom in and out (also the wheel, about the pointer)"],
-	["a  d", "left and right (also dragging, Shift + wheel)"],
+	["w  s", "zoom in and out (also Ctrl + wheel, or a pinch)"],
+	["a  d", "left and right (also Shift + wheel, Shift + drag)"],
 	["f", "fit all (again: back)"],
 	["n  p", "next and previous stall of the list"],
 	["/", "search functions, files and threads"],
 	["Enter", "next match"],
 	["Esc", "clear selection"],
 	["z", "zoom to the selection"],
+	["m", "select the range of what is selected or visible"],
 	["?", "this help"],
 ];
 
 const HELP_NOTES = [
-	"Hover for exact figures; click for details.",
+	"Hover for exact figures; click for details. The wheel scrolls the lanes; with Ctrl it zooms " +
+		"at the pointer, as a pinch does; with Shift, or sideways, it pans.",
+	"Drag in the lanes to select a range: its totals are in the details, its stacks in the flame " +
+		"graph. Drag with Shift, with the middle button or on the ruler to pan.",
 	"Zoomed out, a column of pixels is shared between the states in it by time, bottom " +
 		"to top in the order of the legend.",
 	"Above a thread's functions is its state. What it did off the CPU, and what it " +
@@ -26,8 +30,8 @@ const HELP_NOTES = [
 		"a warning while all are. A checkered part is threads whose state is unknown.",
 	"A flame lane shows stacks from the handler inwards; “all frames” shows them from " +
 		"the outermost frame. A column shows the longest stack in it.",
-	"Drag in the overview to select a range; the totals, the flame graph and the address " +
-		"of this page follow. The address can be bookmarked and shared.",
+	"Drag in the overview to choose what is visible. The address of this page follows; it can be " +
+		"bookmarked and shared.",
 ];
 
 /** @param {HTMLDialogElement} dialog */

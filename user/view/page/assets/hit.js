@@ -2,8 +2,8 @@
 /*
  * What is at a point of the picture, and the selection. A thing is {kind, …}: hold (gil, index),
  * state (thread, index), turn (loop, index), busy (pool, index), frame (thread, index, node), stall
- * (stall), thread (thread), function (function: entry of the report's blame). It has a place in
- * time, an address for the fragment, and boxes in the picture.
+ * (stall), thread (thread), function (function: entry of the report's blame), range (from, until).
+ * It has a place in time, an address for the fragment, and boxes in the picture.
  */
 "use strict";
 
@@ -17,6 +17,7 @@ const THING_KEYS = {
 	stall: ["stall"],
 	thread: ["thread"],
 	function: ["function"],
+	range: ["from", "until"],
 };
 
 /** @param {Thing} thing */
@@ -46,12 +47,14 @@ function thingOf(recording, address) {
 			function: 0,
 			index: 0,
 			node: 0,
+			from: 0,
+			until: 0,
 		};
 
 	if (
 		!keys.length ||
 		numbers.length !== keys.length ||
-		numbers.some((number) => !/^\d{1,9}$/.test(number))
+		numbers.some((number) => !/^\d{1,16}$/.test(number))
 	)
 		return null;
 	keys.forEach((key, place) => (made[key] = Number(numbers[place])));
@@ -61,7 +64,7 @@ function thingOf(recording, address) {
 }
 
 /** @param {Recording} recording @param {Thing} thing */
-function thingExists({ gils, threads, loops, pools, stalls, stacks, blame }, thing) {
+function thingExists({ gils, threads, loops, pools, stalls, stacks, blame, end }, thing) {
 	switch (thing.kind) {
 		case "hold":
 			return Boolean(gils[thing.gil]?.holdLane.owner[thing.index]);
@@ -82,6 +85,8 @@ function thingExists({ gils, threads, loops, pools, stalls, stacks, blame }, thi
 			return thing.thread < threads.length;
 		case "function":
 			return thing.function < blame.length;
+		case "range":
+			return thing.from < thing.until && thing.until <= end;
 	}
 }
 
@@ -105,6 +110,8 @@ function thingTimes({ gils, threads, loops, pools, stalls, stacks, end }, thing)
 		case "thread":
 		case "function":
 			return [0, end];
+		case "range":
+			return [thing.from, thing.until];
 	}
 	const lane = threads[thing.thread].stackLane;
 	let first = thing.index,

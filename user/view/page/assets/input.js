@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: MIT
 /*
- * Mouse, wheel, touch and keys. This file only distinguishes gestures; the timeline acts on them.
+ * Keys, buttons, the overview and the divider; gestures.js has the lanes. Both only distinguish
+ * what is done; the timeline acts on it.
  */
 "use strict";
 
-const CLICK_PX = 4,
-	KEY_ZOOM = 0.7,
+const KEY_ZOOM = 0.7,
 	KEY_PAN = 0.15;
 
 /* What an event happened to. */
@@ -19,9 +19,6 @@ class Input {
 	constructor(timeline) {
 		this.timeline = timeline;
 		this.help = byId("help", HTMLDialogElement);
-		/** @type {{ x: number, y: number, from: number, scroll: number, moved: boolean } | null} */
-		this.drag = null;
-		this.listenPictures(byId("pictures"));
 		this.listenOverview(byId("overview"));
 		this.listenDivider(byId("divider"));
 		document.addEventListener("keydown", (event) => this.key(event));
@@ -36,92 +33,6 @@ class Input {
 		];
 
 		for (const [id, action] of buttons) byId(id).addEventListener("click", action);
-	}
-
-	/* Dragging pans time horizontally and scrolls the lanes vertically; a click selects. */
-	/** @param {HTMLElement} root */
-	listenPictures(root) {
-		const { timeline } = this;
-
-		root.addEventListener("wheel", (event) => this.wheel(event), { passive: false });
-		root.addEventListener("pointermove", (event) =>
-			this.drag ? this.move(event) : timeline.point(this.place(event)),
-		);
-		root.addEventListener("pointerleave", () => timeline.point(null));
-		root.addEventListener("pointerdown", (event) => {
-			if (event.button || elementOf(event).closest("button")) return;
-			root.setPointerCapture(event.pointerId);
-			this.drag = {
-				x: event.clientX,
-				y: event.clientY,
-				from: timeline.view.from,
-				scroll: timeline.lanes.scrollTop,
-				moved: false,
-			};
-		});
-		root.addEventListener("pointerup", (event) => {
-			const clicked = this.drag && !this.drag.moved;
-
-			this.drag = null;
-			root.classList.remove("dragging");
-			if (clicked) timeline.click(this.place(event));
-		});
-		root.addEventListener("pointercancel", () => (this.drag = null));
-		root.addEventListener("dblclick", () => timeline.zoomToSelection());
-	}
-
-	/** @param {MouseEvent} event */
-	place(event) {
-		const { left, top } = byId("pictures").getBoundingClientRect();
-
-		return {
-			x: event.clientX - left,
-			y: event.clientY - top,
-			clientX: event.clientX,
-			clientY: event.clientY,
-		};
-	}
-
-	/** @param {PointerEvent} event */
-	move(event) {
-		const { timeline, drag } = this;
-
-		if (!drag) return;
-		const dx = event.clientX - drag.x,
-			dy = event.clientY - drag.y;
-
-		drag.moved ||= Math.hypot(dx, dy) > CLICK_PX;
-		if (!drag.moved) return;
-		byId("pictures").classList.add("dragging");
-		timeline.point(null);
-		timeline.lanes.scrollTop = drag.scroll - dy;
-		const from = drag.from - (dx / timeline.view.width) * timeline.view.span;
-
-		timeline.setWindow(from, from + timeline.view.span);
-	}
-
-	/* The wheel zooms at the pointer; sideways, or with Shift, it pans. */
-	/** @param {WheelEvent} event */
-	wheel(event) {
-		const { timeline } = this,
-			unit = event.deltaMode ? 16 : 1,
-			dx = (event.shiftKey ? event.deltaX || event.deltaY : event.deltaX) * unit,
-			dy = event.deltaY * unit;
-
-		event.preventDefault();
-		if (event.shiftKey || Math.abs(dx) > Math.abs(dy)) {
-			const shift = (dx / timeline.view.width) * timeline.view.span;
-
-			timeline.setWindow(timeline.view.from + shift, timeline.view.until + shift);
-		} else {
-			timeline.setWindow(
-				...timeline.view.zoomed(
-					this.place(event).x,
-					Math.exp(Math.max(-120, Math.min(120, dy)) * 0.0022),
-				),
-			);
-		}
-		timeline.point(this.place(event));
 	}
 
 	/* In the overview a drag chooses a window; its edges and its middle can be dragged as well. */
@@ -238,6 +149,7 @@ class Input {
 			n: () => timeline.stepStall(1),
 			p: () => timeline.stepStall(-1),
 			z: () => timeline.zoomToSelection(),
+			m: () => timeline.markRange(),
 			"?": () => this.help.showModal(),
 			"/": () => byId("search").focus(),
 			Escape: () => timeline.escape(),

@@ -34,8 +34,14 @@ class Panels {
 	refresh() {
 		const { selection, view } = this.timeline;
 
-		if (!selection || selection.kind === "thread") this.details.show(selection, view);
-		if (this.tabs.flameShown) this.flame.changed(view);
+		if (!selection || selection.kind === "thread" || selection.kind === "range")
+			this.details.show(selection, view);
+		if (this.tabs.flameShown)
+			this.flame.changed(
+				selection?.kind === "range"
+					? new Span(selection.from, selection.until, view.end)
+					: view,
+			);
 	}
 
 	/* Something else is chosen than `before`. */
@@ -55,6 +61,7 @@ class Panels {
 			(thing && byId("details").querySelector("h3")?.textContent) ?? "";
 		byId("details-close").hidden = !thing;
 		this.stalls.mark(thing && thing.kind === "stall" ? thing.stall : null);
-		if (thing) this.tabs.show("details");
+		/* the flame graph is that of a range, too */
+		if (thing && thing.kind !== "range") this.tabs.show("details");
 	}
 }

@@ -5,13 +5,13 @@
 
 const LEAST_WINDOW_NS = 100;
 
-class View {
-	/** @param {number} end */
-	constructor(end) {
-		this.end = Math.max(end, LEAST_WINDOW_NS); /* the recording's; it begins at 0 */
-		this.from = 0;
-		this.until = this.end;
-		this.width = 1; /* in CSS pixels */
+/* A stretch of a recording that ends at `end`. */
+class Span {
+	/** @param {number} from @param {number} until @param {number} end */
+	constructor(from, until, end) {
+		this.from = from;
+		this.until = until;
+		this.end = end; /* it begins at 0 */
 	}
 
 	get span() {
@@ -20,6 +20,16 @@ class View {
 
 	get whole() {
 		return this.from === 0 && this.until === this.end;
+	}
+}
+
+class View extends Span {
+	/** @param {number} end */
+	constructor(end) {
+		const length = Math.max(end, LEAST_WINDOW_NS);
+
+		super(0, length, length);
+		this.width = 1; /* in CSS pixels */
 	}
 
 	/* The nearest window inside the recording. */

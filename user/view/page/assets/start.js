@@ -114,6 +114,7 @@ function preparePrint(recording, root) {
 			chooseStall: nothing,
 			reveal: nothing,
 			redraw: nothing,
+			zoom: nothing,
 		},
 		details = new StallDetails(recording, actions),
 		stalls = [...recording.stalls].sort(STALL_ORDERS.length.compare);

@@ -60,6 +60,7 @@ class Tooltip {
 				return this.frameLines(thing);
 			case "thread":
 			case "function":
+			case "range":
 				return []; /* it has no place of its own in the picture */
 		}
 	}

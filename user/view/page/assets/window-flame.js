@@ -120,14 +120,14 @@ class WindowFlame {
 	}
 
 	/* Updates once the window rests, not for every step of a drag. */
-	/** @param {View} view */
+	/** @param {Span} view */
 	changed(view) {
 		this.view = view;
 		clearTimeout(this.timer);
 		this.timer = setTimeout(() => this.update(), 120);
 	}
 
-	/** @param {View} view */
+	/** @param {Span} view */
 	show(view) {
 		this.view = view;
 		this.update();

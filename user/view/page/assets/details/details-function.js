@@ -70,20 +70,13 @@ class FunctionDetails extends DetailsPart {
 			figureTable(
 				"Stalls of the function",
 				["length", "cause", "at"],
-				stalls.slice(0, FUNCTION_STALLS_MOST).map((stall) => [
-					element(
-						"button",
-						{
-							type: "button",
-							class: "link",
-							"data-of": stall.id,
-							onclick: () => this.actions.chooseStall(stall.id),
-						},
-						durationText(stall.end_ns - stall.start_ns),
-					),
-					stateElement(stall.cause),
-					timeText(stall.start_ns),
-				]),
+				stalls
+					.slice(0, FUNCTION_STALLS_MOST)
+					.map((stall) => [
+						this.stallButton(stall),
+						stateElement(stall.cause),
+						timeText(stall.start_ns),
+					]),
 			),
 			stalls.length > FUNCTION_STALLS_MOST
 				? element(

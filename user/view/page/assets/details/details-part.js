@@ -81,4 +81,21 @@ class DetailsPart {
 			"Zoom to it",
 		);
 	}
+
+	/* A stall's length, which leads to it. */
+	/** @param {Stall} stall */
+	stallButton(stall) {
+		const length = durationText(stall.end_ns - stall.start_ns);
+
+		return element(
+			"button",
+			{
+				type: "button",
+				class: "link",
+				"data-of": stall.id,
+				onclick: () => this.actions.chooseStall(stall.id),
+			},
+			length,
+		);
+	}
 }

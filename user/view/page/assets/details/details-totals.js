@@ -1,40 +1,59 @@
 // SPDX-License-Identifier: MIT
-/* What the details show without a selection: the totals of the window. */
+/* What the details show with nothing chosen: the totals of the window. */
 "use strict";
 
 class Totals extends DetailsPart {
-	/** @param {View} view */
-	show(view) {
-		const { recording } = this,
-			threads = recording
-				.threadsInOrder()
-				.map(
-					(thread) =>
-						/** @type {[Thread, Float64Array]} */ ([
-							thread,
-							recording.sums(thread.number, view.from, view.until),
-						]),
-				);
-		const states = STATE_NAMES.filter((_, state) => threads.some(([, sums]) => sums[state]));
+	/** @param {Span} range */
+	show(range) {
+		const { recording } = this;
 
 		if (!recording.lanesComplete)
 			/* sums of half a recording would be wrong */
 			return [element("p", { class: "note" }, "Reading the recording …")];
-		const shown = threads.filter(([, sums]) => sums.some(Boolean)).slice(0, 200);
-
 		return [
 			this.head(
-				view.whole ? "The whole recording" : "The selected range",
+				range.whole ? "The whole recording" : this.name(),
 				element("span", { class: "soft" }, " · "),
-				durationElement(view.span, { "data-figure": "window" }),
+				durationElement(range.span, { "data-figure": "window" }),
 				element(
 					"span",
 					{ class: "soft small" },
-					` · ${exactTimeText(view.from)} to ${exactTimeText(view.until)}`,
+					` · ${exactTimeText(range.from)} to ${exactTimeText(range.until)}`,
 				),
 			),
-			...recording.loops.map((loop) => this.loopTotals(loop, view)),
-			...recording.gils.map((gil) => this.gilTotals(gil, view)),
+			this.tools(range),
+			...recording.loops.map((loop) => this.loopTotals(loop, range)),
+			...recording.gils.map((gil) => this.gilTotals(gil, range)),
+			...this.threadTotals(range),
+		];
+	}
+
+	name() {
+		return "The visible range";
+	}
+
+	/** @param {Span} range @returns {Node | null} */
+	tools(range) {
+		return range.whole
+			? element("p", { class: "soft small" }, "Drag in the lanes to select a range.")
+			: null;
+	}
+
+	/** @param {Span} range */
+	threadTotals(range) {
+		const threads = this.recording
+			.threadsInOrder()
+			.map(
+				(thread) =>
+					/** @type {[Thread, Float64Array]} */ ([
+						thread,
+						this.recording.sums(thread.number, range.from, range.until),
+					]),
+			);
+		const states = STATE_NAMES.filter((_, state) => threads.some(([, sums]) => sums[state])),
+			shown = threads.filter(([, sums]) => sums.some(Boolean)).slice(0, 200);
+
+		return [
 			shown.length
 				? element(
 						"section",
@@ -53,7 +72,7 @@ class Totals extends DetailsPart {
 		];
 	}
 
-	/** @param {Gil} gil @param {View} view */
+	/** @param {Gil} gil @param {Span} view */
 	gilTotals(gil, view) {
 		const holders = this.recording.holders(gil.number, view.from, view.until),
 			held = holders.reduce((sum, [, ns]) => sum + ns, 0);
@@ -126,15 +145,18 @@ class Totals extends DetailsPart {
 		);
 	}
 
-	/** @param {Loop} loop @param {View} view */
-	loopTotals(loop, view) {
-		const stalls = this.recording.stalls.filter(
-			(stall) =>
-				stall.loop === loop.number &&
-				stall.start_ns < view.until &&
-				stall.end_ns > view.from,
+	/* The stalls of a loop that are in a range, with a part at least. */
+	/** @param {Loop} loop @param {Span} range */
+	stallsIn(loop, { from, until }) {
+		return this.recording.stalls.filter(
+			(stall) => stall.loop === loop.number && stall.start_ns < until && stall.end_ns > from,
 		);
-		const worst = stalls.reduce(
+	}
+
+	/** @param {Loop} loop @param {Span} range @returns {Node} */
+	loopTotals(loop, range) {
+		const stalls = this.stallsIn(loop, range),
+			worst = stalls.reduce(
 				(most, stall) => Math.max(most, stall.end_ns - stall.start_ns),
 				0,
 			),
@@ -152,7 +174,7 @@ class Totals extends DetailsPart {
 				stalls.length
 					? [`${manyText(stalls.length, "stall")}, the longest `, durationElement(worst)]
 					: "no stall",
-				view.whole && turns
+				range.whole && turns
 					? [
 							` · ${manyText(turns, "iteration")}: p50 `,
 							durationElement(turn.p50_ns),

@@ -10,6 +10,7 @@ class Details extends DetailsPart {
 		this.root = root;
 		this.stallDetails = new StallDetails(recording, actions);
 		this.totals = new Totals(recording, actions);
+		this.rangeTotals = new RangeTotals(recording, actions);
 		this.poolDetails = new PoolDetails(recording, actions);
 		this.functionDetails = new FunctionDetails(recording, actions);
 	}
@@ -41,6 +42,8 @@ class Details extends DetailsPart {
 				return this.thread(thing, view);
 			case "function":
 				return this.functionDetails.show(thing.function);
+			case "range":
+				return this.rangeTotals.show(new Span(thing.from, thing.until, this.recording.end));
 		}
 	}
 
@@ -314,7 +317,7 @@ class Details extends DetailsPart {
 				thread.gone ? element("span", { class: "badge quiet" }, "gone") : null,
 			),
 			this.sumsSection(
-				`In ${view.whole ? "the whole recording" : "the selected range"} ` +
+				`In ${view.whole ? "the whole recording" : "the visible range"} ` +
 					`(${durationText(view.span)})`,
 				sums,
 				covered,

@@ -18,6 +18,7 @@ class Over extends Canvas {
 		const onHover = hover && this.pair(hover),
 			pair = onHover || (selection && this.pair(waitOf(this.recording, selection)));
 
+		if (selection?.kind === "range") this.range(selection);
 		if (onHover) this.veil(onHover);
 		if (pointer) {
 			this.context.fillStyle = themeValue("--crosshair");
@@ -35,6 +36,23 @@ class Over extends Canvas {
 			for (const box of thingBoxes(this.recording, view, layout, hover))
 				this.outline(box, themeValue("--text"), 1);
 		if (pair) this.arrow(pair);
+	}
+
+	/* What is outside a range is dimmed, unless nothing of the range is in sight. */
+	/** @param {RangeThing} shape */
+	range({ from, until }) {
+		const { context, scene } = this,
+			left = this.px(Math.max(0, scene.view.x(from))),
+			right = this.px(Math.min(scene.width, scene.view.x(until))),
+			line = this.px(1);
+
+		if (right < 0 || left > this.columns) return;
+		context.fillStyle = themeValue("--range-veil");
+		context.fillRect(0, 0, left, this.rows);
+		context.fillRect(right, 0, this.columns - right, this.rows);
+		context.fillStyle = themeValue("--accent");
+		if (from >= scene.view.from) context.fillRect(left - line, 0, line, this.rows);
+		if (until <= scene.view.until) context.fillRect(right, 0, line, this.rows);
 	}
 
 	/* A wait and the holds that caused it: boxes of the wait, of the GIL's lane, of the holder's
