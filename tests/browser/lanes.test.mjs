@@ -44,6 +44,7 @@ const files = [
 		"assets/colours",
 		"assets/data",
 		"page/assets/lanes",
+		"page/assets/clock",
 		"page/assets/scale",
 		"page/assets/draw/draw-base",
 		"page/assets/draw/draw-lanes",

@@ -202,6 +202,7 @@ interface Holder {
 	all: [index: number, ns: number][];
 }
 
+type ClockName = "relative" | "local" | "utc";
 /** How a list of stalls is sorted. */
 type StallOrder = "group" | "length" | "time" | "cause";
 

@@ -75,36 +75,6 @@ function percentText(part, whole) {
 	);
 }
 
-/* A point in time with enough digits for neighbours `step` ns apart to differ: "+1.23 s", "+1.234
- * 567 s". */
-/** @param {number} ns @param {number} [step] */
-function timeText(ns, step) {
-	let digits = 3;
-
-	while (digits < 9 && 10 ** (9 - digits) > (step || 1e6)) digits++;
-	return pointText(ns, digits);
-}
-
-/** @param {number} ns @param {number} digits */
-function pointText(ns, digits) {
-	const whole = Math.round(ns),
-		unit = 10 ** (9 - digits),
-		cut = Math.round(whole / unit) * unit;
-	const seconds = Math.floor(cut / 1e9),
-		rest = String(cut - seconds * 1e9)
-			.padStart(9, "0")
-			.slice(0, digits);
-	const groups = rest.replace(/(\d{3})(?=\d)/g, "$1" + THIN_SPACE);
-
-	return "+" + seconds + (digits ? "." + groups : "") + NO_BREAK_SPACE + "s";
-}
-
-/* "+5.616 993 123 s": all digits. */
-/** @param {number} ns */
-function exactTimeText(ns) {
-	return pointText(ns, 9);
-}
-
 /* Text of the target, made safe to read: invisible characters, and those that move or reverse the
  * text around them, become \xHH, byte by byte, as in the text report. */
 /** @param {string} text */

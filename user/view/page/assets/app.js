@@ -41,6 +41,10 @@ class Timeline {
 		this.input = new Input(this);
 		this.gestures = new Gestures(this);
 		this.link = new Link(this);
+		this.clock = new ClockChoice(byId("clock", HTMLSelectElement), (name) =>
+			this.setClock(name),
+		);
+		this.clock.show("relative");
 		this.listen();
 		this.resize();
 	}
@@ -129,7 +133,10 @@ class Timeline {
 
 		label.hidden = !pointer;
 		if (pointer) {
-			label.textContent = timeText(view.timeAt(pointer.x), view.span / view.width).slice(1);
+			label.textContent = tickText(
+				view.timeAt(pointer.x),
+				Math.min(1e6, view.span / view.width),
+			);
 			const width = label.offsetWidth,
 				left = Math.max(0, pointer.x - width / 2);
 
@@ -156,6 +163,15 @@ class Timeline {
 			mark.style.width = `${((Math.min(until, range.until) - left) / (until - from)) * 100}%`;
 		}
 		byId("ruler-range").textContent = range ? durationText(range.until - range.from) : "";
+	}
+
+	/* How moments are written, everywhere. */
+	/** @param {string | undefined} name */
+	setClock(name) {
+		this.clock.show(name);
+		this.panels.rewrite();
+		this.redraw();
+		this.link.changed();
 	}
 
 	placeWindow() {

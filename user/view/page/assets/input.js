@@ -150,6 +150,7 @@ class Input {
 			p: () => timeline.stepStall(-1),
 			z: () => timeline.zoomToSelection(),
 			m: () => timeline.markRange(),
+			t: () => timeline.setClock(timeline.clock.next()),
 			"?": () => this.help.showModal(),
 			"/": () => byId("search").focus(),
 			Escape: () => timeline.escape(),

@@ -25,6 +25,7 @@ class Link {
 				view.whole ? "" : `t=${view.from}-${view.until}`,
 				selection ? `s=${thingAddress(selection)}` : "",
 				panels.tabs.chosen === "flame" ? "tab=flame" : "",
+				clock.name === "relative" ? "" : `clock=${clock.name}`,
 			].filter(Boolean);
 
 		this.written = parts.length ? `#${parts.join("&")}` : "";
@@ -46,6 +47,8 @@ class Link {
 		const thing = thingOf(recording, parts.get("s") || "");
 
 		if (location.hash === this.written) return;
+		if ((parts.get("clock") ?? "relative") !== clock.name)
+			timeline.setClock(parts.get("clock"));
 		if (Number(until) > Number(from) && Number(from) < view.end)
 			timeline.setWindow(Number(from), Number(until));
 		else timeline.setWindow(0, view.end);

@@ -44,6 +44,14 @@ class Panels {
 			);
 	}
 
+	/* All moments are written anew. */
+	rewrite() {
+		const { selection, view } = this.timeline;
+
+		this.stalls.build();
+		this.details.show(selection, view);
+	}
+
 	/* Something else is chosen than `before`. */
 	/** @param {Thing | null} thing @param {Thing | null} before */
 	choose(thing, before) {

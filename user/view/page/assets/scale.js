@@ -62,25 +62,36 @@ class View extends Span {
 	}
 }
 
-/* Ticks for a ruler: whole multiples of 1, 2 or 5 times a power of ten, at least `room` pixels
- * apart. */
+/* Of a ruler that shows times of day, in seconds. */
+const CLOCK_STEPS = [10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 14400, 86400];
+
+/* Ticks for a ruler: whole multiples of 1, 2 or 5 times a power of ten, or of what clocks have, at
+ * least `room` pixels apart. */
 /** @param {View} view @param {number} room */
 function ticks(view, room) {
 	const least = Math.max(1, (view.span / view.width) * room),
-		power = 10 ** Math.floor(Math.log10(least));
-	const factor = [1, 2, 5].find((candidate) => candidate * power >= least * 0.999) ?? 10,
-		step = factor * power,
+		step = (clock.name !== "relative" && clockStep(least)) || decimalStep(least),
+		phase = tickPhase(),
 		times = [];
 
-	for (let number = Math.ceil(view.from / step); number * step <= view.until; number++)
-		times.push(number * step);
-	return { step, times };
+	for (let number = Math.ceil((view.from + phase) / step); ; number++) {
+		const time = number * step - phase;
+
+		if (time > view.until) return { step, times };
+		times.push(time);
+	}
 }
 
-/* A tick's label, with as many digits as the step needs. */
-/** @param {number} time @param {number} step */
-function tickText(time, step) {
-	const digits = Math.max(0, Math.min(9, 9 - Math.floor(Math.log10(step) + 1e-9)));
+/** @param {number} least */
+function decimalStep(least) {
+	const power = 10 ** Math.floor(Math.log10(least)),
+		factor = [1, 2, 5].find((candidate) => candidate * power >= least * 0.999) ?? 10;
 
-	return pointText(time, digits).slice(1);
+	return factor * power;
+}
+
+/* 0: decimal ones will do. */
+/** @param {number} least */
+function clockStep(least) {
+	return least > 5e9 ? (CLOCK_STEPS.find((seconds) => seconds * 1e9 >= least) ?? 0) * 1e9 : 0;
 }

@@ -13,18 +13,25 @@ function showHead(recording) {
 		process
 			? `PID ${process.pid}`
 			: manyText(recording.processes.length, "process", "processes"),
-		process ? `python ${process.python || "?"}` : "",
+		process ? `Python ${process.python || "?"}` : "",
 		durationText(recording.end),
-		`${countText(evidence.events)} events`,
-		evidence.lost ? `${countText(evidence.lost)} lost` : "no events lost",
-		timeOfDay(head.realtime_ns),
+	];
+	const data = [
+		evidence.lost ? `${manyText(evidence.lost, "event")} lost` : "no events lost",
+		manyText(evidence.events, "event"),
 		report.truncated ? "the recording is truncated" : "",
-	].filter(Boolean);
+	];
 
 	document.title = plainText(`${head.title} · gilscope`);
 	byId("title").textContent = plainText(head.title || "gilscope");
 	byId("title").title = plainText(process ? process.cmdline : head.title);
-	byId("facts").textContent = facts.join(" · ");
+	setClock(head.realtime_ns);
+	byId("facts").replaceChildren(
+		facts.filter(Boolean).join(" · "),
+		clock.isKnown ? " from " : "",
+		element("span", { id: "began" }),
+		["", ...data.filter(Boolean)].join(" · "),
+	);
 	byId("verdict").replaceChildren(
 		...(head.verdict || "").split("\n").map(function (line) {
 			const paragraph = document.createElement("span");
@@ -92,16 +99,6 @@ function showFindings(findings) {
 			),
 		),
 	);
-}
-
-/* When it began, in the reader's time zone. */
-/** @param {string | null} realtime */
-function timeOfDay(realtime) {
-	const ms = Number(BigInt(realtime || 0) / 1000000n);
-
-	return ms > 0
-		? new Date(ms).toLocaleString(undefined, { dateStyle: "medium", timeStyle: "medium" })
-		: "";
 }
 
 /* The stalls as text, for paper. */
