@@ -67,6 +67,8 @@ interface Blame extends ReportBlame {
 interface StallFilter {
 	cause?: string | null;
 	blame?: number | null;
+	loop?: number | null;
+	visible?: boolean; // only those of the window
 }
 
 /** Stalls of one function with one cause, longest first. */
@@ -202,6 +204,7 @@ interface Holder {
 	all: [index: number, ns: number][];
 }
 
+type ThreadOrder = "lanes" | "held" | "waited" | "total";
 type ClockName = "relative" | "local" | "utc";
 /** How a list of stalls is sorted. */
 type StallOrder = "group" | "length" | "time" | "cause";

@@ -328,12 +328,15 @@ class Timeline {
 	/** @param {number} id */
 	chooseStall(id) {
 		const stall = this.recording.stalls[id],
-			{ start_ns: from, end_ns: until } = stall;
+			{ start_ns: from, end_ns: until } = stall,
+			{ filters } = this.panels.stalls;
 
 		this.choose({ kind: "stall", stall: id });
 		this.layout.pin(stall.thread, this.recording.blockerThread(stall));
 		this.reveal(stall.thread);
-		this.moveTo(from - (until - from), until + (until - from));
+		/* a list of the visible stalls would be down to this one */
+		if (!filters.wanted.visible || !filters.isVisible(stall))
+			this.moveTo(from - (until - from), until + (until - from));
 	}
 
 	/* The next stall of the list, from the selected one or from its begin. */

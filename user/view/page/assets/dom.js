@@ -92,6 +92,21 @@ function stateBar(entries, whole, properties = {}) {
 	return bar;
 }
 
+/* The same of a thread, as its lane has it: only a loop's is blocked by what it sleeps in. */
+/** @param {Thread} thread @param {StateShare[]} entries @param {number} whole */
+function threadBar(thread, entries, whole) {
+	const words = entries
+		.filter(([, ns]) => ns > 0)
+		.map(([state, ns]) => `${labelOf(state, thread)} ${durationText(ns)}`)
+		.join(", ");
+
+	return stateBar(entries, whole, {
+		class: thread.loop ? "state-bar" : "state-bar asleep",
+		"aria-label": words,
+		title: words,
+	});
+}
+
 /* Nanoseconds by state as entries [state, ns], without zeros, largest first. */
 /** @param {Partial<StateSums>} states */
 function stateEntries(states) {

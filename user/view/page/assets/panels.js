@@ -11,7 +11,14 @@ class Panels {
 
 		this.timeline = timeline;
 		this.details = new Details(recording, byId("details"), actions);
-		this.stalls = new StallList(recording, byId("stalls"), byId("stalls-tools"), actions);
+		this.stalls = new StallList(
+			recording,
+			byId("stalls"),
+			byId("stalls-tools"),
+			timeline.view,
+			actions,
+		);
+		this.threads = new ThreadList(recording, byId("threads"), actions);
 		this.functions = new FunctionList(recording, byId("functions"), actions);
 		this.flame = new WindowFlame(
 			recording,
@@ -36,6 +43,10 @@ class Panels {
 
 		if (!selection || selection.kind === "thread" || selection.kind === "range")
 			this.details.show(selection, view);
+		if (this.stalls.filters.wanted.visible) {
+			this.stalls.build();
+			this.lists.count();
+		}
 		if (this.tabs.flameShown)
 			this.flame.changed(
 				selection?.kind === "range"
@@ -68,7 +79,8 @@ class Panels {
 		byId("announcement").textContent =
 			(thing && byId("details").querySelector("h3")?.textContent) ?? "";
 		byId("details-close").hidden = !thing;
-		this.stalls.mark(thing && thing.kind === "stall" ? thing.stall : null);
+		this.stalls.mark(thing?.kind === "stall" ? thing.stall : null);
+		this.threads.mark(thing?.kind === "thread" ? thing.thread : null);
 		/* the flame graph is that of a range, too */
 		if (thing && thing.kind !== "range") this.tabs.show("details");
 	}

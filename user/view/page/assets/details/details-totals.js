@@ -204,7 +204,8 @@ class Totals extends DetailsPart {
 			],
 			threads.map(([thread, sums]) => [
 				this.shortButton(thread.number),
-				stateBar(
+				threadBar(
+					thread,
 					[...sums].map((ns, state) => [STATE_NAMES[state], ns]),
 					sums.reduce((sum, ns) => sum + ns, 0),
 				),

@@ -39,14 +39,15 @@ class StallList {
 	 * @param {Recording} recording
 	 * @param {HTMLElement} root
 	 * @param {HTMLElement} tools
+	 * @param {View} view
 	 * @param {Actions} actions
 	 */
-	constructor(recording, root, tools, actions) {
+	constructor(recording, root, tools, view, actions) {
 		this.recording = recording;
 		this.root = root;
+		this.view = view;
 		this.actions = actions;
 		this.order = /** @type {StallOrder} */ ("group");
-		this.wanted = /** @type {Required<StallFilter>} */ ({ cause: null, blame: null });
 		this.sorted = /** @type {Stall[]} */ ([]);
 		this.groups = /** @type {StallGroup[]} */ ([]);
 		this.entries = /** @type {(Stall | StallGroup)[]} */ ([]);
@@ -57,50 +58,17 @@ class StallList {
 		this.marked = /** @type {number | null} */ (null);
 		this.several = recording.loops.length > 1;
 		this.onfilter = () => {};
-		this.causes = this.select("Cause", [
-			["", "all causes"],
-			...STATE_NAMES.filter((name) =>
-				recording.stalls.some(({ cause }) => cause === name),
-			).map((name) => /** @type {[string, string]} */ ([name, stateLabel(name)])),
-		]);
-		this.functions = this.select("Function", [
-			["", "all functions"],
-			...recording.blame
-				.filter(({ id }) => recording.stalls.some(({ blame }) => blame === id))
-				.map(
-					({ id, handler }) =>
-						/** @type {[string, string]} */ ([String(id), handler.function]),
-				),
-		]);
-		if (recording.stalls.length > 1) tools.replaceChildren(this.causes, this.functions);
+		this.filters = new StallFilters(recording, view, tools, () => {
+			this.build();
+			this.onfilter();
+		});
 		this.build();
 	}
 
-	/** @param {string} name @param {[value: string, words: string][]} choices */
-	select(name, choices) {
-		return element(
-			"select",
-			{
-				"aria-label": `${name} of the stalls`,
-				"data-filter": name.toLowerCase(),
-				onchange: () => {
-					this.filter({
-						cause: this.causes.value || null,
-						blame: this.functions.value === "" ? null : Number(this.functions.value),
-					});
-					this.onfilter();
-				},
-			},
-			choices.map(([value, words]) => element("option", { value }, words)),
-		);
-	}
-
-	/* Shows only the stalls of a cause or a function; what is not named stays. */
+	/* Shows only the stalls of a cause, a function, …; what is not named stays. */
 	/** @param {StallFilter} wanted */
 	filter(wanted) {
-		this.wanted = { ...this.wanted, ...wanted };
-		this.causes.value = this.wanted.cause ?? "";
-		this.functions.value = this.wanted.blame === null ? "" : String(this.wanted.blame);
+		this.filters.set(wanted);
 		this.build();
 	}
 
@@ -144,18 +112,14 @@ class StallList {
 	}
 
 	build() {
-		const { recording, wanted } = this;
+		const { recording } = this;
 
 		if (!recording.stalls.length) {
 			this.root.replaceChildren(this.nothing());
 			return;
 		}
 		this.sorted = recording.stalls
-			.filter(
-				({ cause, blame }) =>
-					(wanted.cause === null || cause === wanted.cause) &&
-					(wanted.blame === null || blame === wanted.blame),
-			)
+			.filter((stall) => this.filters.accept(stall))
 			.sort(STALL_ORDERS[this.order].compare);
 		this.groups = this.order === "group" ? this.makeGroups() : [];
 		this.entries =
@@ -191,6 +155,9 @@ class StallList {
 				),
 				this.body,
 			),
+			this.sorted.length
+				? ""
+				: element("p", { class: "note" }, "No stall is like this: see the filters above."),
 		);
 		this.more();
 		this.root.onscroll = () =>
@@ -221,41 +188,18 @@ class StallList {
 
 	/** @param {StallOrder} order @param {string} words */
 	headCell(order, words) {
-		const sorted = this.order === order;
+		const sorted = this.order === order && order !== "group";
 
-		return element(
-			"th",
-			{
-				scope: "col",
-				"aria-sort":
-					sorted && order !== "group"
-						? order === "length"
-							? "descending"
-							: "ascending"
-						: null,
+		return sortHead(
+			words,
+			`Sort ${STALL_ORDERS[order].name}`,
+			sorted ? (order === "length" ? "descending" : "ascending") : null,
+			() => {
+				this.order = order;
+				this.build();
+				focusIn(this.root, `[data-order="${order}"]`);
 			},
-			element(
-				"button",
-				{
-					type: "button",
-					class: "sort",
-					"data-order": order,
-					title: `Sort ${STALL_ORDERS[order].name}`,
-					onclick: () => {
-						this.order = order;
-						this.build();
-						/** @type {HTMLElement | null} */ (
-							this.root.querySelector(`[data-order="${order}"]`)
-						)?.focus();
-					},
-				},
-				words,
-				element(
-					"span",
-					{ "aria-hidden": "true" },
-					sorted ? (order === "length" ? " ▾" : " ▴") : "",
-				),
-			),
+			order,
 		);
 	}
 
@@ -289,9 +233,7 @@ class StallList {
 						onclick: () => {
 							this.closed.set(group.key, !closed);
 							this.build();
-							/** @type {HTMLElement | null} */ (
-								this.root.querySelector(`[data-group="${group.key}"] button`)
-							)?.focus();
+							focusIn(this.root, `[data-group="${group.key}"] button`);
 						},
 					},
 					element("span", { class: "chevron", "aria-hidden": "true" }),

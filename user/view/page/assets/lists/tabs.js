@@ -52,11 +52,11 @@ class PanelTabs extends TabGroup {
 	}
 }
 
-/* The lists at the left: of functions, and of stalls. */
+/* The lists at the left: of functions, of stalls and of threads. */
 class ListTabs extends TabGroup {
 	/** @param {Recording} recording @param {StallList} stalls */
 	constructor(recording, stalls) {
-		const names = ["functions", "stalls"];
+		const names = ["functions", "stalls", "threads"];
 
 		super(names, (name) => {
 			for (const other of names) byId(other).hidden = other !== name;
@@ -64,6 +64,7 @@ class ListTabs extends TabGroup {
 		});
 		this.stalls = stalls;
 		this.all = recording.stalls.length;
+		byId("tab-threads").textContent = `Threads (${countText(recording.threads.length)})`;
 		byId("tab-functions").textContent = `Functions (${countText(recording.blame.length)})`;
 		stalls.onfilter = () => this.count();
 		this.count();

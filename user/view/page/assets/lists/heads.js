@@ -1,0 +1,31 @@
+// SPDX-License-Identifier: MIT
+/* Heads of the lists' columns, which sort them. */
+"use strict";
+
+/**
+ * @param {string} words
+ * @param {string} title
+ * @param {"ascending" | "descending" | null} sorted
+ * @param {() => void} onclick
+ * @param {string} order
+ */
+function sortHead(words, title, sorted, onclick, order) {
+	const arrow = sorted ? (sorted === "descending" ? " ▾" : " ▴") : "";
+
+	return element(
+		"th",
+		{ scope: "col", "aria-sort": sorted },
+		element(
+			"button",
+			{ type: "button", class: "sort", "data-order": order, title, onclick },
+			words,
+			element("span", { "aria-hidden": "true" }, arrow),
+		),
+	);
+}
+
+/* Gives the focus to what replaced the element that had it. */
+/** @param {HTMLElement} root @param {string} selector */
+function focusIn(root, selector) {
+	/** @type {HTMLElement | null} */ (root.querySelector(selector))?.focus();
+}
