@@ -179,6 +179,12 @@ class Recording {
 		return this.threads[number] ? this.threads[number].name : "unknown holder";
 	}
 
+	/* Which loop a stall is of, where there are several. */
+	/** @param {Stall} stall */
+	loopText(stall) {
+		return this.loops.length > 1 ? `, loop of ${this.threads[stall.thread].short}` : "";
+	}
+
 	/** @param {number} number */
 	callText(number) {
 		return CALL_LABELS.get(number) || this.head.syscalls[number] || `system call ${number}`;

@@ -199,6 +199,7 @@ function publish(timeline) {
 				owner: rowOwner(row).number,
 			}));
 		},
+		has: (/** @type {string} */ address) => thingOf(recording, address) !== null,
 		get report() {
 			return structuredClone(recording.report);
 		},

@@ -14,14 +14,17 @@ class DetailsPart {
 		return element("div", { class: "details-head" }, element("h3", {}, children));
 	}
 
-	/** @param {number} number @param {Child} [words] */
-	threadButton(number, words = this.recording.threadText(number)) {
+	/* Several on one page lead to the same thread: `as` says what this one is about, to those who
+	 * hear it. */
+	/** @param {number} number @param {string} [as] @param {Child} [words] */
+	threadButton(number, as = "", words = this.recording.threadText(number)) {
 		return element(
 			"button",
 			{
 				type: "button",
 				class: "link",
 				title: this.recording.threadText(number),
+				"aria-label": `${words}${as && `, ${as}`}`,
 				onclick: () => this.actions.choose({ kind: "thread", thread: number }),
 			},
 			threadSwatch(number),
@@ -30,9 +33,9 @@ class DetailsPart {
 	}
 
 	/* For lists, where names are close together. */
-	/** @param {number} number */
-	shortButton(number) {
-		return this.threadButton(number, this.recording.threads[number].short);
+	/** @param {number} number @param {string} as */
+	shortButton(number, as) {
+		return this.threadButton(number, as, this.recording.threads[number].short);
 	}
 
 	/* The facts of a stretch of time. */
@@ -85,7 +88,7 @@ class DetailsPart {
 	/* A stall's length, which leads to it. */
 	/** @param {Stall} stall */
 	stallButton(stall) {
-		const length = durationText(stall.end_ns - stall.start_ns);
+		const length = stall.end_ns - stall.start_ns;
 
 		return element(
 			"button",
@@ -93,9 +96,18 @@ class DetailsPart {
 				type: "button",
 				class: "link",
 				"data-of": stall.id,
+				"aria-label":
+					`${durationText(length)}, stall at ${startText(stall)}` +
+					this.recording.loopText(stall),
 				onclick: () => this.actions.chooseStall(stall.id),
 			},
-			length,
+			durationText(length),
 		);
 	}
+}
+
+/* When something began, with enough digits to differ from the next one. */
+/** @param {{ start_ns: number, end_ns: number }} shape */
+function startText({ start_ns, end_ns }) {
+	return timeText(start_ns, Math.min(1e6, end_ns - start_ns));
 }

@@ -32,7 +32,7 @@ class RangeTotals extends Totals {
 		return element(
 			"section",
 			{ "data-loop": loop.number },
-			element("h4", {}, "Loop of ", this.shortButton(loop.thread)),
+			element("h4", {}, "Loop of ", this.shortButton(loop.thread, "its loop")),
 			stateBar(entries, range.span),
 			element(
 				"ul",

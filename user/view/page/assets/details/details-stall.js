@@ -159,12 +159,12 @@ class StallDetails {
 			"section",
 			{},
 			element("h4", {}, "Who held the GIL"),
-			stall.blockers.map((blocker) => this.blocker(blocker, stall)),
+			stall.blockers.map((blocker, place) => this.blocker(blocker, stall, place + 1)),
 		);
 	}
 
-	/** @param {ReportBlocker} blocker @param {Stall} stall */
-	blocker(blocker, stall) {
+	/** @param {ReportBlocker} blocker @param {Stall} stall @param {number} place */
+	blocker(blocker, stall, place) {
 		const entries = stateEntries(blocker.states),
 			process = this.recording.threads[stall.thread].process;
 		const thread = this.recording.threads.find(
@@ -186,6 +186,7 @@ class StallDetails {
 							{
 								type: "button",
 								class: "link",
+								"aria-label": `${name}, holder ${place}`,
 								onclick: () =>
 									this.actions.choose({ kind: "thread", thread: thread.number }),
 							},
@@ -254,7 +255,7 @@ class StallDetails {
 	/** @param {Stall} stall */
 	parts(stall) {
 		if (stall.parts.length < 2) return null;
-		const rows = stall.parts.map((part) => {
+		const rows = stall.parts.map((part, place) => {
 			const ns = Object.values(part.states).reduce((sum, more) => sum + more, 0);
 
 			return [
@@ -265,6 +266,7 @@ class StallDetails {
 						class: "link figure",
 						"data-ns": part.start_ns,
 						"data-figure": "part.start",
+						"aria-label": `${timeText(part.start_ns)}, callback ${place + 1}`,
 						title: `${exactTimeText(part.start_ns)} to ${exactTimeText(part.end_ns)}`,
 						onclick: () => this.actions.show(part.start_ns, part.end_ns),
 					},

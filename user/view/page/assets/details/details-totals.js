@@ -124,7 +124,9 @@ class Totals extends DetailsPart {
 						element(
 							"li",
 							{},
-							thread < 0 ? "other threads" : this.shortButton(thread),
+							thread < 0
+								? "other threads"
+								: this.shortButton(thread, "holder of the GIL"),
 							durationElement(ns),
 							element("span", { class: "soft" }, percentText(ns, view.span)),
 						),
@@ -169,7 +171,7 @@ class Totals extends DetailsPart {
 				"p",
 				{},
 				"Loop of ",
-				this.shortButton(loop.thread),
+				this.shortButton(loop.thread, "its loop"),
 				": ",
 				stalls.length
 					? [`${manyText(stalls.length, "stall")}, the longest `, durationElement(worst)]
@@ -203,7 +205,7 @@ class Totals extends DetailsPart {
 				),
 			],
 			threads.map(([thread, sums]) => [
-				this.shortButton(thread.number),
+				this.shortButton(thread.number, "states"),
 				threadBar(
 					thread,
 					[...sums].map((ns, state) => [STATE_NAMES[state], ns]),

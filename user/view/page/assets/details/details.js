@@ -88,7 +88,12 @@ class Details extends DetailsPart {
 							"ul",
 							{ class: "shares plain" },
 							waits.map(([waiter, ns]) =>
-								element("li", {}, this.shortButton(waiter), durationElement(ns)),
+								element(
+									"li",
+									{},
+									this.shortButton(waiter, "waited"),
+									durationElement(ns),
+								),
 							),
 						),
 					)
@@ -171,13 +176,14 @@ class Details extends DetailsPart {
 						element(
 							"li",
 							{},
-							this.threadButton(thread),
+							this.threadButton(thread, "holder"),
 							durationElement(ns, { "data-figure": "holder" }),
 							element(
 								"button",
 								{
 									type: "button",
 									class: "link",
+									"aria-label": `its hold: ${this.recording.threadText(thread)}`,
 									onclick: () =>
 										this.actions.choose({
 											kind: "hold",

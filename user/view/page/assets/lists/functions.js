@@ -75,6 +75,7 @@ class FunctionList {
 						title: `${handler.function}\n${handler.file}:${handler.line}`,
 					},
 					placedFrame(handler),
+					unseenPlace(handler),
 				),
 			),
 			element("td", {}, this.bar(blame)),

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/* Heads of the lists' columns, which sort them. */
+/* What the lists share: heads of columns, which sort them, and names of buttons. */
 "use strict";
 
 /**
@@ -22,6 +22,12 @@ function sortHead(words, title, sorted, onclick, order) {
 			element("span", { "aria-hidden": "true" }, arrow),
 		),
 	);
+}
+
+/* Where a function is in full, for those who hear a button's name: another's may be the same. */
+/** @param {ReportHandler} handler */
+function unseenPlace({ file, line }) {
+	return element("span", { class: "unseen" }, `, ${file || "?"}:${line}`);
 }
 
 /* Gives the focus to what replaced the element that had it. */

@@ -7,6 +7,7 @@
 const STALLS_AT_ONCE = 200,
 	/* the latter only to reveal a stall selected elsewhere */
 	STALL_ROWS_MOST = 4000,
+	NOBODY = "no function of yours",
 	OPEN_STALLS_MOST = 30; /* with more, only the first group is open */
 
 /** @type {Record<StallOrder, { name: string, compare: (a: Stall, b: Stall) => number }>} */
@@ -238,8 +239,9 @@ class StallList {
 					},
 					element("span", { class: "chevron", "aria-hidden": "true" }),
 					stateSwatch(group.cause),
-					handler ? element("code", {}, handler.function) : "no function of yours",
+					handler ? element("code", {}, handler.function) : NOBODY,
 					element("span", { class: "soft" }, ` · ${stateLabel(group.cause)}`),
+					handler ? unseenPlace(handler) : null,
 					element(
 						"span",
 						{ class: "group-sum" },
@@ -275,7 +277,8 @@ class StallList {
 						"aria-label":
 							`Stall of ${durationText(length)}, ${stateLabel(stall.cause)}` +
 							`${culprit ? `, ${culprit.function}` : ""}, at ` +
-							`${timeText(stall.start_ns)}`,
+							startText(stall) +
+							this.recording.loopText(stall),
 					},
 					durationText(length),
 					stall.ongoing ? "+" : "",

@@ -10,7 +10,7 @@ const THREAD_COLUMNS = [
 	{ order: "lanes", head: "Thread", title: "Sort as the lanes" },
 	{ order: "held", head: "Held GIL", title: "Sort by how long it held the GIL" },
 	{ order: "waited", head: "Waited", title: "Sort by how long it waited for the GIL" },
-	{ order: "total", head: "Total", title: "Sort by how long it was observed" },
+	{ order: "total", head: "Observed", title: "Sort by how long it was observed" },
 ];
 
 class ThreadList {
@@ -129,9 +129,9 @@ class ThreadList {
 						type: "button",
 						class: "row-button",
 						title: thread.name,
-						"aria-label": `Thread ${thread.name}`,
 					},
 					threadSwatch(thread.number),
+					element("span", { class: "unseen" }, "Thread "),
 					`${thread.python_name || thread.comm || "thread"} `,
 					this.roles(thread).flatMap((role) => [
 						element("span", { class: "badge quiet" }, role),
@@ -148,7 +148,10 @@ class ThreadList {
 			]).map(([figure, ns]) =>
 				element(
 					"td",
-					{ class: ns ? "number" : "number empty", "data-column": figure },
+					{
+						class: ns ? "number" : "number empty",
+						"data-column": figure === "total" ? "observed" : figure,
+					},
 					ns ? durationElement(ns, { "data-figure": figure }) : "·",
 				),
 			),
