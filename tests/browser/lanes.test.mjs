@@ -48,7 +48,7 @@ const files = [
 		"page/assets/scale",
 		"page/assets/draw/draw-base",
 		"page/assets/draw/draw-lanes",
-		"page/assets/window-flame",
+		"page/assets/flames/window-flame",
 	].map((name) => path.join(ROOT, `user/view/${name}.js`)),
 ].map((file) => readFileSync(file, "utf8"));
 const page = vm.runInNewContext(`${files.join("\n")}\n({${NAMES.join(", ")}})`, {

@@ -54,7 +54,7 @@ describe("functions", () => {
 		assert.match(await page.locator("#tab-stalls").innerText(), /1 of 3/);
 		assert.deepEqual(await stallRows(page), ["1"]);
 		await page.waitForTimeout(100);
-		assert.ok((await lit()) > 0.1);
+		assert.ok((await lit()) > 0.05);
 		assert.deepEqual(await figures(page, "stall"), [json.blame[0].stall_ns]);
 		await page.keyboard.press("Escape");
 		assert.equal((await stallRows(page)).length, 3);

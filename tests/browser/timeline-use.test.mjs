@@ -150,7 +150,8 @@ describe("the picture", () => {
 					({ kind, owner }) => kind === "flame" && !owner,
 				);
 
-			await page.mouse.click(frame.x, frame.y - height / 2 + 6);
+			/* below the fold of the frames outside of the handler */
+			await page.mouse.click(frame.x, frame.y - height / 2 + 21);
 			assert.match(await selectionOf(page), /^frame\.0\.\d+\.\d+$/);
 			assert.match(
 				await page.locator("#details").innerText(),

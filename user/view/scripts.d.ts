@@ -134,6 +134,12 @@ interface FrameThing {
 	index: number;
 	node: number;
 }
+interface FoldThing {
+	kind: "fold";
+	thread: number;
+	index: number;
+	fold: number;
+}
 interface StallThing {
 	kind: "stall";
 	stall: number;
@@ -157,6 +163,7 @@ type Thing =
 	| TurnThing
 	| BusyThing
 	| FrameThing
+	| FoldThing
 	| StallThing
 	| ThreadThing
 	| FunctionThing
@@ -193,6 +200,7 @@ interface ThingNumbers {
 	node: number;
 	from: number;
 	until: number;
+	fold: number;
 }
 
 /** Who held the GIL longest during a wait; `all`: [index of a hold, ns of the overlap]. */
@@ -278,12 +286,20 @@ interface GilGroup extends GroupPlace {
 interface ThreadGroup extends GroupPlace {
 	kind: "thread";
 	thread: Thread;
+	behind?: AsleepGroup; // shown when that is open
+}
+/** The line that threads are behind that only sleep. */
+interface AsleepGroup extends GroupPlace {
+	kind: "asleep";
+	process: number;
+	threads: Thread[];
 }
 interface PoolGroup extends GroupPlace {
 	kind: "pool";
 	pool: Pool;
 }
-type Group = ProcessGroup | GilGroup | ThreadGroup | PoolGroup;
+type LaneGroup = GilGroup | ThreadGroup | PoolGroup | AsleepGroup;
+type Group = ProcessGroup | LaneGroup;
 
 interface RowPlace {
 	group: Group;
@@ -346,6 +362,21 @@ interface WaitPair {
 	target: Row | null;
 }
 
+/** Frames of others in a row, in the lanes; `text` has how many. */
+interface Fold {
+	names: string;
+	text: string;
+}
+interface FoldedRun {
+	names: string;
+	nodes: number[];
+}
+/** What a lane shows of a stack, and the nodes of its folds. */
+interface FoldedRows {
+	path: number[];
+	folded: Map<number, number[]>;
+}
+
 // ── flame graphs ─────────────────────────────────────────────────────────────────────────────────
 
 /** What FlameGraph draws. */
@@ -362,6 +393,9 @@ interface FlameOptions {
 	title?(node: any): string[];
 	onselect?(node: any): void;
 	role?(node: any): string;
+	onfold?(node: any): void;
+	hidden?(node: any): { name: string; file: string }[];
+	unfolded?(node: any): FlameNodeLike;
 }
 interface FlameBox {
 	node: FlameNodeLike;
@@ -402,8 +436,34 @@ interface FlameChild {
 interface WindowNode extends FlameNodeLike {
 	file: string;
 	line: number;
-	node: number; // of the recording's stacks; below 0: a thread
-	state?: string;
+	node: number; // of the recording's stacks; 0: of none, below 0: a thread
+	role: "frame" | "group" | "fold";
+	fold?: WindowFold;
 	children: WindowNode[];
+	below: Map<string | number, WindowNode>;
 	states: Float64Array;
+}
+/** Frames of others; `least` to `most` of them, as stacks differ. */
+interface WindowFold {
+	names: string;
+	functions: Set<number>;
+	least: number;
+	most: number;
+}
+/** A stack's time in the window. */
+interface WindowSample {
+	thread: Thread | null; // null: there is only one
+	stack: number;
+	sums: Float64Array;
+	ns: number;
+}
+/** What a stack adds to the tree; `nodes`: the frames of a fold. */
+interface WindowStep {
+	key: string | number;
+	name: string;
+	file: string;
+	line: number;
+	node: number;
+	role: WindowNode["role"];
+	nodes?: number[];
 }

@@ -114,19 +114,46 @@ function textHash(text) {
 	return (hash ^ (hash >>> 15)) >>> 0;
 }
 
-/* Colours of functions: the hue comes from the file, so that related functions look alike; the
- * lightness varies a little by name. They are muted so as not to compete with the states. */
-/** @param {string} name @param {string} file @param {boolean} dark */
-function functionColour(name, file, dark) {
-	const hue = textHash(file || name) % 360,
-		shade = (textHash(name) % 7) - 3;
+/*
+ * Colours of frames by whose they are: PAGE_OWNER_…, folded ones, unknown ones. For colour-blind
+ * readers they differ in lightness as well as between blue and yellow
+ * (tests/browser/owners.test.mjs). They are muted so as not to compete with the states. Each is
+ * [hue, saturation, lightness].
+ */
+const OWNER_LOOKS = [
+	{ label: "your code", light: [217, 80, 74], dark: [217, 55, 43] },
+	{ label: "packages", light: [40, 65, 80], dark: [36, 45, 30] },
+	{ label: "standard library", light: [120, 12, 88], dark: [160, 12, 24] },
+	{ label: "folded frames", light: [210, 9, 76], dark: [210, 6, 36] },
+	{ label: "unknown", light: [210, 12, 93], dark: [210, 10, 20] },
+];
+const OWNER_FOLDED = 3,
+	OWNER_UNKNOWN = 4;
+/* where the reader chose the colours: of the box, and of the text on it (theme.css) */
+const OWNER_FORCED = [
+	["--text", "--surface"],
+	["--surface", "--text"],
+	["--surface", "--text"],
+	["--surface", "--text-faint"],
+	["--surface", "--text-faint"],
+];
 
-	return file
-		? `hsl(${hue} ${dark ? 26 : 44}% ${(dark ? 33 : 83) + shade * 1.4}%)`
-		: dark
-			? "#3a414a"
-			: "#dfe3e8";
+/* The lightness varies a little by name, so that neighbours can be told apart. */
+/** @param {number} owner @param {string} name @param {boolean} dark */
+function ownerColour(owner, name, dark) {
+	const [hue, saturation, lightness] = OWNER_LOOKS[owner][dark ? "dark" : "light"],
+		shade = name ? (textHash(name) % 5) - 2 : 0;
+
+	return `hsl(${hue} ${saturation}% ${lightness + shade}%)`;
 }
+
+/* Has the reader chosen all colours (Windows' high contrast)? A canvas must follow by itself. */
+function forcedColours() {
+	return matchMedia("(forced-colors: active)").matches && !matchMedia("print").matches;
+}
+
+/* What the colours of canvases depend on. */
+const THEME_QUERIES = ["(prefers-color-scheme: dark)", "(forced-colors: active)", "print"];
 
 function darkTheme() {
 	return matchMedia("(prefers-color-scheme: dark)").matches && !matchMedia("print").matches;

@@ -158,6 +158,18 @@ class Stacks {
 		for (let i = 1; i <= count; i++)
 			if (this.node[i] > nodes || this.handler[i] >= functions.length)
 				throw new DamagedData("The page's stacks are not complete.");
+		/* what was called as a handler is the application's, wherever its file is */
+		this.owners = Uint8Array.from(functions, ([, , , owner]) => owner);
+		for (const handler of this.handler) this.owners[handler] = PAGE_OWNER_APPLICATION;
+		this.owners[0] = OWNER_UNKNOWN;
+	}
+
+	/* Is a node's function an installed package's, or the standard library's? */
+	/** @param {number} node */
+	isOthers(node) {
+		const owner = this.owners[this.function[node]];
+
+		return owner === PAGE_OWNER_LIBRARY || owner === PAGE_OWNER_STDLIB;
 	}
 
 	/* Name, file and line of a node's frame. */

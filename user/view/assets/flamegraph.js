@@ -13,13 +13,19 @@
  *            onselect: node => …,                a frame was clicked, or chosen with Enter
  *                                                (optional)
  *            role: node => "frame",              "part": not a function but what its caller did;
- *                                                "group": what functions are grouped by (optional)
+ *                                                "group": what functions are grouped by; "fold":
+ *                                                frames that are one box (optional)
+ *            onfold: node => …,                  a fold was clicked: show() it open, or closed
+ *            hidden: node => [{name, file}, …],  the frames in a closed fold, for searches
+ *            unfolded: node => root,             a tree of all frames in and below it, for sums
+ *                                                (these three where there are folds)
  * });
  * graph.show(root);                           the tree; the frame that was zoomed to stays so, if
  *                                             it is still there
  *
  * Children are drawn in the order they have. Files: flamegraph.js (what is shown), flamelayout.js
- * (where the boxes are), flametable.js (the same as text), and format.js of all pages.
+ * (where the boxes are), flamesearch.js, flametable.js (the same as text), and format.js of all
+ * pages.
  */
 
 const FLAME_ROW_PX = 20;
@@ -49,22 +55,25 @@ class FlameGraph {
 		const tools = flameElement(element, "div", "flamegraph-tools");
 
 		this.element = element;
-		this.options = { title: () => [], onselect: () => {}, role: () => "frame", ...options };
+		this.options = {
+			title: () => [],
+			onselect: () => {},
+			role: () => "frame",
+			hidden: () => [],
+			...options,
+		};
 		this.layout = new FlameLayout({ name: "", ns: 0, self: 0, children: [] });
 		this.zoomed = this.focused = this.layout.root;
 		this.hovered = /** @type {FlameBox | null} */ (null);
 		this.range = { start: 0, end: 1 };
 		this.history = /** @type {FlameBox[]} */ ([]);
 		this.upwards = false;
-		this.needle = "";
-		this.found = /** @type {Set<FlameBox>} */ (new Set());
 		this.width = this.height = this.rowCount = this.moving = 0;
 		this.font = this.ink = this.markColour = "";
 		this.widths = /** @type {Map<string, number>} */ (new Map());
 		this.inks = /** @type {Map<string, string>} */ (new Map());
 		this.trail = flameElement(tools, "nav", "flamegraph-trail");
-		this.searchShare = flameElement(tools, "output", "flamegraph-found");
-		this.searchBox = flameElement(tools, "input", "flamegraph-search");
+		this.search = new FlameSearch(this, tools);
 		this.flipButton = flameElement(tools, "button", "flamegraph-flip", "Flip");
 		this.tableButton = flameElement(tools, "button", "flamegraph-totable", "Table");
 		this.view = flameElement(element, "div", "flamegraph-view");
@@ -83,9 +92,6 @@ class FlameGraph {
 	describe() {
 		this.element.classList.add("flamegraph");
 		this.trail.setAttribute("aria-label", "Zoomed to");
-		this.searchBox.type = "search";
-		this.searchBox.placeholder = "Search function or file";
-		this.searchBox.setAttribute("aria-label", "Search in the flame graph");
 		this.view.tabIndex = 0;
 		this.view.setAttribute("role", "application");
 		this.view.setAttribute("aria-roledescription", "flame graph");
@@ -111,13 +117,10 @@ class FlameGraph {
 		this.view.addEventListener("keydown", (event) => this.key(event));
 		this.view.addEventListener("focus", () => this.mark());
 		this.view.addEventListener("blur", () => this.mark());
-		this.searchBox.addEventListener("input", () => this.search(this.searchBox.value));
-		this.searchBox.addEventListener("keydown", (event) => this.searchKey(event));
 		this.flipButton.addEventListener("click", () => this.flip(!this.upwards));
 		this.tableButton.addEventListener("click", () => this.showTable(this.table.hidden));
 		new ResizeObserver(redraw).observe(this.view);
-		for (const query of ["(prefers-color-scheme: dark)", "print"])
-			matchMedia(query).addEventListener("change", redraw);
+		for (const query of THEME_QUERIES) matchMedia(query).addEventListener("change", redraw);
 	}
 
 	/* Shows another tree, zoomed to the frame with the same path as before. */
@@ -131,7 +134,7 @@ class FlameGraph {
 		this.focused = this.layout.likest(focused);
 		this.history = [];
 		this.range = { start: this.zoomed.start, end: this.zoomed.end };
-		this.find();
+		this.search.find();
 		this.update();
 	}
 
@@ -150,17 +153,6 @@ class FlameGraph {
 
 		if (before) this.zoomTo(before, false);
 		return Boolean(before);
-	}
-
-	/* Marks the frames whose function or file contains the text; returns {count, ns}. Nested
-	 * matches are counted once in ns. */
-	/** @param {string} text */
-	search(text) {
-		this.needle = text.trim().toLowerCase();
-		if (this.searchBox.value.trim().toLowerCase() !== this.needle) this.searchBox.value = text;
-		this.find();
-		this.redraw();
-		return { count: this.found.size, ns: this.layout.covered(this.found, this.layout.root) };
 	}
 
 	/** @param {boolean} upwards */
@@ -265,34 +257,11 @@ class FlameGraph {
 		);
 	}
 
-	find() {
-		const needle = this.needle,
-			known = /** @type {Map<string, boolean>} */ (new Map());
-		/** @param {string} text */
-		const matches = (text) => {
-			let found = known.get(text);
-
-			if (found === undefined) known.set(text, (found = text.toLowerCase().includes(needle)));
-			return found;
-		};
-
-		this.found = new Set();
-		for (const box of needle ? this.layout.all() : [])
-			if (box.depth && (matches(box.node.name) || (box.node.file && matches(box.node.file))))
-				this.found.add(box);
-		this.sayFound();
-	}
-
-	sayFound() {
-		const whole = this.layout.root,
-			ns = this.layout.covered(this.found, whole);
-
-		this.element.classList.toggle("flamegraph-searching", Boolean(this.needle));
-		this.searchShare.textContent = !this.needle
-			? ""
-			: !this.found.size
-				? "not found"
-				: `${percentText(ns, whole.node.ns)} matched, ${durationText(ns)}`;
+	/* A tree of what is in and below a box, with all its frames. */
+	/** @param {FlameBox} box @returns {FlameNodeLike} */
+	unfolded(box) {
+		if (this.options.unfolded) return this.options.unfolded(box.node);
+		return box.depth ? { name: "", ns: box.node.ns, self: 0, children: [box.node] } : box.node;
 	}
 
 	/* The lines of a box's tooltip: name, place, time, and what the component's caller adds. */
@@ -396,8 +365,8 @@ class FlameGraph {
 			left = Math.max(0, x),
 			right = Math.min(this.width, x + width),
 			context = this.context;
-		const found = this.needle && this.found.has(box),
-			faded = this.needle && !found,
+		const found = this.search.found.has(box),
+			faded = this.search.needle && !found,
 			above = box.depth < this.zoomed.depth;
 
 		context.globalAlpha = faded ? 0.35 : above ? 0.55 : 1;
@@ -414,12 +383,19 @@ class FlameGraph {
 			context.globalAlpha = faded ? 0.6 : above ? 0.8 : 1;
 			context.fillStyle = ink;
 			context.fillText(
-				this.fitting(box.node.name, right - left - 9),
+				this.fitting(this.nameOf(box.node), right - left - 9),
 				left + 4,
 				y + FLAME_ROW_PX / 2,
 			);
 		}
 		context.globalAlpha = 1;
+	}
+
+	/* In its box: a fold shows whether it is open. */
+	/** @param {FlameNodeLike} node */
+	nameOf(node) {
+		if (this.options.role(node) !== "fold") return node.name;
+		return `${this.options.hidden(node).length ? "▸" : "▾"} ${node.name}`;
 	}
 
 	/* Black or white, whichever is easier to read on this colour; a canvas gives colours back as
@@ -447,18 +423,17 @@ class FlameGraph {
 		return width;
 	}
 
-	/* As many whole characters of the text as fit; of a qualified name that does not fit, the last
-	 * part. */
+	/* As many whole characters of the text as fit, from its begin and its end; of a qualified name
+	 * that does not fit, the last part. */
 	/** @param {string} text @param {number} room */
 	fitting(text, room) {
 		if (this.widthOf(text) <= room) return text;
 		const last = text.slice(text.lastIndexOf(".") + 1),
-			width = this.widthOf(last),
-			characters = Array.from(last);
+			width = this.widthOf(last);
 
 		if (width <= room) return last;
-		for (let count = Math.floor((characters.length * room) / width) + 1; count > 1; count--) {
-			const part = `${characters.slice(0, count).join("")}…`;
+		for (let count = Math.floor((last.length * room) / width); count > 1; count--) {
+			const part = middleCut(last, count);
 
 			if (this.context.measureText(part).width <= room) return part;
 		}
@@ -531,6 +506,11 @@ class FlameGraph {
 	choose(box) {
 		this.hovered = null;
 		this.tip.hidden = true;
+		if (this.options.role(box.node) === "fold") {
+			this.focused = box;
+			this.options.onfold?.(box.node);
+			return;
+		}
 		this.zoomTo(box, true);
 		this.options.onselect(box.node);
 	}
@@ -568,24 +548,6 @@ class FlameGraph {
 		if (!Object.hasOwn(actions, event.key) || event.ctrlKey || event.altKey || event.metaKey)
 			return;
 		actions[event.key]();
-		event.preventDefault();
-		event.stopPropagation();
-	}
-
-	/* Enter goes to the widest match; Escape ends the search. */
-	/** @param {KeyboardEvent} event */
-	searchKey(event) {
-		const widest = widestOf([...this.found]);
-
-		if (event.key === "Enter" && widest) {
-			this.view.focus();
-			this.focus(widest);
-		} else if (event.key === "Escape") {
-			this.search("");
-			this.view.focus();
-		} else {
-			return;
-		}
 		event.preventDefault();
 		event.stopPropagation();
 	}

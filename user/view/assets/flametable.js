@@ -56,8 +56,7 @@ class FlameTable {
 			if (frame && !inside) running.delete(key);
 		};
 
-		if (box.depth) visit(box.node);
-		else box.node.children.forEach(visit);
+		this.graph.unfolded(box).children.forEach(visit);
 		return [...sums.values()].sort(
 			(a, b) => b[this.order] - a[this.order] || b.total - a.total,
 		);
@@ -126,7 +125,7 @@ class FlameTable {
 
 		button.type = "button";
 		button.title = "Search for it in the flame graph";
-		button.addEventListener("click", () => this.graph.search(sum.name));
+		button.addEventListener("click", () => this.graph.search.search(sum.name));
 		flameElement(row, "td", "flamegraph-file", sum.file);
 		for (const ns of [sum.self, sum.total]) {
 			flameElement(row, "td", "flamegraph-number", durationText(ns));

@@ -97,3 +97,15 @@ function baseName(path) {
 function placeText(file, line) {
 	return (file ? baseName(file) : "?") + (line ? ":" + line : "");
 }
+
+/* So many characters of a text, with "…" in place of its middle: names differ at their ends as
+ * often as at their begins. A few are those of the begin. */
+/** @param {string} text @param {number} count */
+function middleCut(text, count) {
+	const characters = Array.from(text),
+		end = count < 10 ? 0 : count >> 1;
+
+	return [...characters.slice(0, count - end), "…", ...(end ? characters.slice(-end) : [])].join(
+		"",
+	);
+}

@@ -29,14 +29,17 @@ static json_t *package_json(const char *file, bool application)
 
 static json_t *function_json(const struct page_head *head, const struct definition *definition)
 {
-	const char *file = definition->function.file;
-	bool application = !head->finder || handler_is_application(head->finder, file);
+	const char *name = definition->function.name, *file = definition->function.file;
+	/* the file of a launcher, which begins every stack of a program, is the package's own */
+	bool launcher = owner_is_launcher(name, file);
+	bool application = !launcher &&
+			   (!head->finder || handler_is_application(head->finder, file));
 
-	return json_pack("[o, o, I, i, o]", json_text(definition->function.name), json_text(file),
+	return json_pack("[o, o, I, i, o]", json_text(name), json_text(file),
 			 (json_int_t)definition->function.line,
-			 application	       ? PAGE_OWNER_APPLICATION
-			 : owner_package(file) ? PAGE_OWNER_LIBRARY
-					       : PAGE_OWNER_STDLIB,
+			 application			   ? PAGE_OWNER_APPLICATION
+			 : launcher || owner_package(file) ? PAGE_OWNER_LIBRARY
+							   : PAGE_OWNER_STDLIB,
 			 package_json(file, application));
 }
 

@@ -45,7 +45,7 @@ class FlamePage {
 		this.form.addEventListener("change", () => this.show());
 		this.form.addEventListener("submit", (event) => event.preventDefault());
 		document.addEventListener("keydown", (event) => this.key(event));
-		for (const query of ["(prefers-color-scheme: dark)", "print"])
+		for (const query of THEME_QUERIES)
 			matchMedia(query).addEventListener("change", () => this.recolour());
 		this.show();
 	}
@@ -169,9 +169,9 @@ class FlamePage {
 	/** @param {FlameNode} node */
 	colour(node) {
 		if (node.kind === "state") return stateLook(node.name).colour;
-		if (node.kind === "application") return functionColour(node.name, node.file, this.dark);
-		if (node.kind === "library")
-			return `hsl(${textHash(node.file) % 360} ${this.dark ? "8% 24%" : "16% 92%"})`;
+		if (node.kind === "application")
+			return ownerColour(PAGE_OWNER_APPLICATION, node.name, this.dark);
+		if (node.kind === "library") return ownerColour(PAGE_OWNER_LIBRARY, node.name, this.dark);
 		if (node.kind === "handler" && node.file) return this.dark ? "#2f3f5f" : "#d3dff5";
 		return this.dark ? "#3a414a" : "#d9dee4";
 	}
@@ -197,7 +197,7 @@ class FlamePage {
 			event.metaKey
 		)
 			return;
-		this.graph.searchBox.focus();
+		this.graph.search.box.focus();
 		event.preventDefault();
 	}
 }

@@ -38,6 +38,7 @@ class Timeline {
 			actions,
 		);
 		this.layout = new Layout(recording, byId("labels"), () => this.redraw());
+		this.unfolding = new Unfolding(this);
 		this.input = new Input(this);
 		this.gestures = new Gestures(this);
 		this.link = new Link(this);
@@ -60,8 +61,7 @@ class Timeline {
 			if (this.place) this.point(this.place); /* something else is under the pointer */
 		});
 		new ResizeObserver(() => this.resize()).observe(this.lanes);
-		for (const query of ["(prefers-color-scheme: dark)", "print"])
-			matchMedia(query).addEventListener("change", again);
+		for (const query of THEME_QUERIES) matchMedia(query).addEventListener("change", again);
 		addEventListener("beforeprint", () => preparePrint(this.recording, byId("print-stalls")));
 		addEventListener("afterprint", again);
 		addEventListener("resize", () => this.resize());
@@ -317,6 +317,7 @@ class Timeline {
 	choose(thing) {
 		const before = this.selection;
 
+		if (thing?.kind === "frame") this.unfolding.show(thing);
 		this.selection = thing;
 		this.panels.choose(thing, before);
 		this.redrawOver();
@@ -357,7 +358,7 @@ class Timeline {
 			top = this.lanes.scrollTop;
 
 		if (!group) return;
-		if (!group.open) this.layout.toggle(group, true);
+		if (!group.open || !group.rows.length) this.layout.toggle(group, true);
 		if (group.y < top) this.lanes.scrollTop = group.y;
 		else if (group.y + group.height > top + this.height)
 			this.lanes.scrollTop = Math.min(group.y, group.y + group.height - this.height);
@@ -399,7 +400,10 @@ class Timeline {
 
 	/** @param {PointerPlace} place */
 	click(place) {
-		this.choose(this.thingUnder(place));
+		const thing = this.thingUnder(place);
+
+		if (thing?.kind === "fold") this.unfolding.click(thing);
+		else this.choose(thing);
 	}
 
 	/* Selects a stall near there. The overview is narrow, so a few pixels are allowed. */

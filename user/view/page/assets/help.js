@@ -13,6 +13,7 @@ const HELP_KEYS = [
 	["z", "zoom to the selection"],
 	["m", "select the range of what is selected or visible"],
 	["t", "time since the begin, time of day, UTC"],
+	["u", "show all frames, or fold those of packages again"],
 	["?", "this help"],
 ];
 
@@ -29,8 +30,10 @@ const HELP_NOTES = [
 		"event loop are drawn paler while asleep.",
 	"The lane of a thread pool is as high as it has threads: how many are busy, in the colour of " +
 		"a warning while all are. A checkered part is threads whose state is unknown.",
-	"A flame lane shows stacks from the handler inwards; “all frames” shows them from " +
-		"the outermost frame. A column shows the longest stack in it.",
+	"Two or more frames in a row of installed packages or of the standard library are folded " +
+		"into a grey box with their packages and their number; a click opens it. The frame that " +
+		"ran or slept, and the one that your code called, are always shown. A column shows the " +
+		"longest stack in it.",
 	"Drag in the overview to choose what is visible. The address of this page follows; it can be " +
 		"bookmarked and shared.",
 ];
@@ -84,5 +87,14 @@ function buildHelp(dialog) {
 
 /** @param {HTMLElement} root */
 function buildLegend(root) {
-	root.replaceChildren(...STATE_NAMES.map(stateElement));
+	root.replaceChildren(
+		...STATE_NAMES.map(stateElement),
+		element(
+			"span",
+			{ class: "legend-owners" },
+			OWNER_LOOKS.slice(0, OWNER_UNKNOWN).map(({ label }, owner) =>
+				element("span", { class: "state" }, ownerSwatch(owner), label),
+			),
+		),
+	);
 }

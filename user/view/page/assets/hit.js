@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: MIT
 /*
  * What is at a point of the picture, and the selection. A thing is {kind, …}: hold (gil, index),
- * state (thread, index), turn (loop, index), busy (pool, index), frame (thread, index, node), stall
- * (stall), thread (thread), function (function: entry of the report's blame), range (from, until).
- * It has a place in time, an address for the fragment, and boxes in the picture.
+ * state (thread, index), turn (loop, index), busy (pool, index), frame (thread, index, node), fold
+ * (thread, index, fold: folds.js), stall (stall), thread (thread), function (function: entry of the
+ * report's blame), range (from, until). It has a place in time, an address for the fragment, and
+ * boxes in the picture. A fold can be pointed at, but not selected: it opens.
  */
 "use strict";
 
@@ -14,6 +15,7 @@ const THING_KEYS = {
 	turn: ["loop", "index"],
 	busy: ["pool", "index"],
 	frame: ["thread", "index", "node"],
+	fold: ["thread", "index", "fold"],
 	stall: ["stall"],
 	thread: ["thread"],
 	function: ["function"],
@@ -49,6 +51,7 @@ function thingOf(recording, address) {
 			node: 0,
 			from: 0,
 			until: 0,
+			fold: 0,
 		};
 
 	if (
@@ -79,6 +82,8 @@ function thingExists({ gils, threads, loops, pools, stalls, stacks, blame, end }
 
 			return Boolean(stack) && stacks.path(stack).includes(thing.node);
 		}
+		case "fold":
+			return false;
 		case "stall":
 			return thing.stall < stalls.length;
 		case "thread":
@@ -90,7 +95,8 @@ function thingExists({ gils, threads, loops, pools, stalls, stacks, blame, end }
 	}
 }
 
-/* When a thing was: [begin, end]. Of a frame: as long as it was in the stack without a break. */
+/* When a thing was: [begin, end]. Of a frame or a fold: as long as it was in the stack without a
+ * break. */
 /** @param {Recording} recording @param {Thing} thing @returns {[begin: number, end: number]} */
 function thingTimes({ gils, threads, loops, pools, stalls, stacks, end }, thing) {
 	/** @param {{ starts: Float64Array }} lane @returns {[number, number]} */
@@ -113,11 +119,14 @@ function thingTimes({ gils, threads, loops, pools, stalls, stacks, end }, thing)
 		case "range":
 			return [thing.from, thing.until];
 	}
-	const lane = threads[thing.thread].stackLane;
+	const { rows, stackLane: lane } = threads[thing.thread];
 	let first = thing.index,
 		last = thing.index;
 	/** @param {number} index */
-	const hasFrame = (index) => isBelow(stacks, lane.stacks[index], thing.node);
+	const hasFrame = (index) =>
+		thing.kind === "frame"
+			? isBelow(stacks, lane.stacks[index], thing.node)
+			: rows.path(lane.stacks[index], false).includes(-thing.fold);
 
 	/* bounded, for frames that last through very many entries */
 	for (let steps = 0; steps < 100000 && first > 0 && hasFrame(first - 1); steps++) first--;
@@ -214,7 +223,7 @@ function entryAt(lane, time, near, mask, thing) {
  * @param {number} time
  * @param {number} near
  * @param {number} y
- * @returns {FrameThing | null}
+ * @returns {FrameThing | FoldThing | null}
  */
 function frameAt(row, time, near, y) {
 	const lane = row.thread.stackLane,
@@ -224,9 +233,13 @@ function frameAt(row, time, near, y) {
 	const from = lane.indexAt(Math.max(lane.begin, time - near / 2)),
 		index = lane.longestOf(from, lane.indexAt(time + near / 2, from));
 	const stack = lane.stacks[index],
+		thread = row.thread.number,
 		node = stack ? row.thread.rows.path(stack, row.whole)[depth] : 0;
 
-	return node ? { kind: "frame", thread: row.thread.number, index, node } : null;
+	if (!node) return null;
+	return node > 0
+		? { kind: "frame", thread, index, node }
+		: { kind: "fold", thread, index, fold: -node };
 }
 
 /* Where a thing is in the picture: boxes {x, y, width, height}, y from the top of all lanes. */
@@ -254,13 +267,14 @@ function thingBoxes(recording, view, layout, thing) {
 				.filter((stall) => stall.blame === thing.function)
 				.filter(({ start_ns, end_ns }) => start_ns < view.until && end_ns > view.from)
 				.flatMap((stall) => stallBoxes(recording, view, layout, stall));
-		case "frame": {
+		case "frame":
+		case "fold": {
 			const thread = recording.threads[thing.thread],
 				row = layout.rowOf("flame", thread);
 			if (row?.kind !== "flame") return [];
 			const depth = thread.rows
 					.path(thread.stackLane.stacks[thing.index], row.whole)
-					.indexOf(thing.node),
+					.indexOf(thing.kind === "frame" ? thing.node : -thing.fold),
 				y = row.y + depth * FLAME_ROW_HEIGHT_PX,
 				height = FLAME_ROW_HEIGHT_PX - 1;
 

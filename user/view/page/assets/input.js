@@ -151,6 +151,7 @@ class Input {
 			z: () => timeline.zoomToSelection(),
 			m: () => timeline.markRange(),
 			t: () => timeline.setClock(timeline.clock.next()),
+			u: () => timeline.unfolding.setAll(!timeline.recording.folds.all),
 			"?": () => this.help.showModal(),
 			"/": () => byId("search").focus(),
 			Escape: () => timeline.escape(),

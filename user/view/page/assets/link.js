@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-/* The page's address: #t=from-until&s=stall.3, a view that can be bookmarked. The whole recording
- * with nothing chosen has no fragment. */
+/* The page's address: #t=from-until&s=stall.3&frames=all, a view that can be bookmarked. The whole
+ * recording with nothing chosen has no fragment. */
 "use strict";
 
 const LINK_MS = 200;
@@ -20,12 +20,13 @@ class Link {
 	}
 
 	write() {
-		const { view, selection, panels } = this.timeline,
+		const { view, selection, panels, recording } = this.timeline,
 			parts = [
 				view.whole ? "" : `t=${view.from}-${view.until}`,
 				selection ? `s=${thingAddress(selection)}` : "",
 				panels.tabs.chosen === "flame" ? "tab=flame" : "",
 				clock.name === "relative" ? "" : `clock=${clock.name}`,
+				recording.folds.all ? "frames=all" : "",
 			].filter(Boolean);
 
 		this.written = parts.length ? `#${parts.join("&")}` : "";
@@ -52,6 +53,7 @@ class Link {
 		if (Number(until) > Number(from) && Number(from) < view.end)
 			timeline.setWindow(Number(from), Number(until));
 		else timeline.setWindow(0, view.end);
+		timeline.unfolding.setAll(parts.get("frames") === "all");
 		timeline.choose(thing);
 		if (thing?.kind === "stall") timeline.reveal(recording.stalls[thing.stall].thread);
 		else if (thing && "thread" in thing) timeline.reveal(thing.thread);

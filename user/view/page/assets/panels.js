@@ -25,6 +25,7 @@ class Panels {
 			byId("flame-graph"),
 			byId("flame-tools"),
 			byId("flame-window"),
+			(names) => timeline.unfolding.toggle(names),
 		);
 		this.tabs = new PanelTabs(() => this.refresh());
 		this.lists = new ListTabs(recording, this.stalls);
@@ -61,6 +62,11 @@ class Panels {
 
 		this.stalls.build();
 		this.details.show(selection, view);
+	}
+
+	/* After folds were opened or closed. */
+	refold() {
+		this.flame.refold();
 	}
 
 	/* Something else is chosen than `before`. */

@@ -15,6 +15,7 @@ class Recording {
 		this.report = report;
 		this.head = head;
 		this.stacks = stacks;
+		this.folds = new Folds(stacks);
 		this.end = head.end_ns;
 		this.lanesComplete = false;
 		/* blobs of lanes requested and not yet used */
@@ -66,7 +67,7 @@ class Recording {
 	makeThreads() {
 		const noStates = new StateLane(readStates(NO_ENTRIES, this.sleeps)),
 			noStacks = new StackLane(readStackSpans(NO_ENTRIES, 0)),
-			noRows = new FlameRows(this.stacks, noStacks);
+			noRows = new FlameRows(this.folds, noStacks);
 
 		return this.joined(this.head.threads, "threads", (thread, figures) => ({
 			...thread,
@@ -286,7 +287,7 @@ class Recording {
 		thread.stateLane = new StateLane(readStates(states, this.sleeps));
 		thread.stackLane = new StackLane(readStackSpans(stacks, this.stacks.count));
 		thread.clockLane = new StackLane(readClock(clock, this.stacks.count));
-		thread.rows = new FlameRows(this.stacks, thread.stackLane);
+		thread.rows = new FlameRows(this.folds, thread.stackLane);
 		thread.isRead = true;
 		for (const lane of [thread.states, thread.stacks, thread.clock]) this.coming.delete(lane);
 	}
@@ -347,99 +348,4 @@ class Recording {
 				]);
 		return found;
 	}
-}
-
-/*
- * What a flame lane shows of a stack. All of it would fill the screen with frames of the framework,
- * so a stack with a handler is shown from the handler inwards, any other without the frames that
- * all stacks of the thread share. All frames are shown on demand.
- */
-class FlameRows {
-	/** @param {Stacks} stacks @param {StackLane} lane */
-	constructor(stacks, lane) {
-		this.stacks = stacks;
-		this.paths = [new Map(), new Map()];
-		this.used = usedStacks(lane.stacks, stacks.count);
-		this.common = this.commonDepth();
-		this.depths = [
-			this.usualDepth(lane),
-			this.used.reduce((most, stack) => Math.max(most, this.depth(stack, true)), 0),
-		];
-	}
-
-	/* The depth that is enough for 98 % of the time: a rare deep stack does not reserve rows that
-	 * are mostly empty. */
-	/** @param {StackLane} lane */
-	usualDepth(lane) {
-		const times = new Float64Array(this.stacks.count),
-			byDepth = /** @type {number[]} */ ([]);
-		let rest = 0;
-
-		for (let i = 0; i < lane.count; i++) times[lane.stacks[i]] += lane.lengthOf(i);
-		for (const stack of this.used) {
-			const depth = this.depth(stack, false);
-
-			byDepth[depth] = (byDepth[depth] || 0) + times[stack];
-			rest += times[stack] / 50;
-		}
-		let depth = byDepth.length - 1;
-
-		for (; depth > 0 && (byDepth[depth] || 0) <= rest; depth--) rest -= byDepth[depth] || 0;
-		return Math.max(0, depth);
-	}
-
-	/* The number of outer frames that all stacks share, not counting the innermost frame of the
-	 * shortest. */
-	commonDepth() {
-		const { parent, depth, node } = this.stacks;
-		let shared = -1;
-
-		for (const stack of this.used) {
-			let here = parent[node[stack]];
-
-			for (shared = shared < 0 ? here : shared; shared !== here;)
-				if (depth[shared] > depth[here]) shared = parent[shared];
-				else here = parent[here];
-		}
-		return shared > 0 ? depth[shared] : 0;
-	}
-
-	/* The number of outer frames left out. */
-	/** @param {number} stack @param {boolean} whole */
-	skipped(stack, whole) {
-		const { parent, depth, node, handler } = this.stacks;
-		let skipped = -1;
-
-		if (whole) return 0;
-		for (let here = handler[stack] ? node[stack] : 0; here; here = parent[here])
-			if (this.stacks.function[here] === handler[stack]) skipped = depth[here] - 1;
-		return skipped < 0 ? Math.min(this.common, depth[node[stack]] - 1) : skipped;
-	}
-
-	/** @param {number} stack @param {boolean} whole */
-	depth(stack, whole) {
-		return this.stacks.depth[this.stacks.node[stack]] - this.skipped(stack, whole);
-	}
-
-	/* The nodes shown of a stack, outermost first. */
-	/** @param {number} stack @param {boolean} whole */
-	path(stack, whole) {
-		const known = this.paths[Number(whole)];
-		let path = known.get(stack);
-
-		if (!path)
-			known.set(stack, (path = this.stacks.path(stack).slice(this.skipped(stack, whole))));
-		return path;
-	}
-}
-
-/* The numbers of the stacks that occur, without the unknown one. */
-/** @param {Uint32Array} numbers @param {number} count */
-function usedStacks(numbers, count) {
-	const seen = new Uint8Array(count),
-		used = [];
-
-	for (let i = 0; i < numbers.length; i++) seen[numbers[i]] = 1;
-	for (let stack = 1; stack < count; stack++) if (seen[stack]) used.push(stack);
-	return used;
 }

@@ -239,6 +239,18 @@ function publish(timeline) {
 							.filter(([, , , ns]) => ns),
 				),
 			),
+		/* what the rows of a thread's flame lane say at an instant, outermost first */
+		boxesAt: (/** @type {number} */ number, /** @type {number} */ time) => {
+			const { rows, stackLane } = recording.threads[number],
+				row = timeline.layout.rowOf("flame", recording.threads[number]);
+
+			return row?.kind === "flame"
+				? rows
+						.path(stackLane.stacks[stackLane.indexAt(time)], row.whole)
+						.slice(0, row.shown)
+						.map((node) => timeline.picture.flames.wordsOf(rows, node)[0])
+				: [];
+		},
 		xOf: (/** @type {number} */ time) => view.x(time),
 		measure: Object.freeze({
 			get loaded() {

@@ -58,6 +58,8 @@ class Tooltip {
 				return this.stallLines(thing);
 			case "frame":
 				return this.frameLines(thing);
+			case "fold":
+				return this.foldLines(thing);
 			case "thread":
 			case "function":
 			case "range":
@@ -189,6 +191,10 @@ class Tooltip {
 			this.line(
 				element("code", {}, (frame.file || "?") + (frame.line ? `:${frame.line}` : "")),
 			),
+			this.line(
+				ownerSwatch(this.recording.stacks.owners[frame.function]),
+				ownerText(this.recording.stacks, frame.function),
+			),
 			task ? this.line("task ", element("code", {}, task)) : null,
 			this.line(
 				STATE_RUNS[state]
@@ -196,6 +202,25 @@ class Tooltip {
 					: `${stateLabel(STATE_NAMES[state])}: exact`,
 			),
 		].filter((line) => line !== null);
+	}
+
+	/** @param {FoldThing} thing */
+	foldLines({ thread, index, fold }) {
+		const { stacks, threads, folds } = this.recording,
+			{ rows, stackLane } = threads[thread],
+			nodes = rows.nodesOf(stackLane.stacks[index], -fold);
+
+		return [
+			this.head(ownerSwatch(OWNER_FOLDED), folds.list[fold].text),
+			this.line(
+				`${manyText(nodes.length, "frame")} of others: `,
+				foldCounts(
+					stacks,
+					nodes.map((node) => stacks.function[node]),
+				),
+			),
+			this.line(rows.isOpen(-fold) ? "A click folds them." : "A click shows them."),
+		];
 	}
 
 	/** @param {Lane} lane @param {number} from @param {number} until */

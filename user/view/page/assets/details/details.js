@@ -38,6 +38,8 @@ class Details extends DetailsPart {
 				return this.poolDetails.show(thing);
 			case "frame":
 				return this.frame(thing);
+			case "fold":
+				return []; /* it cannot be selected */
 			case "thread":
 				return this.thread(thing, view);
 			case "function":

@@ -213,19 +213,24 @@ class Canvas {
 		return width;
 	}
 
-	/* As much of a text as fits. Of a qualified name that does not fit: its last part, then the
-	 * beginning of that. */
+	/* As much of a text as fits: a qualified name's last part, then its begin and its end. */
 	/** @param {string} text @param {number} room @param {boolean} qualified */
 	fitting(text, room, qualified) {
 		if (this.textWidth(text) <= room) return text;
 		const last = qualified ? text.slice(text.lastIndexOf(".") + 1) : text,
-			width = this.textWidth(last),
-			characters = Array.from(last);
+			width = this.textWidth(last);
 
 		if (width <= room) return last;
-		const count = Math.floor((characters.length * (room - this.textWidth("…"))) / width);
+		for (
+			let count = Math.floor((last.length * (room - this.textWidth("…"))) / width);
+			count > 1;
+			count--
+		) {
+			const shown = middleCut(last, count);
 
-		return count > 1 ? characters.slice(0, count).join("") + "…" : "";
+			if (this.textWidth(shown) <= room) return shown;
+		}
+		return "";
 	}
 }
 
@@ -237,9 +242,22 @@ const themeValues = new Map();
 function themeValue(name) {
 	if (!themeValues.has(name)) {
 		themeStyle ??= getComputedStyle(document.documentElement);
-		themeValues.set(name, themeStyle.getPropertyValue(name).trim());
+		themeValues.set(name, plainColour(themeStyle.getPropertyValue(name).trim()));
 	}
 	return themeValues.get(name);
+}
+
+/* A canvas need not know the reader's colours by their names (CanvasText, …). */
+/** @param {string} value */
+function plainColour(value) {
+	if (!/^[A-Z][A-Za-z]+$/.test(value)) return value;
+	const probe = element("span", { style: `color: ${value}`, hidden: true });
+
+	document.body.append(probe);
+	const { color } = getComputedStyle(probe);
+
+	probe.remove();
+	return color;
 }
 
 function forgetTheme() {

@@ -3,29 +3,41 @@
  * longest of its stacks. */
 "use strict";
 
+const FOLD = -1; /* in place of a function's number */
+
 class FlameDrawer {
 	/** @param {Picture} picture */
 	constructor(picture) {
 		this.picture = picture;
 		this.stacks = picture.recording.stacks;
-		this.colours = /** @type {string[]} */ ([]);
+		this.colours = /** @type {Map<number, string>} */ (new Map());
+		this.forced = forcedColours();
 	}
 
 	forget() {
-		this.colours = [];
+		this.colours.clear();
+		this.forced = forcedColours();
+	}
+
+	/** @param {number} number of a function, FOLD for a fold */
+	ownerOf(number) {
+		return number === FOLD ? OWNER_FOLDED : this.stacks.owners[number];
 	}
 
 	/* As #rrggbb, which canvas parses fastest. */
 	/** @param {number} number */
 	colourOf(number) {
-		let colour = this.colours[number];
+		let colour = this.colours.get(number);
 
 		if (!colour) {
-			const [name, file] = this.stacks.functions[number],
-				{ context } = this.picture;
+			const { context } = this.picture,
+				owner = this.ownerOf(number),
+				name = number === FOLD ? "" : this.stacks.functions[number][0];
 
-			context.fillStyle = functionColour(name, file, darkTheme());
-			this.colours[number] = colour = String(context.fillStyle);
+			context.fillStyle = this.forced
+				? themeValue(OWNER_FORCED[owner][0])
+				: ownerColour(owner, name, darkTheme());
+			this.colours.set(number, (colour = String(context.fillStyle)));
 		}
 		return colour;
 	}
@@ -82,79 +94,107 @@ class FlameDrawer {
 		const runs = this.runs(row.thread, view, place.columns),
 			height = this.picture.px(FLAME_ROW_HEIGHT_PX),
 			{ rows } = row.thread;
-		const paths = runs.map(([stack]) => (stack ? rows.path(stack, row.whole) : null));
+		const paths = runs.map(([stack]) => (stack ? rows.path(stack, row.whole) : []));
+		/** @param {number} at @param {number} node */
+		const isFound = (at, node) =>
+			marked && node ? rows.isMarked(runs[at][0], node, marked) : false;
 
 		for (let depth = 0; depth < row.shown; depth++) {
+			const band = {
+				y: place.y + depth * height,
+				height: height - Math.max(1, Math.floor(this.picture.ratio)),
+			};
 			let at = 0;
 
 			while (at < runs.length) {
-				const node = paths[at]?.[depth],
-					asleep = runs[at][1],
-					first = runs[at][2];
+				const [, asleep, first] = runs[at],
+					node = paths[at][depth] ?? 0,
+					found = isFound(at, node);
 				let last = runs[at][3],
 					next = at + 1;
 
 				for (
 					;
 					next < runs.length &&
-					paths[next]?.[depth] === node &&
+					(paths[next][depth] ?? 0) === node &&
 					runs[next][1] === asleep &&
-					runs[next][2] === last;
+					runs[next][2] === last &&
+					isFound(next, node) === found;
 					next++
 				)
 					last = runs[next][3];
 				if (node)
 					this.drawBox(
-						node,
-						asleep,
+						this.wordsOf(rows, node),
+						marked ? (found ? "found" : "faded") : asleep ? "asleep" : "plain",
 						first,
 						last - first,
-						{
-							y: place.y + depth * height,
-							height: height - Math.max(1, Math.floor(this.picture.ratio)),
-						},
-						marked,
+						band,
 					);
 				at = next;
 			}
 		}
 	}
 
+	/* What is in a row's box: its text, and the number of the function, or FOLD. */
+	/** @param {FlameRows} rows @param {number} node @returns {[text: string, number: number]} */
+	wordsOf(rows, node) {
+		if (node < 0)
+			return [`${rows.isOpen(node) ? "▾" : "▸"} ${rows.folds.list[-node].text}`, FOLD];
+		const number = this.stacks.function[node];
+
+		return [this.stacks.functions[number][0] || "?", number];
+	}
+
 	/* Only wide boxes have a gap between them: narrow ones would vanish. */
 	/**
-	 * @param {number} node
-	 * @param {boolean} asleep
+	 * @param {[text: string, number: number]} words
+	 * @param {keyof typeof BOX_ALPHAS} look
 	 * @param {number} x
 	 * @param {number} width
 	 * @param {Band} place
-	 * @param {Uint8Array | null} marked
 	 */
-	drawBox(node, asleep, x, width, place, marked) {
+	drawBox([text, number], look, x, width, place) {
 		const { context, ratio } = this.picture,
-			number = this.stacks.function[node],
-			found = marked?.[node];
+			gap = width > 3 * ratio ? Math.max(1, Math.floor(ratio)) : 0,
+			found = look === "found",
+			[boxAlpha, textAlpha] = BOX_ALPHAS[this.forced && look === "asleep" ? "plain" : look];
 
-		context.globalAlpha = marked && !found ? 0.22 : asleep ? 0.5 : 1;
+		context.globalAlpha = boxAlpha;
 		context.fillStyle = found ? themeValue("--found") : this.colourOf(number);
-		context.fillRect(
-			x,
-			place.y,
-			width - (width > 3 * ratio ? Math.max(1, Math.floor(ratio)) : 0),
-			place.height,
-		);
-		context.globalAlpha = marked && !found ? 0.5 : asleep ? 0.72 : 1;
+		context.fillRect(x, place.y, width - gap, place.height);
+		if (gap && this.forced) this.frameBox(x, width - gap, place);
+		context.globalAlpha = textAlpha;
 		if (width > 26 * ratio)
 			this.picture.words(
-				this.stacks.functions[number][0] || "?",
+				text,
 				x,
 				width,
 				place,
-				found ? themeValue("--mark-text") : themeValue("--flame-text"),
-				true,
+				themeValue(found ? "--mark-text" : this.inkOf(number)),
+				number !== FOLD,
 			);
 		context.globalAlpha = 1;
 	}
+
+	/** @param {number} number */
+	inkOf(number) {
+		return this.forced ? OWNER_FORCED[this.ownerOf(number)][1] : "--flame-text";
+	}
+
+	/* With the reader's two colours a box needs a line around it. */
+	/** @param {number} x @param {number} width @param {Band} place */
+	frameBox(x, width, { y, height }) {
+		const { context, ratio } = this.picture;
+
+		context.strokeStyle = themeValue("--text");
+		context.lineWidth = ratio;
+		context.strokeRect(x + ratio / 2, y + ratio / 2, width - ratio, height - ratio);
+	}
 }
+
+/* How opaque a box is, and its text. */
+const BOX_ALPHAS = { plain: [1, 1], asleep: [0.5, 0.8], found: [1, 1], faded: [0.22, 0.5] };
 
 /**
  * @param {FlameRun[]} runs

@@ -31,7 +31,7 @@ class Picture extends Canvas {
 
 	/* What depends on the theme and the screen. */
 	prepare() {
-		const key = `${this.ratio} ${themeValue("--surface")}`;
+		const key = `${this.ratio} ${themeValue("--surface")} ${forcedColours()}`;
 
 		if (this.prepared === key) return;
 		this.prepared = key;

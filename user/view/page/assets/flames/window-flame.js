@@ -91,17 +91,19 @@ class WindowFlame {
 	 * @param {HTMLElement} root
 	 * @param {HTMLElement} tools
 	 * @param {HTMLElement} title
+	 * @param {(names: string) => void} onfold a fold is to be opened or closed
 	 */
-	constructor(recording, root, tools, title) {
+	constructor(recording, root, tools, title, onfold) {
 		this.recording = recording;
 		this.title = title;
+		this.tree = new WindowTree(recording);
 		this.graph = new FlameGraph(root, {
-			colour: (/** @type {WindowNode} */ node) =>
-				node.state
-					? stateLook(node.state).colour
-					: functionColour(node.name, node.file, darkTheme()),
+			colour: (/** @type {WindowNode} */ node) => this.colour(node),
 			title: (/** @type {WindowNode} */ node) => this.words(node),
-			role: (/** @type {WindowNode} */ node) => (node.node < 0 ? "group" : "frame"),
+			role: (/** @type {WindowNode} */ node) => node.role,
+			onfold: (/** @type {WindowNode} */ { fold }) => fold && onfold(fold.names),
+			hidden: (/** @type {WindowNode} */ node) => this.hidden(node),
+			unfolded: (/** @type {WindowNode} */ node) => this.tree.unfolded(node),
 		});
 		this.states = element(
 			"select",
@@ -116,7 +118,36 @@ class WindowFlame {
 				.threadsInOrder()
 				.map((thread) => element("option", { value: thread.number }, thread.name)),
 		);
-		tools.append(this.states, this.threads);
+		tools.prepend(this.states, this.threads);
+	}
+
+	/** @param {WindowNode} node */
+	colour(node) {
+		const owner = this.ownerOf(node);
+
+		return forcedColours()
+			? themeValue(OWNER_FORCED[owner][0])
+			: ownerColour(owner, node.fold ? "" : node.name, darkTheme());
+	}
+
+	/** @param {WindowNode} node */
+	ownerOf({ fold, node }) {
+		const { stacks } = this.recording;
+
+		if (fold) return OWNER_FOLDED;
+		return node > 0 ? stacks.owners[stacks.function[node]] : OWNER_UNKNOWN;
+	}
+
+	/* The frames in a closed fold, for a search. */
+	/** @param {WindowNode} node */
+	hidden({ fold }) {
+		const { functions } = this.recording.stacks;
+
+		if (!fold || this.recording.folds.isOpen(fold.names)) return [];
+		return [...fold.functions].map((number) => ({
+			name: functions[number][0],
+			file: functions[number][1],
+		}));
 	}
 
 	/* Updates once the window rests, not for every step of a drag. */
@@ -133,6 +164,13 @@ class WindowFlame {
 		this.update();
 	}
 
+	/* After folds were opened or closed. */
+	refold() {
+		if (!this.shown) return;
+		this.shown = this.tree.fold();
+		this.graph.show(this.shown);
+	}
+
 	update() {
 		if (!this.view || !this.recording.lanesComplete) return;
 		const { from, until } = this.view,
@@ -147,65 +185,23 @@ class WindowFlame {
 		this.title.textContent = this.view.whole
 			? "of the whole recording"
 			: `of ${durationText(until - from)}`;
-		this.root = this.tree(threads, from, until, mask);
-		this.graph.show(this.root);
-	}
-
-	/** @param {Thread[]} threads @param {number} from @param {number} until @param {number} mask */
-	tree(threads, from, until, mask) {
-		const root = flameNode("all", "", 0, 0),
-			nodes = /** @type {Map<number, WindowNode>} */ (new Map());
-
-		for (const thread of threads) {
-			const top =
-				threads.length > 1 ? flameNode(thread.name, "", 0, -1 - thread.number) : root;
-
-			for (const [stack, sums] of windowStacks(thread, from, until, mask)) {
-				const ns = sums.reduce((all, more) => all + more, 0);
-
-				if (ns)
-					this.add(top, threads.length > 1 ? thread.number : 0, stack, sums, ns, nodes);
-			}
-			if (top !== root && top.ns) {
-				root.children.push(top);
-				addTo(root, top.states, top.ns);
-			}
-		}
-		sortFlames(root);
-		return root;
-	}
-
-	/**
-	 * @param {WindowNode} top
-	 * @param {number} thread
-	 * @param {number} stack
-	 * @param {Float64Array} sums
-	 * @param {number} ns
-	 * @param {Map<number, WindowNode>} nodes
-	 */
-	add(top, thread, stack, sums, ns, nodes) {
-		let above = top;
-
-		addTo(top, sums, ns);
-		for (const [frame, node] of stackFrames(this.recording.stacks, stack)) {
-			const key = (thread * 2 + this.recording.stacks.cut[stack]) * 2 ** 32 + node;
-			let here = nodes.get(key);
-
-			if (!here) {
-				nodes.set(key, (here = flameNode(frame.name, frame.file, frame.line, node)));
-				above.children.push(here);
-			}
-			addTo(here, sums, ns);
-			above = here;
-		}
-		above.self += ns;
+		this.tree.collect(threads, from, until, mask);
+		this.shown = this.tree.fold();
+		this.graph.show(this.shown);
 	}
 
 	/** @param {WindowNode} node */
 	words(node) {
-		return sumEntries(node.states).map(
-			([state, ns]) => `${stateLabel(state)} ${durationText(ns)}`,
-		);
+		const { stacks } = this.recording,
+			number = node.node > 0 ? stacks.function[node.node] : 0;
+
+		return [
+			...(number ? [ownerText(stacks, number)] : []),
+			...(node.fold ? [foldCounts(stacks, node.fold.functions)] : []),
+			...sumEntries(node.states).map(
+				([state, ns]) => `${stateLabel(state)} ${durationText(ns)}`,
+			),
+		];
 	}
 }
 
@@ -219,41 +215,4 @@ function stackFrames(stacks, stack) {
 	if (!stack || stacks.cut[stack])
 		frames.unshift([{ name: stack ? "[cut]" : "[no stack]", file: "", line: 0 }, 0]);
 	return frames;
-}
-
-/**
- * @param {string} name
- * @param {string} file
- * @param {number} line
- * @param {number} node
- * @returns {WindowNode}
- */
-function flameNode(name, file, line, node) {
-	return {
-		name,
-		file,
-		line,
-		node,
-		ns: 0,
-		self: 0,
-		children: [],
-		states: new Float64Array(STATE_NAMES.length),
-	};
-}
-
-/** @param {WindowNode} node @param {Float64Array} sums @param {number} ns */
-function addTo(node, sums, ns) {
-	node.ns += ns;
-	for (let state = 0; state < sums.length; state++) node.states[state] += sums[state];
-}
-
-/* By name, so that a frame stays where it is when the window moves. */
-/** @param {WindowNode} root */
-function sortFlames(root) {
-	const open = [root];
-
-	for (let node; (node = open.pop());) {
-		node.children.sort((a, b) => (a.node < 0 || b.node < 0 ? b.ns - a.ns : byName(a, b)));
-		open.push(...node.children);
-	}
 }
