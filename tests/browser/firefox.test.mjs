@@ -8,10 +8,28 @@ import path from "node:path";
 import { test } from "node:test";
 import { pathToFileURL } from "node:url";
 import { MODULES, folder, make, report, script } from "./harness.mjs";
-import { stallsOf, threadsOf } from "./timeline.mjs";
+import { placeOf, rowsOf, stallsOf, threadsOf } from "./timeline.mjs";
 
 const FIREFOX = process.env.FIREFOX ?? "/usr/bin/firefox-esr";
 const { firefox } = createRequire(path.join(MODULES, "/"))("playwright-core");
+
+/* A fold opens by a click, all of them by a key. */
+async function checkFolds(page) {
+	const boxes = () => page.evaluate(() => window.gilscope.boxesAt(0, 110e6)),
+		frames = ["run", "BaseEventLoop._run_once", "Handle._run", "run_endpoint_function"],
+		handler = "async_sleep_blocking";
+
+	assert.deepEqual(await boxes(), ["▸ fastapi (4)", handler]);
+	const { x, y } = await placeOf(page, "flame", 0, 110e6),
+		{ height } = (await rowsOf(page)).find(({ kind, owner }) => kind === "flame" && !owner);
+
+	await page.mouse.click(x, y - height / 2 + 7);
+	assert.deepEqual(await boxes(), ["▾ fastapi (4)", ...frames, handler]);
+	await page.keyboard.press("u");
+	assert.deepEqual(await boxes(), [...frames, handler]);
+	await page.keyboard.press("u");
+	assert.deepEqual(await boxes(), ["▸ fastapi (4)", handler]);
+}
 
 for (const colorScheme of ["light", "dark"])
 	test(
@@ -48,6 +66,7 @@ for (const colorScheme of ["light", "dark"])
 				assert.equal(await page.locator("[data-stall]").count(), stallsOf(json).length);
 				await page.keyboard.press("n");
 				assert.equal(await selection(), "stall.1");
+				await checkFolds(page);
 				assert.deepEqual(complaints, []);
 			} finally {
 				await browser.close();

@@ -70,6 +70,7 @@ class FlameGraph {
 		this.upwards = false;
 		this.width = this.height = this.rowCount = this.moving = 0;
 		this.font = this.ink = this.markColour = "";
+		this.forced = false;
 		this.widths = /** @type {Map<string, number>} */ (new Map());
 		this.inks = /** @type {Map<string, string>} */ (new Map());
 		this.trail = flameElement(tools, "nav", "flamegraph-trail");
@@ -339,6 +340,7 @@ class FlameGraph {
 		if (font !== this.font) this.widths.clear();
 		this.font = font;
 		this.ink = style.color;
+		this.forced = forcedColours(); /* boxes need a line around them then */
 		this.markColour = style.getPropertyValue("--mark") || "Mark";
 		this.context.font = font;
 		this.context.textBaseline = "middle";
@@ -371,7 +373,8 @@ class FlameGraph {
 
 		context.globalAlpha = faded ? 0.35 : above ? 0.55 : 1;
 		context.fillStyle = found ? this.markColour : this.options.colour(box.node);
-		const ink = faded || above ? this.ink : this.inkOn(String(context.fillStyle));
+		const ink =
+			(faded || above) && !this.forced ? this.ink : this.inkOn(String(context.fillStyle));
 
 		context.fillRect(
 			left,
@@ -379,6 +382,10 @@ class FlameGraph {
 			Math.max(right - left - (width > 4 ? 1 : 0), FLAME_LEAST_PX),
 			FLAME_ROW_PX - 1,
 		);
+		if (this.forced && right - left > 4) {
+			context.strokeStyle = this.ink;
+			context.strokeRect(left + 0.5, y + 0.5, right - left - 2, FLAME_ROW_PX - 2);
+		}
 		if (right - left > 24) {
 			context.globalAlpha = faded ? 0.6 : above ? 0.8 : 1;
 			context.fillStyle = ink;

@@ -250,9 +250,11 @@ function themeValue(name) {
 /* A canvas need not know the reader's colours by their names (CanvasText, …). */
 /** @param {string} value */
 function plainColour(value) {
-	if (!/^[A-Z][A-Za-z]+$/.test(value)) return value;
-	const probe = element("span", { style: `color: ${value}`, hidden: true });
+	if (!/\b(Canvas|CanvasText|GrayText|Highlight|HighlightText)\b/.test(value)) return value;
+	const probe = element("span", { hidden: true });
 
+	probe.style.color = value;
+	probe.style.setProperty("forced-color-adjust", "none"); /* mixed ones as well */
 	document.body.append(probe);
 	const { color } = getComputedStyle(probe);
 
