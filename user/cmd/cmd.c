@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "cmd/cmd.h"
+#include "cmd/pager/pager.h"
 #include "diagnosis/diagnosis.h"
 
 #include <errno.h>
@@ -24,7 +25,7 @@ static bool want_colour(const struct options *options)
 
 	if (options->colour != COLOUR_AUTO)
 		return options->colour == COLOUR_ALWAYS;
-	return isatty(STDOUT_FILENO) && !(no_color && *no_color) &&
+	return isatty(pager_terminal()) && !(no_color && *no_color) &&
 	       !(term && !strcmp(term, "dumb"));
 }
 
@@ -47,15 +48,28 @@ struct view_options cmd_view_options(const struct options *options)
 	struct view_options how = {.colour = want_colour(options), .all = options->all};
 	struct winsize size;
 
-	if (isatty(STDOUT_FILENO) && !ioctl(STDOUT_FILENO, TIOCGWINSZ, &size))
+	if (isatty(pager_terminal()) && !ioctl(pager_terminal(), TIOCGWINSZ, &size))
 		how.columns = size.ws_col;
-	how.screen = isatty(STDOUT_FILENO) && !options->all;
+	how.screen = isatty(pager_terminal()) && !options->all;
 	how.more =
 		options->observe.pid_count
 			? "The whole report: --all. To keep it: gilscope record, then report and "
 			  "timeline."
 			: "The whole report: --all. As a page: gilscope timeline.";
 	return how;
+}
+
+void cmd_page(const struct options *options)
+{
+	if (!options->no_pager)
+		pager_begin();
+}
+
+int cmd_write_out(int err)
+{
+	if (fflush(stdout) && !err)
+		err = -errno;
+	return err && pager_gone() ? 0 : err;
 }
 
 int cmd_show(const struct report *report, const struct options *options)
@@ -66,9 +80,8 @@ int cmd_show(const struct report *report, const struct options *options)
 
 	if (options->json)
 		warn_of_faults(report);
-	err = view->show(stdout, report, &how);
-	if (!err && fflush(stdout))
-		err = -errno;
+	pager_shown_now();
+	err = cmd_write_out(view->show(stdout, report, &how));
 	if (err) {
 		struct diag diag;
 

@@ -32,6 +32,12 @@ int cmd_fail(const struct diag *diag);
 /* Whether results on stdout are coloured, and how wide its terminal is (0: it is none). */
 struct view_options cmd_view_options(const struct options *options);
 
+/* Sends results through a pager (pager.h) from now on, unless --no-pager. */
+void cmd_page(const struct options *options);
+/* Writes out what was printed on stdout. 0, `err` if that is a failure to print it, or -errno; that
+ * a pager was left before the end is none. */
+int cmd_write_out(int err);
+
 #define FLAMES_STATES_DEFAULT (((1u << TS_COUNT) - 1) & ~(1u << TS_IDLE))
 
 /* Writes a report to stdout. Returns the exit status: EXIT_OK, EXIT_PARTIAL, or EXIT_FAILED if that

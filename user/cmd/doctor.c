@@ -10,6 +10,7 @@
 #include "base/escape.h"
 #include "capture/kernel/features.h"
 #include "cmd/cmd.h"
+#include "cmd/pager/pager.h"
 #include "model/model.h"
 #include "python/target.h"
 
@@ -372,6 +373,7 @@ static int run(struct options *options)
 	struct findings findings = {0};
 	int status, err = 0;
 
+	cmd_page(options);
 	coloured = cmd_view_options(options).colour;
 	findings.has_target = options->observe.pid_count > 0;
 	findings.pid = options->observe.pids[0];
@@ -380,11 +382,12 @@ static int run(struct options *options)
 	(void)features_require(&findings.features, &findings.system);
 	if (findings.has_target)
 		examine_target(&findings);
+	pager_shown_now();
 	if (options->json)
 		err = print_json(&findings);
 	else
 		print_findings(&findings);
-	status = err || fflush(stdout) ? EXIT_FAILED : (int)verdict(&findings);
+	status = cmd_write_out(err) ? EXIT_FAILED : (int)verdict(&findings);
 	target_free(findings.target);
 	return status;
 }
@@ -395,6 +398,7 @@ static const struct option_use OPTIONS[] = {
 	 .letter = 'j'},
 	{.id = OPTION_COLOUR},
 	{.id = OPTION_NO_COLOUR},
+	{.id = OPTION_NO_PAGER},
 	{0},
 };
 

@@ -4,6 +4,7 @@
 
 #include "base/duration.h"
 #include "cmd/cmd.h"
+#include "cmd/pager/pager.h"
 #include "cmd/pipeline/observe.h"
 #include "cmd/pipeline/report_file.h"
 
@@ -62,9 +63,8 @@ static int show(const struct pipeline *pipeline, const struct report *report,
 		return cmd_fail(&diag);
 	}
 	dump.realtime_ns = realtime_of(&pipeline->head, dump.list->ts);
-	err = (options->json ? view_dump_json : view_dump_text)(stdout, &dump, &how);
-	if (!err && fflush(stdout))
-		err = -errno;
+	pager_shown_now();
+	err = cmd_write_out((options->json ? view_dump_json : view_dump_text)(stdout, &dump, &how));
 	if (err) {
 		diag_set(&diag, EXIT_FAILED, err, "cannot write the threads: %s", strerror(-err));
 		return cmd_fail(&diag);
@@ -80,6 +80,7 @@ static int run(struct options *options)
 	bool damaged = false;
 	int status, err;
 
+	cmd_page(options);
 	err = options->recording ? report_of_file(&pipeline, options->recording, options->stall_ns,
 						  &diag, &report, &damaged)
 				 : observe_for(&pipeline, options, &diag, &report);
@@ -105,6 +106,7 @@ static const struct option_use OPTIONS[] = {
 	 .letter = 'j'},
 	{.id = OPTION_COLOUR, .group = 2},
 	{.id = OPTION_NO_COLOUR, .group = 2},
+	{.id = OPTION_NO_PAGER, .group = 2},
 	{.id = OPTION_APP_ROOT, .group = 2},
 	{0},
 };

@@ -9,6 +9,7 @@
 #include "base/duration.h"
 #include "cmd/cmd.h"
 #include "cmd/files/defaults.h"
+#include "cmd/pager/pager.h"
 #include "cmd/suggest.h"
 #include "cmd/values.h"
 
@@ -87,6 +88,7 @@ SETTER(ready_fd, observe.ready_fd = value_ready_fd(arg, state))
 SETTER(all, all = true)
 SETTER(colour, colour = arg ? value_colour(arg, state) : COLOUR_ALWAYS)
 SETTER(no_colour, colour = COLOUR_NEVER)
+SETTER(no_pager, no_pager = true)
 SETTER(states, states = value_states(arg, state))
 SETTER(direction, directions = value_direction(arg, state))
 SETTER(format, format = arg)
@@ -135,6 +137,9 @@ static const struct declaration {
 	{OPTION_COLOUR, "color", "WHEN", "Colours: auto (on a terminal), always or never",
 	 set_colour, OPTION_ARG_OPTIONAL},
 	{OPTION_NO_COLOUR, "no-color", NULL, "No colours", set_no_colour, 0},
+	{OPTION_NO_PAGER, "no-pager", NULL,
+	 "Print long results as they are, not through $GILSCOPE_PAGER, $PAGER or less",
+	 set_no_pager, 0},
 	{OPTION_APP_ROOT, "app-root", "DIR",
 	 "Treat code under DIR (or this file) as the application's (repeatable)", add_app_root, 0},
 	{OPTION_STATE, "state", "STATE,...",
@@ -293,6 +298,15 @@ static void refuse_unknown(const struct command *command, const struct argp_opti
 	exit(EXIT_USAGE);
 }
 
+/* --help or -?, which argp answers by itself. */
+static bool wants_help(char **argv)
+{
+	for (; *argv && strcmp(*argv, "--") != 0; argv++)
+		if (!strcmp(*argv, "--help") || !strcmp(*argv, "-?"))
+			return true;
+	return false;
+}
+
 void options_parse(const struct command *command, int argc, char **argv,
 		   struct options *ret_options)
 {
@@ -314,6 +328,8 @@ void options_parse(const struct command *command, int argc, char **argv,
 	snprintf(name, sizeof(name), "gilscope %s", argv[0]);
 	argv[0] = name;
 	argp_err_exit_status = EXIT_USAGE;
+	if (wants_help(argv))
+		pager_begin();
 	/* for --help and usage errors argp exits by itself */
 	if (argp_parse(&argp, argc, argv, ARGP_IN_ORDER, NULL, &parsing))
 		exit(EXIT_USAGE);

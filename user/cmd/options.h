@@ -26,6 +26,7 @@ struct options {
 	uint64_t stall_ns;		/* STALL_DEFAULT_NS unless given */
 	bool stall_given;
 	bool json, all;		 /* --json, --all */
+	bool no_pager;		 /* --no-pager */
 	const struct view *form; /* --json, --summary or --markdown; NULL: none of them */
 	enum colour colour;
 	unsigned int states;	 /* --state: bits, as in view_options; 0: not given */
@@ -56,6 +57,7 @@ enum option_id {
 	OPTION_MARKDOWN,
 	OPTION_COLOUR,
 	OPTION_NO_COLOUR,
+	OPTION_NO_PAGER,
 	OPTION_APP_ROOT,
 	OPTION_STATE,
 	OPTION_BY,
@@ -87,7 +89,7 @@ struct option_use {
 		{.id = OPTION_STALL, .group = 2}, {.id = OPTION_JSON, .group = 2, .letter = 'j'},  \
 		{.id = OPTION_ALL, .group = 2}, {.id = OPTION_SUMMARY, .group = 2},                \
 		{.id = OPTION_MARKDOWN, .group = 2}, {.id = OPTION_COLOUR, .group = 2},            \
-		{.id = OPTION_NO_COLOUR, .group = 2}
+		{.id = OPTION_NO_COLOUR, .group = 2}, {.id = OPTION_NO_PAGER, .group = 2}
 /* … and that show flames. */
 #define FLAME_OPTIONS                                                                              \
 	{.id = OPTION_STATE},                                                                      \

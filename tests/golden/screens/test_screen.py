@@ -19,7 +19,7 @@ CASES = sorted(FOLDER.glob("*.script"))
 SCREENS = pathlib.Path(__file__).parent
 
 
-def on_terminal(columns, *arguments, env=None):
+def on_terminal(columns, *arguments, env=None, status=None):
     """What is printed there, as lines."""
     master, slave = pty.openpty()
     fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", ROWS, columns, 0, 0))
@@ -40,7 +40,9 @@ def on_terminal(columns, *arguments, env=None):
             if not more:
                 break
             shown += more
+        assert process.stderr.read() == b""
     os.close(master)
+    assert status in (None, process.returncode)
     assert process.returncode in (EXIT_OK, EXIT_PARTIAL, EXIT_UNSUPPORTED), process
     return shown.decode().replace("\r\n", "\n").splitlines()
 
@@ -82,5 +84,5 @@ def test_the_parts_of_the_stalls_add_up(case):
 
 def test_all_is_the_whole_report():
     [case] = [case for case in CASES if case.stem == "blame"]
-    lines = on_terminal(100, "report", "--all", case)
+    lines = on_terminal(100, "report", "--all", "--no-pager", case)
     assert len(lines) > 2 * ROWS and any(line.startswith("THREADS") for line in lines)
