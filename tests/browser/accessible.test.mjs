@@ -119,7 +119,14 @@ const things = (page) =>
 		];
 	});
 
-for (const name of ["blame", "many_threads", "pools", "contended", "hostile_names"])
+for (const name of [
+	"blame",
+	"many_threads",
+	"two_processes",
+	"pools",
+	"contended",
+	"hostile_names",
+])
 	test(`${name}: no two buttons have one name`, async () => {
 		const { page, close } = await open(make("timeline", script(name), "--stall", "1us"), {
 			viewport: { width: 1700, height: 1000 },

@@ -2,6 +2,7 @@
 """Reads a timeline page, following the description in user/view/page/page.h."""
 
 import base64
+import html
 import json
 import re
 import zlib
@@ -9,6 +10,9 @@ from collections import Counter
 
 BLOB = re.compile(
     r'<script type="application/octet-stream" id="([a-z0-9-]+)">([A-Za-z0-9+/=]*)</script>\n'
+)
+TEXT = re.compile(
+    r'<noscript><pre class="report" tabindex="0">([^<>]*)</pre></noscript>\n', re.DOTALL
 )
 ASLEEP = {"blocked", "held_blocked", "idle"}
 MASK, GC, THROTTLED, SAMPLED = 0x0F, 0x10, 0x20, 0x40
@@ -51,12 +55,13 @@ def blobs(text):
 
 
 class Page:
-    """`blobs` by id; `outside` is the text around them. Times in lanes count from the begin of the
-    window."""
+    """`blobs` by id, `text` for browsers without JavaScript; `outside` is what is around them.
+    Times in lanes count from the begin of the window."""
 
     def __init__(self, text):
         self.blobs = blobs(text)
-        self.outside = BLOB.sub("", text)
+        (self.text,) = map(html.unescape, TEXT.findall(text))
+        self.outside = TEXT.sub("", BLOB.sub("", text))
         self.head = json.loads(self.blobs["head"])
         self.report = json.loads(self.blobs["report"])
         self.nodes, self.stacks = self._stacks()

@@ -386,9 +386,26 @@ def test_words_are_those_of_the_text_report(script, page, found):
             assert " ".join(sentence.split()) in text
 
 
-def test_names_are_only_in_blobs(page):
-    """The text around the blobs is the same for every recording and requests nothing from
-    elsewhere."""
+def test_without_javascript_there_is_the_text_report(script, page):
+    assert page.text == report(script, "--all")[0]
+
+
+def test_of_very_many_stalls_the_longest_are_in_the_text(tmp_path):
+    *head, end = (CASES / "blocked.script").read_text().splitlines()
+    first = next(at for at, line in enumerate(head) if line.startswith("100.01"))
+    turns = [
+        re.sub(r"^100", str(100 + second), line) for second in range(1500) for line in head[first:]
+    ]
+    script = tmp_path / "long.script"
+    script.write_text("\n".join([*head[:first], *turns, re.sub(r"^100", "1600", end), ""]))
+    whole, short = report(script, "--all")[0], report(script)[0]
+    assert len(whole.encode()) > 256 * 1024 > len(short.encode())
+    assert Page(timeline(script)[0].decode()).text == short
+    assert "the 10 longest of 1" in short
+
+
+def test_names_are_only_in_blobs_and_in_the_text(page):
+    """What is around them is the same for every recording and requests nothing from elsewhere."""
     assert page.outside == Page(timeline(CASES / "quiet.script")[0].decode()).outside
 
 

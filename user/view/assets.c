@@ -72,6 +72,27 @@ int page_write(FILE *file, const char *name, int (*data)(FILE *file, void *ctx),
 	return err;
 }
 
+#define NOSCRIPT     "<noscript><pre class=\"report\" tabindex=\"0\">"
+#define NOSCRIPT_END "</pre></noscript>\n"
+
+int page_write_noscript(FILE *file, const char *text, size_t length)
+{
+	int err = put(file, NOSCRIPT, sizeof(NOSCRIPT) - 1);
+
+	for (size_t at = 0, plain; !err && at < length; at += plain + 1) {
+		const char *rest = text + at;
+
+		for (plain = 0; at + plain < length && !memchr("<>&", rest[plain], 3); plain++)
+			;
+		err = put(file, rest, plain);
+		if (!err && at + plain < length)
+			err = rest[plain] == '<'   ? put(file, "&lt;", 4)
+			      : rest[plain] == '>' ? put(file, "&gt;", 4)
+						   : put(file, "&amp;", 5);
+	}
+	return err ? err : put(file, NOSCRIPT_END, sizeof(NOSCRIPT_END) - 1);
+}
+
 /* ── blobs: a file that compresses into base64 into a file ───────────────── */
 
 #define PIECE (3 * 8192)

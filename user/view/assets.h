@@ -28,6 +28,10 @@ const struct asset *asset_find(const char *name);
  * `data`. */
 int page_write(FILE *file, const char *name, int (*data)(FILE *file, void *ctx), void *ctx);
 
+/* Writes text as preformatted text that only browsers without JavaScript show: <noscript><pre>.
+ * Nothing in it can be markup. 0 or -errno. */
+int page_write_noscript(FILE *file, const char *text, size_t length);
+
 /*
  * Writes bytes, compressed and in base64, as a script element that no browser runs: <script
  * type="application/octet-stream" id="ID">. So nothing in them can be markup. The page decodes them

@@ -428,8 +428,10 @@ static int write_data(FILE *file, void *ctx)
 	const struct report *report = ending->report;
 	const struct page_counts counts = page_counts(report);
 	uint32_t thread = 0, gil = 0, loop = 0, pool = 0;
-	int err = write_report(file, report);
+	int err = page_text_write(file, report);
 
+	if (!err)
+		err = write_report(file, report);
 	if (!err)
 		err = write_head(file, ending);
 	if (!err)

@@ -4,7 +4,8 @@
  * page.h - the timeline page's data: what page.c writes and assets/data.js reads. Internal to the
  * room.
  *
- * The page has four kinds of blobs (assets.h, page_write_blob), by their id:
+ * Before them is the text report, in <noscript>. The page has four kinds of blobs (assets.h,
+ * page_write_blob), by their id:
  *
  *   report    the report as `report --json` has it, gilscope.report/1, but with all points in time
  *             relative to the window's start (JavaScript's numbers are exact up to 2^53, which a

@@ -79,6 +79,12 @@ int page_pool_write(FILE *file, struct page_pools *pools, const struct pool_repo
 		    uint32_t number, const struct world_window *window);
 void page_pools_done(struct page_pools *pools);
 
+/* ── text (page_text.c) ──────────────────────────────────────────────────── */
+
+/* Writes what `report --all` prints, for browsers without JavaScript; of a report with very many
+ * stalls what `report` prints, which has the longest ones and how many there are. 0 or -errno. */
+int page_text_write(FILE *file, const struct report *report);
+
 /* ── head (page_head.c) ──────────────────────────────────────────────────── */
 
 #define PAGE_SYSCALLS 1024 /* higher numbers have no name on any machine */

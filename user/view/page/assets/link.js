@@ -9,7 +9,7 @@ class Link {
 	/** @param {Timeline} timeline */
 	constructor(timeline) {
 		this.timeline = timeline;
-		this.written = "";
+		this.known = ""; /* the fragment that was written or read last */
 		addEventListener("hashchange", () => this.read());
 	}
 
@@ -20,6 +20,7 @@ class Link {
 	}
 
 	write() {
+		if (location.hash !== this.known) return; /* a new one, which is about to be read */
 		const { view, selection, panels, recording } = this.timeline,
 			parts = [
 				view.whole ? "" : `t=${view.from}-${view.until}`,
@@ -29,9 +30,9 @@ class Link {
 				recording.folds.all ? "frames=all" : "",
 			].filter(Boolean);
 
-		this.written = parts.length ? `#${parts.join("&")}` : "";
-		if (this.written !== location.hash)
-			history.replaceState(null, "", this.written || location.href.split("#")[0]);
+		this.known = parts.length ? `#${parts.join("&")}` : "";
+		if (this.known !== location.hash)
+			history.replaceState(null, "", this.known || location.href.split("#")[0]);
 	}
 
 	/* Invalid parts are ignored: a link may belong to another recording. */
@@ -47,7 +48,8 @@ class Link {
 			[, from = "", until = ""] = /^(\d{1,16})-(\d{1,16})$/.exec(parts.get("t") ?? "") ?? [];
 		const thing = thingOf(recording, parts.get("s") || "");
 
-		if (location.hash === this.written) return;
+		if (location.hash === this.known) return;
+		this.known = location.hash;
 		if ((parts.get("clock") ?? "relative") !== clock.name)
 			timeline.setClock(parts.get("clock"));
 		if (Number(until) > Number(from) && Number(from) < view.end)

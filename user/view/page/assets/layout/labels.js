@@ -98,6 +98,22 @@ class Labels {
 		};
 	}
 
+	/* To those who hear it: lanes of two processes may have one name. */
+	/** @param {LaneGroup} group @param {string} name */
+	heardName(group, name) {
+		const { processes, severalProcesses } = this.recording;
+
+		if (group.kind === "thread") return group.thread.short;
+		const { process } =
+			group.kind === "gil"
+				? group.gil
+				: group.kind === "pool"
+					? group.pool
+					: group.threads[0];
+
+		return severalProcesses ? `${name} of process ${processes[process].pid}` : name;
+	}
+
 	/** @param {LaneGroup} group */
 	toggleButton(group) {
 		const { name, title } = this.namesOf(group);
@@ -109,7 +125,7 @@ class Labels {
 				type: "button",
 				"data-role": "toggle",
 				"aria-expanded": String(group.open),
-				"aria-label": "Lanes of " + (group.kind === "thread" ? group.thread.short : name),
+				"aria-label": "Lanes of " + this.heardName(group, name),
 				title,
 				onclick: () => this.layout.toggle(group),
 			},
