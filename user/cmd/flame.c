@@ -74,7 +74,7 @@ static int draw(struct pipeline *pipeline, struct output *output, struct options
 	if (err)
 		return err;
 	if (strcmp(options->output, "-") != 0)
-		fetch_print(options->output, (uint64_t)page.st_size);
+		fetch_print(options->output, (uint64_t)page.st_size, NULL);
 	*ret_partial = damaged || report_partial(report);
 	return 0;
 }

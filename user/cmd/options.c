@@ -50,6 +50,12 @@ static void set_output(struct options *options, char *arg, struct argp_state *st
 	options->output_given = true;
 }
 
+static void set_serve(struct options *options, char *arg, struct argp_state *state)
+{
+	options->serve = true;
+	options->port = arg ? value_port(arg, state) : 0;
+}
+
 static void set_form(struct options *options, const struct view *form, struct argp_state *state)
 {
 	if (options->form && options->form != form)
@@ -140,6 +146,9 @@ static const struct declaration {
 	{OPTION_NO_PAGER, "no-pager", NULL,
 	 "Print long results as they are, not through $GILSCOPE_PAGER, $PAGER or less",
 	 set_no_pager, 0},
+	{OPTION_SERVE, "serve", "PORT",
+	 "Show the page on http://127.0.0.1 (a free port, or PORT) until Ctrl-C; write no file",
+	 set_serve, OPTION_ARG_OPTIONAL},
 	{OPTION_APP_ROOT, "app-root", "DIR",
 	 "Treat code under DIR (or this file) as the application's (repeatable)", add_app_root, 0},
 	{OPTION_STATE, "state", "STATE,...",

@@ -26,6 +26,8 @@ struct options {
 	uint64_t stall_ns;		/* STALL_DEFAULT_NS unless given */
 	bool stall_given;
 	bool json, all;		 /* --json, --all */
+	bool serve;		 /* --serve */
+	uint16_t port;		 /* of --serve; 0: a free one */
 	bool no_pager;		 /* --no-pager */
 	const struct view *form; /* --json, --summary or --markdown; NULL: none of them */
 	enum colour colour;
@@ -58,6 +60,7 @@ enum option_id {
 	OPTION_COLOUR,
 	OPTION_NO_COLOUR,
 	OPTION_NO_PAGER,
+	OPTION_SERVE,
 	OPTION_APP_ROOT,
 	OPTION_STATE,
 	OPTION_BY,

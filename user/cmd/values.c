@@ -128,6 +128,16 @@ uint32_t value_hertz(const char *text, uint32_t most, struct argp_state *state)
 	return (uint32_t)hertz;
 }
 
+uint16_t value_port(const char *text, struct argp_state *state)
+{
+	char *end;
+	unsigned long port = strtoul(text, &end, 10);
+
+	if (*text < '0' || *text > '9' || *end || port < 1 || port > UINT16_MAX)
+		argp_error(state, "'%s' is not a port of 1 to 65535", text);
+	return (uint16_t)port;
+}
+
 uint32_t value_mebibytes(const char *text, struct argp_state *state)
 {
 	char *end;

@@ -18,6 +18,7 @@ uint32_t value_process(const char *text, struct argp_state *state);
 void value_no_process(struct argp_state *state) __attribute__((noreturn));
 struct cut_point value_point(const char *text, struct argp_state *state); /* --from, --to */
 uint32_t value_hertz(const char *text, uint32_t most, struct argp_state *state);
+uint16_t value_port(const char *text, struct argp_state *state);      /* 1 to 65535 */
 uint32_t value_mebibytes(const char *text, struct argp_state *state); /* returns bytes */
 int value_ready_fd(const char *text, struct argp_state *state);
 enum colour value_colour(const char *text, struct argp_state *state);

@@ -10,6 +10,8 @@
 
 #include "base/size.h"
 
+#define LOGIN_MAX 256
+
 /* The address and port that the ssh server was reached at: the third and fourth word of
  * SSH_CONNECTION (ssh(1)). It is printed, so it must be an address. */
 struct ssh_server {
@@ -37,24 +39,31 @@ static bool is_plain(const char *text)
 					   "0123456789/._-+@,=")];
 }
 
-static void print_scp(const struct ssh_server *server, const char *path)
+/* "USER@", or nothing if that is not known. */
+static const char *login_of(char to[static LOGIN_MAX])
 {
 	const char *user = getenv("SUDO_USER");
-	char place[PATH_MAX];
 
 	if (!user || !is_plain(user))
 		user = getenv("USER");
+	snprintf(to, LOGIN_MAX, user && is_plain(user) ? "%.254s@" : "", user);
+	return to;
+}
+
+static void print_scp(const struct ssh_server *server, const char *path)
+{
+	char place[PATH_MAX], login[LOGIN_MAX];
+
 	if (!realpath(path, place) || !is_plain(place))
 		snprintf(place, sizeof(place), "FILE");
 	fprintf(stderr, "gilscope: to open it on your own machine, run there: scp ");
 	if (server->port != 22)
 		fprintf(stderr, "-P %u ", server->port);
-	fprintf(stderr, "%s%s%s%s%s:%s .\n", user && is_plain(user) ? user : "",
-		user && is_plain(user) ? "@" : "", server->v6 ? "'[" : "", server->address,
+	fprintf(stderr, "%s%s%s%s:%s .\n", login_of(login), server->v6 ? "'[" : "", server->address,
 		server->v6 ? "]'" : "", place);
 }
 
-void fetch_print(const char *path, uint64_t bytes)
+void fetch_print(const char *path, uint64_t bytes, const char *serve)
 {
 	struct ssh_server server = {0};
 	bool remote = ssh_read(&server);
@@ -66,4 +75,25 @@ void fetch_print(const char *path, uint64_t bytes)
 	fprintf(stderr, remote ? ".\n" : "; open it in a browser (xdg-open %s).\n", path);
 	if (remote)
 		print_scp(&server, path);
+	if (remote && serve)
+		fprintf(stderr, "gilscope: or leave it here, and look at it through ssh: %s\n",
+			serve);
+}
+
+void fetch_print_served(uint16_t port, const char *path)
+{
+	struct ssh_server server = {0};
+	char login[LOGIN_MAX];
+
+	fprintf(stderr, "gilscope: the page is at http://127.0.0.1:%u%s until Ctrl-C.\n", port,
+		path);
+	if (!ssh_read(&server))
+		return;
+	fprintf(stderr,
+		"gilscope: to open it on your own machine, run there, and leave running: "
+		"ssh -N -L %u:127.0.0.1:%u ",
+		port, port);
+	if (server.port != 22)
+		fprintf(stderr, "-p %u ", server.port);
+	fprintf(stderr, "%s%s\n", login_of(login), server.address);
 }

@@ -43,6 +43,13 @@ void confine_write_into(int where)
 	folder = where;
 }
 
+static int accepting = NOWHERE; /* a socket that listens */
+
+void confine_accept(int listener)
+{
+	accepting = listener;
+}
+
 /* ── capabilities ────────────────────────────────────────────────────────── */
 
 /* Bits of capabilities. */
@@ -277,6 +284,10 @@ static void filter_calls(bool observer)
 				 SCMP_A0(SCMP_CMP_MASKED_EQ, UINT32_MAX, (scmp_datum_t)getpid()));
 		seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(kill), 1,
 				 SCMP_A0(SCMP_CMP_MASKED_EQ, UINT32_MAX, (scmp_datum_t)getpid()));
+		if (accepting != NOWHERE)
+			seccomp_rule_add(
+				filter, SCMP_ACT_ALLOW, SCMP_SYS(accept4), 1,
+				SCMP_A0(SCMP_CMP_MASKED_EQ, UINT32_MAX, (scmp_datum_t)accepting));
 		if (observer) {
 			allow(filter, OBSERVER_CALLS, COUNT(OBSERVER_CALLS));
 			allow_ioctls(filter, OBSERVER_IOCTLS, COUNT(OBSERVER_IOCTLS));

@@ -19,7 +19,8 @@
  * System calls: only those on a list are allowed. The others fail with EPERM, so that a call that
  * is missing from the list does not kill an observation in production; a test proves that none is
  * missing. Files can be opened for reading or newly created (O_CREAT and O_EXCL), but existing ones
- * cannot be changed: with CAP_SYS_PTRACE, /proc/PID/mem would be such a file. No sockets, no exec,
+ * cannot be changed: with CAP_SYS_PTRACE, /proc/PID/mem would be such a file. No sockets
+ * but connections to one that listens already (confine_accept()), no exec,
  * no new processes, no ptrace; of bpf(), only commands on open maps.
  *
  * None of this can make a command fail. Parts that the kernel or a missing CAP_SETPCAP does not
@@ -39,6 +40,9 @@
  * The last call counts.
  */
 void confine_write_into(int folder);
+
+/* Announces that connections will be accepted on this socket after confining. */
+void confine_accept(int listener);
 
 /* To be called when all files are open, before the first byte of a recording is read. */
 void confine_reader(void);
