@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: MIT
-// The timeline page where JavaScript is turned off: the text report, in Chromium and Firefox.
+// The timeline page where JavaScript is turned off, in Chromium and Firefox, and on paper.
 import assert from "node:assert/strict";
-import { existsSync } from "node:fs";
+import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import path from "node:path";
 import { after, describe, test } from "node:test";
 import { pathToFileURL } from "node:url";
-import { MODULES, folder, gilscope, launch, make, quit, script } from "./harness.mjs";
+import { MODULES, folder, gilscope, launch, make, open, quit, script } from "./harness.mjs";
+import { inked, labelOf, on, stallsOf, timeline } from "./timeline.mjs";
 
 after(quit);
 
@@ -51,5 +52,88 @@ describe("without JavaScript the text report is shown", () => {
 		} finally {
 			await browser.close();
 		}
+	});
+});
+
+/* A recording of an hour with a stall in every second. */
+function long() {
+	const lines = readFileSync(script("blocked"), "utf8").trimEnd().split("\n"),
+		first = lines.findIndex((line) => line.startsWith("100.01")),
+		file = path.join(folder, "long.script");
+	const turns = Array.from({ length: 3600 }, (_, second) =>
+		lines.slice(first, -1).map((line) => line.replace(/^100/, String(100 + second))),
+	);
+
+	writeFileSync(
+		file,
+		[...lines.slice(0, first), ...turns.flat(), lines.at(-1).replace(/^100/, "3700"), ""].join(
+			"\n",
+		),
+	);
+	return file;
+}
+
+const pagesOf = (pdf) => pdf.toString("latin1").match(/\/Type\s*\/Page\b/g).length;
+
+describe("on paper", () => {
+	for (const name of ["blame", "many_threads", "two_processes", "pools", "hostile_names", ""])
+		for (const options of [{ colorScheme: "dark" }, { viewport: { width: 390, height: 844 } }])
+			test(`${name || "an hour"}: four pages at most, ${Object.keys(options)}`, async () => {
+				const { page, complaints, close } = await open(
+					make("timeline", name ? script(name) : long()),
+					options,
+				);
+
+				await page.waitForFunction(() => window.gilscope?.ready);
+				for (const size of [
+					{ preferCSSPageSize: true },
+					{ format: "A4", landscape: true },
+				]) {
+					const pages = pagesOf(await page.pdf(size));
+
+					assert.ok(pages >= 1 && pages <= 4, `${pages} pages`);
+				}
+				assert.equal(
+					await page.locator("#print > *").count(),
+					0,
+					"the screen is as before",
+				);
+				assert.deepEqual(complaints, []);
+				await close();
+			});
+
+	on("blame", "are verdict, findings, functions, stalls, and the lanes", async (page, json) => {
+		await page.evaluate(() => window.dispatchEvent(new Event("beforeprint")));
+		await page.emulateMedia({ media: "print" });
+		const words = await page.locator("#print").innerText();
+
+		assert.ok(await page.locator("#verdict").isVisible());
+		for (const { text, advice } of json.findings)
+			assert.ok(words.includes(text) && words.includes(advice));
+		for (const { handler } of json.blame) assert.ok(words.includes(handler.function));
+		for (const { cause, task } of stallsOf(json))
+			assert.ok(words.includes(await labelOf(page, cause)) && words.includes(task ?? ""));
+		for (const id of ["#picture", "#overview-picture", "#ruler-picture", "#legend"])
+			assert.ok(await page.locator(id).isVisible(), id);
+		for (const id of ["#panels", "#top-tools", "#findings"])
+			assert.ok(await page.locator(id).isHidden(), id);
+		await page.emulateMedia({ media: "screen" });
+		await page.evaluate(() => window.dispatchEvent(new Event("afterprint")));
+		assert.ok(await page.locator("#print").isHidden());
+		assert.ok(await page.locator("#panels").isVisible());
+	});
+
+	test("everything is dark on white, in a dark theme too", async () => {
+		const { page, close } = await timeline("blame", { colorScheme: "dark" }),
+			surface = () => page.evaluate(() => themeValue("--surface")),
+			python = () => inked(page, "picture", { colour: "#e69f00" }),
+			before = [await surface(), await python()];
+
+		await page.evaluate(() => window.dispatchEvent(new Event("beforeprint")));
+		assert.equal(await surface(), "#ffffff");
+		assert.ok((await python()) > 0.01);
+		await page.evaluate(() => window.dispatchEvent(new Event("afterprint")));
+		assert.deepEqual([await surface(), await python()], before);
+		await close();
 	});
 });

@@ -6,7 +6,6 @@ import { quit } from "./harness.mjs";
 import {
 	figures,
 	inked,
-	labelOf,
 	nonZero,
 	on,
 	placeOf,
@@ -396,17 +395,4 @@ describe("use", () => {
 			assert.equal(threadsOf(json)[0].states.blocked, 79990000);
 		},
 	);
-
-	on("blame", "on paper there are the stalls as text", async (page, json) => {
-		await page.evaluate(() => window.dispatchEvent(new Event("beforeprint")));
-		await page.emulateMedia({ media: "print" });
-		assert.ok(await page.locator("#picture").isVisible());
-		const words = await page.locator("#print-stalls").innerText();
-
-		for (const { cause } of stallsOf(json))
-			assert.ok(words.includes(await labelOf(page, cause)));
-		assert.match(words, /clock_nanosleep/);
-		await page.emulateMedia({ media: "screen" });
-		assert.ok(await page.locator("#print-stalls").isHidden());
-	});
 });

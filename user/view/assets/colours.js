@@ -156,5 +156,9 @@ function forcedColours() {
 const THEME_QUERIES = ["(prefers-color-scheme: dark)", "(forced-colors: active)", "print"];
 
 function darkTheme() {
-	return matchMedia("(prefers-color-scheme: dark)").matches && !matchMedia("print").matches;
+	return (
+		matchMedia("(prefers-color-scheme: dark)").matches &&
+		!matchMedia("print").matches &&
+		!document.documentElement.classList.contains("paper")
+	);
 }

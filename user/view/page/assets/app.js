@@ -41,6 +41,7 @@ class Timeline {
 		this.unfolding = new Unfolding(this);
 		this.input = new Input(this);
 		this.gestures = new Gestures(this);
+		this.paper = new Paper(this);
 		this.link = new Link(this);
 		this.clock = new ClockChoice(byId("clock", HTMLSelectElement), (name) =>
 			this.setClock(name),
@@ -62,8 +63,6 @@ class Timeline {
 		});
 		new ResizeObserver(() => this.resize()).observe(this.lanes);
 		for (const query of THEME_QUERIES) matchMedia(query).addEventListener("change", again);
-		addEventListener("beforeprint", () => preparePrint(this.recording, byId("print-stalls")));
-		addEventListener("afterprint", again);
 		addEventListener("resize", () => this.resize());
 	}
 

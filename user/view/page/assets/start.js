@@ -101,29 +101,6 @@ function showFindings(findings) {
 	);
 }
 
-/* The stalls as text, for paper. */
-/** @param {Recording} recording @param {HTMLElement} root */
-function preparePrint(recording, root) {
-	const nothing = () => {},
-		actions = {
-			choose: nothing,
-			show: nothing,
-			chooseStall: nothing,
-			reveal: nothing,
-			redraw: nothing,
-			zoom: nothing,
-		},
-		details = new StallDetails(recording, actions),
-		stalls = [...recording.stalls].sort(STALL_ORDERS.length.compare);
-
-	root.replaceChildren(
-		...stalls.slice(0, 30).map((stall) => element("article", {}, details.show(stall))),
-		stalls.length > 30
-			? element("p", {}, `${countText(stalls.length - 30)} shorter stalls are left out.`)
-			: "",
-	);
-}
-
 /*
  * Reads the GILs, loops and pools, then the threads from top to bottom. Visible threads are
  * requested at once, so that one is unpacked while another is processed, and each is drawn as soon

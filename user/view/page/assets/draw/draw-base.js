@@ -162,6 +162,8 @@ function stackShares(boxes, shares, whole, column, { y, height }, order, low) {
 
 /* A picture on a canvas, as sharp as the screen. Call `fit()` before drawing; drawing is in device
  * pixels, `ratio` of them per CSS pixel. */
+const PAPER_RATIO = 2; /* device pixels per CSS pixel, in print */
+
 class Canvas {
 	/** @param {HTMLCanvasElement} canvas */
 	constructor(canvas) {
@@ -174,15 +176,17 @@ class Canvas {
 
 	/** @param {number} width @param {number} height */
 	fit(width, height) {
-		this.ratio = devicePixelRatio || 1;
+		this.ratio = document.documentElement.classList.contains("paper")
+			? PAPER_RATIO
+			: devicePixelRatio || 1;
 		this.columns = Math.max(1, Math.round(width * this.ratio));
 		this.rows = Math.max(1, Math.round(height * this.ratio));
 		if (this.canvas.width !== this.columns || this.canvas.height !== this.rows) {
 			this.canvas.width = this.columns;
 			this.canvas.height = this.rows;
-			this.canvas.style.width = `${width}px`;
-			this.canvas.style.height = `${height}px`;
 		}
+		this.canvas.style.width = `${width}px`;
+		this.canvas.style.height = `${height}px`;
 		this.context.setTransform(1, 0, 0, 1, 0, 0);
 		this.context.clearRect(0, 0, this.columns, this.rows);
 	}
