@@ -16,6 +16,7 @@ from test_golden import EXIT_OK, EXIT_PARTIAL, GILSCOPE, CASES, compare
 
 SVG = "{http://www.w3.org/2000/svg}"
 MARGIN, WIDTH, ROW, LEAST = 10, 1180, 18, 0.4
+APPLICATION, LIBRARY, STDLIB = range(3)  # words/owners.def
 
 
 def flame(script, output, *options):
@@ -134,10 +135,13 @@ def test_the_pages_sums_are_the_reports(script):
 
 def test_the_page_knows_what_is_the_applications(script):
     frames = json.loads(blobs(flame(script, "-"))["head"])["frames"]
-    for _, file, _, application in frames:
-        assert application == bool(file.startswith("/srv/") and "/site-packages/" not in file), file
-    both = len(frames) > 5
-    assert {application for *_, application in frames} == ({0, 1} if both else {0})
+    for name, file, _, owner in frames:
+        if name == "<module>" and re.search(r"/bin/[^./]+$", file):
+            assert owner == LIBRARY, "it only starts a program"
+        elif not file or (file.startswith("/srv/") and "/site-packages/" not in file):
+            assert owner == APPLICATION, file
+        else:
+            assert owner == (LIBRARY if re.search("/(site|dist)-packages/", file) else STDLIB), file
 
 
 def test_the_page_needs_nothing_else(script):

@@ -483,6 +483,16 @@ bool handler_is_application(const struct handler_finder *finder, const char *fil
 	return owner_is_application(finder->owners, file);
 }
 
+enum code_owner handler_owner(const struct handler_finder *finder, const char *name,
+			      const char *file)
+{
+	if (owner_is_launcher(name, file))
+		return OWNER_LIBRARY;
+	if (!finder || handler_is_application(finder, file))
+		return OWNER_APPLICATION;
+	return owner_package(file) ? OWNER_LIBRARY : OWNER_STDLIB;
+}
+
 /* ── command lines ───────────────────────────────────────────────────────── */
 
 /* Answers that were given without a package are given anew. */

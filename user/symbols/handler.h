@@ -17,6 +17,7 @@
 #define GILSCOPE_SYMBOLS_HANDLER_H
 
 #include "stream/dictionary.h"
+#include "symbols/owner.h"
 
 /* What kind of place the handler was called from: roles.def describes each. */
 enum handler_role {
@@ -100,5 +101,10 @@ struct stream_sink handler_finder_sink(struct handler_finder *finder);
 /* Whether a file belongs to the application: it is not in the standard library, not below
  * site-packages or dist-packages, and not frozen. */
 bool handler_is_application(const struct handler_finder *finder, const char *file);
+/* Whose code it is, for colours: never OWNER_NOBODY. What was generated or frozen counts as the
+ * standard library's, the file of a program that only starts a package as that package's. Without a
+ * finder (NULL) all else is the application's. */
+enum code_owner handler_owner(const struct handler_finder *finder, const char *name,
+			      const char *file);
 
 #endif

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * palette.h - how a thread state looks everywhere: its letter, its colour on a terminal and on a
- * page, and what it is called.
+ * page, and what it is called; and whose a frame is (owners.def).
  *
  * The hues are those of Okabe and Ito's set, which colour-blind readers can distinguish. States
  * with the GIL are warm, states without it cold; waiting for the GIL, the subject of this tool, has
@@ -11,6 +11,7 @@
 #define GILSCOPE_WORDS_PALETTE_H
 
 #include "model/model.h"
+#include "symbols/owner.h"
 
 struct palette {
 	char letter;
@@ -25,5 +26,18 @@ struct palette {
 
 /* Never NULL. */
 const struct palette *palette_of(enum thread_state state);
+
+enum shown_owner {
+#define OWNER(NAME, class, doc) SHOWN_##NAME,
+#include "words/owners.def"
+};
+
+/* Of what handler_owner() returns. */
+static inline enum shown_owner shown_owner(enum code_owner owner)
+{
+	return owner == OWNER_APPLICATION ? SHOWN_APPLICATION
+	       : owner == OWNER_LIBRARY	  ? SHOWN_LIBRARY
+					  : SHOWN_STDLIB;
+}
 
 #endif

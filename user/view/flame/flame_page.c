@@ -10,6 +10,7 @@
 #include "view/flames.h"
 #include "view/json_out.h"
 #include "words/names.h"
+#include "words/palette.h"
 
 #define JSON_TABLE "view/flame/flame_head.def"
 #include "view/json_table.h"
@@ -121,8 +122,9 @@ static json_t *frame_json(const struct report *report, const struct flame_frame 
 
 	flame_words(report, frame, &words);
 	return json_pack("[s, s, i, i]", words.name, words.file, (int)words.line,
-			 words.file[0] && report->finder &&
-				 handler_is_application(report->finder, plain.file));
+			 (int)shown_owner(words.file[0] ? handler_owner(report->finder, words.name,
+									plain.file)
+							: OWNER_APPLICATION));
 }
 
 static void put_page_head(struct json_out *out, const struct flame_page *page)

@@ -25,8 +25,6 @@
 #define LEAST	     0.4 /* narrower boxes would only be a shade, and are left out */
 #define NOTE_COLUMNS 170
 
-#define HUES 12 /* classes of the style sheet */
-
 struct svg {
 	FILE *file;
 	const struct report *report;
@@ -150,17 +148,6 @@ static void put_title(const struct svg *svg, const struct flame_node *node,
 	fputs("</title>", svg->file);
 }
 
-/* The hue depends on the file, so that functions of one file look alike: functionColour() of
- * assets/colours.js, as far as there are classes for it. */
-static unsigned hue_of(const char *text)
-{
-	uint32_t hash = 2166136261;
-
-	for (; *text; text++)
-		hash = (hash ^ (unsigned char)*text) * 16777619;
-	return (hash ^ hash >> 15) % 360 / (360 / HUES);
-}
-
 static enum thread_state state_named(const char *name)
 {
 	int i = 0;
@@ -187,11 +174,13 @@ static void put_group(const struct svg *svg, const struct flame_frame *frame,
 	} else if (leading || !words->file[0]) {
 		fprintf(svg->file, "<g class=\"%s\">", words->file[0] ? "handler" : "lead");
 	} else {
-		fprintf(svg->file, "<g class=\"h%u%s\">", hue_of(words->file),
-			svg->report->finder &&
-					handler_is_application(svg->report->finder, plain.file)
-				? " app"
-				: "");
+		static const char *const classes[] = {
+#define OWNER(NAME, class, doc) class,
+#include "words/owners.def"
+		};
+		enum code_owner owner = handler_owner(svg->report->finder, words->name, plain.file);
+
+		fprintf(svg->file, "<g class=\"%s\">", classes[shown_owner(owner)]);
 	}
 }
 

@@ -12,6 +12,7 @@
 #include "view/json_out.h"
 #include "view/page/page.h"
 #include "words/names.h"
+#include "words/palette.h"
 
 #define JSON_TABLE "view/page/page_head.def"
 #include "view/json_table.h"
@@ -30,17 +31,11 @@ static json_t *package_json(const char *file, bool application)
 static json_t *function_json(const struct page_head *head, const struct definition *definition)
 {
 	const char *name = definition->function.name, *file = definition->function.file;
-	/* the file of a launcher, which begins every stack of a program, is the package's own */
-	bool launcher = owner_is_launcher(name, file);
-	bool application = !launcher &&
-			   (!head->finder || handler_is_application(head->finder, file));
+	enum code_owner owner = handler_owner(head->finder, name, file);
 
 	return json_pack("[o, o, I, i, o]", json_text(name), json_text(file),
-			 (json_int_t)definition->function.line,
-			 application			   ? PAGE_OWNER_APPLICATION
-			 : launcher || owner_package(file) ? PAGE_OWNER_LIBRARY
-							   : PAGE_OWNER_STDLIB,
-			 package_json(file, application));
+			 (json_int_t)definition->function.line, (int)shown_owner(owner),
+			 package_json(file, owner == OWNER_APPLICATION));
 }
 
 static void put_functions(struct json_out *out, const struct page_head *head)

@@ -41,6 +41,7 @@ class FlamePage {
 		document.title = `Flame graph · ${this.head.title}`;
 		this.total = this.entries("waiter").reduce((sum, { ns }) => sum + ns, 0);
 		this.listStates();
+		this.showOwners();
 		for (const note of this.head.notes) flameElement(byId("notes"), "p", "", `${note}.`);
 		this.form.addEventListener("change", () => this.show());
 		this.form.addEventListener("submit", (event) => event.preventDefault());
@@ -84,6 +85,17 @@ class FlamePage {
 				"of the threads' time\nDouble click: only this";
 			label.classList.toggle("none", !ns);
 			label.addEventListener("dblclick", () => this.only(state));
+		}
+	}
+
+	/* The legend of the frames' colours. */
+	showOwners() {
+		byId("owners").replaceChildren();
+		for (const [owner, { label }] of OWNER_LOOKS.slice(0, OWNER_FOLDED).entries()) {
+			const swatch = flameElement(byId("owners"), "span", "swatch");
+
+			swatch.style.background = ownerColour(owner, "", this.dark);
+			byId("owners").append(label);
 		}
 	}
 
@@ -169,9 +181,7 @@ class FlamePage {
 	/** @param {FlameNode} node */
 	colour(node) {
 		if (node.kind === "state") return stateLook(node.name).colour;
-		if (node.kind === "application")
-			return ownerColour(PAGE_OWNER_APPLICATION, node.name, this.dark);
-		if (node.kind === "library") return ownerColour(PAGE_OWNER_LIBRARY, node.name, this.dark);
+		if (node.kind === "frame") return ownerColour(node.owner, node.name, this.dark);
 		if (node.kind === "handler" && node.file) return this.dark ? "#2f3f5f" : "#d3dff5";
 		return this.dark ? "#3a414a" : "#d9dee4";
 	}
@@ -179,11 +189,13 @@ class FlamePage {
 	/** @param {FlameNode} node */
 	title(node) {
 		if (node.kind === "state") return [stateLook(node.name).doing];
+		if (node.kind === "frame") return [OWNER_LOOKS[node.owner].label];
 		return node.kind === "root" && this.evidence ? [this.evidence] : [];
 	}
 
 	recolour() {
 		this.dark = darkTheme();
+		this.showOwners();
 		this.graph.redraw();
 	}
 

@@ -46,11 +46,11 @@ function flameChildren(parent, count) {
 }
 
 /* A node for FlameGraph. `kind`: root, process, thread, handler, note (in place of a stack),
- * application, library or state. */
+ * frame or state. */
 class FlameNode {
 	/**
 	 * @param {FlameTree} tree
-	 * @param {{ name: string, file: string, line: number, kind: string }} what
+	 * @param {{ name: string, file: string, line: number, kind: string, owner: number }} what
 	 * @param {number} ns
 	 * @param {FlameSource[]} sources
 	 */
@@ -59,6 +59,7 @@ class FlameNode {
 		this.file = what.file;
 		this.line = what.line;
 		this.kind = what.kind;
+		this.owner = what.owner; /* of a frame: PAGE_OWNER_… */
 		this.tree = tree;
 		this.ns = ns;
 		this.sources = sources;
@@ -102,7 +103,7 @@ class FlameTree {
 
 		return new FlameNode(
 			this,
-			{ name, file: "", line: 0, kind: "root" },
+			{ name, file: "", line: 0, kind: "root", owner: 0 },
 			ns,
 			this.spread(this.graphs.map(({ flames }) => [flames, 0])),
 		);
@@ -173,19 +174,25 @@ class FlameTree {
 
 	/** @param {FlameChild} shape */
 	frame({ frame, kind }) {
-		const [name, file, line, application] = this.frames[frame];
+		const [name, file, line, owner] = this.frames[frame];
 
 		return {
 			name,
 			file,
 			line: this.together.lines ? 0 : line,
-			kind: kind || (!file ? "note" : application ? "application" : "library"),
+			kind: kind || (file ? "frame" : "note"),
+			owner,
 		};
 	}
 
 	/** @param {string} name @param {number} ns */
 	state(name, ns) {
-		const node = new FlameNode(this, { name, file: "", line: 0, kind: "state" }, ns, []);
+		const node = new FlameNode(
+			this,
+			{ name, file: "", line: 0, kind: "state", owner: 0 },
+			ns,
+			[],
+		);
 
 		node.self = ns;
 		return node;

@@ -65,12 +65,17 @@ function foldCounts(stacks, functions) {
 	return [...counts].map(([library, count]) => `${library} ${count}`).join(", ");
 }
 
-/* "starlette · packages": the package of a function, and whose it is. */
+/* "starlette · packages": the package of a function, and whose it is. What was made at run time has
+ * no place, and a program's own file may be anybody's. */
 /** @param {Stacks} stacks @param {number} number */
 function ownerText({ functions, owners }, number) {
 	const { label } = OWNER_LOOKS[owners[number]],
+		[name, file] = functions[number],
 		library = owners[number] === PAGE_OWNER_APPLICATION ? "" : functions[number][4];
 
+	if (library && /^<(?!frozen )/.test(file)) return "generated code";
+	if (library && name === "<module>" && !baseName(file).includes("."))
+		return "starts the program";
 	return library ? `${library} · ${label}` : label;
 }
 
