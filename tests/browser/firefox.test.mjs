@@ -31,6 +31,27 @@ async function checkFolds(page) {
 	assert.deepEqual(await boxes(), ["▸ fastapi (4)", handler]);
 }
 
+/* The wheel scrolls, and zooms with Ctrl; a drag selects a range. */
+async function gestures(page) {
+	await page.goto(pathToFileURL(make("timeline", script("many_threads"))).href);
+	await page.waitForFunction(() => window.gilscope?.ready);
+	const { x, y } = await page.locator("#pictures").boundingBox(),
+		{ end } = await page.evaluate(() => window.gilscope.window);
+
+	await page.mouse.move(x + 300, y + 40);
+	await page.mouse.wheel(0, 120);
+	await page.waitForFunction(() => document.getElementById("lanes").scrollTop > 50);
+	assert.equal(await page.evaluate(() => window.gilscope.window.until), end);
+	await page.keyboard.down("Control");
+	await page.mouse.wheel(0, -120);
+	await page.keyboard.up("Control");
+	await page.waitForFunction((whole) => window.gilscope.window.until < whole, end);
+	await page.mouse.down();
+	await page.mouse.move(x + 500, y + 60, { steps: 4 });
+	await page.mouse.up();
+	assert.match(await page.evaluate(() => window.gilscope.selection), /^range\.\d+\.\d+$/);
+}
+
 for (const colorScheme of ["light", "dark"])
 	test(
 		`Firefox, ${colorScheme}: opens without a complaint, and lists and keys work`,
@@ -67,6 +88,7 @@ for (const colorScheme of ["light", "dark"])
 				await page.keyboard.press("n");
 				assert.equal(await selection(), "stall.1");
 				await checkFolds(page);
+				await gestures(page);
 				assert.deepEqual(complaints, []);
 			} finally {
 				await browser.close();

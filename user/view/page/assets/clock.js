@@ -123,6 +123,19 @@ function exactTimeText(ns) {
 		: `${dayTimeText(ns, 9)} ${zoneText(dateOf(ns).date)}`;
 }
 
+/* "12:58:00.190 933 075 to 12:58:06.190 933 075 UTC+01:00" */
+/** @param {number} from @param {number} until */
+function exactRangeText(from, until) {
+	const zone = clock.name === "relative" ? "" : ` ${zoneText(dateOf(until).date)}`,
+		begin = exactTimeText(from);
+
+	/* one zone will do, unless it changes in between */
+	return (
+		(begin.endsWith(zone) ? begin.slice(0, begin.length - zone.length) : begin) +
+		` to ${exactTimeText(until)}`
+	);
+}
+
 /* On the ruler, with as many digits as a step needs. */
 /** @param {number} time @param {number} step */
 function tickText(time, step) {

@@ -65,7 +65,7 @@ class StallDetails {
 			element(
 				"p",
 				{ class: "soft small" },
-				`${exactTimeText(stall.start_ns)} to ${exactTimeText(stall.end_ns)}, ` +
+				`${exactRangeText(stall.start_ns, stall.end_ns)}, ` +
 					`loop of ${this.recording.threadText(stall.thread)}`,
 			),
 		].filter((part) => part !== null);
@@ -267,7 +267,7 @@ class StallDetails {
 						"data-ns": part.start_ns,
 						"data-figure": "part.start",
 						"aria-label": `${timeText(part.start_ns)}, callback ${place + 1}`,
-						title: `${exactTimeText(part.start_ns)} to ${exactTimeText(part.end_ns)}`,
+						title: exactRangeText(part.start_ns, part.end_ns),
 						onclick: () => this.actions.show(part.start_ns, part.end_ns),
 					},
 					timeText(part.start_ns),

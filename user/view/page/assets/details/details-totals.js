@@ -18,7 +18,7 @@ class Totals extends DetailsPart {
 				element(
 					"span",
 					{ class: "soft small" },
-					` · ${exactTimeText(range.from)} to ${exactTimeText(range.until)}`,
+					` · ${exactRangeText(range.from, range.until)}`,
 				),
 			),
 			this.tools(range),
