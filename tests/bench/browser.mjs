@@ -15,12 +15,14 @@ async function pan(page) {
 
 	await page.evaluate(() => window.gilscope.measure.clear());
 	await page.mouse.move(box.x + box.width - 20, y);
+	await page.keyboard.down("Shift"); // without it a drag selects a range
 	await page.mouse.down();
 	for (let step = 1; step <= STEPS; step++) {
 		await page.mouse.move(box.x + box.width - 20 - step * PIXELS, y);
 		await page.evaluate(() => new Promise(requestAnimationFrame));
 	}
 	await page.mouse.up();
+	await page.keyboard.up("Shift");
 	return page.evaluate(() => window.gilscope.measure.redraws);
 }
 

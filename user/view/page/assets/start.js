@@ -225,7 +225,7 @@ function publish(timeline) {
 				? rows
 						.path(stackLane.stacks[stackLane.indexAt(time)], row.whole)
 						.slice(0, row.shown)
-						.map((node) => timeline.picture.flames.wordsOf(rows, node)[0])
+						.map((node) => timeline.picture.flames.textOf(rows, node))
 				: [];
 		},
 		xOf: (/** @type {number} */ time) => view.x(time),

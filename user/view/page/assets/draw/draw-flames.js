@@ -125,7 +125,8 @@ class FlameDrawer {
 					last = runs[next][3];
 				if (node)
 					this.drawBox(
-						this.wordsOf(rows, node),
+						rows,
+						node,
 						marked ? (found ? "found" : "faded") : asleep ? "asleep" : "plain",
 						first,
 						last - first,
@@ -136,28 +137,27 @@ class FlameDrawer {
 		}
 	}
 
-	/* What is in a row's box: its text, and the number of the function, or FOLD. */
-	/** @param {FlameRows} rows @param {number} node @returns {[text: string, number: number]} */
-	wordsOf(rows, node) {
-		if (node < 0)
-			return [`${rows.isOpen(node) ? "▾" : "▸"} ${rows.folds.list[-node].text}`, FOLD];
-		const number = this.stacks.function[node];
-
-		return [this.stacks.functions[number][0] || "?", number];
+	/* What a row's box says. */
+	/** @param {FlameRows} rows @param {number} row */
+	textOf(rows, row) {
+		if (row < 0) return `${rows.isOpen(row) ? "▾" : "▸"} ${rows.folds.list[-row].text}`;
+		return this.stacks.functions[this.stacks.function[row]][0] || "?";
 	}
 
 	/* Only wide boxes have a gap between them: narrow ones would vanish. */
 	/**
-	 * @param {[text: string, number: number]} words
+	 * @param {FlameRows} rows
+	 * @param {number} row
 	 * @param {keyof typeof BOX_ALPHAS} look
 	 * @param {number} x
 	 * @param {number} width
 	 * @param {Band} place
 	 */
-	drawBox([text, number], look, x, width, place) {
+	drawBox(rows, row, look, x, width, place) {
 		const { context, ratio } = this.picture,
 			gap = width > 3 * ratio ? Math.max(1, Math.floor(ratio)) : 0,
 			found = look === "found",
+			number = row < 0 ? FOLD : this.stacks.function[row],
 			[boxAlpha, textAlpha] = BOX_ALPHAS[this.forced && look === "asleep" ? "plain" : look];
 
 		context.globalAlpha = boxAlpha;
@@ -167,7 +167,7 @@ class FlameDrawer {
 		context.globalAlpha = textAlpha;
 		if (width > 26 * ratio)
 			this.picture.words(
-				text,
+				this.textOf(rows, row),
 				x,
 				width,
 				place,
