@@ -123,9 +123,9 @@ test("the ruler's steps are whole ones of the clock", async () => {
 
 			view.set(from, until);
 			view.width = width;
-			return ticks(view, 145).times.map((time) => [
+			return ticks(view, tickRoom(view)).times.map((time) => [
 				time,
-				tickText(time, ticks(view, 145).step),
+				tickText(time, ticks(view, tickRoom(view)).step),
 			]);
 		});
 

@@ -161,7 +161,9 @@ class Timeline {
 			mark.style.left = `${((left - from) / (until - from)) * 100}%`;
 			mark.style.width = `${((Math.min(until, range.until) - left) / (until - from)) * 100}%`;
 		}
-		byId("ruler-range").textContent = range ? durationText(range.until - range.from) : "";
+		byId("ruler-range").replaceChildren(
+			element("span", {}, range ? durationText(range.until - range.from) : ""),
+		);
 	}
 
 	/* How moments are written, everywhere. */

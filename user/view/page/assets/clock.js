@@ -144,6 +144,13 @@ function tickText(time, step) {
 	return clock.name === "relative" ? pointText(time, digits).slice(1) : dayTimeText(time, digits);
 }
 
+/* How many pixels a label of the ruler needs at least, with some room behind it. */
+/** @param {View} view */
+function tickRoom(view) {
+	if (clock.name === "relative") return 110;
+	return (view.span / view.width) * 90 < 1e6 ? 145 : 90;
+}
+
 /* How long before the begin the ruler's steps are counted from: midnight, for a time of day. */
 function tickPhase() {
 	if (clock.name === "relative") return 0;

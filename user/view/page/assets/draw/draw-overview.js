@@ -109,7 +109,7 @@ class Ruler extends Canvas {
 
 		this.fit(width, height);
 		this.font(10.5);
-		const { step, times } = ticks(view, clock.name === "relative" ? 110 : 145);
+		const { step, times } = ticks(view, tickRoom(view));
 
 		for (const time of times) {
 			const x = Math.round(view.x(time) * this.ratio);
