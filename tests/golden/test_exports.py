@@ -284,8 +284,8 @@ def test_the_formats_are_named_when_there_is_none(words):
 
 def test_stderr_says_what_is_exact(script):
     out, err = export(script, "folded", ALL)
-    assert re.search(r"^gilscope: exact sums: .*\b(blocked|idle)\b", err, re.M) and re.search(
-        r"^gilscope: samples: (python|native).* at 199 Hz", err, re.M
+    assert re.search(r"^gilscope: Exact: .*\b(blocking call|idle)\b", err, re.M) and re.search(
+        r"^gilscope: Sampled \(199 Hz, \d+ samples\): (running Python|C code)", err, re.M
     )
     assert b"exact" not in out
 

@@ -74,7 +74,7 @@ struct loop_fold {
 				       turns out to be on a futex that no Python thread releases */
 	const struct thread *woken_by; /* who released that; NULL: nobody yet */
 	struct turn_stacks stacks;
-	struct freeze freeze; /* the run of stalls that may go on; stalls 0: none */
+	struct freeze freeze; /* the run of stalls that may continue; stalls 0: none */
 	/* Finished turns. report.stalls always has room for one more stall, the one in progress
 	 * when a report is built. */
 	struct loop_report report;

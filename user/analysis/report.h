@@ -239,8 +239,8 @@ struct stall {
 	struct chain_link
 		*chain; /* of an ongoing stall; NULL: the loop's thread waits for nobody */
 	uint32_t chain_count;
-	uint32_t deadlock; /* the last of the chain waits for the one with this index, so nobody of
-			      these will go on; CHAIN_MAX: nothing like that is known */
+	uint32_t deadlock; /* the last of the chain waits for the one with this index, so none of
+			      these can continue; CHAIN_MAX: nothing like that is known */
 	struct turn_part *parts; /* what ran in the turn, in order of time; at most TURN_PARTS_MAX,
 				    the last one includes the rest */
 	uint32_t part_count;

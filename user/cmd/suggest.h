@@ -16,8 +16,8 @@
 const char *suggest(const char *typed, const char *(*word)(const void *ctx, size_t i),
 		    const void *ctx);
 
-/* An argument of the command line that begins like a long option and is none, with getopt_long()'s
- * rules: abbreviations, arguments of options, --. NULL: there is none. */
+/* An argument of the command line that looks like a long option but is not one, with
+ * getopt_long()'s rules: abbreviations, arguments of options, --. NULL: there is none. */
 const char *suggest_unknown(const struct argp_option *options, size_t count, bool takes_command,
 			    char *const argv[]);
 

@@ -206,14 +206,15 @@ static void emit_stack_losses(const struct caveats *caveats)
 		text_add_number_of(&text, missing, "Python stack", "Python stacks");
 		text_add(&text, " of ");
 		text_add_count(&text, report->stack_evidence.taken);
-		text_add(&text, " could not be read; their time is attributed to no function.");
+		text_add(&text, " could not be read; %s time is attributed to no function.",
+			 missing == 1 ? "its" : "their");
 		caveat_emit(caveats, &text);
 	}
 	if (torn) {
 		text = (struct text_buffer){0};
-		text_add_count(&text, torn);
-		text_add(&text, torn == 1 ? " stack" : " stacks");
-		text_add(&text, " changed while being read; their innermost frames are omitted.");
+		text_add_number_of(&text, torn, "stack", "stacks");
+		text_add(&text, " changed while being read; %s innermost frames are omitted.",
+			 torn == 1 ? "its" : "their");
 		caveat_emit(caveats, &text);
 	}
 	if (report->stack_evidence.unsure) {

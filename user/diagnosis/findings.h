@@ -43,7 +43,7 @@ const char *finding_evidence_name(enum finding_evidence evidence);
 /* Who released what was waited for, in the longest of the waits; or who has it still. */
 struct finding_release {
 	const struct thread *thread; /* NULL: nobody is known */
-	bool has;		     /* the wait goes on, and it has the mutex, … */
+	bool has;		     /* the wait continues, and it has the mutex, … */
 	uint64_t had_ns;	     /* … or had it so long before the end */
 	enum lock_kind kind;
 	struct stack_frame frame; /* the application's innermost function; function 0: unknown */
@@ -83,8 +83,8 @@ struct finding {
 	const struct starvation *starved;
 	uint32_t thread_count;
 	bool ping;
-	/* Of lock_held_by: who let the loop's thread go on; `thread` is the same. Of gil_held_by:
-	 * who let `thread` go on, which had the GIL. */
+	/* Of lock_held_by: who released the loop's thread; `thread` is the same. Of gil_held_by:
+	 * who released `thread`, which had the GIL. */
 	struct finding_release release;
 	const struct stall *stall;    /* of deadlock: its chain says who waits for whom */
 	const struct breakdown *what; /* of native_threads: the helpers of the longest stall */

@@ -63,10 +63,10 @@ bool finding_of_busy_run(const struct stall_view *view, const struct stack_share
 bool finding_of_body(const struct stall_view *view, const struct stack_share *share,
 		     struct finding *ret_finding);
 
-/* rules/locks.c: so much of the loop's sleep with this stack is told as lock_held_by or
+/* rules/locks.c: so much of the loop's sleep with this stack is reported as lock_held_by or
  * native_threads. */
-uint64_t locks_told(const struct stall_view *view, uint32_t stack);
-/* Sets finding->release to who let `thread` go on, which had the GIL and slept for most of `ns`. */
+uint64_t locks_reported(const struct stall_view *view, uint32_t stack);
+/* Sets finding->release to who released `thread`, which had the GIL and slept for most of `ns`. */
 void set_release(struct finding *finding, const struct stall_view *view,
 		 const struct thread *thread, uint64_t ns);
 /* "a lock that 'cache-rebuilder' released in rebuild (app.py:10)" */

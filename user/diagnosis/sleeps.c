@@ -10,9 +10,10 @@ static const struct blocking {
 	const char *names; /* blank-separated */
 	const char *advice;
 } BLOCKING[] = {
-	{"futex futex_wait futex_waitv", "A lock, a queue or another thread's result is waited "
-					 "for: use asyncio's own primitives, or wait in a thread"},
-	/* time.sleep() is C code, too, and no frame of Python's tells it from a busy handler */
+	{"futex futex_wait futex_waitv",
+	 "It waits for a lock, a queue or another thread's "
+	 "result: use asyncio's own primitives, or wait in a thread"},
+	/* time.sleep() is C code, too, and no Python frame distinguishes it from a busy handler */
 	{"clock_nanosleep nanosleep",
 	 "time.sleep(), or C code that sleeps, such as sqlite3 while another connection has its "
 	 "lock: use `await asyncio.sleep()`, or make that call in a thread (asyncio.to_thread)"},
@@ -35,9 +36,9 @@ static const struct blocking {
 /* Without the GIL, PyMutex and stop-the-world wait by the same futexes as locks (CPython's
  * Python/parking_lot.c). */
 static const char FUTEX_WITHOUT_GIL[] =
-	"A lock, a queue or another thread's result is waited for, or, with the GIL off, an object "
-	"that another thread changes, or a garbage collection that stops "
-	"all threads. For the former use asyncio's own primitives, or wait in a thread; for the "
+	"It waits for a lock, a queue or another thread's result, or, with the GIL off, for an "
+	"object that another thread changes, or a garbage collection that stops all threads. For "
+	"the former use asyncio's own primitives, or wait in a thread; for the "
 	"latter share fewer objects with other threads";
 
 static bool listed(const char *names, const char *name)

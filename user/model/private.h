@@ -124,8 +124,8 @@ struct thread_machine {
 	/* relation to a GIL: gil.c */
 	unsigned int relation; /* REL_… */
 	bool wait_whole;
-	bool in_handover; /* waits only as long as it sleeps: it has dropped the GIL and may go on
-			     without it */
+	bool in_handover; /* waits only as long as it sleeps: it has dropped the GIL and may
+			     continue without it */
 	bool by_mutex;	  /* waits, because it slept on the GIL's mutex without having the GIL; no
 			     WAIT has come since */
 	uint64_t ts_wait; /* begin of the wait in progress */
@@ -399,7 +399,7 @@ void thread_exit(struct world *w, struct thread_machine *t, uint64_t ts);
 /* A loss begins: everything about it becomes unknown. */
 void thread_forget(struct world *w, struct thread_machine *t, uint64_t ts);
 /* Emits the open interval up to `ts`, and continues it from there. */
-/* Tells the sink that the thread's state, or its name, has changed. */
+/* Reports to the sink that the thread's state, or its name, has changed. */
 void thread_tell(struct world *w, const struct thread_machine *t, uint64_t ts);
 void thread_cut(struct world *w, struct thread_machine *t, uint64_t ts);
 /* Derives the states of the threads that have moved; the only place that does. */

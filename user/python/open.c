@@ -104,8 +104,7 @@ static int never_answered(pid_t pid, const char *at, struct diag *diag)
 			 name);
 	else
 		diag_set(diag, EXIT_FAILED, -ETIMEDOUT,
-			 "process %d does not answer: the kernel holds up whoever looks at its "
-			 "memory",
+			 "process %d does not answer: the kernel blocks every access to its memory",
 			 pid);
 	diag_hint(diag,
 		  "no answer came for %d s; look at the file system behind it (FUSE, NFS), and try "

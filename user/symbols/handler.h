@@ -90,7 +90,7 @@ bool handler_library(struct handler_finder *finder, const struct dictionary *dic
 		     uint32_t stack, uint32_t *ret_index, uint32_t *ret_caller);
 
 /* The outermost function of a stack whose package may be the application's, although nothing says
- * so: it is installed, and is no known framework. 0: there is none. */
+ * so: it is installed, and not a known framework. 0: there is none. */
 uint32_t handler_candidate(struct handler_finder *finder, const struct dictionary *dictionary,
 			   uint32_t stack);
 

@@ -60,7 +60,7 @@ int symbols_still(struct symbols *symbols, struct shared_stack *stack, uint32_t 
 
 /*
  * The function of machine code at an address: 1 if it is known by now, with its id (0: nothing to
- * tell); 0 if it is not.
+ * report); 0 if it is not.
  */
 int symbols_native_id(const struct symbols *symbols, uint32_t pid, uint64_t address,
 		      uint32_t *ret_id);

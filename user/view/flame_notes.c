@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* What a flame graph says about itself: which of it is exact, and what is missing. */
+/* Notes on a flame graph: which of its sums are exact, and what is missing. */
 #include <inttypes.h>
 #include <stdarg.h>
 #include <string.h>
@@ -9,6 +9,7 @@
 #include "words/text_buffer.h"
 #include "view/flames.h"
 #include "words/names.h"
+#include "words/palette.h"
 
 struct notes {
 	struct view_note *notes;
@@ -27,7 +28,7 @@ static void notes_add(struct notes *notes, const char *format, ...)
 	notes->count++;
 }
 
-/* "blocked, idle": the selected states that occurred and are sampled, or are not. */
+/* "blocking call, idle": the selected states that occurred and are sampled, or are not. */
 static void name_states(struct text_buffer *text, const struct report *report,
 			const struct view_options *options, bool sampled)
 {
@@ -43,7 +44,7 @@ static void name_states(struct text_buffer *text, const struct report *report,
 		    (state == TS_GIL_WAIT && !(options->directions & FLAME_WAITER)))
 			continue;
 		text_separate(text, ", ");
-		text_add(text, "%s", thread_state_name(state));
+		text_add(text, "%s", palette_of(state)->label);
 	}
 }
 
@@ -57,73 +58,75 @@ static void add_sampled(struct notes *notes, const struct report *report,
 		    thread_state_runs(report->flames[i].state))
 			samples += report->flames[i].samples;
 	if (report->rate_hz)
-		notes_add(notes,
-			  "samples: %s; the stacks are %" PRIu64 " samples at %" PRIu32 " Hz%s",
-			  states, samples, report->rate_hz,
-			  report->sampled_ns ? ", and part of the time is sampled too"
-					     : ", the time of each thread is exact");
+		notes_add(notes, "Sampled (%" PRIu32 " Hz, %" PRIu64 " samples): %s; %s",
+			  report->rate_hz, samples, states,
+			  report->sampled_ns ? "part of the time is sampled, too"
+					     : "the total time of each thread is exact");
 	else
-		notes_add(notes,
-			  "samples: %s; the sampling clock was off, so most of it has no stack",
+		notes_add(notes, "Sampled: %s; sampling was off, so most of it is without a stack",
 			  states);
 }
 
-/* How much of the selected time has no stack. */
-static uint64_t without_stack(const struct report *report, const struct view_options *options,
-			      uint64_t *ret_total)
+/* Adds in which of the selected states threads were without a stack, and for which share of the
+ * selected time: "idle 44 %, running Python 1.4 %". */
+static void name_without_stack(struct text_buffer *text, const struct report *report,
+			       const struct view_options *options)
 {
 	bool waits = options->states & 1u << TS_GIL_WAIT,
 	     by_holder = waits && options->directions & FLAME_HOLDER;
-	uint64_t missing = 0;
+	uint64_t missing[TS_COUNT] = {0}, total = 0;
 
-	*ret_total = 0;
 	for (uint32_t i = 0; i < report->flame_count; i++) {
 		const struct flame *flame = &report->flames[i];
 
 		if (!(options->states & 1u << flame->state) ||
 		    (flame->state == TS_GIL_WAIT && !(options->directions & FLAME_WAITER)))
 			continue;
-		*ret_total += flame->ns;
-		missing += flame->stack ? 0 : flame->ns;
+		total += flame->ns;
+		missing[flame->state] += flame->stack ? 0 : flame->ns;
 	}
 	for (uint32_t i = 0; by_holder && i < report->wait_flame_count; i++) {
-		*ret_total += report->wait_flames[i].ns;
-		missing += report->wait_flames[i].holder_stack ? 0 : report->wait_flames[i].ns;
+		total += report->wait_flames[i].ns;
+		missing[TS_GIL_WAIT] += report->wait_flames[i].holder_stack
+						? 0
+						: report->wait_flames[i].ns;
 	}
-	return missing;
+	for (int i = 0; i < TS_COUNT; i++)
+		if (missing[i]) {
+			text_separate(text, ", ");
+			text_add(text, "%s ", palette_of((enum thread_state)i)->label);
+			text_add_share(text, missing[i], total);
+		}
 }
 
 unsigned view_flame_notes(const struct report *report, const struct view_options *options,
 			  struct view_note ret_notes[static VIEW_FLAME_NOTES])
 {
 	struct notes notes = {ret_notes, 0};
-	struct text_buffer exact = {0}, sampled = {0};
-	uint64_t total, missing = without_stack(report, options, &total);
+	struct text_buffer exact = {0}, sampled = {0}, missing = {0};
 
 	if (!report->stacks) {
-		notes_add(&notes, "no stacks were taken in this recording");
+		notes_add(&notes, "This recording has no stacks");
 		return notes.count;
 	}
 	name_states(&exact, report, options, false);
 	name_states(&sampled, report, options, true);
 	if (exact.length)
-		notes_add(&notes, "exact sums: %s", exact.bytes);
+		notes_add(&notes, "Exact: %s", exact.bytes);
 	if (sampled.length)
 		add_sampled(&notes, report, options, sampled.bytes);
 	if (options->states & 1u << TS_GIL_WAIT && options->directions & FLAME_HOLDER &&
 	    report->wait_flame_count)
-		notes_add(&notes, "made_wait: exact sums of what others waited for the GIL; the "
-				  "holders' stacks "
-				  "are samples, one as a wait begins and one for every 5 ms of it");
-	if (missing)
-		notes_add(&notes,
-			  "%.3g %% of this time has no stack: none was taken, or it could not be "
-			  "read",
-			  100.0 * (double)missing / (double)total);
+		notes_add(&notes, "made_wait: the time for which others waited for the GIL is "
+				  "exact; the holder's stack is taken when a wait begins and every "
+				  "5 ms during it");
+	name_without_stack(&missing, report, options);
+	if (missing.length)
+		notes_add(&notes, "Without a stack: %s of this time", missing.bytes);
 	if (report->stack_evidence.full)
 		notes_add(
 			&notes,
-			"there were more distinct stacks than the %u that are kept; the others are "
+			"There were more distinct stacks than the %u that are kept; the others are "
 			"missing",
 			DEFINE_STACKS_MAX);
 	return notes.count;

@@ -164,7 +164,7 @@ static void add_inner_place(struct text_buffer *text, const struct report *repor
 	text_add_frame(text, report, frame);
 }
 
-/* Who let the thread go on that slept on a futex, and which threads of C code ran meanwhile. */
+/* Who released the thread that slept on a futex, and which threads of C code ran meanwhile. */
 static void add_locks(struct text_buffer *text, const struct report *report,
 		      const struct breakdown *what, const struct stall *stall)
 {

@@ -184,7 +184,7 @@ static void an_error_of_the_sink_stops_reading_and_comes_back(void **state)
 	assert_int_equal(read_trace(bytes.at, bytes.length, &after, &outcome, &diag), -ECANCELED);
 	assert_int_equal(after.defined, 4);
 	assert_int_equal(diag.status, EXIT_FAILED);
-	assert_non_null(strstr(diag.what, "cannot go on"));
+	assert_non_null(strstr(diag.what, "cannot continue"));
 	free(bytes.at);
 	kept_done(&before);
 	kept_done(&after);

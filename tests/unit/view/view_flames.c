@@ -314,21 +314,20 @@ static void each_output_says_what_is_exact(void **state)
 	struct view_note notes[VIEW_FLAME_NOTES];
 
 	assert_int_equal(view_flame_notes(&made.report, &options, notes), 4);
-	assert_string_equal(notes[0].text, "exact sums: gil_wait, blocked, idle");
-	assert_string_equal(notes[1].text, "samples: python; the stacks are 18 samples at 199 Hz, "
-					   "the time of each thread is exact");
-	assert_non_null(strstr(notes[2].text, "made_wait: exact sums"));
-	assert_string_equal(
-		notes[3].text,
-		"11.8 % of this time has no stack: none was taken, or it could not be read");
+	assert_string_equal(notes[0].text, "Exact: waiting for the GIL, blocking call, idle");
+	assert_string_equal(notes[1].text,
+			    "Sampled (199 Hz, 18 samples): running Python; the total "
+			    "time of each thread is exact");
+	assert_non_null(strstr(notes[2].text, "made_wait: the time"));
+	assert_string_equal(notes[3].text, "Without a stack: waiting for the GIL 3.9\xc2\xa0%, "
+					   "idle 7.8\xc2\xa0% of this time");
 	assert_int_equal(view_flame_notes(&made.report,
 					  &(struct view_options){.states = 1u << TS_GIL_WAIT,
 								 .directions = FLAME_HOLDER},
 					  notes),
 			 2);
-	assert_string_equal(
-		notes[1].text,
-		"9.09 % of this time has no stack: none was taken, or it could not be read");
+	assert_string_equal(notes[1].text,
+			    "Without a stack: waiting for the GIL 9.1\xc2\xa0% of this time");
 	made.report.wait_flame_count = 0;
 	assert_int_equal(view_flame_notes(&made.report,
 					  &(struct view_options){.states = 1u << TS_GIL_WAIT,

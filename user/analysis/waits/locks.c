@@ -251,7 +251,7 @@ int locks_chain(const struct report_builder *builder, const struct loop_fold *lo
 	}
 	if (count == 1 ? !chain[0].lock.address
 		       : count == 2 && !chain[0].lock.address && !chain[1].lock.address)
-		return 0; /* that the GIL is waited for, and who has it, is told anyway */
+		return 0; /* that the GIL is waited for, and who has it, is reported anyway */
 	stall->chain = calloc(count, sizeof(*stall->chain));
 	if (!stall->chain)
 		return -ENOMEM;

@@ -54,7 +54,7 @@ int kernel_probes_load(const struct features *features, const struct capture_opt
 	kernel->cpu_count = libbpf_num_possible_cpus();
 	if (kernel->cpu_count < 1)
 		return diag_set(diag, EXIT_FAILED, kernel->cpu_count,
-				"cannot tell the number of CPUs");
+				"cannot determine the number of CPUs");
 	kernel->no_losses = calloc((size_t)kernel->cpu_count, sizeof(*kernel->no_losses));
 	if (!kernel->no_losses)
 		return diag_set(diag, EXIT_FAILED, -ENOMEM, "no memory");

@@ -190,7 +190,8 @@ int load_try(const struct features *features, struct diag *diag)
 	int cpu_count = libbpf_num_possible_cpus(), err;
 
 	if (cpu_count < 1)
-		return diag_set(diag, EXIT_FAILED, cpu_count, "cannot tell the number of CPUs");
+		return diag_set(diag, EXIT_FAILED, cpu_count,
+				"cannot determine the number of CPUs");
 	err = load_programs(features, &options, cpu_count, diag, &skeleton);
 	if (!err)
 		gilscope_bpf__destroy(skeleton);

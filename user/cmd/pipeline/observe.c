@@ -138,7 +138,7 @@ static int run_periodic(const struct observation *observation, struct capture *c
 		err = stages_flush(&pipeline->stages);
 	if (is_due(&periodic->snapshot, now, observation->snapshot_ns))
 		capture_request_snapshots(capture);
-	/* a loop hangs, perhaps for ever: who has the mutexes now? */
+	/* a loop hangs, perhaps forever: who has the mutexes now? */
 	if (is_due(&periodic->locks, now, LOCKS_NS) &&
 	    longest_in_progress(pipeline, ts_known) >= LOCKS_NS)
 		capture_request_locks(capture);

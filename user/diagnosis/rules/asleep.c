@@ -22,12 +22,12 @@ static void collect_asleep(struct collector *collector, const struct stall_view 
 	enum thread_state state = id == FINDING_HELD_ASLEEP ? TS_HELD_BLOCKED : TS_BLOCKED;
 	struct finding finding = finding_of_stack(view, id, share->stack);
 
-	uint64_t told = state == TS_BLOCKED ? locks_told(view, share->stack) : 0,
+	uint64_t reported = state == TS_BLOCKED ? locks_reported(view, share->stack) : 0,
 		 ns = without_stops(&view->stall->what, share, share->states.ns[state]);
 
 	finding.sysno = share->sysno;
 	finding.file = share->file;
-	collector_add(collector, &finding, ns > told ? ns - told : 0);
+	collector_add(collector, &finding, ns > reported ? ns - reported : 0);
 }
 
 static void stall_blocked(struct collector *collector, const struct stall_view *view)

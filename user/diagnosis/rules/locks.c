@@ -7,7 +7,7 @@
 #include "words/names.h"
 #include "words/words.h"
 
-#define DEADLOCK_NS (100 * NS_PER_MS) /* so that each of them has had the time to go on */
+#define DEADLOCK_NS (100 * NS_PER_MS) /* so that each of them has had the time to continue */
 
 /* The application's innermost function in a stack, else a library's; function 0: unknown. */
 static struct stack_frame place_of(const struct report *report, uint32_t stack)
@@ -48,7 +48,7 @@ static struct finding_release holder_in_chain(const struct report *report,
 					.sysno = SYSNO_UNKNOWN};
 }
 
-/* The loop's own thread slept without the GIL, and a thread of Python's let it go on. */
+/* The loop's own thread slept without the GIL, until a Python thread released it. */
 static bool is_own(const struct stall_view *view, const struct lock_wait *wait)
 {
 	return wait->by->python && !wait->with_gil &&
@@ -226,7 +226,7 @@ static void stall_threads(struct collector *collector, const struct stall_view *
 		collector_add(collector, &finding, what->helped_ns);
 }
 
-uint64_t locks_told(const struct stall_view *view, uint32_t stack)
+uint64_t locks_reported(const struct stall_view *view, uint32_t stack)
 {
 	const struct breakdown *what = &view->stall->what;
 	const struct stall *stall = view->stall;

@@ -122,7 +122,7 @@ static int descriptors_list(pid_t pid, struct descriptors *descriptors)
 	return 0;
 }
 
-/* Tells which pipes have both ends here; the list must be sorted by inode. */
+/* Finds which pipes have both ends here; the list must be sorted by inode. */
 static void pipes_mark(struct descriptors *descriptors)
 {
 	struct open_descriptor *list = descriptors->list;
@@ -134,7 +134,7 @@ static void pipes_mark(struct descriptors *descriptors)
 			list[i].kind = list[i + 1].kind = FD_PIPE_TO_ITSELF;
 }
 
-/* Tells which sockets are ends of unnamed pairs; the list must be sorted by inode. /proc/PID/net is
+/* Finds which sockets are ends of unnamed pairs; the list must be sorted by inode. /proc/PID/net is
  * the process's own network namespace. */
 static void sockets_mark(pid_t pid, struct descriptors *descriptors)
 {

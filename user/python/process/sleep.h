@@ -2,7 +2,7 @@
 /*
  * sleep.h - on what a thread sleeps, as /proc shows it: the file behind the descriptor of its
  * system call. No file of the target is opened or looked up, so nothing waits for a file system; a
- * regular file is therefore not told from a named pipe, and both are left out.
+ * regular file therefore looks like a named pipe, and both are left out.
  */
 #ifndef GILSCOPE_PYTHON_PROCESS_SLEEP_H
 #define GILSCOPE_PYTHON_PROCESS_SLEEP_H

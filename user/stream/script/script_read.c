@@ -28,7 +28,7 @@ int script_wrong(struct script_reader *reader, const char *format, ...)
 int script_stopped(struct script_reader *reader, int err)
 {
 	if (err && reader->diag->status == EXIT_OK)
-		diag_set(reader->diag, EXIT_FAILED, err, "line %" PRIu64 ": cannot go on: %s",
+		diag_set(reader->diag, EXIT_FAILED, err, "line %" PRIu64 ": cannot continue: %s",
 			 reader->line, strerror(-err));
 	return err;
 }

@@ -65,7 +65,7 @@ static int stopped(struct reader *reader, int err)
 {
 	if (err && reader->diag->status == EXIT_OK)
 		diag_set(reader->diag, EXIT_FAILED, err,
-			 "cannot go on after event %" PRIu64 " of the trace: %s",
+			 "cannot continue after event %" PRIu64 " of the trace: %s",
 			 reader->decoded.events, strerror(-err));
 	return err;
 }

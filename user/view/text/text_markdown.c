@@ -18,7 +18,7 @@ struct markdown {
 	bool in_caveats;
 };
 
-/* An underscore inside a word is none, and mostly stands there. */
+/* An underscore inside a word, the most frequent one, is not markup. */
 static bool is_inside_word(const char *text, size_t at)
 {
 	return at && isalnum((unsigned char)text[at - 1]) && isalnum((unsigned char)text[at + 1]);

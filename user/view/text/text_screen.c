@@ -202,7 +202,10 @@ static int make_rest(const struct text_page *page, const struct finding_list *fi
 	const struct canvas canvas = {.file = file, .columns = page->canvas.columns};
 
 	if (findings->count > SCREEN_FINDINGS)
-		text_add(&text, "%u" NBSP "more findings. ", findings->count - SCREEN_FINDINGS);
+		text_add_number_of(&text, findings->count - SCREEN_FINDINGS, "more finding",
+				   "more findings");
+	if (text.length)
+		text_add(&text, ". ");
 	if (report_partial(page->report))
 		text_add(&text, "Data is missing: see the caveats. ");
 	text_add(&text, "%s", more ? more : "");

@@ -122,11 +122,12 @@ int terminal_check(const char *kind, FILE *in, FILE *out, bool is_standard, stru
 
 	if (is_standard && (!isatty(fileno(in)) || !isatty(fileno(out))))
 		return refuse(diag,
-			      "top draws on a terminal, and standard input and output are none%s",
+			      "top draws on a terminal, and standard input or output is not one%s",
 			      "");
 	if (!term || !*term)
 		return refuse(diag,
-			      "top draws on a terminal, and TERM does not say of which kind%s", "");
+			      "top draws on a terminal, and TERM does not say which kind it is%s",
+			      "");
 	if (set_up(term, fileno(out)) < 0)
 		return refuse(diag,
 			      "top cannot draw here: nothing is known of a terminal of the kind "
