@@ -266,3 +266,25 @@ on("threads that only sleep are behind one line", async (page) => {
 	await page.waitForFunction(() => window.gilscope.selection === "thread.3");
 	assert.ok((await names()).includes("sleeper-103"), "a link shows them");
 });
+
+on(
+	"on a narrow screen names end in sight, and nothing is outside of the column",
+	async (page) => {
+		await page.getByRole("button", { name: "3 sleeping threads" }).click();
+		const outside = await page.$$eval(
+			".lane-label .lane-name, .lane-label .lane-share, #ruler-tools button",
+			(found) =>
+				found
+					.filter((element) => element.checkVisibility())
+					.filter(
+						(element) =>
+							element.getBoundingClientRect().right >
+							document.querySelector("#ruler").getBoundingClientRect().left,
+					)
+					.map((element) => element.textContent),
+		);
+
+		assert.deepEqual(outside, []);
+	},
+	{ viewport: { width: 390, height: 844 } },
+);
